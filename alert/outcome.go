@@ -1,0 +1,36 @@
+package alert
+
+// Outcome says what became of a record. Every record has exactly one; the counters of all outcomes add up to the
+// records read.
+type Outcome uint8
+
+// The outcomes, the least consequential first: with several rules the highest one counts.
+const (
+	// Unmatched means that no rule applied.
+	Unmatched Outcome = iota
+	// Filtered means that no filter let the record in.
+	Filtered
+	// Suppressed means that a rule matched and dedup, a rate limit or a silence swallowed the alert.
+	Suppressed
+	// Expired means that the record was older than allowed before it could be published.
+	Expired
+	// Invalid means that the record could not be read; Decision.Reason says why.
+	Invalid
+	// DeadLettered means that the record, or its alert, went to the on-failure destination.
+	DeadLettered
+	// Alerted means that SNS accepted the record's alerts.
+	Alerted
+)
+
+// Decision is what the pipeline says about one record.
+type Decision struct {
+	Outcome Outcome
+	// Reason explains Invalid and Suppressed; empty otherwise. It is one of a closed set and serves as a metric label.
+	Reason Reason
+	// Alerts are what has to be published before the record is resolved, in order. It is valid until the next call
+	// of the evaluator that returned it.
+	Alerts []*Alert
+}
+
+// Reason is a cause from a closed set, fit for a metric label.
+type Reason string

@@ -1,0 +1,72 @@
+package consumer
+
+import (
+	"context"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
+	chk "github.com/vmware/vmware-go-kcl-v2/clientlibrary/checkpoint"
+
+	"kinesis-alerter/alert"
+)
+
+// WholeRecord is the sub-sequence number of a checkpoint that has passed a Kinesis record with all that is inside it.
+const WholeRecord = ^uint32(0)
+
+// Leases is what the consumer asks of the lease table (checkpoint.Store, wrapped by cmd).
+type Leases interface {
+	// Checkpointer is handed to the KCL worker, with RemoveLeaseOwner wrapped so that a shard is wound down first.
+	chk.Checkpointer
+
+	// Grants returns the ids of all shards that this process holds, sorted, as soon as at least one of them waits for
+	// its consumer (GetLease not yet called); until then it blocks. It returns what there is when ctx is done.
+	Grants(ctx context.Context) []string
+
+	// Lease returns the lease that GetLease handed out for a shard, or nil when this process does not hold it.
+	Lease(shardID string) Lease
+}
+
+// Lease is the ownership of one shard, from GetLease to RemoveLeaseOwner.
+type Lease interface {
+	// Context is done when the lease is lost or given away; context.Cause says which.
+	Context() context.Context
+
+	// Start says where to read from. With AT_SEQUENCE_NUMBER the records inside the aggregate up to and including sub
+	// are already resolved. resolved is what the last owner gave to Commit, or empty.
+	Start() (from types.StartingPosition, sub uint32, resolved string)
+
+	// Commit offers progress: everything up to and including (sequence, sub) is resolved. It does no I/O; the latest
+	// offer is written within the checkpoint interval, and with a release, handoff or end. resolved describes what is
+	// resolved above that position (opaque to the table, at most 64 KiB), caughtUp is the time up to which the shard
+	// was known to be read, load is the shard's recent rate in bytes per second. An empty sequence leaves the
+	// checkpoint as it is and only notes caughtUp and load.
+	Commit(sequence string, sub uint32, resolved string, caughtUp time.Time, load float64)
+
+	// HandoffRequested is closed when the planner wants the shard on another worker. A new request after KeepLease
+	// is a new channel, so ask each time.
+	HandoffRequested() <-chan struct{}
+
+	// HandOff writes the last offer and the new owner in one conditional write. Call it when all is resolved.
+	// After nil the lease is gone. After an error the lease is as it was, unless Context is done.
+	HandOff(ctx context.Context) error
+
+	// KeepLease calls a requested handoff off, because the drain took too long.
+	KeepLease()
+
+	// Finish ends the shard: rows for its children first, then SHARD_END with the last offer. Call it when all is
+	// resolved. Children is what the last GetRecords answer said, or nil.
+	Finish(ctx context.Context, children []types.ChildShard) error
+
+	// Lost reports that the stream no longer holds the position that Start named (gap) so that it is counted; the
+	// reader goes on at TRIM_HORIZON. It answers whether records may have been missed: false when the caught-up time
+	// shows that nothing was there.
+	Lost(oldest time.Time) bool
+}
+
+// Publisher publishes alerts.
+type Publisher interface {
+	// Publish returns nil when SNS accepted the alert. It retries what can be retried, and holds on a configuration
+	// fault of the topic, until ctx is done (then it returns the context's cause). It returns *alert.RejectedError
+	// when SNS will never accept the message. Safe for concurrent use; many callers share PublishBatch calls.
+	Publish(ctx context.Context, a *alert.Alert) error
+}

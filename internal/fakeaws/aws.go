@@ -1,0 +1,243 @@
+package fakeaws
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"regexp"
+	"strings"
+	"time"
+)
+
+// Service names, as they stand in fault rules and in the history.
+const (
+	ServiceKinesis  = "kinesis"
+	ServiceDynamoDB = "dynamodb"
+	ServiceSNS      = "sns"
+	ServiceSQS      = "sqs"
+)
+
+// maxBody bounds a request body; the largest legal one is a PutRecords call of 10 MiB in base64.
+const maxBody = 32 << 20
+
+// Options configure an emulated account. The zero value is usable.
+type Options struct {
+	// Region defaults to us-east-1.
+	Region string
+	// Account defaults to 000000000000.
+	Account string
+	// TableActivation is how long a new DynamoDB table stays CREATING. Defaults to 50 ms.
+	TableActivation time.Duration
+	// StreamActivation is how long a stream stays CREATING or UPDATING after a change. Defaults to 50 ms.
+	StreamActivation time.Duration
+	// Unthrottled turns the per-shard read and write limits of Kinesis off.
+	Unthrottled bool
+}
+
+// AWS is one emulated account in one region. It is safe for concurrent use.
+type AWS struct {
+	Kinesis  *Kinesis
+	DynamoDB *DynamoDB
+	SNS      *SNS
+	SQS      *SQS
+	// Faults decides which requests go wrong. Rules may be changed at any time.
+	Faults *Faults
+	// History records every request that reached a service, in order.
+	History *History
+
+	targets map[string]service // by X-Amz-Target prefix
+}
+
+// service answers the requests of one AWS service.
+type service interface {
+	name() string
+	// handle runs one operation. It returns the result to encode, or an *Error.
+	handle(ctx context.Context, op string, req *Request) (any, error)
+}
+
+// Request is one decoded call.
+type Request struct {
+	// Client names the caller: its access key id. Faults can single out a client.
+	Client string
+	// Body is the JSON document of a JSON-protocol call.
+	Body []byte
+	// Form holds the parameters of a query-protocol call (SNS).
+	Form url.Values
+}
+
+// decode reads the JSON body into v.
+func (r *Request) decode(v any) error {
+	if len(r.Body) == 0 {
+		return nil
+	}
+	if err := json.Unmarshal(r.Body, v); err != nil {
+		return &Error{Code: "SerializationException", Message: err.Error()}
+	}
+	return nil
+}
+
+// Error is an AWS error answer.
+type Error struct {
+	Code    string
+	Message string
+	// Status is the HTTP status; 0 means 400.
+	Status int
+	// Fields are extra members of a JSON error document (for example CancellationReasons or Item).
+	Fields map[string]any
+}
+
+func (e *Error) Error() string { return e.Code + ": " + e.Message }
+
+func (e *Error) status() int {
+	if e.Status == 0 {
+		return http.StatusBadRequest
+	}
+	return e.Status
+}
+
+// errorf makes a 400 answer.
+func errorf(code, format string, args ...any) *Error {
+	return &Error{Code: code, Message: fmt.Sprintf(format, args...)}
+}
+
+// New makes an empty account.
+func New(o Options) *AWS {
+	if o.Region == "" {
+		o.Region = "us-east-1"
+	}
+	if o.Account == "" {
+		o.Account = "000000000000"
+	}
+	if o.TableActivation == 0 {
+		o.TableActivation = 50 * time.Millisecond
+	}
+	if o.StreamActivation == 0 {
+		o.StreamActivation = 50 * time.Millisecond
+	}
+	a := &AWS{Faults: newFaults(), History: &History{}}
+	a.Kinesis = newKinesis(o)
+	a.DynamoDB = newDynamoDB(o)
+	a.SQS = newSQS(o)
+	a.SNS = newSNS(o, a.SQS)
+	a.targets = map[string]service{
+		"Kinesis_20131202":  a.Kinesis,
+		"DynamoDB_20120810": a.DynamoDB,
+		"AmazonSQS":         a.SQS,
+	}
+	return a
+}
+
+// RoundTrip is the door for clients in the same process, also inside a synctest bubble.
+func (a *AWS) RoundTrip(r *http.Request) (*http.Response, error) {
+	body, err := readBody(r)
+	if err != nil {
+		return nil, err
+	}
+	status, header, payload, err := a.answer(r.Context(), r, body)
+	if err != nil {
+		return nil, err
+	}
+	return &http.Response{
+		Status: fmt.Sprintf("%d %s", status, http.StatusText(status)), StatusCode: status,
+		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+		Header: header, Body: io.NopCloser(bytes.NewReader(payload)), ContentLength: int64(len(payload)), Request: r,
+	}, nil
+}
+
+// ServeHTTP is the door for other processes.
+func (a *AWS) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	body, err := readBody(r)
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
+	status, header, payload, err := a.answer(r.Context(), r, body)
+	if err != nil {
+		panic(http.ErrAbortHandler) // a lost connection: the client sees no answer at all
+	}
+	for k, v := range header {
+		w.Header()[k] = v
+	}
+	w.WriteHeader(status)
+	_, _ = w.Write(payload)
+}
+
+func readBody(r *http.Request) ([]byte, error) {
+	if r.Body == nil {
+		return nil, nil
+	}
+	defer func() { _ = r.Body.Close() }()
+	return io.ReadAll(io.LimitReader(r.Body, maxBody))
+}
+
+var credential = regexp.MustCompile(`Credential=([^/]+)/`)
+
+// answer runs one request with its faults. An error means that no answer arrives.
+func (a *AWS) answer(ctx context.Context, r *http.Request, body []byte) (int, http.Header, []byte, error) {
+	req := &Request{Body: body}
+	if m := credential.FindStringSubmatch(r.Header.Get("Authorization")); m != nil {
+		req.Client = m[1]
+	}
+	svc, op, query := a.route(r, req)
+	if svc == nil {
+		return a.encode(query, nil, errorf("UnknownOperationException", "no such service or operation"))
+	}
+	var result any
+	err := a.Faults.around(ctx, svc.name(), op, req.Client, func() error {
+		res, err := svc.handle(ctx, op, req)
+		result = res
+		a.History.add(Event{At: time.Now(), Service: svc.name(), Operation: op, Client: req.Client, Err: err})
+		return err
+	})
+	var apiErr *Error
+	if err != nil && !errors.As(err, &apiErr) {
+		return 0, nil, nil, err // black hole, cancelled, partition
+	}
+	return a.encode(query, result, err)
+}
+
+// route finds service and operation; query says that the answer is XML.
+func (a *AWS) route(r *http.Request, req *Request) (svc service, op string, query bool) {
+	if target := r.Header.Get("X-Amz-Target"); target != "" {
+		prefix, op, _ := strings.Cut(target, ".")
+		if svc, ok := a.targets[prefix]; ok {
+			return svc, op, false
+		}
+		return nil, op, false
+	}
+	form, err := url.ParseQuery(string(req.Body))
+	if err != nil {
+		return nil, "", true
+	}
+	req.Form = form
+	return a.SNS, form.Get("Action"), true
+}
+
+func (a *AWS) encode(query bool, result any, err error) (int, http.Header, []byte, error) {
+	header := http.Header{"Date": {time.Now().UTC().Format(http.TimeFormat)}, "X-Amzn-Requestid": {"fakeaws"}}
+	var apiErr *Error
+	errors.As(err, &apiErr)
+	if query {
+		header.Set("Content-Type", "text/xml")
+		return encodeQuery(header, result, apiErr)
+	}
+	header.Set("Content-Type", "application/x-amz-json-1.1")
+	if apiErr != nil {
+		doc := map[string]any{"__type": apiErr.Code, "message": apiErr.Message}
+		for k, v := range apiErr.Fields {
+			doc[k] = v
+		}
+		payload, err := json.Marshal(doc)
+		return apiErr.status(), header, payload, err
+	}
+	if result == nil {
+		result = struct{}{}
+	}
+	payload, mErr := json.Marshal(result)
+	return http.StatusOK, header, payload, mErr
+}

@@ -1,0 +1,150 @@
+package fakeaws
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+)
+
+// Kind is a way in which a request goes wrong.
+type Kind uint8
+
+// The kinds of faults.
+const (
+	// Before answers with Fault.Err and the operation has no effect.
+	Before Kind = iota
+	// After runs the operation, throws its answer away and answers with Fault.Err: it happened, but the caller does
+	// not know.
+	After
+	// Delay waits Fault.Delay and then runs the operation.
+	Delay
+	// BlackHole never answers and has no effect; the caller's context ends it.
+	BlackHole
+	// Lost runs the operation and never answers.
+	Lost
+	// Partition drops the connection at once without effect.
+	Partition
+)
+
+// Fault is a rule: the requests that it matches go wrong in its way. Empty fields match everything.
+type Fault struct {
+	Service, Operation, Client string
+
+	Kind Kind
+	// Err is the answer of Before and After; nil means InternalFailure with status 500.
+	Err *Error
+	// Delay is how long Delay waits.
+	Delay time.Duration
+	// Times bounds how often the rule applies; 0 means always.
+	Times int
+	// When, if set, is asked as well; it must not block.
+	When func() bool
+}
+
+// Throttle is a Before fault with the service's own throttling error.
+func Throttle(service, operation string) Fault {
+	f := Fault{Service: service, Operation: operation, Kind: Before}
+	switch service {
+	case ServiceKinesis, ServiceDynamoDB:
+		f.Err = &Error{Code: "ProvisionedThroughputExceededException", Message: "Rate exceeded"}
+	default:
+		f.Err = &Error{Code: "Throttling", Message: "Rate exceeded"}
+	}
+	return f
+}
+
+var errPartition = errors.New("fakeaws: connection reset (partition)")
+
+// Faults holds the rules in force. It is safe for concurrent use.
+type Faults struct {
+	mu    sync.Mutex
+	rules map[int]*Fault
+	next  int
+}
+
+func newFaults() *Faults { return &Faults{rules: map[int]*Fault{}} }
+
+// Add puts a rule in force and returns what takes it out again. The rule added first wins.
+func (f *Faults) Add(rule Fault) (remove func()) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	id := f.next
+	f.next++
+	f.rules[id] = &rule
+	return func() {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		delete(f.rules, id)
+	}
+}
+
+// Clear takes every rule out.
+func (f *Faults) Clear() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	clear(f.rules)
+}
+
+// pick returns the rule for a request, or nil.
+func (f *Faults) pick(service, op, client string) *Fault {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for id := range f.next {
+		r, ok := f.rules[id]
+		if !ok || !matches(r.Service, service) || !matches(r.Operation, op) || !matches(r.Client, client) {
+			continue
+		}
+		if r.When != nil && !r.When() {
+			continue
+		}
+		if r.Times > 0 {
+			if r.Times--; r.Times == 0 {
+				delete(f.rules, id)
+			}
+		}
+		hit := *r
+		return &hit
+	}
+	return nil
+}
+
+func matches(want, got string) bool { return want == "" || want == got }
+
+// around runs do under the fault that applies. An error that is not an *Error means that no answer arrives.
+func (f *Faults) around(ctx context.Context, service, op, client string, do func() error) error {
+	r := f.pick(service, op, client)
+	if r == nil {
+		return do()
+	}
+	answer := r.Err
+	if answer == nil {
+		answer = &Error{Code: "InternalFailure", Message: "injected fault", Status: 500}
+	}
+	switch r.Kind {
+	case Before:
+		return answer
+	case After:
+		_ = do()
+		return answer
+	case Delay:
+		t := time.NewTimer(r.Delay)
+		defer t.Stop()
+		select {
+		case <-t.C:
+			return do()
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	case BlackHole:
+		<-ctx.Done()
+		return ctx.Err()
+	case Lost:
+		_ = do()
+		<-ctx.Done()
+		return ctx.Err()
+	case Partition:
+		return errPartition
+	}
+	return do()
+}

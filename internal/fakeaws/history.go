@@ -1,0 +1,56 @@
+package fakeaws
+
+import (
+	"sync"
+	"time"
+)
+
+// Event is one request that reached a service.
+type Event struct {
+	At        time.Time
+	Service   string
+	Operation string
+	Client    string
+	Err       error
+}
+
+// History is the ordered log of requests, for counting calls and for dumps of a failed run.
+type History struct {
+	mu     sync.Mutex
+	off    bool
+	events []Event
+	counts map[string]int
+}
+
+func (h *History) add(e Event) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.counts == nil {
+		h.counts = map[string]int{}
+	}
+	h.counts[e.Service+"."+e.Operation]++
+	if !h.off {
+		h.events = append(h.events, e)
+	}
+}
+
+// CountOnly stops the keeping of events, so that a long run holds only the counters.
+func (h *History) CountOnly() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.off, h.events = true, nil
+}
+
+// Count says how many requests of an operation reached the service.
+func (h *History) Count(service, operation string) int {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.counts[service+"."+operation]
+}
+
+// Events returns a copy of the log.
+func (h *History) Events() []Event {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return append([]Event(nil), h.events...)
+}
