@@ -1,0 +1,89 @@
+# Needs Go (the version of go.mod) and, for conformance and e2e alone, node >= 20 with npm.
+
+GO      ?= go
+NPM     ?= npm
+TOOLS   := internal/tools
+TOOL    := $(GO) tool -modfile=$(TOOLS)/go.mod
+TAGS    := e2e,bench
+MODULES := $(TOOLS)/node_modules/.package-lock.json
+
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
+
+# Arguments of the demo, for example ARGS="--for 20s".
+ARGS ?=
+# How long each fuzz target runs.
+FUZZTIME ?= 30s
+# Which figures are measured, and what else go test is told, for example BENCHFLAGS=-benchtime=1x.
+BENCH      ?= .
+BENCHFLAGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help demo build test lint fmt conformance e2e bench bench-smoke fuzz sim emulators clean
+
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z][a-z0-9-]*:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: ## emulator, producer and daemon in one process; Ctrl-C ends it, ARGS="--for 20s" ends it by itself
+	@$(GO) build -trimpath -o bin/demo ./cmd/demo
+	@exec bin/demo $(ARGS)
+
+build: ## the static daemon, bin/kinesis-alerter
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o bin/kinesis-alerter ./cmd/kinesis-alerter
+
+test: ## unit, property and simulation tests with the race detector, in random order
+	$(GO) test -race -shuffle=on ./...
+
+lint: ## golangci-lint, formatting, go vet and a tidy go.mod; changes nothing
+	$(TOOL) golangci-lint run --build-tags $(TAGS) ./...
+	$(TOOL) golangci-lint fmt --diff
+	$(GO) vet -tags $(TAGS) ./...
+	$(GO) mod tidy -diff
+	$(GO) mod verify
+
+fmt: ## formats every Go file as lint wants it
+	$(TOOL) golangci-lint fmt
+
+conformance: emulators ## one table of behaviours against fakeaws and against the npm emulators
+	CONFORMANCE_NPM=1 $(GO) test -race -count=1 -run 'Conformance|Servers' ./internal/fakeaws/...
+
+e2e: emulators ## the built daemon, twice, on the npm emulators: reshards, SIGKILL, SIGTERM, 20,000 records
+	$(GO) test -tags e2e -count=1 -timeout 10m -v -run E2E ./cmd
+
+bench: ## every figure that is promised, beside its bar; asserts nothing on a clock
+	$(GO) test -tags bench -count=1 -timeout 30m -v -run Figure ./cmd
+	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem $(BENCHFLAGS) ./...
+
+bench-smoke: ## every Go benchmark once: that it runs, not how fast
+	$(GO) test -run '^$$' -bench . -benchtime=1x ./...
+
+fuzz: ## each fuzz target for FUZZTIME (30s); a crasher stays under testdata/fuzz
+	@set -e; found=0; \
+	for pkg in $$($(GO) list ./...); do \
+		list=$$($(GO) test -list '^Fuzz' $$pkg); \
+		for target in $$(echo "$$list" | grep '^Fuzz'); do \
+			found=$$((found + 1)); \
+			echo "== $$pkg $$target $(FUZZTIME)"; \
+			$(GO) test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) $$pkg; \
+		done; \
+	done; \
+	test $$found -gt 0 || { echo "no fuzz target found" >&2; exit 1; }
+
+sim: ## the simulations alone, on one and on two processors
+	@set -e; pkgs=; \
+	for pkg in $$($(GO) list ./...); do \
+		list=$$($(GO) test -list '^Test.*Sim' $$pkg); \
+		case "$$list" in Test*) pkgs="$$pkgs $$pkg" ;; esac; \
+	done; \
+	test -n "$$pkgs" || { echo "no simulation found" >&2; exit 1; }; \
+	$(GO) test -race -count=1 -cpu 1,2 -run Sim $$pkgs
+
+emulators: $(MODULES) ## the pinned npm emulators, from internal/tools/package-lock.json
+
+# fauxqs asks for node 22; the lock file brings one for Linux, so node 20 is enough to start with.
+# No package needs its install script: dynalite's native part is only for tables on disk.
+$(MODULES): $(TOOLS)/package-lock.json $(TOOLS)/package.json
+	cd $(TOOLS) && $(NPM) ci --ignore-scripts --no-audit --no-fund --loglevel=error
+	@touch $@
+
+clean: ## removes what was built and installed
+	rm -rf bin $(TOOLS)/node_modules

@@ -1,0 +1,9 @@
+//go:build !linux
+
+package npm
+
+import "os/exec"
+
+func ownGroup(*exec.Cmd) {}
+
+func killGroup(cmd *exec.Cmd) { _ = cmd.Process.Kill() }
