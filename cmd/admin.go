@@ -1,0 +1,116 @@
+package cmd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"go.uber.org/zap"
+)
+
+// ServerConfig is the section "server".
+type ServerConfig struct {
+	// Listen is the address of the admin server. Defaults to 127.0.0.1:9464: it shows internals and changes the log
+	// level without asking who calls, so opening it to a network is a decision. Containers listen on :9464.
+	Listen string `yaml:"listen"`
+}
+
+// admin serves metrics, health and the log level to operators and orchestrators. It has its own mux, so that nothing
+// that registers itself on the default one, such as pprof, appears here.
+type admin struct {
+	server   *http.Server
+	listener net.Listener
+}
+
+// adminDeps are what the pages show.
+type adminDeps struct {
+	Gatherer prometheus.Gatherer
+	// LogLevel reads the level with GET and sets it with PUT.
+	LogLevel http.Handler
+	// Healthy returns why the process should be restarted, or nil. AWS being unwell is no reason.
+	Healthy func() error
+	// Ready returns why the process is not ready, or nil.
+	Ready func() error
+	Log   *zap.Logger
+}
+
+// newAdmin makes the server on an open listener, which it owns from then on.
+func newAdmin(ctx context.Context, l net.Listener, deps adminDeps) *admin {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /{$}", index)
+	mux.Handle("GET /metrics", promhttp.HandlerFor(deps.Gatherer, promhttp.HandlerOpts{
+		EnableOpenMetrics: true,
+		ErrorLog:          zap.NewStdLog(deps.Log),
+		// One broken collector must not blind the operator to all others.
+		ErrorHandling: promhttp.ContinueOnError,
+		// Rendering is cheap, but a scraper that hangs must not collect goroutines.
+		MaxRequestsInFlight: 8,
+	}))
+	mux.HandleFunc("GET /healthz", probe(deps.Healthy))
+	mux.HandleFunc("GET /readyz", probe(deps.Ready))
+	mux.Handle("GET /-/log-level", deps.LogLevel)
+	mux.Handle("PUT /-/log-level", deps.LogLevel)
+	return &admin{
+		listener: l,
+		server: &http.Server{
+			// A page in an operator's browser must not be able to change the level of a daemon on the same machine.
+			Handler:           http.NewCrossOriginProtection().Handler(http.MaxBytesHandler(mux, 64<<10)),
+			ReadHeaderTimeout: 5 * time.Second,
+			ReadTimeout:       10 * time.Second,
+			WriteTimeout:      30 * time.Second,
+			IdleTimeout:       2 * time.Minute,
+			MaxHeaderBytes:    16 << 10,
+			ErrorLog:          zap.NewStdLog(deps.Log),
+			BaseContext:       func(net.Listener) context.Context { return ctx },
+		},
+	}
+}
+
+// Addr is the address that the server listens on.
+func (a *admin) Addr() string { return a.listener.Addr().String() }
+
+// Run serves until Stop.
+func (a *admin) Run() error {
+	if err := a.server.Serve(a.listener); !errors.Is(err, http.ErrServerClosed) {
+		return fmt.Errorf("admin server on %s: %w", a.Addr(), err)
+	}
+	return nil
+}
+
+// Stop lets running requests end while ctx lives, then closes their connections.
+func (a *admin) Stop(ctx context.Context) error {
+	if err := a.server.Shutdown(ctx); err != nil {
+		return errors.Join(err, a.server.Close())
+	}
+	return nil
+}
+
+func index(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	_, _ = fmt.Fprint(w, `kinesis-alerter
+
+/metrics      Prometheus metrics (OpenMetrics when asked for)
+/healthz      200 while the process works; restart it otherwise
+/readyz       200 when it takes part: configuration good, lease table reached, not stopping
+/-/log-level  GET, or PUT {"level":"debug"}
+`)
+}
+
+// probe answers 200, or 503 with the reason.
+func probe(ask func() error) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+		w.Header().Set("Cache-Control", "no-store")
+		if err := ask(); err != nil {
+			w.WriteHeader(http.StatusServiceUnavailable)
+			_, _ = fmt.Fprintln(w, err)
+			return
+		}
+		_, _ = fmt.Fprintln(w, "ok")
+	}
+}

@@ -1,0 +1,158 @@
+package cmd
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	awsmiddleware "github.com/aws/aws-sdk-go-v2/aws/middleware"
+	"github.com/aws/aws-sdk-go-v2/aws/ratelimit"
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
+	awsconfig "github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/kinesis"
+	"github.com/aws/aws-sdk-go-v2/service/sns"
+	"github.com/aws/smithy-go"
+	"github.com/aws/smithy-go/middleware"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promauto"
+)
+
+// LoadAWS reads region, credentials and endpoints the way every AWS tool does: environment variables, shared profiles,
+// container and instance roles.
+func LoadAWS(ctx context.Context) (aws.Config, error) {
+	// The SDK's own buildable client, because with AWS_CA_BUNDLE set any other one is refused.
+	cfg, err := awsconfig.LoadDefaultConfig(ctx, awsconfig.WithHTTPClient(newHTTPClient()))
+	if err != nil {
+		return aws.Config{}, fmt.Errorf("AWS configuration: %w", err)
+	}
+	if cfg.Region == "" {
+		return aws.Config{}, errors.New("AWS configuration: no region; set AWS_REGION, or a region in the profile")
+	}
+	return cfg, nil
+}
+
+func newHTTPClient() *awshttp.BuildableClient {
+	return awshttp.NewBuildableClient().
+		WithDialerOptions(func(d *net.Dialer) {
+			d.Timeout, d.KeepAlive = 3*time.Second, 15*time.Second
+		}).
+		WithTransportOptions(func(t *http.Transport) {
+			t.TLSHandshakeTimeout = 3 * time.Second
+			// Callers have deadlines of their own. This one is for those who forget.
+			t.ResponseHeaderTimeout = 30 * time.Second
+			// Every shard polls the same host, five times a second at most. With the SDK's ten idle connections a
+			// hundred shards would close and open connections, with their TLS handshakes, all the time.
+			t.MaxIdleConns, t.MaxIdleConnsPerHost = 2048, 1024
+			t.IdleConnTimeout = 60 * time.Second
+		})
+}
+
+// clients are the daemon's AWS clients.
+type clients struct {
+	kinesis  *kinesis.Client
+	dynamodb *dynamodb.Client
+	sns      *sns.Client
+}
+
+// newClients makes the clients on one connection pool. Kinesis and SNS calls are attempted once: the shard reader and
+// the publisher have retry classes of their own, count each attempt, and know when a retry no longer makes sense
+// because a lease ran out. DynamoDB calls have three quick attempts, which fit into a third of a lease.
+func newClients(cfg aws.Config, reg prometheus.Registerer) clients {
+	cfg = cfg.Copy()
+	cfg.HTTPClient = steadyBody{cfg.HTTPClient}
+	cfg.APIOptions = append(cfg.APIOptions, newRequestMetrics(reg).install)
+	once := func() aws.Retryer { return aws.NopRetryer{} }
+	return clients{
+		kinesis: kinesis.NewFromConfig(cfg, func(o *kinesis.Options) { o.Retryer = once() }),
+		sns:     sns.NewFromConfig(cfg, func(o *sns.Options) { o.Retryer = once() }),
+		dynamodb: dynamodb.NewFromConfig(cfg, func(o *dynamodb.Options) {
+			o.Retryer = retry.NewStandard(func(o *retry.StandardOptions) {
+				o.MaxAttempts, o.MaxBackoff = 3, 200*time.Millisecond
+				// The SDK's token bucket would stop retrying just when an outage ends; the calls are few.
+				o.RateLimiter = ratelimit.None
+			})
+		}),
+	}
+}
+
+// steadyBody sends request bodies that the SDK cannot close under the transport. The SDK closes a body as soon as the
+// answer is there; when the answer comes fast, net/http is still looking for the end of the body, takes the closed one
+// for a failed write and drops the connection, and with it the answer (an eighth of all calls on loopback). A copy in
+// memory also lets net/http repeat a request that met a connection which the server had just closed.
+type steadyBody struct{ next aws.HTTPClient }
+
+// Do implements aws.HTTPClient.
+func (s steadyBody) Do(r *http.Request) (*http.Response, error) {
+	if r.Body == nil || r.Body == http.NoBody {
+		return s.next.Do(r)
+	}
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		return nil, err
+	}
+	if len(body) == 0 {
+		r = r.WithContext(r.Context())
+		r.Body = http.NoBody
+		return s.next.Do(r)
+	}
+	r = r.WithContext(r.Context())
+	r.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(body)), nil }
+	r.Body, r.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
+	return s.next.Do(r)
+}
+
+// requestMetrics counts every attempt of every AWS call.
+type requestMetrics struct {
+	requests *prometheus.CounterVec
+}
+
+func newRequestMetrics(reg prometheus.Registerer) *requestMetrics {
+	m := &requestMetrics{requests: promauto.With(reg).NewCounterVec(prometheus.CounterOpts{
+		Name: "kinesis_alerter_aws_requests_total",
+		Help: "Attempts of AWS API calls by their result: OK, the service's error code, Canceled, Timeout or Connection.",
+	}, []string{"service", "operation", "code"})}
+	// The calls that decide whether the daemon works: their failure rates must exist before the first failure.
+	for _, call := range [][2]string{
+		{"Kinesis", "GetRecords"}, {"Kinesis", "GetShardIterator"}, {"Kinesis", "ListShards"},
+		{"DynamoDB", "UpdateItem"}, {"DynamoDB", "GetItem"}, {"DynamoDB", "Scan"}, {"SNS", "PublishBatch"},
+	} {
+		m.requests.WithLabelValues(call[0], call[1], "OK")
+	}
+	return m
+}
+
+// install adds the counting to a client. It sits inside the retry loop, so that each attempt counts.
+func (m *requestMetrics) install(stack *middleware.Stack) error {
+	return stack.Deserialize.Add(middleware.DeserializeMiddlewareFunc("CountAttempts",
+		func(ctx context.Context, in middleware.DeserializeInput, next middleware.DeserializeHandler) (middleware.DeserializeOutput, middleware.Metadata, error) {
+			out, metadata, err := next.HandleDeserialize(ctx, in)
+			m.requests.WithLabelValues(awsmiddleware.GetServiceID(ctx), awsmiddleware.GetOperationName(ctx), resultCode(err)).Inc()
+			return out, metadata, err
+		}), middleware.Before)
+}
+
+// resultCode maps the error of an attempt to a label. Services document their error codes, so the set is closed.
+func resultCode(err error) string {
+	var api smithy.APIError
+	var timeout net.Error
+	switch {
+	case err == nil:
+		return "OK"
+	case errors.As(err, &api):
+		return api.ErrorCode()
+	case errors.Is(err, context.Canceled):
+		return "Canceled"
+	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &timeout) && timeout.Timeout():
+		return "Timeout"
+	default:
+		return "Connection"
+	}
+}

@@ -1,0 +1,376 @@
+package cmd
+
+import (
+	"encoding"
+	"errors"
+	"fmt"
+	"io"
+	"reflect"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"go.yaml.in/yaml/v4"
+)
+
+// maxDocument bounds a configuration file, in bytes. It is far above any real one and keeps alias bombs small.
+const maxDocument = 1 << 20
+
+// document is a parsed configuration file: it fills Go values from the YAML tree, strictly, and remembers where each
+// value stood, so that a rule checked much later can still name line and column. It gathers every fault instead of
+// stopping at the first, which is why it does not leave the decoding to the yaml package.
+type document struct {
+	file      string
+	lookup    func(string) (string, bool)
+	positions map[string]*yaml.Node // by path
+	secrets   map[string]bool       // paths whose value came from a variable that looks like a credential
+	broken    []string              // paths that could not be decoded: later rules have nothing to say about them
+	problems  Problems
+}
+
+// parseDocument decodes one YAML document into target, a pointer to a struct with yaml tags. The struct's present
+// values are the defaults. Faults are gathered in the result.
+func parseDocument(file string, data []byte, lookup func(string) (string, bool), target any) *document {
+	d := &document{file: file, lookup: lookup, positions: map[string]*yaml.Node{}, secrets: map[string]bool{}}
+	if len(data) > maxDocument {
+		d.problems = append(d.problems, &Problem{File: file, Rule: "the file is larger than 1 MiB"})
+		return d
+	}
+	var root yaml.Node
+	if err := loadNode(data, &root); err != nil {
+		d.problems = append(d.problems, d.syntaxProblem(err))
+		return d
+	}
+	if len(root.Content) == 0 {
+		d.problems = append(d.problems, &Problem{File: file, Rule: "the file is empty"})
+		return d
+	}
+	d.decode("", root.Content[0], reflect.ValueOf(target).Elem())
+	return d
+}
+
+// loadNode reads exactly one document. An empty input gives an empty node.
+func loadNode(data []byte, root *yaml.Node) error {
+	dec := yaml.NewDecoder(strings.NewReader(string(data)))
+	if err := dec.Decode(root); err != nil {
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		return err
+	}
+	var second yaml.Node
+	switch err := dec.Decode(&second); {
+	case errors.Is(err, io.EOF):
+		return nil
+	case err != nil:
+		return err
+	}
+	return &yaml.LoadError{Message: "a second document begins; one file holds one configuration",
+		Mark: yaml.Mark{Line: second.Line, Column: second.Column}}
+}
+
+func (d *document) syntaxProblem(err error) *Problem {
+	p := &Problem{File: d.file, Rule: "not valid YAML: " + err.Error()}
+	var loadErr *yaml.LoadError
+	if errors.As(err, &loadErr) {
+		p.Rule = "not valid YAML: " + loadErr.Message
+		p.Line, p.Column = loadErr.Mark.Line, max(loadErr.Mark.Column, 1)
+	}
+	return p
+}
+
+// report notes that the value at path cannot be used.
+func (d *document) report(path string, n *yaml.Node, value, rule string) {
+	d.broken = append(d.broken, path)
+	if d.secrets[path] {
+		value = redacted
+	}
+	d.problems = append(d.problems, &Problem{
+		File: d.file, Line: n.Line, Column: n.Column, Field: path, Value: value, Rule: rule,
+	})
+}
+
+// redacted stands for a value that must not be shown.
+const redacted = "[redacted]"
+
+// decode fills v from n. A null counts as not given.
+func (d *document) decode(path string, n *yaml.Node, v reflect.Value) {
+	if n.Kind == yaml.AliasNode {
+		n = n.Alias
+	}
+	d.positions[path] = n
+	if n.Kind == yaml.ScalarNode && n.ShortTag() == "!!null" {
+		return
+	}
+	if _, ok := v.Addr().Interface().(encoding.TextUnmarshaler); ok || v.Type() == reflect.TypeFor[time.Duration]() {
+		d.decodeScalar(path, n, v)
+		return
+	}
+	switch v.Kind() {
+	case reflect.Struct:
+		if d.wants(path, n, yaml.MappingNode, "a mapping") {
+			d.decodeStruct(path, n, v)
+		}
+	case reflect.Map:
+		if d.wants(path, n, yaml.MappingNode, "a mapping") {
+			d.decodeMap(path, n, v)
+		}
+	case reflect.Slice:
+		if d.wants(path, n, yaml.SequenceNode, "a list") {
+			d.decodeSlice(path, n, v)
+		}
+	default:
+		d.decodeScalar(path, n, v)
+	}
+}
+
+func (d *document) wants(path string, n *yaml.Node, kind yaml.Kind, what string) bool {
+	if n.Kind == kind {
+		return true
+	}
+	d.report(path, n, describe(n), "want "+what)
+	return false
+}
+
+// describe says what stands at a node, for a message about a wrong type.
+func describe(n *yaml.Node) string {
+	switch n.Kind {
+	case yaml.MappingNode:
+		return "a mapping"
+	case yaml.SequenceNode:
+		return "a list"
+	default:
+		return n.Value
+	}
+}
+
+// pairs calls yield for every key of a mapping that is text and stands there for the first time.
+func (d *document) pairs(path string, n *yaml.Node, yield func(key, value *yaml.Node)) {
+	first := map[string]int{}
+	for pair := range slices.Chunk(n.Content, 2) {
+		key := pair[0]
+		switch line, seen := first[key.Value], first[key.Value] > 0; {
+		case key.Kind != yaml.ScalarNode:
+			d.report(path, key, describe(key), "a key must be plain text")
+		case key.ShortTag() == "!!merge":
+			d.report(join(path, key.Value), key, "", "merge keys are not supported; write the values out")
+		case seen:
+			d.problems = append(d.problems, &Problem{
+				File: d.file, Line: key.Line, Column: key.Column, Field: join(path, key.Value),
+				Rule: fmt.Sprintf("duplicate key; the first is in line %d", line),
+			})
+		default:
+			first[key.Value] = key.Line
+			yield(key, pair[1])
+		}
+	}
+}
+
+func (d *document) decodeStruct(path string, n *yaml.Node, v reflect.Value) {
+	fields, names := map[string]int{}, []string{}
+	for i := range v.NumField() {
+		name, _, _ := strings.Cut(v.Type().Field(i).Tag.Get("yaml"), ",")
+		if name == "" || name == "-" {
+			continue
+		}
+		fields[name] = i
+		names = append(names, name)
+	}
+	d.pairs(path, n, func(key, value *yaml.Node) {
+		i, ok := fields[key.Value]
+		if !ok {
+			d.report(join(path, key.Value), key, "", unknownKey(key.Value, names))
+			return
+		}
+		d.decode(join(path, key.Value), value, v.Field(i))
+	})
+}
+
+func unknownKey(key string, known []string) string {
+	if near := nearest(key, known); near != "" {
+		return fmt.Sprintf("unknown key; did you mean %q?", near)
+	}
+	known = slices.Sorted(slices.Values(known))
+	return "unknown key; known here: " + strings.Join(known, ", ")
+}
+
+func (d *document) decodeMap(path string, n *yaml.Node, v reflect.Value) {
+	m := reflect.MakeMapWithSize(v.Type(), len(n.Content)/2)
+	d.pairs(path, n, func(key, value *yaml.Node) {
+		element := reflect.New(v.Type().Elem()).Elem()
+		d.decode(join(path, key.Value), value, element)
+		m.SetMapIndex(reflect.ValueOf(key.Value), element)
+	})
+	v.Set(m)
+}
+
+func (d *document) decodeSlice(path string, n *yaml.Node, v reflect.Value) {
+	s := reflect.MakeSlice(v.Type(), len(n.Content), len(n.Content))
+	for i, item := range n.Content {
+		d.decode(fmt.Sprintf("%s[%d]", path, i), item, s.Index(i))
+	}
+	v.Set(s)
+}
+
+// decodeScalar parses one value. A value with a variable in it is taken as text whatever it was written as, because
+// quotes around ${VAR} are common and say nothing about the type of what the variable holds.
+func (d *document) decodeScalar(path string, n *yaml.Node, v reflect.Value) {
+	if n.Kind != yaml.ScalarNode {
+		d.report(path, n, describe(n), "want "+typeName(v))
+		return
+	}
+	text, expanded, ok := d.expand(path, n)
+	if !ok {
+		return
+	}
+	quoted := !expanded && n.ShortTag() == "!!str" && n.Style&(yaml.SingleQuotedStyle|yaml.DoubleQuotedStyle) != 0
+	if u, ok := v.Addr().Interface().(encoding.TextUnmarshaler); ok {
+		if err := u.UnmarshalText([]byte(text)); err != nil {
+			d.report(path, n, text, err.Error())
+		}
+		return
+	}
+	if v.Type() == reflect.TypeFor[time.Duration]() {
+		if t, err := time.ParseDuration(text); err == nil {
+			v.SetInt(int64(t))
+		} else {
+			d.report(path, n, text, "want a duration with its unit, such as 200ms, 10s or 1m30s")
+		}
+		return
+	}
+	switch v.Kind() {
+	case reflect.String:
+		if !expanded && n.ShortTag() != "!!str" && n.ShortTag() != "!!timestamp" {
+			d.report(path, n, text, fmt.Sprintf("want text; write %q, with the quotes", text))
+			return
+		}
+		v.SetString(text)
+	case reflect.Bool:
+		b, err := strconv.ParseBool(text)
+		if err != nil || quoted {
+			d.report(path, n, text, "want true or false, without quotes")
+			return
+		}
+		v.SetBool(b)
+	case reflect.Int, reflect.Int64, reflect.Int32:
+		i, err := strconv.ParseInt(text, 10, v.Type().Bits())
+		if err != nil || quoted {
+			d.report(path, n, text, "want a whole number, without quotes")
+			return
+		}
+		v.SetInt(i)
+	default:
+		d.report(path, n, text, "cannot be set from a file")
+	}
+}
+
+func typeName(v reflect.Value) string {
+	switch {
+	case v.Type() == reflect.TypeFor[time.Duration]():
+		return "a duration, such as 10s"
+	case v.Kind() == reflect.Bool:
+		return "true or false"
+	case v.CanInt():
+		return "a whole number"
+	default:
+		return "text"
+	}
+}
+
+// expand replaces ${VAR} and ${VAR:-default} by the environment; $${ stands for a literal ${.
+func (d *document) expand(path string, n *yaml.Node) (text string, expanded, ok bool) {
+	reference := regexp.MustCompile(`\$?\$\{[^}]*\}?`)
+	name := regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
+	ok = true
+	text = reference.ReplaceAllStringFunc(n.Value, func(ref string) string {
+		if strings.HasPrefix(ref, "$$") {
+			return ref[1:]
+		}
+		expanded = true
+		body, closed := strings.CutSuffix(ref[2:], "}")
+		variable, fallback, hasFallback := strings.Cut(body, ":-")
+		if !closed || !name.MatchString(variable) {
+			d.report(path, n, n.Value, "want ${VAR} or ${VAR:-default}; write $${ for a literal ${")
+			ok = false
+			return ref
+		}
+		value, set := d.lookup(variable)
+		switch {
+		case value != "":
+			d.secrets[path] = d.secrets[path] || looksSecret(variable)
+			return value
+		case hasFallback:
+			return fallback
+		case !set:
+			d.report(path, n, n.Value, fmt.Sprintf("the environment has no variable %s; set it or write ${%s:-default}", variable, variable))
+			ok = false
+		}
+		return value
+	})
+	return text, expanded, ok
+}
+
+func looksSecret(variable string) bool {
+	variable = strings.ToUpper(variable)
+	return slices.ContainsFunc([]string{"SECRET", "TOKEN", "PASSWORD", "PASSWD", "CREDENTIAL", "KEY"}, func(s string) bool {
+		return strings.Contains(variable, s)
+	})
+}
+
+// locate finds the node of a path, or of the nearest parent that stands in the file. exact says that it is the node
+// itself.
+func (d *document) locate(path string) (n *yaml.Node, exact bool) {
+	n, exact = d.positions[path]
+	for n == nil && path != "" {
+		path = path[:max(0, strings.LastIndexAny(path, ".["))]
+		n = d.positions[path]
+	}
+	return n, exact
+}
+
+// isBroken says that a value, or something around it, could not even be decoded.
+func (d *document) isBroken(path string) bool {
+	return slices.ContainsFunc(d.broken, func(b string) bool {
+		return path == b || b != "" && strings.HasPrefix(path, b) && strings.ContainsRune(".[", rune(path[len(b)]))
+	})
+}
+
+func join(path, key string) string {
+	if path == "" {
+		return key
+	}
+	return path + "." + key
+}
+
+// nearest returns the name that key was probably meant to be, or nothing.
+func nearest(key string, names []string) string {
+	best, bestDistance := "", 3
+	for _, name := range names {
+		if d := editDistance(strings.ToLower(key), name); d < bestDistance && d < len(name) {
+			best, bestDistance = name, d
+		}
+	}
+	return best
+}
+
+// editDistance counts the insertions, deletions and replacements that turn a into b.
+func editDistance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			cost := 1
+			if a[i] == b[j] {
+				cost = 0
+			}
+			diagonal, row[j+1] = row[j+1], min(row[j+1]+1, row[j]+1, diagonal+cost)
+		}
+	}
+	return row[len(b)]
+}

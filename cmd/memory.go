@@ -1,0 +1,32 @@
+package cmd
+
+import (
+	"io/fs"
+	"strconv"
+	"strings"
+)
+
+// memoryLimit says what the Go runtime's soft memory limit should be, in bytes: nine tenths of the container's limit,
+// so that the collector works harder before the kernel kills the process. The runtime follows the container's CPU
+// quota by itself, but not its memory limit. It returns 0 when there is no limit, or when GOMEMLIMIT was set, whose
+// value is then the operator's decision. root is the file system of the machine.
+func memoryLimit(root fs.FS, env func(string) (string, bool)) int64 {
+	if value, set := env("GOMEMLIMIT"); set && value != "" {
+		return 0
+	}
+	// cgroup v2, then v1. In a container both paths show the container's own group.
+	for _, file := range []string{"sys/fs/cgroup/memory.max", "sys/fs/cgroup/memory/memory.limit_in_bytes"} {
+		text, err := fs.ReadFile(root, file)
+		if err != nil {
+			continue
+		}
+		limit, err := strconv.ParseInt(strings.TrimSpace(string(text)), 10, 64)
+		// "max", and v1's page-aligned largest number, mean that there is no limit.
+		const unlimited = 1 << 50
+		if err != nil || limit <= 0 || limit >= unlimited {
+			return 0
+		}
+		return limit / 10 * 9
+	}
+	return 0
+}

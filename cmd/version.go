@@ -1,0 +1,50 @@
+package cmd
+
+import (
+	"fmt"
+	"io"
+	"runtime"
+	"runtime/debug"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promauto"
+)
+
+// build says what is running.
+type build struct {
+	Version, Revision, Go string
+}
+
+// currentBuild reads what the go command has left in the binary. version is what the linker was told, or empty.
+func currentBuild(version string) build {
+	b := build{Version: version, Revision: "unknown", Go: runtime.Version()}
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		info = &debug.BuildInfo{}
+	}
+	dirty := ""
+	for _, s := range info.Settings {
+		switch {
+		case s.Key == "vcs.revision":
+			b.Revision = s.Value[:min(12, len(s.Value))]
+		case s.Key == "vcs.modified" && s.Value == "true":
+			dirty = "+dirty"
+		}
+	}
+	b.Revision += dirty
+	if b.Version == "" {
+		b.Version = "development"
+	}
+	return b
+}
+
+// register shows the build as a metric.
+func (b build) register(reg prometheus.Registerer) {
+	promauto.With(reg).NewGaugeVec(prometheus.GaugeOpts{
+		Name: "kinesis_alerter_build_info", Help: "The running build. Always 1.",
+	}, []string{"version", "revision", "goversion"}).WithLabelValues(b.Version, b.Revision, b.Go).Set(1)
+}
+
+func (b build) print(w io.Writer) {
+	_, _ = fmt.Fprintf(w, "kinesis-alerter %s (revision %s, %s, %s/%s)\n", b.Version, b.Revision, b.Go, runtime.GOOS, runtime.GOARCH)
+}
