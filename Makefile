@@ -28,7 +28,7 @@ demo: ## emulator, producer and daemon in one process; Ctrl-C ends it, ARGS="--f
 	@exec bin/demo $(ARGS)
 
 build: ## the static daemon, bin/kinesis-alerter
-	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o bin/kinesis-alerter ./cmd/kinesis-alerter
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w -X kinesis-alerter/cmd.version=$(VERSION)' -o bin/kinesis-alerter ./cmd/kinesis-alerter
 
 test: ## unit, property and simulation tests with the race detector, in random order
 	$(GO) test -race -shuffle=on ./...
