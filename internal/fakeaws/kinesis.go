@@ -1,12 +1,323 @@
 package fakeaws
 
-import "context"
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+)
 
-// Kinesis is the emulated service.
-type Kinesis struct{}
+// Kinesis is the emulated service: CreateStream, DeleteStream, DescribeStream, DescribeStreamSummary, ListStreams,
+// ListShards, GetShardIterator, GetRecords, PutRecord, PutRecords, SplitShard, MergeShards, UpdateShardCount,
+// IncreaseStreamRetentionPeriod, DecreaseStreamRetentionPeriod and UpdateMaxRecordSize.
+//
+// A change that AWS makes in the background has a due time, and every operation first applies what is due. So no
+// goroutine is needed, and an observer cannot tell it from a change made at that very moment.
+//
+// The methods that take no request (Create, Put, Split, …) are for tests and the demo: they act at once, obey no
+// limits and return zero values where AWS would answer with an error.
+type Kinesis struct {
+	options Options
 
-func newKinesis(Options) *Kinesis { return &Kinesis{} }
-func (k *Kinesis) name() string   { return ServiceKinesis }
-func (k *Kinesis) handle(_ context.Context, op string, _ *Request) (any, error) {
-	return nil, errorf("UnknownOperationException", "%s", op)
+	mu      sync.Mutex
+	streams map[string]*stream
+	// streamsEver and shardsEver number streams and shards over the life of the account. They are part of iterators
+	// and sequence numbers, so that those of a stream that was deleted do not fit the next one of that name.
+	streamsEver int64
+	shardsEver  int64
+	// lastOpened is the youngest shard's opening in ms: a wall clock that steps back must not give a child sequence
+	// numbers below its parent's.
+	lastOpened int64
+	// generation is raised by ExpireIterators; iterators of earlier ones have expired.
+	generation    int64
+	emptyEvery    int
+	readsWithData int
+	refuseTrimmed bool
 }
+
+func newKinesis(o Options) *Kinesis { return &Kinesis{options: o, streams: map[string]*stream{}} }
+
+func (k *Kinesis) name() string { return ServiceKinesis }
+
+func (k *Kinesis) handle(_ context.Context, op string, req *Request) (any, error) {
+	switch op {
+	case "CreateStream":
+		return call(req, k.createStream)
+	case "DeleteStream":
+		return call(req, k.deleteStream)
+	case "DescribeStream":
+		return call(req, k.describeStream)
+	case "DescribeStreamSummary":
+		return call(req, k.describeStreamSummary)
+	case "ListStreams":
+		return call(req, k.listStreams)
+	case "ListShards":
+		return call(req, k.listShards)
+	case "GetShardIterator":
+		return call(req, k.getShardIterator)
+	case "GetRecords":
+		return call(req, k.getRecords)
+	case "PutRecord":
+		return call(req, k.putRecord)
+	case "PutRecords":
+		return call(req, k.putRecords)
+	case "SplitShard":
+		return call(req, k.splitShard)
+	case "MergeShards":
+		return call(req, k.mergeShards)
+	case "UpdateShardCount":
+		return call(req, k.updateShardCount)
+	case "IncreaseStreamRetentionPeriod":
+		return call(req, k.increaseRetention)
+	case "DecreaseStreamRetentionPeriod":
+		return call(req, k.decreaseRetention)
+	case "UpdateMaxRecordSize":
+		return call(req, k.updateMaxRecordSize)
+	}
+	return nil, errorf("UnknownOperationException", "the emulator has no Kinesis operation %q", op)
+}
+
+// call decodes a request and runs its operation.
+func call[In any](req *Request, do func(*In) (any, error)) (any, error) {
+	in := new(In)
+	if err := req.decode(in); err != nil {
+		return nil, err
+	}
+	return do(in)
+}
+
+// streamRef is how a request names a stream: by name, by ARN, or by both.
+type streamRef struct {
+	StreamName string
+	StreamARN  string
+}
+
+func (k *Kinesis) arn(name string) string {
+	return fmt.Sprintf("arn:aws:kinesis:%s:%s:stream/%s", k.options.Region, k.options.Account, name)
+}
+
+// find returns the stream that ref names, with everything applied that is due.
+func (k *Kinesis) find(ref streamRef, now time.Time) (*stream, error) {
+	name := ref.StreamName
+	if ref.StreamARN != "" {
+		_, fromARN, ok := strings.Cut(ref.StreamARN, ":stream/")
+		switch {
+		case !ok:
+			return nil, errorf("InvalidArgumentException", "%q is not the ARN of a stream", ref.StreamARN)
+		case ref.StreamARN != k.arn(fromARN):
+			return nil, errorf("ResourceNotFoundException", "Stream %s not found.", ref.StreamARN)
+		case name != "" && name != fromARN:
+			return nil, errorf("InvalidArgumentException", "StreamARN and StreamName do not match")
+		}
+		name = fromARN
+	}
+	if name == "" {
+		return nil, errorf("InvalidArgumentException", "Must specify either StreamName or StreamARN.")
+	}
+	st := k.settled(name, now)
+	if st == nil {
+		return nil, k.noStream(name)
+	}
+	return st, nil
+}
+
+// findReadable is find for the operations on records, which know a stream only once it has become active.
+func (k *Kinesis) findReadable(ref streamRef, now time.Time) (*stream, error) {
+	st, err := k.find(ref, now)
+	if err != nil {
+		return nil, err
+	}
+	if !st.serving(now) {
+		return nil, k.noStream(st.name)
+	}
+	return st, nil
+}
+
+// settled returns the stream of that name with everything applied that is due, or nil.
+func (k *Kinesis) settled(name string, now time.Time) *stream {
+	st := k.streams[name]
+	if st == nil {
+		return nil
+	}
+	if !st.deletedAt.IsZero() && !now.Before(st.deletedAt) {
+		delete(k.streams, name)
+		return nil
+	}
+	st.settle(now)
+	return st
+}
+
+func (k *Kinesis) noStream(name string) *Error {
+	return errorf("ResourceNotFoundException", "Stream %s under account %s not found.", name, k.options.Account)
+}
+
+func (k *Kinesis) noShard(st *stream, shardID string) *Error {
+	return errorf("ResourceNotFoundException", "Could not find shard %s in stream %s under account %s.", shardID, st.name,
+		k.options.Account)
+}
+
+// StoredRecord is a record as the service holds it.
+type StoredRecord struct {
+	ShardID        string
+	SequenceNumber string
+	PartitionKey   string
+	// Data is the service's own copy and must not be changed.
+	Data []byte
+	// Arrival is ApproximateArrivalTimestamp, in whole milliseconds.
+	Arrival time.Time
+}
+
+// Create makes an active provisioned stream with shards of equal size. It does nothing if the name is taken.
+func (k *Kinesis) Create(name string, shards int) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	now := time.Now()
+	if k.settled(name, now) == nil {
+		k.open(name, max(shards, 1), modeProvisioned, now)
+	}
+}
+
+// Put stores a record and returns where, or nothing if there is no such stream. It keeps data, which must not be
+// changed afterwards.
+func (k *Kinesis) Put(name, partitionKey string, data []byte) (shardID, sequence string) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	now := time.Now()
+	st := k.settled(name, now)
+	if st == nil {
+		return "", ""
+	}
+	sh := st.route(hashOf(partitionKey))
+	return sh.id, sh.append(now, st.cutoff(now), partitionKey, data)
+}
+
+// Records returns every record that can still be read, by shard and in sequence order.
+func (k *Kinesis) Records(name string) []StoredRecord {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	now := time.Now()
+	st := k.settled(name, now)
+	if st == nil {
+		return nil
+	}
+	var all []StoredRecord
+	for _, sh := range st.listed(now) {
+		sh.trim(st.cutoff(now))
+		for i, r := range sh.records {
+			all = append(all, StoredRecord{
+				ShardID: sh.id, SequenceNumber: sh.sequence(sh.base + int64(i)), PartitionKey: r.key, Data: r.data,
+				Arrival: time.UnixMilli(r.arrival),
+			})
+		}
+	}
+	return all
+}
+
+// Split splits an open shard in the middle of its range at once and returns its children, or nothing if there is no
+// such open shard.
+func (k *Kinesis) Split(name, shardID string) (low, high string) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	now := time.Now()
+	st := k.settled(name, now)
+	if st == nil {
+		return "", ""
+	}
+	sh := st.shard(shardID, now)
+	if sh == nil || !sh.isOpen() || sh.keys.first == sh.keys.last {
+		return "", ""
+	}
+	children := st.split(sh, sh.keys.middle(), now)
+	return children[0].id, children[1].id
+}
+
+// Merge merges two adjacent open shards at once and returns their child, or nothing if they are not adjacent and open.
+func (k *Kinesis) Merge(name, shardID, adjacentShardID string) (child string) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	now := time.Now()
+	st := k.settled(name, now)
+	if st == nil {
+		return ""
+	}
+	a, b := st.shard(shardID, now), st.shard(adjacentShardID, now)
+	if a == nil || b == nil || !a.isOpen() || !b.isOpen() || !a.keys.adjacent(b.keys) {
+		return ""
+	}
+	return st.merge(a, b, now).id
+}
+
+// OpenShards returns the ids of the open shards in the order of their hash key ranges.
+func (k *Kinesis) OpenShards(name string) []string {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	st := k.settled(name, time.Now())
+	if st == nil {
+		return nil
+	}
+	ids := make([]string, len(st.open))
+	for i, sh := range st.open {
+		ids[i] = sh.id
+	}
+	return ids
+}
+
+// Delete removes a stream at once, so that Create can make another one of that name.
+func (k *Kinesis) Delete(name string) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	delete(k.streams, name)
+}
+
+// ExpireIterators makes every iterator that was handed out so far answer with ExpiredIteratorException.
+func (k *Kinesis) ExpireIterators() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.generation++
+}
+
+// Trim drops the records that arrived before that time and the shards that were closed before it, as the end of their
+// retention would.
+func (k *Kinesis) Trim(name string, before time.Time) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	now := time.Now()
+	st := k.settled(name, now)
+	if st == nil {
+		return
+	}
+	if before.After(st.trimmedTo) {
+		st.trimmedTo = before
+	}
+	st.trimAll(now)
+}
+
+// EmptyPages makes every nth read that has data ahead of it answer without records, as AWS may do at any time. 0 turns
+// it off.
+func (k *Kinesis) EmptyPages(nth int) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.emptyEvery, k.readsWithData = nth, 0
+}
+
+// RefuseTrimmed decides what GetShardIterator does with a sequence number whose record has been trimmed. AWS documents
+// neither: by default reading starts at the trim horizon; if on, the answer is InvalidArgumentException.
+func (k *Kinesis) RefuseTrimmed(on bool) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.refuseTrimmed = on
+}
+
+// ShardOf says which shard an iterator reads, for faults that single out a shard. It is empty for garbage.
+func (k *Kinesis) ShardOf(shardIterator string) string {
+	it, ok := parseIterator(shardIterator)
+	if !ok {
+		return ""
+	}
+	return shardID(it.shard)
+}
+
+func (k *Kinesis) names() []string { return slices.Sorted(maps.Keys(k.streams)) }
