@@ -1,0 +1,5 @@
+package fakeaws
+
+func (d *DynamoDB) query(*Request) (any, error) {
+	return nil, errorf("UnknownOperationException", "Query")
+}
