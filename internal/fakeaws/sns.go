@@ -2,18 +2,225 @@ package fakeaws
 
 import (
 	"context"
-	"net/http"
+	"slices"
+	"sync"
+	"time"
 )
 
-// SNS is the emulated service.
-type SNS struct{}
+// SNS emulates CreateTopic, DeleteTopic, ListTopics, GetTopicAttributes, SetTopicAttributes, Subscribe,
+// ConfirmSubscription, Unsubscribe, ListSubscriptions, ListSubscriptionsByTopic, GetSubscriptionAttributes,
+// SetSubscriptionAttributes, Publish and PublishBatch.
+//
+// Faithful are the validation rules and their answers, FIFO topics (order within a message group, five minutes of
+// deduplication), filter policies, delivery to the queues of the same emulator, and the hard limit of e-mail
+// subscriptions. E-mail, SMS, HTTP(S), Lambda and Firehose are not contacted: what they would get is kept for tests.
+// Not emulated are publishing to a phone number or a mobile endpoint, the 300 messages per second of a FIFO message
+// group, delivery retries, archives and data protection.
+//
+// It is safe for concurrent use. While its mutex is held the one of SQS may be taken, never the other way round.
+type SNS struct {
+	region, account string
+	sqs             *SQS
 
-func newSNS(Options, *SQS) *SNS { return &SNS{} }
-func (s *SNS) name() string     { return ServiceSNS }
-func (s *SNS) handle(_ context.Context, op string, _ *Request) (any, error) {
-	return nil, errorf("UnknownOperationException", "%s", op)
+	mu     sync.Mutex
+	topics map[string]*snsTopic        // by ARN
+	subs   map[string]*snsSubscription // by ARN
+	ids    idSource
+	quota  snsQuota
+
+	countOnly bool
+	hooks     []func(Published)
+	scripts   map[int]EntryScript
+	scriptID  int
 }
 
-func encodeQuery(h http.Header, _ any, _ *Error) (int, http.Header, []byte, error) {
-	return 200, h, nil, nil
+func newSNS(o Options, sqs *SQS) *SNS {
+	return &SNS{
+		region: o.Region, account: o.Account, sqs: sqs,
+		topics: map[string]*snsTopic{}, subs: map[string]*snsSubscription{}, scripts: map[int]EntryScript{},
+		ids: idSource{service: "50400000"},
+	}
+}
+
+func (s *SNS) name() string { return ServiceSNS }
+
+func (s *SNS) handle(_ context.Context, op string, req *Request) (any, error) {
+	var run func(*Request) (any, error)
+	switch op {
+	case "CreateTopic":
+		run = s.createTopic
+	case "DeleteTopic":
+		run = s.deleteTopic
+	case "ListTopics":
+		run = s.listTopics
+	case "GetTopicAttributes":
+		run = s.getTopicAttributes
+	case "SetTopicAttributes":
+		run = s.setTopicAttributes
+	case "Subscribe":
+		run = s.subscribe
+	case "ConfirmSubscription":
+		run = s.confirmSubscription
+	case "Unsubscribe":
+		run = s.unsubscribe
+	case "ListSubscriptions":
+		run = s.listSubscriptions
+	case "ListSubscriptionsByTopic":
+		run = s.listSubscriptionsByTopic
+	case "GetSubscriptionAttributes":
+		run = s.getSubscriptionAttributes
+	case "SetSubscriptionAttributes":
+		run = s.setSubscriptionAttributes
+	case "Publish":
+		run = s.publish
+	case "PublishBatch":
+		run = s.publishBatch
+	default:
+		return nil, errorf("UnknownOperationException", "SNS.%s is not emulated", op)
+	}
+	body, err := run(req)
+	if err != nil {
+		return nil, err
+	}
+	return queryResult{op: op, body: body}, nil
+}
+
+// Published is a message that SNS accepted and delivered to the subscriptions, as it was published.
+type Published struct {
+	At        time.Time
+	TopicARN  string
+	MessageID string
+	// SequenceNumber is set on FIFO topics.
+	SequenceNumber string
+	Subject        string
+	// Body is the Message parameter; Structure is the MessageStructure parameter that says how to read it.
+	Body, Structure string
+	Attributes      map[string]MessageAttribute
+	// Group and DedupID are the message group id and the deduplication id (given, or made from the content).
+	Group, DedupID string
+	// Client is the access key id of the caller.
+	Client string
+	// Batch says that PublishBatch brought it.
+	Batch bool
+}
+
+// Email is a notification as a person reads it, without the footer that tells how to unsubscribe.
+type Email struct {
+	At                      time.Time
+	From, To, Subject, Body string
+}
+
+// Delivery is a notification for an endpoint that the emulator does not contact (sms, http, https, lambda, firehose,
+// application). The body is what the endpoint would get.
+type Delivery struct {
+	At                      time.Time
+	Protocol, Endpoint      string
+	Subject, Body           string
+	SubscriptionARN, Sender string
+}
+
+// Messages returns what was published to a topic, in the order of acceptance. A duplicate within the deduplication
+// interval of a FIFO topic was accepted but is not in it: Duplicates counts those. After CountOnly it is empty.
+func (s *SNS) Messages(topicARN string) []Published {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if t, ok := s.topics[topicARN]; ok {
+		return slices.Clone(t.published)
+	}
+	return nil
+}
+
+// Count is the number of messages that Messages returns, or would without CountOnly.
+func (s *SNS) Count(topicARN string) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if t, ok := s.topics[topicARN]; ok {
+		return t.accepted
+	}
+	return 0
+}
+
+// Duplicates is how many messages were accepted and not delivered because their deduplication id was used within the
+// last five minutes.
+func (s *SNS) Duplicates(topicARN string) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if t, ok := s.topics[topicARN]; ok {
+		return t.duplicates
+	}
+	return 0
+}
+
+// Emails returns the notifications to the topic's email and email-json subscriptions in the order of delivery. Messages
+// that ask to confirm a subscription are not in it. After CountOnly it is empty.
+func (s *SNS) Emails(topicARN string) []Email {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if t, ok := s.topics[topicARN]; ok {
+		return slices.Clone(t.emails)
+	}
+	return nil
+}
+
+// Deliveries returns the notifications to the topic's other subscriptions that the emulator does not contact. After
+// CountOnly it is empty.
+func (s *SNS) Deliveries(topicARN string) []Delivery {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if t, ok := s.topics[topicARN]; ok {
+		return slices.Clone(t.deliveries)
+	}
+	return nil
+}
+
+// OnPublish has f called for every message that Messages would return from now on, before its publisher gets the
+// answer. Calls for messages of concurrent publishers may overlap. f may call the emulator.
+func (s *SNS) OnPublish(f func(Published)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.hooks = append(s.hooks, f)
+}
+
+// CountOnly stops the keeping of messages, e-mails and other deliveries and forgets those kept, so that a long run
+// holds only counters. Queues keep their messages.
+func (s *SNS) CountOnly() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.countOnly = true
+	for _, t := range s.topics {
+		t.published, t.emails, t.deliveries = nil, nil, nil
+	}
+}
+
+// LimitRate makes SNS answer Throttling once the account publishes more than that many messages per second (an entry of
+// a batch is a message). Up to one second's worth can be saved up, and never less than a full batch. 0 is no limit.
+func (s *SNS) LimitRate(perSecond float64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.quota = newSNSQuota(perSecond, now())
+}
+
+// snsQuota is the account's token bucket. The zero value has no limit.
+type snsQuota struct {
+	rate, burst, tokens float64
+	at                  time.Time
+}
+
+func newSNSQuota(rate float64, at time.Time) snsQuota {
+	burst := max(rate, snsMaxBatch)
+	return snsQuota{rate: rate, burst: burst, tokens: burst, at: at}
+}
+
+// spend takes n tokens, or answers with the throttling error and takes none.
+func (q *snsQuota) spend(at time.Time, n int) error {
+	if q.rate <= 0 {
+		return nil
+	}
+	q.tokens = min(q.burst, q.tokens+q.rate*at.Sub(q.at).Seconds())
+	q.at = at
+	if q.tokens < float64(n) {
+		return &Error{Code: "Throttling", Message: "Rate exceeded"}
+	}
+	q.tokens -= float64(n)
+	return nil
 }
