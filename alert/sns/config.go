@@ -1,0 +1,125 @@
+package sns
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws/arn"
+)
+
+// Defaults of Config.
+const (
+	DefaultLinger         = 2 * time.Millisecond
+	DefaultAttemptTimeout = 5 * time.Second
+	DefaultTrustMargin    = 200 * time.Millisecond
+	DefaultInFlight       = 4
+	DefaultLatencyTarget  = 2 * time.Second
+)
+
+// Config says what is published where. The zero value of a field means its default.
+type Config struct {
+	// Topics are the topics by the name that rules use. At least one.
+	Topics map[string]TopicConfig
+	// Linger is how long an alert waits for others to share its call, 0 < Linger <= 1 s. Defaults to 2 ms.
+	Linger time.Duration
+	// AttemptTimeout bounds one call, 100 ms..60 s. Defaults to 5 s.
+	AttemptTimeout time.Duration
+	// TrustMargin is how much of the trust window must be left for an attempt to start, less than AttemptTimeout.
+	// Defaults to 200 ms: several times what SNS needs to answer, so that an attempt is rarely cut off.
+	TrustMargin time.Duration
+	// InFlight is how many calls a topic may have under way, 1..64. Defaults to 4.
+	InFlight int
+	// LatencyTarget divides the alerts into good and bad ones of slo_events_total. Defaults to 2 s.
+	LatencyTarget time.Duration
+}
+
+// TopicConfig is one topic.
+type TopicConfig struct {
+	// ARN is the topic's address, arn:<partition>:sns:<region>:<account>:<name>.
+	ARN string
+	// Rules names the rules that publish to the topic, so that their metrics exist before the first alert. Empty in
+	// the mode without rules.
+	Rules []string
+}
+
+// WithDefaults returns a copy in which every zero field has its default.
+func (c Config) WithDefaults() Config {
+	c.Linger = cmp.Or(c.Linger, DefaultLinger)
+	c.AttemptTimeout = cmp.Or(c.AttemptTimeout, DefaultAttemptTimeout)
+	c.TrustMargin = cmp.Or(c.TrustMargin, DefaultTrustMargin)
+	c.InFlight = cmp.Or(c.InFlight, DefaultInFlight)
+	c.LatencyTarget = cmp.Or(c.LatencyTarget, DefaultLatencyTarget)
+	c.Topics = maps.Clone(c.Topics)
+	return c
+}
+
+// Validate checks the configuration with its defaults. It returns all errors joined, each a *ConfigError.
+func (c Config) Validate() error {
+	c = c.WithDefaults()
+	var errs []error
+	refuse := func(bad bool, field string, value any, rule string) {
+		if bad {
+			errs = append(errs, &ConfigError{Field: field, Value: value, Rule: rule})
+		}
+	}
+	refuse(len(c.Topics) == 0, "topics", len(c.Topics), "at least one topic is needed")
+	for _, name := range slices.Sorted(maps.Keys(c.Topics)) {
+		if rule := checkARN(c.Topics[name].ARN); rule != "" {
+			refuse(true, "topics."+name+".arn", c.Topics[name].ARN, rule)
+		}
+	}
+	refuse(c.Linger < 0 || c.Linger > time.Second, "linger", c.Linger, "must be above 0 and at most 1s")
+	refuse(c.AttemptTimeout < 100*time.Millisecond || c.AttemptTimeout > time.Minute, "attempt_timeout", c.AttemptTimeout,
+		"must be between 100ms and 1m")
+	refuse(c.TrustMargin < 0 || c.TrustMargin >= c.AttemptTimeout, "trust_margin", c.TrustMargin,
+		"must be above 0 and less than attempt_timeout")
+	refuse(c.InFlight < 1 || c.InFlight > 64, "in_flight", c.InFlight, "must be between 1 and 64")
+	refuse(c.LatencyTarget < 0, "latency_target", c.LatencyTarget, "must be above 0")
+	return errors.Join(errs...)
+}
+
+// ConfigError says that one field of a Config is wrong.
+type ConfigError struct {
+	// Field is the path of the field, as in topics.oncall.arn.
+	Field string
+	Value any
+	// Rule is what is expected.
+	Rule string
+}
+
+func (e *ConfigError) Error() string { return fmt.Sprintf("%s: %v: %s", e.Field, e.Value, e.Rule) }
+
+// ConfigField returns the path of the field.
+func (e *ConfigError) ConfigField() string { return e.Field }
+
+// checkARN returns the rule that a topic's ARN breaks, or an empty string.
+func checkARN(s string) string {
+	a, err := arn.Parse(s)
+	switch {
+	case err != nil || a.Service != "sns" || a.Region == "" || a.AccountID == "":
+		return "must be the ARN of an SNS topic, arn:aws:sns:<region>:<account>:<name>"
+	case strings.Contains(a.Resource, ":"):
+		return "must be the ARN of a topic, not of a subscription"
+	case !topicName(a.Resource):
+		return "a topic's name has 1 to 256 of A-Z a-z 0-9 _ -, and may end in .fifo"
+	}
+	return ""
+}
+
+func topicName(s string) bool {
+	if len(s) > 256 {
+		return false
+	}
+	s = strings.TrimSuffix(s, ".fifo")
+	return s != "" && !strings.ContainsFunc(s, func(r rune) bool { return !wordRune(r) })
+}
+
+// wordRune says whether r is one of A-Z a-z 0-9 _ -.
+func wordRune(r rune) bool {
+	return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '_' || r == '-'
+}

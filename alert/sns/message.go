@@ -1,0 +1,216 @@
+package sns
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/aws/aws-sdk-go-v2/service/sns/types"
+	"github.com/go-json-experiment/json/jsontext"
+
+	"kinesis-alerter/alert"
+)
+
+// message is what one entry of a call carries, checked against every rule of SNS that can be checked here: the SDK
+// checks none, and one bad entry may cost the whole call.
+type message struct {
+	body, subject, structure string
+	attributes               map[string]types.MessageAttributeValue
+	// group and dedup are empty on standard topics.
+	group, dedup string
+	// size is what counts against the topic's limit: body and attributes in bytes of UTF-8, before any escaping.
+	size int
+}
+
+// prepare checks m and shortens its body to what the topic accepts. The error is a *alert.RejectedError.
+func prepare(a *alert.Alert, m alert.Message, l limits) (*message, error) {
+	attributes, attributeBytes, err := checkAttributes(m.Attributes)
+	if err != nil {
+		return nil, rejected(reasonAttribute, err)
+	}
+	if err := checkSubject(m.Subject); err != nil {
+		return nil, rejected(reasonSubject, err)
+	}
+	if m.Body == "" || !utf8.ValidString(m.Body) {
+		return nil, rejected(reasonBody, errors.New("the body must be valid UTF-8 and not empty"))
+	}
+	if err := checkStructure(m); err != nil {
+		return nil, rejected(reasonStructure, err)
+	}
+	if room := l.maxBytes - attributeBytes; len(m.Body) > room {
+		// Half a JSON object is none, so a body per protocol cannot be shortened.
+		if m.Structure != "json" && room > 0 {
+			m = shorten(m, room)
+		}
+		if len(m.Body) > room || m.Body == "" {
+			return nil, rejected(reasonTooLarge, fmt.Errorf("%d bytes of body and %d of attributes, the topic takes %d",
+				len(m.Body), attributeBytes, l.maxBytes))
+		}
+	}
+	out := &message{
+		body: m.Body, subject: m.Subject, structure: m.Structure, attributes: attributes,
+		size: len(m.Body) + attributeBytes,
+	}
+	if l.fifo {
+		out.group, out.dedup = token(a.Record.PartitionKey), token(a.ID)
+	}
+	return out, nil
+}
+
+func rejected(r alert.Reason, err error) error { return &alert.RejectedError{Reason: r, Err: err} }
+
+func checkSubject(s string) error {
+	switch {
+	case !utf8.ValidString(s):
+		return errors.New("the subject must be valid UTF-8")
+	case utf8.RuneCountInString(s) > maxSubject:
+		return fmt.Errorf("the subject has %d characters, SNS takes %d", utf8.RuneCountInString(s), maxSubject)
+	case strings.ContainsFunc(s, lineOrControl):
+		return errors.New("the subject must not contain line breaks or control characters")
+	}
+	return nil
+}
+
+func lineOrControl(r rune) bool { return unicode.IsControl(r) || r == '\u2028' || r == '\u2029' }
+
+func checkStructure(m alert.Message) error {
+	switch m.Structure {
+	case "", "string":
+		return nil
+	case "json":
+		return checkBodies(m.Body)
+	default:
+		return fmt.Errorf("MessageStructure %q is neither string nor json", m.Structure)
+	}
+}
+
+// checkBodies checks a body per protocol: a JSON object without duplicate keys, with a text under "default". Values
+// that are not texts, and keys that are no protocol, are ignored by SNS and so here.
+func checkBodies(body string) error {
+	d := jsontext.NewDecoder(strings.NewReader(body))
+	start, err := d.ReadToken()
+	if err != nil || start.Kind() != '{' {
+		return errors.Join(errors.New("the body must be a JSON object"), err)
+	}
+	found := false
+	for d.PeekKind() == '"' {
+		key, err := d.ReadToken()
+		if err != nil {
+			return err
+		}
+		isDefault := key.String() == "default"
+		value, err := d.ReadValue()
+		if err != nil {
+			return err
+		}
+		found = found || isDefault && value.Kind() == '"'
+	}
+	if _, err := d.ReadToken(); err != nil {
+		return err
+	}
+	if d.PeekKind() != 0 {
+		return errors.New("the body must be one JSON object with nothing behind it")
+	}
+	if !found {
+		return errors.New(`the body must have a text under "default"`)
+	}
+	return nil
+}
+
+// checkAttributes returns the attributes as the SDK wants them and their size in bytes: names, types and values.
+func checkAttributes(attributes []alert.Attribute) (map[string]types.MessageAttributeValue, int, error) {
+	if len(attributes) == 0 {
+		return nil, 0, nil
+	}
+	if len(attributes) > maxAttributes {
+		return nil, 0, fmt.Errorf("%d attributes, SQS subscriptions with raw delivery discard messages with more than %d",
+			len(attributes), maxAttributes)
+	}
+	out := make(map[string]types.MessageAttributeValue, len(attributes))
+	size := 0
+	for i := range attributes {
+		a := &attributes[i]
+		if err := checkAttribute(a); err != nil {
+			return nil, 0, fmt.Errorf("attribute %q: %w", a.Name, err)
+		}
+		if _, ok := out[a.Name]; ok {
+			return nil, 0, fmt.Errorf("attribute %q occurs twice", a.Name)
+		}
+		v := types.MessageAttributeValue{DataType: &a.Type}
+		if a.Type == "Binary" {
+			v.BinaryValue = []byte(a.Value)
+		} else {
+			v.StringValue = &a.Value
+		}
+		out[a.Name] = v
+		size += len(a.Name) + len(a.Type) + len(a.Value)
+	}
+	return out, size, nil
+}
+
+func checkAttribute(a *alert.Attribute) error {
+	if err := checkName(a.Name); err != nil {
+		return err
+	}
+	if a.Value == "" {
+		return errors.New("the value is empty")
+	}
+	if a.Type != "Binary" && !utf8.ValidString(a.Value) {
+		return errors.New("the value must be valid UTF-8")
+	}
+	switch a.Type {
+	case "String", "Binary":
+		return nil
+	case "String.Array":
+		if v := jsontext.Value(a.Value); v.Kind() != '[' || !v.IsValid() {
+			return errors.New("the value of a String.Array must be a JSON array")
+		}
+		return nil
+	case "Number":
+		if _, err := strconv.ParseFloat(a.Value, 64); err != nil || strings.ContainsAny(a.Value, "nNxX_pP") {
+			return errors.New("the value of a Number must be a decimal number")
+		}
+		return nil
+	default:
+		return fmt.Errorf("type %q is not one of String, String.Array, Number, Binary", a.Type)
+	}
+}
+
+func checkName(s string) error {
+	lower := strings.ToLower(s)
+	switch {
+	case s == "" || len(s) > maxName:
+		return fmt.Errorf("a name has 1 to %d characters", maxName)
+	case strings.ContainsFunc(s, func(r rune) bool { return r != '.' && !wordRune(r) }):
+		return errors.New("a name consists of A-Z a-z 0-9 _ - .")
+	case s[0] == '.' || s[len(s)-1] == '.' || strings.Contains(s, ".."):
+		return errors.New("a name has no dot at its ends and no two in a row")
+	case strings.HasPrefix(lower, "aws.") || strings.HasPrefix(lower, "amazon."):
+		return errors.New("names that start with AWS. or Amazon. are reserved")
+	}
+	return nil
+}
+
+// token makes s a MessageGroupId or MessageDeduplicationId. A legal s stays as it is; anything else becomes its
+// SHA-256 in hex, because replacing characters would put two partition keys into one group.
+func token(s string) string {
+	if s != "" && len(s) <= maxToken && !strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r > '~' }) {
+		return s
+	}
+	sum := sha256.Sum256([]byte(s))
+	return hex.EncodeToString(sum[:])
+}
+
+// shorten cuts a body to room bytes, between two characters.
+func shorten(m alert.Message, room int) alert.Message {
+	for room > 0 && !utf8.RuneStart(m.Body[room]) {
+		room--
+	}
+	m.Body = m.Body[:room]
+	return m
+}

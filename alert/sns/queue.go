@@ -1,0 +1,205 @@
+package sns
+
+import (
+	"context"
+	"math/rand/v2"
+	"slices"
+	"time"
+
+	"kinesis-alerter/alert"
+)
+
+// Backoff of calls and entries that may succeed later, and of probes of a held topic.
+const (
+	firstBackoff = 100 * time.Millisecond
+	firstProbe   = time.Second
+	longest      = 30 * time.Second
+	untilWoken   = time.Duration(-1)
+)
+
+// request is one alert on its way. It keeps copies of what is needed after Publish has returned.
+type request struct {
+	ctx    context.Context //nolint:containedctx // a request is one call's context, as in net/http
+	msg    *message
+	alert  alert.Alert
+	queued time.Time
+	// answer takes the end of the request; it has room for it, so that nobody waits for a caller that has left.
+	answer chan error
+
+	// The rest belongs to the topic's goroutine, and to the call while one carries the request.
+
+	// failures counts the entry's own failures, inside calls that SNS answered.
+	failures int
+	// due is when the request may go again after one.
+	due time.Time
+	// again is why it was sent before; empty on its first way.
+	again alert.Reason
+	// batch bounds the entries of the call that carries it, after a call was too large or refused as a whole; 0 is
+	// no bound.
+	batch int
+}
+
+// queue decides what a topic sends when. It does no I/O and reads no clock; one goroutine uses it.
+type queue struct {
+	linger   time.Duration
+	inFlight int
+
+	ready   []*request // in the order of their turns
+	delayed []*request // backing off alone
+	calls   int        // under way
+	state   health
+}
+
+// health is the state of a topic.
+type health struct {
+	// failures counts the calls that failed one after the other; 0 is healthy.
+	failures int
+	// fault is the reason why the topic is held; empty while healthy or backing off.
+	fault alert.Reason
+	// since is when the topic stopped being healthy, resume when the next call may go.
+	since, resume time.Time
+	// epoch counts the failures ever. What comes back from a call of an earlier epoch is old news: four calls that
+	// fail together are one failure, and a success from before says nothing about now.
+	epoch int
+	// probing says that a call of this epoch is under way.
+	probing bool
+}
+
+func (q *queue) push(r *request) { q.ready = append(q.ready, r) }
+
+// drop forgets a request whose caller has left. One that a call carries stays with its call.
+func (q *queue) drop(r *request) {
+	same := func(x *request) bool { return x == r }
+	q.ready = slices.DeleteFunc(q.ready, same)
+	q.delayed = slices.DeleteFunc(q.delayed, same)
+}
+
+// next returns how many requests from the head of ready may be sent in one call now, at most maxBytes together. With
+// none it returns when to ask again; until woken means after the next event.
+func (q *queue) next(now time.Time, maxBytes int) (int, time.Duration) {
+	wake := q.promote(now)
+	if q.calls >= q.inFlight || len(q.ready) == 0 {
+		return 0, wake
+	}
+	most := maxEntries
+	if q.state.failures > 0 {
+		if q.state.probing {
+			return 0, wake
+		}
+		if wait := q.state.resume.Sub(now); wait > 0 {
+			return 0, sooner(wake, wait)
+		}
+		if q.state.fault != "" {
+			most = 1
+		}
+	}
+	n, full := q.fit(most, maxBytes)
+	if n == 0 {
+		return 0, wake
+	}
+	if wait := q.ready[0].queued.Add(q.linger).Sub(now); !full && wait > 0 {
+		return 0, sooner(wake, wait)
+	}
+	return n, 0
+}
+
+// fit counts the requests at the head that go into one call, and says whether a further one would not.
+func (q *queue) fit(most, maxBytes int) (n int, full bool) {
+	for size := 0; n < len(q.ready); {
+		r := q.ready[n]
+		if r.ctx.Err() != nil {
+			q.ready = slices.Delete(q.ready, n, n+1)
+			continue
+		}
+		if r.batch > 0 {
+			most = min(most, max(r.batch, n))
+		}
+		if size += r.msg.size; n >= most || n > 0 && size > maxBytes {
+			return n, true
+		}
+		n++
+	}
+	return n, n >= most
+}
+
+// take removes the first n requests and notes a call that carries them.
+func (q *queue) take(n int) []*request {
+	batch := slices.Clone(q.ready[:n])
+	q.ready = slices.Delete(q.ready, 0, n)
+	q.calls++
+	q.state.probing = q.state.failures > 0
+	return batch
+}
+
+// delay lets a request wait until its due time.
+func (q *queue) delay(r *request) { q.delayed = append(q.delayed, r) }
+
+// promote moves what is due to the end of ready and returns how long it takes until more is.
+func (q *queue) promote(now time.Time) time.Duration {
+	wake := untilWoken
+	q.delayed = slices.DeleteFunc(q.delayed, func(r *request) bool {
+		if wait := r.due.Sub(now); wait > 0 {
+			wake = sooner(wake, wait)
+			return false
+		}
+		q.push(r)
+		return true
+	})
+	return wake
+}
+
+// failed notes a failed call; fault is empty when it may pass. It answers whether that is news.
+func (h *health) failed(now time.Time, epoch int, fault alert.Reason) bool {
+	if epoch != h.epoch {
+		return false
+	}
+	if h.failures == 0 {
+		h.since = now
+	}
+	if h.fault == "" && fault != "" {
+		h.failures = 0 // the probes of a fault have their own intervals
+	}
+	if fault != "" {
+		h.fault = fault
+	}
+	wait := backoff(h.failures)
+	if h.fault != "" {
+		wait = holdDelay(h.failures)
+	}
+	h.failures++
+	h.epoch++
+	h.resume, h.probing = now.Add(wait), false
+	return true
+}
+
+// answered notes that SNS took or judged messages. It answers whether that is news.
+func (h *health) answered(epoch int) bool {
+	if epoch != h.epoch || h.failures == 0 {
+		return false
+	}
+	*h = health{epoch: h.epoch}
+	return true
+}
+
+func sooner(a, b time.Duration) time.Duration {
+	if a < 0 {
+		return b
+	}
+	return min(a, b)
+}
+
+// backoff is the full jitter of an exponential: it spreads the workers of a fleet best, see "Exponential Backoff And
+// Jitter" in the AWS Architecture Blog.
+func backoff(failures int) time.Duration {
+	return rand.N(doubled(firstBackoff, failures)) //nolint:gosec // jitter is no secret
+}
+
+// holdDelay is jittered by half only, so that the probes of a fault, which seldom ends by itself, stay rare.
+func holdDelay(failures int) time.Duration {
+	d := doubled(firstProbe, failures)
+	return d/2 + rand.N(d/2) //nolint:gosec // jitter is no secret
+}
+
+func doubled(d time.Duration, times int) time.Duration {
+	return min(d<<min(times, 10), longest)
+}
