@@ -1,6 +1,9 @@
 package alert
 
-import "fmt"
+import (
+	"fmt"
+	"strconv"
+)
 
 // RejectedError says that the sink will never accept an alert as it is. The alert's key is held, not dropped.
 type RejectedError struct {
@@ -12,3 +15,26 @@ func (e *RejectedError) Error() string { return fmt.Sprintf("rejected (%s): %v",
 
 // Unwrap returns the cause.
 func (e *RejectedError) Unwrap() error { return e.Err }
+
+// ConfigError is one fault of a Config.
+type ConfigError struct {
+	// Field is the path of the setting, such as "rules[2].when".
+	Field string
+	// Value is what was found there.
+	Value string
+	// Rule says what is expected and, for an expression or template, what is wrong with it.
+	Rule string
+	// Line and Col are the place inside an expression or template, from 1; 0 where there is none.
+	Line, Col int
+}
+
+func (e *ConfigError) Error() string {
+	at := ""
+	if e.Line > 0 {
+		at = fmt.Sprintf(" (line %d, column %d of the value)", e.Line, e.Col)
+	}
+	return e.Field + ": " + strconv.Quote(e.Value) + ": " + e.Rule + at
+}
+
+// ConfigField returns the path of the setting.
+func (e *ConfigError) ConfigField() string { return e.Field }

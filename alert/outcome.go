@@ -22,13 +22,38 @@ const (
 	Alerted
 )
 
+// String returns the outcome as the label value of kinesis_alerter_records_total.
+func (o Outcome) String() string {
+	switch o {
+	case Unmatched:
+		return "unmatched"
+	case Filtered:
+		return "filtered"
+	case Suppressed:
+		return "suppressed"
+	case Expired:
+		return "expired"
+	case Invalid:
+		return "invalid"
+	case DeadLettered:
+		return "dead_lettered"
+	case Alerted:
+		return "alerted"
+	}
+	return "unknown"
+}
+
+func outcomes() []Outcome {
+	return []Outcome{Unmatched, Filtered, Suppressed, Expired, Invalid, DeadLettered, Alerted}
+}
+
 // Decision is what the pipeline says about one record.
 type Decision struct {
 	Outcome Outcome
 	// Reason explains Invalid and Suppressed; empty otherwise. It is one of a closed set and serves as a metric label.
 	Reason Reason
-	// Alerts are what has to be published before the record is resolved, in order. It is valid until the next call
-	// of the evaluator that returned it.
+	// Alerts are what has to be published before the record is resolved, in order. The slice is valid until the next
+	// call of the evaluator that returned it; the alerts themselves may be kept.
 	Alerts []*Alert
 }
 

@@ -1,0 +1,362 @@
+package alert
+
+import (
+	"errors"
+	"fmt"
+	"reflect"
+	"regexp"
+	"slices"
+	"time"
+
+	"github.com/expr-lang/expr/ast"
+	"github.com/expr-lang/expr/checker"
+	"github.com/expr-lang/expr/compiler"
+	"github.com/expr-lang/expr/conf"
+	"github.com/expr-lang/expr/file"
+	"github.com/expr-lang/expr/parser"
+	"github.com/expr-lang/expr/types"
+)
+
+func timeType() types.Type     { return types.TypeOf(time.Time{}) }
+func durationType() types.Type { return types.TypeOf(time.Duration(0)) }
+
+// condition is a compiled expression: the terms that must all be true, the cheap ones first.
+//
+// Pulling the predicates forward changes neither truth nor falsehood, only the work: the virtual machine runs for the
+// few records that pass them. They are also what an index over many rules would be built from.
+type condition struct {
+	predicates []*predicate
+	rest       []term
+}
+
+// eval returns the first verdict that is not yes.
+func (c *condition) eval(f *frame) verdict {
+	for _, p := range c.predicates {
+		if v := p.eval(f); v != yes {
+			return v
+		}
+	}
+	for _, t := range c.rest {
+		if v := t.eval(f); v != yes {
+			return v
+		}
+	}
+	return yes
+}
+
+// compileCondition compiles source. Errors carry the place in source.
+func compileCondition(source string, s *schema) (*condition, *file.Error) {
+	config := conf.CreateNew()
+	for name := range disabledBuiltins() {
+		config.Disabled[name] = true
+		delete(config.Builtins, name)
+	}
+	tree, err := parser.ParseWithConfig(source, config)
+	if err != nil {
+		return nil, placed(err, tree.Source)
+	}
+	refs, fault := resolve(&tree.Node, s)
+	if fault != nil {
+		return nil, fault.Bind(tree.Source)
+	}
+	env := make(types.Map, len(refs))
+	for name, ref := range refs {
+		env[name] = ref.kind
+	}
+	config.WithEnv(env)
+	config.Expect, config.ExpectAny = reflect.Bool, true
+	if _, err := checker.Check(tree, config); err != nil {
+		return nil, placed(err, tree.Source)
+	}
+
+	config.Functions = strictFunctions()
+	config.Expect, config.ExpectAny = reflect.Invalid, false
+	b := &builder{refs: refs, config: config, source: tree.Source}
+	root := b.term(tree.Node)
+	if b.err != nil {
+		return nil, b.err.Bind(tree.Source)
+	}
+	return conditionOf(root), nil
+}
+
+func placed(err error, source file.Source) *file.Error {
+	if fault, ok := errors.AsType[*file.Error](err); ok {
+		return fault
+	}
+	return (&file.Error{Message: err.Error()}).Bind(source)
+}
+
+func conditionOf(root term) *condition {
+	terms := andTerm{root}
+	if and, ok := root.(andTerm); ok {
+		terms = and
+	}
+	c := &condition{}
+	for _, t := range terms {
+		if p, ok := t.(*predicate); ok {
+			c.predicates = append(c.predicates, p)
+		} else {
+			c.rest = append(c.rest, t)
+		}
+	}
+	return c
+}
+
+// builder turns a checked tree into terms. The first error stops it.
+type builder struct {
+	refs   map[string]reference
+	config *conf.Config
+	source file.Source
+	err    *file.Error
+}
+
+func (b *builder) fail(node ast.Node, format string, args ...any) {
+	if b.err == nil {
+		b.err = &file.Error{Location: node.Location(), Message: fmt.Sprintf(format, args...)}
+	}
+}
+
+// term builds what stands where a condition is expected.
+func (b *builder) term(node ast.Node) term {
+	switch n := node.(type) {
+	case *ast.BoolNode:
+		return literal(n.Value)
+	case *ast.UnaryNode:
+		if n.Operator == "!" || n.Operator == "not" {
+			return &notTerm{b.term(n.Node)}
+		}
+	case *ast.ConditionalNode:
+		return &choice{b.term(n.Cond), b.term(n.Exp1), b.term(n.Exp2)}
+	case *ast.BinaryNode:
+		return b.binary(n)
+	case *ast.IdentifierNode, *ast.BuiltinNode, *ast.CallNode, *ast.MemberNode, *ast.ChainNode,
+		*ast.VariableDeclaratorNode, *ast.SequenceNode:
+		return &flag{b.operand(node)}
+	}
+	b.fail(node, "%s is not a condition: compare it with something", node.String())
+	return literal(false)
+}
+
+func (b *builder) binary(n *ast.BinaryNode) term {
+	switch n.Operator {
+	case "&&", "and":
+		return append(flatten[andTerm](b.term(n.Left)), flatten[andTerm](b.term(n.Right))...)
+	case "||", "or":
+		return append(flatten[orTerm](b.term(n.Left)), flatten[orTerm](b.term(n.Right))...)
+	case "in":
+		return b.membership(n)
+	case "contains", "startsWith", "endsWith", "matches":
+		return b.textual(n)
+	case "??":
+		return &flag{b.operand(n)}
+	}
+	op, ok := comparison(n.Operator)
+	if !ok {
+		b.fail(n, "%s is not a condition: compare it with something", n.String())
+		return literal(false)
+	}
+	if isNil(n.Left) || isNil(n.Right) {
+		return b.nilTest(n, op)
+	}
+	return b.comparison(n, op)
+}
+
+// flatten returns the terms of a conjunction or disjunction, so that a && b && c is one term.
+func flatten[T ~[]term](t term) T {
+	if same, ok := any(t).(T); ok {
+		return same
+	}
+	return T{t}
+}
+
+func (b *builder) comparison(n *ast.BinaryNode, op operator) term {
+	left, right := b.operand(n.Left), b.operand(n.Right)
+	if b.err != nil {
+		return literal(false)
+	}
+	if _, ok := left.(*constant); ok {
+		left, right, op = right, left, op.flipped()
+	}
+	if c, ok := right.(*constant); ok {
+		if l, ok := left.(*constant); ok {
+			return literal(compare(op, &l.value, &c.value) == yes)
+		}
+		if slot, ok := left.(slotOperand); ok {
+			b.checkBuiltin(n, int(slot), c.value.kind)
+			return &predicate{slot: int(slot), op: op, value: c.value}
+		}
+	}
+	return &comparisonTerm{op: op, left: left, right: right}
+}
+
+// checkBuiltin refuses a comparison that can never be defined. For fields only the record can tell.
+func (b *builder) checkBuiltin(n ast.Node, slot int, k kind) {
+	switch {
+	case slot == slotAge && k != span:
+		b.fail(n, `age is a duration: compare it with duration("5m")`)
+	case slot == slotArrival && k != moment:
+		b.fail(n, `arrival is a time: compare it with date("2006-01-02T15:04:05Z")`)
+	case (slot == slotPartitionKey || slot == slotShard || slot == slotData) && k != text:
+		b.fail(n, "this name is a text: compare it with a text")
+	}
+}
+
+func (b *builder) nilTest(n *ast.BinaryNode, op operator) term {
+	if op != equal && op != notEqual {
+		b.fail(n, "nil has no order: use == nil or != nil")
+		return literal(false)
+	}
+	node := n.Left
+	if isNil(node) {
+		node = n.Right
+	}
+	if isNil(node) {
+		return literal(op == equal)
+	}
+	if x, ok := node.(*ast.IdentifierNode); ok {
+		if ref, ok := b.refs[x.Value]; ok {
+			return &nilTerm{slot: ref.slot, isNil: op == equal}
+		}
+	}
+	p := b.program(node)
+	if p == nil {
+		return literal(false)
+	}
+	for i := range p.fields {
+		p.fields[i].optional = true
+	}
+	return &nilProgram{program: p, isNil: op == equal}
+}
+
+func (b *builder) membership(n *ast.BinaryNode) term {
+	array, ok := n.Right.(*ast.ArrayNode)
+	if !ok {
+		return &flag{b.computed(n)}
+	}
+	list := make([]value, 0, len(array.Nodes))
+	for _, element := range array.Nodes {
+		c, ok := b.operand(element).(*constant)
+		if !ok {
+			return &flag{b.computed(n)}
+		}
+		list = append(list, c.value)
+	}
+	return &memberTerm{left: b.operand(n.Left), list: list}
+}
+
+func (b *builder) textual(n *ast.BinaryNode) term {
+	t := &textTerm{op: n.Operator, left: b.operand(n.Left), right: b.operand(n.Right)}
+	if n.Operator != "matches" || b.err != nil {
+		return t
+	}
+	c, ok := t.right.(*constant)
+	if !ok || c.value.kind != text {
+		b.fail(n, "the pattern of matches must be a constant text")
+		return t
+	}
+	pattern, err := regexp.Compile(string(c.value.raw))
+	if err != nil {
+		b.fail(n, "%s", err.Error())
+		return t
+	}
+	t.pattern = pattern
+	return t
+}
+
+// operand builds what stands where a value is expected.
+func (b *builder) operand(node ast.Node) operand {
+	switch n := node.(type) {
+	case *ast.IntegerNode:
+		return &constant{integerValue(int64(n.Value))}
+	case *ast.IdentifierNode:
+		if ref, ok := b.refs[n.Value]; ok {
+			return slotOperand(ref.slot)
+		}
+	}
+	return b.computed(node)
+}
+
+// computed builds a program, and runs it at once if it depends on no field.
+func (b *builder) computed(node ast.Node) operand {
+	p := b.program(node)
+	if p == nil {
+		return &constant{}
+	}
+	if len(p.fields) > 0 {
+		return p
+	}
+	v, cause := p.load(&frame{env: map[string]any{}})
+	if cause.undefined() {
+		b.fail(node, "%s has no value (%s)", node.String(), cause.cause())
+		return &constant{}
+	}
+	if v.kind == composite {
+		// A list or object that a closure works on; as a constant it could not be compared.
+		return p
+	}
+	return &constant{v}
+}
+
+// program compiles a subtree for the virtual machine. It returns nil after an error.
+func (b *builder) program(node ast.Node) *program {
+	if b.err != nil {
+		return nil
+	}
+	uses := &fieldUses{refs: b.refs, optional: make(map[string]bool)}
+	ast.Walk(&node, uses)
+	ast.Walk(&node, strictness{})
+	tree := &parser.Tree{Node: node, Source: b.source}
+	if _, err := checker.Check(tree, b.config); err != nil {
+		b.err = placed(err, b.source)
+		return nil
+	}
+	code, err := compiler.Compile(tree, b.config)
+	if err != nil {
+		b.err = placed(err, b.source)
+		return nil
+	}
+	return &program{code: code, fields: uses.fields()}
+}
+
+// fieldUses collects the names that a program uses and which of them it asks for nil itself: those left of ?? or
+// compared with nil. A program without such a question is undefined as soon as one of its fields is missing.
+type fieldUses struct {
+	refs     map[string]reference
+	names    []string
+	optional map[string]bool
+}
+
+// Visit implements ast.Visitor.
+func (u *fieldUses) Visit(node *ast.Node) {
+	switch n := (*node).(type) {
+	case *ast.IdentifierNode:
+		if _, ok := u.refs[n.Value]; ok && !slices.Contains(u.names, n.Value) {
+			u.names = append(u.names, n.Value)
+		}
+	case *ast.BinaryNode:
+		switch {
+		case n.Operator == "??", isNil(n.Right):
+			u.tolerate(n.Left)
+		case isNil(n.Left):
+			u.tolerate(n.Right)
+		}
+	case *ast.ChainNode:
+		u.tolerate(n.Node)
+	}
+}
+
+func (u *fieldUses) tolerate(node ast.Node) {
+	inner := &fieldUses{refs: u.refs, optional: u.optional}
+	ast.Walk(&node, inner)
+	for _, name := range inner.names {
+		u.optional[name] = true
+	}
+}
+
+func (u *fieldUses) fields() []programField {
+	fields := make([]programField, 0, len(u.names))
+	for _, name := range u.names {
+		fields = append(fields, programField{name: name, slot: u.refs[name].slot, optional: u.optional[name]})
+	}
+	return fields
+}

@@ -1,0 +1,292 @@
+package alert
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// decoder reads one document at a time into slots. It allocates nothing for a document without escaped strings and keeps
+// its scratch space for the next.
+type decoder struct {
+	schema *schema
+	json   *jsontext.Decoder
+	input  bytes.Buffer
+	// scratch holds the strings that had to be unescaped. It never moves while slots point into it: see unquote.
+	scratch []byte
+	// shadowed are the built-in slots whose field the last document had.
+	shadowed [builtinSlots]bool
+}
+
+func newDecoder(s *schema) *decoder {
+	d := &decoder{schema: s, scratch: make([]byte, 0, 256)}
+	d.json = jsontext.NewDecoder(&d.input)
+	return d
+}
+
+// decode fills the field slots, which the caller has emptied. It returns the reason why data is no acceptable document,
+// or the empty reason.
+func (d *decoder) decode(data []byte, slots []value) Reason {
+	d.scratch = d.scratch[:0]
+	clear(d.shadowed[:])
+	if len(data) > MaxRecordBytes {
+		return ReasonTooLarge
+	}
+	d.input = *bytes.NewBuffer(data)
+	d.json.Reset(&d.input)
+
+	switch d.json.PeekKind() {
+	case '{':
+	case '[', '"', '0', 't', 'f', 'n':
+		// Invalid beats "not an object": the document may be broken further on.
+		if _, err := d.json.ReadValue(); err != nil {
+			return reasonOf(err, data)
+		}
+		if reason := d.end(data); reason != "" {
+			return reason
+		}
+		return ReasonNotObject
+	default:
+		_, err := d.json.ReadToken()
+		return reasonOf(err, data)
+	}
+	if reason := d.object(&d.schema.root, data, slots); reason != "" {
+		return reason
+	}
+	return d.end(data)
+}
+
+// end makes sure that nothing follows the document.
+func (d *decoder) end(data []byte) Reason {
+	_, err := d.json.ReadToken()
+	if errors.Is(err, io.EOF) {
+		return ""
+	}
+	if len(data) > 0 && !utf8.Valid(data[d.json.InputOffset():]) {
+		return ReasonInvalidUTF8
+	}
+	return ReasonTrailingData
+}
+
+// object reads an object, of which at least one member is wanted. Its depth is that of the schema, not of the document.
+func (d *decoder) object(node *fieldNode, data []byte, slots []value) Reason {
+	if _, err := d.json.ReadToken(); err != nil {
+		return reasonOf(err, data)
+	}
+	for d.json.PeekKind() != '}' {
+		name, err := d.json.ReadValue()
+		if err != nil {
+			return reasonOf(err, data)
+		}
+		child := node.find(d.unquote(name))
+		if child == nil || child.shadowed {
+			if child != nil {
+				d.shadowed[child.slot] = true
+			}
+			if _, err := d.json.ReadValue(); err != nil {
+				return reasonOf(err, data)
+			}
+			continue
+		}
+		if reason := d.member(child, data, slots); reason != "" {
+			return reason
+		}
+	}
+	_, err := d.json.ReadToken()
+	return reasonOf(err, data)
+}
+
+// member reads the value of a wanted name.
+func (d *decoder) member(node *fieldNode, data []byte, slots []value) Reason {
+	if d.json.PeekKind() == '{' && len(node.children) > 0 {
+		start := d.json.InputOffset()
+		if reason := d.object(node, data, slots); reason != "" {
+			return reason
+		}
+		if node.slot >= 0 {
+			// The offset is behind the name, so a colon and white space come first.
+			raw := data[start:d.json.InputOffset()]
+			slots[node.slot] = value{kind: composite, raw: raw[bytes.IndexByte(raw, '{'):]}
+		}
+		return ""
+	}
+	raw, err := d.json.ReadValue()
+	if err != nil {
+		return reasonOf(err, data)
+	}
+	if node.slot < 0 {
+		return ""
+	}
+	slot := &slots[node.slot]
+	switch raw.Kind() {
+	case 'n':
+		*slot = value{kind: null}
+	case 'f':
+		*slot = value{kind: boolean}
+	case 't':
+		*slot = value{kind: boolean, num: 1}
+	case '"':
+		*slot = value{kind: text, raw: d.unquote(raw)}
+	case '0':
+		v, ok := numberOf(raw)
+		if !ok {
+			return ReasonNumberRange
+		}
+		*slot = v
+	default:
+		*slot = value{kind: composite, raw: raw}
+	}
+	return ""
+}
+
+// unquote returns the text of a valid JSON string.
+func (d *decoder) unquote(quoted []byte) []byte {
+	if bytes.IndexByte(quoted, '\\') < 0 {
+		return quoted[1 : len(quoted)-1]
+	}
+	// Unescaping never makes a string longer. A new block, rather than a grown one, leaves earlier slots their bytes.
+	if cap(d.scratch)-len(d.scratch) < len(quoted) {
+		d.scratch = make([]byte, 0, max(2*cap(d.scratch), len(quoted)))
+	}
+	start := len(d.scratch)
+	// The decoder has accepted the string, so it cannot fail.
+	d.scratch, _ = jsontext.AppendUnquote(d.scratch, quoted)
+	return d.scratch[start:]
+}
+
+// reasonOf classifies what jsontext found. The reasons that share one error type are told apart by the bytes at the
+// error's place, since their messages are not part of its contract.
+func reasonOf(err error, data []byte) Reason {
+	if err == nil {
+		return ""
+	}
+	if errors.Is(err, io.EOF) {
+		return ReasonEmpty
+	}
+	if errors.Is(err, jsontext.ErrDuplicateName) {
+		return ReasonDuplicateKey
+	}
+	if errors.Is(err, io.ErrUnexpectedEOF) {
+		// A cut multi-byte character is cut all the same; only bytes that no continuation can mend are not UTF-8.
+		return ReasonTruncated
+	}
+	syntax, ok := errors.AsType[*jsontext.SyntacticError](err)
+	if !ok {
+		return ReasonNotJSON
+	}
+	rest := data[min(max(syntax.ByteOffset, 0), int64(len(data))):]
+	switch {
+	case loneSurrogate(rest):
+		return ReasonLoneSurrogate
+	case invalidUTF8(rest):
+		return ReasonInvalidUTF8
+	case nonFinite(rest):
+		return ReasonNonFinite
+	case syntax.Err != nil && strings.Contains(syntax.Err.Error(), "max depth"):
+		// The one defect that leaves no trace in the bytes; TestDecodeReasons holds jsontext to this message.
+		return ReasonTooDeep
+	}
+	return ReasonNotJSON
+}
+
+// loneSurrogate recognises \ud800 to \udfff.
+func loneSurrogate(rest []byte) bool {
+	return len(rest) >= 6 && rest[0] == '\\' && rest[1] == 'u' && rest[2]|0x20 == 'd' &&
+		strings.IndexByte("89abAB"+"cdefCDEF", rest[3]) >= 0 && isHex(rest[4]) && isHex(rest[5])
+}
+
+func isHex(c byte) bool {
+	return c >= '0' && c <= '9' || c|0x20 >= 'a' && c|0x20 <= 'f'
+}
+
+func invalidUTF8(rest []byte) bool {
+	r, size := utf8.DecodeRune(rest)
+	return r == utf8.RuneError && size == 1
+}
+
+// nonFinite recognises the spellings of NaN and infinity that encoders are known to write.
+func nonFinite(rest []byte) bool {
+	rest = bytes.TrimLeft(rest, "+-")
+	for _, word := range []string{"NaN", "nan", "Infinity", "inf", "Inf"} {
+		if bytes.HasPrefix(rest, []byte(word)) {
+			return true
+		}
+	}
+	return false
+}
+
+// boxedJSON turns a validated array or object into what the virtual machine works on.
+func boxedJSON(raw []byte) (any, verdict) {
+	d := jsontext.NewDecoder(bytes.NewBuffer(raw))
+	return boxedNext(d)
+}
+
+func boxedNext(d *jsontext.Decoder) (any, verdict) {
+	switch d.PeekKind() {
+	case '{':
+		members := make(map[string]any)
+		// The document has been validated, so reading cannot fail; an error would end the loops as a bracket does.
+		if _, err := d.ReadToken(); err != nil {
+			return nil, undefinedFailed
+		}
+		for d.PeekKind() == '"' {
+			name, err := d.ReadToken()
+			if err != nil {
+				return nil, undefinedFailed
+			}
+			key := name.String()
+			member, cause := boxedNext(d)
+			if cause.undefined() {
+				return nil, cause
+			}
+			members[key] = member
+		}
+		_, err := d.ReadToken()
+		return members, verdictOfError(err)
+	case '[':
+		elements := []any{}
+		if _, err := d.ReadToken(); err != nil {
+			return nil, undefinedFailed
+		}
+		for d.PeekKind() != ']' {
+			element, cause := boxedNext(d)
+			if cause.undefined() {
+				return nil, cause
+			}
+			elements = append(elements, element)
+		}
+		_, err := d.ReadToken()
+		return elements, verdictOfError(err)
+	case '"':
+		token, err := d.ReadToken()
+		return token.String(), verdictOfError(err)
+	}
+	raw, err := d.ReadValue()
+	if err != nil {
+		return nil, undefinedFailed
+	}
+	switch raw.Kind() {
+	case 't':
+		return true, yes
+	case 'f':
+		return false, yes
+	case '0':
+		v, ok := numberOf(raw)
+		if !ok {
+			return nil, undefinedNotFinite
+		}
+		return v.boxed()
+	}
+	return nil, yes
+}
+
+func verdictOfError(err error) verdict {
+	if err != nil {
+		return undefinedFailed
+	}
+	return yes
+}

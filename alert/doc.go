@@ -1,0 +1,54 @@
+// Package alert decides what a record means: it reads the payload, matches it against the rules and makes the alerts
+// that have to be published. It is pure. It knows no AWS, no KCL and no clock; every instant that it computes with is the
+// arrival time of a record, so that the same records give the same decisions and the same alert ids after any restart.
+//
+// # The way of a record
+//
+// A [Pipeline] is made once from a [Config]; it is immutable and safe for concurrent use. Each shard has one [Evaluator],
+// which belongs to one goroutine and sees the shard's records in sequence order. [Evaluator.Evaluate] runs the stages in
+// a fixed order: read the fields that the rules mention, match the rules, make the alerts. It gives each record exactly
+// one [Outcome]. The consumer publishes the alerts and then calls [Pipeline.Resolved], which counts the record; the sum
+// over the outcomes is the number of records resolved.
+//
+// Without rules every record alerts, with the words of AWS's sample Lambda function, and the payload is only required to
+// be UTF-8.
+//
+// # Reading
+//
+// In format json the payload must be one JSON object (RFC 8259, I-JSON where it is stricter). The whole document is
+// validated, whatever the rules mention: invalid UTF-8, unpaired surrogates, a name that occurs twice in any object,
+// trailing data and nesting below 10,000 levels make the record [Invalid], each with a [Reason] of its own. One thing is
+// judged only where a rule looks: a number too large for a float64 (1e400) makes the record invalid if it is the value of
+// a referenced field, since elsewhere nothing compares it.
+//
+// In format text nothing is decoded; the payload must be UTF-8 and rules see it as data.
+//
+// # Rules
+//
+// A rule's condition is an expression of github.com/expr-lang/expr over the record's fields (order.price for nested ones,
+// $env["heart rate"] for top-level names that are no identifiers) and the built-in names partition_key, shard, arrival and
+// age; in format text also data. Built-in names win over fields of the same name, and [Pipeline] counts the records in
+// which that happens. Field names are case-sensitive.
+//
+// age is how long before the shard's event time the record arrived, where event time is the latest arrival that the
+// evaluator has seen. It is 0s for a record that is the latest so far, and never negative. An evaluator that is made
+// afresh in the middle of a shard knows nothing of the records before.
+//
+// A condition has three states: true, false and undefined (the "unknown" of SQL and Kleene). Only true matches. A
+// comparison is undefined if one side is missing, null, of another type than the other side, or not a finite number.
+// !, &&, || and ?: carry the third state on: false && undefined is false, true || undefined is true, and
+// !(missing > 3) stays undefined. So COL1 != "" does not match a record without COL1. The first undefined term that kept
+// a rule from matching is counted with its cause. Missing is asked for by name: x == nil, x != nil, x ?? 0 and a?.b are
+// true and false as in expr. Inside closures, let and pipes an undefined comparison makes the term around it undefined.
+//
+// Numbers are float64, and integers from 2^53 up also keep their digits: two integers compare exactly at any size.
+// Arithmetic with such an integer is undefined (cause inexact) rather than rounded.
+//
+// now, keys, values, toPairs and fromJSON are not offered: the first is a clock, the next three give map order, the last
+// would be a second, laxer way to read JSON.
+//
+// # What it does not promise
+//
+// It does not deduplicate, throttle or group. A record in a checkpoint gap is evaluated again after a restart and gives
+// the same alerts with the same ids; dropping the repetition is the matter of whoever receives them.
+package alert

@@ -1,0 +1,51 @@
+package alert
+
+import (
+	"fmt"
+	"strconv"
+)
+
+// Number is a JSON number in a template. It prints as people write it, where %v of a float64 would make 1.2345678e+07 of
+// a customer number, and compares and formats like any float64.
+type Number float64
+
+// String returns the number without an exponent, unless it is out of any human range.
+func (n Number) String() string {
+	const readable = 1e21
+	f := float64(n)
+	if f > readable || f < -readable {
+		return strconv.FormatFloat(f, 'g', -1, 64)
+	}
+	return strconv.FormatFloat(f, 'f', -1, 64)
+}
+
+// templateFields reads the members of a JSON object for a template.
+func templateFields(data []byte) (map[string]any, error) {
+	x, cause := boxedJSON(data)
+	members, ok := x.(map[string]any)
+	if cause.undefined() || !ok {
+		return nil, fmt.Errorf("payload has no fields: it is no JSON object, or a number in it is out of range")
+	}
+	for name, member := range members {
+		members[name] = readable(member)
+	}
+	return members, nil
+}
+
+func readable(x any) any {
+	switch x := x.(type) {
+	case float64:
+		return Number(x)
+	case integer:
+		return x.String()
+	case []any:
+		for i := range x {
+			x[i] = readable(x[i])
+		}
+	case map[string]any:
+		for name := range x {
+			x[name] = readable(x[name])
+		}
+	}
+	return x
+}

@@ -1,0 +1,30 @@
+package alert
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+)
+
+// kindFiring is the kind of an alert about a record that matched. Digests and resolutions will have kinds of their own.
+const kindFiring = "firing"
+
+// alertID is the SHA-256, in lower-case hex, of seven fields in this order: stream ARN, shard id, sequence number,
+// sub-sequence number in decimal, rule name, topic name, kind. Each field is preceded by its length in bytes as eight
+// bytes, big-endian, so that no two lists of fields have the same encoding.
+func alertID(stream string, rec *Record, rule, topic, kind string) string {
+	buf := make([]byte, 0, 512)
+	field := func(s string) {
+		buf = binary.BigEndian.AppendUint64(buf, uint64(len(s)))
+		buf = append(buf, s...)
+	}
+	field(stream)
+	field(rec.Shard)
+	field(rec.SequenceNumber)
+	field(decimal(rec.SubSequence))
+	field(rule)
+	field(topic)
+	field(kind)
+	sum := sha256.Sum256(buf)
+	return hex.EncodeToString(sum[:])
+}

@@ -1,0 +1,88 @@
+package alert
+
+import (
+	"errors"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"go.uber.org/zap"
+)
+
+// Deps are what a Pipeline is given. All are required.
+type Deps struct {
+	// Stream is the ARN of the stream, which is part of every alert id.
+	Stream string
+	Log    *zap.Logger
+	// Registerer takes the package's metrics; it can be used for one Pipeline only.
+	Registerer prometheus.Registerer
+}
+
+// Pipeline decides what records mean. It is immutable and safe for concurrent use.
+type Pipeline struct {
+	stream  string
+	log     *zap.Logger
+	metrics *metrics
+	*compiled
+}
+
+// rule is one compiled rule.
+type rule struct {
+	name, severity string
+	when           *condition
+	routes         []*route
+	metrics        ruleMetrics
+}
+
+// route is one destination of a rule. The rule is nil where there are no rules.
+type route struct {
+	rule   *rule
+	topic  string
+	render *renderer
+}
+
+// New compiles config. Its errors are those of Config.Validate, or say which dependency is missing.
+func New(config Config, deps Deps) (*Pipeline, error) {
+	switch {
+	case deps.Stream == "":
+		return nil, errors.New("alert: Deps.Stream is empty: alert ids need the stream's ARN")
+	case deps.Log == nil:
+		return nil, errors.New("alert: Deps.Log is nil")
+	case deps.Registerer == nil:
+		return nil, errors.New("alert: Deps.Registerer is nil")
+	}
+	c, err := compileConfig(config.WithDefaults())
+	if err != nil {
+		return nil, err
+	}
+	return &Pipeline{stream: deps.Stream, log: deps.Log, metrics: newMetrics(deps.Registerer, c), compiled: c}, nil
+}
+
+// Shard makes the evaluator of a shard. It is cheap and belongs to one goroutine.
+func (p *Pipeline) Shard(id string) *Evaluator { return newEvaluator(p, id) }
+
+// Resolved counts the outcome of a record whose alerts have all been accepted, or which had none. The consumer calls it
+// once for each record; it may have changed the outcome to Expired or DeadLettered. Safe for concurrent use.
+func (p *Pipeline) Resolved(d Decision) {
+	if int(d.Outcome) < len(p.metrics.records) {
+		p.metrics.records[d.Outcome].Inc()
+	}
+	if d.Outcome != Invalid {
+		return
+	}
+	counter, ok := p.metrics.invalid[d.Reason]
+	if !ok {
+		counter = p.metrics.invalid[ReasonOther]
+	}
+	counter.Inc()
+}
+
+// routes are all destinations.
+func (c *compiled) routes() []*route {
+	var all []*route
+	if c.every != nil {
+		all = append(all, c.every)
+	}
+	for _, r := range c.rules {
+		all = append(all, r.routes...)
+	}
+	return all
+}

@@ -1,0 +1,101 @@
+package alert
+
+import "slices"
+
+// The slots of the built-in names; the fields that the rules mention follow.
+const (
+	slotPartitionKey = iota
+	slotShard
+	slotArrival
+	slotAge
+	slotData
+	builtinSlots
+)
+
+// builtinNames are the built-in names by slot.
+func builtinNames() [builtinSlots]string {
+	return [builtinSlots]string{"partition_key", "shard", "arrival", "age", "data"}
+}
+
+// builtinSlot returns the slot of a built-in name. The payload has one in format text only.
+func builtinSlot(name, format string) (int, bool) {
+	names := builtinNames()
+	slot := slices.Index(names[:], name)
+	return slot, slot >= 0 && (slot != slotData || format == FormatText)
+}
+
+// schema is what a rule set looks at: every field has a slot, and the tree finds it while the document is read.
+type schema struct {
+	format string
+	slots  int
+	root   fieldNode
+	// used marks the built-in names that some rule mentions; the others are not worth filling.
+	used [builtinSlots]bool
+}
+
+// fieldNode is one name on the way to the referenced fields.
+type fieldNode struct {
+	name string
+	// slot is where the value goes; -1 if only members of it are wanted.
+	slot int
+	// shadowed marks a top-level name that is hidden by a built-in name; slot is that name's.
+	shadowed bool
+	children []*fieldNode
+	// byName replaces the walk over children where there are many.
+	byName map[string]*fieldNode
+}
+
+// manyChildren is where a map becomes faster than comparing lengths and bytes one by one.
+const manyChildren = 12
+
+func newSchema(format string) *schema {
+	return &schema{format: format, slots: builtinSlots, root: fieldNode{slot: -1}}
+}
+
+// field returns the slot of a path, made on first use.
+func (s *schema) field(path []string) int {
+	node := &s.root
+	for _, name := range path {
+		node = node.add(name)
+	}
+	if node.slot < 0 {
+		node.slot = s.slots
+		s.slots++
+	}
+	return node.slot
+}
+
+// builtin notes the use of a built-in name and watches for a field that it hides.
+func (s *schema) builtin(name string, slot int) {
+	s.used[slot] = true
+	node := s.root.add(name)
+	node.slot, node.shadowed = slot, true
+}
+
+func (n *fieldNode) add(name string) *fieldNode {
+	if i := slices.IndexFunc(n.children, func(c *fieldNode) bool { return c.name == name }); i >= 0 {
+		return n.children[i]
+	}
+	child := &fieldNode{name: name, slot: -1}
+	n.children = append(n.children, child)
+	if len(n.children) >= manyChildren {
+		n.byName = make(map[string]*fieldNode, len(n.children))
+		for _, c := range n.children {
+			n.byName[c.name] = c
+		}
+	}
+	return child
+}
+
+// find returns the child of that name, or nil.
+func (n *fieldNode) find(name []byte) *fieldNode {
+	if n.byName != nil {
+		return n.byName[string(name)]
+	}
+	for _, c := range n.children {
+		if string(name) == c.name {
+			return c
+		}
+	}
+	return nil
+}

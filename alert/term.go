@@ -1,0 +1,332 @@
+package alert
+
+import (
+	"bytes"
+	"errors"
+	"regexp"
+
+	"github.com/expr-lang/expr/vm"
+)
+
+// term is a part of a condition that is true, false or undefined. Terms are shared by all evaluators; what changes is in
+// the frame.
+type term interface {
+	eval(f *frame) verdict
+}
+
+// operand is a side of a comparison.
+type operand interface {
+	// load returns the value, or the cause why there is none.
+	load(f *frame) (value, verdict)
+}
+
+// frame is what one evaluator computes with.
+type frame struct {
+	slots []value
+	// env is the environment of the virtual machine. A program fills in the names that it uses before it runs.
+	env     map[string]any
+	machine vm.VM
+}
+
+// literal is a constant condition.
+type literal bool
+
+func (t literal) eval(*frame) verdict { return verdictOf(bool(t)) }
+
+// predicate is field-operator-constant, the form of most conditions and of the cheap test in front of all others.
+type predicate struct {
+	slot  int
+	op    operator
+	value value
+}
+
+func (t *predicate) eval(f *frame) verdict {
+	v := &f.slots[t.slot]
+	if v.kind == number && t.value.kind == number && !v.wide && !t.value.wide {
+		switch t.op {
+		case equal:
+			return verdictOf(v.num == t.value.num)
+		case notEqual:
+			return verdictOf(v.num != t.value.num)
+		case less:
+			return verdictOf(v.num < t.value.num)
+		case lessOrEqual:
+			return verdictOf(v.num <= t.value.num)
+		case more:
+			return verdictOf(v.num > t.value.num)
+		case moreOrEqual:
+			return verdictOf(v.num >= t.value.num)
+		}
+	}
+	return compare(t.op, v, &t.value)
+}
+
+// comparisonTerm compares two operands of any form.
+type comparisonTerm struct {
+	op          operator
+	left, right operand
+}
+
+func (t *comparisonTerm) eval(f *frame) verdict {
+	left, cause := t.left.load(f)
+	if cause.undefined() {
+		return cause
+	}
+	right, cause := t.right.load(f)
+	if cause.undefined() {
+		return cause
+	}
+	return compare(t.op, &left, &right)
+}
+
+// textTerm is contains, startsWith, endsWith or matches; with matches the pattern is constant.
+type textTerm struct {
+	op          string
+	left, right operand
+	pattern     *regexp.Regexp
+}
+
+func (t *textTerm) eval(f *frame) verdict {
+	left, cause := loadText(t.left, f)
+	if cause.undefined() {
+		return cause
+	}
+	if t.pattern != nil {
+		return verdictOf(t.pattern.Match(left))
+	}
+	right, cause := loadText(t.right, f)
+	if cause.undefined() {
+		return cause
+	}
+	switch t.op {
+	case "contains":
+		return verdictOf(bytes.Contains(left, right))
+	case "startsWith":
+		return verdictOf(bytes.HasPrefix(left, right))
+	case "endsWith":
+		return verdictOf(bytes.HasSuffix(left, right))
+	}
+	return undefinedFailed
+}
+
+func loadText(o operand, f *frame) ([]byte, verdict) {
+	v, cause := o.load(f)
+	if cause.undefined() {
+		return nil, cause
+	}
+	if v.kind != text {
+		return nil, undefinedMistyped
+	}
+	return v.raw, yes
+}
+
+// memberTerm is "in" a list of constants.
+type memberTerm struct {
+	left operand
+	list []value
+}
+
+func (t *memberTerm) eval(f *frame) verdict {
+	left, cause := t.left.load(f)
+	if cause.undefined() {
+		return cause
+	}
+	return member(&left, t.list)
+}
+
+// member says whether v equals an element. Against a list without any element of its type the question has no meaning.
+func member(v *value, list []value) verdict {
+	related := len(list) == 0
+	for i := range list {
+		switch compare(equal, v, &list[i]) {
+		case yes:
+			return yes
+		case no:
+			related = true
+		case undefinedMissing, undefinedNull, undefinedMistyped, undefinedInexact, undefinedNotFinite, undefinedFailed,
+			verdictCount:
+		}
+	}
+	if related {
+		return no
+	}
+	return undefinedMistyped
+}
+
+// nilTerm is the explicit question for null, which an absent field answers as null does.
+type nilTerm struct {
+	slot  int
+	isNil bool
+}
+
+func (t *nilTerm) eval(f *frame) verdict {
+	return verdictOf((f.slots[t.slot].kind <= null) == t.isNil)
+}
+
+// flag is a field, or something computed, that is itself the condition.
+type flag struct {
+	operand operand
+}
+
+func (t *flag) eval(f *frame) verdict {
+	v, cause := t.operand.load(f)
+	if cause.undefined() {
+		return cause
+	}
+	if v.kind != boolean {
+		return undefinedMistyped
+	}
+	return verdictOf(v.num == 1)
+}
+
+type notTerm struct {
+	term term
+}
+
+func (t *notTerm) eval(f *frame) verdict {
+	switch v := t.term.eval(f); v {
+	case no:
+		return yes
+	case yes:
+		return no
+	default:
+		return v
+	}
+}
+
+// andTerm is Kleene's conjunction: one false term decides, whatever else is undefined.
+type andTerm []term
+
+func (t andTerm) eval(f *frame) verdict {
+	all := yes
+	for _, x := range t {
+		v := x.eval(f)
+		if v == no {
+			return no
+		}
+		if v.undefined() && all == yes {
+			all = v
+		}
+	}
+	return all
+}
+
+// orTerm is Kleene's disjunction: one true term decides.
+type orTerm []term
+
+func (t orTerm) eval(f *frame) verdict {
+	none := no
+	for _, x := range t {
+		v := x.eval(f)
+		if v == yes {
+			return yes
+		}
+		if v.undefined() && none == no {
+			none = v
+		}
+	}
+	return none
+}
+
+// choice is cond ? a : b.
+type choice struct {
+	cond, then, otherwise term
+}
+
+func (t *choice) eval(f *frame) verdict {
+	switch v := t.cond.eval(f); v {
+	case yes:
+		return t.then.eval(f)
+	case no:
+		return t.otherwise.eval(f)
+	default:
+		return v
+	}
+}
+
+// slotOperand is a field or built-in name.
+type slotOperand int
+
+func (o slotOperand) load(f *frame) (value, verdict) {
+	v := f.slots[o]
+	switch v.kind {
+	case absent:
+		return v, undefinedMissing
+	case null:
+		return v, undefinedNull
+	case boolean, number, text, composite, moment, span:
+	}
+	return v, yes
+}
+
+// constant is a value known when the rule was compiled.
+type constant struct {
+	value value
+}
+
+func (o *constant) load(*frame) (value, verdict) { return o.value, yes }
+
+// program is everything that the terms above do not express, run by expr's virtual machine.
+type program struct {
+	code   *vm.Program
+	fields []programField
+}
+
+// programField is a name that a program uses.
+type programField struct {
+	name string
+	slot int
+	// optional means that the program asks for nil itself.
+	optional bool
+}
+
+func (o *program) load(f *frame) (value, verdict) {
+	out, cause := o.run(f)
+	if cause.undefined() {
+		return value{}, cause
+	}
+	return valueOf(out)
+}
+
+func (o *program) run(f *frame) (any, verdict) {
+	wide := false
+	for _, field := range o.fields {
+		v := &f.slots[field.slot]
+		if !field.optional {
+			if _, cause := slotOperand(field.slot).load(f); cause.undefined() {
+				return nil, cause
+			}
+		}
+		boxed, cause := v.boxed()
+		if cause.undefined() {
+			return nil, cause
+		}
+		wide = wide || v.wide
+		f.env[field.name] = boxed
+	}
+	out, err := f.machine.Run(o.code, f.env)
+	if err == nil {
+		return out, yes
+	}
+	if undefined, ok := errors.AsType[undefinedError](err); ok {
+		return nil, verdict(undefined)
+	}
+	if wide {
+		return nil, undefinedInexact
+	}
+	return nil, undefinedFailed
+}
+
+// nilProgram is the question for null about something computed.
+type nilProgram struct {
+	program *program
+	isNil   bool
+}
+
+func (t *nilProgram) eval(f *frame) verdict {
+	out, cause := t.program.run(f)
+	if cause.undefined() {
+		return cause
+	}
+	return verdictOf((out == nil) == t.isNil)
+}
