@@ -23,6 +23,8 @@ type DynamoDB struct {
 	usage    map[string]*ddbUsage // outlives its table
 	watchers []func(table string, old, new map[string]any)
 	created  int // tables ever created, for their ids
+	// batchLimit is how many entries a batch processes; 0 means all.
+	batchLimit int
 }
 
 func newDynamoDB(o Options) *DynamoDB {

@@ -339,7 +339,7 @@ func (w *wireAttr) set() (attr, error) {
 	switch {
 	case w.SS != nil:
 		set := slices.Sorted(slices.Values(*w.SS))
-		if err := checkSet("string", *w.SS, len(slices.Compact(slices.Clone(set)))); err != nil {
+		if err := checkSet("string", *w.SS, len(slices.Compact(slices.Clone(set))), func(e string) bool { return e == "" }); err != nil {
 			return nil, err
 		}
 		return attrStringSet(set), nil
@@ -353,22 +353,24 @@ func (w *wireAttr) set() (attr, error) {
 			set = append(set, n)
 		}
 		slices.SortFunc(set, attrNumber.compare)
-		if err := checkSet("number", *w.NS, len(slices.Compact(slices.Clone(set)))); err != nil {
+		if err := checkSet("number", *w.NS, len(slices.Compact(slices.Clone(set))), func(e string) bool { return e == "" }); err != nil {
 			return nil, err
 		}
 		return set, nil
 	}
 	set := slices.SortedFunc(slices.Values(*w.BS), bytes.Compare)
-	if err := checkSet("binary", *w.BS, len(slices.CompactFunc(slices.Clone(set), bytes.Equal))); err != nil {
+	if err := checkSet("binary", *w.BS, len(slices.CompactFunc(slices.Clone(set), bytes.Equal)), func(e []byte) bool { return len(e) == 0 }); err != nil {
 		return nil, err
 	}
 	return attrBinarySet(set), nil
 }
 
-func checkSet[E any](kind string, set []E, distinct int) error {
+func checkSet[E any](kind string, set []E, distinct int, empty func(E) bool) error {
 	switch {
 	case len(set) == 0:
 		return validation("One or more parameter values were invalid: An %s set  may not be empty", kind)
+	case slices.ContainsFunc(set, empty):
+		return validation("One or more parameter values were invalid: An %s set may not have a empty %s as a member", kind, kind)
 	case distinct != len(set):
 		return validation("One or more parameter values were invalid: Input collection %v contains duplicates.", set)
 	}

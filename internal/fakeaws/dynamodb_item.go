@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"maps"
 	"slices"
-	"strings"
 )
 
 // The values of ReturnValues.
@@ -124,21 +123,15 @@ func (d *DynamoDB) putItem(req *Request) (any, error) {
 	if w.item, err = w.in.Item.item(); err != nil {
 		return nil, err
 	}
-	if err := checkNames(w.item); err != nil {
-		return nil, err
-	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	t, err := d.usable(w.in.TableName)
 	if err != nil {
 		return nil, err
 	}
-	row, err := t.rowOf(w.item)
+	row, err := t.rowToPut(w.item)
 	if err != nil {
 		return nil, err
-	}
-	if row.size = itemSize(row.item); row.size > maxItem {
-		return nil, validation("Item size has exceeded the maximum allowed size")
 	}
 	return d.commit(t, w, row, func(*ddbRow) (*ddbRow, error) { return row, nil })
 }
@@ -277,16 +270,6 @@ func (d *DynamoDB) store(t *ddbTable, at, row *ddbRow) {
 		t.rows = slices.Insert(t.rows, i, row)
 	}
 	d.notify(t, old, itemOf(row))
-}
-
-// checkNames refuses an item with an empty attribute name.
-func checkNames(item attrMap) error {
-	for name := range item {
-		if name == "" || len(name) > 64<<10-1 {
-			return validation("One or more parameter values were invalid: An attribute name must have a length between 1 and 65535, got %q", strings.ToValidUTF8(name[:min(len(name), 20)], ""))
-		}
-	}
-	return nil
 }
 
 // getRequest is GetItem.

@@ -23,10 +23,11 @@ const (
 	tableDeleting = "DELETING"
 )
 
-// The sizes in bytes that a key may have, and an item.
+// The sizes in bytes that a key may have, an attribute name, and an item.
 const (
 	maxHashKeySize  = 2048
 	maxRangeKeySize = 1024
+	maxName         = 64<<10 - 1
 	maxItem         = 400 << 10
 )
 
@@ -119,8 +120,8 @@ func (t *ddbTable) get(r *ddbRow) *ddbRow {
 	return nil
 }
 
-// rowOf makes the row of an item to be put: its keys have to be there, of the schema's type and legal.
-func (t *ddbTable) rowOf(item attrMap) (*ddbRow, error) {
+// rowToPut makes the row of an item to be stored: its keys have to be there, of the schema's type and legal.
+func (t *ddbTable) rowToPut(item attrMap) (*ddbRow, error) {
 	for _, k := range t.keys() {
 		v, ok := item[k.name]
 		if !ok {
@@ -130,7 +131,19 @@ func (t *ddbTable) rowOf(item attrMap) (*ddbRow, error) {
 			return nil, validation("One or more parameter values were invalid: Type mismatch for key %s expected: %s actual: %s", k.name, k.code, v.code())
 		}
 	}
-	return t.row(item)
+	for name := range item {
+		if name == "" || len(name) > maxName {
+			return nil, validation("One or more parameter values were invalid: An attribute name must have a length between 1 and %d, not %d", maxName, len(name))
+		}
+	}
+	r, err := t.row(item)
+	if err != nil {
+		return nil, err
+	}
+	if r.size = itemSize(item); r.size > maxItem {
+		return nil, validation("Item size has exceeded the maximum allowed size")
+	}
+	return r, nil
 }
 
 // rowAt makes the row that a Key names: exactly the primary key.
