@@ -138,6 +138,9 @@ func (a *AWS) RoundTrip(r *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := r.Context().Err(); err != nil {
+		return nil, err // a request that was given up before it was sent has no effect
+	}
 	status, header, payload, err := a.answer(r.Context(), r, body)
 	if err != nil {
 		return nil, err
@@ -172,7 +175,14 @@ func readBody(r *http.Request) ([]byte, error) {
 		return nil, nil
 	}
 	defer func() { _ = r.Body.Close() }()
-	return io.ReadAll(io.LimitReader(r.Body, maxBody))
+	body := bytes.NewBuffer(make([]byte, 0, min(max(r.ContentLength, 0), maxBody)+bytes.MinRead))
+	if _, err := body.ReadFrom(io.LimitReader(r.Body, maxBody+1)); err != nil {
+		return nil, fmt.Errorf("read the request: %w", err)
+	}
+	if body.Len() > maxBody {
+		return nil, fmt.Errorf("request of more than %d bytes: AWS takes 10 MiB of records at most", maxBody)
+	}
+	return body.Bytes(), nil
 }
 
 var credential = regexp.MustCompile(`Credential=([^/]+)/`)
@@ -188,7 +198,7 @@ func (a *AWS) answer(ctx context.Context, r *http.Request, body []byte) (int, ht
 		return a.encode(query, nil, errorf("UnknownOperationException", "no such service or operation"))
 	}
 	var result any
-	err := a.Faults.around(ctx, svc.name(), op, req.Client, func() error {
+	err := a.Faults.around(ctx, svc.name(), op, req, func() error {
 		res, err := svc.handle(ctx, op, req)
 		result = res
 		a.History.add(Event{At: time.Now(), Service: svc.name(), Operation: op, Client: req.Client, Err: err})

@@ -15,10 +15,14 @@ func (a *AWS) HTTPClient() *http.Client { return &http.Client{Transport: a} }
 // which then takes the request for broken and drops the connection. With a body that net/http can see is complete, it
 // does not look.
 func LoopbackClient() *http.Client {
-	return &http.Client{Transport: wholeBody{http.DefaultTransport}}
+	const connections = 64 // kept, so that many shards are read without a handshake each
+	return &http.Client{Transport: wholeBody{&http.Transport{MaxIdleConnsPerHost: connections}}}
 }
 
-type wholeBody struct{ next http.RoundTripper }
+type wholeBody struct{ next *http.Transport }
+
+// CloseIdleConnections is what http.Client.CloseIdleConnections looks for.
+func (t wholeBody) CloseIdleConnections() { t.next.CloseIdleConnections() }
 
 // RoundTrip implements http.RoundTripper.
 func (t wholeBody) RoundTrip(r *http.Request) (*http.Response, error) {

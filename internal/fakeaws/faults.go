@@ -3,6 +3,8 @@ package fakeaws
 import (
 	"context"
 	"errors"
+	"fmt"
+	"slices"
 	"sync"
 	"time"
 )
@@ -40,6 +42,8 @@ type Fault struct {
 	Times int
 	// When, if set, is asked as well; it must not block.
 	When func() bool
+	// Match, if set, looks at the request as well, for faults of one shard, topic or row; it must not block.
+	Match func(*Request) bool
 }
 
 // Throttle is a Before fault with the service's own throttling error.
@@ -59,61 +63,64 @@ var errPartition = errors.New("fakeaws: connection reset (partition)")
 // Faults holds the rules in force. It is safe for concurrent use.
 type Faults struct {
 	mu    sync.Mutex
-	rules map[int]*Fault
-	next  int
+	rules []*Fault // in the order of Add
 }
 
-func newFaults() *Faults { return &Faults{rules: map[int]*Fault{}} }
+func newFaults() *Faults { return &Faults{} }
 
 // Add puts a rule in force and returns what takes it out again. The rule added first wins.
 func (f *Faults) Add(rule Fault) (remove func()) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	id := f.next
-	f.next++
-	f.rules[id] = &rule
+	r := &rule
+	f.rules = append(f.rules, r)
 	return func() {
 		f.mu.Lock()
 		defer f.mu.Unlock()
-		delete(f.rules, id)
+		f.drop(r)
 	}
 }
 
-// Clear takes every rule out.
+func (f *Faults) drop(r *Fault) {
+	f.rules = slices.DeleteFunc(f.rules, func(other *Fault) bool { return other == r })
+}
+
+// Clear takes every rule out. Requests that a rule already holds stay with it.
 func (f *Faults) Clear() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	clear(f.rules)
+	f.rules = nil
 }
 
 // pick returns the rule for a request, or nil.
-func (f *Faults) pick(service, op, client string) *Fault {
+func (f *Faults) pick(service, op string, req *Request) *Fault {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	for id := range f.next {
-		r, ok := f.rules[id]
-		if !ok || !matches(r.Service, service) || !matches(r.Operation, op) || !matches(r.Client, client) {
+	for _, r := range f.rules {
+		if !r.applies(service, op, req) {
 			continue
-		}
-		if r.When != nil && !r.When() {
-			continue
-		}
-		if r.Times > 0 {
-			if r.Times--; r.Times == 0 {
-				delete(f.rules, id)
-			}
 		}
 		hit := *r
+		if r.Times > 0 {
+			if r.Times--; r.Times == 0 {
+				f.drop(r)
+			}
+		}
 		return &hit
 	}
 	return nil
 }
 
+func (r *Fault) applies(service, op string, req *Request) bool {
+	return matches(r.Service, service) && matches(r.Operation, op) && matches(r.Client, req.Client) &&
+		(r.When == nil || r.When()) && (r.Match == nil || r.Match(req))
+}
+
 func matches(want, got string) bool { return want == "" || want == got }
 
 // around runs do under the fault that applies. An error that is not an *Error means that no answer arrives.
-func (f *Faults) around(ctx context.Context, service, op, client string, do func() error) error {
-	r := f.pick(service, op, client)
+func (f *Faults) around(ctx context.Context, service, op string, req *Request, do func() error) error {
+	r := f.pick(service, op, req)
 	if r == nil {
 		return do()
 	}
@@ -146,5 +153,5 @@ func (f *Faults) around(ctx context.Context, service, op, client string, do func
 	case Partition:
 		return errPartition
 	}
-	return do()
+	return fmt.Errorf("fakeaws: fault of unknown kind %d", r.Kind)
 }

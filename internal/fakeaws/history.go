@@ -1,6 +1,9 @@
 package fakeaws
 
 import (
+	"fmt"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 )
@@ -52,5 +55,18 @@ func (h *History) Count(service, operation string) int {
 func (h *History) Events() []Event {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return append([]Event(nil), h.events...)
+	return slices.Clone(h.events)
+}
+
+// String is the log with one request a line, for the output of a test that failed.
+func (h *History) String() string {
+	var b strings.Builder
+	for _, e := range h.Events() {
+		fmt.Fprintf(&b, "%s %s.%s by %s", e.At.Format("15:04:05.000"), e.Service, e.Operation, e.Client)
+		if e.Err != nil {
+			fmt.Fprintf(&b, ": %s", e.Err)
+		}
+		b.WriteByte('\n')
+	}
+	return b.String()
 }

@@ -34,7 +34,6 @@ type Kinesis struct {
 	// generation is raised by ExpireIterators; iterators of earlier ones have expired.
 	generation    int64
 	emptyEvery    int
-	readsWithData int
 	refuseTrimmed bool
 }
 
@@ -280,7 +279,7 @@ func (k *Kinesis) ExpireIterators() {
 }
 
 // Trim drops the records that arrived before that time and the shards that were closed before it, as the end of their
-// retention would.
+// retention would. A time in the future takes everything that is there, and nothing that comes.
 func (k *Kinesis) Trim(name string, before time.Time) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -289,18 +288,15 @@ func (k *Kinesis) Trim(name string, before time.Time) {
 	if st == nil {
 		return
 	}
-	if before.After(st.trimmedTo) {
-		st.trimmedTo = before
-	}
-	st.trimAll(now)
+	st.trimAll(now, before)
 }
 
-// EmptyPages makes every nth read that has data ahead of it answer without records, as AWS may do at any time. 0 turns
-// it off.
+// EmptyPages makes every nth read of a shard that has data ahead answer without records, as AWS may do at any time. 0
+// turns it off; 1 would leave no page with records.
 func (k *Kinesis) EmptyPages(nth int) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	k.emptyEvery, k.readsWithData = nth, 0
+	k.emptyEvery = nth
 }
 
 // RefuseTrimmed decides what GetShardIterator does with a sequence number whose record has been trimmed. AWS documents

@@ -18,6 +18,8 @@ const (
 	// fullPagePenalty is how long a shard refuses reads after a page of maxPageBytes.
 	fullPagePenalty    = 5 * time.Second
 	readBytesPerSecond = 2 << 20
+	// callsPerSecond is the limit of GetRecords and of GetShardIterator for each shard.
+	callsPerSecond = 5
 )
 
 // The types of shard iterators that are not also shard filters.
@@ -85,8 +87,11 @@ func (k *Kinesis) getShardIterator(in *shardIteratorInput) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	if !k.options.Unthrottled && !sh.getIterator.admit(now) {
-		return nil, k.exceeded(st, sh)
+	if !k.options.Unthrottled {
+		if !sh.iteratorCalls.ready(now) {
+			return nil, k.exceeded(st, sh)
+		}
+		sh.iteratorCalls.spend(1)
 	}
 	return struct{ ShardIterator string }{k.iterator(st, sh, position, now).String()}, nil
 }
@@ -124,7 +129,7 @@ func (k *Kinesis) startingPosition(st *stream, sh *shard, in *shardIteratorInput
 		if in.ShardIteratorType == typeAfterSequence {
 			p++
 		}
-		return max(p, sh.base), nil
+		return min(max(p, sh.base), sh.next()), nil
 	case atTimestamp:
 		if in.Timestamp == nil {
 			return 0, errorf("InvalidArgumentException", "Must specify timestampInMillis parameter for iterator of type %s.", atTimestamp)
@@ -207,8 +212,11 @@ func (k *Kinesis) page(shardIterator string, limit int) (*recordPage, error) {
 	if sh == nil {
 		return nil, k.noShard(st, shardID(it.shard))
 	}
-	if !k.options.Unthrottled && (now.Before(sh.readBlocked) || !sh.readBytes.ready(now) || !sh.getRecords.admit(now)) {
-		return nil, k.exceeded(st, sh)
+	if !k.options.Unthrottled {
+		if now.Before(sh.readBlocked) || !sh.readBytes.ready(now) || !sh.readCalls.ready(now) {
+			return nil, k.exceeded(st, sh)
+		}
+		sh.readCalls.spend(1)
 	}
 	sh.trim(st.cutoff(now))
 	return k.read(st, sh, max(it.position, sh.base), limit, now), nil
@@ -231,7 +239,7 @@ func (k *Kinesis) read(st *stream, sh *shard, position int64, limit int, now tim
 	p := &recordPage{shard: sh, first: position}
 	ahead := sh.records[position-sh.base:]
 	if len(ahead) > 0 && k.emptyEvery > 0 {
-		if k.readsWithData++; k.readsWithData%k.emptyEvery == 0 {
+		if sh.readsWithData++; sh.readsWithData%k.emptyEvery == 0 {
 			limit = 0
 		}
 	}

@@ -10,7 +10,7 @@ func (st *stream) split(parent *shard, key hashKey, at time.Time) [2]*shard {
 	parent.closed = at
 	low := st.addShard(keyRange{parent.keys.first, key.prev()}, at, parent.id)
 	high := st.addShard(keyRange{key, parent.keys.last}, at, parent.id)
-	st.sortOpen()
+	st.replace([]*shard{parent}, low, high)
 	return [2]*shard{low, high}
 }
 
@@ -18,7 +18,10 @@ func (st *stream) split(parent *shard, key hashKey, at time.Time) [2]*shard {
 func (st *stream) merge(a, b *shard, at time.Time) *shard {
 	a.closed, b.closed = at, at
 	child := st.addShard(a.keys.union(b.keys), at, a.id, b.id)
-	st.sortOpen()
+	if b.keys.first.compare(a.keys.first) < 0 {
+		a, b = b, a
+	}
+	st.replace([]*shard{a, b}, child)
 	return child
 }
 
@@ -271,7 +274,8 @@ func middleCut(starts []hashKey, r keyRange) (hashKey, bool) {
 func snap(starts []hashKey, ranges []keyRange) []hashKey {
 	const rounding = 1 << 20
 	for i, s := range starts {
-		for _, r := range ranges {
+		above, _ := slices.BinarySearchFunc(ranges, s, func(r keyRange, s hashKey) int { return r.first.compare(s) })
+		for _, r := range ranges[max(0, above-1):min(above+1, len(ranges))] {
 			up, down := r.first.minus(s), s.minus(r.first)
 			if up.hi == 0 && up.lo < rounding || down.hi == 0 && down.lo < rounding {
 				starts[i] = r.first

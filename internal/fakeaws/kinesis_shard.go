@@ -24,10 +24,11 @@ type shard struct {
 	base    int64  // position of records[0]
 	records []record
 
-	getRecords, getIterator callWindow
-	readBytes               bucket
-	readBlocked             time.Time
-	writeBytes, writeCount  bucket
+	readCalls, iteratorCalls bucket
+	readBytes                bucket
+	readBlocked              time.Time // after a full page
+	writeBytes, writeCount   bucket
+	readsWithData            int // for EmptyPages
 }
 
 // record is immutable once stored: pages are encoded outside the lock.
@@ -142,24 +143,6 @@ func (s *shard) after(arrival int64) int {
 	return i
 }
 
-// callWindow admits a number of calls within any second.
-type callWindow struct {
-	calls [callsPerSecond]time.Time
-	next  int
-}
-
-// callsPerSecond is the limit of GetRecords and of GetShardIterator for each shard.
-const callsPerSecond = 5
-
-func (w *callWindow) admit(now time.Time) bool {
-	if oldest := w.calls[w.next]; !oldest.IsZero() && now.Sub(oldest) < time.Second {
-		return false
-	}
-	w.calls[w.next] = now
-	w.next = (w.next + 1) % len(w.calls)
-	return true
-}
-
 // bucket is a rate limit with one second of burst. It may go into debt, because one record or one answer can be larger
 // than a second's worth: AWS averages such bursts out.
 type bucket struct {
@@ -170,13 +153,14 @@ type bucket struct {
 
 func newBucket(rate float64, now time.Time) bucket { return bucket{rate: rate, level: rate, at: now} }
 
-// ready says whether the bucket is out of debt.
+// ready says whether the bucket is out of debt and has one left to give.
 func (b *bucket) ready(now time.Time) bool {
 	if d := now.Sub(b.at); d > 0 {
 		b.level = min(b.rate, b.level+d.Seconds()*b.rate)
 		b.at = now
 	}
-	return b.level > 0
+	const rounding = 1e-6
+	return b.level >= 1-rounding
 }
 
 func (b *bucket) spend(n int) { b.level -= float64(n) }

@@ -66,13 +66,12 @@ func (k *Kinesis) open(name string, shards int, mode string, now time.Time) *str
 		if i+1 < len(starts) {
 			last = starts[i+1].prev()
 		}
-		st.addShard(keyRange{first, last}, now)
+		st.open = append(st.open, st.addShard(keyRange{first, last}, now))
 	}
-	st.sortOpen()
 	return st
 }
 
-// addShard opens a shard; the caller sorts st.open when it is done.
+// addShard opens a shard. The caller puts it where it belongs in st.open.
 func (st *stream) addShard(keys keyRange, at time.Time, parents ...string) *shard {
 	k := st.kinesis
 	k.shardsEver++
@@ -80,19 +79,20 @@ func (st *stream) addShard(keys keyRange, at time.Time, parents ...string) *shar
 	sh := &shard{
 		id: shardID(st.nextNumber), number: st.nextNumber, keys: keys, firstKey: keys.first.String(),
 		lastKey: keys.last.String(), opened: at, parents: parents, base: 1,
-		prefix:     fmt.Sprintf("49%013d%010d", k.lastOpened, k.shardsEver),
+		prefix:    fmt.Sprintf("49%013d%010d", k.lastOpened, k.shardsEver),
+		readCalls: newBucket(callsPerSecond, at), iteratorCalls: newBucket(callsPerSecond, at),
 		readBytes:  newBucket(readBytesPerSecond, at),
 		writeBytes: newBucket(writeBytesPerSecond, at), writeCount: newBucket(writeRecordsPerSecond, at),
 	}
 	st.nextNumber++
 	st.shards = append(st.shards, sh)
-	st.open = append(st.open, sh)
 	return sh
 }
 
-func (st *stream) sortOpen() {
-	st.open = slices.DeleteFunc(st.open, func(s *shard) bool { return !s.isOpen() })
-	slices.SortFunc(st.open, func(a, b *shard) int { return a.keys.first.compare(b.keys.first) })
+// replace puts shards where others were in st.open; the first of old is the one with the lowest keys.
+func (st *stream) replace(old []*shard, by ...*shard) {
+	i := slices.Index(st.open, old[0])
+	st.open = slices.Replace(st.open, i, i+len(old), by...)
 }
 
 // settle applies the changes that are due.
@@ -136,11 +136,17 @@ func (st *stream) horizon(now time.Time) time.Time {
 // cutoff is the horizon in ms.
 func (st *stream) cutoff(now time.Time) int64 { return st.horizon(now).UnixMilli() }
 
-// trimAll drops what is beyond the horizon, instead of leaving it to the next call that meets it.
-func (st *stream) trimAll(now time.Time) {
-	st.shards = st.listed(now)
+// trimAll drops what is older than before, once and for all.
+func (st *stream) trimAll(now, before time.Time) {
+	st.shards = slices.DeleteFunc(slices.Clone(st.shards), func(s *shard) bool { return !s.isOpen() && s.closed.Before(before) })
 	for _, sh := range st.shards {
-		sh.trim(st.cutoff(now))
+		sh.trim(before.UnixMilli())
+	}
+	if before.After(now) {
+		before = now
+	}
+	if before.After(st.trimmedTo) {
+		st.trimmedTo = before
 	}
 }
 
@@ -469,9 +475,9 @@ func (k *Kinesis) setRetention(in *retentionInput, allowed func(have, want time.
 			"of the existing retention period (%d hours)", in.RetentionPeriodHours, st.name, int(st.retention.Hours()))
 	}
 	// What a shorter retention has passed over does not come back with a longer one.
-	st.trimmedTo = st.horizon(now)
+	st.trimAll(now, st.horizon(now))
 	st.retention = want
-	st.trimAll(now)
+	st.trimAll(now, st.horizon(now))
 	return nil, nil
 }
 
