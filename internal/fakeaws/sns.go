@@ -113,10 +113,10 @@ type Email struct {
 // Delivery is a notification for an endpoint that the emulator does not contact (sms, http, https, lambda, firehose,
 // application). The body is what the endpoint would get.
 type Delivery struct {
-	At                      time.Time
-	Protocol, Endpoint      string
-	Subject, Body           string
-	SubscriptionARN, Sender string
+	At                 time.Time
+	SubscriptionARN    string
+	Protocol, Endpoint string
+	Subject, Body      string
 }
 
 // Messages returns what was published to a topic, in the order of acceptance. A duplicate within the deduplication

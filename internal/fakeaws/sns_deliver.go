@@ -50,6 +50,9 @@ func (s *SNS) deliver(t *snsTopic, sub *snsSubscription, m *snsMessage, p *Publi
 
 func (s *SNS) deliverSQS(sub *snsSubscription, body string, attributes map[string]MessageAttribute, p *Published) {
 	c := sqsContent{MessageBody: body, MessageGroupId: p.Group, MessageDeduplicationId: p.DedupID}
+	if p.SequenceNumber != "" && !strings.HasSuffix(sub.endpoint, ".fifo") {
+		c.MessageGroupId = "" // a standard queue gets the group of a standard topic only, for its fair queue
+	}
 	if sub.raw {
 		if len(attributes) > sqsMaxAttributes {
 			sub.counts.Discarded++

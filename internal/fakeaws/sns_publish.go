@@ -7,10 +7,6 @@ import (
 	"sync/atomic"
 )
 
-// Which part of an invalid batch fails is documented nowhere. Here the attributes, the message group id and the
-// deduplication id of any entry fail the whole call, as snapshots of real answers show; an empty message, a wrong subject
-// and a wrong structure fail their entry with SenderFault.
-
 // EntryFailure is an entry in the Failed list of a PublishBatch answer.
 type EntryFailure struct {
 	Code, Message string
@@ -132,7 +128,7 @@ func publishTarget(form url.Values) (string, *Error) {
 	switch {
 	case phone != "":
 		return "", invalidParameter("PhoneNumber Reason: the emulator publishes to topics only")
-	case topic == "" && target == "":
+	case !form.Has("TopicArn") && !form.Has("TargetArn"):
 		return "", invalidParameter("TopicArn or TargetArn Reason: no value for required parameter")
 	case topic != "" && target != "":
 		return "", invalidParameter("Both TopicArn and TargetArn are specified. Please specify only one of them")
@@ -234,6 +230,9 @@ type publishBatchResult struct {
 	Failed     []failedEntry    `xml:"Failed>member"`
 }
 
+// publishBatch fails the whole call when one entry is invalid. The reference does not say so, but recorded answers of
+// the real service do, for attributes, structures, message groups and deduplication ids. Failed is left for what goes
+// wrong behind the validation, which here only scripts do.
 func (s *SNS) publishBatch(req *Request) (any, error) {
 	entries, err := formEntries(req.Form)
 	if err != nil {
@@ -245,10 +244,6 @@ func (s *SNS) publishBatch(req *Request) (any, error) {
 	}
 	for i := range entries {
 		e := &entries[i]
-		if err := e.message.checkContent(); err != nil {
-			e.failed = &EntryFailure{Code: err.Code, Message: err.Message, SenderFault: true}
-			continue
-		}
 		e.failed = s.scripted(BatchEntry{
 			TopicARN: arn, Index: i, ID: e.id, Subject: e.message.subject, Body: e.message.body,
 			Group: e.message.group, DedupID: e.message.dedupID, Attributes: e.message.attributes, Client: req.Client,
@@ -289,13 +284,17 @@ func formEntries(form url.Values) ([]snsEntry, *Error) {
 		}
 		seen[e.id] = true
 	}
-	for i, e := range entries {
+	for i := range entries {
+		e := &entries[i]
 		switch {
 		case len(e.id) > 80:
 			return nil, errorf("InvalidBatchEntryId", "The Id of a batch entry in the batch request is too long: %s", e.id)
 		case !nameOf(e.id):
 			return nil, errorf("InvalidBatchEntryId",
 				"The Id of a batch entry in the batch request contains an impermissible character: %s", e.id)
+		}
+		if err := e.message.checkContent(); err != nil {
+			return nil, err
 		}
 		where := fmt.Sprintf("publishBatchRequestEntries.%d.member.", i+1)
 		if err := checkSNSAttributes(e.message.attributes, where); err != nil {
@@ -305,7 +304,7 @@ func formEntries(form url.Values) ([]snsEntry, *Error) {
 	return entries, nil
 }
 
-// checkBatch applies the topic's rules that fail the whole call.
+// checkBatch applies the rules of the topic and the account's quota.
 func (s *SNS) checkBatch(arn string, entries []snsEntry) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -325,7 +324,7 @@ func (s *SNS) checkBatch(arn string, entries []snsEntry) error {
 			return err
 		}
 	}
-	return nil
+	return s.quota.spend(now(), len(entries))
 }
 
 // takeBatch accepts the entries that did not fail, in their order.
@@ -334,9 +333,6 @@ func (s *SNS) takeBatch(arn string, entries []snsEntry, client string) (publishB
 	defer s.mu.Unlock()
 	t, err := s.topic(arn)
 	if err != nil {
-		return publishBatchResult{}, nil, err
-	}
-	if err := s.quota.spend(now(), len(entries)); err != nil {
 		return publishBatchResult{}, nil, err
 	}
 	var out publishBatchResult

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -159,8 +158,8 @@ func (t *snsTopic) checkEndpoint(protocol, endpoint string) *Error {
 			return invalidParameter("Endpoint must match the specified protocol")
 		}
 	case "sms":
-		if !regexp.MustCompile(`^\+?[0-9]{6,15}$`).MatchString(endpoint) {
-			return invalidParameter("Invalid SMS endpoint: %s", endpoint)
+		if !phoneNumber(endpoint) {
+			return errorf("InvalidParameter", "Invalid SMS endpoint: %s", endpoint)
 		}
 	case "sqs", "lambda", "firehose", "application":
 		if strings.Count(endpoint, ":") < 5 || !strings.HasPrefix(endpoint, "arn:") {
@@ -181,6 +180,12 @@ func (t *snsTopic) checkEndpoint(protocol, endpoint string) *Error {
 			"protocols sqs, lambda and firehose only")
 	}
 	return nil
+}
+
+// phoneNumber says whether s is a number in the E.164 format.
+func phoneNumber(s string) bool {
+	digits := strings.TrimPrefix(s, "+")
+	return len(digits) >= 6 && len(digits) <= 15 && strings.Trim(digits, "0123456789") == ""
 }
 
 // set validates and takes over attributes; nothing changes if one of them is wrong.
@@ -237,6 +242,9 @@ func (s *SNS) unsubscribe(req *Request) (any, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	arn := req.Form.Get("SubscriptionArn")
+	if !req.Form.Has("SubscriptionArn") {
+		return nil, invalidParameter("SubscriptionArn Reason: no value for required parameter")
+	}
 	if n := len(strings.Split(arn, ":")); n < 6 {
 		return nil, invalidParameter("SubscriptionArn Reason: An ARN must have at least 6 elements, not %d", n)
 	} else if n == 6 {

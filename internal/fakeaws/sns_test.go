@@ -1,7 +1,6 @@
 package fakeaws
 
 import (
-	"net/http"
 	"net/http/httptest"
 	"testing"
 	"testing/synctest"
@@ -26,7 +25,7 @@ type messaging struct {
 func newMessaging(t *testing.T) *messaging {
 	t.Helper()
 	a := New(Options{})
-	return messagingClients(a, &http.Client{Transport: a}, "http://fakeaws")
+	return messagingClients(a, a.HTTPClient(), "http://fakeaws.invalid")
 }
 
 func messagingClients(a *AWS, client aws.HTTPClient, endpoint string) *messaging {
@@ -47,7 +46,7 @@ func messagingClients(a *AWS, client aws.HTTPClient, endpoint string) *messaging
 // topic creates a topic; attributes are pairs of name and value.
 func (m *messaging) topic(t *testing.T, name string, attributes ...string) *string {
 	t.Helper()
-	out, err := m.sns.CreateTopic(t.Context(), &sns.CreateTopicInput{Name: &name, Attributes: pairs(attributes)})
+	out, err := m.sns.CreateTopic(t.Context(), &sns.CreateTopicInput{Name: &name, Attributes: attributePairs(attributes)})
 	require.NoError(t, err)
 	return out.TopicArn
 }
@@ -55,7 +54,7 @@ func (m *messaging) topic(t *testing.T, name string, attributes ...string) *stri
 // queue creates a queue and returns its URL.
 func (m *messaging) queue(t *testing.T, name string, attributes ...string) *string {
 	t.Helper()
-	out, err := m.sqs.CreateQueue(t.Context(), &sqs.CreateQueueInput{QueueName: &name, Attributes: pairs(attributes)})
+	out, err := m.sqs.CreateQueue(t.Context(), &sqs.CreateQueueInput{QueueName: &name, Attributes: attributePairs(attributes)})
 	require.NoError(t, err)
 	return out.QueueUrl
 }
@@ -64,7 +63,7 @@ func (m *messaging) queue(t *testing.T, name string, attributes ...string) *stri
 func (m *messaging) subscribe(t *testing.T, topic *string, protocol, endpoint string, attributes ...string) string {
 	t.Helper()
 	out, err := m.sns.Subscribe(t.Context(), &sns.SubscribeInput{
-		TopicArn: topic, Protocol: &protocol, Endpoint: &endpoint, Attributes: pairs(attributes), ReturnSubscriptionArn: true,
+		TopicArn: topic, Protocol: &protocol, Endpoint: &endpoint, Attributes: attributePairs(attributes), ReturnSubscriptionArn: true,
 	})
 	require.NoError(t, err)
 	return *out.SubscriptionArn
@@ -72,7 +71,7 @@ func (m *messaging) subscribe(t *testing.T, topic *string, protocol, endpoint st
 
 func queueARN(name string) string { return "arn:aws:sqs:us-east-1:000000000000:" + name }
 
-func pairs(kv []string) map[string]string {
+func attributePairs(kv []string) map[string]string {
 	m := map[string]string{}
 	for i := 0; i < len(kv); i += 2 {
 		m[kv[i]] = kv[i+1]
@@ -80,7 +79,6 @@ func pairs(kv []string) map[string]string {
 	return m
 }
 
-func ptr[T any](v T) *T { return &v }
 
 // Both doors must carry a message from Publish through a subscription to ReceiveMessage.
 func TestSNSToSQSThroughBothDoors(t *testing.T) {
@@ -91,7 +89,7 @@ func TestSNSToSQSThroughBothDoors(t *testing.T) {
 		a := New(Options{})
 		server := httptest.NewServer(a)
 		t.Cleanup(server.Close)
-		snsToSQS(t, messagingClients(a, server.Client(), server.URL))
+		snsToSQS(t, messagingClients(a, LoopbackClient(), server.URL))
 	})
 }
 
@@ -102,10 +100,10 @@ func snsToSQS(t *testing.T, m *messaging) {
 	m.subscribe(t, topic, "sqs", queueARN("inbox"), "RawMessageDelivery", "true")
 	body := "a & b < c \"é\" \U0001F525\r\n\ttab"
 	pub, err := m.sns.Publish(ctx, &sns.PublishInput{
-		TopicArn: topic, Message: &body, Subject: ptr("Anomaly detected"),
+		TopicArn: topic, Message: &body, Subject: new("Anomaly detected"),
 		MessageAttributes: map[string]snstypes.MessageAttributeValue{
-			"n": {DataType: ptr("Number"), StringValue: ptr("3.5")},
-			"b": {DataType: ptr("Binary"), BinaryValue: []byte{0, 255}},
+			"n": {DataType: new("Number"), StringValue: new("3.5")},
+			"b": {DataType: new("Binary"), BinaryValue: []byte{0, 255}},
 		},
 	})
 	require.NoError(t, err)
@@ -120,7 +118,7 @@ func snsToSQS(t *testing.T, m *messaging) {
 	require.Equal(t, []byte{0, 255}, got.Messages[0].MessageAttributes["b"].BinaryValue)
 
 	batch, err := m.sns.PublishBatch(ctx, &sns.PublishBatchInput{TopicArn: topic, PublishBatchRequestEntries: []snstypes.PublishBatchRequestEntry{
-		{Id: ptr("a"), Message: ptr("1")}, {Id: ptr("b"), Message: ptr("2")},
+		{Id: new("a"), Message: new("1")}, {Id: new("b"), Message: new("2")},
 	}})
 	require.NoError(t, err)
 	require.Len(t, batch.Successful, 2)

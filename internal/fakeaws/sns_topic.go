@@ -108,12 +108,14 @@ func (s *SNS) createTopic(req *Request) (any, error) {
 }
 
 func checkTopicName(name, fifo string) *Error {
-	base, hasSuffix := strings.CutSuffix(name, ".fifo")
-	switch {
-	case fifo == "true" && (!hasSuffix || !nameOf(base) || len(name) > 256):
-		return invalidParameter("Topic Name Reason: Fifo Topic names must end with .fifo and must be made up of only " +
-			"uppercase and lowercase ASCII letters, numbers, underscores, and hyphens, and must be between 1 and 256 characters long.")
-	case fifo != "true" && (!nameOf(name) || len(name) > 256):
+	base := name
+	if fifo == "true" {
+		var hasSuffix bool
+		if base, hasSuffix = strings.CutSuffix(name, ".fifo"); !hasSuffix {
+			return invalidParameter("Topic Name")
+		}
+	}
+	if !nameOf(base) || len(name) > 256 {
 		return invalidParameter("Topic Name")
 	}
 	return nil

@@ -236,7 +236,7 @@ func checkSQSAttributes(attributes map[string]MessageAttribute) *Error {
 				"Message (user) attribute '%s' must contain a non-empty value of type '%s'.", name, baseType(a.DataType))
 		case !validText(a.StringValue):
 			return errInvalidContents()
-		case baseType(a.DataType) == "Number" && !number(a.StringValue):
+		case baseType(a.DataType) == "Number" && !numeric(a.StringValue):
 			return errorf("InvalidParameterValue",
 				"Can't cast the value of message (user) attribute '%s' to a number.", name)
 		}
@@ -244,8 +244,8 @@ func checkSQSAttributes(attributes map[string]MessageAttribute) *Error {
 	return nil
 }
 
-// number says whether a Number attribute can have the value.
-func number(s string) bool {
+// numeric says whether a Number attribute can have the value.
+func numeric(s string) bool {
 	if strings.ContainsAny(s, "_xXnNiI") { // ParseFloat also reads 0x1p4, 1_000, NaN and Inf
 		return false
 	}

@@ -108,9 +108,6 @@ func (q *SQS) createQueue(in createQueueInput) (any, error) {
 		changed: make(chan struct{}),
 	}
 	maps.Copy(qu.attributes, in.Attributes)
-	if !fifo {
-		delete(qu.attributes, "FifoQueue")
-	}
 	q.queues[in.QueueName] = qu
 	return queueURLOutput{qu.url}, nil
 }
@@ -157,6 +154,14 @@ func nameOf(s string) bool {
 
 // checkQueueAttribute applies the ranges of the API reference of SetQueueAttributes.
 func checkQueueAttribute(name, value string, fifo bool) *Error {
+	if !fifo {
+		switch name {
+		case "FifoQueue", "ContentBasedDeduplication":
+			return errorf("InvalidAttributeName", "Unknown Attribute %s.", name)
+		case "DeduplicationScope", "FifoThroughputLimit":
+			return errorf("InvalidAttributeName", "You can specify the %s only when FifoQueue is set to true.", name)
+		}
+	}
 	ok := true
 	switch name {
 	case "DelaySeconds":
@@ -169,17 +174,16 @@ func checkQueueAttribute(name, value string, fifo bool) *Error {
 		ok = inRange(value, 0, 20)
 	case "VisibilityTimeout":
 		ok = inRange(value, 0, 43200)
-	case "FifoQueue", "SqsManagedSseEnabled":
+	case "FifoQueue":
+		ok = value == "true"
+	case "SqsManagedSseEnabled":
 		ok = value == "true" || value == "false"
 	case "ContentBasedDeduplication":
-		if !fifo {
-			return errorf("InvalidAttributeName", "Unknown Attribute %s.", name)
-		}
 		ok = value == "true" || value == "false"
 	case "DeduplicationScope":
-		ok = fifo && (value == "queue" || value == "messageGroup")
+		ok = value == "queue" || value == "messageGroup"
 	case "FifoThroughputLimit":
-		ok = fifo && (value == "perQueue" || value == "perMessageGroupId")
+		ok = value == "perQueue" || value == "perMessageGroupId"
 	case "Policy", "RedrivePolicy", "RedriveAllowPolicy", "KmsMasterKeyId", "KmsDataKeyReusePeriodSeconds":
 	default:
 		return errorf("InvalidAttributeName", "Unknown Attribute %s.", name)
@@ -246,12 +250,10 @@ func (q *SQS) getQueueAttributes(in getQueueAttributesInput) (any, error) {
 	}
 	asked := map[string]string{}
 	for _, name := range in.AttributeNames {
-		value, ok := all[name]
-		if !ok && checkQueueAttribute(name, "", true) != nil && checkQueueAttribute(name, "", true).Code == "InvalidAttributeName" {
-			return nil, errorf("InvalidAttributeName", "Unknown Attribute %s.", name)
-		}
-		if ok {
+		if value, ok := all[name]; ok {
 			asked[name] = value
+		} else if err := checkQueueAttribute(name, "", true); err != nil && err.Code == "InvalidAttributeName" {
+			return nil, err
 		}
 	}
 	return queueAttributesOutput{asked}, nil

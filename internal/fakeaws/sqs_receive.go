@@ -37,71 +37,81 @@ type receiveMessageOutput struct {
 
 // receiveMessage waits outside the lock until there is a message, the wait time is over or the caller is gone.
 func (q *SQS) receiveMessage(ctx context.Context, in receiveMessageInput) (any, error) {
-	limit, err := optional(in.MaxNumberOfMessages, 1, "MaxNumberOfMessages", 1, 10)
-	if err != nil {
-		return nil, err
-	}
 	var deadline time.Time
 	for {
-		at := now()
-		q.mu.Lock()
-		qu, findErr := q.find(in.QueueUrl)
-		if findErr != nil {
-			q.mu.Unlock()
-			return nil, findErr
+		p, err := q.poll(&in, &deadline)
+		if err != nil || len(p.out.Messages) > 0 || p.wait <= 0 {
+			return p.out, err
 		}
-		if deadline.IsZero() {
-			wait, err := optional(in.WaitTimeSeconds, int(qu.seconds("ReceiveMessageWaitTimeSeconds")/time.Second),
-				"WaitTimeSeconds", 0, 20)
-			if err != nil {
-				q.mu.Unlock()
-				return nil, err
-			}
-			deadline = at.Add(time.Duration(wait) * time.Second)
-		}
-		hide, err := optional(in.VisibilityTimeout, int(qu.seconds("VisibilityTimeout")/time.Second),
-			"VisibilityTimeout", 0, sqsMaxVisibility)
-		if err != nil {
-			q.mu.Unlock()
-			return nil, err
-		}
-		taken, next := qu.take(at, limit, time.Duration(hide)*time.Second)
-		out := receiveMessageOutput{}
-		for _, m := range taken {
-			out.Messages = append(out.Messages, m.describe(&in))
-		}
-		changed := qu.changed
-		q.mu.Unlock()
-
-		if len(taken) > 0 || !at.Before(deadline) {
-			return out, nil
-		}
-		until := deadline
-		if !next.IsZero() && next.Before(until) {
-			until = next
-		}
-		timer := time.NewTimer(until.Sub(at))
+		timer := time.NewTimer(p.wait)
 		select {
-		case <-changed:
+		case <-p.changed:
 		case <-timer.C:
 		case <-ctx.Done():
-			timer.Stop()
-			return nil, ctx.Err()
+			err = ctx.Err()
 		}
 		timer.Stop()
+		if err != nil {
+			return nil, err
+		}
 	}
 }
 
-// optional reads a number that has a default and a range.
-func optional(value *int, otherwise int, name string, lowest, highest int) (int, error) {
+// polled is one look at a queue.
+type polled struct {
+	out receiveMessageOutput
+	// changed and wait say when it is worth to look again; no wait means that the wait time is over.
+	changed <-chan struct{}
+	wait    time.Duration
+}
+
+// poll looks once. It sets the deadline when it is not set.
+func (q *SQS) poll(in *receiveMessageInput, deadline *time.Time) (polled, error) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	qu, err := q.find(in.QueueUrl)
+	if err != nil {
+		return polled{}, err
+	}
+	limit := 1
+	if in.MaxNumberOfMessages != nil {
+		limit = *in.MaxNumberOfMessages
+	}
+	if limit < 1 || limit > 10 {
+		return polled{}, invalidValue(limit, "MaxNumberOfMessages", "Must be between 1 and 10, if provided.")
+	}
+	wait, err := optional(in.WaitTimeSeconds, qu.seconds("ReceiveMessageWaitTimeSeconds"), "WaitTimeSeconds", 20)
+	if err != nil {
+		return polled{}, err
+	}
+	hide, err := optional(in.VisibilityTimeout, qu.seconds("VisibilityTimeout"), "VisibilityTimeout", sqsMaxVisibility)
+	if err != nil {
+		return polled{}, err
+	}
+	at := now()
+	if deadline.IsZero() {
+		*deadline = at.Add(wait)
+	}
+	taken, next := qu.take(at, limit, hide)
+	p := polled{changed: qu.changed, wait: deadline.Sub(at)}
+	if !next.IsZero() {
+		p.wait = min(p.wait, next.Sub(at))
+	}
+	for _, m := range taken {
+		p.out.Messages = append(p.out.Messages, m.describe(in))
+	}
+	return p, nil
+}
+
+// optional reads a number of seconds from 0 to highest that has a default.
+func optional(value *int, otherwise time.Duration, name string, highest int) (time.Duration, error) {
 	if value == nil {
 		return otherwise, nil
 	}
-	if *value < lowest || *value > highest {
-		return 0, invalidValue(*value, name,
-			"Must be >= "+strconv.Itoa(lowest)+" and <= "+strconv.Itoa(highest)+", if provided.")
+	if *value < 0 || *value > highest {
+		return 0, invalidValue(*value, name, "Must be >= 0 and <= "+strconv.Itoa(highest)+", if provided.")
 	}
-	return *value, nil
+	return time.Duration(*value) * time.Second, nil
 }
 
 // take hides and returns the first messages that can be received. If there are none, next is when the first hidden one
@@ -282,7 +292,7 @@ func (q *sqsQueue) hide(e receiptEntry) error {
 	if e.VisibilityTimeout == nil {
 		return missingParameter("VisibilityTimeout")
 	}
-	seconds, err := optional(e.VisibilityTimeout, 0, "VisibilityTimeout", 0, sqsMaxVisibility)
+	hide, err := optional(e.VisibilityTimeout, 0, "VisibilityTimeout", sqsMaxVisibility)
 	if err != nil {
 		return err
 	}
@@ -298,7 +308,7 @@ func (q *sqsQueue) hide(e receiptEntry) error {
 	if m.expiredReceipt(receive, at) {
 		return errorf("MessageNotInflight", "The message referred to isn't in flight.")
 	}
-	m.visible = at.Add(time.Duration(seconds) * time.Second)
+	m.visible = at.Add(hide)
 	q.wake()
 	return nil
 }
