@@ -74,10 +74,10 @@ func TestKinesisListShardsToken(t *testing.T) {
 		} {
 			in.NextToken = token
 			_, err := c.ListShards(ctx, &in)
-			requireCode(t, "InvalidArgumentException", err)
+			requireKinesisError(t, "InvalidArgumentException", err)
 		}
 		_, err := c.ListShards(ctx, &kinesis.ListShardsInput{NextToken: aws.String("garbage")})
-		requireCode(t, "InvalidArgumentException", err)
+		requireKinesisError(t, "InvalidArgumentException", err)
 
 		time.Sleep(300*time.Second - time.Millisecond)
 		out, err := c.ListShards(ctx, &kinesis.ListShardsInput{NextToken: token})
@@ -85,13 +85,13 @@ func TestKinesisListShardsToken(t *testing.T) {
 		require.Equal(t, []string{"shardId-000000000002", "shardId-000000000003"}, shardIDs(out.Shards), "the filter goes on")
 		time.Sleep(time.Millisecond)
 		_, err = c.ListShards(ctx, &kinesis.ListShardsInput{NextToken: token})
-		requireCode(t, "ExpiredNextTokenException", err)
+		requireKinesisError(t, "ExpiredNextTokenException", err)
 
 		token = first()
 		a.Kinesis.Delete(testStream)
 		a.Kinesis.Create(testStream, 2)
 		_, err = c.ListShards(ctx, &kinesis.ListShardsInput{NextToken: token})
-		requireCode(t, "ResourceNotFoundException", err)
+		requireKinesisError(t, "ResourceNotFoundException", err)
 	})
 }
 
@@ -139,11 +139,11 @@ func TestKinesisShardFilter(t *testing.T) {
 			{Type: types.ShardFilterTypeAtTrimHorizon, ShardId: aws.String(shardID(0))},
 		} {
 			_, err := c.ListShards(t.Context(), &kinesis.ListShardsInput{StreamName: aws.String(testStream), ShardFilter: &f})
-			requireCode(t, "InvalidArgumentException", err)
+			requireKinesisError(t, "InvalidArgumentException", err)
 		}
 		_, err := c.ListShards(t.Context(), &kinesis.ListShardsInput{
 			StreamName: aws.String(testStream), ShardFilter: &types.ShardFilter{Type: "AT_NOON"},
 		})
-		requireCode(t, "ValidationException", err)
+		requireKinesisError(t, "ValidationException", err)
 	})
 }

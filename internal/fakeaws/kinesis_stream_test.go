@@ -29,12 +29,12 @@ func TestKinesisStreamLife(t *testing.T) {
 		_, err := c.CreateStream(ctx, create)
 		require.NoError(t, err)
 		_, err = c.CreateStream(ctx, create)
-		requireCode(t, "ResourceInUseException", err)
+		requireKinesisError(t, "ResourceInUseException", err)
 
 		require.Equal(t, types.StreamStatusCreating, status())
-		requireCode(t, "ResourceNotFoundException", put())
+		requireKinesisError(t, "ResourceNotFoundException", put())
 		_, err = c.ListShards(ctx, &kinesis.ListShardsInput{StreamName: name})
-		requireCode(t, "ResourceInUseException", err)
+		requireKinesisError(t, "ResourceInUseException", err)
 
 		time.Sleep(wait)
 		require.NoError(t, put())
@@ -51,10 +51,10 @@ func TestKinesisStreamLife(t *testing.T) {
 		_, err = c.DeleteStream(ctx, &kinesis.DeleteStreamInput{StreamName: name})
 		require.NoError(t, err)
 		require.Equal(t, types.StreamStatusDeleting, status())
-		requireCode(t, "ResourceNotFoundException", put())
+		requireKinesisError(t, "ResourceNotFoundException", put())
 		time.Sleep(wait)
 		_, err = c.DescribeStreamSummary(ctx, &kinesis.DescribeStreamSummaryInput{StreamName: name})
-		requireCode(t, "ResourceNotFoundException", err)
+		requireKinesisError(t, "ResourceNotFoundException", err)
 		_, err = c.CreateStream(ctx, create)
 		require.NoError(t, err)
 	})
@@ -81,7 +81,7 @@ func TestKinesisCreateStream(t *testing.T) {
 			}
 			_, err := c.CreateStream(t.Context(), &tt.in)
 			if tt.code != "" {
-				requireCode(t, tt.code, err)
+				requireKinesisError(t, tt.code, err)
 				continue
 			}
 			require.NoError(t, err)
@@ -157,11 +157,11 @@ func TestKinesisRetention(t *testing.T) {
 		require.NoError(t, increase(8760))
 		require.Empty(t, readAll())
 
-		requireCode(t, "InvalidArgumentException", increase(8761))
-		requireCode(t, "InvalidArgumentException", increase(24))
-		requireCode(t, "InvalidArgumentException", decrease(23))
+		requireKinesisError(t, "InvalidArgumentException", increase(8761))
+		requireKinesisError(t, "InvalidArgumentException", increase(24))
+		requireKinesisError(t, "InvalidArgumentException", decrease(23))
 		require.NoError(t, decrease(30))
-		requireCode(t, "InvalidArgumentException", decrease(31))
+		requireKinesisError(t, "InvalidArgumentException", decrease(31))
 	})
 }
 
@@ -180,11 +180,11 @@ func TestKinesisClosedShardExpires(t *testing.T) {
 		require.Equal(t, []string{low, high}, shardIDs(shards))
 		require.Equal(t, parent, *shards[0].ParentShardId)
 		_, err := c.GetRecords(t.Context(), &kinesis.GetRecordsInput{ShardIterator: it})
-		requireCode(t, "ResourceNotFoundException", err)
+		requireKinesisError(t, "ResourceNotFoundException", err)
 		_, err = c.GetShardIterator(t.Context(), &kinesis.GetShardIteratorInput{
 			StreamName: aws.String(testStream), ShardId: &parent, ShardIteratorType: types.ShardIteratorTypeTrimHorizon,
 		})
-		requireCode(t, "ResourceNotFoundException", err)
+		requireKinesisError(t, "ResourceNotFoundException", err)
 	})
 }
 
@@ -223,12 +223,12 @@ func TestKinesisMaxRecordSize(t *testing.T) {
 			return err
 		}
 		require.NoError(t, put(1<<20-1), "the key counts")
-		requireCode(t, "InvalidArgumentException", put(1<<20))
-		requireCode(t, "ValidationException", raise(1023))
-		requireCode(t, "ValidationException", raise(10241))
+		requireKinesisError(t, "InvalidArgumentException", put(1<<20))
+		requireKinesisError(t, "ValidationException", raise(1023))
+		requireKinesisError(t, "ValidationException", raise(10241))
 		require.NoError(t, raise(10240))
 		require.NoError(t, put(10<<20-1))
-		requireCode(t, "InvalidArgumentException", put(10<<20))
+		requireKinesisError(t, "InvalidArgumentException", put(10<<20))
 		page := read(t, c, fromHorizon(t, c, "shardId-000000000000"))
 		require.Len(t, page.Records, 1, "both do not fit a page of 10 MiB")
 		page = read(t, c, page.NextShardIterator)

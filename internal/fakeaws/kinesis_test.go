@@ -61,8 +61,8 @@ func quick(o Options) Options {
 	return o
 }
 
-// requireCode wants the answer to be that AWS error.
-func requireCode(t *testing.T, code string, err error) {
+// requireKinesisError wants the answer to be that AWS error.
+func requireKinesisError(t *testing.T, code string, err error) {
 	t.Helper()
 	var apiErr smithy.APIError
 	require.ErrorAs(t, err, &apiErr)
@@ -155,7 +155,7 @@ func TestKinesisRoundTrip(t *testing.T) {
 func TestKinesisUnknownOperation(t *testing.T) {
 	kinesisDoors(t, Options{}, func(t *testing.T, _ *AWS, c *kinesis.Client) {
 		_, err := c.DescribeLimits(t.Context(), &kinesis.DescribeLimitsInput{})
-		requireCode(t, "UnknownOperationException", err)
+		requireKinesisError(t, "UnknownOperationException", err)
 	})
 }
 
@@ -179,7 +179,7 @@ func TestKinesisStreamNames(t *testing.T) {
 		} {
 			out, err := c.ListShards(t.Context(), &kinesis.ListShardsInput{StreamName: tt.name, StreamARN: tt.arn})
 			if tt.code != "" {
-				requireCode(t, tt.code, err)
+				requireKinesisError(t, tt.code, err)
 				continue
 			}
 			require.NoError(t, err)

@@ -38,7 +38,7 @@ func TestKinesisRouting(t *testing.T) {
 				StreamName: aws.String(testStream), PartitionKey: &tt.key, ExplicitHashKey: tt.explicit, Data: []byte("d"),
 			})
 			if tt.code != "" {
-				requireCode(t, tt.code, err)
+				requireKinesisError(t, tt.code, err)
 				continue
 			}
 			require.NoError(t, err)
@@ -66,15 +66,15 @@ func TestKinesisPutRecordsLimits(t *testing.T) {
 		require.Zero(t, *out.FailedRecordCount)
 		require.Len(t, out.Records, 500)
 		_, err = put(entries(501, 10))
-		requireCode(t, "ValidationException", err)
+		requireKinesisError(t, "ValidationException", err)
 		_, err = put([]types.PutRecordsRequestEntry{})
-		requireCode(t, "ValidationException", err)
+		requireKinesisError(t, "ValidationException", err)
 		_, err = put(entries(10, 1<<20-1))
 		require.NoError(t, err)
 		_, err = put(entries(11, 1<<20-1))
-		requireCode(t, "InvalidArgumentException", err)
+		requireKinesisError(t, "InvalidArgumentException", err)
 		_, err = put(append(entries(1, 10), entries(1, 2<<20)...))
-		requireCode(t, "InvalidArgumentException", err)
+		requireKinesisError(t, "InvalidArgumentException", err)
 
 		stored := a.Kinesis.Records(testStream)
 		require.Len(t, stored, 510, "a request that was refused stored nothing")
@@ -112,7 +112,7 @@ func TestKinesisWriteRecordRate(t *testing.T) {
 		_, err := c.PutRecord(t.Context(), &kinesis.PutRecordInput{
 			StreamName: aws.String(testStream), PartitionKey: aws.String("a"), Data: []byte("d"),
 		})
-		requireCode(t, "ProvisionedThroughputExceededException", err)
+		requireKinesisError(t, "ProvisionedThroughputExceededException", err)
 		time.Sleep(100 * time.Millisecond)
 		require.EqualValues(t, 50, *put(entries(150, 10)).FailedRecordCount)
 		require.Len(t, a.Kinesis.Records(testStream), 1101)
@@ -135,7 +135,7 @@ func TestKinesisWriteByteRate(t *testing.T) {
 		}
 		require.NoError(t, put(4<<20-1))
 		time.Sleep(3 * time.Second)
-		requireCode(t, "ProvisionedThroughputExceededException", put(1))
+		requireKinesisError(t, "ProvisionedThroughputExceededException", put(1))
 		time.Sleep(time.Millisecond)
 		require.NoError(t, put(1))
 		require.Len(t, a.Kinesis.Records(testStream), 2)
