@@ -1,0 +1,129 @@
+package consumer
+
+import (
+	"context"
+	"sync"
+)
+
+// minCredit is the least that a reader asks for, in bytes: enough for a page of small records.
+const minCredit = 64 << 10
+
+// budget hands out byte credits for pages, to all shards of the process from one pool. A reader takes credits before
+// it asks Kinesis for a page, so that a backlog cannot grow beyond the pool.
+//
+// No reader gets more than a quarter of what is free (but at least minCredit), so a few shards that are stuck with
+// large pages leave room for the healthy ones. A page that turns out larger than its credits waits for the difference,
+// except that one page at a time may overdraw: without that, pages that wait for each other would wait for ever.
+type budget struct {
+	mu        sync.Mutex
+	total     int
+	used      int
+	overdrawn bool
+	waiters   []chan struct{}
+}
+
+func newBudget(total int) *budget { return &budget{total: max(total, minCredit)} }
+
+// take waits until it can grant at least min(want, minCredit) and returns what it granted, at most want.
+func (b *budget) take(ctx context.Context, want int) (int, error) {
+	for {
+		granted, wait := b.tryTake(want)
+		if granted > 0 {
+			return granted, nil
+		}
+		select {
+		case <-wait:
+		case <-ctx.Done():
+			return 0, context.Cause(ctx)
+		}
+	}
+}
+
+func (b *budget) tryTake(want int) (int, <-chan struct{}) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	free := b.total - b.used
+	granted := min(want, max(free/4, minCredit))
+	if granted <= free {
+		b.used += granted
+		return granted, nil
+	}
+	return 0, b.waitLocked()
+}
+
+// admit turns the credits of a page into its real size: it gives back what was too much and waits for what is missing.
+// After an error nothing is held for the page.
+func (b *budget) admit(ctx context.Context, granted, size int) (credit, error) {
+	for {
+		c, wait := b.tryAdmit(granted, size)
+		if wait == nil {
+			return c, nil
+		}
+		select {
+		case <-wait:
+		case <-ctx.Done():
+			b.give(granted)
+			return credit{}, context.Cause(ctx)
+		}
+	}
+}
+
+func (b *budget) tryAdmit(granted, size int) (credit, <-chan struct{}) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	missing := size - granted
+	switch {
+	case missing <= b.total-b.used:
+		b.used += missing
+		if missing < 0 {
+			b.wakeLocked()
+		}
+		return credit{bytes: size}, nil
+	case !b.overdrawn:
+		b.overdrawn = true
+		return credit{bytes: granted, overdraft: true}, nil
+	default:
+		return credit{}, b.waitLocked()
+	}
+}
+
+// credit is what a page holds of the budget.
+type credit struct {
+	bytes     int
+	overdraft bool
+}
+
+// settle gives a page's credit back, but for the bytes that its unresolved records keep; these are given back one by
+// one.
+func (b *budget) settle(c credit, kept int) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.used += kept - c.bytes
+	if c.overdraft {
+		b.overdrawn = false
+	}
+	b.wakeLocked()
+}
+
+// give gives bytes back.
+func (b *budget) give(bytes int) { b.settle(credit{bytes: bytes}, 0) }
+
+// inUse says how many bytes are handed out.
+func (b *budget) inUse() int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.used
+}
+
+func (b *budget) waitLocked() <-chan struct{} {
+	ch := make(chan struct{})
+	b.waiters = append(b.waiters, ch)
+	return ch
+}
+
+func (b *budget) wakeLocked() {
+	for _, ch := range b.waiters {
+		close(ch)
+	}
+	b.waiters = nil
+}

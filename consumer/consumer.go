@@ -1,0 +1,241 @@
+package consumer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
+	"github.com/prometheus/client_golang/prometheus"
+	kclconfig "github.com/vmware/vmware-go-kcl-v2/clientlibrary/config"
+	kclmetrics "github.com/vmware/vmware-go-kcl-v2/clientlibrary/metrics"
+	"github.com/vmware/vmware-go-kcl-v2/clientlibrary/worker"
+	"go.uber.org/zap"
+
+	"kinesis-alerter/alert"
+)
+
+// Deps are what a Consumer works with. All fields are required.
+type Deps struct {
+	Leases    Leases
+	Publisher Publisher
+	Pipeline  *alert.Pipeline
+	// Kinesis makes the real reads. Its client should make one attempt a call: the reader retries.
+	Kinesis    KinesisReader
+	Log        *zap.Logger
+	Registerer prometheus.Registerer
+}
+
+// Consumer drives the KCL worker and owns every shard that this process reads. Make one with New, run it once.
+type Consumer struct {
+	cfg       Config
+	leases    Leases
+	publisher Publisher
+	pipeline  *alert.Pipeline
+	kinesis   KinesisReader
+	log       *zap.Logger
+	metrics   *metrics
+	budget    *budget
+	decoding  chan struct{}
+
+	// readCtx ends when a stop begins, workCtx when its budget is over.
+	readCtx    context.Context //nolint:containedctx // see shard.readCtx
+	endReading context.CancelCauseFunc
+	workCtx    context.Context //nolint:containedctx // see shard.workCtx
+	endWork    context.CancelCauseFunc
+
+	stopOnce sync.Once
+	stopErr  error
+	done     chan struct{}
+	lastTurn atomic.Int64 // unix nanoseconds of the KCL's last ListShards
+
+	mu     sync.Mutex
+	shards map[string]*shard
+}
+
+// decodeAtOnce is how many large answers are read and decoded at the same time: each takes about three times its size.
+const decodeAtOnce = 2
+
+// New makes a consumer. The configuration must be valid.
+func New(cfg Config, d Deps) (*Consumer, error) {
+	cfg = cfg.WithDefaults()
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	c := &Consumer{
+		cfg: cfg, leases: d.Leases, publisher: d.Publisher, pipeline: d.Pipeline, kinesis: d.Kinesis,
+		log: d.Log.Named("consumer"), metrics: newMetrics(d.Registerer), budget: newBudget(cfg.Memory),
+		decoding: make(chan struct{}, decodeAtOnce), done: make(chan struct{}), shards: map[string]*shard{},
+	}
+	if err := d.Registerer.Register(newShardCollector(c.Status, c.budget)); err != nil {
+		return nil, fmt.Errorf("register shard metrics: %w", err)
+	}
+	return c, nil
+}
+
+// Run reads the shards that the lease table grants until Stop has stopped everything, or ctx is done: then it drops
+// what it is doing, without a drain. It returns what Stop returned.
+func (c *Consumer) Run(ctx context.Context) error {
+	c.mu.Lock()
+	c.workCtx, c.endWork = context.WithCancelCause(ctx)
+	c.readCtx, c.endReading = context.WithCancelCause(c.workCtx)
+	c.mu.Unlock()
+	w := worker.NewWorker(c, c.kclConfig()).WithKinesis(c.kclClient()).WithCheckpointer(kclLeases{c.leases, c})
+	if err := w.Start(); err != nil {
+		return fmt.Errorf("start the KCL worker: %w", err)
+	}
+	<-c.readCtx.Done()
+	go func() {
+		defer close(c.done)
+		w.Shutdown() // once, from here only: the library closes its channel without a look (defect 39)
+	}()
+	<-c.done
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.stopErr
+}
+
+// kclConfig is the only translation to the library's configuration. Its setters panic on bad values; these are
+// constants.
+func (c *Consumer) kclConfig() *kclconfig.KinesisClientLibConfiguration {
+	k := kclconfig.NewKinesisClientLibConfig("kinesis-alerter", "stream", "none", "worker")
+	k.Logger = newKCLLog(c.log)
+	k.MonitoringService = kclmetrics.NoopMonitoringService{} // the library's own series are unusable (defect 41)
+	k.ShardSyncIntervalMillis = 2                            // ListShards blocks while there is nothing to do
+	k.IdleTimeBetweenReadsInMillis = 1                       // pacing is the reader's
+	k.LeaseRefreshWaitTime = int(time.Hour / time.Millisecond)
+	k.EnableLeaseStealing = false // balance is the lease table's (defects 13, 16 to 20)
+	return k
+}
+
+// Stop ends reading at once, drains the shards within ctx's deadline, commits and releases them. It may be called
+// once Run has been called, from any goroutine, more than once. It returns an error that wraps ErrNotDrained and names
+// the shards when alerts were left unresolved; these are published by the next owners.
+func (c *Consumer) Stop(ctx context.Context) error {
+	c.mu.Lock()
+	running := c.endReading != nil
+	c.mu.Unlock()
+	if !running {
+		return nil
+	}
+	c.stopOnce.Do(func() {
+		c.endReading(ErrStopping)
+		// A tenth of the budget is kept for the last commits and releases, which follow the drain.
+		drainCtx, cancel := context.WithCancel(ctx)
+		if deadline, ok := ctx.Deadline(); ok {
+			drainCtx, cancel = context.WithDeadline(ctx, deadline.Add(-time.Until(deadline)/10))
+		}
+		defer cancel()
+		release := context.AfterFunc(drainCtx, func() { c.endWork(ErrStopping) })
+		defer release()
+		select {
+		case <-c.done:
+		case <-ctx.Done():
+			c.mu.Lock()
+			c.stopErr = errors.Join(c.stopErr, fmt.Errorf("the KCL worker did not end within the budget: %w", ErrNotDrained))
+			c.mu.Unlock()
+		}
+	})
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.stopErr
+}
+
+// begin starts a shard's life here. It is called when the KCL asks for an iterator.
+func (c *Consumer) begin(id string) error {
+	lease := c.leases.Lease(id)
+	if lease == nil {
+		return errNoLease
+	}
+	from, sub, resolved := lease.Start()
+	log := c.log.With(zap.String("shard", id))
+	s := &shard{
+		id: id, lease: lease, eval: c.pipeline.Shard(id), pipeline: c.pipeline, budget: c.budget, metrics: c.metrics,
+		log: log, inherited: decodeStretches(resolved),
+	}
+	if from.Type == types.ShardIteratorTypeAtSequenceNumber {
+		s.startAt = position{*from.SequenceNumber, sub}
+	}
+	s.attach(c.readCtx, c.workCtx)
+	s.lanes = newLanes(s.workCtx, c.cfg.Parallelism, c.publisher.Publish)
+	s.lanes.resolved, s.lanes.held = s.taskResolved, s.keyHeld
+	s.reader = &pollingReader{
+		shardID: id, stream: c.stream(), client: c.kinesis, budget: c.budget, decoding: c.decoding,
+		metrics: c.metrics, log: log, pace: newPacer(c.cfg.PollInterval), from: from,
+		want: 4 * minCredit, perItem: 1 << 10, onGap: s.gap,
+	}
+	log.Info("reading", zap.String("from", string(from.Type)), zap.Stringp("sequence_number", from.SequenceNumber),
+		zap.Timep("timestamp", from.Timestamp))
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.shards[id] = s
+	return nil
+}
+
+func (c *Consumer) stream() streamName {
+	if c.cfg.StreamARN != "" {
+		return streamName{arn: &c.cfg.StreamARN}
+	}
+	return streamName{name: &c.cfg.StreamName}
+}
+
+// end winds a shard down. It is called when the KCL's consumer of the shard exits.
+func (c *Consumer) end(id string) {
+	s := c.shard(id)
+	if s == nil {
+		return // the consumer ended before it asked for an iterator
+	}
+	if c.readCtx.Err() != nil && s.checkLease() == nil {
+		s.drain()
+	}
+	s.windDown(ErrStopping)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.shards, id)
+	if n := s.unresolved(); n > 0 && c.readCtx.Err() != nil {
+		c.stopErr = errors.Join(c.stopErr, fmt.Errorf("shard %s: %w: %d records wait for SNS", id, ErrNotDrained, n))
+	}
+}
+
+func (c *Consumer) shard(id string) *shard {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.shards[id]
+}
+
+func (c *Consumer) turned() { c.lastTurn.Store(time.Now().UnixNano()) }
+
+// ShardStatus is what a shard looks like from outside.
+type ShardStatus struct {
+	Shard string `json:"shard"`
+	// Phase is reading, draining, ending or stopping.
+	Phase string `json:"phase"`
+	// Lag is the age of the oldest record that is not resolved.
+	Lag time.Duration `json:"lag"`
+	// Behind is how far reading was from the tip at LastFetch.
+	Behind     time.Duration `json:"behind"`
+	LastFetch  time.Time     `json:"last_fetch"`
+	Unresolved int           `json:"unresolved"`
+	HeldKeys   int           `json:"held_keys"`
+	// Load is the recent rate in bytes per second.
+	Load float64 `json:"load"`
+}
+
+// Status lists the shards that this process reads, by id.
+func (c *Consumer) Status() []ShardStatus {
+	c.mu.Lock()
+	shards := slices.SortedFunc(maps.Values(c.shards), func(a, b *shard) int { return strings.Compare(a.id, b.id) })
+	c.mu.Unlock()
+	out := make([]ShardStatus, len(shards))
+	now := time.Now()
+	for i, s := range shards {
+		out[i] = s.status(now)
+	}
+	return out
+}

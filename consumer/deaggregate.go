@@ -1,0 +1,133 @@
+package consumer
+
+import (
+	"bytes"
+	"crypto/md5" //nolint:gosec // the KPL's format prescribes MD5 as a checksum; it protects nothing
+	"errors"
+	"fmt"
+
+	"google.golang.org/protobuf/encoding/protowire"
+)
+
+// The KPL's aggregated record, from its format description (amazon-kinesis-producer, aggregation-format.md): four
+// magic bytes, a protobuf message AggregatedRecord, and the MD5 sum of the message.
+const (
+	fieldPartitionKeys    = 1 // repeated string partition_key_table
+	fieldExplicitHashKeys = 2 // repeated string explicit_hash_key_table
+	fieldRecords          = 3 // repeated Record records
+
+	fieldPartitionKeyIndex = 1 // required uint64
+	fieldData              = 3 // required bytes
+)
+
+const aggregateOverhead = 4 + md5.Size
+
+// userRecord is one record inside an aggregate. A bad one has err set and nothing else.
+type userRecord struct {
+	partitionKey string
+	data         []byte
+	err          error
+}
+
+var (
+	errNoPartitionKey = errors.New("partition key index out of range")
+	errNoData         = errors.New("record without data")
+)
+
+// isAggregate says whether a payload is in the KPL's format: magic bytes and a checksum that holds. As in every KCL, a
+// payload whose checksum does not hold is a plain record that happens to start with the same bytes.
+func isAggregate(data []byte) bool {
+	if len(data) < aggregateOverhead || data[0] != 0xF3 || data[1] != 0x89 || data[2] != 0x9A || data[3] != 0xC2 {
+		return false
+	}
+	sum := md5.Sum(data[4 : len(data)-md5.Size]) //nolint:gosec // see the import
+	return bytes.Equal(sum[:], data[len(data)-md5.Size:])
+}
+
+// deaggregate takes an aggregate apart. The payloads share memory with data. An error means that the message cannot be
+// read at all; a single record that is wrong carries its own error, so that it costs only itself.
+//
+// The hash range of the shard is not looked at: a record that was aggregated for a range that has been split since is
+// delivered here, once, rather than dropped in the hope that its producer sends it again, as the Java KCL does.
+func deaggregate(data []byte) ([]userRecord, error) {
+	message := data[4 : len(data)-md5.Size]
+	var keys []string
+	var raw [][]byte
+	err := eachField(message, func(field protowire.Number, value []byte) {
+		switch field {
+		case fieldPartitionKeys:
+			keys = append(keys, string(value))
+		case fieldRecords:
+			raw = append(raw, value)
+		case fieldExplicitHashKeys: // where the record was routed; it has arrived
+		}
+	}, nil)
+	if err != nil {
+		return nil, fmt.Errorf("aggregated record: %w", err)
+	}
+	out := make([]userRecord, len(raw))
+	for i, r := range raw {
+		out[i] = readUserRecord(r, keys)
+	}
+	return out, nil
+}
+
+func readUserRecord(message []byte, keys []string) userRecord {
+	index, haveKey, haveData := uint64(0), false, false
+	var u userRecord
+	err := eachField(message, func(field protowire.Number, value []byte) {
+		if field == fieldData {
+			u.data, haveData = value, true
+		}
+	}, func(field protowire.Number, value uint64) {
+		if field == fieldPartitionKeyIndex {
+			index, haveKey = value, true
+		}
+	})
+	switch {
+	case err != nil:
+		return userRecord{err: err}
+	case !haveKey || index >= uint64(len(keys)):
+		return userRecord{err: errNoPartitionKey}
+	case !haveData:
+		return userRecord{err: errNoData}
+	}
+	u.partitionKey = keys[index]
+	return u
+}
+
+// eachField walks a protobuf message and calls back for length-delimited and varint fields.
+func eachField(message []byte, onBytes func(protowire.Number, []byte), onVarint func(protowire.Number, uint64)) error {
+	for len(message) > 0 {
+		field, kind, n := protowire.ConsumeTag(message)
+		if n < 0 {
+			return protowire.ParseError(n)
+		}
+		message = message[n:]
+		switch kind {
+		case protowire.BytesType:
+			value, n := protowire.ConsumeBytes(message)
+			if n < 0 {
+				return protowire.ParseError(n)
+			}
+			onBytes(field, value)
+			message = message[n:]
+		case protowire.VarintType:
+			value, n := protowire.ConsumeVarint(message)
+			if n < 0 {
+				return protowire.ParseError(n)
+			}
+			if onVarint != nil {
+				onVarint(field, value)
+			}
+			message = message[n:]
+		default:
+			n := protowire.ConsumeFieldValue(field, kind, message)
+			if n < 0 {
+				return protowire.ParseError(n)
+			}
+			message = message[n:]
+		}
+	}
+	return nil
+}

@@ -1,0 +1,123 @@
+package consumer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"kinesis-alerter/alert"
+)
+
+// lanesWorld runs lanes with a publisher of the test's making and notes what was resolved and held.
+type lanesWorld struct {
+	*lanes
+	mu       sync.Mutex
+	resolved []string
+	held     []string
+}
+
+func newLanesWorld(t *testing.T, parallelism int, publish func(context.Context, *alert.Alert) error) *lanesWorld {
+	t.Helper()
+	w := &lanesWorld{lanes: newLanes(t.Context(), parallelism, publish)}
+	w.lanes.resolved = func(t *task) {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		w.resolved = append(w.resolved, t.decision.Alerts[0].ID)
+	}
+	w.lanes.held = func(t *task, _ *alert.RejectedError) {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		w.held = append(w.held, t.decision.Alerts[t.next].ID)
+	}
+	return w
+}
+
+func alerts(ids ...string) *task {
+	t := &task{}
+	for _, id := range ids {
+		t.decision.Alerts = append(t.decision.Alerts, &alert.Alert{ID: id})
+	}
+	return t
+}
+
+func TestLanesKeepTheOrderOfAKey(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var mu sync.Mutex
+		published := map[string][]string{}
+		atOnce, most := 0, 0
+		w := newLanesWorld(t, 3, func(_ context.Context, a *alert.Alert) error {
+			mu.Lock()
+			if atOnce++; atOnce > most {
+				most = atOnce
+			}
+			mu.Unlock()
+			time.Sleep(time.Duration(len(a.ID)%7) * 10 * time.Millisecond)
+			mu.Lock()
+			defer mu.Unlock()
+			atOnce--
+			published[a.ID[:1]] = append(published[a.ID[:1]], a.ID)
+			return nil
+		})
+		want := map[string][]string{}
+		for i := range 200 {
+			key := string(rune('a' + i%8))
+			id := fmt.Sprintf("%s%0*d", key, 1+i%5, i)
+			want[key] = append(want[key], id)
+			require.NoError(t, w.submit(t.Context(), key, alerts(id)))
+		}
+		require.NoError(t, w.quiet(t.Context()))
+		require.Equal(t, want, published)
+		require.Equal(t, 3, most, "three keys at once, not more")
+		require.Len(t, w.resolved, 200)
+		w.stop(ErrStopping)
+	})
+}
+
+func TestLanesHoldOnlyTheKeyOfARejectedAlert(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newLanesWorld(t, 1, func(_ context.Context, a *alert.Alert) error {
+			switch a.ID {
+			case "poison":
+				return &alert.RejectedError{Reason: "invalid_parameter", Err: errors.New("no")}
+			case "panic":
+				panic("template")
+			}
+			return nil
+		})
+		require.NoError(t, w.submit(t.Context(), "a", alerts("poison")))
+		require.NoError(t, w.submit(t.Context(), "a", alerts("behind-poison")))
+		require.NoError(t, w.submit(t.Context(), "b", alerts("first", "panic", "never")))
+		for i := range 50 {
+			require.NoError(t, w.submit(t.Context(), "c", alerts(fmt.Sprint(i))))
+		}
+		require.NoError(t, w.quiet(t.Context()))
+		require.Len(t, w.resolved, 50, "the other key went on, with the only worker")
+		require.Equal(t, []string{"poison", "panic"}, w.held)
+		require.Equal(t, 2, w.heldKeys())
+		w.stop(ErrStopping)
+	})
+}
+
+func TestLanesStopReadingWhenTooMuchWaits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newLanesWorld(t, 10, func(ctx context.Context, _ *alert.Alert) error {
+			<-ctx.Done()
+			return context.Cause(ctx)
+		})
+		for i := range maxUnresolved {
+			require.NoError(t, w.submit(t.Context(), fmt.Sprint(i), alerts("x")))
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		require.ErrorIs(t, w.submit(ctx, "one more", alerts("x")), context.DeadlineExceeded)
+		w.stop(ErrStopping)
+		require.Empty(t, w.resolved)
+		require.ErrorIs(t, w.submit(t.Context(), "after stop", alerts("x")), ErrStopping)
+	})
+}

@@ -1,0 +1,129 @@
+package consumer
+
+import (
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promauto"
+)
+
+// metrics are the series of this package. Series of a single shard exist while the process holds it.
+type metrics struct {
+	recordsRead   prometheus.Counter
+	recordsSkip   prometheus.Counter
+	recordBytes   prometheus.Counter
+	aggregates    prometheus.Counter
+	readFailures  *prometheus.CounterVec
+	fetchDuration prometheus.Histogram
+	heldAlerts    prometheus.Counter
+	handoffs      *prometheus.CounterVec
+	panics        prometheus.Counter
+}
+
+// readFailureReasons is the closed set of the label reason.
+func readFailureReasons() []string { return []string{"throttled", "expired_iterator", "error"} }
+
+func newMetrics(reg prometheus.Registerer) *metrics {
+	f := promauto.With(reg)
+	m := &metrics{
+		recordsRead: f.NewCounter(prometheus.CounterOpts{
+			Name: "kinesis_alerter_records_read_total",
+			Help: "User records taken in; the sum of kinesis_alerter_records_total follows it.",
+		}),
+		recordsSkip: f.NewCounter(prometheus.CounterOpts{
+			Name: "kinesis_alerter_records_skipped_total",
+			Help: "Records read again that an earlier owner of the shard had resolved.",
+		}),
+		recordBytes: f.NewCounter(prometheus.CounterOpts{
+			Name: "kinesis_alerter_record_bytes_total",
+			Help: "Payload and partition key bytes read from Kinesis.",
+		}),
+		aggregates: f.NewCounter(prometheus.CounterOpts{
+			Name: "kinesis_alerter_aggregated_records_total",
+			Help: "Kinesis records in the KPL's aggregated format that were taken apart.",
+		}),
+		readFailures: f.NewCounterVec(prometheus.CounterOpts{
+			Name: "kinesis_alerter_read_failures_total",
+			Help: "Calls for pages and iterators that failed and are tried again.",
+		}, []string{"reason"}),
+		fetchDuration: f.NewHistogram(prometheus.HistogramOpts{
+			Name:    "kinesis_alerter_fetch_duration_seconds",
+			Help:    "Time of a GetRecords call that was answered.",
+			Buckets: []float64{.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10},
+		}),
+		heldAlerts: f.NewCounter(prometheus.CounterOpts{
+			Name: "kinesis_alerter_alerts_held_total",
+			Help: "Alerts that SNS will never accept; their partition keys are held.",
+		}),
+		handoffs: f.NewCounterVec(prometheus.CounterOpts{
+			Name: "kinesis_alerter_handoffs_total",
+			Help: "Handoffs of a shard to another worker, by how they ended here.",
+		}, []string{"result"}),
+		panics: f.NewCounter(prometheus.CounterOpts{
+			Name: "kinesis_alerter_consumer_panics_total",
+			Help: "Panics while taking records in that were recovered; the shard starts again from its checkpoint.",
+		}),
+	}
+	for _, r := range readFailureReasons() {
+		m.readFailures.WithLabelValues(r)
+	}
+	for _, r := range []string{"done", "called_off"} {
+		m.handoffs.WithLabelValues(r)
+	}
+	return m
+}
+
+// fetched notes an answered GetRecords call.
+func (m *metrics) fetched(took time.Duration, payload int) {
+	m.fetchDuration.Observe(took.Seconds())
+	m.recordBytes.Add(float64(payload))
+}
+
+// shardCollector computes the per-shard gauges when it is asked, so that they grow while nothing moves and vanish with
+// the lease.
+type shardCollector struct {
+	shards func() []ShardStatus
+	budget *budget
+
+	lag, behind, lastFetch, unresolved, heldKeys, buffered *prometheus.Desc
+}
+
+func newShardCollector(shards func() []ShardStatus, b *budget) *shardCollector {
+	d := func(name, help string, labels ...string) *prometheus.Desc {
+		return prometheus.NewDesc("kinesis_alerter_"+name, help, labels, nil)
+	}
+	return &shardCollector{
+		shards: shards, budget: b,
+		lag:        d("shard_lag_seconds", "Age of the oldest record that is not resolved; 0 when there is none.", "shard"),
+		behind:     d("shard_behind_seconds", "Distance of reading from the tip of the shard, at the last answer.", "shard"),
+		lastFetch:  d("shard_last_fetch_timestamp_seconds", "When Kinesis last answered for the shard.", "shard"),
+		unresolved: d("shard_unresolved_records", "Records whose alerts wait to be accepted.", "shard"),
+		heldKeys:   d("shard_held_keys", "Partition keys held because of an alert that SNS will never accept.", "shard"),
+		buffered:   d("buffered_bytes", "Byte credits in use by pages and unresolved records."),
+	}
+}
+
+// Describe implements prometheus.Collector.
+func (c *shardCollector) Describe(ch chan<- *prometheus.Desc) {
+	for _, d := range []*prometheus.Desc{c.lag, c.behind, c.lastFetch, c.unresolved, c.heldKeys, c.buffered} {
+		ch <- d
+	}
+}
+
+// Collect implements prometheus.Collector.
+func (c *shardCollector) Collect(ch chan<- prometheus.Metric) {
+	gauge := func(d *prometheus.Desc, v float64, labels ...string) {
+		ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
+	}
+	gauge(c.buffered, float64(c.budget.inUse()))
+	for _, s := range c.shards() {
+		gauge(c.unresolved, float64(s.Unresolved), s.Shard)
+		gauge(c.heldKeys, float64(s.HeldKeys), s.Shard)
+		if s.LastFetch.IsZero() {
+			continue // no series rather than a comforting 0
+		}
+		gauge(c.lag, s.Lag.Seconds(), s.Shard)
+		gauge(c.behind, s.Behind.Seconds(), s.Shard)
+		gauge(c.lastFetch, float64(s.LastFetch.UnixMilli())/1000, s.Shard)
+	}
+}

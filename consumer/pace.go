@@ -1,0 +1,53 @@
+package consumer
+
+import (
+	"math/rand/v2"
+	"time"
+)
+
+const (
+	// shardBytesPerSecond is what Kinesis gives from one shard (2 MB/s). After an answer of n bytes it refuses calls
+	// until n bytes' worth of time has passed, so asking earlier only burns one of the five calls a second.
+	shardBytesPerSecond = 2_000_000
+	// paceSlack keeps a 200 ms interval from ever putting six calls into one second, as Kinesis and the KCL count it.
+	paceSlack = 2 * time.Millisecond
+	// maxWidening bounds how far throttling stretches the interval.
+	maxWidening = 10
+	// minTrouble and maxTrouble bound the wait after an error; the wait is drawn (full jitter).
+	minTrouble = 200 * time.Millisecond
+	maxTrouble = 10 * time.Second
+)
+
+// pacer says when a shard may be asked again. It is pure.
+type pacer struct {
+	interval time.Duration // configured
+	widening float64       // 1 to maxWidening
+	failures int
+	next     time.Time
+}
+
+func newPacer(interval time.Duration) pacer { return pacer{interval: interval, widening: 1} }
+
+// answered notes a page of n bytes for a call that started at start.
+func (p *pacer) answered(start time.Time, n int) {
+	p.failures = 0
+	p.widening = max(1, p.widening*0.9)
+	p.next = start.Add(max(p.spacing(), time.Duration(n)*time.Second/shardBytesPerSecond))
+}
+
+// throttled notes that Kinesis refused a call: somebody else reads the shard too. The interval doubles and creeps back.
+func (p *pacer) throttled(now time.Time) {
+	p.widening = min(maxWidening, p.widening*2)
+	p.next = now.Add(p.spacing())
+}
+
+// failed notes an error that a later call may not have.
+func (p *pacer) failed(now time.Time) {
+	p.failures++
+	ceiling := min(maxTrouble, minTrouble<<min(p.failures-1, 16))
+	p.next = now.Add(max(p.spacing(), rand.N(ceiling))) //nolint:gosec // jitter needs no secrecy
+}
+
+func (p *pacer) spacing() time.Duration {
+	return time.Duration(float64(p.interval+paceSlack) * p.widening)
+}

@@ -1,0 +1,71 @@
+package consumer
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestPacerNeverMakesSixCallsInASecond(t *testing.T) {
+	p := newPacer(200 * time.Millisecond)
+	now := time.Unix(0, 0)
+	for range 5 {
+		p.answered(now, 0)
+		now = p.next
+	}
+	require.Greater(t, now.Sub(time.Unix(0, 0)), time.Second)
+}
+
+func TestPacerWaitsOutTheBytesOfALargePage(t *testing.T) {
+	p := newPacer(200 * time.Millisecond)
+	p.answered(time.Unix(0, 0), 10_000_000)
+	require.Equal(t, 5*time.Second, p.next.Sub(time.Unix(0, 0)))
+}
+
+func TestPacerWidensWhenThrottledAndComesBack(t *testing.T) {
+	p := newPacer(200 * time.Millisecond)
+	now := time.Unix(0, 0)
+	for range 10 {
+		p.throttled(now)
+	}
+	require.Equal(t, maxWidening*(200*time.Millisecond+paceSlack), p.next.Sub(now))
+	for range 40 {
+		p.answered(now, 0)
+	}
+	require.Equal(t, 200*time.Millisecond+paceSlack, p.next.Sub(now))
+}
+
+func TestPacerBacksOffWithinBounds(t *testing.T) {
+	p := newPacer(200 * time.Millisecond)
+	now := time.Unix(0, 0)
+	for range 100 {
+		p.failed(now)
+		require.GreaterOrEqual(t, p.next.Sub(now), 200*time.Millisecond)
+		require.LessOrEqual(t, p.next.Sub(now), maxTrouble)
+	}
+}
+
+func TestLag(t *testing.T) {
+	now := time.Unix(1000, 0)
+	ago := func(s int) time.Time { return now.Add(-time.Duration(s) * time.Second) }
+	for name, c := range map[string]struct {
+		oldest  time.Time
+		waiting bool
+		fetch   time.Time
+		behind  time.Duration
+		want    time.Duration
+	}{
+		"a record waits for SNS":                {ago(40), true, ago(0), 0, 40 * time.Second},
+		"idle and read":                         {time.Time{}, false, ago(0), 0, 0},
+		"reading is behind":                     {time.Time{}, false, ago(1), 30 * time.Second, 31 * time.Second},
+		"reading is behind and stands still":    {time.Time{}, false, ago(60), 30 * time.Second, 90 * time.Second},
+		"Kinesis is silent":                     {time.Time{}, false, ago(60), 0, time.Minute},
+		"not read yet":                          {time.Time{}, false, time.Time{}, 0, 0},
+		"the producer's clock runs ahead of us": {now.Add(time.Second), true, ago(0), 0, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			require.Equal(t, c.want, lagAt(now, c.oldest, c.waiting, c.fetch, c.behind))
+		})
+	}
+}

@@ -1,0 +1,279 @@
+package consumer
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/kinesis"
+	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
+	"github.com/aws/smithy-go"
+	"go.uber.org/zap"
+)
+
+// reader brings the pages of one shard, in order, from a start position on. The polling reader is the only one today;
+// one that is pushed to (enhanced fan-out) has the same shape.
+type reader interface {
+	// read waits for the next page: records, or the end of the shard, or news that there is nothing. It deals with
+	// every transient error itself. It returns an error only when ctx is done.
+	read(ctx context.Context) (page, error)
+}
+
+// page is one answer of a shard. Whoever holds it settles its credit.
+type page struct {
+	records []types.Record
+	credit  credit
+	// behind is how far this page is from the tip of the shard.
+	behind time.Duration
+	// at is when the answer came.
+	at time.Time
+	// end says that the shard is closed and this page was its last; children are what it was split or merged into.
+	end      bool
+	children []types.ChildShard
+}
+
+// KinesisReader is what the polling reader calls. *kinesis.Client has it; retries are the reader's, so give it a
+// client that makes one attempt.
+type KinesisReader interface {
+	GetShardIterator(context.Context, *kinesis.GetShardIteratorInput, ...func(*kinesis.Options)) (*kinesis.GetShardIteratorOutput, error)
+	GetRecords(context.Context, *kinesis.GetRecordsInput, ...func(*kinesis.Options)) (*kinesis.GetRecordsOutput, error)
+}
+
+const (
+	// maxPageRecords and maxPageBytes are Kinesis' bounds of one GetRecords answer.
+	maxPageRecords = 10_000
+	maxPageBytes   = 10 << 20
+	// recordOverhead is what a record costs in memory beside its payload and key.
+	recordOverhead = 200
+	// largePage is the size from which an answer is decoded under the limit of newDecoding.
+	largePage = 1 << 20
+	// iteratorTimeout and pageTimeout bound one call. 10 MiB travel as 14 MB of JSON.
+	iteratorTimeout = 5 * time.Second
+	// refusals is how often Kinesis must refuse a position before it counts as lost.
+	refusals    = 3
+	pageTimeout = 15 * time.Second
+)
+
+// pollingReader asks Kinesis again and again, at its pace and within its credits. Used by one goroutine.
+type pollingReader struct {
+	shardID  string
+	stream   streamName
+	client   KinesisReader
+	budget   *budget
+	decoding chan struct{}
+	metrics  *metrics
+	log      *zap.Logger
+	// onGap is told when Kinesis no longer knows the position; reading goes on at TRIM_HORIZON.
+	onGap func()
+
+	pace     pacer
+	from     types.StartingPosition
+	iterator string
+	want     int // bytes of the next page
+	perItem  int // bytes of a record, as seen lately
+	refused  int // how often in a row Kinesis did not know the position
+	trouble  string
+}
+
+// streamName names the stream as the API takes it: by ARN or by name.
+type streamName struct{ name, arn *string }
+
+func (r *pollingReader) read(ctx context.Context) (page, error) {
+	for {
+		if err := sleepUntil(ctx, r.pace.next); err != nil {
+			return page{}, err
+		}
+		if r.iterator == "" {
+			if err := r.renewIterator(ctx); err != nil {
+				if ctx.Err() != nil {
+					return page{}, context.Cause(ctx)
+				}
+				r.failed(err)
+				continue
+			}
+		}
+		p, err := r.fetch(ctx)
+		if err == nil {
+			return p, nil
+		}
+		if ctx.Err() != nil {
+			return page{}, context.Cause(ctx)
+		}
+		r.failed(err)
+	}
+}
+
+// fetch takes credits, makes one GetRecords call and notes where to go on.
+func (r *pollingReader) fetch(ctx context.Context) (page, error) {
+	granted, err := r.budget.take(ctx, r.want)
+	if err != nil {
+		return page{}, err
+	}
+	release := func() {}
+	if granted >= largePage {
+		select {
+		case r.decoding <- struct{}{}:
+			release = func() { <-r.decoding }
+		case <-ctx.Done():
+			r.budget.give(granted)
+			return page{}, context.Cause(ctx)
+		}
+	}
+	start := time.Now()
+	callCtx, cancel := context.WithTimeout(ctx, pageTimeout)
+	out, err := r.client.GetRecords(callCtx, &kinesis.GetRecordsInput{
+		ShardIterator: &r.iterator,
+		StreamARN:     r.stream.arn,
+		Limit:         aws.Int32(int32(min(maxPageRecords, max(1, granted/r.perItem)))), //nolint:gosec // bounded
+	})
+	cancel()
+	release()
+	if err != nil {
+		r.budget.give(granted)
+		return page{}, err
+	}
+	payload, size := pageSize(out.Records)
+	c, err := r.budget.admit(ctx, granted, size)
+	if err != nil {
+		return page{}, err // the records are read again by the shard's next reader
+	}
+	now := time.Now()
+	r.pace.answered(start, payload)
+	r.metrics.fetched(now.Sub(start), payload)
+	r.recovered()
+	r.advance(out, size, granted)
+	return page{
+		records: out.Records, credit: c, at: now,
+		behind: time.Duration(aws.ToInt64(out.MillisBehindLatest)) * time.Millisecond, // nil is 0: defect 29
+		end:    out.NextShardIterator == nil, children: out.ChildShards,
+	}, nil
+}
+
+// advance moves the position behind the page and fits the size of the next one to what this one was like.
+func (r *pollingReader) advance(out *kinesis.GetRecordsOutput, size, granted int) {
+	r.iterator = aws.ToString(out.NextShardIterator)
+	n := len(out.Records)
+	if n == 0 {
+		return
+	}
+	r.from = types.StartingPosition{
+		Type:           types.ShardIteratorTypeAfterSequenceNumber,
+		SequenceNumber: out.Records[n-1].SequenceNumber,
+	}
+	r.perItem = max(1, size/n)
+	switch full := n >= maxPageRecords || size >= granted/2; {
+	case full && aws.ToInt64(out.MillisBehindLatest) > 0:
+		r.want = min(maxPageBytes+maxPageRecords*recordOverhead, 2*max(r.want, size))
+	case !full:
+		r.want = max(4*minCredit, r.want/2)
+	}
+}
+
+// pageSize counts the payload, as Kinesis limits it, and the memory that a page takes.
+func pageSize(records []types.Record) (payload, memory int) {
+	for i := range records {
+		payload += len(records[i].Data) + len(*records[i].PartitionKey)
+	}
+	return payload, payload + len(records)*recordOverhead
+}
+
+func (r *pollingReader) renewIterator(ctx context.Context) error {
+	callCtx, cancel := context.WithTimeout(ctx, iteratorTimeout)
+	defer cancel()
+	out, err := r.client.GetShardIterator(callCtx, &kinesis.GetShardIteratorInput{
+		ShardId: &r.shardID, StreamName: r.stream.name, StreamARN: r.stream.arn,
+		ShardIteratorType: r.from.Type, StartingSequenceNumber: r.from.SequenceNumber, Timestamp: r.from.Timestamp,
+	})
+	var invalid *types.InvalidArgumentException
+	if errors.As(err, &invalid) && r.from.SequenceNumber != nil {
+		// The position has left the stream. Trying it for ever would block the shard for good (defect 36); believing
+		// the first refusal would, if it is a passing one, publish all that the stream holds once more.
+		if r.refused++; r.refused >= refusals {
+			r.onGap()
+			r.from = types.StartingPosition{Type: types.ShardIteratorTypeTrimHorizon}
+		}
+	}
+	if err != nil {
+		return err
+	}
+	r.refused = 0
+	r.iterator = aws.ToString(out.ShardIterator)
+	return nil
+}
+
+// failed sorts an error: what to do with the iterator, how long to wait, and what to tell.
+func (r *pollingReader) failed(err error) {
+	now := time.Now()
+	var expired *types.ExpiredIteratorException
+	var throughput *types.ProvisionedThroughputExceededException
+	var limit *types.LimitExceededException
+	var kms *types.KMSThrottlingException
+	var invalid *types.InvalidArgumentException
+	switch {
+	case errors.As(err, &expired):
+		r.iterator = "" // renewed at once, from the last record delivered
+		r.metrics.readFailures.WithLabelValues("expired_iterator").Inc()
+		return
+	case errors.As(err, &throughput), errors.As(err, &limit), errors.As(err, &kms):
+		r.pace.throttled(now)
+		r.metrics.readFailures.WithLabelValues("throttled").Inc()
+		return
+	case errors.As(err, &invalid):
+		r.iterator = ""
+	}
+	r.pace.failed(now)
+	r.metrics.readFailures.WithLabelValues("error").Inc()
+	code := "unreachable"
+	var apiErr smithy.APIError
+	if errors.As(err, &apiErr) {
+		code = apiErr.ErrorCode()
+	} else if errors.Is(err, context.DeadlineExceeded) {
+		code = "timeout"
+	}
+	if code != r.trouble {
+		r.trouble = code
+		r.log.Warn("reading fails, position held, trying again", zap.String("code", code),
+			zap.String("hint", readHint(code)), zap.Error(err))
+	}
+}
+
+func (r *pollingReader) recovered() {
+	if r.trouble != "" {
+		r.log.Info("reading again", zap.String("after", r.trouble))
+		r.trouble = ""
+	}
+}
+
+// readHint says what an operator can do about an error code.
+func readHint(code string) string {
+	switch code {
+	case "AccessDeniedException", "AccessDenied":
+		return "the role needs kinesis:GetRecords and kinesis:GetShardIterator on the stream"
+	case "ResourceNotFoundException":
+		return "the stream or the shard does not exist (any more)"
+	case "KMSAccessDeniedException", "KMSDisabledException", "KMSNotFoundException", "KMSInvalidStateException", "KMSOptInRequired":
+		return "the role needs kms:Decrypt on the stream's key, and the key must be enabled"
+	default:
+		return "none; this usually passes"
+	}
+}
+
+// sleepUntil waits for a time, or for ctx.
+func sleepUntil(ctx context.Context, t time.Time) error {
+	d := time.Until(t)
+	if d <= 0 {
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		return nil
+	}
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}

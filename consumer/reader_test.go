@@ -1,0 +1,245 @@
+package consumer
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/kinesis"
+	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
+	"github.com/stretchr/testify/require"
+	"go.uber.org/zap/zaptest"
+
+	"kinesis-alerter/internal/fakeaws"
+)
+
+// kinesisClient is a real SDK client on the emulator, with one attempt a call as in production.
+func kinesisClient(cloud *fakeaws.AWS, name string) *kinesis.Client {
+	return kinesis.New(kinesis.Options{
+		Region: "us-east-1", Credentials: credentials.NewStaticCredentialsProvider(name, "secret", ""),
+		HTTPClient: cloud.HTTPClient(), Retryer: aws.NopRetryer{},
+	})
+}
+
+// readerWorld is a stream with one shard and a reader of it.
+type readerWorld struct {
+	cloud *fakeaws.AWS
+	*pollingReader
+	gaps int
+}
+
+func newReaderWorld(t *testing.T) *readerWorld {
+	t.Helper()
+	cloud := fakeaws.New(fakeaws.Options{})
+	cloud.Kinesis.Create("stream", 1)
+	w := &readerWorld{cloud: cloud}
+	w.pollingReader = &pollingReader{
+		shardID: cloud.Kinesis.OpenShards("stream")[0], stream: streamName{name: aws.String("stream")},
+		client: kinesisClient(cloud, "reader"), budget: newBudget(64 * mib), decoding: make(chan struct{}, decodeAtOnce),
+		metrics: newMetrics(prometheus.NewPedanticRegistry()), log: zaptest.NewLogger(t),
+		pace: newPacer(DefaultPollInterval), from: types.StartingPosition{Type: types.ShardIteratorTypeTrimHorizon},
+		want: 4 * minCredit, perItem: 1 << 10, onGap: func() { w.gaps++ },
+	}
+	return w
+}
+
+// readUntil reads until n records have come, or the shard ends.
+func (w *readerWorld) readUntil(t *testing.T, n int) (data []string, last page) {
+	t.Helper()
+	for len(data) < n {
+		p, err := w.read(t.Context())
+		require.NoError(t, err)
+		for _, r := range p.records {
+			data = append(data, string(r.Data))
+		}
+		w.budget.settle(p.credit, 0)
+		if last = p; p.end {
+			break
+		}
+	}
+	require.Zero(t, w.budget.inUse(), "credits are settled")
+	return data, last
+}
+
+func (w *readerWorld) put(from, to int) (want []string) {
+	for i := from; i < to; i++ {
+		data := fmt.Sprint(i)
+		w.cloud.Kinesis.Put("stream", "key", []byte(data))
+		want = append(want, data)
+	}
+	return want
+}
+
+// TestReaderSurvives is defect 21: the library ends its consumer on the first of these errors.
+func TestReaderSurvives(t *testing.T) {
+	answers := map[string]*fakeaws.Error{
+		"expired iterator":  {Code: "ExpiredIteratorException"},
+		"internal failure":  {Code: "InternalFailureException", Status: 500},
+		"unavailable":       {Code: "ServiceUnavailable", Status: 503},
+		"limit exceeded":    {Code: "LimitExceededException"},
+		"throttled":         {Code: "ProvisionedThroughputExceededException"},
+		"KMS throttled":     {Code: "KMSThrottlingException"},
+		"access denied":     {Code: "AccessDeniedException"},
+		"invalid iterator":  {Code: "InvalidArgumentException"},
+		"stream not active": {Code: "ResourceNotFoundException"},
+		"credentials gone":  {Code: "ExpiredTokenException"},
+	}
+	for name, answer := range answers {
+		for _, operation := range []string{"GetRecords", "GetShardIterator"} {
+			t.Run(name+" of "+operation, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					w := newReaderWorld(t)
+					want := w.put(0, 10)
+					got, _ := w.readUntil(t, 10)
+					w.iterator = "" // so that both operations are needed
+					w.cloud.Faults.Add(fakeaws.Fault{Operation: operation, Kind: fakeaws.Before, Err: answer, Times: refusals - 1})
+					want = append(want, w.put(10, 20)...)
+					more, _ := w.readUntil(t, 10)
+					require.Equal(t, want, append(got, more...))
+				})
+			})
+		}
+	}
+}
+
+// TestReaderBlackHole is defect 22: a call that is never answered has a deadline.
+func TestReaderBlackHole(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newReaderWorld(t)
+		w.cloud.Faults.Add(fakeaws.Fault{Operation: "GetRecords", Kind: fakeaws.BlackHole, Times: 1})
+		want := w.put(0, 3)
+		start := time.Now()
+		got, _ := w.readUntil(t, 3)
+		require.Equal(t, want, got)
+		require.Less(t, time.Since(start), pageTimeout+maxTrouble)
+	})
+}
+
+func TestReaderEndsWithItsContext(t *testing.T) {
+	for _, kind := range []fakeaws.Kind{fakeaws.BlackHole, fakeaws.Partition} {
+		synctest.Test(t, func(t *testing.T) {
+			w := newReaderWorld(t)
+			w.cloud.Faults.Add(fakeaws.Fault{Operation: "GetRecords", Kind: kind})
+			ctx, cancel := context.WithCancelCause(t.Context())
+			time.AfterFunc(3*time.Second, func() { cancel(ErrStopping) })
+			start := time.Now()
+			_, err := w.read(ctx)
+			require.ErrorIs(t, err, ErrStopping)
+			require.Equal(t, 3*time.Second, time.Since(start))
+			require.Zero(t, w.budget.inUse())
+		})
+	}
+}
+
+// TestReaderLostPosition is defect 36: a position that the stream no longer holds is refused for ever.
+func TestReaderLostPosition(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newReaderWorld(t)
+		w.cloud.Kinesis.RefuseTrimmed(true)
+		w.put(0, 10)
+		_, last := w.readUntil(t, 10)
+		time.Sleep(time.Minute)
+		w.cloud.Kinesis.Trim("stream", time.Now())
+		want := w.put(10, 20)
+		w.iterator = ""
+		w.from = types.StartingPosition{
+			Type: types.ShardIteratorTypeAtSequenceNumber, SequenceNumber: last.records[0].SequenceNumber,
+		}
+		got, _ := w.readUntil(t, 10)
+		require.Equal(t, want, got)
+		require.Equal(t, 1, w.gaps, "told once")
+	})
+}
+
+// TestReaderPaces is defect 31: the library calls in bursts, and records wait for up to a second.
+func TestReaderPaces(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newReaderWorld(t)
+		var worst time.Duration
+		start := time.Now()
+		for time.Since(start) < 30*time.Second {
+			p, err := w.read(t.Context())
+			require.NoError(t, err)
+			for _, r := range p.records {
+				worst = max(worst, time.Since(*r.ApproximateArrivalTimestamp))
+			}
+			w.budget.settle(p.credit, 0)
+			w.put(0, 20)
+			time.Sleep(3 * time.Millisecond)
+		}
+		require.LessOrEqual(t, worst, 250*time.Millisecond)
+		require.Zero(t, testutil.ToFloat64(w.metrics.readFailures.WithLabelValues("throttled")), "never six calls in a second")
+	})
+}
+
+func TestReaderLastPageAndChildren(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newReaderWorld(t)
+		want := w.put(0, 5)
+		low, high := w.cloud.Kinesis.Split("stream", w.shardID)
+		got, last := w.readUntil(t, 100)
+		require.Equal(t, want, got, "records of the last page are delivered before the end")
+		require.True(t, last.end)
+		var children []string
+		for _, c := range last.children {
+			children = append(children, *c.ShardId)
+		}
+		require.ElementsMatch(t, []string{low, high}, children)
+	})
+}
+
+func TestReaderEmptyPagesWithDataAhead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newReaderWorld(t)
+		w.cloud.Kinesis.EmptyPages(2)
+		want := w.put(0, 500)
+		got, _ := w.readUntil(t, 500)
+		require.Equal(t, want, got)
+	})
+}
+
+// TestReaderKeepsToItsCredits fills a shard with large records and reads them under a small budget.
+func TestReaderKeepsToItsCredits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newReaderWorld(t)
+		w.budget = newBudget(2 * mib)
+		large := bytes.Repeat([]byte("x"), 200<<10)
+		for range 100 {
+			w.cloud.Kinesis.Put("stream", "key", large)
+		}
+		n, most := 0, 0
+		for n < 100 {
+			p, err := w.read(t.Context())
+			require.NoError(t, err)
+			n += len(p.records)
+			most = max(most, p.credit.bytes)
+			w.budget.settle(p.credit, 0)
+		}
+		require.LessOrEqual(t, most, 2*mib)
+	})
+}
+
+func TestReaderCatchesUpWithGrowingPages(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newReaderWorld(t)
+		for range 100_000 {
+			w.cloud.Kinesis.Put("stream", "key", make([]byte, 20))
+		}
+		start := time.Now()
+		n := 0
+		for n < 100_000 {
+			p, err := w.read(t.Context())
+			require.NoError(t, err)
+			n += len(p.records)
+			w.budget.settle(p.credit, 0)
+		}
+		require.Less(t, time.Since(start), 10*time.Second)
+	})
+}

@@ -1,0 +1,111 @@
+package consumer
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+)
+
+// TestWatermarkAgainstReference compares the watermark with the obvious implementation: a list of all records with a
+// flag each.
+func TestWatermarkAgainstReference(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		type ref struct {
+			at       position
+			resolved bool
+			entry    *entry
+		}
+		var all []*ref
+		var w watermark
+		next := 0
+		t.Repeat(map[string]func(*rapid.T){
+			"pass": func(*rapid.T) {
+				next++
+				r := &ref{at: position{fmt.Sprint(next), WholeRecord}, resolved: true}
+				all = append(all, r)
+				w.pass(r.at)
+			},
+			"wait": func(*rapid.T) {
+				next++
+				r := &ref{at: position{fmt.Sprint(next), WholeRecord}}
+				r.entry = w.wait(r.at, time.Unix(int64(next), 0), 1)
+				all = append(all, r)
+			},
+			"resolve": func(t *rapid.T) {
+				var open []*ref
+				for _, r := range all {
+					if r.entry != nil {
+						open = append(open, r)
+					}
+				}
+				if len(open) == 0 {
+					t.Skip("nothing waits")
+				}
+				r := rapid.SampledFrom(open).Draw(t, "record") // also one that is resolved already
+				r.resolved = true
+				w.resolve(r.entry)
+			},
+			"": func(t *rapid.T) {
+				mark, unresolved, oldest := position{}, 0, time.Time{}
+				for _, r := range all {
+					if !r.resolved {
+						if unresolved++; unresolved == 1 {
+							oldest = r.entry.arrival
+						}
+					} else if unresolved == 0 {
+						mark = r.at
+					}
+				}
+				require.Equal(t, mark, w.mark())
+				require.Equal(t, unresolved, w.unresolved)
+				at, ok := w.oldest()
+				require.Equal(t, unresolved > 0, ok)
+				require.Equal(t, oldest, at)
+				above := decodeStretches(encodeStretches(w.resolvedAbove()))
+				for _, r := range all {
+					done := r.at.compare(mark) <= 0 || covers(above, r.at)
+					require.Equal(t, r.resolved, done, "%v with %v", r.at, above)
+				}
+			},
+		})
+	})
+}
+
+func TestPositionOrder(t *testing.T) {
+	ordered := []position{
+		{},
+		{"9", WholeRecord},
+		{"10", 0},
+		{"10", 1},
+		{"10", WholeRecord},
+		{"49590338271490256608559692538361571095921575989136588898", 0},
+	}
+	require.True(t, slices.IsSortedFunc(ordered, position.compare))
+	for _, p := range ordered[1:] {
+		back, ok := parsePosition(p.String())
+		require.True(t, ok)
+		require.Equal(t, p, back)
+	}
+}
+
+func TestStretchesThatCannotBeReadAreIgnored(t *testing.T) {
+	require.Empty(t, decodeStretches(""))
+	require.Empty(t, decodeStretches("x>y"))
+	require.Len(t, decodeStretches("1>2,3.4>5.6,junk"), 2)
+}
+
+func TestStretchesStayWithinTheRow(t *testing.T) {
+	var many []stretch
+	for i := range 5000 {
+		many = append(many, stretch{position{fmt.Sprintf("4%055d", 2*i), WholeRecord}, position{fmt.Sprintf("4%055d", 2*i+1), WholeRecord}})
+	}
+	text := encodeStretches(many)
+	require.LessOrEqual(t, len(text), maxStretchText)
+	kept := decodeStretches(text)
+	require.Equal(t, many[:len(kept)], kept)
+	require.Greater(t, len(kept), 400)
+}
