@@ -158,7 +158,7 @@ func checkSNSAttribute(name string, a MessageAttribute, where string) *Error {
 		return invalid("The message attribute '%s' with type '%s' must use field 'Binary'.", name, a.DataType)
 	case base != "Binary" && a.StringValue == "":
 		return invalid("The message attribute '%s' with type '%s' must use field 'String'.", name, a.DataType)
-	case base == "Number" && !number(a.StringValue):
+	case base == "Number" && !numeric(a.StringValue):
 		return invalid("Could not cast message attribute '%s' value to number.", name)
 	case !validText(a.StringValue) || strings.ContainsFunc(a.StringValue, func(r rune) bool { return r > 0xFFFF }):
 		// Characters outside the basic plane are surrogate pairs for AWS, which "aren't supported" in attributes.

@@ -79,7 +79,6 @@ func attributePairs(kv []string) map[string]string {
 	return m
 }
 
-
 // Both doors must carry a message from Publish through a subscription to ReceiveMessage.
 func TestSNSToSQSThroughBothDoors(t *testing.T) {
 	t.Run("round tripper", func(t *testing.T) {
