@@ -25,7 +25,7 @@ type document struct {
 	file      string
 	lookup    func(string) (string, bool)
 	positions map[string]*yaml.Node // by path
-	secrets   map[string]bool       // paths whose value came from a variable that looks like a credential
+	secrets   map[string]string     // by path: values that came from a variable that looks like a credential
 	broken    []string              // paths that could not be decoded: later rules have nothing to say about them
 	problems  Problems
 }
@@ -33,7 +33,7 @@ type document struct {
 // parseDocument decodes one YAML document into target, a pointer to a struct with yaml tags. The struct's present
 // values are the defaults. Faults are gathered in the result.
 func parseDocument(file string, data []byte, lookup func(string) (string, bool), target any) *document {
-	d := &document{file: file, lookup: lookup, positions: map[string]*yaml.Node{}, secrets: map[string]bool{}}
+	d := &document{file: file, lookup: lookup, positions: map[string]*yaml.Node{}, secrets: map[string]string{}}
 	if len(data) > maxDocument {
 		d.problems = append(d.problems, &Problem{File: file, Rule: "the file is larger than 1 MiB"})
 		return d
@@ -84,11 +84,9 @@ func (d *document) syntaxProblem(err error) *Problem {
 // report notes that the value at path cannot be used.
 func (d *document) report(path string, n *yaml.Node, value, rule string) {
 	d.broken = append(d.broken, path)
-	if d.secrets[path] {
-		value = redacted
-	}
 	d.problems = append(d.problems, &Problem{
-		File: d.file, Line: n.Line, Column: n.Column, Field: path, Value: value, Rule: rule,
+		File: d.file, Line: n.Line, Column: n.Column, Field: path,
+		Value: d.redact(path, value), Rule: d.redact(path, rule),
 	})
 }
 
@@ -203,7 +201,9 @@ func (d *document) decodeMap(path string, n *yaml.Node, v reflect.Value) {
 		d.decode(join(path, key.Value), value, element)
 		m.SetMapIndex(reflect.ValueOf(key.Value), element)
 	})
-	v.Set(m)
+	if m.Len() > 0 { // nothing in it is the same as not given
+		v.Set(m)
+	}
 }
 
 func (d *document) decodeSlice(path string, n *yaml.Node, v reflect.Value) {
@@ -211,7 +211,9 @@ func (d *document) decodeSlice(path string, n *yaml.Node, v reflect.Value) {
 	for i, item := range n.Content {
 		d.decode(fmt.Sprintf("%s[%d]", path, i), item, s.Index(i))
 	}
-	v.Set(s)
+	if s.Len() > 0 {
+		v.Set(s)
+	}
 }
 
 // decodeScalar parses one value. A value with a variable in it is taken as text whatever it was written as, because
@@ -283,6 +285,7 @@ func typeName(v reflect.Value) string {
 func (d *document) expand(path string, n *yaml.Node) (text string, expanded, ok bool) {
 	reference := regexp.MustCompile(`\$?\$\{[^}]*\}?`)
 	name := regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
+	secret := false
 	ok = true
 	text = reference.ReplaceAllStringFunc(n.Value, func(ref string) string {
 		if strings.HasPrefix(ref, "$$") {
@@ -299,7 +302,7 @@ func (d *document) expand(path string, n *yaml.Node) (text string, expanded, ok 
 		value, set := d.lookup(variable)
 		switch {
 		case value != "":
-			d.secrets[path] = d.secrets[path] || looksSecret(variable)
+			secret = secret || looksSecret(variable)
 			return value
 		case hasFallback:
 			return fallback
@@ -309,6 +312,9 @@ func (d *document) expand(path string, n *yaml.Node) (text string, expanded, ok 
 		}
 		return value
 	})
+	if secret {
+		d.secrets[path] = text
+	}
 	return text, expanded, ok
 }
 

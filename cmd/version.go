@@ -10,13 +10,16 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promauto"
 )
 
+// version is set by the release build: -ldflags "-X kinesis-alerter/cmd.version=1.2.3".
+var version string
+
 // build says what is running.
 type build struct {
 	Version, Revision, Go string
 }
 
-// currentBuild reads what the go command has left in the binary. version is what the linker was told, or empty.
-func currentBuild(version string) build {
+// currentBuild reads what the linker and the go command have left in the binary.
+func currentBuild() build {
 	b := build{Version: version, Revision: "unknown", Go: runtime.Version()}
 	info, ok := debug.ReadBuildInfo()
 	if !ok {

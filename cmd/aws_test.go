@@ -1,0 +1,139 @@
+package cmd
+
+import (
+	"context"
+	"encoding/pem"
+	"errors"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/kinesis"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
+	"github.com/stretchr/testify/require"
+
+	"kinesis-alerter/internal/fakeaws"
+)
+
+func emulated(fake *fakeaws.AWS) aws.Config {
+	return aws.Config{
+		Region: "us-east-1", Credentials: credentials.NewStaticCredentialsProvider("worker", "x", ""),
+		HTTPClient: &http.Client{Transport: fake},
+	}
+}
+
+// Kinesis calls are made once, because the reader retries; DynamoDB calls have three attempts, within a heartbeat.
+func TestAttempts(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		fake, reg := fakeaws.New(fakeaws.Options{}), prometheus.NewPedanticRegistry()
+		clients := newClients(emulated(fake), reg)
+		fake.Faults.Add(fakeaws.Fault{Kind: fakeaws.Before})
+		_, err := clients.kinesis.ListShards(t.Context(), &kinesis.ListShardsInput{StreamName: aws.String("s")})
+		require.Error(t, err)
+		began := time.Now()
+		_, err = clients.dynamodb.DescribeTable(t.Context(), &dynamodb.DescribeTableInput{TableName: aws.String("t")})
+		require.Error(t, err)
+		require.Less(t, time.Since(began), time.Second)
+		fake.Faults.Clear()
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		_, err = clients.kinesis.ListShards(ctx, &kinesis.ListShardsInput{StreamName: aws.String("s")})
+		require.Error(t, err)
+		require.NoError(t, testutil.GatherAndCompare(reg, strings.NewReader(`
+# HELP kinesis_alerter_aws_requests_total Attempts of AWS API calls by their result: OK, the service's error code, Canceled, Timeout or Connection.
+# TYPE kinesis_alerter_aws_requests_total counter
+kinesis_alerter_aws_requests_total{code="InternalFailure",operation="DescribeTable",service="DynamoDB"} 3
+kinesis_alerter_aws_requests_total{code="InternalFailure",operation="ListShards",service="Kinesis"} 1
+kinesis_alerter_aws_requests_total{code="OK",operation="GetItem",service="DynamoDB"} 0
+kinesis_alerter_aws_requests_total{code="OK",operation="GetRecords",service="Kinesis"} 0
+kinesis_alerter_aws_requests_total{code="OK",operation="GetShardIterator",service="Kinesis"} 0
+kinesis_alerter_aws_requests_total{code="OK",operation="ListShards",service="Kinesis"} 0
+kinesis_alerter_aws_requests_total{code="OK",operation="PublishBatch",service="SNS"} 0
+kinesis_alerter_aws_requests_total{code="OK",operation="Scan",service="DynamoDB"} 0
+kinesis_alerter_aws_requests_total{code="OK",operation="UpdateItem",service="DynamoDB"} 0
+`)))
+	})
+}
+
+// With AWS_CA_BUNDLE set the SDK refuses HTTP clients that it cannot give the certificates to.
+func TestCABundleIsAccepted(t *testing.T) {
+	server := httptest.NewTLSServer(http.NotFoundHandler())
+	defer server.Close()
+	bundle := filepath.Join(t.TempDir(), "ca.pem")
+	require.NoError(t, os.WriteFile(bundle, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw}), 0o600))
+	t.Setenv("AWS_CA_BUNDLE", bundle)
+	t.Setenv("AWS_REGION", "eu-central-1")
+	t.Setenv("AWS_CONFIG_FILE", filepath.Join(t.TempDir(), "none"))
+	cfg, err := LoadAWS(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, "eu-central-1", cfg.Region)
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, server.URL, http.NoBody)
+	require.NoError(t, err)
+	response, err := cfg.HTTPClient.Do(request)
+	require.NoError(t, err, "the bundle's certificate is trusted")
+	require.NoError(t, response.Body.Close())
+}
+
+func TestNoRegion(t *testing.T) {
+	for _, name := range []string{"AWS_REGION", "AWS_DEFAULT_REGION", "AWS_PROFILE"} {
+		t.Setenv(name, "")
+	}
+	t.Setenv("AWS_CONFIG_FILE", filepath.Join(t.TempDir(), "none"))
+	_, err := LoadAWS(t.Context())
+	require.EqualError(t, err, "AWS configuration: no region; set AWS_REGION, or a region in the profile")
+}
+
+// closeCounter is a body that fails when it is read after it was closed, as the SDK's does.
+type closeCounter struct {
+	io.Reader
+	closed bool
+}
+
+func (c *closeCounter) Read(p []byte) (int, error) {
+	if c.closed {
+		return 0, errors.New("read after close")
+	}
+	return c.Reader.Read(p)
+}
+
+func (c *closeCounter) Close() error {
+	c.closed = true
+	return nil
+}
+
+type doFunc func(*http.Request) (*http.Response, error)
+
+func (f doFunc) Do(r *http.Request) (*http.Response, error) { return f(r) }
+
+// The transport may still look at the body after the SDK has closed it.
+func TestBodyOutlivesItsRequest(t *testing.T) {
+	t.Parallel()
+	body := &closeCounter{Reader: strings.NewReader("payload")}
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://localhost/", body)
+	require.NoError(t, err)
+	_, err = steadyBody{doFunc(func(sent *http.Request) (*http.Response, error) {
+		require.EqualValues(t, 7, sent.ContentLength)
+		require.NoError(t, body.Close())
+		text, err := io.ReadAll(sent.Body)
+		require.NoError(t, err)
+		require.Equal(t, "payload", string(text))
+		again, err := sent.GetBody()
+		require.NoError(t, err)
+		text, err = io.ReadAll(again)
+		require.NoError(t, err)
+		require.Equal(t, "payload", string(text))
+		return nil, nil //nolint:nilnil // nobody looks at the answer
+	})}.Do(r)
+	require.NoError(t, err)
+}

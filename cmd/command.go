@@ -1,0 +1,275 @@
+package cmd
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"runtime/debug"
+	"slices"
+	"strings"
+)
+
+// Exit codes.
+const (
+	exitOK     = 0
+	exitFailed = 1
+	exitUsage  = 2 // wrong usage or configuration
+)
+
+// program is one invocation of the command line.
+type program struct {
+	env            func(string) (string, bool)
+	stdout, stderr io.Writer
+}
+
+// command is one of the things that the program does.
+type command struct {
+	name string
+	// arguments is what follows the name in a usage line.
+	arguments string
+	// does is one line of help.
+	does string
+	// flags declares the command's flags and returns what runs after they were parsed.
+	flags func(p *program, fs *flag.FlagSet) func(ctx context.Context, args []string) error
+}
+
+// usageError is a command line that makes no sense.
+type usageError struct{ text string }
+
+func (e *usageError) Error() string { return e.text }
+
+// Main runs the command line args, without the program's name, and returns the exit code: 0 clean, 1 failed while
+// running, 2 wrong usage or configuration. env looks environment variables up; the AWS SDK reads its own by itself.
+// The daemon stops in order when ctx is done.
+func Main(ctx context.Context, args []string, env func(string) (string, bool), stdout, stderr io.Writer) int {
+	p := &program{env: env, stdout: stdout, stderr: stderr}
+	err := p.run(ctx, args)
+	var usage *usageError
+	var problems Problems
+	switch {
+	case err == nil, errors.Is(err, flag.ErrHelp):
+		return exitOK
+	case errors.As(err, &usage):
+		_, _ = fmt.Fprintln(stderr, "kinesis-alerter:", err)
+		return exitUsage
+	case errors.As(err, &problems):
+		_, _ = fmt.Fprintln(stderr, problems)
+		return exitUsage
+	default:
+		_, _ = fmt.Fprintln(stderr, "kinesis-alerter:", err)
+		return exitFailed
+	}
+}
+
+func commands() []command {
+	return []command{
+		{"run", "--config FILE | --stream NAME --topic-arn ARN", "the daemon: polls the stream and publishes alerts until it is told to stop", runCommand},
+		{"check", "--config FILE", "validates a configuration offline and reports every fault at once", checkCommand},
+		{"produce", "--stream NAME heart-rate|stock-ticker", "puts the records of a sample producer into a stream", produceCommand},
+		{"healthcheck", "", "asks the daemon on this machine whether it works, for container health checks", healthcheckCommand},
+		{"version", "", "says what this binary was built from", versionCommand},
+	}
+}
+
+func (p *program) run(ctx context.Context, args []string) error {
+	if len(args) == 0 {
+		p.help(p.stderr)
+		return &usageError{"which command?"}
+	}
+	name, args := args[0], args[1:]
+	switch name {
+	case "help", "-h", "-help", "--help":
+		if len(args) == 0 {
+			p.help(p.stdout)
+			return nil
+		}
+		name, args = args[0], []string{"--help"}
+	case "-version", "--version":
+		name = "version"
+	}
+	all := commands()
+	i := slices.IndexFunc(all, func(c command) bool { return c.name == name })
+	if i < 0 {
+		hint := "see kinesis-alerter help"
+		if near := nearest(name, commandNames(all)); near != "" {
+			hint = fmt.Sprintf("did you mean %q?", near)
+		}
+		return &usageError{fmt.Sprintf("no command %q; %s", name, hint)}
+	}
+	return p.invoke(ctx, all[i], args)
+}
+
+func commandNames(all []command) []string {
+	names := make([]string, len(all))
+	for i, c := range all {
+		names[i] = c.name
+	}
+	return names
+}
+
+// invoke parses the command's flags, which may stand before and after its arguments, and runs it.
+func (p *program) invoke(ctx context.Context, c command, args []string) error {
+	fs := flag.NewFlagSet(c.name, flag.ContinueOnError)
+	fs.SetOutput(io.Discard)
+	fs.Usage = func() {}
+	do := c.flags(p, fs)
+	var rest []string
+	for {
+		switch err := fs.Parse(args); {
+		case errors.Is(err, flag.ErrHelp):
+			p.commandHelp(c, fs)
+			return err
+		case err != nil:
+			return &usageError{fmt.Sprintf("%s: %v; see kinesis-alerter help %s", c.name, p.hintFlag(err, fs), c.name)}
+		}
+		if fs.NArg() == 0 {
+			break
+		}
+		rest, args = append(rest, fs.Arg(0)), fs.Args()[1:]
+	}
+	return do(ctx, rest)
+}
+
+// hintFlag adds what a misspelt flag was probably meant to be.
+func (*program) hintFlag(err error, fs *flag.FlagSet) error {
+	name, ok := strings.CutPrefix(err.Error(), "flag provided but not defined: -")
+	if !ok {
+		return err
+	}
+	var names []string
+	fs.VisitAll(func(f *flag.Flag) { names = append(names, f.Name) })
+	if near := nearest(strings.TrimPrefix(name, "-"), names); near != "" {
+		return fmt.Errorf("no flag --%s; did you mean --%s?", strings.TrimPrefix(name, "-"), near)
+	}
+	return fmt.Errorf("no flag --%s", strings.TrimPrefix(name, "-"))
+}
+
+func (*program) help(w io.Writer) {
+	_, _ = fmt.Fprint(w, "kinesis-alerter turns the records of a Kinesis stream into alerts on SNS.\n\nUsage: kinesis-alerter COMMAND [flags]\n\n")
+	for _, c := range commands() {
+		_, _ = fmt.Fprintf(w, "  %-12s %s\n", c.name, c.does)
+	}
+	_, _ = fmt.Fprint(w, `  help         this page, or that of a command: kinesis-alerter help run
+
+Exit codes: 0 clean, 1 failed while running, 2 wrong usage or configuration.
+Regions, credentials and endpoints come from the AWS SDK's environment variables and profiles
+(AWS_REGION, AWS_PROFILE, AWS_ENDPOINT_URL, ...).
+`)
+}
+
+func (p *program) commandHelp(c command, fs *flag.FlagSet) {
+	_, _ = fmt.Fprintf(p.stdout, "Usage: %s\n\n%s.\n", strings.TrimSpace("kinesis-alerter "+c.name+" "+c.arguments), c.does)
+	first := true
+	fs.VisitAll(func(f *flag.Flag) {
+		if first {
+			_, _ = fmt.Fprintln(p.stdout)
+			first = false
+		}
+		value, usage := flag.UnquoteUsage(f)
+		_, _ = fmt.Fprintf(p.stdout, "  %-22s %s\n", strings.TrimSpace("--"+f.Name+" "+value), usage)
+	})
+}
+
+// configFlags are the two ways to say what to run.
+type configFlags struct {
+	file  string
+	quick quickConfig
+}
+
+func (f *configFlags) declare(fs *flag.FlagSet) {
+	fs.StringVar(&f.file, "config", "", "the configuration `FILE`")
+	fs.StringVar(&f.quick.stream, "stream", "", "without a file: the stream's `NAME` or ARN")
+	fs.StringVar(&f.quick.topicARN, "topic-arn", "", "without a file: the topic's `ARN`")
+	fs.StringVar(&f.quick.application, "application", "", "without a file: `NAME` of the group of workers and of its lease table (default kinesis-alerter-STREAM)")
+	fs.StringVar(&f.quick.when, "when", "", "without a file: alert only where the `EXPRESSION` holds (default every record)")
+}
+
+func (f *configFlags) load(env func(string) (string, bool)) (*LoadedConfig, error) {
+	switch quick := f.quick != (quickConfig{}); {
+	case f.file != "" && quick:
+		return nil, &usageError{"give either --config or --stream, --topic-arn, --application and --when, not both"}
+	case f.file != "":
+		return LoadConfig(f.file, env)
+	case f.quick.stream == "" || f.quick.topicARN == "":
+		return nil, &usageError{"give --config FILE, or --stream NAME and --topic-arn ARN"}
+	}
+	return f.quick.config()
+}
+
+func runCommand(p *program, fs *flag.FlagSet) func(context.Context, []string) error {
+	var from configFlags
+	var o Options
+	from.declare(fs)
+	fs.BoolVar(&o.FailFast, "fail-fast", false, "exit with 1 when a stream, table, topic or permission is missing at start, instead of waiting for it")
+	fs.BoolVar(&o.CreateTable, "create-table", false, "create the lease table anew when it vanished while running")
+	return func(ctx context.Context, args []string) error {
+		if err := noArguments(args); err != nil {
+			return err
+		}
+		loaded, err := from.load(p.env)
+		if err != nil {
+			return err
+		}
+		o.AWS, err = LoadAWS(ctx)
+		if err != nil {
+			return Problems{{Rule: err.Error()}}
+		}
+		if limit := memoryLimit(os.DirFS("/"), p.env); limit > 0 {
+			debug.SetMemoryLimit(limit)
+		}
+		hostname, _ := os.Hostname()
+		o.Host = cmp.Or(hostname, "worker")
+		o.Output = p.stdout
+		return Run(ctx, loaded.Config, o)
+	}
+}
+
+func checkCommand(p *program, fs *flag.FlagSet) func(context.Context, []string) error {
+	var from configFlags
+	from.declare(fs)
+	show := fs.Bool("print", false, "print the effective configuration, with defaults, and secrets redacted")
+	return func(_ context.Context, args []string) error {
+		// "check FILE" is what fingers type.
+		if len(args) == 1 && from.file == "" {
+			from.file, args = args[0], nil
+		}
+		if err := noArguments(args); err != nil {
+			return err
+		}
+		loaded, err := from.load(p.env)
+		if err != nil {
+			return err
+		}
+		if *show {
+			text, err := loaded.Print()
+			if err != nil {
+				return err
+			}
+			_, err = p.stdout.Write(text)
+			return err
+		}
+		_, err = fmt.Fprintf(p.stdout, "%s: valid; %d rules, %d topics\n", cmp.Or(from.file, "flags"), len(loaded.Rules), len(loaded.Topics))
+		return err
+	}
+}
+
+func versionCommand(p *program, _ *flag.FlagSet) func(context.Context, []string) error {
+	return func(_ context.Context, args []string) error {
+		if err := noArguments(args); err != nil {
+			return err
+		}
+		currentBuild().print(p.stdout)
+		return nil
+	}
+}
+
+func noArguments(args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	return &usageError{fmt.Sprintf("unexpected argument %q", args[0])}
+}

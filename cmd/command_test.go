@@ -1,0 +1,131 @@
+package cmd
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+func configFile(t *testing.T, text string) string {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "alerter.yaml")
+	require.NoError(t, os.WriteFile(file, []byte(text), 0o600))
+	return file
+}
+
+// invoke runs a command line.
+func invoke(t *testing.T, args ...string) (code int, stdout, stderr string) {
+	t.Helper()
+	var out, errs bytes.Buffer
+	code = Main(t.Context(), args, environment(nil), &out, &errs)
+	return code, out.String(), errs.String()
+}
+
+func TestHelp(t *testing.T) {
+	t.Parallel()
+	var all strings.Builder
+	for _, args := range [][]string{{"help"}, {"help", "run"}, {"check", "--help"}, {"produce", "-h"}, {"help", "healthcheck"}} {
+		code, stdout, stderr := invoke(t, args...)
+		require.Equal(t, exitOK, code, stderr)
+		require.Empty(t, stderr)
+		all.WriteString("$ kinesis-alerter " + strings.Join(args, " ") + "\n" + stdout + "\n")
+	}
+	golden(t, "help.golden", all.String())
+}
+
+func TestWrongUsage(t *testing.T) {
+	t.Parallel()
+	tests := map[string]struct {
+		args []string
+		want string
+	}{
+		"no such command":      {[]string{"rnu"}, `no command "rnu"; did you mean "run"?`},
+		"nothing like it":      {[]string{"deploy"}, `no command "deploy"; see kinesis-alerter help`},
+		"misspelt flag":        {[]string{"run", "--confg", "x"}, "run: no flag --confg; did you mean --config?; see kinesis-alerter help run"},
+		"nothing to run":       {[]string{"run"}, "give --config FILE, or --stream NAME and --topic-arn ARN"},
+		"both":                 {[]string{"run", "--config", "x", "--stream", "y"}, "give either --config or --stream, --topic-arn, --application and --when, not both"},
+		"argument too many":    {[]string{"run", "now"}, `unexpected argument "now"`},
+		"no sample":            {[]string{"produce", "--stream", "s"}, "produce what? heart-rate or stock-ticker"},
+		"another sample":       {[]string{"produce", "weather", "--stream", "s"}, `produce: no sample "weather"; there are heart-rate and stock-ticker`},
+		"no stream":            {[]string{"produce", "heart-rate"}, "produce: give --stream NAME"},
+		"backwards":            {[]string{"produce", "heart-rate", "--stream", "s", "--rate", "-1"}, "produce: --rate, --count, --for and --keys cannot be negative"},
+		"address without port": {[]string{"healthcheck", "--listen", "localhost"}, "healthcheck: --listen localhost: want HOST:PORT"},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			code, stdout, stderr := invoke(t, test.args...)
+			require.Equal(t, exitUsage, code)
+			require.Empty(t, stdout)
+			require.Equal(t, "kinesis-alerter: "+test.want+"\n", stderr)
+		})
+	}
+	code, _, stderr := invoke(t)
+	require.Equal(t, exitUsage, code)
+	require.Contains(t, stderr, "Usage: ")
+}
+
+func TestCheck(t *testing.T) {
+	t.Parallel()
+	file := configFile(t, validConfig)
+	code, stdout, stderr := invoke(t, "check", "--config", file)
+	require.Equal(t, exitOK, code, stderr)
+	require.Equal(t, file+": valid; 1 rules, 1 topics\n", stdout)
+
+	code, stdout, _ = invoke(t, "check", file, "--print")
+	require.Equal(t, exitOK, code)
+	require.Contains(t, stdout, "poll_interval: 1s")
+
+	bad := configFile(t, edit("poll_interval: 1s", "poll_interval: 1ms", "severity: critical", "sevrity: critical"))
+	code, stdout, stderr = invoke(t, "check", "--config", bad)
+	require.Equal(t, exitUsage, code)
+	require.Empty(t, stdout)
+	require.Equal(t, bad+":11:18: processing.poll_interval: 1ms: must be 200ms to 1m: Kinesis allows five reads a second and shard, to all readers together\n"+
+		bad+`:18:5: rules[0].sevrity: unknown key; did you mean "severity"?`+"\n", stderr)
+
+	code, _, _ = invoke(t, "run", "--config", bad)
+	require.Equal(t, exitUsage, code, "run refuses what check refuses")
+}
+
+func TestVersion(t *testing.T) {
+	t.Parallel()
+	code, stdout, _ := invoke(t, "version")
+	require.Equal(t, exitOK, code)
+	require.Regexp(t, `^kinesis-alerter \S+ \(revision \S+, go1\.\S+, \w+/\w+\)\n$`, stdout)
+}
+
+func TestHealthcheckWithoutDaemon(t *testing.T) {
+	t.Parallel()
+	code, _, stderr := invoke(t, "healthcheck", "--listen", "0.0.0.0:1")
+	require.Equal(t, exitFailed, code)
+	require.Contains(t, stderr, "http://127.0.0.1:1/healthz", "all addresses means this machine")
+}
+
+// The first signal asks for an orderly stop, the second one ends the process whatever it is doing.
+func TestSignals(t *testing.T) {
+	exits := make(chan int, 1)
+	ctx, release := StopOnSignal(t.Context(), func(code int) { exits <- code })
+	defer release()
+	self, err := os.FindProcess(os.Getpid())
+	require.NoError(t, err)
+	require.NoError(t, self.Signal(syscall.SIGTERM))
+	select {
+	case <-ctx.Done():
+	case <-time.After(5 * time.Second):
+		require.Fail(t, "SIGTERM was not heard")
+	}
+	require.Empty(t, exits)
+	require.NoError(t, self.Signal(os.Interrupt))
+	select {
+	case code := <-exits:
+		require.Equal(t, exitFailed, code)
+	case <-time.After(5 * time.Second):
+		require.Fail(t, "the second signal was not heard")
+	}
+}

@@ -1,0 +1,354 @@
+package cmd
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"maps"
+	"net"
+	"os"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"go.uber.org/zap"
+	"go.yaml.in/yaml/v4"
+
+	"kinesis-alerter/alert"
+	"kinesis-alerter/alert/sns"
+	"kinesis-alerter/checkpoint"
+	"kinesis-alerter/consumer"
+)
+
+// Defaults of the configuration that are this package's own.
+const (
+	DefaultStopBudget = 25 * time.Second
+	DefaultListen     = "127.0.0.1:9464"
+)
+
+// Config is the configuration file. Each package's part is checked by the package itself; this one adds what is true
+// only of the whole.
+type Config struct {
+	Stream     StreamConfig     `yaml:"stream"`
+	Leases     LeasesConfig     `yaml:"leases"`
+	Processing ProcessingConfig `yaml:"processing"`
+	// Format is how records are read: json (the default) or text.
+	Format string `yaml:"format"`
+	// Rules say which records alert. Without any, every record does, with the message of AWS' sample function.
+	Rules []alert.RuleConfig `yaml:"rules"`
+	// Topics are the SNS topics, by the names that rules use.
+	Topics map[string]alert.TopicConfig `yaml:"topics"`
+	Server ServerConfig                 `yaml:"server"`
+	Log    LogConfig                    `yaml:"log"`
+}
+
+// StreamConfig is the section "stream".
+type StreamConfig struct {
+	// Name or ARN of the stream; exactly one. The ARN is for a stream of another account.
+	Name string `yaml:"name"`
+	ARN  string `yaml:"arn"`
+	// Application names the group of workers that share the stream, and the DynamoDB table of their leases.
+	// Defaults to kinesis-alerter-NAME.
+	Application string `yaml:"application"`
+	// Start is where an application begins that has no checkpoints yet. Defaults to latest.
+	Start checkpoint.Start `yaml:"start"`
+	// FanOut is reserved for enhanced fan-out.
+	FanOut string `yaml:"fan_out"`
+}
+
+// LeasesConfig is the section "leases".
+type LeasesConfig struct {
+	// Duration is how long a worker that fell silent keeps its shards. Defaults to 10 s.
+	Duration time.Duration `yaml:"duration"`
+}
+
+// ProcessingConfig is the section "processing".
+type ProcessingConfig struct {
+	// Parallelism is how many partition keys of a shard may publish at once, 1 to 1000. Defaults to 10.
+	Parallelism int `yaml:"parallelism"`
+	// Memory bounds the pages of all shards together. Defaults to 64 MiB.
+	Memory Size `yaml:"memory"`
+	// PollInterval is the pause between two reads of a shard, at least 200 ms. Defaults to 200 ms.
+	PollInterval time.Duration `yaml:"poll_interval"`
+	// CheckpointInterval is how often the progress of a shard is written at most. Defaults to 1 s.
+	CheckpointInterval time.Duration `yaml:"checkpoint_interval"`
+	// StopBudget bounds the whole of an orderly stop, 5 s to 10 min. Keep it below the container's grace period.
+	// Defaults to 25 s.
+	StopBudget time.Duration `yaml:"stop_budget"`
+}
+
+// parts are the configurations of the packages, as the file asks for them.
+type parts struct {
+	alert      alert.Config
+	sns        sns.Config
+	checkpoint checkpoint.Config
+	consumer   consumer.Config
+}
+
+// parts translates the file into what each package wants, with defaults.
+func (c Config) parts() parts {
+	p := parts{
+		alert: alert.Config{Format: c.Format, Rules: c.Rules, Topics: c.Topics}.WithDefaults(),
+		checkpoint: checkpoint.Config{
+			Application: c.Stream.Application, StreamName: c.Stream.Name, StreamARN: c.Stream.ARN, Start: c.Stream.Start,
+			LeaseDuration: c.Leases.Duration, CheckpointInterval: c.Processing.CheckpointInterval,
+		}.WithDefaults(),
+		consumer: consumer.Config{
+			StreamName: c.Stream.Name, StreamARN: c.Stream.ARN,
+			Parallelism: c.Processing.Parallelism, Memory: int(c.Processing.Memory), PollInterval: c.Processing.PollInterval,
+		}.WithDefaults(),
+		sns: sns.Config{Topics: map[string]sns.TopicConfig{}},
+	}
+	// An attempt must fit into the trust window, which is nine tenths of a lease, with time to spare for a second one.
+	p.sns.AttemptTimeout = min(sns.DefaultAttemptTimeout, p.checkpoint.LeaseDuration*9/10/2)
+	for name, t := range p.alert.Topics {
+		topic := sns.TopicConfig{ARN: t.ARN}
+		for _, r := range p.alert.Rules {
+			if slices.Contains(r.Topics, name) {
+				topic.Rules = append(topic.Rules, r.Name)
+			}
+		}
+		p.sns.Topics[name] = topic
+	}
+	p.sns = p.sns.WithDefaults()
+	return p
+}
+
+// WithDefaults returns a copy in which every value that was left out has its default.
+func (c Config) WithDefaults() Config {
+	if c.Stream.Application == "" {
+		c.Stream.Application = "kinesis-alerter-" + c.streamName()
+	}
+	c.Processing.StopBudget = cmp.Or(c.Processing.StopBudget, DefaultStopBudget)
+	c.Server.Listen = cmp.Or(c.Server.Listen, DefaultListen)
+	c.Log.Level = cmp.Or(c.Log.Level, "info")
+	c.Log.Format = cmp.Or(c.Log.Format, "json")
+	p := c.parts()
+	c.Leases.Duration = p.checkpoint.LeaseDuration
+	c.Processing.CheckpointInterval = p.checkpoint.CheckpointInterval
+	c.Processing.Parallelism = p.consumer.Parallelism
+	c.Processing.Memory = Size(p.consumer.Memory)
+	c.Processing.PollInterval = p.consumer.PollInterval
+	c.Format, c.Rules, c.Topics = p.alert.Format, p.alert.Rules, p.alert.Topics
+	return c
+}
+
+// streamName is the name of the stream, taken from the ARN when that is what was given.
+func (c Config) streamName() string {
+	if _, name, ok := strings.Cut(c.Stream.ARN, ":stream/"); ok {
+		return name
+	}
+	return c.Stream.Name
+}
+
+// Validate returns every fault, joined; each has the method ConfigField. It wants the defaults in place.
+func (c Config) Validate() error {
+	p := c.parts()
+	var errs []error
+	refuse := func(bad bool, field, value, rule string, args ...any) {
+		if bad {
+			errs = append(errs, &Problem{Field: field, Value: value, Rule: fmt.Sprintf(rule, args...)})
+		}
+	}
+	refuse(c.Stream.Name == "" && c.Stream.ARN == "", "stream.name", "", "required, unless stream.arn is given")
+	refuse(c.Stream.Name != "" && c.Stream.ARN != "", "stream.name", c.Stream.Name, "give either stream.name or stream.arn, not both")
+	refuse(c.Stream.FanOut != "", "stream.fan_out", c.Stream.FanOut,
+		"enhanced fan-out is not supported yet; leave fan_out empty to poll")
+	refuse(c.Processing.StopBudget < 5*time.Second || c.Processing.StopBudget > 10*time.Minute, "processing.stop_budget",
+		c.Processing.StopBudget.String(), "must be between 5s and 10m")
+	refuse(c.Processing.PollInterval >= c.Leases.Duration, "processing.poll_interval", c.Processing.PollInterval.String(),
+		"must be shorter than leases.duration (%s), or a shard would change hands between two reads", c.Leases.Duration)
+	refuse(p.sns.AttemptTimeout >= c.Processing.StopBudget*stopShareShards/100, "processing.stop_budget", c.Processing.StopBudget.String(),
+		"the drain gets %d %% of it, which must outlast one publish attempt (%s)", stopShareShards, p.sns.AttemptTimeout)
+	_, levelErr := zap.ParseAtomicLevel(c.Log.Level)
+	refuse(levelErr != nil || !slices.Contains([]string{"debug", "info", "warn", "error"}, c.Log.Level), "log.level", c.Log.Level,
+		"want debug, info, warn or error")
+	refuse(!slices.Contains([]string{"json", "console"}, c.Log.Format), "log.format", c.Log.Format, "want json or console")
+	refuse(!listenable(c.Server.Listen), "server.listen", c.Server.Listen, "want HOST:PORT, as in 127.0.0.1:9464, or :9464 for all addresses")
+	return errors.Join(append(errs, p.checkpoint.Validate(), p.consumer.Validate(), p.alert.Validate(), p.sns.Validate())...)
+}
+
+// ConfigField is the path of the field, as the packages' own configuration errors have it.
+func (p *Problem) ConfigField() string { return p.Field }
+
+func listenable(address string) bool {
+	_, port, err := net.SplitHostPort(address)
+	if err != nil {
+		return false
+	}
+	n, err := strconv.Atoi(port)
+	return err == nil && n >= 0 && n <= 65535
+}
+
+// LoadConfig reads and checks a configuration file. lookup gives the values of ${VAR}. The error is a Problems with
+// every fault of the file, or that the file cannot be read. The configuration has its defaults.
+func LoadConfig(file string, lookup func(string) (string, bool)) (*LoadedConfig, error) {
+	data, err := os.ReadFile(file) //nolint:gosec // the operator names the file
+	if err != nil {
+		return nil, Problems{{File: file, Rule: strings.TrimPrefix(err.Error(), "open "+file+": ")}}
+	}
+	return parseConfig(file, data, lookup)
+}
+
+// LoadedConfig is a valid configuration, and what is known of where it came from.
+type LoadedConfig struct {
+	Config
+	doc *document
+}
+
+func parseConfig(file string, data []byte, lookup func(string) (string, bool)) (*LoadedConfig, error) {
+	var c Config
+	doc := parseDocument(file, data, lookup, &c)
+	// What the packages say about a file without a usable root would only be noise.
+	if doc.isBroken("") || len(doc.positions) == 0 {
+		return nil, doc.problems
+	}
+	c = c.WithDefaults()
+	problems := slices.Concat(doc.problems, doc.place(c.Validate()))
+	if len(problems) > 0 {
+		problems.sort()
+		return nil, problems
+	}
+	return &LoadedConfig{Config: c, doc: doc}, nil
+}
+
+// place turns the errors of Validate methods into problems with a place in the file. A field is mentioned once, with the
+// first that is wrong: several packages look at the stream, for one. Errors about values that could not even be decoded
+// are left out: they speak of a default.
+func (d *document) place(err error) Problems {
+	var placed Problems
+	for _, e := range flatten(err) {
+		var field fieldError
+		if !errors.As(e, &field) {
+			placed = append(placed, &Problem{File: d.file, Rule: e.Error()})
+			continue
+		}
+		path := field.ConfigField()
+		said := func(q *Problem) bool { return q.Field == path }
+		if d.isBroken(path) || slices.ContainsFunc(placed, said) {
+			continue
+		}
+		p := describeError(field)
+		p.File, p.Value, p.Rule = d.file, d.redact(path, p.Value), d.redact(path, p.Rule)
+		if n, exact := d.locate(path); n != nil && (exact || n != d.positions[""]) {
+			within := p.Column // inside a value, where the package knows
+			p.Line, p.Column = n.Line, n.Column
+			// A value in one line: point at the very place. In a block or with variables the columns do not map.
+			if within > 0 && n.Style&(yaml.LiteralStyle|yaml.FoldedStyle) == 0 && !strings.ContainsAny(n.Value, "\n$\\") {
+				p.Column += within - 1
+				if n.Style&(yaml.SingleQuotedStyle|yaml.DoubleQuotedStyle) != 0 {
+					p.Column++
+				}
+			}
+		} else {
+			p.Line, p.Column = 0, 0
+		}
+		placed = append(placed, p)
+	}
+	return placed
+}
+
+// describeError takes the packages' configuration errors apart. Column is the place inside the value, from 1, or 0.
+func describeError(err fieldError) *Problem {
+	var (
+		own     *Problem
+		rules   *alert.ConfigError
+		topics  *sns.ConfigError
+		table   *checkpoint.ConfigError
+		reading *consumer.ConfigError
+	)
+	p := &Problem{Field: err.ConfigField()}
+	switch {
+	case errors.As(err, &own):
+		p.Value, p.Rule = own.Value, own.Rule
+	case errors.As(err, &rules):
+		p.Value, p.Rule = rules.Value, rules.Rule
+		if rules.Line == 1 {
+			p.Column = rules.Col
+		}
+	case errors.As(err, &topics):
+		p.Value, p.Rule = fmt.Sprint(topics.Value), topics.Rule
+	case errors.As(err, &table):
+		p.Value, p.Rule = fmt.Sprint(table.Value), table.Rule
+	case errors.As(err, &reading):
+		p.Value, p.Rule = reading.Value, reading.Rule
+	default:
+		p.Rule = strings.TrimPrefix(err.Error(), p.Field+": ")
+	}
+	return p
+}
+
+// redact takes a value that came from a variable with a telling name out of a message.
+func (d *document) redact(path, text string) string {
+	if secret := d.secrets[path]; secret != "" {
+		return strings.ReplaceAll(text, secret, redacted)
+	}
+	return text
+}
+
+// Print writes the effective configuration: every default, every variable expanded, and values that came from
+// variables that look like credentials redacted.
+func (c *LoadedConfig) Print() ([]byte, error) {
+	var node yaml.Node
+	if err := node.Encode(c.Config); err != nil {
+		return nil, err
+	}
+	c.doc.redactNode("", &node)
+	return yaml.Dump(&node)
+}
+
+func (d *document) redactNode(path string, n *yaml.Node) {
+	switch n.Kind {
+	case yaml.MappingNode:
+		for pair := range slices.Chunk(n.Content, 2) {
+			d.redactNode(join(path, pair[0].Value), pair[1])
+		}
+	case yaml.SequenceNode:
+		for i, item := range n.Content {
+			d.redactNode(fmt.Sprintf("%s[%d]", path, i), item)
+		}
+	case yaml.ScalarNode:
+		if d.secrets[path] != "" {
+			n.SetString(redacted)
+		}
+	default:
+	}
+}
+
+// quickConfig is the configuration of a start without a file.
+type quickConfig struct {
+	stream, topicARN, application, when string
+}
+
+// config builds the configuration. The error is a Problems that speaks of flags.
+func (q quickConfig) config() (*LoadedConfig, error) {
+	c := Config{
+		Stream: StreamConfig{Name: q.stream, Application: q.application},
+		Topics: map[string]alert.TopicConfig{"topic": {ARN: q.topicARN}},
+	}
+	if strings.HasPrefix(q.stream, "arn:") {
+		c.Stream.Name, c.Stream.ARN = "", q.stream
+	}
+	if q.when != "" {
+		c.Rules = []alert.RuleConfig{{Name: "rule", When: q.when, Topics: []string{"topic"}}}
+	}
+	c = c.WithDefaults()
+	doc := &document{positions: map[string]*yaml.Node{}}
+	problems := doc.place(c.Validate())
+	if len(problems) == 0 {
+		return &LoadedConfig{Config: c, doc: doc}, nil
+	}
+	flags := map[string]string{
+		"stream.name": "--stream", "stream.arn": "--stream", "stream.application": "--application",
+		"topics.topic.arn": "--topic-arn", "rules[0].when": "--when",
+	}
+	for _, p := range problems {
+		p.Field = cmp.Or(flags[p.Field], p.Field)
+		for _, path := range slices.Sorted(maps.Keys(flags)) {
+			p.Rule = regexp.MustCompile(`\b`+regexp.QuoteMeta(path)+`\b`).ReplaceAllString(p.Rule, flags[path])
+		}
+	}
+	return nil, problems
+}

@@ -1,0 +1,295 @@
+package cmd
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+
+	"kinesis-alerter/checkpoint"
+)
+
+const validConfig = `stream:
+  name: ExampleOutputStream
+  application: heart-rate-alerts
+  start: 2026-11-22T09:00:00Z
+  fan_out: ""
+leases:
+  duration: 20s
+processing:
+  parallelism: 20
+  memory: 128MiB
+  poll_interval: 1s
+  checkpoint_interval: 2s
+  stop_budget: 50s
+format: json
+rules:
+  - name: high-heart-rate
+    when: ANOMALY_SCORE > 3.0
+    severity: critical
+    topics: [oncall]
+topics:
+  oncall:
+    arn: arn:aws:sns:us-east-1:000000000000:ExampleTopic
+    subject: Anomaly detected
+    message: "Anomaly detected ...  {{ .Record.Data }}"
+server:
+  listen: :9464
+log: {level: debug, format: console}
+`
+
+func TestValidConfig(t *testing.T) {
+	t.Parallel()
+	c, err := parseConfig("alerter.yaml", []byte(validConfig), environment(nil))
+	require.NoError(t, err)
+	require.Equal(t, "ExampleOutputStream", c.Stream.Name)
+	require.Equal(t, time.Date(2026, 11, 22, 9, 0, 0, 0, time.UTC), c.Stream.Start.Time)
+	require.Equal(t, 20*time.Second, c.Leases.Duration)
+	require.Equal(t, Size(128<<20), c.Processing.Memory)
+	require.Equal(t, "ANOMALY_SCORE > 3.0", c.Rules[0].When)
+	require.Equal(t, ":9464", c.Server.Listen)
+}
+
+// The smallest file does what AWS' sample function does, and its defaults are part of the contract.
+func TestDefaults(t *testing.T) {
+	t.Parallel()
+	c, err := parseConfig("alerter.yaml", []byte(`
+stream: {name: ExampleOutputStream}
+topics: {oncall: {arn: "arn:aws:sns:us-east-1:000000000000:ExampleTopic"}}
+`), environment(nil))
+	require.NoError(t, err)
+	text, err := c.Print()
+	require.NoError(t, err)
+	golden(t, "default.golden", string(text))
+	again, err := parseConfig("printed", text, environment(nil))
+	require.NoError(t, err, "what is printed is a configuration")
+	require.Equal(t, c.Config, again.Config)
+}
+
+// edit replaces a line of the valid configuration.
+func edit(pairs ...string) string { return strings.NewReplacer(pairs...).Replace(validConfig) }
+
+func TestConfigProblems(t *testing.T) {
+	t.Parallel()
+	tests := map[string]struct {
+		yaml string
+		env  map[string]string
+		want []string
+	}{
+		"unknown key, with a hint": {
+			yaml: edit("poll_interval", "poll_intervall"),
+			want: []string{`c.yaml:11:3: processing.poll_intervall: unknown key; did you mean "poll_interval"?`},
+		},
+		"unknown key, nothing near": {
+			yaml: edit("format: json\nrules", "dead_letter: {}\nrules"),
+			want: []string{`c.yaml:14:1: dead_letter: unknown key; known here: format, leases, log, processing, rules, server, stream, topics`},
+		},
+		"duplicate key": {
+			yaml: edit("  application: heart-rate-alerts\n", "  application: one\n  application: two\n"),
+			want: []string{`c.yaml:4:3: stream.application: duplicate key; the first is in line 3`},
+		},
+		"wrong types": {
+			yaml: edit("parallelism: 20", "parallelism: many", "memory: 128MiB", "memory: lots", "duration: 20s", "duration: 20",
+				"rules:\n", "rules: {}\nignored:\n", "severity: critical", "severity: 1"),
+			want: []string{
+				`c.yaml:7:13: leases.duration: 20: want a duration with its unit, such as 200ms, 10s or 1m30s`,
+				`c.yaml:9:16: processing.parallelism: many: want a whole number, without quotes`,
+				`c.yaml:10:11: processing.memory: lots: want a size, such as 512KiB, 64MiB or 1GiB`,
+				`c.yaml:15:8: rules: a mapping: want a list`,
+				`c.yaml:16:1: ignored: unknown key; known here: format, leases, log, processing, rules, server, stream, topics`,
+			},
+		},
+		"text that YAML takes for something else": {
+			yaml: edit("name: ExampleOutputStream", "name: 2026", "when: ANOMALY_SCORE > 3.0", "when: true"),
+			want: []string{
+				`c.yaml:2:9: stream.name: 2026: want text; write "2026", with the quotes`,
+				`c.yaml:17:11: rules[0].when: true: want text; write "true", with the quotes`,
+			},
+		},
+		"everything at once, in the order of the file": {
+			yaml: edit("poll_interval: 1s", "poll_interval: 1ms", "parallelism: 20", "parallelism: 0x7",
+				"when: ANOMALY_SCORE > 3.0", "when: ANOMALY_SCORE >", "[oncall]", "[oncal]", "level: debug", "level: loud",
+				":9464", "9464", "fan_out: \"\"", "fan_out: my-consumer"),
+			want: []string{
+				`c.yaml:5:12: stream.fan_out: my-consumer: enhanced fan-out is not supported yet; leave fan_out empty to poll`,
+				`c.yaml:9:16: processing.parallelism: 0x7: want a whole number, without quotes`,
+				`c.yaml:11:18: processing.poll_interval: 1ms: must be 200ms to 1m: Kinesis allows five reads a second and shard, to all readers together`,
+				`c.yaml:17:25: rules[0].when: ANOMALY_SCORE >: unexpected token EOF`,
+				`c.yaml:19:14: rules[0].topics[0]: oncal: is not one of the topics: oncall`,
+				`c.yaml:26:11: server.listen: 9464: want text; write "9464", with the quotes`,
+				`c.yaml:27:14: log.level: loud: want debug, info, warn or error`,
+			},
+		},
+		"out of range": {
+			yaml: edit("parallelism: 20", "parallelism: 1001", "memory: 128MiB", "memory: 1KiB", "stop_budget: 50s", "stop_budget: 1s"),
+			want: []string{
+				`c.yaml:9:16: processing.parallelism: 1001: must be 1 to 1000 partition keys of a shard at once`,
+				`c.yaml:10:11: processing.memory: 1024: must be at least 1MiB`,
+				`c.yaml:13:16: processing.stop_budget: 1s: must be between 5s and 10m`,
+			},
+		},
+		"relations across packages": {
+			yaml: edit("duration: 20s", "duration: 3s", "poll_interval: 1s", "poll_interval: 5s", "checkpoint_interval: 2s", "checkpoint_interval: 1s"),
+			want: []string{
+				`c.yaml:11:18: processing.poll_interval: 5s: must be shorter than leases.duration (3s), or a shard would change hands between two reads`,
+			},
+		},
+		"missing": {
+			yaml: "format: json\n",
+			want: []string{
+				`c.yaml: stream.name: required, unless stream.arn is given`,
+				`c.yaml: topics: without rules every record alerts, so there must be exactly one topic, not 0`,
+			},
+		},
+		"both ways to name the stream": {
+			yaml: edit("  name: Ex", "  arn: arn:aws:kinesis:us-east-1:000000000000:stream/Other\n  name: Ex"),
+			want: []string{`c.yaml:3:9: stream.name: ExampleOutputStream: give either stream.name or stream.arn, not both`},
+		},
+		"variable that is not set": {
+			yaml: edit("name: ExampleOutputStream", "name: ${STREAM}", "arn: arn:aws:sns:us-east-1:000000000000:ExampleTopic", "arn: ${TOPIC:-nonsense}"),
+			want: []string{
+				`c.yaml:2:9: stream.name: ${STREAM}: the environment has no variable STREAM; set it or write ${STREAM:-default}`,
+				`c.yaml:22:10: topics.oncall.arn: nonsense: must be the ARN of an SNS topic, arn:aws:sns:<region>:<account>:<name>`,
+			},
+		},
+		"variable that is no name": {
+			yaml: edit("name: ExampleOutputStream", "name: ${a-b}", "application: heart-rate-alerts", "application: x${"),
+			want: []string{
+				`c.yaml:2:9: stream.name: ${a-b}: want ${VAR} or ${VAR:-default}; write $${ for a literal ${`,
+				`c.yaml:3:16: stream.application: x${: want ${VAR} or ${VAR:-default}; write $${ for a literal ${`,
+			},
+		},
+		"a secret is not repeated": {
+			yaml: edit("arn: arn:aws:sns:us-east-1:000000000000:ExampleTopic", "arn: ${API_TOKEN}", "level: debug", `level: "x-${MY_SECRET}"`),
+			env:  map[string]string{"API_TOKEN": "hunter2", "MY_SECRET": "hunter3"},
+			want: []string{
+				`c.yaml:22:10: topics.oncall.arn: [redacted]: must be the ARN of an SNS topic, arn:aws:sns:<region>:<account>:<name>`,
+				`c.yaml:27:14: log.level: [redacted]: want debug, info, warn or error`,
+			},
+		},
+		"not YAML": {
+			yaml: "stream: [1,\n",
+			want: []string{`c.yaml:2:1: not valid YAML: did not find expected node content`},
+		},
+		"two documents": {
+			yaml: validConfig + "---\nstream: {}\n",
+			want: []string{`c.yaml:28:1: not valid YAML: a second document begins; one file holds one configuration`},
+		},
+		"not a mapping": {
+			yaml: "- a\n",
+			want: []string{`c.yaml:1:1: a list: want a mapping`},
+		},
+		"empty":      {yaml: "# nothing\n", want: []string{`c.yaml: the file is empty`}},
+		"merge keys": {yaml: edit("  fan_out: \"\"", "  <<: {}"), want: []string{`c.yaml:5:3: stream.<<: merge keys are not supported; write the values out`}},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			_, err := parseConfig("c.yaml", []byte(test.yaml), environment(test.env))
+			require.Error(t, err)
+			require.Equal(t, strings.Join(test.want, "\n"), err.Error())
+		})
+	}
+}
+
+func TestVariables(t *testing.T) {
+	t.Parallel()
+	c, err := parseConfig("c.yaml", []byte(edit(
+		"name: ExampleOutputStream", "name: ${STREAM}-${STAGE:-dev}", "parallelism: 20", `parallelism: "${N}"`,
+		"poll_interval: 1s", "poll_interval: ${POLL:-500ms}", "subject: Anomaly detected", "subject: costs $${5} ${EMPTY:-none}",
+	)), environment(map[string]string{"STREAM": "orders", "N": "7", "EMPTY": ""}))
+	require.NoError(t, err)
+	require.Equal(t, "orders-dev", c.Stream.Name)
+	require.Equal(t, 7, c.Processing.Parallelism)
+	require.Equal(t, 500*time.Millisecond, c.Processing.PollInterval)
+	require.Equal(t, "costs ${5} none", c.Topics["oncall"].Subject)
+}
+
+func TestPrintRedactsSecrets(t *testing.T) {
+	t.Parallel()
+	c, err := parseConfig("c.yaml", []byte(edit("subject: Anomaly detected", "subject: token ${PAGER_TOKEN}", "application: heart-rate-alerts", "application: ${APP}")),
+		environment(map[string]string{"PAGER_TOKEN": "hunter2", "APP": "visible"}))
+	require.NoError(t, err)
+	text, err := c.Print()
+	require.NoError(t, err)
+	require.NotContains(t, string(text), "hunter2")
+	require.Contains(t, string(text), "[redacted]")
+	require.Contains(t, string(text), "visible")
+	require.Equal(t, "token hunter2", c.Topics["oncall"].Subject, "the daemon itself gets the value")
+}
+
+func TestAnchorsAreResolved(t *testing.T) {
+	t.Parallel()
+	c, err := parseConfig("c.yaml", []byte(edit("subject: Anomaly detected", "subject: &words Anomaly", `message: "Anomaly detected ...  {{ .Record.Data }}"`, "message: *words")),
+		environment(nil))
+	require.NoError(t, err)
+	require.Equal(t, "Anomaly", c.Topics["oncall"].Message)
+	_, err = parseConfig("c.yaml", []byte("rules: &a [*a]\n"), environment(nil))
+	require.Error(t, err, "an anchor inside itself ends at the type of the field")
+}
+
+func TestStartWithoutAFile(t *testing.T) {
+	t.Parallel()
+	const topic = "arn:aws:sns:us-east-1:000000000000:ExampleTopic"
+	c, err := quickConfig{stream: "ExampleOutputStream", topicARN: topic, when: "ANOMALY_SCORE > 3"}.config()
+	require.NoError(t, err)
+	require.Equal(t, "kinesis-alerter-ExampleOutputStream", c.Stream.Application)
+	require.Equal(t, "ANOMALY_SCORE > 3", c.Rules[0].When)
+	require.Equal(t, checkpoint.StartLatest, c.Stream.Start.Kind)
+
+	c, err = quickConfig{stream: "arn:aws:kinesis:us-east-1:000000000000:stream/Far", topicARN: topic}.config()
+	require.NoError(t, err)
+	require.Equal(t, "kinesis-alerter-Far", c.Stream.Application)
+	require.Empty(t, c.Rules, "every record alerts")
+
+	_, err = quickConfig{stream: "a b", topicARN: "nonsense", when: "1 +"}.config()
+	require.Error(t, err)
+	for _, want := range []string{"--stream: ", "--topic-arn: nonsense: ", "--when: 1 +: "} {
+		require.Contains(t, err.Error(), want)
+	}
+	require.NotContains(t, err.Error(), "rules[0]", "a person who typed flags knows nothing of paths")
+}
+
+func TestMissingFile(t *testing.T) {
+	t.Parallel()
+	_, err := LoadConfig(filepath.Join(t.TempDir(), "no.yaml"), os.LookupEnv)
+	require.ErrorContains(t, err, "no.yaml: no such file or directory")
+}
+
+// Whatever the file holds, reading it ends with a configuration or with problems.
+func FuzzConfig(f *testing.F) {
+	f.Add(validConfig)
+	f.Add("a: &x [*x]")
+	f.Add("stream: {name: ${X:-}, start: ~}\nrules: [~, {}]")
+	f.Fuzz(func(t *testing.T, text string) {
+		c, err := parseConfig("f.yaml", []byte(text), environment(nil))
+		if err != nil {
+			require.NotEmpty(t, err.Error())
+			return
+		}
+		printed, err := c.Print()
+		require.NoError(t, err)
+		again, err := parseConfig("printed.yaml", []byte(strings.ReplaceAll(string(printed), "${", "$${")), environment(nil))
+		require.NoError(t, err)
+		require.Equal(t, c.Config, again.Config)
+	})
+}
+
+func TestSize(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		want := Size(rapid.Int64Min(0).Draw(t, "bytes"))
+		text, err := want.MarshalText()
+		require.NoError(t, err)
+		var got Size
+		require.NoError(t, got.UnmarshalText(text))
+		require.Equal(t, want, got)
+	})
+	for _, bad := range []string{"", "MiB", "1.5MiB", "-1", "64MB", "9223372036854775807GiB", "0x10"} {
+		require.Error(t, new(Size).UnmarshalText([]byte(bad)), bad)
+	}
+}

@@ -1,0 +1,15 @@
+// Command kinesis-alerter turns the records of a Kinesis data stream into alerts on SNS. See kinesis-alerter help.
+package main
+
+import (
+	"context"
+	"os"
+
+	"kinesis-alerter/cmd"
+)
+
+func main() {
+	// The first signal stops in order, the second one at once.
+	ctx, _ := cmd.StopOnSignal(context.Background(), os.Exit)
+	os.Exit(cmd.Main(ctx, os.Args[1:], os.LookupEnv, os.Stdout, os.Stderr))
+}

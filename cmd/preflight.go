@@ -1,0 +1,103 @@
+package cmd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/kinesis"
+	kinesistypes "github.com/aws/aws-sdk-go-v2/service/kinesis/types"
+	awssns "github.com/aws/aws-sdk-go-v2/service/sns"
+	"github.com/aws/smithy-go"
+	"go.uber.org/zap"
+)
+
+// preflightTimeout bounds one call before the daemon runs.
+const preflightTimeout = 5 * time.Second
+
+// errStopped ends a start that was told to stop. It is no failure.
+var errStopped = errors.New("stopped while starting")
+
+// streamARN returns the ARN of the stream, which every alert's id is made of. When only the name is configured it asks
+// Kinesis, and goes on asking until there is an answer: a daemon that was started before its stream, or before its
+// permissions, works as soon as they are there. It returns errStopped when ctx ends first.
+func streamARN(ctx context.Context, c Config, client *kinesis.Client, log *zap.Logger, failFast bool) (string, error) {
+	if c.Stream.ARN != "" {
+		return c.Stream.ARN, nil
+	}
+	said := ""
+	for wait := 500 * time.Millisecond; ; wait = min(2*wait, 15*time.Second) {
+		arn, err := describeStream(ctx, client, c.Stream.Name)
+		switch {
+		case err == nil:
+			return arn, nil
+		case ctx.Err() != nil:
+			return "", errStopped
+		case failFast:
+			return "", err
+		case err.Error() != said:
+			said = err.Error()
+			log.Error("stream is not usable yet, waiting for it", zap.String("stream", c.Stream.Name), zap.Error(err))
+		}
+		if !pause(ctx, wait) {
+			return "", errStopped
+		}
+	}
+}
+
+func describeStream(ctx context.Context, client *kinesis.Client, name string) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, preflightTimeout)
+	defer cancel()
+	out, err := client.DescribeStreamSummary(ctx, &kinesis.DescribeStreamSummaryInput{StreamName: aws.String(name)})
+	if err == nil {
+		return aws.ToString(out.StreamDescriptionSummary.StreamARN), nil
+	}
+	var missing *kinesistypes.ResourceNotFoundException
+	if errors.As(err, &missing) {
+		return "", fmt.Errorf("stream %s does not exist in this region and account; create it, or correct stream.name: %w", name, err)
+	}
+	return "", explain(err, "kinesis:DescribeStreamSummary", "stream "+name)
+}
+
+// checkTopics asks for every topic once, so that --fail-fast also finds a misspelt one. Every answer but "does not
+// exist" is good enough: sns:GetTopicAttributes is not a permission that must be given. Without --fail-fast the publisher
+// does the asking, and holds the topic's alerts until it is there.
+func checkTopics(ctx context.Context, c Config, client *awssns.Client) error {
+	var missing []error
+	for _, name := range slices.Sorted(maps.Keys(c.Topics)) {
+		arn := c.Topics[name].ARN
+		err := askTopic(ctx, client, arn)
+		var api smithy.APIError
+		if errors.As(err, &api) && (api.ErrorCode() == "NotFound" || api.ErrorCode() == "NotFoundException") {
+			missing = append(missing,
+				fmt.Errorf("topic %s does not exist in this region and account; create it, or correct topics.%s.arn: %w", arn, name, err))
+		}
+	}
+	return errors.Join(missing...)
+}
+
+func askTopic(ctx context.Context, client *awssns.Client, arn string) error {
+	ctx, cancel := context.WithTimeout(ctx, preflightTimeout)
+	defer cancel()
+	_, err := client.GetTopicAttributes(ctx, &awssns.GetTopicAttributesInput{TopicArn: aws.String(arn)})
+	return err
+}
+
+// explain puts into words what a person has to do about an AWS error.
+func explain(err error, permission, resource string) error {
+	var api smithy.APIError
+	if !errors.As(err, &api) {
+		return fmt.Errorf("%s: %w; check the network, AWS_REGION and the endpoint", resource, err)
+	}
+	switch api.ErrorCode() {
+	case "AccessDeniedException", "AccessDenied", "AuthorizationError", "UnauthorizedOperation":
+		return fmt.Errorf("%s: the permission %s is missing: %w", resource, permission, err)
+	case "UnrecognizedClientException", "InvalidClientTokenId", "ExpiredTokenException", "ExpiredToken", "InvalidSignatureException":
+		return fmt.Errorf("%s: AWS does not accept the credentials: %w", resource, err)
+	}
+	return fmt.Errorf("%s: %s: %w", resource, permission, err)
+}

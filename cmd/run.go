@@ -1,0 +1,266 @@
+package cmd
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"sync/atomic"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"go.uber.org/zap"
+
+	"kinesis-alerter/alert"
+	"kinesis-alerter/alert/sns"
+	"kinesis-alerter/checkpoint"
+	"kinesis-alerter/consumer"
+)
+
+// Options are what Run needs besides the configuration file.
+type Options struct {
+	// AWS says how to reach AWS; see LoadAWS.
+	AWS aws.Config
+	// Output gets the log lines.
+	Output io.Writer
+	// Registry gets the metrics. Defaults to a new one.
+	Registry *prometheus.Registry
+	// Listener is what the admin server serves on. Defaults to listening on server.listen.
+	Listener net.Listener
+	// FailFast makes a missing stream, table, topic or permission at start an error instead of something to wait for.
+	FailFast bool
+	// CreateTable allows to create the lease table anew when it vanished.
+	CreateTable bool
+	// Host names this machine in the lease table and the log.
+	Host string
+}
+
+// The shares of the stop budget, in percent, by step.
+const (
+	stopShareReadiness = 1
+	stopShareShards    = 80
+	stopShareLeases    = 9
+	stopSharePublisher = 5
+	stopShareAdmin     = 5
+)
+
+// Run is the daemon. It runs until ctx is done and then stops in order, within the configuration's stop budget. It
+// returns nil if everything that was read was resolved and committed. The configuration must be valid and have its
+// defaults.
+//
+// It is deliberately one straight line: the order in which parts start is the reverse of the order in which they stop,
+// and both can be seen at once.
+func Run(ctx context.Context, c Config, o Options) (err error) {
+	reg := o.Registry
+	if reg == nil {
+		reg = prometheus.NewRegistry()
+	}
+	logs, err := NewLoggers(c.Log, o.Output, reg)
+	if err != nil {
+		return err
+	}
+	log, build := logs.Operational, currentBuild()
+	build.register(reg)
+	reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{})) //nolint:forbidigo // ready-made collectors have no promauto constructor
+
+	listener, err := listen(ctx, c, o)
+	if err != nil {
+		return err
+	}
+	log.Info("starting", zap.String("version", build.Version), zap.String("revision", build.Revision),
+		zap.String("stream", cmp.Or(c.Stream.ARN, c.Stream.Name)), zap.String("application", c.Stream.Application),
+		zap.Stringer("admin", listener.Addr()))
+
+	// The signal ends nothing by itself: the parts live in contexts of their own, and the stop list ends them in order.
+	life := newLife(context.WithoutCancel(ctx))
+	stop := &stopList{log: log}
+	defer func() {
+		began := time.Now()
+		if errors.Is(err, errStopped) {
+			err = nil
+		}
+		life.stopping.Store(true)
+		log.Info("stopping", zap.Duration("budget", c.Processing.StopBudget), zap.NamedError("because", why(ctx, err)))
+		err = errors.Join(err, stop.run(context.WithoutCancel(ctx), c.Processing.StopBudget))
+		life.end()
+		log.Info("stopped", zap.Duration("took", time.Since(began)), zap.Bool("clean", err == nil), zap.Error(err))
+		_ = log.Sync()
+	}()
+
+	state := &state{}
+	server := newAdmin(context.WithoutCancel(ctx), listener, adminDeps{
+		Gatherer: reg, LogLevel: logs.Level, Healthy: state.healthy, Ready: state.ready, Log: log.Named("admin"),
+	})
+	life.start("admin server", func(context.Context) error { return server.Run() })
+	stop.add("admin server", stopShareAdmin, server.Stop)
+
+	p, clients := c.parts(), newClients(o.AWS, reg)
+	arn, err := streamARN(ctx, c, clients.kinesis, log, o.FailFast)
+	if err != nil {
+		return err
+	}
+	if o.FailFast {
+		if err := checkTopics(ctx, c, clients.sns); err != nil {
+			return err
+		}
+	}
+	pipeline, err := alert.New(p.alert, alert.Deps{Stream: arn, Log: log.Named("alert"), Registerer: reg})
+	if err != nil {
+		return err
+	}
+	p.checkpoint.FailFast, p.checkpoint.CreateTable = o.FailFast, o.CreateTable
+	p.checkpoint.Version, p.checkpoint.Host = build.Version, o.Host
+	store, err := checkpoint.New(p.checkpoint, checkpoint.Deps{
+		DynamoDB: clients.dynamodb, Stream: clients.kinesis, Log: log.Named("lease"), Registerer: reg,
+	})
+	if err != nil {
+		return err
+	}
+	publisher, err := sns.New(p.sns, sns.Deps{
+		Client: clients.sns, Trust: store.Trust, Log: log.Named("sns"), Audit: logs.Audit, Registerer: reg,
+	})
+	if err != nil {
+		return err
+	}
+	shards, err := consumer.New(p.consumer, consumer.Deps{
+		Leases: leases{store}, Publisher: publisher, Pipeline: pipeline, Kinesis: clients.kinesis,
+		Log: log, Registerer: reg,
+	})
+	if err != nil {
+		return err
+	}
+
+	publishing := life.start("publisher", publisher.Run)
+	stop.add("publisher", stopSharePublisher, publishing.stop)
+	leasing := life.start("lease table", store.Run)
+	stop.add("lease table", stopShareLeases, func(ctx context.Context) error {
+		return errors.Join(store.Stop(ctx), leasing.stop(ctx))
+	})
+	consuming := life.start("shards", shards.Run)
+	stop.add("shards", stopShareShards, func(ctx context.Context) error {
+		store.Leave() // or the table would hand the shards that are released right back
+		return errors.Join(shards.Stop(ctx), consuming.stop(ctx))
+	})
+	state.watch(store)
+	stop.add("readiness", stopShareReadiness, func(context.Context) error {
+		state.draining.Store(true)
+		return nil
+	})
+
+	select {
+	case <-ctx.Done():
+		return nil
+	case err := <-life.failed:
+		return err
+	}
+}
+
+// why says what a stop is for.
+func why(ctx context.Context, err error) error {
+	return cmp.Or(err, context.Cause(ctx))
+}
+
+func listen(ctx context.Context, c Config, o Options) (net.Listener, error) {
+	if o.Listener != nil {
+		return o.Listener, nil
+	}
+	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", c.Server.Listen)
+	if err != nil {
+		return nil, fmt.Errorf("server.listen %s: %w", c.Server.Listen, err)
+	}
+	return l, nil
+}
+
+// life holds the running parts of the daemon.
+type life struct {
+	ctx    context.Context //nolint:containedctx // the parts' common lifetime is what this type is
+	cancel context.CancelFunc
+	// stopping is set when the stop begins: from then on parts are expected to end.
+	stopping atomic.Bool
+	// failed gets the error of the first part that ended without being asked.
+	failed chan error
+}
+
+func newLife(ctx context.Context) *life {
+	ctx, cancel := context.WithCancel(ctx)
+	return &life{ctx: ctx, cancel: cancel, failed: make(chan error, 1)}
+}
+
+// part is one running part.
+type part struct {
+	cancel context.CancelFunc
+	done   chan struct{}
+	err    error // valid after done
+}
+
+// start runs a part. A part that ends before it is stopped brings the daemon down, also when it says that all is well.
+func (l *life) start(name string, run func(context.Context) error) *part {
+	ctx, cancel := context.WithCancel(l.ctx)
+	p := &part{cancel: cancel, done: make(chan struct{})}
+	go func() {
+		defer close(p.done)
+		err := run(ctx)
+		if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
+			err = nil
+		}
+		p.err = err
+		if l.stopping.Load() {
+			return
+		}
+		if err == nil {
+			err = fmt.Errorf("%s ended by itself", name)
+		}
+		select {
+		case l.failed <- err:
+		default:
+		}
+	}()
+	return p
+}
+
+// stop cancels the part and waits for it.
+func (p *part) stop(ctx context.Context) error {
+	p.cancel()
+	select {
+	case <-p.done:
+		return p.err
+	case <-ctx.Done():
+		return fmt.Errorf("still running: %w", context.Cause(ctx))
+	}
+}
+
+// end cancels whatever the stop list has left behind.
+func (l *life) end() { l.cancel() }
+
+// state is what the probes ask.
+type state struct {
+	draining atomic.Bool
+	store    atomic.Pointer[checkpoint.Store]
+}
+
+// watch makes the lease table part of the probes.
+func (s *state) watch(store *checkpoint.Store) { s.store.Store(store) }
+
+// healthy is about this process alone: with AWS unwell, a restart would only lose what is in memory.
+func (s *state) healthy() error {
+	if store := s.store.Load(); store != nil && store.Ready() && !store.Healthy() {
+		return errors.New("the lease loop has not come round for ten seconds; restart this process")
+	}
+	return nil
+}
+
+// ready fails before the lease table was reached for the first time and from the begin of a stop on, and never for an
+// outage in between, because that would block the very rollout that mends it.
+func (s *state) ready() error {
+	if s.draining.Load() {
+		return errors.New("stopping")
+	}
+	if store := s.store.Load(); store == nil || !store.Ready() {
+		return errors.New("the lease table was not reached yet")
+	}
+	return nil
+}

@@ -1,0 +1,455 @@
+package cmd
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/sns"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
+	"github.com/stretchr/testify/require"
+
+	"kinesis-alerter/alert"
+	"kinesis-alerter/checkpoint"
+	"kinesis-alerter/internal/fakeaws"
+)
+
+const (
+	testStream   = "ExampleOutputStream"
+	testTopic    = "ExampleTopic"
+	testTopicARN = "arn:aws:sns:us-east-1:000000000000:" + testTopic
+)
+
+// testDaemon is a whole daemon inside a bubble.
+type testDaemon struct {
+	fake *fakeaws.AWS
+	reg  *prometheus.Registry
+	log  *syncBuffer
+	stop context.CancelFunc
+	done chan error
+}
+
+// startDaemon runs a daemon that alerts for high heart rates.
+func startDaemon(t *testing.T, fake *fakeaws.AWS, change func(*Config, *Options)) *testDaemon {
+	t.Helper()
+	d := &testDaemon{fake: fake, reg: prometheus.NewRegistry(), log: &syncBuffer{}, done: make(chan error, 1)}
+	ctx, cancel := context.WithCancel(t.Context())
+	d.stop = cancel
+	c := Config{
+		Stream: StreamConfig{Name: testStream, Application: "heart-rate-alerts", Start: checkpoint.Start{Kind: checkpoint.StartTrimHorizon}},
+		Rules:  []alert.RuleConfig{{Name: "high", When: "heartRate > 149", Topics: []string{"oncall"}}},
+		Topics: map[string]alert.TopicConfig{"oncall": {ARN: testTopicARN}},
+	}
+	o := Options{AWS: emulated(fake), Output: d.log, Registry: d.reg, Listener: newDeafListener(), Host: "test"}
+	if change != nil {
+		change(&c, &o)
+	}
+	c = c.WithDefaults()
+	require.NoError(t, c.Validate())
+	go func() { d.done <- Run(ctx, c, o) }()
+	return d
+}
+
+// end stops the daemon and returns what Run returned.
+func (d *testDaemon) end() error {
+	d.stop()
+	return <-d.done
+}
+
+func createTopic(t *testing.T, fake *fakeaws.AWS) {
+	t.Helper()
+	_, err := sns.NewFromConfig(emulated(fake)).CreateTopic(t.Context(), &sns.CreateTopicInput{Name: aws.String(testTopic)})
+	require.NoError(t, err)
+}
+
+// messages returns the bodies that SNS accepted.
+func messages(fake *fakeaws.AWS) []string {
+	published := fake.SNS.Messages(testTopicARN)
+	bodies := make([]string, len(published))
+	for i, p := range published {
+		bodies[i] = p.Body
+	}
+	return bodies
+}
+
+// The main job, from the start to the stop: a record becomes an alert, everything has its outcome, the progress is
+// stored, the leases are free, and nothing is left running (the bubble would not end).
+func TestDaemonTurnsRecordsIntoAlerts(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		fake := fakeaws.New(fakeaws.Options{})
+		fake.Kinesis.Create(testStream, 4)
+		createTopic(t, fake)
+		d := startDaemon(t, fake, nil)
+		time.Sleep(2 * time.Second)
+		for i := range 200 {
+			rate := 60 + i%40
+			if i%50 == 0 {
+				rate = 150 + i
+			}
+			fake.Kinesis.Put(testStream, fmt.Sprintf("patient-%d", i%20), fmt.Appendf(nil, `{"heartRate":%d}`, rate))
+		}
+		time.Sleep(3 * time.Second)
+		bodies := messages(fake)
+		slices.Sort(bodies)
+		require.Equal(t, []string{
+			`Anomaly detected ...  {"heartRate":150}`, `Anomaly detected ...  {"heartRate":200}`,
+			`Anomaly detected ...  {"heartRate":250}`, `Anomaly detected ...  {"heartRate":300}`,
+		}, bodies)
+		require.InDelta(t, 4, series(t, d.reg, "kinesis_alerter_records_total", "alerted"), 0)
+		require.InDelta(t, 196, series(t, d.reg, "kinesis_alerter_records_total", "unmatched"), 0)
+		require.Len(t, d.log.entries(t, "alert published"), 4)
+
+		began := time.Now()
+		require.NoError(t, d.end())
+		require.Less(t, time.Since(began), 5*time.Second, "an idle daemon stops long before its budget ends")
+
+		// The next one starts where this one stopped, at once.
+		fake.Kinesis.Put(testStream, "patient-1", []byte(`{"heartRate":151}`))
+		d = startDaemon(t, fake, nil)
+		time.Sleep(3 * time.Second)
+		require.Len(t, fake.SNS.Messages(testTopicARN), 5, "nothing is repeated after a clean stop")
+		require.NoError(t, d.end())
+	})
+}
+
+// Without rules the message is the sample function's, to the byte.
+func TestDaemonWithoutRulesIsTheSampleFunction(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		fake := fakeaws.New(fakeaws.Options{})
+		fake.Kinesis.Create(testStream, 1)
+		createTopic(t, fake)
+		d := startDaemon(t, fake, func(c *Config, _ *Options) { c.Rules = nil })
+		time.Sleep(time.Second)
+		fake.Kinesis.Put(testStream, "partitionkey", []byte("not JSON"))
+		time.Sleep(3 * time.Second)
+		require.NoError(t, d.end())
+		published := fake.SNS.Messages(testTopicARN)
+		require.Len(t, published, 1)
+		require.Equal(t, "Anomaly detected", published[0].Subject)
+		require.Equal(t, "Anomaly detected ...  not JSON", published[0].Body)
+		require.Len(t, published[0].Attributes, 1)
+	})
+}
+
+// A stop while SNS stands still must end within its budget, say what it left behind, and lose nothing.
+func TestStopWhileSNSIsDownIsReported(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		fake := fakeaws.New(fakeaws.Options{})
+		fake.Kinesis.Create(testStream, 1)
+		createTopic(t, fake)
+		repair := fake.Faults.Add(fakeaws.Fault{Service: fakeaws.ServiceSNS, Operation: "PublishBatch", Kind: fakeaws.BlackHole})
+		fake.Kinesis.Put(testStream, "a", []byte(`{"heartRate":180}`))
+		d := startDaemon(t, fake, nil)
+		time.Sleep(5 * time.Second)
+		began := time.Now()
+		err := d.end()
+		require.Error(t, err, "exit code 1")
+		require.ErrorContains(t, err, "stop shards: ")
+		require.LessOrEqual(t, time.Since(began), DefaultStopBudget)
+		repair()
+		time.Sleep(15 * time.Second) // whatever was not released is free by then
+		d = startDaemon(t, fake, nil)
+		time.Sleep(5 * time.Second)
+		require.Equal(t, []string{`Anomaly detected ...  {"heartRate":180}`}, messages(fake))
+		require.NoError(t, d.end())
+	})
+}
+
+// A daemon that is started before its stream, its topic and its permissions waits, says for what, and then works.
+func TestDaemonWaitsForWhatIsMissing(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		fake := fakeaws.New(fakeaws.Options{})
+		allow := fake.Faults.Add(fakeaws.Fault{
+			Service: fakeaws.ServiceDynamoDB, Operation: "CreateTable", Kind: fakeaws.Before,
+			Err: &fakeaws.Error{Code: "AccessDeniedException", Message: "not authorized to perform: dynamodb:CreateTable"},
+		})
+		d := startDaemon(t, fake, nil)
+		time.Sleep(time.Minute)
+		waiting := d.log.entries(t, "stream is not usable yet, waiting for it")
+		require.Len(t, waiting, 1, "said once, not at every attempt")
+		require.Contains(t, waiting[0]["error"], "stream ExampleOutputStream does not exist in this region and account")
+
+		fake.Kinesis.Create(testStream, 1)
+		time.Sleep(time.Minute)
+		require.Contains(t, d.log.String(), "dynamodb:CreateTable")
+		require.Contains(t, d.log.String(), "heart-rate-alerts")
+		allow()
+		fake.Kinesis.Put(testStream, "a", []byte(`{"heartRate":180}`))
+		time.Sleep(time.Minute)
+		require.Contains(t, d.log.String(), testTopicARN, "the missing topic is named")
+		require.Empty(t, messages(fake))
+		createTopic(t, fake)
+		time.Sleep(time.Minute)
+		require.Equal(t, []string{`Anomaly detected ...  {"heartRate":180}`}, messages(fake), "the alert was held, not burned")
+		require.NoError(t, d.end())
+	})
+}
+
+func TestFailFast(t *testing.T) {
+	t.Parallel()
+	deny := func(service, operation string) func(*fakeaws.AWS) {
+		return func(fake *fakeaws.AWS) {
+			fake.Faults.Add(fakeaws.Fault{
+				Service: service, Operation: operation, Kind: fakeaws.Before,
+				Err: &fakeaws.Error{Code: "AccessDeniedException", Message: "not authorized"},
+			})
+		}
+	}
+	tests := map[string]struct {
+		stream, topic bool
+		fault         func(*fakeaws.AWS)
+		want          []string
+	}{
+		"no stream":      {topic: true, want: []string{"stream ExampleOutputStream does not exist", "stream.name"}},
+		"no topic":       {stream: true, want: []string{"topic " + testTopicARN + " does not exist", "topics.oncall.arn"}},
+		"no permission":  {stream: true, topic: true, fault: deny(fakeaws.ServiceKinesis, "DescribeStreamSummary"), want: []string{"stream ExampleOutputStream", "kinesis:DescribeStreamSummary"}},
+		"no table right": {stream: true, topic: true, fault: deny(fakeaws.ServiceDynamoDB, "CreateTable"), want: []string{"heart-rate-alerts", "dynamodb:CreateTable"}},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				fake := fakeaws.New(fakeaws.Options{})
+				if test.stream {
+					fake.Kinesis.Create(testStream, 1)
+				}
+				if test.topic {
+					createTopic(t, fake)
+				}
+				if test.fault != nil {
+					test.fault(fake)
+				}
+				d := startDaemon(t, fake, func(_ *Config, o *Options) { o.FailFast = true })
+				select {
+				case err := <-d.done:
+					require.Error(t, err)
+					for _, want := range test.want {
+						require.ErrorContains(t, err, want)
+					}
+				case <-time.After(time.Minute):
+					d.stop()
+					require.Fail(t, "still running", "%v", <-d.done)
+				}
+			})
+		})
+	}
+}
+
+// A stop may come at any moment of the start; it is always clean and never waits for what is not there.
+func TestStopDuringTheStart(t *testing.T) {
+	t.Parallel()
+	for after := time.Duration(0); after < 1500*time.Millisecond; after = after*3/2 + time.Millisecond {
+		t.Run(after.String(), func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				fake := fakeaws.New(fakeaws.Options{})
+				createTopic(t, fake)
+				if after%2 == 0 {
+					fake.Kinesis.Create(testStream, 3)
+				}
+				d := startDaemon(t, fake, nil)
+				time.Sleep(after)
+				began := time.Now()
+				require.NoError(t, d.end())
+				require.Less(t, time.Since(began), 5*time.Second)
+			})
+		})
+	}
+}
+
+// Every metric of the daemon is listed in a golden file: names, types, labels and help are an interface.
+func TestMetricsAreKnown(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		fake := fakeaws.New(fakeaws.Options{})
+		fake.Kinesis.Create(testStream, 1)
+		createTopic(t, fake)
+		d := startDaemon(t, fake, nil)
+		time.Sleep(5 * time.Second)
+		families, err := d.reg.Gather()
+		require.NoError(t, err)
+		var b strings.Builder
+		for _, f := range families {
+			if !strings.HasPrefix(f.GetName(), "kinesis_alerter_") {
+				continue
+			}
+			labels := map[string]bool{}
+			for _, m := range f.GetMetric() {
+				for _, l := range m.GetLabel() {
+					labels[l.GetName()] = true
+				}
+			}
+			names := make([]string, 0, len(labels))
+			for l := range labels {
+				names = append(names, l)
+			}
+			slices.Sort(names)
+			fmt.Fprintf(&b, "%s %s {%s}\n    %s\n", f.GetName(), strings.ToLower(f.GetType().String()), strings.Join(names, ","), f.GetHelp())
+		}
+		golden(t, "metrics.golden", b.String())
+		problems, err := testutil.GatherAndLint(d.reg)
+		require.NoError(t, err)
+		require.Empty(t, problems)
+		require.NoError(t, d.end())
+	})
+}
+
+// series is the value of the counter that has the label value.
+func series(t *testing.T, reg *prometheus.Registry, name, label string) float64 {
+	t.Helper()
+	families, err := reg.Gather()
+	require.NoError(t, err)
+	for _, f := range families {
+		if f.GetName() != name {
+			continue
+		}
+		for _, m := range f.GetMetric() {
+			for _, l := range m.GetLabel() {
+				if l.GetValue() == label {
+					return m.GetCounter().GetValue()
+				}
+			}
+		}
+	}
+	return 0
+}
+
+// syncBuffer collects log lines.
+type syncBuffer struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (b *syncBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.Write(p)
+}
+
+func (b *syncBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.String()
+}
+
+// entries returns the lines with that message.
+func (b *syncBuffer) entries(t *testing.T, message string) []map[string]any {
+	t.Helper()
+	var found []map[string]any
+	for line := range strings.Lines(b.String()) {
+		var entry map[string]any
+		require.NoError(t, json.Unmarshal([]byte(line), &entry), line)
+		if entry["msg"] == message {
+			found = append(found, entry)
+		}
+	}
+	return found
+}
+
+// deafListener is a listener to which nobody connects: a bubble cannot hold a real socket.
+type deafListener struct {
+	closed chan struct{}
+	once   sync.Once
+}
+
+func newDeafListener() *deafListener { return &deafListener{closed: make(chan struct{})} }
+
+func (l *deafListener) Accept() (net.Conn, error) {
+	<-l.closed
+	return nil, net.ErrClosed
+}
+
+func (l *deafListener) Close() error {
+	l.once.Do(func() { close(l.closed) })
+	return nil
+}
+
+func (l *deafListener) Addr() net.Addr { return &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 9464} }
+
+// waitFor polls real time until ok.
+func waitFor(t *testing.T, what string, ok func() bool) {
+	t.Helper()
+	for range 1000 {
+		if ok() {
+			return
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	require.Fail(t, "waited in vain for "+what)
+}
+
+// The command line, the configuration file, the AWS configuration of the environment and real sockets, together.
+func TestMainOnLoopback(t *testing.T) {
+	fake := fakeaws.New(fakeaws.Options{})
+	var lc net.ListenConfig
+	l, err := lc.Listen(t.Context(), "tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	server := &http.Server{Handler: fake, ReadHeaderTimeout: time.Second}
+	served := make(chan struct{})
+	go func() {
+		defer close(served)
+		_ = server.Serve(l)
+	}()
+	defer func() {
+		_ = server.Close()
+		<-served
+	}()
+	free, err := lc.Listen(t.Context(), "tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	admin := free.Addr().String()
+	require.NoError(t, free.Close())
+
+	for name, value := range map[string]string{
+		"AWS_ENDPOINT_URL": "http://" + l.Addr().String(), "AWS_REGION": "us-east-1", "AWS_ACCESS_KEY_ID": "test",
+		"AWS_SECRET_ACCESS_KEY": "test", "AWS_CONFIG_FILE": "/nonexistent", "AWS_EC2_METADATA_DISABLED": "true",
+	} {
+		t.Setenv(name, value)
+	}
+	fake.Kinesis.Create(testStream, 2)
+	createTopic(t, fake)
+	file := configFile(t, fmt.Sprintf(`
+stream: {name: %s, application: loopback, start: trim_horizon}
+topics: {oncall: {arn: %q}}
+rules: [{name: high, when: "heartRate > 149"}]
+server: {listen: %q}
+`, testStream, testTopicARN, admin))
+
+	ctx, stop := context.WithCancelCause(t.Context())
+	out, exit := &syncBuffer{}, make(chan int, 1)
+	go func() {
+		exit <- Main(ctx, []string{"run", "--config", file}, environment(nil), out, out)
+	}()
+	waitFor(t, "the daemon's health", func() bool {
+		var ok bytes.Buffer
+		return Main(t.Context(), []string{"healthcheck", "--listen", admin}, environment(nil), &ok, &ok) == exitOK
+	})
+	var produced bytes.Buffer
+	require.Equal(t, exitOK, Main(t.Context(), []string{"produce", "heart-rate", "--stream", testStream, "--rate", "0", "--count", "700", "--keys", "8", "--seed", "1"},
+		environment(nil), &produced, &produced), "%s", &produced)
+	require.Contains(t, produced.String(), "700 records put into "+testStream)
+	fake.Kinesis.Put(testStream, "a", []byte(`{"heartRate":199}`))
+	waitFor(t, "the alert", func() bool {
+		return slices.Contains(messages(fake), `Anomaly detected ...  {"heartRate":199}`)
+	})
+	stop(errors.New("test is over"))
+	require.Equal(t, exitOK, <-exit, "%s", out)
+	var gone bytes.Buffer
+	require.Equal(t, exitFailed, Main(t.Context(), []string{"healthcheck", "--listen", admin}, environment(nil), &gone, &gone))
+	http.DefaultTransport.(*http.Transport).CloseIdleConnections()
+}
