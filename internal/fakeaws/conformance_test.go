@@ -210,8 +210,7 @@ func code(err error) string {
 	if err == nil {
 		return "ok"
 	}
-	var api smithy.APIError
-	if errors.As(err, &api) {
+	if api, ok := errors.AsType[smithy.APIError](err); ok {
 		return api.ErrorCode()
 	}
 	var status interface{ HTTPStatusCode() int }
@@ -237,8 +236,7 @@ func observations(of ...any) string {
 
 // failedItem is the item that a failed condition tells of.
 func failedItem(err error) map[string]types.AttributeValue {
-	var failed *types.ConditionalCheckFailedException
-	if errors.As(err, &failed) {
+	if failed, ok := errors.AsType[*types.ConditionalCheckFailedException](err); ok {
 		return failed.Item
 	}
 	return nil
