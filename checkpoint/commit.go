@@ -1,0 +1,105 @@
+package checkpoint
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"time"
+
+	"go.uber.org/zap"
+	"golang.org/x/sync/errgroup"
+)
+
+const (
+	// idleEvery is how old the stored caught-up time of an idle shard may grow.
+	idleEvery = 5 * time.Minute
+	// idleSpace is the least time between two writes of this worker that carry nothing but a caught-up time.
+	idleSpace = 2 * time.Second
+)
+
+// commits writes the offers of all leases, each at most once per checkpoint interval.
+func (s *Store) commits(ctx context.Context) error {
+	tick := time.NewTicker(s.cfg.CheckpointInterval / 4)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return nil
+		}
+		var g errgroup.Group
+		g.SetLimit(parallel)
+		for _, l := range s.due() {
+			g.Go(func() error {
+				if err := s.commit(ctx, l); err != nil && ctx.Err() == nil {
+					s.log.Debug("commit failed, trying again", zap.String("shard", l.shard), zap.Error(err))
+				}
+				return nil
+			})
+		}
+		_ = g.Wait() // its functions answer nil
+	}
+}
+
+// due answers the leases to write now, and marks them as written so that a failing one waits for its interval too.
+func (s *Store) due() []*Lease {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := time.Now()
+	var out []*Lease
+	var idle *Lease
+	for _, l := range s.leases {
+		switch {
+		case l.state == leaseOver || l.state == leaseReleasing:
+		case l.suspect, l.dirty:
+			if now.Sub(l.written) >= s.cfg.CheckpointInterval {
+				out = append(out, l)
+			}
+		case l.offer.caughtUp.Sub(l.stored.caughtUp) >= idleEvery && (idle == nil || l.stored.caughtUp.Before(idle.stored.caughtUp)):
+			idle = l
+		}
+	}
+	if idle != nil && now.Sub(s.idled) >= idleSpace {
+		s.idled = now
+		out = append(out, idle)
+	}
+	for _, l := range out {
+		l.written = now
+	}
+	slices.SortFunc(out, func(a, b *Lease) int { return cmp.Compare(a.shard, b.shard) })
+	return out
+}
+
+// acknowledge notes what is stored now.
+func (s *Store) acknowledge(l *Lease, p progress) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	l.stored, l.suspect = p, false
+	l.dirty = l.offer.position != p.position || l.offer.resolved != p.resolved
+	if r := s.rows[l.shard]; r != nil {
+		now := *r
+		now.position, now.resolved, now.caughtUp, now.load, now.at = p.position, p.resolved, p.caughtUp, p.load, time.Now()
+		s.rows[l.shard] = &now
+	}
+	s.confirm(l, time.Now())
+}
+
+// confirm notes that the stored checkpoint of a lease was current at that time. Call it with mu held.
+func (s *Store) confirm(l *Lease, at time.Time) {
+	if !at.IsZero() && l.state != leaseOver {
+		s.m.progress.WithLabelValues(l.shard).Set(float64(at.UnixMilli()) / 1000)
+	}
+}
+
+// raise takes a stored checkpoint over that is beyond the offer.
+func (s *Store) raise(l *Lease, r *row) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	l.suspect = false
+	l.stored.position, l.stored.resolved = r.position, r.resolved
+	if r.position.Compare(l.offer.position) > 0 && !r.ended() {
+		l.offer.position, l.offer.resolved = r.position, r.resolved
+	}
+	l.dirty = l.offer.position != l.stored.position
+	s.rows[l.shard] = r
+}

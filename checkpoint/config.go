@@ -1,0 +1,169 @@
+package checkpoint
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"regexp"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/kinesis"
+	"github.com/prometheus/client_golang/prometheus"
+	"go.uber.org/zap"
+)
+
+// Defaults and limits of Config.
+const (
+	DefaultLeaseDuration      = 10 * time.Second
+	MinLeaseDuration          = 3 * time.Second
+	MaxLeaseDuration          = 5 * time.Minute
+	DefaultCheckpointInterval = time.Second
+	MinCheckpointInterval     = 100 * time.Millisecond
+)
+
+// StartKind says where an application without checkpoints begins.
+type StartKind uint8
+
+// The kinds of start.
+const (
+	StartLatest StartKind = iota
+	StartTrimHorizon
+	StartTime
+)
+
+// Start is where an application without checkpoints begins. The zero value is latest: with what arrives after the
+// application's first start. It is written as "latest", "trim_horizon" or an RFC 3339 time.
+type Start struct {
+	Kind StartKind
+	Time time.Time // with StartTime
+}
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (s *Start) UnmarshalText(text []byte) error {
+	switch v := string(text); v {
+	case "", "latest":
+		*s = Start{}
+	case "trim_horizon":
+		*s = Start{Kind: StartTrimHorizon}
+	default:
+		t, err := time.Parse(time.RFC3339, v)
+		if err != nil {
+			return fmt.Errorf("%q is none of latest, trim_horizon and an RFC 3339 time such as 2026-11-22T09:00:00Z", v)
+		}
+		*s = Start{Kind: StartTime, Time: t}
+	}
+	return nil
+}
+
+// MarshalText implements encoding.TextMarshaler.
+func (s Start) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
+
+func (s Start) String() string {
+	switch s.Kind {
+	case StartTrimHorizon:
+		return "trim_horizon"
+	case StartTime:
+		return s.Time.Format(time.RFC3339)
+	case StartLatest:
+	}
+	return "latest"
+}
+
+// Config says which stream is read, under which name, and how leases run.
+type Config struct {
+	// Application names the consumers that share progress. Required.
+	Application string
+	// Table is the lease table. Defaults to Application.
+	Table string
+	// StreamName or StreamARN is required; the ARN wins.
+	StreamName, StreamARN string
+	// Start applies to shards without a checkpoint. Defaults to latest.
+	Start Start
+	// LeaseDuration is how long a worker that fell silent keeps its shards, from 3 s to 5 min. Defaults to 10 s. The
+	// first worker writes it into the table, and that value is in force for all.
+	LeaseDuration time.Duration
+	// CheckpointInterval is how often progress of a shard is written at most, from 100 ms to a third of the lease
+	// duration. Defaults to 1 s.
+	CheckpointInterval time.Duration
+	// CreateTable allows to create the table anew after it vanished under a running process. A table that this
+	// process never saw is always created.
+	CreateTable bool
+	// FailFast makes Run return start-up faults that it would otherwise wait out (a missing permission or stream).
+	FailFast bool
+	// Version of this program, shown in the worker's row.
+	Version string
+	// Host is the readable part of the worker's id. Defaults to "worker".
+	Host string
+}
+
+// WithDefaults returns a copy in which what was left out has its default.
+func (c Config) WithDefaults() Config {
+	c.Table = cmp.Or(c.Table, c.Application)
+	c.LeaseDuration = cmp.Or(c.LeaseDuration, DefaultLeaseDuration)
+	c.CheckpointInterval = cmp.Or(c.CheckpointInterval, min(DefaultCheckpointInterval, c.LeaseDuration/3))
+	c.Version = cmp.Or(c.Version, "unknown")
+	c.Host = cmp.Or(c.Host, "worker")
+	return c
+}
+
+// Validate returns every fault of a configuration with its defaults, joined; each is a *ConfigError.
+func (c Config) Validate() error {
+	var errs []error
+	bad := func(field string, value any, rule string, args ...any) {
+		errs = append(errs, &ConfigError{Field: field, Value: value, Rule: fmt.Sprintf(rule, args...)})
+	}
+	// AWS: table names have 3 to 255 characters of a-z A-Z 0-9 _ - and dot, stream names 1 to 128 of the same.
+	if !regexp.MustCompile(`^[a-zA-Z0-9_.-]{3,255}$`).MatchString(c.Table) {
+		bad("stream.application", c.Table, "names the DynamoDB table: 3 to 255 letters, digits, dots, dashes or underscores")
+	}
+	switch {
+	case c.StreamARN != "":
+		if !regexp.MustCompile(`^arn:[a-z0-9-]+:kinesis:[a-z0-9-]+:\d{12}:stream/[a-zA-Z0-9_.-]{1,128}$`).MatchString(c.StreamARN) {
+			bad("stream.arn", c.StreamARN, "must look like arn:aws:kinesis:us-east-1:123456789012:stream/NAME")
+		}
+	case !regexp.MustCompile(`^[a-zA-Z0-9_.-]{1,128}$`).MatchString(c.StreamName):
+		bad("stream.name", c.StreamName, "must be 1 to 128 letters, digits, dots, dashes or underscores, or give stream.arn")
+	}
+	if c.Start.Kind == StartTime && c.Start.Time.IsZero() {
+		bad("stream.start", c.Start, "needs a time")
+	}
+	if c.LeaseDuration < MinLeaseDuration || c.LeaseDuration > MaxLeaseDuration {
+		bad("leases.duration", c.LeaseDuration, "must be between %s and %s", MinLeaseDuration, MaxLeaseDuration)
+	}
+	if c.CheckpointInterval < MinCheckpointInterval || c.CheckpointInterval > max(c.LeaseDuration/3, MinCheckpointInterval) {
+		bad("processing.checkpoint_interval", c.CheckpointInterval,
+			"must be between %s and a third of leases.duration (%s), so that a takeover repeats little", MinCheckpointInterval, c.LeaseDuration/3)
+	}
+	return errors.Join(errs...)
+}
+
+// stream names the stream in messages and as a label.
+func (c Config) stream() string { return cmp.Or(c.StreamName, c.StreamARN) }
+
+// DynamoDB is what the lease table needs of the service; *dynamodb.Client has it. The client should make two or three
+// attempts with short timeouts: a call is given up within a second anyhow.
+type DynamoDB interface {
+	CreateTable(context.Context, *dynamodb.CreateTableInput, ...func(*dynamodb.Options)) (*dynamodb.CreateTableOutput, error)
+	DescribeTable(context.Context, *dynamodb.DescribeTableInput, ...func(*dynamodb.Options)) (*dynamodb.DescribeTableOutput, error)
+	GetItem(context.Context, *dynamodb.GetItemInput, ...func(*dynamodb.Options)) (*dynamodb.GetItemOutput, error)
+	PutItem(context.Context, *dynamodb.PutItemInput, ...func(*dynamodb.Options)) (*dynamodb.PutItemOutput, error)
+	UpdateItem(context.Context, *dynamodb.UpdateItemInput, ...func(*dynamodb.Options)) (*dynamodb.UpdateItemOutput, error)
+	DeleteItem(context.Context, *dynamodb.DeleteItemInput, ...func(*dynamodb.Options)) (*dynamodb.DeleteItemOutput, error)
+	Scan(context.Context, *dynamodb.ScanInput, ...func(*dynamodb.Options)) (*dynamodb.ScanOutput, error)
+}
+
+// Stream is what the lease table needs of Kinesis; *kinesis.Client has it.
+type Stream interface {
+	ListShards(context.Context, *kinesis.ListShardsInput, ...func(*kinesis.Options)) (*kinesis.ListShardsOutput, error)
+	DescribeStreamSummary(context.Context, *kinesis.DescribeStreamSummaryInput, ...func(*kinesis.Options)) (*kinesis.DescribeStreamSummaryOutput, error)
+}
+
+// Deps are the parts that a Store works with. All are required.
+type Deps struct {
+	DynamoDB   DynamoDB
+	Stream     Stream
+	Log        *zap.Logger
+	Registerer prometheus.Registerer
+}

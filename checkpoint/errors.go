@@ -1,0 +1,99 @@
+package checkpoint
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+	"github.com/aws/smithy-go"
+)
+
+// Causes of the end of a lease, as context.Cause of Lease.Context tells them.
+var (
+	// ErrLeaseLost: this process may no longer act on the shard. Stop at once; nothing that was not yet committed
+	// will be.
+	ErrLeaseLost = errors.New("lease lost")
+	// ErrLeaseHandedOff: the shard belongs to the worker that HandOff named in the table.
+	ErrLeaseHandedOff = errors.New("lease handed off")
+	// ErrLeaseReleased: RemoveLeaseOwner or Stop gave the lease back.
+	ErrLeaseReleased = errors.New("lease released")
+	// ErrShardEnded: Finish wrote SHARD_END.
+	ErrShardEnded = errors.New("shard ended")
+)
+
+// Faults for which Run returns. None of them mends itself.
+var (
+	// ErrOtherStream: the table's progress belongs to another stream, or to one that was deleted and created anew.
+	ErrOtherStream = errors.New("lease table belongs to another stream")
+	// ErrForeignTable: the table holds rows that this program did not write.
+	ErrForeignTable = errors.New("table is not a lease table of kinesis-alerter")
+	// ErrFormat: the table was written by a version with another row format.
+	ErrFormat = errors.New("lease table has another format")
+)
+
+// ErrNoHandoff is the answer of HandOff when no handoff is requested, or no longer.
+var ErrNoHandoff = errors.New("no handoff is requested")
+
+var (
+	errNotGranted  = errors.New("shard is not granted to this process")
+	errTableGone   = errors.New("lease table is gone")
+	errStopped     = errors.New("store stopped")
+	errRowVanished = errors.New("row vanished")
+)
+
+// ConfigError is one value that cannot be.
+type ConfigError struct {
+	Field string // path in the configuration file, such as "leases.duration"
+	Value any
+	Rule  string
+}
+
+func (e *ConfigError) Error() string { return fmt.Sprintf("%s: %v: %s", e.Field, e.Value, e.Rule) }
+
+// ConfigField is the path of the value in the configuration file.
+func (e *ConfigError) ConfigField() string { return e.Field }
+
+// fault says what is wrong with a call in words that name the resource, and the permission if that is what is missing.
+func fault(permission, resource string, err error) error {
+	var api smithy.APIError
+	if !errors.As(err, &api) {
+		return fmt.Errorf("%s on %s: %w", permission, resource, err)
+	}
+	switch api.ErrorCode() {
+	case "AccessDeniedException", "AccessDenied", "UnauthorizedOperation":
+		return fmt.Errorf("permission %s on %s is missing: grant it to the role of this process: %w", permission, resource, err)
+	case "UnrecognizedClientException", "InvalidSignatureException", "ExpiredTokenException", "InvalidClientTokenId":
+		return fmt.Errorf("%s on %s: AWS does not accept the credentials of this process: %w", permission, resource, err)
+	case "ResourceNotFoundException":
+		return fmt.Errorf("%s does not exist in this region and account (%s): create it or correct its name: %w", resource, permission, err)
+	}
+	return fmt.Errorf("%s on %s: %w", permission, resource, err)
+}
+
+// isFatal reports whether waiting cannot help.
+func isFatal(err error) bool {
+	return errors.Is(err, ErrOtherStream) || errors.Is(err, ErrForeignTable) || errors.Is(err, ErrFormat)
+}
+
+// isOver reports whether err says that a lease had ended already, so that there is nothing left to do for it.
+func isOver(err error) bool {
+	return errors.Is(err, ErrLeaseLost) || errors.Is(err, ErrLeaseHandedOff) || errors.Is(err, ErrLeaseReleased) || errors.Is(err, ErrShardEnded)
+}
+
+func isNotFound(err error) bool {
+	var nf *types.ResourceNotFoundException
+	return errors.As(err, &nf)
+}
+
+// refused reports whether a condition did not hold, and the row as it was if the service told.
+func refused(err error) (map[string]types.AttributeValue, bool) {
+	var ccf *types.ConditionalCheckFailedException
+	if !errors.As(err, &ccf) {
+		return nil, false
+	}
+	return ccf.Item, true
+}
+
+// cause is why a context ended, never nil for one that did.
+func cause(ctx context.Context) error { return context.Cause(ctx) }

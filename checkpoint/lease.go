@@ -1,0 +1,196 @@
+package checkpoint
+
+import (
+	"context"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
+	par "github.com/vmware/vmware-go-kcl-v2/clientlibrary/partition"
+	"go.uber.org/zap"
+)
+
+// leaseState is where a lease is on its way from the table to the KCL and back.
+//
+//	granted ──GetLease──▶ running ──RemoveLeaseOwner──▶ releasing ──▶ forgotten
+//	   │                     │ lost, handed off, ended
+//	   ▼                     ▼
+//	forgotten              over ──RemoveLeaseOwner──▶ forgotten
+//
+// A shard whose lease is not forgotten is not taken again, so no second consumer of it starts before the first is gone.
+type leaseState uint8
+
+const (
+	leaseGranted leaseState = iota
+	leaseRunning
+	leaseReleasing
+	leaseOver
+)
+
+// progress is one offer to the table.
+type progress struct {
+	position Position
+	resolved string
+	caughtUp time.Time
+	load     float64
+}
+
+// Lease is the ownership of one shard. Its methods are safe for concurrent use.
+type Lease struct {
+	store *Store
+	shard string
+	first row                    // as it was when the lease began
+	start types.StartingPosition // without a sub-sequence number
+	since time.Time
+
+	ctx    context.Context //nolint:containedctx // a lease is a lifetime: its context is what it gives to its holder
+	cancel context.CancelCauseFunc
+	// writing is held while the row is written, so that a commit cannot arrive after the release that follows it.
+	writing chan struct{}
+
+	// What follows is guarded by store.mu.
+
+	worker  *incarnation
+	epoch   int64
+	state   leaseState
+	asked   *par.ShardStatus // the status for which FetchCheckpoint was called last
+	offer   progress
+	stored  progress
+	dirty   bool
+	suspect bool // a scan saw the row otherwise: write, so that the fence decides
+	written time.Time
+	handoff chan struct{}
+	target  string // of the requested handoff
+	rest    time.Time
+}
+
+// Context is done when the lease is over; context.Cause tells why: ErrLeaseLost, ErrLeaseHandedOff, ErrLeaseReleased or
+// ErrShardEnded.
+func (l *Lease) Context() context.Context { return l.ctx }
+
+// Shard is the id of the shard.
+func (l *Lease) Shard() string { return l.shard }
+
+// Epoch is the number of this ownership. It grows with every change of owner, over all workers.
+func (l *Lease) Epoch() int64 {
+	l.store.mu.Lock()
+	defer l.store.mu.Unlock()
+	return l.epoch
+}
+
+// Start says where to read from. With AT_SEQUENCE_NUMBER the records inside the aggregate up to and including sub are
+// already resolved. resolved is what the last owner gave to Commit, or empty.
+func (l *Lease) Start() (from types.StartingPosition, sub uint32, resolved string) {
+	p := l.first.position
+	switch {
+	case p.IsZero():
+		return l.start, 0, l.first.resolved
+	case p.Sub == WholeRecord:
+		return types.StartingPosition{Type: types.ShardIteratorTypeAfterSequenceNumber, SequenceNumber: aws.String(p.Sequence)}, p.Sub, l.first.resolved
+	}
+	return types.StartingPosition{Type: types.ShardIteratorTypeAtSequenceNumber, SequenceNumber: aws.String(p.Sequence)}, p.Sub, l.first.resolved
+}
+
+// maxResolved bounds what Commit stores above the checkpoint, in bytes.
+const maxResolved = 64 << 10
+
+// Commit offers progress: everything up to and including (sequence, sub) is resolved. It does no I/O. The latest offer
+// is written within the checkpoint interval, and with a release, handoff or end. An offer below an earlier one is
+// ignored and counted. resolved describes what is resolved above that position (at most 64 KiB; longer is stored as
+// nothing, which repeats alerts but loses none). An empty sequence only notes caughtUp (the time up to which the shard
+// was read) and load (bytes per second).
+func (l *Lease) Commit(sequence string, sub uint32, resolved string, caughtUp time.Time, load float64) {
+	s := l.store
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if l.state == leaseOver {
+		return
+	}
+	l.offer.load = max(load, 0)
+	if caughtUp.After(l.offer.caughtUp) {
+		l.offer.caughtUp = caughtUp
+	}
+	if sequence == "" {
+		if !l.dirty {
+			s.confirm(l, caughtUp)
+		}
+		return
+	}
+	p := Position{Sequence: sequence, Sub: sub}
+	if !validSequence(sequence) || p.Compare(l.offer.position) < 0 {
+		s.m.committed(resultIgnored)
+		return
+	}
+	if len(resolved) > maxResolved {
+		resolved = ""
+	}
+	if p == l.offer.position && resolved == l.offer.resolved {
+		if !l.dirty {
+			s.confirm(l, caughtUp)
+		}
+		return
+	}
+	l.offer.position, l.offer.resolved, l.dirty = p, resolved, true
+}
+
+// HandoffRequested is closed when the planner wants the shard on another worker. After KeepLease a new request is a new
+// channel, so ask each time.
+func (l *Lease) HandoffRequested() <-chan struct{} {
+	l.store.mu.Lock()
+	defer l.store.mu.Unlock()
+	return l.handoff
+}
+
+// KeepLease calls a requested handoff off. The shard is not asked for again for a minute.
+func (l *Lease) KeepLease() {
+	l.store.mu.Lock()
+	defer l.store.mu.Unlock()
+	if l.target == "" || l.state == leaseOver {
+		return
+	}
+	l.store.log.Info("handoff called off, the drain took too long", zap.String("shard", l.shard), zap.String("target", l.target))
+	l.target, l.handoff = "", make(chan struct{})
+	l.rest = time.Now().Add(shardRest)
+}
+
+// Lost reports that the stream no longer holds the position that Start named. oldest is the age limit of what the
+// stream still holds, or the arrival time of its oldest record. The answer is whether records may have been missed:
+// false when the shard was known to be read up to oldest or later, so that nothing was there.
+func (l *Lease) Lost(oldest time.Time) bool {
+	caughtUp := l.first.caughtUp
+	missed := caughtUp.IsZero() || caughtUp.Before(oldest)
+	if missed {
+		l.store.m.gaps.WithLabelValues("true").Inc()
+		l.store.log.Error("the stream no longer holds the checkpoint, records were missed; going on at TRIM_HORIZON",
+			zap.String("shard", l.shard), zap.String("checkpoint", l.first.position.Sequence), zap.Time("caught_up", caughtUp), zap.Time("oldest", oldest))
+	} else {
+		l.store.m.gaps.WithLabelValues("false").Inc()
+		l.store.log.Info("the stream no longer holds the checkpoint, but nothing was there; going on at TRIM_HORIZON",
+			zap.String("shard", l.shard), zap.Time("caught_up", caughtUp))
+	}
+	return missed
+}
+
+// HandOff writes the last offer and the new owner in one conditional write. Call it when all is resolved. After nil the
+// lease is over. After an error it is as it was, unless Context is done.
+func (l *Lease) HandOff(ctx context.Context) error { return l.store.handOff(ctx, l) }
+
+// Finish ends the shard: rows for its children first, then SHARD_END with the last offer, so that a crash in between
+// repeats the end and never orphans a child. Call it when all is resolved. children is what the last GetRecords answer
+// said, or nil, in which case the next listing finds them. After nil the lease is over; after an error it is as it was,
+// unless Context is done, and Finish may be called again.
+func (l *Lease) Finish(ctx context.Context, children []types.ChildShard) error {
+	return l.store.finish(ctx, l, children)
+}
+
+// lock waits for the row's write token.
+func (l *Lease) lock(ctx context.Context) error {
+	select {
+	case l.writing <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return cause(ctx)
+	}
+}
+
+func (l *Lease) unlock() { <-l.writing }

@@ -1,0 +1,223 @@
+package checkpoint
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
+)
+
+// shardInfo is what is known of one shard apart from its row.
+type shardInfo struct {
+	parents []string
+	closed  bool
+	// inListing says that some completed listing held the shard, so that a parent which that listing did not hold is
+	// past the retention, and not merely unknown.
+	inListing bool
+	// absent counts the listings in a row, each at least a minute after the one before, that did not hold the shard.
+	absent int
+}
+
+// lineage is the family tree of a stream's shards, from listings and from the rows of peers.
+type lineage struct {
+	shards map[string]*shardInfo
+}
+
+func newLineage() *lineage { return &lineage{shards: map[string]*shardInfo{}} }
+
+// learn adds a shard that a row or a GetRecords answer told of. It may be younger than the last listing, so it counts
+// as listed until a listing says otherwise.
+func (l *lineage) learn(id string, parents []string) {
+	s := l.shards[id]
+	if s == nil {
+		s = &shardInfo{}
+		l.shards[id] = s
+	}
+	if len(s.parents) == 0 {
+		s.parents = parents
+	}
+}
+
+// listed merges a complete listing. Shards in known were known when the listing began; only those can be missing
+// from it, and that counts only when spaced says that the last listing that counted is about a minute old.
+func (l *lineage) listed(shards []types.Shard, known map[string]bool, spaced bool) {
+	present := make(map[string]bool, len(shards))
+	for i := range shards {
+		id := aws.ToString(shards[i].ShardId)
+		present[id] = true
+		l.learn(id, parentsOf(&shards[i]))
+		s := l.shards[id]
+		s.inListing, s.absent = true, 0
+		s.closed = shards[i].SequenceNumberRange != nil && shards[i].SequenceNumberRange.EndingSequenceNumber != nil
+	}
+	for id, s := range l.shards {
+		if !present[id] && known[id] && spaced {
+			s.absent++
+		}
+	}
+}
+
+func (l *lineage) known() map[string]bool {
+	out := make(map[string]bool, len(l.shards))
+	for id := range l.shards {
+		out[id] = true
+	}
+	return out
+}
+
+func (l *lineage) children(id string) []string {
+	var out []string
+	for child, s := range l.shards {
+		if slices.Contains(s.parents, id) {
+			out = append(out, child)
+		}
+	}
+	return out
+}
+
+func parentsOf(s *types.Shard) []string {
+	var out []string
+	for _, p := range []*string{s.ParentShardId, s.AdjacentParentShardId} {
+		if id := aws.ToString(p); id != "" {
+			out = append(out, id)
+		}
+	}
+	return out
+}
+
+// origin is the moment at which the application began, and which shards the stream had then.
+type origin struct {
+	t0           time.Time
+	open, closed map[string]bool
+}
+
+// skipped reports whether a shard is never read: under latest, what was closed at T0 holds nothing newer than T0.
+func (o *origin) skipped(start Start, id string) bool {
+	return start.Kind == StartLatest && o.closed[id]
+}
+
+// from is where a shard without a checkpoint starts.
+func (o *origin) from(start Start, id string) types.StartingPosition {
+	if !o.open[id] && !o.closed[id] {
+		// Created after T0: all that it holds is newer than T0, and no record of it was ever read.
+		return types.StartingPosition{Type: types.ShardIteratorTypeTrimHorizon}
+	}
+	switch start.Kind {
+	case StartLatest:
+		return types.StartingPosition{Type: types.ShardIteratorTypeAtTimestamp, Timestamp: aws.Time(o.t0)}
+	case StartTime:
+		return types.StartingPosition{Type: types.ShardIteratorTypeAtTimestamp, Timestamp: aws.Time(start.Time)}
+	case StartTrimHorizon:
+	}
+	return types.StartingPosition{Type: types.ShardIteratorTypeTrimHorizon}
+}
+
+// finished reports whether nothing of a shard is left to read.
+func (l *lineage) finished(id string, rows map[string]*row, o *origin, start Start) bool {
+	if r := rows[id]; r != nil && (r.ended() || !r.position.IsZero()) {
+		return r.ended()
+	}
+	return o.skipped(start, id)
+}
+
+// gateOpen reports whether a shard may be read: every parent that is still listed is finished.
+//
+// A parent that nobody here has heard of is past the retention only if a listing that held the child did not hold it;
+// otherwise the child came from a peer's row and the parent's row is merely late.
+func (l *lineage) gateOpen(id string, rows map[string]*row, o *origin, start Start) bool {
+	s := l.shards[id]
+	if s == nil {
+		return false
+	}
+	for _, p := range s.parents {
+		parent := l.shards[p]
+		switch {
+		case l.finished(p, rows, o, start):
+		case parent == nil && s.inListing:
+		case parent != nil && parent.absent > 0 && s.inListing:
+		default:
+			return false
+		}
+	}
+	return true
+}
+
+// encodeShards writes shard ids as sorted text: consecutive numbers of the usual names as ranges ("0-99,104"), other
+// names as they are. Thousands of shards fit into one attribute.
+func encodeShards(ids map[string]bool) string {
+	var numbers []uint64
+	var parts []string
+	for _, id := range slices.Sorted(maps.Keys(ids)) {
+		if n, ok := shardNumber(id); ok {
+			numbers = append(numbers, n)
+		} else {
+			parts = append(parts, id)
+		}
+	}
+	slices.Sort(numbers)
+	for i := 0; i < len(numbers); {
+		j := i
+		for j+1 < len(numbers) && numbers[j+1] == numbers[j]+1 {
+			j++
+		}
+		if i == j {
+			parts = append(parts, strconv.FormatUint(numbers[i], 10))
+		} else {
+			parts = append(parts, fmt.Sprintf("%d-%d", numbers[i], numbers[j]))
+		}
+		i = j + 1
+	}
+	return strings.Join(parts, ",")
+}
+
+// maxShards bounds what a damaged row can make us allocate; it is far above any stream's quota.
+const maxShards = 1 << 20
+
+func decodeShards(s string) (map[string]bool, error) {
+	out := map[string]bool{}
+	if s == "" {
+		return out, nil
+	}
+	for part := range strings.SplitSeq(s, ",") {
+		first, last, isRange := strings.Cut(part, "-")
+		lo, err := strconv.ParseUint(first, 10, 64)
+		if err != nil {
+			out[part] = true
+			continue
+		}
+		hi := lo
+		if isRange {
+			if hi, err = strconv.ParseUint(last, 10, 64); err != nil {
+				return nil, fmt.Errorf("shard range %q: %w", part, err)
+			}
+		}
+		if hi < lo || hi-lo >= maxShards {
+			return nil, fmt.Errorf("shard range %q is not a range", part)
+		}
+		for n := lo; n <= hi; n++ {
+			out[shardName(n)] = true
+		}
+	}
+	return out, nil
+}
+
+const (
+	shardPrefix = "shardId-"
+	shardDigits = 12
+)
+
+func shardName(n uint64) string { return fmt.Sprintf("%s%0*d", shardPrefix, shardDigits, n) }
+
+func shardNumber(id string) (uint64, bool) {
+	digits, ok := strings.CutPrefix(id, shardPrefix)
+	if !ok || len(digits) != shardDigits {
+		return 0, false
+	}
+	n, err := strconv.ParseUint(digits, 10, 64)
+	return n, err == nil && shardName(n) == id
+}

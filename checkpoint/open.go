@@ -1,0 +1,282 @@
+package checkpoint
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+	"github.com/aws/smithy-go"
+	"go.uber.org/zap"
+)
+
+// open reaches table and stream and reads or writes the #application row. It goes on until that is done, logging a
+// fault once for each change of its text, and returns an error only for what waiting cannot mend.
+func (s *Store) open(ctx context.Context, failFast bool) error {
+	said := ""
+	for attempt := 0; ; attempt++ {
+		s.alive()
+		err := s.tryOpen(ctx)
+		switch {
+		case err == nil:
+			if said != "" {
+				s.log.Info("lease table reached")
+			}
+			return nil
+		case ctx.Err() != nil:
+			return cause(ctx)
+		case isFatal(err), failFast && permanent(err):
+			return err
+		}
+		if text := faultText(err); text != said {
+			said = text
+			s.log.Error("cannot use the lease table yet, going on trying", zap.Error(err))
+		}
+		if !sleep(ctx, backoff(attempt)) {
+			return cause(ctx)
+		}
+	}
+}
+
+// permanent reports whether somebody has to do something before a call can work.
+func permanent(err error) bool {
+	var api smithy.APIError
+	if !errors.As(err, &api) {
+		return errors.Is(err, errTableGone)
+	}
+	switch api.ErrorCode() {
+	case "AccessDeniedException", "AccessDenied", "ResourceNotFoundException", "UnrecognizedClientException",
+		"InvalidSignatureException", "ValidationException", "InvalidArgumentException":
+		return true
+	}
+	return false
+}
+
+// faultText is the text by which faults are told apart: request ids, which differ every time, left out.
+func faultText(err error) string {
+	var api smithy.APIError
+	if errors.As(err, &api) {
+		var op *smithy.OperationError
+		if errors.As(err, &op) {
+			return op.OperationName + " " + api.ErrorCode() + " " + api.ErrorMessage()
+		}
+		return api.ErrorCode() + " " + api.ErrorMessage()
+	}
+	return err.Error()
+}
+
+func (s *Store) tryOpen(ctx context.Context) error {
+	if err := s.ensureTable(ctx); err != nil {
+		return err
+	}
+	return s.ensureApplication(ctx)
+}
+
+// ensureTable waits until the table is ACTIVE, and creates it where none was ever seen.
+func (s *Store) ensureTable(ctx context.Context) error {
+	for {
+		s.alive()
+		desc, err := s.describeTable(ctx)
+		switch {
+		case isNotFound(err):
+			s.mu.Lock()
+			may := !s.saw || s.cfg.CreateTable
+			s.mu.Unlock()
+			if !may {
+				return fmt.Errorf("%w: %s: restore it from a backup, or start with --create-table to begin a new one", errTableGone, s.cfg.Table)
+			}
+			if err := s.createTable(ctx); err != nil {
+				return err
+			}
+		case err != nil:
+			return fault("dynamodb:DescribeTable", "table "+s.cfg.Table, err)
+		case desc.TableStatus == types.TableStatusActive, desc.TableStatus == types.TableStatusUpdating:
+			if len(desc.KeySchema) != 1 || aws.ToString(desc.KeySchema[0].AttributeName) != attrKey {
+				return fmt.Errorf("%w: the key of table %s is %s, not %s: give this application another table name (leases import copies checkpoints)",
+					ErrForeignTable, s.cfg.Table, keySchema(desc.KeySchema), attrKey)
+			}
+			s.mu.Lock()
+			s.saw = true
+			s.mu.Unlock()
+			return nil
+		}
+		if !sleep(ctx, jitter(150*time.Millisecond)) {
+			return cause(ctx)
+		}
+	}
+}
+
+func (s *Store) describeTable(ctx context.Context) (*types.TableDescription, error) {
+	ctx, cancel := context.WithTimeout(ctx, 3*callTimeout)
+	defer cancel()
+	out, err := s.table.db.DescribeTable(ctx, &dynamodb.DescribeTableInput{TableName: &s.cfg.Table})
+	if err != nil {
+		return nil, err
+	}
+	return out.Table, nil
+}
+
+func keySchema(ks []types.KeySchemaElement) string {
+	out := ""
+	for _, k := range ks {
+		out += "/" + aws.ToString(k.AttributeName)
+	}
+	return out[min(1, len(out)):]
+}
+
+func (s *Store) createTable(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, 5*callTimeout)
+	defer cancel()
+	_, err := s.table.db.CreateTable(ctx, &dynamodb.CreateTableInput{
+		TableName:            &s.cfg.Table,
+		BillingMode:          types.BillingModePayPerRequest,
+		KeySchema:            []types.KeySchemaElement{{AttributeName: aws.String(attrKey), KeyType: types.KeyTypeHash}},
+		AttributeDefinitions: []types.AttributeDefinition{{AttributeName: aws.String(attrKey), AttributeType: types.ScalarAttributeTypeS}},
+	})
+	var inUse *types.ResourceInUseException
+	switch {
+	case err == nil:
+		s.log.Info("lease table created")
+		return nil
+	case errors.As(err, &inUse): // another first worker was quicker
+		return nil
+	}
+	return fault("dynamodb:CreateTable", "table "+s.cfg.Table, err)
+}
+
+// ensureApplication reads the #application row, or writes it: the first worker's from the stream as it is now, that of
+// a table that vanished under us from memory.
+func (s *Store) ensureApplication(ctx context.Context) error {
+	arn, created, err := s.describeStream(ctx)
+	if err != nil {
+		return err
+	}
+	it, err := s.table.get(ctx, keyApplication, true)
+	if err != nil {
+		return err
+	}
+	if it == nil {
+		if err := s.refuseForeign(ctx); err != nil {
+			return err
+		}
+		s.mu.Lock()
+		app := s.app
+		s.mu.Unlock()
+		if app == nil {
+			if app, err = s.newApplication(ctx, arn, created); err != nil {
+				return err
+			}
+		}
+		err := s.table.putNew(ctx, app.encode())
+		if _, exists := refused(err); err != nil && !exists {
+			return err
+		}
+		// Read what won the race, also when we think that we did: the answer may belong to an earlier attempt.
+		if it, err = s.table.get(ctx, keyApplication, true); err != nil {
+			return err
+		}
+		if it == nil {
+			return fmt.Errorf("row %s of table %s vanished at once", keyApplication, s.cfg.Table)
+		}
+	}
+	app, err := decodeApplication(it)
+	if err != nil {
+		return err
+	}
+	if app.streamARN != arn || app.streamCreated != created {
+		return fmt.Errorf("%w: table %s is about %s, created %s; the stream is %s, created %s: its sequence numbers mean nothing here. "+
+			"Give the application another name, or delete the table to begin anew at start: %s", ErrOtherStream, s.cfg.Table,
+			app.streamARN, time.Unix(app.streamCreated, 0).UTC().Format(time.RFC3339), arn, time.Unix(created, 0).UTC().Format(time.RFC3339), s.cfg.Start)
+	}
+	s.adoptApplication(app)
+	return nil
+}
+
+func (s *Store) adoptApplication(app *application) {
+	s.mu.Lock()
+	before := s.app
+	s.app, s.ready = app, true
+	s.duration = app.duration
+	s.mu.Unlock()
+	switch {
+	case before == nil:
+		if app.duration != s.cfg.LeaseDuration {
+			s.log.Warn("the lease duration of the table is in force; to change it, stop all workers and change the row #application",
+				zap.Duration("table", app.duration), zap.Duration("configured", s.cfg.LeaseDuration))
+		}
+		s.log.Info("application read", zap.Time("t0", app.origin.t0), zap.String("generation", app.generation), zap.Duration("lease_duration", app.duration))
+	case before.generation != app.generation:
+		s.log.Warn("the lease table was begun anew by another worker", zap.String("generation", app.generation), zap.String("before", before.generation))
+	}
+	s.replan()
+}
+
+// refuseForeign looks whether a table without #application row holds another library's rows.
+func (s *Store) refuseForeign(ctx context.Context) error {
+	page, err := s.table.page(ctx, nil)
+	if err != nil {
+		return err
+	}
+	for _, it := range page.Items {
+		if _, java := it[attrJavaLease]; java {
+			return fmt.Errorf("%w: table %s holds rows of a KCL for Java (row %s): give this application another table name; leases import copies checkpoints",
+				ErrForeignTable, s.cfg.Table, text(it[attrKey]))
+		}
+		if _, ours := it[attrEpoch]; !ours && isShardKey(text(it[attrKey])) {
+			return fmt.Errorf("%w: row %s of table %s has no %s: give this application another table name",
+				ErrForeignTable, text(it[attrKey]), s.cfg.Table, attrEpoch)
+		}
+	}
+	return nil
+}
+
+// newApplication fixes the moment at which the application begins. The listing comes first and gives T0: what it holds
+// was there at T0, and a shard that it does not hold is younger.
+func (s *Store) newApplication(ctx context.Context, arn string, created int64) (*application, error) {
+	shards, at, err := s.listShards(ctx)
+	if err != nil {
+		return nil, err
+	}
+	app := &application{
+		streamARN: arn, streamCreated: created, generation: randomHex(8), duration: s.cfg.LeaseDuration,
+		origin: origin{t0: at, open: map[string]bool{}, closed: map[string]bool{}},
+	}
+	for i := range shards {
+		id := aws.ToString(shards[i].ShardId)
+		if r := shards[i].SequenceNumberRange; r != nil && r.EndingSequenceNumber != nil {
+			app.origin.closed[id] = true
+		} else {
+			app.origin.open[id] = true
+		}
+	}
+	return app, nil
+}
+
+// keepTable looks after table and #application row when a call found them gone.
+func (s *Store) keepTable(ctx context.Context) error {
+	for {
+		select {
+		case <-s.tableC:
+		case <-ctx.Done():
+			return nil
+		}
+		if err := s.open(ctx, false); err != nil {
+			if ctx.Err() != nil {
+				return nil
+			}
+			return err
+		}
+		s.mu.Lock()
+		for _, l := range s.leases {
+			l.suspect = true
+		}
+		s.mu.Unlock()
+		s.rescan()
+		if !sleep(ctx, time.Second) { // a table that comes and goes must not be described in a loop
+			return nil
+		}
+	}
+}

@@ -1,0 +1,234 @@
+package checkpoint
+
+import (
+	"cmp"
+	"hash/fnv"
+	"slices"
+)
+
+const (
+	// negligibleLoad is the mean load of a worker, in bytes per second, below which only counts are balanced: below it
+	// a shard costs more by existing than by what it carries.
+	negligibleLoad = 64 << 10
+	// loadTolerance is the part of the mean by which loads may differ.
+	loadTolerance = 0.1
+)
+
+// planShard is one unfinished shard as the planner sees it.
+type planShard struct {
+	id string
+	// owner is empty for nobody and for a worker that is fenced or gone. One that is not among the workers is on its
+	// way out: its shards are not free yet, but they will be.
+	owner string
+	open  bool // all parents are finished
+	load  float64
+	// movable says that its owner, this worker, may hand it over now: it runs, no handoff is under way, and its last
+	// change of owner is at least a minute old. It means nothing for a peer's shard.
+	movable bool
+	// target is the worker to which a handoff is already under way.
+	target string
+}
+
+// handOver is one shard that this worker should give away.
+type handOver struct{ shard, target string }
+
+// plan decides what one worker does next, from the same rows from which its peers decide theirs. It is a pure
+// function: equal inputs give equal plans.
+//
+// Free shards come first, up to the fair share by count. Only when none is left does a worker that has too much hand
+// over, so that a worker which just started is not given what it is about to take.
+func plan(me string, workers []string, shards []planShard) (acquire []string, give []handOver) {
+	if !slices.Contains(workers, me) {
+		return nil, nil
+	}
+	workers = slices.Sorted(slices.Values(workers))
+	f := newFleet(workers)
+	var free []planShard
+	soon := 0
+	for _, s := range shards {
+		switch owner := cmp.Or(s.target, s.owner); {
+		case f.index[owner] != nil:
+			f.index[owner].add(s)
+		case owner != "":
+			soon++
+		case s.open:
+			free = append(free, s)
+		}
+	}
+	if len(free) > 0 {
+		return f.take(me, free, soon), nil
+	}
+	return nil, f.balance(me)
+}
+
+// fleet is the assignment that the planner works on.
+type fleet struct {
+	members []*member // sorted by worker id
+	index   map[string]*member
+}
+
+type member struct {
+	id     string
+	shards []planShard
+	load   float64
+}
+
+func newFleet(workers []string) *fleet {
+	f := &fleet{index: make(map[string]*member, len(workers))}
+	for _, w := range workers {
+		m := &member{id: w}
+		f.members = append(f.members, m)
+		f.index[w] = m
+	}
+	return f
+}
+
+func (m *member) add(s planShard) {
+	m.shards = append(m.shards, s)
+	m.load += s.load
+}
+
+func (m *member) remove(i int) planShard {
+	s := m.shards[i]
+	m.shards = slices.Delete(m.shards, i, i+1)
+	m.load -= s.load
+	return s
+}
+
+// take answers which free shards to try, those first of which this worker is the rendezvous winner: workers that start
+// together then reach for different shards, without talking to each other.
+func (f *fleet) take(me string, free []planShard, soon int) []string {
+	total := len(free) + soon
+	for _, m := range f.members {
+		total += len(m.shards)
+	}
+	share := (total + len(f.members) - 1) / len(f.members)
+	room := share - len(f.index[me].shards)
+	if room <= 0 {
+		return nil
+	}
+	type ranked struct {
+		id    string
+		above int // how many workers have a better claim
+		score uint64
+	}
+	order := make([]ranked, 0, len(free))
+	for _, s := range free {
+		r := ranked{id: s.id, score: rendezvous(me, s.id)}
+		for _, m := range f.members {
+			if m.id != me && rendezvous(m.id, s.id) > r.score {
+				r.above++
+			}
+		}
+		order = append(order, r)
+	}
+	slices.SortFunc(order, func(a, b ranked) int {
+		return cmp.Or(cmp.Compare(a.above, b.above), cmp.Compare(b.score, a.score), cmp.Compare(a.id, b.id))
+	})
+	out := make([]string, 0, min(room, len(order)))
+	for _, r := range order[:min(room, len(order))] {
+		out = append(out, r.id)
+	}
+	return out
+}
+
+func rendezvous(worker, shard string) uint64 {
+	h := fnv.New64a()
+	_, _ = h.Write([]byte(worker))
+	_, _ = h.Write([]byte{0})
+	_, _ = h.Write([]byte(shard))
+	x := h.Sum64()
+	// FNV's last bytes barely reach the high bits, and names differ in their last bytes; this is splitmix64's finish.
+	x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9
+	x = (x ^ (x >> 27)) * 0x94d049bb133111eb
+	return x ^ (x >> 31)
+}
+
+// balance plays the moves of the whole fleet through and answers those of me. Each worker plays the same game, so two
+// donors rarely pick the same receiver, and a move that did not happen is planned again from the next scan.
+func (f *fleet) balance(me string) []handOver {
+	var out []handOver
+	moved := map[string]bool{}
+	for {
+		donor, receiver, i := f.move(me, moved)
+		if donor == nil {
+			return out
+		}
+		s := donor.remove(i)
+		moved[s.id] = true
+		receiver.add(s)
+		if donor.id == me {
+			out = append(out, handOver{shard: s.id, target: receiver.id})
+		}
+	}
+}
+
+// move answers the next move, or a nil donor. Load goes first; counts are evened out where that leaves the loads in
+// tolerance. Load moves lower the sum of squared loads, count moves that of counts without leaving the tolerance that
+// would start a load move, and no shard moves twice, so the game ends.
+func (f *fleet) move(me string, moved map[string]bool) (donor, receiver *member, shard int) {
+	var total float64
+	for _, m := range f.members {
+		total += m.load
+	}
+	mean := total / float64(len(f.members))
+	tolerance := mean * loadTolerance
+	loaded := mean >= negligibleLoad
+	if loaded {
+		hi := slices.MaxFunc(f.members, func(a, b *member) int { return cmp.Compare(a.load, b.load) })
+		lo := slices.MinFunc(f.members, func(a, b *member) int { return cmp.Compare(a.load, b.load) })
+		if diff := hi.load - lo.load; diff > tolerance {
+			best, bestGain := -1, 0.0
+			for i, s := range hi.shards {
+				gain := min(s.load, diff-s.load) // how far the smaller of the two changes moves towards the middle
+				if gain > bestGain && f.may(me, hi, s, moved) {
+					best, bestGain = i, gain
+				}
+			}
+			// A gain below a tenth of what is tolerated is noise, and every handoff costs a drain.
+			if best >= 0 && bestGain > tolerance*loadTolerance {
+				return hi, lo, best
+			}
+			return nil, nil, 0
+		}
+	}
+	hi := slices.MaxFunc(f.members, func(a, b *member) int { return cmp.Compare(len(a.shards), len(b.shards)) })
+	lo := slices.MinFunc(f.members, func(a, b *member) int { return cmp.Compare(len(a.shards), len(b.shards)) })
+	if len(hi.shards)-len(lo.shards) < 2 {
+		return nil, nil, 0
+	}
+	best := -1
+	for i, s := range hi.shards {
+		if !f.may(me, hi, s, moved) || (loaded && f.spreadAfter(hi, lo, s.load) > tolerance) {
+			continue
+		}
+		if best < 0 || cmp.Or(cmp.Compare(s.load, hi.shards[best].load), cmp.Compare(s.id, hi.shards[best].id)) < 0 {
+			best = i
+		}
+	}
+	if best < 0 {
+		return nil, nil, 0
+	}
+	return hi, lo, best
+}
+
+// may reports whether a shard can move in the game: a peer's as far as we know, our own only when it is movable.
+func (f *fleet) may(me string, owner *member, s planShard, moved map[string]bool) bool {
+	return !moved[s.id] && s.target == "" && (owner.id != me || s.movable)
+}
+
+// spreadAfter is the largest difference of loads after a shard of that load went from one member to another.
+func (f *fleet) spreadAfter(from, to *member, load float64) float64 {
+	lo, hi := from.load-load, from.load-load
+	for _, m := range f.members {
+		l := m.load
+		switch m {
+		case from:
+			l -= load
+		case to:
+			l += load
+		}
+		lo, hi = min(lo, l), max(hi, l)
+	}
+	return hi - lo
+}

@@ -1,0 +1,250 @@
+package checkpoint
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"time"
+
+	"go.uber.org/zap"
+	"golang.org/x/sync/errgroup"
+)
+
+// coolDown is how long this process leaves a shard alone after it released it, or after taking it did not work.
+const coolDown = 2 * time.Second
+
+// planner takes what this worker should have, and asks for handoffs of what it should not.
+func (s *Store) planner(ctx context.Context) error {
+	tick := time.NewTicker(time.Second) // for what time alone changes: cool-downs and rests
+	defer tick.Stop()
+	for {
+		select {
+		case <-s.planC:
+		case <-tick.C:
+		case <-ctx.Done():
+			return nil
+		}
+		s.carryOut(ctx)
+	}
+}
+
+// want is one shard to take, and the row from which that was decided.
+type want struct {
+	shard string
+	was   *row
+}
+
+func (s *Store) carryOut(ctx context.Context) {
+	inc, wants := s.decide()
+	if len(wants) == 0 {
+		return
+	}
+	var g errgroup.Group
+	g.SetLimit(parallel)
+	for _, w := range wants {
+		g.Go(func() error {
+			if !s.trusted(inc) {
+				return nil
+			}
+			if err := s.acquire(ctx, inc, w.shard, w.was); err != nil && ctx.Err() == nil {
+				s.noteTable(err)
+				s.log.Warn("cannot take a shard yet", zap.String("shard", w.shard), zap.Error(err))
+				s.mu.Lock()
+				s.cool[w.shard] = time.Now().Add(coolDown)
+				s.mu.Unlock()
+			}
+			return nil
+		})
+	}
+	_ = g.Wait() // its functions answer nil
+	s.replan()
+}
+
+func (s *Store) trusted(inc *incarnation) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.me == inc && inc.window.open(time.Now())
+}
+
+// decide makes the plan from what is in memory, requests the handoffs in it, and answers what to take.
+func (s *Store) decide() (*incarnation, []want) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := time.Now()
+	inc := s.me
+	if inc == nil || s.app == nil || s.scanned.IsZero() || s.leaving || !inc.window.open(now) {
+		return nil, nil
+	}
+	workers := []string{inc.id}
+	for id, p := range s.peers {
+		if !p.fenced && !p.leaving && !s.retired[id] {
+			workers = append(workers, id)
+		}
+	}
+	maps.DeleteFunc(s.cool, func(_ string, until time.Time) bool { return now.After(until) })
+	var shards []planShard
+	var wants []want
+	for _, id := range s.shardIDs() {
+		p, mine := s.planned(id, workers, now)
+		if p == nil {
+			continue
+		}
+		shards = append(shards, *p)
+		if mine {
+			wants = append(wants, want{id, s.rows[id]})
+		}
+	}
+	acquire, give := plan(inc.id, workers, shards)
+	for _, id := range acquire {
+		wants = append(wants, want{id, s.rows[id]})
+	}
+	for _, h := range give {
+		l := s.leases[h.shard]
+		if l == nil || l.state != leaseRunning || l.target != "" {
+			continue
+		}
+		l.target = h.target
+		close(l.handoff)
+		s.log.Info("handoff requested", zap.String("shard", h.shard), zap.String("target", h.target))
+	}
+	return inc, wants
+}
+
+// shardIDs are all shards that may be read, sorted. Call it with mu held.
+func (s *Store) shardIDs() []string {
+	ids := make([]string, 0, len(s.lineage.shards))
+	for id, info := range s.lineage.shards {
+		if info.absent == 0 || s.leases[id] != nil {
+			ids = append(ids, id)
+		}
+	}
+	slices.Sort(ids)
+	return ids
+}
+
+// planned is a shard as the planner sees it, or nil when it is no matter of planning. adopt says that the row names
+// this worker, which does not hold it: a peer handed it over, or an answer of our own was lost. Call it with mu held.
+func (s *Store) planned(id string, workers []string, now time.Time) (p *planShard, adopt bool) {
+	r := s.rows[id]
+	if l := s.leases[id]; l != nil {
+		p = &planShard{id: id, owner: s.me.id, load: l.offer.load, target: l.target}
+		if l.state == leaseOver && r != nil && r.owner != "" && r.owner != l.worker.id {
+			p.owner = s.liveOwner(r.owner)
+			if p.owner == "" {
+				return nil, false // free for peers; for us when the consumer is gone
+			}
+			return p, false
+		}
+		if p.target != "" && !slices.Contains(workers, p.target) {
+			p.target = "" // it died; the handoff under way ends in its expiry, or the shard stays
+		}
+		p.movable = l.state == leaseRunning && l.target == "" && !now.Before(l.rest)
+		return p, false
+	}
+	if s.lineage.finished(id, s.rows, &s.app.origin, s.cfg.Start) {
+		return nil, false
+	}
+	if now.Before(s.cool[id]) {
+		return nil, false
+	}
+	p = &planShard{id: id, open: s.lineage.gateOpen(id, s.rows, &s.app.origin, s.cfg.Start)}
+	if r != nil {
+		p.load = r.load
+		if r.owner == s.me.id {
+			p.owner = s.me.id
+			return p, true
+		}
+		p.owner = s.liveOwner(r.owner)
+	}
+	return p, false
+}
+
+// liveOwner is owner, or empty when it is fenced or has no row. Call it with mu held.
+func (s *Store) liveOwner(owner string) string {
+	if p := s.peers[owner]; p != nil && !p.fenced {
+		return owner
+	}
+	if s.orphans[owner] || s.peers[owner] != nil {
+		return ""
+	}
+	return owner // unknown yet: the next scan finds out
+}
+
+// grant makes a lease of a row that is ours now.
+func (s *Store) grant(ctx context.Context, inc *incarnation, r, was *row) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.me != inc || s.leases[r.id] != nil || s.leaving {
+		s.replan() // the row names an id that is over, or us: the rules for such rows free it
+		return
+	}
+	event := eventAcquired
+	rest := time.Time{}
+	switch {
+	case was == nil || was.owner == "":
+	case was.owner == inc.id:
+		event, rest = eventReceived, time.Now().Add(shardRest)
+	default:
+		event = eventStolen
+	}
+	// A lease outlives the activity that took it, and ends when its worker does (Run ends all when it returns).
+	lease, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
+	now := time.Now()
+	progressed := progress{position: r.position, resolved: r.resolved, caughtUp: r.caughtUp, load: r.load}
+	s.leases[r.id] = &Lease{
+		store: s, shard: r.id, first: *r, start: s.app.origin.from(s.cfg.Start, r.id), since: now,
+		ctx: lease, cancel: cancel, writing: make(chan struct{}, 1),
+		worker: inc, epoch: r.epoch, offer: progressed, stored: progressed, handoff: make(chan struct{}), rest: rest,
+	}
+	delete(s.memory, r.id)
+	s.m.event(event)
+	s.m.held.Inc()
+	s.log.Info("lease taken", zap.String("shard", r.id), zap.String("how", string(event)), zap.Int64("epoch", r.epoch), zap.String("checkpoint", r.position.Sequence))
+	s.notify()
+}
+
+// noteRow takes a row into memory that was just read or written.
+func (s *Store) noteRow(r *row) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.rows[r.id] = r
+	s.lineage.learn(r.id, r.parents)
+}
+
+func (s *Store) dropRow(id string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.rows, id)
+}
+
+// changeRow replaces a row in memory by a changed copy.
+func (s *Store) changeRow(id string, change func(*row)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	r := row{id: id}
+	if old := s.rows[id]; old != nil {
+		r = *old
+	}
+	r.at = time.Now()
+	change(&r)
+	s.rows[id] = &r
+}
+
+// noteLeft notes what a last write stored.
+func (s *Store) noteLeft(l *Lease, c claim) {
+	s.changeRow(l.shard, func(r *row) {
+		r.owner, r.epoch, r.parents = "", c.epoch, l.first.parents
+		if !c.offer.position.IsZero() {
+			r.position, r.resolved = c.offer.position, c.offer.resolved
+		}
+		r.caughtUp, r.load = c.offer.caughtUp, c.offer.load
+	})
+}
+
+func (s *Store) setOwner(id, owner string) {
+	s.changeRow(id, func(r *row) { r.owner, r.epoch = owner, r.epoch+1 })
+}
+
+func (s *Store) setEnded(id string) {
+	s.changeRow(id, func(r *row) { r.position, r.resolved = Position{Sequence: ShardEnd}, "" })
+}

@@ -1,0 +1,225 @@
+package checkpoint
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+)
+
+// Keys of the rows that are not shards. No shard id starts with '#', and '#' within a key parts a shard from what
+// belongs to it.
+const (
+	keyApplication = "#application"
+	keyFleet       = "#fleet"
+	keyWorker      = "#worker/"
+)
+
+// Attribute names. Those that the KCL has too carry its names.
+const (
+	attrKey       = "leaseKey"
+	attrOwner     = "leaseOwner"
+	attrEpoch     = "leaseEpoch"
+	attrPosition  = "checkpoint"
+	attrSub       = "checkpointSub"
+	attrResolved  = "resolved"
+	attrCaughtUp  = "caughtUp" // Unix milliseconds
+	attrLoad      = "load"     // bytes per second
+	attrParents   = "parents"
+	attrCounter   = "counter"
+	attrFenced    = "fenced"
+	attrLeaving   = "leaving"
+	attrVersion   = "version"
+	attrStream    = "streamARN"
+	attrCreated   = "streamCreated" // Unix seconds
+	attrFormat    = "format"
+	attrTable     = "generation"
+	attrDuration  = "leaseDuration" // milliseconds
+	attrT0        = "t0"            // Unix milliseconds
+	attrOpen      = "openShards"
+	attrClosed    = "closedShards"
+	attrJavaLease = "leaseCounter" // of a KCL for Java
+)
+
+// rowFormat is the version of the row format; another one is refused.
+const rowFormat = 1
+
+type item = map[string]types.AttributeValue
+
+// row is one shard's row.
+type row struct {
+	id       string
+	owner    string
+	epoch    int64
+	position Position
+	resolved string
+	caughtUp time.Time
+	load     float64
+	parents  []string
+	at       time.Time // when this process read or wrote it
+}
+
+func (r *row) ended() bool { return r.position.Sequence == ShardEnd }
+
+// progressed reports whether the shard was ever read and committed.
+func (r *row) progressed() bool { return !r.position.IsZero() }
+
+// workerRow is one worker's heartbeat.
+type workerRow struct {
+	id      string
+	counter int64
+	fenced  bool
+	leaving bool
+	version string
+}
+
+func isShardKey(key string) bool { return key != "" && !strings.Contains(key, "#") }
+
+func decodeRow(it item, at time.Time) (*row, error) {
+	r := &row{
+		id: text(it[attrKey]), owner: text(it[attrOwner]), resolved: text(it[attrResolved]), at: at,
+		position: Position{Sequence: text(it[attrPosition]), Sub: WholeRecord},
+	}
+	var err error
+	if r.epoch, err = integer(it[attrEpoch]); err != nil {
+		return nil, fmt.Errorf("row %s: %s: %w", r.id, attrEpoch, err)
+	}
+	if av, ok := it[attrSub]; ok {
+		sub, err := integer(av)
+		if err != nil {
+			return nil, fmt.Errorf("row %s: %s: %w", r.id, attrSub, err)
+		}
+		r.position.Sub = uint32(min(max(sub, 0), int64(WholeRecord))) //nolint:gosec // clamped to the range on this line
+	}
+	if r.position.IsZero() {
+		r.position.Sub = 0
+	}
+	if ms, err := integer(it[attrCaughtUp]); err == nil && ms > 0 {
+		r.caughtUp = time.UnixMilli(ms)
+	}
+	if n, ok := it[attrLoad].(*types.AttributeValueMemberN); ok {
+		if f, err := strconv.ParseFloat(n.Value, 64); err == nil && f > 0 {
+			r.load = f
+		}
+	}
+	switch p := it[attrParents].(type) {
+	case *types.AttributeValueMemberSS:
+		r.parents = p.Value
+	case *types.AttributeValueMemberL:
+		for _, v := range p.Value {
+			r.parents = append(r.parents, text(v))
+		}
+	}
+	return r, nil
+}
+
+// encode writes the whole row, for where none was.
+func (r *row) encode() item {
+	it := item{attrKey: str(r.id), attrEpoch: num(r.epoch)}
+	if r.owner != "" {
+		it[attrOwner] = str(r.owner)
+	}
+	if !r.position.IsZero() {
+		it[attrPosition] = str(r.position.Sequence)
+		if !r.ended() {
+			it[attrSub] = num(int64(r.position.Sub))
+		}
+	}
+	if r.resolved != "" {
+		it[attrResolved] = str(r.resolved)
+	}
+	if !r.caughtUp.IsZero() {
+		it[attrCaughtUp] = num(r.caughtUp.UnixMilli())
+	}
+	if len(r.parents) > 0 {
+		it[attrParents] = &types.AttributeValueMemberSS{Value: r.parents}
+	}
+	return it
+}
+
+func decodeWorker(it item) (workerRow, error) {
+	w := workerRow{id: strings.TrimPrefix(text(it[attrKey]), keyWorker), version: text(it[attrVersion])}
+	_, w.fenced = it[attrFenced]
+	_, w.leaving = it[attrLeaving]
+	var err error
+	w.counter, err = integer(it[attrCounter])
+	if err != nil {
+		return w, fmt.Errorf("worker row %s: %s: %w", w.id, attrCounter, err)
+	}
+	return w, nil
+}
+
+// application is the row of that name.
+type application struct {
+	streamARN     string
+	streamCreated int64 // Unix seconds; the wire carries no finer time reliably
+	generation    string
+	duration      time.Duration
+	origin        origin
+}
+
+func decodeApplication(it item) (*application, error) {
+	if f, err := integer(it[attrFormat]); err != nil || f != rowFormat {
+		return nil, fmt.Errorf("%w: this version reads format %d, the table says %q: use the version that wrote it, or another table",
+			ErrFormat, rowFormat, numberText(it[attrFormat]))
+	}
+	a := &application{streamARN: text(it[attrStream]), generation: text(it[attrTable])}
+	var err error
+	if a.streamCreated, err = integer(it[attrCreated]); err != nil {
+		return nil, fmt.Errorf("row %s: %s: %w", keyApplication, attrCreated, err)
+	}
+	ms, err := integer(it[attrDuration])
+	if err != nil || ms < MinLeaseDuration.Milliseconds() || ms > MaxLeaseDuration.Milliseconds() {
+		return nil, fmt.Errorf("row %s: %s %q is not between %s and %s", keyApplication, attrDuration, numberText(it[attrDuration]), MinLeaseDuration, MaxLeaseDuration)
+	}
+	a.duration = time.Duration(ms) * time.Millisecond
+	if ms, err = integer(it[attrT0]); err != nil {
+		return nil, fmt.Errorf("row %s: %s: %w", keyApplication, attrT0, err)
+	}
+	a.origin.t0 = time.UnixMilli(ms)
+	if a.origin.open, err = decodeShards(text(it[attrOpen])); err != nil {
+		return nil, fmt.Errorf("row %s: %w", keyApplication, err)
+	}
+	if a.origin.closed, err = decodeShards(text(it[attrClosed])); err != nil {
+		return nil, fmt.Errorf("row %s: %w", keyApplication, err)
+	}
+	return a, nil
+}
+
+func (a *application) encode() item {
+	it := item{
+		attrKey: str(keyApplication), attrStream: str(a.streamARN), attrCreated: num(a.streamCreated), attrFormat: num(rowFormat),
+		attrTable: str(a.generation), attrDuration: num(a.duration.Milliseconds()), attrT0: num(a.origin.t0.UnixMilli()),
+	}
+	if s := encodeShards(a.origin.open); s != "" {
+		it[attrOpen] = str(s)
+	}
+	if s := encodeShards(a.origin.closed); s != "" {
+		it[attrClosed] = str(s)
+	}
+	return it
+}
+
+func str(s string) types.AttributeValue { return &types.AttributeValueMemberS{Value: s} }
+
+func num(n int64) types.AttributeValue {
+	return &types.AttributeValueMemberN{Value: strconv.FormatInt(n, 10)}
+}
+
+func text(av types.AttributeValue) string {
+	if s, ok := av.(*types.AttributeValueMemberS); ok {
+		return s.Value
+	}
+	return ""
+}
+
+func numberText(av types.AttributeValue) string {
+	if n, ok := av.(*types.AttributeValueMemberN); ok {
+		return n.Value
+	}
+	return ""
+}
+
+func integer(av types.AttributeValue) (int64, error) { return strconv.ParseInt(numberText(av), 10, 64) }

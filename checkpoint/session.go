@@ -1,0 +1,280 @@
+package checkpoint
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	ddb "github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+	"go.uber.org/zap"
+)
+
+// incarnation is this process under one worker id. When it ends, its id is never used again.
+type incarnation struct {
+	id   string
+	over chan struct{} // closed when it ends
+
+	// Guarded by Store.mu.
+	counter int64
+	window  trustWindow
+}
+
+// heartbeats joins the fleet, keeps the heartbeat, and joins under a new id whenever the old one is over.
+func (s *Store) heartbeats(ctx context.Context) error {
+	for attempt := 0; ; attempt++ {
+		inc, err := s.join(ctx)
+		if err == nil {
+			attempt = 0
+			s.retire(ctx)
+			s.beat(ctx, inc)
+		} else {
+			s.noteTable(err)
+			if attempt == 1 { // the first may be a passing fault
+				s.log.Warn("cannot write the worker's row, going on trying", zap.Error(err))
+			}
+		}
+		if ctx.Err() != nil {
+			return nil
+		}
+		if err != nil && !sleep(ctx, backoff(attempt)) {
+			return nil
+		}
+	}
+}
+
+// join writes a worker row under a new id. Leases are taken only after it is there, so that a lease whose owner has no
+// row is free for certain.
+func (s *Store) join(ctx context.Context) (*incarnation, error) {
+	inc := &incarnation{id: s.cfg.Host + "/" + randomHex(4), over: make(chan struct{}), counter: 1}
+	s.mu.Lock()
+	leaving := s.leaving
+	lease := s.duration
+	s.mu.Unlock()
+	begin := time.Now()
+	row := item{attrKey: str(keyWorker + inc.id), attrCounter: num(inc.counter), attrVersion: str(s.cfg.Version)}
+	if leaving {
+		row[attrLeaving] = &ddb.AttributeValueMemberBOOL{Value: true}
+	}
+	mine, _, unknown := s.table.settle(ctx, keyWorker+inc.id, s.table.putNew(ctx, row), func(it item) bool {
+		w, err := decodeWorker(it)
+		return err == nil && !w.fenced && w.counter == inc.counter
+	})
+	if unknown != nil {
+		// The row may still appear. Nobody beats it, so peers fence it like that of any dead worker.
+		return nil, unknown
+	}
+	if !mine {
+		return nil, errors.New("worker id " + inc.id + " is taken")
+	}
+	inc.window = newTrustWindow(begin, lease)
+	s.mu.Lock()
+	s.me = inc
+	s.notify()
+	s.mu.Unlock()
+	s.log.Info("joined the fleet", zap.String("worker", inc.id))
+	s.bump()
+	s.rescan()
+	return inc, nil
+}
+
+// retire fences the former ids of this process, so that their shards need not wait until a peer finds them silent.
+// Their leases have ended here before.
+func (s *Store) retire(ctx context.Context) {
+	s.mu.Lock()
+	old := sortedKeys(s.retired)
+	s.mu.Unlock()
+	for _, id := range old {
+		e := &expr{}
+		e.setAttr(attrFenced, &ddb.AttributeValueMemberBOOL{Value: true})
+		e.ifPresent(attrKey)
+		_, err := s.table.update(ctx, keyWorker+id, e)
+		if _, gone := refused(err); err != nil && !gone {
+			continue // a peer does it when the lease duration is over
+		}
+		s.mu.Lock()
+		delete(s.retired, id)
+		s.orphans[id] = true
+		s.mu.Unlock()
+		s.bump()
+		s.rescan()
+	}
+}
+
+// beat keeps the heartbeat of one incarnation until that is over.
+func (s *Store) beat(ctx context.Context, inc *incarnation) {
+	s.mu.Lock()
+	interval := s.duration / 3
+	s.mu.Unlock()
+	var first time.Time // start of the first attempt at the next count
+	next := time.Now().Add(interval)
+	for {
+		t := time.NewTimer(time.Until(next))
+		select {
+		case <-t.C:
+		case <-s.beatC:
+		case <-inc.over:
+			t.Stop()
+			return
+		case <-ctx.Done():
+			t.Stop()
+			return
+		}
+		t.Stop()
+		begin := time.Now()
+		if first.IsZero() {
+			first = begin
+		}
+		confirmed, err := s.heartbeat(ctx, inc, first)
+		switch {
+		case confirmed:
+			s.m.renewal(resultOK)
+			next, first = first.Add(interval), time.Time{}
+		case err != nil:
+			s.m.renewal(resultError)
+			s.noteTable(err)
+			if first.Equal(begin) {
+				s.log.Warn("heartbeat failed, trying again while the leases are trusted", zap.Error(err), zap.Duration("trust_left", s.trustLeft(inc)))
+			}
+			next = time.Now().Add(jitter(interval / 10))
+		default:
+			s.m.renewal(resultFenced)
+			s.endIncarnation(inc, "the worker's row is fenced or gone")
+			return
+		}
+	}
+}
+
+// heartbeat makes one attempt at the next count. Neither confirmed nor an error means that the row refused it for good.
+func (s *Store) heartbeat(ctx context.Context, inc *incarnation, first time.Time) (confirmed bool, err error) {
+	s.mu.Lock()
+	counter, leaving, lease := inc.counter, s.leaving, s.duration
+	s.mu.Unlock()
+	e := &expr{}
+	e.setAttr(attrCounter, num(counter+1))
+	if leaving {
+		e.setAttr(attrLeaving, &ddb.AttributeValueMemberBOOL{Value: true})
+	}
+	e.ifEqual(attrCounter, num(counter))
+	e.ifAbsent(attrFenced)
+	ctx, cancel := context.WithTimeout(ctx, max(s.trustLeft(inc), time.Millisecond))
+	defer cancel()
+	key := keyWorker + inc.id
+	_, err = s.table.update(ctx, key, e)
+	confirmed, now, err := s.table.settle(ctx, key, err, func(it item) bool {
+		w, err := decodeWorker(it)
+		return err == nil && !w.fenced && w.counter == counter+1
+	})
+	if !confirmed {
+		if now != nil && err != nil {
+			if w, bad := decodeWorker(now); bad == nil && w.fenced {
+				return false, nil
+			}
+		}
+		return false, err
+	}
+	s.mu.Lock()
+	inc.counter = counter + 1
+	inc.window = newTrustWindow(first, lease)
+	s.mu.Unlock()
+	if leaving {
+		s.bump()
+	}
+	return true, nil
+}
+
+func (s *Store) trustLeft(inc *incarnation) time.Duration {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return inc.window.left(time.Now())
+}
+
+// guard ends an incarnation when its window closes. It looks four times a second as well, because a timer does not run
+// while the machine is suspended.
+func (s *Store) guard(ctx context.Context) error {
+	for {
+		s.mu.Lock()
+		inc, wait := s.me, 250*time.Millisecond
+		if inc != nil {
+			wait = min(wait, inc.window.left(time.Now()))
+		}
+		s.mu.Unlock()
+		if inc != nil && wait <= 0 {
+			s.endIncarnation(inc, "no heartbeat was confirmed in time")
+			continue
+		}
+		if !sleep(ctx, wait) {
+			return nil
+		}
+	}
+}
+
+// endIncarnation ends every lease of one worker id for good.
+func (s *Store) endIncarnation(inc *incarnation, why string) {
+	s.mu.Lock()
+	if s.me != inc {
+		s.mu.Unlock()
+		return
+	}
+	s.me = nil
+	s.retired[inc.id] = true
+	close(inc.over)
+	lost := 0
+	for _, l := range s.leases {
+		if l.worker == inc && l.state != leaseOver {
+			s.end(l, ErrLeaseLost, eventExpired)
+			lost++
+		}
+	}
+	s.notify()
+	s.mu.Unlock()
+	s.log.Error("leases lost, joining again under a new id", zap.String("worker", inc.id), zap.String("reason", why), zap.Int("leases", lost))
+}
+
+// endAll cancels the contexts of all leases when Run returns; Stop and RemoveLeaseOwner still release their rows.
+func (s *Store) endAll() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, l := range s.leases {
+		l.cancel(ErrLeaseReleased)
+	}
+	s.notify()
+}
+
+// endLease ends one lease. Ending it twice is harmless.
+func (s *Store) endLease(l *Lease, why error, event leaseEvent) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.end(l, why, event)
+	s.notify()
+	s.replan()
+}
+
+// end is endLease with mu held.
+func (s *Store) end(l *Lease, why error, event leaseEvent) {
+	if l.state == leaseOver {
+		return
+	}
+	waiting := l.state == leaseGranted
+	l.state = leaseOver
+	l.cancel(why)
+	s.remember(l, why)
+	s.m.event(event)
+	s.m.held.Dec()
+	s.m.forget(l.shard)
+	if waiting { // no consumer runs, so none will report its end
+		delete(s.leases, l.shard)
+	}
+}
+
+// remember keeps what this process knows of a shard that it held, in case that the row vanishes.
+func (s *Store) remember(l *Lease, why error) {
+	if errors.Is(why, ErrLeaseHandedOff) {
+		delete(s.memory, l.shard) // from here on it is the peer's to remember
+		return
+	}
+	r := &row{id: l.shard, epoch: l.epoch, position: l.offer.position, resolved: l.offer.resolved, caughtUp: l.offer.caughtUp, parents: l.first.parents}
+	if errors.Is(why, ErrShardEnded) {
+		r.position, r.resolved = Position{Sequence: ShardEnd}, ""
+	}
+	s.memory[l.shard] = r
+}

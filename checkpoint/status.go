@@ -1,0 +1,127 @@
+package checkpoint
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"time"
+)
+
+// ShardState is what a shard's row says about its reading.
+type ShardState string
+
+// The states of a shard in a Status.
+const (
+	ShardUnread  ShardState = "unread"  // free, or not yet begun
+	ShardHeld    ShardState = "held"    // by this process
+	ShardForeign ShardState = "foreign" // held by a peer
+	ShardBlocked ShardState = "blocked" // a parent is not finished
+	ShardEnded   ShardState = "ended"
+	ShardSkipped ShardState = "skipped" // closed before the application began at latest
+)
+
+// ShardStatus is one shard in a Status.
+type ShardStatus struct {
+	ID       string
+	Owner    string // worker id, or empty
+	Epoch    int64
+	Position Position // as offered where this process holds it, else as stored at the last scan
+	CaughtUp time.Time
+	Load     float64 // bytes per second
+	Parents  []string
+	State    ShardState
+	Handoff  string // the worker to which this process is asked to hand it over
+}
+
+// WorkerStatus is one worker in a Status.
+type WorkerStatus struct {
+	ID      string
+	Version string
+	Self    bool
+	Fenced  bool
+	Leaving bool
+	Silent  time.Duration // since its last observed heartbeat; zero for this process
+}
+
+// Status is what one process knows of the lease table. Peers' rows may be ten seconds old.
+type Status struct {
+	Worker        string // empty while not joined
+	TrustedUntil  time.Time
+	Ready         bool
+	Leaving       bool
+	T0            time.Time
+	Generation    string
+	LeaseDuration time.Duration
+	Scanned       time.Time
+	Workers       []WorkerStatus // sorted by id
+	Shards        []ShardStatus  // sorted by id
+}
+
+// LiveWorkers counts the workers that are not fenced, this process included while it is joined.
+func (s Status) LiveWorkers() int {
+	n := 0
+	for _, w := range s.Workers {
+		if !w.Fenced {
+			n++
+		}
+	}
+	return n
+}
+
+// Status answers from memory.
+func (s *Store) Status() Status {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := time.Now()
+	out := Status{Ready: s.ready, Leaving: s.leaving, LeaseDuration: s.duration, Scanned: s.scanned}
+	if s.app != nil {
+		out.T0, out.Generation = s.app.origin.t0, s.app.generation
+	}
+	if s.me != nil {
+		out.Worker, out.TrustedUntil = s.me.id, s.me.window.until()
+		out.Workers = append(out.Workers, WorkerStatus{ID: s.me.id, Version: s.cfg.Version, Self: true, Leaving: s.leaving})
+	}
+	for id, p := range s.peers {
+		out.Workers = append(out.Workers, WorkerStatus{ID: id, Version: p.version, Fenced: p.fenced, Leaving: p.leaving, Silent: now.Sub(p.since)})
+	}
+	slices.SortFunc(out.Workers, func(a, b WorkerStatus) int { return cmp.Compare(a.ID, b.ID) })
+	for _, id := range sortedKeys(s.lineage.shards) {
+		if s.lineage.shards[id].absent == 0 || s.rows[id] != nil || s.leases[id] != nil {
+			out.Shards = append(out.Shards, s.shardStatus(id))
+		}
+	}
+	return out
+}
+
+// shardStatus is called with mu held.
+func (s *Store) shardStatus(id string) ShardStatus {
+	out := ShardStatus{ID: id, Parents: s.lineage.shards[id].parents, State: ShardUnread}
+	if r := s.rows[id]; r != nil {
+		out.Owner, out.Epoch, out.Position, out.CaughtUp, out.Load = r.owner, r.epoch, r.position, r.caughtUp, r.load
+	}
+	if l := s.leases[id]; l != nil && l.state != leaseOver {
+		out.Owner, out.Epoch, out.Position, out.CaughtUp, out.Load = l.worker.id, l.epoch, l.offer.position, l.offer.caughtUp, l.offer.load
+		out.State, out.Handoff = ShardHeld, l.target
+		return out
+	}
+	r := s.rows[id]
+	switch {
+	case r != nil && r.ended():
+		out.State = ShardEnded
+	case out.Owner != "":
+		out.State = ShardForeign
+	case s.app != nil && s.lineage.finished(id, s.rows, &s.app.origin, s.cfg.Start):
+		out.State = ShardSkipped
+	case s.app != nil && !s.lineage.gateOpen(id, s.rows, &s.app.origin, s.cfg.Start):
+		out.State = ShardBlocked
+	}
+	return out
+}
+
+// Rows reads the whole table and answers the new Status.
+func (s *Store) Rows(ctx context.Context) (Status, error) {
+	if err := s.scan(ctx); err != nil {
+		return Status{}, err
+	}
+	return s.Status(), nil
+}

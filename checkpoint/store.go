@@ -1,0 +1,330 @@
+package checkpoint
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	mathrand "math/rand/v2"
+	"slices"
+	"sync"
+	"time"
+
+	"go.uber.org/zap"
+	"golang.org/x/sync/errgroup"
+)
+
+// parallel is how many calls on the table one activity has under way at once.
+const parallel = 16
+
+// Store is the lease table of one process. Make it with New, run it with Run, end it with Stop. Its methods are safe for
+// concurrent use. It is the KCL worker's Checkpointer.
+type Store struct {
+	cfg    Config
+	table  *table
+	stream Stream
+	log    *zap.Logger
+	m      *metrics
+
+	// Requests to the goroutines of Run. Each holds one, because a second would ask for the same.
+	planC, bumpC, scanC, listC, beatC, tableC chan struct{}
+	stopC                                     chan struct{} // closed by Stop
+	stopOnce                                  sync.Once
+
+	mu       sync.Mutex // never held across I/O
+	running  chan struct{}
+	app      *application
+	duration time.Duration // as the table says
+	me       *incarnation  // nil while not joined
+	retired  map[string]bool
+	leases   map[string]*Lease
+	rows     map[string]*row
+	peers    map[string]*peer
+	orphans  map[string]bool // owners that have no worker row, confirmed
+	lineage  *lineage
+	memory   map[string]*row      // of shards that this process held
+	cool     map[string]time.Time // shards that this process does not take before
+	fleet    int64
+	scanned  time.Time
+	listed   time.Time // the last listing in which absence counted
+	idled    time.Time // the last write that was for a caught-up time alone
+	leaving  bool
+	ready    bool
+	saw      bool // the table was there once
+	lastLoop time.Time
+	changed  chan struct{} // closed and replaced with every change that Grants or a waiter may care for
+}
+
+// New makes a Store. It does no I/O.
+func New(cfg Config, deps Deps) (*Store, error) {
+	cfg = cfg.WithDefaults()
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	request := func() chan struct{} { return make(chan struct{}, 1) }
+	return &Store{
+		cfg: cfg, table: &table{db: deps.DynamoDB, name: cfg.Table}, stream: deps.Stream,
+		log: deps.Log.With(zap.String("table", cfg.Table)), m: newMetrics(deps.Registerer, cfg.stream()),
+		planC: request(), bumpC: request(), scanC: request(), listC: request(), beatC: request(), tableC: request(),
+		stopC: make(chan struct{}), duration: cfg.LeaseDuration,
+		retired: map[string]bool{}, leases: map[string]*Lease{}, rows: map[string]*row{}, peers: map[string]*peer{},
+		orphans: map[string]bool{}, lineage: newLineage(), memory: map[string]*row{}, cool: map[string]time.Time{},
+		changed: make(chan struct{}), lastLoop: time.Now(),
+	}, nil
+}
+
+func ask(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}
+
+func (s *Store) replan() { ask(s.planC) }
+func (s *Store) bump()   { ask(s.bumpC) }
+func (s *Store) rescan() { ask(s.scanC) }
+func (s *Store) relist() { ask(s.listC) }
+
+// Run keeps the table, this worker's heartbeat and its leases until ctx is done or Stop is called; then it returns nil.
+// It waits out whatever ails AWS. It returns an error only for what waiting cannot mend (ErrOtherStream,
+// ErrForeignTable, ErrFormat), and with FailFast for a missing permission or stream at the start. When it returns, every
+// lease is over locally; Stop still releases the rows. So cancel ctx only after Stop.
+func (s *Store) Run(ctx context.Context) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	done := make(chan struct{})
+	s.mu.Lock()
+	if s.running != nil {
+		s.mu.Unlock()
+		cancel(nil)
+		return errors.New("checkpoint: Run was called twice")
+	}
+	s.running = done
+	s.mu.Unlock()
+	defer close(done)
+	defer s.endAll()
+	defer cancel(errStopped)
+
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error {
+		select {
+		case <-s.stopC:
+			cancel(errStopped)
+		case <-ctx.Done():
+		}
+		return nil
+	})
+	g.Go(func() error {
+		defer cancel(errStopped)
+		if err := s.open(ctx, s.cfg.FailFast); err != nil {
+			return err
+		}
+		g, ctx := errgroup.WithContext(ctx)
+		for _, part := range []func(context.Context) error{
+			s.keepTable, s.keepListing, s.heartbeats, s.guard, s.watch, s.planner, s.commits, s.bumps,
+		} {
+			g.Go(func() error { return part(ctx) })
+		}
+		return g.Wait()
+	})
+	if err := g.Wait(); err != nil && !errors.Is(err, errStopped) && !errors.Is(err, context.Canceled) {
+		return err
+	}
+	return nil
+}
+
+// Leave makes this worker take no more shards, and tells its peers so that they take what it releases. Call it first
+// when the process is to end: a shard that RemoveLeaseOwner releases is otherwise free for this worker too.
+func (s *Store) Leave() {
+	s.mu.Lock()
+	already := s.leaving
+	s.leaving = true
+	s.mu.Unlock()
+	if !already {
+		ask(s.beatC)
+	}
+}
+
+// Stop ends Run, releases what is still held with the last offers, deletes the worker's row and tells the peers with one
+// change of #fleet. It returns what it could not do before ctx was done; peers then take those shards when the lease
+// duration is over. After Stop every method is harmless.
+func (s *Store) Stop(ctx context.Context) error {
+	s.Leave()
+	s.stopOnce.Do(func() { close(s.stopC) })
+	s.mu.Lock()
+	running := s.running
+	s.mu.Unlock()
+	if running == nil {
+		return nil
+	}
+	select {
+	case <-running:
+	case <-ctx.Done():
+		return fmt.Errorf("stop of the lease table: %w", cause(ctx))
+	}
+	s.mu.Lock()
+	me := s.me
+	s.me = nil
+	var held []*Lease
+	for _, l := range s.leases {
+		if l.state != leaseOver {
+			held = append(held, l)
+		}
+	}
+	s.mu.Unlock()
+	if me == nil {
+		return nil
+	}
+	errs := make([]error, len(held))
+	var g errgroup.Group
+	g.SetLimit(parallel)
+	for i, l := range held {
+		g.Go(func() error {
+			if err := s.release(ctx, l); err != nil && !isOver(err) {
+				errs[i] = fmt.Errorf("release shard %s: %w", l.shard, err)
+			}
+			s.endLease(l, ErrLeaseReleased, eventReleased)
+			return nil
+		})
+	}
+	_ = g.Wait() // the errors are in errs
+	// Rows that could not be released name a worker without a row from here on, and are free for that reason.
+	e := &expr{}
+	e.ifPresent(attrKey)
+	if err := s.table.remove(ctx, keyWorker+me.id, e); err != nil {
+		if _, gone := refused(err); !gone {
+			errs = append(errs, fmt.Errorf("delete the row of worker %s: %w", me.id, err))
+		}
+	}
+	if _, err := s.bumpFleet(ctx); err != nil {
+		errs = append(errs, err)
+	}
+	return errors.Join(errs...)
+}
+
+// bumps tells the peers of changes, one write for all that happen within a few milliseconds.
+func (s *Store) bumps(ctx context.Context) error {
+	for {
+		select {
+		case <-s.bumpC:
+		case <-ctx.Done():
+			return nil
+		}
+		if !sleep(ctx, 20*time.Millisecond) {
+			return nil
+		}
+		select {
+		case <-s.bumpC: // came while waiting, and is told with this one
+		default:
+		}
+		n, err := s.bumpFleet(ctx)
+		if err != nil {
+			s.noteTable(err)
+			s.bump()
+			if !sleep(ctx, jitter(250*time.Millisecond)) {
+				return nil
+			}
+			continue
+		}
+		s.mu.Lock()
+		if n == s.fleet+1 {
+			s.fleet = n // nobody else changed anything since our last look
+		}
+		s.mu.Unlock()
+	}
+}
+
+func (s *Store) bumpFleet(ctx context.Context) (int64, error) {
+	e := &expr{}
+	e.add = append(e.add, e.name(attrCounter)+" "+e.value(num(1)))
+	it, err := s.table.update(ctx, keyFleet, e)
+	if err != nil {
+		return 0, fmt.Errorf("tell the peers: %w", err)
+	}
+	return integer(it[attrCounter])
+}
+
+// Ready reports whether the table was reached and its #application row read once.
+func (s *Store) Ready() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.ready
+}
+
+// LastLoop is when the watch loop last came round, which it does four times a second. A value older than ten seconds
+// means that this process hangs, not that AWS does: every call has a deadline.
+func (s *Store) LastLoop() time.Time {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.lastLoop
+}
+
+// Healthy reports whether the watch loop came round within the last ten seconds.
+func (s *Store) Healthy() bool { return time.Since(s.LastLoop()) < 10*time.Second }
+
+// Trust answers until when this process may act on its leases, on the monotonic clock. ok is false when it may not.
+// Start an outside effect only before that time, and give it that deadline.
+func (s *Store) Trust() (until time.Time, ok bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.me == nil || !s.me.window.open(time.Now()) {
+		return time.Time{}, false
+	}
+	return s.me.window.until(), true
+}
+
+// notify wakes whoever waits for a change. Call it with mu held.
+func (s *Store) notify() {
+	close(s.changed)
+	s.changed = make(chan struct{})
+}
+
+func (s *Store) alive() {
+	s.mu.Lock()
+	s.lastLoop = time.Now()
+	s.mu.Unlock()
+}
+
+// noteTable looks whether a failed call says that the table is gone.
+func (s *Store) noteTable(err error) {
+	if isNotFound(err) {
+		ask(s.tableC)
+	}
+}
+
+// sleep waits, and reports whether it waited in full.
+func sleep(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// jitter spreads d over three quarters to five quarters of itself, so that workers which started together part.
+func jitter(d time.Duration) time.Duration {
+	return d - d/4 + mathrand.N(d/2+1) //nolint:gosec // spreading load needs no secrecy
+}
+
+func randomHex(bytes int) string {
+	b := make([]byte, bytes)
+	_, _ = rand.Read(b) // crypto/rand never fails
+	return hex.EncodeToString(b)
+}
+
+// backoff doubles from 250 ms to 5 s.
+func backoff(attempt int) time.Duration {
+	return jitter(min(250*time.Millisecond<<min(attempt, 6), 5*time.Second))
+}
+
+func sortedKeys[V any](m map[string]V) []string {
+	keys := make([]string, 0, len(m))
+	for k := range m {
+		keys = append(keys, k)
+	}
+	slices.Sort(keys)
+	return keys
+}

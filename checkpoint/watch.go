@@ -1,0 +1,336 @@
+package checkpoint
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"go.uber.org/zap"
+)
+
+const (
+	// watchTick is how often #fleet is read: half a read unit each.
+	watchTick = 250 * time.Millisecond
+	// scanEvery is how often the whole table is read when #fleet tells of no change.
+	scanEvery = 10 * time.Second
+	// ringReach is how many successors in the ring of worker ids one worker reads every other tick, so that each
+	// worker is watched closely by two peers, at a cost that does not grow with the fleet.
+	ringReach = 2
+	// fresh is how old the last look at a silent worker may be for it to be fenced.
+	fresh = time.Second
+	// retention is how long the row of a fenced worker stays for people to see.
+	retention = 10 * time.Minute
+)
+
+// peer is another worker as this process observes it.
+type peer struct {
+	workerRow
+	since time.Time // when the counter was first seen at its value, after the read that told
+	seen  time.Time // the last look
+	gone  time.Time // since when it is fenced
+}
+
+// watch notices what peers do: changes through #fleet, silence through their heartbeats.
+func (s *Store) watch(ctx context.Context) error {
+	tick := time.NewTicker(watchTick)
+	defer tick.Stop()
+	for n := 0; ; n++ {
+		forced := false
+		select {
+		case <-tick.C:
+		case <-s.scanC:
+			forced = true
+		case <-ctx.Done():
+			return nil
+		}
+		s.alive()
+		changed, err := s.pollFleet(ctx)
+		if err != nil {
+			s.noteTable(err)
+			if !forced {
+				continue // one probe is enough while the table does not answer
+			}
+		}
+		if n%2 == 0 {
+			s.pollRing(ctx)
+		}
+		s.mu.Lock()
+		due := forced || changed || time.Since(s.scanned) >= scanEvery
+		s.mu.Unlock()
+		if due {
+			if err := s.scan(ctx); err != nil {
+				s.noteTable(err)
+				if changed || forced {
+					s.mu.Lock()
+					s.fleet = -1 // look again at the next tick
+					s.mu.Unlock()
+				}
+				continue
+			}
+		}
+		s.fenceSilent(ctx)
+		s.replan()
+	}
+}
+
+// pollFleet reports whether anyone changed the table since the last look.
+func (s *Store) pollFleet(ctx context.Context) (bool, error) {
+	it, err := s.table.get(ctx, keyFleet, false)
+	if err != nil {
+		return false, err
+	}
+	n, err := integer(it[attrCounter])
+	if err != nil {
+		return false, nil //nolint:nilerr // no row yet: nobody changed anything
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if n == s.fleet {
+		return false, nil
+	}
+	s.fleet = n
+	return true, nil
+}
+
+// pollRing looks at the workers next to this one.
+func (s *Store) pollRing(ctx context.Context) {
+	for _, id := range s.successors() {
+		it, err := s.table.get(ctx, keyWorker+id, false)
+		if err != nil {
+			return
+		}
+		s.mu.Lock()
+		if it == nil {
+			delete(s.peers, id)
+			s.mu.Unlock()
+			s.rescan() // it left: the scan tells what became of its shards
+			continue
+		}
+		if w, err := decodeWorker(it); err == nil {
+			s.observe(w, time.Now())
+		}
+		s.mu.Unlock()
+	}
+}
+
+func (s *Store) successors() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.me == nil {
+		return nil
+	}
+	var live []string
+	for id, p := range s.peers {
+		if !p.fenced {
+			live = append(live, id)
+		}
+	}
+	return successors(s.me.id, live)
+}
+
+// successors answers the next ids after me in the sorted ring.
+func successors(me string, live []string) []string {
+	slices.Sort(live)
+	i, _ := slices.BinarySearch(live, me)
+	out := make([]string, 0, ringReach)
+	for n := range min(ringReach, len(live)) {
+		out = append(out, live[(i+n)%len(live)])
+	}
+	return out
+}
+
+// observe notes a look at a worker's row. Call it with mu held.
+func (s *Store) observe(w workerRow, at time.Time) {
+	if s.me != nil && w.id == s.me.id {
+		return
+	}
+	p := s.peers[w.id]
+	if p == nil {
+		p = &peer{workerRow: w, since: at}
+		s.peers[w.id] = p
+	}
+	// An eventually consistent read may show an older row than one before it; a counter never goes back.
+	if w.counter > p.counter {
+		p.since = at
+	}
+	p.counter = max(p.counter, w.counter)
+	p.fenced = p.fenced || w.fenced
+	p.leaving = p.leaving || w.leaving
+	p.version, p.seen = w.version, at
+	if p.fenced && p.gone.IsZero() {
+		p.gone = at
+	}
+}
+
+// scan reads the whole table.
+func (s *Store) scan(ctx context.Context) error {
+	begin := time.Now()
+	rows := map[string]*row{}
+	workers := map[string]workerRow{}
+	sawApplication := false
+	err := s.table.scan(ctx, func(it item) error {
+		switch key := text(it[attrKey]); {
+		case key == keyApplication:
+			sawApplication = true
+		case len(key) > len(keyWorker) && key[:len(keyWorker)] == keyWorker:
+			w, err := decodeWorker(it)
+			if err != nil {
+				s.log.Warn("row cannot be read, ignoring it", zap.String("key", key), zap.Error(err))
+				return nil
+			}
+			workers[w.id] = w
+		case isShardKey(key):
+			r, err := decodeRow(it, begin)
+			if err != nil {
+				s.log.Warn("row cannot be read, ignoring it", zap.String("key", key), zap.Error(err))
+				return nil
+			}
+			rows[r.id] = r
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	if !sawApplication {
+		ask(s.tableC)
+	}
+	unknown := s.merge(rows, workers, begin)
+	for _, owner := range unknown {
+		// The scan may be older than the worker, so only a consistent read says that it has no row.
+		it, err := s.table.get(ctx, keyWorker+owner, true)
+		if err != nil {
+			return err
+		}
+		s.mu.Lock()
+		if it == nil {
+			s.orphans[owner] = true
+		} else if w, err := decodeWorker(it); err == nil {
+			s.observe(w, time.Now())
+		}
+		s.mu.Unlock()
+	}
+	s.sweepWorkers(ctx)
+	return nil
+}
+
+// merge takes a scan into memory and answers the owners that it showed no worker row of.
+func (s *Store) merge(rows map[string]*row, workers map[string]workerRow, begin time.Time) (unknown []string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := time.Now()
+	for id, old := range s.rows {
+		seen := rows[id]
+		if old.at.After(begin) && (seen == nil || seen.epoch <= old.epoch) {
+			rows[id] = old // written or read while the scan was under way
+		} else if seen != nil && (seen.epoch < old.epoch || (seen.epoch == old.epoch && old.ended())) {
+			rows[id] = old // the scan showed an older row than we have seen
+		}
+	}
+	s.rows, s.scanned = rows, now
+	for id, r := range rows {
+		s.lineage.learn(id, r.parents)
+		if l := s.leases[id]; l != nil && l.state != leaseOver && s.me == l.worker && (r.epoch > l.epoch || (r.epoch == l.epoch && r.owner != l.worker.id)) {
+			l.suspect = true
+		}
+	}
+	for id, l := range s.leases {
+		if l.state != leaseOver && rows[id] == nil {
+			l.suspect = true
+		}
+	}
+	for id := range s.peers {
+		if _, ok := workers[id]; !ok && s.peers[id].seen.Before(begin) {
+			delete(s.peers, id)
+		}
+	}
+	for _, w := range workers {
+		s.observe(w, now)
+	}
+	owners := map[string]bool{}
+	for _, r := range rows {
+		if r.owner == "" || (s.me != nil && r.owner == s.me.id) {
+			continue
+		}
+		if _, ok := s.peers[r.owner]; !ok {
+			owners[r.owner] = true
+		}
+	}
+	for id := range s.orphans {
+		if !owners[id] && s.peers[id] == nil {
+			delete(s.orphans, id)
+		}
+	}
+	for id := range owners {
+		if !s.orphans[id] {
+			unknown = append(unknown, id)
+		}
+	}
+	live := 0
+	if s.me != nil {
+		live = 1
+	}
+	for _, p := range s.peers {
+		if !p.fenced {
+			live++
+		}
+	}
+	s.m.liveWorkers.Set(float64(live))
+	slices.Sort(unknown)
+	return unknown
+}
+
+// fenceSilent fences the peers whose counter stood still for a lease duration of our own monotonic clock.
+func (s *Store) fenceSilent(ctx context.Context) {
+	s.mu.Lock()
+	now := time.Now()
+	silent := map[string]int64{}
+	for id, p := range s.peers {
+		if !p.fenced && now.Sub(p.since) >= s.duration && now.Sub(p.seen) <= fresh {
+			silent[id] = p.counter
+		}
+	}
+	s.mu.Unlock()
+	for id, counter := range silent {
+		moved, err := s.fenceWorker(ctx, id, counter)
+		if err != nil {
+			s.log.Warn("cannot fence a silent worker yet", zap.String("peer", id), zap.Error(err))
+			continue
+		}
+		s.mu.Lock()
+		if moved != nil {
+			s.observe(*moved, time.Now())
+		} else if p := s.peers[id]; p != nil {
+			p.fenced, p.gone = true, time.Now()
+		}
+		s.mu.Unlock()
+		if moved == nil {
+			s.log.Warn("fenced a worker that fell silent, its shards are free", zap.String("peer", id))
+			s.bump()
+		}
+	}
+}
+
+// sweepWorkers deletes rows of workers that were fenced long ago and own nothing.
+func (s *Store) sweepWorkers(ctx context.Context) {
+	s.mu.Lock()
+	owners := map[string]bool{}
+	for _, r := range s.rows {
+		owners[r.owner] = true
+	}
+	var old []string
+	for id, p := range s.peers {
+		if p.fenced && !owners[id] && time.Since(p.gone) >= retention {
+			old = append(old, id)
+		}
+	}
+	s.mu.Unlock()
+	for _, id := range old {
+		e := &expr{}
+		e.ifPresent(attrFenced)
+		if err := s.table.remove(ctx, keyWorker+id, e); err != nil && !errors.Is(err, context.Canceled) {
+			s.noteTable(err)
+		}
+	}
+}

@@ -1,0 +1,231 @@
+package checkpoint
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/kinesis"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/stretchr/testify/require"
+	par "github.com/vmware/vmware-go-kcl-v2/clientlibrary/partition"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zaptest"
+
+	"kinesis-alerter/internal/fakeaws"
+)
+
+const (
+	testStream = "orders"
+	testTable  = "alerts"
+	kclID      = "kcl" // what the KCL calls itself; a constant of no meaning to the table
+)
+
+// world is one emulated account in a bubble, with the processes that share a lease table in it.
+type world struct {
+	*testing.T
+	aws *fakeaws.AWS
+	log *zap.Logger
+}
+
+// bubble runs a test in virtual time with a stream of so many shards.
+func bubble(t *testing.T, shards int, test func(w *world)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		w := &world{T: t, aws: fakeaws.New(fakeaws.Options{}), log: zaptest.NewLogger(t, zaptest.Level(zap.WarnLevel))}
+		if shards > 0 {
+			w.aws.Kinesis.Create(testStream, shards)
+			time.Sleep(100 * time.Millisecond)
+		}
+		test(w)
+	})
+}
+
+// process is one worker process with a stand-in for the KCL: it starts a consumer for each grant, hands over when asked,
+// and ends every consumer with RemoveLeaseOwner, as the KCL does.
+type process struct {
+	w      *world
+	name   string
+	store  *Store
+	reg    *prometheus.Registry
+	cancel context.CancelFunc
+	drain  chan struct{}
+	result chan error
+	wg     sync.WaitGroup
+
+	mu       sync.Mutex
+	statuses map[string]*par.ShardStatus
+	running  map[string]int
+	stubborn bool // never hands over
+}
+
+func (w *world) clients(name string) (*dynamodb.Client, *kinesis.Client) {
+	creds := credentials.NewStaticCredentialsProvider(name, "x", "")
+	retryer := func() aws.Retryer {
+		return retry.NewStandard(func(o *retry.StandardOptions) { o.MaxAttempts, o.MaxBackoff = 2, 50*time.Millisecond })
+	}
+	return dynamodb.New(dynamodb.Options{Region: "us-east-1", Credentials: creds, HTTPClient: w.aws.HTTPClient(), Retryer: retryer()}),
+		kinesis.New(kinesis.Options{Region: "us-east-1", Credentials: creds, HTTPClient: w.aws.HTTPClient(), Retryer: retryer()})
+}
+
+func (w *world) newStore(name string, change ...func(*Config)) (*Store, *prometheus.Registry) {
+	w.Helper()
+	cfg := Config{Application: testTable, StreamName: testStream, Host: name}
+	for _, c := range change {
+		c(&cfg)
+	}
+	db, kin := w.clients(name)
+	reg := prometheus.NewPedanticRegistry()
+	s, err := New(cfg, Deps{DynamoDB: db, Stream: kin, Log: w.log.Named(name), Registerer: reg})
+	require.NoError(w, err)
+	return s, reg
+}
+
+// start starts a process. Its name is its access key, by which faults single it out.
+func (w *world) start(name string, change ...func(*Config)) *process {
+	w.Helper()
+	s, reg := w.newStore(name, change...)
+	ctx, cancel := context.WithCancel(w.Context())
+	p := &process{
+		w: w, name: name, store: s, reg: reg, cancel: cancel, drain: make(chan struct{}), result: make(chan error, 1),
+		statuses: map[string]*par.ShardStatus{}, running: map[string]int{},
+	}
+	go func() { p.result <- s.Run(ctx) }()
+	p.wg.Go(func() { p.kcl(ctx) })
+	return p
+}
+
+func (p *process) status(id string) *par.ShardStatus {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.statuses[id] == nil {
+		p.statuses[id] = &par.ShardStatus{ID: id, Mux: &sync.RWMutex{}}
+	}
+	return p.statuses[id]
+}
+
+// kcl is the library's event loop.
+func (p *process) kcl(ctx context.Context) {
+	for {
+		ids := p.store.Grants(ctx)
+		if ctx.Err() != nil {
+			return
+		}
+		select {
+		case <-p.drain:
+			return
+		default:
+		}
+		for _, id := range ids {
+			st := p.status(id)
+			if st.GetLeaseOwner() == kclID || p.store.FetchCheckpoint(st) != nil || p.store.GetLease(st, kclID) != nil {
+				continue
+			}
+			p.wg.Go(func() { p.consume(ctx, st) })
+		}
+		time.Sleep(2 * time.Millisecond)
+	}
+}
+
+func (p *process) consume(ctx context.Context, st *par.ShardStatus) {
+	p.mu.Lock()
+	p.running[st.ID]++
+	if p.running[st.ID] > 1 {
+		p.w.Errorf("%s runs two consumers of %s", p.name, st.ID)
+	}
+	p.mu.Unlock()
+	l := p.store.Lease(st.ID)
+	for over := false; !over; {
+		requested := l.HandoffRequested()
+		if p.stubborn {
+			requested = nil
+		}
+		select {
+		case <-l.Context().Done():
+			over = true
+		case <-p.drain:
+			over = true
+		case <-ctx.Done():
+			over = true
+		case <-requested:
+			if err := l.HandOff(ctx); err == nil {
+				over = true
+			} else {
+				time.Sleep(100 * time.Millisecond)
+			}
+		}
+	}
+	p.mu.Lock()
+	p.running[st.ID]--
+	p.mu.Unlock()
+	st.SetLeaseOwner("")
+	_ = p.store.RemoveLeaseOwner(st.ID)
+}
+
+// stop ends a process in the order of the daemon.
+func (p *process) stop() {
+	p.w.Helper()
+	p.store.Leave()
+	close(p.drain)
+	ctx, cancel := context.WithTimeout(p.w.Context(), 20*time.Second)
+	defer cancel()
+	require.NoError(p.w, p.store.Stop(ctx))
+	p.cancel()
+	require.NoError(p.w, <-p.result)
+	p.wg.Wait()
+}
+
+// kill cuts a process off and ends it without a word, as SIGKILL does.
+func (p *process) kill() {
+	p.w.aws.Faults.Add(fakeaws.Fault{Client: p.name, Kind: fakeaws.Partition})
+	p.cancel()
+	<-p.result
+	p.wg.Wait()
+}
+
+// held are the shards that a process runs a consumer of.
+func (p *process) held() []string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	var out []string
+	for _, id := range sortedKeys(p.running) {
+		if p.running[id] > 0 {
+			out = append(out, id)
+		}
+	}
+	return out
+}
+
+// await waits in virtual time until ok, and answers how long that took.
+func (w *world) await(what string, limit time.Duration, ok func() bool) time.Duration {
+	w.Helper()
+	begin := time.Now()
+	for !ok() {
+		if time.Since(begin) > limit {
+			require.FailNow(w, "not within "+limit.String(), what)
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	return time.Since(begin)
+}
+
+func (w *world) awaitHeld(limit time.Duration, shards int, ps ...*process) time.Duration {
+	w.Helper()
+	return w.await(fmt.Sprintf("%d shards held", shards), limit, func() bool {
+		n := 0
+		for _, p := range ps {
+			n += len(p.held())
+		}
+		return n == shards
+	})
+}
+
+// row is a shard's row as it is stored.
+func (w *world) row(id string) map[string]any { return w.aws.DynamoDB.Item(testTable, id) }
