@@ -34,7 +34,7 @@ func newDynamoDB(o Options) *DynamoDB {
 	}
 }
 
-func (d *DynamoDB) name() string { return ServiceDynamoDB }
+func (*DynamoDB) name() string { return ServiceDynamoDB }
 
 func (d *DynamoDB) handle(_ context.Context, op string, req *Request) (any, error) {
 	switch op {
@@ -79,8 +79,7 @@ func validation(format string, args ...any) error {
 
 // messageOf is the message of an answer without its code.
 func messageOf(err error) string {
-	var e *Error
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[*Error](err); ok {
 		return e.Message
 	}
 	return err.Error()

@@ -2,7 +2,6 @@ package fakeaws
 
 import (
 	"bytes"
-	"cmp"
 	"encoding/base64"
 	"encoding/json"
 	"maps"
@@ -414,7 +413,7 @@ func attrCompare(a, b attr) (order int, ok bool) {
 		return strings.Compare(string(a), string(b)), ok
 	case attrNumber:
 		b, ok := b.(attrNumber)
-		return cmp.Compare(a.compare(b), 0), ok
+		return a.compare(b), ok
 	case attrBinary:
 		b, ok := b.(attrBinary)
 		return bytes.Compare(a, b), ok

@@ -124,7 +124,8 @@ func (p *exprParser) checkIn(n exprIn) error {
 
 // checkCall knows the functions: how many arguments, of what kind, and in which expressions.
 func (p *exprParser) checkCall(c exprCall) error {
-	count, update := 0, false
+	var count int
+	update := false
 	switch c.name {
 	case "attribute_exists", "attribute_not_exists", "size":
 		count = 1
@@ -136,7 +137,7 @@ func (p *exprParser) checkCall(c exprCall) error {
 		return p.invalid("Invalid function name; function: %s", c.name)
 	}
 	if update != (p.what == "UpdateExpression") {
-		return p.invalid("The function is not allowed in a%s expression; function: %s", map[bool]string{true: "n update", false: " condition"}[!update], c.name)
+		return p.misplaced(c)
 	}
 	if len(c.args) != count {
 		return p.invalid("Incorrect number of operands for operator or function; operator or function: %s, number of operands: %d", c.name, len(c.args))

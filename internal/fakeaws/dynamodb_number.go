@@ -1,6 +1,7 @@
 package fakeaws
 
 import (
+	"cmp"
 	"math/big"
 	"strings"
 )
@@ -113,16 +114,13 @@ func (n attrNumber) String() string {
 	return b.String()
 }
 
-// compare orders numbers by value.
+// compare orders numbers by value: -1, 0 or +1.
 func (n attrNumber) compare(m attrNumber) int {
 	if s, t := n.sign(), m.sign(); s != t || s == 0 {
-		return s - t
+		return cmp.Compare(s, t)
 	}
-	scale := (len(n.digits) + n.exp) - (len(m.digits) + m.exp)
-	if scale == 0 {
-		scale = strings.Compare(n.digits, m.digits)
-	}
-	return scale * n.sign()
+	scale := cmp.Compare(len(n.digits)+n.exp, len(m.digits)+m.exp)
+	return n.sign() * cmp.Or(scale, strings.Compare(n.digits, m.digits))
 }
 
 func (n attrNumber) sign() int {
