@@ -1,0 +1,23 @@
+package fakeaws
+
+import (
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/service/kinesis"
+	"github.com/stretchr/testify/require"
+)
+
+// The log shows who asked what and how it ended; without the log the counters go on.
+func TestHistory(t *testing.T) {
+	kinesisBubble(t, Options{}, func(t *testing.T, a *AWS, c *kinesis.Client) {
+		require.Error(t, putOne(t.Context(), c))
+		a.Kinesis.Create(testStream, 1)
+		require.NoError(t, putOne(t.Context(), c))
+		require.Equal(t, "00:00:00.000 kinesis.PutRecord by bubble: ResourceNotFoundException: Stream readings under account "+
+			"000000000000 not found.\n00:00:00.000 kinesis.PutRecord by bubble\n", a.History.String())
+		a.History.CountOnly()
+		require.NoError(t, putOne(t.Context(), c))
+		require.Empty(t, a.History.Events())
+		require.Equal(t, 3, a.History.Count(ServiceKinesis, "PutRecord"))
+	})
+}
