@@ -174,22 +174,28 @@ func filterAnythingBut(operand any) (filterCondition, error) {
 
 // filterNumeric reads ["=", n] and ranges like [">", n, "<=", m].
 func filterNumeric(operand any) (filterCondition, error) {
-	list, ok := operand.([]any)
-	if !ok || len(list) != 2 && len(list) != 4 {
-		return nil, errors.New("Value of numeric must be an array of an operator and a number, or two of them") //nolint:staticcheck,revive // AWS' words.
-	}
+	list, _ := operand.([]any)
 	type bound struct {
 		operator string
 		limit    float64
 	}
 	var bounds []bound
 	for i := 0; i < len(list); i += 2 {
-		operator, isString := list[i].(string)
-		limit, isNumber := filterNumber(list[i+1])
-		if !isString || !isNumber || !slices.Contains([]string{"=", "<", "<=", ">", ">="}, operator) {
+		operator, _ := list[i].(string)
+		if !slices.Contains([]string{"=", "<", "<=", ">", ">="}, operator) {
 			return nil, fmt.Errorf("Unrecognized numeric range operator: %v", list[i]) //nolint:staticcheck,revive // AWS' words.
 		}
+		if i+1 == len(list) {
+			return nil, fmt.Errorf("Value of %s must be numeric", operator) //nolint:staticcheck,revive // AWS' words.
+		}
+		limit, isNumber := filterNumber(list[i+1])
+		if !isNumber {
+			return nil, fmt.Errorf("Value of %s must be numeric", operator) //nolint:staticcheck,revive // AWS' words.
+		}
 		bounds = append(bounds, bound{operator, limit})
+	}
+	if len(bounds) < 1 || len(bounds) > 2 {
+		return nil, errors.New("Invalid member in numeric match: it takes one operator with a number, or two") //nolint:staticcheck,revive // As AWS writes.
 	}
 	return func(value any, _ bool) bool {
 		f, isNumber := filterNumber(value)

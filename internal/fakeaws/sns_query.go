@@ -106,13 +106,13 @@ func formAttributes(form url.Values, prefix string) (map[string]MessageAttribute
 		if _, twice := m[name]; twice {
 			return nil, errorf("ParameterValueInvalid", "Message attribute '%s' is specified more than once.", name)
 		}
-		binary, err := base64.StdEncoding.DecodeString(form.Get(entry + ".Value.BinaryValue"))
-		if err != nil {
-			return nil, errorf("InvalidParameter", "Invalid parameter: %s.Value.BinaryValue", entry)
+		a := MessageAttribute{DataType: form.Get(entry + ".Value.DataType"), StringValue: form.Get(entry + ".Value.StringValue")}
+		if encoded := form.Get(entry + ".Value.BinaryValue"); encoded != "" {
+			var err error
+			if a.BinaryValue, err = base64.StdEncoding.DecodeString(encoded); err != nil {
+				return nil, invalidParameter("%s.Value.BinaryValue", entry)
+			}
 		}
-		m[name] = MessageAttribute{
-			DataType: form.Get(entry + ".Value.DataType"), StringValue: form.Get(entry + ".Value.StringValue"),
-			BinaryValue: binary,
-		}
+		m[name] = a
 	}
 }
