@@ -121,8 +121,13 @@ func newRequestMetrics(reg prometheus.Registerer) *requestMetrics {
 	}, []string{"service", "operation", "code"})}
 	// The calls that decide whether the daemon works: their failure rates must exist before the first failure.
 	for _, call := range [][2]string{
-		{"Kinesis", "GetRecords"}, {"Kinesis", "GetShardIterator"}, {"Kinesis", "ListShards"},
-		{"DynamoDB", "UpdateItem"}, {"DynamoDB", "GetItem"}, {"DynamoDB", "Scan"}, {"SNS", "PublishBatch"},
+		{"Kinesis", "GetRecords"},
+		{"Kinesis", "GetShardIterator"},
+		{"Kinesis", "ListShards"},
+		{"DynamoDB", "UpdateItem"},
+		{"DynamoDB", "GetItem"},
+		{"DynamoDB", "Scan"},
+		{"SNS", "PublishBatch"},
 	} {
 		m.requests.WithLabelValues(call[0], call[1], "OK")
 	}

@@ -134,6 +134,6 @@ func TestBodyOutlivesItsRequest(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, "payload", string(text))
 		return nil, nil //nolint:nilnil // nobody looks at the answer
-	})}.Do(r)
+	})}.Do(r) //nolint:bodyclose // there is no answer
 	require.NoError(t, err)
 }

@@ -49,7 +49,7 @@ func Main(ctx context.Context, args []string, env func(string) (string, bool), s
 	p := &program{env: env, stdout: stdout, stderr: stderr}
 	err := p.run(ctx, args)
 	var usage *usageError
-	var problems Problems
+	var problems ConfigErrors
 	switch {
 	case err == nil, errors.Is(err, flag.ErrHelp):
 		return exitOK
@@ -216,7 +216,7 @@ func runCommand(p *program, fs *flag.FlagSet) func(context.Context, []string) er
 		}
 		o.AWS, err = LoadAWS(ctx)
 		if err != nil {
-			return Problems{{Rule: err.Error()}}
+			return ConfigErrors{{Rule: err.Error()}}
 		}
 		if limit := memoryLimit(os.DirFS("/"), p.env); limit > 0 {
 			debug.SetMemoryLimit(limit)

@@ -149,7 +149,7 @@ func (c Config) Validate() error {
 	var errs []error
 	refuse := func(bad bool, field, value, rule string, args ...any) {
 		if bad {
-			errs = append(errs, &Problem{Field: field, Value: value, Rule: fmt.Sprintf(rule, args...)})
+			errs = append(errs, &ConfigError{Field: field, Value: value, Rule: fmt.Sprintf(rule, args...)})
 		}
 	}
 	refuse(c.Stream.Name == "" && c.Stream.ARN == "", "stream.name", "", "required, unless stream.arn is given")
@@ -171,7 +171,7 @@ func (c Config) Validate() error {
 }
 
 // ConfigField is the path of the field, as the packages' own configuration errors have it.
-func (p *Problem) ConfigField() string { return p.Field }
+func (p *ConfigError) ConfigField() string { return p.Field }
 
 func listenable(address string) bool {
 	_, port, err := net.SplitHostPort(address)
@@ -182,12 +182,12 @@ func listenable(address string) bool {
 	return err == nil && n >= 0 && n <= 65535
 }
 
-// LoadConfig reads and checks a configuration file. lookup gives the values of ${VAR}. The error is a Problems with
+// LoadConfig reads and checks a configuration file. lookup gives the values of ${VAR}. The error is a ConfigErrors with
 // every fault of the file, or that the file cannot be read. The configuration has its defaults.
 func LoadConfig(file string, lookup func(string) (string, bool)) (*LoadedConfig, error) {
 	data, err := os.ReadFile(file) //nolint:gosec // the operator names the file
 	if err != nil {
-		return nil, Problems{{File: file, Rule: strings.TrimPrefix(err.Error(), "open "+file+": ")}}
+		return nil, ConfigErrors{{File: file, Rule: strings.TrimPrefix(err.Error(), "open "+file+": ")}}
 	}
 	return parseConfig(file, data, lookup)
 }
@@ -217,16 +217,16 @@ func parseConfig(file string, data []byte, lookup func(string) (string, bool)) (
 // place turns the errors of Validate methods into problems with a place in the file. A field is mentioned once, with the
 // first that is wrong: several packages look at the stream, for one. Errors about values that could not even be decoded
 // are left out: they speak of a default.
-func (d *document) place(err error) Problems {
-	var placed Problems
+func (d *document) place(err error) ConfigErrors {
+	var placed ConfigErrors
 	for _, e := range flatten(err) {
 		var field fieldError
 		if !errors.As(e, &field) {
-			placed = append(placed, &Problem{File: d.file, Rule: e.Error()})
+			placed = append(placed, &ConfigError{File: d.file, Rule: e.Error()})
 			continue
 		}
 		path := field.ConfigField()
-		said := func(q *Problem) bool { return q.Field == path }
+		said := func(q *ConfigError) bool { return q.Field == path }
 		if d.isBroken(path) || slices.ContainsFunc(placed, said) {
 			continue
 		}
@@ -251,15 +251,15 @@ func (d *document) place(err error) Problems {
 }
 
 // describeError takes the packages' configuration errors apart. Column is the place inside the value, from 1, or 0.
-func describeError(err fieldError) *Problem {
+func describeError(err fieldError) *ConfigError {
 	var (
-		own     *Problem
+		own     *ConfigError
 		rules   *alert.ConfigError
 		topics  *sns.ConfigError
 		table   *checkpoint.ConfigError
 		reading *consumer.ConfigError
 	)
-	p := &Problem{Field: err.ConfigField()}
+	p := &ConfigError{Field: err.ConfigField()}
 	switch {
 	case errors.As(err, &own):
 		p.Value, p.Rule = own.Value, own.Rule
@@ -300,20 +300,17 @@ func (c *LoadedConfig) Print() ([]byte, error) {
 }
 
 func (d *document) redactNode(path string, n *yaml.Node) {
-	switch n.Kind {
-	case yaml.MappingNode:
+	switch {
+	case n.Kind == yaml.MappingNode:
 		for pair := range slices.Chunk(n.Content, 2) {
 			d.redactNode(join(path, pair[0].Value), pair[1])
 		}
-	case yaml.SequenceNode:
+	case n.Kind == yaml.SequenceNode:
 		for i, item := range n.Content {
 			d.redactNode(fmt.Sprintf("%s[%d]", path, i), item)
 		}
-	case yaml.ScalarNode:
-		if d.secrets[path] != "" {
-			n.SetString(redacted)
-		}
-	default:
+	case d.secrets[path] != "":
+		n.SetString(redacted)
 	}
 }
 
@@ -322,7 +319,7 @@ type quickConfig struct {
 	stream, topicARN, application, when string
 }
 
-// config builds the configuration. The error is a Problems that speaks of flags.
+// config builds the configuration. The error is a ConfigErrors that speaks of flags.
 func (q quickConfig) config() (*LoadedConfig, error) {
 	c := Config{
 		Stream: StreamConfig{Name: q.stream, Application: q.application},

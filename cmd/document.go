@@ -27,7 +27,7 @@ type document struct {
 	positions map[string]*yaml.Node // by path
 	secrets   map[string]string     // by path: values that came from a variable that looks like a credential
 	broken    []string              // paths that could not be decoded: later rules have nothing to say about them
-	problems  Problems
+	problems  ConfigErrors
 }
 
 // parseDocument decodes one YAML document into target, a pointer to a struct with yaml tags. The struct's present
@@ -35,7 +35,7 @@ type document struct {
 func parseDocument(file string, data []byte, lookup func(string) (string, bool), target any) *document {
 	d := &document{file: file, lookup: lookup, positions: map[string]*yaml.Node{}, secrets: map[string]string{}}
 	if len(data) > maxDocument {
-		d.problems = append(d.problems, &Problem{File: file, Rule: "the file is larger than 1 MiB"})
+		d.problems = append(d.problems, &ConfigError{File: file, Rule: "the file is larger than 1 MiB"})
 		return d
 	}
 	var root yaml.Node
@@ -44,7 +44,7 @@ func parseDocument(file string, data []byte, lookup func(string) (string, bool),
 		return d
 	}
 	if len(root.Content) == 0 {
-		d.problems = append(d.problems, &Problem{File: file, Rule: "the file is empty"})
+		d.problems = append(d.problems, &ConfigError{File: file, Rule: "the file is empty"})
 		return d
 	}
 	d.decode("", root.Content[0], reflect.ValueOf(target).Elem())
@@ -67,14 +67,15 @@ func loadNode(data []byte, root *yaml.Node) error {
 	case err != nil:
 		return err
 	}
-	return &yaml.LoadError{Message: "a second document begins; one file holds one configuration",
-		Mark: yaml.Mark{Line: second.Line, Column: second.Column}}
+	return &yaml.LoadError{
+		Message: "a second document begins; one file holds one configuration",
+		Mark:    yaml.Mark{Line: second.Line, Column: second.Column},
+	}
 }
 
-func (d *document) syntaxProblem(err error) *Problem {
-	p := &Problem{File: d.file, Rule: "not valid YAML: " + err.Error()}
-	var loadErr *yaml.LoadError
-	if errors.As(err, &loadErr) {
+func (d *document) syntaxProblem(err error) *ConfigError {
+	p := &ConfigError{File: d.file, Rule: "not valid YAML: " + err.Error()}
+	if loadErr, ok := errors.AsType[*yaml.LoadError](err); ok {
 		p.Rule = "not valid YAML: " + loadErr.Message
 		p.Line, p.Column = loadErr.Mark.Line, max(loadErr.Mark.Column, 1)
 	}
@@ -84,7 +85,7 @@ func (d *document) syntaxProblem(err error) *Problem {
 // report notes that the value at path cannot be used.
 func (d *document) report(path string, n *yaml.Node, value, rule string) {
 	d.broken = append(d.broken, path)
-	d.problems = append(d.problems, &Problem{
+	d.problems = append(d.problems, &ConfigError{
 		File: d.file, Line: n.Line, Column: n.Column, Field: path,
 		Value: d.redact(path, value), Rule: d.redact(path, rule),
 	})
@@ -102,20 +103,19 @@ func (d *document) decode(path string, n *yaml.Node, v reflect.Value) {
 	if n.Kind == yaml.ScalarNode && n.ShortTag() == "!!null" {
 		return
 	}
-	if _, ok := v.Addr().Interface().(encoding.TextUnmarshaler); ok || v.Type() == reflect.TypeFor[time.Duration]() {
+	_, fromText := reflect.TypeAssert[encoding.TextUnmarshaler](v.Addr())
+	switch kind := v.Kind(); {
+	case fromText:
 		d.decodeScalar(path, n, v)
-		return
-	}
-	switch v.Kind() {
-	case reflect.Struct:
+	case kind == reflect.Struct:
 		if d.wants(path, n, yaml.MappingNode, "a mapping") {
 			d.decodeStruct(path, n, v)
 		}
-	case reflect.Map:
+	case kind == reflect.Map:
 		if d.wants(path, n, yaml.MappingNode, "a mapping") {
 			d.decodeMap(path, n, v)
 		}
-	case reflect.Slice:
+	case kind == reflect.Slice:
 		if d.wants(path, n, yaml.SequenceNode, "a list") {
 			d.decodeSlice(path, n, v)
 		}
@@ -134,14 +134,13 @@ func (d *document) wants(path string, n *yaml.Node, kind yaml.Kind, what string)
 
 // describe says what stands at a node, for a message about a wrong type.
 func describe(n *yaml.Node) string {
-	switch n.Kind {
-	case yaml.MappingNode:
+	if n.Kind == yaml.MappingNode {
 		return "a mapping"
-	case yaml.SequenceNode:
-		return "a list"
-	default:
-		return n.Value
 	}
+	if n.Kind == yaml.SequenceNode {
+		return "a list"
+	}
+	return n.Value
 }
 
 // pairs calls yield for every key of a mapping that is text and stands there for the first time.
@@ -155,7 +154,7 @@ func (d *document) pairs(path string, n *yaml.Node, yield func(key, value *yaml.
 		case key.ShortTag() == "!!merge":
 			d.report(join(path, key.Value), key, "", "merge keys are not supported; write the values out")
 		case seen:
-			d.problems = append(d.problems, &Problem{
+			d.problems = append(d.problems, &ConfigError{
 				File: d.file, Line: key.Line, Column: key.Column, Field: join(path, key.Value),
 				Rule: fmt.Sprintf("duplicate key; the first is in line %d", line),
 			})
@@ -228,35 +227,33 @@ func (d *document) decodeScalar(path string, n *yaml.Node, v reflect.Value) {
 		return
 	}
 	quoted := !expanded && n.ShortTag() == "!!str" && n.Style&(yaml.SingleQuotedStyle|yaml.DoubleQuotedStyle) != 0
-	if u, ok := v.Addr().Interface().(encoding.TextUnmarshaler); ok {
-		if err := u.UnmarshalText([]byte(text)); err != nil {
+	parser, parses := reflect.TypeAssert[encoding.TextUnmarshaler](v.Addr())
+	switch kind := v.Kind(); {
+	case parses:
+		if err := parser.UnmarshalText([]byte(text)); err != nil {
 			d.report(path, n, text, err.Error())
 		}
-		return
-	}
-	if v.Type() == reflect.TypeFor[time.Duration]() {
-		if t, err := time.ParseDuration(text); err == nil {
-			v.SetInt(int64(t))
-		} else {
+	case v.Type() == reflect.TypeFor[time.Duration]():
+		t, err := time.ParseDuration(text)
+		if err != nil {
 			d.report(path, n, text, "want a duration with its unit, such as 200ms, 10s or 1m30s")
+			return
 		}
-		return
-	}
-	switch v.Kind() {
-	case reflect.String:
+		v.SetInt(int64(t))
+	case kind == reflect.String:
 		if !expanded && n.ShortTag() != "!!str" && n.ShortTag() != "!!timestamp" {
 			d.report(path, n, text, fmt.Sprintf("want text; write %q, with the quotes", text))
 			return
 		}
 		v.SetString(text)
-	case reflect.Bool:
+	case kind == reflect.Bool:
 		b, err := strconv.ParseBool(text)
 		if err != nil || quoted {
 			d.report(path, n, text, "want true or false, without quotes")
 			return
 		}
 		v.SetBool(b)
-	case reflect.Int, reflect.Int64, reflect.Int32:
+	case v.CanInt():
 		i, err := strconv.ParseInt(text, 10, v.Type().Bits())
 		if err != nil || quoted {
 			d.report(path, n, text, "want a whole number, without quotes")

@@ -21,7 +21,7 @@ func golden(t *testing.T, name, got string) {
 	if *update {
 		require.NoError(t, os.WriteFile(path, []byte(got), 0o600))
 	}
-	want, err := os.ReadFile(path)
+	want, err := os.ReadFile(path) //nolint:gosec // a name from a test
 	require.NoError(t, err)
 	require.Equal(t, string(want), got, "go test ./cmd -update rewrites %s", path)
 }

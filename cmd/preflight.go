@@ -56,8 +56,7 @@ func describeStream(ctx context.Context, client *kinesis.Client, name string) (s
 	if err == nil {
 		return aws.ToString(out.StreamDescriptionSummary.StreamARN), nil
 	}
-	var missing *kinesistypes.ResourceNotFoundException
-	if errors.As(err, &missing) {
+	if _, missing := errors.AsType[*kinesistypes.ResourceNotFoundException](err); missing {
 		return "", fmt.Errorf("stream %s does not exist in this region and account; create it, or correct stream.name: %w", name, err)
 	}
 	return "", explain(err, "kinesis:DescribeStreamSummary", "stream "+name)

@@ -27,7 +27,7 @@ func produceCommand(p *program, fs *flag.FlagSet) func(context.Context, []string
 			return &usageError{"produce: --rate, --count, --for and --keys cannot be negative"}
 		}
 		if *seed == 0 {
-			*seed = rand.Uint64()
+			*seed = rand.Uint64() //nolint:gosec // sample data, not a secret
 		}
 		sample, err := NewSample(args[0], rand.New(rand.NewPCG(*seed, 0))) //nolint:gosec // sample data, not a secret
 		if err != nil {
@@ -35,7 +35,7 @@ func produceCommand(p *program, fs *flag.FlagSet) func(context.Context, []string
 		}
 		cfg, err := LoadAWS(ctx)
 		if err != nil {
-			return Problems{{Rule: err.Error()}}
+			return ConfigErrors{{Rule: err.Error()}}
 		}
 		if *limit > 0 {
 			var cancel context.CancelFunc

@@ -88,8 +88,7 @@ func (p *Producer) put(ctx context.Context, batch []types.PutRecordsRequestEntry
 	for wait := 50 * time.Millisecond; ; wait = min(2*wait, 2*time.Second) {
 		out, err := p.Client.PutRecords(ctx, &kinesis.PutRecordsInput{StreamName: aws.String(p.Stream), Records: batch})
 		if err != nil {
-			var missing *types.ResourceNotFoundException
-			if errors.As(err, &missing) {
+			if _, missing := errors.AsType[*types.ResourceNotFoundException](err); missing {
 				return accepted, fmt.Errorf("stream %s does not exist; create it, or check the region: %w", p.Stream, err)
 			}
 			return accepted, fmt.Errorf("put into stream %s: %w", p.Stream, err)

@@ -65,7 +65,7 @@ func Run(ctx context.Context, c Config, o Options) (err error) {
 	}
 	log, build := logs.Operational, currentBuild()
 	build.register(reg)
-	reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{})) //nolint:forbidigo // ready-made collectors have no promauto constructor
+	reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 
 	listener, err := listen(ctx, c, o)
 	if err != nil {
@@ -76,7 +76,8 @@ func Run(ctx context.Context, c Config, o Options) (err error) {
 		zap.Stringer("admin", listener.Addr()))
 
 	// The signal ends nothing by itself: the parts live in contexts of their own, and the stop list ends them in order.
-	life := newLife(context.WithoutCancel(ctx))
+	work, abandon := context.WithCancel(context.WithoutCancel(ctx))
+	life := newLife()
 	stop := &stopList{log: log}
 	defer func() {
 		began := time.Now()
@@ -85,17 +86,17 @@ func Run(ctx context.Context, c Config, o Options) (err error) {
 		}
 		life.stopping.Store(true)
 		log.Info("stopping", zap.Duration("budget", c.Processing.StopBudget), zap.NamedError("because", why(ctx, err)))
-		err = errors.Join(err, stop.run(context.WithoutCancel(ctx), c.Processing.StopBudget))
-		life.end()
+		err = errors.Join(err, stop.run(work, c.Processing.StopBudget))
+		abandon() // whatever the stop list has left behind
 		log.Info("stopped", zap.Duration("took", time.Since(began)), zap.Bool("clean", err == nil), zap.Error(err))
 		_ = log.Sync()
 	}()
 
 	state := &state{}
-	server := newAdmin(context.WithoutCancel(ctx), listener, adminDeps{
+	server := newAdmin(work, listener, adminDeps{
 		Gatherer: reg, LogLevel: logs.Level, Healthy: state.healthy, Ready: state.ready, Log: log.Named("admin"),
 	})
-	life.start("admin server", func(context.Context) error { return server.Run() })
+	life.start(work, "admin server", func(context.Context) error { return server.Run() })
 	stop.add("admin server", stopShareAdmin, server.Stop)
 
 	p, clients := c.parts(), newClients(o.AWS, reg)
@@ -134,13 +135,13 @@ func Run(ctx context.Context, c Config, o Options) (err error) {
 		return err
 	}
 
-	publishing := life.start("publisher", publisher.Run)
+	publishing := life.start(work, "publisher", publisher.Run)
 	stop.add("publisher", stopSharePublisher, publishing.stop)
-	leasing := life.start("lease table", store.Run)
+	leasing := life.start(work, "lease table", store.Run)
 	stop.add("lease table", stopShareLeases, func(ctx context.Context) error {
 		return errors.Join(store.Stop(ctx), leasing.stop(ctx))
 	})
-	consuming := life.start("shards", shards.Run)
+	consuming := life.start(work, "shards", shards.Run)
 	stop.add("shards", stopShareShards, func(ctx context.Context) error {
 		store.Leave() // or the table would hand the shards that are released right back
 		return errors.Join(shards.Stop(ctx), consuming.stop(ctx))
@@ -177,18 +178,13 @@ func listen(ctx context.Context, c Config, o Options) (net.Listener, error) {
 
 // life holds the running parts of the daemon.
 type life struct {
-	ctx    context.Context //nolint:containedctx // the parts' common lifetime is what this type is
-	cancel context.CancelFunc
 	// stopping is set when the stop begins: from then on parts are expected to end.
 	stopping atomic.Bool
 	// failed gets the error of the first part that ended without being asked.
 	failed chan error
 }
 
-func newLife(ctx context.Context) *life {
-	ctx, cancel := context.WithCancel(ctx)
-	return &life{ctx: ctx, cancel: cancel, failed: make(chan error, 1)}
-}
+func newLife() *life { return &life{failed: make(chan error, 1)} }
 
 // part is one running part.
 type part struct {
@@ -198,8 +194,8 @@ type part struct {
 }
 
 // start runs a part. A part that ends before it is stopped brings the daemon down, also when it says that all is well.
-func (l *life) start(name string, run func(context.Context) error) *part {
-	ctx, cancel := context.WithCancel(l.ctx)
+func (l *life) start(ctx context.Context, name string, run func(context.Context) error) *part {
+	ctx, cancel := context.WithCancel(ctx)
 	p := &part{cancel: cancel, done: make(chan struct{})}
 	go func() {
 		defer close(p.done)
@@ -232,9 +228,6 @@ func (p *part) stop(ctx context.Context) error {
 		return fmt.Errorf("still running: %w", context.Cause(ctx))
 	}
 }
-
-// end cancels whatever the stop list has left behind.
-func (l *life) end() { l.cancel() }
 
 // state is what the probes ask.
 type state struct {

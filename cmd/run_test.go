@@ -380,7 +380,7 @@ func (l *deafListener) Close() error {
 	return nil
 }
 
-func (l *deafListener) Addr() net.Addr { return &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 9464} }
+func (*deafListener) Addr() net.Addr { return &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 9464} }
 
 // waitFor polls real time until ok.
 func waitFor(t *testing.T, what string, ok func() bool) {

@@ -54,10 +54,14 @@ type ticker struct {
 
 func newStockTicker(random *rand.Rand) *stockTicker {
 	s := &stockTicker{random: random, symbols: []ticker{
-		{symbol: "AMZN", sector: "TECHNOLOGY", base: 742}, {symbol: "QXZ", sector: "HEALTHCARE", base: 60},
-		{symbol: "WAS", sector: "RETAIL", base: 14}, {symbol: "TGT", sector: "RETAIL", base: 73},
-		{symbol: "BAC", sector: "FINANCIAL", base: 15}, {symbol: "JIB", sector: "AUTOMOBILE", base: 45},
-		{symbol: "PPL", sector: "ENERGY", base: 31}, {symbol: "ALY", sector: "ENERGY", base: 83},
+		{symbol: "AMZN", sector: "TECHNOLOGY", base: 742},
+		{symbol: "QXZ", sector: "HEALTHCARE", base: 60},
+		{symbol: "WAS", sector: "RETAIL", base: 14},
+		{symbol: "TGT", sector: "RETAIL", base: 73},
+		{symbol: "BAC", sector: "FINANCIAL", base: 15},
+		{symbol: "JIB", sector: "AUTOMOBILE", base: 45},
+		{symbol: "PPL", sector: "ENERGY", base: 31},
+		{symbol: "ALY", sector: "ENERGY", base: 83},
 	}}
 	for i := range s.symbols {
 		s.symbols[i].price = s.symbols[i].base

@@ -14,7 +14,7 @@ import (
 func TestHeartRateDistribution(t *testing.T) {
 	t.Parallel()
 	const n = 400_000
-	s, err := NewSample("heart-rate", rand.New(rand.NewPCG(1, 2)))
+	s, err := NewSample("heart-rate", seeded())
 	require.NoError(t, err)
 	counts, high := map[int]int{}, 0
 	for range n {
@@ -49,7 +49,7 @@ func TestHeartRateDistribution(t *testing.T) {
 
 func TestHeartRateBytes(t *testing.T) {
 	t.Parallel()
-	s, err := NewSample("heart-rate", rand.New(rand.NewPCG(1, 2)))
+	s, err := NewSample("heart-rate", seeded())
 	require.NoError(t, err)
 	require.Regexp(t, `^\{"heartRate":\d+,"rateType":"(NORMAL|HIGH)"\}$`, string(s.Next()))
 }
@@ -58,7 +58,7 @@ func TestHeartRateBytes(t *testing.T) {
 func TestStockTickerMovesPrices(t *testing.T) {
 	t.Parallel()
 	const n = 100_000
-	s, err := NewSample("stock-ticker", rand.New(rand.NewPCG(1, 2)))
+	s, err := NewSample("stock-ticker", seeded())
 	require.NoError(t, err)
 	moved, symbols := 0, map[string]string{}
 	for range n {
@@ -81,6 +81,9 @@ func TestStockTickerMovesPrices(t *testing.T) {
 
 func TestUnknownSample(t *testing.T) {
 	t.Parallel()
-	_, err := NewSample("heartrate", rand.New(rand.NewPCG(1, 2)))
+	_, err := NewSample("heartrate", seeded())
 	require.EqualError(t, err, `no sample "heartrate"; there are heart-rate and stock-ticker`)
 }
+
+// seeded is chance that is the same in every run.
+func seeded() *rand.Rand { return rand.New(rand.NewPCG(1, 2)) } //nolint:gosec // a test wants to repeat itself

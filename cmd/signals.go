@@ -2,14 +2,11 @@ package cmd
 
 import (
 	"context"
-	"errors"
+	"fmt"
 	"os"
 	"os/signal"
 	"syscall"
 )
-
-// errSignal is the cause of a context that a signal ended.
-var errSignal = errors.New("signal")
 
 // StopOnSignal returns a context that the first SIGINT or SIGTERM ends, and calls exit with 1 at the second. It handles
 // the second one itself instead of giving the default action back, because the kernel ignores default actions for
@@ -22,11 +19,11 @@ func StopOnSignal(ctx context.Context, exit func(code int)) (stop context.Contex
 	go func() {
 		for range 2 {
 			select {
-			case <-signals:
+			case s := <-signals:
 				if stop.Err() != nil {
 					exit(exitFailed)
 				}
-				cancel(errSignal)
+				cancel(fmt.Errorf("signal: %s", s))
 			case <-released:
 				return
 			}

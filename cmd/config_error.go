@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// Problem is one fault of a configuration.
-type Problem struct {
+// ConfigError is one fault of a configuration.
+type ConfigError struct {
 	// File, Line and Column say where; Line and Column count from 1 and are 0 when the fault is an absence, or when
 	// the configuration came from flags (then File is empty too).
 	File         string
@@ -21,7 +21,7 @@ type Problem struct {
 	Rule string
 }
 
-func (p *Problem) Error() string {
+func (p *ConfigError) Error() string {
 	var b strings.Builder
 	if p.File != "" {
 		b.WriteString(p.File)
@@ -50,10 +50,10 @@ func abbreviate(value string) string {
 	return value
 }
 
-// Problems are all faults of a configuration, in the order of the file.
-type Problems []*Problem
+// ConfigErrors are all faults of a configuration, in the order of the file.
+type ConfigErrors []*ConfigError
 
-func (ps Problems) Error() string {
+func (ps ConfigErrors) Error() string {
 	lines := make([]string, len(ps))
 	for i, p := range ps {
 		lines[i] = p.Error()
@@ -62,8 +62,8 @@ func (ps Problems) Error() string {
 }
 
 // sort puts the problems into the order of the file; those without a line come last.
-func (ps Problems) sort() {
-	slices.SortStableFunc(ps, func(a, b *Problem) int {
+func (ps ConfigErrors) sort() {
+	slices.SortStableFunc(ps, func(a, b *ConfigError) int {
 		switch {
 		case a.Line == b.Line:
 			return a.Column - b.Column
@@ -92,7 +92,7 @@ func flatten(err error) []error {
 	if _, ok := err.(fieldError); ok { //nolint:errorlint // the tree is walked by hand, so that no leaf is skipped
 		return []error{err}
 	}
-	if joined, ok := err.(interface{ Unwrap() []error }); ok { //nolint:errorlint // as above
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
 		var leaves []error
 		for _, e := range joined.Unwrap() {
 			leaves = append(leaves, flatten(e)...)
