@@ -30,7 +30,8 @@ type Config struct {
 	// AttemptTimeout bounds one call, 100 ms..60 s. Defaults to 5 s.
 	AttemptTimeout time.Duration
 	// TrustMargin is how much of the trust window must be left for an attempt to start, less than AttemptTimeout.
-	// Defaults to 200 ms: several times what SNS needs to answer, so that an attempt is rarely cut off.
+	// Defaults to 200 ms, or a fifth of AttemptTimeout where that is less: several times what SNS needs to answer, so
+	// that an attempt is rarely cut off.
 	TrustMargin time.Duration
 	// InFlight is how many calls a topic may have under way, 1..64. Defaults to 4.
 	InFlight int
@@ -51,7 +52,7 @@ type TopicConfig struct {
 func (c Config) WithDefaults() Config {
 	c.Linger = cmp.Or(c.Linger, DefaultLinger)
 	c.AttemptTimeout = cmp.Or(c.AttemptTimeout, DefaultAttemptTimeout)
-	c.TrustMargin = cmp.Or(c.TrustMargin, DefaultTrustMargin)
+	c.TrustMargin = cmp.Or(c.TrustMargin, min(DefaultTrustMargin, c.AttemptTimeout/5))
 	c.InFlight = cmp.Or(c.InFlight, DefaultInFlight)
 	c.LatencyTarget = cmp.Or(c.LatencyTarget, DefaultLatencyTarget)
 	c.Topics = maps.Clone(c.Topics)

@@ -69,11 +69,18 @@ func retryReasons() []alert.Reason {
 	}
 }
 
-// faultReasons are the reasons for which a topic is held.
-func faultReasons() []alert.Reason {
-	return []alert.Reason{
-		reasonNotAuthorized, reasonTopicMissing, reasonTopicRefused, reasonKMSAccess, reasonKMSKey, reasonSignature,
-		reasonCredentialsFault, reasonUnknown,
+// remedies has the reasons for which a topic is held, and what mends each.
+func remedies() map[alert.Reason]string {
+	return map[alert.Reason]string{
+		reasonNotAuthorized: "allow sns:Publish on the topic in the role's policy and in the topic's policy",
+		reasonTopicMissing:  "create the topic or correct its ARN",
+		reasonTopicRefused:  "check that the ARN is a topic in the region of AWS_REGION",
+		reasonKMSAccess: "allow kms:GenerateDataKey and kms:Decrypt on the topic's key in the role's policy and in the " +
+			"key's policy",
+		reasonKMSKey:           "enable the topic's KMS key, or set another KmsMasterKeyId on the topic",
+		reasonSignature:        "check the credentials and the clock of this machine",
+		reasonCredentialsFault: "check the role that the daemon assumes: STS refused to give credentials",
+		reasonUnknown:          "look up the error code in the SNS API reference",
 	}
 }
 
@@ -101,17 +108,16 @@ func classify(err error) verdict {
 		return verdict{hold, reasonCredentialsFault}
 	}
 	status := 0
-	var answer *smithyhttp.ResponseError
-	if errors.As(err, &answer) {
+	if answer, ok := errors.AsType[*smithyhttp.ResponseError](err); ok {
 		status = answer.HTTPStatusCode()
 	}
-	var apiErr smithy.APIError
-	if errors.As(err, &apiErr) {
+	apiErr, coded := errors.AsType[smithy.APIError](err)
+	if coded {
 		if v, ok := byCode(apiErr.ErrorCode(), apiErr.ErrorMessage()); ok {
 			return v
 		}
 	}
-	var netErr net.Error
+	netErr, network := errors.AsType[net.Error](err)
 	switch {
 	case status == http.StatusTooManyRequests:
 		return verdict{retry, reasonThrottled}
@@ -119,13 +125,13 @@ func classify(err error) verdict {
 		return verdict{split, reasonBatchTooLong}
 	case status >= http.StatusInternalServerError:
 		return verdict{retry, reasonServiceError}
-	case status >= http.StatusBadRequest, status == 0 && apiErr != nil:
+	case status >= http.StatusBadRequest, status == 0 && coded:
 		return verdict{hold, reasonUnknown}
-	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &netErr) && netErr.Timeout():
+	case errors.Is(err, context.DeadlineExceeded), network && netErr.Timeout():
 		return verdict{retry, reasonTimeout}
 	case status != 0:
 		return verdict{retry, reasonBadAnswer}
-	case errors.As(err, &netErr), connectionFailed(err):
+	case network, connectionFailed(err):
 		return verdict{retry, reasonConnection}
 	}
 	return verdict{retry, reasonClient}
@@ -197,37 +203,16 @@ func byCode(code, message string) (verdict, bool) {
 
 // credentialCall returns the error of a call that the SDK made to get credentials, or nil when err is of SNS itself.
 func credentialCall(err error) error {
-	var outer, inner *smithy.OperationError
-	if errors.As(err, &outer) && errors.As(outer.Err, &inner) {
-		return inner
+	if outer, ok := errors.AsType[*smithy.OperationError](err); ok {
+		if inner, ok := errors.AsType[*smithy.OperationError](outer.Err); ok {
+			return inner
+		}
 	}
 	return nil
 }
 
 // connectionFailed says that no complete answer came back over the connection.
 func connectionFailed(err error) bool {
-	var sendErr *smithyhttp.RequestSendError
-	return errors.As(err, &sendErr)
-}
-
-// remedy says what mends a fault of a topic.
-func remedy(r alert.Reason) string {
-	switch r {
-	case reasonNotAuthorized:
-		return "allow sns:Publish on the topic in the role's policy and in the topic's policy"
-	case reasonTopicMissing:
-		return "create the topic or correct its ARN"
-	case reasonTopicRefused:
-		return "check that the ARN is a topic in the region of AWS_REGION"
-	case reasonKMSAccess:
-		return "allow kms:GenerateDataKey and kms:Decrypt on the topic's key in the role's policy and in the key's policy"
-	case reasonKMSKey:
-		return "enable the topic's KMS key, or set another KmsMasterKeyId on the topic"
-	case reasonSignature:
-		return "check the credentials and the clock of this machine"
-	case reasonCredentialsFault:
-		return "check the role that the daemon assumes: sts refused to give credentials"
-	default:
-		return "look up the error code in the SNS API reference"
-	}
+	_, ok := errors.AsType[*smithyhttp.RequestSendError](err)
+	return ok
 }

@@ -75,7 +75,7 @@ func (t *topic) learn(ctx context.Context) {
 		if err == nil || v.class != retry && v.reason != reasonTopicMissing {
 			return
 		}
-		if !sleep(ctx, holdDelay(failures)) {
+		if !sleep(ctx, holdDelay(failures, lot())) {
 			return
 		}
 	}

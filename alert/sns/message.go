@@ -45,7 +45,7 @@ func prepare(a *alert.Alert, m alert.Message, l limits) (*message, error) {
 	if room := l.maxBytes - attributeBytes; len(m.Body) > room {
 		// Half a JSON object is none, so a body per protocol cannot be shortened.
 		if m.Structure != "json" && room > 0 {
-			m = shorten(m, room)
+			m = alert.Truncate(m, room, a)
 		}
 		if len(m.Body) > room || m.Body == "" {
 			return nil, rejected(reasonTooLarge, fmt.Errorf("%d bytes of body and %d of attributes, the topic takes %d",
@@ -160,8 +160,8 @@ func checkAttribute(a *alert.Attribute) error {
 	if a.Value == "" {
 		return errors.New("the value is empty")
 	}
-	if a.Type != "Binary" && !utf8.ValidString(a.Value) {
-		return errors.New("the value must be valid UTF-8")
+	if a.Type != "Binary" && (!utf8.ValidString(a.Value) || strings.ContainsFunc(a.Value, unsupported)) {
+		return errors.New("the value must be valid UTF-8 without control characters and characters above U+FFFF")
 	}
 	switch a.Type {
 	case "String", "Binary":
@@ -181,13 +181,18 @@ func checkAttribute(a *alert.Attribute) error {
 	}
 }
 
+// unsupported says whether r may not stand in an attribute: XML 1.0 has no place for it, or it needs two units of UTF-16.
+func unsupported(r rune) bool {
+	return r < ' ' && r != '\t' && r != '\n' && r != '\r' || r == 0xFFFE || r >= 0xFFFF
+}
+
 func checkName(s string) error {
 	lower := strings.ToLower(s)
 	switch {
 	case s == "" || len(s) > maxName:
 		return fmt.Errorf("a name has 1 to %d characters", maxName)
 	case strings.ContainsFunc(s, func(r rune) bool { return r != '.' && !wordRune(r) }):
-		return errors.New("a name consists of A-Z a-z 0-9 _ - .")
+		return errors.New("a name consists of letters, digits, underscores, hyphens and dots")
 	case s[0] == '.' || s[len(s)-1] == '.' || strings.Contains(s, ".."):
 		return errors.New("a name has no dot at its ends and no two in a row")
 	case strings.HasPrefix(lower, "aws.") || strings.HasPrefix(lower, "amazon."):
@@ -204,13 +209,4 @@ func token(s string) string {
 	}
 	sum := sha256.Sum256([]byte(s))
 	return hex.EncodeToString(sum[:])
-}
-
-// shorten cuts a body to room bytes, between two characters.
-func shorten(m alert.Message, room int) alert.Message {
-	for room > 0 && !utf8.RuneStart(m.Body[room]) {
-		room--
-	}
-	m.Body = m.Body[:room]
-	return m
 }

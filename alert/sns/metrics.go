@@ -91,7 +91,7 @@ func (m *metrics) topic(name string) *topicMetrics {
 		t.failures[r] = m.failures.WithLabelValues(name, string(r))
 		t.retries[r] = m.retries.WithLabelValues(name, string(r))
 	}
-	for _, r := range faultReasons() {
+	for r := range remedies() {
 		t.failures[r] = m.failures.WithLabelValues(name, string(r))
 		t.faults[r] = m.fault.WithLabelValues(name, string(r))
 	}

@@ -129,8 +129,7 @@ func (p *Publisher) publish(ctx context.Context, a *alert.Alert, m alert.Message
 	}
 	msg, err := prepare(a, m, *t.limits.Load())
 	if err != nil {
-		var refusal *alert.RejectedError
-		if errors.As(err, &refusal) {
+		if refusal, ok := errors.AsType[*alert.RejectedError](err); ok {
 			t.metrics.failure(refusal.Reason)
 		}
 		return err

@@ -39,7 +39,7 @@ type request struct {
 	batch int
 }
 
-// queue decides what a topic sends when. It does no I/O and reads no clock; one goroutine uses it.
+// queue decides what a topic sends when. It does no I/O, reads no clock and draws no lots; one goroutine uses it.
 type queue struct {
 	linger   time.Duration
 	inFlight int
@@ -148,8 +148,8 @@ func (q *queue) promote(now time.Time) time.Duration {
 	return wake
 }
 
-// failed notes a failed call; fault is empty when it may pass. It answers whether that is news.
-func (h *health) failed(now time.Time, epoch int, fault alert.Reason) bool {
+// failed notes a failed call; fault is empty when it may pass. lot is the jitter. It answers whether that is news.
+func (h *health) failed(now time.Time, epoch int, fault alert.Reason, lot float64) bool {
 	if epoch != h.epoch {
 		return false
 	}
@@ -162,9 +162,9 @@ func (h *health) failed(now time.Time, epoch int, fault alert.Reason) bool {
 	if fault != "" {
 		h.fault = fault
 	}
-	wait := backoff(h.failures)
+	wait := backoff(h.failures, lot)
 	if h.fault != "" {
-		wait = holdDelay(h.failures)
+		wait = holdDelay(h.failures, lot)
 	}
 	h.failures++
 	h.epoch++
@@ -188,18 +188,23 @@ func sooner(a, b time.Duration) time.Duration {
 	return min(a, b)
 }
 
-// backoff is the full jitter of an exponential: it spreads the workers of a fleet best, see "Exponential Backoff And
-// Jitter" in the AWS Architecture Blog.
-func backoff(failures int) time.Duration {
-	return rand.N(doubled(firstBackoff, failures)) //nolint:gosec // jitter is no secret
+// backoff is the full jitter of an exponential, for a lot from [0, 1): it spreads the workers of a fleet best, see
+// "Exponential Backoff And Jitter" in the AWS Architecture Blog.
+func backoff(failures int, lot float64) time.Duration {
+	return time.Duration(lot * float64(doubled(firstBackoff, failures)))
 }
 
 // holdDelay is jittered by half only, so that the probes of a fault, which seldom ends by itself, stay rare.
-func holdDelay(failures int) time.Duration {
+func holdDelay(failures int, lot float64) time.Duration {
 	d := doubled(firstProbe, failures)
-	return d/2 + rand.N(d/2) //nolint:gosec // jitter is no secret
+	return d/2 + time.Duration(lot*float64(d/2))
 }
 
 func doubled(d time.Duration, times int) time.Duration {
 	return min(d<<min(times, 10), longest)
+}
+
+// lot draws from [0, 1).
+func lot() float64 {
+	return rand.Float64() //nolint:gosec // jitter is no secret
 }

@@ -103,9 +103,10 @@ func (t *topic) settle(c *call) {
 	now := time.Now()
 	q := &t.queue
 	q.calls--
+	share := lot() // one for all, so that what failed together goes again in one call
 	for _, r := range c.left {
 		if c.err == nil && r.failures > 0 && c.fault == "" {
-			r.due = now.Add(backoff(r.failures - 1))
+			r.due = now.Add(backoff(r.failures-1, share))
 			q.delay(r)
 			continue
 		}
@@ -138,13 +139,13 @@ func (t *topic) hear(a asked) {
 func (t *topic) failed(now time.Time, epoch int, fault alert.Reason, err error) {
 	state := &t.queue.state
 	before := state.fault
-	if !state.failed(now, epoch, fault) {
+	if !state.failed(now, epoch, fault, lot()) {
 		return
 	}
 	if state.fault != before {
 		t.metrics.setFault(before, state.fault)
 		t.log.Error("topic refuses alerts, they wait and the topic is probed",
-			zap.String("reason", string(state.fault)), zap.String("remedy", remedy(state.fault)), zap.Error(err))
+			zap.String("reason", string(state.fault)), zap.String("remedy", remedies()[state.fault]), zap.Error(err))
 		return
 	}
 	if state.fault == "" && state.failures >= worthALine && !t.logged {

@@ -1,0 +1,204 @@
+package sns
+
+import (
+	"strconv"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"kinesis-alerter/alert"
+	"kinesis-alerter/internal/fakeaws"
+)
+
+const (
+	refuses = "topic refuses alerts, they wait and the topic is probed"
+	accepts = "topic accepts alerts again"
+)
+
+func TestConfigurationFaultHoldsAndEndsByItself(t *testing.T) {
+	tests := map[string]struct {
+		status int
+		reason alert.Reason
+		remedy string
+	}{
+		"NotFound":              {404, reasonTopicMissing, "create the topic"},
+		"AuthorizationError":    {403, reasonNotAuthorized, "sns:Publish"},
+		"KMSAccessDenied":       {400, reasonKMSAccess, "kms:GenerateDataKey"},
+		"KMSDisabled":           {400, reasonKMSKey, "KMS key"},
+		"KMSNotFound":           {400, reasonKMSKey, "KMS key"},
+		"KMSInvalidState":       {400, reasonKMSKey, "KMS key"},
+		"KMSOptInRequired":      {403, reasonKMSKey, "KMS key"},
+		"InvalidSecurity":       {403, reasonSignature, "credentials"},
+		"SignatureDoesNotMatch": {403, reasonSignature, "clock"},
+		"NeverHeardOf":          {400, reasonUnknown, "SNS API reference"},
+	}
+	for code, test := range tests {
+		t.Run(code, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t)
+				synctest.Wait()
+				fault := apiFault(code, test.status)
+				fault.Operation = "PublishBatch"
+				remove := w.Faults.Add(fault)
+				var ends []<-chan error
+				for i := range 60 {
+					ends = append(ends, w.send(t.Context(), i))
+				}
+				time.Sleep(time.Hour)
+				for _, end := range ends {
+					pending(t, end)
+				}
+				calls := w.wire.times()
+				require.LessOrEqual(t, len(calls), 250, "probes are rare")
+				require.LessOrEqual(t, calls[len(calls)-1].Sub(calls[len(calls)-2]), longest, "but go on")
+				require.InDelta(t, 1, w.fault(test.reason), 0)
+				require.Zero(t, w.retries(test.reason), "a fault uses no retries")
+
+				line := w.logs.FilterMessage(refuses)
+				require.Equal(t, 1, line.Len(), "one line for one change of state")
+				require.Contains(t, line.All()[0].ContextMap()["remedy"], test.remedy)
+				require.Equal(t, w.arn, line.All()[0].ContextMap()["topic_arn"])
+
+				remove()
+				mended := time.Now()
+				for _, end := range ends {
+					require.NoError(t, <-end)
+				}
+				require.LessOrEqual(t, time.Since(mended), longest+time.Second)
+				synctest.Wait()
+				require.Len(t, w.SNS.Messages(w.arn), 60, "nothing was burnt, nothing repeated")
+				require.Zero(t, w.fault(test.reason))
+				require.Equal(t, 1, w.logs.FilterMessage(accepts).Len())
+			})
+		})
+	}
+}
+
+func TestProbeCarriesOneAlert(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		synctest.Wait()
+		sizes := []int{}
+		w.SNS.FailEntries(func(e fakeaws.BatchEntry) *fakeaws.EntryFailure {
+			if e.Index == 0 {
+				sizes = append(sizes, 0)
+			}
+			sizes[len(sizes)-1]++
+			return &fakeaws.EntryFailure{Code: "KMSAccessDenied", SenderFault: true}
+		})
+		for i := range 5 {
+			w.send(t.Context(), i)
+		}
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		require.Equal(t, 5, sizes[0], "what was under way when the fault began")
+		require.Greater(t, len(sizes), 3)
+		for _, n := range sizes[1:] {
+			require.Equal(t, 1, n)
+		}
+		require.InDelta(t, 1, w.fault(reasonKMSAccess), 0)
+		w.stop()
+	})
+}
+
+func TestFaultThatChangesIsToldAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		synctest.Wait()
+		missing := w.Faults.Add(apiFault("NotFound", 404))
+		end := w.send(t.Context(), 1)
+		time.Sleep(time.Minute)
+		missing()
+		denied := w.Faults.Add(apiFault("AuthorizationError", 403))
+		time.Sleep(time.Minute)
+		require.Zero(t, w.fault(reasonTopicMissing))
+		require.InDelta(t, 1, w.fault(reasonNotAuthorized), 0)
+		require.Equal(t, 2, w.logs.FilterMessage(refuses).Len())
+		denied()
+		require.NoError(t, <-end)
+	})
+}
+
+func TestTopicThatIsMissingAtStart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, absent)
+		time.Sleep(time.Minute)
+		require.InDelta(t, 1, w.fault(reasonTopicMissing), 0, "known before the first alert")
+		require.Equal(t, 1, w.logs.FilterMessage(refuses).Len())
+		end := w.send(t.Context(), 1)
+		time.Sleep(time.Minute)
+		pending(t, end)
+		w.create(t.Context(), t, "alerts", map[string]string{"MaximumMessageSize": "2048"})
+		require.NoError(t, <-end)
+		time.Sleep(longest)
+		require.Zero(t, w.fault(reasonTopicMissing))
+		require.Equal(t, 2048, w.topics["oncall"].limits.Load().maxBytes)
+	})
+}
+
+func TestTopicThatIsMissingAtStartIsWellWithoutAnAlert(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, absent)
+		time.Sleep(time.Minute)
+		w.create(t.Context(), t, "alerts", nil)
+		time.Sleep(longest)
+		synctest.Wait()
+		require.Zero(t, w.fault(reasonTopicMissing))
+		require.Equal(t, 1, w.logs.FilterMessage(accepts).Len())
+	})
+}
+
+func TestAttributesThatMayNotBeReadAreAssumed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, fifo, before(func(w *world) {
+			f := apiFault("AuthorizationError", 403)
+			f.Operation = "GetTopicAttributes"
+			w.Faults.Add(f)
+		}))
+		require.NoError(t, <-w.send(t.Context(), 1))
+		require.Equal(t, limits{maxBytes: 262_144, fifo: true}, *w.topics["oncall"].limits.Load())
+		time.Sleep(time.Hour)
+		require.Equal(t, 1, w.logs.Len(), "said once")
+		require.Contains(t, w.logs.All()[0].Message, "sns:GetTopicAttributes")
+		require.Zero(t, w.fault(reasonNotAuthorized), "who may publish need not read attributes")
+	})
+}
+
+func TestAttributesAreReadWhenSNSComesBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, sized(2048), before(func(w *world) {
+			w.Faults.Add(fakeaws.Fault{Operation: "GetTopicAttributes", Kind: fakeaws.BlackHole, Times: 3})
+		}))
+		start := time.Now()
+		require.NoError(t, <-w.send(t.Context(), 1))
+		require.LessOrEqual(t, time.Since(start), DefaultAttemptTimeout+time.Second, "alerts wait for the first answer only")
+		time.Sleep(time.Minute)
+		require.Equal(t, 2048, w.topics["oncall"].limits.Load().maxBytes)
+	})
+}
+
+func TestParseLimits(t *testing.T) {
+	for value, want := range map[string]int{
+		"": 262_144, "1024": 1024, "1048576": 1 << 20, "1023": 262_144, "1048577": 262_144, "x": 262_144,
+	} {
+		require.Equal(t, want, parseLimits(testARN, map[string]string{"MaximumMessageSize": value}).maxBytes, value)
+	}
+	got := parseLimits(testARN+".fifo", map[string]string{"ContentBasedDeduplication": "true"})
+	require.Equal(t, limits{maxBytes: 262_144, fifo: true, contentDedup: true}, got)
+	require.True(t, parseLimits(testARN, map[string]string{"FifoTopic": "true"}).fifo)
+}
+
+func TestTooLargeBodyIsShortened(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, sized(1024))
+		for i, body := range []string{strings.Repeat("x", 5000), strings.Repeat("ü", 5000), strings.Repeat("🔥", 5000)} {
+			require.NoError(t, <-w.sendAs(t.Context(), i, body))
+			got := w.SNS.Messages(w.arn)[i].Body
+			require.Greater(t, len(got), 900, strconv.Itoa(i))
+			require.True(t, strings.HasPrefix(got, body[:600]))
+		}
+	})
+}
