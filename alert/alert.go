@@ -1,5 +1,7 @@
 package alert
 
+import "errors"
+
 // Alert is one message that a rule wants published about one record. It is rendered late, by Render, so that a backlog
 // of alerts costs no more memory than the records themselves.
 type Alert struct {
@@ -30,5 +32,10 @@ type Attribute struct {
 	Name, Type, Value string
 }
 
-// Render makes the message. It is pure and safe for concurrent use.
-func (a *Alert) Render() (Message, error) { return a.render(a) }
+// Render makes the message. It is pure and safe for concurrent use. It fails only for an Alert that no Evaluator made.
+func (a *Alert) Render() (Message, error) {
+	if a.render == nil {
+		return Message{}, errors.New("alert has no words: only an Evaluator can make one that renders")
+	}
+	return a.render(a)
+}

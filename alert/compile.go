@@ -1,6 +1,7 @@
 package alert
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"reflect"
@@ -20,23 +21,16 @@ import (
 func timeType() types.Type     { return types.TypeOf(time.Time{}) }
 func durationType() types.Type { return types.TypeOf(time.Duration(0)) }
 
-// condition is a compiled expression: the terms that must all be true, the cheap ones first.
+// condition is a compiled expression: the terms that must all be true. Those that need no virtual machine come first,
+// otherwise the order is the rule's own, so that a test in front of a term keeps guarding it.
 //
-// Pulling the predicates forward changes neither truth nor falsehood, only the work: the virtual machine runs for the
-// few records that pass them. They are also what an index over many rules would be built from.
-type condition struct {
-	predicates []*predicate
-	rest       []term
-}
+// Pulling terms forward changes neither truth nor falsehood, only the work: the virtual machine runs for the few records
+// that pass the rest. The predicates among the terms are also what an index over many rules would be built from.
+type condition []term
 
 // eval returns the first verdict that is not yes.
-func (c *condition) eval(f *frame) verdict {
-	for _, p := range c.predicates {
-		if v := p.eval(f); v != yes {
-			return v
-		}
-	}
-	for _, t := range c.rest {
+func (c condition) eval(f *frame) verdict {
+	for _, t := range c {
 		if v := t.eval(f); v != yes {
 			return v
 		}
@@ -45,7 +39,7 @@ func (c *condition) eval(f *frame) verdict {
 }
 
 // compileCondition compiles source. Errors carry the place in source.
-func compileCondition(source string, s *schema) (*condition, *file.Error) {
+func compileCondition(source string, s *schema) (condition, *file.Error) {
 	config := conf.CreateNew()
 	for name := range disabledBuiltins() {
 		config.Disabled[name] = true
@@ -86,19 +80,9 @@ func placed(err error, source file.Source) *file.Error {
 	return (&file.Error{Message: err.Error()}).Bind(source)
 }
 
-func conditionOf(root term) *condition {
-	terms := andTerm{root}
-	if and, ok := root.(andTerm); ok {
-		terms = and
-	}
-	c := &condition{}
-	for _, t := range terms {
-		if p, ok := t.(*predicate); ok {
-			c.predicates = append(c.predicates, p)
-		} else {
-			c.rest = append(c.rest, t)
-		}
-	}
+func conditionOf(root term) condition {
+	c := condition(flatten[andTerm](root))
+	slices.SortStableFunc(c, func(a, b term) int { return cmp.Compare(a.cost(), b.cost()) })
 	return c
 }
 
@@ -201,11 +185,8 @@ func (b *builder) checkBuiltin(n ast.Node, slot int, k kind) {
 	}
 }
 
+// nilTest asks whether something is null. Resolving has left no other operator with nil than == and !=.
 func (b *builder) nilTest(n *ast.BinaryNode, op operator) term {
-	if op != equal && op != notEqual {
-		b.fail(n, "nil has no order: use == nil or != nil")
-		return literal(false)
-	}
 	node := n.Left
 	if isNil(node) {
 		node = n.Right

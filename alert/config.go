@@ -30,7 +30,7 @@ type Config struct {
 	Format string `yaml:"format"`
 	// Rules are tried in order, each on every record. Without rules every record alerts to the one topic.
 	Rules []RuleConfig `yaml:"rules"`
-	// Topics are the destinations by name.
+	// Topics are the destinations by name, which is 1 to 64 letters, digits, "_" and "-".
 	Topics map[string]TopicConfig `yaml:"topics"`
 }
 
@@ -144,7 +144,7 @@ func (f *faults) topics(c *Config) map[string]words {
 	for _, name := range slices.Sorted(maps.Keys(c.Topics)) {
 		t := c.Topics[name]
 		field := "topics." + name
-		f.name(field, name)
+		f.name(field, name, "_-")
 		topics[name] = words{
 			subject: f.template(field+".subject", t.Subject),
 			message: f.template(field+".message", t.Message),
@@ -154,7 +154,7 @@ func (f *faults) topics(c *Config) map[string]words {
 }
 
 func (f *faults) rule(field string, c RuleConfig, topics map[string]words, s *schema) *rule {
-	f.name(field+".name", c.Name)
+	f.name(field+".name", c.Name, "_-.")
 	r := &rule{name: c.Name, severity: c.Severity}
 	switch c.Severity {
 	case SeverityCritical, SeverityWarning, SeverityInfo:
@@ -198,12 +198,14 @@ func sortedNames(topics map[string]words) []string { return slices.Sorted(maps.K
 // maxName keeps names usable as metric labels, message attributes and parts of a log line.
 const maxName = 64
 
-func (f *faults) name(field, name string) {
+// name checks that a name is made of letters, digits and the given signs. A topic's has no dot, since it is part of the
+// path that an error names.
+func (f *faults) name(field, name, signs string) {
 	valid := name != "" && len(name) <= maxName
 	for _, c := range name {
-		valid = valid && (c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || strings.ContainsRune("_-.", c))
+		valid = valid && (c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || strings.ContainsRune(signs, c))
 	}
 	if !valid {
-		f.add(field, name, `must be 1 to %d letters, digits, "_", "-" or "."`, maxName)
+		f.add(field, name, "must be 1 to %d letters, digits or any of %s", maxName, signs)
 	}
 }

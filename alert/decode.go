@@ -39,25 +39,24 @@ func (d *decoder) decode(data []byte, slots []value) Reason {
 	d.input = *bytes.NewBuffer(data)
 	d.json.Reset(&d.input)
 
-	switch d.json.PeekKind() {
-	case '{':
-	case '[', '"', '0', 't', 'f', 'n':
-		// Invalid beats "not an object": the document may be broken further on.
-		if _, err := d.json.ReadValue(); err != nil {
-			return reasonOf(err, data)
-		}
-		if reason := d.end(data); reason != "" {
-			return reason
-		}
-		return ReasonNotObject
-	default:
-		_, err := d.json.ReadToken()
-		return reasonOf(err, data)
+	if d.json.PeekKind() != jsontext.KindBeginObject {
+		return d.noObject(data)
 	}
 	if reason := d.object(&d.schema.root, data, slots); reason != "" {
 		return reason
 	}
 	return d.end(data)
+}
+
+// noObject names what stands in an object's place. Invalid beats "not an object": the document may be broken further on.
+func (d *decoder) noObject(data []byte) Reason {
+	if _, err := d.json.ReadValue(); err != nil {
+		return reasonOf(err, data)
+	}
+	if reason := d.end(data); reason != "" {
+		return reason
+	}
+	return ReasonNotObject
 }
 
 // end makes sure that nothing follows the document.
@@ -77,7 +76,7 @@ func (d *decoder) object(node *fieldNode, data []byte, slots []value) Reason {
 	if _, err := d.json.ReadToken(); err != nil {
 		return reasonOf(err, data)
 	}
-	for d.json.PeekKind() != '}' {
+	for d.json.PeekKind() != jsontext.KindEndObject {
 		name, err := d.json.ReadValue()
 		if err != nil {
 			return reasonOf(err, data)
@@ -102,7 +101,7 @@ func (d *decoder) object(node *fieldNode, data []byte, slots []value) Reason {
 
 // member reads the value of a wanted name.
 func (d *decoder) member(node *fieldNode, data []byte, slots []value) Reason {
-	if d.json.PeekKind() == '{' && len(node.children) > 0 {
+	if d.json.PeekKind() == jsontext.KindBeginObject && len(node.children) > 0 {
 		start := d.json.InputOffset()
 		if reason := d.object(node, data, slots); reason != "" {
 			return reason
@@ -123,22 +122,24 @@ func (d *decoder) member(node *fieldNode, data []byte, slots []value) Reason {
 	}
 	slot := &slots[node.slot]
 	switch raw.Kind() {
-	case 'n':
+	case jsontext.KindNull:
 		*slot = value{kind: null}
-	case 'f':
+	case jsontext.KindFalse:
 		*slot = value{kind: boolean}
-	case 't':
+	case jsontext.KindTrue:
 		*slot = value{kind: boolean, num: 1}
-	case '"':
+	case jsontext.KindString:
 		*slot = value{kind: text, raw: d.unquote(raw)}
-	case '0':
+	case jsontext.KindNumber:
 		v, ok := numberOf(raw)
 		if !ok {
 			return ReasonNumberRange
 		}
 		*slot = v
-	default:
+	case jsontext.KindBeginObject, jsontext.KindBeginArray:
 		*slot = value{kind: composite, raw: raw}
+	case jsontext.KindInvalid, jsontext.KindEndObject, jsontext.KindEndArray:
+		return ReasonNotJSON
 	}
 	return ""
 }
@@ -184,7 +185,8 @@ func reasonOf(err error, data []byte) Reason {
 		return ReasonLoneSurrogate
 	case invalidUTF8(rest):
 		return ReasonInvalidUTF8
-	case nonFinite(rest):
+	case nonFinite(rest), bytes.HasSuffix(data[:len(data)-len(rest)], []byte("n")) && bytes.HasPrefix(rest, []byte("an")):
+		// A lower-case nan is noticed at its second letter, where it stops being null.
 		return ReasonNonFinite
 	case syntax.Err != nil && strings.Contains(syntax.Err.Error(), "max depth"):
 		// The one defect that leaves no trace in the bytes; TestDecodeReasons holds jsontext to this message.
@@ -211,82 +213,10 @@ func invalidUTF8(rest []byte) bool {
 // nonFinite recognises the spellings of NaN and infinity that encoders are known to write.
 func nonFinite(rest []byte) bool {
 	rest = bytes.TrimLeft(rest, "+-")
-	for _, word := range []string{"NaN", "nan", "Infinity", "inf", "Inf"} {
+	for _, word := range []string{"NaN", "Infinity", "inf", "Inf"} {
 		if bytes.HasPrefix(rest, []byte(word)) {
 			return true
 		}
 	}
 	return false
-}
-
-// boxedJSON turns a validated array or object into what the virtual machine works on.
-func boxedJSON(raw []byte) (any, verdict) {
-	d := jsontext.NewDecoder(bytes.NewBuffer(raw))
-	return boxedNext(d)
-}
-
-func boxedNext(d *jsontext.Decoder) (any, verdict) {
-	switch d.PeekKind() {
-	case '{':
-		members := make(map[string]any)
-		// The document has been validated, so reading cannot fail; an error would end the loops as a bracket does.
-		if _, err := d.ReadToken(); err != nil {
-			return nil, undefinedFailed
-		}
-		for d.PeekKind() == '"' {
-			name, err := d.ReadToken()
-			if err != nil {
-				return nil, undefinedFailed
-			}
-			key := name.String()
-			member, cause := boxedNext(d)
-			if cause.undefined() {
-				return nil, cause
-			}
-			members[key] = member
-		}
-		_, err := d.ReadToken()
-		return members, verdictOfError(err)
-	case '[':
-		elements := []any{}
-		if _, err := d.ReadToken(); err != nil {
-			return nil, undefinedFailed
-		}
-		for d.PeekKind() != ']' {
-			element, cause := boxedNext(d)
-			if cause.undefined() {
-				return nil, cause
-			}
-			elements = append(elements, element)
-		}
-		_, err := d.ReadToken()
-		return elements, verdictOfError(err)
-	case '"':
-		token, err := d.ReadToken()
-		return token.String(), verdictOfError(err)
-	}
-	raw, err := d.ReadValue()
-	if err != nil {
-		return nil, undefinedFailed
-	}
-	switch raw.Kind() {
-	case 't':
-		return true, yes
-	case 'f':
-		return false, yes
-	case '0':
-		v, ok := numberOf(raw)
-		if !ok {
-			return nil, undefinedNotFinite
-		}
-		return v.boxed()
-	}
-	return nil, yes
-}
-
-func verdictOfError(err error) verdict {
-	if err != nil {
-		return undefinedFailed
-	}
-	return yes
 }

@@ -27,10 +27,14 @@ func newEvaluator(p *Pipeline, shard string) *Evaluator {
 		pipeline: p,
 		shard:    shard,
 		decoder:  newDecoder(p.schema),
-		frame:    frame{slots: make([]value, p.schema.slots), env: make(map[string]any)},
+		frame:    newFrame(p.schema),
 		name:     []byte(shard),
 	}
 }
+
+// maxRetained is the payload up to which an evaluator keeps its working memory, and with it the payload, until the next
+// record. A larger one is let go at once: an idle shard must not pin megabytes.
+const maxRetained = 64 << 10
 
 // Evaluate says what becomes of rec. It does not keep rec, but its alerts keep rec.Data. It never panics: a panic in a
 // rule or a stage is counted and logged, and the record is Invalid with ReasonPanic.
@@ -44,6 +48,10 @@ func (e *Evaluator) Evaluate(rec *Record) (d Decision) {
 	e.alerts = e.alerts[:0]
 	if rec.Arrival.After(e.eventTime) {
 		e.eventTime = rec.Arrival
+	}
+
+	if len(rec.Data) > maxRetained {
+		defer e.release()
 	}
 
 	// The stages, in order. One that filters belongs behind read, one that computes a field behind that, and one that
@@ -60,6 +68,12 @@ func (e *Evaluator) Evaluate(rec *Record) (d Decision) {
 		return Decision{Outcome: Unmatched}
 	}
 	return Decision{Outcome: Alerted, Alerts: e.alerts}
+}
+
+// release drops everything that may point into a payload or have grown with it.
+func (e *Evaluator) release() {
+	e.decoder = newDecoder(e.pipeline.schema)
+	e.frame = newFrame(e.pipeline.schema)
 }
 
 // read fills the slots. It returns the reason why the record is invalid, or the empty reason.
@@ -84,7 +98,7 @@ func (e *Evaluator) read(rec *Record) Reason {
 	}
 	for slot, hidden := range e.decoder.shadowed {
 		if hidden {
-			p.metrics.shadowed[slot].Inc()
+			p.shadowed(slot)
 		}
 	}
 	e.builtins(rec)
@@ -116,15 +130,16 @@ func (e *Evaluator) builtins(rec *Record) {
 // match tries every rule.
 func (e *Evaluator) match(rec *Record) {
 	for _, r := range e.pipeline.rules {
-		switch v := r.when.eval(&e.frame); v {
-		case no:
-		case yes:
-			r.metrics.matched.Inc()
-			for _, route := range r.routes {
-				e.fire(route, rec)
-			}
-		default:
+		v := r.when.eval(&e.frame)
+		if v.undefined() {
 			r.metrics.undefined[v].Inc()
+		}
+		if v != yes {
+			continue
+		}
+		r.metrics.matched.Inc()
+		for _, to := range r.routes {
+			e.fire(to, rec)
 		}
 	}
 }

@@ -1,8 +1,8 @@
 package alert
 
 import (
-	"bytes"
 	"fmt"
+	"io"
 	"strconv"
 	"strings"
 	"text/template"
@@ -194,11 +194,16 @@ func (f *faults) template(field, source string) *template.Template {
 		return nil
 	}
 	trial := messageData{Record: RecordData{Data: "{}"}}
-	if err := t.Execute(new(bytes.Buffer), trial); err != nil && strings.Contains(err.Error(), "can't evaluate field") {
+	if err := t.Execute(io.Discard, trial); err != nil && neverWorks(err) {
 		*f = append(*f, templateFault(field, source, err))
 		return nil
 	}
 	return t
+}
+
+// neverWorks tells what is wrong with a template from what its trial record lacks. text/template has no types for it.
+func neverWorks(err error) bool {
+	return strings.Contains(err.Error(), "can't evaluate field") || strings.Contains(err.Error(), "not defined")
 }
 
 // templateFault takes the place out of text/template's message, which has it as "template: name:line:col: " or
@@ -217,6 +222,10 @@ func templateFault(field, source string, err error) *ConfigError {
 	n, err := strconv.Atoi(line)
 	if err != nil {
 		return fault
+	}
+	// "executing "template" at <.Record.Dta>: " says the same again.
+	if _, cause, ok := strings.Cut(message, ">: "); ok && strings.HasPrefix(message, "executing ") {
+		message = cause
 	}
 	fault.Rule, fault.Line, fault.Col = message, n, 1
 	if c, err := strconv.Atoi(col); err == nil {

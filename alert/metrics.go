@@ -65,8 +65,8 @@ func newMetrics(reg prometheus.Registerer, c *compiled) *metrics {
 	}, []string{"rule"})
 	undefined := factory.NewCounterVec(prometheus.CounterOpts{
 		Name: "kinesis_alerter_rule_undefined_total",
-		Help: "Records that a rule did not match because a term was undefined, by cause.",
-	}, []string{"rule", "cause"})
+		Help: "Records that a rule did not match because a term was undefined, by the first cause.",
+	}, []string{"rule", "reason"})
 	for _, r := range c.rules {
 		r.metrics.matched = matched.WithLabelValues(r.name)
 		for v := undefinedMissing; v < verdictCount; v++ {

@@ -2,6 +2,7 @@ package alert
 
 import (
 	"errors"
+	"sync/atomic"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
@@ -16,18 +17,20 @@ type Deps struct {
 	Registerer prometheus.Registerer
 }
 
-// Pipeline decides what records mean. It is immutable and safe for concurrent use.
+// Pipeline decides what records mean. It does not change once made and is safe for concurrent use.
 type Pipeline struct {
 	stream  string
 	log     *zap.Logger
 	metrics *metrics
+	// hidden are the built-in names that have been reported to hide a field.
+	hidden [builtinSlots]atomic.Bool
 	*compiled
 }
 
 // rule is one compiled rule.
 type rule struct {
 	name, severity string
-	when           *condition
+	when           condition
 	routes         []*route
 	metrics        ruleMetrics
 }
@@ -73,6 +76,15 @@ func (p *Pipeline) Resolved(d Decision) {
 		counter = p.metrics.invalid[ReasonOther]
 	}
 	counter.Inc()
+}
+
+// shadowed accounts for a field that a built-in name hides, and says so once.
+func (p *Pipeline) shadowed(slot int) {
+	p.metrics.shadowed[slot].Inc()
+	if !p.hidden[slot].Swap(true) {
+		p.log.Warn("records have a field that a built-in name hides from the rules",
+			zap.String("field", builtinNames()[slot]))
+	}
 }
 
 // routes are all destinations.

@@ -1,6 +1,7 @@
 package alert
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/expr-lang/expr/ast"
@@ -84,6 +85,11 @@ func (n *names) Visit(node *ast.Node) {
 		}
 	case *ast.CallNode:
 		n.call(x)
+	case *ast.BinaryNode:
+		// The checker would say "mismatched types unknown and unknown".
+		if op, ok := comparison(x.Operator); ok && op != equal && op != notEqual && (isNil(x.Left) || isNil(x.Right)) {
+			n.fail(x, "nil has no order: use == nil or != nil")
+		}
 	}
 }
 
@@ -128,7 +134,7 @@ func (n *names) member(node *ast.Node, x *ast.MemberNode) {
 		return
 	}
 	delete(n.paths, inner)
-	path = append(path[:len(path):len(path)], property.Value)
+	path = append(slices.Clip(path), property.Value)
 	// NUL cannot be part of an identifier, so the joined name is no one else's.
 	field := &ast.IdentifierNode{Value: strings.Join(path, "\x00")}
 	ast.Patch(node, field)
@@ -137,6 +143,12 @@ func (n *names) member(node *ast.Node, x *ast.MemberNode) {
 }
 
 func (n *names) call(x *ast.CallNode) {
+	if method, ok := x.Callee.(*ast.MemberNode); ok {
+		if name, ok := method.Property.(*ast.StringNode); ok && name.Value == "Local" {
+			n.fail(name, `Local gives the time zone of the host; use In(timezone("Europe/Berlin"))`)
+		}
+		return
+	}
 	callee, ok := x.Callee.(*ast.IdentifierNode)
 	if !ok {
 		return

@@ -12,12 +12,15 @@ import (
 // the frame.
 type term interface {
 	eval(f *frame) verdict
+	// cost is how often evaluation may run the virtual machine.
+	cost() int
 }
 
 // operand is a side of a comparison.
 type operand interface {
 	// load returns the value, or the cause why there is none.
 	load(f *frame) (value, verdict)
+	cost() int
 }
 
 // frame is what one evaluator computes with.
@@ -26,6 +29,10 @@ type frame struct {
 	// env is the environment of the virtual machine. A program fills in the names that it uses before it runs.
 	env     map[string]any
 	machine vm.VM
+}
+
+func newFrame(s *schema) frame {
+	return frame{slots: make([]value, s.slots), env: make(map[string]any)}
 }
 
 // literal is a constant condition.
@@ -138,14 +145,11 @@ func (t *memberTerm) eval(f *frame) verdict {
 func member(v *value, list []value) verdict {
 	related := len(list) == 0
 	for i := range list {
-		switch compare(equal, v, &list[i]) {
-		case yes:
+		v := compare(equal, v, &list[i])
+		if v == yes {
 			return yes
-		case no:
-			related = true
-		case undefinedMissing, undefinedNull, undefinedMistyped, undefinedInexact, undefinedNotFinite, undefinedFailed,
-			verdictCount:
 		}
+		related = related || v == no
 	}
 	if related {
 		return no
@@ -184,14 +188,11 @@ type notTerm struct {
 }
 
 func (t *notTerm) eval(f *frame) verdict {
-	switch v := t.term.eval(f); v {
-	case no:
-		return yes
-	case yes:
-		return no
-	default:
+	v := t.term.eval(f)
+	if v.undefined() {
 		return v
 	}
+	return verdictOf(v == no)
 }
 
 // andTerm is Kleene's conjunction: one false term decides, whatever else is undefined.
@@ -234,14 +235,14 @@ type choice struct {
 }
 
 func (t *choice) eval(f *frame) verdict {
-	switch v := t.cond.eval(f); v {
-	case yes:
-		return t.then.eval(f)
-	case no:
-		return t.otherwise.eval(f)
-	default:
+	v := t.cond.eval(f)
+	if v.undefined() {
 		return v
 	}
+	if v == yes {
+		return t.then.eval(f)
+	}
+	return t.otherwise.eval(f)
 }
 
 // slotOperand is a field or built-in name.
@@ -329,4 +330,29 @@ func (t *nilProgram) eval(f *frame) verdict {
 		return cause
 	}
 	return verdictOf((out == nil) == t.isNil)
+}
+
+func (literal) cost() int           { return 0 }
+func (*predicate) cost() int        { return 0 }
+func (*nilTerm) cost() int          { return 0 }
+func (*nilProgram) cost() int       { return 1 }
+func (t *comparisonTerm) cost() int { return t.left.cost() + t.right.cost() }
+func (t *textTerm) cost() int       { return t.left.cost() + t.right.cost() }
+func (t *memberTerm) cost() int     { return t.left.cost() }
+func (t *flag) cost() int           { return t.operand.cost() }
+func (t *notTerm) cost() int        { return t.term.cost() }
+func (t andTerm) cost() int         { return totalCost(t) }
+func (t orTerm) cost() int          { return totalCost(t) }
+func (t *choice) cost() int         { return t.cond.cost() + t.then.cost() + t.otherwise.cost() }
+
+func (slotOperand) cost() int { return 0 }
+func (*constant) cost() int   { return 0 }
+func (*program) cost() int    { return 1 }
+
+func totalCost(terms []term) int {
+	total := 0
+	for _, t := range terms {
+		total += t.cost()
+	}
+	return total
 }

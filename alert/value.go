@@ -237,7 +237,7 @@ func numberOf(literal []byte) (value, bool) {
 		return value{}, false
 	}
 	v := value{kind: number, num: f}
-	if math.Abs(f) >= maxExact && bytes.IndexAny(literal, ".eE") < 0 {
+	if math.Abs(f) >= maxExact && !bytes.ContainsAny(literal, ".eE") {
 		v.wide, v.raw = true, literal
 	}
 	return v, true
@@ -273,10 +273,6 @@ func valueOf(x any) (value, verdict) {
 		return integerValue(int64(x)), yes
 	case int64:
 		return integerValue(x), yes
-	case time.Weekday:
-		return integerValue(int64(x)), yes
-	case time.Month:
-		return integerValue(int64(x)), yes
 	case integer:
 		return value{kind: number, num: x.nearest, wide: true, raw: []byte(x.digits)}, yes
 	case time.Time:

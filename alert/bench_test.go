@@ -1,0 +1,50 @@
+package alert_test
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/stretchr/testify/require"
+	"go.uber.org/zap"
+
+	"kinesis-alerter/alert"
+)
+
+// benchRecord is 200 bytes with nine fields, none of which a benchmark rule matches.
+const benchRecord = `{"TICKER_SYMBOL":"QXZ","SECTOR":"HEALTHCARE","CHANGE":-1.27,"PRICE":60.18,"COL1":"some text","REGION":"us-east-1",` +
+	`"ACCOUNT":"000000000000","ANOMALY_SCORE":0.8731,"NOTE":"nothing to see, all is well....."}`
+
+func benchEvaluator(tb testing.TB, rules int) (*alert.Evaluator, *alert.Record) {
+	tb.Helper()
+	config := alert.Config{Topics: map[string]alert.TopicConfig{"oncall": {}}}
+	for i := range rules {
+		config.Rules = append(config.Rules, alert.RuleConfig{
+			Name: fmt.Sprintf("rule-%d", i),
+			When: fmt.Sprintf(`ANOMALY_SCORE > %d.5 && COL1 != ""`, 3+i),
+		})
+	}
+	p, err := alert.New(config, alert.Deps{Stream: streamARN, Log: zap.NewNop(), Registerer: prometheus.NewRegistry()})
+	require.NoError(tb, err)
+	return p.Shard("shardId-000000000000"), &alert.Record{
+		Shard: "shardId-000000000000", PartitionKey: "partitionkey", SequenceNumber: "1",
+		Arrival: time.Unix(1700000000, 0), Data: []byte(benchRecord),
+	}
+}
+
+// BenchmarkEvaluate is the cost of a record that no rule matches, decoding included.
+func BenchmarkEvaluate(b *testing.B) {
+	for _, rules := range []int{1, 10, 100} {
+		b.Run(fmt.Sprintf("rules=%d", rules), func(b *testing.B) {
+			e, rec := benchEvaluator(b, rules)
+			b.SetBytes(int64(len(rec.Data)))
+			b.ReportAllocs()
+			for b.Loop() {
+				if d := e.Evaluate(rec); d.Outcome != alert.Unmatched {
+					b.Fatal(d)
+				}
+			}
+		})
+	}
+}

@@ -1,0 +1,67 @@
+package alert
+
+import (
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
+	"github.com/stretchr/testify/require"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zaptest/observer"
+)
+
+// bomb is a term with a bug.
+type bomb struct{}
+
+func (bomb) eval(f *frame) verdict {
+	if f.slots[builtinSlots].kind == text {
+		panic("bug")
+	}
+	return yes
+}
+
+func (bomb) cost() int { return 0 }
+
+// TestPanicIsOneInvalidRecord: a bug costs one record, is counted and logged with its place, and the shard goes on.
+func TestPanicIsOneInvalidRecord(t *testing.T) {
+	t.Parallel()
+	core, logs := observer.New(zap.ErrorLevel)
+	p, err := New(Config{
+		Topics: map[string]TopicConfig{"a": {}},
+		Rules:  []RuleConfig{{Name: "r", When: `s != nil && age >= duration("0s")`}},
+	}, Deps{Stream: "arn", Log: zap.New(core), Registerer: prometheus.NewRegistry()})
+	require.NoError(t, err)
+	p.rules[0].when = append(p.rules[0].when, bomb{})
+
+	e := p.Shard("shardId-000000000000")
+	at := time.Unix(1_700_000_000, 0)
+	require.Equal(t, Alerted, e.Evaluate(&Record{SequenceNumber: "1", Arrival: at, Data: []byte(`{"s":1}`)}).Outcome)
+	d := e.Evaluate(&Record{SequenceNumber: "2", Arrival: at.Add(time.Minute), Data: []byte(`{"s":"x"}`)})
+	require.Equal(t, Poison(ReasonPanic), d)
+	require.Equal(t, Alerted, e.Evaluate(&Record{SequenceNumber: "3", Arrival: at, Data: []byte(`{"s":2}`)}).Outcome)
+	require.Equal(t, at.Add(time.Minute), e.eventTime, "event time survives")
+
+	require.InDelta(t, 1, testutil.ToFloat64(p.metrics.panics), 0)
+	require.Equal(t, 1, logs.Len())
+	require.Equal(t, "2", logs.All()[0].ContextMap()["sequence"])
+}
+
+// TestLargePayloadIsLetGo: an idle shard must not pin the last record if that was a large one.
+func TestLargePayloadIsLetGo(t *testing.T) {
+	t.Parallel()
+	p, err := New(Config{
+		Topics: map[string]TopicConfig{"a": {}},
+		Rules:  []RuleConfig{{Name: "r", When: `s == "x"`}},
+	}, Deps{Stream: "arn", Log: zap.NewNop(), Registerer: prometheus.NewRegistry()})
+	require.NoError(t, err)
+	e := p.Shard("shardId-000000000000")
+	payload := append(append([]byte(`{"s":"\n`), make([]byte, 0)...), make([]byte, maxRetained)...)
+	for i := 8; i < len(payload); i++ {
+		payload[i] = 'a'
+	}
+	payload = append(payload, `"}`...)
+	require.Equal(t, Unmatched, e.Evaluate(&Record{Data: payload}).Outcome)
+	require.Equal(t, value{}, e.frame.slots[builtinSlots])
+	require.Less(t, cap(e.decoder.scratch), maxRetained)
+}
