@@ -19,16 +19,11 @@ func (d *DynamoDB) Item(table, key string) map[string]any {
 	if !ok {
 		return nil
 	}
-	if at := t.probe(key); at != nil {
-		if i, _ := t.find(at); i < len(t.rows) && attrEqual(t.rows[i].hash, at.hash) {
-			return plainItem(t.rows[i].item)
-		}
-	}
-	return nil
+	return plainItem(itemOf(t.first(key)))
 }
 
-// probe makes a row that sorts right before the partition of key, or at its only item; nil if the key cannot exist.
-func (t *ddbTable) probe(key string) *ddbRow {
+// first returns the first row of the partition of key, or nil.
+func (t *ddbTable) first(key string) *ddbRow {
 	var hash attr
 	switch t.hash.code {
 	case "S":
@@ -43,11 +38,10 @@ func (t *ddbTable) probe(key string) *ddbRow {
 		hash = n
 	}
 	at := &ddbRow{point: point(hash), hash: hash}
-	i, _ := slices.BinarySearchFunc(t.rows, at, comparePartitions)
-	if i < len(t.rows) && comparePartitions(t.rows[i], at) == 0 {
+	if i, ok := slices.BinarySearchFunc(t.rows, at, comparePartitions); ok {
 		return t.rows[i]
 	}
-	return at
+	return nil
 }
 
 // comparePartitions orders rows by partition only.
@@ -84,11 +78,11 @@ func (d *DynamoDB) Delete(table, key string) bool {
 	if !ok {
 		return false
 	}
-	at := t.probe(key)
-	if at == nil || t.get(at) == nil {
+	row := t.first(key)
+	if row == nil {
 		return false
 	}
-	d.store(t, at, nil)
+	d.store(t, row, nil)
 	return true
 }
 

@@ -2,8 +2,6 @@ package fakeaws
 
 import (
 	"fmt"
-	"maps"
-	"slices"
 	"strconv"
 	"strings"
 )
@@ -14,164 +12,6 @@ const (
 	maxExprOperands = 300
 	maxInOperands   = 100
 )
-
-// exprNode is a parsed part of an expression: an operand (exprPath, exprValue, exprCall, exprSum) or a condition
-// (exprCompare, exprBetween, exprIn, exprLogic, exprNot, exprCall of a boolean function).
-type exprNode interface{ condition() bool }
-
-type (
-	// exprPath is a document path; the first step is an attribute name.
-	exprPath []exprStep
-	// exprStep is a map member, or the list element index if name is empty.
-	exprStep struct {
-		name  string
-		index int
-	}
-	exprValue struct{ v attr }
-	exprCall  struct {
-		name string
-		args []exprNode
-	}
-	exprSum struct {
-		minus       bool
-		left, right exprNode
-	}
-	exprCompare struct {
-		op          string
-		left, right exprNode
-	}
-	exprBetween struct{ v, low, high exprNode }
-	exprIn      struct {
-		v    exprNode
-		list []exprNode
-	}
-	exprLogic struct {
-		or          bool
-		left, right exprNode
-	}
-	exprNot   struct{ x exprNode }
-	exprGroup struct{ x exprNode }
-)
-
-func (exprPath) condition() bool    { return false }
-func (exprValue) condition() bool   { return false }
-func (exprSum) condition() bool     { return false }
-func (exprCompare) condition() bool { return true }
-func (exprBetween) condition() bool { return true }
-func (exprIn) condition() bool      { return true }
-func (exprLogic) condition() bool   { return true }
-func (exprNot) condition() bool     { return true }
-func (g exprGroup) condition() bool { return g.x.condition() }
-
-func (c exprCall) condition() bool {
-	switch c.name {
-	case "size", "if_not_exists", "list_append":
-		return false
-	}
-	return true
-}
-
-// String is the form in which error messages show a path: [a, b, [0]].
-func (p exprPath) String() string {
-	parts := make([]string, len(p))
-	for i, s := range p {
-		parts[i] = s.name
-		if s.name == "" {
-			parts[i] = "[" + strconv.Itoa(s.index) + "]"
-		}
-	}
-	return "[" + strings.Join(parts, ", ") + "]"
-}
-
-// exprUpdate is a parsed UpdateExpression.
-type exprUpdate struct {
-	set, add, del []exprAssign
-	remove        []exprPath
-}
-
-// exprAssign is one action: a path and its operand.
-type exprAssign struct {
-	path  exprPath
-	value exprNode
-}
-
-// paths lists the paths that the update touches, in the order of the sections SET, REMOVE, ADD, DELETE.
-func (u *exprUpdate) paths() []exprPath {
-	var out []exprPath
-	for _, a := range u.set {
-		out = append(out, a.path)
-	}
-	out = append(out, u.remove...)
-	for _, a := range slices.Concat(u.add, u.del) {
-		out = append(out, a.path)
-	}
-	return out
-}
-
-// exprParams are the #names and :values of one request, and which of them its expressions used.
-type exprParams struct {
-	names      map[string]string
-	values     map[string]attr
-	usedNames  map[string]bool
-	usedValues map[string]bool
-}
-
-// newExprParams checks the two maps of a request. expressions says whether the request has any expression.
-func newExprParams(names map[string]string, values wireItem, expressions bool) (*exprParams, error) {
-	p := &exprParams{names: names, values: map[string]attr{}, usedNames: map[string]bool{}, usedValues: map[string]bool{}}
-	switch {
-	case !expressions && names != nil:
-		return nil, validation("ExpressionAttributeNames can only be specified when using expressions")
-	case !expressions && values != nil:
-		return nil, validation("ExpressionAttributeValues can only be specified when using expressions")
-	case names != nil && len(names) == 0:
-		return nil, validation("ExpressionAttributeNames must not be empty")
-	case values != nil && len(values) == 0:
-		return nil, validation("ExpressionAttributeValues must not be empty")
-	}
-	for key := range names {
-		if !placeholder(key, '#') {
-			return nil, validation(`ExpressionAttributeNames contains invalid key: Syntax error; key: "%s"`, key)
-		}
-	}
-	for key, wire := range values {
-		if !placeholder(key, ':') {
-			return nil, validation(`ExpressionAttributeValues contains invalid key: Syntax error; key: "%s"`, key)
-		}
-		v, err := wire.attr()
-		if err != nil {
-			return nil, validation("ExpressionAttributeValues contains invalid value: %s for key %s", messageOf(err), key)
-		}
-		p.values[key] = v
-	}
-	return p, nil
-}
-
-func placeholder(key string, mark byte) bool {
-	return len(key) > 1 && key[0] == mark && wordLength(key[1:]) == len(key)-1
-}
-
-// unused answers an error when a name or a value was given that no expression used.
-func (p *exprParams) unused() error {
-	if left := unusedKeys(p.names, p.usedNames); left != "" {
-		return validation("Value provided in ExpressionAttributeNames unused in expressions: keys: {%s}", left)
-	}
-	if left := unusedKeys(p.values, p.usedValues); left != "" {
-		return validation("Value provided in ExpressionAttributeValues unused in expressions: keys: {%s}", left)
-	}
-	return nil
-}
-
-func unusedKeys[V any](given map[string]V, used map[string]bool) string {
-	return strings.Join(slices.DeleteFunc(slices.Sorted(maps.Keys(given)), func(k string) bool { return used[k] }), ", ")
-}
-
-// exprToken is a word, a #name, a :value, an index, an operator or a bracket. kind is 'w', '#', ':', '0', the operator's
-// or bracket's first byte, or 0 at the end.
-type exprToken struct {
-	kind byte
-	text string
-}
 
 // exprParser is a recursive-descent parser over the tokens of one expression. what is the request member's name, for
 // messages. The first error ends the parse.
@@ -206,30 +46,6 @@ func newExprParser(what, src string, params *exprParams) (*exprParser, error) {
 		return nil, p.invalid("The expression can not be empty;")
 	}
 	return p, nil
-}
-
-// nextToken reads the token at the start of s, which is not empty; ok is false for a character outside the language.
-func nextToken(s string) (t exprToken, ok bool) {
-	c := s[0]
-	switch {
-	case c == '#' || c == ':':
-		n := 1 + wordLength(s[1:])
-		return exprToken{kind: c, text: s[:n]}, n > 1
-	case c >= '0' && c <= '9':
-		n := len(s) - len(strings.TrimLeft(s, "0123456789"))
-		return exprToken{kind: '0', text: s[:n]}, true
-	case wordLength(s) > 0:
-		return exprToken{kind: 'w', text: s[:wordLength(s)]}, true
-	case strings.HasPrefix(s, "<>"), strings.HasPrefix(s, "<="), strings.HasPrefix(s, ">="):
-		return exprToken{kind: c, text: s[:2]}, true
-	case strings.IndexByte("=<>()[],.+-", c) >= 0:
-		return exprToken{kind: c, text: s[:1]}, true
-	}
-	return exprToken{text: s[:1]}, false
-}
-
-func wordLength(s string) int {
-	return len(s) - len(strings.TrimLeft(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_"))
 }
 
 func (p *exprParser) invalid(format string, args ...any) error {

@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
@@ -16,7 +17,7 @@ func TestDynamoDBReturnValues(t *testing.T) {
 		"id": avS("k"), "n": avN("1"), "keep": avS("x"), "drop": avS("y"),
 		"m": &types.AttributeValueMemberM{Value: avMap{"a": avN("1"), "b": avN("2")}},
 	}
-	for want, expected := range map[types.ReturnValue]avMap{
+	for want, expected := range map[types.ReturnValue]map[string]types.AttributeValue{
 		"":                      nil,
 		types.ReturnValueNone:   nil,
 		types.ReturnValueAllOld: old,
@@ -42,7 +43,7 @@ func TestDynamoDBReturnValues(t *testing.T) {
 					ExpressionAttributeValues: avMap{":f": avS("new"), ":nine": avN("9"), ":one": avN("1")},
 				})
 				require.NoError(t, err)
-				require.Equal(t, expected, avMap(out.Attributes))
+				require.Equal(t, expected, out.Attributes)
 			})
 		})
 	}
@@ -106,7 +107,7 @@ func TestDynamoDBUpdateCreates(t *testing.T) {
 func TestDynamoDBItemsThatAreRefused(t *testing.T) {
 	long := strings.Repeat("x", 2049)
 	set := func(v types.AttributeValue) avMap { return avMap{"id": avS("k"), "v": v} }
-	deep := types.AttributeValue(avS("x"))
+	deep := avS("x")
 	for range 33 {
 		deep = &types.AttributeValueMemberL{Value: []types.AttributeValue{deep}}
 	}
@@ -119,8 +120,8 @@ func TestDynamoDBItemsThatAreRefused(t *testing.T) {
 		{"plain", avMap{"id": avN("1")}, "Type mismatch for key id expected: S actual: N"},
 		{"plain", avMap{"id": avS("")}, "The AttributeValue for a key attribute cannot contain an empty string value. Key: id"},
 		{"plain", avMap{"id": avS(long)}, "Size of hashkey has exceeded the maximum size limit of2048 bytes"},
-		{"ranged", avMap{"id": avS("k")}, "Missing the key at in the item"},
-		{"ranged", avMap{"id": avS("k"), "at": avS("1")}, "Type mismatch for key at expected: N actual: S"},
+		{"ranged", avMap{"id": avS("k")}, "Missing the key pos in the item"},
+		{"ranged", avMap{"id": avS("k"), "pos": avS("1")}, "Type mismatch for key pos expected: N actual: S"},
 		{"plain", avMap{"id": avS("k"), "": avS("x")}, "An attribute name must have a length between 1 and 65535"},
 		{"plain", set(avN("twelve")), "The parameter cannot be converted to a numeric value: twelve"},
 		{"plain", set(avN("1e200")), "Number overflow"},
@@ -292,8 +293,8 @@ func TestDynamoDBCapacity(t *testing.T) {
 		spent(0, 0)
 
 		for range 3 {
-			put1(t, c, "ranged", avMap{"id": avS("p"), "at": avN("1"), "v": avS(strings.Repeat("x", 3000))})
-			put1(t, c, "ranged", avMap{"id": avS("p"), "at": avN("2"), "v": avS(strings.Repeat("x", 3000))})
+			put1(t, c, "ranged", avMap{"id": avS("p"), "pos": avN("1"), "v": avS(strings.Repeat("x", 3000))})
+			put1(t, c, "ranged", avMap{"id": avS("p"), "pos": avN("2"), "v": avS(strings.Repeat("x", 3000))})
 		}
 		_, written := a.DynamoDB.Consumed("ranged")
 		require.InDelta(t, 18, written, 0)
@@ -332,7 +333,7 @@ func TestDynamoDBWatch(t *testing.T) {
 		require.True(t, a.DynamoDB.Delete("plain", "a"))
 		require.False(t, a.DynamoDB.Delete("plain", "a"))
 		require.False(t, a.DynamoDB.Delete("nope", "a"))
-		put1(t, c, "ranged", avMap{"id": avS("p"), "at": avN("-1.5")})
+		put1(t, c, "ranged", avMap{"id": avS("p"), "pos": avN("-1.5")})
 		a.DynamoDB.DropTable("ranged")
 
 		one, two := map[string]any{"id": "a", "n": int64(1)}, map[string]any{"id": "a", "n": int64(2)}
@@ -350,4 +351,28 @@ func TestDynamoDBWatch(t *testing.T) {
 		a.DynamoDB.Item("plain", "b")["l"].([]any)[0] = "changed"
 		require.Equal(t, []any{"x"}, a.DynamoDB.Item("plain", "b")["l"])
 	})
+}
+
+// Keys may be numbers and bytes too; equal numbers are one key however they are written.
+func TestDynamoDBKeyTypes(t *testing.T) {
+	for code, keys := range map[types.ScalarAttributeType][3]types.AttributeValue{
+		types.ScalarAttributeTypeN: {avN("10"), avN("1e1"), avN("9")},
+		types.ScalarAttributeTypeB: {
+			&types.AttributeValueMemberB{Value: []byte("10")}, &types.AttributeValueMemberB{Value: []byte("10")}, &types.AttributeValueMemberB{Value: []byte("9")},
+		},
+	} {
+		a := New(Options{TableActivation: time.Nanosecond})
+		c := newDynamoClient(a.HTTPClient(), "http://dynamodb.test")
+		in := plainTable()
+		in.AttributeDefinitions[0].AttributeType = code
+		_, err := c.CreateTable(t.Context(), in)
+		require.NoError(t, err)
+		put1(t, c, "leases", avMap{"id": keys[0], "n": avN("1")})
+		put1(t, c, "leases", avMap{"id": keys[1], "n": avN("2")})
+		put1(t, c, "leases", avMap{"id": keys[2], "n": avN("3")})
+		require.Len(t, a.DynamoDB.Items("leases"), 2)
+		require.Equal(t, int64(2), a.DynamoDB.Item("leases", "10")["n"])
+		require.True(t, a.DynamoDB.Delete("leases", "9"))
+		require.Nil(t, a.DynamoDB.Item("leases", "x"))
+	}
 }

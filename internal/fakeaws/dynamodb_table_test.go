@@ -90,8 +90,8 @@ func TestDynamoDBCreateTableRules(t *testing.T) {
 	for message, change := range map[string]func(in *dynamodb.CreateTableInput){
 		"": func(in *dynamodb.CreateTableInput) {
 			in.BillingMode, in.ProvisionedThroughput = "", units
-			in.KeySchema = append(in.KeySchema, element("at", types.KeyTypeRange))
-			in.AttributeDefinitions = append(in.AttributeDefinitions, definition("at", types.ScalarAttributeTypeB))
+			in.KeySchema = append(in.KeySchema, element("pos", types.KeyTypeRange))
+			in.AttributeDefinitions = append(in.AttributeDefinitions, definition("pos", types.ScalarAttributeTypeB))
 		},
 		"TableName must be at least 3": func(in *dynamodb.CreateTableInput) { in.TableName = aws.String("ab") },
 		"match [a-zA-Z0-9_.-]+":        func(in *dynamodb.CreateTableInput) { in.TableName = aws.String("a b c") },
@@ -100,7 +100,7 @@ func TestDynamoDBCreateTableRules(t *testing.T) {
 			in.KeySchema[0].KeyType = types.KeyTypeRange
 		},
 		"The second KeySchemaElement is not a RANGE key type": func(in *dynamodb.CreateTableInput) {
-			in.KeySchema = append(in.KeySchema, element("at", types.KeyTypeHash))
+			in.KeySchema = append(in.KeySchema, element("pos", types.KeyTypeHash))
 		},
 		"have the same name": func(in *dynamodb.CreateTableInput) {
 			in.KeySchema = append(in.KeySchema, element("id", types.KeyTypeRange))

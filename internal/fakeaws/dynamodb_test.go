@@ -34,7 +34,7 @@ func newDynamoClient(hc *http.Client, endpoint string) *dynamodb.Client {
 }
 
 // newDynamo makes an account with the ACTIVE tables "plain" (partition key id, a string) and "ranged" (partition key
-// id, a string, and range key at, a number). Call it in a bubble.
+// id, a string, and range key pos, a number). Call it in a bubble.
 func newDynamo(t *testing.T) (*AWS, *dynamodb.Client) {
 	t.Helper()
 	a := New(Options{})
@@ -52,9 +52,9 @@ func createDynamoTable(ctx context.Context, t require.TestingT, c *dynamodb.Clie
 		AttributeDefinitions: []types.AttributeDefinition{{AttributeName: aws.String("id"), AttributeType: types.ScalarAttributeTypeS}},
 	}
 	if ranged {
-		in.KeySchema = append(in.KeySchema, types.KeySchemaElement{AttributeName: aws.String("at"), KeyType: types.KeyTypeRange})
+		in.KeySchema = append(in.KeySchema, types.KeySchemaElement{AttributeName: aws.String("pos"), KeyType: types.KeyTypeRange})
 		in.AttributeDefinitions = append(in.AttributeDefinitions,
-			types.AttributeDefinition{AttributeName: aws.String("at"), AttributeType: types.ScalarAttributeTypeN})
+			types.AttributeDefinition{AttributeName: aws.String("pos"), AttributeType: types.ScalarAttributeTypeN})
 	}
 	_, err := c.CreateTable(ctx, in)
 	require.NoError(t, err)
