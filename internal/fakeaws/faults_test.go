@@ -41,7 +41,8 @@ func TestFaultKinds(t *testing.T) {
 		{name: "delay beyond the client's patience", fault: Fault{Kind: Delay, Delay: time.Hour}, ended: true},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			kinesisDoors(t, Options{}, func(t *testing.T, a *AWS, c *kinesis.Client) {
+			kinesisDoors(t, Options{}, func(w kinesisWorld) {
+				t, a, c := w.t, w.aws, w.client
 				a.Kinesis.Create(testStream, 1)
 				a.Faults.Add(tt.fault)
 				ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
@@ -64,7 +65,8 @@ func TestFaultKinds(t *testing.T) {
 
 // A black hole costs a client in a bubble exactly its own patience.
 func TestFaultBlackHoleTakesVirtualTime(t *testing.T) {
-	kinesisBubble(t, Options{}, func(t *testing.T, a *AWS, c *kinesis.Client) {
+	kinesisBubble(t, Options{}, func(w kinesisWorld) {
+		t, a, c := w.t, w.aws, w.client
 		a.Kinesis.Create(testStream, 1)
 		a.Faults.Add(Fault{Kind: BlackHole})
 		start := time.Now()
@@ -90,7 +92,8 @@ func TestFaultHTTPClientTimeout(t *testing.T) {
 }
 
 func TestFaultDelay(t *testing.T) {
-	kinesisBubble(t, Options{}, func(t *testing.T, a *AWS, c *kinesis.Client) {
+	kinesisBubble(t, Options{}, func(w kinesisWorld) {
+		t, a, c := w.t, w.aws, w.client
 		a.Kinesis.Create(testStream, 1)
 		a.Faults.Add(Fault{Kind: Delay, Delay: 7 * time.Second})
 		start := time.Now()
@@ -141,7 +144,8 @@ func TestFaultScope(t *testing.T) {
 
 // The rule that was added first wins.
 func TestFaultOrder(t *testing.T) {
-	kinesisBubble(t, Options{}, func(t *testing.T, a *AWS, c *kinesis.Client) {
+	kinesisBubble(t, Options{}, func(w kinesisWorld) {
+		t, a, c := w.t, w.aws, w.client
 		a.Kinesis.Create(testStream, 1)
 		a.Faults.Add(Fault{Err: &Error{Code: "First"}, Times: 1})
 		a.Faults.Add(Fault{Err: &Error{Code: "Second"}})
@@ -152,7 +156,8 @@ func TestFaultOrder(t *testing.T) {
 
 // A request whose context has ended is not sent.
 func TestCancelledRequestHasNoEffect(t *testing.T) {
-	kinesisDoors(t, Options{}, func(t *testing.T, a *AWS, c *kinesis.Client) {
+	kinesisDoors(t, Options{}, func(w kinesisWorld) {
+		t, a, c := w.t, w.aws, w.client
 		a.Kinesis.Create(testStream, 1)
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()

@@ -3,13 +3,13 @@ package fakeaws
 import (
 	"testing"
 
-	"github.com/aws/aws-sdk-go-v2/service/kinesis"
 	"github.com/stretchr/testify/require"
 )
 
 // The log shows who asked what and how it ended; without the log the counters go on.
 func TestHistory(t *testing.T) {
-	kinesisBubble(t, Options{}, func(t *testing.T, a *AWS, c *kinesis.Client) {
+	kinesisBubble(t, Options{}, func(w kinesisWorld) {
+		t, a, c := w.t, w.aws, w.client
 		require.Error(t, putOne(t.Context(), c))
 		a.Kinesis.Create(testStream, 1)
 		require.NoError(t, putOne(t.Context(), c))

@@ -11,7 +11,8 @@ import (
 )
 
 func TestKinesisListShardsPages(t *testing.T) {
-	kinesisDoors(t, Options{}, func(t *testing.T, a *AWS, c *kinesis.Client) {
+	kinesisDoors(t, Options{}, func(w kinesisWorld) {
+		t, a, c := w.t, w.aws, w.client
 		a.Kinesis.Create(testStream, 7)
 		var ids []string
 		in := &kinesis.ListShardsInput{StreamName: aws.String(testStream), MaxResults: aws.Int32(3)}
@@ -37,7 +38,8 @@ func TestKinesisListShardsPages(t *testing.T) {
 
 // However many are asked for, a page has 1,000 shards.
 func TestKinesisListShardsMaximum(t *testing.T) {
-	kinesisBubble(t, Options{}, func(t *testing.T, a *AWS, c *kinesis.Client) {
+	kinesisBubble(t, Options{}, func(w kinesisWorld) {
+		t, a, c := w.t, w.aws, w.client
 		a.Kinesis.Create(testStream, 1500)
 		for _, asked := range []*int32{nil, aws.Int32(10_000)} {
 			out, err := c.ListShards(t.Context(), &kinesis.ListShardsInput{StreamName: aws.String(testStream), MaxResults: asked})
@@ -52,7 +54,8 @@ func TestKinesisListShardsMaximum(t *testing.T) {
 }
 
 func TestKinesisListShardsToken(t *testing.T) {
-	kinesisBubble(t, Options{}, func(t *testing.T, a *AWS, c *kinesis.Client) {
+	kinesisBubble(t, Options{}, func(w kinesisWorld) {
+		t, a, c := w.t, w.aws, w.client
 		ctx := t.Context()
 		a.Kinesis.Create(testStream, 2)
 		a.Kinesis.Split(testStream, "shardId-000000000000")
@@ -98,7 +101,8 @@ func TestKinesisListShardsToken(t *testing.T) {
 // The shards of one stream, and when they lived in hours after its creation:
 // 0: 0-2 split into 2 and 3; 1: 0-; 2: 2-4 and 3: 2-4 merged into 4: 4-.
 func TestKinesisShardFilter(t *testing.T) {
-	kinesisBubble(t, Options{}, func(t *testing.T, a *AWS, c *kinesis.Client) {
+	kinesisBubble(t, Options{}, func(w kinesisWorld) {
+		t, a, c := w.t, w.aws, w.client
 		start := time.Now()
 		a.Kinesis.Create(testStream, 2)
 		time.Sleep(2 * time.Hour)

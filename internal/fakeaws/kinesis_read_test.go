@@ -12,7 +12,8 @@ import (
 )
 
 func TestKinesisIteratorTypes(t *testing.T) {
-	kinesisDoors(t, Options{Unthrottled: true}, func(t *testing.T, a *AWS, c *kinesis.Client) {
+	kinesisDoors(t, Options{Unthrottled: true}, func(w kinesisWorld) {
+		t, a, c := w.t, w.aws, w.client
 		a.Kinesis.Create(testStream, 1)
 		var sequences []string
 		var arrivals []time.Time
@@ -67,7 +68,8 @@ func TestKinesisIteratorTypes(t *testing.T) {
 
 // An iterator that found nothing still gets what comes next, each record once.
 func TestKinesisLatestGoesOn(t *testing.T) {
-	kinesisDoors(t, Options{Unthrottled: true}, func(t *testing.T, a *AWS, c *kinesis.Client) {
+	kinesisDoors(t, Options{Unthrottled: true}, func(w kinesisWorld) {
+		t, a, c := w.t, w.aws, w.client
 		a.Kinesis.Create(testStream, 1)
 		a.Kinesis.Put(testStream, "k", []byte("before"))
 		it := shardIterator(t, c, kinesis.GetShardIteratorInput{
@@ -85,7 +87,8 @@ func TestKinesisLatestGoesOn(t *testing.T) {
 }
 
 func TestKinesisIteratorErrors(t *testing.T) {
-	kinesisDoors(t, Options{Unthrottled: true}, func(t *testing.T, a *AWS, c *kinesis.Client) {
+	kinesisDoors(t, Options{Unthrottled: true}, func(w kinesisWorld) {
+		t, a, c := w.t, w.aws, w.client
 		a.Kinesis.Create(testStream, 2)
 		_, mine := a.Kinesis.Put(testStream, "a", []byte("d"))
 		_, other := a.Kinesis.Put(testStream, "b", []byte("d"))
@@ -140,7 +143,8 @@ func TestKinesisIteratorErrors(t *testing.T) {
 }
 
 func TestKinesisTrimmedSequence(t *testing.T) {
-	kinesisBubble(t, Options{}, func(t *testing.T, a *AWS, c *kinesis.Client) {
+	kinesisBubble(t, Options{}, func(w kinesisWorld) {
+		t, a, c := w.t, w.aws, w.client
 		a.Kinesis.Create(testStream, 1)
 		_, trimmed := a.Kinesis.Put(testStream, "k", []byte("old"))
 		time.Sleep(time.Second)
@@ -158,7 +162,8 @@ func TestKinesisTrimmedSequence(t *testing.T) {
 
 // An iterator lives for five minutes after it was handed out, whatever is done with it.
 func TestKinesisIteratorExpires(t *testing.T) {
-	kinesisBubble(t, Options{}, func(t *testing.T, a *AWS, c *kinesis.Client) {
+	kinesisBubble(t, Options{}, func(w kinesisWorld) {
+		t, a, c := w.t, w.aws, w.client
 		a.Kinesis.Create(testStream, 1)
 		it := fromHorizon(t, c, shardID(0))
 		time.Sleep(5*time.Minute - time.Millisecond)
@@ -176,7 +181,8 @@ func TestKinesisIteratorExpires(t *testing.T) {
 }
 
 func TestKinesisGetRecordsErrors(t *testing.T) {
-	kinesisDoors(t, Options{Unthrottled: true}, func(t *testing.T, a *AWS, c *kinesis.Client) {
+	kinesisDoors(t, Options{Unthrottled: true}, func(w kinesisWorld) {
+		t, a, c := w.t, w.aws, w.client
 		a.Kinesis.Create(testStream, 1)
 		it := fromHorizon(t, c, shardID(0))
 		get := func(iterator string, limit *int32) error {
@@ -195,7 +201,8 @@ func TestKinesisGetRecordsErrors(t *testing.T) {
 }
 
 func TestKinesisReadCallRate(t *testing.T) {
-	kinesisBubble(t, Options{}, func(t *testing.T, a *AWS, c *kinesis.Client) {
+	kinesisBubble(t, Options{}, func(w kinesisWorld) {
+		t, a, c := w.t, w.aws, w.client
 		a.Kinesis.Create(testStream, 2)
 		it, other := fromHorizon(t, c, shardID(0)), fromHorizon(t, c, shardID(1))
 		for range 5 {
@@ -220,7 +227,8 @@ func TestKinesisReadCallRate(t *testing.T) {
 
 // A page of 10 MiB stops the shard for five seconds; what a smaller one took above 2 MiB/s has to be waited for.
 func TestKinesisReadByteRate(t *testing.T) {
-	kinesisBubble(t, Options{}, func(t *testing.T, a *AWS, c *kinesis.Client) {
+	kinesisBubble(t, Options{}, func(w kinesisWorld) {
+		t, a, c := w.t, w.aws, w.client
 		a.Kinesis.Create(testStream, 1)
 		for range 15 {
 			a.Kinesis.Put(testStream, "k", make([]byte, 1<<20-1))
@@ -245,7 +253,8 @@ func TestKinesisReadByteRate(t *testing.T) {
 }
 
 func TestKinesisPageOfTenThousand(t *testing.T) {
-	kinesisDoors(t, Options{Unthrottled: true}, func(t *testing.T, a *AWS, c *kinesis.Client) {
+	kinesisDoors(t, Options{Unthrottled: true}, func(w kinesisWorld) {
+		t, a, c := w.t, w.aws, w.client
 		a.Kinesis.Create(testStream, 1)
 		for i := range 10_001 {
 			a.Kinesis.Put(testStream, "k", fmt.Append(nil, i))
@@ -260,7 +269,8 @@ func TestKinesisPageOfTenThousand(t *testing.T) {
 }
 
 func TestKinesisMillisBehindLatest(t *testing.T) {
-	kinesisBubble(t, Options{}, func(t *testing.T, a *AWS, c *kinesis.Client) {
+	kinesisBubble(t, Options{}, func(w kinesisWorld) {
+		t, a, c := w.t, w.aws, w.client
 		a.Kinesis.Create(testStream, 1)
 		it := fromHorizon(t, c, shardID(0))
 		for range 3 {
@@ -278,7 +288,8 @@ func TestKinesisMillisBehindLatest(t *testing.T) {
 
 // The last records of a closed shard come with the end; so does the answer of an iterator that is there already.
 func TestKinesisShardEnd(t *testing.T) {
-	kinesisDoors(t, Options{Unthrottled: true}, func(t *testing.T, a *AWS, c *kinesis.Client) {
+	kinesisDoors(t, Options{Unthrottled: true}, func(w kinesisWorld) {
+		t, a, c := w.t, w.aws, w.client
 		a.Kinesis.Create(testStream, 1)
 		a.Kinesis.Put(testStream, "a", []byte("1"))
 		_, last := a.Kinesis.Put(testStream, "a", []byte("2"))
@@ -327,7 +338,8 @@ func TestKinesisShardEnd(t *testing.T) {
 
 // A consumer that takes an empty page for the end of the data misses records; one that reads on does not.
 func TestKinesisEmptyPages(t *testing.T) {
-	kinesisDoors(t, Options{Unthrottled: true}, func(t *testing.T, a *AWS, c *kinesis.Client) {
+	kinesisDoors(t, Options{Unthrottled: true}, func(w kinesisWorld) {
+		t, a, c := w.t, w.aws, w.client
 		a.Kinesis.Create(testStream, 1)
 		for i := range 5 {
 			a.Kinesis.Put(testStream, "k", fmt.Append(nil, i))

@@ -12,7 +12,8 @@ import (
 )
 
 func TestKinesisSplitShard(t *testing.T) {
-	kinesisDoors(t, Options{Unthrottled: true}, func(t *testing.T, a *AWS, c *kinesis.Client) {
+	kinesisDoors(t, Options{Unthrottled: true}, func(w kinesisWorld) {
+		t, a, c := w.t, w.aws, w.client
 		a.Kinesis.Create(testStream, 2)
 		_, before := a.Kinesis.Put(testStream, "a", []byte("d"))
 		split := func(shard, key string) error {
@@ -48,7 +49,8 @@ func TestKinesisSplitShard(t *testing.T) {
 }
 
 func TestKinesisMergeShards(t *testing.T) {
-	kinesisDoors(t, Options{Unthrottled: true}, func(t *testing.T, a *AWS, c *kinesis.Client) {
+	kinesisDoors(t, Options{Unthrottled: true}, func(w kinesisWorld) {
+		t, a, c := w.t, w.aws, w.client
 		a.Kinesis.Create(testStream, 3)
 		merge := func(shard, adjacent int64) error {
 			_, err := c.MergeShards(t.Context(), &kinesis.MergeShardsInput{
@@ -77,7 +79,8 @@ func TestKinesisMergeShards(t *testing.T) {
 // While a stream is UPDATING records are put to and read from the old shards, and no other change is taken.
 func TestKinesisUpdating(t *testing.T) {
 	const wait = 30 * time.Second
-	kinesisBubble(t, Options{StreamActivation: wait}, func(t *testing.T, a *AWS, c *kinesis.Client) {
+	kinesisBubble(t, Options{StreamActivation: wait}, func(w kinesisWorld) {
+		t, a, c := w.t, w.aws, w.client
 		ctx, name := t.Context(), aws.String(testStream)
 		a.Kinesis.Create(testStream, 1)
 		half := aws.String("170141183460469231731687303715884105728")
@@ -130,7 +133,8 @@ func TestKinesisUpdateShardCount(t *testing.T) {
 		{3, 2, 3 + 2 + 2}, // the middle one split, both halves merged with a neighbour
 		{4, 4, 4},
 	} {
-		kinesisDoors(t, Options{}, func(t *testing.T, a *AWS, c *kinesis.Client) {
+		kinesisDoors(t, Options{}, func(w kinesisWorld) {
+			t, a, c := w.t, w.aws, w.client
 			a.Kinesis.Create(testStream, tt.from)
 			out, err := c.UpdateShardCount(t.Context(), &kinesis.UpdateShardCountInput{
 				StreamName: aws.String(testStream), ScalingType: types.ScalingTypeUniformScaling, TargetShardCount: aws.Int32(int32(tt.to)),
@@ -154,7 +158,8 @@ func TestKinesisUpdateShardCount(t *testing.T) {
 }
 
 func TestKinesisUpdateShardCountLimits(t *testing.T) {
-	kinesisBubble(t, Options{}, func(t *testing.T, a *AWS, c *kinesis.Client) {
+	kinesisBubble(t, Options{}, func(w kinesisWorld) {
+		t, a, c := w.t, w.aws, w.client
 		a.Kinesis.Create(testStream, 5)
 		scale := func(stream string, n int32) error {
 			_, err := c.UpdateShardCount(t.Context(), &kinesis.UpdateShardCountInput{

@@ -13,7 +13,8 @@ import (
 
 func TestKinesisStreamLife(t *testing.T) {
 	const wait = time.Minute
-	kinesisBubble(t, Options{StreamActivation: wait}, func(t *testing.T, _ *AWS, c *kinesis.Client) {
+	kinesisBubble(t, Options{StreamActivation: wait}, func(w kinesisWorld) {
+		t, c := w.t, w.client
 		ctx, name := t.Context(), aws.String(testStream)
 		status := func() types.StreamStatus {
 			d, err := c.DescribeStreamSummary(ctx, &kinesis.DescribeStreamSummaryInput{StreamName: name})
@@ -61,7 +62,8 @@ func TestKinesisStreamLife(t *testing.T) {
 }
 
 func TestKinesisCreateStream(t *testing.T) {
-	kinesisDoors(t, Options{}, func(t *testing.T, a *AWS, c *kinesis.Client) {
+	kinesisDoors(t, Options{}, func(w kinesisWorld) {
+		t, a, c := w.t, w.aws, w.client
 		onDemand := &types.StreamModeDetails{StreamMode: types.StreamModeOnDemand}
 		for i, tt := range []struct {
 			in     kinesis.CreateStreamInput
@@ -91,7 +93,8 @@ func TestKinesisCreateStream(t *testing.T) {
 }
 
 func TestKinesisListStreams(t *testing.T) {
-	kinesisDoors(t, Options{}, func(t *testing.T, a *AWS, c *kinesis.Client) {
+	kinesisDoors(t, Options{}, func(w kinesisWorld) {
+		t, a, c := w.t, w.aws, w.client
 		for _, name := range []string{"c", "a", "b"} {
 			a.Kinesis.Create(name, 1)
 		}
@@ -109,7 +112,8 @@ func TestKinesisListStreams(t *testing.T) {
 }
 
 func TestKinesisDescribeStreamPages(t *testing.T) {
-	kinesisDoors(t, Options{}, func(t *testing.T, a *AWS, c *kinesis.Client) {
+	kinesisDoors(t, Options{}, func(w kinesisWorld) {
+		t, a, c := w.t, w.aws, w.client
 		a.Kinesis.Create(testStream, 5)
 		in := &kinesis.DescribeStreamInput{StreamName: aws.String(testStream), Limit: aws.Int32(3)}
 		first, err := c.DescribeStream(t.Context(), in)
@@ -126,7 +130,8 @@ func TestKinesisDescribeStreamPages(t *testing.T) {
 
 // Records live as long as the retention says, and what is gone does not come back.
 func TestKinesisRetention(t *testing.T) {
-	kinesisBubble(t, Options{}, func(t *testing.T, a *AWS, c *kinesis.Client) {
+	kinesisBubble(t, Options{}, func(w kinesisWorld) {
+		t, a, c := w.t, w.aws, w.client
 		name := aws.String(testStream)
 		a.Kinesis.Create(testStream, 1)
 		readAll := func() []string { return payloads(read(t, c, fromHorizon(t, c, "shardId-000000000000")).Records) }
@@ -167,7 +172,8 @@ func TestKinesisRetention(t *testing.T) {
 
 // A closed shard is listed, and can be read, until its last record has expired.
 func TestKinesisClosedShardExpires(t *testing.T) {
-	kinesisBubble(t, Options{}, func(t *testing.T, a *AWS, c *kinesis.Client) {
+	kinesisBubble(t, Options{}, func(w kinesisWorld) {
+		t, a, c := w.t, w.aws, w.client
 		a.Kinesis.Create(testStream, 1)
 		parent := a.Kinesis.OpenShards(testStream)[0]
 		a.Kinesis.Put(testStream, "k", []byte("d"))
@@ -189,7 +195,8 @@ func TestKinesisClosedShardExpires(t *testing.T) {
 }
 
 func TestKinesisTrim(t *testing.T) {
-	kinesisBubble(t, Options{}, func(t *testing.T, a *AWS, c *kinesis.Client) {
+	kinesisBubble(t, Options{}, func(w kinesisWorld) {
+		t, a, c := w.t, w.aws, w.client
 		a.Kinesis.Create(testStream, 1)
 		shard := a.Kinesis.OpenShards(testStream)[0]
 		a.Kinesis.Put(testStream, "k", []byte("old"))
@@ -209,7 +216,8 @@ func TestKinesisTrim(t *testing.T) {
 }
 
 func TestKinesisMaxRecordSize(t *testing.T) {
-	kinesisDoors(t, Options{Unthrottled: true}, func(t *testing.T, a *AWS, c *kinesis.Client) {
+	kinesisBubble(t, Options{Unthrottled: true}, func(w kinesisWorld) {
+		t, a, c := w.t, w.aws, w.client
 		ctx, name, key := t.Context(), aws.String(testStream), aws.String("k")
 		a.Kinesis.Create(testStream, 1)
 		put := func(size int) error {

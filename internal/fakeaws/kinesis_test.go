@@ -31,8 +31,15 @@ func kinesisClient(endpoint string, h *http.Client, accessKey string) *kinesis.C
 	})
 }
 
+// kinesisWorld is an account and a client of it, with the test that they belong to: a bubble has its own.
+type kinesisWorld struct {
+	t      *testing.T
+	aws    *AWS
+	client *kinesis.Client
+}
+
 // kinesisDoors runs a test through both doors: in a bubble without a socket, and over loopback.
-func kinesisDoors(t *testing.T, o Options, test func(t *testing.T, a *AWS, c *kinesis.Client)) {
+func kinesisDoors(t *testing.T, o Options, test func(w kinesisWorld)) {
 	t.Helper()
 	t.Run("bubble", func(t *testing.T) { kinesisBubble(t, o, test) })
 	t.Run("loopback", func(t *testing.T) {
@@ -41,16 +48,16 @@ func kinesisDoors(t *testing.T, o Options, test func(t *testing.T, a *AWS, c *ki
 		defer server.Close()
 		client := LoopbackClient()
 		defer client.CloseIdleConnections()
-		test(t, a, kinesisClient(server.URL, client, "loopback"))
+		test(kinesisWorld{t, a, kinesisClient(server.URL, client, "loopback")})
 	})
 }
 
 // kinesisBubble runs a test in virtual time.
-func kinesisBubble(t *testing.T, o Options, test func(t *testing.T, a *AWS, c *kinesis.Client)) {
+func kinesisBubble(t *testing.T, o Options, test func(w kinesisWorld)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		a := New(quick(o))
-		test(t, a, kinesisClient("http://fake.test", a.HTTPClient(), "bubble"))
+		test(kinesisWorld{t, a, kinesisClient("http://fake.test", a.HTTPClient(), "bubble")})
 	})
 }
 
@@ -128,7 +135,8 @@ func shardIDs(shards []types.Shard) []string {
 
 // A producer and a consumer that know only the SDK get by.
 func TestKinesisRoundTrip(t *testing.T) {
-	kinesisDoors(t, Options{}, func(t *testing.T, _ *AWS, c *kinesis.Client) {
+	kinesisDoors(t, Options{}, func(w kinesisWorld) {
+		t, c := w.t, w.client
 		ctx := t.Context()
 		_, err := c.CreateStream(ctx, &kinesis.CreateStreamInput{StreamName: aws.String(testStream), ShardCount: aws.Int32(2)})
 		require.NoError(t, err)
@@ -153,7 +161,8 @@ func TestKinesisRoundTrip(t *testing.T) {
 }
 
 func TestKinesisUnknownOperation(t *testing.T) {
-	kinesisDoors(t, Options{}, func(t *testing.T, _ *AWS, c *kinesis.Client) {
+	kinesisDoors(t, Options{}, func(w kinesisWorld) {
+		t, c := w.t, w.client
 		_, err := c.DescribeLimits(t.Context(), &kinesis.DescribeLimitsInput{})
 		requireKinesisError(t, "UnknownOperationException", err)
 	})
@@ -161,7 +170,8 @@ func TestKinesisUnknownOperation(t *testing.T) {
 
 // Streams can be named by name, by ARN or by both, as long as they agree.
 func TestKinesisStreamNames(t *testing.T) {
-	kinesisDoors(t, Options{Region: "eu-west-1", Account: "123456789012"}, func(t *testing.T, a *AWS, c *kinesis.Client) {
+	kinesisDoors(t, Options{Region: "eu-west-1", Account: "123456789012"}, func(w kinesisWorld) {
+		t, a, c := w.t, w.aws, w.client
 		a.Kinesis.Create(testStream, 1)
 		const arn = "arn:aws:kinesis:eu-west-1:123456789012:stream/"
 		for _, tt := range []struct {

@@ -14,7 +14,8 @@ import (
 
 // Where a key falls is part of the contract with producers: these are MD5 sums.
 func TestKinesisRouting(t *testing.T) {
-	kinesisDoors(t, Options{}, func(t *testing.T, a *AWS, c *kinesis.Client) {
+	kinesisDoors(t, Options{}, func(w kinesisWorld) {
+		t, a, c := w.t, w.aws, w.client
 		a.Kinesis.Create(testStream, 2)
 		for _, tt := range []struct {
 			key      string
@@ -56,7 +57,8 @@ func entries(n, size int) []types.PutRecordsRequestEntry {
 }
 
 func TestKinesisPutRecordsLimits(t *testing.T) {
-	kinesisDoors(t, Options{Unthrottled: true}, func(t *testing.T, a *AWS, c *kinesis.Client) {
+	kinesisBubble(t, Options{Unthrottled: true}, func(w kinesisWorld) {
+		t, a, c := w.t, w.aws, w.client
 		a.Kinesis.Create(testStream, 2)
 		put := func(records []types.PutRecordsRequestEntry) (*kinesis.PutRecordsOutput, error) {
 			return c.PutRecords(t.Context(), &kinesis.PutRecordsInput{StreamName: aws.String(testStream), Records: records})
@@ -86,7 +88,8 @@ func TestKinesisPutRecordsLimits(t *testing.T) {
 
 // Above 1,000 records/s a shard takes some entries of a call and refuses the others; the other shard is not touched.
 func TestKinesisWriteRecordRate(t *testing.T) {
-	kinesisBubble(t, Options{}, func(t *testing.T, a *AWS, c *kinesis.Client) {
+	kinesisBubble(t, Options{}, func(w kinesisWorld) {
+		t, a, c := w.t, w.aws, w.client
 		a.Kinesis.Create(testStream, 2)
 		put := func(records []types.PutRecordsRequestEntry) *kinesis.PutRecordsOutput {
 			out, err := c.PutRecords(t.Context(), &kinesis.PutRecordsInput{StreamName: aws.String(testStream), Records: records})
@@ -121,7 +124,8 @@ func TestKinesisWriteRecordRate(t *testing.T) {
 
 // The bytes of a large record are averaged out: it is taken, and then nothing is until its share of time has passed.
 func TestKinesisWriteByteRate(t *testing.T) {
-	kinesisBubble(t, Options{}, func(t *testing.T, a *AWS, c *kinesis.Client) {
+	kinesisBubble(t, Options{}, func(w kinesisWorld) {
+		t, a, c := w.t, w.aws, w.client
 		_, err := c.CreateStream(t.Context(), &kinesis.CreateStreamInput{
 			StreamName: aws.String(testStream), ShardCount: aws.Int32(1), MaxRecordSizeInKiB: aws.Int32(4096),
 		})
