@@ -97,8 +97,8 @@ const maxResolved = 64 << 10
 // Commit offers progress: everything up to and including (sequence, sub) is resolved. It does no I/O. The latest offer
 // is written within the checkpoint interval, and with a release, handoff or end. An offer below an earlier one is
 // ignored and counted. resolved describes what is resolved above that position (at most 64 KiB; longer is stored as
-// nothing, which repeats alerts but loses none). An empty sequence only notes caughtUp (the time up to which the shard
-// was read) and load (bytes per second).
+// nothing, which repeats alerts but loses none). An empty sequence leaves the checkpoint as it is, and an empty resolved
+// beside it too; caughtUp (the time up to which the shard was read) and load (bytes per second) are noted.
 func (l *Lease) Commit(sequence string, sub uint32, resolved string, caughtUp time.Time, load float64) {
 	s := l.store
 	s.mu.Lock()
@@ -110,14 +110,12 @@ func (l *Lease) Commit(sequence string, sub uint32, resolved string, caughtUp ti
 	if caughtUp.After(l.offer.caughtUp) {
 		l.offer.caughtUp = caughtUp
 	}
-	if sequence == "" {
-		if !l.dirty {
-			s.confirm(l, caughtUp)
-		}
-		return
-	}
 	p := Position{Sequence: sequence, Sub: sub}
-	if !validSequence(sequence) || p.Compare(l.offer.position) < 0 {
+	if sequence == "" {
+		if p = l.offer.position; resolved == "" {
+			resolved = l.offer.resolved
+		}
+	} else if !validSequence(sequence) || p.Compare(l.offer.position) < 0 {
 		s.m.committed(resultIgnored)
 		return
 	}

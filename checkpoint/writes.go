@@ -27,11 +27,12 @@ func (e *expr) progress(p progress) {
 		e.ifNotBeyond(p.position)
 		e.setAttr(attrPosition, str(p.position.Sequence))
 		e.setAttr(attrSub, num(int64(p.position.Sub)))
-		if p.resolved == "" {
-			e.removeAttr(attrResolved)
-		} else {
-			e.setAttr(attrResolved, str(p.resolved))
-		}
+	}
+	// Also without a position: the first record of a shard may be the one that waits.
+	if p.resolved == "" {
+		e.removeAttr(attrResolved)
+	} else {
+		e.setAttr(attrResolved, str(p.resolved))
 	}
 	e.context(p)
 }

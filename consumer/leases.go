@@ -39,7 +39,7 @@ type Lease interface {
 	// offer is written within the checkpoint interval, and with a release, handoff or end. resolved describes what is
 	// resolved above that position (opaque to the table, at most 64 KiB), caughtUp is the time up to which the shard
 	// was known to be read, load is the shard's recent rate in bytes per second. An empty sequence leaves the
-	// checkpoint as it is and only notes caughtUp and load.
+	// checkpoint as it is, and an empty resolved beside it too.
 	Commit(sequence string, sub uint32, resolved string, caughtUp time.Time, load float64)
 
 	// HandoffRequested is closed when the planner wants the shard on another worker. A new request after KeepLease

@@ -1,0 +1,89 @@
+package consumer
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/stretchr/testify/require"
+	"go.uber.org/zap"
+
+	"kinesis-alerter/alert"
+)
+
+// benchRecord is 200 bytes, and no rule of benchShard matches it.
+const benchRecord = `{"heartRate":72,"rateType":"NORMAL","ANOMALY_SCORE":0.8731,"device":"band-000471",` +
+	`"firmware":"4.2.1","battery":87,"steps":10412,"site":"eu-central-1a","note":"the quick brown fox jumps over it"}`
+
+// idleLease takes offers and does nothing.
+type idleLease struct{ ctx context.Context }
+
+func (l idleLease) Context() context.Context { return l.ctx }
+func (idleLease) Start() (types.StartingPosition, uint32, string) {
+	return types.StartingPosition{Type: types.ShardIteratorTypeTrimHorizon}, 0, ""
+}
+func (idleLease) Commit(string, uint32, string, time.Time, float64) {}
+func (idleLease) HandoffRequested() <-chan struct{}                 { return nil }
+func (idleLease) HandOff(context.Context) error                     { return nil }
+func (idleLease) KeepLease()                                        {}
+func (idleLease) Finish(context.Context, []types.ChildShard) error  { return nil }
+func (idleLease) Lost(time.Time) bool                               { return false }
+
+func benchShard(tb testing.TB, rules int) *shard {
+	tb.Helper()
+	reg := prometheus.NewRegistry()
+	cfg := alert.Config{Topics: map[string]alert.TopicConfig{"t": {ARN: "arn:aws:sns:us-east-1:000000000000:t"}}}
+	for i := range rules {
+		cfg.Rules = append(cfg.Rules, alert.RuleConfig{
+			Name: fmt.Sprintf("rule-%d", i), Topics: []string{"t"},
+			When: fmt.Sprintf(`ANOMALY_SCORE > %d.5 && rateType == "HIGH"`, i+3),
+		})
+	}
+	p, err := alert.New(cfg, alert.Deps{Stream: "arn", Log: zap.NewNop(), Registerer: reg})
+	require.NoError(tb, err)
+	s := &shard{
+		id: "shardId-000000000000", lease: idleLease{tb.Context()}, eval: p.Shard("shardId-000000000000"), pipeline: p,
+		budget: newBudget(64 * mib), metrics: newMetrics(reg), log: zap.NewNop(),
+	}
+	s.attach(tb.Context(), tb.Context())
+	s.lanes = newLanes(s.workCtx, 10, func(context.Context, *alert.Alert) error { return nil })
+	s.lanes.resolved, s.lanes.held = s.taskResolved, s.keyHeld
+	return s
+}
+
+func benchPage(n int) *page {
+	p := &page{at: time.Now()}
+	for i := range n {
+		p.records = append(p.records, types.Record{
+			Data: []byte(benchRecord), PartitionKey: aws.String("partitionkey"),
+			SequenceNumber:              aws.String(fmt.Sprintf("495903382714902566085596925383615710959%017d", i)),
+			ApproximateArrivalTimestamp: &p.at,
+		})
+	}
+	return p
+}
+
+// BenchmarkPageToWatermark is the cost of a 200-byte record that matches no rule, from the page to the watermark.
+func BenchmarkPageToWatermark(b *testing.B) {
+	for _, rules := range []int{1, 10, 100} {
+		b.Run(fmt.Sprintf("rules=%d", rules), func(b *testing.B) {
+			s, p := benchShard(b, rules), benchPage(1000)
+			b.ReportAllocs()
+			b.ResetTimer()
+			for range b.N/len(p.records) + 1 {
+				s.takeIn(p)
+			}
+		})
+	}
+}
+
+// TestRecordWithoutAlertAllocations holds the bar of two allocations per record, page to watermark.
+func TestRecordWithoutAlertAllocations(t *testing.T) {
+	s, p := benchShard(t, 10), benchPage(1000)
+	perPage := testing.AllocsPerRun(20, func() { s.takeIn(p) })
+	require.LessOrEqual(t, perPage/float64(len(p.records)), 2.0)
+}

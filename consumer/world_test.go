@@ -1,0 +1,228 @@
+package consumer
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/stretchr/testify/require"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
+	"go.uber.org/zap/zaptest"
+
+	"kinesis-alerter/alert"
+	"kinesis-alerter/checkpoint"
+	"kinesis-alerter/internal/fakeaws"
+)
+
+const (
+	testStream = "stream"
+	testARN    = "arn:aws:kinesis:us-east-1:000000000000:stream/stream"
+	lease      = 10 * time.Second
+)
+
+// world is a stream on the emulator and the workers that read it, in a synctest bubble. Everything between the workers
+// and the emulator is real: the SDK, the KCL worker, the lease table.
+type world struct {
+	t     *testing.T
+	cloud *fakeaws.AWS
+	// publish stands for SNS; it may be changed while no worker runs. The default accepts at once.
+	publish func(context.Context, *node, *alert.Alert) error
+	start   checkpoint.Start
+	cfg     Config
+
+	mu        sync.Mutex
+	published []delivery
+	nodes     []*node
+}
+
+// delivery is one alert that was accepted.
+type delivery struct {
+	node *node
+	at   time.Time
+	rec  alert.Record
+	id   string
+}
+
+// node is one worker.
+type node struct {
+	name     string
+	store    *checkpoint.Store
+	consumer *Consumer
+	registry *prometheus.Registry
+	cancel   context.CancelFunc
+	ran      sync.WaitGroup
+	ended    bool
+}
+
+// inWorld runs a test in a bubble on a stream with some shards; at the end every worker is stopped, and the bubble
+// itself fails the test when a goroutine is left.
+func inWorld(t *testing.T, shards int, test func(*world)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		w := &world{t: t, cloud: fakeaws.New(fakeaws.Options{}), start: checkpoint.Start{Kind: checkpoint.StartTrimHorizon}}
+		w.publish = func(context.Context, *node, *alert.Alert) error { return nil }
+		w.cloud.Kinesis.Create(testStream, shards)
+		test(w)
+		w.cloud.Faults.Clear()
+		for _, n := range w.nodes {
+			if !n.ended {
+				n.stop(w, 20*time.Second)
+			}
+		}
+	})
+}
+
+// storeLeases is the adapter that cmd has too.
+type storeLeases struct{ *checkpoint.Store }
+
+func (l storeLeases) Lease(id string) Lease {
+	if held := l.Store.Lease(id); held != nil {
+		return held
+	}
+	return nil
+}
+
+type publisherFunc func(context.Context, *alert.Alert) error
+
+func (f publisherFunc) Publish(ctx context.Context, a *alert.Alert) error { return f(ctx, a) }
+
+// join starts a worker.
+func (w *world) join(name string) *node {
+	w.t.Helper()
+	n := &node{name: name, registry: prometheus.NewPedanticRegistry()}
+	log := zaptest.NewLogger(w.t, zaptest.Level(zapcore.WarnLevel)).With(zap.String("node", name))
+	kc := kinesisClient(w.cloud, name)
+	var err error
+	n.store, err = checkpoint.New(checkpoint.Config{
+		Application: "application", StreamName: testStream, Start: w.start, LeaseDuration: lease, Host: name,
+	}, checkpoint.Deps{
+		DynamoDB: dynamodb.New(dynamodb.Options{
+			Region: "us-east-1", HTTPClient: w.cloud.HTTPClient(), RetryMaxAttempts: 2,
+			Credentials: credentials.NewStaticCredentialsProvider(name, "secret", ""),
+		}),
+		Stream: kc, Log: log, Registerer: n.registry,
+	})
+	require.NoError(w.t, err)
+	pipeline, err := alert.New(alert.Config{Topics: map[string]alert.TopicConfig{"topic": {ARN: "arn:aws:sns:us-east-1:000000000000:topic"}}},
+		alert.Deps{Stream: testARN, Log: log, Registerer: n.registry})
+	require.NoError(w.t, err)
+	cfg := w.cfg
+	cfg.StreamName = testStream
+	n.consumer, err = New(cfg, Deps{
+		Leases: storeLeases{n.store}, Pipeline: pipeline, Kinesis: kc, Log: log, Registerer: n.registry,
+		Publisher: publisherFunc(func(ctx context.Context, a *alert.Alert) error {
+			if err := w.publish(ctx, n, a); err != nil {
+				return err
+			}
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			rec := a.Record
+			rec.Data = slices.Clone(rec.Data)
+			w.published = append(w.published, delivery{n, time.Now(), rec, a.ID})
+			return nil
+		}),
+	})
+	require.NoError(w.t, err)
+	ctx, cancel := context.WithCancel(context.Background())
+	n.cancel = cancel
+	n.ran.Go(func() { _ = n.store.Run(ctx) })
+	n.ran.Go(func() { _ = n.consumer.Run(ctx) })
+	w.nodes = append(w.nodes, n)
+	return n
+}
+
+// stop ends a worker as SIGTERM does, and returns what the drain said.
+func (n *node) stop(w *world, budget time.Duration) error {
+	w.t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), budget)
+	defer cancel()
+	n.store.Leave()
+	err := n.consumer.Stop(ctx)
+	_ = n.store.Stop(ctx)
+	n.cancel()
+	n.ran.Wait()
+	n.ended = true
+	return err
+}
+
+// crash ends a worker as SIGKILL does: nothing that it still tries reaches AWS.
+func (n *node) crash(w *world) {
+	w.cloud.Faults.Add(fakeaws.Fault{Client: n.name, Kind: fakeaws.Partition})
+	n.cancel()
+	n.ran.Wait()
+	n.ended = true
+}
+
+// put puts numbered records with some keys and returns how many.
+func (w *world) put(from, to, keys int) {
+	for i := from; i < to; i++ {
+		w.cloud.Kinesis.Put(testStream, fmt.Sprintf("key-%d", i%keys), fmt.Appendf(nil, "%d", i))
+	}
+}
+
+// eventually waits, in virtual time, for a condition.
+func (w *world) eventually(limit time.Duration, what string, cond func() bool) time.Duration {
+	w.t.Helper()
+	start := time.Now()
+	for !cond() {
+		if time.Since(start) > limit {
+			w.t.Fatalf("not within %s: %s (published %d)", limit, what, len(w.deliveries()))
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+	return time.Since(start)
+}
+
+func (w *world) deliveries() []delivery {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return slices.Clone(w.published)
+}
+
+// distinct counts the records that were published at least once.
+func (w *world) distinct() int {
+	seen := map[string]bool{}
+	for _, d := range w.deliveries() {
+		seen[d.id] = true
+	}
+	return len(seen)
+}
+
+// checkOrder fails when the first deliveries of a key are not in the order of their numbers.
+func (w *world) checkOrder() {
+	w.t.Helper()
+	last, seen := map[string]int{}, map[string]bool{}
+	for _, d := range w.deliveries() {
+		if seen[d.id] {
+			continue
+		}
+		seen[d.id] = true
+		var n int
+		_, err := fmt.Sscan(string(d.rec.Data), &n)
+		require.NoError(w.t, err)
+		require.GreaterOrEqual(w.t, n, last[d.rec.PartitionKey], "key %s", d.rec.PartitionKey)
+		last[d.rec.PartitionKey] = n
+	}
+}
+
+// repeats counts the deliveries beyond the first of each record.
+func (w *world) repeats() int { return len(w.deliveries()) - w.distinct() }
+
+// reading counts the shards that a worker reads.
+func (n *node) reading() int {
+	count := 0
+	for _, s := range n.consumer.Status() {
+		if !s.LastFetch.IsZero() {
+			count++
+		}
+	}
+	return count
+}
