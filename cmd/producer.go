@@ -35,6 +35,8 @@ const (
 	// putInterval is how often records are sent when there is a rate: rare enough for batches, often enough for a
 	// stream that looks steady.
 	putInterval = 50 * time.Millisecond
+	// putTimeout bounds a call, its retries included.
+	putTimeout = 10 * time.Second
 	// mostPerPut is Kinesis' limit of records in a PutRecords call.
 	mostPerPut = 500
 )
@@ -57,7 +59,7 @@ func (p *Producer) Run(ctx context.Context) (put int, err error) {
 		made += n
 		accepted, err := p.put(ctx, batch)
 		put += accepted
-		if err != nil && ctx.Err() == nil {
+		if err != nil {
 			return put, err
 		}
 	}
@@ -86,7 +88,7 @@ func (p *Producer) key(i int) string {
 // put sends a batch, and what the stream refused of it again, in its order.
 func (p *Producer) put(ctx context.Context, batch []types.PutRecordsRequestEntry) (accepted int, err error) {
 	for wait := 50 * time.Millisecond; ; wait = min(2*wait, 2*time.Second) {
-		out, err := p.Client.PutRecords(ctx, &kinesis.PutRecordsInput{StreamName: aws.String(p.Stream), Records: batch})
+		out, err := p.call(ctx, batch)
 		if err != nil {
 			if _, missing := errors.AsType[*types.ResourceNotFoundException](err); missing {
 				return accepted, fmt.Errorf("stream %s does not exist; create it, or check the region: %w", p.Stream, err)
@@ -108,9 +110,17 @@ func (p *Producer) put(ctx context.Context, batch []types.PutRecordsRequestEntry
 		}
 		batch = refused
 		if !pause(ctx, wait) {
-			return accepted, context.Cause(ctx)
+			return accepted, nil
 		}
 	}
+}
+
+// call puts a batch once. The end of ctx does not cut it short: whether the stream took the batch would be unknown, and
+// the count wrong.
+func (p *Producer) call(ctx context.Context, batch []types.PutRecordsRequestEntry) (*kinesis.PutRecordsOutput, error) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), putTimeout)
+	defer cancel()
+	return p.Client.PutRecords(ctx, &kinesis.PutRecordsInput{StreamName: aws.String(p.Stream), Records: batch})
 }
 
 // pause waits, and says whether ctx is still alive afterwards.

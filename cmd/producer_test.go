@@ -79,6 +79,23 @@ func TestProducerPutsRefusedRecordsAgain(t *testing.T) {
 	})
 }
 
+// A stop in the middle of a call waits for the answer, so that what was put is what was counted.
+func TestProducerCountsItsLastCall(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		fake := fakeaws.New(fakeaws.Options{})
+		fake.Kinesis.Create(testStream, 1)
+		fake.Faults.Add(fakeaws.Fault{Service: fakeaws.ServiceKinesis, Operation: "PutRecords", Kind: fakeaws.Delay, Delay: time.Second})
+		p := newProducer(t, fake)
+		p.Rate = 100
+		ctx, cancel := context.WithTimeout(t.Context(), 2500*time.Millisecond)
+		defer cancel()
+		put, err := p.Run(ctx)
+		require.NoError(t, err)
+		require.Len(t, fake.Kinesis.Records(testStream), put)
+	})
+}
+
 func TestProducerNamesAMissingStream(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
