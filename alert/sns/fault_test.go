@@ -77,6 +77,24 @@ func TestConfigurationFaultHoldsAndEndsByItself(t *testing.T) {
 	}
 }
 
+func TestHeldTopicHoldsNoOther(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, func(s *setup) {
+			s.cfg.Topics = map[string]TopicConfig{"gone": {ARN: testARN + "-that-do-not-exist"}}
+		})
+		held, a := make(chan error, 1), newAlert(0)
+		a.Topic = "gone"
+		go func() { held <- w.publish(t.Context(), a, newMessage(a, "body")) }()
+		for i := range 100 {
+			start := time.Now()
+			require.NoError(t, <-w.send(t.Context(), 1+i))
+			require.LessOrEqual(t, time.Since(start), DefaultLinger)
+			time.Sleep(time.Second)
+		}
+		pending(t, held)
+	})
+}
+
 func TestProbeCarriesOneAlert(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)

@@ -126,7 +126,10 @@ func newWorld(t fataler, options ...option) *world {
 	var log, audit zapcore.Core
 	log, w.logs = observer.New(zapcore.InfoLevel)
 	audit, w.audit = observer.New(zapcore.InfoLevel)
-	s.cfg.Topics = map[string]TopicConfig{"oncall": {ARN: w.arn, Rules: []string{"hot"}}}
+	if s.cfg.Topics == nil {
+		s.cfg.Topics = map[string]TopicConfig{}
+	}
+	s.cfg.Topics["oncall"] = TopicConfig{ARN: w.arn, Rules: []string{"hot"}}
 	p, err := New(s.cfg, Deps{
 		Client: s.through(w.client), Log: zap.New(log), Audit: zap.New(audit), Registerer: w.reg,
 		Trust: func() (time.Time, bool) { tw := w.trust.Load(); return tw.until, tw.open },
