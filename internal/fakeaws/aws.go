@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
 	"regexp"
@@ -163,11 +164,9 @@ func (a *AWS) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		panic(http.ErrAbortHandler) // a lost connection: the client sees no answer at all
 	}
-	for k, v := range header {
-		w.Header()[k] = v
-	}
+	maps.Copy(w.Header(), header)
 	w.WriteHeader(status)
-	_, _ = w.Write(payload)
+	_, _ = w.Write(payload) //nolint:gosec // G705: JSON and XML for SDK clients, never a page
 }
 
 func readBody(r *http.Request) ([]byte, error) {
@@ -195,7 +194,7 @@ func (a *AWS) answer(ctx context.Context, r *http.Request, body []byte) (int, ht
 	}
 	svc, op, query := a.route(r, req)
 	if svc == nil {
-		return a.encode(query, nil, errorf("UnknownOperationException", "no such service or operation"))
+		return encode(query, nil, errorf("UnknownOperationException", "no such service or operation"))
 	}
 	var result any
 	err := a.Faults.around(ctx, svc.name(), op, req, func() error {
@@ -208,7 +207,7 @@ func (a *AWS) answer(ctx context.Context, r *http.Request, body []byte) (int, ht
 	if err != nil && !errors.As(err, &apiErr) {
 		return 0, nil, nil, err // black hole, cancelled, partition
 	}
-	return a.encode(query, result, err)
+	return encode(query, result, err)
 }
 
 // route finds service and operation; query says that the answer is XML.
@@ -244,7 +243,8 @@ func appendMember(b []byte, name string, v any) ([]byte, error) {
 	return append(b, '}'), nil
 }
 
-func (a *AWS) encode(query bool, result any, err error) (int, http.Header, []byte, error) {
+// encode writes the answer in the protocol of the request: JSON, or XML for the query protocol.
+func encode(query bool, result any, err error) (int, http.Header, []byte, error) {
 	header := http.Header{"Date": {time.Now().UTC().Format(http.TimeFormat)}, "X-Amzn-Requestid": {"fakeaws"}}
 	var apiErr *Error
 	errors.As(err, &apiErr)
@@ -255,9 +255,7 @@ func (a *AWS) encode(query bool, result any, err error) (int, http.Header, []byt
 	header.Set("Content-Type", "application/x-amz-json-1.1")
 	if apiErr != nil {
 		doc := map[string]any{"__type": apiErr.Code, "message": apiErr.Message}
-		for k, v := range apiErr.Fields {
-			doc[k] = v
-		}
+		maps.Copy(doc, apiErr.Fields)
 		payload, err := json.Marshal(doc)
 		return apiErr.status(), header, payload, err
 	}

@@ -19,6 +19,10 @@ import (
 // A change that AWS makes in the background has a due time, and every operation first applies what is due. So no
 // goroutine is needed, and an observer cannot tell it from a change made at that very moment.
 //
+// Limits are those of a shard: calls, records and bytes a second, pages, iterators. Those of an account (streams, shards,
+// calls of the control plane) and the 2,000 records/s of provisioned reading are not enforced. KMS, tags, consumers with
+// enhanced fan-out and channels do not exist; EncryptionType is always NONE.
+//
 // The methods that take no request (Create, Put, Split, …) are for tests and the demo: they act at once, obey no
 // limits and return zero values where AWS would answer with an error.
 type Kinesis struct {
@@ -41,7 +45,7 @@ type Kinesis struct {
 
 func newKinesis(o Options) *Kinesis { return &Kinesis{options: o, streams: map[string]*stream{}} }
 
-func (k *Kinesis) name() string { return ServiceKinesis }
+func (*Kinesis) name() string { return ServiceKinesis }
 
 func (k *Kinesis) handle(_ context.Context, op string, req *Request) (any, error) {
 	switch op {
@@ -310,7 +314,7 @@ func (k *Kinesis) RefuseTrimmed(on bool) {
 }
 
 // ShardOf says which shard an iterator reads, for faults that single out a shard. It is empty for garbage.
-func (k *Kinesis) ShardOf(shardIterator string) string {
+func (*Kinesis) ShardOf(shardIterator string) string {
 	it, ok := parseIterator(shardIterator)
 	if !ok {
 		return ""

@@ -70,10 +70,11 @@ func (m *kinesisModel) merge(t *rapid.T) {
 }
 
 func (m *kinesisModel) scale(t *rapid.T) {
-	n := len(m.aws.Kinesis.OpenShards(testStream))
+	n := int32(len(m.open())) //nolint:gosec // G115: tens
+	least := (n + 1) / 2
 	_, err := m.client.UpdateShardCount(t.Context(), &kinesis.UpdateShardCountInput{
 		StreamName: aws.String(testStream), ScalingType: types.ScalingTypeUniformScaling,
-		TargetShardCount: aws.Int32(int32(rapid.IntRange((n+1)/2, min(2*n, 12)).Draw(t, "target"))),
+		TargetShardCount: aws.Int32(rapid.Int32Range(least, max(least, min(2*n, 12))).Draw(t, "target")),
 	})
 	require.NoError(t, err)
 }
@@ -92,7 +93,7 @@ func (m *kinesisModel) consume(t *rapid.T, shard string) (got []types.Record, ch
 	require.NoError(t, err)
 	for iterator := it.ShardIterator; iterator != nil; {
 		out, err := m.client.GetRecords(t.Context(), &kinesis.GetRecordsInput{
-			ShardIterator: iterator, Limit: aws.Int32(int32(rapid.SampledFrom([]int{1, 7, 100}).Draw(t, "limit"))),
+			ShardIterator: iterator, Limit: aws.Int32(rapid.SampledFrom([]int32{1, 7, 100}).Draw(t, "limit")),
 		})
 		require.NoError(t, err)
 		got, children = append(got, out.Records...), out.ChildShards
@@ -299,7 +300,7 @@ func TestKinesisSequenceNumbers(t *testing.T) {
 		require.False(t, ok, "not given out yet")
 		i := rapid.IntRange(0, 55).Draw(t, "digit")
 		wrong := []byte(sequences[0])
-		wrong[i] = '0' + (wrong[i]-'0'+byte(rapid.IntRange(1, 9).Draw(t, "by")))%10
+		wrong[i] = '0' + (wrong[i]-'0'+rapid.ByteRange(1, 9).Draw(t, "by"))%10
 		_, ok = sh.position(string(wrong))
 		require.False(t, ok, "made up")
 	})

@@ -121,8 +121,9 @@ func TestKinesisUpdating(t *testing.T) {
 // Uniform scaling ends with ranges of equal size; doubling and halving change every shard exactly once.
 func TestKinesisUpdateShardCount(t *testing.T) {
 	for _, tt := range []struct {
-		from, to int
-		all      int // shards that are listed at the end, short-lived ones included
+		from int
+		to   int32
+		all  int // shards that are listed at the end, short-lived ones included
 	}{
 		{1, 2, 1 + 2},
 		{3, 6, 3 + 6},
@@ -137,7 +138,7 @@ func TestKinesisUpdateShardCount(t *testing.T) {
 			t, a, c := w.t, w.aws, w.client
 			a.Kinesis.Create(testStream, tt.from)
 			out, err := c.UpdateShardCount(t.Context(), &kinesis.UpdateShardCountInput{
-				StreamName: aws.String(testStream), ScalingType: types.ScalingTypeUniformScaling, TargetShardCount: aws.Int32(int32(tt.to)),
+				StreamName: aws.String(testStream), ScalingType: types.ScalingTypeUniformScaling, TargetShardCount: &tt.to,
 			})
 			require.NoError(t, err)
 			require.EqualValues(t, tt.from, *out.CurrentShardCount)
@@ -145,7 +146,7 @@ func TestKinesisUpdateShardCount(t *testing.T) {
 			awaitActive(t, c)
 			require.Len(t, listShards(t, c, nil), tt.all, "%d to %d", tt.from, tt.to)
 			open := listShards(t, c, &types.ShardFilter{Type: types.ShardFilterTypeAtLatest})
-			require.Len(t, open, tt.to, "%d to %d", tt.from, tt.to)
+			require.Len(t, open, int(tt.to), "%d to %d", tt.from, tt.to)
 			want := new(big.Int).Div(new(big.Int).Lsh(big.NewInt(1), 128), big.NewInt(int64(tt.to)))
 			for _, s := range open {
 				first, _ := new(big.Int).SetString(*s.HashKeyRange.StartingHashKey, 10)

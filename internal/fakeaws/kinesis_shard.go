@@ -50,7 +50,7 @@ func parseShardID(id string) (int64, bool) {
 		return 0, false
 	}
 	n, err := strconv.ParseUint(digits, 10, 63)
-	return int64(n), err == nil //nolint:gosec // 63 bits
+	return int64(n), err == nil
 }
 
 func (s *shard) isOpen() bool { return s.closed.IsZero() }
@@ -98,7 +98,7 @@ func (s *shard) position(sequence string) (int64, bool) {
 		return 0, false
 	}
 	u, err := strconv.ParseUint(sequence[prefixDigits:prefixDigits+positionDigits], 10, 63)
-	p := int64(u) //nolint:gosec // 63 bits
+	p := int64(u)
 	if err != nil || s.sequence(p) != sequence {
 		return 0, false
 	}
