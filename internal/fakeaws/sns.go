@@ -11,7 +11,8 @@ import (
 // ConfirmSubscription, Unsubscribe, ListSubscriptions, ListSubscriptionsByTopic, GetSubscriptionAttributes,
 // SetSubscriptionAttributes, Publish and PublishBatch.
 //
-// Faithful are the validation rules and their answers, FIFO topics (order within a message group, five minutes of
+// Faithful are the validation rules and their answers (codes and messages of the API reference, or of recorded answers of
+// the real service where it is silent), FIFO topics (order within a message group, five minutes of
 // deduplication), filter policies, delivery to the queues of the same emulator, and the hard limit of e-mail
 // subscriptions. E-mail, SMS, HTTP(S), Lambda and Firehose are not contacted: what they would get is kept for tests.
 // Not emulated are publishing to a phone number or a mobile endpoint, the 300 messages per second of a FIFO message
@@ -42,7 +43,7 @@ func newSNS(o Options, sqs *SQS) *SNS {
 	}
 }
 
-func (s *SNS) name() string { return ServiceSNS }
+func (*SNS) name() string { return ServiceSNS }
 
 func (s *SNS) handle(_ context.Context, op string, req *Request) (any, error) {
 	var run func(*Request) (any, error)

@@ -106,9 +106,9 @@ func (s *SNS) deliverEmail(t *snsTopic, sub *snsSubscription, body string, attri
 func (s *SNS) envelope(sub *snsSubscription, body string, attributes map[string]MessageAttribute, p *Published) string {
 	type attribute struct{ Type, Value string }
 	doc := struct {
-		Type, MessageId  string //nolint:revive // The wire's spelling.
+		Type, MessageId  string
 		SequenceNumber   string `json:",omitempty"`
-		TopicArn         string //nolint:revive // The wire's spelling.
+		TopicArn         string
 		Subject          string `json:",omitempty"`
 		Message          string
 		Timestamp        string

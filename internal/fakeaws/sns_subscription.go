@@ -95,7 +95,7 @@ func (s *SNS) Confirm(topicARN, endpoint string) (string, error) {
 
 func (sub *snsSubscription) confirm() { sub.pending, sub.recent = false, nil }
 
-type subscriptionARN struct{ SubscriptionArn string } //nolint:revive // The wire's spelling.
+type subscriptionARN struct{ SubscriptionArn string }
 
 func (s *SNS) subscribe(req *Request) (any, error) {
 	s.mu.Lock()
@@ -137,7 +137,7 @@ func (s *SNS) subscribe(req *Request) (any, error) {
 		s.subs[sub.arn] = sub
 		t.subs = append(t.subs, sub)
 	}
-	if sub.pending && !formBool(req.Form, "ReturnSubscriptionArn") {
+	if sub.pending && req.Form.Get("ReturnSubscriptionArn") != "true" {
 		return subscriptionARN{"pending confirmation"}, nil
 	}
 	return subscriptionARN{sub.arn}, nil
@@ -262,7 +262,7 @@ func (s *SNS) unsubscribe(req *Request) (any, error) {
 }
 
 type listedSubscription struct {
-	TopicArn, Protocol, SubscriptionArn, Owner, Endpoint string //nolint:revive // The wire's spelling.
+	TopicArn, Protocol, SubscriptionArn, Owner, Endpoint string
 }
 
 type listSubscriptionsResult struct {

@@ -2,6 +2,7 @@ package fakeaws
 
 import (
 	"net/http/httptest"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -73,8 +74,8 @@ func queueARN(name string) string { return "arn:aws:sqs:us-east-1:000000000000:"
 
 func attributePairs(kv []string) map[string]string {
 	m := map[string]string{}
-	for i := 0; i < len(kv); i += 2 {
-		m[kv[i]] = kv[i+1]
+	for pair := range slices.Chunk(kv, 2) {
+		m[pair[0]] = pair[1]
 	}
 	return m
 }

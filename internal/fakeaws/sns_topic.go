@@ -3,7 +3,6 @@ package fakeaws
 import (
 	"fmt"
 	"maps"
-	"net/url"
 	"strconv"
 	"strings"
 )
@@ -72,7 +71,7 @@ func (s *SNS) topic(arn string) (*snsTopic, error) {
 	return t, nil
 }
 
-type topicARN struct{ TopicArn string } //nolint:revive // The wire's spelling.
+type topicARN struct{ TopicArn string }
 
 func (s *SNS) createTopic(req *Request) (any, error) {
 	name, attributes := req.Form.Get("Name"), formMap(req.Form, "Attributes")
@@ -264,6 +263,3 @@ func (s *SNS) setTopicAttributes(req *Request) (any, error) {
 	t.attributes[name] = value
 	return nil, nil //nolint:nilnil // No result element.
 }
-
-// formBool reads a boolean parameter.
-func formBool(form url.Values, name string) bool { return form.Get(name) == "true" }

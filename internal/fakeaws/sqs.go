@@ -37,7 +37,7 @@ func newSQS(o Options) *SQS {
 	}
 }
 
-func (q *SQS) name() string { return ServiceSQS }
+func (*SQS) name() string { return ServiceSQS }
 
 func (q *SQS) handle(ctx context.Context, op string, req *Request) (any, error) {
 	switch op {

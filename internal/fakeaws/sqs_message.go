@@ -124,8 +124,8 @@ type sqsContent struct {
 	MessageBody            string
 	DelaySeconds           *int
 	MessageAttributes      map[string]MessageAttribute
-	MessageGroupId         string //nolint:revive // The wire's spelling.
-	MessageDeduplicationId string //nolint:revive // The wire's spelling.
+	MessageGroupId         string
+	MessageDeduplicationId string
 }
 
 func (c *sqsContent) size() int { return len(c.MessageBody) + attributesSize(c.MessageAttributes) }

@@ -69,7 +69,7 @@ type createQueueInput struct {
 	Attributes map[string]string
 }
 
-type queueURLOutput struct{ QueueUrl string } //nolint:revive // The wire's spelling.
+type queueURLOutput struct{ QueueUrl string }
 
 func (q *SQS) createQueue(in createQueueInput) (any, error) {
 	fifo := in.Attributes["FifoQueue"] == "true"
@@ -200,7 +200,7 @@ func inRange(value string, lowest, highest int) bool {
 }
 
 type queueInput struct {
-	QueueUrl string //nolint:revive // The wire's spelling.
+	QueueUrl string
 }
 
 func (q *SQS) deleteQueue(in queueInput) (any, error) {
@@ -229,7 +229,7 @@ func (q *SQS) getQueueURL(in getQueueURLInput) (any, error) {
 }
 
 type getQueueAttributesInput struct {
-	QueueUrl       string //nolint:revive // The wire's spelling.
+	QueueUrl       string
 	AttributeNames []string
 }
 
@@ -284,7 +284,7 @@ func (q *sqsQueue) describe(at time.Time) map[string]string {
 }
 
 type setQueueAttributesInput struct {
-	QueueUrl   string //nolint:revive // The wire's spelling.
+	QueueUrl   string
 	Attributes map[string]string
 }
 
@@ -314,8 +314,8 @@ type listQueuesInput struct {
 }
 
 type listQueuesOutput struct {
-	QueueUrls []string //nolint:revive // The wire's spelling.
-	NextToken string   `json:",omitempty"`
+	QueueUrls []string
+	NextToken string `json:",omitempty"`
 }
 
 func (q *SQS) listQueues(in listQueuesInput) (any, error) {

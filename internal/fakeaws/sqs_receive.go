@@ -12,7 +12,7 @@ import (
 const sqsMaxVisibility = 43200
 
 type receiveMessageInput struct {
-	QueueUrl                    string //nolint:revive // The wire's spelling.
+	QueueUrl                    string
 	MaxNumberOfMessages         *int
 	WaitTimeSeconds             *int
 	VisibilityTimeout           *int
@@ -22,7 +22,7 @@ type receiveMessageInput struct {
 }
 
 type receivedMessage struct {
-	MessageId              string //nolint:revive // The wire's spelling.
+	MessageId              string
 	ReceiptHandle          string
 	Body                   string
 	MD5OfBody              string
@@ -196,23 +196,23 @@ func chosenAttributes(attributes map[string]MessageAttribute, names []string) ma
 }
 
 type receiptEntry struct {
-	Id                string //nolint:revive // The wire's spelling.
+	Id                string
 	ReceiptHandle     string
 	VisibilityTimeout *int
 }
 
 type receiptInput struct {
-	QueueUrl string //nolint:revive // The wire's spelling.
+	QueueUrl string
 	receiptEntry
 }
 
 type receiptBatchInput struct {
-	QueueUrl string //nolint:revive // The wire's spelling.
+	QueueUrl string
 	Entries  []receiptEntry
 }
 
 type receiptResult struct {
-	Id string //nolint:revive // The wire's spelling.
+	Id string
 }
 
 func (q *SQS) deleteMessage(in receiptInput) (any, error) {

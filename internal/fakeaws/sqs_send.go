@@ -7,12 +7,12 @@ import (
 )
 
 type sendMessageInput struct {
-	QueueUrl string //nolint:revive // The wire's spelling.
+	QueueUrl string
 	sqsContent
 }
 
 type sendMessageOutput struct {
-	MessageId              string //nolint:revive // The wire's spelling.
+	MessageId              string
 	MD5OfMessageBody       string
 	MD5OfMessageAttributes string `json:",omitempty"`
 	SequenceNumber         string `json:",omitempty"`
@@ -97,22 +97,22 @@ func (q *SQS) deliver(arn string, c sqsContent) error {
 }
 
 type sendBatchEntry struct {
-	Id string //nolint:revive // The wire's spelling.
+	Id string
 	sqsContent
 }
 
 type sendMessageBatchInput struct {
-	QueueUrl string //nolint:revive // The wire's spelling.
+	QueueUrl string
 	Entries  []sendBatchEntry
 }
 
 type sendBatchResult struct {
-	Id string //nolint:revive // The wire's spelling.
+	Id string
 	sendMessageOutput
 }
 
 type batchFailure struct {
-	Id            string //nolint:revive // The wire's spelling.
+	Id            string
 	Code, Message string
 	SenderFault   bool
 }

@@ -158,6 +158,23 @@ func TestSQSLongPolling(t *testing.T) {
 			})
 		})
 	}
+	t.Run("message before it in its group deleted", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			m := newMessaging(t)
+			queue := m.queue(t, "q.fifo", "FifoQueue", "true", "ContentBasedDeduplication", "true")
+			m.send(t, queue, "m1", inGroup("g"))
+			m.send(t, queue, "m2", inGroup("g"))
+			first := m.receive(t, queue, func(in *sqs.ReceiveMessageInput) { in.MaxNumberOfMessages = 1 })
+			time.AfterFunc(2*time.Second, func() {
+				_, _ = m.sqs.DeleteMessage(context.WithoutCancel(t.Context()), &sqs.DeleteMessageInput{
+					QueueUrl: queue, ReceiptHandle: first[0].ReceiptHandle,
+				})
+			})
+			start := time.Now()
+			require.Equal(t, []string{"m2"}, received(m.receive(t, queue, waiting(20))))
+			require.Equal(t, 2*time.Second, time.Since(start))
+		})
+	})
 	t.Run("queue setting, caller gives up", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			m := newMessaging(t)
