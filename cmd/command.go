@@ -185,13 +185,14 @@ func (f *configFlags) declare(fs *flag.FlagSet) {
 	fs.StringVar(&f.quick.stream, "stream", "", "without a file: the stream's `NAME` or ARN")
 	fs.StringVar(&f.quick.topicARN, "topic-arn", "", "without a file: the topic's `ARN`")
 	fs.StringVar(&f.quick.application, "application", "", "without a file: `NAME` of the group of workers and of its lease table (default kinesis-alerter-STREAM)")
+	fs.StringVar(&f.quick.listen, "listen", "", "without a file: `ADDRESS` of the admin server (default "+DefaultListen+")")
 	fs.StringVar(&f.quick.when, "when", "", "without a file: alert only where the `EXPRESSION` holds (default every record)")
 }
 
 func (f *configFlags) load(env func(string) (string, bool)) (*LoadedConfig, error) {
 	switch quick := f.quick != (quickConfig{}); {
 	case f.file != "" && quick:
-		return nil, &usageError{"give either --config or --stream, --topic-arn, --application and --when, not both"}
+		return nil, &usageError{"give either --config, or --stream, --topic-arn, --application, --when and --listen, not both"}
 	case f.file != "":
 		return LoadConfig(f.file, env)
 	case f.quick.stream == "" || f.quick.topicARN == "":

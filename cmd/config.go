@@ -316,7 +316,7 @@ func (d *document) redactNode(path string, n *yaml.Node) {
 
 // quickConfig is the configuration of a start without a file.
 type quickConfig struct {
-	stream, topicARN, application, when string
+	stream, topicARN, application, when, listen string
 }
 
 // config builds the configuration. The error is a ConfigErrors that speaks of flags.
@@ -324,6 +324,7 @@ func (q quickConfig) config() (*LoadedConfig, error) {
 	c := Config{
 		Stream: StreamConfig{Name: q.stream, Application: q.application},
 		Topics: map[string]alert.TopicConfig{"topic": {ARN: q.topicARN}},
+		Server: ServerConfig{Listen: q.listen},
 	}
 	if strings.HasPrefix(q.stream, "arn:") {
 		c.Stream.Name, c.Stream.ARN = "", q.stream
@@ -339,7 +340,7 @@ func (q quickConfig) config() (*LoadedConfig, error) {
 	}
 	flags := map[string]string{
 		"stream.name": "--stream", "stream.arn": "--stream", "stream.application": "--application",
-		"topics.topic.arn": "--topic-arn", "rules[0].when": "--when",
+		"topics.topic.arn": "--topic-arn", "rules[0].when": "--when", "server.listen": "--listen",
 	}
 	for _, p := range problems {
 		p.Field = cmp.Or(flags[p.Field], p.Field)

@@ -39,8 +39,9 @@ func streamARN(ctx context.Context, c Config, client *kinesis.Client, log *zap.L
 			return "", errStopped
 		case failFast:
 			return "", err
-		case err.Error() != said:
-			said = err.Error()
+		case resultCode(err) != said:
+			// Not the text: it carries a request id that is new each time.
+			said = resultCode(err)
 			log.Error("stream is not usable yet, waiting for it", zap.String("stream", c.Stream.Name), zap.Error(err))
 		}
 		if !pause(ctx, wait) {

@@ -171,7 +171,7 @@ func listen(ctx context.Context, c Config, o Options) (net.Listener, error) {
 	}
 	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", c.Server.Listen)
 	if err != nil {
-		return nil, fmt.Errorf("server.listen %s: %w", c.Server.Listen, err)
+		return nil, fmt.Errorf("admin server: %w; choose another server.listen", err)
 	}
 	return l, nil
 }
