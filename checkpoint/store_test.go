@@ -13,12 +13,12 @@ func TestHundredShardsStartAtOnce(t *testing.T) {
 	bubble(t, 100, func(w *world) {
 		p := w.start("a")
 		took := w.awaitHeld(5*time.Second, 100, p)
-		require.LessOrEqual(t, took, 2*time.Second)
-		require.LessOrEqual(t, w.aws.History.Count(fakeaws.ServiceKinesis, "ListShards"), 12)
-		t.Logf("100 shards held after %v, %d ListShards calls", took, w.aws.History.Count(fakeaws.ServiceKinesis, "ListShards"))
+		require.LessOrEqual(w, took, 2*time.Second)
+		require.LessOrEqual(w, w.aws.History.Count(fakeaws.ServiceKinesis, "ListShards"), 12)
+		w.Logf("100 shards held after %v, %d ListShards calls", took, w.aws.History.Count(fakeaws.ServiceKinesis, "ListShards"))
 		p.stop()
 		for _, it := range w.aws.DynamoDB.Items(testTable) {
-			require.NotContains(t, it, attrOwner)
+			require.NotContains(w, it, attrOwner)
 		}
 	})
 }
@@ -29,10 +29,10 @@ func TestTwoWorkersBalance(t *testing.T) {
 		w.awaitHeld(5*time.Second, 9, a)
 		b := w.start("b")
 		took := w.await("balance", 5*time.Second, func() bool { return len(b.held()) == 4 && len(a.held()) == 5 })
-		t.Logf("balanced after %v", took)
+		w.Logf("balanced after %v", took)
 		a.stop()
 		took = w.awaitHeld(time.Second, 9, b)
-		t.Logf("took over after a clean stop in %v", took)
+		w.Logf("took over after a clean stop in %v", took)
 		b.stop()
 	})
 }

@@ -51,19 +51,19 @@ func bubble(t *testing.T, shards int, test func(w *world)) {
 // process is one worker process with a stand-in for the KCL: it starts a consumer for each grant, hands over when asked,
 // and ends every consumer with RemoveLeaseOwner, as the KCL does.
 type process struct {
-	w      *world
-	name   string
-	store  *Store
-	reg    *prometheus.Registry
-	cancel context.CancelFunc
-	drain  chan struct{}
-	result chan error
-	wg     sync.WaitGroup
+	w        *world
+	name     string
+	stubborn bool // never hands over by itself
+	store    *Store
+	reg      *prometheus.Registry
+	cancel   context.CancelFunc
+	drain    chan struct{}
+	result   chan error
+	wg       sync.WaitGroup
 
 	mu       sync.Mutex
 	statuses map[string]*par.ShardStatus
 	running  map[string]int
-	stubborn bool // never hands over
 }
 
 func (w *world) clients(name string) (*dynamodb.Client, *kinesis.Client) {
@@ -91,10 +91,21 @@ func (w *world) newStore(name string, change ...func(*Config)) (*Store, *prometh
 // start starts a process. Its name is its access key, by which faults single it out.
 func (w *world) start(name string, change ...func(*Config)) *process {
 	w.Helper()
+	return w.run(name, false, change...)
+}
+
+// startStubborn starts a process that hands over only when the test does it.
+func (w *world) startStubborn(name string) *process {
+	w.Helper()
+	return w.run(name, true)
+}
+
+func (w *world) run(name string, stubborn bool, change ...func(*Config)) *process {
+	w.Helper()
 	s, reg := w.newStore(name, change...)
 	ctx, cancel := context.WithCancel(w.Context())
 	p := &process{
-		w: w, name: name, store: s, reg: reg, cancel: cancel, drain: make(chan struct{}), result: make(chan error, 1),
+		w: w, name: name, store: s, reg: reg, cancel: cancel, drain: make(chan struct{}), result: make(chan error, 1), stubborn: stubborn,
 		statuses: map[string]*par.ShardStatus{}, running: map[string]int{},
 	}
 	go func() { p.result <- s.Run(ctx) }()

@@ -328,6 +328,9 @@ func (s *Store) finish(ctx context.Context, l *Lease, children []types.ChildShar
 	if _, err := s.claim(l); err != nil {
 		return err
 	}
+	if len(children) == 0 {
+		children = s.findChildren(ctx, l.shard)
+	}
 	for i := range children {
 		child := &row{id: aws.ToString(children[i].ShardId), parents: children[i].ParentShards, at: time.Now()}
 		err := s.table.putNew(ctx, child.encode())
@@ -361,6 +364,22 @@ func (s *Store) finish(ctx context.Context, l *Lease, children []types.ChildShar
 		s.relist()
 	}
 	return nil
+}
+
+// findChildren lists the stream for the children of a shard. Without an answer the shard ends all the same: children
+// have no row before they start, so the next listing finds them.
+func (s *Store) findChildren(ctx context.Context, shard string) []types.ChildShard {
+	if _, _, err := s.listShards(ctx); err != nil {
+		s.log.Warn("cannot list the children of a shard that ends, the next listing finds them", zap.String("shard", shard), zap.Error(err))
+		return nil
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var out []types.ChildShard
+	for _, id := range s.lineage.children(shard) {
+		out = append(out, types.ChildShard{ShardId: aws.String(id), ParentShards: s.lineage.shards[id].parents})
+	}
+	return out
 }
 
 // fenceWorker shuts a worker out whose counter stood still at counter. It answers the row as it is when the worker

@@ -1,0 +1,71 @@
+package checkpoint
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestConfigFaults(t *testing.T) {
+	good := Config{Application: "alerts", StreamName: "orders"}
+	for name, c := range map[string]struct {
+		change func(*Config)
+		fields []string
+	}{
+		"good": {func(*Config) {}, nil},
+		"arn instead": {func(c *Config) {
+			c.StreamName, c.StreamARN = "", "arn:aws:kinesis:eu-west-1:123456789012:stream/orders"
+		}, nil},
+		"table too short":   {func(c *Config) { c.Application = "a" }, []string{"stream.application"}},
+		"no stream":         {func(c *Config) { c.StreamName = "" }, []string{"stream.name"}},
+		"bad arn":           {func(c *Config) { c.StreamARN = "orders" }, []string{"stream.arn"}},
+		"short lease":       {func(c *Config) { c.LeaseDuration = time.Second }, []string{"leases.duration", "processing.checkpoint_interval"}},
+		"long lease":        {func(c *Config) { c.LeaseDuration = time.Hour }, []string{"leases.duration"}},
+		"lazy checkpoints":  {func(c *Config) { c.CheckpointInterval = 5 * time.Second }, []string{"processing.checkpoint_interval"}},
+		"eager checkpoints": {func(c *Config) { c.CheckpointInterval = time.Millisecond }, []string{"processing.checkpoint_interval"}},
+		"time without time": {func(c *Config) { c.Start = Start{Kind: StartTime} }, []string{"stream.start"}},
+		"several":           {func(c *Config) { c.Application, c.StreamName = "", "" }, []string{"stream.application", "stream.name"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			cfg := good
+			c.change(&cfg)
+			if name == "short lease" {
+				cfg.CheckpointInterval = time.Second
+			}
+			err := cfg.WithDefaults().Validate()
+			var fields []string
+			if joined, ok := err.(interface{ Unwrap() []error }); ok { //nolint:errorlint // takes the joined errors apart
+				for _, e := range joined.Unwrap() {
+					var ce *ConfigError
+					require.True(t, errors.As(e, &ce))
+					fields = append(fields, ce.ConfigField())
+				}
+			}
+			require.Equal(t, c.fields, fields)
+		})
+	}
+	require.Equal(t, "alerts", good.WithDefaults().Table)
+	require.Empty(t, good.Table, "WithDefaults answers a copy")
+}
+
+func TestStartText(t *testing.T) {
+	for text, want := range map[string]Start{
+		"":                     {},
+		"latest":               {},
+		"trim_horizon":         {Kind: StartTrimHorizon},
+		"2026-11-22T09:00:00Z": {Kind: StartTime, Time: time.Date(2026, 11, 22, 9, 0, 0, 0, time.UTC)},
+	} {
+		var s Start
+		require.NoError(t, s.UnmarshalText([]byte(text)))
+		require.Equal(t, want, s)
+		again, err := s.MarshalText()
+		require.NoError(t, err)
+		var s2 Start
+		require.NoError(t, s2.UnmarshalText(again))
+		require.Equal(t, want, s2)
+	}
+	var s Start
+	require.ErrorContains(t, s.UnmarshalText([]byte("yesterday")), "RFC 3339")
+}

@@ -1,0 +1,257 @@
+package checkpoint
+
+import (
+	"maps"
+	"math/big"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+)
+
+func TestPositionOrderIsNumeric(t *testing.T) {
+	sequence := rapid.StringMatching(`0|[1-9][0-9]{0,128}`)
+	position := rapid.Custom(func(t *rapid.T) Position {
+		return Position{Sequence: sequence.Draw(t, "sequence"), Sub: rapid.Uint32().Draw(t, "sub")}
+	})
+	rapid.Check(t, func(t *rapid.T) {
+		p, q := position.Draw(t, "p"), position.Draw(t, "q")
+		if rapid.Bool().Draw(t, "same sequence") {
+			q.Sequence = p.Sequence
+		}
+		a, _ := new(big.Int).SetString(p.Sequence, 10)
+		b, _ := new(big.Int).SetString(q.Sequence, 10)
+		want := a.Cmp(b)
+		if want == 0 {
+			want = new(big.Int).SetUint64(uint64(p.Sub)).Cmp(new(big.Int).SetUint64(uint64(q.Sub)))
+		}
+		if got := p.Compare(q); got != want {
+			t.Fatalf("Compare(%v, %v) = %d, want %d", p, q, got, want)
+		}
+		if !validSequence(p.Sequence) {
+			t.Fatalf("%q is valid", p.Sequence)
+		}
+	})
+	for _, s := range []string{"", "01", "-1", "1a", ShardEnd, Sentinel, "1 ", string(slices.Repeat([]byte("1"), 130))} {
+		require.False(t, validSequence(s), s)
+	}
+}
+
+// The window must be closed whenever a peer may fence: in real time, a lease duration after the heartbeat was stored,
+// however the two monotonic clocks drift within a tenth and however long this machine was suspended.
+func TestWindowClosesBeforeAnyPeerMayFence(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		lease := time.Duration(rapid.Int64Range(int64(MinLeaseDuration), int64(MaxLeaseDuration)).Draw(t, "lease"))
+		real := time.Duration(rapid.Int64Range(0, int64(2*MaxLeaseDuration)).Draw(t, "real time since the attempt"))
+		suspended := time.Duration(rapid.Int64Range(0, int64(real)).Draw(t, "suspended"))
+		peerRate := rapid.Float64Range(0.96, 1.04).Draw(t, "peer clock rate")
+		ownRate := rapid.Float64Range(0.97, 1.03).Draw(t, "own clock rate")
+		setBack := time.Duration(rapid.Int64Range(0, int64(time.Hour)).Draw(t, "wall clock set back")) * time.Duration(rapid.IntRange(0, 1).Draw(t, "is set back"))
+		mono := time.Duration(float64(real-suspended) * ownRate)
+		wall := time.Duration(float64(real)*ownRate) - setBack
+		span := newTrustWindow(time.Time{}, lease).span
+		peerMayFence := time.Duration(float64(real)*peerRate) >= lease
+		if setBack > 0 && suspended > 0 {
+			t.Skip("a suspended machine whose wall clock was set back meanwhile is outside what clocks can tell")
+		}
+		if peerMayFence && remaining(span, mono, wall) > 0 {
+			t.Fatalf("the window of %s is open after %s (monotonic %s, wall %s)", lease, real, mono, wall)
+		}
+	})
+}
+
+func TestWindowIgnoresAWallClockSetBack(t *testing.T) {
+	now := time.Now()
+	w := newTrustWindow(now, 10*time.Second)
+	require.Equal(t, 9*time.Second, w.left(now))
+	require.True(t, w.open(now.Add(8*time.Second)))
+	require.False(t, w.open(now.Add(9*time.Second)))
+	require.Equal(t, 4*time.Second, remaining(9*time.Second, 5*time.Second, -time.Hour))
+	require.LessOrEqual(t, remaining(9*time.Second, time.Second, time.Hour), time.Duration(0))
+}
+
+func TestShardListRoundTrip(t *testing.T) {
+	name := rapid.OneOf(
+		rapid.Custom(func(t *rapid.T) string { return shardName(rapid.Uint64Range(0, 40).Draw(t, "n")) }),
+		rapid.Custom(func(t *rapid.T) string { return shardName(rapid.Uint64Range(0, 999_999_999_999).Draw(t, "n")) }),
+		rapid.StringMatching(`[a-z][a-zA-Z0-9_.-]{0,20}`),
+		rapid.Just("shardId-1"), rapid.Just("shardId-0000000000001"),
+	)
+	rapid.Check(t, func(t *rapid.T) {
+		ids := map[string]bool{}
+		for _, id := range rapid.SliceOf(name).Draw(t, "ids") {
+			ids[id] = true
+		}
+		got, err := decodeShards(encodeShards(ids))
+		if err != nil || !maps.Equal(got, ids) {
+			t.Fatalf("%v came back as %v, %v (%q)", ids, got, err, encodeShards(ids))
+		}
+	})
+	_, err := decodeShards("0-99999999999")
+	require.Error(t, err)
+	ids := map[string]bool{}
+	for i := range uint64(10_000) {
+		ids[shardName(i)] = true
+	}
+	require.Equal(t, "0-9999", encodeShards(ids))
+}
+
+// tree is a random history of splits and merges.
+type tree struct {
+	shards  map[string]types.Shard
+	parents map[string][]string
+}
+
+func drawTree(t *rapid.T) tree {
+	tr := tree{shards: map[string]types.Shard{}, parents: map[string][]string{}}
+	var open []string
+	next := uint64(0)
+	add := func(parents ...string) {
+		id := shardName(next)
+		next++
+		s := types.Shard{ShardId: &id, SequenceNumberRange: &types.SequenceNumberRange{StartingSequenceNumber: aws.String("1")}}
+		if len(parents) > 0 {
+			s.ParentShardId = &parents[0]
+		}
+		if len(parents) > 1 {
+			s.AdjacentParentShardId = &parents[1]
+		}
+		tr.shards[id], tr.parents[id] = s, parents
+		open = append(open, id)
+	}
+	closeShard := func(id string) {
+		s := tr.shards[id]
+		s.SequenceNumberRange = &types.SequenceNumberRange{StartingSequenceNumber: aws.String("1"), EndingSequenceNumber: aws.String("9")}
+		tr.shards[id] = s
+		open = slices.DeleteFunc(open, func(o string) bool { return o == id })
+	}
+	for range rapid.IntRange(1, 4).Draw(t, "first shards") {
+		add()
+	}
+	for range rapid.IntRange(0, 8).Draw(t, "changes") {
+		i := rapid.IntRange(0, len(open)-1).Draw(t, "shard")
+		if a := open[i]; rapid.Bool().Draw(t, "merge") && len(open) > 1 {
+			b := open[(i+1)%len(open)]
+			closeShard(a)
+			closeShard(b)
+			add(a, b)
+		} else {
+			closeShard(a)
+			add(a)
+			add(a)
+		}
+	}
+	return tr
+}
+
+// The gate, against the rule in one sentence: no parent that is still in the stream has anything left to read.
+func TestGate(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		tr := drawTree(t)
+		start := Start{Kind: rapid.SampledFrom([]StartKind{StartLatest, StartTrimHorizon, StartTime}).Draw(t, "start")}
+		o := origin{open: map[string]bool{}, closed: map[string]bool{}}
+		l := newLineage()
+		rows := map[string]*row{}
+		trimmed := map[string]bool{}
+		var listing []types.Shard
+		for _, id := range sortedKeys(tr.shards) {
+			s := tr.shards[id]
+			// A shard is past the retention only with all its parents.
+			old := !slices.ContainsFunc(tr.parents[id], func(p string) bool { return !trimmed[p] })
+			if old && s.SequenceNumberRange.EndingSequenceNumber != nil && rapid.Bool().Draw(t, "trimmed "+id) {
+				trimmed[id] = true
+				continue
+			}
+			listing = append(listing, s)
+			if rapid.Bool().Draw(t, "at T0 "+id) {
+				if s.SequenceNumberRange.EndingSequenceNumber != nil {
+					o.closed[id] = true
+				} else {
+					o.open[id] = true
+				}
+			}
+			switch rapid.IntRange(0, 3).Draw(t, "row "+id) {
+			case 1:
+				rows[id] = &row{id: id, parents: tr.parents[id]}
+			case 2:
+				rows[id] = &row{id: id, parents: tr.parents[id], position: Position{Sequence: "5"}}
+			case 3:
+				rows[id] = &row{id: id, parents: tr.parents[id], position: Position{Sequence: ShardEnd}}
+			}
+		}
+		l.listed(listing, nil, true)
+		for _, s := range listing {
+			id := *s.ShardId
+			want := true
+			for _, p := range tr.parents[id] {
+				r := rows[p]
+				ended := r != nil && r.ended()
+				skipped := start.Kind == StartLatest && o.closed[p] && (r == nil || r.position.IsZero())
+				want = want && (trimmed[p] || ended || skipped)
+			}
+			if got := l.gateOpen(id, rows, &o, start); got != want {
+				t.Fatalf("gate of %s (parents %v) is %v, want %v", id, tr.parents[id], got, want)
+			}
+			if from := o.from(start, id); !o.open[id] && !o.closed[id] && from.Type != types.ShardIteratorTypeTrimHorizon {
+				t.Fatalf("%s is younger than T0 and starts at %s", id, from.Type)
+			}
+		}
+	})
+}
+
+// A child's row of a peer may be seen before the parent's: until a listing held the child, an unknown parent blocks.
+func TestGateWaitsForAnUnknownParent(t *testing.T) {
+	l := newLineage()
+	l.learn("child", []string{"parent"})
+	o := &origin{}
+	require.False(t, l.gateOpen("child", nil, o, Start{}))
+	child := types.Shard{ShardId: aws.String("child"), ParentShardId: aws.String("parent")}
+	l.listed([]types.Shard{child}, l.known(), true)
+	require.True(t, l.gateOpen("child", nil, o, Start{}))
+	l.learn("parent", nil)
+	require.False(t, l.gateOpen("child", nil, o, Start{}))
+}
+
+// Defect 34 of the KCL: one listing that lacks a shard must not end it.
+func TestAbsenceNeedsSpacedListings(t *testing.T) {
+	l := newLineage()
+	s := types.Shard{ShardId: aws.String("s")}
+	l.listed([]types.Shard{s}, nil, true)
+	for range 3 {
+		l.listed(nil, l.known(), false)
+	}
+	require.Zero(t, l.shards["s"].absent)
+	l.listed(nil, l.known(), true)
+	require.Equal(t, 1, l.shards["s"].absent)
+	l.listed([]types.Shard{s}, l.known(), true)
+	require.Zero(t, l.shards["s"].absent)
+	l.listed(nil, map[string]bool{}, true) // learned while the listing was under way
+	require.Zero(t, l.shards["s"].absent)
+}
+
+func TestRowRoundTrip(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		r := &row{
+			id: shardName(rapid.Uint64Range(0, 1000).Draw(t, "n")), owner: rapid.SampledFrom([]string{"", "w/1"}).Draw(t, "owner"),
+			epoch: rapid.Int64Min(0).Draw(t, "epoch"), resolved: rapid.SampledFrom([]string{"", "5-7"}).Draw(t, "resolved"),
+		}
+		switch rapid.IntRange(0, 2).Draw(t, "position") {
+		case 1:
+			r.position = Position{Sequence: "123", Sub: rapid.Uint32().Draw(t, "sub")}
+		case 2:
+			r.position = Position{Sequence: ShardEnd, Sub: WholeRecord}
+		}
+		if rapid.Bool().Draw(t, "caught up") {
+			r.caughtUp = time.UnixMilli(rapid.Int64Range(1, 1<<42).Draw(t, "ms"))
+		}
+		got, err := decodeRow(r.encode(), time.Time{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		require.Equal(t, r, got)
+	})
+}

@@ -1,0 +1,250 @@
+package checkpoint
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"kinesis-alerter/internal/fakeaws"
+)
+
+// Defects 1, 2 and 38 of the KCL: a zombie's late writes change nothing, and expiry is measured by the observer's own
+// clock.
+func TestCrashIsTakenOverAndTheZombieIsFenced(t *testing.T) {
+	for offset := range 4 {
+		bubble(t, 10, func(w *world) {
+			a := w.start("a")
+			w.awaitHeld(5*time.Second, 10, a)
+			b := w.start("b")
+			w.await("balance", 5*time.Second, func() bool { return len(b.held()) == 5 && len(a.held()) == 5 })
+			time.Sleep(time.Duration(offset) * 830 * time.Millisecond) // another phase of the heartbeat each time
+
+			heldByA := a.held()
+			leases := map[string]*Lease{}
+			for _, id := range heldByA {
+				leases[id] = a.store.Lease(id)
+				leases[id].Commit("100", WholeRecord, "", time.Now(), 1)
+			}
+			time.Sleep(2 * time.Second)
+			remove := w.aws.Faults.Add(fakeaws.Fault{Client: "a", Kind: fakeaws.BlackHole})
+			until, ok := a.store.Trust()
+			require.True(w, ok)
+			for id := range leases { // what a resolves meanwhile must not arrive later
+				leases[id].Commit("150", WholeRecord, "", time.Now(), 1)
+			}
+			took := w.await("takeover", 15*time.Second, func() bool { return len(b.held()) == 10 })
+			require.LessOrEqual(w, took, DefaultLeaseDuration+time.Second)
+			require.True(w, time.Now().After(until), "a's window must have closed before b has its shards")
+			w.Logf("taken over %v after the crash", took)
+			for id, l := range leases {
+				require.ErrorIs(w, context.Cause(l.Context()), ErrLeaseLost)
+				b.store.Lease(id).Commit("500", WholeRecord, "", time.Now(), 1)
+			}
+			time.Sleep(2 * time.Second)
+			remove()
+			for _, l := range leases {
+				l.Commit("160", WholeRecord, "", time.Now(), 1)
+			}
+			time.Sleep(3 * time.Second)
+			for id := range leases {
+				require.Equal(w, "500", w.row(id)[attrPosition])
+			}
+			w.await("a back under a new id", 30*time.Second, func() bool { return len(a.held()) == 5 && len(b.held()) == 5 })
+			a.stop()
+			b.stop()
+		})
+	}
+}
+
+func TestKilledWorkerIsTakenOver(t *testing.T) {
+	bubble(t, 8, func(w *world) {
+		a := w.start("a")
+		w.awaitHeld(5*time.Second, 8, a)
+		b, c := w.start("b"), w.start("c")
+		w.await("balance", 5*time.Second, func() bool { return len(b.held()) >= 2 && len(c.held()) >= 2 && len(a.held()) <= 3 })
+		a.kill()
+		took := w.awaitHeld(15*time.Second, 8, b, c)
+		require.LessOrEqual(w, took, DefaultLeaseDuration+time.Second)
+		w.await("balance", 5*time.Second, func() bool { return len(b.held()) == 4 && len(c.held()) == 4 })
+		b.kill()
+		c.kill()
+	})
+}
+
+// Defect 10 of the KCL: one failed renewal dropped the lease.
+func TestFailedHeartbeatsLoseNoLease(t *testing.T) {
+	for name, fault := range map[string]fakeaws.Fault{
+		"throttled":   fakeaws.Throttle(fakeaws.ServiceDynamoDB, "UpdateItem"),
+		"server":      {Service: fakeaws.ServiceDynamoDB, Operation: "UpdateItem", Kind: fakeaws.Before},
+		"lost answer": {Service: fakeaws.ServiceDynamoDB, Operation: "UpdateItem", Kind: fakeaws.After},
+		"no answer":   {Service: fakeaws.ServiceDynamoDB, Operation: "UpdateItem", Kind: fakeaws.Lost},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, 3, func(w *world) {
+				a := w.start("a")
+				w.awaitHeld(5*time.Second, 3, a)
+				id := a.store.Status().Worker
+				fault.Times = 4
+				w.aws.Faults.Add(fault)
+				time.Sleep(30 * time.Second)
+				require.Equal(w, id, a.store.Status().Worker)
+				require.Len(w, a.held(), 3)
+				a.stop()
+			})
+		})
+	}
+}
+
+func TestOutageShorterThanTheWindowLosesNothing(t *testing.T) {
+	bubble(t, 3, func(w *world) {
+		a := w.start("a")
+		w.awaitHeld(5*time.Second, 3, a)
+		id := a.store.Status().Worker
+		remove := w.aws.Faults.Add(fakeaws.Fault{Service: fakeaws.ServiceDynamoDB, Kind: fakeaws.BlackHole})
+		time.Sleep(5 * time.Second)
+		remove()
+		time.Sleep(20 * time.Second)
+		require.Equal(w, id, a.store.Status().Worker)
+		a.stop()
+	})
+}
+
+func TestOutageClosesTheWindowAndTheWorkerResumes(t *testing.T) {
+	bubble(t, 3, func(w *world) {
+		a := w.start("a")
+		w.awaitHeld(5*time.Second, 3, a)
+		l := a.store.Lease(a.held()[0])
+		l.Commit("7", WholeRecord, "above", time.Now(), 0)
+		time.Sleep(2 * time.Second)
+		until, _ := a.store.Trust()
+		remove := w.aws.Faults.Add(fakeaws.Fault{Service: fakeaws.ServiceDynamoDB, Kind: fakeaws.BlackHole})
+		<-l.Context().Done()
+		require.LessOrEqual(w, time.Since(until), 10*time.Millisecond, "leases end with the window")
+		require.ErrorIs(w, context.Cause(l.Context()), ErrLeaseLost)
+		_, ok := a.store.Trust()
+		require.False(w, ok)
+		time.Sleep(time.Minute)
+		require.Empty(w, a.held())
+		require.True(w, a.store.Healthy(), "an outage of AWS is no fault of this process")
+		require.True(w, a.store.Ready())
+		remove()
+		took := w.awaitHeld(15*time.Second, 3, a)
+		w.Logf("resumed %v after the outage", took)
+		l = a.store.Lease(l.Shard())
+		from, _, resolved := l.Start()
+		require.Equal(w, "7", *from.SequenceNumber)
+		require.Equal(w, "above", resolved)
+		a.stop()
+	})
+}
+
+func TestFencedWorkerRejoins(t *testing.T) {
+	bubble(t, 2, func(w *world) {
+		a := w.start("a")
+		w.awaitHeld(5*time.Second, 2, a)
+		old := a.store.Status().Worker
+		l := a.store.Lease(a.held()[0])
+		self, err := decodeWorker(mustGet(w, a.store, keyWorker+old))
+		require.NoError(w, err)
+		moved, err := a.store.fenceWorker(w.Context(), old, self.counter)
+		require.NoError(w, err)
+		require.Nil(w, moved)
+		<-l.Context().Done()
+		w.await("rejoin", 10*time.Second, func() bool {
+			id := a.store.Status().Worker
+			return id != "" && id != old && len(a.held()) == 2
+		})
+		a.stop()
+	})
+}
+
+func mustGet(w *world, s *Store, key string) item {
+	w.Helper()
+	it, err := s.table.get(w.Context(), key, true)
+	require.NoError(w, err)
+	return it
+}
+
+// A heartbeat of a fenced id must not succeed, and fencing must not hit a worker that moved on.
+func TestFenceAndHeartbeatExclude(t *testing.T) {
+	bubble(t, 1, func(w *world) {
+		a := w.start("a")
+		w.awaitHeld(5*time.Second, 1, a)
+		moved, err := a.store.fenceWorker(w.Context(), a.store.Status().Worker, 0) // an old count
+		require.NoError(w, err)
+		require.NotNil(w, moved)
+		time.Sleep(10 * time.Second)
+		require.Len(w, a.held(), 1)
+		a.stop()
+	})
+}
+
+// Budgets of lease-protocol.md: five read units and one write unit a second for 100 idle shards.
+func TestIdleCost(t *testing.T) {
+	bubble(t, 100, func(w *world) {
+		a := w.start("a")
+		w.awaitHeld(5*time.Second, 100, a)
+		time.Sleep(5 * time.Second)
+		reads, writes := w.aws.DynamoDB.Consumed(testTable)
+		for range 60 {
+			for _, id := range a.held() {
+				a.store.Lease(id).Commit("", 0, "", time.Now(), 0)
+			}
+			time.Sleep(time.Second)
+		}
+		r, wr := w.aws.DynamoDB.Consumed(testTable)
+		w.Logf("per second: %.2f read units, %.2f write units", (r-reads)/60, (wr-writes)/60)
+		require.LessOrEqual(w, (r-reads)/60, 5.0)
+		require.LessOrEqual(w, (wr-writes)/60, 1.0)
+		a.stop()
+	})
+}
+
+// Wall clocks decide nothing between workers: rows with times of another age change neither owner nor expiry.
+func TestClockSkewIsIrrelevant(t *testing.T) {
+	bubble(t, 4, func(w *world) {
+		a := w.start("a")
+		w.awaitHeld(5*time.Second, 4, a)
+		for _, id := range a.held() {
+			a.store.Lease(id).Commit("5", WholeRecord, "", time.Unix(1, 0), 0)
+			a.store.Lease(id).Commit("6", WholeRecord, "", time.Now().Add(1000*time.Hour), 0)
+		}
+		time.Sleep(2 * time.Second)
+		b := w.start("b")
+		w.await("balance", 5*time.Second, func() bool { return len(a.held()) == 2 && len(b.held()) == 2 })
+		time.Sleep(time.Minute)
+		require.Len(w, a.held(), 2)
+		require.Len(w, b.held(), 2)
+		for _, it := range w.aws.DynamoDB.Items(testTable) {
+			if key, _ := it[attrKey].(string); strings.HasPrefix(key, keyWorker) {
+				require.NotContains(w, it, attrCaughtUp)
+			}
+		}
+		a.stop()
+		b.stop()
+	})
+}
+
+func TestStoppedStoreIsHarmless(t *testing.T) {
+	bubble(t, 2, func(w *world) {
+		a := w.start("a")
+		w.awaitHeld(5*time.Second, 2, a)
+		l := a.store.Lease(a.held()[0])
+		a.stop()
+		require.NoError(w, a.store.Stop(w.Context()))
+		l.Commit("9", WholeRecord, "", time.Now(), 0)
+		require.Error(w, l.HandOff(w.Context()))
+		require.Error(w, l.Finish(w.Context(), nil))
+		require.NoError(w, a.store.RemoveLeaseOwner(l.Shard()))
+		_, ok := a.store.Trust()
+		require.False(w, ok)
+		for _, it := range w.aws.DynamoDB.Items(testTable) {
+			require.NotContains(w, it[attrKey], keyWorker)
+		}
+		require.True(w, errors.Is(context.Cause(l.Context()), ErrLeaseReleased))
+	})
+}

@@ -1,0 +1,307 @@
+package checkpoint
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
+	"github.com/prometheus/client_golang/prometheus/testutil"
+	"github.com/stretchr/testify/require"
+
+	"kinesis-alerter/internal/fakeaws"
+)
+
+// lost are the ways in which an answer does not arrive although the write did.
+func lost() map[string]fakeaws.Fault {
+	return map[string]fakeaws.Fault{
+		"error after the effect":     {Service: fakeaws.ServiceDynamoDB, Kind: fakeaws.After, Times: 1},
+		"two errors after effects":   {Service: fakeaws.ServiceDynamoDB, Kind: fakeaws.After, Times: 2},
+		"no answer after the effect": {Service: fakeaws.ServiceDynamoDB, Kind: fakeaws.Lost, Times: 1},
+	}
+}
+
+func TestCommitIsCoalescedMonotonicAndKept(t *testing.T) {
+	bubble(t, 1, func(w *world) {
+		a := w.start("a")
+		w.awaitHeld(5*time.Second, 1, a)
+		id := shardName(0)
+		l := a.store.Lease(id)
+		before := w.aws.History.Count(fakeaws.ServiceDynamoDB, "UpdateItem")
+		for i := range 1000 {
+			l.Commit(strconv.Itoa(1000+i), 3, "r", time.Now(), 5)
+			time.Sleep(10 * time.Millisecond)
+		}
+		writes := w.aws.History.Count(fakeaws.ServiceDynamoDB, "UpdateItem") - before
+		require.LessOrEqual(w, writes, 10+5, "ten commits and some heartbeats in ten seconds")
+		time.Sleep(2 * time.Second)
+		require.Equal(w, "1999", w.row(id)[attrPosition])
+		require.Equal(w, "r", w.row(id)[attrResolved])
+		l.Commit("1998", WholeRecord, "", time.Now(), 0)
+		l.Commit("1999", 2, "", time.Now(), 0)
+		l.Commit("999", WholeRecord, "", time.Now(), 0)
+		l.Commit("garbage", WholeRecord, "", time.Now(), 0)
+		time.Sleep(2 * time.Second)
+		require.Equal(w, "1999", w.row(id)[attrPosition])
+		require.InDelta(w, 4, testutil.ToFloat64(a.store.m.commits.WithLabelValues(string(resultIgnored))), 0)
+		l.Commit("10000", WholeRecord, "", time.Now(), 0) // longer, hence larger
+		a.stop()
+		require.Equal(w, "10000", w.row(id)[attrPosition], "the last offer goes with the release")
+		require.NotContains(w, w.row(id), attrResolved)
+		b := w.start("b")
+		w.awaitHeld(5*time.Second, 1, b)
+		from, sub, resolved := b.store.Lease(id).Start()
+		require.Equal(w, types.ShardIteratorTypeAfterSequenceNumber, from.Type)
+		require.Equal(w, "10000", *from.SequenceNumber)
+		require.Equal(w, WholeRecord, sub)
+		require.Empty(w, resolved)
+		b.store.Lease(id).Commit("10001", 4, "x", time.Now(), 0)
+		b.stop()
+		c := w.start("c")
+		w.awaitHeld(5*time.Second, 1, c)
+		from, sub, resolved = c.store.Lease(id).Start()
+		require.Equal(w, types.ShardIteratorTypeAtSequenceNumber, from.Type)
+		require.Equal(w, uint32(4), sub)
+		require.Equal(w, "x", resolved)
+		c.stop()
+	})
+}
+
+// The table refuses a lower checkpoint of the right owner and epoch too: a write that was under way for long.
+func TestLateCommitOfTheSameEpochIsRefused(t *testing.T) {
+	bubble(t, 1, func(w *world) {
+		a := w.start("a")
+		w.awaitHeld(5*time.Second, 1, a)
+		l := a.store.Lease(shardName(0))
+		l.Commit("100", 7, "", time.Now(), 0)
+		time.Sleep(2 * time.Second)
+		for _, late := range []Position{{"99", WholeRecord}, {"100", 6}, {"9", 0}} {
+			c, err := a.store.claim(l)
+			require.NoError(w, err)
+			e := &expr{}
+			e.fence(c.worker, c.epoch)
+			e.progress(progress{position: late})
+			_, err = a.store.table.update(w.Context(), l.Shard(), e)
+			_, wasRefused := refused(err)
+			require.True(w, wasRefused, "%v: %v", late, err)
+		}
+		require.Equal(w, "100", w.row(shardName(0))[attrPosition])
+		a.stop()
+	})
+}
+
+func TestLostAnswerOfACommit(t *testing.T) {
+	for name, fault := range lost() {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, 1, func(w *world) {
+				a := w.start("a")
+				w.awaitHeld(5*time.Second, 1, a)
+				time.Sleep(500 * time.Millisecond)
+				fault.Operation = "UpdateItem"
+				w.aws.Faults.Add(fault)
+				l := a.store.Lease(shardName(0))
+				l.Commit("5", WholeRecord, "", time.Now(), 0)
+				time.Sleep(5 * time.Second)
+				require.NoError(w, l.Context().Err())
+				require.Equal(w, "5", w.row(shardName(0))[attrPosition])
+				l.Commit("6", WholeRecord, "", time.Now(), 0)
+				time.Sleep(3 * time.Second)
+				require.Equal(w, "6", w.row(shardName(0))[attrPosition])
+				a.stop()
+			})
+		})
+	}
+}
+
+func TestLostAnswerOfAnAcquisition(t *testing.T) {
+	for name, fault := range lost() {
+		for _, operation := range []string{"PutItem", "UpdateItem"} {
+			t.Run(name+" of "+operation, func(t *testing.T) {
+				bubble(t, 1, func(w *world) {
+					a := w.start("a")
+					w.awaitHeld(5*time.Second, 1, a)
+					if operation == "UpdateItem" {
+						a.stop()
+					} else {
+						a.stop()
+						w.aws.DynamoDB.Delete(testTable, shardName(0))
+					}
+					b := w.start("b")
+					w.await("joined", time.Second, func() bool { return b.store.Status().Worker != "" })
+					fault.Operation = operation
+					w.aws.Faults.Add(fault)
+					w.awaitHeld(6*time.Second, 1, b)
+					require.Equal(w, b.store.Status().Worker, w.row(shardName(0))[attrOwner])
+					b.store.Lease(shardName(0)).Commit("5", WholeRecord, "", time.Now(), 0)
+					time.Sleep(3 * time.Second)
+					require.Equal(w, "5", w.row(shardName(0))[attrPosition], "the epoch in memory is that in the table")
+					b.stop()
+				})
+			})
+		}
+	}
+}
+
+func TestLostAnswerOfAHandoffAndARelease(t *testing.T) {
+	for name, fault := range lost() {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, 2, func(w *world) {
+				a := w.startStubborn("a")
+				w.awaitHeld(5*time.Second, 2, a)
+				for _, id := range a.held() {
+					a.store.Lease(id).Commit("5", WholeRecord, "", time.Now(), 0)
+				}
+				time.Sleep(2 * time.Second)
+				b := w.start("b")
+				var l *Lease
+				w.await("request", 5*time.Second, func() bool {
+					for _, id := range a.held() {
+						select {
+						case <-a.store.Lease(id).HandoffRequested():
+							l = a.store.Lease(id)
+						default:
+						}
+					}
+					return l != nil
+				})
+				l.Commit("6", WholeRecord, "", time.Now(), 0)
+				fault.Operation = "UpdateItem"
+				w.aws.Faults.Add(fault)
+				for l.HandOff(w.Context()) != nil {
+					require.NoError(w, l.Context().Err())
+				}
+				require.ErrorIs(w, context.Cause(l.Context()), ErrLeaseHandedOff)
+				w.await("the other side", 3*time.Second, func() bool { return len(b.held()) == 1 })
+				from, _, _ := b.store.Lease(l.Shard()).Start()
+				require.Equal(w, "6", *from.SequenceNumber)
+
+				other := a.held()[0]
+				fault.Times = max(fault.Times, 1)
+				w.aws.Faults.Add(fault)
+				a.stop()
+				w.awaitHeld(DefaultLeaseDuration, 2, b)
+				require.Equal(w, b.store.Status().Worker, w.row(other)[attrOwner])
+				b.stop()
+			})
+		})
+	}
+}
+
+func TestLostAnswerOfAnEnd(t *testing.T) {
+	for name, fault := range lost() {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, 1, func(w *world) {
+				a := w.start("a")
+				w.awaitHeld(5*time.Second, 1, a)
+				low, high := w.aws.Kinesis.Split(testStream, shardName(0))
+				w.aws.Faults.Add(fault)
+				l := a.store.Lease(shardName(0))
+				kids := []types.ChildShard{child(low, shardName(0)), child(high, shardName(0))}
+				for l.Finish(w.Context(), kids) != nil {
+					require.NoError(w, l.Context().Err())
+				}
+				w.await("children", 3*time.Second, func() bool { return w.isHeld(low, a) && w.isHeld(high, a) })
+				a.stop()
+			})
+		})
+	}
+}
+
+func TestKeepLeaseCallsAHandoffOff(t *testing.T) {
+	bubble(t, 2, func(w *world) {
+		a := w.startStubborn("a")
+		w.awaitHeld(5*time.Second, 2, a)
+		b := w.start("b")
+		asked := func() (out []*Lease) {
+			for _, id := range a.held() {
+				select {
+				case <-a.store.Lease(id).HandoffRequested():
+					out = append(out, a.store.Lease(id))
+				default:
+				}
+			}
+			return out
+		}
+		w.await("request", 5*time.Second, func() bool { return len(asked()) == 1 })
+		first := asked()[0]
+		first.KeepLease()
+		require.ErrorIs(w, first.HandOff(w.Context()), ErrNoHandoff)
+		require.NoError(w, first.Context().Err())
+		w.await("the other shard is asked for", 5*time.Second, func() bool { return len(asked()) == 1 && asked()[0] != first })
+		require.NoError(w, asked()[0].HandOff(w.Context()))
+		w.await("handed over", 3*time.Second, func() bool { return len(b.held()) == 1 })
+		a.stop()
+		b.stop()
+	})
+}
+
+// The target of a handoff dies at once: the shard is free when its heartbeat is silent, with what was committed.
+func TestHandoffToADeadTarget(t *testing.T) {
+	bubble(t, 2, func(w *world) {
+		a := w.startStubborn("a")
+		w.awaitHeld(5*time.Second, 2, a)
+		b := w.start("b")
+		var l *Lease
+		w.await("request", 5*time.Second, func() bool {
+			for _, id := range a.held() {
+				select {
+				case <-a.store.Lease(id).HandoffRequested():
+					l = a.store.Lease(id)
+				default:
+				}
+			}
+			return l != nil
+		})
+		l.Commit("42", WholeRecord, "", time.Now(), 0)
+		b.kill()
+		require.NoError(w, l.HandOff(w.Context()))
+		id := l.Shard()
+		w.await("wound down", time.Second, func() bool { return len(a.held()) == 1 })
+		w.await("back", DefaultLeaseDuration+3*time.Second, func() bool { return len(a.held()) == 2 })
+		from, _, _ := a.store.Lease(id).Start()
+		require.Equal(w, "42", *from.SequenceNumber)
+		a.stop()
+	})
+}
+
+// A hot worker hands over by measured load although the counts are even.
+func TestBalanceByLoad(t *testing.T) {
+	bubble(t, 4, func(w *world) {
+		a, b := w.start("a"), w.start("b")
+		w.await("balance", 5*time.Second, func() bool { return len(a.held()) == 2 && len(b.held()) == 2 })
+		time.Sleep(shardRest + time.Second)
+		hot := a.held()
+		offer := func() {
+			for i, id := range hot {
+				if l := a.store.Lease(id); l != nil {
+					l.Commit(fmt.Sprint(time.Now().Unix()), WholeRecord, "", time.Now(), float64(900_000+i*10_000))
+				}
+			}
+		}
+		w.await("a hot shard moves", 30*time.Second, func() bool {
+			offer()
+			return w.isHeld(hot[0], b) || w.isHeld(hot[1], b)
+		})
+		a.stop()
+		b.stop()
+	})
+}
+
+func TestLostPositionIsCounted(t *testing.T) {
+	bubble(t, 1, func(w *world) {
+		a := w.start("a")
+		w.awaitHeld(5*time.Second, 1, a)
+		read := time.Now()
+		a.store.Lease(shardName(0)).Commit("5", WholeRecord, "", read, 0)
+		a.stop()
+		b := w.start("b")
+		w.awaitHeld(5*time.Second, 1, b)
+		l := b.store.Lease(shardName(0))
+		require.False(w, l.Lost(read.Add(-time.Hour)), "read up to a time that the stream still holds")
+		require.True(w, l.Lost(read.Add(time.Hour)))
+		require.InDelta(w, 1, testutil.ToFloat64(b.store.m.gaps.WithLabelValues("true")), 0)
+		b.stop()
+	})
+}
