@@ -3,6 +3,7 @@
 package cmd_test
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -21,6 +22,7 @@ import (
 	sqstypes "github.com/aws/aws-sdk-go-v2/service/sqs/types"
 	"github.com/stretchr/testify/require"
 
+	"kinesis-alerter/internal/fakeaws"
 	"kinesis-alerter/internal/fakeaws/npm"
 )
 
@@ -60,6 +62,7 @@ func TestE2ENothingIsLostRepeatedOrReordered(t *testing.T) {
 	w.put(70, e2eRounds)
 
 	w.await(2 * time.Minute)
+	t.Logf("leases: %g at %s, %g at %s", replacement.metric("kinesis_alerter_leases_held"), replacement.name, last.metric("kinesis_alerter_leases_held"), last.name)
 	for _, d := range []*daemon{replacement, last} {
 		code, _ := d.terminate()
 		require.Zero(t, code, "%s, with nothing left to do, exits with 0", d.name)
@@ -99,11 +102,12 @@ type delivery struct {
 func newE2EWorld(t *testing.T) *e2eWorld {
 	t.Helper()
 	kinesisURL, dynamoDBURL, messagingURL := npm.Kinesis(t), npm.DynamoDB(t), npm.Messaging(t)
-	transport := &http.Transport{MaxIdleConnsPerHost: 4}
-	t.Cleanup(transport.CloseIdleConnections)
+	client := fakeaws.LoopbackClient()
+	t.Cleanup(http.DefaultClient.CloseIdleConnections)
 	cfg := aws.Config{
-		Region: npm.Region, Credentials: credentials.NewStaticCredentialsProvider(npm.Account, "test", ""),
-		HTTPClient: &http.Client{Transport: transport},
+		Region: npm.Region, Credentials: credentials.NewStaticCredentialsProvider(npm.Account, "test", ""), HTTPClient: client,
+		// Nothing is tried twice: a ReceiveMessage whose answer was lost would look like lost records.
+		Retryer: func() aws.Retryer { return aws.NopRetryer{} },
 	}
 	w := &e2eWorld{
 		t:       t,
@@ -134,14 +138,16 @@ func newE2EWorld(t *testing.T) *e2eWorld {
 	})
 	require.NoError(t, err)
 
-	done := make(chan struct{})
+	ctx, cancel := context.WithCancel(ctx)
 	stopped := make(chan struct{})
 	go func() {
 		defer close(stopped)
-		w.receive(done)
+		if err := w.receive(ctx); ctx.Err() == nil {
+			t.Errorf("the queue cannot be read any more, what follows says nothing about the daemon: %v", err)
+		}
 	}()
 	t.Cleanup(func() {
-		close(done)
+		cancel()
 		<-stopped
 	})
 	return w
@@ -193,7 +199,8 @@ func (w *e2eWorld) put(from, to int) {
 			entries = refused
 		}
 	}
-	w.t.Logf("records %d to %d put in %s", from*e2eKeys, to*e2eKeys, time.Since(began).Round(time.Millisecond))
+	found, _ := w.found()
+	w.t.Logf("records %d to %d put in %s, %d found", from*e2eKeys, to*e2eKeys, time.Since(began).Round(time.Millisecond), found)
 }
 
 // scale starts a reshard; the records that follow are put while it goes on.
@@ -213,21 +220,15 @@ func (w *e2eWorld) active() {
 	})
 }
 
-// receive empties the queue until done. fauxqs hands messages out in the order in which it got them.
-func (w *e2eWorld) receive(done <-chan struct{}) {
-	ctx := w.t.Context()
+// receive empties the queue until ctx is done. fauxqs hands messages out in the order in which it got them.
+func (w *e2eWorld) receive(ctx context.Context) error {
 	for {
-		select {
-		case <-done:
-			return
-		default:
-		}
 		out, err := w.sqs.ReceiveMessage(ctx, &sqs.ReceiveMessageInput{
 			QueueUrl: &w.queue, MaxNumberOfMessages: 10, WaitTimeSeconds: 1, MessageAttributeNames: []string{"alert_id"},
 			MessageSystemAttributeNames: []sqstypes.MessageSystemAttributeName{sqstypes.MessageSystemAttributeNameSentTimestamp},
 		})
 		if err != nil {
-			return // the test has ended
+			return err
 		}
 		if len(out.Messages) == 0 {
 			continue
@@ -238,7 +239,7 @@ func (w *e2eWorld) receive(done <-chan struct{}) {
 			handles[i] = sqstypes.DeleteMessageBatchRequestEntry{Id: aws.String(strconv.Itoa(i)), ReceiptHandle: m.ReceiptHandle}
 		}
 		if _, err := w.sqs.DeleteMessageBatch(ctx, &sqs.DeleteMessageBatchInput{QueueUrl: &w.queue, Entries: handles}); err != nil {
-			return
+			return err
 		}
 	}
 }
@@ -265,9 +266,13 @@ func (w *e2eWorld) found() (distinct, deliveries int) {
 
 // await waits until every record was found, or until nothing was for a while; audit judges.
 func (w *e2eWorld) await(patience time.Duration) {
-	last, since := 0, time.Now()
+	last, since, began, told := 0, time.Now(), time.Now(), time.Now()
 	for time.Since(since) < patience {
 		distinct, deliveries := w.found()
+		if time.Since(told) > 5*time.Second {
+			told = time.Now()
+			w.t.Logf("%d found %s after the last put", distinct, time.Since(began).Round(time.Second))
+		}
 		if distinct == e2eRecords {
 			return
 		}

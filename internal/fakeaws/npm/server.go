@@ -31,7 +31,7 @@ func Kinesis(tb testing.TB, opts ...string) string {
 	env := append([]string{
 		"KINESIS_MOCK_PLAIN_PORT=4568", "KINESIS_MOCK_TLS_PORT=4567", // loopback.cjs moves them
 		"KINESIS_MOCK_CERT_PATH=" + filepath.Join(module, "server.json"),
-		"SHARD_LIMIT=1000", "LOG_LEVEL=WARN",
+		"SHARD_LIMIT=1000", "LOG_LEVEL=ERROR",
 		"AWS_ACCOUNT_ID=" + Account, "AWS_REGION=" + Region,
 	}, opts...)
 	return start(tb, server{
