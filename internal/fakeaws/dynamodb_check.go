@@ -48,16 +48,13 @@ func (p *exprParser) mustBe(op string, n exprNode, codes ...string) error {
 	return nil
 }
 
-func (p *exprParser) mustBeDistinct(op string, first exprNode, rest ...exprNode) error {
-	path, ok := first.(exprPath)
-	if !ok {
-		return nil
-	}
-	for _, n := range rest {
-		if other, ok := n.(exprPath); ok && slices.Equal(path, other) {
-			return p.invalid("The first operand must be distinct from the remaining operands for this operator or function; "+
-				"operator: %s, first operand: %s", op, path)
-		}
+// mustBeDistinct refuses the same path on both sides. IN and BETWEEN are not checked, as in AWS.
+func (p *exprParser) mustBeDistinct(op string, one, two exprNode) error {
+	a, okA := one.(exprPath)
+	b, okB := two.(exprPath)
+	if okA && okB && slices.Equal(a, b) {
+		return p.invalid("The first operand must be distinct from the remaining operands for this operator or function; "+
+			"operator: %s, first operand: %s", op, a)
 	}
 	return nil
 }
@@ -88,23 +85,20 @@ func (p *exprParser) checkBetween(n exprBetween) error {
 			return err
 		}
 	}
-	if low, ok := n.low.(exprValue); ok {
-		if high, ok := n.high.(exprValue); ok {
-			order, comparable := attrCompare(low.v, high.v)
-			if !comparable {
-				return p.invalid("The BETWEEN operator requires same data type for lower and upper bounds; "+
-					"lower bound operand: AttributeValue: %s, upper bound operand: AttributeValue: %s",
-					low.v.appendJSON(nil), high.v.appendJSON(nil))
-			}
-			if order > 0 {
-				return p.invalid("The BETWEEN operator requires upper bound to be greater than or equal to lower bound; "+
-					"lower bound operand: AttributeValue: %s, upper bound operand: AttributeValue: %s",
-					low.v.appendJSON(nil), high.v.appendJSON(nil))
-			}
+	low, okLow := n.low.(exprValue)
+	high, okHigh := n.high.(exprValue)
+	if okLow && okHigh {
+		rule := ""
+		switch order, comparable := attrCompare(low.v, high.v); {
+		case !comparable:
+			rule = "same data type for lower and upper bounds"
+		case order > 0:
+			rule = "upper bound to be greater than or equal to lower bound"
 		}
-	}
-	if err := p.mustBeDistinct("BETWEEN", n.v, n.low, n.high); err != nil {
-		return err
+		if rule != "" {
+			return p.invalid("The BETWEEN operator requires %s; lower bound operand: AttributeValue: {%s:%v}, upper bound operand: AttributeValue: {%s:%v}",
+				rule, low.v.code(), low.v.plain(), high.v.code(), high.v.plain())
+		}
 	}
 	return p.operator()
 }
@@ -114,9 +108,6 @@ func (p *exprParser) checkIn(n exprIn) error {
 		return p.invalid("Too many operands for the IN operator; operand count: %d", len(n.list))
 	}
 	if err := p.mustOperand(append([]exprNode{n.v}, n.list...)...); err != nil {
-		return err
-	}
-	if err := p.mustBeDistinct("IN", n.v, n.list...); err != nil {
 		return err
 	}
 	return p.operator()
@@ -137,7 +128,7 @@ func (p *exprParser) checkCall(c exprCall) error {
 		return p.invalid("Invalid function name; function: %s", c.name)
 	}
 	if update != (p.what == "UpdateExpression") {
-		return p.misplaced(c)
+		return p.invalid("Invalid function name; function: %s", c.name)
 	}
 	if len(c.args) != count {
 		return p.invalid("Incorrect number of operands for operator or function; operator or function: %s, number of operands: %d", c.name, len(c.args))
@@ -183,7 +174,7 @@ func (p *exprParser) checkArguments(c exprCall) error {
 func (p *exprParser) checkTypeName(c exprCall) error {
 	name, ok := c.args[1].(exprValue)
 	if !ok {
-		return p.syntax()
+		return p.invalid("Incorrect operand type for operator or function; operator or function: %s, operand type: {NS,SS,L,BS,N,M,B,BOOL,NULL,S}", c.name)
 	}
 	code, ok := name.v.(attrString)
 	if !ok {
@@ -209,12 +200,31 @@ func (p *exprParser) checkSum(n exprSum) error {
 	return p.operator()
 }
 
-// checkAction refuses a value that ADD or DELETE cannot take.
-func (p *exprParser) checkAction(keyword string, value exprNode) error {
-	if keyword == "ADD" {
-		return p.mustBe(keyword, value, "N", "SS", "NS", "BS")
+// checkAction refuses a value that ADD or DELETE cannot take. AWS words it unlike every other type error.
+func (p *exprParser) checkAction(keyword string, v attr) error {
+	var kind string
+	switch v.(type) {
+	case attrStringSet, attrNumberSet, attrBinarySet:
+		return nil
+	case attrNumber:
+		if keyword == "ADD" {
+			return nil
+		}
+		kind = "NUMBER"
+	case attrString:
+		kind = "STRING"
+	case attrBinary:
+		kind = "BINARY"
+	case attrBool:
+		kind = "BOOLEAN"
+	case attrNull:
+		kind = "NULL"
+	case attrList:
+		kind = "LIST"
+	case attrMap:
+		kind = "MAP"
 	}
-	return p.mustBe(keyword, value, "SS", "NS", "BS")
+	return p.invalid("Incorrect operand type for operator or function; operator: %s, operand type: %s, typeSet: ALLOWED_FOR_%[1]s_OPERAND", keyword, kind)
 }
 
 // checkOverlap refuses two paths of which one is, or lies within, the other, and paths that need one value to be both

@@ -243,11 +243,11 @@ func ungroup(n exprNode) exprNode {
 	}
 }
 
-func (p *exprParser) value() (exprNode, error) {
+func (p *exprParser) value() (exprValue, error) {
 	t := p.next()
 	v, ok := p.params.values[t.text]
 	if !ok {
-		return nil, p.invalid("An expression attribute value used in expression is not defined; attribute value: %s", t.text)
+		return exprValue{}, p.invalid("An expression attribute value used in expression is not defined; attribute value: %s", t.text)
 	}
 	p.params.usedValues[t.text] = true
 	return exprValue{v: v}, p.operand()
@@ -429,24 +429,44 @@ func (p *exprParser) setAction(u *exprUpdate) error {
 	if err := p.expect('='); err != nil {
 		return err
 	}
-	value, err := p.setOperand()
+	value, err := p.setValue()
 	if err != nil {
 		return err
 	}
-	if sign := p.peek().kind; sign == '+' || sign == '-' {
-		p.pos++
-		right, err := p.setOperand()
-		if err != nil {
-			return err
-		}
-		sum := exprSum{minus: sign == '-', left: value, right: right}
-		if err := p.checkSum(sum); err != nil {
-			return err
-		}
-		value = sum
-	}
 	u.set = append(u.set, exprAssign{path: path, value: value})
 	return nil
+}
+
+// setValue parses operand [(+|-) operand], all of it possibly in parentheses.
+func (p *exprParser) setValue() (exprNode, error) {
+	pos, operands := p.pos, p.operands
+	if p.accept('(') {
+		if n, err := p.setSum(); err == nil && p.accept(')') {
+			if _, ok := n.(exprSum); ok {
+				return n, nil
+			}
+		}
+		p.pos, p.operands = pos, operands // the parentheses are the first operand's
+	}
+	return p.setSum()
+}
+
+func (p *exprParser) setSum() (exprNode, error) {
+	left, err := p.setOperand()
+	if err != nil {
+		return nil, err
+	}
+	sign := p.peek().kind
+	if sign != '+' && sign != '-' {
+		return left, nil
+	}
+	p.pos++
+	right, err := p.setOperand()
+	if err != nil {
+		return nil, err
+	}
+	sum := exprSum{minus: sign == '-', left: left, right: right}
+	return sum, p.checkSum(sum)
 }
 
 func (p *exprParser) setOperand() (exprNode, error) {
@@ -475,5 +495,5 @@ func (p *exprParser) valueAction(keyword string, actions *[]exprAssign) error {
 		return err
 	}
 	*actions = append(*actions, exprAssign{path: path, value: value})
-	return p.checkAction(keyword, value)
+	return p.checkAction(keyword, value.v)
 }

@@ -121,7 +121,9 @@ func TestDynamoDBOnLoopback(t *testing.T) {
 	a := New(Options{TableActivation: time.Nanosecond})
 	server := httptest.NewServer(a)
 	defer server.Close()
-	c := newDynamoClient(LoopbackClient(), server.URL)
+	client := LoopbackClient()
+	defer client.CloseIdleConnections()
+	c := newDynamoClient(client, server.URL)
 	createDynamoTable(t.Context(), t, c, "plain", false)
 	item := avMap{"id": avS("<k>&\u2028\""), "blob": &types.AttributeValueMemberB{Value: []byte{0, 1, 255}}}
 	put1(t, c, "plain", item)
