@@ -48,3 +48,47 @@ func BenchmarkEvaluate(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkForms is the cost of one rule by the form of its condition: native, and through the virtual machine.
+func BenchmarkForms(b *testing.B) {
+	for _, c := range []struct{ name, when string }{
+		{"predicate", `ANOMALY_SCORE > 3.0`},
+		{"disjunction", `ANOMALY_SCORE > 3.0 || PRICE > 1000 || SECTOR == "ENERGY"`},
+		{"regular expression", `SECTOR matches "^ENERGY"`},
+		{"undefined", `nosuch > 3.0`},
+		{"machine behind predicate", `ANOMALY_SCORE > 3.0 && abs(CHANGE / (PRICE - CHANGE)) * 100 > 1`},
+		{"machine", `abs(CHANGE / (PRICE - CHANGE)) * 100 > 5`},
+	} {
+		b.Run(c.name, func(b *testing.B) {
+			w := newWorld(b, oneRule(alert.RuleConfig{Name: "r", When: c.when}))
+			rec := record("1", benchRecord)
+			b.ReportAllocs()
+			for b.Loop() {
+				if d := w.evaluator.Evaluate(rec); d.Outcome != alert.Unmatched {
+					b.Fatal(d)
+				}
+			}
+		})
+	}
+}
+
+// BenchmarkAlert is the cost of a record that alerts: the decision with its id, and the words.
+func BenchmarkAlert(b *testing.B) {
+	w := newWorld(b, oneRule(alert.RuleConfig{Name: "r", When: `ANOMALY_SCORE > 0.5`, Message: `{{ .Record.Data }} {{ .Fields.PRICE }}`}))
+	rec := record("1", benchRecord)
+	b.Run("evaluate", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			w.evaluator.Evaluate(rec)
+		}
+	})
+	b.Run("render", func(b *testing.B) {
+		a := w.evaluator.Evaluate(rec).Alerts[0]
+		b.ReportAllocs()
+		for b.Loop() {
+			if _, err := a.Render(); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+}

@@ -166,23 +166,10 @@ func (b *builder) comparison(n *ast.BinaryNode, op operator) term {
 			return literal(compare(op, &l.value, &c.value) == yes)
 		}
 		if slot, ok := left.(slotOperand); ok {
-			b.checkBuiltin(n, int(slot), c.value.kind)
 			return &predicate{slot: int(slot), op: op, value: c.value}
 		}
 	}
 	return &comparisonTerm{op: op, left: left, right: right}
-}
-
-// checkBuiltin refuses a comparison that can never be defined. For fields only the record can tell.
-func (b *builder) checkBuiltin(n ast.Node, slot int, k kind) {
-	switch {
-	case slot == slotAge && k != span:
-		b.fail(n, `age is a duration: compare it with duration("5m")`)
-	case slot == slotArrival && k != moment:
-		b.fail(n, `arrival is a time: compare it with date("2006-01-02T15:04:05Z")`)
-	case (slot == slotPartitionKey || slot == slotShard || slot == slotData) && k != text:
-		b.fail(n, "this name is a text: compare it with a text")
-	}
 }
 
 // nilTest asks whether something is null. Resolving has left no other operator with nil than == and !=.

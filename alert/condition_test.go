@@ -30,7 +30,7 @@ func TestConditionTraps(t *testing.T) {
 	t.Parallel()
 	const rec = `{"COL1":"x","EMPTY":"","NULL":null,"SCORE":3.5,"INT":4,"ZERO":0,"FLAG":true,"OFF":false,` +
 		`"order":{"type":"buy","price":12.5,"lines":[{"sku":"a","qty":2},{"sku":"b"}]},"tags":["red","blue"],` +
-		`"nums":[1,2.5],"type":"buy","heart rate":180,"id":9007199254740993,"seq":49590338271490256608559692538361571095921575989136588898}`
+		`"nums":[1,2.5],"ids":[9007199254740993,null,true],"far":[1e400],"type":"buy","heart rate":180,"id":9007199254740993,"seq":49590338271490256608559692538361571095921575989136588898}`
 	cases := []struct {
 		when string
 		want verdict
@@ -113,6 +113,21 @@ func TestConditionTraps(t *testing.T) {
 		{`lower(INT) == "4"`, undefinedFailed},
 		{`len(tags) == 2`, yes},
 		{`COL1 < "y"`, yes},
+		{`COL1 >= "y"`, no},
+		{`type + COL1 == "buyx"`, yes},
+		{`type contains COL1`, no},
+		{`type contains INT`, undefinedMistyped},
+
+		// Booleans have no order, lists and objects no comparison.
+		{`FLAG == true`, yes},
+		{`FLAG != OFF`, yes},
+		{`FLAG > OFF`, undefinedMistyped},
+		{`tags == tags`, undefinedMistyped},
+		{`order != order`, undefinedMistyped},
+		{`3 <= INT`, yes},
+		{`5 >= INT`, yes},
+		{`4.5 > INT`, yes},
+		{`INT + 0 <= SCORE`, no},
 
 		// Membership.
 		{`type in ["buy", "sell"]`, yes},
@@ -158,6 +173,12 @@ func TestConditionTraps(t *testing.T) {
 		{`id + 1 > 0`, undefinedInexact},
 		{`string(id) == "9007199254740993"`, yes},
 		{`string(seq) endsWith "898"`, yes},
+		{`any(ids, # == 9007199254740993)`, yes},
+		{`ids[0] == 9007199254740992`, no},
+		{`ids[0] - 1 == 9007199254740992`, undefinedFailed},
+		{`ids[1] == nil`, yes},
+		{`ids[2]`, yes},
+		{`far[0] > 3`, undefinedNotFinite},
 
 		// Closures, let and pipes: an undefined comparison makes the term undefined.
 		{`any(order.lines, .qty > 1)`, yes},
@@ -180,6 +201,10 @@ func TestConditionTraps(t *testing.T) {
 		{`age > duration("1m")`, yes},
 		{`age < duration("1m")`, no},
 		{`arrival > date("2026-01-01")`, yes},
+		{`arrival - duration("1h") < arrival`, yes},
+		{`(arrival - date("2026-11-22")) > duration("9h")`, yes},
+		{`age * 2 == duration("3m")`, yes},
+		{`age == SCORE`, undefinedMistyped},
 		{`arrival.Hour() == 9`, yes},
 		{`arrival.In(timezone("Europe/Berlin")).Hour() == 10`, yes},
 		{`string(arrival.Weekday()) == "Sunday"`, yes},
@@ -254,8 +279,15 @@ type kleene struct {
 
 func drawKleene(t *rapid.T, depth int) kleene {
 	atoms := []kleene{
-		{`one == 1`, yes}, {`one > 1`, no}, {`nosuch > 1`, undefinedMissing}, {`one + 0 == 1`, yes}, {`abs(one) > 1`, no},
-		{`nosuch + 0 > 1`, undefinedMissing}, {`flag`, yes}, {`nosuch`, undefinedMissing}, {`nosuch == nil`, yes},
+		{`one == 1`, yes},
+		{`one > 1`, no},
+		{`nosuch > 1`, undefinedMissing},
+		{`one + 0 == 1`, yes},
+		{`abs(one) > 1`, no},
+		{`nosuch + 0 > 1`, undefinedMissing},
+		{`flag`, yes},
+		{`nosuch`, undefinedMissing},
+		{`nosuch == nil`, yes},
 	}
 	if depth == 0 {
 		return rapid.SampledFrom(atoms).Draw(t, "atom")
@@ -289,12 +321,8 @@ func drawKleene(t *rapid.T, depth int) kleene {
 	default:
 		c, a, b := sub(), sub(), sub()
 		want := c.want
-		switch c.want {
-		case yes:
-			want = a.want
-		case no:
-			want = b.want
-		default:
+		if !c.want.undefined() {
+			want = map[verdict]verdict{yes: a.want, no: b.want}[c.want]
 		}
 		return kleene{"((" + c.source + ") ? (" + a.source + ") : (" + b.source + "))", want}
 	}

@@ -49,7 +49,7 @@ rules[4].name: "`+strings.Repeat("n", 65)+`": must be 1 to 64 letters, digits or
 rules[4].when: "SCORE + 1": SCORE + 1 is not a condition: compare it with something (line 1, column 7 of the value)
 `), err.Error())
 
-	joined, ok := err.(interface{ Unwrap() []error }) //nolint:errorlint // The list itself is what the caller maps to lines.
+	joined, ok := err.(interface{ Unwrap() []error })
 	require.True(t, ok)
 	for _, e := range joined.Unwrap() {
 		fault, ok := errors.AsType[*alert.ConfigError](e)

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -181,8 +182,9 @@ func TestDecodeWholeAndPart(t *testing.T) {
 	s := newSchema(FormatJSON)
 	whole, part, other := s.field([]string{"order"}), s.field([]string{"order", "price"}), s.field([]string{"order", "lines", "n"})
 	f := newFrame(s)
-	require.Empty(t, newDecoder(s).decode([]byte(`{"order" :  {"price":3,"lines":{"n":"x"}}}`), f.slots))
-	require.Equal(t, `{"price":3,"lines":{"n":"x"}}`, string(f.slots[whole].raw))
+	const order = `{"price":3,"lines":{"n":"x"}}`
+	require.Empty(t, newDecoder(s).decode([]byte(`{"order" :  `+order+`}`), f.slots))
+	require.Equal(t, order, string(f.slots[whole].raw))
 	require.InDelta(t, 3, f.slots[part].num, 0)
 	require.Equal(t, "x", string(f.slots[other].raw))
 }
@@ -336,23 +338,23 @@ func FuzzDecode(f *testing.F) {
 
 		fresh := newFrame(s)
 		require.Equal(t, reason, newDecoder(s).decode(data, fresh.slots), "a used decoder decides as a new one")
-		switch reason {
-		case "":
-			require.True(t, utf8.Valid(data))
-			var object map[string]any
-			d := json.NewDecoder(bytes.NewReader(data))
-			d.UseNumber()
-			require.NoError(t, d.Decode(&object))
-			require.False(t, d.More())
-			for i, path := range wanted {
-				want, found := lookup(object, path)
-				requireSame(t, want, found, &frame.slots[slots[i]])
-			}
-		case ReasonNotObject, ReasonNumberRange:
-		case ReasonDuplicateKey, ReasonLoneSurrogate, ReasonInvalidUTF8, ReasonTooDeep, ReasonTooLarge:
-		default:
-			require.False(t, json.Valid(data), "%s: %q", reason, data)
+		if reason != "" {
 			require.Contains(t, invalidReasons(), reason)
+			mended := []Reason{
+				ReasonNotObject, ReasonNumberRange, ReasonDuplicateKey, ReasonLoneSurrogate, ReasonInvalidUTF8, ReasonTooDeep,
+			}
+			require.True(t, slices.Contains(mended, reason) || !json.Valid(data), "%s: %q", reason, data)
+			return
+		}
+		require.True(t, utf8.Valid(data))
+		var object map[string]any
+		d := json.NewDecoder(bytes.NewReader(data))
+		d.UseNumber()
+		require.NoError(t, d.Decode(&object))
+		require.False(t, d.More())
+		for i, path := range wanted {
+			want, found := lookup(object, path)
+			requireSame(t, want, found, &frame.slots[slots[i]])
 		}
 	})
 }

@@ -19,7 +19,7 @@
 // validated, whatever the rules mention: invalid UTF-8, unpaired surrogates, a name that occurs twice in any object,
 // trailing data and nesting below 10,000 levels make the record [Invalid], each with a [Reason] of its own. One thing is
 // judged only where a rule looks: a number too large for a float64 (1e400) makes the record invalid if it is the value of
-// a referenced field, since elsewhere nothing compares it.
+// a referenced field. Inside a referenced list or object it makes the term undefined, elsewhere nothing compares it.
 //
 // In format text nothing is decoded; the payload must be UTF-8 and rules see it as data.
 //
@@ -32,14 +32,17 @@
 //
 // age is how long before the shard's event time the record arrived, where event time is the latest arrival that the
 // evaluator has seen. It is 0s for a record that is the latest so far, and never negative. An evaluator that is made
-// afresh in the middle of a shard knows nothing of the records before.
+// afresh in the middle of a shard knows nothing of the records before: a rule on age is the one thing that can decide
+// otherwise after a restart.
 //
 // A condition has three states: true, false and undefined (the "unknown" of SQL and Kleene). Only true matches. A
 // comparison is undefined if one side is missing, null, of another type than the other side, or not a finite number.
 // !, &&, || and ?: carry the third state on: false && undefined is false, true || undefined is true, and
 // !(missing > 3) stays undefined. So COL1 != "" does not match a record without COL1. The first undefined term that kept
-// a rule from matching is counted with its cause. Missing is asked for by name: x == nil, x != nil, x ?? 0 and a?.b are
-// true and false as in expr. Inside closures, let and pipes an undefined comparison makes the term around it undefined.
+// a rule from matching is counted with its cause. Missing is asked for by name: x == nil and x != nil are true or false,
+// never undefined, and x ?? 0 gives a missing or null x a value. Inside closures, let and pipes an undefined comparison
+// makes the term around it undefined. Terms that need expr's virtual machine are tried after the others; that changes no
+// match, only the cost and which undefined term is the first.
 //
 // Numbers are float64, and integers from 2^53 up also keep their digits: two integers compare exactly at any size.
 // Arithmetic with such an integer is undefined (cause inexact) rather than rounded.

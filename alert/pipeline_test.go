@@ -140,7 +140,13 @@ func TestEvaluateAge(t *testing.T) {
 	for _, c := range []struct {
 		arrival time.Duration
 		want    alert.Outcome
-	}{{0, alert.Unmatched}, {10 * time.Second, alert.Unmatched}, {6 * time.Second, alert.Unmatched}, {5 * time.Second, alert.Alerted}, {time.Minute, alert.Unmatched}} {
+	}{
+		{0, alert.Unmatched},
+		{10 * time.Second, alert.Unmatched},
+		{6 * time.Second, alert.Unmatched},
+		{5 * time.Second, alert.Alerted},
+		{time.Minute, alert.Unmatched},
+	} {
 		rec := record("1", `{}`)
 		rec.Arrival = start.Add(c.arrival)
 		require.Equal(t, c.want, w.evaluator.Evaluate(rec).Outcome, "arrival %v", c.arrival)
