@@ -349,12 +349,14 @@ func (s *shard) handOff() bool {
 	}
 	if err == nil {
 		s.enter(quietNow)
+		s.metrics.handoffs.WithLabelValues("done").Inc()
 		s.log.Info("handed over")
 		return true
 	}
 	if s.lease.Context().Err() == nil {
 		s.lease.KeepLease()
 		s.enter(drainLimit)
+		s.metrics.handoffs.WithLabelValues("called_off").Inc()
 		s.log.Warn("handoff called off, shard kept", zap.Error(err))
 	}
 	return false

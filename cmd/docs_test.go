@@ -1,0 +1,129 @@
+package cmd
+
+import (
+	"fmt"
+	"maps"
+	"os"
+	"reflect"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/stretchr/testify/require"
+	"go.uber.org/zap"
+
+	"kinesis-alerter/alert"
+	"kinesis-alerter/alert/sns"
+	"kinesis-alerter/checkpoint"
+	"kinesis-alerter/consumer"
+)
+
+// describing is a Registerer that keeps the descriptions of what is registered.
+type describing struct {
+	prometheus.Registerer
+	metrics map[string]string // name -> labels and help, as columns of a table
+}
+
+var description = regexp.MustCompile(`fqName: "([^"]+)", help: "([^"]*)".*variableLabels: {([^}]*)}`)
+
+func (d *describing) Register(c prometheus.Collector) error {
+	ch := make(chan *prometheus.Desc, 100)
+	c.Describe(ch)
+	close(ch)
+	for desc := range ch {
+		if m := description.FindStringSubmatch(desc.String()); m != nil {
+			d.metrics[m[1]] = strings.ReplaceAll(m[3], ",", ", ") + " | " + m[2]
+		}
+	}
+	return nil
+}
+
+func (d *describing) MustRegister(cs ...prometheus.Collector) {
+	for _, c := range cs {
+		_ = d.Register(c)
+	}
+}
+
+// everyMetric registers what the daemon registers of its own.
+func everyMetric(t *testing.T) map[string]string {
+	t.Helper()
+	d := &describing{Registerer: prometheus.NewRegistry(), metrics: map[string]string{}}
+	c := Config{
+		Stream: StreamConfig{Name: "stream"},
+		Rules:  []alert.RuleConfig{{Name: "rule", When: "a > 1"}},
+		Topics: map[string]alert.TopicConfig{"topic": {ARN: "arn:aws:sns:us-east-1:000000000000:topic"}},
+	}.WithDefaults()
+	require.NoError(t, c.Validate())
+	p := c.parts()
+	_, err := NewLoggers(c.Log, os.Stderr, d)
+	require.NoError(t, err)
+	currentBuild().register(d)
+	clients := newClients(aws.Config{Region: "us-east-1"}, d)
+	_, err = alert.New(p.alert, alert.Deps{Stream: "arn", Log: zap.NewNop(), Registerer: d})
+	require.NoError(t, err)
+	store, err := checkpoint.New(p.checkpoint, checkpoint.Deps{DynamoDB: clients.dynamodb, Stream: clients.kinesis, Log: zap.NewNop(), Registerer: d})
+	require.NoError(t, err)
+	_, err = sns.New(p.sns, sns.Deps{Client: clients.sns, Trust: store.Trust, Log: zap.NewNop(), Audit: zap.NewNop(), Registerer: d})
+	require.NoError(t, err)
+	_, err = consumer.New(p.consumer, consumer.Deps{Leases: leases{store}, Kinesis: clients.kinesis, Log: zap.NewNop(), Registerer: d})
+	require.NoError(t, err)
+	return d.metrics
+}
+
+// TestREADMENamesEveryMetric keeps the table of metrics true; what it prints on failure is the table.
+func TestREADMENamesEveryMetric(t *testing.T) {
+	_, got, ok := strings.Cut(readREADME(t), "\n## Metrics\n")
+	require.True(t, ok)
+	_, got, _ = strings.Cut(got, "\n|")
+	got, _, _ = strings.Cut(got, "\n\n")
+	metrics := everyMetric(t)
+	var want strings.Builder
+	want.WriteString(" metric | labels | means |\n|---|---|---|")
+	for _, name := range slices.Sorted(maps.Keys(metrics)) {
+		short, ours := strings.CutPrefix(name, "kinesis_alerter_")
+		require.True(t, ours, name)
+		fmt.Fprintf(&want, "\n| `%s` | %s |", short, metrics[name])
+	}
+	require.Equal(t, want.String(), got, "the table of metrics in README.md")
+}
+
+// TestREADMENamesEveryKey keeps the table of configuration keys true.
+func TestREADMENamesEveryKey(t *testing.T) {
+	readme := readREADME(t)
+	for _, key := range configKeys(reflect.TypeFor[Config](), "") {
+		require.Contains(t, readme, "`"+key+"`")
+	}
+	for _, c := range commands() {
+		require.Contains(t, readme, "| `"+c.name)
+	}
+}
+
+// configKeys lists the leaves of a configuration type as the documentation writes them.
+func configKeys(t reflect.Type, prefix string) []string {
+	var keys []string
+	for field := range t.Fields() {
+		name := prefix + strings.Split(field.Tag.Get("yaml"), ",")[0]
+		kind := field.Type
+		switch {
+		case kind.Kind() == reflect.Slice && kind.Elem().Kind() == reflect.Struct:
+			keys = append(keys, configKeys(kind.Elem(), name+"[].")...)
+		case kind.Kind() == reflect.Map:
+			keys = append(keys, configKeys(kind.Elem(), name+".NAME.")...)
+		case kind.Kind() == reflect.Struct && kind != reflect.TypeFor[checkpoint.Start]():
+			keys = append(keys, configKeys(kind, name+".")...)
+		default:
+			keys = append(keys, name)
+		}
+	}
+	return keys
+}
+
+func readREADME(t *testing.T) string {
+	t.Helper()
+	text, err := os.ReadFile("../README.md")
+	require.NoError(t, err)
+	return string(text)
+}
