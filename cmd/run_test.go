@@ -125,6 +125,64 @@ func TestDaemonTurnsRecordsIntoAlerts(t *testing.T) {
 	})
 }
 
+// Two daemons share the stream. When one is told to stop, the other has its shards within a second, and nothing is
+// lost or repeated on the way.
+func TestTheOtherDaemonTakesOver(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		fake := fakeaws.New(fakeaws.Options{})
+		fake.Kinesis.Create(testStream, 4)
+		createTopic(t, fake)
+		host := func(name string) func(*Config, *Options) { return func(_ *Config, o *Options) { o.Host = name } }
+		first, second := startDaemon(t, fake, host("first")), startDaemon(t, fake, host("second"))
+		held := func(d *testDaemon) float64 { return gauge(t, d.reg, "kinesis_alerter_leases_held") }
+		for range 90 {
+			if time.Sleep(time.Second); held(first) == 2 && held(second) == 2 {
+				break
+			}
+		}
+		require.InDelta(t, 2, held(first), 0, "each has its half")
+		require.InDelta(t, 2, held(second), 0, "each has its half")
+		put := 0
+		produce := func(n int) {
+			for range n {
+				fake.Kinesis.Put(testStream, fmt.Sprintf("patient-%d", put%50), fmt.Appendf(nil, `{"heartRate":%d}`, 1000+put))
+				put++
+				time.Sleep(20 * time.Millisecond)
+			}
+		}
+		produce(100)
+		stopped := make(chan error, 1)
+		go func() { stopped <- first.end() }()
+		produce(50) // a second's worth, while the shards change hands
+		last := put
+		time.Sleep(time.Second)
+		inTime := messages(fake)
+		err := errors.Join(<-stopped, second.end())
+		require.NoError(t, err, "%s", second.log)
+		require.Len(t, inTime, last, "all shards are read again, and nothing is repeated: %s%s", first.log, second.log)
+		slices.Sort(inTime)
+		require.Len(t, slices.Compact(inTime), put, "nothing is repeated")
+	})
+}
+
+// A hundred shards are all being read within two seconds of the start, with a dozen listings at most.
+func TestAHundredShardsStartAtOnce(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		fake := fakeaws.New(fakeaws.Options{})
+		fake.Kinesis.Create(testStream, 100)
+		createTopic(t, fake)
+		time.Sleep(time.Second) // the stream is active
+		d := startDaemon(t, fake, nil)
+		time.Sleep(2 * time.Second)
+		require.InDelta(t, 100, gauge(t, d.reg, "kinesis_alerter_leases_held"), 0)
+		require.GreaterOrEqual(t, fake.History.Count(fakeaws.ServiceKinesis, "GetRecords"), 100)
+		require.LessOrEqual(t, fake.History.Count(fakeaws.ServiceKinesis, "ListShards"), 12)
+		require.NoError(t, d.end())
+	})
+}
+
 // Without rules the message is the sample function's, to the byte.
 func TestDaemonWithoutRulesIsTheSampleFunction(t *testing.T) {
 	t.Parallel()
@@ -325,6 +383,19 @@ func series(t *testing.T, reg *prometheus.Registry, name, label string) float64 
 					return m.GetCounter().GetValue()
 				}
 			}
+		}
+	}
+	return 0
+}
+
+// gauge is the value of a metric that has one series.
+func gauge(t *testing.T, reg *prometheus.Registry, name string) float64 {
+	t.Helper()
+	families, err := reg.Gather()
+	require.NoError(t, err)
+	for _, f := range families {
+		if f.GetName() == name {
+			return f.GetMetric()[0].GetGauge().GetValue()
 		}
 	}
 	return 0
