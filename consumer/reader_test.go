@@ -243,3 +243,38 @@ func TestReaderCatchesUpWithGrowingPages(t *testing.T) {
 		require.Less(t, time.Since(start), 10*time.Second)
 	})
 }
+
+// TestReaderByARN is defect 30: the library knows streams by name only, which cannot name another account's.
+func TestReaderByARN(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newReaderWorld(t)
+		w.stream = streamName{arn: aws.String(testARN)}
+		want := w.put(0, 10)
+		got, _ := w.readUntil(t, 10)
+		require.Equal(t, want, got)
+	})
+}
+
+// bareKinesis answers as sparingly as the API's model allows.
+type bareKinesis struct{}
+
+func (bareKinesis) GetShardIterator(context.Context, *kinesis.GetShardIteratorInput, ...func(*kinesis.Options)) (*kinesis.GetShardIteratorOutput, error) {
+	return &kinesis.GetShardIteratorOutput{ShardIterator: aws.String("i")}, nil
+}
+
+func (bareKinesis) GetRecords(context.Context, *kinesis.GetRecordsInput, ...func(*kinesis.Options)) (*kinesis.GetRecordsOutput, error) {
+	return &kinesis.GetRecordsOutput{
+		Records:           []types.Record{{Data: []byte("x"), PartitionKey: aws.String("k"), SequenceNumber: aws.String("1")}},
+		NextShardIterator: aws.String("i"),
+	}, nil
+}
+
+// TestReaderBareAnswer is defect 29: an answer without MillisBehindLatest is a nil dereference in the library.
+func TestReaderBareAnswer(t *testing.T) {
+	w := newReaderWorld(t)
+	w.client = bareKinesis{}
+	p, err := w.read(t.Context())
+	require.NoError(t, err)
+	require.Len(t, p.records, 1)
+	require.Zero(t, p.behind)
+}
