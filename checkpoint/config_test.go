@@ -1,7 +1,6 @@
 package checkpoint
 
 import (
-	"errors"
 	"testing"
 	"time"
 
@@ -36,10 +35,10 @@ func TestConfigFaults(t *testing.T) {
 			}
 			err := cfg.WithDefaults().Validate()
 			var fields []string
-			if joined, ok := err.(interface{ Unwrap() []error }); ok { //nolint:errorlint // takes the joined errors apart
+			if joined, ok := err.(interface{ Unwrap() []error }); ok {
 				for _, e := range joined.Unwrap() {
 					var ce *ConfigError
-					require.True(t, errors.As(e, &ce))
+					require.ErrorAs(t, e, &ce)
 					fields = append(fields, ce.ConfigField())
 				}
 			}

@@ -2,7 +2,6 @@ package checkpoint
 
 import (
 	"context"
-	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -245,6 +244,6 @@ func TestStoppedStoreIsHarmless(t *testing.T) {
 		for _, it := range w.aws.DynamoDB.Items(testTable) {
 			require.NotContains(w, it[attrKey], keyWorker)
 		}
-		require.True(w, errors.Is(context.Cause(l.Context()), ErrLeaseReleased))
+		require.ErrorIs(w, context.Cause(l.Context()), ErrLeaseReleased)
 	})
 }

@@ -118,7 +118,7 @@ func (o *origin) from(start Start, id string) types.StartingPosition {
 }
 
 // finished reports whether nothing of a shard is left to read.
-func (l *lineage) finished(id string, rows map[string]*row, o *origin, start Start) bool {
+func finished(id string, rows map[string]*row, o *origin, start Start) bool {
 	if r := rows[id]; r != nil && (r.ended() || !r.position.IsZero()) {
 		return r.ended()
 	}
@@ -137,7 +137,7 @@ func (l *lineage) gateOpen(id string, rows map[string]*row, o *origin, start Sta
 	for _, p := range s.parents {
 		parent := l.shards[p]
 		switch {
-		case l.finished(p, rows, o, start):
+		case finished(p, rows, o, start):
 		case parent == nil && s.inListing:
 		case parent != nil && parent.absent > 0 && s.inListing:
 		default:

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -57,10 +58,8 @@ func permanent(err error) bool {
 
 // faultText is the text by which faults are told apart: request ids, which differ every time, left out.
 func faultText(err error) string {
-	var api smithy.APIError
-	if errors.As(err, &api) {
-		var op *smithy.OperationError
-		if errors.As(err, &op) {
+	if api, ok := errors.AsType[smithy.APIError](err); ok {
+		if op, ok := errors.AsType[*smithy.OperationError](err); ok {
 			return op.OperationName + " " + api.ErrorCode() + " " + api.ErrorMessage()
 		}
 		return api.ErrorCode() + " " + api.ErrorMessage()
@@ -120,11 +119,11 @@ func (s *Store) describeTable(ctx context.Context) (*types.TableDescription, err
 }
 
 func keySchema(ks []types.KeySchemaElement) string {
-	out := ""
+	names := make([]string, 0, len(ks))
 	for _, k := range ks {
-		out += "/" + aws.ToString(k.AttributeName)
+		names = append(names, aws.ToString(k.AttributeName))
 	}
-	return out[min(1, len(out)):]
+	return strings.Join(names, "/")
 }
 
 func (s *Store) createTable(ctx context.Context) error {
@@ -264,12 +263,10 @@ func (s *Store) keepTable(ctx context.Context) error {
 			return nil
 		}
 		if err := s.open(ctx, false); err != nil {
-			if ctx.Err() != nil {
-				return nil
-			}
 			return err
 		}
 		s.mu.Lock()
+		s.doubt = false
 		for _, l := range s.leases {
 			l.suspect = true
 		}

@@ -181,7 +181,7 @@ func (f *fleet) move(me string, moved map[string]bool) (donor, receiver *member,
 			best, bestGain := -1, 0.0
 			for i, s := range hi.shards {
 				gain := min(s.load, diff-s.load) // how far the smaller of the two changes moves towards the middle
-				if gain > bestGain && f.may(me, hi, s, moved) {
+				if gain > bestGain && may(me, hi, s, moved) {
 					best, bestGain = i, gain
 				}
 			}
@@ -199,7 +199,7 @@ func (f *fleet) move(me string, moved map[string]bool) (donor, receiver *member,
 	}
 	best := -1
 	for i, s := range hi.shards {
-		if !f.may(me, hi, s, moved) || (loaded && f.spreadAfter(hi, lo, s.load) > tolerance) {
+		if !may(me, hi, s, moved) || (loaded && f.spreadAfter(hi, lo, s.load) > tolerance) {
 			continue
 		}
 		if best < 0 || cmp.Or(cmp.Compare(s.load, hi.shards[best].load), cmp.Compare(s.id, hi.shards[best].id)) < 0 {
@@ -213,7 +213,7 @@ func (f *fleet) move(me string, moved map[string]bool) (donor, receiver *member,
 }
 
 // may reports whether a shard can move in the game: a peer's as far as we know, our own only when it is movable.
-func (f *fleet) may(me string, owner *member, s planShard, moved map[string]bool) bool {
+func may(me string, owner *member, s planShard, moved map[string]bool) bool {
 	return !moved[s.id] && s.target == "" && (owner.id != me || s.movable)
 }
 

@@ -184,8 +184,10 @@ func TestRendezvousOrderPartsStartingWorkers(t *testing.T) {
 // A shard whose owner is on its way out counts: otherwise the others would hold back when it comes free.
 func TestPlanCountsLeavingOwners(t *testing.T) {
 	shards := []planShard{
-		{id: "1", owner: "a", open: true}, {id: "2", owner: "leaving", open: true},
-		{id: "3", owner: "leaving", open: true}, {id: "4", open: true},
+		{id: "1", owner: "a", open: true},
+		{id: "2", owner: "leaving", open: true},
+		{id: "3", owner: "leaving", open: true},
+		{id: "4", open: true},
 	}
 	take, _ := plan("a", []string{"a", "b"}, shards)
 	require.Equal(t, []string{"4"}, take)

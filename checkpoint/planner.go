@@ -72,7 +72,7 @@ func (s *Store) decide() (*incarnation, []want) {
 	defer s.mu.Unlock()
 	now := time.Now()
 	inc := s.me
-	if inc == nil || s.app == nil || s.scanned.IsZero() || s.leaving || !inc.window.open(now) {
+	if inc == nil || s.app == nil || s.doubt || s.scanned.IsZero() || s.leaving || !inc.window.open(now) {
 		return nil, nil
 	}
 	workers := []string{inc.id}
@@ -136,12 +136,13 @@ func (s *Store) planned(id string, workers []string, now time.Time) (p *planShar
 			return p, false
 		}
 		if p.target != "" && !slices.Contains(workers, p.target) {
-			p.target = "" // it died; the handoff under way ends in its expiry, or the shard stays
+			// It died or is leaving: HandOff answers ErrNoHandoff, and the shard stays.
+			l.target, l.handoff, p.target = "", make(chan struct{}), ""
 		}
 		p.movable = l.state == leaseRunning && l.target == "" && !now.Before(l.rest)
 		return p, false
 	}
-	if s.lineage.finished(id, s.rows, &s.app.origin, s.cfg.Start) {
+	if finished(id, s.rows, &s.app.origin, s.cfg.Start) {
 		return nil, false
 	}
 	if now.Before(s.cool[id]) {

@@ -2,6 +2,7 @@ package checkpoint
 
 import (
 	"context"
+	"slices"
 	"testing"
 	"time"
 
@@ -16,12 +17,10 @@ func child(id string, parents ...string) types.ChildShard {
 
 func startTrim(c *Config) { c.Start = Start{Kind: StartTrimHorizon} }
 
-func (w *world) isHeld(id string, ps ...*process) bool {
+func isHeld(id string, ps ...*process) bool {
 	for _, p := range ps {
-		for _, h := range p.held() {
-			if h == id {
-				return true
-			}
+		if slices.Contains(p.held(), id) {
+			return true
 		}
 	}
 	return false
@@ -49,10 +48,10 @@ func TestSplit(t *testing.T) {
 		parent := shardName(0)
 		low, high := w.aws.Kinesis.Split(testStream, parent)
 		time.Sleep(3 * time.Minute) // listings have seen the children by now
-		require.False(w, w.isHeld(low, a, b))
-		require.False(w, w.isHeld(high, a, b))
+		require.False(w, isHeld(low, a, b))
+		require.False(w, isHeld(high, a, b))
 		w.finish(parent, []types.ChildShard{child(low, parent), child(high, parent)}, a, b)
-		took := w.await("children", 2*time.Second, func() bool { return w.isHeld(low, a, b) && w.isHeld(high, a, b) })
+		took := w.await("children", 2*time.Second, func() bool { return isHeld(low, a, b) && isHeld(high, a, b) })
 		w.Logf("children run %v after the end of their parent", took)
 		require.Equal(w, ShardEnd, w.row(parent)[attrPosition])
 		for _, id := range []string{low, high} {
@@ -104,9 +103,9 @@ func TestMerge(t *testing.T) {
 		time.Sleep(time.Second)
 		w.finish(shardName(0), kids, a, b)
 		time.Sleep(2 * time.Minute)
-		require.False(w, w.isHeld(merged, a, b))
+		require.False(w, isHeld(merged, a, b))
 		w.finish(shardName(1), kids, a, b)
-		w.await("child", 2*time.Second, func() bool { return w.isHeld(merged, a, b) })
+		w.await("child", 2*time.Second, func() bool { return isHeld(merged, a, b) })
 		a.stop()
 		b.stop()
 	})
@@ -136,7 +135,7 @@ func TestStartOnAReshardedStream(t *testing.T) {
 		from, _, _ := a.store.Lease(shardName(0)).Start()
 		require.Equal(w, types.ShardIteratorTypeTrimHorizon, from.Type)
 		w.finish(shardName(0), nil, a)
-		w.await("children", time.Second, func() bool { return w.isHeld(low, a) && w.isHeld(high, a) })
+		w.await("children", time.Second, func() bool { return isHeld(low, a) && isHeld(high, a) })
 		a.stop()
 	})
 }
@@ -161,7 +160,7 @@ func TestT0SurvivesRestarts(t *testing.T) {
 		require.Equal(w, types.ShardIteratorTypeAtTimestamp, from.Type)
 		require.Equal(w, t0, *from.Timestamp)
 		w.finish(shardName(1), nil, b)
-		w.await("child", time.Second, func() bool { return w.isHeld(low, b) })
+		w.await("child", time.Second, func() bool { return isHeld(low, b) })
 		from, _, _ = b.store.Lease(low).Start()
 		require.Equal(w, types.ShardIteratorTypeTrimHorizon, from.Type)
 		b.stop()

@@ -91,7 +91,7 @@ func decodeRow(it item, at time.Time) (*row, error) {
 		if err != nil {
 			return nil, fmt.Errorf("row %s: %s: %w", r.id, attrSub, err)
 		}
-		r.position.Sub = uint32(min(max(sub, 0), int64(WholeRecord))) //nolint:gosec // clamped to the range on this line
+		r.position.Sub = uint32(min(max(sub, 0), int64(WholeRecord)))
 	}
 	if r.position.IsZero() {
 		r.position.Sub = 0

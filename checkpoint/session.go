@@ -24,19 +24,19 @@ func (s *Store) heartbeats(ctx context.Context) error {
 	for attempt := 0; ; attempt++ {
 		inc, err := s.join(ctx)
 		if err == nil {
-			attempt = 0
 			s.retire(ctx)
-			s.beat(ctx, inc)
-		} else {
-			s.noteTable(err)
-			if attempt == 1 { // the first may be a passing fault
-				s.log.Warn("cannot write the worker's row, going on trying", zap.Error(err))
+			s.beat(ctx, inc) // until this id is over
+			attempt = -1
+			if !sleep(ctx, 0) {
+				return nil
 			}
+			continue
 		}
-		if ctx.Err() != nil {
-			return nil
+		s.noteTable(err)
+		if attempt == 1 { // the first may be a passing fault
+			s.log.Warn("cannot write the worker's row, going on trying", zap.Error(err))
 		}
-		if err != nil && !sleep(ctx, backoff(attempt)) {
+		if !sleep(ctx, backoff(attempt)) {
 			return nil
 		}
 	}

@@ -110,7 +110,7 @@ func (s *Store) shardStatus(id string) ShardStatus {
 		out.State = ShardEnded
 	case out.Owner != "":
 		out.State = ShardForeign
-	case s.app != nil && s.lineage.finished(id, s.rows, &s.app.origin, s.cfg.Start):
+	case s.app != nil && finished(id, s.rows, &s.app.origin, s.cfg.Start):
 		out.State = ShardSkipped
 	case s.app != nil && !s.lineage.gateOpen(id, s.rows, &s.app.origin, s.cfg.Start):
 		out.State = ShardBlocked

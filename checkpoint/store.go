@@ -52,6 +52,7 @@ type Store struct {
 	leaving  bool
 	ready    bool
 	saw      bool // the table was there once
+	doubt    bool // table or #application row may be gone
 	lastLoop time.Time
 	changed  chan struct{} // closed and replaced with every change that Grants or a waiter may care for
 }
@@ -91,6 +92,7 @@ func (s *Store) relist() { ask(s.listC) }
 // ErrForeignTable, ErrFormat), and with FailFast for a missing permission or stream at the start. When it returns, every
 // lease is over locally; Stop still releases the rows. So cancel ctx only after Stop.
 func (s *Store) Run(ctx context.Context) error {
+	parent := ctx
 	ctx, cancel := context.WithCancelCause(ctx)
 	done := make(chan struct{})
 	s.mu.Lock()
@@ -127,7 +129,8 @@ func (s *Store) Run(ctx context.Context) error {
 		}
 		return g.Wait()
 	})
-	if err := g.Wait(); err != nil && !errors.Is(err, errStopped) && !errors.Is(err, context.Canceled) {
+	err := g.Wait()
+	if isFatal(err) || (err != nil && parent.Err() == nil && !errors.Is(err, errStopped)) {
 		return err
 	}
 	return nil
@@ -288,8 +291,17 @@ func (s *Store) alive() {
 // noteTable looks whether a failed call says that the table is gone.
 func (s *Store) noteTable(err error) {
 	if isNotFound(err) {
-		ask(s.tableC)
+		s.doubtTable()
 	}
+}
+
+// doubtTable has table and #application row looked after. No shard is taken before that is done: a table without the
+// row that fixes where shards start is not one to start from.
+func (s *Store) doubtTable() {
+	s.mu.Lock()
+	s.doubt = true
+	s.mu.Unlock()
+	ask(s.tableC)
 }
 
 // sleep waits, and reports whether it waited in full.

@@ -82,7 +82,7 @@ func (s *Store) pollFleet(ctx context.Context) (bool, error) {
 	}
 	n, err := integer(it[attrCounter])
 	if err != nil {
-		return false, nil //nolint:nilerr // no row yet: nobody changed anything
+		return false, nil // no row yet: nobody changed anything
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -194,7 +194,7 @@ func (s *Store) scan(ctx context.Context) error {
 		return err
 	}
 	if !sawApplication {
-		ask(s.tableC)
+		s.doubtTable()
 	}
 	unknown := s.merge(rows, workers, begin)
 	for _, owner := range unknown {

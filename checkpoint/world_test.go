@@ -177,7 +177,7 @@ func (p *process) consume(ctx context.Context, st *par.ShardStatus) {
 	p.running[st.ID]--
 	p.mu.Unlock()
 	st.SetLeaseOwner("")
-	_ = p.store.RemoveLeaseOwner(st.ID)
+	_ = p.store.RemoveLeaseOwner(st.ID) //nolint:contextcheck // the KCL passes none
 }
 
 // stop ends a process in the order of the daemon.
@@ -197,7 +197,7 @@ func (p *process) stop() {
 func (p *process) kill() {
 	p.w.aws.Faults.Add(fakeaws.Fault{Client: p.name, Kind: fakeaws.Partition})
 	p.cancel()
-	<-p.result
+	require.NoError(p.w, <-p.result)
 	p.wg.Wait()
 }
 

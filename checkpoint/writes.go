@@ -142,7 +142,7 @@ func (s *Store) commit(ctx context.Context, l *Lease) error {
 	defer l.unlock()
 	c, err := s.claim(l)
 	if err != nil {
-		return nil //nolint:nilerr // the lease ended in between, and with it the need to write
+		return nil // the lease ended in between, and with it the need to write
 	}
 	begin := time.Now()
 	e := &expr{}
@@ -265,7 +265,7 @@ func (s *Store) leaveTwice(ctx context.Context, l *Lease, build func(claim) (*ex
 		switch {
 		case errors.Is(err, ErrLeaseLost):
 			s.endLease(l, ErrLeaseLost, eventLost)
-			return cause(l.ctx)
+			return ErrLeaseLost
 		case errors.Is(err, errRowVanished):
 			if err := s.rewrite(ctx, l, c); err != nil {
 				return err

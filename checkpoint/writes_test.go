@@ -202,7 +202,7 @@ func TestLostAnswerOfAnEnd(t *testing.T) {
 				for l.Finish(w.Context(), kids) != nil {
 					require.NoError(w, l.Context().Err())
 				}
-				w.await("children", 3*time.Second, func() bool { return w.isHeld(low, a) && w.isHeld(high, a) })
+				w.await("children", 3*time.Second, func() bool { return isHeld(low, a) && isHeld(high, a) })
 				a.stop()
 			})
 		})
@@ -282,7 +282,7 @@ func TestBalanceByLoad(t *testing.T) {
 		}
 		w.await("a hot shard moves", 30*time.Second, func() bool {
 			offer()
-			return w.isHeld(hot[0], b) || w.isHeld(hot[1], b)
+			return isHeld(hot[0], b) || isHeld(hot[1], b)
 		})
 		a.stop()
 		b.stop()

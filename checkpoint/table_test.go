@@ -1,0 +1,285 @@
+package checkpoint
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+	"github.com/prometheus/client_golang/prometheus/testutil"
+	"github.com/stretchr/testify/require"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
+	"go.uber.org/zap/zaptest/observer"
+
+	"kinesis-alerter/internal/fakeaws"
+)
+
+func TestRowOfAHeldShardIsRewritten(t *testing.T) {
+	bubble(t, 2, func(w *world) {
+		a := w.start("a")
+		w.awaitHeld(5*time.Second, 2, a)
+		id := shardName(1)
+		l := a.store.Lease(id)
+		l.Commit("77", WholeRecord, "r", time.Now(), 0)
+		time.Sleep(2 * time.Second)
+		epoch := l.Epoch()
+		require.True(w, w.aws.DynamoDB.Delete(testTable, id))
+		w.await("row back without any progress", scanEvery+2*time.Second, func() bool { return w.row(id) != nil })
+		require.NoError(w, l.Context().Err())
+		require.Equal(w, "77", w.row(id)[attrPosition])
+		require.Equal(w, "r", w.row(id)[attrResolved])
+		require.Equal(w, epoch+1, l.Epoch())
+		l.Commit("78", WholeRecord, "", time.Now(), 0)
+		time.Sleep(2 * time.Second)
+		require.Equal(w, "78", w.row(id)[attrPosition])
+		require.True(w, w.aws.DynamoDB.Delete(testTable, id))
+		l.Commit("79", WholeRecord, "", time.Now(), 0)
+		time.Sleep(2 * time.Second)
+		require.Equal(w, "79", w.row(id)[attrPosition], "a commit finds it sooner")
+		require.True(w, w.aws.DynamoDB.Delete(testTable, id))
+		a.stop()
+		require.Equal(w, "79", w.row(id)[attrPosition], "so does a release")
+		require.InDelta(w, 3, testutil.ToFloat64(a.store.m.rewritten), 0)
+	})
+}
+
+func TestApplicationRowIsRewrittenFromMemory(t *testing.T) {
+	bubble(t, 1, func(w *world) {
+		a := w.start("a")
+		w.awaitHeld(5*time.Second, 1, a)
+		before := w.row(keyApplication)
+		require.True(w, w.aws.DynamoDB.Delete(testTable, keyApplication))
+		w.await("row back", scanEvery+5*time.Second, func() bool { return w.row(keyApplication) != nil })
+		require.Equal(w, before, w.row(keyApplication))
+		require.Len(w, a.held(), 1)
+		a.stop()
+	})
+}
+
+// The table vanishes and comes back empty: same generation, same T0, and what this process held goes on from its memory.
+func TestTableVanishesAndIsCreatedAnew(t *testing.T) {
+	bubble(t, 2, func(w *world) {
+		a := w.start("a", func(c *Config) { c.CreateTable = true })
+		w.awaitHeld(5*time.Second, 2, a)
+		before := w.row(keyApplication)
+		a.store.Lease(shardName(0)).Commit("10", WholeRecord, "", time.Now(), 0)
+		low, high := w.aws.Kinesis.Split(testStream, shardName(1))
+		w.finish(shardName(1), nil, a)
+		w.await("children", 5*time.Second, func() bool { return isHeld(low, a) && isHeld(high, a) })
+		time.Sleep(2 * time.Second)
+		w.aws.DynamoDB.DropTable(testTable)
+		a.store.Lease(shardName(0)).Commit("11", WholeRecord, "", time.Now(), 0)
+		w.await("table and leases back", time.Minute, func() bool {
+			return w.row(shardName(0)) != nil && w.row(shardName(0))[attrPosition] == "11" && len(a.held()) == 3
+		})
+		require.Equal(w, before, w.row(keyApplication))
+		require.True(w, isHeld(low, a) && isHeld(high, a) && isHeld(shardName(0), a), "the ended parent is not read again")
+		a.stop()
+	})
+}
+
+// Without leave to create, a vanished table is waited for; the window closes meanwhile and everything resumes.
+func TestTableVanishesAndIsRestored(t *testing.T) {
+	bubble(t, 2, func(w *world) {
+		a := w.start("a")
+		w.awaitHeld(5*time.Second, 2, a)
+		before := w.row(keyApplication)
+		a.store.Lease(shardName(0)).Commit("10", WholeRecord, "", time.Now(), 0)
+		time.Sleep(2 * time.Second)
+		w.aws.DynamoDB.DropTable(testTable)
+		time.Sleep(3 * time.Second)
+		require.Len(w, a.held(), 2, "the window is still open")
+		time.Sleep(30 * time.Second)
+		require.Empty(w, a.held())
+		require.Nil(w, w.row(keyApplication))
+		db, _ := w.clients("operator")
+		w.createTable(db, attrKey)
+		w.awaitHeld(30*time.Second, 2, a)
+		require.Equal(w, before, w.row(keyApplication))
+		from, _, _ := a.store.Lease(shardName(0)).Start()
+		require.Equal(w, "10", *from.SequenceNumber)
+		a.stop()
+	})
+}
+
+func (w *world) createTable(db *dynamodb.Client, key string) {
+	w.Helper()
+	_, err := db.CreateTable(w.Context(), &dynamodb.CreateTableInput{
+		TableName: aws.String(testTable), BillingMode: types.BillingModePayPerRequest,
+		KeySchema:            []types.KeySchemaElement{{AttributeName: &key, KeyType: types.KeyTypeHash}},
+		AttributeDefinitions: []types.AttributeDefinition{{AttributeName: &key, AttributeType: types.ScalarAttributeTypeS}},
+	})
+	require.NoError(w, err)
+	time.Sleep(100 * time.Millisecond)
+}
+
+// Defect 37 of the KCL: two first workers race for the table without failing, and a fault of DescribeTable is not taken
+// for a missing table.
+func TestTwoFirstWorkersRace(t *testing.T) {
+	bubble(t, 4, func(w *world) {
+		w.aws.Faults.Add(fakeaws.Fault{Operation: "DescribeTable", Kind: fakeaws.Before, Times: 5})
+		a, b := w.start("a"), w.start("b")
+		w.await("both at work", 10*time.Second, func() bool { return len(a.held()) == 2 && len(b.held()) == 2 })
+		require.Equal(w, a.store.Status().Generation, b.store.Status().Generation)
+		require.Equal(w, a.store.Status().T0, b.store.Status().T0)
+		require.LessOrEqual(w, w.aws.History.Count(fakeaws.ServiceDynamoDB, "CreateTable"), 2)
+		db, _ := w.clients("operator")
+		out, err := db.DescribeTable(w.Context(), &dynamodb.DescribeTableInput{TableName: aws.String(testTable)})
+		require.NoError(w, err)
+		require.Equal(w, types.BillingModePayPerRequest, out.Table.BillingModeSummary.BillingMode)
+		a.stop()
+		b.stop()
+	})
+}
+
+func TestForeignTables(t *testing.T) {
+	for name, c := range map[string]struct {
+		key  string
+		row  item
+		says string
+	}{
+		"vmware-go-kcl": {"ShardID", item{"ShardID": str("shardId-0")}, "ShardID"},
+		"KCL for Java":  {attrKey, item{attrKey: str(shardName(0)), attrJavaLease: num(7)}, "KCL for Java"},
+		"anything":      {attrKey, item{attrKey: str("customer-1")}, "customer-1"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, 1, func(w *world) {
+				db, _ := w.clients("other")
+				w.createTable(db, c.key)
+				_, err := db.PutItem(w.Context(), &dynamodb.PutItemInput{TableName: aws.String(testTable), Item: c.row})
+				require.NoError(w, err)
+				s, _ := w.newStore("a")
+				err = s.Run(w.Context())
+				require.ErrorIs(w, err, ErrForeignTable)
+				require.ErrorContains(w, err, c.says)
+				require.ErrorContains(w, err, "another table name")
+			})
+		})
+	}
+}
+
+// Defect 36 of the KCL: a stream that was created anew under the same name.
+func TestRecreatedStream(t *testing.T) {
+	bubble(t, 1, func(w *world) {
+		a := w.start("a")
+		w.awaitHeld(5*time.Second, 1, a)
+		w.aws.Kinesis.Delete(testStream)
+		time.Sleep(2 * time.Second)
+		w.aws.Kinesis.Create(testStream, 1)
+		var err error
+		select {
+		case err = <-a.result:
+		case <-time.After(2 * time.Minute):
+		}
+		require.ErrorIs(w, err, ErrOtherStream)
+		require.ErrorContains(w, err, "begin anew")
+		a.cancel()
+		a.wg.Wait()
+		s, _ := w.newStore("b")
+		require.ErrorIs(w, s.Run(w.Context()), ErrOtherStream)
+	})
+}
+
+func TestOtherFormatIsRefused(t *testing.T) {
+	bubble(t, 1, func(w *world) {
+		db, _ := w.clients("other")
+		w.createTable(db, attrKey)
+		_, err := db.PutItem(w.Context(), &dynamodb.PutItemInput{TableName: aws.String(testTable), Item: item{attrKey: str(keyApplication), attrFormat: num(2)}})
+		require.NoError(w, err)
+		s, _ := w.newStore("a")
+		require.ErrorIs(w, s.Run(w.Context()), ErrFormat)
+	})
+}
+
+func TestLeaseDurationOfTheTableIsInForce(t *testing.T) {
+	bubble(t, 1, func(w *world) {
+		a := w.start("a", func(c *Config) { c.LeaseDuration = 6 * time.Second })
+		w.awaitHeld(5*time.Second, 1, a)
+		a.kill()
+		b := w.start("b", func(c *Config) { c.LeaseDuration = time.Minute })
+		took := w.awaitHeld(time.Minute, 1, b)
+		require.LessOrEqual(w, took, 7*time.Second)
+		require.Equal(w, 6*time.Second, b.store.Status().LeaseDuration)
+		b.stop()
+	})
+}
+
+func TestStartUpFaultsNameResourceAndPermission(t *testing.T) {
+	denied := &fakeaws.Error{Code: "AccessDeniedException", Message: "User is not authorized"}
+	for name, c := range map[string]struct {
+		stream int
+		fault  fakeaws.Fault
+		says   string
+	}{
+		"no stream":      {0, fakeaws.Fault{Operation: "none"}, "stream orders does not exist"},
+		"CreateTable":    {1, fakeaws.Fault{Operation: "CreateTable", Kind: fakeaws.Before, Err: denied}, "permission dynamodb:CreateTable on table alerts is missing"},
+		"DescribeTable":  {1, fakeaws.Fault{Operation: "DescribeTable", Kind: fakeaws.Before, Err: denied}, "permission dynamodb:DescribeTable on table alerts is missing"},
+		"GetItem":        {1, fakeaws.Fault{Operation: "GetItem", Kind: fakeaws.Before, Err: denied}, "permission dynamodb:GetItem on table alerts is missing"},
+		"PutItem":        {1, fakeaws.Fault{Operation: "PutItem", Kind: fakeaws.Before, Err: denied}, "permission dynamodb:PutItem on table alerts is missing"},
+		"ListShards":     {1, fakeaws.Fault{Operation: "ListShards", Kind: fakeaws.Before, Err: denied}, "permission kinesis:ListShards on stream orders is missing"},
+		"DescribeStream": {1, fakeaws.Fault{Operation: "DescribeStreamSummary", Kind: fakeaws.Before, Err: denied}, "permission kinesis:DescribeStreamSummary on stream orders is missing"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, c.stream, func(w *world) {
+				core, logs := observer.New(zapcore.WarnLevel)
+				w.log = zap.New(core)
+				remove := w.aws.Faults.Add(c.fault)
+				a := w.start("a")
+				time.Sleep(time.Minute)
+				said := logs.FilterMessage("cannot use the lease table yet, going on trying").All()
+				require.Len(w, said, 1, "once for each change of its text")
+				require.Contains(w, said[0].ContextMap()["error"], c.says)
+				require.False(w, a.store.Ready())
+				require.True(w, a.store.Healthy())
+				remove()
+				if c.stream == 0 {
+					w.aws.Kinesis.Create(testStream, 1)
+				}
+				w.awaitHeld(10*time.Second, 1, a)
+				require.True(w, a.store.Ready())
+				a.stop()
+			})
+			bubble(t, c.stream, func(w *world) {
+				w.aws.Faults.Add(c.fault)
+				s, _ := w.newStore("a", func(c *Config) { c.FailFast = true })
+				require.ErrorContains(w, s.Run(w.Context()), c.says)
+			})
+		})
+	}
+}
+
+func TestStopBeforeTheTableIsThere(t *testing.T) {
+	bubble(t, 0, func(w *world) {
+		a := w.start("a")
+		time.Sleep(3 * time.Second)
+		a.stop()
+	})
+	bubble(t, 0, func(w *world) {
+		s, _ := w.newStore("a")
+		require.NoError(w, s.Stop(w.Context()))
+		ctx, cancel := context.WithCancel(w.Context())
+		cancel()
+		require.Empty(w, s.Grants(ctx))
+	})
+}
+
+// Stop in the middle of an outage answers within its budget and says what is left.
+func TestStopDuringAnOutage(t *testing.T) {
+	bubble(t, 2, func(w *world) {
+		a := w.start("a")
+		w.awaitHeld(5*time.Second, 2, a)
+		w.aws.Faults.Add(fakeaws.Fault{Service: fakeaws.ServiceDynamoDB, Kind: fakeaws.BlackHole})
+		begin := time.Now()
+		ctx, cancel := context.WithTimeout(w.Context(), 5*time.Second)
+		defer cancel()
+		err := a.store.Stop(ctx)
+		require.ErrorContains(w, err, "delete the row of worker")
+		require.LessOrEqual(w, time.Since(begin), 6*time.Second)
+		require.NoError(w, <-a.result)
+		a.cancel()
+		a.wg.Wait()
+	})
+}
