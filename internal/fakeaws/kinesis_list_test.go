@@ -58,14 +58,14 @@ func TestKinesisListShardsToken(t *testing.T) {
 		t, a, c := w.t, w.aws, w.client
 		ctx := t.Context()
 		a.Kinesis.Create(testStream, 2)
-		a.Kinesis.Split(testStream, "shardId-000000000000")
+		a.Kinesis.Split(testStream, shardID(1))
 		first := func() *string {
 			out, err := c.ListShards(ctx, &kinesis.ListShardsInput{
 				StreamName: aws.String(testStream), MaxResults: aws.Int32(1),
 				ShardFilter: &types.ShardFilter{Type: types.ShardFilterTypeAtLatest},
 			})
 			require.NoError(t, err)
-			require.Equal(t, []string{"shardId-000000000001"}, shardIDs(out.Shards))
+			require.Equal(t, []string{shardID(0)}, shardIDs(out.Shards))
 			return out.NextToken
 		}
 		token := first()
@@ -85,7 +85,7 @@ func TestKinesisListShardsToken(t *testing.T) {
 		time.Sleep(300*time.Second - time.Millisecond)
 		out, err := c.ListShards(ctx, &kinesis.ListShardsInput{NextToken: token})
 		require.NoError(t, err)
-		require.Equal(t, []string{"shardId-000000000002", "shardId-000000000003"}, shardIDs(out.Shards), "the filter goes on")
+		require.Equal(t, []string{shardID(2), shardID(3)}, shardIDs(out.Shards), "the filter goes on")
 		time.Sleep(time.Millisecond)
 		_, err = c.ListShards(ctx, &kinesis.ListShardsInput{NextToken: token})
 		requireKinesisError(t, "ExpiredNextTokenException", err)

@@ -100,7 +100,7 @@ func (k *Kinesis) iterator(st *stream, sh *shard, position int64, now time.Time)
 	return iterator{generation: k.generation, stream: st.id, shard: sh.number, position: position, issued: now.UnixNano()}
 }
 
-// startingPosition is where an iterator of the asked type begins.
+// startingPosition is where an iterator of the asked type begins. It may be trimmed already: reading goes on behind that.
 func (k *Kinesis) startingPosition(st *stream, sh *shard, in *shardIteratorInput, now time.Time) (int64, error) {
 	bySequence := in.ShardIteratorType == typeAtSequence || in.ShardIteratorType == typeAfterSequence
 	switch {
@@ -129,7 +129,7 @@ func (k *Kinesis) startingPosition(st *stream, sh *shard, in *shardIteratorInput
 		if in.ShardIteratorType == typeAfterSequence {
 			p++
 		}
-		return min(max(p, sh.base), sh.next()), nil
+		return min(p, sh.next()), nil
 	case atTimestamp:
 		if in.Timestamp == nil {
 			return 0, errorf("InvalidArgumentException", "Must specify timestampInMillis parameter for iterator of type %s.", atTimestamp)

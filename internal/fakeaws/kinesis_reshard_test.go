@@ -142,7 +142,7 @@ func TestKinesisUpdateShardCount(t *testing.T) {
 			})
 			require.NoError(t, err)
 			require.EqualValues(t, tt.from, *out.CurrentShardCount)
-			require.EqualValues(t, tt.to, *out.TargetShardCount)
+			require.Equal(t, tt.to, *out.TargetShardCount)
 			awaitActive(t, c)
 			require.Len(t, listShards(t, c, nil), tt.all, "%d to %d", tt.from, tt.to)
 			open := listShards(t, c, &types.ShardFilter{Type: types.ShardFilterTypeAtLatest})

@@ -94,7 +94,7 @@ func appendPadded(b []byte, n int64, digits int) []byte {
 
 // position is the inverse of sequence. It knows the numbers that the shard has given out, trimmed or not.
 func (s *shard) position(sequence string) (int64, bool) {
-	if len(sequence) != sequenceDigits || sequence[:prefixDigits] != s.prefix {
+	if len(sequence) != sequenceDigits {
 		return 0, false
 	}
 	u, err := strconv.ParseUint(sequence[prefixDigits:prefixDigits+positionDigits], 10, 63)

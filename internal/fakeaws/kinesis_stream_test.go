@@ -212,6 +212,8 @@ func TestKinesisTrim(t *testing.T) {
 		low, high := a.Kinesis.Split(testStream, shard)
 		a.Kinesis.Trim(testStream, time.Now().Add(time.Hour))
 		require.Equal(t, []string{low, high}, shardIDs(listShards(t, c, nil)))
+		horizon := &types.ShardFilter{Type: types.ShardFilterTypeAtTrimHorizon}
+		require.Equal(t, []string{low, high}, shardIDs(listShards(t, c, horizon)))
 	})
 }
 
