@@ -25,6 +25,8 @@ type call struct {
 	// fault is the reason of an entry that failed because the topic is misconfigured, and its error.
 	fault    alert.Reason
 	faultErr error
+	// cut says that the end of Run cut the call off, which says nothing about SNS.
+	cut bool
 	// left are the requests without an answer.
 	left []*request
 }
@@ -60,7 +62,8 @@ func (t *topic) attempt(ctx context.Context, c *call) {
 	out, err := t.client.PublishBatch(bounded, c.input(&t.arn))
 	if err != nil {
 		if ctx.Err() != nil {
-			return // cut off by the end of Run, which says nothing about SNS
+			c.cut = true
+			return
 		}
 		t.metrics.callSeconds.Observe(time.Since(start).Seconds())
 		t.judgeCall(c, err)

@@ -1,6 +1,7 @@
 package sns
 
 import (
+	"context"
 	"strconv"
 	"strings"
 	"testing"
@@ -92,6 +93,24 @@ func TestHeldTopicHoldsNoOther(t *testing.T) {
 			time.Sleep(time.Second)
 		}
 		pending(t, held)
+	})
+}
+
+func TestAlertsThatNobodyWaitsForAreForgotten(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, absent)
+		ctx, cancel := context.WithCancel(t.Context())
+		var ends []<-chan error
+		for i := range 100 {
+			ends = append(ends, w.send(ctx, i))
+		}
+		time.Sleep(time.Hour)
+		cancel()
+		for _, end := range ends {
+			require.ErrorIs(t, <-end, context.Canceled)
+		}
+		w.stop()
+		require.Empty(t, w.topics["oncall"].queue.ready, "not only with the next probe")
 	})
 }
 

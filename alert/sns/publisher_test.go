@@ -140,6 +140,17 @@ func TestLatencyOfASkewedClockIsZero(t *testing.T) {
 	})
 }
 
+func TestLatencyOnTargetIsGood(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		a := newAlert(1)
+		a.Record.Arrival = time.Now().Add(DefaultLinger - DefaultLatencyTarget)
+		require.NoError(t, w.publish(t.Context(), a, newMessage(a, "body")))
+		require.InDelta(t, 1, testutil.ToFloat64(w.metrics.good), 0)
+		require.Zero(t, testutil.ToFloat64(w.metrics.bad))
+	})
+}
+
 func TestEverySeriesExistsFromTheStart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
@@ -240,6 +251,7 @@ func TestPublisherThatStopsSaysSo(t *testing.T) {
 		require.ErrorIs(t, <-waiting, ErrStopped)
 		require.ErrorIs(t, <-w.send(t.Context(), 3), ErrStopped)
 		require.Error(t, w.Run(t.Context()))
+		require.Zero(t, w.failures(reasonConnection)+w.failures(reasonTimeout)+w.failures(reasonClient), "no fault of SNS")
 	})
 }
 

@@ -92,6 +92,16 @@ func TestRefusedEntryIsRejected(t *testing.T) {
 	})
 }
 
+func TestEntryThatIsTooLongIsRejected(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.SNS.FailEntries(fakeaws.FailIndex(0, fakeaws.EntryFailure{Code: "BatchRequestTooLong", SenderFault: true}))
+		refusal, ok := errors.AsType[*alert.RejectedError](<-w.send(t.Context(), 1))
+		require.True(t, ok)
+		require.Equal(t, reasonTooLarge, refusal.Reason)
+	})
+}
+
 // A whole call may be refused for one of its entries, and SNS does not say which.
 func TestRefusedCallCostsOnlyTheCulprit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -184,6 +194,25 @@ func TestTroubleThatPassesIsWaitedOut(t *testing.T) {
 
 func apiFault(code string, status int) fakeaws.Fault {
 	return fakeaws.Fault{Kind: fakeaws.Before, Err: &fakeaws.Error{Code: code, Message: "injected", Status: status}}
+}
+
+func TestEveryOutageIsLoggedOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		synctest.Wait()
+		for outage := range 3 {
+			w.Faults.Add(fakeaws.Fault{Operation: "PublishBatch", Kind: fakeaws.Partition, Times: 9})
+			require.NoError(t, <-w.send(t.Context(), outage))
+			synctest.Wait()
+			require.Equal(t, 1+outage, w.logs.FilterMessage("publishing fails, alerts wait and are tried again").Len())
+			require.Equal(t, 1+outage, w.logs.FilterMessage(accepts).Len())
+		}
+		w.Faults.Add(fakeaws.Fault{Operation: "PublishBatch", Kind: fakeaws.Partition, Times: 2})
+		lines := w.logs.Len()
+		require.NoError(t, <-w.send(t.Context(), 4))
+		synctest.Wait()
+		require.Equal(t, lines, w.logs.Len(), "a blip is no news")
+	})
 }
 
 func TestOutageEndsForAllAtOnce(t *testing.T) {

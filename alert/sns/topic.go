@@ -103,6 +103,9 @@ func (t *topic) settle(c *call) {
 	now := time.Now()
 	q := &t.queue
 	q.calls--
+	if c.cut {
+		return
+	}
 	share := lot() // one for all, so that what failed together goes again in one call
 	for _, r := range c.left {
 		if c.err == nil && r.failures > 0 && c.fault == "" {
