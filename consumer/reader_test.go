@@ -109,6 +109,21 @@ func TestReaderSurvives(t *testing.T) {
 	}
 }
 
+// TestReaderRenewsExpiredIterators: an iterator that was not used for five minutes is of no use any more.
+func TestReaderRenewsExpiredIterators(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newReaderWorld(t)
+		want := w.put(0, 10)
+		got, _ := w.readUntil(t, 10)
+		time.Sleep(6 * time.Minute) // no credits for so long
+		want = append(want, w.put(10, 20)...)
+		start := time.Now()
+		more, _ := w.readUntil(t, 10)
+		require.Equal(t, want, append(got, more...))
+		require.Less(t, time.Since(start), time.Second)
+	})
+}
+
 // TestReaderBlackHole is defect 22: a call that is never answered has a deadline.
 func TestReaderBlackHole(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
