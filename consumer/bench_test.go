@@ -20,9 +20,9 @@ const benchRecord = `{"heartRate":72,"rateType":"NORMAL","ANOMALY_SCORE":0.8731,
 	`"firmware":"4.2.1","battery":87,"steps":10412,"site":"eu-central-1a","note":"the quick brown fox jumps over it"}`
 
 // idleLease takes offers and does nothing.
-type idleLease struct{ ctx context.Context }
+type idleLease struct{ tb testing.TB }
 
-func (l idleLease) Context() context.Context { return l.ctx }
+func (l idleLease) Context() context.Context { return l.tb.Context() }
 func (idleLease) Start() (types.StartingPosition, uint32, string) {
 	return types.StartingPosition{Type: types.ShardIteratorTypeTrimHorizon}, 0, ""
 }
@@ -46,7 +46,7 @@ func benchShard(tb testing.TB, rules int) *shard {
 	p, err := alert.New(cfg, alert.Deps{Stream: "arn", Log: zap.NewNop(), Registerer: reg})
 	require.NoError(tb, err)
 	s := &shard{
-		id: "shardId-000000000000", lease: idleLease{tb.Context()}, eval: p.Shard("shardId-000000000000"), pipeline: p,
+		id: "shardId-000000000000", lease: idleLease{tb}, eval: p.Shard("shardId-000000000000"), pipeline: p,
 		budget: newBudget(64 * mib), metrics: newMetrics(reg), log: zap.NewNop(),
 	}
 	s.attach(tb.Context(), tb.Context())

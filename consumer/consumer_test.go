@@ -341,7 +341,7 @@ func TestStopIsQuickAndIdempotent(t *testing.T) {
 		w.eventually(5*time.Second, "reading", func() bool { return n.reading() == 50 })
 		start := time.Now()
 		require.NoError(t, n.stop(w, 20*time.Second))
-		require.NoError(t, n.consumer.Stop(context.Background()))
+		require.NoError(t, n.consumer.Stop(w.t.Context()))
 		require.Less(t, time.Since(start), time.Second)
 	})
 }
@@ -357,7 +357,7 @@ func TestStopBudget(t *testing.T) {
 		n := w.join("one")
 		w.eventually(5*time.Second, "stuck", func() bool { return len(n.consumer.Status()) == 2 && n.reading() == 2 })
 		w.cloud.Faults.Add(fakeaws.Fault{Service: fakeaws.ServiceDynamoDB, Kind: fakeaws.BlackHole})
-		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		ctx, cancel := context.WithTimeout(w.t.Context(), 5*time.Second)
 		defer cancel()
 		start := time.Now()
 		require.ErrorIs(t, n.consumer.Stop(ctx), ErrNotDrained)

@@ -12,9 +12,9 @@ import (
 // The KPL's aggregated record, from its format description (amazon-kinesis-producer, aggregation-format.md): four
 // magic bytes, a protobuf message AggregatedRecord, and the MD5 sum of the message.
 const (
-	fieldPartitionKeys    = 1 // repeated string partition_key_table
-	fieldExplicitHashKeys = 2 // repeated string explicit_hash_key_table
-	fieldRecords          = 3 // repeated Record records
+	// Field 2, the explicit hash keys, says where the records were routed; they have arrived.
+	fieldPartitionKeys = 1 // repeated string partition_key_table
+	fieldRecords       = 3 // repeated Record records
 
 	fieldPartitionKeyIndex = 1 // required uint64
 	fieldData              = 3 // required bytes
@@ -54,12 +54,11 @@ func deaggregate(data []byte) ([]userRecord, error) {
 	var keys []string
 	var raw [][]byte
 	err := eachField(message, func(field protowire.Number, value []byte) {
-		switch field {
+		switch int(field) {
 		case fieldPartitionKeys:
 			keys = append(keys, string(value))
 		case fieldRecords:
 			raw = append(raw, value)
-		case fieldExplicitHashKeys: // where the record was routed; it has arrived
 		}
 	}, nil)
 	if err != nil {
@@ -104,7 +103,7 @@ func eachField(message []byte, onBytes func(protowire.Number, []byte), onVarint 
 			return protowire.ParseError(n)
 		}
 		message = message[n:]
-		switch kind {
+		switch kind { //nolint:exhaustive // the format has no other types; unknown fields are skipped
 		case protowire.BytesType:
 			value, n := protowire.ConsumeBytes(message)
 			if n < 0 {

@@ -68,12 +68,12 @@ func (l *lanes) submit(ctx context.Context, key string, t *task) error {
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	case <-l.ctx.Done():
-		return context.Cause(l.ctx)
+		return context.Cause(l.ctx) //nolint:contextcheck // two contexts end a submit: the reader's and the lanes'
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.ctx.Err() != nil { // stop may be waiting for the workers already: no new one
-		return context.Cause(l.ctx)
+		return context.Cause(l.ctx) //nolint:contextcheck // as above
 	}
 	if ln := l.byKey[key]; ln != nil { // it has a worker, waits for one, or is held
 		ln.queue = append(ln.queue, t)

@@ -125,7 +125,7 @@ func (r *pollingReader) fetch(ctx context.Context) (page, error) {
 	out, err := r.client.GetRecords(callCtx, &kinesis.GetRecordsInput{
 		ShardIterator: &r.iterator,
 		StreamARN:     r.stream.arn,
-		Limit:         aws.Int32(int32(min(maxPageRecords, max(1, granted/r.perItem)))), //nolint:gosec // bounded
+		Limit:         aws.Int32(int32(min(maxPageRecords, max(1, granted/r.perItem)))),
 	})
 	cancel()
 	release()
@@ -225,8 +225,7 @@ func (r *pollingReader) failed(err error) {
 	r.pace.failed(now)
 	r.metrics.readFailures.WithLabelValues("error").Inc()
 	code := "unreachable"
-	var apiErr smithy.APIError
-	if errors.As(err, &apiErr) {
+	if apiErr, ok := errors.AsType[smithy.APIError](err); ok {
 		code = apiErr.ErrorCode()
 	} else if errors.Is(err, context.DeadlineExceeded) {
 		code = "timeout"

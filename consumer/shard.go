@@ -206,7 +206,7 @@ func (s *shard) takeInRecord(r *types.Record) error {
 	}
 	s.metrics.aggregates.Inc()
 	for i, u := range users {
-		at := position{rec.SequenceNumber, uint32(i)} //nolint:gosec // an aggregate has at most 10 MiB / 2 records
+		at := position{rec.SequenceNumber, uint32(i)}
 		if i == len(users)-1 {
 			at = whole
 		}
@@ -217,7 +217,7 @@ func (s *shard) takeInRecord(r *types.Record) error {
 			continue
 		}
 		sub := rec
-		sub.PartitionKey, sub.SubSequence, sub.Data = u.partitionKey, uint32(i), u.data //nolint:gosec // as above
+		sub.PartitionKey, sub.SubSequence, sub.Data = u.partitionKey, uint32(i), u.data
 		if err := s.takeInUserRecord(&sub, at); err != nil {
 			return err
 		}

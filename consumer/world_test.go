@@ -74,7 +74,7 @@ func inWorld(t *testing.T, shards int, test func(*world)) {
 		w.cloud.Faults.Clear()
 		for _, n := range w.nodes {
 			if !n.ended {
-				n.stop(w, 20*time.Second)
+				_ = n.stop(w, 20*time.Second) // a test that cares for the drain stops its workers itself
 			}
 		}
 	})
