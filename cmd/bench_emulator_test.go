@@ -73,7 +73,7 @@ func newEmulator(tb testing.TB, shards int, o fakeaws.Options) *emulator {
 	tb.Cleanup(srv.Close)
 	tb.Cleanup(http.DefaultClient.CloseIdleConnections)
 	e.url = srv.URL
-	res, err := http.PostForm(e.url, map[string][]string{"Action": {"CreateTopic"}, "Name": {"bench"}}) //nolint:gosec,noctx // the emulator's own address
+	res, err := http.PostForm(e.url, map[string][]string{"Action": {"CreateTopic"}, "Name": {"bench"}})
 	require.NoError(tb, err)
 	require.NoError(tb, res.Body.Close())
 	return e
@@ -191,7 +191,7 @@ func (e *emulator) produce(rate int, stop <-chan struct{}) (done chan struct{}) 
 }
 
 // config is a daemon's configuration: with rules that all records match, or that none does.
-func (e *emulator) config(lease time.Duration, rules int, matching bool) string {
+func (*emulator) config(lease time.Duration, rules int, matching bool) string {
 	var c strings.Builder
 	fmt.Fprintf(&c, "stream: {name: %s, application: bench, start: trim_horizon}\nleases: {duration: %s}\nserver: {listen: \"127.0.0.1:0\"}\n", benchStream, lease)
 	fmt.Fprintf(&c, "topics: {all: {arn: %q, message: \"{{ printf `%%.32s` .Record.Data }}\"}}\nrules:\n", benchTopic)

@@ -134,6 +134,7 @@ func (f *figures) latency(t *testing.T) {
 
 // takeover is the time from the end of one of two workers until records of its shards go to the other.
 func (f *figures) takeover(t *testing.T, crash bool) {
+	t.Helper()
 	const shards = 8
 	const lease = 10 * time.Second
 	e := newEmulator(t, shards, fakeaws.Options{})
@@ -223,6 +224,7 @@ func (f *figures) idleMemory(t *testing.T) {
 
 // backlogMemory gives every shard a page of 10 MB whose records all alert, to an SNS that never answers.
 func (f *figures) backlogMemory(t *testing.T, perShard, size int) {
+	t.Helper()
 	const shards = 64
 	e := newEmulator(t, shards, fakeaws.Options{})
 	for shard := range shards {
@@ -303,8 +305,8 @@ func (d *daemon) cpuSeconds() float64 {
 func keyOf(shard, shards int) string {
 	for i := 0; ; i++ {
 		key := fmt.Sprintf("key-%d-%d", shard, i)
-		sum := md5.Sum([]byte(key)) //nolint:gosec // as above
-		if hi, _ := bits.Mul64(binary.BigEndian.Uint64(sum[:8]), uint64(shards)); int(hi) == shard {
+		sum := md5.Sum([]byte(key))                                                                     //nolint:gosec // as above
+		if hi, _ := bits.Mul64(binary.BigEndian.Uint64(sum[:8]), uint64(shards)); hi == uint64(shard) { //nolint:gosec // small and positive
 			return key
 		}
 	}

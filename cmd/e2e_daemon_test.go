@@ -55,7 +55,7 @@ func startDaemon(tb testing.TB, binary, name, config string, env ...string) *dae
 	d := &daemon{tb: tb, name: name, logPath: filepath.Join(dir, name+".log"), exited: make(chan struct{})}
 	log, err := os.Create(d.logPath)
 	require.NoError(tb, err)
-	d.cmd = exec.Command(binary, "run", "--config", file) //nolint:gosec,noctx // the binary under test; the test ends it with signals
+	d.cmd = exec.Command(binary, "run", "--config", file) //nolint:gosec // the binary under test, and a file of this test
 	d.cmd.Stdout, d.cmd.Stderr = log, log
 	d.cmd.Env = append(os.Environ(), append([]string{
 		"AWS_REGION=us-east-1", "AWS_ACCESS_KEY_ID=000000000000", "AWS_SECRET_ACCESS_KEY=" + name, "AWS_EC2_METADATA_DISABLED=true",
