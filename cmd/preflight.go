@@ -91,7 +91,7 @@ func askTopic(ctx context.Context, client *awssns.Client, arn string) error {
 func explain(err error, permission, resource string) error {
 	var api smithy.APIError
 	if !errors.As(err, &api) {
-		return fmt.Errorf("%s: %w; check the network, AWS_REGION and the endpoint", resource, err)
+		return fmt.Errorf("%s: %w; check the credentials, the network, AWS_REGION and the endpoint", resource, err)
 	}
 	switch api.ErrorCode() {
 	case "AccessDeniedException", "AccessDenied", "AuthorizationError", "UnauthorizedOperation":
