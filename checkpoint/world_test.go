@@ -30,16 +30,26 @@ const (
 
 // world is one emulated account in a bubble, with the processes that share a lease table in it.
 type world struct {
-	*testing.T
+	tester
 	aws *fakeaws.AWS
 	log *zap.Logger
+	// work, if set, is what a consumer does every 100 ms with the lease that it runs on.
+	work func(p *process, l *Lease)
+}
+
+// tester is what testing.T and rapid.T share.
+type tester interface {
+	require.TestingT
+	Helper()
+	Logf(format string, args ...any)
+	Context() context.Context
 }
 
 // bubble runs a test in virtual time with a stream of so many shards.
 func bubble(t *testing.T, shards int, test func(w *world)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		w := &world{T: t, aws: fakeaws.New(fakeaws.Options{}), log: zaptest.NewLogger(t, zaptest.Level(zap.WarnLevel))}
+		w := &world{tester: t, aws: fakeaws.New(fakeaws.Options{}), log: zaptest.NewLogger(t, zaptest.Level(zap.WarnLevel))}
 		if shards > 0 {
 			w.aws.Kinesis.Create(testStream, shards)
 			time.Sleep(100 * time.Millisecond)
@@ -153,12 +163,21 @@ func (p *process) consume(ctx context.Context, st *par.ShardStatus) {
 	}
 	p.mu.Unlock()
 	l := p.store.Lease(st.ID)
+	var tick <-chan time.Time
+	if p.w.work != nil {
+		t := time.NewTicker(100 * time.Millisecond)
+		defer t.Stop()
+		tick = t.C
+		p.w.work(p, l)
+	}
 	for over := false; !over; {
 		requested := l.HandoffRequested()
 		if p.stubborn {
 			requested = nil
 		}
 		select {
+		case <-tick:
+			p.w.work(p, l)
 		case <-l.Context().Done():
 			over = true
 		case <-p.drain:

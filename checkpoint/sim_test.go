@@ -1,0 +1,197 @@
+package checkpoint
+
+import (
+	"fmt"
+	"strconv"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
+	"github.com/stretchr/testify/require"
+	"go.uber.org/zap"
+	"pgregory.net/rapid"
+
+	"kinesis-alerter/internal/fakeaws"
+)
+
+// simulation is a fleet under random faults, with the invariants of lease-protocol.md checked at every write and by every
+// consumer.
+type simulation struct {
+	*world
+
+	mu       sync.Mutex
+	offered  map[string]int                // shard: the highest number that a consumer resolved
+	acting   map[string]acting             // shard: who acts on it
+	children map[string][]types.ChildShard // of shards that are closed
+	parents  map[string][]string
+	faults   []string
+}
+
+type acting struct {
+	p *process
+	l *Lease
+}
+
+func (s *simulation) fail(format string, args ...any) {
+	s.Errorf("after %v: %s", s.faults, fmt.Sprintf(format, args...))
+}
+
+// written checks each write of the table.
+func (s *simulation) written(_ string, before, after map[string]any) {
+	key, _ := after[attrKey].(string)
+	if !isShardKey(key) || before == nil {
+		return
+	}
+	was, is := fmt.Sprint(before[attrPosition]), fmt.Sprint(after[attrPosition])
+	switch {
+	case before[attrPosition] == nil:
+	case was == ShardEnd && is != ShardEnd:
+		s.fail("%s is no longer at its end", key)
+	case after[attrPosition] == nil:
+		s.fail("the checkpoint of %s vanished", key)
+	case is != ShardEnd && (Position{Sequence: is}).Compare(Position{Sequence: was}) < 0:
+		s.fail("the checkpoint of %s went back from %s to %s", key, was, is)
+	}
+	if e1, e2 := before[attrEpoch].(int64), after[attrEpoch].(int64); e2 < e1 || (before[attrOwner] != after[attrOwner] && after[attrOwner] != nil && e1 == e2) {
+		s.fail("%s went from owner %v epoch %d to owner %v epoch %d", key, before[attrOwner], e1, after[attrOwner], e2)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if n, err := strconv.Atoi(is); err == nil && n > s.offered[key] {
+		s.fail("%s is stored at %d, but only %d was resolved", key, n, s.offered[key])
+	}
+}
+
+// step is a consumer's turn: it resolves one more record.
+func (s *simulation) step(p *process, l *Lease) {
+	if _, ok := p.store.Trust(); !ok || l.Context().Err() != nil {
+		return
+	}
+	id := l.Shard()
+	stored := s.row(id) // before the lock: written is called with the table's lock held
+	s.mu.Lock()
+	parents := s.parents[id]
+	s.mu.Unlock()
+	for _, parent := range parents {
+		if at := s.row(parent)[attrPosition]; at != ShardEnd {
+			s.fail("%s runs while its parent %s is at %v", id, parent, at)
+		}
+	}
+	s.mu.Lock()
+	if other, ok := s.acting[id]; ok && other.l != l {
+		if _, trusted := other.p.store.Trust(); trusted && other.l.Context().Err() == nil {
+			s.fail("%s acts on %s while %s does", p.name, id, other.p.name)
+		}
+	}
+	s.acting[id] = acting{p, l}
+	at := 100 // so that the number of digits grows on the way
+	if from, _, _ := l.Start(); from.SequenceNumber != nil {
+		at, _ = strconv.Atoi(*from.SequenceNumber)
+	} else if s.offered[id] == 0 && stored[attrPosition] != nil && stored[attrPosition] != ShardEnd {
+		s.fail("%s starts at its beginning, but %v is stored", id, stored)
+	}
+	s.offered[id] = max(s.offered[id], at) + 37
+	next, kids := s.offered[id], s.children[id]
+	s.mu.Unlock()
+	l.Commit(strconv.Itoa(next), WholeRecord, "", time.Now(), float64(next))
+	if kids != nil && next > 1000 {
+		_ = l.Finish(s.Context(), kids) // again at the next turn
+	}
+}
+
+// split closes a shard.
+func (s *simulation) split(id string) {
+	low, high := s.aws.Kinesis.Split(testStream, id)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, c := range []string{low, high} {
+		s.parents[c] = []string{id}
+		s.children[id] = append(s.children[id], child(c, id))
+	}
+}
+
+func TestSimFleetUnderFaults(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) { rapid.SyncTest(t, simulate) })
+}
+
+func simulate(t *rapid.T) {
+	s := &simulation{
+		world:   &world{tester: t, aws: fakeaws.New(fakeaws.Options{}), log: zap.NewNop()},
+		offered: map[string]int{}, acting: map[string]acting{}, children: map[string][]types.ChildShard{}, parents: map[string][]string{},
+	}
+	s.work = s.step
+	s.aws.History.CountOnly()
+	s.aws.DynamoDB.Watch(s.written)
+	s.aws.Kinesis.Create(testStream, rapid.IntRange(1, 4).Draw(t, "shards"))
+	time.Sleep(100 * time.Millisecond)
+	short := func(c *Config) {
+		c.LeaseDuration, c.CheckpointInterval, c.Start.Kind = MinLeaseDuration, 500*time.Millisecond, StartTrimHorizon
+	}
+	fleet := map[string]*process{}
+	for range rapid.IntRange(1, 12).Draw(t, "events") {
+		name := rapid.SampledFrom([]string{"a", "b", "c"}).Draw(t, "process")
+		p := fleet[name]
+		event := rapid.SampledFrom([]string{"start", "start", "stop", "kill", "split", "fault", "fault", "fault", "wait"}).Draw(t, "event")
+		s.mu.Lock()
+		s.faults = append(s.faults, event+" "+name)
+		s.mu.Unlock()
+		switch {
+		case event == "start" && p == nil:
+			fleet[name] = s.start(name, short)
+		case event == "stop" && p != nil:
+			s.aws.Faults.Clear()
+			p.stop()
+			delete(fleet, name)
+		case event == "kill" && p != nil:
+			p.kill()
+			s.aws.Faults.Clear()
+			delete(fleet, name)
+		case event == "split":
+			if open := s.aws.Kinesis.OpenShards(testStream); len(open) < 8 {
+				s.split(open[rapid.IntRange(0, len(open)-1).Draw(t, "shard")])
+			}
+		case event == "fault":
+			f := fakeaws.Fault{
+				Client: rapid.SampledFrom([]string{name, ""}).Draw(t, "client"), Service: fakeaws.ServiceDynamoDB,
+				Operation: rapid.SampledFrom([]string{"", "UpdateItem", "PutItem", "GetItem", "Scan"}).Draw(t, "operation"),
+				Kind: rapid.SampledFrom([]fakeaws.Kind{
+					fakeaws.Before, fakeaws.After, fakeaws.Delay, fakeaws.BlackHole, fakeaws.Lost, fakeaws.Partition,
+				}).Draw(t, "kind"),
+				Delay: time.Duration(rapid.IntRange(1, 3000).Draw(t, "delay")) * time.Millisecond,
+				Times: rapid.IntRange(0, 6).Draw(t, "times"),
+			}
+			s.mu.Lock()
+			s.faults = append(s.faults, fmt.Sprintf("%+v", f))
+			s.mu.Unlock()
+			remove := s.aws.Faults.Add(f)
+			time.Sleep(time.Duration(rapid.IntRange(0, 8000).Draw(t, "for ms")) * time.Millisecond)
+			if rapid.Bool().Draw(t, "goes on") {
+				break
+			}
+			remove()
+		}
+		time.Sleep(time.Duration(rapid.IntRange(0, 6000).Draw(t, "pause ms")) * time.Millisecond)
+	}
+	s.aws.Faults.Clear()
+	if len(fleet) == 0 {
+		fleet["z"] = s.start("z", short)
+	}
+	// With the faults gone everything that can be read is read again, and by one each.
+	open := s.aws.Kinesis.OpenShards(testStream)
+	s.await("every open shard held", 2*time.Minute, func() bool {
+		n := 0
+		for _, id := range open {
+			for _, p := range fleet {
+				if isHeld(id, p) {
+					n++
+				}
+			}
+		}
+		return n == len(open)
+	})
+	for name, p := range fleet {
+		require.NotNil(s, p, name)
+		p.stop()
+	}
+}
