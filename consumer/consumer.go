@@ -170,8 +170,14 @@ func (c *Consumer) begin(id string) error {
 		metrics: c.metrics, log: log, pace: newPacer(c.cfg.PollInterval), from: from,
 		want: 4 * minCredit, perItem: 1 << 10, onGap: s.gap,
 	}
-	log.Info("reading", zap.String("from", string(from.Type)), zap.Stringp("sequence_number", from.SequenceNumber),
-		zap.Timep("timestamp", from.Timestamp))
+	where := zap.Skip()
+	switch {
+	case from.SequenceNumber != nil:
+		where = zap.Stringp("sequence_number", from.SequenceNumber)
+	case from.Timestamp != nil:
+		where = zap.Timep("timestamp", from.Timestamp)
+	}
+	log.Info("reading", zap.String("from", string(from.Type)), where)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.shards[id] = s

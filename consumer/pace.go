@@ -9,6 +9,11 @@ const (
 	// shardBytesPerSecond is what Kinesis gives from one shard (2 MB/s). After an answer of n bytes it refuses calls
 	// until n bytes' worth of time has passed, so asking earlier only burns one of the five calls a second.
 	shardBytesPerSecond = 2_000_000
+	// The first kclCalls polls of a shard are kclSlack further apart. The KCL counts the calls of GetRecords that it makes,
+	// five in more than a second, then it sleeps. Its first call is answered at once, so its second follows at once, and
+	// its sixth would come after only four intervals.
+	kclCalls = 4
+	kclSlack = 49 * time.Millisecond
 	// paceSlack keeps a 200 ms interval from ever putting six calls into one second, as Kinesis and the KCL count it.
 	paceSlack = 2 * time.Millisecond
 	// maxWidening bounds how far throttling stretches the interval.
@@ -23,6 +28,7 @@ type pacer struct {
 	interval time.Duration // configured
 	widening float64       // 1 to maxWidening
 	failures int
+	answers  int // up to kclCalls
 	next     time.Time
 }
 
@@ -33,6 +39,10 @@ func (p *pacer) answered(start time.Time, n int) {
 	p.failures = 0
 	p.widening = max(1, p.widening*0.9)
 	p.next = start.Add(max(p.spacing(), time.Duration(n)*time.Second/shardBytesPerSecond))
+	if p.answers < kclCalls {
+		p.answers++
+		p.next = p.next.Add(kclSlack)
+	}
 }
 
 // throttled notes that Kinesis refused a call: somebody else reads the shard too. The interval doubles and creeps back.

@@ -7,20 +7,25 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
+// TestPacerNeverMakesSixCallsInASecond: neither as Kinesis counts, nor as the KCL does, whose first two calls come
+// together.
 func TestPacerNeverMakesSixCallsInASecond(t *testing.T) {
 	p := newPacer(200 * time.Millisecond)
-	now := time.Unix(0, 0)
-	for range 5 {
-		p.answered(now, 0)
-		now = p.next
+	calls := []time.Time{time.Unix(0, 0)}
+	for i := range 20 {
+		p.answered(calls[i], 0)
+		calls = append(calls, p.next)
 	}
-	require.Greater(t, now.Sub(time.Unix(0, 0)), time.Second)
+	for i := range calls[5:] {
+		require.Greater(t, calls[i+5].Sub(calls[i]), time.Second)
+	}
+	require.Greater(t, calls[4].Sub(calls[0]), time.Second, "the KCL's first window")
 }
 
 func TestPacerWaitsOutTheBytesOfALargePage(t *testing.T) {
 	p := newPacer(200 * time.Millisecond)
 	p.answered(time.Unix(0, 0), 10_000_000)
-	require.Equal(t, 5*time.Second, p.next.Sub(time.Unix(0, 0)))
+	require.GreaterOrEqual(t, p.next.Sub(time.Unix(0, 0)), 5*time.Second)
 }
 
 func TestPacerWidensWhenThrottledAndComesBack(t *testing.T) {
