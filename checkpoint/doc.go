@@ -40,6 +40,11 @@
 // was stored no earlier than that start, and a peer saw it no earlier than it was stored, so the window is closed a
 // tenth of the lease duration before any peer may fence.
 //
+// # Order of a stop
+//
+// Leave (takes no more shards, tells the peers), then the consumers end and RemoveLeaseOwner releases each shard, then
+// Stop. The context of Run stays alive until Stop returned: without heartbeats a drain has only the rest of one window.
+//
 // # What it costs at rest
 //
 // Per worker: two read units a second for #fleet, two for its successors in the ring of worker ids, half a unit per 4 KB

@@ -51,14 +51,14 @@ func (d *driven) client() *kinesis.Client {
 		switch p := in.Parameters.(type) {
 		case *kinesis.ListShardsInput:
 			res := &kinesis.ListShardsOutput{}
-			for _, id := range d.store.Grants(d.ctx) {
+			for _, id := range d.store.Grants(d.ctx) { //nolint:contextcheck // the library passes context.TODO
 				res.Shards = append(res.Shards, types.Shard{ShardId: aws.String(id), SequenceNumberRange: &types.SequenceNumberRange{StartingSequenceNumber: aws.String("0")}})
 			}
 			out.Result = res
 		case *kinesis.GetShardIteratorInput:
 			out.Result = &kinesis.GetShardIteratorOutput{ShardIterator: p.ShardId}
 		case *kinesis.GetRecordsInput:
-			out.Result, err = d.page(*p.ShardIterator)
+			out.Result, err = d.page(*p.ShardIterator) //nolint:contextcheck // the library passes context.TODO
 		default:
 			err = fmt.Errorf("unexpected %T", p)
 		}
@@ -92,7 +92,7 @@ func (d *driven) page(id string) (*kinesis.GetRecordsOutput, error) {
 	return &kinesis.GetRecordsOutput{NextShardIterator: &id, MillisBehindLatest: aws.Int64(0)}, nil
 }
 
-func (d *driven) CreateProcessor() kcl.IRecordProcessor { return noRecords{} }
+func (*driven) CreateProcessor() kcl.IRecordProcessor { return noRecords{} }
 
 type silence struct{}
 

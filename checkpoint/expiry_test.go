@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus/testutil"
 	"github.com/stretchr/testify/require"
 
 	"kinesis-alerter/internal/fakeaws"
@@ -200,6 +201,54 @@ func TestIdleCost(t *testing.T) {
 		require.LessOrEqual(w, (r-reads)/60, 5.0)
 		require.LessOrEqual(w, (wr-writes)/60, 1.0)
 		a.stop()
+	})
+}
+
+// What a worker reads does not grow with the fleet: #fleet, two successors, and the table every ten seconds.
+func TestReadCostDoesNotGrowWithTheFleet(t *testing.T) {
+	bubble(t, 12, func(w *world) {
+		var fleet []*process
+		for _, name := range []string{"a", "b", "c", "d", "e", "f"} {
+			fleet = append(fleet, w.start(name))
+		}
+		w.awaitHeld(10*time.Second, 12, fleet...)
+		time.Sleep(20 * time.Second)
+		reads, _ := w.aws.DynamoDB.Consumed(testTable)
+		time.Sleep(time.Minute)
+		r, _ := w.aws.DynamoDB.Consumed(testTable)
+		perWorker := (r - reads) / 60 / float64(len(fleet))
+		w.Logf("%.2f read units per second and worker", perWorker)
+		require.LessOrEqual(w, perWorker, 5.0)
+		for _, p := range fleet {
+			require.Len(w, p.held(), 2)
+			p.stop()
+		}
+	})
+}
+
+// Series of a shard exist while this process holds it, those of an enum always.
+func TestMetricsFollowTheLeases(t *testing.T) {
+	bubble(t, 2, func(w *world) {
+		a := w.start("a")
+		w.awaitHeld(5*time.Second, 2, a)
+		a.store.Lease(shardName(0)).Commit("1", WholeRecord, "", time.Now(), 0)
+		time.Sleep(2 * time.Second)
+		count := func(name string) int {
+			n, err := testutil.GatherAndCount(a.reg, name)
+			require.NoError(w, err)
+			return n
+		}
+		require.Equal(w, 1, count("kinesis_alerter_shard_checkpoint_timestamp_seconds"))
+		require.Equal(w, 8, count("kinesis_alerter_lease_events_total"))
+		require.InDelta(w, 2, testutil.ToFloat64(a.store.m.held), 0)
+		require.InDelta(w, 2, testutil.ToFloat64(a.store.m.openShards), 0)
+		problems, err := testutil.GatherAndLint(a.reg)
+		require.NoError(w, err)
+		require.Empty(w, problems)
+		a.stop()
+		require.Zero(w, count("kinesis_alerter_shard_checkpoint_timestamp_seconds"))
+		require.InDelta(w, 0, testutil.ToFloat64(a.store.m.held), 0)
+		require.InDelta(w, 2, testutil.ToFloat64(a.store.m.events.WithLabelValues(string(eventReleased))), 0)
 	})
 }
 

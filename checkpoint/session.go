@@ -17,6 +17,7 @@ type incarnation struct {
 	// Guarded by Store.mu.
 	counter int64
 	window  trustWindow
+	told    bool // the row says that this worker leaves, and the peers were told to look
 }
 
 // heartbeats joins the fleet, keeps the heartbeat, and joins under a new id whenever the old one is over.
@@ -126,6 +127,8 @@ func (s *Store) beat(ctx context.Context, inc *incarnation) {
 		}
 		confirmed, err := s.heartbeat(ctx, inc, first)
 		switch {
+		case ctx.Err() != nil:
+			return // the answer does not matter any more
 		case confirmed:
 			s.m.renewal(resultOK)
 			next, first = first.Add(interval), time.Time{}
@@ -175,8 +178,10 @@ func (s *Store) heartbeat(ctx context.Context, inc *incarnation, first time.Time
 	s.mu.Lock()
 	inc.counter = counter + 1
 	inc.window = newTrustWindow(first, lease)
+	tell := leaving && !inc.told
+	inc.told = inc.told || leaving
 	s.mu.Unlock()
-	if leaving {
+	if tell {
 		s.bump()
 	}
 	return true, nil

@@ -27,6 +27,7 @@ type expr struct {
 	set, remove, add, cond []string
 	names                  map[string]string
 	values                 item
+	blind                  bool // do not answer the row
 }
 
 func (e *expr) name(attr string) string {
@@ -114,13 +115,17 @@ func (t *table) get(ctx context.Context, key string, consistent bool) (item, err
 	return out.Item, nil
 }
 
-// update makes one conditional write and returns the row as it is then.
+// update makes one conditional write and returns the row as it is then, unless the write is blind.
 func (t *table) update(ctx context.Context, key string, e *expr) (item, error) {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
+	returns := types.ReturnValueAllNew
+	if e.blind {
+		returns = types.ReturnValueNone
+	}
 	out, err := t.db.UpdateItem(ctx, &dynamodb.UpdateItemInput{
 		TableName: &t.name, Key: keyOf(key), UpdateExpression: e.updates(), ConditionExpression: e.condition(),
-		ExpressionAttributeNames: e.names, ExpressionAttributeValues: e.values, ReturnValues: types.ReturnValueAllNew,
+		ExpressionAttributeNames: e.names, ExpressionAttributeValues: e.values, ReturnValues: returns,
 		ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld,
 	})
 	if err != nil {

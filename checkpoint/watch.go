@@ -296,7 +296,7 @@ func (s *Store) fenceSilent(ctx context.Context) {
 		moved, err := s.fenceWorker(ctx, id, counter)
 		if err != nil {
 			s.log.Warn("cannot fence a silent worker yet", zap.String("peer", id), zap.Error(err))
-			continue
+			return // the next one would only wait for the same table
 		}
 		s.mu.Lock()
 		if moved != nil {

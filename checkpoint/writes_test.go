@@ -305,3 +305,71 @@ func TestLostPositionIsCounted(t *testing.T) {
 		b.stop()
 	})
 }
+
+// Defects 1 and 2 of the KCL, at the table itself: whatever a former owner sends, however late, is refused.
+func TestLateWritesOfAFormerOwnerAreRefused(t *testing.T) {
+	bubble(t, 1, func(w *world) {
+		a := w.start("a")
+		w.awaitHeld(5*time.Second, 1, a)
+		id := shardName(0)
+		l := a.store.Lease(id)
+		old, err := a.store.claim(l)
+		require.NoError(w, err)
+		late := func(name string) {
+			for kind, build := range map[string]func(e *expr){
+				"commit":  func(e *expr) { e.progress(progress{position: Position{Sequence: "99999", Sub: WholeRecord}}) },
+				"idle":    func(e *expr) { e.context(progress{caughtUp: time.Now()}) },
+				"release": func(e *expr) { e.removeAttr(attrOwner) },
+				"handoff": func(e *expr) { e.setAttr(attrOwner, str("thief")) },
+				"end":     func(e *expr) { e.setAttr(attrPosition, str(ShardEnd)) },
+			} {
+				before := w.row(id)
+				e := &expr{}
+				e.fence(old.worker, old.epoch)
+				build(e)
+				_, err := a.store.table.update(w.Context(), id, e)
+				_, wasRefused := refused(err)
+				require.True(w, wasRefused, "%s %s: %v", kind, name, err)
+				require.Equal(w, before, w.row(id))
+			}
+		}
+		a.stop()
+		late("after the release")
+		b := w.start("b")
+		w.awaitHeld(5*time.Second, 1, b)
+		late("while another holds it")
+		// The same worker holds it again: its own writes of the turn before are as late as those of anyone.
+		e := &expr{}
+		e.setAttr(attrOwner, str(old.worker))
+		e.setAttr(attrEpoch, num(b.store.Lease(id).Epoch()+1))
+		_, err = a.store.table.update(w.Context(), id, e)
+		require.NoError(w, err)
+		late("in a later turn of the same worker")
+		b.store.Lease(id).Commit("7", WholeRecord, "", time.Now(), 0)
+		lb := b.store.Lease(id)
+		<-lb.Context().Done()
+		require.ErrorIs(w, context.Cause(lb.Context()), ErrLeaseLost, "b finds out with its next commit")
+		require.NotContains(w, w.row(id), attrPosition)
+		b.stop()
+	})
+}
+
+// A row that somebody else took is noticed by the next scan, without any commit.
+func TestATakenRowIsNoticed(t *testing.T) {
+	bubble(t, 1, func(w *world) {
+		a := w.start("a")
+		w.awaitHeld(5*time.Second, 1, a)
+		l := a.store.Lease(shardName(0))
+		e := &expr{}
+		e.removeAttr(attrOwner)
+		e.setAttr(attrEpoch, num(l.Epoch()+1))
+		_, err := a.store.table.update(w.Context(), l.Shard(), e)
+		require.NoError(w, err)
+		w.await("lost", scanEvery+2*time.Second, func() bool { return l.Context().Err() != nil })
+		w.await("taken again", 3*time.Second, func() bool {
+			again := a.store.Lease(l.Shard())
+			return again != nil && again != l && again.Epoch() == l.Epoch()+2
+		})
+		a.stop()
+	})
+}
