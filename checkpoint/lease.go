@@ -171,7 +171,8 @@ func (l *Lease) Lost(oldest time.Time) bool {
 
 // HandOff writes the last offer and the new owner in one conditional write. Call it when all is resolved. After nil the
 // lease is over. After an error it is as it was, unless Context is done; ErrNoHandoff means that the target died
-// meanwhile, so read on.
+// meanwhile, so read on. Where no answer arrives HandOff outlasts ctx, by the rest of the trust window at most: before it
+// is certain that the write can no longer take effect, the holder must not go on.
 func (l *Lease) HandOff(ctx context.Context) error { return l.store.handOff(ctx, l) }
 
 // Finish ends the shard: rows for its children first, then SHARD_END with the last offer, so that a crash in between

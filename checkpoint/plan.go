@@ -41,7 +41,7 @@ func plan(me string, workers []string, shards []planShard) (acquire []string, gi
 	if !slices.Contains(workers, me) {
 		return nil, nil
 	}
-	workers = slices.Sorted(slices.Values(workers))
+	workers = slices.Compact(slices.Sorted(slices.Values(workers)))
 	f := newFleet(workers)
 	var free []planShard
 	soon := 0

@@ -70,6 +70,7 @@ func (s *Store) join(ctx context.Context) (*incarnation, error) {
 	inc.window = newTrustWindow(begin, lease)
 	s.mu.Lock()
 	s.me = inc
+	delete(s.peers, inc.id) // a scan saw the row before its answer came here, and took it for another's
 	s.notify()
 	s.mu.Unlock()
 	s.log.Info("joined the fleet", zap.String("worker", inc.id))

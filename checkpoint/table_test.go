@@ -77,6 +77,9 @@ func TestTableVanishesAndIsCreatedAnew(t *testing.T) {
 		})
 		require.Equal(w, before, w.row(keyApplication))
 		require.True(w, isHeld(low, a) && isHeld(high, a) && isHeld(shardName(0), a), "the ended parent is not read again")
+		w.await("the parent's end is stored again", 5*time.Second, func() bool { return w.row(shardName(1)) != nil })
+		require.Equal(w, ShardEnd, w.row(shardName(1))[attrPosition])
+		require.NotContains(w, w.row(shardName(1)), attrOwner)
 		a.stop()
 	})
 }

@@ -311,13 +311,58 @@ func (s *Store) handOff(ctx context.Context, l *Lease) error {
 		// The target may have taken it over already, with an epoch of its own.
 		return e, func(r *row) bool { return r.epoch > c.epoch && r.owner == c.target }
 	})
-	if err != nil {
+	if err != nil && (l.ctx.Err() != nil || !s.handedOff(ctx, l, target)) {
 		return fmt.Errorf("hand shard %s over to %s: %w", l.shard, target, err)
 	}
 	s.setOwner(l.shard, target)
 	s.endLease(l, ErrLeaseHandedOff, eventHandedOff)
 	s.bump()
 	return nil
+}
+
+// handedOff makes certain whose a shard is after a handoff that got no answer. Its holder would go on acting after an
+// error while the write may still arrive and the target start: so either the write is found in the row, or the epoch is
+// raised, which shuts it out, or the trust window closes. It does not stop when ctx is done.
+func (s *Store) handedOff(ctx context.Context, l *Lease, target string) bool {
+	ctx = context.WithoutCancel(ctx)
+	for attempt := 0; ; attempt++ {
+		c, err := s.claim(l)
+		if err != nil {
+			return false
+		}
+		e := &expr{}
+		e.fence(c.worker, c.epoch)
+		e.setAttr(attrEpoch, num(c.epoch+1))
+		now, err := s.table.update(ctx, l.shard, e)
+		mine, seen, unknown := s.table.settle(ctx, l.shard, err, func(it item) bool {
+			n, err := integer(it[attrEpoch])
+			return err == nil && n == c.epoch+1 && text(it[attrOwner]) == c.worker
+		})
+		if seen != nil {
+			now = seen
+		}
+		switch {
+		case unknown != nil:
+			if !sleep(l.ctx, backoff(attempt)) {
+				return false
+			}
+			continue
+		case now == nil:
+			return false // a late handoff finds no row either, and the next commit writes it again
+		case text(now[attrOwner]) == target:
+			return true
+		case !mine:
+			s.endLease(l, ErrLeaseLost, eventLost)
+			return false
+		}
+		if r, err := decodeRow(now, time.Now()); err == nil {
+			s.noteRow(r)
+		}
+		s.mu.Lock()
+		l.epoch = c.epoch + 1
+		s.mu.Unlock()
+		return false
+	}
 }
 
 func (s *Store) finish(ctx context.Context, l *Lease, children []types.ChildShard) error {

@@ -189,6 +189,63 @@ func TestLostAnswerOfAHandoffAndARelease(t *testing.T) {
 	}
 }
 
+// A handoff whose answer did not arrive in time either took effect or is shut out: the holder never goes on beside the
+// target.
+func TestHandoffWithoutAnAnswerIsDecided(t *testing.T) {
+	for name, kind := range map[string]fakeaws.Kind{"took effect": fakeaws.Lost, "did not": fakeaws.BlackHole} {
+		for _, outage := range []time.Duration{2 * time.Second, 20 * time.Second} {
+			t.Run(fmt.Sprint(name, " ", outage), func(t *testing.T) {
+				bubble(t, 2, func(w *world) {
+					a := w.startStubborn("a")
+					w.awaitHeld(5*time.Second, 2, a)
+					b := w.start("b")
+					var l *Lease
+					w.await("request", 5*time.Second, func() bool {
+						for _, id := range a.held() {
+							select {
+							case <-a.store.Lease(id).HandoffRequested():
+								l = a.store.Lease(id)
+							default:
+							}
+						}
+						return l != nil
+					})
+					old, err := a.store.claim(l)
+					require.NoError(w, err)
+					w.aws.Faults.Add(fakeaws.Fault{Client: "a", Operation: "UpdateItem", Kind: kind, Times: 1})
+					remove := w.aws.Faults.Add(fakeaws.Fault{Client: "a", Service: fakeaws.ServiceDynamoDB, Kind: fakeaws.BlackHole})
+					time.AfterFunc(outage, remove)
+					ctx, cancel := context.WithTimeout(w.Context(), 500*time.Millisecond)
+					defer cancel()
+					err = l.HandOff(ctx)
+					_, trusted := a.store.Trust()
+					switch {
+					case err == nil:
+						require.Equal(w, fakeaws.Lost, kind)
+						require.ErrorIs(w, context.Cause(l.Context()), ErrLeaseHandedOff)
+					case l.Context().Err() == nil:
+						require.True(w, trusted)
+						require.Equal(w, old.epoch+1, l.Epoch())
+						e := &expr{}
+						e.fence(old.worker, old.epoch)
+						_, late := a.store.table.update(w.Context(), l.Shard(), e)
+						_, wasRefused := refused(late)
+						require.True(w, wasRefused, "the handoff can no longer take effect")
+						require.False(w, isHeld(l.Shard(), b))
+						l.KeepLease()
+					default:
+						require.ErrorIs(w, context.Cause(l.Context()), ErrLeaseLost)
+						require.Greater(w, outage, DefaultLeaseDuration)
+					}
+					w.await("one owner each", 40*time.Second, func() bool { return len(a.held())+len(b.held()) == 2 })
+					a.stop()
+					b.stop()
+				})
+			})
+		}
+	}
+}
+
 func TestLostAnswerOfAnEnd(t *testing.T) {
 	for name, fault := range lost() {
 		t.Run(name, func(t *testing.T) {
