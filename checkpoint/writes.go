@@ -343,7 +343,7 @@ func (s *Store) handedOff(ctx context.Context, l *Lease, target string) bool {
 		}
 		switch {
 		case unknown != nil:
-			if !sleep(l.ctx, backoff(attempt)) {
+			if !sleep(l.ctx, backoff(attempt)) { //nolint:contextcheck // the lease, not the caller, bounds the wait
 				return false
 			}
 			continue
