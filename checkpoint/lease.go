@@ -155,7 +155,9 @@ func (l *Lease) KeepLease() {
 // stream still holds, or the arrival time of its oldest record. The answer is whether records may have been missed:
 // false when the shard was known to be read up to oldest or later, so that nothing was there.
 func (l *Lease) Lost(oldest time.Time) bool {
-	caughtUp := l.first.caughtUp
+	l.store.mu.Lock()
+	caughtUp := l.offer.caughtUp // of the row, or what was offered since: a shard may be held for longer than the retention
+	l.store.mu.Unlock()
 	missed := caughtUp.IsZero() || caughtUp.Before(oldest)
 	if missed {
 		l.store.m.gaps.WithLabelValues("true").Inc()

@@ -359,6 +359,8 @@ func TestLostPositionIsCounted(t *testing.T) {
 		require.False(w, l.Lost(read.Add(-time.Hour)), "read up to a time that the stream still holds")
 		require.True(w, l.Lost(read.Add(time.Hour)))
 		require.InDelta(w, 1, testutil.ToFloat64(b.store.m.gaps.WithLabelValues("true")), 0)
+		l.Commit("", 0, "", read.Add(2*time.Hour), 0)
+		require.False(w, l.Lost(read.Add(time.Hour)), "read on since the lease began")
 		b.stop()
 	})
 }

@@ -13,7 +13,8 @@ const minCredit = 64 << 10
 //
 // No reader gets more than a quarter of what is free (but at least minCredit), so a few shards that are stuck with
 // large pages leave room for the healthy ones. A page that turns out larger than its credits waits for the difference,
-// except that one page at a time may overdraw: without that, pages that wait for each other would wait for ever.
+// except that one page at a time may overdraw: without that, pages that wait for each other would wait for ever. What it
+// overdraws has to be given back before the next one may: its records may keep it for as long as SNS stands still.
 type budget struct {
 	mu        sync.Mutex
 	total     int
@@ -79,7 +80,7 @@ func (b *budget) tryAdmit(granted, size int) (credit, <-chan struct{}) {
 			b.wakeLocked()
 		}
 		return credit{bytes: size}, nil
-	case !b.overdrawn:
+	case !b.overdrawn && b.used <= b.total:
 		b.overdrawn = true
 		return credit{bytes: granted, overdraft: true}, nil
 	default:

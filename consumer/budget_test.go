@@ -105,3 +105,17 @@ func TestBudgetIsKept(t *testing.T) {
 		})
 	})
 }
+
+func TestBudgetOverdraftIsPaidBeforeTheNext(t *testing.T) {
+	b := newBudget(4 * mib)
+	first, _ := b.tryTake(minCredit)
+	second, _ := b.tryTake(minCredit)
+	c, wait := b.tryAdmit(first, 10*mib)
+	require.Nil(t, wait)
+	b.settle(c, 10*mib) // its records wait for SNS
+	_, wait = b.tryAdmit(second, 10*mib)
+	require.NotNil(t, wait, "a second page beyond the pool")
+	b.give(10 * mib)
+	_, wait = b.tryAdmit(second, 10*mib)
+	require.Nil(t, wait)
+}

@@ -157,13 +157,14 @@ func (c *Consumer) begin(id string) error {
 	log := c.log.With(zap.String("shard", id))
 	s := &shard{
 		id: id, lease: lease, eval: c.pipeline.Shard(id), pipeline: c.pipeline, budget: c.budget, metrics: c.metrics,
-		log: log, inherited: decodeStretches(resolved),
+		log: log, began: time.Now(), inherited: decodeStretches(resolved),
 	}
 	if from.Type == types.ShardIteratorTypeAtSequenceNumber {
 		s.startAt = position{*from.SequenceNumber, sub}
 	}
 	s.attach(c.readCtx, c.workCtx)
-	s.lanes = newLanes(s.workCtx, c.cfg.Parallelism, c.publisher.Publish)
+	// A shard whose alerts stand still keeps at most a quarter of all credits, so that the others are read on.
+	s.lanes = newLanes(s.workCtx, c.cfg.Parallelism, c.cfg.Memory/4, c.publisher.Publish)
 	s.lanes.resolved, s.lanes.held = s.taskResolved, s.keyHeld
 	s.reader = &pollingReader{
 		shardID: id, stream: c.stream(), client: c.kinesis, budget: c.budget, decoding: c.decoding,

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -362,5 +363,64 @@ func TestStopBudget(t *testing.T) {
 		start := time.Now()
 		require.ErrorIs(t, n.consumer.Stop(ctx), ErrNotDrained)
 		require.LessOrEqual(t, time.Since(start), 5*time.Second)
+	})
+}
+
+// TestStopUnderLoadIsClean: a stop finds more waiting than may wait; what was not taken in is the next owner's.
+func TestStopUnderLoadIsClean(t *testing.T) {
+	inWorld(t, 1, func(w *world) {
+		w.publish = func(context.Context, *node, *alert.Alert) error { time.Sleep(20 * time.Millisecond); return nil }
+		w.put(0, 4000, 10)
+		one := w.join("one")
+		w.eventually(5*time.Second, "as much as may wait", func() bool {
+			s := one.consumer.Status()
+			return len(s) == 1 && s[0].Unresolved >= maxUnresolved
+		})
+		require.NoError(t, one.stop(w, 20*time.Second))
+		w.join("two")
+		w.eventually(30*time.Second, "all", func() bool { return w.distinct() == 4000 })
+		w.checkOrder()
+		require.Zero(t, w.repeats())
+	})
+}
+
+// TestHandoffWhoseAnswerIsLost: the row may name the other worker already, so this one must not go on.
+func TestHandoffWhoseAnswerIsLost(t *testing.T) {
+	inWorld(t, 2, func(w *world) {
+		one := w.join("one")
+		w.eventually(5*time.Second, "reading", func() bool { return one.reading() == 2 })
+		w.put(0, 100, 50)
+		w.eventually(5*time.Second, "100", func() bool { return w.distinct() == 100 })
+		var lost atomic.Bool
+		w.cloud.Faults.Add(fakeaws.Fault{
+			Client: "one", Service: fakeaws.ServiceDynamoDB, Operation: "UpdateItem", Kind: fakeaws.Lost,
+			Match: func(r *fakeaws.Request) bool {
+				if strings.Contains(string(r.Body), `"two/`) { // the target's id: a handoff
+					lost.Store(true)
+					return true
+				}
+				return false
+			},
+		})
+		w.cloud.Faults.Add(fakeaws.Fault{
+			Client: "one", Service: fakeaws.ServiceDynamoDB, Operation: "GetItem", Kind: fakeaws.BlackHole, When: lost.Load,
+		})
+		two := w.join("two")
+		next := 100
+		w.eventually(40*time.Second, "handed over", func() bool {
+			w.put(next, next+10, 50)
+			next += 10
+			time.Sleep(95 * time.Millisecond)
+			return two.reading() == 1
+		})
+		require.True(t, lost.Load())
+		for range 20 {
+			w.put(next, next+10, 50)
+			next += 10
+			time.Sleep(100 * time.Millisecond)
+		}
+		w.eventually(20*time.Second, "all", func() bool { return w.distinct() == next })
+		require.Zero(t, w.repeats())
+		w.checkOrder()
 	})
 }

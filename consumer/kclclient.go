@@ -23,6 +23,11 @@ func (c *Consumer) kclClient() *kinesis.Client {
 	answer := middleware.InitializeMiddlewareFunc("kinesis-alerter", func(
 		_ context.Context, in middleware.InitializeInput, _ middleware.InitializeHandler,
 	) (out middleware.InitializeOutput, meta middleware.Metadata, err error) {
+		defer func() {
+			if v := recover(); v != nil {
+				err = c.panicked(v)
+			}
+		}()
 		switch p := in.Parameters.(type) {
 		case *kinesis.ListShardsInput:
 			out.Result = c.listShards()

@@ -1,6 +1,8 @@
 package consumer
 
 import (
+	"fmt"
+
 	kcl "github.com/vmware/vmware-go-kcl-v2/clientlibrary/interfaces"
 	"go.uber.org/zap"
 )
@@ -24,10 +26,7 @@ func (p *processor) Initialize(in *kcl.InitializationInput) { p.shard = p.consum
 func (p *processor) ProcessRecords(*kcl.ProcessRecordsInput) {
 	defer func() {
 		if v := recover(); v != nil {
-			p.consumer.metrics.panics.Inc()
-			p.shard.fail(recovered(v))
-			p.shard.log.Error("taking records in failed, the shard starts again from its checkpoint",
-				zap.Any("panic", v), zap.Stack("stack"))
+			p.shard.fail(p.consumer.panicked(v))
 		}
 	}()
 	if page := p.shard.held(); page != nil {
@@ -38,7 +37,19 @@ func (p *processor) ProcessRecords(*kcl.ProcessRecordsInput) {
 // Shutdown is called at the end of a shard. The library calls it in some cases of a stop too and never on lease loss
 // (defect 9); for both, RemoveLeaseOwner is the hook.
 func (p *processor) Shutdown(in *kcl.ShutdownInput) {
+	defer func() {
+		if v := recover(); v != nil {
+			p.shard.fail(p.consumer.panicked(v))
+		}
+	}()
 	if in.ShutdownReason == kcl.TERMINATE {
 		p.shard.finish()
 	}
+}
+
+// panicked tells of a panic of our own code on the KCL's goroutine and makes an error of it; the library would die of it.
+func (c *Consumer) panicked(v any) error {
+	c.metrics.panics.Inc()
+	c.log.Error("panic, the shard starts again from its checkpoint", zap.Any("panic", v), zap.Stack("stack"))
+	return fmt.Errorf("panic: %v", v)
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"time"
 
 	"kinesis-alerter/alert"
 )
@@ -19,13 +20,13 @@ const maxUnresolved = 1024
 // keys go on.
 type lanes struct {
 	parallelism int
+	maxBytes    int // of the records that wait
 	publish     func(context.Context, *alert.Alert) error
 	// resolved is called, without a lock, when all alerts of a task are accepted.
 	resolved func(*task)
 	// held is called, without a lock, when a key is held because of an alert.
 	held func(*task, *alert.RejectedError)
 
-	slots  chan struct{}   // a token for each task that is not resolved
 	ctx    context.Context //nolint:containedctx // the lifetime of the lanes' own goroutines, ended by stop
 	cancel context.CancelCauseFunc
 	wg     sync.WaitGroup
@@ -35,6 +36,9 @@ type lanes struct {
 	ready   []*lane // lanes with work and no worker, first come first served
 	running int     // workers
 	waiters []chan struct{}
+	tasks   int           // reserved and not resolved
+	bytes   int           // of their records
+	room    chan struct{} // closed when a task is resolved; nil while nobody waits for that
 }
 
 // lane is one partition key with work.
@@ -44,6 +48,9 @@ type lane struct {
 	held  bool
 }
 
+// errNoRoom says that too much waits for SNS.
+var errNoRoom = errors.New("too many records wait for SNS")
+
 // task is one record that waits for its alerts.
 type task struct {
 	entry    *entry
@@ -52,42 +59,80 @@ type task struct {
 	page     *takenPage // whose credit the record keeps
 }
 
-func newLanes(ctx context.Context, parallelism int, publish func(context.Context, *alert.Alert) error) *lanes {
-	l := &lanes{
-		parallelism: parallelism, publish: publish,
-		slots: make(chan struct{}, maxUnresolved), byKey: map[string]*lane{},
-	}
+func newLanes(ctx context.Context, parallelism, maxBytes int, publish func(context.Context, *alert.Alert) error) *lanes {
+	l := &lanes{parallelism: parallelism, maxBytes: maxBytes, publish: publish, byKey: map[string]*lane{}}
 	l.ctx, l.cancel = context.WithCancelCause(ctx)
 	return l
 }
 
-// submit queues a task. It blocks while too many records wait; ctx ends that.
-func (l *lanes) submit(ctx context.Context, key string, t *task) error {
-	select {
-	case l.slots <- struct{}{}:
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	case <-l.ctx.Done():
-		return context.Cause(l.ctx) //nolint:contextcheck // two contexts end a submit: the reader's and the lanes'
+// reserve waits until a record of some bytes may wait for SNS too. After limit it gives up with errNoRoom.
+func (l *lanes) reserve(ctx context.Context, bytes int, limit time.Duration) error {
+	room := l.tryReserve(bytes)
+	if room == nil {
+		return nil
 	}
+	timer := time.NewTimer(limit)
+	defer timer.Stop()
+	for ; room != nil; room = l.tryReserve(bytes) {
+		select {
+		case <-room:
+		case <-timer.C:
+			return errNoRoom
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-l.ctx.Done():
+			return context.Cause(l.ctx) //nolint:contextcheck // two contexts end the wait: the reader's and the lanes'
+		}
+	}
+	return nil
+}
+
+// tryReserve answers nil when there was room, else a channel that is closed when there may be. One record always fits.
+func (l *lanes) tryReserve(bytes int) <-chan struct{} {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.tasks == 0 || l.tasks < maxUnresolved && l.bytes+bytes <= l.maxBytes {
+		l.tasks++
+		l.bytes += bytes
+		return nil
+	}
+	if l.room == nil {
+		l.room = make(chan struct{})
+	}
+	return l.room
+}
+
+// release gives back what was reserved for a record.
+func (l *lanes) release(bytes int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.tasks--
+	l.bytes -= bytes
+	if l.room != nil {
+		close(l.room)
+		l.room = nil
+	}
+}
+
+// submit queues a task for which room was reserved. After stop it does nothing.
+func (l *lanes) submit(key string, t *task) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.ctx.Err() != nil { // stop may be waiting for the workers already: no new one
-		return context.Cause(l.ctx) //nolint:contextcheck // as above
+		return
 	}
 	if ln := l.byKey[key]; ln != nil { // it has a worker, waits for one, or is held
 		ln.queue = append(ln.queue, t)
-		return nil
+		return
 	}
 	ln := &lane{key: key, queue: []*task{t}}
 	l.byKey[key] = ln
 	if l.running >= l.parallelism {
 		l.ready = append(l.ready, ln)
-		return nil
+		return
 	}
 	l.running++
 	l.wg.Go(func() { l.work(ln, t) })
-	return nil
 }
 
 // work publishes lane after lane, a task at a time, until nothing is ready.
@@ -97,8 +142,8 @@ func (l *lanes) work(ln *lane, t *task) {
 		var rejected *alert.RejectedError
 		switch {
 		case err == nil:
-			<-l.slots
 			l.resolved(t)
+			l.release(t.entry.bytes)
 		case errors.As(err, &rejected):
 			l.held(t, rejected)
 		}

@@ -24,7 +24,7 @@ type lanesWorld struct {
 
 func newLanesWorld(t *testing.T, parallelism int, publish func(context.Context, *alert.Alert) error) *lanesWorld {
 	t.Helper()
-	w := &lanesWorld{lanes: newLanes(t.Context(), parallelism, publish)}
+	w := &lanesWorld{lanes: newLanes(t.Context(), parallelism, mib, publish)}
 	w.lanes.resolved = func(t *task) {
 		w.mu.Lock()
 		defer w.mu.Unlock()
@@ -38,8 +38,17 @@ func newLanesWorld(t *testing.T, parallelism int, publish func(context.Context, 
 	return w
 }
 
+// submit queues a task when there is room for it.
+func (w *lanesWorld) submit(ctx context.Context, key string, t *task) error {
+	if err := w.reserve(ctx, t.entry.bytes, time.Hour); err != nil {
+		return err
+	}
+	w.lanes.submit(key, t)
+	return nil
+}
+
 func alerts(ids ...string) *task {
-	t := &task{}
+	t := &task{entry: &entry{bytes: 100}}
 	for _, id := range ids {
 		t.decision.Alerts = append(t.decision.Alerts, &alert.Alert{ID: id})
 	}

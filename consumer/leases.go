@@ -57,9 +57,9 @@ type Lease interface {
 	// resolved. Children is what the last GetRecords answer said, or nil.
 	Finish(ctx context.Context, children []types.ChildShard) error
 
-	// Lost reports that the stream no longer holds the position that Start named (gap) so that it is counted; the
-	// reader goes on at TRIM_HORIZON. It answers whether records may have been missed: false when the caught-up time
-	// shows that nothing was there.
+	// Lost reports that the stream no longer holds the position to read on from, so that it is counted; the reader goes on
+	// at TRIM_HORIZON. oldest is a time from which on the stream holds everything. It answers whether records may have
+	// been missed: false when the caught-up time is not before that, so that all that has left the stream had been read.
 	Lost(oldest time.Time) bool
 }
 

@@ -119,10 +119,12 @@ func (c *shardCollector) Collect(ch chan<- prometheus.Metric) {
 	for _, s := range c.shards() {
 		gauge(c.unresolved, float64(s.Unresolved), s.Shard)
 		gauge(c.heldKeys, float64(s.HeldKeys), s.Shard)
-		if s.LastFetch.IsZero() {
-			continue // no series rather than a comforting 0
+		if s.Lag > 0 || !s.LastFetch.IsZero() { // no series rather than a comforting 0
+			gauge(c.lag, s.Lag.Seconds(), s.Shard)
 		}
-		gauge(c.lag, s.Lag.Seconds(), s.Shard)
+		if s.LastFetch.IsZero() {
+			continue
+		}
 		gauge(c.behind, s.Behind.Seconds(), s.Shard)
 		gauge(c.lastFetch, float64(s.LastFetch.UnixMilli())/1000, s.Shard)
 	}

@@ -70,9 +70,10 @@ type pollingReader struct {
 	pace     pacer
 	from     types.StartingPosition
 	iterator string
-	want     int // bytes of the next page
-	perItem  int // bytes of a record, as seen lately
-	refused  int // how often in a row Kinesis did not know the position
+	want     int  // bytes of the next page
+	perItem  int  // bytes of a record, as seen lately
+	refused  int  // how often in a row Kinesis did not know the position
+	expired  bool // the iterator before this one had expired too
 	trouble  string
 }
 
@@ -110,37 +111,21 @@ func (r *pollingReader) fetch(ctx context.Context) (page, error) {
 	if err != nil {
 		return page{}, err
 	}
-	release := func() {}
-	if granted >= largePage {
-		select {
-		case r.decoding <- struct{}{}:
-			release = func() { <-r.decoding }
-		case <-ctx.Done():
-			r.budget.give(granted)
-			return page{}, context.Cause(ctx)
-		}
-	}
-	start := time.Now()
-	callCtx, cancel := context.WithTimeout(ctx, pageTimeout)
-	out, err := r.client.GetRecords(callCtx, &kinesis.GetRecordsInput{
-		ShardIterator: &r.iterator,
-		StreamARN:     r.stream.arn,
-		Limit:         aws.Int32(int32(min(maxPageRecords, max(1, granted/r.perItem)))),
-	})
-	cancel()
-	release()
+	mine := granted
+	defer func() { r.budget.give(mine) }() // also when the call panics
+	out, start, err := r.call(ctx, granted)
 	if err != nil {
-		r.budget.give(granted)
 		return page{}, err
 	}
+	now := time.Now() // before the wait for credits: the answer knows nothing of what comes in meanwhile
 	payload, size := pageSize(out.Records)
+	r.metrics.fetched(now.Sub(start), payload)
+	mine = 0 // admit's from here on
 	c, err := r.budget.admit(ctx, granted, size)
 	if err != nil {
 		return page{}, err // the records are read again by the shard's next reader
 	}
-	now := time.Now()
 	r.pace.answered(start, payload)
-	r.metrics.fetched(now.Sub(start), payload)
 	r.recovered()
 	r.advance(out, size, granted)
 	return page{
@@ -148,6 +133,27 @@ func (r *pollingReader) fetch(ctx context.Context) (page, error) {
 		behind: time.Duration(aws.ToInt64(out.MillisBehindLatest)) * time.Millisecond, // nil is 0: defect 29
 		end:    out.NextShardIterator == nil, children: out.ChildShards,
 	}, nil
+}
+
+// call makes one GetRecords call and says when. Large answers are decoded a few at a time.
+func (r *pollingReader) call(ctx context.Context, granted int) (out *kinesis.GetRecordsOutput, start time.Time, err error) {
+	if granted >= largePage {
+		select {
+		case r.decoding <- struct{}{}:
+			defer func() { <-r.decoding }()
+		case <-ctx.Done():
+			return nil, start, context.Cause(ctx)
+		}
+	}
+	start = time.Now()
+	ctx, cancel := context.WithTimeout(ctx, pageTimeout)
+	defer cancel()
+	out, err = r.client.GetRecords(ctx, &kinesis.GetRecordsInput{
+		ShardIterator: &r.iterator,
+		StreamARN:     r.stream.arn,
+		Limit:         aws.Int32(int32(min(maxPageRecords, max(1, granted/r.perItem)))),
+	})
+	return out, start, err
 }
 
 // advance moves the position behind the page and fits the size of the next one to what this one was like.
@@ -173,7 +179,7 @@ func (r *pollingReader) advance(out *kinesis.GetRecordsOutput, size, granted int
 // pageSize counts the payload, as Kinesis limits it, and the memory that a page takes.
 func pageSize(records []types.Record) (payload, memory int) {
 	for i := range records {
-		payload += len(records[i].Data) + len(*records[i].PartitionKey)
+		payload += len(records[i].Data) + len(aws.ToString(records[i].PartitionKey))
 	}
 	return payload, payload + len(records)*recordOverhead
 }
@@ -212,9 +218,13 @@ func (r *pollingReader) failed(err error) {
 	var invalid *types.InvalidArgumentException
 	switch {
 	case errors.As(err, &expired):
-		r.iterator = "" // renewed at once, from the last record delivered
 		r.metrics.readFailures.WithLabelValues("expired_iterator").Inc()
-		return
+		r.iterator = ""
+		if !r.expired {
+			r.expired = true
+			return // renewed at once, from the last record delivered
+		}
+		// One that expires as soon as it is made (a clock far off) would be renewed without a pause for ever.
 	case errors.As(err, &throughput), errors.As(err, &limit), errors.As(err, &kms):
 		r.pace.throttled(now)
 		r.metrics.readFailures.WithLabelValues("throttled").Inc()
@@ -223,7 +233,9 @@ func (r *pollingReader) failed(err error) {
 		r.iterator = ""
 	}
 	r.pace.failed(now)
-	r.metrics.readFailures.WithLabelValues("error").Inc()
+	if expired == nil {
+		r.metrics.readFailures.WithLabelValues("error").Inc()
+	}
 	code := "unreachable"
 	if apiErr, ok := errors.AsType[smithy.APIError](err); ok {
 		code = apiErr.ErrorCode()
@@ -238,6 +250,7 @@ func (r *pollingReader) failed(err error) {
 }
 
 func (r *pollingReader) recovered() {
+	r.expired = false
 	if r.trouble != "" {
 		r.log.Info("reading again", zap.String("after", r.trouble))
 		r.trouble = ""

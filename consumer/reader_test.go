@@ -293,3 +293,32 @@ func TestReaderBareAnswer(t *testing.T) {
 	require.Len(t, p.records, 1)
 	require.Zero(t, p.behind)
 }
+
+// TestReaderIteratorsThatExpireAtOnce: a clock far ahead makes every iterator an expired one.
+func TestReaderIteratorsThatExpireAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newReaderWorld(t)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		calls := &expiredKinesis{stop: cancel}
+		w.client = calls
+		_, err := w.read(ctx)
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+		require.Less(t, calls.n, 100)
+		require.Zero(t, w.budget.inUse())
+	})
+}
+
+// expiredKinesis answers that every iterator has expired.
+type expiredKinesis struct {
+	bareKinesis
+	n    int
+	stop func()
+}
+
+func (k *expiredKinesis) GetRecords(context.Context, *kinesis.GetRecordsInput, ...func(*kinesis.Options)) (*kinesis.GetRecordsOutput, error) {
+	if k.n++; k.n > 1000 {
+		k.stop()
+	}
+	return nil, &types.ExpiredIteratorException{}
+}

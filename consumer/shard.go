@@ -2,7 +2,7 @@ package consumer
 
 import (
 	"context"
-	"fmt"
+	"errors"
 	"slices"
 	"sync"
 	"time"
@@ -18,6 +18,8 @@ const (
 	handoffLimit = 5 * time.Second
 	// finishRetry is the pause between attempts to write a shard's end.
 	finishRetry = 500 * time.Millisecond
+	// leastRetention is the shortest time for which a stream keeps its records.
+	leastRetention = 24 * time.Hour
 	// loadHalfLife is how fast the measured load of a shard forgets.
 	loadHalfLife = 30 * time.Second
 )
@@ -34,6 +36,7 @@ type shard struct {
 	budget   *budget
 	metrics  *metrics
 	log      *zap.Logger
+	began    time.Time
 
 	// readCtx ends with the lease or when the process begins to stop; workCtx ends with the lease or when the budget
 	// of that stop is over. Reading and waiting for room use the first, publishing and table writes the second.
@@ -41,12 +44,14 @@ type shard struct {
 	detach           func()          // lets go of the process's contexts
 
 	// Used by the KCL's goroutine only.
-	startAt   position  // records up to here were resolved by an earlier owner
-	inherited []stretch // and these above it
-	children  []types.ChildShard
-	load      load
+	startAt  position // records up to here were resolved by an earlier owner
+	closed   bool     // the last page was taken in to its end
+	children []types.ChildShard
 
 	mu         sync.Mutex
+	inherited  []stretch // resolved by an earlier owner, above startAt; changed by the KCL's goroutine only
+	load       load
+	holding    bool // a key is held, so the watermark stands while the others go on
 	phase      phase
 	current    *page // read, not yet taken in
 	failed     error
@@ -103,7 +108,8 @@ func (s *shard) nextPage() (page, error) {
 		s.noteFetch(&p)
 		if len(p.records) == 0 && !p.end {
 			s.budget.settle(p.credit, 0)
-			s.offer("")
+			s.tookIn(&p)
+			s.offer(false)
 			continue
 		}
 		return p, nil
@@ -148,13 +154,17 @@ func (s *shard) fail(err error) {
 
 // gap is told when Kinesis no longer knows the position that reading was to go on from.
 func (s *shard) gap() {
-	if s.lease.Lost(s.caughtUp) {
+	// Whatever came within the least retention is still there, so nothing is missing that was read up to that.
+	if s.lease.Lost(time.Now().Add(-leastRetention)) {
 		s.log.Error("the checkpoint has left the stream, records were lost before they were read; going on with the oldest record",
 			zap.String("mend", "raise the stream's retention, or the workers' number, so that the lag stays below it"))
 	} else {
 		s.log.Warn("the checkpoint has left the stream, but nothing was there; going on with the oldest record")
 	}
-	s.startAt, s.inherited = position{}, nil
+	s.startAt = position{}
+	s.mu.Lock()
+	s.inherited = nil
+	s.mu.Unlock()
 }
 
 // takeIn runs a page through the pipeline and queues its alerts. It stops early when the lease is lost or the process
@@ -170,9 +180,17 @@ func (s *shard) takeIn(p *page) {
 			return
 		}
 	}
+	s.tookIn(p)
 	if p.end {
-		s.children = p.children
+		s.closed, s.children = true, p.children
 	}
+}
+
+// tookIn notes that everything of a page is in the watermark.
+func (s *shard) tookIn(p *page) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.caughtUp = p.at.Add(-p.behind)
 }
 
 // settle gives back what a page's unresolved records do not keep, and offers the progress that the page made.
@@ -183,7 +201,7 @@ func (s *shard) settle(p *page, taken *takenPage) {
 	kept := taken.kept
 	s.mu.Unlock()
 	s.budget.settle(p.credit, kept)
-	s.offer("")
+	s.offer(false)
 }
 
 // takeInRecord takes in one Kinesis record, with all that is inside it.
@@ -240,13 +258,45 @@ func (s *shard) takeInUserRecord(rec *alert.Record, at position) error {
 	}
 	d.Alerts = slices.Clone(d.Alerts) // the evaluator reuses its slice
 	bytes := len(rec.Data) + len(rec.PartitionKey) + recordOverhead
+	if err := s.room(bytes); err != nil {
+		return err // it is not in the watermark: what a stop leaves behind there counts as not drained
+	}
 	s.mu.Lock()
 	t := &task{entry: s.mark.wait(at, rec.Arrival, bytes), decision: d}
 	t.page = s.inTaking
 	t.page.kept += bytes
 	s.mu.Unlock()
 	s.metrics.recordsRead.Inc()
-	return s.lanes.submit(s.readCtx, rec.PartitionKey, t)
+	s.lanes.submit(rec.PartitionKey, t)
+	return nil
+}
+
+// room waits until one more record may wait for SNS. A handoff that is asked for meanwhile is called off, or the planner
+// would count on it for as long as SNS stands still.
+func (s *shard) room(bytes int) error {
+	for {
+		err := s.lanes.reserve(s.readCtx, bytes, handoffLimit)
+		if !errors.Is(err, errNoRoom) {
+			return err
+		}
+		s.offer(false)
+		s.refuseHandoff(err)
+	}
+}
+
+// refuseHandoff calls a handoff off, if there is one asked for, that cannot be drained for.
+func (s *shard) refuseHandoff(why error) {
+	select {
+	case <-s.lease.HandoffRequested():
+		s.callOff(why)
+	default:
+	}
+}
+
+func (s *shard) callOff(why error) {
+	s.lease.KeepLease()
+	s.metrics.handoffs.WithLabelValues("called_off").Inc()
+	s.log.Warn("handoff called off, shard kept", zap.Error(why))
 }
 
 // settleNow takes in a record that needs nothing more.
@@ -289,34 +339,43 @@ func (s *shard) taskResolved(t *task) {
 	} else {
 		t.page.kept -= t.entry.bytes
 	}
+	holding := s.holding
 	s.mu.Unlock()
 	if give > 0 {
 		s.budget.give(give)
 	}
 	s.pipeline.Resolved(t.decision)
-	s.offer("")
+	if !holding { // else the next page offers: what there is to name is too much to do it for each record
+		s.offer(false)
+	}
 }
 
 // keyHeld is called by the lanes when SNS will never accept an alert.
 func (s *shard) keyHeld(t *task, err *alert.RejectedError) {
 	a := t.decision.Alerts[t.next]
+	s.mu.Lock()
+	s.holding = true
+	s.mu.Unlock()
 	s.metrics.heldAlerts.Inc()
 	s.log.Error("alert can never be published, its partition key is held: mend the rule or the record's path, then restart",
 		zap.String("alert_id", a.ID), zap.String("rule", a.Rule), zap.String("topic", a.Topic),
 		zap.String("sequence_number", a.Record.SequenceNumber), zap.String("reason", string(err.Reason)), zap.Error(err))
 }
 
-// offer tells the lease how far everything is resolved. above describes what is resolved beyond that; while records
-// that an earlier owner resolved there are still to come, they are named again, so that a crash does not repeat them.
-func (s *shard) offer(above string) {
+// offer tells the lease how far everything is resolved. With all, and while a key is held, it names what is resolved
+// above that as well: a held key may hold the mark for days, and a crash would repeat all that the others had since. Else
+// it names only what an earlier owner resolved and what is still to come, so that a crash does not repeat that.
+func (s *shard) offer(all bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock() // offers must reach the lease in the order of their marks
 	mark := s.mark.mark()
-	if above == "" && len(s.inheritedAbove(mark)) > 0 {
-		above = encodeStretches(s.inheritedAbove(mark))
+	resolved := s.inheritedAbove(mark)
+	if all || s.holding {
+		resolved = append(s.mark.resolvedAbove(), s.inheritedAbove(s.mark.last)...)
 	}
+	above := encodeStretches(resolved)
 	var caughtUp time.Time
-	if s.mark.unresolved == 0 {
+	if s.mark.unresolved() == 0 {
 		caughtUp = s.caughtUp
 	}
 	if mark == s.offered && above == "" {
@@ -344,8 +403,8 @@ func (s *shard) handOff() bool {
 	defer cancel()
 	err := s.lanes.quiet(ctx)
 	if err == nil {
-		s.offerAll()
-		err = s.lease.HandOff(ctx)
+		s.offer(true)
+		err = s.lease.HandOff(s.workCtx) // not what the drain left of its time: a write cut off may still take effect
 	}
 	if err == nil {
 		s.enter(quietNow)
@@ -354,37 +413,28 @@ func (s *shard) handOff() bool {
 		return true
 	}
 	if s.lease.Context().Err() == nil {
-		s.lease.KeepLease()
 		s.enter(drainLimit)
-		s.metrics.handoffs.WithLabelValues("called_off").Inc()
-		s.log.Warn("handoff called off, shard kept", zap.Error(err))
+		s.callOff(err)
 	}
 	return false
-}
-
-// offerAll offers the watermark with everything that is resolved above it.
-func (s *shard) offerAll() {
-	s.mu.Lock()
-	above := s.mark.resolvedAbove()
-	above = append(above, s.inheritedAbove(s.mark.last)...)
-	s.mu.Unlock()
-	s.offer(encodeStretches(above))
 }
 
 // finish ends a closed shard: everything resolved, then rows for the children, then SHARD_END. When the lease is lost
 // or the process has to go before that, the shard is left without an end and its next owner ends it.
 func (s *shard) finish() {
+	if !s.closed {
+		return // the KCL calls this after the last page, also when a panic or a stop has cut that short
+	}
 	s.enter(shardClosed)
 	s.log.Info("shard is closed, draining")
 	for {
-		err := s.lanes.quiet(s.workCtx)
-		if err == nil && s.unresolved() > 0 { // only held keys are left: the shard cannot end
-			<-s.readCtx.Done()
-			err = context.Cause(s.readCtx)
-		}
+		err := s.drained()
 		if err == nil {
-			s.offer("")
-			err = s.lease.Finish(s.workCtx, s.children)
+			s.offer(false)
+			if err = s.lease.Finish(s.workCtx, s.children); err != nil {
+				s.log.Warn("shard end not written, trying again", zap.Error(err))
+				_ = sleepUntil(s.workCtx, time.Now().Add(finishRetry))
+			}
 		}
 		switch {
 		case err == nil:
@@ -397,9 +447,23 @@ func (s *shard) finish() {
 			s.enter(stopAsked)
 			return
 		}
-		s.log.Warn("shard end not written, trying again", zap.Error(err))
-		_ = sleepUntil(s.workCtx, time.Now().Add(finishRetry))
 	}
+}
+
+// drained waits until all is resolved, as long as a handoff may wait: a closed shard is not handed over before its end.
+func (s *shard) drained() error {
+	ctx, cancel := context.WithTimeout(s.workCtx, handoffLimit)
+	defer cancel()
+	err := s.lanes.quiet(ctx)
+	if err == nil && s.unresolved() > 0 { // only held keys are left: the shard cannot end
+		s.offer(false)
+		_ = sleepUntil(s.readCtx, time.Now().Add(handoffLimit))
+		err = errNoRoom
+	}
+	if err != nil {
+		s.refuseHandoff(err)
+	}
+	return err
 }
 
 // drain waits, when the process stops, until everything is resolved or the budget is over.
@@ -420,7 +484,7 @@ func (s *shard) windDown(cause error) {
 	over := s.phase == handedOver || s.phase == ended || s.phase == lost
 	s.mu.Unlock()
 	if !over && s.lease.Context().Err() == nil {
-		s.offerAll()
+		s.offer(true)
 	}
 	s.giveBack()
 	s.detach()
@@ -431,10 +495,8 @@ func (s *shard) giveBack() {
 	s.mu.Lock()
 	left := 0
 	for _, e := range s.mark.waiting {
-		if !e.resolved {
-			left += e.bytes
-			e.bytes = 0
-		}
+		left += e.bytes
+		e.bytes = 0
 	}
 	p := s.current
 	s.current = nil
@@ -456,7 +518,7 @@ func (s *shard) enter(e event) {
 func (s *shard) unresolved() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.mark.unresolved
+	return s.mark.unresolved()
 }
 
 func (s *shard) noteFetch(p *page) {
@@ -468,11 +530,6 @@ func (s *shard) noteFetch(p *page) {
 	defer s.mu.Unlock()
 	s.load.add(p.at, bytes)
 	s.lastFetch, s.lastBehind = p.at, p.behind
-	if len(p.records) == 0 && p.behind == 0 {
-		s.caughtUp = p.at
-	} else {
-		s.caughtUp = p.at.Add(-p.behind)
-	}
 }
 
 func (s *shard) status(now time.Time) ShardStatus {
@@ -480,9 +537,13 @@ func (s *shard) status(now time.Time) ShardStatus {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	oldest, waiting := s.mark.oldest()
+	heard := s.lastFetch
+	if heard.IsZero() { // since the start nobody knows what is in the stream
+		heard = s.began
+	}
 	return ShardStatus{
-		Shard: s.id, Phase: s.phase.String(), Lag: lagAt(now, oldest, waiting, s.lastFetch, s.lastBehind),
-		Behind: s.lastBehind, LastFetch: s.lastFetch, Unresolved: s.mark.unresolved, HeldKeys: held, Load: s.load.rate(),
+		Shard: s.id, Phase: s.phase.String(), Lag: lagAt(now, oldest, waiting, heard, s.lastBehind),
+		Behind: s.lastBehind, LastFetch: s.lastFetch, Unresolved: s.mark.unresolved(), HeldKeys: held, Load: s.load.rate(),
 	}
 }
 
@@ -527,6 +588,3 @@ func (l *load) add(now time.Time, bytes int) {
 }
 
 func (l *load) rate() float64 { return l.perSecond }
-
-// recovered turns a panic of our own code on the KCL's goroutine into an error; the library would die of it.
-func recovered(p any) error { return fmt.Errorf("panic: %v", p) }

@@ -10,10 +10,9 @@ import (
 type watermark struct {
 	// last is the last record taken in, resolved or not.
 	last position
-	// waiting holds the records that were not resolved at once, in order. The first one is never resolved.
+	// waiting holds the records that are not resolved, in order. One that is resolved leaves it wherever it stands: the
+	// first may be held for days while all others go on.
 	waiting []*entry
-	// unresolved counts the entries in waiting that are not resolved yet.
-	unresolved int
 }
 
 // entry is a record that waits for its alerts to be accepted.
@@ -34,7 +33,6 @@ func (w *watermark) wait(at position, arrival time.Time, bytes int) *entry {
 	e := &entry{at: at, before: w.last, arrival: arrival, bytes: bytes}
 	w.last = at
 	w.waiting = append(w.waiting, e)
-	w.unresolved++
 	return e
 }
 
@@ -44,17 +42,13 @@ func (w *watermark) resolve(e *entry) {
 		return
 	}
 	e.resolved = true
-	w.unresolved--
-	n := 0
-	for n < len(w.waiting) && w.waiting[n].resolved {
-		w.waiting[n] = nil // the backing array must not keep it alive
-		n++
-	}
-	w.waiting = w.waiting[n:]
-	if len(w.waiting) == 0 {
-		w.waiting = nil
+	if i := slices.Index(w.waiting, e); i >= 0 {
+		w.waiting = slices.Delete(w.waiting, i, i+1)
 	}
 }
+
+// unresolved counts the records that wait.
+func (w *watermark) unresolved() int { return len(w.waiting) }
 
 // mark is the highest position below and at which everything is resolved; empty when there is none yet.
 func (w *watermark) mark() position {
@@ -77,9 +71,6 @@ func (w *watermark) resolvedAbove() []stretch {
 	var out []stretch
 	after := position{}
 	for _, e := range w.waiting {
-		if e.resolved {
-			continue
-		}
 		if after.sequence != "" && after != e.before {
 			out = append(out, stretch{after, e.before})
 		}

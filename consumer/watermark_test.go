@@ -61,7 +61,7 @@ func TestWatermarkAgainstReference(t *testing.T) {
 					}
 				}
 				require.Equal(t, mark, w.mark())
-				require.Equal(t, unresolved, w.unresolved)
+				require.Equal(t, unresolved, w.unresolved())
 				at, ok := w.oldest()
 				require.Equal(t, unresolved > 0, ok)
 				require.Equal(t, oldest, at)
@@ -108,4 +108,15 @@ func TestStretchesStayWithinTheRow(t *testing.T) {
 	kept := decodeStretches(text)
 	require.Equal(t, many[:len(kept)], kept)
 	require.Greater(t, len(kept), 400)
+}
+
+// TestWatermarkForgetsWhatIsResolved: a held key keeps the watermark for days, and the other keys go on.
+func TestWatermarkForgetsWhatIsResolved(t *testing.T) {
+	var w watermark
+	w.wait(position{"1", WholeRecord}, time.Time{}, 1)
+	for i := range 10_000 {
+		w.resolve(w.wait(position{fmt.Sprint(i + 2), WholeRecord}, time.Time{}, 1))
+	}
+	require.Len(t, w.waiting, 1)
+	require.Less(t, cap(w.waiting), 100)
 }

@@ -37,6 +37,8 @@ type world struct {
 	publish func(context.Context, *node, *alert.Alert) error
 	start   checkpoint.Start
 	cfg     Config
+	// reads may put something between the workers and Kinesis.
+	reads func(KinesisReader) KinesisReader
 
 	mu        sync.Mutex
 	published []delivery
@@ -69,6 +71,7 @@ func inWorld(t *testing.T, shards int, test func(*world)) {
 	synctest.Test(t, func(t *testing.T) {
 		w := &world{t: t, cloud: fakeaws.New(fakeaws.Options{}), start: checkpoint.Start{Kind: checkpoint.StartTrimHorizon}}
 		w.publish = func(context.Context, *node, *alert.Alert) error { return nil }
+		w.reads = func(k KinesisReader) KinesisReader { return k }
 		w.cloud.Kinesis.Create(testStream, shards)
 		test(w)
 		w.cloud.Faults.Clear()
@@ -117,7 +120,7 @@ func (w *world) join(name string) *node {
 	cfg := w.cfg
 	cfg.StreamName = testStream
 	n.consumer, err = New(cfg, Deps{
-		Leases: storeLeases{n.store}, Pipeline: pipeline, Kinesis: kc, Log: log, Registerer: n.registry,
+		Leases: storeLeases{n.store}, Pipeline: pipeline, Kinesis: w.reads(kc), Log: log, Registerer: n.registry,
 		Publisher: publisherFunc(func(ctx context.Context, a *alert.Alert) error {
 			if err := w.publish(ctx, n, a); err != nil {
 				return err
@@ -148,8 +151,7 @@ func (n *node) stop(w *world, budget time.Duration) error {
 	err := n.consumer.Stop(ctx)
 	_ = n.store.Stop(ctx)
 	n.cancel()
-	n.ran.Wait()
-	n.ended = true
+	n.end(w)
 	return err
 }
 
@@ -157,8 +159,15 @@ func (n *node) stop(w *world, budget time.Duration) error {
 func (n *node) crash(w *world) {
 	w.cloud.Faults.Add(fakeaws.Fault{Client: n.name, Kind: fakeaws.Partition})
 	n.cancel()
+	n.end(w)
+}
+
+// end waits until nothing of a worker is left: no goroutine, no shard, no credits.
+func (n *node) end(w *world) {
 	n.ran.Wait()
 	n.ended = true
+	require.Empty(w.t, n.consumer.Status())
+	require.Zero(w.t, n.consumer.budget.inUse(), "credits are given back")
 }
 
 // put puts numbered records with some keys and returns how many.
