@@ -1,0 +1,166 @@
+package consumer
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/kinesis"
+	"github.com/stretchr/testify/require"
+
+	"kinesis-alerter/alert"
+	"kinesis-alerter/internal/fakeaws"
+)
+
+// TestPanicOnTheLastPageIsNoEnd: the library calls Shutdown after a last page, whatever became of the page.
+func TestPanicOnTheLastPageIsNoEnd(t *testing.T) {
+	inWorld(t, 1, func(w *world) {
+		n := w.join("one")
+		w.eventually(5*time.Second, "reading", func() bool { return n.reading() == 1 })
+		parent := w.cloud.Kinesis.OpenShards(testStream)[0]
+		n.consumer.shard(parent).eval = nil // Evaluate will dereference it
+		w.put(0, 10, 2)
+		w.cloud.Kinesis.Split(testStream, parent)
+		w.put(10, 20, 2)
+		w.eventually(30*time.Second, "all of 20", func() bool { return w.distinct() == 20 })
+		w.checkOrder()
+		require.InDelta(t, 1, counter(t, n, "kinesis_alerter_consumer_panics_total", "", ""), 0)
+	})
+}
+
+// TestCrashBesideAHeldKey: the position is held, maybe for hours; a crash must not repeat what the other keys had.
+func TestCrashBesideAHeldKey(t *testing.T) {
+	inWorld(t, 1, func(w *world) {
+		w.publish = func(_ context.Context, _ *node, a *alert.Alert) error {
+			if string(a.Record.Data) == "7" {
+				return &alert.RejectedError{Reason: "invalid_parameter", Err: errors.New("no")}
+			}
+			return nil
+		}
+		one := w.join("one")
+		w.put(0, 100, 10)
+		w.eventually(5*time.Second, "nine keys of ten", func() bool { return w.distinct() == 90 })
+		time.Sleep(5 * time.Second)
+		one.crash(w)
+		w.put(100, 200, 10)
+		w.join("two")
+		w.eventually(30*time.Second, "nine keys of ten", func() bool { return w.distinct() == 180 })
+		require.Zero(t, w.repeats())
+	})
+}
+
+// TestHandoffOfAStuckShardIsCalledOff: a shard that has no room for more must answer the planner all the same.
+func TestHandoffOfAStuckShardIsCalledOff(t *testing.T) {
+	inWorld(t, 2, func(w *world) {
+		w.publish = func(ctx context.Context, n *node, _ *alert.Alert) error {
+			<-ctx.Done()
+			return context.Cause(ctx)
+		}
+		w.put(0, 4*maxUnresolved, 50)
+		one := w.join("one")
+		w.eventually(5*time.Second, "stuck", func() bool { return one.reading() == 2 })
+		time.Sleep(2 * time.Second)
+		w.join("two")
+		time.Sleep(time.Minute)
+		require.Positive(t, counter(t, one, "kinesis_alerter_handoffs_total", "result", "called_off"))
+	})
+}
+
+// TestLagBeforeTheFirstAnswer: a shard that never answers since the start is not without lag.
+func TestLagBeforeTheFirstAnswer(t *testing.T) {
+	inWorld(t, 1, func(w *world) {
+		w.cloud.Faults.Add(fakeaws.Fault{Operation: "GetRecords", Kind: fakeaws.Before, Err: &fakeaws.Error{Code: "AccessDeniedException"}})
+		n := w.join("one")
+		time.Sleep(time.Minute)
+		require.Greater(t, n.consumer.Status()[0].Lag, 50*time.Second)
+		require.Len(t, lagSeries(t, n), 1)
+	})
+}
+
+// TestGapTellsWhetherRecordsWereMissed: what was read up to a day ago may have left the stream unread.
+func TestGapTellsWhetherRecordsWereMissed(t *testing.T) {
+	for away, missed := range map[time.Duration]bool{time.Hour: false, 72 * time.Hour: true} {
+		inWorld(t, 1, func(w *world) {
+			one := w.join("one")
+			w.put(0, 10, 2)
+			w.eventually(5*time.Second, "10", func() bool { return w.distinct() == 10 })
+			time.Sleep(2 * time.Second)
+			require.NoError(t, one.stop(w, 5*time.Second))
+			w.cloud.Kinesis.RefuseTrimmed(true)
+			time.Sleep(away)
+			w.put(10, 20, 2)
+			time.Sleep(time.Second)
+			w.cloud.Kinesis.Trim(testStream, time.Now())
+			w.put(20, 30, 2)
+			two := w.join("two")
+			w.eventually(30*time.Second, "what is there", func() bool { return w.distinct() == 20 })
+			require.InDelta(t, 1, counter(t, two, "kinesis_alerter_checkpoint_gaps_total", "missed", fmt.Sprint(missed)), 0, away)
+		})
+	}
+}
+
+// panickyKinesis panics on its first answers with records.
+type panickyKinesis struct {
+	KinesisReader
+	left *atomic.Int32
+}
+
+func (k panickyKinesis) GetRecords(
+	ctx context.Context, in *kinesis.GetRecordsInput, opts ...func(*kinesis.Options),
+) (*kinesis.GetRecordsOutput, error) {
+	out, err := k.KinesisReader.GetRecords(ctx, in, opts...)
+	if err == nil && len(out.Records) > 0 && k.left.Add(-1) >= 0 {
+		panic("page")
+	}
+	return out, err
+}
+
+// TestPanicWhileReadingCostsAStartOver is defect 46, too.
+func TestPanicWhileReadingCostsAStartOver(t *testing.T) {
+	inWorld(t, 2, func(w *world) {
+		var left atomic.Int32
+		left.Store(20) // more than the pool has credits for, if each of them kept its own
+		w.cfg.Memory = mib
+		w.reads = func(k KinesisReader) KinesisReader { return panickyKinesis{k, &left} }
+		n := w.join("one")
+		w.put(0, 10, 5)
+		w.eventually(2*time.Minute, "all of 10", func() bool { return w.distinct() == 10 })
+		require.InDelta(t, 20, counter(t, n, "kinesis_alerter_consumer_panics_total", "", ""), 0)
+		w.eventually(time.Second, "credits given back", func() bool { return n.consumer.budget.inUse() <= 2*4*minCredit })
+	})
+}
+
+// TestHeldKeyStarvesNoOtherShard: what waits behind a poisoned alert keeps its credits for days.
+func TestHeldKeyStarvesNoOtherShard(t *testing.T) {
+	inWorld(t, 2, func(w *world) {
+		w.cfg.Memory = 24 * mib
+		keys := map[string]string{} // by shard
+		for i := 0; len(keys) < 2; i++ {
+			id, _ := w.cloud.Kinesis.Put(testStream, fmt.Sprint(i), []byte("0"))
+			keys[id] = fmt.Sprint(i)
+		}
+		open := w.cloud.Kinesis.OpenShards(testStream)
+		poisoned, healthy := keys[open[0]], keys[open[1]]
+		w.publish = func(_ context.Context, _ *node, a *alert.Alert) error {
+			if a.Record.PartitionKey == poisoned {
+				return &alert.RejectedError{Reason: "invalid_parameter", Err: errors.New("no")}
+			}
+			return nil
+		}
+		w.join("one")
+		large := bytes.Repeat([]byte("0"), 200<<10)
+		for range 150 {
+			w.cloud.Kinesis.Put(testStream, poisoned, large)
+		}
+		time.Sleep(time.Minute)
+		before := w.distinct()
+		for range 50 {
+			w.cloud.Kinesis.Put(testStream, healthy, large)
+		}
+		w.eventually(time.Minute, "the other shard's", func() bool { return w.distinct() == before+50 })
+	})
+}
