@@ -3,6 +3,7 @@ package consumer
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -121,9 +122,12 @@ func (r *pollingReader) fetch(ctx context.Context) (page, error) {
 	payload, size := pageSize(out.Records)
 	r.metrics.fetched(now.Sub(start), payload)
 	mine = 0 // admit's from here on
-	c, err := r.budget.admit(ctx, granted, size)
-	if err != nil {
-		return page{}, err // the records are read again by the shard's next reader
+	c, wait := r.budget.tryAdmit(granted, size)
+	if wait != nil {
+		size = cut(out, granted, size, now)
+		if c, err = r.budget.admit(ctx, granted, size); err != nil {
+			return page{}, err // the records are read again by the shard's next reader
+		}
 	}
 	r.pace.answered(start, payload)
 	r.recovered()
@@ -133,6 +137,30 @@ func (r *pollingReader) fetch(ctx context.Context) (page, error) {
 		behind: time.Duration(aws.ToInt64(out.MillisBehindLatest)) * time.Millisecond, // nil is 0: defect 29
 		end:    out.NextShardIterator == nil, children: out.ChildShards,
 	}, nil
+}
+
+// cut shortens a page to the records that its credits cover, if that is one at least, and returns its size. The rest is
+// read again. The page could wait for more credits, but the ones that are missing may be those of a shard whose alerts
+// stand still for days.
+func cut(out *kinesis.GetRecordsOutput, granted, size int, now time.Time) int {
+	kept, n := 0, 0
+	for ; n < len(out.Records); n++ {
+		_, more := pageSize(out.Records[n : n+1])
+		if kept+more > granted {
+			break
+		}
+		kept += more
+	}
+	if n == 0 || n == len(out.Records) {
+		return size
+	}
+	out.Records = slices.Clone(out.Records[:n]) // the rest must not stay in memory
+	if at := out.Records[n-1].ApproximateArrivalTimestamp; at != nil {
+		behind := max(aws.ToInt64(out.MillisBehindLatest), now.Sub(*at).Milliseconds())
+		out.MillisBehindLatest = &behind
+	}
+	out.NextShardIterator, out.ChildShards = new(string), nil // no end yet; the iterator is made anew from the last record
+	return kept
 }
 
 // call makes one GetRecords call and says when. Large answers are decoded a few at a time.

@@ -322,3 +322,34 @@ func (k *expiredKinesis) GetRecords(context.Context, *kinesis.GetRecordsInput, .
 	}
 	return nil, &types.ExpiredIteratorException{}
 }
+
+// TestReaderCutsAPageThatDoesNotFit: neither the rest of a page that is cut nor the end behind it is lost.
+func TestReaderCutsAPageThatDoesNotFit(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newReaderWorld(t)
+		w.budget = newBudget(mib)
+		elsewhere, _ := w.budget.tryTake(mib)
+		stuck, wait := w.budget.tryAdmit(elsewhere, 2*mib) // overdraws for as long as the test takes
+		require.Nil(t, wait)
+		require.True(t, stuck.overdraft)
+		large := bytes.Repeat([]byte("x"), 20<<10)
+		for i := range 100 {
+			large = fmt.Appendf(large[:20<<10], "%d", i)
+			w.cloud.Kinesis.Put("stream", "key", bytes.Clone(large))
+		}
+		w.cloud.Kinesis.Split("stream", w.shardID)
+		n := 0
+		for end := false; !end; {
+			p, err := w.read(t.Context())
+			require.NoError(t, err)
+			for _, r := range p.records {
+				require.Equal(t, fmt.Sprint(n), string(r.Data[20<<10:]))
+				n++
+			}
+			w.budget.settle(credit{bytes: p.credit.bytes}, 0)
+			end = p.end
+		}
+		require.Equal(t, 100, n)
+		require.Equal(t, stuck.bytes, w.budget.inUse())
+	})
+}

@@ -136,8 +136,15 @@ func TestPanicWhileReadingCostsAStartOver(t *testing.T) {
 
 // TestHeldKeyStarvesNoOtherShard: what waits behind a poisoned alert keeps its credits for days.
 func TestHeldKeyStarvesNoOtherShard(t *testing.T) {
+	for memory, large := range map[int][]byte{24 * mib: bytes.Repeat([]byte("0"), 200<<10), mib: bytes.Repeat([]byte("0"), 30<<10)} {
+		heldKeyStarvesNoOtherShard(t, memory, large)
+	}
+}
+
+func heldKeyStarvesNoOtherShard(t *testing.T, memory int, large []byte) {
+	t.Helper()
 	inWorld(t, 2, func(w *world) {
-		w.cfg.Memory = 24 * mib
+		w.cfg.Memory = memory
 		keys := map[string]string{} // by shard
 		for i := 0; len(keys) < 2; i++ {
 			id, _ := w.cloud.Kinesis.Put(testStream, fmt.Sprint(i), []byte("0"))
@@ -152,7 +159,6 @@ func TestHeldKeyStarvesNoOtherShard(t *testing.T) {
 			return nil
 		}
 		w.join("one")
-		large := bytes.Repeat([]byte("0"), 200<<10)
 		for range 150 {
 			w.cloud.Kinesis.Put(testStream, poisoned, large)
 		}
@@ -162,5 +168,33 @@ func TestHeldKeyStarvesNoOtherShard(t *testing.T) {
 			w.cloud.Kinesis.Put(testStream, healthy, large)
 		}
 		w.eventually(time.Minute, "the other shard's", func() bool { return w.distinct() == before+50 })
+	})
+}
+
+// TestClosedShardWithAHeldKey: it has no end, its children wait, a stop is quick all the same, and the next worker, to
+// whom the alert is good, goes on in order and repeats nothing.
+func TestClosedShardWithAHeldKey(t *testing.T) {
+	inWorld(t, 1, func(w *world) {
+		w.publish = func(_ context.Context, n *node, a *alert.Alert) error {
+			if n.name == "one" && string(a.Record.Data) == "7" {
+				return &alert.RejectedError{Reason: "invalid_parameter", Err: errors.New("no")}
+			}
+			return nil
+		}
+		w.put(0, 100, 10)
+		w.cloud.Kinesis.Split(testStream, w.cloud.Kinesis.OpenShards(testStream)[0])
+		w.put(100, 200, 10)
+		one := w.join("one")
+		w.eventually(5*time.Second, "nine keys of ten, from the parent", func() bool { return w.distinct() == 90 })
+		time.Sleep(time.Minute)
+		require.Equal(t, 90, w.distinct(), "no child before its parent's end")
+		require.Len(t, one.consumer.Status(), 1)
+		start := time.Now()
+		require.ErrorIs(t, one.stop(w, 20*time.Second), ErrNotDrained)
+		require.Less(t, time.Since(start), time.Second)
+		w.join("two")
+		w.eventually(10*time.Second, "all of 200", func() bool { return w.distinct() == 200 })
+		w.checkOrder()
+		require.Zero(t, w.repeats())
 	})
 }
