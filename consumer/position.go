@@ -83,10 +83,13 @@ func parsePosition(text string) (position, bool) {
 	return position{seq, uint32(n)}, err == nil
 }
 
-// covers says whether a position lies in one of the stretches.
+// covers says whether a position lies in one of the stretches, which are in order.
 func covers(stretches []stretch, p position) bool {
 	for _, s := range stretches {
-		if s.after.compare(p) < 0 && p.compare(s.upTo) <= 0 {
+		if p.compare(s.after) <= 0 {
+			return false
+		}
+		if p.compare(s.upTo) <= 0 {
 			return true
 		}
 	}

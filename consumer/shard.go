@@ -45,6 +45,7 @@ type shard struct {
 
 	// Used by the KCL's goroutine only.
 	startAt  position // records up to here were resolved by an earlier owner
+	passed   int      // how many of inherited reading has passed
 	closed   bool     // the last page was taken in to its end
 	children []types.ChildShard
 
@@ -161,7 +162,7 @@ func (s *shard) gap() {
 	} else {
 		s.log.Warn("the checkpoint has left the stream, but nothing was there; going on with the oldest record")
 	}
-	s.startAt = position{}
+	s.startAt, s.passed = position{}, 0
 	s.mu.Lock()
 	s.inherited = nil
 	s.mu.Unlock()
@@ -326,7 +327,10 @@ func (s *shard) resolvedBefore(at position) bool {
 		}
 		s.startAt = position{}
 	}
-	return len(s.inherited) > 0 && covers(s.inherited, at)
+	for s.passed < len(s.inherited) && s.inherited[s.passed].upTo.compare(at) < 0 {
+		s.passed++ // it stays named in offers until the watermark has passed it, too
+	}
+	return covers(s.inherited[s.passed:], at)
 }
 
 // taskResolved is called by the lanes when the alerts of a record are accepted.
