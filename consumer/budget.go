@@ -11,8 +11,8 @@ const minCredit = 64 << 10
 // budget hands out byte credits for pages, to all shards of the process from one pool. A reader takes credits before
 // it asks Kinesis for a page, so that a backlog cannot grow beyond the pool.
 //
-// No reader gets more than a quarter of what is free (but at least minCredit), so a few shards that are stuck with
-// large pages leave room for the healthy ones. A page that turns out larger than its credits waits for the difference,
+// No reader gets more than a quarter of what is free (but at least what it cannot do without), so a few shards that are
+// stuck with large pages leave room for the healthy ones. A page that turns out larger than its credits waits for the difference,
 // except that one page at a time may overdraw: without that, pages that wait for each other would wait for ever. What it
 // overdraws has to be given back before the next one may: its records may keep it for as long as SNS stands still.
 type budget struct {
@@ -25,10 +25,11 @@ type budget struct {
 
 func newBudget(total int) *budget { return &budget{total: max(total, minCredit)} }
 
-// take waits until it can grant at least min(want, minCredit) and returns what it granted, at most want.
-func (b *budget) take(ctx context.Context, want int) (int, error) {
+// take waits until it can grant at least `least` bytes, or a quarter of the pool if that is less, and returns what it
+// granted, at most want.
+func (b *budget) take(ctx context.Context, want, least int) (int, error) {
 	for {
-		granted, wait := b.tryTake(want)
+		granted, wait := b.tryTake(want, least)
 		if granted > 0 {
 			return granted, nil
 		}
@@ -40,11 +41,11 @@ func (b *budget) take(ctx context.Context, want int) (int, error) {
 	}
 }
 
-func (b *budget) tryTake(want int) (int, <-chan struct{}) {
+func (b *budget) tryTake(want, least int) (int, <-chan struct{}) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	free := b.total - b.used
-	granted := min(want, max(free/4, minCredit))
+	granted := min(want, max(free/4, min(least, b.total/4), minCredit))
 	if granted <= free {
 		b.used += granted
 		return granted, nil
@@ -54,26 +55,29 @@ func (b *budget) tryTake(want int) (int, <-chan struct{}) {
 
 // admit turns the credits of a page into its real size: it gives back what was too much and waits for what is missing.
 // After an error nothing is held for the page.
-func (b *budget) admit(ctx context.Context, granted, size int) (credit, error) {
+func (b *budget) admit(ctx context.Context, c credit, size int) (credit, error) {
 	for {
-		c, wait := b.tryAdmit(granted, size)
+		sized, wait := b.tryAdmit(c, size)
 		if wait == nil {
-			return c, nil
+			return sized, nil
 		}
 		select {
 		case <-wait:
 		case <-ctx.Done():
-			b.give(granted)
+			b.settle(c, 0)
 			return credit{}, context.Cause(ctx)
 		}
 	}
 }
 
-func (b *budget) tryAdmit(granted, size int) (credit, <-chan struct{}) {
+// tryAdmit is admit without the waiting: with a channel to wait for, nothing has changed.
+func (b *budget) tryAdmit(c credit, size int) (credit, <-chan struct{}) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	missing := size - granted
+	missing := size - c.bytes
 	switch {
+	case c.overdraft: // admitted before, whatever its size
+		return c, nil
 	case missing <= b.total-b.used:
 		b.used += missing
 		if missing < 0 {
@@ -82,7 +86,7 @@ func (b *budget) tryAdmit(granted, size int) (credit, <-chan struct{}) {
 		return credit{bytes: size}, nil
 	case !b.overdrawn && b.used <= b.total:
 		b.overdrawn = true
-		return credit{bytes: granted, overdraft: true}, nil
+		return credit{bytes: c.bytes, overdraft: true}, nil
 	default:
 		return credit{}, b.waitLocked()
 	}

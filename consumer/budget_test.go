@@ -13,11 +13,11 @@ const mib = 1 << 20
 
 func TestBudgetLeavesRoomForOthers(t *testing.T) {
 	b := newBudget(64 * mib)
-	n, err := b.take(t.Context(), 10*mib)
+	n, err := b.take(t.Context(), 10*mib, minCredit)
 	require.NoError(t, err)
 	require.Equal(t, 10*mib, n)
 	for range 20 { // greedy shards that never give back
-		n, err = b.take(t.Context(), 10*mib)
+		n, err = b.take(t.Context(), 10*mib, minCredit)
 		require.NoError(t, err)
 	}
 	require.GreaterOrEqual(t, n, minCredit, "a healthy shard still gets a small page")
@@ -27,18 +27,18 @@ func TestBudgetLeavesRoomForOthers(t *testing.T) {
 func TestBudgetPageThatDoesNotFitWaits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBudget(4 * mib)
-		first, err := b.take(t.Context(), mib)
+		first, err := b.take(t.Context(), mib, minCredit)
 		require.NoError(t, err)
-		big, err := b.admit(t.Context(), first, 10*mib) // larger than the whole budget: admitted, it is the only one
+		big, err := b.admit(t.Context(), credit{bytes: first}, 10*mib) // larger than the whole budget: admitted, it is the only one
 		require.NoError(t, err)
 
 		admitted := make(chan credit)
 		go func() {
-			n, err := b.take(t.Context(), mib)
+			n, err := b.take(t.Context(), mib, minCredit)
 			if err != nil {
 				return
 			}
-			c, err := b.admit(t.Context(), n, 10*mib)
+			c, err := b.admit(t.Context(), credit{bytes: n}, 10*mib)
 			if err == nil {
 				admitted <- c
 			}
@@ -58,11 +58,11 @@ func TestBudgetPageThatDoesNotFitWaits(t *testing.T) {
 func TestBudgetWaitEndsWithTheContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBudget(minCredit)
-		held, err := b.take(t.Context(), minCredit)
+		held, err := b.take(t.Context(), minCredit, minCredit)
 		require.NoError(t, err)
 		ctx, cancel := context.WithCancelCause(t.Context())
 		cancel(ErrStopping)
-		_, err = b.take(ctx, mib)
+		_, err = b.take(ctx, mib, minCredit)
 		require.ErrorIs(t, err, ErrStopping)
 		b.give(held)
 		require.Zero(t, b.inUse())
@@ -76,11 +76,11 @@ func TestBudgetIsKept(t *testing.T) {
 		var held []credit
 		t.Repeat(map[string]func(*rapid.T){
 			"page": func(t *rapid.T) {
-				granted, _ := b.tryTake(rapid.IntRange(1, 10*mib).Draw(t, "want"))
+				granted, _ := b.tryTake(rapid.IntRange(1, 10*mib).Draw(t, "want"), rapid.IntRange(1, 10*mib).Draw(t, "least"))
 				if granted == 0 {
 					t.Skip("full")
 				}
-				c, wait := b.tryAdmit(granted, rapid.IntRange(0, 10*mib).Draw(t, "size"))
+				c, wait := b.tryAdmit(credit{bytes: granted}, rapid.IntRange(0, 10*mib).Draw(t, "size"))
 				if wait != nil {
 					b.give(granted)
 					return
@@ -108,14 +108,14 @@ func TestBudgetIsKept(t *testing.T) {
 
 func TestBudgetOverdraftIsPaidBeforeTheNext(t *testing.T) {
 	b := newBudget(4 * mib)
-	first, _ := b.tryTake(minCredit)
-	second, _ := b.tryTake(minCredit)
-	c, wait := b.tryAdmit(first, 10*mib)
+	first, _ := b.tryTake(minCredit, minCredit)
+	second, _ := b.tryTake(minCredit, minCredit)
+	c, wait := b.tryAdmit(credit{bytes: first}, 10*mib)
 	require.Nil(t, wait)
 	b.settle(c, 10*mib) // its records wait for SNS
-	_, wait = b.tryAdmit(second, 10*mib)
+	_, wait = b.tryAdmit(credit{bytes: second}, 10*mib)
 	require.NotNil(t, wait, "a second page beyond the pool")
 	b.give(10 * mib)
-	_, wait = b.tryAdmit(second, 10*mib)
+	_, wait = b.tryAdmit(credit{bytes: second}, 10*mib)
 	require.Nil(t, wait)
 }

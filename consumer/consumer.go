@@ -169,7 +169,7 @@ func (c *Consumer) begin(id string) error {
 	s.reader = &pollingReader{
 		shardID: id, stream: c.stream(), client: c.kinesis, budget: c.budget, decoding: c.decoding,
 		metrics: c.metrics, log: log, pace: newPacer(c.cfg.PollInterval), from: from,
-		want: 4 * minCredit, perItem: 1 << 10, onGap: s.gap,
+		want: 4 * minCredit, least: minCredit, perItem: 1 << 10, onGap: s.gap,
 	}
 	where := zap.Skip()
 	switch {

@@ -21,7 +21,9 @@ type metrics struct {
 }
 
 // readFailureReasons is the closed set of the label reason.
-func readFailureReasons() []string { return []string{"throttled", "expired_iterator", "error"} }
+func readFailureReasons() []string {
+	return []string{"throttled", "expired_iterator", "too_large", "error"}
+}
 
 func newMetrics(reg prometheus.Registerer) *metrics {
 	f := promauto.With(reg)

@@ -47,7 +47,7 @@ const (
 	maxPageBytes   = 10 << 20
 	// recordOverhead is what a record costs in memory beside its payload and key.
 	recordOverhead = 200
-	// largePage is the size from which an answer is decoded under the limit of newDecoding.
+	// largePage is the size from which an answer is decoded under the limit of decodeAtOnce.
 	largePage = 1 << 20
 	// iteratorTimeout and pageTimeout bound one call. 10 MiB travel as 14 MB of JSON.
 	iteratorTimeout = 5 * time.Second
@@ -72,6 +72,7 @@ type pollingReader struct {
 	from     types.StartingPosition
 	iterator string
 	want     int  // bytes of the next page
+	least    int  // bytes without which there is no point in asking
 	perItem  int  // bytes of a record, as seen lately
 	refused  int  // how often in a row Kinesis did not know the position
 	expired  bool // the iterator before this one had expired too
@@ -108,24 +109,25 @@ func (r *pollingReader) read(ctx context.Context) (page, error) {
 
 // fetch takes credits, makes one GetRecords call and notes where to go on.
 func (r *pollingReader) fetch(ctx context.Context) (page, error) {
-	granted, err := r.budget.take(ctx, r.want)
+	granted, err := r.budget.take(ctx, r.want, r.least)
 	if err != nil {
 		return page{}, err
 	}
-	mine := granted
-	defer func() { r.budget.give(mine) }() // also when the call panics
-	out, start, err := r.call(ctx, granted)
+	gate := &answerGate{budget: r.budget, decoding: r.decoding, credit: credit{bytes: granted}}
+	defer func() { r.budget.settle(gate.credit, 0) }() // also when the call panics
+	out, start, err := r.call(ctx, gate)
 	if err != nil {
 		return page{}, err
 	}
+	admitted := gate.credit
 	now := time.Now() // before the wait for credits: the answer knows nothing of what comes in meanwhile
 	payload, size := pageSize(out.Records)
 	r.metrics.fetched(now.Sub(start), payload)
-	mine = 0 // admit's from here on
-	c, wait := r.budget.tryAdmit(granted, size)
+	gate.credit = credit{} // admit's from here on
+	c, wait := r.budget.tryAdmit(admitted, size)
 	if wait != nil {
-		size = cut(out, granted, size, now)
-		if c, err = r.budget.admit(ctx, granted, size); err != nil {
+		size = cut(out, admitted.bytes, size, now)
+		if c, err = r.budget.admit(ctx, admitted, size); err != nil {
 			return page{}, err // the records are read again by the shard's next reader
 		}
 	}
@@ -163,24 +165,23 @@ func cut(out *kinesis.GetRecordsOutput, granted, size int, now time.Time) int {
 	return kept
 }
 
-// call makes one GetRecords call and says when. Large answers are decoded a few at a time.
-func (r *pollingReader) call(ctx context.Context, granted int) (out *kinesis.GetRecordsOutput, start time.Time, err error) {
-	if granted >= largePage {
-		select {
-		case r.decoding <- struct{}{}:
-			defer func() { <-r.decoding }()
-		case <-ctx.Done():
-			return nil, start, context.Cause(ctx)
-		}
-	}
+// call makes one GetRecords call and says when.
+func (r *pollingReader) call(ctx context.Context, gate *answerGate) (out *kinesis.GetRecordsOutput, start time.Time, err error) {
+	defer gate.leave()
+	limit := min(maxPageRecords, max(1, gate.credit.bytes/r.perItem))
 	start = time.Now()
 	ctx, cancel := context.WithTimeout(ctx, pageTimeout)
 	defer cancel()
 	out, err = r.client.GetRecords(ctx, &kinesis.GetRecordsInput{
-		ShardIterator: &r.iterator,
-		StreamARN:     r.stream.arn,
-		Limit:         aws.Int32(int32(min(maxPageRecords, max(1, granted/r.perItem)))),
-	})
+		ShardIterator: &r.iterator, StreamARN: r.stream.arn, Limit: aws.Int32(int32(limit)),
+	}, gate.install)
+	if large, ok := errors.AsType[*pageTooLargeError](err); ok {
+		// Next time with fewer records, and not before there are credits for as much.
+		r.perItem = max(4*r.perItem, large.size/limit)
+		r.least = large.size
+		r.want = max(r.want, large.size)
+		r.pace.answered(start, large.size) // unread or not, Kinesis has counted it
+	}
 	return out, start, err
 }
 
@@ -195,7 +196,7 @@ func (r *pollingReader) advance(out *kinesis.GetRecordsOutput, size, granted int
 		Type:           types.ShardIteratorTypeAfterSequenceNumber,
 		SequenceNumber: out.Records[n-1].SequenceNumber,
 	}
-	r.perItem = max(1, size/n)
+	r.perItem, r.least = max(1, size/n), minCredit
 	switch full := n >= maxPageRecords || size >= granted/2; {
 	case full && aws.ToInt64(out.MillisBehindLatest) > 0:
 		r.want = min(maxPageBytes+maxPageRecords*recordOverhead, 2*max(r.want, size))
@@ -239,6 +240,10 @@ func (r *pollingReader) renewIterator(ctx context.Context) error {
 // failed sorts an error: what to do with the iterator, how long to wait, and what to tell.
 func (r *pollingReader) failed(err error) {
 	now := time.Now()
+	if _, large := errors.AsType[*pageTooLargeError](err); large {
+		r.metrics.readFailures.WithLabelValues("too_large").Inc()
+		return
+	}
 	var expired *types.ExpiredIteratorException
 	var throughput *types.ProvisionedThroughputExceededException
 	var limit *types.LimitExceededException

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -45,7 +47,7 @@ func newReaderWorld(t *testing.T) *readerWorld {
 		client: kinesisClient(cloud, "reader"), budget: newBudget(64 * mib), decoding: make(chan struct{}, decodeAtOnce),
 		metrics: newMetrics(prometheus.NewPedanticRegistry()), log: zaptest.NewLogger(t),
 		pace: newPacer(DefaultPollInterval), from: types.StartingPosition{Type: types.ShardIteratorTypeTrimHorizon},
-		want: 4 * minCredit, perItem: 1 << 10, onGap: func() { w.gaps++ },
+		want: 4 * minCredit, least: minCredit, perItem: 1 << 10, onGap: func() { w.gaps++ },
 	}
 	return w
 }
@@ -328,8 +330,8 @@ func TestReaderCutsAPageThatDoesNotFit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newReaderWorld(t)
 		w.budget = newBudget(mib)
-		elsewhere, _ := w.budget.tryTake(mib)
-		stuck, wait := w.budget.tryAdmit(elsewhere, 2*mib) // overdraws for as long as the test takes
+		elsewhere, _ := w.budget.tryTake(mib, mib)
+		stuck, wait := w.budget.tryAdmit(credit{bytes: elsewhere}, 2*mib) // overdraws for as long as the test takes
 		require.Nil(t, wait)
 		require.True(t, stuck.overdraft)
 		large := bytes.Repeat([]byte("x"), 20<<10)
@@ -351,5 +353,47 @@ func TestReaderCutsAPageThatDoesNotFit(t *testing.T) {
 		}
 		require.Equal(t, 100, n)
 		require.Equal(t, stuck.bytes, w.budget.inUse())
+	})
+}
+
+// TestManyReadersMeetLargePages: Limit bounds records and not bytes, so all shards of a process may meet 10 MB pages
+// with credits for small ones. What is decoded stays within the pool and one page, and all of it is read in the end.
+func TestManyReadersMeetLargePages(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const shards, perShard = 32, 8
+		cloud := fakeaws.New(fakeaws.Options{})
+		cloud.Kinesis.Create("stream", shards)
+		large := bytes.Repeat([]byte("x"), 1<<20-100)
+		for i := range 40 * shards {
+			cloud.Kinesis.Put("stream", fmt.Sprint(i), large)
+		}
+		pool, decoding := newBudget(16*mib), make(chan struct{}, decodeAtOnce)
+		m := newMetrics(prometheus.NewPedanticRegistry())
+		var most atomic.Int64
+		var wg sync.WaitGroup
+		for _, id := range cloud.Kinesis.OpenShards("stream") {
+			r := &pollingReader{
+				shardID: id, stream: streamName{name: aws.String("stream")}, client: kinesisClient(cloud, id),
+				budget: pool, decoding: decoding, metrics: m, log: zaptest.NewLogger(t), pace: newPacer(DefaultPollInterval),
+				from: types.StartingPosition{Type: types.ShardIteratorTypeTrimHorizon},
+				want: 4 * minCredit, least: minCredit, perItem: 1 << 10,
+			}
+			wg.Go(func() {
+				for n := 0; n < perShard; {
+					p, err := r.read(t.Context())
+					if err != nil {
+						return
+					}
+					n += len(p.records)
+					most.Store(max(most.Load(), int64(pool.inUse())))
+					time.Sleep(50 * time.Millisecond)
+					pool.settle(p.credit, 0)
+				}
+			})
+		}
+		wg.Wait()
+		require.LessOrEqual(t, most.Load(), int64(16*mib))
+		require.Zero(t, pool.inUse())
+		require.Empty(t, decoding)
 	})
 }

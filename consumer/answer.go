@@ -1,0 +1,79 @@
+package consumer
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/aws/aws-sdk-go-v2/service/kinesis"
+	"github.com/aws/smithy-go/middleware"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
+)
+
+// answerGate looks at the answer to one GetRecords call after its header and before its body is read. Limit bounds the
+// number of records and not their size, so a page can be far larger than what its credits were taken for: 64 shards that
+// meet 10 MB pages at the same moment would decode 640 MB before anyone had counted them.
+//
+// A page gets the missing credits if they are there, and is let go unread if they are not. Large ones are decoded a few
+// at a time.
+type answerGate struct {
+	budget   *budget
+	decoding chan struct{}
+	credit   credit
+	inside   bool
+}
+
+// pageTooLargeError says that a page was not read because the budget has no room for it now.
+type pageTooLargeError struct{ size int }
+
+func (e *pageTooLargeError) Error() string {
+	return fmt.Sprintf("no credits for a page of %d bytes now", e.size)
+}
+
+// install puts the gate right behind the HTTP call.
+func (g *answerGate) install(o *kinesis.Options) {
+	gate := middleware.DeserializeMiddlewareFunc("AdmitPage", func(
+		ctx context.Context, in middleware.DeserializeInput, next middleware.DeserializeHandler,
+	) (middleware.DeserializeOutput, middleware.Metadata, error) {
+		out, meta, err := next.HandleDeserialize(ctx, in)
+		if res, ok := out.RawResponse.(*smithyhttp.Response); ok && err == nil {
+			if err = g.enter(ctx, res.ContentLength); err != nil {
+				_ = res.Body.Close()
+			}
+		}
+		return out, meta, err
+	})
+	o.APIOptions = append(o.APIOptions, func(s *middleware.Stack) error {
+		return s.Deserialize.Add(gate, middleware.After)
+	})
+}
+
+// enter admits a body of n bytes of JSON, which holds the payload in base64. Without a length (n < 0) the page is taken
+// for as large as foreseen, and counted when it is decoded.
+func (g *answerGate) enter(ctx context.Context, n int64) error {
+	size := max(int(n/4*3), g.credit.bytes)
+	if size > g.credit.bytes {
+		c, wait := g.budget.tryAdmit(g.credit, size)
+		if wait != nil {
+			return &pageTooLargeError{size}
+		}
+		g.credit = c
+	}
+	if size < largePage {
+		return nil
+	}
+	select {
+	case g.decoding <- struct{}{}:
+		g.inside = true
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// leave makes room for the next large page.
+func (g *answerGate) leave() {
+	if g.inside {
+		<-g.decoding
+		g.inside = false
+	}
+}
