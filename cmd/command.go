@@ -221,6 +221,9 @@ func runCommand(p *program, fs *flag.FlagSet) func(context.Context, []string) er
 		}
 		if limit := memoryLimit(os.DirFS("/"), p.env); limit > 0 {
 			debug.SetMemoryLimit(limit)
+			if value, set := p.env("GOGC"); !set || value == "" {
+				debug.SetGCPercent(boundedGCPercent)
+			}
 		}
 		hostname, _ := os.Hostname()
 		o.Host = cmp.Or(hostname, "worker")

@@ -2,7 +2,10 @@ package consumer
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io"
+	"net/http"
 
 	"github.com/aws/aws-sdk-go-v2/service/kinesis"
 	"github.com/aws/smithy-go/middleware"
@@ -36,8 +39,11 @@ func (g *answerGate) install(o *kinesis.Options) {
 	) (middleware.DeserializeOutput, middleware.Metadata, error) {
 		out, meta, err := next.HandleDeserialize(ctx, in)
 		if res, ok := out.RawResponse.(*smithyhttp.Response); ok && err == nil {
-			if err = g.enter(ctx, res.ContentLength); err != nil {
+			if res.ContentLength < 0 {
+				res.Body = &meteredBody{ReadCloser: res.Body, ctx: ctx, gate: g}
+			} else if err = g.enter(ctx, res.ContentLength); err != nil {
 				_ = res.Body.Close()
+				res.Body = http.NoBody // the SDK drains what an error leaves
 			}
 		}
 		return out, meta, err
@@ -47,8 +53,7 @@ func (g *answerGate) install(o *kinesis.Options) {
 	})
 }
 
-// enter admits a body of n bytes of JSON, which holds the payload in base64. Without a length (n < 0) the page is taken
-// for as large as foreseen, and counted when it is decoded.
+// enter admits a body of n bytes of JSON, which holds the payload in base64.
 func (g *answerGate) enter(ctx context.Context, n int64) error {
 	size := max(int(n/4*3), g.credit.bytes)
 	if size > g.credit.bytes {
@@ -58,7 +63,7 @@ func (g *answerGate) enter(ctx context.Context, n int64) error {
 		}
 		g.credit = c
 	}
-	if size < largePage {
+	if size < largePage || g.inside {
 		return nil
 	}
 	select {
@@ -76,4 +81,32 @@ func (g *answerGate) leave() {
 		<-g.decoding
 		g.inside = false
 	}
+}
+
+// meteredBody is a body whose length was not announced. It is admitted piece by piece as it is read.
+type meteredBody struct {
+	io.ReadCloser
+	ctx      context.Context //nolint:containedctx // of the call that the body belongs to; io.Reader has no place for it
+	gate     *answerGate
+	read     int64
+	admitted int64
+}
+
+// meterStep is how many bytes of a body are admitted at a time.
+const meterStep = 256 << 10
+
+// Read implements io.Reader. A body for which there are no credits is taken to be twice as long as what came of it.
+func (b *meteredBody) Read(p []byte) (int, error) {
+	if b.read >= b.admitted {
+		if err := b.gate.enter(b.ctx, b.admitted+meterStep); err != nil {
+			if large, ok := errors.AsType[*pageTooLargeError](err); ok {
+				large.size *= 2
+			}
+			return 0, err
+		}
+		b.admitted += meterStep
+	}
+	n, err := b.ReadCloser.Read(p[:min(int64(len(p)), b.admitted-b.read)])
+	b.read += int64(n)
+	return n, err
 }

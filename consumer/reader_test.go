@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"io"
+	"net/http"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -359,6 +361,65 @@ func TestReaderCutsAPageThatDoesNotFit(t *testing.T) {
 // TestManyReadersMeetLargePages: Limit bounds records and not bytes, so all shards of a process may meet 10 MB pages
 // with credits for small ones. What is decoded stays within the pool and one page, and all of it is read in the end.
 func TestManyReadersMeetLargePages(t *testing.T) {
+	for name, announced := range map[string]bool{"with Content-Length": true, "in chunks": false} {
+		t.Run(name, func(t *testing.T) { manyReaders(t, announced) })
+	}
+}
+
+// slowClient has answers come slowly, counts what of them is in memory, and can hide their length as HTTP's chunked
+// encoding does.
+type slowClient struct {
+	next      aws.HTTPClient
+	announced bool
+	inMemory  *peak
+}
+
+// peak is a sum and the highest that it was.
+type peak struct {
+	mu        sync.Mutex
+	sum, most int
+}
+
+func (p *peak) add(n int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.sum += n
+	p.most = max(p.most, p.sum)
+}
+
+func (c slowClient) Do(r *http.Request) (*http.Response, error) {
+	res, err := c.next.Do(r)
+	if err == nil {
+		if !c.announced {
+			res.ContentLength = -1
+		}
+		res.Body = &slowBody{ReadCloser: res.Body, inMemory: c.inMemory}
+	}
+	return res, err
+}
+
+type slowBody struct {
+	io.ReadCloser
+	inMemory *peak
+	mine     int
+}
+
+func (b *slowBody) Read(p []byte) (int, error) {
+	time.Sleep(5 * time.Millisecond)
+	n, err := b.ReadCloser.Read(p[:min(len(p), 64<<10)])
+	b.mine += n
+	b.inMemory.add(n)
+	return n, err
+}
+
+func (b *slowBody) Close() error {
+	b.inMemory.add(-b.mine)
+	b.mine = 0
+	return b.ReadCloser.Close()
+}
+
+func manyReaders(t *testing.T, announced bool) {
+	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		const shards, perShard = 32, 8
 		cloud := fakeaws.New(fakeaws.Options{})
@@ -370,10 +431,14 @@ func TestManyReadersMeetLargePages(t *testing.T) {
 		pool, decoding := newBudget(16*mib), make(chan struct{}, decodeAtOnce)
 		m := newMetrics(prometheus.NewPedanticRegistry())
 		var most atomic.Int64
+		var inMemory peak
 		var wg sync.WaitGroup
 		for _, id := range cloud.Kinesis.OpenShards("stream") {
+			o := kinesisClient(cloud, id).Options()
+			o.HTTPClient = slowClient{o.HTTPClient, announced, &inMemory}
+			client := kinesis.New(o)
 			r := &pollingReader{
-				shardID: id, stream: streamName{name: aws.String("stream")}, client: kinesisClient(cloud, id),
+				shardID: id, stream: streamName{name: aws.String("stream")}, client: client,
 				budget: pool, decoding: decoding, metrics: m, log: zaptest.NewLogger(t), pace: newPacer(DefaultPollInterval),
 				from: types.StartingPosition{Type: types.ShardIteratorTypeTrimHorizon},
 				want: 4 * minCredit, least: minCredit, perItem: 1 << 10,
@@ -395,5 +460,6 @@ func TestManyReadersMeetLargePages(t *testing.T) {
 		require.LessOrEqual(t, most.Load(), int64(16*mib))
 		require.Zero(t, pool.inUse())
 		require.Empty(t, decoding)
+		require.LessOrEqual(t, inMemory.most, 2*16*mib*4/3, "base64, with as much again for small pages under way")
 	})
 }

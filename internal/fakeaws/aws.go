@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/url"
 	"regexp"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -165,6 +166,7 @@ func (a *AWS) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		panic(http.ErrAbortHandler) // a lost connection: the client sees no answer at all
 	}
 	maps.Copy(w.Header(), header)
+	w.Header().Set("Content-Length", strconv.Itoa(len(payload))) // as AWS does; net/http would send large ones in chunks
 	w.WriteHeader(status)
 	_, _ = w.Write(payload) //nolint:gosec // G705: JSON and XML for SDK clients, never a page
 }
