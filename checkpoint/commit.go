@@ -15,6 +15,9 @@ const (
 	idleEvery = 5 * time.Minute
 	// idleSpace is the least time between two writes of this worker that carry nothing but a caught-up time.
 	idleSpace = 2 * time.Second
+	// commitBudget is how many commits a second one worker makes at most. With more busy shards than that, each of them is
+	// written less often, the one that has waited longest first, so that a large fleet cannot run a table hot.
+	commitBudget = 100
 )
 
 // commits writes the offers of all leases, each at most once per checkpoint interval.
@@ -63,11 +66,27 @@ func (s *Store) due() []*Lease {
 		s.idled = now
 		out = append(out, idle)
 	}
+	slices.SortFunc(out, func(a, b *Lease) int { return cmp.Or(a.written.Compare(b.written), cmp.Compare(a.shard, b.shard)) })
+	out = out[:min(len(out), s.commitCredit.spend(now, len(out)))]
 	for _, l := range out {
 		l.written = now
 	}
-	slices.SortFunc(out, func(a, b *Lease) int { return cmp.Compare(a.shard, b.shard) })
 	return out
+}
+
+// credit is a budget of commitBudget writes a second, of which no more than one second's worth is saved up.
+type credit struct {
+	left float64
+	at   time.Time
+}
+
+// spend answers how many of n writes may be made at now, and takes them out.
+func (c *credit) spend(now time.Time, n int) int {
+	c.left = min(commitBudget, c.left+now.Sub(c.at).Seconds()*commitBudget)
+	c.at = now
+	n = min(n, int(c.left))
+	c.left -= float64(n)
+	return n
 }
 
 // acknowledge notes what is stored now.

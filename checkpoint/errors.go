@@ -18,6 +18,8 @@ var (
 	ErrLeaseHandedOff = errors.New("lease handed off")
 	// ErrLeaseReleased: RemoveLeaseOwner or Stop gave the lease back.
 	ErrLeaseReleased = errors.New("lease released")
+	// ErrShardGone: the stream no longer lists the shard.
+	ErrShardGone = errors.New("shard is no longer in the stream")
 	// ErrShardEnded: Finish wrote SHARD_END.
 	ErrShardEnded = errors.New("shard ended")
 )

@@ -116,6 +116,7 @@ func (s *Store) keepListing(ctx context.Context) error {
 				continue
 			}
 			said = ""
+			s.endAbsent()
 			s.collect(ctx)
 			if !sleep(ctx, listSpace) {
 				return nil
@@ -131,6 +132,22 @@ func (s *Store) keepListing(ctx context.Context) error {
 			return nil
 		}
 		t.Stop()
+	}
+}
+
+// endAbsent ends the leases of shards that the stream has lost, after as many listings as it takes for a row to go: what
+// was left unread or unresolved in them is past the retention, and their consumers would ask for it for ever.
+func (s *Store) endAbsent() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for id, l := range s.leases {
+		info := s.lineage.shards[id]
+		if info == nil || info.absent < absentListings || l.ctx.Err() != nil {
+			continue
+		}
+		s.m.gaps.WithLabelValues("true").Inc()
+		s.log.Error("the stream has lost a shard before it was read to its end, what was left in it is lost", zap.String("shard", id), zap.String("checkpoint", l.offer.position.Sequence))
+		l.cancel(ErrShardGone) // its consumer ends and RemoveLeaseOwner releases the row, which is then collected
 	}
 }
 

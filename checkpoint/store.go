@@ -32,29 +32,30 @@ type Store struct {
 	stopC                                     chan struct{} // closed by Stop
 	stopOnce                                  sync.Once
 
-	mu       sync.Mutex // never held across I/O
-	running  chan struct{}
-	app      *application
-	duration time.Duration // as the table says
-	me       *incarnation  // nil while not joined
-	retired  map[string]bool
-	leases   map[string]*Lease
-	rows     map[string]*row
-	peers    map[string]*peer
-	orphans  map[string]bool // owners that have no worker row, confirmed
-	lineage  *lineage
-	memory   map[string]*row      // of shards that this process held
-	cool     map[string]time.Time // shards that this process does not take before
-	fleet    int64
-	scanned  time.Time
-	listed   time.Time // the last listing in which absence counted
-	idled    time.Time // the last write that was for a caught-up time alone
-	leaving  bool
-	ready    bool
-	saw      bool // the table was there once
-	doubt    bool // table or #application row may be gone
-	lastLoop time.Time
-	changed  chan struct{} // closed and replaced with every change that Grants or a waiter may care for
+	mu           sync.Mutex // never held across I/O
+	running      chan struct{}
+	app          *application
+	duration     time.Duration // as the table says
+	me           *incarnation  // nil while not joined
+	retired      map[string]bool
+	leases       map[string]*Lease
+	rows         map[string]*row
+	peers        map[string]*peer
+	orphans      map[string]bool // owners that have no worker row, confirmed
+	lineage      *lineage
+	memory       map[string]*row      // of shards that this process held
+	cool         map[string]time.Time // shards that this process does not take before
+	fleet        int64
+	scanned      time.Time
+	listed       time.Time // the last listing in which absence counted
+	idled        time.Time // the last write that was for a caught-up time alone
+	commitCredit credit
+	leaving      bool
+	ready        bool
+	saw          bool // the table was there once
+	doubt        bool // table or #application row may be gone
+	lastLoop     time.Time
+	changed      chan struct{} // closed and replaced with every change that Grants or a waiter may care for
 }
 
 // New makes a Store. It does no I/O.

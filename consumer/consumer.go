@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
@@ -53,7 +52,6 @@ type Consumer struct {
 	stopOnce sync.Once
 	stopErr  error
 	done     chan struct{}
-	lastTurn atomic.Int64 // unix nanoseconds of the KCL's last ListShards
 
 	mu     sync.Mutex
 	shards map[string]*shard
@@ -215,8 +213,6 @@ func (c *Consumer) shard(id string) *shard {
 	defer c.mu.Unlock()
 	return c.shards[id]
 }
-
-func (c *Consumer) turned() { c.lastTurn.Store(time.Now().UnixNano()) }
 
 // ShardStatus is what a shard looks like from outside.
 type ShardStatus struct {

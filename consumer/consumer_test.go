@@ -424,3 +424,29 @@ func TestHandoffWhoseAnswerIsLost(t *testing.T) {
 		w.checkOrder()
 	})
 }
+
+// TestShardThatTheStreamLost: a closed shard that a held key keeps from its end until its retention is over is given
+// up, aloud, and its children are read.
+func TestShardThatTheStreamLost(t *testing.T) {
+	inWorld(t, 1, func(w *world) {
+		w.publish = func(_ context.Context, _ *node, a *alert.Alert) error {
+			if string(a.Record.Data) == "0" {
+				return &alert.RejectedError{Reason: "invalid_parameter", Err: errors.New("no")}
+			}
+			return nil
+		}
+		n := w.join("one")
+		w.put(0, 5, 5)
+		w.eventually(5*time.Second, "all but one", func() bool { return w.distinct() == 4 })
+		w.cloud.Kinesis.Split(testStream, w.cloud.Kinesis.OpenShards(testStream)[0])
+		time.Sleep(time.Second)
+		closed := time.Now()
+		w.put(5, 10, 5)
+		time.Sleep(10 * time.Second)
+		require.Equal(t, 4, w.distinct(), "children wait")
+		w.cloud.Kinesis.Trim(testStream, closed)
+		w.eventually(5*time.Minute, "the children", func() bool { return w.distinct() == 9 })
+		w.eventually(5*time.Minute, "the parent given up", func() bool { return len(n.consumer.Status()) == 2 })
+		require.InDelta(t, 1, counter(t, n, "kinesis_alerter_checkpoint_gaps_total", "missed", "true"), 0)
+	})
+}

@@ -58,7 +58,6 @@ func (c *Consumer) listShards() *kinesis.ListShardsOutput {
 			SequenceNumberRange: &types.SequenceNumberRange{StartingSequenceNumber: aws.String("0")},
 		})
 	}
-	c.turned()
 	return out
 }
 
