@@ -100,6 +100,15 @@ func (s *simulation) step(p *process, l *Lease) {
 	}
 }
 
+// rest is a consumer's pause: it waits for the answer of a handoff, and the target may act before the answer is there.
+func (s *simulation) rest(l *Lease) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.acting[l.Shard()].l == l {
+		delete(s.acting, l.Shard())
+	}
+}
+
 // split closes a shard.
 func (s *simulation) split(id string) {
 	low, high := s.aws.Kinesis.Split(testStream, id)
@@ -120,7 +129,7 @@ func simulate(t *rapid.T) {
 		world:   &world{tester: t, aws: fakeaws.New(fakeaws.Options{}), log: zap.NewNop()},
 		offered: map[string]int{}, acting: map[string]acting{}, children: map[string][]types.ChildShard{}, parents: map[string][]string{},
 	}
-	s.work = s.step
+	s.work, s.world.rest = s.step, s.rest
 	s.aws.History.CountOnly()
 	s.aws.DynamoDB.Watch(s.written)
 	s.aws.Kinesis.Create(testStream, rapid.IntRange(1, 4).Draw(t, "shards"))

@@ -35,6 +35,7 @@ type world struct {
 	log *zap.Logger
 	// work, if set, is what a consumer does every 100 ms with the lease that it runs on.
 	work func(p *process, l *Lease)
+	rest func(*Lease) // told before a handoff: the consumer has drained and does nothing until it is answered
 }
 
 // tester is what testing.T and rapid.T share.
@@ -185,6 +186,9 @@ func (p *process) consume(ctx context.Context, st *par.ShardStatus) {
 		case <-ctx.Done():
 			over = true
 		case <-requested:
+			if p.w.rest != nil {
+				p.w.rest(l)
+			}
 			if err := l.HandOff(ctx); err == nil {
 				over = true
 			} else {
