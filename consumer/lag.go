@@ -1,0 +1,48 @@
+package consumer
+
+import "time"
+
+// staleRead is how long a shard may go without an answer before that counts as lag: an idle shard is asked every poll
+// interval, so silence of Kinesis is not the same as nothing to read.
+const staleRead = 5 * time.Second
+
+// lagAt computes a shard's lag: the age of the oldest unresolved record if one waits here; else how old the next
+// record in the stream must be, by what the last answer said. It grows when nothing moves, and an idle shard has none.
+func lagAt(now, oldest time.Time, waiting bool, lastFetch time.Time, behind time.Duration) time.Duration {
+	switch {
+	case waiting:
+		return max(0, now.Sub(oldest))
+	case lastFetch.IsZero():
+		return 0
+	case behind > 0:
+		return behind + now.Sub(lastFetch)
+	case now.Sub(lastFetch) > staleRead:
+		return now.Sub(lastFetch)
+	}
+	return 0
+}
+
+// loadHalfLife is how fast the measured load of a shard forgets.
+const loadHalfLife = 30 * time.Second
+
+// load is an exponentially decaying rate in bytes per second.
+type load struct {
+	perSecond float64
+	last      time.Time
+}
+
+func (l *load) add(now time.Time, bytes int) {
+	if l.last.IsZero() {
+		l.last = now
+		return
+	}
+	dt := now.Sub(l.last).Seconds()
+	if dt <= 0 {
+		return
+	}
+	keep := loadHalfLife.Seconds() / (loadHalfLife.Seconds() + dt)
+	l.perSecond = keep*l.perSecond + (1-keep)*float64(bytes)/dt
+	l.last = now
+}
+
+func (l *load) rate() float64 { return l.perSecond }
