@@ -178,15 +178,20 @@ func (f *fleet) move(me string, moved map[string]bool) (donor, receiver *member,
 		hi := slices.MaxFunc(f.members, func(a, b *member) int { return cmp.Compare(a.load, b.load) })
 		lo := slices.MinFunc(f.members, func(a, b *member) int { return cmp.Compare(a.load, b.load) })
 		if diff := hi.load - lo.load; diff > tolerance {
-			best, bestGain := -1, 0.0
+			best, bestGain, together := -1, 0.0, 0.0
 			for i, s := range hi.shards {
+				if !may(me, hi, s, moved) {
+					continue
+				}
 				gain := min(s.load, diff-s.load) // how far the smaller of the two changes moves towards the middle
-				if gain > bestGain && may(me, hi, s, moved) {
+				together += max(gain, 0)
+				if gain > bestGain {
 					best, bestGain = i, gain
 				}
 			}
-			// A gain below a tenth of what is tolerated is noise, and every handoff costs a drain.
-			if best >= 0 && bestGain > tolerance*loadTolerance {
+			// Less than a tenth of what is tolerated is noise, and every handoff costs a drain. But many small shards may
+			// bring together what none of them does.
+			if best >= 0 && together > tolerance*loadTolerance {
 				return hi, lo, best
 			}
 			return nil, nil, 0
