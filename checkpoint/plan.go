@@ -3,6 +3,7 @@ package checkpoint
 import (
 	"cmp"
 	"hash/fnv"
+	"math"
 	"slices"
 )
 
@@ -12,6 +13,9 @@ const (
 	negligibleLoad = 64 << 10
 	// loadTolerance is the part of the mean by which loads may differ.
 	loadTolerance = 0.1
+	// loadGoal is the part of the mean by which loads differ at most once they are evened out. It is less than what is
+	// tolerated, because peers plan from other moments than we do, and what they gave wrongly stays there for a minute.
+	loadGoal = loadTolerance / 2
 )
 
 // planShard is one unfinished shard as the planner sees it.
@@ -149,8 +153,12 @@ func rendezvous(worker, shard string) uint64 {
 func (f *fleet) balance(me string) []handOver {
 	var out []handOver
 	moved := map[string]bool{}
+	goal := loadTolerance
+	if f.spread() > f.mean()*loadTolerance {
+		goal = loadGoal
+	}
 	for {
-		donor, receiver, i := f.move(me, moved)
+		donor, receiver, i := f.move(me, moved, goal)
 		if donor == nil {
 			return out
 		}
@@ -163,21 +171,18 @@ func (f *fleet) balance(me string) []handOver {
 	}
 }
 
-// move answers the next move, or a nil donor. Load goes first; counts are evened out where that leaves the loads in
-// tolerance. Load moves lower the sum of squared loads, count moves that of counts without leaving the tolerance that
-// would start a load move, and no shard moves twice, so the game ends.
-func (f *fleet) move(me string, moved map[string]bool) (donor, receiver *member, shard int) {
-	var total float64
-	for _, m := range f.members {
-		total += m.load
-	}
-	mean := total / float64(len(f.members))
+// move answers the next move, or a nil donor. Load goes first; counts are evened out where that leaves the loads as even
+// as load moves would. Load moves lower the sum of squared loads, count moves that of counts without leaving the spread
+// that would start a load move, and no shard moves twice, so the game ends. goal is the part of the mean at which loads
+// are even.
+func (f *fleet) move(me string, moved map[string]bool, goal float64) (donor, receiver *member, shard int) {
+	mean := f.mean()
 	tolerance := mean * loadTolerance
 	loaded := mean >= negligibleLoad
 	if loaded {
 		hi := slices.MaxFunc(f.members, func(a, b *member) int { return cmp.Compare(a.load, b.load) })
 		lo := slices.MinFunc(f.members, func(a, b *member) int { return cmp.Compare(a.load, b.load) })
-		if diff := hi.load - lo.load; diff > tolerance {
+		if diff := hi.load - lo.load; diff > mean*goal {
 			best, bestGain, together := -1, 0.0, 0.0
 			for i, s := range hi.shards {
 				if !may(me, hi, s, moved) {
@@ -204,7 +209,7 @@ func (f *fleet) move(me string, moved map[string]bool) (donor, receiver *member,
 	}
 	best := -1
 	for i, s := range hi.shards {
-		if !may(me, hi, s, moved) || (loaded && f.spreadAfter(hi, lo, s.load) > tolerance) {
+		if !may(me, hi, s, moved) || (loaded && f.spreadAfter(hi, lo, s.load) > mean*loadGoal) {
 			continue
 		}
 		if best < 0 || cmp.Or(cmp.Compare(s.load, hi.shards[best].load), cmp.Compare(s.id, hi.shards[best].id)) < 0 {
@@ -217,6 +222,18 @@ func (f *fleet) move(me string, moved map[string]bool) (donor, receiver *member,
 	return hi, lo, best
 }
 
+// mean is the load of a worker on the average.
+func (f *fleet) mean() float64 {
+	var total float64
+	for _, m := range f.members {
+		total += m.load
+	}
+	return total / float64(len(f.members))
+}
+
+// spread is the largest difference of loads.
+func (f *fleet) spread() float64 { return f.spreadAfter(nil, nil, 0) }
+
 // may reports whether a shard can move in the game: a peer's as far as we know, our own only when it is movable.
 func may(me string, owner *member, s planShard, moved map[string]bool) bool {
 	return !moved[s.id] && s.target == "" && (owner.id != me || s.movable)
@@ -224,7 +241,7 @@ func may(me string, owner *member, s planShard, moved map[string]bool) bool {
 
 // spreadAfter is the largest difference of loads after a shard of that load went from one member to another.
 func (f *fleet) spreadAfter(from, to *member, load float64) float64 {
-	lo, hi := from.load-load, from.load-load
+	lo, hi := math.Inf(1), math.Inf(-1)
 	for _, m := range f.members {
 		l := m.load
 		switch m {

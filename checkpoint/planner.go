@@ -4,6 +4,7 @@ import (
 	"context"
 	"maps"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"go.uber.org/zap"
@@ -40,23 +41,30 @@ func (s *Store) carryOut(ctx context.Context) {
 		return
 	}
 	var g errgroup.Group
+	var took atomic.Bool
 	g.SetLimit(parallel)
 	for _, w := range wants {
 		g.Go(func() error {
 			if !s.trusted(inc) {
 				return nil
 			}
+			free := w.was == nil || w.was.owner != inc.id
 			if err := s.acquire(ctx, inc, w.shard, w.was); err != nil && ctx.Err() == nil {
 				s.noteTable(err)
 				s.log.Warn("cannot take a shard yet", zap.String("shard", w.shard), zap.Error(err))
 				s.mu.Lock()
 				s.cool[w.shard] = time.Now().Add(coolDown)
 				s.mu.Unlock()
+			} else if free {
+				took.Store(true)
 			}
 			return nil
 		})
 	}
 	_ = g.Wait() // its functions answer nil
+	if took.Load() {
+		s.bump() // a peer that still sees these shards as free evens nothing out
+	}
 	s.replan()
 }
 

@@ -29,7 +29,7 @@ type scale struct {
 	joined  int
 
 	mu       sync.Mutex
-	rest     bool               // nobody puts anything
+	idle     bool               // nothing comes in
 	load     map[string]float64 // shard: bytes a second
 	resolved map[string]int     // shard: the number that its consumer resolved last
 	began    map[*Lease]bool
@@ -162,7 +162,7 @@ func (s *scale) change(name string, limit time.Duration, act func()) time.Durati
 
 // atRest measures the writes of a fleet whose shards are idle: one heartbeat per worker, whatever the number of shards.
 func (s *scale) atRest() {
-	s.setRest(true)
+	s.setIdle(true)
 	time.Sleep(shardRest + 10*time.Second)
 	s.mu.Lock()
 	clear(s.writes)
@@ -177,19 +177,16 @@ func (s *scale) atRest() {
 	beats := float64(span/(DefaultLeaseDuration/3)) * float64(len(s.fleet))
 	perBeat := float64(writes["worker"]+writes["fleet"]) / beats
 	s.report("lease writes at rest, per worker and heartbeat", fmt.Sprintf("%.2f", perBeat), 1, perBeat <= 1.03) // a beat at either edge
-	s.report("leases that changed at rest", s.rowWrites(writes), 0, s.rowWrites(writes) == 0)
-	s.Logf("at rest: %.1f read units a second and worker, of them %.1f for a scan every %v", (readAfter-read)/span.Seconds()/float64(len(s.fleet)),
-		float64(s.shards)*0.25/8/scanEvery.Seconds(), scanEvery)
-	s.setRest(false)
+	s.report("leases that changed owner at rest", writes["owner"], 0, writes["owner"] == 0)
+	s.Logf("at rest: %.1f read units a second and worker", (readAfter-read)/span.Seconds()/float64(len(s.fleet)))
+	s.setIdle(false)
 }
 
-// rowWrites are the writes of shard rows that changed owner or epoch.
-func (*scale) rowWrites(writes map[string]int) int { return writes["owner"] }
-
-func (s *scale) setRest(rest bool) {
+// setIdle says whether anything comes in.
+func (s *scale) setIdle(idle bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.rest = rest
+	s.idle = idle
 }
 
 func (s *scale) cost() (requests int, read, write float64) {
@@ -234,7 +231,7 @@ func (s *scale) step(_ *process, l *Lease) {
 		s.lost += max(0, from-s.resolved[id])
 	}
 	load := s.load[id]
-	if !s.rest {
+	if !s.idle {
 		s.resolved[id]++
 	}
 	next := s.resolved[id]
