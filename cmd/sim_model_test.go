@@ -85,7 +85,7 @@ type simModel struct {
 	lastOwner map[string]string // of shards, also while there is no row
 	ended     map[string]bool
 	forgotten map[string]bool
-	gone      time.Duration            // when the table was dropped, or 0
+	lost      map[string]time.Duration // when the row of a shard was taken away last
 	beats     map[string]time.Duration // worker id: the last stored heartbeat
 	t0, asked int64                    // what T0 says, and when it was written; in between a record may be published or not
 	ids       map[int]string           // record: its first alert id
@@ -102,7 +102,7 @@ func simCheck(rules simRules, history []simEvent) []string {
 		rules: rules, puts: map[int]*simEvent{}, shards: map[string][]*simEvent{}, parents: map[string][]string{}, clean: map[string]bool{},
 		rows: map[string]*simRow{}, lastOwner: map[string]string{}, ended: map[string]bool{}, forgotten: map[string]bool{},
 		beats: map[string]time.Duration{}, ids: map[int]string{}, lastOfKey: map[string]int{},
-		answered: map[string]map[int]string{}, settled: map[int]string{},
+		answered: map[string]map[int]string{}, settled: map[int]string{}, lost: map[string]time.Duration{},
 	}
 	// A record may be read before the one who put it has noted it, so these are learned first.
 	for i := range history {
@@ -177,11 +177,9 @@ func (m *simModel) end() {
 }
 
 func (m *simModel) forget(shard string) {
-	if shard == "" {
-		m.gone = m.at
-	}
 	for id := range m.rows {
 		if shard == "" || id == shard {
+			m.lost[id] = m.at
 			m.forgotten[id] = true
 			m.unsettle(id)
 		}
@@ -315,8 +313,7 @@ func (m *simModel) attempt(who string, n int) {
 	}
 	owner := m.lastOwner[rec.Shard] // a row that vanished is still its holder's to write again
 	switch since := m.at - m.beats[owner]; {
-	case m.gone > 0 && m.at-m.gone <= m.rules.Lease:
-		// A worker that finds no table cannot know of those who still trust the one that was there.
+	case m.mayShare(rec.Shard):
 	case simHost(owner) != who:
 		m.fail("%s publishes record %d of %s, which is owned by %q", who, n, rec.Shard, owner)
 	case since >= m.rules.Lease-m.rules.Lease/10:
@@ -330,6 +327,15 @@ func (m *simModel) attempt(who string, n int) {
 	if by, ok := m.settled[n]; ok {
 		m.fail("%s publishes record %d of %s again, for which %s had the answer before it let go", who, n, rec.Shard, by)
 	}
+}
+
+// mayShare says whether a shard may have two owners for a moment, because its row was taken away: whoever finds no row
+// cannot know of a holder who trusts the one that was there, until that one looks at the table, which it does every ten
+// seconds, or its window closes.
+func (m *simModel) mayShare(shard string) bool {
+	const look = 10 * time.Second
+	lost, ok := m.lost[shard]
+	return ok && m.at-lost <= look+2*m.rules.Lease
 }
 
 func (m *simModel) published(n int, id string) {

@@ -79,36 +79,41 @@ const (
 )
 
 func drawSimPlan(t *rapid.T) simPlan {
-	millis := func(label string, from, to int) time.Duration {
-		return time.Duration(rapid.IntRange(from, to).Draw(t, label)) * time.Millisecond
-	}
 	p := simPlan{
-		Shards: rapid.IntRange(1, 4).Draw(t, "shards"),
-		Keys:   rapid.IntRange(1, 16).Draw(t, "keys"),
+		Shards: rapid.SampledFrom([]int{1, 2, 3, 4}).Draw(t, "shards"),
+		Keys:   rapid.SampledFrom([]int{1, 3, 8, 16, 32}).Draw(t, "keys"),
 		Lease:  time.Duration(rapid.SampledFrom([]int{3, 5, 10}).Draw(t, "lease")) * time.Second,
 		Poll:   time.Duration(rapid.SampledFrom([]int{200, 500, 1000}).Draw(t, "poll")) * time.Millisecond,
 		Latest: rapid.Bool().Draw(t, "latest"),
 	}
+	// Drawn from a list, because rapid likes small numbers: most schedules would be over before anything answers.
+	pauses := []int{0, 3, 50, 300, 1000, 2500, 5000, 7000, 9000}
 	kinds := []string{
 		"put", "put", "split", "split", "merge", "join", "join", "leave", "crash", "stall", "fault", "fault", "fault", "fault",
 		"expire", "empty", "forget row", "drop table", "wait",
 	}
-	steps := rapid.IntRange(4, 30).Draw(t, "steps")
+	steps := rapid.SampledFrom([]int{40, 30, 20, 10, 5}).Draw(t, "steps")
 	for range steps {
 		s := simStep{
-			Do: rapid.SampledFrom(kinds).Draw(t, "do"), Which: rapid.IntRange(0, 7).Draw(t, "which"), Count: rapid.IntRange(1, 20).Draw(t, "count"),
-			Pause: millis("pause", 0, 6000),
+			Do:    rapid.SampledFrom(kinds).Draw(t, "do"),
+			Which: rapid.SampledFrom([]int{0, 1, 2, 3, 4, 5, 6, 7}).Draw(t, "which"),
+			Count: rapid.SampledFrom([]int{1, 2, 5, 10, 20, 40}).Draw(t, "count"),
+			Pause: time.Duration(rapid.SampledFrom(pauses).Draw(t, "pause")) * time.Millisecond,
 		}
 		switch s.Do {
 		case "stall":
-			s.For = p.Lease/2 + millis("for", 0, int(2*p.Lease.Milliseconds()))
+			s.For = p.Lease * time.Duration(rapid.SampledFrom([]int{3, 1, 2, 5, 6}).Draw(t, "for")) / 2
 		case "fault":
-			s.For = millis("for", 10, 20_000)
+			s.For = time.Duration(rapid.SampledFrom([]int{10, 500, 2000, 5000, 12_000, 30_000}).Draw(t, "for")) * time.Millisecond
 			s.Fault = &simFaultPlan{
 				Service: rapid.SampledFrom([]string{fakeaws.ServiceKinesis, fakeaws.ServiceDynamoDB, fakeaws.ServiceSNS}).Draw(t, "service"),
-				Kind:    fakeaws.Kind(rapid.IntRange(0, int(fakeaws.Partition)).Draw(t, "kind")), //nolint:gosec // within its range
-				Delay:   millis("delay", 1, 4000), Times: rapid.SampledFrom([]int{0, 0, 1, 3, 10}).Draw(t, "times"),
-				Throttle: rapid.IntRange(0, 5).Draw(t, "throttle") == 0, OneOf: rapid.IntRange(-1, simWorkers-1).Draw(t, "worker"),
+				Kind: rapid.SampledFrom([]fakeaws.Kind{
+					fakeaws.Before, fakeaws.After, fakeaws.Delay, fakeaws.BlackHole, fakeaws.Lost, fakeaws.Partition,
+				}).Draw(t, "kind"),
+				Delay:    time.Duration(rapid.SampledFrom([]int{30, 300, 1000, 4000, 9000}).Draw(t, "delay")) * time.Millisecond,
+				Times:    rapid.SampledFrom([]int{0, 0, 1, 3, 10}).Draw(t, "times"),
+				Throttle: rapid.SampledFrom([]int{0, 1, 2, 3, 4, 5}).Draw(t, "throttle") == 5,
+				OneOf:    rapid.SampledFrom([]int{-1, 0, 1, 2, 3}).Draw(t, "worker"),
 			}
 		}
 		p.Steps = append(p.Steps, s)

@@ -120,10 +120,14 @@ func simulate(t *rapid.T, p simPlan) {
 	w.join()
 	for _, s := range p.Steps {
 		w.step(s)
+		w.put(s.Which, s.Count/4)
 		time.Sleep(s.Pause)
 		w.sample()
 	}
 	for time.Since(w.history.began) < simLeast {
+		if len(w.live) == 0 {
+			w.join()
+		}
 		w.put(w.records, 3)
 		time.Sleep(5 * time.Second)
 		w.sample()
