@@ -85,7 +85,7 @@ type simModel struct {
 	lastOwner map[string]string // of shards, also while there is no row
 	ended     map[string]bool
 	forgotten map[string]bool
-	lost      map[string]time.Duration // when the row of a shard was taken away last
+	lost      map[string]time.Duration // when the row of a shard was taken away last; "" is the table
 	beats     map[string]time.Duration // worker id: the last stored heartbeat
 	t0, asked int64                    // what T0 says, and when it was written; in between a record may be published or not
 	ids       map[int]string           // record: its first alert id
@@ -165,7 +165,7 @@ func (m *simModel) step(e *simEvent) {
 
 // owed says whether the application must publish a record.
 func (m *simModel) owed(e *simEvent) bool {
-	return !e.Quiet && (!m.rules.Latest || m.t0 > 0 && e.Arrival >= m.asked)
+	return !e.Quiet && (!m.rules.Latest || m.t0 > 0 && e.Arrival > m.asked)
 }
 
 func (m *simModel) end() {
@@ -177,9 +177,9 @@ func (m *simModel) end() {
 }
 
 func (m *simModel) forget(shard string) {
+	m.lost[shard] = m.at
 	for id := range m.rows {
 		if shard == "" || id == shard {
-			m.lost[id] = m.at
 			m.forgotten[id] = true
 			m.unsettle(id)
 		}
@@ -334,8 +334,11 @@ func (m *simModel) attempt(who string, n int) {
 // seconds, or its window closes.
 func (m *simModel) mayShare(shard string) bool {
 	const look = 10 * time.Second
-	lost, ok := m.lost[shard]
-	return ok && m.at-lost <= look+2*m.rules.Lease
+	recent := func(id string) bool {
+		lost, ok := m.lost[id]
+		return ok && m.at-lost <= look+2*m.rules.Lease
+	}
+	return recent(shard) || recent("")
 }
 
 func (m *simModel) published(n int, id string) {

@@ -174,7 +174,7 @@ func (w *simWorld) done() bool {
 		return false
 	}
 	for _, e := range w.owed {
-		if !w.history.published[e.N[0]] && (!w.plan.Latest || e.Arrival >= w.history.asked) {
+		if !w.history.published[e.N[0]] && (!w.plan.Latest || e.Arrival > w.history.asked) {
 			return false
 		}
 	}
