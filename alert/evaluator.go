@@ -13,8 +13,10 @@ import (
 type Evaluator struct {
 	pipeline *Pipeline
 	shard    string
-	decoder  *decoder
-	frame    frame
+	// generation is how often the shard was rewound.
+	generation uint32
+	decoder    *decoder
+	frame      frame
 	// eventTime is the latest arrival so far. Arrivals of a shard do not always increase.
 	eventTime time.Time
 	// key and name are copies that the slots of the built-in names point to.
@@ -148,7 +150,7 @@ func (e *Evaluator) match(rec *Record) {
 func (e *Evaluator) fire(to *route, rec *Record) {
 	name := to.render.rule
 	e.alerts = append(e.alerts, &Alert{
-		ID:     alertID(e.pipeline.stream, rec, name, to.topic, kindFiring),
+		ID:     alertID(e.pipeline.stream, rec, name, to.topic, kindFiring, e.generation),
 		Rule:   name,
 		Topic:  to.topic,
 		Record: *rec,
@@ -166,9 +168,9 @@ func (e *Evaluator) panicked(rec *Record, cause any) Decision {
 		zap.Uint32("sub_sequence", rec.SubSequence),
 		zap.Any("panic", cause),
 		zap.ByteString("stack", debug.Stack()))
-	eventTime := e.eventTime
+	eventTime, generation := e.eventTime, e.generation
 	*e = *newEvaluator(p, e.shard)
-	e.eventTime = eventTime
+	e.eventTime, e.generation = eventTime, generation
 	return Poison(ReasonPanic)
 }
 

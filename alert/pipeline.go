@@ -62,6 +62,14 @@ func New(config Config, deps Deps) (*Pipeline, error) {
 // Shard makes the evaluator of a shard. It is cheap and belongs to one goroutine.
 func (p *Pipeline) Shard(id string) *Evaluator { return newEvaluator(p, id) }
 
+// Rewound is Shard for one that was sent back so many times. Its alerts have ids that differ from those of every other
+// generation; generation 0 is Shard.
+func (p *Pipeline) Rewound(id string, generation uint32) *Evaluator {
+	e := newEvaluator(p, id)
+	e.generation = generation
+	return e
+}
+
 // Resolved counts the outcome of a record whose alerts have all been accepted, or which had none. The consumer calls it
 // once for each record; it may have changed the outcome to Expired or DeadLettered. Safe for concurrent use.
 func (p *Pipeline) Resolved(d Decision) {

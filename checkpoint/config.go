@@ -8,8 +8,10 @@ import (
 	"regexp"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/kinesis"
+	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
 	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
 )
@@ -69,6 +71,14 @@ func (s Start) String() string {
 	case StartLatest:
 	}
 	return "latest"
+}
+
+// position is where to read from. It means nothing for latest, which is the moment when the application began.
+func (s Start) position() types.StartingPosition {
+	if s.Kind == StartTime {
+		return types.StartingPosition{Type: types.ShardIteratorTypeAtTimestamp, Timestamp: aws.Time(s.Time)}
+	}
+	return types.StartingPosition{Type: types.ShardIteratorTypeTrimHorizon}
 }
 
 // Config says which stream is read, under which name, and how leases run.

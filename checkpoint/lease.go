@@ -60,7 +60,7 @@ type Lease struct {
 	suspect bool // a scan saw the row otherwise: write, so that the fence decides
 	written time.Time
 	handoff chan struct{}
-	target  string // of the requested handoff
+	target  string // of the requested handoff; noHeir for a shard that is paused
 	rest    time.Time
 }
 
@@ -90,6 +90,10 @@ func (l *Lease) Start() (from types.StartingPosition, sub uint32, resolved strin
 	}
 	return types.StartingPosition{Type: types.ShardIteratorTypeAtSequenceNumber, SequenceNumber: aws.String(p.Sequence)}, p.Sub, l.first.resolved
 }
+
+// Generation is how often an operator has sent the shard back. Alerts of each generation have ids of their own, so that
+// what is published again is not taken for a repetition.
+func (l *Lease) Generation() uint32 { return l.first.rewinds }
 
 // maxResolved bounds what Commit stores above the checkpoint, in bytes.
 const maxResolved = 64 << 10

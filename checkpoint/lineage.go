@@ -107,19 +107,15 @@ func (o *origin) from(start Start, id string) types.StartingPosition {
 		// Created after T0: all that it holds is newer than T0, and no record of it was ever read.
 		return types.StartingPosition{Type: types.ShardIteratorTypeTrimHorizon}
 	}
-	switch start.Kind {
-	case StartLatest:
+	if start.Kind == StartLatest {
 		return types.StartingPosition{Type: types.ShardIteratorTypeAtTimestamp, Timestamp: aws.Time(o.t0)}
-	case StartTime:
-		return types.StartingPosition{Type: types.ShardIteratorTypeAtTimestamp, Timestamp: aws.Time(start.Time)}
-	case StartTrimHorizon:
 	}
-	return types.StartingPosition{Type: types.ShardIteratorTypeTrimHorizon}
+	return start.position()
 }
 
 // finished reports whether nothing of a shard is left to read.
 func finished(id string, rows map[string]*row, o *origin, start Start) bool {
-	if r := rows[id]; r != nil && (r.ended() || !r.position.IsZero()) {
+	if r := rows[id]; r != nil && r.placed() {
 		return r.ended()
 	}
 	return o.skipped(start, id)

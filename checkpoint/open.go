@@ -185,13 +185,21 @@ func (s *Store) ensureApplication(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if app.streamARN != arn || app.streamCreated != created {
-		return fmt.Errorf("%w: table %s is about %s, created %s; the stream is %s, created %s: its sequence numbers mean nothing here. "+
-			"Give the application another name, or delete the table to begin anew at start: %s", ErrOtherStream, s.cfg.Table,
-			app.streamARN, time.Unix(app.streamCreated, 0).UTC().Format(time.RFC3339), arn, time.Unix(created, 0).UTC().Format(time.RFC3339), s.cfg.Start)
+	if err := s.sameStream(app, arn, created); err != nil {
+		return err
 	}
 	s.adoptApplication(app)
 	return nil
+}
+
+// sameStream refuses a table that is about another stream.
+func (s *Store) sameStream(app *application, arn string, created int64) error {
+	if app.streamARN == arn && app.streamCreated == created {
+		return nil
+	}
+	return fmt.Errorf("%w: table %s is about %s, created %s; the stream is %s, created %s: its sequence numbers mean nothing here. "+
+		"Give the application another name, or delete the table to begin anew at start: %s", ErrOtherStream, s.cfg.Table,
+		app.streamARN, time.Unix(app.streamCreated, 0).UTC().Format(time.RFC3339), arn, time.Unix(created, 0).UTC().Format(time.RFC3339), s.cfg.Start)
 }
 
 func (s *Store) adoptApplication(app *application) {

@@ -14,6 +14,9 @@ import (
 // coolDown is how long this process leaves a shard alone after it released it, or after taking it did not work.
 const coolDown = 2 * time.Second
 
+// noHeir is the target of the handoff of a paused shard. It is no worker id.
+const noHeir = "#paused"
+
 // planner takes what this worker should have, and asks for handoffs of what it should not.
 func (s *Store) planner(ctx context.Context) error {
 	tick := time.NewTicker(time.Second) // for what time alone changes: cool-downs and rests
@@ -118,6 +121,20 @@ func (s *Store) decide() (*incarnation, []want) {
 	return inc, wants
 }
 
+// askToPause has a running consumer drain its shard and let it go: a handoff to nobody. One that is called off because
+// the drain took too long is asked for again. Call it with mu held.
+func (s *Store) askToPause(id string) {
+	l := s.leases[id]
+	if l == nil || l.state != leaseRunning || l.target == noHeir {
+		return
+	}
+	if l.target == "" {
+		close(l.handoff)
+	}
+	l.target = noHeir
+	s.log.Info("shard is paused, asking for its release", zap.String("shard", id))
+}
+
 // shardIDs are all shards that may be read, sorted. Call it with mu held.
 func (s *Store) shardIDs() []string {
 	ids := make([]string, 0, len(s.lineage.shards))
@@ -134,6 +151,10 @@ func (s *Store) shardIDs() []string {
 // this worker, which does not hold it: a peer handed it over, or an answer of our own was lost. Call it with mu held.
 func (s *Store) planned(id string, workers []string, now time.Time) (p *planShard, adopt bool) {
 	r := s.rows[id]
+	if r != nil && r.paused {
+		s.askToPause(id)
+		return nil, false // no matter of balance until somebody resumes it
+	}
 	if l := s.leases[id]; l != nil {
 		p = &planShard{id: id, owner: s.me.id, load: l.offer.load, target: l.target}
 		if l.state == leaseOver && r != nil && r.owner != "" && r.owner != l.worker.id {
@@ -198,10 +219,14 @@ func (s *Store) grant(ctx context.Context, inc *incarnation, r, was *row) {
 	}
 	// A lease outlives the activity that took it, and ends when its worker does (Run ends all when it returns).
 	lease, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
+	start := s.app.origin.from(s.cfg.Start, r.id)
+	if r.startAt.Kind != StartLatest {
+		start = r.startAt.position()
+	}
 	now := time.Now()
 	progressed := progress{position: r.position, resolved: r.resolved, caughtUp: r.caughtUp, load: r.load}
 	s.leases[r.id] = &Lease{
-		store: s, shard: r.id, first: *r, start: s.app.origin.from(s.cfg.Start, r.id), since: now,
+		store: s, shard: r.id, first: *r, start: start, since: now,
 		ctx: lease, cancel: cancel, writing: make(chan struct{}, 1),
 		worker: inc, epoch: r.epoch, offer: progressed, stored: progressed, handoff: make(chan struct{}), rest: rest,
 	}

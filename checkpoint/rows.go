@@ -2,6 +2,7 @@ package checkpoint
 
 import (
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 	"time"
@@ -41,6 +42,9 @@ const (
 	attrOpen      = "openShards"
 	attrClosed    = "closedShards"
 	attrJavaLease = "leaseCounter" // of a KCL for Java
+	attrPaused    = "paused"
+	attrRewinds   = "generation" // of a shard: how often it was rewound
+	attrStartAt   = "startAt"    // where a rewound shard starts: "trim_horizon" or an RFC 3339 time
 )
 
 // rowFormat is the version of the row format; another one is refused.
@@ -58,6 +62,9 @@ type row struct {
 	caughtUp time.Time
 	load     float64
 	parents  []string
+	paused   bool
+	rewinds  uint32    // how often an operator sent it back; part of its alerts' ids from the first on
+	startAt  Start     // where to read from while there is no checkpoint; latest where nobody said
 	at       time.Time // when this process read or wrote it
 }
 
@@ -65,6 +72,9 @@ func (r *row) ended() bool { return r.position.Sequence == ShardEnd }
 
 // progressed reports whether the shard was ever read and committed.
 func (r *row) progressed() bool { return !r.position.IsZero() }
+
+// placed reports whether the row itself says where to read from, whatever the application's start is.
+func (r *row) placed() bool { return r.progressed() || r.startAt.Kind != StartLatest }
 
 // workerRow is one worker's heartbeat.
 type workerRow struct {
@@ -98,6 +108,13 @@ func decodeRow(it item, at time.Time) (*row, error) {
 	}
 	if ms, err := integer(it[attrCaughtUp]); err == nil && ms > 0 {
 		r.caughtUp = time.UnixMilli(ms)
+	}
+	_, r.paused = it[attrPaused]
+	if n, err := integer(it[attrRewinds]); err == nil && n > 0 {
+		r.rewinds = uint32(min(n, math.MaxUint32))
+	}
+	if err := r.startAt.UnmarshalText([]byte(text(it[attrStartAt]))); err != nil {
+		return nil, fmt.Errorf("row %s: %s: %w", r.id, attrStartAt, err)
 	}
 	if n, ok := it[attrLoad].(*types.AttributeValueMemberN); ok {
 		if f, err := strconv.ParseFloat(n.Value, 64); err == nil && f > 0 {
@@ -135,6 +152,15 @@ func (r *row) encode() item {
 	}
 	if len(r.parents) > 0 {
 		it[attrParents] = &types.AttributeValueMemberSS{Value: r.parents}
+	}
+	if r.paused {
+		it[attrPaused] = &types.AttributeValueMemberBOOL{Value: true}
+	}
+	if r.rewinds > 0 {
+		it[attrRewinds] = num(int64(r.rewinds))
+	}
+	if r.startAt.Kind != StartLatest {
+		it[attrStartAt] = str(r.startAt.String())
 	}
 	return it
 }

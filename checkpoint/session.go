@@ -278,7 +278,7 @@ func (s *Store) remember(l *Lease, why error) {
 		delete(s.memory, l.shard) // from here on it is the peer's to remember
 		return
 	}
-	r := &row{id: l.shard, epoch: l.epoch, position: l.offer.position, resolved: l.offer.resolved, caughtUp: l.offer.caughtUp, parents: l.first.parents}
+	r := &row{id: l.shard, epoch: l.epoch, position: l.offer.position, resolved: l.offer.resolved, caughtUp: l.offer.caughtUp, parents: l.first.parents, rewinds: l.first.rewinds, startAt: l.first.startAt}
 	if errors.Is(why, ErrShardEnded) {
 		r.position, r.resolved = Position{Sequence: ShardEnd}, ""
 	}

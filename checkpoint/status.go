@@ -17,6 +17,7 @@ const (
 	ShardForeign ShardState = "foreign" // held by a peer
 	ShardBlocked ShardState = "blocked" // a parent is not finished
 	ShardEnded   ShardState = "ended"
+	ShardPaused  ShardState = "paused"  // by an operator, and nobody reads it
 	ShardSkipped ShardState = "skipped" // closed before the application began at latest
 )
 
@@ -110,6 +111,8 @@ func (s *Store) shardStatus(id string) ShardStatus {
 		out.State = ShardEnded
 	case out.Owner != "":
 		out.State = ShardForeign
+	case r != nil && r.paused:
+		out.State = ShardPaused
 	case s.app != nil && finished(id, s.rows, &s.app.origin, s.cfg.Start):
 		out.State = ShardSkipped
 	case s.app != nil && !s.lineage.gateOpen(id, s.rows, &s.app.origin, s.cfg.Start):

@@ -224,6 +224,11 @@ func (s *Store) merge(rows map[string]*row, workers map[string]workerRow, begin 
 		seen := rows[id]
 		if old.at.After(begin) && (seen == nil || seen.epoch <= old.epoch) {
 			rows[id] = old // written or read while the scan was under way
+			if seen != nil && seen.epoch == old.epoch && seen.paused != old.paused {
+				now := *old // which no holder writes, so a write of our own says nothing about it
+				now.paused = seen.paused
+				rows[id] = &now
+			}
 		} else if seen != nil && (seen.epoch < old.epoch || (seen.epoch == old.epoch && old.ended())) {
 			rows[id] = old // the scan showed an older row than we have seen
 		}

@@ -53,6 +53,14 @@ type claim struct {
 	target string
 }
 
+// heir is the owner that a requested handoff gives the shard: nobody, where it is paused.
+func (c claim) heir() string {
+	if c.target == noHeir {
+		return ""
+	}
+	return c.target
+}
+
 func (s *Store) claim(l *Lease) (claim, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -85,6 +93,7 @@ func (s *Store) acquire(ctx context.Context, inc *incarnation, shard string, was
 		if memory != nil {
 			to = memory.epoch + 1
 			fresh.epoch, fresh.position, fresh.resolved, fresh.caughtUp = to, memory.position, memory.resolved, memory.caughtUp
+			fresh.rewinds, fresh.startAt = memory.rewinds, memory.startAt
 			if fresh.ended() {
 				fresh.owner = ""
 			}
@@ -97,6 +106,7 @@ func (s *Store) acquire(ctx context.Context, inc *incarnation, shard string, was
 		e.setAttr(attrOwner, str(inc.id))
 		e.setAttr(attrEpoch, num(to))
 		e.ifEqual(attrEpoch, num(was.epoch))
+		e.ifAbsent(attrPaused)
 		if was.owner == "" {
 			e.ifAbsent(attrOwner)
 		} else {
@@ -197,7 +207,7 @@ func (s *Store) refusedWrite(ctx context.Context, l *Lease, c claim, err error) 
 func (s *Store) rewrite(ctx context.Context, l *Lease, c claim) error {
 	r := &row{
 		id: l.shard, owner: c.worker, epoch: c.epoch + 1, position: c.offer.position, resolved: c.offer.resolved,
-		caughtUp: c.offer.caughtUp, parents: l.first.parents, at: time.Now(),
+		caughtUp: c.offer.caughtUp, parents: l.first.parents, rewinds: l.first.rewinds, startAt: l.first.startAt, paused: c.target == noHeir, at: time.Now(),
 	}
 	mine, _, unknown := s.table.settle(ctx, l.shard, s.table.putNew(ctx, r.encode()), func(it item) bool {
 		n, err := integer(it[attrEpoch])
@@ -302,20 +312,28 @@ func (s *Store) handOff(ctx context.Context, l *Lease) error {
 	}
 	var target string
 	err := s.leaveTwice(ctx, l, func(c claim) (*expr, func(*row) bool) {
-		target = c.target
+		target = c.heir()
 		e := &expr{}
 		e.fence(c.worker, c.epoch)
 		e.progress(c.offer)
-		e.setAttr(attrOwner, str(c.target))
+		if target == "" {
+			e.removeAttr(attrOwner)
+		} else {
+			e.setAttr(attrOwner, str(target))
+		}
 		e.setAttr(attrEpoch, num(c.epoch+1))
 		// The target may have taken it over already, with an epoch of its own.
-		return e, func(r *row) bool { return r.epoch > c.epoch && r.owner == c.target }
+		return e, func(r *row) bool { return r.epoch > c.epoch && r.owner == target }
 	})
 	if err != nil && (l.ctx.Err() != nil || !s.handedOff(ctx, l, target)) {
 		return fmt.Errorf("hand shard %s over to %s: %w", l.shard, target, err)
 	}
 	s.setOwner(l.shard, target)
-	s.endLease(l, ErrLeaseHandedOff, eventHandedOff)
+	if target == "" {
+		s.endLease(l, ErrLeaseReleased, eventReleased)
+	} else {
+		s.endLease(l, ErrLeaseHandedOff, eventHandedOff)
+	}
 	s.bump()
 	return nil
 }

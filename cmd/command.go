@@ -70,6 +70,7 @@ func commands() []command {
 		{"run", "--config FILE | --stream NAME --topic-arn ARN", "the daemon: polls the stream and publishes alerts until it is told to stop", runCommand},
 		{"check", "--config FILE", "validates a configuration offline and reports every fault at once", checkCommand},
 		{"produce", "--stream NAME heart-rate|stock-ticker", "puts the records of a sample producer into a stream", produceCommand},
+		{"leases", "list|release|rewind|pause|resume|export|import [SHARD...] --config FILE", "looks at the lease table, and operates it beside the running workers", leasesCommand},
 		{"healthcheck", "", "asks the daemon on this machine whether it works, for container health checks", healthcheckCommand},
 		{"version", "", "says what this binary was built from", versionCommand},
 	}

@@ -30,7 +30,7 @@ func invoke(t *testing.T, args ...string) (code int, stdout, stderr string) {
 func TestHelp(t *testing.T) {
 	t.Parallel()
 	var all strings.Builder
-	for _, args := range [][]string{{"help"}, {"help", "run"}, {"check", "--help"}, {"produce", "-h"}, {"help", "healthcheck"}} {
+	for _, args := range [][]string{{"help"}, {"help", "run"}, {"check", "--help"}, {"produce", "-h"}, {"help", "leases"}, {"help", "healthcheck"}} {
 		code, stdout, stderr := invoke(t, args...)
 		require.Equal(t, exitOK, code, stderr)
 		require.Empty(t, stderr)
@@ -55,6 +55,16 @@ func TestWrongUsage(t *testing.T) {
 		"another sample":       {[]string{"produce", "weather", "--stream", "s"}, `produce: no sample "weather"; there are heart-rate and stock-ticker`},
 		"no stream":            {[]string{"produce", "heart-rate"}, "produce: give --stream NAME"},
 		"backwards":            {[]string{"produce", "heart-rate", "--stream", "s", "--rate", "-1"}, "produce: --rate, --count, --for and --keys cannot be negative"},
+		"leases, but what":     {[]string{"leases"}, "leases: do what? list, release, rewind, pause, resume, export, import"},
+		"misspelt verb":        {[]string{"leases", "rewnd"}, `leases: no command "rewnd"; did you mean "rewind"?`},
+		"no table":             {[]string{"leases", "list"}, "leases: give --config FILE, or --table NAME"},
+		"no shards":            {[]string{"leases", "pause", "--table", "t"}, "leases: pause which shards? name them, or give --all"},
+		"shards and all":       {[]string{"leases", "pause", "s", "--all", "--table", "t"}, "leases: give either shards or --all"},
+		"rewind to nowhere":    {[]string{"leases", "rewind", "s", "--table", "t"}, `leases: rewind --to "": want a time such as 2026-11-22T09:00:00Z, or trim_horizon`},
+		"rewind to the future": {[]string{"leases", "rewind", "s", "--table", "t", "--to", "2999-01-01T00:00:00Z"}, "leases: rewind --to 2999-01-01T00:00:00Z: is in the future, and nothing was there yet"},
+		"stray flag":           {[]string{"leases", "list", "--table", "t", "--force"}, "leases: list has no --force"},
+		"import what":          {[]string{"leases", "import", "--table", "t"}, "leases: import what? a FILE that leases export wrote, or --from TABLE"},
+		"export without file":  {[]string{"leases", "export", "--table", "t"}, "leases: export needs --config: where shards without a checkpoint start is not in the table"},
 		"address without port": {[]string{"healthcheck", "--listen", "localhost"}, "healthcheck: --listen localhost: want HOST:PORT"},
 	}
 	for name, test := range tests {

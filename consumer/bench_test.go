@@ -29,6 +29,7 @@ func (idleLease) Start() (types.StartingPosition, uint32, string) {
 func (idleLease) Commit(string, uint32, string, time.Time, float64) {}
 func (idleLease) HandoffRequested() <-chan struct{}                 { return nil }
 func (idleLease) HandOff(context.Context) error                     { return nil }
+func (idleLease) Generation() uint32                                { return 0 }
 func (idleLease) KeepLease()                                        {}
 func (idleLease) Finish(context.Context, []types.ChildShard) error  { return nil }
 func (idleLease) Lost(time.Time) bool                               { return false }

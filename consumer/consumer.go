@@ -154,7 +154,7 @@ func (c *Consumer) begin(id string) error {
 	from, sub, resolved := lease.Start()
 	log := c.log.With(zap.String("shard", id))
 	s := &shard{
-		id: id, lease: lease, eval: c.pipeline.Shard(id), pipeline: c.pipeline, budget: c.budget, metrics: c.metrics,
+		id: id, lease: lease, eval: c.pipeline.Rewound(id, lease.Generation()), pipeline: c.pipeline, budget: c.budget, metrics: c.metrics,
 		log: log, began: time.Now(), inherited: decodeStretches(resolved),
 	}
 	if from.Type == types.ShardIteratorTypeAtSequenceNumber {

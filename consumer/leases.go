@@ -35,6 +35,9 @@ type Lease interface {
 	// are already resolved. resolved is what the last owner gave to Commit, or empty.
 	Start() (from types.StartingPosition, sub uint32, resolved string)
 
+	// Generation is how often an operator has sent the shard back; alerts of different generations have different ids.
+	Generation() uint32
+
 	// Commit offers progress: everything up to and including (sequence, sub) is resolved. It does no I/O; the latest
 	// offer is written within the checkpoint interval, and with a release, handoff or end. resolved describes what is
 	// resolved above that position (opaque to the table, at most 64 KiB), caughtUp is the time up to which the shard

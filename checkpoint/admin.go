@@ -1,0 +1,336 @@
+package checkpoint
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	ddb "github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+)
+
+// Admin looks at a lease table and changes it on behalf of an operator, beside the workers that run on it. It holds no
+// lease and has no heartbeat. Every change is one conditional write on the owner and the epoch that the operator was
+// shown, so none overtakes a worker. An Admin is used by one goroutine.
+type Admin struct {
+	store *Store // never run: the Admin uses its table, its listing and its rules
+	app   *application
+	// create allows to make the table and its #application row, which an import into a new application needs.
+	create bool
+}
+
+// LeaseRow is one shard as an operator sees it.
+type LeaseRow struct {
+	Shard string
+	// Owner is a worker id, or empty. Silent says that it is fenced or has no row, so that its shards are free.
+	Owner  string
+	Silent bool
+	Epoch  int64
+	// Position is the stored checkpoint. Without one the shard starts at StartAt, or, where that is latest, at the
+	// application's start.
+	Position Position
+	StartAt  Start
+	// Resolved describes what is resolved above the checkpoint, as the last owner wrote it.
+	Resolved string
+	// CaughtUp is the last stored time up to which everything was read and resolved; zero where nobody knows. A shard
+	// lags by no more than its age.
+	CaughtUp time.Time
+	// Generation counts how often the shard was rewound.
+	Generation uint32
+	Paused     bool
+	Parents    []string
+	// State is never held: an Admin holds nothing.
+	State ShardState
+	// Listed says that the stream still has the shard.
+	Listed bool
+}
+
+// LeaseTable is a lease table at one moment.
+type LeaseTable struct {
+	Table, Stream string
+	T0            time.Time
+	LeaseDuration time.Duration
+	Shards        []LeaseRow // sorted by id
+}
+
+// NewAdmin reads the table of config. Where config names no stream it is the one that the table is about. With create, a
+// table that does not exist is made, with its #application row; config must name the stream then. Otherwise an absent
+// table is an error. The other errors are those of Store.Run, and of calls that fail.
+func NewAdmin(ctx context.Context, config Config, deps Deps, create bool) (*Admin, error) {
+	if config.StreamName == "" && config.StreamARN == "" {
+		probe := &table{db: deps.DynamoDB, name: config.WithDefaults().Table}
+		app, err := readApplication(ctx, probe)
+		if err != nil {
+			return nil, err
+		}
+		config.StreamARN = app.streamARN
+	}
+	store, err := New(config, deps)
+	if err != nil {
+		return nil, err
+	}
+	a := &Admin{store: store, create: create}
+	return a, a.refresh(ctx)
+}
+
+func readApplication(ctx context.Context, t *table) (*application, error) {
+	it, err := t.get(ctx, keyApplication, true)
+	switch {
+	case err != nil:
+		return nil, err
+	case it == nil:
+		return nil, fmt.Errorf("%w: table %s has no row %s: name the lease table of an application that has run", ErrForeignTable, t.name, keyApplication)
+	}
+	return decodeApplication(it)
+}
+
+// refresh reads application, shards and rows anew.
+func (a *Admin) refresh(ctx context.Context) error {
+	s := a.store
+	if a.create {
+		if err := s.tryOpen(ctx); err != nil {
+			return err
+		}
+	} else {
+		app, err := readApplication(ctx, s.table)
+		if err != nil {
+			return err
+		}
+		arn, created, err := s.describeStream(ctx)
+		if err != nil {
+			return err
+		}
+		if err := s.sameStream(app, arn, created); err != nil {
+			return err
+		}
+		s.mu.Lock()
+		s.app, s.duration = app, app.duration
+		s.mu.Unlock()
+	}
+	if _, _, err := s.listShards(ctx); err != nil {
+		return err
+	}
+	if err := s.scan(ctx); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	a.app = s.app
+	s.mu.Unlock()
+	return nil
+}
+
+// LeaseDuration is that of the table.
+func (a *Admin) LeaseDuration() time.Duration { return a.app.duration }
+
+// Table reads the whole table and answers it.
+func (a *Admin) Table(ctx context.Context) (LeaseTable, error) {
+	if err := a.refresh(ctx); err != nil {
+		return LeaseTable{}, err
+	}
+	return a.snapshot(), nil
+}
+
+func (a *Admin) snapshot() LeaseTable {
+	s := a.store
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	out := LeaseTable{Table: s.cfg.Table, Stream: a.app.streamARN, T0: a.app.origin.t0, LeaseDuration: a.app.duration}
+	for _, id := range sortedKeys(s.lineage.shards) {
+		info := s.lineage.shards[id]
+		r := s.rows[id]
+		if r == nil && info.absent > 0 {
+			continue
+		}
+		l := viewOf(id, r)
+		l.Parents, l.Listed = slices.Clone(info.parents), info.inListing && info.absent == 0
+		l.State = s.shardStatus(id).State
+		l.Silent = l.Owner != "" && s.liveOwner(l.Owner) == ""
+		out.Shards = append(out.Shards, l)
+	}
+	return out
+}
+
+func viewOf(id string, r *row) LeaseRow {
+	if r == nil {
+		return LeaseRow{Shard: id}
+	}
+	return LeaseRow{
+		Shard: id, Owner: r.owner, Epoch: r.epoch, Position: r.position, StartAt: r.startAt, Resolved: r.resolved,
+		CaughtUp: r.caughtUp, Generation: r.rewinds, Paused: r.paused, Parents: slices.Clone(r.parents),
+	}
+}
+
+// NoShardError names shards that neither the stream nor the table knows.
+type NoShardError struct {
+	Shards []string
+	Table  string
+}
+
+func (e *NoShardError) Error() string {
+	return fmt.Sprintf("no such shard in table %s or its stream: %s; see leases list", e.Table, strings.Join(e.Shards, ", "))
+}
+
+// pick answers the rows of the named shards, or all where none is named.
+func (t LeaseTable) pick(shards []string) ([]LeaseRow, error) {
+	if len(shards) == 0 {
+		return t.Shards, nil
+	}
+	var out []LeaseRow
+	var missing []string
+	for _, id := range slices.Compact(slices.Sorted(slices.Values(shards))) {
+		i, ok := slices.BinarySearchFunc(t.Shards, id, func(r LeaseRow, id string) int { return cmp.Compare(r.Shard, id) })
+		if !ok {
+			missing = append(missing, id)
+			continue
+		}
+		out = append(out, t.Shards[i])
+	}
+	if missing != nil {
+		return nil, &NoShardError{Shards: missing, Table: t.Table}
+	}
+	return out, nil
+}
+
+// observe tells which of these workers are alive: one whose row is there, not fenced, and whose counter moves within half
+// a lease duration. A heartbeat comes every third.
+func (a *Admin) observe(ctx context.Context, owners map[string]bool) (live map[string]bool, err error) {
+	before, err := a.counters(ctx, owners)
+	if err != nil || len(before) == 0 {
+		return nil, err
+	}
+	if !sleep(ctx, a.app.duration/2) {
+		return nil, cause(ctx)
+	}
+	after, err := a.counters(ctx, owners)
+	if err != nil {
+		return nil, err
+	}
+	live = map[string]bool{}
+	for id, n := range after {
+		was, seen := before[id]
+		live[id] = !seen || n != was
+	}
+	return live, nil
+}
+
+func (a *Admin) counters(ctx context.Context, owners map[string]bool) (map[string]int64, error) {
+	out := map[string]int64{}
+	for _, id := range sortedKeys(owners) {
+		it, err := a.store.table.get(ctx, keyWorker+id, true)
+		if err != nil {
+			return nil, fmt.Errorf("look at worker %s: %w", id, err)
+		}
+		if it == nil {
+			continue
+		}
+		w, err := decodeWorker(it)
+		if err != nil {
+			return nil, err
+		}
+		if !w.fenced {
+			out[id] = w.counter
+		}
+	}
+	return out, nil
+}
+
+// ErrLeaseLive is the reason of a change that was refused because a live worker holds the shard.
+var ErrLeaseLive = errors.New("held by a live worker")
+
+// ErrLeaseChanged is the reason of a change that was not made because the row is no longer as it was shown.
+var ErrLeaseChanged = errors.New("changed in between")
+
+// Apply makes the changes, each by itself and conditional on owner and epoch as shown, and tells the workers. It returns
+// which were made and, joined, why others were not: ErrLeaseLive without force, ErrLeaseChanged, or a failed call. What
+// was made stays made.
+func (a *Admin) Apply(ctx context.Context, changes []Change, force bool) (made []Change, err error) {
+	var errs []error
+	for _, c := range changes {
+		switch {
+		case c.Live && !force:
+			err = fmt.Errorf("%w %s: pause the shard first (leases pause %s), which drains it, or take it by --force", ErrLeaseLive, c.Before.Owner, c.After.Shard)
+		default:
+			err = a.write(ctx, c)
+		}
+		if err != nil {
+			errs = append(errs, fmt.Errorf("%s shard %s: %w", c.Verb, c.After.Shard, err))
+			continue
+		}
+		made = append(made, c)
+	}
+	if len(made) > 0 {
+		if _, err := a.store.bumpFleet(ctx); err != nil {
+			errs = append(errs, fmt.Errorf("%w; the workers see the change within %s all the same", err, scanEvery))
+		}
+	}
+	return made, errors.Join(errs...)
+}
+
+// write makes one change.
+func (a *Admin) write(ctx context.Context, c Change) error {
+	t := a.store.table
+	after := c.row()
+	if !c.exists {
+		landed, _, unknown := t.settle(ctx, after.id, t.putNew(ctx, after.encode()), func(it item) bool {
+			r, err := decodeRow(it, time.Now())
+			return err == nil && r.sameAs(after)
+		})
+		return outcome(landed, unknown)
+	}
+	e := &expr{}
+	e.ifEqual(attrEpoch, num(c.Before.Epoch))
+	if c.Before.Owner == "" {
+		e.ifAbsent(attrOwner)
+	} else {
+		e.ifEqual(attrOwner, str(c.Before.Owner))
+	}
+	if c.pauses {
+		e.put(attrPaused, &ddb.AttributeValueMemberBOOL{Value: true}, after.paused)
+	}
+	if c.breaks {
+		e.setAttr(attrEpoch, num(after.epoch))
+		e.put(attrOwner, nil, false)
+	}
+	if c.moves {
+		e.put(attrPosition, str(after.position.Sequence), after.progressed())
+		e.put(attrSub, num(int64(after.position.Sub)), after.progressed() && !after.ended())
+		e.put(attrResolved, str(after.resolved), after.resolved != "")
+		e.put(attrCaughtUp, num(after.caughtUp.UnixMilli()), !after.caughtUp.IsZero())
+		e.put(attrRewinds, num(int64(after.rewinds)), after.rewinds > 0)
+		e.put(attrStartAt, str(after.startAt.String()), after.startAt.Kind != StartLatest)
+	}
+	_, err := t.update(ctx, after.id, e)
+	landed, _, unknown := t.settle(ctx, after.id, err, func(it item) bool {
+		r, err := decodeRow(it, time.Now())
+		return err == nil && r.epoch == after.epoch && r.owner == after.owner && (!c.pauses || r.paused == after.paused) && (!c.moves || r.sameAs(after))
+	})
+	return outcome(landed, unknown)
+}
+
+func outcome(landed bool, unknown error) error {
+	switch {
+	case landed:
+		return nil
+	case unknown != nil:
+		return unknown
+	}
+	return fmt.Errorf("%w: look again with leases list and repeat the command", ErrLeaseChanged)
+}
+
+// put sets an attribute or removes it.
+func (e *expr) put(attr string, av ddb.AttributeValue, present bool) {
+	if present {
+		e.setAttr(attr, av)
+	} else {
+		e.removeAttr(attr)
+	}
+}
+
+// sameAs compares what an operator can change.
+func (r *row) sameAs(o *row) bool {
+	return r.owner == o.owner && r.epoch == o.epoch && r.position == o.position && r.resolved == o.resolved &&
+		r.rewinds == o.rewinds && r.startAt.String() == o.startAt.String() && r.paused == o.paused
+}

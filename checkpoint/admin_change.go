@@ -1,0 +1,151 @@
+package checkpoint
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+)
+
+// Verb says what an operator does to a lease.
+type Verb string
+
+// The verbs.
+const (
+	VerbRelease Verb = "release"
+	VerbRewind  Verb = "rewind"
+	VerbPause   Verb = "pause"
+	VerbResume  Verb = "resume"
+	VerbImport  Verb = "import"
+)
+
+// Change is one planned change of one shard's row. Nothing is written before Apply.
+type Change struct {
+	Verb          Verb
+	Before, After LeaseRow
+	// Live says that the change takes the shard away from a worker that is alive. With force the worker finds itself
+	// fenced at its next write: it stops at once, and what it published but had not committed is published again, with
+	// the same alert ids unless the change is a rewind.
+	Live bool
+
+	exists bool // there is a row
+	// What the write touches: breaks raises the epoch and removes the owner, moves sets where to read from, pauses sets
+	// or removes the pause.
+	breaks, moves, pauses bool
+}
+
+// row is what is stored after the change, as far as an operator decides it.
+func (c Change) row() *row {
+	a := c.After
+	r := &row{
+		id: a.Shard, owner: a.Owner, epoch: a.Epoch, position: a.Position, resolved: a.Resolved, caughtUp: a.CaughtUp,
+		parents: a.Parents, paused: a.Paused, rewinds: a.Generation, startAt: a.StartAt,
+	}
+	if r.ended() {
+		r.position.Sub = WholeRecord // as it is read back
+	}
+	return r
+}
+
+// Release plans to take the owner off these shards, so that any worker takes them next. Shards without an owner need
+// nothing.
+func (a *Admin) Release(ctx context.Context, shards []string) ([]Change, error) {
+	return a.plan(ctx, VerbRelease, shards, func(c *Change) (bool, error) {
+		c.breaks = true
+		return c.Before.Owner != "", nil
+	})
+}
+
+// Rewind plans to read these shards, or all without any, again from a time or from TRIM_HORIZON on. Each gets the next
+// generation, so its alerts have new ids. Shards that left the stream are passed over, unless they are named.
+func (a *Admin) Rewind(ctx context.Context, shards []string, to Start) ([]Change, error) {
+	if to.Kind == StartLatest {
+		return nil, errors.New("rewind: to where? a time or trim_horizon")
+	}
+	return a.plan(ctx, VerbRewind, shards, func(c *Change) (bool, error) {
+		if !c.Before.Listed {
+			if len(shards) == 0 {
+				return false, nil
+			}
+			return false, errors.New("its records are past the retention, so there is nothing to read again")
+		}
+		c.breaks, c.moves = true, true
+		c.After.Position, c.After.Resolved, c.After.CaughtUp = Position{}, "", time.Time{}
+		c.After.StartAt, c.After.Generation = to, c.Before.Generation+1
+		return true, nil
+	})
+}
+
+// Pause plans to have these shards, or all without any, read by nobody until Resume. A worker that reads one drains it
+// and lets it go, so nothing is repeated. Shards that are read to their end need nothing.
+func (a *Admin) Pause(ctx context.Context, shards []string) ([]Change, error) {
+	return a.plan(ctx, VerbPause, shards, func(c *Change) (bool, error) {
+		c.pauses, c.After.Paused = true, true
+		return !c.Before.Paused && c.Before.Position.Sequence != ShardEnd && c.Before.State != ShardSkipped && c.Before.Listed, nil
+	})
+}
+
+// Resume takes a pause back.
+func (a *Admin) Resume(ctx context.Context, shards []string) ([]Change, error) {
+	return a.plan(ctx, VerbResume, shards, func(c *Change) (bool, error) {
+		c.pauses, c.After.Paused = true, false
+		return c.Before.Paused, nil
+	})
+}
+
+// plan reads the table and answers the changes for which change says so. It then looks which of them would break the
+// lease of a live worker, which takes half a lease duration where a shard to be taken has an owner.
+func (a *Admin) plan(ctx context.Context, verb Verb, shards []string, change func(*Change) (bool, error)) ([]Change, error) {
+	t, err := a.Table(ctx)
+	if err != nil {
+		return nil, err
+	}
+	rows, err := t.pick(shards)
+	if err != nil {
+		return nil, err
+	}
+	var out []Change
+	var errs []error
+	for i := range rows {
+		c := Change{Verb: verb, Before: rows[i], After: rows[i], exists: a.store.rows[rows[i].Shard] != nil}
+		ok, err := change(&c)
+		switch {
+		case err != nil:
+			errs = append(errs, fmt.Errorf("%s shard %s: %w", verb, c.Before.Shard, err))
+		case ok:
+			out = append(out, c.settled())
+		}
+	}
+	if err := errors.Join(errs...); err != nil {
+		return nil, err
+	}
+	return a.mark(ctx, out)
+}
+
+// settled fills in what follows from the kind of the change.
+func (c Change) settled() Change {
+	if c.breaks && c.exists {
+		c.After.Owner, c.After.Silent, c.After.Epoch = "", false, c.Before.Epoch+1
+	}
+	c.After.Parents = slices.Clone(c.Before.Parents)
+	return c
+}
+
+// mark finds the changes that break the lease of a live worker.
+func (a *Admin) mark(ctx context.Context, changes []Change) ([]Change, error) {
+	owners := map[string]bool{}
+	for _, c := range changes {
+		if c.breaks && c.Before.Owner != "" && !c.Before.Silent {
+			owners[c.Before.Owner] = true
+		}
+	}
+	live, err := a.observe(ctx, owners)
+	if err != nil {
+		return nil, err
+	}
+	for i := range changes {
+		changes[i].Live = changes[i].breaks && live[changes[i].Before.Owner]
+	}
+	return changes, nil
+}

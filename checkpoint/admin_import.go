@@ -1,0 +1,304 @@
+package checkpoint
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// exportFormat is the version of an Export.
+const exportFormat = 1
+
+// Export is the progress of an application, to be kept or moved to another table. Its JSON names are stable.
+type Export struct {
+	Format        int             `json:"format"`
+	Table         string          `json:"table"`
+	StreamARN     string          `json:"stream_arn"`
+	StreamCreated time.Time       `json:"stream_created"`
+	Exported      time.Time       `json:"exported"`
+	Shards        []ExportedShard `json:"shards"`
+}
+
+// ExportedShard is one shard of an Export.
+type ExportedShard struct {
+	Shard      string `json:"shard"`
+	Checkpoint string `json:"checkpoint,omitempty"`
+	// SubSequence is the last resolved place inside the record of the checkpoint; absent where all of it is.
+	SubSequence *uint32 `json:"sub_sequence,omitempty"`
+	Resolved    string  `json:"resolved,omitempty"`
+	// StartAt is where a shard without a checkpoint starts.
+	StartAt    Start     `json:"start_at,omitzero"`
+	CaughtUp   time.Time `json:"caught_up,omitzero"`
+	Generation uint32    `json:"generation,omitempty"`
+	Paused     bool      `json:"paused,omitempty"`
+	Parents    []string  `json:"parents,omitempty"`
+}
+
+// Export reads the table for Import. A shard without a checkpoint is exported with the position at which it would start,
+// because another table begins at another time. Config.Start must be that of the workers.
+func (a *Admin) Export(ctx context.Context, now time.Time) (Export, error) {
+	t, err := a.Table(ctx)
+	if err != nil {
+		return Export{}, err
+	}
+	out := Export{
+		Format: exportFormat, Table: t.Table, StreamARN: t.Stream,
+		StreamCreated: time.Unix(a.app.streamCreated, 0).UTC(), Exported: now.UTC(), Shards: []ExportedShard{},
+	}
+	for i := range t.Shards {
+		r := &t.Shards[i]
+		if r.State == ShardSkipped {
+			continue
+		}
+		x := ExportedShard{
+			Shard: r.Shard, Checkpoint: r.Position.Sequence, Resolved: r.Resolved, CaughtUp: r.CaughtUp.UTC(),
+			Generation: r.Generation, Paused: r.Paused, Parents: r.Parents, StartAt: r.StartAt,
+		}
+		switch p := r.Position; {
+		case p.IsZero() && r.StartAt.Kind == StartLatest:
+			x.StartAt = Start{Kind: StartTrimHorizon}
+			if from := a.app.origin.from(a.store.cfg.Start, r.Shard); from.Timestamp != nil {
+				x.StartAt = Start{Kind: StartTime, Time: from.Timestamp.UTC()}
+			}
+		case !p.IsZero() && p.Sequence != ShardEnd && p.Sub != WholeRecord:
+			x.SubSequence = &p.Sub
+		}
+		out.Shards = append(out.Shards, x)
+	}
+	return out, nil
+}
+
+// Import plans to store the progress of an Export of the same stream. Shards that left the stream are passed over.
+// A shard's generation never goes down.
+func (a *Admin) Import(ctx context.Context, from Export) ([]Change, error) {
+	if from.Format != exportFormat {
+		return nil, fmt.Errorf("%w: the export has format %d, this version reads %d", ErrFormat, from.Format, exportFormat)
+	}
+	if err := a.refresh(ctx); err != nil {
+		return nil, err
+	}
+	if from.StreamARN != a.app.streamARN || from.StreamCreated.Unix() != a.app.streamCreated {
+		return nil, fmt.Errorf("%w: the export is about %s, created %s; table %s is about %s, created %s", ErrOtherStream,
+			from.StreamARN, from.StreamCreated.UTC().Format(time.RFC3339), a.store.cfg.Table,
+			a.app.streamARN, time.Unix(a.app.streamCreated, 0).UTC().Format(time.RFC3339))
+	}
+	in := map[string]LeaseRow{}
+	for _, x := range from.Shards {
+		r := LeaseRow{
+			Shard: x.Shard, Position: Position{Sequence: x.Checkpoint}, Resolved: x.Resolved, StartAt: x.StartAt,
+			CaughtUp: x.CaughtUp, Generation: x.Generation, Paused: x.Paused,
+		}
+		if !r.Position.IsZero() {
+			r.Position.Sub = WholeRecord
+			if x.SubSequence != nil {
+				r.Position.Sub = *x.SubSequence
+			}
+			if x.Checkpoint != ShardEnd && !validSequence(x.Checkpoint) {
+				return nil, fmt.Errorf("shard %s of the export: checkpoint %q is no sequence number", x.Shard, x.Checkpoint)
+			}
+		}
+		in[x.Shard] = r
+	}
+	return a.planImport(ctx, in, true)
+}
+
+// MovingError says that consumers of another library still work on their table.
+type MovingError struct {
+	Table  string
+	Shards []string
+	Within time.Duration
+}
+
+func (e *MovingError) Error() string {
+	return fmt.Sprintf("table %s is in use: the leases of %s moved within %s. Stop every consumer of that application, wait for its lease duration, and repeat the command",
+		e.Table, strings.Join(e.Shards, ", "), e.Within)
+}
+
+// ImportTable plans to begin where the consumers of another library stopped: vmware-go-kcl (1 or 2) or the KCL for Java
+// (1 to 3), whose table it reads twice, wait apart, which must be more than their lease duration. It refuses with a
+// *MovingError when anything moved in between. A Java checkpoint inside an aggregate, or on a plain record, which that
+// table cannot tell apart, repeats at most this one record. Children that the other application had not begun start at
+// TRIM_HORIZON, parents that it had forgotten count as ended, and shards that it never checkpointed start where this
+// application does.
+func (a *Admin) ImportTable(ctx context.Context, name string, wait time.Duration) ([]Change, error) {
+	t := &table{db: a.store.table.db, name: name}
+	before, err := readForeign(ctx, t)
+	if err != nil {
+		return nil, err
+	}
+	if !sleep(ctx, wait) {
+		return nil, cause(ctx)
+	}
+	after, err := readForeign(ctx, t)
+	if err != nil {
+		return nil, err
+	}
+	moving := map[string]bool{}
+	for id, r := range after {
+		moving[id] = before[id] != r
+	}
+	for id := range before {
+		if _, ok := after[id]; !ok {
+			moving[id] = true
+		}
+	}
+	if moved := slices.DeleteFunc(sortedKeys(moving), func(id string) bool { return !moving[id] }); len(moved) > 0 {
+		return nil, &MovingError{Table: name, Shards: moved, Within: wait}
+	}
+	if err := a.refresh(ctx); err != nil {
+		return nil, err
+	}
+	in := map[string]LeaseRow{}
+	for id, r := range after {
+		row, err := r.place(id)
+		if err != nil {
+			return nil, fmt.Errorf("table %s: %w", name, err)
+		}
+		in[id] = row
+	}
+	a.fillTree(in)
+	return a.planImport(ctx, in, false)
+}
+
+// foreignRow is one lease of another library, in text so that two readings can be compared.
+type foreignRow struct{ owner, moves, checkpoint, sub string }
+
+func readForeign(ctx context.Context, t *table) (map[string]foreignRow, error) {
+	out := map[string]foreignRow{}
+	err := t.scan(ctx, func(it item) error {
+		switch {
+		case it[attrEpoch] != nil || text(it[attrKey]) == keyApplication:
+			return fmt.Errorf("table %s belongs to kinesis-alerter itself: use leases export and leases import FILE", t.name)
+		case it[attrJavaLease] != nil:
+			id := text(it[attrKey])
+			if strings.Contains(id, ":") {
+				return fmt.Errorf("table %s: row %s is of a KCL consumer of several streams, which cannot be imported", t.name, id)
+			}
+			out[id] = foreignRow{
+				owner: text(it[attrOwner]), moves: numberText(it[attrJavaLease]),
+				checkpoint: text(it[attrPosition]), sub: numberText(it["checkpointSubSequenceNumber"]),
+			}
+		case it["ShardID"] != nil:
+			out[text(it["ShardID"])] = foreignRow{
+				owner: text(it["AssignedTo"]), moves: text(it["LeaseTimeout"]), checkpoint: text(it["Checkpoint"]),
+			}
+		}
+		return nil
+	})
+	if err == nil && len(out) == 0 {
+		err = fmt.Errorf("table %s holds no lease of vmware-go-kcl or of a KCL for Java: name the lease table of the old application", t.name)
+	}
+	return out, err
+}
+
+// place says in our words where a consumer of another library stopped.
+func (f foreignRow) place(id string) (LeaseRow, error) {
+	r := LeaseRow{Shard: id}
+	switch f.checkpoint {
+	case "", "LATEST", "AT_TIMESTAMP": // never checkpointed
+	case "TRIM_HORIZON":
+		r.StartAt = Start{Kind: StartTrimHorizon}
+	case ShardEnd:
+		r.Position = Position{Sequence: ShardEnd, Sub: WholeRecord}
+	default:
+		if !validSequence(f.checkpoint) {
+			return r, fmt.Errorf("row %s: checkpoint %q is no sequence number", id, f.checkpoint)
+		}
+		r.Position = Position{Sequence: f.checkpoint, Sub: WholeRecord}
+		if f.sub != "" { // Java writes 0 both for a plain record and for the first of an aggregate
+			var sub uint32
+			if _, err := fmt.Sscan(f.sub, &sub); err != nil {
+				return r, fmt.Errorf("row %s: checkpointSubSequenceNumber %q is no sub-sequence number", id, f.sub)
+			}
+			r.Position.Sub = sub
+		}
+	}
+	return r, nil
+}
+
+// fillTree adds the shards that another library's table says nothing of but that follow from those of which it does:
+// without a row, a child that nobody began would start at the moment of the import and skip what it holds by then, and
+// an ancestor that was read and forgotten would be read again.
+func (a *Admin) fillTree(in map[string]LeaseRow) {
+	s := a.store
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	begun, known := map[string]bool{}, map[string]bool{}
+	for id, r := range in {
+		known[id] = true
+		if !r.Position.IsZero() {
+			begun[id] = true
+		}
+	}
+	for _, id := range sortedKeys(s.lineage.shards) {
+		if r := in[id]; !r.Position.IsZero() || r.StartAt.Kind != StartLatest {
+			continue
+		}
+		switch {
+		case !known[id] && s.lineage.related(id, begun, s.lineage.children):
+			in[id] = LeaseRow{Shard: id, Position: Position{Sequence: ShardEnd, Sub: WholeRecord}}
+		case s.lineage.related(id, known, s.lineage.parentsOf):
+			in[id] = LeaseRow{Shard: id, StartAt: Start{Kind: StartTrimHorizon}}
+		}
+	}
+}
+
+func (l *lineage) parentsOf(id string) []string {
+	if s := l.shards[id]; s != nil {
+		return s.parents
+	}
+	return nil
+}
+
+// related reports whether one of these shards is reached from id by one or more steps.
+func (*lineage) related(id string, these map[string]bool, step func(string) []string) bool {
+	seen := map[string]bool{}
+	for todo := step(id); len(todo) > 0; {
+		next := todo[0]
+		todo = todo[1:]
+		if these[next] {
+			return true
+		}
+		if !seen[next] {
+			seen[next] = true
+			todo = append(todo, step(next)...)
+		}
+	}
+	return false
+}
+
+// planImport plans the changes that make rows say what in says. ours says that in is an export, which also knows of
+// generations and pauses.
+func (a *Admin) planImport(ctx context.Context, in map[string]LeaseRow, ours bool) ([]Change, error) {
+	var out []Change
+	t := a.snapshot()
+	listed := 0
+	for i := range t.Shards {
+		before := t.Shards[i]
+		x, ok := in[before.Shard]
+		if !ok || !before.Listed {
+			continue
+		}
+		listed++
+		c := Change{Verb: VerbImport, Before: before, After: before, exists: a.store.rows[before.Shard] != nil, breaks: true, moves: true}
+		if x.Position.IsZero() && x.StartAt.Kind == StartLatest {
+			continue // it starts where the application does
+		}
+		c.After.Position, c.After.StartAt, c.After.Resolved, c.After.CaughtUp = x.Position, x.StartAt, x.Resolved, x.CaughtUp
+		if ours {
+			c.After.Generation = max(before.Generation, x.Generation)
+			c.After.Paused, c.pauses = x.Paused, x.Paused != before.Paused
+		}
+		if c.exists && c.row().sameAs(Change{After: before}.row()) {
+			continue
+		}
+		out = append(out, c.settled())
+	}
+	if listed == 0 {
+		return nil, errors.New("none of the shards to import is in the stream: is it the right table and stream?")
+	}
+	return a.mark(ctx, out)
+}
