@@ -49,13 +49,19 @@ type daemon struct {
 // killed when the test ends. Its log is an artifact of the test, and its states are shown when the test failed.
 func startDaemon(tb testing.TB, binary, name, config string, env ...string) *daemon {
 	tb.Helper()
+	return startDaemonWith(tb, binary, name, config, nil, env)
+}
+
+// startDaemonWith is startDaemon with more flags of `run`.
+func startDaemonWith(tb testing.TB, binary, name, config string, flags, env []string) *daemon {
+	tb.Helper()
 	dir := tb.ArtifactDir()
 	file := filepath.Join(dir, name+".yaml")
 	require.NoError(tb, os.WriteFile(file, []byte(config), 0o600))
 	d := &daemon{tb: tb, name: name, logPath: filepath.Join(dir, name+".log"), exited: make(chan struct{})}
 	log, err := os.Create(d.logPath)
 	require.NoError(tb, err)
-	d.cmd = exec.Command(binary, "run", "--config", file) //nolint:gosec // the binary under test, and a file of this test
+	d.cmd = exec.Command(binary, append([]string{"run", "--config", file}, flags...)...) //nolint:gosec // the binary under test, and a file of this test
 	d.cmd.Stdout, d.cmd.Stderr = log, log
 	d.cmd.Env = append(os.Environ(), append([]string{
 		"AWS_REGION=us-east-1", "AWS_ACCESS_KEY_ID=000000000000", "AWS_SECRET_ACCESS_KEY=" + name, "AWS_EC2_METADATA_DISABLED=true",
@@ -187,6 +193,14 @@ func (d *daemon) kill() time.Time {
 	require.NoError(d.tb, d.cmd.Process.Kill())
 	<-d.exited
 	return at
+}
+
+// signal sends the process a signal, for example SIGSTOP.
+func (d *daemon) signal(s syscall.Signal) time.Time {
+	d.tb.Helper()
+	d.running()
+	require.NoError(d.tb, d.cmd.Process.Signal(s))
+	return time.Now()
 }
 
 // terminate asks the process to stop, as an orchestrator does, and returns its exit code and how long it took.
