@@ -73,8 +73,7 @@ func leaseVerbs() []leaseVerb {
 	}
 }
 
-func leasesCommand(p *program, fs *flag.FlagSet) func(context.Context, []string) error {
-	o := &operator{program: p, now: time.Now}
+func (o *leasesFlags) declare(fs *flag.FlagSet) {
 	fs.StringVar(&o.config, "config", "", "the configuration `FILE` of the workers")
 	fs.StringVar(&o.table, "table", "", "without a file: the `NAME` of the lease table")
 	fs.StringVar(&o.stream, "stream", "", "without a file: the stream's `NAME` or ARN (default the one that the table is about)")
@@ -85,6 +84,11 @@ func leasesCommand(p *program, fs *flag.FlagSet) func(context.Context, []string)
 	fs.DurationVar(&o.wait, "wait", 10*time.Second, "import --from: how long that table must not move; more than its lease `DURATION`")
 	fs.BoolVar(&o.yes, "yes", false, "make the changes without asking")
 	fs.BoolVar(&o.force, "force", false, "release, rewind, import: also take shards from workers that are alive")
+}
+
+func leasesCommand(p *program, fs *flag.FlagSet) func(context.Context, []string) error {
+	o := &operator{program: p, now: time.Now}
+	o.declare(fs)
 	return func(ctx context.Context, args []string) error {
 		verb, rest, err := o.parse(fs, args)
 		if err != nil {

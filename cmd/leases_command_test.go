@@ -1,0 +1,520 @@
+package cmd
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"io"
+	"maps"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+	"github.com/stretchr/testify/require"
+
+	"kinesis-alerter/checkpoint"
+	"kinesis-alerter/internal/fakeaws"
+)
+
+const testLeases = "heart-rate-alerts"
+
+// operate runs a leases command against the emulated account, as Main does.
+func operate(t *testing.T, fake *fakeaws.AWS, args ...string) (stdout string, err error) {
+	t.Helper()
+	return operateAt(t, fake, nil, args...)
+}
+
+// operateAt has somebody type at a terminal.
+func operateAt(t *testing.T, fake *fakeaws.AWS, terminal io.Reader, args ...string) (stdout string, err error) {
+	t.Helper()
+	var out, errs bytes.Buffer
+	p := &program{env: environment(nil), stdout: &out, stderr: &errs}
+	o := &operator{program: p, aws: emulated(fake), now: time.Now, terminal: terminal}
+	c := command{name: "leases", flags: func(_ *program, fs *flag.FlagSet) func(ctx context.Context, args []string) error {
+		o.declare(fs)
+		return func(ctx context.Context, args []string) error {
+			verb, rest, err := o.parse(fs, args)
+			if err != nil {
+				return err
+			}
+			return verb.run(o, ctx, rest)
+		}
+	}}
+	if !slices.ContainsFunc(args, func(a string) bool { return a == "--config" }) {
+		args = append(args, "--table", testLeases)
+	}
+	err = p.invoke(t.Context(), c, args)
+	return out.String(), err
+}
+
+// listed answers the shards of leases list --json by id.
+func listed(t *testing.T, fake *fakeaws.AWS) map[string]leaseJSON {
+	t.Helper()
+	out, err := operate(t, fake, "list", "--json")
+	require.NoError(t, err)
+	var table leaseTableJSON
+	require.NoError(t, json.Unmarshal([]byte(out), &table))
+	shards := map[string]leaseJSON{}
+	for _, s := range table.Shards {
+		shards[s.Shard] = s
+	}
+	return shards
+}
+
+// alertIDs counts the alert ids of what SNS accepted, by body.
+func alertIDs(fake *fakeaws.AWS) map[string]map[string]int {
+	ids := map[string]map[string]int{}
+	for _, m := range fake.SNS.Messages(testTopicARN) {
+		if ids[m.Body] == nil {
+			ids[m.Body] = map[string]int{}
+		}
+		ids[m.Body][m.Attributes["alert_id"].StringValue]++
+	}
+	return ids
+}
+
+// operatedDaemon is a daemon in a bubble, and the test of the bubble.
+type operatedDaemon struct {
+	*testing.T
+	fake   *fakeaws.AWS
+	daemon *testDaemon
+}
+
+// operated runs a daemon on so many shards, with ten alerts a shard behind it, and a test beside it.
+func operated(t *testing.T, shards int, test func(w operatedDaemon)) {
+	t.Helper()
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		fake := fakeaws.New(fakeaws.Options{})
+		fake.Kinesis.Create(testStream, shards)
+		createTopic(t, fake)
+		d := startDaemon(t, fake, nil)
+		time.Sleep(2 * time.Second)
+		puts(fake, 0, 10*shards)
+		time.Sleep(3 * time.Second)
+		require.Len(t, alertIDs(fake), 10*shards)
+		test(operatedDaemon{t, fake, d})
+		require.NoError(t, d.end())
+	})
+}
+
+// puts writes the records from..to, each of which alerts.
+func puts(fake *fakeaws.AWS, from, to int) {
+	for i := from; i < to; i++ {
+		fake.Kinesis.Put(testStream, fmt.Sprintf("patient-%d", i), fmt.Appendf(nil, `{"heartRate":%d}`, 1000+i))
+	}
+}
+
+const (
+	shard0 = "shardId-000000000000"
+	shard1 = "shardId-000000000001"
+)
+
+// A paused shard is drained and read by nobody; when it is resumed nothing is missing and nothing is repeated.
+func TestLeasesPauseAndResume(t *testing.T) {
+	operated(t, 2, func(w operatedDaemon) {
+		t, fake := w.T, w.fake
+		out, err := operate(t, fake, "pause", shard0, "--yes")
+		require.NoError(t, err)
+		require.Regexp(t, shard0+`\s+paused\s+false\s+->\s+true`, out)
+		require.Contains(t, out, "which drains it first")
+		time.Sleep(2 * time.Second)
+		now := listed(t, fake)
+		require.Equal(t, "paused", now[shard0].State)
+		require.Empty(t, now[shard0].Owner)
+		require.Equal(t, "held", now[shard1].State)
+
+		puts(fake, 20, 60)
+		time.Sleep(time.Minute)
+		before := len(fake.SNS.Messages(testTopicARN))
+		require.Greater(t, before, 20, "the other shard is read")
+		require.Less(t, before, 60, "the paused one is not")
+
+		out, err = operate(t, fake, "pause", "--all", "--yes")
+		require.NoError(t, err)
+		require.NotContains(t, out, shard0, "it is paused already")
+		time.Sleep(2 * time.Second)
+		_, err = operate(t, fake, "resume", "--all", "--yes")
+		require.NoError(t, err)
+		time.Sleep(5 * time.Second)
+		require.Len(t, fake.SNS.Messages(testTopicARN), 60, "nothing is repeated")
+		require.Len(t, alertIDs(fake), 60, "nothing is lost")
+		out, err = operate(t, fake, "resume", "--all", "--yes")
+		require.NoError(t, err)
+		require.Equal(t, "nothing to change\n", out)
+	})
+}
+
+// A daemon that starts while shards are paused leaves them alone.
+func TestLeasesStayPausedOverARestart(t *testing.T) {
+	operated(t, 2, func(w operatedDaemon) {
+		t, fake := w.T, w.fake
+		_, err := operate(t, fake, "pause", shard0, "--yes")
+		require.NoError(t, err)
+		time.Sleep(2 * time.Second)
+		second := startDaemon(t, fake, func(_ *Config, o *Options) { o.Host = "second" })
+		time.Sleep(2 * time.Minute)
+		require.Equal(t, "paused", listed(t, fake)[shard0].State)
+		require.NoError(t, second.end())
+	})
+}
+
+// A live lease is left alone without --force, and nothing at all is changed.
+func TestLeasesRefuseALiveLease(t *testing.T) {
+	operated(t, 1, func(w operatedDaemon) {
+		t, fake := w.T, w.fake
+		before := fake.DynamoDB.Item(testLeases, shard0)
+		for _, args := range [][]string{{"release", shard0}, {"rewind", "--all", "--to", "trim_horizon"}} {
+			began := time.Now()
+			out, err := operate(t, fake, append(args, "--yes")...)
+			require.ErrorIs(t, err, checkpoint.ErrLeaseLive)
+			require.ErrorContains(t, err, "leases pause "+shard0)
+			require.Contains(t, out, "->", "it is shown all the same")
+			require.GreaterOrEqual(t, time.Since(began), 5*time.Second, "half a lease duration of watching")
+		}
+		after := fake.DynamoDB.Item(testLeases, shard0)
+		require.Equal(t, before["leaseEpoch"], after["leaseEpoch"])
+		require.Equal(t, before["leaseOwner"], after["leaseOwner"])
+	})
+}
+
+// A forced release fences the holder, in the middle of its work, and nothing is lost; what is repeated carries its first
+// alert id.
+func TestLeasesForcedReleaseLosesNothing(t *testing.T) {
+	operated(t, 1, func(w operatedDaemon) {
+		t, fake, d := w.T, w.fake, w.daemon
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			for i := 10; i < 300; i++ {
+				puts(fake, i, i+1)
+				time.Sleep(50 * time.Millisecond)
+			}
+		}()
+		epoch := listed(t, fake)[shard0].Epoch
+		out, err := operate(t, fake, "release", shard0, "--force", "--yes")
+		require.NoError(t, err)
+		require.Contains(t, out, "is alive: it loses the shard at its next write")
+		<-done
+		time.Sleep(5 * time.Second)
+		ids := alertIDs(fake)
+		require.Len(t, ids, 300)
+		for body, of := range ids {
+			require.Len(t, of, 1, body)
+		}
+		require.GreaterOrEqual(t, listed(t, fake)[shard0].Epoch, epoch+2, "the release and the next owner")
+		require.InDelta(t, 1, series(t, d.reg, "kinesis_alerter_lease_events_total", "lost"), 0)
+	})
+}
+
+// What is read again after a rewind is published again, under new ids, once for each generation, also after a restart.
+func TestLeasesRewindPublishesAgainUnderNewIDs(t *testing.T) {
+	operated(t, 1, func(w operatedDaemon) {
+		t, fake := w.T, w.fake
+		middle := time.Now().Truncate(time.Second).Add(time.Second)
+		time.Sleep(2 * time.Second)
+		puts(fake, 10, 15)
+		time.Sleep(2 * time.Second)
+		rewindGently(t, fake, "trim_horizon")
+		require.EqualValues(t, 1, listed(t, fake)[shard0].Generation)
+		rewindGently(t, fake, middle.Format(time.RFC3339))
+		now := listed(t, fake)[shard0]
+		require.EqualValues(t, 2, now.Generation)
+		require.NotEmpty(t, now.Checkpoint, "and progress is stored again")
+		for body, ids := range alertIDs(fake) {
+			want := 2
+			if slices.Contains([]string{"1010", "1011", "1012", "1013", "1014"}, strings.Trim(strings.Split(body, ":")[1], "}")) {
+				want = 3
+			}
+			require.Len(t, ids, want, body)
+			for _, n := range ids {
+				require.Equal(t, 1, n, body)
+			}
+		}
+	})
+}
+
+// rewindGently pauses, rewinds and resumes every shard.
+func rewindGently(t *testing.T, fake *fakeaws.AWS, to string) {
+	t.Helper()
+	_, err := operate(t, fake, "pause", "--all", "--yes")
+	require.NoError(t, err)
+	time.Sleep(2 * time.Second)
+	out, err := operate(t, fake, "rewind", "--all", "--to", to, "--yes")
+	require.NoError(t, err)
+	require.Regexp(t, `checkpoint\s+\d+\s+->\s+none, from `+to, out)
+	_, err = operate(t, fake, "resume", "--all", "--yes")
+	require.NoError(t, err)
+	time.Sleep(4 * time.Second)
+}
+
+// A shard that was read to its end can be sent back too: it is read again, and its children after it.
+func TestLeasesRewindOverAReshard(t *testing.T) {
+	operated(t, 1, func(w operatedDaemon) {
+		t, fake := w.T, w.fake
+		fake.Kinesis.Split(testStream, shard0)
+		time.Sleep(time.Second)
+		puts(fake, 10, 20)
+		time.Sleep(5 * time.Second)
+		require.Equal(t, "ended", listed(t, fake)[shard0].State)
+		_, err := operate(t, fake, "pause", "--all", "--yes")
+		require.NoError(t, err)
+		time.Sleep(2 * time.Second)
+		_, err = operate(t, fake, "rewind", "--all", "--to", "trim_horizon", "--yes")
+		require.NoError(t, err)
+		_, err = operate(t, fake, "resume", "--all", "--yes")
+		require.NoError(t, err)
+		time.Sleep(10 * time.Second)
+		ids := alertIDs(fake)
+		require.Len(t, ids, 20)
+		for body, of := range ids {
+			require.Len(t, of, 2, body)
+		}
+		require.Equal(t, "ended", listed(t, fake)[shard0].State)
+	})
+}
+
+// Nothing is written without a yes.
+func TestLeasesAskFirst(t *testing.T) {
+	operated(t, 1, func(w operatedDaemon) {
+		t, fake := w.T, w.fake
+		var usage *usageError
+		out, err := operate(t, fake, "pause", shard0)
+		require.ErrorAs(t, err, &usage, "exit code 2")
+		require.ErrorContains(t, err, "--yes")
+		require.Contains(t, out, shard0, "the change is shown")
+		_, err = operateAt(t, fake, strings.NewReader("no\n"), "pause", shard0)
+		require.ErrorAs(t, err, &usage)
+		_, err = operateAt(t, fake, strings.NewReader("yes\n"), "pause", shard0, "--json")
+		require.ErrorAs(t, err, &usage, "output for a program has nobody to ask")
+		require.False(t, listed(t, fake)[shard0].Paused)
+		_, err = operateAt(t, fake, strings.NewReader("yes\n"), "pause", shard0)
+		require.NoError(t, err)
+		require.True(t, listed(t, fake)[shard0].Paused)
+		_, err = operate(t, fake, "pause", "shardId-000000000099", "--yes")
+		require.ErrorContains(t, err, "no such shard in table heart-rate-alerts or its stream: shardId-000000000099")
+	})
+}
+
+func TestLeasesListIsReadable(t *testing.T) {
+	operated(t, 2, func(w operatedDaemon) {
+		t, fake := w.T, w.fake
+		out, err := operate(t, fake, "list")
+		require.NoError(t, err)
+		require.Regexp(t, `SHARD +STATE +OWNER +EPOCH +CHECKPOINT +CAUGHT UP +GENERATION +PARENTS\n`+
+			shard0+` +held +test/[0-9a-f]{8} +1 +\d{56} +\ds ago +0 +-\n`, out)
+		fake.Kinesis.Merge(testStream, shard0, shard1)
+		time.Sleep(5 * time.Second)
+		out, err = operate(t, fake, "list")
+		require.NoError(t, err)
+		require.Regexp(t, `shardId-000000000002 +held .*`+shard0+","+shard1, out)
+		require.Regexp(t, shard0+` +ended +- `, out)
+	})
+}
+
+// leasesConfig writes the configuration of startDaemon, under another application if one is given.
+func leasesConfig(t *testing.T, application, start string) string {
+	t.Helper()
+	return configFile(t, fmt.Sprintf("stream: {name: %s, application: %s, start: %s}\nrules: [{name: high, when: heartRate > 149}]\ntopics: {oncall: {arn: %q}}\n",
+		testStream, application, start, testTopicARN))
+}
+
+// An application moves to another table with an export: it goes on where it was.
+func TestLeasesExportAndImport(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		fake := fakeaws.New(fakeaws.Options{})
+		fake.Kinesis.Create(testStream, 2)
+		createTopic(t, fake)
+		d := startDaemon(t, fake, nil)
+		time.Sleep(2 * time.Second)
+		puts(fake, 0, 20)
+		time.Sleep(3 * time.Second)
+		rewindGently(t, fake, "trim_horizon") // the generation moves too
+		require.NoError(t, d.end())
+		puts(fake, 20, 30)
+		file := filepath.Join(t.TempDir(), "leases.json")
+		_, err := operate(t, fake, "export", file, "--config", leasesConfig(t, testLeases, "trim_horizon"))
+		require.NoError(t, err)
+		_, err = operate(t, fake, "export", file, "--config", leasesConfig(t, testLeases, "trim_horizon"))
+		require.ErrorContains(t, err, "does not overwrite")
+		other := leasesConfig(t, "moved", "latest")
+		_, err = operate(t, fake, "import", file, "--config", other, "--yes")
+		require.NoError(t, err)
+		out, err := operate(t, fake, "import", file, "--config", other, "--yes")
+		require.NoError(t, err)
+		require.Equal(t, "nothing to change\n", out, "a second import finds it all there")
+
+		d = startDaemon(t, fake, func(c *Config, _ *Options) {
+			c.Stream.Application, c.Stream.Start = "moved", checkpoint.Start{}
+		})
+		time.Sleep(5 * time.Second)
+		require.NoError(t, d.end())
+		require.Len(t, fake.SNS.Messages(testTopicARN), 50, "20 twice, 10 once")
+		require.EqualValues(t, 1, fake.DynamoDB.Item("moved", shard0)["generation"])
+	})
+}
+
+// foreignTable is the lease table of another library.
+type foreignTable struct {
+	t    *testing.T
+	db   *dynamodb.Client
+	name string
+}
+
+func newForeignTable(t *testing.T, fake *fakeaws.AWS, name, key string) *foreignTable {
+	t.Helper()
+	f := &foreignTable{t: t, db: dynamodb.NewFromConfig(emulated(fake)), name: name}
+	_, err := f.db.CreateTable(t.Context(), &dynamodb.CreateTableInput{
+		TableName: &name, BillingMode: types.BillingModePayPerRequest,
+		KeySchema:            []types.KeySchemaElement{{AttributeName: &key, KeyType: types.KeyTypeHash}},
+		AttributeDefinitions: []types.AttributeDefinition{{AttributeName: &key, AttributeType: types.ScalarAttributeTypeS}},
+	})
+	require.NoError(t, err)
+	time.Sleep(10 * time.Second)
+	return f
+}
+
+// put writes a row; numbers are numbers.
+func (f *foreignTable) put(row map[string]any) {
+	f.t.Helper()
+	item := map[string]types.AttributeValue{}
+	for name, v := range row {
+		if n, ok := v.(int); ok {
+			item[name] = &types.AttributeValueMemberN{Value: fmt.Sprint(n)}
+		} else {
+			item[name] = &types.AttributeValueMemberS{Value: fmt.Sprint(v)}
+		}
+	}
+	_, err := f.db.PutItem(f.t.Context(), &dynamodb.PutItemInput{TableName: aws.String(f.name), Item: item})
+	require.NoError(f.t, err)
+}
+
+// Consumers of another library stopped in the middle of a shard; the daemon goes on there, under start: latest, which
+// alone would skip what came since. The other shard had been split, and its child that nobody began loses nothing.
+func TestLeasesImportForeignTables(t *testing.T) {
+	t.Parallel()
+	kinds := map[string]struct {
+		key string
+		row func(shard, checkpoint string) map[string]any
+	}{
+		"vmware-go-kcl": {"ShardID", func(shard, checkpoint string) map[string]any {
+			return map[string]any{"ShardID": shard, "AssignedTo": "w", "LeaseTimeout": "2026-11-22T09:00:00Z", "Checkpoint": checkpoint}
+		}},
+		"KCL for Java": {"leaseKey", func(shard, checkpoint string) map[string]any {
+			return map[string]any{"leaseKey": shard, "leaseOwner": "w", "leaseCounter": 77, "checkpoint": checkpoint, "checkpointSubSequenceNumber": 0}
+		}},
+	}
+	for name, kind := range kinds {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				fake := fakeaws.New(fakeaws.Options{})
+				fake.Kinesis.Create(testStream, 2)
+				createTopic(t, fake)
+				time.Sleep(time.Second)
+				last, seen := map[string]string{}, map[string]bool{} // where the others stopped, and what they had
+				for i := range 40 {
+					shard, sequence := fake.Kinesis.Put(testStream, fmt.Sprintf("patient-%d", i), fmt.Appendf(nil, `{"heartRate":%d}`, 1000+i))
+					if i < 20 {
+						last[shard], seen[fmt.Sprintf(`Anomaly detected ...  {"heartRate":%d}`, 1000+i)] = sequence, true
+					}
+				}
+				fake.Kinesis.Split(testStream, shard1)
+				time.Sleep(time.Second)
+				puts(fake, 40, 60)
+				old := newForeignTable(t, fake, "old", kind.key)
+				for _, shard := range slices.Sorted(maps.Keys(last)) {
+					old.put(kind.row(shard, last[shard]))
+				}
+				config := leasesConfig(t, testLeases, "latest")
+				out, err := operate(t, fake, "import", "--from", "old", "--config", config, "--yes")
+				require.NoError(t, err)
+				require.Regexp(t, `shardId-000000000003 +checkpoint +none +-> +none, from trim_horizon`, out)
+
+				d := startDaemon(t, fake, func(c *Config, _ *Options) { c.Stream.Start = checkpoint.Start{} })
+				time.Sleep(10 * time.Second)
+				require.NoError(t, d.end())
+				repeated := 0
+				got := alertIDs(fake)
+				for body := range got {
+					if seen[body] {
+						repeated++
+					}
+				}
+				require.Len(t, got, 40+repeated)
+				if name == "vmware-go-kcl" {
+					require.Zero(t, repeated)
+				} else {
+					require.Equal(t, 2, repeated, "the record of each checkpoint, which that table cannot tell from an aggregate")
+				}
+			})
+		})
+	}
+}
+
+// A table whose consumers still run is refused, and nothing is written.
+func TestLeasesImportRefusesAMovingTable(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		fake := fakeaws.New(fakeaws.Options{})
+		fake.Kinesis.Create(testStream, 1)
+		old := newForeignTable(t, fake, "old", "leaseKey")
+		row := map[string]any{"leaseKey": shard0, "leaseOwner": "w", "leaseCounter": 1, "checkpoint": "TRIM_HORIZON", "checkpointSubSequenceNumber": 0}
+		old.put(row)
+		config := leasesConfig(t, testLeases, "latest")
+		_, err := operate(t, fake, "import", "--config", config, "--yes") // opens nothing
+		require.ErrorContains(t, err, "import what?")
+		go func() {
+			time.Sleep(3 * time.Second)
+			row["leaseCounter"] = 2
+			old.put(row)
+		}()
+		_, err = operate(t, fake, "import", "--from", "old", "--config", config, "--yes")
+		var moving *checkpoint.MovingError
+		require.ErrorAs(t, err, &moving)
+		require.Equal(t, []string{shard0}, moving.Shards)
+		require.ErrorContains(t, err, "Stop every consumer of that application")
+		require.Nil(t, fake.DynamoDB.Item(testLeases, shard0))
+		_, err = operate(t, fake, "import", "--from", testLeases, "--config", config, "--yes")
+		require.ErrorContains(t, err, "belongs to kinesis-alerter itself")
+	})
+}
+
+// hesitant is a terminal at which somebody thinks for a while before typing yes.
+type hesitant func()
+
+func (h hesitant) Read(p []byte) (int, error) {
+	h()
+	return copy(p, "yes\n"), nil
+}
+
+// A change that a worker overtakes between the look and the write is named and not made; the others are.
+func TestLeasesOvertakenChangeIsReported(t *testing.T) {
+	operated(t, 2, func(w operatedDaemon) {
+		t, fake := w.T, w.fake
+		_, err := operate(t, fake, "pause", "--all", "--yes")
+		require.NoError(t, err)
+		time.Sleep(2 * time.Second)
+		out, err := operateAt(t, fake, hesitant(func() {
+			_, err := operate(t, fake, "resume", shard0, "--yes")
+			require.NoError(t, err)
+			time.Sleep(3 * time.Second)
+		}), "rewind", "--all", "--to", "trim_horizon")
+		require.ErrorIs(t, err, checkpoint.ErrLeaseChanged)
+		require.ErrorContains(t, err, "rewind shard "+shard0)
+		require.NotContains(t, err.Error(), shard1)
+		require.Contains(t, out, "1 of 2 changed")
+		now := listed(t, fake)
+		require.Zero(t, now[shard0].Generation)
+		require.EqualValues(t, 1, now[shard1].Generation)
+	})
+}
