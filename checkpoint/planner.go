@@ -174,7 +174,7 @@ func (s *Store) planned(id string, workers []string, now time.Time) (p *planShar
 	if finished(id, s.rows, &s.app.origin, s.cfg.Start) {
 		return nil, false
 	}
-	if now.Before(s.cool[id]) {
+	if now.Before(s.cool[id]) || r == nil && now.Before(s.vanished[id]) {
 		return nil, false
 	}
 	p = &planShard{id: id, open: s.lineage.gateOpen(id, s.rows, &s.app.origin, s.cfg.Start)}
@@ -194,7 +194,10 @@ func (s *Store) liveOwner(owner string) string {
 	if p := s.peers[owner]; p != nil && !p.fenced {
 		return owner
 	}
-	if s.orphans[owner] || s.peers[owner] != nil {
+	if s.peers[owner] != nil {
+		return ""
+	}
+	if over, known := s.orphans[owner]; known && !time.Now().Before(over) {
 		return ""
 	}
 	return owner // unknown yet: the next scan finds out

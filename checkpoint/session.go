@@ -95,7 +95,7 @@ func (s *Store) retire(ctx context.Context) {
 		}
 		s.mu.Lock()
 		delete(s.retired, id)
-		s.orphans[id] = true
+		s.orphans[id] = time.Now()
 		s.mu.Unlock()
 		s.bump()
 		s.rescan()

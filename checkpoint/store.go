@@ -41,7 +41,8 @@ type Store struct {
 	leases       map[string]*Lease
 	rows         map[string]*row
 	peers        map[string]*peer
-	orphans      map[string]bool // owners that have no worker row, confirmed
+	orphans      map[string]time.Time // owners that have no worker row, confirmed, and since when their leases count as over
+	vanished     map[string]time.Time // shards whose row vanished while another worker held it, and until when they are its own
 	lineage      *lineage
 	memory       map[string]*row      // of shards that this process held
 	cool         map[string]time.Time // shards that this process does not take before
@@ -71,7 +72,7 @@ func New(cfg Config, deps Deps) (*Store, error) {
 		planC: request(), bumpC: request(), scanC: request(), listC: request(), beatC: request(), tableC: request(),
 		stopC: make(chan struct{}), duration: cfg.LeaseDuration,
 		retired: map[string]bool{}, leases: map[string]*Lease{}, rows: map[string]*row{}, peers: map[string]*peer{},
-		orphans: map[string]bool{}, lineage: newLineage(), memory: map[string]*row{}, cool: map[string]time.Time{},
+		orphans: map[string]time.Time{}, vanished: map[string]time.Time{}, lineage: newLineage(), memory: map[string]*row{}, cool: map[string]time.Time{},
 		changed: make(chan struct{}), lastLoop: time.Now(),
 	}, nil
 }

@@ -205,7 +205,7 @@ func (s *Store) scan(ctx context.Context) error {
 		}
 		s.mu.Lock()
 		if it == nil {
-			s.orphans[owner] = true
+			s.orphans[owner] = time.Now().Add(s.duration) // it may not know yet that its row is gone
 		} else if w, err := decodeWorker(it); err == nil {
 			s.observe(w, time.Now())
 		}
@@ -233,6 +233,7 @@ func (s *Store) merge(rows map[string]*row, workers map[string]workerRow, begin 
 			rows[id] = old // the scan showed an older row than we have seen
 		}
 	}
+	s.noteVanished(rows, now)
 	s.rows, s.scanned = rows, now
 	for id, r := range rows {
 		s.lineage.learn(id, r.parents)
@@ -268,7 +269,7 @@ func (s *Store) merge(rows map[string]*row, workers map[string]workerRow, begin 
 		}
 	}
 	for id := range owners {
-		if !s.orphans[id] {
+		if _, known := s.orphans[id]; !known {
 			unknown = append(unknown, id)
 		}
 	}
