@@ -1,0 +1,387 @@
+package checkpoint
+
+import (
+	"container/heap"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
+)
+
+// model is the protocol without services: a table of single-item conditional writes, a stream that is a tree of shards,
+// and workers whose every step is an event in one queue. What a worker decides, it decides with the Store's own
+// functions (decide, merge, observe, grant, claim, plan, gateOpen, trustWindow, …); what it writes is modelled by hand, so
+// that code and model have to agree on the conditions. One goroutine runs a schedule, which its seed repeats exactly.
+type model struct {
+	*rand.Rand
+	queue   events
+	steps   int
+	rows    map[string][]version[*row]       // shard: every value that its row had
+	workers map[string][]version[*workerRow] // worker: the same
+	origin  origin
+	start   Start
+	shards  map[string]*modelShard
+	fleet   []*modelWorker
+	joined  int
+	trouble float64 // the share of requests that go wrong
+	fault   string  // the first violation
+	log     []string
+	verbose bool
+}
+
+// modelShard is a shard of the stream. Its records are numbers; the first is above 95, so that the digits grow.
+type modelShard struct {
+	parents, children []string
+	closed            bool
+	last              int // the last record of a closed shard
+	offered           int // what a consumer resolved
+}
+
+const modelFirst = 95
+
+type version[T any] struct {
+	at    time.Time
+	value T
+}
+
+// at answers the value that a read sees which is that much behind.
+func at[T any](history []version[T], behind time.Duration) (value T) {
+	limit := time.Now().Add(-behind)
+	for _, v := range slices.Backward(history) {
+		if !v.at.After(limit) {
+			return v.value
+		}
+	}
+	return value
+}
+
+type event struct {
+	at    time.Time
+	order int
+	do    func()
+}
+
+type events []event
+
+func (e events) Len() int { return len(e) }
+func (e events) Less(i, j int) bool {
+	return e[i].at.Before(e[j].at) || (e[i].at.Equal(e[j].at) && e[i].order < e[j].order)
+}
+func (e events) Swap(i, j int) { e[i], e[j] = e[j], e[i] }
+func (e *events) Push(v any)   { *e = append(*e, v.(event)) } //nolint:forcetypeassert // heap gives back what it was given
+func (e *events) Pop() any {
+	last := (*e)[len(*e)-1]
+	*e = (*e)[:len(*e)-1]
+	return last
+}
+
+func (m *model) later(d time.Duration, do func()) {
+	m.steps++
+	heap.Push(&m.queue, event{at: time.Now().Add(d), order: m.steps, do: do})
+}
+
+// run carries events out until the limit or the first violation.
+func (m *model) run(d time.Duration, until func() bool) bool {
+	end := time.Now().Add(d)
+	for m.fault == "" && !until() {
+		if len(m.queue) == 0 || m.queue[0].at.After(end) {
+			time.Sleep(time.Until(end))
+			return until()
+		}
+		e := heap.Pop(&m.queue).(event) //nolint:forcetypeassert // the queue holds nothing else
+		time.Sleep(time.Until(e.at))
+		e.do()
+	}
+	return m.fault == ""
+}
+
+func never() bool { return false }
+
+func (m *model) note(format string, args ...any) {
+	if m.verbose {
+		m.log = append(m.log, time.Now().Format("05.000 ")+fmt.Sprintf(format, args...))
+	}
+}
+
+func (m *model) violated(format string, args ...any) {
+	m.note("VIOLATION "+format, args...)
+	if m.fault == "" {
+		m.fault = fmt.Sprintf(format, args...)
+	}
+}
+
+func (m *model) between(lo, hi time.Duration) time.Duration {
+	return lo + time.Duration(m.Int64N(int64(hi-lo)+1))
+}
+
+// row is a shard's row as it is now, or nil.
+func (m *model) row(id string) *row { return at(m.rows[id], 0) }
+
+// write makes one conditional write and answers whether it took effect, and the row. It checks what must hold of every
+// write: checkpoints do not move back, nothing is stored that was not resolved, and a new owner has a new epoch.
+func (m *model) write(id string, cond func(*row) bool, change func(*row)) (bool, *row) {
+	old := m.row(id)
+	if !cond(old) {
+		return false, old
+	}
+	r := row{id: id}
+	if old != nil {
+		r = *old
+	}
+	change(&r)
+	m.note("%s: %s", id, describe(&r))
+	m.rows[id] = append(m.rows[id], version[*row]{time.Now(), &r})
+	if old != nil {
+		switch {
+		case old.ended() && !r.ended():
+			m.violated("%s is no longer at its end", id)
+		case !r.ended() && r.position.Compare(old.position) < 0:
+			m.violated("the checkpoint of %s goes back from %s to %s", id, old.position.Sequence, r.position.Sequence)
+		case r.epoch < old.epoch || (r.owner != "" && r.owner != old.owner && r.epoch == old.epoch):
+			m.violated("%s goes from %q in epoch %d to %q in epoch %d", id, old.owner, old.epoch, r.owner, r.epoch)
+		}
+	}
+	switch s := m.shards[id]; {
+	case r.ended():
+		if s.offered < s.last {
+			m.violated("%s ends with %d of %d resolved", id, s.offered, s.last)
+		}
+	case r.progressed():
+		if n, err := strconv.Atoi(r.position.Sequence); err != nil || n > s.offered {
+			m.violated("%s is stored at %s, but only %d was resolved", id, r.position.Sequence, s.offered)
+		}
+	}
+	return true, &r
+}
+
+func describe(r *row) string {
+	return fmt.Sprintf("owner %q epoch %d checkpoint %s", r.owner, r.epoch, r.position.Sequence)
+}
+
+// writeWorker is write for the row of a worker; a nil result of change deletes it.
+func (m *model) writeWorker(id string, cond func(*workerRow) bool, change func(workerRow) *workerRow) (bool, *workerRow) {
+	old := at(m.workers[id], 0)
+	if !cond(old) {
+		return false, old
+	}
+	w := workerRow{id: id}
+	if old != nil {
+		w = *old
+	}
+	now := change(w)
+	m.note("worker %s: %+v", id, now)
+	m.workers[id] = append(m.workers[id], version[*workerRow]{time.Now(), now})
+	return true, now
+}
+
+// listing is what ListShards answers.
+func (m *model) listing() []types.Shard {
+	out := make([]types.Shard, 0, len(m.shards))
+	for _, id := range sortedKeys(m.shards) {
+		s := m.shards[id]
+		sh := types.Shard{ShardId: aws.String(id), SequenceNumberRange: &types.SequenceNumberRange{StartingSequenceNumber: aws.String("1")}}
+		if s.closed {
+			sh.SequenceNumberRange.EndingSequenceNumber = aws.String(strconv.Itoa(s.last))
+		}
+		if len(s.parents) > 0 {
+			sh.ParentShardId = &s.parents[0]
+		}
+		if len(s.parents) > 1 {
+			sh.AdjacentParentShardId = &s.parents[1]
+		}
+		out = append(out, sh)
+	}
+	return out
+}
+
+func (m *model) open() []string {
+	return slices.DeleteFunc(sortedKeys(m.shards), func(id string) bool { return m.shards[id].closed })
+}
+
+// reshard closes one or two shards and opens their children.
+func (m *model) reshard(merge bool, ids ...string) {
+	var children []string
+	for range 2 {
+		children = append(children, shardName(uint64(len(m.shards)+len(children))))
+		if merge {
+			break
+		}
+	}
+	for _, id := range ids {
+		s := m.shards[id]
+		s.closed, s.children = true, children
+		s.last = max(s.offered, modelFirst) + m.IntN(10)
+	}
+	for _, id := range children {
+		m.shards[id] = &modelShard{parents: ids}
+	}
+	m.note("%v becomes %v", ids, children)
+}
+
+// acts checks a consumer's turn: no other acts on the shard inside its trust window, and all parents are at their end.
+func (m *model) acts(w *modelWorker, l *Lease) {
+	for _, other := range m.fleet {
+		if other == w || other.dead || other.stopping {
+			continue
+		}
+		if o := other.s.leases[l.shard]; o != nil && o.state == leaseRunning && !other.resting[o] && other.trusted(o) {
+			m.violated("%s acts on %s while %s may", w.name, l.shard, other.name)
+		}
+	}
+	for _, p := range m.shards[l.shard].parents {
+		skipped := m.start.Kind == StartLatest && m.origin.closed[p]
+		if r := m.row(p); (r == nil || !r.ended()) && !skipped {
+			m.violated("%s runs on %s before its parent %s is at its end", l.shard, w.name, p)
+		}
+	}
+}
+
+// event is one thing that happens to fleet or stream.
+func (m *model) event() {
+	var live []*modelWorker
+	for _, w := range m.fleet {
+		if !w.dead && !w.stopping {
+			live = append(live, w)
+		}
+	}
+	switch kind := m.IntN(10); {
+	case kind <= 1 || len(live) == 0:
+		if len(live) < 3 {
+			m.join()
+		}
+	case kind == 2:
+		live[m.IntN(len(live))].stop()
+	case kind == 3:
+		w := live[m.IntN(len(live))]
+		m.note("%s crashes", w.name)
+		w.dead = true
+	case kind <= 5:
+		w := live[m.IntN(len(live))]
+		w.paused = time.Now().Add(m.between(0, 2*modelLease))
+		m.note("%s stalls until %s", w.name, w.paused.Format("05.000"))
+	case kind <= 7:
+		if open := m.open(); len(m.shards) < 8 {
+			a, b := m.IntN(len(open)), m.IntN(len(open))
+			if a != b && m.IntN(2) == 0 {
+				m.reshard(true, open[a], open[b])
+			} else {
+				m.reshard(false, open[a])
+			}
+		}
+	default:
+		m.trouble = []float64{0, 0.05, 0.3}[m.IntN(3)]
+		m.note("%.0f%% of the requests go wrong", m.trouble*100)
+	}
+}
+
+// settled reports whether everything is as it should be in the end: closed shards are at their end, open ones are read.
+func (m *model) settled() bool {
+	for id, s := range m.shards {
+		if s.closed {
+			if m.start.Kind == StartLatest && m.origin.closed[id] {
+				continue
+			}
+			if r := m.row(id); r == nil || !r.ended() {
+				return false
+			}
+			continue
+		}
+		if !slices.ContainsFunc(m.fleet, func(w *modelWorker) bool {
+			l := w.s.leases[id]
+			return !w.dead && l != nil && l.state == leaseRunning && w.trusted(l)
+		}) {
+			return false
+		}
+	}
+	return true
+}
+
+// schedule runs one schedule, and answers its first violation.
+func (m *model) schedule() string {
+	m.start.Kind = []StartKind{StartLatest, StartTrimHorizon}[m.IntN(2)]
+	for i := range 1 + m.IntN(3) {
+		m.shards[shardName(uint64(i))] = &modelShard{}
+	}
+	if m.IntN(3) == 0 { // the stream was resharded before the application began
+		m.reshard(false, shardName(0))
+	}
+	m.origin = origin{t0: time.Now(), open: map[string]bool{}, closed: map[string]bool{}}
+	for id, s := range m.shards {
+		if s.closed {
+			m.origin.closed[id] = true
+		} else {
+			m.origin.open[id] = true
+		}
+	}
+	m.join()
+	for range 2 + m.IntN(9) {
+		m.run(m.between(0, 2*modelLease), never)
+		m.event()
+	}
+	m.note("no more faults")
+	m.trouble = 0
+	for _, w := range m.fleet {
+		w.paused = time.Time{}
+	}
+	m.join()
+	if !m.run(20*modelLease, m.settled) {
+		m.violated("%v after the last fault not everything is read", 20*modelLease)
+	}
+	for _, w := range m.fleet {
+		if !w.dead && !w.stopping {
+			w.stop()
+		}
+	}
+	if !m.run(3*modelLease, func() bool {
+		return !slices.ContainsFunc(m.fleet, func(w *modelWorker) bool { return !w.dead })
+	}) {
+		m.violated("a worker does not stop")
+	}
+	m.run(5*modelLease, never) // nothing may come of what is still under way
+	return m.fault
+}
+
+func newModel(seed uint64, verbose bool) *model {
+	return &model{
+		Rand: rand.New(rand.NewPCG(seed, 7)), //nolint:gosec // a schedule that repeats needs a weak one
+		rows: map[string][]version[*row]{}, workers: map[string][]version[*workerRow]{}, shards: map[string]*modelShard{}, verbose: verbose,
+	}
+}
+
+// TestSimProtocolModel runs 300 schedules, or MODEL_SCHEDULES of them; MODEL_SEED runs that one alone. A violation prints
+// the seed, and the history of the schedule.
+func TestSimProtocolModel(t *testing.T) {
+	first, count := uint64(0), uint64(300)
+	if n, err := strconv.ParseUint(os.Getenv("MODEL_SCHEDULES"), 10, 64); err == nil {
+		count = n
+	}
+	if n, err := strconv.ParseUint(os.Getenv("MODEL_SEED"), 10, 64); err == nil {
+		first, count = n, 1
+	}
+	steps := 0
+	for seed := first; seed < first+count; seed++ {
+		fault := ""
+		synctest.Test(t, func(*testing.T) {
+			m := newModel(seed, false)
+			fault = m.schedule()
+			steps += m.steps
+		})
+		if fault == "" {
+			continue
+		}
+		synctest.Test(t, func(t *testing.T) {
+			m := newModel(seed, true)
+			again := m.schedule()
+			t.Fatalf("MODEL_SEED=%d: %s (again: %s)\n%s", seed, fault, again, strings.Join(m.log, "\n"))
+		})
+	}
+	t.Logf("%d schedules, %d steps", count, steps)
+}

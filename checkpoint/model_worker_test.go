@@ -1,0 +1,587 @@
+package checkpoint
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
+	"github.com/prometheus/client_golang/prometheus"
+	"go.uber.org/zap"
+)
+
+const (
+	modelLease = MinLeaseDuration
+	modelTurn  = 300 * time.Millisecond // of a consumer
+	modelLook  = 500 * time.Millisecond // between two scans
+	modelRetry = modelLease / 30        // of a heartbeat
+)
+
+// modelWorker is a worker as a state machine: a Store that is never run, whose steps the queue takes.
+type modelWorker struct {
+	m        *model
+	name     string
+	s        *Store
+	ids      int
+	lease    time.Duration // by the worker's own clock, which is wrong by up to three in a hundred
+	dead     bool          // crashed, or stopped in order
+	stopping bool
+	paused   time.Time
+	taking   int // acquisitions without an answer
+	busy     map[*Lease]bool
+	resting  map[*Lease]bool
+}
+
+// join starts a worker.
+func (m *model) join() {
+	m.joined++
+	w := &modelWorker{m: m, name: fmt.Sprintf("w%d", m.joined), busy: map[*Lease]bool{}, resting: map[*Lease]bool{}}
+	var err error
+	w.s, err = New(Config{Application: testTable, StreamName: testStream, Start: m.start, LeaseDuration: modelLease},
+		Deps{Log: zap.NewNop(), Registerer: prometheus.NewRegistry()})
+	if err != nil {
+		m.violated("%v", err)
+		return
+	}
+	w.lease = time.Duration(float64(modelLease) * (0.97 + 0.06*m.Float64()))
+	w.s.duration = w.lease
+	w.s.app = &application{origin: m.origin, duration: w.lease}
+	m.fleet = append(m.fleet, w)
+	m.note("%s starts", w.name)
+	w.list()
+	w.enter()
+	w.look()
+	w.guard()
+	w.commits()
+}
+
+// later is a step of this worker: never after its death, and not while it stalls.
+func (w *modelWorker) later(d time.Duration, do func()) {
+	w.m.later(d, func() { w.step(do) })
+}
+
+func (w *modelWorker) step(do func()) {
+	switch wait := time.Until(w.paused); {
+	case w.dead:
+	case wait > 0:
+		w.m.later(wait, func() { w.step(do) })
+	default:
+		do()
+	}
+}
+
+func (w *modelWorker) trusted(l *Lease) bool {
+	_, ok := w.s.Trust()
+	return ok && w.s.me == l.worker && l.ctx.Err() == nil
+}
+
+// call sends a request. It may take effect with an answer, without one, long after it was given up, or never; then is
+// told whether there is an answer.
+func (w *modelWorker) call(effect func(), then func(answered bool)) {
+	if w.dead {
+		w.m.violated("%s has stopped and still makes requests", w.name)
+	}
+	there, back := w.m.between(time.Millisecond, 20*time.Millisecond), w.m.between(time.Millisecond, 20*time.Millisecond)
+	if w.m.Float64() >= w.m.trouble {
+		w.m.later(there, func() {
+			effect()
+			w.later(back, func() { then(true) })
+		})
+		return
+	}
+	switch w.m.IntN(3) {
+	case 0: // lost on its way
+	case 1: // the answer is lost
+		w.m.later(there, effect)
+	case 2: // late
+		w.m.later(w.m.between(callTimeout, 3*modelLease), effect)
+	}
+	w.later(callTimeout, func() { then(false) })
+}
+
+// settle makes a write and finds out what became of it, as table.settle does.
+func settle[T any](w *modelWorker, write func() (bool, *T), read func() *T, landed func(*T) bool, then func(ok bool, now *T, unknown bool)) {
+	var (
+		ok  bool
+		now *T
+	)
+	w.call(func() { ok, now = write() }, func(answered bool) {
+		if answered {
+			then(ok || (now != nil && landed(now)), now, false)
+			return
+		}
+		var seen *T
+		w.call(func() { seen = read() }, func(answered bool) {
+			switch {
+			case !answered:
+				then(false, nil, true)
+			case seen != nil && landed(seen):
+				then(true, seen, false)
+			default:
+				then(false, seen, true)
+			}
+		})
+	})
+}
+
+func (w *modelWorker) settleRow(id string, cond func(*row) bool, change func(*row), landed func(*row) bool, then func(ok bool, now *row, unknown bool)) {
+	settle(w, func() (bool, *row) { return w.m.write(id, cond, change) }, func() *row { return w.m.row(id) }, landed, then)
+}
+
+func (w *modelWorker) settleWorker(id string, cond func(*workerRow) bool, change func(workerRow) *workerRow, landed func(*workerRow) bool, then func(ok bool, now *workerRow, unknown bool)) {
+	settle(w, func() (bool, *workerRow) { return w.m.writeWorker(id, cond, change) }, func() *workerRow { return at(w.m.workers[id], 0) }, landed, then)
+}
+
+// enter joins the fleet under a new id.
+func (w *modelWorker) enter() {
+	inc := &incarnation{id: fmt.Sprintf("%s/%d", w.name, w.ids), over: make(chan struct{}), counter: 1}
+	w.ids++
+	begin := time.Now()
+	w.settleWorker(inc.id, func(r *workerRow) bool { return r == nil },
+		func(r workerRow) *workerRow { r.counter = 1; return &r },
+		func(r *workerRow) bool { return !r.fenced && r.counter == 1 },
+		func(ok bool, _ *workerRow, _ bool) {
+			if w.stopping {
+				return
+			}
+			if !ok {
+				w.later(250*time.Millisecond, w.enter)
+				return
+			}
+			inc.window = newTrustWindow(begin, w.lease)
+			w.s.me = inc
+			delete(w.s.peers, inc.id)
+			w.retire()
+			w.later(w.lease/3, func() { w.beat(inc, time.Now()) })
+		})
+}
+
+func (w *modelWorker) retire() {
+	for _, id := range sortedKeys(w.s.retired) {
+		w.settleWorker(id, func(r *workerRow) bool { return r != nil },
+			func(r workerRow) *workerRow { r.fenced = true; return &r },
+			func(r *workerRow) bool { return r.fenced },
+			func(ok bool, now *workerRow, unknown bool) {
+				if ok || (now == nil && !unknown) {
+					delete(w.s.retired, id)
+					w.s.orphans[id] = true
+				}
+			})
+	}
+}
+
+// beat makes one attempt at the next count; first is the start of the first attempt at it.
+func (w *modelWorker) beat(inc *incarnation, first time.Time) {
+	if w.s.me != inc {
+		return
+	}
+	next := inc.counter + 1
+	w.settleWorker(inc.id, func(r *workerRow) bool { return r != nil && r.counter == next-1 && !r.fenced },
+		func(r workerRow) *workerRow { r.counter = next; return &r },
+		func(r *workerRow) bool { return !r.fenced && r.counter == next },
+		func(ok bool, now *workerRow, unknown bool) {
+			switch {
+			case w.s.me != inc:
+			case ok:
+				inc.counter, inc.window = next, newTrustWindow(first, w.lease)
+				again := max(0, time.Until(first.Add(w.lease/3)))
+				w.later(again, func() { w.beat(inc, time.Now()) })
+			case unknown && (now == nil || !now.fenced):
+				w.later(modelRetry, func() { w.beat(inc, first) })
+			default:
+				w.over(inc)
+			}
+		})
+}
+
+// over ends an incarnation and begins the next.
+func (w *modelWorker) over(inc *incarnation) {
+	w.m.note("%s is over", inc.id)
+	w.s.endIncarnation(inc, "the model says so")
+	if !w.stopping {
+		w.enter()
+	}
+}
+
+func (w *modelWorker) guard() {
+	if inc := w.s.me; inc != nil && !inc.window.open(time.Now()) {
+		w.over(inc)
+	}
+	w.later(100*time.Millisecond, w.guard)
+}
+
+func (w *modelWorker) list() {
+	w.s.lineage.listed(w.m.listing(), w.s.lineage.known(), false)
+	w.later(5*time.Second, w.list)
+}
+
+// look scans the table. Every row that it shows may be older than the one before.
+func (w *modelWorker) look() {
+	begin := time.Now()
+	rows, workers := map[string]*row{}, map[string]workerRow{}
+	w.call(func() {
+		for _, id := range sortedKeys(w.m.rows) {
+			if r := at(w.m.rows[id], w.m.between(0, 800*time.Millisecond)); r != nil {
+				seen := *r
+				seen.at = begin
+				rows[id] = &seen
+			}
+		}
+		for _, id := range sortedKeys(w.m.workers) {
+			if r := at(w.m.workers[id], w.m.between(0, 800*time.Millisecond)); r != nil {
+				workers[id] = *r
+			}
+		}
+	}, func(answered bool) {
+		w.later(modelLook, w.look)
+		if !answered {
+			return
+		}
+		for _, id := range w.s.merge(rows, workers, begin) {
+			w.lookFor(id)
+		}
+		w.fence()
+		w.plan()
+	})
+}
+
+// lookFor reads the row of an owner that a scan did not show.
+func (w *modelWorker) lookFor(id string) {
+	var seen *workerRow
+	w.call(func() { seen = at(w.m.workers[id], 0) }, func(answered bool) {
+		switch {
+		case !answered:
+		case seen == nil:
+			w.s.orphans[id] = true
+		default:
+			w.s.observe(*seen, time.Now())
+		}
+	})
+}
+
+func (w *modelWorker) fence() {
+	now := time.Now()
+	for _, id := range sortedKeys(w.s.peers) {
+		p := w.s.peers[id]
+		if p.fenced || now.Sub(p.since) < w.s.duration || now.Sub(p.seen) > fresh {
+			continue
+		}
+		counter := p.counter
+		w.settleWorker(id, func(r *workerRow) bool { return r != nil && r.counter == counter },
+			func(r workerRow) *workerRow { r.fenced = true; return &r },
+			func(r *workerRow) bool { return r.fenced },
+			func(ok bool, moved *workerRow, unknown bool) {
+				switch p := w.s.peers[id]; {
+				case unknown:
+				case !ok && moved != nil:
+					w.s.observe(*moved, time.Now())
+				case p != nil:
+					p.fenced, p.gone = true, time.Now()
+				}
+			})
+	}
+}
+
+func (w *modelWorker) plan() {
+	if w.taking > 0 {
+		return
+	}
+	inc, wants := w.s.decide()
+	for _, want := range wants {
+		w.taking++
+		w.acquire(inc, want)
+	}
+}
+
+func (w *modelWorker) acquire(inc *incarnation, want want) {
+	was, to := want.was, int64(1)
+	if was != nil {
+		to = was.epoch + 1
+	}
+	var parents []string
+	if info := w.s.lineage.shards[want.shard]; info != nil {
+		parents = info.parents
+	}
+	w.settleRow(want.shard,
+		func(r *row) bool {
+			return (was == nil && r == nil) || (was != nil && r != nil && r.epoch == was.epoch && r.owner == was.owner)
+		},
+		func(r *row) {
+			r.owner, r.epoch = inc.id, to
+			if was == nil {
+				r.parents = parents
+			}
+		},
+		func(r *row) bool { return r.epoch == to && r.owner == inc.id },
+		func(ok bool, now *row, unknown bool) {
+			w.taking--
+			switch {
+			case !ok && unknown:
+				w.s.cool[want.shard] = time.Now().Add(coolDown)
+			case now == nil:
+				w.s.dropRow(want.shard)
+			default:
+				seen := *now
+				seen.at = time.Now()
+				w.s.noteRow(&seen)
+				if ok && !seen.ended() {
+					w.s.grant(context.Background(), inc, &seen, was)
+					w.begin(want.shard)
+				}
+			}
+		})
+}
+
+// begin starts the consumer of a granted shard, and checks where it starts.
+func (w *modelWorker) begin(id string) {
+	l := w.s.leases[id]
+	if l == nil || l.state != leaseGranted {
+		return
+	}
+	l.state = leaseRunning
+	from, _, _ := l.Start()
+	if stored := w.m.row(id); w.trusted(l) && stored.epoch == l.epoch {
+		want := types.ShardIteratorTypeTrimHorizon
+		switch {
+		case stored.progressed():
+			want = types.ShardIteratorTypeAfterSequenceNumber
+			if from.SequenceNumber == nil || *from.SequenceNumber != stored.position.Sequence {
+				w.m.violated("%s starts %s from %v, %s is stored", w.name, id, from, stored.position.Sequence)
+			}
+		case w.m.origin.open[id] && w.m.start.Kind == StartLatest:
+			want = types.ShardIteratorTypeAtTimestamp
+		}
+		if from.Type != want {
+			w.m.violated("%s starts %s at %s, not at %s", w.name, id, from.Type, want)
+		}
+	}
+	w.later(w.m.between(0, modelTurn), func() { w.turn(l) })
+}
+
+// turn is a consumer's: it resolves a record, hands over when asked, and ends the shard when all is resolved.
+func (w *modelWorker) turn(l *Lease) {
+	switch {
+	case l.ctx.Err() != nil:
+		if l.state == leaseOver && !w.busy[l] {
+			_ = w.s.RemoveLeaseOwner(l.shard) // of a lease that is over: no request, no error
+			return
+		}
+	case !w.trusted(l), w.stopping, w.resting[l]:
+	default:
+		w.m.acts(w, l)
+		shard := w.m.shards[l.shard]
+		at := modelFirst
+		if !l.offer.position.IsZero() {
+			at, _ = strconv.Atoi(l.offer.position.Sequence)
+		}
+		if at++; !shard.closed || at <= shard.last {
+			shard.offered = max(shard.offered, at)
+			l.Commit(strconv.Itoa(at), WholeRecord, "", time.Now(), float64(w.m.IntN(1<<20)))
+		} else if !w.busy[l] {
+			shard.offered = max(shard.offered, shard.last)
+			w.finish(l, shard.children)
+		}
+		select {
+		case <-l.HandoffRequested():
+			w.handOff(l)
+		default:
+		}
+	}
+	w.later(modelTurn, func() { w.turn(l) })
+}
+
+// holds is the fence of a claim, and that the offer is not below what is stored.
+func (c *claim) holds(r *row) bool {
+	return r != nil && r.owner == c.worker && r.epoch == c.epoch && (c.offer.position.IsZero() || r.position.Compare(c.offer.position) <= 0)
+}
+
+func (c *claim) store(r *row) {
+	if !c.offer.position.IsZero() {
+		r.position = c.offer.position
+	}
+	r.caughtUp, r.load = c.offer.caughtUp, c.offer.load
+}
+
+// commits writes every offer that is due.
+func (w *modelWorker) commits() {
+	for _, id := range sortedKeys(w.s.leases) {
+		l := w.s.leases[id]
+		c, err := w.s.claim(l)
+		if err != nil || (!l.dirty && !l.suspect) || w.busy[l] || w.stopping {
+			continue
+		}
+		w.busy[l] = true
+		w.settleRow(l.shard, c.holds, c.store, func(r *row) bool { return c.holds(r) && r.position == c.offer.position }, func(ok bool, now *row, unknown bool) {
+			delete(w.busy, l)
+			if ok {
+				w.s.acknowledge(l, c.offer)
+			} else if !unknown {
+				w.refused(l, c, now)
+			}
+		})
+	}
+	w.later(600*time.Millisecond, w.commits)
+}
+
+// refused is what a refused write of a holder means.
+func (w *modelWorker) refused(l *Lease, c claim, now *row) {
+	if now != nil && now.owner == c.worker && now.epoch == c.epoch {
+		w.s.raise(l, now)
+		return
+	}
+	w.s.endLease(l, ErrLeaseLost, eventLost)
+}
+
+func (w *modelWorker) handOff(l *Lease) {
+	c, err := w.s.claim(l)
+	if err != nil || c.target == "" || w.busy[l] {
+		return
+	}
+	w.busy[l], w.resting[l] = true, true
+	w.settleRow(l.shard, c.holds,
+		func(r *row) {
+			c.store(r)
+			r.owner, r.epoch = c.target, c.epoch+1
+		},
+		func(r *row) bool { return r.epoch > c.epoch && r.owner == c.target },
+		func(ok bool, now *row, unknown bool) {
+			switch {
+			case ok:
+				w.s.noteLeft(l, c)
+				w.handedOff(l, c.target)
+			case unknown:
+				w.certain(l, c.target)
+			default:
+				w.rested(l)
+				w.refused(l, c, now)
+			}
+		})
+}
+
+func (w *modelWorker) rested(l *Lease) {
+	delete(w.busy, l)
+	delete(w.resting, l)
+}
+
+func (w *modelWorker) handedOff(l *Lease, target string) {
+	w.rested(l)
+	w.s.setOwner(l.shard, target)
+	w.s.endLease(l, ErrLeaseHandedOff, eventHandedOff)
+}
+
+// certain finds out whose a shard is after a handoff without an answer, before its consumer goes on.
+func (w *modelWorker) certain(l *Lease, target string) {
+	c, err := w.s.claim(l)
+	if err != nil {
+		w.rested(l)
+		return
+	}
+	w.settleRow(l.shard, func(r *row) bool { return r != nil && r.owner == c.worker && r.epoch == c.epoch },
+		func(r *row) { r.epoch = c.epoch + 1 },
+		func(r *row) bool { return r.epoch == c.epoch+1 && r.owner == c.worker },
+		func(ok bool, now *row, unknown bool) {
+			switch {
+			case !ok && unknown:
+				w.later(200*time.Millisecond, func() { w.certain(l, target) })
+			case ok:
+				w.rested(l)
+				seen := *now
+				w.s.noteRow(&seen)
+				l.epoch = c.epoch + 1
+			case now != nil && now.owner == target:
+				w.handedOff(l, target)
+			default:
+				w.rested(l)
+				w.s.endLease(l, ErrLeaseLost, eventLost)
+			}
+		})
+}
+
+// finish writes the rows of the children, then the end.
+func (w *modelWorker) finish(l *Lease, children []string) {
+	w.busy[l], w.resting[l] = true, true
+	if len(children) > 0 {
+		parents := w.m.shards[children[0]].parents
+		var answered bool
+		settle(w, func() (bool, *row) {
+			return w.m.write(children[0], func(r *row) bool { return r == nil }, func(r *row) { r.parents = parents })
+		}, func() *row { return w.m.row(children[0]) }, func(*row) bool { return true }, func(ok bool, _ *row, _ bool) {
+			answered = ok
+			if !answered {
+				w.rested(l)
+				return
+			}
+			w.s.lineage.learn(children[0], parents)
+			w.finish(l, children[1:])
+		})
+		return
+	}
+	c, err := w.s.claim(l)
+	if err != nil {
+		w.rested(l)
+		return
+	}
+	w.settleRow(l.shard, func(r *row) bool { return r != nil && r.owner == c.worker && r.epoch == c.epoch },
+		func(r *row) { r.position, r.owner = Position{Sequence: ShardEnd}, "" },
+		func(r *row) bool { return r.ended() && r.epoch == c.epoch },
+		func(ok bool, now *row, unknown bool) {
+			w.rested(l)
+			switch {
+			case ok:
+				w.s.noteLeft(l, c)
+				w.s.setEnded(l.shard)
+				w.s.endLease(l, ErrShardEnded, eventEnded)
+			case !unknown:
+				w.refused(l, c, now)
+			}
+		})
+}
+
+// stop ends a worker in order: no more shards, every lease released, the worker's row deleted.
+func (w *modelWorker) stop() {
+	w.m.note("%s stops", w.name)
+	w.stopping, w.s.leaving = true, true
+	w.later(0, w.release)
+}
+
+func (w *modelWorker) release() {
+	for _, id := range sortedKeys(w.s.leases) {
+		l := w.s.leases[id]
+		c, err := w.s.claim(l)
+		switch {
+		case w.busy[l]:
+			w.later(50*time.Millisecond, w.release)
+			return
+		case err != nil:
+			_ = w.s.RemoveLeaseOwner(id)
+			continue
+		}
+		w.busy[l] = true
+		w.settleRow(id, c.holds,
+			func(r *row) {
+				c.store(r)
+				r.owner = ""
+			},
+			func(r *row) bool { return r.owner == "" && r.epoch == c.epoch },
+			func(bool, *row, bool) { // without an answer the row frees itself
+				delete(w.busy, l)
+				w.s.endLease(l, ErrLeaseReleased, eventReleased)
+				w.release()
+			})
+		return
+	}
+	me := w.s.me
+	w.s.me = nil
+	if me == nil {
+		w.dead = true
+		return
+	}
+	settle(w, func() (bool, *workerRow) {
+		return w.m.writeWorker(me.id, func(r *workerRow) bool { return r != nil }, func(workerRow) *workerRow { return nil })
+	}, func() *workerRow { return at(w.m.workers[me.id], 0) }, func(*workerRow) bool { return false },
+		func(bool, *workerRow, bool) {
+			w.m.note("%s has stopped", w.name)
+			w.dead = true
+		})
+}
