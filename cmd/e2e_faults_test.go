@@ -29,7 +29,7 @@ const (
 
 // TestE2EFaults lets processes of the built daemon, and the network between them and the emulators, fail in each of the
 // ways below. Every scenario puts records all the while, and its history is judged as that of the main scenario is. The
-// scenarios share the emulators and run two at a time, the longest first.
+// scenarios share the emulators and run as many at a time as there are cores, for two minutes on two.
 func TestE2EFaults(t *testing.T) {
 	at, binary := startEmulators(t), buildDaemon(t)
 	for _, s := range []struct {
