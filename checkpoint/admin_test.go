@@ -1,0 +1,185 @@
+package checkpoint
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/stretchr/testify/require"
+
+	"kinesis-alerter/internal/fakeaws"
+)
+
+const only = "shardId-000000000000"
+
+func (w *world) admin(change ...func(*Config)) *Admin {
+	w.Helper()
+	cfg := Config{Application: testTable}
+	for _, c := range change {
+		c(&cfg)
+	}
+	db, kin := w.clients("operator")
+	a, err := NewAdmin(w.Context(), cfg, Deps{DynamoDB: db, Stream: kin, Log: w.log, Registerer: prometheus.NewRegistry()}, false)
+	require.NoError(w, err)
+	return a
+}
+
+// apply makes planned changes.
+func (w *world) apply(a *Admin, changes []Change, err error, force bool) error {
+	w.Helper()
+	require.NoError(w, err)
+	_, err = a.Apply(w.Context(), changes, force)
+	return err
+}
+
+func (w *world) pause(a *Admin) {
+	w.Helper()
+	changes, err := a.Pause(w.Context(), nil)
+	require.NoError(w, w.apply(a, changes, err, false))
+}
+
+func (w *world) resume(a *Admin) {
+	w.Helper()
+	changes, err := a.Resume(w.Context(), nil)
+	require.NoError(w, w.apply(a, changes, err, false))
+}
+
+// The worker's answer to a pause is lost, before or after its effect: it lets go once, keeps its progress, and goes on
+// there when the shard is resumed.
+func TestPauseWithoutAnAnswer(t *testing.T) {
+	for name, kind := range map[string]fakeaws.Kind{"took effect": fakeaws.Lost, "did not": fakeaws.BlackHole} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, 1, func(w *world) {
+				p := w.start("a")
+				w.awaitHeld(5*time.Second, 1, p)
+				p.store.Lease(only).Commit("42", WholeRecord, "", time.Now(), 0)
+				time.Sleep(2 * time.Second)
+				a := w.admin()
+				w.rest = func(*Lease) { w.aws.Faults.Add(fakeaws.Fault{Client: "a", Operation: "UpdateItem", Kind: kind, Times: 1}) }
+				w.pause(a)
+				w.await("let go", 8*time.Second, func() bool { return len(p.held()) == 0 })
+				time.Sleep(20 * time.Second)
+				w.rest = nil
+				require.Empty(w, p.held())
+				require.NotContains(w, w.row(only), attrOwner)
+				w.resume(a)
+				w.awaitHeld(3*time.Second, 1, p)
+				from, _, _ := p.store.Lease(only).Start()
+				require.Equal(w, "42", *from.SequenceNumber)
+				p.stop()
+			})
+		})
+	}
+}
+
+// A worker that decided to take a shard before it heard of the pause is refused by the row.
+func TestPausedShardIsNotTakenOnAnOldView(t *testing.T) {
+	bubble(t, 1, func(w *world) {
+		p := w.start("a")
+		w.awaitHeld(5*time.Second, 1, p)
+		w.pause(w.admin())
+		w.await("let go", 3*time.Second, func() bool { return len(p.held()) == 0 })
+		time.Sleep(5 * time.Second)
+		p.store.mu.Lock()
+		inc, was := p.store.me, *p.store.rows[only]
+		p.store.mu.Unlock()
+		was.paused = false
+		require.NoError(w, p.store.acquire(w.Context(), inc, only, &was))
+		require.Nil(w, p.store.Lease(only))
+		require.NotContains(w, w.row(only), attrOwner)
+		p.stop()
+	})
+}
+
+// The same worker may own a shard again that changed hands in between: what the operator saw is an epoch, not a name.
+func TestChangeIsConditionalOnTheEpoch(t *testing.T) {
+	bubble(t, 1, func(w *world) {
+		p := w.start("a")
+		w.awaitHeld(5*time.Second, 1, p)
+		a, other := w.admin(), w.admin()
+		changes, err := a.Release(w.Context(), []string{only})
+		require.NoError(w, err)
+		require.True(w, changes[0].Live)
+		w.pause(other)
+		w.await("let go", 3*time.Second, func() bool { return len(p.held()) == 0 })
+		w.resume(other)
+		w.awaitHeld(5*time.Second, 1, p)
+		require.Equal(w, changes[0].Before.Owner, w.row(only)[attrOwner])
+		require.ErrorIs(w, w.apply(a, changes, nil, true), ErrLeaseChanged)
+		require.Len(w, p.held(), 1)
+		p.stop()
+	})
+}
+
+// A worker that died without a word is no obstacle, whether it is fenced already or only silent.
+func TestDeadOwnerIsNoObstacle(t *testing.T) {
+	bubble(t, 1, func(w *world) {
+		p := w.start("a")
+		w.awaitHeld(5*time.Second, 1, p)
+		p.kill()
+		a := w.admin()
+		changes, err := a.Release(w.Context(), []string{only})
+		require.NoError(w, w.apply(a, changes, err, false))
+		require.NotContains(w, w.row(only), attrOwner)
+	})
+}
+
+// A shard that was closed before the application began at latest is skipped; a rewind has it read all the same, before
+// its children.
+func TestRewindOfASkippedShard(t *testing.T) {
+	bubble(t, 1, func(w *world) {
+		w.aws.Kinesis.Split(testStream, only)
+		time.Sleep(time.Second)
+		p := w.start("a")
+		w.awaitHeld(5*time.Second, 2, p)
+		a := w.admin()
+		w.pause(a)
+		w.await("let go", 3*time.Second, func() bool { return len(p.held()) == 0 })
+		changes, err := a.Rewind(w.Context(), nil, Start{Kind: StartTrimHorizon})
+		require.Len(w, changes, 3)
+		require.NoError(w, w.apply(a, changes, err, false))
+		w.resume(a)
+		time.Sleep(5 * time.Second)
+		require.Equal(w, []string{only}, p.held())
+		require.EqualValues(w, 1, p.store.Lease(only).Generation())
+		require.NoError(w, p.store.Lease(only).Finish(w.Context(), nil))
+		w.await("children", 5*time.Second, func() bool { return len(p.held()) == 2 })
+		p.stop()
+	})
+}
+
+// An answer to the operator that was lost is read back: the change is made once and reported as made.
+func TestChangeWithoutAnAnswer(t *testing.T) {
+	bubble(t, 1, func(w *world) {
+		p := w.start("a")
+		w.awaitHeld(5*time.Second, 1, p)
+		a := w.admin()
+		w.pause(a)
+		time.Sleep(2 * time.Second)
+		changes, err := a.Rewind(w.Context(), nil, Start{Kind: StartTime, Time: time.Now().Add(-time.Hour)})
+		require.NoError(w, err)
+		w.aws.Faults.Add(fakeaws.Fault{Client: "operator", Operation: "UpdateItem", Kind: fakeaws.After, Times: 2})
+		require.NoError(w, w.apply(a, changes, nil, false))
+		require.EqualValues(w, 1, w.row(only)[attrRewinds])
+		p.stop()
+	})
+}
+
+func TestAdminNamesWhatIsWrong(t *testing.T) {
+	bubble(t, 1, func(w *world) {
+		open := func(c Config) error {
+			db, kin := w.clients("operator")
+			_, err := NewAdmin(context.WithoutCancel(w.Context()), c, Deps{DynamoDB: db, Stream: kin, Log: w.log, Registerer: prometheus.NewRegistry()}, false)
+			return err
+		}
+		require.ErrorContains(w, open(Config{Application: "nothing"}), "table nothing does not exist")
+		require.ErrorContains(w, open(Config{Application: testTable, StreamName: testStream}), "table "+testTable+" does not exist", "a look creates nothing")
+		p := w.start("a")
+		w.awaitHeld(5*time.Second, 1, p)
+		w.aws.Kinesis.Create("other", 1)
+		time.Sleep(time.Second)
+		require.ErrorIs(w, open(Config{Application: testTable, StreamName: "other"}), ErrOtherStream)
+		p.stop()
+	})
+}
