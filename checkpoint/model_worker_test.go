@@ -165,7 +165,7 @@ func (w *modelWorker) retire() {
 			func(ok bool, now *workerRow, unknown bool) {
 				if ok || (now == nil && !unknown) {
 					delete(w.s.retired, id)
-					w.s.orphans[id] = true
+					w.s.orphans[id] = time.Now()
 				}
 			})
 	}
@@ -253,7 +253,7 @@ func (w *modelWorker) lookFor(id string) {
 		switch {
 		case !answered:
 		case seen == nil:
-			w.s.orphans[id] = true
+			w.s.orphans[id] = time.Now().Add(w.s.duration)
 		default:
 			w.s.observe(*seen, time.Now())
 		}
