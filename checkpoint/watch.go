@@ -220,6 +220,12 @@ func (s *Store) merge(rows map[string]*row, workers map[string]workerRow, begin 
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := time.Now()
+	for id, l := range s.leases {
+		// Also with a lower epoch: a row that vanished is begun anew at one. The write that follows is what decides.
+		if seen := rows[id]; seen != nil && seen.owner != l.worker.id && s.me == l.worker && l.state != leaseOver {
+			l.suspect = true
+		}
+	}
 	for id, old := range s.rows {
 		seen := rows[id]
 		if old.at.After(begin) && (seen == nil || seen.epoch <= old.epoch) {
