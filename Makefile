@@ -4,7 +4,7 @@ GO      ?= go
 NPM     ?= npm
 TOOLS   := internal/tools
 TOOL    := $(GO) tool -modfile=$(TOOLS)/go.mod
-TAGS    := e2e,bench
+TAGS    := e2e,bench,mutation
 MODULES := $(TOOLS)/node_modules/.package-lock.json
 
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
@@ -16,6 +16,11 @@ FUZZTIME ?= 30s
 # Which figures are measured, and what else go test is told, for example BENCHFLAGS=-benchtime=1x.
 BENCH      ?= .
 BENCHFLAGS ?=
+# How many schedules of whole daemons are simulated, the seed of one that is to be repeated (its faults, not what the
+# scheduler made of them), and what else go test is told, for example SIMFLAGS=-cpu=1,2 or, for more schedules, nothing.
+RUNS     ?= 20
+SEED     ?=
+SIMFLAGS ?= -race
 
 .DEFAULT_GOAL := help
 .PHONY: help demo build test lint fmt conformance e2e bench bench-smoke fuzz sim emulators clean
@@ -68,14 +73,19 @@ fuzz: ## each fuzz target for FUZZTIME (30s); a crasher stays under testdata/fuz
 	done; \
 	test $$found -gt 0 || { echo "no fuzz target found" >&2; exit 1; }
 
-sim: ## the simulations alone, on one and on two processors
-	@set -e; pkgs=; \
+sim: ## the simulations alone: RUNS=20 schedules of whole daemons, more of smaller parts; SEED=n repeats one
+	@set -e; found=0; \
 	for pkg in $$($(GO) list ./...); do \
 		list=$$($(GO) test -list '^Test.*Sim' $$pkg); \
-		case "$$list" in Test*) pkgs="$$pkgs $$pkg" ;; esac; \
+		case "$$list" in Test*) ;; *) continue ;; esac; \
+		found=1; runs=$$(($(RUNS) * 5)); flags=; \
+		case "$$pkg" in */cmd) runs=$(RUNS) ;; esac; \
+		case "$$($(GO) list -f '{{.TestImports}}' $$pkg)" in \
+			*pgregory.net/rapid*) flags="$(if $(SEED),-rapid.seed=$(SEED) -rapid.checks=1,-rapid.checks=$$runs)" ;; \
+		esac; \
+		$(GO) test $(SIMFLAGS) -count=1 -timeout 60m -run Sim $$pkg $$flags; \
 	done; \
-	test -n "$$pkgs" || { echo "no simulation found" >&2; exit 1; }; \
-	$(GO) test -race -count=1 -cpu 1,2 -run Sim $$pkgs
+	test $$found -gt 0 || { echo "no simulation found" >&2; exit 1; }
 
 emulators: $(MODULES) ## the pinned npm emulators, from internal/tools/package-lock.json
 

@@ -253,7 +253,7 @@ func (m *simModel) left(e *simEvent, before string) {
 	orderly := w != nil && !w.Fenced
 	// A release is the end of a daemon, whose drain may be incomplete. A handoff and a shard's end always wait for it.
 	release := e.New.Owner == "" && e.New.Checkpoint != simShardEnd
-	if who := simHost(before); orderly && (!release || m.clean[who]) {
+	if who := simHost(before); orderly && !m.mayShare(e.Shard) && (!release || m.clean[who]) {
 		for n, id := range m.answered[e.Shard] {
 			if id == before {
 				m.settled[n] = who
@@ -324,7 +324,7 @@ func (m *simModel) attempt(who string, n int) {
 			m.fail("%s publishes record %d of %s before its parent %s has ended", who, n, rec.Shard, parent)
 		}
 	}
-	if by, ok := m.settled[n]; ok {
+	if by, ok := m.settled[n]; ok && !m.mayShare(rec.Shard) {
 		m.fail("%s publishes record %d of %s again, for which %s had the answer before it let go", who, n, rec.Shard, by)
 	}
 }
