@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-var simRecorded = flag.String("sim.history", "", "a recorded history for TestSimRecorded to judge again") //nolint:gochecknoglobals // a flag
+var simRecorded = flag.String("sim.history", "", "a recorded history for TestSimRecorded to judge again")
 
 // TestSimRecorded judges a history that a failed simulation has left, without running anything.
 func TestSimRecorded(t *testing.T) {

@@ -415,7 +415,7 @@ type simRecording struct {
 
 // tell fails the test with all that is needed to understand and to repeat it.
 func (w *simWorld) tell(rules simRules, broken []string) {
-	dir, err := os.MkdirTemp("", "kinesis-alerter-sim-") //nolint:usetesting // it outlives the test
+	dir, err := os.MkdirTemp("", "kinesis-alerter-sim-") // it outlives the test
 	require.NoError(w, err)
 	recording, err := json.MarshalIndent(simRecording{rules, w.plan, w.history.events}, "", " ")
 	require.NoError(w, err)

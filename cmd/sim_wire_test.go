@@ -78,7 +78,7 @@ func (w *simWire) sendLater(r *http.Request, body []byte, gate <-chan struct{}) 
 		err  error
 	}
 	sent := make(chan result, 1)
-	go func() {
+	go func() { //nolint:contextcheck // it outlives its sender
 		<-gate
 		w.mu.Lock()
 		cut := w.cut
@@ -88,14 +88,14 @@ func (w *simWire) sendLater(r *http.Request, body []byte, gate <-chan struct{}) 
 		case cut:
 			res.err = errSimCut
 		case r.Context().Err() == nil:
-			res.resp, res.err = w.send(r, body)
+			res.resp, res.err = w.send(r, body) //nolint:bodyclose // the caller closes it
 		default:
 			ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), simLateLife)
 			defer cancel()
 			late := r.Clone(ctx)
 			late.Header.Set("Authorization", strings.Replace(r.Header.Get("Authorization"), "Credential="+w.who+"/", "Credential="+w.who+"-late/", 1))
 			w.history.add(simEvent{Kind: simLate, Who: w.who, N: publishedNumbers(body), ID: r.Header.Get("X-Amz-Target")})
-			res.resp, res.err = w.send(late, body)
+			res.resp, res.err = w.send(late, body) //nolint:bodyclose // it holds memory only
 		}
 		sent <- res
 	}()
