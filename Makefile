@@ -23,7 +23,7 @@ SEED     ?=
 SIMFLAGS ?= -race
 
 .DEFAULT_GOAL := help
-.PHONY: help demo build test lint fmt conformance e2e bench bench-smoke fuzz sim emulators clean
+.PHONY: help demo build test lint fmt conformance e2e bench bench-smoke fuzz sim mutate emulators clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z][a-z0-9-]*:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -86,6 +86,9 @@ sim: ## the simulations alone: RUNS=20 schedules of whole daemons, more of small
 		$(GO) test $(SIMFLAGS) -count=1 -timeout 60m -run Sim $$pkg $$flags; \
 	done; \
 	test $$found -gt 0 || { echo "no simulation found" >&2; exit 1; }
+
+mutate: ## breaks the source in every way that the guarantees exclude, and shows which test finds it
+	$(GO) test -tags mutation -count=1 -parallel 2 -timeout 30m -v -run TestMutations ./cmd
 
 emulators: $(MODULES) ## the pinned npm emulators, from internal/tools/package-lock.json
 

@@ -1,0 +1,170 @@
+//go:build mutation
+
+package cmd_test
+
+// mutations are the ways to break the daemon. A simulation finds them wherever it can see them; the others name the test
+// that was made for them.
+func mutations() []mutation {
+	var (
+		fleet   = killer{"checkpoint", "TestSimFleetUnderFaults", 400}
+		daemons = killer{"cmd", "TestSimDaemons", 40}
+	)
+	only := func(pkg, test string) killer { return killer{pkg: pkg, test: test} }
+	return []mutation{
+		{
+			breaks: "a stored checkpoint never moves back",
+			file:   "checkpoint/writes.go", old: "		e.ifNotBeyond(p.position)\n", new: "",
+			by: fleet, says: `the checkpoint of .* went back from .*`,
+		},
+		{
+			breaks: "commits are fenced by owner and epoch",
+			file:   "checkpoint/writes.go", old: "	e.ifEqual(attrOwner, str(worker))\n	e.ifEqual(attrEpoch, num(epoch))\n", new: "	e.ifPresent(attrKey)\n	_, _ = worker, epoch\n",
+			by: fleet, says: `went from owner .*|went back from .*|is no longer at its end|acts on .*`,
+		},
+		{
+			breaks: "a shard is taken in one epoch by one worker",
+			file:   "checkpoint/writes.go", old: "		e.ifEqual(attrEpoch, num(was.epoch))\n		e.ifAbsent(attrPaused)\n		if was.owner == \"\" {\n			e.ifAbsent(attrOwner)\n		} else {\n			e.ifEqual(attrOwner, str(was.owner))\n		}\n", new: "		e.ifPresent(attrKey)\n",
+			by: fleet, says: `went from owner .*|acts on .*`,
+		},
+		{
+			breaks: "a silent worker is fenced before its shards are taken",
+			file:   "checkpoint/watch.go", old: "moved, err := s.fenceWorker(ctx, id, counter)", new: "moved, err := (*workerRow)(nil), error(nil)\n		_ = counter",
+			by: fleet, says: `.* acts on .* while .* does`,
+		},
+		{
+			breaks: "the fence holds only at the counter that stood still",
+			file:   "checkpoint/writes.go", old: "	e.ifEqual(attrCounter, num(counter))\n", new: "	e.ifPresent(attrKey)\n	_ = counter\n",
+			by: only("checkpoint", "TestFenceAndHeartbeatExclude"), says: `.*Error:.*`,
+		},
+		{
+			breaks: "no heartbeat counts after the fence",
+			file:   "checkpoint/session.go", old: "	e.ifAbsent(attrFenced)\n", new: "",
+			by: daemons, says: `.* went on with its heartbeat after it was fenced`,
+		},
+		{
+			breaks: "nobody acts outside the trust window",
+			file:   "checkpoint/window.go", old: "span: lease - lease/marginShare", new: "span: 2 * lease",
+			by: fleet, says: `.* acts on .* while .* does`,
+		},
+		{
+			breaks: "the trust window begins with the first attempt",
+			file:   "checkpoint/session.go", old: "inc.window = newTrustWindow(first, lease)", new: "inc.window = newTrustWindow(time.Now(), lease)",
+			by: only("checkpoint", "TestFailedHeartbeatsLoseNoLease|TestOutage.*|TestWindow.*"), says: `.*Error:.*`,
+		},
+		{
+			breaks: "a closed window ends every lease",
+			file:   "checkpoint/session.go", old: "			s.end(l, ErrLeaseLost, eventExpired)\n", new: "",
+			by: daemons, says: `.*owned by.*|outside its trust window|never published`,
+		},
+		{
+			breaks: "an answer that was lost is no confirmation",
+			file:   "checkpoint/table.go", old: "		return false, now, err\n	}\n	return false, now, nil", new: "		return true, now, nil\n	}\n	return false, now, nil",
+			by: fleet, says: `.* acts on .* while .* does|.*Error.*`,
+		},
+		{
+			breaks: "an answer that was lost is read back",
+			file:   "checkpoint/table.go", old: "	if len(now) > 0 && landed(now) {\n", new: "	if len(now) > 0 && landed(now) && false {\n",
+			by: only("checkpoint", "TestLostAnswer.*"), says: `.*Error:.*`,
+		},
+		{
+			breaks: "parents end before their children start",
+			file:   "checkpoint/planner.go", old: "s.lineage.gateOpen(id, s.rows, &s.app.origin, s.cfg.Start)", new: "true",
+			by: fleet, says: `.* runs while its parent .*`,
+		},
+		{
+			breaks: "a shard that is younger than the application starts at TRIM_HORIZON",
+			file:   "checkpoint/lineage.go", old: "		return types.StartingPosition{Type: types.ShardIteratorTypeTrimHorizon}\n	}\n	if start.Kind ==", new: "		return types.StartingPosition{Type: types.ShardIteratorTypeLatest}\n	}\n	if start.Kind ==",
+			by: daemons, says: `record .* was never published`,
+		},
+		{
+			breaks: "T0 is fixed once",
+			file:   "checkpoint/lineage.go", old: "Timestamp: aws.Time(o.t0)}", new: "Timestamp: aws.Time(time.Now())}",
+			by: daemons, says: `record .* was never published`,
+		},
+		{
+			breaks: "a row that vanished is written again with its checkpoint",
+			file:   "checkpoint/writes.go", old: "	case now == nil:\n		return s.rewrite(ctx, l, c)\n", new: "	case now == nil:\n		s.endLease(l, ErrLeaseLost, eventLost)\n		return nil\n",
+			by: only("checkpoint", "TestRowOfAHeldShardIsRewritten"), says: `.*Error:.*`,
+		},
+		{
+			breaks: "no record below a checkpoint is without outcome",
+			file:   "consumer/watermark.go", old: "	return w.waiting[0].before\n", new: "	return w.last\n",
+			by: daemons, says: `is stored at .* but record .* was not published`,
+		},
+		{
+			breaks: "a shard ends when all of it is resolved",
+			file:   "consumer/shard.go", old: "		err := s.drained()\n", new: "		var err error\n",
+			by: daemons, says: `is stored at .*SHARD_END.* was not published|record .* was never published`,
+		},
+		{
+			breaks: "a shard is handed over when it is drained",
+			file:   "consumer/shard.go", old: "	err := s.lanes.quiet(ctx)\n	if err == nil {\n		s.offer(true)\n", new: "	err := ctx.Err()\n	if err == nil {\n		s.offer(true)\n",
+			by: only("consumer", "TestHandoffRepeatsNothing"), says: `.*Error:.*`,
+		},
+		{
+			breaks: "a release carries the last offer",
+			file:   "checkpoint/writes.go", old: "		e.progress(c.offer)\n		e.removeAttr(attrOwner)\n", new: "		e.context(c.offer)\n		e.removeAttr(attrOwner)\n",
+			by: daemons, says: `publishes record .* again, for which .* had the answer before it let go`,
+		},
+		{
+			breaks: "what an owner resolved above the checkpoint is kept",
+			file:   "consumer/consumer.go", old: "decodeStretches(resolved)", new: "decodeStretches(resolved[:0])",
+			by: only("consumer", "TestStopRemembersWhatWasPublishedAbove"), says: `.*Error:.*`,
+		},
+		{
+			breaks: "the order of a key",
+			file:   "consumer/lanes.go", old: "	if ln := l.byKey[key]; ln != nil {", new: "	if ln := l.byKey[key]; ln != nil && false {",
+			by: daemons, says: `.*key.*`,
+		},
+		{
+			breaks: "a repetition carries the first alert_id",
+			file:   "alert/id.go", old: "	field(kind)\n", new: "	for k := range map[string]bool{kind: true, kind + kind: true} {\n		field(k)\n		break\n	}\n",
+			by: daemons, says: `.*id.*`,
+		},
+		{
+			breaks: "the FIFO deduplication id is the alert id",
+			file:   "alert/sns/message.go", old: "token(a.Record.PartitionKey), token(a.ID)", new: "token(a.Record.PartitionKey), token(m.Body)",
+			by: only("alert/sns", "Test.*FIFO.*"), says: `.*Error:.*`,
+		},
+		{
+			breaks: "a misconfigured topic holds its alerts",
+			file:   "alert/sns/errors.go", old: "		return verdict{hold, reasonTopicMissing}, true\n", new: "		return verdict{reject, reasonTopicMissing}, true\n",
+			by: only("alert/sns", "TestConfigurationFaultHoldsAndEndsByItself"), says: `.*Error:.*`,
+		},
+		{
+			breaks: "everything is published soon after the last fault",
+			file:   "alert/sns/queue.go", old: "	longest      = 30 * time.Second\n", new: "	longest      = time.Hour\n",
+			by: only("alert/sns", "TestBackoffGrowsAndIsBounded"), says: `.*Error:.*`,
+		},
+		{
+			breaks: "reading goes on after any error of Kinesis",
+			file:   "consumer/reader.go", old: "		if ctx.Err() != nil {\n			return page{}, context.Cause(ctx)\n		}\n		r.failed(err)\n	}\n}", new: "		r.failed(err)\n		<-ctx.Done()\n		return page{}, context.Cause(ctx)\n	}\n}",
+			by: daemons, says: `record .* was never published`,
+		},
+		{
+			breaks: "the process never exits because AWS is unwell",
+			file:   "checkpoint/store.go", old: "s.open(ctx, s.cfg.FailFast)", new: "s.tryOpen(ctx)",
+			by: daemons, says: `its end by itself.*`,
+		},
+		{
+			breaks: "credits are never exceeded",
+			file:   "consumer/budget.go", old: "	case missing <= b.total-b.used:\n", new: "	case missing <= b.total:\n",
+			by: only("consumer", "TestManyReadersMeetLargePages"), says: `.*Error:.*`,
+		},
+		{
+			breaks: "a stopped worker asks AWS for nothing more",
+			file:   "checkpoint/store.go", old: "			g.Go(func() error { return part(ctx) })\n", new: "			g.Go(func() error {\n				go func() { _ = part(context.WithoutCancel(ctx)) }()\n				<-ctx.Done()\n				return nil\n			})\n",
+			by: daemons, says: `.* after it had stopped`,
+		},
+		{
+			breaks: "a stop keeps to its budget",
+			file:   "cmd/stop.go", old: "budget*time.Duration(s.share)/100", new: "budget*time.Duration(s.share)/10",
+			by: only("cmd", "TestStopAbandonsAStepThatOverruns"), says: `.*Error:.*`,
+		},
+		{
+			breaks: "the lag is the age of the oldest record that waits",
+			file:   "consumer/lag.go", old: "		return max(0, now.Sub(oldest))\n", new: "		return behind\n",
+			by: only("consumer", "TestLag"), says: `.*Error:.*`,
+		},
+	}
+}
