@@ -56,7 +56,9 @@ func TestPauseWithoutAnAnswer(t *testing.T) {
 				p.store.Lease(only).Commit("42", WholeRecord, "", time.Now(), 0)
 				time.Sleep(2 * time.Second)
 				a := w.admin()
-				w.rest = func(*Lease) { w.aws.Faults.Add(fakeaws.Fault{Client: "a", Operation: "UpdateItem", Kind: kind, Times: 1}) }
+				w.rest = func(*Lease) {
+					w.aws.Faults.Add(fakeaws.Fault{Client: "a", Operation: "UpdateItem", Kind: kind, Times: 1})
+				}
 				w.pause(a)
 				w.await("let go", 8*time.Second, func() bool { return len(p.held()) == 0 })
 				time.Sleep(20 * time.Second)

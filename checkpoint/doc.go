@@ -45,6 +45,17 @@
 // Leave (takes no more shards, tells the peers), then the consumers end and RemoveLeaseOwner releases each shard, then
 // Stop. The context of Run stays alive until Stop returned: without heartbeats a drain has only the rest of one window.
 //
+// # What an operator may do
+//
+// Admin changes rows beside the workers, each by one write on the condition that owner and epoch are as they were shown.
+//
+//   - A pause is an attribute that no worker writes. A shard that has it is granted to nobody; its holder drains it and
+//     lets it go, which is a handoff to no one.
+//   - What takes a shard away raises the epoch and removes the owner, so the holder's next write is refused like that of
+//     any former owner.
+//   - A rewind removes the checkpoint, names a start and raises the generation. It is the one way in which a checkpoint
+//     moves back, and Lease.Generation tells the holder, because alerts of each generation have ids of their own.
+//
 // # What it costs at rest
 //
 // Per worker: two read units a second for #fleet, two for its successors in the ring of worker ids, half a unit per 4 KB

@@ -296,11 +296,11 @@ func (o *operator) change(ctx context.Context, a *checkpoint.Admin, changes []ch
 	}
 	if live := slices.IndexFunc(changes, func(c checkpoint.Change) bool { return c.Live }); live >= 0 && !o.force {
 		c := changes[live]
-		return fmt.Errorf("shard %s is %w, %s; nothing was changed. Pause it first (leases pause %s), which drains it, or take it with --force",
-			c.Before.Shard, checkpoint.ErrLeaseLive, c.Before.Owner, c.Before.Shard)
+		return o.refused(changes, fmt.Errorf("shard %s is %w, %s; nothing was changed. Pause it first (leases pause %s), which drains it, or take it with --force",
+			c.Before.Shard, checkpoint.ErrLeaseLive, c.Before.Owner, c.Before.Shard))
 	}
 	if err := o.confirm(len(changes)); err != nil {
-		return err
+		return o.refused(changes, err)
 	}
 	made, err := a.Apply(ctx, changes, o.force)
 	if o.json {
@@ -308,6 +308,14 @@ func (o *operator) change(ctx context.Context, a *checkpoint.Admin, changes []ch
 	}
 	_, _ = fmt.Fprintf(o.program.stdout, "%d of %d changed\n", len(made), len(changes))
 	return err
+}
+
+// refused shows a program what it would have changed; people have seen it already.
+func (o *operator) refused(changes []checkpoint.Change, why error) error {
+	if o.json {
+		return errors.Join(o.print(changesJSON(changes, nil)), why)
+	}
+	return why
 }
 
 // confirm has somebody who can be asked type yes.

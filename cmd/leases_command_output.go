@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"fmt"
 	"io"
-	"slices"
 	"strconv"
 	"strings"
 	"text/tabwriter"
@@ -52,7 +51,7 @@ type changeJSON struct {
 func toLeaseJSON(r *checkpoint.LeaseRow, now time.Time) leaseJSON {
 	out := leaseJSON{
 		Shard: r.Shard, State: leaseState(r), Owner: r.Owner, OwnerSilent: r.Silent, Epoch: r.Epoch, Checkpoint: r.Position.Sequence,
-		Generation: r.Generation, Paused: r.Paused, Parents: slices.Concat([]string{}, r.Parents), Listed: r.Listed,
+		Generation: r.Generation, Paused: r.Paused, Parents: append([]string{}, r.Parents...), Listed: r.Listed,
 	}
 	if p := r.Position; !p.IsZero() && p.Sequence != checkpoint.ShardEnd && p.Sub != checkpoint.WholeRecord {
 		out.SubSequence = &p.Sub

@@ -153,6 +153,28 @@ func TestLeasesPauseAndResume(t *testing.T) {
 	})
 }
 
+// A pause waits for what was read but is not published yet, as long as that takes, and repeats none of it.
+func TestLeasesPauseWaitsForSNS(t *testing.T) {
+	operated(t, 1, func(w operatedDaemon) {
+		t, fake := w.T, w.fake
+		repair := fake.Faults.Add(fakeaws.Fault{Service: fakeaws.ServiceSNS, Operation: "PublishBatch", Kind: fakeaws.Before})
+		puts(fake, 10, 20)
+		time.Sleep(time.Second)
+		_, err := operate(t, fake, "pause", "--all", "--yes")
+		require.NoError(t, err)
+		time.Sleep(30 * time.Second)
+		require.Equal(t, "pausing", listed(t, fake)[shard0].State)
+		repair()
+		time.Sleep(30 * time.Second)
+		require.Equal(t, "paused", listed(t, fake)[shard0].State)
+		require.Len(t, fake.SNS.Messages(testTopicARN), 20)
+		_, err = operate(t, fake, "resume", "--all", "--yes")
+		require.NoError(t, err)
+		time.Sleep(5 * time.Second)
+		require.Len(t, fake.SNS.Messages(testTopicARN), 20)
+	})
+}
+
 // A daemon that starts while shards are paused leaves them alone.
 func TestLeasesStayPausedOverARestart(t *testing.T) {
 	operated(t, 2, func(w operatedDaemon) {
@@ -295,6 +317,13 @@ func TestLeasesAskFirst(t *testing.T) {
 		require.ErrorAs(t, err, &usage)
 		_, err = operateAt(t, fake, strings.NewReader("yes\n"), "pause", shard0, "--json")
 		require.ErrorAs(t, err, &usage, "output for a program has nobody to ask")
+		out, err = operate(t, fake, "pause", shard0, "--json")
+		require.ErrorAs(t, err, &usage)
+		var changes []changeJSON
+		require.NoError(t, json.Unmarshal([]byte(out), &changes))
+		require.Len(t, changes, 1)
+		require.True(t, changes[0].After.Paused)
+		require.False(t, changes[0].Made)
 		require.False(t, listed(t, fake)[shard0].Paused)
 		_, err = operateAt(t, fake, strings.NewReader("yes\n"), "pause", shard0)
 		require.NoError(t, err)
