@@ -101,7 +101,7 @@ func (o *origin) skipped(start Start, id string) bool {
 	return start.Kind == StartLatest && o.closed[id]
 }
 
-// from is where a shard without a checkpoint starts.
+// from is where a shard starts of which, and of whose parents, nothing is known but what #application says.
 func (o *origin) from(start Start, id string) types.StartingPosition {
 	if !o.open[id] && !o.closed[id] {
 		// Created after T0: all that it holds is newer than T0, and no record of it was ever read.
@@ -111,6 +111,19 @@ func (o *origin) from(start Start, id string) types.StartingPosition {
 		return types.StartingPosition{Type: types.ShardIteratorTypeAtTimestamp, Timestamp: aws.Time(o.t0)}
 	}
 	return start.position()
+}
+
+// from is where a shard without a checkpoint starts. Under latest a shard that was closed at T0 is read only when somebody
+// imported or rewound its progress; its children then follow on at their beginning, and not at T0.
+func (l *lineage) from(id string, rows map[string]*row, o *origin, start Start) types.StartingPosition {
+	if s := l.shards[id]; s != nil && start.Kind == StartLatest {
+		for _, p := range s.parents {
+			if r := rows[p]; r != nil && r.placed() {
+				return types.StartingPosition{Type: types.ShardIteratorTypeTrimHorizon}
+			}
+		}
+	}
+	return o.from(start, id)
 }
 
 // finished reports whether nothing of a shard is left to read.

@@ -222,7 +222,7 @@ func (s *Store) grant(ctx context.Context, inc *incarnation, r, was *row) {
 	}
 	// A lease outlives the activity that took it, and ends when its worker does (Run ends all when it returns).
 	lease, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
-	start := s.app.origin.from(s.cfg.Start, r.id)
+	start := s.lineage.from(r.id, s.rows, &s.app.origin, s.cfg.Start)
 	if r.startAt.Kind != StartLatest {
 		start = r.startAt.position()
 	}
