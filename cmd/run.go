@@ -143,8 +143,12 @@ func Run(ctx context.Context, c Config, o Options) (err error) {
 	})
 	consuming := life.start(work, "shards", shards.Run)
 	stop.add("shards", stopShareShards, func(ctx context.Context) error {
-		store.Leave() // or the table would hand the shards that are released right back
-		return errors.Join(shards.Stop(ctx), consuming.stop(ctx))
+		store.Leave()           // or the table would hand the shards that are released right back
+		err := shards.Stop(ctx) // it is what Run answers with, too
+		if ended := consuming.stop(ctx); err == nil {
+			err = ended
+		}
+		return err
 	})
 	state.watch(store)
 	stop.add("readiness", stopShareReadiness, func(context.Context) error {

@@ -26,7 +26,7 @@
 //	   │                                  │
 //	   └─────────configuration fault──────┴──▶ held ──probe is answered──▶ healthy
 //
-// Backing off, one call at a time goes out, after full jitter of 100 ms doubling up to 30 s. Held, one message at a time
+// Backing off, one call at a time goes out, after full jitter of 100 ms doubling up to 5 s. Held, one message at a time
 // probes the topic, after 1 s doubling up to 30 s. In both the waiting alerts take turns, so that one bad message does
 // not stand in front of the others. An entry that fails alone, inside a call that SNS answered, backs off alone.
 //

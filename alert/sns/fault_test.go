@@ -54,7 +54,7 @@ func TestConfigurationFaultHoldsAndEndsByItself(t *testing.T) {
 				}
 				calls := w.wire.times()
 				require.LessOrEqual(t, len(calls), 250, "probes are rare")
-				require.LessOrEqual(t, calls[len(calls)-1].Sub(calls[len(calls)-2]), longest, "but go on")
+				require.LessOrEqual(t, calls[len(calls)-1].Sub(calls[len(calls)-2]), longestProbe, "but go on")
 				require.InDelta(t, 1, w.fault(test.reason), 0)
 				require.Zero(t, w.retries(test.reason), "a fault uses no retries")
 
@@ -68,7 +68,7 @@ func TestConfigurationFaultHoldsAndEndsByItself(t *testing.T) {
 				for _, end := range ends {
 					require.NoError(t, <-end)
 				}
-				require.LessOrEqual(t, time.Since(mended), longest+time.Second)
+				require.LessOrEqual(t, time.Since(mended), longestProbe+time.Second)
 				synctest.Wait()
 				require.Len(t, w.SNS.Messages(w.arn), 60, "nothing was burnt, nothing repeated")
 				require.Zero(t, w.fault(test.reason))
@@ -170,7 +170,7 @@ func TestTopicThatIsMissingAtStart(t *testing.T) {
 		pending(t, end)
 		w.create(t.Context(), t, "alerts", map[string]string{"MaximumMessageSize": "2048"})
 		require.NoError(t, <-end)
-		time.Sleep(longest)
+		time.Sleep(longestProbe)
 		require.Zero(t, w.fault(reasonTopicMissing))
 		require.Equal(t, 2048, w.topics["oncall"].limits.Load().maxBytes)
 	})
@@ -181,7 +181,7 @@ func TestTopicThatIsMissingAtStartIsWellWithoutAnAlert(t *testing.T) {
 		w := newWorld(t, absent)
 		time.Sleep(time.Minute)
 		w.create(t.Context(), t, "alerts", nil)
-		time.Sleep(longest)
+		time.Sleep(longestProbe)
 		synctest.Wait()
 		require.Zero(t, w.fault(reasonTopicMissing))
 		require.Equal(t, 1, w.logs.FilterMessage(accepts).Len())

@@ -9,12 +9,14 @@ import (
 	"kinesis-alerter/alert"
 )
 
-// Backoff of calls and entries that may succeed later, and of probes of a held topic.
+// Backoff of calls and entries that may succeed later, and of probes of a held topic. An outage ends without a word, and
+// alerts should be seconds late then, not a minute; a fault of the configuration waits for a person.
 const (
-	firstBackoff = 100 * time.Millisecond
-	firstProbe   = time.Second
-	longest      = 30 * time.Second
-	untilWoken   = time.Duration(-1)
+	firstBackoff   = 100 * time.Millisecond
+	longestBackoff = 5 * time.Second
+	firstProbe     = time.Second
+	longestProbe   = 30 * time.Second
+	untilWoken     = time.Duration(-1)
 )
 
 // request is one alert on its way. It keeps copies of what is needed after Publish has returned.
@@ -191,16 +193,16 @@ func sooner(a, b time.Duration) time.Duration {
 // backoff is the full jitter of an exponential, for a lot from [0, 1): it spreads the workers of a fleet best, see
 // "Exponential Backoff And Jitter" in the AWS Architecture Blog.
 func backoff(failures int, lot float64) time.Duration {
-	return time.Duration(lot * float64(doubled(firstBackoff, failures)))
+	return time.Duration(lot * float64(doubled(firstBackoff, failures, longestBackoff)))
 }
 
 // holdDelay is jittered by half only, so that the probes of a fault, which seldom ends by itself, stay rare.
 func holdDelay(failures int, lot float64) time.Duration {
-	d := doubled(firstProbe, failures)
+	d := doubled(firstProbe, failures, longestProbe)
 	return d/2 + time.Duration(lot*float64(d/2))
 }
 
-func doubled(d time.Duration, times int) time.Duration {
+func doubled(d time.Duration, times int, longest time.Duration) time.Duration {
 	return min(d<<min(times, 10), longest)
 }
 

@@ -146,8 +146,8 @@ func TestBackoffGrowsAndIsBounded(t *testing.T) {
 	almost := math.Nextafter(1, 0)
 	for n := range 100 {
 		require.Zero(t, backoff(n, 0), "full jitter")
-		require.Less(t, backoff(n, almost), longest)
-		require.Less(t, holdDelay(n, almost), longest)
+		require.Less(t, backoff(n, almost), longestBackoff)
+		require.Less(t, holdDelay(n, almost), longestProbe)
 		if n > 0 {
 			require.GreaterOrEqual(t, backoff(n, almost), backoff(n-1, almost))
 			require.GreaterOrEqual(t, holdDelay(n, 0), holdDelay(n-1, 0))
@@ -155,7 +155,7 @@ func TestBackoffGrowsAndIsBounded(t *testing.T) {
 	}
 	require.Equal(t, 50*time.Millisecond, backoff(0, 0.5))
 	require.Equal(t, 400*time.Millisecond, backoff(3, 0.5))
-	require.Equal(t, 15*time.Second, backoff(99, 0.5))
+	require.Equal(t, 2500*time.Millisecond, backoff(99, 0.5))
 	require.Equal(t, time.Second/2, holdDelay(0, 0))
 	require.Equal(t, 15*time.Second, holdDelay(99, 0))
 }
