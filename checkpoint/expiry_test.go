@@ -3,6 +3,7 @@ package checkpoint
 import (
 	"context"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -97,6 +98,31 @@ func TestFailedHeartbeatsLoseNoLease(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A heartbeat may have taken effect long before a repetition of it is confirmed, and the peers count from the effect.
+func TestWindowBeginsWithTheFirstAttempt(t *testing.T) {
+	bubble(t, 1, func(w *world) {
+		var effect atomic.Int64 // of the last heartbeat
+		w.aws.DynamoDB.Watch(func(_ string, before, after map[string]any) {
+			if key, _ := after[attrKey].(string); strings.HasPrefix(key, keyWorker) && (before == nil || before[attrCounter] != after[attrCounter]) {
+				effect.Store(time.Now().UnixNano())
+			}
+		})
+		a := w.start("a")
+		w.awaitHeld(5*time.Second, 1, a)
+		remove := w.aws.Faults.Add(fakeaws.Fault{Service: fakeaws.ServiceDynamoDB, Kind: fakeaws.Lost})
+		for n := range 400 {
+			time.Sleep(50 * time.Millisecond)
+			if n == 110 {
+				remove()
+			}
+			if until, ok := a.store.Trust(); ok {
+				require.LessOrEqual(w, until.Sub(time.Unix(0, effect.Load())), a.store.duration*9/10)
+			}
+		}
+		a.stop()
+	})
 }
 
 func TestOutageShorterThanTheWindowLosesNothing(t *testing.T) {
