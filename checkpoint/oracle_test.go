@@ -33,7 +33,12 @@ type graphShard struct {
 // Shard 10 of graph A names 5 as its adjacent parent only.
 func graphA() graph {
 	return graph{
-		{from: 11, to: 102}, {from: 11, to: 102}, {from: 11, to: 102}, {from: 11, to: 102}, {from: 11}, {from: 11, to: 205},
+		{from: 11, to: 102},
+		{from: 11, to: 102},
+		{from: 11, to: 102},
+		{from: 11, to: 102},
+		{from: 11},
+		{from: 11, to: 205},
 		{from: 103, to: 205, parents: []int{0, 1}},
 		{from: 103, to: 205, parents: []int{2, 3}},
 		{from: 206, parents: []int{6, 7}},
@@ -44,15 +49,21 @@ func graphA() graph {
 
 func graphB() graph {
 	return graph{
-		{from: 1000, to: 1049}, {from: 1000, to: 1049},
+		{from: 1000, to: 1049},
+		{from: 1000, to: 1049},
 		{from: 1050, to: 1099, parents: []int{0, 1}},
-		{from: 1100, to: 1149, parents: []int{2}}, {from: 1100, to: 1149, parents: []int{2}},
+		{from: 1100, to: 1149, parents: []int{2}},
+		{from: 1100, to: 1149, parents: []int{2}},
 		{from: 1150, to: 1199, parents: []int{3, 4}},
-		{from: 1200, to: 1249, parents: []int{5}}, {from: 1200, to: 1249, parents: []int{5}},
+		{from: 1200, to: 1249, parents: []int{5}},
+		{from: 1200, to: 1249, parents: []int{5}},
 		{from: 1250, to: 1299, parents: []int{6, 7}},
-		{from: 1300, parents: []int{8}}, {from: 1300, parents: []int{8}},
+		{from: 1300, parents: []int{8}},
+		{from: 1300, parents: []int{8}},
 	}
 }
+
+func numbered(shard int) string { return shardPrefix + fmt.Sprintf("%0*d", shardDigits, shard) }
 
 func (g graph) listing(trimmed []int) []types.Shard {
 	var out []types.Shard
@@ -60,17 +71,17 @@ func (g graph) listing(trimmed []int) []types.Shard {
 		if slices.Contains(trimmed, i) {
 			continue
 		}
-		sh := types.Shard{ShardId: aws.String(shardName(uint64(i))), SequenceNumberRange: &types.SequenceNumberRange{StartingSequenceNumber: aws.String(strconv.Itoa(s.from))}}
+		sh := types.Shard{ShardId: aws.String(numbered(i)), SequenceNumberRange: &types.SequenceNumberRange{StartingSequenceNumber: aws.String(strconv.Itoa(s.from))}}
 		if s.to > 0 {
 			sh.SequenceNumberRange.EndingSequenceNumber = aws.String(strconv.Itoa(s.to))
 		}
 		switch {
 		case len(s.parents) == 2:
-			sh.ParentShardId, sh.AdjacentParentShardId = aws.String(shardName(uint64(s.parents[0]))), aws.String(shardName(uint64(s.parents[1])))
+			sh.ParentShardId, sh.AdjacentParentShardId = aws.String(numbered(s.parents[0])), aws.String(numbered(s.parents[1]))
 		case len(s.parents) == 1 && i == len(g)-1:
-			sh.AdjacentParentShardId = aws.String(shardName(uint64(s.parents[0])))
+			sh.AdjacentParentShardId = aws.String(numbered(s.parents[0]))
 		case len(s.parents) == 1:
-			sh.ParentShardId = aws.String(shardName(uint64(s.parents[0])))
+			sh.ParentShardId = aws.String(numbered(s.parents[0]))
 		}
 		out = append(out, sh)
 	}
@@ -80,7 +91,7 @@ func (g graph) listing(trimmed []int) []types.Shard {
 func (g graph) origin(epoch int) *origin {
 	o := &origin{t0: time.Unix(int64(epoch), 0), open: map[string]bool{}, closed: map[string]bool{}}
 	for i, s := range g {
-		switch id := shardName(uint64(i)); {
+		switch id := numbered(i); {
 		case s.from > epoch:
 		case s.to > 0 && s.to < epoch:
 			o.closed[id] = true
@@ -102,7 +113,7 @@ func (g graph) reading(start Start, o *origin, rows map[string]*row, trimmed []i
 	for {
 		var wave, ended []string
 		for i, s := range g {
-			id := shardName(uint64(i))
+			id := numbered(i)
 			if l.shards[id] == nil || begun[id] || finished(id, rows, o, start) || !l.gateOpen(id, rows, o, start) {
 				continue
 			}
@@ -193,14 +204,14 @@ func TestShardTreeOracle(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			rows := map[string]*row{}
-			for _, field := range strings.Fields(c.rows) {
+			for field := range strings.FieldsSeq(c.rows) {
 				number, position, _ := strings.Cut(field, ":")
-				n, err := strconv.ParseUint(number, 10, 64)
+				n, err := strconv.Atoi(number)
 				require.NoError(t, err)
 				if position == "end" {
 					position = ShardEnd
 				}
-				rows[shardName(n)] = &row{id: shardName(n), position: Position{Sequence: position, Sub: WholeRecord}}
+				rows[numbered(n)] = &row{id: numbered(n), position: Position{Sequence: position, Sub: WholeRecord}}
 			}
 			require.Equal(t, c.reads, c.g.reading(c.start, c.g.origin(c.t0), rows, c.trimmed))
 			require.Equal(t, c.kcl != same, c.why != "", "a difference has a reason")
@@ -246,7 +257,7 @@ func TestShardTreeOnTwoWorkers(t *testing.T) {
 				a.stop()
 				b.stop()
 				var waves []string
-				for _, wave := range strings.Split(want, " > ") {
+				for wave := range strings.SplitSeq(want, " > ") {
 					n := len(strings.Fields(wave))
 					require.GreaterOrEqual(t, len(order), n)
 					var got []string
