@@ -78,10 +78,10 @@ func TestMutations(t *testing.T) {
 	})
 	var table bytes.Buffer
 	w := tabwriter.NewWriter(&table, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "guarantee\tbroken in\tfound by\tafter\tin the words")
+	_, _ = fmt.Fprintln(w, "guarantee\tbroken in\tfound by\tafter\tin the words")
 	for i, m := range mutations() {
 		v := findings[i]
-		fmt.Fprintf(w, "%s\t%s\t%s %s\t%s\t%.90s\n", m.breaks, m.file, m.by.pkg, m.by.test, v.took.Round(100*time.Millisecond), cmp.Or(v.words, "NOT FOUND"))
+		_, _ = fmt.Fprintf(w, "%s\t%s\t%s %s\t%s\t%.90s\n", m.breaks, m.file, m.by.pkg, m.by.test, v.took.Round(100*time.Millisecond), cmp.Or(v.words, "NOT FOUND"))
 	}
 	require.NoError(t, w.Flush())
 	t.Logf("\n%s", &table)
@@ -96,7 +96,7 @@ func (m *mutation) find(t *testing.T, root string) string {
 	require.Equal(t, 1, strings.Count(string(source), m.old), "the mutation is stale: %s must hold this text exactly once:\n%s", m.file, m.old)
 	dir := t.TempDir()
 	mutated := filepath.Join(dir, filepath.Base(m.file))
-	require.NoError(t, os.WriteFile(mutated, []byte(strings.Replace(string(source), m.old, m.new, 1)), 0o600))
+	require.NoError(t, os.WriteFile(mutated, []byte(strings.Replace(string(source), m.old, m.new, 1)), 0o600)) //nolint:gosec // into a directory of the test's own
 	overlay := filepath.Join(dir, "overlay.json")
 	content, err := json.Marshal(map[string]map[string]string{"Replace": {path: mutated}})
 	require.NoError(t, err)
