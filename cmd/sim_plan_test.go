@@ -18,6 +18,7 @@ type simPlan struct {
 	Lease  time.Duration `json:"lease"`
 	Poll   time.Duration `json:"poll"`
 	Latest bool          `json:"latest"`
+	SNS    time.Duration `json:"sns"` // how long a publish takes, so that others fall into it
 	Steps  []simStep     `json:"steps"`
 }
 
@@ -61,7 +62,7 @@ func (f *simFaultPlan) String() string {
 // String is the schedule as a story, one step a line.
 func (p simPlan) String() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%d shards, %d keys, lease %s, poll interval %s, latest %t\n", p.Shards, p.Keys, p.Lease, p.Poll, p.Latest)
+	fmt.Fprintf(&b, "%d shards, %d keys, lease %s, poll interval %s, latest %t, a publish takes %s\n", p.Shards, p.Keys, p.Lease, p.Poll, p.Latest, p.SNS)
 	for i, s := range p.Steps {
 		fmt.Fprintf(&b, "%3d %-12s which %d count %d for %s", i, s.Do, s.Which, s.Count, s.For)
 		if s.Fault != nil {
@@ -85,6 +86,7 @@ func drawSimPlan(t *rapid.T) simPlan {
 		Lease:  time.Duration(rapid.SampledFrom([]int{3, 5, 10}).Draw(t, "lease")) * time.Second,
 		Poll:   time.Duration(rapid.SampledFrom([]int{200, 500, 1000}).Draw(t, "poll")) * time.Millisecond,
 		Latest: rapid.Bool().Draw(t, "latest"),
+		SNS:    time.Duration(rapid.SampledFrom([]int{0, 40, 400}).Draw(t, "sns")) * time.Millisecond,
 	}
 	// Drawn from a list, because rapid likes small numbers: most schedules would be over before anything answers.
 	pauses := []int{0, 3, 50, 300, 1000, 2500, 5000, 7000, 9000}

@@ -306,7 +306,7 @@ func (w *simWorld) put(first, count int) {
 func (w *simWorld) join() {
 	w.started++
 	d := &simDaemon{name: fmt.Sprintf("w%d", w.started), reg: prometheus.NewRegistry(), log: &syncBuffer{}, gone: make(chan struct{})}
-	d.wire = &simWire{who: d.name, fake: w.fake, history: w.history}
+	d.wire = &simWire{who: d.name, fake: w.fake, history: w.history, sns: w.plan.SNS}
 	c := Config{
 		Stream: StreamConfig{Name: testStream, Application: simTable, Start: checkpoint.Start{Kind: checkpoint.StartTrimHorizon}},
 		Leases: LeasesConfig{Duration: w.plan.Lease},

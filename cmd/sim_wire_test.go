@@ -26,6 +26,7 @@ type simWire struct {
 	who     string
 	fake    *fakeaws.AWS
 	history *simHistory
+	sns     time.Duration // how long a publish takes
 
 	mu    sync.Mutex
 	gate  chan struct{} // while stalled; closed when that ends
@@ -52,6 +53,11 @@ func (w *simWire) RoundTrip(r *http.Request) (*http.Response, error) {
 	entries := publishedNumbers(body)
 	if len(entries) > 0 {
 		w.history.add(simEvent{Kind: simAttempt, Who: w.who, N: entries})
+		select {
+		case <-time.After(w.sns):
+		case <-r.Context().Done():
+			return nil, r.Context().Err()
+		}
 	}
 	var resp *http.Response
 	if gate == nil {
