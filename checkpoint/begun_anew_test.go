@@ -26,3 +26,26 @@ func TestRowBegunAnewEndsTheIdleHolder(t *testing.T) {
 		a.stop()
 	})
 }
+
+// A bystander that knew the old row must not believe in it for ever: the simulation of whole daemons found a shard that
+// nobody read, because each worker took it for another one's.
+func TestRowBegunAnewIsBelievedByBystanders(t *testing.T) {
+	bubble(t, 1, func(w *world) {
+		a := w.start("a")
+		w.awaitHeld(5*time.Second, 1, a)
+		const id = "shardId-000000000077"
+		known := &row{id: id, owner: "b/1", epoch: 9, at: time.Now()}
+		a.store.mu.Lock()
+		a.store.rows[id] = known
+		a.store.mu.Unlock()
+		time.Sleep(time.Second)
+		require.NoError(w, a.store.table.putNew(w.Context(), (&row{id: id, epoch: 1}).encode()))
+		require.NoError(w, a.store.scan(w.Context()))
+		a.store.mu.Lock()
+		now := *a.store.rows[id]
+		a.store.mu.Unlock()
+		require.Equal(w, int64(1), now.epoch)
+		require.Empty(w, now.owner)
+		a.stop()
+	})
+}

@@ -2,6 +2,7 @@ package checkpoint
 
 import (
 	"context"
+	"fmt"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -31,6 +32,17 @@ func TestCrashIsTakenOverAndTheZombieIsFenced(t *testing.T) {
 				leases[id].Commit("100", WholeRecord, "", time.Now(), 1)
 			}
 			time.Sleep(2 * time.Second)
+			owner := w.row(heldByA[0])[attrOwner]
+			var fenced atomic.Bool
+			var early atomic.Int32
+			w.aws.DynamoDB.Watch(func(_ string, before, after map[string]any) {
+				switch {
+				case after[attrKey] == keyWorker+fmt.Sprint(owner):
+					fenced.CompareAndSwap(false, after[attrFenced] == true)
+				case before[attrOwner] == owner && after[attrOwner] != owner && !fenced.Load():
+					early.Add(1)
+				}
+			})
 			remove := w.aws.Faults.Add(fakeaws.Fault{Client: "a", Kind: fakeaws.BlackHole})
 			until, ok := a.store.Trust()
 			require.True(w, ok)
@@ -40,6 +52,8 @@ func TestCrashIsTakenOverAndTheZombieIsFenced(t *testing.T) {
 			took := w.await("takeover", 15*time.Second, func() bool { return len(b.held()) == 10 })
 			require.LessOrEqual(w, took, DefaultLeaseDuration+time.Second)
 			require.True(w, time.Now().After(until), "a's window must have closed before b has its shards")
+			require.True(w, fenced.Load())
+			require.Zero(w, early.Load(), "shards taken before their owner was fenced")
 			w.Logf("taken over %v after the crash", took)
 			for id, l := range leases {
 				require.ErrorIs(w, context.Cause(l.Context()), ErrLeaseLost)

@@ -41,6 +41,7 @@ type Store struct {
 	leases       map[string]*Lease
 	rows         map[string]*row
 	peers        map[string]*peer
+	doubted      []string             // shards whose row a scan showed at a lower epoch than was known
 	orphans      map[string]time.Time // owners that have no worker row, confirmed, and since when their leases count as over
 	vanished     map[string]time.Time // shards whose row vanished while another worker held it, and until when they are its own
 	lineage      *lineage

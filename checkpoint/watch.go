@@ -211,7 +211,33 @@ func (s *Store) scan(ctx context.Context) error {
 		}
 		s.mu.Unlock()
 	}
+	if err := s.resolveDoubts(ctx); err != nil {
+		return err
+	}
 	s.sweepWorkers(ctx)
+	return nil
+}
+
+// resolveDoubts reads the rows that a scan showed at a lower epoch than was known. Most often the scan was stale. But a
+// row that vanished is begun anew at epoch one; whoever went on believing the old one would wait for an owner that is none
+// for ever, and with all peers doing so nobody would read the shard.
+func (s *Store) resolveDoubts(ctx context.Context) error {
+	s.mu.Lock()
+	doubted := s.doubted
+	s.mu.Unlock()
+	for _, id := range doubted {
+		it, err := s.table.get(ctx, id, true)
+		if err != nil {
+			return err
+		}
+		if it == nil {
+			s.dropRow(id)
+			continue
+		}
+		if r, err := decodeRow(it, time.Now()); err == nil {
+			s.noteRow(r)
+		}
+	}
 	return nil
 }
 
@@ -226,6 +252,7 @@ func (s *Store) merge(rows map[string]*row, workers map[string]workerRow, begin 
 			l.suspect = true
 		}
 	}
+	s.doubted = nil
 	for id, old := range s.rows {
 		seen := rows[id]
 		if old.at.After(begin) && (seen == nil || seen.epoch <= old.epoch) {
@@ -237,6 +264,9 @@ func (s *Store) merge(rows map[string]*row, workers map[string]workerRow, begin 
 			}
 		} else if seen != nil && (seen.epoch < old.epoch || (seen.epoch == old.epoch && old.ended())) {
 			rows[id] = old // the scan showed an older row than we have seen
+			if seen.epoch < old.epoch {
+				s.doubted = append(s.doubted, id)
+			}
 		}
 	}
 	s.noteVanished(rows, now)
