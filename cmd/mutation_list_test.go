@@ -133,7 +133,7 @@ func mutations() []mutation {
 		},
 		{
 			breaks: "everything is published soon after the last fault",
-			file:   "alert/sns/queue.go", old: "	longest      = 30 * time.Second\n", new: "	longest      = time.Hour\n",
+			file:   "alert/sns/queue.go", old: "	longestBackoff = 5 * time.Second\n", new: "	longestBackoff = time.Hour\n",
 			by: only("alert/sns", "TestBackoffGrowsAndIsBounded"), says: `.*Error:.*`,
 		},
 		{
