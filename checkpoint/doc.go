@@ -64,5 +64,6 @@
 // # What it does not promise
 //
 // That what a holder sent to a third party inside its window is not carried out after it: no client can. That positions
-// of shards that it did not hold survive the loss of the whole table: those start where the application did.
+// of shards that it did not hold survive the loss of the whole table: those start where the application did. Nor that a
+// worker that joins right after somebody deleted a row knows who held it: both may act until the holder's next scan.
 package checkpoint
