@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
 )
 
 // exportFormat is the version of an Export.
@@ -37,6 +39,14 @@ type ExportedShard struct {
 	Parents    []string  `json:"parents,omitempty"`
 }
 
+// startOf is where a worker would start a shard that has no checkpoint, by the same rule as the workers'.
+func (a *Admin) startOf(shard string) types.StartingPosition {
+	s := a.store
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.lineage.from(shard, s.rows, &a.app.origin, s.cfg.Start)
+}
+
 // Export reads the table for Import. A shard without a checkpoint is exported with the position at which it would start,
 // because another table begins at another time. Config.Start must be that of the workers.
 func (a *Admin) Export(ctx context.Context, now time.Time) (Export, error) {
@@ -60,7 +70,7 @@ func (a *Admin) Export(ctx context.Context, now time.Time) (Export, error) {
 		switch p := r.Position; {
 		case p.IsZero() && r.StartAt.Kind == StartLatest:
 			x.StartAt = Start{Kind: StartTrimHorizon}
-			if from := a.app.origin.from(a.store.cfg.Start, r.Shard); from.Timestamp != nil {
+			if from := a.startOf(r.Shard); from.Timestamp != nil {
 				x.StartAt = Start{Kind: StartTime, Time: from.Timestamp.UTC()}
 			}
 		case !p.IsZero() && p.Sequence != ShardEnd && p.Sub != WholeRecord:

@@ -185,3 +185,28 @@ func TestAdminNamesWhatIsWrong(t *testing.T) {
 		p.stop()
 	})
 }
+
+// The child of a shard that was closed before the application began, and that an operator sent back to its beginning,
+// starts at its own beginning too, and an export must not say that it starts at T0.
+func TestExportStartsChildrenLikeTheWorkers(t *testing.T) {
+	bubble(t, 1, func(w *world) {
+		low, high := w.aws.Kinesis.Split(testStream, shardName(0))
+		time.Sleep(2 * time.Second)
+		a := w.start("a")
+		w.awaitHeld(5*time.Second, 2, a)
+		a.stop()
+		admin := w.admin()
+		changes, err := admin.Rewind(w.Context(), []string{shardName(0)}, Start{Kind: StartTrimHorizon})
+		require.NoError(w, err)
+		_, err = admin.Apply(w.Context(), changes, false)
+		require.NoError(w, err)
+		export, err := admin.Export(w.Context(), time.Now())
+		require.NoError(w, err)
+		for _, s := range export.Shards {
+			if s.Shard == low || s.Shard == high {
+				require.Equal(w, Start{Kind: StartTrimHorizon}, s.StartAt, s.Shard)
+			}
+		}
+		require.Len(w, export.Shards, 3)
+	})
+}
