@@ -2,17 +2,45 @@ package alert
 
 import "errors"
 
-// Alert is one message that a rule wants published about one record. It is rendered late, by Render, so that a backlog
-// of alerts costs no more memory than the records themselves.
+// Kind says what an alert is about. It is part of the alert's id and the message attribute kind.
+type Kind string
+
+// The kinds.
+const (
+	// KindFiring is a condition that holds.
+	KindFiring Kind = "firing"
+	// KindRepeat says that a condition still holds.
+	KindRepeat Kind = "repeat"
+	// KindResolved says that a condition holds no longer.
+	KindResolved Kind = "resolved"
+	// KindWatchdog is a message whose absence means trouble.
+	KindWatchdog Kind = "watchdog"
+	// KindDigest stands for several alerts of one topic.
+	KindDigest Kind = "digest"
+	// KindDrill is a test of the way to the people.
+	KindDrill Kind = "drill"
+)
+
+// Alert is one message that a rule wants published. It is rendered late, by Render, so that a backlog of alerts costs no
+// more memory than the records themselves.
 type Alert struct {
-	// ID is deterministic: the SHA-256, in hex, of stream, shard, sequence number, sub-sequence, rule, topic and kind.
-	// The same record and rule give the same id after any restart.
+	// ID is deterministic: the SHA-256, in hex, of what the alert is about. The same records and rule give the same id
+	// after any restart. See alertID.
 	ID string
 	// Rule names the rule; empty in the mode without rules.
 	Rule string
 	// Topic names the configured topic that the alert goes to.
 	Topic string
-	// Record is what the alert is about. Its partition key orders publishing.
+	Kind  Kind
+	// Severity is critical, warning or info; empty in the mode without rules.
+	Severity string
+	// Key is what the rule takes for "the same alert"; empty where it says nothing about that.
+	Key string
+	// Value is the figure that the rule looks at, and Worse which way it is worse: 1 up, -1 down, 0 that there is none.
+	Value float64
+	Worse int8
+	// Record is what the alert is about. Its partition key orders publishing. An alert that time brought about carries
+	// the last record of its key, without Data; one about a whole shard or stream has only Shard and Arrival.
 	Record Record
 
 	render func(*Alert) (Message, error)
@@ -22,9 +50,14 @@ type Alert struct {
 type Message struct {
 	Subject string
 	Body    string
-	// Structure is SNS' MessageStructure: "string", "json" or empty.
+	// Bodies are the bodies of single protocols, by SNS' names of them (email, sms, sqs, ...). With any, the message is
+	// sent with MessageStructure json, Body is its default, and it can have no attributes.
+	Bodies map[string]string
+	// Structure is SNS' MessageStructure where there are no Bodies: "string" or empty.
 	Structure  string
 	Attributes []Attribute
+	// Group is the message group on a FIFO topic; empty means the partition key.
+	Group string
 }
 
 // Attribute is one SNS message attribute.
@@ -38,4 +71,10 @@ func (a *Alert) Render() (Message, error) {
 		return Message{}, errors.New("alert has no words: only an Evaluator can make one that renders")
 	}
 	return a.render(a)
+}
+
+// NewAlert makes an alert that no Evaluator made, with ready words: a digest or a drill.
+func NewAlert(a Alert, m Message) *Alert {
+	a.render = func(*Alert) (Message, error) { return m, nil }
+	return &a
 }

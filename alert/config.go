@@ -7,6 +7,9 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
+
+	"kinesis-alerter/alert/filter"
 )
 
 // The formats of a payload.
@@ -24,12 +27,30 @@ const (
 	SeverityInfo     = "info"
 )
 
+// The modes of a rule.
+const (
+	// ModeLive publishes. It is the default.
+	ModeLive = "live"
+	// ModeShadow evaluates and counts what would be published, and publishes nothing.
+	ModeShadow = "shadow"
+)
+
 // Config is what a Pipeline is made of. The zero value of a field means its default.
 type Config struct {
 	// Format says how payloads are read: json (default) or text.
 	Format string `yaml:"format"`
+	// Filter are Lambda's filter patterns, ORed. Without any, every record passes.
+	Filter []filter.Pattern `yaml:"filter"`
+	// DeadLetterInvalid asks for records that cannot be read, or not under a filter on data, to go to the dead letters.
+	DeadLetterInvalid bool `yaml:"dead_letter_invalid"`
 	// Rules are tried in order, each on every record. Without rules every record alerts to the one topic.
 	Rules []RuleConfig `yaml:"rules"`
+	// Silences mute rules for a time.
+	Silences []SilenceConfig `yaml:"silences"`
+	// Watchdog is a message at an interval, whose absence means trouble.
+	Watchdog WatchdogConfig `yaml:"watchdog"`
+	// State bounds what rules remember.
+	State StateConfig `yaml:"state"`
 	// Topics are the destinations by name, which is 1 to 64 letters, digits, "_" and "-".
 	Topics map[string]TopicConfig `yaml:"topics"`
 }
@@ -40,22 +61,158 @@ type RuleConfig struct {
 	Name string `yaml:"name"`
 	// When is the condition; see the package documentation.
 	When string `yaml:"when"`
-	// Severity is critical, warning (default) or info.
+	// Key is an expression for what "the same alert" means to for, window, absence, dedup, resolve and inhibition.
+	// Defaults to partition_key.
+	Key string `yaml:"key"`
+	// Value is an expression for the figure that messages and digests show. Defaults to the field of the first comparison
+	// of When with a number.
+	Value string `yaml:"value"`
+	// For lets the rule fire only when the condition has held for so many records of the key in a row, or so long.
+	For Stretch `yaml:"for"`
+	// Window lets the rule fire on an aggregate of the key's records for which When holds.
+	Window WindowConfig `yaml:"window"`
+	// Absence lets the rule fire when no record came for which When holds.
+	Absence AbsenceConfig `yaml:"absence"`
+	// Dedup swallows the alerts of a key for so long after one was made.
+	Dedup time.Duration `yaml:"dedup"`
+	// Resolve ends a firing key after so many records in a row for which When is false, or after so long without one for
+	// which it is true, and says so. While a key fires, no further alert of it is made but those of RepeatInterval.
+	Resolve Stretch `yaml:"resolve"`
+	// RepeatInterval makes a firing key alert again at this interval. It needs Resolve or Absence.
+	RepeatInterval time.Duration `yaml:"repeat_interval"`
+	// InhibitedBy names rules before this one: while one of them is active for the same key, this one is mute.
+	InhibitedBy []string `yaml:"inhibited_by"`
+	// RateLimit swallows what the rule makes beyond it, by shard.
+	RateLimit Rate `yaml:"rate_limit"`
+	// Severity is critical, warning (default) or info, or an expression that gives one of them.
 	Severity string `yaml:"severity"`
+	// Labels are part of the message's attributes and of what templates see.
+	Labels map[string]string `yaml:"labels"`
+	// Mode is live (default) or shadow.
+	Mode string `yaml:"mode"`
+	// Quiet are the hours in which the rule is mute.
+	Quiet []QuietConfig `yaml:"quiet"`
 	// Topics are names of Config.Topics. It may be left out where there is one topic only.
 	Topics []string `yaml:"topics"`
 	// Subject and Message are text/template sources that win over the topic's. Empty means the topic's.
 	Subject string `yaml:"subject"`
 	Message string `yaml:"message"`
+	// Attributes are typed message attributes beside alert_id, rule, severity, kind and the labels; at most 10 together.
+	Attributes map[string]AttributeConfig `yaml:"attributes"`
+	// Runbook and Dashboard are text/template sources of links.
+	Runbook   string `yaml:"runbook"`
+	Dashboard string `yaml:"dashboard"`
+}
+
+// The aggregates of a window.
+const (
+	AggregateCount    = "count"
+	AggregateSum      = "sum"
+	AggregateAvg      = "avg"
+	AggregateMin      = "min"
+	AggregateMax      = "max"
+	AggregateRate     = "rate"
+	AggregateDistinct = "distinct"
+)
+
+// WindowConfig is an aggregate over event time.
+type WindowConfig struct {
+	// Length is the length of the window, 1 s to 24 h. Zero means that there is no window.
+	Length time.Duration `yaml:"length"`
+	// Step makes the window slide by so much; it divides Length into at most 120 parts. Defaults to a twelfth of Length.
+	// Only for windows that slide.
+	Step time.Duration `yaml:"step"`
+	// Tumbling makes windows that follow each other without overlap, from the full multiples of Length since 1970 on. Each
+	// is judged once, at its end. One that slides is judged with every record.
+	Tumbling bool `yaml:"tumbling"`
+	// Aggregate is count (default), sum, avg, min, max, rate (records per second) or distinct.
+	Aggregate string `yaml:"aggregate"`
+	// Of is the expression that is aggregated; not for count and rate.
+	Of string `yaml:"of"`
+	// Is is the comparison that makes the rule fire, such as "> 100".
+	Is string `yaml:"is"`
+}
+
+// What can be absent.
+const (
+	AbsenceOfKey    = "key"
+	AbsenceOfShard  = "shard"
+	AbsenceOfStream = "stream"
+)
+
+// AbsenceConfig is an alert about what does not come.
+type AbsenceConfig struct {
+	// After is how long nothing must have come, 1 s to 7 days. Zero means that the rule is not about absence.
+	After time.Duration `yaml:"after"`
+	// Of is key (default), shard or stream.
+	Of string `yaml:"of"`
+}
+
+// QuietConfig is a daily stretch of time.
+type QuietConfig struct {
+	// Days are mon to sun, on which the hours begin. Empty means every day.
+	Days []string `yaml:"days"`
+	// From and To are HH:MM. A To that is not after From is on the next day.
+	From string `yaml:"from"`
+	To   string `yaml:"to"`
+	// Zone is an IANA time zone. Defaults to UTC.
+	Zone string `yaml:"zone"`
+}
+
+// SilenceConfig mutes rules from one time to another.
+type SilenceConfig struct {
+	Name string `yaml:"name"`
+	// Rules are the names of the rules; empty means all.
+	Rules []string `yaml:"rules"`
+	// When is a condition on the record; empty means every record.
+	When string `yaml:"when"`
+	// From and Until are RFC 3339 times of the records' arrival. From may be left out.
+	From    string `yaml:"from"`
+	Until   string `yaml:"until"`
+	Comment string `yaml:"comment"`
+}
+
+// WatchdogConfig is a message at an interval.
+type WatchdogConfig struct {
+	// Interval is 10 s to 24 h. Zero means that there is no watchdog.
+	Interval time.Duration `yaml:"interval"`
+	// Topics are names of Config.Topics. It may be left out where there is one topic only.
+	Topics []string `yaml:"topics"`
+}
+
+// StateConfig bounds the memory of rules.
+type StateConfig struct {
+	// MaxKeys is how many keys of all rules together one shard remembers; beyond it the one that was quiet for the longest
+	// time is forgotten, and counted. Defaults to 100000.
+	MaxKeys int `yaml:"max_keys"`
 }
 
 // TopicConfig is one destination.
 type TopicConfig struct {
 	// ARN is the SNS topic. Only the publisher uses it.
 	ARN string `yaml:"arn"`
+	// Rate is what the whole fleet publishes to the topic at most; what comes above it goes into digests. Defaults to 8/s.
+	Rate Rate `yaml:"rate"`
+	// Email says that e-mail subscribes to the topic, so that Rate must not be above 10/s. Defaults to true.
+	Email *bool `yaml:"email"`
+	// Digest is how long alerts above the rate are gathered for one message, 1 s to 10 min. Defaults to 10 s.
+	Digest time.Duration `yaml:"digest"`
 	// Subject and Message are text/template sources. Empty means the words of AWS's sample.
 	Subject string `yaml:"subject"`
 	Message string `yaml:"message"`
+	// Bodies are text/template sources for single protocols: email, email-json, sms, sqs, http, https, lambda,
+	// application, firehose. With any, Message is the default body and there are no attributes.
+	Bodies map[string]string `yaml:"bodies"`
+	// GroupID is the text/template source of the message group id of a FIFO topic. Defaults to the partition key.
+	GroupID string `yaml:"group_id"`
+}
+
+// AttributeConfig is one message attribute.
+type AttributeConfig struct {
+	// Type is String (default), Number or String.Array.
+	Type string `yaml:"type"`
+	// Value is a text/template source. An attribute whose value is empty is left out.
+	Value string `yaml:"value"`
 }
 
 // WithDefaults returns a copy in which every default is filled in. The receiver shares nothing with it.

@@ -16,6 +16,25 @@ func (e *RejectedError) Error() string { return fmt.Sprintf("rejected (%s): %v",
 // Unwrap returns the cause.
 func (e *RejectedError) Unwrap() error { return e.Err }
 
+// GivenUpError says that the limits of the configuration end the attempts to publish an alert: its record is older than
+// processing.max_record_age (ConditionAge), or SNS failed more often than processing.max_retry_attempts allows
+// (ConditionRetries). Outages, throttling and faults of the topic's configuration count towards neither.
+type GivenUpError struct {
+	// Condition is ConditionRetries or ConditionAge.
+	Condition string
+	// Attempts is how often the alert was sent.
+	Attempts int
+	// Err is the last failure; nil if there was none.
+	Err error
+}
+
+func (e *GivenUpError) Error() string {
+	return fmt.Sprintf("given up (%s) after %d attempts: %v", e.Condition, e.Attempts, e.Err)
+}
+
+// Unwrap returns the cause.
+func (e *GivenUpError) Unwrap() error { return e.Err }
+
 // ConfigError is one fault of a Config.
 type ConfigError struct {
 	// Field is the path of the setting, such as "rules[2].when".

@@ -150,9 +150,10 @@ func (e *Evaluator) match(rec *Record) {
 func (e *Evaluator) fire(to *route, rec *Record) {
 	name := to.render.rule
 	e.alerts = append(e.alerts, &Alert{
-		ID:     alertID(e.pipeline.stream, rec, name, to.topic, kindFiring, e.generation),
+		ID:     alertID(e.pipeline.stream, rec, name, to.topic, KindFiring, e.generation),
 		Rule:   name,
 		Topic:  to.topic,
+		Kind:   KindFiring,
 		Record: *rec,
 		render: to.render.message,
 	})

@@ -6,14 +6,11 @@ import (
 	"encoding/hex"
 )
 
-// kindFiring is the kind of an alert about a record that matched. Digests and resolutions will have kinds of their own.
-const kindFiring = "firing"
-
 // alertID is the SHA-256, in lower-case hex, of these fields in this order: stream ARN, shard id, sequence number,
 // sub-sequence number in decimal, rule name, topic name, kind, and, for a shard that was rewound, its generation in
 // decimal. Each field is preceded by its length in bytes as eight bytes, big-endian, so that no two lists of fields have
 // the same encoding.
-func alertID(stream string, rec *Record, rule, topic, kind string, generation uint32) string {
+func alertID(stream string, rec *Record, rule, topic string, kind Kind, generation uint32) string {
 	buf := make([]byte, 0, 512)
 	field := func(s string) {
 		buf = binary.BigEndian.AppendUint64(buf, uint64(len(s)))
@@ -25,7 +22,7 @@ func alertID(stream string, rec *Record, rule, topic, kind string, generation ui
 	field(decimal(rec.SubSequence))
 	field(rule)
 	field(topic)
-	field(kind)
+	field(string(kind))
 	if generation > 0 { // ids of shards that nobody rewound are older than generations
 		field(decimal(generation))
 	}

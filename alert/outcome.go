@@ -12,7 +12,8 @@ const (
 	Filtered
 	// Suppressed means that a rule matched and dedup, a rate limit or a silence swallowed the alert.
 	Suppressed
-	// Expired means that the record was older than allowed before it could be published.
+	// Expired means that the record was older than allowed, or had failed more often than allowed, before it could be
+	// published.
 	Expired
 	// Invalid means that the record could not be read; Decision.Reason says why.
 	Invalid
@@ -55,6 +56,9 @@ type Decision struct {
 	// Alerts are what has to be published before the record is resolved, in order. The slice is valid until the next
 	// call of the evaluator that returned it; the alerts themselves may be kept.
 	Alerts []*Alert
+	// DeadLetter asks for the record to be sent to the on-failure destination, if there is one: it is Invalid or Filtered,
+	// and the configuration wants to see such records.
+	DeadLetter bool
 }
 
 // Reason is a cause from a closed set, fit for a metric label.

@@ -34,6 +34,12 @@ func (idleLease) KeepLease()                                        {}
 func (idleLease) Finish(context.Context, []types.ChildShard) error  { return nil }
 func (idleLease) Lost(time.Time) bool                               { return false }
 
+func (idleLease) LoadState(context.Context) (own []byte, sequence string, sub uint32, parents [][]byte, err error) {
+	return nil, "", 0, nil, nil
+}
+func (idleLease) SaveState(context.Context, string, uint32, []byte) error { return nil }
+func (idleLease) Owns(string) bool                                        { return true }
+
 func benchShard(tb testing.TB, rules int) *shard {
 	tb.Helper()
 	reg := prometheus.NewRegistry()

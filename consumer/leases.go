@@ -24,6 +24,11 @@ type Leases interface {
 
 	// Lease returns the lease that GetLease handed out for a shard, or nil when this process does not hold it.
 	Lease(shardID string) Lease
+
+	// Fleet says what is known of all shards together: the shard whose evaluation decides about the whole stream (empty
+	// if unknown), the latest arrival of a record in any shard (zero if unknown), and the time up to which every open
+	// shard was read (zero while some shard is read by nobody). It does no I/O.
+	Fleet() (decider string, lastArrival, caughtUp time.Time)
 }
 
 // Lease is the ownership of one shard, from GetLease to RemoveLeaseOwner.
@@ -64,6 +69,20 @@ type Lease interface {
 	// at TRIM_HORIZON. oldest is a time from which on the stream holds everything. It answers whether records may have
 	// been missed: false when the caught-up time is not before that, so that all that has left the stream had been read.
 	Lost(oldest time.Time) bool
+
+	// LoadState returns the snapshot of evaluation that the shard begins with: its own, with the last record that it
+	// includes (an empty sequence: it is from before the first record), or, while it has none yet, those of its parents.
+	// Without any snapshot everything is empty. It does I/O and waits out what passes, until ctx is done. An error while
+	// ctx lives says that the snapshot is lost or damaged.
+	LoadState(ctx context.Context) (own []byte, sequence string, sub uint32, parents [][]byte, err error)
+
+	// SaveState stores a snapshot that includes everything up to and including (sequence, sub), which must not be above
+	// the last offer of Commit. It replaces the one before in one conditional write. It does I/O; after an error the one
+	// before is in force, unless the write landed all the same.
+	SaveState(ctx context.Context, sequence string, sub uint32, data []byte) error
+
+	// Owns says whether records with a partition key fall to this shard, by its hash range. Unknown ranges own everything.
+	Owns(partitionKey string) bool
 }
 
 // Publisher publishes alerts.
@@ -71,5 +90,20 @@ type Publisher interface {
 	// Publish returns nil when SNS accepted the alert. It retries what can be retried, and holds on a configuration
 	// fault of the topic, until ctx is done (then it returns the context's cause). It returns *alert.RejectedError
 	// when SNS will never accept the message. Safe for concurrent use; many callers share PublishBatch calls.
+	//
+	// It returns *alert.GivenUpError when the configured limits of attempts or age ended the attempts.
 	Publish(ctx context.Context, a *alert.Alert) error
+
+	// Gather takes an alert into the digest that its topic gathers at the moment, and answers whether there is one. done is
+	// called once, later and from another goroutine: with nil when SNS accepted the digest, with *alert.RejectedError or
+	// *alert.GivenUpError, or with another error when publishing ended first. The digest keeps the order in which alerts
+	// were gathered, and nothing of the record's payload.
+	Gather(a *alert.Alert, done func(error)) bool
+}
+
+// DeadLetters takes what cannot be published.
+type DeadLetters interface {
+	// Send returns nil when the destination took the letter. It retries what can be retried, and holds on a configuration
+	// fault of the destination, until ctx is done; then it returns the context's cause. Safe for concurrent use.
+	Send(ctx context.Context, l *alert.Letter) error
 }

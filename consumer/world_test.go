@@ -96,6 +96,7 @@ func (l storeLeases) Lease(id string) Lease {
 type publisherFunc func(context.Context, *alert.Alert) error
 
 func (f publisherFunc) Publish(ctx context.Context, a *alert.Alert) error { return f(ctx, a) }
+func (publisherFunc) Gather(*alert.Alert, func(error)) bool               { return false }
 
 // join starts a worker.
 func (w *world) join(name string) *node {

@@ -166,3 +166,6 @@ func (r *request) answerOr(otherwise error) error {
 		return otherwise
 	}
 }
+
+// Gather takes an alert into the digest that its topic gathers at the moment, if there is one.
+func (*Publisher) Gather(*alert.Alert, func(error)) bool { return false }

@@ -1,0 +1,21 @@
+package alert
+
+// The conditions of a dead letter, as Lambda names them.
+const (
+	ConditionRetries = "RetryAttemptsExhausted"
+	ConditionAge     = "RecordAgeExceeded"
+)
+
+// Letter is a record that goes to the on-failure destination, with why.
+type Letter struct {
+	Record Record
+	// Condition is ConditionRetries or ConditionAge.
+	Condition string
+	// Reason is the cause from a closed set, Detail what was said about it.
+	Reason Reason
+	Detail string
+	// Attempts is how often publishing was tried; 0 for a record that never became an alert.
+	Attempts int
+	// AlertID, Rule and Topic are those of the alert; empty for a record that never became one.
+	AlertID, Rule, Topic string
+}
