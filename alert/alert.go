@@ -1,6 +1,9 @@
 package alert
 
-import "errors"
+import (
+	"errors"
+	"time"
+)
 
 // Kind says what an alert is about. It is part of the alert's id and the message attribute kind.
 type Kind string
@@ -39,6 +42,12 @@ type Alert struct {
 	// Value is the figure that the rule looks at, and Worse which way it is worse: 1 up, -1 down, 0 that there is none.
 	Value float64
 	Worse int8
+	// At is the event time of the alert: the arrival of its record, or the moment at which time brought it about.
+	At time.Time
+	// Since is when the condition began to hold; zero for a rule that does not remember it.
+	Since time.Time
+	// Suppressed is how many alerts of the same key were swallowed since the last one that was made.
+	Suppressed uint32
 	// Record is what the alert is about. Its partition key orders publishing. An alert that time brought about carries
 	// the last record of its key, without Data; one about a whole shard or stream has only Shard and Arrival.
 	Record Record

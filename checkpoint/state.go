@@ -17,7 +17,9 @@ func (*Lease) SaveState(context.Context, string, uint32, []byte) error { return 
 func (*Lease) Owns(string) bool { return true }
 
 // Fleet says what is known of all shards together, see consumer.Leases.
-func (*Store) Fleet() (decider string, lastArrival, caughtUp time.Time) { return "", time.Time{}, time.Time{} }
+func (*Store) Fleet() (decider string, lastArrival, caughtUp time.Time) {
+	return "", time.Time{}, time.Time{}
+}
 
 // Share is the place of this worker among the live ones, from 0, and their number; 0 of 0 while it has not joined.
 func (*Store) Share() (index, workers int) { return 0, 1 }
