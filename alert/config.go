@@ -275,7 +275,7 @@ func compileConfig(c Config) (*compiled, error) {
 	out := &compiled{schema: newSchema(c.Format)}
 	if len(c.Rules) == 0 {
 		if only := c.onlyTopic(); only != "" {
-			out.every = &route{topic: only, render: &renderer{words: topics[only], sample: true}}
+			out.every = &route{topic: only, render: errs.render(topics[only], nil)}
 		} else {
 			errs.add("topics", strings.Join(slices.Sorted(maps.Keys(c.Topics)), ", "),
 				"without rules every record alerts, so there must be exactly one topic, not %d", len(c.Topics))
@@ -296,21 +296,18 @@ func compileConfig(c Config) (*compiled, error) {
 	return out, nil
 }
 
-func (f *faults) topics(c *Config) map[string]words {
-	topics := make(map[string]words, len(c.Topics))
+func (f *faults) topics(c *Config) map[string]*topicWords {
+	topics := make(map[string]*topicWords, len(c.Topics))
 	for _, name := range slices.Sorted(maps.Keys(c.Topics)) {
 		t := c.Topics[name]
 		field := "topics." + name
 		f.name(field, name, "_-")
-		topics[name] = words{
-			subject: f.template(field+".subject", t.Subject),
-			message: f.template(field+".message", t.Message),
-		}
+		topics[name] = f.topicWords(field, t)
 	}
 	return topics
 }
 
-func (f *faults) rule(field string, c RuleConfig, topics map[string]words, s *schema) *rule {
+func (f *faults) rule(field string, c RuleConfig, topics map[string]*topicWords, s *schema) *rule {
 	f.name(field+".name", c.Name, "_-.")
 	r := &rule{name: c.Name, severity: c.Severity}
 	switch c.Severity {
@@ -327,10 +324,7 @@ func (f *faults) rule(field string, c RuleConfig, topics map[string]words, s *sc
 	} else {
 		r.when = condition
 	}
-	own := words{
-		subject: f.template(field+".subject", c.Subject),
-		message: f.template(field+".message", c.Message),
-	}
+	own := f.ruleWords(field, c)
 	if len(c.Topics) == 0 {
 		f.add(field+".topics", "", "must name at least one of the topics: %s", strings.Join(sortedNames(topics), ", "))
 	}
@@ -342,15 +336,13 @@ func (f *faults) rule(field string, c RuleConfig, topics map[string]words, s *sc
 		case slices.Index(c.Topics, name) < i:
 			f.add(at, name, "is listed twice; one alert per topic is sent")
 		default:
-			r.routes = append(r.routes, &route{
-				rule: r, topic: name, render: &renderer{rule: c.Name, severity: c.Severity, words: own.or(shared)},
-			})
+			r.routes = append(r.routes, &route{rule: r, topic: name, render: f.render(shared, own)})
 		}
 	}
 	return r
 }
 
-func sortedNames(topics map[string]words) []string { return slices.Sorted(maps.Keys(topics)) }
+func sortedNames(topics map[string]*topicWords) []string { return slices.Sorted(maps.Keys(topics)) }
 
 // maxName keeps names usable as metric labels, message attributes and parts of a log line.
 const maxName = 64

@@ -48,11 +48,23 @@ type renderer struct {
 	words          words
 	// sample means the message of the mode without rules: the sample's attribute and no other.
 	sample bool
+	// stream is the stream's ARN; failed counts templates that failed. New sets both.
+	stream string
 	failed templateFailures
 }
 
+// The parts of a message that a template makes.
+const (
+	partSubject = "subject"
+	partMessage = "message"
+)
+
 type templateFailures struct {
 	subject, message prometheus.Counter
+}
+
+func newTemplateFailures(c *prometheus.CounterVec, rule string) templateFailures {
+	return templateFailures{subject: c.WithLabelValues(rule, partSubject), message: c.WithLabelValues(rule, partMessage)}
 }
 
 // message renders a. It never fails: a template that does is counted and replaced by the sample's words.

@@ -19,12 +19,6 @@ type ruleMetrics struct {
 	undefined [verdictCount]prometheus.Counter
 }
 
-// The parts of a message that a template makes.
-const (
-	partSubject = "subject"
-	partMessage = "message"
-)
-
 func newMetrics(reg prometheus.Registerer, c *compiled) *metrics {
 	factory := promauto.With(reg)
 	m := &metrics{invalid: make(map[Reason]prometheus.Counter)}
@@ -74,10 +68,7 @@ func newMetrics(reg prometheus.Registerer, c *compiled) *metrics {
 		}
 	}
 	for _, route := range c.routes() {
-		route.render.failed = templateFailures{
-			subject: m.templates.WithLabelValues(route.render.rule, partSubject),
-			message: m.templates.WithLabelValues(route.render.rule, partMessage),
-		}
+		route.render.failed = newTemplateFailures(m.templates, route.render.rule)
 	}
 	return m
 }

@@ -56,6 +56,9 @@ func New(config Config, deps Deps) (*Pipeline, error) {
 	if err != nil {
 		return nil, err
 	}
+	for _, to := range c.routes() {
+		to.render.stream = deps.Stream
+	}
 	return &Pipeline{stream: deps.Stream, log: deps.Log, metrics: newMetrics(deps.Registerer, c), compiled: c}, nil
 }
 
