@@ -15,6 +15,7 @@ import (
 // shardInfo is what is known of one shard apart from its row.
 type shardInfo struct {
 	parents []string
+	keys    hashRange
 	closed  bool
 	// inListing says that some completed listing held the shard, so that a parent which that listing did not hold is
 	// past the retention, and not merely unknown.
@@ -43,6 +44,13 @@ func (l *lineage) learn(id string, parents []string) {
 	}
 }
 
+// place notes the range of hash keys of a shard that is known. A range never changes.
+func (l *lineage) place(id string, r *types.HashKeyRange) {
+	if s := l.shards[id]; s != nil && !s.keys.known {
+		s.keys = hashRangeOf(r)
+	}
+}
+
 // listed merges a complete listing. Shards in known were known when the listing began; only those can be missing
 // from it, and that counts only when spaced says that the last listing that counted is about a minute old.
 func (l *lineage) listed(shards []types.Shard, known map[string]bool, spaced bool) {
@@ -51,6 +59,7 @@ func (l *lineage) listed(shards []types.Shard, known map[string]bool, spaced boo
 		id := aws.ToString(shards[i].ShardId)
 		present[id] = true
 		l.learn(id, parentsOf(&shards[i]))
+		l.place(id, shards[i].HashKeyRange)
 		s := l.shards[id]
 		s.inListing, s.absent = true, 0
 		s.closed = shards[i].SequenceNumberRange != nil && shards[i].SequenceNumberRange.EndingSequenceNumber != nil

@@ -13,9 +13,6 @@ func (*Lease) LoadState(context.Context) (own []byte, sequence string, sub uint3
 // SaveState stores a snapshot, see consumer.Lease.
 func (*Lease) SaveState(context.Context, string, uint32, []byte) error { return nil }
 
-// Owns says whether records with a partition key fall to the shard, see consumer.Lease.
-func (*Lease) Owns(string) bool { return true }
-
 // Fleet says what is known of all shards together, see consumer.Leases.
 func (*Store) Fleet() (decider string, lastArrival, caughtUp time.Time) {
 	return "", time.Time{}, time.Time{}

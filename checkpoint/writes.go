@@ -402,6 +402,7 @@ func (s *Store) finish(ctx context.Context, l *Lease, children []types.ChildShar
 		}
 		s.mu.Lock()
 		s.lineage.learn(child.id, child.parents)
+		s.lineage.place(child.id, children[i].HashKeyRange)
 		if err == nil {
 			s.rows[child.id] = child
 		}
