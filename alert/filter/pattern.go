@@ -1,15 +1,23 @@
 package filter
 
-// Pattern is one filter pattern as it was written: the JSON text of {"data": {...}, "partitionKey": [...]}.
+import "bytes"
+
+// Pattern is one filter pattern as it was written: the JSON text of {"data": {...}, "partitionKey": [...]}, or a JSON
+// string that holds this text, which is the form of Lambda's FilterCriteria. Compile says whether it is valid.
 type Pattern struct {
 	source []byte
 }
 
 // UnmarshalJSON keeps the pattern's text; Compile reads it.
 func (p *Pattern) UnmarshalJSON(text []byte) error {
-	p.source = append([]byte(nil), text...)
+	p.source = bytes.Clone(text)
 	return nil
 }
 
-// MarshalJSON returns the pattern as it was written.
-func (p Pattern) MarshalJSON() ([]byte, error) { return p.source, nil }
+// MarshalJSON returns the pattern as it was written; null for the zero value.
+func (p Pattern) MarshalJSON() ([]byte, error) {
+	if len(p.source) == 0 {
+		return []byte("null"), nil
+	}
+	return p.source, nil
+}
