@@ -3,6 +3,8 @@ package alert
 import (
 	"fmt"
 	"strconv"
+
+	"github.com/go-json-experiment/json/jsontext"
 )
 
 // Number is a JSON number in a template. It prints as people write it, where %v of a float64 would make 1.2345678e+07 of
@@ -18,6 +20,12 @@ func (n Number) String() string {
 	}
 	return strconv.FormatFloat(f, 'f', -1, 64)
 }
+
+// digits are a JSON integer in a template that no float64 holds. They print, and compare, as text.
+type digits string
+
+// MarshalJSONTo implements json.MarshalerTo: to the function json they are a number again.
+func (d digits) MarshalJSONTo(e *jsontext.Encoder) error { return e.WriteValue(jsontext.Value(d)) }
 
 // templateFields reads the members of a JSON object for a template.
 func templateFields(data []byte) (map[string]any, error) {
@@ -37,7 +45,7 @@ func readable(x any) any {
 	case float64:
 		return Number(x)
 	case integer:
-		return x.String()
+		return digits(x.digits)
 	case []any:
 		for i := range x {
 			x[i] = readable(x[i])

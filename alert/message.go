@@ -1,23 +1,17 @@
 package alert
 
 import (
+	"cmp"
+	"errors"
 	"fmt"
-	"io"
-	"strconv"
+	"math"
 	"strings"
 	"text/template"
 	"time"
 	"unicode"
-	"unicode/utf8"
 
+	"github.com/go-json-experiment/json/jsontext"
 	"github.com/prometheus/client_golang/prometheus"
-)
-
-// The words of AWS's sample Lambda function. The two spaces behind the dots are the sample's.
-const (
-	sampleSubject   = "Anomaly detected"
-	samplePrefix    = "Anomaly detected ...  "
-	sampleAttribute = "New records have been processed."
 )
 
 // structureString is the MessageStructure that the sample publishes with.
@@ -26,109 +20,180 @@ const structureString = "string"
 // maxSubject is SNS' limit: less than 100 characters.
 const maxSubject = 99
 
-// words are the templates of a message; nil means the sample's words.
-type words struct {
-	subject, message *template.Template
-}
+// maxSMS is what SNS takes for one text message, in bytes.
+const maxSMS = 1600
 
-// or fills the gaps of w from the topic's words.
-func (w words) or(topic words) words {
-	if w.subject == nil {
-		w.subject = topic.subject
-	}
-	if w.message == nil {
-		w.message = topic.message
-	}
-	return w
-}
+// maxOutput bounds what a template may write: the largest record twice, and far more than SNS takes. A loop in a template
+// must not take the memory of the process.
+const maxOutput = 2 * MaxRecordBytes
 
 // renderer makes the messages of one route. It is immutable and safe for concurrent use.
 type renderer struct {
 	rule, severity string
-	words          words
+	// absence says that the rule is about what does not come.
+	absence bool
+	labels  map[string]string
+	// Each template is nil where there is none.
+	templates struct {
+		subject, message, group, runbook, dashboard *words
+	}
+	bodies     []bodyWords
+	attributes []attributeWords
 	// sample means the message of the mode without rules: the sample's attribute and no other.
 	sample bool
 	// stream is the stream's ARN; failed counts templates that failed. New sets both.
 	stream string
-	failed templateFailures
+	failed map[string]prometheus.Counter
 }
 
 // The parts of a message that a template makes.
 const (
-	partSubject = "subject"
-	partMessage = "message"
+	partSubject   = "subject"
+	partMessage   = "message"
+	partBody      = "body"
+	partAttribute = "attribute"
+	partGroup     = "group"
+	partLink      = "link"
 )
 
-type templateFailures struct {
-	subject, message prometheus.Counter
+func newTemplateFailures(c *prometheus.CounterVec, rule string) map[string]prometheus.Counter {
+	failed := make(map[string]prometheus.Counter)
+	for _, part := range []string{partSubject, partMessage, partBody, partAttribute, partGroup, partLink} {
+		failed[part] = c.WithLabelValues(rule, part)
+	}
+	return failed
 }
 
-func newTemplateFailures(c *prometheus.CounterVec, rule string) templateFailures {
-	return templateFailures{subject: c.WithLabelValues(rule, partSubject), message: c.WithLabelValues(rule, partMessage)}
-}
-
-// message renders a. It never fails: a template that does is counted and replaced by the sample's words.
+// message makes the message of a. It never fails: what a template that fails should have made is counted, and replaced by
+// the default words or left out.
 func (r *renderer) message(a *Alert) (Message, error) {
-	data := messageData{
-		Record: RecordData{
-			Data:           string(a.Record.Data),
-			PartitionKey:   a.Record.PartitionKey,
-			SequenceNumber: a.Record.SequenceNumber,
-			SubSequence:    a.Record.SubSequence,
-			Shard:          a.Record.Shard,
-			Arrival:        a.Record.Arrival.UTC(),
-		},
-		Rule:     r.rule,
-		Severity: r.severity,
+	data := r.data(a)
+	m := Message{Subject: r.subjectOf(data), Structure: structureString}
+	if body, ok := r.text(r.templates.message, data, partMessage); ok {
+		m.Body = finish(body, r.templates.message.mentions, data, true)
+	} else {
+		m.Body = finish(r.defaultBody(a, data), mentions{kind: true}, data, true)
 	}
-	m := Message{Subject: sampleSubject, Body: samplePrefix + data.Record.Data, Structure: structureString}
-	if r.words.subject != nil {
-		out, err := execute(r.words.subject, data)
-		if subject := validSubject(out); err == nil && subject != "" {
-			m.Subject = subject
+	if r.templates.group != nil {
+		if out, err := r.templates.group.execute(data); err == nil {
+			m.Group = strings.TrimSpace(strings.ToValidUTF8(out, "\uFFFD"))
 		} else {
-			r.failed.subject.Inc()
+			r.fail(partGroup, r.templates.group, data)
 		}
 	}
-	if r.words.message != nil {
-		out, err := execute(r.words.message, data)
-		if body := strings.ToValidUTF8(out, "\uFFFD"); err == nil && strings.TrimSpace(body) != "" {
-			m.Body = body
-		} else {
-			r.failed.message.Inc()
-		}
-	}
-	if r.sample {
-		m.Attributes = []Attribute{{Name: "String", Type: "String", Value: sampleAttribute}}
+	if len(r.bodies) > 0 {
+		m.Structure, m.Bodies = "", r.bodiesOf(a, data)
 		return m, nil
 	}
-	m.Attributes = []Attribute{
-		{Name: "alert_id", Type: "String", Value: a.ID},
-		{Name: "rule", Type: "String", Value: r.rule},
-		{Name: "severity", Type: "String", Value: r.severity},
+	if r.sample {
+		m.Attributes = []Attribute{{Name: "String", Type: typeString, Value: sampleAttribute}}
+		return m, nil
 	}
+	m.Attributes = r.attributesOf(data)
 	return m, nil
 }
 
-// execute runs a template. text/template turns panics of what it calls into errors, but not those of its own.
-func execute(t *template.Template, data messageData) (out string, err error) {
-	defer func() {
-		if r := recover(); r != nil {
-			err = fmt.Errorf("template panicked: %v", r)
+// subjectOf says what an alert is about that is no news of a condition that began to hold, unless the template does.
+func (r *renderer) subjectOf(data *messageData) string {
+	if out, ok := r.text(r.templates.subject, data, partSubject); ok {
+		if subject := validSubject(out); subject != "" {
+			if r.templates.subject.mentions.kind {
+				return subject
+			}
+			return validSubject(kindPrefix(data.Kind) + subject)
 		}
-	}()
-	var b strings.Builder
-	if err := t.Execute(&b, data); err != nil {
-		return "", err
+		r.fail(partSubject, r.templates.subject, data)
 	}
-	return b.String(), nil
+	return kindPrefix(data.Kind) + defaultSubject(data.Kind)
+}
+
+// bodiesOf makes the bodies of single protocols. One whose template fails is left out, so that its protocol gets the
+// message.
+func (r *renderer) bodiesOf(a *Alert, data *messageData) map[string]string {
+	bodies := make(map[string]string, len(r.bodies))
+	for i := range r.bodies {
+		b := &r.bodies[i]
+		body, ok := r.text(b.words, data, partBody)
+		if !ok {
+			continue
+		}
+		if body = finish(body, b.words.mentions, data, b.protocol != protocolSMS); b.protocol == protocolSMS {
+			body = TruncateText(body, maxSMS, a)
+		}
+		bodies[b.protocol] = body
+	}
+	return bodies
+}
+
+// text runs a template of which some text must come. It is false if there is none, or none fit for the alert, or if it
+// failed, which is counted.
+func (r *renderer) text(w *words, data *messageData, part string) (string, bool) {
+	if w == nil || data.Kind == string(KindWatchdog) && !w.mentions.kind {
+		return "", false
+	}
+	out, err := w.execute(data)
+	out = strings.ToValidUTF8(out, "\uFFFD")
+	if err != nil || strings.TrimSpace(out) == "" {
+		r.fail(part, w, data)
+		return "", false
+	}
+	return out, true
+}
+
+// fail counts a template that failed, unless it is one for records and there is no record: a rule that resolves after a
+// time would otherwise count a failure with each alert that it resolves.
+func (r *renderer) fail(part string, w *words, data *messageData) {
+	if data.Record.Data == "" && w.mentions.payload && !w.mentions.kind {
+		return
+	}
+	if c := r.failed[part]; c != nil {
+		c.Inc()
+	}
+}
+
+// finish adds to a body what its template does not say. A body that is a JSON document is for a machine, and stays one.
+func finish(body string, says mentions, data *messageData, links bool) string {
+	var lines []string
+	if data.Suppressed > 0 && !says.suppressed {
+		verb := "were"
+		if data.Suppressed == 1 {
+			verb = "was"
+		}
+		lines = append(lines, fmt.Sprintf("(%d more %s suppressed since the last message)", data.Suppressed, verb))
+	}
+	if links && data.Runbook != "" && !says.runbook {
+		lines = append(lines, "Runbook: "+data.Runbook)
+	}
+	if links && data.Dashboard != "" && !says.dashboard {
+		lines = append(lines, "Dashboard: "+data.Dashboard)
+	}
+	before := ""
+	if !says.kind {
+		before = kindPrefix(data.Kind)
+	}
+	if len(lines) == 0 && before == "" || isDocument(body) {
+		return body
+	}
+	if len(lines) > 0 {
+		body = strings.TrimRight(body, " \t\r\n") + "\n\n" + strings.Join(lines, "\n")
+	}
+	return before + body
+}
+
+func isDocument(body string) bool {
+	switch v := jsontext.Value(body); v.Kind() {
+	case jsontext.KindBeginObject, jsontext.KindBeginArray:
+		return v.IsValid()
+	default:
+		return false
+	}
 }
 
 // validSubject makes s fit for SNS: no control characters or line breaks, at most 99 characters, valid UTF-8, not
 // starting or ending with white space. It can become empty.
 func validSubject(s string) string {
 	s = strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) || r == '\u2028' || r == '\u2029' {
+		if lineOrControl(r) {
 			return ' '
 		}
 		return r
@@ -144,44 +209,36 @@ func validSubject(s string) string {
 	return s
 }
 
-// Truncate returns m with a body of at most limit bytes. A longer body is cut between characters and ends with a marker
-// that says how much there was and where the whole record is. A limit too small for the marker gives the beginning of
-// the body only. Attributes and subject are left alone. It is pure; m must not be of structure json.
-func Truncate(m Message, limit int, a *Alert) Message {
-	body := strings.ToValidUTF8(m.Body, "\uFFFD")
-	if len(body) <= limit {
-		m.Body = body
-		return m
-	}
-	marker := strings.ToValidUTF8(" [cut, "+strconv.Itoa(len(body))+" bytes; whole record: shard "+a.Record.Shard+
-		", sequence number "+a.Record.SequenceNumber+", sub-sequence "+decimal(a.Record.SubSequence)+"]", "\uFFFD")
-	if len(marker) >= limit {
-		marker = ""
-	}
-	m.Body = prefix(body, limit-len(marker)) + marker
-	return m
-}
-
-// prefix returns the longest beginning of s of at most n bytes that ends between characters.
-func prefix(s string, n int) string {
-	if n <= 0 {
-		return ""
-	}
-	for n < len(s) && !utf8.RuneStart(s[n]) {
-		n--
-	}
-	return s[:min(n, len(s))]
-}
+func lineOrControl(r rune) bool { return unicode.IsControl(r) || r == '\u2028' || r == '\u2029' }
 
 // messageData is what a template sees.
 type messageData struct {
-	Record         RecordData
-	Rule, Severity string
+	Record RecordData
+	// Rule and Key are empty where there is none.
+	Rule, Severity, Key string
+	// Kind is firing, repeat, resolved, watchdog or drill.
+	Kind string
+	// ID is the alert's id, as in the attribute alert_id.
+	ID string
+	// At is the event time of the alert, Since when its condition began to hold, or the zero time. Both are in UTC.
+	At, Since time.Time
+	// Suppressed is how many alerts of the key were swallowed since the last message.
+	Suppressed uint32
+	// Value is the figure that the rule looks at, a Number, or nil.
+	Value any
+	// Labels are the rule's.
+	Labels map[string]string
+	// Runbook and Dashboard are the rendered links, or empty.
+	Runbook, Dashboard string
+	// Topic is the topic's name, Stream the stream's ARN.
+	Topic, Stream string
+
+	fields func() (map[string]any, error)
 }
 
 // RecordData is .Record in a template.
 type RecordData struct {
-	// Data is the payload as text.
+	// Data is the payload as text; empty for an alert that time brought about.
 	Data                                string
 	PartitionKey, SequenceNumber, Shard string
 	SubSequence                         uint32
@@ -190,58 +247,94 @@ type RecordData struct {
 }
 
 // Fields is .Fields in a template: the members of the payload's object. It is read from the payload only when a template
-// asks, so that alerts that wait cost no more than their records.
-func (d messageData) Fields() (map[string]any, error) {
-	return templateFields([]byte(d.Record.Data))
+// asks, so that alerts that wait cost no more than their records, and once for all templates of a message.
+func (d *messageData) Fields() (map[string]any, error) {
+	if d.fields == nil {
+		members, err := templateFields([]byte(d.Record.Data))
+		d.fields = func() (map[string]any, error) { return members, err }
+	}
+	return d.fields()
 }
 
-// template parses source; nil for an empty one. A trial run finds names that no record has.
-func (f *faults) template(field, source string) *template.Template {
-	if source == "" {
-		return nil
+// data is what the templates see of a.
+func (r *renderer) data(a *Alert) *messageData {
+	d := &messageData{
+		Record: RecordData{
+			Data:           string(a.Record.Data),
+			PartitionKey:   a.Record.PartitionKey,
+			SequenceNumber: a.Record.SequenceNumber,
+			SubSequence:    a.Record.SubSequence,
+			Shard:          a.Record.Shard,
+			Arrival:        a.Record.Arrival.UTC(),
+		},
+		Rule:       r.rule,
+		Severity:   cmp.Or(a.Severity, r.severity),
+		Key:        a.Key,
+		Kind:       cmp.Or(string(a.Kind), string(KindFiring)),
+		ID:         a.ID,
+		At:         a.At.UTC(),
+		Since:      a.Since.UTC(),
+		Suppressed: a.Suppressed,
+		Labels:     r.labels,
+		Topic:      a.Topic,
+		Stream:     r.stream,
 	}
-	t, err := template.New("template").Option("missingkey=error").Parse(source)
-	if err != nil {
-		*f = append(*f, templateFault(field, source, err))
-		return nil
+	if a.Worse != 0 && !math.IsNaN(a.Value) && !math.IsInf(a.Value, 0) {
+		d.Value = Number(a.Value)
 	}
-	trial := messageData{Record: RecordData{Data: "{}"}}
-	if err := t.Execute(io.Discard, trial); err != nil && neverWorks(err) {
-		*f = append(*f, templateFault(field, source, err))
-		return nil
-	}
-	return t
+	// A link sees everything but the links.
+	runbook, dashboard := r.link(r.templates.runbook, d), r.link(r.templates.dashboard, d)
+	d.Runbook, d.Dashboard = runbook, dashboard
+	return d
 }
 
-// neverWorks tells what is wrong with a template from what its trial record lacks. text/template has no types for it.
-func neverWorks(err error) bool {
-	return strings.Contains(err.Error(), "can't evaluate field") || strings.Contains(err.Error(), "not defined")
+// link runs the template of a link; empty if there is none or it makes none.
+func (r *renderer) link(w *words, data *messageData) string {
+	if w == nil {
+		return ""
+	}
+	out, err := w.execute(data)
+	out = strings.TrimSpace(out)
+	if err == nil && out == "" {
+		return ""
+	}
+	if err != nil || checkLink(out) != nil {
+		r.fail(partLink, w, data)
+		return ""
+	}
+	return out
 }
 
-// templateFault takes the place out of text/template's message, which has it as "template: name:line:col: " or
-// "template: name:line: ".
-func templateFault(field, source string, err error) *ConfigError {
-	fault := &ConfigError{Field: field, Value: source, Rule: err.Error()}
-	rest, ok := strings.CutPrefix(err.Error(), "template: template:")
-	if !ok {
-		return fault
+// execute runs a template. text/template turns panics of what it calls into errors, but not those of its own.
+func (w *words) execute(data *messageData) (string, error) {
+	if w.fixed {
+		return w.source, nil
 	}
-	place, message, ok := strings.Cut(rest, ": ")
-	if !ok {
-		return fault
+	return execute(w.template, data)
+}
+
+func execute(t *template.Template, data *messageData) (out string, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("template panicked: %v", r)
+		}
+	}()
+	var b bounded
+	if err := t.Execute(&b, data); err != nil {
+		return "", err
 	}
-	line, col, _ := strings.Cut(place, ":")
-	n, err := strconv.Atoi(line)
-	if err != nil {
-		return fault
+	return b.text.String(), nil
+}
+
+// bounded is a text of at most maxOutput bytes.
+type bounded struct{ text strings.Builder }
+
+var errTooLong = errors.New("template writes too much")
+
+// Write implements io.Writer.
+func (b *bounded) Write(p []byte) (int, error) {
+	if b.text.Len()+len(p) > maxOutput {
+		return 0, errTooLong
 	}
-	// "executing "template" at <.Record.Dta>: " says the same again.
-	if _, cause, ok := strings.Cut(message, ">: "); ok && strings.HasPrefix(message, "executing ") {
-		message = cause
-	}
-	fault.Rule, fault.Line, fault.Col = message, n, 1
-	if c, err := strconv.Atoi(col); err == nil {
-		fault.Col = c + 1
-	}
-	return fault
+	return b.text.Write(p)
 }

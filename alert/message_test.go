@@ -66,6 +66,10 @@ func TestMessageFallsBack(t *testing.T) {
 			require.NoError(t, testutil.GatherAndCompare(w.registry, strings.NewReader(`
 # HELP kinesis_alerter_template_failures_total Templates that failed on an alert, which then went out with the default words.
 # TYPE kinesis_alerter_template_failures_total counter
+kinesis_alerter_template_failures_total{part="attribute",rule="any"} 0
+kinesis_alerter_template_failures_total{part="body",rule="any"} 0
+kinesis_alerter_template_failures_total{part="group",rule="any"} 0
+kinesis_alerter_template_failures_total{part="link",rule="any"} 0
 kinesis_alerter_template_failures_total{part="message",rule="any"} 1
 kinesis_alerter_template_failures_total{part="subject",rule="any"} 1
 `), "kinesis_alerter_template_failures_total"))
@@ -75,7 +79,8 @@ kinesis_alerter_template_failures_total{part="subject",rule="any"} 1
 
 func TestMessageSubjectIsValid(t *testing.T) {
 	t.Parallel()
-	cases := []struct{ name, source, want string }{
+	w := newWorld(t, oneRule(alert.RuleConfig{Name: "any", When: "true", Subject: "{{ .Record.PartitionKey }}"}))
+	cases := []struct{ name, made, want string }{
 		{"plain", "Heart rate", "Heart rate"},
 		{"line break", "Heart\r\nrate", "Heart  rate"},
 		{"control", "a\x00b\x1bc\u2028d", "a b c d"},
@@ -84,14 +89,15 @@ func TestMessageSubjectIsValid(t *testing.T) {
 		{"100 characters are cut", strings.Repeat("ä", 100), strings.Repeat("ä", 99)},
 		{"no space at the cut", strings.Repeat("a", 98) + " bcd", strings.Repeat("a", 98)},
 		{"invalid UTF-8", "a\xffb", "a\uFFFDb"},
-		{"from the record", "{{ .Fields.s }}", "x y"},
 		{"only control characters", "\x01\x02", "Anomaly detected"},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
-			t.Parallel()
-			w := newWorld(t, oneRule(alert.RuleConfig{Name: "any", When: "true", Subject: c.source}))
-			require.Equal(t, c.want, render(t, w, `{"s":"x\ny"}`).Subject)
+			rec := record("1", `{}`)
+			rec.PartitionKey = c.made
+			m, err := w.evaluator.Evaluate(rec).Alerts[0].Render()
+			require.NoError(t, err)
+			require.Equal(t, c.want, m.Subject)
 		})
 	}
 }
@@ -111,45 +117,6 @@ func TestMessageRuleWinsOverTopic(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, []string{"topic's", "rule's"}, []string{a.Subject, a.Body})
 	require.Equal(t, []string{"Anomaly detected", "rule's"}, []string{b.Subject, b.Body})
-}
-
-func TestTruncate(t *testing.T) {
-	t.Parallel()
-	about := &alert.Alert{Record: alert.Record{Shard: "shardId-000000000006", SequenceNumber: "4959", SubSequence: 2}}
-	m := alert.Message{Subject: "s", Body: strings.Repeat("ä", 100), Attributes: []alert.Attribute{{Name: "n"}}}
-	require.Equal(t, m, alert.Truncate(m, 200, about), "what fits is left alone")
-
-	cut := alert.Truncate(m, 150, about)
-	require.Equal(t, strings.Repeat("ä", 26)+
-		" [cut, 200 bytes; whole record: shard shardId-000000000006, sequence number 4959, sub-sequence 2]", cut.Body)
-	require.Equal(t, m.Subject, cut.Subject)
-	require.Equal(t, m.Attributes, cut.Attributes)
-
-	require.Equal(t, "ääää", alert.Truncate(m, 9, about).Body, "no room for the marker")
-	require.Empty(t, alert.Truncate(m, -1, about).Body)
-}
-
-func FuzzTruncate(f *testing.F) {
-	f.Add("Anomaly detected ...  {}", "shardId-000000000000", 10)
-	f.Add(strings.Repeat("😀", 300), "shard", 300)
-	f.Add("\xff\xfe", "\xff", 1)
-	f.Fuzz(func(t *testing.T, body, shard string, limit int) {
-		about := &alert.Alert{Record: alert.Record{Shard: shard, SequenceNumber: "1"}}
-		out := alert.Truncate(alert.Message{Body: body}, limit, about).Body
-		whole := strings.ToValidUTF8(body, "\uFFFD")
-		require.True(t, utf8.ValidString(out))
-		require.LessOrEqual(t, len(out), max(limit, 0))
-		if len(whole) <= limit {
-			require.Equal(t, whole, out)
-			return
-		}
-		kept := out
-		if i := strings.LastIndex(out, " [cut, "); i >= 0 && strings.HasSuffix(out, "]") {
-			kept = out[:i]
-		}
-		require.True(t, strings.HasPrefix(whole, kept), "%q is no beginning of %q", kept, whole)
-		require.Equal(t, out, alert.Truncate(alert.Message{Body: body}, limit, about).Body)
-	})
 }
 
 // FuzzSubject: no record can make a subject that SNS refuses.

@@ -98,6 +98,7 @@ func TestEvaluateAlertsOfRules(t *testing.T) {
 			{Name: "alert_id", Type: "String", Value: a.ID},
 			{Name: "rule", Type: "String", Value: a.Rule},
 			{Name: "severity", Type: "String", Value: severity},
+			{Name: "kind", Type: "String", Value: "firing"},
 		}, m.Attributes)
 	}
 	require.Equal(t, []string{"high to oncall", "high to archive", "present to archive"}, got)
