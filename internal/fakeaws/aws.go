@@ -22,6 +22,7 @@ const (
 	ServiceDynamoDB = "dynamodb"
 	ServiceSNS      = "sns"
 	ServiceSQS      = "sqs"
+	ServiceS3       = "s3"
 )
 
 // maxBody bounds a request body; the largest legal one is a PutRecords call of 10 MiB in base64.
@@ -47,6 +48,7 @@ type AWS struct {
 	DynamoDB *DynamoDB
 	SNS      *SNS
 	SQS      *SQS
+	S3       *S3
 	// Faults decides which requests go wrong. Rules may be changed at any time.
 	Faults *Faults
 	// History records every request that reached a service, in order.
@@ -68,8 +70,11 @@ type Request struct {
 	Client string
 	// Body is the JSON document of a JSON-protocol call.
 	Body []byte
-	// Form holds the parameters of a query-protocol call (SNS).
+	// Form holds the parameters of a query-protocol call (SNS), and those of the address of a REST call (S3).
 	Form url.Values
+	// Bucket, Key and Header are those of a REST call; Key is empty when the bucket itself is meant.
+	Bucket, Key string
+	Header      http.Header
 }
 
 // decode reads the JSON body into v.
@@ -126,6 +131,7 @@ func New(o Options) *AWS {
 	a.DynamoDB = newDynamoDB(o)
 	a.SQS = newSQS(o)
 	a.SNS = newSNS(o, a.SQS)
+	a.S3 = newS3(o)
 	a.targets = map[string]service{
 		"Kinesis_20131202":  a.Kinesis,
 		"DynamoDB_20120810": a.DynamoDB,
@@ -166,7 +172,9 @@ func (a *AWS) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		panic(http.ErrAbortHandler) // a lost connection: the client sees no answer at all
 	}
 	maps.Copy(w.Header(), header)
-	w.Header().Set("Content-Length", strconv.Itoa(len(payload))) // as AWS does; net/http would send large ones in chunks
+	if header.Get("Content-Length") == "" { // set, it is of the object that a HEAD call asks for
+		w.Header().Set("Content-Length", strconv.Itoa(len(payload))) // as AWS does; net/http would send large ones in chunks
+	}
 	w.WriteHeader(status)
 	_, _ = w.Write(payload) //nolint:gosec // G705: JSON and XML for SDK clients, never a page
 }
@@ -186,17 +194,19 @@ func readBody(r *http.Request) ([]byte, error) {
 	return body.Bytes(), nil
 }
 
-var credential = regexp.MustCompile(`Credential=([^/]+)/`)
+// credential finds the access key id of a signed call, and the service that it is meant for.
+var credential = regexp.MustCompile(`Credential=([^/]+)/(?:[^/]*/[^/]*/([^/]+)/)?`)
 
 // answer runs one request with its faults. An error means that no answer arrives.
 func (a *AWS) answer(ctx context.Context, r *http.Request, body []byte) (int, http.Header, []byte, error) {
 	req := &Request{Body: body}
+	signedFor := ""
 	if m := credential.FindStringSubmatch(r.Header.Get("Authorization")); m != nil {
-		req.Client = m[1]
+		req.Client, signedFor = m[1], m[2]
 	}
-	svc, op, query := a.route(r, req)
+	svc, op, encode := a.route(r, req, signedFor)
 	if svc == nil {
-		return encode(query, nil, errorf("UnknownOperationException", "no such service or operation"))
+		return reply(encode, nil, errorf("UnknownOperationException", "no such service or operation"))
 	}
 	var result any
 	err := a.Faults.around(ctx, svc.name(), op, req, func() error {
@@ -209,24 +219,34 @@ func (a *AWS) answer(ctx context.Context, r *http.Request, body []byte) (int, ht
 	if err != nil && !errors.As(err, &apiErr) {
 		return 0, nil, nil, err // black hole, cancelled, partition
 	}
-	return encode(query, result, err)
+	return reply(encode, result, err)
 }
 
-// route finds service and operation; query says that the answer is XML.
-func (a *AWS) route(r *http.Request, req *Request) (svc service, op string, query bool) {
+// encoder writes an answer, or the error, in the protocol of the request.
+type encoder func(header http.Header, result any, apiErr *Error) (int, http.Header, []byte, error)
+
+// route finds service, operation and protocol.
+func (a *AWS) route(r *http.Request, req *Request, signedFor string) (svc service, op string, encode encoder) {
 	if target := r.Header.Get("X-Amz-Target"); target != "" {
 		prefix, op, _ := strings.Cut(target, ".")
 		if svc, ok := a.targets[prefix]; ok {
-			return svc, op, false
+			return svc, op, encodeJSON
 		}
-		return nil, op, false
+		return nil, op, encodeJSON
+	}
+	if signedFor == ServiceS3 { // whose calls have no other mark
+		req.Form, req.Header = r.URL.Query(), r.Header
+		req.Bucket, req.Key = s3Address(r)
+		return a.S3, s3Operation(r, req), func(h http.Header, result any, apiErr *Error) (int, http.Header, []byte, error) {
+			return encodeREST(h, r.Method == http.MethodHead, result, apiErr)
+		}
 	}
 	form, err := url.ParseQuery(string(req.Body))
 	if err != nil {
-		return nil, "", true
+		return nil, "", encodeQuery
 	}
 	req.Form = form
-	return a.SNS, form.Get("Action"), true
+	return a.SNS, form.Get("Action"), encodeQuery
 }
 
 // encodedJSON is a result that is its own JSON document, for answers too large to be encoded by reflection.
@@ -245,15 +265,16 @@ func appendMember(b []byte, name string, v any) ([]byte, error) {
 	return append(b, '}'), nil
 }
 
-// encode writes the answer in the protocol of the request: JSON, or XML for the query protocol.
-func encode(query bool, result any, err error) (int, http.Header, []byte, error) {
+// reply writes the answer with the headers that all have.
+func reply(encode encoder, result any, err error) (int, http.Header, []byte, error) {
 	header := http.Header{"Date": {time.Now().UTC().Format(http.TimeFormat)}, "X-Amzn-Requestid": {"fakeaws"}}
 	var apiErr *Error
 	errors.As(err, &apiErr)
-	if query {
-		header.Set("Content-Type", "text/xml")
-		return encodeQuery(header, result, apiErr)
-	}
+	return encode(header, result, apiErr)
+}
+
+// encodeJSON writes an answer of the JSON protocol.
+func encodeJSON(header http.Header, result any, apiErr *Error) (int, http.Header, []byte, error) {
 	header.Set("Content-Type", "application/x-amz-json-1.1")
 	if apiErr != nil {
 		doc := map[string]any{"__type": apiErr.Code, "message": apiErr.Message}
@@ -267,6 +288,6 @@ func encode(query bool, result any, err error) (int, http.Header, []byte, error)
 	if result == nil {
 		result = struct{}{}
 	}
-	payload, mErr := json.Marshal(result)
-	return http.StatusOK, header, payload, mErr
+	payload, err := json.Marshal(result)
+	return http.StatusOK, header, payload, err
 }

@@ -48,4 +48,13 @@ var known = map[string]difference{
 	"npm: FIFO publishes have sequence numbers that grow": {
 		got: "false", reason: "fauxqs leaves the sequence number out of its answer",
 	},
+	"npm: a key has 1,024 bytes at most": {
+		got: "ok; ok", reason: "fauxqs does not check the length of keys",
+	},
+	"npm: an object with another checksum is refused": {
+		got: "ok; x", reason: "fauxqs keeps the checksum that it is told, without looking at the object",
+	},
+	"npm: an object may have 14 MiB": {
+		got: "RequestEntityTooLarge; false", reason: "fauxqs takes 11 MiB in one call",
+	},
 }

@@ -20,6 +20,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/aws/aws-sdk-go-v2/service/kinesis"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/sns"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/smithy-go"
@@ -52,7 +53,10 @@ type target struct {
 	dynamodb *dynamodb.Client
 	sns      *sns.Client
 	sqs      *sqs.Client
-	names    atomic.Int64
+	s3       *s3.Client
+	// s3TLS is a client that believes in TLS on its connection.
+	s3TLS *s3.Client
+	names atomic.Int64
 }
 
 // endpoints are the addresses of a target; empty ones are the SDK's business.
@@ -70,7 +74,21 @@ func newTarget(at endpoints, client aws.HTTPClient) *target {
 		dynamodb: dynamodb.NewFromConfig(cfg, func(o *dynamodb.Options) { o.BaseEndpoint = &at.dynamodb }),
 		sns:      sns.NewFromConfig(cfg, func(o *sns.Options) { o.BaseEndpoint = &at.messaging }),
 		sqs:      sqs.NewFromConfig(cfg, func(o *sqs.Options) { o.BaseEndpoint = &at.messaging }),
+		s3:       s3.NewFromConfig(cfg, func(o *s3.Options) { o.BaseEndpoint, o.UsePathStyle = &at.messaging, true }),
+		s3TLS: s3.NewFromConfig(cfg, func(o *s3.Options) {
+			o.BaseEndpoint, o.UsePathStyle = aws.String(strings.Replace(at.messaging, "http:", "https:", 1)), true
+			o.HTTPClient = plainText{client}
+		}),
 	}
+}
+
+// plainText takes the TLS out of a client's calls.
+type plainText struct{ next aws.HTTPClient }
+
+func (c plainText) Do(r *http.Request) (*http.Response, error) {
+	r = r.Clone(r.Context())
+	r.URL.Scheme = "http"
+	return c.next.Do(r)
 }
 
 // inProcess is fakeaws through its RoundTripper.
@@ -161,7 +179,7 @@ func conform(t *testing.T, name string, with func(t *testing.T, throttled bool, 
 }
 
 func behaviours() iter.Seq[behaviour] {
-	return slices.Values(slices.Concat(kinesisBehaviours(), dynamoDBBehaviours(), messagingBehaviours()))
+	return slices.Values(slices.Concat(kinesisBehaviours(), dynamoDBBehaviours(), messagingBehaviours(), objectBehaviours()))
 }
 
 // TestConformanceListNamesBehaviours keeps the list free of lines that excuse nothing.

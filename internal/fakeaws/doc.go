@@ -1,4 +1,4 @@
-// Package fakeaws emulates the Kinesis, DynamoDB, SNS and SQS calls that the daemon makes, on the wire.
+// Package fakeaws emulates the Kinesis, DynamoDB, SNS, SQS and S3 calls that the daemon makes, on the wire.
 //
 // It has two doors. AWS is an http.RoundTripper, so that SDK clients inside a testing/synctest bubble talk to it
 // without a socket and in virtual time; and it is an http.Handler, so that the demo and tests with real processes

@@ -52,6 +52,8 @@ func Throttle(service, operation string) Fault {
 	switch service {
 	case ServiceKinesis, ServiceDynamoDB:
 		f.Err = &Error{Code: "ProvisionedThroughputExceededException", Message: "Rate exceeded"}
+	case ServiceS3:
+		f.Err = &Error{Code: "SlowDown", Message: "Please reduce your request rate.", Status: 503}
 	default:
 		f.Err = &Error{Code: "Throttling", Message: "Rate exceeded"}
 	}

@@ -37,6 +37,7 @@ func (m queryEntries) MarshalXML(e *xml.Encoder, start xml.StartElement) error {
 
 // encodeQuery writes an answer of the query protocol: XML, with the operation's name in the elements.
 func encodeQuery(h http.Header, result any, apiErr *Error) (int, http.Header, []byte, error) {
+	h.Set("Content-Type", "text/xml")
 	var b bytes.Buffer
 	enc := xml.NewEncoder(&b)
 	requestID := h.Get("X-Amzn-Requestid")

@@ -1,5 +1,5 @@
 // Package npm starts the emulators that fakeaws is qualified against: kinesis-local (Kinesis), dynalite (DynamoDB) and
-// fauxqs (SNS and SQS). It is test infrastructure for the conformance suite and the end-to-end test.
+// fauxqs (SNS, SQS and S3). It is test infrastructure for the conformance suite and the end-to-end test.
 //
 // What it promises: a server is a child process that listens on 127.0.0.1 only, on a port that the kernel chose; it has
 // answered before the caller sees it; it is killed, with its process group, when the test ends, or by the kernel when

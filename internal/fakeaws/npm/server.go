@@ -50,7 +50,7 @@ func DynamoDB(tb testing.TB) string {
 	})
 }
 
-// Messaging starts fauxqs, which is SNS and SQS behind one address, and returns its URL. The server ends with the test.
+// Messaging starts fauxqs, which is SNS, SQS and S3 behind one address, and returns its URL. The server ends with the test.
 func Messaging(tb testing.TB) string {
 	tb.Helper()
 	dir := toolsDir(tb)

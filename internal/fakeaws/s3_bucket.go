@@ -1,0 +1,124 @@
+package fakeaws
+
+import (
+	"encoding/xml"
+	"net/http"
+	"net/netip"
+	"strconv"
+	"strings"
+	"time"
+)
+
+const s3Namespace = "http://s3.amazonaws.com/doc/2006-03-01/"
+
+// s3DefaultRegion is the region whose buckets have no location, and where creating a bucket again is no error.
+const s3DefaultRegion = "us-east-1"
+
+func (s *S3) createBucket(req *Request) (restResult, error) {
+	if !bucketName(req.Bucket) {
+		return restResult{}, errorf("InvalidBucketName", "The specified bucket is not valid.")
+	}
+	var in struct {
+		LocationConstraint string
+	}
+	if len(req.Body) > 0 {
+		if err := xml.Unmarshal(req.Body, &in); err != nil {
+			return restResult{}, errorf("MalformedXML", "The XML you provided was not well-formed: %s", err)
+		}
+	}
+	if s.region == s3DefaultRegion && in.LocationConstraint != "" || s.region != s3DefaultRegion && in.LocationConstraint != s.region {
+		return restResult{}, errorf("IllegalLocationConstraintException",
+			"The %q location constraint is incompatible for the region specific endpoint this request was sent to.", in.LocationConstraint)
+	}
+	if s.buckets[req.Bucket] == nil {
+		s.buckets[req.Bucket] = map[string]*s3Object{}
+	} else if s.region != s3DefaultRegion {
+		return restResult{}, &Error{
+			Code: "BucketAlreadyOwnedByYou", Status: http.StatusConflict,
+			Message: "Your previous request to create the named bucket succeeded and you already own it.",
+		}
+	}
+	return restResult{header: http.Header{"Location": {"/" + req.Bucket}}}, nil
+}
+
+// bucketName applies the rules for the names of general purpose buckets, but for reserved prefixes and suffixes.
+func bucketName(s string) bool {
+	if len(s) < 3 || len(s) > 63 || strings.Contains(s, "..") {
+		return false
+	}
+	inner := func(r rune) bool { return r >= 'a' && r <= 'z' || r >= '0' && r <= '9' }
+	for i, r := range s {
+		if edge := i == 0 || i == len(s)-1; !inner(r) && (edge || r != '.' && r != '-') {
+			return false
+		}
+	}
+	_, err := netip.ParseAddr(s)
+	return err != nil
+}
+
+type s3Content struct {
+	Key          string
+	LastModified string
+	ETag         string
+	Size         int
+	StorageClass string
+}
+
+type s3Page struct {
+	XMLName               xml.Name `xml:"ListBucketResult"`
+	NS                    string   `xml:"xmlns,attr"`
+	Name                  string
+	Prefix                string
+	StartAfter            string `xml:",omitempty"`
+	ContinuationToken     string `xml:",omitempty"`
+	NextContinuationToken string `xml:",omitempty"`
+	KeyCount              int
+	MaxKeys               int
+	IsTruncated           bool
+	Contents              []s3Content
+}
+
+func (s *S3) listObjects(req *Request) (restResult, error) {
+	objects, err := s.find(req.Bucket)
+	if err != nil {
+		return restResult{}, err
+	}
+	out := s3Page{
+		NS: s3Namespace, Name: req.Bucket, Prefix: req.Form.Get("prefix"), StartAfter: req.Form.Get("start-after"),
+		ContinuationToken: req.Form.Get("continuation-token"), MaxKeys: s3MaxPage,
+	}
+	if asked := req.Form.Get("max-keys"); asked != "" {
+		n, err := strconv.Atoi(asked)
+		if err != nil || n < 0 {
+			return restResult{}, errorf("InvalidArgument", "Argument max-keys must be an integer between 0 and 2147483647")
+		}
+		out.MaxKeys = min(n, s3MaxPage)
+	}
+	var keys []string
+	for _, key := range sortedKeys(objects) {
+		if strings.HasPrefix(key, out.Prefix) {
+			keys = append(keys, key)
+		}
+	}
+	after := out.StartAfter
+	if out.ContinuationToken != "" {
+		after = out.ContinuationToken
+	}
+	if out.MaxKeys > 0 {
+		keys, out.NextContinuationToken = page(keys, after, out.MaxKeys)
+	} else {
+		keys = nil
+	}
+	out.KeyCount, out.IsTruncated = len(keys), out.NextContinuationToken != ""
+	for _, key := range keys {
+		o := objects[key]
+		out.Contents = append(out.Contents, s3Content{
+			Key: key, LastModified: o.modified.Format("2006-01-02T15:04:05.000Z"), ETag: o.etag, Size: len(o.data), StorageClass: "STANDARD",
+		})
+	}
+	body, err := xml.Marshal(out)
+	return restResult{header: http.Header{"Content-Type": {"application/xml"}}, body: append([]byte(xml.Header), body...)}, err
+}
+
+// s3Now is the time of an object, which has whole seconds.
+func s3Now() time.Time { return time.Now().UTC().Truncate(time.Second) }
