@@ -30,6 +30,8 @@ const (
 	ReasonBadAggregate Reason = "bad_aggregate"
 	// ReasonPanic is a record whose evaluation panicked.
 	ReasonPanic Reason = "panic"
+	// ReasonRejected is a readable record whose alert SNS will never accept, where the configuration says to go on without.
+	ReasonRejected Reason = "rejected"
 	// ReasonOther stands in metrics for a reason from outside this set.
 	ReasonOther Reason = "other"
 )
@@ -42,7 +44,7 @@ func invalidReasons() []Reason {
 	return []Reason{
 		ReasonEmpty, ReasonNotJSON, ReasonTruncated, ReasonTrailingData, ReasonNotObject, ReasonInvalidUTF8,
 		ReasonLoneSurrogate, ReasonDuplicateKey, ReasonNonFinite, ReasonNumberRange, ReasonTooDeep, ReasonTooLarge,
-		ReasonBadAggregate, ReasonPanic, ReasonOther,
+		ReasonBadAggregate, ReasonPanic, ReasonRejected, ReasonOther,
 	}
 }
 
