@@ -57,8 +57,10 @@ func benchShard(tb testing.TB, rules int) *shard {
 		budget: newBudget(64 * mib), metrics: newMetrics(reg), log: zap.NewNop(),
 	}
 	s.attach(tb.Context(), tb.Context())
-	s.lanes = newLanes(s.workCtx, 10, 64*mib, func(context.Context, *alert.Alert) error { return nil })
-	s.lanes.resolved, s.lanes.held = s.taskResolved, s.keyHeld
+	s.lanes = newLanes(s.workCtx, laneConfig{
+		parallelism: 10, maxBytes: 64 * mib, owner: s,
+		publisher: publisherFunc(func(context.Context, *alert.Alert) error { return nil }),
+	})
 	return s
 }
 

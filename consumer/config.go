@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"strconv"
 	"time"
 )
 
@@ -12,11 +13,20 @@ const (
 	DefaultParallelism  = 10
 	DefaultMemory       = 64 << 20
 	DefaultPollInterval = 200 * time.Millisecond
+	DefaultOnRejected   = OnRejectedHold
 
 	minPollInterval = 200 * time.Millisecond
 	maxPollInterval = time.Minute
 	maxParallelism  = 1000
 	minMemory       = 1 << 20
+)
+
+// What becomes of an alert that SNS will never accept where there are no dead letters.
+const (
+	// OnRejectedHold holds the alert's partition key until somebody mends the cause and restarts.
+	OnRejectedHold = "hold"
+	// OnRejectedSkip logs and counts the alert and goes on.
+	OnRejectedSkip = "skip"
 )
 
 // Config says how shards are read and their alerts published. The zero value means the defaults.
@@ -31,6 +41,8 @@ type Config struct {
 	// PollInterval is the least time between two calls for one shard, 200 ms to 1 min. Kinesis allows five calls a
 	// second and shard to all readers together; use 1 s where others read the stream. Defaults to 200 ms.
 	PollInterval time.Duration
+	// OnRejected is OnRejectedHold or OnRejectedSkip. Defaults to OnRejectedHold.
+	OnRejected string
 }
 
 // WithDefaults returns a copy in which every zero value is its default.
@@ -38,6 +50,7 @@ func (c Config) WithDefaults() Config {
 	c.Parallelism = cmp.Or(c.Parallelism, DefaultParallelism)
 	c.Memory = cmp.Or(c.Memory, DefaultMemory)
 	c.PollInterval = cmp.Or(c.PollInterval, DefaultPollInterval)
+	c.OnRejected = cmp.Or(c.OnRejected, DefaultOnRejected)
 	return c
 }
 
@@ -65,5 +78,7 @@ func (c Config) Validate() error {
 	check(c.Memory >= minMemory, "processing.memory", c.Memory, "must be at least 1MiB")
 	check(c.PollInterval >= minPollInterval && c.PollInterval <= maxPollInterval, "processing.poll_interval", c.PollInterval,
 		"must be 200ms to 1m: Kinesis allows five reads a second and shard, to all readers together")
+	check(c.OnRejected == OnRejectedHold || c.OnRejected == OnRejectedSkip, "processing.on_rejected", strconv.Quote(c.OnRejected),
+		`must be "hold" (the key waits for somebody) or "skip" (the alert is dropped, logged and counted)`)
 	return errors.Join(errs...)
 }

@@ -20,11 +20,14 @@ import (
 	"kinesis-alerter/alert"
 )
 
-// Deps are what a Consumer works with. All fields are required.
+// Deps are what a Consumer works with. All fields but DeadLetters are required.
 type Deps struct {
 	Leases    Leases
 	Publisher Publisher
-	Pipeline  *alert.Pipeline
+	// DeadLetters takes alerts that cannot be published, and records that the pipeline wants to be seen there. Without it
+	// an alert that SNS will never accept is dealt with as Config.OnRejected says, one that is given up is dropped.
+	DeadLetters DeadLetters
+	Pipeline    *alert.Pipeline
 	// Kinesis makes the real reads. Its client should make one attempt a call: the reader retries.
 	Kinesis    KinesisReader
 	Log        *zap.Logger
@@ -35,8 +38,9 @@ type Deps struct {
 type Consumer struct {
 	cfg       Config
 	leases    Leases
-	publisher Publisher
+	lanes     laneConfig // of every shard, but for its owner
 	pipeline  *alert.Pipeline
+	evaluator func(shard string, generation uint32) evaluator
 	kinesis   KinesisReader
 	log       *zap.Logger
 	metrics   *metrics
@@ -67,7 +71,13 @@ func New(cfg Config, d Deps) (*Consumer, error) {
 		return nil, err
 	}
 	c := &Consumer{
-		cfg: cfg, leases: d.Leases, publisher: d.Publisher, pipeline: d.Pipeline, kinesis: d.Kinesis,
+		cfg: cfg, leases: d.Leases, pipeline: d.Pipeline, kinesis: d.Kinesis,
+		lanes: laneConfig{
+			// A shard whose alerts stand still keeps at most a quarter of all credits, so that the others are read on.
+			parallelism: cfg.Parallelism, maxBytes: cfg.Memory / 4,
+			publisher: d.Publisher, deadLetters: d.DeadLetters, skip: cfg.OnRejected == OnRejectedSkip,
+		},
+		evaluator: func(shard string, generation uint32) evaluator { return d.Pipeline.Rewound(shard, generation) },
 		log: d.Log.Named("consumer"), metrics: newMetrics(d.Registerer), budget: newBudget(cfg.Memory),
 		decoding: make(chan struct{}, decodeAtOnce), done: make(chan struct{}), shards: map[string]*shard{},
 	}
@@ -154,20 +164,30 @@ func (c *Consumer) begin(id string) error {
 	from, sub, resolved := lease.Start()
 	log := c.log.With(zap.String("shard", id))
 	s := &shard{
-		id: id, lease: lease, eval: c.pipeline.Rewound(id, lease.Generation()), pipeline: c.pipeline, budget: c.budget, metrics: c.metrics,
-		log: log, began: time.Now(), inherited: decodeStretches(resolved),
+		id: id, lease: lease, eval: c.evaluator(id, lease.Generation()), pipeline: c.pipeline, budget: c.budget, metrics: c.metrics,
+		log: log, began: time.Now(), start: from, inherited: decodeStretches(resolved),
 	}
-	if from.Type == types.ShardIteratorTypeAtSequenceNumber {
+	switch from.Type { //nolint:exhaustive // the others name no record
+	case types.ShardIteratorTypeAfterSequenceNumber:
+		s.startAt = position{*from.SequenceNumber, WholeRecord}
+	case types.ShardIteratorTypeAtSequenceNumber:
 		s.startAt = position{*from.SequenceNumber, sub}
 	}
+	s.mark.last, s.offered = s.startAt, s.startAt
 	s.attach(c.readCtx, c.workCtx)
-	// A shard whose alerts stand still keeps at most a quarter of all credits, so that the others are read on.
-	s.lanes = newLanes(s.workCtx, c.cfg.Parallelism, c.cfg.Memory/4, c.publisher.Publish)
-	s.lanes.resolved, s.lanes.held = s.taskResolved, s.keyHeld
-	s.reader = &pollingReader{
-		shardID: id, stream: c.stream(), client: c.kinesis, budget: c.budget, decoding: c.decoding,
-		metrics: c.metrics, log: log, pace: newPacer(c.cfg.PollInterval), from: from,
-		want: 4 * minCredit, least: minCredit, perItem: 1 << 10, onGap: s.gap,
+	lanes := c.lanes
+	lanes.owner = s
+	s.lanes = newLanes(s.workCtx, lanes)
+	s.fleet = func() alert.Fleet {
+		decider, lastArrival, caughtUp := c.leases.Fleet()
+		return alert.Fleet{Decides: decider == id, LastArrival: lastArrival, CaughtUp: caughtUp}
+	}
+	s.read = func(from types.StartingPosition) reader {
+		return &pollingReader{
+			shardID: id, stream: c.stream(), client: c.kinesis, budget: c.budget, decoding: c.decoding,
+			metrics: c.metrics, log: log, pace: newPacer(c.cfg.PollInterval), from: from,
+			want: 4 * minCredit, least: minCredit, perItem: 1 << 10, onGap: s.gap,
+		}
 	}
 	where := zap.Skip()
 	switch {
@@ -226,15 +246,41 @@ type ShardStatus struct {
 	LastFetch  time.Time     `json:"last_fetch"`
 	Unresolved int           `json:"unresolved"`
 	HeldKeys   int           `json:"held_keys"`
+	// Gathered is how many of the unresolved records wait in digests.
+	Gathered int `json:"gathered"`
+	// StateBytes is the size of the last snapshot of the shard's evaluation, StateTaken when it was taken; zero without one.
+	StateBytes int       `json:"state_bytes,omitempty"`
+	StateTaken time.Time `json:"state_taken,omitzero"`
 	// Load is the recent rate in bytes per second.
 	Load float64 `json:"load"`
 }
 
+// Report says, for the worker's heartbeat, when the latest record arrived in any of its shards and up to which time all
+// of them were read and evaluated. Either is zero while it is not known, the second while it is not for one shard; both
+// are without shards, and while no rule needs them. Safe for concurrent use.
+func (c *Consumer) Report() (lastArrival, caughtUp time.Time) {
+	for i, s := range c.sorted() {
+		arrival, caught := s.report()
+		if arrival.After(lastArrival) {
+			lastArrival = arrival
+		}
+		if i == 0 || caught.Before(caughtUp) {
+			caughtUp = caught
+		}
+	}
+	return lastArrival, caughtUp
+}
+
+// sorted lists the shards by id.
+func (c *Consumer) sorted() []*shard {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.SortedFunc(maps.Values(c.shards), func(a, b *shard) int { return strings.Compare(a.id, b.id) })
+}
+
 // Status lists the shards that this process reads, by id.
 func (c *Consumer) Status() []ShardStatus {
-	c.mu.Lock()
-	shards := slices.SortedFunc(maps.Values(c.shards), func(a, b *shard) int { return strings.Compare(a.id, b.id) })
-	c.mu.Unlock()
+	shards := c.sorted()
 	out := make([]ShardStatus, len(shards))
 	now := time.Now()
 	for i, s := range shards {

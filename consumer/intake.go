@@ -2,7 +2,6 @@ package consumer
 
 import (
 	"errors"
-	"slices"
 
 	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
 	"go.uber.org/zap"
@@ -20,35 +19,50 @@ type takenPage struct {
 // takeIn runs a page through the pipeline and queues its alerts. It stops early when the lease is lost or the process
 // stops; what was not taken in is read again by the shard's next owner.
 func (s *shard) takeIn(p *page) {
+	if s.takeInPage(p) {
+		s.pageDone(p)
+	}
+}
+
+// takeInPage takes in the records of a page and answers whether it came to the end of it.
+func (s *shard) takeInPage(p *page) bool {
 	taken := &takenPage{}
 	s.mu.Lock()
 	s.inTaking = taken
 	s.mu.Unlock()
 	defer s.settle(p, taken) // also when a record panics
+	s.state.torn = true
 	for i := range p.records {
 		if err := s.takeInRecord(&p.records[i]); err != nil {
-			return
+			return false
 		}
+	}
+	s.state.torn = false
+	if n := len(p.records); n > 0 {
+		s.state.at, s.state.dirty = position{*p.records[n-1].SequenceNumber, WholeRecord}, true
 	}
 	s.tookIn(p)
 	if p.end {
 		s.closed, s.children = true, p.children
 	}
+	return true
 }
 
 // tookIn notes that everything of a page is in the watermark.
 func (s *shard) tookIn(p *page) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.caughtUp = p.at.Add(-p.behind)
+	s.caughtUp = p.caughtUp()
 }
 
 // settle gives back what a page's unresolved records do not keep, and offers the progress that the page made.
 func (s *shard) settle(p *page, taken *takenPage) {
+	s.record = alert.Record{} // an idle shard must not pin its last page
 	s.mu.Lock()
 	taken.settled = true
 	s.inTaking = nil
 	kept := taken.kept
+	s.kept += kept
 	s.mu.Unlock()
 	s.budget.settle(p.credit, kept)
 	s.offer(false)
@@ -56,7 +70,8 @@ func (s *shard) settle(p *page, taken *takenPage) {
 
 // takeInRecord takes in one Kinesis record, with all that is inside it.
 func (s *shard) takeInRecord(r *types.Record) error {
-	rec := alert.Record{
+	rec := &s.record // one for all of the shard's: the evaluator does not keep it
+	*rec = alert.Record{
 		Shard: s.id, PartitionKey: *r.PartitionKey, SequenceNumber: *r.SequenceNumber, Data: r.Data,
 	}
 	if r.ApproximateArrivalTimestamp != nil {
@@ -64,29 +79,31 @@ func (s *shard) takeInRecord(r *types.Record) error {
 	}
 	whole := position{rec.SequenceNumber, WholeRecord}
 	if !isAggregate(r.Data) {
-		return s.takeInUserRecord(&rec, whole)
+		return s.takeInUserRecord(rec, whole)
 	}
 	users, err := deaggregate(r.Data)
 	if err != nil {
 		s.log.Warn("aggregated record cannot be read, one record is invalid, going on",
 			zap.String("sequence_number", rec.SequenceNumber), zap.Error(err))
-		return s.settleNow(whole, alert.Poison(alert.ReasonBadAggregate))
+		return s.takeInPoison(rec, whole)
 	}
 	s.metrics.aggregates.Inc()
+	outer := *rec
 	for i, u := range users {
-		at := position{rec.SequenceNumber, uint32(i)}
+		at := position{outer.SequenceNumber, uint32(i)}
 		if i == len(users)-1 {
 			at = whole
 		}
+		*rec = outer
+		rec.SubSequence = uint32(i)
 		if u.err != nil {
-			if err := s.settleNow(at, alert.Poison(alert.ReasonBadAggregate)); err != nil {
+			if err := s.takeInPoison(rec, at); err != nil {
 				return err
 			}
 			continue
 		}
-		sub := rec
-		sub.PartitionKey, sub.SubSequence, sub.Data = u.partitionKey, uint32(i), u.data
-		if err := s.takeInUserRecord(&sub, at); err != nil {
+		rec.PartitionKey, rec.Data = u.partitionKey, u.data
+		if err := s.takeInUserRecord(rec, at); err != nil {
 			return err
 		}
 	}
@@ -97,31 +114,87 @@ func (s *shard) takeInRecord(r *types.Record) error {
 }
 
 func (s *shard) takeInUserRecord(rec *alert.Record, at position) error {
-	if s.resolvedBefore(at) {
-		s.pass(at)
-		s.metrics.recordsSkip.Inc()
-		return nil
+	if !s.resolvedBefore(at) {
+		return s.decided(rec, at, s.eval.Evaluate(rec))
 	}
-	d := s.eval.Evaluate(rec)
-	if len(d.Alerts) == 0 {
-		return s.settleNow(at, d)
+	// What it means for later records is needed all the same, unless a snapshot has it already.
+	if s.eval.Stateful() && at.compare(s.state.at) > 0 {
+		s.eval.Evaluate(rec)
 	}
-	d.Alerts = slices.Clone(d.Alerts) // the evaluator reuses its slice
-	bytes := len(rec.Data) + len(rec.PartitionKey) + recordOverhead
-	if err := s.room(bytes); err != nil {
-		return err // it is not in the watermark: what a stop leaves behind there counts as not drained
-	}
-	s.mu.Lock()
-	t := &task{entry: s.mark.wait(at, rec.Arrival, bytes), decision: d}
-	t.page = s.inTaking
-	t.page.kept += bytes
-	s.mu.Unlock()
-	s.metrics.recordsRead.Inc()
-	s.lanes.submit(rec.PartitionKey, t)
+	s.skip(at)
 	return nil
 }
 
-// room waits until one more record may wait for SNS. A handoff that is asked for meanwhile is called off, or the planner
+// takeInPoison takes in what is no record that can be evaluated.
+func (s *shard) takeInPoison(rec *alert.Record, at position) error {
+	if s.resolvedBefore(at) {
+		s.skip(at)
+		return nil
+	}
+	return s.decided(rec, at, alert.Poison(alert.ReasonBadAggregate))
+}
+
+// decided takes in a record with what the pipeline says about it: one entry of the watermark, with a task for each
+// partition key that its alerts are about.
+func (s *shard) decided(rec *alert.Record, at position, d alert.Decision) error {
+	tasks := s.tasksFor(rec, &d)
+	if len(tasks) == 0 {
+		s.pass(at)
+		s.metrics.recordsRead.Inc()
+		s.pipeline.Resolved(d)
+		return nil
+	}
+	if err := s.room(tasks[0].bytes); err != nil {
+		return err // it is not in the watermark: what a stop leaves behind there counts as not drained
+	}
+	s.mu.Lock()
+	e := s.mark.wait(at, rec.Arrival, len(tasks))
+	if e.decided = d.Outcome == alert.Alerted; !e.decided {
+		e.decision = alert.Decision{Outcome: d.Outcome, Reason: d.Reason}
+	}
+	s.mu.Unlock()
+	s.metrics.recordsRead.Inc()
+	return s.submit(e, tasks)
+}
+
+// tasksFor are the tasks of a decision. A record that the configuration wants to see among the dead letters is one, if
+// there is a place for these.
+func (s *shard) tasksFor(rec *alert.Record, d *alert.Decision) []*task {
+	letter := d.DeadLetter && s.lanes.deadLetters != nil
+	if len(d.Alerts) == 0 && !letter {
+		return nil
+	}
+	tasks := tasksOf(d.Alerts)
+	if letter {
+		tasks = append([]*task{{
+			key: rec.PartitionKey, bytes: len(rec.Data) + len(rec.PartitionKey) + recordOverhead,
+			letter: &alert.Letter{Record: *rec, Condition: alert.ConditionRetries, Reason: d.Reason},
+		}}, tasks...)
+	}
+	return tasks
+}
+
+// submit queues the tasks of an entry; there is room for the first.
+func (s *shard) submit(e *entry, tasks []*task) error {
+	for i, t := range tasks {
+		if i > 0 {
+			if err := s.room(t.bytes); err != nil {
+				return err
+			}
+		}
+		t.entry, t.decides = e, e.decided || t.letter != nil
+		s.mu.Lock()
+		if s.inTaking != nil && t.keepsPayload() {
+			t.page = s.inTaking
+			t.page.kept += t.bytes
+		}
+		s.mu.Unlock()
+		s.lanes.submit(t.key, t)
+	}
+	return nil
+}
+
+// room waits until one more task may wait for SNS. A handoff that is asked for meanwhile is called off, or the planner
 // would count on it for as long as SNS stands still.
 func (s *shard) room(bytes int) error {
 	for {
@@ -149,23 +222,18 @@ func (s *shard) callOff(why error) {
 	s.log.Warn("handoff called off, shard kept", zap.Error(why))
 }
 
-// settleNow takes in a record that needs nothing more.
-func (s *shard) settleNow(at position, d alert.Decision) error {
-	if s.resolvedBefore(at) {
-		s.pass(at)
-		s.metrics.recordsSkip.Inc()
-		return nil
-	}
-	s.pass(at)
-	s.metrics.recordsRead.Inc()
-	s.pipeline.Resolved(d)
-	return nil
-}
-
 func (s *shard) pass(at position) {
 	s.mu.Lock()
 	s.mark.pass(at)
 	s.mu.Unlock()
+}
+
+// skip takes in a record that an earlier owner has resolved.
+func (s *shard) skip(at position) {
+	if s.startAt.sequence == "" { // else it is at or below the mark already
+		s.pass(at)
+	}
+	s.metrics.recordsSkip.Inc()
 }
 
 // resolvedBefore says whether an earlier owner has dealt with a position.

@@ -3,64 +3,89 @@ package consumer
 import (
 	"context"
 	"errors"
-	"fmt"
 	"sync"
 	"time"
-
-	"kinesis-alerter/alert"
 )
 
-// maxUnresolved bounds the records of one shard that wait for SNS. Beyond it the shard is not read on.
-const maxUnresolved = 1024
+const (
+	// maxUnresolved bounds the records of one shard that wait for SNS. Beyond it the shard is not read on.
+	maxUnresolved = 1024
+	// maxGathered bounds the records of one shard whose alerts wait in digests. Each costs about half a kilobyte here.
+	maxGathered = 100_000
+)
 
-// lanes publish the alerts of one shard: several partition keys at once, the alerts of one key one after the other, so
+// lanes deal with the alerts of one shard: several partition keys at once, the alerts of one key one after the other, so
 // that a key's alerts are accepted in the order of its records.
 //
-// A key whose alert SNS will never accept is held: its lane stops, keeps what it has and takes no worker, and the other
-// keys go on.
+// An alert that a digest takes frees its lane at once. While a key has alerts in digests, its next one may only be
+// gathered too, as digests keep the order; else the lane waits, without a worker, until they are settled.
+//
+// A key whose alert cannot go anywhere is held: its lane stops, keeps what it has and takes no worker, and the other keys
+// go on. Letters to the dead have workers of their own: a destination that stands still holds the keys that it concerns.
 type lanes struct {
-	parallelism int
-	maxBytes    int // of the records that wait
-	publish     func(context.Context, *alert.Alert) error
-	// resolved is called, without a lock, when all alerts of a task are accepted.
-	resolved func(*task)
-	// held is called, without a lock, when a key is held because of an alert.
-	held func(*task, *alert.RejectedError)
+	laneConfig
 
 	ctx    context.Context //nolint:containedctx // the lifetime of the lanes' own goroutines, ended by stop
 	cancel context.CancelCauseFunc
 	wg     sync.WaitGroup
 
-	mu      sync.Mutex
-	byKey   map[string]*lane
-	ready   []*lane // lanes with work and no worker, first come first served
-	running int     // workers
-	waiters []chan struct{}
-	tasks   int           // reserved and not resolved
-	bytes   int           // of their records
-	room    chan struct{} // closed when a task is resolved; nil while nobody waits for that
+	mu         sync.Mutex
+	stopped    bool
+	byKey      map[string]*lane
+	publishing pool // of lanes whose next task is up
+	mailing    pool // of lanes with a letter to send
+	waiters    []chan struct{}
+	tasks      int           // reserved, and not resolved or gathered
+	bytes      int           // of memory that tasks keep
+	gathered   int           // tasks whose lane is through with them and that are not resolved
+	out        int           // alerts in digests, and letters about such
+	held       int           // keys
+	room       chan struct{} // closed when there may be room; nil while nobody waits for that
+}
+
+// laneConfig is what lanes work with.
+type laneConfig struct {
+	parallelism int
+	maxBytes    int // of the records that wait
+	publisher   Publisher
+	deadLetters DeadLetters // nil for none
+	skip        bool        // a rejected alert is passed over where there are no dead letters
+	owner       laneOwner
+}
+
+// laneOwner is told what becomes of tasks: without a lock held, by the lanes' workers and by the publisher's goroutines,
+// never after stop has returned.
+type laneOwner interface {
+	// taskFreed says that nothing is kept any more of the page that the task's record came with.
+	taskFreed(t *task)
+	// taskResolved says that all of a task is dealt with.
+	taskResolved(t *task)
+	// refused tells of an alert, or of a letter, that was not accepted.
+	refused(r refusal)
+}
+
+// pool is the workers of one kind.
+type pool struct {
+	running int
+	ready   []*lane // first come first served
 }
 
 // lane is one partition key with work.
 type lane struct {
-	key   string
-	queue []*task
-	held  bool
+	key     string
+	queue   []*task
+	letters []*letter // to send before the queue goes on
+	out     int       // of lanes.out
+	busy    bool      // it has a worker, or waits for one
+	waits   bool      // its next alert could not be gathered and may not be published while alerts are out
+	held    bool
 }
 
 // errNoRoom says that too much waits for SNS.
 var errNoRoom = errors.New("too many records wait for SNS")
 
-// task is one record that waits for its alerts.
-type task struct {
-	entry    *entry
-	decision alert.Decision
-	next     int        // the first alert that is not accepted yet
-	page     *takenPage // whose credit the record keeps
-}
-
-func newLanes(ctx context.Context, parallelism, maxBytes int, publish func(context.Context, *alert.Alert) error) *lanes {
-	l := &lanes{parallelism: parallelism, maxBytes: maxBytes, publish: publish, byKey: map[string]*lane{}}
+func newLanes(ctx context.Context, cfg laneConfig) *lanes {
+	l := &lanes{laneConfig: cfg, byKey: map[string]*lane{}}
 	l.ctx, l.cancel = context.WithCancelCause(ctx)
 	return l
 }
@@ -87,11 +112,12 @@ func (l *lanes) reserve(ctx context.Context, bytes int, limit time.Duration) err
 	return nil
 }
 
-// tryReserve answers nil when there was room, else a channel that is closed when there may be. One record always fits.
+// tryReserve answers nil when there was room, else a channel that is closed when there may be. Where nothing is kept, one
+// record always fits.
 func (l *lanes) tryReserve(bytes int) <-chan struct{} {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.tasks == 0 || l.tasks < maxUnresolved && l.bytes+bytes <= l.maxBytes {
+	if l.gathered < maxGathered && (l.bytes == 0 || l.tasks < maxUnresolved && l.bytes+bytes <= l.maxBytes) {
 		l.tasks++
 		l.bytes += bytes
 		return nil
@@ -102,12 +128,17 @@ func (l *lanes) tryReserve(bytes int) <-chan struct{} {
 	return l.room
 }
 
-// release gives back what was reserved for a record.
-func (l *lanes) release(bytes int) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.tasks--
-	l.bytes -= bytes
+// releaseLocked gives back what is reserved for a task: its place among those that wait and, unless its record has to be
+// kept, its bytes.
+func (l *lanes) releaseLocked(t *task, keep bool) {
+	if t.slot {
+		t.slot = false
+		l.tasks--
+	}
+	if !keep {
+		l.bytes -= t.reserved
+		t.reserved = 0
+	}
 	if l.room != nil {
 		close(l.room)
 		l.room = nil
@@ -121,102 +152,120 @@ func (l *lanes) submit(key string, t *task) {
 	if l.ctx.Err() != nil { // stop may be waiting for the workers already: no new one
 		return
 	}
-	if ln := l.byKey[key]; ln != nil { // it has a worker, waits for one, or is held
+	t.slot, t.reserved = true, t.bytes
+	if ln := l.byKey[key]; ln != nil { // it has work, or alerts in digests, or is held
 		ln.queue = append(ln.queue, t)
+		l.scheduleLocked(ln)
 		return
 	}
 	ln := &lane{key: key, queue: []*task{t}}
 	l.byKey[key] = ln
-	if l.running >= l.parallelism {
-		l.ready = append(l.ready, ln)
+	l.scheduleLocked(ln)
+}
+
+// scheduleLocked finds a worker for a lane that has something to do, and forgets a lane that has nothing left.
+func (l *lanes) scheduleLocked(ln *lane) {
+	p := l.readyLocked(ln)
+	if p == nil || p.running >= l.parallelism {
 		return
 	}
-	l.running++
-	l.wg.Go(func() { l.work(ln, t) })
+	p.running++
+	first := l.takeLocked(p)
+	l.wg.Go(func() { l.work(p, first) })
 }
 
-// work publishes lane after lane, a task at a time, until nothing is ready.
-func (l *lanes) work(ln *lane, t *task) {
-	for ln != nil {
-		err := l.publishTask(t)
-		var rejected *alert.RejectedError
-		switch {
-		case err == nil:
-			l.resolved(t)
-			l.release(t.entry.bytes)
-		case errors.As(err, &rejected):
-			l.held(t, rejected)
-		}
-		ln, t = l.next(ln, err)
+// readyLocked lines a lane up for the workers that it needs next; nil if it needs none.
+func (l *lanes) readyLocked(ln *lane) *pool {
+	if ln.busy || l.ctx.Err() != nil {
+		return nil
 	}
-}
-
-// next puts a lane back after its first task and picks the lane and task to go on with, or ends the worker.
-func (l *lanes) next(ln *lane, err error) (*lane, *task) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	var rejected *alert.RejectedError
+	p := &l.publishing
 	switch {
-	case err == nil:
-		ln.queue[0] = nil
-		if ln.queue = ln.queue[1:]; len(ln.queue) > 0 {
-			l.ready = append(l.ready, ln)
-		} else {
+	case len(ln.letters) > 0:
+		p = &l.mailing
+	case ln.held:
+		return nil
+	case len(ln.queue) == 0:
+		if ln.out == 0 {
 			delete(l.byKey, ln.key)
 		}
-	case errors.As(err, &rejected):
-		ln.held = true
-	default: // stopped
-		l.endWorkerLocked()
-		return nil, nil
+		return nil
+	case ln.waits && ln.out > 0:
+		return nil
 	}
-	if len(l.ready) == 0 {
-		l.endWorkerLocked()
-		return nil, nil
-	}
-	ln, l.ready = l.ready[0], l.ready[1:]
-	return ln, ln.queue[0]
+	ln.busy, ln.waits = true, false
+	p.ready = append(p.ready, ln)
+	return p
 }
 
-func (l *lanes) endWorkerLocked() {
-	l.running--
-	if l.running == 0 {
-		for _, ch := range l.waiters {
-			close(ch)
-		}
-		l.waiters = nil
+func (l *lanes) takeLocked(p *pool) *lane {
+	ln := p.ready[0]
+	p.ready[0] = nil
+	p.ready = p.ready[1:]
+	return ln
+}
+
+// work does what lanes are lined up for, a task or a letter at a time, until nothing is.
+func (l *lanes) work(p *pool, ln *lane) {
+	for ln != nil {
+		ln = l.next(p, ln, l.step(p, ln))
 	}
 }
 
-// publishTask publishes what is left of a task, in order. A panic while rendering is the alert's fault, not the
-// process's: the alert is rejected.
-func (l *lanes) publishTask(t *task) (err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			err = &alert.RejectedError{Reason: "panic", Err: fmt.Errorf("panic: %v", p)}
-		}
-	}()
-	for ; t.next < len(t.decision.Alerts); t.next++ {
-		if l.ctx.Err() != nil {
-			return context.Cause(l.ctx)
-		}
-		err := l.publish(l.ctx, t.decision.Alerts[t.next])
-		var rejected *alert.RejectedError
-		switch {
-		case err == nil:
-		case l.ctx.Err() != nil, errors.As(err, &rejected):
-			return err
-		default: // not in the publisher's contract; a lane without a worker would be silent for good, so hold it aloud
-			return &alert.RejectedError{Reason: "unknown", Err: err}
-		}
+// next notes how the step of a lane ended and picks the lane to go on with, or ends the worker.
+func (l *lanes) next(p *pool, ln *lane, end stepEnd) *lane {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	ln.busy = false
+	switch end {
+	case taskLeft:
+		ln.queue[0] = nil
+		ln.queue = ln.queue[1:]
+	case letterGone:
+		ln.letters = ln.letters[1:]
+	case taskWaits:
+		ln.waits = true
+	case taskPosted, keyHeld:
+	case stopped:
+		l.endWorkerLocked(p)
+		return nil
 	}
+	if other := l.readyLocked(ln); other != nil && other != p && other.running < l.parallelism {
+		other.running++
+		first := l.takeLocked(other)
+		l.wg.Go(func() { l.work(other, first) })
+	}
+	if len(p.ready) > 0 {
+		return l.takeLocked(p)
+	}
+	l.endWorkerLocked(p)
 	return nil
 }
 
-// quiet waits until nothing is being published and nothing but held keys is queued.
+func (l *lanes) endWorkerLocked(p *pool) {
+	p.running--
+	l.wakeQuietLocked()
+}
+
+// quietLocked says that nothing is on its way: not in a worker, not in a digest.
+func (l *lanes) quietLocked() bool {
+	return l.publishing.running == 0 && l.mailing.running == 0 && l.out == 0
+}
+
+func (l *lanes) wakeQuietLocked() {
+	if !l.quietLocked() {
+		return
+	}
+	for _, ch := range l.waiters {
+		close(ch)
+	}
+	l.waiters = nil
+}
+
+// quiet waits until nothing is being published or gathered and nothing but held keys is queued.
 func (l *lanes) quiet(ctx context.Context) error {
 	l.mu.Lock()
-	if l.running == 0 {
+	if l.quietLocked() {
 		l.mu.Unlock()
 		return nil
 	}
@@ -231,23 +280,19 @@ func (l *lanes) quiet(ctx context.Context) error {
 	}
 }
 
-// stop ends publishing; what is not accepted stays unresolved. It returns when no worker is left.
+// stop ends publishing; what is not accepted stays unresolved, and so does what digests say from now on. It returns when
+// no worker is left and nobody is told any more.
 func (l *lanes) stop(cause error) {
 	l.mu.Lock()
+	l.stopped = true
 	l.cancel(cause)
 	l.mu.Unlock()
 	l.wg.Wait()
 }
 
-// heldKeys says how many keys are held.
-func (l *lanes) heldKeys() int {
+// waiting says how many keys are held and how many records wait in digests.
+func (l *lanes) waiting() (heldKeys, gathered int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	n := 0
-	for _, ln := range l.byKey {
-		if ln.held {
-			n++
-		}
-	}
-	return n
+	return l.held, l.gathered
 }

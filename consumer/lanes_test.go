@@ -14,33 +14,58 @@ import (
 	"kinesis-alerter/alert"
 )
 
-// lanesWorld runs lanes with a publisher of the test's making and notes what was resolved and held.
+// lanesWorld runs lanes with a publisher of the test's making and notes what was resolved and refused.
 type lanesWorld struct {
 	*lanes
 	mu       sync.Mutex
-	resolved []string
+	resolved []*task
 	held     []string
+	refusals []refusal
+	kept     int // tasks that keep something of their page
+}
+
+func (w *lanesWorld) taskFreed(*task) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.kept--
+}
+
+func (w *lanesWorld) taskResolved(t *task) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.resolved = append(w.resolved, t)
+}
+
+func (w *lanesWorld) refused(r refusal) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.refusals = append(w.refusals, r)
+	if r.fate == fateHeld {
+		w.held = append(w.held, r.id)
+	}
+}
+
+func (w *lanesWorld) heldKeys() int {
+	n, _ := w.waiting()
+	return n
 }
 
 func newLanesWorld(t *testing.T, parallelism int, publish func(context.Context, *alert.Alert) error) *lanesWorld {
 	t.Helper()
-	w := &lanesWorld{lanes: newLanes(t.Context(), parallelism, mib, publish)}
-	w.lanes.resolved = func(t *task) {
-		w.mu.Lock()
-		defer w.mu.Unlock()
-		w.resolved = append(w.resolved, t.decision.Alerts[0].ID)
-	}
-	w.lanes.held = func(t *task, _ *alert.RejectedError) {
-		w.mu.Lock()
-		defer w.mu.Unlock()
-		w.held = append(w.held, t.decision.Alerts[t.next].ID)
-	}
+	return lanesWorldOf(t, laneConfig{parallelism: parallelism, maxBytes: mib, publisher: publisherFunc(publish)})
+}
+
+func lanesWorldOf(t *testing.T, cfg laneConfig) *lanesWorld {
+	t.Helper()
+	w := &lanesWorld{}
+	cfg.owner = w
+	w.lanes = newLanes(t.Context(), cfg)
 	return w
 }
 
 // submit queues a task when there is room for it.
 func (w *lanesWorld) submit(ctx context.Context, key string, t *task) error {
-	if err := w.reserve(ctx, t.entry.bytes, time.Hour); err != nil {
+	if err := w.reserve(ctx, t.bytes, time.Hour); err != nil {
 		return err
 	}
 	w.lanes.submit(key, t)
@@ -48,9 +73,9 @@ func (w *lanesWorld) submit(ctx context.Context, key string, t *task) error {
 }
 
 func alerts(ids ...string) *task {
-	t := &task{entry: &entry{bytes: 100}}
+	t := &task{bytes: 100}
 	for _, id := range ids {
-		t.decision.Alerts = append(t.decision.Alerts, &alert.Alert{ID: id})
+		t.alerts = append(t.alerts, &alert.Alert{ID: id})
 	}
 	return t
 }

@@ -5,6 +5,8 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promauto"
+
+	"kinesis-alerter/alert"
 )
 
 // metrics are the series of this package. Series of a single shard exist while the process holds it.
@@ -16,8 +18,13 @@ type metrics struct {
 	readFailures  *prometheus.CounterVec
 	fetchDuration prometheus.Histogram
 	heldAlerts    prometheus.Counter
+	skipped       map[alert.Reason]prometheus.Counter
 	handoffs      *prometheus.CounterVec
 	panics        prometheus.Counter
+
+	stateSaves        *prometheus.CounterVec
+	stateSaveDuration prometheus.Histogram
+	stateGaps         *prometheus.CounterVec
 }
 
 // readFailureReasons is the closed set of the label reason.
@@ -28,6 +35,7 @@ func readFailureReasons() []string {
 func newMetrics(reg prometheus.Registerer) *metrics {
 	f := promauto.With(reg)
 	m := &metrics{
+		skipped: map[alert.Reason]prometheus.Counter{},
 		recordsRead: f.NewCounter(prometheus.CounterOpts{
 			Name: "kinesis_alerter_records_read_total",
 			Help: "User records taken in; the sum of kinesis_alerter_records_total follows it.",
@@ -66,6 +74,14 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 			Help: "Panics while taking records in that were recovered; the shard starts again from its checkpoint.",
 		}),
 	}
+	m.stateMetrics(f)
+	skipped := f.NewCounterVec(prometheus.CounterOpts{
+		Name: "kinesis_alerter_alerts_skipped_total",
+		Help: "Alerts dropped: rejected by SNS and skipped as configured, or given up within the limits without dead letters.",
+	}, []string{"reason"})
+	for _, r := range []alert.Reason{alert.ReasonRejected, ReasonRecordAge, ReasonRetryAttempts} {
+		m.skipped[r] = skipped.WithLabelValues(string(r))
+	}
 	for _, r := range readFailureReasons() {
 		m.readFailures.WithLabelValues(r)
 	}
@@ -73,6 +89,28 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		m.handoffs.WithLabelValues(r)
 	}
 	return m
+}
+
+func (m *metrics) stateMetrics(f promauto.Factory) {
+	m.stateSaves = f.NewCounterVec(prometheus.CounterOpts{
+		Name: "kinesis_alerter_state_saves_total",
+		Help: "Snapshots of a shard's evaluation written to the table, by how that ended.",
+	}, []string{"result"})
+	m.stateSaveDuration = f.NewHistogram(prometheus.HistogramOpts{
+		Name:    "kinesis_alerter_state_save_duration_seconds",
+		Help:    "Time of writing a snapshot that was stored.",
+		Buckets: []float64{.01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30},
+	})
+	m.stateGaps = f.NewCounterVec(prometheus.CounterOpts{
+		Name: "kinesis_alerter_state_gaps_total",
+		Help: "Shards whose evaluation went on without what it should remember, by what became of the snapshot.",
+	}, []string{"reason"})
+	for _, r := range []string{"done", "failed"} {
+		m.stateSaves.WithLabelValues(r)
+	}
+	for _, r := range gapReasons() {
+		m.stateGaps.WithLabelValues(r)
+	}
 }
 
 // fetched notes an answered GetRecords call.
@@ -87,7 +125,7 @@ type shardCollector struct {
 	shards func() []ShardStatus
 	budget *budget
 
-	lag, behind, lastFetch, unresolved, heldKeys, buffered *prometheus.Desc
+	lag, behind, lastFetch, unresolved, heldKeys, gathered, buffered, stateBytes, stateAge *prometheus.Desc
 }
 
 func newShardCollector(shards func() []ShardStatus, b *budget) *shardCollector {
@@ -101,13 +139,18 @@ func newShardCollector(shards func() []ShardStatus, b *budget) *shardCollector {
 		lastFetch:  d("shard_last_fetch_timestamp_seconds", "When Kinesis last answered for the shard.", "shard"),
 		unresolved: d("shard_unresolved_records", "Records whose alerts wait to be accepted.", "shard"),
 		heldKeys:   d("shard_held_keys", "Partition keys held because of an alert that SNS will never accept.", "shard"),
+		gathered:   d("shard_gathered_records", "Records whose alerts wait in digests.", "shard"),
+		stateBytes: d("state_bytes", "Size of the last snapshot of the shard's evaluation.", "shard"),
+		stateAge:   d("state_age_seconds", "Age of the last snapshot of the shard's evaluation; it stays while nothing is evaluated.", "shard"),
 		buffered:   d("buffered_bytes", "Byte credits in use by pages and unresolved records."),
 	}
 }
 
 // Describe implements prometheus.Collector.
 func (c *shardCollector) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{c.lag, c.behind, c.lastFetch, c.unresolved, c.heldKeys, c.buffered} {
+	for _, d := range []*prometheus.Desc{
+		c.lag, c.behind, c.lastFetch, c.unresolved, c.heldKeys, c.gathered, c.buffered, c.stateBytes, c.stateAge,
+	} {
 		ch <- d
 	}
 }
@@ -121,6 +164,11 @@ func (c *shardCollector) Collect(ch chan<- prometheus.Metric) {
 	for _, s := range c.shards() {
 		gauge(c.unresolved, float64(s.Unresolved), s.Shard)
 		gauge(c.heldKeys, float64(s.HeldKeys), s.Shard)
+		gauge(c.gathered, float64(s.Gathered), s.Shard)
+		if !s.StateTaken.IsZero() {
+			gauge(c.stateBytes, float64(s.StateBytes), s.Shard)
+			gauge(c.stateAge, time.Since(s.StateTaken).Seconds(), s.Shard)
+		}
 		if s.Lag > 0 || !s.LastFetch.IsZero() { // no series rather than a comforting 0
 			gauge(c.lag, s.Lag.Seconds(), s.Shard)
 		}

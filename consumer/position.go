@@ -32,6 +32,9 @@ type stretch struct {
 // parents, the row stays far below DynamoDB's 400 KB. What does not fit is published again after a restart.
 const maxStretchText = 64 << 10
 
+// maxStretches is more than fits into maxStretchText with sequence numbers of the length that Kinesis gives them.
+const maxStretches = 1024
+
 // encodeStretches writes stretches as "seq.sub>seq.sub", separated by commas; the first ones that fit.
 func encodeStretches(stretches []stretch) string {
 	var b strings.Builder

@@ -34,6 +34,9 @@ type page struct {
 	children []types.ChildShard
 }
 
+// caughtUp is the time up to which the shard is read with this page.
+func (p *page) caughtUp() time.Time { return p.at.Add(-p.behind) }
+
 // KinesisReader is what the polling reader calls. *kinesis.Client has it; retries are the reader's, so give it a
 // client that makes one attempt.
 type KinesisReader interface {
@@ -65,8 +68,8 @@ type pollingReader struct {
 	decoding chan struct{}
 	metrics  *metrics
 	log      *zap.Logger
-	// onGap is told when Kinesis no longer knows the position; reading goes on at TRIM_HORIZON.
-	onGap func()
+	// onGap is told when Kinesis no longer knows the position, and says where to go on.
+	onGap func() types.StartingPosition
 
 	pace     pacer
 	from     types.StartingPosition
@@ -225,8 +228,7 @@ func (r *pollingReader) renewIterator(ctx context.Context) error {
 		// The position has left the stream. Trying it for ever would block the shard for good (defect 36); believing
 		// the first refusal would, if it is a passing one, publish all that the stream holds once more.
 		if r.refused++; r.refused >= refusals {
-			r.onGap()
-			r.from = types.StartingPosition{Type: types.ShardIteratorTypeTrimHorizon}
+			r.from, r.refused = r.onGap(), 0
 		}
 	}
 	if err != nil {

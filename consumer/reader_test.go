@@ -49,7 +49,10 @@ func newReaderWorld(t *testing.T) *readerWorld {
 		client: kinesisClient(cloud, "reader"), budget: newBudget(64 * mib), decoding: make(chan struct{}, decodeAtOnce),
 		metrics: newMetrics(prometheus.NewPedanticRegistry()), log: zaptest.NewLogger(t),
 		pace: newPacer(DefaultPollInterval), from: types.StartingPosition{Type: types.ShardIteratorTypeTrimHorizon},
-		want: 4 * minCredit, least: minCredit, perItem: 1 << 10, onGap: func() { w.gaps++ },
+		want: 4 * minCredit, least: minCredit, perItem: 1 << 10, onGap: func() types.StartingPosition {
+			w.gaps++
+			return types.StartingPosition{Type: types.ShardIteratorTypeTrimHorizon}
+		},
 	}
 	return w
 }

@@ -2,6 +2,7 @@ package consumer
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
 
@@ -25,9 +26,11 @@ const (
 type shard struct {
 	id       string
 	lease    Lease
-	eval     *alert.Evaluator
+	eval     evaluator
 	pipeline *alert.Pipeline
-	reader   reader
+	fleet    func() alert.Fleet
+	reader   reader // nil before open
+	read     func(from types.StartingPosition) reader
 	lanes    *lanes
 	budget   *budget
 	metrics  *metrics
@@ -40,6 +43,9 @@ type shard struct {
 	detach           func()          // lets go of the process's contexts
 
 	// Used by the KCL's goroutine only.
+	start    types.StartingPosition
+	state    keeper
+	record   alert.Record // the one that is being taken in
 	startAt  position // records up to here were resolved by an earlier owner
 	passed   int      // how many of inherited reading has passed
 	closed   bool     // the last page was taken in to its end
@@ -55,7 +61,12 @@ type shard struct {
 	mark       watermark
 	offered    position
 	inTaking   *takenPage // the page that is being taken in
+	kept       int        // of the credits of settled pages, by records that are not resolved
 	caughtUp   time.Time
+	evaluates  bool       // statefully, so that eventTime is known
+	eventTime  time.Time  // of the evaluator
+	saved      savedState // the snapshot in force
+	givenUp    string     // the condition under which alerts are given up at the moment
 	lastFetch  time.Time
 	lastBehind time.Duration
 }
@@ -83,6 +94,10 @@ func (s *shard) nextPage() (page, error) {
 		if s.readCtx.Err() != nil {
 			return page{}, context.Cause(s.readCtx)
 		}
+		if s.reader == nil {
+			s.open()
+			continue // not before another look at the contexts
+		}
 		select {
 		case <-s.lease.HandoffRequested():
 			if s.handOff() {
@@ -100,6 +115,7 @@ func (s *shard) nextPage() (page, error) {
 			s.budget.settle(p.credit, 0)
 			s.tookIn(&p)
 			s.offer(false)
+			s.pageDone(&p)
 			continue
 		}
 		return p, nil
@@ -142,8 +158,13 @@ func (s *shard) fail(err error) {
 	s.failed = err
 }
 
-// gap is told when Kinesis no longer knows the position that reading was to go on from.
-func (s *shard) gap() {
+// gap is told when Kinesis no longer knows the position that reading was to go on from, and says where to go on.
+func (s *shard) gap() types.StartingPosition {
+	if s.state.replays && s.startAt.sequence != "" { // only what the state is missing is gone
+		s.state.replays, s.state.at = false, s.startAt
+		s.stateGap(gapTrimmed, nil)
+		return s.start
+	}
 	// Whatever came within the least retention is still there, so nothing is missing that was read up to that.
 	if s.lease.Lost(time.Now().Add(-leastRetention)) {
 		s.log.Error("the checkpoint has left the stream, records were lost before they were read; going on with the oldest record",
@@ -151,43 +172,98 @@ func (s *shard) gap() {
 	} else {
 		s.log.Warn("the checkpoint has left the stream, but nothing was there; going on with the oldest record")
 	}
-	s.startAt, s.passed = position{}, 0
+	s.startAt, s.passed, s.state.ticksFrom = position{}, 0, position{}
 	s.mu.Lock()
 	s.inherited = nil
 	s.mu.Unlock()
+	return types.StartingPosition{Type: types.ShardIteratorTypeTrimHorizon}
 }
 
-// taskResolved is called by the lanes when the alerts of a record are accepted.
-func (s *shard) taskResolved(t *task) {
+// taskFreed implements laneOwner: the task's part of its page's credit is given back.
+func (s *shard) taskFreed(t *task) {
 	s.mu.Lock()
-	s.mark.resolve(t.entry)
 	give := 0
-	if t.page.settled {
-		give = t.entry.bytes
-	} else {
-		t.page.kept -= t.entry.bytes
+	switch p := t.page; {
+	case p == nil:
+	case p.settled:
+		give = t.bytes
+		s.kept -= give
+	default:
+		p.kept -= t.bytes
 	}
-	holding := s.holding
+	t.page = nil
 	s.mu.Unlock()
 	if give > 0 {
 		s.budget.give(give)
 	}
-	s.pipeline.Resolved(t.decision)
+}
+
+// taskResolved implements laneOwner.
+func (s *shard) taskResolved(t *task) {
+	s.mu.Lock()
+	e := t.entry
+	if t.decides {
+		worsen(&e.decision, t.result.Outcome, t.result.Reason)
+	}
+	whole := s.mark.resolve(e)
+	holding := s.holding
+	recovered := s.givenUp
+	if t.result.Outcome == alert.Alerted {
+		s.givenUp = ""
+	}
+	s.mu.Unlock()
+	if recovered != "" && t.result.Outcome == alert.Alerted {
+		s.log.Info("alerts are accepted again", zap.String("after", recovered))
+	}
+	if !whole {
+		return
+	}
+	if !e.timed {
+		s.pipeline.Resolved(e.decision)
+	}
 	if !holding { // else the next page offers: what there is to name is too much to do it for each record
 		s.offer(false)
 	}
 }
 
-// keyHeld is called by the lanes when SNS will never accept an alert.
-func (s *shard) keyHeld(t *task, err *alert.RejectedError) {
-	a := t.decision.Alerts[t.next]
-	s.mu.Lock()
-	s.holding = true
-	s.mu.Unlock()
-	s.metrics.heldAlerts.Inc()
-	s.log.Error("alert can never be published, its partition key is held: mend the rule or the record's path, then restart",
-		zap.String("alert_id", a.ID), zap.String("rule", a.Rule), zap.String("topic", a.Topic),
-		zap.String("sequence_number", a.Record.SequenceNumber), zap.String("reason", string(err.Reason)), zap.Error(err))
+// refused implements laneOwner: it accounts for an alert that was not accepted.
+func (s *shard) refused(r refusal) {
+	fields := []zap.Field{
+		zap.String("alert_id", r.id), zap.String("rule", r.rule), zap.String("topic", r.topic),
+		zap.String("sequence_number", r.sequence),
+	}
+	if r.err != nil {
+		fields = append(fields, zap.Error(r.err))
+	}
+	if rejected, ok := errors.AsType[*alert.RejectedError](r.err); ok {
+		fields = append(fields, zap.String("reason", string(rejected.Reason)))
+	}
+	given, isGivenUp := errors.AsType[*alert.GivenUpError](r.err)
+	switch {
+	case r.fate == fateHeld:
+		s.mu.Lock()
+		s.holding = true
+		s.mu.Unlock()
+		s.metrics.heldAlerts.Inc()
+		s.log.Error("alert can never be published, its partition key is held: mend the rule or the record's path, then restart", fields...)
+	case r.fate == fateSkipped:
+		s.metrics.skipped[alert.ReasonRejected].Inc()
+		s.log.Error("alert can never be published, skipped as configured", fields...)
+	case isGivenUp:
+		if r.fate == fateExpired {
+			s.metrics.skipped[givenUpReason(given)].Inc()
+		}
+		s.mu.Lock()
+		changed := s.givenUp != given.Condition
+		s.givenUp = given.Condition
+		s.mu.Unlock()
+		if changed { // once, not for each alert of an outage
+			s.log.Warn("alerts are given up, within the limits of the configuration", append(fields,
+				zap.String("condition", given.Condition), zap.Bool("dead_lettered", r.fate == fateLettered))...)
+		}
+	case r.err != nil:
+		s.log.Warn("alert can never be published, sent to the dead letters", fields...)
+	}
 }
 
 // offer tells the lease how far everything is resolved. With all, and while a key is held, it names what is resolved
@@ -232,6 +308,7 @@ func (s *shard) handOff() bool {
 	err := s.lanes.quiet(ctx)
 	if err == nil {
 		s.offer(true)
+		_ = s.saveLast()                 // told and counted; the next owner reads from the snapshot before
 		err = s.lease.HandOff(s.workCtx) // not what the drain left of its time: a write cut off may still take effect
 	}
 	if err == nil {
@@ -250,7 +327,7 @@ func (s *shard) handOff() bool {
 // finish ends a closed shard: everything resolved, then rows for the children, then SHARD_END. When the lease is lost
 // or the process has to go before that, the shard is left without an end and its next owner ends it.
 func (s *shard) finish() {
-	if !s.closed {
+	if !s.closed || s.state.torn {
 		return // the KCL calls this after the last page, also when a panic or a stop has cut that short
 	}
 	s.enter(shardClosed)
@@ -259,7 +336,10 @@ func (s *shard) finish() {
 		err := s.drained()
 		if err == nil {
 			s.offer(false)
-			if err = s.lease.Finish(s.workCtx, s.children); err != nil {
+			if err = s.saveLast(); err == nil { // the children inherit it
+				err = s.lease.Finish(s.workCtx, s.children)
+			}
+			if err != nil {
 				s.log.Warn("shard end not written, trying again", zap.Error(err))
 				_ = sleepUntil(s.workCtx, time.Now().Add(finishRetry))
 			}
@@ -300,6 +380,9 @@ func (s *shard) drain() {
 	e := quietNow
 	if err := s.lanes.quiet(s.workCtx); err != nil {
 		e = budgetSpent
+	} else {
+		s.offer(true)
+		_ = s.saveLast() // told and counted; the next owner reads from the snapshot before
 	}
 	s.enter(e)
 }
@@ -316,16 +399,14 @@ func (s *shard) windDown(cause error) {
 	}
 	s.giveBack()
 	s.detach()
+	s.state.writers.Wait()
 }
 
 // giveBack returns the credits of everything that will not be resolved here.
 func (s *shard) giveBack() {
 	s.mu.Lock()
-	left := 0
-	for _, e := range s.mark.waiting {
-		left += e.bytes
-		e.bytes = 0
-	}
+	left := s.kept
+	s.kept = 0
 	p := s.current
 	s.current = nil
 	s.mu.Unlock()
@@ -360,8 +441,18 @@ func (s *shard) noteFetch(p *page) {
 	s.lastFetch, s.lastBehind = p.at, p.behind
 }
 
+// report is the shard's part in Consumer.Report.
+func (s *shard) report() (lastArrival, caughtUp time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.evaluates {
+		return time.Time{}, time.Time{}
+	}
+	return s.eventTime, s.caughtUp
+}
+
 func (s *shard) status(now time.Time) ShardStatus {
-	held := s.lanes.heldKeys()
+	held, gathered := s.lanes.waiting()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	oldest, waiting := s.mark.oldest()
@@ -372,5 +463,6 @@ func (s *shard) status(now time.Time) ShardStatus {
 	return ShardStatus{
 		Shard: s.id, Phase: s.phase.String(), Lag: lagAt(now, oldest, waiting, heard, s.lastBehind),
 		Behind: s.lastBehind, LastFetch: s.lastFetch, Unresolved: s.mark.unresolved(), HeldKeys: held, Load: s.load.rate(),
+		Gathered: gathered, StateBytes: s.saved.bytes, StateTaken: s.saved.taken,
 	}
 }

@@ -1,83 +1,136 @@
 package consumer
 
 import (
-	"slices"
 	"time"
+
+	"kinesis-alerter/alert"
 )
 
 // watermark finds how far everything of a shard is resolved, when records come in order and are resolved out of order.
-// It is pure: no clock, no lock, no I/O. Only records that wait for something have an entry; the others just pass.
+// It is pure: no clock, no lock, no I/O. Only what waits for something has an entry; other records just pass.
+//
+// An entry stands for a record, or for what time brought about between two records. Entries form a list, so that one is
+// resolved in the same time wherever it stands and however many wait: the first may be held for days while all others go
+// on, and tens of thousands wait while a digest gathers.
 type watermark struct {
 	// last is the last record taken in, resolved or not.
-	last position
-	// waiting holds the records that are not resolved, in order. One that is resolved leaves it wherever it stands: the
-	// first may be held for days while all others go on.
-	waiting []*entry
+	last        position
+	first, tail *entry
+	waiting     int
+	count       uint64 // entries so far
 }
 
-// entry is a record that waits for its alerts to be accepted.
+// entry is what waits for its alerts to be accepted.
 type entry struct {
+	// at is the record's position. A time entry has that of the record that it follows.
 	at position
 	// before is the record that came just before this one: the watermark while this entry is the first to wait.
-	before   position
-	arrival  time.Time
-	bytes    int
-	resolved bool
+	before  position
+	arrival time.Time
+	// timed says that the entry is no record but what time brought about behind one.
+	timed bool
+	// parts is how many of its tasks are not resolved.
+	parts      int
+	number     uint64 // in the order of intake, from 1
+	prev, next *entry
+
+	// What becomes of the record. The shard's mutex guards them.
+
+	decision alert.Decision // without its alerts
+	decided  bool           // by the alerts; else the decision stands, whatever becomes of alerts that ride along
 }
 
 // pass takes in a record that is resolved already.
 func (w *watermark) pass(at position) { w.last = at }
 
-// wait takes in a record that will be resolved later.
-func (w *watermark) wait(at position, arrival time.Time, bytes int) *entry {
-	e := &entry{at: at, before: w.last, arrival: arrival, bytes: bytes}
+// wait takes in a record that is resolved with the last of its parts.
+func (w *watermark) wait(at position, arrival time.Time, parts int) *entry {
+	e := w.push(&entry{at: at, before: w.last, arrival: arrival, parts: parts})
 	w.last = at
-	w.waiting = append(w.waiting, e)
 	return e
 }
 
-// resolve marks an entry as done. A second call for the same entry changes nothing.
-func (w *watermark) resolve(e *entry) {
-	if e.resolved {
-		return
-	}
-	e.resolved = true
-	if i := slices.Index(w.waiting, e); i >= 0 {
-		w.waiting = slices.Delete(w.waiting, i, i+1)
-	}
+// waitTimed takes in what time brought about behind the last record. While it waits, the mark stays at that record, and
+// no record behind it is named as resolved: a replay knows nothing of ticks, makes its alerts with the next record that
+// it evaluates, and drops them if that record counts as resolved.
+func (w *watermark) waitTimed(at time.Time, parts int) *entry {
+	return w.push(&entry{at: w.last, before: w.last, arrival: at, timed: true, parts: parts})
 }
 
-// unresolved counts the records that wait.
-func (w *watermark) unresolved() int { return len(w.waiting) }
+func (w *watermark) push(e *entry) *entry {
+	w.count++
+	w.waiting++
+	e.number = w.count
+	if e.prev = w.tail; e.prev != nil {
+		e.prev.next = e
+	} else {
+		w.first = e
+	}
+	w.tail = e
+	return e
+}
+
+// resolve marks a part of an entry as done and answers whether it was the last one. A call for an entry that is resolved
+// changes nothing.
+func (w *watermark) resolve(e *entry) bool {
+	if e.parts == 0 {
+		return false
+	}
+	if e.parts--; e.parts > 0 {
+		return false
+	}
+	w.waiting--
+	if e.prev != nil {
+		e.prev.next = e.next
+	} else {
+		w.first = e.next
+	}
+	if e.next != nil {
+		e.next.prev = e.prev
+	} else {
+		w.tail = e.prev
+	}
+	e.prev, e.next = nil, nil
+	return true
+}
+
+// unresolved counts the entries that wait.
+func (w *watermark) unresolved() int { return w.waiting }
+
+// resolvedThrough says whether the first n entries are all resolved.
+func (w *watermark) resolvedThrough(n uint64) bool { return w.first == nil || w.first.number > n }
 
 // mark is the highest position below and at which everything is resolved; empty when there is none yet.
 func (w *watermark) mark() position {
-	if len(w.waiting) == 0 {
+	if w.first == nil {
 		return w.last
 	}
-	return w.waiting[0].before
+	return w.first.before
 }
 
-// oldest is the arrival of the first record that waits.
+// oldest is the arrival of the first entry that waits.
 func (w *watermark) oldest() (time.Time, bool) {
-	if len(w.waiting) == 0 {
+	if w.first == nil {
 		return time.Time{}, false
 	}
-	return w.waiting[0].arrival, true
+	return w.first.arrival, true
 }
 
-// resolvedAbove lists what is resolved above the mark.
+// resolvedAbove lists what is resolved above the mark, up to the first time entry, and the first maxStretches of it.
 func (w *watermark) resolvedAbove() []stretch {
 	var out []stretch
 	after := position{}
-	for _, e := range w.waiting {
+	for e := w.first; e != nil; e = e.next {
 		if after.sequence != "" && after != e.before {
 			out = append(out, stretch{after, e.before})
+		}
+		if e.timed || len(out) == maxStretches {
+			return out
 		}
 		after = e.at
 	}
 	if after.sequence != "" && after != w.last {
 		out = append(out, stretch{after, w.last})
 	}
-	return slices.Clip(out)
+	return out
 }

@@ -1,0 +1,20 @@
+package consumer
+
+import (
+	"time"
+
+	"kinesis-alerter/alert"
+)
+
+// evaluator is what a shard asks of its part of the pipeline; *alert.Evaluator has it. It is used by the shard's
+// goroutine only. Whether it is stateful may change with the rules, so that is asked each time.
+type evaluator interface {
+	Evaluate(rec *alert.Record) alert.Decision
+	Tick(t alert.Tick) []*alert.Alert
+	EventTime() time.Time
+
+	Stateful() bool
+	Snapshot() []byte
+	Restore(snapshot []byte) error
+	Inherit(parent []byte, owns func(partitionKey string) bool) error
+}

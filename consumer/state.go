@@ -1,0 +1,370 @@
+package consumer
+
+import (
+	"cmp"
+	"context"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
+	"go.uber.org/zap"
+
+	"kinesis-alerter/alert"
+)
+
+const (
+	// tickEvery is the least time between two ticks of a shard.
+	tickEvery = 250 * time.Millisecond
+	// stateEvery is how often a state that changes is saved; stateAfterTick is how soon after a tick that made alerts,
+	// which a replay would make once more; stateRetry is how soon after a save that failed.
+	stateEvery     = time.Minute
+	stateAfterTick = 2 * time.Second
+	stateRetry     = 10 * time.Second
+	// saveLimit bounds a save in the background, lastSaveLimit one that something waits for.
+	saveLimit     = 30 * time.Second
+	lastSaveLimit = 3 * time.Second
+)
+
+// Why a shard goes on without what it should remember.
+const (
+	gapLost    = "lost"    // the table says that it has lost the snapshot
+	gapDamaged = "damaged" // it cannot be read
+	gapTrimmed = "trimmed" // the records from the snapshot to the checkpoint have left the stream
+	gapAhead   = "ahead"   // it includes records beyond the checkpoint, which would count twice
+)
+
+func gapReasons() []string { return []string{gapLost, gapDamaged, gapTrimmed, gapAhead} }
+
+// keeper keeps a shard's state of evaluation with its checkpoint. All of it belongs to the shard's goroutine, and nothing
+// of it is used while evaluation is not stateful, except at and torn.
+type keeper struct {
+	origin types.StartingPosition // where reading began when there was no checkpoint
+	opened bool                   // loadState has come to its end
+	at     position               // the state includes everything up to here
+	// torn says that evaluation is, or was left, in the middle of a page or a tick: the state includes what the watermark
+	// does not know of, so it must not be saved.
+	torn bool
+	// replays says that reading began at the snapshot, not at the checkpoint.
+	replays bool
+	// ticksFrom is the end of what an earlier owner resolved. Before it time must not bring about what the records did:
+	// those of the earlier owner would drop it if they made it, and else there is nobody to.
+	ticksFrom position
+	nextTick  time.Time
+
+	dirty bool      // the state has changed since it was captured
+	next  time.Time // of capturing it
+	// waiting is a captured state that includes what is not resolved. It is saved when all of that is: what it has done
+	// would otherwise be lost. It is not replaced by a newer one, or a storm in which something always waits would
+	// keep every one of them from being saved.
+	waiting *capture
+	writing chan error // of the save in the background; nil when there is none
+	failing bool
+	writers sync.WaitGroup
+}
+
+// capture is the state of evaluation at a position.
+type capture struct {
+	snapshot
+
+	at      position
+	entries uint64 // those of the watermark that were taken in before it
+}
+
+// savedState is the snapshot in force.
+type savedState struct {
+	bytes int
+	taken time.Time
+}
+
+// open finds out where to read from, and brings back what evaluation should remember. When a context ends it does
+// nothing, and may be called again.
+func (s *shard) open() {
+	from := s.start
+	s.state.at, s.state.ticksFrom = s.startAt, s.startAt
+	if n := len(s.inherited); n > 0 {
+		s.state.ticksFrom = s.inherited[n-1].upTo
+	}
+	s.state.origin = types.StartingPosition{Type: types.ShardIteratorTypeTrimHorizon}
+	if from.SequenceNumber == nil {
+		s.state.origin = from
+	}
+	if s.eval.Stateful() {
+		var ok bool
+		if from, ok = s.loadState(); !ok {
+			return
+		}
+		s.noteEventTime()
+	}
+	s.state.opened = true
+	s.reader = s.read(from)
+}
+
+// loadState brings the state back and says where to read on from. It answers false when a context has ended.
+func (s *shard) loadState() (types.StartingPosition, bool) {
+	own, sequence, sub, parents, err := s.lease.LoadState(s.readCtx)
+	if s.readCtx.Err() != nil {
+		return s.start, false
+	}
+	s.state.next = time.Now().Add(rand.N(stateEvery)) //nolint:gosec // so that the shards of a worker do not save all at once
+	at := position{}
+	if sequence != "" {
+		at = position{sequence, sub}
+	}
+	switch {
+	case err != nil:
+		s.stateGap(gapLost, err)
+	case len(own) > 0:
+		if !s.restore(own, at) {
+			break
+		}
+		return s.replayFrom(at), true
+	case len(parents) > 0:
+		s.inherit(parents)
+		if s.startAt.sequence != "" { // it was read before, but not long enough for a snapshot of its own
+			s.state.at = position{}
+			s.state.replays = true
+			from := types.StartingPosition{Type: types.ShardIteratorTypeTrimHorizon}
+			s.log.Info("evaluating again from the beginning of the shard, up to the checkpoint")
+			s.saveFirst()
+			return from, true
+		}
+	}
+	s.saveFirst()
+	return s.start, true
+}
+
+// restore gives the evaluator its snapshot. It answers false when there is none to give, which is told.
+func (s *shard) restore(own []byte, at position) bool {
+	snap, err := decodeSnapshot(own)
+	switch {
+	case err != nil:
+	case at.compare(s.startAt) > 0:
+		// The shard was sent back, or the table was changed by hand.
+		s.stateGap(gapAhead, nil)
+		return false
+	default:
+		err = s.eval.Restore(snap.state)
+	}
+	if err != nil {
+		s.stateGap(gapDamaged, err)
+		return false
+	}
+	s.state.at = at
+	if s.start.SequenceNumber != nil {
+		s.state.origin = snap.origin
+	}
+	s.mu.Lock()
+	s.saved = savedState{len(own), snap.taken}
+	s.mu.Unlock()
+	return true
+}
+
+// replayFrom is where reading goes on behind a snapshot.
+func (s *shard) replayFrom(at position) types.StartingPosition {
+	if at == s.startAt {
+		return s.start
+	}
+	s.state.replays = true
+	s.log.Info("evaluating again from the last snapshot, up to the checkpoint", zap.Stringer("snapshot", at))
+	switch {
+	case at.sequence == "":
+		return s.state.origin
+	case at.sub == WholeRecord:
+		return types.StartingPosition{Type: types.ShardIteratorTypeAfterSequenceNumber, SequenceNumber: aws.String(at.sequence)}
+	}
+	return types.StartingPosition{Type: types.ShardIteratorTypeAtSequenceNumber, SequenceNumber: aws.String(at.sequence)}
+}
+
+// inherit adds the parents' states.
+func (s *shard) inherit(parents [][]byte) {
+	for _, parent := range parents {
+		snap, err := decodeSnapshot(parent)
+		if err == nil {
+			err = s.eval.Inherit(snap.state, s.lease.Owns)
+		}
+		if err != nil {
+			s.stateGap(gapDamaged, err)
+		}
+	}
+}
+
+// saveFirst saves what a shard begins with before anything is read, so that a crash in its first minute finds where the
+// state began. If that fails, it is tried again soon, and reading begins all the same.
+func (s *shard) saveFirst() {
+	s.state.opened, s.state.dirty = true, true
+	_ = s.saveLast() // told and counted
+}
+
+// stateGap accounts for a loss of memory.
+func (s *shard) stateGap(reason string, err error) {
+	s.metrics.stateGaps.WithLabelValues(reason).Inc()
+	s.log.Error("evaluation goes on at the checkpoint without what it should remember: windows, counts and suppressions may be off",
+		zap.String("reason", reason), zap.Error(err))
+}
+
+func (s *shard) noteEventTime() {
+	at := s.eval.EventTime()
+	s.mu.Lock()
+	s.evaluates, s.eventTime = true, at
+	s.mu.Unlock()
+}
+
+// pageDone does what is due between two pages, when evaluation depends on what came before: it lets time bring about
+// what is due, and keeps the state.
+func (s *shard) pageDone(p *page) {
+	if !s.eval.Stateful() {
+		return
+	}
+	s.noteEventTime()
+	if p.end {
+		return // its children's time; the state is saved with the end
+	}
+	if now := time.Now(); s.mayTick(p, now) {
+		s.tick(p, now)
+	}
+	s.keepState(time.Now())
+}
+
+// mayTick says whether time may bring about alerts: not too often, and not within what an earlier owner resolved.
+func (s *shard) mayTick(p *page, now time.Time) bool {
+	k := &s.state
+	if k.ticksFrom.sequence != "" && (p.behind == 0 || k.at.compare(k.ticksFrom) >= 0) {
+		k.ticksFrom = position{}
+	}
+	return k.ticksFrom.sequence == "" && !now.Before(k.nextTick)
+}
+
+// tick takes in the alerts that are due because time has passed: one time entry, with tasks by partition key.
+func (s *shard) tick(p *page, now time.Time) {
+	k := &s.state
+	k.nextTick = now.Add(tickEvery)
+	at := p.caughtUp()
+	k.torn = true
+	alerts := s.eval.Tick(alert.Tick{CaughtUp: at, Fleet: s.fleet()})
+	if len(alerts) > 0 {
+		tasks := tasksOf(alerts)
+		s.mu.Lock()
+		e := s.mark.waitTimed(at, len(tasks))
+		s.mu.Unlock()
+		if err := s.room(tasks[0].bytes); err != nil {
+			return
+		}
+		if err := s.submit(e, tasks); err != nil {
+			return
+		}
+		k.dirty = true
+		if soon := now.Add(stateAfterTick); soon.Before(k.next) {
+			k.next = soon
+		}
+	}
+	k.torn = false
+}
+
+// keepState captures the state when that is due, and saves what was captured when everything in it is resolved.
+func (s *shard) keepState(now time.Time) {
+	k := &s.state
+	select {
+	case err := <-k.writing:
+		s.wrote(err)
+	default:
+	}
+	if k.waiting == nil && k.dirty && !k.torn && !now.Before(k.next) {
+		k.waiting = s.capture(now)
+	}
+	if k.waiting == nil || k.writing != nil || !s.resolvedThrough(k.waiting) {
+		return
+	}
+	c, done := k.waiting, make(chan error, 1)
+	k.waiting, k.writing = nil, done
+	k.writers.Go(func() {
+		ctx, cancel := context.WithTimeout(s.workCtx, saveLimit)
+		defer cancel()
+		done <- s.write(ctx, c)
+	})
+}
+
+func (s *shard) capture(now time.Time) *capture {
+	c := &capture{
+		snapshot: snapshot{origin: s.state.origin, taken: now, state: s.eval.Snapshot()},
+		at:       s.state.at,
+	}
+	s.mu.Lock()
+	c.entries = s.mark.count
+	s.mu.Unlock()
+	s.state.dirty, s.state.next = false, now.Add(stateEvery)
+	return c
+}
+
+func (s *shard) resolvedThrough(c *capture) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.mark.resolvedThrough(c.entries)
+}
+
+// wrote notes how a save ended: the next one is due soon after one that failed.
+func (s *shard) wrote(err error) {
+	k := &s.state
+	k.writing = nil
+	switch {
+	case err == nil && k.failing:
+		s.log.Info("the state of evaluation is saved again")
+	case err != nil:
+		k.dirty, k.next = true, time.Now().Add(stateRetry)
+		if !k.failing && s.workCtx.Err() == nil {
+			s.log.Warn("the state of evaluation cannot be saved, trying again; a restart would read from the last snapshot on", zap.Error(err))
+		}
+	}
+	k.failing = err != nil
+}
+
+// write saves a captured state. It may run beside the shard's goroutine.
+func (s *shard) write(ctx context.Context, c *capture) error {
+	s.offer(false) // the table takes no snapshot beyond what it was offered
+	data := c.encode()
+	start := time.Now()
+	if err := s.lease.SaveState(ctx, c.at.sequence, c.at.sub, data); err != nil {
+		if s.workCtx.Err() == nil {
+			s.metrics.stateSaves.WithLabelValues("failed").Inc()
+		}
+		return cmp.Or(context.Cause(ctx), err)
+	}
+	s.metrics.stateSaves.WithLabelValues("done").Inc()
+	s.metrics.stateSaveDuration.Observe(time.Since(start).Seconds())
+	s.mu.Lock()
+	s.saved = savedState{len(data), c.taken}
+	s.mu.Unlock()
+	return nil
+}
+
+// saveLast saves the state as it is, or what waits to be saved if that is all that is resolved. Whoever drains a shard
+// calls it before the shard goes; after an error nothing has changed.
+func (s *shard) saveLast() error {
+	k := &s.state
+	if !k.opened || k.torn || !s.eval.Stateful() {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(s.workCtx, lastSaveLimit)
+	defer cancel()
+	if k.writing != nil {
+		select {
+		case err := <-k.writing:
+			s.wrote(err)
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+	if (k.dirty || k.waiting != nil) && s.unresolved() == 0 {
+		k.waiting = s.capture(time.Now())
+	}
+	if k.waiting == nil || !s.resolvedThrough(k.waiting) {
+		return nil
+	}
+	err := s.write(ctx, k.waiting)
+	if err == nil {
+		k.waiting = nil
+	}
+	s.wrote(err)
+	return err
+}
