@@ -7,6 +7,7 @@ import (
 	"reflect"
 	"regexp"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/expr-lang/expr/ast"
@@ -25,7 +26,7 @@ func durationType() types.Type { return types.TypeOf(time.Duration(0)) }
 // otherwise the order is the rule's own, so that a test in front of a term keeps guarding it.
 //
 // Pulling terms forward changes neither truth nor falsehood, only the work: the virtual machine runs for the few records
-// that pass the rest. The predicates among the terms are also what an index over many rules would be built from.
+// that pass the rest.
 type condition []term
 
 // eval returns the first verdict that is not yes.
@@ -38,8 +39,81 @@ func (c condition) eval(f *frame) verdict {
 	return yes
 }
 
+// conjunct is a term of a condition with what an explanation needs.
+type conjunct struct {
+	term term
+	// source is the term as expr prints it.
+	source string
+	fields []usedField
+}
+
+// usedField is a name that a term looks at.
+type usedField struct {
+	name string
+	slot int
+}
+
 // compileCondition compiles source. Errors carry the place in source.
 func compileCondition(source string, s *schema) (condition, *file.Error) {
+	conjuncts, fault := compileConjuncts(source, s)
+	return conditionOf(conjuncts), fault
+}
+
+func conditionOf(conjuncts []conjunct) condition {
+	var c condition
+	for i := range conjuncts {
+		c = append(c, conjuncts[i].term)
+	}
+	return c
+}
+
+// compileConjuncts is compileCondition with what an explanation needs. The cheapest terms come first.
+func compileConjuncts(source string, s *schema) ([]conjunct, *file.Error) {
+	b, root, fault := newBuilder(source, s, reflect.Bool)
+	if fault != nil {
+		return nil, fault
+	}
+	var out []conjunct
+	for _, node := range conjunction(root) {
+		uses := &fieldUses{refs: b.refs, optional: make(map[string]bool)}
+		ast.Walk(&node, uses)
+		c := conjunct{source: strings.ReplaceAll(node.String(), "\x00", ".")}
+		for _, f := range uses.fields() {
+			c.fields = append(c.fields, usedField{name: strings.ReplaceAll(f.name, "\x00", "."), slot: f.slot})
+		}
+		c.term = b.term(node)
+		out = append(out, c)
+	}
+	if b.err != nil {
+		return nil, b.err.Bind(b.source)
+	}
+	slices.SortStableFunc(out, func(a, b conjunct) int { return cmp.Compare(a.term.cost(), b.term.cost()) })
+	return out, nil
+}
+
+// conjunction returns the parts of a && b && c.
+func conjunction(node ast.Node) []ast.Node {
+	if n, ok := node.(*ast.BinaryNode); ok && (n.Operator == "&&" || n.Operator == "and") {
+		return append(conjunction(n.Left), conjunction(n.Right)...)
+	}
+	return []ast.Node{node}
+}
+
+// compileOperand compiles an expression that gives a value.
+func compileOperand(source string, s *schema) (operand, *file.Error) {
+	b, root, fault := newBuilder(source, s, reflect.Invalid)
+	if fault != nil {
+		return nil, fault
+	}
+	out := b.operand(root)
+	if b.err != nil {
+		return nil, b.err.Bind(b.source)
+	}
+	return out, nil
+}
+
+// newBuilder parses, resolves and checks source. With reflect.Bool the whole must be a condition.
+func newBuilder(source string, s *schema, want reflect.Kind) (*builder, ast.Node, *file.Error) {
 	config := conf.CreateNew()
 	for name := range disabledBuiltins() {
 		config.Disabled[name] = true
@@ -47,30 +121,24 @@ func compileCondition(source string, s *schema) (condition, *file.Error) {
 	}
 	tree, err := parser.ParseWithConfig(source, config)
 	if err != nil {
-		return nil, placed(err, tree.Source)
+		return nil, nil, placed(err, tree.Source)
 	}
 	refs, fault := resolve(&tree.Node, s)
 	if fault != nil {
-		return nil, fault.Bind(tree.Source)
+		return nil, nil, fault.Bind(tree.Source)
 	}
 	env := make(types.Map, len(refs))
 	for name, ref := range refs {
 		env[name] = ref.kind
 	}
 	config.WithEnv(env)
-	config.Expect, config.ExpectAny = reflect.Bool, true
+	config.Expect, config.ExpectAny = want, true
 	if _, err := checker.Check(tree, config); err != nil {
-		return nil, placed(err, tree.Source)
+		return nil, nil, placed(err, tree.Source)
 	}
-
 	config.Functions = strictFunctions()
 	config.Expect, config.ExpectAny = reflect.Invalid, false
-	b := &builder{refs: refs, config: config, source: tree.Source}
-	root := b.term(tree.Node)
-	if b.err != nil {
-		return nil, b.err.Bind(tree.Source)
-	}
-	return conditionOf(root), nil
+	return &builder{refs: refs, config: config, source: tree.Source}, tree.Node, nil
 }
 
 func placed(err error, source file.Source) *file.Error {
@@ -78,12 +146,6 @@ func placed(err error, source file.Source) *file.Error {
 		return fault
 	}
 	return (&file.Error{Message: err.Error()}).Bind(source)
-}
-
-func conditionOf(root term) condition {
-	c := condition(flatten[andTerm](root))
-	slices.SortStableFunc(c, func(a, b term) int { return cmp.Compare(a.cost(), b.cost()) })
-	return c
 }
 
 // builder turns a checked tree into terms. The first error stops it.

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/expr-lang/expr/file"
+
 	"kinesis-alerter/alert/filter"
 )
 
@@ -215,20 +217,53 @@ type AttributeConfig struct {
 	Value string `yaml:"value"`
 }
 
-// WithDefaults returns a copy in which every default is filled in. The receiver shares nothing with it.
+// defaultMaxKeys and the most that MaxKeys can be.
+const (
+	defaultMaxKeys = 100_000
+	maxMaxKeys     = 10_000_000
+)
+
+// WithDefaults returns a copy in which every default is filled in. The receiver shares nothing that changes with it.
 func (c Config) WithDefaults() Config {
 	c.Format = cmp.Or(c.Format, FormatJSON)
+	c.State.MaxKeys = cmp.Or(c.State.MaxKeys, defaultMaxKeys)
 	c.Topics = maps.Clone(c.Topics)
+	for name, t := range c.Topics {
+		c.Topics[name] = t.withDefaults()
+	}
 	c.Rules = slices.Clone(c.Rules)
-	only := c.onlyTopic()
+	var only []string
+	if name := c.onlyTopic(); name != "" {
+		only = []string{name}
+	}
 	for i := range c.Rules {
 		r := &c.Rules[i]
 		r.Severity = cmp.Or(r.Severity, SeverityWarning)
-		r.Topics = slices.Clone(r.Topics)
-		if len(r.Topics) == 0 && only != "" {
-			r.Topics = []string{only}
+		r.Mode = cmp.Or(r.Mode, ModeLive)
+		if r.Topics = slices.Clone(r.Topics); len(r.Topics) == 0 {
+			r.Topics = only
 		}
 	}
+	if c.Watchdog.Interval != 0 && len(c.Watchdog.Topics) == 0 {
+		c.Watchdog.Topics = only
+	}
+	return c
+}
+
+// DefaultDigest is how long alerts above a topic's rate are gathered.
+const DefaultDigest = 10 * time.Second
+
+// emailRate is the rate at which SNS switches e-mail subscriptions off, in messages a second.
+const emailRate = 10
+
+func (c TopicConfig) withDefaults() TopicConfig {
+	if c.Email == nil {
+		c.Email = new(true)
+	}
+	if c.Rate.IsZero() {
+		c.Rate = Rate{Events: 8, Per: time.Second}
+	}
+	c.Digest = cmp.Or(c.Digest, DefaultDigest)
 	return c
 }
 
@@ -256,12 +291,9 @@ func (f *faults) add(field, value, format string, args ...any) {
 	*f = append(*f, &ConfigError{Field: field, Value: value, Rule: fmt.Sprintf(format, args...)})
 }
 
-// compiled is a Config made ready to run.
-type compiled struct {
-	schema *schema
-	rules  []*rule
-	// every is the alert of each record where there are no rules; nil otherwise.
-	every *route
+// placedFault is a fault inside an expression.
+func placedFault(field, source string, fault *file.Error) *ConfigError {
+	return &ConfigError{Field: field, Value: source, Rule: fault.Message, Line: fault.Line, Col: fault.Column + 1}
 }
 
 // compileConfig validates c, whose defaults are filled in, and compiles it on the way.
@@ -271,8 +303,12 @@ func compileConfig(c Config) (*compiled, error) {
 		errs.add("format", c.Format, "must be %s or %s", FormatJSON, FormatText)
 		c.Format = FormatJSON
 	}
+	if c.State.MaxKeys < 1 || c.State.MaxKeys > maxMaxKeys {
+		errs.add("state.max_keys", fmt.Sprint(c.State.MaxKeys), "must be 1 to %d", maxMaxKeys)
+	}
 	topics := errs.topics(&c)
-	out := &compiled{schema: newSchema(c.Format)}
+	out := &compiled{schema: newSchema(c.Format), maxKeys: c.State.MaxKeys, letters: c.DeadLetterInvalid}
+	out.filter = errs.filter(&c)
 	if len(c.Rules) == 0 {
 		if only := c.onlyTopic(); only != "" {
 			out.every = &route{topic: only, render: errs.render(topics[only], nil)}
@@ -283,63 +319,91 @@ func compileConfig(c Config) (*compiled, error) {
 	}
 	seen := make(map[string]int, len(c.Rules))
 	for i, r := range c.Rules {
-		out.rules = append(out.rules, errs.rule(fmt.Sprintf("rules[%d]", i), r, topics, out.schema))
+		out.rules = append(out.rules, errs.rule(fmt.Sprintf("rules[%d]", i), r, topics, out.schema, out.rules))
 		if first, ok := seen[r.Name]; ok && r.Name != "" {
 			errs.add(fmt.Sprintf("rules[%d].name", i), r.Name, "is also the name of rules[%d]; names must be unique", first)
 		} else {
 			seen[r.Name] = i
 		}
 	}
+	out.silences = errs.silences(c.Silences, c.Rules, out.schema)
+	out.watchdog = errs.watchdog(c.Watchdog, topics)
 	if len(errs) > 0 {
 		return nil, errors.Join(errs...)
 	}
+	out.index = newIndex(out.rules, out.schema.slots)
+	out.mindful = newRuleSet(len(out.rules))
+	for _, r := range out.rules {
+		if r.minds() {
+			out.mindful.add(r.place)
+		}
+		out.stateful = out.stateful || r.stateful()
+	}
+	out.stateful = out.stateful || out.watchdog != nil
 	return out, nil
 }
 
+// topics checks the topics, also those that no rule uses, and compiles their words.
 func (f *faults) topics(c *Config) map[string]*topicWords {
 	topics := make(map[string]*topicWords, len(c.Topics))
 	for _, name := range slices.Sorted(maps.Keys(c.Topics)) {
 		t := c.Topics[name]
 		field := "topics." + name
 		f.name(field, name, "_-")
+		if t.Digest < time.Second || t.Digest > 10*time.Minute {
+			f.add(field+".digest", shortDuration(t.Digest), "must be between 1s and 10m")
+		}
+		switch {
+		case *t.Email && t.Rate.Unlimited:
+			f.add(field+".rate", t.Rate.String(),
+				"SNS switches e-mail subscriptions off above %d messages a second; set a rate, or email: false if no e-mail subscribes", emailRate)
+		case *t.Email && t.Rate.PerSecond() > emailRate:
+			f.add(field+".rate", t.Rate.String(),
+				"must be at most %d/s: above that SNS switches e-mail subscriptions off; set email: false if no e-mail subscribes", emailRate)
+		}
 		topics[name] = f.topicWords(field, t)
 	}
 	return topics
 }
 
-func (f *faults) rule(field string, c RuleConfig, topics map[string]*topicWords, s *schema) *rule {
-	f.name(field+".name", c.Name, "_-.")
-	r := &rule{name: c.Name, severity: c.Severity}
-	switch c.Severity {
-	case SeverityCritical, SeverityWarning, SeverityInfo:
-	default:
-		f.add(field+".severity", c.Severity, "must be %s, %s or %s", SeverityCritical, SeverityWarning, SeverityInfo)
+func (f *faults) filter(c *Config) *filter.Set {
+	if len(c.Filter) == 0 {
+		return nil
 	}
-	if strings.TrimSpace(c.When) == "" {
-		f.add(field+".when", c.When, `must be a condition such as ANOMALY_SCORE > 3.0; "true" matches every record`)
-	} else if condition, fault := compileCondition(c.When, s); fault != nil {
-		*f = append(*f, &ConfigError{
-			Field: field + ".when", Value: c.When, Rule: fault.Message, Line: fault.Line, Col: fault.Column + 1,
-		})
-	} else {
-		r.when = condition
-	}
-	own := f.ruleWords(field, c)
-	if len(c.Topics) == 0 {
-		f.add(field+".topics", "", "must name at least one of the topics: %s", strings.Join(sortedNames(topics), ", "))
-	}
-	for i, name := range c.Topics {
-		at := fmt.Sprintf("%s.topics[%d]", field, i)
-		switch shared, ok := topics[name]; {
-		case !ok:
-			f.add(at, name, "is not one of the topics: %s", strings.Join(sortedNames(topics), ", "))
-		case slices.Index(c.Topics, name) < i:
-			f.add(at, name, "is listed twice; one alert per topic is sent")
-		default:
-			r.routes = append(r.routes, &route{rule: r, topic: name, render: f.render(shared, own)})
+	set, err := filter.Compile(c.Filter)
+	for _, cause := range leaves(err) {
+		fault, ok := errors.AsType[*filter.PatternError](cause)
+		if !ok {
+			f.add("filter", "", "%s", cause.Error())
+			continue
 		}
+		field := fmt.Sprintf("filter[%d]", fault.Index)
+		text, _ := c.Filter[fault.Index].MarshalJSON()
+		if fault.Path != "" {
+			field += "." + fault.Path
+		}
+		f.add(field, string(text), "%s", fault.Rule)
 	}
-	return r
+	if c.Format == FormatText && err == nil {
+		f.add("filter", "", "filters look into JSON; with format text use the rules' conditions")
+	}
+	return set
+}
+
+// leaves takes joined errors apart.
+func leaves(err error) []error {
+	if err == nil {
+		return nil
+	}
+	joined, ok := err.(interface{ Unwrap() []error }) //nolint:errorlint // only what errors.Join made is taken apart
+	if !ok {
+		return []error{err}
+	}
+	var out []error
+	for _, e := range joined.Unwrap() {
+		out = append(out, leaves(e)...)
+	}
+	return out
 }
 
 func sortedNames(topics map[string]*topicWords) []string { return slices.Sorted(maps.Keys(topics)) }

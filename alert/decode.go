@@ -18,6 +18,8 @@ type decoder struct {
 	input  bytes.Buffer
 	// scratch holds the strings that had to be unescaped. It never moves while slots point into it: see unquote.
 	scratch []byte
+	// touched are the slots that the last document filled.
+	touched []int
 	// shadowed are the built-in slots whose field the last document had.
 	shadowed [builtinSlots]bool
 }
@@ -32,6 +34,7 @@ func newDecoder(s *schema) *decoder {
 // or the empty reason.
 func (d *decoder) decode(data []byte, slots []value) Reason {
 	d.scratch = d.scratch[:0]
+	d.touched = d.touched[:0]
 	clear(d.shadowed[:])
 	if len(data) > MaxRecordBytes {
 		return ReasonTooLarge
@@ -109,6 +112,7 @@ func (d *decoder) member(node *fieldNode, data []byte, slots []value) Reason {
 		if node.slot >= 0 {
 			// The offset is behind the name, so a colon and white space come first.
 			raw := data[start:d.json.InputOffset()]
+			d.touched = append(d.touched, node.slot)
 			slots[node.slot] = value{kind: composite, raw: raw[bytes.IndexByte(raw, '{'):]}
 		}
 		return ""
@@ -120,6 +124,7 @@ func (d *decoder) member(node *fieldNode, data []byte, slots []value) Reason {
 	if node.slot < 0 {
 		return ""
 	}
+	d.touched = append(d.touched, node.slot)
 	slot := &slots[node.slot]
 	switch raw.Kind() {
 	case jsontext.KindNull:

@@ -2,35 +2,59 @@ package alert
 
 import (
 	"runtime/debug"
-	"strconv"
 	"time"
 	"unicode/utf8"
 
 	"go.uber.org/zap"
+
+	"kinesis-alerter/alert/filter"
 )
 
 // Evaluator evaluates the records of one shard, in sequence order. It belongs to one goroutine.
 type Evaluator struct {
 	pipeline *Pipeline
-	shard    string
+	// set is the version of the rules that this evaluator runs.
+	set   *compiled
+	shard string
 	// generation is how often the shard was rewound.
 	generation uint32
 	decoder    *decoder
+	matcher    *filter.Matcher
 	frame      frame
 	// eventTime is the latest arrival so far. Arrivals of a shard do not always increase.
 	eventTime time.Time
-	// key and name are copies that the slots of the built-in names point to.
-	key, name []byte
-	alerts    []*Alert
+	memory    *memory
+	// key and name are copies that the slots of the built-in names point to; keyText is the key of the rule at hand.
+	key, name, keyText []byte
+
+	// What follows is of the record or tick at hand.
+
+	alerts []*Alert
+	// hits are the rules to try, fired those whose claim holds.
+	hits, fired ruleSet
+	// muted is the first reason for which an alert was swallowed.
+	muted Reason
 }
 
 func newEvaluator(p *Pipeline, shard string) *Evaluator {
-	return &Evaluator{
-		pipeline: p,
-		shard:    shard,
-		decoder:  newDecoder(p.schema),
-		frame:    newFrame(p.schema),
-		name:     []byte(shard),
+	e := &Evaluator{pipeline: p, shard: shard, name: []byte(shard)}
+	e.run(p.current.Load())
+	e.memory = newMemory(e.set)
+	return e
+}
+
+// run makes the evaluator work by a version of the rules. The memory is not its matter.
+func (e *Evaluator) run(set *compiled) {
+	e.set = set
+	e.release()
+	e.hits, e.fired = newRuleSet(len(set.rules)), newRuleSet(len(set.rules))
+}
+
+// release drops everything that may point into a payload or have grown with it.
+func (e *Evaluator) release() {
+	e.decoder, e.frame, e.matcher = newDecoder(e.set.schema), newFrame(e.set.schema), nil
+	if e.set.filter != nil {
+		e.matcher = e.set.filter.Matcher()
 	}
 }
 
@@ -46,61 +70,104 @@ func (e *Evaluator) Evaluate(rec *Record) (d Decision) {
 			d = e.panicked(rec, r)
 		}
 	}()
-	clear(e.alerts)
-	e.alerts = e.alerts[:0]
+	e.begin()
 	if rec.Arrival.After(e.eventTime) {
 		e.eventTime = rec.Arrival
 	}
-
 	if len(rec.Data) > maxRetained {
 		defer e.release()
 	}
 
-	// The stages, in order. One that filters belongs behind read, one that computes a field behind that, and one that
-	// suppresses between match and the decision.
-	if reason := e.read(rec); reason != "" {
-		return Poison(reason)
+	// The stages, in order. One that computes a field belongs behind read.
+	e.advance(e.now())
+	switch e.admit(rec) {
+	case filter.NotMatched:
+		return Decision{Outcome: Filtered, Alerts: e.made()}
+	case filter.NotJSON:
+		e.notJSON(rec)
+		return Decision{Outcome: Filtered, Reason: ReasonNotJSON, Alerts: e.made(), DeadLetter: e.set.letters}
+	case filter.Matched:
 	}
-	if every := e.pipeline.every; every != nil {
-		e.fire(every, rec)
+	if reason := e.read(rec); reason != "" {
+		return Decision{Outcome: Invalid, Reason: reason, Alerts: e.made(), DeadLetter: e.set.letters}
+	}
+	timed := len(e.alerts)
+	if every := e.set.every; every != nil {
+		e.make(every, KindFiring, &occasion{rec: rec, at: rec.Arrival}, nil)
 	} else {
 		e.match(rec)
 	}
-	if len(e.alerts) == 0 {
-		return Decision{Outcome: Unmatched}
+	switch {
+	case len(e.alerts) > timed:
+		return Decision{Outcome: Alerted, Alerts: e.made()}
+	case e.muted != "":
+		return Decision{Outcome: Suppressed, Reason: e.muted, Alerts: e.made()}
 	}
-	return Decision{Outcome: Alerted, Alerts: e.alerts}
+	return Decision{Outcome: Unmatched, Alerts: e.made()}
 }
 
-// release drops everything that may point into a payload or have grown with it.
-func (e *Evaluator) release() {
-	e.decoder = newDecoder(e.pipeline.schema)
-	e.frame = newFrame(e.pipeline.schema)
+// begin makes ready for a record or a tick.
+func (e *Evaluator) begin() {
+	if set := e.pipeline.current.Load(); set != e.set {
+		e.adopt(set)
+	}
+	clear(e.alerts)
+	e.alerts = e.alerts[:0]
+	e.muted = ""
+}
+
+// now is the event time in milliseconds. It never goes back.
+func (e *Evaluator) now() int64 {
+	if e.eventTime.IsZero() {
+		return 0
+	}
+	return e.eventTime.UnixMilli()
+}
+
+// admit asks the filter.
+func (e *Evaluator) admit(rec *Record) filter.Result {
+	if e.matcher == nil {
+		return filter.Matched
+	}
+	return e.matcher.Match(rec.Data, rec.PartitionKey)
+}
+
+// notJSON accounts for a record that a filter on data dropped unread. Lambda does the same, and says nothing.
+func (e *Evaluator) notJSON(rec *Record) {
+	e.pipeline.metrics.notJSON.Inc()
+	const atMost = int64(time.Minute / time.Millisecond)
+	if now := e.now(); e.memory.noted == 0 || now >= e.memory.noted+atMost {
+		e.memory.noted = now
+		e.pipeline.log.Warn("a record is no JSON, the filter on data dropped it, as Lambda does; told once a minute at most",
+			zap.String("shard", e.shard), zap.String("sequence", rec.SequenceNumber), zap.Int("bytes", len(rec.Data)))
+	}
 }
 
 // read fills the slots. It returns the reason why the record is invalid, or the empty reason.
 func (e *Evaluator) read(rec *Record) Reason {
-	p := e.pipeline
-	if p.every != nil || p.schema.format == FormatText {
+	c := e.set
+	if c.every != nil || c.schema.format == FormatText {
 		if len(rec.Data) > MaxRecordBytes {
 			return ReasonTooLarge
 		}
 		if !utf8.Valid(rec.Data) {
 			return ReasonInvalidUTF8
 		}
-		if p.every != nil {
+		if c.every != nil {
 			return ""
 		}
 		e.builtins(rec)
 		return ""
 	}
-	clear(e.frame.slots)
+	for _, slot := range e.decoder.touched { // of the record before
+		e.frame.slots[slot] = value{}
+	}
 	if reason := e.decoder.decode(rec.Data, e.frame.slots); reason != "" {
 		return reason
 	}
 	for slot, hidden := range e.decoder.shadowed {
 		if hidden {
-			p.shadowed(slot)
+			e.pipeline.shadowed(slot)
 		}
 	}
 	e.builtins(rec)
@@ -109,7 +176,7 @@ func (e *Evaluator) read(rec *Record) Reason {
 
 // builtins fills the slots of the built-in names that some rule mentions.
 func (e *Evaluator) builtins(rec *Record) {
-	used := &e.pipeline.schema.used
+	used := &e.set.schema.used
 	slots := e.frame.slots
 	if used[slotPartitionKey] {
 		e.key = append(e.key[:0], rec.PartitionKey...)
@@ -129,34 +196,52 @@ func (e *Evaluator) builtins(rec *Record) {
 	}
 }
 
-// match tries every rule.
+// match tries the rules that the record can match, and those to which it means something that it does not.
 func (e *Evaluator) match(rec *Record) {
-	for _, r := range e.pipeline.rules {
-		v := r.when.eval(&e.frame)
-		if v.undefined() {
-			r.metrics.undefined[v].Inc()
-		}
-		if v != yes {
-			continue
-		}
-		r.metrics.matched.Inc()
-		for _, to := range r.routes {
-			e.fire(to, rec)
+	x := e.set.index
+	copy(e.hits, x.always)
+	clear(e.fired)
+	for _, slot := range e.decoder.touched {
+		x.lookUp(slot, &e.frame.slots[slot], e.hits)
+	}
+	for slot, used := range e.set.schema.used {
+		if used {
+			x.lookUp(slot, &e.frame.slots[slot], e.hits)
 		}
 	}
+	x.records.Add(1)
+	if e.memory.count > 0 {
+		e.set.mindful.each(func(i int) {
+			if len(e.memory.rules[i].entries) > 0 {
+				e.hits.add(i)
+			}
+		})
+	}
+	e.hits.each(func(i int) {
+		r := e.set.rules[i]
+		v := r.verdict(&e.frame)
+		if v == yes {
+			r.metrics.matched.Inc()
+		}
+		e.step(r, v, rec)
+	})
 }
 
-// fire makes the alert of one rule for one topic.
-func (e *Evaluator) fire(to *route, rec *Record) {
-	name := to.render.rule
-	e.alerts = append(e.alerts, &Alert{
-		ID:     alertID(e.pipeline.stream, rec, name, to.topic, KindFiring, e.generation),
-		Rule:   name,
-		Topic:  to.topic,
-		Kind:   KindFiring,
-		Record: *rec,
-		render: to.render.message,
-	})
+// verdict evaluates the condition and counts what is undefined in it, but for the term by which the index has the rule:
+// its shelf counts for it.
+func (r *rule) verdict(f *frame) verdict {
+	rest := r.when
+	if r.shelf != nil {
+		if v := rest[0].eval(f); v != yes {
+			return v
+		}
+		rest = rest[1:]
+	}
+	v := rest.eval(f)
+	if v.undefined() {
+		r.metrics.undefined[v].Add(1)
+	}
+	return v
 }
 
 // panicked makes the evaluator usable again and accounts for the panic.
@@ -169,10 +254,15 @@ func (e *Evaluator) panicked(rec *Record, cause any) Decision {
 		zap.Uint32("sub_sequence", rec.SubSequence),
 		zap.Any("panic", cause),
 		zap.ByteString("stack", debug.Stack()))
-	eventTime, generation := e.eventTime, e.generation
-	*e = *newEvaluator(p, e.shard)
-	e.eventTime, e.generation = eventTime, generation
-	return Poison(ReasonPanic)
+	e.release()
+	// What was made before the panic is due: what is remembered says that it was told.
+	return Decision{Outcome: Invalid, Reason: ReasonPanic, Alerts: e.made(), DeadLetter: e.set.letters}
 }
 
-func decimal(n uint32) string { return strconv.FormatUint(uint64(n), 10) }
+// made are the alerts of the record at hand; nil if there are none.
+func (e *Evaluator) made() []*Alert {
+	if len(e.alerts) == 0 {
+		return nil
+	}
+	return e.alerts
+}

@@ -4,28 +4,38 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
+	"strconv"
 )
 
-// alertID is the SHA-256, in lower-case hex, of these fields in this order: stream ARN, shard id, sequence number,
-// sub-sequence number in decimal, rule name, topic name, kind, and, for a shard that was rewound, its generation in
-// decimal. Each field is preceded by its length in bytes as eight bytes, big-endian, so that no two lists of fields have
-// the same encoding.
+// alertID is the id of an alert that a record made: the SHA-256, in lower-case hex, of these fields in this order:
+// stream ARN, shard id, sequence number, sub-sequence number in decimal, rule name, topic name, kind, and, for a shard
+// that was rewound, its generation in decimal.
 func alertID(stream string, rec *Record, rule, topic string, kind Kind, generation uint32) string {
+	fields := []string{stream, rec.Shard, rec.SequenceNumber, decimal(rec.SubSequence), rule, topic, string(kind)}
+	if generation > 0 { // ids of shards that nobody rewound are older than generations
+		fields = append(fields, decimal(generation))
+	}
+	return hashFields(fields)
+}
+
+// timeID is the id of an alert that time made, about a key of a rule: when it was due stands for the record. An alert
+// about the whole stream has no shard, so that it is the same whichever worker decides.
+func timeID(stream, shard, rule, topic string, kind Kind, key string, due int64, generation uint32) string {
+	return hashFields([]string{
+		stream, shard, rule, topic, string(kind), key, strconv.FormatInt(due, 10), decimal(generation), "time", "",
+	})
+}
+
+// hashFields precedes each field by its length in bytes as eight bytes, big-endian, so that no two lists of fields have
+// the same encoding.
+func hashFields(fields []string) string {
 	buf := make([]byte, 0, 512)
-	field := func(s string) {
+	for _, s := range fields {
 		buf = binary.BigEndian.AppendUint64(buf, uint64(len(s)))
 		buf = append(buf, s...)
-	}
-	field(stream)
-	field(rec.Shard)
-	field(rec.SequenceNumber)
-	field(decimal(rec.SubSequence))
-	field(rule)
-	field(topic)
-	field(string(kind))
-	if generation > 0 { // ids of shards that nobody rewound are older than generations
-		field(decimal(generation))
 	}
 	sum := sha256.Sum256(buf)
 	return hex.EncodeToString(sum[:])
 }
+
+func decimal(n uint32) string { return strconv.FormatUint(uint64(n), 10) }

@@ -1,6 +1,8 @@
 package alert
 
 import (
+	"sync/atomic"
+
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promauto"
 )
@@ -9,17 +11,26 @@ type metrics struct {
 	records   []prometheus.Counter
 	invalid   map[Reason]prometheus.Counter
 	panics    prometheus.Counter
+	notJSON   prometheus.Counter
 	shadowed  [builtinSlots]prometheus.Counter
 	templates *prometheus.CounterVec
+
+	matched    *prometheus.CounterVec
+	suppressed *prometheus.CounterVec
+	shadow     *prometheus.CounterVec
+	evicted    *prometheus.CounterVec
+	undefined  *undefinedCollector
 }
 
 // ruleMetrics are the series of one rule.
 type ruleMetrics struct {
-	matched   prometheus.Counter
-	undefined [verdictCount]prometheus.Counter
+	matched, shadow, evicted prometheus.Counter
+	suppressed               map[Reason]prometheus.Counter
+	// undefined counts what kept the rule from matching behind the term under which the index has it.
+	undefined *[verdictCount]atomic.Uint64
 }
 
-func newMetrics(reg prometheus.Registerer, c *compiled) *metrics {
+func newMetrics(reg prometheus.Registerer) *metrics {
 	factory := promauto.With(reg)
 	m := &metrics{invalid: make(map[Reason]prometheus.Counter)}
 
@@ -41,6 +52,10 @@ func newMetrics(reg prometheus.Registerer, c *compiled) *metrics {
 		Name: "kinesis_alerter_panics_total",
 		Help: "Panics recovered while a record was evaluated. Each is a bug; the record counts as invalid.",
 	})
+	m.notJSON = factory.NewCounter(prometheus.CounterOpts{
+		Name: "kinesis_alerter_filter_not_json_total",
+		Help: "Records that a filter on data dropped because they are no JSON. They count as filtered.",
+	})
 	shadowed := factory.NewCounterVec(prometheus.CounterOpts{
 		Name: "kinesis_alerter_shadowed_fields_total",
 		Help: "Records with a field that a rule cannot see, because a built-in name hides it.",
@@ -52,23 +67,112 @@ func newMetrics(reg prometheus.Registerer, c *compiled) *metrics {
 		Name: "kinesis_alerter_template_failures_total",
 		Help: "Templates that failed on an alert, which then went out with the default words.",
 	}, []string{"rule", "part"})
-
-	matched := factory.NewCounterVec(prometheus.CounterOpts{
+	m.matched = factory.NewCounterVec(prometheus.CounterOpts{
 		Name: "kinesis_alerter_rule_matches_total",
 		Help: "Records that a rule matched, whatever became of the alert.",
 	}, []string{"rule"})
-	undefined := factory.NewCounterVec(prometheus.CounterOpts{
-		Name: "kinesis_alerter_rule_undefined_total",
-		Help: "Records that a rule did not match because a term was undefined, by the first cause.",
+	m.suppressed = factory.NewCounterVec(prometheus.CounterOpts{
+		Name: "kinesis_alerter_alerts_suppressed_total",
+		Help: "Alerts that were not made because something swallowed them.",
 	}, []string{"rule", "reason"})
+	m.shadow = factory.NewCounterVec(prometheus.CounterOpts{
+		Name: "kinesis_alerter_shadow_alerts_total",
+		Help: "Alerts that a rule in mode shadow would have made.",
+	}, []string{"rule"})
+	m.evicted = factory.NewCounterVec(prometheus.CounterOpts{
+		Name: "kinesis_alerter_state_evictions_total",
+		Help: "Keys that were forgotten because a shard remembers state.max_keys others.",
+	}, []string{"rule"})
+	m.undefined = &undefinedCollector{desc: prometheus.NewDesc("kinesis_alerter_rule_undefined_total",
+		"Records that a rule did not match because a term was undefined, by the first cause.", []string{"rule", "reason"}, nil)}
+	reg.MustRegister(m.undefined)
+	return m
+}
+
+// adopt gives the rules of a set their series.
+func (m *metrics) adopt(c *compiled) {
 	for _, r := range c.rules {
-		r.metrics.matched = matched.WithLabelValues(r.name)
-		for v := undefinedMissing; v < verdictCount; v++ {
-			r.metrics.undefined[v] = undefined.WithLabelValues(r.name, v.cause())
+		r.metrics = ruleMetrics{
+			matched: m.matched.WithLabelValues(r.name), evicted: m.evicted.WithLabelValues(r.name),
+			suppressed: make(map[Reason]prometheus.Counter), undefined: new([verdictCount]atomic.Uint64),
+		}
+		if r.shadow {
+			r.metrics.shadow = m.shadow.WithLabelValues(r.name)
+		}
+		for _, reason := range suppressions() {
+			r.metrics.suppressed[reason] = m.suppressed.WithLabelValues(r.name, string(reason))
 		}
 	}
 	for _, route := range c.routes() {
 		route.render.failed = newTemplateFailures(m.templates, route.render.rule)
 	}
-	return m
+	m.undefined.adopt(c)
+}
+
+// forget removes the series of rules that are no more.
+func (m *metrics) forget(old, now *compiled) {
+	kept := make(map[string]bool)
+	for _, route := range now.routes() {
+		kept[route.render.rule] = true
+	}
+	for _, route := range old.routes() {
+		if name := route.render.rule; !kept[name] {
+			for _, vec := range []*prometheus.CounterVec{m.matched, m.suppressed, m.shadow, m.evicted, m.templates} {
+				vec.DeletePartialMatch(prometheus.Labels{"rule": name})
+			}
+		}
+	}
+}
+
+// undefinedCollector adds up, when it is asked, how often each rule was undefined: behind the index by the rule itself,
+// at the index by the shelf, which counts for all its rules at once.
+type undefinedCollector struct {
+	desc    *prometheus.Desc
+	current atomic.Pointer[undefinedCounts]
+}
+
+type undefinedCounts struct {
+	set *compiled
+	// before is what the rules of earlier sets have counted, by rule and cause.
+	before map[string][verdictCount]uint64
+}
+
+// adopt goes on with another set of rules where the last one stopped. It is called by one goroutine at a time.
+func (u *undefinedCollector) adopt(c *compiled) {
+	next := &undefinedCounts{set: c, before: make(map[string][verdictCount]uint64)}
+	if last := u.current.Load(); last != nil {
+		last.each(func(rule string, counts [verdictCount]uint64) { next.before[rule] = counts })
+	}
+	u.current.Store(next)
+}
+
+func (u *undefinedCounts) each(visit func(rule string, counts [verdictCount]uint64)) {
+	for _, r := range u.set.rules {
+		counts := u.before[r.name]
+		for v := range r.metrics.undefined {
+			counts[v] += r.metrics.undefined[v].Load()
+		}
+		if r.shelf != nil {
+			for v, n := range r.shelf.undefined(u.set.index.records.Load()) {
+				counts[v] += n
+			}
+		}
+		visit(r.name, counts)
+	}
+}
+
+// Describe implements prometheus.Collector.
+func (u *undefinedCollector) Describe(ch chan<- *prometheus.Desc) { ch <- u.desc }
+
+// Collect implements prometheus.Collector.
+func (u *undefinedCollector) Collect(ch chan<- prometheus.Metric) {
+	counts := u.current.Load()
+	if counts == nil {
+		return
+	}
+	counts.each(func(rule string, counts [verdictCount]uint64) {
+		for v := undefinedMissing; v < verdictCount; v++ {
+			ch <- prometheus.MustNewConstMetric(u.desc, prometheus.CounterValue, float64(counts[v]), rule, v.cause())
+		}
+	})
 }

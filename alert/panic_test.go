@@ -32,7 +32,7 @@ func TestPanicIsOneInvalidRecord(t *testing.T) {
 		Rules:  []RuleConfig{{Name: "r", When: `s != nil && age >= duration("0s")`}},
 	}, Deps{Stream: "arn", Log: zap.New(core), Registerer: prometheus.NewRegistry()})
 	require.NoError(t, err)
-	p.rules[0].when = append(p.rules[0].when, bomb{})
+	p.current.Load().rules[0].when = append(p.current.Load().rules[0].when, bomb{})
 
 	e := p.Shard("shardId-000000000000")
 	at := time.Unix(1_700_000_000, 0)

@@ -6,6 +6,8 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
+
+	"kinesis-alerter/alert/filter"
 )
 
 // Deps are what a Pipeline is given. All are required.
@@ -17,22 +19,33 @@ type Deps struct {
 	Registerer prometheus.Registerer
 }
 
-// Pipeline decides what records mean. It does not change once made and is safe for concurrent use.
+// Pipeline decides what records mean. It is safe for concurrent use. Its rules change only by Update, as a whole.
 type Pipeline struct {
 	stream  string
 	log     *zap.Logger
 	metrics *metrics
 	// hidden are the built-in names that have been reported to hide a field.
-	hidden [builtinSlots]atomic.Bool
-	*compiled
+	hidden  [builtinSlots]atomic.Bool
+	current atomic.Pointer[compiled]
 }
 
-// rule is one compiled rule.
-type rule struct {
-	name, severity string
-	when           condition
-	routes         []*route
-	metrics        ruleMetrics
+// compiled is a Config made ready to run: one version of the rules. It does not change.
+type compiled struct {
+	config Config
+	schema *schema
+	// filter is nil where every record passes.
+	filter *filter.Set
+	rules  []*rule
+	// every is the alert of each record where there are no rules; nil otherwise.
+	every    *route
+	index    *index
+	silences []*silence
+	watchdog *watchdog
+	// mindful are the rules to which a record that does not match means something while they remember its key.
+	mindful  ruleSet
+	maxKeys  int
+	letters  bool
+	stateful bool
 }
 
 // route is one destination of a rule. The rule is nil where there are no rules.
@@ -56,10 +69,30 @@ func New(config Config, deps Deps) (*Pipeline, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, to := range c.routes() {
-		to.render.stream = deps.Stream
+	p := &Pipeline{stream: deps.Stream, log: deps.Log, metrics: newMetrics(deps.Registerer)}
+	p.install(c)
+	return p, nil
+}
+
+// Update puts another configuration in force. Every evaluator changes over between two records, and keeps what rules
+// remember whose definition is the same. After an error, which is one of Config.Validate's, nothing has changed.
+func (p *Pipeline) Update(config Config) error {
+	c, err := compileConfig(config.WithDefaults())
+	if err != nil {
+		return err
 	}
-	return &Pipeline{stream: deps.Stream, log: deps.Log, metrics: newMetrics(deps.Registerer, c), compiled: c}, nil
+	old := p.current.Load()
+	p.install(c)
+	p.metrics.forget(old, c)
+	return nil
+}
+
+func (p *Pipeline) install(c *compiled) {
+	p.metrics.adopt(c)
+	for _, to := range c.routes() {
+		to.render.stream = p.stream
+	}
+	p.current.Store(c)
 }
 
 // Shard makes the evaluator of a shard. It is cheap and belongs to one goroutine.
@@ -74,7 +107,7 @@ func (p *Pipeline) Rewound(id string, generation uint32) *Evaluator {
 }
 
 // Resolved counts the outcome of a record whose alerts have all been accepted, or which had none. The consumer calls it
-// once for each record; it may have changed the outcome to Expired or DeadLettered. Safe for concurrent use.
+// once for each record; it may have changed the outcome to Expired, Invalid or DeadLettered. Safe for concurrent use.
 func (p *Pipeline) Resolved(d Decision) {
 	if int(d.Outcome) < len(p.metrics.records) {
 		p.metrics.records[d.Outcome].Inc()
@@ -106,6 +139,9 @@ func (c *compiled) routes() []*route {
 	}
 	for _, r := range c.rules {
 		all = append(all, r.routes...)
+	}
+	if c.watchdog != nil {
+		all = append(all, c.watchdog.rule.routes...)
 	}
 	return all
 }

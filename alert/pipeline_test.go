@@ -215,6 +215,7 @@ kinesis_alerter_invalid_records_total{reason="not_object"} 0
 kinesis_alerter_invalid_records_total{reason="number_range"} 1
 kinesis_alerter_invalid_records_total{reason="other"} 1
 kinesis_alerter_invalid_records_total{reason="panic"} 0
+kinesis_alerter_invalid_records_total{reason="rejected"} 0
 kinesis_alerter_invalid_records_total{reason="too_deep"} 0
 kinesis_alerter_invalid_records_total{reason="too_large"} 0
 kinesis_alerter_invalid_records_total{reason="trailing_data"} 0

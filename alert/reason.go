@@ -36,6 +36,27 @@ const (
 	ReasonOther Reason = "other"
 )
 
+// The reasons of Suppressed. A record has that of its first rule that was swallowed.
+const (
+	// ReasonDedup is an alert of a key that has alerted within the rule's dedup.
+	ReasonDedup Reason = "dedup"
+	// ReasonFiring is a match of a key that fires already.
+	ReasonFiring Reason = "firing"
+	// ReasonInhibited is an alert while a rule that inhibits this one is active for the same key.
+	ReasonInhibited Reason = "inhibited"
+	// ReasonSilenced is an alert under a silence.
+	ReasonSilenced Reason = "silenced"
+	// ReasonQuietHours is an alert in the rule's quiet hours.
+	ReasonQuietHours Reason = "quiet_hours"
+	// ReasonRateLimit is an alert beyond the rule's rate limit.
+	ReasonRateLimit Reason = "rate_limit"
+)
+
+// suppressions are the reasons of Suppressed.
+func suppressions() []Reason {
+	return []Reason{ReasonDedup, ReasonFiring, ReasonInhibited, ReasonSilenced, ReasonQuietHours, ReasonRateLimit}
+}
+
 // MaxRecordBytes is the largest payload that is evaluated: 10 MiB, which is the largest record that Kinesis accepts.
 const MaxRecordBytes = 10 << 20
 

@@ -19,21 +19,88 @@ type Fleet struct {
 	CaughtUp time.Time
 }
 
-// Stateful says whether a decision can depend on earlier records, so that there is a state to keep with the checkpoint.
-func (*Evaluator) Stateful() bool { return false }
+// Stateful says whether a decision can depend on earlier records or on time, so that there is a state to keep with the
+// checkpoint and there are ticks to take. It can change with Pipeline.Update.
+func (e *Evaluator) Stateful() bool { return e.pipeline.current.Load().stateful }
 
 // Tick makes the alerts that are due because time has passed. The slice is valid until the next call of the evaluator.
-func (*Evaluator) Tick(Tick) []*Alert { return nil }
+// It never panics, as Evaluate.
+func (e *Evaluator) Tick(t Tick) (alerts []*Alert) {
+	defer func() {
+		if r := recover(); r != nil {
+			e.panicked(&Record{Shard: e.shard}, r)
+			alerts = nil
+		}
+	}()
+	e.begin()
+	clear(e.fired)
+	if to := t.CaughtUp.UnixMilli() - lateness; !t.CaughtUp.IsZero() && to > 0 {
+		e.watchShard(to)
+		e.advance(to)
+	}
+	if t.Fleet.Decides && !t.Fleet.CaughtUp.IsZero() {
+		e.watchStream(t.Fleet)
+	}
+	return e.alerts
+}
+
+// watchShard begins to wait for records that may never have come.
+func (e *Evaluator) watchShard(to int64) {
+	for _, r := range e.set.rules {
+		if !r.whole() || r.absence.Of != AbsenceOfShard || len(e.memory.rules[r.place].entries) > 0 {
+			continue
+		}
+		en := e.remember(e.memory.rules[r.place], nil)
+		en.held = max(to, e.now())
+		e.reschedule(r, en, to)
+	}
+}
+
+// watchStream decides what is to be said about the stream as a whole.
+func (e *Evaluator) watchStream(f Fleet) {
+	caughtUp := f.CaughtUp.UnixMilli() - lateness
+	for _, r := range e.set.rules {
+		if r.absence.After > 0 && r.absence.Of == AbsenceOfStream {
+			e.watchStreamRule(r, f, caughtUp)
+		}
+	}
+	w := e.set.watchdog
+	if w == nil {
+		return
+	}
+	end := caughtUp / w.interval * w.interval
+	if e.memory.watchdog != 0 && end > e.memory.watchdog {
+		o := &occasion{at: timeOf(end)}
+		for _, to := range w.rule.routes {
+			e.make(to, KindWatchdog, o, nil)
+		}
+	}
+	e.memory.watchdog = max(e.memory.watchdog, end)
+}
+
+func (e *Evaluator) watchStreamRule(r *rule, f Fleet, caughtUp int64) {
+	en := e.remember(e.memory.rules[r.place], nil)
+	last := int64(0)
+	if !f.LastArrival.IsZero() {
+		last = f.LastArrival.UnixMilli()
+	}
+	if en.held == 0 {
+		if en.held = last; last == 0 {
+			en.held = caughtUp
+		}
+	}
+	if last > en.held {
+		e.arrived(r, en, &occasion{at: timeOf(last)})
+	}
+	due := en.held + millis(r.absence.After)
+	switch {
+	case !en.firing && caughtUp >= due:
+		en.firing, en.told, en.since = true, false, en.held
+		e.announce(r, en, &occasion{at: timeOf(due)})
+	case en.firing && en.told && r.repeat > 0 && caughtUp >= en.sent+r.repeat:
+		e.again(r, en, &occasion{at: timeOf(en.sent + r.repeat)})
+	}
+}
 
 // EventTime is the latest arrival that the evaluator has seen; zero before the first.
 func (e *Evaluator) EventTime() time.Time { return e.eventTime }
-
-// Snapshot returns the state after everything that was evaluated so far.
-func (*Evaluator) Snapshot() []byte { return nil }
-
-// Restore replaces the state by a snapshot. After an error the state is as it was.
-func (*Evaluator) Restore([]byte) error { return nil }
-
-// Inherit adds the state of a parent shard: the keys that fall to this one by owns, which is asked with partition keys,
-// and all keys that are no partition keys.
-func (*Evaluator) Inherit(parent []byte, owns func(partitionKey string) bool) error { return nil }

@@ -1,0 +1,407 @@
+package alert
+
+import (
+	"strconv"
+	"strings"
+	"time"
+)
+
+// This file is the one place where a rule's claim becomes alerts: how it begins to hold and fires, what swallows it, how
+// it ends. Everything here is a function of records and their arrival times. Time itself acts through entry.due: when the
+// event time has passed it, expire does what is due, at the due time. A tick only brings that forward, so a replay of the
+// same records makes the same alerts, with the same ids, however the ticks fell.
+
+// occasion is why something is judged: a record, or that time has passed.
+type occasion struct {
+	rec *Record   // nil for time
+	at  time.Time // the arrival of the record, or when it was due
+	// value is the aggregate of a window.
+	value    float64
+	hasValue bool
+}
+
+func (o *occasion) ms() int64 { return o.at.UnixMilli() }
+
+// step takes the verdict on a record through what the rule remembers, and makes the alerts that follow from it.
+func (e *Evaluator) step(r *rule, v verdict, rec *Record) {
+	if v.undefined() || r.absence.Of == AbsenceOfStream {
+		return // an undefined condition is no match, and no normal record either; about the stream only a tick decides
+	}
+	o := &occasion{rec: rec, at: rec.Arrival}
+	if !r.remembers() {
+		if v == yes {
+			e.fired.add(r.place)
+			e.announce(r, nil, o)
+		}
+		return
+	}
+	m := e.memory.rules[r.place]
+	key := e.keyOf(r, rec)
+	en := m.find(key)
+	switch {
+	case v == yes:
+		en = e.remember(m, key)
+	case en == nil:
+		return
+	}
+	now := e.now()
+	if v == yes && r.timed() {
+		en.note(rec)
+	}
+	switch {
+	case r.absence.After > 0:
+		e.arrived(r, en, o)
+	case r.window != nil:
+		e.window(r, en, v, o)
+	default:
+		e.judge(r, en, v == yes, o, now)
+	}
+	e.reschedule(r, en, now)
+}
+
+// remember returns the entry of a key, made if there is none.
+func (e *Evaluator) remember(m *ruleMemory, key []byte) *entry {
+	en, evicted := e.memory.touch(m, key)
+	if evicted != nil {
+		evicted.of.rule.metrics.evicted.Inc()
+	}
+	if w := m.rule.window; w != nil && en.window == nil {
+		en.window = w.newWindow()
+		en.window.last = e.now() / w.step
+	}
+	return en
+}
+
+// note keeps where the last record of the key stands.
+func (en *entry) note(rec *Record) {
+	if en.last == nil {
+		en.last = &lastRecord{}
+	}
+	if en.last.partitionKey != rec.PartitionKey {
+		en.last.partitionKey = strings.Clone(rec.PartitionKey)
+	}
+	en.last.sequence, en.last.sub, en.last.arrival = rec.SequenceNumber, rec.SubSequence, rec.Arrival.UnixMilli()
+}
+
+// keyOf is what "the same alert" means for a record. A key that cannot be computed is the empty one: an alert without a
+// proper key is better than none. The bytes are valid until the next call.
+func (e *Evaluator) keyOf(r *rule, rec *Record) []byte {
+	e.keyText = e.keyText[:0]
+	switch {
+	case r.whole():
+	case r.key == nil:
+		e.keyText = append(e.keyText, rec.PartitionKey...)
+	default:
+		v, cause := r.key.load(&e.frame)
+		if cause.undefined() {
+			r.metrics.undefined[cause].Add(1)
+			break
+		}
+		e.keyText = v.appendText(e.keyText)
+	}
+	return e.keyText
+}
+
+// appendText appends the value as people write it.
+func (v *value) appendText(b []byte) []byte {
+	switch v.kind {
+	case text, composite:
+		return append(b, v.raw...)
+	case number:
+		if v.wide {
+			return append(b, v.raw...)
+		}
+		return append(b, Number(v.num).String()...)
+	case boolean:
+		return strconv.AppendBool(b, v.num == 1)
+	case moment:
+		return v.at.AppendFormat(b, time.RFC3339Nano)
+	case span:
+		return append(b, time.Duration(v.ns).String()...)
+	case absent, null:
+	}
+	return b
+}
+
+// window adds a record to the window of its key, if it belongs there, and judges a window that slides.
+func (e *Evaluator) window(r *rule, en *entry, v verdict, o *occasion) {
+	r.window.advance(en.window, e.now())
+	if v == yes {
+		x, hash, cause := r.window.load(&e.frame)
+		if cause.undefined() {
+			r.metrics.undefined[cause].Add(1)
+			return
+		}
+		r.window.add(en.window, x, hash)
+	}
+	if r.window.tumbling {
+		return // judged at its end
+	}
+	holds := false
+	o.value, holds = r.window.holds(en.window)
+	o.hasValue = true
+	e.judge(r, en, holds, o, e.now())
+}
+
+// judge takes a claim that holds or does not, and makes the alerts that follow. now is the event time.
+func (e *Evaluator) judge(r *rule, en *entry, holds bool, o *occasion, now int64) {
+	if !r.episodic() {
+		if holds {
+			e.fired.add(r.place)
+			e.announce(r, en, o)
+		}
+		return
+	}
+	if holds {
+		e.fired.add(r.place)
+		en.held = now
+		e.holds(r, en, o, now)
+		return
+	}
+	if !en.firing {
+		en.since, en.streak = 0, 0
+		return
+	}
+	en.streak++
+	switch {
+	case r.resolve.Records > 0:
+		if int(en.streak) >= r.resolve.Records {
+			e.conclude(r, en, o)
+		}
+	case r.resolve.Time == 0:
+		e.conclude(r, en, nil) // an excursion that nobody wants to hear the end of
+	}
+}
+
+// holds takes a claim that holds: it may begin to fire, or fires already.
+func (e *Evaluator) holds(r *rule, en *entry, o *occasion, now int64) {
+	if !en.firing {
+		if en.since == 0 {
+			en.since = now
+		}
+		en.streak++
+		if int(en.streak) < r.hold.Records || now-en.since < millis(r.hold.Time) {
+			e.fired.remove(r.place) // pending, and as good as false for others
+			return
+		}
+		en.firing, en.told = true, false
+		en.streak = 0
+		e.announce(r, en, o)
+		return
+	}
+	en.streak = 0
+	switch {
+	case !en.told:
+		e.announce(r, en, o) // something swallowed it; perhaps no longer
+	case r.repeat > 0 && now-en.sent >= r.repeat:
+		e.again(r, en, o)
+	case o.rec != nil:
+		e.swallow(r, en, ReasonFiring)
+	}
+}
+
+// announce makes the alert of a claim, unless something swallows it. en is nil for a rule that remembers nothing.
+func (e *Evaluator) announce(r *rule, en *entry, o *occasion) {
+	if en != nil && r.dedup > 0 && en.sent != 0 && e.at(o)-en.sent < r.dedup {
+		e.swallow(r, en, ReasonDedup)
+		return
+	}
+	if reason := e.mute(r, en, o); reason != "" {
+		e.swallow(r, en, reason)
+		return
+	}
+	if en != nil {
+		en.severity = e.severityOf(r, o)
+	}
+	e.emit(r, en, KindFiring, o)
+	if en != nil {
+		en.told, en.sent, en.swallowed = true, e.at(o), 0
+	}
+}
+
+// again repeats the alert of a claim that still holds. It counts as made also when it is muted: the next one is due an
+// interval later.
+func (e *Evaluator) again(r *rule, en *entry, o *occasion) {
+	if reason := e.mute(r, en, o); reason != "" {
+		e.swallow(r, en, reason)
+	} else {
+		e.emit(r, en, KindRepeat, o)
+		en.swallowed = 0
+	}
+	en.sent = e.at(o)
+}
+
+// conclude ends an excursion. Whoever was told of its beginning is told of its end, whatever mutes the rule by now; with
+// a nil occasion nobody is.
+func (e *Evaluator) conclude(r *rule, en *entry, o *occasion) {
+	if o != nil && en.told {
+		e.emit(r, en, KindResolved, o)
+	}
+	en.firing, en.told = false, false
+	en.since, en.streak, en.swallowed = 0, 0, 0
+}
+
+// at is the event time of an occasion: a record that came late happens now.
+func (e *Evaluator) at(o *occasion) int64 {
+	if o.rec != nil {
+		return e.now()
+	}
+	return o.ms()
+}
+
+// arrived takes a sign of life for what can be absent.
+func (e *Evaluator) arrived(r *rule, en *entry, o *occasion) {
+	en.held = e.at(o)
+	if en.firing {
+		e.conclude(r, en, o)
+	}
+}
+
+// swallow accounts for an alert that is not made.
+func (e *Evaluator) swallow(r *rule, en *entry, reason Reason) {
+	r.metrics.suppressed[reason].Inc()
+	if en != nil {
+		en.swallowed++
+	}
+	if e.muted == "" && !r.shadow {
+		e.muted = reason
+	}
+}
+
+// mute says what swallows an alert, or nothing. A rule in mode shadow takes no notice.
+func (e *Evaluator) mute(r *rule, en *entry, o *occasion) Reason {
+	for _, other := range r.inhibitors {
+		if e.inhibits(other, r, en, o) {
+			return ReasonInhibited
+		}
+	}
+	var f *frame
+	if o.rec != nil {
+		f = &e.frame
+	}
+	at := timeOf(e.at(o))
+	for _, s := range e.set.silences {
+		if s.mutes(r.name, at, f) {
+			return ReasonSilenced
+		}
+	}
+	for _, q := range r.quiet {
+		if q.cover(at) {
+			return ReasonQuietHours
+		}
+	}
+	if !r.limit.IsZero() && !e.memory.rules[r.place].spend(e.at(o)) {
+		return ReasonRateLimit
+	}
+	return ""
+}
+
+// inhibits says whether other is active for the key that r is about to alert on.
+func (e *Evaluator) inhibits(other, r *rule, en *entry, o *occasion) bool {
+	if other.shadow {
+		return false
+	}
+	if !other.remembers() {
+		return o.rec != nil && e.fired.has(other.place)
+	}
+	var theirs *entry
+	switch {
+	case en != nil:
+		theirs = e.memory.rules[other.place].entries[en.key]
+	case o.rec != nil:
+		theirs = e.memory.rules[other.place].find(e.keyOf(r, o.rec))
+	}
+	if theirs == nil {
+		return false
+	}
+	return theirs.firing || other.dedup > 0 && theirs.sent != 0 && e.at(o)-theirs.sent < other.dedup
+}
+
+// spend takes a token of the rule's rate limit.
+func (m *ruleMemory) spend(at int64) bool {
+	limit := m.rule.limit
+	if at > m.at {
+		m.tokens = min(float64(limit.Events), m.tokens+float64(at-m.at)/1000*limit.PerSecond())
+		m.at = at
+	}
+	if m.tokens < 1 {
+		return false
+	}
+	m.tokens--
+	return true
+}
+
+// severityOf is the place of an alert's severity among severities.
+func (e *Evaluator) severityOf(r *rule, o *occasion) uint8 {
+	word := r.severity
+	if r.severityOf != nil && o.rec != nil {
+		if v, cause := r.severityOf.load(&e.frame); !cause.undefined() && v.kind == text {
+			word = string(v.raw)
+		}
+	}
+	for i, s := range severities() {
+		if s == word {
+			return uint8(i)
+		}
+	}
+	return 1 // what an expression says that is no severity is a warning
+}
+
+// emit makes an alert of a rule for each of its topics.
+func (e *Evaluator) emit(r *rule, en *entry, kind Kind, o *occasion) {
+	if r.shadow {
+		r.metrics.shadow.Inc()
+		return
+	}
+	for _, to := range r.routes {
+		e.make(to, kind, o, en)
+	}
+}
+
+// make makes one alert.
+func (e *Evaluator) make(to *route, kind Kind, o *occasion, en *entry) {
+	a := &Alert{Topic: to.topic, Kind: kind, At: o.at, render: to.render.message}
+	r := to.rule
+	if r != nil {
+		a.Rule = r.name
+		e.describe(a, r, en, o)
+	}
+	if o.rec != nil {
+		a.Record = *o.rec
+		a.ID = alertID(e.pipeline.stream, o.rec, a.Rule, to.topic, kind, e.generation)
+	} else {
+		a.Record = Record{Shard: e.shard, Arrival: o.at}
+		shard := e.shard
+		if r != nil && r.absence.Of == AbsenceOfStream || kind == KindWatchdog {
+			shard = ""
+		}
+		if en != nil && en.last != nil {
+			a.Record.PartitionKey, a.Record.SequenceNumber = en.last.partitionKey, en.last.sequence
+			a.Record.SubSequence, a.Record.Arrival = en.last.sub, timeOf(en.last.arrival)
+		}
+		a.ID = timeID(e.pipeline.stream, shard, a.Rule, to.topic, kind, a.Key, o.ms(), e.generation)
+	}
+	e.alerts = append(e.alerts, a)
+}
+
+// describe fills in what the rule knows about an alert.
+func (e *Evaluator) describe(a *Alert, r *rule, en *entry, o *occasion) {
+	a.Severity = severities()[e.severityOf(r, o)]
+	if en != nil {
+		a.Severity = severities()[en.severity]
+		a.Key, a.Suppressed, a.Since = en.key, en.swallowed, timeOf(en.since)
+	} else if o.rec != nil {
+		a.Key = string(e.keyOf(r, o.rec))
+	}
+	switch {
+	case o.hasValue && r.window != nil:
+		a.Value, a.Worse = o.value, direction(r.window.op)
+	case o.rec != nil && r.value != nil:
+		if v, cause := r.value.load(&e.frame); !cause.undefined() && v.kind == number {
+			a.Value, a.Worse = v.num, r.worse
+		}
+	}
+	if a.Kind == KindWatchdog {
+		a.Severity = r.severity
+	}
+}

@@ -1,0 +1,433 @@
+package alert_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
+	"github.com/stretchr/testify/require"
+
+	"kinesis-alerter/alert"
+)
+
+// noon is when the stories begin: Sunday, 2026-11-22 12:00 UTC.
+func noon() time.Time { return time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC) }
+
+// story tells an evaluator records and ticks and writes down what it says, one line an alert.
+type story struct {
+	*world
+	t     *testing.T
+	n     int
+	lines []string
+}
+
+func newStory(t *testing.T, rules ...alert.RuleConfig) *story {
+	t.Helper()
+	return tell(t, alert.Config{Topics: map[string]alert.TopicConfig{"oncall": {}}, Rules: rules})
+}
+
+func tell(t *testing.T, config alert.Config) *story {
+	t.Helper()
+	return &story{world: newWorld(t, config), t: t}
+}
+
+// at puts a record of a key into the story, some seconds after noon, and returns its outcome.
+func (s *story) at(seconds float64, key, payload string) alert.Decision {
+	s.t.Helper()
+	s.n++
+	d := s.evaluator.Evaluate(&alert.Record{
+		Shard: shardID, PartitionKey: key, SequenceNumber: fmt.Sprint(1000 + s.n),
+		Arrival: noon().Add(time.Duration(seconds * float64(time.Second))), Data: []byte(payload),
+	})
+	s.note(d.Alerts)
+	return d
+}
+
+// v is at with {"v": value}.
+func (s *story) v(seconds float64, key string, value any) alert.Decision {
+	s.t.Helper()
+	return s.at(seconds, key, fmt.Sprintf(`{"v":%v}`, value))
+}
+
+// tick lets time come so far that everything up to then is due.
+func (s *story) tick(seconds float64) {
+	s.t.Helper()
+	s.note(s.evaluator.Tick(alert.Tick{CaughtUp: noon().Add(time.Duration(seconds*float64(time.Second)) + 2*time.Second)}))
+}
+
+func (s *story) note(alerts []*alert.Alert) {
+	s.t.Helper()
+	for _, a := range alerts {
+		line := fmt.Sprintf("%s %s %s at %s", a.Kind, a.Rule, a.Key, strings.Replace(a.At.Sub(noon()).String(), "m0s", "m", 1))
+		if a.Suppressed > 0 {
+			line += fmt.Sprintf(" (%d swallowed)", a.Suppressed)
+		}
+		s.lines = append(s.lines, line)
+		_, err := a.Render()
+		require.NoError(s.t, err)
+	}
+}
+
+// said compares what was said since the last call.
+func (s *story) said(want ...string) {
+	s.t.Helper()
+	got := s.lines
+	s.lines = nil
+	require.Equal(s.t, strings.Join(want, "\n"), strings.Join(got, "\n"))
+}
+
+func TestDedup(t *testing.T) {
+	t.Parallel()
+	s := newStory(t, alert.RuleConfig{Name: "r", When: "v > 10", Dedup: time.Minute})
+	s.v(0, "a", 11)
+	d := s.v(1, "a", 12)
+	require.Equal(t, alert.Suppressed, d.Outcome)
+	require.Equal(t, alert.ReasonDedup, d.Reason)
+	s.v(2, "b", 13)
+	s.v(59.9, "a", 14)
+	require.Equal(t, alert.Unmatched, s.v(59.95, "a", 1).Outcome)
+	s.v(60, "a", 15)
+	s.v(61, "a", 16)
+	s.v(200, "a", 17)
+	s.said("firing r a at 0s", "firing r b at 2s", "firing r a at 1m (2 swallowed)", "firing r a at 3m20s")
+	require.InDelta(t, 3, testutil.ToFloat64(s.suppressed("r", "dedup")), 0)
+}
+
+func (s *story) suppressed(rule, reason string) prometheus.Collector {
+	s.t.Helper()
+	families, err := s.registry.Gather()
+	require.NoError(s.t, err)
+	for _, f := range families {
+		if f.GetName() != "kinesis_alerter_alerts_suppressed_total" {
+			continue
+		}
+		for _, m := range f.GetMetric() {
+			if m.GetLabel()[0].GetValue() == reason && m.GetLabel()[1].GetValue() == rule {
+				g := prometheus.NewGauge(prometheus.GaugeOpts{Name: "copy"})
+				g.Set(m.GetCounter().GetValue())
+				return g
+			}
+		}
+	}
+	s.t.Fatalf("no series for %s, %s", rule, reason)
+	return nil
+}
+
+func TestForRecords(t *testing.T) {
+	t.Parallel()
+	s := newStory(t, alert.RuleConfig{Name: "r", When: "v > 10", For: alert.Stretch{Records: 3}})
+	for i, v := range []any{11, 12, 5, 11, 12, 13, 14, `"x"`, 15, 5, 11, 11, 11} {
+		s.v(float64(i), "a", v)
+	}
+	s.v(20, "b", 11)
+	s.said("firing r a at 5s", "firing r a at 12s")
+	require.Equal(t, alert.Unmatched, s.v(21, "b", 11).Outcome, "pending is no match yet")
+}
+
+func TestForTimeFiresWithoutAnotherRecord(t *testing.T) {
+	t.Parallel()
+	s := newStory(t, alert.RuleConfig{Name: "r", When: "v > 10", For: alert.Stretch{Time: 30 * time.Second}})
+	s.v(0, "a", 11)
+	s.v(10, "a", 5) // the claim breaks
+	s.v(20, "a", 11)
+	s.tick(49)
+	s.said()
+	s.tick(50)
+	s.said("firing r a at 50s")
+	s.v(55, "a", 12)
+	s.tick(100)
+	s.said()
+	s.v(200, "b", 11)
+	s.v(240, "a", 1) // event time passes what b waits for
+	s.said("firing r b at 3m50s")
+}
+
+func TestResolveByRecordsAndByTime(t *testing.T) {
+	t.Parallel()
+	s := newStory(t,
+		alert.RuleConfig{Name: "records", When: "v > 10", Resolve: alert.Stretch{Records: 2}},
+		alert.RuleConfig{Name: "time", When: "v > 10", Resolve: alert.Stretch{Time: time.Minute}},
+	)
+	s.v(0, "a", 11)
+	s.said("firing records a at 0s", "firing time a at 0s")
+	d := s.v(1, "a", 12)
+	require.Equal(t, alert.ReasonFiring, d.Reason)
+	s.v(2, "a", 1)
+	s.v(3, "a", 13) // not two in a row
+	s.v(4, "a", 1)
+	s.said()
+	s.v(5, "a", 1)
+	s.said("resolved records a at 5s (2 swallowed)")
+	s.tick(62)
+	s.said()
+	s.tick(63)
+	s.said("resolved time a at 1m3s (2 swallowed)")
+	s.v(70, "a", 11)
+	s.said("firing records a at 1m10s", "firing time a at 1m10s")
+}
+
+func TestRepeatIntervalWhileFiring(t *testing.T) {
+	t.Parallel()
+	s := newStory(t, alert.RuleConfig{
+		Name: "r", When: "v > 10", Resolve: alert.Stretch{Records: 1}, RepeatInterval: time.Minute,
+	})
+	s.v(0, "a", 11)
+	s.v(30, "a", 12)
+	s.v(61, "a", 12)
+	s.tick(125)
+	s.v(126, "a", 1)
+	s.tick(500)
+	s.said("firing r a at 0s", "repeat r a at 1m (1 swallowed)", "repeat r a at 2m (1 swallowed)", "resolved r a at 2m6s")
+}
+
+func TestAbsenceOfKeyAndShard(t *testing.T) {
+	t.Parallel()
+	s := newStory(t,
+		alert.RuleConfig{Name: "key", Absence: alert.AbsenceConfig{After: time.Minute}},
+		alert.RuleConfig{Name: "shard", When: "v > 0", Absence: alert.AbsenceConfig{After: 2 * time.Minute, Of: "shard"}},
+	)
+	s.v(0, "a", 1)
+	s.v(30, "b", 1)
+	s.tick(59)
+	s.said()
+	s.tick(60)
+	s.said("firing key a at 1m")
+	s.v(70, "a", 0) // a sign of life of the key, but none for the shard, where v must be positive
+	s.said("resolved key a at 1m10s")
+	s.tick(151)
+	s.said("firing key b at 1m30s", "firing key a at 2m10s", "firing shard  at 2m30s")
+	s.v(200, "c", 5)
+	s.said("resolved shard  at 3m20s")
+}
+
+// TestAbsenceOfShardWithoutAnyRecord: what never came is missing, too.
+func TestAbsenceOfShardWithoutAnyRecord(t *testing.T) {
+	t.Parallel()
+	s := newStory(t, alert.RuleConfig{Name: "r", Absence: alert.AbsenceConfig{After: time.Minute, Of: "shard"}})
+	s.tick(0)
+	s.tick(59)
+	s.said()
+	s.tick(61)
+	s.said("firing r  at 1m")
+}
+
+func TestAbsenceOfStreamIsDecidedByOne(t *testing.T) {
+	t.Parallel()
+	s := newStory(t, alert.RuleConfig{
+		Name: "r", Absence: alert.AbsenceConfig{After: time.Minute, Of: "stream"}, RepeatInterval: time.Minute,
+	})
+	fleet := func(decides bool, last, caughtUp float64) {
+		second := func(x float64) time.Time { return noon().Add(time.Duration(x * float64(time.Second))) }
+		s.note(s.evaluator.Tick(alert.Tick{
+			CaughtUp: second(caughtUp),
+			Fleet:    alert.Fleet{Decides: decides, LastArrival: second(last), CaughtUp: second(caughtUp).Add(2 * time.Second)},
+		}))
+	}
+	s.v(0, "a", 1)
+	s.tick(300) // this shard alone says nothing about the stream
+	fleet(false, 10, 300)
+	fleet(true, 10, 60)
+	s.said()
+	fleet(true, 10, 70)
+	fleet(true, 10, 71)
+	s.said("firing r  at 1m10s")
+	fleet(true, 10, 131)
+	s.said("repeat r  at 2m10s")
+	fleet(true, 140, 141)
+	s.said("resolved r  at 2m20s")
+}
+
+func TestWatchdogSpeaksWhileAllIsRead(t *testing.T) {
+	t.Parallel()
+	s := tell(t, alert.Config{
+		Topics: map[string]alert.TopicConfig{"oncall": {}}, Watchdog: alert.WatchdogConfig{Interval: time.Minute},
+	})
+	tick := func(decides bool, caughtUp float64) {
+		s.note(s.evaluator.Tick(alert.Tick{Fleet: alert.Fleet{
+			Decides: decides, CaughtUp: noon().Add(time.Duration(caughtUp*float64(time.Second)) + 2*time.Second),
+		}}))
+	}
+	tick(true, 30)
+	s.said()
+	tick(false, 61)
+	s.said()
+	tick(true, 61)
+	tick(true, 119)
+	s.said("watchdog watchdog  at 1m")
+	s.note(s.evaluator.Tick(alert.Tick{Fleet: alert.Fleet{Decides: true}})) // some shard is not read
+	s.said()
+	tick(true, 300)
+	s.said("watchdog watchdog  at 5m")
+}
+
+func TestSlidingWindow(t *testing.T) {
+	t.Parallel()
+	s := newStory(t, alert.RuleConfig{
+		Name: "r", When: "v > 0", Resolve: alert.Stretch{Records: 1},
+		Window: alert.WindowConfig{Length: time.Minute, Step: 10 * time.Second, Is: ">= 3"},
+	})
+	s.v(0, "a", 1)
+	s.v(5, "a", 1)
+	s.v(6, "a", 0) // does not count
+	s.said()
+	s.v(58, "a", 1)
+	s.said("firing r a at 58s")
+	s.tick(59)
+	s.said()
+	s.tick(60) // the first ten seconds have left the window
+	s.said("resolved r a at 1m")
+}
+
+func TestWindowAggregates(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ aggregate, is, want string }{
+		{"sum", "== 10", "10"},
+		{"avg", "== 2.5", "2.5"},
+		{"min", "== 1", "1"},
+		{"max", "== 4", "4"},
+		{"distinct", "== 3", "3"},
+		{"count", "== 4", "4"},
+		{"rate", "== 0.4", "0.4"},
+	} {
+		of := "v"
+		if c.aggregate == "count" || c.aggregate == "rate" {
+			of = ""
+		}
+		if c.aggregate == "distinct" {
+			of = "name"
+		}
+		w := newWorld(t, oneRule(alert.RuleConfig{
+			Name: "r", When: "v > 0", Message: "{{ .Value }}",
+			Window: alert.WindowConfig{Length: 10 * time.Second, Tumbling: true, Aggregate: c.aggregate, Of: of, Is: c.is},
+		}))
+		for i, v := range []int{1, 2, 3, 4} {
+			d := w.evaluator.Evaluate(&alert.Record{
+				Shard: shardID, PartitionKey: "a", SequenceNumber: fmt.Sprint(i), Arrival: noon().Add(time.Duration(i) * time.Second),
+				Data: fmt.Appendf(nil, `{"v":%d,"name":"n%d"}`, v, min(i, 2)),
+			})
+			require.Empty(t, d.Alerts)
+		}
+		alerts := w.evaluator.Tick(alert.Tick{CaughtUp: noon().Add(12 * time.Second)})
+		require.Len(t, alerts, 1, c.aggregate)
+		require.Equal(t, c.want, alert.Number(alerts[0].Value).String(), c.aggregate)
+		require.Equal(t, noon().Add(10*time.Second), alerts[0].At)
+		require.Empty(t, w.evaluator.Tick(alert.Tick{CaughtUp: noon().Add(time.Hour)}), "a window that is empty is no window")
+	}
+}
+
+func TestInhibition(t *testing.T) {
+	t.Parallel()
+	s := newStory(t,
+		alert.RuleConfig{Name: "down", When: "v > 100", Resolve: alert.Stretch{Records: 1}},
+		alert.RuleConfig{Name: "slow", When: "v > 10", InhibitedBy: []string{"down"}},
+	)
+	s.v(0, "a", 11)
+	s.v(1, "a", 101)
+	require.Equal(t, alert.ReasonFiring, s.v(2, "a", 101).Reason)
+	s.v(3, "b", 12)
+	s.v(4, "a", 1)
+	s.v(5, "a", 13)
+	s.said("firing slow a at 0s", "firing down a at 1s", "firing slow b at 3s", "resolved down a at 4s (1 swallowed)", "firing slow a at 5s")
+}
+
+func TestResolveIsToldWhateverMutes(t *testing.T) {
+	t.Parallel()
+	s := tell(t, alert.Config{
+		Topics: map[string]alert.TopicConfig{"oncall": {}},
+		Rules:  []alert.RuleConfig{{Name: "r", When: "v > 10", Resolve: alert.Stretch{Records: 1}}},
+		Silences: []alert.SilenceConfig{{
+			Name: "maintenance", Rules: []string{"r"}, When: `partition_key != "z"`,
+			From: noon().Add(10 * time.Second).Format(time.RFC3339), Until: noon().Add(time.Minute).Format(time.RFC3339),
+		}},
+	})
+	s.v(0, "a", 11)
+	s.said("firing r a at 0s")
+	d := s.v(11, "b", 11)
+	require.Equal(t, alert.ReasonSilenced, d.Reason)
+	s.v(12, "z", 11)
+	s.v(13, "a", 1)
+	s.v(14, "b", 1) // nobody was told that b fires
+	s.said("firing r z at 12s", "resolved r a at 13s")
+	s.v(20, "c", 11)
+	s.v(61, "c", 11)
+	s.said("firing r c at 1m1s (1 swallowed)")
+}
+
+func TestQuietHours(t *testing.T) {
+	t.Parallel()
+	s := newStory(t, alert.RuleConfig{Name: "r", When: "v > 10", Quiet: []alert.QuietConfig{
+		{Days: []string{"sun"}, From: "13:30", To: "06:00", Zone: "Europe/Berlin"}, // 12:30 UTC on
+	}})
+	s.v(0, "a", 11)
+	require.Equal(t, alert.ReasonQuietHours, s.v(30*60, "a", 11).Reason)
+	require.Equal(t, alert.ReasonQuietHours, s.v(16*3600, "a", 11).Reason) // 05:00 on Monday in Berlin
+	s.v(17*3600, "a", 11)
+	s.said("firing r a at 0s", "firing r a at 17h0m")
+}
+
+func TestRateLimitOfARule(t *testing.T) {
+	t.Parallel()
+	s := newStory(t, alert.RuleConfig{Name: "r", When: "v > 10", RateLimit: alert.Rate{Events: 2, Per: time.Minute}})
+	for i := range 5 {
+		s.v(float64(i), "a", 11)
+	}
+	require.Equal(t, alert.ReasonRateLimit, s.v(5, "a", 11).Reason)
+	s.v(36, "a", 11)
+	s.said("firing r a at 0s", "firing r a at 1s", "firing r a at 36s")
+}
+
+func TestShadowPublishesNothing(t *testing.T) {
+	t.Parallel()
+	s := newStory(t, alert.RuleConfig{Name: "r", When: "v > 10", Mode: alert.ModeShadow, Resolve: alert.Stretch{Records: 1}})
+	require.Equal(t, alert.Unmatched, s.v(0, "a", 11).Outcome)
+	s.v(1, "a", 1)
+	s.said()
+	require.NoError(t, testutil.GatherAndCompare(s.registry, strings.NewReader(`
+# HELP kinesis_alerter_shadow_alerts_total Alerts that a rule in mode shadow would have made.
+# TYPE kinesis_alerter_shadow_alerts_total counter
+kinesis_alerter_shadow_alerts_total{rule="r"} 2
+`), "kinesis_alerter_shadow_alerts_total"))
+}
+
+func TestKeyAndSeverityExpressions(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, oneRule(alert.RuleConfig{
+		Name: "r", When: "v > 10", Key: `host + ":" + string(port)`, Dedup: time.Hour,
+		Severity: `v > 100 ? "critical" : "info"`, Value: "v * 2",
+	}))
+	fire := func(seq, payload string) *alert.Alert {
+		d := w.evaluator.Evaluate(record(seq, payload))
+		require.Len(t, d.Alerts, 1, payload)
+		return d.Alerts[0]
+	}
+	a := fire("1", `{"v":11,"host":"h","port":80}`)
+	require.Equal(t, []any{"h:80", "info", 22.0, int8(1)}, []any{a.Key, a.Severity, a.Value, a.Worse})
+	a = fire("2", `{"v":101,"host":"g","port":80}`)
+	require.Equal(t, []any{"g:80", "critical"}, []any{a.Key, a.Severity})
+	a = fire("3", `{"v":101,"host":null}`)
+	require.Empty(t, a.Key, "an alert without a proper key is better than none")
+	require.Equal(t, alert.Suppressed, w.evaluator.Evaluate(record("4", `{"v":101,"port":1}`)).Outcome, "and they share it")
+}
+
+func TestForgetsTheQuietestKey(t *testing.T) {
+	t.Parallel()
+	s := tell(t, alert.Config{
+		Topics: map[string]alert.TopicConfig{"oncall": {}}, State: alert.StateConfig{MaxKeys: 2},
+		Rules: []alert.RuleConfig{{Name: "r", When: "v > 10", Dedup: time.Hour}},
+	})
+	s.v(0, "a", 11)
+	s.v(1, "b", 11)
+	s.v(2, "a", 11) // used
+	s.v(3, "c", 11) // pushes b out
+	s.v(4, "a", 11)
+	s.v(5, "b", 11)
+	s.said("firing r a at 0s", "firing r b at 1s", "firing r c at 3s", "firing r b at 5s")
+	require.NoError(t, testutil.GatherAndCompare(s.registry, strings.NewReader(`
+# HELP kinesis_alerter_state_evictions_total Keys that were forgotten because a shard remembers state.max_keys others.
+# TYPE kinesis_alerter_state_evictions_total counter
+kinesis_alerter_state_evictions_total{rule="r"} 2
+`), "kinesis_alerter_state_evictions_total"))
+}

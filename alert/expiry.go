@@ -1,0 +1,110 @@
+package alert
+
+// lateness is how much later than the clock of this machine says an event time counts as passed where no record says so:
+// clocks differ, and a record that is under way has its arrival time already. A record that comes later than that is
+// taken as it comes, and a replay might then decide otherwise than the tick did.
+const lateness = 2 * 1000 // milliseconds
+
+// advance does everything that is due up to a time.
+func (e *Evaluator) advance(to int64) {
+	m := e.memory
+	for en := m.next(to); en != nil; en = m.next(to) {
+		e.expire(en)
+	}
+	m.clock = max(m.clock, to)
+}
+
+// expire does what is due for an entry, at the time at which it was due.
+func (e *Evaluator) expire(en *entry) {
+	r, due := en.of.rule, en.due
+	o := &occasion{at: timeOf(due)}
+	switch {
+	case r.absence.After > 0:
+		if !en.firing && due >= en.held+millis(r.absence.After) {
+			en.firing, en.told, en.since = true, false, en.held
+			e.announce(r, en, o)
+		}
+	case r.window != nil && r.window.tumbling:
+		value, holds := r.window.holds(en.window) // of the window that ends here
+		o.value, o.hasValue = value, true
+		e.judge(r, en, holds, o, due)
+		r.window.advance(en.window, due)
+	case r.window != nil:
+		r.window.advance(en.window, due)
+		value, holds := r.window.holds(en.window)
+		o.value, o.hasValue = value, true
+		e.judge(r, en, holds, o, due)
+	case !en.firing && en.since != 0 && r.hold.Time > 0 && due >= en.since+millis(r.hold.Time):
+		e.holds(r, en, o, due) // nothing has said that it does not hold any more
+	}
+	switch {
+	case !en.firing:
+	case r.resolve.Time > 0 && due >= en.held+millis(r.resolve.Time):
+		e.conclude(r, en, o)
+	case r.repeat > 0 && en.told && due >= en.sent+r.repeat:
+		e.again(r, en, o)
+	}
+	e.reschedule(r, en, due)
+}
+
+// reschedule sets when time next has something to do with an entry, or forgets one that remembers nothing any more.
+func (e *Evaluator) reschedule(r *rule, en *entry, now int64) {
+	next := r.nextDue(en, now)
+	if next == 0 && r.forgettable(en) {
+		e.memory.drop(en)
+		return
+	}
+	if next != 0 && next <= en.due && en.due <= now {
+		next = en.due + 1 // whatever else was missed: time goes on
+	}
+	e.memory.schedule(en, next)
+}
+
+// nextDue is the earliest time behind now at which something happens to an entry by itself; 0 for never.
+func (r *rule) nextDue(en *entry, now int64) int64 {
+	next := int64(0)
+	at := func(ms int64) {
+		if next == 0 || ms < next {
+			next = ms
+		}
+	}
+	if en.firing {
+		if r.resolve.Time > 0 {
+			at(en.held + millis(r.resolve.Time))
+		}
+		if r.repeat > 0 && en.told {
+			at(en.sent + r.repeat)
+		}
+	} else {
+		if r.absence.After > 0 && r.absence.Of != AbsenceOfStream {
+			at(en.held + millis(r.absence.After))
+		}
+		if r.hold.Time > 0 && en.since != 0 {
+			at(en.since + millis(r.hold.Time))
+		}
+		if end := en.dedupEnd(r); end > now {
+			at(end)
+		}
+	}
+	if w := r.window; w != nil && (en.firing || en.since != 0 || !en.window.empty()) {
+		at(w.end(en.window))
+	}
+	return next
+}
+
+// dedupEnd is when an entry has no more to do with dedup. The count of what was swallowed is kept for as long again, for
+// the next alert to tell.
+func (en *entry) dedupEnd(r *rule) int64 {
+	switch {
+	case r.dedup == 0 || en.sent == 0:
+		return 0
+	case en.swallowed > 0:
+		return en.sent + 2*r.dedup
+	}
+	return en.sent + r.dedup
+}
+
+// forgettable says that an entry, for which nothing is due, is like one that was never made.
+func (r *rule) forgettable(en *entry) bool {
+	return !en.firing && en.since == 0 && en.streak == 0 && r.absence.After == 0
+}

@@ -1,0 +1,222 @@
+package alert
+
+import (
+	"container/heap"
+	"strings"
+	"time"
+)
+
+// memory is what the rules of one shard remember: an entry for each key of each rule, bounded in number. It belongs to
+// the evaluator's goroutine.
+//
+// Times are Unix milliseconds of event time, which is as fine as Kinesis' arrival times are. 0 means "never".
+type memory struct {
+	max   int
+	rules []*ruleMemory
+	// oldest and newest are the ends of the list of all entries with a key in the order of their last use.
+	oldest, newest *entry
+	count          int
+	timers         timers
+	// clock is how far timers were run: the event time, or a tick beyond it.
+	clock int64
+	// watchdog is the end of the last interval for which the watchdog spoke.
+	watchdog int64
+	// foreign is the state of rules that this rule set does not know.
+	foreign []section
+	// noted is when the filter last told that a record is no JSON.
+	noted int64
+}
+
+// ruleMemory is the part of one rule.
+type ruleMemory struct {
+	rule    *rule
+	entries map[string]*entry
+	// tokens are what the rate limit has left, at the time at.
+	tokens float64
+	at     int64
+}
+
+// entry is what a rule remembers of a key.
+type entry struct {
+	key          string
+	of           *ruleMemory
+	older, newer *entry
+	// due is when time has something to do with the entry; place is where it stands among the timers, -1 for not at all.
+	due   int64
+	place int32
+	// streak counts the records in a row that speak for a change: for the claim before it fires, against it after.
+	streak uint32
+
+	// since is when the claim began to hold, without a break; 0 while it does not.
+	since int64
+	// held is when the claim last held or, of what can be absent, when its last sign of life came.
+	held int64
+	// swallowed counts the alerts that were not made since the last one that was.
+	swallowed uint32
+	// sent is when the last alert was made.
+	sent int64
+	// firing says that the claim counts as true; told that an alert said so.
+	firing, told bool
+	// severity is that of the last alert that was made, by its place among severities.
+	severity uint8
+	last     *lastRecord
+	window   *window
+}
+
+// lastRecord is where an alert that time brings about points to.
+type lastRecord struct {
+	partitionKey, sequence string
+	sub                    uint32
+	arrival                int64
+}
+
+func newMemory(set *compiled) *memory {
+	m := &memory{max: set.maxKeys, rules: make([]*ruleMemory, len(set.rules))}
+	for i, r := range set.rules {
+		m.rules[i] = &ruleMemory{rule: r, tokens: float64(r.limit.Events)}
+	}
+	return m
+}
+
+// find returns the entry of a key, or nil.
+func (r *ruleMemory) find(key []byte) *entry { return r.entries[string(key)] }
+
+// touch returns the entry of a key as the most recently used one, made if there is none. Making one can push out the
+// entry that was not used for the longest time, which it returns.
+func (m *memory) touch(r *ruleMemory, key []byte) (e, evicted *entry) {
+	if e := r.entries[string(key)]; e != nil {
+		if !r.rule.whole() {
+			m.unlink(e)
+			m.link(e)
+		}
+		return e, nil
+	}
+	if m.count >= m.max && !r.rule.whole() {
+		evicted = m.oldest
+		m.drop(evicted)
+	}
+	e = &entry{key: string(key), of: r, place: -1}
+	m.put(e)
+	return e, evicted
+}
+
+// put adds an entry, as the newest one.
+func (m *memory) put(e *entry) {
+	if e.of.entries == nil {
+		e.of.entries = make(map[string]*entry)
+	}
+	e.of.entries[e.key] = e
+	if !e.of.rule.whole() { // the one entry of a rule without keys is never pushed out
+		m.count++
+		m.link(e)
+	}
+}
+
+// drop forgets an entry.
+func (m *memory) drop(e *entry) {
+	delete(e.of.entries, e.key)
+	if !e.of.rule.whole() {
+		m.count--
+		m.unlink(e)
+	}
+	m.schedule(e, 0)
+}
+
+func (m *memory) link(e *entry) {
+	e.older, e.newer = m.newest, nil
+	if m.newest != nil {
+		m.newest.newer = e
+	} else {
+		m.oldest = e
+	}
+	m.newest = e
+}
+
+func (m *memory) unlink(e *entry) {
+	if e.older != nil {
+		e.older.newer = e.newer
+	} else {
+		m.oldest = e.newer
+	}
+	if e.newer != nil {
+		e.newer.older = e.older
+	} else {
+		m.newest = e.older
+	}
+	e.older, e.newer = nil, nil
+}
+
+// schedule sets when time has something to do with e; 0 is never.
+func (m *memory) schedule(e *entry, due int64) {
+	if e.due == due && (due == 0) == (e.place < 0) {
+		return
+	}
+	e.due = due
+	switch {
+	case due == 0 && e.place >= 0:
+		heap.Remove(&m.timers, int(e.place))
+	case due != 0 && e.place >= 0:
+		heap.Fix(&m.timers, int(e.place))
+	case due != 0:
+		heap.Push(&m.timers, e)
+	}
+}
+
+// next returns the entry whose time has come first, if it has come by now.
+func (m *memory) next(now int64) *entry {
+	if len(m.timers) == 0 || m.timers[0].due > now {
+		return nil
+	}
+	return m.timers[0]
+}
+
+// timers is a heap of entries. What is due at the same moment has an order too, so that it is the same after a restart.
+type timers []*entry
+
+// Len implements heap.Interface.
+func (t timers) Len() int { return len(t) }
+
+// Less implements heap.Interface.
+func (t timers) Less(i, j int) bool {
+	a, b := t[i], t[j]
+	if a.due != b.due {
+		return a.due < b.due
+	}
+	if a.of != b.of {
+		return a.of.rule.name < b.of.rule.name
+	}
+	return strings.Compare(a.key, b.key) < 0
+}
+
+// Swap implements heap.Interface.
+func (t timers) Swap(i, j int) {
+	t[i], t[j] = t[j], t[i]
+	t[i].place, t[j].place = int32(i), int32(j)
+}
+
+// Push implements heap.Interface.
+func (t *timers) Push(x any) {
+	if e, ok := x.(*entry); ok {
+		e.place = int32(len(*t))
+		*t = append(*t, e)
+	}
+}
+
+// Pop implements heap.Interface.
+func (t *timers) Pop() any {
+	old := *t
+	e := old[len(old)-1]
+	old[len(old)-1] = nil
+	*t = old[:len(old)-1]
+	e.place = -1
+	return e
+}
+
+func millis(d time.Duration) int64 { return d.Milliseconds() }
+
+func timeOf(ms int64) time.Time {
+	if ms == 0 {
+		return time.Time{}
+	}
+	return time.UnixMilli(ms).UTC()
+}

@@ -1,0 +1,59 @@
+package alert
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+	"time"
+)
+
+// quietHours is a daily stretch of time in a zone.
+type quietHours struct {
+	days     [7]bool // on which it begins, by time.Weekday
+	from, to int     // minutes since midnight
+	zone     *time.Location
+}
+
+// cover says whether a moment lies in the hours. From is in it, To is not.
+func (q *quietHours) cover(at time.Time) bool {
+	at = at.In(q.zone)
+	hour, minute, _ := at.Clock()
+	m, today := hour*60+minute, at.Weekday()
+	if q.from < q.to {
+		return q.days[today] && m >= q.from && m < q.to
+	}
+	yesterday := (today + 6) % 7
+	return q.days[today] && m >= q.from || q.days[yesterday] && m < q.to
+}
+
+func weekdays() []string { return []string{"sun", "mon", "tue", "wed", "thu", "fri", "sat"} }
+
+func (f *faults) quiet(field string, c QuietConfig) *quietHours {
+	q := &quietHours{}
+	for _, day := range c.Days {
+		i := slices.Index(weekdays(), strings.ToLower(day))
+		if i < 0 {
+			f.add(field+".days", day, "must be of %s", strings.Join(weekdays(), ", "))
+			continue
+		}
+		q.days[i] = true
+	}
+	if len(c.Days) == 0 {
+		q.days = [7]bool{true, true, true, true, true, true, true}
+	}
+	clock := func(name, text string) int {
+		at, err := time.Parse("15:04", text)
+		if err != nil {
+			f.add(field+"."+name, text, `want a time of day in quotes, such as "22:00"`)
+		}
+		return at.Hour()*60 + at.Minute()
+	}
+	q.from, q.to = clock("from", c.From), clock("to", c.To)
+	zone, err := time.LoadLocation(cmp.Or(c.Zone, "UTC"))
+	if err != nil || c.Zone == "Local" {
+		f.add(field+".zone", c.Zone, "want a time zone of the IANA database, such as Europe/Berlin")
+		zone = time.UTC
+	}
+	q.zone = zone
+	return q
+}

@@ -1,0 +1,284 @@
+package alert
+
+import (
+	"cmp"
+	"crypto/sha256"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// rule is one compiled rule. It does not change once the rule set is made.
+type rule struct {
+	name string
+	// place is where the rule stands in the list.
+	place     int
+	conjuncts []conjunct
+	when      condition
+	// shelf is where the index has the rule, by the first term of when; nil if it is always tried.
+	shelf *shelf
+	// key is what "the same alert" means; nil is the partition key.
+	key operand
+	// value is the figure that messages show; nil if there is none.
+	value operand
+	worse int8
+
+	hold    Stretch
+	window  *windowRule
+	absence AbsenceConfig
+	resolve Stretch
+	dedup   int64 // milliseconds, as all times of memory
+	repeat  int64
+	limit   Rate
+
+	inhibitors []*rule
+	severity   string
+	severityOf operand
+	shadow     bool
+	quiet      []*quietHours
+	routes     []*route
+	// fingerprint is of everything that the remembered state depends on. Another rule of the same name does not take the
+	// state over.
+	fingerprint [16]byte
+	metrics     ruleMetrics
+}
+
+// remembers says whether the rule keeps an entry for each key.
+func (r *rule) remembers() bool { return r.episodic() || r.dedup > 0 || r.window != nil }
+
+// stateful says whether its decisions depend on earlier records.
+func (r *rule) stateful() bool { return r.remembers() || !r.limit.IsZero() }
+
+// episodic says whether the rule has excursions, with a beginning and an end, of which each alerts once. The other rules
+// alert with every record, or every tumbling window, for which they hold.
+func (r *rule) episodic() bool {
+	return !r.hold.IsZero() || !r.resolve.IsZero() || r.absence.After > 0 || r.repeat > 0 || r.window != nil && !r.window.tumbling
+}
+
+// minds says whether a record for which the rule's condition is false changes what the rule remembers of its key.
+func (r *rule) minds() bool { return r.episodic() && r.absence.After == 0 }
+
+// whole says whether the rule is about the shard or the stream as a whole, so that it has no keys.
+func (r *rule) whole() bool { return r.absence.After > 0 && r.absence.Of != AbsenceOfKey }
+
+// timed says whether time can make the rule's alerts.
+func (r *rule) timed() bool {
+	return r.hold.Time > 0 || r.resolve.Time > 0 || r.repeat > 0 || r.window != nil || r.absence.After > 0
+}
+
+// severities are the severities, gravest first.
+func severities() []string { return []string{SeverityCritical, SeverityWarning, SeverityInfo} }
+
+const (
+	maxStretch = 7 * 24 * time.Hour
+	// maxStreak bounds for and resolve in records.
+	maxStreak = 1_000_000
+)
+
+// rule compiles c, whose defaults are filled in. before are the rules that stand before it.
+func (f *faults) rule(field string, c RuleConfig, topics map[string]*topicWords, s *schema, before []*rule) *rule {
+	f.name(field+".name", c.Name, "_-.")
+	if c.Name == watchdogName {
+		f.add(field+".name", c.Name, "is the name of the watchdog's own messages; use another one")
+	}
+	r := &rule{
+		name: c.Name, place: len(before), hold: c.For, absence: c.Absence, resolve: c.Resolve, dedup: millis(c.Dedup),
+		repeat: millis(c.RepeatInterval), limit: c.RateLimit, shadow: c.Mode == ModeShadow,
+	}
+	f.ruleCondition(field, c, s, r)
+	if key := strings.TrimSpace(c.Key); key != "" && key != "partition_key" {
+		r.key = f.operand(field+".key", c.Key, s)
+	}
+	f.ruleValue(field, c, s, r)
+	f.ruleState(field, c, s, r)
+	f.ruleSeverity(field, c, s, r)
+	f.ruleMuting(field, c, r, before)
+	f.ruleRoutes(field, c, topics, r)
+	r.fingerprint = fingerprintOf(c)
+	return r
+}
+
+func (f *faults) ruleCondition(field string, c RuleConfig, s *schema, r *rule) {
+	when := c.When
+	if strings.TrimSpace(when) == "" {
+		if c.Absence.After == 0 {
+			f.add(field+".when", c.When, `must be a condition such as ANOMALY_SCORE > 3.0; "true" matches every record`)
+			return
+		}
+		when = "true" // every record is a sign of life
+	} else if c.Absence.Of == AbsenceOfStream && c.Absence.After != 0 {
+		f.add(field+".when", c.When, "absence of stream looks at all records of all shards; leave when out")
+		return
+	}
+	conjuncts, fault := compileConjuncts(when, s)
+	if fault != nil {
+		*f = append(*f, placedFault(field+".when", when, fault))
+		return
+	}
+	r.conjuncts, r.when = conjuncts, conditionOf(conjuncts)
+}
+
+// ruleValue finds the figure that the rule is about.
+func (f *faults) ruleValue(field string, c RuleConfig, s *schema, r *rule) {
+	if strings.TrimSpace(c.Value) != "" {
+		r.value, r.worse = f.operand(field+".value", c.Value, s), 1
+	}
+	if r.window != nil {
+		return
+	}
+	for _, x := range r.conjuncts {
+		p, ok := x.term.(*predicate)
+		if !ok || p.value.kind != number || p.op == equal || p.op == notEqual {
+			continue
+		}
+		if r.value == nil {
+			r.value = slotOperand(p.slot)
+		}
+		r.worse = direction(p.op)
+		return
+	}
+}
+
+// direction says which way a figure is worse that alerts when it is op some bound.
+func direction(op operator) int8 {
+	switch op {
+	case more, moreOrEqual:
+		return 1
+	case less, lessOrEqual:
+		return -1
+	case equal, notEqual:
+	}
+	return 0
+}
+
+// ruleState checks what the rule remembers.
+func (f *faults) ruleState(field string, c RuleConfig, s *schema, r *rule) {
+	r.window = f.window(field+".window", c.Window, s)
+	stretch := func(name string, x Stretch) {
+		if x.Records > maxStreak || x.Time > maxStretch || x.Time%time.Millisecond != 0 {
+			text, _ := x.MarshalText()
+			f.add(field+"."+name, string(text), "must be 1 to %d records, or up to 168h in whole milliseconds", maxStreak)
+		}
+	}
+	stretch("for", c.For)
+	stretch("resolve", c.Resolve)
+	span := func(name string, d, least time.Duration) {
+		if d != 0 && (d < least || d > maxStretch) || d%time.Millisecond != 0 {
+			f.add(field+"."+name, shortDuration(d), "must be between %s and 168h, in whole milliseconds", least)
+		}
+	}
+	span("dedup", c.Dedup, time.Millisecond)
+	span("repeat_interval", c.RepeatInterval, time.Second)
+	span("absence.after", c.Absence.After, time.Second)
+	if c.RateLimit.Unlimited {
+		r.limit = Rate{}
+	}
+	if c.RepeatInterval != 0 && c.Resolve.IsZero() && c.Absence.After == 0 {
+		f.add(field+".repeat_interval", shortDuration(c.RepeatInterval), "needs resolve, or nothing ends the repetition")
+	}
+	if c.Absence == (AbsenceConfig{}) {
+		return
+	}
+	r.absence.Of = cmp.Or(c.Absence.Of, AbsenceOfKey)
+	switch {
+	case c.Absence.After == 0:
+		f.add(field+".absence.after", "", "must say how long nothing may come, such as 5m")
+	case !slices.Contains([]string{AbsenceOfKey, AbsenceOfShard, AbsenceOfStream}, r.absence.Of):
+		f.add(field+".absence.of", c.Absence.Of, "must be %s, %s or %s", AbsenceOfKey, AbsenceOfShard, AbsenceOfStream)
+	case !c.For.IsZero() || !c.Resolve.IsZero() || c.Window != (WindowConfig{}):
+		f.add(field+".absence", shortDuration(c.Absence.After), "has its own beginning and end; leave for, window and resolve out")
+	case r.absence.Of != AbsenceOfKey && c.Key != "" && c.Key != "partition_key":
+		f.add(field+".key", c.Key, "absence of %s has no keys; leave key out", r.absence.Of)
+	case r.absence.Of == AbsenceOfStream && c.Absence.After < minStreamAbsence:
+		f.add(field+".absence.after", shortDuration(c.Absence.After),
+			"must be at least %s for stream: workers tell each other every few seconds what they have seen", minStreamAbsence)
+	}
+}
+
+func (f *faults) ruleSeverity(field string, c RuleConfig, s *schema, r *rule) {
+	if slices.Contains(severities(), c.Severity) {
+		r.severity = c.Severity
+		return
+	}
+	r.severity = SeverityWarning
+	one := "must be " + strings.Join(severities(), ", ") + ", or an expression that gives one of them"
+	if !strings.ContainsAny(c.Severity, `"'?(.`) { // a word: more likely misspelt than the name of a field
+		f.add(field+".severity", c.Severity, "%s", one)
+		return
+	}
+	if r.severityOf = f.operand(field+".severity", c.Severity, s); r.severityOf != nil {
+		if k, ok := r.severityOf.(*constant); ok && !slices.Contains(severities(), string(k.value.raw)) {
+			f.add(field+".severity", c.Severity, "%s", one)
+		}
+	}
+}
+
+func (f *faults) ruleMuting(field string, c RuleConfig, r *rule, before []*rule) {
+	if c.Mode != ModeLive && c.Mode != ModeShadow {
+		f.add(field+".mode", c.Mode, "must be %s or %s", ModeLive, ModeShadow)
+	}
+	for i, q := range c.Quiet {
+		r.quiet = append(r.quiet, f.quiet(fmt.Sprintf("%s.quiet[%d]", field, i), q))
+	}
+	for i, name := range c.InhibitedBy {
+		at := slices.IndexFunc(before, func(b *rule) bool { return b.name == name })
+		if at < 0 {
+			f.add(fmt.Sprintf("%s.inhibited_by[%d]", field, i), name,
+				"is not the name of a rule that stands before this one; what inhibits is decided first")
+			continue
+		}
+		r.inhibitors = append(r.inhibitors, before[at])
+	}
+}
+
+func (f *faults) ruleRoutes(field string, c RuleConfig, topics map[string]*topicWords, r *rule) {
+	own := f.ruleWords(field, c)
+	if len(c.Topics) == 0 {
+		f.add(field+".topics", "", "must name at least one of the topics: %s", strings.Join(sortedNames(topics), ", "))
+	}
+	for i, name := range c.Topics {
+		at := fmt.Sprintf("%s.topics[%d]", field, i)
+		switch shared, ok := topics[name]; {
+		case !ok:
+			f.add(at, name, "is not one of the topics: %s", strings.Join(sortedNames(topics), ", "))
+		case slices.Index(c.Topics, name) < i:
+			f.add(at, name, "is listed twice; one alert per topic is sent")
+		default:
+			r.routes = append(r.routes, &route{rule: r, topic: name, render: f.render(shared, own)})
+		}
+	}
+}
+
+// fingerprintOf is of what a rule's memory depends on: two rules with the same one can take each other's state. A setting
+// that is added to this list must leave the fingerprints of rules without it as they were, or an upgrade forgets.
+func fingerprintOf(c RuleConfig) [16]byte {
+	var b strings.Builder
+	for _, x := range []any{
+		c.When, c.Key, c.For.Records, c.For.Time, c.Window.Length, c.Window.Step, c.Window.Tumbling, c.Window.Aggregate, c.Window.Of,
+		c.Window.Is, c.Absence.After, c.Absence.Of, c.Dedup, c.Resolve.Records, c.Resolve.Time, c.RepeatInterval, c.RateLimit.String(),
+	} {
+		fmt.Fprintf(&b, "%q\n", fmt.Sprint(x))
+	}
+	sum := sha256.Sum256([]byte(b.String()))
+	return [16]byte(sum[:16])
+}
+
+// operand compiles an expression that gives a value; nil after an error.
+func (f *faults) operand(field, source string, s *schema) operand {
+	o, fault := compileOperand(source, s)
+	if fault != nil {
+		*f = append(*f, placedFault(field, source, fault))
+		return nil
+	}
+	return o
+}
+
+// condition compiles a condition; nil after an error.
+func (f *faults) condition(field, source string, s *schema) condition {
+	c, fault := compileCondition(source, s)
+	if fault != nil {
+		*f = append(*f, placedFault(field, source, fault))
+	}
+	return c
+}

@@ -1,0 +1,55 @@
+package alert
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// silence mutes rules from one event time to another.
+type silence struct {
+	name        string
+	rules       []string // empty means all
+	when        condition
+	from, until time.Time
+}
+
+// mutes says whether the silence is on for a rule at a time. The frame holds the record; it is nil for what time brings
+// about, which a silence with a condition does not cover.
+func (s *silence) mutes(rule string, at time.Time, f *frame) bool {
+	if at.Before(s.from) || !at.Before(s.until) || len(s.rules) > 0 && !slices.Contains(s.rules, rule) {
+		return false
+	}
+	return len(s.when) == 0 || f != nil && s.when.eval(f) == yes
+}
+
+func (f *faults) silences(configs []SilenceConfig, rules []RuleConfig, s *schema) []*silence {
+	var out []*silence
+	for i, c := range configs {
+		field := fmt.Sprintf("silences[%d]", i)
+		f.name(field+".name", c.Name, "_-.")
+		x := &silence{name: c.Name, rules: c.Rules}
+		for j, name := range c.Rules {
+			if !slices.ContainsFunc(rules, func(r RuleConfig) bool { return r.Name == name }) {
+				f.add(fmt.Sprintf("%s.rules[%d]", field, j), name, "is not the name of a rule")
+			}
+		}
+		if strings.TrimSpace(c.When) != "" {
+			x.when = f.condition(field+".when", c.When, s)
+		}
+		var err error
+		if c.From != "" {
+			if x.from, err = time.Parse(time.RFC3339, c.From); err != nil {
+				f.add(field+".from", c.From, "want a time such as 2026-11-22T09:00:00Z")
+			}
+		}
+		if x.until, err = time.Parse(time.RFC3339, c.Until); err != nil {
+			f.add(field+".until", c.Until, "want a time such as 2026-11-22T17:00:00Z; a silence without an end hides trouble for good")
+		} else if !x.until.After(x.from) {
+			f.add(field+".until", c.Until, "must be after from")
+		}
+		out = append(out, x)
+	}
+	return out
+}

@@ -1,0 +1,267 @@
+package alert_test
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/stretchr/testify/require"
+	"go.uber.org/zap"
+	"pgregory.net/rapid"
+
+	"kinesis-alerter/alert"
+)
+
+// everyRule is one rule for each thing that can be remembered.
+func everyRule() []alert.RuleConfig {
+	second := time.Second
+	return []alert.RuleConfig{
+		{Name: "plain", When: "v > 8"},
+		{Name: "dedup", When: "v > 5", Dedup: 7 * second},
+		{Name: "for-records", When: "v > 4", For: alert.Stretch{Records: 2}, Dedup: 3 * second},
+		{Name: "for-time", When: "v > 3", For: alert.Stretch{Time: 4 * second}, Resolve: alert.Stretch{Records: 1}},
+		{Name: "resolve", When: "v > 6", Resolve: alert.Stretch{Time: 5 * second}, RepeatInterval: 3 * second},
+		{Name: "field", When: "v > 5", Key: "name", Resolve: alert.Stretch{Records: 2}},
+		{Name: "limit", When: "v > 2", RateLimit: alert.Rate{Events: 2, Per: 10 * second}},
+		{Name: "absent", Absence: alert.AbsenceConfig{After: 6 * second}, RepeatInterval: 5 * second},
+		{Name: "silent", When: "v > 5", Absence: alert.AbsenceConfig{After: 9 * second, Of: "shard"}},
+		{Name: "tumbling", When: "v > 0", Window: alert.WindowConfig{Length: 5 * second, Tumbling: true, Aggregate: "sum", Of: "v", Is: "> 9"}},
+		{Name: "sliding", When: "v > 0", Window: alert.WindowConfig{Length: 6 * second, Step: second, Aggregate: "avg", Of: "v / 3", Is: "> 1.5"}},
+		{
+			Name: "distinct", When: "v > 0", Key: `"all"`, Resolve: alert.Stretch{Time: 2 * second},
+			Window: alert.WindowConfig{Length: 4 * second, Step: 2 * second, Aggregate: "distinct", Of: "v", Is: ">= 3"},
+		},
+		{Name: "inhibited", When: "v > 7", InhibitedBy: []string{"resolve", "plain"}, Dedup: second},
+	}
+}
+
+func remembering(t require.TestingT, rules []alert.RuleConfig) *alert.Pipeline {
+	p, err := alert.New(
+		alert.Config{Topics: map[string]alert.TopicConfig{"oncall": {}}, Rules: rules, State: alert.StateConfig{MaxKeys: 12}},
+		alert.Deps{Stream: streamARN, Log: zap.NewNop(), Registerer: prometheus.NewRegistry()},
+	)
+	require.NoError(t, err)
+	return p
+}
+
+// drawRecords makes records whose arrivals mostly increase.
+func drawRecords(t *rapid.T, most int) []*alert.Record {
+	at, latest := noon(), noon()
+	out := make([]*alert.Record, rapid.IntRange(1, most).Draw(t, "records"))
+	for i := range out {
+		at = at.Add(time.Duration(rapid.SampledFrom([]int{0, 0, 1, 300, 700, 1000, 2500, 9000}).Draw(t, "pause")) * time.Millisecond)
+		latest = at
+		if rapid.IntRange(0, 9).Draw(t, "late") == 0 {
+			latest = at.Add(-400 * time.Millisecond)
+		}
+		payload := fmt.Sprintf(`{"v":%d,"name":"n%d"}`, rapid.IntRange(0, 10).Draw(t, "v"), rapid.IntRange(0, 2).Draw(t, "name"))
+		if rapid.IntRange(0, 9).Draw(t, "odd") == 0 {
+			payload = rapid.SampledFrom([]string{`{}`, `{"v":null}`, `{"v":"x"}`, `{`}).Draw(t, "payload")
+		}
+		out[i] = &alert.Record{
+			Shard: shardID, PartitionKey: fmt.Sprintf("key-%d", rapid.IntRange(0, 3).Draw(t, "key")),
+			SequenceNumber: fmt.Sprint(100_000 + i), Arrival: latest, Data: []byte(payload),
+		}
+	}
+	return out
+}
+
+func allOf(t require.TestingT, alerts []*alert.Alert) []string {
+	var out []string
+	for _, a := range alerts {
+		m, err := a.Render()
+		require.NoError(t, err)
+		out = append(out, fmt.Sprint(a.ID, " ", a.Kind, " ", a.Rule, " ", a.Key, " ", a.At, " ", a.Since, " ", a.Suppressed, " ", a.Severity, " ", m))
+	}
+	return out
+}
+
+// TestRestartGivesTheSameAlerts: for any records and any restart points, what is published is what a run without restart
+// publishes, to the letter.
+func TestRestartGivesTheSameAlerts(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		records := drawRecords(t, 80)
+		whole := remembering(t, everyRule()).Shard(shardID)
+		restarted := remembering(t, everyRule()).Shard(shardID)
+		for _, rec := range records {
+			want, got := whole.Evaluate(rec), restarted.Evaluate(rec)
+			require.Equal(t, allOf(t, want.Alerts), allOf(t, got.Alerts))
+			require.Equal(t, []any{want.Outcome, want.Reason}, []any{got.Outcome, got.Reason})
+			if rapid.IntRange(0, 4).Draw(t, "restart") > 0 {
+				continue
+			}
+			state := restarted.Snapshot()
+			restarted = remembering(t, everyRule()).Shard(shardID)
+			require.NoError(t, restarted.Restore(state))
+			require.Equal(t, state, restarted.Snapshot())
+		}
+	})
+}
+
+// TestTicksOnlyBringForward: ticks that keep their promise, that no record with an earlier arrival comes after them, change
+// nothing of what is said, only how early it is said. So a replay need not know of them.
+func TestTicksOnlyBringForward(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		records := drawRecords(t, 80)
+		slices.SortStableFunc(records, func(a, b *alert.Record) int { return a.Arrival.Compare(b.Arrival) })
+		without, with := remembering(t, everyRule()).Shard(shardID), remembering(t, everyRule()).Shard(shardID)
+		start := alert.Tick{CaughtUp: records[0].Arrival.Add(2*time.Second - time.Millisecond)}
+		said := [2][]string{allOf(t, without.Tick(start)), allOf(t, with.Tick(start))}
+		for _, rec := range records {
+			if room := rec.Arrival.Sub(with.EventTime()); !with.EventTime().IsZero() && room > 0 && rapid.Bool().Draw(t, "tick") {
+				at := with.EventTime().Add(time.Duration(rapid.Int64Range(0, int64(room)).Draw(t, "at")))
+				said[1] = append(said[1], allOf(t, with.Tick(alert.Tick{CaughtUp: at.Add(2 * time.Second)}))...)
+			}
+			said[0] = append(said[0], allOf(t, without.Evaluate(rec).Alerts)...)
+			said[1] = append(said[1], allOf(t, with.Evaluate(rec).Alerts)...)
+		}
+		end := alert.Tick{CaughtUp: without.EventTime().Add(time.Minute)}
+		said[0] = append(said[0], allOf(t, without.Tick(end))...)
+		said[1] = append(said[1], allOf(t, with.Tick(end))...)
+		require.Equal(t, said[0], said[1])
+	})
+}
+
+// TestUpdateKeepsWhatDidNotChange: rules of the same definition remember, others begin anew, and the state of those that
+// are no more waits for them to come back.
+func TestUpdateKeepsWhatDidNotChange(t *testing.T) {
+	t.Parallel()
+	config := func(rules ...alert.RuleConfig) alert.Config {
+		return alert.Config{Topics: map[string]alert.TopicConfig{"oncall": {}}, Rules: rules}
+	}
+	one := alert.RuleConfig{Name: "one", When: "v > 10", Dedup: time.Hour}
+	two := alert.RuleConfig{Name: "two", When: "v > 10", Dedup: time.Hour}
+	s := tell(t, config(one, two))
+	s.v(0, "a", 11)
+	s.said("firing one a at 0s", "firing two a at 0s")
+
+	one.Severity, one.Message = "critical", "other words" // changes nothing of what it remembers
+	two.Dedup = 2 * time.Hour
+	require.NoError(t, s.pipeline.Update(config(two, one)))
+	s.v(1, "a", 11)
+	s.said("firing two a at 1s")
+
+	require.NoError(t, s.pipeline.Update(config(alert.RuleConfig{Name: "three", When: "v > 10"})))
+	s.v(2, "a", 11)
+	s.said("firing three a at 2s")
+	restarted := s.evaluator.Snapshot()
+	s.evaluator = s.pipeline.Shard(shardID)
+	require.NoError(t, s.evaluator.Restore(restarted))
+	two.Dedup = time.Hour
+	require.NoError(t, s.pipeline.Update(config(one, two)))
+	s.v(3, "a", 11)
+	s.said()
+
+	require.Error(t, s.pipeline.Update(config(alert.RuleConfig{Name: "bad", When: "v >"})))
+	s.v(4, "a", 11)
+	s.said()
+	families, err := s.registry.Gather()
+	require.NoError(t, err)
+	for _, f := range families {
+		for _, m := range f.GetMetric() {
+			for _, l := range m.GetLabel() {
+				require.NotEqual(t, "three", l.GetValue(), "a series of a rule that is no more: %s", f.GetName())
+			}
+		}
+	}
+}
+
+// TestChildrenInheritTheirKeys: a key goes on in the shard that its records go to.
+func TestChildrenInheritTheirKeys(t *testing.T) {
+	t.Parallel()
+	rules := []alert.RuleConfig{
+		{Name: "dedup", When: "v > 10", Dedup: time.Hour},
+		{Name: "absent", Absence: alert.AbsenceConfig{After: time.Minute}},
+		{Name: "field", When: "v > 10", Key: "name", Dedup: time.Hour},
+	}
+	parent := newStory(t, rules...)
+	for _, key := range []string{"a", "b"} {
+		parent.at(0, key, `{"v":11,"name":"x"}`)
+	}
+	parent.said("firing dedup a at 0s", "firing field x at 0s", "firing dedup b at 0s")
+	state := parent.evaluator.Snapshot()
+	for key, other := range map[string]string{"a": "b", "b": "a"} {
+		child := newStory(t, rules...)
+		require.NoError(t, child.evaluator.Inherit(state, func(partitionKey string) bool { return partitionKey == key }))
+		require.Equal(t, noon(), child.evaluator.EventTime())
+		child.at(1, key, `{"v":11,"name":"x"}`)
+		child.said()
+		child.tick(61)
+		child.said("firing absent " + key + " at 1m1s")
+		child.at(62, other, `{"v":11,"name":"y"}`)
+		child.said("firing dedup "+other+" at 1m2s", "firing field y at 1m2s")
+	}
+	merged := newStory(t, rules...)
+	other := newStory(t, rules...)
+	other.at(5, "c", `{"v":11,"name":"x"}`)
+	mine := func(string) bool { return true }
+	require.NoError(t, merged.evaluator.Inherit(state, mine))
+	require.NoError(t, merged.evaluator.Inherit(other.evaluator.Snapshot(), mine))
+	require.Equal(t, noon().Add(5*time.Second), merged.evaluator.EventTime())
+	for _, key := range []string{"a", "b", "c"} {
+		merged.at(6, key, `{"v":11,"name":"x"}`)
+	}
+	merged.said()
+}
+
+func TestDamagedSnapshotsAreRefused(t *testing.T) {
+	t.Parallel()
+	s := newStory(t, everyRule()...)
+	for i := range 20 {
+		s.at(float64(i), fmt.Sprint(i%4), fmt.Sprintf(`{"v":%d,"name":"n"}`, i%11))
+	}
+	state := s.evaluator.Snapshot()
+	fresh := newStory(t, everyRule()...).evaluator
+	for i := range state {
+		damaged := slices.Clone(state)
+		damaged[i] ^= 1
+		require.ErrorIs(t, fresh.Restore(damaged), alert.ErrSnapshot, "byte %d", i)
+		require.ErrorIs(t, fresh.Restore(state[:i]), alert.ErrSnapshot, "cut at %d", i)
+	}
+	require.NoError(t, fresh.Restore(state))
+}
+
+// FuzzRestore: no bytes make it panic or allocate out of bounds, and what it accepts it writes again.
+func FuzzRestore(f *testing.F) {
+	p := remembering(f, everyRule())
+	e := p.Shard(shardID)
+	for i := range 20 {
+		e.Evaluate(&alert.Record{
+			Shard: shardID, PartitionKey: fmt.Sprint(i % 4), SequenceNumber: fmt.Sprint(i), Arrival: noon().Add(time.Duration(i) * time.Second),
+			Data: fmt.Appendf(nil, `{"v":%d,"name":"n"}`, i%11),
+		})
+	}
+	f.Add(e.Snapshot())
+	f.Add([]byte("KAS\x01"))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		e := p.Shard(shardID)
+		if err := e.Restore(alert.Sealed(data)); err != nil {
+			require.ErrorIs(t, err, alert.ErrSnapshot)
+			return
+		}
+		e.Tick(alert.Tick{CaughtUp: noon().Add(time.Hour)})
+		again := p.Shard(shardID)
+		require.NoError(t, again.Restore(e.Snapshot()))
+	})
+}
+
+func TestStatefulOnlyWhereSomethingIsRemembered(t *testing.T) {
+	t.Parallel()
+	for _, r := range everyRule() {
+		r.InhibitedBy = nil
+		want := r.Name != "plain"
+		require.Equal(t, want, remembering(t, []alert.RuleConfig{r}).Shard(shardID).Stateful(), r.Name)
+	}
+	names := map[string]bool{}
+	for _, r := range everyRule() {
+		names[r.Name] = true
+	}
+	require.Len(t, slices.Collect(maps.Keys(names)), len(everyRule()))
+	require.True(t, strings.HasPrefix(string(remembering(t, everyRule()).Shard(shardID).Snapshot()), "KAS"))
+}

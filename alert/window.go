@@ -1,0 +1,248 @@
+package alert
+
+import (
+	"cmp"
+	"errors"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+const (
+	minWindow = time.Second
+	maxWindow = 24 * time.Hour
+	// defaultPanes and maxPanes are into how many parts a sliding window is divided.
+	defaultPanes = 12
+	maxPanes     = 120
+	// maxDistinct is how many different values a window of one key tells apart. Beyond that the count stays there.
+	maxDistinct = 10_000
+)
+
+// windowRule is the aggregate of a rule, ready to run.
+type windowRule struct {
+	// length and step are milliseconds; a tumbling window has one step.
+	length, step int64
+	panes        int64
+	tumbling     bool
+	aggregate    string
+	of           operand
+	op           operator
+	bound        float64
+}
+
+// window is what is remembered of a window for one key: sums by step. It is exact in sums and counts; a sliding window
+// moves in whole steps.
+type window struct {
+	// last is the number of the newest pane since 1970; panes[n%len(panes)] is pane n.
+	last  int64
+	panes []pane
+	// values are what a distinct window has seen, by hash, with the pane in which it was seen last.
+	values map[uint64]int64
+}
+
+type pane struct {
+	count         uint64
+	sum, min, max float64
+}
+
+func (w *windowRule) newWindow() *window {
+	out := &window{panes: make([]pane, w.panes)}
+	if w.aggregate == AggregateDistinct {
+		out.values = make(map[uint64]int64)
+	}
+	return out
+}
+
+// advance moves the window to the time now; what fell out of it is forgotten.
+func (w *windowRule) advance(s *window, now int64) {
+	n := now / w.step
+	if n <= s.last {
+		return
+	}
+	for i := max(s.last+1, n-w.panes+1); i <= n; i++ {
+		s.panes[i%w.panes] = pane{}
+	}
+	s.last = n
+	if s.values != nil {
+		for hash, seen := range s.values {
+			if seen <= n-w.panes {
+				delete(s.values, hash)
+			}
+		}
+	}
+}
+
+// add puts a value into the window's newest pane.
+func (w *windowRule) add(s *window, v float64, hash uint64) {
+	p := &s.panes[s.last%w.panes]
+	if p.count == 0 {
+		p.min, p.max = v, v
+	}
+	p.count++
+	p.sum += v
+	p.min, p.max = min(p.min, v), max(p.max, v)
+	if s.values == nil {
+		return
+	}
+	if _, known := s.values[hash]; known || len(s.values) < maxDistinct {
+		s.values[hash] = s.last
+	}
+}
+
+// value is the aggregate. It is false for the average, minimum and maximum of nothing.
+func (w *windowRule) value(s *window) (float64, bool) {
+	all := pane{min: math.Inf(1), max: math.Inf(-1)}
+	for n := s.last - w.panes + 1; n <= s.last; n++ { // oldest first: the order of a sum matters to its last bits
+		if n < 0 {
+			continue
+		}
+		p := &s.panes[n%w.panes]
+		if p.count == 0 {
+			continue
+		}
+		all.count += p.count
+		all.sum += p.sum
+		all.min, all.max = min(all.min, p.min), max(all.max, p.max)
+	}
+	switch w.aggregate {
+	case AggregateSum:
+		return all.sum, true
+	case AggregateAvg:
+		return all.sum / float64(all.count), all.count > 0
+	case AggregateMin:
+		return all.min, all.count > 0
+	case AggregateMax:
+		return all.max, all.count > 0
+	case AggregateRate:
+		return float64(all.count) * 1000 / float64(w.length), true
+	case AggregateDistinct:
+		return float64(len(s.values)), true
+	}
+	return float64(all.count), true
+}
+
+// empty says that nothing is in the window.
+func (s *window) empty() bool {
+	return !slices.ContainsFunc(s.panes, func(p pane) bool { return p.count > 0 })
+}
+
+// holds judges the window.
+func (w *windowRule) holds(s *window) (value float64, ok bool) {
+	value, ok = w.value(s)
+	return value, ok && w.op.holds(cmp.Compare(value, w.bound)) == yes
+}
+
+// end is the end of the pane in which the window stands: for a tumbling window its own end.
+func (w *windowRule) end(s *window) int64 { return (s.last + 1) * w.step }
+
+// load takes what is aggregated out of a record. It is false where the record has none.
+func (w *windowRule) load(f *frame) (v float64, hash uint64, cause verdict) {
+	if w.of == nil {
+		return 1, 0, yes
+	}
+	x, cause := w.of.load(f)
+	if cause.undefined() {
+		return 0, 0, cause
+	}
+	if w.aggregate == AggregateDistinct {
+		return 1, hashOf(&x), yes
+	}
+	if x.kind != number {
+		return 0, 0, undefinedMistyped
+	}
+	return x.num, 0, yes
+}
+
+// hashOf is FNV-1a over the kind and the text of a value. It is part of the format of snapshots.
+func hashOf(v *value) uint64 {
+	const offset, prime = 14695981039346656037, 1099511628211
+	h := uint64(offset)
+	step := func(b byte) { h = (h ^ uint64(b)) * prime }
+	step(byte(v.kind))
+	raw := v.raw
+	switch {
+	case v.kind == span:
+		raw = strconv.AppendInt(nil, v.ns, 10)
+	case v.kind == moment:
+		raw = strconv.AppendInt(nil, v.at.UnixNano(), 10)
+	case v.kind == boolean, v.kind == number && !v.wide:
+		raw = strconv.AppendFloat(nil, v.num, 'g', -1, 64)
+	}
+	for _, b := range raw {
+		step(b)
+	}
+	return h
+}
+
+// comparisonOf reads "> 100".
+func comparisonOf(text string) (operator, float64, error) {
+	text = strings.TrimSpace(text)
+	for _, sign := range []string{">=", "<=", "==", "!=", ">", "<"} {
+		rest, ok := strings.CutPrefix(text, sign)
+		if !ok {
+			continue
+		}
+		bound, err := strconv.ParseFloat(strings.TrimSpace(rest), 64)
+		if err != nil || math.IsNaN(bound) || math.IsInf(bound, 0) {
+			break
+		}
+		op, _ := comparison(sign)
+		return op, bound, nil
+	}
+	return 0, 0, errors.New(`want a comparison with a number, such as "> 100"`)
+}
+
+// windowRule compiles a window; nil if the rule has none.
+func (f *faults) window(field string, c WindowConfig, s *schema) *windowRule {
+	if c == (WindowConfig{}) {
+		return nil
+	}
+	if c.Length < minWindow || c.Length > maxWindow || c.Length%time.Millisecond != 0 {
+		f.add(field+".length", c.Length.String(), "must be between %s and %s, in whole milliseconds", minWindow, shortDuration(maxWindow))
+		return nil
+	}
+	w := &windowRule{length: millis(c.Length), tumbling: c.Tumbling, aggregate: cmp.Or(c.Aggregate, AggregateCount)}
+	switch {
+	case c.Tumbling && c.Step != 0:
+		f.add(field+".step", c.Step.String(), "a tumbling window has no step; leave it out, or leave tumbling out")
+	case c.Tumbling:
+		w.step = w.length
+	default:
+		w.step = cmp.Or(millis(c.Step), max(1, w.length/defaultPanes))
+		if c.Step == 0 {
+			for w.length%w.step != 0 {
+				w.step--
+			}
+		}
+		if w.step < 1 || w.length%w.step != 0 || w.length/w.step > maxPanes {
+			f.add(field+".step", c.Step.String(), "must divide the length (%s) into at most %d parts", shortDuration(c.Length), maxPanes)
+			return nil
+		}
+	}
+	w.panes = w.length / max(w.step, 1)
+	known := []string{
+		AggregateCount, AggregateSum, AggregateAvg, AggregateMin, AggregateMax, AggregateRate, AggregateDistinct,
+	}
+	counts := w.aggregate == AggregateCount || w.aggregate == AggregateRate
+	switch {
+	case !slices.Contains(known, w.aggregate):
+		f.add(field+".aggregate", c.Aggregate, "must be one of %s", strings.Join(known, ", "))
+	case counts && c.Of != "":
+		f.add(field+".of", c.Of, "%s counts records and takes no expression; narrow them down with when", w.aggregate)
+	case !counts && c.Of == "":
+		f.add(field+".of", "", "%s needs an expression, such as a field's name", w.aggregate)
+	case !counts:
+		w.of = f.operand(field+".of", c.Of, s)
+	}
+	op, bound, err := comparisonOf(c.Is)
+	if err != nil {
+		f.add(field+".is", c.Is, "%s", err.Error())
+	}
+	if w.aggregate == AggregateDistinct && bound >= maxDistinct {
+		f.add(field+".is", c.Is, "distinct counts to %d", maxDistinct)
+	}
+	w.op, w.bound = op, bound
+	return w
+}
