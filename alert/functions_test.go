@@ -19,7 +19,7 @@ func newRenderer(tb testing.TB, topic TopicConfig, rule RuleConfig) *renderer {
 	r := f.render(f.topicWords("topics.oncall", topic), f.ruleWords("rules[0]", rule))
 	require.Empty(tb, f)
 	r.stream = testStream
-	r.failed = newTemplateFailures(prometheus.NewCounterVec(prometheus.CounterOpts{Name: "failures"}, []string{"rule", "part"}), rule.Name)
+	r.failed = newTemplateFailures(prometheus.NewCounterVec(prometheus.CounterOpts{Name: "failures_total", Help: "Failures."}, []string{"rule", "part"}), rule.Name)
 	return r
 }
 
@@ -71,8 +71,10 @@ func TestTemplateFunctions(t *testing.T) {
 		{`{{ date "15:04" .At }} {{ .At | date "15:04" "Europe/Berlin" }} {{ date "15:04 MST" "America/New_York" .Since }}`, "09:05 10:05 03:00 EST"},
 		{`{{ date "15:04" .Fields.ts }}|{{ date "15:04" .Fields.nul }}`, "09:30|"},
 		{`{{ duration (.At.Sub .Since) }}|{{ duration 90 }}|{{ duration 0.25 }}|{{ duration 200000 }}|{{ duration -3600 }}|{{ duration 0 }}`, "1h 5m|1m 30s|250ms|2d 7h|-1h|0s"},
-		{`{{ json .Fields.name }} {{ json .Fields.order }} {{ json .Fields.wide }} {{ json .Fields.nul }} {{ json .Labels }}`,
-			`"  Zoë Müller " {"lines":["a","b",3,null],"price":12.5} 9007199254740993 null {"team":"heart"}`},
+		{
+			`{{ json .Fields.name }} {{ json .Fields.order }} {{ json .Fields.wide }} {{ json .Fields.nul }} {{ json .Labels }}`,
+			`"  Zoë Müller " {"lines":["a","b",3,null],"price":12.5} 9007199254740993 null {"team":"heart"}`,
+		},
 		{`{{ json .Fields.emoji }} {{ json .Fields.id }} {{ json (.At.Sub .Since) }} {{ json .At }}`, `"😀\"\u0007" 12345678 "1h5m0s" "2026-11-22T09:05:00Z"`},
 		{`{{ urlquery .Key }} {{ urlquery .Fields.id }}`, "p+17 12345678"},
 	}

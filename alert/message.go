@@ -70,7 +70,7 @@ func (r *renderer) message(a *Alert) (Message, error) {
 	data := r.data(a)
 	m := Message{Subject: r.subjectOf(data), Structure: structureString}
 	if body, ok := r.text(r.templates.message, data, partMessage); ok {
-		m.Body = finish(body, r.templates.message.mentions, data, true)
+		m.Body = finish(body, r.templates.message.says, data, true)
 	} else {
 		m.Body = finish(r.defaultBody(a, data), mentions{kind: true}, data, true)
 	}
@@ -97,7 +97,7 @@ func (r *renderer) message(a *Alert) (Message, error) {
 func (r *renderer) subjectOf(data *messageData) string {
 	if out, ok := r.text(r.templates.subject, data, partSubject); ok {
 		if subject := validSubject(out); subject != "" {
-			if r.templates.subject.mentions.kind {
+			if r.templates.subject.says.kind {
 				return subject
 			}
 			return validSubject(kindPrefix(data.Kind) + subject)
@@ -117,7 +117,7 @@ func (r *renderer) bodiesOf(a *Alert, data *messageData) map[string]string {
 		if !ok {
 			continue
 		}
-		if body = finish(body, b.words.mentions, data, b.protocol != protocolSMS); b.protocol == protocolSMS {
+		if body = finish(body, b.words.says, data, b.protocol != protocolSMS); b.protocol == protocolSMS {
 			body = TruncateText(body, maxSMS, a)
 		}
 		bodies[b.protocol] = body
@@ -128,7 +128,7 @@ func (r *renderer) bodiesOf(a *Alert, data *messageData) map[string]string {
 // text runs a template of which some text must come. It is false if there is none, or none fit for the alert, or if it
 // failed, which is counted.
 func (r *renderer) text(w *words, data *messageData, part string) (string, bool) {
-	if w == nil || data.Kind == string(KindWatchdog) && !w.mentions.kind {
+	if w == nil || data.Kind == string(KindWatchdog) && !w.says.kind {
 		return "", false
 	}
 	out, err := w.execute(data)
@@ -143,7 +143,7 @@ func (r *renderer) text(w *words, data *messageData, part string) (string, bool)
 // fail counts a template that failed, unless it is one for records and there is no record: a rule that resolves after a
 // time would otherwise count a failure with each alert that it resolves.
 func (r *renderer) fail(part string, w *words, data *messageData) {
-	if data.Record.Data == "" && w.mentions.payload && !w.mentions.kind {
+	if data.Record.Data == "" && w.says.payload && !w.says.kind {
 		return
 	}
 	if c := r.failed[part]; c != nil {
@@ -181,12 +181,8 @@ func finish(body string, says mentions, data *messageData, links bool) string {
 }
 
 func isDocument(body string) bool {
-	switch v := jsontext.Value(body); v.Kind() {
-	case jsontext.KindBeginObject, jsontext.KindBeginArray:
-		return v.IsValid()
-	default:
-		return false
-	}
+	v := jsontext.Value(body)
+	return (v.Kind() == jsontext.KindBeginObject || v.Kind() == jsontext.KindBeginArray) && v.IsValid()
 }
 
 // validSubject makes s fit for SNS: no control characters or line breaks, at most 99 characters, valid UTF-8, not

@@ -1,6 +1,7 @@
 package alert
 
 import (
+	"errors"
 	"fmt"
 	"net/url"
 	"reflect"
@@ -131,7 +132,7 @@ type words struct {
 	template *template.Template
 	// fixed says that the template is nothing but source.
 	fixed bool
-	mentions
+	says  mentions
 }
 
 // bodyWords are the body of one protocol.
@@ -245,7 +246,11 @@ func (f *faults) render(topic *topicWords, rule *ruleWords) *renderer {
 // once is add for what several routes would say alike.
 func (f *faults) once(field, value, format string, args ...any) {
 	fault := ConfigError{Field: field, Value: value, Rule: fmt.Sprintf(format, args...)}
-	if !slices.ContainsFunc(*f, func(err error) bool { e, ok := err.(*ConfigError); return ok && *e == fault }) {
+	said := slices.ContainsFunc(*f, func(err error) bool {
+		e, ok := errors.AsType[*ConfigError](err)
+		return ok && *e == fault
+	})
+	if !said {
 		*f = append(*f, &fault)
 	}
 }
@@ -334,7 +339,7 @@ func (f *faults) ruleTemplate(field, source string, labels map[string]string) *w
 		return nil
 	}
 	s := survey{main: t, zones: zones, labels: labels, seen: make(map[visit]bool)}
-	s.list(t.Tree.Root, scope{dot: true, dollar: true})
+	s.list(t.Root, scope{dot: true, dollar: true})
 	// In the trial no member of a record is missing, so that it comes as far as it can.
 	trial := &messageData{Record: RecordData{Data: "{}"}, Kind: string(KindFiring), Labels: labels}
 	if err := trialRun(t.Option("missingkey=default"), trial); err != nil && neverWorks(err) {
@@ -346,9 +351,9 @@ func (f *faults) ruleTemplate(field, source string, labels map[string]string) *w
 		return nil
 	}
 	return &words{
-		source: source, template: t.Option("missingkey=error"), mentions: s.mentions,
-		fixed: !slices.ContainsFunc(t.Tree.Root.Nodes, func(n parse.Node) bool { return n.Type() != parse.NodeText }) &&
-			t.Tree.Root.String() == source,
+		source: source, template: t.Option("missingkey=error"), says: s.mentions,
+		fixed: !slices.ContainsFunc(t.Root.Nodes, func(n parse.Node) bool { return n.Type() != parse.NodeText }) &&
+			t.Root.String() == source,
 	}
 }
 
@@ -359,8 +364,8 @@ func trialRun(t *template.Template, d *messageData) error {
 
 // lead is the text before the first action.
 func (w *words) lead() string {
-	if len(w.template.Tree.Root.Nodes) > 0 {
-		if text, ok := w.template.Tree.Root.Nodes[0].(*parse.TextNode); ok {
+	if len(w.template.Root.Nodes) > 0 {
+		if text, ok := w.template.Root.Nodes[0].(*parse.TextNode); ok {
 			return string(text.Text)
 		}
 	}
@@ -471,7 +476,7 @@ func (s *survey) node(n parse.Node, in scope) {
 		next := visit{name: n.Name, in: scope{dot: whole, dollar: whole}}
 		if called := s.main.Lookup(n.Name); called != nil && called.Tree != nil && !s.seen[next] {
 			s.seen[next] = true
-			s.list(called.Tree.Root, next.in)
+			s.list(called.Root, next.in)
 		}
 	}
 }
@@ -584,7 +589,7 @@ func (s *survey) zone(c *parse.CommandNode, piped bool) {
 // fault notes what is wrong with a node, in the form of text/template's errors.
 func (s *survey) fault(n parse.Node, format string, args ...any) {
 	if s.err == nil {
-		place, _ := s.main.Tree.ErrorContext(n)
+		place, _ := s.main.ErrorContext(n)
 		s.err = fmt.Errorf("template: %s: %s", place, fmt.Sprintf(format, args...))
 	}
 }
