@@ -1,6 +1,7 @@
 package filter_test
 
 import (
+	"cmp"
 	"encoding/json"
 	"os"
 	"strings"
@@ -96,5 +97,23 @@ func TestRecordVectors(t *testing.T) {
 			require.Contains(t, want, v.Result)
 			require.Equal(t, want[v.Result], set.Matcher().Match([]byte(v.Payload), "key"))
 		})
+	}
+}
+
+// TestRulerVectors holds the package to what event-ruler does, but where it decides otherwise on purpose.
+func TestRulerVectors(t *testing.T) {
+	text, err := os.ReadFile("testdata/ruler-vectors.jsonl")
+	require.NoError(t, err)
+	for i, line := range strings.Split(strings.TrimSpace(string(text)), "\n") {
+		var v struct{ Pattern, Data, Ruler, Ours string }
+		require.NoError(t, json.Unmarshal([]byte(line), &v))
+		want := cmp.Or(v.Ours, v.Ruler)
+		got := "INVALID"
+		if set, err := filter.Compile([]filter.Pattern{pattern(t, v.Pattern)}); err == nil {
+			got = map[filter.Result]string{filter.Matched: "MATCH", filter.NotMatched: "NO_MATCH"}[set.Matcher().Match([]byte(v.Data), "key")]
+		}
+		if want != got {
+			t.Errorf("line %d: got %s\n%s", i+1, got, line)
+		}
 	}
 }
