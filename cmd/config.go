@@ -7,6 +7,7 @@ import (
 	"maps"
 	"net"
 	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
@@ -17,6 +18,8 @@ import (
 	"go.yaml.in/yaml/v4"
 
 	"kinesis-alerter/alert"
+	"kinesis-alerter/alert/deadletter"
+	"kinesis-alerter/alert/filter"
 	"kinesis-alerter/alert/sns"
 	"kinesis-alerter/checkpoint"
 	"kinesis-alerter/consumer"
@@ -36,12 +39,38 @@ type Config struct {
 	Processing ProcessingConfig `yaml:"processing"`
 	// Format is how records are read: json (the default) or text.
 	Format string `yaml:"format"`
+	// Filter are Lambda's filter patterns, ORed; FilterFile is a file that has them as Lambda does, as FilterCriteria in
+	// JSON, relative to the configuration file. Both together are one list.
+	Filter     []filter.Pattern `yaml:"filter"`
+	FilterFile string           `yaml:"filter_file"`
 	// Rules say which records alert. Without any, every record does, with the message of AWS' sample function.
 	Rules []alert.RuleConfig `yaml:"rules"`
+	// Silences mute rules for a time.
+	Silences []alert.SilenceConfig `yaml:"silences"`
+	// Watchdog is a message at an interval, whose absence means trouble.
+	Watchdog alert.WatchdogConfig `yaml:"watchdog"`
+	// State bounds what rules remember.
+	State alert.StateConfig `yaml:"state"`
 	// Topics are the SNS topics, by the names that rules use.
 	Topics map[string]alert.TopicConfig `yaml:"topics"`
-	Server ServerConfig                 `yaml:"server"`
-	Log    LogConfig                    `yaml:"log"`
+	// DeadLetter is where records go that can never be published.
+	DeadLetter DeadLetterConfig `yaml:"dead_letter"`
+	Server     ServerConfig     `yaml:"server"`
+	Log        LogConfig        `yaml:"log"`
+}
+
+// DeadLetterConfig is the section "dead_letter".
+type DeadLetterConfig struct {
+	// SQS, SNS or S3 is the destination; at most one. See deadletter.Config.
+	SQS string `yaml:"sqs"`
+	SNS string `yaml:"sns"`
+	S3  string `yaml:"s3"`
+	// Invalid sends records there, too, that cannot be read, or that are no JSON under a filter on data.
+	Invalid bool `yaml:"invalid"`
+}
+
+func (c DeadLetterConfig) destination() deadletter.Config {
+	return deadletter.Config{SQS: c.SQS, SNS: c.SNS, S3: c.S3}
 }
 
 // StreamConfig is the section "stream".
@@ -74,6 +103,15 @@ type ProcessingConfig struct {
 	PollInterval time.Duration `yaml:"poll_interval"`
 	// CheckpointInterval is how often the progress of a shard is written at most. Defaults to 1 s.
 	CheckpointInterval time.Duration `yaml:"checkpoint_interval"`
+	// MaxRetryAttempts is how often an alert is tried again after failures of its own; -1 is without limit, as in Lambda.
+	// Outages, throttling and faults of a topic's configuration do not count. Defaults to -1.
+	MaxRetryAttempts *int `yaml:"max_retry_attempts"`
+	// MaxRecordAge is how old a record may be for its alert to be tried; 0 is without limit. The time for which a fault of
+	// its topic's configuration held it does not count.
+	MaxRecordAge time.Duration `yaml:"max_record_age"`
+	// OnRejected is what happens to an alert that SNS will never accept where there are no dead letters: hold its
+	// partition key (the default), or skip it.
+	OnRejected string `yaml:"on_rejected"`
 	// StopBudget bounds the whole of an orderly stop, 5 s to 10 min. Keep it below the container's grace period.
 	// Defaults to 25 s.
 	StopBudget time.Duration `yaml:"stop_budget"`
@@ -85,12 +123,17 @@ type parts struct {
 	sns        sns.Config
 	checkpoint checkpoint.Config
 	consumer   consumer.Config
+	deadletter deadletter.Config
 }
 
 // parts translates the file into what each package wants, with defaults.
 func (c Config) parts() parts {
 	p := parts{
-		alert: alert.Config{Format: c.Format, Rules: c.Rules, Topics: c.Topics}.WithDefaults(),
+		alert: alert.Config{
+			Format: c.Format, Filter: c.Filter, DeadLetterInvalid: c.DeadLetter.Invalid, Rules: c.Rules, Silences: c.Silences,
+			Watchdog: c.Watchdog, State: c.State, Topics: c.Topics,
+		}.WithDefaults(),
+		deadletter: c.DeadLetter.destination(),
 		checkpoint: checkpoint.Config{
 			Application: c.Stream.Application, StreamName: c.Stream.Name, StreamARN: c.Stream.ARN, Start: c.Stream.Start,
 			LeaseDuration: c.Leases.Duration, CheckpointInterval: c.Processing.CheckpointInterval,
@@ -98,13 +141,17 @@ func (c Config) parts() parts {
 		consumer: consumer.Config{
 			StreamName: c.Stream.Name, StreamARN: c.Stream.ARN,
 			Parallelism: c.Processing.Parallelism, Memory: int(c.Processing.Memory), PollInterval: c.Processing.PollInterval,
+			OnRejected: c.Processing.OnRejected,
 		}.WithDefaults(),
-		sns: sns.Config{Topics: map[string]sns.TopicConfig{}},
+		sns: sns.Config{Topics: map[string]sns.TopicConfig{}, MaxRecordAge: c.Processing.MaxRecordAge, MaxAttempts: -1},
+	}
+	if n := c.Processing.MaxRetryAttempts; n != nil {
+		p.sns.MaxAttempts = *n
 	}
 	// An attempt must fit into the trust window, which is nine tenths of a lease, with time to spare for a second one.
 	p.sns.AttemptTimeout = min(sns.DefaultAttemptTimeout, p.checkpoint.LeaseDuration*9/10/2)
 	for name, t := range p.alert.Topics {
-		topic := sns.TopicConfig{ARN: t.ARN}
+		topic := sns.TopicConfig{ARN: t.ARN, Rate: t.Rate.PerSecond(), Digest: t.Digest}
 		for _, r := range p.alert.Rules {
 			if slices.Contains(r.Topics, name) {
 				topic.Rules = append(topic.Rules, r.Name)
@@ -131,7 +178,10 @@ func (c Config) WithDefaults() Config {
 	c.Processing.Parallelism = p.consumer.Parallelism
 	c.Processing.Memory = Size(p.consumer.Memory)
 	c.Processing.PollInterval = p.consumer.PollInterval
+	c.Processing.MaxRetryAttempts = cmp.Or(c.Processing.MaxRetryAttempts, new(-1))
+	c.Processing.OnRejected = p.consumer.OnRejected
 	c.Format, c.Rules, c.Topics = p.alert.Format, p.alert.Rules, p.alert.Topics
+	c.Watchdog, c.State = p.alert.Watchdog, p.alert.State
 	return c
 }
 
@@ -162,12 +212,18 @@ func (c Config) Validate() error {
 		"must be shorter than leases.duration (%s), or a shard would change hands between two reads", c.Leases.Duration)
 	refuse(p.sns.AttemptTimeout >= c.Processing.StopBudget*stopShareShards/100, "processing.stop_budget", c.Processing.StopBudget.String(),
 		"the drain gets %d %% of it, which must outlast one publish attempt (%s)", stopShareShards, p.sns.AttemptTimeout)
+	refuse(*c.Processing.MaxRetryAttempts < -1 || *c.Processing.MaxRetryAttempts > 10_000, "processing.max_retry_attempts",
+		strconv.Itoa(*c.Processing.MaxRetryAttempts), "must be -1 (no limit) to 10000, as in Lambda")
+	refuse(c.Processing.MaxRecordAge < 0 || c.Processing.MaxRecordAge > 7*24*time.Hour, "processing.max_record_age",
+		c.Processing.MaxRecordAge.String(), "must be 0s (no limit) to 168h")
+	refuse(c.DeadLetter.Invalid && !p.deadletter.Enabled(), "dead_letter.invalid", "true",
+		"needs a destination; set dead_letter.sqs, sns or s3")
 	_, levelErr := zap.ParseAtomicLevel(c.Log.Level)
 	refuse(levelErr != nil || !slices.Contains([]string{"debug", "info", "warn", "error"}, c.Log.Level), "log.level", c.Log.Level,
 		"want debug, info, warn or error")
 	refuse(!slices.Contains([]string{"json", "console"}, c.Log.Format), "log.format", c.Log.Format, "want json or console")
 	refuse(!listenable(c.Server.Listen), "server.listen", c.Server.Listen, "want HOST:PORT, as in 127.0.0.1:9464, or :9464 for all addresses")
-	return errors.Join(append(errs, p.checkpoint.Validate(), p.consumer.Validate(), p.alert.Validate(), p.sns.Validate())...)
+	return errors.Join(append(errs, p.checkpoint.Validate(), p.consumer.Validate(), p.alert.Validate(), p.sns.Validate(), p.deadletter.Validate())...)
 }
 
 // ConfigField is the path of the field, as the packages' own configuration errors have it.
@@ -205,6 +261,9 @@ func parseConfig(file string, data []byte, lookup func(string) (string, bool)) (
 	if doc.isBroken("") || len(doc.positions) == 0 {
 		return nil, doc.problems
 	}
+	if c.FilterFile != "" {
+		doc.addFilters(&c)
+	}
 	c = c.WithDefaults()
 	problems := slices.Concat(doc.problems, doc.place(c.Validate()))
 	if len(problems) > 0 {
@@ -212,6 +271,24 @@ func parseConfig(file string, data []byte, lookup func(string) (string, bool)) (
 		return nil, problems
 	}
 	return &LoadedConfig{Config: c, doc: doc}, nil
+}
+
+// addFilters adds the patterns of the filter file, whose name is relative to the configuration file.
+func (d *document) addFilters(c *Config) {
+	name := c.FilterFile
+	if !filepath.IsAbs(name) {
+		name = filepath.Join(filepath.Dir(d.file), name)
+	}
+	data, err := os.ReadFile(name) //nolint:gosec // the operator names the file
+	if err == nil {
+		var patterns []filter.Pattern
+		patterns, err = filter.ParseCriteria(data)
+		c.Filter = append(slices.Clone(c.Filter), patterns...)
+	}
+	if err != nil {
+		n, _ := d.locate("filter_file")
+		d.report("filter_file", n, c.FilterFile, strings.TrimPrefix(err.Error(), "open "+name+": "))
+	}
 }
 
 // place turns the errors of Validate methods into problems with a place in the file. A field is mentioned once, with the

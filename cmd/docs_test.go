@@ -1,6 +1,7 @@
 package cmd
 
 import (
+	"encoding"
 	"fmt"
 	"maps"
 	"os"
@@ -108,17 +109,25 @@ func configKeys(t reflect.Type, prefix string) []string {
 		name := prefix + strings.Split(field.Tag.Get("yaml"), ",")[0]
 		kind := field.Type
 		switch {
-		case kind.Kind() == reflect.Slice && kind.Elem().Kind() == reflect.Struct:
+		case kind.Kind() == reflect.Slice && isSection(kind.Elem()):
 			keys = append(keys, configKeys(kind.Elem(), name+"[].")...)
-		case kind.Kind() == reflect.Map:
+		case kind.Kind() == reflect.Map && isSection(kind.Elem()):
 			keys = append(keys, configKeys(kind.Elem(), name+".NAME.")...)
-		case kind.Kind() == reflect.Struct && kind != reflect.TypeFor[checkpoint.Start]():
+		case isSection(kind):
 			keys = append(keys, configKeys(kind, name+".")...)
 		default:
 			keys = append(keys, name)
 		}
 	}
 	return keys
+}
+
+// isSection says whether a type has keys of its own in the file, and is not written as one text.
+func isSection(t reflect.Type) bool {
+	if t.Kind() != reflect.Struct || t.NumField() == 0 || t.Field(0).Tag.Get("yaml") == "" {
+		return false
+	}
+	return !reflect.PointerTo(t).Implements(reflect.TypeFor[encoding.TextUnmarshaler]())
 }
 
 func readREADME(t *testing.T) string {

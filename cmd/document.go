@@ -2,6 +2,7 @@ package cmd
 
 import (
 	"encoding"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -104,7 +105,20 @@ func (d *document) decode(path string, n *yaml.Node, v reflect.Value) {
 		return
 	}
 	_, fromText := reflect.TypeAssert[encoding.TextUnmarshaler](v.Addr())
+	parser, fromJSON := reflect.TypeAssert[json.Unmarshaler](v.Addr())
 	switch kind := v.Kind(); {
+	case kind == reflect.Pointer: // tells "not given" from the zero value
+		element := reflect.New(v.Type().Elem())
+		d.decode(path, n, element.Elem())
+		v.Set(element)
+	case fromJSON:
+		text, ok := d.appendJSON(nil, path, n)
+		if !ok {
+			return
+		}
+		if err := parser.UnmarshalJSON(text); err != nil {
+			d.report(path, n, string(text), err.Error())
+		}
 	case fromText:
 		d.decodeScalar(path, n, v)
 	case kind == reflect.Struct:
@@ -163,6 +177,72 @@ func (d *document) pairs(path string, n *yaml.Node, yield func(key, value *yaml.
 			yield(key, pair[1])
 		}
 	}
+}
+
+// appendJSON appends a node as JSON, for values whose form is not known here, such as filter patterns. Numbers keep their
+// digits.
+func (d *document) appendJSON(b []byte, path string, n *yaml.Node) (text []byte, ok bool) {
+	if n.Kind == yaml.AliasNode {
+		n = n.Alias
+	}
+	d.positions[path] = n
+	ok = true
+	switch n.Kind {
+	case yaml.MappingNode:
+		b = append(b, '{')
+		d.pairs(path, n, func(key, value *yaml.Node) {
+			if b[len(b)-1] != '{' {
+				b = append(b, ',')
+			}
+			b = append(b, quoteJSON(key.Value)...)
+			b = append(b, ':')
+			part, fine := d.appendJSON(b, join(path, key.Value), value)
+			b, ok = part, ok && fine
+		})
+		return append(b, '}'), ok && !d.isBroken(path)
+	case yaml.SequenceNode:
+		b = append(b, '[')
+		for i, item := range n.Content {
+			if i > 0 {
+				b = append(b, ',')
+			}
+			part, fine := d.appendJSON(b, fmt.Sprintf("%s[%d]", path, i), item)
+			b, ok = part, ok && fine
+		}
+		return append(b, ']'), ok
+	case yaml.ScalarNode:
+		return d.appendScalar(b, path, n)
+	}
+	d.report(path, n, describe(n), "cannot be read here")
+	return b, false
+}
+
+func (d *document) appendScalar(b []byte, path string, n *yaml.Node) (text []byte, ok bool) {
+	value, expanded, ok := d.expand(path, n)
+	if !ok {
+		return b, false
+	}
+	switch tag := n.ShortTag(); {
+	case tag == "!!null":
+		return append(b, "null"...), true
+	case tag == "!!bool" && !expanded:
+		return strconv.AppendBool(b, strings.EqualFold(value, "true")), true
+	case (tag == "!!int" || tag == "!!float") && !expanded:
+		if !json.Valid([]byte(value)) {
+			d.report(path, n, value, "want a number as JSON writes it, such as 12, -0.5 or 1e3")
+			return b, false
+		}
+		return append(b, value...), true
+	}
+	return append(b, quoteJSON(value)...), true
+}
+
+func quoteJSON(s string) []byte {
+	text, err := json.Marshal(s)
+	if err != nil {
+		return []byte(`""`) // unreachable: any string can be written
+	}
+	return text
 }
 
 func (d *document) decodeStruct(path string, n *yaml.Node, v reflect.Value) {

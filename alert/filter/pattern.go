@@ -21,3 +21,6 @@ func (p Pattern) MarshalJSON() ([]byte, error) {
 	}
 	return p.source, nil
 }
+
+// MarshalText returns the pattern's JSON as text, which UnmarshalJSON takes as a string.
+func (p Pattern) MarshalText() ([]byte, error) { return p.source, nil }
