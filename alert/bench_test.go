@@ -2,6 +2,7 @@ package alert_test
 
 import (
 	"fmt"
+	"runtime"
 	"testing"
 	"time"
 
@@ -35,7 +36,7 @@ func benchEvaluator(tb testing.TB, rules int) (*alert.Evaluator, *alert.Record) 
 
 // BenchmarkEvaluate is the cost of a record that no rule matches, decoding included.
 func BenchmarkEvaluate(b *testing.B) {
-	for _, rules := range []int{1, 10, 100} {
+	for _, rules := range []int{1, 10, 100, 1000} {
 		b.Run(fmt.Sprintf("rules=%d", rules), func(b *testing.B) {
 			e, rec := benchEvaluator(b, rules)
 			b.SetBytes(int64(len(rec.Data)))
@@ -91,4 +92,75 @@ func BenchmarkAlert(b *testing.B) {
 			}
 		}
 	})
+}
+
+// dedupKeys evaluates one alerting record for each of so many keys.
+func dedupKeys(tb testing.TB, keys int) *alert.Evaluator {
+	tb.Helper()
+	w := newWorld(tb, oneRule(alert.RuleConfig{Name: "r", When: "v > 0", Dedup: time.Hour}))
+	for i := range keys {
+		d := w.evaluator.Evaluate(&alert.Record{
+			Shard: shardID, PartitionKey: fmt.Sprintf("device-%016d", i), SequenceNumber: fmt.Sprint(i),
+			Arrival: noon().Add(time.Duration(i) * time.Millisecond), Data: []byte(`{"v":1}`),
+		})
+		require.Equal(tb, alert.Alerted, d.Outcome)
+	}
+	return w.evaluator
+}
+
+// BenchmarkSnapshot is the cost of saving and loading what 100,000 keys are remembered by.
+func BenchmarkSnapshot(b *testing.B) {
+	e := dedupKeys(b, 100_000)
+	state := e.Snapshot()
+	b.Run("save", func(b *testing.B) {
+		b.ReportMetric(float64(len(state))/1024, "KiB")
+		for b.Loop() {
+			e.Snapshot()
+		}
+	})
+	b.Run("load", func(b *testing.B) {
+		for b.Loop() {
+			if err := e.Restore(state); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+}
+
+// TestMemoryOfKeys holds the memory of 100,000 live keys below 20 MiB.
+func TestMemoryOfKeys(t *testing.T) {
+	var before, after runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&before)
+	e := dedupKeys(t, 100_000)
+	runtime.GC()
+	runtime.ReadMemStats(&after)
+	mib := float64(after.HeapAlloc-before.HeapAlloc) / (1 << 20)
+	t.Logf("100,000 keys: %.1f MiB", mib)
+	require.Less(t, mib, 20.0)
+	runtime.KeepAlive(e)
+}
+
+// BenchmarkRemember is the cost of a record with rules that remember, by what it does to them.
+func BenchmarkRemember(b *testing.B) {
+	for _, c := range []struct {
+		name string
+		rule alert.RuleConfig
+	}{
+		{"dedup swallows", alert.RuleConfig{Name: "r", When: "PRICE > 1", Dedup: time.Hour}},
+		{"firing", alert.RuleConfig{Name: "r", When: "PRICE > 1", Resolve: alert.Stretch{Records: 3}}},
+		{"window", alert.RuleConfig{Name: "r", When: "PRICE > 1", Window: alert.WindowConfig{Length: time.Minute, Aggregate: "avg", Of: "PRICE", Is: "> 1000"}}},
+		{"absence", alert.RuleConfig{Name: "r", Absence: alert.AbsenceConfig{After: time.Minute}}},
+	} {
+		b.Run(c.name, func(b *testing.B) {
+			w := newWorld(b, oneRule(c.rule))
+			rec := record("1", benchRecord)
+			rec.Arrival = noon()
+			w.evaluator.Evaluate(rec)
+			b.ReportAllocs()
+			for b.Loop() {
+				w.evaluator.Evaluate(rec)
+			}
+		})
+	}
 }
