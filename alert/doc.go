@@ -4,10 +4,11 @@
 //
 // # The way of a record
 //
-// A [Pipeline] is made once from a [Config]; it is immutable and safe for concurrent use. Each shard has one [Evaluator],
-// which belongs to one goroutine and sees the shard's records in sequence order. [Evaluator.Evaluate] runs the stages in
-// a fixed order: read the fields that the rules mention, match the rules, make the alerts. It gives each record exactly
-// one [Outcome]. The consumer publishes the alerts and then calls [Pipeline.Resolved], which counts the record; the sum
+// A [Pipeline] is made from a [Config] and safe for concurrent use; [Pipeline.Update] puts another Config in force as a
+// whole. Each shard has one [Evaluator], which belongs to one goroutine and sees the shard's records in sequence order.
+// [Evaluator.Evaluate] runs the stages in a fixed order: do what has come due, ask the filter, read the fields that the
+// rules mention, match the rules, take them through what they remember, make the alerts. It gives each record exactly one
+// [Outcome]. The consumer publishes the alerts and then calls [Pipeline.Resolved], which counts the record; the sum
 // over the outcomes is the number of records resolved.
 //
 // Without rules every record alerts, with the words of AWS's sample Lambda function, and the payload is only required to
@@ -32,8 +33,8 @@
 //
 // age is how long before the shard's event time the record arrived, where event time is the latest arrival that the
 // evaluator has seen. It is 0s for a record that is the latest so far, and never negative. An evaluator that is made
-// afresh in the middle of a shard knows nothing of the records before: a rule on age is the one thing that can decide
-// otherwise after a restart.
+// afresh in the middle of a shard knows nothing of the records before. Where some rule remembers, the snapshot has the event
+// time; in a rule set without memory, a rule on age is the one thing that can decide otherwise after a restart.
 //
 // A condition has three states: true, false and undefined (the "unknown" of SQL and Kleene). Only true matches. A
 // comparison is undefined if one side is missing, null, of another type than the other side, or not a finite number.
@@ -50,8 +51,35 @@
 // now, keys, values, toPairs and fromJSON are not offered: the first is a clock, the next three give map order, the last
 // would be a second, laxer way to read JSON.
 //
+// The rules that a record can match are found through an index of the fields that they compare with constants, so the time
+// per record does not grow with the rules that it cannot match.
+//
+// # What rules remember
+//
+// A rule remembers by key, for each shard by itself. What it claims goes through these states (episode.go):
+//
+//	quiet ──holds──▶ pending ──for is over──▶ firing ──resolve is over──▶ quiet
+//	  ▲                 │                       │  ▲
+//	  └──holds no more──┘                       └──┘ repeat_interval
+//
+// An alert is made when a key begins to fire, when repeat_interval says so again, and when it is resolved. What comes in
+// between is swallowed and counted, as is what dedup, an inhibiting rule, a silence, quiet hours or the rule's rate limit
+// mute. Who was told that a key fires is told when it is resolved, whatever mutes the rule by then. Rules without for,
+// resolve, absence and sliding window have no excursions: they alert with every record, or every tumbling window.
+//
+// Time is event time: the running maximum of arrivals. What is due (a hold, a resolve, the end of a window, an absence) is
+// done when event time passes it, at the time at which it was due, before the record that shows that time has passed. A
+// [Tick] does the same without a record; it only brings forward what the next record would bring. So alerts are a function
+// of the records, not of when they were read: a replay from a [Evaluator.Snapshot] makes the same ones, with the same ids.
+//
+// Keys are remembered up to Config.State.MaxKeys a shard; beyond that the one that was not used for the longest time is
+// forgotten, and counted. A snapshot holds all of it, together with what it holds of rules that this rule set does not
+// know. The children of a split or merge take over the keys that fall to them ([Evaluator.Inherit]).
+//
 // # What it does not promise
 //
-// It does not deduplicate, throttle or group. A record in a checkpoint gap is evaluated again after a restart and gives
-// the same alerts with the same ids; dropping the repetition is the matter of whoever receives them.
+// A key that is not the partition key can have records in several shards, each of which decides by itself: its alerts are
+// exact for each shard only. A record whose arrival is earlier than a tick that has passed (by clocks that differ by more
+// than two seconds) is taken as it comes; a replay may decide otherwise about what was due in between. Distinct values are
+// told apart up to 10,000 in a window.
 package alert
