@@ -1,0 +1,222 @@
+package deadletter
+
+import (
+	"encoding/base64"
+	"fmt"
+	"strconv"
+	"time"
+	"unicode/utf8"
+
+	"github.com/aws/aws-sdk-go-v2/aws/arn"
+
+	"kinesis-alerter/alert"
+)
+
+// maxDetail is how much of a letter's detail the document quotes, in bytes.
+const maxDetail = 1 << 10
+
+// timeFormat is the form of Lambda's timestamps, in UTC.
+const timeFormat = "2006-01-02T15:04:05.000Z"
+
+// application is what the documents of one daemon have in common.
+type application struct {
+	stream   string // ARN
+	region   string
+	function string // ARN
+	identity string // ARN
+	mapping  string // UUID
+}
+
+func newApplication(stream, name string) (*application, error) {
+	a, err := arn.Parse(stream)
+	if err != nil {
+		return nil, fmt.Errorf("stream %q: %w", stream, err)
+	}
+	return &application{
+		stream: stream, region: a.Region,
+		function: arn.ARN{
+			Partition: a.Partition, Service: "lambda", Region: a.Region, AccountID: a.AccountID, Resource: "function:" + name,
+		}.String(),
+		identity: arn.ARN{
+			Partition: a.Partition, Service: "iam", AccountID: a.AccountID, Resource: "role/" + name,
+		}.String(),
+		mapping: uuid("event source mapping", stream, name),
+	}, nil
+}
+
+// envelope is a letter with what is decided once, so that every attempt carries the same bytes to the same key.
+type envelope struct {
+	*application
+	letter *alert.Letter
+	id     string
+	at     time.Time
+}
+
+func (a *application) envelope(l *alert.Letter, now time.Time) *envelope {
+	return &envelope{application: a, letter: l, id: a.letterID(l), at: now.UTC().Truncate(time.Millisecond)}
+}
+
+// key is where the letter lies in S3, below the prefix.
+func (e *envelope) key() string {
+	return "aws/lambda/" + e.mapping + "/" + e.letter.Record.Shard + e.at.Format("/2006/01/02/2006-01-02T15.04.05-") + e.id
+}
+
+// document writes the letter, at most limit bytes long where that can be kept by leaving the payload out; a limit of 0 is
+// none. It answers whether the payload is in it.
+func (e *envelope) document(limit int) (document []byte, whole bool) {
+	head, tail := e.event()
+	data := e.letter.Record.Data
+	size := len(head) + base64.StdEncoding.EncodedLen(len(data)) + len(tail)
+	if limit == 0 || size <= limit { // escaped it only gets longer
+		b := make([]byte, 0, size+4<<10)
+		b = key(e.lambda(b), "payload")
+		b = append(b, '"')
+		b = appendEscaped(b, head)
+		b = base64.StdEncoding.AppendEncode(b, data)
+		b = appendEscaped(b, tail)
+		b = append(b, '"')
+		if b = e.ours(b, ""); limit == 0 || len(b) <= limit {
+			return b, true
+		}
+	}
+	return e.bare(), false
+}
+
+// bare writes the letter without its payload. It always fits: all that is in it has its bounds.
+func (e *envelope) bare() []byte {
+	head, tail := e.event()
+	size := len(head) + base64.StdEncoding.EncodedLen(len(e.letter.Record.Data)) + len(tail)
+	return e.ours(e.lambda(nil), strconv.Itoa(size)+" bytes, larger than the destination takes")
+}
+
+// lambda opens the document and writes what Lambda writes for every destination.
+func (e *envelope) lambda(b []byte) []byte {
+	l, r := e.letter, &e.letter.Record
+	b = append(b, `{"requestContext":{`...)
+	b = member(b, "requestId", e.id)
+	b = member(b, "functionArn", e.function)
+	b = member(b, "condition", l.Condition)
+	b = strconv.AppendInt(key(b, "approximateInvokeCount"), int64(max(l.Attempts, 1)), 10)
+	b = append(b, '}')
+	if l.Condition != alert.ConditionAge {
+		b = append(b, `,"responseContext":{"statusCode":200,"executedVersion":"$LATEST","functionError":"Unhandled"}`...)
+	}
+	b = member(b, "version", "1.0")
+	b = member(b, "timestamp", e.at.Format(timeFormat))
+	b = append(key(b, "KinesisBatchInfo"), '{')
+	b = member(b, "shardId", r.Shard)
+	b = member(b, "startSequenceNumber", r.SequenceNumber)
+	b = member(b, "endSequenceNumber", r.SequenceNumber)
+	arrival := r.Arrival.UTC().Format(timeFormat)
+	b = member(b, "approximateArrivalOfFirstRecord", arrival)
+	b = member(b, "approximateArrivalOfLastRecord", arrival)
+	b = append(b, `,"batchSize":1`...)
+	b = member(b, "streamArn", e.stream)
+	return append(b, '}')
+}
+
+// ours writes what Lambda does not say, and closes the document.
+func (e *envelope) ours(b []byte, omitted string) []byte {
+	l := e.letter
+	sub := ""
+	if l.Record.SubSequence > 0 {
+		sub = strconv.FormatUint(uint64(l.Record.SubSequence), 10)
+	}
+	b = append(key(b, "kinesisAlerter"), '{')
+	for _, m := range []struct{ name, value string }{
+		{"reason", string(l.Reason)},
+		{"detail", clip(l.Detail)},
+		{"alertId", l.AlertID},
+		{"rule", l.Rule},
+		{"topic", l.Topic},
+	} {
+		if m.value != "" {
+			b = member(b, m.name, m.value)
+		}
+	}
+	if sub != "" {
+		b = append(key(b, "subSequenceNumber"), sub...)
+	}
+	if omitted != "" {
+		b = member(b, "payloadOmitted", omitted)
+	}
+	return append(b, "}}"...)
+}
+
+// event is what a function would have been given, in two parts: the record's data in base64 stands between them.
+func (e *envelope) event() (head, tail []byte) {
+	r := &e.letter.Record
+	head = append(head, `{"Records":[{"kinesis":{"kinesisSchemaVersion":"1.0"`...)
+	head = member(head, "partitionKey", r.PartitionKey)
+	head = member(head, "sequenceNumber", r.SequenceNumber)
+	head = append(key(head, "data"), '"')
+
+	tail = append(tail, '"')
+	seconds := float64(r.Arrival.UnixMilli()) / 1000
+	tail = append(strconv.AppendFloat(key(tail, "approximateArrivalTimestamp"), seconds, 'f', 3, 64), '}')
+	tail = member(tail, "eventSource", "aws:kinesis")
+	tail = member(tail, "eventVersion", "1.0")
+	tail = member(tail, "eventID", r.Shard+":"+r.SequenceNumber)
+	tail = member(tail, "eventName", "aws:kinesis:record")
+	tail = member(tail, "invokeIdentityArn", e.identity)
+	tail = member(tail, "awsRegion", e.region)
+	tail = member(tail, "eventSourceARN", e.stream)
+	return head, append(tail, "}]}"...)
+}
+
+// clip shortens a detail, on a rune boundary.
+func clip(s string) string {
+	if len(s) <= maxDetail {
+		return s
+	}
+	n := maxDetail
+	for n > maxDetail-utf8.UTFMax && !utf8.RuneStart(s[n]) {
+		n--
+	}
+	return s[:n] + "…"
+}
+
+// key opens a member of an object. The name needs no escaping.
+func key(b []byte, name string) []byte {
+	if b[len(b)-1] != '{' {
+		b = append(b, ',')
+	}
+	b = append(b, '"')
+	b = append(b, name...)
+	return append(b, `":`...)
+}
+
+func member(b []byte, name, value string) []byte {
+	b = append(key(b, name), '"')
+	b = appendEscaped(b, value)
+	return append(b, '"')
+}
+
+// appendEscaped writes the inside of a JSON string from printable ASCII alone. What is no UTF-8 becomes U+FFFD.
+func appendEscaped[T string | []byte](b []byte, s T) []byte {
+	const hex = "0123456789abcdef"
+	unit := func(u rune) {
+		b = append(b, '\\', 'u', hex[u>>12&15], hex[u>>8&15], hex[u>>4&15], hex[u&15])
+	}
+	for _, r := range string(s) {
+		switch {
+		case r == '"' || r == '\\':
+			b = append(b, '\\', byte(r))
+		case r >= ' ' && r <= '~':
+			b = append(b, byte(r))
+		case r == '\n':
+			b = append(b, `\n`...)
+		case r == '\t':
+			b = append(b, `\t`...)
+		case r == '\r':
+			b = append(b, `\r`...)
+		case r <= 0xFFFF:
+			unit(r)
+		default:
+			r -= 0x10000
+			unit(0xD800 + r>>10)
+			unit(0xDC00 + r&0x3FF)
+		}
+	}
+	return b
+}

@@ -1,0 +1,69 @@
+package deadletter
+
+import (
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promauto"
+
+	"kinesis-alerter/alert"
+)
+
+// metrics are the package's metrics. Every series exists from the start; the maps are complete and never change, so they
+// are read without a lock.
+type metrics struct {
+	letters  map[alert.Reason]prometheus.Counter
+	failures map[alert.Reason]prometheus.Counter
+	faults   map[alert.Reason]prometheus.Gauge
+}
+
+func newMetrics(reg prometheus.Registerer, reasons []alert.Reason) *metrics {
+	f := promauto.With(reg)
+	letters := f.NewCounterVec(prometheus.CounterOpts{
+		Name: "kinesis_alerter_dead_letters_total",
+		Help: "Letters that the on-failure destination accepted, by why the record could not be published.",
+	}, []string{"reason"})
+	failures := f.NewCounterVec(prometheus.CounterOpts{
+		Name: "kinesis_alerter_dead_letter_failures_total",
+		Help: "Failed attempts to send a letter to the on-failure destination.",
+	}, []string{"reason"})
+	fault := f.NewGaugeVec(prometheus.GaugeOpts{
+		Name: "kinesis_alerter_dead_letter_fault",
+		Help: "1 while a fault of the on-failure destination's configuration holds its letters.",
+	}, []string{"reason"})
+	m := &metrics{
+		letters:  map[alert.Reason]prometheus.Counter{},
+		failures: map[alert.Reason]prometheus.Counter{},
+		faults:   map[alert.Reason]prometheus.Gauge{},
+	}
+	for _, r := range append([]alert.Reason{alert.ReasonOther}, reasons...) {
+		m.letters[r] = letters.WithLabelValues(string(r))
+	}
+	for _, r := range retryReasons() {
+		m.failures[r] = failures.WithLabelValues(string(r))
+	}
+	for r := range remedies() {
+		m.failures[r] = failures.WithLabelValues(string(r))
+		m.faults[r] = fault.WithLabelValues(string(r))
+	}
+	return m
+}
+
+// sent counts a letter; a reason that was not announced counts as other.
+func (m *metrics) sent(r alert.Reason) {
+	c := m.letters[r]
+	if c == nil {
+		c = m.letters[alert.ReasonOther]
+	}
+	c.Inc()
+}
+
+func (m *metrics) failed(r alert.Reason) { m.failures[r].Inc() }
+
+// setFault moves the gauge from one reason to another; empty is none.
+func (m *metrics) setFault(from, to alert.Reason) {
+	if g := m.faults[from]; g != nil {
+		g.Set(0)
+	}
+	if g := m.faults[to]; g != nil {
+		g.Set(1)
+	}
+}

@@ -1,0 +1,167 @@
+package deadletter
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
+
+	"kinesis-alerter/alert"
+)
+
+// worthALine is how many calls in a row fail before it is logged: a single throttled call is daily business.
+const worthALine = 3
+
+// Deps are what a Sender works with. Of the clients only the one of the configured destination is needed.
+type Deps struct {
+	// Stream is the ARN of the stream, and Application the name of the consumer application.
+	Stream, Application string
+	SQS                 SQSClient
+	SNS                 SNSClient
+	S3                  S3Client
+	// Reasons are the reasons that letters can have, so that their metrics exist before the first letter. Others count as
+	// alert.ReasonOther.
+	Reasons []alert.Reason
+	// Log takes state changes. None when nil.
+	Log *zap.Logger
+	// Audit takes one line for each letter that the destination accepted; it must not sample. None when nil.
+	Audit *zap.Logger
+	// Registerer takes the metrics. None when nil.
+	Registerer prometheus.Registerer
+}
+
+// Sender sends letters. Its methods are safe for concurrent use.
+type Sender struct {
+	application *application
+	destination destination
+	line        *line
+	metrics     *metrics
+	log, audit  *zap.Logger
+	loggedPass  bool // that the destination is backing off; guarded by the line's lock
+}
+
+// New checks the configuration, which must be Enabled, and makes a Sender. It calls nobody.
+func New(cfg Config, deps Deps) (*Sender, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	app, err := newApplication(deps.Stream, deps.Application)
+	if err != nil {
+		return nil, err
+	}
+	s := &Sender{application: app, log: deps.Log, audit: deps.Audit}
+	switch {
+	case cfg.SQS != "" && deps.SQS != nil:
+		s.destination = &queue{client: deps.SQS, url: cfg.SQS}
+	case cfg.SNS != "" && deps.SNS != nil:
+		s.destination = &topic{client: deps.SNS, arn: cfg.SNS}
+	case cfg.S3 != "" && deps.S3 != nil:
+		name, prefix := splitBucket(cfg.S3)
+		s.destination = &bucket{client: deps.S3, name: name, prefix: prefix}
+	default:
+		return nil, errors.New("dead letters need a destination and its client")
+	}
+	if s.log == nil {
+		s.log = zap.NewNop()
+	}
+	s.log = s.log.With(zap.String("destination", s.destination.where()))
+	if s.audit == nil {
+		s.audit = zap.NewNop()
+	}
+	s.metrics = newMetrics(deps.Registerer, deps.Reasons)
+	s.line = newLine(s.changed)
+	return s, nil
+}
+
+// Send returns nil when the destination has accepted the letter. It waits for as long as it takes, through throttling,
+// outages and faults of the destination's configuration, until ctx is done; then it returns the context's cause, and the
+// destination may or may not have the letter. The letter must not change meanwhile.
+func (s *Sender) Send(ctx context.Context, l *alert.Letter) error {
+	e := s.application.envelope(l, time.Now())
+	var due time.Time
+	for failures := 0; ; failures++ {
+		epoch, err := s.line.enter(ctx, due)
+		if err != nil {
+			return err
+		}
+		id, v, err := s.attempt(ctx, e)
+		if err == nil {
+			s.line.leave(func(h *health) { h.accepted(epoch) }, nil)
+			s.sent(e, id)
+			return nil
+		}
+		if ctx.Err() != nil { // which says nothing about the destination
+			s.line.leave(func(h *health) { h.cut(epoch) }, nil)
+			return context.Cause(ctx)
+		}
+		s.metrics.failed(v.reason)
+		now, share, fault := time.Now(), lot(), alert.Reason("")
+		if v.class == hold {
+			fault = v.reason
+		}
+		due = now.Add(delay(fault != "", failures, share) + headway)
+		s.line.leave(func(h *health) { h.failed(now, epoch, fault, share) }, err)
+	}
+}
+
+// attempt sends the letter, a second time without its payload if the destination does not like its size.
+func (s *Sender) attempt(ctx context.Context, e *envelope) (id string, v verdict, err error) {
+	document, whole := e.document(s.destination.limit())
+	id, v, err = s.put(ctx, e.key(), document)
+	if v.class == shrink && whole && ctx.Err() == nil {
+		s.metrics.failed(v.reason)
+		id, v, err = s.put(ctx, e.key(), e.bare())
+	}
+	if v.class == shrink {
+		v = verdict{hold, reasonRefused}
+	}
+	return id, v, err
+}
+
+// put makes one call.
+func (s *Sender) put(ctx context.Context, key string, document []byte) (string, verdict, error) {
+	ctx, cancel := context.WithTimeout(ctx, s.destination.timeout())
+	defer cancel()
+	id, err := s.destination.put(ctx, key, document)
+	if err != nil {
+		return "", classify(err), err
+	}
+	return id, verdict{}, nil
+}
+
+// sent tells of an accepted letter.
+func (s *Sender) sent(e *envelope, id string) {
+	l := e.letter
+	s.metrics.sent(l.Reason)
+	if line := s.audit.Check(zapcore.InfoLevel, "dead letter sent"); line != nil {
+		line.Write(
+			zap.String("alert_id", l.AlertID), zap.String("rule", l.Rule), zap.String("topic", l.Topic),
+			zap.String("reason", string(l.Reason)), zap.String("condition", l.Condition),
+			zap.String("shard", l.Record.Shard), zap.String("sequence", l.Record.SequenceNumber),
+			zap.Uint32("sub", l.Record.SubSequence),
+			zap.String("where", s.destination.where()), zap.String("message_id", id), zap.String("request_id", e.id))
+	}
+}
+
+// changed tells of a change of the destination's state. The line calls it under its lock.
+func (s *Sender) changed(before, after health, err error) {
+	switch {
+	case after.fault != before.fault && after.fault != "":
+		s.metrics.setFault(before.fault, after.fault)
+		s.log.Error("on-failure destination refuses dead letters, they wait and it is probed",
+			zap.String("reason", string(after.fault)), zap.String("remedy", remedies()[after.fault]), zap.Error(err))
+	case after.failures >= worthALine && after.fault == "" && !s.loggedPass:
+		s.loggedPass = true
+		s.log.Warn("sending dead letters fails, they wait and are tried again", zap.Error(err))
+	case after.failures == 0 && before.failures > 0:
+		s.metrics.setFault(before.fault, "")
+		if before.fault != "" || s.loggedPass {
+			s.log.Info("on-failure destination accepts dead letters again", zap.Duration("after", time.Since(before.since)),
+				zap.String("reason", string(before.fault)))
+		}
+		s.loggedPass = false
+	}
+}
