@@ -78,7 +78,7 @@ func New(cfg Config, d Deps) (*Consumer, error) {
 			publisher: d.Publisher, deadLetters: d.DeadLetters, skip: cfg.OnRejected == OnRejectedSkip,
 		},
 		evaluator: func(shard string, generation uint32) evaluator { return d.Pipeline.Rewound(shard, generation) },
-		log: d.Log.Named("consumer"), metrics: newMetrics(d.Registerer), budget: newBudget(cfg.Memory),
+		log:       d.Log.Named("consumer"), metrics: newMetrics(d.Registerer), budget: newBudget(cfg.Memory),
 		decoding: make(chan struct{}, decodeAtOnce), done: make(chan struct{}), shards: map[string]*shard{},
 	}
 	if err := d.Registerer.Register(newShardCollector(c.Status, c.budget)); err != nil {

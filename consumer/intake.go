@@ -2,6 +2,7 @@ package consumer
 
 import (
 	"errors"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
 	"go.uber.org/zap"
@@ -48,11 +49,17 @@ func (s *shard) takeInPage(p *page) bool {
 	return true
 }
 
-// tookIn notes that everything of a page is in the watermark.
+// tookIn notes that everything of a page is in the watermark. How far time has come is noted with the latest arrival up
+// to then: who is told of both may conclude that nothing arrived in between.
 func (s *shard) tookIn(p *page) {
+	stateful, eventTime := s.eval.Stateful(), time.Time{}
+	if stateful {
+		eventTime = s.eval.EventTime()
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.caughtUp = p.caughtUp()
+	s.evaluates, s.eventTime = stateful, eventTime
 }
 
 // settle gives back what a page's unresolved records do not keep, and offers the progress that the page made.

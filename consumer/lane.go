@@ -185,7 +185,7 @@ func (l *lanes) leave(t *task) {
 		l.gathered++
 		l.releaseLocked(t, keep)
 		if !keep {
-			t.alerts = nil
+			t.alerts, t.freed = nil, true
 		}
 	}
 	l.mu.Unlock()
@@ -199,7 +199,9 @@ func (l *lanes) leave(t *task) {
 
 // finish tells that all of a task is dealt with and gives back the rest of what is reserved for it.
 func (l *lanes) finish(t *task) {
-	l.owner.taskFreed(t)
+	if !t.freed {
+		l.owner.taskFreed(t)
+	}
 	l.owner.taskResolved(t)
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -46,9 +46,9 @@ type shard struct {
 	start    types.StartingPosition
 	state    keeper
 	record   alert.Record // the one that is being taken in
-	startAt  position // records up to here were resolved by an earlier owner
-	passed   int      // how many of inherited reading has passed
-	closed   bool     // the last page was taken in to its end
+	startAt  position     // records up to here were resolved by an earlier owner
+	passed   int          // how many of inherited reading has passed
+	closed   bool         // the last page was taken in to its end
 	children []types.ChildShard
 
 	mu         sync.Mutex
@@ -308,7 +308,7 @@ func (s *shard) handOff() bool {
 	err := s.lanes.quiet(ctx)
 	if err == nil {
 		s.offer(true)
-		_ = s.saveLast()                 // told and counted; the next owner reads from the snapshot before
+		_ = s.saveLast(lastSaveLimit)    // told and counted; the next owner reads from the snapshot before
 		err = s.lease.HandOff(s.workCtx) // not what the drain left of its time: a write cut off may still take effect
 	}
 	if err == nil {
@@ -336,7 +336,7 @@ func (s *shard) finish() {
 		err := s.drained()
 		if err == nil {
 			s.offer(false)
-			if err = s.saveLast(); err == nil { // the children inherit it
+			if err = s.saveForChildren(); err == nil {
 				err = s.lease.Finish(s.workCtx, s.children)
 			}
 			if err != nil {
@@ -382,7 +382,7 @@ func (s *shard) drain() {
 		e = budgetSpent
 	} else {
 		s.offer(true)
-		_ = s.saveLast() // told and counted; the next owner reads from the snapshot before
+		_ = s.saveLast(lastSaveLimit) // told and counted; the next owner reads from the snapshot before
 	}
 	s.enter(e)
 }

@@ -22,9 +22,14 @@ const (
 	stateEvery     = time.Minute
 	stateAfterTick = 2 * time.Second
 	stateRetry     = 10 * time.Second
-	// saveLimit bounds a save in the background, lastSaveLimit one that something waits for.
+	// saveLimit bounds a save in the background or at the end of a closed shard, lastSaveLimit one before a handoff or a
+	// stop.
 	saveLimit     = 30 * time.Second
 	lastSaveLimit = 3 * time.Second
+	// endWithout is how long a closed shard tries to save its state for its children. A lease does not outlive an outage
+	// of the table, so what fails for so long is a fault of the state itself or of the configuration, and the alerts of
+	// the children cannot wait for ever.
+	endWithout = 10 * time.Minute
 )
 
 // Why a shard goes on without what it should remember.
@@ -33,9 +38,10 @@ const (
 	gapDamaged = "damaged" // it cannot be read
 	gapTrimmed = "trimmed" // the records from the snapshot to the checkpoint have left the stream
 	gapAhead   = "ahead"   // it includes records beyond the checkpoint, which would count twice
+	gapUnsaved = "unsaved" // it could not be saved for a closed shard's children
 )
 
-func gapReasons() []string { return []string{gapLost, gapDamaged, gapTrimmed, gapAhead} }
+func gapReasons() []string { return []string{gapLost, gapDamaged, gapTrimmed, gapAhead, gapUnsaved} }
 
 // keeper keeps a shard's state of evaluation with its checkpoint. All of it belongs to the shard's goroutine, and nothing
 // of it is used while evaluation is not stateful, except at and torn.
@@ -60,7 +66,7 @@ type keeper struct {
 	// keep every one of them from being saved.
 	waiting *capture
 	writing chan error // of the save in the background; nil when there is none
-	failing bool
+	failing time.Time  // since when saves fail; zero while they do not
 	writers sync.WaitGroup
 }
 
@@ -95,7 +101,9 @@ func (s *shard) open() {
 		if from, ok = s.loadState(); !ok {
 			return
 		}
-		s.noteEventTime()
+		if s.state.failing.IsZero() { // the shards of a worker begin at once, and should not save at once
+			s.state.next = time.Now().Add(rand.N(stateEvery)) //nolint:gosec // no secret
+		}
 	}
 	s.state.opened = true
 	s.reader = s.read(from)
@@ -107,14 +115,14 @@ func (s *shard) loadState() (types.StartingPosition, bool) {
 	if s.readCtx.Err() != nil {
 		return s.start, false
 	}
-	s.state.next = time.Now().Add(rand.N(stateEvery)) //nolint:gosec // so that the shards of a worker do not save all at once
+	if err != nil {
+		s.stateGap(gapLost, err) // of its own, or of a parent
+	}
 	at := position{}
 	if sequence != "" {
 		at = position{sequence, sub}
 	}
 	switch {
-	case err != nil:
-		s.stateGap(gapLost, err)
 	case len(own) > 0:
 		if !s.restore(own, at) {
 			break
@@ -194,7 +202,7 @@ func (s *shard) inherit(parents [][]byte) {
 // state began. If that fails, it is tried again soon, and reading begins all the same.
 func (s *shard) saveFirst() {
 	s.state.opened, s.state.dirty = true, true
-	_ = s.saveLast() // told and counted
+	_ = s.saveLast(lastSaveLimit) // told and counted
 }
 
 // stateGap accounts for a loss of memory.
@@ -204,20 +212,12 @@ func (s *shard) stateGap(reason string, err error) {
 		zap.String("reason", reason), zap.Error(err))
 }
 
-func (s *shard) noteEventTime() {
-	at := s.eval.EventTime()
-	s.mu.Lock()
-	s.evaluates, s.eventTime = true, at
-	s.mu.Unlock()
-}
-
 // pageDone does what is due between two pages, when evaluation depends on what came before: it lets time bring about
 // what is due, and keeps the state.
 func (s *shard) pageDone(p *page) {
 	if !s.eval.Stateful() {
 		return
 	}
-	s.noteEventTime()
 	if p.end {
 		return // its children's time; the state is saved with the end
 	}
@@ -285,6 +285,16 @@ func (s *shard) keepState(now time.Time) {
 	})
 }
 
+// saveForChildren saves the state of a closed shard, as its children inherit it. It gives up, aloud, after endWithout.
+func (s *shard) saveForChildren() error {
+	err := s.saveLast(saveLimit)
+	if err == nil || s.workCtx.Err() != nil || time.Since(s.state.failing) < endWithout {
+		return err
+	}
+	s.stateGap(gapUnsaved, err)
+	return nil
+}
+
 func (s *shard) capture(now time.Time) *capture {
 	c := &capture{
 		snapshot: snapshot{origin: s.state.origin, taken: now, state: s.eval.Snapshot()},
@@ -307,16 +317,18 @@ func (s *shard) resolvedThrough(c *capture) bool {
 func (s *shard) wrote(err error) {
 	k := &s.state
 	k.writing = nil
-	switch {
-	case err == nil && k.failing:
-		s.log.Info("the state of evaluation is saved again")
-	case err != nil:
-		k.dirty, k.next = true, time.Now().Add(stateRetry)
-		if !k.failing && s.workCtx.Err() == nil {
-			s.log.Warn("the state of evaluation cannot be saved, trying again; a restart would read from the last snapshot on", zap.Error(err))
+	if err == nil {
+		if !k.failing.IsZero() {
+			s.log.Info("the state of evaluation is saved again")
 		}
+		k.failing = time.Time{}
+		return
 	}
-	k.failing = err != nil
+	k.dirty, k.next = true, time.Now().Add(stateRetry)
+	if k.failing.IsZero() && s.workCtx.Err() == nil {
+		k.failing = time.Now()
+		s.log.Warn("the state of evaluation cannot be saved, trying again; a restart would read from the last snapshot on", zap.Error(err))
+	}
 }
 
 // write saves a captured state. It may run beside the shard's goroutine.
@@ -340,12 +352,12 @@ func (s *shard) write(ctx context.Context, c *capture) error {
 
 // saveLast saves the state as it is, or what waits to be saved if that is all that is resolved. Whoever drains a shard
 // calls it before the shard goes; after an error nothing has changed.
-func (s *shard) saveLast() error {
+func (s *shard) saveLast(limit time.Duration) error {
 	k := &s.state
 	if !k.opened || k.torn || !s.eval.Stateful() {
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(s.workCtx, lastSaveLimit)
+	ctx, cancel := context.WithTimeout(s.workCtx, limit)
 	defer cancel()
 	if k.writing != nil {
 		select {

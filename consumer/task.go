@@ -25,6 +25,7 @@ type task struct {
 
 	out      int  // alerts that are gathered and not settled
 	left     bool // the lane is through with it and waits for nothing but what is out
+	freed    bool // nothing of its record is kept, though it is not resolved
 	slot     bool // it counts among lanes.tasks
 	reserved int  // of lanes.bytes
 	// result is the most consequential of what became of its alerts.

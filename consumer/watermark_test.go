@@ -10,29 +10,41 @@ import (
 	"pgregory.net/rapid"
 )
 
-// TestWatermarkAgainstReference compares the watermark with the obvious implementation: a list of all records with a
-// flag each.
+// TestWatermarkAgainstReference compares the watermark with the obvious implementation: a list of all that was taken in,
+// with what is left of each.
 func TestWatermarkAgainstReference(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		type ref struct {
-			at       position
-			resolved bool
-			entry    *entry
+			at    position
+			timed bool
+			left  int // parts
+			entry *entry
 		}
 		var all []*ref
 		var w watermark
 		next := 0
+		last := func() position {
+			if next == 0 {
+				return position{}
+			}
+			return position{fmt.Sprint(next), WholeRecord}
+		}
+		parts := rapid.IntRange(1, 3)
 		t.Repeat(map[string]func(*rapid.T){
 			"pass": func(*rapid.T) {
 				next++
-				r := &ref{at: position{fmt.Sprint(next), WholeRecord}, resolved: true}
-				all = append(all, r)
-				w.pass(r.at)
+				all = append(all, &ref{at: last()})
+				w.pass(last())
 			},
-			"wait": func(*rapid.T) {
+			"wait": func(t *rapid.T) {
 				next++
-				r := &ref{at: position{fmt.Sprint(next), WholeRecord}}
-				r.entry = w.wait(r.at, time.Unix(int64(next), 0), 1)
+				r := &ref{at: last(), left: parts.Draw(t, "parts")}
+				r.entry = w.wait(r.at, time.Unix(int64(len(all)), 0), r.left)
+				all = append(all, r)
+			},
+			"time": func(t *rapid.T) {
+				r := &ref{at: last(), timed: true, left: parts.Draw(t, "parts")}
+				r.entry = w.waitTimed(time.Unix(int64(len(all)), 0), r.left)
 				all = append(all, r)
 			},
 			"resolve": func(t *rapid.T) {
@@ -45,30 +57,41 @@ func TestWatermarkAgainstReference(t *testing.T) {
 				if len(open) == 0 {
 					t.Skip("nothing waits")
 				}
-				r := rapid.SampledFrom(open).Draw(t, "record") // also one that is resolved already
-				r.resolved = true
-				w.resolve(r.entry)
+				r := rapid.SampledFrom(open).Draw(t, "entry") // also one that is resolved already
+				require.Equal(t, r.left == 1, w.resolve(r.entry))
+				r.left = max(0, r.left-1)
 			},
 			"": func(t *rapid.T) {
-				mark, unresolved, oldest := position{}, 0, time.Time{}
+				mark, unresolved, oldest, through := position{}, 0, time.Time{}, uint64(0)
 				for _, r := range all {
-					if !r.resolved {
+					switch {
+					case r.left > 0:
 						if unresolved++; unresolved == 1 {
 							oldest = r.entry.arrival
 						}
-					} else if unresolved == 0 {
+					case unresolved == 0:
 						mark = r.at
+					}
+					if unresolved == 0 && r.entry != nil {
+						through++
 					}
 				}
 				require.Equal(t, mark, w.mark())
 				require.Equal(t, unresolved, w.unresolved())
+				require.True(t, w.resolvedThrough(through))
+				require.Equal(t, unresolved == 0, w.resolvedThrough(through+1))
 				at, ok := w.oldest()
 				require.Equal(t, unresolved > 0, ok)
 				require.Equal(t, oldest, at)
 				above := decodeStretches(encodeStretches(w.resolvedAbove()))
+				behindTime := false // of what waits
 				for _, r := range all {
+					behindTime = behindTime || r.timed && r.left > 0
+					if r.timed {
+						continue
+					}
 					done := r.at.compare(mark) <= 0 || covers(above, r.at)
-					require.Equal(t, r.resolved, done, "%v with %v", r.at, above)
+					require.Equal(t, r.left == 0 && !behindTime, done, "%v with %v", r.at, above)
 				}
 			},
 		})

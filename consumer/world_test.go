@@ -37,8 +37,14 @@ type world struct {
 	publish func(context.Context, *node, *alert.Alert) error
 	start   checkpoint.Start
 	cfg     Config
-	// reads may put something between the workers and Kinesis.
-	reads func(KinesisReader) KinesisReader
+	// gather stands for the digests; the default takes nothing.
+	gather func(n *node, a *alert.Alert, done func(error)) bool
+	// reads may put something between the workers and Kinesis, leases between them and the lease table.
+	reads  func(KinesisReader) KinesisReader
+	leases func(*node, Leases) Leases
+	// evaluator replaces the pipeline's; the default is that.
+	evaluator   func(shard string) evaluator
+	deadLetters DeadLetters
 
 	mu        sync.Mutex
 	published []delivery
@@ -71,7 +77,9 @@ func inWorld(t *testing.T, shards int, test func(*world)) {
 	synctest.Test(t, func(t *testing.T) {
 		w := &world{t: t, cloud: fakeaws.New(fakeaws.Options{}), start: checkpoint.Start{Kind: checkpoint.StartTrimHorizon}}
 		w.publish = func(context.Context, *node, *alert.Alert) error { return nil }
+		w.gather = func(*node, *alert.Alert, func(error)) bool { return false }
 		w.reads = func(k KinesisReader) KinesisReader { return k }
+		w.leases = func(_ *node, l Leases) Leases { return l }
 		w.cloud.Kinesis.Create(testStream, shards)
 		test(w)
 		w.cloud.Faults.Clear()
@@ -98,6 +106,33 @@ type publisherFunc func(context.Context, *alert.Alert) error
 func (f publisherFunc) Publish(ctx context.Context, a *alert.Alert) error { return f(ctx, a) }
 func (publisherFunc) Gather(*alert.Alert, func(error)) bool               { return false }
 
+// worldPublisher is a worker's way to SNS.
+type worldPublisher struct {
+	*world
+	node *node
+}
+
+func (p worldPublisher) Publish(ctx context.Context, a *alert.Alert) error {
+	if err := p.publish(ctx, p.node, a); err != nil {
+		return err
+	}
+	p.accept(p.node, a)
+	return nil
+}
+
+func (p worldPublisher) Gather(a *alert.Alert, done func(error)) bool {
+	return p.gather(p.node, a, done)
+}
+
+// accept notes that SNS has an alert.
+func (w *world) accept(n *node, a *alert.Alert) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	rec := a.Record
+	rec.Data = slices.Clone(rec.Data)
+	w.published = append(w.published, delivery{n, time.Now(), rec, a.ID})
+}
+
 // join starts a worker.
 func (w *world) join(name string) *node {
 	w.t.Helper()
@@ -121,20 +156,13 @@ func (w *world) join(name string) *node {
 	cfg := w.cfg
 	cfg.StreamName = testStream
 	n.consumer, err = New(cfg, Deps{
-		Leases: storeLeases{n.store}, Pipeline: pipeline, Kinesis: w.reads(kc), Log: log, Registerer: n.registry,
-		Publisher: publisherFunc(func(ctx context.Context, a *alert.Alert) error {
-			if err := w.publish(ctx, n, a); err != nil {
-				return err
-			}
-			w.mu.Lock()
-			defer w.mu.Unlock()
-			rec := a.Record
-			rec.Data = slices.Clone(rec.Data)
-			w.published = append(w.published, delivery{n, time.Now(), rec, a.ID})
-			return nil
-		}),
+		Leases: w.leases(n, storeLeases{n.store}), Pipeline: pipeline, Kinesis: w.reads(kc), Log: log, Registerer: n.registry,
+		Publisher: worldPublisher{w, n}, DeadLetters: w.deadLetters,
 	})
 	require.NoError(w.t, err)
+	if w.evaluator != nil {
+		n.consumer.evaluator = func(shard string, _ uint32) evaluator { return w.evaluator(shard) }
+	}
 	ctx, cancel := context.WithCancel(context.Background())
 	n.cancel = cancel
 	n.ran.Go(func() { _ = n.store.Run(ctx) })
