@@ -10,6 +10,7 @@ import (
 	"time"
 
 	ddb "github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+	"go.uber.org/zap"
 )
 
 // Admin looks at a lease table and changes it on behalf of an operator, beside the workers that run on it. It holds no
@@ -260,6 +261,7 @@ func (a *Admin) Apply(ctx context.Context, changes []Change, force bool) (made [
 			continue
 		}
 		made = append(made, c)
+		a.dropState(ctx, c)
 	}
 	if len(made) > 0 {
 		if _, err := a.store.bumpFleet(ctx); err != nil {
@@ -267,6 +269,20 @@ func (a *Admin) Apply(ctx context.Context, changes []Change, force bool) (made [
 		}
 	}
 	return made, errors.Join(errs...)
+}
+
+// dropState deletes the snapshots of a shard whose progress was changed, as far as that works: nothing points to them any
+// more, and the worker that saves the next one deletes what is left.
+func (a *Admin) dropState(ctx context.Context, c Change) {
+	a.store.mu.Lock()
+	r := a.store.rows[c.After.Shard]
+	a.store.mu.Unlock()
+	if !c.moves || r == nil || r.state.version == "" {
+		return
+	}
+	if err := a.store.states.sweep(ctx, r.id, r.state, r.epoch+1); err != nil {
+		a.store.log.Info("the snapshots of a shard that was moved stay in the state table for now", zap.String("shard", r.id), zap.Error(err))
+	}
 }
 
 // write makes one change.
@@ -301,6 +317,9 @@ func (a *Admin) write(ctx context.Context, c Change) error {
 		e.put(attrCaughtUp, num(after.caughtUp.UnixMilli()), !after.caughtUp.IsZero())
 		e.put(attrRewinds, num(int64(after.rewinds)), after.rewinds > 0)
 		e.put(attrStartAt, str(after.startAt.String()), after.startAt.Kind != StartLatest)
+		for _, attr := range stateAttributes() { // it belongs to the progress that goes
+			e.put(attr, nil, false)
+		}
 	}
 	_, err := t.update(ctx, after.id, e)
 	landed, _, unknown := t.settle(ctx, after.id, err, func(it item) bool {

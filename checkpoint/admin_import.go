@@ -14,7 +14,8 @@ import (
 // exportFormat is the version of an Export.
 const exportFormat = 1
 
-// Export is the progress of an application, to be kept or moved to another table. Its JSON names are stable.
+// Export is the progress of an application, to be kept or moved to another table. Its JSON names are stable. The state of
+// rules is no part of it: a shard whose progress was imported begins with none.
 type Export struct {
 	Format        int             `json:"format"`
 	Table         string          `json:"table"`

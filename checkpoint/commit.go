@@ -119,6 +119,6 @@ func (s *Store) raise(l *Lease, r *row) {
 	if r.position.Compare(l.offer.position) > 0 && !r.ended() {
 		l.offer.position, l.offer.resolved = r.position, r.resolved
 	}
-	l.dirty = l.offer.position != l.stored.position
+	l.dirty = l.offer.position != l.stored.position || l.offer.resolved != l.stored.resolved
 	s.rows[l.shard] = r
 }

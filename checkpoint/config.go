@@ -23,6 +23,9 @@ const (
 	MaxLeaseDuration          = 5 * time.Minute
 	DefaultCheckpointInterval = time.Second
 	MinCheckpointInterval     = 100 * time.Millisecond
+	DefaultStateWriteUnits    = 1000
+	MinStateWriteUnits        = 50
+	MaxStateWriteUnits        = 40_000
 )
 
 // StartKind says where an application without checkpoints begins.
@@ -97,6 +100,9 @@ type Config struct {
 	// CheckpointInterval is how often progress of a shard is written at most, from 100 ms to a third of the lease
 	// duration. Defaults to 1 s.
 	CheckpointInterval time.Duration
+	// StateWriteUnits bounds what this process spends on snapshots, in DynamoDB write units a second on average (a unit
+	// is 1 KB, and four seconds' worth is saved up), from 50 to 40,000, the quota of an on-demand table. Defaults to 1,000.
+	StateWriteUnits int
 	// CreateTable allows to create the table anew after it vanished under a running process. A table that this
 	// process never saw is always created.
 	CreateTable bool
@@ -113,6 +119,7 @@ func (c Config) WithDefaults() Config {
 	c.Table = cmp.Or(c.Table, c.Application)
 	c.LeaseDuration = cmp.Or(c.LeaseDuration, DefaultLeaseDuration)
 	c.CheckpointInterval = cmp.Or(c.CheckpointInterval, min(DefaultCheckpointInterval, c.LeaseDuration/3))
+	c.StateWriteUnits = cmp.Or(c.StateWriteUnits, DefaultStateWriteUnits)
 	c.Version = cmp.Or(c.Version, "unknown")
 	c.Host = cmp.Or(c.Host, "worker")
 	return c
@@ -124,9 +131,10 @@ func (c Config) Validate() error {
 	bad := func(field string, value any, rule string, args ...any) {
 		errs = append(errs, &ConfigError{Field: field, Value: value, Rule: fmt.Sprintf(rule, args...)})
 	}
-	// AWS: table names have 3 to 255 characters of a-z A-Z 0-9 _ - and dot, stream names 1 to 128 of the same.
-	if !regexp.MustCompile(`^[a-zA-Z0-9_.-]{3,255}$`).MatchString(c.Table) {
-		bad("stream.application", c.Table, "names the DynamoDB table: 3 to 255 letters, digits, dots, dashes or underscores")
+	// AWS: table names have 3 to 255 characters of a-z A-Z 0-9 _ - and dot, stream names 1 to 128 of the same. The name of
+	// the state table is longer by its suffix.
+	if !regexp.MustCompile(`^[a-zA-Z0-9_.-]{3,249}$`).MatchString(c.Table) {
+		bad("stream.application", c.Table, "names the DynamoDB table: 3 to 249 letters, digits, dots, dashes or underscores")
 	}
 	switch {
 	case c.StreamARN != "":
@@ -145,6 +153,9 @@ func (c Config) Validate() error {
 	if c.CheckpointInterval < MinCheckpointInterval || c.CheckpointInterval > max(c.LeaseDuration/3, MinCheckpointInterval) {
 		bad("processing.checkpoint_interval", c.CheckpointInterval,
 			"must be between %s and a third of leases.duration (%s), so that a takeover repeats little", MinCheckpointInterval, c.LeaseDuration/3)
+	}
+	if c.StateWriteUnits < MinStateWriteUnits || c.StateWriteUnits > MaxStateWriteUnits {
+		bad("leases.state_write_units", c.StateWriteUnits, "must be between %d and %d", MinStateWriteUnits, MaxStateWriteUnits)
 	}
 	return errors.Join(errs...)
 }
@@ -170,10 +181,16 @@ type Stream interface {
 	DescribeStreamSummary(context.Context, *kinesis.DescribeStreamSummaryInput, ...func(*kinesis.Options)) (*kinesis.DescribeStreamSummaryOutput, error)
 }
 
-// Deps are the parts that a Store works with. All are required.
+// Deps are the parts that a Store works with. All but Report are required.
 type Deps struct {
 	DynamoDB   DynamoDB
 	Stream     Stream
 	Log        *zap.Logger
 	Registerer prometheus.Registerer
+	// Report, if set, says of the shards that this process holds: the latest arrival of a record in any of them (zero:
+	// none yet), and the time up to which all of them were evaluated, so that every arrival up to then is counted in
+	// (zero: not known). A shard belongs to it from the first Commit of its lease on, until the lease is over. It is asked
+	// with every heartbeat and by Fleet, up to four times a second, from several goroutines; it must not block or call the
+	// Store.
+	Report func() (lastArrival, caughtUp time.Time)
 }

@@ -1,6 +1,7 @@
 package checkpoint
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -18,6 +19,9 @@ func TestConfigFaults(t *testing.T) {
 			c.StreamName, c.StreamARN = "", "arn:aws:kinesis:eu-west-1:123456789012:stream/orders"
 		}, nil},
 		"table too short":   {func(c *Config) { c.Application = "a" }, []string{"stream.application"}},
+		"table too long":    {func(c *Config) { c.Table = strings.Repeat("a", 250) }, []string{"stream.application"}},
+		"longest table":     {func(c *Config) { c.Table = strings.Repeat("a", 249) }, nil},
+		"frugal state":      {func(c *Config) { c.StateWriteUnits = 10 }, []string{"leases.state_write_units"}},
 		"no stream":         {func(c *Config) { c.StreamName = "" }, []string{"stream.name"}},
 		"bad arn":           {func(c *Config) { c.StreamARN = "orders" }, []string{"stream.arn"}},
 		"short lease":       {func(c *Config) { c.LeaseDuration = time.Second }, []string{"leases.duration", "processing.checkpoint_interval"}},

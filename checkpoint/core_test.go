@@ -282,6 +282,14 @@ func TestRowRoundTrip(t *testing.T) {
 		if rapid.Bool().Draw(t, "caught up") {
 			r.caughtUp = time.UnixMilli(rapid.Int64Range(1, 1<<42).Draw(t, "ms"))
 		}
+		if rapid.Bool().Draw(t, "state") {
+			r.state = snapshot{
+				version: "7.b.3", chunks: 2, sum: rapid.Uint32().Draw(t, "sum"), bytes: 400_000, generation: rapid.Uint32().Draw(t, "generation"),
+			}
+			if rapid.Bool().Draw(t, "of records") {
+				r.state.at = Position{Sequence: "122", Sub: rapid.Uint32().Draw(t, "state sub")}
+			}
+		}
 		got, err := decodeRow(r.encode(), time.Time{})
 		if err != nil {
 			t.Fatal(err)

@@ -34,6 +34,20 @@ var (
 	ErrFormat = errors.New("lease table has another format")
 )
 
+// ErrStateTooLarge is the reason of a SaveState with more than MaxState bytes.
+var ErrStateTooLarge = errors.New("state is too large to be stored")
+
+// ErrStateAhead is the reason of a SaveState of a position that was not offered yet. A stored state never includes more
+// than the stored checkpoint: what it includes beyond would be resolved by nobody after a restart.
+var ErrStateAhead = errors.New("state is ahead of the progress that was offered")
+
+// StateError is a stored snapshot that cannot be had back.
+type StateError struct{ Shard, Version, Table, What string }
+
+func (e *StateError) Error() string {
+	return fmt.Sprintf("state of shard %s, version %s in table %s, is lost: %s", e.Shard, e.Version, e.Table, e.What)
+}
+
 // ErrNoHandoff is the answer of HandOff when no handoff is requested, or no longer.
 var ErrNoHandoff = errors.New("no handoff is requested")
 
@@ -63,7 +77,7 @@ func fault(permission, resource string, err error) error {
 		return fmt.Errorf("%s on %s: %w", permission, resource, err)
 	}
 	switch api.ErrorCode() {
-	case "AccessDeniedException", "AccessDenied", "UnauthorizedOperation":
+	case accessDenied, "AccessDenied", "UnauthorizedOperation":
 		return fmt.Errorf("permission %s on %s is missing: grant it to the role of this process: %w", permission, resource, err)
 	case "UnrecognizedClientException", "InvalidSignatureException", "ExpiredTokenException", "InvalidClientTokenId":
 		return fmt.Errorf("%s on %s: AWS does not accept the credentials of this process: %w", permission, resource, err)
@@ -71,6 +85,14 @@ func fault(permission, resource string, err error) error {
 		return fmt.Errorf("%s does not exist in this region and account (%s): create it or correct its name: %w", resource, permission, err)
 	}
 	return fmt.Errorf("%s on %s: %w", permission, resource, err)
+}
+
+const accessDenied = "AccessDeniedException"
+
+// isDenied reports whether a permission is missing.
+func isDenied(err error) bool {
+	api, ok := errors.AsType[smithy.APIError](err)
+	return ok && api.ErrorCode() == accessDenied
 }
 
 // isFatal reports whether waiting cannot help.

@@ -47,21 +47,24 @@ type Lease struct {
 	cancel context.CancelCauseFunc
 	// writing is held while the row is written, so that a commit cannot arrive after the release that follows it.
 	writing chan struct{}
+	saver   saver
 
 	// What follows is guarded by store.mu.
 
-	worker  *incarnation
-	epoch   int64
-	state   leaseState
-	asked   *par.ShardStatus // the status for which FetchCheckpoint was called last
-	offer   progress
-	stored  progress
-	dirty   bool
-	suspect bool // a scan saw the row otherwise: write, so that the fence decides
-	written time.Time
-	handoff chan struct{}
-	target  string // of the requested handoff; noHeir for a shard that is paused
-	rest    time.Time
+	worker   *incarnation
+	epoch    int64
+	state    leaseState
+	asked    *par.ShardStatus // the status for which FetchCheckpoint was called last
+	offer    progress
+	stored   progress
+	snapshot snapshot // in force
+	dirty    bool
+	heard    bool // Commit was called: its consumer counts the shard in what it reports
+	suspect  bool // a scan saw the row otherwise: write, so that the fence decides
+	written  time.Time
+	handoff  chan struct{}
+	target   string // of the requested handoff; noHeir for a shard that is paused
+	rest     time.Time
 }
 
 // Context is done when the lease is over; context.Cause tells why: ErrLeaseLost, ErrLeaseHandedOff, ErrLeaseReleased or
@@ -110,6 +113,7 @@ func (l *Lease) Commit(sequence string, sub uint32, resolved string, caughtUp ti
 	if l.state == leaseOver {
 		return
 	}
+	l.heard = true
 	l.offer.load = max(load, 0)
 	if caughtUp.After(l.offer.caughtUp) {
 		l.offer.caughtUp = caughtUp

@@ -168,7 +168,9 @@ func (s *Store) relook(ctx context.Context) error {
 }
 
 // collect deletes the rows of shards that are long past the retention: unlisted in two listings, read to the end or
-// owned by nobody, and with every child under way, so that no gate and no start position depends on the row.
+// owned by nobody, and with every child under way, so that no gate and no start position depends on the row. Its state
+// goes with it. A child that has progress but no state of its own by then, which is the whole retention later, could not be
+// read again from its beginning anyhow. The chunks go first, because only the row tells of them.
 func (s *Store) collect(ctx context.Context) {
 	s.mu.Lock()
 	var old []*row
@@ -187,6 +189,14 @@ func (s *Store) collect(ctx context.Context) {
 	}
 	s.mu.Unlock()
 	for _, r := range old {
+		if r.state.version != "" {
+			if err := s.states.sweep(ctx, r.id, r.state, r.epoch+1); err != nil {
+				if ctx.Err() == nil {
+					s.log.Warn("cannot delete the state of a shard past the retention yet", zap.String("shard", r.id), zap.Error(err))
+				}
+				continue
+			}
+		}
 		e := &expr{}
 		e.ifEqual(attrEpoch, num(r.epoch))
 		e.ifAbsent(attrOwner)

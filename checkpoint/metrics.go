@@ -39,6 +39,7 @@ type metrics struct {
 	gaps        *prometheus.CounterVec
 	rewritten   prometheus.Counter
 	liveWorkers prometheus.Gauge
+	stateUnits  prometheus.Counter
 }
 
 func newMetrics(reg prometheus.Registerer, stream string) *metrics {
@@ -74,6 +75,9 @@ func newMetrics(reg prometheus.Registerer, stream string) *metrics {
 		}),
 		liveWorkers: f.NewGauge(prometheus.GaugeOpts{
 			Name: "kinesis_alerter_lease_workers", Help: "Live workers in the lease table, this one included.",
+		}),
+		stateUnits: f.NewCounter(prometheus.CounterOpts{
+			Name: "kinesis_alerter_lease_state_write_units_total", Help: "DynamoDB write units spent on the state table.",
 		}),
 	}
 	for _, e := range []leaseEvent{eventAcquired, eventStolen, eventReceived, eventHandedOff, eventReleased, eventEnded, eventLost, eventExpired} {

@@ -129,21 +129,25 @@ func keySchema(ks []types.KeySchemaElement) string {
 func (s *Store) createTable(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, 5*callTimeout)
 	defer cancel()
-	_, err := s.table.db.CreateTable(ctx, &dynamodb.CreateTableInput{
-		TableName:            &s.cfg.Table,
+	if err := createTable(ctx, s.table.db, s.cfg.Table); err != nil {
+		return fault("dynamodb:CreateTable", "table "+s.cfg.Table, err)
+	}
+	s.log.Info("lease table created")
+	return nil
+}
+
+// createTable makes an on-demand table. That another worker is quicker is no error.
+func createTable(ctx context.Context, db DynamoDB, name string) error {
+	_, err := db.CreateTable(ctx, &dynamodb.CreateTableInput{
+		TableName:            &name,
 		BillingMode:          types.BillingModePayPerRequest,
 		KeySchema:            []types.KeySchemaElement{{AttributeName: aws.String(attrKey), KeyType: types.KeyTypeHash}},
 		AttributeDefinitions: []types.AttributeDefinition{{AttributeName: aws.String(attrKey), AttributeType: types.ScalarAttributeTypeS}},
 	})
-	var inUse *types.ResourceInUseException
-	switch {
-	case err == nil:
-		s.log.Info("lease table created")
-		return nil
-	case errors.As(err, &inUse): // another first worker was quicker
+	if _, inUse := errors.AsType[*types.ResourceInUseException](err); inUse {
 		return nil
 	}
-	return fault("dynamodb:CreateTable", "table "+s.cfg.Table, err)
+	return err
 }
 
 // ensureApplication reads the #application row, or writes it: the first worker's from the stream as it is now, that of

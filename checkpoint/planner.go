@@ -231,7 +231,8 @@ func (s *Store) grant(ctx context.Context, inc *incarnation, r, was *row) {
 	s.leases[r.id] = &Lease{
 		store: s, shard: r.id, first: *r, start: start, since: now,
 		ctx: lease, cancel: cancel, writing: make(chan struct{}, 1),
-		worker: inc, epoch: r.epoch, offer: progressed, stored: progressed, handoff: make(chan struct{}), rest: rest,
+		worker: inc, epoch: r.epoch, offer: progressed, stored: progressed, snapshot: r.state, handoff: make(chan struct{}), rest: rest,
+		saver: saver{token: make(chan struct{}, 1)},
 	}
 	delete(s.memory, r.id)
 	s.m.event(event)
@@ -270,7 +271,7 @@ func (s *Store) changeRow(id string, change func(*row)) {
 // noteLeft notes what a last write stored.
 func (s *Store) noteLeft(l *Lease, c claim) {
 	s.changeRow(l.shard, func(r *row) {
-		r.owner, r.epoch, r.parents = "", c.epoch, l.first.parents
+		r.owner, r.epoch, r.parents, r.state = "", c.epoch, l.first.parents, l.snapshot
 		if !c.offer.position.IsZero() {
 			r.position, r.resolved = c.offer.position, c.offer.resolved
 		}

@@ -32,6 +32,8 @@ const (
 	attrCounter   = "counter"
 	attrFenced    = "fenced"
 	attrLeaving   = "leaving"
+	attrArrival   = "lastArrival" // of a worker, Unix milliseconds; with it goes attrCaughtUp
+	attrCovers    = "covers"      // which shards a worker's attrCaughtUp is about
 	attrVersion   = "version"
 	attrStream    = "streamARN"
 	attrCreated   = "streamCreated" // Unix seconds
@@ -45,6 +47,22 @@ const (
 	attrPaused    = "paused"
 	attrRewinds   = "generation" // of a shard: how often it was rewound
 	attrStartAt   = "startAt"    // where a rewound shard starts: "trim_horizon" or an RFC 3339 time
+
+	// Of a shard that has a state: which save is in force, and what it holds.
+	attrState           = "state"
+	attrStateChunks     = "stateChunks"
+	attrStateSum        = "stateSum"
+	attrStateBytes      = "stateBytes"
+	attrStateAt         = "stateAt"
+	attrStateSub        = "stateSub"
+	attrStateGeneration = "stateGeneration"
+
+	// Of a chunk in the state table, beside version and format.
+	attrData   = "data"
+	attrChunks = "chunks"
+	attrSum    = "sum"
+	attrNumber = "number"
+	attrTop    = "top"
 )
 
 // rowFormat is the version of the row format; another one is refused.
@@ -65,6 +83,7 @@ type row struct {
 	paused   bool
 	rewinds  uint32    // how often an operator sent it back; part of its alerts' ids from the first on
 	startAt  Start     // where to read from while there is no checkpoint; latest where nobody said
+	state    snapshot  // what was saved with the progress, if anything
 	at       time.Time // when this process read or wrote it
 }
 
@@ -83,6 +102,7 @@ type workerRow struct {
 	fenced  bool
 	leaving bool
 	version string
+	report
 }
 
 func isShardKey(key string) bool { return key != "" && !strings.Contains(key, "#") }
@@ -90,7 +110,7 @@ func isShardKey(key string) bool { return key != "" && !strings.Contains(key, "#
 func decodeRow(it item, at time.Time) (*row, error) {
 	r := &row{
 		id: text(it[attrKey]), owner: text(it[attrOwner]), resolved: text(it[attrResolved]), at: at,
-		position: Position{Sequence: text(it[attrPosition]), Sub: WholeRecord},
+		position: Position{Sequence: text(it[attrPosition]), Sub: WholeRecord}, state: decodeSnapshot(it),
 	}
 	var err error
 	if r.epoch, err = integer(it[attrEpoch]); err != nil {
@@ -162,11 +182,12 @@ func (r *row) encode() item {
 	if r.startAt.Kind != StartLatest {
 		it[attrStartAt] = str(r.startAt.String())
 	}
+	r.state.encode(it)
 	return it
 }
 
 func decodeWorker(it item) (workerRow, error) {
-	w := workerRow{id: strings.TrimPrefix(text(it[attrKey]), keyWorker), version: text(it[attrVersion])}
+	w := workerRow{id: strings.TrimPrefix(text(it[attrKey]), keyWorker), version: text(it[attrVersion]), report: decodeReport(it)}
 	_, w.fenced = it[attrFenced]
 	_, w.leaving = it[attrLeaving]
 	var err error

@@ -13,6 +13,8 @@ import (
 type incarnation struct {
 	id   string
 	over chan struct{} // closed when it ends
+	// joined is when its row was there for certain.
+	joined time.Time
 
 	// Guarded by Store.mu.
 	counter int64
@@ -67,7 +69,7 @@ func (s *Store) join(ctx context.Context) (*incarnation, error) {
 	if !mine {
 		return nil, errors.New("worker id " + inc.id + " is taken")
 	}
-	inc.window = newTrustWindow(begin, lease)
+	inc.window, inc.joined = newTrustWindow(begin, lease), time.Now()
 	s.mu.Lock()
 	s.me = inc
 	delete(s.peers, inc.id) // a scan saw the row before its answer came here, and took it for another's
@@ -155,6 +157,9 @@ func (s *Store) heartbeat(ctx context.Context, inc *incarnation, first time.Time
 	s.mu.Unlock()
 	e := &expr{}
 	e.setAttr(attrCounter, num(counter+1))
+	if s.consumer != nil {
+		s.own().add(e)
+	}
 	if leaving {
 		e.setAttr(attrLeaving, &ddb.AttributeValueMemberBOOL{Value: true})
 	}
@@ -278,7 +283,10 @@ func (s *Store) remember(l *Lease, why error) {
 		delete(s.memory, l.shard) // from here on it is the peer's to remember
 		return
 	}
-	r := &row{id: l.shard, epoch: l.epoch, position: l.offer.position, resolved: l.offer.resolved, caughtUp: l.offer.caughtUp, parents: l.first.parents, rewinds: l.first.rewinds, startAt: l.first.startAt}
+	r := &row{
+		id: l.shard, epoch: l.epoch, position: l.offer.position, resolved: l.offer.resolved, caughtUp: l.offer.caughtUp,
+		parents: l.first.parents, rewinds: l.first.rewinds, startAt: l.first.startAt, state: l.snapshot,
+	}
 	if errors.Is(why, ErrShardEnded) {
 		r.position, r.resolved = Position{Sequence: ShardEnd}, ""
 	}

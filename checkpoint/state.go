@@ -2,21 +2,313 @@ package checkpoint
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"slices"
 	"time"
+
+	"go.uber.org/zap"
 )
 
-// LoadState returns the snapshot that the shard begins with, see consumer.Lease.
-func (*Lease) LoadState(context.Context) (own []byte, sequence string, sub uint32, parents [][]byte, err error) {
-	return nil, "", 0, nil, nil
+// saver is what a lease knows of its saves. It is used by the one that holds the token.
+type saver struct {
+	token   chan struct{}
+	number  int64     // of the last save
+	tops    [2]int    // how many rows each slot may have
+	pending *snapshot // a flip without an answer: it may be in force, and may come to be
+	swept   bool      // the rows of leases before this one are deleted
 }
 
-// SaveState stores a snapshot, see consumer.Lease.
-func (*Lease) SaveState(context.Context, string, uint32, []byte) error { return nil }
-
-// Fleet says what is known of all shards together, see consumer.Leases.
-func (*Store) Fleet() (decider string, lastArrival, caughtUp time.Time) {
-	return "", time.Time{}, time.Time{}
+// SaveState stores a snapshot of at most MaxState bytes that includes everything up to and including (sequence, sub); an
+// empty sequence is before the first record. First its chunks are written, within the write budget of the process, and
+// then the row is made to point to them, by one write that is fenced as a commit is and that carries the last offer: so
+// the stored state never includes more than the stored checkpoint. A position above the last offer is refused with
+// ErrStateAhead. After an error, or a crash, the snapshot before is in force, unless the row was written all the same. It
+// waits for a save of the same lease that is under way, and ends with the lease.
+func (l *Lease) SaveState(ctx context.Context, sequence string, sub uint32, data []byte) error {
+	at := Position{Sequence: sequence, Sub: sub}
+	switch {
+	case sequence == "":
+		at = Position{}
+	case !validSequence(sequence):
+		return fmt.Errorf("save state of shard %s: %q is no sequence number", l.shard, sequence)
+	}
+	if len(data) > MaxState {
+		return fmt.Errorf("save state of shard %s: %w: %d bytes, at most %d", l.shard, ErrStateTooLarge, len(data), MaxState)
+	}
+	ctx, cancel := l.within(ctx)
+	defer cancel()
+	select {
+	case l.saver.token <- struct{}{}:
+	case <-ctx.Done():
+		return cause(ctx)
+	}
+	defer func() { <-l.saver.token }()
+	if err := l.store.saveState(ctx, l, at, data); err != nil {
+		return fmt.Errorf("save state of shard %s: %w", l.shard, err)
+	}
+	return nil
 }
 
-// Share is the place of this worker among the live ones, from 0, and their number; 0 of 0 while it has not joined.
-func (*Store) Share() (index, workers int) { return 0, 1 }
+// within answers a context that ends with the lease too, and with its cause.
+func (l *Lease) within(ctx context.Context) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	stop := context.AfterFunc(l.ctx, func() { cancel(cause(l.ctx)) })
+	return ctx, func() {
+		stop()
+		cancel(nil)
+	}
+}
+
+func (s *Store) saveState(ctx context.Context, l *Lease, at Position, data []byte) error {
+	if c, err := s.claim(l); err != nil {
+		return err
+	} else if c.offer.position.Compare(at) < 0 {
+		return ErrStateAhead // before anything is written; the flip looks again
+	}
+	// Until the flip before has an answer either slot may be the one in force. It is repeated as it was, its chunks are
+	// all there.
+	if p := l.saver.pending; p != nil {
+		if err := s.flip(ctx, l, *p); err != nil {
+			return err
+		}
+	}
+	for attempt := 0; ; attempt++ {
+		p, err := s.writeState(ctx, l, at, data)
+		if later, ok := errors.AsType[*inTheWayError](err); ok && attempt == 0 {
+			l.saver.number = max(l.saver.number, later.number)
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		if err := s.flip(ctx, l, p); err != nil {
+			return err
+		}
+		s.sweepStates(ctx, l)
+		return nil
+	}
+}
+
+// writeState stores the chunks in the slot that is not in force.
+func (s *Store) writeState(ctx context.Context, l *Lease, at Position, data []byte) (snapshot, error) {
+	// The epoch with which the lease began, and not the present one: no other lease ever had it.
+	v := stateVersion{epoch: l.first.epoch, number: l.saver.number + 1}
+	if old, err := parseVersion(s.state(l).version); err == nil && old.epoch == v.epoch {
+		v.slot = 1 - old.slot
+	}
+	l.saver.number = v.number
+	p := newSnapshot(v, at, l.first.rewinds, data, s.states.chunks(len(data)))
+	top := max(l.saver.tops[v.slot], p.chunks)
+	l.saver.tops[v.slot] = top
+	return p, s.states.write(ctx, l.shard, v, p, data, top)
+}
+
+// state is the snapshot in force.
+func (s *Store) state(l *Lease) snapshot {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return l.snapshot
+}
+
+func (s *Store) noteState(l *Lease, p snapshot) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	l.snapshot = p
+	if r := s.rows[l.shard]; r != nil {
+		now := *r
+		now.state, now.at = p, time.Now()
+		s.rows[l.shard] = &now
+	}
+}
+
+// flipAttempts is how often a flip is made again after the row was mended or told of a later checkpoint.
+const flipAttempts = 3
+
+// flip puts a snapshot in force, together with the last offer. Without an answer it stays pending.
+func (s *Store) flip(ctx context.Context, l *Lease, p snapshot) error {
+	if err := l.lock(ctx); err != nil {
+		return err
+	}
+	defer l.unlock()
+	var err error
+	for range flipAttempts {
+		var c claim
+		if c, err = s.claim(l); err != nil {
+			return err
+		}
+		if c.offer.position.Compare(p.at) < 0 {
+			return ErrStateAhead
+		}
+		was := s.state(l)
+		e := &expr{blind: true}
+		e.fence(c.worker, c.epoch)
+		e.progress(c.offer)
+		e.point(p, was.version)
+		_, err = s.table.update(ctx, l.shard, e)
+		landed, now, unknown := s.table.settle(ctx, l.shard, err, func(it item) bool {
+			r, err := decodeRow(it, time.Now())
+			return err == nil && r.owner == c.worker && r.epoch == c.epoch && r.state == p
+		})
+		switch {
+		case landed:
+			l.saver.pending = nil
+			s.noteState(l, p)
+			if now == nil {
+				s.acknowledge(l, c.offer)
+			} else if r, err := decodeRow(now, time.Now()); err == nil {
+				s.raise(l, r) // an earlier attempt may have carried an earlier offer
+			}
+			return nil
+		case unknown != nil:
+			l.saver.pending = &p
+			s.noteTable(unknown)
+			return fmt.Errorf("point to it: %w", unknown)
+		case now == nil:
+			if err := s.rewrite(ctx, l, c); err != nil {
+				return err
+			}
+			continue
+		}
+		r, bad := decodeRow(now, time.Now())
+		if bad != nil {
+			return bad
+		}
+		if r.owner != c.worker || r.epoch != c.epoch {
+			s.noteRow(r)
+			s.endLease(l, ErrLeaseLost, eventLost)
+			return ErrLeaseLost
+		}
+		s.noteState(l, r.state)
+		s.raise(l, r)
+	}
+	return fmt.Errorf("point to it: %w", err)
+}
+
+// sweepStates deletes what the leases before this one left, once, after its own first snapshot is in force. In the epoch
+// of the lease nothing is deleted: the slots take turns, because deleting a chunk costs as much as writing it.
+func (s *Store) sweepStates(ctx context.Context, l *Lease) {
+	if l.saver.swept {
+		return
+	}
+	if err := s.states.sweep(ctx, l.shard, l.first.state, l.first.epoch); err != nil {
+		if ctx.Err() == nil {
+			s.log.Warn("cannot delete the snapshots that were in force before, trying again with the next save", zap.String("shard", l.shard), zap.Error(err))
+		}
+		return
+	}
+	l.saver.swept = true
+}
+
+// LoadState returns the snapshot that the shard begins with: its own, with the last record that it includes (an empty
+// sequence: it is from before the first record), or, while it has none, those with which its parents ended, which are
+// from before its first record too. Without any snapshot everything is empty. A snapshot from before an operator sent the
+// shard back is none, and a shard that was sent to a time does not begin with its parents' state. It waits out whatever ails AWS, a missing permission
+// included, until ctx is done or the lease is over. A *StateError says that a snapshot is lost or damaged; what could be
+// read of the parents is returned beside it.
+func (l *Lease) LoadState(ctx context.Context) (own []byte, sequence string, sub uint32, parents [][]byte, err error) {
+	s := l.store
+	ctx, cancel := l.within(ctx)
+	defer cancel()
+	if p := s.state(l); p.version != "" && p.generation == l.first.rewinds {
+		if p == l.first.state && p.at.Compare(l.first.position) > 0 { // somebody changed the row by hand
+			return nil, "", 0, nil, &StateError{Shard: l.shard, Version: p.version, Table: s.states.name, What: "it is ahead of the checkpoint"}
+		}
+		own, err = s.readState(ctx, l.shard, p)
+		if err != nil {
+			return nil, "", 0, nil, err
+		}
+		return own, p.at.Sequence, p.at.Sub, nil, nil
+	}
+	if l.first.startAt.Kind == StartTime {
+		return nil, "", 0, nil, nil
+	}
+	parents, err = s.parentStates(ctx, l)
+	if len(parents) > 0 {
+		s.learnRange(ctx, l.shard)
+	}
+	return nil, "", 0, parents, err
+}
+
+// parentStates are the snapshots with which the parents of a shard ended.
+func (s *Store) parentStates(ctx context.Context, l *Lease) (out [][]byte, err error) {
+	s.mu.Lock()
+	ids := l.first.parents
+	if info := s.lineage.shards[l.shard]; info != nil && len(ids) == 0 {
+		ids = info.parents
+	}
+	s.mu.Unlock()
+	var errs []error
+	for _, id := range slices.Sorted(slices.Values(ids)) {
+		var it item
+		err := s.waitOut(ctx, id, func() (err error) {
+			it, err = s.table.get(ctx, id, true)
+			return err
+		})
+		if err != nil {
+			return out, err
+		}
+		if it == nil {
+			continue // the row went with its shard
+		}
+		r, err := decodeRow(it, time.Now())
+		if err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		if r.state.version == "" || r.state.generation != r.rewinds {
+			continue
+		}
+		data, err := s.readState(ctx, id, r.state)
+		if err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		out = append(out, data)
+	}
+	return out, errors.Join(errs...)
+}
+
+func (s *Store) readState(ctx context.Context, shard string, p snapshot) (data []byte, err error) {
+	err = s.waitOut(ctx, shard, func() (err error) {
+		data, err = s.states.read(ctx, shard, p)
+		return err
+	})
+	return data, err
+}
+
+// waitOut repeats a read until it is answered, or ctx is done. A *StateError is an answer.
+func (s *Store) waitOut(ctx context.Context, shard string, read func() error) error {
+	said := ""
+	for attempt := 0; ; attempt++ {
+		err := read()
+		switch _, damaged := errors.AsType[*StateError](err); {
+		case err == nil, damaged:
+			return err
+		case ctx.Err() != nil:
+			return cause(ctx)
+		}
+		if text := faultText(err); text != said {
+			said = text
+			s.log.Error("cannot read the state that a shard begins with, going on trying", zap.String("shard", shard), zap.Error(err))
+		}
+		if !sleep(ctx, backoff(attempt)) {
+			return cause(ctx)
+		}
+	}
+}
+
+// learnRange lists the stream for the hash range of a shard that is known from its row alone, before its parents' state
+// is split by it.
+func (s *Store) learnRange(ctx context.Context, shard string) {
+	s.mu.Lock()
+	info := s.lineage.shards[shard]
+	known := info != nil && info.keys.known
+	s.mu.Unlock()
+	if known {
+		return
+	}
+	if _, _, err := s.listShards(ctx); err != nil && ctx.Err() == nil {
+		s.log.Warn("cannot list the hash range of a shard, it inherits every key", zap.String("shard", shard), zap.Error(err))
+	}
+}

@@ -21,11 +21,13 @@ const parallel = 16
 // Store is the lease table of one process. Make it with New, run it with Run, end it with Stop. Its methods are safe for
 // concurrent use. It is the KCL worker's Checkpointer.
 type Store struct {
-	cfg    Config
-	table  *table
-	stream Stream
-	log    *zap.Logger
-	m      *metrics
+	cfg      Config
+	table    *table
+	states   *stateTable
+	stream   Stream
+	log      *zap.Logger
+	m        *metrics
+	consumer func() (lastArrival, caughtUp time.Time) // Deps.Report; may be nil
 
 	// Requests to the goroutines of Run. Each holds one, because a second would ask for the same.
 	planC, bumpC, scanC, listC, beatC, tableC chan struct{}
@@ -52,6 +54,8 @@ type Store struct {
 	listed       time.Time // the last listing in which absence counted
 	idled        time.Time // the last write that was for a caught-up time alone
 	commitCredit credit
+	arrival      time.Time // the latest that any worker reported
+	view         fleetView
 	leaving      bool
 	ready        bool
 	saw          bool // the table was there once
@@ -67,9 +71,11 @@ func New(cfg Config, deps Deps) (*Store, error) {
 		return nil, err
 	}
 	request := func() chan struct{} { return make(chan struct{}, 1) }
+	m := newMetrics(deps.Registerer, cfg.stream())
+	states := &stateTable{db: deps.DynamoDB, name: cfg.Table + stateSuffix, size: chunkBytes, m: m, budget: pace{rate: float64(cfg.StateWriteUnits)}}
 	return &Store{
-		cfg: cfg, table: &table{db: deps.DynamoDB, name: cfg.Table}, stream: deps.Stream,
-		log: deps.Log.With(zap.String("table", cfg.Table)), m: newMetrics(deps.Registerer, cfg.stream()),
+		cfg: cfg, table: &table{db: deps.DynamoDB, name: cfg.Table}, states: states, stream: deps.Stream,
+		log: deps.Log.With(zap.String("table", cfg.Table)), m: m, consumer: deps.Report,
 		planC: request(), bumpC: request(), scanC: request(), listC: request(), beatC: request(), tableC: request(),
 		stopC: make(chan struct{}), duration: cfg.LeaseDuration,
 		retired: map[string]bool{}, leases: map[string]*Lease{}, rows: map[string]*row{}, peers: map[string]*peer{},

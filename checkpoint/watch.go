@@ -152,7 +152,10 @@ func (s *Store) observe(w workerRow, at time.Time) {
 	}
 	// An eventually consistent read may show an older row than one before it; a counter never goes back.
 	if w.counter > p.counter {
-		p.since = at
+		p.since, p.report = at, w.report
+	}
+	if w.arrival.After(s.arrival) {
+		s.arrival = w.arrival
 	}
 	p.counter = max(p.counter, w.counter)
 	p.fenced = p.fenced || w.fenced

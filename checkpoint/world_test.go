@@ -34,8 +34,9 @@ type world struct {
 	aws *fakeaws.AWS
 	log *zap.Logger
 	// work, if set, is what a consumer does every 100 ms with the lease that it runs on.
-	work func(p *process, l *Lease)
-	rest func(*Lease) // told before a handoff: the consumer has drained and does nothing until it is answered
+	work   func(p *process, l *Lease)
+	report func() (lastArrival, caughtUp time.Time) // of the consumers of processes that start from now on
+	rest   func(*Lease)                             // told before a handoff: the consumer has drained and does nothing until it is answered
 }
 
 // tester is what testing.T and rapid.T share.
@@ -94,7 +95,7 @@ func (w *world) newStore(name string, change ...func(*Config)) (*Store, *prometh
 	}
 	db, kin := w.clients(name)
 	reg := prometheus.NewPedanticRegistry()
-	s, err := New(cfg, Deps{DynamoDB: db, Stream: kin, Log: w.log.Named(name), Registerer: reg})
+	s, err := New(cfg, Deps{DynamoDB: db, Stream: kin, Log: w.log.Named(name), Registerer: reg, Report: w.report})
 	require.NoError(w, err)
 	return s, reg
 }

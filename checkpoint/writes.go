@@ -93,7 +93,7 @@ func (s *Store) acquire(ctx context.Context, inc *incarnation, shard string, was
 		if memory != nil {
 			to = memory.epoch + 1
 			fresh.epoch, fresh.position, fresh.resolved, fresh.caughtUp = to, memory.position, memory.resolved, memory.caughtUp
-			fresh.rewinds, fresh.startAt = memory.rewinds, memory.startAt
+			fresh.rewinds, fresh.startAt, fresh.state = memory.rewinds, memory.startAt, memory.state
 			if fresh.ended() {
 				fresh.owner = ""
 			}
@@ -207,7 +207,8 @@ func (s *Store) refusedWrite(ctx context.Context, l *Lease, c claim, err error) 
 func (s *Store) rewrite(ctx context.Context, l *Lease, c claim) error {
 	r := &row{
 		id: l.shard, owner: c.worker, epoch: c.epoch + 1, position: c.offer.position, resolved: c.offer.resolved,
-		caughtUp: c.offer.caughtUp, parents: l.first.parents, rewinds: l.first.rewinds, startAt: l.first.startAt, paused: c.target == noHeir, at: time.Now(),
+		caughtUp: c.offer.caughtUp, parents: l.first.parents, rewinds: l.first.rewinds, startAt: l.first.startAt, paused: c.target == noHeir,
+		state: s.state(l), at: time.Now(),
 	}
 	mine, _, unknown := s.table.settle(ctx, l.shard, s.table.putNew(ctx, r.encode()), func(it item) bool {
 		n, err := integer(it[attrEpoch])
