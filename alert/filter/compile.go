@@ -115,20 +115,25 @@ func (c *compiler) object(clauses []clause, path, at string, s *syntax, inOr boo
 		case path == "" && !c.available(inner, m.name):
 			continue
 		}
-		switch m.value.kind {
-		case jsontext.KindBeginObject:
-			if name == partitionKeyKey {
-				c.fault(inner, "the partition key is a string, not an object; it must be a list of alternatives")
-				continue
-			}
-			clauses = c.object(clauses, name, inner, &m.value, inOr)
-		case jsontext.KindBeginArray:
-			clauses = c.field(clauses, name, inner, &m.value)
-		default:
-			c.fault(inner, "is %s; it must be a list of alternatives, or an object with the fields below it", describe(&m.value))
-		}
+		clauses = c.member(clauses, name, inner, &m.value, inOr)
 	}
 	return clauses
+}
+
+// member adds what the value of one name asks.
+func (c *compiler) member(clauses []clause, path, at string, v *syntax, inOr bool) []clause {
+	if v.kind == jsontext.KindBeginArray {
+		return c.field(clauses, path, at, v)
+	}
+	if v.kind != jsontext.KindBeginObject {
+		c.fault(at, "is %s; it must be a list of alternatives, or an object with the fields below it", describe(v))
+		return clauses
+	}
+	if path == partitionKeyKey {
+		c.fault(at, "the partition key is a string, not an object; it must be a list of alternatives")
+		return clauses
+	}
+	return c.object(clauses, path, at, v, inOr)
 }
 
 func join(path, name string) string {

@@ -1,6 +1,7 @@
 package filter_test
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -155,7 +156,7 @@ func TestPatternKeepsItsText(t *testing.T) {
 	require.NoError(t, json.Unmarshal([]byte(`[`+text+`]`), &list))
 	back, err := json.Marshal(list)
 	require.NoError(t, err)
-	require.Equal(t, `[`+text+`]`, string(back))
+	require.True(t, bytes.Equal([]byte(`[`+text+`]`), back), "%s", back)
 
 	back, err = json.Marshal(filter.Pattern{})
 	require.NoError(t, err)

@@ -45,10 +45,11 @@ func (s *Set) Explain(data []byte, partitionKey string) []Explanation {
 		if e.Matched {
 			continue
 		}
-		field, reason, held := "", "", 0
-		if b.readsData && !valid {
-			field, reason = dataKey, "the payload is not valid JSON"
-		} else if field, reason, held = m.explain(b); field == "" {
+		field, reason, held := dataKey, "the payload is not valid JSON", 0
+		if valid || !b.readsData {
+			field, reason, held = m.explain(b)
+		}
+		if field == "" {
 			*e = Explanation{Index: b.pattern, Matched: true}
 			continue
 		}

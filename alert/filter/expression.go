@@ -13,20 +13,20 @@ import (
 // expression reads one alternative of a field. absent says that it is exists false, which has no operator.
 func expression(s *syntax) (op operator, absent bool, err error) {
 	switch s.kind {
+	case jsontext.KindBeginObject:
+		return matchExpression(s)
+	case jsontext.KindNumber:
+		return newEqualNumber(s), false, nil
 	case jsontext.KindString:
 		if address, ok := parseAddress([]byte(s.text)); ok {
 			return &equalAddress{address: address, text: s.text}, false, nil
 		}
 		return equalText(s.text), false, nil
-	case jsontext.KindNumber:
-		return newEqualNumber(s), false, nil
 	case jsontext.KindNull, jsontext.KindTrue, jsontext.KindFalse:
 		return equalLiteral(kindOf(s.kind)), false, nil
-	case jsontext.KindBeginObject:
-		return matchExpression(s)
-	default:
-		return nil, false, errors.New("must be a string, a number, true, false, null or an object with an operator, not a list")
+	case jsontext.KindBeginArray, jsontext.KindEndArray, jsontext.KindEndObject, jsontext.KindInvalid:
 	}
+	return nil, false, errors.New("must be a string, a number, true, false, null or an object with an operator, not a list")
 }
 
 func newEqualNumber(s *syntax) *equalNumber {
@@ -61,12 +61,11 @@ func matchExpression(s *syntax) (op operator, absent bool, err error) {
 	case "anything-but":
 		op, err = newAnythingBut(v)
 	case "exists":
-		switch v.kind {
-		case jsontext.KindTrue:
-			return present{}, false, nil
-		case jsontext.KindFalse:
+		if v.kind == jsontext.KindFalse {
 			return nil, true, nil
-		default:
+		}
+		op = present{}
+		if v.kind != jsontext.KindTrue {
 			err = errors.New("exists: must be true or false")
 		}
 	default:
@@ -106,9 +105,9 @@ func describe(v *syntax) string {
 		return "a string"
 	case jsontext.KindNumber:
 		return "a number"
-	default:
-		return v.text
+	case jsontext.KindNull, jsontext.KindTrue, jsontext.KindFalse, jsontext.KindEndObject, jsontext.KindEndArray, jsontext.KindInvalid:
 	}
+	return v.text
 }
 
 // affix reads the argument of prefix and suffix: a string, or an object with equals-ignore-case.

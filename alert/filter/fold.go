@@ -72,6 +72,7 @@ func (o *prefixFolded) matches(v *value) bool {
 	_, ok := o.prefix(v.text)
 	return ok
 }
+
 func (o *prefixFolded) String() string { return "prefix equals-ignore-case " + strconv.Quote(o.text) }
 
 // suffixFolded is suffix with equals-ignore-case.

@@ -47,17 +47,17 @@ func (m *Matcher) read(data []byte) bool {
 // value reads the value of a node.
 func (m *Matcher) value(node, element int) bool {
 	n := &m.set.fields.nodes[node]
-	switch m.json.PeekKind() {
-	case jsontext.KindBeginObject:
-		if len(n.children) > 0 {
-			return m.object(node, element)
-		}
-		return m.json.SkipValue() == nil
-	case jsontext.KindBeginArray:
+	kind := m.json.PeekKind()
+	if kind == jsontext.KindBeginArray {
 		return m.array(node, element)
-	default:
+	}
+	if kind != jsontext.KindBeginObject {
 		return m.scalar(n.slot, element)
 	}
+	if len(n.children) == 0 {
+		return m.json.SkipValue() == nil
+	}
+	return m.object(node, element)
 }
 
 func (m *Matcher) scalar(slot, element int) bool {
@@ -148,31 +148,29 @@ func (m *Matcher) array(node, element int) bool {
 	}
 	array, elements := len(m.arrays), len(m.elements)
 	m.arrays = append(m.arrays, arrayExtent{})
-	for {
-		switch m.json.PeekKind() {
-		case jsontext.KindEndArray:
-			m.arrays[array].end = len(m.leaves)
-			if len(m.elements) == elements {
-				m.arrays = m.arrays[:array]
-			}
-			_, err := m.json.ReadToken()
-			return err == nil
-		case jsontext.KindBeginObject, jsontext.KindBeginArray:
-			at := len(m.elements)
-			m.elements = append(m.elements, arrayElement{parent: element, depth: depth, array: array, first: len(m.leaves)})
-			if !m.value(node, at) {
-				return false
-			}
-			if m.elements[at].end = len(m.leaves); m.elements[at].first == len(m.leaves) {
-				// Nothing points to it, so that a record whose arrays hold no field stays one without elements.
-				m.elements = m.elements[:at]
-			}
-		default:
+	for kind := m.json.PeekKind(); kind != jsontext.KindEndArray; kind = m.json.PeekKind() {
+		if kind != jsontext.KindBeginObject && kind != jsontext.KindBeginArray {
 			if !m.scalar(n.slot, element) {
 				return false
 			}
+			continue
+		}
+		at := len(m.elements)
+		m.elements = append(m.elements, arrayElement{parent: element, depth: depth, array: array, first: len(m.leaves)})
+		if !m.value(node, at) {
+			return false
+		}
+		if m.elements[at].end = len(m.leaves); m.elements[at].first == len(m.leaves) {
+			// Nothing points to it, so that a record whose arrays hold no field stays one without elements.
+			m.elements = m.elements[:at]
 		}
 	}
+	m.arrays[array].end = len(m.leaves)
+	if len(m.elements) == elements {
+		m.arrays = m.arrays[:array]
+	}
+	_, err := m.json.ReadToken()
+	return err == nil
 }
 
 // unquote returns the text of a valid JSON string.

@@ -60,37 +60,51 @@ func readSyntax(dec *jsontext.Decoder, data []byte) (syntax, error) {
 	start := dec.InputOffset() - 1
 	switch s.kind {
 	case jsontext.KindBeginObject:
-		for dec.PeekKind() != jsontext.KindEndObject {
-			name, err := dec.ReadToken()
-			if err != nil {
-				return syntax{}, err
-			}
-			m := syntaxMember{name: name.String()}
-			if m.value, err = readSyntax(dec, data); err != nil {
-				return syntax{}, err
-			}
-			s.members = append(s.members, m)
-		}
+		err = s.readMembers(dec, data)
 	case jsontext.KindBeginArray:
-		for dec.PeekKind() != jsontext.KindEndArray {
-			item, err := readSyntax(dec, data)
-			if err != nil {
-				return syntax{}, err
-			}
-			s.items = append(s.items, item)
-		}
-	default:
+		err = s.readItems(dec, data)
+	case jsontext.KindString:
 		s.text = token.String()
-		if s.kind == jsontext.KindString {
-			s.raw, err = jsontext.AppendQuote(nil, s.text)
-			return s, err
-		}
+		s.raw, err = jsontext.AppendQuote(nil, s.text)
+		return s, err
+	case jsontext.KindNull, jsontext.KindTrue, jsontext.KindFalse, jsontext.KindNumber,
+		jsontext.KindEndObject, jsontext.KindEndArray, jsontext.KindInvalid:
+		s.text = token.String()
 		s.raw = []byte(s.text)
 		return s, nil
+	}
+	if err != nil {
+		return syntax{}, err
 	}
 	if _, err := dec.ReadToken(); err != nil {
 		return syntax{}, err
 	}
 	s.raw = data[start:dec.InputOffset()]
 	return s, nil
+}
+
+func (s *syntax) readMembers(dec *jsontext.Decoder, data []byte) error {
+	for dec.PeekKind() != jsontext.KindEndObject {
+		name, err := dec.ReadToken()
+		if err != nil {
+			return err
+		}
+		m := syntaxMember{name: name.String()}
+		if m.value, err = readSyntax(dec, data); err != nil {
+			return err
+		}
+		s.members = append(s.members, m)
+	}
+	return nil
+}
+
+func (s *syntax) readItems(dec *jsontext.Decoder, data []byte) error {
+	for dec.PeekKind() != jsontext.KindEndArray {
+		item, err := readSyntax(dec, data)
+		if err != nil {
+			return err
+		}
+		s.items = append(s.items, item)
+	}
+	return nil
 }

@@ -26,9 +26,10 @@ func kindOf(k jsontext.Kind) kind {
 		return kindString
 	case jsontext.KindNumber:
 		return kindNumber
-	default:
-		return kindNull
+	case jsontext.KindNull, jsontext.KindBeginObject, jsontext.KindEndObject, jsontext.KindBeginArray, jsontext.KindEndArray,
+		jsontext.KindInvalid:
 	}
+	return kindNull
 }
 
 // value is one leaf of a record. Its bytes are the payload's, or the matcher's scratch space, and end with the record.
