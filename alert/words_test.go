@@ -60,6 +60,7 @@ func TestKindsDoNotLookLikeNewAlarms(t *testing.T) {
 		{KindResolved, `{{ template "k" . }}{{ define "k" }}{{ .Kind }}{{ end }}`, `{{ with . }}{{ .Kind }}{{ end }}`, "resolved", "resolved"},
 		{KindResolved, `{{ $d := . }}{{ $d.Kind }}`, `{{ (.).Kind }}`, "resolved", "resolved"},
 		{KindResolved, `{{ printf "%.3s" (.Kind) }}`, `{{ if eq .Kind "resolved" }}well{{ end }}`, "res", "well"},
+		{KindResolved, `{{ if json . }}all of it{{ end }}`, `{{ if json $ }}all of it{{ end }}`, "all of it", "all of it"},
 		// Another Kind is not the alert's.
 		{KindResolved, `{{ .Fields.Kind }}`, `{{ with .Fields }}{{ .Kind }}{{ end }}`, "[RESOLVED] x", "[RESOLVED] x"},
 		{KindResolved, `{{ range .Fields.list }}{{ .Kind }}{{ end }}`, `{{ template "k" .Fields }}{{ define "k" }}{{ $.Kind }}{{ end }}`, "[RESOLVED] y", "[RESOLVED] x"},
