@@ -18,7 +18,11 @@ type Rate struct {
 
 // UnmarshalText implements encoding.TextUnmarshaler.
 func (r *Rate) UnmarshalText(text []byte) error {
-	if string(text) == "unlimited" {
+	switch string(text) {
+	case "":
+		*r = Rate{}
+		return nil
+	case "unlimited":
 		*r = Rate{Unlimited: true}
 		return nil
 	}
@@ -74,6 +78,10 @@ type Stretch struct {
 
 // UnmarshalText implements encoding.TextUnmarshaler.
 func (s *Stretch) UnmarshalText(text []byte) error {
+	if len(text) == 0 {
+		*s = Stretch{}
+		return nil
+	}
 	if n, err := strconv.Atoi(string(text)); err == nil && n > 0 {
 		*s = Stretch{Records: n}
 		return nil

@@ -69,6 +69,9 @@ func invalidReasons() []Reason {
 	}
 }
 
+// InvalidReasons are the reasons that an Invalid record can have.
+func InvalidReasons() []Reason { return invalidReasons() }
+
 // Poison is the decision on something that never became a Record, such as an aggregate that cannot be taken apart. It is
 // resolved like any other decision.
 func Poison(reason Reason) Decision { return Decision{Outcome: Invalid, Reason: reason} }

@@ -32,6 +32,8 @@ type adminDeps struct {
 	Gatherer prometheus.Gatherer
 	// LogLevel reads the level with GET and sets it with PUT.
 	LogLevel http.Handler
+	// Reload reads the configuration file again.
+	Reload http.HandlerFunc
 	// Healthy returns why the process should be restarted, or nil. AWS being unwell is no reason.
 	Healthy func() error
 	// Ready returns why the process is not ready, or nil.
@@ -55,6 +57,8 @@ func newAdmin(ctx context.Context, l net.Listener, deps adminDeps) *admin {
 	mux.HandleFunc("GET /readyz", probe(deps.Ready))
 	mux.Handle("GET /-/log-level", deps.LogLevel)
 	mux.Handle("PUT /-/log-level", deps.LogLevel)
+	mux.HandleFunc("PUT /-/reload", deps.Reload)
+	mux.HandleFunc("POST /-/reload", deps.Reload)
 	return &admin{
 		listener: l,
 		server: &http.Server{
@@ -98,6 +102,7 @@ func index(w http.ResponseWriter, _ *http.Request) {
 /healthz      200 while the process works; restart it otherwise
 /readyz       200 when it takes part: configuration good, lease table reached, not stopping
 /-/log-level  GET, or PUT {"level":"debug"}
+/-/reload     PUT or POST: reads the configuration file again, and answers what changed; SIGHUP does the same
 `)
 }
 

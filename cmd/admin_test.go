@@ -27,6 +27,9 @@ func startAdmin(t *testing.T, deps adminDeps) func(method, path, body string, he
 	if deps.LogLevel == nil {
 		deps.LogLevel = zap.NewAtomicLevel()
 	}
+	if deps.Reload == nil {
+		deps.Reload = newReloader(Config{}, nil, zap.NewNop(), prometheus.NewRegistry()).ServeHTTP
+	}
 	deps.Log = zaptest.NewLogger(t)
 	a := newAdmin(t.Context(), l, deps)
 	done := make(chan error, 1)

@@ -18,7 +18,9 @@ import (
 	awsconfig "github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/kinesis"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/sns"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/smithy-go"
 	"github.com/aws/smithy-go/middleware"
 	"github.com/prometheus/client_golang/prometheus"
@@ -60,10 +62,12 @@ type clients struct {
 	kinesis  *kinesis.Client
 	dynamodb *dynamodb.Client
 	sns      *sns.Client
+	sqs      *sqs.Client
+	s3       *s3.Client
 }
 
-// newClients makes the clients on one connection pool. Kinesis and SNS calls are attempted once: the shard reader and
-// the publisher have retry classes of their own, count each attempt, and know when a retry no longer makes sense
+// newClients makes the clients on one connection pool. Kinesis, SNS, SQS and S3 calls are attempted once: the shard reader,
+// the publisher and the dead letters have retry classes of their own, count each attempt, and know when a retry no longer makes sense
 // because a lease ran out. DynamoDB calls have three quick attempts, which fit into a third of a lease.
 func newClients(cfg aws.Config, reg prometheus.Registerer) clients {
 	cfg = cfg.Copy()
@@ -73,6 +77,8 @@ func newClients(cfg aws.Config, reg prometheus.Registerer) clients {
 	return clients{
 		kinesis: kinesis.NewFromConfig(cfg, func(o *kinesis.Options) { o.Retryer = once() }),
 		sns:     sns.NewFromConfig(cfg, func(o *sns.Options) { o.Retryer = once() }),
+		sqs:     sqs.NewFromConfig(cfg, func(o *sqs.Options) { o.Retryer = once() }),
+		s3:      newS3(cfg, once()),
 		dynamodb: dynamodb.NewFromConfig(cfg, func(o *dynamodb.Options) {
 			o.Retryer = retry.NewStandard(func(o *retry.StandardOptions) {
 				o.MaxAttempts, o.MaxBackoff = 3, 200*time.Millisecond
@@ -81,6 +87,15 @@ func newClients(cfg aws.Config, reg prometheus.Registerer) clients {
 			})
 		}),
 	}
+}
+
+// newS3 makes the S3 client. With an endpoint of its own, which is an emulator or a gateway, buckets are addressed by path:
+// their names are no host names there.
+func newS3(cfg aws.Config, retryer aws.Retryer) *s3.Client {
+	return s3.NewFromConfig(cfg, func(o *s3.Options) {
+		o.Retryer = retryer
+		o.UsePathStyle = cfg.BaseEndpoint != nil || o.BaseEndpoint != nil
+	})
 }
 
 // steadyBody sends request bodies that the SDK cannot close under the transport. The SDK closes a body as soon as the

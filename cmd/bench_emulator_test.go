@@ -194,7 +194,7 @@ func (e *emulator) produce(rate int, stop <-chan struct{}) (done chan struct{}) 
 func (*emulator) config(lease time.Duration, rules int, matching bool) string {
 	var c strings.Builder
 	fmt.Fprintf(&c, "stream: {name: %s, application: bench, start: trim_horizon}\nleases: {duration: %s}\nserver: {listen: \"127.0.0.1:0\"}\n", benchStream, lease)
-	fmt.Fprintf(&c, "topics: {all: {arn: %q, message: \"{{ printf `%%.32s` .Record.Data }}\"}}\nrules:\n", benchTopic)
+	fmt.Fprintf(&c, "topics: {all: {arn: %q, rate: unlimited, email: false, message: \"{{ printf `%%.32s` .Record.Data }}\"}}\nrules:\n", benchTopic)
 	for i := range rules {
 		when := fmt.Sprintf(`heartRate > %d && rateType == \"HIGH\"`, 300+i)
 		if matching {

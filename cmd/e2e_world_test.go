@@ -137,6 +137,8 @@ rules:
 topics:
   all:
     arn: %s
+    rate: unlimited
+    email: false
     subject: found again
     message: "{{ .Record.Data }}"
 server:

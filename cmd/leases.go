@@ -1,6 +1,8 @@
 package cmd
 
 import (
+	"context"
+
 	"kinesis-alerter/checkpoint"
 	"kinesis-alerter/consumer"
 )
@@ -15,6 +17,14 @@ func (l leases) Lease(shardID string) consumer.Lease {
 		return lease
 	}
 	return nil // an untyped nil: a nil *checkpoint.Lease in the interface would look like a lease
+}
+
+// context is that of the lease by which this process holds a shard, or nil.
+func (l leases) context(shardID string) context.Context {
+	if lease := l.Store.Lease(shardID); lease != nil {
+		return lease.Context()
+	}
+	return nil
 }
 
 var _ consumer.Leases = leases{}

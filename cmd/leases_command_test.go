@@ -352,7 +352,7 @@ func TestLeasesListIsReadable(t *testing.T) {
 // leasesConfig writes the configuration of startDaemon, under another application if one is given.
 func leasesConfig(t *testing.T, application, start string) string {
 	t.Helper()
-	return configFile(t, fmt.Sprintf("stream: {name: %s, application: %s, start: %s}\nrules: [{name: high, when: heartRate > 149}]\ntopics: {oncall: {arn: %q}}\n",
+	return configFile(t, fmt.Sprintf("stream: {name: %s, application: %s, start: %s}\nrules: [{name: high, when: heartRate > 149}]\ntopics: {oncall: {arn: %q, rate: unlimited, email: false}}\n",
 		testStream, application, start, testTopicARN))
 }
 

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/http"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -16,6 +18,7 @@ import (
 	"go.uber.org/zap"
 
 	"kinesis-alerter/alert"
+	"kinesis-alerter/alert/deadletter"
 	"kinesis-alerter/alert/sns"
 	"kinesis-alerter/checkpoint"
 	"kinesis-alerter/consumer"
@@ -35,6 +38,8 @@ type Options struct {
 	FailFast bool
 	// CreateTable allows to create the lease table anew when it vanished.
 	CreateTable bool
+	// Reload reads the configuration again, for SIGHUP and /-/reload. Without it they are refused.
+	Reload func() (*LoadedConfig, error)
 	// Host names this machine in the lease table and the log.
 	Host string
 }
@@ -44,7 +49,8 @@ const (
 	stopShareReadiness = 1
 	stopShareShards    = 80
 	stopShareLeases    = 9
-	stopSharePublisher = 5
+	stopShareReloads   = 1
+	stopSharePublisher = 4
 	stopShareAdmin     = 5
 )
 
@@ -93,8 +99,9 @@ func Run(ctx context.Context, c Config, o Options) (err error) {
 	}()
 
 	state := &state{}
+	reloads := newReloader(c, o.Reload, log.Named("config"), reg)
 	server := newAdmin(work, listener, adminDeps{
-		Gatherer: reg, LogLevel: logs.Level, Healthy: state.healthy, Ready: state.ready, Log: log.Named("admin"),
+		Gatherer: reg, LogLevel: logs.Level, Reload: state.reload, Healthy: state.healthy, Ready: state.ready, Log: log.Named("admin"),
 	})
 	life.start(work, "admin server", func(context.Context) error { return server.Run() })
 	stop.add("admin server", stopShareAdmin, server.Stop)
@@ -115,25 +122,33 @@ func Run(ctx context.Context, c Config, o Options) (err error) {
 	}
 	p.checkpoint.FailFast, p.checkpoint.CreateTable = o.FailFast, o.CreateTable
 	p.checkpoint.Version, p.checkpoint.Host = build.Version, o.Host
+	var shards *consumer.Consumer // reports to the table, which it is made with
 	store, err := checkpoint.New(p.checkpoint, checkpoint.Deps{
 		DynamoDB: clients.dynamodb, Stream: clients.kinesis, Log: log.Named("lease"), Registerer: reg,
+		Report: func() (lastArrival, caughtUp time.Time) { return shards.Report() },
 	})
 	if err != nil {
 		return err
 	}
 	publisher, err := sns.New(p.sns, sns.Deps{
-		Client: clients.sns, Trust: store.Trust, Log: log.Named("sns"), Audit: logs.Audit, Registerer: reg,
+		Client: clients.sns, Trust: store.Trust, Share: store.Share, Lease: leases{store}.context,
+		Log: log.Named("sns"), Audit: logs.Audit, Registerer: reg,
 	})
 	if err != nil {
 		return err
 	}
-	shards, err := consumer.New(p.consumer, consumer.Deps{
-		Leases: leases{store}, Publisher: publisher, Pipeline: pipeline, Kinesis: clients.kinesis,
+	letters, err := deadLetters(p.deadletter, arn, c.Stream.Application, clients, logs, reg)
+	if err != nil {
+		return err
+	}
+	shards, err = consumer.New(p.consumer, consumer.Deps{
+		Leases: leases{store}, Publisher: publisher, DeadLetters: letters, Pipeline: pipeline, Kinesis: clients.kinesis,
 		Log: log, Registerer: reg,
 	})
 	if err != nil {
 		return err
 	}
+	reloads.pipeline, reloads.publisher = pipeline, publisher
 
 	publishing := life.start(work, "publisher", publisher.Run)
 	stop.add("publisher", stopSharePublisher, publishing.stop)
@@ -150,7 +165,9 @@ func Run(ctx context.Context, c Config, o Options) (err error) {
 		}
 		return err
 	})
-	state.watch(store)
+	reloading := life.start(work, "reloads", reloads.run)
+	stop.add("reloads", stopShareReloads, reloading.stop)
+	state.watch(store, reloads)
 	stop.add("readiness", stopShareReadiness, func(context.Context) error {
 		state.draining.Store(true)
 		return nil
@@ -162,6 +179,20 @@ func Run(ctx context.Context, c Config, o Options) (err error) {
 	case err := <-life.failed:
 		return err
 	}
+}
+
+// deadLetters makes what sends to the on-failure destination; nil if there is none.
+func deadLetters(
+	c deadletter.Config, stream, application string, clients clients, logs Loggers, reg prometheus.Registerer,
+) (consumer.DeadLetters, error) {
+	if !c.Enabled() {
+		return nil, nil //nolint:nilnil // an interface that holds nothing says that there is no destination
+	}
+	return deadletter.New(c, deadletter.Deps{
+		Stream: stream, Application: application, SQS: clients.sqs, SNS: clients.sns, S3: clients.s3,
+		Reasons: slices.Concat(alert.InvalidReasons(), sns.RejectReasons(), consumer.LetterReasons()),
+		Log:     logs.Operational.Named("deadletter"), Audit: logs.Audit, Registerer: reg,
+	})
 }
 
 // why says what a stop is for.
@@ -237,10 +268,23 @@ func (p *part) stop(ctx context.Context) error {
 type state struct {
 	draining atomic.Bool
 	store    atomic.Pointer[checkpoint.Store]
+	reloads  atomic.Pointer[reloader]
 }
 
-// watch makes the lease table part of the probes.
-func (s *state) watch(store *checkpoint.Store) { s.store.Store(store) }
+// watch makes the lease table part of the probes, and opens the way to reload.
+func (s *state) watch(store *checkpoint.Store, reloads *reloader) {
+	s.store.Store(store)
+	s.reloads.Store(reloads)
+}
+
+// reload answers /-/reload.
+func (s *state) reload(w http.ResponseWriter, r *http.Request) {
+	if reloads := s.reloads.Load(); reloads != nil {
+		reloads.ServeHTTP(w, r)
+		return
+	}
+	http.Error(w, "still starting", http.StatusServiceUnavailable)
+}
 
 // healthy is about this process alone: with AWS unwell, a restart would only lose what is in memory.
 func (s *state) healthy() error {

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -41,6 +42,11 @@ type testDaemon struct {
 	done chan error
 }
 
+// anyRate is a topic that no person reads, so that nothing is gathered into digests.
+func anyRate(arn string) alert.TopicConfig {
+	return alert.TopicConfig{ARN: arn, Rate: alert.Rate{Unlimited: true}, Email: new(false)}
+}
+
 // startDaemon runs a daemon that alerts for high heart rates.
 func startDaemon(t *testing.T, fake *fakeaws.AWS, change func(*Config, *Options)) *testDaemon {
 	t.Helper()
@@ -50,7 +56,7 @@ func startDaemon(t *testing.T, fake *fakeaws.AWS, change func(*Config, *Options)
 	c := Config{
 		Stream: StreamConfig{Name: testStream, Application: "heart-rate-alerts", Start: checkpoint.Start{Kind: checkpoint.StartTrimHorizon}},
 		Rules:  []alert.RuleConfig{{Name: "high", When: "heartRate > 149", Topics: []string{"oncall"}}},
-		Topics: map[string]alert.TopicConfig{"oncall": {ARN: testTopicARN}},
+		Topics: map[string]alert.TopicConfig{"oncall": anyRate(testTopicARN)},
 	}
 	o := Options{AWS: emulated(fake), Output: d.log, Registry: d.reg, Listener: newDeafListener(), Host: "test"}
 	if change != nil {
@@ -478,9 +484,10 @@ func waitFor(t *testing.T, what string, ok func() bool) {
 	require.Fail(t, "waited in vain for "+what)
 }
 
-// The command line, the configuration file, the AWS configuration of the environment and real sockets, together.
-func TestMainOnLoopback(t *testing.T) {
-	fake := fakeaws.New(fakeaws.Options{})
+// loopbackDaemon runs the daemon by its command line against an emulator on loopback, until the test is over.
+func loopbackDaemon(t *testing.T) (fake *fakeaws.AWS, file, admin string) {
+	t.Helper()
+	fake = fakeaws.New(fakeaws.Options{})
 	var lc net.ListenConfig
 	l, err := lc.Listen(t.Context(), "tcp", "127.0.0.1:0")
 	require.NoError(t, err)
@@ -490,13 +497,14 @@ func TestMainOnLoopback(t *testing.T) {
 		defer close(served)
 		_ = server.Serve(l)
 	}()
-	defer func() {
+	t.Cleanup(func() {
 		_ = server.Close()
 		<-served
-	}()
+		http.DefaultTransport.(*http.Transport).CloseIdleConnections()
+	})
 	free, err := lc.Listen(t.Context(), "tcp", "127.0.0.1:0")
 	require.NoError(t, err)
-	admin := free.Addr().String()
+	admin = free.Addr().String()
 	require.NoError(t, free.Close())
 
 	for name, value := range map[string]string{
@@ -507,22 +515,34 @@ func TestMainOnLoopback(t *testing.T) {
 	}
 	fake.Kinesis.Create(testStream, 2)
 	createTopic(t, fake)
-	file := configFile(t, fmt.Sprintf(`
+	file = configFile(t, fmt.Sprintf(`
 stream: {name: %s, application: loopback, start: trim_horizon}
-topics: {oncall: {arn: %q}}
+topics: {oncall: {arn: %q, rate: unlimited, email: false}}
 rules: [{name: high, when: "heartRate > 149"}]
 server: {listen: %q}
 `, testStream, testTopicARN, admin))
 
-	ctx, stop := context.WithCancelCause(t.Context())
+	ctx, stop := context.WithCancelCause(context.WithoutCancel(t.Context()))
 	out, exit := &syncBuffer{}, make(chan int, 1)
 	go func() {
 		exit <- Main(ctx, []string{"run", "--config", file}, environment(nil), out, out)
 	}()
+	t.Cleanup(func() {
+		stop(errors.New("test is over"))
+		require.Equal(t, exitOK, <-exit, "%s", out)
+		var gone bytes.Buffer
+		require.Equal(t, exitFailed, Main(context.WithoutCancel(t.Context()), []string{"healthcheck", "--listen", admin}, environment(nil), &gone, &gone))
+	})
 	waitFor(t, "the daemon's health", func() bool {
 		var ok bytes.Buffer
 		return Main(t.Context(), []string{"healthcheck", "--listen", admin}, environment(nil), &ok, &ok) == exitOK
 	})
+	return fake, file, admin
+}
+
+// The command line, the configuration file, the AWS configuration of the environment and real sockets, together.
+func TestMainOnLoopback(t *testing.T) {
+	fake, _, _ := loopbackDaemon(t)
 	var produced bytes.Buffer
 	require.Equal(t, exitOK, Main(t.Context(), []string{"produce", "heart-rate", "--stream", testStream, "--rate", "0", "--count", "700", "--keys", "8", "--seed", "1"},
 		environment(nil), &produced, &produced), "%s", &produced)
@@ -531,9 +551,23 @@ server: {listen: %q}
 	waitFor(t, "the alert", func() bool {
 		return slices.Contains(messages(fake), `Anomaly detected ...  {"heartRate":199}`)
 	})
-	stop(errors.New("test is over"))
-	require.Equal(t, exitOK, <-exit, "%s", out)
-	var gone bytes.Buffer
-	require.Equal(t, exitFailed, Main(t.Context(), []string{"healthcheck", "--listen", admin}, environment(nil), &gone, &gone))
-	http.DefaultTransport.(*http.Transport).CloseIdleConnections()
+}
+
+// TestDrill: a marked message on every topic, with what SNS says to it.
+func TestDrill(t *testing.T) {
+	fake, file, _ := loopbackDaemon(t)
+	var out, errs bytes.Buffer
+	require.Equal(t, exitOK, Main(t.Context(), []string{"drill", "--config", file}, environment(nil), &out, &errs), "%s", &errs)
+	require.Regexp(t, `^oncall: SNS accepted it after \S+ as message \S+, alert_id [0-9a-f]{64}\n$`, out.String())
+	require.Len(t, messages(fake), 1)
+	require.Contains(t, messages(fake)[0], "is being tested")
+
+	require.Equal(t, exitUsage, Main(t.Context(), []string{"drill", "--config", file, "--topic", "nosuch"}, environment(nil), &out, &errs))
+	require.Contains(t, errs.String(), `no topic "nosuch" is configured`)
+	config, err := os.ReadFile(file)
+	require.NoError(t, err)
+	missing := configFile(t, strings.Replace(string(config), testTopicARN, testTopicARN+"-missing", 1))
+	errs.Reset()
+	require.Equal(t, exitFailed, Main(t.Context(), []string{"drill", "--config", missing, "--timeout", "300ms"}, environment(nil), &out, &errs))
+	require.Contains(t, errs.String(), "topic oncall: SNS did not accept it in time")
 }

@@ -314,7 +314,7 @@ func (w *simWorld) join() {
 			Memory: simMemory, PollInterval: w.plan.Poll, StopBudget: simBudget, Parallelism: 3,
 		},
 		Rules:  []alert.RuleConfig{{Name: "high", When: "heartRate > 149", Topics: []string{"oncall"}}},
-		Topics: map[string]alert.TopicConfig{"oncall": {ARN: testTopicARN}},
+		Topics: map[string]alert.TopicConfig{"oncall": anyRate(testTopicARN)},
 	}
 	if w.plan.Latest {
 		c.Stream.Start.Kind = checkpoint.StartLatest

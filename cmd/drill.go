@@ -1,0 +1,77 @@
+package cmd
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"flag"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"kinesis-alerter/alert"
+	"kinesis-alerter/alert/sns"
+)
+
+// drillCommand sends a marked test alert to every topic, by the way that alerts take: rendered, checked, through
+// PublishBatch. It holds no lease and counts against no worker's share of a topic's rate: it is one message.
+func drillCommand(p *program, fs *flag.FlagSet) func(context.Context, []string) error {
+	var from configFlags
+	from.declare(fs)
+	only := fs.String("topic", "", "the one topic to test, by its `NAME` in the configuration (default all)")
+	limit := fs.Duration("timeout", 30*time.Second, "how long SNS has to accept a message")
+	return func(ctx context.Context, args []string) error {
+		if err := noArguments(args); err != nil {
+			return err
+		}
+		loaded, err := from.load(p.env)
+		if err != nil {
+			return err
+		}
+		names := slices.Sorted(maps.Keys(loaded.Topics))
+		if *only != "" {
+			if _, ok := loaded.Topics[*only]; !ok {
+				return &usageError{fmt.Sprintf("drill: no topic %q is configured", *only)}
+			}
+			names = []string{*only}
+		}
+		cfg, err := LoadAWS(ctx)
+		if err != nil {
+			return ConfigErrors{{Rule: err.Error()}}
+		}
+		config := loaded.parts()
+		publisher, err := sns.New(config.sns, sns.Deps{Client: newClients(cfg, prometheus.NewRegistry()).sns})
+		if err != nil {
+			return err
+		}
+		ctx, cancel := context.WithTimeoutCause(ctx, *limit, errors.New("SNS did not accept it in time; see the daemon's log for why"))
+		defer cancel()
+		running := make(chan error, 1)
+		work, stop := context.WithCancel(context.WithoutCancel(ctx))
+		go func() { running <- publisher.Run(work) }()
+		for _, name := range names {
+			err = errors.Join(err, p.drill(ctx, publisher, config.alert, loaded.streamName(), name))
+		}
+		stop()
+		return errors.Join(err, <-running)
+	}
+}
+
+// drill sends one and says what came of it.
+func (p *program) drill(ctx context.Context, publisher *sns.Publisher, c alert.Config, stream, topic string) error {
+	a, err := c.Drill(stream, topic, time.Now().UTC(), rand.Text())
+	if err != nil {
+		return err
+	}
+	began := time.Now()
+	id, err := publisher.PublishNow(ctx, a)
+	if err != nil {
+		return fmt.Errorf("topic %s: %w", topic, err)
+	}
+	_, err = fmt.Fprintf(p.stdout, "%s: SNS accepted it after %s as message %s, alert_id %s\n",
+		topic, time.Since(began).Round(time.Millisecond), id, a.ID)
+	return err
+}

@@ -1,0 +1,192 @@
+package cmd
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"net/http"
+	"os"
+	"os/signal"
+	"reflect"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promauto"
+	"go.uber.org/zap"
+
+	"kinesis-alerter/alert"
+	"kinesis-alerter/alert/sns"
+)
+
+// reloader puts a changed configuration file into force while the daemon runs: filters, rules, silences, the watchdog and
+// topics. Everything else needs a restart, and is left as it was. A file that does not validate changes nothing.
+type reloader struct {
+	load      func() (*LoadedConfig, error) // nil: the daemon was started without a file
+	pipeline  *alert.Pipeline
+	publisher *sns.Publisher
+	log       *zap.Logger
+	reloads   map[bool]prometheus.Counter
+	good      prometheus.Gauge
+
+	mu      sync.Mutex
+	current Config
+}
+
+func newReloader(c Config, load func() (*LoadedConfig, error), log *zap.Logger, reg prometheus.Registerer) *reloader {
+	counter := promauto.With(reg).NewCounterVec(prometheus.CounterOpts{
+		Name: "kinesis_alerter_config_reloads_total",
+		Help: "Reloads of the configuration file, by result; a refused one left everything as it was.",
+	}, []string{"result"})
+	good := promauto.With(reg).NewGauge(prometheus.GaugeOpts{
+		Name: "kinesis_alerter_config_last_reload_successful",
+		Help: "Whether the last reload of the configuration file was put into force. 1 before the first one.",
+	})
+	good.Set(1)
+	return &reloader{
+		load: load, log: log, current: c, good: good,
+		reloads: map[bool]prometheus.Counter{true: counter.WithLabelValues("ok"), false: counter.WithLabelValues("refused")},
+	}
+}
+
+// reload reads the file again. It answers what has changed, a line each.
+func (r *reloader) reload() (changes []string, err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	defer func() {
+		r.reloads[err == nil].Inc()
+		r.good.Set(0)
+		if err == nil {
+			r.good.Set(1)
+		}
+	}()
+	if r.load == nil {
+		return nil, &usageError{"the daemon was started without a configuration file, so there is none to reload; restart it"}
+	}
+	loaded, err := r.load()
+	if err != nil {
+		r.log.Error("configuration file is refused, the old one stays in force", zap.Error(err))
+		return nil, err
+	}
+	next := loaded.Config
+	changes = configChanges(r.current, next)
+	next = r.current.withRulesOf(next)
+	p := next.parts()
+	// The topics first: a rule may name one that is new.
+	if err := r.publisher.Update(p.sns); err != nil {
+		return nil, err
+	}
+	if err := r.pipeline.Update(p.alert); err != nil {
+		return nil, err // unreachable: the file was validated as a whole
+	}
+	r.current = next
+	r.log.Info("configuration reloaded", zap.Strings("changes", changes))
+	return changes, nil
+}
+
+// withRulesOf is the configuration with what can be changed while running taken from next.
+func (c Config) withRulesOf(next Config) Config {
+	c.Format, c.Filter, c.FilterFile, c.DeadLetter.Invalid = next.Format, next.Filter, next.FilterFile, next.DeadLetter.Invalid
+	c.Rules, c.Silences, c.Watchdog, c.State, c.Topics = next.Rules, next.Silences, next.Watchdog, next.State, next.Topics
+	return c
+}
+
+// configChanges says in words what differs.
+func configChanges(old, next Config) []string {
+	var out []string
+	rules := func(c Config) map[string]any {
+		m := map[string]any{}
+		for _, r := range c.Rules {
+			m[r.Name] = r
+		}
+		return m
+	}
+	silences := func(c Config) map[string]any {
+		m := map[string]any{}
+		for _, s := range c.Silences {
+			m[s.Name] = s
+		}
+		return m
+	}
+	topics := func(c Config) map[string]any {
+		m := map[string]any{}
+		for name, t := range c.Topics {
+			m[name] = t
+		}
+		return m
+	}
+	out = append(out, mapChanges("rule", rules(old), rules(next))...)
+	out = append(out, mapChanges("silence", silences(old), silences(next))...)
+	out = append(out, mapChanges("topic", topics(old), topics(next))...)
+	note := func(what string, a, b any) {
+		if !reflect.DeepEqual(a, b) {
+			out = append(out, what+" changed")
+		}
+	}
+	note("filter", old.Filter, next.Filter)
+	note("watchdog", old.Watchdog, next.Watchdog)
+	note("state", old.State, next.State)
+	note("format", old.Format, next.Format)
+	note("dead_letter.invalid", old.DeadLetter.Invalid, next.DeadLetter.Invalid)
+	rest := old.withRulesOf(next)
+	for i := range reflect.TypeFor[Config]().NumField() {
+		field := reflect.TypeFor[Config]().Field(i)
+		a, b := reflect.ValueOf(rest).Field(i).Interface(), reflect.ValueOf(next).Field(i).Interface()
+		if !reflect.DeepEqual(a, b) {
+			name, _, _ := strings.Cut(field.Tag.Get("yaml"), ",")
+			out = append(out, name+" differs, which needs a restart: the old value stays in force")
+		}
+	}
+	return out
+}
+
+func mapChanges(what string, old, next map[string]any) []string {
+	names := maps.Clone(old)
+	maps.Copy(names, next)
+	var out []string
+	for _, name := range slices.Sorted(maps.Keys(names)) {
+		a, had := old[name]
+		b, has := next[name]
+		switch {
+		case !had:
+			out = append(out, fmt.Sprintf("%s %s added", what, name))
+		case !has:
+			out = append(out, fmt.Sprintf("%s %s removed", what, name))
+		case !reflect.DeepEqual(a, b):
+			out = append(out, fmt.Sprintf("%s %s changed", what, name))
+		}
+	}
+	return out
+}
+
+// run reloads at every SIGHUP until ctx is done.
+func (r *reloader) run(ctx context.Context) error {
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, syscall.SIGHUP)
+	defer signal.Stop(signals)
+	for {
+		select {
+		case <-signals:
+			_, _ = r.reload() // told in the log and in the metrics
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+// ServeHTTP reloads, for PUT and POST /-/reload. It answers what has changed, or 422 with every fault of the file.
+func (r *reloader) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	changes, err := r.reload()
+	if err != nil {
+		w.WriteHeader(http.StatusUnprocessableEntity)
+		_, _ = fmt.Fprintln(w, err)
+		return
+	}
+	if len(changes) == 0 {
+		changes = []string{"nothing changed"}
+	}
+	_, _ = fmt.Fprintln(w, strings.Join(changes, "\n"))
+}

@@ -1,0 +1,148 @@
+package cmd
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/stretchr/testify/require"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zaptest/observer"
+
+	"kinesis-alerter/alert"
+	"kinesis-alerter/alert/sns"
+)
+
+// reloadable is a reloader over a file, with a publisher that calls nobody.
+type reloadable struct {
+	*reloader
+	t    *testing.T
+	file string
+	logs *observer.ObservedLogs
+}
+
+const reloadConfig = `stream: {name: s}
+rules:
+  - {name: one, when: v > 1, topics: [a]}
+  - {name: two, when: v > 2, topics: [a]}
+silences: [{name: night, until: "2026-12-01T00:00:00Z"}]
+topics:
+  a: {arn: "arn:aws:sns:us-east-1:000000000000:a"}
+`
+
+func newReloadable(t *testing.T) *reloadable {
+	t.Helper()
+	r := &reloadable{t: t, file: configFile(t, reloadConfig)}
+	load := func() (*LoadedConfig, error) { return LoadConfig(r.file, environment(nil)) }
+	loaded, err := load()
+	require.NoError(t, err)
+	core, logs := observer.New(zap.InfoLevel)
+	r.logs = logs
+	reg, p := prometheus.NewRegistry(), loaded.parts()
+	r.reloader = newReloader(loaded.Config, load, zap.New(core), reg)
+	r.pipeline, err = alert.New(p.alert, alert.Deps{Stream: "arn", Log: zap.NewNop(), Registerer: reg})
+	require.NoError(t, err)
+	r.publisher, err = sns.New(p.sns, sns.Deps{Client: newClients(emulated(nil), prometheus.NewRegistry()).sns})
+	require.NoError(t, err)
+	return r
+}
+
+func (r *reloadable) write(edits ...string) {
+	r.t.Helper()
+	require.NoError(r.t, os.WriteFile(r.file, []byte(strings.NewReplacer(edits...).Replace(reloadConfig)), 0o600))
+}
+
+func (r *reloadable) outcome(payload string) alert.Outcome {
+	return r.pipeline.Shard("shard").Evaluate(&alert.Record{SequenceNumber: "1", Data: []byte(payload)}).Outcome
+}
+
+func TestReloadSaysWhatChanged(t *testing.T) {
+	t.Parallel()
+	r := newReloadable(t)
+	r.write(
+		"v > 1", "v > 10", "  - {name: two, when: v > 2, topics: [a]}\n", "  - {name: three, when: v > 30, topics: [b]}\n",
+		"topics:\n", "topics:\n  b: {arn: \"arn:aws:sns:us-east-1:000000000000:b\"}\n", "silences", "filter: [{data: {v: [{exists: true}]}}]\nsilences",
+		"{name: s}", "{name: other}",
+	)
+	changes, err := r.reload()
+	require.NoError(t, err)
+	require.Equal(t, []string{
+		"rule one changed", "rule three added", "rule two removed", "topic b added", "filter changed",
+		"stream differs, which needs a restart: the old value stays in force",
+	}, changes)
+	require.Equal(t, "s", r.current.Stream.Name)
+	require.Equal(t, alert.Unmatched, r.outcome(`{"v":5}`))
+	require.Equal(t, alert.Filtered, r.outcome(`{}`))
+	require.Equal(t, 1, r.logs.FilterMessage("configuration reloaded").Len())
+
+	changes, err = r.reload()
+	require.NoError(t, err)
+	require.Equal(t, []string{"stream differs, which needs a restart: the old value stays in force"}, changes)
+}
+
+func TestReloadKeepsTheOldSetWhereTheNewOneIsWrong(t *testing.T) {
+	t.Parallel()
+	r := newReloadable(t)
+	r.write("v > 1", "v >", "[a]", "[nosuch]")
+	_, err := r.reload()
+	require.ErrorContains(t, err, "rules[0].when")
+	require.ErrorContains(t, err, "rules[1].topics[0]")
+	require.Equal(t, alert.Suppressed, r.outcome(`{"v":2}`), "silenced, so the rule is in force")
+	require.Equal(t, 1, r.logs.FilterMessage("configuration file is refused, the old one stays in force").Len())
+	require.NoError(t, os.Remove(r.file))
+	_, err = r.reload()
+	require.ErrorContains(t, err, "no such file")
+}
+
+func TestReloadWithoutAFile(t *testing.T) {
+	t.Parallel()
+	r := newReloadable(t)
+	r.load = nil
+	_, err := r.reload()
+	require.ErrorContains(t, err, "started without a configuration file")
+}
+
+// TestReloadOfARunningDaemon: through SIGHUP and over HTTP, with real sockets.
+func TestReloadOfARunningDaemon(t *testing.T) {
+	fake, file, admin := loopbackDaemon(t)
+	config, err := os.ReadFile(file)
+	require.NoError(t, err)
+	rewrite := func(old, next string) {
+		require.NoError(t, os.WriteFile(file, []byte(strings.Replace(string(config), old, next, 1)), 0o600))
+	}
+	post := func() (int, string) {
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://"+admin+"/-/reload", http.NoBody)
+		require.NoError(t, err)
+		res, err := http.DefaultClient.Do(r)
+		require.NoError(t, err)
+		defer func() { _ = res.Body.Close() }()
+		body, err := io.ReadAll(res.Body)
+		require.NoError(t, err)
+		return res.StatusCode, string(body)
+	}
+	status, body := post()
+	require.Equal(t, "200 nothing changed\n", fmt.Sprint(status, " ", body))
+
+	rewrite("heartRate > 149", "heartRate > 20")
+	status, body = post()
+	require.Equal(t, "200 rule high changed\n", fmt.Sprint(status, " ", body))
+	fake.Kinesis.Put(testStream, "a", []byte(`{"heartRate":21}`))
+	waitFor(t, "the alert of the new rule", func() bool { return len(messages(fake)) == 1 })
+
+	rewrite("heartRate > 149", "heartRate >")
+	status, body = post()
+	require.Equal(t, 422, status)
+	require.Contains(t, body, file+":")
+
+	rewrite("heartRate > 149", "heartRate > 10")
+	require.NoError(t, syscall.Kill(syscall.Getpid(), syscall.SIGHUP))
+	waitFor(t, "the alert of the newest rule", func() bool {
+		fake.Kinesis.Put(testStream, "a", []byte(`{"heartRate":11}`))
+		return len(messages(fake)) > 1
+	})
+}
