@@ -27,15 +27,15 @@ type page struct {
 	credit  credit
 	// behind is how far this page is from the tip of the shard.
 	behind time.Duration
-	// at is when the answer came.
-	at time.Time
+	// asked is when the call for it began, at is when the answer came.
+	asked, at time.Time
 	// end says that the shard is closed and this page was its last; children are what it was split or merged into.
 	end      bool
 	children []types.ChildShard
 }
 
-// caughtUp is the time up to which the shard is read with this page.
-func (p *page) caughtUp() time.Time { return p.at.Add(-p.behind) }
+// caughtUp is the time up to which the shard is read with this page: Kinesis looked no earlier than it was asked.
+func (p *page) caughtUp() time.Time { return p.asked.Add(-p.behind) }
 
 // KinesisReader is what the polling reader calls. *kinesis.Client has it; retries are the reader's, so give it a
 // client that makes one attempt.
@@ -138,7 +138,7 @@ func (r *pollingReader) fetch(ctx context.Context) (page, error) {
 	r.recovered()
 	r.advance(out, size, granted)
 	return page{
-		records: out.Records, credit: c, at: now,
+		records: out.Records, credit: c, asked: start, at: now,
 		behind: time.Duration(aws.ToInt64(out.MillisBehindLatest)) * time.Millisecond, // nil is 0: defect 29
 		end:    out.NextShardIterator == nil, children: out.ChildShards,
 	}, nil

@@ -1,0 +1,611 @@
+package consumer
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"kinesis-alerter/alert"
+	"kinesis-alerter/checkpoint"
+	"kinesis-alerter/internal/fakeaws"
+)
+
+// stuck keeps the alerts with some ids from being accepted, on one worker.
+func stuck(on string, ids ...string) func(context.Context, *node, *alert.Alert) error {
+	return func(ctx context.Context, n *node, a *alert.Alert) error {
+		if n.name == on && slices.Contains(ids, a.ID) {
+			<-ctx.Done()
+			return context.Cause(ctx)
+		}
+		return nil
+	}
+}
+
+// TestRestartRemembers: whatever ends a worker, the next one goes on with the same numbers, and evaluates again what the
+// snapshot does not have without publishing it.
+func TestRestartRemembers(t *testing.T) {
+	for _, crash := range []bool{true, false} {
+		inWorld(t, 1, func(w *world) {
+			s := w.remembering()
+			one := w.join("one")
+			for i := range 300 { // 90 s, so at least one snapshot in the middle
+				s.put(i, fmt.Sprint("key-", i%7))
+				time.Sleep(300 * time.Millisecond)
+			}
+			w.eventually(5*time.Second, "300", func() bool { return w.distinct() == 300 })
+			time.Sleep(2 * time.Second) // committed
+			evaluated := s.used().evaluated
+			require.Equal(t, 300, evaluated)
+			if crash {
+				one.crash(w)
+			} else {
+				require.NoError(t, one.stop(w, 10*time.Second))
+			}
+			for i := range 50 {
+				s.put(300+i, fmt.Sprint("key-", i%7))
+			}
+			two := w.join("two")
+			w.eventually(30*time.Second, "350", func() bool { return w.distinct() == 350 })
+			s.checkMemory()
+			w.checkOrder()
+			require.Zero(t, w.repeats())
+			again := int(counter(t, two, "kinesis_alerter_records_skipped_total", "", ""))
+			require.Equal(t, 350+again, s.used().evaluated)
+			if crash {
+				require.Positive(t, again)
+				require.Less(t, again, 300)
+			} else {
+				require.Zero(t, again, "the snapshot of the stop has it all")
+			}
+			require.InDelta(t, 350, counter(t, one, "kinesis_alerter_records_read_total", "", "")+
+				counter(t, two, "kinesis_alerter_records_read_total", "", ""), 0)
+		})
+	}
+}
+
+// TestRestartRightAfterTheStart: the state of the first seconds is found by a replay from where reading began.
+func TestRestartRightAfterTheStart(t *testing.T) {
+	for _, latest := range []bool{false, true} {
+		inWorld(t, 1, func(w *world) {
+			s := w.remembering()
+			if latest {
+				w.start = checkpoint.Start{}
+				for range 20 {
+					w.cloud.Kinesis.Put(testStream, "key-0", []byte("old"))
+				}
+				time.Sleep(5 * time.Second)
+			}
+			one := w.join("one")
+			w.eventually(5*time.Second, "reading", func() bool { return one.reading() == 1 })
+			for i := range 20 {
+				s.put(i, fmt.Sprint("key-", i%3))
+			}
+			w.eventually(5*time.Second, "20", func() bool { return w.distinct() == 20 })
+			time.Sleep(1500 * time.Millisecond) // committed, and no snapshot since the start
+			one.crash(w)
+			w.join("two")
+			for i := range 20 {
+				s.put(20+i, fmt.Sprint("key-", i%3))
+			}
+			w.eventually(30*time.Second, "40", func() bool { return w.distinct() == 40 })
+			s.checkMemory()
+			require.Zero(t, w.repeats())
+		})
+	}
+}
+
+// TestReplayRunsThroughWhatWasResolvedAbove: also what later keys had while one was stuck.
+func TestReplayRunsThroughWhatWasResolvedAbove(t *testing.T) {
+	inWorld(t, 1, func(w *world) {
+		s := w.remembering()
+		w.publish = stuck("one", "key-0#3")
+		one := w.join("one")
+		for i := range 100 {
+			s.put(i, fmt.Sprint("key-", i%10))
+		}
+		w.eventually(5*time.Second, "nine keys and two", func() bool { return w.distinct() == 92 })
+		require.ErrorIs(t, one.stop(w, 5*time.Second), ErrNotDrained)
+		w.join("two")
+		for i := range 100 {
+			s.put(100+i, fmt.Sprint("key-", i%10))
+		}
+		w.eventually(10*time.Second, "all", func() bool { return w.distinct() == 200 })
+		s.checkMemory()
+		w.checkOrder()
+		require.Zero(t, w.repeats())
+	})
+}
+
+// TestReplayInsideAnAggregate: the snapshot, the checkpoint and the crash are all in the middle of one.
+func TestReplayInsideAnAggregate(t *testing.T) {
+	inWorld(t, 1, func(w *world) {
+		s := w.remembering()
+		var inside []aggregated
+		for i := range 8 {
+			inside = append(inside, aggregated{0, fmt.Append(nil, i)})
+			s.want[fmt.Sprint(i)] = fmt.Sprintf("key#%d", i+1)
+		}
+		w.publish = stuck("one", "key#4")
+		w.cloud.Kinesis.Put(testStream, "outer", aggregate([]string{"key"}, inside))
+		one := w.join("one")
+		w.eventually(5*time.Second, "three of eight", func() bool { return w.distinct() == 3 })
+		time.Sleep(2 * time.Second)
+		one.crash(w)
+		w.publish = stuck("two", "key#6")
+		two := w.join("two")
+		w.eventually(30*time.Second, "five of eight", func() bool { return w.distinct() == 5 })
+		time.Sleep(2 * time.Second)
+		two.crash(w)
+		w.join("three")
+		w.eventually(30*time.Second, "all", func() bool { return w.distinct() == 8 })
+		s.checkMemory()
+		require.Zero(t, w.repeats())
+	})
+}
+
+// TestSilenceOfAKey is told by time alone, once, in the order of its key, and after a restart it is not told again.
+func TestSilenceOfAKey(t *testing.T) {
+	inWorld(t, 1, func(w *world) {
+		s := w.remembering()
+		s.silence = 10 * time.Second
+		one := w.join("one")
+		s.put(0, "a")
+		s.put(1, "b")
+		w.eventually(5*time.Second, "two", func() bool { return w.distinct() == 2 })
+		took := w.eventually(20*time.Second, "silence", func() bool { return w.distinct() == 4 })
+		require.Less(t, took, 11*time.Second)
+		require.Equal(t, 1, s.times("a silent at #1"))
+		require.InDelta(t, 2, counter(t, one, "kinesis_alerter_records_total", "outcome", "alerted"), 0, "time is no record")
+		saves := len(s.saved())
+		time.Sleep(stateAfterTick + time.Second)
+		require.Len(t, s.saved(), saves+1, "soon after a tick made alerts")
+		one.crash(w)
+		two := w.join("two")
+		w.eventually(30*time.Second, "reading", func() bool { return two.reading() == 1 })
+		time.Sleep(30 * time.Second)
+		require.Zero(t, w.repeats())
+		s.put(2, "a")
+		w.eventually(30*time.Second, "the next silence", func() bool { return s.times("a silent at #2") == 1 })
+		s.checkMemory()
+	})
+}
+
+// TestSilenceThatWasNotTold: the alert of a tick is on its way while later records are resolved, and the worker dies. The
+// next one makes it again with one of these records, which must not count as resolved.
+func TestSilenceThatWasNotTold(t *testing.T) {
+	for _, crash := range []bool{true, false} {
+		inWorld(t, 1, func(w *world) {
+			s := w.remembering()
+			s.silence = 10 * time.Second
+			w.publish = stuck("one", "a silent at #1", "poison#1")
+			one := w.join("one")
+			s.put(0, "a")
+			time.Sleep(12 * time.Second)
+			s.put(1, "poison") // its key is held: what is resolved above is named with each page
+			for i := range 20 {
+				s.put(2+i, "b")
+				time.Sleep(100 * time.Millisecond)
+			}
+			w.eventually(5*time.Second, "the records of b", func() bool { return w.distinct() == 21 })
+			time.Sleep(2 * time.Second)
+			if crash {
+				one.crash(w)
+			} else {
+				require.ErrorIs(t, one.stop(w, 5*time.Second), ErrNotDrained)
+			}
+			two := w.join("two")
+			w.eventually(30*time.Second, "told", func() bool { return s.times("a silent at #1") == 1 })
+			w.eventually(5*time.Second, "resolved", func() bool { return two.consumer.Status()[0].Unresolved == 0 })
+			s.checkMemory()
+			require.Equal(t, 1, s.times("poison#1"))
+		})
+	}
+}
+
+// TestTicks: not too often, with the time up to which the shard was read, and who decides about the stream.
+func TestTicks(t *testing.T) {
+	inWorld(t, 1, func(w *world) {
+		s := w.remembering()
+		s.fleet = w.cloud.Kinesis.OpenShards(testStream)[0]
+		n := w.join("one")
+		for i := range 100 {
+			s.put(i, "a")
+			time.Sleep(100 * time.Millisecond)
+		}
+		ticks := s.used().ticks
+		require.Greater(t, len(ticks), 20)
+		for i, at := range ticks[1:] {
+			require.GreaterOrEqual(t, at.Sub(ticks[i]), tickEvery)
+		}
+		require.True(t, s.used().fleet.Decides)
+		arrival, caughtUp := n.consumer.Report()
+		require.WithinDuration(t, time.Now(), arrival, time.Second)
+		require.WithinDuration(t, time.Now(), caughtUp, time.Second)
+		s.forgets = true
+		time.Sleep(time.Second)
+		was := s.used().ticks
+		s.put(100, "a")
+		time.Sleep(10 * time.Second)
+		require.Len(t, s.used().ticks, len(was), "asked each time")
+	})
+}
+
+// TestNoTimePassesInAReplay: what time brought about before the restart is made by the records again, and dropped.
+func TestNoTimePassesInAReplay(t *testing.T) {
+	inWorld(t, 1, func(w *world) {
+		s := w.remembering()
+		s.silence = 2 * time.Second
+		w.cfg.Memory = mib
+		one := w.join("one")
+		big := strings.Repeat(" ", 100<<10) // so that a replay takes many pages
+		put := func(i int, key string) {
+			s.putCounts[key]++
+			w.cloud.Kinesis.Put(testStream, key, fmt.Append(nil, i, big))
+		}
+		w.save(s, false)
+		for i := range 60 {
+			put(i, fmt.Sprint("key-", i%3))
+			time.Sleep(time.Second) // each key is silent for 3 s between two records
+		}
+		w.eventually(20*time.Second, "all, and all silences", func() bool { return w.distinct() == 120 })
+		time.Sleep(2 * time.Second)
+		one.crash(w)
+		two := w.join("two")
+		w.eventually(30*time.Second, "replayed", func() bool {
+			return counter(t, two, "kinesis_alerter_records_skipped_total", "", "") == 60
+		})
+		time.Sleep(10 * time.Second)
+		// Only what followed the last record is not known to have been told.
+		require.LessOrEqual(t, w.repeats(), 3)
+		require.Equal(t, 120, w.distinct())
+	})
+}
+
+// save lets snapshots succeed or not, after the first one of a shard.
+func (w *world) save(s *stateWorld, on bool) {
+	s.save = func(shard string) error {
+		if _, begun := s.stored[shard]; begun && !on {
+			return errState
+		}
+		return nil
+	}
+}
+
+// TestSnapshotsWaitForWhatTheyInclude: none is saved over something unresolved, a minute passes between two, and none is
+// made where nothing was evaluated.
+func TestSnapshotsWaitForWhatTheyInclude(t *testing.T) {
+	inWorld(t, 1, func(w *world) {
+		s := w.remembering()
+		release := make(chan struct{})
+		w.publish = func(ctx context.Context, _ *node, a *alert.Alert) error {
+			if a.ID == "slow#1" {
+				select {
+				case <-release:
+				case <-ctx.Done():
+				}
+			}
+			return nil
+		}
+		n := w.join("one")
+		w.eventually(5*time.Second, "reading", func() bool { return n.reading() == 1 })
+		require.Len(t, s.saved(), 1, "what it begins with")
+		s.put(0, "slow")
+		for i := range 300 {
+			s.put(1+i, "fast")
+			time.Sleep(time.Second)
+		}
+		require.Len(t, s.saved(), 1, "slow#1 is in all of them, or behind them")
+		close(release)
+		time.Sleep(time.Second)
+		require.Len(t, s.saved(), 3, "the one that waited, and what came after it")
+		require.Negative(t, s.saved()[1].at.compare(s.saved()[2].at))
+		time.Sleep(10 * time.Minute)
+		require.Len(t, s.saved(), 3, "nothing was evaluated")
+		require.InDelta(t, 3, counter(t, n, "kinesis_alerter_state_saves_total", "result", "done"), 0)
+		require.Greater(t, counter(t, n, "kinesis_alerter_state_age_seconds", "", ""), 9*60.0)
+		require.Positive(t, counter(t, n, "kinesis_alerter_state_bytes", "", ""))
+		for i := range 200 {
+			s.put(301+i, "fast")
+			time.Sleep(time.Second)
+		}
+		saves := s.saved()[3:]
+		require.GreaterOrEqual(t, len(saves), 3)
+		for i, at := range saves[1:] {
+			require.Greater(t, at.when.Sub(saves[i].when), stateEvery-time.Second)
+		}
+	})
+}
+
+// TestStateGoesBeforeTheShard: a handoff and the end of a shard save the state first, all of it.
+func TestStateGoesBeforeTheShard(t *testing.T) {
+	inWorld(t, 2, func(w *world) {
+		s := w.remembering()
+		one := w.join("one")
+		w.eventually(5*time.Second, "reading", func() bool { return one.reading() == 2 })
+		i := 0
+		more := func(n int) {
+			for range n {
+				s.put(i, fmt.Sprint("key-", i%40))
+				i++
+				time.Sleep(20 * time.Millisecond)
+			}
+		}
+		more(200)
+		two := w.join("two")
+		for two.reading() == 0 {
+			more(10)
+		}
+		more(100)
+		w.eventually(5*time.Second, "all", func() bool { return w.distinct() == i })
+		s.checkMemory()
+		skipped := func() float64 {
+			return counter(t, one, "kinesis_alerter_records_skipped_total", "", "") + counter(t, two, "kinesis_alerter_records_skipped_total", "", "")
+		}
+		require.Zero(t, skipped())
+		require.Zero(t, w.repeats())
+
+		parent := w.cloud.Kinesis.OpenShards(testStream)[0]
+		low, high := w.cloud.Kinesis.Split(testStream, parent)
+		more(200)
+		w.eventually(30*time.Second, "all", func() bool { return w.distinct() == i })
+		s.checkMemory()
+		w.checkOrder()
+		require.Zero(t, w.repeats())
+		require.Zero(t, skipped())
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		at := func(event string) int { return slices.Index(s.events, event) }
+		require.GreaterOrEqual(t, at("finished "+parent), 1)
+		require.Equal(t, "saved "+parent, s.events[at("finished "+parent)-1])
+		require.Greater(t, at("saved "+low), at("finished "+parent))
+		require.Greater(t, at("saved "+high), at("finished "+parent))
+		handedOver := slices.IndexFunc(s.events, func(e string) bool { return strings.HasPrefix(e, "handed over") })
+		require.Equal(t, "saved"+strings.TrimPrefix(s.events[handedOver], "handed over"), s.events[handedOver-1])
+	})
+}
+
+// TestShardEndWaitsForItsState: the children would begin without, so it is tried until it is written.
+func TestShardEndWaitsForItsState(t *testing.T) {
+	inWorld(t, 1, func(w *world) {
+		s := w.remembering()
+		w.save(s, false)
+		n := w.join("one")
+		for i := range 20 {
+			s.put(i, fmt.Sprint("key-", i%4))
+		}
+		w.eventually(5*time.Second, "20", func() bool { return w.distinct() == 20 })
+		w.cloud.Kinesis.Split(testStream, w.cloud.Kinesis.OpenShards(testStream)[0])
+		for i := range 20 {
+			s.put(20+i, fmt.Sprint("key-", i%4))
+		}
+		time.Sleep(time.Minute)
+		require.Equal(t, 20, w.distinct(), "no child before that")
+		require.Greater(t, counter(t, n, "kinesis_alerter_state_saves_total", "result", "failed"), 10.0)
+		w.save(s, true)
+		w.eventually(5*time.Second, "40", func() bool { return w.distinct() == 40 })
+		s.checkMemory()
+	})
+}
+
+// TestShardEndsWithoutStateInTheEnd: what is refused for so long will never be taken, and alerts cannot wait for ever.
+func TestShardEndsWithoutStateInTheEnd(t *testing.T) {
+	inWorld(t, 1, func(w *world) {
+		s := w.remembering()
+		w.save(s, false)
+		n := w.join("one")
+		s.put(0, "key")
+		w.eventually(5*time.Second, "one", func() bool { return w.distinct() == 1 })
+		w.cloud.Kinesis.Split(testStream, w.cloud.Kinesis.OpenShards(testStream)[0])
+		s.put(1, "key")
+		took := w.eventually(20*time.Minute, "the child", func() bool { return len(w.deliveries()) == 2 })
+		require.Greater(t, took, 9*time.Minute)
+		require.InDelta(t, 1, counter(t, n, "kinesis_alerter_state_gaps_total", "reason", gapUnsaved), 0)
+	})
+}
+
+// TestSavesThatFailEndNothing: a handoff and a stop go on, and the next owner reads from the last snapshot.
+func TestSavesThatFailEndNothing(t *testing.T) {
+	inWorld(t, 2, func(w *world) {
+		s := w.remembering()
+		one := w.join("one")
+		for i := range 100 {
+			s.put(i, fmt.Sprint("key-", i%20))
+			time.Sleep(time.Second)
+		}
+		w.save(s, false)
+		for i := range 20 {
+			s.put(100+i, fmt.Sprint("key-", i%20))
+		}
+		time.Sleep(time.Second)
+		two := w.join("two")
+		w.eventually(time.Minute, "handed over", func() bool { return two.reading() == 1 })
+		start := time.Now()
+		require.NoError(t, one.stop(w, 20*time.Second))
+		require.Less(t, time.Since(start), 5*time.Second)
+		for i := range 20 {
+			s.put(120+i, fmt.Sprint("key-", i%20))
+		}
+		w.eventually(10*time.Second, "all", func() bool { return w.distinct() == 140 })
+		s.checkMemory()
+		require.Zero(t, w.repeats())
+		require.Positive(t, counter(t, two, "kinesis_alerter_records_skipped_total", "", ""))
+		require.InDelta(t, 0, counter(t, two, "kinesis_alerter_state_gaps_total", "reason", gapLost), 0)
+	})
+}
+
+// TestStateThatIsLost is counted, and the shard goes on at its checkpoint.
+func TestStateThatIsLost(t *testing.T) {
+	for reason, spoil := range map[string]func(*stateWorld, string){
+		gapLost:    func(s *stateWorld, _ string) { s.load = func(string) error { return errState } },
+		gapDamaged: func(s *stateWorld, id string) { s.spoil(id, func(st *stored) { st.data = st.data[:len(st.data)-3] }) },
+		gapAhead: func(s *stateWorld, id string) {
+			s.spoil(id, func(st *stored) { st.at.sequence = "9" + st.at.sequence })
+		},
+		gapTrimmed: func(s *stateWorld, _ string) { s.cloud.Kinesis.RefuseTrimmed(true) },
+	} {
+		t.Run(reason, func(t *testing.T) {
+			inWorld(t, 1, func(w *world) {
+				s := w.remembering()
+				one := w.join("one")
+				for i := range 10 {
+					s.put(i, "key")
+					time.Sleep(time.Second)
+				}
+				time.Sleep(2 * time.Minute)
+				w.save(s, reason != gapTrimmed)
+				trim := time.Now()
+				for i := range 10 {
+					s.put(10+i, "key")
+					time.Sleep(time.Second)
+				}
+				w.eventually(5*time.Second, "20", func() bool { return w.distinct() == 20 })
+				time.Sleep(2 * time.Second)
+				require.NoError(t, one.stop(w, 10*time.Second))
+				w.save(s, true)
+				spoil(s, w.cloud.Kinesis.OpenShards(testStream)[0])
+				if reason == gapTrimmed {
+					w.cloud.Kinesis.Trim(testStream, trim.Add(5*time.Second))
+				}
+				two := w.join("two")
+				w.eventually(30*time.Second, "reading", func() bool { return two.reading() == 1 })
+				time.Sleep(10 * time.Second)
+				for i := range 10 {
+					s.put(20+i, "key")
+				}
+				w.eventually(10*time.Second, "what came since", func() bool { return len(w.deliveries()) == 30 })
+				require.InDelta(t, 1, counter(t, two, "kinesis_alerter_state_gaps_total", "reason", reason), 0)
+				require.Equal(t, 10, s.used().evaluated-20, "from the checkpoint on")
+				last := w.deliveries()[29]
+				require.Equal(t, "29", string(last.rec.Data))
+				require.NotEqual(t, s.want["29"], last.id, "it does not know all")
+				require.InDelta(t, 0, counter(t, two, "kinesis_alerter_checkpoint_gaps_total", "missed", "true"), 0)
+			})
+		})
+	}
+}
+
+func (w *stateWorld) spoil(shard string, f func(*stored)) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	s := w.stored[shard]
+	f(&s)
+	w.stored[shard] = s
+}
+
+// TestNothingIsKeptForRulesWithoutMemory: not one call.
+func TestNothingIsKeptForRulesWithoutMemory(t *testing.T) {
+	inWorld(t, 1, func(w *world) {
+		s := w.remembering()
+		s.load = func(string) error { t.Error("loaded"); return nil }
+		w.evaluator = func(string) evaluator { return &rider{} }
+		n := w.join("one")
+		w.put(0, 100, 10)
+		w.eventually(5*time.Second, "100", func() bool { return w.distinct() == 100 })
+		time.Sleep(2 * time.Minute)
+		arrival, caughtUp := n.consumer.Report()
+		require.Zero(t, arrival)
+		require.Zero(t, caughtUp)
+		require.NoError(t, n.stop(w, 5*time.Second))
+		require.Empty(t, s.saved())
+	})
+}
+
+// TestReportOfManyShards is the latest arrival of any and the time up to which all were read.
+func TestReportOfManyShards(t *testing.T) {
+	inWorld(t, 3, func(w *world) {
+		s := w.remembering()
+		n := w.join("one")
+		w.eventually(5*time.Second, "reading", func() bool { return n.reading() == 3 })
+		s.put(0, "a")
+		put := time.Now()
+		time.Sleep(10 * time.Second)
+		arrival, caughtUp := n.consumer.Report()
+		require.WithinDuration(t, put, arrival, time.Second)
+		require.WithinDuration(t, time.Now(), caughtUp, time.Second)
+		w.cloud.Faults.Add(fakeaws.Throttle(fakeaws.ServiceKinesis, "GetRecords"))
+		time.Sleep(10 * time.Second)
+		_, later := n.consumer.Report()
+		require.WithinDuration(t, caughtUp, later, time.Second, "nothing was read since")
+	})
+}
+
+// TestChaosRemembers is TestChaos with an evaluator that has a memory: every alert is the one of a run without restarts.
+func TestChaosRemembers(t *testing.T) {
+	for seed := range uint64(4) {
+		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+			draw := rand.New(rand.NewPCG(seed, 2)) //nolint:gosec // a test that repeats needs a weak one
+			inWorld(t, 2, func(w *world) {
+				s := w.remembering()
+				s.silence = 4 * time.Second
+				d := &digester{every: time.Second}
+				w.gatherInto(d)
+				w.publish = func(ctx context.Context, _ *node, _ *alert.Alert) error {
+					return sleepUntil(ctx, time.Now().Add(20*time.Millisecond))
+				}
+				live := []*node{w.join("n0")}
+				n, reshards := 0, 0
+				for range 300 {
+					for range draw.IntN(20) {
+						s.put(n, fmt.Sprint("key-", draw.IntN(30)))
+						n++
+					}
+					time.Sleep(time.Duration(draw.IntN(800)) * time.Millisecond)
+					switch draw.IntN(25) {
+					case 0:
+						if len(live) < 3 {
+							live = append(live, w.join(fmt.Sprint("n", len(w.nodes))))
+						}
+					case 1, 2:
+						i := draw.IntN(len(live))
+						if draw.IntN(2) == 0 {
+							live[i].crash(w)
+						} else {
+							_ = live[i].stop(w, 20*time.Second)
+						}
+						live[i] = w.join(fmt.Sprint("n", len(w.nodes)))
+					case 3:
+						w.save(s, draw.IntN(2) == 0)
+					case 4, 5:
+						d.gathering(draw.IntN(2) == 0)
+					case 6:
+						open := w.cloud.Kinesis.OpenShards(testStream)
+						i := draw.IntN(len(open))
+						if len(open) < 4 {
+							w.cloud.Kinesis.Split(testStream, open[i])
+							reshards++
+						} else if i > 0 {
+							w.cloud.Kinesis.Merge(testStream, open[i-1], open[i])
+							reshards++
+						}
+					}
+				}
+				d.gathering(false)
+				w.save(s, true)
+				w.eventually(2*time.Minute, "all", func() bool {
+					w.mu.Lock()
+					defer w.mu.Unlock()
+					told := map[string]bool{}
+					for _, d := range w.published {
+						told[d.id] = true
+					}
+					for _, id := range s.want {
+						if !told[id] {
+							return false
+						}
+					}
+					return true
+				})
+				time.Sleep(time.Minute)
+				s.checkMemory()
+				s.checkOrder()
+				t.Logf("%d records, %d reshards, %d workers, %d snapshots, %d repeats", n, reshards, len(w.nodes), len(s.saved()), w.repeats())
+			})
+		})
+	}
+}
