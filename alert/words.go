@@ -82,7 +82,7 @@ func (r *renderer) sentence(d *messageData) string {
 		return "The alert pipeline of the stream " + d.Stream + " works. This message comes again and again while it does: " +
 			"if it stays away, alerts stay away, too, and somebody must look."
 	case KindDrill:
-		return rule + " is being tested. Nothing happened, and nothing has to be done."
+		return "This is a test of the way to the topic " + d.Topic + ": nothing happened, and nothing has to be done."
 	case KindResolved:
 		if r.absence {
 			return rule + " is resolved: records come again."

@@ -110,7 +110,11 @@ Last record: shard shardId-000000000006, sequence number 4959, sub-sequence 2, a
 	require.Equal(t, "The rule quiet fires: no record has come.\nLast record: shard shardId-000000000006", message(t, absence, shard).Body)
 	require.Equal(t, "The rule quiet fires: no record has come.", message(t, absence, &Alert{}).Body)
 
-	m := message(t, newRenderer(t, TopicConfig{Subject: "s", Message: "m"}, RuleConfig{Name: "watchdog", Severity: SeverityInfo}), &Alert{Kind: KindWatchdog})
+	m := message(t, newRenderer(t, TopicConfig{Message: "{{ .Fields.x }}"}, RuleConfig{Name: "drill"}), &Alert{Kind: KindDrill, Topic: "oncall"})
+	require.Equal(t, "[DRILL] This is a test", m.Subject)
+	require.Equal(t, "This is a test of the way to the topic oncall: nothing happened, and nothing has to be done.", m.Body)
+
+	m = message(t, newRenderer(t, TopicConfig{Subject: "s", Message: "m"}, RuleConfig{Name: "watchdog", Severity: SeverityInfo}), &Alert{Kind: KindWatchdog})
 	require.Equal(t, "[WATCHDOG] The alert pipeline works", m.Subject)
 	require.Equal(t, "The alert pipeline of the stream "+testStream+" works. This message comes again and again while it does: "+
 		"if it stays away, alerts stay away, too, and somebody must look.\nSeverity: info", m.Body)
