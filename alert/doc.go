@@ -76,6 +76,12 @@
 // forgotten, and counted. A snapshot holds all of it, together with what it holds of rules that this rule set does not
 // know. The children of a split or merge take over the keys that fall to them ([Evaluator.Inherit]).
 //
+// # Looking at rules
+//
+// [Pipeline.Explain] says what the rules make of one record, term by term, and names what depends on earlier records. It
+// counts and remembers nothing. [Config.Mentions] are the names of fields that a configuration looks at, with their places.
+// [Evaluator.Elapse] lets time pass where no record can be under way, for tests of rules.
+//
 // # What it does not promise
 //
 // A key that is not the partition key can have records in several shards, each of which decides by itself: its alerts are

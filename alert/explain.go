@@ -1,0 +1,533 @@
+package alert
+
+import (
+	"fmt"
+	"math"
+	"math/big"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"kinesis-alerter/alert/filter"
+)
+
+// Verdict is what a condition, or a term of it, makes of a record.
+type Verdict string
+
+// The verdicts.
+const (
+	VerdictTrue      Verdict = "true"
+	VerdictFalse     Verdict = "false"
+	VerdictUndefined Verdict = "undefined"
+)
+
+// Explanation says what the rules make of one record, and why. What depends on earlier records is named and left open.
+type Explanation struct {
+	Shard          string    `json:"shard,omitempty"`
+	PartitionKey   string    `json:"partition_key,omitempty"`
+	SequenceNumber string    `json:"sequence_number,omitempty"`
+	SubSequence    uint32    `json:"sub_sequence"`
+	Arrival        time.Time `json:"arrival"`
+	// Outcome is what becomes of the record where it is the first that the rules see, and Reason why it is Invalid,
+	// Suppressed or, with not_json, Filtered.
+	Outcome Outcome `json:"outcome"`
+	Reason  Reason  `json:"reason,omitempty"`
+	// Filter is what each pattern of the filter says; empty without one.
+	Filter []filter.Explanation `json:"filter,omitempty"`
+	// Rules are the rules in their order; empty for a record that no rule gets to see.
+	Rules []RuleExplanation `json:"rules,omitempty"`
+	// Publishes is what is published without rules.
+	Publishes *Publication `json:"publishes,omitempty"`
+}
+
+// RuleExplanation is what one rule makes of a record.
+type RuleExplanation struct {
+	Rule string `json:"rule"`
+	// Verdict is whether the condition holds, as the rule counts it: a condition is undefined if the first term that does
+	// not hold is. Cause is then why.
+	Verdict Verdict `json:"verdict"`
+	Cause   string  `json:"cause,omitempty"`
+	// Terms are the parts of the condition that must all hold, in the order in which they are tried.
+	Terms []TermExplanation `json:"terms"`
+	// First is the term that kept the rule from matching, as text; empty if it matches.
+	First string `json:"first_failing_term,omitempty"`
+	// Key is what the rule takes for the same alert, and KeyCause why there is no proper one.
+	Key      string `json:"key,omitempty"`
+	KeyCause string `json:"key_undefined,omitempty"`
+	Severity string `json:"severity"`
+	// Shadow says that the rule never publishes.
+	Shadow bool `json:"shadow,omitempty"`
+	// Outcome is what the rule makes of the record where it sees none before, and Reason what swallows the alert.
+	Outcome Outcome `json:"outcome"`
+	Reason  Reason  `json:"reason,omitempty"`
+	// Publishes is what the rule publishes when it fires on this record, by topic.
+	Publishes []Publication `json:"publishes,omitempty"`
+	// Mutes are the silences, quiet hours and rules that swallow an alert on this record.
+	Mutes []string `json:"mutes,omitempty"`
+	// Depends are the settings whose effect depends on earlier records.
+	Depends []Dependency `json:"depends_on_earlier_records,omitempty"`
+}
+
+// TermExplanation is one part of a condition.
+type TermExplanation struct {
+	// Term is the part as expr prints it.
+	Term    string  `json:"term"`
+	Verdict Verdict `json:"verdict"`
+	// Cause is why the term is undefined.
+	Cause string `json:"cause,omitempty"`
+	// Fields are the names that the term looks at, with what the record has.
+	Fields []FieldValue `json:"fields,omitempty"`
+	// Compared is a comparison of two numbers with the numbers in it, such as "ANOMALY_SCORE 2.91 > 3.5", and By the
+	// distance between the two. Both are empty for other terms.
+	Compared string `json:"compared,omitempty"`
+	By       string `json:"by,omitempty"`
+}
+
+// FieldValue is what a record has under a name.
+type FieldValue struct {
+	Name string `json:"name"`
+	// Type is missing, null, boolean, number, text, "list or object", time or duration.
+	Type string `json:"type"`
+	// Value is the value as JSON writes it, cut where it is long; empty for missing and null.
+	Value string `json:"value,omitempty"`
+}
+
+// Publication is one message that is published.
+type Publication struct {
+	Topic   string `json:"topic"`
+	Subject string `json:"subject"`
+	AlertID string `json:"alert_id,omitempty"`
+	// Failed are the parts of the message whose templates fail on the record, so that the default words stand in for them.
+	Failed []string `json:"failed_templates,omitempty"`
+}
+
+// Dependency is a setting of a rule whose effect depends on earlier records.
+type Dependency struct {
+	Setting string `json:"setting"`
+	Says    string `json:"says"`
+}
+
+// MarshalText implements encoding.TextMarshaler.
+func (o Outcome) MarshalText() ([]byte, error) { return []byte(o.String()), nil }
+
+// String is the term in a line: "ANOMALY_SCORE 2.91 > 3.5: false by 0.59".
+func (t TermExplanation) String() string {
+	what := t.Term
+	if t.Compared != "" {
+		what = t.Compared
+	}
+	switch {
+	case t.Verdict == VerdictUndefined:
+		return what + ": undefined (" + t.Cause + ")" + t.values("; ")
+	case t.By == "0" && t.Verdict == VerdictFalse:
+		return what + ": false, they are equal"
+	case t.By != "" && t.Verdict == VerdictFalse:
+		return what + ": false by " + t.By
+	case t.Compared != "":
+		return what + ": " + string(t.Verdict)
+	}
+	return what + ": " + string(t.Verdict) + t.values("; ")
+}
+
+func (t TermExplanation) values(before string) string {
+	if len(t.Fields) == 0 {
+		return ""
+	}
+	list := make([]string, len(t.Fields))
+	for i, f := range t.Fields {
+		list[i] = f.String()
+	}
+	return before + strings.Join(list, ", ")
+}
+
+// String is the field in a line: "heartRate is 180".
+func (f FieldValue) String() string {
+	if f.Value == "" {
+		return f.Name + " is " + f.Type
+	}
+	return f.Name + " is " + f.Value
+}
+
+// Explain says what the rules make of a record on its own, and why. It is for people: it tries everything to its end,
+// counts nothing and knows nothing of earlier records. It is safe for concurrent use and never panics.
+func (p *Pipeline) Explain(rec *Record) (x Explanation) {
+	x = Explanation{
+		Shard: rec.Shard, PartitionKey: rec.PartitionKey, SequenceNumber: rec.SequenceNumber, SubSequence: rec.SubSequence,
+		Arrival: rec.Arrival,
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			x.Outcome, x.Reason = Invalid, ReasonPanic
+		}
+	}()
+	e := newEvaluator(p, rec.Shard) // lends its working memory; what it would count or remember is left alone
+	e.eventTime = rec.Arrival
+	if e.set.filter != nil {
+		x.Filter = e.set.filter.Explain(rec.Data, rec.PartitionKey)
+	}
+	switch e.admit(rec) {
+	case filter.NotMatched:
+		x.Outcome = Filtered
+		return x
+	case filter.NotJSON:
+		x.Outcome, x.Reason = Filtered, ReasonNotJSON
+		return x
+	case filter.Matched:
+	}
+	if reason := e.readQuietly(rec); reason != "" {
+		x.Outcome, x.Reason = Invalid, reason
+		return x
+	}
+	if every := e.set.every; every != nil {
+		x.Outcome, x.Publishes = Alerted, new(e.publication(every, rec, &Alert{}))
+		return x
+	}
+	for _, r := range e.set.rules {
+		one := e.explainRule(r, rec)
+		if !r.shadow && one.Outcome > x.Outcome {
+			x.Outcome, x.Reason = one.Outcome, one.Reason
+		}
+		x.Rules = append(x.Rules, one)
+	}
+	return x
+}
+
+// readQuietly is read without accounting for hidden fields.
+func (e *Evaluator) readQuietly(rec *Record) Reason {
+	if e.set.every != nil || e.set.schema.format == FormatText {
+		return e.read(rec)
+	}
+	if reason := e.decoder.decode(rec.Data, e.frame.slots); reason != "" {
+		return reason
+	}
+	e.builtins(rec)
+	return ""
+}
+
+func (e *Evaluator) explainRule(r *rule, rec *Record) RuleExplanation {
+	o := &occasion{rec: rec, at: rec.Arrival}
+	v := r.when.eval(&e.frame)
+	x := RuleExplanation{Rule: r.name, Shadow: r.shadow, Severity: severities()[e.severityOf(r, o)], Depends: r.dependencies()}
+	x.Verdict, x.Cause = verdictWords(v)
+	for _, c := range r.conjuncts {
+		t := e.explainTerm(&c)
+		if t.Verdict != VerdictTrue && x.First == "" {
+			x.First = t.String()
+		}
+		x.Terms = append(x.Terms, t)
+	}
+	x.Key, x.KeyCause = e.explainKey(r, rec)
+	if v != yes {
+		return x
+	}
+	e.explainMutes(r, rec, &x)
+	e.explainFiring(r, &x)
+	if !r.remembers() {
+		e.fired.add(r.place)
+	}
+	if r.shadow || r.absence.After > 0 {
+		return x
+	}
+	a := &Alert{Kind: KindFiring, Rule: r.name, Severity: x.Severity, Key: x.Key}
+	if r.value != nil && r.window == nil {
+		if n, cause := r.value.load(&e.frame); !cause.undefined() && n.kind == number {
+			a.Value, a.Worse = n.num, r.worse
+		}
+	}
+	for _, to := range r.routes {
+		x.Publishes = append(x.Publishes, e.publication(to, rec, a))
+	}
+	return x
+}
+
+func (e *Evaluator) explainTerm(c *conjunct) TermExplanation {
+	t := TermExplanation{Term: c.source}
+	t.Verdict, t.Cause = verdictWords(c.term.eval(&e.frame))
+	for _, f := range c.fields {
+		t.Fields = append(t.Fields, fieldValue(f.name, &e.frame.slots[f.slot]))
+	}
+	left, right, op := e.sides(c)
+	if left == nil || right == nil || left.kind != number || right.kind != number {
+		return t
+	}
+	sign := operatorSigns()[op]
+	t.Compared = fmt.Sprintf("%s: %s %s %s", c.source, left.figure(), sign, right.figure())
+	if _, ok := c.term.(*predicate); ok && len(c.fields) == 1 {
+		t.Compared = fmt.Sprintf("%s %s %s %s", c.fields[0].name, left.figure(), sign, right.figure())
+	}
+	t.By = distance(left, right)
+	return t
+}
+
+// sides are what a comparison compares; nil where the term is none, or a side has no value.
+func (e *Evaluator) sides(c *conjunct) (left, right *value, op operator) {
+	switch t := c.term.(type) {
+	case *predicate:
+		return &e.frame.slots[t.slot], &t.value, t.op
+	case *comparisonTerm:
+		l, cause := t.left.load(&e.frame)
+		if cause.undefined() {
+			return nil, nil, 0
+		}
+		r, cause := t.right.load(&e.frame)
+		if cause.undefined() {
+			return nil, nil, 0
+		}
+		return &l, &r, t.op
+	}
+	return nil, nil, 0
+}
+
+func operatorSigns() map[operator]string {
+	return map[operator]string{equal: "==", notEqual: "!=", less: "<", lessOrEqual: "<=", more: ">", moreOrEqual: ">="}
+}
+
+// explainKey is keyOf without accounting for what is undefined.
+func (e *Evaluator) explainKey(r *rule, rec *Record) (key, cause string) {
+	switch {
+	case r.whole():
+		return "", ""
+	case r.key == nil:
+		return rec.PartitionKey, ""
+	}
+	v, undefined := r.key.load(&e.frame)
+	if undefined.undefined() {
+		return "", undefined.cause()
+	}
+	return string(v.appendText(nil)), ""
+}
+
+// explainMutes names what swallows an alert of the rule on this record, whatever came before.
+func (e *Evaluator) explainMutes(r *rule, rec *Record, x *RuleExplanation) {
+	mute := func(reason Reason, format string, args ...any) {
+		if x.Reason == "" {
+			x.Reason = reason
+		}
+		x.Mutes = append(x.Mutes, fmt.Sprintf(format, args...))
+	}
+	for _, other := range r.inhibitors {
+		if !other.shadow && !other.remembers() && e.fired.has(other.place) {
+			mute(ReasonInhibited, "rule %s matches the same record and inhibits this one", other.name)
+		}
+	}
+	for _, s := range e.set.silences {
+		if s.mutes(r.name, rec.Arrival, &e.frame) {
+			mute(ReasonSilenced, "silence %s, until %s", s.name, s.until.UTC().Format(time.RFC3339))
+		}
+	}
+	for _, q := range r.quiet {
+		if q.cover(rec.Arrival) {
+			mute(ReasonQuietHours, "quiet hours %s", q)
+		}
+	}
+}
+
+// String is the hours as they are written: "22:00 to 06:00 Europe/Berlin".
+func (q *quietHours) String() string {
+	var days []string
+	for i, on := range q.days {
+		if on {
+			days = append(days, weekdays()[i])
+		}
+	}
+	on := ""
+	if len(days) < len(q.days) {
+		on = " on " + strings.Join(days, ", ")
+	}
+	return fmt.Sprintf("%02d:%02d to %02d:%02d %s%s", q.from/60, q.from%60, q.to/60, q.to%60, q.zone, on)
+}
+
+// explainFiring says whether the rule, whose condition holds, fires on a record that is the first of its key.
+func (e *Evaluator) explainFiring(r *rule, x *RuleExplanation) {
+	switch {
+	case r.absence.After > 0, r.hold.Records > 1, r.hold.Time > 0:
+		x.Reason = ""
+		return
+	case r.window != nil:
+		if r.window.tumbling || !e.aloneInWindow(r.window) {
+			x.Reason = ""
+			return
+		}
+	}
+	if x.Outcome = Alerted; x.Reason != "" {
+		x.Outcome = Suppressed
+	}
+}
+
+// aloneInWindow says whether a window that holds the record at hand alone makes its rule fire.
+func (e *Evaluator) aloneInWindow(w *windowRule) bool {
+	n, hash, cause := w.load(&e.frame)
+	if cause.undefined() {
+		return false
+	}
+	s := w.newWindow()
+	s.last = e.now() / w.step
+	w.add(s, n, hash)
+	_, holds := w.holds(s)
+	return holds
+}
+
+// dependencies are the settings of a rule whose effect depends on earlier records.
+func (r *rule) dependencies() []Dependency {
+	var out []Dependency
+	add := func(set bool, setting, format string, args ...any) {
+		if set {
+			out = append(out, Dependency{Setting: setting, Says: fmt.Sprintf(format, args...)})
+		}
+	}
+	uses := slices.ContainsFunc(r.conjuncts, func(c conjunct) bool {
+		return slices.ContainsFunc(c.fields, func(f usedField) bool { return f.slot == slotAge })
+	})
+	add(uses, "age", "is counted from the latest arrival before; here it is 0s")
+	add(r.hold.Records > 1, "for", "fires only with the %s record of the key in a row for which the condition holds", ordinal(r.hold.Records))
+	add(r.hold.Time > 0, "for", "fires only when the condition has held for %s", shortDuration(r.hold.Time))
+	if w := r.window; w != nil {
+		kind := "sliding"
+		if w.tumbling {
+			kind = "tumbling"
+		}
+		add(true, "window", "fires on the %s of a %s window of %s", w.aggregate, kind, shortDuration(time.Duration(w.length)*time.Millisecond))
+	}
+	add(r.absence.After > 0, "absence", "fires when nothing came for %s; this record is a sign of life", shortDuration(r.absence.After))
+	add(r.dedup > 0, "dedup", "an alert of the key within %s before swallows this one", shortDuration(time.Duration(r.dedup)*time.Millisecond))
+	text, _ := r.resolve.MarshalText()
+	add(r.resolve.Records > 0, "resolve", "a key that fires already makes no further alert; it ends after %s records for which the condition is false", text)
+	add(r.resolve.Time > 0, "resolve", "a key that fires already makes no further alert; it ends %s after the last match", text)
+	add(r.repeat > 0, "repeat_interval", "a key that fires already alerts again every %s", shortDuration(time.Duration(r.repeat)*time.Millisecond))
+	for _, other := range r.inhibitors {
+		add(other.remembers(), "inhibited_by", "the rule %s swallows the alert while it is active for the same key", other.name)
+	}
+	add(!r.limit.IsZero(), "rate_limit", "what the rule makes beyond %s is swallowed", r.limit)
+	return out
+}
+
+func ordinal(n int) string {
+	suffix := "th"
+	if n%100 < 11 || n%100 > 13 {
+		switch n % 10 {
+		case 1:
+			suffix = "st"
+		case 2:
+			suffix = "nd"
+		case 3:
+			suffix = "rd"
+		}
+	}
+	return strconv.Itoa(n) + suffix
+}
+
+// publication renders an alert on a record for one topic. a has what does not depend on the topic.
+func (e *Evaluator) publication(to *route, rec *Record, a *Alert) Publication {
+	one := *a
+	one.Topic, one.Kind, one.At, one.Record = to.topic, KindFiring, rec.Arrival, *rec
+	one.ID = alertID(e.pipeline.stream, rec, one.Rule, to.topic, KindFiring, 0)
+	x := Publication{Topic: to.topic, AlertID: one.ID}
+	quiet := *to.render
+	quiet.failed = make(map[string]prometheus.Counter)
+	for _, part := range []string{partSubject, partMessage, partBody, partAttribute, partGroup, partLink} {
+		quiet.failed[part] = &failureNote{part: part, to: &x.Failed}
+	}
+	if m, err := quiet.message(&one); err == nil {
+		x.Subject = m.Subject
+	}
+	return x
+}
+
+// failureNote stands in for the counter of a template's failures. Only Inc is called.
+type failureNote struct {
+	prometheus.Counter
+	part string
+	to   *[]string
+}
+
+// Inc implements prometheus.Counter.
+func (n *failureNote) Inc() {
+	if !slices.Contains(*n.to, n.part) {
+		*n.to = append(*n.to, n.part)
+	}
+}
+
+func verdictWords(v verdict) (words Verdict, cause string) {
+	if v.undefined() {
+		return VerdictUndefined, v.cause()
+	}
+	if v == yes {
+		return VerdictTrue, ""
+	}
+	return VerdictFalse, ""
+}
+
+func fieldValue(name string, v *value) FieldValue {
+	f := FieldValue{Name: name}
+	switch v.kind {
+	case absent:
+		f.Type = "missing"
+	case null:
+		f.Type = "null"
+	case boolean:
+		f.Type, f.Value = "boolean", strconv.FormatBool(v.num == 1)
+	case number:
+		f.Type, f.Value = "number", v.figure()
+	case text:
+		f.Type, f.Value = "text", strconv.Quote(abridged(v.raw))
+	case composite:
+		f.Type, f.Value = "list or object", abridged(v.raw)
+	case moment:
+		f.Type, f.Value = "time", string(v.appendText(nil))
+	case span:
+		f.Type, f.Value = "duration", string(v.appendText(nil))
+	}
+	return f
+}
+
+// abridged keeps a value to a part of a line.
+func abridged(b []byte) string {
+	const most = 120
+	if len(b) <= most {
+		return string(b)
+	}
+	b = b[:most]
+	for len(b) > 0 && !utf8.Valid(b) {
+		b = b[:len(b)-1]
+	}
+	return string(b) + "…"
+}
+
+// figure is a number as people write it.
+func (v *value) figure() string { return string(v.appendText(nil)) }
+
+// distance is how far two numbers are apart, exactly, in decimals where that is short enough.
+func distance(a, b *value) string {
+	x, y := a.decimal(), b.decimal()
+	if x == nil || y == nil {
+		return ""
+	}
+	d := new(big.Rat).Sub(x, y)
+	d.Abs(d)
+	const digits = 15
+	nearest, _ := d.Float64()
+	if nearest != 0 && (nearest < 1e-9 || nearest >= 1e15) {
+		return strconv.FormatFloat(nearest, 'g', 6, 64)
+	}
+	s := d.FloatString(digits)
+	return strings.TrimRight(strings.TrimRight(s, "0"), ".")
+}
+
+// decimal is the number that people read: the shortest decimal that means the float.
+func (v *value) decimal() *big.Rat {
+	if v.wide {
+		return v.rational()
+	}
+	if math.IsNaN(v.num) || math.IsInf(v.num, 0) {
+		return nil
+	}
+	r, ok := new(big.Rat).SetString(strconv.FormatFloat(v.num, 'g', -1, 64))
+	if !ok {
+		return nil
+	}
+	return r
+}
