@@ -82,6 +82,12 @@
 // counts and remembers nothing. [Config.Mentions] are the names of fields that a configuration looks at, with their places.
 // [Evaluator.Elapse] lets time pass where no record can be under way, for tests of rules.
 //
+// # Words
+//
+// A message is made late and never fails: a template that fails is counted and replaced by the default words, an attribute,
+// link, group or body of a protocol by nothing. What SNS strips or refuses is refused by Validate where it is constant, and
+// else mended or left out when the message is made.
+//
 // # What it does not promise
 //
 // A key that is not the partition key can have records in several shards, each of which decides by itself: its alerts are

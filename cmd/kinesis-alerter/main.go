@@ -4,6 +4,7 @@ package main
 import (
 	"context"
 	"os"
+	_ "time/tzdata" // quiet hours and templates name time zones, and a container image may have none
 
 	"kinesis-alerter/cmd"
 )
