@@ -73,7 +73,7 @@ func (t *topic) attempt(ctx context.Context, c *call) {
 	answered := make([]bool, len(c.entries))
 	for i := range out.Successful {
 		if r := c.entry(out.Successful[i].Id, answered); r != nil {
-			t.accepted(r, out.Successful[i].MessageId)
+			t.accepted(r, text(out.Successful[i].MessageId))
 		}
 	}
 	for i := range out.Failed {
@@ -84,7 +84,7 @@ func (t *topic) attempt(ctx context.Context, c *call) {
 	for i, r := range c.entries {
 		if !answered[i] {
 			r.failures++
-			t.again(c, r, verdict{retry, reasonBadAnswer})
+			t.againOwn(c, r, verdict{retry, reasonBadAnswer}, noAnswerError{})
 		}
 	}
 }
@@ -116,7 +116,7 @@ func (t *topic) judgeCall(c *call, err error) {
 		case retry, reject, hold:
 		}
 		if v.class == reject {
-			t.refused(c.entries[0], v.reason, err)
+			t.refused(c, c.entries[0], v.reason, err)
 			return
 		}
 	}
@@ -125,7 +125,7 @@ func (t *topic) judgeCall(c *call, err error) {
 			// SNS does not say which entry it refuses, so halves find it without costing the others their way.
 			r.batch = len(c.entries) / 2
 		}
-		t.again(c, r, v)
+		t.again(c, r, v, err)
 	}
 }
 
@@ -134,24 +134,39 @@ func (t *topic) judgeEntry(c *call, r *request, e *types.BatchResultErrorEntry) 
 	err := &EntryError{Code: text(e.Code), Message: text(e.Message)}
 	switch v.class {
 	case reject:
-		t.refused(r, v.reason, err)
+		t.refused(c, r, v.reason, err)
 		return
 	case split:
-		t.refused(r, reasonTooLarge, err)
+		t.refused(c, r, reasonTooLarge, err)
 		return
 	case hold:
 		c.fault, c.faultErr = v.reason, err
 	case retry:
 		r.failures++
+		if v.reason == reasonServiceError {
+			t.againOwn(c, r, v, err)
+			return
+		}
 	}
-	t.again(c, r, v)
+	t.again(c, r, v, err)
 }
 
 // again notes that a request has to be sent once more.
-func (t *topic) again(c *call, r *request, v verdict) {
+func (t *topic) again(c *call, r *request, v verdict, err error) {
 	t.metrics.failure(v.reason)
-	r.again = v.reason
+	r.again, r.err = v.reason, err
 	c.left = append(c.left, r)
+}
+
+// againOwn does so after a failure that the limit of attempts counts, unless that is used up.
+func (t *topic) againOwn(c *call, r *request, v verdict, err error) {
+	r.counted++
+	if most := t.settings.Load().MaxAttempts; most > 0 && r.counted > most {
+		t.metrics.failure(v.reason)
+		t.giveUp(r, &alert.GivenUpError{Condition: alert.ConditionRetries, Attempts: r.sent, Err: err})
+		return
+	}
+	t.again(c, r, v, err)
 }
 
 func text(s *string) string {
@@ -160,6 +175,11 @@ func text(s *string) string {
 	}
 	return *s
 }
+
+// noAnswerError says that SNS answered a call and said nothing about one of its entries.
+type noAnswerError struct{}
+
+func (noAnswerError) Error() string { return "SNS' answer says nothing about the message" }
 
 // EntryError is what SNS said about one entry of a call.
 type EntryError struct {

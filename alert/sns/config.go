@@ -19,6 +19,13 @@ const (
 	DefaultTrustMargin    = 200 * time.Millisecond
 	DefaultInFlight       = 4
 	DefaultLatencyTarget  = 2 * time.Second
+	DefaultDigest         = 10 * time.Second
+)
+
+// The range of a topic's rate, in messages a second: one a day, and the highest quota of SNS in any region.
+const (
+	slowestRate = 1.0 / (24 * 60 * 60)
+	fastestRate = 30_000
 )
 
 // Config says what is published where. The zero value of a field means its default.
@@ -37,6 +44,13 @@ type Config struct {
 	InFlight int
 	// LatencyTarget divides the alerts into good and bad ones of slo_events_total. Defaults to 2 s.
 	LatencyTarget time.Duration
+	// MaxAttempts is how often an alert is tried again after failures of its own, before it is given up: entries that
+	// failed inside calls that SNS answered. Throttling, failed calls and faults of the configuration do not count. 0 and
+	// -1 are no limit.
+	MaxAttempts int
+	// MaxRecordAge is how old a record may be for its alert to be tried, not counting the time in which a fault of the
+	// configuration held its topic. 0 is no limit.
+	MaxRecordAge time.Duration
 }
 
 // TopicConfig is one topic.
@@ -46,6 +60,11 @@ type TopicConfig struct {
 	// Rules names the rules that publish to the topic, so that their metrics exist before the first alert. Empty in
 	// the mode without rules.
 	Rules []string
+	// Rate is how many messages a second all workers together hand to SNS, at least one a day; 0 is no limit. A fraction
+	// above 1 is cut off. What comes above it is gathered into digests.
+	Rate float64
+	// Digest is how long the alerts above the rate are gathered for one message, 1 s to 10 min. Defaults to 10 s.
+	Digest time.Duration
 }
 
 // WithDefaults returns a copy in which every zero field has its default.
@@ -56,6 +75,10 @@ func (c Config) WithDefaults() Config {
 	c.InFlight = cmp.Or(c.InFlight, DefaultInFlight)
 	c.LatencyTarget = cmp.Or(c.LatencyTarget, DefaultLatencyTarget)
 	c.Topics = maps.Clone(c.Topics)
+	for name, t := range c.Topics {
+		t.Digest = cmp.Or(t.Digest, DefaultDigest)
+		c.Topics[name] = t
+	}
 	return c
 }
 
@@ -70,9 +93,13 @@ func (c Config) Validate() error {
 	}
 	refuse(len(c.Topics) == 0, "topics", len(c.Topics), "at least one topic is needed")
 	for _, name := range slices.Sorted(maps.Keys(c.Topics)) {
-		if rule := checkARN(c.Topics[name].ARN); rule != "" {
-			refuse(true, "topics."+name+".arn", c.Topics[name].ARN, rule)
-		}
+		t := c.Topics[name]
+		rule := checkARN(t.ARN)
+		refuse(rule != "", "topics."+name+".arn", t.ARN, rule)
+		refuse(t.Rate != 0 && !(t.Rate >= slowestRate && t.Rate <= fastestRate), "topics."+name+".rate", t.Rate,
+			"must be between one message a day and 30000 a second, or 0 for no limit")
+		refuse(t.Digest < time.Second || t.Digest > 10*time.Minute, "topics."+name+".digest", t.Digest,
+			"must be between 1s and 10m")
 	}
 	refuse(c.Linger < 0 || c.Linger > time.Second, "linger", c.Linger, "must be above 0 and at most 1s")
 	refuse(c.AttemptTimeout < 100*time.Millisecond || c.AttemptTimeout > time.Minute, "attempt_timeout", c.AttemptTimeout,
@@ -81,6 +108,8 @@ func (c Config) Validate() error {
 		"must be above 0 and less than attempt_timeout")
 	refuse(c.InFlight < 1 || c.InFlight > 64, "in_flight", c.InFlight, "must be between 1 and 64")
 	refuse(c.LatencyTarget < 0, "latency_target", c.LatencyTarget, "must be above 0")
+	refuse(c.MaxAttempts < -1, "max_attempts", c.MaxAttempts, "must be -1 or more")
+	refuse(c.MaxRecordAge < 0, "max_record_age", c.MaxRecordAge, "must be 0 or more")
 	return errors.Join(errs...)
 }
 

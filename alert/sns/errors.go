@@ -16,6 +16,9 @@ import (
 // ErrStopped is returned by Publish when Run has ended and the alert was not accepted.
 var ErrStopped = errors.New("sns publisher is stopped")
 
+// errTopicEnded says that a topic has left the configuration; its name may belong to another one.
+var errTopicEnded = errors.New("topic has left the configuration")
+
 // class says what to do about an error.
 type class uint8
 

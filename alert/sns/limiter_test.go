@@ -230,7 +230,9 @@ func TestFleetKeepsTheRate(t *testing.T) {
 				}
 			}
 			for _, w := range f.workers {
-				f.send(w, func() time.Duration { return time.Duration(rapid.IntRange(0, 50).Draw(t, "latency")) * time.Millisecond })
+				f.send(w, func() time.Duration {
+					return time.Duration(rapid.IntRange(0, 50).Draw(t, "latency")) * time.Millisecond
+				})
 			}
 		}
 		f.check()
@@ -247,7 +249,9 @@ func TestQuotaHoldsForAnyLatency(t *testing.T) {
 		for range rapid.IntRange(100, 400).Draw(t, "steps") {
 			f.now = f.now.Add(time.Duration(rapid.IntRange(1, 100).Draw(t, "ms")) * time.Millisecond)
 			for _, w := range f.workers {
-				f.send(w, func() time.Duration { return time.Duration(rapid.IntRange(0, 6000).Draw(t, "latency")) * time.Millisecond })
+				f.send(w, func() time.Duration {
+					return time.Duration(rapid.IntRange(0, 6000).Draw(t, "latency")) * time.Millisecond
+				})
 			}
 		}
 		f.check()

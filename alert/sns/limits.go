@@ -29,6 +29,8 @@ type limits struct {
 	fifo     bool
 	// contentDedup is only reported: we always give our own MessageDeduplicationId, which wins over the content's.
 	contentDedup bool
+	// scope is FifoThroughputScope, kmsKey KmsMasterKeyId; both are only reported.
+	scope, kmsKey string
 }
 
 // assumedLimits is what holds for a topic that we cannot ask about.
@@ -43,6 +45,7 @@ func parseLimits(arn string, attributes map[string]string) limits {
 	}
 	l.fifo = l.fifo || attributes["FifoTopic"] == "true"
 	l.contentDedup = attributes["ContentBasedDeduplication"] == "true"
+	l.scope, l.kmsKey = attributes["FifoThroughputScope"], attributes["KmsMasterKeyId"]
 	return l
 }
 
@@ -59,7 +62,8 @@ func (t *topic) learn(ctx context.Context) {
 		if err == nil {
 			t.limits.Store(&l)
 			t.log.Info("topic is known", zap.Int("max_message_bytes", l.maxBytes), zap.Bool("fifo", l.fifo),
-				zap.Bool("content_based_deduplication", l.contentDedup))
+				zap.Bool("content_based_deduplication", l.contentDedup), zap.String("fifo_throughput_scope", l.scope),
+				zap.String("kms_key", l.kmsKey))
 		} else if v = classify(err); failures == 0 {
 			t.log.Warn("topic attributes cannot be read, assuming defaults; allow sns:GetTopicAttributes to have them read",
 				zap.Int("max_message_bytes", defaultMaxBytes), zap.String("reason", string(v.reason)), zap.Error(err))
@@ -88,7 +92,7 @@ type asked struct {
 }
 
 func (t *topic) ask(ctx context.Context) (limits, error) {
-	ctx, cancel := context.WithTimeout(ctx, t.cfg.AttemptTimeout)
+	ctx, cancel := context.WithTimeout(ctx, t.settings.Load().AttemptTimeout)
 	defer cancel()
 	out, err := t.client.GetTopicAttributes(ctx, &sns.GetTopicAttributesInput{TopicArn: &t.arn})
 	if err != nil {

@@ -27,7 +27,7 @@ type message struct {
 	size int
 }
 
-// prepare checks m and shortens its body to what the topic accepts. The error is a *alert.RejectedError.
+// prepare checks m and shortens its bodies to what the topic accepts. The error is a *alert.RejectedError.
 func prepare(a *alert.Alert, m alert.Message, l limits) (*message, error) {
 	attributes, attributeBytes, err := checkAttributes(m.Attributes)
 	if err != nil {
@@ -42,15 +42,16 @@ func prepare(a *alert.Alert, m alert.Message, l limits) (*message, error) {
 	if err := checkStructure(m); err != nil {
 		return nil, rejected(reasonStructure, err)
 	}
-	if room := l.maxBytes - attributeBytes; len(m.Body) > room {
-		// Half a JSON object is none, so a body per protocol cannot be shortened.
-		if m.Structure != "json" && room > 0 {
-			m = alert.Truncate(m, room, a)
-		}
-		if len(m.Body) > room || m.Body == "" {
-			return nil, rejected(reasonTooLarge, fmt.Errorf("%d bytes of body and %d of attributes, the topic takes %d",
-				len(m.Body), attributeBytes, l.maxBytes))
-		}
+	room := l.maxBytes - attributeBytes
+	if len(m.Bodies) > 0 {
+		m.Structure = structureJSON
+		m.Body = protocolBodies(a, m, room)
+	} else if len(m.Body) > room && room > 0 {
+		m = alert.Truncate(m, room, a)
+	}
+	if len(m.Body) > room || m.Body == "" {
+		return nil, rejected(reasonTooLarge, fmt.Errorf("%d bytes of body and %d of attributes, the topic takes %d",
+			len(m.Body), attributeBytes, l.maxBytes))
 	}
 	out := &message{
 		body: m.Body, subject: m.Subject, structure: m.Structure, attributes: attributes,
@@ -58,6 +59,9 @@ func prepare(a *alert.Alert, m alert.Message, l limits) (*message, error) {
 	}
 	if l.fifo {
 		out.group, out.dedup = token(a.Record.PartitionKey), token(a.ID)
+		if m.Group != "" {
+			out.group = token(m.Group)
+		}
 	}
 	return out, nil
 }
@@ -79,45 +83,21 @@ func checkSubject(s string) error {
 func lineOrControl(r rune) bool { return unicode.IsControl(r) || r == '\u2028' || r == '\u2029' }
 
 func checkStructure(m alert.Message) error {
-	switch m.Structure {
-	case "", "string":
+	switch {
+	case m.Structure != "" && m.Structure != "string":
+		return fmt.Errorf("MessageStructure %q is not string; bodies of single protocols make it json", m.Structure)
+	case len(m.Bodies) == 0:
 		return nil
-	case "json":
-		return checkBodies(m.Body)
-	default:
-		return fmt.Errorf("MessageStructure %q is neither string nor json", m.Structure)
+	case len(m.Attributes) > 0:
+		return errors.New("SNS sends no attributes with bodies of single protocols")
 	}
-}
-
-// checkBodies checks a body per protocol: a JSON object without duplicate keys, with a text under "default". Values
-// that are not texts, and keys that are no protocol, are ignored by SNS and so here.
-func checkBodies(body string) error {
-	d := jsontext.NewDecoder(strings.NewReader(body))
-	start, err := d.ReadToken()
-	if err != nil || start.Kind() != '{' {
-		return errors.Join(errors.New("the body must be a JSON object"), err)
-	}
-	found := false
-	for d.PeekKind() == '"' {
-		key, err := d.ReadToken()
-		if err != nil {
-			return err
+	for protocol, body := range m.Bodies {
+		switch {
+		case protocol == "" || protocol == defaultBody || !utf8.ValidString(protocol):
+			return fmt.Errorf("%q is no protocol", protocol)
+		case !utf8.ValidString(body):
+			return fmt.Errorf("the body for %s must be valid UTF-8", protocol)
 		}
-		isDefault := key.String() == "default"
-		value, err := d.ReadValue()
-		if err != nil {
-			return err
-		}
-		found = found || isDefault && value.Kind() == '"'
-	}
-	if _, err := d.ReadToken(); err != nil {
-		return err
-	}
-	if d.PeekKind() != 0 {
-		return errors.New("the body must be one JSON object with nothing behind it")
-	}
-	if !found {
-		return errors.New(`the body must have a text under "default"`)
 	}
 	return nil
 }

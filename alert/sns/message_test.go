@@ -18,8 +18,8 @@ func TestMessageThatSNSWouldRefuseIsRejectedHere(t *testing.T) {
 	attribute := func(name, kind, value string) func(*alert.Message) {
 		return func(m *alert.Message) { m.Attributes = []alert.Attribute{{Name: name, Type: kind, Value: value}} }
 	}
-	json := func(body string) func(*alert.Message) {
-		return func(m *alert.Message) { m.Structure, m.Body = "json", body }
+	bodies := func(protocol, body string) func(*alert.Message) {
+		return func(m *alert.Message) { m.Bodies = map[string]string{protocol: body} }
 	}
 	subject := func(s string) func(*alert.Message) { return func(m *alert.Message) { m.Subject = s } }
 	body := func(s string) func(*alert.Message) { return func(m *alert.Message) { m.Body = s } }
@@ -38,13 +38,15 @@ func TestMessageThatSNSWouldRefuseIsRejectedHere(t *testing.T) {
 		"empty body":                 {body(""), reasonBody},
 		"body that is not UTF-8":     {body("\xc3"), reasonBody},
 		"structure":                  {func(m *alert.Message) { m.Structure = "xml" }, reasonStructure},
-		"body per protocol":          {json(`{"default":"a","sms":"b","n":1}`), ""},
-		"no default":                 {json(`{"sms":"b"}`), reasonStructure},
-		"default is no text":         {json(`{"default":1}`), reasonStructure},
-		"no object":                  {json(`["default"]`), reasonStructure},
-		"no JSON":                    {json(`{"default":"a"`), reasonStructure},
-		"two objects":                {json(`{"default":"a"}{}`), reasonStructure},
-		"key twice":                  {json(`{"default":"a","default":"b"}`), reasonStructure},
+		"structure of bodies":        {func(m *alert.Message) { m.Structure = "json" }, reasonStructure},
+		"body per protocol":          {bodies("sms", "b"), ""},
+		"body of the default":        {bodies("default", "b"), reasonStructure},
+		"body of no protocol":        {bodies("", "b"), reasonStructure},
+		"body that is binary":        {bodies("sqs", "\xff"), reasonStructure},
+		"bodies and attributes": {func(m *alert.Message) {
+			bodies("sms", "b")(m)
+			attribute("a", "String", "x")(m)
+		}, reasonStructure},
 		"binary":                     {attribute("a", "Binary", "\xff\x00"), ""},
 		"number":                     {attribute("a", "Number", "-3.5e2"), ""},
 		"number in words":            {attribute("a", "Number", "three"), reasonAttribute},
@@ -70,7 +72,8 @@ func TestMessageThatSNSWouldRefuseIsRejectedHere(t *testing.T) {
 		"name of 256":                {attribute(strings.Repeat("a", 256), "String", "x"), ""},
 		"name of 257":                {attribute(strings.Repeat("a", 257), "String", "x"), reasonAttribute},
 		"attributes beyond the body": {attribute("a", "String", strings.Repeat("x", defaultMaxBytes)), reasonTooLarge},
-		"bodies that are too large":  {json(`{"default":"` + strings.Repeat("x", defaultMaxBytes) + `"}`), reasonTooLarge},
+		"bodies that are large":      {bodies("email", strings.Repeat("x", 2*defaultMaxBytes)), ""},
+		"protocol that is too large": {bodies(strings.Repeat("x", defaultMaxBytes), "b"), reasonTooLarge},
 		"ten attributes":             {attributes(10), ""},
 		"eleven attributes":          {attributes(11), reasonAttribute},
 		"attribute twice": {func(m *alert.Message) {
@@ -123,10 +126,15 @@ func TestWhatIsSentIsAccepted(t *testing.T) {
 		m := alert.Message{
 			Subject:   odd.Draw(t, "subject"),
 			Body:      rapid.OneOf(odd, rapid.StringN(0, 3000, -1)).Draw(t, "body"),
-			Structure: rapid.SampledFrom([]string{"", "string", "json", "text"}).Draw(t, "structure"),
+			Structure: rapid.SampledFrom([]string{"", "string", "text"}).Draw(t, "structure"),
+			Group:     odd.Draw(t, "group"),
 		}
-		if m.Structure == "json" && rapid.Bool().Draw(t, "object") {
-			m.Body = `{"default":"` + rapid.StringMatching(`[a-z"\\]{0,8}`).Draw(t, "default") + `"}`
+		if rapid.Bool().Draw(t, "bodies") {
+			m.Bodies = map[string]string{}
+			for range rapid.IntRange(1, 3).Draw(t, "protocols") {
+				protocol := rapid.SampledFrom([]string{"email", "sms", "sqs", "http"}).Draw(t, "protocol")
+				m.Bodies[protocol] = rapid.OneOf(odd, rapid.StringN(0, 3000, -1)).Draw(t, "for it")
+			}
 		}
 		for range rapid.IntRange(0, 3).Draw(t, "attributes") {
 			m.Attributes = append(m.Attributes, alert.Attribute{

@@ -1,6 +1,7 @@
 package sns
 
 import (
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -11,7 +12,7 @@ import (
 
 // metrics are the package's metrics. Every series exists from the start.
 type metrics struct {
-	target time.Duration
+	target atomic.Int64 // Config.LatencyTarget
 
 	published *prometheus.CounterVec
 	failures  *prometheus.CounterVec
@@ -20,6 +21,12 @@ type metrics struct {
 	duration  *prometheus.HistogramVec
 	latency   prometheus.Histogram
 	good, bad prometheus.Counter
+
+	digestMode *prometheus.GaugeVec
+	rateShare  *prometheus.GaugeVec
+	digests    *prometheus.CounterVec
+	members    *prometheus.CounterVec
+	givenUp    *prometheus.CounterVec
 }
 
 func newMetrics(reg prometheus.Registerer, cfg Config) *metrics {
@@ -29,10 +36,9 @@ func newMetrics(reg prometheus.Registerer, cfg Config) *metrics {
 		Help: "Published alerts by result: good when the time from the record's arrival to SNS' answer met the target.",
 	}, []string{"result"})
 	m := &metrics{
-		target: cfg.LatencyTarget,
 		published: f.NewCounterVec(prometheus.CounterOpts{
 			Name: "kinesis_alerter_alerts_published_total",
-			Help: "Alerts that SNS accepted.",
+			Help: "Alerts that SNS accepted, also inside digests.",
 		}, []string{"rule", "topic"}),
 		failures: f.NewCounterVec(prometheus.CounterOpts{
 			Name: "kinesis_alerter_publish_failures_total",
@@ -57,17 +63,52 @@ func newMetrics(reg prometheus.Registerer, cfg Config) *metrics {
 			Buckets: []float64{.05, .1, .25, .5, 1, 2, 5, 10, 30, 60, 120, 300, 600},
 		}),
 		good: slo.WithLabelValues("good"), bad: slo.WithLabelValues("bad"),
+		digestMode: f.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "kinesis_alerter_topic_digest_mode",
+			Help: "1 while the topic's alerts are gathered into digests.",
+		}, []string{"topic"}),
+		rateShare: f.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "kinesis_alerter_topic_rate_share",
+			Help: "Messages per second that this worker may send to the topic, its share of the topic's rate; +Inf without a rate.",
+		}, []string{"topic"}),
+		digests: f.NewCounterVec(prometheus.CounterOpts{
+			Name: "kinesis_alerter_digests_total",
+			Help: "Digests that SNS accepted.",
+		}, []string{"topic"}),
+		members: f.NewCounterVec(prometheus.CounterOpts{
+			Name: "kinesis_alerter_digest_members_total",
+			Help: "Alerts that SNS accepted inside digests.",
+		}, []string{"topic"}),
+		givenUp: f.NewCounterVec(prometheus.CounterOpts{
+			Name: "kinesis_alerter_alerts_given_up_total",
+			Help: "Alerts that were given up at the limits of attempts or of their record's age.",
+		}, []string{"topic", "condition"}),
 	}
+	m.target.Store(int64(cfg.LatencyTarget))
 	for name, t := range cfg.Topics {
-		rules := t.Rules
-		if len(rules) == 0 {
-			rules = []string{""}
-		}
-		for _, rule := range rules {
-			m.published.WithLabelValues(rule, name)
-		}
+		m.expect(name, t.Rules)
 	}
 	return m
+}
+
+// expect makes the series of a topic's rules.
+func (m *metrics) expect(topic string, rules []string) {
+	if len(rules) == 0 {
+		rules = []string{""}
+	}
+	for _, rule := range rules {
+		m.published.WithLabelValues(rule, topic)
+	}
+}
+
+// forget deletes the series of a topic.
+func (m *metrics) forget(topic string) {
+	label := prometheus.Labels{"topic": topic}
+	for _, v := range []interface{ DeletePartialMatch(prometheus.Labels) int }{
+		m.published, m.failures, m.retries, m.fault, m.duration, m.digestMode, m.rateShare, m.digests, m.members, m.givenUp,
+	} {
+		v.DeletePartialMatch(label)
+	}
 }
 
 // topicMetrics are the series of one topic. The maps are complete and never change, so they are read without a lock.
@@ -77,7 +118,11 @@ type topicMetrics struct {
 	failures    map[alert.Reason]prometheus.Counter
 	retries     map[alert.Reason]prometheus.Counter
 	faults      map[alert.Reason]prometheus.Gauge
+	givenUp     map[string]prometheus.Counter // by condition
 	callSeconds prometheus.Observer
+
+	digestMode, rateShare prometheus.Gauge
+	digests, members      prometheus.Counter
 }
 
 func (m *metrics) topic(name string) *topicMetrics {
@@ -86,6 +131,13 @@ func (m *metrics) topic(name string) *topicMetrics {
 		failures: map[alert.Reason]prometheus.Counter{},
 		retries:  map[alert.Reason]prometheus.Counter{},
 		faults:   map[alert.Reason]prometheus.Gauge{},
+		givenUp:  map[string]prometheus.Counter{},
+
+		digestMode: m.digestMode.WithLabelValues(name), rateShare: m.rateShare.WithLabelValues(name),
+		digests: m.digests.WithLabelValues(name), members: m.members.WithLabelValues(name),
+	}
+	for _, condition := range []string{alert.ConditionRetries, alert.ConditionAge} {
+		t.givenUp[condition] = m.givenUp.WithLabelValues(name, condition)
 	}
 	for _, r := range retryReasons() {
 		t.failures[r] = m.failures.WithLabelValues(name, string(r))
@@ -110,6 +162,8 @@ func (t *topicMetrics) retry(r alert.Reason) {
 	}
 }
 
+func (t *topicMetrics) gaveUp(condition string) { t.givenUp[condition].Inc() }
+
 // setFault moves the gauge from one reason to another; empty is none.
 func (t *topicMetrics) setFault(from, to alert.Reason) {
 	if g := t.faults[from]; g != nil {
@@ -123,7 +177,7 @@ func (t *topicMetrics) setFault(from, to alert.Reason) {
 func (t *topicMetrics) accepted(rule string, latency time.Duration) {
 	t.all.published.WithLabelValues(rule, t.name).Inc()
 	t.all.latency.Observe(latency.Seconds())
-	if latency <= t.all.target {
+	if latency <= time.Duration(t.all.target.Load()) {
 		t.all.good.Inc()
 	} else {
 		t.all.bad.Inc()

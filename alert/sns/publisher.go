@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -30,9 +32,18 @@ type Deps struct {
 	// Trust returns the end of the trust window of this process' leases, and whether it is open. It must neither block
 	// nor call the publisher. Without it there is no window: for commands that hold no lease.
 	Trust func() (until time.Time, ok bool)
+	// Share returns the place of this process among the live workers, from 0, and their number, which is 0 while it has
+	// not joined them: then nothing is sent to topics with a rate. It must neither block nor call the publisher. Without
+	// it the process is alone.
+	Share func() (index, workers int)
+	// Lease returns the context of the lease by which this process holds a shard, or nil when it holds none. It must
+	// neither block nor call the publisher. Alerts of a lease that has ended are taken out of digests that were not sent
+	// yet. Without it alerts from Gather belong to no lease.
+	Lease func(shard string) context.Context
 	// Log takes state changes. None when nil.
 	Log *zap.Logger
-	// Audit takes one line for each alert that SNS accepted; it must not sample. None when nil.
+	// Audit takes one line for each alert that SNS accepted, and for a digest one with its id and as many as it takes to
+	// list the ids of all its alerts; it must not sample. None when nil.
 	Audit *zap.Logger
 	// Registerer takes the metrics. None when nil.
 	Registerer prometheus.Registerer
@@ -40,10 +51,21 @@ type Deps struct {
 
 // Publisher publishes alerts. Its methods are safe for concurrent use.
 type Publisher struct {
-	topics  map[string]*topic
+	deps    Deps
+	fleet   *fleet
 	metrics *metrics
 	started atomic.Bool
 	stopped chan struct{} // closed when Run has returned
+
+	// updating is held by Update from beginning to end.
+	updating sync.Mutex
+
+	mu       sync.RWMutex
+	topics   map[string]*topic
+	replaced map[*topic]bool // ending, and another topic has the name
+	launch   func(*topic)    // nil before Run and when it ends
+	launched bool            // Run has launched the topics that there were
+	wg       sync.WaitGroup  // of the topics' goroutines
 }
 
 // New checks the configuration and makes a Publisher. It sends nothing until Run.
@@ -55,117 +77,200 @@ func New(cfg Config, deps Deps) (*Publisher, error) {
 		return nil, errors.New("sns publisher needs a client")
 	}
 	cfg = cfg.WithDefaults()
-	log, audit, trust := deps.Log, deps.Audit, deps.Trust
-	if log == nil {
-		log = zap.NewNop()
+	if deps.Log == nil {
+		deps.Log = zap.NewNop()
 	}
-	if audit == nil {
-		audit = zap.NewNop()
+	if deps.Audit == nil {
+		deps.Audit = zap.NewNop()
 	}
-	if trust == nil {
-		trust = func() (time.Time, bool) { return time.Now().Add(2 * cfg.AttemptTimeout), true }
+	if deps.Trust == nil {
+		deps.Trust = func() (time.Time, bool) { return time.Now().Add(time.Hour), true }
 	}
 	p := &Publisher{
-		topics: make(map[string]*topic, len(cfg.Topics)), metrics: newMetrics(deps.Registerer, cfg),
-		stopped: make(chan struct{}),
+		deps: deps, fleet: &fleet{ask: deps.Share}, metrics: newMetrics(deps.Registerer, cfg), stopped: make(chan struct{}),
+		topics: make(map[string]*topic, len(cfg.Topics)), replaced: map[*topic]bool{},
 	}
-	for name, tc := range cfg.Topics {
-		p.topics[name] = &topic{
-			name: name, arn: tc.ARN, cfg: cfg, client: deps.Client, trust: trust, audit: audit,
-			log:     log.With(zap.String("topic", name), zap.String("topic_arn", tc.ARN)),
-			metrics: p.metrics.topic(name),
-			known:   make(chan struct{}),
-			in:      make(chan *request), gone: make(chan *request), done: make(chan *call), asked: make(chan asked),
-			queue: queue{linger: cfg.Linger, inFlight: cfg.InFlight},
-		}
-		p.topics[name].limits.Store(new(assumedLimits(tc.ARN)))
+	for name := range cfg.Topics {
+		p.topics[name] = p.newTopic(name, cfg)
 	}
 	return p, nil
 }
 
-// Run sends what Publish is given until ctx is done; then it cancels the calls under way, waits for them and returns
-// nil. Callers of Publish that still wait get ErrStopped, so stop the callers first. Run may be called once.
+// newTopic makes a topic of the configuration.
+func (p *Publisher) newTopic(name string, cfg Config) *topic {
+	arn := cfg.Topics[name].ARN
+	t := &topic{
+		name: name, arn: arn, client: p.deps.Client, trust: p.deps.Trust, fleet: p.fleet, audit: p.deps.Audit,
+		log:     p.deps.Log.With(zap.String("topic", name), zap.String("topic_arn", arn)),
+		metrics: p.metrics.topic(name),
+		known:   make(chan struct{}), ended: make(chan struct{}),
+		in: make(chan *request), gone: make(chan *request), done: make(chan *call), asked: make(chan asked),
+		gatherer: newGatherer(),
+	}
+	t.settings.Store(&settings{Config: cfg, TopicConfig: cfg.Topics[name]})
+	t.limits.Store(new(assumedLimits(arn)))
+	t.halts.Store(new(halts))
+	t.quit = func() bool { return p.forget(t) }
+	return t
+}
+
+// topic returns the topic of a name, or nil.
+func (p *Publisher) topic(name string) *topic {
+	p.mu.RLock()
+	defer p.mu.RUnlock()
+	return p.topics[name]
+}
+
+// all returns all topics, those that end included.
+func (p *Publisher) all() []*topic {
+	p.mu.RLock()
+	defer p.mu.RUnlock()
+	return slices.AppendSeq(slices.Collect(maps.Values(p.topics)), maps.Keys(p.replaced))
+}
+
+// Run sends what Publish and Gather are given until ctx is done; then it cancels the calls under way, waits for them and
+// returns nil. Callers of Publish that still wait get ErrStopped, and so does what was gathered, so stop the callers
+// first. Run may be called once.
 func (p *Publisher) Run(ctx context.Context) error {
 	if p.started.Swap(true) {
 		return errors.New("sns publisher runs already, or has run")
 	}
 	defer close(p.stopped)
-	var wg sync.WaitGroup
-	for _, t := range p.topics {
-		wg.Go(func() { t.learn(ctx) })
-		wg.Go(func() { t.run(ctx) })
+	p.mu.Lock()
+	p.launch = func(t *topic) {
+		t.showShare(time.Now())
+		life, end := context.WithCancel(ctx)
+		p.wg.Go(func() { t.learn(life) })
+		p.wg.Go(func() {
+			defer end()
+			t.run(life)
+		})
 	}
-	wg.Wait()
+	for _, t := range p.topics {
+		p.launch(t)
+	}
+	p.launched = true
+	p.mu.Unlock()
+	p.watch(ctx)
+	p.mu.Lock()
+	p.launch = nil
+	p.mu.Unlock()
+	p.wg.Wait()
 	return nil
 }
 
-// Publish returns nil when SNS accepted the alert. It waits for as long as it takes, through throttling, outages and
-// faults of the topic's configuration, until ctx is done; then it returns the context's cause, at once, even while a
-// call carries the alert (SNS may still accept it, which counts as published). It returns *alert.RejectedError when SNS
-// will never accept the message, and ErrStopped when Run ended first. Before Run has started it waits.
+// watch looks at the fleet until ctx is done.
+func (p *Publisher) watch(ctx context.Context) {
+	for p.deps.Share != nil && sleep(ctx, lookEvery) {
+		now := time.Now()
+		p.fleet.look(now)
+		for _, t := range p.all() {
+			t.showShare(now)
+		}
+	}
+	<-ctx.Done()
+}
+
+// Publish returns nil when SNS accepted the alert, or the digest that stands for it. It waits for as long as it takes,
+// through throttling, outages and faults of the topic's configuration, until ctx is done; then it returns the context's
+// cause, at once, even while a call carries the alert (SNS may still accept it, which counts as published). It returns
+// *alert.RejectedError when SNS will never accept the message, *alert.GivenUpError when Config.MaxAttempts or
+// Config.MaxRecordAge ends the attempts, and ErrStopped when Run ended first. Before Run has started it waits.
 func (p *Publisher) Publish(ctx context.Context, a *alert.Alert) error {
+	_, err := p.PublishNow(ctx, a)
+	return err
+}
+
+// PublishNow is Publish that returns the id which SNS gave to the message, that of the digest if there is one.
+func (p *Publisher) PublishNow(ctx context.Context, a *alert.Alert) (messageID string, err error) {
 	m, err := a.Render()
 	if err != nil {
-		if t := p.topics[a.Topic]; t != nil {
+		if t := p.topic(a.Topic); t != nil {
 			t.metrics.failure(reasonRender)
 		}
-		return rejected(reasonRender, err)
+		return "", rejected(reasonRender, err)
 	}
-	return p.publish(ctx, a, m)
+	return p.deliver(ctx, a, m)
 }
 
 // publish sends a rendered alert.
 func (p *Publisher) publish(ctx context.Context, a *alert.Alert, m alert.Message) error {
-	t := p.topics[a.Topic]
-	if t == nil {
-		return rejected(reasonUnknownTopic, fmt.Errorf("topic %q is not configured", a.Topic))
+	_, err := p.deliver(ctx, a, m)
+	return err
+}
+
+// deliver sends a rendered alert and returns SNS' id of the message.
+func (p *Publisher) deliver(ctx context.Context, a *alert.Alert, m alert.Message) (string, error) {
+	for {
+		t := p.topic(a.Topic)
+		if t == nil {
+			return "", rejected(reasonUnknownTopic, fmt.Errorf("topic %q is not configured", a.Topic))
+		}
+		out := p.offer(ctx, t, a, m)
+		if !errors.Is(out.err, errTopicEnded) {
+			return out.messageID, out.err
+		}
 	}
+}
+
+// offer hands a message to a topic and waits for its end. The error is errTopicEnded when another topic, or none, has
+// the name by now.
+func (p *Publisher) offer(ctx context.Context, t *topic, a *alert.Alert, m alert.Message) outcome {
 	select {
 	case <-t.known:
 	case <-ctx.Done():
-		return context.Cause(ctx)
+		return outcome{err: context.Cause(ctx)}
 	case <-p.stopped:
-		return ErrStopped
+		return outcome{err: ErrStopped}
+	case <-t.ended:
+		return t.farewell()
 	}
 	msg, err := prepare(a, m, *t.limits.Load())
 	if err != nil {
 		if refusal, ok := errors.AsType[*alert.RejectedError](err); ok {
 			t.metrics.failure(refusal.Reason)
 		}
-		return err
+		return outcome{err: err}
 	}
-	r := &request{ctx: ctx, msg: msg, alert: *a, queued: time.Now(), answer: make(chan error, 1)}
+	r := &request{ctx: ctx, msg: msg, alert: *a, queued: time.Now(), answer: make(chan outcome, 1)}
 	select {
 	case t.in <- r:
 	case <-ctx.Done():
-		return context.Cause(ctx)
+		return outcome{err: context.Cause(ctx)}
 	case <-p.stopped:
-		return ErrStopped
+		return outcome{err: ErrStopped}
+	case <-t.ended:
+		return t.farewell()
 	}
 	select {
-	case err := <-r.answer:
-		return err
+	case end := <-r.answer:
+		return end
 	case <-p.stopped:
 		return r.answerOr(ErrStopped)
 	case <-ctx.Done():
 	}
 	select {
 	case t.gone <- r:
-	case <-p.stopped:
+	case <-t.ended:
 	}
 	return r.answerOr(context.Cause(ctx))
 }
 
-// answerOr returns the answer if there is one: an accepted alert must not be reported as unpublished only because its
-// caller's context ended in the same moment.
-func (r *request) answerOr(otherwise error) error {
-	select {
-	case err := <-r.answer:
-		return err
-	default:
-		return otherwise
+// farewell is the answer to a caller whose topic has ended: alone, or with Run.
+func (t *topic) farewell() outcome {
+	if t.left {
+		return outcome{err: errTopicEnded}
 	}
+	return outcome{err: ErrStopped}
 }
 
-// Gather takes an alert into the digest that its topic gathers at the moment, if there is one.
-func (*Publisher) Gather(*alert.Alert, func(error)) bool { return false }
+// answerOr returns the answer if there is one: an accepted alert must not be reported as unpublished only because its
+// caller's context ended in the same moment.
+func (r *request) answerOr(otherwise error) outcome {
+	select {
+	case end := <-r.answer:
+		return end
+	default:
+		return outcome{err: otherwise}
+	}
+}

@@ -19,19 +19,25 @@ const (
 	untilWoken     = time.Duration(-1)
 )
 
-// request is one alert on its way. It keeps copies of what is needed after Publish has returned.
+// request is one message on its way: an alert, or a digest. It keeps copies of what is needed after Publish has returned.
 type request struct {
-	ctx    context.Context //nolint:containedctx // a request is one call's context, as in net/http
+	ctx    context.Context //nolint:containedctx // a request is one call's context, as in net/http; nil for a digest
 	msg    *message
 	alert  alert.Alert
 	queued time.Time
 	// answer takes the end of the request; it has room for it, so that nobody waits for a caller that has left.
-	answer chan error
+	answer chan outcome
 
 	// The rest belongs to the topic's goroutine, and to the call while one carries the request.
 
-	// failures counts the entry's own failures, inside calls that SNS answered.
-	failures int
+	// digest is what the message stands for; nil for a single alert.
+	digest *digest
+	// sent counts the attempts.
+	sent int
+	// failures counts the entry's own failures, inside calls that SNS answered; counted those of them that the limit of
+	// attempts counts, and err is the last failure of any kind.
+	failures, counted int
+	err               error
 	// due is when the request may go again after one.
 	due time.Time
 	// again is why it was sent before; empty on its first way.
@@ -41,10 +47,27 @@ type request struct {
 	batch int
 }
 
+// outcome is the end of a request.
+type outcome struct {
+	messageID string
+	err       error
+}
+
+// abandoned says that nobody waits for the request any more.
+func (r *request) abandoned() bool {
+	if r.digest != nil {
+		return r.digest.live == 0
+	}
+	return r.ctx.Err() != nil
+}
+
 // queue decides what a topic sends when. It does no I/O, reads no clock and draws no lots; one goroutine uses it.
 type queue struct {
 	linger   time.Duration
 	inFlight int
+	// limited says that the topic has a rate, and room how many messages it lets go now.
+	limited bool
+	room    int
 
 	ready   []*request // in the order of their turns
 	delayed []*request // backing off alone
@@ -80,19 +103,20 @@ func (q *queue) drop(r *request) {
 // none it returns when to ask again; until woken means after the next event.
 func (q *queue) next(now time.Time, maxBytes int) (int, time.Duration) {
 	wake := q.promote(now)
-	if q.calls >= q.inFlight || len(q.ready) == 0 {
+	if len(q.ready) == 0 {
 		return 0, wake
 	}
+	may, wait := q.may(now)
+	if !may {
+		return 0, sooner(wake, wait)
+	}
 	most := maxEntries
-	if q.state.failures > 0 {
-		if q.state.probing {
+	if q.state.fault != "" {
+		most = 1
+	}
+	if q.limited {
+		if most = min(most, q.room); most <= 0 {
 			return 0, wake
-		}
-		if wait := q.state.resume.Sub(now); wait > 0 {
-			return 0, sooner(wake, wait)
-		}
-		if q.state.fault != "" {
-			most = 1
 		}
 	}
 	n, full := q.fit(most, maxBytes)
@@ -105,11 +129,22 @@ func (q *queue) next(now time.Time, maxBytes int) (int, time.Duration) {
 	return n, 0
 }
 
+// may says whether the state of the topic lets a call start now, and if not, how long it takes until it does.
+func (q *queue) may(now time.Time) (bool, time.Duration) {
+	switch {
+	case q.calls >= q.inFlight, q.state.failures > 0 && q.state.probing:
+		return false, untilWoken
+	case q.state.failures > 0 && q.state.resume.After(now):
+		return false, q.state.resume.Sub(now)
+	}
+	return true, 0
+}
+
 // fit counts the requests at the head that go into one call, and says whether a further one would not.
 func (q *queue) fit(most, maxBytes int) (n int, full bool) {
 	for size := 0; n < len(q.ready); {
 		r := q.ready[n]
-		if r.ctx.Err() != nil {
+		if r.abandoned() {
 			q.ready = slices.Delete(q.ready, n, n+1)
 			continue
 		}
@@ -135,6 +170,34 @@ func (q *queue) take(n int) []*request {
 
 // delay lets a request wait until its due time.
 func (q *queue) delay(r *request) { q.delayed = append(q.delayed, r) }
+
+// untried removes and returns the requests of ready that were never sent.
+func (q *queue) untried() []*request {
+	var out []*request
+	q.ready = slices.DeleteFunc(q.ready, func(r *request) bool {
+		if r.sent > 0 {
+			return false
+		}
+		out = append(out, r)
+		return true
+	})
+	return out
+}
+
+// weed removes and returns the requests for which bad says so.
+func (q *queue) weed(bad func(*request) bool) []*request {
+	var out []*request
+	drop := func(r *request) bool {
+		if !bad(r) {
+			return false
+		}
+		out = append(out, r)
+		return true
+	}
+	q.ready = slices.DeleteFunc(q.ready, drop)
+	q.delayed = slices.DeleteFunc(q.delayed, drop)
+	return out
+}
 
 // promote moves what is due to the end of ready and returns how long it takes until more is.
 func (q *queue) promote(now time.Time) time.Duration {
@@ -183,9 +246,13 @@ func (h *health) answered(epoch int) bool {
 	return true
 }
 
+// sooner is the shorter of two waits, of which untilWoken is the longest.
 func sooner(a, b time.Duration) time.Duration {
-	if a < 0 {
+	switch {
+	case a < 0:
 		return b
+	case b < 0:
+		return a
 	}
 	return min(a, b)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"math"
 	"sync/atomic"
 	"time"
 
@@ -20,47 +21,81 @@ const (
 	worthALine = 3
 )
 
-// topic is one SNS topic. Its goroutine owns queue; calls and callers reach it over the channels.
+// topic is one SNS topic. Its goroutine owns queue, limiter and what follows them; calls and callers reach it over the
+// channels and the gatherer.
 type topic struct {
 	name, arn string
-	cfg       Config
+	settings  atomic.Pointer[settings]
 	client    Client
 	trust     func() (time.Time, bool)
+	fleet     *fleet
 	log       *zap.Logger
 	audit     *zap.Logger
 	metrics   *topicMetrics
+	vitals    vitals
 
 	limits atomic.Pointer[limits]
 	known  chan struct{} // closed when limits hold for the first time
+	halts  atomic.Pointer[halts]
 
-	in    chan *request
-	gone  chan *request
-	done  chan *call
-	asked chan asked
+	in       chan *request
+	gone     chan *request
+	done     chan *call
+	asked    chan asked
+	gatherer *gatherer
+	// quit takes the topic out of the publisher, unless it is back in the configuration, and says whether it did.
+	quit  func() bool
+	left  bool          // it did
+	ended chan struct{} // closed when run has returned
 
-	queue  queue
-	logged bool // that the topic is backing off
+	applied  *settings
+	queue    queue
+	limiter  limiter
+	underWay int       // messages in calls
+	logged   bool      // that the topic is backing off
+	sweep    time.Time // when to look for alerts that are too old; zero is never
+	idle     time.Time // since when nothing has waited; zero while something does
+	storm    storm
 }
 
-// run moves requests into calls until ctx is done, and returns when no call is under way any more.
+// settings are what Update can change.
+type settings struct {
+	Config      // its Topics are of no interest
+	TopicConfig // of this topic
+
+	// ending says that the topic has left the configuration, replaced that another one has its name.
+	ending, replaced bool
+}
+
+// run moves requests into calls until ctx is done, or nothing waits at a topic that has left the configuration. It
+// returns when no call is under way any more.
 func (t *topic) run(ctx context.Context) {
+	defer close(t.ended)
+	defer t.finish()
 	alarm := time.NewTimer(0)
 	defer alarm.Stop()
 	for {
-		if wait := t.dispatch(ctx); wait >= 0 {
+		wait := t.dispatch(ctx)
+		t.note()
+		end, over := t.over(time.Now())
+		if over {
+			return
+		}
+		if wait = sooner(wait, end); wait >= 0 {
 			alarm.Reset(wait)
 		} else {
 			alarm.Stop()
 		}
 		select {
 		case r := <-t.in:
-			t.queue.push(r)
+			t.admit(r)
 		case r := <-t.gone:
 			t.queue.drop(r)
 		case c := <-t.done:
 			t.settle(c)
 		case a := <-t.asked:
 			t.hear(a)
+		case <-t.gatherer.wake:
 		case <-alarm.C:
 		case <-ctx.Done():
 			for ; t.queue.calls > 0; t.queue.calls-- {
@@ -71,31 +106,120 @@ func (t *topic) run(ctx context.Context) {
 	}
 }
 
+// lingers is how long a topic that has left the configuration is kept without work: alerts of the rules that were may be
+// on their way, and nobody else would take them.
+const lingers = time.Minute
+
+// over says whether the topic may end, and if not now, when to ask again.
+func (t *topic) over(now time.Time) (time.Duration, bool) {
+	s := t.settings.Load()
+	if len(t.queue.ready)+len(t.queue.delayed)+t.queue.calls > 0 || t.storm.on {
+		t.idle = time.Time{}
+		return untilWoken, false
+	}
+	if t.idle.IsZero() {
+		t.idle = now
+	}
+	if !s.ending {
+		return untilWoken, false
+	}
+	if wait := t.idle.Add(lingers).Sub(now); wait > 0 && !s.replaced {
+		return wait, false
+	}
+	t.left = t.quit()
+	return 0, t.left
+}
+
+// admit takes a request in.
+func (t *topic) admit(r *request) {
+	t.idle = time.Time{}
+	now := time.Now()
+	if t.expired(r, now) {
+		return
+	}
+	if t.storm.on {
+		t.gatherer.join(r)
+	} else {
+		t.queue.push(r)
+	}
+}
+
+// configure takes over what Update has changed.
+func (t *topic) configure() {
+	s := t.settings.Load()
+	if s == t.applied {
+		return
+	}
+	t.applied, t.sweep = s, time.Now()
+	t.gatherer.refuse(s.ending || s.Rate == 0)
+	t.queue.linger, t.queue.inFlight = s.Linger, s.InFlight
+	if t.queue.limited = s.Rate > 0; t.queue.limited {
+		t.limiter.allow(allowanceOf(s.Rate))
+	}
+}
+
+// mayStart is how many messages the rate lets go now, and if none, when to ask again.
+func (t *topic) mayStart(now time.Time) (int, time.Duration) {
+	if !t.queue.limited {
+		return math.MaxInt, 0
+	}
+	n, wait := t.limiter.room(now, t.fleet.share(now, t.limiter.allowance))
+	if n == 0 && t.fleet.ask != nil {
+		wait = sooner(wait, lookEvery) // the fleet may have changed
+	}
+	return n, wait
+}
+
 // dispatch starts every call that may start now and returns when to look again.
 func (t *topic) dispatch(ctx context.Context) time.Duration {
+	t.configure()
 	for ctx.Err() == nil {
 		now := time.Now()
-		n, wait := t.queue.next(now, t.limits.Load().maxBytes)
+		wake := t.expire(now)
+		room, wait := t.mayStart(now)
+		t.queue.room = room
+		wake = sooner(wake, t.weather(now))
+		n, w := t.queue.next(now, t.limits.Load().maxBytes)
 		if n == 0 {
-			return wait
+			wake = sooner(wake, w)
+			if t.rises(now) {
+				continue
+			}
+			if room == 0 && len(t.queue.ready) > 0 {
+				wake = sooner(wake, wait)
+			}
+			return wake
+		}
+		if t.expiredAny(t.queue.ready[:n], now) || !t.prune(now) {
+			continue
 		}
 		until, ok := t.trust()
-		if !ok || until.Sub(now) < t.cfg.TrustMargin {
-			return trustPoll
+		if !ok || until.Sub(now) < t.settings.Load().TrustMargin {
+			return sooner(wake, trustPoll)
 		}
-		c := &call{epoch: t.queue.state.epoch, entries: t.queue.take(n), deadline: now.Add(t.cfg.AttemptTimeout)}
-		if until.Before(c.deadline) {
-			c.deadline, c.fenced = until, true
-		}
-		for _, r := range c.entries {
-			t.metrics.retry(r.again)
-		}
-		go func() {
-			t.attempt(ctx, c)
-			t.done <- c
-		}()
+		t.start(ctx, n, now, until)
 	}
 	return untilWoken
+}
+
+// start makes a call with the first n requests of the queue.
+func (t *topic) start(ctx context.Context, n int, now, until time.Time) {
+	c := &call{
+		epoch: t.queue.state.epoch, entries: t.queue.take(n), deadline: now.Add(t.settings.Load().AttemptTimeout),
+	}
+	if until.Before(c.deadline) {
+		c.deadline, c.fenced = until, true
+	}
+	for _, r := range c.entries {
+		r.sent++
+		t.metrics.retry(r.again)
+	}
+	t.limiter.start(n)
+	t.underWay += n
+	go func() {
+		t.attempt(ctx, c)
+		t.done <- c
+	}()
 }
 
 // settle puts back what a call has left over and draws the conclusions about the topic.
@@ -103,9 +227,12 @@ func (t *topic) settle(c *call) {
 	now := time.Now()
 	q := &t.queue
 	q.calls--
+	t.limiter.end(now, len(c.entries))
+	t.underWay -= len(c.entries)
 	if c.cut {
 		return
 	}
+	t.resolved(c)
 	share := lot() // one for all, so that what failed together goes again in one call
 	for _, r := range c.left {
 		if c.err == nil && r.failures > 0 && c.fault == "" {
@@ -147,6 +274,9 @@ func (t *topic) failed(now time.Time, epoch int, fault alert.Reason, err error) 
 	}
 	if state.fault != before {
 		t.metrics.setFault(before, state.fault)
+		if before == "" {
+			t.halts.Store(new(t.halts.Load().began(now)))
+		}
 		t.log.Error("topic refuses alerts, they wait and the topic is probed",
 			zap.String("reason", string(state.fault)), zap.String("remedy", remedies()[state.fault]), zap.Error(err))
 		return
@@ -164,6 +294,7 @@ func (t *topic) answered(now time.Time, epoch int) {
 	}
 	if before.fault != "" {
 		t.metrics.setFault(before.fault, "")
+		t.halts.Store(new(t.halts.Load().ended(now)))
 	}
 	if before.fault != "" || t.logged {
 		t.logged = false
@@ -173,7 +304,12 @@ func (t *topic) answered(now time.Time, epoch int) {
 }
 
 // accepted ends a request that SNS took. It counts even when the caller has left: what was published was published.
-func (t *topic) accepted(r *request, messageID *string) {
+func (t *topic) accepted(r *request, messageID string) {
+	t.vitals.accepted(time.Now())
+	if r.digest != nil {
+		t.acceptedDigest(r.digest, messageID)
+		return
+	}
 	a := &r.alert
 	latency := max(0, time.Since(a.Record.Arrival))
 	t.metrics.accepted(a.Rule, latency)
@@ -181,15 +317,36 @@ func (t *topic) accepted(r *request, messageID *string) {
 		key := sha256.Sum256([]byte(a.Record.PartitionKey)) // keys may name people
 		line.Write(
 			zap.String("alert_id", a.ID), zap.String("rule", a.Rule), zap.String("topic", t.name),
-			zap.String("message_id", text(messageID)), zap.String("shard", a.Record.Shard),
+			zap.String("message_id", messageID), zap.String("shard", a.Record.Shard),
 			zap.String("sequence", a.Record.SequenceNumber), zap.Uint32("sub", a.Record.SubSequence),
 			zap.String("partition_key_sha256", hex.EncodeToString(key[:8])), zap.Duration("latency", latency))
 	}
-	r.answer <- nil
+	r.answer <- outcome{messageID: messageID}
 }
 
-// refused ends a request that SNS will never take.
-func (t *topic) refused(r *request, reason alert.Reason, err error) {
-	t.metrics.failure(reason)
-	r.answer <- rejected(reason, err)
+// refused ends a request that SNS will never take. A digest is first tried with fewer ids.
+func (t *topic) refused(c *call, r *request, reason alert.Reason, err error) {
+	if r.digest == nil {
+		t.metrics.failure(reason)
+		r.answer <- outcome{err: rejected(reason, err)}
+		return
+	}
+	if r.digest.shrink() {
+		if msg, broken := r.digest.message(*t.limits.Load()); broken == nil {
+			r.msg = msg
+			t.again(c, r, verdict{retry, reasonBatchTooLong}, err)
+			return
+		}
+	}
+	t.refusedDigest(r.digest, reason, err)
+}
+
+// giveUp ends a request whose limits are used up.
+func (t *topic) giveUp(r *request, err *alert.GivenUpError) {
+	if r.digest != nil {
+		t.tell(r.digest.weed(func(*member, *origin) error { return err }), "")
+		return
+	}
+	t.metrics.gaveUp(err.Condition)
+	r.answer <- outcome{err: err}
 }

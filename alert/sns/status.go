@@ -1,0 +1,133 @@
+package sns
+
+import (
+	"cmp"
+	"math"
+	"slices"
+	"sync"
+	"time"
+
+	"kinesis-alerter/alert"
+)
+
+// TopicStatus is what the publisher knows of one topic.
+type TopicStatus struct {
+	Name, ARN string
+	// Rate is what all workers together may send, Share what this one may now, in messages a second; a Rate of 0 is no
+	// limit.
+	Rate, Share float64
+	// Waiting are the alerts that wait to go one by one, those under way included; Gathered are those in digests.
+	Waiting, Gathered int
+	// Digesting says that alerts are gathered into digests.
+	Digesting bool
+	// Fault is why the topic holds its alerts, and Remedy what mends it; empty while it does not.
+	Fault  alert.Reason
+	Remedy string
+	// SentLastMinute are the messages that SNS accepted, LastAccepted is when it did for the last time; zero for never.
+	SentLastMinute int
+	LastAccepted   time.Time
+	// Ending says that the topic has left the configuration and is kept until nothing waits.
+	Ending bool
+	// MaxMessageBytes, FIFO, ThroughputScope (FifoThroughputScope) and KMSKey (KmsMasterKeyId, empty without encryption)
+	// are the topic's own properties, as far as they could be read.
+	MaxMessageBytes int
+	FIFO            bool
+	ThroughputScope string
+	KMSKey          string
+}
+
+// Status returns all topics, by name. It does no I/O.
+func (p *Publisher) Status() []TopicStatus {
+	var out []TopicStatus
+	for _, t := range p.all() {
+		out = append(out, t.status(time.Now()))
+	}
+	slices.SortFunc(out, func(a, b TopicStatus) int { return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.ARN, b.ARN)) })
+	return out
+}
+
+func (t *topic) status(now time.Time) TopicStatus {
+	l, s := t.limits.Load(), t.settings.Load()
+	v := &t.vitals
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return TopicStatus{
+		Name: t.name, ARN: t.arn, Rate: s.Rate, Share: v.share,
+		Waiting: v.waiting, Gathered: v.outgoing + t.gatherer.live(), Digesting: v.digesting,
+		Fault: v.fault, Remedy: remedies()[v.fault], Ending: s.ending,
+		SentLastMinute: v.sent.count(now), LastAccepted: v.last,
+		MaxMessageBytes: l.maxBytes, FIFO: l.fifo, ThroughputScope: l.scope, KMSKey: l.kmsKey,
+	}
+}
+
+// showShare tells how much of the topic's rate is this worker's now.
+func (t *topic) showShare(now time.Time) {
+	rate := t.settings.Load().Rate
+	share := 0.0
+	if rate > 0 {
+		a := allowanceOf(rate)
+		share = t.fleet.share(now, a).perSecond(a)
+		t.metrics.rateShare.Set(share)
+	} else {
+		t.metrics.rateShare.Set(math.Inf(1))
+	}
+	t.vitals.mu.Lock()
+	defer t.vitals.mu.Unlock()
+	t.vitals.share = share
+}
+
+// vitals are what Status tells of a topic. They are safe for concurrent use.
+type vitals struct {
+	mu                sync.Mutex
+	waiting, outgoing int
+	digesting         bool
+	share             float64
+	fault             alert.Reason
+	last              time.Time
+	sent              minute
+}
+
+// note tells the vitals what the topic's goroutine has.
+func (t *topic) note() {
+	q := &t.queue
+	waiting, outgoing := len(q.ready)+len(q.delayed)+t.underWay, 0
+	if t.storm.outgoing != nil {
+		waiting, outgoing = waiting-1, t.storm.members
+	}
+	v := &t.vitals
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.waiting, v.outgoing, v.digesting, v.fault = waiting, outgoing, t.storm.on, q.state.fault
+}
+
+func (v *vitals) accepted(now time.Time) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.last = now
+	v.sent.add(now)
+}
+
+// minute counts events of the last sixty seconds, to the second.
+type minute struct {
+	counts  [60]int
+	seconds [60]int64 // of counts, since 1970
+}
+
+func (m *minute) add(now time.Time) {
+	s := now.Unix()
+	i := s % 60
+	if m.seconds[i] != s {
+		m.seconds[i], m.counts[i] = s, 0
+	}
+	m.counts[i]++
+}
+
+func (m *minute) count(now time.Time) int {
+	n, oldest := 0, now.Unix()-60
+	for i, s := range m.seconds {
+		if s > oldest {
+			n += m.counts[i]
+		}
+	}
+	return n
+}
