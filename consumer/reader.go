@@ -34,8 +34,17 @@ type page struct {
 	children []types.ChildShard
 }
 
-// caughtUp is the time up to which the shard is read with this page: Kinesis looked no earlier than it was asked.
-func (p *page) caughtUp() time.Time { return p.asked.Add(-p.behind) }
+// caughtUp is the time up to which the shard is read with this page: Kinesis looked no earlier than it was asked. Where
+// there is more to read, that is no later than the last record, whatever the distance to the tip is measured from.
+func (p *page) caughtUp() time.Time {
+	at := p.asked.Add(-p.behind)
+	if n := len(p.records); n > 0 && p.behind > 0 {
+		if last := p.records[n-1].ApproximateArrivalTimestamp; last != nil && last.Before(at) {
+			return *last
+		}
+	}
+	return at
+}
 
 // KinesisReader is what the polling reader calls. *kinesis.Client has it; retries are the reader's, so give it a
 // client that makes one attempt.

@@ -337,10 +337,11 @@ func (s *shard) finish() {
 		if err == nil {
 			s.offer(false)
 			if err = s.saveForChildren(); err == nil {
-				err = s.lease.Finish(s.workCtx, s.children)
+				if err = s.lease.Finish(s.workCtx, s.children); err != nil {
+					s.log.Warn("shard end not written, trying again", zap.Error(err))
+				}
 			}
 			if err != nil {
-				s.log.Warn("shard end not written, trying again", zap.Error(err))
 				_ = sleepUntil(s.workCtx, time.Now().Add(finishRetry))
 			}
 		}

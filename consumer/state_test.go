@@ -493,9 +493,10 @@ func TestStateThatIsLost(t *testing.T) {
 func (w *stateWorld) spoil(shard string, f func(*stored)) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	s := w.stored[shard]
-	f(&s)
-	w.stored[shard] = s
+	all := w.stored[shard]
+	last := &all[len(all)-1]
+	last.spoiled = true
+	f(last)
 }
 
 // TestNothingIsKeptForRulesWithoutMemory: not one call.

@@ -130,7 +130,7 @@ type stateWorld struct {
 	load func(shard string) error
 
 	mu     sync.Mutex
-	stored map[string]stored
+	stored map[string][]stored
 	saves  []stored
 	events []string // of shards: saved, handed over, finished
 	use    use
@@ -154,11 +154,13 @@ type stored struct {
 	at    position
 	data  []byte
 	when  time.Time
+	// spoiled is loaded in any case.
+	spoiled bool
 }
 
 func (w *world) remembering() *stateWorld {
 	s := &stateWorld{
-		world: w, stored: map[string]stored{}, parents: map[string][]string{}, putCounts: map[string]int{}, want: map[string]string{},
+		world: w, stored: map[string][]stored{}, parents: map[string][]string{}, putCounts: map[string]int{}, want: map[string]string{},
 		putAt: map[string]time.Time{}, silences: map[string]bool{},
 		ranges: map[string]hashRange{},
 		save:   func(string) error { return nil }, load: func(string) error { return nil },
@@ -188,10 +190,11 @@ func (w *stateWorld) saved() []stored {
 
 // put puts a record and notes what its alert must be. It returns the shard.
 func (w *stateWorld) put(number int, key string) string {
-	if at, ok := w.putAt[key]; ok && w.silence > 0 && time.Since(at) >= w.silence {
+	now := time.Now().Truncate(time.Millisecond) // as Kinesis notes it
+	if at, ok := w.putAt[key]; ok && w.silence > 0 && now.Sub(at) >= w.silence {
 		w.silences[fmt.Sprintf("%s silent at #%d", key, w.putCounts[key])] = true
 	}
-	w.putAt[key] = time.Now()
+	w.putAt[key] = now
 	w.putCounts[key]++
 	w.want[fmt.Sprint(number)] = fmt.Sprintf("%s#%d", key, w.putCounts[key])
 	shard, _ := w.cloud.Kinesis.Put(testStream, key, fmt.Append(nil, number))
@@ -275,12 +278,18 @@ func (l *stateLease) LoadState(ctx context.Context) (own []byte, sequence string
 	if err := w.load(l.shard); err != nil {
 		return nil, "", 0, nil, err
 	}
-	if s, ok := w.stored[l.shard]; ok {
-		return s.data, s.at.sequence, s.at.sub, nil, nil
+	from, through, _ := l.Start()
+	for _, s := range slices.Backward(w.stored[l.shard]) {
+		// The real table puts a snapshot in force together with the checkpoint.
+		ahead := from.SequenceNumber == nil && s.at.sequence != "" ||
+			from.SequenceNumber != nil && s.at.compare(position{*from.SequenceNumber, through}) > 0
+		if !ahead || s.spoiled {
+			return s.data, s.at.sequence, s.at.sub, nil, nil
+		}
 	}
 	for _, p := range w.parents[l.shard] {
-		if s, ok := w.stored[p]; ok {
-			parents = append(parents, s.data)
+		if all := w.stored[p]; len(all) > 0 {
+			parents = append(parents, all[len(all)-1].data)
 		}
 	}
 	return nil, "", 0, parents, nil
@@ -310,8 +319,8 @@ func (l *stateLease) SaveState(ctx context.Context, sequence string, sub uint32,
 	if at.compare(offered) > 0 {
 		w.t.Errorf("a snapshot of %s at %s, but %s was offered", l.shard, at, offered)
 	}
-	s := stored{l.shard, at, data, time.Now()}
-	w.stored[l.shard] = s
+	s := stored{l.shard, at, data, time.Now(), false}
+	w.stored[l.shard] = append(w.stored[l.shard], s)
 	w.saves = append(w.saves, s)
 	w.events = append(w.events, "saved "+l.shard)
 	return nil
