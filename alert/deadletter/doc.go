@@ -9,7 +9,8 @@
 //
 //   - payload, the whole event that a function would have been given, as a JSON text inside a string, goes to all three
 //     destinations; Lambda writes it to S3 only. It has the record in base64 as it came out of the stream (out of a KPL
-//     aggregate: the inner record). An alert that time brought about has no payload of its own, its data is empty.
+//     aggregate: the inner record). Where the record itself is not at hand, as for an alert that time brought about, data
+//     is empty.
 //   - kinesisAlerter says what Lambda has no words for: reason, detail (at most 1 KiB), alertId, rule, topic and
 //     subSequenceNumber. What is empty is left out.
 //

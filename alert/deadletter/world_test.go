@@ -3,7 +3,6 @@ package deadletter
 import (
 	"context"
 	"encoding/json"
-	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -252,10 +251,4 @@ func (p *parsed) event(t require.TestingT) event {
 // ascii says whether there is nothing in s but printable ASCII.
 func ascii(s string) bool {
 	return !strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r > '~' })
-}
-
-func sorted(s []string) []string {
-	s = slices.Clone(s)
-	slices.Sort(s)
-	return s
 }
