@@ -181,6 +181,35 @@ func TestFleetAcrossAReshard(t *testing.T) {
 	})
 }
 
+// What a consumer says is not taken for shards that it does not know yet, nor for one that goes while it is asked.
+func TestReportSpeaksOfTheShardsThatAreHeld(t *testing.T) {
+	bubble(t, 2, func(w *world) {
+		w.report = func() (lastArrival, caughtUp time.Time) { return time.Time{}, time.Now() }
+		a := w.start("a")
+		w.awaitHeld(5*time.Second, 2, a)
+		upTo := func() time.Time {
+			time.Sleep(5 * time.Second)
+			_, _, upTo := a.store.Fleet()
+			require.Equal(w, upTo.IsZero(), w.row(keyWorker + a.store.Status().Worker)[attrCaughtUp] == nil)
+			return upTo
+		}
+		require.Zero(w, upTo())
+		a.Commit(shardName(0), "1")
+		require.Zero(w, upTo(), "one shard has not begun")
+		a.Commit(shardName(1), "1")
+		require.NotZero(w, upTo())
+		require.NotZero(w, a.store.own().caughtUp)
+		said := a.store.consumer
+		a.store.consumer = func() (lastArrival, caughtUp time.Time) {
+			a.store.endLease(a.store.Lease(shardName(1)), ErrLeaseLost, eventLost)
+			return said()
+		}
+		require.Zero(w, a.store.own().caughtUp)
+		a.store.consumer = said
+		a.stop()
+	})
+}
+
 // takes picks the writes that name an owner for a shard.
 func takes(shard string) func(*fakeaws.Request) bool {
 	return func(r *fakeaws.Request) bool {
@@ -261,6 +290,10 @@ func TestSharesAreNeverMoreThanTheWhole(t *testing.T) {
 		remove()
 		check(20 * time.Second)
 		rested(2)
+		fleet[0].store.Leave()
+		check(5 * time.Second)
+		_, workers = fleet[1].store.Share()
+		require.Equal(w, 2, workers, "it still drains")
 		fleet[0].stop()
 		_, workers = fleet[0].store.Share()
 		require.Zero(w, workers)

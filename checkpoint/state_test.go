@@ -308,6 +308,67 @@ func TestFlipWithoutAnAnswer(t *testing.T) {
 	}
 }
 
+// The save after a flip without an answer must not touch the slot that may be in force, whatever becomes of that save.
+func TestCrashAfterAFlipWithoutAnAnswer(t *testing.T) {
+	for at := 1; at <= 4; at++ {
+		t.Run(fmt.Sprint("at write ", at), func(t *testing.T) {
+			bubble(t, 1, func(w *world) {
+				a := w.start("a").small()
+				w.awaitHeld(5*time.Second, 1, a)
+				require.NoError(w, w.save(a, only, "100", stateOf(1)))
+				isFlip := func(r *fakeaws.Request) bool { return bytes.Contains(r.Body, []byte(attrStateChunks)) }
+				w.aws.Faults.Add(fakeaws.Fault{Kind: fakeaws.Lost, Times: 1, Match: isFlip})
+				remove := w.aws.Faults.Add(fakeaws.Fault{Operation: "GetItem", Kind: fakeaws.BlackHole, Match: func(r *fakeaws.Request) bool {
+					return bytes.Contains(r.Body, []byte(only))
+				}})
+				require.Error(w, w.save(a, only, "200", stateOf(2)))
+				remove()
+				n := 0
+				w.aws.Faults.Add(fakeaws.Fault{Client: "a", Operation: "PutItem", Kind: fakeaws.BlackHole, Match: func(r *fakeaws.Request) bool {
+					if bytes.Contains(r.Body, []byte(testStateTable)) {
+						n++
+					}
+					return n >= at
+				}})
+				ctx, cancel := context.WithTimeout(w.Context(), 3*time.Second)
+				defer cancel()
+				a.Commit(only, "300")
+				err := a.store.Lease(only).SaveState(ctx, "300", WholeRecord, stateOf(3))
+				require.Equal(w, at == 4, err == nil, "%v", err)
+				a.kill()
+				b := w.start("b").small()
+				w.awaitHeld(20*time.Second, 1, b)
+				if at < 4 {
+					w.loads(b, only, stateOf(2), "200")
+				} else {
+					w.loads(b, only, stateOf(3), "300")
+				}
+				b.kill()
+			})
+		})
+	}
+}
+
+// A holder whose shard was taken by force finds that out when it puts its state in force, if not before.
+func TestFlipIsFenced(t *testing.T) {
+	bubble(t, 1, func(w *world) {
+		a := w.start("a").small()
+		w.awaitHeld(5*time.Second, 1, a)
+		require.NoError(w, w.save(a, only, "100", stateOf(1)))
+		l := a.store.Lease(only)
+		e := &expr{}
+		e.setAttr(attrOwner, str("another"))
+		e.setAttr(attrEpoch, num(l.Epoch()+1))
+		_, err := a.store.table.update(w.Context(), only, e)
+		require.NoError(w, err)
+		row := w.row(only)
+		require.ErrorIs(w, l.SaveState(w.Context(), "100", WholeRecord, stateOf(2)), ErrLeaseLost)
+		require.ErrorIs(w, context.Cause(l.Context()), ErrLeaseLost)
+		require.Equal(w, row, w.row(only))
+		a.stop()
+	})
+}
+
 // flipOf is the flip that a holder would make next.
 func (p *process) flipOf(w *world, id string) *expr {
 	w.Helper()
