@@ -27,22 +27,22 @@ func TestMessageThatSNSWouldRefuseIsRejectedHere(t *testing.T) {
 		change func(*alert.Message)
 		reason alert.Reason // empty: SNS takes it
 	}{
-		"plain":                      {func(*alert.Message) {}, ""},
-		"no subject":                 {subject(""), ""},
-		"subject of 99 characters":   {subject(strings.Repeat("ü", 99)), ""},
-		"subject of 100 characters":  {subject(strings.Repeat("x", 100)), reasonSubject},
-		"subject of two lines":       {subject("a\nb"), reasonSubject},
-		"subject with a line mark":   {subject("a\u2028b"), reasonSubject},
-		"subject with a bell":        {subject("a\ab"), reasonSubject},
-		"subject that is not UTF-8":  {subject("\xff"), reasonSubject},
-		"empty body":                 {body(""), reasonBody},
-		"body that is not UTF-8":     {body("\xc3"), reasonBody},
-		"structure":                  {func(m *alert.Message) { m.Structure = "xml" }, reasonStructure},
-		"structure of bodies":        {func(m *alert.Message) { m.Structure = "json" }, reasonStructure},
-		"body per protocol":          {bodies("sms", "b"), ""},
-		"body of the default":        {bodies("default", "b"), reasonStructure},
-		"body of no protocol":        {bodies("", "b"), reasonStructure},
-		"body that is binary":        {bodies("sqs", "\xff"), reasonStructure},
+		"plain":                     {func(*alert.Message) {}, ""},
+		"no subject":                {subject(""), ""},
+		"subject of 99 characters":  {subject(strings.Repeat("ü", 99)), ""},
+		"subject of 100 characters": {subject(strings.Repeat("x", 100)), reasonSubject},
+		"subject of two lines":      {subject("a\nb"), reasonSubject},
+		"subject with a line mark":  {subject("a\u2028b"), reasonSubject},
+		"subject with a bell":       {subject("a\ab"), reasonSubject},
+		"subject that is not UTF-8": {subject("\xff"), reasonSubject},
+		"empty body":                {body(""), reasonBody},
+		"body that is not UTF-8":    {body("\xc3"), reasonBody},
+		"structure":                 {func(m *alert.Message) { m.Structure = "xml" }, reasonStructure},
+		"structure of bodies":       {func(m *alert.Message) { m.Structure = "json" }, reasonStructure},
+		"body per protocol":         {bodies("sms", "b"), ""},
+		"body of the default":       {bodies("default", "b"), reasonStructure},
+		"body of no protocol":       {bodies("", "b"), reasonStructure},
+		"body that is binary":       {bodies("sqs", "\xff"), reasonStructure},
 		"bodies and attributes": {func(m *alert.Message) {
 			bodies("sms", "b")(m)
 			attribute("a", "String", "x")(m)

@@ -92,6 +92,9 @@ type setup struct {
 	absent     bool
 	before     func(*world)
 	through    func(Client) Client
+	rate       float64
+	digest     time.Duration
+	deps       func(*Deps)
 }
 
 func fifo(s *setup)   { s.topic, s.attributes = "alerts.fifo", map[string]string{"FifoTopic": "true"} }
@@ -100,6 +103,9 @@ func absent(s *setup) { s.absent = true }
 func sized(bytes int) option {
 	return func(s *setup) { s.attributes = map[string]string{"MaximumMessageSize": strconv.Itoa(bytes)} }
 }
+
+// limited gives the topic a rate of 8 messages a second.
+func limited(s *setup) { s.rate = 8 }
 
 // before runs when the emulator stands and Run has not begun.
 func before(f func(*world)) option { return func(s *setup) { s.before = f } }
@@ -129,11 +135,15 @@ func newWorld(t fataler, options ...option) *world {
 	if s.cfg.Topics == nil {
 		s.cfg.Topics = map[string]TopicConfig{}
 	}
-	s.cfg.Topics["oncall"] = TopicConfig{ARN: w.arn, Rules: []string{"hot"}}
-	p, err := New(s.cfg, Deps{
+	s.cfg.Topics["oncall"] = TopicConfig{ARN: w.arn, Rules: []string{"hot"}, Rate: s.rate, Digest: s.digest}
+	deps := Deps{
 		Client: s.through(w.client), Log: zap.New(log), Audit: zap.New(audit), Registerer: w.reg,
 		Trust: func() (time.Time, bool) { tw := w.trust.Load(); return tw.until, tw.open },
-	})
+	}
+	if s.deps != nil {
+		s.deps(&deps)
+	}
+	p, err := New(s.cfg, deps)
 	require.NoError(t, err)
 	w.Publisher = p
 	ended := make(chan error, 1)
