@@ -6,12 +6,10 @@ import (
 	"maps"
 	"net/http"
 	"os"
-	"os/signal"
 	"reflect"
 	"slices"
 	"strings"
 	"sync"
-	"syscall"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promauto"
@@ -161,17 +159,16 @@ func mapChanges(what string, old, next map[string]any) []string {
 	return out
 }
 
-// run reloads at every SIGHUP until ctx is done.
-func (r *reloader) run(ctx context.Context) error {
-	signals := make(chan os.Signal, 1)
-	signal.Notify(signals, syscall.SIGHUP)
-	defer signal.Stop(signals)
-	for {
-		select {
-		case <-signals:
-			_, _ = r.reload() // told in the log and in the metrics
-		case <-ctx.Done():
-			return nil
+// run reloads whenever asked is sent to, until ctx is done. asked may be nil.
+func (r *reloader) run(asked <-chan os.Signal) func(context.Context) error {
+	return func(ctx context.Context) error {
+		for {
+			select {
+			case <-asked:
+				_, _ = r.reload() // told in the log and in the metrics
+			case <-ctx.Done():
+				return nil
+			}
 		}
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"os"
 	"slices"
 	"sync/atomic"
 	"time"
@@ -38,8 +39,9 @@ type Options struct {
 	FailFast bool
 	// CreateTable allows to create the lease table anew when it vanished.
 	CreateTable bool
-	// Reload reads the configuration again, for SIGHUP and /-/reload. Without it they are refused.
-	Reload func() (*LoadedConfig, error)
+	// Reload reads the configuration again, for /-/reload and whenever Reloads is sent to. Without it they are refused.
+	Reload  func() (*LoadedConfig, error)
+	Reloads <-chan os.Signal
 	// Host names this machine in the lease table and the log.
 	Host string
 }
@@ -165,7 +167,7 @@ func Run(ctx context.Context, c Config, o Options) (err error) {
 		}
 		return err
 	})
-	reloading := life.start(work, "reloads", reloads.run)
+	reloading := life.start(work, "reloads", reloads.run(o.Reloads))
 	stop.add("reloads", stopShareReloads, reloading.stop)
 	state.watch(store, reloads)
 	stop.add("readiness", stopShareReadiness, func(context.Context) error {

@@ -35,3 +35,10 @@ func StopOnSignal(ctx context.Context, exit func(code int)) (stop context.Contex
 		cancel(nil)
 	}
 }
+
+// reloadSignals returns a channel that gets every SIGHUP, until release is called.
+func reloadSignals() (signals chan os.Signal, release func()) {
+	signals = make(chan os.Signal, 1)
+	signal.Notify(signals, syscall.SIGHUP)
+	return signals, func() { signal.Stop(signals) }
+}
