@@ -14,8 +14,10 @@ import (
 const (
 	// maxBranches is how many combinations the $or of one pattern may make, as on event buses.
 	maxBranches = 1000
-	// maxTotalBranches bounds the memory of a Set: some 200 bytes for each branch and field.
+	// maxTotalBranches and maxConditions bound the memory of a Set. A condition is a field in a combination of $or: some 200
+	// bytes while it is compiled.
 	maxTotalBranches = 100_000
+	maxConditions    = 1_000_000
 )
 
 // The keys that a pattern can look at.
@@ -49,11 +51,12 @@ type clause map[string]*condition
 // pattern, each as a *PatternError.
 func Compile(patterns []Pattern) (*Set, error) {
 	var faults []error
-	total := 0
+	total, conditions := 0, 0
 	clauses := make([][]clause, len(patterns))
 	for i := range patterns {
-		c := compiler{index: i}
+		c := compiler{index: i, conditions: conditions}
 		clauses[i] = c.pattern(&patterns[i])
+		conditions = c.conditions
 		faults = append(faults, c.faults...)
 		total += len(clauses[i])
 		if total > maxTotalBranches {
@@ -72,7 +75,9 @@ func Compile(patterns []Pattern) (*Set, error) {
 type compiler struct {
 	index  int
 	faults []error
-	// exploded says that the limit of combinations was reported.
+	// conditions counts those that were made, of the patterns before too.
+	conditions int
+	// exploded says that a limit was reported; nothing is added any more.
 	exploded bool
 }
 
@@ -82,8 +87,10 @@ func (c *compiler) fault(at, format string, args ...any) {
 
 func (c *compiler) pattern(p *Pattern) []clause {
 	root, err := parseSyntax(p.source)
+	if inner := root.member("Pattern"); inner != nil && len(root.members) == 1 {
+		root = *inner
+	}
 	if err == nil && root.kind == jsontext.KindString {
-		// The form of FilterCriteria.
 		root, err = parseSyntax([]byte(root.text))
 	}
 	if err != nil {
@@ -179,6 +186,9 @@ func (c *compiler) or(clauses []clause, path, at string, s *syntax) []clause {
 		}
 		fork := make([]clause, 0, max(len(clauses), 1))
 		for _, one := range clauses {
+			if !c.room(at, len(one)) {
+				return clauses
+			}
 			fork = append(fork, maps.Clone(one))
 		}
 		if len(fork) == 0 {
@@ -194,6 +204,15 @@ func (c *compiler) or(clauses []clause, path, at string, s *syntax) []clause {
 		}
 	}
 	return forks
+}
+
+// room counts n more conditions and reports whether there is room for them.
+func (c *compiler) room(at string, n int) bool {
+	if c.conditions += n; c.conditions > maxConditions && !c.exploded {
+		c.exploded = true
+		c.fault(at, "makes more than %d conditions together with all before it: fields times combinations of $or", maxConditions)
+	}
+	return !c.exploded
 }
 
 // field sets the condition of one path in each clause.
@@ -216,6 +235,9 @@ func (c *compiler) field(clauses []clause, path, at string, s *syntax) []clause 
 	}
 	if len(clauses) == 0 {
 		clauses = []clause{{}}
+	}
+	if !c.room(at, len(clauses)) {
+		return clauses
 	}
 	for _, one := range clauses {
 		one[path] = cond

@@ -150,6 +150,17 @@ func TestCombinationsAreBounded(t *testing.T) {
 	}, faults(t, patterns...))
 }
 
+func TestConditionsAreBounded(t *testing.T) {
+	var fields []string
+	for i := range 1001 {
+		fields = append(fields, fmt.Sprintf(`"f%d":[1]`, i))
+	}
+	require.Equal(t, []string{
+		`filter[1].data.f998: makes more than 1000000 conditions together with all before it: fields times combinations of $or`,
+	}, faults(t, `{"data":{"x":[1]}}`, `{"data":{`+or(1000, "a")+","+strings.Join(fields, ",")+`}}`))
+	require.Empty(t, faults(t, `{"data":{`+strings.Join(fields, ",")+","+or(100, "a")+`}}`))
+}
+
 func TestPatternKeepsItsText(t *testing.T) {
 	const text = `{"data":{"x":["hello"],"x":["world"],"n":[1.0]}}`
 	var list []filter.Pattern

@@ -40,14 +40,15 @@
 //   - A name that the payload has twice has its last value. (event-ruler sees both.)
 //   - Characters outside the basic plane are compared in equals-ignore-case. Characters whose other case is more than one
 //     (ß and SS) match themselves alone.
-//   - Empty lists in anything-but, and a pattern on a field of the partition key, are refused rather than without effect.
+//   - No IPv6 address is in an IPv4 block, nor the other way round. (event-ruler takes 0.0.0.0/0 and ::/0 for either.)
+//   - An empty list in anything-but and a field below the partition key are refused rather than without effect.
 //
 // # Payloads
 //
 // A payload is read only if a pattern looks at data and none matched by the partition key alone, and is then validated
 // as a whole: RFC 8259 with valid UTF-8, no unpaired surrogates, nothing behind the value and at most 10,000 levels. One
 // that is not valid is [NotJSON]; Lambda drops it silently. A pattern on data cannot match such a record, not even by
-// exists false. Name that occur twice are no fault here; a stage that reads the record later may judge them.
+// exists false. Names that occur twice are no fault here; a stage that reads the record later may judge them.
 //
 // A valid payload need not be an object. An array is one as any other: {"data": {"a": ["x"]}} matches [{"a": "x"}]. A
 // scalar has no fields; {"data": ["x"]}, which Lambda refuses, matches "x" and ["x"].

@@ -77,8 +77,11 @@ type leaf struct {
 // slotLeaves is the list of a field's leaves. -1 for none.
 type slotLeaves struct{ first, last int }
 
-// maxKeptLeaves bounds the memory that one large record leaves behind: some 100 bytes each.
-const maxKeptLeaves = 1 << 14
+// maxKeptLeaves, of some 100 bytes each, and maxKeptText bytes bound the memory that one large record leaves behind.
+const (
+	maxKeptLeaves = 1 << 14
+	maxKeptText   = 1 << 16
+)
 
 // Matcher returns the scratch memory of one goroutine.
 func (s *Set) Matcher() *Matcher {
@@ -124,6 +127,9 @@ func (m *Matcher) begin(partitionKey string) {
 	}
 	if cap(m.leaves) > maxKeptLeaves {
 		m.leaves, m.elements, m.arrays, m.search = nil, nil, nil, search{}
+	}
+	if cap(m.unquoted) > maxKeptText {
+		m.unquoted = make([]byte, 0, 256)
 	}
 	m.touched, m.leaves = m.touched[:0], m.leaves[:0]
 	m.elements, m.arrays = m.elements[:0], m.arrays[:0]

@@ -62,6 +62,8 @@ func TestMatch(t *testing.T) {
 		{`{"data":{"a":{"b":[1],"c":[{"exists":false}]}}}`, `{"a":[{"c":1,"b":2},{"b":1,"c":3,"c":[]}]}`},
 		{`{"data":{"a":{"b":["x"],"c":["y"]}}}`, `{"a":[{"b":"x","c":["z","y"]}]}`},
 		{`"{\"data\":{\"a\":[1]}}"`, `{"a":1}`},
+		{`{"Pattern":"{\"data\":{\"a\":[1]}}"}`, `{"a":1}`},
+		{`{"Pattern":{"data":{"a":[1]}}}`, `{"a":1}`},
 		{`{"data":{"a":[1]}}`, " \t\r\n{ \"a\" : 1 }\n"},
 	} {
 		require.Equal(t, filter.Matched, compile(t, c.pattern).Matcher().Match([]byte(c.payload), ""), "%s\n%.80s", c.pattern, c.payload)
@@ -111,13 +113,15 @@ func TestLongArrays(t *testing.T) {
 	require.Equal(t, filter.Matched, m.Match(payload, ""))
 }
 
-// TestDottedArraysAreBounded has the one kind of record for which elements do multiply.
+// TestDottedArraysAreBounded has the one kind of record for which elements do multiply: 6,000^3 choices.
 func TestDottedArraysAreBounded(t *testing.T) {
 	rows := func(text string) string { return `[` + strings.Repeat(text+",", 3000) + text + `]` }
-	set := compile(t, `{"data":{"a":{"b":{"c":[1],"d":[1],"e":[1],"f":[1]}}}}`)
-	payload := fmt.Sprintf(`{"a":%s,"a.b":%s}`, rows(`{"b":{"c":1}},{"b":{"e":1}}`), rows(`{"d":1},{"f":1}`))
+	set := compile(t, `{"data":{"a":{"b":{"c":{"1":[1],"2":[1],"3":[1],"4":[1],"5":[1],"6":[1],"7":[1]}}}}}`)
+	payload := fmt.Sprintf(`{"a":%s,"a.b":%s,"a.b.c":%s}`, rows(`{"b":{"c":{"1":1}}},{"b":{"c":{"4":1}}}`),
+		rows(`{"c":{"2":1}},{"c":{"5":1}}`), rows(`{"3":1},{"6":1}`)+`,"a.b.c.7":1`)
 	require.Equal(t, filter.NotMatched, set.Matcher().Match([]byte(payload), ""))
-	require.Equal(t, filter.Matched, set.Matcher().Match([]byte(`{"a":[{"b":{"c":1,"e":1}}],"a.b":[{"x":1},{"d":1},{"d":1,"f":1}]}`), ""))
+	payload = `{"a":[{"b":{"c":{"1":1,"4":1}}}],"a.b":[{"x":1},{"c":{"2":1,"5":1}}],"a.b.c":[{"3":1},{"3":1,"6":1}],"a.b.c.7":1}`
+	require.Equal(t, filter.Matched, set.Matcher().Match([]byte(payload), ""))
 }
 
 // TestManyPatterns has patterns of which each is found through another kind of index, and one that matches among them.

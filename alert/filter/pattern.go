@@ -2,8 +2,8 @@ package filter
 
 import "bytes"
 
-// Pattern is one filter pattern as it was written: the JSON text of {"data": {...}, "partitionKey": [...]}, or a JSON
-// string that holds this text, which is the form of Lambda's FilterCriteria. Compile says whether it is valid.
+// Pattern is one filter pattern as it was written: the JSON text of {"data": {...}, "partitionKey": [...]}. As in Lambda's
+// FilterCriteria, the text may stand in a JSON string, and either in {"Pattern": ...}. Compile says whether it is valid.
 type Pattern struct {
 	source []byte
 }

@@ -115,6 +115,10 @@ func refHolds(paths []string, clause map[string][]any, leaves map[string][]refLe
 
 // refClauses are the combinations of a pattern: the alternatives of each path.
 func refClauses(text string) []map[string][]any {
+	var wrapped map[string]json.RawMessage
+	if json.Unmarshal([]byte(text), &wrapped) == nil && wrapped["Pattern"] != nil {
+		text = string(wrapped["Pattern"])
+	}
 	var inString string
 	if json.Unmarshal([]byte(text), &inString) == nil {
 		text = inString
