@@ -82,6 +82,15 @@ func (a *Alert) Render() (Message, error) {
 	return a.render(a)
 }
 
+// Occurred is the event time of the alert, from which its latency and its age count: At or, where nobody set it, the
+// arrival of its record.
+func (a *Alert) Occurred() time.Time {
+	if a.At.IsZero() {
+		return a.Record.Arrival
+	}
+	return a.At
+}
+
 // NewAlert makes an alert that no Evaluator made, with ready words: a digest or a drill.
 func NewAlert(a Alert, m Message) *Alert {
 	a.render = func(*Alert) (Message, error) { return m, nil }
