@@ -58,6 +58,8 @@ type RuleExplanation struct {
 	// Key is what the rule takes for the same alert, and KeyCause why there is no proper one.
 	Key      string `json:"key,omitempty"`
 	KeyCause string `json:"key_undefined,omitempty"`
+	// WindowCause is why the record, for which the condition holds, adds nothing to the window.
+	WindowCause string `json:"window_undefined,omitempty"`
 	Severity string `json:"severity"`
 	// Shadow says that the rule never publishes.
 	Shadow bool `json:"shadow,omitempty"`
@@ -223,6 +225,11 @@ func (e *Evaluator) explainRule(r *rule, rec *Record) RuleExplanation {
 	x.Key, x.KeyCause = e.explainKey(r, rec)
 	if v != yes {
 		return x
+	}
+	if r.window != nil {
+		if _, _, cause := r.window.load(&e.frame); cause.undefined() {
+			x.WindowCause = cause.cause()
+		}
 	}
 	e.explainMutes(r, rec, &x)
 	e.explainFiring(r, &x)

@@ -1,0 +1,367 @@
+package cmd
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"go.uber.org/zap"
+
+	"kinesis-alerter/alert"
+)
+
+// sampleRecord is one record of a sample.
+type sampleRecord struct {
+	// place says where it stands: "line 7", "record 7".
+	place string
+	data  []byte
+}
+
+// readSample reads a file with one record a line or, where the whole is a JSON array, its elements. Empty lines are left
+// out.
+func readSample(file string) ([]sampleRecord, error) {
+	text, err := os.ReadFile(file) //nolint:gosec // the operator names the file
+	if err != nil {
+		return nil, ConfigErrors{{File: file, Rule: strings.TrimPrefix(err.Error(), "open "+file+": ")}}
+	}
+	var out []sampleRecord
+	var elements []json.RawMessage
+	if bytes.HasPrefix(bytes.TrimSpace(text), []byte("[")) && json.Unmarshal(text, &elements) == nil {
+		for i, e := range elements {
+			out = append(out, sampleRecord{fmt.Sprintf("record %d", i+1), e})
+		}
+	} else {
+		n := 0
+		for line := range bytes.Lines(text) {
+			n++
+			if line = bytes.TrimRight(line, "\r\n"); len(bytes.TrimSpace(line)) > 0 {
+				out = append(out, sampleRecord{fmt.Sprintf("line %d", n), line})
+			}
+		}
+	}
+	if len(out) == 0 {
+		return nil, ConfigErrors{{File: file, Rule: "there are no records: want one JSON record a line, or a JSON array of them"}}
+	}
+	return out, nil
+}
+
+// sampled is what is known of a configuration after a sample of records.
+type sampled struct {
+	config  *LoadedConfig
+	records int
+	// matched, filtered and invalid count records; the other ones match no rule.
+	matched, filtered int
+	invalid           map[string]int    // by reason
+	invalidAt         map[string]string // the place of the first, by reason
+	passed            []int             // records by filter pattern
+	rules             []sampledRule
+	fields            fieldNames
+}
+
+// sampledRule is what is known of a rule.
+type sampledRule struct {
+	name            string
+	seen, matched   int
+	terms           []sampledTerm
+	first           map[string]int // records by the term that kept them from matching
+	noKey, noWindow map[string]int // records by cause
+	failed          map[string]int // of the matching records, by part of the message
+}
+
+// sampledTerm is what is known of a term of a rule's condition.
+type sampledTerm struct {
+	term    string
+	decided int            // records for which it was true or false
+	causes  map[string]int // and those for which it was undefined
+	example map[string]string
+}
+
+// checkSample reads a sample of records the way the rules do. It writes what looks wrong, and returns what is: names of
+// fields that no record has, each with its place in the configuration.
+func checkSample(w io.Writer, config *LoadedConfig, file string) error {
+	records, err := readSample(file)
+	if err != nil {
+		return err
+	}
+	pipeline, err := alert.New(config.parts().alert, alert.Deps{Stream: config.assumedARN(), Log: zap.NewNop(), Registerer: prometheus.NewRegistry()})
+	if err != nil {
+		return err
+	}
+	s := &sampled{
+		config: config, invalid: map[string]int{}, invalidAt: map[string]string{}, passed: make([]int, len(config.Filter)),
+		rules: make([]sampledRule, len(config.Rules)), fields: newFieldNames(),
+	}
+	for i, r := range config.Rules {
+		s.rules[i] = sampledRule{
+			name: r.Name, first: map[string]int{}, noKey: map[string]int{}, noWindow: map[string]int{}, failed: map[string]int{},
+		}
+	}
+	for i := range records {
+		s.add(pipeline, &records[i])
+	}
+	faults := s.unknownNames()
+	s.write(w, file, len(faults) > 0)
+	if len(faults) > 0 {
+		return faults
+	}
+	return nil
+}
+
+func (s *sampled) add(pipeline *alert.Pipeline, r *sampleRecord) {
+	s.records++
+	s.fields.add(r.data)
+	x := pipeline.Explain(&alert.Record{Shard: defaultCaseShard, PartitionKey: defaultCaseKey, Data: r.data})
+	for _, f := range x.Filter {
+		if f.Matched {
+			s.passed[f.Index]++
+		}
+	}
+	switch x.Outcome {
+	case alert.Filtered:
+		s.filtered++
+	case alert.Invalid:
+		reason := string(x.Reason)
+		s.invalid[reason]++
+		if s.invalidAt[reason] == "" {
+			s.invalidAt[reason] = r.place
+		}
+	case alert.Unmatched, alert.Suppressed, alert.Expired, alert.DeadLettered, alert.Alerted:
+	}
+	matched := x.Publishes != nil
+	for i := range x.Rules {
+		s.rules[i].add(&x.Rules[i])
+		matched = matched || x.Rules[i].Verdict == alert.VerdictTrue
+	}
+	if matched {
+		s.matched++
+	}
+}
+
+func (s *sampledRule) add(x *alert.RuleExplanation) {
+	s.seen++
+	if s.terms == nil {
+		for _, t := range x.Terms {
+			s.terms = append(s.terms, sampledTerm{term: t.Term, causes: map[string]int{}, example: map[string]string{}})
+		}
+	}
+	for i, t := range x.Terms {
+		if t.Verdict != alert.VerdictUndefined {
+			s.terms[i].decided++
+			if t.Verdict == alert.VerdictFalse && x.First == t.String() {
+				s.first[t.Term+" is false"]++
+			}
+			continue
+		}
+		s.terms[i].causes[t.Cause]++
+		if s.terms[i].example[t.Cause] == "" {
+			s.terms[i].example[t.Cause] = t.String()
+		}
+		if x.First == t.String() {
+			s.first[t.Term+" is undefined ("+t.Cause+")"]++
+		}
+	}
+	if x.KeyCause != "" {
+		s.noKey[x.KeyCause]++
+	}
+	if x.Verdict != alert.VerdictTrue {
+		return
+	}
+	s.matched++
+	if x.WindowCause != "" {
+		s.noWindow[x.WindowCause]++
+	}
+	failed := map[string]bool{}
+	for _, p := range x.Publishes {
+		for _, part := range p.Failed {
+			failed[part] = true
+		}
+	}
+	for part := range failed {
+		s.failed[part]++
+	}
+}
+
+// unknownNames are the fields that the configuration mentions and no record has.
+func (s *sampled) unknownNames() ConfigErrors {
+	var out ConfigErrors
+	for _, m := range s.config.parts().alert.Mentions() {
+		if m.Optional || s.fields.has(m) {
+			continue
+		}
+		rule := fmt.Sprintf("no record of the sample has %s", m.Name())
+		if near := s.fields.near(m); near != "" {
+			rule += "; did you mean " + near + "?"
+		}
+		if m.Rule != "" {
+			rule += " (rule " + m.Rule + ")"
+		}
+		out = append(out, s.config.doc.place(&alert.ConfigError{Field: m.Field, Value: m.Value, Rule: rule, Line: m.Line, Col: m.Col})...)
+	}
+	out.sort()
+	return out
+}
+
+// write says what the sample shows. A name that is unknown explains much, so the faults come first then.
+func (s *sampled) write(w io.Writer, file string, faulty bool) {
+	invalid := 0
+	for _, n := range s.invalid {
+		invalid += n
+	}
+	_, _ = fmt.Fprintf(w, "%s: %d records: %d match a rule, %d do not, %d filtered, %d invalid\n",
+		file, s.records, s.matched, s.records-s.matched-s.filtered-invalid, s.filtered, invalid)
+	warn := func(format string, args ...any) { _, _ = fmt.Fprintf(w, "warning: "+format+"\n", args...) }
+	for _, reason := range slices.Sorted(maps.Keys(s.invalid)) {
+		warn("%s of the sample cannot be read (%s), the first in %s", plural(s.invalid[reason], "record"), reason, s.invalidAt[reason])
+	}
+	for i, n := range s.passed {
+		if n == 0 {
+			warn("filter[%d] lets no record of the sample pass", i)
+		}
+	}
+	for _, m := range s.config.parts().alert.Mentions() {
+		if m.Optional && !s.fields.has(m) {
+			warn("%s: no record of the sample has %s, which it asks for itself", m.Field, m.Name())
+		}
+	}
+	for i := range s.rules {
+		s.rules[i].write(fmt.Sprintf("rules[%d]", i), faulty, warn)
+	}
+}
+
+func (s *sampledRule) write(field string, faulty bool, warn func(string, ...any)) {
+	if s.seen == 0 {
+		return // no record came so far
+	}
+	explained := false
+	for _, t := range s.terms {
+		if t.decided > 0 {
+			continue
+		}
+		explained = true
+		cause := mostOften(t.causes)
+		if faulty && cause == "missing" {
+			continue // told as a fault, or because of one
+		}
+		warn("%s.when: %s is undefined in every record of the sample (%s), such as %s (rule %s)",
+			field, t.term, counts(t.causes), t.example[cause], s.name)
+	}
+	if s.matched == 0 && !explained {
+		warn("%s: no record of the sample matches; most often %s (rule %s)", field, mostOften(s.first), s.name)
+	}
+	total := func(m map[string]int) int {
+		n := 0
+		for _, x := range m {
+			n += x
+		}
+		return n
+	}
+	if n := total(s.noKey); n == s.seen && !faulty {
+		warn("%s.key: is undefined in every record of the sample (%s): all of them have the empty key (rule %s)", field, counts(s.noKey), s.name)
+	}
+	if n := total(s.noWindow); n > 0 && n == s.matched {
+		warn("%s.window.of: no matching record of the sample adds to the window (%s) (rule %s)", field, counts(s.noWindow), s.name)
+	}
+	for _, part := range slices.Sorted(maps.Keys(s.failed)) {
+		warn("%s: a template for the %s fails on %d of %s that match: the default words stand in for it (rule %s)",
+			field, part, s.failed[part], plural(s.matched, "record"), s.name)
+	}
+}
+
+// mostOften is the name with the highest count; the first one of several.
+func mostOften(m map[string]int) string {
+	best := ""
+	for _, name := range slices.Sorted(maps.Keys(m)) {
+		if best == "" || m[name] > m[best] {
+			best = name
+		}
+	}
+	return best
+}
+
+func plural(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}
+
+// fieldNames are the names of the fields of a sample.
+type fieldNames struct {
+	// rules are the paths through objects, as rules go, joined by NUL; filters the dotted names of filters, which go
+	// through arrays, too.
+	rules, filters map[string]bool
+}
+
+func newFieldNames() fieldNames { return fieldNames{map[string]bool{}, map[string]bool{}} }
+
+// add takes up the fields of a payload. One that is no JSON has none.
+func (n fieldNames) add(data []byte) {
+	var v any
+	if json.Unmarshal(data, &v) != nil {
+		return
+	}
+	n.walk(v, nil, true)
+}
+
+func (n fieldNames) walk(v any, path []string, throughObjects bool) {
+	switch v := v.(type) {
+	case map[string]any:
+		for name, member := range v {
+			below := append(slices.Clip(path), name)
+			if throughObjects {
+				n.rules[strings.Join(below, "\x00")] = true
+			}
+			n.filters[strings.Join(below, ".")] = true
+			n.walk(member, below, throughObjects)
+		}
+	case []any:
+		for _, element := range v {
+			n.walk(element, path, false)
+		}
+	}
+}
+
+func (n fieldNames) has(m alert.Mention) bool {
+	if m.Filter {
+		return n.filters[m.Name()]
+	}
+	return n.rules[strings.Join(m.Path, "\x00")]
+}
+
+// near is the name that was probably meant, or nothing: one that differs in case or a few letters, or that stands
+// elsewhere in the record.
+func (n fieldNames) near(m alert.Mention) string {
+	known := n.filters
+	if !m.Filter {
+		known = map[string]bool{}
+		for path := range n.rules {
+			known[strings.ReplaceAll(path, "\x00", ".")] = true
+		}
+	}
+	names := slices.Sorted(maps.Keys(known))
+	as := map[string]string{} // names by their lower case; of several the one that is most like it
+	var candidates []string
+	for _, name := range names {
+		lower := strings.ToLower(name)
+		if other := as[lower]; other == "" || editDistance(m.Name(), name) < editDistance(m.Name(), other) {
+			as[lower] = name
+		}
+		candidates = append(candidates, lower)
+	}
+	if near := nearest(m.Name(), candidates); near != "" {
+		return as[near]
+	}
+	last := func(name string) string { return strings.ToLower(name[strings.LastIndexByte(name, '.')+1:]) }
+	for _, name := range names {
+		if last(name) == last(m.Name()) {
+			return name
+		}
+	}
+	return ""
+}

@@ -1,0 +1,439 @@
+package cmd
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/kinesis"
+	kinesistypes "github.com/aws/aws-sdk-go-v2/service/kinesis/types"
+	"github.com/aws/smithy-go"
+	"github.com/prometheus/client_golang/prometheus"
+	"go.uber.org/zap"
+
+	"kinesis-alerter/alert"
+	"kinesis-alerter/consumer"
+)
+
+// explainer carries out the command explain.
+type explainer struct {
+	config, shard, sequence, data, key, arrival string
+
+	sub  int
+	json bool
+
+	program *program
+	stdin   io.Reader
+	now     func() time.Time
+	// load says how to reach AWS; it is asked only for a record of the stream.
+	load func(context.Context) (aws.Config, error)
+}
+
+func (x *explainer) declare(fs *flag.FlagSet) {
+	fs.StringVar(&x.config, "config", "", "the configuration `FILE` with the rules; required")
+	fs.StringVar(&x.shard, "shard", "", "the `SHARD` of the record")
+	fs.StringVar(&x.sequence, "sequence", "", "the sequence `NUMBER` of the record")
+	fs.IntVar(&x.sub, "sub", -1, "the `PLACE` in a KPL aggregate, from 0 (default all of it)")
+	fs.StringVar(&x.data, "data", "", "instead of a record of the stream: a `FILE` with its payload; - is standard input")
+	fs.StringVar(&x.key, "key", defaultCaseKey, "with --data: the partition `KEY`")
+	fs.StringVar(&x.arrival, "arrival", "", "with --data: the `TIME` (RFC 3339) at which the record arrived (default now)")
+	fs.BoolVar(&x.json, "json", false, "print JSON")
+}
+
+func explainCommand(p *program, fs *flag.FlagSet) func(context.Context, []string) error {
+	x := &explainer{program: p, stdin: os.Stdin, now: time.Now, load: LoadAWS}
+	x.declare(fs)
+	return x.run
+}
+
+func (x *explainer) run(ctx context.Context, args []string) error {
+	if err := x.check(args); err != nil {
+		return err
+	}
+	loaded, err := LoadConfig(x.config, x.program.env)
+	if err != nil {
+		return err
+	}
+	arn := loaded.assumedARN()
+	var records []consumer.UserRecord
+	if x.data != "" {
+		records, err = x.given()
+	} else {
+		records, arn, err = x.read(ctx, loaded.Config)
+	}
+	if err != nil {
+		return err
+	}
+	pipeline, err := alert.New(loaded.parts().alert, alert.Deps{
+		Stream: cmp.Or(arn, loaded.assumedARN()), Log: zap.NewNop(), Registerer: prometheus.NewRegistry(),
+	})
+	if err != nil {
+		return err
+	}
+	var all []alert.Explanation
+	for _, r := range records {
+		e := pipeline.Explain(&r.Record)
+		if r.Err != nil {
+			e = alert.Explanation{
+				Shard: r.Shard, SequenceNumber: r.SequenceNumber, SubSequence: r.SubSequence, Arrival: r.Arrival,
+				Outcome: alert.Invalid, Reason: alert.ReasonBadAggregate,
+			}
+		}
+		if arn == "" || x.data != "" { // what the ids are made of is not known
+			forgetIDs(&e)
+		}
+		all = append(all, e)
+	}
+	if x.json {
+		return x.print(all)
+	}
+	for i, e := range all {
+		if i > 0 {
+			_, _ = fmt.Fprintln(x.program.stdout)
+		}
+		writeExplanation(x.program.stdout, &e, records[i].Data)
+	}
+	writeRates(x.program.stdout, loaded.Config, all)
+	return nil
+}
+
+func (x *explainer) check(args []string) error {
+	bad := func(text string, values ...any) error { return &usageError{"explain: " + fmt.Sprintf(text, values...)} }
+	fromStream := x.shard != "" || x.sequence != ""
+	switch {
+	case len(args) > 0:
+		return bad("unexpected argument %q", args[0])
+	case x.config == "":
+		return bad("give --config FILE: the rules")
+	case x.data != "" && x.sequence != "":
+		return bad("give either --sequence, for a record of the stream, or --data")
+	case x.data != "" && x.sub >= 0:
+		return bad("--sub is a place in a record of the stream; --data is one payload")
+	case x.data == "" && !fromStream:
+		return bad("which record? give --shard SHARD and --sequence NUMBER, or --data FILE (- is standard input)")
+	case x.data == "" && x.shard == "":
+		return bad("give --shard, too: a sequence number is one of a shard")
+	case x.data == "" && x.sequence == "":
+		return bad("give --sequence, too")
+	case strings.Trim(x.sequence, "0123456789") != "":
+		return bad("--sequence %s: a sequence number consists of digits", x.sequence)
+	case x.data == "" && x.arrival != "":
+		return bad("--arrival goes with --data; a record of the stream has its own")
+	}
+	if x.arrival != "" {
+		if _, err := time.Parse(time.RFC3339, x.arrival); err != nil {
+			return bad("--arrival %s: want a time such as 2026-11-22T09:00:00Z", x.arrival)
+		}
+	}
+	return nil
+}
+
+// given is the record of --data.
+func (x *explainer) given() ([]consumer.UserRecord, error) {
+	read := func() ([]byte, error) { return os.ReadFile(x.data) }
+	if x.data == "-" {
+		read = func() ([]byte, error) { return io.ReadAll(x.stdin) }
+	}
+	data, err := read()
+	if err != nil {
+		return nil, fmt.Errorf("explain: %w", err)
+	}
+	arrival := x.now()
+	if x.arrival != "" {
+		arrival, _ = time.Parse(time.RFC3339, x.arrival) // check has read it
+	}
+	return []consumer.UserRecord{{Record: alert.Record{
+		Shard: x.shard, PartitionKey: x.key, Arrival: arrival.UTC(), Data: bytes.TrimSuffix(data, []byte("\n")),
+	}}}, nil
+}
+
+// read reads the record of the stream, with everything in it that is asked for, and the stream's ARN, which is empty if it
+// cannot be had.
+func (x *explainer) read(ctx context.Context, c Config) (records []consumer.UserRecord, arn string, err error) {
+	cfg, err := x.load(ctx)
+	if err != nil {
+		return nil, "", ConfigErrors{{Rule: err.Error()}}
+	}
+	client := newClients(cfg, prometheus.NewRegistry()).kinesis
+	rec, err := (&recordReader{client: client, stream: c.parts().consumer, shard: x.shard, sequence: x.sequence}).read(ctx)
+	if err != nil {
+		return nil, "", fmt.Errorf("explain: %w", err)
+	}
+	if arn = c.Stream.ARN; arn == "" {
+		arn, _ = describeStream(ctx, client, c.Stream.Name) // only the alert ids need it
+	}
+	records, err = consumer.UserRecords(*rec)
+	switch {
+	case err != nil:
+		records = []consumer.UserRecord{{Record: *rec, Err: err}}
+	case x.sub < 0:
+	case x.sub >= len(records):
+		return nil, "", &usageError{fmt.Sprintf("explain: --sub %d: the record has %d in it, the last is %d", x.sub, len(records), len(records)-1)}
+	default:
+		records = records[x.sub : x.sub+1]
+	}
+	return records, arn, nil
+}
+
+// recordReader reads one record of a stream.
+type recordReader struct {
+	client          *kinesis.Client
+	stream          consumer.Config
+	shard, sequence string
+}
+
+const (
+	// readBudget is how long a record is tried to be read, through throttling and failures that pass.
+	readBudget = 10 * time.Second
+	// readAttempt bounds one call.
+	readAttempt = 5 * time.Second
+)
+
+// errPasses marks a failure that may pass.
+var errPasses = errors.New("this usually passes; try again")
+
+func (r *recordReader) read(ctx context.Context) (*alert.Record, error) {
+	ctx, cancel := context.WithTimeout(ctx, readBudget)
+	defer cancel()
+	iterator := ""
+	for wait := 250 * time.Millisecond; ; wait = min(2*wait, 2*time.Second) {
+		rec, next, err := r.attempt(ctx, iterator)
+		if rec != nil || err != nil && !errors.Is(err, errPasses) {
+			return rec, err
+		}
+		iterator = next // an answer without records: they may come with the next
+		if !pause(ctx, wait) {
+			if err == nil {
+				err = fmt.Errorf("shard %s answers without records: %w", r.shard, errPasses)
+			}
+			return nil, err
+		}
+	}
+}
+
+// attempt makes one call of GetRecords, on a new iterator where there is none. Without record and error it returns the
+// iterator to go on with.
+func (r *recordReader) attempt(ctx context.Context, iterator string) (rec *alert.Record, next string, err error) {
+	ctx, cancel := context.WithTimeout(ctx, readAttempt)
+	defer cancel()
+	if iterator == "" {
+		in := &kinesis.GetShardIteratorInput{
+			ShardId: &r.shard, ShardIteratorType: kinesistypes.ShardIteratorTypeAtSequenceNumber, StartingSequenceNumber: &r.sequence,
+		}
+		in.StreamName, in.StreamARN = r.name()
+		out, err := r.client.GetShardIterator(ctx, in)
+		if err != nil {
+			return nil, "", r.failed(err)
+		}
+		iterator = aws.ToString(out.ShardIterator)
+	}
+	in := &kinesis.GetRecordsInput{ShardIterator: &iterator, Limit: aws.Int32(1)}
+	_, in.StreamARN = r.name()
+	out, err := r.client.GetRecords(ctx, in)
+	if err != nil {
+		return nil, "", r.failed(err)
+	}
+	if len(out.Records) == 0 {
+		if out.NextShardIterator == nil || aws.ToInt64(out.MillisBehindLatest) == 0 {
+			return nil, "", fmt.Errorf("shard %s has no record with the number %s, and none behind it: the number is of another shard, or the retention "+
+				"of the stream has passed since. A payload that you have elsewhere can be explained with --data FILE", r.shard, r.sequence)
+		}
+		return nil, aws.ToString(out.NextShardIterator), nil
+	}
+	got := &out.Records[0]
+	if number := aws.ToString(got.SequenceNumber); number != r.sequence {
+		return nil, "", fmt.Errorf("shard %s has no record with the number %s (any more): the next one is %s, arrived %s. The retention of the stream "+
+			"has passed, or the number is of another shard. A payload that you have elsewhere can be explained with --data FILE",
+			r.shard, r.sequence, number, aws.ToTime(got.ApproximateArrivalTimestamp).UTC().Format(time.RFC3339))
+	}
+	return &alert.Record{
+		Shard: r.shard, PartitionKey: aws.ToString(got.PartitionKey), SequenceNumber: r.sequence,
+		Arrival: aws.ToTime(got.ApproximateArrivalTimestamp).UTC(), Data: got.Data,
+	}, "", nil
+}
+
+// name is how the stream is called: by ARN where that is configured.
+func (r *recordReader) name() (name, arn *string) {
+	if r.stream.StreamARN != "" {
+		return nil, &r.stream.StreamARN
+	}
+	return &r.stream.StreamName, nil
+}
+
+// failed says what to do about an error of Kinesis. What may pass wraps errPasses.
+func (r *recordReader) failed(err error) error {
+	if _, invalid := errors.AsType[*kinesistypes.InvalidArgumentException](err); invalid {
+		return fmt.Errorf("shard %s has no record with the number %s: is the number of another shard? Messages, dead letters and log lines "+
+			"name the two together: %w", r.shard, r.sequence, err)
+	}
+	if _, missing := errors.AsType[*kinesistypes.ResourceNotFoundException](err); missing {
+		return fmt.Errorf("there is no stream %s with a shard %s (any more); kinesis-alerter leases list shows the shards: %w",
+			cmp.Or(r.stream.StreamARN, r.stream.StreamName), r.shard, err)
+	}
+	_, expired := errors.AsType[*kinesistypes.ExpiredIteratorException](err)
+	_, busy := errors.AsType[*kinesistypes.ProvisionedThroughputExceededException](err)
+	_, limited := errors.AsType[*kinesistypes.LimitExceededException](err)
+	_, kms := errors.AsType[*kinesistypes.KMSThrottlingException](err)
+	api, answered := errors.AsType[smithy.APIError](err)
+	if expired || busy || limited || kms || !answered || api.ErrorFault() == smithy.FaultServer {
+		return fmt.Errorf("reading shard %s: %w: %w", r.shard, errPasses, err)
+	}
+	if strings.HasPrefix(api.ErrorCode(), "AccessDenied") {
+		return fmt.Errorf("reading shard %s needs kinesis:GetShardIterator and kinesis:GetRecords on the stream, and kms:Decrypt where it is "+
+			"encrypted: %w", r.shard, err)
+	}
+	return fmt.Errorf("reading shard %s: %w", r.shard, err)
+}
+
+// forgetIDs leaves out alert ids that would be wrong.
+func forgetIDs(e *alert.Explanation) {
+	if e.Publishes != nil {
+		e.Publishes.AlertID = ""
+	}
+	for i := range e.Rules {
+		for j := range e.Rules[i].Publishes {
+			e.Rules[i].Publishes[j].AlertID = ""
+		}
+	}
+}
+
+func (x *explainer) print(all []alert.Explanation) error {
+	text, err := json.MarshalIndent(struct {
+		Records []alert.Explanation `json:"records"`
+	}{all}, "", "  ")
+	if err != nil {
+		return err
+	}
+	_, err = x.program.stdout.Write(append(text, '\n'))
+	return err
+}
+
+// writeExplanation writes an explanation for people.
+func writeExplanation(w io.Writer, e *alert.Explanation, data []byte) {
+	line := func(format string, values ...any) { _, _ = fmt.Fprintf(w, format+"\n", values...) }
+	switch {
+	case e.SequenceNumber == "":
+		line("The payload, as a record with the key %q, arrived %s:", e.PartitionKey, e.Arrival.Format(time.RFC3339Nano))
+	default:
+		line("Record %s, sub-sequence %d, of %s", e.SequenceNumber, e.SubSequence, e.Shard)
+		line("with the key %q, arrived %s:", e.PartitionKey, e.Arrival.Format(time.RFC3339Nano))
+	}
+	line("  %s", printable(data))
+	line("Outcome, where the rules see no record before: %s", strings.TrimSuffix(fmt.Sprintf("%s (%s)", e.Outcome, e.Reason), " ()"))
+	for _, f := range e.Filter {
+		line("  filter[%d]: %s", f.Index, f)
+	}
+	if e.Publishes != nil {
+		line("There are no rules: every record alerts.")
+		writePublication(w, *e.Publishes)
+	}
+	for _, r := range e.Rules {
+		writeRule(w, &r)
+	}
+}
+
+func writeRule(w io.Writer, r *alert.RuleExplanation) {
+	line := func(format string, values ...any) { _, _ = fmt.Fprintf(w, "  "+format+"\n", values...) }
+	_, _ = fmt.Fprintf(w, "\nRule %s: %s\n", r.Rule, headline(r))
+	for _, t := range r.Terms {
+		line("%s", t)
+	}
+	about := "severity " + r.Severity
+	switch {
+	case r.KeyCause != "":
+		about += ", no proper key (" + r.KeyCause + "): the empty one counts"
+	case r.Key != "":
+		about += fmt.Sprintf(", key %q", r.Key)
+	}
+	line("%s", about)
+	if r.WindowCause != "" {
+		line("adds nothing to the window (%s)", r.WindowCause)
+	}
+	if r.Shadow {
+		line("mode shadow: it publishes nothing")
+	}
+	for _, p := range r.Publishes {
+		writePublication(w, p)
+	}
+	for _, m := range r.Mutes {
+		line("swallowed by %s", m)
+	}
+	for i, d := range r.Depends {
+		if i == 0 {
+			line("depends on earlier records:")
+		}
+		line("  %s: %s", d.Setting, d.Says)
+	}
+}
+
+// headline says in a word what a rule makes of the record, and why.
+func headline(r *alert.RuleExplanation) string {
+	switch r.Verdict {
+	case alert.VerdictTrue:
+		return "matches"
+	case alert.VerdictUndefined:
+		return "no match, undefined (" + r.Cause + "): " + r.First
+	case alert.VerdictFalse:
+	}
+	return "no match: " + r.First
+}
+
+func writePublication(w io.Writer, p alert.Publication) {
+	_, _ = fmt.Fprintf(w, "  publishes to %s: %q\n", p.Topic, p.Subject)
+	if p.AlertID != "" {
+		_, _ = fmt.Fprintf(w, "    alert_id %s, unless the shard was rewound\n", p.AlertID)
+	}
+	if len(p.Failed) > 0 {
+		_, _ = fmt.Fprintf(w, "    templates fail on this record: %s; the default words stand in for them\n", strings.Join(p.Failed, ", "))
+	}
+}
+
+// writeRates says what explanations cannot know of the topics.
+func writeRates(w io.Writer, c Config, all []alert.Explanation) {
+	told := map[string]bool{}
+	tell := func(topic string) {
+		if rate := c.Topics[topic].Rate; !told[topic] && !rate.Unlimited {
+			told[topic] = true
+			_, _ = fmt.Fprintf(w, "\nTopic %s: above %s, of all workers together, alerts are gathered into digests; this depends on the other alerts.\n", topic, rate)
+		}
+	}
+	for _, e := range all {
+		if e.Publishes != nil {
+			tell(e.Publishes.Topic)
+		}
+		for _, r := range e.Rules {
+			for _, p := range r.Publishes {
+				tell(p.Topic)
+			}
+		}
+	}
+}
+
+// printable is a payload as a part of a terminal: what is no text is escaped, and a long one is cut.
+func printable(data []byte) string {
+	const most = 2000
+	cut := ""
+	if len(data) > most {
+		cut = fmt.Sprintf("… (%d bytes)", len(data))
+		data = data[:most]
+	}
+	s := strings.Map(func(r rune) rune {
+		if r < ' ' || r == 0x7f || r == '\uFFFD' {
+			return '·'
+		}
+		return r
+	}, string(data))
+	if s == "" {
+		return "(empty)"
+	}
+	return s + cut
+}

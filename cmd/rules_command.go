@@ -1,0 +1,149 @@
+package cmd
+
+import (
+	"context"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+)
+
+// rulesFlags are the flags of the command rules.
+type rulesFlags struct {
+	config string
+	json   bool
+}
+
+func rulesCommand(p *program, fs *flag.FlagSet) func(context.Context, []string) error {
+	o := &rulesFlags{}
+	fs.StringVar(&o.config, "config", "", "the configuration `FILE` with the rules, instead of those that the tests name")
+	fs.BoolVar(&o.json, "json", false, "print JSON")
+	return func(ctx context.Context, args []string) error {
+		verbs := []string{"test"}
+		switch {
+		case len(args) == 0:
+			return &usageError{"rules: do what? " + strings.Join(verbs, ", ")}
+		case !slices.Contains(verbs, args[0]):
+			if near := nearest(args[0], verbs); near != "" {
+				return &usageError{fmt.Sprintf("rules: no command %q; did you mean %q?", args[0], near)}
+			}
+			return &usageError{fmt.Sprintf("rules: no command %q; there are %s", args[0], strings.Join(verbs, ", "))}
+		case len(args) == 1:
+			return &usageError{"rules: test which files?"}
+		}
+		return o.test(ctx, p, args[1:])
+	}
+}
+
+// ruleResult is how one test came out.
+type ruleResult struct {
+	File        string        `json:"file"`
+	Name        string        `json:"name"`
+	Passed      bool          `json:"passed"`
+	Differences []difference  `json:"differences,omitempty"`
+	Notes       []string      `json:"notes,omitempty"`
+	Alerts      []playedAlert `json:"alerts"`
+}
+
+// ruleResults are how all came out.
+type ruleResults struct {
+	Tests  []ruleResult `json:"tests"`
+	Passed int          `json:"passed"`
+	Failed int          `json:"failed"`
+}
+
+// test plays the tests of files. It plays none if one of the files cannot be read or is wrong, and reports all of that.
+func (o *rulesFlags) test(ctx context.Context, p *program, files []string) error {
+	loader := &testLoader{lookup: p.env, config: o.config, configs: map[string]*LoadedConfig{}}
+	var all []*loadedTests
+	for _, file := range files {
+		if tests := loader.load(file); tests != nil {
+			all = append(all, tests)
+		}
+	}
+	if len(loader.problems) > 0 {
+		return loader.problems
+	}
+	results := ruleResults{Tests: []ruleResult{}}
+	for _, tests := range all {
+		for i := range tests.cases {
+			c := &tests.cases[i]
+			got, err := c.play(ctx, tests.config)
+			if err != nil {
+				return fmt.Errorf("rules: %s: %s: %w", tests.file, c.Name, err)
+			}
+			r := ruleResult{File: tests.file, Name: c.Name, Differences: c.Expect.differences(got), Notes: got.notes, Alerts: got.alerts}
+			if r.Passed = len(r.Differences) == 0; r.Passed {
+				results.Passed++
+			} else {
+				results.Failed++
+			}
+			results.Tests = append(results.Tests, r)
+			if !o.json {
+				r.write(p.stdout)
+			}
+		}
+	}
+	if err := o.close(p.stdout, results); err != nil {
+		return err
+	}
+	if results.Failed > 0 {
+		return fmt.Errorf("rules: %d of %d tests failed", results.Failed, len(results.Tests))
+	}
+	return nil
+}
+
+func (o *rulesFlags) close(w io.Writer, results ruleResults) error {
+	if !o.json {
+		_, err := fmt.Fprintf(w, "%d passed, %d failed\n", results.Passed, results.Failed)
+		return err
+	}
+	text, err := json.MarshalIndent(results, "", "  ")
+	if err != nil {
+		return err
+	}
+	_, err = w.Write(append(text, '\n'))
+	return err
+}
+
+// mostDifferences is how many differences of one test are shown.
+const mostDifferences = 20
+
+// write shows a result: a line, and below it what differs.
+func (r *ruleResult) write(w io.Writer) {
+	mark := "ok    "
+	if !r.Passed {
+		mark = "FAIL  "
+	}
+	_, _ = fmt.Fprintf(w, "%s%s: %s\n", mark, r.File, r.Name)
+	where, width := "", 0
+	for _, d := range r.Differences {
+		width = max(width, len(d.Field))
+	}
+	for i, d := range r.Differences {
+		if i == mostDifferences {
+			_, _ = fmt.Fprintf(w, "      and %d more differences\n", len(r.Differences)-i)
+			break
+		}
+		if d.Where != where {
+			where = d.Where
+			_, _ = fmt.Fprintf(w, "      %s\n", where)
+		}
+		lead := "        "
+		if d.Field != "" {
+			lead += fmt.Sprintf("%-*s  ", width, d.Field)
+		}
+		if d.Want != "" {
+			_, _ = fmt.Fprintf(w, "%swant %s\n", lead, d.Want)
+			lead = strings.Repeat(" ", len(lead))
+		}
+		if d.Got != "" {
+			_, _ = fmt.Fprintf(w, "%sgot  %s\n", lead, d.Got)
+		}
+	}
+	for _, note := range r.Notes {
+		_, _ = fmt.Fprintf(w, "      note: %s\n", note)
+	}
+}
