@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -184,7 +185,13 @@ func TestFleetAcrossAReshard(t *testing.T) {
 // What a consumer says is not taken for shards that it does not know yet, nor for one that goes while it is asked.
 func TestReportSpeaksOfTheShardsThatAreHeld(t *testing.T) {
 	bubble(t, 2, func(w *world) {
-		w.report = func() (lastArrival, caughtUp time.Time) { return time.Time{}, time.Now() }
+		var meanwhile atomic.Pointer[func()]
+		w.report = func() (lastArrival, caughtUp time.Time) {
+			if do := meanwhile.Load(); do != nil {
+				(*do)()
+			}
+			return time.Time{}, time.Now()
+		}
 		a := w.start("a")
 		w.awaitHeld(5*time.Second, 2, a)
 		upTo := func() time.Time {
@@ -199,13 +206,9 @@ func TestReportSpeaksOfTheShardsThatAreHeld(t *testing.T) {
 		a.Commit(shardName(1), "1")
 		require.NotZero(w, upTo())
 		require.NotZero(w, a.store.own().caughtUp)
-		said := a.store.consumer
-		a.store.consumer = func() (lastArrival, caughtUp time.Time) {
-			a.store.endLease(a.store.Lease(shardName(1)), ErrLeaseLost, eventLost)
-			return said()
-		}
+		l := a.store.Lease(shardName(1))
+		meanwhile.Store(new(func() { a.store.endLease(l, ErrLeaseLost, eventLost) }))
 		require.Zero(w, a.store.own().caughtUp)
-		a.store.consumer = said
 		a.stop()
 	})
 }

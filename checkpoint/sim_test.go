@@ -1,6 +1,8 @@
 package checkpoint
 
 import (
+	"bytes"
+	"context"
 	"fmt"
 	"strconv"
 	"sync"
@@ -26,6 +28,7 @@ type simulation struct {
 	children map[string][]types.ChildShard // of shards that are closed
 	parents  map[string][]string
 	faults   []string
+	began    map[*Lease]bool // its state was loaded
 }
 
 type acting struct {
@@ -58,6 +61,9 @@ func (s *simulation) written(_ string, before, after map[string]any) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if at, ok := after[attrStateAt].(string); ok && is != ShardEnd && (Position{Sequence: at}).Compare(Position{Sequence: is}) > 0 {
+		s.fail("the state of %s is at %s, the checkpoint at %s", key, at, is)
+	}
 	if n, err := strconv.Atoi(is); err == nil && n > s.offered[key] {
 		s.fail("%s is stored at %d, but only %d was resolved", key, n, s.offered[key])
 	}
@@ -69,6 +75,9 @@ func (s *simulation) step(p *process, l *Lease) {
 		return
 	}
 	id := l.Shard()
+	if !s.begin(p, l) {
+		return
+	}
 	stored := s.row(id) // before the lock: written is called with the table's lock held
 	s.mu.Lock()
 	parents := s.parents[id]
@@ -95,9 +104,45 @@ func (s *simulation) step(p *process, l *Lease) {
 	next, kids := s.offered[id], s.children[id]
 	s.mu.Unlock()
 	l.Commit(strconv.Itoa(next), WholeRecord, "", time.Now(), float64(next))
+	if next%3 == 0 { // several chunks, each of which says of which save it is
+		ctx, cancel := context.WithTimeout(l.Context(), 2*time.Second)
+		_ = l.SaveState(ctx, strconv.Itoa(next), WholeRecord, stateOf(next)) // again some turns later
+		cancel()
+	}
 	if kids != nil && next > 1000 {
 		_ = l.Finish(s.Context(), kids) // again at the next turn
 	}
+}
+
+// begin loads the state that a lease begins with, once: it must be one that was saved, whole, and no newer than the
+// checkpoint. A state is never lost, because nothing deletes rows here.
+func (s *simulation) begin(p *process, l *Lease) bool {
+	s.mu.Lock()
+	again := s.began[l]
+	s.mu.Unlock()
+	if again {
+		return true
+	}
+	own, at, _, parents, err := l.LoadState(s.Context())
+	if err != nil {
+		if l.Context().Err() == nil && s.Context().Err() == nil {
+			s.fail("%s cannot load the state of %s: %v", p.name, l.Shard(), err)
+		}
+		return false
+	}
+	for _, state := range append([][]byte{own}, parents...) {
+		n, err := strconv.Atoi(string(state[:min(len(state), 8)]))
+		if len(state) > 0 && (err != nil || !bytes.Equal(state, stateOf(n))) {
+			s.fail("%s begins %s with a mix: %s", p.name, l.Shard(), state)
+		}
+	}
+	if n, _ := strconv.Atoi(at); len(own) > 0 && !bytes.Equal(own, stateOf(n)) {
+		s.fail("the state of %s at %s is %s", l.Shard(), at, own)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.began[l] = true
+	return true
 }
 
 // rest is a consumer's pause: it waits for the answer of a handoff, and the target may act before the answer is there.
@@ -126,8 +171,9 @@ func TestSimFleetUnderFaults(t *testing.T) {
 
 func simulate(t *rapid.T) {
 	s := &simulation{
-		world:   &world{tester: t, aws: fakeaws.New(fakeaws.Options{}), log: zap.NewNop()},
+		world:   &world{tester: t, aws: fakeaws.New(fakeaws.Options{}), log: zap.NewNop(), chunk: smallChunk},
 		offered: map[string]int{}, acting: map[string]acting{}, children: map[string][]types.ChildShard{}, parents: map[string][]string{},
+		began: map[*Lease]bool{},
 	}
 	s.work, s.world.rest = s.step, s.rest
 	s.aws.History.CountOnly()

@@ -22,10 +22,14 @@ import (
 
 const testStateTable = testTable + stateSuffix
 
-// small makes chunks of 16 bytes, so that little data has many.
-func (p *process) small() *process {
-	p.store.states.size = 16
-	return p
+// smallChunk is the size of chunks where little data is to have many.
+const smallChunk = 16
+
+// startSmall starts a process with small chunks.
+func (w *world) startSmall(name string) *process {
+	w.Helper()
+	w.chunk = smallChunk
+	return w.start(name)
 }
 
 // stateOf is data that tells from which save it is, in every chunk.
@@ -210,12 +214,12 @@ func TestCrashInTheMiddleOfASave(t *testing.T) {
 
 func (w *world) crashAt(at int, first bool, kind fakeaws.Kind) {
 	v := w.watchState()
-	z := w.start("z").small()
+	z := w.startSmall("z")
 	w.awaitHeld(5*time.Second, 1, z)
 	require.NoError(w, w.save(z, only, "100", stateOf(1)))
 	require.NoError(w, w.save(z, only, "200", stateOf(2)))
 	z.stop()
-	a := w.start("a").small()
+	a := w.startSmall("a")
 	w.awaitHeld(5*time.Second, 1, a)
 	before, sequence := stateOf(2), "200"
 	if !first {
@@ -248,7 +252,7 @@ func (w *world) crashAt(at int, first bool, kind fakeaws.Kind) {
 	err := a.store.Lease(only).SaveState(ctx, "400", WholeRecord, stateOf(4))
 	cancel()
 	a.kill()
-	b := w.start("b").small()
+	b := w.startSmall("b")
 	w.awaitHeld(20*time.Second, 1, b)
 	own, got, _, _, loadErr := b.store.Lease(only).LoadState(w.Context())
 	require.NoError(w, loadErr)
@@ -277,7 +281,7 @@ func TestFlipWithoutAnAnswer(t *testing.T) {
 	for name, kind := range map[string]fakeaws.Kind{"took effect": fakeaws.Lost, "did not": fakeaws.BlackHole} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, 1, func(w *world) {
-				a := w.start("a").small()
+				a := w.startSmall("a")
 				w.awaitHeld(5*time.Second, 1, a)
 				require.NoError(w, w.save(a, only, "100", stateOf(1)))
 				row := w.row(only)
@@ -299,7 +303,7 @@ func TestFlipWithoutAnAnswer(t *testing.T) {
 					require.True(w, wasRefused, "a flip that comes late changes nothing: %v", err)
 				}
 				a.stop()
-				b := w.start("b").small()
+				b := w.startSmall("b")
 				w.awaitHeld(5*time.Second, 1, b)
 				w.loads(b, only, stateOf(5), "500")
 				b.stop()
@@ -313,7 +317,7 @@ func TestCrashAfterAFlipWithoutAnAnswer(t *testing.T) {
 	for at := 1; at <= 4; at++ {
 		t.Run(fmt.Sprint("at write ", at), func(t *testing.T) {
 			bubble(t, 1, func(w *world) {
-				a := w.start("a").small()
+				a := w.startSmall("a")
 				w.awaitHeld(5*time.Second, 1, a)
 				require.NoError(w, w.save(a, only, "100", stateOf(1)))
 				isFlip := func(r *fakeaws.Request) bool { return bytes.Contains(r.Body, []byte(attrStateChunks)) }
@@ -336,7 +340,7 @@ func TestCrashAfterAFlipWithoutAnAnswer(t *testing.T) {
 				err := a.store.Lease(only).SaveState(ctx, "300", WholeRecord, stateOf(3))
 				require.Equal(w, at == 4, err == nil, "%v", err)
 				a.kill()
-				b := w.start("b").small()
+				b := w.startSmall("b")
 				w.awaitHeld(20*time.Second, 1, b)
 				if at < 4 {
 					w.loads(b, only, stateOf(2), "200")
@@ -352,7 +356,7 @@ func TestCrashAfterAFlipWithoutAnAnswer(t *testing.T) {
 // A holder whose shard was taken by force finds that out when it puts its state in force, if not before.
 func TestFlipIsFenced(t *testing.T) {
 	bubble(t, 1, func(w *world) {
-		a := w.start("a").small()
+		a := w.startSmall("a")
 		w.awaitHeld(5*time.Second, 1, a)
 		require.NoError(w, w.save(a, only, "100", stateOf(1)))
 		l := a.store.Lease(only)
@@ -385,7 +389,7 @@ func (p *process) flipOf(w *world, id string) *expr {
 // A worker that was fenced in the middle of a save can neither put it in force nor damage what the next owner stores.
 func TestZombieCannotTouchTheState(t *testing.T) {
 	bubble(t, 1, func(w *world) {
-		a := w.start("a").small()
+		a := w.startSmall("a")
 		w.awaitHeld(5*time.Second, 1, a)
 		require.NoError(w, w.save(a, only, "100", stateOf(1)))
 		l := a.store.Lease(only)
@@ -394,7 +398,7 @@ func TestZombieCannotTouchTheState(t *testing.T) {
 		a.Commit(only, "200")
 		err := l.SaveState(w.Context(), "200", WholeRecord, stateOf(2))
 		require.ErrorIs(w, err, ErrLeaseLost, "it ends with the lease")
-		b := w.start("b").small()
+		b := w.startSmall("b")
 		w.awaitHeld(20*time.Second, 1, b)
 		w.loads(b, only, stateOf(1), "100")
 		w.aws.Faults.Clear()
@@ -428,7 +432,7 @@ func TestZombieCannotTouchTheState(t *testing.T) {
 // A write of an earlier save that was under way for long does not damage a later one in the same slot.
 func TestLateChunkOfAnEarlierSave(t *testing.T) {
 	bubble(t, 1, func(w *world) {
-		a := w.start("a").small()
+		a := w.startSmall("a")
 		w.awaitHeld(5*time.Second, 1, a)
 		for i := 1; i < 4; i++ {
 			require.NoError(w, w.save(a, only, fmt.Sprint(i*100), stateOf(i)))
@@ -444,14 +448,14 @@ func TestLateChunkOfAnEarlierSave(t *testing.T) {
 // Chunks of another life of the same epoch are written over.
 func TestChunksInTheWay(t *testing.T) {
 	bubble(t, 1, func(w *world) {
-		a := w.start("a").small()
+		a := w.startSmall("a")
 		w.awaitHeld(5*time.Second, 1, a)
 		for i := 1; i < 8; i++ {
 			require.NoError(w, w.save(a, only, fmt.Sprint(i*100), stateOf(i)))
 		}
 		a.stop()
 		require.True(w, w.aws.DynamoDB.Delete(testTable, only))
-		b := w.start("b").small()
+		b := w.startSmall("b")
 		w.awaitHeld(5*time.Second, 1, b)
 		require.EqualValues(w, 1, b.store.Lease(only).Epoch())
 		w.loads(b, only, nil, "")
@@ -465,12 +469,12 @@ func TestChunksInTheWay(t *testing.T) {
 
 func TestStateMovesWithTheShard(t *testing.T) {
 	bubble(t, 2, func(w *world) {
-		a := w.start("a").small()
+		a := w.startSmall("a")
 		w.awaitHeld(5*time.Second, 2, a)
 		for i := range 2 {
 			require.NoError(w, w.save(a, shardName(uint64(i)), "100", stateOf(i)))
 		}
-		b := w.start("b").small()
+		b := w.startSmall("b")
 		w.await("handed over", 10*time.Second, func() bool { return len(a.held()) == 1 && len(b.held()) == 1 })
 		w.loads(b, b.held()[0], stateOf(number(w, b.held()[0])), "100")
 		b.kill()
@@ -502,7 +506,7 @@ func number(w *world, id string) int {
 // own; the rows of a parent that went are no obstacle.
 func TestChildrenInheritTheState(t *testing.T) {
 	bubble(t, 2, func(w *world) {
-		a := w.start("a").small()
+		a := w.startSmall("a")
 		w.awaitHeld(5*time.Second, 2, a)
 		inherits := func(id string, want ...[]byte) {
 			w.Helper()
@@ -546,7 +550,7 @@ func TestChildrenInheritTheState(t *testing.T) {
 		require.Equal(w, [][]byte{stateOf(4)}, parents, "the other one is whole")
 		a.Commit(merged, "500")
 		a.stop()
-		b := w.start("b").small()
+		b := w.startSmall("b")
 		w.await("child", 5*time.Second, func() bool { return isHeld(merged, b) })
 		_, _, _, parents, err = b.store.Lease(merged).LoadState(w.Context())
 		require.ErrorAs(w, err, new(*StateError))
@@ -556,7 +560,7 @@ func TestChildrenInheritTheState(t *testing.T) {
 		b.stop()
 	})
 	bubble(t, 1, func(w *world) {
-		a := w.start("a").small()
+		a := w.startSmall("a")
 		w.awaitHeld(5*time.Second, 1, a)
 		require.NoError(w, w.save(a, only, "100", stateOf(1)))
 		low, high := w.aws.Kinesis.Split(testStream, only)
@@ -571,7 +575,7 @@ func TestChildrenInheritTheState(t *testing.T) {
 // A rewind takes the state back with the progress, and so does an import.
 func TestRewindForgetsTheState(t *testing.T) {
 	bubble(t, 1, func(w *world) {
-		p := w.start("a").small()
+		p := w.startSmall("a")
 		w.awaitHeld(5*time.Second, 1, p)
 		require.NoError(w, w.save(p, only, "100", stateOf(1)))
 		require.NoError(w, w.save(p, only, "200", stateOf(2)))
@@ -586,7 +590,7 @@ func TestRewindForgetsTheState(t *testing.T) {
 		require.NotContains(w, w.row(only), attrState)
 		require.NotContains(w, w.row(only), attrStateAt)
 		require.Empty(w, w.aws.DynamoDB.Items(testStateTable))
-		p = w.start("b").small()
+		p = w.startSmall("b")
 		w.awaitHeld(5*time.Second, 1, p)
 		w.loads(p, only, nil, "")
 		require.NoError(w, w.save(p, only, "100", stateOf(3)))
@@ -602,7 +606,7 @@ func TestRewindForgetsTheState(t *testing.T) {
 		}
 		_, err = a.store.table.update(w.Context(), only, e)
 		require.NoError(w, err)
-		p = w.start("c").small()
+		p = w.startSmall("c")
 		w.awaitHeld(5*time.Second, 1, p)
 		w.loads(p, only, nil, "")
 		require.NoError(w, w.save(p, only, "300", stateOf(4)))
@@ -653,13 +657,13 @@ func TestDamagedState(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, 1, func(w *world) {
-				a := w.start("a").small()
+				a := w.startSmall("a")
 				w.awaitHeld(5*time.Second, 1, a)
 				require.NoError(w, w.save(a, only, "100", stateOf(1)))
 				require.NoError(w, w.save(a, only, "200", stateOf(2)))
 				a.stop()
 				c.damage(w, a.store)
-				b := w.start("b").small()
+				b := w.startSmall("b")
 				w.awaitHeld(5*time.Second, 1, b)
 				own, _, _, _, err := b.store.Lease(only).LoadState(w.Context())
 				require.ErrorAs(w, err, new(*StateError))
@@ -682,7 +686,7 @@ func TestStateFaultsNameTableAndPermission(t *testing.T) {
 			bubble(t, 1, func(w *world) {
 				core, logs := observer.New(zapcore.WarnLevel)
 				w.log = zap.New(core)
-				a := w.start("a").small()
+				a := w.startSmall("a")
 				w.awaitHeld(5*time.Second, 1, a)
 				if operation == "GetItem" {
 					require.NoError(w, w.save(a, only, "100", stateOf(1)))
@@ -710,7 +714,7 @@ func TestStateFaultsNameTableAndPermission(t *testing.T) {
 
 func TestLoadStateWaitsOutATroubleAndEndsWithTheLease(t *testing.T) {
 	bubble(t, 1, func(w *world) {
-		a := w.start("a").small()
+		a := w.startSmall("a")
 		w.awaitHeld(5*time.Second, 1, a)
 		require.NoError(w, w.save(a, only, "100", stateOf(1)))
 		onState := func(r *fakeaws.Request) bool { return bytes.Contains(r.Body, []byte(testStateTable)) }
@@ -789,7 +793,7 @@ func TestStateWritesKeepTheirBudget(t *testing.T) {
 // The state of a parent goes with its row, when the stream lists it no more and its children are under way.
 func TestStateOfTrimmedShardsIsCollected(t *testing.T) {
 	bubble(t, 1, func(w *world) {
-		a := w.start("a").small()
+		a := w.startSmall("a")
 		w.awaitHeld(5*time.Second, 1, a)
 		require.NoError(w, w.save(a, only, "100", stateOf(1)))
 		require.NoError(w, w.save(a, only, "200", stateOf(2)))
@@ -799,7 +803,7 @@ func TestStateOfTrimmedShardsIsCollected(t *testing.T) {
 		require.NoError(w, w.save(a, low, "300", stateOf(3)))
 		a.stop()
 		time.Sleep(26 * time.Hour) // past the retention of a day
-		a = w.start("b").small()
+		a = w.startSmall("b")
 		w.awaitHeld(5*time.Second, 2, a)
 		time.Sleep(5 * time.Minute)
 		require.Len(w, w.aws.DynamoDB.Items(testStateTable), 9)

@@ -36,6 +36,7 @@ type world struct {
 	// work, if set, is what a consumer does every 100 ms with the lease that it runs on.
 	work   func(p *process, l *Lease)
 	report func() (lastArrival, caughtUp time.Time) // of the consumers of processes that start from now on
+	chunk  int                                      // of the state of processes that start from now on, in bytes; 0: as large as ever
 	rest   func(*Lease)                             // told before a handoff: the consumer has drained and does nothing until it is answered
 }
 
@@ -97,6 +98,9 @@ func (w *world) newStore(name string, change ...func(*Config)) (*Store, *prometh
 	reg := prometheus.NewPedanticRegistry()
 	s, err := New(cfg, Deps{DynamoDB: db, Stream: kin, Log: w.log.Named(name), Registerer: reg, Report: w.report})
 	require.NoError(w, err)
+	if w.chunk > 0 {
+		s.states.size = w.chunk
+	}
 	return s, reg
 }
 
