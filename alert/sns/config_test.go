@@ -2,6 +2,7 @@ package sns
 
 import (
 	"errors"
+	"math"
 	"testing"
 	"time"
 
@@ -40,6 +41,29 @@ func TestConfigNamesEveryMistakeAtOnce(t *testing.T) {
 	require.EqualError(t, Config{}.Validate(), "topics: 0: at least one topic is needed")
 	require.NoError(t, Config{Topics: map[string]TopicConfig{"a": {ARN: testARN}}}.Validate())
 	require.NoError(t, Config{Topics: map[string]TopicConfig{"a": {ARN: testARN}}, AttemptTimeout: 100 * time.Millisecond}.Validate())
+}
+
+func TestConfigOfRatesAndLimits(t *testing.T) {
+	with := func(change func(*Config, *TopicConfig)) error {
+		topic := TopicConfig{ARN: testARN}
+		c := Config{}
+		change(&c, &topic)
+		c.Topics = map[string]TopicConfig{"a": topic}
+		return c.Validate()
+	}
+	for _, rate := range []float64{0, 1.0 / 86400, 8, 30_000} {
+		require.NoError(t, with(func(_ *Config, t *TopicConfig) { t.Rate = rate }))
+	}
+	for _, rate := range []float64{-1, 1e-9, 30_001, math.NaN(), math.Inf(1)} {
+		require.ErrorContains(t, with(func(_ *Config, t *TopicConfig) { t.Rate = rate }), "topics.a.rate: ")
+	}
+	for _, digest := range []time.Duration{time.Millisecond, 11 * time.Minute, -1} {
+		require.ErrorContains(t, with(func(_ *Config, t *TopicConfig) { t.Digest = digest }), "topics.a.digest: ")
+	}
+	require.ErrorContains(t, with(func(c *Config, _ *TopicConfig) { c.MaxAttempts = -2 }), "max_attempts: -2")
+	require.ErrorContains(t, with(func(c *Config, _ *TopicConfig) { c.MaxRecordAge = -1 }), "max_record_age: -1ns")
+	require.NoError(t, with(func(c *Config, _ *TopicConfig) { c.MaxAttempts, c.MaxRecordAge = -1, time.Hour }))
+	require.Equal(t, DefaultDigest, Config{Topics: map[string]TopicConfig{"a": {}}}.WithDefaults().Topics["a"].Digest)
 }
 
 func TestNewRefuses(t *testing.T) {

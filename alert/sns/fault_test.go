@@ -225,7 +225,10 @@ func TestParseLimits(t *testing.T) {
 	}
 	got := parseLimits(testARN+".fifo", map[string]string{"ContentBasedDeduplication": "true"})
 	require.Equal(t, limits{maxBytes: 262_144, fifo: true, contentDedup: true}, got)
-	require.True(t, parseLimits(testARN, map[string]string{"FifoTopic": "true"}).fifo)
+	got = parseLimits(testARN, map[string]string{
+		"FifoTopic": "true", "FifoThroughputScope": "MessageGroup", "KmsMasterKeyId": "alias/alerts",
+	})
+	require.Equal(t, limits{maxBytes: 262_144, fifo: true, scope: "MessageGroup", kmsKey: "alias/alerts"}, got)
 }
 
 func TestTooLargeBodyIsShortened(t *testing.T) {

@@ -162,6 +162,11 @@ func TestEverySeriesExistsFromTheStart(t *testing.T) {
 			"kinesis_alerter_publish_duration_seconds": 1,
 			"kinesis_alerter_alert_latency_seconds":    1,
 			"kinesis_alerter_slo_events_total":         2,
+			"kinesis_alerter_topic_digest_mode":        1,
+			"kinesis_alerter_topic_rate_share":         1,
+			"kinesis_alerter_digests_total":            1,
+			"kinesis_alerter_digest_members_total":     1,
+			"kinesis_alerter_alerts_given_up_total":    2,
 		} {
 			n, err := testutil.GatherAndCount(w.reg, name)
 			require.NoError(t, err)

@@ -579,3 +579,39 @@ func TestPublishNowReturnsSNSsID(t *testing.T) {
 		require.ErrorContains(t, err, "render")
 	})
 }
+
+func TestDigestsOfATopicGoOneAfterTheOther(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, limited, func(s *setup) { s.digest, s.cfg.AttemptTimeout = time.Second, 30*time.Second })
+		ends := w.stormy(t)
+		w.Faults.Add(fakeaws.Fault{Operation: "PublishBatch", Kind: fakeaws.BlackHole, Times: 1})
+		time.Sleep(2 * time.Second)
+		for range 100 {
+			ends = append(ends, w.gather(t, len(ends)))
+		}
+		time.Sleep(10 * time.Second)
+		require.Empty(t, w.digests(), "the second waits until SNS has answered the first")
+		ended(t, ends...)
+		require.Equal(t, "17", w.digests()[0].Attributes["count"].StringValue)
+		require.Equal(t, "100", w.digests()[1].Attributes["count"].StringValue)
+	})
+}
+
+// An alert that follows one in a digest must not overtake it on its own.
+func TestDigestModeOutlastsTheLastDigest(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, limited)
+		ends := w.stormy(t)
+		time.Sleep(DefaultDigest + time.Second)
+		ends = append(ends, w.gather(t, 100))
+		w.Faults.Add(fakeaws.Fault{Operation: "PublishBatch", Kind: fakeaws.Delay, Delay: 3 * time.Second, Times: 1})
+		time.Sleep(DefaultDigest)
+		require.Len(t, w.digests(), 1, "the one of the single alert is under way")
+		follows, published := w.gather(t, 101), w.send(t.Context(), 102)
+		ended(t, append(ends, follows, published)...)
+		require.Contains(t, w.digests()[1].Body, newAlert(100).ID)
+		require.Contains(t, w.digests()[2].Body, newAlert(101).ID)
+		require.Contains(t, w.digests()[2].Body, newAlert(102).ID)
+		require.Equal(t, "2 alerts: hot", w.digests()[2].Subject)
+	})
+}
