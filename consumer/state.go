@@ -122,23 +122,10 @@ func (s *shard) loadState() (types.StartingPosition, bool) {
 	if sequence != "" {
 		at = position{sequence, sub}
 	}
-	switch {
-	case len(own) > 0:
-		if !s.restore(own, at) {
-			break
-		}
+	if len(own) > 0 && s.restore(own, at) {
 		return s.replayFrom(at), true
-	case len(parents) > 0:
-		s.inherit(parents)
-		if s.startAt.sequence != "" { // it was read before, but not long enough for a snapshot of its own
-			s.state.at = position{}
-			s.state.replays = true
-			from := types.StartingPosition{Type: types.ShardIteratorTypeTrimHorizon}
-			s.log.Info("evaluating again from the beginning of the shard, up to the checkpoint")
-			s.saveFirst()
-			return from, true
-		}
 	}
+	s.inherit(parents)
 	s.saveFirst()
 	return s.start, true
 }

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/service/kinesis"
 	"github.com/stretchr/testify/require"
 
 	"kinesis-alerter/alert"
@@ -63,6 +64,7 @@ func TestRestartRemembers(t *testing.T) {
 			} else {
 				require.Zero(t, again, "the snapshot of the stop has it all")
 			}
+			require.Zero(t, counter(t, two, "kinesis_alerter_checkpoints_total", "result", "ignored"), "no offer below the checkpoint")
 			require.InDelta(t, 350, counter(t, one, "kinesis_alerter_records_read_total", "", "")+
 				counter(t, two, "kinesis_alerter_records_read_total", "", ""), 0)
 		})
@@ -149,6 +151,89 @@ func TestReplayInsideAnAggregate(t *testing.T) {
 	})
 }
 
+// TestMemoryThatBeginsInsideAnAggregate: rules with a memory are new, and the checkpoint is in the middle of one. What is
+// before it is neither evaluated nor in the snapshot, which is in the middle too.
+func TestMemoryThatBeginsInsideAnAggregate(t *testing.T) {
+	inWorld(t, 1, func(w *world) {
+		s := w.remembering()
+		var inside []aggregated
+		for i := range 8 {
+			inside = append(inside, aggregated{0, fmt.Append(nil, i)})
+			s.want[fmt.Sprint(i)] = fmt.Sprintf("key#%d", i-2)
+		}
+		w.cloud.Kinesis.Put(testStream, "outer", aggregate([]string{"key"}, inside))
+		w.evaluator = func(string) evaluator { return &rider{} }
+		w.publish = stuck("one", "key/3")
+		one := w.join("one")
+		w.eventually(5*time.Second, "three of eight", func() bool { return w.distinct() == 3 })
+		time.Sleep(2 * time.Second)
+		one.crash(w)
+		w.published = nil
+		w.evaluator = func(string) evaluator { return newTally(s) }
+		w.publish = stuck("two", "key#1")
+		two := w.join("two")
+		w.eventually(30*time.Second, "reading", func() bool { return two.reading() == 1 })
+		time.Sleep(2 * time.Second)
+		two.crash(w)
+		w.join("three")
+		w.eventually(30*time.Second, "five", func() bool { return w.distinct() == 5 })
+		s.checkMemory()
+		require.Len(t, s.saved(), 1)
+		require.Equal(t, uint32(2), s.saved()[0].at.sub)
+		require.Equal(t, 10, s.used().evaluated, "five by each")
+	})
+}
+
+// TestStopUnderLoadRemembers: a stop comes while a record is evaluated and has no room; the state must not be saved with it.
+func TestStopUnderLoadRemembers(t *testing.T) {
+	inWorld(t, 1, func(w *world) {
+		s := w.remembering()
+		w.publish = func(context.Context, *node, *alert.Alert) error { time.Sleep(20 * time.Millisecond); return nil }
+		for i := range 4000 {
+			s.put(i, fmt.Sprint("key-", i%10))
+		}
+		one := w.join("one")
+		w.eventually(5*time.Second, "as much as may wait", func() bool {
+			status := one.consumer.Status()
+			return len(status) == 1 && status[0].Unresolved >= maxUnresolved
+		})
+		require.NoError(t, one.stop(w, 20*time.Second))
+		w.join("two")
+		w.eventually(30*time.Second, "all", func() bool { return w.distinct() == 4000 })
+		s.checkMemory()
+		require.Zero(t, w.repeats())
+	})
+}
+
+// TestSlowAnswersAreNotSilence: what arrives while Kinesis' answer is on its way is not in it.
+func TestSlowAnswersAreNotSilence(t *testing.T) {
+	inWorld(t, 1, func(w *world) {
+		s := w.remembering()
+		s.silence = time.Second
+		w.reads = func(k KinesisReader) KinesisReader { return lateKinesis{k} }
+		w.join("one")
+		for i := range 100 {
+			s.put(i, "a")
+			time.Sleep(900 * time.Millisecond)
+		}
+		w.eventually(5*time.Second, "100", func() bool { return w.distinct() >= 100 })
+		time.Sleep(5 * time.Second)
+		s.checkMemory()
+		require.Equal(t, 101, w.distinct(), "silence but after the last")
+	})
+}
+
+// lateKinesis takes its time to answer.
+type lateKinesis struct{ KinesisReader }
+
+func (k lateKinesis) GetRecords(
+	ctx context.Context, in *kinesis.GetRecordsInput, opts ...func(*kinesis.Options),
+) (*kinesis.GetRecordsOutput, error) {
+	out, err := k.KinesisReader.GetRecords(ctx, in, opts...)
+	time.Sleep(700 * time.Millisecond)
+	return out, err
+}
+
 // TestSilenceOfAKey is told by time alone, once, in the order of its key, and after a restart it is not told again.
 func TestSilenceOfAKey(t *testing.T) {
 	inWorld(t, 1, func(w *world) {
@@ -162,6 +247,7 @@ func TestSilenceOfAKey(t *testing.T) {
 		require.Less(t, took, 11*time.Second)
 		require.Equal(t, 1, s.times("a silent at #1"))
 		require.InDelta(t, 2, counter(t, one, "kinesis_alerter_records_total", "outcome", "alerted"), 0, "time is no record")
+		require.InDelta(t, 0, counter(t, one, "kinesis_alerter_records_total", "outcome", "unmatched"), 0, "of any kind")
 		saves := len(s.saved())
 		time.Sleep(stateAfterTick + time.Second)
 		require.Len(t, s.saved(), saves+1, "soon after a tick made alerts")
@@ -212,7 +298,6 @@ func TestSilenceThatWasNotTold(t *testing.T) {
 func TestTicks(t *testing.T) {
 	inWorld(t, 1, func(w *world) {
 		s := w.remembering()
-		s.fleet = w.cloud.Kinesis.OpenShards(testStream)[0]
 		n := w.join("one")
 		for i := range 100 {
 			s.put(i, "a")
@@ -248,7 +333,7 @@ func TestNoTimePassesInAReplay(t *testing.T) {
 			s.putCounts[key]++
 			w.cloud.Kinesis.Put(testStream, key, fmt.Append(nil, i, big))
 		}
-		w.save(s, false)
+		s.saving(false)
 		for i := range 60 {
 			put(i, fmt.Sprint("key-", i%3))
 			time.Sleep(time.Second) // each key is silent for 3 s between two records
@@ -256,6 +341,7 @@ func TestNoTimePassesInAReplay(t *testing.T) {
 		w.eventually(20*time.Second, "all, and all silences", func() bool { return w.distinct() == 120 })
 		time.Sleep(2 * time.Second)
 		one.crash(w)
+		w.cloud.Kinesis.EmptyPages(2) // with records ahead
 		two := w.join("two")
 		w.eventually(30*time.Second, "replayed", func() bool {
 			return counter(t, two, "kinesis_alerter_records_skipped_total", "", "") == 60
@@ -267,10 +353,12 @@ func TestNoTimePassesInAReplay(t *testing.T) {
 	})
 }
 
-// save lets snapshots succeed or not, after the first one of a shard.
-func (w *world) save(s *stateWorld, on bool) {
-	s.save = func(shard string) error {
-		if _, begun := s.stored[shard]; begun && !on {
+// saving lets snapshots succeed or not, after the first one of a shard.
+func (w *stateWorld) saving(on bool) {
+	w.save = func(shard string) error {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		if !on && slices.Contains(w.events, "saved "+shard) {
 			return errState
 		}
 		return nil
@@ -374,7 +462,7 @@ func TestStateGoesBeforeTheShard(t *testing.T) {
 func TestShardEndWaitsForItsState(t *testing.T) {
 	inWorld(t, 1, func(w *world) {
 		s := w.remembering()
-		w.save(s, false)
+		s.saving(false)
 		n := w.join("one")
 		for i := range 20 {
 			s.put(i, fmt.Sprint("key-", i%4))
@@ -387,7 +475,7 @@ func TestShardEndWaitsForItsState(t *testing.T) {
 		time.Sleep(time.Minute)
 		require.Equal(t, 20, w.distinct(), "no child before that")
 		require.Greater(t, counter(t, n, "kinesis_alerter_state_saves_total", "result", "failed"), 10.0)
-		w.save(s, true)
+		s.saving(true)
 		w.eventually(5*time.Second, "40", func() bool { return w.distinct() == 40 })
 		s.checkMemory()
 	})
@@ -397,7 +485,7 @@ func TestShardEndWaitsForItsState(t *testing.T) {
 func TestShardEndsWithoutStateInTheEnd(t *testing.T) {
 	inWorld(t, 1, func(w *world) {
 		s := w.remembering()
-		w.save(s, false)
+		s.saving(false)
 		n := w.join("one")
 		s.put(0, "key")
 		w.eventually(5*time.Second, "one", func() bool { return w.distinct() == 1 })
@@ -418,7 +506,7 @@ func TestSavesThatFailEndNothing(t *testing.T) {
 			s.put(i, fmt.Sprint("key-", i%20))
 			time.Sleep(time.Second)
 		}
-		w.save(s, false)
+		s.saving(false)
 		for i := range 20 {
 			s.put(100+i, fmt.Sprint("key-", i%20))
 		}
@@ -441,13 +529,15 @@ func TestSavesThatFailEndNothing(t *testing.T) {
 
 // TestStateThatIsLost is counted, and the shard goes on at its checkpoint.
 func TestStateThatIsLost(t *testing.T) {
-	for reason, spoil := range map[string]func(*stateWorld, string){
-		gapLost:    func(s *stateWorld, _ string) { s.load = func(string) error { return errState } },
-		gapDamaged: func(s *stateWorld, id string) { s.spoil(id, func(st *stored) { st.data = st.data[:len(st.data)-3] }) },
-		gapAhead: func(s *stateWorld, id string) {
-			s.spoil(id, func(st *stored) { st.at.sequence = "9" + st.at.sequence })
+	for reason, spoil := range map[string]func(*stateWorld){
+		gapLost: func(s *stateWorld) { s.load = func(string) error { return errState } },
+		gapDamaged: func(s *stateWorld) {
+			s.spoil = func(own []byte, at string) ([]byte, string) { return own[:len(own)-3], at }
 		},
-		gapTrimmed: func(s *stateWorld, _ string) { s.cloud.Kinesis.RefuseTrimmed(true) },
+		gapAhead: func(s *stateWorld) {
+			s.spoil = func(own []byte, at string) ([]byte, string) { return own, "9" + at }
+		},
+		gapTrimmed: func(s *stateWorld) { s.cloud.Kinesis.RefuseTrimmed(true) },
 	} {
 		t.Run(reason, func(t *testing.T) {
 			inWorld(t, 1, func(w *world) {
@@ -458,7 +548,7 @@ func TestStateThatIsLost(t *testing.T) {
 					time.Sleep(time.Second)
 				}
 				time.Sleep(2 * time.Minute)
-				w.save(s, reason != gapTrimmed)
+				s.saving(reason != gapTrimmed)
 				trim := time.Now()
 				for i := range 10 {
 					s.put(10+i, "key")
@@ -467,8 +557,8 @@ func TestStateThatIsLost(t *testing.T) {
 				w.eventually(5*time.Second, "20", func() bool { return w.distinct() == 20 })
 				time.Sleep(2 * time.Second)
 				require.NoError(t, one.stop(w, 10*time.Second))
-				w.save(s, true)
-				spoil(s, w.cloud.Kinesis.OpenShards(testStream)[0])
+				s.saving(true)
+				spoil(s)
 				if reason == gapTrimmed {
 					w.cloud.Kinesis.Trim(testStream, trim.Add(5*time.Second))
 				}
@@ -488,15 +578,6 @@ func TestStateThatIsLost(t *testing.T) {
 			})
 		})
 	}
-}
-
-func (w *stateWorld) spoil(shard string, f func(*stored)) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	all := w.stored[shard]
-	last := &all[len(all)-1]
-	last.spoiled = true
-	f(last)
 }
 
 // TestNothingIsKeptForRulesWithoutMemory: not one call.
@@ -571,7 +652,7 @@ func TestChaosRemembers(t *testing.T) {
 						}
 						live[i] = w.join(fmt.Sprint("n", len(w.nodes)))
 					case 3:
-						w.save(s, draw.IntN(2) == 0)
+						s.saving(draw.IntN(2) == 0)
 					case 4, 5:
 						d.gathering(draw.IntN(2) == 0)
 					case 6:
@@ -587,7 +668,7 @@ func TestChaosRemembers(t *testing.T) {
 					}
 				}
 				d.gathering(false)
-				w.save(s, true)
+				s.saving(true)
 				w.eventually(2*time.Minute, "all", func() bool {
 					w.mu.Lock()
 					defer w.mu.Unlock()

@@ -264,16 +264,21 @@ func (stateless) Inherit([]byte, func(string) bool) error { panic("stateless") }
 // rider is an evaluator whose decisions carry the alerts of other keys.
 type rider struct {
 	stateless
-	others int
+	others    int
+	unmatched bool // the record itself makes no alert
 }
 
 func (r *rider) Evaluate(rec *alert.Record) alert.Decision {
-	alerts := []*alert.Alert{{ID: fmt.Sprintf("%s/%s", rec.PartitionKey, rec.Data), Record: *rec}}
+	outcome, alerts := alert.Unmatched, []*alert.Alert(nil)
+	if !r.unmatched {
+		outcome = alert.Alerted
+		alerts = append(alerts, &alert.Alert{ID: fmt.Sprintf("%s/%s", rec.PartitionKey, rec.Data), Record: *rec})
+	}
 	for i := range r.others {
 		key := fmt.Sprint("other-", i)
 		alerts = append(alerts, &alert.Alert{ID: fmt.Sprintf("%s/%s", key, rec.Data), Record: alert.Record{PartitionKey: key, Arrival: rec.Arrival}})
 	}
-	return alert.Decision{Outcome: alert.Alerted, Alerts: alerts}
+	return alert.Decision{Outcome: outcome, Alerts: alerts}
 }
 
 // TestAlertsOfOtherKeysRideAlong: they go in the order of their own key, and one that stands still holds the position,
@@ -308,5 +313,18 @@ func TestAlertsOfOtherKeysRideAlong(t *testing.T) {
 			require.GreaterOrEqual(t, number, last[d.rec.PartitionKey], d.id)
 			last[d.rec.PartitionKey] = number
 		}
+	})
+}
+
+// TestAlertsThatRideAlongDecideNothing about the record that they ride with.
+func TestAlertsThatRideAlongDecideNothing(t *testing.T) {
+	inWorld(t, 1, func(w *world) {
+		w.evaluator = func(string) evaluator { return &rider{others: 2, unmatched: true} }
+		n := w.join("one")
+		w.put(0, 20, 4)
+		w.eventually(5*time.Second, "all", func() bool { return w.distinct() == 40 })
+		w.eventually(time.Second, "resolved", func() bool { return n.consumer.Status()[0].Unresolved == 0 })
+		require.InDelta(t, 20, counter(t, n, "kinesis_alerter_records_total", "outcome", "unmatched"), 0)
+		require.InDelta(t, 0, counter(t, n, "kinesis_alerter_records_total", "outcome", "alerted"), 0)
 	})
 }

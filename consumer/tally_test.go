@@ -3,20 +3,16 @@ package consumer
 import (
 	"cmp"
 	"context"
-	"crypto/md5" //nolint:gosec // Kinesis' way from keys to shards
 	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
-	"math/big"
 	"slices"
 	"strconv"
 	"strings"
 	"sync"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/kinesis"
 	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
 	"github.com/stretchr/testify/require"
 
@@ -117,24 +113,21 @@ func (t *tally) Inherit(b []byte, owns func(string) bool) error {
 	return nil
 }
 
-// stateWorld is a world whose workers evaluate with a tally, and keep its state in memory.
+// stateWorld is a world whose workers evaluate with a tally.
 type stateWorld struct {
 	*world
-	silence time.Duration        // after which it is told; 0 for never
-	quiet   bool                 // no alerts but of silence
-	forgets bool                 // not stateful
-	ranges  map[string]hashRange // of shards
-	parents map[string][]string  // of a shard
-	// save may refuse to save, load may lose.
-	save func(shard string) error
-	load func(shard string) error
+	silence time.Duration // after which it is told; 0 for never
+	quiet   bool          // no alerts but of silence
+	forgets bool          // not stateful
+	// save may refuse to save, load may lose, spoil may change what is loaded.
+	save  func(shard string) error
+	load  func(shard string) error
+	spoil func(own []byte, sequence string) ([]byte, string)
 
 	mu     sync.Mutex
-	stored map[string][]stored
 	saves  []stored
 	events []string // of shards: saved, handed over, finished
 	use    use
-	fleet  string // the deciding shard
 
 	putCounts map[string]int
 	putAt     map[string]time.Time
@@ -152,18 +145,14 @@ type use struct {
 type stored struct {
 	shard string
 	at    position
-	data  []byte
 	when  time.Time
-	// spoiled is loaded in any case.
-	spoiled bool
 }
 
 func (w *world) remembering() *stateWorld {
 	s := &stateWorld{
-		world: w, stored: map[string][]stored{}, parents: map[string][]string{}, putCounts: map[string]int{}, want: map[string]string{},
+		world: w, putCounts: map[string]int{}, want: map[string]string{},
 		putAt: map[string]time.Time{}, silences: map[string]bool{},
-		ranges: map[string]hashRange{},
-		save:   func(string) error { return nil }, load: func(string) error { return nil },
+		save: func(string) error { return nil }, load: func(string) error { return nil },
 	}
 	w.evaluator = func(string) evaluator { return newTally(s) }
 	w.leases = func(_ *node, l Leases) Leases { return stateLeases{l, s} }
@@ -233,7 +222,7 @@ func (w *stateWorld) times(id string) int {
 	return n
 }
 
-// stateLeases keeps the state of shards in memory.
+// stateLeases lets the test have a hand in loading and saving.
 type stateLeases struct {
 	Leases
 	world *stateWorld
@@ -246,113 +235,36 @@ func (l stateLeases) Lease(id string) Lease {
 	return nil
 }
 
-func (l stateLeases) Fleet() (decider string, lastArrival, caughtUp time.Time) {
-	return l.world.fleet, time.Time{}, time.Time{}
-}
-
 type stateLease struct {
 	Lease
 	shard string
 	world *stateWorld
-
-	mu      sync.Mutex
-	offered position
-}
-
-func (l *stateLease) Commit(sequence string, sub uint32, resolved string, caughtUp time.Time, load float64) {
-	if sequence != "" {
-		l.mu.Lock()
-		l.offered = position{sequence, sub}
-		l.mu.Unlock()
-	}
-	l.Lease.Commit(sequence, sub, resolved, caughtUp, load)
 }
 
 func (l *stateLease) LoadState(ctx context.Context) (own []byte, sequence string, sub uint32, parents [][]byte, err error) {
-	w := l.world
-	if err := sleepUntil(ctx, time.Now().Add(5*time.Millisecond)); err != nil {
+	if err := l.world.load(l.shard); err != nil {
 		return nil, "", 0, nil, err
 	}
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if err := w.load(l.shard); err != nil {
-		return nil, "", 0, nil, err
+	own, sequence, sub, parents, err = l.Lease.LoadState(ctx)
+	if spoil := l.world.spoil; spoil != nil {
+		own, sequence = spoil(own, sequence)
 	}
-	from, through, _ := l.Start()
-	for _, s := range slices.Backward(w.stored[l.shard]) {
-		// The real table puts a snapshot in force together with the checkpoint.
-		ahead := from.SequenceNumber == nil && s.at.sequence != "" ||
-			from.SequenceNumber != nil && s.at.compare(position{*from.SequenceNumber, through}) > 0
-		if !ahead || s.spoiled {
-			return s.data, s.at.sequence, s.at.sub, nil, nil
-		}
-	}
-	for _, p := range w.parents[l.shard] {
-		if all := w.stored[p]; len(all) > 0 {
-			parents = append(parents, all[len(all)-1].data)
-		}
-	}
-	return nil, "", 0, parents, nil
+	return own, sequence, sub, parents, err
 }
 
 func (l *stateLease) SaveState(ctx context.Context, sequence string, sub uint32, data []byte) error {
-	w := l.world
-	start, _, _ := l.Start()
-	if err := sleepUntil(ctx, time.Now().Add(5*time.Millisecond)); err != nil {
+	if err := l.world.save(l.shard); err != nil {
 		return err
 	}
-	if err := l.Context().Err(); err != nil {
-		return err
+	err := l.Lease.SaveState(ctx, sequence, sub, data)
+	if err == nil {
+		w := l.world
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		w.saves = append(w.saves, stored{l.shard, position{sequence, sub}, time.Now()})
+		w.events = append(w.events, "saved "+l.shard)
 	}
-	l.mu.Lock()
-	offered := l.offered
-	l.mu.Unlock()
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if err := w.save(l.shard); err != nil {
-		return err
-	}
-	at := position{sequence, sub}
-	if offered == (position{}) && start.SequenceNumber != nil {
-		offered = position{*start.SequenceNumber, WholeRecord}
-	}
-	if at.compare(offered) > 0 {
-		w.t.Errorf("a snapshot of %s at %s, but %s was offered", l.shard, at, offered)
-	}
-	s := stored{l.shard, at, data, time.Now(), false}
-	w.stored[l.shard] = append(w.stored[l.shard], s)
-	w.saves = append(w.saves, s)
-	w.events = append(w.events, "saved "+l.shard)
-	return nil
-}
-
-// hashRange is what of the partition keys' MD5 sums falls to a shard.
-type hashRange struct{ low, high *big.Int }
-
-func (l *stateLease) Owns(key string) bool {
-	sum := md5.Sum([]byte(key)) //nolint:gosec // Kinesis' way from keys to shards
-	hash := new(big.Int).SetBytes(sum[:])
-	r := l.world.rangeOf(l.shard)
-	return hash.Cmp(r.low) >= 0 && hash.Cmp(r.high) <= 0
-}
-
-func (w *stateWorld) rangeOf(shard string) hashRange {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if r, ok := w.ranges[shard]; ok {
-		return r
-	}
-	out, err := kinesisClient(w.cloud, "test").ListShards(w.t.Context(), &kinesis.ListShardsInput{StreamName: aws.String(testStream)})
-	if err != nil {
-		panic(err)
-	}
-	for _, s := range out.Shards {
-		var r hashRange
-		r.low, _ = new(big.Int).SetString(*s.HashKeyRange.StartingHashKey, 10)
-		r.high, _ = new(big.Int).SetString(*s.HashKeyRange.EndingHashKey, 10)
-		w.ranges[*s.ShardId] = r
-	}
-	return w.ranges[shard]
+	return err
 }
 
 func (l *stateLease) HandOff(ctx context.Context) error {
@@ -362,11 +274,6 @@ func (l *stateLease) HandOff(ctx context.Context) error {
 }
 
 func (l *stateLease) Finish(ctx context.Context, children []types.ChildShard) error {
-	for _, c := range children {
-		l.world.mu.Lock()
-		l.world.parents[*c.ShardId] = c.ParentShards
-		l.world.mu.Unlock()
-	}
 	err := l.Lease.Finish(ctx, children)
 	l.event(err, "finished")
 	return err

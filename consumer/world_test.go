@@ -148,6 +148,7 @@ func (w *world) join(name string) *node {
 			Credentials: credentials.NewStaticCredentialsProvider(name, "secret", ""),
 		}),
 		Stream: kc, Log: log, Registerer: n.registry,
+		Report: func() (lastArrival, caughtUp time.Time) { return n.consumer.Report() },
 	})
 	require.NoError(w.t, err)
 	pipeline, err := alert.New(alert.Config{Topics: map[string]alert.TopicConfig{"topic": {ARN: "arn:aws:sns:us-east-1:000000000000:topic"}}},
