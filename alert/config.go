@@ -384,8 +384,8 @@ func (f *faults) filter(c *Config) *filter.Set {
 		}
 		f.add(field, string(text), "%s", fault.Rule)
 	}
-	if c.Format == FormatText && err == nil {
-		f.add("filter", "", "filters look into JSON; with format text use the rules' conditions")
+	if c.Format == FormatText && err == nil && set.ReadsData() {
+		f.add("filter", "", "patterns on data look into JSON; with format text use the rules' conditions, or partitionKey alone")
 	}
 	return set
 }

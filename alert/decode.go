@@ -10,7 +10,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// decoder reads one document at a time into slots. It allocates nothing for a document without escaped strings and keeps
+// decoder reads one document at a time into slots, most of them by its scanner. It allocates nothing for a document without escaped strings and keeps
 // its scratch space for the next.
 type decoder struct {
 	schema *schema
@@ -18,6 +18,7 @@ type decoder struct {
 	input  bytes.Buffer
 	// scratch holds the strings that had to be unescaped. It never moves while slots point into it: see unquote.
 	scratch []byte
+	short   scanner
 	// touched are the slots that the last document filled.
 	touched []int
 	// shadowed are the built-in slots whose field the last document had.
@@ -39,6 +40,19 @@ func (d *decoder) decode(data []byte, slots []value) Reason {
 	if len(data) > MaxRecordBytes {
 		return ReasonTooLarge
 	}
+	if d.scan(data, slots) {
+		return ""
+	}
+	for _, slot := range d.touched {
+		slots[slot] = value{}
+	}
+	d.scratch, d.touched = d.scratch[:0], d.touched[:0]
+	clear(d.shadowed[:])
+	return d.strict(data, slots)
+}
+
+// strict is decode for a document that the scanner did not take.
+func (d *decoder) strict(data []byte, slots []value) Reason {
 	d.input = *bytes.NewBuffer(data)
 	d.json.Reset(&d.input)
 
