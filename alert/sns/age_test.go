@@ -21,12 +21,13 @@ func (w *world) givenUp(condition string) float64 {
 	return testutil.ToFloat64(w.metrics.givenUp.WithLabelValues("oncall", condition))
 }
 
-func givenUp(t *testing.T, err error, condition string) *alert.GivenUpError {
+// givenUp says that an alert ended so.
+func givenUp(t *testing.T, err error, condition string) alert.GivenUpError {
 	t.Helper()
 	given, ok := errors.AsType[*alert.GivenUpError](err)
 	require.True(t, ok, "%v", err)
 	require.Equal(t, condition, given.Condition)
-	return given
+	return *given
 }
 
 // onlyBad fails the entry of alert 0 again and again.
@@ -45,7 +46,7 @@ func TestAlertThatFailsTooOftenIsGivenUp(t *testing.T) {
 		w.SNS.FailEntries(onlyBad("InternalError"))
 		given := givenUp(t, <-w.send(t.Context(), 0), alert.ConditionRetries)
 		require.Equal(t, 4, given.Attempts, "three after the first")
-		require.ErrorContains(t, given, "InternalError: injected")
+		require.ErrorContains(t, given.Err, "InternalError: injected")
 		require.InDelta(t, 1, w.givenUp(alert.ConditionRetries), 0)
 		require.Equal(t, 4, w.calls())
 		ended(t, w.send(t.Context(), 1))

@@ -76,10 +76,30 @@ type line struct {
 	worse          int8
 }
 
+// lease is the lease of a shard, which may end before the digest is sent.
+type lease struct {
+	ctx context.Context //nolint:containedctx // the life of the lease, not of a call
+}
+
+// ended returns why the lease has ended; nil while it has not, and for no lease.
+func (l *lease) ended() error {
+	if l == nil || l.ctx.Err() == nil {
+		return nil
+	}
+	return context.Cause(l.ctx)
+}
+
+func (l *lease) same(other *lease) bool {
+	if l == nil || other == nil {
+		return l == other
+	}
+	return l.ctx.Done() == other.ctx.Done()
+}
+
 // origin is where members' records came from: a shard, and the lease by which this process had it.
 type origin struct {
 	shard string
-	lease context.Context //nolint:containedctx // the lease that a member belongs to, which may end before the digest is sent
+	lease *lease // nil for members whose callers wait
 }
 
 // digest is what a topic gathers for one message. It knows no clock and no lock; whoever owns it uses it alone.
@@ -107,7 +127,7 @@ func newDigest(now time.Time) *digest {
 }
 
 // add appends an alert. Exactly one of done and asked takes its end.
-func (d *digest) add(a *alert.Alert, seed maphash.Seed, lease context.Context, done func(error), asked *request) {
+func (d *digest) add(a *alert.Alert, seed maphash.Seed, lease *lease, done func(error), asked *request) {
 	key := a.Key
 	if key == "" {
 		key = a.Record.PartitionKey
@@ -145,22 +165,15 @@ func (d *digest) lineOf(a *alert.Alert) uint32 {
 	return i
 }
 
-func (d *digest) originOf(shard string, lease context.Context) uint32 {
+func (d *digest) originOf(shard string, lease *lease) uint32 {
 	i, ok := d.byShard[shard]
-	if !ok || !sameLease(d.origins[i].lease, lease) {
+	if !ok || !lease.same(d.origins[i].lease) {
 		shard = strings.Clone(shard)
 		i = uint32(len(d.origins)) //nolint:gosec // at most one for each member
 		d.origins = append(d.origins, origin{shard, lease})
 		d.byShard[shard] = i
 	}
 	return i
-}
-
-func sameLease(a, b context.Context) bool {
-	if a == nil || b == nil {
-		return a == nil && b == nil
-	}
-	return a.Done() == b.Done()
 }
 
 // each calls f for every live member, in the order of gathering.

@@ -168,7 +168,7 @@ func TestIDsThatDoNotFitAreCounted(t *testing.T) {
 		require.NoError(t, err)
 		_, list, _ := strings.Cut(m.body, "Alert ids:\n")
 		listed, rest := 0, 0
-		for _, l := range strings.Split(list, "\n") {
+		for l := range strings.SplitSeq(list, "\n") {
 			if n, ok := strings.CutSuffix(l, " more alert ids in the audit log, digest_id "+d.id); ok {
 				rest, err = strconv.Atoi(n)
 				require.NoError(t, err)

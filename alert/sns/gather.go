@@ -1,7 +1,6 @@
 package sns
 
 import (
-	"context"
 	"hash/maphash"
 	"sync"
 
@@ -44,7 +43,7 @@ func (g *gatherer) openLocked() bool {
 }
 
 // gather takes an alert without anybody waiting for it.
-func (g *gatherer) gather(a *alert.Alert, lease context.Context, done func(error)) bool {
+func (g *gatherer) gather(a *alert.Alert, lease *lease, done func(error)) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if !g.openLocked() {
@@ -147,13 +146,15 @@ func (p *Publisher) Gather(a *alert.Alert, done func(error)) bool {
 	if t == nil || !t.gatherer.open() || t.tooOld(a.Record.Arrival) {
 		return false
 	}
-	var lease context.Context
+	var held *lease
 	if p.deps.Lease != nil && a.Record.Shard != "" {
-		if lease = p.deps.Lease(a.Record.Shard); lease == nil || lease.Err() != nil {
+		ctx := p.deps.Lease(a.Record.Shard)
+		if ctx == nil || ctx.Err() != nil {
 			return false
 		}
+		held = &lease{ctx}
 	}
-	return t.gatherer.gather(a, lease, done)
+	return t.gatherer.gather(a, held, done)
 }
 
 // Drain makes digests go out as soon as the rate allows, without waiting for their time, from now on: for a process

@@ -2,7 +2,6 @@ package sns
 
 import (
 	"cmp"
-	"fmt"
 	"slices"
 	"testing"
 	"time"
@@ -205,7 +204,7 @@ func (f *simFleet) check() {
 	slices.SortFunc(f.times, func(a, b time.Time) int { return cmp.Compare(a.UnixNano(), b.UnixNano()) })
 	for i := f.a.most; i < len(f.times); i++ {
 		apart := f.times[i].Sub(f.times[i-f.a.most])
-		require.GreaterOrEqual(f.t, apart, f.a.span, fmt.Sprintf("%d messages within %s", f.a.most+1, apart))
+		require.GreaterOrEqual(f.t, apart, f.a.span, "%d messages within %s", f.a.most+1, apart)
 	}
 }
 

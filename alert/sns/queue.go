@@ -94,9 +94,7 @@ func (q *queue) push(r *request) { q.ready = append(q.ready, r) }
 
 // drop forgets a request whose caller has left. One that a call carries stays with its call.
 func (q *queue) drop(r *request) {
-	same := func(x *request) bool { return x == r }
-	q.ready = slices.DeleteFunc(q.ready, same)
-	q.delayed = slices.DeleteFunc(q.delayed, same)
+	q.weed(func(x *request) bool { return x == r })
 }
 
 // next returns how many requests from the head of ready may be sent in one call now, at most maxBytes together. With
@@ -184,19 +182,10 @@ func (q *queue) untried() []*request {
 	return out
 }
 
-// weed removes and returns the requests for which bad says so.
-func (q *queue) weed(bad func(*request) bool) []*request {
-	var out []*request
-	drop := func(r *request) bool {
-		if !bad(r) {
-			return false
-		}
-		out = append(out, r)
-		return true
-	}
-	q.ready = slices.DeleteFunc(q.ready, drop)
-	q.delayed = slices.DeleteFunc(q.delayed, drop)
-	return out
+// weed removes the requests for which bad says so.
+func (q *queue) weed(bad func(*request) bool) {
+	q.ready = slices.DeleteFunc(q.ready, bad)
+	q.delayed = slices.DeleteFunc(q.delayed, bad)
 }
 
 // promote moves what is due to the end of ready and returns how long it takes until more is.

@@ -154,12 +154,13 @@ func (t *topic) resolved(c *call) {
 func (t *topic) judge(now time.Time, attempts int, last error) func(*member, *origin) error {
 	most, halts := t.settings.Load().MaxRecordAge, t.halts.Load()
 	return func(m *member, o *origin) error {
-		switch {
-		case m.asked != nil && m.asked.ctx.Err() != nil:
+		if m.asked != nil && m.asked.ctx.Err() != nil {
 			return context.Cause(m.asked.ctx)
-		case o.lease != nil && m.asked == nil && o.lease.Err() != nil:
-			return context.Cause(o.lease)
-		case most > 0 && halts.age(m.arrived(), now) > most:
+		}
+		if err := o.lease.ended(); err != nil {
+			return err
+		}
+		if most > 0 && halts.age(m.arrived(), now) > most {
 			return &alert.GivenUpError{Condition: alert.ConditionAge, Attempts: attempts, Err: last}
 		}
 		return nil

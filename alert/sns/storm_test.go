@@ -284,7 +284,7 @@ func TestOutageInTheMiddleOfADigest(t *testing.T) {
 		time.Sleep(4 * DefaultDigest)
 		ended(t, ends...)
 		digests := w.digests()
-		require.Equal(t, 7, len(digests), "six of the first, since its answer failed five times, and one of the next")
+		require.Len(t, digests, 7, "six of the first, since its answer failed five times, and one of the next")
 		for _, d := range digests[:6] {
 			require.Equal(t, digests[0].Attributes, d.Attributes)
 			require.Equal(t, digests[0].Body, d.Body)
@@ -366,12 +366,8 @@ func TestDrainDoesNotWaitForTheTimeOfDigests(t *testing.T) {
 // A lane must not publish for a lease that has ended: another worker does.
 func TestGatheredAlertsEndWithTheirLease(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		leases := map[string]context.Context{}
-		var cancels []context.CancelCauseFunc
-		for _, shard := range []string{"lost", "kept"} {
-			ctx, cancel := context.WithCancelCause(t.Context())
-			leases[shard], cancels = ctx, append(cancels, cancel)
-		}
+		losing, lose := context.WithCancelCause(t.Context())
+		leases := map[string]context.Context{"lost": losing, "kept": t.Context(), "shardId-000000000000": t.Context()}
 		w := newWorld(t, limited, func(s *setup) {
 			s.deps = func(d *Deps) { d.Lease = func(shard string) context.Context { return leases[shard] } }
 		})
@@ -384,7 +380,7 @@ func TestGatheredAlertsEndWithTheirLease(t *testing.T) {
 		}
 		lost, kept := of("lost", 100), of("kept", 101)
 		cause := errors.New("lease lost")
-		cancels[0](cause)
+		lose(cause)
 		leases["lost"] = context.WithoutCancel(t.Context()) // taken again
 		regained := of("lost", 102)
 		a := newAlert(103)
