@@ -137,9 +137,8 @@ func (e *Evaluator) window(r *rule, en *entry, v verdict, o *occasion) {
 	if r.window.tumbling {
 		return // judged at its end
 	}
-	holds := false
-	o.value, holds = r.window.holds(en.window)
-	o.hasValue = true
+	value, holds := r.window.holds(en.window)
+	o.value, o.hasValue = value, true
 	e.judge(r, en, holds, o, e.now())
 }
 

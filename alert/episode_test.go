@@ -106,7 +106,7 @@ func (s *story) suppressed(rule, reason string) prometheus.Collector {
 		}
 		for _, m := range f.GetMetric() {
 			if m.GetLabel()[0].GetValue() == reason && m.GetLabel()[1].GetValue() == rule {
-				g := prometheus.NewGauge(prometheus.GaugeOpts{Name: "copy"})
+				g := prometheus.NewGauge(prometheus.GaugeOpts{Name: "copy", Help: "One series."})
 				g.Set(m.GetCounter().GetValue())
 				return g
 			}

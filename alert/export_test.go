@@ -3,6 +3,7 @@ package alert
 import (
 	"encoding/binary"
 	"hash/crc32"
+	"slices"
 )
 
 // Sealed replaces the last four bytes by the right checksum, so that fuzzing gets behind it.
@@ -11,5 +12,5 @@ func Sealed(data []byte) []byte {
 		return data
 	}
 	body := data[:len(data)-4]
-	return binary.BigEndian.AppendUint32(body[:len(body):len(body)], crc32.Checksum(body, crc32.MakeTable(crc32.Castagnoli)))
+	return binary.BigEndian.AppendUint32(slices.Clip(body), crc32.Checksum(body, crc32.MakeTable(crc32.Castagnoli)))
 }

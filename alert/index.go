@@ -156,11 +156,11 @@ func (s *shelf) equal(v *value, rule int) {
 // lookUp adds the rules that the value of a slot admits to hits.
 func (x *index) lookUp(slot int, v *value, hits ruleSet) {
 	for _, s := range x.bySlot[slot] {
-		switch {
-		case v.kind == s.kind:
+		switch v.kind { //nolint:exhaustive // all other kinds are mistyped
+		case s.kind:
 			s.compared.Add(1)
 			s.find(v, hits)
-		case v.kind == null:
+		case null:
 			s.null.Add(1)
 		default:
 			s.mistyped.Add(1)

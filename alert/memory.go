@@ -191,13 +191,13 @@ func (t timers) Less(i, j int) bool {
 // Swap implements heap.Interface.
 func (t timers) Swap(i, j int) {
 	t[i], t[j] = t[j], t[i]
-	t[i].place, t[j].place = int32(i), int32(j)
+	t[i].place, t[j].place = int32(i), int32(j) //nolint:gosec // state.max_keys is far below
 }
 
 // Push implements heap.Interface.
 func (t *timers) Push(x any) {
 	if e, ok := x.(*entry); ok {
-		e.place = int32(len(*t))
+		e.place = int32(len(*t)) //nolint:gosec // as in Swap
 		*t = append(*t, e)
 	}
 }

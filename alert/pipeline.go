@@ -31,7 +31,6 @@ type Pipeline struct {
 
 // compiled is a Config made ready to run: one version of the rules. It does not change.
 type compiled struct {
-	config Config
 	schema *schema
 	// filter is nil where every record passes.
 	filter *filter.Set

@@ -333,6 +333,11 @@ func (r *reader) uint() uint64 {
 	return n
 }
 
+// small is a number of at most most.
+func (r *reader) small(most uint32) uint32 {
+	return uint32(min(r.uint(), uint64(most))) //nolint:gosec // bounded in the same line
+}
+
 func (r *reader) int() int64 {
 	n, size := binary.Varint(r.buf)
 	r.skip(size)
@@ -393,11 +398,11 @@ func (r *reader) entry(m *ruleMemory) *entry {
 	bits := r.uint()
 	e := &entry{
 		of: m, place: -1, firing: bits&entryFiring != 0, told: bits&entryTold != 0,
-		key: r.text(), severity: uint8(min(r.uint(), uint64(len(severities())-1))), due: r.int(), streak: uint32(r.uint()),
-		since: r.int(), held: r.int(), swallowed: uint32(r.uint()), sent: r.int(),
+		key: r.text(), severity: uint8(r.small(2)), due: r.int(), streak: r.small(math.MaxUint32),
+		since: r.int(), held: r.int(), swallowed: r.small(math.MaxUint32), sent: r.int(),
 	}
 	if bits&entryLast != 0 {
-		e.last = &lastRecord{partitionKey: r.text(), sequence: r.text(), sub: uint32(r.uint()), arrival: r.int()}
+		e.last = &lastRecord{partitionKey: r.text(), sequence: r.text(), sub: r.small(math.MaxUint32), arrival: r.int()}
 	}
 	if bits&entryWindow != 0 {
 		e.window = r.window(bits&entryValues != 0)

@@ -50,11 +50,11 @@ func remembering(t require.TestingT, rules []alert.RuleConfig) *alert.Pipeline {
 
 // drawRecords makes records whose arrivals mostly increase.
 func drawRecords(t *rapid.T, most int) []*alert.Record {
-	at, latest := noon(), noon()
+	at := noon()
 	out := make([]*alert.Record, rapid.IntRange(1, most).Draw(t, "records"))
 	for i := range out {
 		at = at.Add(time.Duration(rapid.SampledFrom([]int{0, 0, 1, 300, 700, 1000, 2500, 9000}).Draw(t, "pause")) * time.Millisecond)
-		latest = at
+		latest := at
 		if rapid.IntRange(0, 9).Draw(t, "late") == 0 {
 			latest = at.Add(-400 * time.Millisecond)
 		}

@@ -212,6 +212,7 @@ func (d *document) appendJSON(b []byte, path string, n *yaml.Node) (text []byte,
 		return append(b, ']'), ok
 	case yaml.ScalarNode:
 		return d.appendScalar(b, path, n)
+	case yaml.DocumentNode, yaml.AliasNode, yaml.StreamNode: // never within a document
 	}
 	d.report(path, n, describe(n), "cannot be read here")
 	return b, false
