@@ -60,7 +60,7 @@ type RuleExplanation struct {
 	KeyCause string `json:"key_undefined,omitempty"`
 	// WindowCause is why the record, for which the condition holds, adds nothing to the window.
 	WindowCause string `json:"window_undefined,omitempty"`
-	Severity string `json:"severity"`
+	Severity    string `json:"severity"`
 	// Shadow says that the rule never publishes.
 	Shadow bool `json:"shadow,omitempty"`
 	// Outcome is what the rule makes of the record where it sees none before, and Reason what swallows the alert.

@@ -106,6 +106,9 @@ func checkSample(w io.Writer, config *LoadedConfig, file string) error {
 		s.add(pipeline, &records[i])
 	}
 	faults := s.unknownNames()
+	if len(faults) > 0 && len(s.fields.rules) == 0 {
+		faults = ConfigErrors{{File: file, Rule: "no record of the sample is a JSON object with fields, so there is nothing to check names against"}}
+	}
 	s.write(w, file, len(faults) > 0)
 	if len(faults) > 0 {
 		return faults
@@ -160,7 +163,11 @@ func (s *sampledRule) add(x *alert.RuleExplanation) {
 		}
 		s.terms[i].causes[t.Cause]++
 		if s.terms[i].example[t.Cause] == "" {
-			s.terms[i].example[t.Cause] = t.String()
+			var values []string
+			for _, f := range t.Fields {
+				values = append(values, f.String())
+			}
+			s.terms[i].example[t.Cause] = strings.Join(values, ", ")
 		}
 		if x.First == t.String() {
 			s.first[t.Term+" is undefined ("+t.Cause+")"]++
@@ -198,6 +205,9 @@ func (s *sampled) unknownNames() ConfigErrors {
 		if near := s.fields.near(m); near != "" {
 			rule += "; did you mean " + near + "?"
 		}
+		if s.config.doc.file == "" { // from flags
+			m.Field, m.Rule = "--when", ""
+		}
 		if m.Rule != "" {
 			rule += " (rule " + m.Rule + ")"
 		}
@@ -213,8 +223,11 @@ func (s *sampled) write(w io.Writer, file string, faulty bool) {
 	for _, n := range s.invalid {
 		invalid += n
 	}
-	_, _ = fmt.Fprintf(w, "%s: %d records: %d match a rule, %d do not, %d filtered, %d invalid\n",
-		file, s.records, s.matched, s.records-s.matched-s.filtered-invalid, s.filtered, invalid)
+	matching := fmt.Sprintf("%d match a rule, %d do not", s.matched, s.records-s.matched-s.filtered-invalid)
+	if len(s.rules) == 0 {
+		matching = fmt.Sprintf("%d alert, as there are no rules", s.matched)
+	}
+	_, _ = fmt.Fprintf(w, "%s: %s: %s, %d filtered, %d invalid\n", file, plural(s.records, "record"), matching, s.filtered, invalid)
 	warn := func(format string, args ...any) { _, _ = fmt.Fprintf(w, "warning: "+format+"\n", args...) }
 	for _, reason := range slices.Sorted(maps.Keys(s.invalid)) {
 		warn("%s of the sample cannot be read (%s), the first in %s", plural(s.invalid[reason], "record"), reason, s.invalidAt[reason])
@@ -268,8 +281,8 @@ func (s *sampledRule) write(field string, faulty bool, warn func(string, ...any)
 		warn("%s.window.of: no matching record of the sample adds to the window (%s) (rule %s)", field, counts(s.noWindow), s.name)
 	}
 	for _, part := range slices.Sorted(maps.Keys(s.failed)) {
-		warn("%s: a template for the %s fails on %d of %s that match: the default words stand in for it (rule %s)",
-			field, part, s.failed[part], plural(s.matched, "record"), s.name)
+		warn("%s: a template for the %s fails on %d of the %d that match: the default words stand in for it (rule %s)",
+			field, part, s.failed[part], s.matched, s.name)
 	}
 }
 

@@ -69,8 +69,11 @@ func commands() []command {
 	return []command{
 		{"run", "--config FILE | --stream NAME --topic-arn ARN", "the daemon: polls the stream and publishes alerts until it is told to stop", runCommand},
 		{"check", "--config FILE", "validates a configuration offline and reports every fault at once", checkCommand},
+		{"rules", "test FILE... [--config FILE]", "runs tests of rules: records at their times, and the alerts that are expected of them", rulesCommand},
+		{"explain", "--config FILE --shard SHARD --sequence NUMBER | --data FILE", "says why a record did or did not alert: every rule, every term, with the values", explainCommand},
 		{"produce", "--stream NAME heart-rate|stock-ticker", "puts the records of a sample producer into a stream", produceCommand},
 		{"leases", "list|release|rewind|pause|resume|export|import [SHARD...] --config FILE", "looks at the lease table, and operates it beside the running workers", leasesCommand},
+		{"drill", "--config FILE [--topic NAME]", "sends a marked test alert to the topics, by the way that alerts take", drillCommand},
 		{"healthcheck", "", "asks the daemon on this machine whether it works, for container health checks", healthcheckCommand},
 		{"version", "", "says what this binary was built from", versionCommand},
 	}
@@ -228,6 +231,12 @@ func runCommand(p *program, fs *flag.FlagSet) func(context.Context, []string) er
 		}
 		hostname, _ := os.Hostname()
 		o.Host = cmp.Or(hostname, "worker")
+		if from.file != "" {
+			o.Reload = func() (*LoadedConfig, error) { return LoadConfig(from.file, p.env) }
+		}
+		signals, release := reloadSignals()
+		defer release()
+		o.Reloads = signals
 		o.Output = p.stdout
 		return Run(ctx, loaded.Config, o)
 	}
@@ -237,6 +246,7 @@ func checkCommand(p *program, fs *flag.FlagSet) func(context.Context, []string) 
 	var from configFlags
 	from.declare(fs)
 	show := fs.Bool("print", false, "print the effective configuration, with defaults, and secrets redacted")
+	sample := fs.String("sample", "", "a `FILE` with records, one a line or as a JSON array, that the rules are checked against")
 	return func(_ context.Context, args []string) error {
 		// "check FILE" is what fingers type.
 		if len(args) == 1 && from.file == "" {
@@ -256,6 +266,11 @@ func checkCommand(p *program, fs *flag.FlagSet) func(context.Context, []string) 
 			}
 			_, err = p.stdout.Write(text)
 			return err
+		}
+		if *sample != "" {
+			if err := checkSample(p.stdout, loaded, *sample); err != nil {
+				return err
+			}
 		}
 		_, err = fmt.Fprintf(p.stdout, "%s: valid; %d rules, %d topics\n", cmp.Or(from.file, "flags"), len(loaded.Rules), len(loaded.Topics))
 		return err

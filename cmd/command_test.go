@@ -30,7 +30,7 @@ func invoke(t *testing.T, args ...string) (code int, stdout, stderr string) {
 func TestHelp(t *testing.T) {
 	t.Parallel()
 	var all strings.Builder
-	for _, args := range [][]string{{"help"}, {"help", "run"}, {"check", "--help"}, {"produce", "-h"}, {"help", "leases"}, {"help", "healthcheck"}} {
+	for _, args := range [][]string{{"help"}, {"help", "run"}, {"check", "--help"}, {"produce", "-h"}, {"help", "rules"}, {"help", "explain"}, {"help", "leases"}, {"help", "healthcheck"}} {
 		code, stdout, stderr := invoke(t, args...)
 		require.Equal(t, exitOK, code, stderr)
 		require.Empty(t, stderr)

@@ -320,10 +320,9 @@ func (x *explainer) print(all []alert.Explanation) error {
 // writeExplanation writes an explanation for people.
 func writeExplanation(w io.Writer, e *alert.Explanation, data []byte) {
 	line := func(format string, values ...any) { _, _ = fmt.Fprintf(w, format+"\n", values...) }
-	switch {
-	case e.SequenceNumber == "":
+	if e.SequenceNumber == "" {
 		line("The payload, as a record with the key %q, arrived %s:", e.PartitionKey, e.Arrival.Format(time.RFC3339Nano))
-	default:
+	} else {
 		line("Record %s, sub-sequence %d, of %s", e.SequenceNumber, e.SubSequence, e.Shard)
 		line("with the key %q, arrived %s:", e.PartitionKey, e.Arrival.Format(time.RFC3339Nano))
 	}
@@ -377,12 +376,8 @@ func writeRule(w io.Writer, r *alert.RuleExplanation) {
 
 // headline says in a word what a rule makes of the record, and why.
 func headline(r *alert.RuleExplanation) string {
-	switch r.Verdict {
-	case alert.VerdictTrue:
+	if r.Verdict == alert.VerdictTrue {
 		return "matches"
-	case alert.VerdictUndefined:
-		return "no match, undefined (" + r.Cause + "): " + r.First
-	case alert.VerdictFalse:
 	}
 	return "no match: " + r.First
 }

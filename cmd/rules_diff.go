@@ -58,9 +58,24 @@ type expected[G any] interface {
 	against(got G) []difference
 }
 
-// missingCost is how bad it is that something expected does not come, or the other way round, in differing fields: above
-// that much two things count as different ones rather than as one that is wrong.
-const missingCost = 2
+// The costs by which things that came are assigned to things that are expected. What differs in words and times alone is the
+// same thing, gone wrong; what differs in two of those fields that say what it is about is another thing.
+const (
+	missingCost   = 2 // of something that does not come, and of something that is not expected
+	identityCost  = 3
+	mostWordsCost = 3
+)
+
+// cost is how unlikely it is that what came was meant to be what is expected.
+func cost(d []difference) int {
+	identity := 0
+	for _, x := range d {
+		if slices.Contains([]string{"rule", "kind", "topic", "key"}, x.Field) {
+			identity++
+		}
+	}
+	return identityCost*identity + min(mostWordsCost, len(d)-identity)
+}
 
 // mostAligned bounds the work of finding what belongs to what; longer lists are compared place by place.
 const mostAligned = 4_000_000
@@ -125,28 +140,28 @@ const (
 
 // cheapest is the way through two lists with the fewest differences.
 func cheapest[W expected[G], G fmt.Stringer](want []W, got []G) []alignStep {
-	// cost[i][j] is what is left from want[i] and got[j] on.
-	cost := make([][]int, len(want)+1)
+	// rest[i][j] is the cost from want[i] and got[j] on.
+	rest := make([][]int, len(want)+1)
 	for i := len(want); i >= 0; i-- {
-		cost[i] = make([]int, len(got)+1)
+		rest[i] = make([]int, len(got)+1)
 		for j := len(got); j >= 0; j-- {
 			switch {
 			case i == len(want):
-				cost[i][j] = missingCost * (len(got) - j)
+				rest[i][j] = missingCost * (len(got) - j)
 			case j == len(got):
-				cost[i][j] = missingCost * (len(want) - i)
+				rest[i][j] = missingCost * (len(want) - i)
 			default:
-				cost[i][j] = min(cost[i+1][j+1]+len(want[i].against(got[j])), cost[i+1][j]+missingCost, cost[i][j+1]+missingCost)
+				rest[i][j] = min(rest[i+1][j+1]+cost(want[i].against(got[j])), rest[i+1][j]+missingCost, rest[i][j+1]+missingCost)
 			}
 		}
 	}
 	var steps []alignStep
 	for i, j := 0, 0; i < len(want) && j < len(got); {
-		switch cost[i][j] {
-		case cost[i+1][j+1] + len(want[i].against(got[j])):
+		switch rest[i][j] {
+		case rest[i+1][j+1] + cost(want[i].against(got[j])):
 			steps = append(steps, stepPair)
 			i, j = i+1, j+1
-		case cost[i+1][j] + missingCost:
+		case rest[i+1][j] + missingCost:
 			steps = append(steps, stepMissing)
 			i++
 		default:

@@ -112,7 +112,7 @@ func (c *ruleCase) play(ctx context.Context, config *LoadedConfig) (*played, err
 		return nil, err
 	}
 	p := &player{test: c, config: config, evaluator: pipeline.Shard(c.Shard), step: stepOf(config)}
-	p.out.outcomes = map[string]int{}
+	p.out.outcomes, p.out.alerts = map[string]int{}, []playedAlert{}
 	p.take(p.evaluator.Elapse(p.start()))
 	for i, e := range c.events() {
 		if ctx.Err() != nil {

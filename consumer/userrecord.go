@@ -21,7 +21,7 @@ func UserRecords(rec alert.Record) ([]UserRecord, error) {
 	out := make([]UserRecord, len(inside))
 	for i, u := range inside {
 		out[i] = UserRecord{Record: rec, Err: u.err}
-		out[i].PartitionKey, out[i].Data, out[i].SubSequence = u.partitionKey, u.data, uint32(i) //nolint:gosec // a record holds fewer
+		out[i].PartitionKey, out[i].Data, out[i].SubSequence = u.partitionKey, u.data, uint32(i)
 	}
 	return out, nil
 }

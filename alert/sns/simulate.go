@@ -68,7 +68,7 @@ type simulation struct {
 	seed     maphash.Seed
 	now      time.Time
 	digest   *digest // nil unless alerts are gathered
-	calm     bool // the last digest had few members: as calls take no time, none has come since
+	calm     bool    // the last digest had few members: as calls take no time, none has come since
 	sent     []SentDigest
 	accepted func(error)
 }
