@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/sns"
 	"github.com/aws/aws-sdk-go-v2/service/sns/types"
@@ -61,6 +62,19 @@ func BenchmarkPublish(b *testing.B) {
 			cancel()
 			require.NoError(b, <-ended)
 		})
+	}
+}
+
+// BenchmarkGather measures what it costs a lane to hand an alert over.
+func BenchmarkGather(b *testing.B) {
+	g := newGatherer()
+	g.swap(newDigest(time.Now()))
+	a, done := newAlert(1), func(error) {}
+	b.ReportAllocs()
+	for b.Loop() {
+		if !g.gather(a, nil, done) {
+			g.swap(newDigest(time.Now()))
+		}
 	}
 }
 

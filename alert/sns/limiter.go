@@ -100,7 +100,7 @@ func (l *limiter) room(now time.Time, s share) (int, time.Duration) {
 	if wait := s.silent.Sub(now); wait > 0 {
 		return 0, wait
 	}
-	free := s.quota - l.under - len(l.ended)
+	free := l.free(s)
 	if free <= 0 {
 		if -free >= len(l.ended) {
 			return 0, untilWoken // not before a call under way ends
@@ -115,6 +115,9 @@ func (l *limiter) room(now time.Time, s share) (int, time.Duration) {
 	}
 	return 1, 0
 }
+
+// free is how many places of a share are not taken; it can be negative when the share has become smaller.
+func (l *limiter) free(s share) int { return s.quota - l.under - len(l.ended) }
 
 // start notes that n messages are handed over.
 func (l *limiter) start(n int) { l.under += n }

@@ -52,9 +52,15 @@ func (t *topic) rises(now time.Time) bool {
 	}
 	t.storm = storm{on: true, swept: now}
 	t.gatherer.swap(newDigest(now))
-	// What was tried alone goes on alone: every attempt of an alert carries the same message.
-	for _, r := range t.queue.untried() {
-		t.gatherer.join(r)
+	// What was tried alone goes on alone: every attempt of an alert carries the same message. So do the first ones if
+	// something else than the rate keeps them from going at once.
+	first := max(0, t.limiter.free(t.fleet.share(now, t.limiter.allowance)))
+	for i, r := range t.queue.untried() {
+		if i < first {
+			t.queue.push(r)
+		} else {
+			t.gatherer.join(r)
+		}
 	}
 	t.metrics.digestMode.Set(1)
 	t.log.Warn("more alerts than the topic's rate lets go one by one: they are gathered into digests",

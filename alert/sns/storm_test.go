@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -517,16 +518,33 @@ func TestFaultOfATopicHoldsItsDigest(t *testing.T) {
 	})
 }
 
+// A process that has just begun sends nothing yet; the first alerts of a storm are still messages of their own.
+func TestStormAtTheStart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, limited, func(s *setup) {
+			s.deps = func(d *Deps) { d.Share = func() (int, int) { return 0, 2 } }
+		})
+		start := time.Now()
+		ends := w.burst(t.Context(), 30)
+		time.Sleep(3 * time.Second)
+		require.Len(t, w.SNS.Messages(w.arn), 4)
+		require.Empty(t, w.digests())
+		ended(t, ends...)
+		require.Equal(t, "26", w.digests()[0].Attributes["count"].StringValue)
+		require.LessOrEqual(t, time.Since(start), DefaultDigest+time.Second)
+	})
+}
+
 func TestShareOfTheRateIsTheWorkers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		workers := 0
+		var workers atomic.Int64
 		w := newWorld(t, limited, func(s *setup) {
-			s.deps = func(d *Deps) { d.Share = func() (int, int) { return 0, workers } }
+			s.deps = func(d *Deps) { d.Share = func() (int, int) { return 0, int(workers.Load()) } }
 		})
 		ends := w.burst(t.Context(), 1)
 		time.Sleep(time.Minute)
 		pending(t, ends[0])
-		workers = 4
+		workers.Store(4)
 		start := time.Now()
 		ended(t, ends...)
 		require.LessOrEqual(t, time.Since(start), 4*time.Second)
