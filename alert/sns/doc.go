@@ -90,6 +90,11 @@
 // nor Throttled, KMSThrottling and HTTP 429, so retries have to be made here anyway; with its own retryer on top they
 // would be invisible to the metrics and could outlive the trust window's margin.
 //
+// # Without SNS
+//
+// [Check] says beforehand why SNS will never accept a message, and [Simulate] which digests alerts lead to. Both are for
+// tests of rules.
+//
 // # What it does not promise
 //
 // It does not write dead letters. It does not know who is subscribed: that SNS accepted a message says nothing about its
