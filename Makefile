@@ -56,7 +56,7 @@ e2e: emulators ## the built daemon, twice, on the npm emulators: reshards, SIGKI
 
 bench: ## every figure that is promised, beside its bar; asserts nothing on a clock
 	$(GO) test -tags bench -count=1 -timeout 30m -v -run Figure ./cmd
-	SCALE=1 $(GO) test -count=1 -timeout 10m -v -run 'ScaleOfTheFleet|HandoffGap|StartHundredShards' ./checkpoint ./consumer
+	SCALE=1 $(GO) test -count=1 -timeout 10m -v -run 'ScaleOfTheFleet|HandoffGap|StartHundredShards|TestStorm$$' ./checkpoint ./consumer ./alert/sns
 	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem $(BENCHFLAGS) ./...
 
 bench-smoke: ## every Go benchmark once: that it runs, not how fast

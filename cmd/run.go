@@ -161,6 +161,7 @@ func Run(ctx context.Context, c Config, o Options) (err error) {
 	consuming := life.start(work, "shards", shards.Run)
 	stop.add("shards", stopShareShards, func(ctx context.Context) error {
 		store.Leave()           // or the table would hand the shards that are released right back
+		publisher.Drain()       // digests do not wait for their time
 		err := shards.Stop(ctx) // it is what Run answers with, too
 		if ended := consuming.stop(ctx); err == nil {
 			err = ended

@@ -66,12 +66,12 @@ func (t *topic) expired(r *request, now time.Time) bool {
 	if most == 0 || r.digest != nil {
 		return false
 	}
-	age := t.halts.Load().age(r.alert.Record.Arrival, now)
+	age := t.halts.Load().age(r.alert.Occurred(), now)
 	if age > most {
 		t.giveUp(r, &alert.GivenUpError{Condition: alert.ConditionAge, Attempts: r.sent, Err: r.err})
 		return true
 	}
-	if at := now.Add(most - age + 1); !r.alert.Record.Arrival.IsZero() && (t.sweep.IsZero() || at.Before(t.sweep)) {
+	if at := now.Add(most - age + 1); !r.alert.Occurred().IsZero() && (t.sweep.IsZero() || at.Before(t.sweep)) {
 		t.sweep = at
 	}
 	return false

@@ -137,8 +137,8 @@ func (d *digest) add(a *alert.Alert, seed maphash.Seed, lease *lease, done func(
 		key: maphash.String(seed, key), value: a.Value, done: done, asked: asked, kind: kindOf(a.Kind),
 		line: d.lineOf(a), from: d.originOf(a.Record.Shard, lease),
 	}
-	if !a.Record.Arrival.IsZero() {
-		m.arrival = a.Record.Arrival.UnixNano()
+	if !a.Occurred().IsZero() {
+		m.arrival = a.Occurred().UnixNano()
 		d.oldest = earlier(d.oldest, m.arrival)
 	}
 	if d.members%chunkMembers == 0 {

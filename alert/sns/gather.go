@@ -143,7 +143,7 @@ func (g *gatherer) weed(judge func(*member, *origin) error) []ending {
 // record that is too old or whose shard is not leased. The caller publishes such an alert with Publish. It never waits.
 func (p *Publisher) Gather(a *alert.Alert, done func(error)) bool {
 	t := p.topic(a.Topic)
-	if t == nil || !t.gatherer.open() || t.tooOld(a.Record.Arrival) {
+	if t == nil || !t.gatherer.open() || t.tooOld(a.Occurred()) {
 		return false
 	}
 	var held *lease

@@ -59,7 +59,7 @@ func newMetrics(reg prometheus.Registerer, cfg Config) *metrics {
 		}, []string{"topic"}),
 		latency: f.NewHistogram(prometheus.HistogramOpts{
 			Name:    "kinesis_alerter_alert_latency_seconds",
-			Help:    "Time from the record's approximate arrival in the stream to SNS' acceptance of its alert.",
+			Help:    "Time from the record's approximate arrival in the stream, or from when time brought the alert about, to SNS' acceptance.",
 			Buckets: []float64{.05, .1, .25, .5, 1, 2, 5, 10, 30, 60, 120, 300, 600},
 		}),
 		good: slo.WithLabelValues("good"), bad: slo.WithLabelValues("bad"),

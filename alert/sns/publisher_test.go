@@ -104,6 +104,18 @@ func TestCallKeepsWithinTheTopicsSize(t *testing.T) {
 	})
 }
 
+// TestLatencyOfWhatTimeBroughtAbout counts from then: five minutes without a record are no five minutes of latency, and no
+// age.
+func TestLatencyOfWhatTimeBroughtAbout(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, func(s *setup) { s.cfg.MaxRecordAge = time.Minute })
+		a := newAlert(1)
+		a.Record.Arrival, a.At = time.Now().Add(-5*time.Minute), time.Now().Add(-time.Second)
+		require.NoError(t, w.publish(t.Context(), a, newMessage(a, "body")))
+		require.Equal(t, time.Second+DefaultLinger, w.audit.All()[0].ContextMap()["latency"])
+	})
+}
+
 func TestAuditLineSaysWhatWasPublished(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
