@@ -4,15 +4,49 @@
 //
 // # What it guarantees
 //
-//   - A record counts as resolved when the pipeline wants nothing published for it, or when SNS has accepted all that
-//     it wanted. The position offered to the lease is the highest one below which everything is resolved.
+//   - A record counts as resolved when the pipeline wants nothing published for it, or when all that it wanted is dealt
+//     with: accepted by SNS, alone or in a digest, taken by the dead letters, or given up as the configuration says. The
+//     position offered to the lease is the highest one below which everything is resolved.
 //   - Records of a shard are evaluated one after the other, in sequence order, on one goroutine. Alerts of one
-//     partition key are published in the order of their records; the next one starts when the last was accepted.
-//   - Bad input costs itself: a record, or one record of a KPL aggregate, becomes one outcome, and the shard goes on.
+//     partition key are published in the order of their records; the next one starts when the last was accepted. While
+//     alerts of a key wait in digests, its next one may only be gathered too, or waits for them.
+//   - Bad input costs itself: a record, or one record of a KPL aggregate, becomes one outcome, and the shard goes on. An
+//     alert that cannot be published holds its own key at most, and so does a letter to the dead.
 //   - Kinesis in trouble is waited out with the position held. Nothing of it reaches the KCL.
-//   - Pages take their memory from one budget of the process.
+//   - Pages take their memory from one budget of the process. What waits in a digest has given its part back, unless there
+//     are dead letters: then it may become one, so its payload and credits are kept. A shard has up to 100,000 records in
+//     digests, at about half a kilobyte each; beyond that it is not read on.
 //   - A shard that is lost, given away, ended or stopped leaves no goroutine behind before the table lets its lease go.
+//     What a digest says after that is ignored: the records are the next owner's.
 //   - Stop ends within its budget, whatever hangs.
+//
+// # Outcomes
+//
+// A record with several alerts has the most consequential outcome of theirs. Alerts of other partition keys that ride
+// along with it (time has brought them about) hold the position but decide nothing about the record. With dead letters,
+// alerts that are rejected or given up go there. Without, one that is given up makes the record Expired, as Lambda drops
+// it, and one that is rejected holds its key or, if Config.OnRejected says so, makes the record Invalid with
+// alert.ReasonRejected. An error outside the publisher's contract always holds the key.
+//
+// # Memory of the rules
+//
+// While the pipeline's evaluation depends on what came before (evaluator.Stateful, asked each time), its state is kept
+// with the checkpoint, and time is let in:
+//
+//   - A snapshot is captured between two pages, on the shard's goroutine, and written beside it, when all that it
+//     includes is resolved. So the position that it includes is never above the checkpoint, and no alert that it takes
+//     for made is lost.
+//   - It is saved every minute while records are evaluated, every ten minutes while only time passes, two seconds after
+//     time brought about alerts, and before a handoff, a stop and the end of a shard, whose children inherit it. A save
+//     that fails delays a handoff or a stop by three seconds, and an end until it works, for ten minutes at most.
+//   - A shard begins at its snapshot and evaluates from there without publishing what is resolved. The first snapshot is
+//     written before the first record is read. Where records or the snapshot are gone, it begins at the checkpoint, and
+//     that is counted as a gap of the state.
+//   - Timers are functions of event time, and a tick only brings them forward. Its alerts form an entry of the watermark
+//     behind the last record. While that waits, no later record is named as resolved: a replay makes the alerts with one
+//     of those, and would drop them. There are no ticks in a replay.
+//
+// A shard whose rules come to have a memory while it is read begins to remember then.
 //
 // # The life of a shard
 //
@@ -21,7 +55,9 @@
 //
 // # Goroutines and locks
 //
-// The KCL runs one goroutine for each shard: nextPage, takeIn and finish run on it. Lanes run up to Parallelism more.
+// The KCL runs one goroutine for each shard: nextPage, takeIn and finish run on it, and all evaluation. Lanes run up to
+// Parallelism more for alerts and as many for letters, and a save of the state is one. Publishers call back on goroutines
+// of their own, which never wait here.
 // A shard's mutex guards its watermark and phase; the lanes' and the budget's mutexes are leaves, and so is whatever
 // Lease.Commit takes, which is called under the shard's mutex so that offers arrive in order. None is held across I/O.
 //

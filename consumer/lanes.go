@@ -170,7 +170,7 @@ func (l *lanes) scheduleLocked(ln *lane) {
 		return
 	}
 	p.running++
-	first := l.takeLocked(p)
+	first := p.take()
 	l.wg.Go(func() { l.work(p, first) })
 }
 
@@ -198,7 +198,8 @@ func (l *lanes) readyLocked(ln *lane) *pool {
 	return p
 }
 
-func (l *lanes) takeLocked(p *pool) *lane {
+// take takes the lane that has waited longest.
+func (p *pool) take() *lane {
 	ln := p.ready[0]
 	p.ready[0] = nil
 	p.ready = p.ready[1:]
@@ -232,11 +233,11 @@ func (l *lanes) next(p *pool, ln *lane, end stepEnd) *lane {
 	}
 	if other := l.readyLocked(ln); other != nil && other != p && other.running < l.parallelism {
 		other.running++
-		first := l.takeLocked(other)
+		first := other.take()
 		l.wg.Go(func() { l.work(other, first) })
 	}
 	if len(p.ready) > 0 {
-		return l.takeLocked(p)
+		return p.take()
 	}
 	l.endWorkerLocked(p)
 	return nil

@@ -38,8 +38,8 @@ func (s snapshot) encode() []byte {
 		kind, at = originTimestamp, s.origin.Timestamp.UnixNano()
 	}
 	b = append(b, snapshotVersion, kind)
-	b = binary.BigEndian.AppendUint64(b, uint64(at))                 //nolint:gosec // bits, not a number
-	b = binary.BigEndian.AppendUint64(b, uint64(s.taken.UnixNano())) //nolint:gosec // bits, not a number
+	b = binary.BigEndian.AppendUint64(b, uint64(at))
+	b = binary.BigEndian.AppendUint64(b, uint64(s.taken.UnixNano()))
 	return append(b, s.state...)
 }
 

@@ -17,9 +17,12 @@ import (
 const (
 	// tickEvery is the least time between two ticks of a shard.
 	tickEvery = 250 * time.Millisecond
-	// stateEvery is how often a state that changes is saved; stateAfterTick is how soon after a tick that made alerts,
-	// which a replay would make once more; stateRetry is how soon after a save that failed.
+	// stateEvery is how often a state that changes is saved, and stateIdle one in which only time can have changed something,
+	// such as since when a silence is waited for: a thousand idle shards are not worth a thousand writes a minute.
+	// stateAfterTick is how soon it is saved after a tick that made alerts, which a replay would make once more, and
+	// stateRetry how soon after a save that failed.
 	stateEvery     = time.Minute
+	stateIdle      = 10 * time.Minute
 	stateAfterTick = 2 * time.Second
 	stateRetry     = 10 * time.Second
 	// saveLimit bounds a save in the background or at the end of a closed shard, lastSaveLimit one before a handoff or a
@@ -59,8 +62,9 @@ type keeper struct {
 	ticksFrom position
 	nextTick  time.Time
 
-	dirty bool      // the state has changed since it was captured
-	next  time.Time // of capturing it
+	dirty  bool      // records have changed the state since it was captured, or a tick made alerts
+	ticked bool      // time may have changed it
+	next   time.Time // of capturing it
 	// waiting is a captured state that includes what is not resolved. It is saved when all of that is: what it has done
 	// would otherwise be lost. It is not replaced by a newer one, or a storm in which something always waits would
 	// keep every one of them from being saved.
@@ -226,7 +230,7 @@ func (s *shard) mayTick(p *page, now time.Time) bool {
 // tick takes in the alerts that are due because time has passed: one time entry, with tasks by partition key.
 func (s *shard) tick(p *page, now time.Time) {
 	k := &s.state
-	k.nextTick = now.Add(tickEvery)
+	k.nextTick, k.ticked = now.Add(tickEvery), true
 	at := p.caughtUp()
 	k.torn = true
 	alerts := s.eval.Tick(alert.Tick{CaughtUp: at, Fleet: s.fleet()})
@@ -257,7 +261,8 @@ func (s *shard) keepState(now time.Time) {
 		s.wrote(err)
 	default:
 	}
-	if k.waiting == nil && k.dirty && !k.torn && !now.Before(k.next) {
+	due := k.dirty && !now.Before(k.next) || k.ticked && !now.Before(k.next.Add(stateIdle-stateEvery))
+	if k.waiting == nil && due && !k.torn {
 		k.waiting = s.capture(now)
 	}
 	if k.waiting == nil || k.writing != nil || !s.resolvedThrough(k.waiting) {
@@ -290,7 +295,7 @@ func (s *shard) capture(now time.Time) *capture {
 	s.mu.Lock()
 	c.entries = s.mark.count
 	s.mu.Unlock()
-	s.state.dirty, s.state.next = false, now.Add(stateEvery)
+	s.state.dirty, s.state.ticked, s.state.next = false, false, now.Add(stateEvery)
 	return c
 }
 
@@ -354,7 +359,7 @@ func (s *shard) saveLast(limit time.Duration) error {
 			return context.Cause(ctx)
 		}
 	}
-	if (k.dirty || k.waiting != nil) && s.unresolved() == 0 {
+	if (k.dirty || k.ticked || k.waiting != nil) && s.unresolved() == 0 {
 		k.waiting = s.capture(time.Now())
 	}
 	if k.waiting == nil || !s.resolvedThrough(k.waiting) {

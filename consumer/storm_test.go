@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -137,10 +138,8 @@ func TestHandoffWaitsForTheDigest(t *testing.T) {
 // poisoned rejects the alerts of some records.
 func poisoned(numbers ...string) func(context.Context, *node, *alert.Alert) error {
 	return func(_ context.Context, _ *node, a *alert.Alert) error {
-		for _, n := range numbers {
-			if string(a.Record.Data) == n {
-				return &alert.RejectedError{Reason: "invalid_parameter", Err: errors.New("no")}
-			}
+		if slices.Contains(numbers, string(a.Record.Data)) {
+			return &alert.RejectedError{Reason: "invalid_parameter", Err: errors.New("no")}
 		}
 		return nil
 	}

@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
@@ -73,7 +74,7 @@ func (t *tally) Tick(tick alert.Tick) []*alert.Alert {
 }
 
 func (t *tally) EventTime() time.Time { return t.Event }
-func (t *tally) Stateful() bool       { return !t.world.forgets }
+func (t *tally) Stateful() bool       { return !t.world.forgets.Load() }
 
 func (t *tally) Snapshot() []byte {
 	b, err := json.Marshal(t)
@@ -118,9 +119,10 @@ type stateWorld struct {
 	*world
 	silence time.Duration // after which it is told; 0 for never
 	quiet   bool          // no alerts but of silence
-	forgets bool          // not stateful
-	// save may refuse to save, load may lose, spoil may change what is loaded.
-	save  func(shard string) error
+	forgets atomic.Bool   // not stateful
+	// refuses lets no snapshot succeed after the first one of a shard.
+	refuses atomic.Bool
+	// load may lose, spoil may change what is loaded. They are set while no worker runs.
 	load  func(shard string) error
 	spoil func(own []byte, sequence string) ([]byte, string)
 
@@ -152,7 +154,7 @@ func (w *world) remembering() *stateWorld {
 	s := &stateWorld{
 		world: w, putCounts: map[string]int{}, want: map[string]string{},
 		putAt: map[string]time.Time{}, silences: map[string]bool{},
-		save: func(string) error { return nil }, load: func(string) error { return nil },
+		load: func(string) error { return nil },
 	}
 	w.evaluator = func(string) evaluator { return newTally(s) }
 	w.leases = func(_ *node, l Leases) Leases { return stateLeases{l, s} }
@@ -169,6 +171,14 @@ func (w *stateWorld) used() use {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.use
+}
+
+func (w *stateWorld) saving(on bool) { w.refuses.Store(!on) }
+
+func (w *stateWorld) happened(event string) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return slices.Contains(w.events, event)
 }
 
 func (w *stateWorld) saved() []stored {
@@ -253,8 +263,8 @@ func (l *stateLease) LoadState(ctx context.Context) (own []byte, sequence string
 }
 
 func (l *stateLease) SaveState(ctx context.Context, sequence string, sub uint32, data []byte) error {
-	if err := l.world.save(l.shard); err != nil {
-		return err
+	if w := l.world; w.refuses.Load() && w.happened("saved "+l.shard) {
+		return errState
 	}
 	err := l.Lease.SaveState(ctx, sequence, sub, data)
 	if err == nil {
