@@ -77,8 +77,12 @@ func (f *Forest) Score(values []float64) float64 {
 		return 0
 	}
 	sum, all := 0.0, f.held()
-	for i := range f.trees {
-		sum += f.trees[i].score(x, &f.values, all)
+	if len(x) == 1 {
+		sum = scoreLines(f.trees, x[0], &f.values, all)
+	} else {
+		for i := range f.trees {
+			sum += f.trees[i].score(x, &f.values, all)
+		}
 	}
 	return sum / float64(len(f.trees)) * f.values.most(all)
 }

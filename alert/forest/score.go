@@ -40,15 +40,27 @@ func (v *values) most(all int) float64 {
 	return v.log2[all]
 }
 
-// score is what the tree makes of a point: the expected 1/(depth + 1) at which a random cut would separate it, if it were
-// inserted. From the root down, rest is the probability that there was no such cut above. Products are converted so that
-// no machine fuses them with the sum: a score is the same on all.
-func (t *tree) score(x []float64, v *values, all int) float64 {
-	if t.width == 1 {
-		return t.scoreLine(x[0], v, all)
+// mixture is a score on the way down a tree: what the levels so far add to it, and the probability that no random cut above
+// separates the point. Products are converted so that no machine fuses them with the sum: a score is the same on all.
+type mixture struct{ sum, rest float64 }
+
+// level takes a box into account in which the point, if it were inserted, would be separated with probability
+// outside/(span+outside), and then be worth value.
+func (m mixture) level(span, outside, value float64) mixture {
+	if outside > 0 {
+		p := outside / (span + outside)
+		m.sum += float64(m.rest * p * value)
+		m.rest *= 1 - p
 	}
-	sum, rest, depth := 0.0, 1.0, 0
-	at := t.root
+	return m
+}
+
+func (m mixture) leaf(value float64) float64 { return m.sum + float64(m.rest*value) }
+
+// score is what the tree makes of a point: the expected 1/(depth + 1) at which a random cut would separate it, if it were
+// inserted.
+func (t *tree) score(x []float64, v *values, all int) float64 {
+	m, at, depth := mixture{rest: 1}, t.root, 0
 	for ; at.inner(); depth++ {
 		box := t.box(at)
 		span, outside := 0.0, 0.0
@@ -61,40 +73,50 @@ func (t *tree) score(x []float64, v *values, all int) float64 {
 				outside += c - hi
 			}
 		}
-		if outside > 0 {
-			p := outside / (span + outside)
-			sum += float64(rest * p * v.unseen[depth])
-			rest *= 1 - p
-		}
+		m = m.level(span, outside, v.unseen[depth])
 		c := &t.cuts[at]
-		at = c.children[c.side(x[c.dimension])]
+		at = c.child(x[c.dimension])
 	}
 	for d, c := range t.point(at) {
 		if x[d] != c {
-			return sum + float64(rest*v.unseen[depth])
+			return m.leaf(v.unseen[depth])
 		}
 	}
-	return sum + float64(rest*v.seen(depth, int(t.masses[at.slot()]), all))
+	return m.leaf(v.seen(depth, int(t.masses[at.slot()]), all))
 }
 
-// scoreLine is score in one dimension.
-func (t *tree) scoreLine(x float64, v *values, all int) float64 {
-	sum, rest, depth := 0.0, 1.0, 0
-	at := t.root
+// scoreLines is the sum of the scores of all trees, in one dimension. It walks two trees at a time: a step waits for memory
+// most of the time, and the other tree's does not wait for it.
+func scoreLines(trees []tree, x float64, v *values, all int) (sum float64) {
+	for ; len(trees) > 1; trees = trees[2:] {
+		s, t := &trees[0], &trees[1]
+		a, b, depth := s.root, t.root, 0
+		m, n := mixture{rest: 1}, mixture{rest: 1}
+		for ; a.inner() && b.inner(); depth++ {
+			value := v.unseen[depth]
+			lo, hi := s.boxes[2*int(a)], s.boxes[2*int(a)+1]
+			m, a = m.level(hi-lo, max(lo-x, x-hi), value), s.cuts[a].child(x)
+			lo, hi = t.boxes[2*int(b)], t.boxes[2*int(b)+1]
+			n, b = n.level(hi-lo, max(lo-x, x-hi), value), t.cuts[b].child(x)
+		}
+		sum += s.scoreLine(m, a, depth, x, v, all) + t.scoreLine(n, b, depth, x, v, all)
+	}
+	if len(trees) > 0 {
+		sum += trees[0].scoreLine(mixture{rest: 1}, trees[0].root, 0, x, v, all)
+	}
+	return sum
+}
+
+// scoreLine is score in one dimension, from a node on.
+func (t *tree) scoreLine(m mixture, at reference, depth int, x float64, v *values, all int) float64 {
 	for ; at.inner(); depth++ {
 		lo, hi := t.boxes[2*int(at)], t.boxes[2*int(at)+1]
-		if outside := max(lo-x, x-hi); outside > 0 {
-			p := outside / (hi - lo + outside)
-			sum += float64(rest * p * v.unseen[depth])
-			rest *= 1 - p
-		}
-		c := &t.cuts[at]
-		at = c.children[c.side(x)]
+		m, at = m.level(hi-lo, max(lo-x, x-hi), v.unseen[depth]), t.cuts[at].child(x)
 	}
 	if t.points[at.slot()] != x {
-		return sum + float64(rest*v.unseen[depth])
+		return m.leaf(v.unseen[depth])
 	}
-	return sum + float64(rest*v.seen(depth, int(t.masses[at.slot()]), all))
+	return m.leaf(v.seen(depth, int(t.masses[at.slot()]), all))
 }
 
 // attribute adds the tree's score of a point to the coordinates that make it: where the point lies below a box to low,
@@ -129,6 +151,6 @@ func (t *tree) attribute(x []float64, v *values, all int, low, high []float64) {
 			return
 		}
 		c := &t.cuts[at]
-		at = c.children[c.side(x[c.dimension])]
+		at = c.child(x[c.dimension])
 	}
 }

@@ -112,12 +112,21 @@ func (t *tree) enclose(r reference) bool {
 	return changed
 }
 
-// side is the child that a coordinate belongs to.
+// side is the place of the child that a coordinate belongs to.
 func (c *cut) side(x float64) int {
 	if x <= c.at {
 		return 0
 	}
 	return 1
+}
+
+// child is the child that a coordinate belongs to.
+func (c *cut) child(x float64) reference {
+	next := c.children[1]
+	if x <= c.at {
+		next = c.children[0]
+	}
+	return next
 }
 
 // insert adds a point and returns its leaf. From the root down, a random cut of the box that is widened by the point is
@@ -199,7 +208,7 @@ func (t *tree) remove(r reference, path []reference) {
 	for x, at := t.point(r), t.root; at != r; {
 		path = append(path, at)
 		c := &t.cuts[at]
-		at = c.children[c.side(x[c.dimension])]
+		at = c.child(x[c.dimension])
 	}
 	t.unused.leaves = append(t.unused.leaves, r)
 	last := len(path) - 1
@@ -240,12 +249,18 @@ func coarse(at, from, to float64) float64 {
 	return fromOrdinal(c)
 }
 
-// ordinal maps floats to integers of the same order; neighbours differ by 1. It is never applied to -0.
+// ordinal maps floats to integers of the same order; neighbours differ by 1, and both zeros are 0.
 func ordinal(x float64) int64 {
-	b := int64(math.Float64bits(x))    //nolint:gosec // all bits are kept
-	return b ^ int64(uint64(b>>63)>>1) //nolint:gosec // all bits are kept
+	b := int64(math.Float64bits(x)) //nolint:gosec // all bits are kept
+	if b < 0 {
+		return math.MinInt64 - b
+	}
+	return b
 }
 
 func fromOrdinal(i int64) float64 {
-	return math.Float64frombits(uint64(i ^ int64(uint64(i>>63)>>1))) //nolint:gosec // all bits are kept
+	if i < 0 {
+		i = math.MinInt64 - i
+	}
+	return math.Float64frombits(uint64(i)) //nolint:gosec // all bits are kept
 }

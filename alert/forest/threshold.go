@@ -1,0 +1,277 @@
+package forest
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"math"
+	"math/bits"
+)
+
+// The defaults of a threshold.
+const (
+	DefaultRate  = 0.02
+	DefaultFloor = 1.5
+)
+
+// ThresholdConfig describes an automatic threshold. What is zero has its default, or is off where there is none.
+type ThresholdConfig struct {
+	// Rate is which part of all records may be above the threshold, above 0 and up to 0.5, by default 0.02. It must be more
+	// than the part that really are anomalies: what is more frequent than Rate is taken for normal.
+	Rate float64
+	// Floor is the least threshold, above 0, by default 1.5.
+	Floor float64
+	// IgnoreNear lets records pass of which every value is near what is expected of it, however high the score.
+	IgnoreNear Near
+	// Decay is how many scores matter: older ones count for half after so many, and so on. From 1 to 2147483647, by default
+	// 100,000.
+	Decay int
+}
+
+// Near is a distance from the expected value: at most Amount, or at most Ratio times the expected value. A zero is off.
+type Near struct{ Amount, Ratio float64 }
+
+// WithDefaults returns the config with defaults for what is zero.
+func (c ThresholdConfig) WithDefaults() ThresholdConfig {
+	if c.Rate == 0 {
+		c.Rate = DefaultRate
+	}
+	if c.Floor == 0 {
+		c.Floor = DefaultFloor
+	}
+	if c.Decay == 0 {
+		c.Decay = DefaultDecay
+	}
+	return c
+}
+
+// Validate says everything that is wrong with the config, defaults applied.
+func (c ThresholdConfig) Validate() error {
+	c = c.WithDefaults()
+	var errs []error
+	if !(c.Rate > 0 && c.Rate <= 0.5) {
+		errs = append(errs, fmt.Errorf("rate must be above 0 and at most 0.5, not %v", c.Rate))
+	}
+	if !(c.Floor > 0 && c.Floor < math.MaxFloat64) {
+		errs = append(errs, fmt.Errorf("floor must be above 0, not %v", c.Floor))
+	}
+	if c.Decay < 1 || c.Decay > MaxDecay {
+		errs = append(errs, fmt.Errorf("decay must be from 1 to %d, not %d", MaxDecay, c.Decay))
+	}
+	for _, x := range []struct {
+		name  string
+		value float64
+	}{{"amount", c.IgnoreNear.Amount}, {"ratio", c.IgnoreNear.Ratio}} {
+		if !(x.value >= 0 && x.value < math.MaxFloat64) {
+			errs = append(errs, fmt.Errorf("ignore near: %s must be 0 or more, not %v", x.name, x.value))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// A histogram of scores has bins of 1/64; scores do not reach 10.25, which is above log2(1 + MaxSampleSize). A score counts
+// unit, so that halving it a few times leaves something.
+const (
+	binsPerScore = 64
+	bins         = 10*binsPerScore + binsPerScore/4
+	countUnit    = 1 << 20
+)
+
+// Threshold decides which scores of a forest are anomalies, by the distribution of those before. It belongs to one
+// goroutine, and takes 5 KiB.
+type Threshold struct {
+	config  ThresholdConfig
+	seen    uint64 // scores
+	counts  [bins]uint64
+	total   uint64
+	bin     int    // what is above this one is at most the rate, and what is above the one before is not
+	above   uint64 // of the total
+	inside  bool   // an excursion
+	scratch []float64
+}
+
+// Verdict is what a threshold says of a record.
+type Verdict struct {
+	// Threshold is what the score was compared with; 0 as long as there is none.
+	Threshold float64
+	// Anomaly says that the score is above the threshold, and the record not near what is expected.
+	Anomaly bool
+	// Begins says that the record before was no anomaly: of an excursion of several, it is true for the first alone.
+	Begins bool
+}
+
+// NewThreshold makes a threshold that has seen nothing. The error is that of ThresholdConfig.Validate.
+func NewThreshold(config ThresholdConfig) (*Threshold, error) {
+	if err := config.Validate(); err != nil {
+		return nil, err
+	}
+	return &Threshold{config: config.WithDefaults()}, nil
+}
+
+// Config is what the threshold was made with, defaults applied.
+func (t *Threshold) Config() ThresholdConfig { return t.config }
+
+// WarmUp is how many more scores are to come before there is a threshold: 1/Rate, of which one may be above it.
+func (t *Threshold) WarmUp() int {
+	need := uint64(math.Ceil(1 / t.config.Rate))
+	return int(min(need-min(t.seen, need), math.MaxInt32)) //nolint:gosec // bounded
+}
+
+// Value is the threshold as it is: the quantile of the scores at 1 - Rate, to the next 1/64, and at least Floor; 0 as long
+// as there is none.
+func (t *Threshold) Value() float64 {
+	if t.WarmUp() > 0 {
+		return 0
+	}
+	return max(float64(t.bin+1)/binsPerScore, t.config.Floor)
+}
+
+// Judge decides about a record by its score, which is of the forest's Score, and counts it. The forest is asked for what is
+// expected, if it matters, so it must not be updated before. A score of 0 is no opinion: no anomaly, and not counted.
+func (t *Threshold) Judge(f *Forest, values []float64, score float64) Verdict {
+	if !(score > 0) {
+		t.inside = false
+		return Verdict{Threshold: t.Value()}
+	}
+	v := Verdict{Threshold: t.Value()}
+	v.Anomaly = v.Threshold > 0 && score > v.Threshold && !t.near(f, values)
+	v.Begins = v.Anomaly && !t.inside
+	t.inside = v.Anomaly
+	t.count(score)
+	return v
+}
+
+// near says whether every value is near what is expected of it.
+func (t *Threshold) near(f *Forest, values []float64) bool {
+	n := t.config.IgnoreNear
+	if n.Amount == 0 && n.Ratio == 0 {
+		return false
+	}
+	t.scratch = f.Expected(t.scratch[:0])
+	if len(t.scratch) == 0 || len(t.scratch) != len(values) {
+		return false
+	}
+	for i, e := range t.scratch {
+		if d := math.Abs(values[i] - e); d > n.Amount && d > n.Ratio*math.Abs(e) {
+			return false
+		}
+	}
+	return true
+}
+
+// count adds a score, and moves the quantile.
+func (t *Threshold) count(score float64) {
+	if t.seen++; t.seen%uint64(t.config.Decay) == 0 { //nolint:gosec // positive
+		t.halve()
+	}
+	i := min(int(score*binsPerScore), bins-1)
+	t.counts[i] += countUnit
+	t.total += countUnit
+	if i > t.bin {
+		t.above += countUnit
+	}
+	t.settle()
+}
+
+// halve makes everything count for half.
+func (t *Threshold) halve() {
+	t.total, t.above = 0, 0
+	for i := range t.counts {
+		t.counts[i] /= 2
+		t.total += t.counts[i]
+		if i > t.bin {
+			t.above += t.counts[i]
+		}
+	}
+}
+
+func (t *Threshold) settle() {
+	most := t.config.Rate * float64(t.total)
+	for t.bin < bins-1 && float64(t.above) > most {
+		t.bin++
+		t.above -= t.counts[t.bin]
+	}
+	for t.bin > 0 && float64(t.above+t.counts[t.bin]) <= most {
+		t.above += t.counts[t.bin]
+		t.bin--
+	}
+}
+
+// The state of a threshold is: magic, version | scores seen, excursion | number of bins that are not empty |
+// { bins since the last one, trailing zeros of the count, count } ...
+const (
+	thresholdMagic   = "KAT"
+	thresholdVersion = 1
+)
+
+// AppendBinary appends the state, of about 1 KiB. There is no error.
+func (t *Threshold) AppendBinary(to []byte) ([]byte, error) {
+	to = append(to, thresholdMagic...)
+	to = append(to, thresholdVersion)
+	to = binary.AppendUvarint(to, t.seen)
+	inside := byte(0)
+	if t.inside {
+		inside = 1
+	}
+	to = append(to, inside)
+	full := uint64(0)
+	for _, n := range t.counts {
+		if n > 0 {
+			full++
+		}
+	}
+	to = binary.AppendUvarint(to, full)
+	last := 0
+	for i, n := range t.counts {
+		if n > 0 {
+			zeros := bits.TrailingZeros64(n)
+			to = binary.AppendUvarint(to, uint64(i-last)) //nolint:gosec // positive
+			to = append(to, byte(zeros))
+			to = binary.AppendUvarint(to, n>>zeros)
+			last = i
+		}
+	}
+	return to, nil
+}
+
+// DecodeThreshold makes a threshold from its state. The configuration may be another one. It never panics; the error wraps
+// ErrState or is that of ThresholdConfig.Validate.
+func DecodeThreshold(config ThresholdConfig, state []byte) (*Threshold, error) {
+	t, err := NewThreshold(config)
+	if err != nil {
+		return nil, err
+	}
+	if len(state) < 4 || string(state[:3]) != thresholdMagic {
+		return nil, fmt.Errorf("%w: it is none of a threshold", ErrState)
+	}
+	if v := state[3]; v != thresholdVersion {
+		return nil, fmt.Errorf("%w: it has version %d, this program reads %d", ErrState, v, thresholdVersion)
+	}
+	r := reader{buf: state[4:]}
+	t.seen = r.uint()
+	if b := r.take(1); b != nil {
+		t.inside = b[0] == 1
+		r.fail(b[0] > 1)
+	}
+	at := uint64(0)
+	for n := r.uint(); n > 0 && !r.failed; n-- {
+		at += r.uint()
+		zeros := byte(64)
+		if b := r.take(1); b != nil {
+			zeros = b[0]
+		}
+		count := r.uint()
+		r.fail(at >= bins || zeros > 63 || count == 0 || count > 1<<53>>zeros)
+		if !r.failed {
+			r.fail(t.counts[at] > 0)
+			t.counts[at] = count << zeros
+			t.total += count << zeros
+		}
+	}
+	if r.failed || len(r.buf) > 0 {
+		return nil, fmt.Errorf("%w: its parts do not fit together", ErrState)
+	}
+	t.above = t.total - t.counts[0]
+	t.settle()
+	return t, nil
+}
