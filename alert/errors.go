@@ -1,6 +1,7 @@
 package alert
 
 import (
+	"errors"
 	"fmt"
 	"strconv"
 )
@@ -34,6 +35,9 @@ func (e *GivenUpError) Error() string {
 
 // Unwrap returns the cause.
 func (e *GivenUpError) Unwrap() error { return e.Err }
+
+// ErrGathering says that an alert was not published because its topic has begun to gather a digest: hand it over by Gather.
+var ErrGathering = errors.New("the topic gathers a digest")
 
 // ConfigError is one fault of a Config.
 type ConfigError struct {

@@ -386,6 +386,9 @@ func series(t *testing.T, reg *prometheus.Registry, name, label string) float64 
 			continue
 		}
 		for _, m := range f.GetMetric() {
+			if label == "" {
+				return m.GetCounter().GetValue()
+			}
 			for _, l := range m.GetLabel() {
 				if l.GetValue() == label {
 					return m.GetCounter().GetValue()

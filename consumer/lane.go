@@ -1,6 +1,7 @@
 package consumer
 
 import (
+	"context"
 	"errors"
 	"fmt"
 
@@ -133,16 +134,23 @@ func (l *lanes) publishAlert(ln *lane, t *task, a *alert.Alert) (gathered bool, 
 			gathered, err = false, &alert.RejectedError{Reason: alert.ReasonPanic, Err: fmt.Errorf("panic: %v", p)}
 		}
 	}()
-	if l.gather(ln, t, a) {
-		return true, nil
+	for {
+		if l.gather(ln, t, a) {
+			return true, nil
+		}
+		l.mu.Lock()
+		mayPublish := ln.out == 0 && !ln.held
+		l.mu.Unlock()
+		switch {
+		case l.ctx.Err() != nil:
+			return false, context.Cause(l.ctx)
+		case !mayPublish:
+			return false, errKeyIsOut
+		}
+		if err := l.publisher.Publish(l.ctx, a); !errors.Is(err, alert.ErrGathering) {
+			return false, err
+		}
 	}
-	l.mu.Lock()
-	mayPublish := ln.out == 0 && !ln.held
-	l.mu.Unlock()
-	if !mayPublish {
-		return false, errKeyIsOut
-	}
-	return false, l.publisher.Publish(l.ctx, a)
 }
 
 // gather offers an alert to a digest. The digest may settle it before this returns.

@@ -91,7 +91,8 @@ type Publisher interface {
 	// fault of the topic, until ctx is done (then it returns the context's cause). It returns *alert.RejectedError
 	// when SNS will never accept the message. Safe for concurrent use; many callers share PublishBatch calls.
 	//
-	// It returns *alert.GivenUpError when the configured limits of attempts or age ended the attempts.
+	// It returns *alert.GivenUpError when the configured limits of attempts or age ended the attempts, and
+	// alert.ErrGathering when the topic has begun to gather: the alert is then handed over by Gather.
 	Publish(ctx context.Context, a *alert.Alert) error
 
 	// Gather takes an alert into the digest that its topic gathers at the moment, and answers whether there is one. done is

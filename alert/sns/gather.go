@@ -58,9 +58,15 @@ func (g *gatherer) gather(a *alert.Alert, lease *lease, done func(error)) bool {
 
 // join takes an alert whose caller waits in Publish. It needs digest mode and takes also what is above mostMembers:
 // callers are few.
+//
+// A caller that can gather is told to, so that it does not wait here with all that is behind.
 func (g *gatherer) join(r *request) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	if r.gathers && g.openLocked() {
+		r.answer <- outcome{err: alert.ErrGathering}
+		return
+	}
 	g.digest.add(&r.alert, g.seed, nil, nil, r)
 }
 

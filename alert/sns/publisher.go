@@ -176,37 +176,53 @@ func (p *Publisher) watch(ctx context.Context) {
 // cause, at once, even while a call carries the alert (SNS may still accept it, which counts as published). It returns
 // *alert.RejectedError when SNS will never accept the message, *alert.GivenUpError when Config.MaxAttempts or
 // Config.MaxRecordAge ends the attempts, and ErrStopped when Run ended first. Before Run has started it waits.
+//
+// When the topic gathers a digest, or begins to, it returns alert.ErrGathering: the caller hands the alert over by Gather,
+// and with it all that waits behind it.
 func (p *Publisher) Publish(ctx context.Context, a *alert.Alert) error {
-	_, err := p.PublishNow(ctx, a)
+	m, err := p.render(a)
+	if err != nil {
+		return err
+	}
+	_, err = p.deliver(ctx, a, m, true)
 	return err
 }
 
-// PublishNow is Publish that returns the id which SNS gave to the message, that of the digest if there is one.
+// PublishNow is Publish that returns the id which SNS gave to the message. In digest mode it waits for the digest, whose id
+// that is then.
 func (p *Publisher) PublishNow(ctx context.Context, a *alert.Alert) (messageID string, err error) {
-	m, err := a.Render()
+	m, err := p.render(a)
 	if err != nil {
-		if t := p.topic(a.Topic); t != nil {
-			t.metrics.failure(reasonRender)
-		}
-		return "", rejected(reasonRender, err)
+		return "", err
 	}
-	return p.deliver(ctx, a, m)
+	return p.deliver(ctx, a, m, false)
 }
 
-// publish sends a rendered alert.
+func (p *Publisher) render(a *alert.Alert) (alert.Message, error) {
+	m, err := a.Render()
+	if err == nil {
+		return m, nil
+	}
+	if t := p.topic(a.Topic); t != nil {
+		t.metrics.failure(reasonRender)
+	}
+	return alert.Message{}, rejected(reasonRender, err)
+}
+
+// publish sends a rendered alert and waits for it, also in digest mode.
 func (p *Publisher) publish(ctx context.Context, a *alert.Alert, m alert.Message) error {
-	_, err := p.deliver(ctx, a, m)
+	_, err := p.deliver(ctx, a, m, false)
 	return err
 }
 
 // deliver sends a rendered alert and returns SNS' id of the message.
-func (p *Publisher) deliver(ctx context.Context, a *alert.Alert, m alert.Message) (string, error) {
+func (p *Publisher) deliver(ctx context.Context, a *alert.Alert, m alert.Message, gathers bool) (string, error) {
 	for {
 		t := p.topic(a.Topic)
 		if t == nil {
 			return "", rejected(reasonUnknownTopic, fmt.Errorf("topic %q is not configured", a.Topic))
 		}
-		out := p.offer(ctx, t, a, m)
+		out := p.offer(ctx, t, a, m, gathers)
 		if !errors.Is(out.err, errTopicEnded) {
 			return out.messageID, out.err
 		}
@@ -215,7 +231,7 @@ func (p *Publisher) deliver(ctx context.Context, a *alert.Alert, m alert.Message
 
 // offer hands a message to a topic and waits for its end. The error is errTopicEnded when another topic, or none, has
 // the name by now.
-func (p *Publisher) offer(ctx context.Context, t *topic, a *alert.Alert, m alert.Message) outcome {
+func (p *Publisher) offer(ctx context.Context, t *topic, a *alert.Alert, m alert.Message, gathers bool) outcome {
 	select {
 	case <-t.known:
 	case <-ctx.Done():
@@ -232,7 +248,7 @@ func (p *Publisher) offer(ctx context.Context, t *topic, a *alert.Alert, m alert
 		}
 		return outcome{err: err}
 	}
-	r := &request{ctx: ctx, msg: msg, alert: *a, queued: time.Now(), answer: make(chan outcome, 1)}
+	r := &request{ctx: ctx, msg: msg, alert: *a, queued: time.Now(), answer: make(chan outcome, 1), gathers: gathers}
 	select {
 	case t.in <- r:
 	case <-ctx.Done():

@@ -27,6 +27,9 @@ type request struct {
 	queued time.Time
 	// answer takes the end of the request; it has room for it, so that nobody waits for a caller that has left.
 	answer chan outcome
+	// gathers says that its caller can hand it over by Gather instead, and is told to when a digest begins: the alerts that
+	// wait behind it at the caller can then be gathered too.
+	gathers bool
 
 	// The rest belongs to the topic's goroutine, and to the call while one carries the request.
 

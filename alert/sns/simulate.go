@@ -63,6 +63,7 @@ type simulation struct {
 	config   TopicConfig
 	limits   limits
 	limiter  limiter
+	pressure pressure
 	share    share
 	queue    queue
 	seed     maphash.Seed
@@ -149,6 +150,7 @@ func (s *simulation) start(n int) {
 	s.queue.calls--
 	s.limiter.start(n)
 	s.limiter.end(s.now, n)
+	s.pressure.sent(s.now, n, s.perSecond())
 	for _, r := range batch {
 		if d := r.digest; d != nil {
 			s.sent = append(s.sent, SentDigest{At: s.now, Topic: s.name, Count: d.live, Subject: r.msg.subject, Body: r.msg.body})
@@ -156,10 +158,16 @@ func (s *simulation) start(n int) {
 	}
 }
 
-func (s *simulation) few() int { return max(1, int(s.share.perSecond(s.limiter.allowance))) }
+func (s *simulation) few() int { return max(1, int(s.perSecond())) }
+
+func (s *simulation) perSecond() float64 { return s.share.perSecond(s.limiter.allowance) }
 
 func (s *simulation) rises() bool {
-	if s.digest != nil || len(s.queue.ready) <= s.few() {
+	if s.digest != nil || len(s.queue.ready) == 0 {
+		return false
+	}
+	pressed := s.queue.room == 0 && s.pressure.high(s.now, s.perSecond())
+	if len(s.queue.ready) <= s.few() && !pressed {
 		return false
 	}
 	s.digest, s.calm = newDigest(s.now), false

@@ -28,17 +28,22 @@ type storm struct {
 }
 
 // few is how many alerts may wait before the rest is gathered: what the worker's share sends within a second.
-func (t *topic) few() int {
-	return max(1, int(t.fleet.share(time.Now(), t.limiter.allowance).perSecond(t.limiter.allowance)))
+func (t *topic) few() int { return max(1, int(t.perSecond())) }
+
+// perSecond is the worker's share of the rate.
+func (t *topic) perSecond() float64 {
+	return t.fleet.share(time.Now(), t.limiter.allowance).perSecond(t.limiter.allowance)
 }
 
-// rises enters digest mode when more alerts wait than go out within a second, and says whether it did.
+// rises enters digest mode when more alerts wait than go out within a second, or when one waits that the rate does not let
+// go while the topic is under pressure. It says whether it did.
 func (t *topic) rises(now time.Time) bool {
-	if t.storm.on || !t.queue.limited {
+	if t.storm.on || !t.queue.limited || len(t.queue.ready) == 0 {
 		return false
 	}
 	few := t.few()
-	if len(t.queue.ready) <= few {
+	pressed := t.queue.room == 0 && t.pressure.high(now, t.perSecond())
+	if len(t.queue.ready) <= few && !pressed {
 		return false
 	}
 	waiting := 0
@@ -47,7 +52,7 @@ func (t *topic) rises(now time.Time) bool {
 			waiting++
 		}
 	}
-	if waiting <= few {
+	if waiting <= few && !(pressed && waiting > 0) {
 		return false
 	}
 	t.storm = storm{on: true, swept: now}

@@ -128,26 +128,75 @@ func TestFewAlertsGoOneByOne(t *testing.T) {
 		require.Equal(t, 2, w.calls(), "alerts share calls as the rate allows")
 		require.Equal(t, time.Second, time.Since(start).Round(10*time.Millisecond))
 		require.Empty(t, w.digests())
-		for i := range 100 { // as fast as the rate
+		time.Sleep(6 * time.Second)
+		for i := range 100 { // not as fast as the rate
 			ended(t, w.send(t.Context(), 100+i))
-			time.Sleep(time.Second/8 + DefaultLinger)
+			time.Sleep(time.Second / 5)
 		}
 		require.Empty(t, w.digests())
 	})
+}
+
+// TestAlertsOfOneKeyAreGatheredToo: they wait for each other at their caller, so that never more than one waits here. After
+// the first ones, which go at once, nobody wants eight messages a second for hours.
+func TestAlertsOfOneKeyAreGatheredToo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, limited)
+		start, single := time.Now(), 0
+		var ends []<-chan error
+		for i := 0; time.Since(start) < 30*time.Second; i++ {
+			end := make(chan error, 1)
+			if !w.Gather(newAlert(i), func(err error) { end <- err }) {
+				if err := w.Publish(t.Context(), alert.NewAlert(*newAlert(i), newMessage(newAlert(i), "body"))); !errors.Is(err, alert.ErrGathering) {
+					require.NoError(t, err)
+					single++
+				} else {
+					i--
+				}
+				continue
+			}
+			ends = append(ends, end)
+			time.Sleep(10 * time.Millisecond)
+		}
+		require.Less(t, single, 3*8, "a few seconds' worth")
+		require.Greater(t, len(ends), 2000)
+		require.Len(t, w.digests(), 2)
+		ended(t, ends...)
+	})
+}
+
+func TestPressure(t *testing.T) {
+	t.Parallel()
+	at := time.Unix(1_700_000_000, 0)
+	var p pressure
+	for range 15 { // in the first second
+		p.sent(at, 1, 8)
+	}
+	require.False(t, p.high(at, 8))
+	p.sent(at.Add(time.Second), 1, 8)
+	require.True(t, p.high(at.Add(time.Second), 8), "two thirds of three seconds")
+	require.True(t, p.high(at.Add(3*time.Second), 8))
+	require.False(t, p.high(at.Add(4*time.Second), 8), "it counts less and less")
+	require.False(t, p.high(at.Add(time.Hour), 8))
+	slow := pressure{}
+	slow.sent(at, 2, 0.1)
+	require.False(t, slow.high(at.Add(30*time.Second), 0.1))
+	slow.sent(at.Add(30*time.Second), 1, 0.1)
+	require.True(t, slow.high(at.Add(30*time.Second), 0.1), "three of four in forty seconds")
 }
 
 func TestDigestModeEndsWhenAStormIsOver(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, limited)
 		ends := w.stormy(t)
-		for i := range 40 { // ten seconds each: 100, 100, ... alerts
+		for i := range 39 { // a second short of the fourth digest
 			for k := range 25 {
 				ends = append(ends, w.gather(t, 1000+i*25+k))
 			}
 			time.Sleep(time.Second)
 		}
 		require.Len(t, w.digests(), 3)
-		time.Sleep(9 * time.Second)
+		time.Sleep(10 * time.Second)
 		ends = append(ends, w.gather(t, 9001))
 		time.Sleep(2 * time.Second)
 		ended(t, ends...)

@@ -51,6 +51,7 @@ type topic struct {
 	applied  *settings
 	queue    queue
 	limiter  limiter
+	pressure pressure
 	underWay int       // messages in calls
 	logged   bool      // that the topic is backing off
 	sweep    time.Time // when to look for alerts that are too old; zero is never
@@ -215,6 +216,9 @@ func (t *topic) start(ctx context.Context, n int, now, until time.Time) {
 		t.metrics.retry(r.again)
 	}
 	t.limiter.start(n)
+	if t.queue.limited {
+		t.pressure.sent(now, n, t.perSecond())
+	}
 	t.underWay += n
 	go func() {
 		t.attempt(ctx, c)
