@@ -105,6 +105,14 @@ func (p *Pipeline) Rewound(id string, generation uint32) *Evaluator {
 	return e
 }
 
+// Poison is the decision on something that never became a record, such as an aggregate that cannot be taken apart: Invalid,
+// and a dead letter where the configuration wants to see such records. Safe for concurrent use.
+func (p *Pipeline) Poison(reason Reason) Decision {
+	d := Poison(reason)
+	d.DeadLetter = p.current.Load().letters
+	return d
+}
+
 // Resolved counts the outcome of a record whose alerts have all been accepted, or which had none. The consumer calls it
 // once for each record; it may have changed the outcome to Expired, Invalid or DeadLettered. Safe for concurrent use.
 func (p *Pipeline) Resolved(d Decision) {

@@ -17,6 +17,7 @@ import (
 	"go.uber.org/zap"
 
 	"kinesis-alerter/alert"
+	"kinesis-alerter/alert/deadletter"
 	"kinesis-alerter/alert/sns"
 	"kinesis-alerter/checkpoint"
 	"kinesis-alerter/consumer"
@@ -71,6 +72,10 @@ func everyMetric(t *testing.T) map[string]string {
 	require.NoError(t, err)
 	_, err = consumer.New(p.consumer, consumer.Deps{Leases: leases{store}, Kinesis: clients.kinesis, Log: zap.NewNop(), Registerer: d})
 	require.NoError(t, err)
+	_, err = deadLetters(deadletter.Config{SQS: "https://sqs.us-east-1.amazonaws.com/000000000000/letters"}, "arn:aws:kinesis:us-east-1:000000000000:stream/stream",
+		"application", clients, Loggers{Operational: zap.NewNop(), Audit: zap.NewNop()}, d)
+	require.NoError(t, err)
+	newReloader(c, nil, zap.NewNop(), d)
 	return d.metrics
 }
 

@@ -128,12 +128,12 @@ func TestExplainRecordOfTheStream(t *testing.T) {
 		require.Equal(t, "alerted", records[0]["outcome"])
 		id := records[0]["rules"].([]any)[0].(map[string]any)["publishes"].([]any)[0].(map[string]any)["alert_id"]
 
+		createTopic(t, fake)
 		d := startDaemon(t, fake, func(c *Config, _ *Options) {
 			loaded, err := LoadConfig("testdata/explain.yaml", environment(nil))
 			require.NoError(t, err)
 			c.Rules, c.Topics = loaded.Rules, loaded.Topics
 		})
-		createTopic(t, fake)
 		time.Sleep(10 * time.Second)
 		var ids []string
 		for _, m := range fake.SNS.Messages(testTopicARN) {

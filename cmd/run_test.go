@@ -563,7 +563,7 @@ func TestDrill(t *testing.T) {
 	require.Equal(t, exitOK, Main(t.Context(), []string{"drill", "--config", file}, environment(nil), &out, &errs), "%s", &errs)
 	require.Regexp(t, `^oncall: SNS accepted it after \S+ as message \S+, alert_id [0-9a-f]{64}\n$`, out.String())
 	require.Len(t, messages(fake), 1)
-	require.Contains(t, messages(fake)[0], "is being tested")
+	require.Contains(t, messages(fake)[0], "This is a test of the way to the topic oncall")
 
 	require.Equal(t, exitUsage, Main(t.Context(), []string{"drill", "--config", file, "--topic", "nosuch"}, environment(nil), &out, &errs))
 	require.Contains(t, errs.String(), `no topic "nosuch" is configured`)

@@ -210,11 +210,13 @@ func (c *Consumer) stream() streamName {
 	return streamName{name: &c.cfg.StreamName}
 }
 
-// end winds a shard down. It is called when the KCL's consumer of the shard exits.
-func (c *Consumer) end(id string) {
+// end winds a shard down. It is called when the KCL's consumer of the shard exits. What it returns is called when the table
+// has let the lease go: until then a heartbeat speaks of the shard, and must not tell of a time up to which only the others
+// were read.
+func (c *Consumer) end(id string) (released func()) {
 	s := c.shard(id)
 	if s == nil {
-		return // the consumer ended before it asked for an iterator
+		return func() {} // the consumer ended before it asked for an iterator
 	}
 	if c.readCtx.Err() != nil && s.checkLease() == nil {
 		s.drain()
@@ -222,9 +224,15 @@ func (c *Consumer) end(id string) {
 	s.windDown(ErrStopping)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	delete(c.shards, id)
 	if n := s.unresolved(); n > 0 && c.readCtx.Err() != nil {
 		c.stopErr = errors.Join(c.stopErr, fmt.Errorf("shard %s: %w: %d records wait for SNS", id, ErrNotDrained, n))
+	}
+	return func() {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		if c.shards[id] == s { // else it has begun again
+			delete(c.shards, id)
+		}
 	}
 }
 

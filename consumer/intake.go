@@ -138,7 +138,7 @@ func (s *shard) takeInPoison(rec *alert.Record, at position) error {
 		s.skip(at)
 		return nil
 	}
-	return s.decided(rec, at, alert.Poison(alert.ReasonBadAggregate))
+	return s.decided(rec, at, s.pipeline.Poison(alert.ReasonBadAggregate))
 }
 
 // decided takes in a record with what the pipeline says about it: one entry of the watermark, with a task for each

@@ -26,6 +26,7 @@ func (l kclLeases) GetLease(status *par.ShardStatus, worker string) error {
 // failed. The shard is wound down before the table lets the lease go, so that a second consumer of the shard never
 // starts beside the rests of the first.
 func (l kclLeases) RemoveLeaseOwner(shardID string) error {
-	l.consumer.end(shardID)
+	released := l.consumer.end(shardID)
+	defer released()
 	return l.Leases.RemoveLeaseOwner(shardID)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"kinesis-alerter/alert"
 )
@@ -123,6 +124,9 @@ func (l *lanes) publishTask(ln *lane, t *task) stepEnd {
 	return taskLeft
 }
 
+// gatherPause is the pause between two tries to hand an alert over that neither a digest nor the topic takes.
+const gatherPause = 10 * time.Millisecond
+
 // errKeyIsOut says that an alert may not be published while earlier ones of its key are in digests or held.
 var errKeyIsOut = errors.New("earlier alerts of the key are in digests or held")
 
@@ -134,9 +138,12 @@ func (l *lanes) publishAlert(ln *lane, t *task, a *alert.Alert) (gathered bool, 
 			gathered, err = false, &alert.RejectedError{Reason: alert.ReasonPanic, Err: fmt.Errorf("panic: %v", p)}
 		}
 	}()
-	for {
+	for told := false; ; told = true {
 		if l.gather(ln, t, a) {
 			return true, nil
+		}
+		if told { // to gather what cannot be gathered: its lease has ended, and soon the lanes'
+			_ = sleepUntil(l.ctx, time.Now().Add(gatherPause))
 		}
 		l.mu.Lock()
 		mayPublish := ln.out == 0 && !ln.held

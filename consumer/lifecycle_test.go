@@ -32,3 +32,19 @@ func TestLifecycleStories(t *testing.T) {
 		})
 	}
 }
+
+// TestReportSpeaksOfAShardUntilItsLeaseIsGone: a heartbeat between the end of a shard and the release of its row names the
+// shard as held, so the times beside it must not leave the shard out.
+func TestReportSpeaksOfAShardUntilItsLeaseIsGone(t *testing.T) {
+	inWorld(t, 2, func(w *world) {
+		n := w.join("one")
+		w.eventually(lease, "reading", func() bool { return n.reading() == 2 })
+		id := n.consumer.sorted()[0].id
+		released := n.consumer.end(id)
+		require.Len(t, n.consumer.sorted(), 2)
+		released()
+		require.Len(t, n.consumer.sorted(), 1)
+		released() // and never takes out one that has begun since
+		require.Len(t, n.consumer.sorted(), 1)
+	})
+}

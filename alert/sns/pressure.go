@@ -31,8 +31,11 @@ func (p *pressure) sent(at time.Time, n int, perSecond float64) {
 	p.now += n
 }
 
-// high says whether the share was nearly used up lately.
+// high says whether the share was nearly used up lately. A worker that has no share yet is not under pressure.
 func (p *pressure) high(at time.Time, perSecond float64) bool {
+	if perSecond <= 0 {
+		return false
+	}
 	window := pressureWindow(perSecond)
 	p.roll(at, window)
 	left := 1 - min(1, float64(at.Sub(p.since))/float64(window)) // of the span before

@@ -173,6 +173,7 @@ func TestPressure(t *testing.T) {
 		p.sent(at, 1, 8)
 	}
 	require.False(t, p.high(at, 8))
+	require.False(t, new(pressure).high(at, 0), "it has not joined yet")
 	p.sent(at.Add(time.Second), 1, 8)
 	require.True(t, p.high(at.Add(time.Second), 8), "two thirds of three seconds")
 	require.True(t, p.high(at.Add(3*time.Second), 8))
