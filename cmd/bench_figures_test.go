@@ -35,6 +35,8 @@ func TestFigures(t *testing.T) {
 	t.Run("backlog-memory-1MiB", func(t *testing.T) { f.backlogMemory(t, 10, 1<<20-64) })
 	t.Run("backlog-memory-1KB", func(t *testing.T) { f.backlogMemory(t, 10_000, 1000) })
 	t.Run("page-to-watermark", f.pageToWatermark)
+	t.Run("pipeline", f.pipeline)
+	t.Run("storm", f.storm)
 	t.Run("CPU", func(t *testing.T) { f.cpu(t, "100") })
 	t.Run("CPU-GOGC-400", func(t *testing.T) { f.cpu(t, "400") })
 	_, _ = fmt.Fprintf(t.Output(), "\n%d CPUs, load average %s\n", runtime.NumCPU(), loadAverage())
@@ -254,6 +256,65 @@ func (f *figures) pageToWatermark(t *testing.T) {
 	ns, err := strconv.ParseFloat(string(m[1]), 64)
 	require.NoError(t, err)
 	f.add(t, "a record that matches none of 10 rules, page to watermark", "<= 0.8 us, <= 2 allocs", "%.2f us, %s allocs", ns/1000, m[2])
+}
+
+// pipeline is what evaluation costs: CPU time on one processor, so that other work on the machine counts little.
+func (f *figures) pipeline(t *testing.T) {
+	out := goTest(t, "-run", "^TestMemoryOfKeys$", "-v", "-bench", "^Benchmark(Evaluate|Snapshot)$", "-cpu", "1", "-count", "3", "-benchmem", "../alert")
+	for _, c := range []struct{ rules, bar string }{{"1", "<= 600 ns, <= 1 alloc"}, {"100", "<= 700 ns"}, {"1000", "<= 900 ns"}} {
+		ns, rest := least(t, out, "BenchmarkEvaluate/rules="+c.rules+" ", "cpu-ns/op")
+		f.add(t, "a 200-byte record that no rule matches, decoding included, "+c.rules+" rules", c.bar, "%.0f ns, %s", ns, allocs.FindString(rest))
+	}
+	ms, _ := least(t, out, "BenchmarkSnapshot/save ", "cpu-ms/op")
+	f.add(t, "snapshot of 100,000 keys", "<= 50 ms", "%.0f ms", ms)
+	memory := regexp.MustCompile(`100,000 keys: (\S+ MiB)`).FindStringSubmatch(out)
+	require.NotNil(t, memory, "%s", out)
+	f.add(t, "memory of 100,000 live dedup keys", "<= 20 MiB", "%s", memory[1])
+	out = goTest(t, "-run", "^$", "-bench", "^BenchmarkMatch$/.*/^patterns=1000$", "-cpu", "1", "-count", "3", "../alert/filter")
+	most := 0.0
+	for _, m := range regexp.MustCompile(`(?m)^BenchmarkMatch/(\S+)/patterns=1000 `).FindAllStringSubmatch(out, -1) {
+		ns, _ := least(t, out, "BenchmarkMatch/"+m[1]+"/patterns=1000 ", "cpu-ns/op")
+		most = max(most, ns)
+	}
+	require.Positive(t, most)
+	f.add(t, "1,000 filter patterns, the dearest of all shapes", "<= 2 us", "%.2f us", most/1000)
+}
+
+// storm is a million alerts to a topic with e-mail, from three workers, in virtual time.
+func (f *figures) storm(t *testing.T) {
+	t.Setenv("SCALE", "1")
+	out := goTest(t, "-run", "^TestStorm$", "-v", "../alert/sns")
+	said := regexp.MustCompile(`(\d+ alerts by \d+ workers.*)`).FindString(out)
+	require.NotEmpty(t, said, "%s", out)
+	f.add(t, "a storm of 1,000,000 alerts to an e-mail topic", "<= 10 messages in any second, every id", "%s", said)
+}
+
+var allocs = regexp.MustCompile(`\d+ allocs/op`)
+
+func goTest(t *testing.T, args ...string) string {
+	t.Helper()
+	out, err := exec.CommandContext(t.Context(), "go", append([]string{"test"}, args...)...).CombinedOutput() //nolint:gosec // arguments of this file
+	require.NoError(t, err, "%s", out)
+	return string(out)
+}
+
+// least is the smallest figure of a unit in the lines of a benchmark, and the rest of its line.
+func least(t *testing.T, out, name, unit string) (figure float64, line string) {
+	t.Helper()
+	for l := range strings.SplitSeq(out, "\n") {
+		fields := strings.Fields(l)
+		at := slices.Index(fields, unit)
+		if !strings.HasPrefix(l, name) || at < 1 {
+			continue
+		}
+		n, err := strconv.ParseFloat(fields[at-1], 64)
+		require.NoError(t, err)
+		if line == "" || n < figure {
+			figure, line = n, l
+		}
+	}
+	require.NotEmpty(t, line, "no %s of %s in: %s", unit, name, out)
+	return figure, line
 }
 
 // cpu is what the daemon's process spends on records that a stub hands out as fast as it asks. A collector that finds an
