@@ -179,17 +179,17 @@ func mutations() []mutation {
 		{
 			breaks: "no stretch reaches over an alert that time has made",
 			file:   "consumer/watermark.go", old: "if e.timed || len(out)", new: "if len(out)",
-			by: only("consumer", "TestWatermark.*"), says: `.*Error.*|.*failed.*`,
+			by: killer{"consumer", "TestWatermark.*", 100}, says: `.*Error.*|.*failed.*`,
 		},
 		{
 			breaks: "ticks only bring forward",
 			file:   "alert/evaluator.go", old: "	e.advance(e.now())\n", new: "",
-			by: only("alert", "TestTicksOnlyBringForward"), says: `.*Error:.*|.*failed.*`,
+			by: killer{"alert", "TestTicksOnlyBringForward", 100}, says: `.*Error:.*|.*failed.*`,
 		},
 		{
 			breaks: "a snapshot keeps the order in which keys are forgotten",
 			file:   "alert/snapshot.go", old: "cmp.Compare(a.rank, b.rank)", new: "cmp.Compare(a.entry.key, b.entry.key)",
-			by: only("alert", "TestRestartGivesTheSameAlerts"), says: `.*Error:.*|.*failed.*`,
+			by: killer{"alert", "TestRestartGivesTheSameAlerts", 100}, says: `.*Error:.*|.*failed.*`,
 		},
 		{
 			breaks: "who was told that a key fires is told that it is resolved",
@@ -219,7 +219,7 @@ func mutations() []mutation {
 		{
 			breaks: "the scanner takes nothing that the strict decoder refuses",
 			file:   "alert/scan.go", old: "		if !s.newName(name, first) {\n			return -1\n		}\n", new: "		_ = first\n",
-			by: only("alert", "FuzzScan|TestScan.*"), says: `.*Error.*|.*failed.*`,
+			by: killer{"alert", "FuzzScan|TestScan.*", 100}, says: `.*Error.*|.*failed.*`,
 		},
 		{
 			breaks: "the lag is the age of the oldest record that waits",

@@ -308,7 +308,7 @@ func TestRejectedAlertHoldsItsKeyOnly(t *testing.T) {
 // TestHandoffRepeatsNothing: a second worker joins under load; shards move without a gap in the record.
 func TestHandoffRepeatsNothing(t *testing.T) {
 	inWorld(t, 6, func(w *world) {
-		w.publish = func(context.Context, *node, *alert.Alert) error { time.Sleep(100 * time.Millisecond); return nil }
+		w.publish = func(context.Context, *node, *alert.Alert) error { time.Sleep(180 * time.Millisecond); return nil }
 		one := w.join("one")
 		w.eventually(5*time.Second, "reading", func() bool { return one.reading() == 6 })
 		n := 0
