@@ -23,7 +23,7 @@ type reservoir []sample
 
 // weigh makes the weight of a point by the tree's draw.
 func weigh(draw, number uint64, decay int) float64 {
-	return math.Log(-math.Log1p(-unit(draw))) - float64(number)/float64(decay)
+	return math.Log(-math.Log(1-unit(draw))) - float64(number)/float64(decay)
 }
 
 // limit is a bound for draws: up to the point of that number, one whose unit is not below it will not be held. -ln(1-u) is
@@ -47,8 +47,17 @@ func (r *reservoir) push(s sample) {
 }
 
 // exchange puts a sample in the place of the top one.
-func (r reservoir) exchange(s sample) {
-	i := 0
+func (r reservoir) exchange(s sample) { r.sink(0, s) }
+
+// order makes a heap of samples in any order.
+func (r reservoir) order() {
+	for i := len(r)/2 - 1; i >= 0; i-- {
+		r.sink(i, r[i])
+	}
+}
+
+// sink puts a sample at a place of the heap, or below.
+func (r reservoir) sink(i int, s sample) {
 	for {
 		down := 2*i + 1
 		if down >= len(r) {

@@ -186,7 +186,7 @@ func Decode(config Config, state []byte) (*Forest, error) {
 		}
 		r.tree(f, i)
 	}
-	if r.failed || len(r.buf) > 0 {
+	if r.failed || r.rest() > 0 {
 		return nil, fmt.Errorf("%w: its parts do not fit together", ErrState)
 	}
 	return f, nil
@@ -200,6 +200,7 @@ func sound(x float64) bool {
 // reader takes a state apart. After a failure it returns zeros.
 type reader struct {
 	buf    []byte
+	pos    int
 	failed bool
 	shape  []byte
 	at     int     // bits of the shape that were read
@@ -209,34 +210,34 @@ type reader struct {
 
 func (r *reader) fail(on bool) { r.failed = r.failed || on }
 
+// rest is how many bytes there are still.
+func (r *reader) rest() int { return len(r.buf) - r.pos }
+
 func (r *reader) take(n int) []byte {
-	if r.failed || n > len(r.buf) {
+	if r.failed || n > r.rest() {
 		r.failed = true
 		return nil
 	}
-	b := r.buf[:n]
-	r.buf = r.buf[n:]
-	return b
+	r.pos += n
+	return r.buf[r.pos-n : r.pos]
 }
 
 func (r *reader) uint() uint64 {
-	x, n := binary.Uvarint(r.buf)
-	r.fail(n <= 0)
 	if r.failed {
 		return 0
 	}
-	r.buf = r.buf[n:]
+	x, n := binary.Uvarint(r.buf[r.pos:])
+	if n <= 0 {
+		r.failed = true
+		return 0
+	}
+	r.pos += n
 	return x
 }
 
 func (r *reader) int() int64 {
-	x, n := binary.Varint(r.buf)
-	r.fail(n <= 0)
-	if r.failed {
-		return 0
-	}
-	r.buf = r.buf[n:]
-	return x
+	x := r.uint()
+	return int64(x>>1) ^ -int64(x&1) //nolint:gosec // all bits are kept
 }
 
 func (r *reader) fixed() uint64 {
@@ -265,7 +266,7 @@ func (r *reader) tree(f *Forest, place int) {
 	}
 	n := int(leaves) //nolint:gosec // at most 1000
 	r.shape, r.at, r.leaves = r.take((2*n-1+7)/8), 0, n
-	r.fail(len(r.buf) < n*(t.width+1)+2*(n-1)) // before memory is taken
+	r.fail(r.rest() < n*(t.width+1)+2*(n-1)) // before memory is taken
 	if r.failed {
 		return
 	}
@@ -275,6 +276,7 @@ func (r *reader) tree(f *Forest, place int) {
 	t.held = make(reservoir, 0, held)
 	t.root = r.node(f, place)
 	r.fail(r.leaves != 0 || len(t.held) != held)
+	t.held.order()
 }
 
 func (r *reader) node(f *Forest, place int) reference {
@@ -340,7 +342,7 @@ func (r *reader) leaf(f *Forest, place int) reference {
 		}
 		number -= 1 + age
 		draw := pointRandom(f.config.Seed, number).draw(place)
-		t.held.push(sample{weigh(draw, number, f.config.Decay), number, made})
+		t.held = append(t.held, sample{weigh(draw, number, f.config.Decay), number, made})
 		mass++
 	}
 	t.masses = append(t.masses, mass)

@@ -10,15 +10,18 @@ import (
 
 // The defaults of a threshold.
 const (
-	DefaultRate  = 0.02
+	DefaultRate  = 0.002
+	DefaultGroup = 0.02
 	DefaultFloor = 1.5
 )
 
 // ThresholdConfig describes an automatic threshold. What is zero has its default, or is off where there is none.
 type ThresholdConfig struct {
-	// Rate is which part of all records may be above the threshold, above 0 and up to 0.5, by default 0.02. It must be more
-	// than the part that really are anomalies: what is more frequent than Rate is taken for normal.
+	// Rate is which part of all records may be above the threshold, above 0 and up to Group, by default 0.002.
 	Rate float64
+	// Group is which part of all records may be above the threshold if their scores are a group of their own, with a gap
+	// below them, up to 0.5, by default 0.02. Anomalies that are more frequent are taken for normal.
+	Group float64
 	// Floor is the least threshold, above 0, by default 1.5.
 	Floor float64
 	// IgnoreNear lets records pass of which every value is near what is expected of it, however high the score.
@@ -36,6 +39,9 @@ func (c ThresholdConfig) WithDefaults() ThresholdConfig {
 	if c.Rate == 0 {
 		c.Rate = DefaultRate
 	}
+	if c.Group == 0 {
+		c.Group = max(DefaultGroup, c.Rate)
+	}
 	if c.Floor == 0 {
 		c.Floor = DefaultFloor
 	}
@@ -49,8 +55,11 @@ func (c ThresholdConfig) WithDefaults() ThresholdConfig {
 func (c ThresholdConfig) Validate() error {
 	c = c.WithDefaults()
 	var errs []error
-	if !(c.Rate > 0 && c.Rate <= 0.5) {
-		errs = append(errs, fmt.Errorf("rate must be above 0 and at most 0.5, not %v", c.Rate))
+	if !(c.Group > 0 && c.Group <= 0.5) {
+		errs = append(errs, fmt.Errorf("group must be above 0 and at most 0.5, not %v", c.Group))
+	}
+	if !(c.Rate > 0 && c.Rate <= c.Group) {
+		errs = append(errs, fmt.Errorf("rate must be above 0 and at most group, %v, not %v", c.Group, c.Rate))
 	}
 	if !(c.Floor > 0 && c.Floor < math.MaxFloat64) {
 		errs = append(errs, fmt.Errorf("floor must be above 0, not %v", c.Floor))
@@ -77,6 +86,14 @@ const (
 	countUnit    = 1 << 20
 )
 
+// A gap in the scores ends at least gapRatio times where it begins, and holds at most gapLeak of what is above it. With few
+// scores, a group may have groupSlack more than its part.
+const (
+	gapRatio   = 1.3
+	gapLeak    = 0.1
+	groupSlack = 4
+)
+
 // Threshold decides which scores of a forest are anomalies, by the distribution of those before. It belongs to one
 // goroutine, and takes 5 KiB.
 type Threshold struct {
@@ -92,7 +109,7 @@ type Threshold struct {
 
 // Verdict is what a threshold says of a record.
 type Verdict struct {
-	// Threshold is what the score was compared with; 0 as long as there is none.
+	// Threshold is what the score was compared with: a score up to Floor with that alone. It is 0 as long as there is none.
 	Threshold float64
 	// Anomaly says that the score is above the threshold, and the record not near what is expected.
 	Anomaly bool
@@ -111,33 +128,59 @@ func NewThreshold(config ThresholdConfig) (*Threshold, error) {
 // Config is what the threshold was made with, defaults applied.
 func (t *Threshold) Config() ThresholdConfig { return t.config }
 
-// WarmUp is how many more scores are to come before there is a threshold: 1/Rate, of which one may be above it.
+// WarmUp is how many more scores are to come before there is a threshold: 1/Group in all.
 func (t *Threshold) WarmUp() int {
-	need := uint64(math.Ceil(1 / t.config.Rate))
+	need := uint64(math.Ceil(1 / t.config.Group))
 	return int(min(need-min(t.seen, need), math.MaxInt32)) //nolint:gosec // bounded
 }
 
-// Value is the threshold as it is: the quantile of the scores at 1 - Rate, to the next 1/64, and at least Floor; 0 as long
-// as there is none.
+// Value is the threshold as it is, to the next 1/64: the quantile of the scores at 1 - Rate, or the middle of the widest gap
+// between that at 1 - Group and there, but at least Floor; 0 as long as there is none. It takes some microseconds.
 func (t *Threshold) Value() float64 {
 	if t.WarmUp() > 0 {
 		return 0
 	}
-	return max(float64(t.bin+1)/binsPerScore, t.config.Floor)
+	return max(float64(t.place())/binsPerScore, t.config.Floor)
+}
+
+// place is the first bin above the threshold, Floor aside.
+func (t *Threshold) place() int {
+	first, above := t.bin+1, t.above // above is from first on
+	for most := t.config.Group*float64(t.total) + groupSlack*countUnit; first > 1 && float64(above+t.counts[first-1]) <= most; {
+		first--
+		above += t.counts[first]
+	}
+	place, widest := t.bin+1, gapRatio
+	for ; first <= t.bin; first++ {
+		end, held := first, uint64(0)
+		for end < bins && float64(held+t.counts[end]) <= gapLeak*float64(above) {
+			held += t.counts[end]
+			end++
+		}
+		if ratio := float64(end) / float64(first); end < bins && ratio >= widest {
+			place, widest = min((first+end)/2, t.bin+1), ratio
+		}
+		above -= t.counts[first]
+	}
+	return place
 }
 
 // Judge decides about a record by its score, which is of the forest's Score, and counts it. The forest is asked for what is
 // expected, if it matters, so it must not be updated before. A score of 0 is no opinion: no anomaly, and not counted.
 func (t *Threshold) Judge(f *Forest, values []float64, score float64) Verdict {
-	if !(score > 0) {
-		t.inside = false
-		return Verdict{Threshold: t.Value()}
+	var v Verdict
+	if t.WarmUp() == 0 {
+		v.Threshold = t.config.Floor
+		if score > t.config.Floor { // few are
+			v.Threshold = t.Value()
+			v.Anomaly = score > v.Threshold && !t.near(f, values)
+		}
 	}
-	v := Verdict{Threshold: t.Value()}
-	v.Anomaly = v.Threshold > 0 && score > v.Threshold && !t.near(f, values)
 	v.Begins = v.Anomaly && !t.inside
 	t.inside = v.Anomaly
-	t.count(score)
+	if score > 0 {
+		t.count(score)
+	}
 	return v
 }
 
@@ -268,7 +311,7 @@ func DecodeThreshold(config ThresholdConfig, state []byte) (*Threshold, error) {
 			t.total += count << zeros
 		}
 	}
-	if r.failed || len(r.buf) > 0 {
+	if r.failed || r.rest() > 0 {
 		return nil, fmt.Errorf("%w: its parts do not fit together", ErrState)
 	}
 	t.above = t.total - t.counts[0]
