@@ -41,6 +41,9 @@ func (t *topic) rises(now time.Time) bool {
 	if t.storm.on || !t.queue.limited || len(t.queue.ready) == 0 {
 		return false
 	}
+	if t.perSecond() <= 0 {
+		return false // it has just joined, and knows its share in a moment: what waits may well fit into it
+	}
 	few := t.few()
 	pressed := t.queue.room == 0 && t.pressure.high(now, t.perSecond())
 	if len(t.queue.ready) <= few && !pressed {

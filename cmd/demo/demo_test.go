@@ -41,7 +41,7 @@ func (w *writer) String() string {
 // The demo is the first thing that anybody runs: it must end by itself, cleanly, with every record accounted for.
 func TestDemoEndsByItself(t *testing.T) {
 	var out, errs writer
-	code := run(t.Context(), []string{"--for", "3s", "--rate", "300", "--shards", "2"}, &out, &errs)
+	code := run(t.Context(), []string{"--for", "6s", "--rate", "300", "--shards", "2"}, &out, &errs)
 	http.DefaultTransport.(*http.Transport).CloseIdleConnections()
 	require.Equal(t, 0, code, "%s%s", &out, &errs)
 	text := out.String()
