@@ -3,6 +3,7 @@ package forest_test
 import (
 	"fmt"
 	"math"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -109,7 +110,7 @@ func TestDecodeOther(t *testing.T) {
 		_, err := forest.Decode(c, state[:i])
 		require.ErrorIs(t, err, forest.ErrState, i)
 	}
-	_, err = forest.Decode(c, append(state[:len(state):len(state)], 0))
+	_, err = forest.Decode(c, append(slices.Clip(state), 0))
 	require.ErrorIs(t, err, forest.ErrState)
 	later := append([]byte(nil), state...)
 	later[3] = 2
