@@ -175,16 +175,15 @@ func (s *shelf) find(v *value, hits ruleSet) {
 		}
 		return
 	}
-	if !v.wide { // no wide constant is filed, and a wide value equals no other
-		for _, rule := range s.num[v.num] {
-			hits.add(rule)
-		}
+	for _, rule := range s.num[v.num] {
+		hits.add(rule)
 	}
+	// Of a wide value num is only the nearest float64: it may lie on either side of a bound that equals it, such as 1e19.
 	for _, t := range s.above {
 		if t.num > v.num {
 			break
 		}
-		if t.num < v.num || t.inclusive {
+		if t.num < v.num || t.inclusive || v.wide {
 			hits.add(t.rule)
 		}
 	}
@@ -192,7 +191,7 @@ func (s *shelf) find(v *value, hits ruleSet) {
 		if t.num < v.num {
 			break
 		}
-		if t.num > v.num || t.inclusive {
+		if t.num > v.num || t.inclusive || v.wide {
 			hits.add(t.rule)
 		}
 	}
