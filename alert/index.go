@@ -50,6 +50,9 @@ type shelf struct {
 	below []threshold // descending
 	// The records in which the field could be compared, was null, and was of another type. It was missing in the others.
 	compared, null, mistyped atomic.Uint64
+	// missing is the most that was reported: while a record is looked up, the sum is one less for a moment, and a counter that
+	// goes back is taken for one that began anew.
+	missing atomic.Uint64
 }
 
 // threshold is a rule that needs a number beyond num.
@@ -197,12 +200,15 @@ func (s *shelf) find(v *value, hits ruleSet) {
 	}
 }
 
-// undefined is how many records left the shelf's term undefined, by cause.
+// undefined is how many records left the shelf's term undefined, by cause. records must have been read before.
 func (s *shelf) undefined(records uint64) map[verdict]uint64 {
 	compared, null, mistyped := s.compared.Load(), s.null.Load(), s.mistyped.Load()
-	missing := uint64(0)
-	if seen := compared + null + mistyped; seen < records {
-		missing = records - seen
+	missing := s.missing.Load()
+	for seen := compared + null + mistyped; seen+missing < records; missing = s.missing.Load() {
+		if s.missing.CompareAndSwap(missing, records-seen) {
+			missing = records - seen
+			break
+		}
 	}
 	return map[verdict]uint64{undefinedMissing: missing, undefinedNull: null, undefinedMistyped: mistyped}
 }
