@@ -55,6 +55,6 @@ var known = map[string]difference{
 		got: "ok; x", reason: "fauxqs keeps the checksum that it is told, without looking at the object",
 	},
 	"npm: an object may have 14 MiB": {
-		got: "RequestEntityTooLarge; false", reason: "fauxqs takes 11 MiB in one call",
+		got: "refused; false", reason: "fauxqs takes 11 MiB in one call",
 	},
 }
