@@ -80,6 +80,7 @@ func (e *Evaluator) Evaluate(rec *Record) (d Decision) {
 
 	// The stages, in order. One that computes a field belongs behind read.
 	e.advance(e.now())
+	e.muted = "" // what time brought about is not of the record
 	switch e.admit(rec) {
 	case filter.NotMatched:
 		return Decision{Outcome: Filtered, Alerts: e.made()}
