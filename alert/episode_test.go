@@ -431,3 +431,42 @@ func TestForgetsTheQuietestKey(t *testing.T) {
 kinesis_alerter_state_evictions_total{rule="r"} 2
 `), "kinesis_alerter_state_evictions_total"))
 }
+
+// TestTumblingWindowIsJudgedAtItsEndAlone: what else falls due in the middle of a window does not judge what is in it so far.
+func TestTumblingWindowIsJudgedAtItsEndAlone(t *testing.T) {
+	t.Parallel()
+	window := alert.WindowConfig{Length: time.Minute, Tumbling: true, Is: ">= 2"}
+	s := newStory(t,
+		alert.RuleConfig{Name: "dedup", When: "v > 0", Window: window, Dedup: 90 * time.Second},
+		alert.RuleConfig{Name: "for", When: "v > 0", Window: window, For: alert.Stretch{Time: 90 * time.Second}},
+		alert.RuleConfig{Name: "resolve", When: "v > 0", Window: window, Resolve: alert.Stretch{Time: 45 * time.Second}},
+	)
+	for _, at := range []float64{0, 1, 60.5, 62} {
+		s.v(at, "a", 1)
+	}
+	s.said("firing dedup a at 1m", "firing resolve a at 1m")
+	s.tick(119) // resolve is over in the middle of the second window, which says nothing before its end
+	s.said("resolved resolve a at 1m45s")
+	s.v(121, "a", 1)
+	s.v(122, "a", 1)
+	s.said("firing resolve a at 2m")
+	s.tick(152) // so are dedup and for in that of the third
+	s.said("firing for a at 2m30s")
+	s.tick(181)
+	s.said("resolved resolve a at 2m45s", "firing dedup a at 3m (1 swallowed)", "firing resolve a at 3m")
+}
+
+// TestOutcomeIsOfTheRecord: an alert of another key that time brings about, and that is swallowed, is none of the record's.
+func TestOutcomeIsOfTheRecord(t *testing.T) {
+	t.Parallel()
+	s := tell(t, alert.Config{
+		Topics:   map[string]alert.TopicConfig{"oncall": {}},
+		Rules:    []alert.RuleConfig{{Name: "r", Absence: alert.AbsenceConfig{After: time.Minute}}},
+		Silences: []alert.SilenceConfig{{Name: "s", Until: noon().Add(time.Hour).Format(time.RFC3339)}},
+	})
+	s.v(0, "a", 1)
+	d := s.v(70, "b", 1)
+	require.Equal(t, alert.Unmatched, d.Outcome)
+	require.Empty(t, d.Reason)
+	require.InDelta(t, 1, testutil.ToFloat64(s.suppressed("r", "silenced")), 0)
+}

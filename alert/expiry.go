@@ -24,12 +24,12 @@ func (e *Evaluator) expire(en *entry) {
 			en.firing, en.told, en.since = true, false, en.held
 			e.announce(r, en, o)
 		}
-	case r.window != nil && r.window.tumbling:
+	case r.window != nil && r.window.tumbling && due >= r.window.end(en.window):
 		value, holds := r.window.holds(en.window) // of the window that ends here
 		o.value, o.hasValue = value, true
 		e.judge(r, en, holds, o, due)
 		r.window.advance(en.window, due)
-	case r.window != nil:
+	case r.window != nil && !r.window.tumbling:
 		r.window.advance(en.window, due)
 		value, holds := r.window.holds(en.window)
 		o.value, o.hasValue = value, true
