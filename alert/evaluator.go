@@ -34,6 +34,8 @@ type Evaluator struct {
 	hits, fired ruleSet
 	// muted is the first reason for which an alert was swallowed.
 	muted Reason
+	// expiring is the entry for which something that is due is being done.
+	expiring *entry
 }
 
 func newEvaluator(p *Pipeline, shard string) *Evaluator {
@@ -256,6 +258,10 @@ func (e *Evaluator) panicked(rec *Record, cause any) Decision {
 		zap.Any("panic", cause),
 		zap.ByteString("stack", debug.Stack()))
 	e.release()
+	if en := e.expiring; en != nil { // or it would be due, and panic, with every record to come
+		e.expiring = nil
+		e.memory.drop(en)
+	}
 	// What was made before the panic is due: what is remembered says that it was told.
 	return Decision{Outcome: Invalid, Reason: ReasonPanic, Alerts: e.made(), DeadLetter: e.set.letters}
 }

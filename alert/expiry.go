@@ -9,8 +9,10 @@ const lateness = 2 * 1000 // milliseconds
 func (e *Evaluator) advance(to int64) {
 	m := e.memory
 	for en := m.next(to); en != nil; en = m.next(to) {
+		e.expiring = en
 		e.expire(en)
 	}
+	e.expiring = nil
 	m.clock = max(m.clock, to)
 }
 

@@ -398,7 +398,7 @@ func (r *reader) entry(m *ruleMemory) *entry {
 	bits := r.uint()
 	e := &entry{
 		of: m, place: -1, firing: bits&entryFiring != 0, told: bits&entryTold != 0,
-		key: r.text(), severity: uint8(r.small(2)&3), due: r.int(), streak: r.small(math.MaxUint32),
+		key: r.text(), severity: uint8(r.small(2) & 3), due: r.int(), streak: r.small(math.MaxUint32),
 		since: r.int(), held: r.int(), swallowed: r.small(math.MaxUint32), sent: r.int(),
 	}
 	if bits&entryLast != 0 {

@@ -28,8 +28,7 @@ func (e *Evaluator) Stateful() bool { return e.pipeline.current.Load().stateful 
 func (e *Evaluator) Tick(t Tick) (alerts []*Alert) {
 	defer func() {
 		if r := recover(); r != nil {
-			e.panicked(&Record{Shard: e.shard}, r)
-			alerts = nil
+			alerts = e.panicked(&Record{Shard: e.shard}, r).Alerts
 		}
 	}()
 	e.begin()
