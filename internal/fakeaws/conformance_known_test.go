@@ -24,9 +24,6 @@ var known = map[string]difference{
 	"npm: UpdateShardCount goes to double at most": {
 		got: "InvalidArgumentException", reason: "kinesis-local refuses it with another code",
 	},
-	"npm: shard filters": {
-		got: "2,3,1; 1,2,3; 0,1,2,3; 0,1,2,3", reason: "kinesis-local takes AT_TIMESTAMP for FROM_TIMESTAMP",
-	},
 	"npm: a failed condition changes nothing and can tell the item": {
 		got: "ConditionalCheckFailedException; ; id=a x=1", reason: "dynalite does not know ReturnValuesOnConditionCheckFailure",
 	},
