@@ -305,6 +305,8 @@ func (e *Evaluator) inhibits(other, r *rule, en *entry, o *occasion) bool {
 	}
 	var theirs *entry
 	switch {
+	case other.whole(): // it is about the keys of all others, too
+		theirs = e.memory.rules[other.place].find(nil)
 	case en != nil:
 		theirs = e.memory.rules[other.place].entries[en.key]
 	case o.rec != nil:

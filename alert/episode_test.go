@@ -470,3 +470,65 @@ func TestOutcomeIsOfTheRecord(t *testing.T) {
 	require.Empty(t, d.Reason)
 	require.InDelta(t, 1, testutil.ToFloat64(s.suppressed("r", "silenced")), 0)
 }
+
+// TestInhibitionOfWhatIsDueAtOnce: rules that time makes fire at the same moment fire in their own order, so that what
+// inhibits is decided first, whatever the rules are called.
+func TestInhibitionOfWhatIsDueAtOnce(t *testing.T) {
+	t.Parallel()
+	after := alert.Stretch{Time: 30 * time.Second}
+	s := newStory(t,
+		alert.RuleConfig{Name: "severe", When: "v > 100", For: after},
+		alert.RuleConfig{Name: "mild", When: "v > 10", For: after, InhibitedBy: []string{"severe"}},
+	)
+	s.v(0, "a", 101)
+	s.v(1, "b", 11)
+	s.tick(40)
+	s.said("firing severe a at 30s", "firing mild b at 31s")
+}
+
+// TestInhibitionByTheShardAsAWhole: what is absent from a whole shard mutes the rules about its keys.
+func TestInhibitionByTheShardAsAWhole(t *testing.T) {
+	t.Parallel()
+	s := newStory(t,
+		alert.RuleConfig{Name: "shard", Absence: alert.AbsenceConfig{After: time.Minute, Of: "shard"}},
+		alert.RuleConfig{Name: "key", Absence: alert.AbsenceConfig{After: 2 * time.Minute}, InhibitedBy: []string{"shard"}},
+	)
+	s.v(0, "a", 1)
+	s.v(1, "b", 1)
+	s.tick(200)
+	s.said("firing shard  at 1m1s")
+}
+
+func TestInhibitionThatCannotWork(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		by, r alert.RuleConfig
+		says  string
+	}{
+		{
+			alert.RuleConfig{Absence: alert.AbsenceConfig{After: time.Minute, Of: "stream"}},
+			alert.RuleConfig{When: "v > 1"},
+			"is decided in one shard, the others would not know; use absence of shard",
+		},
+		{
+			alert.RuleConfig{When: "v > 1", Dedup: time.Minute},
+			alert.RuleConfig{Absence: alert.AbsenceConfig{After: time.Minute, Of: "shard"}},
+			"is about single keys, and absence of shard about none of them",
+		},
+		{
+			alert.RuleConfig{When: "v > 1", Window: alert.WindowConfig{Length: time.Minute, Tumbling: true, Is: "> 1"}},
+			alert.RuleConfig{When: "v > 1"},
+			"is active for no longer than a moment; give it resolve, or dedup",
+		},
+		{
+			alert.RuleConfig{When: "v > 1"},
+			alert.RuleConfig{Absence: alert.AbsenceConfig{After: time.Minute}},
+			"is about single records, and this rule fires without one; give it resolve, or dedup",
+		},
+	} {
+		c.by.Name, c.r.Name, c.r.InhibitedBy = "by", "r", []string{"by"}
+		err := alert.Config{Topics: map[string]alert.TopicConfig{"oncall": {}}, Rules: []alert.RuleConfig{c.by, c.r}}.Validate()
+		require.ErrorContains(t, err, "rules[1].inhibited_by[0]")
+		require.ErrorContains(t, err, c.says)
+	}
+}

@@ -258,10 +258,10 @@ func (e *Evaluator) panicked(rec *Record, cause any) Decision {
 		zap.Any("panic", cause),
 		zap.ByteString("stack", debug.Stack()))
 	e.release()
-	if en := e.expiring; en != nil { // or it would be due, and panic, with every record to come
-		e.expiring = nil
+	if en := e.expiring; en != nil && en.of.entries[en.key] == en { // or it would be due, and panic, with every record to come
 		e.memory.drop(en)
 	}
+	e.expiring = nil
 	// What was made before the panic is due: what is remembered says that it was told.
 	return Decision{Outcome: Invalid, Reason: ReasonPanic, Alerts: e.made(), DeadLetter: e.set.letters}
 }

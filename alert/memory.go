@@ -170,7 +170,8 @@ func (m *memory) next(now int64) *entry {
 	return m.timers[0]
 }
 
-// timers is a heap of entries. What is due at the same moment has an order too, so that it is the same after a restart.
+// timers is a heap of entries. What is due at the same moment has an order too: that of the rules, so that what inhibits is
+// decided first, and of the keys, so that it is the same after a restart.
 type timers []*entry
 
 // Len implements heap.Interface.
@@ -183,7 +184,7 @@ func (t timers) Less(i, j int) bool {
 		return a.due < b.due
 	}
 	if a.of != b.of {
-		return a.of.rule.name < b.of.rule.name
+		return a.of.rule.place < b.of.rule.place
 	}
 	return strings.Compare(a.key, b.key) < 0
 }
