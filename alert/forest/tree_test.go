@@ -215,7 +215,7 @@ func TestReference(t *testing.T) {
 		var points [][]float64
 		var window []float64
 		values := rapid.SliceOfN(rapid.Map(rapid.IntRange(-5, 5), func(i int) float64 { return float64(i) / 3 }), c.Dimensions, c.Dimensions)
-		for range rapid.IntRange(1, 80).Draw(t, "records") {
+		for range rapid.IntRange(1, 50).Draw(t, "records") {
 			x := values.Draw(t, "values")
 			window = append(window, x...)
 			window = window[max(len(window)-c.Dimensions*c.Shingle, 0):]
@@ -245,8 +245,8 @@ func TestReference(t *testing.T) {
 			if len(window) == c.Dimensions*c.Shingle {
 				points = append(points, slices.Clone(window))
 			}
-			for i := range f.trees {
-				f.checkHeld(t, i, points)
+			if f.number%7 == 0 {
+				f.checkHeld(t, int(f.number/7)%c.Trees, points) //nolint:gosec // small
 			}
 		}
 	})
@@ -284,7 +284,7 @@ func (f *Forest) checkHeld(t *rapid.T, place int, points [][]float64) {
 // TestDecay holds that the trees hold what Decay says: a point of age a with a probability that falls with e^(-a/decay).
 func TestDecay(t *testing.T) {
 	t.Parallel()
-	const decay, n = 2000, 20_000
+	const decay, n = 1000, 8000
 	f, err := New(Config{Dimensions: 1, Trees: 200, Decay: decay})
 	require.NoError(t, err)
 	for i := range n {
@@ -298,8 +298,8 @@ func TestDecay(t *testing.T) {
 		}
 	}
 	mean /= float64(held)
-	// A point is held if an exponential variate is below T e^(-a/decay), with T = 0.132 for 256 points: a mean of decay (1 + T/8).
-	require.InDelta(t, decay*1.017, mean, decay*0.03)
+	// A point is held if an exponential variate is below T e^(-a/decay), with T = 0.275 for 256 of 1000 points: a mean of decay (1 + T/8).
+	require.InDelta(t, decay*1.034, mean, decay*0.03)
 }
 
 // TestLogarithm compares with package math.
