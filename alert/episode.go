@@ -201,14 +201,23 @@ func (e *Evaluator) holds(r *rule, en *entry, o *occasion, now int64) {
 
 // announce makes the alert of a claim, unless something swallows it. en is nil for a rule that remembers nothing.
 func (e *Evaluator) announce(r *rule, en *entry, o *occasion) {
-	if en != nil && r.dedup > 0 && en.sent != 0 && e.at(o)-en.sent < r.dedup {
-		e.swallow(r, en, ReasonDedup)
-		return
-	}
-	if reason := e.mute(r, en, o); reason != "" {
+	if reason := e.hindrance(r, en, o); reason != "" {
 		e.swallow(r, en, reason)
 		return
 	}
+	e.tell(r, en, o)
+}
+
+// hindrance is what swallows the alert that a claim fires, or nothing.
+func (e *Evaluator) hindrance(r *rule, en *entry, o *occasion) Reason {
+	if en != nil && r.dedup > 0 && en.sent != 0 && e.at(o)-en.sent < r.dedup {
+		return ReasonDedup
+	}
+	return e.mute(r, en, o)
+}
+
+// tell makes the alert of a claim.
+func (e *Evaluator) tell(r *rule, en *entry, o *occasion) {
 	if en != nil {
 		en.severity = e.severityOf(r, o)
 	}

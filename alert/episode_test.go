@@ -532,3 +532,58 @@ func TestInhibitionThatCannotWork(t *testing.T) {
 		require.ErrorContains(t, err, c.says)
 	}
 }
+
+// TestAbsenceIsToldWhenItIsMuteNoMore: no record comes that could say that it still fires, so time has to.
+func TestAbsenceIsToldWhenItIsMuteNoMore(t *testing.T) {
+	t.Parallel()
+	after := alert.AbsenceConfig{After: time.Minute}
+	s := tell(t, alert.Config{
+		Topics: map[string]alert.TopicConfig{"oncall": {}},
+		Rules: []alert.RuleConfig{
+			{Name: "shard", Absence: alert.AbsenceConfig{After: time.Minute, Of: "shard"}},
+			{Name: "silenced", Absence: after},
+			{Name: "quiet", Absence: after, Quiet: []alert.QuietConfig{{From: "12:30", To: "13:15", Zone: "Europe/Berlin"}}},
+			{Name: "inhibited", Absence: after, InhibitedBy: []string{"shard"}},
+			{Name: "limited", Absence: after, RateLimit: alert.Rate{Events: 1, Per: 90 * time.Second}},
+			{Name: "held", When: "v > 10", For: alert.Stretch{Time: 30 * time.Second}, Resolve: alert.Stretch{Records: 1}},
+			{Name: "over", When: "v > 10", For: alert.Stretch{Time: 30 * time.Second}, Resolve: alert.Stretch{Time: 50 * time.Second}},
+		},
+		Silences: []alert.SilenceConfig{
+			{Name: "s", Rules: []string{"silenced", "held", "over"}, Until: noon().Add(200 * time.Second).Format(time.RFC3339)},
+		},
+	})
+	s.v(0, "a", 11)
+	s.v(0, "b", 1)
+	s.tick(100)
+	s.said("firing shard  at 1m", "firing limited a at 1m")
+	s.tick(199)
+	s.said("firing limited b at 3m (1 swallowed)") // at two minutes there was no token
+	s.tick(250)
+	s.said("firing silenced a at 3m20s (1 swallowed)", "firing silenced b at 3m20s (1 swallowed)", "firing held a at 3m20s (1 swallowed)")
+	s.v(251, "c", 1)
+	s.tick(302)
+	s.said("resolved shard  at 4m11s", "firing inhibited a at 5m (1 swallowed)", "firing inhibited b at 5m (1 swallowed)")
+	s.v(303, "a", 1)
+	s.tick(304)
+	s.said("resolved silenced a at 5m3s", "resolved inhibited a at 5m3s", "resolved limited a at 5m3s", "resolved held a at 5m3s")
+	s.tick(310)
+	s.lines = nil // c
+	s.tick(900)
+	lines := s.lines
+	require.Contains(t, lines, "firing quiet b at 15m (1 swallowed)")
+	for _, line := range lines {
+		require.NotContains(t, line, "over")
+	}
+}
+
+func TestAbsenceOfStreamIsToldWhenItIsMuteNoMore(t *testing.T) {
+	t.Parallel()
+	s := newStory(t, alert.RuleConfig{
+		Name: "r", Absence: alert.AbsenceConfig{After: time.Minute, Of: "stream"}, Quiet: []alert.QuietConfig{{From: "12:00", To: "12:03"}},
+	})
+	for _, at := range []float64{50, 70, 179, 180.5, 181, 250} {
+		caughtUp := noon().Add(time.Duration((at + 2) * float64(time.Second)))
+		s.note(s.evaluator.Tick(alert.Tick{Fleet: alert.Fleet{Decides: true, LastArrival: noon(), CaughtUp: caughtUp}}))
+	}
+	s.said("firing r  at 3m (1 swallowed)")
+}
