@@ -47,6 +47,9 @@ func (e *Evaluator) step(r *rule, v verdict, rec *Record) {
 	now := e.now()
 	if v == yes && r.timed() {
 		en.note(rec)
+		if r.severityOf != nil && !(en.firing && en.told) {
+			en.severity = e.severityOf(r, o) // for an alert that time makes; whoever was told is told of the end as gravely
+		}
 	}
 	switch {
 	case r.absence.After > 0:
@@ -218,7 +221,7 @@ func (e *Evaluator) hindrance(r *rule, en *entry, o *occasion) Reason {
 
 // tell makes the alert of a claim.
 func (e *Evaluator) tell(r *rule, en *entry, o *occasion) {
-	if en != nil {
+	if en != nil && (o.rec != nil || r.severityOf == nil) {
 		en.severity = e.severityOf(r, o)
 	}
 	e.emit(r, en, KindFiring, o)
@@ -354,7 +357,7 @@ func (e *Evaluator) severityOf(r *rule, o *occasion) uint8 {
 			return uint8(i)
 		}
 	}
-	return 1 // what an expression says that is no severity is a warning
+	return warning // what an expression says that is no severity
 }
 
 // emit makes an alert of a rule for each of its topics.

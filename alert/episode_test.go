@@ -587,3 +587,42 @@ func TestAbsenceOfStreamIsToldWhenItIsMuteNoMore(t *testing.T) {
 	}
 	s.said("firing r  at 3m (1 swallowed)")
 }
+
+// TestSeverityOfWhatTimeMakes: it is that of the last record, and the end of an excursion is told as gravely as its beginning.
+func TestSeverityOfWhatTimeMakes(t *testing.T) {
+	t.Parallel()
+	config := alert.Config{Topics: map[string]alert.TopicConfig{"oncall": {}}, Rules: []alert.RuleConfig{
+		{Name: "for", When: "v > 10", For: alert.Stretch{Time: 10 * time.Second}, Resolve: alert.Stretch{Records: 1}},
+		{Name: "absent", Absence: alert.AbsenceConfig{After: time.Minute}},
+		{
+			Name: "window", When: "v > 10", Dedup: 5 * time.Second,
+			Window: alert.WindowConfig{Length: 10 * time.Second, Tumbling: true, Is: "> 0"},
+		},
+		{Name: "never", Absence: alert.AbsenceConfig{After: time.Minute, Of: "shard"}, When: "v > 1000"},
+	}}
+	for i := range config.Rules {
+		config.Rules[i].Severity = `v > 100 ? "critical" : "info"`
+	}
+	s := tell(t, config)
+	var got []string
+	take := func(alerts []*alert.Alert) {
+		for _, a := range alerts {
+			got = append(got, fmt.Sprint(a.Rule, " ", a.Kind, " ", a.Severity))
+		}
+	}
+	take(s.evaluator.Tick(alert.Tick{CaughtUp: noon().Add(2 * time.Second)}))
+	take(s.v(0, "a", 11).Alerts)
+	take(s.v(1, "a", 101).Alerts)
+	take(s.evaluator.Tick(alert.Tick{CaughtUp: noon().Add(14 * time.Second)}))
+	take(s.v(12, "a", 12).Alerts)
+	take(s.v(21, "a", 1).Alerts)
+	take(s.evaluator.Tick(alert.Tick{CaughtUp: noon().Add(100 * time.Second)}))
+	require.Equal(t, []string{
+		"for firing critical", "window firing critical", "for resolved critical", "window firing info", "never firing warning", "absent firing info",
+	}, got)
+
+	config.Rules = []alert.RuleConfig{{
+		Name: "r", Absence: alert.AbsenceConfig{After: time.Minute, Of: "stream"}, Severity: `v > 100 ? "critical" : "info"`,
+	}}
+	require.ErrorContains(t, config.Validate(), "absence of stream has no record to look at")
+}

@@ -57,7 +57,7 @@ type entry struct {
 	sent int64
 	// firing says that the claim counts as true; told that an alert said so.
 	firing, told bool
-	// severity is that of the last alert that was made, by its place among severities.
+	// severity, by its place among severities, is that of the alert that was made or, before one is, of the last record.
 	severity uint8
 	last     *lastRecord
 	window   *window
@@ -95,7 +95,7 @@ func (m *memory) touch(r *ruleMemory, key []byte) (e, evicted *entry) {
 		evicted = m.oldest
 		m.drop(evicted)
 	}
-	e = &entry{key: string(key), of: r, place: -1}
+	e = &entry{key: string(key), of: r, place: -1, severity: warning}
 	m.put(e)
 	return e, evicted
 }

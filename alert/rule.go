@@ -70,6 +70,9 @@ func (r *rule) timed() bool {
 // severities are the severities, gravest first.
 func severities() []string { return []string{SeverityCritical, SeverityWarning, SeverityInfo} }
 
+// warning is the place among severities of the one that is given where nothing says another.
+const warning = 1
+
 const (
 	maxStretch = 7 * 24 * time.Hour
 	// maxStreak bounds for and resolve in records.
@@ -210,6 +213,9 @@ func (f *faults) ruleSeverity(field string, c RuleConfig, s *schema, r *rule) {
 	if r.severityOf = f.operand(field+".severity", c.Severity, s); r.severityOf != nil {
 		if k, ok := r.severityOf.(*constant); ok && !slices.Contains(severities(), string(k.value.raw)) {
 			f.add(field+".severity", c.Severity, "%s", one)
+		}
+		if r.absence.Of == AbsenceOfStream {
+			f.add(field+".severity", c.Severity, "absence of stream has no record to look at; use %s", strings.Join(severities(), ", "))
 		}
 	}
 }
