@@ -247,9 +247,10 @@ func (e *Evaluator) again(r *rule, en *entry, o *occasion) {
 func (e *Evaluator) conclude(r *rule, en *entry, o *occasion) {
 	if o != nil && en.told {
 		e.emit(r, en, KindResolved, o)
+		en.swallowed = 0
 	}
 	en.firing, en.told = false, false
-	en.since, en.streak, en.swallowed = 0, 0, 0
+	en.since, en.streak = 0, 0
 }
 
 // at is the event time of an occasion: a record that came late happens now.

@@ -618,11 +618,40 @@ func TestSeverityOfWhatTimeMakes(t *testing.T) {
 	take(s.v(21, "a", 1).Alerts)
 	take(s.evaluator.Tick(alert.Tick{CaughtUp: noon().Add(100 * time.Second)}))
 	require.Equal(t, []string{
-		"for firing critical", "window firing critical", "for resolved critical", "window firing info", "never firing warning", "absent firing info",
+		"for firing critical", "window firing critical", "window firing info", "for resolved critical", "never firing warning", "absent firing info",
 	}, got)
 
 	config.Rules = []alert.RuleConfig{{
 		Name: "r", Absence: alert.AbsenceConfig{After: time.Minute, Of: "stream"}, Severity: `v > 100 ? "critical" : "info"`,
 	}}
 	require.ErrorContains(t, config.Validate(), "absence of stream has no record to look at")
+}
+
+// TestForIsNotMetByWhatIsOver: a claim for which nothing came for longer than resolve does not fire only to be resolved in the
+// same moment.
+func TestForIsNotMetByWhatIsOver(t *testing.T) {
+	t.Parallel()
+	s := newStory(t, alert.RuleConfig{
+		Name: "r", When: "v > 10", For: alert.Stretch{Time: 10 * time.Minute}, Resolve: alert.Stretch{Time: time.Minute},
+	})
+	s.v(0, "a", 11)
+	s.v(30, "a", 11)
+	s.v(0, "b", 11)
+	s.v(595, "b", 11)
+	s.tick(1000)
+	s.said("firing r b at 10m30s", "resolved r b at 10m55s")
+	s.v(1100, "a", 11) // begins anew
+	s.tick(1150)
+	s.said()
+}
+
+// TestSwallowedIsToldWithTheNextMessage: also what was swallowed in an excursion that nobody heard of.
+func TestSwallowedIsToldWithTheNextMessage(t *testing.T) {
+	t.Parallel()
+	s := newStory(t, alert.RuleConfig{Name: "r", When: "v > 10", Dedup: time.Minute, Resolve: alert.Stretch{Records: 1}})
+	for i, v := range []int{11, 12, 1, 11, 1, 11, 12, 1} {
+		s.v(float64(i), "a", v)
+	}
+	s.v(61, "a", 11)
+	s.said("firing r a at 0s", "resolved r a at 2s (1 swallowed)", "firing r a at 1m1s (3 swallowed)")
 }
