@@ -37,7 +37,11 @@ func (e *Evaluator) expire(en *entry) {
 		o.value, o.hasValue = value, true
 		e.judge(r, en, holds, o, due)
 	case !en.firing && en.since != 0 && r.hold.Time > 0 && due >= en.since+millis(r.hold.Time):
-		e.holds(r, en, o, due) // nothing has said that it does not hold any more
+		if r.resolve.Time > 0 && due >= en.held+millis(r.resolve.Time) {
+			e.conclude(r, en, nil) // it is over before it could fire
+		} else {
+			e.holds(r, en, o, due) // nothing has said that it does not hold any more
+		}
 	}
 	switch {
 	case !en.firing:
