@@ -215,6 +215,14 @@ func (t *timers) Pop() any {
 
 func millis(d time.Duration) int64 { return d.Milliseconds() }
 
+// millisOf is 0 for the zero time.
+func millisOf(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.UnixMilli()
+}
+
 func timeOf(ms int64) time.Time {
 	if ms == 0 {
 		return time.Time{}

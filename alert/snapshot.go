@@ -34,7 +34,7 @@ const (
 type section struct {
 	name        string
 	fingerprint [16]byte
-	used        int64 // event time, milliseconds, at which a rule last had it
+	used        int64 // how far time had come, in milliseconds, when a rule last had it
 	body        []byte
 }
 
@@ -66,7 +66,7 @@ func (e *Evaluator) Snapshot() []byte {
 	total := 128
 	for i, r := range m.rules {
 		if r.rule.stateful() {
-			sections = append(sections, section{r.rule.name, r.rule.fingerprint, e.now(), bodies[i].buf})
+			sections = append(sections, section{r.rule.name, r.rule.fingerprint, e.reached(), bodies[i].buf})
 			total += len(bodies[i].buf) + 128
 		}
 	}
@@ -102,6 +102,9 @@ func (e *Evaluator) foreign() []section {
 		return total > maxForeign || e.now()-s.used > millis(foreignLife)
 	})
 }
+
+// reached is how far time has come, by records or by ticks.
+func (e *Evaluator) reached() int64 { return max(e.now(), e.memory.clock) }
 
 // Restore replaces the state by a snapshot. After an error, which wraps ErrSnapshot, the state is as it was.
 func (e *Evaluator) Restore(data []byte) error {
@@ -213,6 +216,7 @@ func readSnapshot(set *compiled, data []byte) (*memory, time.Time, error) {
 		eventTime = time.Unix(0, ns).UTC()
 	}
 	m.clock, m.watchdog = r.int(), r.int()
+	reached := max(millisOf(eventTime), m.clock, 0)
 	var all []ranked
 	for range r.count() {
 		s := section{name: r.text()}
@@ -226,7 +230,11 @@ func readSnapshot(set *compiled, data []byte) (*memory, time.Time, error) {
 			continue
 		}
 		part := &reader{buf: s.body}
-		all = append(all, part.rule(m.rules[i])...)
+		entries := part.rule(m.rules[i])
+		if s.used < reached {
+			entries = slices.DeleteFunc(entries, func(x ranked) bool { return !set.rules[i].thaw(x.entry, reached) })
+		}
+		all = append(all, entries...)
 		r.failed = r.failed || part.failed || len(part.buf) > 0
 	}
 	if r.failed || len(r.buf) > 0 {
@@ -243,6 +251,33 @@ func readSnapshot(set *compiled, data []byte) (*memory, time.Time, error) {
 		m.schedule(x.entry, due)
 	}
 	return m, eventTime, nil
+}
+
+// thaw goes on with what a rule remembers that was not in force for a while. What came meanwhile nobody noted, so nothing may
+// be concluded from its absence: what waits, begins to wait anew. It is false if nothing is left to remember.
+func (r *rule) thaw(en *entry, now int64) bool {
+	if r.absence.Of == AbsenceOfStream {
+		return true // what the fleet knows of the stream has no gap
+	}
+	if en.window != nil {
+		r.window.advance(en.window, now)
+	}
+	switch {
+	case en.firing:
+		en.held = max(en.held, now)
+		if r.repeat > 0 && now > en.sent {
+			en.sent += (now - en.sent) / r.repeat * r.repeat
+		}
+	case r.absence.After > 0:
+		en.held = max(en.held, now)
+	default:
+		en.since, en.streak = 0, 0
+	}
+	en.due = r.nextDue(en, now)
+	if r.insists() && en.firing && !en.told {
+		en.due = now + patience
+	}
+	return en.due != 0 || !r.forgettable(en)
 }
 
 // writer appends the parts of a snapshot.
@@ -415,6 +450,7 @@ func (r *reader) entry(m *ruleMemory) *entry {
 
 func (r *reader) window(values bool) *window {
 	s := &window{last: r.int()}
+	r.failed = r.failed || s.last < 0
 	s.panes = make([]pane, min(r.count(), maxPanes))
 	for i := range s.panes {
 		if p := &s.panes[i]; !r.failed {
