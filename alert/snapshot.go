@@ -132,7 +132,8 @@ func (e *Evaluator) adopt(set *compiled) {
 }
 
 // Inherit adds the state of a parent shard: of rules whose key is the partition key, the keys that fall to this shard by
-// owns, and of the others all keys. What both parents of a merged shard know is taken from the one that used it later.
+// owns, and of the others those whose last record would, or all where that is not remembered. What both parents of a merged
+// shard know is taken from the one that told somebody that it fires, or else from the one that used it later.
 // After an error, which wraps ErrSnapshot, the state is as it was.
 func (e *Evaluator) Inherit(parent []byte, owns func(partitionKey string) bool) error {
 	m, eventTime, err := readSnapshot(e.set, parent)
@@ -150,7 +151,7 @@ func (e *Evaluator) Inherit(parent []byte, owns func(partitionKey string) bool) 
 	for _, s := range m.foreign {
 		same := func(t section) bool { return t.name == s.name && t.fingerprint == s.fingerprint }
 		if !slices.ContainsFunc(mine.foreign, same) {
-			mine.foreign = append(mine.foreign, s)
+			mine.foreign = append(mine.foreign, s.inherited(owns))
 		}
 	}
 	for _, r := range m.rules {
@@ -162,7 +163,7 @@ func (e *Evaluator) Inherit(parent []byte, owns func(partitionKey string) bool) 
 	}
 	for en := m.oldest; en != nil; {
 		next := en.newer
-		if r := en.of.rule; r.key != nil || owns(en.key) {
+		if r := en.of.rule; en.falls(r, owns) {
 			mine.inherit(en, r.place)
 		}
 		en = next
@@ -170,17 +171,53 @@ func (e *Evaluator) Inherit(parent []byte, owns func(partitionKey string) bool) 
 	return nil
 }
 
+// falls says whether an entry goes on in the shard that owns partition keys by owns. Time must go on for it in one shard only,
+// or the other would miss records that it does not get.
+func (e *entry) falls(r *rule, owns func(partitionKey string) bool) bool {
+	if r.key != nil && e.last != nil {
+		return owns(e.last.partitionKey)
+	}
+	return r.key != nil || owns(e.key)
+}
+
+// inherited is the state of an unknown rule without the keys whose last record would not be this shard's. Entries without a
+// last record are not moved by time, so that they do no harm in both children.
+func (s section) inherited(owns func(partitionKey string) bool) section {
+	r, w := &reader{buf: s.body}, &writer{}
+	w.float(r.float())
+	w.int(r.int())
+	var kept []ranked
+	for range r.count() {
+		rank := r.uint()
+		if e := r.entry(); e.last == nil || e.key == "" || owns(e.last.partitionKey) {
+			kept = append(kept, ranked{e, rank})
+		}
+	}
+	if r.failed || len(r.buf) > 0 {
+		return s // by a later version, which knows what to make of it
+	}
+	w.uint(uint64(len(kept)))
+	for _, x := range kept {
+		w.entry(x.rank, x.entry)
+	}
+	s.body = w.buf
+	return s
+}
+
 // inherit takes an entry of another memory over.
 func (m *memory) inherit(en *entry, place int) {
 	r := m.rules[place]
 	if known := r.entries[en.key]; known != nil {
-		if max(known.held, known.sent) >= max(en.held, en.sent) {
+		held := max(known.held, en.held)
+		if known.outlives(en) {
+			known.held = held
 			return
 		}
+		en.held = held
 		m.drop(known)
 	}
 	if m.count >= m.max && !r.rule.whole() {
-		m.drop(m.oldest)
+		m.evict()
 	}
 	due := en.due
 	*en = entry{
@@ -189,6 +226,14 @@ func (m *memory) inherit(en *entry, place int) {
 	}
 	m.put(en)
 	m.schedule(en, due)
+}
+
+// outlives says which of two entries for one key goes on. Whoever was told that it fires is to be told of the end.
+func (e *entry) outlives(other *entry) bool {
+	if told := e.firing && e.told; told != (other.firing && other.told) {
+		return told
+	}
+	return max(e.held, e.sent) >= max(other.held, other.sent)
 }
 
 // ranked is an entry on its way into a memory, with its rank in the order of use.
@@ -243,7 +288,7 @@ func readSnapshot(set *compiled, data []byte) (*memory, time.Time, error) {
 	slices.SortFunc(all, func(a, b ranked) int { return cmp.Compare(a.rank, b.rank) })
 	for _, x := range all {
 		if m.count >= m.max && !x.entry.of.rule.whole() { // state.max_keys was lowered
-			m.drop(m.oldest)
+			m.evict()
 		}
 		due := x.entry.due
 		x.entry.due = 0
@@ -422,17 +467,21 @@ func (r *reader) rule(m *ruleMemory) []ranked {
 	out := make([]ranked, 0, n)
 	for range n {
 		rank := r.uint()
-		if e := r.entry(m); !r.failed {
+		e := r.entry()
+		if w := m.rule.window; (w == nil) != (e.window == nil) || w != nil && int64(len(e.window.panes)) != w.panes {
+			r.failed = true
+		}
+		if e.of = m; !r.failed {
 			out = append(out, ranked{e, rank})
 		}
 	}
 	return out
 }
 
-func (r *reader) entry(m *ruleMemory) *entry {
+func (r *reader) entry() *entry {
 	bits := r.uint()
 	e := &entry{
-		of: m, place: -1, firing: bits&entryFiring != 0, told: bits&entryTold != 0,
+		place: -1, firing: bits&entryFiring != 0, told: bits&entryTold != 0,
 		key: r.text(), severity: uint8(r.small(2) & 3), due: r.int(), streak: r.small(math.MaxUint32),
 		since: r.int(), held: r.int(), swallowed: r.small(math.MaxUint32), sent: r.int(),
 	}
@@ -441,9 +490,6 @@ func (r *reader) entry(m *ruleMemory) *entry {
 	}
 	if bits&entryWindow != 0 {
 		e.window = r.window(bits&entryValues != 0)
-	}
-	if w := m.rule.window; (w == nil) != (e.window == nil) || w != nil && int64(len(e.window.panes)) != w.panes {
-		r.failed = true
 	}
 	return e
 }
