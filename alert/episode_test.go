@@ -733,3 +733,40 @@ func TestQuietHoursThroughTheYear(t *testing.T) {
 	always.Rules[0].Quiet[0].Days = []string{"sat", "sun"}
 	require.NoError(t, always.Validate())
 }
+
+// TestKeyThatCannotBeComputedIsCountedOnce: for each record that matches, whatever the rule does with it, and for no other.
+func TestKeyThatCannotBeComputedIsCountedOnce(t *testing.T) {
+	t.Parallel()
+	topics := []string{"one", "two"}
+	s := tell(t, alert.Config{
+		Topics: map[string]alert.TopicConfig{"one": {}, "two": {}},
+		Rules: []alert.RuleConfig{
+			{Name: "down", When: "v > 100", Key: "name", Resolve: alert.Stretch{Records: 1}, Topics: topics},
+			{Name: "r", When: "v > 10", Key: "name", InhibitedBy: []string{"down"}, Topics: topics},
+		},
+	})
+	for i, v := range []int{11, 1, 101, 1} {
+		s.v(float64(i), "a", v)
+	}
+	for rule, want := range map[string]int{"down": 1, "r": 2} {
+		require.InDelta(t, want, s.undefined(rule, "missing"), 0, rule)
+	}
+}
+
+func (s *story) undefined(rule, reason string) float64 {
+	s.t.Helper()
+	families, err := s.registry.Gather()
+	require.NoError(s.t, err)
+	for _, f := range families {
+		if f.GetName() != "kinesis_alerter_rule_undefined_total" {
+			continue
+		}
+		for _, m := range f.GetMetric() {
+			if m.GetLabel()[0].GetValue() == reason && m.GetLabel()[1].GetValue() == rule {
+				return m.GetCounter().GetValue()
+			}
+		}
+	}
+	s.t.Fatalf("no series for %s, %s", rule, reason)
+	return 0
+}
