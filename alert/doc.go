@@ -64,8 +64,10 @@
 //
 // An alert is made when a key begins to fire, when repeat_interval says so again, and when it is resolved. What comes in
 // between is swallowed and counted, as is what dedup, an inhibiting rule, a silence, quiet hours or the rule's rate limit
-// mute. Who was told that a key fires is told when it is resolved, whatever mutes the rule by then. Rules without for,
-// resolve, absence and sliding window have no excursions: they alert with every record, or every tumbling window.
+// mute. Who was told that a key fires is told when it is resolved, whatever mutes the rule by then. What began to fire while
+// the rule was mute is told with the next record for which it still does, and where time makes the rule fire (absence, for so
+// long), by itself: when the silence, the quiet hours or dedup are over, and else after a minute, doubled up to ten. Rules without
+// for, resolve, absence and sliding window have no excursions: they alert with every record, or every tumbling window.
 //
 // Time is event time: the running maximum of arrivals. What is due (a hold, a resolve, the end of a window, an absence) is
 // done when event time passes it, at the time at which it was due, before the record that shows that time has passed. A
@@ -74,7 +76,8 @@
 //
 // Keys are remembered up to Config.State.MaxKeys a shard; beyond that the one that was not used for the longest time is
 // forgotten, and counted. A snapshot holds all of it, together with what it holds of rules that this rule set does not
-// know. The children of a split or merge take over the keys that fall to them ([Evaluator.Inherit]).
+// know. A rule that comes back finds it, but concludes nothing from the time in between: what waits, begins to wait anew. The
+// children of a split or merge take over the keys that fall to them ([Evaluator.Inherit]).
 //
 // # Looking at rules
 //
@@ -92,6 +95,9 @@
 //
 // A key that is not the partition key can have records in several shards, each of which decides by itself: its alerts are
 // exact for each shard only. A record whose arrival is earlier than a tick that has passed (by clocks that differ by more
-// than two seconds) is taken as it comes; a replay may decide otherwise about what was due in between. Distinct values are
-// told apart up to 10,000 in a window.
+// than two seconds) is taken as it comes; a replay may decide otherwise about what was due in between. Where time comes so far
+// in one step that an alert missed more than 60 repetitions, only the last is made. A silence or severity that looks at records
+// says nothing about what time alone brings about: such a silence does not cover it, and the severity is that of the last record.
+// In a sliding window each judgement counts for for and resolve in records, also those that time makes when a step ends.
+// Distinct values are told apart up to 10,000 in a window.
 package alert

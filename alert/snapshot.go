@@ -229,11 +229,11 @@ func (m *memory) inherit(en *entry, place int) {
 }
 
 // outlives says which of two entries for one key goes on. Whoever was told that it fires is to be told of the end.
-func (e *entry) outlives(other *entry) bool {
-	if told := e.firing && e.told; told != (other.firing && other.told) {
+func (en *entry) outlives(other *entry) bool {
+	if told := en.firing && en.told; told != (other.firing && other.told) {
 		return told
 	}
-	return max(e.held, e.sent) >= max(other.held, other.sent)
+	return max(en.held, en.sent) >= max(other.held, other.sent)
 }
 
 // ranked is an entry on its way into a memory, with its rank in the order of use.

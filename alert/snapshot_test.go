@@ -398,3 +398,52 @@ func TestInheritedKeysThatDoNotFitAreCounted(t *testing.T) {
 kinesis_alerter_state_evictions_total{rule="r"} 1
 `), "kinesis_alerter_state_evictions_total"))
 }
+
+// TestSplitSaysWhatTheParentWould: for rules about the partition key, wherever a shard is split, its children say together what
+// it would have said.
+func TestSplitSaysWhatTheParentWould(t *testing.T) {
+	t.Parallel()
+	var rules []alert.RuleConfig
+	for _, r := range everyRule() {
+		if r.Key == "" && r.RateLimit.IsZero() && r.Absence.Of == "" {
+			r.InhibitedBy = nil
+			rules = append(rules, r)
+		}
+	}
+	rapid.Check(t, func(t *rapid.T) {
+		p, err := alert.New(
+			alert.Config{Topics: map[string]alert.TopicConfig{"oncall": {}}, Rules: rules},
+			alert.Deps{Stream: streamARN, Log: zap.NewNop(), Registerer: prometheus.NewRegistry()},
+		)
+		require.NoError(t, err)
+		records := drawRecords(t, 60)
+		slices.SortStableFunc(records, func(a, b *alert.Record) int { return a.Arrival.Compare(b.Arrival) })
+		cut := rapid.IntRange(0, len(records)).Draw(t, "cut")
+		end := alert.Tick{CaughtUp: records[len(records)-1].Arrival.Add(time.Minute)}
+		parent, whole := p.Shard(shardID), p.Shard(shardID)
+		var want, got []string
+		for _, rec := range records[:cut] {
+			parent.Evaluate(rec)
+			whole.Evaluate(rec)
+		}
+		for _, rec := range records[cut:] {
+			want = append(want, allOf(t, whole.Evaluate(rec).Alerts)...)
+		}
+		want = append(want, allOf(t, whole.Tick(end))...)
+		state := parent.Snapshot()
+		for _, low := range []bool{true, false} {
+			owns := func(partitionKey string) bool { return (partitionKey <= "key-1") == low }
+			child := p.Shard(shardID)
+			require.NoError(t, child.Inherit(state, owns))
+			for _, rec := range records[cut:] {
+				if owns(rec.PartitionKey) {
+					got = append(got, allOf(t, child.Evaluate(rec).Alerts)...)
+				}
+			}
+			got = append(got, allOf(t, child.Tick(end))...)
+		}
+		slices.Sort(want)
+		slices.Sort(got)
+		require.Equal(t, want, got)
+	})
+}
