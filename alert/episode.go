@@ -48,6 +48,9 @@ func (e *Evaluator) step(r *rule, v verdict, rec *Record) {
 	now := e.now()
 	if v == yes && r.timed() {
 		en.note(rec)
+		if r.severityOf != nil && !(en.firing && en.told) {
+			en.severity = e.severityOf(r, o) // for an alert that time makes; whoever was told is told of the end as gravely
+		}
 	}
 	switch {
 	case r.absence.After > 0:
@@ -202,15 +205,24 @@ func (e *Evaluator) holds(r *rule, en *entry, o *occasion, now int64) {
 
 // announce makes the alert of a claim, unless something swallows it. en is nil for a rule that remembers nothing.
 func (e *Evaluator) announce(r *rule, en *entry, o *occasion) {
-	if en != nil && r.dedup > 0 && en.sent != 0 && e.at(o)-en.sent < r.dedup {
-		e.swallow(r, en, ReasonDedup)
-		return
-	}
-	if reason := e.mute(r, en, o); reason != "" {
+	if reason := e.hindrance(r, en, o); reason != "" {
 		e.swallow(r, en, reason)
 		return
 	}
-	if en != nil {
+	e.tell(r, en, o)
+}
+
+// hindrance is what swallows the alert that a claim fires, or nothing.
+func (e *Evaluator) hindrance(r *rule, en *entry, o *occasion) Reason {
+	if en != nil && r.dedup > 0 && en.sent != 0 && e.at(o)-en.sent < r.dedup {
+		return ReasonDedup
+	}
+	return e.mute(r, en, o)
+}
+
+// tell makes the alert of a claim.
+func (e *Evaluator) tell(r *rule, en *entry, o *occasion) {
+	if en != nil && (o.rec != nil || r.severityOf == nil) {
 		en.severity = e.severityOf(r, o)
 	}
 	e.emit(r, en, KindFiring, o)
@@ -236,9 +248,10 @@ func (e *Evaluator) again(r *rule, en *entry, o *occasion) {
 func (e *Evaluator) conclude(r *rule, en *entry, o *occasion) {
 	if o != nil && en.told {
 		e.emit(r, en, KindResolved, o)
+		en.swallowed = 0
 	}
 	en.firing, en.told = false, false
-	en.since, en.streak, en.swallowed = 0, 0, 0
+	en.since, en.streak = 0, 0
 }
 
 // at is the event time of an occasion: a record that came late happens now.
@@ -306,6 +319,8 @@ func (e *Evaluator) inhibits(other, r *rule, en *entry, o *occasion) bool {
 	}
 	var theirs *entry
 	switch {
+	case other.whole(): // it is about the keys of all others, too
+		theirs = e.memory.rules[other.place].find(nil)
 	case en != nil:
 		theirs = e.memory.rules[other.place].entries[en.key]
 	case o.rec != nil:
@@ -344,7 +359,7 @@ func (e *Evaluator) severityOf(r *rule, o *occasion) uint8 {
 			return uint8(i)
 		}
 	}
-	return 1 // what an expression says that is no severity is a warning
+	return warning // what an expression says that is no severity
 }
 
 // emit makes an alert of a rule for each of its topics.

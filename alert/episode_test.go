@@ -431,3 +431,227 @@ func TestForgetsTheQuietestKey(t *testing.T) {
 kinesis_alerter_state_evictions_total{rule="r"} 2
 `), "kinesis_alerter_state_evictions_total"))
 }
+
+// TestTumblingWindowIsJudgedAtItsEndAlone: what else falls due in the middle of a window does not judge what is in it so far.
+func TestTumblingWindowIsJudgedAtItsEndAlone(t *testing.T) {
+	t.Parallel()
+	window := alert.WindowConfig{Length: time.Minute, Tumbling: true, Is: ">= 2"}
+	s := newStory(t,
+		alert.RuleConfig{Name: "dedup", When: "v > 0", Window: window, Dedup: 90 * time.Second},
+		alert.RuleConfig{Name: "for", When: "v > 0", Window: window, For: alert.Stretch{Time: 90 * time.Second}},
+		alert.RuleConfig{Name: "resolve", When: "v > 0", Window: window, Resolve: alert.Stretch{Time: 45 * time.Second}},
+	)
+	for _, at := range []float64{0, 1, 60.5, 62} {
+		s.v(at, "a", 1)
+	}
+	s.said("firing dedup a at 1m", "firing resolve a at 1m")
+	s.tick(119) // resolve is over in the middle of the second window, which says nothing before its end
+	s.said("resolved resolve a at 1m45s")
+	s.v(121, "a", 1)
+	s.v(122, "a", 1)
+	s.said("firing resolve a at 2m")
+	s.tick(152) // so are dedup and for in that of the third
+	s.said("firing for a at 2m30s")
+	s.tick(181)
+	s.said("resolved resolve a at 2m45s", "firing dedup a at 3m (1 swallowed)", "firing resolve a at 3m")
+}
+
+// TestOutcomeIsOfTheRecord: an alert of another key that time brings about, and that is swallowed, is none of the record's.
+func TestOutcomeIsOfTheRecord(t *testing.T) {
+	t.Parallel()
+	s := tell(t, alert.Config{
+		Topics:   map[string]alert.TopicConfig{"oncall": {}},
+		Rules:    []alert.RuleConfig{{Name: "r", Absence: alert.AbsenceConfig{After: time.Minute}}},
+		Silences: []alert.SilenceConfig{{Name: "s", Until: noon().Add(time.Hour).Format(time.RFC3339)}},
+	})
+	s.v(0, "a", 1)
+	d := s.v(70, "b", 1)
+	require.Equal(t, alert.Unmatched, d.Outcome)
+	require.Empty(t, d.Reason)
+	require.InDelta(t, 1, testutil.ToFloat64(s.suppressed("r", "silenced")), 0)
+}
+
+// TestInhibitionOfWhatIsDueAtOnce: rules that time makes fire at the same moment fire in their own order, so that what
+// inhibits is decided first, whatever the rules are called.
+func TestInhibitionOfWhatIsDueAtOnce(t *testing.T) {
+	t.Parallel()
+	after := alert.Stretch{Time: 30 * time.Second}
+	s := newStory(t,
+		alert.RuleConfig{Name: "severe", When: "v > 100", For: after},
+		alert.RuleConfig{Name: "mild", When: "v > 10", For: after, InhibitedBy: []string{"severe"}},
+	)
+	s.v(0, "a", 101)
+	s.v(1, "b", 11)
+	s.tick(40)
+	s.said("firing severe a at 30s", "firing mild b at 31s")
+}
+
+// TestInhibitionByTheShardAsAWhole: what is absent from a whole shard mutes the rules about its keys.
+func TestInhibitionByTheShardAsAWhole(t *testing.T) {
+	t.Parallel()
+	s := newStory(t,
+		alert.RuleConfig{Name: "shard", Absence: alert.AbsenceConfig{After: time.Minute, Of: "shard"}},
+		alert.RuleConfig{Name: "key", Absence: alert.AbsenceConfig{After: 2 * time.Minute}, InhibitedBy: []string{"shard"}},
+	)
+	s.v(0, "a", 1)
+	s.v(1, "b", 1)
+	s.tick(200)
+	s.said("firing shard  at 1m1s")
+}
+
+func TestInhibitionThatCannotWork(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		by, r alert.RuleConfig
+		says  string
+	}{
+		{
+			alert.RuleConfig{Absence: alert.AbsenceConfig{After: time.Minute, Of: "stream"}},
+			alert.RuleConfig{When: "v > 1"},
+			"is decided in one shard, the others would not know; use absence of shard",
+		},
+		{
+			alert.RuleConfig{When: "v > 1", Dedup: time.Minute},
+			alert.RuleConfig{Absence: alert.AbsenceConfig{After: time.Minute, Of: "shard"}},
+			"is about single keys, and absence of shard about none of them",
+		},
+		{
+			alert.RuleConfig{When: "v > 1", Window: alert.WindowConfig{Length: time.Minute, Tumbling: true, Is: "> 1"}},
+			alert.RuleConfig{When: "v > 1"},
+			"is active for no longer than a moment; give it resolve, or dedup",
+		},
+		{
+			alert.RuleConfig{When: "v > 1"},
+			alert.RuleConfig{Absence: alert.AbsenceConfig{After: time.Minute}},
+			"is about single records, and this rule fires without one; give it resolve, or dedup",
+		},
+	} {
+		c.by.Name, c.r.Name, c.r.InhibitedBy = "by", "r", []string{"by"}
+		err := alert.Config{Topics: map[string]alert.TopicConfig{"oncall": {}}, Rules: []alert.RuleConfig{c.by, c.r}}.Validate()
+		require.ErrorContains(t, err, "rules[1].inhibited_by[0]")
+		require.ErrorContains(t, err, c.says)
+	}
+}
+
+// TestAbsenceIsToldWhenItIsMuteNoMore: no record comes that could say that it still fires, so time has to.
+func TestAbsenceIsToldWhenItIsMuteNoMore(t *testing.T) {
+	t.Parallel()
+	after := alert.AbsenceConfig{After: time.Minute}
+	s := tell(t, alert.Config{
+		Topics: map[string]alert.TopicConfig{"oncall": {}},
+		Rules: []alert.RuleConfig{
+			{Name: "shard", Absence: alert.AbsenceConfig{After: time.Minute, Of: "shard"}},
+			{Name: "silenced", Absence: after},
+			{Name: "quiet", Absence: after, Quiet: []alert.QuietConfig{{From: "12:30", To: "13:15", Zone: "Europe/Berlin"}}},
+			{Name: "inhibited", Absence: after, InhibitedBy: []string{"shard"}},
+			{Name: "limited", Absence: after, RateLimit: alert.Rate{Events: 1, Per: 90 * time.Second}},
+			{Name: "held", When: "v > 10", For: alert.Stretch{Time: 30 * time.Second}, Resolve: alert.Stretch{Records: 1}},
+			{Name: "over", When: "v > 10", For: alert.Stretch{Time: 30 * time.Second}, Resolve: alert.Stretch{Time: 50 * time.Second}},
+		},
+		Silences: []alert.SilenceConfig{
+			{Name: "s", Rules: []string{"silenced", "held", "over"}, Until: noon().Add(200 * time.Second).Format(time.RFC3339)},
+		},
+	})
+	s.v(0, "a", 11)
+	s.v(0, "b", 1)
+	s.tick(100)
+	s.said("firing shard  at 1m", "firing limited a at 1m")
+	s.tick(199)
+	s.said("firing limited b at 3m (1 swallowed)") // at two minutes there was no token
+	s.tick(250)
+	s.said("firing silenced a at 3m20s (1 swallowed)", "firing silenced b at 3m20s (1 swallowed)", "firing held a at 3m20s (1 swallowed)")
+	s.v(251, "c", 1)
+	s.tick(302)
+	s.said("resolved shard  at 4m11s", "firing inhibited a at 5m (1 swallowed)", "firing inhibited b at 5m (1 swallowed)")
+	s.v(303, "a", 1)
+	s.tick(304)
+	s.said("resolved silenced a at 5m3s", "resolved inhibited a at 5m3s", "resolved limited a at 5m3s", "resolved held a at 5m3s")
+	s.tick(310)
+	s.lines = nil // c
+	s.tick(900)
+	lines := s.lines
+	require.Contains(t, lines, "firing quiet b at 15m (1 swallowed)")
+	for _, line := range lines {
+		require.NotContains(t, line, "over")
+	}
+}
+
+func TestAbsenceOfStreamIsToldWhenItIsMuteNoMore(t *testing.T) {
+	t.Parallel()
+	s := newStory(t, alert.RuleConfig{
+		Name: "r", Absence: alert.AbsenceConfig{After: time.Minute, Of: "stream"}, Quiet: []alert.QuietConfig{{From: "12:00", To: "12:03"}},
+	})
+	for _, at := range []float64{50, 70, 179, 180.5, 181, 250} {
+		caughtUp := noon().Add(time.Duration((at + 2) * float64(time.Second)))
+		s.note(s.evaluator.Tick(alert.Tick{Fleet: alert.Fleet{Decides: true, LastArrival: noon(), CaughtUp: caughtUp}}))
+	}
+	s.said("firing r  at 3m (1 swallowed)")
+}
+
+// TestSeverityOfWhatTimeMakes: it is that of the last record, and the end of an excursion is told as gravely as its beginning.
+func TestSeverityOfWhatTimeMakes(t *testing.T) {
+	t.Parallel()
+	config := alert.Config{Topics: map[string]alert.TopicConfig{"oncall": {}}, Rules: []alert.RuleConfig{
+		{Name: "for", When: "v > 10", For: alert.Stretch{Time: 10 * time.Second}, Resolve: alert.Stretch{Records: 1}},
+		{Name: "absent", Absence: alert.AbsenceConfig{After: time.Minute}},
+		{
+			Name: "window", When: "v > 10", Dedup: 5 * time.Second,
+			Window: alert.WindowConfig{Length: 10 * time.Second, Tumbling: true, Is: "> 0"},
+		},
+		{Name: "never", Absence: alert.AbsenceConfig{After: time.Minute, Of: "shard"}, When: "v > 1000"},
+	}}
+	for i := range config.Rules {
+		config.Rules[i].Severity = `v > 100 ? "critical" : "info"`
+	}
+	s := tell(t, config)
+	var got []string
+	take := func(alerts []*alert.Alert) {
+		for _, a := range alerts {
+			got = append(got, fmt.Sprint(a.Rule, " ", a.Kind, " ", a.Severity))
+		}
+	}
+	take(s.evaluator.Tick(alert.Tick{CaughtUp: noon().Add(2 * time.Second)}))
+	take(s.v(0, "a", 11).Alerts)
+	take(s.v(1, "a", 101).Alerts)
+	take(s.evaluator.Tick(alert.Tick{CaughtUp: noon().Add(14 * time.Second)}))
+	take(s.v(12, "a", 12).Alerts)
+	take(s.v(21, "a", 1).Alerts)
+	take(s.evaluator.Tick(alert.Tick{CaughtUp: noon().Add(100 * time.Second)}))
+	require.Equal(t, []string{
+		"for firing critical", "window firing critical", "window firing info", "for resolved critical", "never firing warning", "absent firing info",
+	}, got)
+
+	config.Rules = []alert.RuleConfig{{
+		Name: "r", Absence: alert.AbsenceConfig{After: time.Minute, Of: "stream"}, Severity: `v > 100 ? "critical" : "info"`,
+	}}
+	require.ErrorContains(t, config.Validate(), "absence of stream has no record to look at")
+}
+
+// TestForIsNotMetByWhatIsOver: a claim for which nothing came for longer than resolve does not fire only to be resolved in the
+// same moment.
+func TestForIsNotMetByWhatIsOver(t *testing.T) {
+	t.Parallel()
+	s := newStory(t, alert.RuleConfig{
+		Name: "r", When: "v > 10", For: alert.Stretch{Time: 10 * time.Minute}, Resolve: alert.Stretch{Time: time.Minute},
+	})
+	s.v(0, "a", 11)
+	s.v(30, "a", 11)
+	s.v(0, "b", 11)
+	s.v(595, "b", 11)
+	s.tick(1000)
+	s.said("firing r b at 10m30s", "resolved r b at 10m55s")
+	s.v(1100, "a", 11) // begins anew
+	s.tick(1150)
+	s.said()
+}
+
+// TestSwallowedIsToldWithTheNextMessage: also what was swallowed in an excursion that nobody heard of.
+func TestSwallowedIsToldWithTheNextMessage(t *testing.T) {
+	t.Parallel()
+	s := newStory(t, alert.RuleConfig{Name: "r", When: "v > 10", Dedup: time.Minute, Resolve: alert.Stretch{Records: 1}})
+	for i, v := range []int{11, 12, 1, 11, 1, 11, 12, 1} {
+		s.v(float64(i), "a", v)
+	}
+	s.v(61, "a", 11)
+	s.said("firing r a at 0s", "resolved r a at 2s (1 swallowed)", "firing r a at 1m1s (3 swallowed)")
+}

@@ -39,6 +39,8 @@ type Evaluator struct {
 	hits, fired ruleSet
 	// muted is the first reason for which an alert was swallowed.
 	muted Reason
+	// expiring is the entry for which something that is due is being done.
+	expiring *entry
 }
 
 func newEvaluator(p *Pipeline, shard string) *Evaluator {
@@ -93,6 +95,7 @@ func (e *Evaluator) Evaluate(rec *Record) (d Decision) {
 		e.scored.Data = e.scoring.apply(e.set, e.memory, rec)
 		rec = &e.scored
 	}
+	e.muted = "" // what time brought about is not of the record
 	switch e.admit(rec) {
 	case filter.NotMatched:
 		return Decision{Outcome: Filtered, Alerts: e.made()}
@@ -268,6 +271,10 @@ func (e *Evaluator) panicked(rec *Record, cause any) Decision {
 		zap.Any("panic", cause),
 		zap.ByteString("stack", debug.Stack()))
 	e.release()
+	if en := e.expiring; en != nil && en.of.entries[en.key] == en { // or it would be due, and panic, with every record to come
+		e.memory.drop(en)
+	}
+	e.expiring = nil
 	// What was made before the panic is due: what is remembered says that it was told.
 	return Decision{Outcome: Invalid, Reason: ReasonPanic, Alerts: e.made(), DeadLetter: e.set.letters}
 }

@@ -9,14 +9,16 @@ const lateness = 2 * 1000 // milliseconds
 func (e *Evaluator) advance(to int64) {
 	m := e.memory
 	for en := m.next(to); en != nil; en = m.next(to) {
+		e.expiring = en
 		e.expire(en)
 	}
+	e.expiring = nil
 	m.clock = max(m.clock, to)
 }
 
 // expire does what is due for an entry, at the time at which it was due.
 func (e *Evaluator) expire(en *entry) {
-	r, due := en.of.rule, en.due
+	r, due, fired := en.of.rule, en.due, en.firing
 	o := &occasion{at: timeOf(due)}
 	switch {
 	case r.absence.After > 0:
@@ -24,18 +26,22 @@ func (e *Evaluator) expire(en *entry) {
 			en.firing, en.told, en.since = true, false, en.held
 			e.announce(r, en, o)
 		}
-	case r.window != nil && r.window.tumbling:
+	case r.window != nil && r.window.tumbling && due >= r.window.end(en.window):
 		value, holds := r.window.holds(en.window) // of the window that ends here
 		o.value, o.hasValue = value, true
 		e.judge(r, en, holds, o, due)
 		r.window.advance(en.window, due)
-	case r.window != nil:
+	case r.window != nil && !r.window.tumbling:
 		r.window.advance(en.window, due)
 		value, holds := r.window.holds(en.window)
 		o.value, o.hasValue = value, true
 		e.judge(r, en, holds, o, due)
 	case !en.firing && en.since != 0 && r.hold.Time > 0 && due >= en.since+millis(r.hold.Time):
-		e.holds(r, en, o, due) // nothing has said that it does not hold any more
+		if r.resolve.Time > 0 && due >= en.held+millis(r.resolve.Time) {
+			e.conclude(r, en, nil) // it is over before it could fire
+		} else {
+			e.holds(r, en, o, due) // nothing has said that it does not hold any more
+		}
 	}
 	switch {
 	case !en.firing:
@@ -43,6 +49,8 @@ func (e *Evaluator) expire(en *entry) {
 		e.conclude(r, en, o)
 	case r.repeat > 0 && en.told && due >= en.sent+r.repeat:
 		e.again(r, en, o)
+	case r.insists() && fired && !en.told && e.hindrance(r, en, o) == "":
+		e.tell(r, en, o)
 	}
 	e.reschedule(r, en, due)
 }
@@ -50,6 +58,11 @@ func (e *Evaluator) expire(en *entry) {
 // reschedule sets when time next has something to do with an entry, or forgets one that remembers nothing any more.
 func (e *Evaluator) reschedule(r *rule, en *entry, now int64) {
 	next := r.nextDue(en, now)
+	if r.insists() && en.firing && !en.told {
+		if again := e.untilHeard(r, en, now); next == 0 || again < next {
+			next = again
+		}
+	}
 	if next == 0 && r.forgettable(en) {
 		e.memory.drop(en)
 		return
@@ -58,6 +71,48 @@ func (e *Evaluator) reschedule(r *rule, en *entry, now int64) {
 		next = en.due + 1 // whatever else was missed: time goes on
 	}
 	e.memory.schedule(en, next)
+}
+
+// insists says whether the rule fires without a record, so that it must come back by itself to what something swallowed: no
+// record may ever come to show that it still fires.
+func (r *rule) insists() bool {
+	return r.absence.After > 0 && r.absence.Of != AbsenceOfStream || r.hold.Time > 0 && r.window == nil
+}
+
+// patience and maxPatience are after which time a claim that was swallowed is looked at again where it is not known how long
+// what swallows it will last: the time doubles up to the longer one.
+const (
+	patience    = 60 * 1000
+	maxPatience = 10 * patience
+)
+
+// untilHeard is when to look again at a claim that fires and that nobody was told: when what swallows it is over, as far as
+// that is known, and now and then in any case.
+func (e *Evaluator) untilHeard(r *rule, en *entry, now int64) int64 {
+	began := en.since + max(millis(r.hold.Time), millis(r.absence.After))
+	wait := int64(patience)
+	for began+wait <= now && wait < maxPatience {
+		wait = min(2*wait, maxPatience)
+	}
+	next := began + wait
+	if next <= now {
+		next += (now - next + maxPatience) / maxPatience * maxPatience
+	}
+	at := timeOf(now)
+	for _, s := range e.set.silences {
+		if s.mutes(r.name, at, nil) {
+			next = min(next, s.until.UnixMilli())
+		}
+	}
+	for _, q := range r.quiet {
+		if q.cover(at) {
+			next = min(next, q.end(at).UnixMilli())
+		}
+	}
+	if end := en.sent + r.dedup; end > now && en.sent != 0 {
+		next = min(next, end)
+	}
+	return next
 }
 
 // nextDue is the earliest time behind now at which something happens to an entry by itself; 0 for never.

@@ -50,6 +50,9 @@ type shelf struct {
 	below []threshold // descending
 	// The records in which the field could be compared, was null, and was of another type. It was missing in the others.
 	compared, null, mistyped atomic.Uint64
+	// missing is the most that was reported: while a record is looked up, the sum is one less for a moment, and a counter that
+	// goes back is taken for one that began anew.
+	missing atomic.Uint64
 }
 
 // threshold is a rule that needs a number beyond num.
@@ -175,16 +178,15 @@ func (s *shelf) find(v *value, hits ruleSet) {
 		}
 		return
 	}
-	if !v.wide { // no wide constant is filed, and a wide value equals no other
-		for _, rule := range s.num[v.num] {
-			hits.add(rule)
-		}
+	for _, rule := range s.num[v.num] {
+		hits.add(rule)
 	}
+	// Of a wide value num is only the nearest float64: it may lie on either side of a bound that equals it, such as 1e19.
 	for _, t := range s.above {
 		if t.num > v.num {
 			break
 		}
-		if t.num < v.num || t.inclusive {
+		if t.num < v.num || t.inclusive || v.wide {
 			hits.add(t.rule)
 		}
 	}
@@ -192,18 +194,21 @@ func (s *shelf) find(v *value, hits ruleSet) {
 		if t.num < v.num {
 			break
 		}
-		if t.num > v.num || t.inclusive {
+		if t.num > v.num || t.inclusive || v.wide {
 			hits.add(t.rule)
 		}
 	}
 }
 
-// undefined is how many records left the shelf's term undefined, by cause.
+// undefined is how many records left the shelf's term undefined, by cause. records must have been read before.
 func (s *shelf) undefined(records uint64) map[verdict]uint64 {
 	compared, null, mistyped := s.compared.Load(), s.null.Load(), s.mistyped.Load()
-	missing := uint64(0)
-	if seen := compared + null + mistyped; seen < records {
-		missing = records - seen
+	missing := s.missing.Load()
+	for seen := compared + null + mistyped; seen+missing < records; missing = s.missing.Load() {
+		if s.missing.CompareAndSwap(missing, records-seen) {
+			missing = records - seen
+			break
+		}
 	}
 	return map[verdict]uint64{undefinedMissing: missing, undefinedNull: null, undefinedMistyped: mistyped}
 }

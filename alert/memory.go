@@ -59,7 +59,7 @@ type entry struct {
 	sent int64
 	// firing says that the claim counts as true; told that an alert said so.
 	firing, told bool
-	// severity is that of the last alert that was made, by its place among severities.
+	// severity, by its place among severities, is that of the alert that was made or, before one is, of the last record.
 	severity uint8
 	last     *lastRecord
 	window   *window
@@ -100,7 +100,7 @@ func (m *memory) touch(r *ruleMemory, key []byte) (e, evicted *entry) {
 		evicted = m.oldest
 		m.drop(evicted)
 	}
-	e = &entry{key: string(key), of: r, place: -1}
+	e = &entry{key: string(key), of: r, place: -1, severity: warning}
 	m.put(e)
 	return e, evicted
 }
@@ -175,7 +175,8 @@ func (m *memory) next(now int64) *entry {
 	return m.timers[0]
 }
 
-// timers is a heap of entries. What is due at the same moment has an order too, so that it is the same after a restart.
+// timers is a heap of entries. What is due at the same moment has an order too: that of the rules, so that what inhibits is
+// decided first, and of the keys, so that it is the same after a restart.
 type timers []*entry
 
 // Len implements heap.Interface.
@@ -188,7 +189,7 @@ func (t timers) Less(i, j int) bool {
 		return a.due < b.due
 	}
 	if a.of != b.of {
-		return a.of.rule.name < b.of.rule.name
+		return a.of.rule.place < b.of.rule.place
 	}
 	return strings.Compare(a.key, b.key) < 0
 }

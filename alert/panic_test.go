@@ -65,3 +65,39 @@ func TestLargePayloadIsLetGo(t *testing.T) {
 	require.Equal(t, value{}, e.frame.slots[builtinSlots])
 	require.Less(t, cap(e.decoder.scratch), maxRetained)
 }
+
+// TestPanicOfTimeEndsWithItsKey: a bug that shows when something falls due costs the memory of that key. It would otherwise
+// fall due with every record and tick to come.
+func TestPanicOfTimeEndsWithItsKey(t *testing.T) {
+	t.Parallel()
+	config := Config{
+		Topics: map[string]TopicConfig{"a": {}},
+		Rules: []RuleConfig{
+			{Name: "bug", Absence: AbsenceConfig{After: 2 * time.Second}, Dedup: time.Hour},
+			{Name: "r", Absence: AbsenceConfig{After: time.Second}},
+		},
+	}
+	at := time.Unix(1_700_000_000, 0)
+	begin := func() (*Pipeline, *Evaluator) {
+		p, err := New(config, Deps{Stream: "arn", Log: zap.NewNop(), Registerer: prometheus.NewRegistry()})
+		require.NoError(t, err)
+		e := p.Shard("shardId-000000000000")
+		require.Equal(t, Unmatched, e.Evaluate(&Record{PartitionKey: "k", SequenceNumber: "1", Arrival: at, Data: []byte(`{}`)}).Outcome)
+		p.current.Load().rules[0].metrics.suppressed = nil
+		e.memory.rules[0].entries["k"].sent = at.UnixMilli() // within dedup, so that the map is used
+		return p, e
+	}
+	p, e := begin()
+	alerts := e.Tick(Tick{CaughtUp: at.Add(10 * time.Second)})
+	require.Len(t, alerts, 1, "what was made before is remembered as told")
+	require.Equal(t, "r", alerts[0].Rule)
+	require.Empty(t, e.Tick(Tick{CaughtUp: at.Add(20 * time.Second)}))
+	require.InDelta(t, 1, testutil.ToFloat64(p.metrics.panics), 0)
+
+	p, e = begin()
+	d := e.Evaluate(&Record{PartitionKey: "j", SequenceNumber: "2", Arrival: at.Add(10 * time.Second), Data: []byte(`{}`)})
+	require.Equal(t, []any{Invalid, ReasonPanic, 1}, []any{d.Outcome, d.Reason, len(d.Alerts)})
+	d = e.Evaluate(&Record{PartitionKey: "j", SequenceNumber: "3", Arrival: at.Add(10 * time.Second), Data: []byte(`{}`)})
+	require.Equal(t, Unmatched, d.Outcome)
+	require.InDelta(t, 1, testutil.ToFloat64(p.metrics.panics), 0)
+}

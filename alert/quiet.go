@@ -26,6 +26,16 @@ func (q *quietHours) cover(at time.Time) bool {
 	return q.days[today] && m >= q.from || q.days[yesterday] && m < q.to
 }
 
+// end is when the hours that cover a moment are over; where clocks are set it may be off by so much.
+func (q *quietHours) end(at time.Time) time.Time {
+	year, month, day := at.In(q.zone).Date()
+	end := time.Date(year, month, day, q.to/60, q.to%60, 0, 0, q.zone)
+	if !end.After(at) {
+		end = time.Date(year, month, day+1, q.to/60, q.to%60, 0, 0, q.zone)
+	}
+	return end
+}
+
 func weekdays() []string { return []string{"sun", "mon", "tue", "wed", "thu", "fri", "sat"} }
 
 func (f *faults) quiet(field string, c QuietConfig) *quietHours {

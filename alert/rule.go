@@ -70,6 +70,9 @@ func (r *rule) timed() bool {
 // severities are the severities, gravest first.
 func severities() []string { return []string{SeverityCritical, SeverityWarning, SeverityInfo} }
 
+// warning is the place among severities of the one that is given where nothing says another.
+const warning = 1
+
 const (
 	maxStretch = 7 * 24 * time.Hour
 	// maxStreak bounds for and resolve in records.
@@ -211,6 +214,9 @@ func (f *faults) ruleSeverity(field string, c RuleConfig, s *schema, r *rule) {
 		if k, ok := r.severityOf.(*constant); ok && !slices.Contains(severities(), string(k.value.raw)) {
 			f.add(field+".severity", c.Severity, "%s", one)
 		}
+		if r.absence.Of == AbsenceOfStream {
+			f.add(field+".severity", c.Severity, "absence of stream has no record to look at; use %s", strings.Join(severities(), ", "))
+		}
 	}
 }
 
@@ -228,8 +234,28 @@ func (f *faults) ruleMuting(field string, c RuleConfig, r *rule, before []*rule)
 				"is not the name of a rule that stands before this one; what inhibits is decided first")
 			continue
 		}
+		if why := r.inhibitable(before[at]); why != "" {
+			f.add(fmt.Sprintf("%s.inhibited_by[%d]", field, i), name, "%s", why)
+		}
 		r.inhibitors = append(r.inhibitors, before[at])
 	}
+}
+
+// inhibitable says why other can never mute the rule; empty if it can.
+func (r *rule) inhibitable(other *rule) string {
+	switch {
+	case other.absence.Of == AbsenceOfStream && r.absence.Of != AbsenceOfStream:
+		return "absence of stream is decided in one shard, the others would not know; use absence of shard"
+	case r.whole() && !other.whole():
+		return fmt.Sprintf("is about single keys, and absence of %s about none of them", r.absence.Of)
+	case r.absence.Of == AbsenceOfStream && other.absence.Of != AbsenceOfStream:
+		return "is about one shard, and absence of stream about all of them"
+	case !other.remembers() && (r.absence.After > 0 || r.window != nil && r.window.tumbling):
+		return "is about single records, and this rule fires without one; give it resolve, or dedup"
+	case other.remembers() && !other.episodic() && other.dedup == 0:
+		return "is active for no longer than a moment; give it resolve, or dedup"
+	}
+	return ""
 }
 
 func (f *faults) ruleRoutes(field string, c RuleConfig, topics map[string]*topicWords, r *rule) {

@@ -36,12 +36,30 @@ func everyRule() []alert.RuleConfig {
 			Window: alert.WindowConfig{Length: 4 * second, Step: 2 * second, Aggregate: "distinct", Of: "v", Is: ">= 3"},
 		},
 		{Name: "inhibited", When: "v > 7", InhibitedBy: []string{"resolve", "plain"}, Dedup: second},
+		{Name: "tumbling-dedup", When: "v > 0", Window: alert.WindowConfig{Length: 4 * second, Tumbling: true, Is: ">= 2"}, Dedup: 6 * second},
+		{
+			Name: "tumbling-for", When: "v > 0", For: alert.Stretch{Time: 3 * second}, Resolve: alert.Stretch{Time: 3 * second},
+			Window: alert.WindowConfig{Length: 2 * second, Tumbling: true, Is: ">= 1"}, RepeatInterval: 4 * second,
+		},
+		{
+			Name: "muted", Absence: alert.AbsenceConfig{After: 3 * second}, InhibitedBy: []string{"silent"}, Dedup: 5 * second,
+			RateLimit: alert.Rate{Events: 2, Per: 7 * second}, Severity: `v > 5 ? "critical" : "info"`,
+		},
+		{
+			Name: "muted-for", When: "v > 3", For: alert.Stretch{Time: 2 * second}, Resolve: alert.Stretch{Records: 2},
+			Quiet: []alert.QuietConfig{{From: "12:01", To: "12:02"}}, Severity: `v > 5 ? "critical" : "info"`,
+		},
 	}
 }
 
 func remembering(t require.TestingT, rules []alert.RuleConfig) *alert.Pipeline {
 	p, err := alert.New(
-		alert.Config{Topics: map[string]alert.TopicConfig{"oncall": {}}, Rules: rules, State: alert.StateConfig{MaxKeys: 12}},
+		alert.Config{
+			Topics: map[string]alert.TopicConfig{"oncall": {}}, Rules: rules, State: alert.StateConfig{MaxKeys: 20},
+			Silences: []alert.SilenceConfig{
+				{Name: "s", From: noon().Add(10 * time.Second).Format(time.RFC3339), Until: noon().Add(25 * time.Second).Format(time.RFC3339)},
+			},
+		},
 		alert.Deps{Stream: streamARN, Log: zap.NewNop(), Registerer: prometheus.NewRegistry()},
 	)
 	require.NoError(t, err)

@@ -28,8 +28,7 @@ func (e *Evaluator) Stateful() bool { return e.pipeline.current.Load().stateful 
 func (e *Evaluator) Tick(t Tick) (alerts []*Alert) {
 	defer func() {
 		if r := recover(); r != nil {
-			e.panicked(&Record{Shard: e.shard}, r)
-			alerts = nil
+			alerts = e.panicked(&Record{Shard: e.shard}, r).Alerts
 		}
 	}()
 	e.begin()
@@ -99,6 +98,12 @@ func (e *Evaluator) watchStreamRule(r *rule, f Fleet, caughtUp int64) {
 		e.announce(r, en, &occasion{at: timeOf(due)})
 	case en.firing && en.told && r.repeat > 0 && caughtUp >= en.sent+r.repeat:
 		e.again(r, en, &occasion{at: timeOf(en.sent + r.repeat)})
+	case en.firing && !en.told:
+		// Something swallowed it; perhaps no longer. By the full minute its id is the same whichever tick finds that out.
+		o := &occasion{at: timeOf(caughtUp / patience * patience)}
+		if o.ms() > due && e.hindrance(r, en, o) == "" {
+			e.tell(r, en, o)
+		}
 	}
 }
 

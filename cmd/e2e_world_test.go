@@ -41,6 +41,7 @@ type e2eWorld struct {
 	t        *testing.T
 	kinesis  *kinesis.Client
 	dynamodb *dynamodb.Client
+	sns      *sns.Client
 	sqs      *sqs.Client
 	env      []string
 
@@ -70,6 +71,7 @@ func newE2EWorld(t *testing.T, at emulators, name string, shards int32, keys int
 		t:        t,
 		kinesis:  kinesis.NewFromConfig(cfg, func(o *kinesis.Options) { o.BaseEndpoint = &at.kinesis }),
 		dynamodb: dynamodb.NewFromConfig(cfg, func(o *dynamodb.Options) { o.BaseEndpoint = &at.dynamodb }),
+		sns:      sns.NewFromConfig(cfg, func(o *sns.Options) { o.BaseEndpoint = &at.messaging }),
 		sqs:      sqs.NewFromConfig(cfg, func(o *sqs.Options) { o.BaseEndpoint = &at.messaging }),
 		name:     name, keys: keys, lease: 5 * time.Second, stopBudget: 25 * time.Second, seen: map[int]bool{},
 	}
@@ -79,32 +81,45 @@ func newE2EWorld(t *testing.T, at emulators, name string, shards int32, keys int
 	require.NoError(t, err)
 	w.active()
 
-	topics := sns.NewFromConfig(cfg, func(o *sns.Options) { o.BaseEndpoint = &at.messaging })
-	topic, err := topics.CreateTopic(ctx, &sns.CreateTopicInput{Name: &w.name})
-	require.NoError(t, err)
-	w.topic = *topic.TopicArn
-	queue, err := w.sqs.CreateQueue(ctx, &sqs.CreateQueueInput{QueueName: &w.name, Attributes: map[string]string{"VisibilityTimeout": "600"}})
-	require.NoError(t, err)
-	w.queue = *queue.QueueUrl
-	attributes, err := w.sqs.GetQueueAttributes(ctx, &sqs.GetQueueAttributesInput{QueueUrl: &w.queue, AttributeNames: []sqstypes.QueueAttributeName{sqstypes.QueueAttributeNameQueueArn}})
-	require.NoError(t, err)
-	_, err = topics.Subscribe(ctx, &sns.SubscribeInput{
-		TopicArn: &w.topic, Protocol: aws.String("sqs"), Endpoint: aws.String(attributes.Attributes["QueueArn"]),
-		Attributes: map[string]string{"RawMessageDelivery": "true"},
-	})
-	require.NoError(t, err)
+	w.topic, w.queue = w.subscribed(name)
 	w.goUntilCleanup(func(ctx context.Context) {
-		if err := w.receive(ctx); ctx.Err() == nil {
+		if err := w.receive(ctx, w.queue, w.keep); ctx.Err() == nil {
 			t.Errorf("the queue cannot be read any more, what follows says nothing about the daemon: %v", err)
 		}
 	})
 	return w
 }
 
+// subscribed makes a topic, and a queue that gets the topic's messages as they are.
+func (w *e2eWorld) subscribed(name string) (topic, queue string) {
+	w.t.Helper()
+	ctx := w.t.Context()
+	made, err := w.sns.CreateTopic(ctx, &sns.CreateTopicInput{Name: &name})
+	require.NoError(w.t, err)
+	queue = w.newQueue(name)
+	attributes, err := w.sqs.GetQueueAttributes(ctx, &sqs.GetQueueAttributesInput{QueueUrl: &queue, AttributeNames: []sqstypes.QueueAttributeName{sqstypes.QueueAttributeNameQueueArn}})
+	require.NoError(w.t, err)
+	_, err = w.sns.Subscribe(ctx, &sns.SubscribeInput{
+		TopicArn: made.TopicArn, Protocol: aws.String("sqs"), Endpoint: aws.String(attributes.Attributes["QueueArn"]),
+		Attributes: map[string]string{"RawMessageDelivery": "true"},
+	})
+	require.NoError(w.t, err)
+	return *made.TopicArn, queue
+}
+
+// newQueue makes a queue and returns its URL.
+func (w *e2eWorld) newQueue(name string) string {
+	w.t.Helper()
+	queue, err := w.sqs.CreateQueue(w.t.Context(), &sqs.CreateQueueInput{QueueName: &name, Attributes: map[string]string{"VisibilityTimeout": "600"}})
+	require.NoError(w.t, err)
+	return *queue.QueueUrl
+}
+
 // reach sets the addresses that daemons started from now on are told.
 func (w *e2eWorld) reach(at emulators) {
 	w.env = []string{
 		"AWS_ENDPOINT_URL_KINESIS=" + at.kinesis, "AWS_ENDPOINT_URL_DYNAMODB=" + at.dynamodb, "AWS_ENDPOINT_URL_SNS=" + at.messaging,
+		"AWS_ENDPOINT_URL_SQS=" + at.messaging,
 	}
 }
 
@@ -237,11 +252,11 @@ func (w *e2eWorld) active() {
 	})
 }
 
-// receive empties the queue until ctx is done. fauxqs hands messages out in the order in which it got them.
-func (w *e2eWorld) receive(ctx context.Context) error {
+// receive empties a queue until ctx is done. fauxqs hands messages out in the order in which it got them.
+func (w *e2eWorld) receive(ctx context.Context, queue string, keep func(sqstypes.Message)) error {
 	for {
 		out, err := w.sqs.ReceiveMessage(ctx, &sqs.ReceiveMessageInput{
-			QueueUrl: &w.queue, MaxNumberOfMessages: 10, WaitTimeSeconds: 1, MessageAttributeNames: []string{"alert_id"},
+			QueueUrl: &queue, MaxNumberOfMessages: 10, WaitTimeSeconds: 1, MessageAttributeNames: []string{"alert_id", "count"},
 			MessageSystemAttributeNames: []sqstypes.MessageSystemAttributeName{sqstypes.MessageSystemAttributeNameSentTimestamp},
 		})
 		if err != nil {
@@ -252,10 +267,10 @@ func (w *e2eWorld) receive(ctx context.Context) error {
 		}
 		handles := make([]sqstypes.DeleteMessageBatchRequestEntry, len(out.Messages))
 		for i, m := range out.Messages {
-			w.keep(m)
+			keep(m)
 			handles[i] = sqstypes.DeleteMessageBatchRequestEntry{Id: aws.String(strconv.Itoa(i)), ReceiptHandle: m.ReceiptHandle}
 		}
-		if _, err := w.sqs.DeleteMessageBatch(ctx, &sqs.DeleteMessageBatchInput{QueueUrl: &w.queue, Entries: handles}); err != nil {
+		if _, err := w.sqs.DeleteMessageBatch(ctx, &sqs.DeleteMessageBatchInput{QueueUrl: &queue, Entries: handles}); err != nil {
 			return err
 		}
 	}

@@ -128,13 +128,13 @@ func mutations() []mutation {
 		},
 		{
 			breaks: "a misconfigured topic holds its alerts",
-			file:   "alert/sns/errors.go", old: "		return verdict{hold, reasonTopicMissing}, true\n", new: "		return verdict{reject, reasonTopicMissing}, true\n",
+			file:   "alert/sns/errors.go", old: "		return delivery.Hold.Because(reasonTopicMissing), true\n", new: "		return delivery.Reject.Because(reasonTopicMissing), true\n",
 			by: only("alert/sns", "TestConfigurationFaultHoldsAndEndsByItself"), says: `.*Error:.*`,
 		},
 		{
 			breaks: "everything is published soon after the last fault",
-			file:   "alert/sns/queue.go", old: "	longestBackoff = 5 * time.Second\n", new: "	longestBackoff = time.Hour\n",
-			by: only("alert/sns", "TestBackoffGrowsAndIsBounded"), says: `.*Error:.*`,
+			file:   "alert/delivery/backoff.go", old: "	LongestBackoff = 5 * time.Second\n", new: "	LongestBackoff = time.Hour\n",
+			by: only("alert/delivery", "TestBackoffGrowsAndIsBounded"), says: `.*Error:.*`,
 		},
 		{
 			breaks: "reading goes on after any error of Kinesis",

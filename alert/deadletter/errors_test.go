@@ -1,18 +1,16 @@
 package deadletter
 
 import (
-	"context"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"testing"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/smithy-go"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 	"github.com/stretchr/testify/require"
 
+	"kinesis-alerter/alert/delivery"
 	"kinesis-alerter/internal/fakeaws"
 )
 
@@ -21,14 +19,14 @@ func apiFault(code string, status int) fakeaws.Fault {
 }
 
 // verdicts has the error codes of the three services' models and references that a send can meet.
-func verdicts() map[string]verdict {
-	throttled, service := verdict{retry, reasonThrottled}, verdict{retry, reasonServiceError}
-	creds, broken := verdict{retry, reasonCredentials}, verdict{retry, reasonConnection}
-	large := verdict{shrink, reasonTooLarge}
-	denied, missing := verdict{hold, reasonNotAuthorized}, verdict{hold, reasonMissing}
-	refused, key := verdict{hold, reasonRefused}, verdict{hold, reasonKMSKey}
-	keyDenied, signature := verdict{hold, reasonKMSAccess}, verdict{hold, reasonSignature}
-	return map[string]verdict{
+func verdicts() map[string]delivery.Verdict {
+	throttled, service := delivery.Retry.Because(delivery.ReasonThrottled), delivery.Retry.Because(delivery.ReasonServiceError)
+	creds, broken := delivery.Retry.Because(delivery.ReasonCredentials), delivery.Retry.Because(delivery.ReasonConnection)
+	large := delivery.Shrink.Because(reasonTooLarge)
+	denied, missing := delivery.Hold.Because(delivery.ReasonNotAuthorized), delivery.Hold.Because(reasonMissing)
+	refused, key := delivery.Hold.Because(reasonRefused), delivery.Hold.Because(delivery.ReasonKMSKey)
+	keyDenied, signature := delivery.Hold.Because(delivery.ReasonKMSAccess), delivery.Hold.Because(delivery.ReasonSignature)
+	return map[string]delivery.Verdict{
 		// SQS
 		"QueueDoesNotExist": missing, "AWS.SimpleQueueService.NonExistentQueue": missing, "InvalidAddress": refused,
 		"AWS.SimpleQueueService.UnsupportedOperation": refused, "UnsupportedOperation": refused, "QueueDeletedRecently": refused,
@@ -51,7 +49,7 @@ func verdicts() map[string]verdict {
 		"AccessDeniedException": denied, "ExpiredToken": creds, "ExpiredTokenException": creds, "ThrottlingException": throttled,
 		"TooManyRequestsException": throttled, "RequestLimitExceeded": throttled, "SignatureDoesNotMatch": signature,
 		"UnrecognizedClientException": signature, "InvalidClientTokenId": signature, "OptInRequired": signature,
-		"ValidationException": large, "InternalFailure": service, "NobodyHasSeenThis": {hold, reasonUnknown},
+		"ValidationException": large, "InternalFailure": service, "NobodyHasSeenThis": delivery.Hold.Because(delivery.ReasonUnknown),
 	}
 }
 
@@ -72,9 +70,9 @@ func TestClassifyCodes(t *testing.T) {
 func TestEveryReasonHasItsMetric(t *testing.T) {
 	w := newWorld(t, toQueue())
 	for _, v := range verdicts() {
-		require.NotNil(t, w.metrics.failures[v.reason], v.reason)
-		if v.class == hold {
-			require.NotNil(t, w.metrics.faults[v.reason], v.reason)
+		require.NotNil(t, w.metrics.failures[v.Reason], v.Reason)
+		if v.Class == delivery.Hold {
+			require.NotNil(t, w.metrics.faults[v.Reason], v.Reason)
 		}
 	}
 }
@@ -93,25 +91,17 @@ func TestClassifyOtherErrors(t *testing.T) {
 	generic := &smithy.GenericAPIError{Code: "UnknownError"}
 	for name, test := range map[string]struct {
 		err  error
-		want verdict
+		want delivery.Verdict
 	}{
-		"429":                   {status(429, generic), verdict{retry, reasonThrottled}},
-		"413":                   {status(413, generic), verdict{shrink, reasonTooLarge}},
-		"502":                   {status(502, generic), verdict{retry, reasonServiceError}},
-		"403 without a code":    {status(403, generic), verdict{hold, reasonNotAuthorized}},
-		"404 without a code":    {status(404, generic), verdict{hold, reasonMissing}},
-		"301 without a code":    {status(301, generic), verdict{hold, reasonUnknown}},
-		"400 without a code":    {status(400, errors.New("EOF")), verdict{hold, reasonUnknown}},
-		"200, not to be read":   {status(200, &smithy.DeserializationError{Err: errors.New("EOF")}), verdict{retry, reasonBadAnswer}},
-		"deadline":              {&aws.RequestCanceledError{Err: context.DeadlineExceeded}, verdict{retry, reasonTimeout}},
-		"refused connection":    {&net.OpError{Op: "dial", Err: errors.New("refused")}, verdict{retry, reasonConnection}},
-		"name server":           {&net.DNSError{IsTimeout: true}, verdict{retry, reasonTimeout}},
-		"broken connection":     {&smithyhttp.RequestSendError{Err: errors.New("EOF")}, verdict{retry, reasonConnection}},
-		"no credentials":        {errors.New("no EC2 IMDS role found"), verdict{retry, reasonClient}},
-		"STS is out":            {sts(status(503, generic)), verdict{retry, reasonCredentials}},
-		"STS refuses the role":  {sts(status(403, &smithy.GenericAPIError{Code: "AccessDenied"})), verdict{hold, reasonCredentialsFault}},
-		"topic elsewhere":       {&smithy.GenericAPIError{Code: "InvalidParameter", Message: "Invalid parameter: TopicArn"}, verdict{hold, reasonRefused}},
-		"code without a status": {&smithy.GenericAPIError{Code: "NobodyHasSeenThis"}, verdict{hold, reasonUnknown}},
+		"413":                   {status(413, generic), delivery.Shrink.Because(reasonTooLarge)},
+		"502":                   {status(502, generic), delivery.Retry.Because(delivery.ReasonServiceError)},
+		"403 without a code":    {status(403, generic), delivery.Hold.Because(delivery.ReasonNotAuthorized)},
+		"404 without a code":    {status(404, generic), delivery.Hold.Because(reasonMissing)},
+		"301 without a code":    {status(301, generic), delivery.Hold.Because(delivery.ReasonUnknown)},
+		"400 without a code":    {status(400, errors.New("EOF")), delivery.Hold.Because(delivery.ReasonUnknown)},
+		"STS refuses the role":  {sts(status(403, &smithy.GenericAPIError{Code: "AccessDenied"})), delivery.Hold.Because(delivery.ReasonCredentialsRefused)},
+		"topic elsewhere":       {&smithy.GenericAPIError{Code: "InvalidParameter", Message: "Invalid parameter: TopicArn"}, delivery.Hold.Because(reasonRefused)},
+		"code without a status": {&smithy.GenericAPIError{Code: "NobodyHasSeenThis"}, delivery.Hold.Because(delivery.ReasonUnknown)},
 	} {
 		require.Equal(t, test.want, classify(test.err), name)
 	}

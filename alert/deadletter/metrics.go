@@ -5,6 +5,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promauto"
 
 	"kinesis-alerter/alert"
+	"kinesis-alerter/alert/delivery"
 )
 
 // metrics are the package's metrics. Every series exists from the start; the maps are complete and never change, so they
@@ -12,7 +13,7 @@ import (
 type metrics struct {
 	letters  map[alert.Reason]prometheus.Counter
 	failures map[alert.Reason]prometheus.Counter
-	faults   map[alert.Reason]prometheus.Gauge
+	faults   delivery.Faults
 }
 
 func newMetrics(reg prometheus.Registerer, reasons []alert.Reason) *metrics {
@@ -32,7 +33,7 @@ func newMetrics(reg prometheus.Registerer, reasons []alert.Reason) *metrics {
 	m := &metrics{
 		letters:  map[alert.Reason]prometheus.Counter{},
 		failures: map[alert.Reason]prometheus.Counter{},
-		faults:   map[alert.Reason]prometheus.Gauge{},
+		faults:   delivery.Faults{},
 	}
 	for _, r := range append([]alert.Reason{alert.ReasonOther}, reasons...) {
 		m.letters[r] = letters.WithLabelValues(string(r))
@@ -57,13 +58,3 @@ func (m *metrics) sent(r alert.Reason) {
 }
 
 func (m *metrics) failed(r alert.Reason) { m.failures[r].Inc() }
-
-// setFault moves the gauge from one reason to another; empty is none.
-func (m *metrics) setFault(from, to alert.Reason) {
-	if g := m.faults[from]; g != nil {
-		g.Set(0)
-	}
-	if g := m.faults[to]; g != nil {
-		g.Set(1)
-	}
-}

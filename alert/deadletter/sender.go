@@ -10,10 +10,8 @@ import (
 	"go.uber.org/zap/zapcore"
 
 	"kinesis-alerter/alert"
+	"kinesis-alerter/alert/delivery"
 )
-
-// worthALine is how many calls in a row fail before it is logged: a single throttled call is daily business.
-const worthALine = 3
 
 // Deps are what a Sender works with. Of the clients only the one of the configured destination is needed.
 type Deps struct {
@@ -89,47 +87,48 @@ func (s *Sender) Send(ctx context.Context, l *alert.Letter) error {
 		}
 		id, v, err := s.attempt(ctx, e)
 		if err == nil {
-			s.line.leave(func(h *health) { h.accepted(epoch) }, nil)
+			s.line.leave(func(h *delivery.Health) { h.Answered(epoch) }, nil)
 			s.sent(e, id)
 			return nil
 		}
 		if ctx.Err() != nil { // which says nothing about the destination
-			s.line.leave(func(h *health) { h.cut(epoch) }, nil)
+			s.line.leave(func(h *delivery.Health) { h.Cut(epoch) }, nil)
 			return context.Cause(ctx)
 		}
-		s.metrics.failed(v.reason)
-		now, share, fault := time.Now(), lot(), alert.Reason("")
-		if v.class == hold {
-			fault = v.reason
+		s.metrics.failed(v.Reason)
+		now, lot := time.Now(), delivery.Lot()
+		wait, fault := delivery.Backoff(failures, lot), alert.Reason("")
+		if v.Class == delivery.Hold {
+			wait, fault = delivery.Probe(failures, lot), v.Reason
 		}
-		due = now.Add(delay(fault != "", failures, share) + headway)
-		s.line.leave(func(h *health) { h.failed(now, epoch, fault, share) }, err)
+		due = now.Add(wait + headway)
+		s.line.leave(func(h *delivery.Health) { h.Failed(now, epoch, fault, lot) }, err)
 	}
 }
 
 // attempt sends the letter, a second time without its payload if the destination does not like its size.
-func (s *Sender) attempt(ctx context.Context, e *envelope) (id string, v verdict, err error) {
+func (s *Sender) attempt(ctx context.Context, e *envelope) (id string, v delivery.Verdict, err error) {
 	document, whole := e.document(s.destination.limit())
 	id, v, err = s.put(ctx, e.key(), document)
-	if v.class == shrink && whole && ctx.Err() == nil {
-		s.metrics.failed(v.reason)
+	if v.Class == delivery.Shrink && whole && ctx.Err() == nil {
+		s.metrics.failed(v.Reason)
 		id, v, err = s.put(ctx, e.key(), e.bare())
 	}
-	if v.class == shrink {
-		v = verdict{hold, reasonRefused}
+	if v.Class == delivery.Shrink {
+		v = delivery.Hold.Because(reasonRefused)
 	}
 	return id, v, err
 }
 
 // put makes one call.
-func (s *Sender) put(ctx context.Context, key string, document []byte) (string, verdict, error) {
+func (s *Sender) put(ctx context.Context, key string, document []byte) (string, delivery.Verdict, error) {
 	ctx, cancel := context.WithTimeout(ctx, s.destination.timeout())
 	defer cancel()
 	id, err := s.destination.put(ctx, key, document)
 	if err != nil {
 		return "", classify(err), err
 	}
-	return id, verdict{}, nil
+	return id, delivery.Verdict{}, nil
 }
 
 // sent tells of an accepted letter.
@@ -147,20 +146,21 @@ func (s *Sender) sent(e *envelope, id string) {
 }
 
 // changed tells of a change of the destination's state. The line calls it under its lock.
-func (s *Sender) changed(before, after health, err error) {
+func (s *Sender) changed(before, after delivery.Health, err error) {
+	fault, was := after.Fault(), before.Fault()
 	switch {
-	case after.fault != before.fault && after.fault != "":
-		s.metrics.setFault(before.fault, after.fault)
+	case fault != was && fault != "":
+		s.metrics.faults.Move(was, fault)
 		s.log.Error("on-failure destination refuses dead letters, they wait and it is probed",
-			zap.String("reason", string(after.fault)), zap.String("remedy", remedies()[after.fault]), zap.Error(err))
-	case after.failures >= worthALine && after.fault == "" && !s.loggedPass:
+			zap.String("reason", string(fault)), zap.String("remedy", remedies()[fault]), zap.Error(err))
+	case after.Failures() >= delivery.WorthALine && fault == "" && !s.loggedPass:
 		s.loggedPass = true
 		s.log.Warn("sending dead letters fails, they wait and are tried again", zap.Error(err))
-	case after.failures == 0 && before.failures > 0:
-		s.metrics.setFault(before.fault, "")
-		if before.fault != "" || s.loggedPass {
-			s.log.Info("on-failure destination accepts dead letters again", zap.Duration("after", time.Since(before.since)),
-				zap.String("reason", string(before.fault)))
+	case after.Failures() == 0 && before.Failures() > 0:
+		s.metrics.faults.Move(was, "")
+		if was != "" || s.loggedPass {
+			s.log.Info("on-failure destination accepts dead letters again", zap.Duration("after", time.Since(before.Since())),
+				zap.String("reason", string(was)))
 		}
 		s.loggedPass = false
 	}

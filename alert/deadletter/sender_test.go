@@ -17,6 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"kinesis-alerter/alert"
+	"kinesis-alerter/alert/delivery"
 	"kinesis-alerter/internal/fakeaws"
 )
 
@@ -66,14 +67,14 @@ func TestWhatMayPassIsTriedAgain(t *testing.T) {
 		fault  fakeaws.Fault
 		reason alert.Reason
 	}{
-		"server error":       {fakeaws.Fault{Kind: fakeaws.Before}, reasonServiceError},
-		"unavailable":        {apiFault("ServiceUnavailable", http.StatusServiceUnavailable), reasonServiceError},
-		"throttled":          {apiFault("SlowDown", http.StatusServiceUnavailable), reasonThrottled},
-		"throttled as a 400": {apiFault("ThrottlingException", http.StatusBadRequest), reasonThrottled},
-		"throttled key":      {apiFault("KMS.ThrottlingException", http.StatusBadRequest), reasonThrottled},
-		"old token":          {apiFault("ExpiredToken", http.StatusBadRequest), reasonCredentials},
-		"no connection":      {fakeaws.Fault{Kind: fakeaws.Partition}, reasonConnection},
-		"no answer":          {fakeaws.Fault{Kind: fakeaws.BlackHole}, reasonTimeout},
+		"server error":       {fakeaws.Fault{Kind: fakeaws.Before}, delivery.ReasonServiceError},
+		"unavailable":        {apiFault("ServiceUnavailable", http.StatusServiceUnavailable), delivery.ReasonServiceError},
+		"throttled":          {apiFault("SlowDown", http.StatusServiceUnavailable), delivery.ReasonThrottled},
+		"throttled as a 400": {apiFault("ThrottlingException", http.StatusBadRequest), delivery.ReasonThrottled},
+		"throttled key":      {apiFault("KMS.ThrottlingException", http.StatusBadRequest), delivery.ReasonThrottled},
+		"old token":          {apiFault("ExpiredToken", http.StatusBadRequest), delivery.ReasonCredentials},
+		"no connection":      {fakeaws.Fault{Kind: fakeaws.Partition}, delivery.ReasonConnection},
+		"no answer":          {fakeaws.Fault{Kind: fakeaws.BlackHole}, delivery.ReasonTimeout},
 	} {
 		t.Run(name, func(t *testing.T) {
 			each(t, func(t *testing.T, w *world) {
@@ -97,7 +98,7 @@ func TestWhatMayPassIsTriedAgain(t *testing.T) {
 func TestSmallTroubleIsNotLogged(t *testing.T) {
 	each(t, func(t *testing.T, w *world) {
 		t.Helper()
-		w.fail(fakeaws.Fault{Kind: fakeaws.Before, Times: worthALine - 1})
+		w.fail(fakeaws.Fault{Kind: fakeaws.Before, Times: delivery.WorthALine - 1})
 		require.NoError(t, w.Send(t.Context(), newLetter(1)))
 		require.Zero(t, w.logs.Len())
 	})
@@ -173,7 +174,7 @@ func TestDestinationThatIsMissingIsWaitedFor(t *testing.T) {
 				for _, end := range ends {
 					require.NoError(t, <-end)
 				}
-				require.LessOrEqual(t, time.Since(created), 2*longestProbe+time.Second)
+				require.LessOrEqual(t, time.Since(created), 2*delivery.LongestProbe+time.Second)
 				require.Len(t, w.documents(w), 60, "nothing was given up, nothing repeated")
 				require.Zero(t, w.fault(reasonMissing))
 				require.Equal(t, 1, w.logs.FilterMessage(accepts).Len())
@@ -187,15 +188,15 @@ func TestConfigurationFaultHolds(t *testing.T) {
 		reason alert.Reason
 		remedy string
 	}{
-		"AccessDenied":              {reasonNotAuthorized, "sqs:SendMessage, sns:Publish or s3:PutObject"},
-		"AuthorizationError":        {reasonNotAuthorized, "policy"},
-		"KmsAccessDenied":           {reasonKMSAccess, "kms:GenerateDataKey"},
-		"KMS.DisabledException":     {reasonKMSKey, "KMS key"},
-		"KMSNotFound":               {reasonKMSKey, "KMS key"},
+		"AccessDenied":              {delivery.ReasonNotAuthorized, "sqs:SendMessage, sns:Publish or s3:PutObject"},
+		"AuthorizationError":        {delivery.ReasonNotAuthorized, "policy"},
+		"KmsAccessDenied":           {delivery.ReasonKMSAccess, "kms:GenerateDataKey"},
+		"KMS.DisabledException":     {delivery.ReasonKMSKey, "KMS key"},
+		"KMSNotFound":               {delivery.ReasonKMSKey, "KMS key"},
 		"InvalidAddress":            {reasonRefused, "standard queue"},
 		"PermanentRedirect":         {reasonRefused, "AWS_REGION"},
-		"SignatureDoesNotMatch":     {reasonSignature, "clock"},
-		"NeverHeardOf":              {reasonUnknown, "API reference"},
+		"SignatureDoesNotMatch":     {delivery.ReasonSignature, "clock"},
+		"NeverHeardOf":              {delivery.ReasonUnknown, "API reference"},
 		"InvalidParameterException": {reasonRefused, "MaximumMessageSize"},
 	} {
 		t.Run(code, func(t *testing.T) {
@@ -226,8 +227,8 @@ func TestFaultThatChangesIsToldAgain(t *testing.T) {
 		denied()
 		disabled := w.fail(apiFault("KMS.DisabledException", http.StatusBadRequest))
 		time.Sleep(time.Minute)
-		require.Zero(t, w.fault(reasonNotAuthorized))
-		require.InDelta(t, 1, w.fault(reasonKMSKey), 0)
+		require.Zero(t, w.fault(delivery.ReasonNotAuthorized))
+		require.InDelta(t, 1, w.fault(delivery.ReasonKMSKey), 0)
 		require.Equal(t, 2, w.logs.FilterMessage(refuses).Len())
 		disabled()
 		require.NoError(t, <-end)
@@ -244,11 +245,11 @@ func TestOutageDoesNotHideAFault(t *testing.T) {
 		denied()
 		out := w.fail(fakeaws.Fault{Kind: fakeaws.Partition})
 		time.Sleep(time.Minute)
-		require.InDelta(t, 1, w.fault(reasonNotAuthorized), 0)
+		require.InDelta(t, 1, w.fault(delivery.ReasonNotAuthorized), 0)
 		require.Equal(t, 1, w.logs.Len())
 		out()
 		require.NoError(t, <-end)
-		require.Zero(t, w.fault(reasonNotAuthorized))
+		require.Zero(t, w.fault(delivery.ReasonNotAuthorized))
 	})
 }
 
@@ -318,11 +319,11 @@ func TestBadLetterHoldsNoOther(t *testing.T) {
 			start := time.Now()
 			require.NoError(t, w.Send(t.Context(), newLetter(i)))
 			wait := time.Since(start)
-			require.LessOrEqual(t, wait, 4*firstProbe)
+			require.LessOrEqual(t, wait, 4*delivery.FirstProbe)
 			waited += wait
 			time.Sleep(time.Second)
 		}
-		require.LessOrEqual(t, waited, 25*firstProbe, "it comes back ever more rarely")
+		require.LessOrEqual(t, waited, 25*delivery.FirstProbe, "it comes back ever more rarely")
 		pending(t, bad)
 		remove()
 		require.NoError(t, <-bad)
@@ -356,13 +357,13 @@ func TestOutageOfManyLetters(t *testing.T) {
 			ends = append(ends, w.post(t.Context(), newLetter(i)))
 		}
 		time.Sleep(10 * time.Minute)
-		require.LessOrEqual(t, int(w.failuresOf(reasonConnection)), 10*60, "one at a time tries")
+		require.LessOrEqual(t, int(w.failuresOf(delivery.ReasonConnection)), 10*60, "one at a time tries")
 		end()
 		over := time.Now()
 		for _, end := range ends {
 			require.NoError(t, <-end)
 		}
-		require.LessOrEqual(t, time.Since(over), 2*longestBackoff+time.Second)
+		require.LessOrEqual(t, time.Since(over), 2*delivery.LongestBackoff+time.Second)
 		require.Equal(t, 1, w.logs.FilterMessage(fails).Len())
 		require.Len(t, w.documents(w), 100)
 	})
@@ -390,12 +391,12 @@ func TestEndOfContextEndsSend(t *testing.T) {
 				require.ErrorIs(t, <-end, lost)
 				require.Zero(t, w.sentOf(alert.ReasonNotJSON))
 				require.Zero(t, w.audit.Len())
-				require.Zero(t, w.failuresOf(reasonClient), "who left is no failure of the destination")
+				require.Zero(t, w.failuresOf(delivery.ReasonClient), "who left is no failure of the destination")
 
 				remove()
 				start := time.Now()
 				require.NoError(t, w.Send(t.Context(), newLetter(2)), "who left blocks nobody")
-				require.LessOrEqual(t, time.Since(start), longestProbe)
+				require.LessOrEqual(t, time.Since(start), delivery.LongestProbe)
 			})
 		})
 	}
@@ -426,7 +427,7 @@ func TestProbeIsHandedOn(t *testing.T) {
 		require.ErrorIs(t, <-first, context.Canceled)
 		synctest.Wait()
 		require.NoError(t, <-second)
-		require.Zero(t, w.failuresOf(reasonTimeout))
+		require.Zero(t, w.failuresOf(delivery.ReasonTimeout))
 	})
 }
 

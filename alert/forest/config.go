@@ -107,7 +107,7 @@ func (c Config) point() int { return c.Dimensions * c.Shingle }
 // warmUp is how many points there must be before there is a score.
 func (c Config) warmUp() uint64 {
 	if c.Scoring == Standard {
-		return uint64(c.SampleSize / 4)
+		return uint64(c.SampleSize / 4) //nolint:gosec // positive
 	}
-	return uint64(c.SampleSize)
+	return uint64(c.SampleSize) //nolint:gosec // positive
 }

@@ -18,6 +18,7 @@ type Forest struct {
 	trees   []tree
 	limits  []float64 // by tree: reservoir.limit, up to refresh
 	refresh uint64
+	logs    *logarithm
 	values  values
 	scratch struct {
 		path              []reference
@@ -36,8 +37,9 @@ func New(config Config) (*Forest, error) {
 		window: make([]float64, config.point()),
 		trees:  make([]tree, config.Trees),
 		limits: make([]float64, config.Trees),
-		values: newValues(config),
+		logs:   newLogarithm(),
 	}
+	f.values = newValues(config, f.logs)
 	for i := range f.trees {
 		f.trees[i] = newTree(config.point(), config.SampleSize)
 	}
@@ -139,7 +141,7 @@ func (f *Forest) add(x []float64) {
 			continue
 		}
 		t := &f.trees[i]
-		s := sample{weight: weigh(draw, f.number, f.config.Decay), number: f.number}
+		s := sample{weight: f.logs.weigh(draw, f.number, f.config.Decay), number: f.number}
 		if !full {
 			s.leaf = t.insert(x, random(draw))
 			t.held = grow(t.held, 1, t.most)[:len(t.held)]
@@ -170,7 +172,7 @@ func (f *Forest) refreshLimits() {
 
 // Size is how many bytes of memory the forest takes.
 func (f *Forest) Size() int {
-	const header = 1024
+	const header = 1024 + 2*8*cells
 	size := header + 8*(cap(f.window)+cap(f.limits)+len(f.values.unseen)+len(f.values.log2)+cap(f.scratch.low)+
 		cap(f.scratch.high)+cap(f.scratch.median)) + 2*cap(f.scratch.path)
 	for i := range f.trees {

@@ -18,10 +18,9 @@ func TestHeartRate(t *testing.T) {
 	}{
 		{1, forest.Config{Dimensions: 1}},
 		{2, forest.Config{Dimensions: 1}},
-		{3, forest.Config{Dimensions: 1, Trees: 100}},
+		{3, forest.Config{Dimensions: 1}},
 		{4, forest.Config{Dimensions: 1, Scoring: forest.Standard, Seed: 7}},
 		{5, forest.Config{Dimensions: 1, Seed: 7}},
-		{6, forest.Config{Dimensions: 1, Seed: 7}},
 		{7, forest.Config{Dimensions: 1, Seed: 7}},
 	} {
 		c.config = c.config.WithDefaults()

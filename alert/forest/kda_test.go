@@ -18,7 +18,7 @@ import (
 // readKDA returns the values of a series, and the scores that the service gave them.
 func readKDA(tb testing.TB, path string) (values, scores []float64) {
 	tb.Helper()
-	file, err := os.Open(path)
+	file, err := os.Open(path) //nolint:gosec // of the package
 	require.NoError(tb, err)
 	defer func() { require.NoError(tb, file.Close()) }()
 	text, err := gzip.NewReader(file)

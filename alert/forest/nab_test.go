@@ -29,14 +29,14 @@ type series struct {
 // readNAB reads the benchmark from a checkout of its repository.
 func readNAB(tb testing.TB, root string) []series {
 	tb.Helper()
-	text, err := os.ReadFile(filepath.Join(root, "labels", "combined_windows.json"))
+	text, err := os.ReadFile(filepath.Join(root, "labels", "combined_windows.json")) //nolint:gosec // by whoever runs it
 	require.NoError(tb, err)
 	var windows map[string][][2]string
 	require.NoError(tb, json.Unmarshal(text, &windows))
 	var all []series
 	for name, of := range windows {
 		folder, base := filepath.Split(name)
-		file, err := os.Open(filepath.Join(root, "results", "randomCutForest", folder, "randomCutForest_"+base))
+		file, err := os.Open(filepath.Join(root, "results", "randomCutForest", folder, "randomCutForest_"+base)) //nolint:gosec // by whoever runs it
 		require.NoError(tb, err)
 		rows, err := csv.NewReader(file).ReadAll()
 		require.NoError(tb, err)
@@ -90,9 +90,9 @@ func grade(all []series, scores [][]float64, p profile, threshold float64) (best
 	windows := 0
 	for i, s := range all {
 		probation := math.Min(math.Floor(0.15*float64(len(s.values))), 0.15*5000)
-		w, inside := 0, false
+		w := 0
 		for j := range s.values {
-			inside = w < len(s.windows) && j >= s.windows[w][0]
+			inside := w < len(s.windows) && j >= s.windows[w][0]
 			d := detection{score: scores[i][j], window: -1}
 			switch {
 			case inside:
@@ -151,8 +151,8 @@ func TestNAB(t *testing.T) {
 	all := readNAB(t, root)
 	report := func(name string, scores [][]float64, threshold float64) {
 		var g [3]float64
-		at := 0.0
 		for i, p := range profiles() {
+			var at float64
 			g[i], at = grade(all, scores, p, threshold)
 			if i == 0 {
 				t.Logf("%-40s threshold %.3f", name, at)
@@ -197,7 +197,7 @@ func TestNAB(t *testing.T) {
 		report(name, scores, math.NaN())
 		report(name+" above 3.0", scores, 3)
 		report(name+" above 3.5", scores, 3.5)
-		if c.SampleSize != 256 || c.Seed != 0 {
+		if c.SampleSize != 256 || c.Seed != forest.DefaultSeed {
 			continue
 		}
 		for _, a := range []forest.ThresholdConfig{

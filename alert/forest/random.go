@@ -23,7 +23,9 @@ func (r *random) next() uint64 {
 }
 
 // draw is the draw of a tree for the point: the tree'th output.
-func (r random) draw(tree int) uint64 { return mix(uint64(r) + uint64(tree+1)*golden) }
+func (r random) draw(tree int) uint64 {
+	return mix(uint64(r) + uint64(tree+1)*golden) //nolint:gosec // positive
+}
 
 // unit makes a number that is uniform above 0 and below 1 of 64 random bits.
 func unit(bits uint64) float64 { return (float64(bits>>12) + 0.5) * 0x1p-52 }

@@ -22,14 +22,14 @@ func (s *sample) before(o *sample) bool {
 type reservoir []sample
 
 // weigh makes the weight of a point by the tree's draw.
-func weigh(draw, number uint64, decay int) float64 {
-	return math.Log(-math.Log(1-unit(draw))) - float64(number)/float64(decay)
+func (l *logarithm) weigh(draw, number uint64, decay int) float64 {
+	return l.of(-l.of(1-unit(draw))) - float64(number)/float64(decay)
 }
 
 // limit is a bound for draws: up to the point of that number, one whose unit is not below it will not be held. -ln(1-u) is
 // at least u, so that most points take neither logarithm.
 func (r reservoir) limit(until uint64, decay int) float64 {
-	return math.Exp(r[0].weight+float64(until)/float64(decay)) * (1 + 1e-9)
+	return math.Exp(r[0].weight+float64(until)/float64(decay)) * (1 + 1e-6)
 }
 
 // push adds a sample; there must be room.

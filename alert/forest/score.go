@@ -1,21 +1,19 @@
 package forest
 
-import "math"
-
 // values are what a leaf is worth, by depth and mass.
 type values struct {
 	scoring Scoring
 	unseen  []float64 // by depth
-	log2    []float64 // by mass; of Standard, by mass + 1
+	log2    []float64 // by mass
 }
 
-func newValues(c Config) values {
+func newValues(c Config, logs *logarithm) values {
 	v := values{c.Scoring, make([]float64, c.SampleSize+1), make([]float64, c.SampleSize+2)}
 	for i := range v.unseen {
 		v.unseen[i] = 1 / float64(i+1)
 	}
 	for m := 1; m < len(v.log2); m++ {
-		v.log2[m] = math.Log2(float64(m))
+		v.log2[m] = logs.log2(m)
 	}
 	return v
 }

@@ -119,8 +119,8 @@ func (w *writer) nodes(t *tree, at reference, number uint64) {
 		w.uint(uint64(c.dimension)) //nolint:gosec // positive
 	}
 	i := ordinal(c.at)
-	zeros := min(bits.TrailingZeros64(uint64(i)), 63) //nolint:gosec // all bits are kept
-	w.buf = append(w.buf, byte(zeros))
+	zeros := min(bits.TrailingZeros64(uint64(i)), 63)     //nolint:gosec // all bits are kept
+	w.buf = append(w.buf, byte(zeros))                    //nolint:gosec // at most 63
 	w.uint(uint64(i>>zeros - w.last[c.dimension]>>zeros)) //nolint:gosec // not negative: the leaf before is on the left
 	w.nodes(t, c.children[1], number)
 }
@@ -134,12 +134,12 @@ func (w *writer) leaf(t *tree, at reference, number uint64) {
 	end := w.starts[at.slot()]
 	of := w.numbers[end-int(t.masses[at.slot()]) : end]
 	slices.Sort(of)
-	for i := len(of) - 1; i >= 0; i-- {
-		age := (number - 1 - of[i]) << 1
+	for i, n := range slices.Backward(of) {
+		age := (number - 1 - n) << 1
 		if i > 0 {
 			age |= 1 // another one follows
 		}
-		number = of[i]
+		number = n
 		w.uint(age)
 	}
 }
@@ -237,7 +237,7 @@ func (r *reader) uint() uint64 {
 
 func (r *reader) int() int64 {
 	x := r.uint()
-	return int64(x>>1) ^ -int64(x&1) //nolint:gosec // all bits are kept
+	return int64(x>>1) ^ -int64(x&1)
 }
 
 func (r *reader) fixed() uint64 {
@@ -296,7 +296,7 @@ func (r *reader) node(f *Forest, place int) reference {
 	c := cut{}
 	if t.width > 1 {
 		d := r.uint()
-		r.fail(d >= uint64(t.width))             //nolint:gosec // positive
+		r.fail(d >= uint64(t.width))
 		c.dimension = int16(d % uint64(t.width)) //nolint:gosec // below 900
 	}
 	zeros := byte(0)
@@ -342,7 +342,7 @@ func (r *reader) leaf(f *Forest, place int) reference {
 		}
 		number -= 1 + age
 		draw := pointRandom(f.config.Seed, number).draw(place)
-		t.held = append(t.held, sample{weigh(draw, number, f.config.Decay), number, made})
+		t.held = append(t.held, sample{f.logs.weigh(draw, number, f.config.Decay), number, made})
 		mass++
 	}
 	t.masses = append(t.masses, mass)

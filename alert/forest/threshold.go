@@ -131,7 +131,7 @@ func (t *Threshold) Config() ThresholdConfig { return t.config }
 // WarmUp is how many more scores are to come before there is a threshold: 1/Group in all.
 func (t *Threshold) WarmUp() int {
 	need := uint64(math.Ceil(1 / t.config.Group))
-	return int(min(need-min(t.seen, need), math.MaxInt32)) //nolint:gosec // bounded
+	return int(min(need-min(t.seen, need), math.MaxInt32))
 }
 
 // Value is the threshold as it is, to the next 1/64: the quantile of the scores at 1 - Rate, or the middle of the widest gap
@@ -269,7 +269,7 @@ func (t *Threshold) AppendBinary(to []byte) ([]byte, error) {
 		if n > 0 {
 			zeros := bits.TrailingZeros64(n)
 			to = binary.AppendUvarint(to, uint64(i-last)) //nolint:gosec // positive
-			to = append(to, byte(zeros))
+			to = append(to, byte(zeros))                  //nolint:gosec // at most 63
 			to = binary.AppendUvarint(to, n>>zeros)
 			last = i
 		}

@@ -3,6 +3,7 @@ package forest
 import (
 	"math"
 	"math/bits"
+	"slices"
 )
 
 // reference is an inner node of a tree, from 0, or the complement of a leaf.
@@ -146,7 +147,7 @@ func (t *tree) insert(x []float64, chance random) reference {
 			outside += max(lo-c, c-hi, 0)
 		}
 		if outside > 0 {
-			if r := unit(chance.next()) * (span + outside); r < outside || !at.inner() {
+			if r := float64(unit(chance.next()) * (span + outside)); r < outside || !at.inner() {
 				return t.split(at, parent, side, x, r)
 			}
 			box := t.box(at)
@@ -176,7 +177,7 @@ func (t *tree) split(at, parent reference, side int, x []float64, r float64) ref
 		if own = 0; coordinate > hi {
 			from, to, own = hi, coordinate, 1
 		}
-		c.at, c.dimension = coarse(from+min(max(r, 0), length), from, to), int16(d) //nolint:gosec // d < 900
+		c.at, c.dimension = coarse(from+min(max(r, 0), length), from, to), int16(d)
 		if r -= length; r < 0 {
 			break
 		}
@@ -232,7 +233,10 @@ func (t *tree) remove(r reference, path []reference) {
 		side = 1
 	}
 	t.replace(parent, side, other)
-	for i := last - 1; i >= 0 && t.enclose(path[i]); i-- { //nolint:revive // the condition does the work
+	for _, above := range slices.Backward(path[:last]) {
+		if !t.enclose(above) {
+			return
+		}
 	}
 }
 
@@ -241,7 +245,7 @@ func (t *tree) remove(r reference, path []reference) {
 func coarse(at, from, to float64) float64 {
 	a, b := ordinal(from), ordinal(to)
 	c := min(max(ordinal(at), a), b-1)
-	drop := min(max(bits.Len64(uint64(b)-uint64(a))-13, 0), 36)
+	drop := min(max(bits.Len64(uint64(b)-uint64(a))-13, 0), 36) //nolint:gosec // the difference is positive
 	low := int64(1)<<drop - 1
 	if c &^= low; c < a {
 		c += low + 1

@@ -82,7 +82,7 @@ func somePoint(width int) *rapid.Generator[[]float64] {
 		rapid.Map(rapid.IntRange(-3, 3), func(i int) float64 { return float64(i) }),
 		rapid.Map(rapid.IntRange(0, 3), func(i int) float64 { return float64(i) * math.SmallestNonzeroFloat64 }),
 		rapid.Map(rapid.IntRange(0, 3), func(i int) float64 { return -1e300 + float64(i)*1e285 }),
-		rapid.Map(rapid.IntRange(-3, 0), func(i int) float64 { return math.Float64frombits(math.Float64bits(1) + uint64(-i)) }),
+		rapid.Map(rapid.IntRange(0, 3), func(i int) float64 { return math.Float64frombits(math.Float64bits(1) + uint64(i)) }), //nolint:gosec // positive
 		rapid.Float64Range(-maxMagnitude, maxMagnitude),
 	)
 	return rapid.Map(rapid.SliceOfN(coordinate, width, width), func(p []float64) []float64 {
@@ -137,10 +137,10 @@ func TestCoarse(t *testing.T) {
 		c := coarse(at, from, to)
 		require.GreaterOrEqual(t, c, from)
 		require.Less(t, c, to)
-		require.InDelta(t, at, c, max(math.Abs(at)/(1<<15), (to-from)/1000))
+		require.InDelta(t, at, c, max(math.Abs(at)/(1<<15), (to-from)/1000, math.SmallestNonzeroFloat64))
 	})
 	for _, x := range []float64{0, math.Copysign(0, -1), 1, -1, math.SmallestNonzeroFloat64, -math.SmallestNonzeroFloat64, 1e300, -1e300} {
-		require.Equal(t, x+0, fromOrdinal(ordinal(x)))
+		require.Equal(t, math.Float64bits(x+0), math.Float64bits(fromOrdinal(ordinal(x))))
 	}
 	require.Equal(t, ordinal(0), ordinal(-math.SmallestNonzeroFloat64)+1)
 }
@@ -215,7 +215,7 @@ func TestReference(t *testing.T) {
 		var points [][]float64
 		var window []float64
 		values := rapid.SliceOfN(rapid.Map(rapid.IntRange(-5, 5), func(i int) float64 { return float64(i) / 3 }), c.Dimensions, c.Dimensions)
-		for range rapid.IntRange(1, 80).Draw(t, "records") {
+		for range rapid.IntRange(1, 50).Draw(t, "records") {
 			x := values.Draw(t, "values")
 			window = append(window, x...)
 			window = window[max(len(window)-c.Dimensions*c.Shingle, 0):]
@@ -245,8 +245,8 @@ func TestReference(t *testing.T) {
 			if len(window) == c.Dimensions*c.Shingle {
 				points = append(points, slices.Clone(window))
 			}
-			for i := range f.trees {
-				f.checkHeld(t, i, points)
+			if f.number%7 == 0 {
+				f.checkHeld(t, int(f.number/7)%c.Trees, points) //nolint:gosec // small
 			}
 		}
 	})
@@ -261,7 +261,7 @@ func (f *Forest) checkHeld(t *rapid.T, place int, points [][]float64) {
 	var all []weighed
 	for i := range points {
 		n := uint64(i)
-		all = append(all, weighed{n, weigh(pointRandom(f.config.Seed, n).draw(place), n, f.config.Decay)})
+		all = append(all, weighed{n, f.logs.weigh(pointRandom(f.config.Seed, n).draw(place), n, f.config.Decay)})
 	}
 	slices.SortFunc(all, func(a, b weighed) int { return cmp.Compare(a.weight, b.weight) })
 	var want, have []uint64
@@ -284,7 +284,7 @@ func (f *Forest) checkHeld(t *rapid.T, place int, points [][]float64) {
 // TestDecay holds that the trees hold what Decay says: a point of age a with a probability that falls with e^(-a/decay).
 func TestDecay(t *testing.T) {
 	t.Parallel()
-	const decay, n = 2000, 20_000
+	const decay, n = 1000, 8000
 	f, err := New(Config{Dimensions: 1, Trees: 200, Decay: decay})
 	require.NoError(t, err)
 	for i := range n {
@@ -298,6 +298,21 @@ func TestDecay(t *testing.T) {
 		}
 	}
 	mean /= float64(held)
-	// A point is held if an exponential variate is below T e^(-a/decay), with T = 0.132 for 256 points: a mean of decay (1 + T/8).
-	require.InDelta(t, decay*1.017, mean, decay*0.03)
+	// A point is held if an exponential variate is below T e^(-a/decay), with T = 0.275 for 256 of 1000 points: a mean of decay (1 + T/8).
+	require.InDelta(t, decay*1.034, mean, decay*0.03)
+}
+
+// TestLogarithm compares with package math.
+func TestLogarithm(t *testing.T) {
+	t.Parallel()
+	l := newLogarithm()
+	rapid.Check(t, func(t *rapid.T) {
+		x := rapid.OneOf(rapid.Float64Range(0x1p-1022, math.MaxFloat64), rapid.Float64Range(0x1p-54, 1), rapid.Float64Range(0.99, 1.01)).Draw(t, "x")
+		require.InDelta(t, math.Log(x), l.of(x), 1e-15*max(1, math.Abs(math.Log(x))))
+	})
+	for n := 1; n <= 1024; n++ {
+		require.InDelta(t, math.Log2(float64(n)), l.log2(n), 1e-14)
+	}
+	require.Equal(t, 8.0, l.log2(256)) //nolint:testifylint // exactly
+	require.Zero(t, l.log2(1))
 }

@@ -97,7 +97,7 @@ func (t *topic) expiredAny(requests []*request, now time.Time) bool {
 // expire ends the alerts that have become too old while they waited, and returns when the next ones will be.
 func (t *topic) expire(now time.Time) time.Duration {
 	most := t.settings.Load().MaxRecordAge
-	if most == 0 || t.queue.state.fault != "" { // in a fault nothing gets older
+	if most == 0 || t.queue.state.Fault() != "" { // in a fault nothing gets older
 		return untilWoken
 	}
 	if t.storm.on {

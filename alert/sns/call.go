@@ -9,6 +9,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sns/types"
 
 	"kinesis-alerter/alert"
+	"kinesis-alerter/alert/delivery"
 )
 
 // call is one PublishBatch. A goroutine of its own makes it and hands it back to the topic with what came of it.
@@ -21,7 +22,7 @@ type call struct {
 
 	// err is the error of the whole call; nil when SNS judged the entries one by one.
 	err     error
-	verdict verdict // of err
+	verdict delivery.Verdict // of err
 	// fault is the reason of an entry that failed because the topic is misconfigured, and its error.
 	fault    alert.Reason
 	faultErr error
@@ -84,7 +85,7 @@ func (t *topic) attempt(ctx context.Context, c *call) {
 	for i, r := range c.entries {
 		if !answered[i] {
 			r.failures++
-			t.againOwn(c, r, verdict{retry, reasonBadAnswer}, noAnswerError{})
+			t.againOwn(c, r, delivery.Retry.Because(delivery.ReasonBadAnswer), noAnswerError{})
 		}
 	}
 }
@@ -105,23 +106,21 @@ func (c *call) entry(id *string, answered []bool) *request {
 // judgeCall deals with an error of the whole call.
 func (t *topic) judgeCall(c *call, err error) {
 	v := classify(err)
-	if v.reason == reasonTimeout && c.fenced {
-		v.reason = reasonTrustWindow
+	if v.Reason == delivery.ReasonTimeout && c.fenced {
+		v.Reason = reasonTrustWindow
 	}
 	c.err, c.verdict = err, v
 	if len(c.entries) == 1 {
-		switch v.class {
-		case split:
-			v = verdict{reject, reasonTooLarge}
-		case retry, reject, hold:
+		if v.Class == delivery.Shrink {
+			v = delivery.Reject.Because(reasonTooLarge)
 		}
-		if v.class == reject {
-			t.refused(c, c.entries[0], v.reason, err)
+		if v.Class == delivery.Reject {
+			t.refused(c, c.entries[0], v.Reason, err)
 			return
 		}
 	}
 	for _, r := range c.entries {
-		if v.class == split || v.class == reject {
+		if v.Class == delivery.Shrink || v.Class == delivery.Reject {
 			// SNS does not say which entry it refuses, so halves find it without costing the others their way.
 			r.batch = len(c.entries) / 2
 		}
@@ -132,18 +131,18 @@ func (t *topic) judgeCall(c *call, err error) {
 func (t *topic) judgeEntry(c *call, r *request, e *types.BatchResultErrorEntry) {
 	v := classifyEntry(text(e.Code), text(e.Message), e.SenderFault)
 	err := &EntryError{Code: text(e.Code), Message: text(e.Message)}
-	switch v.class {
-	case reject:
-		t.refused(c, r, v.reason, err)
+	switch v.Class {
+	case delivery.Reject:
+		t.refused(c, r, v.Reason, err)
 		return
-	case split:
+	case delivery.Shrink:
 		t.refused(c, r, reasonTooLarge, err)
 		return
-	case hold:
-		c.fault, c.faultErr = v.reason, err
-	case retry:
+	case delivery.Hold:
+		c.fault, c.faultErr = v.Reason, err
+	case delivery.Retry:
 		r.failures++
-		if v.reason == reasonServiceError {
+		if v.Reason == delivery.ReasonServiceError {
 			t.againOwn(c, r, v, err)
 			return
 		}
@@ -152,17 +151,17 @@ func (t *topic) judgeEntry(c *call, r *request, e *types.BatchResultErrorEntry) 
 }
 
 // again notes that a request has to be sent once more.
-func (t *topic) again(c *call, r *request, v verdict, err error) {
-	t.metrics.failure(v.reason)
-	r.again, r.err = v.reason, err
+func (t *topic) again(c *call, r *request, v delivery.Verdict, err error) {
+	t.metrics.failure(v.Reason)
+	r.again, r.err = v.Reason, err
 	c.left = append(c.left, r)
 }
 
 // againOwn does so after a failure that the limit of attempts counts, unless that is used up.
-func (t *topic) againOwn(c *call, r *request, v verdict, err error) {
+func (t *topic) againOwn(c *call, r *request, v delivery.Verdict, err error) {
 	r.counted++
 	if most := t.settings.Load().MaxAttempts; most > 0 && r.counted > most {
-		t.metrics.failure(v.reason)
+		t.metrics.failure(v.Reason)
 		t.giveUp(r, &alert.GivenUpError{Condition: alert.ConditionRetries, Attempts: r.sent, Err: err})
 		return
 	}

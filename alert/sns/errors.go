@@ -1,16 +1,13 @@
 package sns
 
 import (
-	"context"
 	"errors"
-	"net"
+	"maps"
 	"net/http"
 	"strings"
 
-	"github.com/aws/smithy-go"
-	smithyhttp "github.com/aws/smithy-go/transport/http"
-
 	"kinesis-alerter/alert"
+	"kinesis-alerter/alert/delivery"
 )
 
 // ErrStopped is returned by Publish when Run has ended and the alert was not accepted.
@@ -19,40 +16,13 @@ var ErrStopped = errors.New("sns publisher is stopped")
 // errTopicEnded says that a topic has left the configuration; its name may belong to another one.
 var errTopicEnded = errors.New("topic has left the configuration")
 
-// class says what to do about an error.
-type class uint8
-
+// The reasons of failures and retries that only a publisher has, as metric labels.
 const (
-	// retry: it may pass; send again after a backoff.
-	retry class = iota
-	// reject: SNS will never take this message; tell the caller.
-	reject
-	// hold: the topic or our access to it is misconfigured; keep everything and probe.
-	hold
-	// split: the call was too large; send it in halves.
-	split
-)
-
-// The reasons of failures and retries, as metric labels.
-const (
-	reasonThrottled    alert.Reason = "throttled"
-	reasonServiceError alert.Reason = "service_error"
-	reasonTimeout      alert.Reason = "timeout"
 	reasonTrustWindow  alert.Reason = "trust_window"
-	reasonConnection   alert.Reason = "connection"
-	reasonCredentials  alert.Reason = "credentials"
-	reasonBadAnswer    alert.Reason = "bad_answer"
-	reasonClient       alert.Reason = "client"
 	reasonBatchTooLong alert.Reason = "batch_too_long"
 
-	reasonNotAuthorized    alert.Reason = "not_authorized"
-	reasonTopicMissing     alert.Reason = "topic_missing"
-	reasonTopicRefused     alert.Reason = "topic_refused"
-	reasonKMSAccess        alert.Reason = "kms_access_denied"
-	reasonKMSKey           alert.Reason = "kms_key_unusable"
-	reasonSignature        alert.Reason = "signature"
-	reasonCredentialsFault alert.Reason = "credentials_refused"
-	reasonUnknown          alert.Reason = "unknown"
+	reasonTopicMissing alert.Reason = "topic_missing"
+	reasonTopicRefused alert.Reason = "topic_refused"
 
 	reasonInvalidParameter alert.Reason = "invalid_parameter"
 	reasonTooLarge         alert.Reason = "too_large"
@@ -66,25 +36,22 @@ const (
 
 // retryReasons are the reasons for which an alert is sent again without anybody mending anything.
 func retryReasons() []alert.Reason {
-	return []alert.Reason{
-		reasonThrottled, reasonServiceError, reasonTimeout, reasonTrustWindow, reasonConnection, reasonCredentials,
-		reasonBadAnswer, reasonClient, reasonBatchTooLong, reasonInvalidParameter,
-	}
+	return append(delivery.RetryReasons(), reasonTrustWindow, reasonBatchTooLong, reasonInvalidParameter)
 }
 
 // remedies has the reasons for which a topic is held, and what mends each.
 func remedies() map[alert.Reason]string {
-	return map[alert.Reason]string{
-		reasonNotAuthorized: "allow sns:Publish on the topic in the role's policy and in the topic's policy",
-		reasonTopicMissing:  "create the topic or correct its ARN",
-		reasonTopicRefused:  "check that the ARN is a topic in the region of AWS_REGION",
-		reasonKMSAccess: "allow kms:GenerateDataKey and kms:Decrypt on the topic's key in the role's policy and in the " +
+	all := delivery.Remedies()
+	maps.Copy(all, map[alert.Reason]string{
+		delivery.ReasonNotAuthorized: "allow sns:Publish on the topic in the role's policy and in the topic's policy",
+		reasonTopicMissing:           "create the topic or correct its ARN",
+		reasonTopicRefused:           "check that the ARN is a topic in the region of AWS_REGION",
+		delivery.ReasonKMSAccess: "allow kms:GenerateDataKey and kms:Decrypt on the topic's key in the role's policy and in the " +
 			"key's policy",
-		reasonKMSKey:           "enable the topic's KMS key, or set another KmsMasterKeyId on the topic",
-		reasonSignature:        "check the credentials and the clock of this machine",
-		reasonCredentialsFault: "check the role that the daemon assumes: STS refused to give credentials",
-		reasonUnknown:          "look up the error code in the SNS API reference",
-	}
+		delivery.ReasonKMSKey:  "enable the topic's KMS key, or set another KmsMasterKeyId on the topic",
+		delivery.ReasonUnknown: "look up the error code in the SNS API reference",
+	})
+	return all
 }
 
 // rejectReasons are the reasons of RejectedError.
@@ -94,128 +61,62 @@ func rejectReasons() []alert.Reason {
 	}
 }
 
-// verdict is what an error means for the publisher.
-type verdict struct {
-	class  class
-	reason alert.Reason
-}
-
 // classify judges the error of a whole call. Nothing that it does not know is ever a rejection: burning alerts is the
-// one mistake that cannot be made good.
-func classify(err error) verdict {
-	if foreign := credentialCall(err); foreign != nil {
-		// STS said it, about the role and not about the topic: its ValidationError must not reject an alert.
-		if v := classify(foreign); v.class == retry {
-			return verdict{retry, reasonCredentials}
-		}
-		return verdict{hold, reasonCredentialsFault}
+// one mistake that cannot be made good. Nor is what STS says about the role and not about the topic.
+func classify(err error) delivery.Verdict { return delivery.Classify(err, byCode, byStatus) }
+
+// byStatus judges an answer whose code says nothing.
+func byStatus(status int) (delivery.Verdict, bool) {
+	if status == http.StatusRequestEntityTooLarge {
+		return delivery.Shrink.Because(reasonBatchTooLong), true
 	}
-	status := 0
-	if answer, ok := errors.AsType[*smithyhttp.ResponseError](err); ok {
-		status = answer.HTTPStatusCode()
-	}
-	apiErr, coded := errors.AsType[smithy.APIError](err)
-	if coded {
-		if v, ok := byCode(apiErr.ErrorCode(), apiErr.ErrorMessage()); ok {
-			return v
-		}
-	}
-	netErr, network := errors.AsType[net.Error](err)
-	switch {
-	case status == http.StatusTooManyRequests:
-		return verdict{retry, reasonThrottled}
-	case status == http.StatusRequestEntityTooLarge:
-		return verdict{split, reasonBatchTooLong}
-	case status >= http.StatusInternalServerError:
-		return verdict{retry, reasonServiceError}
-	case status >= http.StatusBadRequest, status == 0 && coded:
-		return verdict{hold, reasonUnknown}
-	case errors.Is(err, context.DeadlineExceeded), network && netErr.Timeout():
-		return verdict{retry, reasonTimeout}
-	case status != 0:
-		return verdict{retry, reasonBadAnswer}
-	case network, connectionFailed(err):
-		return verdict{retry, reasonConnection}
-	}
-	return verdict{retry, reasonClient}
+	return delivery.Verdict{}, false
 }
 
 // classifyEntry judges one failed entry of a call that SNS answered.
-func classifyEntry(code, message string, senderFault bool) verdict {
+func classifyEntry(code, message string, senderFault bool) delivery.Verdict {
 	if v, ok := byCode(code, message); ok {
 		return v
 	}
 	if senderFault {
-		return verdict{reject, reasonInvalidParameter}
+		return delivery.Reject.Because(reasonInvalidParameter)
 	}
-	return verdict{retry, reasonServiceError}
+	return delivery.Retry.Because(delivery.ReasonServiceError)
 }
 
-// byCode judges an error code. Codes are the names of the SNS model and of the service's common errors; a trailing
-// "Exception" is ignored, because one name occurs with and without it.
+// byCode judges an error code: a name of the SNS model, or one that all services have.
 //
 // Sources: types/errors.go of the SDK's sns v1.47.9, the throttling codes of its aws/retry, and the common errors of
 // the SNS API reference.
-func byCode(code, message string) (verdict, bool) {
-	switch name := strings.TrimSuffix(code, "Exception"); name {
-	case "RequestLimitExceeded", "TooManyRequests", "SlowDown", "BandwidthLimitExceeded", "LimitExceeded",
-		"ProvisionedThroughputExceeded", "PriorRequestNotComplete", "TransactionInProgress":
-		return verdict{retry, reasonThrottled}, true
-	case "InternalError", "InternalFailure", "InternalServerError", "InternalServiceError", "ServiceUnavailable",
-		"Unavailable", "RequestTimeout", "ConcurrentAccess":
-		return verdict{retry, reasonServiceError}, true
-	case "ExpiredToken", "RequestExpired", "TokenRefreshRequired", "RequestTimeTooSkewed", "RequestInTheFuture":
-		return verdict{retry, reasonCredentials}, true
+func byCode(code, message string) (delivery.Verdict, bool) {
+	name := strings.TrimSuffix(code, "Exception")
+	switch name {
+	case "ProvisionedThroughputExceeded":
+		return delivery.Retry.Because(delivery.ReasonThrottled), true
+	case "InternalServiceError":
+		return delivery.Retry.Because(delivery.ReasonServiceError), true
 
 	case "BatchRequestTooLong", "TooManyEntriesInBatchRequest", "RequestEntityTooLarge":
-		return verdict{split, reasonBatchTooLong}, true
+		return delivery.Shrink.Because(reasonBatchTooLong), true
 
 	case "InvalidParameter", "ParameterValueInvalid", "InvalidParameterValue", "InvalidParameterCombination":
 		// SNS answers so as well when the topic's ARN belongs to another region than the client: no message's fault.
 		if strings.Contains(message, "TopicArn") {
-			return verdict{hold, reasonTopicRefused}, true
+			return delivery.Hold.Because(reasonTopicRefused), true
 		}
-		return verdict{reject, reasonInvalidParameter}, true
+		return delivery.Reject.Because(reasonInvalidParameter), true
 	case "Validation", "ValidationError", "UserError", "BatchEntryIdsNotDistinct", "InvalidBatchEntryId",
 		"EmptyBatchRequest":
-		return verdict{reject, reasonInvalidParameter}, true
+		return delivery.Reject.Because(reasonInvalidParameter), true
 
-	case "AuthorizationError", "AccessDenied", "NotAuthorized", "UnauthorizedOperation":
-		return verdict{hold, reasonNotAuthorized}, true
 	case "NotFound", "ResourceNotFound":
-		return verdict{hold, reasonTopicMissing}, true
+		return delivery.Hold.Because(reasonTopicMissing), true
 	case "EndpointDisabled", "PlatformApplicationDisabled", "OptedOut", "InvalidState", "Verification":
-		return verdict{hold, reasonTopicRefused}, true
+		return delivery.Hold.Because(reasonTopicRefused), true
 	case "KMSAccessDenied":
-		return verdict{hold, reasonKMSAccess}, true
+		return delivery.Hold.Because(delivery.ReasonKMSAccess), true
 	case "KMSDisabled", "KMSInvalidState", "KMSNotFound", "KMSOptInRequired":
-		return verdict{hold, reasonKMSKey}, true
-	case "InvalidSecurity", "SignatureDoesNotMatch", "IncompleteSignature", "InvalidSignature", "InvalidClientTokenId",
-		"UnrecognizedClient", "InvalidAccessKeyId", "MissingAuthenticationToken", "AuthFailure", "OptInRequired",
-		"SubscriptionRequired":
-		return verdict{hold, reasonSignature}, true
-
-	default:
-		// Throttling, Throttled, KMSThrottling, RequestThrottled, EC2Throttled, and whatever comes next.
-		if strings.Contains(name, "Throttl") {
-			return verdict{retry, reasonThrottled}, true
-		}
-		return verdict{}, false
+		return delivery.Hold.Because(delivery.ReasonKMSKey), true
 	}
-}
-
-// credentialCall returns the error of a call that the SDK made to get credentials, or nil when err is of SNS itself.
-func credentialCall(err error) error {
-	if outer, ok := errors.AsType[*smithy.OperationError](err); ok {
-		if inner, ok := errors.AsType[*smithy.OperationError](outer.Err); ok {
-			return inner
-		}
-	}
-	return nil
-}
-
-// connectionFailed says that no complete answer came back over the connection.
-func connectionFailed(err error) bool {
-	_, ok := errors.AsType[*smithyhttp.RequestSendError](err)
-	return ok
+	return delivery.ByCode(name)
 }

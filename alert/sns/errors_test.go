@@ -1,20 +1,18 @@
 package sns
 
 import (
-	"context"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"testing"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/sns"
 	"github.com/aws/aws-sdk-go-v2/service/sns/types"
 	"github.com/aws/smithy-go"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 	"github.com/stretchr/testify/require"
 
+	"kinesis-alerter/alert/delivery"
 	"kinesis-alerter/internal/fakeaws"
 )
 
@@ -28,19 +26,19 @@ func (*smithyError) ErrorFault() smithy.ErrorFault { return smithy.FaultClient }
 
 // verdicts has every code of the SNS model (types/errors.go of the SDK), of the service's common errors and of the SDK's
 // throttling codes.
-func verdicts() map[string]verdict {
-	throttled, service := verdict{retry, reasonThrottled}, verdict{retry, reasonServiceError}
-	creds, tooLong := verdict{retry, reasonCredentials}, verdict{split, reasonBatchTooLong}
-	invalid := verdict{reject, reasonInvalidParameter}
-	denied, missing := verdict{hold, reasonNotAuthorized}, verdict{hold, reasonTopicMissing}
-	refused, key := verdict{hold, reasonTopicRefused}, verdict{hold, reasonKMSKey}
-	signature, unknown := verdict{hold, reasonSignature}, verdict{hold, reasonUnknown}
-	return map[string]verdict{
+func verdicts() map[string]delivery.Verdict {
+	throttled, service := delivery.Retry.Because(delivery.ReasonThrottled), delivery.Retry.Because(delivery.ReasonServiceError)
+	creds, tooLong := delivery.Retry.Because(delivery.ReasonCredentials), delivery.Shrink.Because(reasonBatchTooLong)
+	invalid := delivery.Reject.Because(reasonInvalidParameter)
+	denied, missing := delivery.Hold.Because(delivery.ReasonNotAuthorized), delivery.Hold.Because(reasonTopicMissing)
+	refused, key := delivery.Hold.Because(reasonTopicRefused), delivery.Hold.Because(delivery.ReasonKMSKey)
+	signature, unknown := delivery.Hold.Because(delivery.ReasonSignature), delivery.Hold.Because(delivery.ReasonUnknown)
+	return map[string]delivery.Verdict{
 		"AuthorizationError": denied, "AccessDenied": denied, "AccessDeniedException": denied, "NotAuthorized": denied,
 		"NotFound": missing, "ResourceNotFound": missing, "ResourceNotFoundException": missing,
 		"EndpointDisabled": refused, "PlatformApplicationDisabled": refused, "OptedOut": refused, "InvalidState": refused,
 		"VerificationException": refused,
-		"KMSAccessDenied":       {hold, reasonKMSAccess},
+		"KMSAccessDenied":       delivery.Hold.Because(delivery.ReasonKMSAccess),
 		"KMSDisabled":           key, "KMSInvalidState": key, "KMSNotFound": key, "KMSOptInRequired": key,
 		"InvalidSecurity": signature, "SignatureDoesNotMatch": signature, "IncompleteSignature": signature,
 		"InvalidSignatureException": signature, "InvalidClientTokenId": signature, "UnrecognizedClientException": signature,
@@ -102,28 +100,15 @@ func TestClassifyOtherErrors(t *testing.T) {
 	generic := &smithyError{code: "UnknownError"}
 	for name, test := range map[string]struct {
 		err  error
-		want verdict
+		want delivery.Verdict
 	}{
-		"429":                    {status(429, generic), verdict{retry, reasonThrottled}},
-		"413":                    {status(413, generic), verdict{split, reasonBatchTooLong}},
-		"502":                    {status(502, generic), verdict{retry, reasonServiceError}},
-		"503 without a body":     {status(503, errors.New("EOF")), verdict{retry, reasonServiceError}},
-		"504":                    {status(504, generic), verdict{retry, reasonServiceError}},
-		"403 of a proxy":         {status(403, generic), verdict{hold, reasonUnknown}},
-		"200, not to be read":    {status(200, &smithy.DeserializationError{Err: errors.New("EOF")}), verdict{retry, reasonBadAnswer}},
-		"deadline":               {context.DeadlineExceeded, verdict{retry, reasonTimeout}},
-		"deadline, wrapped":      {&aws.RequestCanceledError{Err: context.DeadlineExceeded}, verdict{retry, reasonTimeout}},
-		"refused connection":     {&net.OpError{Op: "dial", Err: errors.New("refused")}, verdict{retry, reasonConnection}},
-		"name that is unknown":   {&net.DNSError{IsNotFound: true}, verdict{retry, reasonConnection}},
-		"name server in trouble": {&net.DNSError{IsTimeout: true}, verdict{retry, reasonTimeout}},
-		"broken connection":      {&smithyhttp.RequestSendError{Err: errors.New("EOF")}, verdict{retry, reasonConnection}},
-		"no credentials":         {errors.New("no EC2 IMDS role found"), verdict{retry, reasonClient}},
-		"sts throttles":          {sts(&smithyError{code: "Throttling"}), verdict{retry, reasonCredentials}},
-		"sts is away":            {sts(&net.OpError{Op: "dial", Err: errors.New("refused")}), verdict{retry, reasonCredentials}},
-		"sts refuses the role":   {sts(&smithyError{code: "AccessDenied"}), verdict{hold, reasonCredentialsFault}},
-		"sts refuses the call":   {sts(&smithyError{code: "ValidationError"}), verdict{hold, reasonCredentialsFault}},
+		"413":                  {status(413, generic), delivery.Shrink.Because(reasonBatchTooLong)},
+		"503 without a body":   {status(503, errors.New("EOF")), delivery.Retry.Because(delivery.ReasonServiceError)},
+		"403 of a proxy":       {status(403, generic), delivery.Hold.Because(delivery.ReasonUnknown)},
+		"301 of a proxy":       {status(301, generic), delivery.Retry.Because(delivery.ReasonBadAnswer)},
+		"sts refuses the call": {sts(&smithyError{code: "ValidationError"}), delivery.Hold.Because(delivery.ReasonCredentialsRefused)},
 		"another region's topic": {
-			&smithyError{"InvalidParameter", "Invalid parameter: TopicArn"}, verdict{hold, reasonTopicRefused},
+			&smithyError{"InvalidParameter", "Invalid parameter: TopicArn"}, delivery.Hold.Because(reasonTopicRefused),
 		},
 	} {
 		require.Equal(t, test.want, classify(test.err), name)
@@ -132,27 +117,27 @@ func TestClassifyOtherErrors(t *testing.T) {
 
 func TestClassifyEntries(t *testing.T) {
 	for code, want := range verdicts() {
-		if want.reason == reasonUnknown {
+		if want.Reason == delivery.ReasonUnknown {
 			continue
 		}
 		require.Equal(t, want, classifyEntry(code, "", true), "%s: the code says more than SenderFault", code)
 		require.Equal(t, want, classifyEntry(code, "", false), code)
 	}
-	require.Equal(t, verdict{reject, reasonInvalidParameter}, classifyEntry("NobodyHasSeenThis", "", true))
-	require.Equal(t, verdict{retry, reasonServiceError}, classifyEntry("NobodyHasSeenThis", "", false))
+	require.Equal(t, delivery.Reject.Because(reasonInvalidParameter), classifyEntry("NobodyHasSeenThis", "", true))
+	require.Equal(t, delivery.Retry.Because(delivery.ReasonServiceError), classifyEntry("NobodyHasSeenThis", "", false))
 }
 
 // Every verdict must have its series, or counting it would panic.
 func TestEveryReasonIsCounted(t *testing.T) {
 	m := newMetrics(nil, Config{}).topic("oncall")
 	for code, v := range verdicts() {
-		require.NotNil(t, m.failures[v.reason], code)
-		switch v.class {
-		case hold:
-			require.NotNil(t, m.faults[v.reason], code)
-			require.NotEmpty(t, remedies()[v.reason])
-		case retry, split, reject:
-			require.NotNil(t, m.retries[v.reason], code)
+		require.NotNil(t, m.failures[v.Reason], code)
+		switch v.Class {
+		case delivery.Hold:
+			require.NotNil(t, m.faults[v.Reason], code)
+			require.NotEmpty(t, remedies()[v.Reason])
+		case delivery.Retry, delivery.Shrink, delivery.Reject:
+			require.NotNil(t, m.retries[v.Reason], code)
 		}
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"kinesis-alerter/alert"
+	"kinesis-alerter/alert/delivery"
 	"kinesis-alerter/internal/fakeaws"
 )
 
@@ -26,15 +27,15 @@ func TestConfigurationFaultHoldsAndEndsByItself(t *testing.T) {
 		remedy string
 	}{
 		"NotFound":              {404, reasonTopicMissing, "create the topic"},
-		"AuthorizationError":    {403, reasonNotAuthorized, "sns:Publish"},
-		"KMSAccessDenied":       {400, reasonKMSAccess, "kms:GenerateDataKey"},
-		"KMSDisabled":           {400, reasonKMSKey, "KMS key"},
-		"KMSNotFound":           {400, reasonKMSKey, "KMS key"},
-		"KMSInvalidState":       {400, reasonKMSKey, "KMS key"},
-		"KMSOptInRequired":      {403, reasonKMSKey, "KMS key"},
-		"InvalidSecurity":       {403, reasonSignature, "credentials"},
-		"SignatureDoesNotMatch": {403, reasonSignature, "clock"},
-		"NeverHeardOf":          {400, reasonUnknown, "SNS API reference"},
+		"AuthorizationError":    {403, delivery.ReasonNotAuthorized, "sns:Publish"},
+		"KMSAccessDenied":       {400, delivery.ReasonKMSAccess, "kms:GenerateDataKey"},
+		"KMSDisabled":           {400, delivery.ReasonKMSKey, "KMS key"},
+		"KMSNotFound":           {400, delivery.ReasonKMSKey, "KMS key"},
+		"KMSInvalidState":       {400, delivery.ReasonKMSKey, "KMS key"},
+		"KMSOptInRequired":      {403, delivery.ReasonKMSKey, "KMS key"},
+		"InvalidSecurity":       {403, delivery.ReasonSignature, "credentials"},
+		"SignatureDoesNotMatch": {403, delivery.ReasonSignature, "clock"},
+		"NeverHeardOf":          {400, delivery.ReasonUnknown, "SNS API reference"},
 	}
 	for code, test := range tests {
 		t.Run(code, func(t *testing.T) {
@@ -54,7 +55,7 @@ func TestConfigurationFaultHoldsAndEndsByItself(t *testing.T) {
 				}
 				calls := w.wire.times()
 				require.LessOrEqual(t, len(calls), 250, "probes are rare")
-				require.LessOrEqual(t, calls[len(calls)-1].Sub(calls[len(calls)-2]), longestProbe, "but go on")
+				require.LessOrEqual(t, calls[len(calls)-1].Sub(calls[len(calls)-2]), delivery.LongestProbe, "but go on")
 				require.InDelta(t, 1, w.fault(test.reason), 0)
 				require.Zero(t, w.retries(test.reason), "a fault uses no retries")
 
@@ -68,7 +69,7 @@ func TestConfigurationFaultHoldsAndEndsByItself(t *testing.T) {
 				for _, end := range ends {
 					require.NoError(t, <-end)
 				}
-				require.LessOrEqual(t, time.Since(mended), longestProbe+time.Second)
+				require.LessOrEqual(t, time.Since(mended), delivery.LongestProbe+time.Second)
 				synctest.Wait()
 				require.Len(t, w.SNS.Messages(w.arn), 60, "nothing was burnt, nothing repeated")
 				require.Zero(t, w.fault(test.reason))
@@ -136,7 +137,7 @@ func TestProbeCarriesOneAlert(t *testing.T) {
 		for _, n := range sizes[1:] {
 			require.Equal(t, 1, n)
 		}
-		require.InDelta(t, 1, w.fault(reasonKMSAccess), 0)
+		require.InDelta(t, 1, w.fault(delivery.ReasonKMSAccess), 0)
 		w.stop()
 	})
 }
@@ -152,7 +153,7 @@ func TestFaultThatChangesIsToldAgain(t *testing.T) {
 		denied := w.Faults.Add(apiFault("AuthorizationError", 403))
 		time.Sleep(time.Minute)
 		require.Zero(t, w.fault(reasonTopicMissing))
-		require.InDelta(t, 1, w.fault(reasonNotAuthorized), 0)
+		require.InDelta(t, 1, w.fault(delivery.ReasonNotAuthorized), 0)
 		require.Equal(t, 2, w.logs.FilterMessage(refuses).Len())
 		denied()
 		require.NoError(t, <-end)
@@ -170,7 +171,7 @@ func TestTopicThatIsMissingAtStart(t *testing.T) {
 		pending(t, end)
 		w.create(t.Context(), t, "alerts", map[string]string{"MaximumMessageSize": "2048"})
 		require.NoError(t, <-end)
-		time.Sleep(longestProbe)
+		time.Sleep(delivery.LongestProbe)
 		require.Zero(t, w.fault(reasonTopicMissing))
 		require.Equal(t, 2048, w.topics["oncall"].limits.Load().maxBytes)
 	})
@@ -181,7 +182,7 @@ func TestTopicThatIsMissingAtStartIsWellWithoutAnAlert(t *testing.T) {
 		w := newWorld(t, absent)
 		time.Sleep(time.Minute)
 		w.create(t.Context(), t, "alerts", nil)
-		time.Sleep(longestProbe)
+		time.Sleep(delivery.LongestProbe)
 		synctest.Wait()
 		require.Zero(t, w.fault(reasonTopicMissing))
 		require.Equal(t, 1, w.logs.FilterMessage(accepts).Len())
@@ -200,7 +201,7 @@ func TestAttributesThatMayNotBeReadAreAssumed(t *testing.T) {
 		time.Sleep(time.Hour)
 		require.Equal(t, 1, w.logs.Len(), "said once")
 		require.Contains(t, w.logs.All()[0].Message, "sns:GetTopicAttributes")
-		require.Zero(t, w.fault(reasonNotAuthorized), "who may publish need not read attributes")
+		require.Zero(t, w.fault(delivery.ReasonNotAuthorized), "who may publish need not read attributes")
 	})
 }
 

@@ -8,6 +8,8 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/service/sns"
 	"go.uber.org/zap"
+
+	"kinesis-alerter/alert/delivery"
 )
 
 // Limits of SNS, from the API reference of Publish, PublishBatch and SetTopicAttributes.
@@ -58,7 +60,7 @@ func (t *topic) learn(ctx context.Context) {
 		if ctx.Err() != nil {
 			return
 		}
-		var v verdict
+		var v delivery.Verdict
 		if err == nil {
 			t.limits.Store(&l)
 			t.log.Info("topic is known", zap.Int("max_message_bytes", l.maxBytes), zap.Bool("fifo", l.fifo),
@@ -66,7 +68,7 @@ func (t *topic) learn(ctx context.Context) {
 				zap.String("kms_key", l.kmsKey))
 		} else if v = classify(err); failures == 0 {
 			t.log.Warn("topic attributes cannot be read, assuming defaults; allow sns:GetTopicAttributes to have them read",
-				zap.Int("max_message_bytes", defaultMaxBytes), zap.String("reason", string(v.reason)), zap.Error(err))
+				zap.Int("max_message_bytes", defaultMaxBytes), zap.String("reason", string(v.Reason)), zap.Error(err))
 		}
 		if failures == 0 {
 			close(t.known)
@@ -76,10 +78,10 @@ func (t *topic) learn(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		}
-		if err == nil || v.class != retry && v.reason != reasonTopicMissing {
+		if err == nil || v.Class != delivery.Retry && v.Reason != reasonTopicMissing {
 			return
 		}
-		if !sleep(ctx, holdDelay(failures, lot())) {
+		if !sleep(ctx, delivery.Probe(failures, delivery.Lot())) {
 			return
 		}
 	}
@@ -87,7 +89,7 @@ func (t *topic) learn(ctx context.Context) {
 
 // asked is the answer to a question about the topic's attributes.
 type asked struct {
-	verdict verdict
+	verdict delivery.Verdict
 	err     error
 }
 

@@ -8,6 +8,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promauto"
 
 	"kinesis-alerter/alert"
+	"kinesis-alerter/alert/delivery"
 )
 
 // metrics are the package's metrics. Every series exists from the start.
@@ -117,7 +118,7 @@ type topicMetrics struct {
 	name        string
 	failures    map[alert.Reason]prometheus.Counter
 	retries     map[alert.Reason]prometheus.Counter
-	faults      map[alert.Reason]prometheus.Gauge
+	faults      delivery.Faults
 	givenUp     map[string]prometheus.Counter // by condition
 	callSeconds prometheus.Observer
 
@@ -130,7 +131,7 @@ func (m *metrics) topic(name string) *topicMetrics {
 		all: m, name: name, callSeconds: m.duration.WithLabelValues(name),
 		failures: map[alert.Reason]prometheus.Counter{},
 		retries:  map[alert.Reason]prometheus.Counter{},
-		faults:   map[alert.Reason]prometheus.Gauge{},
+		faults:   delivery.Faults{},
 		givenUp:  map[string]prometheus.Counter{},
 
 		digestMode: m.digestMode.WithLabelValues(name), rateShare: m.rateShare.WithLabelValues(name),
@@ -163,16 +164,6 @@ func (t *topicMetrics) retry(r alert.Reason) {
 }
 
 func (t *topicMetrics) gaveUp(condition string) { t.givenUp[condition].Inc() }
-
-// setFault moves the gauge from one reason to another; empty is none.
-func (t *topicMetrics) setFault(from, to alert.Reason) {
-	if g := t.faults[from]; g != nil {
-		g.Set(0)
-	}
-	if g := t.faults[to]; g != nil {
-		g.Set(1)
-	}
-}
 
 func (t *topicMetrics) accepted(rule string, latency time.Duration) {
 	t.all.published.WithLabelValues(rule, t.name).Inc()

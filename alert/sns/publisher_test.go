@@ -14,6 +14,7 @@ import (
 	"go.uber.org/zap"
 
 	"kinesis-alerter/alert"
+	"kinesis-alerter/alert/delivery"
 	"kinesis-alerter/internal/fakeaws"
 )
 
@@ -268,7 +269,7 @@ func TestPublisherThatStopsSaysSo(t *testing.T) {
 		require.ErrorIs(t, <-waiting, ErrStopped)
 		require.ErrorIs(t, <-w.send(t.Context(), 3), ErrStopped)
 		require.Error(t, w.Run(t.Context()))
-		require.Zero(t, w.failures(reasonConnection)+w.failures(reasonTimeout)+w.failures(reasonClient), "no fault of SNS")
+		require.Zero(t, w.failures(delivery.ReasonConnection)+w.failures(delivery.ReasonTimeout)+w.failures(delivery.ReasonClient), "no fault of SNS")
 	})
 }
 

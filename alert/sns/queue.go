@@ -2,22 +2,15 @@ package sns
 
 import (
 	"context"
-	"math/rand/v2"
 	"slices"
 	"time"
 
 	"kinesis-alerter/alert"
+	"kinesis-alerter/alert/delivery"
 )
 
-// Backoff of calls and entries that may succeed later, and of probes of a held topic. An outage ends without a word, and
-// alerts should be seconds late then, not a minute; a fault of the configuration waits for a person.
-const (
-	firstBackoff   = 100 * time.Millisecond
-	longestBackoff = 5 * time.Second
-	firstProbe     = time.Second
-	longestProbe   = 30 * time.Second
-	untilWoken     = time.Duration(-1)
-)
+// untilWoken is a wait that an event ends.
+const untilWoken = delivery.UntilTold
 
 // request is one message on its way: an alert, or a digest. It keeps copies of what is needed after Publish has returned.
 type request struct {
@@ -75,22 +68,7 @@ type queue struct {
 	ready   []*request // in the order of their turns
 	delayed []*request // backing off alone
 	calls   int        // under way
-	state   health
-}
-
-// health is the state of a topic.
-type health struct {
-	// failures counts the calls that failed one after the other; 0 is healthy.
-	failures int
-	// fault is the reason why the topic is held; empty while healthy or backing off.
-	fault alert.Reason
-	// since is when the topic stopped being healthy, resume when the next call may go.
-	since, resume time.Time
-	// epoch counts the failures ever. What comes back from a call of an earlier epoch is old news: four calls that
-	// fail together are one failure, and a success from before says nothing about now.
-	epoch int
-	// probing says that a call of this epoch is under way.
-	probing bool
+	state   delivery.Health
 }
 
 func (q *queue) push(r *request) { q.ready = append(q.ready, r) }
@@ -112,7 +90,7 @@ func (q *queue) next(now time.Time, maxBytes int) (int, time.Duration) {
 		return 0, sooner(wake, wait)
 	}
 	most := maxEntries
-	if q.state.fault != "" {
+	if q.state.Fault() != "" {
 		most = 1
 	}
 	if q.limited {
@@ -132,13 +110,11 @@ func (q *queue) next(now time.Time, maxBytes int) (int, time.Duration) {
 
 // may says whether the state of the topic lets a call start now, and if not, how long it takes until it does.
 func (q *queue) may(now time.Time) (bool, time.Duration) {
-	switch {
-	case q.calls >= q.inFlight, q.state.failures > 0 && q.state.probing:
+	if q.calls >= q.inFlight {
 		return false, untilWoken
-	case q.state.failures > 0 && q.state.resume.After(now):
-		return false, q.state.resume.Sub(now)
 	}
-	return true, 0
+	wait := q.state.Wait(now)
+	return wait == 0, wait
 }
 
 // fit counts the requests at the head that go into one call, and says whether a further one would not.
@@ -165,7 +141,7 @@ func (q *queue) take(n int) []*request {
 	batch := slices.Clone(q.ready[:n])
 	q.ready = slices.Delete(q.ready, 0, n)
 	q.calls++
-	q.state.probing = q.state.failures > 0
+	q.state.Start()
 	return batch
 }
 
@@ -205,39 +181,6 @@ func (q *queue) promote(now time.Time) time.Duration {
 	return wake
 }
 
-// failed notes a failed call; fault is empty when it may pass. lot is the jitter. It answers whether that is news.
-func (h *health) failed(now time.Time, epoch int, fault alert.Reason, lot float64) bool {
-	if epoch != h.epoch {
-		return false
-	}
-	if h.failures == 0 {
-		h.since = now
-	}
-	if h.fault == "" && fault != "" {
-		h.failures = 0 // the probes of a fault have their own intervals
-	}
-	if fault != "" {
-		h.fault = fault
-	}
-	wait := backoff(h.failures, lot)
-	if h.fault != "" {
-		wait = holdDelay(h.failures, lot)
-	}
-	h.failures++
-	h.epoch++
-	h.resume, h.probing = now.Add(wait), false
-	return true
-}
-
-// answered notes that SNS took or judged messages. It answers whether that is news.
-func (h *health) answered(epoch int) bool {
-	if epoch != h.epoch || h.failures == 0 {
-		return false
-	}
-	*h = health{epoch: h.epoch}
-	return true
-}
-
 // sooner is the shorter of two waits, of which untilWoken is the longest.
 func sooner(a, b time.Duration) time.Duration {
 	switch {
@@ -247,25 +190,4 @@ func sooner(a, b time.Duration) time.Duration {
 		return a
 	}
 	return min(a, b)
-}
-
-// backoff is the full jitter of an exponential, for a lot from [0, 1): it spreads the workers of a fleet best, see
-// "Exponential Backoff And Jitter" in the AWS Architecture Blog.
-func backoff(failures int, lot float64) time.Duration {
-	return time.Duration(lot * float64(doubled(firstBackoff, failures, longestBackoff)))
-}
-
-// holdDelay is jittered by half only, so that the probes of a fault, which seldom ends by itself, stay rare.
-func holdDelay(failures int, lot float64) time.Duration {
-	d := doubled(firstProbe, failures, longestProbe)
-	return d/2 + time.Duration(lot*float64(d/2))
-}
-
-func doubled(d time.Duration, times int, longest time.Duration) time.Duration {
-	return min(d<<min(times, 10), longest)
-}
-
-// lot draws from [0, 1).
-func lot() float64 {
-	return rand.Float64() //nolint:gosec // jitter is no secret
 }

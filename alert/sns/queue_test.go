@@ -2,14 +2,13 @@ package sns
 
 import (
 	"context"
-	"math"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 
-	"kinesis-alerter/alert"
+	"kinesis-alerter/alert/delivery"
 )
 
 // Every request is in one place at a time, calls keep their bounds, and a queue that is left alone empties.
@@ -30,7 +29,7 @@ func TestQueueKeepsEveryRequest(t *testing.T) {
 			if n == 0 {
 				return wait, false
 			}
-			epoch, state := q.state.epoch, q.state
+			epoch, state := q.state.Epoch(), q.state
 			batch := q.take(n)
 			size := 0
 			for i, r := range batch {
@@ -40,7 +39,7 @@ func TestQueueKeepsEveryRequest(t *testing.T) {
 			}
 			require.LessOrEqual(t, n, maxEntries)
 			require.True(t, size <= maxBytes || n == 1)
-			if state.fault != "" {
+			if state.Fault() != "" {
 				require.Equal(t, 1, n)
 			}
 			flying = append(flying, flight{epoch, batch})
@@ -53,7 +52,7 @@ func TestQueueKeepsEveryRequest(t *testing.T) {
 				switch {
 				case outcome == "some" && i%2 == 0:
 					r.failures++
-					r.due = now.Add(backoff(r.failures-1, lot()))
+					r.due = now.Add(delivery.Backoff(r.failures-1, delivery.Lot()))
 					q.delay(r)
 				case outcome == "all" || outcome == "some":
 					delete(waiting, r)
@@ -68,11 +67,11 @@ func TestQueueKeepsEveryRequest(t *testing.T) {
 			}
 			switch outcome {
 			case "hold":
-				q.state.failed(now, f.epoch, reasonTopicMissing, lot())
+				q.state.Failed(now, f.epoch, reasonTopicMissing, delivery.Lot())
 			case "retry":
-				q.state.failed(now, f.epoch, "", lot())
+				q.state.Failed(now, f.epoch, "", delivery.Lot())
 			default:
-				q.state.answered(f.epoch)
+				q.state.Answered(f.epoch)
 			}
 		}
 		t.Repeat(map[string]func(*rapid.T){
@@ -140,39 +139,4 @@ func TestQueueKeepsEveryRequest(t *testing.T) {
 		}
 		require.Empty(t, waiting)
 	})
-}
-
-func TestBackoffGrowsAndIsBounded(t *testing.T) {
-	almost := math.Nextafter(1, 0)
-	for n := range 100 {
-		require.Zero(t, backoff(n, 0), "full jitter")
-		require.Less(t, backoff(n, almost), longestBackoff)
-		require.Less(t, holdDelay(n, almost), longestProbe)
-		if n > 0 {
-			require.GreaterOrEqual(t, backoff(n, almost), backoff(n-1, almost))
-			require.GreaterOrEqual(t, holdDelay(n, 0), holdDelay(n-1, 0))
-		}
-	}
-	require.Equal(t, 50*time.Millisecond, backoff(0, 0.5))
-	require.Equal(t, 400*time.Millisecond, backoff(3, 0.5))
-	require.Equal(t, 2500*time.Millisecond, backoff(99, 0.5))
-	require.Equal(t, time.Second/2, holdDelay(0, 0))
-	require.Equal(t, 15*time.Second, holdDelay(99, 0))
-}
-
-func TestFailuresOfOneMomentAreOne(t *testing.T) {
-	var h health
-	now := time.Unix(0, 0)
-	require.True(t, h.failed(now, 0, "", 0.5))
-	for range 3 {
-		require.False(t, h.failed(now, 0, "", 0.5))
-	}
-	require.Equal(t, 1, h.failures)
-	require.False(t, h.answered(0), "an answer from before the failure says nothing")
-	require.True(t, h.failed(now, 1, reasonTopicMissing, 0.5))
-	require.Equal(t, alert.Reason("topic_missing"), h.fault)
-	require.True(t, h.failed(now, 2, "", 0.5))
-	require.Equal(t, alert.Reason("topic_missing"), h.fault, "a timeout does not mend a topic")
-	require.True(t, h.answered(3))
-	require.Zero(t, h.failures)
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"kinesis-alerter/alert"
+	"kinesis-alerter/alert/delivery"
 	"kinesis-alerter/internal/fakeaws"
 )
 
@@ -36,8 +37,8 @@ func TestOnlyFailedEntriesGoAgain(t *testing.T) {
 		}
 		require.Len(t, w.SNS.Messages(w.arn), 9, "what was accepted is not sent again")
 		require.Equal(t, 2, w.calls(), "the failed entries share their second call")
-		require.InDelta(t, 3, w.failures(reasonServiceError), 0)
-		require.InDelta(t, 3, w.retries(reasonServiceError), 0)
+		require.InDelta(t, 3, w.failures(delivery.ReasonServiceError), 0)
+		require.InDelta(t, 3, w.retries(delivery.ReasonServiceError), 0)
 	})
 }
 
@@ -156,14 +157,14 @@ func TestTroubleThatPassesIsWaitedOut(t *testing.T) {
 		fault  fakeaws.Fault
 		reason alert.Reason
 	}{
-		"Throttling":         {apiFault("Throttling", 400), reasonThrottled},
-		"Throttled":          {apiFault("Throttled", 429), reasonThrottled},
-		"KMSThrottling":      {apiFault("KMSThrottling", 400), reasonThrottled},
-		"500":                {apiFault("InternalError", 500), reasonServiceError},
-		"503":                {apiFault("ServiceUnavailable", 503), reasonServiceError},
-		"credentials":        {apiFault("ExpiredToken", 403), reasonCredentials},
-		"partition":          {fakeaws.Fault{Kind: fakeaws.Partition}, reasonConnection},
-		"accepted, then 500": {fakeaws.Fault{Kind: fakeaws.After}, reasonServiceError},
+		"Throttling":         {apiFault("Throttling", 400), delivery.ReasonThrottled},
+		"Throttled":          {apiFault("Throttled", 429), delivery.ReasonThrottled},
+		"KMSThrottling":      {apiFault("KMSThrottling", 400), delivery.ReasonThrottled},
+		"500":                {apiFault("InternalError", 500), delivery.ReasonServiceError},
+		"503":                {apiFault("ServiceUnavailable", 503), delivery.ReasonServiceError},
+		"credentials":        {apiFault("ExpiredToken", 403), delivery.ReasonCredentials},
+		"partition":          {fakeaws.Fault{Kind: fakeaws.Partition}, delivery.ReasonConnection},
+		"accepted, then 500": {fakeaws.Fault{Kind: fakeaws.After}, delivery.ReasonServiceError},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -181,7 +182,7 @@ func TestTroubleThatPassesIsWaitedOut(t *testing.T) {
 				remove()
 				start := time.Now()
 				require.NoError(t, <-end)
-				require.LessOrEqual(t, time.Since(start), longestBackoff)
+				require.LessOrEqual(t, time.Since(start), delivery.LongestBackoff)
 				synctest.Wait()
 				require.Equal(t, 1, w.logs.FilterMessage("topic accepts alerts again").Len())
 				require.InDelta(t, 1, w.published(), 0)
@@ -248,7 +249,7 @@ func TestThrottledTopicLosesNothing(t *testing.T) {
 			require.NoError(t, <-end)
 		}
 		require.Len(t, w.SNS.Messages(w.arn), 400)
-		require.Positive(t, w.retries(reasonThrottled))
+		require.Positive(t, w.retries(delivery.ReasonThrottled))
 		require.Less(t, time.Since(start), 5*time.Minute)
 	})
 }
@@ -267,7 +268,7 @@ func TestLostAnswerRepeatsWithTheSameID(t *testing.T) {
 		require.Equal(t, newAlert(1).ID, messages[0].Attributes["alert_id"].StringValue)
 		require.Equal(t, messages[0].Attributes, messages[1].Attributes)
 		require.InDelta(t, 1, w.published(), 0, "the answer that was lost is not counted")
-		require.InDelta(t, 1, w.retries(reasonTimeout), 0)
+		require.InDelta(t, 1, w.retries(delivery.ReasonTimeout), 0)
 	})
 }
 
@@ -330,7 +331,7 @@ func TestBlackHoleEndsAtTheDeadline(t *testing.T) {
 		require.NoError(t, <-w.send(t.Context(), 1))
 		require.GreaterOrEqual(t, time.Since(start), 2*DefaultAttemptTimeout)
 		require.LessOrEqual(t, time.Since(start), 2*DefaultAttemptTimeout+time.Second)
-		require.InDelta(t, 2, w.failures(reasonTimeout), 0)
+		require.InDelta(t, 2, w.failures(delivery.ReasonTimeout), 0)
 	})
 }
 
@@ -346,7 +347,7 @@ func TestEntryWithoutAnAnswerGoesAgain(t *testing.T) {
 		})
 		require.NoError(t, <-w.send(t.Context(), 1))
 		require.Equal(t, 4, client.calls)
-		require.InDelta(t, 3, w.failures(reasonBadAnswer), 0)
+		require.InDelta(t, 3, w.failures(delivery.ReasonBadAnswer), 0)
 		require.InDelta(t, 1, w.published(), 0)
 	})
 }

@@ -97,7 +97,7 @@ func (t *topic) note() {
 	v := &t.vitals
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	v.waiting, v.outgoing, v.digesting, v.fault = waiting, outgoing, t.storm.on, q.state.fault
+	v.waiting, v.outgoing, v.digesting, v.fault = waiting, outgoing, t.storm.on, q.state.Fault()
 }
 
 func (v *vitals) accepted(now time.Time) {

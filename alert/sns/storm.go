@@ -55,7 +55,7 @@ func (t *topic) rises(now time.Time) bool {
 			waiting++
 		}
 	}
-	if waiting <= few && !(pressed && waiting > 0) {
+	if waiting <= few && (!pressed || waiting == 0) {
 		return false
 	}
 	t.storm = storm{on: true, swept: now}

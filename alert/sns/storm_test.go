@@ -16,6 +16,7 @@ import (
 	"pgregory.net/rapid"
 
 	"kinesis-alerter/alert"
+	"kinesis-alerter/alert/delivery"
 	"kinesis-alerter/internal/fakeaws"
 )
 
@@ -624,7 +625,7 @@ func TestStatusOfATopic(t *testing.T) {
 		require.True(t, got.Digesting)
 		require.Equal(t, 25, got.Waiting+got.Gathered)
 		require.Equal(t, 17, got.Gathered)
-		require.Equal(t, reasonKMSKey, got.Fault)
+		require.Equal(t, delivery.ReasonKMSKey, got.Fault)
 		require.Contains(t, got.Remedy, "KMS key")
 		require.Zero(t, got.SentLastMinute)
 		remove()

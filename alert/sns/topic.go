@@ -12,14 +12,11 @@ import (
 	"go.uber.org/zap/zapcore"
 
 	"kinesis-alerter/alert"
+	"kinesis-alerter/alert/delivery"
 )
 
-const (
-	// trustPoll is how often a closed trust window is looked at while alerts wait for it.
-	trustPoll = 50 * time.Millisecond
-	// worthALine is how many calls in a row fail before it is logged: a single throttled call is daily business.
-	worthALine = 3
-)
+// trustPoll is how often a closed trust window is looked at while alerts wait for it.
+const trustPoll = 50 * time.Millisecond
 
 // topic is one SNS topic. Its goroutine owns queue, limiter and what follows them; calls and callers reach it over the
 // channels and the gatherer.
@@ -206,7 +203,7 @@ func (t *topic) dispatch(ctx context.Context) time.Duration {
 // start makes a call with the first n requests of the queue.
 func (t *topic) start(ctx context.Context, n int, now, until time.Time) {
 	c := &call{
-		epoch: t.queue.state.epoch, entries: t.queue.take(n), deadline: now.Add(t.settings.Load().AttemptTimeout),
+		epoch: t.queue.state.Epoch(), entries: t.queue.take(n), deadline: now.Add(t.settings.Load().AttemptTimeout),
 	}
 	if until.Before(c.deadline) {
 		c.deadline, c.fenced = until, true
@@ -237,10 +234,10 @@ func (t *topic) settle(c *call) {
 		return
 	}
 	t.resolved(c)
-	share := lot() // one for all, so that what failed together goes again in one call
+	share := delivery.Lot() // one for all, so that what failed together goes again in one call
 	for _, r := range c.left {
 		if c.err == nil && r.failures > 0 && c.fault == "" {
-			r.due = now.Add(backoff(r.failures-1, share))
+			r.due = now.Add(delivery.Backoff(r.failures-1, share))
 			q.delay(r)
 			continue
 		}
@@ -249,9 +246,9 @@ func (t *topic) settle(c *call) {
 	switch {
 	case c.fault != "":
 		t.failed(now, c.epoch, c.fault, c.faultErr)
-	case c.err != nil && c.verdict.class == hold:
-		t.failed(now, c.epoch, c.verdict.reason, c.err)
-	case c.err != nil && c.verdict.class == retry:
+	case c.err != nil && c.verdict.Class == delivery.Hold:
+		t.failed(now, c.epoch, c.verdict.Reason, c.err)
+	case c.err != nil && c.verdict.Class == delivery.Retry:
 		t.failed(now, c.epoch, "", c.err)
 	default:
 		t.answered(now, c.epoch)
@@ -263,29 +260,30 @@ func (t *topic) settle(c *call) {
 func (t *topic) hear(a asked) {
 	state := &t.queue.state
 	switch {
-	case a.verdict.reason == reasonTopicMissing && state.fault == "":
-		t.failed(time.Now(), state.epoch, reasonTopicMissing, a.err)
-	case a.err == nil && state.fault == reasonTopicMissing:
-		t.answered(time.Now(), state.epoch)
+	case a.verdict.Reason == reasonTopicMissing && state.Fault() == "":
+		t.failed(time.Now(), state.Epoch(), reasonTopicMissing, a.err)
+	case a.err == nil && state.Fault() == reasonTopicMissing:
+		t.answered(time.Now(), state.Epoch())
 	}
 }
 
 func (t *topic) failed(now time.Time, epoch int, fault alert.Reason, err error) {
 	state := &t.queue.state
-	before := state.fault
-	if !state.failed(now, epoch, fault, lot()) {
+	before := state.Fault()
+	if !state.Failed(now, epoch, fault, delivery.Lot()) {
 		return
 	}
-	if state.fault != before {
-		t.metrics.setFault(before, state.fault)
+	held := state.Fault()
+	if held != before {
+		t.metrics.faults.Move(before, held)
 		if before == "" {
 			t.halts.Store(new(t.halts.Load().began(now)))
 		}
 		t.log.Error("topic refuses alerts, they wait and the topic is probed",
-			zap.String("reason", string(state.fault)), zap.String("remedy", remedies()[state.fault]), zap.Error(err))
+			zap.String("reason", string(held)), zap.String("remedy", remedies()[held]), zap.Error(err))
 		return
 	}
-	if state.fault == "" && state.failures >= worthALine && !t.logged {
+	if held == "" && state.Failures() >= delivery.WorthALine && !t.logged {
 		t.logged = true
 		t.log.Warn("publishing fails, alerts wait and are tried again", zap.Error(err))
 	}
@@ -293,17 +291,17 @@ func (t *topic) failed(now time.Time, epoch int, fault alert.Reason, err error) 
 
 func (t *topic) answered(now time.Time, epoch int) {
 	before := t.queue.state
-	if !t.queue.state.answered(epoch) {
+	if !t.queue.state.Answered(epoch) {
 		return
 	}
-	if before.fault != "" {
-		t.metrics.setFault(before.fault, "")
+	if before.Fault() != "" {
+		t.metrics.faults.Move(before.Fault(), "")
 		t.halts.Store(new(t.halts.Load().ended(now)))
 	}
-	if before.fault != "" || t.logged {
+	if before.Fault() != "" || t.logged {
 		t.logged = false
-		t.log.Info("topic accepts alerts again", zap.Duration("after", now.Sub(before.since)),
-			zap.String("reason", string(before.fault)))
+		t.log.Info("topic accepts alerts again", zap.Duration("after", now.Sub(before.Since())),
+			zap.String("reason", string(before.Fault())))
 	}
 }
 
@@ -338,7 +336,7 @@ func (t *topic) refused(c *call, r *request, reason alert.Reason, err error) {
 	if r.digest.shrink() {
 		if msg, broken := r.digest.message(*t.limits.Load()); broken == nil {
 			r.msg = msg
-			t.again(c, r, verdict{retry, reasonBatchTooLong}, err)
+			t.again(c, r, delivery.Retry.Because(reasonBatchTooLong), err)
 			return
 		}
 	}

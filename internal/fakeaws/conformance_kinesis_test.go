@@ -573,9 +573,9 @@ func reshardBehaviours() []behaviour {
 		}},
 		{name: "shard filters", want: "2,3,1; 1,2,3; 0,1,2,3; 0,1", observe: func(p *probe) string {
 			name := p.stream(2)
-			time.Sleep(30 * time.Millisecond)
+			time.Sleep(1100 * time.Millisecond) // kinesis-local compares whole seconds
 			before := time.Now()
-			time.Sleep(30 * time.Millisecond)
+			time.Sleep(1100 * time.Millisecond)
 			p.must(split(p, name, p.shards(name, nil)[0]))
 			latest := p.shards(name, &types.ShardFilter{Type: types.ShardFilterTypeAtLatest})
 			covers(latest) // by hash key

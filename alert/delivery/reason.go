@@ -1,0 +1,54 @@
+package delivery
+
+import "kinesis-alerter/alert"
+
+// The reasons for which a call may be made again without anybody mending anything.
+const (
+	// ReasonThrottled is a service that has enough for now.
+	ReasonThrottled alert.Reason = "throttled"
+	// ReasonServiceError is a service that blames itself.
+	ReasonServiceError alert.Reason = "service_error"
+	// ReasonTimeout is a call without an answer in its time.
+	ReasonTimeout alert.Reason = "timeout"
+	// ReasonConnection is a connection that failed or broke.
+	ReasonConnection alert.Reason = "connection"
+	// ReasonCredentials is credentials that are too old, or that could not be had just now.
+	ReasonCredentials alert.Reason = "credentials"
+	// ReasonBadAnswer is an answer that cannot be read.
+	ReasonBadAnswer alert.Reason = "bad_answer"
+	// ReasonClient is an error from before the call left this machine.
+	ReasonClient alert.Reason = "client"
+)
+
+// The reasons for which a destination is held until somebody mends its configuration.
+const (
+	// ReasonNotAuthorized is a policy that does not allow the call.
+	ReasonNotAuthorized alert.Reason = "not_authorized"
+	// ReasonKMSAccess is a policy that does not allow the use of the destination's key.
+	ReasonKMSAccess alert.Reason = "kms_access_denied"
+	// ReasonKMSKey is a key of the destination that is disabled, deleted or of no use.
+	ReasonKMSKey alert.Reason = "kms_key_unusable"
+	// ReasonSignature is credentials or a signature that the service does not accept.
+	ReasonSignature alert.Reason = "signature"
+	// ReasonCredentialsRefused is a role for which STS refuses credentials.
+	ReasonCredentialsRefused alert.Reason = "credentials_refused"
+	// ReasonUnknown is an error that a service answered with and nobody here knows.
+	ReasonUnknown alert.Reason = "unknown"
+)
+
+// RetryReasons are the reasons of all verdicts of Retry that the package gives.
+func RetryReasons() []alert.Reason {
+	return []alert.Reason{
+		ReasonThrottled, ReasonServiceError, ReasonTimeout, ReasonConnection, ReasonCredentials, ReasonBadAnswer,
+		ReasonClient,
+	}
+}
+
+// Remedies has what mends the faults that have nothing to do with the service that was called. The map is the caller's,
+// who adds its own.
+func Remedies() map[alert.Reason]string {
+	return map[alert.Reason]string{
+		ReasonSignature:          "check the credentials and the clock of this machine",
+		ReasonCredentialsRefused: "check the role that the daemon assumes: STS refused to give credentials",
+	}
+}
