@@ -46,7 +46,7 @@ type Config struct {
 	// DeadLetterInvalid asks for records that cannot be read, or not under a filter on data, to go to the dead letters.
 	DeadLetterInvalid bool `yaml:"dead_letter_invalid"`
 	// Score are random cut forests, whose scores are added to the records before filters, rules and templates see them.
-	Score []ScoreConfig `yaml:"score,one"`
+	Score []ScoreConfig `yaml:"score" form:"one"`
 	// Rules are tried in order, each on every record. Without rules every record alerts to the one topic.
 	Rules []RuleConfig `yaml:"rules"`
 	// Silences mute rules for a time.

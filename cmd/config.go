@@ -45,7 +45,7 @@ type Config struct {
 	FilterFile string           `yaml:"filter_file"`
 	// Score are random cut forests, whose scores are added to the records before anything else looks at them. One can stand
 	// there without a list.
-	Score []alert.ScoreConfig `yaml:"score,one"`
+	Score []alert.ScoreConfig `yaml:"score" form:"one"`
 	// Rules say which records alert. Without any, every record does, with the message of AWS' sample function.
 	Rules []alert.RuleConfig `yaml:"rules"`
 	// Silences mute rules for a time.

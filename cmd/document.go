@@ -249,11 +249,12 @@ func quoteJSON(s string) []byte {
 func (d *document) decodeStruct(path string, n *yaml.Node, v reflect.Value) {
 	fields, names, single := map[string]int{}, []string{}, map[string]bool{}
 	for i := range v.NumField() {
-		name, option, _ := strings.Cut(v.Type().Field(i).Tag.Get("yaml"), ",")
+		tag := v.Type().Field(i).Tag
+		name, _, _ := strings.Cut(tag.Get("yaml"), ",")
 		if name == "" || name == "-" {
 			continue
 		}
-		fields[name], single[name] = i, option == "one"
+		fields[name], single[name] = i, tag.Get("form") == "one"
 		names = append(names, name)
 	}
 	d.pairs(path, n, func(key, value *yaml.Node) {
