@@ -65,10 +65,7 @@ func (e *Evaluator) step(r *rule, v verdict, rec *Record) {
 
 // remember returns the entry of a key, made if there is none.
 func (e *Evaluator) remember(m *ruleMemory, key []byte) *entry {
-	en, evicted := e.memory.touch(m, key)
-	if evicted != nil {
-		evicted.of.rule.metrics.evicted.Inc()
-	}
+	en := e.memory.touch(m, key)
 	if w := m.rule.window; w != nil && en.window == nil {
 		en.window = w.newWindow()
 		en.window.last = e.now() / w.step

@@ -133,12 +133,7 @@ func (e *Evaluator) begin() {
 }
 
 // now is the event time in milliseconds. It never goes back.
-func (e *Evaluator) now() int64 {
-	if e.eventTime.IsZero() {
-		return 0
-	}
-	return e.eventTime.UnixMilli()
-}
+func (e *Evaluator) now() int64 { return millisOf(e.eventTime) }
 
 // admit asks the filter.
 func (e *Evaluator) admit(rec *Record) filter.Result {

@@ -86,23 +86,27 @@ func newMemory(set *compiled) *memory {
 // find returns the entry of a key, or nil.
 func (r *ruleMemory) find(key []byte) *entry { return r.entries[string(key)] }
 
-// touch returns the entry of a key as the most recently used one, made if there is none. Making one can push out the
-// entry that was not used for the longest time, which it returns.
-func (m *memory) touch(r *ruleMemory, key []byte) (e, evicted *entry) {
+// touch returns the entry of a key as the most recently used one, made if there is none.
+func (m *memory) touch(r *ruleMemory, key []byte) *entry {
 	if e := r.entries[string(key)]; e != nil {
 		if !r.rule.whole() {
 			m.unlink(e)
 			m.link(e)
 		}
-		return e, nil
+		return e
 	}
 	if m.count >= m.max && !r.rule.whole() {
-		evicted = m.oldest
-		m.drop(evicted)
+		m.evict()
 	}
-	e = &entry{key: string(key), of: r, place: -1, severity: warning}
+	e := &entry{key: string(key), of: r, place: -1, severity: warning}
 	m.put(e)
-	return e, evicted
+	return e
+}
+
+// evict pushes out the entry that was not used for the longest time.
+func (m *memory) evict() {
+	m.oldest.of.rule.metrics.evicted.Inc()
+	m.drop(m.oldest)
 }
 
 // put adds an entry, as the newest one.
@@ -219,6 +223,14 @@ func (t *timers) Pop() any {
 }
 
 func millis(d time.Duration) int64 { return d.Milliseconds() }
+
+// millisOf is 0 for the zero time.
+func millisOf(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.UnixMilli()
+}
 
 func timeOf(ms int64) time.Time {
 	if ms == 0 {

@@ -37,7 +37,7 @@ const scoreSection = "score:"
 type section struct {
 	name        string
 	fingerprint [16]byte
-	used        int64 // event time, milliseconds, at which a rule last had it
+	used        int64 // how far time had come, in milliseconds, when a rule last had it
 	body        []byte
 }
 
@@ -69,7 +69,7 @@ func (e *Evaluator) Snapshot() []byte {
 	total := 128
 	for i, r := range m.rules {
 		if r.rule.stateful() {
-			sections = append(sections, section{r.rule.name, r.rule.fingerprint, e.now(), bodies[i].buf})
+			sections = append(sections, section{r.rule.name, r.rule.fingerprint, e.reached(), bodies[i].buf})
 			total += len(bodies[i].buf) + 128
 		}
 	}
@@ -114,6 +114,9 @@ func (e *Evaluator) foreign() []section {
 	})
 }
 
+// reached is how far time has come, by records or by ticks.
+func (e *Evaluator) reached() int64 { return max(e.now(), e.memory.clock) }
+
 // Restore replaces the state by a snapshot. After an error, which wraps ErrSnapshot, the state is as it was.
 func (e *Evaluator) Restore(data []byte) error {
 	m, eventTime, err := readSnapshot(e.pipeline.current.Load(), data)
@@ -140,7 +143,8 @@ func (e *Evaluator) adopt(set *compiled) {
 }
 
 // Inherit adds the state of a parent shard: of rules whose key is the partition key, the keys that fall to this shard by
-// owns, and of the others all keys. What both parents of a merged shard know is taken from the one that used it later.
+// owns, and of the others those whose last record would, or all where that is not remembered. What both parents of a merged
+// shard know is taken from the one that told somebody that it fires, or else from the one that used it later.
 // After an error, which wraps ErrSnapshot, the state is as it was.
 func (e *Evaluator) Inherit(parent []byte, owns func(partitionKey string) bool) error {
 	m, eventTime, err := readSnapshot(e.set, parent)
@@ -161,7 +165,7 @@ func (e *Evaluator) Inherit(parent []byte, owns func(partitionKey string) bool) 
 	for _, s := range m.foreign {
 		same := func(t section) bool { return t.name == s.name && t.fingerprint == s.fingerprint }
 		if !slices.ContainsFunc(mine.foreign, same) {
-			mine.foreign = append(mine.foreign, s)
+			mine.foreign = append(mine.foreign, s.inherited(owns))
 		}
 	}
 	for _, r := range m.rules {
@@ -173,7 +177,7 @@ func (e *Evaluator) Inherit(parent []byte, owns func(partitionKey string) bool) 
 	}
 	for en := m.oldest; en != nil; {
 		next := en.newer
-		if r := en.of.rule; r.key != nil || owns(en.key) {
+		if r := en.of.rule; en.falls(r, owns) {
 			mine.inherit(en, r.place)
 		}
 		en = next
@@ -181,17 +185,53 @@ func (e *Evaluator) Inherit(parent []byte, owns func(partitionKey string) bool) 
 	return nil
 }
 
+// falls says whether an entry goes on in the shard that owns partition keys by owns. Time must go on for it in one shard only,
+// or the other would miss records that it does not get.
+func (e *entry) falls(r *rule, owns func(partitionKey string) bool) bool {
+	if r.key != nil && e.last != nil {
+		return owns(e.last.partitionKey)
+	}
+	return r.key != nil || owns(e.key)
+}
+
+// inherited is the state of an unknown rule without the keys whose last record would not be this shard's. Entries without a
+// last record are not moved by time, so that they do no harm in both children.
+func (s section) inherited(owns func(partitionKey string) bool) section {
+	r, w := &reader{buf: s.body}, &writer{}
+	w.float(r.float())
+	w.int(r.int())
+	var kept []ranked
+	for range r.count() {
+		rank := r.uint()
+		if e := r.entry(); e.last == nil || e.key == "" || owns(e.last.partitionKey) {
+			kept = append(kept, ranked{e, rank})
+		}
+	}
+	if r.failed || len(r.buf) > 0 {
+		return s // by a later version, which knows what to make of it
+	}
+	w.uint(uint64(len(kept)))
+	for _, x := range kept {
+		w.entry(x.rank, x.entry)
+	}
+	s.body = w.buf
+	return s
+}
+
 // inherit takes an entry of another memory over.
 func (m *memory) inherit(en *entry, place int) {
 	r := m.rules[place]
 	if known := r.entries[en.key]; known != nil {
-		if max(known.held, known.sent) >= max(en.held, en.sent) {
+		held := max(known.held, en.held)
+		if known.outlives(en) {
+			known.held = held
 			return
 		}
+		en.held = held
 		m.drop(known)
 	}
 	if m.count >= m.max && !r.rule.whole() {
-		m.drop(m.oldest)
+		m.evict()
 	}
 	due := en.due
 	*en = entry{
@@ -200,6 +240,14 @@ func (m *memory) inherit(en *entry, place int) {
 	}
 	m.put(en)
 	m.schedule(en, due)
+}
+
+// outlives says which of two entries for one key goes on. Whoever was told that it fires is to be told of the end.
+func (e *entry) outlives(other *entry) bool {
+	if told := e.firing && e.told; told != (other.firing && other.told) {
+		return told
+	}
+	return max(e.held, e.sent) >= max(other.held, other.sent)
 }
 
 // ranked is an entry on its way into a memory, with its rank in the order of use.
@@ -227,6 +275,7 @@ func readSnapshot(set *compiled, data []byte) (*memory, time.Time, error) {
 		eventTime = time.Unix(0, ns).UTC()
 	}
 	m.clock, m.watchdog = r.int(), r.int()
+	reached := max(millisOf(eventTime), m.clock, 0)
 	var all []ranked
 	for range r.count() {
 		s := section{name: r.text()}
@@ -246,7 +295,11 @@ func readSnapshot(set *compiled, data []byte) (*memory, time.Time, error) {
 			continue
 		}
 		part := &reader{buf: s.body}
-		all = append(all, part.rule(m.rules[i])...)
+		entries := part.rule(m.rules[i])
+		if s.used < reached {
+			entries = slices.DeleteFunc(entries, func(x ranked) bool { return !set.rules[i].thaw(x.entry, reached) })
+		}
+		all = append(all, entries...)
 		r.failed = r.failed || part.failed || len(part.buf) > 0
 	}
 	if r.failed || len(r.buf) > 0 {
@@ -255,7 +308,7 @@ func readSnapshot(set *compiled, data []byte) (*memory, time.Time, error) {
 	slices.SortFunc(all, func(a, b ranked) int { return cmp.Compare(a.rank, b.rank) })
 	for _, x := range all {
 		if m.count >= m.max && !x.entry.of.rule.whole() { // state.max_keys was lowered
-			m.drop(m.oldest)
+			m.evict()
 		}
 		due := x.entry.due
 		x.entry.due = 0
@@ -263,6 +316,33 @@ func readSnapshot(set *compiled, data []byte) (*memory, time.Time, error) {
 		m.schedule(x.entry, due)
 	}
 	return m, eventTime, nil
+}
+
+// thaw goes on with what a rule remembers that was not in force for a while. What came meanwhile nobody noted, so nothing may
+// be concluded from its absence: what waits, begins to wait anew. It is false if nothing is left to remember.
+func (r *rule) thaw(en *entry, now int64) bool {
+	if r.absence.Of == AbsenceOfStream {
+		return true // what the fleet knows of the stream has no gap
+	}
+	if en.window != nil {
+		r.window.advance(en.window, now)
+	}
+	switch {
+	case en.firing:
+		en.held = max(en.held, now)
+		if r.repeat > 0 && now > en.sent {
+			en.sent += (now - en.sent) / r.repeat * r.repeat
+		}
+	case r.absence.After > 0:
+		en.held = max(en.held, now)
+	default:
+		en.since, en.streak = 0, 0
+	}
+	en.due = r.nextDue(en, now)
+	if r.insists() && en.firing && !en.told {
+		en.due = now + patience
+	}
+	return en.due != 0 || !r.forgettable(en)
 }
 
 // writer appends the parts of a snapshot.
@@ -408,17 +488,21 @@ func (r *reader) rule(m *ruleMemory) []ranked {
 	out := make([]ranked, 0, n)
 	for range n {
 		rank := r.uint()
-		if e := r.entry(m); !r.failed {
+		e := r.entry()
+		if w := m.rule.window; (w == nil) != (e.window == nil) || w != nil && int64(len(e.window.panes)) != w.panes {
+			r.failed = true
+		}
+		if e.of = m; !r.failed {
 			out = append(out, ranked{e, rank})
 		}
 	}
 	return out
 }
 
-func (r *reader) entry(m *ruleMemory) *entry {
+func (r *reader) entry() *entry {
 	bits := r.uint()
 	e := &entry{
-		of: m, place: -1, firing: bits&entryFiring != 0, told: bits&entryTold != 0,
+		place: -1, firing: bits&entryFiring != 0, told: bits&entryTold != 0,
 		key: r.text(), severity: uint8(r.small(2) & 3), due: r.int(), streak: r.small(math.MaxUint32),
 		since: r.int(), held: r.int(), swallowed: r.small(math.MaxUint32), sent: r.int(),
 	}
@@ -428,14 +512,12 @@ func (r *reader) entry(m *ruleMemory) *entry {
 	if bits&entryWindow != 0 {
 		e.window = r.window(bits&entryValues != 0)
 	}
-	if w := m.rule.window; (w == nil) != (e.window == nil) || w != nil && int64(len(e.window.panes)) != w.panes {
-		r.failed = true
-	}
 	return e
 }
 
 func (r *reader) window(values bool) *window {
 	s := &window{last: r.int()}
+	r.failed = r.failed || s.last < 0
 	s.panes = make([]pane, min(r.count(), maxPanes))
 	for i := range s.panes {
 		if p := &s.panes[i]; !r.failed {

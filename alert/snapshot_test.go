@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
 	"github.com/stretchr/testify/require"
 	"go.uber.org/zap"
 	"pgregory.net/rapid"
@@ -282,4 +283,118 @@ func TestStatefulOnlyWhereSomethingIsRemembered(t *testing.T) {
 	}
 	require.Len(t, slices.Collect(maps.Keys(names)), len(everyRule()))
 	require.True(t, strings.HasPrefix(string(remembering(t, everyRule()).Shard(shardID).Snapshot()), "KAS"))
+}
+
+// TestRulesThatComeBackKnowNothingOfTheMeantime: a rule set that is rolled back finds its state again, but what came while its
+// rules were not in force, and what did not, nobody noted. It must not be told as if nothing had come.
+func TestRulesThatComeBackKnowNothingOfTheMeantime(t *testing.T) {
+	t.Parallel()
+	config := func(rules ...alert.RuleConfig) alert.Config {
+		return alert.Config{Topics: map[string]alert.TopicConfig{"oncall": {}}, Rules: rules}
+	}
+	rules := []alert.RuleConfig{
+		{Name: "absent", Absence: alert.AbsenceConfig{After: time.Minute}},
+		{Name: "shard", Absence: alert.AbsenceConfig{After: time.Minute, Of: "shard"}},
+		{Name: "for", When: "v > 10", For: alert.Stretch{Time: time.Minute}},
+		{Name: "records", When: "v > 10", For: alert.Stretch{Records: 3}},
+		{Name: "firing", When: "v > 5", Resolve: alert.Stretch{Time: 30 * time.Minute}, RepeatInterval: time.Minute},
+		{Name: "tumbling", When: "v > 0", Window: alert.WindowConfig{Length: time.Minute, Tumbling: true, Is: "> 0"}},
+		{Name: "sliding", When: "v > 0", Window: alert.WindowConfig{Length: time.Minute, Is: "> 2"}},
+		{Name: "dedup", When: "v > 5", Dedup: 2 * time.Hour},
+	}
+	other := alert.RuleConfig{Name: "other", When: "v > 1000", Dedup: time.Second}
+	s := tell(t, config(rules...))
+	s.v(0, "a", 11)
+	s.v(1, "a", 11)
+	s.said("firing firing a at 0s", "firing dedup a at 0s")
+	require.NoError(t, s.pipeline.Update(config(other)))
+	for at := 2.0; at <= 3600; at += 30 {
+		s.v(at, "a", 1)
+	}
+	state := s.evaluator.Snapshot()
+	require.NoError(t, s.pipeline.Update(config(rules...)))
+	restarted := newStory(t, rules...)
+	require.NoError(t, restarted.evaluator.Restore(state))
+	for _, s := range []*story{s, restarted} {
+		s.v(3601, "a", 11) // dedup goes on, and so does firing: one repetition of the many that were missed
+		s.tick(3659)
+		s.said("repeat firing a at 1h0m (1 swallowed)")
+	}
+}
+
+// TestChildrenInheritOtherKeysWithTheirRecords: of a key that is not the partition key, time goes on where its records go.
+func TestChildrenInheritOtherKeysWithTheirRecords(t *testing.T) {
+	t.Parallel()
+	rules := []alert.RuleConfig{
+		{Name: "absent", Key: "name", Absence: alert.AbsenceConfig{After: time.Minute}},
+		{Name: "firing", When: "v > 10", Key: "name", Resolve: alert.Stretch{Time: 10 * time.Minute}, RepeatInterval: 2 * time.Minute},
+	}
+	parent := newStory(t, rules...)
+	parent.at(0, "a", `{"v":11,"name":"x"}`)
+	parent.at(1, "b", `{"v":11,"name":"y"}`)
+	parent.said("firing firing x at 0s", "firing firing y at 1s")
+	state := parent.evaluator.Snapshot()
+	child := newStory(t, rules...)
+	require.NoError(t, child.evaluator.Inherit(state, func(partitionKey string) bool { return partitionKey == "a" }))
+	child.tick(130)
+	child.said("firing absent x at 1m", "repeat firing x at 2m")
+
+	// The same for rules that the child does not know yet.
+	child = newStory(t)
+	require.NoError(t, child.pipeline.Update(alert.Config{
+		Topics: map[string]alert.TopicConfig{"oncall": {}}, Rules: []alert.RuleConfig{{Name: "other", When: "v > 10", Dedup: time.Hour}},
+	}))
+	child.tick(1)
+	require.NoError(t, child.evaluator.Inherit(state, func(partitionKey string) bool { return partitionKey == "a" }))
+	child.tick(2)
+	require.NoError(t, child.pipeline.Update(alert.Config{Topics: map[string]alert.TopicConfig{"oncall": {}}, Rules: rules}))
+	child.tick(130)
+	child.said("firing absent x at 1m2s", "repeat firing x at 2m")
+}
+
+// TestMergeTellsWhoWasTold: of what both parents know, the one goes on that somebody was told of.
+func TestMergeTellsWhoWasTold(t *testing.T) {
+	t.Parallel()
+	rules := []alert.RuleConfig{
+		{Name: "shard", Absence: alert.AbsenceConfig{After: time.Minute, Of: "shard"}},
+		{Name: "key", When: "v > 10", Key: "name", Resolve: alert.Stretch{Records: 1}},
+	}
+	one, two := newStory(t, rules...), newStory(t, rules...)
+	one.at(0, "a", `{"v":11,"name":"x"}`)
+	one.tick(61)
+	one.said("firing key x at 0s", "firing shard  at 1m")
+	two.at(61, "b", `{"v":11,"name":"x"}`)
+	two.at(62, "b", `{"v":1,"name":"x"}`)
+	two.at(63, "b", `{"v":11,"name":"z"}`)
+	two.said("firing key x at 1m1s", "resolved key x at 1m2s", "firing key z at 1m3s")
+	states := [][]byte{one.evaluator.Snapshot(), two.evaluator.Snapshot()}
+	for range 2 {
+		slices.Reverse(states)
+		merged := newStory(t, rules...)
+		for _, state := range states {
+			require.NoError(t, merged.evaluator.Inherit(state, func(string) bool { return true }))
+		}
+		merged.at(64, "a", `{"v":1,"name":"x"}`)
+		merged.said("resolved shard  at 1m4s", "resolved key x at 1m4s")
+	}
+}
+
+// TestInheritedKeysThatDoNotFitAreCounted: what two parents remember can be more than one shard may.
+func TestInheritedKeysThatDoNotFitAreCounted(t *testing.T) {
+	t.Parallel()
+	config := alert.Config{
+		Topics: map[string]alert.TopicConfig{"oncall": {}}, State: alert.StateConfig{MaxKeys: 1},
+		Rules: []alert.RuleConfig{{Name: "r", When: "v > 10", Dedup: time.Hour}},
+	}
+	merged := tell(t, config)
+	for _, key := range []string{"a", "b"} {
+		parent := tell(t, config)
+		parent.v(0, key, 11)
+		require.NoError(t, merged.evaluator.Inherit(parent.evaluator.Snapshot(), func(string) bool { return true }))
+	}
+	require.NoError(t, testutil.GatherAndCompare(merged.registry, strings.NewReader(`
+# HELP kinesis_alerter_state_evictions_total Keys that were forgotten because a shard remembers state.max_keys others.
+# TYPE kinesis_alerter_state_evictions_total counter
+kinesis_alerter_state_evictions_total{rule="r"} 1
+`), "kinesis_alerter_state_evictions_total"))
 }

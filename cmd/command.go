@@ -69,7 +69,7 @@ func commands() []command {
 	return []command{
 		{"run", "--config FILE | --stream NAME --topic-arn ARN", "the daemon: polls the stream and publishes alerts until it is told to stop", runCommand},
 		{"check", "--config FILE", "validates a configuration offline and reports every fault at once", checkCommand},
-		{"rules", "test FILE... [--config FILE]", "runs tests of rules: records at their times, and the alerts that are expected of them", rulesCommand},
+		{"rules", "test FILE... [--config FILE] | backtest --config FILE --from TIME|--archive FILE...", "runs tests of rules, or tries rules on the records that a stream retains or an archive has; nothing is published", rulesCommand},
 		{"explain", "--config FILE --shard SHARD --sequence NUMBER | --data FILE", "says why a record did or did not alert: every rule, every term, with the values", explainCommand},
 		{"produce", "--stream NAME heart-rate|stock-ticker", "puts the records of a sample producer into a stream", produceCommand},
 		{"leases", "list|release|rewind|pause|resume|export|import [SHARD...] --config FILE", "looks at the lease table, and operates it beside the running workers", leasesCommand},

@@ -18,10 +18,12 @@ type rulesFlags struct {
 
 func rulesCommand(p *program, fs *flag.FlagSet) func(context.Context, []string) error {
 	o := &rulesFlags{}
-	fs.StringVar(&o.config, "config", "", "the configuration `FILE` with the rules, instead of those that the tests name")
+	fs.StringVar(&o.config, "config", "", "the configuration `FILE` with the rules; for test, instead of those that the tests name")
 	fs.BoolVar(&o.json, "json", false, "print JSON")
+	backtest := newBacktester(p, o)
+	backtest.declare(fs)
 	return func(ctx context.Context, args []string) error {
-		verbs := []string{"test"}
+		verbs := []string{"test", "backtest"}
 		switch {
 		case len(args) == 0:
 			return &usageError{"rules: do what? " + strings.Join(verbs, ", ")}
@@ -30,8 +32,19 @@ func rulesCommand(p *program, fs *flag.FlagSet) func(context.Context, []string) 
 				return &usageError{fmt.Sprintf("rules: no command %q; did you mean %q?", args[0], near)}
 			}
 			return &usageError{fmt.Sprintf("rules: no command %q; there are %s", args[0], strings.Join(verbs, ", "))}
+		case args[0] == "backtest":
+			return backtest.run(ctx, args[1:])
 		case len(args) == 1:
 			return &usageError{"rules: test which files?"}
+		}
+		var stray string
+		fs.Visit(func(f *flag.Flag) {
+			if slices.Contains(backtestFlags(), f.Name) {
+				stray = f.Name
+			}
+		})
+		if stray != "" {
+			return &usageError{fmt.Sprintf("rules: test has no --%s", stray)}
 		}
 		return o.test(ctx, p, args[1:])
 	}

@@ -42,10 +42,11 @@ func TestRulesTest(t *testing.T) {
 func TestRulesUsage(t *testing.T) {
 	t.Parallel()
 	for want, args := range map[string][]string{
-		"rules: do what? test":                           {"rules"},
-		`rules: no command "tset"; did you mean "test"?`: {"rules", "tset"},
-		`rules: no command "backtest"; there are test`:   {"rules", "backtest"},
-		"rules: test which files?":                       {"rules", "test"},
+		"rules: do what? test, backtest":                        {"rules"},
+		`rules: no command "tset"; did you mean "test"?`:        {"rules", "tset"},
+		`rules: no command "publish"; there are test, backtest`: {"rules", "publish"},
+		"rules: test which files?":                              {"rules", "test"},
+		"rules: test has no --from":                             {"rules", "test", "x.yaml", "--from", "-1h"},
 	} {
 		code, stdout, stderr := invoke(t, args...)
 		require.Equal(t, exitUsage, code)

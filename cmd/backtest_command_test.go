@@ -1,0 +1,202 @@
+package cmd
+
+import (
+	"bytes"
+	"compress/gzip"
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/stretchr/testify/require"
+
+	"kinesis-alerter/internal/fakeaws"
+)
+
+// backtestRun is a backtest on an emulated account, or none.
+type backtestRun struct {
+	fake     *fakeaws.AWS
+	terminal bool
+
+	stdout, stderr bytes.Buffer
+}
+
+func (r *backtestRun) run(ctx context.Context, args ...string) error {
+	p := &program{env: environment(nil), stdout: &r.stdout, stderr: &r.stderr}
+	o := &rulesFlags{}
+	x := newBacktester(p, o)
+	x.terminal = r.terminal
+	x.load = func(context.Context) (aws.Config, error) {
+		if r.fake == nil {
+			return aws.Config{}, errors.New("no region")
+		}
+		return emulated(r.fake), nil
+	}
+	c := command{name: "rules", flags: func(_ *program, fs *flag.FlagSet) func(context.Context, []string) error {
+		fs.StringVar(&o.config, "config", "testdata/backtest/candidate.yaml", "")
+		fs.BoolVar(&o.json, "json", false, "")
+		x.declare(fs)
+		return x.run
+	}}
+	return p.invoke(ctx, c, args)
+}
+
+// report is what --json printed.
+func (r *backtestRun) report(t *testing.T) backtestReport {
+	t.Helper()
+	var out backtestReport
+	require.NoError(t, json.Unmarshal(r.stdout.Bytes(), &out), r.stdout.String())
+	return out
+}
+
+func TestBacktestArchive(t *testing.T) {
+	t.Parallel()
+	const candidate, baseline, archive = "testdata/backtest/candidate.yaml", "testdata/backtest/baseline.yaml", "testdata/backtest/archive.jsonl"
+	golden(t, "backtest.golden", transcript(t,
+		[]string{"rules", "backtest", "--config", candidate, "--against", baseline, "--archive", archive},
+		[]string{"rules", "backtest", "--config", candidate, "--against", candidate, "--archive", "testdata/explain.json"},
+		[]string{"rules", "backtest", "--config", candidate, "--archive", archive, "testdata/nosuch.jsonl"},
+	))
+}
+
+// Of an archive that is packed, the same comes out as of one that is not; --json says what the text says.
+func TestBacktestPackedArchive(t *testing.T) {
+	t.Parallel()
+	plain, err := os.ReadFile("testdata/backtest/archive.jsonl")
+	require.NoError(t, err)
+	var packed bytes.Buffer
+	w := gzip.NewWriter(&packed)
+	_, err = w.Write(plain)
+	require.NoError(t, err)
+	require.NoError(t, w.Close())
+	dir := t.TempDir()
+	file := filepath.Join(dir, "archive.jsonl.gz")
+	require.NoError(t, os.WriteFile(file, packed.Bytes(), 0o600))
+
+	var fromPlain, fromPacked backtestRun
+	require.NoError(t, fromPlain.run(t.Context(), "--archive", "testdata/backtest/archive.jsonl", "--json"))
+	require.NoError(t, fromPacked.run(t.Context(), "--archive", file, "--json"))
+	require.Equal(t, fromPlain.stdout.String(), strings.ReplaceAll(fromPacked.stdout.String(), file, "testdata/backtest/archive.jsonl"))
+	require.Empty(t, fromPacked.stderr.String(), "no progress bar without a terminal")
+	got := fromPacked.report(t)
+	require.Equal(t, 17, got.Rules[0].Alerts)
+	require.Equal(t, topicResult{
+		Topic: "texts", Alerts: 19, Messages: 4, Digests: 1, Digested: 16,
+		Busiest: busiestSecond{time.Date(2026, 11, 22, 9, 1, 20, 0, time.UTC), 6},
+	}, got.Topics[1])
+	require.Equal(t, 4, got.Rules[3].Shadow, "what a rule in mode shadow would have said")
+
+	cut := filepath.Join(dir, "cut.jsonl.gz")
+	require.NoError(t, os.WriteFile(cut, packed.Bytes()[:packed.Len()-20], 0o600))
+	var fromCut backtestRun
+	require.ErrorContains(t, fromCut.run(t.Context(), "--archive", cut), "unexpected EOF")
+	require.Contains(t, fromCut.stdout.String(), "INCOMPLETE, what follows is of a part of the records: ")
+}
+
+// What is text to the rules is text in an archive; a line that is too long costs only itself.
+func TestBacktestLines(t *testing.T) {
+	t.Parallel()
+	config := configFile(t, "stream: {name: s}\ntopics: {t: {arn: 'arn:aws:sns:us-east-1:000000000000:t', rate: unlimited, email: false}}\n")
+	file := filepath.Join(t.TempDir(), "lines.txt")
+	long := strings.Repeat("x", mostLine+1)
+	require.NoError(t, os.WriteFile(file, []byte("one\r\n"+long+"\n\n  \ntwo\n"+`{"partitionKey":"k","data":"dGhyZWU=","other":1}`), 0o600))
+	var r backtestRun
+	require.NoError(t, r.run(t.Context(), "--config", config, "--archive", file, "--every", "1h", "--json"))
+	got := r.report(t)
+	require.Equal(t, 3, got.Records)
+	require.Equal(t, map[string]int{"alerted": 3}, got.Outcomes)
+	require.Equal(t, []badLine{{file, 2, "is longer than 16 MiB"}}, got.BadExamples)
+	require.Len(t, got.Hours, 3, "one an hour")
+	require.Empty(t, got.Rules[0].Rule)
+
+	// A payload may look like a record; only what has nothing else is one.
+	_, whole := wrapped([]byte(`{"partitionKey":"k","data":{},"sequenceNumber":"1","approximateArrivalTimestamp":1}`))
+	require.True(t, whole)
+	for _, line := range []string{`{"partitionKey":"k","data":{},"x":1}`, `{"partitionKey":"k","data":{}} {}`, `{"data":{},"key":"\"partitionKey\""}`} {
+		_, whole = wrapped([]byte(line))
+		require.False(t, whole, line)
+	}
+}
+
+func TestBacktestUsage(t *testing.T) {
+	t.Parallel()
+	for want, args := range map[string][]string{
+		"which records? give --from TIME, for what the stream retains, or --archive FILE":             {},
+		"give --config FILE: the rules to try":                                                        {"--config", "", "--from", "-1h"},
+		`unexpected argument "it"; files with records follow --archive`:                               {"it", "--from", "-1h"},
+		"give either --from, for the stream, or --archive":                                            {"--from", "-1h", "--archive", "x"},
+		"--to and --fast go with --from; an archive is read as a whole":                               {"--archive", "x", "--fast"},
+		"--every -1s: want a duration above 0":                                                        {"--archive", "x", "--every", "-1s"},
+		"--from 24h: want a time such as 2026-11-22T09:00:00Z, or a duration before now such as -24h": {"--from", "24h"},
+		"--to noon: want a time such as 2026-11-22T09:00:00Z, or a duration before now such as -24h":  {"--from", "-24h", "--to", "noon"},
+		"--to -2h: is not after --from -1h":                                                           {"--from", "-1h", "--to", "-2h"},
+		"--from 2999-01-01T00:00:00Z: is in the future, and nothing was there yet":                    {"--from", "2999-01-01T00:00:00Z"},
+	} {
+		var r backtestRun
+		err := r.run(t.Context(), args...)
+		var usage *usageError
+		require.ErrorAs(t, err, &usage)
+		require.Equal(t, "rules: backtest: "+want, err.Error())
+	}
+	var r backtestRun
+	var faults ConfigErrors
+	require.ErrorAs(t, r.run(t.Context(), "--from", "-1h"), &faults, "AWS is not configured")
+	require.ErrorAs(t, r.run(t.Context(), "--against", "testdata/nosuch.yaml", "--archive", "x"), &faults)
+}
+
+// stopAfter ends a context when so much was written to it.
+type stopAfter struct {
+	left int
+	stop context.CancelFunc
+}
+
+func (w *stopAfter) Write(p []byte) (int, error) {
+	if w.left--; w.left == 0 {
+		w.stop()
+	}
+	return len(p), nil
+}
+
+// Who is tired of waiting gets what was found so far.
+func TestBacktestInterrupted(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "long.jsonl")
+	require.NoError(t, os.WriteFile(file, bytes.Repeat([]byte(`{"kind":"reading","score":9}`+"\n"), 2000), 0o600))
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	var out bytes.Buffer
+	p := &program{env: environment(nil), stdout: &out, stderr: &stopAfter{2, cancel}}
+	x := newBacktester(p, &rulesFlags{config: "testdata/backtest/candidate.yaml"})
+	x.archive, x.every, x.terminal = []string{file}, time.Second, true
+	clock := time.Unix(0, 0)
+	x.now = func() time.Time { clock = clock.Add(time.Second); return clock }
+	err := x.run(ctx, nil)
+	require.EqualError(t, err, "rules: backtest: interrupted after 128 records")
+	require.True(t, strings.HasPrefix(out.String(), "INCOMPLETE, what follows is of a part of the records: interrupted\n\n128 records, "), out.String())
+	require.Regexp(t, `(?m)^high +3 `, out.String(), "one a minute")
+}
+
+func TestProgressBar(t *testing.T) {
+	t.Parallel()
+	var out bytes.Buffer
+	clock := time.Unix(0, 0)
+	bar := newProgressBar(&out, true, func() time.Time { clock = clock.Add(10 * time.Second); return clock })
+	for i := range barSteps {
+		bar.step(i+1, 0.5)
+	}
+	require.Equal(t, "\r[###############...............]  50 %  64 records  about 10s left", out.String())
+	out.Reset()
+	bar.clear()
+	require.Equal(t, "\r"+strings.Repeat(" ", 66)+"\r", out.String())
+	require.False(t, isTerminal(&out))
+	file, err := os.Create(filepath.Join(t.TempDir(), "log"))
+	require.NoError(t, err)
+	require.False(t, isTerminal(file), "a file is none")
+	require.NoError(t, file.Close())
+}
