@@ -48,7 +48,7 @@ func (e *Evaluator) step(r *rule, v verdict, rec *Record) {
 	now := e.now()
 	if v == yes && r.timed() {
 		en.note(rec)
-		if r.severityOf != nil && !(en.firing && en.told) {
+		if r.severityOf != nil && (!en.firing || !en.told) {
 			en.severity = e.severityOf(r, o) // for an alert that time makes; whoever was told is told of the end as gravely
 		}
 	}

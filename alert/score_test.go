@@ -26,7 +26,7 @@ func scoring(score ...alert.ScoreConfig) alert.Config {
 
 // beats are records of AWS' heart rate sample.
 func beats(n int, seed uint64) []*alert.Record {
-	random := rand.New(rand.NewPCG(seed, 1))
+	random := rand.New(rand.NewPCG(seed, 1)) //nolint:gosec // reproducible
 	out := make([]*alert.Record, n)
 	for i := range out {
 		rate, kind := 60+random.IntN(41), "NORMAL"
