@@ -193,9 +193,10 @@ func (e *Evaluator) holds(r *rule, en *entry, o *occasion, now int64) {
 	switch {
 	case !en.told:
 		e.announce(r, en, o) // something swallowed it; perhaps no longer
+	case o.rec == nil: // expire repeats what is due
 	case r.repeat > 0 && now-en.sent >= r.repeat:
 		e.again(r, en, o)
-	case o.rec != nil:
+	default:
 		e.swallow(r, en, ReasonFiring)
 	}
 }

@@ -655,3 +655,32 @@ func TestSwallowedIsToldWithTheNextMessage(t *testing.T) {
 	s.v(61, "a", 11)
 	s.said("firing r a at 0s", "resolved r a at 2s (1 swallowed)", "firing r a at 1m1s (3 swallowed)")
 }
+
+// TestMissedRepetitionsAreNoFlood: after days in which an idle shard was not read, what still fires is said once.
+func TestMissedRepetitionsAreNoFlood(t *testing.T) {
+	t.Parallel()
+	s := newStory(t,
+		alert.RuleConfig{Name: "absent", Absence: alert.AbsenceConfig{After: time.Minute}, RepeatInterval: time.Minute},
+		alert.RuleConfig{Name: "r", When: "v > 10", Resolve: alert.Stretch{Time: 90 * time.Minute}, RepeatInterval: time.Minute},
+		alert.RuleConfig{
+			Name: "stream", Absence: alert.AbsenceConfig{After: time.Minute, Of: "stream"}, RepeatInterval: time.Minute,
+		},
+		alert.RuleConfig{
+			Name: "few", When: "true", Window: alert.WindowConfig{Length: time.Hour, Is: "< 2"},
+			Resolve: alert.Stretch{Records: 1}, RepeatInterval: time.Minute,
+		},
+	)
+	s.v(0, "a", 11)
+	s.tick(61)
+	s.said("firing r a at 0s", "firing few a at 0s", "firing absent a at 1m", "repeat r a at 1m", "repeat few a at 1m")
+	s.tick(48*3600 + 30)
+	s.said("resolved r a at 1h30m", "repeat absent a at 48h0m", "repeat few a at 48h0m")
+	s.tick(48*3600 + 61)
+	s.said("repeat absent a at 48h1m", "repeat few a at 48h1m")
+	for _, at := range []int{60, 48*3600 + 30, 48*3600 + 31} {
+		s.note(s.evaluator.Tick(alert.Tick{Fleet: alert.Fleet{
+			Decides: true, LastArrival: noon(), CaughtUp: noon().Add(time.Duration(at+2) * time.Second),
+		}}))
+	}
+	s.said("firing stream  at 1m", "repeat stream  at 48h0m")
+}

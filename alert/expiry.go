@@ -10,14 +10,26 @@ func (e *Evaluator) advance(to int64) {
 	m := e.memory
 	for en := m.next(to); en != nil; en = m.next(to) {
 		e.expiring = en
-		e.expire(en)
+		e.expire(en, to)
 	}
 	e.expiring = nil
 	m.clock = max(m.clock, to)
 }
 
-// expire does what is due for an entry, at the time at which it was due.
-func (e *Evaluator) expire(en *entry) {
+// maxMissed is how many repetitions of one alert are made up for at once, where time comes far in a single step. Beyond that,
+// as after days in which nobody read an idle shard, all but the last say nothing and could be millions.
+const maxMissed = 60
+
+// repeatAt is when an alert that was last made at sent is repeated, if time comes as far as to in one step.
+func (r *rule) repeatAt(sent, to int64) int64 {
+	if missed := (to - sent) / r.repeat; missed > maxMissed {
+		return sent + missed*r.repeat
+	}
+	return sent + r.repeat
+}
+
+// expire does what is due for an entry, at the time at which it was due. Time comes as far as to.
+func (e *Evaluator) expire(en *entry, to int64) {
 	r, due, fired := en.of.rule, en.due, en.firing
 	o := &occasion{at: timeOf(due)}
 	switch {
@@ -48,7 +60,11 @@ func (e *Evaluator) expire(en *entry) {
 	case r.resolve.Time > 0 && due >= en.held+millis(r.resolve.Time):
 		e.conclude(r, en, o)
 	case r.repeat > 0 && en.told && due >= en.sent+r.repeat:
-		e.again(r, en, o)
+		if at := r.repeatAt(en.sent, to); at > due {
+			en.sent = at - r.repeat // unless it is resolved before
+		} else {
+			e.again(r, en, o)
+		}
 	case r.insists() && fired && !en.told && e.hindrance(r, en, o) == "":
 		e.tell(r, en, o)
 	}

@@ -187,11 +187,11 @@ func (e *Evaluator) Inherit(parent []byte, owns func(partitionKey string) bool) 
 
 // falls says whether an entry goes on in the shard that owns partition keys by owns. Time must go on for it in one shard only,
 // or the other would miss records that it does not get.
-func (e *entry) falls(r *rule, owns func(partitionKey string) bool) bool {
-	if r.key != nil && e.last != nil {
-		return owns(e.last.partitionKey)
+func (en *entry) falls(r *rule, owns func(partitionKey string) bool) bool {
+	if r.key != nil && en.last != nil {
+		return owns(en.last.partitionKey)
 	}
-	return r.key != nil || owns(e.key)
+	return r.key != nil || owns(en.key)
 }
 
 // inherited is the state of an unknown rule without the keys whose last record would not be this shard's. Entries without a

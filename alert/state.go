@@ -97,7 +97,7 @@ func (e *Evaluator) watchStreamRule(r *rule, f Fleet, caughtUp int64) {
 		en.firing, en.told, en.since = true, false, en.held
 		e.announce(r, en, &occasion{at: timeOf(due)})
 	case en.firing && en.told && r.repeat > 0 && caughtUp >= en.sent+r.repeat:
-		e.again(r, en, &occasion{at: timeOf(en.sent + r.repeat)})
+		e.again(r, en, &occasion{at: timeOf(r.repeatAt(en.sent, caughtUp))})
 	case en.firing && !en.told:
 		// Something swallowed it; perhaps no longer. By the full minute its id is the same whichever tick finds that out.
 		o := &occasion{at: timeOf(caughtUp / patience * patience)}

@@ -304,21 +304,13 @@ func (b *backtest) begin(shard string, parents []string, owns func(partitionKey 
 	}
 }
 
-// leave ends a shard, whose state so many children inherit.
+// leave ends a shard, whose state so many children inherit. If it decides about the stream, the first of them does next.
 func (b *backtest) leave(shard string, children int) {
 	for _, t := range b.tracks {
-		if children > 0 {
-			t.left[shard] = &leftState{t.evaluators[shard].Snapshot(), children}
-		}
+		t.left[shard] = &leftState{t.evaluators[shard].Snapshot(), children}
 		delete(t.evaluators, shard)
 	}
 	b.open = slices.DeleteFunc(b.open, func(s string) bool { return s == shard })
-	if b.decider == shard && children == 0 {
-		b.decider = ""
-		if len(b.open) > 0 {
-			b.decider = b.open[0]
-		}
-	}
 }
 
 // take evaluates a Kinesis record of an open shard.

@@ -129,7 +129,7 @@ func (s *streamSource) run(ctx context.Context, b *backtest, bar *progressBar) e
 			continue
 		}
 		heap.Pop(ready)
-		b.leave(f.id, f.children)
+		s.leave(b, f)
 		if err := s.begin(ctx, b, &readers, ready); err != nil {
 			return err
 		}
@@ -162,13 +162,20 @@ func (s *streamSource) begin(ctx context.Context, b *backtest, readers *sync.Wai
 			case more:
 				heap.Push(ready, f)
 			default:
-				b.leave(f.id, f.children)
+				s.leave(b, f)
 				ended = true
 			}
 		}
 		if !ended {
 			return nil
 		}
+	}
+}
+
+// leave ends a shard that has children. One without goes on to the end of the backtest, as time does.
+func (*streamSource) leave(b *backtest, f *shardFeed) {
+	if f.children > 0 {
+		b.leave(f.id, f.children)
 	}
 }
 

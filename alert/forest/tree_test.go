@@ -148,7 +148,7 @@ func TestCoarse(t *testing.T) {
 // naive is the score of a point in a tree of these points with the cuts of at, by the definition: with the probability that
 // a random cut of the box with the point separates it, it ends here; else it is on one side of the cut that is there. It
 // also adds what each coordinate has in it.
-func (t *tree) naive(at reference, points [][]float64, x []float64, depth int, weight float64, parts []float64) float64 {
+func (t *tree) naive(at reference, points [][]float64, x []float64, depth int, weight float64, parts []float64, s Scoring) float64 {
 	var outside, span float64
 	lengths := make([]float64, len(x))
 	for d := range x {
@@ -163,8 +163,11 @@ func (t *tree) naive(at reference, points [][]float64, x []float64, depth int, w
 	}
 	if span == 0 { // all are the point
 		value := 1 / (float64(depth) + math.Log2(float64(len(points))))
-		if depth == 0 {
-			value = 1 / float64(1+len(points))
+		switch m := float64(len(points)); {
+		case s == Standard:
+			value = (1 - m/float64(2*len(t.held))) / (float64(depth) + math.Log2(1+m))
+		case depth == 0:
+			value = 1 / (1 + m)
 		}
 		for d := range parts {
 			parts[d] += weight * value / float64(len(parts))
@@ -193,7 +196,7 @@ func (t *tree) naive(at reference, points [][]float64, x []float64, depth int, w
 	if left {
 		child = c.children[0]
 	}
-	return value + (1-p)*t.naive(child, same, x, depth+1, weight*(1-p), parts)
+	return value + (1-p)*t.naive(child, same, x, depth+1, weight*(1-p), parts, s)
 }
 
 // TestReference compares forests with the definitions: which points a tree holds, what they score, and what each dimension
@@ -207,6 +210,7 @@ func TestReference(t *testing.T) {
 			SampleSize: rapid.IntRange(10, 20).Draw(t, "sample size"),
 			Decay:      rapid.IntRange(21, 1000).Draw(t, "decay"),
 			Shingle:    rapid.IntRange(1, 3).Draw(t, "shingle"),
+			Scoring:    rapid.SampledFrom([]Scoring{KDA, Standard}).Draw(t, "scoring"),
 			Seed:       rapid.Uint64().Draw(t, "seed"),
 		}
 		f, err := New(c)
@@ -221,7 +225,7 @@ func TestReference(t *testing.T) {
 			window = window[max(len(window)-c.Dimensions*c.Shingle, 0):]
 			score, parts := f.Score(x), f.Attribution(nil, x)
 			want, wantParts := 0.0, make([]float64, c.Dimensions)
-			if len(points) >= c.SampleSize {
+			if uint64(len(points)) >= c.warmUp() {
 				all := make([]float64, len(window))
 				for i := range f.trees {
 					tr := &f.trees[i]
@@ -229,9 +233,12 @@ func TestReference(t *testing.T) {
 					for _, s := range tr.held {
 						held = append(held, points[s.number])
 					}
-					want += tr.naive(tr.root, held, window, 0, 1, all)
+					want += tr.naive(tr.root, held, window, 0, 1, all, c.Scoring)
 				}
 				scale := math.Log2(float64(c.SampleSize)) / float64(c.Trees)
+				if c.Scoring == Standard {
+					scale = math.Log2(float64(1+f.held())) / float64(c.Trees)
+				}
 				want *= scale
 				for i := range all {
 					wantParts[i%c.Dimensions] += all[i] * scale
@@ -315,4 +322,50 @@ func TestLogarithm(t *testing.T) {
 	}
 	require.Equal(t, 8.0, l.log2(256)) //nolint:testifylint // exactly
 	require.Zero(t, l.log2(1))
+}
+
+// TestDamage damages every byte of a state: it is refused, or makes whole trees all the same.
+func TestDamage(t *testing.T) {
+	t.Parallel()
+	for _, points := range []int{5, 40} {
+		c := Config{Dimensions: 2, Trees: 2, SampleSize: 12, Decay: 100}
+		f, err := New(c)
+		require.NoError(t, err)
+		for i := range points {
+			f.Update([]float64{float64(i % 9), float64(i*i%7) / 3})
+		}
+		state, err := f.AppendBinary(nil)
+		require.NoError(t, err)
+		accepted := 0
+		for i := range state {
+			for _, by := range []byte{1, 2, 0x40, 0x7f, 0x80, 0xff} {
+				damaged := slices.Clone(state)
+				damaged[i] ^= by
+				g, err := Decode(c, damaged)
+				if err != nil {
+					require.ErrorIs(t, err, ErrState)
+					continue
+				}
+				accepted++
+				g.checkWhole(t)
+			}
+		}
+		require.NotZero(t, accepted)
+	}
+}
+
+// checkWhole holds that every tree is one of as many samples as it must have.
+func (f *Forest) checkWhole(t *testing.T) {
+	t.Helper()
+	for i := range f.trees {
+		tr := &f.trees[i]
+		require.Len(t, tr.held, f.held())
+		var points [][]float64
+		for _, s := range tr.held {
+			require.Less(t, s.number, f.number)
+			require.True(t, f.Valid(tr.point(s.leaf)))
+			points = append(points, tr.point(s.leaf))
+		}
+		tr.check(t, points)
+	}
 }
