@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"slices"
 	"strconv"
 	"time"
 
@@ -17,8 +18,11 @@ import (
 const (
 	plotWidth       = 1200
 	plotPanelHeight = 320
-	// plotColumns is the resolution over time, about a pixel.
-	plotColumns = 1000
+	// plotColumns is the resolution over time, about a pixel, plotLabels how many columns have a label (each 125th), and
+	// plotLevels the one of the range from the least to the greatest score of a column.
+	plotColumns = 1001
+	plotLabels  = 9
+	plotLevels  = 100
 	// mostPanels bounds the plot; it shows the first rules with alerts.
 	mostPanels = 12
 	// mostMarks bounds the alerts of one rule that are marked, and mostSpans what is kept of the scores.
@@ -241,13 +245,35 @@ func (a plotAxis) columns(points []plotPoint) [][]float64 {
 	return out
 }
 
+// ranges fill each column from its least to its greatest value.
+func (a plotAxis) ranges(points []plotPoint) [][]float64 {
+	out := a.columns(points)
+	lowest, highest := math.Inf(1), math.Inf(-1)
+	for _, x := range points {
+		lowest, highest = min(lowest, x.value), max(highest, x.value)
+	}
+	step := (highest - lowest) / plotLevels
+	for i, values := range out {
+		if len(values) < 2 || step <= 0 {
+			continue
+		}
+		least, greatest := slices.Min(values), slices.Max(values)
+		out[i] = values[:0]
+		for n := range int((greatest-least)/step) + 1 {
+			out[i] = append(out[i], least+float64(n)*step)
+		}
+		out[i] = append(out[i], greatest)
+	}
+	return out
+}
+
 func (a plotAxis) labels() []string {
 	layout := "01-02 15:04"
 	if a.span < 10*time.Minute {
 		layout = "15:04:05"
 	}
 	out := make([]string, plotColumns)
-	for i := range out {
+	for i := range plotColumns - 1 { // the last one would stand on the one before
 		out[i] = a.from.Add(a.span / (plotColumns - 1) * time.Duration(i)).UTC().Format(layout)
 	}
 	return out
@@ -255,14 +281,19 @@ func (a plotAxis) labels() []string {
 
 // option describes the panel to the library. Alerts are circles, each an element of its own; the points are one path.
 func (p *plotPanel) option(axis plotAxis) charts.ScatterChartOption {
-	series := charts.ScatterSeriesList{{Values: axis.columns(p.points), Symbol: charts.Symbol{Shape: charts.SymbolSquare, Size: 0.5}}}
-	names, colors := []string{p.title}, []charts.Color{pointColor()}
+	var series charts.ScatterSeriesList
+	var names []string
+	var colors []charts.Color
+	if len(p.points) > 0 || len(p.rules) == 0 {
+		series = append(series, charts.ScatterSeries{Values: axis.ranges(p.points), Symbol: charts.Symbol{Shape: charts.SymbolSquare, Size: 1}})
+		names, colors = append(names, "records"), append(colors, pointColor())
+	}
 	for i, m := range p.rules {
 		name := fmt.Sprintf("%s: %s", ruleLabel(m.rule), plural(m.count, "alert"))
 		if m.stride > 1 {
 			name += fmt.Sprintf(", one in %d is shown", m.stride)
 		}
-		series = append(series, charts.ScatterSeries{Values: axis.columns(m.points), Symbol: charts.Symbol{Shape: charts.SymbolDot, Size: 3.5}})
+		series = append(series, charts.ScatterSeries{Values: axis.columns(m.points), Symbol: charts.Symbol{Shape: charts.SymbolDot, Size: markSize(i)}})
 		names, colors = append(names, name), append(colors, markColor(i))
 	}
 	option := charts.NewScatterChartOptionWithSeries(series)
@@ -271,11 +302,15 @@ func (p *plotPanel) option(axis plotAxis) charts.ScatterChartOption {
 	option.Title = charts.TitleOption{Text: p.title}
 	option.Legend = charts.LegendOption{SeriesNames: names, Symbol: charts.SymbolSquare, Offset: charts.OffsetRight}
 	option.XAxis.Labels = axis.labels()
-	option.XAxis.LabelCount = 9
+	option.XAxis.LabelCount = plotLabels
+	option.XAxis.BoundaryGap = new(false)
 	return option
 }
 
 func pointColor() charts.Color { return charts.ColorFromHex("#8fa3bf") }
+
+// markSize is the radius of a rule's alerts: smaller for later ones, so that none covers what it is drawn upon.
+func markSize(i int) float64 { return max(2, 5-1.25*float64(i)) }
 
 // markColor is the colour of a rule's alerts; rules have different ones for a while.
 func markColor(i int) charts.Color {

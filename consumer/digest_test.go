@@ -24,6 +24,8 @@ type digester struct {
 	// answer is what a member of a digest hears; nil stands for an answer of nil.
 	answer func(*alert.Alert) error
 	every  time.Duration
+	// topic is the only one that gathers; empty for all.
+	topic string
 
 	mu        sync.Mutex
 	on        bool
@@ -51,7 +53,7 @@ func (d *digester) Publish(ctx context.Context, a *alert.Alert) error {
 func (d *digester) Gather(a *alert.Alert, done func(error)) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if !d.on {
+	if !d.on || d.topic != "" && a.Topic != d.topic {
 		return false
 	}
 	if d.collected++; len(d.members) == 0 && d.every > 0 {
@@ -128,7 +130,8 @@ func requireEmpty(t *testing.T, l *lanes) {
 	require.Empty(t, l.byKey, "lanes")
 }
 
-// TestLanesKeepTheOrderOfAKeyAcrossDigests switches between digests and single messages under load.
+// TestLanesKeepTheOrderOfAKeyAcrossDigests switches between digests and single messages under load. With two topics, of
+// which one gathers, each has the key's order.
 func TestLanesKeepTheOrderOfAKeyAcrossDigests(t *testing.T) {
 	for seed := range uint64(8) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
@@ -140,7 +143,10 @@ func TestLanesKeepTheOrderOfAKeyAcrossDigests(t *testing.T) {
 				d.accepted = func(a *alert.Alert) {
 					mu.Lock()
 					defer mu.Unlock()
-					accepted[a.ID[:1]] = append(accepted[a.ID[:1]], a.ID)
+					accepted[a.ID[:1]+a.Topic] = append(accepted[a.ID[:1]+a.Topic], a.ID)
+				}
+				if seed >= 4 {
+					d.topic = "people"
 				}
 				d.publish = func(_ context.Context, a *alert.Alert) error {
 					time.Sleep(time.Duration(a.ID[len(a.ID)-1]%7) * 3 * time.Millisecond)
@@ -154,13 +160,22 @@ func TestLanesKeepTheOrderOfAKeyAcrossDigests(t *testing.T) {
 				want, tasks, singles := map[string][]string{}, 0, 0
 				for range 1500 {
 					key := "abcdef"[draw.IntN(6):][:1]
-					var ids []string
+					var ids, topics []string
 					for range 1 + draw.IntN(3) {
-						ids = append(ids, fmt.Sprintf("%s-%d", key, len(want[key])))
-						want[key] = append(want[key], ids[len(ids)-1])
+						topic := d.topic
+						if topic != "" && draw.IntN(2) == 0 {
+							topic = "robots"
+						}
+						topics = append(topics, topic)
+						ids = append(ids, fmt.Sprintf("%s-%d", key, singles))
+						want[key+topic] = append(want[key+topic], ids[len(ids)-1])
 						singles++
 					}
-					require.NoError(t, w.submit(t.Context(), key, alerts(ids...)))
+					task := alerts(ids...)
+					for i, a := range task.alerts {
+						a.Topic = topics[i]
+					}
+					require.NoError(t, w.submit(t.Context(), key, task))
 					tasks++
 					if draw.IntN(20) == 0 {
 						d.gathering(draw.IntN(2) == 0)
@@ -180,6 +195,46 @@ func TestLanesKeepTheOrderOfAKeyAcrossDigests(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestLanesWaitForDigestsOfTheSameTopicOnly: a topic for people gathers, and the queue that gets the same alerts does not
+// wait for it. Each topic has the alerts of a key in their order.
+func TestLanesWaitForDigestsOfTheSameTopicOnly(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var mu sync.Mutex
+		accepted := map[string][]string{}
+		d := &digester{on: true, topic: "people"}
+		d.accepted = func(a *alert.Alert) {
+			mu.Lock()
+			defer mu.Unlock()
+			accepted[a.Topic] = append(accepted[a.Topic], a.ID)
+		}
+		w := lanesWorldOf(t, laneConfig{parallelism: 3, maxBytes: mib, publisher: d})
+		var want []string
+		submit := func() {
+			id := fmt.Sprint(len(want))
+			want = append(want, id)
+			task := &task{bytes: 100, alerts: []*alert.Alert{{ID: id, Topic: "people"}, {ID: id, Topic: "robots"}}}
+			require.NoError(t, w.submit(t.Context(), "key", task))
+		}
+		for range 100 {
+			submit()
+		}
+		synctest.Wait()
+		require.Equal(t, map[string][]string{"robots": want}, accepted)
+		require.Empty(t, w.resolved, "the others are in a digest")
+
+		d.gathering(false)
+		submit()
+		synctest.Wait()
+		require.Equal(t, map[string][]string{"robots": want[:100]}, accepted, "nothing overtakes the digest")
+		d.flush()
+		synctest.Wait()
+		require.Equal(t, map[string][]string{"people": want, "robots": want}, accepted)
+		require.Len(t, w.resolved, len(want))
+		requireEmpty(t, w.lanes)
+		w.stop(ErrStopping)
+	})
 }
 
 // TestLanesGatheredAlertsTakeNoRoom: one worker and a digest that never goes out.

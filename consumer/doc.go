@@ -9,7 +9,8 @@
 //     position offered to the lease is the highest one below which everything is resolved.
 //   - Records of a shard are evaluated one after the other, in sequence order, on one goroutine. Alerts of one
 //     partition key are published in the order of their records; the next one starts when the last was accepted. While
-//     alerts of a key wait in digests, its next one may only be gathered too, or waits for them.
+//     alerts of a key wait in the digests of a topic, its next one for that topic may only be gathered too, or waits for
+//     them. Those for other topics do not wait, so the order holds for each topic.
 //   - Bad input costs itself: a record, or one record of a KPL aggregate, becomes one outcome, and the shard goes on. An
 //     alert that cannot be published holds its own key at most, and so does a letter to the dead.
 //   - Kinesis in trouble is waited out with the position held. Nothing of it reaches the KCL.

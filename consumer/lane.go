@@ -127,8 +127,8 @@ func (l *lanes) publishTask(ln *lane, t *task) stepEnd {
 // gatherPause is the pause between two tries to hand an alert over that neither a digest nor the topic takes.
 const gatherPause = 10 * time.Millisecond
 
-// errKeyIsOut says that an alert may not be published while earlier ones of its key are in digests or held.
-var errKeyIsOut = errors.New("earlier alerts of the key are in digests or held")
+// errKeyIsOut says that an alert may not be published while earlier ones of its key are in digests of its topic, or held.
+var errKeyIsOut = errors.New("earlier alerts of the key are in digests of the topic, or held")
 
 // publishAlert gives an alert to a digest or, where there is none and the key's order allows it, publishes it. A panic
 // while rendering is the alert's fault, not the process's: the alert is rejected.
@@ -146,7 +146,8 @@ func (l *lanes) publishAlert(ln *lane, t *task, a *alert.Alert) (gathered bool, 
 			_ = sleepUntil(l.ctx, time.Now().Add(gatherPause))
 		}
 		l.mu.Lock()
-		mayPublish := ln.out == 0 && !ln.held
+		mayPublish := !ln.held && !ln.isOut(a.Topic)
+		ln.waitsFor = a.Topic
 		l.mu.Unlock()
 		switch {
 		case l.ctx.Err() != nil:
@@ -172,7 +173,7 @@ func (l *lanes) gather(ln *lane, t *task, a *alert.Alert) (taken bool) {
 		return false
 	}
 	t.out++
-	ln.out++
+	ln.addOut(a.Topic, 1)
 	l.out++
 	l.mu.Unlock()
 	defer func() {
@@ -183,7 +184,7 @@ func (l *lanes) gather(ln *lane, t *task, a *alert.Alert) (taken bool) {
 		defer l.mu.Unlock()
 		g.over = true
 		t.out--
-		ln.out--
+		ln.addOut(a.Topic, -1)
 		l.out--
 	}()
 	return l.publisher.Gather(a, func(err error) { l.settleGathered(g, err) })
@@ -271,7 +272,7 @@ func (l *lanes) settle(g *gathered, f fate) {
 func (l *lanes) backIn(g *gathered) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	g.lane.out--
+	g.lane.addOut(g.ref.topic, -1)
 	l.out--
 	l.scheduleLocked(g.lane)
 	l.wakeQuietLocked()

@@ -3,6 +3,7 @@ package consumer
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"time"
 )
@@ -17,8 +18,9 @@ const (
 // lanes deal with the alerts of one shard: several partition keys at once, the alerts of one key one after the other, so
 // that a key's alerts are accepted in the order of its records.
 //
-// An alert that a digest takes frees its lane at once. While a key has alerts in digests, its next one may only be
-// gathered too, as digests keep the order; else the lane waits, without a worker, until they are settled.
+// An alert that a digest takes frees its lane at once. While a key has alerts in the digests of a topic, its next one for
+// that topic may only be gathered too, as digests keep the order; else the lane waits, without a worker, until they are
+// settled. Alerts for other topics go on: whoever reads those must not wait for a storm elsewhere.
 //
 // A key whose alert cannot go anywhere is held: its lane stops, keeps what it has and takes no worker, and the other keys
 // go on. Letters to the dead have workers of their own: a destination that stands still holds the keys that it concerns.
@@ -76,9 +78,36 @@ type lane struct {
 	queue   []*task
 	letters []*letter // to send before the queue goes on
 	out     int       // of lanes.out
-	busy    bool      // it has a worker, or waits for one
-	waits   bool      // its next alert could not be gathered and may not be published while alerts are out
-	held    bool
+	outTo   []topicOut
+	busy    bool // it has a worker, or waits for one
+	// waits says that its next alert could not be gathered and may not be published while alerts for its topic, waitsFor,
+	// are out.
+	waits    bool
+	waitsFor string
+	held     bool
+}
+
+// topicOut is how many alerts of a lane are out for a topic.
+type topicOut struct {
+	topic string
+	n     int
+}
+
+// addOut counts alerts for a topic that go out (1) or are settled (-1).
+func (ln *lane) addOut(topic string, by int) {
+	ln.out += by
+	for i := range ln.outTo {
+		if ln.outTo[i].topic == topic {
+			ln.outTo[i].n += by
+			return
+		}
+	}
+	ln.outTo = append(ln.outTo, topicOut{topic, by})
+}
+
+// isOut says whether alerts for a topic are out.
+func (ln *lane) isOut(topic string) bool {
+	return slices.ContainsFunc(ln.outTo, func(o topicOut) bool { return o.topic == topic && o.n > 0 })
 }
 
 // errNoRoom says that too much waits for SNS.
@@ -190,7 +219,7 @@ func (l *lanes) readyLocked(ln *lane) *pool {
 			delete(l.byKey, ln.key)
 		}
 		return nil
-	case ln.waits && ln.out > 0:
+	case ln.waits && ln.isOut(ln.waitsFor):
 		return nil
 	}
 	ln.busy, ln.waits = true, false

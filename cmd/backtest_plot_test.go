@@ -1,0 +1,138 @@
+package cmd
+
+import (
+	"bytes"
+	"encoding/xml"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"kinesis-alerter/alert"
+)
+
+// plotted parses an SVG, and returns how many alerts are marked in it and its texts.
+func plotted(t *testing.T, svg []byte) (marks int, texts []string) {
+	t.Helper()
+	d := xml.NewDecoder(bytes.NewReader(svg))
+	for {
+		token, err := d.Token()
+		if errors.Is(err, io.EOF) {
+			return marks, texts
+		}
+		require.NoError(t, err)
+		switch x := token.(type) {
+		case xml.StartElement:
+			for _, a := range x.Attr { // the strokes of the legend are wider
+				if x.Name.Local == "circle" && a.Name.Local == "style" && strings.Contains(a.Value, "stroke-width:1;") {
+					marks++
+				}
+			}
+		case xml.CharData:
+			texts = append(texts, string(x))
+		}
+	}
+}
+
+func svgOf(t *testing.T, config, archive string) (marks int, texts []string) {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "plot.svg")
+	var r backtestRun
+	require.NoError(t, r.run(t.Context(), "--config", config, "--archive", archive, "--svg", file))
+	svg, err := os.ReadFile(file) //nolint:gosec // in the test's own folder
+	require.NoError(t, err)
+	return plotted(t, svg)
+}
+
+// Without scores there is a chart for each rule with alerts, each of which is marked.
+func TestBacktestPlotOfValues(t *testing.T) {
+	t.Parallel()
+	marks, texts := svgOf(t, "testdata/backtest/candidate.yaml", "testdata/backtest/archive.jsonl")
+	require.Equal(t, 17+1+1+2, marks)
+	for _, want := range []string{"value of high", "high: 17 alerts", "value of silence", "silence: 2 alerts"} {
+		require.Contains(t, texts, want)
+	}
+	require.NotContains(t, texts, "value of tried")
+
+	nothing := filepath.Join(t.TempDir(), "empty.jsonl")
+	require.NoError(t, os.WriteFile(nothing, nil, 0o600))
+	marks, texts = svgOf(t, "testdata/backtest/candidate.yaml", nothing)
+	require.Zero(t, marks)
+	require.Contains(t, texts, "no alerts")
+
+	var r backtestRun
+	require.ErrorContains(t, r.run(t.Context(), "--archive", nothing, "--svg", filepath.Join(nothing, "x.svg")), "rules: backtest: open ")
+}
+
+// Where records have scores, these are drawn, with the alerts of all rules at them.
+func TestBacktestPlotOfScores(t *testing.T) {
+	t.Parallel()
+	config := configFile(t, `
+stream: {name: s}
+rules:
+  - {name: high, when: ANOMALY_SCORE > 3, topics: [t]}
+  - {name: highest, when: ANOMALY_SCORE > 5, topics: [t]}
+topics: {t: {arn: "arn:aws:sns:us-east-1:000000000000:t"}}
+`)
+	var lines strings.Builder
+	for i := range 5000 {
+		score := 1 + math.Sin(float64(i))/2
+		if i%500 == 250 {
+			score = 4 + float64(i)/2500
+		}
+		fmt.Fprintf(&lines, `{"ANOMALY_SCORE":%.3f}`+"\n", score)
+	}
+	lines.WriteString(`{"ANOMALY_SCORE":"1"}` + "\n" + `{"ANOMALY_SCORE":null}` + "\n" + `{"NOTE":"ANOMALY_SCORE"}` + "\n")
+	archive := filepath.Join(t.TempDir(), "scores.jsonl")
+	require.NoError(t, os.WriteFile(archive, []byte(lines.String()), 0o600))
+	marks, texts := svgOf(t, config, archive)
+	require.Equal(t, 10+5, marks)
+	for _, want := range []string{scoreField, "records", "high: 10 alerts", "highest: 5 alerts"} {
+		require.Contains(t, texts, want)
+	}
+}
+
+// However long the history is, the plot keeps a bounded number of points, and of the scores no peak is lost.
+func TestBacktestPlotIsBounded(t *testing.T) {
+	t.Parallel()
+	p := &backtestPlot{byRule: map[string]*plotMarks{}, scores: plotSpans{length: time.Millisecond, spans: map[int64]*plotSpan{}}}
+	start := time.Date(2026, 11, 22, 9, 0, 0, 0, time.UTC)
+	const records = 300_000
+	for i := range records {
+		score := 1.0
+		if i == records/3 {
+			score = 7
+		}
+		at := start.Add(time.Duration(i) * time.Second)
+		p.scores.add(at, score)
+		p.alert(&alert.Alert{Rule: "r", At: at}, noScore())
+	}
+	require.LessOrEqual(t, len(p.scores.spans), mostSpans)
+	m := p.marks("r")
+	require.Equal(t, records, m.count)
+	require.LessOrEqual(t, len(m.points), mostMarks)
+	require.Greater(t, len(m.points), mostMarks/4)
+	for i, x := range m.points {
+		require.Equal(t, start.Add(time.Duration(i*m.stride)*time.Second), x.at, "evenly")
+	}
+	var svg bytes.Buffer
+	require.NoError(t, p.write(&svg))
+	require.Less(t, svg.Len(), 2<<20)
+	marks, texts := plotted(t, svg.Bytes())
+	require.Equal(t, len(m.points), marks)
+	require.Contains(t, strings.Join(texts, "\n"), fmt.Sprintf("r: 300000 alerts, one in %d is shown", m.stride))
+	peaks := 0
+	for _, x := range p.scores.points() {
+		if x.value == 7 {
+			peaks++
+		}
+	}
+	require.Equal(t, 1, peaks)
+}
