@@ -58,9 +58,9 @@
 //
 // A score (score.go) is a member that is added to the record's JSON object before anything else looks at it, so that filters,
 // rules, templates and bodies see it like any other. It comes from a package alert/forest forest of the shard, or of the key,
-// that learns from each record after it was scored: a score is a function of the shard's records before it. A member of that
-// name that the record brings along is replaced. Scores that the forest cannot give (a field is missing, no number, or not
-// finite) are not added, and a comparison with them is undefined. A filtered record has been learned from.
+// that learns from each record after it was scored: a score is a function of the shard's records before it. A record that brings
+// a member of such a name along keeps its own and is not learned from; neither is one without a point, where a field is missing,
+// no number, or not finite. Both are counted. A record that the filter drops has been learned from.
 //
 // # What rules remember
 //

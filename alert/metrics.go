@@ -87,7 +87,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 	}, []string{"rule"})
 	m.unscored = factory.NewCounterVec(prometheus.CounterOpts{
 		Name: "kinesis_alerter_unscored_records_total",
-		Help: "Records that a score passed over, by why: a field is no number, or the record has the score's name already.",
+		Help: "Records that a score passed over, by why: a field is no number, or the record has what the score would add.",
 	}, []string{"score", "reason"})
 	m.felled = factory.NewCounterVec(prometheus.CounterOpts{
 		Name: "kinesis_alerter_score_evictions_total",

@@ -62,7 +62,8 @@ type score struct {
 	config    ScoreConfig
 	place     int
 	names     scoreNames
-	slots     []int
+	slots     []int // of the fields
+	taken     []int // of the members that it adds
 	keySlot   int // -1: partition key or none
 	keyed     bool
 	forest    forest.Config
@@ -72,7 +73,7 @@ type score struct {
 	metrics     scoreMetrics
 }
 
-// scoreNames are the members that a score adds, each with its quotes and colon.
+// scoreNames are the members that a score adds.
 type scoreNames struct{ score, explanation, anomaly, begins string }
 
 type scoreMetrics struct {
@@ -84,7 +85,7 @@ type scoreMetrics struct {
 const (
 	// reasonField is a field that is missing, null, no number, or not finite.
 	reasonField Reason = "field"
-	// reasonScored is a record that has a member of the score's name already.
+	// reasonScored is a record that has a member already that the score would add.
 	reasonScored Reason = "scored"
 )
 
@@ -133,7 +134,7 @@ func (s *scoring) apply(c *compiled, m *memory, rec *Record) []byte {
 	empty := len(first) > 0 && first[len(first)-1] == '{'
 	added := false
 	for i, x := range c.scores {
-		if s.slots[x.slots[len(x.slots)-1]].kind != absent { // the last slot is of the name itself
+		if slices.ContainsFunc(x.taken, func(slot int) bool { return s.slots[slot].kind != absent }) {
 			x.metrics.skipped[reasonScored].Inc()
 			continue
 		}
@@ -153,7 +154,7 @@ func (s *scoring) apply(c *compiled, m *memory, rec *Record) []byte {
 func (m *scoreMemory) append(to []byte, slots []value, rec *Record, comma bool) []byte {
 	x := m.score
 	m.values = m.values[:0]
-	for _, slot := range x.slots[:len(x.slots)-1] {
+	for _, slot := range x.slots {
 		v := &slots[slot]
 		if v.kind != number || math.IsInf(v.num, 0) || math.IsNaN(v.num) {
 			x.metrics.skipped[reasonField].Inc()
@@ -170,23 +171,27 @@ func (m *scoreMemory) append(to []byte, slots []value, rec *Record, comma bool) 
 	if comma {
 		to = append(to, ',')
 	}
-	to = append(to, x.names.score...)
+	to = appendMember(to, x.names.score)
 	to = strconv.AppendFloat(to, figure, 'g', -1, 64)
 	if x.config.Explain {
-		to = append(to, ',')
-		to = append(to, x.names.explanation...)
+		to = appendMember(append(to, ','), x.names.explanation)
 		to = m.explain(to, f)
 	}
 	if f.threshold != nil {
 		v := f.threshold.Judge(f.forest, m.values, figure)
-		to = append(append(to, ','), x.names.anomaly...)
+		to = appendMember(append(to, ','), x.names.anomaly)
 		to = strconv.AppendBool(to, v.Anomaly)
-		to = append(append(to, ','), x.names.begins...)
+		to = appendMember(append(to, ','), x.names.begins)
 		to = strconv.AppendBool(to, v.Begins)
 	}
 	f.forest.Update(m.values)
 	m.weigh(f)
 	return to
+}
+
+// appendMember appends the name of a member; the names of scores need no escapes.
+func appendMember(to []byte, name string) []byte {
+	return append(append(append(to, '"'), name...), `":`...)
 }
 
 // explain appends the attribution in the form of ANOMALY_EXPLANATION, whose numbers are texts.
@@ -294,7 +299,8 @@ func (f *faults) scores(configs []ScoreConfig, format string) ([]*score, *schema
 			f.add(field, "", "needs the numbers of JSON records; format must be json")
 		}
 		x := &score{config: c, place: i, keySlot: -1, keyed: c.Key != ""}
-		x.names = f.scoreNames(field, c, out)
+		f.name(field+".as", c.As, "_")
+		x.names = namesOf(c.As)
 		for j, path := range c.Fields {
 			if strings.TrimSpace(path) == "" || slices.Index(c.Fields, path) < j {
 				f.add(fmt.Sprintf("%s.fields[%d]", field, j), path, "must be the path of a field, once")
@@ -307,7 +313,14 @@ func (f *faults) scores(configs []ScoreConfig, format string) ([]*score, *schema
 		if c.Key != "" && c.Key != "partition_key" {
 			x.keySlot = s.field(strings.Split(c.Key, "."))
 		}
-		x.slots = append(x.slots, s.field([]string{c.As}))
+		for _, name := range x.adds() {
+			for _, b := range out {
+				if slices.Contains(b.adds(), name) {
+					f.add(field+".as", c.As, "adds %s, as score[%d] does; names must be unique", name, b.place)
+				}
+			}
+			x.taken = append(x.taken, s.field([]string{name}))
+		}
 		f.scoreForest(field, c, x)
 		sum := sha256.Sum256(fmt.Appendf(nil, "%q %q %+v %+v", c.Fields, c.Key, x.forest, c.Threshold))
 		x.fingerprint = [16]byte(sum[:16])
@@ -316,20 +329,25 @@ func (f *faults) scores(configs []ScoreConfig, format string) ([]*score, *schema
 	return out, s
 }
 
-func (f *faults) scoreNames(field string, c ScoreConfig, before []*score) scoreNames {
-	f.name(field+".as", c.As, "_")
-	for _, b := range before {
-		if b.config.As == c.As {
-			f.add(field+".as", c.As, "is also the name of another score; names must be unique")
-		}
-	}
-	stem, ok := strings.CutSuffix(c.As, scoreSuffix)
+func namesOf(as string) scoreNames {
+	stem, ok := strings.CutSuffix(as, scoreSuffix)
 	anomaly := stem
 	if !ok || stem == "" {
-		anomaly = c.As + "_ANOMALY"
+		anomaly = as + "_ANOMALY"
 	}
-	quote := func(name string) string { return strconv.Quote(name) + ":" }
-	return scoreNames{quote(c.As), quote(stem + explanationSuffix), quote(anomaly), quote(anomaly + "_BEGINS")}
+	return scoreNames{as, stem + explanationSuffix, anomaly, anomaly + "_BEGINS"}
+}
+
+// adds are the members that a record gets.
+func (x *score) adds() []string {
+	names := []string{x.names.score}
+	if x.config.Explain {
+		names = append(names, x.names.explanation)
+	}
+	if x.config.Threshold != "" {
+		names = append(names, x.names.anomaly, x.names.begins)
+	}
+	return names
 }
 
 // scoreForest checks the parameters.

@@ -148,11 +148,23 @@ func TestRecordsWithoutAPointHaveNoScore(t *testing.T) {
 		require.Equal(t, want, w.evaluator.Evaluate(record("1", payload)).Outcome, payload)
 	}
 	require.NoError(t, testutil.GatherAndCompare(w.registry, strings.NewReader(`
-# HELP kinesis_alerter_unscored_records_total Records that a score passed over, by why: a field is no number, or the record has the score's name already.
+# HELP kinesis_alerter_unscored_records_total Records that a score passed over, by why: a field is no number, or the record has what the score would add.
 # TYPE kinesis_alerter_unscored_records_total counter
 kinesis_alerter_unscored_records_total{reason="field",score="ANOMALY_SCORE"} 4
 kinesis_alerter_unscored_records_total{reason="scored",score="ANOMALY_SCORE"} 1
 `), "kinesis_alerter_unscored_records_total"))
+}
+
+// TestRecordsWithTheMembersOfAScoreStayValid: a second member of one name would make the record invalid.
+func TestRecordsWithTheMembersOfAScoreStayValid(t *testing.T) {
+	t.Parallel()
+	config := scoring(alert.ScoreConfig{Fields: []string{"a"}, Threshold: "auto", Explain: true})
+	config.Rules = []alert.RuleConfig{{Name: "every", When: "true"}}
+	w := newWorld(t, config)
+	for _, member := range []string{"ANOMALY", "ANOMALY_BEGINS", "ANOMALY_EXPLANATION", "ANOMALY_SCORE"} {
+		d := w.evaluator.Evaluate(record("1", `{"a":1,"`+member+`":null}`))
+		require.Equal(t, alert.Alerted, d.Outcome, member)
+	}
 }
 
 func TestForestsAreForgottenUnderTheirBound(t *testing.T) {
@@ -176,12 +188,14 @@ func TestScoreConfigErrors(t *testing.T) {
 		alert.ScoreConfig{Trees: 2000, Scoring: "mean", Threshold: "3.0", Memory: 5, As: "a b"},
 		alert.ScoreConfig{Fields: []string{"x", "x"}, Trees: 2000}, alert.ScoreConfig{Fields: []string{"x"}},
 		alert.ScoreConfig{Fields: []string{"x"}},
+		alert.ScoreConfig{Fields: []string{"x"}, As: "A", Threshold: "auto"}, alert.ScoreConfig{Fields: []string{"x"}, As: "A_ANOMALY_SCORE", Threshold: "auto"},
 	)
 	err := config.Validate()
 	for _, want := range []string{
 		`score[0].as: "a b": must be 1 to 64 letters`, `score[0].fields: "": must name 1 to 30 fields`, `score[0].memory: "5": must be at least`,
 		`score[0].scoring: "mean": must be kda or standard`, `score[1].fields[1]: "x": must be the path of a field, once`, `score[1]: "": trees`,
-		`score[3].as: "ANOMALY_SCORE": is also the name of another score`,
+		`score[3].as: "ANOMALY_SCORE": adds ANOMALY_SCORE, as score[1] does; names must be unique`,
+		`score[5].as: "A_ANOMALY_SCORE": adds A_ANOMALY, as score[4] does; names must be unique`,
 	} {
 		require.ErrorContains(t, err, want)
 	}
