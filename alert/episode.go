@@ -29,6 +29,9 @@ func (e *Evaluator) step(r *rule, v verdict, rec *Record) {
 		return // an undefined condition is no match, and no normal record either; about the stream only a tick decides
 	}
 	o := &occasion{rec: rec, at: rec.Arrival}
+	if v == yes {
+		e.countKey(r)
+	}
 	if !r.remembers() {
 		if v == yes {
 			e.fired.add(r.place)
@@ -84,6 +87,16 @@ func (en *entry) note(rec *Record) {
 	en.last.sequence, en.last.sub, en.last.arrival = rec.SequenceNumber, rec.SubSequence, rec.Arrival.UnixMilli()
 }
 
+// countKey accounts for a record that matches a rule and has no proper key.
+func (e *Evaluator) countKey(r *rule) {
+	if r.key == nil {
+		return
+	}
+	if _, cause := r.key.load(&e.frame); cause.undefined() {
+		r.metrics.undefined[cause].Add(1)
+	}
+}
+
 // keyOf is what "the same alert" means for a record. A key that cannot be computed is the empty one: an alert without a
 // proper key is better than none. The bytes are valid until the next call.
 func (e *Evaluator) keyOf(r *rule, rec *Record) []byte {
@@ -93,12 +106,9 @@ func (e *Evaluator) keyOf(r *rule, rec *Record) []byte {
 	case r.key == nil:
 		e.keyText = append(e.keyText, rec.PartitionKey...)
 	default:
-		v, cause := r.key.load(&e.frame)
-		if cause.undefined() {
-			r.metrics.undefined[cause].Add(1)
-			break
+		if v, cause := r.key.load(&e.frame); !cause.undefined() {
+			e.keyText = v.appendText(e.keyText)
 		}
-		e.keyText = v.appendText(e.keyText)
 	}
 	return e.keyText
 }

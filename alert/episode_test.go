@@ -684,3 +684,89 @@ func TestMissedRepetitionsAreNoFlood(t *testing.T) {
 	}
 	s.said("firing stream  at 1m", "repeat stream  at 48h0m")
 }
+
+// TestOddTimesAndSums: neither an arrival before 1970 nor values beyond any sum make a record invalid, or a window hold.
+func TestOddTimesAndSums(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, oneRule(alert.RuleConfig{
+		Name: "r", When: "v != 0", Window: alert.WindowConfig{Length: time.Minute, Aggregate: "sum", Of: "v", Is: "< 0"},
+	}))
+	at := time.Date(1969, 7, 20, 0, 0, 0, 0, time.UTC)
+	for i, v := range []string{"1e308", "1e308", "1e308", "-1e308", "-1e308"} {
+		d := w.evaluator.Evaluate(&alert.Record{
+			Shard: shardID, PartitionKey: "a", SequenceNumber: fmt.Sprint(i), Arrival: at, Data: []byte(`{"v":` + v + `}`),
+		})
+		require.Equal(t, alert.Unmatched, d.Outcome, "%s", d.Reason)
+		if at = noon(); i > 1 {
+			at = noon().Add(10 * time.Second)
+		}
+	}
+}
+
+// TestQuietHoursThroughTheYear: the clock on the wall counts, also on the nights in which it is set.
+func TestQuietHoursThroughTheYear(t *testing.T) {
+	t.Parallel()
+	s := newStory(t, alert.RuleConfig{
+		Name: "r", When: "v > 10", Quiet: []alert.QuietConfig{{From: "02:30", To: "06:00", Zone: "Europe/Berlin"}},
+	})
+	for _, c := range []struct {
+		at   string
+		want alert.Outcome
+	}{
+		{"2026-11-23T01:29:00Z", alert.Alerted}, // 02:29 in winter
+		{"2026-11-23T01:31:00Z", alert.Suppressed},
+		{"2027-03-28T00:59:59Z", alert.Alerted}, // 01:59:59, and then 03:00: the hours begin with the leap
+		{"2027-03-28T01:00:00Z", alert.Suppressed},
+		{"2027-03-28T03:59:00Z", alert.Suppressed}, // 05:59 in summer
+		{"2027-03-28T04:00:00Z", alert.Alerted},
+		{"2027-10-31T00:31:00Z", alert.Suppressed}, // 02:31 in summer
+		{"2027-10-31T01:00:00Z", alert.Alerted},    // 02:00 once more
+		{"2027-10-31T01:31:00Z", alert.Suppressed},
+		{"2027-10-31T05:00:00Z", alert.Alerted},
+	} {
+		at, err := time.Parse(time.RFC3339, c.at)
+		require.NoError(t, err)
+		require.Equal(t, c.want, s.v(at.Sub(noon()).Seconds(), "a", 11).Outcome, c.at)
+	}
+	always := oneRule(alert.RuleConfig{Name: "r", When: "v > 10", Quiet: []alert.QuietConfig{{From: "00:00", To: "00:00"}}})
+	require.ErrorContains(t, always.Validate(), "covers every hour of the week")
+	always.Rules[0].Quiet[0].Days = []string{"sat", "sun"}
+	require.NoError(t, always.Validate())
+}
+
+// TestKeyThatCannotBeComputedIsCountedOnce: for each record that matches, whatever the rule does with it, and for no other.
+func TestKeyThatCannotBeComputedIsCountedOnce(t *testing.T) {
+	t.Parallel()
+	topics := []string{"one", "two"}
+	s := tell(t, alert.Config{
+		Topics: map[string]alert.TopicConfig{"one": {}, "two": {}},
+		Rules: []alert.RuleConfig{
+			{Name: "down", When: "v > 100", Key: "name", Resolve: alert.Stretch{Records: 1}, Topics: topics},
+			{Name: "r", When: "v > 10", Key: "name", InhibitedBy: []string{"down"}, Topics: topics},
+		},
+	})
+	for i, v := range []int{11, 1, 101, 1} {
+		s.v(float64(i), "a", v)
+	}
+	for rule, want := range map[string]int{"down": 1, "r": 2} {
+		require.InDelta(t, want, s.undefined(rule, "missing"), 0, rule)
+	}
+}
+
+func (s *story) undefined(rule, reason string) float64 {
+	s.t.Helper()
+	families, err := s.registry.Gather()
+	require.NoError(s.t, err)
+	for _, f := range families {
+		if f.GetName() != "kinesis_alerter_rule_undefined_total" {
+			continue
+		}
+		for _, m := range f.GetMetric() {
+			if m.GetLabel()[0].GetValue() == reason && m.GetLabel()[1].GetValue() == rule {
+				return m.GetCounter().GetValue()
+			}
+		}
+	}
+	s.t.Fatalf("no series for %s, %s", rule, reason)
+	return 0
+}

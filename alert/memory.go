@@ -224,12 +224,13 @@ func (t *timers) Pop() any {
 
 func millis(d time.Duration) int64 { return d.Milliseconds() }
 
-// millisOf is 0 for the zero time.
+// millisOf is 0 for the zero time. What a stream says to have arrived before 1970 arrived then: 0 is "never", and windows are
+// counted from there.
 func millisOf(t time.Time) int64 {
 	if t.IsZero() {
 		return 0
 	}
-	return t.UnixMilli()
+	return max(t.UnixMilli(), 1)
 }
 
 func timeOf(ms int64) time.Time {

@@ -65,5 +65,8 @@ func (f *faults) quiet(field string, c QuietConfig) *quietHours {
 		zone = time.UTC
 	}
 	q.zone = zone
+	if q.from == q.to && !slices.Contains(q.days[:], false) {
+		f.add(field, q.String(), "covers every hour of the week, so that the rule would never speak; use mode: shadow")
+	}
 	return q
 }

@@ -131,7 +131,7 @@ func (s *window) empty() bool {
 // holds judges the window.
 func (w *windowRule) holds(s *window) (value float64, ok bool) {
 	value, ok = w.value(s)
-	return value, ok && w.op.holds(cmp.Compare(value, w.bound)) == yes
+	return value, ok && !math.IsNaN(value) && w.op.holds(cmp.Compare(value, w.bound)) == yes
 }
 
 // end is the end of the pane in which the window stands: for a tumbling window its own end.

@@ -281,9 +281,22 @@ func (s *sampledRule) write(field string, faulty bool, warn func(string, ...any)
 		warn("%s.window.of: no matching record of the sample adds to the window (%s) (rule %s)", field, counts(s.noWindow), s.name)
 	}
 	for _, part := range slices.Sorted(maps.Keys(s.failed)) {
-		warn("%s: a template for the %s fails on %d of the %d that match: the default words stand in for it (rule %s)",
-			field, part, s.failed[part], s.matched, s.name)
+		warn("%s: a template for the %s fails on %d of the %d that match: %s (rule %s)",
+			field, part, s.failed[part], s.matched, insteadOf(part), s.name)
 	}
+}
+
+// insteadOf says what becomes of a part of a message whose template fails.
+func insteadOf(part string) string {
+	switch part {
+	case "attribute", "link":
+		return "it is left out"
+	case "body":
+		return "the message stands in for it"
+	case "group":
+		return "the partition key stands in for it"
+	}
+	return "the default words stand in for it"
 }
 
 // mostOften is the name with the highest count; the first one of several.

@@ -22,7 +22,7 @@ func drillCommand(p *program, fs *flag.FlagSet) func(context.Context, []string) 
 	var from configFlags
 	from.declare(fs)
 	only := fs.String("topic", "", "the one topic to test, by its `NAME` in the configuration (default all)")
-	limit := fs.Duration("timeout", 30*time.Second, "how long SNS has to accept a message")
+	limit := fs.Duration("timeout", 30*time.Second, "`DURATION` that SNS has to accept a message (default 30s)")
 	return func(ctx context.Context, args []string) error {
 		if err := noArguments(args); err != nil {
 			return err
@@ -47,29 +47,34 @@ func drillCommand(p *program, fs *flag.FlagSet) func(context.Context, []string) 
 		if err != nil {
 			return err
 		}
-		ctx, cancel := context.WithTimeoutCause(ctx, *limit, errors.New("SNS did not accept it in time; see the daemon's log for why"))
-		defer cancel()
 		running := make(chan error, 1)
 		work, stop := context.WithCancel(context.WithoutCancel(ctx))
 		go func() { running <- publisher.Run(work) }()
 		for _, name := range names {
-			err = errors.Join(err, p.drill(ctx, publisher, config.alert, loaded.streamName(), name))
+			err = errors.Join(err, p.drill(ctx, publisher, *limit, config.alert, loaded.streamName(), name))
 		}
 		stop()
 		return errors.Join(err, <-running)
 	}
 }
 
-// drill sends one and says what came of it.
-func (p *program) drill(ctx context.Context, publisher *sns.Publisher, c alert.Config, stream, topic string) error {
+// drill sends one and says what came of it. Every topic has the time for itself: one that is missing takes none from others.
+func (p *program) drill(ctx context.Context, publisher *sns.Publisher, limit time.Duration, c alert.Config, stream, topic string) error {
 	a, err := c.Drill(stream, topic, time.Now().UTC(), rand.Text())
 	if err != nil {
 		return err
 	}
+	ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("SNS did not accept it within %s", limit))
+	defer cancel()
 	began := time.Now()
 	id, err := publisher.PublishNow(ctx, a)
 	if err != nil {
-		return fmt.Errorf("topic %s: %w", topic, err)
+		for _, s := range publisher.Status() {
+			if s.Name == topic && s.Fault != "" {
+				err = fmt.Errorf("%w (%s): %s", err, s.Fault, s.Remedy)
+			}
+		}
+		return fmt.Errorf("topic %s, %s: %w", topic, c.Topics[topic].ARN, err)
 	}
 	_, err = fmt.Fprintf(p.stdout, "%s: SNS accepted it after %s as message %s, alert_id %s\n",
 		topic, time.Since(began).Round(time.Millisecond), id, a.ID)

@@ -387,8 +387,8 @@ func writePublication(w io.Writer, p alert.Publication) {
 	if p.AlertID != "" {
 		_, _ = fmt.Fprintf(w, "    alert_id %s, unless the shard was rewound\n", p.AlertID)
 	}
-	if len(p.Failed) > 0 {
-		_, _ = fmt.Fprintf(w, "    templates fail on this record: %s; the default words stand in for them\n", strings.Join(p.Failed, ", "))
+	for _, part := range p.Failed {
+		_, _ = fmt.Fprintf(w, "    a template for the %s fails on this record: %s\n", part, insteadOf(part))
 	}
 }
 

@@ -101,7 +101,7 @@ func TestRulesTestTellsOfFailedTemplates(t *testing.T) {
 	t.Parallel()
 	file := rulesFile(t, `
 stream: {name: s}
-rules: [{name: r, when: x > 0, message: "{{ .Fields.y }}"}]
+rules: [{name: r, when: x > 0, message: "{{ .Fields.y }}", attributes: {y: {value: "{{ round 1 .Fields.y }}"}}}]
 topics: {t: {arn: "arn:aws:sns:us-east-1:000000000000:t"}}
 `, `
   - name: words
@@ -110,7 +110,9 @@ topics: {t: {arn: "arn:aws:sns:us-east-1:000000000000:t"}}
 `)
 	code, stdout, _ := invoke(t, "rules", "test", file)
 	require.Equal(t, exitOK, code)
-	require.Equal(t, "ok    "+file+": words\n      note: a template for the message of rule r failed 2 times: the default words stand in for it\n1 passed, 0 failed\n", stdout)
+	require.Equal(t, "ok    "+file+": words\n"+
+		"      note: a template for the attribute of rule r failed 2 times: it is left out\n"+
+		"      note: a template for the message of rule r failed 2 times: the default words stand in for it\n1 passed, 0 failed\n", stdout)
 }
 
 // A test that has many differences does not flood the terminal.

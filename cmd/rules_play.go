@@ -236,8 +236,8 @@ func (p *player) account(reg *prometheus.Registry) error {
 				}
 				p.out.suppressed[labels["rule"]][labels["reason"]] = n
 			case "kinesis_alerter_template_failures_total":
-				p.out.notes = append(p.out.notes, fmt.Sprintf("a template for the %s of rule %s failed %s: the default words stand in for it",
-					labels["part"], labels["rule"], times(n)))
+				p.out.notes = append(p.out.notes, fmt.Sprintf("a template for the %s of rule %s failed %s: %s",
+					labels["part"], labels["rule"], times(n), insteadOf(labels["part"])))
 			case "kinesis_alerter_panics_total":
 				p.out.refused = append(p.out.refused, fmt.Sprintf("evaluation panicked %s, which is a bug of this program", times(n)))
 			case "kinesis_alerter_state_evictions_total":
