@@ -45,6 +45,8 @@ type Config struct {
 	Filter []filter.Pattern `yaml:"filter"`
 	// DeadLetterInvalid asks for records that cannot be read, or not under a filter on data, to go to the dead letters.
 	DeadLetterInvalid bool `yaml:"dead_letter_invalid"`
+	// Score are random cut forests, whose scores are added to the records before filters, rules and templates see them.
+	Score []ScoreConfig `yaml:"score" form:"one"`
 	// Rules are tried in order, each on every record. Without rules every record alerts to the one topic.
 	Rules []RuleConfig `yaml:"rules"`
 	// Silences mute rules for a time.
@@ -231,6 +233,10 @@ func (c Config) WithDefaults() Config {
 	for name, t := range c.Topics {
 		c.Topics[name] = t.withDefaults()
 	}
+	c.Score = slices.Clone(c.Score)
+	for i := range c.Score {
+		c.Score[i] = c.Score[i].withDefaults()
+	}
 	c.Rules = slices.Clone(c.Rules)
 	var only []string
 	if name := c.onlyTopic(); name != "" {
@@ -309,6 +315,7 @@ func compileConfig(c Config) (*compiled, error) {
 	topics := errs.topics(&c)
 	out := &compiled{schema: newSchema(c.Format), maxKeys: c.State.MaxKeys, letters: c.DeadLetterInvalid}
 	out.filter = errs.filter(&c)
+	out.scores, out.scored = errs.scores(c.Score, c.Format)
 	if len(c.Rules) == 0 {
 		if only := c.onlyTopic(); only != "" {
 			out.every = &route{topic: only, render: errs.render(topics[only], nil)}
@@ -339,7 +346,7 @@ func compileConfig(c Config) (*compiled, error) {
 		}
 		out.stateful = out.stateful || r.stateful()
 	}
-	out.stateful = out.stateful || out.watchdog != nil
+	out.stateful = out.stateful || out.watchdog != nil || len(out.scores) > 0
 	return out, nil
 }
 

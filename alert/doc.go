@@ -6,7 +6,7 @@
 //
 // A [Pipeline] is made from a [Config] and safe for concurrent use; [Pipeline.Update] puts another Config in force as a
 // whole. Each shard has one [Evaluator], which belongs to one goroutine and sees the shard's records in sequence order.
-// [Evaluator.Evaluate] runs the stages in a fixed order: do what has come due, ask the filter, read the fields that the
+// [Evaluator.Evaluate] runs the stages in a fixed order: do what has come due, add the anomaly scores, ask the filter, read the fields that the
 // rules mention, match the rules, take them through what they remember, make the alerts. It gives each record exactly one
 // [Outcome]. The consumer publishes the alerts and then calls [Pipeline.Resolved], which counts the record; the sum
 // over the outcomes is the number of records resolved.
@@ -53,6 +53,14 @@
 //
 // The rules that a record can match are found through an index of the fields that they compare with constants, so the time
 // per record does not grow with the rules that it cannot match.
+//
+// # Scores
+//
+// A score (score.go) is a member that is added to the record's JSON object before anything else looks at it, so that filters,
+// rules, templates and bodies see it like any other. It comes from a package alert/forest forest of the shard, or of the key,
+// that learns from each record after it was scored: a score is a function of the shard's records before it. A record that brings
+// a member of such a name along keeps its own and is not learned from; neither is one without a point, where a field is missing,
+// no number, or not finite. Both are counted. A record that the filter drops has been learned from.
 //
 // # What rules remember
 //

@@ -1,6 +1,7 @@
 package alert
 
 import (
+	"bytes"
 	"strconv"
 	"strings"
 	"time"
@@ -389,7 +390,7 @@ func (e *Evaluator) make(to *route, kind Kind, o *occasion, en *entry) {
 		e.describe(a, r, en, o)
 	}
 	if o.rec != nil {
-		a.Record = *o.rec
+		a.Record = e.kept(o.rec)
 		a.ID = alertID(e.pipeline.stream, o.rec, a.Rule, to.topic, kind, e.generation)
 	} else {
 		a.Record = Record{Shard: e.shard, Arrival: o.at}
@@ -404,6 +405,18 @@ func (e *Evaluator) make(to *route, kind Kind, o *occasion, en *entry) {
 		a.ID = timeID(e.pipeline.stream, shard, a.Rule, to.topic, kind, a.Key, o.ms(), e.generation)
 	}
 	e.alerts = append(e.alerts, a)
+}
+
+// kept is a record that may be kept.
+func (e *Evaluator) kept(rec *Record) Record {
+	kept := *rec
+	if e.scoring != nil {
+		if e.payload == nil {
+			e.payload = bytes.Clone(rec.Data)
+		}
+		kept.Data = e.payload
+	}
+	return kept
 }
 
 // describe fills in what the rule knows about an alert.

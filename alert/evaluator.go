@@ -19,6 +19,7 @@ type Evaluator struct {
 	// generation is how often the shard was rewound.
 	generation uint32
 	decoder    *decoder
+	scoring    *scoring // nil where there are no scores
 	matcher    *filter.Matcher
 	frame      frame
 	// eventTime is the latest arrival so far. Arrivals of a shard do not always increase.
@@ -30,6 +31,10 @@ type Evaluator struct {
 	// What follows is of the record or tick at hand.
 
 	alerts []*Alert
+	// scored is the record with what the scores add to its payload.
+	scored Record
+	// payload is what the alerts of a scored record keep, once one is made: the scores' own memory is used again.
+	payload []byte
 	// hits are the rules to try, fired those whose claim holds.
 	hits, fired ruleSet
 	// muted is the first reason for which an alert was swallowed.
@@ -55,6 +60,9 @@ func (e *Evaluator) run(set *compiled) {
 // release drops everything that may point into a payload or have grown with it.
 func (e *Evaluator) release() {
 	e.decoder, e.frame, e.matcher = newDecoder(e.set.schema), newFrame(e.set.schema), nil
+	if e.scoring = nil; len(e.set.scores) > 0 {
+		e.scoring = newScoring(e.set.scored)
+	}
 	if e.set.filter != nil {
 		e.matcher = e.set.filter.Matcher()
 	}
@@ -80,8 +88,13 @@ func (e *Evaluator) Evaluate(rec *Record) (d Decision) {
 		defer e.release()
 	}
 
-	// The stages, in order. One that computes a field belongs behind read.
+	// The stages, in order.
 	e.advance(e.now())
+	if e.scoring != nil {
+		e.scored = *rec
+		e.scored.Data = e.scoring.apply(e.set, e.memory, rec)
+		rec = &e.scored
+	}
 	e.muted = "" // what time brought about is not of the record
 	switch e.admit(rec) {
 	case filter.NotMatched:
@@ -116,7 +129,7 @@ func (e *Evaluator) begin() {
 	}
 	clear(e.alerts)
 	e.alerts = e.alerts[:0]
-	e.muted = ""
+	e.muted, e.payload = "", nil
 }
 
 // now is the event time in milliseconds. It never goes back.

@@ -13,6 +13,8 @@ import (
 type memory struct {
 	max   int
 	rules []*ruleMemory
+	// scores are the forests.
+	scores []*scoreMemory
 	// oldest and newest are the ends of the list of all entries with a key in the order of their last use.
 	oldest, newest *entry
 	count          int
@@ -72,6 +74,9 @@ type lastRecord struct {
 
 func newMemory(set *compiled) *memory {
 	m := &memory{max: set.maxKeys, rules: make([]*ruleMemory, len(set.rules))}
+	for _, x := range set.scores {
+		m.scores = append(m.scores, newScoreMemory(x))
+	}
 	for i, r := range set.rules {
 		m.rules[i] = &ruleMemory{rule: r, tokens: float64(r.limit.Events)}
 	}

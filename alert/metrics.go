@@ -19,6 +19,8 @@ type metrics struct {
 	suppressed *prometheus.CounterVec
 	shadow     *prometheus.CounterVec
 	evicted    *prometheus.CounterVec
+	unscored   *prometheus.CounterVec
+	felled     *prometheus.CounterVec
 	undefined  *undefinedCollector
 }
 
@@ -83,6 +85,14 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		Name: "kinesis_alerter_state_evictions_total",
 		Help: "Keys that were forgotten because a shard remembers state.max_keys others.",
 	}, []string{"rule"})
+	m.unscored = factory.NewCounterVec(prometheus.CounterOpts{
+		Name: "kinesis_alerter_unscored_records_total",
+		Help: "Records that a score passed over, by why: a field is no number, or the record has what the score would add.",
+	}, []string{"score", "reason"})
+	m.felled = factory.NewCounterVec(prometheus.CounterOpts{
+		Name: "kinesis_alerter_score_evictions_total",
+		Help: "Keys whose forest was forgotten because those of a shard take the memory of their score.",
+	}, []string{"score"})
 	m.undefined = &undefinedCollector{desc: prometheus.NewDesc("kinesis_alerter_rule_undefined_total",
 		"Records that a rule did not match because a term was undefined, by the first cause.", []string{"rule", "reason"}, nil)}
 	reg.MustRegister(m.undefined)
@@ -101,6 +111,12 @@ func (m *metrics) adopt(c *compiled) {
 		}
 		for _, reason := range suppressions() {
 			r.metrics.suppressed[reason] = m.suppressed.WithLabelValues(r.name, string(reason))
+		}
+	}
+	for _, x := range c.scores {
+		x.metrics = scoreMetrics{skipped: make(map[Reason]prometheus.Counter), evicted: m.felled.WithLabelValues(x.config.As)}
+		for _, reason := range skipReasons() {
+			x.metrics.skipped[reason] = m.unscored.WithLabelValues(x.config.As, string(reason))
 		}
 	}
 	for _, route := range c.routes() {

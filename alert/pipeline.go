@@ -34,6 +34,9 @@ type compiled struct {
 	schema *schema
 	// filter is nil where every record passes.
 	filter *filter.Set
+	// scores are the forests, and scored the schema of what they look at.
+	scores []*score
+	scored *schema
 	rules  []*rule
 	// every is the alert of each record where there are no rules; nil otherwise.
 	every    *route

@@ -30,6 +30,9 @@ const (
 	maxSnapshot = 1 << 30
 )
 
+// scoreSection stands before the name of a score in the name of its section; no rule's name has a colon.
+const scoreSection = "score:"
+
 // section is the state of one rule, in the form of a snapshot.
 type section struct {
 	name        string
@@ -69,6 +72,14 @@ func (e *Evaluator) Snapshot() []byte {
 			sections = append(sections, section{r.rule.name, r.rule.fingerprint, e.reached(), bodies[i].buf})
 			total += len(bodies[i].buf) + 128
 		}
+	}
+	for _, x := range m.scores {
+		body := &writer{}
+		if err := x.write(body); err != nil {
+			continue // unreachable: a forest of a validated configuration can be written
+		}
+		sections = append(sections, section{scoreSection + x.score.config.As, x.score.fingerprint, e.now(), body.buf})
+		total += len(body.buf) + 128
 	}
 	w := &writer{buf: make([]byte, 0, total)}
 	w.buf = append(w.buf, snapshotMagic...)
@@ -147,6 +158,9 @@ func (e *Evaluator) Inherit(parent []byte, owns func(partitionKey string) bool) 
 	mine.clock, mine.watchdog = max(mine.clock, m.clock), max(mine.watchdog, m.watchdog)
 	for i, r := range m.rules {
 		mine.rules[i].tokens, mine.rules[i].at = min(mine.rules[i].tokens, r.tokens), max(mine.rules[i].at, r.at)
+	}
+	for i, x := range m.scores {
+		mine.scores[i].inherit(x, owns)
 	}
 	for _, s := range m.foreign {
 		same := func(t section) bool { return t.name == s.name && t.fingerprint == s.fingerprint }
@@ -268,6 +282,12 @@ func readSnapshot(set *compiled, data []byte) (*memory, time.Time, error) {
 		copy(s.fingerprint[:], r.take(16))
 		s.used = r.int()
 		s.body = r.take(r.uint())
+		if j := slices.IndexFunc(set.scores, func(x *score) bool { return scoreSection+x.config.As == s.name && x.fingerprint == s.fingerprint }); j >= 0 {
+			part := &reader{buf: s.body}
+			m.scores[j].read(part)
+			r.failed = r.failed || part.failed || len(part.buf) > 0
+			continue
+		}
 		i := slices.IndexFunc(set.rules, func(x *rule) bool { return x.name == s.name && x.fingerprint == s.fingerprint })
 		if i < 0 {
 			s.body = slices.Clone(s.body)
@@ -330,6 +350,7 @@ type writer struct{ buf []byte }
 
 func (w *writer) uint(n uint64) { w.buf = binary.AppendUvarint(w.buf, n) }
 func (w *writer) int(n int64)   { w.buf = binary.AppendVarint(w.buf, n) }
+func (w *writer) blob(b []byte) { w.uint(uint64(len(b))); w.buf = append(w.buf, b...) }
 func (w *writer) text(s string) { w.uint(uint64(len(s))); w.buf = append(w.buf, s...) }
 
 func (w *writer) float(f float64) {

@@ -43,6 +43,9 @@ type Config struct {
 	// JSON, relative to the configuration file. Both together are one list.
 	Filter     []filter.Pattern `yaml:"filter"`
 	FilterFile string           `yaml:"filter_file"`
+	// Score are random cut forests, whose scores are added to the records before anything else looks at them. One can stand
+	// there without a list.
+	Score []alert.ScoreConfig `yaml:"score" form:"one"`
 	// Rules say which records alert. Without any, every record does, with the message of AWS' sample function.
 	Rules []alert.RuleConfig `yaml:"rules"`
 	// Silences mute rules for a time.
@@ -130,7 +133,7 @@ type parts struct {
 func (c Config) parts() parts {
 	p := parts{
 		alert: alert.Config{
-			Format: c.Format, Filter: c.Filter, DeadLetterInvalid: c.DeadLetter.Invalid, Rules: c.Rules, Silences: c.Silences,
+			Format: c.Format, Filter: c.Filter, DeadLetterInvalid: c.DeadLetter.Invalid, Score: c.Score, Rules: c.Rules, Silences: c.Silences,
 			Watchdog: c.Watchdog, State: c.State, Topics: c.Topics,
 		}.WithDefaults(),
 		deadletter: c.DeadLetter.destination(),
@@ -181,7 +184,7 @@ func (c Config) WithDefaults() Config {
 	c.Processing.MaxRetryAttempts = cmp.Or(c.Processing.MaxRetryAttempts, new(-1))
 	c.Processing.OnRejected = p.consumer.OnRejected
 	c.Format, c.Rules, c.Topics = p.alert.Format, p.alert.Rules, p.alert.Topics
-	c.Watchdog, c.State = p.alert.Watchdog, p.alert.State
+	c.Watchdog, c.State, c.Score = p.alert.Watchdog, p.alert.State, p.alert.Score
 	return c
 }
 

@@ -247,13 +247,14 @@ func quoteJSON(s string) []byte {
 }
 
 func (d *document) decodeStruct(path string, n *yaml.Node, v reflect.Value) {
-	fields, names := map[string]int{}, []string{}
+	fields, names, single := map[string]int{}, []string{}, map[string]bool{}
 	for i := range v.NumField() {
-		name, _, _ := strings.Cut(v.Type().Field(i).Tag.Get("yaml"), ",")
+		tag := v.Type().Field(i).Tag
+		name, _, _ := strings.Cut(tag.Get("yaml"), ",")
 		if name == "" || name == "-" {
 			continue
 		}
-		fields[name] = i
+		fields[name], single[name] = i, tag.Get("form") == "one"
 		names = append(names, name)
 	}
 	d.pairs(path, n, func(key, value *yaml.Node) {
@@ -261,6 +262,9 @@ func (d *document) decodeStruct(path string, n *yaml.Node, v reflect.Value) {
 		if !ok {
 			d.report(join(path, key.Value), key, "", unknownKey(key.Value, names))
 			return
+		}
+		if single[key.Value] && value.Kind == yaml.MappingNode { // one stands for a list of one
+			value = &yaml.Node{Kind: yaml.SequenceNode, Line: value.Line, Column: value.Column, Content: []*yaml.Node{value}}
 		}
 		d.decode(join(path, key.Value), value, v.Field(i))
 	})

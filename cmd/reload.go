@@ -87,7 +87,7 @@ func (r *reloader) reload() (changes []string, err error) {
 // withRulesOf is the configuration with what can be changed while running taken from next.
 func (c Config) withRulesOf(next Config) Config {
 	c.Format, c.Filter, c.FilterFile, c.DeadLetter.Invalid = next.Format, next.Filter, next.FilterFile, next.DeadLetter.Invalid
-	c.Rules, c.Silences, c.Watchdog, c.State, c.Topics = next.Rules, next.Silences, next.Watchdog, next.State, next.Topics
+	c.Score, c.Rules, c.Silences, c.Watchdog, c.State, c.Topics = next.Score, next.Rules, next.Silences, next.Watchdog, next.State, next.Topics
 	return c
 }
 
@@ -123,6 +123,7 @@ func configChanges(old, next Config) []string {
 			out = append(out, what+" changed")
 		}
 	}
+	note("score", old.Score, next.Score)
 	note("filter", old.Filter, next.Filter)
 	note("watchdog", old.Watchdog, next.Watchdog)
 	note("state", old.State, next.State)

@@ -2,6 +2,7 @@ package forest
 
 import (
 	"math"
+	"math/bits"
 	"slices"
 )
 
@@ -170,15 +171,16 @@ func (f *Forest) refreshLimits() {
 	}
 }
 
-// Size is how many bytes of memory the forest takes.
+// Size is about how many bytes of memory the forest takes. It depends on the points that the trees hold and not on how
+// their memory grew, so that it is the same after [Decode]: what a bound on memory makes forget must not depend on restarts.
 func (f *Forest) Size() int {
 	const header = 1024 + 2*8*cells
-	size := header + 8*(cap(f.window)+cap(f.limits)+len(f.values.unseen)+len(f.values.log2)+cap(f.scratch.low)+
-		cap(f.scratch.high)+cap(f.scratch.median)) + 2*cap(f.scratch.path)
+	size := header + 8*(len(f.window)+len(f.limits)+len(f.values.unseen)+len(f.values.log2)+6*len(f.window)) + 2*f.config.SampleSize
 	for i := range f.trees {
 		t := &f.trees[i]
-		size += 200 + 16*cap(t.cuts) + 8*(cap(t.boxes)+cap(t.points)) + 2*(cap(t.masses)+cap(t.unused.cuts)+cap(t.unused.leaves)) +
-			24*cap(t.held)
+		room := func(n int) int { return min(max(16, 1<<bits.Len(uint(max(n-1, 0)))), t.most) } //nolint:gosec // not negative
+		leaves := room(len(t.masses) - len(t.unused.leaves))
+		size += 200 + leaves*(16+8*3*t.width+3*2) + 24*room(len(t.held))
 	}
 	return size
 }

@@ -58,6 +58,7 @@ func TestRoundTrip(t *testing.T) {
 			require.Equal(r, f.WarmUp(), g.WarmUp())
 			require.Equal(r, f.Points(), g.Points())
 			require.Equal(r, f.Expected(nil), g.Expected(nil))
+			require.Equal(r, f.Size(), g.Size(), "what is forgotten for want of memory does not depend on restarts")
 		}
 		require.Equal(r, encode(t, f), encode(t, g))
 	})

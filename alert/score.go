@@ -1,0 +1,454 @@
+package alert
+
+import (
+	"bytes"
+	"cmp"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"kinesis-alerter/alert/forest"
+)
+
+// The members that a score adds to a record, for the default name: those of Kinesis Data Analytics, and whether an automatic
+// threshold takes the record for an anomaly.
+const (
+	defaultScoreName  = "ANOMALY_SCORE"
+	scoreSuffix       = "_SCORE"
+	explanationSuffix = "_EXPLANATION"
+)
+
+const (
+	defaultScoreMemory = 64 << 20
+	minScoreMemory     = 1 << 20
+	maxScoreFields     = forest.MaxDimensions
+)
+
+// ScoreConfig is one random cut forest for each shard, or for each key of a shard.
+type ScoreConfig struct {
+	// As is the member that the score adds to each record. Defaults to ANOMALY_SCORE. With a name that ends in _SCORE, the
+	// explanation and the verdict have the name with another end: ANOMALY_EXPLANATION, ANOMALY.
+	As string `yaml:"as"`
+	// Fields are the numbers that make a point, by their paths: heartRate, order.price. At most 30.
+	Fields []string `yaml:"fields"`
+	// Key is partition_key, or the path of a field: each of its values has a forest of its own. Empty is one forest a shard.
+	Key string `yaml:"key"`
+	// Trees, Samples, Decay and Shingle are the parameters of RANDOM_CUT_FOREST; see forest.Config.
+	Trees   int `yaml:"trees"`
+	Samples int `yaml:"samples"`
+	Decay   int `yaml:"decay"`
+	Shingle int `yaml:"shingle"`
+	// Scoring is kda (default) or standard.
+	Scoring string `yaml:"scoring"`
+	// Seed chooses the random cuts.
+	Seed int `yaml:"seed"`
+	// Explain adds the explanation, in the service's form. It about doubles the cost.
+	Explain bool `yaml:"explain"`
+	// Threshold is auto, for the verdict of an automatic threshold; else rules compare the score with a number.
+	Threshold string `yaml:"threshold"`
+	// Memory bounds the forests of all keys of a shard, in bytes; beyond it the key that was not used for the longest time
+	// is forgotten. Defaults to 64 MiB.
+	Memory int `yaml:"memory"`
+}
+
+// score is one compiled score. It does not change.
+type score struct {
+	config    ScoreConfig
+	place     int
+	names     scoreNames
+	slots     []int // of the fields
+	taken     []int // of the members that it adds
+	keySlot   int // -1: partition key or none
+	keyed     bool
+	forest    forest.Config
+	threshold *forest.ThresholdConfig
+	// fingerprint is of what the remembered forests depend on.
+	fingerprint [16]byte
+	metrics     scoreMetrics
+}
+
+// scoreNames are the members that a score adds.
+type scoreNames struct{ score, explanation, anomaly, begins string }
+
+type scoreMetrics struct {
+	skipped map[Reason]prometheus.Counter
+	evicted prometheus.Counter
+}
+
+// Why a record has no score.
+const (
+	// reasonField is a field that is missing, null, no number, or not finite.
+	reasonField Reason = "field"
+	// reasonScored is a record that has a member already that the score would add.
+	reasonScored Reason = "scored"
+)
+
+func skipReasons() []Reason { return []Reason{reasonField, reasonScored} }
+
+// scoreMemory is what one score remembers: a forest for each key, the last used last.
+type scoreMemory struct {
+	score   *score
+	byKey   map[string]*scored
+	oldest  *scored
+	newest  *scored
+	bytes   int
+	values  []float64
+	parts   []forest.Attribution
+	keyText []byte
+}
+
+// scored is the forest of a key.
+type scored struct {
+	key          string
+	older, newer *scored
+	bytes        int
+	forest       *forest.Forest
+	threshold    *forest.Threshold
+}
+
+// scoring is what an evaluator scores with: a decoder for the fields of all scores, and the payload that it makes.
+type scoring struct {
+	decoder *decoder
+	slots   []value
+	payload []byte
+}
+
+// apply scores a record and returns the payload with what the scores add to it. It is the record's own payload where there is
+// nothing to score: what is wrong with it is found by the stages behind.
+func (s *scoring) apply(c *compiled, m *memory, rec *Record) []byte {
+	for _, slot := range s.decoder.touched {
+		s.slots[slot] = value{}
+	}
+	if s.decoder.decode(rec.Data, s.slots) != "" {
+		return rec.Data
+	}
+	end := bytes.LastIndexByte(rec.Data, '}')
+	s.payload = append(s.payload[:0], rec.Data[:end]...)
+	first := bytes.TrimRight(s.payload, " \t\r\n")
+	empty := len(first) > 0 && first[len(first)-1] == '{'
+	added := false
+	for i, x := range c.scores {
+		if slices.ContainsFunc(x.taken, func(slot int) bool { return s.slots[slot].kind != absent }) {
+			x.metrics.skipped[reasonScored].Inc()
+			continue
+		}
+		before := len(s.payload)
+		if s.payload = m.scores[i].append(s.payload, s.slots, rec, !empty || added); len(s.payload) > before {
+			added = true
+		}
+	}
+	if !added {
+		return rec.Data
+	}
+	s.payload = append(s.payload, rec.Data[end:]...)
+	return s.payload
+}
+
+// append appends the members of one score to a payload that is open; nothing if the record has no point.
+func (m *scoreMemory) append(to []byte, slots []value, rec *Record, comma bool) []byte {
+	x := m.score
+	m.values = m.values[:0]
+	for _, slot := range x.slots {
+		v := &slots[slot]
+		if v.kind != number || math.IsInf(v.num, 0) || math.IsNaN(v.num) {
+			x.metrics.skipped[reasonField].Inc()
+			return to
+		}
+		m.values = append(m.values, v.num)
+	}
+	f := m.find(m.keyOf(slots, rec))
+	if !f.forest.Valid(m.values) {
+		x.metrics.skipped[reasonField].Inc()
+		return to
+	}
+	figure := f.forest.Score(m.values)
+	if comma {
+		to = append(to, ',')
+	}
+	to = appendMember(to, x.names.score)
+	to = strconv.AppendFloat(to, figure, 'g', -1, 64)
+	if x.config.Explain {
+		to = appendMember(append(to, ','), x.names.explanation)
+		to = m.explain(to, f)
+	}
+	if f.threshold != nil {
+		v := f.threshold.Judge(f.forest, m.values, figure)
+		to = appendMember(append(to, ','), x.names.anomaly)
+		to = strconv.AppendBool(to, v.Anomaly)
+		to = appendMember(append(to, ','), x.names.begins)
+		to = strconv.AppendBool(to, v.Begins)
+	}
+	f.forest.Update(m.values)
+	m.weigh(f)
+	return to
+}
+
+// appendMember appends the name of a member; the names of scores need no escapes.
+func appendMember(to []byte, name string) []byte {
+	return append(append(append(to, '"'), name...), `":`...)
+}
+
+// explain appends the attribution in the form of ANOMALY_EXPLANATION, whose numbers are texts.
+func (m *scoreMemory) explain(to []byte, f *scored) []byte {
+	m.parts = f.forest.Attribution(m.parts[:0], m.values)
+	to = append(to, '{')
+	for i, p := range m.parts {
+		if i > 0 {
+			to = append(to, ',')
+		}
+		to = strconv.AppendQuote(to, m.score.config.Fields[i])
+		to = fmt.Appendf(to, `:{"DIRECTION":%q,"STRENGTH":"%.4f","ATTRIBUTION_SCORE":"%.4f"}`, p.Direction, p.Strength, p.Score)
+	}
+	return append(to, '}')
+}
+
+func (m *scoreMemory) keyOf(slots []value, rec *Record) []byte {
+	m.keyText = m.keyText[:0]
+	switch {
+	case m.score.keySlot >= 0:
+		m.keyText = slots[m.score.keySlot].appendText(m.keyText)
+	case m.score.keyed:
+		m.keyText = append(m.keyText, rec.PartitionKey...)
+	}
+	return m.keyText
+}
+
+// find returns the forest of a key as the last used one, made if there is none.
+func (m *scoreMemory) find(key []byte) *scored {
+	if f := m.byKey[string(key)]; f != nil {
+		m.unlink(f)
+		m.link(f)
+		return f
+	}
+	f := m.score.plant(string(key))
+	m.put(f)
+	return f
+}
+
+// plant makes an empty forest.
+func (x *score) plant(key string) *scored {
+	f := &scored{key: key}
+	f.forest, _ = forest.New(x.forest) // the configuration was validated
+	if x.threshold != nil {
+		f.threshold, _ = forest.NewThreshold(*x.threshold)
+	}
+	return f
+}
+
+func (m *scoreMemory) put(f *scored) {
+	m.byKey[f.key] = f
+	m.link(f)
+	m.weigh(f)
+}
+
+// weigh notes how much memory a forest takes by now, and makes room.
+func (m *scoreMemory) weigh(f *scored) {
+	const overhead = 6 << 10 // the threshold and the entry
+	if now := f.forest.Size() + overhead + len(f.key); now != f.bytes {
+		m.bytes += now - f.bytes
+		f.bytes = now
+	}
+	for m.bytes > m.score.config.Memory && m.oldest != m.newest {
+		old := m.oldest
+		m.unlink(old)
+		delete(m.byKey, old.key)
+		m.bytes -= old.bytes
+		if m.score.metrics.evicted != nil {
+			m.score.metrics.evicted.Inc()
+		}
+	}
+}
+
+func (m *scoreMemory) link(f *scored) {
+	f.older, f.newer = m.newest, nil
+	if m.newest != nil {
+		m.newest.newer = f
+	} else {
+		m.oldest = f
+	}
+	m.newest = f
+}
+
+func (m *scoreMemory) unlink(f *scored) {
+	if f.older != nil {
+		f.older.newer = f.newer
+	} else {
+		m.oldest = f.newer
+	}
+	if f.newer != nil {
+		f.newer.older = f.older
+	} else {
+		m.newest = f.older
+	}
+	f.older, f.newer = nil, nil
+}
+
+// scores compiles the scores. Their fields have a schema of their own: they are read before the filter and the rules are.
+func (f *faults) scores(configs []ScoreConfig, format string) ([]*score, *schema) {
+	s := newSchema(FormatJSON)
+	var out []*score
+	for i, c := range configs {
+		field := fmt.Sprintf("score[%d]", i)
+		if format != FormatJSON {
+			f.add(field, "", "needs the numbers of JSON records; format must be json")
+		}
+		x := &score{config: c, place: i, keySlot: -1, keyed: c.Key != ""}
+		f.name(field+".as", c.As, "_")
+		x.names = namesOf(c.As)
+		for j, path := range c.Fields {
+			if strings.TrimSpace(path) == "" || slices.Index(c.Fields, path) < j {
+				f.add(fmt.Sprintf("%s.fields[%d]", field, j), path, "must be the path of a field, once")
+			}
+			x.slots = append(x.slots, s.field(strings.Split(path, ".")))
+		}
+		if len(c.Fields) == 0 || len(c.Fields) > maxScoreFields {
+			f.add(field+".fields", "", "must name 1 to %d fields with numbers", maxScoreFields)
+		}
+		if c.Key != "" && c.Key != "partition_key" {
+			x.keySlot = s.field(strings.Split(c.Key, "."))
+		}
+		for _, name := range x.adds() {
+			for _, b := range out {
+				if slices.Contains(b.adds(), name) {
+					f.add(field+".as", c.As, "adds %s, as score[%d] does; names must be unique", name, b.place)
+				}
+			}
+			x.taken = append(x.taken, s.field([]string{name}))
+		}
+		f.scoreForest(field, c, x)
+		sum := sha256.Sum256(fmt.Appendf(nil, "%q %q %+v %+v", c.Fields, c.Key, x.forest, c.Threshold))
+		x.fingerprint = [16]byte(sum[:16])
+		out = append(out, x)
+	}
+	return out, s
+}
+
+func namesOf(as string) scoreNames {
+	stem, ok := strings.CutSuffix(as, scoreSuffix)
+	anomaly := stem
+	if !ok || stem == "" {
+		anomaly = as + "_ANOMALY"
+	}
+	return scoreNames{as, stem + explanationSuffix, anomaly, anomaly + "_BEGINS"}
+}
+
+// adds are the members that a record gets.
+func (x *score) adds() []string {
+	names := []string{x.names.score}
+	if x.config.Explain {
+		names = append(names, x.names.explanation)
+	}
+	if x.config.Threshold != "" {
+		names = append(names, x.names.anomaly, x.names.begins)
+	}
+	return names
+}
+
+// scoreForest checks the parameters.
+func (f *faults) scoreForest(field string, c ScoreConfig, x *score) {
+	if c.Memory < minScoreMemory {
+		f.add(field+".memory", strconv.Itoa(c.Memory), "must be at least %d bytes", minScoreMemory)
+	}
+	if c.Scoring != string(forest.KDA) && c.Scoring != string(forest.Standard) {
+		f.add(field+".scoring", c.Scoring, "must be %s or %s", forest.KDA, forest.Standard)
+		return
+	}
+	if c.Seed < 0 {
+		f.add(field+".seed", strconv.Itoa(c.Seed), "must not be negative")
+	}
+	x.forest = forest.Config{
+		Dimensions: max(len(c.Fields), 1), Trees: c.Trees, SampleSize: c.Samples, Decay: c.Decay, Shingle: c.Shingle,
+		Scoring: forest.Scoring(c.Scoring), Seed: uint64(max(c.Seed, 0)),
+	}.WithDefaults()
+	if err := x.forest.Validate(); err != nil && len(c.Fields) <= maxScoreFields {
+		for _, cause := range leaves(err) {
+			f.add(field, "", "%s", cause.Error())
+		}
+	}
+	switch c.Threshold {
+	case "":
+	case "auto":
+		x.threshold = new(forest.ThresholdConfig{Decay: x.forest.Decay}.WithDefaults())
+	default:
+		f.add(field+".threshold", c.Threshold, "must be auto, or left out: with a number, compare %s in a rule", c.As)
+	}
+}
+
+// withDefaults fills in what was left out.
+func (c ScoreConfig) withDefaults() ScoreConfig {
+	c.As = cmp.Or(c.As, defaultScoreName)
+	c.Scoring = cmp.Or(c.Scoring, string(forest.KDA))
+	c.Memory = cmp.Or(c.Memory, defaultScoreMemory)
+	c.Fields = slices.Clone(c.Fields)
+	return c
+}
+
+func newScoring(s *schema) *scoring {
+	return &scoring{decoder: newDecoder(s), slots: make([]value, s.slots)}
+}
+
+func newScoreMemory(x *score) *scoreMemory {
+	return &scoreMemory{score: x, byKey: map[string]*scored{}}
+}
+
+// write appends what a score remembers, the key that was not used for the longest time first.
+func (m *scoreMemory) write(w *writer) error {
+	w.uint(uint64(len(m.byKey)))
+	var errs []error
+	for f := m.oldest; f != nil; f = f.newer {
+		w.text(f.key)
+		state, err := f.forest.AppendBinary(nil)
+		errs = append(errs, err)
+		w.blob(state)
+		if f.threshold != nil {
+			state, err = f.threshold.AppendBinary(nil)
+			errs = append(errs, err)
+			w.blob(state)
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// read takes what write appended.
+func (m *scoreMemory) read(r *reader) {
+	for range r.count() {
+		f := &scored{key: r.text()}
+		var err error
+		if f.forest, err = forest.Decode(m.score.forest, r.take(r.uint())); err != nil {
+			r.failed = true
+		}
+		if m.score.threshold != nil {
+			if f.threshold, err = forest.DecodeThreshold(*m.score.threshold, r.take(r.uint())); err != nil {
+				r.failed = true
+			}
+		}
+		if r.failed {
+			return
+		}
+		m.put(f)
+	}
+}
+
+// inherit takes over the forests of a parent: of partition keys those that fall to this shard, of others all.
+func (m *scoreMemory) inherit(parent *scoreMemory, owns func(string) bool) {
+	byPartition := m.score.keyed && m.score.keySlot < 0
+	for f := parent.oldest; f != nil; {
+		next := f.newer
+		if known := m.byKey[f.key]; known != nil {
+			if known.forest.Points() < f.forest.Points() { // of two parents the one that saw more
+				known.forest, known.threshold = f.forest, f.threshold
+				m.weigh(known)
+			}
+		} else if !byPartition || owns(f.key) {
+			f.bytes = 0
+			m.put(f)
+		}
+		f = next
+	}
+}
