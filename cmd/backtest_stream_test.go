@@ -71,10 +71,20 @@ func TestBacktestStreamInOrderOfTime(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		fake := fakeaws.New(fakeaws.Options{})
-		fake.Kinesis.Create(testStream, 4)
-		for range 30 {
-			putScores(fake, 8)
+		fake.Kinesis.Create(testStream, 2)
+		keys := map[string]string{} // one for each shard
+		for i := range 10 {
+			shard, _ := fake.Kinesis.Put(testStream, fmt.Sprint(i), []byte(`{"score":1}`))
+			keys[shard] = fmt.Sprint(i)
+		}
+		require.Len(t, keys, 2)
+		for minute := range 90 { // half an hour each, in turn: a shard alone is silent for long
+			key := keys[shard0]
+			if minute/30 == 1 {
+				key = keys[shard1]
+			}
 			time.Sleep(time.Minute)
+			fake.Kinesis.Put(testStream, key, []byte(`{"score":1}`))
 		}
 		time.Sleep(20 * time.Minute)
 		putScores(fake, 1)
@@ -88,7 +98,7 @@ topics: {t: {arn: "arn:aws:sns:us-east-1:000000000000:t"}}
 		r := backtestRun{fake: fake}
 		require.NoError(t, r.run(t.Context(), "--config", config, "--from", "-3h", "--json"))
 		got := r.report(t)
-		require.Equal(t, 241, got.Records)
+		require.Equal(t, 10+90+1, got.Records)
 		require.Equal(t, map[string]int{"firing": 1, "resolved": 1}, got.Rules[0].Kinds)
 	})
 }
@@ -138,8 +148,8 @@ func TestBacktestStreamLeavesRoom(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		fake := fakeaws.New(fakeaws.Options{})
 		fake.Kinesis.Create(testStream, 1)
-		for range 4000 {
-			fake.Kinesis.Put(testStream, "k", []byte(`{"score":4,"text":"`+strings.Repeat("x", 1000)+`"}`))
+		for range 1000 {
+			fake.Kinesis.Put(testStream, "k", []byte(`{"score":4,"text":"`+strings.Repeat("x", 10_000)+`"}`))
 		}
 		time.Sleep(time.Second)
 		fake.Kinesis.EmptyPages(2)
@@ -155,6 +165,7 @@ func TestBacktestStreamLeavesRoom(t *testing.T) {
 		for i := range at[1:] {
 			require.GreaterOrEqual(t, at[i+1].Sub(at[i]), time.Second)
 		}
+		require.Greater(t, at[1].Sub(at[0]), 5*time.Second, "the first page had 5 MB, which others need time to read, too")
 	})
 }
 
