@@ -31,8 +31,11 @@ const (
 	topicName   = "ExampleTopic"
 	reader      = "oncall@example.com"
 	application = "heart-rate-alerts"
-	// when is the demo's rule: the records that AWS' heart-rate script calls high.
-	when = `heartRate > 149 && rateType == "HIGH"`
+	// when is the demo's rule: what the forest finds, which does not know of rateType.
+	when = "ANOMALY"
+	// history is about how many records each shard has before the daemon starts, so that nobody watches it learn: the
+	// automatic threshold has no opinion on the first 306.
+	history = 500
 )
 
 // demo is one run of the demo.
@@ -76,14 +79,18 @@ func (d *demo) run(ctx context.Context) error {
 		return err
 	}
 	d.screen.print(fmt.Sprintf("metrics    http://%s/metrics", admin.Addr()))
-	d.screen.print(fmt.Sprintf("rule       %s  (one record in a hundred)", when))
+	d.screen.print(fmt.Sprintf("rule       %s, by the score of RANDOM_CUT_FOREST  (one record in a hundred)", when))
 	d.screen.print("")
 
+	if err := d.produce(ctx, config, history*d.shards, 0); err != nil {
+		return err
+	}
+	learned := time.Now()
 	running, stopDaemon := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopDaemon()
 	daemon := make(chan error, 1)
 	go func() {
-		daemon <- cmd.Run(running, daemonConfig(topicARN), cmd.Options{
+		daemon <- cmd.Run(running, daemonConfig(topicARN, learned), cmd.Options{
 			AWS: config, Output: d.log, Registry: d.registry, Listener: admin, FailFast: true, Host: "demo",
 		})
 	}()
@@ -95,7 +102,7 @@ func (d *demo) run(ctx context.Context) error {
 		defer stopProducer()
 	}
 	produced := make(chan error, 1)
-	go func() { produced <- d.produce(producing, config) }()
+	go func() { produced <- d.produce(producing, config, 0, d.rate) }()
 
 	err = d.watch(topicARN, produced, daemon)
 	stopDaemon()
@@ -171,25 +178,32 @@ func listenAdmin(ctx context.Context) (net.Listener, error) {
 	return lc.Listen(ctx, "tcp", "127.0.0.1:0")
 }
 
-func daemonConfig(topicARN string) cmd.Config {
+func daemonConfig(topicARN string, learned time.Time) cmd.Config {
 	return cmd.Config{
 		Stream: cmd.StreamConfig{
 			Name: streamName, Application: application,
 			// The stream is as new as the application: no record is older than what should be read.
 			Start: checkpoint.Start{Kind: checkpoint.StartTrimHorizon},
 		},
-		Rules:  []alert.RuleConfig{{Name: "high-heart-rate", When: when, Severity: "critical", Topics: []string{"oncall"}}},
-		Topics: map[string]alert.TopicConfig{"oncall": {ARN: topicARN}},
+		Score: []alert.ScoreConfig{{Fields: []string{"heartRate"}, Threshold: "auto"}},
+		Rules: []alert.RuleConfig{{
+			Name: "anomaly", When: when, Value: "ANOMALY_SCORE", Severity: "critical", Topics: []string{"oncall"},
+			Subject: "Heart rate {{ .Fields.heartRate }}, anomaly score {{ round 1 .Value }}",
+		}},
+		// Nobody wants e-mails about the time before: it is there to learn from.
+		Silences: []alert.SilenceConfig{{Name: "history", Until: learned.Format(time.RFC3339Nano)}},
+		Topics:   map[string]alert.TopicConfig{"oncall": {ARN: topicARN}},
 	}.WithDefaults()
 }
 
-func (d *demo) produce(ctx context.Context, config aws.Config) error {
+// produce puts so many records, 0 for no end, at a rate, 0 for as fast as the stream takes them. It ends with ctx.
+func (d *demo) produce(ctx context.Context, config aws.Config, count int, rate float64) error {
 	sample, err := cmd.NewSample("heart-rate", rand.New(rand.NewPCG(uint64(time.Now().UnixNano()), 0))) //nolint:gosec // sample data, not a secret
 	if err != nil {
 		return err
 	}
 	_, err = (&cmd.Producer{
-		Client: kinesis.NewFromConfig(config), Stream: streamName, Sample: sample, Rate: d.rate,
+		Client: kinesis.NewFromConfig(config), Stream: streamName, Sample: sample, Count: count, Rate: rate,
 		// AWS' script has one partition key, which would leave all shards but one idle.
 		Keys:  16 * d.shards,
 		OnPut: func(n int) { d.put.Add(int64(n)) },

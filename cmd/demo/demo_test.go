@@ -41,16 +41,16 @@ func (w *writer) String() string {
 // The demo is the first thing that anybody runs: it must end by itself, cleanly, with every record accounted for.
 func TestDemoEndsByItself(t *testing.T) {
 	var out, errs writer
-	code := run(t.Context(), []string{"--for", "6s", "--rate", "300", "--shards", "2"}, &out, &errs)
+	code := run(t.Context(), []string{"--for", "6s", "--rate", "200", "--shards", "2"}, &out, &errs)
 	http.DefaultTransport.(*http.Transport).CloseIdleConnections()
 	require.Equal(t, 0, code, "%s%s", &out, &errs)
 	text := out.String()
 	for _, want := range []string{
 		`metrics    http://127\.0\.0\.1:\d+/metrics`,
 		`│ To:      oncall@example\.com +│`,
-		`│ Subject: Anomaly detected +│`,
-		`│ Anomaly detected \.\.\.  \{"heartRate":(1[5-9]\d|200),"rateType":"HIGH"\} +│`,
-		`\d+ records/s \| lag \d+\.\d s \| put \d+ \| alerted \d+, unmatched \d+ \| alerts \d+`,
+		`│ Subject: Heart rate (1[5-9]\d|200), anomaly score \d\.\d +│`,
+		`│ Anomaly detected \.\.\.  \{"heartRate":(1[5-9]\d|200),"rateType":"HIGH","ANOMALY_SCORE":\d`,
+		`\d+ records/s \| lag \d+\.\d s \| put \d+ \| alerted \d+, suppressed \d+, unmatched \d+ \| alerts \d+`,
 		`checkpoints  \d+ written`,
 	} {
 		require.Regexp(t, want, text)
@@ -60,7 +60,9 @@ func TestDemoEndsByItself(t *testing.T) {
 	require.Equal(t, put[1], put[2], "every record has its outcome: %s", text)
 	alerts := regexp.MustCompile(`alerts +(\d+) published, (\d+) e-mails`).FindStringSubmatch(text)
 	require.NotNil(t, alerts, text)
-	require.Equal(t, alerts[1], alerts[2])
+	if !strings.Contains(text, " alerts: anomaly") { // a digest, where many alerts waited for the first seconds to pass
+		require.Equal(t, alerts[1], alerts[2])
+	}
 	require.NotContains(t, text, "warn: ")
 	require.NotContains(t, text, "error: ")
 }

@@ -1,6 +1,6 @@
 // Command demo shows the whole daemon in one process, with nothing but Go: it starts the emulator on loopback, makes a
-// stream and a topic with an e-mail subscription, produces heart-rate records, runs the daemon on them, and prints each
-// alert as the e-mail that a person would get.
+// stream and a topic with an e-mail subscription, produces heart-rate records, runs the daemon on them, which scores each one
+// and alerts on the anomalies, and prints each alert as the e-mail that a person would get.
 package main
 
 import (
