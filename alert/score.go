@@ -64,7 +64,7 @@ type score struct {
 	names     scoreNames
 	slots     []int // of the fields
 	taken     []int // of the members that it adds
-	keySlot   int // -1: partition key or none
+	keySlot   int   // -1: partition key or none
 	keyed     bool
 	forest    forest.Config
 	threshold *forest.ThresholdConfig

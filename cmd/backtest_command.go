@@ -333,13 +333,18 @@ func (b *backtest) take(ctx context.Context, rec *alert.Record) {
 			b.report.decided(alert.Poison(alert.ReasonBadAggregate))
 			continue
 		}
-		if b.plot != nil {
-			b.score = b.plot.record(&u.Record)
-		}
 		for n, t := range b.tracks {
-			d := t.evaluators[u.Shard].Evaluate(&u.Record)
+			e := t.evaluators[u.Shard]
+			d := e.Evaluate(&u.Record)
 			if n == 0 {
 				b.report.decided(d)
+			}
+			if n == 0 && b.plot != nil {
+				data := e.Scored()
+				if data == nil {
+					data = u.Data
+				}
+				b.score = b.plot.record(data, u.Arrival)
 			}
 			b.made(ctx, n, d.Alerts)
 		}
@@ -462,34 +467,30 @@ func (b *backtest) settle(ctx context.Context) error {
 	}
 	b.report.Notes = append(b.report.Notes, p.out.notes...)
 	b.report.Notes = append(b.report.Notes, p.out.refused...)
-	shadow, err := shadowAlerts(b.tracks[0].registry)
+	shadow := map[string]int{}
+	families, err := b.tracks[0].registry.Gather()
 	if err != nil {
 		return err
 	}
-	b.report.suppressed(p.out.suppressed, shadow)
-	return nil
-}
-
-// shadowAlerts are how many alerts rules in mode shadow would have made, by rule.
-func shadowAlerts(reg *prometheus.Registry) (map[string]int, error) {
-	families, err := reg.Gather()
-	if err != nil {
-		return nil, err
-	}
-	out := map[string]int{}
 	for _, f := range families {
-		if f.GetName() != "kinesis_alerter_shadow_alerts_total" {
-			continue
-		}
 		for _, m := range f.GetMetric() {
+			n, labels := int(m.GetCounter().GetValue()), map[string]string{}
 			for _, l := range m.GetLabel() {
-				if n := int(m.GetCounter().GetValue()); l.GetName() == "rule" && n > 0 {
-					out[l.GetValue()] = n
-				}
+				labels[l.GetName()] = l.GetValue()
+			}
+			switch {
+			case n == 0:
+			case f.GetName() == "kinesis_alerter_shadow_alerts_total":
+				shadow[labels["rule"]] = n
+			case f.GetName() == "kinesis_alerter_unscored_records_total":
+				b.report.note("%s without %s (%s)", plural(n, "record"), labels["score"], labels["reason"])
+			case f.GetName() == "kinesis_alerter_score_evictions_total":
+				b.report.note("score.memory is too small: %s forgot %s", labels["score"], plural(n, "key"))
 			}
 		}
 	}
-	return out, nil
+	b.report.suppressed(p.out.suppressed, shadow)
+	return nil
 }
 
 // topicTally adds up what a topic would be given.

@@ -2,6 +2,7 @@ package cmd
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -28,13 +29,15 @@ const (
 	// mostMarks bounds the alerts of one rule that are marked, and mostSpans what is kept of the scores.
 	mostMarks = 4000
 	mostSpans = 4096
-	// scoreField is what AWS' SQL function and the score stage call a score.
+	// scoreField is what AWS' SQL function calls a score, and what one is called that has no other name.
 	scoreField = "ANOMALY_SCORE"
 )
 
 // backtestPlot keeps a bounded number of points, from which it draws the scores of the records, or where they have none the
 // values that rules looked at, with the alerts marked.
 type backtestPlot struct {
+	// field is the member of the records that is their score: that of the first score of the configuration.
+	field  string
 	rules  []*plotMarks
 	byRule map[string]*plotMarks
 	scores plotSpans
@@ -63,7 +66,12 @@ type plotSpans struct {
 type plotSpan struct{ least, greatest float64 }
 
 func newBacktestPlot(config *LoadedConfig) *backtestPlot {
-	p := &backtestPlot{byRule: map[string]*plotMarks{}, scores: plotSpans{length: 100 * time.Millisecond, spans: map[int64]*plotSpan{}}}
+	p := &backtestPlot{
+		field: scoreField, byRule: map[string]*plotMarks{}, scores: plotSpans{length: 100 * time.Millisecond, spans: map[int64]*plotSpan{}},
+	}
+	if len(config.Score) > 0 {
+		p.field = cmp.Or(config.Score[0].As, scoreField)
+	}
 	for _, name := range ruleNames(config) {
 		p.marks(name)
 	}
@@ -82,20 +90,20 @@ func (p *backtestPlot) marks(rule string) *plotMarks {
 
 func noScore() float64 { return math.NaN() }
 
-// record takes up a record's score and returns it; NaN if it has none.
-func (p *backtestPlot) record(rec *alert.Record) float64 {
-	if !bytes.Contains(rec.Data, []byte(scoreField)) {
+// record takes up the score in a payload and returns it; NaN if it has none.
+func (p *backtestPlot) record(data []byte, at time.Time) float64 {
+	if !bytes.Contains(data, []byte(p.field)) {
 		return noScore()
 	}
 	var fields map[string]json.RawMessage
-	if json.Unmarshal(rec.Data, &fields) != nil {
+	if json.Unmarshal(data, &fields) != nil {
 		return noScore()
 	}
-	score, err := strconv.ParseFloat(string(fields[scoreField]), 64)
+	score, err := strconv.ParseFloat(string(fields[p.field]), 64)
 	if err != nil || math.IsInf(score, 0) || math.IsNaN(score) {
 		return noScore()
 	}
-	p.scores.add(rec.Arrival, score)
+	p.scores.add(at, score)
 	return score
 }
 
@@ -173,7 +181,7 @@ func (p *backtestPlot) panels() []plotPanel {
 		}
 	}
 	if points := p.scores.points(); len(points) > 0 {
-		return []plotPanel{{scoreField, points, with}}
+		return []plotPanel{{p.field, points, with}}
 	}
 	var out []plotPanel
 	for i, m := range with {

@@ -99,6 +99,37 @@ topics: {t: {arn: "arn:aws:sns:us-east-1:000000000000:t"}}
 	}
 }
 
+// Scores that the configuration computes are drawn like those that records bring along.
+func TestBacktestPlotOfComputedScores(t *testing.T) {
+	t.Parallel()
+	config := configFile(t, `
+stream: {name: s}
+score: {as: HEART_SCORE, fields: [heartRate], trees: 20, samples: 64}
+rules:
+  - {name: high, when: HEART_SCORE > 2.5, topics: [t]}
+topics: {t: {arn: "arn:aws:sns:us-east-1:000000000000:t"}}
+`)
+	var lines strings.Builder
+	for i := range 600 {
+		rate := 60 + i*7%40
+		if i == 500 {
+			rate = 190
+		}
+		fmt.Fprintf(&lines, `{"heartRate":%d}`+"\n", rate)
+	}
+	lines.WriteString(`{"heartRate":"none"}` + "\n")
+	archive := filepath.Join(t.TempDir(), "rates.jsonl")
+	require.NoError(t, os.WriteFile(archive, []byte(lines.String()), 0o600))
+	marks, texts := svgOf(t, config, archive)
+	require.Equal(t, 1, marks)
+	for _, want := range []string{"HEART_SCORE", "records", "high: 1 alert"} {
+		require.Contains(t, texts, want)
+	}
+	var r backtestRun
+	require.NoError(t, r.run(t.Context(), "--config", config, "--archive", archive))
+	require.Contains(t, r.stdout.String(), "note: 1 record without HEART_SCORE (field)\n")
+}
+
 // However long the history is, the plot keeps a bounded number of points, and of the scores no peak is lost.
 func TestBacktestPlotIsBounded(t *testing.T) {
 	t.Parallel()

@@ -11,8 +11,9 @@
 //     abandoned and named in the error, the rest still runs, and the exit code is 1.
 //   - An AWS outage, a missing topic or a missing permission never ends the process (unless --fail-fast was given) and
 //     never takes readiness away; it is said in the log, once per change, and in the metrics.
-//   - The tools around rules (rules test, explain, check --sample) use the pipeline, the renderer and the limits that the
-//     daemon uses. They publish nothing and change nothing; explain alone reads from AWS, one record.
+//   - The tools around rules (rules test, rules backtest, explain, check --sample) use the pipeline, the renderer and the
+//     limits that the daemon uses. They publish nothing and change nothing; explain and rules backtest alone read from AWS,
+//     the records that they were asked about.
 //   - Nothing outside the process decides silently: regions, credentials and endpoints come from the AWS SDK's own
 //     environment variables and profiles, everything else from the one configuration file.
 //
