@@ -30,6 +30,9 @@ type GivenUpError struct {
 }
 
 func (e *GivenUpError) Error() string {
+	if e.Err == nil {
+		return fmt.Sprintf("given up (%s) after %d attempts", e.Condition, e.Attempts)
+	}
 	return fmt.Sprintf("given up (%s) after %d attempts: %v", e.Condition, e.Attempts, e.Err)
 }
 

@@ -240,7 +240,10 @@ func (e *Evaluator) explainRule(r *rule, rec *Record) RuleExplanation {
 		return x
 	}
 	a := &Alert{Kind: KindFiring, Rule: r.name, Severity: x.Severity, Key: x.Key}
-	if r.value != nil && r.window == nil {
+	switch {
+	case r.window != nil: // its figure is of earlier records too: the bound stands in
+		a.Value, a.Worse = r.window.bound, direction(r.window.op)
+	case r.value != nil:
 		if n, cause := r.value.load(&e.frame); !cause.undefined() && n.kind == number {
 			a.Value, a.Worse = n.num, r.worse
 		}

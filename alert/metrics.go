@@ -45,7 +45,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 	}
 	invalid := factory.NewCounterVec(prometheus.CounterOpts{
 		Name: "kinesis_alerter_invalid_records_total",
-		Help: "Records that could not be read, by the first defect.",
+		Help: "Records that could not be read, by the first defect, dead letters included.",
 	}, []string{"reason"})
 	for _, r := range invalidReasons() {
 		m.invalid[r] = invalid.WithLabelValues(string(r))
@@ -56,7 +56,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 	})
 	m.notJSON = factory.NewCounter(prometheus.CounterOpts{
 		Name: "kinesis_alerter_filter_not_json_total",
-		Help: "Records that a filter on data dropped because they are no JSON. They count as filtered.",
+		Help: "Records that a filter on data dropped because they are no JSON. They count as filtered, or dead_lettered where dead_letter.invalid keeps them.",
 	})
 	shadowed := factory.NewCounterVec(prometheus.CounterOpts{
 		Name: "kinesis_alerter_shadowed_fields_total",

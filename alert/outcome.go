@@ -51,7 +51,7 @@ func outcomes() []Outcome {
 // Decision is what the pipeline says about one record.
 type Decision struct {
 	Outcome Outcome
-	// Reason explains Invalid and Suppressed; empty otherwise. It is one of a closed set and serves as a metric label.
+	// Reason explains Invalid and Suppressed, and DeadLettered where the record could not be read; empty otherwise. It is one of a closed set and serves as a metric label.
 	Reason Reason
 	// Alerts are what has to be published before the record is resolved, in order. The slice is valid until the next
 	// call of the evaluator that returned it; the alerts themselves may be kept.

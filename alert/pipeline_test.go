@@ -202,7 +202,7 @@ kinesis_alerter_records_total{outcome="filtered"} 0
 kinesis_alerter_records_total{outcome="invalid"} 4
 kinesis_alerter_records_total{outcome="suppressed"} 0
 kinesis_alerter_records_total{outcome="unmatched"} 3
-# HELP kinesis_alerter_invalid_records_total Records that could not be read, by the first defect.
+# HELP kinesis_alerter_invalid_records_total Records that could not be read, by the first defect, dead letters included.
 # TYPE kinesis_alerter_invalid_records_total counter
 kinesis_alerter_invalid_records_total{reason="bad_aggregate"} 1
 kinesis_alerter_invalid_records_total{reason="duplicate_key"} 0

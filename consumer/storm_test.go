@@ -223,6 +223,7 @@ func TestLettersOfRecords(t *testing.T) {
 				return
 			}
 			require.InDelta(t, 30, counter(t, n, "kinesis_alerter_records_total", "outcome", "dead_lettered"), 0)
+			require.InDelta(t, 15, counter(t, n, "kinesis_alerter_invalid_records_total", "reason", string(alert.ReasonNotJSON)), 0, "why stays counted")
 			require.Len(t, box.all(), 30)
 			reasons := map[alert.Reason]int{}
 			for _, l := range box.all() {

@@ -37,9 +37,13 @@ func (t *task) note(o alert.Outcome, r alert.Reason) { worsen(&t.result, o, r) }
 
 // worsen makes d the more consequential of itself and an outcome.
 func worsen(d *alert.Decision, o alert.Outcome, r alert.Reason) {
-	if o >= d.Outcome {
-		d.Outcome, d.Reason = o, r
+	if o < d.Outcome {
+		return
 	}
+	if o == alert.DeadLettered && d.Outcome == alert.Invalid {
+		r = d.Reason // the letter is about the record, and why it could not be read is counted wherever it went
+	}
+	d.Outcome, d.Reason = o, r
 }
 
 // tasksOf sorts alerts by partition key, each key's in their order, into tasks in the order of their first alerts.

@@ -178,7 +178,7 @@ func (f *Forest) Size() int {
 	size := header + 8*(len(f.window)+len(f.limits)+len(f.values.unseen)+len(f.values.log2)+6*len(f.window)) + 2*f.config.SampleSize
 	for i := range f.trees {
 		t := &f.trees[i]
-		room := func(n int) int { return min(max(16, 1<<bits.Len(uint(max(n-1, 0)))), t.most) } //nolint:gosec // not negative
+		room := func(n int) int { return min(max(16, 1<<bits.Len(uint(max(n-1, 0)))), t.most) }
 		leaves := room(len(t.masses) - len(t.unused.leaves))
 		size += 200 + leaves*(16+8*3*t.width+3*2) + 24*room(len(t.held))
 	}
