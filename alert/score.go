@@ -52,9 +52,28 @@ type ScoreConfig struct {
 	Explain bool `yaml:"explain"`
 	// Threshold is auto, for the verdict of an automatic threshold; else rules compare the score with a number.
 	Threshold string `yaml:"threshold"`
+	// Auto tunes the automatic threshold.
+	Auto AutoConfig `yaml:"auto"`
 	// Memory bounds the forests of all keys of a shard, in bytes; beyond it the key that was not used for the longest time
 	// is forgotten. Defaults to 64 MiB.
 	Memory int `yaml:"memory"`
+}
+
+// AutoConfig tunes an automatic threshold; see forest.ThresholdConfig.
+type AutoConfig struct {
+	// Rate is which part of all records may be anomalies (0.002), and Group which part if their scores stand apart (0.02).
+	Rate  float64 `yaml:"rate"`
+	Group float64 `yaml:"group"`
+	// Floor is the least threshold (1.5).
+	Floor float64 `yaml:"floor"`
+	// IgnoreNear lets records pass of which every value is near what is expected of it.
+	IgnoreNear NearConfig `yaml:"ignore_near"`
+}
+
+// NearConfig is a distance: at most Amount, or at most Ratio times the expected value. A zero is off.
+type NearConfig struct {
+	Amount float64 `yaml:"amount"`
+	Ratio  float64 `yaml:"ratio"`
 }
 
 // score is one compiled score. It does not change.
@@ -373,8 +392,18 @@ func (f *faults) scoreForest(field string, c ScoreConfig, x *score) {
 	}
 	switch c.Threshold {
 	case "":
+		if c.Auto != (AutoConfig{}) {
+			f.add(field+".auto", "", "needs threshold: auto")
+		}
 	case "auto":
-		x.threshold = new(forest.ThresholdConfig{Decay: x.forest.Decay}.WithDefaults())
+		x.threshold = new(forest.ThresholdConfig{
+			Rate: c.Auto.Rate, Group: c.Auto.Group, Floor: c.Auto.Floor, IgnoreNear: forest.Near(c.Auto.IgnoreNear), Decay: x.forest.Decay,
+		}.WithDefaults())
+		if err := x.threshold.Validate(); err != nil {
+			for _, cause := range leaves(err) {
+				f.add(field+".auto", "", "%s", cause.Error())
+			}
+		}
 	default:
 		f.add(field+".threshold", c.Threshold, "must be auto, or left out: with a number, compare %s in a rule", c.As)
 	}

@@ -199,11 +199,39 @@ func TestScoreConfigErrors(t *testing.T) {
 	} {
 		require.ErrorContains(t, err, want)
 	}
+	auto := scoring(
+		alert.ScoreConfig{Fields: []string{"x"}, Threshold: "auto", Auto: alert.AutoConfig{Rate: 2, Group: 0.02, IgnoreNear: alert.NearConfig{Ratio: -1}}},
+		alert.ScoreConfig{Fields: []string{"x"}, As: "b", Auto: alert.AutoConfig{Floor: 2.5}},
+	)
+	err = auto.Validate()
+	require.ErrorContains(t, err, `score[0].auto: "": rate must be`)
+	require.ErrorContains(t, err, `score[0].auto: "": ignore`)
+	require.ErrorContains(t, err, `score[1].auto: "": needs threshold: auto`)
 	text := scoring(alert.ScoreConfig{Fields: []string{"x"}, Threshold: "3.0"})
 	text.Format = alert.FormatText
 	err = text.Validate()
 	require.ErrorContains(t, err, `score[0]: "": needs the numbers of JSON records`)
 	require.ErrorContains(t, err, `score[0].threshold: "3.0": must be auto, or left out: with a number, compare ANOMALY_SCORE in a rule`)
+}
+
+// TestAutoIsTuned: a floor above all scores finds nothing, and a value that is near what is expected is none.
+func TestAutoIsTuned(t *testing.T) {
+	t.Parallel()
+	found := func(auto alert.AutoConfig) (n int) {
+		config := scoring(alert.ScoreConfig{Fields: []string{"heartRate"}, Threshold: "auto", Auto: auto})
+		config.Rules = []alert.RuleConfig{{Name: "anomaly", When: "ANOMALY"}}
+		e := newWorld(t, config).evaluator
+		for _, rec := range beats(3000, 6) {
+			if e.Evaluate(rec).Outcome == alert.Alerted {
+				n++
+			}
+		}
+		return n
+	}
+	require.Greater(t, found(alert.AutoConfig{}), 15)
+	require.Greater(t, found(alert.AutoConfig{Floor: 2}), 15)
+	require.Zero(t, found(alert.AutoConfig{Floor: 10}))
+	require.Zero(t, found(alert.AutoConfig{IgnoreNear: alert.NearConfig{Amount: 150}}))
 }
 
 // BenchmarkScore is a scored record, decoding and rule included.
