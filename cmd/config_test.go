@@ -92,6 +92,13 @@ func TestConfigProblems(t *testing.T) {
 			yaml: edit("  application: heart-rate-alerts\n", "  application: one\n  application: two\n"),
 			want: []string{`c.yaml:4:3: stream.application: duplicate key; the first is in line 3`},
 		},
+		"no number": {
+			yaml: edit("format: json\n", "format: json\nscore: {fields: [x], threshold: auto, auto: {floor: high, rate: NaN}}\n"),
+			want: []string{
+				`c.yaml:15:53: score[0].auto.floor: high: want a number, without quotes`,
+				`c.yaml:15:65: score[0].auto.rate: NaN: want a number, without quotes`,
+			},
+		},
 		"wrong types": {
 			yaml: edit("parallelism: 20", "parallelism: many", "memory: 128MiB", "memory: lots", "duration: 20s", "duration: 20",
 				"rules:\n", "rules: {}\nignored:\n", "severity: critical", "severity: 1"),

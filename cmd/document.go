@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"reflect"
 	"regexp"
 	"slices"
@@ -345,6 +346,13 @@ func (d *document) decodeScalar(path string, n *yaml.Node, v reflect.Value) {
 			return
 		}
 		v.SetInt(i)
+	case v.CanFloat():
+		x, err := strconv.ParseFloat(text, 64)
+		if err != nil || quoted || math.IsNaN(x) || math.IsInf(x, 0) {
+			d.report(path, n, text, "want a number, without quotes")
+			return
+		}
+		v.SetFloat(x)
 	default:
 		d.report(path, n, text, "cannot be set from a file")
 	}
@@ -358,6 +366,8 @@ func typeName(v reflect.Value) string {
 		return "true or false"
 	case v.CanInt():
 		return "a whole number"
+	case v.CanFloat():
+		return "a number"
 	default:
 		return "text"
 	}
