@@ -126,7 +126,9 @@ func TestReloadOfARunningDaemon(t *testing.T) {
 		require.NoError(t, err)
 		return res.StatusCode, string(body)
 	}
-	status, body := post()
+	var status int
+	var body string
+	waitFor(t, "an answer that is not about starting", func() bool { status, body = post(); return status != http.StatusServiceUnavailable })
 	require.Equal(t, "200 nothing changed\n", fmt.Sprint(status, " ", body))
 
 	rewrite("heartRate > 149", "heartRate > 20")
