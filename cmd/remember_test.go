@@ -45,6 +45,7 @@ func rememberRules() []alert.RuleConfig {
 		{Name: "absent", Absence: alert.AbsenceConfig{After: 12 * second}},
 		{Name: "tumbling", When: "v > 0", Window: alert.WindowConfig{Length: 15 * second, Tumbling: true, Aggregate: "sum", Of: "v", Is: "> 40"}},
 		{Name: "sliding", When: "v > 0", Window: alert.WindowConfig{Length: 12 * second, Step: 2 * second, Aggregate: "avg", Of: "v", Is: "> 5"}},
+		{Name: "score", When: "ANOMALY_SCORE > 0.6", Dedup: 2 * second},
 	}
 }
 
@@ -62,10 +63,14 @@ func rememberRun(t *testing.T, trouble bool) (accepted map[string]string, repeat
 			line := &cord{fake: fake}
 			cords = append(cords, line)
 			daemons = append(daemons, startDaemon(t, fake, func(c *Config, o *Options) {
+				c.Score = []alert.ScoreConfig{{Fields: []string{"v"}, Trees: 10, Samples: 64}}
 				c.Rules = rememberRules()
 				for i := range c.Rules {
 					c.Rules[i].Topics = []string{"oncall"}
 					c.Rules[i].Message = "{{ .Kind }} {{ .Rule }} {{ .Key }} {{ .At }} {{ .Suppressed }}"
+					if c.Rules[i].Name == "score" { // bit for bit
+						c.Rules[i].Message += " {{ .Fields.ANOMALY_SCORE }}"
+					}
 				}
 				c.Leases.Duration = 5 * time.Second
 				o.AWS.HTTPClient = &http.Client{Transport: line}
@@ -162,7 +167,7 @@ func TestAlertsAreThoseOfARunWithoutRestart(t *testing.T) {
 		require.NoError(t, err)
 		kinds[kind+" "+rule] = true
 	}
-	require.Len(t, kinds, 11, "%v", slices.Sorted(maps.Keys(kinds)))
+	require.Len(t, kinds, 12, "%v", slices.Sorted(maps.Keys(kinds)))
 	troubled, repeats := rememberRun(t, true)
 	t.Logf("%d alerts, %d repeated", len(troubled), repeats)
 	for id, body := range calm {
