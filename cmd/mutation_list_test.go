@@ -209,7 +209,7 @@ func mutations() []mutation {
 		{
 			breaks: "all workers together keep to a topic's rate",
 			file:   "alert/sns/topic.go", old: "	n, wait := t.limiter.room(now, t.fleet.share(now, t.limiter.allowance))\n", new: "	n, wait := t.limiter.room(now, share{quota: t.limiter.allowance.most})\n",
-			by: only("alert/sns", "TestStorm"), says: `.*Error:.*|.*messages within.*`,
+			by: only("alert/sns", "TestStormOfManyWorkers"), says: `.*Error:.*|.*messages within.*`,
 		},
 		{
 			breaks: "the alerts of one key are gathered in a storm, too",
