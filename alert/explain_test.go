@@ -289,3 +289,15 @@ func TestElapse(t *testing.T) {
 		require.Equal(t, start.Add(time.Minute), a.At, a.Rule)
 	}
 }
+
+// A window's figure comes from earlier records as well, so its bound stands in: a template with it is not called failing.
+func TestExplainHasAFigureForWindows(t *testing.T) {
+	t.Parallel()
+	config := oneRule(alert.RuleConfig{
+		Name: "sum", When: "v > 0", Message: "sum {{ round 1 .Value }}",
+		Window: alert.WindowConfig{Length: time.Minute, Tumbling: true, Aggregate: "sum", Of: "v", Is: "> 40"},
+	})
+	x := newWorld(t, config).pipeline.Explain(record("1", `{"v":1}`)).Rules[0]
+	require.Len(t, x.Publishes, 1)
+	require.Empty(t, x.Publishes[0].Failed)
+}

@@ -181,11 +181,11 @@ func BenchmarkState(b *testing.B) {
 		f := trained(b, config, records(c.kind, 1, 300_000))
 		state := encode(b, f)
 		b.Run(fmt.Sprintf("save/%s/trees=%d", c.kind, c.trees), func(b *testing.B) {
-			b.ReportMetric(float64(len(state))/1024, "KiB")
 			began := cpuTime(b)
 			for b.Loop() {
 				state, _ = f.AppendBinary(state[:0])
 			}
+			b.ReportMetric(float64(len(state))/1024, "KiB") // here: Loop resets what was reported before
 			b.ReportMetric(float64(cpuTime(b)-began)/float64(b.N)/1e6, "cpu-ms/op")
 		})
 		b.Run(fmt.Sprintf("load/%s/trees=%d", c.kind, c.trees), func(b *testing.B) {
