@@ -106,6 +106,7 @@ func (s *Store) acknowledge(l *Lease, p progress) {
 // confirm notes that the stored checkpoint of a lease was current at that time. Call it with mu held.
 func (s *Store) confirm(l *Lease, at time.Time) {
 	if !at.IsZero() && l.state != leaseOver {
+		l.confirmed = at
 		s.m.progress.WithLabelValues(l.shard).Set(float64(at.UnixMilli()) / 1000)
 	}
 }
