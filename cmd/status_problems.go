@@ -160,12 +160,17 @@ func summary(st *Status) (Level, string) {
 	if len(st.Problems) == 0 {
 		return LevelOK, sentence("all is well: " + wellness(st))
 	}
-	worst := st.Problems[0]
-	switch n := len(st.Problems) - 1; {
+	worst, others := st.Problems[0], 0
+	for i := range st.Problems[1:] {
+		if st.Problems[1+i].Level != LevelInfo {
+			others++
+		}
+	}
+	switch {
 	case worst.Level == LevelInfo && st.State == "running":
 		return LevelInfo, sentence("all is well; " + worst.Text)
-	case n > 0:
-		return worst.Level, sentence(fmt.Sprintf("%s. And %d more", worst.Text, n))
+	case others > 0:
+		return worst.Level, sentence(worst.Text + ". And " + number(others, "more problem"))
 	}
 	return worst.Level, sentence(worst.Text)
 }
@@ -248,8 +253,11 @@ func grouped(n uint64) string {
 // words writes a duration with at most two units: 0.2 s, 40 s, 3 m 20 s, 2 h 5 m, 3 d 4 h.
 func words(d time.Duration) string {
 	s := d.Seconds()
-	if s < 9.95 {
-		return fmt.Sprintf("%.1f s", math.Max(0, s))
+	switch {
+	case s < 0.05:
+		return "0 s"
+	case s < 9.95:
+		return fmt.Sprintf("%.1f s", s)
 	}
 	n := int64(math.Round(s))
 	pair := func(unit int64, big, small string, smallUnit int64) string {

@@ -22,6 +22,8 @@ type statusView struct {
 	Title  string
 
 	Records, Alerts     sparkline
+	Advice              string
+	List                []Problem
 	Lag, LagWhere       string
 	ShardLine, RestNote string
 	Outcomes            []labelled
@@ -58,6 +60,11 @@ func newStatusView(st *Status) *statusView {
 		Records: newSparkline("records", st.History.Records, st.History.Interval),
 		Alerts:  newSparkline("alerts", st.History.Alerts, st.History.Interval),
 		Icon:    icon(st.Level),
+	}
+	if len(st.Problems) == 1 { // the headline is what it says
+		v.Advice = st.Problems[0].Remedy
+	} else {
+		v.List = st.Problems
 	}
 	v.Title = mark(st.Level) + " " + st.Stream.Name + " – kinesis-alerter"
 	for _, name := range []string{"alerted", "suppressed", "unmatched", "filtered", "invalid", "expired", "dead_lettered"} {
@@ -180,7 +187,7 @@ type shardView struct {
 	Waiting, Held        string
 	LagClass, HeldClass  string
 	Rate                 string
-	ended                bool
+	Ended                bool
 	wantsALook           bool
 	lag                  float64
 }
@@ -223,6 +230,10 @@ func (v *statusView) shards(st *Status) {
 	if worst == 0 && read > 1 {
 		v.LagWhere = "on all shards"
 	}
+	if open > fewShards {
+		v.manyShards(st, open)
+		return
+	}
 	depth := make(map[string]int)
 	var rows []shardView
 	for i := range st.Shards {
@@ -241,7 +252,7 @@ func (v *statusView) shards(st *Status) {
 		if over(s) {
 			depth[s.ID] = 0 // its own parents are folded up
 		}
-		if row.ended {
+		if row.Ended {
 			row.Row = "past"
 		}
 		if d := depth[s.ID]; d > 0 {
@@ -252,24 +263,32 @@ func (v *statusView) shards(st *Status) {
 		}
 		rows = append(rows, row)
 	}
+	v.Families = rows
 	if n := len(v.Past); n > 0 {
 		v.PastLine = number(n, "shard") + " before these, whose records are done with"
 	}
-	if len(rows) <= fewShards {
-		v.Families = rows
-		return
-	}
+}
+
+// manyShards shows those of many that need a look, and folds the other open ones up. Those that ended are counted: the JSON
+// has them.
+func (v *statusView) manyShards(st *Status, open int) {
 	var rest []shardView
-	for _, row := range rows {
-		if row.wantsALook && len(v.Families) < fewShards {
+	for i := range st.Shards {
+		switch row := newShardView(&st.Shards[i], st); {
+		case row.Ended:
+		case row.wantsALook && len(v.Families) < fewShards:
 			v.Families = append(v.Families, row)
-		} else {
+		default:
 			rest = append(rest, row)
 		}
 	}
-	v.RestNote = fmt.Sprintf("Of %s shards, those that need a look are shown; the others are folded up.", grouped(uint64(len(rows)))) //nolint:gosec // a count
+	slices.SortFunc(rest, func(a, b shardView) int { return strings.Compare(a.ID, b.ID) })
+	v.RestNote = "Of " + number(open, "open shard") + ", those that need a look are shown; the others are folded up."
 	if len(v.Families) == 0 {
-		v.RestNote = fmt.Sprintf("None of %s shards needs a look; they are folded up.", grouped(uint64(len(rows)))) //nolint:gosec // a count
+		v.RestNote = "None of " + number(open, "open shard") + " needs a look; they are folded up."
+	}
+	if n := len(st.Shards) - open; n > 0 {
+		v.RestNote += " " + number(n, "shard") + " before these ended."
 	}
 	for i, part := range slices.Collect(slices.Chunk(rest, shardChunkSize)) {
 		v.Chunks = append(v.Chunks, newShardChunk(i, part))
@@ -298,7 +317,7 @@ func over(s *StatusShard) bool { return s.State == "ended" || s.State == "skippe
 func newShardView(s *StatusShard, st *Status) shardView {
 	row := shardView{
 		ID: s.ID, Short: shortShard(s.ID), State: s.State, Owner: s.Owner, OwnerShort: shortWorker(s.Owner), Here: s.Reading != nil || s.State == "held",
-		Lag: "–", Behind: "–", Checked: "–", Waiting: "–", Held: "–", Rate: "–", ended: over(s),
+		Lag: "–", Behind: "–", Checked: "–", Waiting: "–", Held: "–", Rate: "–", Ended: over(s),
 	}
 	row.Sign, row.Class = shardSign(s.State)
 	switch len(s.Parents) {
@@ -312,7 +331,7 @@ func newShardView(s *StatusShard, st *Status) shardView {
 		row.State += ", goes to " + shortWorker(s.Heir)
 	}
 	row.wantsALook = s.State == "unread" || s.State == "paused" || s.Heir != ""
-	if !row.ended && s.BytesPerSecond > 0 {
+	if !row.Ended && s.BytesPerSecond > 0 {
 		row.Rate = bytesWords(s.BytesPerSecond) + "/s"
 	}
 	r := s.Reading
