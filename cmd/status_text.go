@@ -1,6 +1,7 @@
 package cmd
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 	"text/tabwriter"
@@ -48,7 +49,12 @@ func statusText(st *Status) string {
 		row, end := table("SHARD", "STATE", "OWNER", "RATE", "LAG", "BEHIND", "CHECKPOINT", "WAITING", "HELD KEYS")
 		for i := range v.Families {
 			s := &v.Families[i]
-			row(s.Short, s.State, s.OwnerShort, s.Rate, s.Lag, s.Behind, s.Checked, s.Waiting, s.Held)
+			switch name := strings.Repeat("  ", s.Depth) + s.Short; {
+			case s.Ended:
+				row(name, s.State)
+			default:
+				row(name, s.State, cmp.Or(s.OwnerShort, "–"), s.Rate, s.Lag, s.Behind, s.Checked, s.Waiting, s.Held)
+			}
 		}
 		for i := range v.Chunks {
 			row(v.Chunks[i].From+" to "+v.Chunks[i].To, v.Chunks[i].Text)

@@ -179,6 +179,7 @@ func rate(x float64) string {
 type shardView struct {
 	ID, Short            string
 	Row                  string // classes of the row
+	Depth                int
 	Parents              string
 	State, Sign, Class   string
 	Owner, OwnerShort    string
@@ -256,7 +257,8 @@ func (v *statusView) shards(st *Status) {
 			row.Row = "past"
 		}
 		if d := depth[s.ID]; d > 0 {
-			row.Row = fmt.Sprintf("d%d", d)
+			row.Depth = d
+			row.Row = strings.TrimSpace(fmt.Sprintf("%s d%d", row.Row, d))
 			if len(s.Parents) == 1 {
 				row.Parents = "" // the row above
 			}
@@ -331,13 +333,14 @@ func newShardView(s *StatusShard, st *Status) shardView {
 		row.State += ", goes to " + shortWorker(s.Heir)
 	}
 	row.wantsALook = s.State == "unread" || s.State == "paused" || s.Heir != ""
-	if !row.Ended && s.BytesPerSecond > 0 {
+	if (s.State == "held" || s.State == "foreign") && s.BytesPerSecond > 0 {
 		row.Rate = bytesWords(s.BytesPerSecond) + "/s"
 	}
 	r := s.Reading
 	if r == nil {
+		row.Row = "bare idle"
 		if s.State == "foreign" && s.CaughtUp != nil {
-			row.Lag = "≤ " + words(st.At.Sub(*s.CaughtUp))
+			row.Row, row.Lag = "bare", "≤ "+words(st.At.Sub(*s.CaughtUp))
 		}
 		return row
 	}
