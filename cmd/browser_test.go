@@ -206,7 +206,7 @@ func (w *browserWorld) produce() {
 	w.t.Cleanup(func() { stop(); <-done })
 	random := rand.New(rand.NewPCG(1, 2)) //nolint:gosec // sample data
 	began := time.Now()
-	put := func(key int, rate int) {
+	put := func(key, rate int) {
 		w.fake.Kinesis.Put(browserStream, fmt.Sprintf("patient-%03d", key), fmt.Appendf(nil, `{"heartRate":%d,"ward":"%c"}`, rate, 'A'+key%4))
 	}
 	go func() {

@@ -78,16 +78,16 @@ func (s shownConfig) text() string {
 
 // hide puts variables back in the place of their values.
 func (g given) hide(path string, n *yaml.Node) {
-	switch {
-	case n.Kind == yaml.MappingNode:
+	switch n.Kind { //nolint:exhaustive // an encoded value has no other kinds
+	case yaml.MappingNode:
 		for pair := range slices.Chunk(n.Content, 2) {
 			g.hide(join(path, pair[0].Value), pair[1])
 		}
-	case n.Kind == yaml.SequenceNode:
+	case yaml.SequenceNode:
 		for i, item := range n.Content {
 			g.hide(fmt.Sprintf("%s[%d]", path, i), item)
 		}
-	case n.Kind == yaml.ScalarNode:
+	case yaml.ScalarNode:
 		if text, ok := g.written[path]; ok {
 			n.SetString(text)
 		} else if text := g.conceal(n.Value); text != n.Value {

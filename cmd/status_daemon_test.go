@@ -171,7 +171,7 @@ func TestStatusKeepsSecrets(t *testing.T) {
 		createTopic(t, fake)
 		queue, err := sqs.NewFromConfig(emulated(fake)).CreateQueue(t.Context(), &sqs.CreateQueueInput{QueueName: aws.String("dlq")})
 		require.NoError(t, err)
-		const token, phrase = "hunter2-7f3a9c", "correct-horse-battery"
+		const token, phrase = "hunter2-7f3a9c", "correct-horse-battery" //nolint:gosec // made up
 		env := map[string]string{
 			"PAGER_TOKEN": token, "PHRASE": phrase, "STREAM": testStream, "DLQ": aws.ToString(queue.QueueUrl), "LEVEL": "info", "TOPIC_ARN": testTopicARN,
 		}
@@ -190,7 +190,7 @@ topics:
   oncall: {arn: "${TOPIC_ARN}"}
 dead_letter: {sqs: "${DLQ}"}
 log: {level: "${LEVEL}"}
-`
+` //nolint:gosec // made up
 		require.NoError(t, os.WriteFile(file, []byte(text), 0o600))
 		load := func() (*LoadedConfig, error) { return LoadConfig(file, environment(env)) }
 		loaded, err := load()

@@ -224,7 +224,7 @@ func number(n int, thing string) string {
 	if n == 1 {
 		return "1 " + thing
 	}
-	return grouped(uint64(max(0, n))) + " " + thing + "s" //nolint:gosec // not negative
+	return grouped(uint64(max(0, n))) + " " + thing + "s"
 }
 
 func are(n int, thing string) string {

@@ -237,14 +237,20 @@ func TestStatusSummary(t *testing.T) {
 			s.Shards[1] = StatusShard{ID: "shardId-000000000001", State: "unread", UnreadSince: moment(at.Add(-5 * time.Second))}
 		}, LevelOK, "All is well: 1 shard is read here, lag 0.2 s."},
 		"late": {func(s *Status) { s.Shards[0].Reading.Lag = 200 }, LevelWarning, "Lag 3 m 20 s on shardId-000000000000."},
-		"no trust": {func(s *Status) { s.Worker.TrustedUntil, s.Worker.Heartbeat = nil, moment(at.Add(-40*time.Second)) }, LevelCritical,
-			"DynamoDB has not answered for 40 s, trust in the leases has ended: nothing is read or published."},
-		"less trust": {func(s *Status) {
-			s.Worker.TrustedUntil, s.Worker.Heartbeat = moment(at.Add(3*time.Second)), moment(at.Add(-6*time.Second))
-		}, LevelWarning,
-			"DynamoDB has not answered for 6.0 s, trust in the leases ends in 3.0 s."},
-		"no Kinesis": {func(s *Status) { s.Shards[0].Reading.LastFetch = moment(at.Add(-42 * time.Second)) }, LevelWarning,
-			"Kinesis has not answered for 42 s for 1 shard: shardId-000000000000."},
+		"no trust": {
+			func(s *Status) { s.Worker.TrustedUntil, s.Worker.Heartbeat = nil, moment(at.Add(-40*time.Second)) }, LevelCritical,
+			"DynamoDB has not answered for 40 s, trust in the leases has ended: nothing is read or published.",
+		},
+		"less trust": {
+			func(s *Status) {
+				s.Worker.TrustedUntil, s.Worker.Heartbeat = moment(at.Add(3*time.Second)), moment(at.Add(-6*time.Second))
+			}, LevelWarning,
+			"DynamoDB has not answered for 6.0 s, trust in the leases ends in 3.0 s.",
+		},
+		"no Kinesis": {
+			func(s *Status) { s.Shards[0].Reading.LastFetch = moment(at.Add(-42 * time.Second)) }, LevelWarning,
+			"Kinesis has not answered for 42 s for 1 shard: shardId-000000000000.",
+		},
 		"two things": {func(s *Status) {
 			s.Shards[0].Reading.Lag = 61
 			s.Topics = []StatusTopic{{Name: "oncall", Fault: "not_authorized", Waiting: 34}}

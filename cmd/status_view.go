@@ -227,7 +227,7 @@ func (v *statusView) shards(st *Status) {
 			}
 		}
 	}
-	v.ShardLine = fmt.Sprintf("%s open", grouped(uint64(open))) //nolint:gosec // a count
+	v.ShardLine = fmt.Sprintf("%s open", grouped(uint64(open)))
 	if worst == 0 && read > 1 {
 		v.LagWhere = "on all shards"
 	}
@@ -355,9 +355,9 @@ func newShardView(s *StatusShard, st *Status) shardView {
 	if r.Checkpoint != nil {
 		row.Checked = words(st.At.Sub(*r.Checkpoint))
 	}
-	row.Waiting, row.Held = grouped(uint64(max(0, r.Unresolved))), grouped(uint64(max(0, r.HeldKeys))) //nolint:gosec // not negative
+	row.Waiting, row.Held = grouped(uint64(max(0, r.Unresolved))), grouped(uint64(max(0, r.HeldKeys)))
 	if r.Gathered > 0 {
-		row.Waiting += fmt.Sprintf(" (%s in digests)", grouped(uint64(r.Gathered))) //nolint:gosec // a count
+		row.Waiting += fmt.Sprintf(" (%s in digests)", grouped(uint64(r.Gathered)))
 	}
 	if r.HeldKeys > 0 {
 		row.HeldClass, row.wantsALook = "bad", true
@@ -461,7 +461,7 @@ type topicView struct {
 }
 
 func newTopicView(t *StatusTopic, at time.Time) topicView {
-	count := func(n int) string { return grouped(uint64(max(0, n))) } //nolint:gosec // not negative
+	count := func(n int) string { return grouped(uint64(max(0, n))) }
 	row := topicView{
 		Name: t.Name, State: "accepts", Sign: "●", Class: "ok", Remedy: t.Remedy,
 		Waiting: count(t.Waiting), Gathered: count(t.Gathered), Sent: count(t.SentLastMinute), Rate: "no limit", Last: "never",
