@@ -23,20 +23,22 @@ func newGiven() given { return given{written: map[string]string{}, variables: ma
 // the environment of the daemon, it is served to whoever reaches the admin server: no value of an environment variable is in
 // it, and nothing that looks like a credential.
 type shownConfig struct {
-	config Config
-	given  given
+	given given
+	text  string // as YAML; made once, because a page view must cost little
 }
 
+func newShownConfig(c Config, g given) *shownConfig { return &shownConfig{given: g, text: g.show(c)} }
+
 // shown is the configuration that was read from a file; nil stands for one that was not.
-func (c *LoadedConfig) shown(inForce Config) shownConfig {
-	if c == nil {
-		return shownConfig{config: inForce, given: newGiven()}
+func (c *LoadedConfig) shown(inForce Config) *shownConfig {
+	if c == nil || c.doc == nil {
+		return newShownConfig(inForce, newGiven())
 	}
-	return shownConfig{config: inForce, given: c.doc.given}
+	return newShownConfig(inForce, c.doc.given)
 }
 
 // reloaded is the configuration after a reload: what can be changed while running is as next wrote it.
-func (s shownConfig) reloaded(next *LoadedConfig, inForce Config) shownConfig {
+func (s *shownConfig) reloaded(next *LoadedConfig, inForce Config) *shownConfig {
 	merged := newGiven()
 	maps.Copy(merged.variables, s.given.variables)
 	for path, text := range s.given.written {
@@ -52,7 +54,7 @@ func (s shownConfig) reloaded(next *LoadedConfig, inForce Config) shownConfig {
 			}
 		}
 	}
-	return shownConfig{config: inForce, given: merged}
+	return newShownConfig(inForce, merged)
 }
 
 // takenOver says whether a reload takes a path over; see Config.withRulesOf.
@@ -62,13 +64,13 @@ func takenOver(path string) bool {
 		slices.Contains([]string{"format", "filter", "filter_file", "score", "rules", "silences", "watchdog", "state", "topics"}, section)
 }
 
-// text is the configuration as YAML.
-func (s shownConfig) text() string {
+// show is a configuration as YAML.
+func (g given) show(c Config) string {
 	var node yaml.Node
-	if err := node.Encode(s.config); err != nil {
+	if err := node.Encode(c); err != nil {
 		return "the configuration cannot be shown: " + err.Error()
 	}
-	s.given.hide("", &node)
+	g.hide("", &node)
 	text, err := yaml.Dump(&node)
 	if err != nil {
 		return "the configuration cannot be shown: " + err.Error()

@@ -54,7 +54,7 @@ func newReloader(c Config, load func() (*LoadedConfig, error), log *zap.Logger, 
 		load: load, log: log, current: c, good: good,
 		reloads: map[bool]prometheus.Counter{true: counter.WithLabelValues("ok"), false: counter.WithLabelValues("refused")},
 	}
-	r.shown.Store(&shownConfig{config: c, given: newGiven()})
+	r.shown.Store(newShownConfig(c, newGiven()))
 	return r
 }
 
@@ -117,7 +117,7 @@ func (r *reloader) reload() (changes []string, err error) {
 		return nil, err // unreachable: the file was validated as a whole
 	}
 	r.current = next
-	r.shown.Store(new(r.shown.Load().reloaded(loaded, next)))
+	r.shown.Store(r.shown.Load().reloaded(loaded, next))
 	r.log.Info("configuration reloaded", zap.Strings("changes", changes))
 	return changes, nil
 }

@@ -106,7 +106,7 @@ func Run(ctx context.Context, c Config, o Options) (err error) {
 
 	state := &state{}
 	reloads := newReloader(c, o.Reload, log.Named("config"), reg)
-	reloads.shown.Store(new(o.Loaded.shown(c)))
+	reloads.shown.Store(o.Loaded.shown(c))
 	status := newStatusSource(c, build, state, reloads)
 	server := newAdmin(work, listener, adminDeps{
 		Gatherer: reg, LogLevel: logs.Level, Reload: state.reload, Healthy: state.healthy, Ready: state.ready, Log: log.Named("admin"),
