@@ -106,7 +106,7 @@ func (s *Store) acknowledge(l *Lease, p progress) {
 // confirm notes that the stored checkpoint of a lease was current at that time. Call it with mu held.
 func (s *Store) confirm(l *Lease, at time.Time) {
 	if !at.IsZero() && l.state != leaseOver {
-		s.m.progress.WithLabelValues(l.shard).Set(float64(at.UnixMilli()) / 1000)
+		l.confirmed = at
 	}
 }
 

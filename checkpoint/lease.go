@@ -62,6 +62,8 @@ type Lease struct {
 	heard    bool // Commit was called: its consumer counts the shard in what it reports
 	suspect  bool // a scan saw the row otherwise: write, so that the fence decides
 	written  time.Time
+	// confirmed is when the stored checkpoint was last known to be current.
+	confirmed time.Time
 	handoff  chan struct{}
 	target   string // of the requested handoff; noHeir for a shard that is paused
 	rest     time.Time
