@@ -64,9 +64,9 @@ type Lease struct {
 	written  time.Time
 	// confirmed is when the stored checkpoint was last known to be current.
 	confirmed time.Time
-	handoff  chan struct{}
-	target   string // of the requested handoff; noHeir for a shard that is paused
-	rest     time.Time
+	handoff   chan struct{}
+	target    string // of the requested handoff; noHeir for a shard that is paused
+	rest      time.Time
 }
 
 // Context is done when the lease is over; context.Cause tells why: ErrLeaseLost, ErrLeaseHandedOff, ErrLeaseReleased or
@@ -134,7 +134,7 @@ func (l *Lease) Commit(sequence string, sub uint32, resolved string, caughtUp ti
 	}
 	if p == l.offer.position && resolved == l.offer.resolved {
 		if !l.dirty {
-			s.confirm(l, caughtUp)
+			l.confirm(caughtUp)
 		}
 		return
 	}

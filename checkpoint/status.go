@@ -58,7 +58,7 @@ type Status struct {
 	Generation    string
 	LeaseDuration time.Duration
 	Scanned       time.Time
-	Retention     time.Duration // of the stream's records; 0 while it is not known
+	Retention     time.Duration  // of the stream's records; 0 while it is not known
 	Workers       []WorkerStatus // sorted by id
 	Shards        []ShardStatus  // sorted by id
 }
