@@ -1,4 +1,4 @@
-# Needs Go (the version of go.mod) and, for conformance and e2e alone, node >= 20 with npm.
+# Needs Go (the version of go.mod) and, for lint, conformance, e2e and deploy-check, node >= 20 with npm.
 
 GO      ?= go
 NPM     ?= npm
@@ -38,12 +38,13 @@ build: ## the static daemon, bin/kinesis-alerter
 test: ## unit, property and simulation tests with the race detector, in random order
 	$(GO) test -race -shuffle=on ./...
 
-lint: ## golangci-lint, formatting, go vet and a tidy go.mod; changes nothing
+lint: ## golangci-lint with gosec, formatting, go vet, a tidy go.mod, known vulnerabilities; changes nothing
 	$(TOOL) golangci-lint run --build-tags $(TAGS) ./...
 	$(TOOL) golangci-lint fmt --diff
 	$(GO) vet -tags $(TAGS) ./...
 	$(GO) mod tidy -diff
 	$(GO) mod verify
+	GO=$(GO) node $(TOOLS)/vulnerabilities.mjs
 
 fmt: ## formats every Go file as lint wants it
 	$(TOOL) golangci-lint fmt
