@@ -23,7 +23,7 @@ SEED     ?=
 SIMFLAGS ?= -race
 
 .DEFAULT_GOAL := help
-.PHONY: help demo build test lint fmt conformance e2e bench bench-smoke fuzz sim mutate emulators clean
+.PHONY: help demo build test lint fmt conformance e2e bench bench-smoke fuzz sim mutate deploy-check emulators clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z][a-z0-9-]*:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -91,6 +91,12 @@ sim: ## the simulations alone: RUNS=20 schedules of whole daemons, more of small
 
 mutate: ## breaks the source in every way that the guarantees exclude, and shows which test finds it
 	$(GO) test -tags mutation -count=1 -parallel 2 -timeout 30m -v -run TestMutations ./cmd
+
+# Which parts of deploy/ are checked; all without it.
+PARTS ?=
+
+deploy-check: ## image, charts, rules, dashboards, Terraform, compose: each validator says what it ran, or why it was skipped
+	deploy/check.sh $(PARTS)
 
 emulators: $(MODULES) ## the pinned npm emulators, from internal/tools/package-lock.json
 
