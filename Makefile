@@ -1,4 +1,4 @@
-# Needs Go (the version of go.mod) and, for conformance and e2e alone, node >= 20 with npm.
+# Needs Go (the version of go.mod) and, for lint, conformance, e2e and deploy-check, node >= 20 with npm.
 
 GO      ?= go
 NPM     ?= npm
@@ -23,7 +23,7 @@ SEED     ?=
 SIMFLAGS ?= -race
 
 .DEFAULT_GOAL := help
-.PHONY: help demo build test lint fmt conformance e2e bench bench-smoke fuzz sim mutate emulators clean
+.PHONY: help demo build test lint fmt conformance e2e bench bench-smoke mixed fuzz sim mutate deploy-check emulators clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z][a-z0-9-]*:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -38,12 +38,13 @@ build: ## the static daemon, bin/kinesis-alerter
 test: ## unit, property and simulation tests with the race detector, in random order
 	$(GO) test -race -shuffle=on ./...
 
-lint: ## golangci-lint, formatting, go vet and a tidy go.mod; changes nothing
+lint: ## golangci-lint with gosec, formatting, go vet, a tidy go.mod, known vulnerabilities; changes nothing
 	$(TOOL) golangci-lint run --build-tags $(TAGS) ./...
 	$(TOOL) golangci-lint fmt --diff
 	$(GO) vet -tags $(TAGS) ./...
 	$(GO) mod tidy -diff
 	$(GO) mod verify
+	GO=$(GO) node $(TOOLS)/vulnerabilities.mjs
 
 fmt: ## formats every Go file as lint wants it
 	$(TOOL) golangci-lint fmt
@@ -53,6 +54,16 @@ conformance: emulators ## one table of behaviours against fakeaws and against th
 
 e2e: emulators ## the built daemon, twice, on the npm emulators: reshards, SIGKILL, SIGTERM, 20,000 records
 	$(GO) test -tags e2e -count=1 -timeout 10m -v -run E2E ./cmd
+
+# The other version of a mixed fleet, as git names it.
+FROM ?= HEAD~1
+
+mixed: emulators ## workers of the version FROM=git-revision beside this one, killed and replaced: nothing is lost or forgotten
+	@set -e; folder=$$(mktemp -d); trap 'git worktree remove --force "$$folder/source"; rm -rf "$$folder"' EXIT; \
+	git worktree add --quiet --detach "$$folder/source" "$(FROM)"; \
+	(cd "$$folder/source" && CGO_ENABLED=0 $(GO) build -trimpath -o "$$folder/previous" ./cmd/kinesis-alerter); \
+	"$$folder/previous" version; \
+	PREVIOUS="$$folder/previous" $(GO) test -tags e2e -count=1 -timeout 10m -v -run E2ERemembered ./cmd
 
 bench: ## every figure that is promised, beside its bar; asserts nothing on a clock
 	$(GO) test -tags bench -count=1 -timeout 30m -v -run Figure ./cmd
@@ -90,6 +101,12 @@ sim: ## the simulations alone: RUNS=20 schedules of whole daemons, more of small
 
 mutate: ## breaks the source in every way that the guarantees exclude, and shows which test finds it
 	$(GO) test -tags mutation -count=1 -parallel 2 -timeout 30m -v -run TestMutations ./cmd
+
+# Which parts of deploy/ are checked; all without it.
+PARTS ?=
+
+deploy-check: ## image, charts, rules, dashboards, Terraform, compose: each validator says what it ran, or why it was skipped
+	deploy/check.sh $(PARTS)
 
 emulators: $(MODULES) ## the pinned npm emulators, from internal/tools/package-lock.json
 

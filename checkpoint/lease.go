@@ -134,7 +134,7 @@ func (l *Lease) Commit(sequence string, sub uint32, resolved string, caughtUp ti
 	}
 	if p == l.offer.position && resolved == l.offer.resolved {
 		if !l.dirty {
-			s.confirm(l, caughtUp)
+			l.confirm(caughtUp)
 		}
 		return
 	}

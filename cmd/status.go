@@ -90,6 +90,8 @@ type StatusStream struct {
 	Name string `json:"name"`
 	// Application is the group of workers that shares the stream, and its lease table.
 	Application string `json:"application"`
+	// Retention is how long the stream keeps a record; 0 while that is not known.
+	Retention float64 `json:"retention_seconds"`
 }
 
 // StatusWorker is this process as a worker of the fleet.

@@ -63,7 +63,7 @@ func (p *pipes) get(t *testing.T, path, accept string) string {
 			}
 		},
 	}}
-	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://daemon"+path, nil)
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://127.0.0.1:9464"+path, nil)
 	require.NoError(t, err)
 	r.Header.Set("Accept", accept)
 	response, err := client.Do(r)

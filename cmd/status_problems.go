@@ -126,7 +126,12 @@ func shardProblems(st *Status, add addProblem) {
 		if n > 1 {
 			others = fmt.Sprintf(", and more than %s on %s", words(lagWorthAWord), number(n-1, "other"))
 		}
-		add(LevelWarning, "shards", "", "lag %s on %s%s", words(lag), latest, others)
+		level, remedy := LevelWarning, ""
+		if half := st.Stream.Retention / 2; half > 0 && lag.Seconds() >= half {
+			level, remedy = LevelCritical, "raise the stream's retention now, then find out what holds the shard: what it no longer keeps is lost"
+			others += ", which is more than half of the stream's retention"
+		}
+		add(level, "shards", remedy, "lag %s on %s%s", words(lag), latest, others)
 	}
 	if n := len(silent); n > 0 {
 		add(LevelWarning, "shards", "check Kinesis and the network; kinesis_alerter_aws_requests_total has the error codes",

@@ -151,6 +151,7 @@ func (s *statusSource) tell(out *Status, now time.Time, table checkpoint.Status,
 	s.mu.Lock()
 	heartbeat, unread := s.heartbeat, s.unread // replaced, never changed
 	s.mu.Unlock()
+	out.Stream.Retention = seconds(table.Retention)
 	out.Worker = StatusWorker{ID: table.Worker, Heartbeat: moment(heartbeat), LeaseSeconds: seconds(table.LeaseDuration)}
 	if table.TrustedUntil.After(now) {
 		out.Worker.TrustedUntil = moment(table.TrustedUntil)

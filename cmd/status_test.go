@@ -23,7 +23,7 @@ func manyShards(n int) Status {
 	at := time.Date(2026, 11, 27, 22, 15, 3, 0, time.UTC)
 	s := Status{
 		At: at, State: "running", Started: at.Add(-26 * time.Hour), Uptime: 26 * 3600, Build: StatusBuild{"1.0.0", "0123456789ab", "go1.26.8"},
-		Stream: StatusStream{"ExampleInputStream", "heart-rate-alerts"}, ShardCounts: map[string]int{},
+		Stream: StatusStream{"ExampleInputStream", "heart-rate-alerts", 86400}, ShardCounts: map[string]int{},
 		Worker: StatusWorker{ID: "alerter-0/5e0f7a11", TrustedUntil: moment(at.Add(8 * time.Second)), Heartbeat: moment(at.Add(-time.Second)), LeaseSeconds: 10},
 		Workers: []StatusFleetWorker{
 			{ID: "alerter-0/5e0f7a11", Version: "1.0.0", Self: true, State: "live", Shards: (n + 1) / 2},
@@ -67,7 +67,7 @@ func exampleStatus() Status {
 	some["dedup"], some["silenced"] = 310, 2
 	s := Status{
 		At: at, State: "running", Started: at.Add(-200 * time.Second), Uptime: 200, Build: StatusBuild{"1.0.0", "0123456789ab", "go1.26.8"},
-		Stream:  StatusStream{"ExampleInputStream", "heart-rate-alerts"},
+		Stream:  StatusStream{"ExampleInputStream", "heart-rate-alerts", 86400},
 		Worker:  StatusWorker{ID: "alerter-0/5e0f7a11", TrustedUntil: moment(at.Add(3 * time.Second)), Heartbeat: ago(6 * time.Second), LeaseSeconds: 10},
 		History: StatusHistory{Interval: 5, Records: []float64{96.2, 101.4, 110, 1240.5}, Alerts: []float64{0, 0.4, 8.2, 1.2}},
 		Records: map[string]uint64{
@@ -236,6 +236,8 @@ func TestStatusSummary(t *testing.T) {
 		"just released": {func(s *Status) {
 			s.Shards[1] = StatusShard{ID: "shardId-000000000001", State: "unread", UnreadSince: moment(at.Add(-5 * time.Second))}
 		}, LevelOK, "All is well: 1 shard is read here, lag 0.2 s."},
+		"too late": {func(s *Status) { s.Shards[0].Reading.Lag, s.Stream.Retention = 13*3600, 86400 }, LevelCritical,
+			"Lag 13 h on shardId-000000000000, which is more than half of the stream's retention."},
 		"late": {func(s *Status) { s.Shards[0].Reading.Lag = 200 }, LevelWarning, "Lag 3 m 20 s on shardId-000000000000."},
 		"no trust": {
 			func(s *Status) { s.Worker.TrustedUntil, s.Worker.Heartbeat = nil, moment(at.Add(-40*time.Second)) }, LevelCritical,
