@@ -54,6 +54,7 @@ func TestBrowserStatusPage(t *testing.T) {
 	work, err := time.ParseDuration(cmpOr(os.Getenv("BROWSER_FOR"), "20s"))
 	require.NoError(t, err)
 	time.Sleep(work)
+	w.refuse.Store(true)
 	w.wait("there is something of everything", first, func(s *Status) bool {
 		faulty := slices.ContainsFunc(s.Topics, func(t StatusTopic) bool { return t.Fault != "" && t.Waiting > 0 })
 		digest := slices.ContainsFunc(s.Alerts, func(a StatusAlert) bool { return a.Kind == "digest" })
@@ -64,6 +65,8 @@ func TestBrowserStatusPage(t *testing.T) {
 	mux.HandleFunc("POST /kill", func(http.ResponseWriter, *http.Request) { kill() })
 	many := newStatusPage(func() Status { return manyShards(1000) }, zap.NewNop())
 	mux.HandleFunc("GET /many", many.html)
+	well := newStatusPage(wellStatus, zap.NewNop())
+	mux.HandleFunc("GET /well", well.html)
 	ill := newStatusPage(func() Status { return hostileStatus() }, zap.NewNop())
 	mux.HandleFunc("GET /hostile", ill.html)
 	control := httptest.NewServer(mux)
@@ -96,6 +99,8 @@ type browserWorld struct {
 	fake *fakeaws.AWS
 	arns map[string]string
 	dlq  string
+	// refuse makes the topic audit refuse.
+	refuse atomic.Bool
 }
 
 const browserStream = "ExampleInputStream"
@@ -117,6 +122,7 @@ func newBrowserWorld(t *testing.T) *browserWorld {
 	w.dlq = aws.ToString(queue.QueueUrl)
 	w.fake.Faults.Add(fakeaws.Fault{
 		Service: fakeaws.ServiceSNS, Operation: "PublishBatch", Err: &fakeaws.Error{Code: "AuthorizationError", Message: "not authorized", Status: 403},
+		When:  w.refuse.Load,
 		Match: func(r *fakeaws.Request) bool { return r.Form.Get("TopicArn") == w.arns["audit"] },
 	})
 	return w
@@ -301,6 +307,32 @@ func (w *browserWorld) pause(url string) {
 		}
 	}
 	require.Fail(w.t, "no shard to pause")
+}
+
+// wellStatus is a status without a problem, after a quarter of an hour.
+func wellStatus() Status {
+	s := exampleStatus()
+	s.Shards = slices.DeleteFunc(s.Shards, func(x StatusShard) bool {
+		return x.State == "unread" || x.State == "paused" || x.ID == "shardId-000000000003"
+	})
+	for i := range s.Shards {
+		if r := s.Shards[i].Reading; r != nil {
+			*r = StatusReading{Phase: "reading", Lag: 0.2, LastFetch: moment(s.At), Checkpoint: moment(s.At.Add(-400 * time.Millisecond)), Unresolved: i}
+			s.Shards[i].Heir = ""
+		}
+	}
+	s.ShardCounts = map[string]int{"held": 2, "foreign": 1, "ended": 1}
+	s.Workers, s.Topics, s.DeadLetters, s.Reload = s.Workers[:2], s.Topics[2:], &StatusDeadLetters{Kind: "sqs", Sent: 3}, nil
+	s.Topics[0].Digesting, s.Topics[0].Gathered = false, 0
+	s.Worker.Heartbeat = moment(s.At.Add(-time.Second))
+	s.History = StatusHistory{Interval: historyEvery.Seconds()}
+	for i := range historyLength {
+		s.History.Records = append(s.History.Records, 1000+200*sine(time.Duration(i)*historyEvery)+float64(i*7919%41))
+		s.History.Alerts = append(s.History.Alerts, float64(i*7919%13)/10)
+	}
+	s.Problems = problems(&s, false)
+	s.Level, s.Summary = summary(&s)
+	return s
 }
 
 // hostileStatus has the names of somebody who means ill.

@@ -155,7 +155,11 @@ func topicProblems(t *StatusTopic, at time.Time, add addProblem) {
 	case t.Failures >= failuresWorthAWord && t.FailingSince != nil:
 		add(LevelWarning, "topic", "", "topic %s: SNS has failed for %s, %s", t.Name, words(at.Sub(*t.FailingSince)), wait(waiting, "alert"))
 	case t.Digesting:
-		add(LevelInfo, "topic", "", "topic %s gathers digests, %s", t.Name, wait(waiting, "alert"))
+		text := "topic " + t.Name + " gathers digests"
+		if waiting > 0 {
+			text += ", " + wait(waiting, "alert")
+		}
+		add(LevelInfo, "topic", "", "%s", text)
 	}
 }
 

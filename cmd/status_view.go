@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"kinesis-alerter/alert"
 )
 
 // statusView is a Status in the words of the page.
@@ -38,6 +40,7 @@ type statusView struct {
 	AlertRows, Earlier  []alertView
 	Letters             *lettersView
 	UpWords, ReloadLine string
+	BuildLine           string
 }
 
 type labelled struct {
@@ -65,6 +68,10 @@ func newStatusView(st *Status) *statusView {
 		v.Advice = st.Problems[0].Remedy
 	} else {
 		v.List = st.Problems
+	}
+	v.BuildLine = st.Build.Version
+	if r := st.Build.Revision; r != "unknown" { // as in a test
+		v.BuildLine += " (" + r + ")"
 	}
 	v.Title = mark(st.Level) + " " + st.Stream.Name + " – kinesis-alerter"
 	for _, name := range []string{"alerted", "suppressed", "unmatched", "filtered", "invalid", "expired", "dead_lettered"} {
@@ -507,10 +514,12 @@ func newAlertView(a *StatusAlert, at time.Time) alertView {
 	if a.Kind == "digest" {
 		row.Rule = number(a.Alerts, "alert")
 	}
-	switch a.Severity {
-	case "critical":
+	switch {
+	case a.Kind == string(alert.KindResolved):
+		row.Class = "quiet"
+	case a.Severity == alert.SeverityCritical:
 		row.Class = "bad"
-	case "warning":
+	case a.Severity == alert.SeverityWarning:
 		row.Class = "warn"
 	}
 	return row
