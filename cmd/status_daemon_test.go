@@ -176,6 +176,7 @@ func TestStatusKeepsSecrets(t *testing.T) {
 			"PAGER_TOKEN": token, "PHRASE": phrase, "STREAM": testStream, "DLQ": aws.ToString(queue.QueueUrl), "LEVEL": "info", "TOPIC_ARN": testTopicARN,
 		}
 		file := filepath.Join(t.TempDir(), "c.yaml")
+		//nolint:gosec // made up
 		text := `stream: {name: "${STREAM}", start: trim_horizon}
 rules:
   - name: high
@@ -190,7 +191,7 @@ topics:
   oncall: {arn: "${TOPIC_ARN}"}
 dead_letter: {sqs: "${DLQ}"}
 log: {level: "${LEVEL}"}
-` //nolint:gosec // made up
+`
 		require.NoError(t, os.WriteFile(file, []byte(text), 0o600))
 		load := func() (*LoadedConfig, error) { return LoadConfig(file, environment(env)) }
 		loaded, err := load()

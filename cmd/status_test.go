@@ -236,8 +236,10 @@ func TestStatusSummary(t *testing.T) {
 		"just released": {func(s *Status) {
 			s.Shards[1] = StatusShard{ID: "shardId-000000000001", State: "unread", UnreadSince: moment(at.Add(-5 * time.Second))}
 		}, LevelOK, "All is well: 1 shard is read here, lag 0.2 s."},
-		"too late": {func(s *Status) { s.Shards[0].Reading.Lag, s.Stream.Retention = 13*3600, 86400 }, LevelCritical,
-			"Lag 13 h on shardId-000000000000, which is more than half of the stream's retention."},
+		"too late": {
+			func(s *Status) { s.Shards[0].Reading.Lag, s.Stream.Retention = 13*3600, 86400 }, LevelCritical,
+			"Lag 13 h on shardId-000000000000, which is more than half of the stream's retention.",
+		},
 		"late": {func(s *Status) { s.Shards[0].Reading.Lag = 200 }, LevelWarning, "Lag 3 m 20 s on shardId-000000000000."},
 		"no trust": {
 			func(s *Status) { s.Worker.TrustedUntil, s.Worker.Heartbeat = nil, moment(at.Add(-40*time.Second)) }, LevelCritical,
