@@ -136,10 +136,11 @@ func TestImage(t *testing.T) {
 	topic, queue := subscribedTopic(t, cfg)
 
 	file := filepath.Join(t.TempDir(), "kinesis-alerter.yaml")
-	require.NoError(t, os.WriteFile(file, fmt.Appendf(nil, `stream: {name: %s, application: %s, start: trim_horizon}
+	text := fmt.Appendf(nil, `stream: {name: %s, application: %s, start: trim_horizon}
 rules: [{name: high, when: value > 3, topics: [oncall]}]
 topics: {oncall: {arn: "%s", message: "{{ .Record.Data }}"}}
-`, streamName, application, topic), 0o644)) //nolint:gosec // another user reads it in the container
+`, streamName, application, topic)
+	require.NoError(t, os.WriteFile(file, text, 0o644)) //nolint:gosec // another user reads it in the container
 
 	environment := []string{
 		"--env", "AWS_REGION=" + region, "--env", "AWS_ACCESS_KEY_ID=test", "--env", "AWS_SECRET_ACCESS_KEY=test",
@@ -210,7 +211,7 @@ topics: {oncall: {arn: "%s", message: "{{ .Record.Data }}"}}
 func (i *image) checkPlatforms() {
 	i.t.Helper()
 	machines := map[string]elf.Machine{}
-	for _, id := range strings.Fields(os.Getenv("IMAGES")) {
+	for id := range strings.FieldsSeq(os.Getenv("IMAGES")) {
 		architecture := i.must("image", "inspect", "--format", "{{.Architecture}}", id)
 		i.must("create", "--name", architecture, "--pull", "never", id)
 		file := filepath.Join(i.t.TempDir(), architecture)
@@ -231,7 +232,7 @@ func (i *image) checkPlatforms() {
 func (i *image) checkProcess(id string) {
 	i.t.Helper()
 	pid := i.must("inspect", "--format", "{{.State.Pid}}", id)
-	text, err := os.ReadFile("/proc/" + pid + "/status")
+	text, err := os.ReadFile("/proc/" + pid + "/status") //nolint:gosec // the number is podman's
 	require.NoError(i.t, err)
 	for field, want := range map[string]string{
 		"NSpid": pid + " 1", "Uid": nonroot + " " + nonroot + " " + nonroot + " " + nonroot, "Gid": nonroot + " " + nonroot + " " + nonroot + " " + nonroot,
@@ -241,7 +242,7 @@ func (i *image) checkProcess(id string) {
 		require.NotNil(i.t, found, field)
 		require.Equal(i.t, want, strings.Join(strings.Fields(string(found[1])), " "), field)
 	}
-	mounts, err := os.ReadFile("/proc/" + pid + "/mountinfo")
+	mounts, err := os.ReadFile("/proc/" + pid + "/mountinfo") //nolint:gosec // as above
 	require.NoError(i.t, err)
 	require.Regexp(i.t, `(?m)^\S+ \S+ \S+ \S+ / ro,`, string(mounts), "the root is read-only")
 }
