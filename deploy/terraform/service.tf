@@ -43,6 +43,7 @@ resource "aws_ecs_task_definition" "this" {
     name                   = "kinesis-alerter"
     image                  = var.image
     essential              = true
+    memory                 = var.memory # of the container, which is where the daemon looks for its limit
     command                = ["run", "--config", "env:KINESIS_ALERTER_CONFIG", "--listen", ":${local.port}"]
     user                   = "65532:65532"
     readonlyRootFilesystem = true

@@ -50,6 +50,7 @@ run "container" {
     condition = alltrue([for c in jsondecode(aws_ecs_task_definition.this.container_definitions) : alltrue([
       c.user == "65532:65532", c.readonlyRootFilesystem, c.linuxParameters.capabilities.drop == ["ALL"], c.essential, c.stopTimeout == 60,
       c.healthCheck.command == ["CMD", "/usr/local/bin/kinesis-alerter", "healthcheck"],
+      tostring(c.memory) == aws_ecs_task_definition.this.memory,
       c.logConfiguration.options.mode == "non-blocking", c.logConfiguration.options["max-buffer-size"] == "25m",
     ])])
     error_message = "The container can write nothing and gain nothing, is asked for its health, has time to drain, and does not wait for its log."
