@@ -8,9 +8,7 @@ locals {
       STREAM_ARN      = local.stream_arn
       TOPIC_ARN       = local.topic_arns[0]
       DEAD_LETTER_URL = var.dead_letters ? aws_sqs_queue.dead_letters[0].url : ""
-    },
-    # In the task definition and not in a parameter beside it: a deployment that is rolled back takes it back, too.
-    contains(keys(var.secrets), "KINESIS_ALERTER_CONFIG") ? {} : {
+      # In the task definition and not in a parameter beside it: a deployment that is rolled back takes it back, too.
       KINESIS_ALERTER_CONFIG = coalesce(var.config, file("${path.module}/default-config.yaml"))
     },
     var.environment,
@@ -49,7 +47,7 @@ resource "aws_ecs_task_definition" "this" {
     readonlyRootFilesystem = true
     linuxParameters        = { capabilities = { drop = ["ALL"] } }
     stopTimeout            = var.stop_timeout
-    environment            = [for name, value in local.environment : { name = name, value = value }]
+    environment            = [for name, value in local.environment : { name = name, value = value } if !contains(keys(var.secrets), name)]
     secrets                = [for name, arn in var.secrets : { name = name, valueFrom = arn }]
     portMappings           = [{ name = "admin", containerPort = local.port, protocol = "tcp" }]
     healthCheck = {

@@ -31,7 +31,7 @@ var values = map[string]string{
 // read decodes a file as strictly as can be: unknown keys, wrong types and unknown values of enumerations fail the test.
 func read(t *testing.T, name string, into any) {
 	t.Helper()
-	data, err := os.ReadFile(filepath.Join(root, "deploy/ecs", name))
+	data, err := os.ReadFile(filepath.Join(root, "deploy/ecs", name)) //nolint:gosec // names of this test
 	require.NoError(t, err)
 	text := os.Expand(string(data), func(variable string) string {
 		require.Contains(t, values, variable, name)
@@ -46,22 +46,22 @@ func read(t *testing.T, name string, into any) {
 // checkEnums looks for values that the API does not know, which a decoder takes for any other text.
 func checkEnums(t *testing.T, path string, v reflect.Value) {
 	t.Helper()
-	switch v.Kind() {
-	case reflect.Pointer:
+	switch kind := v.Kind(); {
+	case kind == reflect.Pointer:
 		if !v.IsNil() {
 			checkEnums(t, path, v.Elem())
 		}
-	case reflect.Struct:
+	case kind == reflect.Struct:
 		for field, value := range v.Fields() {
 			if field.IsExported() {
 				checkEnums(t, path+"."+field.Name, value)
 			}
 		}
-	case reflect.Slice:
+	case kind == reflect.Slice:
 		for i := range v.Len() {
 			checkEnums(t, path+"["+strconv.Itoa(i)+"]", v.Index(i))
 		}
-	case reflect.String:
+	case kind == reflect.String:
 		known := v.MethodByName("Values")
 		if !known.IsValid() || v.String() == "" {
 			return
@@ -73,7 +73,6 @@ func checkEnums(t *testing.T, path string, v reflect.Value) {
 			}
 		}
 		t.Errorf("%s: %q is none of %v", path, v.String(), list)
-	default:
 	}
 }
 
@@ -154,7 +153,7 @@ func TestService(t *testing.T) {
 // TestTerraformAgrees holds the numbers of the Terraform module against the same defaults of the daemon.
 func TestTerraformAgrees(t *testing.T) {
 	find := func(file, pattern string) string {
-		data, err := os.ReadFile(filepath.Join(root, "deploy/terraform", file))
+		data, err := os.ReadFile(filepath.Join(root, "deploy/terraform", file)) //nolint:gosec // names of this test
 		require.NoError(t, err)
 		found := regexp.MustCompile(pattern).FindSubmatch(data)
 		require.NotNil(t, found, "%s in %s", pattern, file)
