@@ -46,33 +46,37 @@ func read(t *testing.T, name string, into any) {
 // checkEnums looks for values that the API does not know, which a decoder takes for any other text.
 func checkEnums(t *testing.T, path string, v reflect.Value) {
 	t.Helper()
-	switch kind := v.Kind(); {
-	case kind == reflect.Pointer:
+	if v.Kind() == reflect.Pointer {
 		if !v.IsNil() {
 			checkEnums(t, path, v.Elem())
 		}
-	case kind == reflect.Struct:
+		return
+	}
+	if v.Kind() == reflect.Struct {
 		for field, value := range v.Fields() {
 			if field.IsExported() {
 				checkEnums(t, path+"."+field.Name, value)
 			}
 		}
-	case kind == reflect.Slice:
+		return
+	}
+	if v.Kind() == reflect.Slice {
 		for i := range v.Len() {
 			checkEnums(t, path+"["+strconv.Itoa(i)+"]", v.Index(i))
 		}
-	case kind == reflect.String:
-		known := v.MethodByName("Values")
-		if !known.IsValid() || v.String() == "" {
-			return
-		}
-		list := known.Call(nil)[0]
-		for i := range list.Len() {
-			if list.Index(i).String() == v.String() {
+		return
+	}
+	if v.Kind() != reflect.String || v.String() == "" {
+		return
+	}
+	if values := v.MethodByName("Values"); values.IsValid() {
+		known := values.Call(nil)[0]
+		for i := range known.Len() {
+			if known.Index(i).String() == v.String() {
 				return
 			}
 		}
-		t.Errorf("%s: %q is none of %v", path, v.String(), list)
+		t.Errorf("%s: %q is none of %v", path, v.String(), known)
 	}
 }
 
