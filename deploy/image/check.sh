@@ -18,10 +18,11 @@ for tool in buildah podman runc ip unshare; do
 	command -v "$tool" >/dev/null || skip "$tool is not installed; apt-get install buildah podman runc iproute2"
 done
 
-# A network of its own: port 9464 is free there, and only loopback exists. What is downloaded comes before.
+# A network of its own: port 9464 is free there, and only loopback exists. What is downloaded comes before. The mounts are in
+# a name space of their own, too, and gone with it, before the folder that they are in is removed.
 if [[ -z ${IMAGE_CHECK_WORK:-} ]]; then
 	IMAGE_CHECK_WORK=$(mktemp -d)
-	trap 'rm -rf "$IMAGE_CHECK_WORK"' EXIT
+	trap 'rm -rf --one-file-system "$IMAGE_CHECK_WORK"' EXIT
 	export IMAGE_CHECK_WORK
 	say "go mod download; go test -c: what runs the image"
 	go mod download
