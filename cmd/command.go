@@ -186,7 +186,7 @@ type configFlags struct {
 }
 
 func (f *configFlags) declare(fs *flag.FlagSet) {
-	fs.StringVar(&f.file, "config", "", "the configuration `FILE`")
+	fs.StringVar(&f.file, "config", "", "the configuration `FILE`; env:NAME reads the environment variable NAME instead")
 	fs.StringVar(&f.quick.stream, "stream", "", "without a file: the stream's `NAME` or ARN")
 	fs.StringVar(&f.quick.topicARN, "topic-arn", "", "without a file: the topic's `ARN`")
 	fs.StringVar(&f.quick.application, "application", "", "without a file: `NAME` of the group of workers and of its lease table (default kinesis-alerter-STREAM)")
@@ -218,6 +218,14 @@ func (f *configFlags) source(env func(string) (string, bool)) (*LoadedConfig, er
 	return f.quick.config()
 }
 
+// reload returns what reads the file again, or nil where there is none: the environment of a process does not change.
+func (f *configFlags) reload(env func(string) (string, bool)) func() (*LoadedConfig, error) {
+	if f.file == "" || strings.HasPrefix(f.file, envSource) {
+		return nil
+	}
+	return func() (*LoadedConfig, error) { return f.load(env) }
+}
+
 func runCommand(p *program, fs *flag.FlagSet) func(context.Context, []string) error {
 	var from configFlags
 	var o Options
@@ -244,9 +252,7 @@ func runCommand(p *program, fs *flag.FlagSet) func(context.Context, []string) er
 		}
 		hostname, _ := os.Hostname()
 		o.Host = cmp.Or(hostname, "worker")
-		if from.file != "" {
-			o.Reload = func() (*LoadedConfig, error) { return from.load(p.env) }
-		}
+		o.Reload = from.reload(p.env)
 		signals, release := reloadSignals()
 		defer release()
 		o.Reloads = signals
