@@ -7,6 +7,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -223,5 +224,14 @@ func TestExplainLambdaRefuses(t *testing.T) {
 		require.Equal(t, exitUsage, code)
 		require.Empty(t, stdout)
 		require.Contains(t, stderr, want)
+	}
+}
+
+// The page about moving here tells of every field that a mapping can have.
+func TestMigrationNamesEveryField(t *testing.T) {
+	t.Parallel()
+	page := textOf(t, "../deploy/migration.md")
+	for field := range reflect.TypeFor[lambdaMapping]().Fields() {
+		require.Contains(t, page, field.Name)
 	}
 }
