@@ -266,7 +266,7 @@ func checkCommand(p *program, fs *flag.FlagSet) func(context.Context, []string) 
 			if err := noArguments(args); err != nil {
 				return err
 			}
-			if *show || *sample != "" || from.file != "" || from.quick != (quickConfig{topicARN: from.quick.topicARN}) {
+			if *show || *sample != "" || from.file != "" || from.listen != "" || from.quick != (quickConfig{topicARN: from.quick.topicARN}) {
 				return &usageError{"check: --explain-lambda goes with --topic-arn alone; check what it prints with --config, --sample or --print"}
 			}
 			x := lambdaExplainer{file: *mapping, topicARN: from.quick.topicARN, stdin: os.Stdin, stdout: p.stdout, stderr: p.stderr}

@@ -218,6 +218,7 @@ func TestExplainLambdaRefuses(t *testing.T) {
 		"--topic-arn: arn:aws:sqs:us-east-1:123456789012:q: must be the ARN of an SNS topic":         {"testdata/lambda/defaults.json", "--topic-arn", "arn:aws:sqs:us-east-1:123456789012:q"},
 		"check: --explain-lambda goes with --topic-arn alone":                                        {"testdata/lambda/defaults.json", "--print"},
 		"kinesis-alerter: check: --explain-lambda goes with --topic-arn alone; check what it prints": {"testdata/lambda/defaults.json", "--stream", "s"},
+		"kinesis-alerter: check: --explain-lambda goes with":                                         {"testdata/lambda/defaults.json", "--listen", ":9464"},
 		"kinesis-alerter: unexpected argument":                                                       {"testdata/lambda/defaults.json", "x"},
 	} {
 		code, stdout, stderr := invoke(t, append([]string{"check", "--explain-lambda"}, args...)...)
