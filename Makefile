@@ -1,4 +1,4 @@
-# Needs Go (the version of go.mod) and, for conformance and e2e alone, node >= 20 with npm.
+# Needs Go (the version of go.mod) and, for lint, conformance, e2e and deploy-check, node >= 20 with npm.
 
 GO      ?= go
 NPM     ?= npm
@@ -23,7 +23,7 @@ SEED     ?=
 SIMFLAGS ?= -race
 
 .DEFAULT_GOAL := help
-.PHONY: help demo build test lint fmt conformance e2e bench bench-smoke fuzz sim mutate emulators clean
+.PHONY: help demo build test lint fmt conformance e2e bench bench-smoke fuzz sim mutate deploy-check emulators clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z][a-z0-9-]*:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -38,12 +38,13 @@ build: ## the static daemon, bin/kinesis-alerter
 test: ## unit, property and simulation tests with the race detector, in random order
 	$(GO) test -race -shuffle=on ./...
 
-lint: ## golangci-lint, formatting, go vet and a tidy go.mod; changes nothing
+lint: ## golangci-lint with gosec, formatting, go vet, a tidy go.mod, known vulnerabilities; changes nothing
 	$(TOOL) golangci-lint run --build-tags $(TAGS) ./...
 	$(TOOL) golangci-lint fmt --diff
 	$(GO) vet -tags $(TAGS) ./...
 	$(GO) mod tidy -diff
 	$(GO) mod verify
+	GO=$(GO) node $(TOOLS)/vulnerabilities.mjs
 
 fmt: ## formats every Go file as lint wants it
 	$(TOOL) golangci-lint fmt
@@ -90,6 +91,12 @@ sim: ## the simulations alone: RUNS=20 schedules of whole daemons, more of small
 
 mutate: ## breaks the source in every way that the guarantees exclude, and shows which test finds it
 	$(GO) test -tags mutation -count=1 -parallel 2 -timeout 30m -v -run TestMutations ./cmd
+
+# Which parts of deploy/ are checked; all without it.
+PARTS ?=
+
+deploy-check: ## image, charts, rules, dashboards, Terraform, compose: each validator says what it ran, or why it was skipped
+	deploy/check.sh $(PARTS)
 
 emulators: $(MODULES) ## the pinned npm emulators, from internal/tools/package-lock.json
 

@@ -100,13 +100,13 @@ func (s *Store) acknowledge(l *Lease, p progress) {
 		now.position, now.resolved, now.caughtUp, now.load, now.at = p.position, p.resolved, p.caughtUp, p.load, time.Now()
 		s.rows[l.shard] = &now
 	}
-	s.confirm(l, time.Now())
+	l.confirm(time.Now())
 }
 
-// confirm notes that the stored checkpoint of a lease was current at that time. Call it with mu held.
-func (s *Store) confirm(l *Lease, at time.Time) {
+// confirm notes that the stored checkpoint was current at that time. Call it with the Store's mu held.
+func (l *Lease) confirm(at time.Time) {
 	if !at.IsZero() && l.state != leaseOver {
-		s.m.progress.WithLabelValues(l.shard).Set(float64(at.UnixMilli()) / 1000)
+		l.confirmed = at
 	}
 }
 

@@ -108,6 +108,8 @@ type Config struct {
 	CreateTable bool
 	// FailFast makes Run return start-up faults that it would otherwise wait out (a missing permission or stream).
 	FailFast bool
+	// MergeShards gives the gauges of shards one value for the whole process, with the label value "all".
+	MergeShards bool
 	// Version of this program, shown in the worker's row.
 	Version string
 	// Host is the readable part of the worker's id. Defaults to "worker".
@@ -160,7 +162,7 @@ func (c Config) Validate() error {
 	return errors.Join(errs...)
 }
 
-// stream names the stream in messages and as a label.
+// stream names the stream in messages.
 func (c Config) stream() string { return cmp.Or(c.StreamName, c.StreamARN) }
 
 // DynamoDB is what the lease table needs of the service; *dynamodb.Client has it. The client should make two or three

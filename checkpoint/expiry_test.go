@@ -282,14 +282,69 @@ func TestMetricsFollowTheLeases(t *testing.T) {
 		require.Equal(w, 8, count("kinesis_alerter_lease_events_total"))
 		require.InDelta(w, 2, testutil.ToFloat64(a.store.m.held), 0)
 		require.InDelta(w, 2, testutil.ToFloat64(a.store.m.openShards), 0)
+		require.NoError(w, testutil.GatherAndCompare(a.reg, strings.NewReader(shardsByState(2, 0, 0)), "kinesis_alerter_shards"))
+		require.NoError(w, testutil.GatherAndCompare(a.reg, strings.NewReader(`
+# HELP kinesis_alerter_stream_retention_seconds How long the stream keeps its records, as it said within the last minute or two.
+# TYPE kinesis_alerter_stream_retention_seconds gauge
+kinesis_alerter_stream_retention_seconds 86400
+`), "kinesis_alerter_stream_retention_seconds"))
 		problems, err := testutil.GatherAndLint(a.reg)
 		require.NoError(w, err)
 		require.Empty(w, problems)
 		a.stop()
 		require.Zero(w, count("kinesis_alerter_shard_checkpoint_timestamp_seconds"))
+		require.NoError(w, testutil.GatherAndCompare(a.reg, strings.NewReader(shardsByState(0, 0, 2)), "kinesis_alerter_shards"))
 		require.InDelta(w, 0, testutil.ToFloat64(a.store.m.held), 0)
 		require.InDelta(w, 2, testutil.ToFloat64(a.store.m.events.WithLabelValues(string(eventReleased))), 0)
 	})
+}
+
+// A shard whose owner is fenced has no owner that would read it, whatever its row says.
+func TestShardsOfASilentWorkerCountAsUnread(t *testing.T) {
+	bubble(t, 4, func(w *world) {
+		a := w.start("a")
+		w.awaitHeld(5*time.Second, 4, a)
+		b := w.start("b")
+		w.await("balance", 5*time.Second, func() bool { return len(b.held()) == 2 && len(a.held()) == 2 })
+		states := func() map[ShardState]int {
+			b.store.mu.Lock()
+			defer b.store.mu.Unlock()
+			return b.store.countStates()
+		}
+		w.await("b has seen what a holds", 15*time.Second, func() bool { return states()[ShardForeign] == 2 })
+		b.store.mu.Lock()
+		for _, p := range b.store.peers {
+			p.fenced = true
+		}
+		counted := b.store.countStates()
+		b.store.mu.Unlock()
+		require.Equal(w, map[ShardState]int{ShardHeld: 2, ShardUnread: 2}, counted)
+	})
+}
+
+// With one value for all shards the oldest checkpoint speaks for the process.
+func TestOneCheckpointTimeForAllShards(t *testing.T) {
+	now := time.Now()
+	s := &Store{leases: map[string]*Lease{
+		"new": {confirmed: now}, "old": {confirmed: now.Add(-time.Hour)}, "none": {}, "over": {state: leaseOver, confirmed: now.Add(-2 * time.Hour)},
+	}}
+	require.Equal(t, map[string]time.Time{"new": now, "old": now.Add(-time.Hour)}, s.confirmed())
+	s.cfg.MergeShards = true
+	require.Equal(t, map[string]time.Time{"all": now.Add(-time.Hour)}, s.confirmed())
+}
+
+func shardsByState(held, foreign, unread int) string {
+	return fmt.Sprintf(`
+# HELP kinesis_alerter_shards Shards by state, as this process sees the lease table, which may be ten seconds old: held by it, foreign (held by a live peer), unread (nobody holds it), blocked (a parent is not finished), paused, ended, skipped.
+# TYPE kinesis_alerter_shards gauge
+kinesis_alerter_shards{state="blocked"} 0
+kinesis_alerter_shards{state="ended"} 0
+kinesis_alerter_shards{state="foreign"} %[2]d
+kinesis_alerter_shards{state="held"} %[1]d
+kinesis_alerter_shards{state="paused"} 0
+kinesis_alerter_shards{state="skipped"} 0
+kinesis_alerter_shards{state="unread"} %[3]d
+`, held, foreign, unread)
 }
 
 // Wall clocks decide nothing between workers: rows with times of another age change neither owner nor expiry.

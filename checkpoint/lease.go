@@ -62,9 +62,11 @@ type Lease struct {
 	heard    bool // Commit was called: its consumer counts the shard in what it reports
 	suspect  bool // a scan saw the row otherwise: write, so that the fence decides
 	written  time.Time
-	handoff  chan struct{}
-	target   string // of the requested handoff; noHeir for a shard that is paused
-	rest     time.Time
+	// confirmed is when the stored checkpoint was last known to be current.
+	confirmed time.Time
+	handoff   chan struct{}
+	target    string // of the requested handoff; noHeir for a shard that is paused
+	rest      time.Time
 }
 
 // Context is done when the lease is over; context.Cause tells why: ErrLeaseLost, ErrLeaseHandedOff, ErrLeaseReleased or
@@ -132,7 +134,7 @@ func (l *Lease) Commit(sequence string, sub uint32, resolved string, caughtUp ti
 	}
 	if p == l.offer.position && resolved == l.offer.resolved {
 		if !l.dirty {
-			s.confirm(l, caughtUp)
+			l.confirm(caughtUp)
 		}
 		return
 	}

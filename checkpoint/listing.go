@@ -29,7 +29,7 @@ func (s *Store) streamID() (name, arn *string) {
 	return &s.cfg.StreamName, nil
 }
 
-// describeStream answers ARN and creation time (Unix seconds) of the stream.
+// describeStream answers ARN and creation time (Unix seconds) of the stream, and notes its retention. Call it without mu.
 func (s *Store) describeStream(ctx context.Context) (arn string, created int64, err error) {
 	ctx, cancel := context.WithTimeout(ctx, 5*callTimeout)
 	defer cancel()
@@ -40,6 +40,9 @@ func (s *Store) describeStream(ctx context.Context) (arn string, created int64, 
 		return "", 0, fault("kinesis:DescribeStreamSummary", "stream "+s.cfg.stream(), err)
 	}
 	d := out.StreamDescriptionSummary
+	s.mu.Lock()
+	s.retention = time.Duration(aws.ToInt32(d.RetentionPeriodHours)) * time.Hour
+	s.mu.Unlock()
 	return aws.ToString(d.StreamARN), aws.ToTime(d.StreamCreationTimestamp).Unix(), nil
 }
 

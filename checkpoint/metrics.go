@@ -1,6 +1,8 @@
 package checkpoint
 
 import (
+	"time"
+
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promauto"
 )
@@ -35,15 +37,14 @@ type metrics struct {
 	commits     *prometheus.CounterVec
 	commitTime  prometheus.Histogram
 	openShards  prometheus.Gauge
-	progress    *prometheus.GaugeVec
 	gaps        *prometheus.CounterVec
 	rewritten   prometheus.Counter
 	liveWorkers prometheus.Gauge
 	stateUnits  prometheus.Counter
 }
 
-func newMetrics(reg prometheus.Registerer, stream string) *metrics {
-	f := promauto.With(prometheus.WrapRegistererWith(prometheus.Labels{"stream": stream}, reg))
+func newMetrics(reg prometheus.Registerer) *metrics {
+	f := promauto.With(reg)
 	m := &metrics{
 		held: f.NewGauge(prometheus.GaugeOpts{
 			Name: "kinesis_alerter_leases_held", Help: "Leases that this process holds.",
@@ -64,9 +65,6 @@ func newMetrics(reg prometheus.Registerer, stream string) *metrics {
 		openShards: f.NewGauge(prometheus.GaugeOpts{
 			Name: "kinesis_alerter_stream_open_shards", Help: "Open shards at the last listing.",
 		}),
-		progress: f.NewGaugeVec(prometheus.GaugeOpts{
-			Name: "kinesis_alerter_shard_checkpoint_timestamp_seconds", Help: "Time at which the stored checkpoint of a held shard was last confirmed to be current.",
-		}, []string{"shard"}),
 		gaps: f.NewCounterVec(prometheus.CounterOpts{
 			Name: "kinesis_alerter_checkpoint_gaps_total", Help: "Checkpoints that the stream no longer held, by whether records may have been missed.",
 		}, []string{"missed"}),
@@ -93,7 +91,86 @@ func newMetrics(reg prometheus.Registerer, stream string) *metrics {
 	return m
 }
 
-func (m *metrics) event(e leaseEvent)  { m.events.WithLabelValues(string(e)).Inc() }
-func (m *metrics) renewal(r result)    { m.renewals.WithLabelValues(string(r)).Inc() }
-func (m *metrics) committed(r result)  { m.commits.WithLabelValues(string(r)).Inc() }
-func (m *metrics) forget(shard string) { m.progress.DeleteLabelValues(shard) }
+func (m *metrics) event(e leaseEvent) { m.events.WithLabelValues(string(e)).Inc() }
+func (m *metrics) renewal(r result)   { m.renewals.WithLabelValues(string(r)).Inc() }
+func (m *metrics) committed(r result) { m.commits.WithLabelValues(string(r)).Inc() }
+
+// shardCollector tells when it is asked what the shards' leases look like, so that no series outlives a lease.
+type shardCollector struct {
+	store                         *Store
+	progressed, states, retention *prometheus.Desc
+}
+
+// allShards stands for all shards of the process where they have no series of their own.
+const allShards = "all"
+
+func newShardCollector(s *Store) *shardCollector {
+	return &shardCollector{
+		store: s,
+		progressed: prometheus.NewDesc("kinesis_alerter_shard_checkpoint_timestamp_seconds",
+			"Time at which the stored checkpoint of a held shard was last confirmed to be current.", []string{"shard"}, nil),
+		states: prometheus.NewDesc("kinesis_alerter_shards",
+			"Shards by state, as this process sees the lease table, which may be ten seconds old: held by it, foreign (held by a live peer), "+
+				"unread (nobody holds it), blocked (a parent is not finished), paused, ended, skipped.", []string{"state"}, nil),
+		retention: prometheus.NewDesc("kinesis_alerter_stream_retention_seconds",
+			"How long the stream keeps its records, as it said within the last minute or two.", nil, nil),
+	}
+}
+
+// Describe implements prometheus.Collector.
+func (c *shardCollector) Describe(ch chan<- *prometheus.Desc) {
+	ch <- c.progressed
+	ch <- c.states
+	ch <- c.retention
+}
+
+// Collect implements prometheus.Collector.
+func (c *shardCollector) Collect(ch chan<- prometheus.Metric) {
+	c.store.mu.Lock()
+	confirmed, states, retention := c.store.confirmed(), c.store.countStates(), c.store.retention
+	c.store.mu.Unlock()
+	if retention > 0 {
+		ch <- prometheus.MustNewConstMetric(c.retention, prometheus.GaugeValue, retention.Seconds())
+	}
+	for shard, at := range confirmed {
+		ch <- prometheus.MustNewConstMetric(c.progressed, prometheus.GaugeValue, float64(at.UnixMilli())/1000, shard)
+	}
+	for _, state := range shardStates() {
+		ch <- prometheus.MustNewConstMetric(c.states, prometheus.GaugeValue, float64(states[state]), string(state))
+	}
+}
+
+// confirmed is when the stored checkpoint of each held shard was last known to be current; with Config.MergeShards the
+// oldest of all. Call it with mu held.
+func (s *Store) confirmed() map[string]time.Time {
+	out := map[string]time.Time{}
+	for id, l := range s.leases {
+		if l.state == leaseOver || l.confirmed.IsZero() {
+			continue
+		}
+		if s.cfg.MergeShards {
+			id = allShards
+		}
+		if at, known := out[id]; !known || l.confirmed.Before(at) {
+			out[id] = l.confirmed
+		}
+	}
+	return out
+}
+
+// countStates counts the shards by state. A shard of a worker that is fenced counts as unread: nobody reads it until a
+// live one takes it. Call it with mu held.
+func (s *Store) countStates() map[ShardState]int {
+	out := map[ShardState]int{}
+	for id := range s.lineage.shards {
+		if !s.shown(id) {
+			continue
+		}
+		state := s.shardStatus(id)
+		if p := s.peers[state.Owner]; state.State == ShardForeign && (p == nil || p.fenced) {
+			state.State = ShardUnread
+		}
+		out[state.State]++
+	}
+	return out
+}

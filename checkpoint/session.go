@@ -271,7 +271,6 @@ func (s *Store) end(l *Lease, why error, event leaseEvent) {
 	s.remember(l, why)
 	s.m.event(event)
 	s.m.held.Dec()
-	s.m.forget(l.shard)
 	if waiting { // no consumer runs, so none will report its end
 		delete(s.leases, l.shard)
 	}

@@ -21,6 +21,10 @@ const (
 	ShardSkipped ShardState = "skipped" // closed before the application began at latest
 )
 
+func shardStates() []ShardState {
+	return []ShardState{ShardUnread, ShardHeld, ShardForeign, ShardBlocked, ShardEnded, ShardPaused, ShardSkipped}
+}
+
 // ShardStatus is one shard in a Status.
 type ShardStatus struct {
 	ID       string
@@ -54,6 +58,7 @@ type Status struct {
 	Generation    string
 	LeaseDuration time.Duration
 	Scanned       time.Time
+	Retention     time.Duration  // of the stream's records; 0 while it is not known
 	Workers       []WorkerStatus // sorted by id
 	Shards        []ShardStatus  // sorted by id
 }
@@ -74,7 +79,7 @@ func (s *Store) Status() Status {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := time.Now()
-	out := Status{Ready: s.ready, Leaving: s.leaving, LeaseDuration: s.duration, Scanned: s.scanned}
+	out := Status{Ready: s.ready, Leaving: s.leaving, LeaseDuration: s.duration, Scanned: s.scanned, Retention: s.retention}
 	if s.app != nil {
 		out.T0, out.Generation = s.app.origin.t0, s.app.generation
 	}
@@ -87,11 +92,16 @@ func (s *Store) Status() Status {
 	}
 	slices.SortFunc(out.Workers, func(a, b WorkerStatus) int { return cmp.Compare(a.ID, b.ID) })
 	for _, id := range sortedKeys(s.lineage.shards) {
-		if s.lineage.shards[id].absent == 0 || s.rows[id] != nil || s.leases[id] != nil {
+		if s.shown(id) {
 			out.Shards = append(out.Shards, s.shardStatus(id))
 		}
 	}
 	return out
+}
+
+// shown reports whether a shard of the lineage is of interest to anybody: it is in the stream, or has a row. Call it with mu held.
+func (s *Store) shown(id string) bool {
+	return s.lineage.shards[id].absent == 0 || s.rows[id] != nil || s.leases[id] != nil
 }
 
 // shardStatus is called with mu held.

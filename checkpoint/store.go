@@ -61,6 +61,7 @@ type Store struct {
 	saw          bool // the table was there once
 	doubt        bool // table or #application row may be gone
 	lastLoop     time.Time
+	retention    time.Duration // of the stream's records; 0 while it is not known
 	changed      chan struct{} // closed and replaced with every change that Grants or a waiter may care for
 }
 
@@ -71,9 +72,9 @@ func New(cfg Config, deps Deps) (*Store, error) {
 		return nil, err
 	}
 	request := func() chan struct{} { return make(chan struct{}, 1) }
-	m := newMetrics(deps.Registerer, cfg.stream())
+	m := newMetrics(deps.Registerer)
 	states := &stateTable{db: deps.DynamoDB, name: cfg.Table + stateSuffix, size: chunkBytes, m: m, budget: pace{rate: float64(cfg.StateWriteUnits)}}
-	return &Store{
+	s := &Store{
 		cfg: cfg, table: &table{db: deps.DynamoDB, name: cfg.Table}, states: states, stream: deps.Stream,
 		log: deps.Log.With(zap.String("table", cfg.Table)), m: m, consumer: deps.Report,
 		planC: request(), bumpC: request(), scanC: request(), listC: request(), beatC: request(), tableC: request(),
@@ -81,7 +82,11 @@ func New(cfg Config, deps Deps) (*Store, error) {
 		retired: map[string]bool{}, leases: map[string]*Lease{}, rows: map[string]*row{}, peers: map[string]*peer{},
 		orphans: map[string]time.Time{}, vanished: map[string]time.Time{}, lineage: newLineage(), memory: map[string]*row{}, cool: map[string]time.Time{},
 		changed: make(chan struct{}), lastLoop: time.Now(),
-	}, nil
+	}
+	if err := deps.Registerer.Register(newShardCollector(s)); err != nil {
+		return nil, fmt.Errorf("register shard metrics: %w", err)
+	}
+	return s, nil
 }
 
 func ask(c chan struct{}) {

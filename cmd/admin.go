@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -63,7 +64,7 @@ func newAdmin(ctx context.Context, l net.Listener, deps adminDeps) *admin {
 		listener: l,
 		server: &http.Server{
 			// A page in an operator's browser must not be able to change the level of a daemon on the same machine.
-			Handler:           http.NewCrossOriginProtection().Handler(http.MaxBytesHandler(mux, 64<<10)),
+			Handler:           ownNames(l.Addr(), http.NewCrossOriginProtection().Handler(http.MaxBytesHandler(mux, maxAdminBody))),
 			ReadHeaderTimeout: 5 * time.Second,
 			ReadTimeout:       10 * time.Second,
 			WriteTimeout:      30 * time.Second,
@@ -73,6 +74,30 @@ func newAdmin(ctx context.Context, l net.Listener, deps adminDeps) *admin {
 			BaseContext:       func(net.Listener) context.Context { return ctx },
 		},
 	}
+}
+
+// maxAdminBody bounds what a request may send, in bytes: the longest one is a log level.
+const maxAdminBody = 64 << 10
+
+// ownNames refuses requests for other hosts than this machine on a server that listens on loopback: a page in an operator's
+// browser can have its own name resolve to 127.0.0.1, and would then read the status as its own. Servers on other addresses are
+// asked by names that only their network knows.
+func ownNames(listens net.Addr, next http.Handler) http.Handler {
+	if tcp, ok := listens.(*net.TCPAddr); !ok || !tcp.IP.IsLoopback() {
+		return next
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		host := r.Host
+		if name, _, err := net.SplitHostPort(host); err == nil {
+			host = name
+		}
+		host = strings.Trim(host, "[]")
+		if host != "localhost" && net.ParseIP(host) == nil {
+			http.Error(w, "this server is asked as localhost or by an address", http.StatusMisdirectedRequest)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
 }
 
 // Addr is the address that the server listens on.

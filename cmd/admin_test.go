@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 
@@ -107,4 +108,43 @@ func TestIndexNamesThePages(t *testing.T) {
 	}
 	code, _, _ := do("GET", "/debug/pprof/", "")
 	require.Equal(t, http.StatusNotFound, code, "nothing leaks in from the default mux")
+}
+
+// A page whose name was made to resolve to this machine is still another origin's.
+func TestLoopbackServerAnswersForThisMachineOnly(t *testing.T) {
+	t.Parallel()
+	served := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) })
+	ask := func(listens, host string) int {
+		address, err := net.ResolveTCPAddr("tcp", listens)
+		require.NoError(t, err)
+		r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil)
+		r.Host = host
+		w := httptest.NewRecorder()
+		ownNames(address, served).ServeHTTP(w, r)
+		return w.Code
+	}
+	for _, host := range []string{"localhost", "localhost:9464", "127.0.0.1:9464", "[::1]:9464", "::1"} {
+		require.Equal(t, http.StatusNoContent, ask("127.0.0.1:9464", host), host)
+	}
+	for _, host := range []string{"evil.example", "evil.example:9464", "localhost.evil.example", ""} {
+		require.Equal(t, http.StatusMisdirectedRequest, ask("[::1]:9464", host), host)
+		require.Equal(t, http.StatusNoContent, ask(":9464", host), "other addresses have names that only their network knows")
+	}
+}
+
+// Requests that are slow or large take nothing from those of others.
+func TestAdminServerIsBounded(t *testing.T) {
+	t.Parallel()
+	do := startAdmin(t, adminDeps{})
+	code, _, _ := do(http.MethodPut, "/-/log-level", `{"level":"`+strings.Repeat("x", maxAdminBody)+`"}`)
+	require.Equal(t, http.StatusBadRequest, code, "cut at the limit, so no JSON")
+	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	a := newAdmin(t.Context(), l, adminDeps{Gatherer: prometheus.NewRegistry(), LogLevel: zap.NewAtomicLevel(), Reload: http.NotFound, Log: zap.NewNop()})
+	require.NoError(t, l.Close())
+	require.Positive(t, a.server.ReadHeaderTimeout)
+	require.Positive(t, a.server.ReadTimeout)
+	require.Positive(t, a.server.WriteTimeout)
+	require.Positive(t, a.server.IdleTimeout)
+	require.LessOrEqual(t, a.server.MaxHeaderBytes, 16<<10)
 }

@@ -180,8 +180,9 @@ func (p *program) commandHelp(c command, fs *flag.FlagSet) {
 
 // configFlags are the two ways to say what to run.
 type configFlags struct {
-	file  string
-	quick quickConfig
+	file   string
+	listen string
+	quick  quickConfig
 }
 
 func (f *configFlags) declare(fs *flag.FlagSet) {
@@ -189,14 +190,26 @@ func (f *configFlags) declare(fs *flag.FlagSet) {
 	fs.StringVar(&f.quick.stream, "stream", "", "without a file: the stream's `NAME` or ARN")
 	fs.StringVar(&f.quick.topicARN, "topic-arn", "", "without a file: the topic's `ARN`")
 	fs.StringVar(&f.quick.application, "application", "", "without a file: `NAME` of the group of workers and of its lease table (default kinesis-alerter-STREAM)")
-	fs.StringVar(&f.quick.listen, "listen", "", "without a file: `ADDRESS` of the admin server (default "+DefaultListen+")")
+	fs.StringVar(&f.listen, "listen", "", "`ADDRESS` of the admin server, instead of server.listen (default "+DefaultListen+")")
 	fs.StringVar(&f.quick.when, "when", "", "without a file: alert only where the `EXPRESSION` holds (default every record)")
 }
 
+// load reads what the flags ask for. It can be called again, for a reload.
 func (f *configFlags) load(env func(string) (string, bool)) (*LoadedConfig, error) {
+	if f.listen != "" && !listenable(f.listen) {
+		return nil, &usageError{fmt.Sprintf("--listen %s: want HOST:PORT, as in %s, or :9464 for all addresses", f.listen, DefaultListen)}
+	}
+	loaded, err := f.source(env)
+	if err == nil && f.listen != "" {
+		loaded.Server.Listen = f.listen
+	}
+	return loaded, err
+}
+
+func (f *configFlags) source(env func(string) (string, bool)) (*LoadedConfig, error) {
 	switch quick := f.quick != (quickConfig{}); {
 	case f.file != "" && quick:
-		return nil, &usageError{"give either --config, or --stream, --topic-arn, --application, --when and --listen, not both"}
+		return nil, &usageError{"give either --config, or --stream, --topic-arn, --application and --when, not both"}
 	case f.file != "":
 		return LoadConfig(f.file, env)
 	case f.quick.stream == "" || f.quick.topicARN == "":
@@ -232,7 +245,7 @@ func runCommand(p *program, fs *flag.FlagSet) func(context.Context, []string) er
 		hostname, _ := os.Hostname()
 		o.Host = cmp.Or(hostname, "worker")
 		if from.file != "" {
-			o.Reload = func() (*LoadedConfig, error) { return LoadConfig(from.file, p.env) }
+			o.Reload = func() (*LoadedConfig, error) { return from.load(p.env) }
 		}
 		signals, release := reloadSignals()
 		defer release()

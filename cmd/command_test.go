@@ -49,7 +49,7 @@ func TestWrongUsage(t *testing.T) {
 		"nothing like it":      {[]string{"deploy"}, `no command "deploy"; see kinesis-alerter help`},
 		"misspelt flag":        {[]string{"run", "--confg", "x"}, "run: no flag --confg; did you mean --config?; see kinesis-alerter help run"},
 		"nothing to run":       {[]string{"run"}, "give --config FILE, or --stream NAME and --topic-arn ARN"},
-		"both":                 {[]string{"run", "--config", "x", "--stream", "y"}, "give either --config, or --stream, --topic-arn, --application, --when and --listen, not both"},
+		"both":                 {[]string{"run", "--config", "x", "--stream", "y"}, "give either --config, or --stream, --topic-arn, --application and --when, not both"},
 		"argument too many":    {[]string{"run", "now"}, `unexpected argument "now"`},
 		"no sample":            {[]string{"produce", "--stream", "s"}, "produce what? heart-rate or stock-ticker"},
 		"another sample":       {[]string{"produce", "weather", "--stream", "s"}, `produce: no sample "weather"; there are heart-rate and stock-ticker`},

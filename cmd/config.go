@@ -59,6 +59,7 @@ type Config struct {
 	// DeadLetter is where records go that can never be published.
 	DeadLetter DeadLetterConfig `yaml:"dead_letter"`
 	Server     ServerConfig     `yaml:"server"`
+	Metrics    MetricsConfig    `yaml:"metrics"`
 	Log        LogConfig        `yaml:"log"`
 }
 
@@ -120,6 +121,13 @@ type ProcessingConfig struct {
 	StopBudget time.Duration `yaml:"stop_budget"`
 }
 
+// MetricsConfig is the section "metrics".
+type MetricsConfig struct {
+	// PerShard gives every shard series of its own. Off, one value stands for all shards of a process, with shard="all":
+	// the worst of a lag, the sum of a count. Defaults to true.
+	PerShard *bool `yaml:"per_shard"`
+}
+
 // parts are the configurations of the packages, as the file asks for them.
 type parts struct {
 	alert      alert.Config
@@ -140,11 +148,12 @@ func (c Config) parts() parts {
 		checkpoint: checkpoint.Config{
 			Application: c.Stream.Application, StreamName: c.Stream.Name, StreamARN: c.Stream.ARN, Start: c.Stream.Start,
 			LeaseDuration: c.Leases.Duration, CheckpointInterval: c.Processing.CheckpointInterval,
+			MergeShards: c.mergeShards(),
 		}.WithDefaults(),
 		consumer: consumer.Config{
 			StreamName: c.Stream.Name, StreamARN: c.Stream.ARN,
 			Parallelism: c.Processing.Parallelism, Memory: int(c.Processing.Memory), PollInterval: c.Processing.PollInterval,
-			OnRejected: c.Processing.OnRejected,
+			OnRejected: c.Processing.OnRejected, MergeShards: c.mergeShards(),
 		}.WithDefaults(),
 		sns: sns.Config{Topics: map[string]sns.TopicConfig{}, MaxRecordAge: c.Processing.MaxRecordAge, MaxAttempts: -1},
 	}
@@ -173,6 +182,7 @@ func (c Config) WithDefaults() Config {
 	}
 	c.Processing.StopBudget = cmp.Or(c.Processing.StopBudget, DefaultStopBudget)
 	c.Server.Listen = cmp.Or(c.Server.Listen, DefaultListen)
+	c.Metrics.PerShard = cmp.Or(c.Metrics.PerShard, new(true))
 	c.Log.Level = cmp.Or(c.Log.Level, "info")
 	c.Log.Format = cmp.Or(c.Log.Format, "json")
 	p := c.parts()
@@ -187,6 +197,8 @@ func (c Config) WithDefaults() Config {
 	c.Watchdog, c.State, c.Score = p.alert.Watchdog, p.alert.State, p.alert.Score
 	return c
 }
+
+func (c Config) mergeShards() bool { return c.Metrics.PerShard != nil && !*c.Metrics.PerShard }
 
 // streamName is the name of the stream, taken from the ARN when that is what was given.
 func (c Config) streamName() string {
@@ -396,7 +408,7 @@ func (d *document) redactNode(path string, n *yaml.Node) {
 
 // quickConfig is the configuration of a start without a file.
 type quickConfig struct {
-	stream, topicARN, application, when, listen string
+	stream, topicARN, application, when string
 }
 
 // config builds the configuration. The error is a ConfigErrors that speaks of flags.
@@ -404,7 +416,6 @@ func (q quickConfig) config() (*LoadedConfig, error) {
 	c := Config{
 		Stream: StreamConfig{Name: q.stream, Application: q.application},
 		Topics: map[string]alert.TopicConfig{"topic": {ARN: q.topicARN}},
-		Server: ServerConfig{Listen: q.listen},
 	}
 	if strings.HasPrefix(q.stream, "arn:") {
 		c.Stream.Name, c.Stream.ARN = "", q.stream
@@ -420,7 +431,7 @@ func (q quickConfig) config() (*LoadedConfig, error) {
 	}
 	flags := map[string]string{
 		"stream.name": "--stream", "stream.arn": "--stream", "stream.application": "--application",
-		"topics.topic.arn": "--topic-arn", "rules[0].when": "--when", "server.listen": "--listen",
+		"topics.topic.arn": "--topic-arn", "rules[0].when": "--when",
 	}
 	for _, p := range problems {
 		p.Field = cmp.Or(flags[p.Field], p.Field)

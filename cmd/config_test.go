@@ -86,7 +86,7 @@ func TestConfigProblems(t *testing.T) {
 		},
 		"unknown key, nothing near": {
 			yaml: edit("format: json\nrules", "telemetry: {}\nrules"),
-			want: []string{`c.yaml:14:1: telemetry: unknown key; known here: dead_letter, filter, filter_file, format, leases, log, processing, rules, score, server, silences, state, stream, topics, watchdog`},
+			want: []string{`c.yaml:14:1: telemetry: unknown key; known here: dead_letter, filter, filter_file, format, leases, log, metrics, processing, rules, score, server, silences, state, stream, topics, watchdog`},
 		},
 		"duplicate key": {
 			yaml: edit("  application: heart-rate-alerts\n", "  application: one\n  application: two\n"),
@@ -107,7 +107,7 @@ func TestConfigProblems(t *testing.T) {
 				`c.yaml:9:16: processing.parallelism: many: want a whole number, without quotes`,
 				`c.yaml:10:11: processing.memory: lots: want a size, such as 512KiB, 64MiB or 1GiB`,
 				`c.yaml:15:8: rules: a mapping: want a list`,
-				`c.yaml:16:1: ignored: unknown key; known here: dead_letter, filter, filter_file, format, leases, log, processing, rules, score, server, silences, state, stream, topics, watchdog`,
+				`c.yaml:16:1: ignored: unknown key; known here: dead_letter, filter, filter_file, format, leases, log, metrics, processing, rules, score, server, silences, state, stream, topics, watchdog`,
 			},
 		},
 		"text that YAML takes for something else": {
@@ -299,4 +299,19 @@ func TestSize(t *testing.T) {
 	for _, bad := range []string{"", "MiB", "1.5MiB", "-1", "64MB", "9223372036854775807GiB", "0x10"} {
 		require.Error(t, new(Size).UnmarshalText([]byte(bad)), bad)
 	}
+}
+
+// The image and the chart listen on all addresses whatever the file says, and a reload must not take that back.
+func TestListenFlagWinsOverTheFile(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "c.yaml")
+	require.NoError(t, os.WriteFile(file, []byte(strings.Replace(validConfig, "listen: :9464", "listen: 127.0.0.1:1", 1)), 0o600))
+	from := configFlags{file: file, listen: ":1234"}
+	for range 2 {
+		c, err := from.load(environment(nil))
+		require.NoError(t, err)
+		require.Equal(t, ":1234", c.Server.Listen)
+	}
+	from.listen = "9464"
+	_, err := from.load(environment(nil))
+	require.EqualError(t, err, "--listen 9464: want HOST:PORT, as in 127.0.0.1:9464, or :9464 for all addresses")
 }

@@ -28,6 +28,7 @@ type reloader struct {
 	log       *zap.Logger
 	reloads   map[bool]prometheus.Counter
 	good      prometheus.Gauge
+	goodAt    prometheus.Gauge
 
 	mu      sync.Mutex
 	current Config
@@ -42,9 +43,14 @@ func newReloader(c Config, load func() (*LoadedConfig, error), log *zap.Logger, 
 		Name: "kinesis_alerter_config_last_reload_successful",
 		Help: "Whether the last reload of the configuration file was put into force. 1 before the first one.",
 	})
+	goodAt := promauto.With(reg).NewGauge(prometheus.GaugeOpts{
+		Name: "kinesis_alerter_config_last_reload_success_timestamp_seconds",
+		Help: "When the configuration in force was read.",
+	})
 	good.Set(1)
+	goodAt.SetToCurrentTime()
 	return &reloader{
-		load: load, log: log, current: c, good: good,
+		load: load, log: log, current: c, good: good, goodAt: goodAt,
 		reloads: map[bool]prometheus.Counter{true: counter.WithLabelValues("ok"), false: counter.WithLabelValues("refused")},
 	}
 }
@@ -58,6 +64,7 @@ func (r *reloader) reload() (changes []string, err error) {
 		r.good.Set(0)
 		if err == nil {
 			r.good.Set(1)
+			r.goodAt.SetToCurrentTime()
 		}
 	}()
 	if r.load == nil {

@@ -118,7 +118,9 @@ func Run(ctx context.Context, c Config, o Options) (err error) {
 			return err
 		}
 	}
-	pipeline, err := alert.New(p.alert, alert.Deps{Stream: arn, Log: log.Named("alert"), Registerer: reg})
+	// What is about the stream says so: one Prometheus may watch many.
+	series := prometheus.WrapRegistererWith(prometheus.Labels{"stream": c.streamName()}, reg)
+	pipeline, err := alert.New(p.alert, alert.Deps{Stream: arn, Log: log.Named("alert"), Registerer: series})
 	if err != nil {
 		return err
 	}
@@ -126,7 +128,7 @@ func Run(ctx context.Context, c Config, o Options) (err error) {
 	p.checkpoint.Version, p.checkpoint.Host = build.Version, o.Host
 	var shards *consumer.Consumer // reports to the table, which it is made with
 	store, err := checkpoint.New(p.checkpoint, checkpoint.Deps{
-		DynamoDB: clients.dynamodb, Stream: clients.kinesis, Log: log.Named("lease"), Registerer: reg,
+		DynamoDB: clients.dynamodb, Stream: clients.kinesis, Log: log.Named("lease"), Registerer: series,
 		Report: func() (lastArrival, caughtUp time.Time) { return shards.Report() },
 	})
 	if err != nil {
@@ -134,18 +136,18 @@ func Run(ctx context.Context, c Config, o Options) (err error) {
 	}
 	publisher, err := sns.New(p.sns, sns.Deps{
 		Client: clients.sns, Trust: store.Trust, Share: store.Share, Lease: leases{store}.context,
-		Log: log.Named("sns"), Audit: logs.Audit, Registerer: reg,
+		Log: log.Named("sns"), Audit: logs.Audit, Registerer: series,
 	})
 	if err != nil {
 		return err
 	}
-	letters, err := deadLetters(p.deadletter, arn, c.Stream.Application, clients, logs, reg)
+	letters, err := deadLetters(p.deadletter, arn, c.Stream.Application, clients, logs, series)
 	if err != nil {
 		return err
 	}
 	shards, err = consumer.New(p.consumer, consumer.Deps{
 		Leases: leases{store}, Publisher: publisher, DeadLetters: letters, Pipeline: pipeline, Kinesis: clients.kinesis,
-		Log: log, Registerer: reg,
+		Log: log, Registerer: series,
 	})
 	if err != nil {
 		return err

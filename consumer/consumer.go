@@ -81,7 +81,7 @@ func New(cfg Config, d Deps) (*Consumer, error) {
 		log:       d.Log.Named("consumer"), metrics: newMetrics(d.Registerer), budget: newBudget(cfg.Memory),
 		decoding: make(chan struct{}, decodeAtOnce), done: make(chan struct{}), shards: map[string]*shard{},
 	}
-	if err := d.Registerer.Register(newShardCollector(c.Status, c.budget)); err != nil {
+	if err := d.Registerer.Register(newShardCollector(c.Status, c.budget, cfg.MergeShards)); err != nil {
 		return nil, fmt.Errorf("register shard metrics: %w", err)
 	}
 	return c, nil

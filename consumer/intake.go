@@ -32,6 +32,7 @@ func (s *shard) takeInPage(p *page) bool {
 	s.inTaking = taken
 	s.mu.Unlock()
 	defer s.settle(p, taken) // also when a record panics
+	began := time.Now()
 	s.state.torn = true
 	for i := range p.records {
 		if err := s.takeInRecord(&p.records[i]); err != nil {
@@ -43,6 +44,7 @@ func (s *shard) takeInPage(p *page) bool {
 		s.state.at, s.state.dirty = position{*p.records[n-1].SequenceNumber, WholeRecord}, true
 	}
 	s.tookIn(p)
+	s.metrics.evalDuration.Observe(time.Since(began).Seconds())
 	if p.end {
 		s.closed, s.children = true, p.children
 	}

@@ -17,6 +17,7 @@ type metrics struct {
 	aggregates    prometheus.Counter
 	readFailures  *prometheus.CounterVec
 	fetchDuration prometheus.Histogram
+	evalDuration  prometheus.Histogram
 	heldAlerts    prometheus.Counter
 	skipped       map[alert.Reason]prometheus.Counter
 	handoffs      *prometheus.CounterVec
@@ -60,6 +61,11 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 			Name:    "kinesis_alerter_fetch_duration_seconds",
 			Help:    "Time of a GetRecords call that was answered.",
 			Buckets: []float64{.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10},
+		}),
+		evalDuration: f.NewHistogram(prometheus.HistogramOpts{
+			Name:    "kinesis_alerter_process_duration_seconds",
+			Help:    "Time of taking a page in: de-aggregation, evaluation, and the wait for room in the lanes.",
+			Buckets: []float64{.0001, .0005, .001, .005, .01, .05, .1, .5, 1, 5, 10, 60},
 		}),
 		heldAlerts: f.NewCounter(prometheus.CounterOpts{
 			Name: "kinesis_alerter_alerts_held_total",
@@ -124,16 +130,17 @@ func (m *metrics) fetched(took time.Duration, payload int) {
 type shardCollector struct {
 	shards func() []ShardStatus
 	budget *budget
+	merge  bool // one value for all shards instead of one for each
 
-	lag, behind, lastFetch, unresolved, heldKeys, gathered, buffered, stateBytes, stateAge *prometheus.Desc
+	lag, behind, lastFetch, unresolved, heldKeys, gathered, buffered, inFlight, stateBytes, stateAge *prometheus.Desc
 }
 
-func newShardCollector(shards func() []ShardStatus, b *budget) *shardCollector {
+func newShardCollector(shards func() []ShardStatus, b *budget, merge bool) *shardCollector {
 	d := func(name, help string, labels ...string) *prometheus.Desc {
 		return prometheus.NewDesc("kinesis_alerter_"+name, help, labels, nil)
 	}
 	return &shardCollector{
-		shards: shards, budget: b,
+		shards: shards, budget: b, merge: merge,
 		lag:        d("shard_lag_seconds", "Age of the oldest record that is not resolved; 0 when there is none.", "shard"),
 		behind:     d("shard_behind_seconds", "Distance of reading from the tip of the shard, at the last answer.", "shard"),
 		lastFetch:  d("shard_last_fetch_timestamp_seconds", "When Kinesis last answered for the shard.", "shard"),
@@ -143,13 +150,14 @@ func newShardCollector(shards func() []ShardStatus, b *budget) *shardCollector {
 		stateBytes: d("state_bytes", "Size of the last snapshot of the shard's evaluation.", "shard"),
 		stateAge:   d("state_age_seconds", "Age of the last snapshot of the shard's evaluation; it stays while nothing is evaluated.", "shard"),
 		buffered:   d("buffered_bytes", "Byte credits in use by pages and unresolved records."),
+		inFlight:   d("inflight_records", "Records of all shards whose alerts wait to be accepted, those in digests included."),
 	}
 }
 
 // Describe implements prometheus.Collector.
 func (c *shardCollector) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
-		c.lag, c.behind, c.lastFetch, c.unresolved, c.heldKeys, c.gathered, c.buffered, c.stateBytes, c.stateAge,
+		c.lag, c.behind, c.lastFetch, c.unresolved, c.heldKeys, c.gathered, c.buffered, c.inFlight, c.stateBytes, c.stateAge,
 	} {
 		ch <- d
 	}
@@ -161,7 +169,15 @@ func (c *shardCollector) Collect(ch chan<- prometheus.Metric) {
 		ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
 	}
 	gauge(c.buffered, float64(c.budget.inUse()))
-	for _, s := range c.shards() {
+	shards, inFlight := c.shards(), 0
+	for _, s := range shards {
+		inFlight += s.Unresolved
+	}
+	gauge(c.inFlight, float64(inFlight))
+	if c.merge {
+		shards = merged(shards)
+	}
+	for _, s := range shards {
 		gauge(c.unresolved, float64(s.Unresolved), s.Shard)
 		gauge(c.heldKeys, float64(s.HeldKeys), s.Shard)
 		gauge(c.gathered, float64(s.Gathered), s.Shard)
@@ -178,4 +194,27 @@ func (c *shardCollector) Collect(ch chan<- prometheus.Metric) {
 		gauge(c.behind, s.Behind.Seconds(), s.Shard)
 		gauge(c.lastFetch, float64(s.LastFetch.UnixMilli())/1000, s.Shard)
 	}
+}
+
+// AllShards is the label value of the one series that stands for all shards of the process where they have none of their own.
+const AllShards = "all"
+
+// merged is one status for all shards: the worst of each figure, and the sum of what is counted. None for none.
+func merged(shards []ShardStatus) []ShardStatus {
+	if len(shards) == 0 {
+		return nil
+	}
+	out := ShardStatus{Shard: AllShards, LastFetch: shards[0].LastFetch, StateTaken: shards[0].StateTaken}
+	for _, s := range shards {
+		out.Lag, out.Behind = max(out.Lag, s.Lag), max(out.Behind, s.Behind)
+		out.Unresolved, out.HeldKeys, out.Gathered = out.Unresolved+s.Unresolved, out.HeldKeys+s.HeldKeys, out.Gathered+s.Gathered
+		out.StateBytes, out.Load = out.StateBytes+s.StateBytes, out.Load+s.Load
+		if s.LastFetch.Before(out.LastFetch) {
+			out.LastFetch = s.LastFetch
+		}
+		if s.StateTaken.Before(out.StateTaken) {
+			out.StateTaken = s.StateTaken
+		}
+	}
+	return []ShardStatus{out}
 }

@@ -20,7 +20,7 @@ type metrics struct {
 	retries   *prometheus.CounterVec
 	fault     *prometheus.GaugeVec
 	duration  *prometheus.HistogramVec
-	latency   prometheus.Histogram
+	latency   latency
 	good, bad prometheus.Counter
 
 	digestMode *prometheus.GaugeVec
@@ -58,11 +58,11 @@ func newMetrics(reg prometheus.Registerer, cfg Config) *metrics {
 			Help:    "Time of one PublishBatch call, failed ones included.",
 			Buckets: []float64{.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10},
 		}, []string{"topic"}),
-		latency: f.NewHistogram(prometheus.HistogramOpts{
+		latency: latency{f.NewHistogram(prometheus.HistogramOpts{
 			Name:    "kinesis_alerter_alert_latency_seconds",
 			Help:    "Time from the record's approximate arrival in the stream, or from when time brought the alert about, to SNS' acceptance.",
 			Buckets: []float64{.05, .1, .25, .5, 1, 2, 5, 10, 30, 60, 120, 300, 600},
-		}),
+		})},
 		good: slo.WithLabelValues("good"), bad: slo.WithLabelValues("bad"),
 		digestMode: f.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "kinesis_alerter_topic_digest_mode",
@@ -165,12 +165,26 @@ func (t *topicMetrics) retry(r alert.Reason) {
 
 func (t *topicMetrics) gaveUp(condition string) { t.givenUp[condition].Inc() }
 
-func (t *topicMetrics) accepted(rule string, latency time.Duration) {
+// accepted counts an alert. An id makes it the exemplar of its bucket.
+func (t *topicMetrics) accepted(rule, id string, latency time.Duration) {
 	t.all.published.WithLabelValues(rule, t.name).Inc()
-	t.all.latency.Observe(latency.Seconds())
+	t.all.latency.observe(latency, id)
 	if latency <= time.Duration(t.all.target.Load()) {
 		t.all.good.Inc()
 	} else {
 		t.all.bad.Inc()
+	}
+}
+
+// latency is a histogram whose buckets each name an alert that fell into them lately, which leads from a slow bucket to that
+// alert's line in the audit log.
+type latency struct{ prometheus.Histogram }
+
+func (h latency) observe(d time.Duration, id string) {
+	with, ok := h.Histogram.(prometheus.ExemplarObserver)
+	if id == "" || !ok {
+		h.Observe(d.Seconds())
+	} else {
+		with.ObserveWithExemplar(d.Seconds(), prometheus.Labels{"alert_id": id})
 	}
 }

@@ -140,7 +140,28 @@ func TestAuditLineSaysWhatWasPublished(t *testing.T) {
 kinesis_alerter_slo_events_total{result="bad"} 1
 kinesis_alerter_slo_events_total{result="good"} 0
 `), "kinesis_alerter_slo_events_total"))
+		require.Equal(t, []string{a.ID}, exemplars(t, w.reg, "kinesis_alerter_alert_latency_seconds"))
 	})
+}
+
+// exemplars are the alert ids that a histogram's buckets name.
+func exemplars(t *testing.T, reg *prometheus.Registry, name string) []string {
+	t.Helper()
+	families, err := reg.Gather()
+	require.NoError(t, err)
+	var ids []string
+	for _, f := range families {
+		if f.GetName() != name {
+			continue
+		}
+		for _, b := range f.GetMetric()[0].GetHistogram().GetBucket() {
+			for _, label := range b.GetExemplar().GetLabel() {
+				require.Equal(t, "alert_id", label.GetName())
+				ids = append(ids, label.GetValue())
+			}
+		}
+	}
+	return ids
 }
 
 func TestLatencyOfASkewedClockIsZero(t *testing.T) {

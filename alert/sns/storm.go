@@ -218,7 +218,11 @@ func (t *topic) acceptedDigest(d *digest, messageID string) {
 		if m.arrival != 0 {
 			latency = max(0, now.Sub(m.arrived()))
 		}
-		t.metrics.accepted(d.lines[m.line].rule, latency)
+		example := ""
+		if len(ids) == 1 { // one speaks for all: a digest can have a million
+			example = m.id
+		}
+		t.metrics.accepted(d.lines[m.line].rule, example, latency)
 		endings = append(endings, d.end(m, nil))
 	})
 	t.metrics.digests.Inc()

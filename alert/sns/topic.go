@@ -314,7 +314,7 @@ func (t *topic) accepted(r *request, messageID string) {
 	}
 	a := &r.alert
 	latency := max(0, time.Since(a.Occurred()))
-	t.metrics.accepted(a.Rule, latency)
+	t.metrics.accepted(a.Rule, a.ID, latency)
 	if line := t.audit.Check(zapcore.InfoLevel, "alert published"); line != nil {
 		key := sha256.Sum256([]byte(a.Record.PartitionKey)) // keys may name people
 		line.Write(
