@@ -1,5 +1,5 @@
 module kinesis-alerter/internal/tools/dashboard
 
-go 1.26.8
+go 1.26.0
 
-require github.com/grafana/grafana-foundation-sdk/go v0.0.22 // indirect
+require github.com/grafana/grafana-foundation-sdk/go v0.0.22
