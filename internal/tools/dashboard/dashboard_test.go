@@ -2,12 +2,15 @@ package main
 
 import (
 	"bytes"
+	"encoding/json"
+	"errors"
 	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
 
+	"github.com/grafana/grafana-foundation-sdk/go/cog"
 	"github.com/grafana/grafana-foundation-sdk/go/cog/plugins"
 	"github.com/grafana/grafana-foundation-sdk/go/dashboard"
 	"github.com/grafana/grafana-foundation-sdk/go/prometheus"
@@ -28,7 +31,14 @@ func committed(t *testing.T) []byte {
 func decode(text []byte) (dashboard.Dashboard, error) {
 	plugins.RegisterDefaultPlugins()
 	var board dashboard.Dashboard
-	if err := board.UnmarshalJSONStrict(text); err != nil {
+	err := board.UnmarshalJSONStrict(text)
+	// The SDK (v0.0.22) answers with a list of no faults, which is not nil, and leaves the panels out then: the list is
+	// the judgement, and the panels are read once more.
+	if list, ok := errors.AsType[cog.BuildErrors](err); err != nil && (!ok || len(list) > 0) {
+		return board, err
+	}
+	board = dashboard.Dashboard{}
+	if err := json.Unmarshal(text, &board); err != nil {
 		return board, err
 	}
 	return board, board.Validate()
@@ -54,6 +64,7 @@ func TestStrictlyDecodes(t *testing.T) {
 		"a wrong type":        {`"refresh": "30s"`, `"refresh": 30`},
 		"a misspelt query":    {`"legendFormat"`, `"legendFromat"`},
 		"a misspelt panel":    {`"gridPos"`, `"gridpos"`},
+		"a folded panel":      {`"title": "CPU"`, `"titel": "CPU"`},
 		"an impossible value": {`"graphTooltip": 1`, `"graphTooltip": "both"`},
 	} {
 		broken := strings.Replace(string(text), change[0], change[1], 1)
