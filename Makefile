@@ -23,7 +23,7 @@ SEED     ?=
 SIMFLAGS ?= -race
 
 .DEFAULT_GOAL := help
-.PHONY: help demo build test lint fmt conformance e2e bench bench-smoke fuzz sim mutate deploy-check emulators clean
+.PHONY: help demo build test lint fmt conformance e2e bench bench-smoke mixed fuzz sim mutate deploy-check emulators clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z][a-z0-9-]*:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -54,6 +54,16 @@ conformance: emulators ## one table of behaviours against fakeaws and against th
 
 e2e: emulators ## the built daemon, twice, on the npm emulators: reshards, SIGKILL, SIGTERM, 20,000 records
 	$(GO) test -tags e2e -count=1 -timeout 10m -v -run E2E ./cmd
+
+# The other version of a mixed fleet, as git names it.
+FROM ?= HEAD~1
+
+mixed: emulators ## workers of the version FROM=git-revision beside this one, killed and replaced: nothing is lost or forgotten
+	@set -e; folder=$$(mktemp -d); trap 'git worktree remove --force "$$folder/source"; rm -rf "$$folder"' EXIT; \
+	git worktree add --quiet --detach "$$folder/source" "$(FROM)"; \
+	(cd "$$folder/source" && CGO_ENABLED=0 $(GO) build -trimpath -o "$$folder/previous" ./cmd/kinesis-alerter); \
+	"$$folder/previous" version; \
+	PREVIOUS="$$folder/previous" $(GO) test -tags e2e -count=1 -timeout 10m -v -run E2ERemembered ./cmd
 
 bench: ## every figure that is promised, beside its bar; asserts nothing on a clock
 	$(GO) test -tags bench -count=1 -timeout 30m -v -run Figure ./cmd

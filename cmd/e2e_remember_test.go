@@ -39,12 +39,15 @@ import (
 func TestE2ERememberedAlertsAreThoseOfACalmRun(t *testing.T) {
 	w := newRememberWorld(t)
 	binary := buildDaemon(t)
-	start := func(name string) *daemon {
+	// With a binary of another version in PREVIOUS (`make mixed`) the daemons are a fleet in the middle of an upgrade: the worker
+	// that is killed and the one that replaces it are of that version, so its progress and memory are read by this one, and back.
+	previous := cmp.Or(os.Getenv("PREVIOUS"), binary)
+	start := func(name, binary string) *daemon {
 		d := startDaemon(t, binary, name, w.config(), w.env...)
 		d.ready()
 		return d
 	}
-	crashing, steady := start("worker-1"), start("worker-2")
+	crashing, steady := start("worker-1", previous), start("worker-2", binary)
 	eventually(t, 30*time.Second, "two workers share the stream", func() bool { return held(crashing) > 0 && held(steady) > 0 })
 
 	w.feed(20)
@@ -53,7 +56,7 @@ func TestE2ERememberedAlertsAreThoseOfACalmRun(t *testing.T) {
 	w.feed(4)
 	killed := crashing.kill()
 	t.Logf("SIGKILL after %d records", w.put)
-	replacement := start("worker-3")
+	replacement := start("worker-3", previous)
 	w.feed(16)
 	w.storm(200)
 	w.scale(4)
