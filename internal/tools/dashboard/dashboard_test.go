@@ -128,7 +128,7 @@ func TestConventions(t *testing.T) {
 			t.Errorf("%s asks nothing", name)
 		}
 		for _, target := range p.Targets {
-			q, ok := target.(prometheus.Dataquery)
+			q, ok := target.(*prometheus.Dataquery)
 			if !ok || q.Datasource == nil || *q.Datasource.Uid != "${datasource}" {
 				t.Errorf("%s does not ask the datasource that was chosen", name)
 				continue
