@@ -76,6 +76,8 @@ type target struct {
 	RefID   string `json:"refId"`
 	Expr    string
 	Instant bool
+	// Exemplar asks for single alerts behind a latency.
+	Exemplar bool
 }
 
 func readDashboard(t *testing.T) dashboard {
@@ -143,15 +145,20 @@ func TestEveryPanelHasData(t *testing.T) {
 	require.Equal(t, "("+stream+")", variables["stream"])
 	require.Contains(t, variables["instance"], quoted([]string{strings.TrimPrefix(a.admin, "http://")})[0])
 
-	queries, empty := 0, []string{}
+	queries, exemplars, empty := 0, 0, []string{}
 	each(board.Panels, func(panel panel) {
 		for _, q := range panel.Targets {
 			queries++
 			if why := p.shows(fill(q.Expr, variables), q.Instant); why != nil {
 				empty = append(empty, fmt.Sprintf("panel %d, %s, query %s: %s", panel.ID, panel.Title, q.RefID, why))
 			}
+			if q.Exemplar {
+				exemplars++
+				require.NotZero(t, p.exemplars(fill(q.Expr, variables)), "panel %d, %s, has no alert_id behind its latencies", panel.ID, panel.Title)
+			}
 		}
 	})
+	require.NotZero(t, exemplars)
 	for _, a := range board.Annotations.List {
 		queries++
 		if why := p.shows(fill(a.Target.Expr, variables), false); why != nil {
@@ -179,6 +186,8 @@ func TestEveryPanelHasData(t *testing.T) {
 	require.Error(t, p.shows(`sum(rate(kinesis_alerter_records_total[10s])`, false))
 
 	p.rulesWork()
+	// Faults that pass and a process that is replaced are no reason to wake anybody.
+	require.ErrorIs(t, p.shows(`ALERTS{severity="page", alertstate="firing"}`, false), errEmpty)
 }
 
 // fill puts the values of variables into a query, as Grafana does.
@@ -228,7 +237,8 @@ scrape_configs:
 	s.url = "http://" + address
 	log, err := os.Create(filepath.Join(t.ArtifactDir(), "prometheus.log"))
 	require.NoError(t, err)
-	cmd := exec.Command(binary, "--config.file="+file, "--storage.tsdb.path="+filepath.Join(dir, "data"), "--web.listen-address="+address) //nolint:gosec // the Prometheus on the PATH
+	cmd := exec.Command(binary, "--config.file="+file, "--storage.tsdb.path="+filepath.Join(dir, "data"), "--web.listen-address="+address,
+		"--enable-feature=exemplar-storage") //nolint:gosec // the Prometheus on the PATH
 	cmd.Stdout, cmd.Stderr = log, log
 	require.NoError(t, cmd.Start())
 	t.Cleanup(func() {
@@ -330,6 +340,24 @@ func (s *server) shows(expr string, instant bool) error {
 		}
 	}
 	return fmt.Errorf("%w: %s", errEmpty, expr)
+}
+
+// exemplars counts the alerts that Prometheus knows behind a query.
+func (s *server) exemplars(expr string) int {
+	s.t.Helper()
+	var series []struct {
+		Exemplars []struct{ Labels map[string]string }
+	}
+	require.NoError(s.t, s.get("/api/v1/query_exemplars", url.Values{"query": {expr}, "start": {seconds(s.now.Add(-running))}, "end": {seconds(s.now)}}, &series))
+	found := 0
+	for _, one := range series {
+		for _, e := range one.Exemplars {
+			if e.Labels["alert_id"] != "" {
+				found++
+			}
+		}
+	}
+	return found
 }
 
 func seconds(t time.Time) string { return strconv.FormatFloat(float64(t.UnixMilli())/1000, 'f', 3, 64) }

@@ -76,6 +76,12 @@ func build() (dashboard.Dashboard, error) {
 	for i := range board.Annotations.List {
 		board.Annotations.List[i].Placement = nil // on the graphs, as ever; the SDK's default is a place that Grafana 10 does not know
 	}
+	for i, v := range board.Templating.List {
+		if v.Name == "runbooks" { // an address, not a choice
+			board.Templating.List[i].Hide = cog.ToPtr(dashboard.VariableHideHideVariable)
+			board.Templating.List[i].SkipUrlSync = cog.ToPtr(true)
+		}
+	}
 	return board, board.Validate()
 }
 
@@ -83,8 +89,8 @@ func build() (dashboard.Dashboard, error) {
 func variables() []cog.Builder[dashboard.VariableModel] {
 	all := dashboard.VariableOption{
 		Selected: cog.ToPtr(true),
-		Text:     dashboard.StringOrArrayOfString{String: cog.ToPtr("All")},
-		Value:    dashboard.StringOrArrayOfString{String: cog.ToPtr("$__all")},
+		Text:     dashboard.StringOrArrayOfString{ArrayOfString: []string{"All"}},
+		Value:    dashboard.StringOrArrayOfString{ArrayOfString: []string{"$__all"}},
 	}
 	choice := func(name, label, what, query string) cog.Builder[dashboard.VariableModel] {
 		return dashboard.NewQueryVariableBuilder(name).Label(label).Description(what).

@@ -56,6 +56,8 @@ type panel struct {
 	steps []step
 	// exemplars asks Prometheus for single alerts behind a latency.
 	exemplars bool
+	// sortBy is the column of a list that is sorted by, downwards.
+	sortBy string
 	// alerts are those whose runbooks the panel links to.
 	alerts  []string
 	queries []query
@@ -116,6 +118,7 @@ func (p *panel) shape() (dashboard.Panel, error) {
 		return stat.NewPanelBuilder().
 			ColorMode(common.BigValueColorModeBackground).
 			GraphMode(common.BigValueGraphModeArea).
+			Orientation(common.VizOrientationAuto).
 			ReduceOptions(common.NewReduceDataOptionsBuilder().Calcs([]string{"lastNotNull"})).
 			ColorScheme(dashboard.NewFieldColorBuilder().Mode(dashboard.FieldColorModeIdThresholds)).
 			NoValue("no data").
@@ -124,6 +127,7 @@ func (p *panel) shape() (dashboard.Panel, error) {
 		return p.listShape()
 	case graph, stacked:
 		b := timeseries.NewPanelBuilder().
+			ColorScheme(dashboard.NewFieldColorBuilder().Mode(dashboard.FieldColorModeIdPaletteClassic)).
 			LineWidth(1).FillOpacity(8).ShowPoints(common.VisibilityModeNever).
 			Min(0).
 			Legend(common.NewVizLegendOptionsBuilder().
@@ -175,6 +179,9 @@ func (p *panel) listShape() (dashboard.Panel, error) {
 		if len(properties) > 0 {
 			b.OverrideByName(c.title, properties)
 		}
+	}
+	if p.sortBy != "" {
+		b.SortBy([]cog.Builder[common.TableSortByFieldState]{common.NewTableSortByFieldStateBuilder().DisplayName(p.sortBy).Desc(true)})
 	}
 	return b.
 		WithTransformation(dashboard.DataTransformerConfig{Id: "merge", Options: map[string]any{}}).

@@ -29,9 +29,11 @@ func health() section {
 		},
 		{
 			id: 2, kind: number, title: "Shards without owner", w: 3, h: 4, steps: zeroIsGood(),
-			good:    "0; for seconds more while a process is replaced. Otherwise DynamoDB or the processes: kinesis-alerter leases list names the shards.",
-			alerts:  []string{"KinesisAlerterShardUnread"},
-			queries: []query{{`sum(min by (job, stream) (kinesis_alerter_shards%S,state="unread"}))`, "unread"}},
+			good:   "0; for seconds more while a process is replaced. Otherwise DynamoDB or the processes: kinesis-alerter leases list names the shards. No data: no process has reached its table.",
+			alerts: []string{"KinesisAlerterShardUnread", "KinesisAlerterNothingRead"},
+			queries: []query{{
+				`sum(min by (job, stream) (kinesis_alerter_shards%S,state="unread"} and on (job, stream, instance) sum by (job, stream, instance) (kinesis_alerter_shards%S) > 0))`, "unread",
+			}},
 		},
 		{
 			id: 3, kind: number, title: "Worst lag", unit: "s", w: 3, h: 4, steps: lagSteps(),
@@ -74,7 +76,7 @@ func health() section {
 			queries: []query{{`sum(rate(kinesis_alerter_slo_events_total%S,result="good"}[1h])) / (sum(rate(kinesis_alerter_slo_events_total%S[1h])) > 0) or vector(1)`, "good"}},
 		},
 		{
-			id: 9, kind: list, title: "Shards, the worst first", w: 12, h: 8,
+			id: 9, kind: list, title: "Shards, the worst first", w: 12, h: 8, sortBy: "Lag",
 			good:   "Every lag below a few seconds and nothing held. Behind without lag: reading is slow. Waiting without behind: SNS is slow, or alerts wait in digests.",
 			alerts: []string{"KinesisAlerterShardLagging", "KinesisAlerterCheckpointStuck"},
 			queries: []query{
@@ -232,7 +234,7 @@ func shards() section {
 			good: "Tens of milliseconds. Seconds: DynamoDB or the way to it; leases are at risk when a heartbeat takes a lease duration.",
 			queries: []query{
 				{`histogram_quantile(0.99, sum by (le) (rate(kinesis_alerter_checkpoint_duration_seconds_bucket%S[%R])))`, "checkpoint"},
-				{`histogram_quantile(0.99, sum by (le) (rate(kinesis_alerter_state_save_duration_seconds_bucket%S[%R])))`, "what rules remember"},
+				{`histogram_quantile(0.99, sum by (le) (rate(kinesis_alerter_state_save_duration_seconds_bucket%S[5m])))`, "what rules remember, 5 minutes"},
 			},
 		},
 		{
