@@ -185,9 +185,37 @@ func TestEveryPanelHasData(t *testing.T) {
 	require.ErrorIs(t, p.shows(`histogram_quantile(0.9, sum by (le) (rate(kinesis_alerter_fetch_duration_seconds_sum[10s])))`, false), errEmpty)
 	require.Error(t, p.shows(`sum(rate(kinesis_alerter_records_total[10s])`, false))
 
+	// The bad day was one, so the panels about failures have shown more than zeros.
+	for _, metric := range []string{
+		"publish_failures_total", "publish_retries_total", "read_failures_total", "digests_total", "digest_members_total", "dead_letters_total",
+		"dead_letter_failures_total", "invalid_records_total", "alerts_suppressed_total", "rule_undefined_total", "handoffs_total",
+		"state_saves_total", `aws_requests_total{code!="OK"}`,
+	} {
+		require.NoError(t, p.shows("sum(kinesis_alerter_"+metric+") > 0", false))
+	}
+
 	p.rulesWork()
 	// Faults that pass and a process that is replaced are no reason to wake anybody.
 	require.ErrorIs(t, p.shows(`ALERTS{severity="page", alertstate="firing"}`, false), errEmpty)
+
+	// A real fault is seen where somebody looks first, and the alert about it begins to wait for its time.
+	w.aws.Faults.Clear()
+	w.aws.Faults.Add(fakeaws.Fault{
+		Service: fakeaws.ServiceSNS, Operation: "PublishBatch", Kind: fakeaws.Before,
+		Err: &fakeaws.Error{Code: "AuthorizationError", Message: "not authorized to perform: SNS:Publish", Status: http.StatusForbidden},
+	})
+	top := ""
+	each(board.Panels, func(panel panel) {
+		if panel.Title == "Destinations refusing" {
+			top = fill(panel.Targets[0].Expr, variables)
+		}
+	})
+	require.NotEmpty(t, top)
+	require.Eventually(t, func() bool {
+		p.now = time.Now()
+		return p.shows(top+" > 0", true) == nil &&
+			p.shows(`ALERTS{alertname="KinesisAlerterTopicFault", alertstate="pending", reason="not_authorized", topic="audit"}`, true) == nil
+	}, 30*time.Second, time.Second, "%s", top)
 }
 
 // fill puts the values of variables into a query, as Grafana does.
@@ -237,8 +265,8 @@ scrape_configs:
 	s.url = "http://" + address
 	log, err := os.Create(filepath.Join(t.ArtifactDir(), "prometheus.log"))
 	require.NoError(t, err)
-	cmd := exec.Command(binary, "--config.file="+file, "--storage.tsdb.path="+filepath.Join(dir, "data"), "--web.listen-address="+address,
-		"--enable-feature=exemplar-storage") //nolint:gosec // the Prometheus on the PATH
+	cmd := exec.Command(binary, //nolint:gosec // the Prometheus on the PATH
+		"--config.file="+file, "--storage.tsdb.path="+filepath.Join(dir, "data"), "--web.listen-address="+address, "--enable-feature=exemplar-storage")
 	cmd.Stdout, cmd.Stderr = log, log
 	require.NoError(t, cmd.Start())
 	t.Cleanup(func() {

@@ -71,7 +71,7 @@ func build() (dashboard.Dashboard, error) {
 	}
 	board.Links = []dashboard.DashboardLink{{
 		Title: "Runbooks", Type: dashboard.DashboardLinkTypeLink, Icon: "doc", Tags: []string{}, TargetBlank: true,
-		Tooltip: "What each alert means and what to do", Url: cog.ToPtr("${runbooks}/README.md"),
+		Tooltip: "What each alert means and what to do", Url: new("${runbooks}/README.md"),
 	}}
 	for i := range board.Annotations.List {
 		board.Annotations.List[i].Placement = nil // on the graphs, as ever; the SDK's default is a place that Grafana 10 does not know
@@ -79,7 +79,7 @@ func build() (dashboard.Dashboard, error) {
 	for i, v := range board.Templating.List {
 		if v.Name == "runbooks" { // an address, not a choice
 			board.Templating.List[i].Hide = cog.ToPtr(dashboard.VariableHideHideVariable)
-			board.Templating.List[i].SkipUrlSync = cog.ToPtr(true)
+			board.Templating.List[i].SkipUrlSync = new(true)
 		}
 	}
 	return board, board.Validate()
@@ -88,7 +88,7 @@ func build() (dashboard.Dashboard, error) {
 // variables are the choices above the dashboard: each one lists what is left by those before it.
 func variables() []cog.Builder[dashboard.VariableModel] {
 	all := dashboard.VariableOption{
-		Selected: cog.ToPtr(true),
+		Selected: new(true),
 		Text:     dashboard.StringOrArrayOfString{ArrayOfString: []string{"All"}},
 		Value:    dashboard.StringOrArrayOfString{ArrayOfString: []string{"$__all"}},
 	}
@@ -103,15 +103,15 @@ func variables() []cog.Builder[dashboard.VariableModel] {
 	return []cog.Builder[dashboard.VariableModel]{
 		dashboard.NewDatasourceVariableBuilder("datasource").Label("Prometheus").Type("prometheus").
 			Current(dashboard.VariableOption{
-				Selected: cog.ToPtr(true),
-				Text:     dashboard.StringOrArrayOfString{String: cog.ToPtr("Prometheus")},
-				Value:    dashboard.StringOrArrayOfString{String: cog.ToPtr("prometheus")},
+				Selected: new(true),
+				Text:     dashboard.StringOrArrayOfString{String: new("Prometheus")},
+				Value:    dashboard.StringOrArrayOfString{String: new("prometheus")},
 			}),
 		choice("job", "Job", "The scrape job; one for each application.", `label_values(kinesis_alerter_build_info, job)`),
 		choice("stream", "Stream", "The Kinesis stream.", `label_values(kinesis_alerter_leases_held{job=~"$job"}, stream)`),
 		choice("instance", "Process", "One process of the daemon.", `label_values(kinesis_alerter_leases_held{job=~"$job", stream=~"$stream"}, instance)`),
 		dashboard.NewConstantVariableBuilder("runbooks").Label("Runbooks").Description("Where deploy/runbooks is published.").
-			Value(dashboard.StringOrMap{String: cog.ToPtr(runbooks)}),
+			Value(dashboard.StringOrMap{String: new(runbooks)}),
 	}
 }
 

@@ -76,7 +76,7 @@ func selectors(expr string) string {
 }
 
 func datasource() common.DataSourceRef {
-	return common.DataSourceRef{Type: cog.ToPtr("prometheus"), Uid: cog.ToPtr("${datasource}")}
+	return common.DataSourceRef{Type: new("prometheus"), Uid: new("${datasource}")}
 }
 
 // build makes Grafana's panel, at a place on the grid of 24 columns.
@@ -87,7 +87,7 @@ func (p *panel) build(x, y uint32) (dashboard.Panel, error) {
 	}
 	made.Id = &p.id
 	made.Title, made.Description = &p.title, &p.good
-	made.Datasource = cog.ToPtr(datasource())
+	made.Datasource = new(datasource())
 	made.GridPos = &dashboard.GridPos{X: x, Y: y, W: p.w, H: p.h}
 	for i, q := range p.queries {
 		target, err := p.target(string(rune('A'+i)), q)
@@ -222,6 +222,6 @@ func thresholds(steps []step) *dashboard.ThresholdsConfig {
 func runbookLink(alert string) dashboard.DashboardLink {
 	return dashboard.DashboardLink{
 		Title: "Runbook " + alert, Type: dashboard.DashboardLinkTypeLink, Icon: "doc", Tags: []string{}, TargetBlank: true,
-		Url: cog.ToPtr("${runbooks}/" + alert + ".md"),
+		Url: new("${runbooks}/" + alert + ".md"),
 	}
 }
