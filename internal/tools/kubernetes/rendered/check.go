@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	goyaml "go.yaml.in/yaml/v3"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -21,7 +22,7 @@ import (
 )
 
 type options struct {
-	daemon, config, rules, dashboard string
+	daemon, values, rules, dashboard string
 	env                              map[string]string
 	start                            bool
 }
@@ -169,15 +170,49 @@ func (c *checker) configuration(d appsv1.Deployment, container corev1.Container,
 	c.want(err == nil && parseErr == nil, "check --print does not say processing.stop_budget: %v, %v", err, parseErr)
 	grace := d.Spec.Template.Spec.TerminationGracePeriodSeconds
 	c.want(grace != nil && budget < time.Duration(*grace)*time.Second, "Deployment: the grace period is not above processing.stop_budget, %s", budget)
-	if c.config != "" {
-		given, err := run.check(c.config)
-		c.want(err == nil && string(given) == string(printed), "ConfigMap %s: what arrived is not what %s says (%v):\n%s", files.Name, c.config, err, printed)
+	if c.values != "" {
+		given, err := c.given(run, files.Data, name)
+		c.want(err == nil && string(given) == string(printed), "ConfigMap %s: what arrived is not what %s says (%v):\n%s", files.Name, c.values, err, printed)
 	}
 	if c.start {
 		if err := run.answers(path.Join(dir, name), container); err != nil {
 			c.want(false, "Deployment: %v", err)
 		}
 	}
+}
+
+// given is what the daemon makes of the values file's config, read without Helm. The files beside it are the ConfigMap's.
+func (c *checker) given(run daemon, files map[string]string, name string) ([]byte, error) {
+	text, err := os.ReadFile(c.values)
+	if err != nil {
+		return nil, err
+	}
+	var values struct {
+		Config goyaml.Node `yaml:"config"`
+	}
+	if err := goyaml.Unmarshal(text, &values); err != nil {
+		return nil, err
+	}
+	config := []byte(values.Config.Value)
+	if values.Config.Kind != goyaml.ScalarNode {
+		if config, err = goyaml.Marshal(&values.Config); err != nil {
+			return nil, err
+		}
+	}
+	dir, err := os.MkdirTemp("", "rendered")
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = os.RemoveAll(dir) }()
+	for file, text := range files {
+		if file == name {
+			text = string(config)
+		}
+		if err := os.WriteFile(path.Join(dir, file), []byte(text), 0o600); err != nil {
+			return nil, err
+		}
+	}
+	return run.check(path.Join(dir, name))
 }
 
 // variables are the container's environment; what Secrets would give comes from the command line.

@@ -14,7 +14,7 @@ import (
 func main() {
 	o := options{env: map[string]string{}}
 	flag.StringVar(&o.daemon, "daemon", "", "the built daemon's `FILE`")
-	flag.StringVar(&o.config, "config", "", "the configuration `FILE` that must have arrived, in every value")
+	flag.StringVar(&o.values, "values", "", "the values `FILE` of Helm whose config must have arrived, in every value")
 	flag.StringVar(&o.rules, "rules", "", "the rules `FILE` that a PrometheusRule must have, word for word")
 	flag.StringVar(&o.dashboard, "dashboard", "", "the dashboard `FILE` that a ConfigMap must have, byte for byte")
 	flag.BoolVar(&o.start, "start", false, "also start the daemon with the rendered arguments, and ask it what the probes ask")
