@@ -53,6 +53,10 @@ for values in "$chart"/ci/*.yaml; do
 	"$bin/rendered" -daemon "$bin/kinesis-alerter" -values "$values" "${more[@]}" <"$work/$name.yaml"
 done
 
+say "the kustomize base is the chart's default"
+"$bin/rendered" -daemon "$bin/kinesis-alerter" -same deploy/kustomize/base/deployment.yaml -same deploy/kustomize/base/networkpolicy.yaml \
+	-same deploy/kustomize/base/poddisruptionbudget.yaml <"$work/minimal.yaml"
+
 say "configurations of deploy/examples, given as they are"
 for config in deploy/examples/*/kinesis-alerter.yaml; do
 	printf '%s: ' "$config"

@@ -6,11 +6,11 @@ api=$bin/api
 
 say() { printf -- '-- %s\n' "$*"; }
 
-# build NAME=PACKAGE... builds the pinned tools and the daemon. Go's cache makes the second time short.
+# build PACKAGE... builds the pinned tools and the daemon. Go's cache makes the second time short.
 build() {
 	local began=$SECONDS tool
 	command -v go >/dev/null || { echo "skipped: go is not on the PATH"; [[ ${CI:-} == true ]] && exit 1; exit 77; }
-	say "building the pinned tools:" "${@##*/}"
+	say "building the daemon and the pinned tools"
 	mkdir -p "$bin"
 	for tool in "$@"; do
 		CGO_ENABLED=0 go build -C internal/tools/kubernetes -trimpath -ldflags '-s -w' -o "$bin/" "$tool"

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"maps"
 	"net"
@@ -23,6 +24,7 @@ import (
 
 type options struct {
 	daemon, values, rules, dashboard string
+	same                             []string
 	env                              map[string]string
 	start                            bool
 }
@@ -41,7 +43,7 @@ func (c *checker) want(ok bool, format string, args ...any) {
 }
 
 // check returns what is wrong with the manifests, or else what they are.
-func check(o options, text []byte) (problems []string, summary string) {
+func check(ctx context.Context, o options, text []byte) (problems []string, summary string) {
 	m, err := parse(text)
 	if err != nil {
 		return []string{err.Error()}, ""
@@ -49,16 +51,19 @@ func check(o options, text []byte) (problems []string, summary string) {
 	c := &checker{options: o, manifests: m}
 	c.want(len(m.deployments) == 1, "%d Deployments, want one", len(m.deployments))
 	for _, d := range m.deployments {
-		c.deployment(d)
+		c.deployment(ctx, d)
 	}
 	for _, p := range m.pods {
 		c.test(p)
 	}
 	c.copies()
+	for _, file := range c.same {
+		c.likeness(file)
+	}
 	return c.problems, fmt.Sprintf("%d objects, and they meet", m.count)
 }
 
-func (c *checker) deployment(d appsv1.Deployment) {
+func (c *checker) deployment(ctx context.Context, d appsv1.Deployment) {
 	pod := d.Spec.Template
 	c.want(len(pod.Spec.Containers) == 1, "Deployment: %d containers, want one", len(pod.Spec.Containers))
 	if len(pod.Spec.Containers) != 1 {
@@ -75,7 +80,7 @@ func (c *checker) deployment(d appsv1.Deployment) {
 	mounted := c.mounted(pod.Spec, path.Dir(file))
 	c.want(mounted != nil, "Deployment: no ConfigMap of these manifests is mounted where --config %s is", file)
 	if mounted != nil {
-		c.configuration(d, container, *mounted, path.Base(file))
+		c.configuration(ctx, d, container, *mounted, path.Base(file))
 	}
 
 	// The port, and who names it.
@@ -141,7 +146,7 @@ func (c *checker) mounted(p corev1.PodSpec, dir string) *corev1.ConfigMap {
 }
 
 // configuration runs the daemon's check on the files of the ConfigMap.
-func (c *checker) configuration(d appsv1.Deployment, container corev1.Container, files corev1.ConfigMap, name string) {
+func (c *checker) configuration(ctx context.Context, d appsv1.Deployment, container corev1.Container, files corev1.ConfigMap, name string) {
 	dir, err := os.MkdirTemp("", "rendered")
 	if err != nil {
 		c.want(false, "%v", err)
@@ -155,7 +160,7 @@ func (c *checker) configuration(d appsv1.Deployment, container corev1.Container,
 		}
 	}
 	run := daemon{file: c.daemon, env: c.variables(container)}
-	printed, err := run.check(path.Join(dir, name))
+	printed, err := run.check(ctx, path.Join(dir, name))
 	if err != nil {
 		c.want(false, "ConfigMap %s: %v", files.Name, err)
 		return
@@ -171,18 +176,18 @@ func (c *checker) configuration(d appsv1.Deployment, container corev1.Container,
 	grace := d.Spec.Template.Spec.TerminationGracePeriodSeconds
 	c.want(grace != nil && budget < time.Duration(*grace)*time.Second, "Deployment: the grace period is not above processing.stop_budget, %s", budget)
 	if c.values != "" {
-		given, err := c.given(run, files.Data, name)
+		given, err := c.given(ctx, run, files.Data, name)
 		c.want(err == nil && string(given) == string(printed), "ConfigMap %s: what arrived is not what %s says (%v):\n%s", files.Name, c.values, err, printed)
 	}
-	if c.start {
-		if err := run.answers(path.Join(dir, name), container); err != nil {
+	if c.start && listenPort(container.Args) > 0 {
+		if err := run.answers(ctx, path.Join(dir, name), container); err != nil {
 			c.want(false, "Deployment: %v", err)
 		}
 	}
 }
 
 // given is what the daemon makes of the values file's config, read without Helm. The files beside it are the ConfigMap's.
-func (c *checker) given(run daemon, files map[string]string, name string) ([]byte, error) {
+func (c *checker) given(ctx context.Context, run daemon, files map[string]string, name string) ([]byte, error) {
 	text, err := os.ReadFile(c.values)
 	if err != nil {
 		return nil, err
@@ -212,7 +217,7 @@ func (c *checker) given(run daemon, files map[string]string, name string) ([]byt
 			return nil, err
 		}
 	}
-	return run.check(path.Join(dir, name))
+	return run.check(ctx, path.Join(dir, name))
 }
 
 // variables are the container's environment; what Secrets would give comes from the command line.
@@ -355,4 +360,84 @@ func listenPort(args []string) int32 {
 		return 0
 	}
 	return int32(n)
+}
+
+// likeness compares the objects of another file with those of its kind here. Names and selectors are let differ.
+func (c *checker) likeness(file string) {
+	text, err := os.ReadFile(file) //nolint:gosec // the developer names the file
+	if err != nil {
+		c.want(false, "%v", err)
+		return
+	}
+	other, err := parse(text)
+	if err != nil {
+		c.want(false, "%s: %v", file, err)
+		return
+	}
+	for _, b := range other.deployments {
+		if len(c.deployments) != 1 {
+			continue
+		}
+		a := *c.deployments[0].DeepCopy()
+		anonymous(&a)
+		anonymous(&b)
+		c.want(reflect.DeepEqual(a.Spec, b.Spec), "%s: the Deployment differs in more than names:\n%s", file, differences(a.Spec, b.Spec))
+	}
+	for _, b := range other.budgets {
+		c.want(len(c.budgets) == 1, "%s: has a PodDisruptionBudget", file)
+		for _, a := range c.budgets {
+			a.Spec.Selector, b.Spec.Selector = nil, nil
+			c.want(reflect.DeepEqual(a.Spec, b.Spec), "%s: the PodDisruptionBudget differs:\n%s", file, differences(a.Spec, b.Spec))
+		}
+	}
+	for _, b := range other.policies {
+		c.want(len(c.policies) == 1, "%s: has a NetworkPolicy", file)
+		for _, a := range c.policies {
+			a.Spec.PodSelector, b.Spec.PodSelector = metav1.LabelSelector{}, metav1.LabelSelector{}
+			c.want(reflect.DeepEqual(a.Spec, b.Spec), "%s: the NetworkPolicy differs:\n%s", file, differences(a.Spec, b.Spec))
+		}
+	}
+}
+
+// anonymous takes out what an installation names.
+func anonymous(d *appsv1.Deployment) {
+	d.Spec.Selector = nil
+	d.Spec.Template.ObjectMeta = metav1.ObjectMeta{}
+	p := &d.Spec.Template.Spec
+	p.ServiceAccountName = ""
+	for i := range p.Containers {
+		p.Containers[i].Image = ""
+	}
+	for i := range p.Volumes {
+		if p.Volumes[i].ConfigMap != nil {
+			p.Volumes[i].ConfigMap.Name = ""
+		}
+	}
+	for i := range p.TopologySpreadConstraints {
+		p.TopologySpreadConstraints[i].LabelSelector = nil
+	}
+}
+
+// differences are the lines of YAML that only one of the two has.
+func differences(a, b any) string {
+	text := func(x any) []string {
+		y, err := yaml.Marshal(x)
+		if err != nil {
+			return []string{err.Error()}
+		}
+		return strings.Split(string(y), "\n")
+	}
+	var lines []string
+	left, right := text(a), text(b)
+	for _, l := range left {
+		if !slices.Contains(right, l) {
+			lines = append(lines, "here:  "+l)
+		}
+	}
+	for _, l := range right {
+		if !slices.Contains(left, l) {
+			lines = append(lines, "there: "+l)
+		}
+	}
+	return strings.Join(lines, "\n")
 }

@@ -34,8 +34,8 @@ func (d daemon) command(ctx context.Context, args ...string) *exec.Cmd {
 }
 
 // check runs the daemon's check, and returns the effective configuration.
-func (d daemon) check(file string) ([]byte, error) {
-	cmd := d.command(context.Background(), "check", "--config", file, "--print")
+func (d daemon) check(ctx context.Context, file string) ([]byte, error) {
+	cmd := d.command(ctx, "check", "--config", file, "--print")
 	var out, said bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &said
 	if err := cmd.Run(); err != nil {
@@ -47,14 +47,14 @@ func (d daemon) check(file string) ([]byte, error) {
 // answers starts the daemon with the container's arguments, as far as a machine without AWS goes: on another port, with
 // the file where it is here, and with an endpoint that nobody answers on. It asks what the probes and the scraper ask,
 // and stops it as the kubelet does.
-func (d daemon) answers(config string, container corev1.Container) error {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+func (d daemon) answers(ctx context.Context, config string, container corev1.Container) error {
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
-	admin, err := freeAddress()
+	admin, err := freeAddress(ctx)
 	if err != nil {
 		return err
 	}
-	nobody, err := freeAddress()
+	nobody, err := freeAddress(ctx)
 	if err != nil {
 		return err
 	}
@@ -141,8 +141,8 @@ func get(ctx context.Context, url string) (status int, err error) {
 	return resp.StatusCode, err
 }
 
-func freeAddress() (string, error) {
-	l, err := new(net.ListenConfig).Listen(context.Background(), "tcp", "127.0.0.1:0")
+func freeAddress(ctx context.Context) (string, error) {
+	l, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
 		return "", err
 	}

@@ -4,6 +4,7 @@
 package main
 
 import (
+	"context"
 	"flag"
 	"fmt"
 	"io"
@@ -17,6 +18,10 @@ func main() {
 	flag.StringVar(&o.values, "values", "", "the values `FILE` of Helm whose config must have arrived, in every value")
 	flag.StringVar(&o.rules, "rules", "", "the rules `FILE` that a PrometheusRule must have, word for word")
 	flag.StringVar(&o.dashboard, "dashboard", "", "the dashboard `FILE` that a ConfigMap must have, byte for byte")
+	flag.Func("same", "a `FILE` with manifests that must be the same but for names; may be repeated", func(s string) error {
+		o.same = append(o.same, s)
+		return nil
+	})
 	flag.BoolVar(&o.start, "start", false, "also start the daemon with the rendered arguments, and ask it what the probes ask")
 	flag.Func("env", "`NAME=VALUE` of a variable that a Secret would give", func(s string) error {
 		name, value, ok := strings.Cut(s, "=")
@@ -36,7 +41,7 @@ func main() {
 		fmt.Fprintln(os.Stderr, "rendered:", err)
 		os.Exit(1)
 	}
-	problems, summary := check(o, text)
+	problems, summary := check(context.Background(), o, text)
 	for _, p := range problems {
 		fmt.Fprintln(os.Stderr, "rendered:", p)
 	}

@@ -8,6 +8,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"flag"
@@ -66,7 +67,7 @@ func main() {
 		flag.Usage()
 		os.Exit(2)
 	}
-	if err := write(*out); err != nil {
+	if err := write(context.Background(), *out); err != nil {
 		fmt.Fprintln(os.Stderr, "schemas:", err)
 		os.Exit(1)
 	}
@@ -74,7 +75,7 @@ func main() {
 
 // write fills out with a folder for each release of Kubernetes: GROUP/KIND_VERSION.json, where the core group is called
 // v1. The names of the releases are printed, one a line.
-func write(out string) error {
+func write(ctx context.Context, out string) error {
 	for _, k := range kubernetes() {
 		release := strings.TrimPrefix(k.version, "v")
 		fmt.Println(release)
@@ -82,7 +83,7 @@ func write(out string) error {
 		if _, err := os.Stat(mark); err == nil {
 			continue
 		}
-		if err := writeRelease(filepath.Join(out, k.version), k); err != nil {
+		if err := writeRelease(ctx, filepath.Join(out, k.version), k); err != nil {
 			return fmt.Errorf("schemas of Kubernetes %s: %w", release, err)
 		}
 		if err := os.WriteFile(mark, nil, 0o600); err != nil {
@@ -92,12 +93,12 @@ func write(out string) error {
 	return nil
 }
 
-func writeRelease(dir string, k module) error {
-	root, err := k.download()
+func writeRelease(ctx context.Context, dir string, k module) error {
+	root, err := k.download(ctx)
 	if err != nil {
 		return err
 	}
-	text, err := os.ReadFile(filepath.Join(root, "api/openapi-spec/swagger.json"))
+	text, err := os.ReadFile(filepath.Join(root, "api/openapi-spec/swagger.json")) //nolint:gosec // a file of a verified module
 	if err != nil {
 		return err
 	}
@@ -123,7 +124,7 @@ func writeRelease(dir string, k module) error {
 		}
 	}
 	for _, c := range crds() {
-		root, err := c.download()
+		root, err := c.download(ctx)
 		if err != nil {
 			return err
 		}
@@ -137,13 +138,13 @@ func writeRelease(dir string, k module) error {
 }
 
 // download returns the folder of the module's files. It runs outside of any module, so that no go.mod takes part.
-func (m module) download() (string, error) {
+func (m module) download(ctx context.Context) (string, error) {
 	dir, err := os.MkdirTemp("", "schemas")
 	if err != nil {
 		return "", err
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
-	cmd := exec.Command("go", "mod", "download", "-json", m.path+"@"+m.version)
+	cmd := exec.CommandContext(ctx, "go", "mod", "download", "-json", m.path+"@"+m.version) //nolint:gosec // a constant of this file
 	cmd.Dir = dir
 	cmd.Env = append(os.Environ(), "GOFLAGS=-mod=mod", "GOWORK=off")
 	var said bytes.Buffer
