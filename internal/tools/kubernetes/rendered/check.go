@@ -87,7 +87,7 @@ func (c *checker) deployment(ctx context.Context, d appsv1.Deployment) {
 	c.want(slices.ContainsFunc(container.Ports, func(p corev1.ContainerPort) bool { return p.ContainerPort == port }),
 		"Deployment: no container port is %d, where --listen says that the daemon listens", port)
 	probes := map[string]*corev1.Probe{"startup": container.StartupProbe, "liveness": container.LivenessProbe, "readiness": container.ReadinessProbe}
-	paths := map[string]string{"startup": "/readyz", "liveness": "/healthz", "readiness": "/readyz"}
+	paths := map[string]string{"startup": "/healthz", "liveness": "/healthz", "readiness": "/readyz"}
 	for name, p := range probes {
 		if p == nil || p.HTTPGet == nil {
 			c.want(false, "Deployment: no HTTP %s probe", name)

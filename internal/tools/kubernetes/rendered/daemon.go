@@ -97,7 +97,7 @@ func probe(ctx context.Context, admin string, container corev1.Container, exited
 	want := map[string]int{
 		container.LivenessProbe.HTTPGet.Path:  http.StatusOK,
 		container.ReadinessProbe.HTTPGet.Path: http.StatusServiceUnavailable,
-		container.StartupProbe.HTTPGet.Path:   http.StatusServiceUnavailable,
+		container.StartupProbe.HTTPGet.Path:   http.StatusOK,
 		"/metrics":                            http.StatusOK,
 	}
 	tick := time.NewTicker(50 * time.Millisecond)
