@@ -200,6 +200,10 @@ topics: {oncall: {arn: "%s", message: "{{ .Record.Data }}"}}
 		require.Contains(i.t, logs, `signal: terminated`)
 		require.Regexp(i.t, `"msg":"stopped".*"clean":true`, logs)
 	})
+	i.run("a configuration without a file", func(i *image) {
+		out := i.must(append(append([]string{"run", "--rm"}, restricted("--env", "ALERTER="+string(text))...), i.name, "check", "--config", "env:ALERTER")...)
+		require.Equal(i.t, "env:ALERTER: valid; 1 rules, 1 topics", out)
+	})
 	i.run("without a configuration it says what is missing", func(i *image) {
 		out, code := i.call(append(append([]string{"run", "--rm"}, restricted()...), i.name)...)
 		require.Equal(i.t, 2, code)
