@@ -11,35 +11,39 @@ import (
 	"go.yaml.in/yaml/v4"
 )
 
-// given is what the environment gave to a configuration file.
-type given struct {
+// substitutions are what the environment gave to a configuration file.
+type substitutions struct {
 	written   map[string]string // by path: the value as it stands in the file, with its ${VAR}
 	variables map[string]string // by value: the variable that had it
 }
 
-func newGiven() given { return given{written: map[string]string{}, variables: map[string]string{}} }
+func newSubstitutions() substitutions {
+	return substitutions{written: map[string]string{}, variables: map[string]string{}}
+}
 
 // shownConfig is the configuration in force as the status page shows it. Unlike check --print, which an operator calls in
 // the environment of the daemon, it is served to whoever reaches the admin server: no value of an environment variable is in
 // it, and nothing that looks like a credential.
 type shownConfig struct {
-	given given
+	given substitutions
 	text  string // as YAML; made once, because a page view must cost little
 }
 
-func newShownConfig(c Config, g given) *shownConfig { return &shownConfig{given: g, text: g.show(c)} }
+func newShownConfig(c Config, g substitutions) *shownConfig {
+	return &shownConfig{given: g, text: g.show(c)}
+}
 
 // shown is the configuration that was read from a file; nil stands for one that was not.
 func (c *LoadedConfig) shown(inForce Config) *shownConfig {
 	if c == nil || c.doc == nil {
-		return newShownConfig(inForce, newGiven())
+		return newShownConfig(inForce, newSubstitutions())
 	}
 	return newShownConfig(inForce, c.doc.given)
 }
 
 // reloaded is the configuration after a reload: what can be changed while running is as next wrote it.
 func (s *shownConfig) reloaded(next *LoadedConfig, inForce Config) *shownConfig {
-	merged := newGiven()
+	merged := newSubstitutions()
 	maps.Copy(merged.variables, s.given.variables)
 	for path, text := range s.given.written {
 		if !takenOver(path) {
@@ -65,7 +69,7 @@ func takenOver(path string) bool {
 }
 
 // show is a configuration as YAML.
-func (g given) show(c Config) string {
+func (g substitutions) show(c Config) string {
 	var node yaml.Node
 	if err := node.Encode(c); err != nil {
 		return "the configuration cannot be shown: " + err.Error()
@@ -79,7 +83,7 @@ func (g given) show(c Config) string {
 }
 
 // hide puts variables back in the place of their values.
-func (g given) hide(path string, n *yaml.Node) {
+func (g substitutions) hide(path string, n *yaml.Node) {
 	switch n.Kind { //nolint:exhaustive // an encoded value has no other kinds
 	case yaml.MappingNode:
 		for pair := range slices.Chunk(n.Content, 2) {
@@ -100,7 +104,7 @@ func (g given) hide(path string, n *yaml.Node) {
 
 // conceal puts variables in the place of values that have found their way into another text, such as a default that is made
 // of one. Short values of variables that do not look like secrets stay: they would be found everywhere.
-func (g given) conceal(text string) string {
+func (g substitutions) conceal(text string) string {
 	if variable, ok := g.variables[text]; ok && text != "" {
 		return "${" + variable + "}"
 	}

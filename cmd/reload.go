@@ -60,7 +60,7 @@ func newReloader(c Config, load func() (*LoadedConfig, error), log *zap.Logger, 
 		load: load, log: log, current: c, good: good, goodAt: goodAt,
 		reloads: map[bool]prometheus.Counter{true: counter.WithLabelValues("ok"), false: counter.WithLabelValues("refused")},
 	}
-	r.shown.Store(newShownConfig(c, newGiven()))
+	r.shown.Store(newShownConfig(c, newSubstitutions()))
 	return r
 }
 
