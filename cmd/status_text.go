@@ -67,7 +67,7 @@ func statusText(st *Status) string {
 	if len(v.TopicRows) > 0 {
 		row, end := table("TOPIC", "STATE", "WAITING", "IN DIGESTS", "SENT IN 1 M", "SHARE OF RATE", "LAST ACCEPTED")
 		for _, t := range v.TopicRows {
-			row(t.Name, t.State, t.Waiting, t.Gathered, t.Sent, t.Rate, t.Last)
+			row(t.Name, t.State, t.Waiting, t.Gathered, t.Sent, t.Rate, t.Last+t.Ago)
 		}
 		if l := v.Letters; l != nil {
 			row("dead letters, "+l.Kind, l.State, l.Waiting, "–", l.Sent+" in all", "no limit", "–")

@@ -464,7 +464,7 @@ type topicView struct {
 	Name, State, Sign, Class      string
 	Remedy                        string
 	Waiting, Gathered, Sent, Rate string
-	Last                          string
+	Last, Ago                     string
 }
 
 func newTopicView(t *StatusTopic, at time.Time) topicView {
@@ -477,7 +477,7 @@ func newTopicView(t *StatusTopic, at time.Time) topicView {
 		row.Rate = decimals(t.Share) + " of " + decimals(t.Rate) + "/s"
 	}
 	if t.LastAccepted != nil {
-		row.Last = words(at.Sub(*t.LastAccepted)) + " ago"
+		row.Last, row.Ago = words(at.Sub(*t.LastAccepted)), " ago"
 	}
 	switch {
 	case t.Fault != "":

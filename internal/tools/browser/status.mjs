@@ -35,7 +35,7 @@ async function structure(name, page) {
     lang: document.documentElement.lang, title: document.title, scroll: Math.max(innerWidth, document.documentElement.scrollWidth),
     headings: [...document.querySelectorAll("h1,h2,h3,h4")].map((h) => +h.tagName[1]),
     heads: [...document.querySelectorAll("th")].filter((t) => !t.scope).length,
-    wide: [...document.querySelectorAll("body *")].filter((e) => e.getBoundingClientRect().right > wide + 1).slice(0, 3).map((e) => e.outerHTML.slice(0, 120)),
+    wide: [...document.querySelectorAll("body *")].filter((e) => !e.closest("thead") && e.getBoundingClientRect().right > wide + 1).slice(0, 3).map((e) => e.outerHTML.slice(0, 120)),
   }), wide);
   check(s.lang === "en" && s.title.length > 5, `${name}: language and title`);
   check(s.headings[0] === 1 && s.headings.filter((h) => h === 1).length === 1 && s.headings.every((h, i) => i === 0 || h - s.headings[i - 1] <= 1), `${name}: headings in order: ${s.headings}`);
@@ -139,7 +139,8 @@ for (const [name, address, wants] of [
 
 if (images) {
   const desk = await open("image", url, { viewport: { width: 1240, height: 940 }, colorScheme: "light" });
-  await picture(desk, join(images, "status.png"), { fullPage: false });
+  const height = await desk.evaluate(() => Math.ceil(document.getElementById("topics").getBoundingClientRect().bottom) + 14);
+  await picture(desk, join(images, "status.png"), { clip: { x: 0, y: 0, width: 1240, height } });
   await desk.context().close();
   const phone = await open("image", url, { viewport: { width: 390, height: 844 }, isMobile: true, colorScheme: "dark", deviceScaleFactor: 2 });
   await picture(phone, join(images, "status-phone.png"), { fullPage: false });
