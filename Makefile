@@ -63,7 +63,7 @@ mixed: emulators ## workers of the version FROM=git-revision beside this one, ki
 	git worktree add --quiet --detach "$$folder/source" "$(FROM)"; \
 	(cd "$$folder/source" && CGO_ENABLED=0 $(GO) build -trimpath -o "$$folder/previous" ./cmd/kinesis-alerter); \
 	"$$folder/previous" version; \
-	PREVIOUS="$$folder/previous" $(GO) test -tags e2e -count=1 -timeout 10m -v -run E2ERemembered ./cmd
+	$(GO) test -tags e2e -count=1 -timeout 10m -v -run E2ERemembered ./cmd -previous "$$folder/previous"
 
 bench: ## every figure that is promised, beside its bar; asserts nothing on a clock
 	$(GO) test -tags bench -count=1 -timeout 30m -v -run Figure ./cmd

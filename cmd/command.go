@@ -68,7 +68,7 @@ func Main(ctx context.Context, args []string, env func(string) (string, bool), s
 func commands() []command {
 	return []command{
 		{"run", "--config FILE | --stream NAME --topic-arn ARN", "the daemon: polls the stream and publishes alerts until it is told to stop", runCommand},
-		{"check", "--config FILE", "validates a configuration offline and reports every fault at once", checkCommand},
+		{"check", "--config FILE | --explain-lambda FILE", "validates a configuration offline and reports every fault at once, or makes one of a Lambda event source mapping", checkCommand},
 		{"rules", "test FILE... [--config FILE] | backtest --config FILE --from TIME|--archive FILE...", "runs tests of rules, or tries rules on the records that a stream retains or an archive has; nothing is published", rulesCommand},
 		{"explain", "--config FILE --shard SHARD --sequence NUMBER | --data FILE", "says why a record did or did not alert: every rule, every term, with the values", explainCommand},
 		{"produce", "--stream NAME heart-rate|stock-ticker", "puts the records of a sample producer into a stream", produceCommand},
@@ -186,7 +186,7 @@ type configFlags struct {
 }
 
 func (f *configFlags) declare(fs *flag.FlagSet) {
-	fs.StringVar(&f.file, "config", "", "the configuration `FILE`")
+	fs.StringVar(&f.file, "config", "", "the configuration `FILE`; env:NAME reads the environment variable NAME instead")
 	fs.StringVar(&f.quick.stream, "stream", "", "without a file: the stream's `NAME` or ARN")
 	fs.StringVar(&f.quick.topicARN, "topic-arn", "", "without a file: the topic's `ARN`")
 	fs.StringVar(&f.quick.application, "application", "", "without a file: `NAME` of the group of workers and of its lease table (default kinesis-alerter-STREAM)")
@@ -218,6 +218,14 @@ func (f *configFlags) source(env func(string) (string, bool)) (*LoadedConfig, er
 	return f.quick.config()
 }
 
+// reload returns what reads the file again, or nil where there is none: the environment of a process does not change.
+func (f *configFlags) reload(env func(string) (string, bool)) func() (*LoadedConfig, error) {
+	if f.file == "" || strings.HasPrefix(f.file, envSource) {
+		return nil
+	}
+	return func() (*LoadedConfig, error) { return f.load(env) }
+}
+
 func runCommand(p *program, fs *flag.FlagSet) func(context.Context, []string) error {
 	var from configFlags
 	var o Options
@@ -244,9 +252,7 @@ func runCommand(p *program, fs *flag.FlagSet) func(context.Context, []string) er
 		}
 		hostname, _ := os.Hostname()
 		o.Host = cmp.Or(hostname, "worker")
-		if from.file != "" {
-			o.Reload = func() (*LoadedConfig, error) { return from.load(p.env) }
-		}
+		o.Reload = from.reload(p.env)
 		signals, release := reloadSignals()
 		defer release()
 		o.Reloads = signals
@@ -260,7 +266,18 @@ func checkCommand(p *program, fs *flag.FlagSet) func(context.Context, []string) 
 	from.declare(fs)
 	show := fs.Bool("print", false, "print the effective configuration, with defaults, and secrets redacted")
 	sample := fs.String("sample", "", "a `FILE` with records, one a line or as a JSON array, that the rules are checked against")
+	mapping := fs.String("explain-lambda", "", "print the configuration that takes over the Lambda event source mapping in `FILE`, the JSON of aws lambda get-event-source-mapping; - is standard input; --topic-arn says where alerts go")
 	return func(_ context.Context, args []string) error {
+		if *mapping != "" {
+			if err := noArguments(args); err != nil {
+				return err
+			}
+			if *show || *sample != "" || from.file != "" || from.listen != "" || from.quick != (quickConfig{topicARN: from.quick.topicARN}) {
+				return &usageError{"check: --explain-lambda goes with --topic-arn alone; check what it prints with --config, --sample or --print"}
+			}
+			x := lambdaExplainer{file: *mapping, topicARN: from.quick.topicARN, stdin: os.Stdin, stdout: p.stdout, stderr: p.stderr}
+			return x.run()
+		}
 		// "check FILE" is what fingers type.
 		if len(args) == 1 && from.file == "" {
 			from.file, args = args[0], nil

@@ -253,9 +253,21 @@ func listenable(address string) bool {
 	return err == nil && n >= 0 && n <= 65535
 }
 
-// LoadConfig reads and checks a configuration file. lookup gives the values of ${VAR}. The error is a ConfigErrors with
-// every fault of the file, or that the file cannot be read. The configuration has its defaults.
+// envSource marks a configuration that an environment variable holds. Some platforms, ECS among them, give a container
+// variables but no files; there the task definition holds the configuration, and a rollback takes back both at once.
+const envSource = "env:"
+
+// LoadConfig reads and checks a configuration file, or, for env:NAME, the text in the environment variable NAME. lookup
+// gives that and the values of ${VAR}. The error is a ConfigErrors with every fault of the file, or that the file cannot be
+// read. The configuration has its defaults.
 func LoadConfig(file string, lookup func(string) (string, bool)) (*LoadedConfig, error) {
+	if variable, ok := strings.CutPrefix(file, envSource); ok {
+		text, _ := lookup(variable)
+		if text == "" {
+			return nil, ConfigErrors{{File: file, Rule: fmt.Sprintf("the environment has no variable %q; set it to the text of a configuration, or name a file", variable)}}
+		}
+		return parseConfig(file, []byte(text), lookup)
+	}
 	data, err := os.ReadFile(file) //nolint:gosec // the operator names the file
 	if err != nil {
 		return nil, ConfigErrors{{File: file, Rule: strings.TrimPrefix(err.Error(), "open "+file+": ")}}

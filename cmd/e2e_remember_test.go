@@ -7,6 +7,7 @@ import (
 	"context"
 	"crypto/md5" //nolint:gosec // Kinesis places partition keys by MD5
 	"encoding/json"
+	"flag"
 	"fmt"
 	"math/big"
 	"net/url"
@@ -32,6 +33,8 @@ import (
 	"kinesis-alerter/internal/fakeaws/npm"
 )
 
+var previousBinary = flag.String("previous", "", "the binary of another version, see `make mixed`")
+
 // TestE2ERememberedAlertsAreThoseOfACalmRun runs two processes of the built daemon whose rules remember: suppressions,
 // excursions, windows and silences of keys. A worker is killed in the middle of all that, with a storm on its way to a
 // topic that e-mail subscribes, and the shards are split. What SNS accepted, alone or inside digests, has to be what one
@@ -39,9 +42,9 @@ import (
 func TestE2ERememberedAlertsAreThoseOfACalmRun(t *testing.T) {
 	w := newRememberWorld(t)
 	binary := buildDaemon(t)
-	// With a binary of another version in PREVIOUS (`make mixed`) the daemons are a fleet in the middle of an upgrade: the worker
-	// that is killed and the one that replaces it are of that version, so its progress and memory are read by this one, and back.
-	previous := cmp.Or(os.Getenv("PREVIOUS"), binary)
+	// With -previous the daemons are a fleet in the middle of an upgrade: the worker that is killed and the one that replaces it
+	// are of that version, so its progress and memory are read by this one, and back.
+	previous := cmp.Or(*previousBinary, binary)
 	start := func(name, binary string) *daemon {
 		d := startDaemon(t, binary, name, w.config(), w.env...)
 		d.ready()

@@ -13,6 +13,9 @@ import (
 // version is set by the release build: -ldflags "-X kinesis-alerter/cmd.version=1.2.3".
 var version string
 
+// revision is set likewise where the source is not in a repository, as in the build of the container image.
+var revision string //nolint:gochecknoglobals // the linker sets it, which the linter only knows of version
+
 // build says what is running.
 type build struct {
 	Version, Revision, Go string
@@ -35,6 +38,9 @@ func currentBuild() build {
 		}
 	}
 	b.Revision += dirty
+	if b.Revision == "unknown" && revision != "" {
+		b.Revision = revision[:min(12, len(revision))]
+	}
 	if b.Version == "" {
 		b.Version = "development"
 	}

@@ -1,0 +1,50 @@
+package cmd
+
+import (
+	"bytes"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+const configText = `stream: {name: "${STREAM}"}
+topics: {a: {arn: "arn:aws:sns:us-east-1:000000000000:a"}}
+`
+
+func TestConfigInTheEnvironment(t *testing.T) {
+	t.Parallel()
+	check := func(t *testing.T, env map[string]string) (code int, stdout, stderr string) {
+		t.Helper()
+		var out, errs bytes.Buffer
+		code = Main(t.Context(), []string{"check", "--config", "env:ALERTER"}, environment(env), &out, &errs)
+		return code, out.String(), errs.String()
+	}
+
+	t.Run("valid, with a variable in it", func(t *testing.T) {
+		t.Parallel()
+		code, stdout, stderr := check(t, map[string]string{"ALERTER": configText, "STREAM": "readings"})
+		require.Equal(t, exitOK, code, stderr)
+		require.Equal(t, "env:ALERTER: valid; 0 rules, 1 topics\n", stdout)
+	})
+	t.Run("faults have their place", func(t *testing.T) {
+		t.Parallel()
+		code, _, stderr := check(t, map[string]string{"ALERTER": configText + "rulse: []\n", "STREAM": "readings"})
+		require.Equal(t, exitUsage, code)
+		require.Equal(t, "env:ALERTER:3:1: rulse: unknown key; did you mean \"rules\"?\n", stderr)
+	})
+	for name, env := range map[string]map[string]string{"no variable": nil, "an empty one": {"ALERTER": ""}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			code, _, stderr := check(t, env)
+			require.Equal(t, exitUsage, code)
+			require.Equal(t, "env:ALERTER: the environment has no variable \"ALERTER\"; set it to the text of a configuration, or name a file\n", stderr)
+		})
+	}
+}
+
+func TestOnlyFilesAreReadAgain(t *testing.T) {
+	t.Parallel()
+	require.Nil(t, (&configFlags{}).reload(environment(nil)))
+	require.Nil(t, (&configFlags{file: "env:ALERTER"}).reload(environment(nil)))
+	require.NotNil(t, (&configFlags{file: "alerter.yaml"}).reload(environment(nil)))
+}

@@ -1,0 +1,134 @@
+locals {
+  port = 9464
+
+  environment = merge(
+    {
+      APPLICATION     = var.name
+      AWS_REGION      = local.region
+      STREAM_ARN      = local.stream_arn
+      TOPIC_ARN       = local.topic_arns[0]
+      DEAD_LETTER_URL = var.dead_letters ? aws_sqs_queue.dead_letters[0].url : ""
+      # In the task definition and not in a parameter beside it: a deployment that is rolled back takes it back, too.
+      KINESIS_ALERTER_CONFIG = coalesce(var.config, file("${path.module}/default-config.yaml"))
+    },
+    var.environment,
+  )
+}
+
+resource "aws_ecs_cluster" "this" {
+  count = var.cluster_arn == null ? 1 : 0
+
+  name = var.name
+  tags = var.tags
+}
+
+resource "aws_ecs_task_definition" "this" {
+  family                   = var.name
+  requires_compatibilities = ["FARGATE"]
+  network_mode             = "awsvpc"
+  cpu                      = var.cpu
+  memory                   = var.memory
+  task_role_arn            = aws_iam_role.task.arn
+  execution_role_arn       = aws_iam_role.execution.arn
+  tags                     = var.tags
+
+  runtime_platform {
+    operating_system_family = "LINUX"
+    cpu_architecture        = var.cpu_architecture
+  }
+
+  container_definitions = jsonencode([{
+    name                   = "kinesis-alerter"
+    image                  = var.image
+    essential              = true
+    memory                 = var.memory # of the container, which is where the daemon looks for its limit
+    command                = ["run", "--config", "env:KINESIS_ALERTER_CONFIG", "--listen", ":${local.port}"]
+    user                   = "65532:65532"
+    readonlyRootFilesystem = true
+    linuxParameters        = { capabilities = { drop = ["ALL"] } }
+    stopTimeout            = var.stop_timeout
+    environment            = [for name, value in local.environment : { name = name, value = value } if !contains(keys(var.secrets), name)]
+    secrets                = [for name, arn in var.secrets : { name = name, valueFrom = arn }]
+    portMappings           = [{ name = "admin", containerPort = local.port, protocol = "tcp" }]
+    healthCheck = {
+      command     = ["CMD", "/usr/local/bin/kinesis-alerter", "healthcheck"]
+      interval    = 10
+      timeout     = 5
+      retries     = 3
+      startPeriod = 30
+    }
+    logConfiguration = {
+      logDriver = "awslogs"
+      options = {
+        awslogs-group         = aws_cloudwatch_log_group.this.name
+        awslogs-region        = local.region
+        awslogs-stream-prefix = "ecs"
+        # A log that cannot be written must not hold alerts. What the buffer cannot take is lost.
+        mode            = "non-blocking"
+        max-buffer-size = "25m"
+      }
+    }
+  }])
+}
+
+resource "aws_security_group" "this" {
+  name_prefix = "${var.name}-"
+  description = "Workers of ${var.name}: HTTPS to AWS, and Prometheus to the admin port"
+  vpc_id      = var.vpc_id
+  tags        = var.tags
+
+  lifecycle {
+    create_before_destroy = true
+  }
+}
+
+resource "aws_vpc_security_group_egress_rule" "https" {
+  security_group_id = aws_security_group.this.id
+  description       = "The AWS APIs"
+  cidr_ipv4         = var.egress_cidr_ipv4
+  ip_protocol       = "tcp"
+  from_port         = 443
+  to_port           = 443
+  tags              = var.tags
+}
+
+resource "aws_vpc_security_group_ingress_rule" "scraper" {
+  for_each = toset(var.scraper_security_group_ids)
+
+  security_group_id            = aws_security_group.this.id
+  description                  = "Prometheus"
+  referenced_security_group_id = each.value
+  ip_protocol                  = "tcp"
+  from_port                    = local.port
+  to_port                      = local.port
+  tags                         = var.tags
+}
+
+resource "aws_ecs_service" "this" {
+  name                          = var.name
+  cluster                       = var.cluster_arn != null ? var.cluster_arn : aws_ecs_cluster.this[0].arn
+  task_definition               = aws_ecs_task_definition.this.arn
+  launch_type                   = "FARGATE"
+  desired_count                 = var.desired_count
+  propagate_tags                = "SERVICE"
+  availability_zone_rebalancing = "ENABLED"
+  tags                          = var.tags
+
+  # The new workers are there before the old ones go, which hand their shards over.
+  deployment_minimum_healthy_percent = 100
+  deployment_maximum_percent         = 200
+
+  deployment_circuit_breaker {
+    enable   = true
+    rollback = true
+  }
+
+  network_configuration {
+    subnets          = var.subnet_ids
+    security_groups  = [aws_security_group.this.id]
+    assign_public_ip = var.assign_public_ip
+  }
+
+  # A worker that starts before its permissions would only wait for them, but say so in the log.
+  depends_on = [aws_iam_role_policy.task, aws_iam_role_policy.execution]
+}
