@@ -20,9 +20,9 @@ while [ "$count" -eq 0 ] || [ "$seen" -lt "$count" ]; do
 	case $messages in '' | None) continue ;; esac
 	entries=
 	while IFS=$tab read -r handle severity id words; do
-		# The further lines of a message that has several.
+		# The further lines of a message that has several: a digest's. The ids that it ends with are left out.
 		if [ -z "$id" ]; then
-			printf '          %s\n' "$handle"
+			case ${#handle} in 0 | 64) ;; *) printf '          %s\n' "$handle" ;; esac
 			continue
 		fi
 		printf '%s  %-8s  %s  %s\n' "$(date -u +%H:%M:%S)" "$severity" "$id" "$words"
