@@ -233,9 +233,9 @@ func (w *browserWorld) produce() {
 				}
 				put(random.IntN(160), rate)
 			}
-			if i%1200 == 100 { // once a minute
-				for key := range 120 {
-					put(200+key, 150+key%40)
+			if i%400 == 100 { // of keys that have not alerted for a minute
+				for key := range 100 {
+					put(200+100*(i/400%4)+key, 150+key%40)
 				}
 			}
 			if i%400 == 60 {
