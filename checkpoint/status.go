@@ -36,6 +36,8 @@ type ShardStatus struct {
 	Parents  []string
 	State    ShardState
 	Handoff  string // the worker to which this process is asked to hand it over
+	// Confirmed is when the stored checkpoint was last known to be current, where this process holds the shard.
+	Confirmed time.Time
 }
 
 // WorkerStatus is one worker in a Status.
@@ -52,6 +54,7 @@ type WorkerStatus struct {
 type Status struct {
 	Worker        string // empty while not joined
 	TrustedUntil  time.Time
+	Heartbeat     time.Time // when the attempt began that was last confirmed; zero while not joined
 	Ready         bool
 	Leaving       bool
 	T0            time.Time
@@ -84,7 +87,7 @@ func (s *Store) Status() Status {
 		out.T0, out.Generation = s.app.origin.t0, s.app.generation
 	}
 	if s.me != nil {
-		out.Worker, out.TrustedUntil = s.me.id, s.me.window.until()
+		out.Worker, out.TrustedUntil, out.Heartbeat = s.me.id, s.me.window.until(), s.me.window.anchor
 		out.Workers = append(out.Workers, WorkerStatus{ID: s.me.id, Version: s.cfg.Version, Self: true, Leaving: s.leaving})
 	}
 	for id, p := range s.peers {
@@ -112,7 +115,7 @@ func (s *Store) shardStatus(id string) ShardStatus {
 	}
 	if l := s.leases[id]; l != nil && l.state != leaseOver {
 		out.Owner, out.Epoch, out.Position, out.CaughtUp, out.Load = l.worker.id, l.epoch, l.offer.position, l.offer.caughtUp, l.offer.load
-		out.State, out.Handoff = ShardHeld, l.target
+		out.State, out.Handoff, out.Confirmed = ShardHeld, l.target, l.confirmed
 		return out
 	}
 	r := s.rows[id]

@@ -35,6 +35,8 @@ type adminDeps struct {
 	LogLevel http.Handler
 	// Reload reads the configuration file again.
 	Reload http.HandlerFunc
+	// Status is the state of things now, from memory.
+	Status func() Status
 	// Healthy returns why the process should be restarted, or nil. AWS being unwell is no reason.
 	Healthy func() error
 	// Ready returns why the process is not ready, or nil.
@@ -45,7 +47,9 @@ type adminDeps struct {
 // newAdmin makes the server on an open listener, which it owns from then on.
 func newAdmin(ctx context.Context, l net.Listener, deps adminDeps) *admin {
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /{$}", index)
+	page := newStatusPage(deps.Status, deps.Log)
+	mux.HandleFunc("GET /{$}", page.index)
+	mux.HandleFunc("GET /api/v1/status", page.json)
 	mux.Handle("GET /metrics", promhttp.HandlerFor(deps.Gatherer, promhttp.HandlerOpts{
 		EnableOpenMetrics: true,
 		ErrorLog:          zap.NewStdLog(deps.Log),
@@ -117,18 +121,6 @@ func (a *admin) Stop(ctx context.Context) error {
 		return errors.Join(err, a.server.Close())
 	}
 	return nil
-}
-
-func index(w http.ResponseWriter, _ *http.Request) {
-	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-	_, _ = fmt.Fprint(w, `kinesis-alerter
-
-/metrics      Prometheus metrics (OpenMetrics when asked for)
-/healthz      200 while the process works; restart it otherwise
-/readyz       200 when it takes part: configuration good, lease table reached, not stopping
-/-/log-level  GET, or PUT {"level":"debug"}
-/-/reload     PUT or POST: reads the configuration file again, and answers what changed; SIGHUP does the same
-`)
 }
 
 // probe answers 200, or 503 with the reason.

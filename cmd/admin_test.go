@@ -31,6 +31,9 @@ func startAdmin(t *testing.T, deps adminDeps) func(method, path, body string, he
 	if deps.Reload == nil {
 		deps.Reload = newReloader(Config{}, nil, zap.NewNop(), prometheus.NewRegistry()).ServeHTTP
 	}
+	if deps.Status == nil {
+		deps.Status = func() Status { return Status{Level: LevelOK, Summary: "All is well."} }
+	}
 	deps.Log = zaptest.NewLogger(t)
 	a := newAdmin(t.Context(), l, deps)
 	done := make(chan error, 1)
@@ -103,7 +106,7 @@ func TestIndexNamesThePages(t *testing.T) {
 	t.Parallel()
 	do := startAdmin(t, adminDeps{Healthy: func() error { return nil }, Ready: func() error { return nil }})
 	_, body, _ := do("GET", "/", "")
-	for _, page := range []string{"/metrics", "/healthz", "/readyz", "/-/log-level"} {
+	for _, page := range []string{"/metrics", "/healthz", "/readyz", "/-/log-level", "/-/reload", "/api/v1/status"} {
 		require.Contains(t, body, page)
 	}
 	code, _, _ := do("GET", "/debug/pprof/", "")

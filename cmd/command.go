@@ -256,7 +256,7 @@ func runCommand(p *program, fs *flag.FlagSet) func(context.Context, []string) er
 		signals, release := reloadSignals()
 		defer release()
 		o.Reloads = signals
-		o.Output = p.stdout
+		o.Output, o.Loaded = p.stdout, loaded
 		return Run(ctx, loaded.Config, o)
 	}
 }

@@ -28,6 +28,7 @@ type document struct {
 	lookup    func(string) (string, bool)
 	positions map[string]*yaml.Node // by path
 	secrets   map[string]string     // by path: values that came from a variable that looks like a credential
+	given     substitutions         // what the environment gave
 	broken    []string              // paths that could not be decoded: later rules have nothing to say about them
 	problems  ConfigErrors
 }
@@ -35,7 +36,7 @@ type document struct {
 // parseDocument decodes one YAML document into target, a pointer to a struct with yaml tags. The struct's present
 // values are the defaults. Faults are gathered in the result.
 func parseDocument(file string, data []byte, lookup func(string) (string, bool), target any) *document {
-	d := &document{file: file, lookup: lookup, positions: map[string]*yaml.Node{}, secrets: map[string]string{}}
+	d := &document{file: file, lookup: lookup, positions: map[string]*yaml.Node{}, secrets: map[string]string{}, given: newSubstitutions()}
 	if len(data) > maxDocument {
 		d.problems = append(d.problems, &ConfigError{File: file, Rule: "the file is larger than 1 MiB"})
 		return d
@@ -395,6 +396,7 @@ func (d *document) expand(path string, n *yaml.Node) (text string, expanded, ok 
 		switch {
 		case value != "":
 			secret = secret || looksSecret(variable)
+			d.given.variables[value] = variable
 			return value
 		case hasFallback:
 			return fallback
@@ -406,6 +408,9 @@ func (d *document) expand(path string, n *yaml.Node) (text string, expanded, ok 
 	})
 	if secret {
 		d.secrets[path] = text
+	}
+	if expanded {
+		d.given.written[path] = n.Value
 	}
 	return text, expanded, ok
 }

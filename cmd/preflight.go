@@ -24,8 +24,10 @@ var errStopped = errors.New("stopped while starting")
 
 // streamARN returns the ARN of the stream, which every alert's id is made of. When only the name is configured it asks
 // Kinesis, and goes on asking until there is an answer: a daemon that was started before its stream, or before its
-// permissions, works as soon as they are there. It returns errStopped when ctx ends first.
-func streamARN(ctx context.Context, c Config, client *kinesis.Client, log *zap.Logger, failFast bool) (string, error) {
+// permissions, works as soon as they are there. because is told the code of each answer that is none. It returns errStopped when ctx ends first.
+func streamARN(
+	ctx context.Context, c Config, client *kinesis.Client, log *zap.Logger, failFast bool, because func(code string),
+) (string, error) {
 	if c.Stream.ARN != "" {
 		return c.Stream.ARN, nil
 	}
@@ -44,6 +46,7 @@ func streamARN(ctx context.Context, c Config, client *kinesis.Client, log *zap.L
 			said = resultCode(err)
 			log.Error("stream is not usable yet, waiting for it", zap.String("stream", c.Stream.Name), zap.Error(err))
 		}
+		because(resultCode(err))
 		if !pause(ctx, wait) {
 			return "", errStopped
 		}

@@ -2,6 +2,7 @@ package cmd
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"net/http"
@@ -10,6 +11,8 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promauto"
@@ -32,6 +35,10 @@ type reloader struct {
 
 	mu      sync.Mutex
 	current Config
+
+	// For the status page, which must not wait for a reload.
+	shown atomic.Pointer[shownConfig]
+	last  atomic.Pointer[StatusReload]
 }
 
 func newReloader(c Config, load func() (*LoadedConfig, error), log *zap.Logger, reg prometheus.Registerer) *reloader {
@@ -49,16 +56,46 @@ func newReloader(c Config, load func() (*LoadedConfig, error), log *zap.Logger, 
 	})
 	good.Set(1)
 	goodAt.SetToCurrentTime()
-	return &reloader{
+	r := &reloader{
 		load: load, log: log, current: c, good: good, goodAt: goodAt,
 		reloads: map[bool]prometheus.Counter{true: counter.WithLabelValues("ok"), false: counter.WithLabelValues("refused")},
 	}
+	r.shown.Store(newShownConfig(c, newSubstitutions()))
+	return r
+}
+
+// show notes how a reload went.
+func (r *reloader) show(changes []string, err error) {
+	last := &StatusReload{At: time.Now().UTC(), OK: err == nil, Changes: append([]string{}, changes...)}
+	if err != nil {
+		last.Error = places(err)
+	}
+	r.last.Store(last)
+}
+
+// places says where a file is wrong, without the values, which may come from the environment.
+func places(err error) string {
+	const most = 5
+	problems, ok := errors.AsType[ConfigErrors](err)
+	if !ok {
+		return "the file was not read"
+	}
+	var out []string
+	for i, p := range problems {
+		if i == most {
+			out = append(out, fmt.Sprintf("and %d more", len(problems)-most))
+			break
+		}
+		out = append(out, strings.Trim(fmt.Sprintf("line %d: %s", p.Line, p.Field), ": "))
+	}
+	return strings.Join(out, "; ")
 }
 
 // reload reads the file again. It answers what has changed, a line each.
 func (r *reloader) reload() (changes []string, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	defer func() { r.show(changes, err) }()
 	defer func() {
 		r.reloads[err == nil].Inc()
 		r.good.Set(0)
@@ -87,6 +124,7 @@ func (r *reloader) reload() (changes []string, err error) {
 		return nil, err // unreachable: the file was validated as a whole
 	}
 	r.current = next
+	r.shown.Store(r.shown.Load().reloaded(loaded, next))
 	r.log.Info("configuration reloaded", zap.Strings("changes", changes))
 	return changes, nil
 }

@@ -42,6 +42,9 @@ type Options struct {
 	// Reload reads the configuration again, for /-/reload and whenever Reloads is sent to. Without it they are refused.
 	Reload  func() (*LoadedConfig, error)
 	Reloads <-chan os.Signal
+	// Loaded is the file that the configuration was read from, so that the status page can show ${VAR} where it has a value of
+	// the environment. May be nil.
+	Loaded *LoadedConfig
 	// Host names this machine in the lease table and the log.
 	Host string
 }
@@ -53,7 +56,8 @@ const (
 	stopShareLeases    = 9
 	stopShareReloads   = 1
 	stopSharePublisher = 4
-	stopShareAdmin     = 5
+	stopShareStatus    = 1
+	stopShareAdmin     = 4
 )
 
 // Run is the daemon. It runs until ctx is done and then stops in order, within the configuration's stop budget. It
@@ -102,14 +106,21 @@ func Run(ctx context.Context, c Config, o Options) (err error) {
 
 	state := &state{}
 	reloads := newReloader(c, o.Reload, log.Named("config"), reg)
+	reloads.shown.Store(o.Loaded.shown(c))
+	status := newStatusSource(c, build, state, reloads)
 	server := newAdmin(work, listener, adminDeps{
 		Gatherer: reg, LogLevel: logs.Level, Reload: state.reload, Healthy: state.healthy, Ready: state.ready, Log: log.Named("admin"),
+		Status: status.snapshot,
 	})
 	life.start(work, "admin server", func(context.Context) error { return server.Run() })
 	stop.add("admin server", stopShareAdmin, server.Stop)
+	sampling := life.start(work, "status", status.run)
+	stop.add("status", stopShareStatus, sampling.stop)
 
 	p, clients := c.parts(), newClients(o.AWS, reg)
-	arn, err := streamARN(ctx, c, clients.kinesis, log, o.FailFast)
+	asks := func(code string) { status.waitFor("the stream "+c.streamName()+" in Kinesis", code) }
+	asks("")
+	arn, err := streamARN(ctx, c, clients.kinesis, log, o.FailFast, asks)
 	if err != nil {
 		return err
 	}
@@ -153,6 +164,7 @@ func Run(ctx context.Context, c Config, o Options) (err error) {
 		return err
 	}
 	reloads.pipeline, reloads.publisher = pipeline, publisher
+	status.attach(statusParts{store: store, shards: shards, pipeline: pipeline, publisher: publisher, letters: sender(letters)})
 
 	publishing := life.start(work, "publisher", publisher.Run)
 	stop.add("publisher", stopSharePublisher, publishing.stop)
@@ -198,6 +210,12 @@ func deadLetters(
 		Reasons: slices.Concat(alert.InvalidReasons(), sns.RejectReasons(), consumer.LetterReasons()),
 		Log:     logs.Operational.Named("deadletter"), Audit: logs.Audit, Registerer: reg,
 	})
+}
+
+// sender is what sends the dead letters, or nil.
+func sender(letters consumer.DeadLetters) *deadletter.Sender {
+	s, _ := letters.(*deadletter.Sender)
+	return s
 }
 
 // why says what a stop is for.

@@ -79,3 +79,10 @@ func (l *line) leave(note func(*delivery.Health), err error) {
 	l.moved = make(chan struct{})
 	l.changed(before, l.state, err)
 }
+
+// health is the state of the destination.
+func (l *line) health() delivery.Health {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.state
+}

@@ -3,6 +3,7 @@ package deadletter
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -39,6 +40,7 @@ type Sender struct {
 	metrics     *metrics
 	log, audit  *zap.Logger
 	loggedPass  bool // that the destination is backing off; guarded by the line's lock
+	waiting     atomic.Int64
 }
 
 // New checks the configuration, which must be Enabled, and makes a Sender. It calls nobody.
@@ -78,6 +80,8 @@ func New(cfg Config, deps Deps) (*Sender, error) {
 // outages and faults of the destination's configuration, until ctx is done; then it returns the context's cause, and the
 // destination may or may not have the letter. The letter must not change meanwhile.
 func (s *Sender) Send(ctx context.Context, l *alert.Letter) error {
+	s.waiting.Add(1)
+	defer s.waiting.Add(-1)
 	e := s.application.envelope(l, time.Now())
 	var due time.Time
 	for failures := 0; ; failures++ {

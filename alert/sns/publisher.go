@@ -56,6 +56,7 @@ type Publisher struct {
 	metrics *metrics
 	started atomic.Bool
 	stopped chan struct{} // closed when Run has returned
+	recent  *recent
 
 	// updating is held by Update from beginning to end.
 	updating sync.Mutex
@@ -87,7 +88,7 @@ func New(cfg Config, deps Deps) (*Publisher, error) {
 		deps.Trust = func() (time.Time, bool) { return time.Now().Add(time.Hour), true }
 	}
 	p := &Publisher{
-		deps: deps, fleet: &fleet{ask: deps.Share}, metrics: newMetrics(deps.Registerer, cfg), stopped: make(chan struct{}),
+		deps: deps, fleet: &fleet{ask: deps.Share}, metrics: newMetrics(deps.Registerer, cfg), stopped: make(chan struct{}), recent: &recent{},
 		topics: make(map[string]*topic, len(cfg.Topics)), replaced: map[*topic]bool{},
 	}
 	for name := range cfg.Topics {
@@ -102,8 +103,8 @@ func (p *Publisher) newTopic(name string, cfg Config) *topic {
 	t := &topic{
 		name: name, arn: arn, client: p.deps.Client, trust: p.deps.Trust, fleet: p.fleet, audit: p.deps.Audit,
 		log:     p.deps.Log.With(zap.String("topic", name), zap.String("topic_arn", arn)),
-		metrics: p.metrics.topic(name),
-		known:   make(chan struct{}), ended: make(chan struct{}),
+		metrics: p.metrics.topic(name), recent: p.recent,
+		known: make(chan struct{}), ended: make(chan struct{}),
 		in: make(chan *request), gone: make(chan *request), done: make(chan *call), asked: make(chan asked),
 		gatherer: newGatherer(),
 	}

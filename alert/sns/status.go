@@ -7,6 +7,9 @@ import (
 	"sync"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+	dto "github.com/prometheus/client_model/go"
+
 	"kinesis-alerter/alert"
 )
 
@@ -23,6 +26,9 @@ type TopicStatus struct {
 	// Fault is why the topic holds its alerts, and Remedy what mends it; empty while it does not.
 	Fault  alert.Reason
 	Remedy string
+	// Failures are the calls that failed in a row, and FailingSince when the first of them did; zero while SNS answers.
+	Failures     int
+	FailingSince time.Time
 	// SentLastMinute are the messages that SNS accepted, LastAccepted is when it did for the last time; zero for never.
 	SentLastMinute int
 	LastAccepted   time.Time
@@ -54,7 +60,7 @@ func (t *topic) status(now time.Time) TopicStatus {
 	return TopicStatus{
 		Name: t.name, ARN: t.arn, Rate: s.Rate, Share: v.share,
 		Waiting: v.waiting, Gathered: v.outgoing + t.gatherer.live(), Digesting: v.digesting,
-		Fault: v.fault, Remedy: remedies()[v.fault], Ending: s.ending,
+		Fault: v.fault, Remedy: remedies()[v.fault], Failures: v.failures, FailingSince: v.since, Ending: s.ending,
 		SentLastMinute: v.sent.count(now), LastAccepted: v.last,
 		MaxMessageBytes: l.maxBytes, FIFO: l.fifo, ThroughputScope: l.scope, KMSKey: l.kmsKey,
 	}
@@ -83,6 +89,8 @@ type vitals struct {
 	digesting         bool
 	share             float64
 	fault             alert.Reason
+	failures          int
+	since             time.Time
 	last              time.Time
 	sent              minute
 }
@@ -98,6 +106,7 @@ func (t *topic) note() {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.waiting, v.outgoing, v.digesting, v.fault = waiting, outgoing, t.storm.on, q.state.Fault()
+	v.failures, v.since = q.state.Failures(), q.state.Since()
 }
 
 func (v *vitals) accepted(now time.Time) {
@@ -130,4 +139,27 @@ func (m *minute) count(now time.Time) int {
 		}
 	}
 	return n
+}
+
+// Published are the alerts that SNS accepted since the process started, by rule, also those inside digests. The rule is
+// empty where there are no rules. It is read from the counters of the metrics.
+func (p *Publisher) Published() map[string]uint64 {
+	series := make(chan prometheus.Metric)
+	go func() {
+		defer close(series)
+		p.metrics.published.Collect(series)
+	}()
+	byRule := map[string]uint64{}
+	for c := range series {
+		var m dto.Metric
+		if err := c.Write(&m); err != nil {
+			continue // unreachable: a counter can always be written
+		}
+		for _, l := range m.GetLabel() {
+			if l.GetName() == "rule" {
+				byRule[l.GetValue()] += uint64(m.GetCounter().GetValue())
+			}
+		}
+	}
+	return byRule
 }

@@ -212,8 +212,12 @@ func (t *topic) acceptedDigest(d *digest, messageID string) {
 	now := time.Now()
 	ids := make([]string, 0, d.live)
 	endings := make([]ending, 0, d.live)
+	var first time.Time
 	d.each(func(m *member) {
 		ids = append(ids, m.id)
+		if at := m.arrived(); first.IsZero() || !at.IsZero() && at.Before(first) {
+			first = at
+		}
 		latency := time.Duration(0)
 		if m.arrival != 0 {
 			latency = max(0, now.Sub(m.arrived()))
@@ -227,6 +231,7 @@ func (t *topic) acceptedDigest(d *digest, messageID string) {
 	})
 	t.metrics.digests.Inc()
 	t.metrics.members.Add(float64(len(ids)))
+	t.rememberDigest(d, len(ids), first, messageID, now)
 	t.audit.Info("digest published", zap.String("digest_id", d.id), zap.String("topic", t.name),
 		zap.String("message_id", messageID), zap.Int("alerts", len(ids)))
 	for part := 0; part*auditIDs < len(ids); part++ {

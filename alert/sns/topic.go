@@ -30,6 +30,7 @@ type topic struct {
 	audit     *zap.Logger
 	metrics   *topicMetrics
 	vitals    vitals
+	recent    *recent
 
 	limits atomic.Pointer[limits]
 	known  chan struct{} // closed when limits hold for the first time
@@ -307,7 +308,8 @@ func (t *topic) answered(now time.Time, epoch int) {
 
 // accepted ends a request that SNS took. It counts even when the caller has left: what was published was published.
 func (t *topic) accepted(r *request, messageID string) {
-	t.vitals.accepted(time.Now())
+	now := time.Now()
+	t.vitals.accepted(now)
 	if r.digest != nil {
 		t.acceptedDigest(r.digest, messageID)
 		return
@@ -323,6 +325,7 @@ func (t *topic) accepted(r *request, messageID string) {
 			zap.String("sequence", a.Record.SequenceNumber), zap.Uint32("sub", a.Record.SubSequence),
 			zap.String("partition_key_sha256", hex.EncodeToString(key[:8])), zap.Duration("latency", latency))
 	}
+	t.remember(a, messageID, now)
 	r.answer <- outcome{messageID: messageID}
 }
 

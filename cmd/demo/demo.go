@@ -78,6 +78,7 @@ func (d *demo) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	d.screen.print(fmt.Sprintf("status     http://%s/", admin.Addr()))
 	d.screen.print(fmt.Sprintf("metrics    http://%s/metrics", admin.Addr()))
 	d.screen.print(fmt.Sprintf("rule       %s, by the score of RANDOM_CUT_FOREST  (one record in a hundred)", when))
 	d.screen.print("")

@@ -47,6 +47,7 @@ func TestDemoEndsByItself(t *testing.T) {
 	require.Equal(t, 0, code, "%s%s", &out, &errs)
 	text := out.String()
 	for _, want := range []string{
+		`status     http://127\.0\.0\.1:\d+/\n`,
 		`metrics    http://127\.0\.0\.1:\d+/metrics`,
 		`│ To:      oncall@example\.com +│`,
 		`│ Subject: Heart rate (1[5-9]\d|200), anomaly score \d\.\d +│`,

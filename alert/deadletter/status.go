@@ -1,0 +1,47 @@
+package deadletter
+
+import (
+	"time"
+
+	dto "github.com/prometheus/client_model/go"
+
+	"kinesis-alerter/alert"
+)
+
+// Status is what a Sender knows of its destination.
+type Status struct {
+	// Kind is sqs, sns or s3.
+	Kind string
+	// Waiting are the letters that are not accepted yet, Sent those that were, since the process started.
+	Waiting, Sent uint64
+	// Fault is why the destination holds its letters, and Remedy what mends it; empty while it does not.
+	Fault  alert.Reason
+	Remedy string
+	// Failures are the calls that failed in a row, and FailingSince when the first of them did; zero while it answers.
+	Failures     int
+	FailingSince time.Time
+}
+
+// Status answers from memory. Safe for concurrent use.
+func (s *Sender) Status() Status {
+	health := s.line.health()
+	out := Status{
+		Waiting: uint64(max(0, s.waiting.Load())), Fault: health.Fault(), Remedy: remedies()[health.Fault()],
+		Failures: health.Failures(), FailingSince: health.Since(),
+	}
+	switch s.destination.(type) {
+	case *queue:
+		out.Kind = "sqs"
+	case *topic:
+		out.Kind = "sns"
+	case *bucket:
+		out.Kind = "s3"
+	}
+	for _, c := range s.metrics.letters {
+		var m dto.Metric
+		if err := c.Write(&m); err == nil {
+			out.Sent += uint64(m.GetCounter().GetValue())
+		}
+	}
+	return out
+}

@@ -1,0 +1,76 @@
+package alert
+
+import (
+	"github.com/prometheus/client_golang/prometheus"
+	dto "github.com/prometheus/client_model/go"
+)
+
+// Status is what a Pipeline has counted since the process started. It is read from the counters of the metrics, so that
+// evaluation pays nothing for it.
+type Status struct {
+	// Records are the resolved records by outcome; every outcome is there.
+	Records map[Outcome]uint64
+	// Rules are in the order of the configuration; none where every record alerts.
+	Rules []RuleStatus
+}
+
+// RuleStatus is one rule of a Status. Its counts go on over a reload, as long as a rule of that name stays.
+type RuleStatus struct {
+	Name, Severity string
+	Topics         []string
+	// Shadow says that the rule publishes nothing; Shadowed are the alerts that it would have made.
+	Shadow   bool
+	Shadowed uint64
+	// Matched are the records that the rule matched, Undefined those that it did not because a term was undefined.
+	Matched, Undefined uint64
+	// Suppressed are the alerts that something swallowed, by what it was; every reason is there.
+	Suppressed map[Reason]uint64
+}
+
+// Status returns what was counted. Safe for concurrent use.
+func (p *Pipeline) Status() Status {
+	s := Status{Records: p.Resolutions()}
+	undefined := make(map[string]uint64)
+	if counts := p.metrics.undefined.current.Load(); counts != nil {
+		counts.each(func(rule string, causes [verdictCount]uint64) {
+			for v := undefinedMissing; v < verdictCount; v++ {
+				undefined[rule] += causes[v]
+			}
+		})
+	}
+	for _, r := range p.current.Load().rules {
+		one := RuleStatus{
+			Name: r.name, Severity: r.severity, Shadow: r.shadow, Matched: count(r.metrics.matched), Undefined: undefined[r.name],
+			Suppressed: make(map[Reason]uint64),
+		}
+		if r.shadow {
+			one.Shadowed = count(r.metrics.shadow)
+		}
+		for reason, c := range r.metrics.suppressed {
+			one.Suppressed[reason] = count(c)
+		}
+		for _, to := range r.routes {
+			one.Topics = append(one.Topics, to.topic)
+		}
+		s.Rules = append(s.Rules, one)
+	}
+	return s
+}
+
+// Resolutions are the resolved records by outcome; every outcome is there. Safe for concurrent use.
+func (p *Pipeline) Resolutions() map[Outcome]uint64 {
+	all := make(map[Outcome]uint64, len(p.metrics.records))
+	for i, o := range outcomes() {
+		all[o] = count(p.metrics.records[i])
+	}
+	return all
+}
+
+// count reads a counter.
+func count(c prometheus.Counter) uint64 {
+	var m dto.Metric
+	if err := c.Write(&m); err != nil {
+		return 0 // unreachable: a counter can always be written
+	}
+	return uint64(m.GetCounter().GetValue())
+}

@@ -1,0 +1,132 @@
+package cmd
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"regexp"
+	"slices"
+	"strings"
+
+	"go.yaml.in/yaml/v4"
+)
+
+// substitutions are what the environment gave to a configuration file.
+type substitutions struct {
+	written   map[string]string // by path: the value as it stands in the file, with its ${VAR}
+	variables map[string]string // by value: the variable that had it
+}
+
+func newSubstitutions() substitutions {
+	return substitutions{written: map[string]string{}, variables: map[string]string{}}
+}
+
+// shownConfig is the configuration in force as the status page shows it. Unlike check --print, which an operator calls in
+// the environment of the daemon, it is served to whoever reaches the admin server: no value of an environment variable is in
+// it, and nothing that looks like a credential.
+type shownConfig struct {
+	given substitutions
+	text  string // as YAML; made once, because a page view must cost little
+}
+
+func newShownConfig(c Config, g substitutions) *shownConfig {
+	return &shownConfig{given: g, text: g.show(c)}
+}
+
+// shown is the configuration that was read from a file; nil stands for one that was not.
+func (c *LoadedConfig) shown(inForce Config) *shownConfig {
+	if c == nil || c.doc == nil {
+		return newShownConfig(inForce, newSubstitutions())
+	}
+	return newShownConfig(inForce, c.doc.given)
+}
+
+// reloaded is the configuration after a reload: what can be changed while running is as next wrote it.
+func (s *shownConfig) reloaded(next *LoadedConfig, inForce Config) *shownConfig {
+	merged := newSubstitutions()
+	maps.Copy(merged.variables, s.given.variables)
+	for path, text := range s.given.written {
+		if !takenOver(path) {
+			merged.written[path] = text
+		}
+	}
+	if next.doc != nil {
+		maps.Copy(merged.variables, next.doc.given.variables)
+		for path, text := range next.doc.given.written {
+			if takenOver(path) {
+				merged.written[path] = text
+			}
+		}
+	}
+	return newShownConfig(inForce, merged)
+}
+
+// takenOver says whether a reload takes a path over; see Config.withRulesOf.
+func takenOver(path string) bool {
+	section := path[:len(path)-len(strings.TrimLeft(path, "abcdefghijklmnopqrstuvwxyz_"))]
+	return path == "dead_letter.invalid" ||
+		slices.Contains([]string{"format", "filter", "filter_file", "score", "rules", "silences", "watchdog", "state", "topics"}, section)
+}
+
+// show is a configuration as YAML.
+func (g substitutions) show(c Config) string {
+	var node yaml.Node
+	if err := node.Encode(c); err != nil {
+		return "the configuration cannot be shown: " + err.Error()
+	}
+	g.hide("", &node)
+	text, err := yaml.Dump(&node)
+	if err != nil {
+		return "the configuration cannot be shown: " + err.Error()
+	}
+	return cutCredentials(string(text))
+}
+
+// hide puts variables back in the place of their values.
+func (g substitutions) hide(path string, n *yaml.Node) {
+	switch n.Kind { //nolint:exhaustive // an encoded value has no other kinds
+	case yaml.MappingNode:
+		for pair := range slices.Chunk(n.Content, 2) {
+			g.hide(join(path, pair[0].Value), pair[1])
+		}
+	case yaml.SequenceNode:
+		for i, item := range n.Content {
+			g.hide(fmt.Sprintf("%s[%d]", path, i), item)
+		}
+	case yaml.ScalarNode:
+		if text, ok := g.written[path]; ok {
+			n.SetString(text)
+		} else if text := g.conceal(n.Value); text != n.Value {
+			n.SetString(text)
+		}
+	}
+}
+
+// conceal puts variables in the place of values that have found their way into another text, such as a default that is made
+// of one. Short values of variables that do not look like secrets stay: they would be found everywhere.
+func (g substitutions) conceal(text string) string {
+	if variable, ok := g.variables[text]; ok && text != "" {
+		return "${" + variable + "}"
+	}
+	longestFirst := func(a, b string) int { return cmp.Or(len(b)-len(a), strings.Compare(a, b)) }
+	for _, value := range slices.SortedFunc(maps.Keys(g.variables), longestFirst) {
+		variable := g.variables[value]
+		if len(value) >= 8 || len(value) >= 4 && looksSecret(variable) {
+			text = strings.ReplaceAll(text, value, "${"+variable+"}")
+		}
+	}
+	return text
+}
+
+// cutCredentials takes out what looks like a credential, wherever it stands: the user of a URL, parameters of a query with
+// a telling name, and AWS' access key ids.
+func cutCredentials(text string) string {
+	for _, cut := range []struct{ looks, becomes string }{
+		{`(://)[^/@\s"']+@`, "${1}" + redacted + "@"},
+		{`(?i)([?&][a-z0-9_.-]*(?:token|secret|password|passwd|signature|credential|key|auth)[a-z0-9_.-]*=)[^&\s"']+`, "${1}" + redacted},
+		{`\b(?:AKIA|ASIA)[0-9A-Z]{16}\b`, redacted},
+	} {
+		text = regexp.MustCompile(cut.looks).ReplaceAllString(text, cut.becomes)
+	}
+	return text
+}

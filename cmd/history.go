@@ -1,0 +1,69 @@
+package cmd
+
+import (
+	"context"
+	"math"
+	"sync"
+	"time"
+)
+
+const (
+	// historyEvery is how often the throughput is sampled, and historyLength how many samples are kept: 15 minutes.
+	historyEvery  = 5 * time.Second
+	historyLength = 180
+)
+
+// totals are counts that only grow.
+type totals struct{ records, alerts uint64 }
+
+// history keeps what a process did in its last 15 minutes. One goroutine runs it; reading it is safe for all.
+type history struct {
+	mu   sync.Mutex
+	last totals
+	at   time.Time // of last; zero before the first sample
+	ring [historyLength]struct{ records, alerts float64 }
+	n    int // samples ever
+}
+
+// run samples until ctx is done. count answers the totals, and false while there is nothing to count.
+func (h *history) run(ctx context.Context, count func(now time.Time) (totals, bool)) error {
+	ticker := time.NewTicker(historyEvery)
+	defer ticker.Stop()
+	for {
+		if t, ok := count(time.Now()); ok {
+			h.note(time.Now(), t)
+		}
+		select {
+		case <-ticker.C:
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+// note takes a sample. What was counted before the first one is not known to belong to any interval.
+func (h *history) note(now time.Time, t totals) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if seconds := now.Sub(h.at).Seconds(); !h.at.IsZero() && seconds > 0 {
+		rate := func(now, before uint64) float64 {
+			return math.Round(float64(now-min(now, before))/seconds*1000) / 1000
+		}
+		h.ring[h.n%historyLength] = struct{ records, alerts float64 }{rate(t.records, h.last.records), rate(t.alerts, h.last.alerts)}
+		h.n++
+	}
+	h.last, h.at = t, now
+}
+
+// status returns the figures, the oldest first.
+func (h *history) status() StatusHistory {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	n := min(h.n, historyLength)
+	out := StatusHistory{Interval: historyEvery.Seconds(), Records: make([]float64, n), Alerts: make([]float64, n)}
+	for i := range n {
+		x := h.ring[(h.n-n+i)%historyLength]
+		out.Records[i], out.Alerts[i] = x.records, x.alerts
+	}
+	return out
+}

@@ -1,0 +1,252 @@
+package cmd
+
+import "time"
+
+// Status is everything that the daemon tells about itself: the status page, its plain text and /api/v1/status are three
+// renderings of one value. The JSON names are stable: fields are added, and never renamed or given another meaning.
+//
+// It is made from memory alone, without a call to AWS. What it says about this process is as of At; what it says about other
+// workers and their shards may be ten seconds older. Times are absent (null in JSON) while they are not known. Durations are
+// in seconds.
+type Status struct {
+	// At is when the snapshot was taken.
+	At time.Time `json:"at"`
+	// Summary is one sentence: that all is well, or what is wrong.
+	Summary string `json:"summary"`
+	// Level is the gravest of the problems' levels, or ok.
+	Level Level `json:"level"`
+	// Problems are what is wrong, the gravest first.
+	Problems []Problem `json:"problems"`
+	// State is starting, running or stopping.
+	State string `json:"state"`
+	// WaitingFor is what a start waits for, since WaitingSince; empty when it waits for nothing.
+	WaitingFor   string     `json:"waiting_for,omitempty"`
+	WaitingSince *time.Time `json:"waiting_since,omitempty"`
+
+	Build   StatusBuild   `json:"build"`
+	Started time.Time     `json:"started"`
+	Uptime  float64       `json:"uptime_seconds"`
+	Stream  StatusStream  `json:"stream"`
+	Worker  StatusWorker  `json:"worker"`
+	History StatusHistory `json:"history"`
+	// Records are the records that this process has resolved since it started, by outcome.
+	Records map[string]uint64 `json:"records"`
+
+	// ShardCounts are the shards of the stream by state; every state is there.
+	ShardCounts map[string]int `json:"shard_counts"`
+	// Shards are all shards of the stream that are of interest, parents before their children.
+	Shards []StatusShard `json:"shards"`
+	// Workers are the workers of the fleet, by id.
+	Workers []StatusFleetWorker `json:"workers"`
+	// Rules are in the order of the configuration; empty where every record alerts.
+	Rules []StatusRule `json:"rules"`
+	// Alerts are the latest messages that SNS accepted from this process, the latest first, at most 50.
+	Alerts []StatusAlert `json:"alerts"`
+	Topics []StatusTopic `json:"topics"`
+	// DeadLetters is the on-failure destination; null without one.
+	DeadLetters *StatusDeadLetters `json:"dead_letters"`
+	// Reload is the last reload of the configuration; null before the first.
+	Reload *StatusReload `json:"reload"`
+	// Configuration is what is in force, as YAML. Where a value came from the environment it has ${VAR}, and what looks like a
+	// credential is cut.
+	Configuration string `json:"configuration"`
+}
+
+// Level says how grave something is.
+type Level string
+
+// The levels, the gravest first.
+const (
+	// LevelCritical means that alerts or records wait, and will until somebody acts.
+	LevelCritical Level = "critical"
+	// LevelWarning means that something needs a look.
+	LevelWarning Level = "warning"
+	// LevelInfo is worth knowing and needs nothing.
+	LevelInfo Level = "info"
+	// LevelOK means that all is well.
+	LevelOK Level = "ok"
+)
+
+// Problem is one thing that is wrong.
+type Problem struct {
+	Level Level `json:"level"`
+	// Subject is what it is about: daemon, table, shards, topic, dead_letters or configuration.
+	Subject string `json:"subject"`
+	// Text is one clause, without a full stop.
+	Text string `json:"text"`
+	// Remedy is what to do about it; empty where waiting is all.
+	Remedy string `json:"remedy,omitempty"`
+}
+
+// StatusBuild is what is running.
+type StatusBuild struct {
+	Version   string `json:"version"`
+	Revision  string `json:"revision"`
+	GoVersion string `json:"go_version"`
+}
+
+// StatusStream is what is read.
+type StatusStream struct {
+	Name string `json:"name"`
+	// Application is the group of workers that shares the stream, and its lease table.
+	Application string `json:"application"`
+	// Retention is how long the stream keeps a record; 0 while that is not known.
+	Retention float64 `json:"retention_seconds"`
+}
+
+// StatusWorker is this process as a worker of the fleet.
+type StatusWorker struct {
+	// ID is empty while the process has not joined the fleet.
+	ID string `json:"id"`
+	// TrustedUntil is until when the process may act on its leases without another answer from DynamoDB; null while it may not.
+	TrustedUntil *time.Time `json:"trusted_until"`
+	// Heartbeat is when DynamoDB last confirmed that it lives.
+	Heartbeat *time.Time `json:"heartbeat"`
+	// LeaseSeconds is how long a silent worker keeps its shards.
+	LeaseSeconds float64 `json:"lease_seconds"`
+}
+
+// StatusHistory is the throughput of this process: figures a second, the oldest first. Each is the mean of Interval, and
+// the last one ends at or before Status.At. There are at most 15 minutes, and less in a young process.
+type StatusHistory struct {
+	Interval float64   `json:"interval_seconds"`
+	Records  []float64 `json:"records_per_second"`
+	Alerts   []float64 `json:"alerts_per_second"`
+}
+
+// StatusShard is one shard.
+type StatusShard struct {
+	ID      string   `json:"id"`
+	Parents []string `json:"parents"`
+	// State is held (by this process), foreign (by another worker), unread, blocked (a parent is not finished), paused, ended or
+	// skipped (closed before the application began).
+	State string `json:"state"`
+	// Owner is the worker that has the lease; empty without one.
+	Owner string `json:"owner"`
+	// UnreadSince is since when nobody reads the shard, as far as this process has seen; null while somebody does.
+	UnreadSince *time.Time `json:"unread_since"`
+	// Heir is the worker that the shard is being handed over to.
+	Heir string `json:"heir,omitempty"`
+	// BytesPerSecond is the recent rate of reading.
+	BytesPerSecond float64 `json:"bytes_per_second"`
+	// CaughtUp is the time up to which everything is resolved, as its owner last said. Null while that is not known.
+	CaughtUp *time.Time `json:"caught_up"`
+	// Reading is what only the process knows that reads the shard; null for the others.
+	Reading *StatusReading `json:"reading"`
+}
+
+// StatusReading is a shard that this process reads.
+type StatusReading struct {
+	// Phase is reading, draining (for another worker), ending (the shard is closed) or stopping.
+	Phase string `json:"phase"`
+	// Lag is the age of the oldest record that is not resolved; 0 when there is none.
+	Lag float64 `json:"lag_seconds"`
+	// Behind is how far reading was from the tip of the shard at LastFetch.
+	Behind    float64    `json:"behind_seconds"`
+	LastFetch *time.Time `json:"last_fetch"`
+	// Checkpoint is when the stored checkpoint was last confirmed to be current.
+	Checkpoint *time.Time `json:"checkpoint"`
+	// Unresolved are the records whose alerts wait; Gathered are those of them that wait in digests.
+	Unresolved int `json:"unresolved_records"`
+	Gathered   int `json:"gathered_records"`
+	// HeldKeys are the partition keys that are held because of an alert that SNS will never accept.
+	HeldKeys int `json:"held_keys"`
+}
+
+// StatusFleetWorker is one worker of the fleet.
+type StatusFleetWorker struct {
+	ID      string `json:"id"`
+	Version string `json:"version"`
+	Self    bool   `json:"self"`
+	// State is live, leaving (it stops) or fenced (it fell silent, and its shards are taken over).
+	State string `json:"state"`
+	// Silent is the time since its last observed heartbeat.
+	Silent float64 `json:"silent_seconds"`
+	// Shards is how many it holds.
+	Shards int `json:"shards"`
+}
+
+// StatusRule is one rule. Counts are of this process, since it started.
+type StatusRule struct {
+	Name     string   `json:"name"`
+	Severity string   `json:"severity"`
+	Topics   []string `json:"topics"`
+	// Mode is live or shadow.
+	Mode string `json:"mode"`
+	// Matched are the records that the rule matched; Undefined those that it did not because a term was undefined, such as a
+	// field that is missing.
+	Matched   uint64 `json:"matched"`
+	Undefined uint64 `json:"undefined"`
+	// Published are the alerts that SNS accepted, one for each topic, also inside digests. In mode shadow they are the alerts
+	// that the rule would have made.
+	Published uint64 `json:"published"`
+	// Suppressed are the alerts that were swallowed, by reason; every reason is there.
+	Suppressed map[string]uint64 `json:"suppressed"`
+}
+
+// StatusAlert is a message that SNS accepted. It has nothing of the record's payload.
+type StatusAlert struct {
+	// ID is the alert_id, with which the audit log tells the rest.
+	ID       string `json:"alert_id"`
+	Kind     string `json:"kind"`
+	Rule     string `json:"rule,omitempty"`
+	Severity string `json:"severity,omitempty"`
+	Topic    string `json:"topic"`
+	// Key is the beginning of the alert's key: four characters, and never more than half of them. Keys may name people.
+	Key string `json:"key,omitempty"`
+	// Alerts is how many alerts the message stands for: 1, or more in a digest.
+	Alerts int `json:"alerts"`
+	// Occurred is when the record arrived in the stream, or when time brought the alert about; Accepted is when SNS took it.
+	Occurred  time.Time `json:"occurred"`
+	Accepted  time.Time `json:"accepted"`
+	MessageID string    `json:"message_id"`
+}
+
+// StatusTopic is one topic.
+type StatusTopic struct {
+	Name string `json:"name"`
+	FIFO bool   `json:"fifo"`
+	// Rate is what all workers together may send, Share what this one may now, in messages a second; a Rate of 0 is no limit.
+	Rate  float64 `json:"rate"`
+	Share float64 `json:"share"`
+	// SentLastMinute are the messages that SNS accepted, LastAccepted is when it did for the last time.
+	SentLastMinute int        `json:"sent_last_minute"`
+	LastAccepted   *time.Time `json:"last_accepted"`
+	// Waiting are the alerts that wait to go one by one, those under way included; Gathered are those in digests.
+	Waiting  int `json:"waiting"`
+	Gathered int `json:"gathered"`
+	// Digesting says that alerts are gathered into digests.
+	Digesting bool `json:"digesting"`
+	// Fault is why the topic holds its alerts, and Remedy what mends it; empty while it does not.
+	Fault  string `json:"fault,omitempty"`
+	Remedy string `json:"remedy,omitempty"`
+	// Failures are the calls that failed in a row, since FailingSince; 0 while SNS answers.
+	Failures     int        `json:"failures"`
+	FailingSince *time.Time `json:"failing_since"`
+	// Ending says that the topic has left the configuration and is kept until nothing waits.
+	Ending bool `json:"ending"`
+}
+
+// StatusDeadLetters is the on-failure destination.
+type StatusDeadLetters struct {
+	// Kind is sqs, sns or s3.
+	Kind string `json:"kind"`
+	// Sent are the letters that it accepted, Waiting those that it has not yet.
+	Sent    uint64 `json:"sent"`
+	Waiting uint64 `json:"waiting"`
+	// Fault, Remedy, Failures and FailingSince are those of a topic.
+	Fault        string     `json:"fault,omitempty"`
+	Remedy       string     `json:"remedy,omitempty"`
+	Failures     int        `json:"failures"`
+	FailingSince *time.Time `json:"failing_since"`
+}
+
+// StatusReload is a reload of the configuration.
+type StatusReload struct {
+	At time.Time `json:"at"`
+	OK bool      `json:"ok"`
+	// Changes are what it changed, a line each.
+	Changes []string `json:"changes"`
+	// Error says where the file is wrong, without its values; the log and "kinesis-alerter check" tell the rest.
+	Error string `json:"error,omitempty"`
+}

@@ -1,0 +1,254 @@
+package cmd
+
+import (
+	"context"
+	"encoding/json"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
+	"github.com/prometheus/common/expfmt"
+	"github.com/stretchr/testify/require"
+
+	"kinesis-alerter/alert"
+	"kinesis-alerter/internal/fakeaws"
+)
+
+// pipes is a listener without sockets, which works in a bubble.
+type pipes struct {
+	conns  chan net.Conn
+	closed chan struct{}
+	once   sync.Once
+}
+
+func newPipes() *pipes { return &pipes{conns: make(chan net.Conn), closed: make(chan struct{})} }
+
+func (p *pipes) Accept() (net.Conn, error) {
+	select {
+	case c := <-p.conns:
+		return c, nil
+	case <-p.closed:
+		return nil, net.ErrClosed
+	}
+}
+
+func (p *pipes) Close() error {
+	p.once.Do(func() { close(p.closed) })
+	return nil
+}
+
+func (*pipes) Addr() net.Addr { return &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 9464} }
+
+// get asks the daemon behind the listener for a page.
+func (p *pipes) get(t *testing.T, path, accept string) string {
+	t.Helper()
+	client := &http.Client{Transport: &http.Transport{
+		DisableKeepAlives: true,
+		DialContext: func(context.Context, string, string) (net.Conn, error) {
+			here, there := net.Pipe()
+			select {
+			case p.conns <- there:
+				return here, nil
+			case <-p.closed:
+				return nil, net.ErrClosed
+			}
+		},
+	}}
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://127.0.0.1:9464"+path, nil)
+	require.NoError(t, err)
+	r.Header.Set("Accept", accept)
+	response, err := client.Do(r)
+	require.NoError(t, err)
+	defer func() { _ = response.Body.Close() }()
+	text, err := io.ReadAll(response.Body)
+	require.NoError(t, err)
+	return string(text)
+}
+
+func (p *pipes) status(t *testing.T) *Status {
+	t.Helper()
+	var s Status
+	require.NoError(t, json.Unmarshal([]byte(p.get(t, "/api/v1/status", "*/*")), &s))
+	return &s
+}
+
+// What the page says over a daemon's life: it waits for its stream, all is well, a topic refuses, DynamoDB is out, it
+// stops.
+func TestStatusOverTheLifeOfADaemon(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		fake, page := fakeaws.New(fakeaws.Options{}), newPipes()
+		createTopic(t, fake)
+		d := startDaemon(t, fake, func(c *Config, o *Options) {
+			o.Listener = page
+			c.Rules = append(c.Rules, alert.RuleConfig{Name: "watched", When: "heartRate > 10", Mode: alert.ModeShadow, Topics: []string{"oncall"}})
+		})
+		time.Sleep(20 * time.Second)
+		s := page.status(t)
+		require.Equal(t, "starting", s.State)
+		require.Equal(t, LevelWarning, s.Level)
+		require.Equal(t, "Starting; waits for the stream ExampleOutputStream in Kinesis (ResourceNotFoundException), for 20 s so far.", s.Summary)
+		require.Contains(t, page.get(t, "/", "text/html"), s.Summary)
+
+		fake.Kinesis.Create(testStream, 2)
+		time.Sleep(30 * time.Second)
+		require.Equal(t, "All is well: 2 shards are read here, lag 0 s.", page.status(t).Summary)
+		low, _ := fake.Kinesis.Split(testStream, "shardId-000000000000")
+		for i := range 120 {
+			rate := "60"
+			if i%40 == 0 {
+				rate = "180"
+			}
+			fake.Kinesis.Put(testStream, "patient-"+strings.Repeat("x", i%3), []byte(`{"heartRate":`+rate+`}`))
+			time.Sleep(500 * time.Millisecond)
+		}
+		s = page.status(t)
+		require.Equal(t, LevelOK, s.Level, s.Summary)
+		require.Equal(t, map[string]int{"held": 3, "foreign": 0, "unread": 0, "blocked": 0, "paused": 0, "ended": 1, "skipped": 0}, s.ShardCounts)
+		require.Equal(t, low, s.Shards[1].ID, "a child stands behind its parent")
+		require.Equal(t, []string{"shardId-000000000000"}, s.Shards[1].Parents)
+		require.Less(t, s.At.Sub(*s.Shards[1].Reading.Checkpoint), 5*time.Second)
+		require.Len(t, s.Workers, 1)
+		require.Equal(t, 3, s.Workers[0].Shards)
+		require.Equal(t, uint64(3), s.Records["alerted"])
+		require.Equal(t, uint64(117), s.Records["unmatched"])
+		require.Equal(t, uint64(3), s.Rules[0].Published)
+		require.Equal(t, uint64(3), s.Rules[0].Matched)
+		require.Equal(t, "shadow", s.Rules[1].Mode)
+		require.Equal(t, uint64(120), s.Rules[1].Published)
+		require.Len(t, s.Alerts, 3)
+		require.Equal(t, "pati…", s.Alerts[0].Key)
+		require.Equal(t, fake.SNS.Messages(testTopicARN)[2].Attributes["alert_id"].StringValue, s.Alerts[0].ID)
+		require.InDelta(t, 2, s.History.Records[len(s.History.Records)-2], 0.3)
+
+		refuse := fake.Faults.Add(fakeaws.Fault{
+			Service: fakeaws.ServiceSNS, Operation: "PublishBatch", Err: &fakeaws.Error{Code: "AuthorizationError", Status: 403},
+		})
+		fake.Kinesis.Put(testStream, "patient-1", []byte(`{"heartRate":180}`))
+		time.Sleep(5 * time.Second)
+		s = page.status(t)
+		require.Equal(t, "Topic oncall: access denied, 1 alert waits.", s.Summary)
+		require.Equal(t, LevelCritical, s.Level)
+		require.Contains(t, s.Problems[0].Remedy, "sns:Publish")
+		require.Equal(t, "not_authorized", s.Topics[0].Fault)
+		refuse()
+		time.Sleep(2 * time.Minute)
+		require.Equal(t, LevelOK, page.status(t).Level)
+
+		out := fake.Faults.Add(fakeaws.Fault{Service: fakeaws.ServiceDynamoDB, Kind: fakeaws.BlackHole})
+		time.Sleep(6 * time.Second)
+		require.Regexp(t, `^DynamoDB has not answered for \d\S* s, trust in the leases ends in \d\S* s\.$`, page.status(t).Summary)
+		time.Sleep(40 * time.Second)
+		s = page.status(t)
+		require.Regexp(t, `^DynamoDB has not answered for 4\d s, trust in the leases has ended: nothing is read or published\.`, s.Summary)
+		require.Nil(t, s.Worker.TrustedUntil)
+		out()
+		time.Sleep(time.Minute)
+		require.Equal(t, LevelOK, page.status(t).Level)
+		before := fake.History.Count("", "")
+		page.get(t, "/", "text/html")
+		require.Equal(t, before, fake.History.Count("", ""), "a page view calls nobody")
+		require.NoError(t, d.end())
+	})
+}
+
+// A secret that the environment gives to the configuration is seen nowhere: not on the page, in the JSON, the text, the log or
+// the metrics; not after a reload, and not when that is refused.
+func TestStatusKeepsSecrets(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		fake, page := fakeaws.New(fakeaws.Options{}), newPipes()
+		fake.Kinesis.Create(testStream, 1)
+		createTopic(t, fake)
+		queue, err := sqs.NewFromConfig(emulated(fake)).CreateQueue(t.Context(), &sqs.CreateQueueInput{QueueName: aws.String("dlq")})
+		require.NoError(t, err)
+		const token, phrase = "hunter2-7f3a9c", "correct-horse-battery" //nolint:gosec // made up
+		env := map[string]string{
+			"PAGER_TOKEN": token, "PHRASE": phrase, "STREAM": testStream, "DLQ": aws.ToString(queue.QueueUrl), "LEVEL": "info", "TOPIC_ARN": testTopicARN,
+		}
+		file := filepath.Join(t.TempDir(), "c.yaml")
+		//nolint:gosec // made up
+		text := `stream: {name: "${STREAM}", start: trim_horizon}
+rules:
+  - name: high
+    when: heartRate > 149
+    severity: critical
+    topics: [oncall]
+    message: "token ${PAGER_TOKEN}, phrase ${PHRASE}"
+    runbook: "https://user:${PHRASE}@example.com/runbook?token=${PAGER_TOKEN}"
+    dashboard: "https://ops:literal-password@example.com/d?X-Amz-Signature=0123abcd&x=1"
+    labels: {team: "${PHRASE}"}
+topics:
+  oncall: {arn: "${TOPIC_ARN}"}
+dead_letter: {sqs: "${DLQ}"}
+log: {level: "${LEVEL}"}
+`
+		require.NoError(t, os.WriteFile(file, []byte(text), 0o600))
+		load := func() (*LoadedConfig, error) { return LoadConfig(file, environment(env)) }
+		loaded, err := load()
+		require.NoError(t, err)
+		asks := make(chan os.Signal)
+		d := startDaemon(t, fake, func(c *Config, o *Options) {
+			*c, o.Loaded, o.Listener, o.Reload, o.Reloads = loaded.Config, loaded, page, load, asks
+		})
+		time.Sleep(5 * time.Second)
+		fake.Kinesis.Put(testStream, "patient-1", []byte(`{"heartRate":180}`))
+		time.Sleep(5 * time.Second)
+		require.Contains(t, messages(fake)[0], token, "the secret is in use")
+		look := func() string {
+			var metrics strings.Builder
+			families, err := d.reg.Gather()
+			require.NoError(t, err)
+			for _, f := range families {
+				_, err := expfmt.MetricFamilyToText(&metrics, f)
+				require.NoError(t, err)
+			}
+			seen := page.get(t, "/", "text/html")
+			for name, text := range map[string]string{
+				"page": seen, "text": page.get(t, "/", "*/*"), "JSON": page.get(t, "/api/v1/status", "*/*"), "log": d.log.String(), "metrics": metrics.String(),
+			} {
+				require.NotContains(t, text, token, name)
+				require.NotContains(t, text, phrase, name)
+				require.NotContains(t, text, "literal-password", name)
+				require.NotContains(t, text, "0123abcd", name)
+			}
+			return page.status(t).Configuration
+		}
+		shown := look()
+		for _, want := range []string{
+			"name: ${STREAM}", "message: token ${PAGER_TOKEN}, phrase ${PHRASE}", "arn: ${TOPIC_ARN}", "sqs: ${DLQ}", "level: ${LEVEL}", "team: ${PHRASE}",
+			"application: kinesis-alerter-${STREAM}", "duration: 10s", "://[redacted]@example.com",
+		} {
+			require.Contains(t, shown, want)
+		}
+
+		changed := strings.Replace(text, "team: \"${PHRASE}\"", "team: \"${PHRASE}\", of: \"${NEW_TOKEN:-none}\"", 1)
+		changed = strings.Replace(changed, "heartRate > 149", "heartRate > 140", 1)
+		require.NoError(t, os.WriteFile(file, []byte(changed), 0o600))
+		asks <- os.Interrupt
+		time.Sleep(time.Second)
+		shown = look()
+		require.Contains(t, shown, "of: ${NEW_TOKEN:-none}")
+		require.Contains(t, shown, "name: ${STREAM}")
+		require.Equal(t, []string{"rule high changed"}, page.status(t).Reload.Changes)
+
+		require.NoError(t, os.WriteFile(file, []byte(strings.Replace(text, "severity: critical", "severity: \"${PAGER_TOKEN}\"", 1)), 0o600))
+		asks <- os.Interrupt
+		time.Sleep(time.Second)
+		require.Equal(t, shown, look(), "the old configuration stays")
+		s := page.status(t)
+		require.False(t, s.Reload.OK)
+		require.Equal(t, "line 5: rules[0].severity", s.Reload.Error)
+		require.Equal(t, LevelWarning, s.Level)
+		require.NoError(t, d.end())
+	})
+}

@@ -1,0 +1,325 @@
+package cmd
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"kinesis-alerter/alert"
+	"kinesis-alerter/alert/deadletter"
+	"kinesis-alerter/alert/sns"
+	"kinesis-alerter/checkpoint"
+	"kinesis-alerter/consumer"
+)
+
+// statusSource gathers what a Status says. The parts of the daemon come to it as they are made, so that a start that waits
+// for something already has a page which says for what.
+type statusSource struct {
+	build   build
+	started time.Time
+	stream  StatusStream
+	probes  *state
+	reloads *reloader
+	history history
+	waiting atomic.Pointer[waiting]
+	parts   atomic.Pointer[statusParts]
+
+	mu        sync.Mutex
+	unread    map[string]time.Time // shards that nobody reads, and since when that is known
+	heartbeat time.Time            // the last that DynamoDB confirmed to any incarnation
+}
+
+// statusParts are the parts of a running daemon. letters may be nil.
+type statusParts struct {
+	store     *checkpoint.Store
+	shards    *consumer.Consumer
+	pipeline  *alert.Pipeline
+	publisher *sns.Publisher
+	letters   *deadletter.Sender
+}
+
+// waiting is what a start waits for.
+type waiting struct {
+	what, because string
+	since         time.Time
+}
+
+func newStatusSource(c Config, b build, probes *state, reloads *reloader) *statusSource {
+	return &statusSource{
+		build: b, started: time.Now(), probes: probes, reloads: reloads, unread: map[string]time.Time{},
+		stream: StatusStream{Name: c.streamName(), Application: c.Stream.Application},
+	}
+}
+
+// waitFor says what the start waits for, and why if that is known.
+func (s *statusSource) waitFor(what, because string) {
+	since := time.Now()
+	if before := s.waiting.Load(); before != nil && before.what == what {
+		since = before.since
+	}
+	s.waiting.Store(&waiting{what: what, because: because, since: since})
+}
+
+// attach makes the parts known.
+func (s *statusSource) attach(p statusParts) { s.parts.Store(&p) }
+
+// run samples the throughput until ctx is done, and looks for shards that nobody reads.
+func (s *statusSource) run(ctx context.Context) error {
+	return s.history.run(ctx, func(now time.Time) (totals, bool) {
+		p := s.parts.Load()
+		if p == nil {
+			return totals{}, false
+		}
+		s.watch(now, p.store.Status())
+		var t totals
+		for _, n := range p.pipeline.Resolutions() {
+			t.records += n
+		}
+		for _, n := range p.publisher.Published() {
+			t.alerts += n
+		}
+		return t, true
+	})
+}
+
+// watch remembers what a single look does not tell: since when something is so.
+func (s *statusSource) watch(now time.Time, table checkpoint.Status) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if table.Heartbeat.After(s.heartbeat) {
+		s.heartbeat = table.Heartbeat
+	}
+	unread := make(map[string]time.Time)
+	for i := range table.Shards {
+		if shard := &table.Shards[i]; shard.State == checkpoint.ShardUnread {
+			unread[shard.ID] = now
+			if since, known := s.unread[shard.ID]; known {
+				unread[shard.ID] = since
+			}
+		}
+	}
+	s.unread = unread
+}
+
+// snapshot is the state of things now. Safe for concurrent use.
+func (s *statusSource) snapshot() Status {
+	now := time.Now()
+	out := Status{
+		At: now.UTC(), State: "running", Stream: s.stream, Started: s.started.UTC(), Uptime: seconds(now.Sub(s.started)),
+		Build:   StatusBuild{Version: s.build.Version, Revision: s.build.Revision, GoVersion: s.build.Go},
+		History: s.history.status(), Records: map[string]uint64{}, ShardCounts: map[string]int{},
+		Shards: []StatusShard{}, Workers: []StatusFleetWorker{}, Rules: []StatusRule{}, Alerts: []StatusAlert{}, Topics: []StatusTopic{},
+		Configuration: s.reloads.shown.Load().text, Reload: s.reloads.last.Load(),
+	}
+	hung := false
+	if p := s.parts.Load(); p == nil {
+		out.State = "starting"
+		if w := s.waiting.Load(); w != nil {
+			out.WaitingFor, out.WaitingSince = w.text(), moment(w.since)
+		}
+	} else {
+		table := p.store.Status()
+		s.watch(now, table)
+		s.tell(&out, now, table, p)
+		hung = table.Ready && !p.store.Healthy()
+	}
+	if s.probes.draining.Load() {
+		out.State = "stopping"
+	}
+	out.Problems = problems(&out, hung)
+	out.Level, out.Summary = summary(&out)
+	return out
+}
+
+func (w *waiting) text() string {
+	if w.because == "" {
+		return w.what
+	}
+	return w.what + " (" + w.because + ")"
+}
+
+// tell fills in what the parts know.
+func (s *statusSource) tell(out *Status, now time.Time, table checkpoint.Status, p *statusParts) {
+	if !table.Ready {
+		out.State, out.WaitingFor = "starting", "the lease table "+s.stream.Application+" in DynamoDB"
+		out.WaitingSince = moment(s.started)
+	}
+	s.mu.Lock()
+	heartbeat, unread := s.heartbeat, s.unread // replaced, never changed
+	s.mu.Unlock()
+	out.Stream.Retention = seconds(table.Retention)
+	out.Worker = StatusWorker{ID: table.Worker, Heartbeat: moment(heartbeat), LeaseSeconds: seconds(table.LeaseDuration)}
+	if table.TrustedUntil.After(now) {
+		out.Worker.TrustedUntil = moment(table.TrustedUntil)
+	}
+	held := tellShards(out, table, p.shards.Status(), unread)
+	for _, w := range table.Workers {
+		one := StatusFleetWorker{ID: w.ID, Version: w.Version, Self: w.Self, State: "live", Silent: seconds(w.Silent), Shards: held[w.ID]}
+		switch {
+		case w.Fenced:
+			one.State = "fenced"
+		case w.Leaving:
+			one.State = "leaving"
+		}
+		out.Workers = append(out.Workers, one)
+	}
+	tellRules(out, p.pipeline.Status(), p.publisher.Published())
+	for _, a := range p.publisher.Recent() {
+		out.Alerts = append(out.Alerts, StatusAlert{
+			ID: a.ID, Kind: string(a.Kind), Rule: a.Rule, Severity: a.Severity, Topic: a.Topic, Key: a.Key, Alerts: a.Alerts,
+			Occurred: a.Occurred.UTC(), Accepted: a.At.UTC(), MessageID: a.MessageID,
+		})
+	}
+	for _, t := range p.publisher.Status() {
+		out.Topics = append(out.Topics, StatusTopic{
+			Name: t.Name, FIFO: t.FIFO, Rate: t.Rate, Share: t.Share, SentLastMinute: t.SentLastMinute, LastAccepted: moment(t.LastAccepted),
+			Waiting: t.Waiting, Gathered: t.Gathered, Digesting: t.Digesting, Fault: string(t.Fault), Remedy: t.Remedy,
+			Failures: t.Failures, FailingSince: moment(t.FailingSince), Ending: t.Ending,
+		})
+	}
+	if p.letters != nil {
+		d := p.letters.Status()
+		out.DeadLetters = &StatusDeadLetters{
+			Kind: d.Kind, Sent: d.Sent, Waiting: d.Waiting, Fault: string(d.Fault), Remedy: d.Remedy, Failures: d.Failures,
+			FailingSince: moment(d.FailingSince),
+		}
+	}
+}
+
+// tellShards joins what the table knows of the shards with what the process knows that reads them. It returns how many
+// shards each worker holds.
+func tellShards(out *Status, table checkpoint.Status, reading []consumer.ShardStatus, unread map[string]time.Time) map[string]int {
+	here := make(map[string]*consumer.ShardStatus, len(reading))
+	for i := range reading {
+		here[reading[i].Shard] = &reading[i]
+	}
+	for _, state := range shardStates() {
+		out.ShardCounts[string(state)] = 0
+	}
+	held := make(map[string]int)
+	for i := range table.Shards {
+		t := &table.Shards[i]
+		out.ShardCounts[string(t.State)]++
+		shard := StatusShard{
+			ID: t.ID, Parents: t.Parents, State: string(t.State), Owner: t.Owner, Heir: heir(t.Handoff), BytesPerSecond: t.Load, CaughtUp: moment(t.CaughtUp),
+			UnreadSince: moment(unread[t.ID]),
+		}
+		if shard.Parents == nil {
+			shard.Parents = []string{}
+		}
+		if t.State == checkpoint.ShardHeld || t.State == checkpoint.ShardForeign {
+			held[t.Owner]++
+		}
+		if r := here[t.ID]; r != nil && t.State == checkpoint.ShardHeld {
+			shard.BytesPerSecond = r.Load
+			shard.Reading = &StatusReading{
+				Phase: r.Phase, Lag: seconds(r.Lag), Behind: seconds(r.Behind), LastFetch: moment(r.LastFetch), Checkpoint: moment(t.Confirmed),
+				Unresolved: r.Unresolved, Gathered: r.Gathered, HeldKeys: r.HeldKeys,
+			}
+		}
+		out.Shards = append(out.Shards, shard)
+	}
+	out.Shards = byLineage(out.Shards)
+	return held
+}
+
+// heir is the worker that a shard is handed over to; the table also asks for the drain of a paused shard in this way.
+func heir(target string) string {
+	if strings.HasPrefix(target, "#") {
+		return ""
+	}
+	return target
+}
+
+func shardStates() []checkpoint.ShardState {
+	return []checkpoint.ShardState{
+		checkpoint.ShardHeld, checkpoint.ShardForeign, checkpoint.ShardUnread, checkpoint.ShardBlocked, checkpoint.ShardPaused,
+		checkpoint.ShardEnded, checkpoint.ShardSkipped,
+	}
+}
+
+// byLineage sorts shards so that parents stand before their children and families stand together. It wants them by id.
+func byLineage(shards []StatusShard) []StatusShard {
+	index := make(map[string]int, len(shards))
+	for i := range shards {
+		index[shards[i].ID] = i
+	}
+	children := make([][]int, len(shards))
+	for i := range shards {
+		for _, parent := range shards[i].Parents {
+			if at, known := index[parent]; known {
+				children[at] = append(children[at], i)
+			}
+		}
+	}
+	out, done := make([]StatusShard, 0, len(shards)), make([]bool, len(shards))
+	var visit func(i int)
+	visit = func(i int) {
+		if done[i] {
+			return
+		}
+		done[i] = true
+		for _, parent := range shards[i].Parents { // the second parent of a merge
+			if at, known := index[parent]; known {
+				visit(at)
+			}
+		}
+		out = append(out, shards[i])
+		for _, child := range children[i] {
+			visit(child)
+		}
+	}
+	for i := range shards {
+		visit(i)
+	}
+	return out
+}
+
+func tellRules(out *Status, p alert.Status, published map[string]uint64) {
+	for outcome, n := range p.Records {
+		out.Records[outcome.String()] = n
+	}
+	for _, r := range p.Rules {
+		one := StatusRule{
+			Name: r.Name, Severity: r.Severity, Topics: r.Topics, Mode: alert.ModeLive, Matched: r.Matched, Undefined: r.Undefined,
+			Published: published[r.Name], Suppressed: map[string]uint64{},
+		}
+		if r.Shadow {
+			one.Mode, one.Published = alert.ModeShadow, r.Shadowed
+		}
+		for reason, n := range r.Suppressed {
+			one.Suppressed[string(reason)] = n
+		}
+		out.Rules = append(out.Rules, one)
+	}
+}
+
+// moment is a time for JSON: nil where it is not known.
+func moment(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	return new(t.UTC())
+}
+
+// seconds is a duration for JSON, to the millisecond.
+func seconds(d time.Duration) float64 { return float64(d.Milliseconds()) / 1000 }
+
+// shortShard is what tells one shard of a stream from the others.
+func shortShard(id string) string {
+	number := strings.TrimLeft(strings.TrimPrefix(id, "shardId-"), "0")
+	return "…" + strings.Repeat("0", max(0, 4-len(number))) + number
+}
+
+// gravest sorts problems by level; those of one level keep their order.
+func gravest(list []Problem) []Problem {
+	order := []Level{LevelCritical, LevelWarning, LevelInfo, LevelOK}
+	slices.SortStableFunc(list, func(a, b Problem) int {
+		return cmp.Compare(slices.Index(order, a.Level), slices.Index(order, b.Level))
+	})
+	return list
+}

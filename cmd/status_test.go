@@ -1,0 +1,318 @@
+package cmd
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"net/http"
+	"net/http/httptest"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zaptest"
+)
+
+// manyShards is the status of a worker that reads half of many shards, each the child of one that ended.
+func manyShards(n int) Status {
+	at := time.Date(2026, 11, 27, 22, 15, 3, 0, time.UTC)
+	s := Status{
+		At: at, State: "running", Started: at.Add(-26 * time.Hour), Uptime: 26 * 3600, Build: StatusBuild{"1.0.0", "0123456789ab", "go1.26.8"},
+		Stream: StatusStream{"ExampleInputStream", "heart-rate-alerts", 86400}, ShardCounts: map[string]int{},
+		Worker: StatusWorker{ID: "alerter-0/5e0f7a11", TrustedUntil: moment(at.Add(8 * time.Second)), Heartbeat: moment(at.Add(-time.Second)), LeaseSeconds: 10},
+		Workers: []StatusFleetWorker{
+			{ID: "alerter-0/5e0f7a11", Version: "1.0.0", Self: true, State: "live", Shards: (n + 1) / 2},
+			{ID: "alerter-1/9c41bd02", Version: "1.0.0", State: "live", Silent: 1.2, Shards: n / 2},
+		},
+		Records: map[string]uint64{"alerted": 12, "unmatched": 3_204_118},
+	}
+	for i := range n {
+		parent := fmt.Sprintf("shardId-%012d", i)
+		s.Shards = append(s.Shards, StatusShard{ID: parent, State: "ended", Owner: "", Parents: []string{}})
+		child := StatusShard{
+			ID: fmt.Sprintf("shardId-%012d", n+i), Parents: []string{parent}, State: "foreign", Owner: s.Workers[1].ID, CaughtUp: moment(at.Add(-3 * time.Second)),
+			BytesPerSecond: 12_400,
+		}
+		if i%2 == 0 {
+			child.State, child.Owner = "held", s.Workers[0].ID
+			child.Reading = &StatusReading{
+				Phase: "reading", Lag: float64(i%7) / 10, LastFetch: moment(at.Add(-120 * time.Millisecond)), Checkpoint: moment(at.Add(-800 * time.Millisecond)),
+				Unresolved: i % 3,
+			}
+			if i == 40 {
+				child.Reading.Lag = 200
+			}
+		}
+		s.Shards = append(s.Shards, child)
+		s.ShardCounts[child.State]++
+		s.ShardCounts["ended"]++
+	}
+	s.Shards = byLineage(s.Shards)
+	s.Problems = problems(&s, false)
+	s.Level, s.Summary = summary(&s)
+	return s
+}
+
+// exampleStatus has something of everything, at a fixed time.
+func exampleStatus() Status {
+	at := time.Date(2026, 11, 27, 22, 15, 3, 0, time.UTC)
+	ago := func(d time.Duration) *time.Time { return moment(at.Add(-d)) }
+	none := map[string]uint64{"dedup": 0, "firing": 0, "inhibited": 0, "silenced": 0, "quiet_hours": 0, "rate_limit": 0}
+	some := maps.Clone(none)
+	some["dedup"], some["silenced"] = 310, 2
+	s := Status{
+		At: at, State: "running", Started: at.Add(-200 * time.Second), Uptime: 200, Build: StatusBuild{"1.0.0", "0123456789ab", "go1.26.8"},
+		Stream:  StatusStream{"ExampleInputStream", "heart-rate-alerts", 86400},
+		Worker:  StatusWorker{ID: "alerter-0/5e0f7a11", TrustedUntil: moment(at.Add(3 * time.Second)), Heartbeat: ago(6 * time.Second), LeaseSeconds: 10},
+		History: StatusHistory{Interval: 5, Records: []float64{96.2, 101.4, 110, 1240.5}, Alerts: []float64{0, 0.4, 8.2, 1.2}},
+		Records: map[string]uint64{
+			"alerted": 120, "suppressed": 312, "unmatched": 41_204, "filtered": 0, "invalid": 1, "expired": 0, "dead_lettered": 3,
+		},
+		ShardCounts: map[string]int{"held": 2, "foreign": 1, "unread": 1, "blocked": 0, "paused": 1, "ended": 2, "skipped": 0},
+		Shards: byLineage([]StatusShard{
+			{ID: "shardId-000000000000", Parents: []string{}, State: "ended", CaughtUp: ago(time.Hour)},
+			{ID: "shardId-000000000001", Parents: []string{}, State: "foreign", Owner: "alerter-1/9c41bd02", BytesPerSecond: 812, CaughtUp: ago(2 * time.Second)},
+			{ID: "shardId-000000000002", Parents: []string{}, State: "unread", UnreadSince: ago(42 * time.Second)},
+			{ID: "shardId-000000000003", Parents: []string{"shardId-000000000009"}, State: "ended"},
+			{ID: "shardId-000000000004", Parents: []string{"shardId-000000000000"}, State: "held", Owner: "alerter-0/5e0f7a11", BytesPerSecond: 12_400, Reading: &StatusReading{
+				Phase: "reading", Lag: 200, Behind: 0, LastFetch: ago(120 * time.Millisecond), Checkpoint: ago(199 * time.Second), Unresolved: 34, Gathered: 12, HeldKeys: 1,
+			}},
+			{ID: "shardId-000000000005", Parents: []string{"shardId-000000000000"}, State: "held", Owner: "alerter-0/5e0f7a11", Heir: "alerter-1/9c41bd02", BytesPerSecond: 2_100_000, CaughtUp: ago(0), Reading: &StatusReading{
+				Phase: "draining", Lag: 0.21, Behind: 1.5, LastFetch: ago(45 * time.Second), Checkpoint: ago(800 * time.Millisecond),
+			}},
+			{ID: "shardId-000000000006", Parents: []string{"shardId-000000000003"}, State: "paused"},
+		}),
+		Workers: []StatusFleetWorker{
+			{ID: "alerter-0/5e0f7a11", Version: "1.0.0", Self: true, State: "live", Shards: 2},
+			{ID: "alerter-1/9c41bd02", Version: "1.0.0", State: "live", Silent: 1.2, Shards: 1},
+			{ID: "alerter-2/00000000", Version: "0.9.0", State: "fenced", Silent: 14, Shards: 1},
+		},
+		Rules: []StatusRule{
+			{Name: "high-heart-rate", Severity: "critical", Topics: []string{"oncall", "ward"}, Mode: "live", Matched: 432, Undefined: 17, Published: 120, Suppressed: some},
+			{Name: "new-threshold", Severity: "warning", Topics: []string{"ward"}, Mode: "shadow", Matched: 12, Published: 9, Suppressed: none},
+		},
+		Alerts: []StatusAlert{
+			{ID: "4f1c0a9be2d35577aa", Kind: "firing", Rule: "high-heart-rate", Severity: "critical", Topic: "ward", Key: "pati…", Alerts: 1, Occurred: *ago(1350 * time.Millisecond), Accepted: *ago(time.Second), MessageID: "m-2"},
+			{ID: "77ab3f00c1d2e3f401", Kind: "digest", Topic: "ward", Alerts: 57, Occurred: *ago(70 * time.Second), Accepted: *ago(40 * time.Second), MessageID: "m-1"},
+		},
+		Topics: []StatusTopic{
+			{Name: "oncall", Rate: 8, Share: 4, LastAccepted: ago(200 * time.Second), Waiting: 34, Fault: "not_authorized", Remedy: "allow sns:Publish on the topic", Failures: 5, FailingSince: ago(190 * time.Second)},
+			{Name: "pager", FIFO: true, SentLastMinute: 0, Waiting: 1, Failures: 4, FailingSince: ago(9 * time.Second)},
+			{Name: "ward", Rate: 8, Share: 4, SentLastMinute: 61, LastAccepted: ago(time.Second), Gathered: 12, Digesting: true},
+		},
+		DeadLetters:   &StatusDeadLetters{Kind: "sqs", Sent: 3, Waiting: 1, Fault: "not_authorized", Remedy: "allow sqs:SendMessage on the queue", Failures: 2, FailingSince: ago(5 * time.Second)},
+		Reload:        &StatusReload{At: *ago(65 * time.Second), Changes: []string{}, Error: "line 12: rules[0].when"},
+		Configuration: "stream:\n  name: ${STREAM}\n",
+	}
+	s.Problems = problems(&s, true)
+	s.Level, s.Summary = summary(&s)
+	return s
+}
+
+// The names in the JSON are a promise, and what the text looks like is what operators see first.
+func TestStatusGolden(t *testing.T) {
+	t.Parallel()
+	do := startAdmin(t, adminDeps{Status: exampleStatus, Healthy: func() error { return nil }, Ready: func() error { return nil }})
+	code, body, header := do("GET", "/api/v1/status", "")
+	require.Equal(t, http.StatusOK, code)
+	require.Equal(t, "application/json", header.Get("Content-Type"))
+	golden(t, "status.json", body)
+	_, again, _ := do("GET", "/", "", "Accept", "application/json")
+	require.Equal(t, body, again)
+	_, text, header := do("GET", "/", "", "Accept", "*/*")
+	require.Equal(t, "text/plain; charset=utf-8", header.Get("Content-Type"))
+	golden(t, "status.txt", text)
+}
+
+// The page runs only what was compiled in, is kept by nobody and framed by nobody.
+func TestStatusPageIsLockedDown(t *testing.T) {
+	t.Parallel()
+	do := startAdmin(t, adminDeps{Status: exampleStatus, Healthy: func() error { return nil }, Ready: func() error { return nil }})
+	_, page, header := do("GET", "/", "", "Accept", "text/html,application/xhtml+xml,*/*;q=0.8")
+	require.Equal(t, "text/html; charset=utf-8", header.Get("Content-Type"))
+	policy := header.Get("Content-Security-Policy")
+	for _, want := range []string{"default-src 'none'", "frame-ancestors 'none'", "base-uri 'none'", "form-action 'none'", "connect-src 'self'"} {
+		require.Contains(t, policy, want)
+	}
+	require.NotContains(t, policy, "unsafe")
+	for _, tag := range []string{"style", "script"} {
+		inline := regexp.MustCompile(`(?s)<`+tag+`>(.*?)</`+tag+`>`).FindAllStringSubmatch(page, -1)
+		require.Len(t, inline, 1, tag)
+		require.Contains(t, policy, tag+"-src "+hashSource(inline[0][1]), "the hash is that of what the browser sees")
+	}
+	require.NotRegexp(t, `(?i)<[^>]* (style|on[a-z]+)=`, page, "nothing inline that the policy would refuse")
+	require.NotRegexp(t, `(?:src|href|action)="https?:`, page, "nothing from elsewhere")
+	for name, want := range map[string]string{
+		"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer", "Cross-Origin-Resource-Policy": "same-origin",
+		"Vary": "Accept, Accept-Encoding",
+	} {
+		require.Equal(t, want, header.Get(name))
+	}
+	require.Contains(t, page, `<noscript><meta http-equiv="refresh"`)
+	require.Contains(t, page, "DynamoDB has not answered for 6.0 s, trust in the leases ends in 3.0 s")
+}
+
+// Names are text, whoever chose them.
+func TestStatusPageEscapes(t *testing.T) {
+	t.Parallel()
+	page := newStatusPage(func() Status {
+		s := exampleStatus()
+		s.Stream.Name, s.Rules[0].Name, s.Topics[0].Name = `</title><script>1</script>`, `"><img src=x>`, `<b>`
+		s.Configuration = "</pre><script>2</script>"
+		return s
+	}, zaptest.NewLogger(t))
+	w := httptest.NewRecorder()
+	page.html(w, httptest.NewRequest(http.MethodGet, "/", http.NoBody))
+	require.Equal(t, 1, strings.Count(w.Body.String(), "<script"))
+	require.NotContains(t, w.Body.String(), "<img")
+	require.NotContains(t, w.Body.String(), "<b>")
+}
+
+// A thousand shards make a page that a phone can load: those that need a look, and the others folded up.
+func TestStatusPageOfManyShards(t *testing.T) {
+	t.Parallel()
+	page := newStatusPage(func() Status { return manyShards(1000) }, zaptest.NewLogger(t))
+	w := httptest.NewRecorder()
+	page.html(w, httptest.NewRequest(http.MethodGet, "/", http.NoBody))
+	require.Less(t, w.Body.Len(), 512<<10)
+	require.Equal(t, 10, strings.Count(w.Body.String(), `<details id="shards-`))
+	require.Contains(t, w.Body.String(), "Of 1,000 open shards, those that need a look are shown")
+	r := httptest.NewRequest(http.MethodGet, "/", http.NoBody)
+	r.Header.Set("Accept-Encoding", "gzip, br")
+	w = httptest.NewRecorder()
+	page.html(w, r)
+	require.Equal(t, "gzip", w.Header().Get("Content-Encoding"))
+	require.Less(t, w.Body.Len(), 32<<10)
+	s := manyShards(1000)
+	text := statusText(&s)
+	require.Less(t, strings.Count(text, "\n"), 60, "a terminal shows it")
+}
+
+func BenchmarkStatusPageOfThousandShards(b *testing.B) {
+	s := manyShards(1000)
+	page := newStatusPage(func() Status { return s }, zap.NewNop())
+	r := httptest.NewRequest(http.MethodGet, "/", http.NoBody)
+	for b.Loop() {
+		page.html(httptest.NewRecorder(), r)
+	}
+}
+
+func TestStatusSummary(t *testing.T) {
+	t.Parallel()
+	at := time.Date(2026, 11, 27, 22, 15, 3, 0, time.UTC)
+	well := func() Status {
+		return Status{
+			At: at, State: "running", Worker: StatusWorker{ID: "a/1", Heartbeat: moment(at.Add(-time.Second)), TrustedUntil: moment(at.Add(8 * time.Second)), LeaseSeconds: 10},
+			Shards: []StatusShard{
+				{ID: "shardId-000000000000", State: "held", Reading: &StatusReading{Phase: "reading", Lag: 0.2, LastFetch: moment(at)}},
+				{ID: "shardId-000000000001", State: "foreign"},
+			},
+			ShardCounts: map[string]int{"held": 1, "foreign": 1},
+		}
+	}
+	for name, c := range map[string]struct {
+		change  func(*Status)
+		level   Level
+		summary string
+	}{
+		"well": {func(*Status) {}, LevelOK, "All is well: 1 shard is read here, lag 0.2 s."},
+		"idle": {func(s *Status) { s.Shards[0] = s.Shards[1] }, LevelOK, "All is well: other workers read all shards, this one is ready to take over."},
+		"starting": {func(s *Status) {
+			s.State, s.WaitingFor, s.WaitingSince = "starting", "the stream x in Kinesis", moment(at.Add(-2*time.Second))
+		}, LevelInfo, "Starting; waits for the stream x in Kinesis, for 2.0 s so far."},
+		"waiting": {func(s *Status) {
+			s.State, s.WaitingFor, s.WaitingSince = "starting", "the stream x in Kinesis", moment(at.Add(-3*time.Minute))
+		}, LevelWarning, "Starting; waits for the stream x in Kinesis, for 3 m so far."},
+		"stopping": {func(s *Status) { s.State = "stopping" }, LevelInfo, "The daemon is stopping: it drains its shards and hands them over."},
+		"paused":   {func(s *Status) { s.ShardCounts["paused"] = 2 }, LevelInfo, "All is well; 2 shards are paused by an operator."},
+		"unread": {func(s *Status) {
+			s.Shards[1] = StatusShard{ID: "shardId-000000000001", State: "unread", UnreadSince: moment(at.Add(-25 * time.Second))}
+		}, LevelCritical, "1 shard has no owner: shardId-000000000001."},
+		"just released": {func(s *Status) {
+			s.Shards[1] = StatusShard{ID: "shardId-000000000001", State: "unread", UnreadSince: moment(at.Add(-5 * time.Second))}
+		}, LevelOK, "All is well: 1 shard is read here, lag 0.2 s."},
+		"too late": {
+			func(s *Status) { s.Shards[0].Reading.Lag, s.Stream.Retention = 13*3600, 86400 }, LevelCritical,
+			"Lag 13 h on shardId-000000000000, which is more than half of the stream's retention.",
+		},
+		"late": {func(s *Status) { s.Shards[0].Reading.Lag = 200 }, LevelWarning, "Lag 3 m 20 s on shardId-000000000000."},
+		"no trust": {
+			func(s *Status) { s.Worker.TrustedUntil, s.Worker.Heartbeat = nil, moment(at.Add(-40*time.Second)) }, LevelCritical,
+			"DynamoDB has not answered for 40 s, trust in the leases has ended: nothing is read or published.",
+		},
+		"less trust": {
+			func(s *Status) {
+				s.Worker.TrustedUntil, s.Worker.Heartbeat = moment(at.Add(3*time.Second)), moment(at.Add(-6*time.Second))
+			}, LevelWarning,
+			"DynamoDB has not answered for 6.0 s, trust in the leases ends in 3.0 s.",
+		},
+		"no Kinesis": {
+			func(s *Status) { s.Shards[0].Reading.LastFetch = moment(at.Add(-42 * time.Second)) }, LevelWarning,
+			"Kinesis has not answered for 42 s for 1 shard: shardId-000000000000.",
+		},
+		"two things": {func(s *Status) {
+			s.Shards[0].Reading.Lag = 61
+			s.Topics = []StatusTopic{{Name: "oncall", Fault: "not_authorized", Waiting: 34}}
+			s.ShardCounts["paused"] = 1
+		}, LevelCritical, "Topic oncall: access denied, 34 alerts wait. And 1 more problem."},
+	} {
+		s := well()
+		c.change(&s)
+		s.Problems = problems(&s, false)
+		level, text := summary(&s)
+		require.Equal(t, c.level, level, name)
+		require.Equal(t, c.summary, text, name)
+	}
+}
+
+func TestWords(t *testing.T) {
+	t.Parallel()
+	for want, d := range map[string]time.Duration{
+		"0 s": 20 * time.Millisecond, "0.2 s": 230 * time.Millisecond, "9.9 s": 9940 * time.Millisecond, "10 s": 9960 * time.Millisecond, "59 s": 59 * time.Second,
+		"1 m": 60 * time.Second, "3 m 20 s": 200 * time.Second, "2 h 5 m": 2*time.Hour + 5*time.Minute + 3*time.Second, "3 d 4 h": 76 * time.Hour,
+	} {
+		require.Equal(t, want, words(d))
+	}
+	require.Equal(t, []string{"0", "999", "1,000", "1,234,567"}, []string{grouped(0), grouped(999), grouped(1000), grouped(1234567)})
+}
+
+// The ring keeps 15 minutes, and one goroutine feeds it for as long as it is told to.
+func TestHistory(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var h history
+		ctx, stop := context.WithCancel(t.Context())
+		done := make(chan error, 1)
+		began := time.Now()
+		go func() {
+			done <- h.run(ctx, func(now time.Time) (totals, bool) {
+				s := uint64(now.Sub(began).Seconds())
+				return totals{records: 100 * s, alerts: s}, true
+			})
+		}()
+		time.Sleep(61 * time.Second)
+		require.Equal(t, StatusHistory{Interval: 5, Records: slices.Repeat([]float64{100}, 12), Alerts: slices.Repeat([]float64{1}, 12)}, h.status())
+		time.Sleep(time.Hour)
+		require.Len(t, h.status().Records, historyLength)
+		stop()
+		require.NoError(t, <-done)
+	})
+}
+
+func TestByLineage(t *testing.T) {
+	t.Parallel()
+	ids := func(shards []StatusShard) (out []string) {
+		for i := range shards {
+			out = append(out, shards[i].ID)
+		}
+		return out
+	}
+	require.Equal(t, []string{"a", "c", "b", "e", "d", "g"}, ids(byLineage([]StatusShard{
+		{ID: "a"}, {ID: "b"}, {ID: "c", Parents: []string{"a"}}, {ID: "d", Parents: []string{"gone"}}, {ID: "e", Parents: []string{"b", "c"}}, {ID: "g", Parents: []string{"d"}},
+	})))
+}

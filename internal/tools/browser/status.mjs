@@ -1,0 +1,165 @@
+// Looks at the status page as people do: in light and dark, on a desk and on a phone, without JavaScript, over a refresh, and
+// when the daemon dies. cmd/browser_test.go runs the daemons and says where they are.
+import { readFileSync, mkdirSync } from "node:fs";
+import { createRequire } from "node:module";
+import { join } from "node:path";
+import { launch, check, finish, picture } from "./browser.mjs";
+
+const { url, other, starting, control, out, images } = JSON.parse(process.argv[2]);
+mkdirSync(out, { recursive: true });
+const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+const browser = await launch();
+
+// open opens a page whose complaints are faults.
+async function open(name, address, options, expectTrouble = false) {
+  const context = await browser.newContext({ viewport: { width: 1280, height: 900 }, ...options });
+  const page = await context.newPage();
+  const complaints = [];
+  page.on("pageerror", (e) => complaints.push(String(e)));
+  page.on("console", (m) => { if (["error", "warning"].includes(m.type())) complaints.push(m.text()); });
+  page.on("request", (r) => { if (!r.url().startsWith("data:") && new URL(r.url()).origin !== new URL(address).origin) complaints.push(`asks ${r.url()}`); });
+  page.complaints = complaints;
+  const answer = await page.goto(address, { waitUntil: "load" });
+  const policy = answer.headers()["content-security-policy"] ?? "";
+  check(/default-src 'none'/.test(policy) && !/unsafe/.test(policy) && /frame-ancestors 'none'/.test(policy), `${name}: the policy is strict: ${policy}`);
+  check(answer.headers()["cache-control"] === "no-store" && answer.headers()["x-content-type-options"] === "nosniff", `${name}: no-store and nosniff`);
+  if (!expectTrouble) page.done = () => check(complaints.length === 0, `${name}: the console is quiet: ${complaints.join(" | ")}`);
+  else page.done = () => {};
+  return page;
+}
+
+// structure checks what assistive technology lives on, and that nothing has to be scrolled sideways.
+async function structure(name, page) {
+  const wide = page.viewportSize().width; // not innerWidth: a phone zooms out, and that grows with what is too wide
+  const s = await page.evaluate((wide) => ({
+    lang: document.documentElement.lang, title: document.title, scroll: Math.max(innerWidth, document.documentElement.scrollWidth),
+    headings: [...document.querySelectorAll("h1,h2,h3,h4")].map((h) => +h.tagName[1]),
+    heads: [...document.querySelectorAll("th")].filter((t) => !t.scope).length,
+    wide: [...document.querySelectorAll("body *")].filter((e) => !e.closest("thead") && e.getBoundingClientRect().right > wide + 1).slice(0, 3).map((e) => e.outerHTML.slice(0, 120)),
+  }), wide);
+  check(s.lang === "en" && s.title.length > 5, `${name}: language and title`);
+  check(s.headings[0] === 1 && s.headings.filter((h) => h === 1).length === 1 && s.headings.every((h, i) => i === 0 || h - s.headings[i - 1] <= 1), `${name}: headings in order: ${s.headings}`);
+  check(s.heads === 0, `${name}: every heading of a table has its scope`);
+  check(s.scroll <= wide, `${name}: ${s.scroll} pixels in a window of ${wide}: ${s.wide.join(" ; ")}`);
+}
+
+async function accessible(name, page) {
+  const violations = await page.evaluate(`${axe}; axe.run(document, {runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}).then((r) =>
+    r.violations.map((v) => v.id + ": " + v.nodes.slice(0, 3).map((n) => n.target + " " + n.failureSummary.replaceAll("\\n", " ")).join("; ")))`);
+  check(violations.length === 0, `${name}: axe: ${violations.join(" | ")}`);
+}
+
+const sizes = [
+  ["desktop-light", { colorScheme: "light" }],
+  ["desktop-dark", { colorScheme: "dark" }],
+  ["phone-light", { colorScheme: "light", viewport: { width: 390, height: 844 }, deviceScaleFactor: 2, isMobile: true, hasTouch: true }],
+  ["phone-dark", { colorScheme: "dark", viewport: { width: 390, height: 844 }, deviceScaleFactor: 2, isMobile: true, hasTouch: true }],
+  ["narrow", { viewport: { width: 320, height: 640 } }],
+];
+for (const [name, options] of sizes) {
+  const page = await open(name, url, options);
+  await structure(name, page);
+  await accessible(name, page);
+  if (name !== "narrow") await picture(page, join(out, `status-${name}.png`));
+  await page.evaluate(() => document.querySelectorAll("details").forEach((d) => { d.open = true; }));
+  await structure(`${name}, all unfolded`, page);
+  page.done();
+  await page.context().close();
+}
+
+// The same page, as the one who waits for the stream, the other worker, one with a thousand shards, and one with evil names.
+for (const [name, address, wants] of [
+  ["starting", starting, /waits for the stream NotThereYet/i], ["other-worker", other, /./], ["thousand-shards", `${control}/many`, /lag 3 m 20 s/i], ["well", `${control}/well`, /all is well/i],
+]) {
+  for (const [size, options] of [["", {}], ["-phone", { viewport: { width: 390, height: 844 } }]]) {
+    const page = await open(name + size, address, options);
+    const began = Date.now();
+    check(wants.test(await page.textContent("h1")), `${name}: ${await page.textContent("h1")}`);
+    await structure(name + size, page);
+    await accessible(name + size, page);
+    if (size === "") await picture(page, join(out, `status-${name}.png`));
+    if (name === "thousand-shards") {
+      const figures = await page.evaluate(() => ({ nodes: document.querySelectorAll("*").length, load: Math.round(performance.getEntriesByType("navigation")[0].domContentLoadedEventEnd), bytes: performance.getEntriesByType("navigation")[0].decodedBodySize, wire: performance.getEntriesByType("navigation")[0].transferSize }));
+      console.log(`thousand shards${size}: ${JSON.stringify(figures)}, looked at in ${Date.now() - began} ms`);
+      check(figures.bytes < 1 << 20, `a thousand shards are ${figures.bytes} bytes`);
+    }
+    page.done();
+    await page.context().close();
+  }
+}
+{
+  const page = await open("hostile", `${control}/hostile`, {});
+  check(!(await page.title()).includes("owned") && (await page.$$("img")).length === 0, "names are text, whatever is in them");
+  page.done();
+  await page.context().close();
+}
+
+// Without JavaScript nothing is missing, and the page comes again by itself.
+{
+  const page = await open("no-script", url, { javaScriptEnabled: false });
+  const html = await page.content();
+  check(/<noscript><meta http-equiv="refresh" content="10"><\/noscript>/.test(html), "without JavaScript the page refreshes itself");
+  for (const section of ["Shards", "Topics", "Rules", "Last alerts", "Workers", "Configuration"]) {
+    check(await page.locator(".card > h2", { hasText: section }).isVisible(), `without JavaScript there is ${section}`);
+  }
+  check(!(await page.locator("#pause").isVisible()), "without JavaScript there is nothing to pause");
+  await page.locator("#yaml > summary").click();
+  check(await page.locator("#configuration pre").isVisible(), "without JavaScript the configuration unfolds");
+  await picture(page, join(out, "status-no-script.png"));
+  page.done();
+  await page.context().close();
+}
+
+// Over a refresh: the figures move, the page does not.
+{
+  const page = await open("refresh", url, {});
+  await page.evaluate(() => { window.sameDocument = true; });
+  await page.locator("#yaml > summary").click();
+  const resolved = () => page.evaluate(() => Number(document.querySelector("#rules dd").textContent.replaceAll(",", "")));
+  const before = await resolved();
+  await page.evaluate(() => window.scrollTo(0, 400));
+  const place = await page.evaluate(() => window.scrollY);
+  await page.waitForFunction((n) => Number(document.querySelector("#rules dd").textContent.replaceAll(",", "")) > n, before, { timeout: 20000 }).catch(() => {});
+  check((await resolved()) > before, `the count of records grew from ${before}`);
+  check(await page.evaluate(() => window.sameDocument === true), "without a reload");
+  check(await page.evaluate(() => document.getElementById("yaml").open), "what is unfolded stays unfolded");
+  check(await page.evaluate(() => document.activeElement?.closest("details")?.id === "yaml"), "the keyboard stays where it is");
+  check((await page.evaluate(() => window.scrollY)) === place, "the page stays where it is");
+  check(/^refreshed/.test(await page.textContent("#fresh")), "the page says when it was refreshed");
+  await page.locator("#pause").click();
+  const paused = await resolved();
+  await page.waitForTimeout(7000);
+  check((await resolved()) === paused, "a pause is a pause");
+  await page.locator("#pause").click();
+  await page.waitForFunction((n) => Number(document.querySelector("#rules dd").textContent.replaceAll(",", "")) > n, paused, { timeout: 20000 }).catch(() => {});
+  check((await resolved()) > paused, "and ends");
+  page.done();
+  await page.context().close();
+}
+
+if (images) {
+  const desk = await open("image", url, { viewport: { width: 1240, height: 940 }, colorScheme: "light" });
+  const height = await desk.evaluate(() => Math.ceil(document.getElementById("topics").getBoundingClientRect().bottom) + 14);
+  await picture(desk, join(images, "status.png"), { clip: { x: 0, y: 0, width: 1240, height } });
+  await desk.context().close();
+  const phone = await open("image", url, { viewport: { width: 390, height: 844 }, isMobile: true, colorScheme: "dark", deviceScaleFactor: 2 });
+  await picture(phone, join(images, "status-phone.png"), { fullPage: false });
+  await phone.context().close();
+}
+
+// The daemon dies: the page says so, and does not go on saying that all is well.
+{
+  const page = await open("gone", url, {}, true);
+  await fetch(`${control}/kill`, { method: "POST" });
+  await page.waitForFunction(() => document.getElementById("gone").textContent !== "", null, { timeout: 20000 }).catch(() => {});
+  check(/has not answered for \d+ s/.test(await page.textContent("#gone")), "the page says that the daemon does not answer");
+  check((await page.title()).startsWith("✕ no answer"), "and so does its tab");
+  await structure("gone", page);
+  await accessible("gone", page);
+  await picture(page, join(out, "status-gone.png"), { fullPage: false });
+  check(page.complaints.every((c) => /ERR_|Failed to load/.test(c)), `gone: nothing but the missing answer: ${page.complaints.join(" | ")}`);
+  await page.context().close();
+}
+
+await browser.close();
+finish();
