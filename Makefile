@@ -4,7 +4,7 @@ GO      ?= go
 NPM     ?= npm
 TOOLS   := internal/tools
 TOOL    := $(GO) tool -modfile=$(TOOLS)/go.mod
-TAGS    := e2e,bench,mutation
+TAGS    := e2e,bench,mutation,browser
 MODULES := $(TOOLS)/node_modules/.package-lock.json
 
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
@@ -23,7 +23,7 @@ SEED     ?=
 SIMFLAGS ?= -race
 
 .DEFAULT_GOAL := help
-.PHONY: help demo build test lint fmt conformance e2e bench bench-smoke mixed fuzz sim mutate deploy-check emulators clean
+.PHONY: help demo build test lint fmt conformance e2e bench bench-smoke mixed fuzz sim mutate deploy-check screenshots images emulators clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z][a-z0-9-]*:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -108,6 +108,12 @@ PARTS ?=
 deploy-check: ## image, charts, rules, dashboards, Terraform, compose: each validator says what it ran, or why it was skipped
 	deploy/check.sh $(PARTS)
 
+screenshots: ## the status page in Chromium; the pictures are in bin/screenshots
+	deploy/browser/check.sh
+
+images: ## the README's pictures, made anew; 17 minutes
+	deploy/browser/images.sh
+
 emulators: $(MODULES) ## the pinned npm emulators, from internal/tools/package-lock.json
 
 # fauxqs asks for node 22; the lock file brings one for Linux, so node 20 is enough to start with.
@@ -117,4 +123,4 @@ $(MODULES): $(TOOLS)/package-lock.json $(TOOLS)/package.json
 	@touch $@
 
 clean: ## removes what was built and installed
-	rm -rf bin $(TOOLS)/node_modules
+	rm -rf bin $(TOOLS)/node_modules $(TOOLS)/browser/node_modules $(TOOLS)/iam/node_modules
