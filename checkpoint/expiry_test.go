@@ -299,6 +299,32 @@ kinesis_alerter_stream_retention_seconds 86400
 	})
 }
 
+// With the table away everybody's trust ends. A worker that had no shard must not go on saying that others read them: it would be
+// the one voice by which nobody is paged.
+func TestShardsOfPeersAreUnreadWhileTheTableIsAway(t *testing.T) {
+	bubble(t, 1, func(w *world) {
+		a := w.start("a")
+		w.awaitHeld(5*time.Second, 1, a)
+		b := w.start("b")
+		states := func(n *process) map[ShardState]int {
+			n.store.mu.Lock()
+			defer n.store.mu.Unlock()
+			return n.store.countStates()
+		}
+		w.await("b has seen what a holds", 15*time.Second, func() bool { return states(b)[ShardForeign] == 1 })
+		time.Sleep(time.Minute)
+		require.Equal(w, map[ShardState]int{ShardForeign: 1}, states(b), "a peer that is well is heard of in time")
+		remove := w.aws.Faults.Add(fakeaws.Fault{Service: fakeaws.ServiceDynamoDB, Kind: fakeaws.BlackHole})
+		time.Sleep(DefaultLeaseDuration + scanEvery + 5*time.Second)
+		require.Equal(w, map[ShardState]int{ShardUnread: 1}, states(a))
+		require.Equal(w, map[ShardState]int{ShardUnread: 1}, states(b))
+		remove()
+		w.await("somebody reads it again", time.Minute, func() bool {
+			return states(a)[ShardHeld]+states(b)[ShardHeld] == 1 && states(a)[ShardUnread]+states(b)[ShardUnread] == 0
+		})
+	})
+}
+
 // A shard whose owner is fenced has no owner that would read it, whatever its row says.
 func TestShardsOfASilentWorkerCountAsUnread(t *testing.T) {
 	bubble(t, 4, func(w *world) {

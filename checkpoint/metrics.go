@@ -158,19 +158,14 @@ func (s *Store) confirmed() map[string]time.Time {
 	return out
 }
 
-// countStates counts the shards by state. A shard of a worker that is fenced counts as unread: nobody reads it until a
-// live one takes it. Call it with mu held.
+// countStates counts the shards by state. Call it with mu held.
 func (s *Store) countStates() map[ShardState]int {
 	out := map[ShardState]int{}
 	for id := range s.lineage.shards {
 		if !s.shown(id) {
 			continue
 		}
-		state := s.shardStatus(id)
-		if p := s.peers[state.Owner]; state.State == ShardForeign && (p == nil || p.fenced) {
-			state.State = ShardUnread
-		}
-		out[state.State]++
+		out[s.shardStatus(id).State]++
 	}
 	return out
 }

@@ -12,9 +12,9 @@ type ShardState string
 
 // The states of a shard in a Status.
 const (
-	ShardUnread  ShardState = "unread"  // free, or not yet begun
+	ShardUnread  ShardState = "unread"  // nobody reads it: free, not yet begun, or its owner is gone
 	ShardHeld    ShardState = "held"    // by this process
-	ShardForeign ShardState = "foreign" // held by a peer
+	ShardForeign ShardState = "foreign" // held by a live peer
 	ShardBlocked ShardState = "blocked" // a parent is not finished
 	ShardEnded   ShardState = "ended"
 	ShardPaused  ShardState = "paused"  // by an operator, and nobody reads it
@@ -107,6 +107,14 @@ func (s *Store) shown(id string) bool {
 	return s.lineage.shards[id].absent == 0 || s.rows[id] != nil || s.leases[id] != nil
 }
 
+// abandoned reports whether a worker that has shards by their rows reads none of them, as far as this process can know: it is
+// fenced, it was a former self of this process, or it was not heard of for a lease duration and the time between two looks at
+// all workers. The latter is so when the table is away, and then the owner's trust has ended like everyone's. Call it with mu held.
+func (s *Store) abandoned(owner string) bool {
+	p := s.peers[owner]
+	return p == nil || p.fenced || time.Since(p.since) > s.duration+scanEvery
+}
+
 // shardStatus is called with mu held.
 func (s *Store) shardStatus(id string) ShardStatus {
 	out := ShardStatus{ID: id, Parents: s.lineage.shards[id].parents, State: ShardUnread}
@@ -122,10 +130,12 @@ func (s *Store) shardStatus(id string) ShardStatus {
 	switch {
 	case r != nil && r.ended():
 		out.State = ShardEnded
-	case out.Owner != "":
+	case out.Owner != "" && !s.abandoned(out.Owner):
 		out.State = ShardForeign
 	case r != nil && r.paused:
 		out.State = ShardPaused
+	case out.Owner != "":
+		out.State = ShardUnread
 	case s.app != nil && finished(id, s.rows, &s.app.origin, s.cfg.Start):
 		out.State = ShardSkipped
 	case s.app != nil && !s.lineage.gateOpen(id, s.rows, &s.app.origin, s.cfg.Start):

@@ -211,7 +211,7 @@ func tellShards(out *Status, table checkpoint.Status, reading []consumer.ShardSt
 		if shard.Parents == nil {
 			shard.Parents = []string{}
 		}
-		if t.State == checkpoint.ShardHeld || t.State == checkpoint.ShardForeign {
+		if t.Owner != "" { // by its row, also when the worker fell silent
 			held[t.Owner]++
 		}
 		if r := here[t.ID]; r != nil && t.State == checkpoint.ShardHeld {
