@@ -458,8 +458,8 @@ func (s *shard) status(now time.Time) ShardStatus {
 	defer s.mu.Unlock()
 	oldest, waiting := s.mark.oldest()
 	heard := s.lastFetch
-	if heard.IsZero() { // since the start nobody knows what is in the stream
-		heard = s.began
+	if heard.IsZero() {
+		heard = unheard(now, s.began, s.lease.CaughtUp())
 	}
 	return ShardStatus{
 		Shard: s.id, Phase: s.phase.String(), Lag: lagAt(now, oldest, waiting, heard, s.lastBehind),
