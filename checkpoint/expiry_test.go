@@ -322,6 +322,22 @@ func TestShardsOfPeersAreUnreadWhileTheTableIsAway(t *testing.T) {
 		w.await("somebody reads it again", time.Minute, func() bool {
 			return states(a)[ShardHeld]+states(b)[ShardHeld] == 1 && states(a)[ShardUnread]+states(b)[ShardUnread] == 0
 		})
+		b.stop()
+		a.stop()
+	})
+}
+
+// Joining whose answer was lost leaves rows of workers that never were. They must not have a share of the shards.
+func TestAttemptsToJoinLeaveNoWorkers(t *testing.T) {
+	bubble(t, 4, func(w *world) {
+		a := w.start("a")
+		w.awaitHeld(5*time.Second, 4, a)
+		remove := w.aws.Faults.Add(fakeaws.Fault{Service: fakeaws.ServiceDynamoDB, Kind: fakeaws.Lost}) // requests arrive, answers do not
+		w.await("trust ends", time.Minute, func() bool { return len(a.held()) == 0 })
+		time.Sleep(15 * time.Second)
+		remove()
+		w.awaitHeld(6*time.Second, 4, a)
+		a.stop()
 	})
 }
 
@@ -343,8 +359,13 @@ func TestShardsOfASilentWorkerCountAsUnread(t *testing.T) {
 			p.fenced = true
 		}
 		counted := b.store.countStates()
+		for _, p := range b.store.peers {
+			p.fenced = false
+		}
 		b.store.mu.Unlock()
 		require.Equal(w, map[ShardState]int{ShardHeld: 2, ShardUnread: 2}, counted)
+		b.stop()
+		a.stop()
 	})
 }
 

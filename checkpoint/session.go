@@ -9,6 +9,10 @@ import (
 	"go.uber.org/zap"
 )
 
+// unsureKept is how many ids under which joining had no answer are remembered. An outage of hours has thousands; what still
+// appears is of the last attempts.
+const unsureKept = 16
+
 // incarnation is this process under one worker id. When it ends, its id is never used again.
 type incarnation struct {
 	id   string
@@ -63,7 +67,12 @@ func (s *Store) join(ctx context.Context) (*incarnation, error) {
 		return err == nil && !w.fenced && w.counter == inc.counter
 	})
 	if unknown != nil {
-		// The row may still appear. Nobody beats it, so peers fence it like that of any dead worker.
+		// The row may still appear, under an id that nobody will beat. Left alone it would count as a live worker for a lease
+		// duration, and have its share of the shards.
+		s.mu.Lock()
+		s.unsure = append(s.unsure, inc.id)
+		s.unsure = s.unsure[max(0, len(s.unsure)-unsureKept):]
+		s.mu.Unlock()
 		return nil, unknown
 	}
 	if !mine {
@@ -72,6 +81,10 @@ func (s *Store) join(ctx context.Context) (*incarnation, error) {
 	inc.window, inc.joined = newTrustWindow(begin, lease), time.Now()
 	s.mu.Lock()
 	s.me = inc
+	for _, id := range s.unsure {
+		s.retired[id] = true
+	}
+	s.unsure = nil
 	delete(s.peers, inc.id) // a scan saw the row before its answer came here, and took it for another's
 	s.notify()
 	s.mu.Unlock()

@@ -37,9 +37,10 @@ type Store struct {
 	mu           sync.Mutex // never held across I/O
 	running      chan struct{}
 	app          *application
-	duration     time.Duration // as the table says
-	me           *incarnation  // nil while not joined
-	retired      map[string]bool
+	duration     time.Duration   // as the table says
+	me           *incarnation    // nil while not joined
+	retired      map[string]bool // former ids of this process, to be fenced
+	unsure       []string        // ids whose row may or may not be in the table
 	leases       map[string]*Lease
 	rows         map[string]*row
 	peers        map[string]*peer
