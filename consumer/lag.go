@@ -55,4 +55,7 @@ func (l *load) add(now time.Time, bytes int) {
 	l.last = now
 }
 
-func (l *load) rate() float64 { return l.perSecond }
+// rate is what is left of the rate at now: a shard that is not answered for has none after a while.
+func (l *load) rate(now time.Time) float64 {
+	return l.perSecond * loadHalfLife.Seconds() / (loadHalfLife.Seconds() + max(0, now.Sub(l.last).Seconds()))
+}

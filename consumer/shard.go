@@ -283,11 +283,11 @@ func (s *shard) offer(all bool) {
 		caughtUp = s.caughtUp
 	}
 	if mark == s.offered && above == "" {
-		s.lease.Commit("", 0, "", caughtUp, s.load.rate())
+		s.lease.Commit("", 0, "", caughtUp, s.load.rate(time.Now()))
 		return
 	}
 	s.offered = mark
-	s.lease.Commit(mark.sequence, mark.sub, above, caughtUp, s.load.rate())
+	s.lease.Commit(mark.sequence, mark.sub, above, caughtUp, s.load.rate(time.Now()))
 }
 
 // inheritedAbove lists the inherited stretches that reach above a mark.
@@ -463,7 +463,7 @@ func (s *shard) status(now time.Time) ShardStatus {
 	}
 	return ShardStatus{
 		Shard: s.id, Phase: s.phase.String(), Lag: lagAt(now, oldest, waiting, heard, s.lastBehind),
-		Behind: s.lastBehind, LastFetch: s.lastFetch, Unresolved: s.mark.unresolved(), HeldKeys: held, Load: s.load.rate(),
+		Behind: s.lastBehind, LastFetch: s.lastFetch, Unresolved: s.mark.unresolved(), HeldKeys: held, Load: s.load.rate(now),
 		Gathered: gathered, StateBytes: s.saved.bytes, StateTaken: s.saved.taken,
 	}
 }
