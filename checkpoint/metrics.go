@@ -5,6 +5,8 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promauto"
+
+	"kinesis-alerter/internal/counts"
 )
 
 // leaseEvent is a change of what this process holds; it is a label value.
@@ -135,7 +137,7 @@ func (c *shardCollector) Collect(ch chan<- prometheus.Metric) {
 	for shard, at := range confirmed {
 		ch <- prometheus.MustNewConstMetric(c.progressed, prometheus.GaugeValue, float64(at.UnixMilli())/1000, shard)
 	}
-	for _, state := range shardStates() {
+	for _, state := range ShardStates() {
 		ch <- prometheus.MustNewConstMetric(c.states, prometheus.GaugeValue, float64(states[state]), string(state))
 	}
 }
@@ -169,3 +171,7 @@ func (s *Store) countStates() map[ShardState]int {
 	}
 	return out
 }
+
+// Missed is how many times since the process started a checkpoint had left the stream and records may have been missed. Safe for
+// concurrent use.
+func (s *Store) Missed() uint64 { return counts.Of(s.m.gaps.WithLabelValues("true")) }

@@ -40,6 +40,8 @@ func (s *Store) heartbeats(ctx context.Context) error {
 			continue
 		}
 		s.noteTable(err)
+		s.noteFailure(err)
+		s.waitForCall(err)
 		if attempt == 1 { // the first may be a passing fault
 			s.log.Warn("cannot write the worker's row, going on trying", zap.Error(err))
 		}
@@ -80,7 +82,7 @@ func (s *Store) join(ctx context.Context) (*incarnation, error) {
 	}
 	inc.window, inc.joined = newTrustWindow(begin, lease), time.Now()
 	s.mu.Lock()
-	s.me = inc
+	s.me, s.begun, s.opening, s.failure = inc, true, opening{}, ""
 	for _, id := range s.unsure {
 		s.retired[id] = true
 	}
@@ -147,9 +149,11 @@ func (s *Store) beat(ctx context.Context, inc *incarnation) {
 			return // the answer does not matter any more
 		case confirmed:
 			s.m.renewal(resultOK)
+			s.noteFailure(nil)
 			next, first = first.Add(interval), time.Time{}
 		case err != nil:
 			s.m.renewal(resultError)
+			s.noteFailure(err)
 			s.noteTable(err)
 			if first.Equal(begin) {
 				s.log.Warn("heartbeat failed, trying again while the leases are trusted", zap.Error(err), zap.Duration("trust_left", s.trustLeft(inc)))
@@ -160,6 +164,16 @@ func (s *Store) beat(ctx context.Context, inc *incarnation) {
 			s.endIncarnation(inc, "the worker's row is fenced or gone")
 			return
 		}
+	}
+}
+
+// noteFailure notes how the last heartbeat ended.
+func (s *Store) noteFailure(err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.failure = ""
+	if err != nil {
+		s.failure = errorCode(err)
 	}
 }
 

@@ -21,7 +21,8 @@ const (
 	ShardSkipped ShardState = "skipped" // closed before the application began at latest
 )
 
-func shardStates() []ShardState {
+// ShardStates are all of them.
+func ShardStates() []ShardState {
 	return []ShardState{ShardUnread, ShardHeld, ShardForeign, ShardBlocked, ShardEnded, ShardPaused, ShardSkipped}
 }
 
@@ -61,9 +62,16 @@ type Status struct {
 	Generation    string
 	LeaseDuration time.Duration
 	Scanned       time.Time
-	Retention     time.Duration  // of the stream's records; 0 while it is not known
-	Workers       []WorkerStatus // sorted by id
-	Shards        []ShardStatus  // sorted by id
+	Retention     time.Duration // of the stream's records; 0 while it is not known
+	// WaitsFor is what the Store waits for before it can begin, since when, and the error code that the last call was answered
+	// with: what is missing, or no answer at all (timeout, unreachable). Empty from the first heartbeat on.
+	WaitsFor     string
+	WaitingSince time.Time
+	Because      string
+	// Failure is why the last heartbeat failed, in the same way; empty when it did not.
+	Failure string
+	Workers []WorkerStatus // sorted by id
+	Shards  []ShardStatus  // sorted by id
 }
 
 // LiveWorkers counts the workers that are not fenced, this process included while it is joined.
@@ -82,7 +90,10 @@ func (s *Store) Status() Status {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := time.Now()
-	out := Status{Ready: s.ready, Leaving: s.leaving, LeaseDuration: s.duration, Scanned: s.scanned, Retention: s.retention}
+	out := Status{
+		Ready: s.ready, Leaving: s.leaving, LeaseDuration: s.duration, Scanned: s.scanned, Retention: s.retention,
+		WaitsFor: s.opening.what, WaitingSince: s.opening.since, Because: s.opening.because, Failure: s.failure,
+	}
 	if s.app != nil {
 		out.T0, out.Generation = s.app.origin.t0, s.app.generation
 	}

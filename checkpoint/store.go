@@ -62,6 +62,9 @@ type Store struct {
 	saw          bool // the table was there once
 	doubt        bool // table or #application row may be gone
 	lastLoop     time.Time
+	opening      opening
+	begun        bool          // there was a heartbeat
+	failure      string        // the code of the last heartbeat's error; empty when it was confirmed
 	retention    time.Duration // of the stream's records; 0 while it is not known
 	changed      chan struct{} // closed and replaced with every change that Grants or a waiter may care for
 }
