@@ -60,8 +60,7 @@ func TestRestartRemembers(t *testing.T) {
 			again := int(counter(t, two, "kinesis_alerter_records_skipped_total", "", ""))
 			require.Equal(t, 350+again, s.used().evaluated)
 			if crash {
-				require.Positive(t, again)
-				require.Less(t, again, 300)
+				require.Less(t, again, 300, "a snapshot spares the replay of what it has; all of it, when it was taken just before")
 			} else {
 				require.Zero(t, again, "the snapshot of the stop has it all")
 			}
