@@ -186,7 +186,7 @@ func (c *Consumer) begin(id string) error {
 		return &pollingReader{
 			shardID: id, stream: c.stream(), client: c.kinesis, budget: c.budget, decoding: c.decoding,
 			metrics: c.metrics, log: log, stands: &s.stands, pace: newPacer(c.cfg.PollInterval), from: from,
-			want: 4 * minCredit, least: minCredit, perItem: 1 << 10, onGap: s.gap,
+			want: 4 * minCredit, least: minCredit, perItem: 1 << 10, onGap: s.gap, wanted: s.lease.HandoffRequested,
 		}
 	}
 	where := zap.Skip()

@@ -16,8 +16,10 @@ const (
 	kclSlack = 49 * time.Millisecond
 	// paceSlack keeps a 200 ms interval from ever putting six calls into one second, as Kinesis and the KCL count it.
 	paceSlack = 2 * time.Millisecond
-	// maxWidening bounds how far throttling stretches the interval.
+	// maxWidening bounds how far throttling stretches the interval, and maxSpacing to how long: whoever asks once a second because
+	// others read the stream must not become ten times slower than they, or they get everything.
 	maxWidening = 10
+	maxSpacing  = 2 * time.Second
 	// minTrouble and maxTrouble bound the wait after an error; the wait is drawn (full jitter).
 	minTrouble = 200 * time.Millisecond
 	maxTrouble = 10 * time.Second
@@ -59,5 +61,6 @@ func (p *pacer) failed(now time.Time) {
 }
 
 func (p *pacer) spacing() time.Duration {
-	return time.Duration(float64(p.interval+paceSlack) * p.widening)
+	least := p.interval + paceSlack
+	return min(time.Duration(float64(least)*p.widening), max(least, maxSpacing+maxWidening*paceSlack))
 }

@@ -35,6 +35,15 @@ func TestPacerWidensWhenThrottledAndComesBack(t *testing.T) {
 		p.throttled(now)
 	}
 	require.Equal(t, maxWidening*(200*time.Millisecond+paceSlack), p.next.Sub(now))
+
+	slow := newPacer(time.Second)
+	for range 20 {
+		slow.throttled(now)
+	}
+	require.InDelta(t, maxSpacing.Seconds(), slow.next.Sub(now).Seconds(), 0.1, "an interval that is long already is not stretched tenfold")
+	slower := newPacer(5 * time.Second)
+	slower.throttled(now)
+	require.Equal(t, 5*time.Second+paceSlack, slower.next.Sub(now))
 	for range 40 {
 		p.answered(now, 0)
 	}

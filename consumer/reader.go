@@ -77,6 +77,8 @@ type pollingReader struct {
 	metrics  *metrics
 	log      *zap.Logger
 	stands   *standing
+	// wanted says that the shard is wanted for something else, which ends a pause between two reads.
+	wanted func() <-chan struct{}
 	// onGap is told when Kinesis no longer knows the position, and says where to go on.
 	onGap func() types.StartingPosition
 
@@ -89,14 +91,19 @@ type pollingReader struct {
 	refused  int  // how often in a row Kinesis did not know the position
 	expired  bool // the iterator before this one had expired too
 	trouble  string
+	// crowded is when it was said last that others read the shard, too: it comes and goes many times a minute.
+	crowded time.Time
 }
+
+// crowdedEvery is how often throttling is told at most.
+const crowdedEvery = time.Minute
 
 // streamName names the stream as the API takes it: by ARN or by name.
 type streamName struct{ name, arn *string }
 
 func (r *pollingReader) read(ctx context.Context) (page, error) {
 	for {
-		if err := sleepUntil(ctx, r.pace.next); err != nil {
+		if err := r.rest(ctx); err != nil {
 			return page{}, err
 		}
 		if r.iterator == "" {
@@ -285,6 +292,11 @@ func (r *pollingReader) failed(err error) {
 	case errors.As(err, &throughput), errors.As(err, &limit), errors.As(err, &kms):
 		r.pace.throttled(now)
 		r.metrics.readFailures.WithLabelValues("throttled").Inc()
+		if now.Sub(r.crowded) >= crowdedEvery {
+			r.crowded = now
+			r.log.Warn("reads are throttled, the shard is read less often", zap.Duration("every", r.pace.spacing()), zap.String("code", readCode(err)),
+				zap.String("hint", "others read it, too: set processing.poll_interval to 1s in each application, or take a reader away"))
+		}
 		return
 	case errors.As(err, &invalid):
 		r.iterator = ""
@@ -317,8 +329,31 @@ func readHint(code string) string {
 		return "the stream or the shard does not exist (any more)"
 	case "KMSAccessDeniedException", "KMSDisabledException", "KMSNotFoundException", "KMSInvalidStateException", "KMSOptInRequired":
 		return "the role needs kms:Decrypt on the stream's key, and the key must be enabled"
+	case "timeout", "unreachable":
+		return "if it does not pass: check the network, DNS, proxies, AWS_REGION and AWS_ENDPOINT_URL"
 	default:
 		return "none; this usually passes"
+	}
+}
+
+// errWanted ends a pause because the shard is wanted for something else.
+var errWanted = errors.New("the shard is wanted")
+
+// rest waits until the shard may be asked again.
+func (r *pollingReader) rest(ctx context.Context) error {
+	d := time.Until(r.pace.next)
+	if d <= 0 || r.wanted == nil {
+		return sleepUntil(ctx, r.pace.next)
+	}
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-r.wanted():
+		return errWanted
+	case <-ctx.Done():
+		return context.Cause(ctx)
 	}
 }
 

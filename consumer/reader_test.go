@@ -19,7 +19,9 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 	"github.com/stretchr/testify/require"
+	"go.uber.org/zap"
 	"go.uber.org/zap/zaptest"
+	"go.uber.org/zap/zaptest/observer"
 
 	"kinesis-alerter/internal/fakeaws"
 )
@@ -464,5 +466,40 @@ func manyReaders(t *testing.T, announced bool) {
 		require.Zero(t, pool.inUse())
 		require.Empty(t, decoding)
 		require.LessOrEqual(t, inMemory.most, 2*16*mib*4/3, "base64, with as much again for small pages under way")
+	})
+}
+
+// A pause between two reads, which throttling makes seconds long, must not hold up a handoff: its receiver waits for it.
+func TestReaderAnswersHandoffsInItsPauses(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newReaderWorld(t)
+		wanted := make(chan struct{})
+		w.wanted = func() <-chan struct{} { return wanted }
+		w.put(0, 1)
+		w.readUntil(t, 1)
+		w.pace.next = time.Now().Add(10 * time.Second)
+		go func() {
+			time.Sleep(50 * time.Millisecond)
+			close(wanted)
+		}()
+		start := time.Now()
+		_, err := w.read(t.Context())
+		require.ErrorIs(t, err, errWanted)
+		require.Equal(t, 50*time.Millisecond, time.Since(start))
+	})
+}
+
+// Throttling comes and goes many times a minute, so it is told once a minute.
+func TestReaderTellsOfThrottlingNowAndThen(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newReaderWorld(t)
+		core, logs := observer.New(zap.WarnLevel)
+		w.log = zap.New(core)
+		w.cloud.Faults.Add(fakeaws.Throttle(fakeaws.ServiceKinesis, "GetRecords"))
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
+		defer cancel()
+		_, err := w.read(ctx)
+		require.Error(t, err)
+		require.Equal(t, 5, logs.FilterMessage("reads are throttled, the shard is read less often").Len())
 	})
 }

@@ -110,7 +110,7 @@ func (s *shard) nextPage() (page, error) {
 		}
 		p, err := s.reader.read(s.readCtx)
 		if err != nil {
-			continue // the context has ended; which one it was is looked up above
+			continue // a context has ended, or the shard is to be handed over; which one it was is looked up above
 		}
 		s.noteFetch(&p)
 		if len(p.records) == 0 && !p.end {

@@ -55,6 +55,7 @@ func (s *standing) waitsFor(alerts bool) string {
 
 // failed notes an error of Kinesis, succeeded an answer.
 func (s *standing) failed(err error) { s.trouble.Store(new(readCode(err))) }
+
 func (s *standing) succeeded() {
 	if s.trouble.Load() != nil {
 		s.trouble.Store(nil)
