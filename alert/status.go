@@ -1,9 +1,6 @@
 package alert
 
-import (
-	"github.com/prometheus/client_golang/prometheus"
-	dto "github.com/prometheus/client_model/go"
-)
+import "kinesis-alerter/internal/counts"
 
 // Status is what a Pipeline has counted since the process started. It is read from the counters of the metrics, so that
 // evaluation pays nothing for it.
@@ -40,14 +37,14 @@ func (p *Pipeline) Status() Status {
 	}
 	for _, r := range p.current.Load().rules {
 		one := RuleStatus{
-			Name: r.name, Severity: r.severity, Shadow: r.shadow, Matched: count(r.metrics.matched), Undefined: undefined[r.name],
+			Name: r.name, Severity: r.severity, Shadow: r.shadow, Matched: counts.Of(r.metrics.matched), Undefined: undefined[r.name],
 			Suppressed: make(map[Reason]uint64),
 		}
 		if r.shadow {
-			one.Shadowed = count(r.metrics.shadow)
+			one.Shadowed = counts.Of(r.metrics.shadow)
 		}
 		for reason, c := range r.metrics.suppressed {
-			one.Suppressed[reason] = count(c)
+			one.Suppressed[reason] = counts.Of(c)
 		}
 		for _, to := range r.routes {
 			one.Topics = append(one.Topics, to.topic)
@@ -61,16 +58,10 @@ func (p *Pipeline) Status() Status {
 func (p *Pipeline) Resolutions() map[Outcome]uint64 {
 	all := make(map[Outcome]uint64, len(p.metrics.records))
 	for i, o := range outcomes() {
-		all[o] = count(p.metrics.records[i])
+		all[o] = counts.Of(p.metrics.records[i])
 	}
 	return all
 }
 
-// count reads a counter.
-func count(c prometheus.Counter) uint64 {
-	var m dto.Metric
-	if err := c.Write(&m); err != nil {
-		return 0 // unreachable: a counter can always be written
-	}
-	return uint64(m.GetCounter().GetValue())
-}
+// Panics are those that were recovered while a record was evaluated, since the process started. Safe for concurrent use.
+func (p *Pipeline) Panics() uint64 { return counts.Of(p.metrics.panics) }

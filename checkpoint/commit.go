@@ -103,9 +103,9 @@ func (s *Store) acknowledge(l *Lease, p progress) {
 	l.confirm(time.Now())
 }
 
-// confirm notes that the stored checkpoint was current at that time. Call it with the Store's mu held.
+// confirm notes that the stored checkpoint was current at that time, which may be before what is known already. Call it with the Store's mu held.
 func (l *Lease) confirm(at time.Time) {
-	if !at.IsZero() && l.state != leaseOver {
+	if at.After(l.confirmed) && l.state != leaseOver {
 		l.confirmed = at
 	}
 }

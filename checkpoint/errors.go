@@ -70,8 +70,33 @@ func (e *ConfigError) Error() string { return fmt.Sprintf("%s: %v: %s", e.Field,
 // ConfigField is the path of the value in the configuration file.
 func (e *ConfigError) ConfigField() string { return e.Field }
 
-// fault says what is wrong with a call in words that name the resource, and the permission if that is what is missing.
+// callError is a call that failed, with the resource that it was about, such as "table heart-rate-alerts".
+type callError struct {
+	err      error
+	resource string
+}
+
+func (e *callError) Error() string { return e.err.Error() }
+func (e *callError) Unwrap() error { return e.err }
+
+// errorCode names an error of a call in one word: the service's code, or that there was no answer.
+func errorCode(err error) string {
+	if api, ok := errors.AsType[smithy.APIError](err); ok {
+		return api.ErrorCode()
+	}
+	if errors.Is(err, context.DeadlineExceeded) {
+		return "timeout"
+	}
+	return "unreachable"
+}
+
+// fault says what is wrong with a call.
 func fault(permission, resource string, err error) error {
+	return &callError{explain(permission, resource, err), resource}
+}
+
+// explain says it in words that name the resource, and the permission if that is what is missing.
+func explain(permission, resource string, err error) error {
 	var api smithy.APIError
 	if !errors.As(err, &api) {
 		return fmt.Errorf("%s on %s: %w", permission, resource, err)

@@ -278,7 +278,7 @@ func TestMetricsFollowTheLeases(t *testing.T) {
 			require.NoError(w, err)
 			return n
 		}
-		require.Equal(w, 1, count("kinesis_alerter_shard_checkpoint_timestamp_seconds"))
+		require.Equal(w, 2, count("kinesis_alerter_shard_checkpoint_timestamp_seconds"), "also of the shard that was not committed yet")
 		require.Equal(w, 8, count("kinesis_alerter_lease_events_total"))
 		require.InDelta(w, 2, testutil.ToFloat64(a.store.m.held), 0)
 		require.InDelta(w, 2, testutil.ToFloat64(a.store.m.openShards), 0)
@@ -296,6 +296,48 @@ kinesis_alerter_stream_retention_seconds 86400
 		require.NoError(w, testutil.GatherAndCompare(a.reg, strings.NewReader(shardsByState(0, 0, 2)), "kinesis_alerter_shards"))
 		require.InDelta(w, 0, testutil.ToFloat64(a.store.m.held), 0)
 		require.InDelta(w, 2, testutil.ToFloat64(a.store.m.events.WithLabelValues(string(eventReleased))), 0)
+	})
+}
+
+// With the table away everybody's trust ends. A worker that had no shard must not go on saying that others read them: it would be
+// the one voice by which nobody is paged.
+func TestShardsOfPeersAreUnreadWhileTheTableIsAway(t *testing.T) {
+	bubble(t, 1, func(w *world) {
+		a := w.start("a")
+		w.awaitHeld(5*time.Second, 1, a)
+		b := w.start("b")
+		states := func(n *process) map[ShardState]int {
+			n.store.mu.Lock()
+			defer n.store.mu.Unlock()
+			return n.store.countStates()
+		}
+		w.await("b has seen what a holds", 15*time.Second, func() bool { return states(b)[ShardForeign] == 1 })
+		time.Sleep(time.Minute)
+		require.Equal(w, map[ShardState]int{ShardForeign: 1}, states(b), "a peer that is well is heard of in time")
+		remove := w.aws.Faults.Add(fakeaws.Fault{Service: fakeaws.ServiceDynamoDB, Kind: fakeaws.BlackHole})
+		time.Sleep(DefaultLeaseDuration + scanEvery + 5*time.Second)
+		require.Equal(w, map[ShardState]int{ShardUnread: 1}, states(a))
+		require.Equal(w, map[ShardState]int{ShardUnread: 1}, states(b))
+		remove()
+		w.await("somebody reads it again", time.Minute, func() bool {
+			return states(a)[ShardHeld]+states(b)[ShardHeld] == 1 && states(a)[ShardUnread]+states(b)[ShardUnread] == 0
+		})
+		b.stop()
+		a.stop()
+	})
+}
+
+// Joining whose answer was lost leaves rows of workers that never were. They must not have a share of the shards.
+func TestAttemptsToJoinLeaveNoWorkers(t *testing.T) {
+	bubble(t, 4, func(w *world) {
+		a := w.start("a")
+		w.awaitHeld(5*time.Second, 4, a)
+		remove := w.aws.Faults.Add(fakeaws.Fault{Service: fakeaws.ServiceDynamoDB, Kind: fakeaws.Lost}) // requests arrive, answers do not
+		w.await("trust ends", time.Minute, func() bool { return len(a.held()) == 0 })
+		time.Sleep(15 * time.Second)
+		remove()
+		w.awaitHeld(6*time.Second, 4, a)
+		a.stop()
 	})
 }
 
@@ -317,8 +359,13 @@ func TestShardsOfASilentWorkerCountAsUnread(t *testing.T) {
 			p.fenced = true
 		}
 		counted := b.store.countStates()
+		for _, p := range b.store.peers {
+			p.fenced = false
+		}
 		b.store.mu.Unlock()
 		require.Equal(w, map[ShardState]int{ShardHeld: 2, ShardUnread: 2}, counted)
+		b.stop()
+		a.stop()
 	})
 }
 

@@ -100,6 +100,10 @@ func (l *Lease) Start() (from types.StartingPosition, sub uint32, resolved strin
 // what is published again is not taken for a repetition.
 func (l *Lease) Generation() uint32 { return l.first.rewinds }
 
+// CaughtUp is the time up to which the last owner had read the shard, by its row; zero if that is not known. The row of an
+// idle shard is written every few minutes, so it may have read further.
+func (l *Lease) CaughtUp() time.Time { return l.first.caughtUp }
+
 // maxResolved bounds what Commit stores above the checkpoint, in bytes.
 const maxResolved = 64 << 10
 

@@ -5,6 +5,8 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promauto"
+
+	"kinesis-alerter/internal/counts"
 )
 
 // leaseEvent is a change of what this process holds; it is a label value.
@@ -135,7 +137,7 @@ func (c *shardCollector) Collect(ch chan<- prometheus.Metric) {
 	for shard, at := range confirmed {
 		ch <- prometheus.MustNewConstMetric(c.progressed, prometheus.GaugeValue, float64(at.UnixMilli())/1000, shard)
 	}
-	for _, state := range shardStates() {
+	for _, state := range ShardStates() {
 		ch <- prometheus.MustNewConstMetric(c.states, prometheus.GaugeValue, float64(states[state]), string(state))
 	}
 }
@@ -158,19 +160,18 @@ func (s *Store) confirmed() map[string]time.Time {
 	return out
 }
 
-// countStates counts the shards by state. A shard of a worker that is fenced counts as unread: nobody reads it until a
-// live one takes it. Call it with mu held.
+// countStates counts the shards by state. Call it with mu held.
 func (s *Store) countStates() map[ShardState]int {
 	out := map[ShardState]int{}
 	for id := range s.lineage.shards {
 		if !s.shown(id) {
 			continue
 		}
-		state := s.shardStatus(id)
-		if p := s.peers[state.Owner]; state.State == ShardForeign && (p == nil || p.fenced) {
-			state.State = ShardUnread
-		}
-		out[state.State]++
+		out[s.shardStatus(id).State]++
 	}
 	return out
 }
+
+// Missed is how many times since the process started a checkpoint had left the stream and records may have been missed. Safe for
+// concurrent use.
+func (s *Store) Missed() uint64 { return counts.Of(s.m.gaps.WithLabelValues("true")) }

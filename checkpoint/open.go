@@ -18,6 +18,7 @@ import (
 // fault once for each change of its text, and returns an error only for what waiting cannot mend.
 func (s *Store) open(ctx context.Context, failFast bool) error {
 	said := ""
+	s.waitFor("table "+s.cfg.Table, "")
 	for attempt := 0; ; attempt++ {
 		s.alive()
 		err := s.tryOpen(ctx)
@@ -32,6 +33,7 @@ func (s *Store) open(ctx context.Context, failFast bool) error {
 		case isFatal(err), failFast && permanent(err):
 			return err
 		}
+		s.waitForCall(err)
 		if text := faultText(err); text != said {
 			said = text
 			s.log.Error("cannot use the lease table yet, going on trying", zap.Error(err))
@@ -40,6 +42,35 @@ func (s *Store) open(ctx context.Context, failFast bool) error {
 			return cause(ctx)
 		}
 	}
+}
+
+// opening is what the Store waits for before it can begin. What it waits for when the table has vanished later is not told: its
+// leases and its heartbeats say what that means.
+type opening struct {
+	what, because string
+	since         time.Time
+}
+
+// waitFor notes what the Store waits for, and why: as long as that stays the same thing, since the same time.
+func (s *Store) waitFor(what, because string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.begun {
+		return
+	}
+	if s.opening.what != what {
+		s.opening = opening{what: what, since: time.Now()}
+	}
+	s.opening.because = because
+}
+
+// waitForCall is waitFor what a call that failed was about.
+func (s *Store) waitForCall(err error) {
+	what := "table " + s.cfg.Table
+	if call, ok := errors.AsType[*callError](err); ok {
+		what = call.resource
+	}
+	s.waitFor(what, errorCode(err))
 }
 
 // permanent reports whether somebody has to do something before a call can work.

@@ -232,7 +232,9 @@ func (s *Store) grant(ctx context.Context, inc *incarnation, r, was *row) {
 		store: s, shard: r.id, first: *r, start: start, since: now,
 		ctx: lease, cancel: cancel, writing: make(chan struct{}, 1),
 		worker: inc, epoch: r.epoch, offer: progressed, stored: progressed, snapshot: r.state, handoff: make(chan struct{}), rest: rest,
-		saver: saver{token: make(chan struct{}, 1)},
+		// The row was just read, so that a checkpoint that can never be written grows old from here, too.
+		confirmed: now,
+		saver:     saver{token: make(chan struct{}, 1)},
 	}
 	delete(s.memory, r.id)
 	s.m.event(event)

@@ -9,6 +9,10 @@ import (
 	"go.uber.org/zap"
 )
 
+// unsureKept is how many ids under which joining had no answer are remembered. An outage of hours has thousands; what still
+// appears is of the last attempts.
+const unsureKept = 16
+
 // incarnation is this process under one worker id. When it ends, its id is never used again.
 type incarnation struct {
 	id   string
@@ -36,6 +40,8 @@ func (s *Store) heartbeats(ctx context.Context) error {
 			continue
 		}
 		s.noteTable(err)
+		s.noteFailure(err)
+		s.waitForCall(err)
 		if attempt == 1 { // the first may be a passing fault
 			s.log.Warn("cannot write the worker's row, going on trying", zap.Error(err))
 		}
@@ -63,7 +69,12 @@ func (s *Store) join(ctx context.Context) (*incarnation, error) {
 		return err == nil && !w.fenced && w.counter == inc.counter
 	})
 	if unknown != nil {
-		// The row may still appear. Nobody beats it, so peers fence it like that of any dead worker.
+		// The row may still appear, under an id that nobody will beat. Left alone it would count as a live worker for a lease
+		// duration, and have its share of the shards.
+		s.mu.Lock()
+		s.unsure = append(s.unsure, inc.id)
+		s.unsure = s.unsure[max(0, len(s.unsure)-unsureKept):]
+		s.mu.Unlock()
 		return nil, unknown
 	}
 	if !mine {
@@ -71,7 +82,11 @@ func (s *Store) join(ctx context.Context) (*incarnation, error) {
 	}
 	inc.window, inc.joined = newTrustWindow(begin, lease), time.Now()
 	s.mu.Lock()
-	s.me = inc
+	s.me, s.begun, s.opening, s.failure = inc, true, opening{}, ""
+	for _, id := range s.unsure {
+		s.retired[id] = true
+	}
+	s.unsure = nil
 	delete(s.peers, inc.id) // a scan saw the row before its answer came here, and took it for another's
 	s.notify()
 	s.mu.Unlock()
@@ -134,9 +149,11 @@ func (s *Store) beat(ctx context.Context, inc *incarnation) {
 			return // the answer does not matter any more
 		case confirmed:
 			s.m.renewal(resultOK)
+			s.noteFailure(nil)
 			next, first = first.Add(interval), time.Time{}
 		case err != nil:
 			s.m.renewal(resultError)
+			s.noteFailure(err)
 			s.noteTable(err)
 			if first.Equal(begin) {
 				s.log.Warn("heartbeat failed, trying again while the leases are trusted", zap.Error(err), zap.Duration("trust_left", s.trustLeft(inc)))
@@ -147,6 +164,16 @@ func (s *Store) beat(ctx context.Context, inc *incarnation) {
 			s.endIncarnation(inc, "the worker's row is fenced or gone")
 			return
 		}
+	}
+}
+
+// noteFailure notes how the last heartbeat ended.
+func (s *Store) noteFailure(err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.failure = ""
+	if err != nil {
+		s.failure = errorCode(err)
 	}
 }
 

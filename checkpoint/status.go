@@ -12,16 +12,17 @@ type ShardState string
 
 // The states of a shard in a Status.
 const (
-	ShardUnread  ShardState = "unread"  // free, or not yet begun
+	ShardUnread  ShardState = "unread"  // nobody reads it: free, not yet begun, or its owner is gone
 	ShardHeld    ShardState = "held"    // by this process
-	ShardForeign ShardState = "foreign" // held by a peer
+	ShardForeign ShardState = "foreign" // held by a live peer
 	ShardBlocked ShardState = "blocked" // a parent is not finished
 	ShardEnded   ShardState = "ended"
 	ShardPaused  ShardState = "paused"  // by an operator, and nobody reads it
 	ShardSkipped ShardState = "skipped" // closed before the application began at latest
 )
 
-func shardStates() []ShardState {
+// ShardStates are all of them.
+func ShardStates() []ShardState {
 	return []ShardState{ShardUnread, ShardHeld, ShardForeign, ShardBlocked, ShardEnded, ShardPaused, ShardSkipped}
 }
 
@@ -61,9 +62,16 @@ type Status struct {
 	Generation    string
 	LeaseDuration time.Duration
 	Scanned       time.Time
-	Retention     time.Duration  // of the stream's records; 0 while it is not known
-	Workers       []WorkerStatus // sorted by id
-	Shards        []ShardStatus  // sorted by id
+	Retention     time.Duration // of the stream's records; 0 while it is not known
+	// WaitsFor is what the Store waits for before it can begin, since when, and the error code that the last call was answered
+	// with: what is missing, or no answer at all (timeout, unreachable). Empty from the first heartbeat on.
+	WaitsFor     string
+	WaitingSince time.Time
+	Because      string
+	// Failure is why the last heartbeat failed, in the same way; empty when it did not.
+	Failure string
+	Workers []WorkerStatus // sorted by id
+	Shards  []ShardStatus  // sorted by id
 }
 
 // LiveWorkers counts the workers that are not fenced, this process included while it is joined.
@@ -82,7 +90,10 @@ func (s *Store) Status() Status {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := time.Now()
-	out := Status{Ready: s.ready, Leaving: s.leaving, LeaseDuration: s.duration, Scanned: s.scanned, Retention: s.retention}
+	out := Status{
+		Ready: s.ready, Leaving: s.leaving, LeaseDuration: s.duration, Scanned: s.scanned, Retention: s.retention,
+		WaitsFor: s.opening.what, WaitingSince: s.opening.since, Because: s.opening.because, Failure: s.failure,
+	}
 	if s.app != nil {
 		out.T0, out.Generation = s.app.origin.t0, s.app.generation
 	}
@@ -107,6 +118,14 @@ func (s *Store) shown(id string) bool {
 	return s.lineage.shards[id].absent == 0 || s.rows[id] != nil || s.leases[id] != nil
 }
 
+// abandoned reports whether a worker that has shards by their rows reads none of them, as far as this process can know: it is
+// fenced, it was a former self of this process, or it was not heard of for a lease duration and the time between two looks at
+// all workers. The latter is so when the table is away, and then the owner's trust has ended like everyone's. Call it with mu held.
+func (s *Store) abandoned(owner string) bool {
+	p := s.peers[owner]
+	return p == nil || p.fenced || time.Since(p.since) > s.duration+scanEvery
+}
+
 // shardStatus is called with mu held.
 func (s *Store) shardStatus(id string) ShardStatus {
 	out := ShardStatus{ID: id, Parents: s.lineage.shards[id].parents, State: ShardUnread}
@@ -122,10 +141,12 @@ func (s *Store) shardStatus(id string) ShardStatus {
 	switch {
 	case r != nil && r.ended():
 		out.State = ShardEnded
-	case out.Owner != "":
+	case out.Owner != "" && !s.abandoned(out.Owner):
 		out.State = ShardForeign
 	case r != nil && r.paused:
 		out.State = ShardPaused
+	case out.Owner != "":
+		out.State = ShardUnread
 	case s.app != nil && finished(id, s.rows, &s.app.origin, s.cfg.Start):
 		out.State = ShardSkipped
 	case s.app != nil && !s.lineage.gateOpen(id, s.rows, &s.app.origin, s.cfg.Start):

@@ -37,9 +37,10 @@ type Store struct {
 	mu           sync.Mutex // never held across I/O
 	running      chan struct{}
 	app          *application
-	duration     time.Duration // as the table says
-	me           *incarnation  // nil while not joined
-	retired      map[string]bool
+	duration     time.Duration   // as the table says
+	me           *incarnation    // nil while not joined
+	retired      map[string]bool // former ids of this process, to be fenced
+	unsure       []string        // ids whose row may or may not be in the table
 	leases       map[string]*Lease
 	rows         map[string]*row
 	peers        map[string]*peer
@@ -61,6 +62,9 @@ type Store struct {
 	saw          bool // the table was there once
 	doubt        bool // table or #application row may be gone
 	lastLoop     time.Time
+	opening      opening
+	begun        bool          // there was a heartbeat
+	failure      string        // the code of the last heartbeat's error; empty when it was confirmed
 	retention    time.Duration // of the stream's records; 0 while it is not known
 	changed      chan struct{} // closed and replaced with every change that Grants or a waiter may care for
 }

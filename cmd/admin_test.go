@@ -14,6 +14,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promauto"
 	"github.com/stretchr/testify/require"
 	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
 	"go.uber.org/zap/zaptest"
 )
 
@@ -26,7 +27,7 @@ func startAdmin(t *testing.T, deps adminDeps) func(method, path, body string, he
 		deps.Gatherer = prometheus.NewRegistry()
 	}
 	if deps.LogLevel == nil {
-		deps.LogLevel = zap.NewAtomicLevel()
+		deps.LogLevel = logLevel{zap.NewAtomicLevel()}
 	}
 	if deps.Reload == nil {
 		deps.Reload = newReloader(Config{}, nil, zap.NewNop(), prometheus.NewRegistry()).ServeHTTP
@@ -87,12 +88,25 @@ func TestMetricsPage(t *testing.T) {
 func TestLogLevelPage(t *testing.T) {
 	t.Parallel()
 	level := zap.NewAtomicLevelAt(zap.InfoLevel)
-	do := startAdmin(t, adminDeps{LogLevel: level, Healthy: func() error { return nil }, Ready: func() error { return nil }})
+	do := startAdmin(t, adminDeps{LogLevel: logLevel{level}, Healthy: func() error { return nil }, Ready: func() error { return nil }})
 	_, body, _ := do("GET", "/-/log-level", "")
 	require.JSONEq(t, `{"level":"info"}`, body)
 	code, _, _ := do("PUT", "/-/log-level", `{"level":"debug"}`, "Content-Type", "application/json")
 	require.Equal(t, http.StatusOK, code)
 	require.Equal(t, zap.DebugLevel, level.Level())
+	for body, want := range map[string]zapcore.Level{
+		"level=warn": zap.WarnLevel, "error\n": zap.ErrorLevel, `{"level":"info"}`: zap.InfoLevel,
+	} {
+		code, _, _ = do("PUT", "/-/log-level", body, "Content-Type", "application/x-www-form-urlencoded") // which curl -d says of everything
+		require.Equal(t, http.StatusOK, code, body)
+		require.Equal(t, want, level.Level(), body)
+	}
+	for _, body := range []string{`{"level":"loud"}`, "loud", "", "{}", `{"level":`} {
+		code, said, _ := do("PUT", "/-/log-level", body)
+		require.Equal(t, http.StatusBadRequest, code, body)
+		require.Contains(t, said, "want debug, info, warn or error")
+	}
+	level.SetLevel(zap.DebugLevel)
 	code, _, _ = do("PUT", "/-/log-level", `{"level":"error"}`, "Content-Type", "application/json", "Sec-Fetch-Site", "cross-site")
 	require.Equal(t, http.StatusForbidden, code, "a web page must not reach into the daemon")
 	code, _, _ = do("PUT", "/-/log-level", `{"level":"`+strings.Repeat("x", 100<<10)+`"}`, "Content-Type", "application/json")
@@ -143,7 +157,7 @@ func TestAdminServerIsBounded(t *testing.T) {
 	require.Equal(t, http.StatusBadRequest, code, "cut at the limit, so no JSON")
 	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	require.NoError(t, err)
-	a := newAdmin(t.Context(), l, adminDeps{Gatherer: prometheus.NewRegistry(), LogLevel: zap.NewAtomicLevel(), Reload: http.NotFound, Log: zap.NewNop()})
+	a := newAdmin(t.Context(), l, adminDeps{Gatherer: prometheus.NewRegistry(), LogLevel: logLevel{zap.NewAtomicLevel()}, Reload: http.NotFound, Log: zap.NewNop()})
 	require.NoError(t, l.Close())
 	require.Positive(t, a.server.ReadHeaderTimeout)
 	require.Positive(t, a.server.ReadTimeout)

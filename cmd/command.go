@@ -197,7 +197,7 @@ func (f *configFlags) declare(fs *flag.FlagSet) {
 // load reads what the flags ask for. It can be called again, for a reload.
 func (f *configFlags) load(env func(string) (string, bool)) (*LoadedConfig, error) {
 	if f.listen != "" && !listenable(f.listen) {
-		return nil, &usageError{fmt.Sprintf("--listen %s: want HOST:PORT, as in %s, or :9464 for all addresses", f.listen, DefaultListen)}
+		return nil, &usageError{fmt.Sprintf("--listen %s: want HOST:PORT, as in %s, or :9464 for all addresses, with a port of 0 to 65535", f.listen, DefaultListen)}
 	}
 	loaded, err := f.source(env)
 	if err == nil && f.listen != "" {

@@ -237,7 +237,7 @@ func (c Config) Validate() error {
 	refuse(levelErr != nil || !slices.Contains([]string{"debug", "info", "warn", "error"}, c.Log.Level), "log.level", c.Log.Level,
 		"want debug, info, warn or error")
 	refuse(!slices.Contains([]string{"json", "console"}, c.Log.Format), "log.format", c.Log.Format, "want json or console")
-	refuse(!listenable(c.Server.Listen), "server.listen", c.Server.Listen, "want HOST:PORT, as in 127.0.0.1:9464, or :9464 for all addresses")
+	refuse(!listenable(c.Server.Listen), "server.listen", c.Server.Listen, "want HOST:PORT, as in 127.0.0.1:9464, or :9464 for all addresses, with a port of 0 to 65535")
 	return errors.Join(append(errs, p.checkpoint.Validate(), p.consumer.Validate(), p.alert.Validate(), p.sns.Validate(), p.deadletter.Validate())...)
 }
 
@@ -262,9 +262,14 @@ const envSource = "env:"
 // read. The configuration has its defaults.
 func LoadConfig(file string, lookup func(string) (string, bool)) (*LoadedConfig, error) {
 	if variable, ok := strings.CutPrefix(file, envSource); ok {
-		text, _ := lookup(variable)
-		if text == "" {
+		text, set := lookup(variable)
+		switch {
+		case variable == "":
+			return nil, ConfigErrors{{File: file, Rule: "names no variable; write env:NAME"}}
+		case !set:
 			return nil, ConfigErrors{{File: file, Rule: fmt.Sprintf("the environment has no variable %q; set it to the text of a configuration, or name a file", variable)}}
+		case text == "":
+			return nil, ConfigErrors{{File: file, Rule: fmt.Sprintf("the variable %q is set, but empty; set it to the text of a configuration", variable)}}
 		}
 		return parseConfig(file, []byte(text), lookup)
 	}

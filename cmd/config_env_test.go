@@ -32,12 +32,18 @@ func TestConfigInTheEnvironment(t *testing.T) {
 		require.Equal(t, exitUsage, code)
 		require.Equal(t, "env:ALERTER:3:1: rulse: unknown key; did you mean \"rules\"?\n", stderr)
 	})
-	for name, env := range map[string]map[string]string{"no variable": nil, "an empty one": {"ALERTER": ""}} {
+	for name, c := range map[string]struct {
+		env  map[string]string
+		says string
+	}{
+		"no variable":  {nil, "env:ALERTER: the environment has no variable \"ALERTER\"; set it to the text of a configuration, or name a file\n"},
+		"an empty one": {map[string]string{"ALERTER": ""}, "env:ALERTER: the variable \"ALERTER\" is set, but empty; set it to the text of a configuration\n"},
+	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			code, _, stderr := check(t, env)
+			code, _, stderr := check(t, c.env)
 			require.Equal(t, exitUsage, code)
-			require.Equal(t, "env:ALERTER: the environment has no variable \"ALERTER\"; set it to the text of a configuration, or name a file\n", stderr)
+			require.Equal(t, c.says, stderr)
 		})
 	}
 }

@@ -2,6 +2,7 @@ package cmd
 
 import (
 	"cmp"
+	"encoding/json"
 	"fmt"
 	"maps"
 	"regexp"
@@ -96,19 +97,47 @@ func (g substitutions) hide(path string, n *yaml.Node) {
 	case yaml.ScalarNode:
 		if text, ok := g.written[path]; ok {
 			n.SetString(text)
-		} else if text := g.conceal(n.Value); text != n.Value {
+		} else if text := g.conceal(g.inner(path, n.Value)); text != n.Value {
 			n.SetString(text)
 		}
 	}
 }
 
-// conceal puts variables in the place of values that have found their way into another text, such as a default that is made
-// of one. Short values of variables that do not look like secrets stay: they would be found everywhere.
-func (g substitutions) conceal(text string) string {
-	if variable, ok := g.variables[text]; ok && text != "" {
-		return "${" + variable + "}"
+// inner puts variables back in a text that stands for a whole part of the file, as a filter does, which is shown as JSON: there,
+// a value of any length is hidden that a variable gave to that part.
+func (g substitutions) inner(path, text string) string {
+	given := make(map[string]string) // the values of the variables that are named below the path
+	for below, written := range g.written {
+		if !strings.HasPrefix(below, path+".") && !strings.HasPrefix(below, path+"[") {
+			continue
+		}
+		for value, variable := range g.variables {
+			if strings.Contains(written, "${"+variable+"}") || strings.Contains(written, "${"+variable+":-") {
+				given[inJSON(value)] = variable
+			}
+		}
 	}
-	longestFirst := func(a, b string) int { return cmp.Or(len(b)-len(a), strings.Compare(a, b)) }
+	for _, value := range slices.SortedFunc(maps.Keys(given), longestFirst) {
+		text = strings.ReplaceAll(text, value, "${"+given[value]+"}")
+	}
+	return text
+}
+
+// inJSON is a text as it stands between the quotes of a JSON string.
+func inJSON(text string) string {
+	quoted, err := json.Marshal(text)
+	if err != nil {
+		return text // unreachable: every string has an encoding
+	}
+	return string(quoted[1 : len(quoted)-1])
+}
+
+func longestFirst(a, b string) int { return cmp.Or(len(b)-len(a), strings.Compare(a, b)) }
+
+// conceal puts variables in the place of values that have found their way into another text, such as a default that is made
+// of one. Short values of variables that do not look like secrets stay: they would be found everywhere, and the page would say
+// that a variable sets what it has nothing to do with.
+func (g substitutions) conceal(text string) string {
 	for _, value := range slices.SortedFunc(maps.Keys(g.variables), longestFirst) {
 		variable := g.variables[value]
 		if len(value) >= 8 || len(value) >= 4 && looksSecret(variable) {

@@ -313,5 +313,29 @@ func TestListenFlagWinsOverTheFile(t *testing.T) {
 	}
 	from.listen = "9464"
 	_, err := from.load(environment(nil))
-	require.EqualError(t, err, "--listen 9464: want HOST:PORT, as in 127.0.0.1:9464, or :9464 for all addresses")
+	require.EqualError(t, err, "--listen 9464: want HOST:PORT, as in 127.0.0.1:9464, or :9464 for all addresses, with a port of 0 to 65535")
+}
+
+// What --print says is a configuration again, and the same one: a person keeps it, or compares two of them.
+func TestPrintedConfigIsAConfiguration(t *testing.T) {
+	t.Parallel()
+	files, err := filepath.Glob("../deploy/examples/*/kinesis-alerter.yaml")
+	require.NoError(t, err)
+	more, err := filepath.Glob("testdata/lambda/*.yaml")
+	require.NoError(t, err)
+	patterns := 0
+	for _, file := range append(files, more...) {
+		c, err := LoadConfig(file, environment(map[string]string{"x": "y"}))
+		require.NoError(t, err, file)
+		patterns += len(c.Filter)
+		first, err := c.Print()
+		require.NoError(t, err)
+		text := strings.ReplaceAll(string(first), "${", "$${") // of a pattern that has it
+		again, err := parseConfig(file, []byte(text), environment(nil))
+		require.NoError(t, err, "%s\n%s", file, first)
+		second, err := again.Print()
+		require.NoError(t, err)
+		require.Equal(t, string(first), string(second), file)
+	}
+	require.Positive(t, patterns)
 }

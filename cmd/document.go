@@ -415,10 +415,13 @@ func (d *document) expand(path string, n *yaml.Node) (text string, expanded, ok 
 	return text, expanded, ok
 }
 
+// looksSecret says whether a variable's name tells of a secret. Short words count as whole words only: COMPASS has a PASS in it.
 func looksSecret(variable string) bool {
 	variable = strings.ToUpper(variable)
 	return slices.ContainsFunc([]string{"SECRET", "TOKEN", "PASSWORD", "PASSWD", "CREDENTIAL", "KEY"}, func(s string) bool {
 		return strings.Contains(variable, s)
+	}) || slices.ContainsFunc(strings.Split(variable, "_"), func(word string) bool {
+		return slices.Contains([]string{"PASS", "PWD", "PW", "PIN", "AUTH"}, word)
 	})
 }
 

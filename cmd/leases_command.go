@@ -329,7 +329,7 @@ func (o *operator) confirm(n int) error {
 	_, _ = fmt.Fprintf(o.program.stderr, "make %s? type yes: ", cmp.Or(map[int]string{1: "this change"}[n], fmt.Sprintf("these %d changes", n)))
 	answer, _ := bufio.NewReader(o.terminal).ReadString('\n')
 	if strings.TrimSpace(answer) != "yes" {
-		return &usageError{"leases: not confirmed, nothing was changed"}
+		return &usageError{"leases: not confirmed, nothing was changed; give --yes where nobody can be asked"}
 	}
 	return nil
 }

@@ -26,7 +26,7 @@ type Loggers struct {
 	// Audit gets one line per published alert. It is never sampled and ignores the level, because "what did we send,
 	// and when" must have an answer however many alerts there were.
 	Audit *zap.Logger
-	// Level is the level of Operational. It is also the handler of /-/log-level.
+	// Level is the level of Operational.
 	Level zap.AtomicLevel
 }
 

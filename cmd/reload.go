@@ -78,7 +78,7 @@ func places(err error) string {
 	const most = 5
 	problems, ok := errors.AsType[ConfigErrors](err)
 	if !ok {
-		return "the file was not read"
+		return "the file is valid and could not be put into force; the log says why"
 	}
 	var out []string
 	for i, p := range problems {
@@ -86,7 +86,14 @@ func places(err error) string {
 			out = append(out, fmt.Sprintf("and %d more", len(problems)-most))
 			break
 		}
-		out = append(out, strings.Trim(fmt.Sprintf("line %d: %s", p.Line, p.Field), ": "))
+		switch {
+		case p.Line > 0:
+			out = append(out, strings.TrimSuffix(fmt.Sprintf("line %d: %s", p.Line, p.Field), ": "))
+		case p.Field != "":
+			out = append(out, p.Field)
+		default:
+			out = append(out, "the file cannot be read")
+		}
 	}
 	return strings.Join(out, "; ")
 }
@@ -95,6 +102,12 @@ func places(err error) string {
 func (r *reloader) reload() (changes []string, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	// Nothing failed: no alert may stand until the next restart because somebody asked for what cannot be.
+	if r.load == nil {
+		err := &usageError{"the daemon was started without a configuration file, so there is none to reload; restart it"}
+		r.log.Warn("nothing to reload", zap.Error(err))
+		return nil, err
+	}
 	defer func() { r.show(changes, err) }()
 	defer func() {
 		r.reloads[err == nil].Inc()
@@ -104,9 +117,6 @@ func (r *reloader) reload() (changes []string, err error) {
 			r.goodAt.SetToCurrentTime()
 		}
 	}()
-	if r.load == nil {
-		return nil, &usageError{"the daemon was started without a configuration file, so there is none to reload; restart it"}
-	}
 	loaded, err := r.load()
 	if err != nil {
 		r.log.Error("configuration file is refused, the old one stays in force", zap.Error(err))
@@ -118,10 +128,12 @@ func (r *reloader) reload() (changes []string, err error) {
 	p := next.parts()
 	// The topics first: a rule may name one that is new.
 	if err := r.publisher.Update(p.sns); err != nil {
+		r.log.Error("topics could not be put into force", zap.Error(err))
 		return nil, err
 	}
-	if err := r.pipeline.Update(p.alert); err != nil {
-		return nil, err // unreachable: the file was validated as a whole
+	if err := r.pipeline.Update(p.alert); err != nil { // unreachable: the file was validated as a whole
+		r.log.Error("rules could not be put into force", zap.Error(err))
+		return nil, err
 	}
 	r.current = next
 	r.shown.Store(r.shown.Load().reloaded(loaded, next))

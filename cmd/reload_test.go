@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
 	"github.com/stretchr/testify/require"
 	"go.uber.org/zap"
 	"go.uber.org/zap/zaptest/observer"
@@ -97,6 +98,8 @@ func TestReloadKeepsTheOldSetWhereTheNewOneIsWrong(t *testing.T) {
 	require.NoError(t, os.Remove(r.file))
 	_, err = r.reload()
 	require.ErrorContains(t, err, "no such file")
+	require.Equal(t, "the file cannot be read", r.last.Load().Error)
+	require.InDelta(t, 0, testutil.ToFloat64(r.good), 0)
 }
 
 func TestReloadWithoutAFile(t *testing.T) {
@@ -105,6 +108,8 @@ func TestReloadWithoutAFile(t *testing.T) {
 	r.load = nil
 	_, err := r.reload()
 	require.ErrorContains(t, err, "started without a configuration file")
+	require.InDelta(t, 1, testutil.ToFloat64(r.good), 0, "what cannot be asked for has not failed")
+	require.Nil(t, r.last.Load())
 }
 
 // TestReloadOfARunningDaemon: through SIGHUP and over HTTP, with real sockets.

@@ -109,7 +109,7 @@ func Run(ctx context.Context, c Config, o Options) (err error) {
 	reloads.shown.Store(o.Loaded.shown(c))
 	status := newStatusSource(c, build, state, reloads)
 	server := newAdmin(work, listener, adminDeps{
-		Gatherer: reg, LogLevel: logs.Level, Reload: state.reload, Healthy: state.healthy, Ready: state.ready, Log: log.Named("admin"),
+		Gatherer: reg, LogLevel: logLevel{logs.Level}, Reload: state.reload, Healthy: state.healthy, Ready: state.ready, Log: log.Named("admin"),
 		Status: status.snapshot,
 	})
 	life.start(work, "admin server", func(context.Context) error { return server.Run() })

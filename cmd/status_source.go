@@ -197,7 +197,7 @@ func tellShards(out *Status, table checkpoint.Status, reading []consumer.ShardSt
 	for i := range reading {
 		here[reading[i].Shard] = &reading[i]
 	}
-	for _, state := range shardStates() {
+	for _, state := range checkpoint.ShardStates() {
 		out.ShardCounts[string(state)] = 0
 	}
 	held := make(map[string]int)
@@ -211,7 +211,7 @@ func tellShards(out *Status, table checkpoint.Status, reading []consumer.ShardSt
 		if shard.Parents == nil {
 			shard.Parents = []string{}
 		}
-		if t.State == checkpoint.ShardHeld || t.State == checkpoint.ShardForeign {
+		if t.Owner != "" { // by its row, also when the worker fell silent
 			held[t.Owner]++
 		}
 		if r := here[t.ID]; r != nil && t.State == checkpoint.ShardHeld {
@@ -233,13 +233,6 @@ func heir(target string) string {
 		return ""
 	}
 	return target
-}
-
-func shardStates() []checkpoint.ShardState {
-	return []checkpoint.ShardState{
-		checkpoint.ShardHeld, checkpoint.ShardForeign, checkpoint.ShardUnread, checkpoint.ShardBlocked, checkpoint.ShardPaused,
-		checkpoint.ShardEnded, checkpoint.ShardSkipped,
-	}
 }
 
 // byLineage sorts shards so that parents stand before their children and families stand together. It wants them by id.

@@ -30,6 +30,7 @@ func (idleLease) Commit(string, uint32, string, time.Time, float64) {}
 func (idleLease) HandoffRequested() <-chan struct{}                 { return nil }
 func (idleLease) HandOff(context.Context) error                     { return nil }
 func (idleLease) Generation() uint32                                { return 0 }
+func (idleLease) CaughtUp() time.Time                               { return time.Time{} }
 func (idleLease) KeepLease()                                        {}
 func (idleLease) Finish(context.Context, []types.ChildShard) error  { return nil }
 func (idleLease) Lost(time.Time) bool                               { return false }

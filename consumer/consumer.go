@@ -185,7 +185,7 @@ func (c *Consumer) begin(id string) error {
 	s.read = func(from types.StartingPosition) reader {
 		return &pollingReader{
 			shardID: id, stream: c.stream(), client: c.kinesis, budget: c.budget, decoding: c.decoding,
-			metrics: c.metrics, log: log, pace: newPacer(c.cfg.PollInterval), from: from,
+			metrics: c.metrics, log: log, stands: &s.stands, pace: newPacer(c.cfg.PollInterval), from: from,
 			want: 4 * minCredit, least: minCredit, perItem: 1 << 10, onGap: s.gap,
 		}
 	}
@@ -259,6 +259,13 @@ type ShardStatus struct {
 	// StateBytes is the size of the last snapshot of the shard's evaluation, StateTaken when it was taken; zero without one.
 	StateBytes int       `json:"state_bytes,omitempty"`
 	StateTaken time.Time `json:"state_taken,omitzero"`
+	// StateFailing is since when saving that fails; zero while it does not.
+	StateFailing time.Time `json:"state_failing,omitzero"`
+	// Began is when reading began here, WaitsFor one of the constants of that name, or nothing.
+	Began    time.Time `json:"began"`
+	WaitsFor string    `json:"waits_for,omitempty"`
+	// ReadError is why the last call of Kinesis failed: its error code, timeout or unreachable; empty when it did not.
+	ReadError string `json:"read_error,omitempty"`
 	// Load is the recent rate in bytes per second.
 	Load float64 `json:"load"`
 }

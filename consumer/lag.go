@@ -22,6 +22,16 @@ func lagAt(now, oldest time.Time, waiting bool, lastFetch time.Time, behind time
 	return 0
 }
 
+// unheard is since when nobody knows what is in a shard that Kinesis has not answered for since began: since the last owner had
+// read it, or every restart in an outage of Kinesis would set the lag back to nothing. For the first moments of a shard that is not
+// believed, because the row of an idle shard may be minutes old and the first answer is under way.
+func unheard(now, began, caughtUp time.Time) time.Time {
+	if caughtUp.IsZero() || caughtUp.After(began) || now.Sub(began) <= staleRead {
+		return began
+	}
+	return caughtUp
+}
+
 // loadHalfLife is how fast the measured load of a shard forgets.
 const loadHalfLife = 30 * time.Second
 
@@ -45,4 +55,7 @@ func (l *load) add(now time.Time, bytes int) {
 	l.last = now
 }
 
-func (l *load) rate() float64 { return l.perSecond }
+// rate is what is left of the rate at now: a shard that is not answered for has none after a while.
+func (l *load) rate(now time.Time) float64 {
+	return l.perSecond * loadHalfLife.Seconds() / (loadHalfLife.Seconds() + max(0, now.Sub(l.last).Seconds()))
+}

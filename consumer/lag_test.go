@@ -30,3 +30,16 @@ func TestLag(t *testing.T) {
 		})
 	}
 }
+
+func TestUnheard(t *testing.T) {
+	now := time.Unix(10_000, 0)
+	ago := func(s int) time.Time { return now.Add(-time.Duration(s) * time.Second) }
+	for name, c := range map[string]struct{ began, caughtUp, want time.Time }{
+		"a restart in a long outage":          {ago(60), ago(7200), ago(7200)},
+		"the first answer is under way":       {ago(1), ago(7200), ago(1)},
+		"a shard that nobody has read before": {ago(60), time.Time{}, ago(60)},
+		"a last owner whose clock runs ahead": {ago(60), ago(30), ago(60)},
+	} {
+		t.Run(name, func(t *testing.T) { require.Equal(t, c.want, unheard(now, c.began, c.caughtUp)) })
+	}
+}

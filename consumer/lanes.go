@@ -320,9 +320,9 @@ func (l *lanes) stop(cause error) {
 	l.wg.Wait()
 }
 
-// waiting says how many keys are held and how many records wait in digests.
-func (l *lanes) waiting() (heldKeys, gathered int) {
+// waiting says how many keys are held, how many records wait in digests, and whether one more waits for room.
+func (l *lanes) waiting() (heldKeys, gathered int, crowded bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.held, l.gathered
+	return l.held, l.gathered, l.room != nil
 }

@@ -46,7 +46,7 @@ func (w *lanesWorld) refused(r refusal) {
 }
 
 func (w *lanesWorld) heldKeys() int {
-	n, _ := w.waiting()
+	n, _, _ := w.waiting()
 	return n
 }
 

@@ -43,6 +43,9 @@ type Lease interface {
 	// Generation is how often an operator has sent the shard back; alerts of different generations have different ids.
 	Generation() uint32
 
+	// CaughtUp is a time up to which the shard was read before; zero if none is known.
+	CaughtUp() time.Time
+
 	// Commit offers progress: everything up to and including (sequence, sub) is resolved. It does no I/O; the latest
 	// offer is written within the checkpoint interval, and with a release, handoff or end. resolved describes what is
 	// resolved above that position (opaque to the table, at most 64 KiB), caughtUp is the time up to which the shard

@@ -141,7 +141,7 @@ func newShardCollector(shards func() []ShardStatus, b *budget, merge bool) *shar
 	}
 	return &shardCollector{
 		shards: shards, budget: b, merge: merge,
-		lag:        d("shard_lag_seconds", "Age of the oldest record that is not resolved; 0 when there is none.", "shard"),
+		lag:        d("shard_lag_seconds", "Age of the oldest record that is not resolved; without one, how far reading is behind the tip and for how long Kinesis has not answered, from 5 s on.", "shard"),
 		behind:     d("shard_behind_seconds", "Distance of reading from the tip of the shard, at the last answer.", "shard"),
 		lastFetch:  d("shard_last_fetch_timestamp_seconds", "When Kinesis last answered for the shard.", "shard"),
 		unresolved: d("shard_unresolved_records", "Records whose alerts wait to be accepted.", "shard"),
@@ -199,7 +199,8 @@ func (c *shardCollector) Collect(ch chan<- prometheus.Metric) {
 // AllShards is the label value of the one series that stands for all shards of the process where they have none of their own.
 const AllShards = "all"
 
-// merged is one status for all shards: the worst of each figure, and the sum of what is counted. None for none.
+// merged is one status for all shards: the worst of each figure, and the sum of what is counted. None for none. A shard that
+// has no time yet takes no part in the earliest: it would take the figure away from all. Its lag speaks for it.
 func merged(shards []ShardStatus) []ShardStatus {
 	if len(shards) == 0 {
 		return nil
@@ -209,12 +210,15 @@ func merged(shards []ShardStatus) []ShardStatus {
 		out.Lag, out.Behind = max(out.Lag, s.Lag), max(out.Behind, s.Behind)
 		out.Unresolved, out.HeldKeys, out.Gathered = out.Unresolved+s.Unresolved, out.HeldKeys+s.HeldKeys, out.Gathered+s.Gathered
 		out.StateBytes, out.Load = out.StateBytes+s.StateBytes, out.Load+s.Load
-		if s.LastFetch.Before(out.LastFetch) {
-			out.LastFetch = s.LastFetch
-		}
-		if s.StateTaken.Before(out.StateTaken) {
-			out.StateTaken = s.StateTaken
-		}
+		out.LastFetch, out.StateTaken = earlier(out.LastFetch, s.LastFetch), earlier(out.StateTaken, s.StateTaken)
 	}
 	return []ShardStatus{out}
+}
+
+// earlier is the earlier of two times, of which the zero time is none.
+func earlier(a, b time.Time) time.Time {
+	if a.IsZero() || !b.IsZero() && b.Before(a) {
+		return b
+	}
+	return a
 }

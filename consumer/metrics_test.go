@@ -22,4 +22,12 @@ func TestMergedIsTheWorstOfAllShards(t *testing.T) {
 		StateBytes: 15, StateTaken: now.Add(-time.Minute), Load: 3,
 	}}, merged([]ShardStatus{one, two}))
 	require.Empty(t, merged(nil))
+
+	unheard := ShardStatus{Shard: "c", Lag: 2 * time.Hour}
+	for _, shards := range [][]ShardStatus{{one, unheard}, {unheard, one}} {
+		m := merged(shards)[0]
+		require.Equal(t, 2*time.Hour, m.Lag)
+		require.Equal(t, now, m.LastFetch, "one shard that was never answered takes no figure away from the others")
+		require.Equal(t, now, m.StateTaken)
+	}
 }

@@ -9,7 +9,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/kinesis"
 	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
-	"github.com/aws/smithy-go"
 	"go.uber.org/zap"
 )
 
@@ -77,6 +76,7 @@ type pollingReader struct {
 	decoding chan struct{}
 	metrics  *metrics
 	log      *zap.Logger
+	stands   *standing
 	// onGap is told when Kinesis no longer knows the position, and says where to go on.
 	onGap func() types.StartingPosition
 
@@ -121,9 +121,13 @@ func (r *pollingReader) read(ctx context.Context) (page, error) {
 
 // fetch takes credits, makes one GetRecords call and notes where to go on.
 func (r *pollingReader) fetch(ctx context.Context) (page, error) {
-	granted, err := r.budget.take(ctx, r.want, r.least)
-	if err != nil {
-		return page{}, err
+	granted, wait := r.budget.tryTake(r.want, r.least)
+	if wait != nil {
+		r.stands.enter(standsAtMemory)
+		var err error
+		if granted, err = r.budget.take(ctx, r.want, r.least); err != nil {
+			return page{}, err
+		}
 	}
 	gate := &answerGate{budget: r.budget, decoding: r.decoding, credit: credit{bytes: granted}}
 	defer func() { r.budget.settle(gate.credit, 0) }() // also when the call panics
@@ -135,14 +139,17 @@ func (r *pollingReader) fetch(ctx context.Context) (page, error) {
 	now := time.Now() // before the wait for credits: the answer knows nothing of what comes in meanwhile
 	payload, size := pageSize(out.Records)
 	r.metrics.fetched(now.Sub(start), payload)
+	r.stands.succeeded()
 	gate.credit = credit{} // admit's from here on
 	c, wait := r.budget.tryAdmit(admitted, size)
 	if wait != nil {
 		size = cut(out, admitted.bytes, size, now)
+		r.stands.enter(standsAtMemory)
 		if c, err = r.budget.admit(ctx, admitted, size); err != nil {
 			return page{}, err // the records are read again by the shard's next reader
 		}
 	}
+	r.stands.enter(standsAtNothing)
 	r.pace.answered(start, payload)
 	r.recovered()
 	r.advance(out, size, granted)
@@ -182,6 +189,8 @@ func (r *pollingReader) call(ctx context.Context, gate *answerGate) (out *kinesi
 	defer gate.leave()
 	limit := min(maxPageRecords, max(1, gate.credit.bytes/r.perItem))
 	start = time.Now()
+	r.stands.enter(standsAtKinesis)
+	defer r.stands.enter(standsAtNothing)
 	ctx, cancel := context.WithTimeout(ctx, pageTimeout)
 	defer cancel()
 	out, err = r.client.GetRecords(ctx, &kinesis.GetRecordsInput{
@@ -226,6 +235,8 @@ func pageSize(records []types.Record) (payload, memory int) {
 }
 
 func (r *pollingReader) renewIterator(ctx context.Context) error {
+	r.stands.enter(standsAtKinesis)
+	defer r.stands.enter(standsAtNothing)
 	callCtx, cancel := context.WithTimeout(ctx, iteratorTimeout)
 	defer cancel()
 	out, err := r.client.GetShardIterator(callCtx, &kinesis.GetShardIteratorInput{
@@ -253,8 +264,10 @@ func (r *pollingReader) failed(err error) {
 	now := time.Now()
 	if _, large := errors.AsType[*pageTooLargeError](err); large {
 		r.metrics.readFailures.WithLabelValues("too_large").Inc()
+		r.stands.enter(standsAtMemory) // the pause before the next call is for credits, too
 		return
 	}
+	r.stands.failed(err)
 	var expired *types.ExpiredIteratorException
 	var throughput *types.ProvisionedThroughputExceededException
 	var limit *types.LimitExceededException
@@ -280,13 +293,7 @@ func (r *pollingReader) failed(err error) {
 	if expired == nil {
 		r.metrics.readFailures.WithLabelValues("error").Inc()
 	}
-	code := "unreachable"
-	if apiErr, ok := errors.AsType[smithy.APIError](err); ok {
-		code = apiErr.ErrorCode()
-	} else if errors.Is(err, context.DeadlineExceeded) {
-		code = "timeout"
-	}
-	if code != r.trouble {
+	if code := readCode(err); code != r.trouble {
 		r.trouble = code
 		r.log.Warn("reading fails, position held, trying again", zap.String("code", code),
 			zap.String("hint", readHint(code)), zap.Error(err))

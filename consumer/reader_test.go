@@ -47,7 +47,7 @@ func newReaderWorld(t *testing.T) *readerWorld {
 	w.pollingReader = &pollingReader{
 		shardID: cloud.Kinesis.OpenShards("stream")[0], stream: streamName{name: aws.String("stream")},
 		client: kinesisClient(cloud, "reader"), budget: newBudget(64 * mib), decoding: make(chan struct{}, decodeAtOnce),
-		metrics: newMetrics(prometheus.NewPedanticRegistry()), log: zaptest.NewLogger(t),
+		metrics: newMetrics(prometheus.NewPedanticRegistry()), log: zaptest.NewLogger(t), stands: &standing{},
 		pace: newPacer(DefaultPollInterval), from: types.StartingPosition{Type: types.ShardIteratorTypeTrimHorizon},
 		want: 4 * minCredit, least: minCredit, perItem: 1 << 10, onGap: func() types.StartingPosition {
 			w.gaps++
@@ -442,7 +442,7 @@ func manyReaders(t *testing.T, announced bool) {
 			client := kinesis.New(o)
 			r := &pollingReader{
 				shardID: id, stream: streamName{name: aws.String("stream")}, client: client,
-				budget: pool, decoding: decoding, metrics: m, log: zaptest.NewLogger(t), pace: newPacer(DefaultPollInterval),
+				budget: pool, decoding: decoding, metrics: m, log: zaptest.NewLogger(t), stands: &standing{}, pace: newPacer(DefaultPollInterval),
 				from: types.StartingPosition{Type: types.ShardIteratorTypeTrimHorizon},
 				want: 4 * minCredit, least: minCredit, perItem: 1 << 10,
 			}

@@ -36,6 +36,7 @@ type shard struct {
 	metrics  *metrics
 	log      *zap.Logger
 	began    time.Time
+	stands   standing
 
 	// readCtx ends with the lease or when the process begins to stop; workCtx ends with the lease or when the budget
 	// of that stop is over. Reading and waiting for room use the first, publishing and table writes the second.
@@ -66,6 +67,7 @@ type shard struct {
 	evaluates  bool       // statefully, so that eventTime is known
 	eventTime  time.Time  // of the evaluator
 	saved      savedState // the snapshot in force
+	unsaved    time.Time  // since when saving it fails; zero while it does not
 	givenUp    string     // the condition under which alerts are given up at the moment
 	lastFetch  time.Time
 	lastBehind time.Duration
@@ -283,11 +285,11 @@ func (s *shard) offer(all bool) {
 		caughtUp = s.caughtUp
 	}
 	if mark == s.offered && above == "" {
-		s.lease.Commit("", 0, "", caughtUp, s.load.rate())
+		s.lease.Commit("", 0, "", caughtUp, s.load.rate(time.Now()))
 		return
 	}
 	s.offered = mark
-	s.lease.Commit(mark.sequence, mark.sub, above, caughtUp, s.load.rate())
+	s.lease.Commit(mark.sequence, mark.sub, above, caughtUp, s.load.rate(time.Now()))
 }
 
 // inheritedAbove lists the inherited stretches that reach above a mark.
@@ -453,17 +455,18 @@ func (s *shard) report() (lastArrival, caughtUp time.Time) {
 }
 
 func (s *shard) status(now time.Time) ShardStatus {
-	held, gathered := s.lanes.waiting()
+	held, gathered, crowded := s.lanes.waiting()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	oldest, waiting := s.mark.oldest()
 	heard := s.lastFetch
-	if heard.IsZero() { // since the start nobody knows what is in the stream
-		heard = s.began
+	if heard.IsZero() {
+		heard = unheard(now, s.began, s.lease.CaughtUp())
 	}
 	return ShardStatus{
 		Shard: s.id, Phase: s.phase.String(), Lag: lagAt(now, oldest, waiting, heard, s.lastBehind),
-		Behind: s.lastBehind, LastFetch: s.lastFetch, Unresolved: s.mark.unresolved(), HeldKeys: held, Load: s.load.rate(),
-		Gathered: gathered, StateBytes: s.saved.bytes, StateTaken: s.saved.taken,
+		Behind: s.lastBehind, LastFetch: s.lastFetch, Unresolved: s.mark.unresolved(), HeldKeys: held, Load: s.load.rate(now),
+		Gathered: gathered, StateBytes: s.saved.bytes, StateTaken: s.saved.taken, StateFailing: s.unsaved,
+		Began: s.began, WaitsFor: s.stands.waitsFor(crowded), ReadError: s.stands.code(),
 	}
 }

@@ -110,6 +110,7 @@ func (s *shard) open() {
 		}
 	}
 	s.state.opened = true
+	s.stands.enter(standsAtNothing)
 	s.reader = s.read(from)
 }
 
@@ -313,14 +314,22 @@ func (s *shard) wrote(err error) {
 		if !k.failing.IsZero() {
 			s.log.Info("the state of evaluation is saved again")
 		}
-		k.failing = time.Time{}
+		s.failSaves(time.Time{})
 		return
 	}
 	k.dirty, k.next = true, time.Now().Add(stateRetry)
 	if k.failing.IsZero() && s.workCtx.Err() == nil {
-		k.failing = time.Now()
+		s.failSaves(time.Now())
 		s.log.Warn("the state of evaluation cannot be saved, trying again; a restart would read from the last snapshot on", zap.Error(err))
 	}
+}
+
+// failSaves notes since when saves fail; zero says that they do not.
+func (s *shard) failSaves(since time.Time) {
+	s.state.failing = since
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.unsaved = since
 }
 
 // write saves a captured state. It may run beside the shard's goroutine.

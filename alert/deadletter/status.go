@@ -3,9 +3,8 @@ package deadletter
 import (
 	"time"
 
-	dto "github.com/prometheus/client_model/go"
-
 	"kinesis-alerter/alert"
+	"kinesis-alerter/internal/counts"
 )
 
 // Status is what a Sender knows of its destination.
@@ -37,11 +36,17 @@ func (s *Sender) Status() Status {
 	case *bucket:
 		out.Kind = "s3"
 	}
-	for _, c := range s.metrics.letters {
-		var m dto.Metric
-		if err := c.Write(&m); err == nil {
-			out.Sent += uint64(m.GetCounter().GetValue())
-		}
+	for _, n := range s.Letters() {
+		out.Sent += n
 	}
 	return out
+}
+
+// Letters are those that the destination accepted since the process started, by reason. Safe for concurrent use.
+func (s *Sender) Letters() map[alert.Reason]uint64 {
+	all := make(map[alert.Reason]uint64, len(s.metrics.letters))
+	for reason, c := range s.metrics.letters {
+		all[reason] = counts.Of(c)
+	}
+	return all
 }

@@ -1,6 +1,10 @@
 package filter
 
-import "bytes"
+import (
+	"bytes"
+
+	"github.com/go-json-experiment/json/jsontext"
+)
 
 // Pattern is one filter pattern as it was written: the JSON text of {"data": {...}, "partitionKey": [...]}. As in Lambda's
 // FilterCriteria, the text may stand in a JSON string, and either in {"Pattern": ...}. Compile says whether it is valid.
@@ -22,5 +26,19 @@ func (p Pattern) MarshalJSON() ([]byte, error) {
 	return p.source, nil
 }
 
-// MarshalText returns the pattern's JSON as text, which UnmarshalJSON takes as a string.
-func (p Pattern) MarshalText() ([]byte, error) { return p.source, nil }
+// MarshalText returns the pattern's JSON as text, which UnmarshalJSON takes as a string. A pattern that was a string already is
+// what stands in it, and no character is written as an escape that need not be: people read this.
+func (p Pattern) MarshalText() ([]byte, error) {
+	text := jsontext.Value(bytes.Clone(p.source))
+	if text.Kind() == jsontext.KindString {
+		inner, err := jsontext.AppendUnquote(nil, text)
+		if err != nil {
+			return p.source, nil //nolint:nilerr // Compile says what is wrong with it
+		}
+		text = inner
+	}
+	if err := text.Format(jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true), jsontext.PreserveRawStrings(false)); err != nil {
+		return text, nil //nolint:nilerr // as above
+	}
+	return text, nil
+}

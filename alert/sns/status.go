@@ -7,10 +7,8 @@ import (
 	"sync"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
-	dto "github.com/prometheus/client_model/go"
-
 	"kinesis-alerter/alert"
+	"kinesis-alerter/internal/counts"
 )
 
 // TopicStatus is what the publisher knows of one topic.
@@ -143,23 +141,4 @@ func (m *minute) count(now time.Time) int {
 
 // Published are the alerts that SNS accepted since the process started, by rule, also those inside digests. The rule is
 // empty where there are no rules. It is read from the counters of the metrics.
-func (p *Publisher) Published() map[string]uint64 {
-	series := make(chan prometheus.Metric)
-	go func() {
-		defer close(series)
-		p.metrics.published.Collect(series)
-	}()
-	byRule := map[string]uint64{}
-	for c := range series {
-		var m dto.Metric
-		if err := c.Write(&m); err != nil {
-			continue // unreachable: a counter can always be written
-		}
-		for _, l := range m.GetLabel() {
-			if l.GetName() == "rule" {
-				byRule[l.GetValue()] += uint64(m.GetCounter().GetValue())
-			}
-		}
-	}
-	return byRule
-}
+func (p *Publisher) Published() map[string]uint64 { return counts.By(p.metrics.published, "rule") }

@@ -1,0 +1,28 @@
+package consumer
+
+import (
+	"kinesis-alerter/alert"
+	"kinesis-alerter/internal/counts"
+)
+
+// Counts are what befell the alerts and shards of a Consumer since the process started, as its metrics count it.
+type Counts struct {
+	// Skipped are the alerts that were dropped, by reason; every reason is there.
+	Skipped map[alert.Reason]uint64
+	// Panics are those that were recovered while records were taken in.
+	Panics uint64
+	// StateGaps are shards whose evaluation went on without what it should remember.
+	StateGaps uint64
+}
+
+// Counts reads the counters of the metrics. Safe for concurrent use.
+func (c *Consumer) Counts() Counts {
+	out := Counts{Skipped: make(map[alert.Reason]uint64, len(c.metrics.skipped)), Panics: counts.Of(c.metrics.panics)}
+	for reason, n := range c.metrics.skipped {
+		out.Skipped[reason] = counts.Of(n)
+	}
+	for _, n := range counts.By(c.metrics.stateGaps, "reason") {
+		out.StateGaps += n
+	}
+	return out
+}
