@@ -81,6 +81,11 @@ refuse "image.repository is required" "${minimal[@]}" --set image.repository=
 template --values $chart/ci/minimal.yaml --set config.rulez=none >"$work/rulez.yaml"
 refuse "rulez: [^:]*unknown" "$bin/rendered" -daemon "$bin/kinesis-alerter" <"$work/rulez.yaml"
 
+# The job of a ServiceMonitor has to be told: the operator would take the name of the Service, without the namespace.
+sed 's/replacement: alerts\//replacement: /' "$work/service.yaml" >"$work/job.yaml"
+refuse "ServiceMonitor .*: the job is not alerts/" "$bin/rendered" -daemon "$bin/kinesis-alerter" -values $chart/ci/service.yaml \
+	-rules deploy/prometheus/rules.yaml -dashboard deploy/grafana/kinesis-alerter.json <"$work/job.yaml"
+
 say "as a dependency of another chart"
 mkdir -p "$work/parent/charts"
 cp -r $chart "$work/parent/charts/"

@@ -56,9 +56,12 @@ s/serviceAccountName: .*/serviceAccountName: other/|ServiceAccount kinesis-alert
 s/port: 9464$/port: 443/|does not open the admin port alone
 s/- from:$/- to:/|lets everybody in
 EDITS
-# The chart's checks of the other kinds are the same: a monitor that asks for another port, and one that finds no pod.
+# The chart's checks of the other kinds are the same: a monitor that asks for another port, one whose job is not its own,
+# and one that finds no pod.
 sed 's/^    port: admin/    port: metrics/' "$work/example.yaml" >"$work/broken.yaml"
 refuse "does not scrape /metrics of the admin port" "$bin/rendered" -daemon "$bin/kinesis-alerter" -env "$letters" <"$work/broken.yaml"
+sed 's/^  podMetricsEndpoints:/  jobLabel: app.kubernetes.io\/instance\n&/' "$work/example.yaml" >"$work/broken.yaml"
+refuse "the job is the label app.kubernetes.io/instance of the pods" "$bin/rendered" -daemon "$bin/kinesis-alerter" -env "$letters" <"$work/broken.yaml"
 sed '/kind: PodMonitor/,/^---/s/heart-rate$/other/' "$work/example.yaml" >"$work/broken.yaml"
 refuse "PodMonitor .* does not select the pods" "$bin/rendered" -daemon "$bin/kinesis-alerter" -env "$letters" <"$work/broken.yaml"
 sed 's/ANOMALY_SCORE > 3.0/ANOMALY_SCORE >/' "$work/example.yaml" >"$work/broken.yaml"

@@ -192,11 +192,12 @@ func shards() section {
 		},
 		{
 			id: 203, kind: graph, title: "Shards by state", w: 8, h: 8,
-			good:   "Held as many as the stream has open shards (more for a while after a split), unread 0. Blocked children wait for their parents. Paused was somebody.",
-			alerts: []string{"KinesisAlerterShardUnread"},
+			good:   "Held as many as the stream has open shards (more for a while after a split), unread 0. Blocked children wait for their parents. Somebody paused what is paused: nobody reads it.",
+			alerts: []string{"KinesisAlerterShardUnread", "KinesisAlerterShardPaused"},
 			queries: []query{
 				{`sum(kinesis_alerter_shards%S,state="held"})`, "held"},
-				{`sum by (state) (min by (job, stream, state) (kinesis_alerter_shards%S,state=~"unread|blocked|paused"}))`, "{{state}}"},
+				{`sum(min by (job, stream) (kinesis_alerter_shards%S,state="unread"} and on (job, stream, instance) sum by (job, stream, instance) (kinesis_alerter_shards%S) > 0))`, "unread"},
+				{`sum by (state) (max by (job, stream, state) (kinesis_alerter_shards%S,state=~"blocked|paused"}))`, "{{state}}"},
 				{`sum(max by (job, stream) (kinesis_alerter_stream_open_shards%S))`, "open in the stream"},
 			},
 		},
@@ -368,7 +369,7 @@ func process() section {
 		{
 			id: 501, kind: list, title: "Processes", w: 24, h: 6,
 			good:   "One version, but during a deployment; every reload good. The address leads to the status page, where the browser can reach it.",
-			alerts: []string{"KinesisAlerterCrashLooping", "KinesisAlerterReloadFailed"},
+			alerts: []string{"KinesisAlerterCrashLooping", "KinesisAlerterShortLived", "KinesisAlerterReloadFailed"},
 			queries: []query{
 				{expr: `max by (job, instance, version, goversion) (kinesis_alerter_build_info%J)`},
 				{expr: `max by (job, instance) (time() - process_start_time_seconds%J and on (job, instance) kinesis_alerter_build_info)`},

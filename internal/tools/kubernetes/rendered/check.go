@@ -257,6 +257,8 @@ func (c *checker) around(d appsv1.Deployment, container corev1.Container, port i
 	}
 	for _, m := range c.podMonitors {
 		c.want(selects(&m.Spec.Selector, pod), "PodMonitor %s does not select the pods", m.Name)
+		// The operator's own job of a PodMonitor is its namespace and name.
+		c.want(m.Spec.JobLabel == "", "PodMonitor %s: the job is the label %s of the pods, which another namespace may have as well", m.Name, m.Spec.JobLabel)
 		c.want(len(m.Spec.PodMetricsEndpoints) == 1, "PodMonitor %s: %d endpoints, want one", m.Name, len(m.Spec.PodMetricsEndpoints))
 		for _, e := range m.Spec.PodMetricsEndpoints {
 			c.want(e.Path == "/metrics" && resolve(container, intstr.FromString(e.Port)) == port, "PodMonitor %s does not scrape /metrics of the admin port", m.Name)
@@ -272,6 +274,8 @@ func (c *checker) around(d appsv1.Deployment, container corev1.Container, port i
 		i := slices.IndexFunc(c.services, func(s corev1.Service) bool { return selects(&m.Spec.Selector, s.Labels) })
 		c.want(i >= 0, "ServiceMonitor %s selects no Service", m.Name)
 		for _, e := range m.Spec.Endpoints {
+			job := relabeling{TargetLabel: "job", Replacement: m.Namespace + "/" + m.Name}
+			c.want(slices.Contains(e.Relabelings, job), "ServiceMonitor %s: the job is not %s", m.Name, job.Replacement)
 			c.want(i >= 0 && e.Path == "/metrics" && slices.ContainsFunc(c.services[i].Spec.Ports, func(p corev1.ServicePort) bool { return p.Name == e.Port }),
 				"ServiceMonitor %s does not scrape /metrics of a port of the Service", m.Name)
 		}

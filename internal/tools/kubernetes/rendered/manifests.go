@@ -17,6 +17,7 @@ type monitor struct {
 	metav1.TypeMeta   `json:",inline"`
 	metav1.ObjectMeta `json:"metadata"`
 	Spec              struct {
+		JobLabel            string               `json:"jobLabel"`
 		Selector            metav1.LabelSelector `json:"selector"`
 		PodMetricsEndpoints []endpoint           `json:"podMetricsEndpoints"`
 		Endpoints           []endpoint           `json:"endpoints"`
@@ -24,8 +25,14 @@ type monitor struct {
 }
 
 type endpoint struct {
-	Port string `json:"port"`
-	Path string `json:"path"`
+	Port        string       `json:"port"`
+	Path        string       `json:"path"`
+	Relabelings []relabeling `json:"relabelings"`
+}
+
+type relabeling struct {
+	TargetLabel string `json:"targetLabel"`
+	Replacement string `json:"replacement"`
 }
 
 type scaledObject struct {
