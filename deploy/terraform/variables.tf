@@ -135,7 +135,7 @@ variable "cpu_architecture" {
 }
 
 variable "fail_fast" {
-  description = "Whether a worker that finds its stream, a topic, its lease table or a permission to look at them missing at its start ends, so that ECS takes the deployment back, and does not wait for it."
+  description = "Whether a worker for which AWS names something missing at its start (stream, topic, lease table, permission to look at them) ends, so that ECS can take the deployment back. If not, it waits."
   type        = bool
   default     = true
 }
