@@ -153,12 +153,16 @@ func startAlerts(t *testing.T, script string, env []string) func() string {
 	path := filepath.Join(t.ArtifactDir(), "alerts.txt")
 	output, err := os.Create(path) //nolint:gosec // in the test's own folder
 	require.NoError(t, err)
-	c := exec.Command(script) //nolint:gosec // the file under test
+	c := exec.Command(script)
 	c.Env, c.Stdout, c.Stderr = env, output, output
 	c.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // with the CLI that it waits for
 	require.NoError(t, c.Start())
-	exited := make(chan error, 1)
-	go func() { exited <- c.Wait() }()
+	var ended error
+	exited := make(chan struct{})
+	go func() {
+		defer close(exited)
+		ended = c.Wait()
+	}()
 	read := func() string {
 		data, err := os.ReadFile(path) //nolint:gosec // as above
 		require.NoError(t, err)
@@ -166,8 +170,8 @@ func startAlerts(t *testing.T, script string, env []string) func() string {
 	}
 	t.Cleanup(func() {
 		select {
-		case err := <-exited:
-			t.Errorf("alerts.sh ended by itself: %v\n%s", err, read())
+		case <-exited:
+			t.Errorf("alerts.sh ended by itself: %v\n%s", ended, read())
 		default:
 			_ = syscall.Kill(-c.Process.Pid, syscall.SIGKILL)
 			<-exited
