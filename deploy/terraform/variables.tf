@@ -141,7 +141,7 @@ variable "fail_fast" {
 }
 
 variable "extra_args" {
-  description = "More arguments of kinesis-alerter run, such as --create-table."
+  description = "More arguments of kinesis-alerter run."
   type        = list(string)
   default     = []
 }
