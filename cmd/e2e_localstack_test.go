@@ -21,7 +21,8 @@ import (
 )
 
 // The files of the local stack do outside of it what they do in it: the init script, run twice, makes what the producer
-// and the daemon need, the daemon runs on its configuration as it stands there, and alerts.sh prints what a subscriber gets.
+// and the daemon need, the daemon runs on its configuration as it stands there, and alerts.sh prints what a subscriber gets,
+// whether it comes before the queue or the queue goes while it runs.
 // deploy/localstack/check.sh runs it, and says with AWS_CLI which AWS CLI there is.
 func TestLocalStackFiles(t *testing.T) {
 	cli := os.Getenv("AWS_CLI")
@@ -32,7 +33,12 @@ func TestLocalStackFiles(t *testing.T) {
 	// LocalStack's awslocal is the AWS CLI with the emulator's address (the CLI's version 1 takes no notice of
 	// AWS_ENDPOINT_URL_SQS). This one has three addresses.
 	awslocal := filepath.Join(t.TempDir(), "awslocal")
+	out := filepath.Join(t.TempDir(), "out") // while it exists no server answers
 	wrapper := `#!/bin/sh
+if [ -e "` + out + `" ]; then
+	echo 'Could not connect to the endpoint URL' >&2
+	exit 255
+fi
 case $1 in
 kinesis) url=$AWS_ENDPOINT_URL_KINESIS ;;
 *) url=$AWS_ENDPOINT_URL_SNS ;;
@@ -58,6 +64,11 @@ exec ` + cli + ` --endpoint-url "$url" "$@"
 		t.Logf("%s %s:\n%s", filepath.Base(name), strings.Join(args, " "), out)
 		return string(out)
 	}
+	alerts := startAlerts(t, filepath.Join(folder, "alerts.sh"), env)
+	eventually(t, time.Minute, "alerts.sh waits for its queue", func() bool {
+		return strings.Contains(alerts(), "waiting for the queue alerts\n")
+	})
+
 	script := filepath.Join(folder, "init", "10-resources.sh")
 	first := run(script)
 	require.Contains(t, first, "stream ExampleInputStream: ACTIVE\n")
@@ -85,15 +96,32 @@ exec ` + cli + ` --endpoint-url "$url" "$@"
 	})
 
 	// The producer of compose.yaml, faster, so that the forests have learned within a second.
-	run(binary, "produce", "heart-rate", "--stream", "ExampleInputStream", "--rate", "1000", "--keys", "10", "--count", "4000", "--seed", "7")
+	produce := func(seed string) {
+		run(binary, "produce", "heart-rate", "--stream", "ExampleInputStream", "--rate", "1000", "--keys", "10", "--count", "4000", "--seed", seed)
+	}
+	produce("7")
 
 	// What a subscriber gets. So many alerts at once are above the topic's rate, so a digest may be among them; its further
 	// lines are indented.
-	printed := run(filepath.Join(folder, "alerts.sh"), "1")
-	for line := range strings.Lines(printed) {
-		require.Regexp(t, `^(\d\d:\d\d:\d\d  (critical|warning ) +[0-9a-f]{64}  \S| {10})`, line)
+	alert := regexp.MustCompile(`(?m)^\d\d:\d\d:\d\d  (critical|warning ) +[0-9a-f]{64}  .*[Hh]eart rate \d+`)
+	eventually(t, time.Minute, "alerts.sh prints an alert", func() bool { return alert.MatchString(alerts()) })
+	for line := range strings.Lines(alerts()) {
+		require.Regexp(t, `^(\d\d:\d\d:\d\d  (critical|warning ) +[0-9a-f]{64}  \S| {10}|waiting for the queue|the queue alerts is there)`, line)
 	}
-	require.Regexp(t, `[Hh]eart rate \d+`, printed)
+
+	// The emulator is stopped, and has forgotten the queue when it is back.
+	queue := strings.TrimSpace(run(awslocal, "sqs", "get-queue-url", "--region", "us-east-1", "--queue-name", "alerts", "--query", "QueueUrl", "--output", "text"))
+	run(awslocal, "sqs", "delete-queue", "--region", "us-east-1", "--queue-url", queue)
+	require.NoError(t, os.WriteFile(out, nil, 0o600))
+	eventually(t, time.Minute, "alerts.sh waits for its queue again", func() bool {
+		return strings.Count(alerts(), "waiting for the queue alerts\n") == 2
+	})
+	before := len(alerts())
+	require.NoError(t, os.Remove(out))
+	run(script)
+	produce("8")
+	printed := regexp.MustCompile(`(?m)^\d\d:\d\d:\d\d  (critical|warning ) +[0-9a-f]{64}  \S`) // alone or in a digest
+	eventually(t, time.Minute, "alerts.sh prints an alert after the outage", func() bool { return printed.MatchString(alerts()[before:]) })
 
 	// What Prometheus scrapes, and what the container's health check asks.
 	admin := regexp.MustCompile(`"admin": ?"([^"]+)"`).FindStringSubmatch(text())
@@ -117,4 +145,39 @@ exec ` + cli + ` --endpoint-url "$url" "$@"
 	case <-ctx.Done():
 		require.Fail(t, "the daemon did not stop")
 	}
+}
+
+// startAlerts runs alerts.sh until the test ends, and returns what reads its output. It must not end before.
+func startAlerts(t *testing.T, script string, env []string) func() string {
+	t.Helper()
+	path := filepath.Join(t.ArtifactDir(), "alerts.txt")
+	output, err := os.Create(path) //nolint:gosec // in the test's own folder
+	require.NoError(t, err)
+	c := exec.Command(script)
+	c.Env, c.Stdout, c.Stderr = env, output, output
+	c.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // with the CLI that it waits for
+	require.NoError(t, c.Start())
+	var ended error
+	exited := make(chan struct{})
+	go func() {
+		defer close(exited)
+		ended = c.Wait()
+	}()
+	read := func() string {
+		data, err := os.ReadFile(path) //nolint:gosec // as above
+		require.NoError(t, err)
+		return string(data)
+	}
+	t.Cleanup(func() {
+		select {
+		case <-exited:
+			t.Errorf("alerts.sh ended by itself: %v\n%s", ended, read())
+		default:
+			_ = syscall.Kill(-c.Process.Pid, syscall.SIGKILL)
+			<-exited
+		}
+		_ = output.Close()
+		t.Log("alerts.sh:\n", read())
+	})
+	return read
 }

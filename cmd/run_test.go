@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/kinesis"
 	"github.com/aws/aws-sdk-go-v2/service/sns"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
@@ -311,6 +312,64 @@ func TestFailFast(t *testing.T) {
 				case <-time.After(time.Minute):
 					d.stop()
 					require.Fail(t, "still running", "%v", <-d.done)
+				}
+			})
+		})
+	}
+}
+
+// What --fail-fast does not end for. deploy/terraform and deploy/ecs say so, and pass it.
+func TestFailFastWaitsForTheRest(t *testing.T) {
+	t.Parallel()
+	denied := &fakeaws.Error{Code: "AccessDeniedException", Message: "not authorized"}
+	tests := map[string]struct {
+		fault fakeaws.Fault
+		named bool // by stream.name, not by stream.arn
+		ends  bool
+	}{
+		"Kinesis does not answer":             {fault: fakeaws.Fault{Service: fakeaws.ServiceKinesis, Kind: fakeaws.BlackHole}},
+		"Kinesis does not answer for a name":  {fault: fakeaws.Fault{Service: fakeaws.ServiceKinesis, Kind: fakeaws.BlackHole}, named: true, ends: true},
+		"DynamoDB does not answer":            {fault: fakeaws.Fault{Service: fakeaws.ServiceDynamoDB, Kind: fakeaws.BlackHole}},
+		"SNS does not answer":                 {fault: fakeaws.Fault{Service: fakeaws.ServiceSNS, Kind: fakeaws.BlackHole}},
+		"DynamoDB throttles":                  {fault: fakeaws.Fault{Service: fakeaws.ServiceDynamoDB, Kind: fakeaws.Before, Err: &fakeaws.Error{Code: "ThrottlingException", Message: "slow down"}}},
+		"no permission to publish":            {fault: fakeaws.Fault{Service: fakeaws.ServiceSNS, Operation: "Publish", Kind: fakeaws.Before, Err: denied}},
+		"no permission to look at a topic":    {fault: fakeaws.Fault{Service: fakeaws.ServiceSNS, Operation: "GetTopicAttributes", Kind: fakeaws.Before, Err: denied}},
+		"no permission to read records":       {fault: fakeaws.Fault{Service: fakeaws.ServiceKinesis, Operation: "GetRecords", Kind: fakeaws.Before, Err: denied}},
+		"no permission to change lease rows":  {fault: fakeaws.Fault{Service: fakeaws.ServiceDynamoDB, Operation: "UpdateItem", Kind: fakeaws.Before, Err: denied}},
+		"no permission to look at the stream": {fault: fakeaws.Fault{Service: fakeaws.ServiceKinesis, Operation: "DescribeStreamSummary", Kind: fakeaws.Before, Err: denied}, ends: true},
+		"no permission to look at the table":  {fault: fakeaws.Fault{Service: fakeaws.ServiceDynamoDB, Operation: "DescribeTable", Kind: fakeaws.Before, Err: denied}, ends: true},
+		"no permission to read lease rows":    {fault: fakeaws.Fault{Service: fakeaws.ServiceDynamoDB, Operation: "GetItem", Kind: fakeaws.Before, Err: denied}, ends: true},
+		"no permission to scan a new table":   {fault: fakeaws.Fault{Service: fakeaws.ServiceDynamoDB, Operation: "Scan", Kind: fakeaws.Before, Err: denied}, ends: true},
+		"no permission to begin a new table":  {fault: fakeaws.Fault{Service: fakeaws.ServiceDynamoDB, Operation: "PutItem", Kind: fakeaws.Before, Err: denied}, ends: true},
+		"no permission to list shards":        {fault: fakeaws.Fault{Service: fakeaws.ServiceKinesis, Operation: "ListShards", Kind: fakeaws.Before, Err: denied}, ends: true},
+		"credentials that are not known":      {fault: fakeaws.Fault{Service: fakeaws.ServiceDynamoDB, Kind: fakeaws.Before, Err: &fakeaws.Error{Code: "UnrecognizedClientException", Message: "the security token is invalid"}}, ends: true},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				fake := fakeaws.New(fakeaws.Options{})
+				fake.Kinesis.Create(testStream, 1)
+				createTopic(t, fake)
+				described, err := kinesis.NewFromConfig(emulated(fake)).DescribeStreamSummary(t.Context(), &kinesis.DescribeStreamSummaryInput{StreamName: aws.String(testStream)})
+				require.NoError(t, err)
+				remove := fake.Faults.Add(test.fault)
+				d := startDaemon(t, fake, func(c *Config, o *Options) {
+					o.FailFast = true
+					if !test.named {
+						c.Stream.Name, c.Stream.ARN = "", *described.StreamDescriptionSummary.StreamARN
+					}
+				})
+				select {
+				case err := <-d.done:
+					require.True(t, test.ends, "it ended: %v", err)
+					require.Error(t, err)
+				case <-time.After(2 * time.Minute):
+					remove()
+					time.Sleep(time.Minute)
+					err := d.end()
+					require.False(t, test.ends, "still running after two minutes")
+					require.NoError(t, err)
 				}
 			})
 		})

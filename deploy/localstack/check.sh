@@ -36,14 +36,18 @@ say "compose-go compose.yaml"
 go build -C internal/tools/compose -o "$tools/compose-go" github.com/compose-spec/compose-go/v2/cmd
 # With nothing of the caller's own in the way of the defaults.
 (cd "$here" && env -i PATH="$PATH" HOME="$work" "$tools/compose-go" -format json compose.yaml) >"$work/compose.json"
+say "compose-go compose.yaml compose.scale.yaml"
+(cd "$here" && env -i PATH="$PATH" HOME="$work" "$tools/compose-go" -format json compose.yaml compose.scale.yaml) >"$work/scale.json"
 
 if has jq jq "what compose.yaml promises is not looked at"; then
-	# promise WHAT FILTER: the filter prints every service that breaks it.
+	# promise WHAT FILTER: the filter prints every service that breaks it, also with compose.scale.yaml.
 	promise() {
 		local broken
 		say "compose.yaml: $1"
-		broken=$(jq -r "$2" "$work/compose.json")
-		[[ -z $broken ]] || fail "not so for: $broken"
+		for model in compose scale; do
+			broken=$(jq -r "$2" "$work/$model.json")
+			[[ -z $broken ]] || fail "not so for: $broken ($model.json)"
+		done
 	}
 	promise "every port is published on 127.0.0.1 alone" \
 		'.services | to_entries[] | select(any(.value.ports[]?; .host_ip != "127.0.0.1")) | .key'
@@ -55,6 +59,13 @@ if has jq jq "what compose.yaml promises is not looked at"; then
 		'.services | to_entries[] | select(any(.value.depends_on[]?; .condition != "service_healthy")) | .key'
 	promise "what is mounted cannot be written to" \
 		'.services | to_entries[] | select(any(.value.volumes[]?; .type == "bind" and .read_only != true)) | .key'
+	promise "no service lives in another one's network, which ends with that one" \
+		'.services | to_entries[] | select(.value.network_mode // "" | startswith("service:")) | .key'
+	say "compose.scale.yaml: no port of the host is fixed for the daemon, and nothing else is changed"
+	jq -e '.services["kinesis-alerter"].ports | length == 1 and .[0].target == 9464 and (.[0] | has("published") | not)' "$work/scale.json" >/dev/null ||
+		fail "the daemon's ports are $(jq -c '.services["kinesis-alerter"].ports' "$work/scale.json")"
+	diff <(jq -S 'del(.services["kinesis-alerter"].ports)' "$work/compose.json") <(jq -S 'del(.services["kinesis-alerter"].ports)' "$work/scale.json") ||
+		fail "compose.scale.yaml changes more than ports"
 	say "compose.yaml: what it mounts exists"
 	while read -r source; do
 		[[ -e $source ]] || fail "$source is not there; docker would make an empty folder of it"
@@ -70,6 +81,10 @@ if has promtool prometheus "Prometheus' configuration is not checked"; then
 	say "promtool check config prometheus.yaml, with the rules"
 	cp "$here/prometheus.yaml" deploy/prometheus/rules.yaml "$work/" # side by side, as in the container
 	promtool check config "$work/prometheus.yaml"
+	! grep -q static_configs "$here/prometheus.yaml" || fail "prometheus.yaml has fixed targets: of two daemons it would see one"
+	# The name that it asks for is the service's.
+	[[ $(sed -n 's/.*{names: \[\([a-z-]*\)\], type: A, port: 9464.*/\1/p' "$here/prometheus.yaml") == kinesis-alerter ]] ||
+		fail "prometheus.yaml does not look up the addresses of the service kinesis-alerter"
 fi
 
 say "Grafana's provisioning fits what is mounted"
@@ -97,7 +112,7 @@ fi
 export AWS_CLI
 
 say "the npm emulators: $(make --no-print-directory emulators >/dev/null && echo installed)"
-say "init script (twice), daemon, producer and alerts.sh, as processes against the npm emulators"
+say "init script (twice), daemon, producer, and alerts.sh through an outage, as processes against the npm emulators"
 go test -tags e2e -count=1 -v -run '^TestLocalStackFiles$' ./cmd
 
 echo "not run: docker compose up, which needs a container engine and the registries of the images"

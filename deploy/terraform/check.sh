@@ -57,11 +57,11 @@ for config in "$module"/default-config.yaml "$module"/examples/*/kinesis-alerter
 		KINESIS_ALERTER_CONFIG=$(cat "$config") "$work/kinesis-alerter" check --config env:KINESIS_ALERTER_CONFIG
 done
 
-say "README.md lists every input and output"
-failed=0
-for kind in variable output; do
-	while read -r name; do
-		grep -q "^| \`$name\` |" deploy/terraform/README.md || { echo "README.md does not list the $kind $name" >&2; failed=1; }
-	done < <(sed -n "s/^$kind \"\(.*\)\" {$/\1/p" deploy/terraform/*.tf)
+say "README.md lists the inputs and outputs, and no others"
+for kind in variable:input output:output; do
+	diff <(sed -n "s/^${kind%:*} \"\(.*\)\" {$/\1/p" deploy/terraform/*.tf) \
+		<(awk -v begin="| ${kind#*:} |" 'index($0, begin) == 1 { on = 1 } !/^\|/ { on = 0 } on && /^\| `/ { gsub("`", "", $2); print $2 }' deploy/terraform/README.md) || {
+		echo "the ${kind%:*}s of *.tf (<) and the table of README.md (>) differ" >&2
+		exit 1
+	}
 done
-exit "$failed"

@@ -1,6 +1,8 @@
 locals {
-  stream_arn = var.stream_arn != null ? var.stream_arn : aws_kinesis_stream.this[0].arn
-  stream_key = var.stream_arn != null ? var.stream_kms_key_arn : var.kms_key_arn
+  # What is made is decided by whether an object is given and by how long a list is, never by a value in them: those of
+  # resources of the same configuration are not known when Terraform plans.
+  stream_arn = var.stream != null ? var.stream.arn : aws_kinesis_stream.this[0].arn
+  stream_key = var.stream != null ? var.stream.kms_key_arn : var.kms_key_arn
   topic_arns = length(var.topic_arns) > 0 ? var.topic_arns : [aws_sns_topic.this[0].arn]
   topic_keys = length(var.topic_arns) > 0 ? var.topic_kms_key_arns : compact([var.kms_key_arn])
   account    = data.aws_caller_identity.current.account_id
@@ -9,7 +11,7 @@ locals {
 }
 
 resource "aws_kinesis_stream" "this" {
-  count = var.stream_arn == null ? 1 : 0
+  count = var.stream == null ? 1 : 0
 
   name             = var.name
   retention_period = var.stream_retention_hours

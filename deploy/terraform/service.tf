@@ -16,7 +16,7 @@ locals {
 }
 
 resource "aws_ecs_cluster" "this" {
-  count = var.cluster_arn == null ? 1 : 0
+  count = var.cluster == null ? 1 : 0
 
   name = var.name
   tags = var.tags
@@ -42,7 +42,7 @@ resource "aws_ecs_task_definition" "this" {
     image                  = var.image
     essential              = true
     memory                 = var.memory # of the container, which is where the daemon looks for its limit
-    command                = ["run", "--config", "env:KINESIS_ALERTER_CONFIG", "--listen", ":${local.port}"]
+    command                = concat(["run", "--config", "env:KINESIS_ALERTER_CONFIG", "--listen", ":${local.port}"], var.fail_fast ? ["--fail-fast"] : [], var.extra_args)
     user                   = "65532:65532"
     readonlyRootFilesystem = true
     linuxParameters        = { capabilities = { drop = ["ALL"] } }
@@ -93,7 +93,7 @@ resource "aws_vpc_security_group_egress_rule" "https" {
 }
 
 resource "aws_vpc_security_group_ingress_rule" "scraper" {
-  for_each = toset(var.scraper_security_group_ids)
+  for_each = var.scraper_security_group_ids
 
   security_group_id            = aws_security_group.this.id
   description                  = "Prometheus"
@@ -106,7 +106,7 @@ resource "aws_vpc_security_group_ingress_rule" "scraper" {
 
 resource "aws_ecs_service" "this" {
   name                          = var.name
-  cluster                       = var.cluster_arn != null ? var.cluster_arn : aws_ecs_cluster.this[0].arn
+  cluster                       = var.cluster != null ? var.cluster.arn : aws_ecs_cluster.this[0].arn
   task_definition               = aws_ecs_task_definition.this.arn
   launch_type                   = "FARGATE"
   desired_count                 = var.desired_count
@@ -129,6 +129,6 @@ resource "aws_ecs_service" "this" {
     assign_public_ip = var.assign_public_ip
   }
 
-  # A worker that starts before its permissions would only wait for them, but say so in the log.
+  # A worker that starts before its permissions ends, or waits for them without fail_fast.
   depends_on = [aws_iam_role_policy.task, aws_iam_role_policy.execution]
 }

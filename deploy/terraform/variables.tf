@@ -48,22 +48,19 @@ variable "secrets_kms_key_arns" {
   default     = []
 }
 
-variable "stream_arn" {
-  description = "ARN of the stream to read. Without it an on-demand stream of the application's name is made."
-  type        = string
-  default     = null
+variable "stream" {
+  description = "The stream to read, and its customer managed key where it has one. Without it an on-demand stream of the application's name is made."
+  type = object({
+    arn         = string
+    kms_key_arn = optional(string)
+  })
+  default = null
 }
 
 variable "stream_retention_hours" {
   description = "How long the stream that is made keeps records: how long alerting may stand still and lose nothing."
   type        = number
   default     = 24
-}
-
-variable "stream_kms_key_arn" {
-  description = "The customer managed key of the stream in stream_arn, where it has one."
-  type        = string
-  default     = null
 }
 
 variable "topic_arns" {
@@ -102,9 +99,9 @@ variable "point_in_time_recovery" {
   default     = true
 }
 
-variable "cluster_arn" {
+variable "cluster" {
   description = "The ECS cluster to run in. Without it one is made."
-  type        = string
+  type        = object({ arn = string })
   default     = null
 }
 
@@ -135,6 +132,18 @@ variable "cpu_architecture" {
     condition     = contains(["ARM64", "X86_64"], var.cpu_architecture)
     error_message = "Want ARM64 or X86_64."
   }
+}
+
+variable "fail_fast" {
+  description = "Whether a worker for which AWS names something missing at its start (stream, topic, lease table, permission to look at them) ends, so that ECS can take the deployment back. If not, it waits."
+  type        = bool
+  default     = true
+}
+
+variable "extra_args" {
+  description = "More arguments of kinesis-alerter run."
+  type        = list(string)
+  default     = []
 }
 
 variable "stop_timeout" {
@@ -171,9 +180,9 @@ variable "egress_cidr_ipv4" {
 }
 
 variable "scraper_security_group_ids" {
-  description = "Security groups that may connect to the admin port 9464, for Prometheus. Whoever can may also reload and change the log level."
-  type        = list(string)
-  default     = []
+  description = "Security groups that may connect to the admin port 9464, for Prometheus, each under a name of your choice. Whoever can may also reload and change the log level."
+  type        = map(string)
+  default     = {}
 }
 
 variable "ecr_repository_arn" {

@@ -56,8 +56,8 @@ run "container" {
     error_message = "The container can write nothing and gain nothing, is asked for its health, has time to drain, and does not wait for its log."
   }
   assert {
-    condition     = jsondecode(aws_ecs_task_definition.this.container_definitions)[0].command == ["run", "--config", "env:KINESIS_ALERTER_CONFIG", "--listen", ":9464"]
-    error_message = "The configuration is in the task definition."
+    condition     = jsondecode(aws_ecs_task_definition.this.container_definitions)[0].command == ["run", "--config", "env:KINESIS_ALERTER_CONFIG", "--listen", ":9464", "--fail-fast"]
+    error_message = "The configuration is in the task definition, and a worker that cannot work ends."
   }
   assert {
     condition = { for e in jsondecode(aws_ecs_task_definition.this.container_definitions)[0].environment : e.name => e.value } == {
@@ -81,8 +81,10 @@ run "options" {
     config                     = "stream: {}"
     dead_letters               = false
     deletion_protection        = false
-    cluster_arn                = "arn:aws:ecs:us-east-1:000000000000:cluster/shared"
-    scraper_security_group_ids = ["sg-prometheus"]
+    cluster                    = { arn = "arn:aws:ecs:us-east-1:000000000000:cluster/shared" }
+    fail_fast                  = false
+    extra_args                 = ["--create-table"]
+    scraper_security_group_ids = { prometheus = "sg-prometheus" }
     environment                = { LIMIT = "3" }
     secrets                    = { WORD = "arn:aws:secretsmanager:us-east-1:000000000000:secret:word-AbCdEf:key::" }
   }
@@ -95,12 +97,16 @@ run "options" {
     error_message = "What exists is used, and what is not wanted is not made."
   }
   assert {
-    condition     = aws_vpc_security_group_ingress_rule.scraper["sg-prometheus"].from_port == 9464 && aws_vpc_security_group_ingress_rule.scraper["sg-prometheus"].to_port == 9464
+    condition     = aws_vpc_security_group_ingress_rule.scraper["prometheus"].from_port == 9464 && aws_vpc_security_group_ingress_rule.scraper["prometheus"].to_port == 9464 && aws_vpc_security_group_ingress_rule.scraper["prometheus"].referenced_security_group_id == "sg-prometheus"
     error_message = "Prometheus reaches the admin port."
   }
   assert {
     condition     = jsonencode([for s in local.execution_statements : s.Resource if s.Sid == "ReadSecrets"]) == jsonencode([["arn:aws:secretsmanager:us-east-1:000000000000:secret:word-AbCdEf"]])
     error_message = "ECS may read the secret, which is named without the key within it."
+  }
+  assert {
+    condition     = jsondecode(aws_ecs_task_definition.this.container_definitions)[0].command == ["run", "--config", "env:KINESIS_ALERTER_CONFIG", "--listen", ":9464", "--create-table"]
+    error_message = "A worker can be told to wait, and more."
   }
   assert {
     condition     = !aws_dynamodb_table.leases.deletion_protection_enabled

@@ -48,8 +48,7 @@ run "the_shipped_policy_with_a_key" {
 
 run "no_wildcards" {
   variables {
-    stream_arn           = "arn:aws:kinesis:us-east-1:111111111111:stream/theirs"
-    stream_kms_key_arn   = "arn:aws:kms:us-east-1:111111111111:key/2"
+    stream               = { arn = "arn:aws:kinesis:us-east-1:111111111111:stream/theirs", kms_key_arn = "arn:aws:kms:us-east-1:111111111111:key/2" }
     topic_arns           = ["arn:aws:sns:us-east-1:000000000000:oncall", "arn:aws:sns:us-east-1:000000000000:office"]
     ecr_repository_arn   = "arn:aws:ecr:us-east-1:000000000000:repository/kinesis-alerter"
     secrets              = { WORD = "arn:aws:ssm:us-east-1:000000000000:parameter/word" }
@@ -64,7 +63,7 @@ run "no_wildcards" {
     error_message = "No wildcards for ECS but the log's streams, and the one action that knows no resource."
   }
   assert {
-    condition     = length(aws_kinesis_stream.this) == 0 && length(aws_sns_topic.this) == 0 && [for s in local.task_statements : s.Resource if contains(["ReadStream", "Alerts", "DecryptStream"], s.Sid)] == [var.stream_arn, var.topic_arns, var.stream_kms_key_arn]
+    condition     = length(aws_kinesis_stream.this) == 0 && length(aws_sns_topic.this) == 0 && [for s in local.task_statements : s.Resource if contains(["ReadStream", "Alerts", "DecryptStream"], s.Sid)] == [var.stream.arn, var.topic_arns, var.stream.kms_key_arn]
     error_message = "What exists is not made, and may be used."
   }
 }

@@ -119,7 +119,8 @@ func TestTaskDefinitionFitsTheDaemon(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, c.PortMappings, 1)
 	require.Equal(t, port, strconv.Itoa(int(*c.PortMappings[0].ContainerPort)))
-	require.Equal(t, []string{"run", "--config", "env:KINESIS_ALERTER_CONFIG", "--listen", ":" + port}, c.Command)
+	require.Equal(t, []string{"run", "--config", "env:KINESIS_ALERTER_CONFIG", "--listen", ":" + port, "--fail-fast"}, c.Command,
+		"the circuit breaker counts a worker that ends, not one that waits")
 
 	dockerfile, err := os.ReadFile(filepath.Join(root, "Dockerfile"))
 	require.NoError(t, err)
@@ -138,6 +139,7 @@ func TestTaskDefinitionFitsTheDaemon(t *testing.T) {
 	})
 	require.NoError(t, err)
 	require.Equal(t, "alerts", config.Stream.Application)
+	require.NotEmpty(t, config.Stream.ARN, "with a name --fail-fast ends the worker for any failure to ask for its ARN, an outage's, too")
 }
 
 func TestService(t *testing.T) {

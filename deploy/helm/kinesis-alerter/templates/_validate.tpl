@@ -45,6 +45,12 @@
 {{- if not .lag.serverAddress }}
 {{- fail "keda.lag.serverAddress is required with keda.enabled: the URL of the Prometheus that scrapes the daemon" }}
 {{- end }}
+{{- /* 63 characters less 5 random ones are what a generated name begins with: NAME-, the ReplicaSet's hash of ten, -. */}}
+{{- $name := include "kinesis-alerter.fullname" $ }}
+{{- $selects := or (not .lag.query) (and .openShards.enabled (not .openShards.query)) }}
+{{- if and $selects (gt (len $name) 46) }}
+{{- fail (printf "the name %s has %d characters; with more than 46 Kubernetes cuts the names of the pods, by which the queries of KEDA find the release's series: choose a shorter fullnameOverride, or write keda.lag.query and, with keda.openShards.enabled, keda.openShards.query" $name (len $name)) }}
+{{- end }}
 {{- end }}
 {{- end }}
 {{- end }}

@@ -71,13 +71,12 @@ module "alerter" {
   ecr_repository_arn         = var.ecr_repository_arn
   config                     = file("${path.module}/kinesis-alerter.yaml")
   environment                = { OFFICE_TOPIC_ARN = var.office_topic_arn }
-  stream_arn                 = var.stream_arn
-  stream_kms_key_arn         = var.stream_kms_key_arn
+  stream                     = { arn = var.stream_arn, kms_key_arn = var.stream_kms_key_arn }
   topic_arns                 = [var.oncall_topic_arn, var.office_topic_arn]
-  cluster_arn                = var.cluster_arn
+  cluster                    = { arn = var.cluster_arn }
   vpc_id                     = var.vpc_id
   subnet_ids                 = var.subnet_ids
-  scraper_security_group_ids = [var.prometheus_security_group_id]
+  scraper_security_group_ids = { prometheus = var.prometheus_security_group_id }
 }
 
 output "task_role_arn" {
