@@ -230,7 +230,7 @@ func runCommand(p *program, fs *flag.FlagSet) func(context.Context, []string) er
 	var from configFlags
 	var o Options
 	from.declare(fs)
-	fs.BoolVar(&o.FailFast, "fail-fast", false, "exit with 1 when a stream, table, topic or permission is missing at start, instead of waiting for it")
+	fs.BoolVar(&o.FailFast, "fail-fast", false, "exit with 1 when AWS says at the start that stream, topic or lease table is missing or may not be looked at, instead of waiting")
 	fs.BoolVar(&o.CreateTable, "create-table", false, "create the lease table anew when it vanished while running")
 	return func(ctx context.Context, args []string) error {
 		if err := noArguments(args); err != nil {
