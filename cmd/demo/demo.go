@@ -81,6 +81,7 @@ func (d *demo) run(ctx context.Context) error {
 	d.screen.print(fmt.Sprintf("status     http://%s/", admin.Addr()))
 	d.screen.print(fmt.Sprintf("metrics    http://%s/metrics", admin.Addr()))
 	d.screen.print(fmt.Sprintf("rule       %s, by the score of RANDOM_CUT_FOREST  (one record in a hundred)", when))
+	d.screen.print(fmt.Sprintf("history    %d records first, for the scores to learn from; their alerts are silenced", history*d.shards))
 	d.screen.print("")
 
 	if err := d.produce(ctx, config, history*d.shards, 0); err != nil {

@@ -94,11 +94,19 @@ func frame(e fakeaws.Email) string {
 	return b.String()
 }
 
-// frameLines writes one line of text, broken where it does not fit.
+// frameLines writes one line of text, broken where it does not fit: behind a comma, if there is one, so that JSON stays readable.
 func frameLines(b *strings.Builder, text string) {
 	runes := []rune(strings.ReplaceAll(text, "\t", "    "))
 	for first := true; first || len(runes) > 0; first = false {
 		n := min(len(runes), frameWidth)
+		if n < len(runes) {
+			for at := n; at > frameWidth/2; at-- {
+				if runes[at-1] == ',' {
+					n = at
+					break
+				}
+			}
+		}
 		fmt.Fprintf(b, "│ %s%s │\n", string(runes[:n]), strings.Repeat(" ", frameWidth-n))
 		runes = runes[n:]
 	}
