@@ -51,17 +51,21 @@ func problems(st *Status, hung bool) []Problem {
 	if hung {
 		add(LevelCritical, "daemon", "restart this process", "the lease loop has not come round for ten seconds")
 	}
+	unread := ownerProblems(st, add)
 	switch {
 	case st.State == "stopping":
 		add(LevelInfo, "daemon", "", "the daemon is stopping: it drains its shards and hands them over")
 	case st.State == "starting" && st.WaitingSince != nil:
 		waited := ago(st.WaitingSince)
-		add(atLeast(waited, startWorthAWord, startCritical), "daemon", "the log says what AWS answers",
+		level := atLeast(waited, startWorthAWord, startCritical)
+		if unread == LevelCritical { // by the whole fleet, and this is why it is not read here
+			level = unread
+		}
+		add(level, "daemon", "the log says what AWS answers",
 			"starting; waits for %s, for %s so far", st.WaitingFor, words(waited))
 	case st.State == "running":
 		tableProblems(st, add)
 	}
-	ownerProblems(st, add)
 	shardProblems(st, add)
 	for i := range st.Topics {
 		topicProblems(&st.Topics[i], st.At, add)
@@ -70,7 +74,7 @@ func problems(st *Status, hung bool) []Problem {
 		switch {
 		case d.Fault != "":
 			add(LevelCritical, "dead_letters", d.Remedy, "dead letters: %s, %s", faultWords(d.Fault), wait(d.Waiting, "letter"))
-		case d.Failures >= failuresWorthAWord && d.FailingSince != nil:
+		case lettersFail(d):
 			add(LevelWarning, "dead_letters", "", "dead letters: %s has failed for %s, %s", strings.ToUpper(d.Kind), words(ago(d.FailingSince)), wait(d.Waiting, "letter"))
 		}
 	}
@@ -125,8 +129,8 @@ func because(code string) string {
 	return " (" + code + ")"
 }
 
-// ownerProblems looks at shards that nobody reads, or whose owner is silent.
-func ownerProblems(st *Status, add addProblem) {
+// ownerProblems looks at shards that nobody reads, or whose owner is silent, and says how grave the former is.
+func ownerProblems(st *Status, add addProblem) Level {
 	lease := time.Duration(st.Worker.LeaseSeconds * float64(time.Second))
 	workers := make(map[string]*StatusFleetWorker, len(st.Workers))
 	for i := range st.Workers {
@@ -148,18 +152,22 @@ func ownerProblems(st *Status, add addProblem) {
 			silent[w.ID] = true
 		}
 	}
+	level := LevelOK
 	switch whose := silence(silent, workers); {
 	case len(late) > 0:
-		add(LevelCritical, "owners", "look at the log of the workers, and at DynamoDB's UpdateItem: one should take them within a lease's duration",
+		level = LevelCritical
+		add(level, "owners", "look at the log of the workers, and at DynamoDB's UpdateItem: one should take them within a lease's duration",
 			"%s been read by nobody for %s%s%s", have(len(late), "shard"), words(longest), first(late), whose)
 	case len(waits) > 0:
-		add(LevelInfo, "owners", "", "%s for an owner%s", wait(uint64(len(waits)), "shard"), whose)
+		level = LevelInfo
+		add(level, "owners", "", "%s for an owner%s", wait(uint64(len(waits)), "shard"), whose)
 	}
 	for i := range st.Workers { // not taken over yet, as far as this process can see
 		if w := &st.Workers[i]; w.State == "live" && !w.Self && w.Shards > 0 && !silent[w.ID] && w.Silent >= 1.5*lease.Seconds() {
 			add(LevelInfo, "owners", "", "worker %s has been silent for %s, it holds %s", w.ID, words(time.Duration(w.Silent*float64(time.Second))), number(w.Shards, "shard"))
 		}
 	}
+	return level
 }
 
 // silence says which workers were last heard of when.
@@ -352,12 +360,22 @@ func recentProblems(st *Status, add addProblem) {
 	}
 }
 
+// topicFails says that SNS fails as far as anybody can see: without an alert that is tried again, the failures of those that were
+// given up say nothing about now.
+func topicFails(t *StatusTopic) bool {
+	return t.Failures >= failuresWorthAWord && t.FailingSince != nil && t.Waiting+t.Gathered > 0
+}
+
+func lettersFail(d *StatusDeadLetters) bool {
+	return d.Failures >= failuresWorthAWord && d.FailingSince != nil && d.Waiting > 0
+}
+
 func topicProblems(t *StatusTopic, at time.Time, add addProblem) {
 	waiting := uint64(t.Waiting + t.Gathered) //nolint:gosec // counts
 	switch {
 	case t.Fault != "":
 		add(LevelCritical, "topic", t.Remedy, "topic %s: %s, %s", t.Name, faultWords(t.Fault), wait(waiting, "alert"))
-	case t.Failures >= failuresWorthAWord && t.FailingSince != nil:
+	case topicFails(t):
 		add(atLeast(at.Sub(*t.FailingSince), 0, failingCritical), "topic", "", "topic %s: SNS has failed for %s, %s", t.Name, words(at.Sub(*t.FailingSince)), wait(waiting, "alert"))
 	case t.Digesting:
 		text := "topic " + t.Name + " gathers digests"

@@ -298,7 +298,7 @@ func TestStatusSummary(t *testing.T) {
 			"Lag 13 h on shardId-000000000000, which is more than half of the stream's retention.",
 		},
 		"too late for a pager": {func(s *Status) { s.Shards[0].Reading.Lag = 301 }, LevelCritical, "Lag 5 m 1 s on shardId-000000000000."},
-		"late": {func(s *Status) { s.Shards[0].Reading.Lag = 200 }, LevelWarning, "Lag 3 m 20 s on shardId-000000000000."},
+		"late":                 {func(s *Status) { s.Shards[0].Reading.Lag = 200 }, LevelWarning, "Lag 3 m 20 s on shardId-000000000000."},
 		"no trust": {
 			func(s *Status) { s.Worker.TrustedUntil, s.Worker.Heartbeat = nil, moment(at.Add(-40*time.Second)) }, LevelCritical,
 			"DynamoDB: no success for 40 s, trust in the leases has ended: nothing is read or published.",

@@ -518,7 +518,7 @@ func newTopicView(t *StatusTopic, at time.Time) topicView {
 		if t.FailingSince != nil {
 			row.State += " for " + words(at.Sub(*t.FailingSince))
 		}
-	case t.Failures >= failuresWorthAWord && t.FailingSince != nil:
+	case topicFails(t):
 		row.State, row.Sign, row.Class = "fails for "+words(at.Sub(*t.FailingSince)), "▲", "warn"
 	case t.Digesting:
 		row.State, row.Sign, row.Class = "gathers digests", "◆", "warn"
@@ -569,7 +569,7 @@ func newLettersView(d *StatusDeadLetters, at time.Time) *lettersView {
 	switch {
 	case d.Fault != "":
 		v.State, v.Sign, v.Class = faultWords(d.Fault), "✕", "bad"
-	case d.Failures >= failuresWorthAWord && d.FailingSince != nil:
+	case lettersFail(d):
 		v.State, v.Sign, v.Class = "fails for "+words(at.Sub(*d.FailingSince)), "▲", "warn"
 	}
 	return v
