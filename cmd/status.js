@@ -85,6 +85,7 @@
     paused = !paused;
     button.textContent = paused ? "resume" : "pause";
     button.setAttribute("aria-pressed", String(paused));
+    document.title = paused ? "paused – " + title : title;
     refresh();
   });
   timer = setTimeout(refresh, every);
