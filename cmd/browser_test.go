@@ -324,7 +324,8 @@ func wellStatus() Status {
 	s.ShardCounts = map[string]int{"held": 2, "foreign": 1, "ended": 1}
 	s.Workers, s.Topics, s.DeadLetters, s.Reload = s.Workers[:2], s.Topics[2:], &StatusDeadLetters{Kind: "sqs", Sent: 3}, nil
 	s.Topics[0].Digesting, s.Topics[0].Gathered = false, 0
-	s.Worker.Heartbeat = moment(s.At.Add(-time.Second))
+	s.Worker.Heartbeat, s.Worker.Failure = moment(s.At.Add(-time.Second)), ""
+	s.Recent = StatusRecent{Window: s.Recent.Window}
 	s.History = StatusHistory{Interval: historyEvery.Seconds()}
 	for i := range historyLength {
 		s.History.Records = append(s.History.Records, 1000+200*sine(time.Duration(i)*historyEvery)+float64(i*7919%41))

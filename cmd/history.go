@@ -14,7 +14,10 @@ const (
 )
 
 // totals are counts that only grow.
-type totals struct{ records, alerts uint64 }
+type totals struct {
+	records, alerts uint64
+	befell          StatusRecent // since the process started
+}
 
 // history keeps what a process did in its last 15 minutes. One goroutine runs it; reading it is safe for all.
 type history struct {
@@ -23,6 +26,9 @@ type history struct {
 	at   time.Time // of last; zero before the first sample
 	ring [historyLength]struct{ records, alerts float64 }
 	n    int // samples ever
+	// befell are the last 15 minutes of what befell the process, as counted since it started; the oldest is at turn.
+	befell [historyLength]StatusRecent
+	turn   int
 }
 
 // run samples until ctx is done. count answers the totals, and false while there is nothing to count.
@@ -53,6 +59,21 @@ func (h *history) note(now time.Time, t totals) {
 		h.n++
 	}
 	h.last, h.at = t, now
+	h.befell[h.turn] = t.befell
+	h.turn = (h.turn + 1) % historyLength
+}
+
+// recent is what has befallen the process in the last 15 minutes, of all that did since it started.
+func (h *history) recent(all StatusRecent) StatusRecent {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	before := h.befell[h.turn] // zero in a young process
+	return StatusRecent{
+		Window: historyLength * historyEvery.Seconds(),
+		Missed: all.Missed - before.Missed, Skipped: all.Skipped - before.Skipped, GivenUp: all.GivenUp - before.GivenUp,
+		Letters: all.Letters - before.Letters, InvalidLetters: all.InvalidLetters - before.InvalidLetters,
+		Panics: all.Panics - before.Panics, StateGaps: all.StateGaps - before.StateGaps,
+	}
 }
 
 // status returns the figures, the oldest first.

@@ -29,6 +29,8 @@ type Status struct {
 	Stream  StatusStream  `json:"stream"`
 	Worker  StatusWorker  `json:"worker"`
 	History StatusHistory `json:"history"`
+	// Recent is what befell this process lately.
+	Recent StatusRecent `json:"recent"`
 	// Records are the records that this process has resolved since it started, by outcome.
 	Records map[string]uint64 `json:"records"`
 
@@ -70,7 +72,8 @@ const (
 // Problem is one thing that is wrong.
 type Problem struct {
 	Level Level `json:"level"`
-	// Subject is what it is about: daemon, table, shards, topic, dead_letters or configuration.
+	// Subject is what it is about: daemon, table, topic, dead_letters, kinesis, owners (shards that nobody reads), shards, records,
+	// lag or configuration. Problems of one level are in this order, so that causes come before what they bring about.
 	Subject string `json:"subject"`
 	// Text is one clause, without a full stop.
 	Text string `json:"text"`
@@ -102,6 +105,8 @@ type StatusWorker struct {
 	TrustedUntil *time.Time `json:"trusted_until"`
 	// Heartbeat is when DynamoDB last confirmed that it lives.
 	Heartbeat *time.Time `json:"heartbeat"`
+	// Failure is why the last heartbeat failed: the error code of DynamoDB, timeout or unreachable; empty when it did not.
+	Failure string `json:"failure,omitempty"`
 	// LeaseSeconds is how long a silent worker keeps its shards.
 	LeaseSeconds float64 `json:"lease_seconds"`
 }
@@ -112,6 +117,22 @@ type StatusHistory struct {
 	Interval float64   `json:"interval_seconds"`
 	Records  []float64 `json:"records_per_second"`
 	Alerts   []float64 `json:"alerts_per_second"`
+}
+
+// StatusRecent counts what befell this process within the last Window seconds.
+type StatusRecent struct {
+	Window float64 `json:"window_seconds"`
+	// Missed are checkpoints that had left the stream before the records behind them were read.
+	Missed uint64 `json:"checkpoint_gaps"`
+	// Skipped are alerts that SNS rejected and that were dropped as configured, GivenUp those dropped at the limits of attempts or age.
+	Skipped uint64 `json:"alerts_skipped"`
+	GivenUp uint64 `json:"alerts_given_up"`
+	// Letters are the dead letters of alerts, InvalidLetters those of records that could not be read.
+	Letters        uint64 `json:"dead_letters"`
+	InvalidLetters uint64 `json:"invalid_dead_letters"`
+	Panics         uint64 `json:"panics"`
+	// StateGaps are shards whose evaluation went on without what it should remember.
+	StateGaps uint64 `json:"state_gaps"`
 }
 
 // StatusShard is one shard.
@@ -144,6 +165,13 @@ type StatusReading struct {
 	// Behind is how far reading was from the tip of the shard at LastFetch.
 	Behind    float64    `json:"behind_seconds"`
 	LastFetch *time.Time `json:"last_fetch"`
+	// Since is when this process began to read the shard.
+	Since *time.Time `json:"since"`
+	// WaitsFor is what it waits for before it can read on: state (in DynamoDB), kinesis (an answer), memory (the unresolved records
+	// of all shards have taken it) or alerts (its own wait); empty in a pause between two reads.
+	WaitsFor string `json:"waits_for,omitempty"`
+	// ReadError is why the last call of Kinesis failed: its error code, timeout or unreachable; empty when it did not.
+	ReadError string `json:"read_error,omitempty"`
 	// Checkpoint is when the stored checkpoint was last confirmed to be current.
 	Checkpoint *time.Time `json:"checkpoint"`
 	// Unresolved are the records whose alerts wait; Gathered are those of them that wait in digests.
@@ -151,6 +179,8 @@ type StatusReading struct {
 	Gathered   int `json:"gathered_records"`
 	// HeldKeys are the partition keys that are held because of an alert that SNS will never accept.
 	HeldKeys int `json:"held_keys"`
+	// StateFailing is since when saving the state of evaluation fails; null while it does not.
+	StateFailing *time.Time `json:"state_failing_since"`
 }
 
 // StatusFleetWorker is one worker of the fleet.

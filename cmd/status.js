@@ -1,6 +1,6 @@
 (function () {
   "use strict";
-  var every = 5000, timer = 0, paused = false, heard = Date.now();
+  var every = 5000, hidden = 30000, timer = 0, paused = false, still = false, heard = Date.now();
   var gone = document.getElementById("gone"), button = document.getElementById("pause"), fresh = document.getElementById("fresh");
   var title = document.title;
 
@@ -26,9 +26,7 @@
     }
   }
 
-  function show(text) {
-    var page = new DOMParser().parseFromString(text, "text/html");
-    if (!page.querySelector("main")) throw new Error("no status page");
+  function show(page) {
     var x = window.scrollX, y = window.scrollY;
     swap(document.querySelector("header"), page.querySelector("header"));
     var parts = Array.from(document.querySelectorAll("[data-part]")), news = Array.from(page.querySelectorAll("[data-part]"));
@@ -36,24 +34,34 @@
     if (same) parts.forEach(function (p, i) { swap(p, news[i]); });
     else swap(document.querySelector("main"), page.querySelector("main"));
     if (window.scrollX !== x || window.scrollY !== y) window.scrollTo(x, y);
-    title = page.title;
+  }
+
+  // The title and the icon are what a tab in the background shows.
+  function label(page) {
+    document.title = title = page.title;
     document.querySelector("link[rel=icon]").href = page.querySelector("link[rel=icon]").href;
   }
 
   function refresh() {
     clearTimeout(timer);
-    if (document.hidden || paused) return;
-    if (selecting()) { timer = setTimeout(refresh, 1000); return; }
+    if (paused) return;
     fetch(location.pathname, { headers: { Accept: "text/html" }, cache: "no-store", signal: AbortSignal.timeout(every) })
       .then(function (r) {
         if (!r.ok) throw new Error(r.status);
         return r.text();
       })
       .then(function (text) {
-        show(text);
-        heard = Date.now();
+        var page = new DOMParser().parseFromString(text, "text/html");
+        if (!page.querySelector("main")) throw new Error("no status page");
+        label(page);
         gone.textContent = "";
-        document.title = title;
+        still = selecting();
+        if (still) {
+          fresh.textContent = "not refreshed while text is selected, as of " + new Date(heard).toLocaleTimeString();
+          return;
+        }
+        show(page);
+        heard = Date.now();
         fresh.textContent = "refreshed " + new Date(heard).toLocaleTimeString();
       })
       .catch(function () {
@@ -61,15 +69,23 @@
           " s. What you see is of " + new Date(heard).toLocaleTimeString() + ".";
         document.title = "✕ no answer – " + title;
       })
-      .then(function () { timer = setTimeout(refresh, every); });
+      .then(function () { timer = setTimeout(refresh, document.hidden ? hidden : every); });
   }
 
-  document.addEventListener("visibilitychange", refresh);
+  document.addEventListener("visibilitychange", function () {
+    if (!document.hidden) return refresh();
+    clearTimeout(timer);
+    timer = setTimeout(refresh, hidden);
+  });
+  document.addEventListener("selectionchange", function () {
+    if (still && !selecting()) { still = false; refresh(); }
+  });
   button.hidden = false;
   button.addEventListener("click", function () {
     paused = !paused;
     button.textContent = paused ? "resume" : "pause";
     button.setAttribute("aria-pressed", String(paused));
+    document.title = paused ? "paused – " + title : title;
     refresh();
   });
   timer = setTimeout(refresh, every);

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -146,10 +147,10 @@ func TestStatusOverTheLifeOfADaemon(t *testing.T) {
 
 		out := fake.Faults.Add(fakeaws.Fault{Service: fakeaws.ServiceDynamoDB, Kind: fakeaws.BlackHole})
 		time.Sleep(6 * time.Second)
-		require.Regexp(t, `^DynamoDB has not answered for \d\S* s, trust in the leases ends in \d\S* s\.$`, page.status(t).Summary)
+		require.Regexp(t, `^DynamoDB: no success for \d\S* s \(no answer\), trust in the leases ends in \d\S* s\.$`, page.status(t).Summary)
 		time.Sleep(40 * time.Second)
 		s = page.status(t)
-		require.Regexp(t, `^DynamoDB has not answered for 4\d s, trust in the leases has ended: nothing is read or published\.`, s.Summary)
+		require.Regexp(t, `^DynamoDB: no success for 4\d s \(no answer\), trust in the leases has ended: nothing is read or published\.`, s.Summary)
 		require.Nil(t, s.Worker.TrustedUntil)
 		out()
 		time.Sleep(time.Minute)
@@ -157,6 +158,17 @@ func TestStatusOverTheLifeOfADaemon(t *testing.T) {
 		before := fake.History.Count("", "")
 		page.get(t, "/", "text/html")
 		require.Equal(t, before, fake.History.Count("", ""), "a page view calls nobody")
+
+		hang := fake.Faults.Add(fakeaws.Fault{Service: fakeaws.ServiceSNS, Operation: "PublishBatch", Kind: fakeaws.BlackHole})
+		fake.Kinesis.Put(testStream, "patient-1", []byte(`{"heartRate":180}`))
+		time.Sleep(time.Second)
+		d.stop()
+		time.Sleep(2 * time.Second)
+		s = page.status(t)
+		require.Equal(t, "stopping", s.State)
+		require.Equal(t, "The daemon is stopping: it drains its shards and hands them over.", s.Summary)
+		require.Equal(t, "stopping", s.Shards[slices.IndexFunc(s.Shards, func(x StatusShard) bool { return x.Reading != nil })].Reading.Phase)
+		hang()
 		require.NoError(t, d.end())
 	})
 }

@@ -75,7 +75,7 @@ func (s *statusSource) run(ctx context.Context) error {
 			return totals{}, false
 		}
 		s.watch(now, p.store.Status())
-		var t totals
+		t := totals{befell: befell(p)}
 		for _, n := range p.pipeline.Resolutions() {
 			t.records += n
 		}
@@ -84,6 +84,30 @@ func (s *statusSource) run(ctx context.Context) error {
 		}
 		return t, true
 	})
+}
+
+// befell counts what befell the process since it started.
+func befell(p *statusParts) StatusRecent {
+	counts := p.shards.Counts()
+	out := StatusRecent{Missed: p.store.Missed(), Panics: p.pipeline.Panics() + counts.Panics, StateGaps: counts.StateGaps}
+	for reason, n := range counts.Skipped {
+		if reason == alert.ReasonRejected {
+			out.Skipped += n
+		} else {
+			out.GivenUp += n
+		}
+	}
+	if p.letters == nil {
+		return out
+	}
+	for reason, n := range p.letters.Letters() {
+		if slices.Contains(alert.InvalidReasons(), reason) {
+			out.InvalidLetters += n
+		} else {
+			out.Letters += n
+		}
+	}
+	return out
 }
 
 // watch remembers what a single look does not tell: since when something is so.
@@ -144,15 +168,21 @@ func (w *waiting) text() string {
 
 // tell fills in what the parts know.
 func (s *statusSource) tell(out *Status, now time.Time, table checkpoint.Status, p *statusParts) {
-	if !table.Ready {
-		out.State, out.WaitingFor = "starting", "the lease table "+s.stream.Application+" in DynamoDB"
-		out.WaitingSince = moment(s.started)
+	switch {
+	case table.WaitsFor != "":
+		w := waiting{what: tableWait(table.WaitsFor), because: table.Because, since: table.WaitingSince}
+		out.State, out.WaitingFor, out.WaitingSince = "starting", w.text(), moment(w.since)
+	case len(table.Shards) == 0: // every stream has some
+		s.waitFor("the list of the shards of the stream "+s.stream.Name+" in Kinesis", "")
+		w := s.waiting.Load()
+		out.State, out.WaitingFor, out.WaitingSince = "starting", w.text(), moment(w.since)
 	}
+	out.Recent = s.history.recent(befell(p))
 	s.mu.Lock()
 	heartbeat, unread := s.heartbeat, s.unread // replaced, never changed
 	s.mu.Unlock()
 	out.Stream.Retention = seconds(table.Retention)
-	out.Worker = StatusWorker{ID: table.Worker, Heartbeat: moment(heartbeat), LeaseSeconds: seconds(table.LeaseDuration)}
+	out.Worker = StatusWorker{ID: table.Worker, Heartbeat: moment(heartbeat), Failure: table.Failure, LeaseSeconds: seconds(table.LeaseDuration)}
 	if table.TrustedUntil.After(now) {
 		out.Worker.TrustedUntil = moment(table.TrustedUntil)
 	}
@@ -218,6 +248,7 @@ func tellShards(out *Status, table checkpoint.Status, reading []consumer.ShardSt
 			shard.BytesPerSecond = r.Load
 			shard.Reading = &StatusReading{
 				Phase: r.Phase, Lag: seconds(r.Lag), Behind: seconds(r.Behind), LastFetch: moment(r.LastFetch), Checkpoint: moment(t.Confirmed),
+				Since: moment(r.Began), WaitsFor: r.WaitsFor, ReadError: r.ReadError, StateFailing: moment(r.StateFailing),
 				Unresolved: r.Unresolved, Gathered: r.Gathered, HeldKeys: r.HeldKeys,
 			}
 		}
@@ -308,11 +339,22 @@ func shortShard(id string) string {
 	return "…" + strings.Repeat("0", max(0, 4-len(number))) + number
 }
 
-// gravest sorts problems by level; those of one level keep their order.
+// tableWait says what the lease table waits for.
+func tableWait(resource string) string {
+	if stream, ok := strings.CutPrefix(resource, "stream "); ok {
+		return "the stream " + stream + " in Kinesis"
+	}
+	return "the lease " + resource + " in DynamoDB"
+}
+
+// gravest sorts problems by level, and those of one level so that causes come before what they bring about.
 func gravest(list []Problem) []Problem {
-	order := []Level{LevelCritical, LevelWarning, LevelInfo, LevelOK}
+	levels := []Level{LevelCritical, LevelWarning, LevelInfo, LevelOK}
 	slices.SortStableFunc(list, func(a, b Problem) int {
-		return cmp.Compare(slices.Index(order, a.Level), slices.Index(order, b.Level))
+		return cmp.Or(
+			cmp.Compare(slices.Index(levels, a.Level), slices.Index(levels, b.Level)),
+			cmp.Compare(slices.Index(subjects(), a.Subject), slices.Index(subjects(), b.Subject)),
+		)
 	})
 	return list
 }

@@ -68,7 +68,8 @@ func exampleStatus() Status {
 	s := Status{
 		At: at, State: "running", Started: at.Add(-200 * time.Second), Uptime: 200, Build: StatusBuild{"1.0.0", "0123456789ab", "go1.26.8"},
 		Stream:  StatusStream{"ExampleInputStream", "heart-rate-alerts", 86400},
-		Worker:  StatusWorker{ID: "alerter-0/5e0f7a11", TrustedUntil: moment(at.Add(3 * time.Second)), Heartbeat: ago(6 * time.Second), LeaseSeconds: 10},
+		Worker:  StatusWorker{ID: "alerter-0/5e0f7a11", TrustedUntil: moment(at.Add(3 * time.Second)), Heartbeat: ago(6 * time.Second), Failure: "InternalServerError", LeaseSeconds: 10},
+		Recent:  StatusRecent{Window: 900, Missed: 1, Skipped: 2, InvalidLetters: 3},
 		History: StatusHistory{Interval: 5, Records: []float64{96.2, 101.4, 110, 1240.5}, Alerts: []float64{0, 0.4, 8.2, 1.2}},
 		Records: map[string]uint64{
 			"alerted": 120, "suppressed": 312, "unmatched": 41_204, "filtered": 0, "invalid": 1, "expired": 0, "dead_lettered": 3,
@@ -77,20 +78,21 @@ func exampleStatus() Status {
 		Shards: byLineage([]StatusShard{
 			{ID: "shardId-000000000000", Parents: []string{}, State: "ended", CaughtUp: ago(time.Hour)},
 			{ID: "shardId-000000000001", Parents: []string{}, State: "foreign", Owner: "alerter-1/9c41bd02", BytesPerSecond: 812, CaughtUp: ago(2 * time.Second)},
-			{ID: "shardId-000000000002", Parents: []string{}, State: "unread", UnreadSince: ago(42 * time.Second)},
+			{ID: "shardId-000000000002", Parents: []string{}, State: "unread", Owner: "alerter-2/00000000", UnreadSince: ago(42 * time.Second)},
 			{ID: "shardId-000000000003", Parents: []string{"shardId-000000000009"}, State: "ended"},
 			{ID: "shardId-000000000004", Parents: []string{"shardId-000000000000"}, State: "held", Owner: "alerter-0/5e0f7a11", BytesPerSecond: 12_400, Reading: &StatusReading{
 				Phase: "reading", Lag: 200, Behind: 0, LastFetch: ago(120 * time.Millisecond), Checkpoint: ago(199 * time.Second), Unresolved: 34, Gathered: 12, HeldKeys: 1,
 			}},
 			{ID: "shardId-000000000005", Parents: []string{"shardId-000000000000"}, State: "held", Owner: "alerter-0/5e0f7a11", Heir: "alerter-1/9c41bd02", BytesPerSecond: 2_100_000, CaughtUp: ago(0), Reading: &StatusReading{
 				Phase: "draining", Lag: 0.21, Behind: 1.5, LastFetch: ago(45 * time.Second), Checkpoint: ago(800 * time.Millisecond),
+				Since: ago(100 * time.Second), WaitsFor: "alerts", ReadError: "timeout", StateFailing: ago(50 * time.Second),
 			}},
 			{ID: "shardId-000000000006", Parents: []string{"shardId-000000000003"}, State: "paused"},
 		}),
 		Workers: []StatusFleetWorker{
 			{ID: "alerter-0/5e0f7a11", Version: "1.0.0", Self: true, State: "live", Shards: 2},
 			{ID: "alerter-1/9c41bd02", Version: "1.0.0", State: "live", Silent: 1.2, Shards: 1},
-			{ID: "alerter-2/00000000", Version: "0.9.0", State: "fenced", Silent: 14, Shards: 1},
+			{ID: "alerter-2/00000000", Version: "0.9.0", State: "fenced", Silent: 54, Shards: 1},
 		},
 		Rules: []StatusRule{
 			{Name: "high-heart-rate", Severity: "critical", Topics: []string{"oncall", "ward"}, Mode: "live", Matched: 432, Undefined: 17, Published: 120, Suppressed: some},
@@ -154,7 +156,7 @@ func TestStatusPageIsLockedDown(t *testing.T) {
 		require.Equal(t, want, header.Get(name))
 	}
 	require.Contains(t, page, `<noscript><meta http-equiv="refresh"`)
-	require.Contains(t, page, "DynamoDB has not answered for 6.0 s, trust in the leases ends in 3.0 s")
+	require.Contains(t, page, "DynamoDB: no success for 6.0 s (InternalServerError), trust in the leases ends in 3.0 s")
 }
 
 // Names are text, whoever chose them.
@@ -181,7 +183,7 @@ func TestStatusPageOfManyShards(t *testing.T) {
 	page.html(w, httptest.NewRequest(http.MethodGet, "/", http.NoBody))
 	require.Less(t, w.Body.Len(), 512<<10)
 	require.Equal(t, 10, strings.Count(w.Body.String(), `<details id="shards-`))
-	require.Contains(t, w.Body.String(), "Of 1,000 open shards, those that need a look are shown")
+	require.Contains(t, w.Body.String(), "Of 1,000 open shards, those that need a look are shown, the gravest first")
 	r := httptest.NewRequest(http.MethodGet, "/", http.NoBody)
 	r.Header.Set("Accept-Encoding", "gzip, br")
 	w = httptest.NewRecorder()
@@ -191,6 +193,37 @@ func TestStatusPageOfManyShards(t *testing.T) {
 	s := manyShards(1000)
 	text := statusText(&s)
 	require.Less(t, strings.Count(text, "\n"), 60, "a terminal shows it")
+}
+
+// Of more shards in need of a look than there is room for, the gravest are shown, and the page says how many there are.
+func TestStatusPageShowsTheGravestShards(t *testing.T) {
+	t.Parallel()
+	s := manyShards(1000)
+	for i := range s.Shards {
+		switch shard := &s.Shards[i]; {
+		case shard.Reading == nil:
+		case shard.ID == "shardId-000000001998":
+			shard.Reading.LastFetch, shard.Reading.ReadError = nil, "AccessDeniedException"
+			shard.Reading.Since = moment(s.At.Add(-4 * time.Hour))
+			shard.Reading.Lag = 4 * 3600
+		case shard.ID == "shardId-000000001996":
+			shard.Reading.HeldKeys = 1
+		case shard.ID < "shardId-000000001400":
+			shard.Reading.Lag = 61
+		}
+	}
+	v := newStatusView(&s)
+	require.Len(t, v.Families, fewShards)
+	require.Equal(t, "shardId-000000001996", v.Families[0].ID)
+	require.Equal(t, "shardId-000000001998", v.Families[1].ID)
+	require.Equal(t, "held, read fails (AccessDeniedException)", v.Families[1].State)
+	require.Contains(t, v.RestNote, "Of 1,000 open shards, 202 need a look: the gravest 60 are shown, the others are folded up.")
+	require.Contains(t, statusText(&s), v.RestNote)
+	shown := len(v.Families)
+	for i := range v.Chunks {
+		shown += len(v.Chunks[i].Rows)
+	}
+	require.Equal(t, 1000, shown, "nothing is left out")
 }
 
 func BenchmarkStatusPageOfThousandShards(b *testing.B) {
@@ -232,34 +265,141 @@ func TestStatusSummary(t *testing.T) {
 		"paused":   {func(s *Status) { s.ShardCounts["paused"] = 2 }, LevelInfo, "All is well; 2 shards are paused by an operator."},
 		"unread": {func(s *Status) {
 			s.Shards[1] = StatusShard{ID: "shardId-000000000001", State: "unread", UnreadSince: moment(at.Add(-25 * time.Second))}
-		}, LevelCritical, "1 shard has no owner: shardId-000000000001."},
+		}, LevelCritical, "1 shard has been read by nobody for 25 s: shardId-000000000001."},
 		"just released": {func(s *Status) {
 			s.Shards[1] = StatusShard{ID: "shardId-000000000001", State: "unread", UnreadSince: moment(at.Add(-5 * time.Second))}
-		}, LevelOK, "All is well: 1 shard is read here, lag 0.2 s."},
+		}, LevelInfo, "1 shard waits for an owner."},
+		"an owner fell silent": {func(s *Status) {
+			for i := range s.Shards {
+				s.Shards[i] = StatusShard{ID: s.Shards[i].ID, State: "unread", Owner: "b/2", UnreadSince: moment(at.Add(-3 * time.Second))}
+			}
+			s.Workers = []StatusFleetWorker{{ID: "a/1", Self: true, State: "live"}, {ID: "b/2", State: "fenced", Silent: 14, Shards: 2}}
+			s.ShardCounts["paused"] = 1
+		}, LevelInfo, "2 shards wait for an owner; worker b/2 has been silent for 14 s."},
+		"owners fell silent long ago": {func(s *Status) {
+			for i, owner := range []string{"b/2", "c/3"} {
+				s.Shards[i] = StatusShard{ID: s.Shards[i].ID, State: "unread", Owner: owner, UnreadSince: moment(at.Add(-40 * time.Second))}
+			}
+			s.Workers = []StatusFleetWorker{{ID: "a/1", Self: true, State: "live"}, {ID: "b/2", State: "fenced", Silent: 54, Shards: 1}, {ID: "c/3", State: "live", Silent: 52, Shards: 1}}
+		}, LevelCritical, "2 shards have been read by nobody for 40 s: shardId-000000000000, shardId-000000000001; worker b/2 has been silent for 54 s, and 1 other."},
+		"an owner was not heard of": {func(s *Status) {
+			s.Shards[0] = s.Shards[1]
+			s.Workers = []StatusFleetWorker{{ID: "b/2", State: "live", Silent: 16, Shards: 2}}
+		}, LevelInfo, "Worker b/2 has been silent for 16 s, it holds 2 shards."},
+		"about to read": {func(s *Status) { s.Shards[0].Reading = nil }, LevelOK, "All is well: 1 shard is about to be read here."},
+		"not joined": {func(s *Status) {
+			s.Shards[0], s.Worker.TrustedUntil = s.Shards[1], nil
+		}, LevelOK, "All is well: this worker is joining the fleet."},
+		"nothing to read": {func(s *Status) {
+			s.Shards = []StatusShard{{ID: "a", State: "ended"}, {ID: "b", State: "paused"}, {ID: "c", State: "blocked"}}
+		}, LevelOK, "All is well: no shard is to be read now."},
 		"too late": {
 			func(s *Status) { s.Shards[0].Reading.Lag, s.Stream.Retention = 13*3600, 86400 }, LevelCritical,
 			"Lag 13 h on shardId-000000000000, which is more than half of the stream's retention.",
 		},
-		"late": {func(s *Status) { s.Shards[0].Reading.Lag = 200 }, LevelWarning, "Lag 3 m 20 s on shardId-000000000000."},
+		"too late for a pager": {func(s *Status) { s.Shards[0].Reading.Lag = 301 }, LevelCritical, "Lag 5 m 1 s on shardId-000000000000."},
+		"late":                 {func(s *Status) { s.Shards[0].Reading.Lag = 200 }, LevelWarning, "Lag 3 m 20 s on shardId-000000000000."},
 		"no trust": {
 			func(s *Status) { s.Worker.TrustedUntil, s.Worker.Heartbeat = nil, moment(at.Add(-40*time.Second)) }, LevelCritical,
-			"DynamoDB has not answered for 40 s, trust in the leases has ended: nothing is read or published.",
+			"DynamoDB: no success for 40 s, trust in the leases has ended: nothing is read or published.",
 		},
 		"less trust": {
 			func(s *Status) {
-				s.Worker.TrustedUntil, s.Worker.Heartbeat = moment(at.Add(3*time.Second)), moment(at.Add(-6*time.Second))
+				s.Worker.TrustedUntil, s.Worker.Heartbeat, s.Worker.Failure = moment(at.Add(3*time.Second)), moment(at.Add(-6*time.Second)), "AccessDeniedException"
 			}, LevelWarning,
-			"DynamoDB has not answered for 6.0 s, trust in the leases ends in 3.0 s.",
+			"DynamoDB: no success for 6.0 s (AccessDeniedException), trust in the leases ends in 3.0 s.",
 		},
 		"no Kinesis": {
-			func(s *Status) { s.Shards[0].Reading.LastFetch = moment(at.Add(-42 * time.Second)) }, LevelWarning,
-			"Kinesis has not answered for 42 s for 1 shard: shardId-000000000000.",
+			func(s *Status) {
+				s.Shards[0].Reading.LastFetch, s.Shards[0].Reading.ReadError = moment(at.Add(-42*time.Second)), "timeout"
+			}, LevelWarning,
+			"Kinesis: no success for 42 s for 1 shard (no answer): shardId-000000000000.",
+		},
+		"never an answer": {
+			func(s *Status) {
+				s.Shards[0].Reading.LastFetch, s.Shards[0].Reading.ReadError = nil, "AccessDeniedException"
+				s.Shards[0].Reading.Since = moment(at.Add(-4 * time.Minute))
+				s.Shards[0].Reading.Lag = 240
+			}, LevelCritical,
+			"Kinesis: no success for 4 m for 1 shard (AccessDeniedException): shardId-000000000000.",
+		},
+		"no memory": {
+			func(s *Status) {
+				s.Shards[0].Reading.LastFetch, s.Shards[0].Reading.WaitsFor = moment(at.Add(-42*time.Second)), "memory"
+				s.Shards[0].Reading.ReadError = "timeout" // before
+				s.Topics = []StatusTopic{{Name: "oncall", Waiting: 900, Failures: 3, FailingSince: moment(at.Add(-50 * time.Second))}}
+			}, LevelWarning,
+			"Topic oncall: SNS has failed for 50 s, 900 alerts wait. And 1 more problem.",
+		},
+		"a wait for the state": {
+			func(s *Status) {
+				s.Shards[0].Reading.LastFetch, s.Shards[0].Reading.WaitsFor, s.Shards[0].Reading.Since = nil, "state", moment(at.Add(-42*time.Second))
+			}, LevelWarning,
+			"1 shard waits for the state in DynamoDB, for 42 s so far: shardId-000000000000.",
+		},
+		"a checkpoint that is not stored": {
+			func(s *Status) { s.Shards[0].Reading.Checkpoint = moment(at.Add(-6 * time.Minute)) }, LevelCritical,
+			"The checkpoint of 1 shard has not been stored for 6 m: shardId-000000000000.",
+		},
+		"a checkpoint that lag holds": {
+			func(s *Status) {
+				s.Shards[0].Reading.Checkpoint, s.Shards[0].Reading.Lag = moment(at.Add(-6*time.Minute)), 200
+			}, LevelWarning, "Lag 3 m 20 s on shardId-000000000000.",
+		},
+		"a state that is not saved": {
+			func(s *Status) { s.Shards[0].Reading.StateFailing = moment(at.Add(-6 * time.Minute)) }, LevelWarning,
+			"The state of 1 shard has not been saved for 6 m: shardId-000000000000.",
+		},
+		"missed": {
+			func(s *Status) { s.Recent = StatusRecent{Window: 900, Missed: 2} }, LevelCritical,
+			"Records may have been missed in the last 15 m: 2 checkpoints had left the stream.",
+		},
+		"given up": {
+			func(s *Status) { s.Recent = StatusRecent{Window: 900, GivenUp: 3} }, LevelCritical,
+			"Alerts dropped in the last 15 m: 3 alerts given up at the limits of attempts or age.",
+		},
+		"skipped": {
+			func(s *Status) { s.Recent = StatusRecent{Window: 900, Skipped: 1} }, LevelWarning,
+			"Alerts dropped in the last 15 m: 1 alert rejected by SNS and skipped as configured.",
+		},
+		"dead letters": {
+			func(s *Status) { s.Recent = StatusRecent{Window: 900, Letters: 2} }, LevelWarning, "Alerts became dead letters in the last 15 m: 2 letters.",
+		},
+		"dead letters of invalid records": {
+			func(s *Status) { s.Recent = StatusRecent{Window: 900, InvalidLetters: 2} }, LevelInfo,
+			"All is well; records that cannot be read became dead letters in the last 15 m: 2 letters.",
+		},
+		"panics": {
+			func(s *Status) { s.Recent = StatusRecent{Window: 900, Panics: 1} }, LevelWarning, "1 panic recovered from in the last 15 m.",
+		},
+		"state lost": {
+			func(s *Status) { s.Recent = StatusRecent{Window: 900, StateGaps: 1} }, LevelWarning, "Evaluation went on without its state in the last 15 m, on 1 shard.",
+		},
+		"held keys": {
+			func(s *Status) {
+				s.Shards = nil
+				for i := range 5 {
+					s.Shards = append(s.Shards, StatusShard{ID: fmt.Sprint("s", i), State: "held", Reading: &StatusReading{HeldKeys: 2}})
+				}
+			}, LevelCritical, "10 partition keys are held, because SNS will never accept an alert: s0, s1, s2, ….",
+		},
+		"lag with a cause": {
+			func(s *Status) {
+				s.Shards[0].Reading.Lag = 200
+				s.Topics = []StatusTopic{{Name: "oncall", Failures: 3, FailingSince: moment(at.Add(-50 * time.Second)), Waiting: 2}}
+			}, LevelWarning, "Topic oncall: SNS has failed for 50 s, 2 alerts wait.",
+		},
+		"lag with no cause": {
+			func(s *Status) {
+				s.Shards[0].Reading.Lag = 200
+				s.Reload = &StatusReload{At: at.Add(-time.Minute)}
+			}, LevelWarning, "Lag 3 m 20 s on shardId-000000000000. And 1 more problem.",
 		},
 		"two things": {func(s *Status) {
 			s.Shards[0].Reading.Lag = 61
 			s.Topics = []StatusTopic{{Name: "oncall", Fault: "not_authorized", Waiting: 34}}
 			s.ShardCounts["paused"] = 1
-		}, LevelCritical, "Topic oncall: access denied, 34 alerts wait. And 1 more problem."},
+		}, LevelCritical, "Topic oncall: access denied, 34 alerts wait."},
 	} {
 		s := well()
 		c.change(&s)
@@ -299,9 +439,35 @@ func TestHistory(t *testing.T) {
 		require.Equal(t, StatusHistory{Interval: 5, Records: slices.Repeat([]float64{100}, 12), Alerts: slices.Repeat([]float64{1}, 12)}, h.status())
 		time.Sleep(time.Hour)
 		require.Len(t, h.status().Records, historyLength)
+		befell := StatusRecent{Panics: 2, Missed: 1}
+		require.Equal(t, StatusRecent{Window: 900, Panics: 2, Missed: 1}, h.recent(befell), "before the next sample")
 		stop()
 		require.NoError(t, <-done)
 	})
+}
+
+// What befell a process is told for 15 minutes.
+func TestHistoryForgets(t *testing.T) {
+	t.Parallel()
+	var h history
+	at := time.Date(2026, 11, 27, 22, 15, 3, 0, time.UTC)
+	befell := StatusRecent{Skipped: 3}
+	for i := range 3 * historyLength {
+		if i == historyLength {
+			befell.Skipped += 2
+		}
+		h.note(at.Add(time.Duration(i)*historyEvery), totals{befell: befell})
+		want := uint64(3) // before the first sample, and since the start all the same
+		switch {
+		case i >= 2*historyLength-1:
+			want = 0
+		case i >= historyLength:
+			want = 2
+		case i == historyLength-1:
+			want = 0
+		}
+		require.Equal(t, want, h.recent(befell).Skipped, i)
+	}
 }
 
 func TestByLineage(t *testing.T) {

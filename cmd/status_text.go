@@ -46,6 +46,10 @@ func statusText(st *Status) string {
 	line("records  %s: %s", grouped(v.Resolved), strings.Join(outcomes, ", "))
 
 	if len(v.Families)+len(v.Chunks) > 0 {
+		if v.RestNote != "" {
+			line("")
+			line("%s", v.RestNote)
+		}
 		row, end := table("SHARD", "STATE", "OWNER", "RATE", "LAG", "BEHIND", "CHECKPOINT", "WAITING", "HELD KEYS")
 		for i := range v.Families {
 			s := &v.Families[i]

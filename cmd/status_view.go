@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"kinesis-alerter/alert"
+	"kinesis-alerter/consumer"
 )
 
 // statusView is a Status in the words of the page.
@@ -196,8 +197,9 @@ type shardView struct {
 	LagClass, HeldClass  string
 	Rate                 string
 	Ended                bool
-	wantsALook           bool
-	lag                  float64
+	// gravity is how much the row wants a look: 0 not at all, then from an operator's own doing to what nobody deals with.
+	gravity int
+	lag     float64
 }
 
 // shardChunk is a folded part of many shards.
@@ -285,17 +287,26 @@ func (v *statusView) manyShards(st *Status, open int) {
 	for i := range st.Shards {
 		switch row := newShardView(&st.Shards[i], st); {
 		case row.Ended:
-		case row.wantsALook && len(v.Families) < fewShards:
+		case row.gravity > 0:
 			v.Families = append(v.Families, row)
 		default:
 			rest = append(rest, row)
 		}
 	}
-	slices.SortFunc(rest, func(a, b shardView) int { return strings.Compare(a.ID, b.ID) })
-	v.RestNote = "Of " + number(open, "open shard") + ", those that need a look are shown; the others are folded up."
-	if len(v.Families) == 0 {
+	slices.SortFunc(v.Families, func(a, b shardView) int {
+		return cmp.Or(cmp.Compare(b.gravity, a.gravity), cmp.Compare(b.lag, a.lag), strings.Compare(a.ID, b.ID))
+	})
+	switch n := len(v.Families); {
+	case n == 0:
 		v.RestNote = "None of " + number(open, "open shard") + " needs a look; they are folded up."
+	case n > fewShards:
+		v.RestNote = fmt.Sprintf("Of %s, %s need a look: the gravest %d are shown, the others are folded up.", number(open, "open shard"), grouped(uint64(n)), fewShards)
+		rest = append(rest, v.Families[fewShards:]...)
+		v.Families = v.Families[:fewShards]
+	default:
+		v.RestNote = "Of " + number(open, "open shard") + ", those that need a look are shown, the gravest first; the others are folded up."
 	}
+	slices.SortFunc(rest, func(a, b shardView) int { return strings.Compare(a.ID, b.ID) })
 	if n := len(st.Shards) - open; n > 0 {
 		v.RestNote += " " + number(n, "shard") + " before these ended."
 	}
@@ -339,7 +350,12 @@ func newShardView(s *StatusShard, st *Status) shardView {
 	if s.Heir != "" {
 		row.State += ", goes to " + shortWorker(s.Heir)
 	}
-	row.wantsALook = s.State == "unread" || s.State == "paused" || s.Heir != ""
+	switch {
+	case s.State == "unread":
+		row.gravity = 3
+	case s.State == "paused", s.Heir != "":
+		row.gravity = 1
+	}
 	if (s.State == "held" || s.State == "foreign") && s.BytesPerSecond > 0 {
 		row.Rate = bytesWords(s.BytesPerSecond) + "/s"
 	}
@@ -366,13 +382,30 @@ func newShardView(s *StatusShard, st *Status) shardView {
 	if r.Gathered > 0 {
 		row.Waiting += fmt.Sprintf(" (%s in digests)", grouped(uint64(r.Gathered)))
 	}
-	if r.HeldKeys > 0 {
-		row.HeldClass, row.wantsALook = "bad", true
-	}
 	if r.Lag >= lagWorthAWord.Seconds() {
-		row.LagClass, row.wantsALook = "warn", true
+		row.LagClass, row.gravity = "warn", max(row.gravity, 2)
+	}
+	if unfetched(st, r) >= silenceWorthAWord && r.Phase == "reading" && (r.ReadError != "" || r.WaitsFor != "") {
+		row.gravity = max(row.gravity, 2)
+		row.State += ", " + stands(r)
+	}
+	if r.HeldKeys > 0 {
+		row.HeldClass, row.gravity = "bad", 3
 	}
 	return row
+}
+
+// stands says why a shard is not read on.
+func stands(r *StatusReading) string {
+	switch r.WaitsFor {
+	case consumer.WaitsForState:
+		return "waits for its state"
+	case consumer.WaitsForMemory:
+		return "waits for memory"
+	case consumer.WaitsForAlerts:
+		return "waits for its alerts"
+	}
+	return "read fails" + because(r.ReadError)
 }
 
 // shardSign is a form and a class for a state, so that colour never says it alone.
@@ -485,7 +518,7 @@ func newTopicView(t *StatusTopic, at time.Time) topicView {
 		if t.FailingSince != nil {
 			row.State += " for " + words(at.Sub(*t.FailingSince))
 		}
-	case t.Failures >= failuresWorthAWord && t.FailingSince != nil:
+	case topicFails(t):
 		row.State, row.Sign, row.Class = "fails for "+words(at.Sub(*t.FailingSince)), "▲", "warn"
 	case t.Digesting:
 		row.State, row.Sign, row.Class = "gathers digests", "◆", "warn"
@@ -536,7 +569,7 @@ func newLettersView(d *StatusDeadLetters, at time.Time) *lettersView {
 	switch {
 	case d.Fault != "":
 		v.State, v.Sign, v.Class = faultWords(d.Fault), "✕", "bad"
-	case d.Failures >= failuresWorthAWord && d.FailingSince != nil:
+	case lettersFail(d):
 		v.State, v.Sign, v.Class = "fails for "+words(at.Sub(*d.FailingSince)), "▲", "warn"
 	}
 	return v

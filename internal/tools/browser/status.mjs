@@ -130,9 +130,37 @@ for (const [name, address, wants] of [
   const paused = await resolved();
   await page.waitForTimeout(7000);
   check((await resolved()) === paused, "a pause is a pause");
+  check((await page.title()).startsWith("paused – "), "and so says its tab");
   await page.locator("#pause").click();
   await page.waitForFunction((n) => Number(document.querySelector("#rules dd").textContent.replaceAll(",", "")) > n, paused, { timeout: 20000 }).catch(() => {});
   check((await resolved()) > paused, "and ends");
+  page.done();
+  await page.context().close();
+}
+
+// While text is selected the page stays as it is and says so; in the background the tab's title and icon go on telling how things are.
+{
+  const page = await open("selected", url, {});
+  const resolved = () => page.evaluate(() => Number(document.querySelector("#rules dd").textContent.replaceAll(",", "")));
+  const forge = () => page.evaluate(() => { document.title = "forged"; document.querySelector("link[rel=icon]").href = "data:,"; });
+  const labelled = () => page.evaluate(() => document.title !== "forged" && document.querySelector("link[rel=icon]").href.startsWith("data:image/svg"));
+  await page.evaluate(() => window.getSelection().selectAllChildren(document.querySelector("#rules h2")));
+  const before = await resolved();
+  await forge();
+  await page.waitForFunction(() => /^not refreshed while text is selected/.test(document.getElementById("fresh").textContent), null, { timeout: 20000 }).catch(() => {});
+  check(/^not refreshed while text is selected/.test(await page.textContent("#fresh")), `selected: the page says that it stands: ${await page.textContent("#fresh")}`);
+  check((await resolved()) === before, "selected: the page stays as it is");
+  check(await labelled(), "selected: the title and the icon do not");
+  await page.evaluate(() => window.getSelection().removeAllRanges());
+  await page.waitForFunction((n) => Number(document.querySelector("#rules dd").textContent.replaceAll(",", "")) > n, before, { timeout: 4000 }).catch(() => {});
+  check((await resolved()) > before, "selected: the page is refreshed as soon as nothing is selected");
+  await page.evaluate(() => {
+    Object.defineProperty(document, "hidden", { value: true, configurable: true });
+    document.dispatchEvent(new Event("visibilitychange"));
+  });
+  await forge();
+  await page.waitForFunction(() => document.title !== "forged", null, { timeout: 40000 }).catch(() => {});
+  check(await labelled(), "hidden: the title and the icon are refreshed every 30 s");
   page.done();
   await page.context().close();
 }
