@@ -141,6 +141,9 @@ func (r *reloader) reload() (changes []string, err error) {
 	return changes, nil
 }
 
+// restartNeeded says of a part of the configuration that a reload does not take it over.
+const restartNeeded = " differs, which needs a restart: the old value stays in force"
+
 // withRulesOf is the configuration with what can be changed while running taken from next.
 func (c Config) withRulesOf(next Config) Config {
 	c.Format, c.Filter, c.FilterFile, c.DeadLetter.Invalid = next.Format, next.Filter, next.FilterFile, next.DeadLetter.Invalid
@@ -192,7 +195,7 @@ func configChanges(old, next Config) []string {
 		a, b := reflect.ValueOf(rest).Field(i).Interface(), reflect.ValueOf(next).Field(i).Interface()
 		if !reflect.DeepEqual(a, b) {
 			name, _, _ := strings.Cut(field.Tag.Get("yaml"), ",")
-			out = append(out, name+" differs, which needs a restart: the old value stays in force")
+			out = append(out, name+restartNeeded)
 		}
 	}
 	return out

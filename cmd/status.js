@@ -36,6 +36,9 @@
     if (window.scrollX !== x || window.scrollY !== y) window.scrollTo(x, y);
   }
 
+  // In UTC, like everything else on the page.
+  function clock(at) { return new Date(at).toISOString().slice(11, 19) + " UTC"; }
+
   // The title and the icon are what a tab in the background shows.
   function label(page) {
     document.title = title = page.title;
@@ -57,16 +60,16 @@
         gone.textContent = "";
         still = selecting();
         if (still) {
-          fresh.textContent = "not refreshed while text is selected, as of " + new Date(heard).toLocaleTimeString();
+          fresh.textContent = "not refreshed while text is selected, as of " + clock(heard);
           return;
         }
         show(page);
         heard = Date.now();
-        fresh.textContent = "refreshed " + new Date(heard).toLocaleTimeString();
+        fresh.textContent = "refreshed " + clock(heard);
       })
       .catch(function () {
         gone.textContent = "The daemon has not answered for " + Math.round((Date.now() - heard) / 1000) +
-          " s. What you see is of " + new Date(heard).toLocaleTimeString() + ".";
+          " s. What you see is of " + clock(heard) + ".";
         document.title = "✕ no answer – " + title;
       })
       .then(function () { timer = setTimeout(refresh, document.hidden ? hidden : every); });

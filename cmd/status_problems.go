@@ -8,6 +8,8 @@ import (
 	"strings"
 	"time"
 
+	"kinesis-alerter/checkpoint"
+
 	"kinesis-alerter/consumer"
 )
 
@@ -79,6 +81,14 @@ func problems(st *Status, hung bool) []Problem {
 		}
 	}
 	recentProblems(st, add)
+	if r := st.Reload; r != nil && r.OK {
+		for _, change := range r.Changes {
+			if part, waits := strings.CutSuffix(change, restartNeeded); waits {
+				add(LevelInfo, "configuration", "restart the workers one after the other",
+					"%s in the file differs from what is in force, since a reload %s ago", part, words(st.At.Sub(r.At)))
+			}
+		}
+	}
 	if r := st.Reload; r != nil && !r.OK {
 		add(LevelWarning, "configuration", "kinesis-alerter check --config FILE names every fault",
 			"the last reload was refused %s ago, the old configuration stays in force", words(st.At.Sub(r.At)))
@@ -255,9 +265,31 @@ func shardProblems(st *Status, add addProblem) {
 		}
 	}
 	lagProblem(st, &late, add)
-	if n := st.ShardCounts["paused"]; n > 0 {
-		add(LevelInfo, "shards", "kinesis-alerter leases resume", "%s paused by an operator", are(n, "shard"))
+	pauseProblem(st, add)
+}
+
+// pauseProblem tells of what an operator has paused. It was wanted, and it is no less a stream that nobody reads: a pause that is
+// forgotten loses what leaves the stream meanwhile.
+func pauseProblem(st *Status, add addProblem) {
+	n := st.ShardCounts["paused"]
+	if n == 0 {
+		return
 	}
+	var oldest *time.Time
+	for i := range st.Shards {
+		if s := &st.Shards[i]; s.State == string(checkpoint.ShardPaused) && s.CaughtUp != nil && (oldest == nil || s.CaughtUp.Before(*oldest)) {
+			oldest = s.CaughtUp
+		}
+	}
+	since, level := "", LevelWarning
+	if oldest != nil {
+		age := st.At.Sub(*oldest)
+		since = ", the first of them resolved up to " + words(age) + " ago"
+		if half := st.Stream.Retention / 2; half > 0 && age.Seconds() >= half {
+			level, since = LevelCritical, since+", which is more than half of the stream's retention"
+		}
+	}
+	add(level, "shards", "kinesis-alerter leases resume --table "+st.Stream.Application+" --all", "%s paused by an operator%s", are(n, "shard"), since)
 }
 
 // shardGroup are shards with the same problem.

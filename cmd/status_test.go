@@ -262,7 +262,14 @@ func TestStatusSummary(t *testing.T) {
 			s.State, s.WaitingFor, s.WaitingSince = "starting", "the stream x in Kinesis", moment(at.Add(-3*time.Minute))
 		}, LevelWarning, "Starting; waits for the stream x in Kinesis, for 3 m so far."},
 		"stopping": {func(s *Status) { s.State = "stopping" }, LevelInfo, "The daemon is stopping: it drains its shards and hands them over."},
-		"paused":   {func(s *Status) { s.ShardCounts["paused"] = 2 }, LevelInfo, "All is well; 2 shards are paused by an operator."},
+		"paused":   {func(s *Status) { s.ShardCounts["paused"] = 2 }, LevelWarning, "2 shards are paused by an operator."},
+		"paused for long": {func(s *Status) {
+			s.ShardCounts["paused"], s.Stream.Retention = 1, 86400
+			s.Shards[1].State, s.Shards[1].CaughtUp = "paused", moment(at.Add(-13*time.Hour))
+		}, LevelCritical, "1 shard is paused by an operator, the first of them resolved up to 13 h ago, which is more than half of the stream's retention."},
+		"a reload of a part": {func(s *Status) {
+			s.Reload = &StatusReload{At: at.Add(-2 * time.Hour), OK: true, Changes: []string{"rule a changed", "processing" + restartNeeded}}
+		}, LevelInfo, "All is well; processing in the file differs from what is in force, since a reload 2 h ago."},
 		"unread": {func(s *Status) {
 			s.Shards[1] = StatusShard{ID: "shardId-000000000001", State: "unread", UnreadSince: moment(at.Add(-25 * time.Second))}
 		}, LevelCritical, "1 shard has been read by nobody for 25 s: shardId-000000000001."},
@@ -274,7 +281,6 @@ func TestStatusSummary(t *testing.T) {
 				s.Shards[i] = StatusShard{ID: s.Shards[i].ID, State: "unread", Owner: "b/2", UnreadSince: moment(at.Add(-3 * time.Second))}
 			}
 			s.Workers = []StatusFleetWorker{{ID: "a/1", Self: true, State: "live"}, {ID: "b/2", State: "fenced", Silent: 14, Shards: 2}}
-			s.ShardCounts["paused"] = 1
 		}, LevelInfo, "2 shards wait for an owner; worker b/2 has been silent for 14 s."},
 		"owners fell silent long ago": {func(s *Status) {
 			for i, owner := range []string{"b/2", "c/3"} {
@@ -399,7 +405,7 @@ func TestStatusSummary(t *testing.T) {
 			s.Shards[0].Reading.Lag = 61
 			s.Topics = []StatusTopic{{Name: "oncall", Fault: "not_authorized", Waiting: 34}}
 			s.ShardCounts["paused"] = 1
-		}, LevelCritical, "Topic oncall: access denied, 34 alerts wait."},
+		}, LevelCritical, "Topic oncall: access denied, 34 alerts wait. And 1 more problem."},
 	} {
 		s := well()
 		c.change(&s)
