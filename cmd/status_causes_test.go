@@ -327,6 +327,35 @@ func TestStatusOfAStart(t *testing.T) {
 	})
 }
 
+// A worker that cannot list the stream reads nothing, and does not say that all is well.
+func TestStatusWithoutAListOfTheShards(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		fake, page := fakeaws.New(fakeaws.Options{}), newPipes()
+		fake.Kinesis.Create(testStream, 2)
+		createTopic(t, fake)
+		rows := fake.Faults.Add(fakeaws.Fault{ // a worker that came no further than the row about the application
+			Service: fakeaws.ServiceDynamoDB, Match: func(r *fakeaws.Request) bool { return bytes.Contains(r.Body, []byte(`"shardId-`)) },
+		})
+		first := startDaemon(t, fake, nil)
+		time.Sleep(10 * time.Second)
+		require.NoError(t, first.end())
+		rows()
+		listing := fake.Faults.Add(fakeaws.Fault{
+			Service: fakeaws.ServiceKinesis, Operation: "ListShards", Err: &fakeaws.Error{Code: "AccessDeniedException", Status: 400},
+		})
+		d := startDaemon(t, fake, func(_ *Config, o *Options) { o.Listener = page })
+		time.Sleep(20 * time.Second)
+		s := page.status(t)
+		require.Regexp(t, `^Starting; waits for the list of the shards of the stream ExampleOutputStream in Kinesis, for \d\d s so far\.$`, s.Summary)
+		require.Equal(t, LevelWarning, s.Level)
+		listing()
+		time.Sleep(30 * time.Second)
+		require.Equal(t, LevelOK, page.status(t).Level)
+		require.NoError(t, d.end())
+	})
+}
+
 // Whoever is paged about one process and looks at its page finds the reason there.
 func TestEveryPageHasAProblem(t *testing.T) {
 	t.Parallel()

@@ -112,6 +112,9 @@ func befell(p *statusParts) StatusRecent {
 
 // watch remembers what a single look does not tell: since when something is so.
 func (s *statusSource) watch(now time.Time, table checkpoint.Status) {
+	if table.WaitsFor == "" && len(table.Shards) == 0 {
+		s.waitFor("the list of the shards of the stream "+s.stream.Name+" in Kinesis", "")
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if table.Heartbeat.After(s.heartbeat) {
@@ -173,7 +176,6 @@ func (s *statusSource) tell(out *Status, now time.Time, table checkpoint.Status,
 		w := waiting{what: tableWait(table.WaitsFor), because: table.Because, since: table.WaitingSince}
 		out.State, out.WaitingFor, out.WaitingSince = "starting", w.text(), moment(w.since)
 	case len(table.Shards) == 0: // every stream has some
-		s.waitFor("the list of the shards of the stream "+s.stream.Name+" in Kinesis", "")
 		w := s.waiting.Load()
 		out.State, out.WaitingFor, out.WaitingSince = "starting", w.text(), moment(w.since)
 	}
