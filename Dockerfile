@@ -19,6 +19,7 @@ COPY alert ./alert
 COPY checkpoint ./checkpoint
 COPY consumer ./consumer
 COPY cmd ./cmd
+COPY internal/counts ./internal/counts
 ARG TARGETOS
 ARG TARGETARCH
 ARG VERSION=development
