@@ -169,7 +169,7 @@ func mutations() []mutation {
 		{
 			breaks: "a crash in the first minute of a shard forgets nothing",
 			file:   "consumer/state.go", old: "	s.saveFirst()\n	return s.start, true\n", new: "	return s.start, true\n",
-			by: only("cmd", "TestAlertsAreThoseOfARunWithoutRestart"), says: `.*Error:.*`,
+			by: only("consumer", "TestRestartRightAfterTheStart"), says: `not within 30s: 40`,
 		},
 		{
 			breaks: "a state never includes what is not resolved",
