@@ -14,8 +14,11 @@
 //   - The tools around rules (rules test, rules backtest, explain, check --sample) use the pipeline, the renderer and the
 //     limits that the daemon uses. They publish nothing and change nothing; explain and rules backtest alone read from AWS,
 //     the records that they were asked about.
+//   - The status page, its text and /api/v1/status are one snapshot, made from memory. A page view calls nobody and changes
+//     nothing, and what is wrong is a function of the snapshot. No payload is on it, and what ${VAR} gave is shown as ${VAR}.
 //   - Nothing outside the process decides silently: regions, credentials and endpoints come from the AWS SDK's own
-//     environment variables and profiles, everything else from the one configuration file.
+//     environment variables and profiles, everything else from the one configuration file (or the environment variable that
+//     stands in for it).
 //
 // The states of a daemon:
 //
