@@ -72,6 +72,8 @@ const (
 // Problem is one thing that is wrong.
 type Problem struct {
 	Level Level `json:"level"`
+	// Code names the kind of problem, for machines: problemSubjects has all of them.
+	Code string `json:"code"`
 	// Subject is what it is about: daemon, table, topic, dead_letters, kinesis, owners (shards that nobody reads), shards, records,
 	// lag or configuration. Problems of one level are in this order, so that causes come before what they bring about.
 	Subject string `json:"subject"`

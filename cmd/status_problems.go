@@ -46,24 +46,25 @@ func subjects() []string {
 // how it comes about. hung says that the loop of the lease table stands still.
 func problems(st *Status, hung bool) []Problem {
 	list := []Problem{}
-	add := func(level Level, subject, remedy, text string, args ...any) {
-		list = append(list, Problem{Level: level, Subject: subject, Text: fmt.Sprintf(text, args...), Remedy: remedy})
+	subjects := problemSubjects()
+	add := func(level Level, code, remedy, text string, args ...any) {
+		list = append(list, Problem{Level: level, Code: code, Subject: subjects[code], Text: fmt.Sprintf(text, args...), Remedy: remedy})
 	}
 	ago := func(t *time.Time) time.Duration { return st.At.Sub(*t) }
 	if hung {
-		add(LevelCritical, "daemon", "restart this process", "the lease loop has not come round for ten seconds")
+		add(LevelCritical, "lease_loop_stuck", "restart this process", "the lease loop has not come round for ten seconds")
 	}
 	unread := ownerProblems(st, add)
 	switch {
 	case st.State == "stopping":
-		add(LevelInfo, "daemon", "", "the daemon is stopping: it drains its shards and hands them over")
+		add(LevelInfo, "stopping", "", "the daemon is stopping: it drains its shards and hands them over")
 	case st.State == "starting" && st.WaitingSince != nil:
 		waited := ago(st.WaitingSince)
 		level := atLeast(waited, startWorthAWord, startCritical)
 		if unread == LevelCritical { // by the whole fleet, and this is why it is not read here
 			level = unread
 		}
-		add(level, "daemon", "the log says what AWS answers",
+		add(level, "start_waits", "the log says what AWS answers",
 			"starting; waits for %s, for %s so far", st.WaitingFor, words(waited))
 	case st.State == "running":
 		tableProblems(st, add)
@@ -75,22 +76,22 @@ func problems(st *Status, hung bool) []Problem {
 	if d := st.DeadLetters; d != nil {
 		switch {
 		case d.Fault != "":
-			add(LevelCritical, "dead_letters", d.Remedy, "dead letters: %s, %s", faultWords(d.Fault), wait(d.Waiting, "letter"))
+			add(LevelCritical, "dead_letters_held", d.Remedy, "dead letters: %s, %s", faultWords(d.Fault), wait(d.Waiting, "letter"))
 		case lettersFail(d):
-			add(LevelWarning, "dead_letters", "", "dead letters: %s has failed for %s, %s", strings.ToUpper(d.Kind), words(ago(d.FailingSince)), wait(d.Waiting, "letter"))
+			add(LevelWarning, "dead_letters_failing", "", "dead letters: %s has failed for %s, %s", strings.ToUpper(d.Kind), words(ago(d.FailingSince)), wait(d.Waiting, "letter"))
 		}
 	}
 	recentProblems(st, add)
 	if r := st.Reload; r != nil && r.OK {
 		for _, change := range r.Changes {
 			if part, waits := strings.CutSuffix(change, restartNeeded); waits {
-				add(LevelInfo, "configuration", "restart the workers one after the other",
+				add(LevelInfo, "restart_needed", "restart the workers one after the other",
 					"%s in the file differs from what is in force, since a reload %s ago", part, words(st.At.Sub(r.At)))
 			}
 		}
 	}
 	if r := st.Reload; r != nil && !r.OK {
-		add(LevelWarning, "configuration", "kinesis-alerter check --config FILE names every fault",
+		add(LevelWarning, "reload_refused", "kinesis-alerter check --config FILE names every fault",
 			"the last reload was refused %s ago, the old configuration stays in force", words(st.At.Sub(r.At)))
 	}
 	return gravest(list)
@@ -107,7 +108,7 @@ func atLeast(d, warning, critical time.Duration) Level {
 	return LevelInfo
 }
 
-type addProblem func(level Level, subject, remedy, text string, args ...any)
+type addProblem func(level Level, code, remedy, text string, args ...any)
 
 // tableProblems looks at this worker's place in the lease table.
 func tableProblems(st *Status, add addProblem) {
@@ -121,11 +122,11 @@ func tableProblems(st *Status, add addProblem) {
 		return
 	}
 	if w.TrustedUntil == nil {
-		add(LevelCritical, "table", remedy, "DynamoDB: no success for %s%s, trust in the leases has ended: nothing is read or published",
+		add(LevelCritical, "trust_ended", remedy, "DynamoDB: no success for %s%s, trust in the leases has ended: nothing is read or published",
 			words(silent), because(w.Failure))
 		return
 	}
-	add(LevelWarning, "table", remedy, "DynamoDB: no success for %s%s, trust in the leases ends in %s", words(silent), because(w.Failure), words(w.TrustedUntil.Sub(st.At)))
+	add(LevelWarning, "table_failing", remedy, "DynamoDB: no success for %s%s, trust in the leases ends in %s", words(silent), because(w.Failure), words(w.TrustedUntil.Sub(st.At)))
 }
 
 // because is the reason of failed calls, in brackets.
@@ -166,15 +167,15 @@ func ownerProblems(st *Status, add addProblem) Level {
 	switch whose := silence(silent, workers); {
 	case len(late) > 0:
 		level = LevelCritical
-		add(level, "owners", "look at the log of the workers, and at DynamoDB's UpdateItem: one should take them within a lease's duration",
+		add(level, "shards_unread", "look at the log of the workers, and at DynamoDB's UpdateItem: one should take them within a lease's duration",
 			"%s been read by nobody for %s%s%s", have(len(late), "shard"), words(longest), first(late), whose)
 	case len(waits) > 0:
 		level = LevelInfo
-		add(level, "owners", "", "%s for an owner%s", wait(uint64(len(waits)), "shard"), whose)
+		add(level, "shards_free", "", "%s for an owner%s", wait(uint64(len(waits)), "shard"), whose)
 	}
 	for i := range st.Workers { // not taken over yet, as far as this process can see
 		if w := &st.Workers[i]; w.State == "live" && !w.Self && w.Shards > 0 && !silent[w.ID] && w.Silent >= 1.5*lease.Seconds() {
-			add(LevelInfo, "owners", "", "worker %s has been silent for %s, it holds %s", w.ID, words(time.Duration(w.Silent*float64(time.Second))), number(w.Shards, "shard"))
+			add(LevelInfo, "worker_silent", "", "worker %s has been silent for %s, it holds %s", w.ID, words(time.Duration(w.Silent*float64(time.Second))), number(w.Shards, "shard"))
 		}
 	}
 	return level
@@ -240,20 +241,20 @@ func shardProblems(st *Status, add addProblem) {
 	}
 	const table = "check the calls of DynamoDB: are they throttled, denied or without answer? The log has the errors"
 	if n := len(stuck.ids); n > 0 {
-		add(LevelCritical, "table", table, "the checkpoint of %s has not been stored for %s%s", number(n, "shard"), words(stuck.longest), first(stuck.ids))
+		add(LevelCritical, "checkpoint_stuck", table, "the checkpoint of %s has not been stored for %s%s", number(n, "shard"), words(stuck.longest), first(stuck.ids))
 	}
 	if n := len(unsaved.ids); n > 0 {
-		add(LevelWarning, "table", table, "the state of %s has not been saved for %s%s", number(n, "shard"), words(unsaved.longest), first(unsaved.ids))
+		add(LevelWarning, "state_unsaved", table, "the state of %s has not been saved for %s%s", number(n, "shard"), words(unsaved.longest), first(unsaved.ids))
 	}
 	if n := len(stateless.ids); n > 0 {
-		add(LevelWarning, "table", table, "%s for the state in DynamoDB, for %s so far%s", wait(uint64(n), "shard"), words(stateless.longest), first(stateless.ids))
+		add(LevelWarning, "state_awaited", table, "%s for the state in DynamoDB, for %s so far%s", wait(uint64(n), "shard"), words(stateless.longest), first(stateless.ids))
 	}
 	if n := len(refused.ids); n > 0 {
-		add(atLeast(refused.longest, silenceWorthAWord, failingCritical), "kinesis", readRemedy(refused.code),
+		add(atLeast(refused.longest, silenceWorthAWord, failingCritical), "reads_failing", readRemedy(refused.code),
 			"Kinesis: no success for %s for %s%s%s", words(refused.longest), number(n, "shard"), because(refused.code), first(refused.ids))
 	}
 	if keys > 0 {
-		add(LevelCritical, "shards", "mend the rule or the record's path, then restart; dead_letter or on_rejected: skip lets them pass",
+		add(LevelCritical, "keys_held", "mend the rule or the record's path, then restart; dead_letter or on_rejected: skip lets them pass",
 			"%s held, because SNS will never accept an alert%s", are(keys, "partition key"), first(holding))
 	}
 	for _, g := range []struct {
@@ -261,7 +262,7 @@ func shardProblems(st *Status, add addProblem) {
 		what string
 	}{{&starved, "for memory"}, {&crowded, "before reading on"}} {
 		if n := len(g.ids); n > 0 {
-			add(LevelWarning, "shards", "", "%s %s%s%s", wait(uint64(n), "shard"), g.what, onAlerts(st), first(g.ids))
+			add(LevelWarning, "reads_held", "", "%s %s%s%s", wait(uint64(n), "shard"), g.what, onAlerts(st), first(g.ids))
 		}
 	}
 	lagProblem(st, &late, add)
@@ -289,7 +290,7 @@ func pauseProblem(st *Status, add addProblem) {
 			level, since = LevelCritical, since+", which is more than half of the stream's retention"
 		}
 	}
-	add(level, "shards", "kinesis-alerter leases resume --table "+st.Stream.Application+" --all", "%s paused by an operator%s", are(n, "shard"), since)
+	add(level, "shards_paused", "kinesis-alerter leases resume --table "+st.Stream.Application+" --all", "%s paused by an operator%s", are(n, "shard"), since)
 }
 
 // shardGroup are shards with the same problem.
@@ -367,27 +368,27 @@ func recentProblems(st *Status, add addProblem) {
 	lately := "in the last " + words(time.Duration(r.Window*float64(time.Second)))
 	count := func(n uint64, thing string) string { return number(int(n), thing) } //nolint:gosec // counts
 	if r.Missed > 0 {
-		add(LevelCritical, "records", "raise the stream's retention, and find out what held the shards, which the log names",
+		add(LevelCritical, "records_missed", "raise the stream's retention, and find out what held the shards, which the log names",
 			"records may have been missed %s: %s had left the stream", lately, count(r.Missed, "checkpoint"))
 	}
 	if r.GivenUp > 0 {
-		add(LevelCritical, "records", "a dead_letter destination would keep them", "alerts dropped %s: %s given up at the limits of attempts or age", lately, count(r.GivenUp, "alert"))
+		add(LevelCritical, "alerts_given_up", "a dead_letter destination would keep them", "alerts dropped %s: %s given up at the limits of attempts or age", lately, count(r.GivenUp, "alert"))
 	}
 	if r.Skipped > 0 {
-		add(LevelWarning, "records", "the log has the reasons; a dead_letter destination would keep them",
+		add(LevelWarning, "alerts_skipped", "the log has the reasons; a dead_letter destination would keep them",
 			"alerts dropped %s: %s rejected by SNS and skipped as configured", lately, count(r.Skipped, "alert"))
 	}
 	if r.Letters > 0 {
-		add(LevelWarning, "records", "the letters have payload and reason", "alerts became dead letters %s: %s", lately, count(r.Letters, "letter"))
+		add(LevelWarning, "alerts_dead_lettered", "the letters have payload and reason", "alerts became dead letters %s: %s", lately, count(r.Letters, "letter"))
 	}
 	if r.InvalidLetters > 0 {
-		add(LevelInfo, "records", "the letters have payload and reason", "records that cannot be read became dead letters %s: %s", lately, count(r.InvalidLetters, "letter"))
+		add(LevelInfo, "records_dead_lettered", "the letters have payload and reason", "records that cannot be read became dead letters %s: %s", lately, count(r.InvalidLetters, "letter"))
 	}
 	if r.Panics > 0 {
-		add(LevelWarning, "records", "report it: each is a bug, and the log has where", "%s recovered from %s", count(r.Panics, "panic"), lately)
+		add(LevelWarning, "panics", "report it: each is a bug, and the log has where", "%s recovered from %s", count(r.Panics, "panic"), lately)
 	}
 	if r.StateGaps > 0 {
-		add(LevelWarning, "records", "the log has the reasons; windows, counts and suppressions may be off for a while",
+		add(LevelWarning, "state_lost", "the log has the reasons; windows, counts and suppressions may be off for a while",
 			"evaluation went on without its state %s, on %s", lately, count(r.StateGaps, "shard"))
 	}
 }
@@ -406,15 +407,15 @@ func topicProblems(t *StatusTopic, at time.Time, add addProblem) {
 	waiting := uint64(t.Waiting + t.Gathered) //nolint:gosec // counts
 	switch {
 	case t.Fault != "":
-		add(LevelCritical, "topic", t.Remedy, "topic %s: %s, %s", t.Name, faultWords(t.Fault), wait(waiting, "alert"))
+		add(LevelCritical, "topic_held", t.Remedy, "topic %s: %s, %s", t.Name, faultWords(t.Fault), wait(waiting, "alert"))
 	case topicFails(t):
-		add(atLeast(at.Sub(*t.FailingSince), 0, failingCritical), "topic", "", "topic %s: SNS has failed for %s, %s", t.Name, words(at.Sub(*t.FailingSince)), wait(waiting, "alert"))
+		add(atLeast(at.Sub(*t.FailingSince), 0, failingCritical), "topic_failing", "", "topic %s: SNS has failed for %s, %s", t.Name, words(at.Sub(*t.FailingSince)), wait(waiting, "alert"))
 	case t.Digesting:
 		text := "topic " + t.Name + " gathers digests"
 		if waiting > 0 {
 			text += ", " + wait(waiting, "alert")
 		}
-		add(LevelInfo, "topic", "", "%s", text)
+		add(LevelInfo, "topic_digesting", "", "%s", text)
 	}
 }
 

@@ -6,6 +6,8 @@ import (
 	"maps"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -487,4 +489,22 @@ func TestByLineage(t *testing.T) {
 	require.Equal(t, []string{"a", "c", "b", "e", "d", "g"}, ids(byLineage([]StatusShard{
 		{ID: "a"}, {ID: "b"}, {ID: "c", Parents: []string{"a"}}, {ID: "d", Parents: []string{"gone"}}, {ID: "e", Parents: []string{"b", "c"}}, {ID: "g", Parents: []string{"d"}},
 	})))
+}
+
+// A code that is not listed has no subject, and a problem without one is sorted before its causes.
+func TestEveryProblemCodeIsListed(t *testing.T) {
+	files, err := filepath.Glob("status_problems*.go")
+	require.NoError(t, err)
+	found, subjects := map[string]bool{}, problemSubjects()
+	for _, file := range files {
+		source, err := os.ReadFile(file)
+		require.NoError(t, err)
+		for _, m := range regexp.MustCompile(`add\([^"\n]*, "([a-z_]+)", `).FindAllStringSubmatch(string(source), -1) {
+			found[m[1]] = true
+			require.Contains(t, subjects, m[1])
+		}
+	}
+	for code := range subjects {
+		require.Contains(t, found, code, "listed, and never shown")
+	}
 }
