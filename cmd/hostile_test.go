@@ -1,0 +1,355 @@
+package cmd
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"os/exec"
+	"regexp"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"kinesis-alerter/internal/fakeaws"
+)
+
+var (
+	hostileAll    = flag.Bool("hostile", false, "play every operation with every answer that is none")
+	hostileOnly   = flag.String("hostile.only", "", "play only the combinations that this matches")
+	hostileReport = flag.String("hostile.report", "", "the file that the combinations that fail are written to")
+	hostileEach   = flag.Int("hostile.each", 1, "play only every so many of the combinations")
+)
+
+// hostileScene is a phase in which operations are watched.
+type hostileScene struct {
+	phase, letters string
+	length         time.Duration
+}
+
+// hostileScenes are the phases. What is called once a minute only has a longer fault.
+func hostileScenes() []hostileScene {
+	return []hostileScene{
+		{phaseLater, "sqs", hostileFault},
+		{phaseLater, "sns", hostileFault},
+		{phaseLater, "s3", hostileFault},
+		{phaseStart, "sqs", hostileFault},
+		{phaseRestart, "sqs", hostileFault},
+		{phaseReshard, "sqs", hostileFault},
+		{phaseLater, "sqs", 85 * time.Second},
+	}
+}
+
+// hostileCases are all combinations, made of the answers that the operations give in each scene.
+func hostileCases(t *testing.T) []hostileCase {
+	t.Helper()
+	var cases []hostileCase
+	type seen struct{ phase, op string }
+	done, members := map[seen]bool{}, map[string]bool{}
+	all := map[string][]byte{} // an answer of each operation
+	scenes := hostileScenes()
+	recorded := make([]map[string][][]byte, len(scenes))
+	for i, s := range scenes {
+		recorded[i] = hostileRecord(t, s.phase, s.letters, s.length)
+		for op, bodies := range recorded[i] {
+			if all[op] == nil {
+				all[op] = slices.MaxFunc(bodies, func(a, b []byte) int { return len(a) - len(b) })
+			}
+		}
+	}
+	for i, s := range scenes {
+		for _, op := range slices.Sorted(maps.Keys(recorded[i])) {
+			if done[seen{s.phase, op}] {
+				continue
+			}
+			done[seen{s.phase, op}] = true
+			base := hostileCase{Phase: s.phase, Op: op, For: s.length, Letters: s.letters}
+			add := func(change hostileChange) {
+				c := base
+				c.Change = change
+				c.Named, c.Error = hostileNames(op, change)
+				cases = append(cases, c)
+				if hostileWrites(op) && c.Named && !c.Error {
+					c.NoEffect = all[op]
+					cases = append(cases, c)
+				}
+			}
+			for _, how := range slices.Sorted(maps.Keys(hostileBodies(new(atomic.Int64)))) {
+				if hostileFits(op, how) {
+					add(hostileChange{How: how})
+				}
+			}
+			for _, other := range slices.Sorted(maps.Keys(all)) {
+				if bytes.Equal(all[other], all[op]) || strings.TrimSuffix(other, "/state") == strings.TrimSuffix(op, "/state") || len(all[other]) < 3 {
+					continue
+				}
+				text, err := json.Marshal(string(all[other]))
+				require.NoError(t, err)
+				add(hostileChange{How: "body of " + other, Value: text})
+			}
+			for _, change := range hostileMemberChanges(recorded[i][op]) {
+				key := op + " " + change.String()
+				if hostileUndetectable(op, change) || members[key] && !strings.HasPrefix(op, "kinesis.") {
+					continue
+				}
+				members[key] = true
+				add(change)
+			}
+		}
+	}
+	return cases
+}
+
+// hostileFits leaves out what is about another protocol.
+func hostileFits(op, how string) bool {
+	xml := strings.HasPrefix(op, "sns.") || strings.HasPrefix(op, "s3.")
+	switch how {
+	case "endless elements", "XML code of bytes":
+		return xml
+	case "code of bytes", "code that is a number", "code in a header of bytes", "endless text", "endless depth":
+		return !xml
+	case "half a body", "body cut", "body reset", "endless blanks", "packed", "packed, not said", "said to be packed":
+		return !strings.HasPrefix(op, "s3.")
+	}
+	return true
+}
+
+// hostileWrites says which operations change something.
+func hostileWrites(op string) bool {
+	name := strings.TrimSuffix(op[strings.Index(op, ".")+1:], "/state")
+	return slices.Contains([]string{"PublishBatch", "Publish", "SendMessage", "PutItem", "UpdateItem", "DeleteItem"}, name)
+}
+
+// hostileUndetectable are lies about what nobody else knows: the record itself.
+func hostileUndetectable(op string, c hostileChange) bool {
+	if op != "kinesis.GetRecords" {
+		return false
+	}
+	switch c.Path {
+	case "Records":
+		return c.How == elementGone || c.How == memberOther
+	case "Records.*.Data":
+		return c.How == memberOther
+	}
+	return false
+}
+
+// hostilePromised are the members without which an answer is none.
+func hostilePromised(op string) []string {
+	switch op {
+	case "kinesis.GetRecords":
+		return []string{"Records", "Records.*.SequenceNumber", "Records.*.Data"}
+	case "kinesis.GetShardIterator":
+		return []string{"ShardIterator"}
+	case "kinesis.ListShards":
+		return []string{
+			"Shards", "Shards.*.ShardId", "Shards.*.HashKeyRange", "Shards.*.HashKeyRange.StartingHashKey",
+			"Shards.*.HashKeyRange.EndingHashKey", "Shards.*.SequenceNumberRange", "Shards.*.SequenceNumberRange.StartingSequenceNumber",
+		}
+	case "kinesis.DescribeStreamSummary":
+		const summary = "StreamDescriptionSummary"
+		list := []string{summary}
+		for _, m := range []string{
+			"StreamName", "StreamARN", "StreamStatus", "RetentionPeriodHours", "StreamCreationTimestamp", "EnhancedMonitoring", "OpenShardCount",
+		} {
+			list = append(list, summary+"."+m)
+		}
+		return list
+	case "dynamodb.Scan":
+		return []string{"Items"}
+	case "dynamodb.DescribeTable":
+		return []string{"Table", "Table.TableStatus"}
+	case "sns.PublishBatch":
+		const successful = "PublishBatchResult.Successful.member"
+		return []string{"PublishBatchResult", "PublishBatchResult.Successful", successful, successful + ".Id", successful + ".MessageId"}
+	case "sns.Publish":
+		return []string{"PublishResult", "PublishResult.MessageId"}
+	}
+	return nil
+}
+
+// hostileNames says whether an answer that goes wrong so has to be named on the page, and whether any problem will do.
+func hostileNames(op string, c hostileChange) (named, anyProblem bool) {
+	xml := strings.HasPrefix(op, "sns.")
+	if c.Path == "" {
+		switch {
+		case harmless(c.How), unclear(c.How), c.How == "followed by garbage", strings.HasPrefix(op, "s3."):
+			return false, false
+		case c.How == "an empty object" && len(hostilePromised(op)) == 0:
+			return false, false
+		case strings.HasPrefix(c.How, "redirect"), strings.Contains(c.How, "with 4"), strings.Contains(c.How, "with 5"), strings.Contains(c.How, "code"),
+			c.How == "endless error":
+			return true, true
+		}
+		return true, false
+	}
+	promised := slices.Contains(hostilePromised(op), c.Path)
+	switch c.How {
+	case memberMissing, memberNull:
+		return promised, false
+	case memberType:
+		return promised || !xml && !strings.HasPrefix(op, "dynamodb."), false
+	case nullAppended, nullFirst:
+		return strings.HasPrefix(op, "kinesis."), false
+	case memberRange:
+		return string(c.Value) == `"`+rawNaN+`"`, false
+	}
+	return false, false
+}
+
+// TestHostile plays some of each kind.
+func TestHostileAll(t *testing.T) {
+	if !*hostileAll {
+		t.Skip("make hostile")
+	}
+	only := regexp.MustCompile(*hostileOnly)
+	cases := slices.DeleteFunc(hostileCases(t), func(c hostileCase) bool { return !only.MatchString(c.String()) })
+	if *hostileEach > 1 {
+		kept := cases[:0]
+		for i := range cases {
+			if i%*hostileEach == 0 {
+				kept = append(kept, cases[i])
+			}
+		}
+		cases = kept
+	}
+	began := time.Now()
+	results := make([]hostileResult, len(cases))
+	var next atomic.Int64
+	var wg sync.WaitGroup
+	for range max(runtime.GOMAXPROCS(0), 1) {
+		wg.Go(func() {
+			child := &hostileChild{}
+			defer child.end()
+			for i := int(next.Add(1)) - 1; i < len(cases); i = int(next.Add(1)) - 1 {
+				results[i] = child.play(cases[i])
+			}
+		})
+	}
+	wg.Wait()
+	lost, died, slow, failed, slowest := 0, 0, 0, 0, time.Duration(0)
+	var report strings.Builder
+	for i, r := range results {
+		lost += len(r.Lost) + len(r.Letters)
+		if r.Died != "" {
+			died++
+		}
+		if r.Recovered > hostileRecover {
+			slow++
+		}
+		slowest = max(slowest, r.Recovered)
+		if faults := r.faults(cases[i]); len(faults) > 0 {
+			failed++
+			fmt.Fprintf(&report, "%s\n    %s\n", cases[i], strings.Join(faults, "\n    "))
+			for _, line := range r.Log {
+				fmt.Fprintf(&report, "      log: %s\n", strings.TrimSpace(line))
+			}
+		}
+	}
+	summary := fmt.Sprintf("%d combinations in %s: %d records lost, %d deaths, %d recovered late (slowest %s), %d with a fault",
+		len(cases), time.Since(began).Round(time.Second), lost, died, slow, slowest, failed)
+	t.Log(summary)
+	if *hostileReport != "" {
+		require.NoError(t, os.WriteFile(*hostileReport, []byte(summary+"\n\n"+report.String()), 0o600))
+	}
+	if failed > 0 {
+		t.Errorf("%s", report.String()[:min(report.Len(), 20_000)])
+	}
+}
+
+// hostileChild is another process of this test, because a daemon that panics takes its process with it.
+type hostileChild struct {
+	cmd    *exec.Cmd
+	in     io.WriteCloser
+	out    *bufio.Scanner
+	stderr bytes.Buffer
+}
+
+const hostileMark = "hostile-result:"
+
+func (h *hostileChild) begin() error {
+	h.stderr.Reset()
+	h.cmd = exec.Command(os.Args[0], "-test.run=^TestHostileChild$", "-test.timeout=30m") //nolint:gosec // this very program
+	h.cmd.Env = append(os.Environ(), "HOSTILE_CHILD=1", "GOMAXPROCS=1", "GOGC=200", "GOMEMLIMIT=1GiB")
+	h.cmd.Stderr = &h.stderr
+	in, err := h.cmd.StdinPipe()
+	if err != nil {
+		return err
+	}
+	out, err := h.cmd.StdoutPipe()
+	if err != nil {
+		return err
+	}
+	h.in, h.out = in, bufio.NewScanner(out)
+	h.out.Buffer(nil, 1<<24)
+	return h.cmd.Start()
+}
+
+func (h *hostileChild) play(c hostileCase) hostileResult {
+	if h.cmd == nil {
+		if err := h.begin(); err != nil {
+			return hostileResult{Died: "the test's process does not start: " + err.Error()}
+		}
+	}
+	line, err := json.Marshal(c)
+	if err == nil {
+		_, err = h.in.Write(append(line, '\n'))
+	}
+	var said []string
+	for err == nil && h.out.Scan() {
+		text, ok := strings.CutPrefix(h.out.Text(), hostileMark)
+		if !ok {
+			if said = append(said, h.out.Text()); len(said) > 40 {
+				said = said[:40]
+			}
+			continue
+		}
+		var r hostileResult
+		if err := json.Unmarshal([]byte(text), &r); err != nil {
+			return hostileResult{Died: "no result: " + err.Error()}
+		}
+		return r
+	}
+	h.end()
+	text := strings.Join(said, "\n") + h.stderr.String()
+	return hostileResult{Died: "the process died: " + text[:min(len(text), 1500)], Changed: 1}
+}
+
+func (h *hostileChild) end() {
+	if h.cmd == nil {
+		return
+	}
+	_ = h.in.Close()
+	_ = h.cmd.Wait()
+	h.cmd = nil
+}
+
+// TestHostileChild plays the combinations that its standard input names.
+func TestHostileChild(t *testing.T) {
+	if os.Getenv("HOSTILE_CHILD") == "" {
+		t.Skip("the other process of TestHostileAll")
+	}
+	in := bufio.NewScanner(os.Stdin)
+	in.Buffer(nil, 1<<24)
+	for in.Scan() {
+		var c hostileCase
+		require.NoError(t, json.Unmarshal(in.Bytes(), &c))
+		var r hostileResult
+		t.Run("", func(t *testing.T) { r = hostileRun(t, c) })
+		text, err := json.Marshal(r)
+		require.NoError(t, err)
+		fmt.Println(hostileMark + string(text))
+	}
+}
+
+var _ = fakeaws.Changed
