@@ -130,12 +130,15 @@ func (m *simModel) look(e *simEvent) {
 	if m.rules.Calm && waits < lawCaughtUp && rank(worst) <= rank(LevelWarning) {
 		m.breach("calm", true, "without a fault the page of %s says %q", whose, e.Pages[whose].Summary)
 	}
-	alarmed := !knowing || rank(worst) <= rank(LevelWarning)
+	if !knowing || rank(worst) <= rank(LevelWarning) {
+		m.alarmedAt = m.at
+	}
+	alarmed := m.at-m.alarmedAt <= lawGrace // a page is calm once a record is evaluated, the row a second later
 	if m.breach("record", waits > lawPatience+lawGrace && !alarmed, "record %d waits for %s and every page is calm: %v", record, waits, e.Pages) {
 		return
 	}
 	for _, id := range m.openShards() {
-		if reads[id] || len(e.Pages) == 0 {
+		if reads[id] || len(e.Pages) == 0 { // where no process lives the alerting rules speak
 			m.lastRead[id] = m.at
 		}
 		since, seen := m.lastRead[id]

@@ -98,6 +98,7 @@ type simModel struct {
 	settled   map[int]string            // records whose answer came before an orderly end of the lease
 	opened    map[string]time.Duration
 	lastRead  map[string]time.Duration // open shards: the last look at which a worker read them
+	alarmedAt time.Duration            // the last look at which a page warned
 	breached  map[string]bool
 	passed    map[int]bool // records that alert nobody: stored as resolved
 	at        time.Duration
