@@ -504,9 +504,14 @@ var (
 // hostileMemberChanges are all changes of single members of these answers of one operation.
 func hostileMemberChanges(bodies [][]byte) []hostileChange {
 	var list []hostileChange
+	turn := 0
 	add := func(path, how string, values ...string) {
 		if len(values) == 0 {
 			list = append(list, hostileChange{How: how, Path: path})
+		}
+		if how == memberType { // the members take turns at the types that each could have
+			turn++
+			values = values[turn%len(values):][:1]
 		}
 		for _, v := range values {
 			list = append(list, hostileChange{How: how, Path: path, Value: json.RawMessage(v)})
@@ -532,8 +537,7 @@ func hostileMemberChanges(bodies [][]byte) []hostileChange {
 			add(path, memberOther, `"AAAA"`)
 		case string:
 			add(path, memberType, `7`, `{}`, `[]`)
-			add(path, memberBytes, `"`+rawBytes+`"`)
-			add(path, memberOther, `""`, `"AAAA"`)
+			add(path, memberOther, `""`, `"AAAA"`, `"`+rawBytes+`"`)
 			if digits.MatchString(v) {
 				add(path, memberRange, `"-1"`, `"1e308"`, `"NaN"`, `"`+strings.Repeat("9", 30)+`"`, `"`+strings.Repeat("9", 200)+`"`)
 			}
