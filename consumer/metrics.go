@@ -82,7 +82,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		}),
 		forgotten: f.NewCounter(prometheus.CounterOpts{
 			Name: "kinesis_alerter_accepted_forgotten_total",
-			Help: "Stretches and alerts accepted above a checkpoint that could not be stored, which this process no longer remembers: too many, the oldest dropped first. If it takes the shard again, it publishes them again.",
+			Help: "Alerts and stretches, accepted and not stored, that this process no longer remembers; taking the shard again repeats them.",
 		}),
 	}
 	m.stateMetrics(f)
