@@ -256,14 +256,24 @@ func TestHostileAll(t *testing.T) {
 	}
 	began := time.Now()
 	results := make([]hostileResult, len(cases))
+	chains := hostileChains(cases)
 	var next atomic.Int64
 	var wg sync.WaitGroup
 	for range max(runtime.GOMAXPROCS(0), 1) {
 		wg.Go(func() {
 			child := &hostileChild{}
 			defer child.end()
-			for i := int(next.Add(1)) - 1; i < len(cases); i = int(next.Add(1)) - 1 {
-				results[i] = child.play(cases[i])
+			for i := int(next.Add(1)) - 1; i < len(chains); i = int(next.Add(1)) - 1 {
+				from, to := chains[i][0], chains[i][1]
+				copy(results[from:to], child.play(cases[from:to]))
+				if to-from == 1 {
+					continue
+				}
+				for k := from; k < to; k++ { // one after the other, to see which it was
+					if len(results[k].faults(cases[k])) > 0 {
+						results[k] = child.play(cases[k : k+1])[0]
+					}
+				}
 			}
 		})
 	}
@@ -298,6 +308,21 @@ func TestHostileAll(t *testing.T) {
 	}
 }
 
+// hostileChains are the combinations that one daemon can meet one after the other, by their first and the one behind their last.
+func hostileChains(cases []hostileCase) (chains [][2]int) {
+	for i := range cases {
+		if n := len(chains) - 1; n >= 0 {
+			before, c := cases[i-1], cases[i]
+			if i-chains[n][0] < 10 && c.Phase == phaseLater && before.Phase == c.Phase && before.Op == c.Op && before.Letters == c.Letters {
+				chains[n][1] = i + 1
+				continue
+			}
+		}
+		chains = append(chains, [2]int{i, i + 1})
+	}
+	return chains
+}
+
 // hostileChild is another process of this test, because a daemon that panics takes its process with it.
 type hostileChild struct {
 	cmd    *exec.Cmd
@@ -326,34 +351,41 @@ func (h *hostileChild) begin() error {
 	return h.cmd.Start()
 }
 
-func (h *hostileChild) play(c hostileCase) hostileResult {
+func (h *hostileChild) play(cases []hostileCase) []hostileResult {
+	fail := func(died string) []hostileResult {
+		results := make([]hostileResult, len(cases))
+		for i := range results {
+			results[i] = hostileResult{Died: died, Changed: 1}
+		}
+		return results
+	}
 	if h.cmd == nil {
 		if err := h.begin(); err != nil {
-			return hostileResult{Died: "the test's process does not start: " + err.Error()}
+			return fail("the test's process does not start: " + err.Error())
 		}
 	}
-	line, err := json.Marshal(c)
+	line, err := json.Marshal(cases)
 	if err == nil {
 		_, err = h.in.Write(append(line, '\n'))
 	}
-	var said []string
+	var said strings.Builder
 	for err == nil && h.out.Scan() {
 		text, ok := strings.CutPrefix(h.out.Text(), hostileMark)
 		if !ok {
-			if said = append(said, h.out.Text()); len(said) > 40 {
-				said = said[:40]
+			if said.Len() < 2000 {
+				fmt.Fprintln(&said, h.out.Text())
 			}
 			continue
 		}
-		var r hostileResult
-		if err := json.Unmarshal([]byte(text), &r); err != nil {
-			return hostileResult{Died: "no result: " + err.Error()}
+		var results []hostileResult
+		if err := json.Unmarshal([]byte(text), &results); err != nil {
+			return fail("no result: " + err.Error())
 		}
-		return r
+		return results
 	}
 	h.end()
-	text := strings.Join(said, "\n") + h.stderr.String()
-	return hostileResult{Died: "the process died: " + text[:min(len(text), 1500)], Changed: 1}
+	text := said.String() + h.stderr.String()
+	return fail("the process died: " + text[:min(len(text), 2000)])
 }
 
 func (h *hostileChild) end() {
@@ -373,11 +405,11 @@ func TestHostileChild(t *testing.T) {
 	in := bufio.NewScanner(os.Stdin)
 	in.Buffer(nil, 1<<24)
 	for in.Scan() {
-		var c hostileCase
-		require.NoError(t, json.Unmarshal(in.Bytes(), &c))
-		var r hostileResult
-		t.Run("", func(t *testing.T) { r = hostileRun(t, c) })
-		text, err := json.Marshal(r)
+		var cases []hostileCase
+		require.NoError(t, json.Unmarshal(in.Bytes(), &cases))
+		var results []hostileResult
+		t.Run("", func(t *testing.T) { results = hostileRun(t, cases) })
+		text, err := json.Marshal(results)
 		require.NoError(t, err)
 		fmt.Println(hostileMark + string(text))
 	}

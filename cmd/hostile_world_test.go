@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -225,7 +224,7 @@ func (w *hostileWorld) start() {
 			{Name: "remembers", When: "n >= 0", Dedup: time.Minute, Mode: alert.ModeShadow, Topics: []string{"oncall"}},
 		}
 		c.DeadLetter.Invalid = true
-		c.Processing.PollInterval = 500 * time.Millisecond
+		c.Processing.PollInterval = time.Second
 		switch w.c.Letters {
 		case "sqs":
 			c.DeadLetter.SQS = w.queue
@@ -377,26 +376,58 @@ func acceptedEntries(form url.Values) []byte {
 	return []byte(b.String())
 }
 
-// hostileRun plays one combination.
-func hostileRun(t *testing.T, c hostileCase) (r hostileResult) {
+// hostileRun plays combinations one after the other, with one daemon; more than one are of phaseLater. It ends with the first
+// that costs something.
+func hostileRun(t *testing.T, cases []hostileCase) []hostileResult {
 	t.Helper()
+	results := make([]hostileResult, len(cases))
 	synctest.Test(t, func(t *testing.T) {
-		w := newHostileWorld(t, c)
-		w.run(&r)
+		w := newHostileWorld(t, cases[0])
+		w.play(cases, results)
 	})
-	return r
+	return results
 }
 
-func (w *hostileWorld) run(r *hostileResult) {
+func (w *hostileWorld) play(cases []hostileCase, results []hostileResult) {
+	w.add(hostileBatch)
+	var last *hostileResult
+	for i := range cases {
+		w.c, last = cases[i], &results[i]
+		w.fault(last, i == 0)
+		w.judge(last)
+		if len(last.faults(w.c)) > 0 {
+			break
+		}
+	}
+	if !w.alive(last) {
+		return
+	}
+	if len(last.Lost) == 0 && len(cases) == 1 && lingers(w.c) {
+		time.Sleep(hostileLinger)
+		w.add(hostileBatch)
+		last.Late = w.settle(hostileRecover) >= hostileRecover
+	}
+	if w.alive(last) {
+		if err := w.daemon.end(); err != nil {
+			last.Stop = err.Error()
+		}
+	}
+	w.judge(last)
+}
+
+// fault lets answers go wrong for a time, and waits until everything is delivered again.
+func (w *hostileWorld) fault(r *hostileResult, begin bool) {
 	var first time.Time
 	remove := func() {}
 	c := w.c
-	w.add(hostileBatch)
-	switch c.Phase {
-	case phaseStart:
+	switch {
+	case !begin:
+		remove = w.arm(r, &first)
+		w.fake.Kinesis.ExpireIterators()
+	case c.Phase == phaseStart:
 		remove = w.arm(r, &first)
 		w.start()
-	case phaseRestart:
+	case c.Phase == phaseRestart:
 		w.start()
 		w.settle(20 * time.Second)
 		time.Sleep(2 * time.Second)
@@ -423,30 +454,14 @@ func (w *hostileWorld) run(r *hostileResult) {
 	}
 	w.add(put + hostileBatch - w.put)
 	remove()
-	w.mu.Lock()
 	r.Could = !first.IsZero() && time.Since(first) >= hostileNamed
-	w.mu.Unlock()
 	w.add(hostileBatch)
-	r.Recovered = w.settle(60 * time.Second)
+	r.Recovered = w.settle(time.Minute)
 	r.Lost, r.Letters = w.missing()
-	if w.alive(r) {
-		if len(r.Lost) == 0 {
-			if lingers(c) {
-				time.Sleep(hostileLinger)
-			} else {
-				time.Sleep(hostileRecover)
-			}
-			w.look(r, first, true)
-			w.add(hostileBatch)
-			r.Late = w.settle(hostileRecover) >= hostileRecover
-		}
-		if w.alive(r) {
-			if err := w.daemon.end(); err != nil {
-				r.Stop = err.Error()
-			}
-		}
+	if w.alive(r) && len(r.Lost) == 0 {
+		time.Sleep(hostileRecover)
+		w.look(r, first, true)
 	}
-	w.judge(r)
 }
 
 // lingers says whether an answer could have left something behind that shows only a minute later.
@@ -505,9 +520,6 @@ func (w *hostileWorld) look(r *hostileResult, first time.Time, afterwards bool) 
 func (w *hostileWorld) judge(r *hostileResult) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	for _, n := range slices.Sorted(maps.Keys(w.published)) {
-		r.Repeats += w.published[n] - 1
-	}
 	last := map[string]int{}
 	for _, n := range w.order {
 		if before, ok := last[w.keys[n]]; ok && n < before {
@@ -515,15 +527,20 @@ func (w *hostileWorld) judge(r *hostileResult) {
 		}
 		last[w.keys[n]] = n
 	}
+	r.Ended, r.Repeats = nil, 0
+	for _, times := range w.published {
+		r.Repeats += times - 1
+	}
 	for _, id := range w.fake.Kinesis.OpenShards(testStream) {
 		if row := readSimRow(w.fake.DynamoDB.Item(hostileApplication, id)); row != nil && row.Checkpoint == simShardEnd {
-			r.Ended = append(r.Ended, id)
+			r.Ended = append(r.Ended[:len(r.Ended):len(r.Ended)], id)
 		}
 	}
 	for _, read := range w.reads {
 		r.Read = max(r.Read, read.Load())
 	}
 	r.Followed = int(w.line.followed.Load())
+	r.Log = nil
 	for line := range strings.Lines(w.daemon.log.String()) {
 		if (strings.Contains(line, `"warn"`) || strings.Contains(line, `"error"`)) && len(r.Log) < 4 {
 			r.Log = append(r.Log, line[:min(len(line), 300)])
@@ -537,14 +554,17 @@ func hostileRecord(t *testing.T, phase, letters string, length time.Duration) ma
 	answers := map[string][][]byte{}
 	synctest.Test(t, func(t *testing.T) {
 		w := newHostileWorld(t, hostileCase{Phase: phase, Letters: letters, For: length})
+		var lock sync.Mutex
 		w.record = func(a *fakeaws.Answer) {
+			lock.Lock()
+			defer lock.Unlock()
 			if op := hostileOp(a); a.Status == http.StatusOK && len(answers[op]) < 300 {
 				answers[op] = append(answers[op], bytes.Clone(a.Body))
 			}
 		}
-		r := hostileResult{Changed: 1}
-		w.run(&r)
-		require.Empty(t, r.faults(hostileCase{}), "without a fault: %+v", r)
+		r := []hostileResult{{Changed: 1}}
+		w.play([]hostileCase{w.c}, r)
+		require.Empty(t, r[0].faults(hostileCase{}), "without a fault: %+v", r)
 	})
 	return answers
 }
