@@ -176,6 +176,13 @@ type StatusReading struct {
 	WaitsFor string `json:"waits_for,omitempty"`
 	// ReadError is why the last call of Kinesis failed: its error code, timeout or unreachable; empty when it did not.
 	ReadError string `json:"read_error,omitempty"`
+	// ReadFailing is when the first of the calls in a row failed that did. Throttled is when Kinesis throttled the last call.
+	ReadFailing *time.Time `json:"read_failing_since"`
+	Throttled   *time.Time `json:"throttled_at"`
+	// Evaluating is since when the evaluation has been at work on what was read; null while it is not.
+	Evaluating *time.Time `json:"evaluating_since"`
+	// LagGrows says that the lag has grown for half a minute.
+	LagGrows bool `json:"lag_grows"`
 	// Checkpoint is when the stored checkpoint was last confirmed to be current.
 	Checkpoint *time.Time `json:"checkpoint"`
 	// Unresolved are the records whose alerts wait; Gathered are those of them that wait in digests.

@@ -31,6 +31,7 @@ type statusSource struct {
 	parts   atomic.Pointer[statusParts]
 
 	problems *problemLog // of run alone
+	lags     lagHistory
 
 	mu        sync.Mutex
 	unread    map[string]time.Time // shards that nobody reads, and since when that is known
@@ -81,6 +82,7 @@ func (s *statusSource) run(ctx context.Context) error {
 			return totals{}, false
 		}
 		s.watch(now, p.store.Status())
+		s.lags.note(p.shards.Status())
 		t := totals{befell: befell(p)}
 		for _, n := range p.pipeline.Resolutions() {
 			t.records += n
@@ -194,7 +196,7 @@ func (s *statusSource) tell(out *Status, now time.Time, table checkpoint.Status,
 	if table.TrustedUntil.After(now) {
 		out.Worker.TrustedUntil = moment(table.TrustedUntil)
 	}
-	held := tellShards(out, table, p.shards.Status(), unread)
+	held := tellShards(out, table, p.shards.Status(), unread, &s.lags)
 	for _, w := range table.Workers {
 		one := StatusFleetWorker{ID: w.ID, Version: w.Version, Self: w.Self, State: "live", Silent: seconds(w.Silent), Shards: held[w.ID]}
 		switch {
@@ -230,7 +232,9 @@ func (s *statusSource) tell(out *Status, now time.Time, table checkpoint.Status,
 
 // tellShards joins what the table knows of the shards with what the process knows that reads them. It returns how many
 // shards each worker holds.
-func tellShards(out *Status, table checkpoint.Status, reading []consumer.ShardStatus, unread map[string]time.Time) map[string]int {
+func tellShards(
+	out *Status, table checkpoint.Status, reading []consumer.ShardStatus, unread map[string]time.Time, lags *lagHistory,
+) map[string]int {
 	here := make(map[string]*consumer.ShardStatus, len(reading))
 	for i := range reading {
 		here[reading[i].Shard] = &reading[i]
@@ -257,6 +261,8 @@ func tellShards(out *Status, table checkpoint.Status, reading []consumer.ShardSt
 			shard.Reading = &StatusReading{
 				Phase: r.Phase, Lag: seconds(r.Lag), Behind: seconds(r.Behind), LastFetch: moment(r.LastFetch), Checkpoint: moment(t.Confirmed),
 				Since: moment(r.Began), WaitsFor: r.WaitsFor, ReadError: r.ReadError, StateFailing: moment(r.StateFailing),
+				ReadFailing: moment(r.ReadFailing), Throttled: moment(r.Throttled), Evaluating: moment(r.Evaluating),
+				LagGrows:   lags.grow(t.ID, r.Lag),
 				Unresolved: r.Unresolved, Gathered: r.Gathered, HeldKeys: r.HeldKeys,
 			}
 		}

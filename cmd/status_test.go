@@ -504,7 +504,7 @@ func TestEveryProblemCodeIsListed(t *testing.T) {
 	for _, file := range files {
 		source, err := os.ReadFile(file)
 		require.NoError(t, err)
-		for _, m := range regexp.MustCompile(`add\([^"\n]*, "([a-z_]+)", `).FindAllStringSubmatch(string(source), -1) {
+		for _, m := range regexp.MustCompile(`add\([^"\n]*, "([a-z_]+)",\s`).FindAllStringSubmatch(string(source), -1) {
 			found[m[1]] = true
 			require.Contains(t, subjects, m[1])
 		}

@@ -463,10 +463,12 @@ func (s *shard) status(now time.Time) ShardStatus {
 	if heard.IsZero() {
 		heard = unheard(now, s.began, s.lease.CaughtUp())
 	}
+	code, failing := s.stands.code()
 	return ShardStatus{
 		Shard: s.id, Phase: s.phase.String(), Lag: lagAt(now, oldest, waiting, heard, s.lastBehind),
 		Behind: s.lastBehind, LastFetch: s.lastFetch, Unresolved: s.mark.unresolved(), HeldKeys: held, Load: s.load.rate(now),
 		Gathered: gathered, StateBytes: s.saved.bytes, StateTaken: s.saved.taken, StateFailing: s.unsaved,
-		Began: s.began, WaitsFor: s.stands.waitsFor(crowded), ReadError: s.stands.code(),
+		Began: s.began, WaitsFor: s.stands.waitsFor(crowded), ReadError: code, ReadFailing: failing,
+		Throttled: instant(s.stands.throttled.Load()), Evaluating: instant(s.stands.evaluating.Load()),
 	}
 }
