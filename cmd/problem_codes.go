@@ -36,6 +36,7 @@ func problemSubjects() map[string]string {
 		"lag":                   "lag",
 		"lag_growing":           "lag",
 		"reload_refused":        "configuration",
+		"reload_unfinished":     "configuration",
 		"restart_needed":        "configuration",
 	}
 }

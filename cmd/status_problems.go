@@ -30,10 +30,13 @@ const (
 	// startWorthAWord is how long a start may wait.
 	startWorthAWord = 10 * time.Second
 	startCritical   = 5 * time.Minute
-	// failuresWorthAWord is how many calls in a row may fail.
+	// failuresWorthAWord is how many calls in a row may fail, failingWorthAWord for how long.
 	failuresWorthAWord = 3
+	failingWorthAWord  = 5 * time.Second
 	// checkpointCritical is how old a stored checkpoint may be that no lag holds.
 	checkpointCritical = 5 * time.Minute
+	// reloadWorthAWord is how long a reload may take.
+	reloadWorthAWord = 5 * time.Second
 	// unsavedWorthAWord is for how long saving a state may fail.
 	unsavedWorthAWord = 2 * time.Minute
 )

@@ -1,6 +1,7 @@
 package cmd
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 	"time"
@@ -12,7 +13,7 @@ import (
 func shardProblems(st *Status, add addProblem) {
 	var stuck, unsaved, late, growing shardGroup
 	still := map[string]*shardGroup{} // by code
-	keys, holding := 0, []string(nil)
+	keys, holding, heldBy := 0, []string(nil), ""
 	for i := range st.Shards {
 		s := &st.Shards[i]
 		r := s.Reading
@@ -20,7 +21,7 @@ func shardProblems(st *Status, add addProblem) {
 			continue
 		}
 		if keys += r.HeldKeys; r.HeldKeys > 0 {
-			holding = append(holding, s.ID)
+			holding, heldBy = append(holding, s.ID), cmp.Or(heldBy, r.HeldBy)
 		}
 		lag := time.Duration(r.Lag * float64(time.Second))
 		cause, d := standsStill(st, r)
@@ -63,7 +64,7 @@ func shardProblems(st *Status, add addProblem) {
 	readProblems(st, still, add)
 	if keys > 0 {
 		add(LevelCritical, "keys_held", "mend the rule or the record's path, then restart; dead_letter or on_rejected: skip lets them pass",
-			"%s held, because SNS will never accept an alert%s", are(keys, "partition key"), first(holding))
+			"%s held, because SNS will never accept an alert%s%s", are(keys, "partition key"), said(heldBy), first(holding))
 	}
 	lagProblem(st, &late, &growing, add)
 	pauseProblem(st, add)

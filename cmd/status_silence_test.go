@@ -2,6 +2,7 @@ package cmd
 
 import (
 	"fmt"
+	"os"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -175,6 +176,96 @@ func TestStatusOfALagWithoutACause(t *testing.T) {
 		require.NotContains(t, strings.ToLower(s.Summary), "is well")
 		over()
 		require.Eventually(t, func() bool { time.Sleep(10 * time.Second); return page.status(t).Level == LevelOK }, 20*time.Minute, time.Second)
+		require.NoError(t, d.end())
+	})
+}
+
+// What SNS said is in the problem, whether it refuses the topic, fails each call, fails one alert, or will never take it.
+func TestStatusTellsWhatSNSSaid(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		fail func(*fakeaws.AWS) (over func())
+		code string
+		want []string
+	}{
+		"held": {func(fake *fakeaws.AWS) func() {
+			return fake.Faults.Add(fakeaws.Fault{
+				Service: fakeaws.ServiceSNS, Operation: "PublishBatch",
+				Err: &fakeaws.Error{Code: "AuthorizationError", Message: "User x is not authorized to perform: SNS:Publish", Status: 403},
+			})
+		}, "topic_held", []string{"access denied (AuthorizationError: User x is not authorized to perform: SNS:Publish), "}},
+		"failing": {func(fake *fakeaws.AWS) func() {
+			return fake.Faults.Add(fakeaws.Fault{
+				Service: fakeaws.ServiceSNS, Operation: "PublishBatch", Err: &fakeaws.Error{Code: "InternalError", Message: "try later", Status: 500},
+			})
+		}, "topic_failing", []string{"SNS has failed for ", " (InternalError: try later), "}},
+		"one alert": {func(fake *fakeaws.AWS) func() {
+			return fake.SNS.FailEntries(func(e fakeaws.BatchEntry) *fakeaws.EntryFailure {
+				if strings.Contains(e.Body, "181") {
+					return &fakeaws.EntryFailure{Code: "InternalError", Message: "not this one"}
+				}
+				return nil
+			})
+		}, "topic_failing", []string{"one alert for ", " while it takes others (InternalError: not this one), "}},
+		"never": {func(fake *fakeaws.AWS) func() {
+			return fake.SNS.FailEntries(func(fakeaws.BatchEntry) *fakeaws.EntryFailure {
+				return &fakeaws.EntryFailure{Code: "InvalidParameter", Message: "Invalid parameter: Subject", SenderFault: true}
+			})
+		}, "keys_held", []string{"2 partition keys are held, because SNS will never accept an alert (InvalidParameter: Invalid parameter: Subject): shardId-"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				fake, page := fakeaws.New(fakeaws.Options{}), newPipes()
+				fake.Kinesis.Create(testStream, 1)
+				createTopic(t, fake)
+				d := startDaemon(t, fake, func(_ *Config, o *Options) { o.Listener = page })
+				time.Sleep(5 * time.Second)
+				over := c.fail(fake)
+				fake.Kinesis.Put(testStream, "patient-1", []byte(`{"heartRate":180}`))
+				fake.Kinesis.Put(testStream, "patient-2", []byte(`{"heartRate":181}`))
+				time.Sleep(10 * time.Second)
+				s := page.status(t)
+				for _, want := range c.want {
+					require.Contains(t, s.coded(c.code).Text, want, "%v", s.Problems)
+				}
+				over()
+				if c.code == "keys_held" { // until a restart
+					require.ErrorIs(t, d.end(), consumer.ErrNotDrained)
+					return
+				}
+				time.Sleep(time.Minute)
+				require.Empty(t, page.status(t).Problems)
+				require.NoError(t, d.end())
+			})
+		})
+	}
+}
+
+// A refused reload says where the file is wrong, and one that does not come to an end says that.
+func TestStatusOfReloads(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		fake, page := fakeaws.New(fakeaws.Options{}), newPipes()
+		fake.Kinesis.Create(testStream, 1)
+		createTopic(t, fake)
+		reload, file := make(chan os.Signal), make(chan error)
+		d := startDaemon(t, fake, func(_ *Config, o *Options) {
+			o.Listener, o.Reloads = page, reload
+			o.Reload = func() (*LoadedConfig, error) { return nil, <-file }
+		})
+		time.Sleep(20 * time.Second)
+		reload <- os.Interrupt
+		time.Sleep(4 * time.Second)
+		require.Empty(t, page.status(t).Problems)
+		time.Sleep(2 * time.Second)
+		s := page.status(t)
+		require.Equal(t, "A reload has not come to an end for 6.0 s, the old configuration stays in force.", s.Summary)
+		require.Equal(t, LevelWarning, s.Level)
+		file <- ConfigErrors{{File: "f.yaml", Line: 12, Column: 3, Field: "rules[0].when", Value: "SECRET", Rule: "is wrong"}}
+		time.Sleep(time.Second)
+		s = page.status(t)
+		require.Equal(t, "The last reload was refused 1.0 s ago, the old configuration stays in force: line 12: rules[0].when.", s.Summary)
 		require.NoError(t, d.end())
 	})
 }

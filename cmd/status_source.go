@@ -148,7 +148,7 @@ func (s *statusSource) snapshot() Status {
 		Build:   StatusBuild{Version: s.build.Version, Revision: s.build.Revision, GoVersion: s.build.Go},
 		History: s.history.status(), Records: map[string]uint64{}, ShardCounts: map[string]int{},
 		Shards: []StatusShard{}, Workers: []StatusFleetWorker{}, Rules: []StatusRule{}, Alerts: []StatusAlert{}, Topics: []StatusTopic{},
-		Configuration: s.reloads.shown.Load().text, Reload: s.reloads.last.Load(),
+		Configuration: s.reloads.shown.Load().text, Reload: s.reloads.last.Load(), ReloadingSince: s.reloads.began.Load(),
 	}
 	hung := false
 	if p := s.parts.Load(); p == nil {
@@ -219,13 +219,14 @@ func (s *statusSource) tell(out *Status, now time.Time, table checkpoint.Status,
 			Name: t.Name, FIFO: t.FIFO, Rate: t.Rate, Share: t.Share, SentLastMinute: t.SentLastMinute, LastAccepted: moment(t.LastAccepted),
 			Waiting: t.Waiting, Gathered: t.Gathered, Digesting: t.Digesting, Fault: string(t.Fault), Remedy: t.Remedy,
 			Failures: t.Failures, FailingSince: moment(t.FailingSince), Ending: t.Ending,
+			Error: t.Error, AlertFailingSince: moment(t.AlertFailing),
 		})
 	}
 	if p.letters != nil {
 		d := p.letters.Status()
 		out.DeadLetters = &StatusDeadLetters{
 			Kind: d.Kind, Sent: d.Sent, Waiting: d.Waiting, Fault: string(d.Fault), Remedy: d.Remedy, Failures: d.Failures,
-			FailingSince: moment(d.FailingSince),
+			FailingSince: moment(d.FailingSince), Error: d.Error,
 		}
 	}
 }
@@ -263,7 +264,7 @@ func tellShards(
 				Since: moment(r.Began), WaitsFor: r.WaitsFor, ReadError: r.ReadError, StateFailing: moment(r.StateFailing),
 				ReadFailing: moment(r.ReadFailing), Throttled: moment(r.Throttled), Evaluating: moment(r.Evaluating),
 				LagGrows:   lags.grow(t.ID, r.Lag),
-				Unresolved: r.Unresolved, Gathered: r.Gathered, HeldKeys: r.HeldKeys,
+				Unresolved: r.Unresolved, Gathered: r.Gathered, HeldKeys: r.HeldKeys, HeldBy: r.HeldBy,
 			}
 		}
 		out.Shards = append(out.Shards, shard)

@@ -105,7 +105,7 @@ func exampleStatus() Status {
 			{ID: "77ab3f00c1d2e3f401", Kind: "digest", Topic: "ward", Alerts: 57, Occurred: *ago(70 * time.Second), Accepted: *ago(40 * time.Second), MessageID: "m-1"},
 		},
 		Topics: []StatusTopic{
-			{Name: "oncall", Rate: 8, Share: 4, LastAccepted: ago(200 * time.Second), Waiting: 34, Fault: "not_authorized", Remedy: "allow sns:Publish on the topic", Failures: 5, FailingSince: ago(190 * time.Second)},
+			{Name: "oncall", Rate: 8, Share: 4, LastAccepted: ago(200 * time.Second), Waiting: 34, Fault: "not_authorized", Remedy: "allow sns:Publish on the topic", Failures: 5, FailingSince: ago(190 * time.Second), Error: "AuthorizationError: not authorized to perform SNS:Publish"},
 			{Name: "pager", FIFO: true, SentLastMinute: 0, Waiting: 1, Failures: 4, FailingSince: ago(9 * time.Second)},
 			{Name: "ward", Rate: 8, Share: 4, SentLastMinute: 61, LastAccepted: ago(time.Second), Gathered: 12, Digesting: true},
 		},

@@ -521,7 +521,7 @@ func newTopicView(t *StatusTopic, at time.Time) topicView {
 		if t.FailingSince != nil {
 			row.State += " for " + words(at.Sub(*t.FailingSince))
 		}
-	case topicFails(t):
+	case topicFails(t, at):
 		row.State, row.Sign, row.Class = "fails for "+words(at.Sub(*t.FailingSince)), "▲", "warn"
 	case t.Digesting:
 		row.State, row.Sign, row.Class = "gathers digests", "◆", "warn"

@@ -259,6 +259,8 @@ type ShardStatus struct {
 	LastFetch  time.Time     `json:"last_fetch"`
 	Unresolved int           `json:"unresolved"`
 	HeldKeys   int           `json:"held_keys"`
+	// HeldBy is what SNS said of an alert that holds a key.
+	HeldBy string `json:"held_by,omitempty"`
 	// Gathered is how many of the unresolved records wait in digests.
 	Gathered int `json:"gathered"`
 	// StateBytes is the size of the last snapshot of the shard's evaluation, StateTaken when it was taken; zero without one.
