@@ -7,6 +7,7 @@ func problemSubjects() map[string]string {
 		"lease_loop_stuck":      "daemon",
 		"start_waits":           "daemon",
 		"stopping":              "daemon",
+		"bad_answers":           "answers",
 		"checkpoint_stuck":      "table",
 		"state_awaited":         "table",
 		"state_unsaved":         "table",

@@ -47,6 +47,8 @@ type Status struct {
 	Topics []StatusTopic `json:"topics"`
 	// DeadLetters is the on-failure destination; null without one.
 	DeadLetters *StatusDeadLetters `json:"dead_letters"`
+	// BadAnswers are the operations of AWS whose answers cannot be used now.
+	BadAnswers []StatusBadAnswers `json:"bad_answers"`
 	// Reload is the last reload of the configuration; null before the first.
 	Reload *StatusReload `json:"reload"`
 	// Configuration is what is in force, as YAML. Where a value came from the environment it has ${VAR}, and what looks like a
@@ -74,7 +76,7 @@ type Problem struct {
 	Level Level `json:"level"`
 	// Code names the kind of problem, for machines: problemSubjects has all of them.
 	Code string `json:"code"`
-	// Subject is what it is about: daemon, table, topic, dead_letters, kinesis, owners (shards that nobody reads), shards, records,
+	// Subject is what it is about: daemon, answers (of AWS), table, topic, dead_letters, kinesis, owners (shards that nobody reads), shards, records,
 	// lag or configuration. Problems of one level are in this order, so that causes come before what they bring about.
 	Subject string `json:"subject"`
 	// Object is the topic, where the problem is one topic's.

@@ -16,6 +16,7 @@ import (
 	"kinesis-alerter/alert/sns"
 	"kinesis-alerter/checkpoint"
 	"kinesis-alerter/consumer"
+	"kinesis-alerter/internal/answer"
 )
 
 // statusSource gathers what a Status says. The parts of the daemon come to it as they are made, so that a start that waits
@@ -27,6 +28,7 @@ type statusSource struct {
 	probes  *state
 	reloads *reloader
 	history history
+	answers *answer.Watch
 	waiting atomic.Pointer[waiting]
 	parts   atomic.Pointer[statusParts]
 
@@ -146,7 +148,7 @@ func (s *statusSource) snapshot() Status {
 		Build:   StatusBuild{Version: s.build.Version, Revision: s.build.Revision, GoVersion: s.build.Go},
 		History: s.history.status(), Records: map[string]uint64{}, ShardCounts: map[string]int{},
 		Shards: []StatusShard{}, Workers: []StatusFleetWorker{}, Rules: []StatusRule{}, Alerts: []StatusAlert{}, Topics: []StatusTopic{},
-		Configuration: s.reloads.shown.Load().text, Reload: s.reloads.last.Load(),
+		Configuration: s.reloads.shown.Load().text, Reload: s.reloads.last.Load(), BadAnswers: badAnswers(s.answers),
 	}
 	hung := false
 	if p := s.parts.Load(); p == nil {

@@ -6,6 +6,8 @@ import (
 	"sync/atomic"
 
 	"github.com/aws/smithy-go"
+
+	"kinesis-alerter/internal/answer"
 )
 
 // What a shard waits for before it can read on, as ShardStatus tells it. A pause between two reads is none of it.
@@ -69,8 +71,11 @@ func (s *standing) code() string {
 	return ""
 }
 
-// readCode names the error of a call of Kinesis: its code, or that there was no answer.
+// readCode names the error of a call of Kinesis: its code, or that the answer was bad, or that there was none.
 func readCode(err error) string {
+	if answer.Is(err) {
+		return answer.Code
+	}
 	if apiErr, ok := errors.AsType[smithy.APIError](err); ok {
 		return apiErr.ErrorCode()
 	}

@@ -3,7 +3,9 @@ package answer
 import (
 	"bytes"
 	"encoding/json"
+	"net/http"
 	"reflect"
+	"slices"
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
@@ -23,12 +25,12 @@ func members() []string {
 func items(own ...string) func([]byte, *smithyhttp.Response) string {
 	var foreign []string
 	for _, m := range members() {
-		if !has(own, m) {
+		if !slices.Contains(own, m) {
 			foreign = append(foreign, m)
 		}
 	}
 	return func(body []byte, res *smithyhttp.Response) string {
-		success := res.StatusCode < 300
+		success := res.StatusCode < http.StatusMultipleChoices
 		var doc map[string]json.RawMessage
 		if what := object(body); what != "" && success {
 			return what
@@ -68,15 +70,6 @@ func items(own ...string) func([]byte, *smithyhttp.Response) string {
 	}
 }
 
-func has(list []string, s string) bool {
-	for _, x := range list {
-		if x == s {
-			return true
-		}
-	}
-	return false
-}
-
 func null(raw json.RawMessage) bool { return string(bytes.TrimSpace(raw)) == "null" }
 
 // object says what is wrong with a body that should be a JSON object. Empty ones count as a success with the SDK.
@@ -92,7 +85,7 @@ func object(body []byte) string {
 
 // jsonObject is the look at a body of the JSON protocols.
 func jsonObject(body []byte, res *smithyhttp.Response) string {
-	if res.StatusCode >= 300 {
+	if res.StatusCode >= http.StatusMultipleChoices {
 		return ""
 	}
 	return object(body)
@@ -135,7 +128,7 @@ func attribute(raw json.RawMessage) string {
 			}
 		case "SS", "NS", "BS":
 			var list []*string
-			if json.Unmarshal(value, &list) != nil || has2(list) {
+			if json.Unmarshal(value, &list) != nil || list == nil || slices.Contains(list, nil) {
 				return none
 			}
 		case "M":
@@ -155,15 +148,6 @@ func attribute(raw json.RawMessage) string {
 		}
 	}
 	return ""
-}
-
-func has2(list []*string) bool {
-	for _, s := range list {
-		if s == nil {
-			return true
-		}
-	}
-	return list == nil
 }
 
 // keyed says whether an item has the key that was asked for.
@@ -268,7 +252,7 @@ func createTable(c *Call) *BadError {
 func tableOf(member string, t *types.TableDescription, name *string) *BadError {
 	switch {
 	case t == nil:
-		return bad("%s is missing", member)
+		return bad(member + " is missing")
 	case t.TableStatus == "":
 		return bad("TableStatus is missing")
 	case empty(t.TableName):

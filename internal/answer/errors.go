@@ -27,6 +27,9 @@ func (e *BadError) Unwrap() error { return e.Err }
 // RetryableError makes the SDK's retryer try again, whatever the status was.
 func (e *BadError) RetryableError() bool { return true }
 
+// BadAnswer is the HTTP status, for those who know errors by what they can do.
+func (e *BadError) BadAnswer() int { return e.Status }
+
 // Is reports whether err is about a bad answer.
 func Is(err error) bool {
 	_, bad := errors.AsType[*BadError](err)

@@ -2,6 +2,7 @@ package answer
 
 import (
 	"bytes"
+	"net/http"
 	"slices"
 
 	"github.com/aws/aws-sdk-go-v2/service/s3"
@@ -41,7 +42,7 @@ func batch(c *Call) *BadError {
 		return take(e.Id, !empty(e.MessageId), "an accepted entry has no MessageId")
 	})
 	out.Failed = slices.DeleteFunc(out.Failed, func(e snstypes.BatchResultErrorEntry) bool {
-		return take(e.Id, !empty(e.Code) && errorCodes.MatchString(*e.Code), "an entry that failed has no Code")
+		return take(e.Id, !empty(e.Code) && errorCode(*e.Code), "an entry that failed has no Code")
 	})
 	if len(open) > 0 && what == "" {
 		what = "it is silent about an entry"
@@ -103,7 +104,7 @@ func putObject(c *Call) *BadError {
 
 // noBody is the look at a body that should be empty.
 func noBody(body []byte, res *smithyhttp.Response) string {
-	if res.StatusCode < 300 && len(bytes.TrimSpace(body)) > 0 {
+	if res.StatusCode < http.StatusMultipleChoices && len(bytes.TrimSpace(body)) > 0 {
 		return "it has a body, where there should be none"
 	}
 	return ""
@@ -111,7 +112,7 @@ func noBody(body []byte, res *smithyhttp.Response) string {
 
 // document is the look at a body that should not be empty.
 func document(body []byte, res *smithyhttp.Response) string {
-	if res.StatusCode < 300 && len(bytes.TrimSpace(body)) == 0 {
+	if res.StatusCode < http.StatusMultipleChoices && len(bytes.TrimSpace(body)) == 0 {
 		return "its body is empty"
 	}
 	return ""

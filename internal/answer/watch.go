@@ -26,7 +26,7 @@ const (
 // Watch knows the operations whose answers are bad now. It is safe for concurrent use.
 type Watch struct {
 	log   *zap.Logger
-	count *prometheus.CounterVec
+	count map[string]prometheus.Counter // by service and operation
 
 	open   atomic.Int64 // entries of states, so that good answers cost nothing
 	mu     sync.Mutex
@@ -45,13 +45,14 @@ type state struct {
 
 // NewWatch makes a watch, with a series for each operation.
 func NewWatch(log *zap.Logger, reg prometheus.Registerer) *Watch {
-	w := &Watch{log: log, states: map[place]*state{}, count: promauto.With(reg).NewCounterVec(prometheus.CounterOpts{
+	w := &Watch{log: log, states: map[place]*state{}, count: map[string]prometheus.Counter{}}
+	counts := promauto.With(reg).NewCounterVec(prometheus.CounterOpts{
 		Name: "kinesis_alerter_bad_answers_total",
 		Help: "Answers of AWS that could not be used: promised members missing, another call's body, too long, a redirect and the like.",
-	}, []string{"service", "operation"})}
+	}, []string{"service", "operation"})
 	for name := range table() {
 		service, operation, _ := strings.Cut(name, ".")
-		w.count.WithLabelValues(service, operation)
+		w.count[name] = counts.WithLabelValues(service, operation)
 	}
 	return w
 }
@@ -83,8 +84,8 @@ func (w *Watch) bad(ctx context.Context, subject string, err *BadError) {
 		return
 	}
 	at, now := placeOf(ctx, subject), time.Now()
-	if _, known := table()[at.service+"."+at.operation]; known {
-		w.count.WithLabelValues(at.service, at.operation).Inc()
+	if n := w.count[at.service+"."+at.operation]; n != nil {
+		n.Inc()
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -121,7 +122,9 @@ func (w *Watch) toldElsewhere(at place) bool {
 	return false
 }
 
-func (s *state) lasts(now time.Time) bool { return s.inRow >= twiceInARow || now.Sub(s.since) >= worthAWord }
+func (s *state) lasts(now time.Time) bool {
+	return s.inRow >= twiceInARow || now.Sub(s.since) >= worthAWord
+}
 
 // Trouble is an operation whose answers cannot be used.
 type Trouble struct {
