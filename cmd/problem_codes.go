@@ -32,6 +32,7 @@ func problemSubjects() map[string]string {
 		"records_dead_lettered": "records",
 		"records_missed":        "records",
 		"state_lost":            "records",
+		"untimed_records":       "records",
 		"lag":                   "lag",
 		"reload_refused":        "configuration",
 		"restart_needed":        "configuration",

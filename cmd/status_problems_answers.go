@@ -31,6 +31,11 @@ func badAnswers(watch *answer.Watch) []StatusBadAnswers {
 
 // answerProblems names the operations whose answers cannot be used now. Nothing is lost by it: the calls are repeated.
 func answerProblems(st *Status, add addProblem) {
+	if n := st.Recent.Untimed; n > 0 {
+		add(LevelWarning, "untimed_records", "look at the clocks of what answers at AWS_ENDPOINT_URL",
+			"%s had an arrival time that cannot be, in the last %s; they were read as if they had none",
+			number(int(n), "record"), words(time.Duration(st.Recent.Window*float64(time.Second)))) //nolint:gosec // a count
+	}
 	for i := range st.BadAnswers {
 		b := &st.BadAnswers[i]
 		of := ""
@@ -38,6 +43,6 @@ func answerProblems(st *Status, add addProblem) {
 			of = first(b.Of)
 		}
 		add(LevelWarning, "bad_answers", "check AWS_ENDPOINT_URL, proxies and the network: what answers there is not AWS, or AWS is unwell; nothing is lost",
-			"the answers of %s %s cannot be used for %s: %s%s", b.Service, b.Operation, words(st.At.Sub(b.Since)), b.What, of)
+			"bad answers of %s %s for %s, %s%s", b.Service, b.Operation, words(st.At.Sub(b.Since)), b.What, of)
 	}
 }

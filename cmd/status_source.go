@@ -97,7 +97,7 @@ func (s *statusSource) run(ctx context.Context) error {
 // befell counts what befell the process since it started.
 func befell(p *statusParts) StatusRecent {
 	counts := p.shards.Counts()
-	out := StatusRecent{Missed: p.store.Missed(), Panics: p.pipeline.Panics() + counts.Panics, StateGaps: counts.StateGaps}
+	out := StatusRecent{Missed: p.store.Missed(), Panics: p.pipeline.Panics() + counts.Panics, StateGaps: counts.StateGaps, Untimed: counts.Untimed}
 	for reason, n := range counts.Skipped {
 		if reason == alert.ReasonRejected {
 			out.Skipped += n

@@ -4,6 +4,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
 )
 
 // Slack is how far a time may be ahead of the service's.
@@ -57,4 +59,16 @@ func (c *clock) median() time.Duration {
 // OffTime says whether an arrival time cannot be, at the service's time now.
 func OffTime(arrival, now time.Time) bool {
 	return arrival.After(now.Add(Slack)) || arrival.Before(now.Add(-longestKept))
+}
+
+// Untime takes the arrival times that cannot be from records, and says how many.
+func Untime(records []types.Record, now time.Time) int {
+	n := 0
+	for i := range records {
+		if t := records[i].ApproximateArrivalTimestamp; t != nil && OffTime(*t, now) {
+			records[i].ApproximateArrivalTimestamp = nil
+			n++
+		}
+	}
+	return n
 }

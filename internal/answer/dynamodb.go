@@ -42,10 +42,8 @@ func items(own ...string) func([]byte, *smithyhttp.Response) string {
 			return "" // the SDK says what it makes of that
 		}
 		if success {
-			for _, m := range foreign {
-				if _, there := doc[m]; there {
-					return "it is the answer to another operation"
-				}
+			if what := belongs(doc, own, foreign); what != "" {
+				return what
 			}
 		}
 		for _, m := range []string{"Item", "Attributes", "LastEvaluatedKey"} {
@@ -68,6 +66,21 @@ func items(own ...string) func([]byte, *smithyhttp.Response) string {
 		}
 		return ""
 	}
+}
+
+// belongs says whether the members of an answer are those of its operation. One may be unknown to us, but not all of them.
+func belongs(doc map[string]json.RawMessage, own, foreign []string) string {
+	known := len(doc) == 0
+	for m := range doc {
+		if slices.Contains(foreign, m) {
+			return "it is the answer to another operation"
+		}
+		known = known || slices.Contains(own, m) || m == "ConsumedCapacity" || m == "ItemCollectionMetrics"
+	}
+	if !known {
+		return "it is the answer to another operation"
+	}
+	return ""
 }
 
 func null(raw json.RawMessage) bool { return string(bytes.TrimSpace(raw)) == "null" }
