@@ -280,7 +280,7 @@ func (r *pollingReader) failed(err error) {
 		r.stands.enter(standsAtMemory) // the pause before the next call is for credits, too
 		return
 	}
-	r.stands.failed(err)
+	r.stands.failed(now, err)
 	if r.times.refused(err, now) {
 		r.log.Warn("arrival times of records cannot be, and stay so; the records are read as if they had none", zap.Error(err))
 	}
@@ -300,6 +300,7 @@ func (r *pollingReader) failed(err error) {
 		// One that expires as soon as it is made (a clock far off) would be renewed without a pause for ever.
 	case errors.As(err, &throughput), errors.As(err, &limit), errors.As(err, &kms):
 		r.pace.throttled(now)
+		r.stands.throttled.Store(now.UnixNano())
 		r.metrics.readFailures.WithLabelValues("throttled").Inc()
 		if now.Sub(r.crowded) >= crowdedEvery {
 			r.crowded = now
