@@ -79,6 +79,7 @@ type hostileResult struct {
 	Named     bool          `json:"named"`
 	Could     bool          `json:"could"` // it lasted long enough to be named
 	StillBad  bool          `json:"stillBad,omitempty"`
+	Again     bool          `json:"again"` // the operation was called after the fault
 	Read      int64         `json:"read"`  // of endless bodies, the most of one
 	Followed  int           `json:"followed,omitempty"`
 	Ended     []string      `json:"ended,omitempty"` // rows at SHARD_END whose shards are open
@@ -108,7 +109,7 @@ func (r hostileResult) faults(c hostileCase) []string {
 	add(r.Disorder != "", "out of order: %s", r.Disorder)
 	add(r.Changed == 0, "no answer was changed")
 	add(c.Named && r.Could && !r.Named, "the page does not name it: %v", r.Pages)
-	add(r.StillBad, "the page still names it afterwards: %s", r.After)
+	add(r.StillBad && r.Again, "the page still names it afterwards: %s", r.After)
 	return list
 }
 
@@ -327,40 +328,57 @@ func (w *hostileWorld) letters() map[int]bool {
 	return sent
 }
 
-// arm puts the fault in force and counts what it changes.
-func (w *hostileWorld) arm(r *hostileResult, first *time.Time) (remove func()) {
+// rule matches the calls of the operation that the combination is about.
+func (w *hostileWorld) rule() fakeaws.Fault {
 	service, operation, _ := strings.Cut(w.c.Op, ".")
 	operation, state := strings.CutSuffix(operation, "/state")
+	return fakeaws.Fault{
+		Service: service, Operation: operation, Client: "worker", Kind: fakeaws.Changed,
+		Match: func(r *fakeaws.Request) bool { return service != fakeaws.ServiceDynamoDB || hostileState(r) == state },
+	}
+}
+
+// arm puts the fault in force and counts what it changes.
+func (w *hostileWorld) arm(r *hostileResult, first *time.Time) (remove func()) {
 	if w.record != nil {
 		return w.fake.Faults.Add(fakeaws.Fault{Kind: fakeaws.Changed, Rewrite: w.record})
 	}
-	f := fakeaws.Fault{
-		Service: service, Operation: operation, Client: "worker", Kind: fakeaws.Changed,
-		Match: func(r *fakeaws.Request) bool { return service != fakeaws.ServiceDynamoDB || hostileState(r) == state },
-		Rewrite: func(a *fakeaws.Answer) {
-			if w.c.NoEffect != nil {
-				a.Status, a.Body = http.StatusOK, w.c.NoEffect
-				if operation == "PublishBatch" {
-					a.Body = acceptedEntries(a.Request.Form)
-				}
-			}
-			read := &atomic.Int64{}
-			changed := w.c.Change.apply(a, read)
-			w.mu.Lock()
-			defer w.mu.Unlock()
-			if !changed {
-				return
-			}
-			if r.Changed++; first.IsZero() {
-				*first = time.Now()
-			}
-			if a.Rest != nil {
-				w.reads = append(w.reads, read)
-			}
-		},
-	}
-	if w.c.NoEffect != nil {
+	f, c := w.rule(), w.c
+	if c.NoEffect != nil {
 		f.Kind = fakeaws.Before
+	}
+	f.Rewrite = func(a *fakeaws.Answer) {
+		if c.NoEffect != nil {
+			a.Status, a.Body = http.StatusOK, c.NoEffect
+			if f.Operation == "PublishBatch" {
+				a.Body = acceptedEntries(a.Request.Form)
+			}
+		}
+		read := &atomic.Int64{}
+		changed := c.Change.apply(a, read)
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		if !changed {
+			return
+		}
+		if r.Changed++; first.IsZero() {
+			*first = time.Now()
+		}
+		if a.Rest != nil {
+			w.reads = append(w.reads, read)
+		}
+	}
+	return w.fake.Faults.Add(f)
+}
+
+// watch notes whether the operation is called.
+func (w *hostileWorld) watch(called *bool) (stop func()) {
+	f := w.rule()
+	f.Kind = fakeaws.Changed
+	f.Rewrite = func(*fakeaws.Answer) {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		*called = true
 	}
 	return w.fake.Faults.Add(f)
 }
@@ -454,7 +472,8 @@ func (w *hostileWorld) fault(r *hostileResult, begin bool) {
 	}
 	w.add(put + hostileBatch - w.put)
 	remove()
-	r.Could = !first.IsZero() && time.Since(first) >= hostileNamed
+	defer w.watch(&r.Again)()
+	r.Could = r.Changed > 1 && time.Since(first) >= hostileNamed
 	w.add(hostileBatch)
 	r.Recovered = w.settle(time.Minute)
 	r.Lost, r.Letters = w.missing()
