@@ -13,7 +13,6 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-	"sync/atomic"
 
 	"kinesis-alerter/internal/fakeaws"
 )
@@ -67,8 +66,8 @@ const hostileLength = 48 << 20
 // errHostileReset cuts a connection.
 var errHostileReset = errors.New("read: connection reset by peer")
 
-// hostileBodies are the ways in which a whole answer goes wrong. read counts what is read of an endless one.
-func hostileBodies(read *atomic.Int64) map[string]func(*fakeaws.Answer) {
+// hostileBodies are the ways in which a whole answer goes wrong.
+func hostileBodies() map[string]func(*fakeaws.Answer) {
 	body := func(text string) func(*fakeaws.Answer) { return func(a *fakeaws.Answer) { a.Body = []byte(text) } }
 	status := func(status int, text string) func(*fakeaws.Answer) {
 		return func(a *fakeaws.Answer) { a.Status, a.Body = status, []byte(text) }
@@ -81,7 +80,7 @@ func hostileBodies(read *atomic.Int64) map[string]func(*fakeaws.Answer) {
 	}
 	endless := func(begin func(*fakeaws.Answer) []byte, on string) func(*fakeaws.Answer) {
 		return func(a *fakeaws.Answer) {
-			a.Body, a.Rest = begin(a), &endlessBody{chunk: []byte(on), left: hostileLength, read: read}
+			a.Body, a.Rest = begin(a), &endlessBody{chunk: []byte(on), left: hostileLength}
 		}
 	}
 	cut := func(err error) func(*fakeaws.Answer) {
@@ -142,7 +141,7 @@ func hostileBodies(read *atomic.Int64) map[string]func(*fakeaws.Answer) {
 		}, strings.Repeat("<member>", 1<<11)),
 		"endless error": func(a *fakeaws.Answer) {
 			a.Status, a.Body = http.StatusInternalServerError, []byte(`{"message":"`)
-			a.Rest = &endlessBody{chunk: bytes.Repeat([]byte("x"), 1<<14), left: hostileLength, read: read}
+			a.Rest = &endlessBody{chunk: bytes.Repeat([]byte("x"), 1<<14), left: hostileLength}
 		},
 		"redirect 307": redirect(http.StatusTemporaryRedirect),
 		"redirect 302": redirect(http.StatusFound),
@@ -152,7 +151,7 @@ func hostileBodies(read *atomic.Int64) map[string]func(*fakeaws.Answer) {
 		"said to be packed": packed(false, true),
 		"packed without end": func(a *fakeaws.Answer) {
 			a.Header.Set("Content-Encoding", "gzip")
-			a.Body, a.Rest = nil, &packedBody{read: read}
+			a.Body, a.Rest = nil, &packedBody{}
 		},
 		"type of bytes":      header("Content-Type", "\xff\xfe/\x80"),
 		"no type":            header("Content-Type", ""),
@@ -197,7 +196,6 @@ func packed(body, said bool) func(*fakeaws.Answer) {
 type endlessBody struct {
 	chunk []byte
 	left  int
-	read  *atomic.Int64
 }
 
 func (b *endlessBody) Read(p []byte) (int, error) {
@@ -206,13 +204,11 @@ func (b *endlessBody) Read(p []byte) (int, error) {
 	}
 	n := copy(p, b.chunk)
 	b.left -= n
-	b.read.Add(int64(n))
 	return n, nil
 }
 
-// packedBody is an endless gzip stream of blanks. What it counts is what it unpacks to.
+// packedBody is an endless gzip stream of blanks.
 type packedBody struct {
-	read *atomic.Int64
 	out  bytes.Buffer
 	w    *gzip.Writer
 	left int
@@ -230,7 +226,6 @@ func (b *packedBody) Read(p []byte) (int, error) {
 		_, _ = b.w.Write(blanks)
 		_ = b.w.Flush()
 		b.left -= len(blanks)
-		b.read.Add(int64(len(blanks)))
 	}
 	if b.out.Len() == 0 {
 		return 0, io.EOF
@@ -244,7 +239,7 @@ type failingBody struct{ err error }
 func (b failingBody) Read([]byte) (int, error) { return 0, b.err }
 
 // apply changes an answer and says whether it is another one now.
-func (c hostileChange) apply(a *fakeaws.Answer, read *atomic.Int64) bool {
+func (c hostileChange) apply(a *fakeaws.Answer) bool {
 	if c.Path == "" {
 		if len(c.Value) > 0 { // of another operation
 			var text string
@@ -256,7 +251,7 @@ func (c hostileChange) apply(a *fakeaws.Answer, read *atomic.Int64) bool {
 		}
 		before := bytes.Clone(a.Body)
 		status, header := a.Status, a.Header.Clone()
-		hostileBodies(read)[c.How](a)
+		hostileBodies()[c.How](a)
 		return a.Status != status || a.Rest != nil || !bytes.Equal(before, a.Body) || !maps.EqualFunc(header, a.Header, slices.Equal)
 	}
 	if a.Status != http.StatusOK {
@@ -577,7 +572,7 @@ func hostileMemberChanges(bodies [][]byte) []hostileChange {
 	}
 	return slices.DeleteFunc(list, func(c hostileChange) bool {
 		return !slices.ContainsFunc(bodies, func(body []byte) bool {
-			return c.apply(&fakeaws.Answer{Status: http.StatusOK, Header: http.Header{}, Body: bytes.Clone(body)}, new(atomic.Int64))
+			return c.apply(&fakeaws.Answer{Status: http.StatusOK, Header: http.Header{}, Body: bytes.Clone(body)})
 		})
 	})
 }

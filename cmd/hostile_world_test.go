@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"net/url"
 	"slices"
@@ -125,6 +126,7 @@ func hostileBound(op string) int64 {
 type hostileLine struct {
 	fake     *fakeaws.AWS
 	followed atomic.Int64
+	most     atomic.Int64 // bytes that were read of one answer
 }
 
 // RoundTrip implements http.RoundTripper.
@@ -132,7 +134,27 @@ func (l *hostileLine) RoundTrip(r *http.Request) (*http.Response, error) {
 	if r.URL.Host == hostileElsewhere {
 		l.followed.Add(1)
 	}
-	return l.fake.RoundTrip(r)
+	resp, err := l.fake.RoundTrip(r)
+	if err == nil {
+		resp.Body = &countedBody{ReadCloser: resp.Body, most: &l.most}
+	}
+	return resp, err
+}
+
+// countedBody counts what is read of it.
+type countedBody struct {
+	io.ReadCloser
+
+	read int64
+	most *atomic.Int64
+}
+
+func (b *countedBody) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	b.read += int64(n)
+	for most := b.most.Load(); b.read > most && !b.most.CompareAndSwap(most, b.read); most = b.most.Load() {
+	}
+	return n, err
 }
 
 // hostileOp names the operation of an answer; the state table's are apart.
@@ -170,7 +192,6 @@ type hostileWorld struct {
 	published map[int]int
 	order     []int
 	lettered  map[int]bool
-	reads     []*atomic.Int64
 }
 
 func hostileNumber(text string) int {
@@ -354,8 +375,7 @@ func (w *hostileWorld) arm(r *hostileResult, first *time.Time) (remove func()) {
 				a.Body = acceptedEntries(a.Request.Form)
 			}
 		}
-		read := &atomic.Int64{}
-		changed := c.Change.apply(a, read)
+		changed := c.Change.apply(a) || c.NoEffect != nil
 		w.mu.Lock()
 		defer w.mu.Unlock()
 		if !changed {
@@ -363,9 +383,6 @@ func (w *hostileWorld) arm(r *hostileResult, first *time.Time) (remove func()) {
 		}
 		if r.Changed++; first.IsZero() {
 			*first = time.Now()
-		}
-		if a.Rest != nil {
-			w.reads = append(w.reads, read)
 		}
 	}
 	return w.fake.Faults.Add(f)
@@ -555,9 +572,7 @@ func (w *hostileWorld) judge(r *hostileResult) {
 			r.Ended = append(r.Ended[:len(r.Ended):len(r.Ended)], id)
 		}
 	}
-	for _, read := range w.reads {
-		r.Read = max(r.Read, read.Load())
-	}
+	r.Read = w.line.most.Load()
 	r.Followed = int(w.line.followed.Load())
 	r.Log = nil
 	for line := range strings.Lines(w.daemon.log.String()) {

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"sync/atomic"
 	"time"
 
 	"pgregory.net/rapid"
@@ -80,7 +79,7 @@ func (f *simFaultPlan) spoil(a *fakeaws.Answer) {
 		}
 		change = changes[f.Member%len(changes)]
 	}
-	if named, _ := hostileNames(op, change); named && hostileFits(op, change.How) && change.apply(a, new(atomic.Int64)) {
+	if named, _ := hostileNames(op, change); named && hostileFits(op, change.How) && change.apply(a) {
 		a.Header.Set(simSpoiled, "1")
 	}
 }

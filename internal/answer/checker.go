@@ -12,6 +12,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awsmiddleware "github.com/aws/aws-sdk-go-v2/aws/middleware"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/sns"
 	"github.com/aws/smithy-go"
 	"github.com/aws/smithy-go/middleware"
@@ -238,6 +239,20 @@ func (c *Call) subject() string {
 		return aws.ToString(in.TopicArn)
 	case *sns.GetTopicAttributesInput:
 		return aws.ToString(in.TopicArn)
+	case *dynamodb.GetItemInput:
+		return aws.ToString(in.TableName)
+	case *dynamodb.PutItemInput:
+		return aws.ToString(in.TableName)
+	case *dynamodb.UpdateItemInput:
+		return aws.ToString(in.TableName)
+	case *dynamodb.DeleteItemInput:
+		return aws.ToString(in.TableName)
+	case *dynamodb.CreateTableInput:
+		return aws.ToString(in.TableName)
+	case *dynamodb.DescribeTableInput:
+		return aws.ToString(in.TableName)
+	case *dynamodb.ScanInput:
+		return aws.ToString(in.TableName)
 	}
 	return ""
 }
