@@ -576,8 +576,8 @@ func (w *hostileWorld) judge(r *hostileResult) {
 	r.Followed = int(w.line.followed.Load())
 	r.Log = nil
 	for line := range strings.Lines(w.daemon.log.String()) {
-		if (strings.Contains(line, `"warn"`) || strings.Contains(line, `"error"`)) && len(r.Log) < 4 {
-			r.Log = append(r.Log, line[:min(len(line), 300)])
+		if (strings.Contains(line, `"warn"`) || strings.Contains(line, `"error"`)) && len(r.Log) < 8 {
+			r.Log = append(r.Log, line[:min(len(line), 700)])
 		}
 	}
 }

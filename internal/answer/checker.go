@@ -145,7 +145,8 @@ func failed(ctx context.Context, err error) *BadError {
 	if ctx.Err() != nil || errors.Is(err, context.DeadlineExceeded) || network && timeout.Timeout() {
 		return nil
 	}
-	if _, ok := errors.AsType[*smithy.DeserializationError](err); ok {
+	_, unreadable := errors.AsType[*smithy.DeserializationError](err)
+	if unreadable || status != 0 { // the SDK does not wrap all that it cannot read
 		what := "it cannot be read"
 		if status >= http.StatusMultipleChoices {
 			what = fmt.Sprintf("HTTP status %d with a body that is no answer of AWS", status)
