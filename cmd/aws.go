@@ -2,6 +2,7 @@ package cmd
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -15,7 +16,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws/ratelimit"
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
-	awsconfig "github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/kinesis"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
@@ -25,13 +25,16 @@ import (
 	"github.com/aws/smithy-go/middleware"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promauto"
+
+	"kinesis-alerter/internal/arns"
+	"kinesis-alerter/internal/credentials"
 )
 
 // LoadAWS reads region, credentials and endpoints the way every AWS tool does: environment variables, shared profiles,
-// container and instance roles.
+// container and instance roles. The credentials are a *credentials.Provider.
 func LoadAWS(ctx context.Context) (aws.Config, error) {
 	// The SDK's own buildable client, because with AWS_CA_BUNDLE set any other one is refused.
-	cfg, err := awsconfig.LoadDefaultConfig(ctx, awsconfig.WithHTTPClient(newHTTPClient()))
+	cfg, err := credentials.LoadConfig(ctx, newHTTPClient())
 	if err != nil {
 		return aws.Config{}, fmt.Errorf("AWS configuration: %w", err)
 	}
@@ -59,6 +62,8 @@ func newHTTPClient() *awshttp.BuildableClient {
 
 // clients are the daemon's AWS clients.
 type clients struct {
+	credentials *credentials.Provider
+
 	kinesis  *kinesis.Client
 	dynamodb *dynamodb.Client
 	sns      *sns.Client
@@ -70,11 +75,16 @@ type clients struct {
 // the publisher and the dead letters have retry classes of their own, count each attempt, and know when a retry no longer makes sense
 // because a lease ran out. DynamoDB calls have three quick attempts, which fit into a third of a lease.
 func newClients(cfg aws.Config, reg prometheus.Registerer) clients {
+	held := credentials.Of(cfg)
 	cfg = cfg.Copy()
+	cfg.Credentials = held
 	cfg.HTTPClient = steadyBody{cfg.HTTPClient}
 	cfg.APIOptions = append(cfg.APIOptions, newRequestMetrics(reg).install)
+	cfg.APIOptions = append(cfg.APIOptions, held.Install)
 	once := func() aws.Retryer { return aws.NopRetryer{} }
 	return clients{
+		credentials: held,
+
 		kinesis: kinesis.NewFromConfig(cfg, func(o *kinesis.Options) { o.Retryer = once() }),
 		sns:     sns.NewFromConfig(cfg, func(o *sns.Options) { o.Retryer = once() }),
 		sqs:     sqs.NewFromConfig(cfg, func(o *sqs.Options) { o.Retryer = once() }),
@@ -90,6 +100,13 @@ func newClients(cfg aws.Config, reg prometheus.Registerer) clients {
 			o.DisableValidateResponseChecksum = true
 		}),
 	}
+}
+
+// of returns the clients with that of Kinesis in the region of a stream's ARN. The tables stay where they are: a stream is
+// given by ARN because it is elsewhere.
+func (c clients) of(streamARN string) clients {
+	c.kinesis = kinesis.New(c.kinesis.Options(), func(o *kinesis.Options) { o.Region = cmp.Or(arns.Region(streamARN), o.Region) })
+	return c
 }
 
 // newS3 makes the S3 client. With an endpoint of its own, which is an emulator or a gateway, buckets are addressed by path:

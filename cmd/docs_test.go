@@ -64,6 +64,7 @@ func everyMetric(t *testing.T) map[string]string {
 	require.NoError(t, err)
 	currentBuild().register(d)
 	clients := newClients(aws.Config{Region: "us-east-1"}, d)
+	clients.credentials.Observe(zap.NewNop(), d)
 	_, err = alert.New(p.alert, alert.Deps{Stream: "arn", Log: zap.NewNop(), Registerer: d})
 	require.NoError(t, err)
 	store, err := checkpoint.New(p.checkpoint, checkpoint.Deps{DynamoDB: clients.dynamodb, Stream: clients.kinesis, Log: zap.NewNop(), Registerer: d})

@@ -54,10 +54,11 @@ type topic struct {
 	pressure pressure
 	// plain says that the endpoint refuses the MessageStructure "string". It is set by calls.
 	plain    atomic.Bool
-	underWay int       // messages in calls
-	logged   bool      // that the topic is backing off
-	sweep    time.Time // when to look for alerts that are too old; zero is never
-	idle     time.Time // since when nothing has waited; zero while something does
+	hurry    atomic.Bool // see Publisher.Hurry
+	underWay int         // messages in calls
+	logged   bool        // that the topic is backing off
+	sweep    time.Time   // when to look for alerts that are too old; zero is never
+	idle     time.Time   // since when nothing has waited; zero while something does
 	storm    storm
 }
 
@@ -179,6 +180,9 @@ func (t *topic) dispatch(ctx context.Context) time.Duration {
 	for ctx.Err() == nil {
 		now := time.Now()
 		t.letGo()
+		if t.hurry.Swap(false) {
+			t.queue.state.Hurry()
+		}
 		wake := t.expire(now)
 		room, wait := t.mayStart(now)
 		t.queue.room = room

@@ -48,7 +48,8 @@ type Provider struct {
 	doubted atomic.Bool
 
 	mu      sync.Mutex
-	lines   []func() // of the log, written when mu is free
+	lines   []func() // of the log, and calls of changed: for when mu is free
+	changed func()
 	log     *zap.Logger
 	metrics *metrics
 	have    aws.Credentials // without keys while there are none
@@ -111,6 +112,13 @@ func (p *Provider) Observe(log *zap.Logger, reg prometheus.Registerer) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.log, p.metrics = log, m
+}
+
+// OnChange makes the Provider call f whenever other credentials have taken the place of those at hand. f must not wait.
+func (p *Provider) OnChange(f func()) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.changed = f
 }
 
 // left is how many seconds the credentials at hand are still good for: infinite where they have no end, 0 without any.
@@ -249,11 +257,15 @@ func (p *Provider) settle(c aws.Credentials, err error) {
 		return
 	}
 	p.metrics.ok.Inc()
+	first := !p.have.HasKeys()
 	renewed := c.AccessKeyID != p.have.AccessKeyID || c.SecretAccessKey != p.have.SecretAccessKey || c.SessionToken != p.have.SessionToken
 	if p.told || p.ended || renewed && p.isRefusedLocked() {
 		p.say(zap.InfoLevel, "credentials resolved anew", zap.Bool("changed", renewed))
 	}
 	p.have, p.err, p.failing, p.told, p.ended = c, nil, time.Time{}, false, false
+	if renewed && !first && p.changed != nil {
+		p.lines = append(p.lines, p.changed)
+	}
 	if len(p.refusals) > 0 { // also of credentials that are new each time, and refused each time
 		p.pauseLocked(now)
 		return
