@@ -122,8 +122,7 @@ func withoutSymptoms(list []Problem, st *Status) []Problem {
 // blamesCredentials says whether a text names an error code of the credentials in brackets, or a destination's own words for it.
 func blamesCredentials(text string) bool {
 	for _, part := range strings.Split(text, "(")[1:] {
-		code, _, _ := strings.Cut(part, ")")
-		if credentials.IsCause(code) {
+		if end := strings.IndexAny(part, "):"); end > 0 && credentials.IsCause(part[:end]) {
 			return true
 		}
 	}
