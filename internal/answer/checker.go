@@ -246,7 +246,7 @@ type Call struct {
 }
 
 func (c *Call) subject() string {
-	if c.Expect != nil {
+	if c.Expect != nil && c.Expect.Subject != "" {
 		return c.Expect.Subject
 	}
 	switch in := c.In.(type) {
@@ -257,6 +257,12 @@ func (c *Call) subject() string {
 	}
 	return c.page()
 }
+
+// mostPages is more than a listing or a table can have.
+const mostPages = 2000
+
+// endless says that a list has more pages than it can.
+func (c *Call) endless() bool { return c.Expect != nil && c.Expect.Page >= mostPages }
 
 // laterPage is the subject of calls for a page behind the first, which can be bad alone.
 const laterPage = "pages behind the first"
@@ -283,6 +289,9 @@ type Expect struct {
 	Shard string
 	// After is the sequence number that records must be above; AtLeast may be the first one's.
 	After, AtLeast string
+	// Page is how many pages came before, and Listed are the shards in them.
+	Page   int
+	Listed map[string]bool
 	// AnyTime takes records as they are whose arrival times cannot be.
 	AnyTime bool
 }
