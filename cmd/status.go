@@ -47,6 +47,8 @@ type Status struct {
 	Topics []StatusTopic `json:"topics"`
 	// DeadLetters is the on-failure destination; null without one.
 	DeadLetters *StatusDeadLetters `json:"dead_letters"`
+	// Log is the output of the log lines.
+	Log StatusLog `json:"log"`
 	// BadAnswers are the operations of AWS whose answers cannot be used now.
 	BadAnswers []StatusBadAnswers `json:"bad_answers"`
 	// Reload is the last reload of the configuration that came to an end; null before the first. ReloadingSince is when one began
@@ -293,6 +295,17 @@ type StatusDeadLetters struct {
 	Failures     int        `json:"failures"`
 	FailingSince *time.Time `json:"failing_since"`
 	Error        string     `json:"error,omitempty"`
+}
+
+// StatusLog is the output of the log lines. Nothing waits for it: lines that it does not take are dropped and counted.
+type StatusLog struct {
+	// Waiting are the lines that are not written yet.
+	Waiting int `json:"waiting_lines"`
+	// Dropped and AuditDropped are the lines dropped since one was last written.
+	Dropped      int `json:"dropped_lines"`
+	AuditDropped int `json:"dropped_audit_lines"`
+	// Since is since when the output has taken no line; null while it does.
+	Since *time.Time `json:"blocked_since"`
 }
 
 // StatusReload is a reload of the configuration.
