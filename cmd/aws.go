@@ -26,6 +26,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promauto"
 
+	"kinesis-alerter/internal/answer"
 	"kinesis-alerter/internal/arns"
 	"kinesis-alerter/internal/credentials"
 )
@@ -74,13 +75,14 @@ type clients struct {
 // newClients makes the clients on one connection pool. Kinesis, SNS, SQS and S3 calls are attempted once: the shard reader,
 // the publisher and the dead letters have retry classes of their own, count each attempt, and know when a retry no longer makes sense
 // because a lease ran out. DynamoDB calls have three quick attempts, which fit into a third of a lease.
-func newClients(cfg aws.Config, reg prometheus.Registerer) clients {
+//
+// Every answer is checked before anything else sees it; watch, which may be nil, is told of those that cannot be used.
+func newClients(cfg aws.Config, reg prometheus.Registerer, watch *answer.Watch) clients {
 	held := credentials.Of(cfg)
 	cfg = cfg.Copy()
 	cfg.Credentials = held
-	cfg.HTTPClient = steadyBody{cfg.HTTPClient}
-	cfg.APIOptions = append(cfg.APIOptions, newRequestMetrics(reg).install)
-	cfg.APIOptions = append(cfg.APIOptions, held.Install)
+	cfg.HTTPClient = steadyBody{refuseRedirects(cfg.HTTPClient)}
+	cfg.APIOptions = append(cfg.APIOptions, answer.New(watch).Install, newRequestMetrics(reg).install, held.Install)
 	once := func() aws.Retryer { return aws.NopRetryer{} }
 	return clients{
 		credentials: held,
@@ -106,6 +108,18 @@ func newClients(cfg aws.Config, reg prometheus.Registerer) clients {
 // given by ARN because it is elsewhere.
 func (c clients) of(streamARN string) clients {
 	c.kinesis = kinesis.New(c.kinesis.Options(), func(o *kinesis.Options) { o.Region = cmp.Or(arns.Region(streamARN), o.Region) })
+	return c
+}
+
+// refuseRedirects makes a client that answers with a redirect instead of following it, to whatever host.
+func refuseRedirects(c aws.HTTPClient) aws.HTTPClient {
+	refuse := func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	switch c := c.(type) {
+	case *awshttp.BuildableClient:
+		return &http.Client{Transport: c.GetTransport(), Timeout: c.GetTimeout(), CheckRedirect: refuse}
+	case *http.Client:
+		return &http.Client{Transport: c.Transport, Timeout: c.Timeout, Jar: c.Jar, CheckRedirect: refuse}
+	}
 	return c
 }
 
@@ -152,7 +166,7 @@ type requestMetrics struct {
 func newRequestMetrics(reg prometheus.Registerer) *requestMetrics {
 	m := &requestMetrics{requests: promauto.With(reg).NewCounterVec(prometheus.CounterOpts{
 		Name: "kinesis_alerter_aws_requests_total",
-		Help: "Attempts of AWS API calls by their result: OK, the service's error code, Canceled, Timeout or Connection.",
+		Help: "Attempts of AWS API calls by their result: OK, the service's error code, BadAnswer, Canceled, Timeout or Connection.",
 	}, []string{"service", "operation", "code"})}
 	// The calls that decide whether the daemon works: their failure rates must exist before the first failure.
 	for _, call := range [][2]string{
@@ -186,6 +200,8 @@ func resultCode(err error) string {
 	switch {
 	case err == nil:
 		return "OK"
+	case answer.Is(err):
+		return "BadAnswer"
 	case errors.As(err, &api):
 		return api.ErrorCode()
 	case errors.Is(err, context.Canceled):

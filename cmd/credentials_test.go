@@ -255,7 +255,7 @@ func TestCommandsNameTheCredentials(t *testing.T) {
 		expire(fake, "OLD", "UnrecognizedClientException", "InvalidClientTokenId")
 		cfg := emulated(fake)
 		cfg.Credentials = credentials.New((&keyring{key: "OLD"}).load)
-		clients := newClients(cfg, prometheus.NewRegistry())
+		clients := newClients(cfg, prometheus.NewRegistry(), nil)
 		_, err := describeStream(t.Context(), clients.kinesis, testStream)
 		require.ErrorContains(t, withCredentials(err), "does not accept the credentials")
 		time.Sleep(5 * time.Second)
@@ -263,7 +263,7 @@ func TestCommandsNameTheCredentials(t *testing.T) {
 		reader := recordReader{}
 		require.ErrorContains(t, withCredentials(reader.failed(err)), "credentials")
 		cfg.Credentials = credentials.New((&keyring{err: errors.New("no role")}).load)
-		_, err = describeStream(t.Context(), newClients(cfg, prometheus.NewRegistry()).kinesis, testStream)
+		_, err = describeStream(t.Context(), newClients(cfg, prometheus.NewRegistry(), nil).kinesis, testStream)
 		require.ErrorContains(t, err, "credentials: there are none: no role")
 	})
 }

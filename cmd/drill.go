@@ -43,7 +43,7 @@ func drillCommand(p *program, fs *flag.FlagSet) func(context.Context, []string) 
 			return ConfigErrors{{Rule: err.Error()}}
 		}
 		config := loaded.parts()
-		clients := newClients(cfg, prometheus.NewRegistry())
+		clients := newClients(cfg, prometheus.NewRegistry(), nil)
 		publisher, err := sns.New(config.sns, sns.Deps{Client: clients.sns})
 		if err != nil {
 			return err

@@ -17,6 +17,7 @@ import (
 
 	"kinesis-alerter/alert/sns"
 	"kinesis-alerter/checkpoint"
+	"kinesis-alerter/internal/answer"
 	"kinesis-alerter/internal/credentials"
 )
 
@@ -67,7 +68,10 @@ func describeStream(ctx context.Context, client *kinesis.Client, name string) (s
 	defer cancel()
 	out, err := client.DescribeStreamSummary(ctx, &kinesis.DescribeStreamSummaryInput{StreamName: aws.String(name)})
 	if err == nil {
-		return aws.ToString(out.StreamDescriptionSummary.StreamARN), nil
+		return *out.StreamDescriptionSummary.StreamARN, nil
+	}
+	if answer.Is(err) {
+		return "", fmt.Errorf("stream %s: %w", name, err)
 	}
 	if _, missing := errors.AsType[*kinesistypes.ResourceNotFoundException](err); missing {
 		return "", fmt.Errorf("stream %s does not exist in this region and account; create it, or correct stream.name: %w", name, err)
