@@ -18,9 +18,11 @@ func problemSubjects() map[string]string {
 		"dead_letters_failing":  "dead_letters",
 		"dead_letters_held":     "dead_letters",
 		"reads_failing":         "kinesis",
+		"reads_throttled":       "kinesis",
 		"shards_free":           "owners",
 		"shards_unread":         "owners",
 		"worker_silent":         "owners",
+		"evaluation_stuck":      "shards",
 		"keys_held":             "shards",
 		"reads_held":            "shards",
 		"shards_paused":         "shards",
@@ -32,7 +34,9 @@ func problemSubjects() map[string]string {
 		"records_missed":        "records",
 		"state_lost":            "records",
 		"lag":                   "lag",
+		"lag_growing":           "lag",
 		"reload_refused":        "configuration",
+		"reload_unfinished":     "configuration",
 		"restart_needed":        "configuration",
 	}
 }

@@ -33,6 +33,8 @@ func (s *shard) takeInPage(p *page) bool {
 	s.mu.Unlock()
 	defer s.settle(p, taken) // also when a record panics
 	began := time.Now()
+	s.stands.evaluates()
+	defer s.stands.idles()
 	s.state.torn = true
 	for i := range p.records {
 		if err := s.takeInRecord(&p.records[i]); err != nil {
@@ -217,6 +219,8 @@ func (s *shard) submit(e *entry, tasks []*task) error {
 // room waits until one more task may wait for SNS. A handoff that is asked for meanwhile is called off, or the planner
 // would count on it for as long as SNS stands still.
 func (s *shard) room(bytes int) error {
+	s.stands.idles()
+	defer s.stands.evaluates()
 	for {
 		err := s.lanes.reserve(s.readCtx, bytes, handoffLimit)
 		if !errors.Is(err, errNoRoom) {

@@ -274,7 +274,7 @@ func (r *pollingReader) failed(err error) {
 		r.stands.enter(standsAtMemory) // the pause before the next call is for credits, too
 		return
 	}
-	r.stands.failed(err)
+	r.stands.failed(now, err)
 	var expired *types.ExpiredIteratorException
 	var throughput *types.ProvisionedThroughputExceededException
 	var limit *types.LimitExceededException
@@ -291,6 +291,7 @@ func (r *pollingReader) failed(err error) {
 		// One that expires as soon as it is made (a clock far off) would be renewed without a pause for ever.
 	case errors.As(err, &throughput), errors.As(err, &limit), errors.As(err, &kms):
 		r.pace.throttled(now)
+		r.stands.throttled.Store(now.UnixNano())
 		r.metrics.readFailures.WithLabelValues("throttled").Inc()
 		if now.Sub(r.crowded) >= crowdedEvery {
 			r.crowded = now

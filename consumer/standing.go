@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync/atomic"
+	"time"
 
 	"github.com/aws/smithy-go"
 )
@@ -23,8 +24,17 @@ const (
 // standing is what a shard's goroutine stands at, for others to see. It costs a page two atomic writes, and a record nothing.
 type standing struct {
 	at atomic.Uint32 // a stand
-	// trouble is the error code of the last call of Kinesis; nil when that one succeeded, and before the first one.
-	trouble atomic.Pointer[string]
+	// trouble is the failures in a row up to the last call of Kinesis; nil when that one succeeded, and before the first one.
+	trouble atomic.Pointer[trouble]
+	// throttled and evaluating are times, in nanoseconds since 1970: when Kinesis throttled a call for the last time, and since
+	// when the shard's goroutine has been in the evaluator without a wait in between. 0 is never.
+	throttled, evaluating atomic.Int64
+}
+
+// trouble is what calls of Kinesis in a row came to.
+type trouble struct {
+	code  string // of the last one
+	since time.Time
 }
 
 type stand uint32
@@ -54,7 +64,13 @@ func (s *standing) waitsFor(alerts bool) string {
 }
 
 // failed notes an error of Kinesis, succeeded an answer.
-func (s *standing) failed(err error) { s.trouble.Store(new(readCode(err))) }
+func (s *standing) failed(now time.Time, err error) {
+	t := &trouble{code: readCode(err), since: now}
+	if before := s.trouble.Load(); before != nil {
+		t.since = before.since
+	}
+	s.trouble.Store(t)
+}
 
 func (s *standing) succeeded() {
 	if s.trouble.Load() != nil {
@@ -62,11 +78,24 @@ func (s *standing) succeeded() {
 	}
 }
 
-func (s *standing) code() string {
-	if code := s.trouble.Load(); code != nil {
-		return *code
+// code is why the last call failed, and since the time of the first failure in a row; both are zero while calls succeed.
+func (s *standing) code() (code string, since time.Time) {
+	if t := s.trouble.Load(); t != nil {
+		return t.code, t.since
 	}
-	return ""
+	return "", time.Time{}
+}
+
+// evaluates notes that the evaluator begins with something now, and idles that it does not work.
+func (s *standing) evaluates() { s.evaluating.Store(time.Now().UnixNano()) }
+func (s *standing) idles()     { s.evaluating.Store(0) }
+
+// instant is a time of a standing.
+func instant(nanoseconds int64) time.Time {
+	if nanoseconds == 0 {
+		return time.Time{}
+	}
+	return time.Unix(0, nanoseconds)
 }
 
 // readCode names the error of a call of Kinesis: its code, or that there was no answer.
