@@ -8,6 +8,7 @@ func problemSubjects() map[string]string {
 		"start_waits":           "daemon",
 		"stopping":              "daemon",
 		"checkpoint_stuck":      "table",
+		"offer_unstorable":      "table",
 		"state_awaited":         "table",
 		"state_unsaved":         "table",
 		"table_failing":         "table",
