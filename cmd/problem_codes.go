@@ -5,8 +5,11 @@ package cmd
 func problemSubjects() map[string]string {
 	return map[string]string{
 		"lease_loop_stuck":      "daemon",
+		"log_blocked":           "daemon",
+		"audit_lines_lost":      "records",
 		"start_waits":           "daemon",
 		"stopping":              "daemon",
+		"bad_answers":           "answers",
 		"checkpoint_stuck":      "table",
 		"offer_unstorable":      "table",
 		"state_awaited":         "table",
@@ -34,6 +37,7 @@ func problemSubjects() map[string]string {
 		"records_dead_lettered": "records",
 		"records_missed":        "records",
 		"state_lost":            "records",
+		"untimed_records":       "records",
 		"lag":                   "lag",
 		"lag_growing":           "lag",
 		"reload_refused":        "configuration",
