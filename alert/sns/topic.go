@@ -292,7 +292,7 @@ func (t *topic) settle(c *call) {
 	case c.err != nil && c.verdict.Class == delivery.Retry:
 		q.failing = c.verdict.Reason
 		t.failed(now, c.epoch, "", c.err)
-		if c.bad {
+		if c.verdict.Reason == delivery.ReasonBadAnswer {
 			q.careful = true
 			q.state.Postpone(now.Add(delivery.Pause(q.state.Failures()-1, delivery.Lot())))
 		}
