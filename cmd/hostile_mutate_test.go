@@ -80,7 +80,7 @@ func hostileBodies() map[string]func(*fakeaws.Answer) {
 	}
 	endless := func(begin func(*fakeaws.Answer) []byte, on string) func(*fakeaws.Answer) {
 		return func(a *fakeaws.Answer) {
-			a.Body, a.Rest = begin(a), &endlessBody{chunk: []byte(on), left: hostileLength}
+			a.Body, a.Rest = begin(a), &repeatedBody{chunk: []byte(on), left: hostileLength}
 		}
 	}
 	cut := func(err error) func(*fakeaws.Answer) {
@@ -141,7 +141,7 @@ func hostileBodies() map[string]func(*fakeaws.Answer) {
 		}, strings.Repeat("<member>", 1<<11)),
 		"endless error": func(a *fakeaws.Answer) {
 			a.Status, a.Body = http.StatusInternalServerError, []byte(`{"message":"`)
-			a.Rest = &endlessBody{chunk: bytes.Repeat([]byte("x"), 1<<14), left: hostileLength}
+			a.Rest = &repeatedBody{chunk: bytes.Repeat([]byte("x"), 1<<14), left: hostileLength}
 		},
 		"redirect 307": redirect(http.StatusTemporaryRedirect),
 		"redirect 302": redirect(http.StatusFound),
@@ -192,13 +192,13 @@ func packed(body, said bool) func(*fakeaws.Answer) {
 	}
 }
 
-// endlessBody repeats itself.
-type endlessBody struct {
+// repeatedBody repeats itself.
+type repeatedBody struct {
 	chunk []byte
 	left  int
 }
 
-func (b *endlessBody) Read(p []byte) (int, error) {
+func (b *repeatedBody) Read(p []byte) (int, error) {
 	if b.left <= 0 {
 		return 0, io.EOF
 	}
