@@ -93,6 +93,8 @@ func (t *tally) Restore(b []byte) error {
 	return nil
 }
 
+func (*tally) BringBack(time.Time) time.Duration { return 0 }
+
 func (t *tally) Inherit(b []byte, owns func(string) bool) error {
 	s := newTally(t.world)
 	if err := json.Unmarshal(b, s); err != nil {
