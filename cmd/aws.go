@@ -66,6 +66,8 @@ type clients struct {
 	sns      *sns.Client
 	sqs      *sqs.Client
 	s3       *s3.Client
+	// now is the services' time.
+	now func() time.Time
 }
 
 // newClients makes the clients on one connection pool. Kinesis, SNS, SQS and S3 calls are attempted once: the shard reader,
@@ -74,11 +76,13 @@ type clients struct {
 //
 // Every answer is checked before anything else sees it; watch, which may be nil, is told of those that cannot be used.
 func newClients(cfg aws.Config, reg prometheus.Registerer, watch *answer.Watch) clients {
+	checker := answer.New(watch)
 	cfg = cfg.Copy()
 	cfg.HTTPClient = steadyBody{refuseRedirects(cfg.HTTPClient)}
-	cfg.APIOptions = append(cfg.APIOptions, answer.New(watch).Install, newRequestMetrics(reg).install)
+	cfg.APIOptions = append(cfg.APIOptions, checker.Install, newRequestMetrics(reg).install)
 	once := func() aws.Retryer { return aws.NopRetryer{} }
 	return clients{
+		now:     checker.Now,
 		kinesis: kinesis.NewFromConfig(cfg, func(o *kinesis.Options) { o.Retryer = once() }),
 		sns:     sns.NewFromConfig(cfg, func(o *sns.Options) { o.Retryer = once() }),
 		sqs:     sqs.NewFromConfig(cfg, func(o *sqs.Options) { o.Retryer = once() }),
