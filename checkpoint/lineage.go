@@ -16,17 +16,19 @@ import (
 type shardInfo struct {
 	parents []string
 	keys    hashRange
-	closed  bool
+	first   string // the starting sequence number, where a listing told
+	last    string // the ending sequence number, empty while the shard is open
 	// inListing says that some completed listing held the shard, so that a parent which that listing did not hold is
 	// past the retention, and not merely unknown.
 	inListing bool
-	// absent counts the listings in a row, each at least a minute after the one before, that did not hold the shard.
-	absent int
+	open      sighting // listings in a row that showed it open
+	absent    sighting // complete listings in a row that did not hold it
 }
 
 // lineage is the family tree of a stream's shards, from listings and from the rows of peers.
 type lineage struct {
-	shards map[string]*shardInfo
+	shards   map[string]*shardInfo
+	complete time.Time // when the last complete listing began
 }
 
 func newLineage() *lineage { return &lineage{shards: map[string]*shardInfo{}} }
@@ -51,9 +53,9 @@ func (l *lineage) place(id string, r *types.HashKeyRange) {
 	}
 }
 
-// listed merges a complete listing. Shards in known were known when the listing began; only those can be missing
-// from it, and that counts only when spaced says that the last listing that counted is about a minute old.
-func (l *lineage) listed(shards []types.Shard, known map[string]bool, spaced bool) {
+// listed merges a listing that began at that time. Shards in known were known when it began; only those can be missing
+// from it, and only from a complete one.
+func (l *lineage) listed(shards []types.Shard, known map[string]bool, began time.Time, complete bool) {
 	present := make(map[string]bool, len(shards))
 	for i := range shards {
 		id := aws.ToString(shards[i].ShardId)
@@ -61,12 +63,24 @@ func (l *lineage) listed(shards []types.Shard, known map[string]bool, spaced boo
 		l.learn(id, parentsOf(&shards[i]))
 		l.place(id, shards[i].HashKeyRange)
 		s := l.shards[id]
-		s.inListing, s.absent = true, 0
-		s.closed = shards[i].SequenceNumberRange != nil && shards[i].SequenceNumberRange.EndingSequenceNumber != nil
+		s.inListing, s.absent = true, sighting{}
+		if r := shards[i].SequenceNumberRange; r != nil {
+			s.first, s.last = aws.ToString(r.StartingSequenceNumber), aws.ToString(r.EndingSequenceNumber)
+		}
+		if isOpen(&shards[i]) {
+			s.open.add(began)
+		} else {
+			s.open = sighting{}
+		}
 	}
+	if !complete {
+		return
+	}
+	l.complete = began
 	for id, s := range l.shards {
-		if !present[id] && known[id] && spaced {
-			s.absent++
+		if !present[id] && known[id] {
+			s.open = sighting{}
+			s.absent.add(began)
 		}
 	}
 }
@@ -157,7 +171,7 @@ func (l *lineage) gateOpen(id string, rows map[string]*row, o *origin, start Sta
 		switch {
 		case finished(p, rows, o, start):
 		case parent == nil && s.inListing:
-		case parent != nil && parent.absent > 0 && s.inListing:
+		case parent != nil && parent.absent.any() && s.inListing:
 		default:
 			return false
 		}

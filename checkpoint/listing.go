@@ -16,10 +16,10 @@ const (
 	// listEvery is how often the stream is listed. Children of a shard that ends come from its last GetRecords answer,
 	// so a listing only finds what was changed while nobody read.
 	listEvery = time.Minute
-	// listSpace is the least time between two listings that somebody asked for.
-	listSpace = 5 * time.Second
-	// absentListings is how many listings in a row must lack a shard before its row may go.
-	absentListings = 2
+	// listSpace is the least time between two listings that somebody asked for. A shard that ends waits for one.
+	listSpace = time.Second
+	// incompleteEvery is how often the stream is listed while its listings are incomplete.
+	incompleteEvery = 3 * time.Second
 )
 
 func (s *Store) streamID() (name, arn *string) {
@@ -52,6 +52,7 @@ func (s *Store) listShards(ctx context.Context) (shards []types.Shard, at time.T
 	s.mu.Lock()
 	known := s.lineage.known()
 	s.mu.Unlock()
+	began := time.Now()
 	in := &kinesis.ListShardsInput{}
 	in.StreamName, in.StreamARN = s.streamID()
 	for page := 0; ; page++ {
@@ -75,19 +76,21 @@ func (s *Store) listShards(ctx context.Context) (shards []types.Shard, at time.T
 	}
 	open := 0
 	for i := range shards {
-		if r := shards[i].SequenceNumberRange; r == nil || r.EndingSequenceNumber == nil {
+		if isOpen(&shards[i]) {
 			open++
 		}
 	}
 	s.m.openShards.Set(float64(open))
+	complete := covered(shards)
 	s.mu.Lock()
-	spaced := time.Since(s.listed) >= listEvery*3/4
-	if spaced {
-		s.listed = time.Now()
-	}
-	s.lineage.listed(shards, known, spaced)
+	s.lineage.listed(shards, known, began, complete)
+	news := s.listing.note(began, complete)
+	s.notify()
 	s.mu.Unlock()
 	s.replan()
+	if news {
+		s.tellListing(complete, len(shards), open)
+	}
 	return shards, at, nil
 }
 
@@ -97,15 +100,17 @@ func (s *Store) listPage(ctx context.Context, in *kinesis.ListShardsInput) (*kin
 	return s.stream.ListShards(ctx, in)
 }
 
-// keepListing lists the stream every minute, and when a shard ended whose children nobody named.
+// keepListing lists the stream every minute, at once when somebody asks, and every few seconds while it is incomplete.
 func (s *Store) keepListing(ctx context.Context) error {
 	s.mu.Lock()
-	first := len(s.lineage.shards) == 0 // otherwise the first worker has just listed it for its #application row
+	listed := len(s.lineage.shards) > 0 // the first worker has just listed it for its #application row
 	s.mu.Unlock()
+	var described time.Time
 	said := ""
 	for {
-		if first {
-			if err := s.relook(ctx); err != nil {
+		if !listed {
+			describe := time.Since(described) >= listEvery/2
+			if err := s.relook(ctx, describe); err != nil {
 				if isFatal(err) {
 					return err
 				}
@@ -118,6 +123,9 @@ func (s *Store) keepListing(ctx context.Context) error {
 				}
 				continue
 			}
+			if describe {
+				described = time.Now()
+			}
 			said = ""
 			s.endAbsent()
 			s.collect(ctx)
@@ -125,8 +133,8 @@ func (s *Store) keepListing(ctx context.Context) error {
 				return nil
 			}
 		}
-		first = true
-		t := time.NewTimer(jitter(listEvery))
+		listed = false
+		t := time.NewTimer(s.nextListing())
 		select {
 		case <-t.C:
 		case <-s.listC:
@@ -138,6 +146,16 @@ func (s *Store) keepListing(ctx context.Context) error {
 	}
 }
 
+// nextListing is how long to wait for the next listing when nobody asks for one.
+func (s *Store) nextListing() time.Duration {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.listing.complete {
+		return jitter(incompleteEvery)
+	}
+	return jitter(listEvery)
+}
+
 // endAbsent ends the leases of shards that the stream has lost, after as many listings as it takes for a row to go: what
 // was left unread or unresolved in them is past the retention, and their consumers would ask for it for ever.
 func (s *Store) endAbsent() {
@@ -145,7 +163,7 @@ func (s *Store) endAbsent() {
 	defer s.mu.Unlock()
 	for id, l := range s.leases {
 		info := s.lineage.shards[id]
-		if info == nil || info.absent < absentListings || l.ctx.Err() != nil {
+		if info == nil || !info.absent.confirmed() || l.ctx.Err() != nil {
 			continue
 		}
 		s.m.gaps.WithLabelValues("true").Inc()
@@ -154,19 +172,21 @@ func (s *Store) endAbsent() {
 	}
 }
 
-// relook lists the stream, after a look whether it still is the one that the table is about.
-func (s *Store) relook(ctx context.Context) error {
-	arn, created, err := s.describeStream(ctx)
-	if err != nil {
-		return err
+// relook lists the stream, after a look whether it still is the one that the table is about if describe says so.
+func (s *Store) relook(ctx context.Context, describe bool) error {
+	if describe {
+		arn, created, err := s.describeStream(ctx)
+		if err != nil {
+			return err
+		}
+		s.mu.Lock()
+		app := s.app
+		s.mu.Unlock()
+		if app.streamARN != arn || app.streamCreated != created {
+			return s.ensureApplication(ctx) // says so, unless the table was begun anew as well
+		}
 	}
-	s.mu.Lock()
-	app := s.app
-	s.mu.Unlock()
-	if app.streamARN != arn || app.streamCreated != created {
-		return s.ensureApplication(ctx) // says so, unless the table was begun anew as well
-	}
-	_, _, err = s.listShards(ctx)
+	_, _, err := s.listShards(ctx)
 	return err
 }
 
@@ -179,7 +199,7 @@ func (s *Store) collect(ctx context.Context) {
 	var old []*row
 	for id, r := range s.rows {
 		info := s.lineage.shards[id]
-		if info == nil || info.absent < absentListings || s.leases[id] != nil || (!r.ended() && r.owner != "") {
+		if info == nil || !info.absent.confirmed() || s.leases[id] != nil || (!r.ended() && r.owner != "") {
 			continue
 		}
 		if slices.ContainsFunc(s.lineage.children(id), func(child string) bool {

@@ -139,7 +139,7 @@ func (s *Store) askToPause(id string) {
 func (s *Store) shardIDs() []string {
 	ids := make([]string, 0, len(s.lineage.shards))
 	for id, info := range s.lineage.shards {
-		if info.absent == 0 || s.leases[id] != nil {
+		if !info.absent.any() || s.leases[id] != nil {
 			ids = append(ids, id)
 		}
 	}

@@ -115,7 +115,7 @@ func (s *Store) Status() Status {
 
 // shown reports whether a shard of the lineage is of interest to anybody: it is in the stream, or has a row. Call it with mu held.
 func (s *Store) shown(id string) bool {
-	return s.lineage.shards[id].absent == 0 || s.rows[id] != nil || s.leases[id] != nil
+	return !s.lineage.shards[id].absent.any() || s.rows[id] != nil || s.leases[id] != nil
 }
 
 // abandoned reports whether a worker that has shards by their rows reads none of them, as far as this process can know: it is

@@ -266,6 +266,10 @@ type ShardStatus struct {
 	WaitsFor string    `json:"waits_for,omitempty"`
 	// ReadError is why the last call of Kinesis failed: its error code, timeout or unreachable; empty when it did not.
 	ReadError string `json:"read_error,omitempty"`
+	// EndUnproven is since when Kinesis claims that the shard has ended while no listing confirms it, and EndChildren are the
+	// children that wait for that; zero and empty while it makes no such claim.
+	EndUnproven time.Time `json:"end_unproven,omitzero"`
+	EndChildren []string  `json:"end_children,omitempty"`
 	// Load is the recent rate in bytes per second.
 	Load float64 `json:"load"`
 }

@@ -22,6 +22,7 @@ type metrics struct {
 	skipped       map[alert.Reason]prometheus.Counter
 	handoffs      *prometheus.CounterVec
 	panics        prometheus.Counter
+	endsRefuted   prometheus.Counter
 
 	stateSaves        *prometheus.CounterVec
 	stateSaveDuration prometheus.Histogram
@@ -80,6 +81,10 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 			Help: "Panics while taking records in that were recovered; the shard starts again from its checkpoint.",
 		}),
 	}
+	m.endsRefuted = f.NewCounter(prometheus.CounterOpts{
+		Name: "kinesis_alerter_shard_ends_refuted_total",
+		Help: "Answers of GetRecords that said that a shard has ended while ListShards showed it open; the shard is read on.",
+	})
 	m.stateMetrics(f)
 	skipped := f.NewCounterVec(prometheus.CounterOpts{
 		Name: "kinesis_alerter_alerts_skipped_total",
