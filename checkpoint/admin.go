@@ -118,6 +118,7 @@ func (a *Admin) refresh(ctx context.Context) error {
 		return err
 	}
 	s.mu.Lock()
+	s.lineage.trustListing()
 	a.app = s.app
 	s.mu.Unlock()
 	return nil

@@ -164,6 +164,7 @@ func TestGate(t *testing.T) {
 			old := !slices.ContainsFunc(tr.parents[id], func(p string) bool { return !trimmed[p] })
 			if old && s.SequenceNumberRange.EndingSequenceNumber != nil && rapid.Bool().Draw(t, "trimmed "+id) {
 				trimmed[id] = true
+				l.sought(id, false)
 				continue
 			}
 			listing = append(listing, s)
@@ -203,7 +204,7 @@ func TestGate(t *testing.T) {
 	})
 }
 
-// A child's row of a peer may be seen before the parent's: until a listing held the child, an unknown parent blocks.
+// A child's row of a peer may be seen before the parent's: an unknown parent blocks until Kinesis says that there is none.
 func TestGateWaitsForAnUnknownParent(t *testing.T) {
 	l := newLineage()
 	l.learn("child", []string{"parent"})
@@ -211,7 +212,11 @@ func TestGateWaitsForAnUnknownParent(t *testing.T) {
 	require.False(t, l.gateOpen("child", nil, o, Start{}))
 	child := types.Shard{ShardId: aws.String("child"), ParentShardId: aws.String("parent")}
 	l.listed([]types.Shard{child}, l.known(), time.Now(), true)
+	require.False(t, l.gateOpen("child", nil, o, Start{}), "one listing is no proof that the parent has left the stream")
+	require.Equal(t, []string{"parent"}, l.missing())
+	l.sought("parent", false)
 	require.True(t, l.gateOpen("child", nil, o, Start{}))
+	require.Empty(t, l.missing())
 	l.learn("parent", nil)
 	require.False(t, l.gateOpen("child", nil, o, Start{}))
 }

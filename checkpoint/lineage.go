@@ -1,6 +1,7 @@
 package checkpoint
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -23,15 +24,23 @@ type shardInfo struct {
 	inListing bool
 	open      sighting // listings in a row that showed it open
 	absent    sighting // complete listings in a row that did not hold it
+	// contradiction are listings in a row that showed it open while its row said SHARD_END.
+	contradiction sighting
+	// gone says that Kinesis does not know it either, found that it does although it lists it not.
+	gone, found bool
+	told        bool // that it is gone
 }
 
 // lineage is the family tree of a stream's shards, from listings and from the rows of peers.
 type lineage struct {
 	shards   map[string]*shardInfo
-	complete time.Time // when the last complete listing began
+	trimmed  map[string]bool // parents that no listing ever held and Kinesis does not know
+	complete time.Time       // when the last complete listing began
 }
 
-func newLineage() *lineage { return &lineage{shards: map[string]*shardInfo{}} }
+func newLineage() *lineage {
+	return &lineage{shards: map[string]*shardInfo{}, trimmed: map[string]bool{}}
+}
 
 // learn adds a shard that a row or a GetRecords answer told of. It may be younger than the last listing, so it counts
 // as listed until a listing says otherwise.
@@ -63,9 +72,10 @@ func (l *lineage) listed(shards []types.Shard, known map[string]bool, began time
 		l.learn(id, parentsOf(&shards[i]))
 		l.place(id, shards[i].HashKeyRange)
 		s := l.shards[id]
-		s.inListing, s.absent = true, sighting{}
+		s.inListing, s.absent, s.gone, s.found, s.told = true, sighting{}, false, false, false
 		if r := shards[i].SequenceNumberRange; r != nil {
-			s.first, s.last = aws.ToString(r.StartingSequenceNumber), aws.ToString(r.EndingSequenceNumber)
+			s.first = cmp.Or(s.first, aws.ToString(r.StartingSequenceNumber)) // by which the stream is known again
+			s.last = aws.ToString(r.EndingSequenceNumber)
 		}
 		if isOpen(&shards[i]) {
 			s.open.add(began)
@@ -81,6 +91,19 @@ func (l *lineage) listed(shards []types.Shard, known map[string]bool, began time
 		if !present[id] && known[id] {
 			s.open = sighting{}
 			s.absent.add(began)
+		}
+	}
+}
+
+// trustListing takes parents that are not listed for gone, without asking Kinesis: for what only looks.
+func (l *lineage) trustListing() {
+	for _, s := range l.shards {
+		for _, p := range s.parents {
+			if parent := l.shards[p]; s.inListing && parent == nil {
+				l.trimmed[p] = true
+			} else if parent != nil && parent.absent.any() {
+				parent.gone = true
+			}
 		}
 	}
 }
@@ -118,6 +141,9 @@ type origin struct {
 	t0           time.Time
 	open, closed map[string]bool
 }
+
+// unlisted reports whether the stream lists a shard no more, and it is not known to exist all the same.
+func (s *shardInfo) unlisted() bool { return s.absent.any() && !s.found }
 
 // skipped reports whether a shard is never read: under latest, what was closed at T0 holds nothing newer than T0.
 func (o *origin) skipped(start Start, id string) bool {
@@ -159,8 +185,8 @@ func finished(id string, rows map[string]*row, o *origin, start Start) bool {
 
 // gateOpen reports whether a shard may be read: every parent that is still listed is finished.
 //
-// A parent that nobody here has heard of is past the retention only if a listing that held the child did not hold it;
-// otherwise the child came from a peer's row and the parent's row is merely late.
+// A parent that is not listed is past the retention only if Kinesis does not know it either. One that nobody here has
+// heard of may have come from a peer's row, and its own row is merely late.
 func (l *lineage) gateOpen(id string, rows map[string]*row, o *origin, start Start) bool {
 	s := l.shards[id]
 	if s == nil {
@@ -170,8 +196,8 @@ func (l *lineage) gateOpen(id string, rows map[string]*row, o *origin, start Sta
 		parent := l.shards[p]
 		switch {
 		case finished(p, rows, o, start):
-		case parent == nil && s.inListing:
-		case parent != nil && parent.absent.any() && s.inListing:
+		case parent == nil && l.trimmed[p]:
+		case parent != nil && parent.gone:
 		default:
 			return false
 		}

@@ -106,7 +106,7 @@ func (s *Store) keepListing(ctx context.Context) error {
 	listed := len(s.lineage.shards) > 0 // the first worker has just listed it for its #application row
 	s.mu.Unlock()
 	var described time.Time
-	said := ""
+	said, unsure := "", false
 	for {
 		if !listed {
 			describe := time.Since(described) >= listEvery/2
@@ -127,14 +127,17 @@ func (s *Store) keepListing(ctx context.Context) error {
 				described = time.Now()
 			}
 			said = ""
-			s.endAbsent()
+			unsure = s.judge(ctx)
 			s.collect(ctx)
 			if !sleep(ctx, listSpace) {
 				return nil
 			}
 		}
+		if listed {
+			unsure = s.judge(ctx)
+		}
 		listed = false
-		t := time.NewTimer(s.nextListing())
+		t := time.NewTimer(s.nextListing(unsure))
 		select {
 		case <-t.C:
 		case <-s.listC:
@@ -147,29 +150,13 @@ func (s *Store) keepListing(ctx context.Context) error {
 }
 
 // nextListing is how long to wait for the next listing when nobody asks for one.
-func (s *Store) nextListing() time.Duration {
+func (s *Store) nextListing(unsure bool) time.Duration {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if !s.listing.complete {
+	if unsure || !s.listing.complete {
 		return jitter(incompleteEvery)
 	}
 	return jitter(listEvery)
-}
-
-// endAbsent ends the leases of shards that the stream has lost, after as many listings as it takes for a row to go: what
-// was left unread or unresolved in them is past the retention, and their consumers would ask for it for ever.
-func (s *Store) endAbsent() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for id, l := range s.leases {
-		info := s.lineage.shards[id]
-		if info == nil || !info.absent.confirmed() || l.ctx.Err() != nil {
-			continue
-		}
-		s.m.gaps.WithLabelValues("true").Inc()
-		s.log.Error("the stream has lost a shard before it was read to its end, what was left in it is lost", zap.String("shard", id), zap.String("checkpoint", l.offer.position.Sequence))
-		l.cancel(ErrShardGone) // its consumer ends and RemoveLeaseOwner releases the row, which is then collected
-	}
 }
 
 // relook lists the stream, after a look whether it still is the one that the table is about if describe says so.
@@ -190,8 +177,9 @@ func (s *Store) relook(ctx context.Context, describe bool) error {
 	return err
 }
 
-// collect deletes the rows of shards that are long past the retention: unlisted in two listings, read to the end or
-// owned by nobody, and with every child under way, so that no gate and no start position depends on the row. Its state
+// collect deletes the rows of shards that are past the retention: gone, read to the end or owned by nobody, and with
+// every child under way, so that no gate and no start position depends on the row. A row that was not at its end is kept
+// for the retention, so that a shard which comes back is read from its position. Its state
 // goes with it. A child that has progress but no state of its own by then, which is the whole retention later, could not be
 // read again from its beginning anyhow. The chunks go first, because only the row tells of them.
 func (s *Store) collect(ctx context.Context) {
@@ -199,7 +187,7 @@ func (s *Store) collect(ctx context.Context) {
 	var old []*row
 	for id, r := range s.rows {
 		info := s.lineage.shards[id]
-		if info == nil || !info.absent.confirmed() || s.leases[id] != nil || (!r.ended() && r.owner != "") {
+		if info == nil || !info.gone || s.leases[id] != nil || (!r.ended() && (r.owner != "" || r.progressed() && info.absent.to.Sub(info.absent.from) < s.retention)) {
 			continue
 		}
 		if slices.ContainsFunc(s.lineage.children(id), func(child string) bool {

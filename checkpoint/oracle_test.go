@@ -108,6 +108,9 @@ func (g graph) origin(epoch int) *origin {
 func (g graph) reading(start Start, o *origin, rows map[string]*row, trimmed []int) string {
 	l := newLineage()
 	l.listed(g.listing(trimmed), nil, time.Now(), true)
+	for _, id := range l.missing() {
+		l.sought(id, false)
+	}
 	begun := map[string]bool{}
 	var waves []string
 	for {

@@ -53,6 +53,8 @@ type Store struct {
 	fleet        int64
 	scanned      time.Time
 	listing      listingHealth
+	incidents    []Incident
+	other        otherIdentity
 	idled        time.Time // the last write that was for a caught-up time alone
 	commitCredit credit
 	arrival      time.Time // the latest that any worker reported
