@@ -47,8 +47,14 @@ type Status struct {
 	Topics []StatusTopic `json:"topics"`
 	// DeadLetters is the on-failure destination; null without one.
 	DeadLetters *StatusDeadLetters `json:"dead_letters"`
-	// Reload is the last reload of the configuration; null before the first.
-	Reload *StatusReload `json:"reload"`
+	// Incidents are what befell shards in the last 15 minutes and was dealt with.
+	Incidents []StatusIncident `json:"incidents,omitempty"`
+	// BadAnswers are the operations of AWS whose answers cannot be used now.
+	BadAnswers []StatusBadAnswers `json:"bad_answers"`
+	// Reload is the last reload of the configuration that came to an end; null before the first. ReloadingSince is when one began
+	// that has not.
+	Reload         *StatusReload `json:"reload"`
+	ReloadingSince *time.Time    `json:"reloading_since"`
 	// Configuration is what is in force, as YAML. Where a value came from the environment it has ${VAR}, and what looks like a
 	// credential is cut.
 	Configuration string `json:"configuration"`
@@ -74,7 +80,7 @@ type Problem struct {
 	Level Level `json:"level"`
 	// Code names the kind of problem, for machines: problemSubjects has all of them.
 	Code string `json:"code"`
-	// Subject is what it is about: daemon, table, topic, dead_letters, kinesis, owners (shards that nobody reads), shards, records,
+	// Subject is what it is about: daemon, answers (of AWS), table, topic, dead_letters, kinesis, owners (shards that nobody reads), shards, records,
 	// lag or configuration. Problems of one level are in this order, so that causes come before what they bring about.
 	Subject string `json:"subject"`
 	// Object is the topic, where the problem is one topic's.
@@ -99,6 +105,17 @@ type StatusStream struct {
 	Application string `json:"application"`
 	// Retention is how long the stream keeps a record; 0 while that is not known.
 	Retention float64 `json:"retention_seconds"`
+	// Incomplete is since when ListShards does not name all shards; absent while it does.
+	Incomplete *time.Time `json:"listing_incomplete_since,omitempty"`
+}
+
+// StatusIncident is something that befell a shard in the last 15 minutes and was dealt with: gone, end_undone,
+// order_breached, skip_undone or position_unusable.
+type StatusIncident struct {
+	Kind   string    `json:"kind"`
+	Shard  string    `json:"shard"`
+	Detail string    `json:"detail,omitempty"`
+	At     time.Time `json:"at"`
 }
 
 // StatusWorker is this process as a worker of the fleet.
@@ -137,6 +154,8 @@ type StatusRecent struct {
 	Panics         uint64 `json:"panics"`
 	// StateGaps are shards whose evaluation went on without what it should remember.
 	StateGaps uint64 `json:"state_gaps"`
+	// Untimed are records that were read without their arrival times, because these could not be.
+	Untimed uint64 `json:"untimed_records"`
 }
 
 // StatusShard is one shard.
@@ -146,6 +165,8 @@ type StatusShard struct {
 	// State is held (by this process), foreign (by another worker), unread, blocked (a parent is not finished), paused, ended or
 	// skipped (closed before the application began).
 	State string `json:"state"`
+	// EndDoubted is since when listings show the shard open although the lease table says that it ended.
+	EndDoubted *time.Time `json:"end_doubted_since,omitempty"`
 	// Owner is the worker that has the lease; empty without one.
 	Owner string `json:"owner"`
 	// UnreadSince is since when nobody reads the shard, as far as this process has seen; null while somebody does.
@@ -176,15 +197,27 @@ type StatusReading struct {
 	WaitsFor string `json:"waits_for,omitempty"`
 	// ReadError is why the last call of Kinesis failed: its error code, timeout or unreachable; empty when it did not.
 	ReadError string `json:"read_error,omitempty"`
+	// ReadFailing is when the first of the calls in a row failed that did. Throttled is when Kinesis throttled the last call.
+	ReadFailing *time.Time `json:"read_failing_since"`
+	Throttled   *time.Time `json:"throttled_at"`
+	// Evaluating is since when the evaluation has been at work on what was read; null while it is not.
+	Evaluating *time.Time `json:"evaluating_since"`
+	// LagGrows says that the lag has grown for half a minute.
+	LagGrows bool `json:"lag_grows"`
 	// Checkpoint is when the stored checkpoint was last confirmed to be current.
 	Checkpoint *time.Time `json:"checkpoint"`
 	// Unresolved are the records whose alerts wait; Gathered are those of them that wait in digests.
 	Unresolved int `json:"unresolved_records"`
 	Gathered   int `json:"gathered_records"`
 	// HeldKeys are the partition keys that are held because of an alert that SNS will never accept.
-	HeldKeys int `json:"held_keys"`
+	// HeldBy is what SNS said of one.
+	HeldKeys int    `json:"held_keys"`
+	HeldBy   string `json:"held_by,omitempty"`
 	// StateFailing is since when saving the state of evaluation fails; null while it does not.
 	StateFailing *time.Time `json:"state_failing_since"`
+	// EndUnproven is since when Kinesis says that the shard has ended and no listing confirms it; EndChildren wait for that.
+	EndUnproven *time.Time `json:"end_unproven_since,omitempty"`
+	EndChildren []string   `json:"end_children,omitempty"`
 }
 
 // StatusFleetWorker is one worker of the fleet.
@@ -257,6 +290,10 @@ type StatusTopic struct {
 	// Failures are the calls that failed in a row, since FailingSince; 0 while SNS answers.
 	Failures     int        `json:"failures"`
 	FailingSince *time.Time `json:"failing_since"`
+	// Error is what SNS said at the last failure. Where it answers calls and yet fails one alert again and again, it is what it
+	// said of that one, which has waited since AlertFailingSince.
+	Error             string     `json:"error,omitempty"`
+	AlertFailingSince *time.Time `json:"alert_failing_since"`
 	// Ending says that the topic has left the configuration and is kept until nothing waits.
 	Ending bool `json:"ending"`
 }
@@ -268,11 +305,12 @@ type StatusDeadLetters struct {
 	// Sent are the letters that it accepted, Waiting those that it has not yet.
 	Sent    uint64 `json:"sent"`
 	Waiting uint64 `json:"waiting"`
-	// Fault, Remedy, Failures and FailingSince are those of a topic.
+	// Fault, Remedy, Failures, FailingSince and Error are those of a topic.
 	Fault        string     `json:"fault,omitempty"`
 	Remedy       string     `json:"remedy,omitempty"`
 	Failures     int        `json:"failures"`
 	FailingSince *time.Time `json:"failing_since"`
+	Error        string     `json:"error,omitempty"`
 }
 
 // StatusReload is a reload of the configuration.
