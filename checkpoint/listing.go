@@ -59,16 +59,20 @@ func (s *Store) listShards(ctx context.Context) (shards []types.Shard, at time.T
 	began := time.Now()
 	in := &kinesis.ListShardsInput{}
 	in.StreamName, in.StreamARN = s.streamID()
-	for page := 0; ; page++ {
+	expect := &answer.Expect{Listed: map[string]bool{}}
+	for ; ; expect.Page++ {
 		begin := time.Now()
-		out, err := s.listPage(ctx, in)
+		out, err := s.listPage(answer.With(ctx, expect), in)
 		if err != nil {
 			return nil, time.Time{}, fault("kinesis:ListShards", "stream "+s.cfg.stream(), err)
 		}
-		if page == 0 {
+		if expect.Page == 0 {
 			at = answer.Time(out.ResultMetadata, begin)
 		}
 		shards = append(shards, out.Shards...)
+		for i := range out.Shards {
+			expect.Listed[aws.ToString(out.Shards[i].ShardId)] = true
+		}
 		if out.NextToken == nil {
 			break
 		}

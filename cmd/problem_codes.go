@@ -5,6 +5,8 @@ package cmd
 func problemSubjects() map[string]string {
 	return map[string]string{
 		"lease_loop_stuck":      "daemon",
+		"log_blocked":           "daemon",
+		"audit_lines_lost":      "records",
 		"start_waits":           "daemon",
 		"stopping":              "daemon",
 		"bad_answers":           "answers",

@@ -62,6 +62,9 @@ const (
 	stopShareAdmin     = 4
 )
 
+// lastLines is how long the end waits for an output that takes no lines, on top of the stop budget.
+const lastLines = 500 * time.Millisecond
+
 // Run is the daemon. It runs until ctx is done and then stops in order, within the configuration's stop budget. It
 // returns nil if everything that was read was resolved and committed. The configuration must be valid and have its
 // defaults.
@@ -77,6 +80,11 @@ func Run(ctx context.Context, c Config, o Options) (err error) {
 	if err != nil {
 		return err
 	}
+	defer func() { // last of all
+		last, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastLines)
+		defer cancel()
+		logs.Close(last)
+	}()
 	log, build := logs.Operational, currentBuild()
 	build.register(reg)
 	liveHeap := collectors.GoRuntimeMetricsRule{Matcher: regexp.MustCompile(`^/gc/heap/live:bytes$`)} // what a leak shows in
@@ -104,7 +112,6 @@ func Run(ctx context.Context, c Config, o Options) (err error) {
 		err = errors.Join(err, stop.run(work, c.Processing.StopBudget))
 		abandon() // whatever the stop list has left behind
 		log.Info("stopped", zap.Duration("took", time.Since(began)), zap.Bool("clean", err == nil), zap.Error(err))
-		_ = log.Sync()
 	}()
 
 	state := &state{}
@@ -113,7 +120,7 @@ func Run(ctx context.Context, c Config, o Options) (err error) {
 	// What is about the stream says so: one Prometheus may watch many.
 	series := prometheus.WrapRegistererWith(prometheus.Labels{"stream": c.streamName()}, reg)
 	watch := answer.NewWatch(log.Named("aws"), reg)
-	status := newStatusSource(c, build, state, reloads, log.Named("status"))
+	status := newStatusSource(c, build, state, reloads, logs)
 	status.answers = watch
 	registerProblems(series, status.snapshot)
 	server := newAdmin(work, listener, adminDeps{

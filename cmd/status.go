@@ -49,6 +49,8 @@ type Status struct {
 	DeadLetters *StatusDeadLetters `json:"dead_letters"`
 	// Incidents are what befell shards in the last 15 minutes and was dealt with.
 	Incidents []StatusIncident `json:"incidents,omitempty"`
+	// Log is the output of the log lines.
+	Log StatusLog `json:"log"`
 	// BadAnswers are the operations of AWS whose answers cannot be used now.
 	BadAnswers []StatusBadAnswers `json:"bad_answers"`
 	// Reload is the last reload of the configuration that came to an end; null before the first. ReloadingSince is when one began
@@ -311,6 +313,17 @@ type StatusDeadLetters struct {
 	Failures     int        `json:"failures"`
 	FailingSince *time.Time `json:"failing_since"`
 	Error        string     `json:"error,omitempty"`
+}
+
+// StatusLog is the output of the log lines. Nothing waits for it: lines that it does not take are dropped and counted.
+type StatusLog struct {
+	// Waiting are the lines that are not written yet.
+	Waiting int `json:"waiting_lines"`
+	// Dropped and AuditDropped are the lines dropped since one was last written.
+	Dropped      int `json:"dropped_lines"`
+	AuditDropped int `json:"dropped_audit_lines"`
+	// Since is since when the output has taken no line; null while it does.
+	Since *time.Time `json:"blocked_since"`
 }
 
 // StatusReload is a reload of the configuration.

@@ -9,8 +9,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"go.uber.org/zap"
-
 	"kinesis-alerter/alert"
 	"kinesis-alerter/alert/deadletter"
 	"kinesis-alerter/alert/sns"
@@ -22,6 +20,7 @@ import (
 // statusSource gathers what a Status says. The parts of the daemon come to it as they are made, so that a start that waits
 // for something already has a page which says for what.
 type statusSource struct {
+	lines   *logQueue
 	build   build
 	started time.Time
 	stream  StatusStream
@@ -55,11 +54,11 @@ type waiting struct {
 	since         time.Time
 }
 
-func newStatusSource(c Config, b build, probes *state, reloads *reloader, log *zap.Logger) *statusSource {
+func newStatusSource(c Config, b build, probes *state, reloads *reloader, logs Loggers) *statusSource {
 	return &statusSource{
 		build: b, started: time.Now(), probes: probes, reloads: reloads, unread: map[string]time.Time{},
-		problems: newProblemLog(log),
-		stream:   StatusStream{Name: c.streamName(), Application: c.Stream.Application},
+		problems: newProblemLog(logs.Operational.Named("status")), lines: logs.queue,
+		stream: StatusStream{Name: c.streamName(), Application: c.Stream.Application},
 	}
 }
 
@@ -142,6 +141,15 @@ func (s *statusSource) watch(now time.Time, table checkpoint.Status) {
 	s.unread = unread
 }
 
+func statusLog(l logState) StatusLog {
+	out := StatusLog{Waiting: l.Waiting, Dropped: l.Dropped, AuditDropped: l.AuditDropped}
+	if !l.Since.IsZero() {
+		since := l.Since.UTC()
+		out.Since = &since
+	}
+	return out
+}
+
 // snapshot is the state of things now. Safe for concurrent use.
 func (s *statusSource) snapshot() Status {
 	now := time.Now()
@@ -151,6 +159,7 @@ func (s *statusSource) snapshot() Status {
 		History: s.history.status(), Records: map[string]uint64{}, ShardCounts: map[string]int{},
 		Shards: []StatusShard{}, Workers: []StatusFleetWorker{}, Rules: []StatusRule{}, Alerts: []StatusAlert{}, Topics: []StatusTopic{},
 		Configuration: s.reloads.shown.Load().text, Reload: s.reloads.last.Load(), ReloadingSince: s.reloads.began.Load(),
+		Log:        statusLog(s.lines.state()),
 		BadAnswers: badAnswers(s.answers),
 	}
 	hung := false
