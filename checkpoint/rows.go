@@ -26,6 +26,7 @@ const (
 	attrPosition  = "checkpoint"
 	attrSub       = "checkpointSub"
 	attrResolved  = "resolved"
+	attrOffers    = "offers"   // the number of the last write of progress that took effect; absent is 0
 	attrCaughtUp  = "caughtUp" // Unix milliseconds
 	attrLoad      = "load"     // bytes per second
 	attrParents   = "parents"
@@ -81,6 +82,7 @@ type row struct {
 	position Position
 	last     Position // before SHARD_END; zero where an older version wrote the end, or nothing was read
 	resolved string
+	offers   int64
 	caughtUp time.Time
 	load     float64
 	parents  []string
@@ -136,6 +138,11 @@ func decodeRow(it item, at time.Time) (*row, error) {
 			r.last.Sub = uint32(min(max(sub, 0), int64(WholeRecord)))
 		}
 	}
+	if av, ok := it[attrOffers]; ok {
+		if r.offers, err = integer(av); err != nil {
+			return nil, fmt.Errorf("row %s: %s: %w", r.id, attrOffers, err)
+		}
+	}
 	if ms, err := integer(it[attrCaughtUp]); err == nil && ms > 0 {
 		r.caughtUp = time.UnixMilli(ms)
 	}
@@ -179,6 +186,9 @@ func (r *row) encode() item {
 	}
 	if r.resolved != "" {
 		it[attrResolved] = str(r.resolved)
+	}
+	if r.offers > 0 {
+		it[attrOffers] = num(r.offers)
 	}
 	if !r.caughtUp.IsZero() {
 		it[attrCaughtUp] = num(r.caughtUp.UnixMilli())

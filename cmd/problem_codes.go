@@ -11,6 +11,7 @@ func problemSubjects() map[string]string {
 		"stopping":              "daemon",
 		"bad_answers":           "answers",
 		"checkpoint_stuck":      "table",
+		"offer_unstorable":      "table",
 		"state_awaited":         "table",
 		"state_unsaved":         "table",
 		"table_failing":         "table",

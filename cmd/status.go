@@ -192,6 +192,8 @@ type StatusReading struct {
 	// Behind is how far reading was from the tip of the shard at LastFetch.
 	Behind    float64    `json:"behind_seconds"`
 	LastFetch *time.Time `json:"last_fetch"`
+	// Unstorable is why the shard's progress cannot be stored; empty when it can.
+	Unstorable string `json:"unstorable,omitempty"`
 	// Since is when this process began to read the shard.
 	Since *time.Time `json:"since"`
 	// WaitsFor is what it waits for before it can read on: state (in DynamoDB), kinesis (an answer), memory (the unresolved records

@@ -78,6 +78,7 @@ func problems(st *Status, hung bool) []Problem {
 	}
 	shardProblems(st, add)
 	endProblems(st, add)
+	progressProblems(st, add)
 	for i := range st.Topics {
 		before := len(list)
 		topicProblems(&st.Topics[i], st.At, add)
