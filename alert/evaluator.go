@@ -1,6 +1,7 @@
 package alert
 
 import (
+	"cmp"
 	"runtime/debug"
 	"time"
 	"unicode/utf8"
@@ -105,6 +106,7 @@ func (e *Evaluator) Evaluate(rec *Record) (d Decision) {
 	case filter.Matched:
 	}
 	if reason := e.read(rec); reason != "" {
+		e.pipeline.unreadable(rec.Data, reason)
 		return Decision{Outcome: Invalid, Reason: reason, Alerts: e.made(), DeadLetter: e.set.letters}
 	}
 	timed := len(e.alerts)
@@ -146,6 +148,7 @@ func (e *Evaluator) admit(rec *Record) filter.Result {
 // notJSON accounts for a record that a filter on data dropped unread. Lambda does the same, and says nothing.
 func (e *Evaluator) notJSON(rec *Record) {
 	e.pipeline.metrics.notJSON.Inc()
+	e.pipeline.unreadable(rec.Data, cmp.Or(e.decode(rec), ReasonNotJSON))
 	const atMost = int64(time.Minute / time.Millisecond)
 	if now := e.now(); e.memory.noted == 0 || now >= e.memory.noted+atMost {
 		e.memory.noted = now
@@ -170,10 +173,7 @@ func (e *Evaluator) read(rec *Record) Reason {
 		e.builtins(rec)
 		return ""
 	}
-	for _, slot := range e.decoder.touched { // of the record before
-		e.frame.slots[slot] = value{}
-	}
-	if reason := e.decoder.decode(rec.Data, e.frame.slots); reason != "" {
+	if reason := e.decode(rec); reason != "" {
 		return reason
 	}
 	for slot, hidden := range e.decoder.shadowed {
@@ -183,6 +183,14 @@ func (e *Evaluator) read(rec *Record) Reason {
 	}
 	e.builtins(rec)
 	return ""
+}
+
+// decode fills the slots of the fields.
+func (e *Evaluator) decode(rec *Record) Reason {
+	for _, slot := range e.decoder.touched { // of the record before
+		e.frame.slots[slot] = value{}
+	}
+	return e.decoder.decode(rec.Data, e.frame.slots)
 }
 
 // builtins fills the slots of the built-in names that some rule mentions.

@@ -1,6 +1,7 @@
 package alert
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"math/big"
@@ -36,6 +37,8 @@ type Explanation struct {
 	// Suppressed or, with not_json, Filtered.
 	Outcome Outcome `json:"outcome"`
 	Reason  Reason  `json:"reason,omitempty"`
+	// Likely is what a record looks like that cannot be read.
+	Likely Likely `json:"likely,omitempty"`
 	// Filter is what each pattern of the filter says; empty without one.
 	Filter []filter.Explanation `json:"filter,omitempty"`
 	// Rules are the rules in their order; empty for a record that no rule gets to see.
@@ -177,11 +180,12 @@ func (p *Pipeline) Explain(rec *Record) (x Explanation) {
 		return x
 	case filter.NotJSON:
 		x.Outcome, x.Reason = Filtered, ReasonNotJSON
+		x.Likely = LikelyCause(rec.Data, cmp.Or(e.decode(rec), ReasonNotJSON))
 		return x
 	case filter.Matched:
 	}
 	if reason := e.readQuietly(rec); reason != "" {
-		x.Outcome, x.Reason = Invalid, reason
+		x.Outcome, x.Reason, x.Likely = Invalid, reason, LikelyCause(rec.Data, reason)
 		return x
 	}
 	if every := e.set.every; every != nil {

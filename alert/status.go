@@ -7,6 +7,8 @@ import "kinesis-alerter/internal/counts"
 type Status struct {
 	// Records are the resolved records by outcome; every outcome is there.
 	Records map[Outcome]uint64
+	// Unreadable are the records that could not be read, or not by the filter, by what they look like; only those that came.
+	Unreadable map[Likely]uint64
 	// Rules are in the order of the configuration; none where every record alerts.
 	Rules []RuleStatus
 }
@@ -26,7 +28,7 @@ type RuleStatus struct {
 
 // Status returns what was counted. Safe for concurrent use.
 func (p *Pipeline) Status() Status {
-	s := Status{Records: p.Resolutions()}
+	s := Status{Records: p.Resolutions(), Unreadable: p.Unreadable()}
 	undefined := make(map[string]uint64)
 	if counts := p.metrics.undefined.current.Load(); counts != nil {
 		counts.each(func(rule string, causes [verdictCount]uint64) {
@@ -61,6 +63,18 @@ func (p *Pipeline) Resolutions() map[Outcome]uint64 {
 		all[o] = counts.Of(p.metrics.records[i])
 	}
 	return all
+}
+
+// Unreadable are the records that could not be read, or not by the filter, by what they look like; only those that came. Safe
+// for concurrent use.
+func (p *Pipeline) Unreadable() map[Likely]uint64 {
+	seen := make(map[Likely]uint64)
+	for l, c := range p.metrics.likely {
+		if n := counts.Of(c); n > 0 {
+			seen[l] = n
+		}
+	}
+	return seen
 }
 
 // Panics are those that were recovered while a record was evaluated, since the process started. Safe for concurrent use.

@@ -1,6 +1,10 @@
 package cmd
 
-import "time"
+import (
+	"time"
+
+	"kinesis-alerter/alert"
+)
 
 // Status is everything that the daemon tells about itself: the status page, its plain text and /api/v1/status are three
 // renderings of one value. The JSON names are stable: fields are added, and never renamed or given another meaning.
@@ -135,6 +139,11 @@ type StatusRecent struct {
 	Panics         uint64 `json:"panics"`
 	// StateGaps are shards whose evaluation went on without what it should remember.
 	StateGaps uint64 `json:"state_gaps"`
+	// Resolved are the records of every outcome. Unreadable are those that could not be read, or not by the filter, and UnreadableAs
+	// the same by what they look like; only what came is there.
+	Resolved     uint64                  `json:"resolved_records"`
+	Unreadable   uint64                  `json:"unreadable_records"`
+	UnreadableAs map[alert.Likely]uint64 `json:"unreadable_as,omitempty"`
 }
 
 // StatusShard is one shard.

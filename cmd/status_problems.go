@@ -39,7 +39,7 @@ const (
 // subjects are in the order of problems of one level: what brings about before what is brought about. Those before shards can make
 // shards lag.
 func subjects() []string {
-	return []string{"daemon", "table", "topic", "dead_letters", "kinesis", "owners", "shards", "records", "lag", "configuration"}
+	return []string{"daemon", "table", "topic", "dead_letters", "kinesis", "owners", "shards", "records", "rules", "lag", "configuration"}
 }
 
 // problems says what is wrong, the gravest first. It looks at nothing but the snapshot, so that whoever has the JSON can see
@@ -82,6 +82,7 @@ func problems(st *Status, hung bool) []Problem {
 		}
 	}
 	recentProblems(st, add)
+	ruleProblems(st, add)
 	if r := st.Reload; r != nil && r.OK {
 		for _, change := range r.Changes {
 			if part, waits := strings.CutSuffix(change, restartNeeded); waits {

@@ -76,9 +76,7 @@ func (s *statusSource) run(ctx context.Context) error {
 		}
 		s.watch(now, p.store.Status())
 		t := totals{befell: befell(p)}
-		for _, n := range p.pipeline.Resolutions() {
-			t.records += n
-		}
+		t.records = t.befell.Resolved
 		for _, n := range p.publisher.Published() {
 			t.alerts += n
 		}
@@ -90,6 +88,13 @@ func (s *statusSource) run(ctx context.Context) error {
 func befell(p *statusParts) StatusRecent {
 	counts := p.shards.Counts()
 	out := StatusRecent{Missed: p.store.Missed(), Panics: p.pipeline.Panics() + counts.Panics, StateGaps: counts.StateGaps}
+	for _, n := range p.pipeline.Resolutions() {
+		out.Resolved += n
+	}
+	out.UnreadableAs = p.pipeline.Unreadable()
+	for _, n := range out.UnreadableAs {
+		out.Unreadable += n
+	}
 	for reason, n := range counts.Skipped {
 		if reason == alert.ReasonRejected {
 			out.Skipped += n
