@@ -76,6 +76,7 @@ func everyMetric(t *testing.T) map[string]string {
 		"application", clients, Loggers{Operational: zap.NewNop(), Audit: zap.NewNop()}, d)
 	require.NoError(t, err)
 	newReloader(c, nil, zap.NewNop(), d)
+	registerProblems(d, func() Status { return Status{} })
 	return d.metrics
 }
 

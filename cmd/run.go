@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"regexp"
 	"slices"
 	"sync/atomic"
 	"time"
@@ -77,7 +78,8 @@ func Run(ctx context.Context, c Config, o Options) (err error) {
 	}
 	log, build := logs.Operational, currentBuild()
 	build.register(reg)
-	reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	liveHeap := collectors.GoRuntimeMetricsRule{Matcher: regexp.MustCompile(`^/gc/heap/live:bytes$`)} // what a leak shows in
+	reg.MustRegister(collectors.NewGoCollector(collectors.WithGoCollectorRuntimeMetrics(liveHeap)), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 
 	listener, err := listen(ctx, c, o)
 	if err != nil {
@@ -107,7 +109,10 @@ func Run(ctx context.Context, c Config, o Options) (err error) {
 	state := &state{}
 	reloads := newReloader(c, o.Reload, log.Named("config"), reg)
 	reloads.shown.Store(o.Loaded.shown(c))
-	status := newStatusSource(c, build, state, reloads)
+	// What is about the stream says so: one Prometheus may watch many.
+	series := prometheus.WrapRegistererWith(prometheus.Labels{"stream": c.streamName()}, reg)
+	status := newStatusSource(c, build, state, reloads, log.Named("status"))
+	registerProblems(series, status.snapshot)
 	server := newAdmin(work, listener, adminDeps{
 		Gatherer: reg, LogLevel: logLevel{logs.Level}, Reload: state.reload, Healthy: state.healthy, Ready: state.ready, Log: log.Named("admin"),
 		Status: status.snapshot,
@@ -129,8 +134,6 @@ func Run(ctx context.Context, c Config, o Options) (err error) {
 			return err
 		}
 	}
-	// What is about the stream says so: one Prometheus may watch many.
-	series := prometheus.WrapRegistererWith(prometheus.Labels{"stream": c.streamName()}, reg)
 	pipeline, err := alert.New(p.alert, alert.Deps{Stream: arn, Log: log.Named("alert"), Registerer: series})
 	if err != nil {
 		return err

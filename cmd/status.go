@@ -81,6 +81,8 @@ type Problem struct {
 	// Subject is what it is about: daemon, table, topic, dead_letters, kinesis, owners (shards that nobody reads), shards, records,
 	// lag or configuration. Problems of one level are in this order, so that causes come before what they bring about.
 	Subject string `json:"subject"`
+	// Object is the topic, where the problem is one topic's.
+	Object string `json:"object,omitempty"`
 	// Text is one clause, without a full stop.
 	Text string `json:"text"`
 	// Remedy is what to do about it; empty where waiting is all.

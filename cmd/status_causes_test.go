@@ -369,9 +369,10 @@ func TestEveryPageHasAProblem(t *testing.T) {
 		want   string
 		none   string // why there is no problem to find
 	}{
-		"KinesisAlerterDown":         {none: fleet},
-		"KinesisAlerterCrashLooping": {none: fleet},
-		"KinesisAlerterSLOBurnFast":  {none: slow}, "KinesisAlerterSLOBurnMedium": {none: slow},
+		"KinesisAlerterDown":            {none: fleet},
+		"KinesisAlerterProblemCritical": {none: "it is made of the problems"},
+		"KinesisAlerterCrashLooping":    {none: fleet},
+		"KinesisAlerterSLOBurnFast":     {none: slow}, "KinesisAlerterSLOBurnMedium": {none: slow},
 		"KinesisAlerterNothingRead": {change: func(s *Status) {
 			s.State, s.WaitingFor, s.WaitingSince = "starting", "the stream x in Kinesis", moment(s.At.Add(-5*time.Minute))
 		}, want: "waits for the stream x in Kinesis"},

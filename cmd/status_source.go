@@ -9,6 +9,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"go.uber.org/zap"
+
 	"kinesis-alerter/alert"
 	"kinesis-alerter/alert/deadletter"
 	"kinesis-alerter/alert/sns"
@@ -27,6 +29,8 @@ type statusSource struct {
 	history history
 	waiting atomic.Pointer[waiting]
 	parts   atomic.Pointer[statusParts]
+
+	problems *problemLog // of run alone
 
 	mu        sync.Mutex
 	unread    map[string]time.Time // shards that nobody reads, and since when that is known
@@ -48,10 +52,11 @@ type waiting struct {
 	since         time.Time
 }
 
-func newStatusSource(c Config, b build, probes *state, reloads *reloader) *statusSource {
+func newStatusSource(c Config, b build, probes *state, reloads *reloader, log *zap.Logger) *statusSource {
 	return &statusSource{
 		build: b, started: time.Now(), probes: probes, reloads: reloads, unread: map[string]time.Time{},
-		stream: StatusStream{Name: c.streamName(), Application: c.Stream.Application},
+		problems: newProblemLog(log),
+		stream:   StatusStream{Name: c.streamName(), Application: c.Stream.Application},
 	}
 }
 
@@ -67,9 +72,10 @@ func (s *statusSource) waitFor(what, because string) {
 // attach makes the parts known.
 func (s *statusSource) attach(p statusParts) { s.parts.Store(&p) }
 
-// run samples the throughput until ctx is done, and looks for shards that nobody reads.
+// run samples the throughput until ctx is done, looks for shards that nobody reads, and logs how the problems change.
 func (s *statusSource) run(ctx context.Context) error {
 	return s.history.run(ctx, func(now time.Time) (totals, bool) {
+		s.problems.look(now, s.snapshot().Problems)
 		p := s.parts.Load()
 		if p == nil {
 			return totals{}, false
