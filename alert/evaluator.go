@@ -29,6 +29,9 @@ type Evaluator struct {
 	// key and name are copies that the slots of the built-in names point to; keyText is the key of the rule at hand.
 	key, name, keyText []byte
 
+	// notes are which fields records had that set.watch does not know of yet.
+	notes fieldNotes
+
 	// What follows is of the record or tick at hand.
 
 	alerts []*Alert
@@ -56,6 +59,7 @@ func (e *Evaluator) run(set *compiled) {
 	e.set = set
 	e.release()
 	e.hits, e.fired = newRuleSet(len(set.rules)), newRuleSet(len(set.rules))
+	e.notes = fieldNotes{seen: make([]kindSet, set.schema.slots)}
 }
 
 // release drops everything that may point into a payload or have grown with it.
@@ -221,7 +225,11 @@ func (e *Evaluator) match(rec *Record) {
 	copy(e.hits, x.always)
 	clear(e.fired)
 	for _, slot := range e.decoder.touched {
+		e.notes.seen[slot] |= 1 << e.frame.slots[slot].kind
 		x.lookUp(slot, &e.frame.slots[slot], e.hits)
+	}
+	if now := e.now(); e.notes.due(now) {
+		e.set.watch.note(&e.notes, now, rec.Data)
 	}
 	for slot, used := range e.set.schema.used {
 		if used {

@@ -43,6 +43,7 @@ type compiled struct {
 	// every is the alert of each record where there are no rules; nil otherwise.
 	every    *route
 	index    *index
+	watch    *fieldWatch
 	silences []*silence
 	watchdog *watchdog
 	// mindful are the rules to which a record that does not match means something while they remember its key.

@@ -14,6 +14,7 @@ import (
 	"go.uber.org/zap"
 
 	"kinesis-alerter/alert"
+	"kinesis-alerter/internal/near"
 )
 
 // sampleRecord is one record of a sample.
@@ -379,7 +380,7 @@ func (n fieldNames) near(m alert.Mention) string {
 	var candidates []string
 	for _, name := range names {
 		lower := strings.ToLower(name)
-		if other := as[lower]; other == "" || editDistance(m.Name(), name) < editDistance(m.Name(), other) {
+		if other := as[lower]; other == "" || near.Distance(m.Name(), name) < near.Distance(m.Name(), other) {
 			as[lower] = name
 		}
 		candidates = append(candidates, lower)

@@ -46,6 +46,10 @@ type Status struct {
 	Workers []StatusFleetWorker `json:"workers"`
 	// Rules are in the order of the configuration; empty where every record alerts.
 	Rules []StatusRule `json:"rules"`
+	// Filter is what the filter has dropped; null without one.
+	Filter *StatusFilter `json:"filter"`
+	// Silences are those that are on or to come.
+	Silences []StatusSilence `json:"silences"`
 	// Alerts are the latest messages that SNS accepted from this process, the latest first, at most 50.
 	Alerts []StatusAlert `json:"alerts"`
 	Topics []StatusTopic `json:"topics"`
@@ -79,7 +83,7 @@ type Problem struct {
 	// Code names the kind of problem, for machines: problemSubjects has all of them.
 	Code string `json:"code"`
 	// Subject is what it is about: daemon, table, topic, dead_letters, kinesis, owners (shards that nobody reads), shards, records,
-	// lag or configuration. Problems of one level are in this order, so that causes come before what they bring about.
+	// rules, lag or configuration. Problems of one level are in this order, so that causes come before what they bring about.
 	Subject string `json:"subject"`
 	// Object is the topic, where the problem is one topic's.
 	Object string `json:"object,omitempty"`
@@ -225,6 +229,38 @@ type StatusRule struct {
 	Published uint64 `json:"published"`
 	// Suppressed are the alerts that were swallowed, by reason; every reason is there.
 	Suppressed map[string]uint64 `json:"suppressed"`
+	// Fields are those that keep the rule from matching: no record has them, or none of the type that the rule needs.
+	Fields []StatusRuleField `json:"fields,omitempty"`
+}
+
+// StatusRuleField is a field that keeps a rule from matching.
+type StatusRuleField struct {
+	Field string `json:"field"`
+	// Similar is a name that records have and that was probably meant; empty if there is none.
+	Similar string `json:"similar,omitempty"`
+	// Wanted and Has are the types that the rule needs and that the records have; empty where no record has the field.
+	Wanted string `json:"wanted,omitempty"`
+	Has    string `json:"has,omitempty"`
+	// Records is how many records came since one had the field as the rule needs it.
+	Records uint64 `json:"records"`
+}
+
+// StatusFilter is what the filter of the configuration has dropped.
+type StatusFilter struct {
+	// Dropped are the records that it has dropped since one passed, DroppingSince is when that was, or when this process started.
+	Dropped       uint64     `json:"dropped"`
+	DroppingSince *time.Time `json:"dropping_since"`
+}
+
+// StatusSilence is a silence.
+type StatusSilence struct {
+	Name string `json:"name"`
+	// All says that it mutes every rule, Conditional that it looks at the records.
+	All         bool `json:"all_rules"`
+	Conditional bool `json:"conditional"`
+	// From is null where the configuration leaves it out.
+	From  *time.Time `json:"from"`
+	Until *time.Time `json:"until"`
 }
 
 // StatusAlert is a message that SNS accepted. It has nothing of the record's payload.

@@ -3,8 +3,8 @@ package cmd
 import (
 	"fmt"
 	"maps"
+	"math"
 	"slices"
-	"strings"
 	"time"
 
 	"kinesis-alerter/alert"
@@ -24,6 +24,75 @@ const (
 // ruleProblems looks at records that rules never get to see, and at rules that can have nothing to say.
 func ruleProblems(st *Status, add addProblem) {
 	unreadableProblem(&st.Recent, add)
+	if f := st.Filter; f != nil && f.Dropped >= filteredLeast && f.DroppingSince != nil && st.At.Sub(*f.DroppingSince) >= filterWorthAWord {
+		add(LevelInfo, "filter_drops_all", "compare the filter with a record: kinesis-alerter explain says which part does not match",
+			"the filter has dropped every record for %s, %s so far", words(st.At.Sub(*f.DroppingSince)), grouped(f.Dropped))
+	}
+	fieldProblems(st.Rules, add)
+	for i := range st.Silences {
+		x := &st.Silences[i]
+		if x.All && !x.Conditional && (x.From == nil || !x.From.After(st.At)) && x.Until.Sub(st.At) > silenceLong {
+			add(LevelInfo, "silence_long", "take it out of the configuration once it is not needed",
+				"the silence %s mutes every rule until %s", x.Name, x.Until.Format(time.DateOnly))
+		}
+	}
+}
+
+// fieldProblems looks at fields that keep rules from matching. One that is like no name in the records is only marked with its rule:
+// the kind of event that has it may be rare.
+func fieldProblems(rules []StatusRule, add addProblem) {
+	var missing, mistyped []string
+	var name, kind *StatusRuleField
+	for i := range rules {
+		lacks, wrong := false, false
+		for j := range rules[i].Fields {
+			switch f := &rules[i].Fields[j]; {
+			case f.Wanted != "":
+				wrong = true
+				if kind == nil {
+					kind = f
+				}
+			case f.Similar != "":
+				lacks = true
+				if name == nil {
+					name = f
+				}
+			}
+		}
+		if lacks {
+			missing = append(missing, rules[i].Name)
+		}
+		if wrong {
+			mistyped = append(mistyped, rules[i].Name)
+		}
+	}
+	if name != nil {
+		add(LevelWarning, "rule_field_missing", "write the name as the records have it: case and dots count",
+			"rule %s looks at %s%s", missing[0], name.finding(), others(missing))
+	}
+	if kind != nil {
+		add(LevelWarning, "rule_field_type", "compare it with a value of its type, or convert it, such as int(id) or string(id)",
+			"rule %s looks at %s%s", mistyped[0], kind.finding(), others(mistyped))
+	}
+}
+
+// finding says what is wrong with a field.
+func (f *StatusRuleField) finding() string {
+	switch {
+	case f.Wanted != "":
+		return fmt.Sprintf("%s as %s, but records have %s there", f.Field, f.Wanted, f.Has)
+	case f.Similar != "":
+		return fmt.Sprintf("%s, which none of the last %s has: they have %s", f.Field, number(int(min(f.Records, math.MaxInt32)), "record"), f.Similar)
+	}
+	return fmt.Sprintf("%s, which none of the last %s has", f.Field, number(int(min(f.Records, math.MaxInt32)), "record"))
+}
+
+// others says how many more rules there are.
+func others(rules []string) string {
+	if len(rules) < 2 {
+		return ""
+	}
+	return fmt.Sprintf("; %s the same problem", have(len(rules)-1, "more rule"))
 }
 
 func unreadableProblem(r *StatusRecent, add addProblem) {
@@ -62,5 +131,3 @@ func percent(n, all uint64) string {
 	}
 	return fmt.Sprintf("%d %%", p)
 }
-
-var _ = strings.Join
