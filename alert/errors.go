@@ -42,6 +42,10 @@ func (e *GivenUpError) Unwrap() error { return e.Err }
 // ErrGathering says that an alert was not published because its topic has begun to gather a digest: hand it over by Gather.
 var ErrGathering = errors.New("the topic gathers a digest")
 
+// ErrHeld says that an alert was not published because the process stops and the alert's topic refuses alerts: waiting for
+// it would only make the stop late. The next owner of the shard publishes it.
+var ErrHeld = errors.New("the topic refuses alerts, and the process stops")
+
 // ConfigError is one fault of a Config.
 type ConfigError struct {
 	// Field is the path of the setting, such as "rules[2].when".

@@ -221,10 +221,15 @@ func (c *Consumer) end(id string) (released func()) {
 	if c.readCtx.Err() != nil && s.checkLease() == nil {
 		s.drain()
 	}
+	leaves := s.lanes.leaves()
 	s.windDown(ErrStopping)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if n := s.unresolved(); n > 0 && c.readCtx.Err() != nil {
+	switch n := s.unresolved(); {
+	case n == 0 || c.readCtx.Err() == nil:
+	case leaves:
+		s.log.Info("records are left to the next worker, because their topic refuses alerts", zap.Int("records", n))
+	default:
 		c.stopErr = errors.Join(c.stopErr, fmt.Errorf("shard %s: %w: %d records wait for SNS", id, ErrNotDrained, n))
 	}
 	return func() {

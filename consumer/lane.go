@@ -30,6 +30,7 @@ const (
 	fateExpired       // given up, and there are no dead letters
 	fateSkipped       // rejected, and passed over
 	fateHeld          // its key is held
+	fateLeft          // the process stops, and its topic refuses alerts: it is left to the next owner
 	fateEnded         // publishing ended first
 )
 
@@ -115,6 +116,9 @@ func (l *lanes) publishTask(ln *lane, t *task) stepEnd {
 			return taskPosted
 		case fateHeld:
 			l.hold(ln, refusal{refOf(a), f, err})
+			return keyHeld
+		case fateLeft:
+			l.leaveKey(ln)
 			return keyHeld
 		case fateEnded:
 			return stopped
@@ -245,8 +249,13 @@ func (l *lanes) settleGathered(g *gathered, err error) {
 		return
 	}
 	l.mu.Unlock()
-	if f == fateHeld {
+	switch f { //nolint:exhaustive // the others are settled
+	case fateHeld:
 		l.hold(g.lane, refusal{g.ref, f, err})
+		l.backIn(g)
+		return
+	case fateLeft:
+		l.leaveKey(g.lane)
 		l.backIn(g)
 		return
 	}
@@ -360,6 +369,14 @@ func (l *lanes) hold(ln *lane, r refusal) {
 	l.owner.refused(r)
 }
 
+// leaveKey stops a key without a word: nothing is wrong with it.
+func (l *lanes) leaveKey(ln *lane) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	ln.held = true
+	l.left = true
+}
+
 func (l *lanes) tell(r refusal) {
 	if r.fate != fateAccepted {
 		l.owner.refused(r)
@@ -374,6 +391,8 @@ func (l *lanes) fateOf(err error) fate {
 	switch {
 	case err == nil:
 		return fateAccepted
+	case errors.Is(err, alert.ErrHeld):
+		return fateLeft
 	case errors.As(err, &rejected):
 		switch {
 		case l.deadLetters != nil:
@@ -402,7 +421,7 @@ func (f fate) outcome() (alert.Outcome, alert.Reason) {
 		return alert.Expired, ""
 	case fateSkipped:
 		return alert.Invalid, alert.ReasonRejected
-	case fateAccepted, fateHeld, fateEnded:
+	case fateAccepted, fateHeld, fateLeft, fateEnded:
 	}
 	return alert.Alerted, ""
 }
