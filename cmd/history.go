@@ -75,10 +75,13 @@ func (h *history) recent(all StatusRecent) StatusRecent {
 		Missed: all.Missed - before.Missed, Skipped: all.Skipped - before.Skipped, GivenUp: all.GivenUp - before.GivenUp,
 		Letters: all.Letters - before.Letters, InvalidLetters: all.InvalidLetters - before.InvalidLetters,
 		Panics: all.Panics - before.Panics, StateGaps: all.StateGaps - before.StateGaps,
-		Resolved: all.Resolved - before.Resolved, Unreadable: all.Unreadable - before.Unreadable, UnreadableAs: map[alert.Likely]uint64{},
+		Resolved: all.Resolved - before.Resolved, Unreadable: all.Unreadable - before.Unreadable,
 	}
 	for likely, n := range all.UnreadableAs {
 		if n -= before.UnreadableAs[likely]; n > 0 {
+			if out.UnreadableAs == nil {
+				out.UnreadableAs = make(map[alert.Likely]uint64)
+			}
 			out.UnreadableAs[likely] = n
 		}
 	}

@@ -68,11 +68,11 @@ func fieldProblems(rules []StatusRule, add addProblem) {
 	}
 	if name != nil {
 		add(LevelWarning, "rule_field_missing", "write the name as the records have it: case and dots count",
-			"rule %s looks at %s%s", missing[0], name.finding(), others(missing))
+			"rule %s %s%s", missing[0], name.finding(), others(missing))
 	}
 	if kind != nil {
 		add(LevelWarning, "rule_field_type", "compare it with a value of its type, or convert it, such as int(id) or string(id)",
-			"rule %s looks at %s%s", mistyped[0], kind.finding(), others(mistyped))
+			"rule %s %s%s", mistyped[0], kind.finding(), others(mistyped))
 	}
 }
 
@@ -80,11 +80,11 @@ func fieldProblems(rules []StatusRule, add addProblem) {
 func (f *StatusRuleField) finding() string {
 	switch {
 	case f.Wanted != "":
-		return fmt.Sprintf("%s as %s, but records have %s there", f.Field, f.Wanted, f.Has)
+		return fmt.Sprintf("needs %s as %s, but records have %s there", f.Field, f.Wanted, f.Has)
 	case f.Similar != "":
-		return fmt.Sprintf("%s, which none of the last %s has: they have %s", f.Field, number(int(min(f.Records, math.MaxInt32)), "record"), f.Similar)
+		return fmt.Sprintf("looks at %s, which none of the last %s has: they have %s", f.Field, number(int(min(f.Records, math.MaxInt32)), "record"), f.Similar)
 	}
-	return fmt.Sprintf("%s, which none of the last %s has", f.Field, number(int(min(f.Records, math.MaxInt32)), "record"))
+	return fmt.Sprintf("looks at %s, which none of the last %s has", f.Field, number(int(min(f.Records, math.MaxInt32)), "record"))
 }
 
 // others says how many more rules there are.

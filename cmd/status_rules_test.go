@@ -81,7 +81,7 @@ func TestStatusOfRulesThatSeeNothing(t *testing.T) {
 		},
 		"number as text": {
 			when: "id >= 0", record: func(i int) string { return fmt.Sprintf(`{"id":"%d"}`, i) }, level: LevelWarning, code: "rule_field_type",
-			text: `^rule r looks at id as number, but records have text there$`, note: "looks at id as number",
+			text: `^rule r needs id as number, but records have text there$`, note: "needs id as number",
 		},
 		"a field that is rare": {when: "pressure > 3 or id >= 0", record: func(int) string { return `{"id":1}` }, note: "looks at pressure, which none of the last"},
 	} {

@@ -492,7 +492,7 @@ func newRuleView(r *StatusRule) ruleView {
 	}
 	row.Suppressed, row.Why = grouped(sum), strings.Join(why, ", ")
 	for i := range r.Fields {
-		row.Notes = append(row.Notes, "looks at "+r.Fields[i].finding())
+		row.Notes = append(row.Notes, r.Fields[i].finding())
 	}
 	return row
 }
