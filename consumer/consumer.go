@@ -46,6 +46,7 @@ type Consumer struct {
 	metrics   *metrics
 	budget    *budget
 	decoding  chan struct{}
+	ledger    *ledger
 
 	// readCtx ends when a stop begins, workCtx when its budget is over.
 	readCtx    context.Context //nolint:containedctx // see shard.readCtx
@@ -81,6 +82,7 @@ func New(cfg Config, d Deps) (*Consumer, error) {
 		log:       d.Log.Named("consumer"), metrics: newMetrics(d.Registerer), budget: newBudget(cfg.Memory),
 		decoding: make(chan struct{}, decodeAtOnce), done: make(chan struct{}), shards: map[string]*shard{},
 	}
+	c.ledger = newLedger(func(n int) { c.metrics.forgotten.Add(float64(n)) })
 	if err := d.Registerer.Register(newShardCollector(c.Status, c.budget, cfg.MergeShards)); err != nil {
 		return nil, fmt.Errorf("register shard metrics: %w", err)
 	}
@@ -165,7 +167,7 @@ func (c *Consumer) begin(id string) error {
 	log := c.log.With(zap.String("shard", id))
 	s := &shard{
 		id: id, lease: lease, eval: c.evaluator(id, lease.Generation()), pipeline: c.pipeline, budget: c.budget, metrics: c.metrics,
-		log: log, began: time.Now(), start: from, inherited: decodeStretches(resolved),
+		log: log, began: time.Now(), start: from, from: from, inherited: decodeStretches(resolved),
 	}
 	switch from.Type { //nolint:exhaustive // the others name no record
 	case types.ShardIteratorTypeAfterSequenceNumber:
@@ -173,7 +175,9 @@ func (c *Consumer) begin(id string) error {
 	case types.ShardIteratorTypeAtSequenceNumber:
 		s.startAt = position{*from.SequenceNumber, sub}
 	}
-	s.mark.last, s.offered = s.startAt, s.startAt
+	s.stored, s.offered = s.startAt, s.startAt
+	s.recall(c.ledger.take(id, lease.Generation(), s.stored))
+	s.mark.last = s.startAt
 	s.attach(c.readCtx, c.workCtx)
 	lanes := c.lanes
 	lanes.owner = s
@@ -223,6 +227,7 @@ func (c *Consumer) end(id string) (released func()) {
 	}
 	leaves := s.lanes.leaves()
 	s.windDown(ErrStopping)
+	c.keepAccount(s)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	switch n := s.unresolved(); {
@@ -300,6 +305,7 @@ func (c *Consumer) sorted() []*shard {
 
 // Status lists the shards that this process reads, by id.
 func (c *Consumer) Status() []ShardStatus {
+	c.ledger.prune(c.leases.Checkpoint)
 	shards := c.sorted()
 	out := make([]ShardStatus, len(shards))
 	now := time.Now()

@@ -146,7 +146,7 @@ func (s *shard) takeInPoison(rec *alert.Record, at position) error {
 // decided takes in a record with what the pipeline says about it: one entry of the watermark, with a task for each
 // partition key that its alerts are about.
 func (s *shard) decided(rec *alert.Record, at position, d alert.Decision) error {
-	tasks := s.tasksFor(rec, &d)
+	tasks, dealt := s.tasksFor(rec, at, &d)
 	if len(tasks) == 0 {
 		s.pass(at)
 		s.metrics.recordsRead.Inc()
@@ -154,6 +154,7 @@ func (s *shard) decided(rec *alert.Record, at position, d alert.Decision) error 
 		return nil
 	}
 	if err := s.room(tasks[0].bytes); err != nil {
+		s.remain(at, dealt)
 		return err // it is not in the watermark: what a stop leaves behind there counts as not drained
 	}
 	s.mu.Lock()
@@ -161,30 +162,39 @@ func (s *shard) decided(rec *alert.Record, at position, d alert.Decision) error 
 	if e.decided = d.Outcome == alert.Alerted; !e.decided {
 		e.decision = alert.Decision{Outcome: d.Outcome, Reason: d.Reason}
 	}
+	e.dealt = dealt
 	s.mu.Unlock()
 	s.metrics.recordsRead.Inc()
 	return s.submit(e, tasks)
 }
 
-// tasksFor are the tasks of a decision. A record that the configuration wants to see among the dead letters is one, if
-// there is a place for these.
-func (s *shard) tasksFor(rec *alert.Record, d *alert.Decision) []*task {
+// tasksFor are the tasks of a decision, without what this process has dealt with before. A record that the configuration
+// wants to see among the dead letters is one, if there is a place for these.
+func (s *shard) tasksFor(rec *alert.Record, at position, d *alert.Decision) (tasks []*task, dealt []string) {
 	letter := d.DeadLetter && s.lanes.deadLetters != nil
 	if len(d.Alerts) == 0 && !letter {
-		return nil
+		return nil, nil
 	}
-	tasks := tasksOf(d.Alerts)
+	alerts, dealt := s.dealtBefore(d.Alerts)
+	if id := letterID(at); letter && s.wasDealt(id) {
+		letter, dealt = false, append(dealt, id)
+	}
+	if len(alerts) == 0 && !letter {
+		return nil, nil
+	}
+	tasks = tasksOf(alerts)
 	if letter {
 		tasks = append([]*task{{
 			key: rec.PartitionKey, bytes: len(rec.Data) + len(rec.PartitionKey) + recordOverhead,
 			letter: &alert.Letter{Record: *rec, Condition: alert.ConditionRetries, Reason: d.Reason},
 		}}, tasks...)
 	}
-	return tasks
+	return tasks, dealt
 }
 
 // submit queues the tasks of an entry; there is room for the first.
 func (s *shard) submit(e *entry, tasks []*task) error {
+	many := len(tasks) > 1 || len(tasks[0].alerts) > 1 || len(e.dealt) > 0
 	for i, t := range tasks {
 		if i > 0 {
 			if err := s.room(t.bytes); err != nil {
@@ -193,6 +203,7 @@ func (s *shard) submit(e *entry, tasks []*task) error {
 		}
 		t.entry, t.decides = e, e.decided || t.letter != nil
 		s.mu.Lock()
+		t.tracked = many || e.timed || len(s.mark.timed) > 0
 		if s.inTaking != nil && t.keepsPayload() {
 			t.page = s.inTaking
 			t.page.kept += t.bytes

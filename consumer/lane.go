@@ -109,7 +109,7 @@ func (l *lanes) publishTask(ln *lane, t *task) stepEnd {
 		case fateAccepted, fateExpired, fateSkipped:
 			l.tell(refusal{refOf(a), f, err})
 			l.mu.Lock()
-			t.note(f.outcome())
+			t.note(a.ID, f)
 			l.mu.Unlock()
 		case fateLettered:
 			l.post(ln, &letter{task: t, alert: a, err: err})
@@ -267,7 +267,7 @@ func (l *lanes) settleGathered(g *gathered, err error) {
 func (l *lanes) settle(g *gathered, f fate) {
 	l.mu.Lock()
 	t := g.task
-	t.note(f.outcome())
+	t.note(g.ref.id, f)
 	t.out--
 	finished := t.left && t.out == 0
 	l.mu.Unlock()
@@ -318,9 +318,17 @@ func (l *lanes) mail(ln *lane, m *letter) stepEnd {
 	}
 	m.task.letter = nil
 	l.mu.Lock()
-	m.task.note(fateLettered.outcome())
+	m.task.note(m.id(), fateLettered)
 	l.mu.Unlock()
 	return letterGone
+}
+
+// id is that of the alert, or what stands for one.
+func (m *letter) id() string {
+	if m.alert == nil {
+		return letterID(m.task.entry.at)
+	}
+	return m.alert.ID
 }
 
 func (l *lanes) send(m *alert.Letter) (err error) {

@@ -22,6 +22,7 @@ type metrics struct {
 	skipped       map[alert.Reason]prometheus.Counter
 	handoffs      *prometheus.CounterVec
 	panics        prometheus.Counter
+	forgotten     prometheus.Counter
 
 	stateSaves        *prometheus.CounterVec
 	stateSaveDuration prometheus.Histogram
@@ -78,6 +79,10 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		panics: f.NewCounter(prometheus.CounterOpts{
 			Name: "kinesis_alerter_consumer_panics_total",
 			Help: "Panics while taking records in that were recovered; the shard starts again from its checkpoint.",
+		}),
+		forgotten: f.NewCounter(prometheus.CounterOpts{
+			Name: "kinesis_alerter_accepted_forgotten_total",
+			Help: "Alerts and stretches, accepted and not stored, that this process no longer remembers; taking the shard again repeats them.",
 		}),
 	}
 	m.stateMetrics(f)

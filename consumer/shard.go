@@ -44,16 +44,20 @@ type shard struct {
 	detach           func()          // lets go of the process's contexts
 
 	// Used by the KCL's goroutine only.
-	start    types.StartingPosition
+	start    types.StartingPosition // behind startAt
+	from     types.StartingPosition // where the lease begins
+	stored   position               // its checkpoint
 	state    keeper
 	record   alert.Record // the one that is being taken in
-	startAt  position     // records up to here were resolved by an earlier owner
+	startAt  position     // records up to here were resolved by an earlier owner, or here before
 	passed   int          // how many of inherited reading has passed
 	closed   bool         // the last page was taken in to its end
 	children []types.ChildShard
 
 	mu         sync.Mutex
-	inherited  []stretch // resolved by an earlier owner, above startAt; changed by the KCL's goroutine only
+	recalled   map[string]dealtAlert // dealt with here, in an earlier life of the shard, and not made again yet
+	dealt      []dealtAlert          // dealt with in this one, in entries that are resolved and that no offer names
+	inherited  []stretch             // resolved by an earlier owner, above startAt; changed by the KCL's goroutine only
 	load       load
 	holding    bool // a key is held, so the watermark stands while the others go on
 	phase      phase
@@ -208,6 +212,9 @@ func (s *shard) taskResolved(t *task) {
 		worsen(&e.decision, t.result.Outcome, t.result.Reason)
 	}
 	whole := s.mark.resolve(e)
+	if whole {
+		s.noteDealt(e)
+	}
 	holding := s.holding
 	recovered := s.givenUp
 	if t.result.Outcome == alert.Alerted {
