@@ -2,10 +2,12 @@
 
 package cmd_test
 
+import "slices"
+
 // mutations are the ways to break the daemon. A simulation finds them wherever it can see them; the others name the test
 // that was made for them.
 func mutations() []mutation {
-	return append(coreMutations(), repeatsMutations()...)
+	return slices.Concat(coreMutations(), repeatsMutations(), ruleMutations())
 }
 
 func coreMutations() []mutation {
