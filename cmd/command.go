@@ -11,6 +11,7 @@ import (
 	"runtime/debug"
 	"slices"
 	"strings"
+	"time"
 )
 
 // Exit codes.
@@ -302,7 +303,15 @@ func checkCommand(p *program, fs *flag.FlagSet) func(context.Context, []string) 
 				return err
 			}
 		}
-		_, err = fmt.Fprintf(p.stdout, "%s: valid; %d rules, %d topics\n", cmp.Or(from.file, "flags"), len(loaded.Rules), len(loaded.Topics))
+		doubts := loaded.doubts(time.Now())
+		for _, d := range doubts {
+			_, _ = fmt.Fprintf(p.stdout, "warning: %v\n", d)
+		}
+		valid := fmt.Sprintf("%s: valid; %d rules, %d topics", cmp.Or(from.file, "flags"), len(loaded.Rules), len(loaded.Topics))
+		if len(doubts) > 0 {
+			valid += ", " + plural(len(doubts), "warning")
+		}
+		_, err = fmt.Fprintln(p.stdout, valid)
 		return err
 	}
 }

@@ -34,6 +34,7 @@ func problemSubjects() map[string]string {
 		"filter_drops_all":      "records",
 		"rule_field_missing":    "rules",
 		"rule_field_type":       "rules",
+		"rule_never_matches":    "rules",
 		"silence_long":          "rules",
 		"state_lost":            "records",
 		"lag":                   "lag",

@@ -39,6 +39,22 @@ type reloader struct {
 	// For the status page, which must not wait for a reload.
 	shown atomic.Pointer[shownConfig]
 	last  atomic.Pointer[StatusReload]
+	// doubted are the doubts about what is in force.
+	doubted atomic.Pointer[[]StatusDoubt]
+}
+
+// doubt logs what is valid in a configuration that was put into force and cannot be meant, and keeps it for the status page. Values
+// stay out of it: they may come from the environment.
+func (r *reloader) doubt(loaded *LoadedConfig, inForce Config) {
+	if loaded == nil || loaded.doc == nil {
+		loaded = &LoadedConfig{doc: &document{}}
+	}
+	all := []StatusDoubt{}
+	for _, d := range (&LoadedConfig{inForce, loaded.doc}).doubts(time.Now()) {
+		all = append(all, StatusDoubt{Field: d.Field, Line: d.Line, Text: d.Rule, Never: d.never})
+		r.log.Warn("configuration is valid, but cannot be meant", zap.String("field", d.Field), zap.Int("line", d.Line), zap.String("doubt", d.Rule))
+	}
+	r.doubted.Store(&all)
 }
 
 func newReloader(c Config, load func() (*LoadedConfig, error), log *zap.Logger, reg prometheus.Registerer) *reloader {
@@ -137,6 +153,7 @@ func (r *reloader) reload() (changes []string, err error) {
 	}
 	r.current = next
 	r.shown.Store(r.shown.Load().reloaded(loaded, next))
+	r.doubt(loaded, next)
 	r.log.Info("configuration reloaded", zap.Strings("changes", changes))
 	return changes, nil
 }

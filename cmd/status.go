@@ -57,6 +57,8 @@ type Status struct {
 	DeadLetters *StatusDeadLetters `json:"dead_letters"`
 	// Reload is the last reload of the configuration; null before the first.
 	Reload *StatusReload `json:"reload"`
+	// Doubts are what is valid in the configuration in force and cannot be meant.
+	Doubts []StatusDoubt `json:"doubts"`
 	// Configuration is what is in force, as YAML. Where a value came from the environment it has ${VAR}, and what looks like a
 	// credential is cut.
 	Configuration string `json:"configuration"`
@@ -318,6 +320,16 @@ type StatusDeadLetters struct {
 	Remedy       string     `json:"remedy,omitempty"`
 	Failures     int        `json:"failures"`
 	FailingSince *time.Time `json:"failing_since"`
+}
+
+// StatusDoubt is something valid in the configuration that cannot be meant.
+type StatusDoubt struct {
+	// Field is its path, such as rules[0].when, and Line its line in the file; 0 where that is not known.
+	Field string `json:"field"`
+	Line  int    `json:"line"`
+	Text  string `json:"text"`
+	// Never says that it keeps a rule from ever matching, or a filter from ever letting a record pass.
+	Never bool `json:"never"`
 }
 
 // StatusReload is a reload of the configuration.

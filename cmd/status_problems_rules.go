@@ -29,6 +29,14 @@ func ruleProblems(st *Status, add addProblem) {
 			"the filter has dropped every record for %s, %s so far", words(st.At.Sub(*f.DroppingSince)), grouped(f.Dropped))
 	}
 	fieldProblems(st.Rules, add)
+	never := slices.DeleteFunc(slices.Clone(st.Doubts), func(d StatusDoubt) bool { return !d.Never })
+	if len(never) > 0 {
+		more := ""
+		if n := len(never) - 1; n > 0 {
+			more = fmt.Sprintf("; %s the same problem", have(n, "more place"))
+		}
+		add(LevelWarning, "rule_never_matches", "kinesis-alerter check --config FILE names every such place", "%s %s%s", never[0].Field, never[0].Text, more)
+	}
 	for i := range st.Silences {
 		x := &st.Silences[i]
 		if x.All && !x.Conditional && (x.From == nil || !x.From.After(st.At)) && x.Until.Sub(st.At) > silenceLong {

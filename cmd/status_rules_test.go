@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"compress/gzip"
 	"fmt"
+	"os"
+	"path/filepath"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -207,4 +209,44 @@ func TestStatusOfALongSilence(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A rule that can never match is told by check, in the log and on the page, and keeps the daemon from nothing. So is a silence that is
+// longer than anybody remembers.
+func TestRulesThatCanNeverMatch(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "config.yaml")
+	require.NoError(t, os.WriteFile(file, []byte(`stream: {name: ExampleStream}
+rules:
+  - {name: a, when: temp > 100 and temp < 50}
+  - {name: b, when: 'kind != "x" or kind != "y"'}
+  - {name: fine, when: temp == nil}
+silences:
+  - {name: works, until: "2099-01-01T00:00:00Z"}
+topics:
+  t: {arn: "arn:aws:sns:us-east-1:000000000000:ExampleTopic"}
+`), 0o600))
+	code, out, stderr := invoke(t, "check", file)
+	require.Zero(t, code, stderr)
+	require.Contains(t, out, file+":3:36: rules[0].when: temp > 100 and temp < 50: can never hold: temp > 100 and temp < 50 exclude each other\n")
+	require.Contains(t, out, file+`:4:25: rules[1].when: kind != "x" or kind != "y": kind != "x" or kind != "y" can never be false`)
+	require.Regexp(t, file+`:7:26: silences\[0\].until: 2099-01-01T00:00:00Z: the silence works lasts \d{5} days`, out)
+	require.Contains(t, out, "valid; 3 rules, 1 topics, 3 warnings\n")
+
+	synctest.Test(t, func(t *testing.T) {
+		fake, page := fakeaws.New(fakeaws.Options{}), newPipes()
+		fake.Kinesis.Create(testStream, 1)
+		createTopic(t, fake)
+		d := startDaemon(t, fake, func(c *Config, o *Options) {
+			o.Listener = page
+			c.Rules = append(c.Rules, alert.RuleConfig{Name: "low", When: "heartRate > 100 and heartRate < 50", Topics: []string{"oncall"}})
+		})
+		time.Sleep(10 * time.Second)
+		s := page.status(t)
+		require.Len(t, s.Problems, 1)
+		require.Equal(t, []any{LevelWarning, "rule_never_matches"}, []any{s.Problems[0].Level, s.Problems[0].Code})
+		require.Equal(t, "rules[1].when can never hold: heartRate > 100 and heartRate < 50 exclude each other", s.Problems[0].Text)
+		require.Contains(t, d.log.String(), "configuration is valid, but cannot be meant")
+		require.NoError(t, d.end())
+	})
 }

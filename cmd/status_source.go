@@ -170,7 +170,10 @@ func (s *statusSource) snapshot() Status {
 		Build:   StatusBuild{Version: s.build.Version, Revision: s.build.Revision, GoVersion: s.build.Go},
 		History: s.history.status(), Records: map[string]uint64{}, ShardCounts: map[string]int{},
 		Shards: []StatusShard{}, Workers: []StatusFleetWorker{}, Rules: []StatusRule{}, Silences: []StatusSilence{}, Alerts: []StatusAlert{}, Topics: []StatusTopic{},
-		Configuration: s.reloads.shown.Load().text, Reload: s.reloads.last.Load(),
+		Configuration: s.reloads.shown.Load().text, Doubts: []StatusDoubt{}, Reload: s.reloads.last.Load(),
+	}
+	if doubts := s.reloads.doubted.Load(); doubts != nil {
+		out.Doubts = *doubts
 	}
 	hung := false
 	if p := s.parts.Load(); p == nil {
