@@ -10,6 +10,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
+	"kinesis-alerter/internal/answer"
 )
 
 // callTimeout bounds one call with all attempts that the client makes of it. A lease has room for three of them.
@@ -166,8 +168,8 @@ func (t *table) remove(ctx context.Context, key string, e *expr) error {
 // scan reads every row, eventually consistent, page by page.
 func (t *table) scan(ctx context.Context, each func(item) error) error {
 	var from item
-	for {
-		page, err := t.page(ctx, from)
+	for expect := (&answer.Expect{}); ; expect.Page++ {
+		page, err := t.page(answer.With(ctx, expect), from)
 		if err != nil {
 			return err
 		}

@@ -237,6 +237,8 @@ func runCommand(p *program, fs *flag.FlagSet) func(context.Context, []string) er
 		if err := noArguments(args); err != nil {
 			return err
 		}
+		signals, release := reloadSignals() // before the file is read: a change that is announced after that is not missed
+		defer release()
 		loaded, err := from.load(p.env)
 		if err != nil {
 			return err
@@ -254,8 +256,6 @@ func runCommand(p *program, fs *flag.FlagSet) func(context.Context, []string) er
 		hostname, _ := os.Hostname()
 		o.Host = cmp.Or(hostname, "worker")
 		o.Reload = from.reload(p.env)
-		signals, release := reloadSignals()
-		defer release()
 		o.Reloads = signals
 		o.Output, o.Loaded = p.stdout, loaded
 		return Run(ctx, loaded.Config, o)

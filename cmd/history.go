@@ -76,6 +76,7 @@ func (h *history) recent(all StatusRecent) StatusRecent {
 		Letters: all.Letters - before.Letters, InvalidLetters: all.InvalidLetters - before.InvalidLetters,
 		Panics: all.Panics - before.Panics, StateGaps: all.StateGaps - before.StateGaps,
 		Resolved: all.Resolved - before.Resolved, Unreadable: all.Unreadable - before.Unreadable,
+		Untimed: all.Untimed - before.Untimed,
 	}
 	for likely, n := range all.UnreadableAs {
 		if n -= before.UnreadableAs[likely]; n > 0 {

@@ -5,8 +5,11 @@ package cmd
 func problemSubjects() map[string]string {
 	return map[string]string{
 		"lease_loop_stuck":      "daemon",
+		"log_blocked":           "daemon",
+		"audit_lines_lost":      "records",
 		"start_waits":           "daemon",
 		"stopping":              "daemon",
+		"bad_answers":           "answers",
 		"checkpoint_stuck":      "table",
 		"state_awaited":         "table",
 		"state_unsaved":         "table",
@@ -18,9 +21,11 @@ func problemSubjects() map[string]string {
 		"dead_letters_failing":  "dead_letters",
 		"dead_letters_held":     "dead_letters",
 		"reads_failing":         "kinesis",
+		"reads_throttled":       "kinesis",
 		"shards_free":           "owners",
 		"shards_unread":         "owners",
 		"worker_silent":         "owners",
+		"evaluation_stuck":      "shards",
 		"keys_held":             "shards",
 		"reads_held":            "shards",
 		"shards_paused":         "shards",
@@ -37,8 +42,11 @@ func problemSubjects() map[string]string {
 		"rule_never_matches":    "rules",
 		"silence_long":          "rules",
 		"state_lost":            "records",
+		"untimed_records":       "records",
 		"lag":                   "lag",
+		"lag_growing":           "lag",
 		"reload_refused":        "configuration",
+		"reload_unfinished":     "configuration",
 		"restart_needed":        "configuration",
 	}
 }

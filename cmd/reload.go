@@ -41,20 +41,7 @@ type reloader struct {
 	last  atomic.Pointer[StatusReload]
 	// doubted are the doubts about what is in force.
 	doubted atomic.Pointer[[]StatusDoubt]
-}
-
-// doubt logs what is valid in a configuration that was put into force and cannot be meant, and keeps it for the status page. Values
-// stay out of it: they may come from the environment.
-func (r *reloader) doubt(loaded *LoadedConfig, inForce Config) {
-	if loaded == nil || loaded.doc == nil {
-		loaded = &LoadedConfig{doc: &document{}}
-	}
-	all := []StatusDoubt{}
-	for _, d := range (&LoadedConfig{inForce, loaded.doc}).doubts(time.Now()) {
-		all = append(all, StatusDoubt{Field: d.Field, Line: d.Line, Text: d.Rule, Never: d.never})
-		r.log.Warn("configuration is valid, but cannot be meant", zap.String("field", d.Field), zap.Int("line", d.Line), zap.String("doubt", d.Rule))
-	}
-	r.doubted.Store(&all)
+	began   atomic.Pointer[time.Time] // of a reload that is under way
 }
 
 func newReloader(c Config, load func() (*LoadedConfig, error), log *zap.Logger, reg prometheus.Registerer) *reloader {
@@ -124,6 +111,9 @@ func (r *reloader) reload() (changes []string, err error) {
 		r.log.Warn("nothing to reload", zap.Error(err))
 		return nil, err
 	}
+	began := time.Now().UTC()
+	r.began.Store(&began)
+	defer r.began.Store(nil)
 	defer func() { r.show(changes, err) }()
 	defer func() {
 		r.reloads[err == nil].Inc()

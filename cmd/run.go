@@ -24,6 +24,7 @@ import (
 	"kinesis-alerter/alert/sns"
 	"kinesis-alerter/checkpoint"
 	"kinesis-alerter/consumer"
+	"kinesis-alerter/internal/answer"
 )
 
 // Options are what Run needs besides the configuration file.
@@ -61,6 +62,9 @@ const (
 	stopShareAdmin     = 4
 )
 
+// lastLines is how long the end waits for an output that takes no lines, on top of the stop budget.
+const lastLines = 500 * time.Millisecond
+
 // Run is the daemon. It runs until ctx is done and then stops in order, within the configuration's stop budget. It
 // returns nil if everything that was read was resolved and committed. The configuration must be valid and have its
 // defaults.
@@ -76,6 +80,11 @@ func Run(ctx context.Context, c Config, o Options) (err error) {
 	if err != nil {
 		return err
 	}
+	defer func() { // last of all
+		last, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastLines)
+		defer cancel()
+		logs.Close(last)
+	}()
 	log, build := logs.Operational, currentBuild()
 	build.register(reg)
 	liveHeap := collectors.GoRuntimeMetricsRule{Matcher: regexp.MustCompile(`^/gc/heap/live:bytes$`)} // what a leak shows in
@@ -103,7 +112,6 @@ func Run(ctx context.Context, c Config, o Options) (err error) {
 		err = errors.Join(err, stop.run(work, c.Processing.StopBudget))
 		abandon() // whatever the stop list has left behind
 		log.Info("stopped", zap.Duration("took", time.Since(began)), zap.Bool("clean", err == nil), zap.Error(err))
-		_ = log.Sync()
 	}()
 
 	state := &state{}
@@ -112,7 +120,9 @@ func Run(ctx context.Context, c Config, o Options) (err error) {
 	reloads.doubt(o.Loaded, c)
 	// What is about the stream says so: one Prometheus may watch many.
 	series := prometheus.WrapRegistererWith(prometheus.Labels{"stream": c.streamName()}, reg)
-	status := newStatusSource(c, build, state, reloads, log.Named("status"))
+	watch := answer.NewWatch(log.Named("aws"), reg)
+	status := newStatusSource(c, build, state, reloads, logs)
+	status.answers = watch
 	registerProblems(series, status.snapshot)
 	server := newAdmin(work, listener, adminDeps{
 		Gatherer: reg, LogLevel: logLevel{logs.Level}, Reload: state.reload, Healthy: state.healthy, Ready: state.ready, Log: log.Named("admin"),
@@ -123,7 +133,7 @@ func Run(ctx context.Context, c Config, o Options) (err error) {
 	sampling := life.start(work, "status", status.run)
 	stop.add("status", stopShareStatus, sampling.stop)
 
-	p, clients := c.parts(), newClients(o.AWS, reg)
+	p, clients := c.parts(), newClients(o.AWS, reg, watch)
 	asks := func(code string) { status.waitFor("the stream "+c.streamName()+" in Kinesis", code) }
 	asks("")
 	arn, err := streamARN(ctx, c, clients.kinesis, log, o.FailFast, asks)

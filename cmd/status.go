@@ -55,10 +55,16 @@ type Status struct {
 	Topics []StatusTopic `json:"topics"`
 	// DeadLetters is the on-failure destination; null without one.
 	DeadLetters *StatusDeadLetters `json:"dead_letters"`
-	// Reload is the last reload of the configuration; null before the first.
-	Reload *StatusReload `json:"reload"`
 	// Doubts are what is valid in the configuration in force and cannot be meant.
 	Doubts []StatusDoubt `json:"doubts"`
+	// Log is the output of the log lines.
+	Log StatusLog `json:"log"`
+	// BadAnswers are the operations of AWS whose answers cannot be used now.
+	BadAnswers []StatusBadAnswers `json:"bad_answers"`
+	// Reload is the last reload of the configuration that came to an end; null before the first. ReloadingSince is when one began
+	// that has not.
+	Reload         *StatusReload `json:"reload"`
+	ReloadingSince *time.Time    `json:"reloading_since"`
 	// Configuration is what is in force, as YAML. Where a value came from the environment it has ${VAR}, and what looks like a
 	// credential is cut.
 	Configuration string `json:"configuration"`
@@ -84,7 +90,7 @@ type Problem struct {
 	Level Level `json:"level"`
 	// Code names the kind of problem, for machines: problemSubjects has all of them.
 	Code string `json:"code"`
-	// Subject is what it is about: daemon, table, topic, dead_letters, kinesis, owners (shards that nobody reads), shards, records,
+	// Subject is what it is about: daemon, answers (of AWS), table, topic, dead_letters, kinesis, owners (shards that nobody reads), shards, records,
 	// rules, lag or configuration. Problems of one level are in this order, so that causes come before what they bring about.
 	Subject string `json:"subject"`
 	// Object is the topic, where the problem is one topic's.
@@ -152,6 +158,8 @@ type StatusRecent struct {
 	Resolved     uint64                  `json:"resolved_records"`
 	Unreadable   uint64                  `json:"unreadable_records"`
 	UnreadableAs map[alert.Likely]uint64 `json:"unreadable_as,omitempty"`
+	// Untimed are records that were read without their arrival times, because these could not be.
+	Untimed uint64 `json:"untimed_records"`
 }
 
 // StatusShard is one shard.
@@ -191,13 +199,22 @@ type StatusReading struct {
 	WaitsFor string `json:"waits_for,omitempty"`
 	// ReadError is why the last call of Kinesis failed: its error code, timeout or unreachable; empty when it did not.
 	ReadError string `json:"read_error,omitempty"`
+	// ReadFailing is when the first of the calls in a row failed that did. Throttled is when Kinesis throttled the last call.
+	ReadFailing *time.Time `json:"read_failing_since"`
+	Throttled   *time.Time `json:"throttled_at"`
+	// Evaluating is since when the evaluation has been at work on what was read; null while it is not.
+	Evaluating *time.Time `json:"evaluating_since"`
+	// LagGrows says that the lag has grown for half a minute.
+	LagGrows bool `json:"lag_grows"`
 	// Checkpoint is when the stored checkpoint was last confirmed to be current.
 	Checkpoint *time.Time `json:"checkpoint"`
 	// Unresolved are the records whose alerts wait; Gathered are those of them that wait in digests.
 	Unresolved int `json:"unresolved_records"`
 	Gathered   int `json:"gathered_records"`
 	// HeldKeys are the partition keys that are held because of an alert that SNS will never accept.
-	HeldKeys int `json:"held_keys"`
+	// HeldBy is what SNS said of one.
+	HeldKeys int    `json:"held_keys"`
+	HeldBy   string `json:"held_by,omitempty"`
 	// StateFailing is since when saving the state of evaluation fails; null while it does not.
 	StateFailing *time.Time `json:"state_failing_since"`
 }
@@ -233,36 +250,6 @@ type StatusRule struct {
 	Suppressed map[string]uint64 `json:"suppressed"`
 	// Fields are those that keep the rule from matching: no record has them, or none of the type that the rule needs.
 	Fields []StatusRuleField `json:"fields,omitempty"`
-}
-
-// StatusRuleField is a field that keeps a rule from matching.
-type StatusRuleField struct {
-	Field string `json:"field"`
-	// Similar is a name that records have and that was probably meant; empty if there is none.
-	Similar string `json:"similar,omitempty"`
-	// Wanted and Has are the types that the rule needs and that the records have; empty where no record has the field.
-	Wanted string `json:"wanted,omitempty"`
-	Has    string `json:"has,omitempty"`
-	// Records is how many records came since one had the field as the rule needs it.
-	Records uint64 `json:"records"`
-}
-
-// StatusFilter is what the filter of the configuration has dropped.
-type StatusFilter struct {
-	// Dropped are the records that it has dropped since one passed, DroppingSince is when that was, or when this process started.
-	Dropped       uint64     `json:"dropped"`
-	DroppingSince *time.Time `json:"dropping_since"`
-}
-
-// StatusSilence is a silence.
-type StatusSilence struct {
-	Name string `json:"name"`
-	// All says that it mutes every rule, Conditional that it looks at the records.
-	All         bool `json:"all_rules"`
-	Conditional bool `json:"conditional"`
-	// From is null where the configuration leaves it out.
-	From  *time.Time `json:"from"`
-	Until *time.Time `json:"until"`
 }
 
 // StatusAlert is a message that SNS accepted. It has nothing of the record's payload.
@@ -304,6 +291,10 @@ type StatusTopic struct {
 	// Failures are the calls that failed in a row, since FailingSince; 0 while SNS answers.
 	Failures     int        `json:"failures"`
 	FailingSince *time.Time `json:"failing_since"`
+	// Error is what SNS said at the last failure. Where it answers calls and yet fails one alert again and again, it is what it
+	// said of that one, which has waited since AlertFailingSince.
+	Error             string     `json:"error,omitempty"`
+	AlertFailingSince *time.Time `json:"alert_failing_since"`
 	// Ending says that the topic has left the configuration and is kept until nothing waits.
 	Ending bool `json:"ending"`
 }
@@ -315,21 +306,23 @@ type StatusDeadLetters struct {
 	// Sent are the letters that it accepted, Waiting those that it has not yet.
 	Sent    uint64 `json:"sent"`
 	Waiting uint64 `json:"waiting"`
-	// Fault, Remedy, Failures and FailingSince are those of a topic.
+	// Fault, Remedy, Failures, FailingSince and Error are those of a topic.
 	Fault        string     `json:"fault,omitempty"`
 	Remedy       string     `json:"remedy,omitempty"`
 	Failures     int        `json:"failures"`
 	FailingSince *time.Time `json:"failing_since"`
+	Error        string     `json:"error,omitempty"`
 }
 
-// StatusDoubt is something valid in the configuration that cannot be meant.
-type StatusDoubt struct {
-	// Field is its path, such as rules[0].when, and Line its line in the file; 0 where that is not known.
-	Field string `json:"field"`
-	Line  int    `json:"line"`
-	Text  string `json:"text"`
-	// Never says that it keeps a rule from ever matching, or a filter from ever letting a record pass.
-	Never bool `json:"never"`
+// StatusLog is the output of the log lines. Nothing waits for it: lines that it does not take are dropped and counted.
+type StatusLog struct {
+	// Waiting are the lines that are not written yet.
+	Waiting int `json:"waiting_lines"`
+	// Dropped and AuditDropped are the lines dropped since one was last written.
+	Dropped      int `json:"dropped_lines"`
+	AuditDropped int `json:"dropped_audit_lines"`
+	// Since is since when the output has taken no line; null while it does.
+	Since *time.Time `json:"blocked_since"`
 }
 
 // StatusReload is a reload of the configuration.

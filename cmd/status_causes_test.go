@@ -133,7 +133,7 @@ func TestStatusOfShardsThatNobodyTakes(t *testing.T) {
 		time.Sleep(10 * time.Second)
 		s := page.status(t)
 		require.Equal(t, 4, s.ShardCounts["foreign"])
-		require.Equal(t, "All is well: other workers read all shards, this one is ready to take over.", s.Summary)
+		require.Equal(t, "This worker is well: it reads no shard and is ready to take over; the fleet: 2 workers, all 4 shards read.", s.Summary)
 		gone := fake.Faults.Add(fakeaws.Fault{Client: "a", Kind: fakeaws.BlackHole})
 		time.Sleep(16 * time.Second)
 		s = page.status(t)

@@ -13,17 +13,30 @@ const (
 	lagCritical   = 5 * time.Minute
 	// unreadCritical is how long nobody may read a shard, beyond a lease's duration.
 	unreadCritical = 10 * time.Second
-	// silenceWorthAWord is how long the reads of a shard may be without success.
-	silenceWorthAWord = 30 * time.Second
+	// lagGrowing is the lag from which on its growth is a problem.
+	lagGrowing = 15 * time.Second
+	// silenceWorthAWord is how long a shard may wait for anything else than Kinesis. Kinesis itself may refuse calls for
+	// refusalWorthAWord, and leave them without answer for noAnswerWorthAWord.
+	silenceWorthAWord  = 30 * time.Second
+	noAnswerWorthAWord = 10 * time.Second
+	refusalWorthAWord  = 5 * time.Second
+	// throttledLag is a lag that throttling explains if it happened within throttledLately.
+	throttledLag    = 10 * time.Second
+	throttledLately = 15 * time.Second
+	// evaluationWorthAWord is how long the evaluation of a page may take.
+	evaluationWorthAWord = 10 * time.Second
 	// failingCritical is how long SNS, or Kinesis, may fail.
 	failingCritical = 3 * time.Minute
 	// startWorthAWord is how long a start may wait.
 	startWorthAWord = 10 * time.Second
 	startCritical   = 5 * time.Minute
-	// failuresWorthAWord is how many calls in a row may fail.
+	// failuresWorthAWord is how many calls in a row may fail, failingWorthAWord for how long.
 	failuresWorthAWord = 3
+	failingWorthAWord  = 5 * time.Second
 	// checkpointCritical is how old a stored checkpoint may be that no lag holds.
 	checkpointCritical = 5 * time.Minute
+	// reloadWorthAWord is how long a reload may take.
+	reloadWorthAWord = 5 * time.Second
 	// unsavedWorthAWord is for how long saving a state may fail.
 	unsavedWorthAWord = 2 * time.Minute
 )
@@ -31,7 +44,7 @@ const (
 // subjects are in the order of problems of one level: what brings about before what is brought about. Those before shards can make
 // shards lag.
 func subjects() []string {
-	return []string{"daemon", "table", "topic", "dead_letters", "kinesis", "owners", "shards", "records", "rules", "lag", "configuration"}
+	return []string{"daemon", "answers", "table", "topic", "dead_letters", "kinesis", "owners", "shards", "records", "rules", "lag", "configuration"}
 }
 
 // problems says what is wrong, the gravest first. It looks at nothing but the snapshot, so that whoever has the JSON can see
@@ -47,6 +60,7 @@ func problems(st *Status, hung bool) []Problem {
 	if hung {
 		add(LevelCritical, "lease_loop_stuck", "restart this process", "the lease loop has not come round for ten seconds")
 	}
+	answerProblems(st, add)
 	unread := ownerProblems(st, add)
 	switch {
 	case st.State == "stopping":
@@ -74,6 +88,7 @@ func problems(st *Status, hung bool) []Problem {
 	recentProblems(st, add)
 	ruleProblems(st, add)
 	reloadProblems(st, add)
+	logProblems(st, add)
 	return gravest(list)
 }
 

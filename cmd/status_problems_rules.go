@@ -7,6 +7,8 @@ import (
 	"slices"
 	"time"
 
+	"go.uber.org/zap"
+
 	"kinesis-alerter/alert"
 )
 
@@ -138,4 +140,58 @@ func percent(n, all uint64) string {
 		return "less than 1 %"
 	}
 	return fmt.Sprintf("%d %%", p)
+}
+
+// StatusRuleField is a field that keeps a rule from matching.
+type StatusRuleField struct {
+	Field string `json:"field"`
+	// Similar is a name that records have and that was probably meant; empty if there is none.
+	Similar string `json:"similar,omitempty"`
+	// Wanted and Has are the types that the rule needs and that the records have; empty where no record has the field.
+	Wanted string `json:"wanted,omitempty"`
+	Has    string `json:"has,omitempty"`
+	// Records is how many records came since one had the field as the rule needs it.
+	Records uint64 `json:"records"`
+}
+
+// StatusFilter is what the filter of the configuration has dropped.
+type StatusFilter struct {
+	// Dropped are the records that it has dropped since one passed, DroppingSince is when that was, or when this process started.
+	Dropped       uint64     `json:"dropped"`
+	DroppingSince *time.Time `json:"dropping_since"`
+}
+
+// StatusSilence is a silence.
+type StatusSilence struct {
+	Name string `json:"name"`
+	// All says that it mutes every rule, Conditional that it looks at the records.
+	All         bool `json:"all_rules"`
+	Conditional bool `json:"conditional"`
+	// From is null where the configuration leaves it out.
+	From  *time.Time `json:"from"`
+	Until *time.Time `json:"until"`
+}
+
+// StatusDoubt is something valid in the configuration that cannot be meant.
+type StatusDoubt struct {
+	// Field is its path, such as rules[0].when, and Line its line in the file; 0 where that is not known.
+	Field string `json:"field"`
+	Line  int    `json:"line"`
+	Text  string `json:"text"`
+	// Never says that it keeps a rule from ever matching, or a filter from ever letting a record pass.
+	Never bool `json:"never"`
+}
+
+// doubt logs what is valid in a configuration that was put into force and cannot be meant, and keeps it for the status page. Values
+// stay out of it: they may come from the environment.
+func (r *reloader) doubt(loaded *LoadedConfig, inForce Config) {
+	if loaded == nil || loaded.doc == nil {
+		loaded = &LoadedConfig{doc: &document{}}
+	}
+	all := []StatusDoubt{}
+	for _, d := range (&LoadedConfig{inForce, loaded.doc}).doubts(time.Now()) {
+		all = append(all, StatusDoubt{Field: d.Field, Line: d.Line, Text: d.Rule, Never: d.never})
+		r.log.Warn("configuration is valid, but cannot be meant", zap.String("field", d.Field), zap.Int("line", d.Line), zap.String("doubt", d.Rule))
+	}
+	r.doubted.Store(&all)
 }

@@ -9,9 +9,14 @@ func topicProblems(t *StatusTopic, at time.Time, add addProblem) {
 	waiting := uint64(t.Waiting + t.Gathered) //nolint:gosec // counts
 	switch {
 	case t.Fault != "":
-		add(LevelCritical, "topic_held", t.Remedy, "topic %s: %s, %s", t.Name, faultWords(t.Fault), wait(waiting, "alert"))
-	case topicFails(t):
-		add(atLeast(at.Sub(*t.FailingSince), 0, failingCritical), "topic_failing", "", "topic %s: SNS has failed for %s, %s", t.Name, words(at.Sub(*t.FailingSince)), wait(waiting, "alert"))
+		add(LevelCritical, "topic_held", t.Remedy, "topic %s: %s%s, %s", t.Name, faultWords(t.Fault), said(t.Error), wait(waiting, "alert"))
+	case topicFails(t, at):
+		d := at.Sub(*t.FailingSince)
+		add(atLeast(d, 0, failingCritical), "topic_failing", "", "topic %s: SNS has failed for %s%s, %s",
+			t.Name, words(d), said(t.Error), wait(waiting, "alert"))
+	case t.AlertFailingSince != nil && at.Sub(*t.AlertFailingSince) >= failingWorthAWord:
+		add(LevelWarning, "topic_failing", "", "topic %s: SNS has failed one alert for %s while it takes others%s, %s",
+			t.Name, words(at.Sub(*t.AlertFailingSince)), said(t.Error), wait(waiting, "alert"))
 	case t.Digesting:
 		text := "topic " + t.Name + " gathers digests"
 		if waiting > 0 {
@@ -21,10 +26,19 @@ func topicProblems(t *StatusTopic, at time.Time, add addProblem) {
 	}
 }
 
+// said is what a service said, in brackets.
+func said(text string) string {
+	if text == "" {
+		return ""
+	}
+	return " (" + text + ")"
+}
+
 // topicFails says that SNS fails as far as anybody can see: without an alert that is tried again, the failures of those that were
 // given up say nothing about now.
-func topicFails(t *StatusTopic) bool {
-	return t.Failures >= failuresWorthAWord && t.FailingSince != nil && t.Waiting+t.Gathered > 0
+func topicFails(t *StatusTopic, at time.Time) bool {
+	return t.FailingSince != nil && t.Waiting+t.Gathered > 0 &&
+		(t.Failures >= failuresWorthAWord || t.Failures > 0 && at.Sub(*t.FailingSince) >= failingWorthAWord)
 }
 
 func letterProblems(st *Status, add addProblem) {
@@ -32,10 +46,10 @@ func letterProblems(st *Status, add addProblem) {
 	switch {
 	case d == nil:
 	case d.Fault != "":
-		add(LevelCritical, "dead_letters_held", d.Remedy, "dead letters: %s, %s", faultWords(d.Fault), wait(d.Waiting, "letter"))
+		add(LevelCritical, "dead_letters_held", d.Remedy, "dead letters: %s%s, %s", faultWords(d.Fault), said(d.Error), wait(d.Waiting, "letter"))
 	case lettersFail(d):
-		add(LevelWarning, "dead_letters_failing", "", "dead letters: %s has failed for %s, %s",
-			strings.ToUpper(d.Kind), words(st.At.Sub(*d.FailingSince)), wait(d.Waiting, "letter"))
+		add(LevelWarning, "dead_letters_failing", "", "dead letters: %s has failed for %s%s, %s",
+			strings.ToUpper(d.Kind), words(st.At.Sub(*d.FailingSince)), said(d.Error), wait(d.Waiting, "letter"))
 	}
 }
 

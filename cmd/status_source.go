@@ -9,28 +9,30 @@ import (
 	"sync/atomic"
 	"time"
 
-	"go.uber.org/zap"
-
 	"kinesis-alerter/alert"
 	"kinesis-alerter/alert/deadletter"
 	"kinesis-alerter/alert/sns"
 	"kinesis-alerter/checkpoint"
 	"kinesis-alerter/consumer"
+	"kinesis-alerter/internal/answer"
 )
 
 // statusSource gathers what a Status says. The parts of the daemon come to it as they are made, so that a start that waits
 // for something already has a page which says for what.
 type statusSource struct {
+	lines   *logQueue
 	build   build
 	started time.Time
 	stream  StatusStream
 	probes  *state
 	reloads *reloader
 	history history
+	answers *answer.Watch
 	waiting atomic.Pointer[waiting]
 	parts   atomic.Pointer[statusParts]
 
 	problems *problemLog // of run alone
+	lags     lagHistory
 
 	mu        sync.Mutex
 	unread    map[string]time.Time // shards that nobody reads, and since when that is known
@@ -67,11 +69,11 @@ type waiting struct {
 	since         time.Time
 }
 
-func newStatusSource(c Config, b build, probes *state, reloads *reloader, log *zap.Logger) *statusSource {
+func newStatusSource(c Config, b build, probes *state, reloads *reloader, logs Loggers) *statusSource {
 	return &statusSource{
 		build: b, started: time.Now(), probes: probes, reloads: reloads, unread: map[string]time.Time{},
-		problems: newProblemLog(log),
-		stream:   StatusStream{Name: c.streamName(), Application: c.Stream.Application},
+		problems: newProblemLog(logs.Operational.Named("status")), lines: logs.queue,
+		stream: StatusStream{Name: c.streamName(), Application: c.Stream.Application},
 	}
 }
 
@@ -96,6 +98,7 @@ func (s *statusSource) run(ctx context.Context) error {
 			return totals{}, false
 		}
 		s.watch(now, p.store.Status())
+		s.lags.note(p.shards.Status())
 		t := totals{befell: befell(p)}
 		t.records = t.befell.Resolved
 		s.mu.Lock()
@@ -112,7 +115,7 @@ func (s *statusSource) run(ctx context.Context) error {
 // befell counts what befell the process since it started.
 func befell(p *statusParts) StatusRecent {
 	counts := p.shards.Counts()
-	out := StatusRecent{Missed: p.store.Missed(), Panics: p.pipeline.Panics() + counts.Panics, StateGaps: counts.StateGaps}
+	out := StatusRecent{Missed: p.store.Missed(), Panics: p.pipeline.Panics() + counts.Panics, StateGaps: counts.StateGaps, Untimed: counts.Untimed}
 	for _, n := range p.pipeline.Resolutions() {
 		out.Resolved += n
 	}
@@ -162,6 +165,15 @@ func (s *statusSource) watch(now time.Time, table checkpoint.Status) {
 	s.unread = unread
 }
 
+func statusLog(l logState) StatusLog {
+	out := StatusLog{Waiting: l.Waiting, Dropped: l.Dropped, AuditDropped: l.AuditDropped}
+	if !l.Since.IsZero() {
+		since := l.Since.UTC()
+		out.Since = &since
+	}
+	return out
+}
+
 // snapshot is the state of things now. Safe for concurrent use.
 func (s *statusSource) snapshot() Status {
 	now := time.Now()
@@ -170,7 +182,9 @@ func (s *statusSource) snapshot() Status {
 		Build:   StatusBuild{Version: s.build.Version, Revision: s.build.Revision, GoVersion: s.build.Go},
 		History: s.history.status(), Records: map[string]uint64{}, ShardCounts: map[string]int{},
 		Shards: []StatusShard{}, Workers: []StatusFleetWorker{}, Rules: []StatusRule{}, Silences: []StatusSilence{}, Alerts: []StatusAlert{}, Topics: []StatusTopic{},
-		Configuration: s.reloads.shown.Load().text, Doubts: []StatusDoubt{}, Reload: s.reloads.last.Load(),
+		Configuration: s.reloads.shown.Load().text, Doubts: []StatusDoubt{}, Reload: s.reloads.last.Load(), ReloadingSince: s.reloads.began.Load(),
+		Log:        statusLog(s.lines.state()),
+		BadAnswers: badAnswers(s.answers),
 	}
 	if doubts := s.reloads.doubted.Load(); doubts != nil {
 		out.Doubts = *doubts
@@ -221,7 +235,7 @@ func (s *statusSource) tell(out *Status, now time.Time, table checkpoint.Status,
 	if table.TrustedUntil.After(now) {
 		out.Worker.TrustedUntil = moment(table.TrustedUntil)
 	}
-	held := tellShards(out, table, p.shards.Status(), unread)
+	held := tellShards(out, table, p.shards.Status(), unread, &s.lags)
 	for _, w := range table.Workers {
 		one := StatusFleetWorker{ID: w.ID, Version: w.Version, Self: w.Self, State: "live", Silent: seconds(w.Silent), Shards: held[w.ID]}
 		switch {
@@ -246,20 +260,23 @@ func (s *statusSource) tell(out *Status, now time.Time, table checkpoint.Status,
 			Name: t.Name, FIFO: t.FIFO, Rate: t.Rate, Share: t.Share, SentLastMinute: t.SentLastMinute, LastAccepted: moment(t.LastAccepted),
 			Waiting: t.Waiting, Gathered: t.Gathered, Digesting: t.Digesting, Fault: string(t.Fault), Remedy: t.Remedy,
 			Failures: t.Failures, FailingSince: moment(t.FailingSince), Ending: t.Ending,
+			Error: t.Error, AlertFailingSince: moment(t.AlertFailing),
 		})
 	}
 	if p.letters != nil {
 		d := p.letters.Status()
 		out.DeadLetters = &StatusDeadLetters{
 			Kind: d.Kind, Sent: d.Sent, Waiting: d.Waiting, Fault: string(d.Fault), Remedy: d.Remedy, Failures: d.Failures,
-			FailingSince: moment(d.FailingSince),
+			FailingSince: moment(d.FailingSince), Error: d.Error,
 		}
 	}
 }
 
 // tellShards joins what the table knows of the shards with what the process knows that reads them. It returns how many
 // shards each worker holds.
-func tellShards(out *Status, table checkpoint.Status, reading []consumer.ShardStatus, unread map[string]time.Time) map[string]int {
+func tellShards(
+	out *Status, table checkpoint.Status, reading []consumer.ShardStatus, unread map[string]time.Time, lags *lagHistory,
+) map[string]int {
 	here := make(map[string]*consumer.ShardStatus, len(reading))
 	for i := range reading {
 		here[reading[i].Shard] = &reading[i]
@@ -286,7 +303,9 @@ func tellShards(out *Status, table checkpoint.Status, reading []consumer.ShardSt
 			shard.Reading = &StatusReading{
 				Phase: r.Phase, Lag: seconds(r.Lag), Behind: seconds(r.Behind), LastFetch: moment(r.LastFetch), Checkpoint: moment(t.Confirmed),
 				Since: moment(r.Began), WaitsFor: r.WaitsFor, ReadError: r.ReadError, StateFailing: moment(r.StateFailing),
-				Unresolved: r.Unresolved, Gathered: r.Gathered, HeldKeys: r.HeldKeys,
+				ReadFailing: moment(r.ReadFailing), Throttled: moment(r.Throttled), Evaluating: moment(r.Evaluating),
+				LagGrows:   lags.grow(t.ID, r.Lag),
+				Unresolved: r.Unresolved, Gathered: r.Gathered, HeldKeys: r.HeldKeys, HeldBy: r.HeldBy,
 			}
 		}
 		out.Shards = append(out.Shards, shard)

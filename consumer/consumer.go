@@ -264,6 +264,8 @@ type ShardStatus struct {
 	LastFetch  time.Time     `json:"last_fetch"`
 	Unresolved int           `json:"unresolved"`
 	HeldKeys   int           `json:"held_keys"`
+	// HeldBy is what SNS said of an alert that holds a key.
+	HeldBy string `json:"held_by,omitempty"`
 	// Gathered is how many of the unresolved records wait in digests.
 	Gathered int `json:"gathered"`
 	// StateBytes is the size of the last snapshot of the shard's evaluation, StateTaken when it was taken; zero without one.
@@ -276,6 +278,12 @@ type ShardStatus struct {
 	WaitsFor string    `json:"waits_for,omitempty"`
 	// ReadError is why the last call of Kinesis failed: its error code, timeout or unreachable; empty when it did not.
 	ReadError string `json:"read_error,omitempty"`
+	// ReadFailing is when the first of the calls in a row failed that did; zero while they succeed.
+	ReadFailing time.Time `json:"read_failing,omitzero"`
+	// Throttled is when Kinesis last throttled a call.
+	Throttled time.Time `json:"throttled,omitzero"`
+	// Evaluating is since when the evaluator has been at work without a wait in between; zero while it is not.
+	Evaluating time.Time `json:"evaluating,omitzero"`
 	// Load is the recent rate in bytes per second.
 	Load float64 `json:"load"`
 }

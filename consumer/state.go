@@ -241,6 +241,8 @@ func (s *shard) tick(p *page, now time.Time) {
 	k.nextTick, k.ticked = now.Add(tickEvery), true
 	at := p.caughtUp()
 	k.torn = true
+	s.stands.evaluates()
+	defer s.stands.idles()
 	alerts, dealt := s.dealtBefore(s.eval.Tick(alert.Tick{CaughtUp: at, Fleet: s.fleet()}))
 	if len(alerts) == 0 && len(dealt) > 0 {
 		s.dealtByTime(dealt)

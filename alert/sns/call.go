@@ -222,3 +222,9 @@ type EntryError struct {
 }
 
 func (e *EntryError) Error() string { return e.Code + ": " + e.Message }
+
+// ErrorCode and ErrorMessage are those of an error of AWS.
+func (e *EntryError) ErrorCode() string { return e.Code }
+
+// ErrorMessage is what SNS said.
+func (e *EntryError) ErrorMessage() string { return e.Message }

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"math"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -54,11 +55,17 @@ type topic struct {
 	pressure pressure
 	// plain says that the endpoint refuses the MessageStructure "string". It is set by calls.
 	plain    atomic.Bool
-	underWay int       // messages in calls
-	logged   bool      // that the topic is backing off
-	sweep    time.Time // when to look for alerts that are too old; zero is never
-	idle     time.Time // since when nothing has waited; zero while something does
-	storm    storm
+	underWay int    // messages in calls
+	logged   bool   // that the topic is backing off
+	failure  string // what SNS said when the last call failed
+	// stubborn is an alert that failed alone at least delivery.WorthALine times; zero while there is none.
+	stubborn struct {
+		since time.Time
+		err   string
+	}
+	sweep time.Time // when to look for alerts that are too old; zero is never
+	idle  time.Time // since when nothing has waited; zero while something does
+	storm storm
 }
 
 // settings are what Update can change.
@@ -261,6 +268,7 @@ func (t *topic) settle(c *call) {
 		return
 	}
 	t.resolved(c)
+	t.noteStubborn(c)
 	share := delivery.Lot() // one for all, so that what failed together goes again in one call
 	for _, r := range c.left {
 		if c.err == nil && r.failures > 0 && c.fault == "" {
@@ -289,6 +297,21 @@ func (t *topic) settle(c *call) {
 	}
 }
 
+// noteStubborn remembers an alert that SNS fails again and again while it takes others, until it has met its end.
+func (t *topic) noteStubborn(c *call) {
+	for _, r := range c.entries {
+		if r.failures < delivery.WorthALine {
+			continue
+		}
+		switch {
+		case !slices.Contains(c.left, r):
+			t.stubborn.since = time.Time{}
+		case t.stubborn.since.IsZero() || r.queued.Before(t.stubborn.since):
+			t.stubborn.since, t.stubborn.err = r.queued, alert.ErrorText(r.err)
+		}
+	}
+}
+
 // hear draws the conclusions from an answer about the topic's attributes. Only whether the topic exists counts: who may
 // publish need not be allowed to read attributes.
 func (t *topic) hear(a asked) {
@@ -304,6 +327,7 @@ func (t *topic) hear(a asked) {
 func (t *topic) failed(now time.Time, epoch int, fault alert.Reason, err error) {
 	state := &t.queue.state
 	before := state.Fault()
+	t.failure = alert.ErrorText(err)
 	if !state.Failed(now, epoch, fault, delivery.Lot()) {
 		return
 	}
