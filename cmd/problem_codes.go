@@ -52,5 +52,11 @@ func problemSubjects() map[string]string {
 		"position_unusable":       "records",
 		"shard_gone":              "records",
 		"skip_undone":             "records",
+		"records_unreadable":      "records",
+		"filter_drops_all":        "records",
+		"rule_field_missing":      "rules",
+		"rule_field_type":         "rules",
+		"rule_never_matches":      "rules",
+		"silence_long":            "rules",
 	}
 }
