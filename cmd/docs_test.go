@@ -66,6 +66,7 @@ func everyMetric(t *testing.T) map[string]string {
 	defer logs.Close(t.Context())
 	currentBuild().register(d)
 	clients := newClients(aws.Config{Region: "us-east-1"}, d, answer.NewWatch(zap.NewNop(), d))
+	clients.credentials.Observe(zap.NewNop(), d)
 	_, err = alert.New(p.alert, alert.Deps{Stream: "arn", Log: zap.NewNop(), Registerer: d})
 	require.NoError(t, err)
 	store, err := checkpoint.New(p.checkpoint, checkpoint.Deps{DynamoDB: clients.dynamodb, Stream: clients.kinesis, Log: zap.NewNop(), Registerer: d})

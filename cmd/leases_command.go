@@ -204,7 +204,7 @@ func (o *operator) parts() (checkpoint.Config, checkpoint.Deps, error) {
 		config = loaded.parts().checkpoint
 	}
 	reg := prometheus.NewRegistry()
-	clients := newClients(o.aws, reg, nil)
+	clients := newClients(o.aws, reg, nil).of(config.StreamARN)
 	return config, checkpoint.Deps{DynamoDB: clients.dynamodb, Stream: clients.kinesis, Log: zap.NewNop(), Registerer: reg}, nil
 }
 

@@ -132,10 +132,13 @@ func Run(ctx context.Context, c Config, o Options) (err error) {
 	sampling := life.start(work, "status", status.run)
 	stop.add("status", stopShareStatus, sampling.stop)
 
-	p, clients := c.parts(), newClients(o.AWS, reg, watch)
+	p, clients := c.parts(), newClients(o.AWS, reg, watch).of(c.Stream.ARN)
+	status.credentials.Store(clients.credentials)
 	asks := func(code string) { status.waitFor("the stream "+c.streamName()+" in Kinesis", code) }
 	asks("")
-	arn, err := streamARN(ctx, c, clients.kinesis, log, o.FailFast, asks)
+	clients.credentials.Observe(log.Named("credentials"), reg)
+	patience := time.Now().Add(failFastPatience)
+	arn, err := streamARN(ctx, c, clients.kinesis, log, o.FailFast, patience, asks)
 	if err != nil {
 		return err
 	}
@@ -148,7 +151,7 @@ func Run(ctx context.Context, c Config, o Options) (err error) {
 	if err != nil {
 		return err
 	}
-	p.checkpoint.FailFast, p.checkpoint.CreateTable = o.FailFast, o.CreateTable
+	p.checkpoint.FailFast, p.checkpoint.Patience, p.checkpoint.CreateTable = o.FailFast, time.Until(patience), o.CreateTable
 	p.checkpoint.Version, p.checkpoint.Host = build.Version, o.Host
 	var shards *consumer.Consumer // reports to the table, which it is made with
 	store, err := checkpoint.New(p.checkpoint, checkpoint.Deps{
@@ -176,6 +179,7 @@ func Run(ctx context.Context, c Config, o Options) (err error) {
 	if err != nil {
 		return err
 	}
+	clients.credentials.OnChange(publisher.Hurry)
 	reloads.pipeline, reloads.publisher = pipeline, publisher
 	status.attach(statusParts{store: store, shards: shards, pipeline: pipeline, publisher: publisher, letters: sender(letters)})
 

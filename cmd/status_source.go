@@ -15,6 +15,7 @@ import (
 	"kinesis-alerter/checkpoint"
 	"kinesis-alerter/consumer"
 	"kinesis-alerter/internal/answer"
+	"kinesis-alerter/internal/credentials"
 )
 
 // statusSource gathers what a Status says. The parts of the daemon come to it as they are made, so that a start that waits
@@ -30,6 +31,8 @@ type statusSource struct {
 	answers *answer.Watch
 	waiting atomic.Pointer[waiting]
 	parts   atomic.Pointer[statusParts]
+	// credentials are those of all calls; nil before there are clients.
+	credentials atomic.Pointer[credentials.Provider]
 
 	problems *problemLog // of run alone
 	lags     lagHistory
@@ -177,6 +180,9 @@ func (s *statusSource) snapshot() Status {
 	if s.probes.draining.Load() {
 		out.State = "stopping"
 	}
+	if p := s.credentials.Load(); p != nil {
+		out.Credentials = credentialsStatus(p.Status())
+	}
 	out.Problems = problems(&out, hung)
 	out.Level, out.Summary = summary(&out)
 	return out
@@ -230,7 +236,7 @@ func (s *statusSource) tell(out *Status, now time.Time, table checkpoint.Status,
 		out.Topics = append(out.Topics, StatusTopic{
 			Name: t.Name, FIFO: t.FIFO, Rate: t.Rate, Share: t.Share, SentLastMinute: t.SentLastMinute, LastAccepted: moment(t.LastAccepted),
 			Waiting: t.Waiting, Gathered: t.Gathered, Digesting: t.Digesting, Fault: string(t.Fault), Remedy: t.Remedy,
-			Failures: t.Failures, FailingSince: moment(t.FailingSince), Ending: t.Ending,
+			Failures: t.Failures, FailingSince: moment(t.FailingSince), Failing: string(t.Failing), Ending: t.Ending,
 			Error: t.Error, AlertFailingSince: moment(t.AlertFailing),
 		})
 	}
