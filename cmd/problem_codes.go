@@ -45,5 +45,11 @@ func problemSubjects() map[string]string {
 		"reload_refused":          "configuration",
 		"reload_unfinished":       "configuration",
 		"restart_needed":          "configuration",
+		"records_unreadable":      "records",
+		"filter_drops_all":        "records",
+		"rule_field_missing":      "rules",
+		"rule_field_type":         "rules",
+		"rule_never_matches":      "rules",
+		"silence_long":            "rules",
 	}
 }
