@@ -245,9 +245,13 @@ func (s *Store) sameStream(app *application, arn string, created int64) error {
 	if app.streamARN == arn && app.streamCreated == created {
 		return nil
 	}
+	reset := "kinesis-alerter leases reset --table " + s.cfg.Table
+	if arn != app.streamARN {
+		reset += " --stream " + arn
+	}
 	return fmt.Errorf("%w: table %s is about %s, created %s; the stream is %s, created %s: its sequence numbers mean nothing here. "+
-		"Give the application another name, or delete the table to begin anew at start: %s", ErrOtherStream, s.cfg.Table,
-		app.streamARN, time.Unix(app.streamCreated, 0).UTC().Format(time.RFC3339), arn, time.Unix(created, 0).UTC().Format(time.RFC3339), s.cfg.Start)
+		"To begin the new stream at its first record: %s. To keep what the table has, give the application another name", ErrOtherStream, s.cfg.Table,
+		app.streamARN, time.Unix(app.streamCreated, 0).UTC().Format(time.RFC3339), arn, time.Unix(created, 0).UTC().Format(time.RFC3339), reset)
 }
 
 func (s *Store) adoptApplication(app *application) {
