@@ -284,6 +284,10 @@ type ShardStatus struct {
 	WaitsFor string    `json:"waits_for,omitempty"`
 	// ReadError is why the last call of Kinesis failed: its error code, timeout or unreachable; empty when it did not.
 	ReadError string `json:"read_error,omitempty"`
+	// EndUnproven is since when Kinesis claims that the shard has ended while no listing confirms it, and EndChildren are the
+	// children that wait for that; zero and empty while it makes no such claim.
+	EndUnproven time.Time `json:"end_unproven,omitzero"`
+	EndChildren []string  `json:"end_children,omitempty"`
 	// ReadFailing is when the first of the calls in a row failed that did; zero while they succeed.
 	ReadFailing time.Time `json:"read_failing,omitzero"`
 	// Throttled is when Kinesis last throttled a call.

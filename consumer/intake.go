@@ -48,7 +48,7 @@ func (s *shard) takeInPage(p *page) bool {
 	}
 	s.tookIn(p)
 	s.metrics.evalDuration.Observe(time.Since(began).Seconds())
-	if p.end {
+	if p.proven {
 		s.closed, s.children = true, p.children
 	}
 	return true
@@ -63,7 +63,9 @@ func (s *shard) tookIn(p *page) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.caughtUp = p.caughtUp()
+	if !p.null || p.proven { // else the shard may go on where this answer did not look
+		s.caughtUp = p.caughtUp()
+	}
 	s.evaluates, s.eventTime = stateful, eventTime
 }
 

@@ -233,8 +233,8 @@ func (s *shard) pageDone(p *page) {
 	if !s.eval.Stateful() {
 		return
 	}
-	if p.end {
-		return // its children's time; the state is saved with the end
+	if p.null {
+		return // perhaps its children's time; the state is saved with the end
 	}
 	if now := time.Now(); s.mayTick(p, now) {
 		s.tick(p, now)
