@@ -73,6 +73,16 @@ func repeatsMutations() []mutation {
 			by: only("checkpoint", "TestStoredPositionOfAnotherForm"), says: `.*Error:.*`,
 		},
 		{
+			breaks: "a reset begins at the first record",
+			file:   "checkpoint/admin_reset.go", old: "time.Time{}, r.To\n", new: "time.Time{}, Start{}\n",
+			by: only("checkpoint", "TestResetBeginsARecreatedStream"), says: `.*Error:.*`,
+		},
+		{
+			breaks: "a reset waits for the workers",
+			file:   "checkpoint/admin_reset.go", old: "len(r.Live) > 0 && !force", new: "false",
+			by: only("checkpoint", "TestResetBeginsARecreatedStream"), says: `.*Error:.*`,
+		},
+		{
 			breaks: "at once, nothing waits for an interval",
 			file:   "checkpoint/lease.go", old: "		ask(s.commitC)\n", new: "",
 			by: only("checkpoint", "TestCommitsAtOnce"), says: `.*no interval to wait for.*`,
