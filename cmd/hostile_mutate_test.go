@@ -143,23 +143,23 @@ func hostileBodies() map[string]func(*fakeaws.Answer) {
 			a.Status, a.Body = http.StatusInternalServerError, []byte(`{"message":"`)
 			a.Rest = &repeatedBody{chunk: bytes.Repeat([]byte("x"), 1<<14), left: hostileLength}
 		},
-		"redirect 307": redirect(http.StatusTemporaryRedirect),
-		"redirect 302": redirect(http.StatusFound),
-		"redirect 308": redirect(http.StatusPermanentRedirect),
-		"packed":       packed(true, true),
-		"packed, not said": packed(true, false),
+		"redirect 307":      redirect(http.StatusTemporaryRedirect),
+		"redirect 302":      redirect(http.StatusFound),
+		"redirect 308":      redirect(http.StatusPermanentRedirect),
+		"packed":            packed(true, true),
+		"packed, not said":  packed(true, false),
 		"said to be packed": packed(false, true),
 		"packed without end": func(a *fakeaws.Answer) {
 			a.Header.Set("Content-Encoding", "gzip")
 			a.Body, a.Rest = nil, &packedBody{}
 		},
-		"type of bytes":      header("Content-Type", "\xff\xfe/\x80"),
-		"no type":            header("Content-Type", ""),
-		"request id of bytes": header("X-Amzn-Requestid", "\xff\xfe\x80"),
-		"date of bytes":      header("Date", "\xff\xfe\x80"),
-		"no date":            header("Date", ""),
-		"date of the year 1": header("Date", "Mon, 01 Jan 0001 00:00:00 GMT"),
-		"date of 2100":       header("Date", "Fri, 01 Jan 2100 00:00:00 GMT"),
+		"type of bytes":        header("Content-Type", "\xff\xfe/\x80"),
+		"no type":              header("Content-Type", ""),
+		"request id of bytes":  header("X-Amzn-Requestid", "\xff\xfe\x80"),
+		"date of bytes":        header("Date", "\xff\xfe\x80"),
+		"no date":              header("Date", ""),
+		"date of the year 1":   header("Date", "Mon, 01 Jan 0001 00:00:00 GMT"),
+		"date of 2100":         header("Date", "Fri, 01 Jan 2100 00:00:00 GMT"),
 		"header of a megabyte": header("X-Amzn-Long", strings.Repeat("x", 1<<20)),
 	}
 }
