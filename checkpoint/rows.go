@@ -44,6 +44,7 @@ const (
 	attrOpen      = "openShards"
 	attrClosed    = "closedShards"
 	attrJavaLease = "leaseCounter" // of a KCL for Java
+	attrKeepsake  = "keepsake"     // of the application: what its workers keep with it
 	attrPaused    = "paused"
 	attrRewinds   = "generation" // of a shard: how often it was rewound
 	attrStartAt   = "startAt"    // where a rewound shard starts: "trim_horizon" or an RFC 3339 time

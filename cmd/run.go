@@ -52,13 +52,14 @@ type Options struct {
 
 // The shares of the stop budget, in percent, by step.
 const (
-	stopShareReadiness = 1
-	stopShareShards    = 80
-	stopShareLeases    = 9
-	stopShareReloads   = 1
-	stopSharePublisher = 4
-	stopShareStatus    = 1
-	stopShareAdmin     = 4
+	stopShareReadiness     = 1
+	stopShareShards        = 80
+	stopShareLeases        = 9
+	stopShareReloads       = 1
+	stopSharePublisher     = 3
+	stopShareSubscriptions = 1
+	stopShareStatus        = 1
+	stopShareAdmin         = 4
 )
 
 // Run is the daemon. It runs until ctx is done and then stops in order, within the configuration's stop budget. It
@@ -167,7 +168,10 @@ func Run(ctx context.Context, c Config, o Options) (err error) {
 		return err
 	}
 	reloads.pipeline, reloads.publisher = pipeline, publisher
-	status.attach(statusParts{store: store, shards: shards, pipeline: pipeline, publisher: publisher, letters: sender(letters)})
+	had := &subscriptionMemory{topics: publisher.Status, load: store.Keepsake, save: store.SetKeepsake, log: log.Named("sns")}
+	status.attach(statusParts{
+		store: store, shards: shards, pipeline: pipeline, publisher: publisher, letters: sender(letters), had: had,
+	})
 
 	publishing := life.start(work, "publisher", publisher.Run)
 	stop.add("publisher", stopSharePublisher, publishing.stop)
@@ -185,6 +189,8 @@ func Run(ctx context.Context, c Config, o Options) (err error) {
 		}
 		return err
 	})
+	remembering := life.start(work, "subscriptions", had.run)
+	stop.add("subscriptions", stopShareSubscriptions, remembering.stop)
 	reloading := life.start(work, "reloads", reloads.run(o.Reloads))
 	stop.add("reloads", stopShareReloads, reloading.stop)
 	state.watch(store, reloads)

@@ -274,6 +274,21 @@ type StatusTopic struct {
 	AlertFailingSince *time.Time `json:"alert_failing_since"`
 	// Ending says that the topic has left the configuration and is kept until nothing waits.
 	Ending bool `json:"ending"`
+	// Subscriptions are those of the topic, which is asked every five minutes.
+	Subscriptions StatusSubscriptions `json:"subscriptions"`
+}
+
+// StatusSubscriptions are the subscriptions of a topic, as SNS counted them at At; that is null before the first answer.
+type StatusSubscriptions struct {
+	At        *time.Time `json:"at"`
+	Confirmed int        `json:"confirmed"`
+	// Pending ones wait for their confirmation and get nothing; Deleted ones are gone.
+	Pending int `json:"pending"`
+	Deleted int `json:"deleted"`
+	// Had is how many were confirmed within the last day.
+	Had int `json:"had"`
+	// Unknown is why the numbers are not known; empty when they are.
+	Unknown string `json:"unknown,omitempty"`
 }
 
 // StatusDeadLetters is the on-failure destination.

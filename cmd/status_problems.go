@@ -79,6 +79,7 @@ func problems(st *Status, hung bool) []Problem {
 	for i := range st.Topics {
 		before := len(list)
 		topicProblems(&st.Topics[i], st.At, add)
+		subscriptionProblems(&st.Topics[i], add)
 		for j := before; j < len(list); j++ {
 			list[j].Object = st.Topics[i].Name
 		}

@@ -45,6 +45,7 @@ type statusParts struct {
 	pipeline  *alert.Pipeline
 	publisher *sns.Publisher
 	letters   *deadletter.Sender
+	had       *subscriptionMemory
 }
 
 // waiting is what a start waits for.
@@ -215,11 +216,16 @@ func (s *statusSource) tell(out *Status, now time.Time, table checkpoint.Status,
 		})
 	}
 	for _, t := range p.publisher.Status() {
+		heard := t.Subscriptions
 		out.Topics = append(out.Topics, StatusTopic{
 			Name: t.Name, FIFO: t.FIFO, Rate: t.Rate, Share: t.Share, SentLastMinute: t.SentLastMinute, LastAccepted: moment(t.LastAccepted),
 			Waiting: t.Waiting, Gathered: t.Gathered, Digesting: t.Digesting, Fault: string(t.Fault), Remedy: t.Remedy,
 			Failures: t.Failures, FailingSince: moment(t.FailingSince), Ending: t.Ending,
 			Error: t.Error, AlertFailingSince: moment(t.AlertFailing),
+			Subscriptions: StatusSubscriptions{
+				At: moment(heard.At), Confirmed: heard.Confirmed, Pending: heard.Pending, Deleted: heard.Deleted,
+				Had: p.had.most(t.ARN), Unknown: heard.Unknown,
+			},
 		})
 	}
 	if p.letters != nil {
