@@ -24,6 +24,7 @@ import (
 	"kinesis-alerter/alert/sns"
 	"kinesis-alerter/checkpoint"
 	"kinesis-alerter/consumer"
+	"kinesis-alerter/internal/answer"
 )
 
 // Options are what Run needs besides the configuration file.
@@ -112,7 +113,9 @@ func Run(ctx context.Context, c Config, o Options) (err error) {
 	reloads.shown.Store(o.Loaded.shown(c))
 	// What is about the stream says so: one Prometheus may watch many.
 	series := prometheus.WrapRegistererWith(prometheus.Labels{"stream": c.streamName()}, reg)
+	watch := answer.NewWatch(log.Named("aws"), reg)
 	status := newStatusSource(c, build, state, reloads, log.Named("status"))
+	status.answers = watch
 	registerProblems(series, status.snapshot)
 	server := newAdmin(work, listener, adminDeps{
 		Gatherer: reg, LogLevel: logLevel{logs.Level}, Reload: state.reload, Healthy: state.healthy, Ready: state.ready, Log: log.Named("admin"),
@@ -123,7 +126,7 @@ func Run(ctx context.Context, c Config, o Options) (err error) {
 	sampling := life.start(work, "status", status.run)
 	stop.add("status", stopShareStatus, sampling.stop)
 
-	p, clients := c.parts(), newClients(o.AWS, reg)
+	p, clients := c.parts(), newClients(o.AWS, reg, watch)
 	asks := func(code string) { status.waitFor("the stream "+c.streamName()+" in Kinesis", code) }
 	asks("")
 	arn, err := streamARN(ctx, c, clients.kinesis, log, o.FailFast, asks)

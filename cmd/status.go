@@ -47,6 +47,8 @@ type Status struct {
 	Topics []StatusTopic `json:"topics"`
 	// DeadLetters is the on-failure destination; null without one.
 	DeadLetters *StatusDeadLetters `json:"dead_letters"`
+	// BadAnswers are the operations of AWS whose answers cannot be used now.
+	BadAnswers []StatusBadAnswers `json:"bad_answers"`
 	// Reload is the last reload of the configuration that came to an end; null before the first. ReloadingSince is when one began
 	// that has not.
 	Reload         *StatusReload `json:"reload"`
@@ -76,7 +78,7 @@ type Problem struct {
 	Level Level `json:"level"`
 	// Code names the kind of problem, for machines: problemSubjects has all of them.
 	Code string `json:"code"`
-	// Subject is what it is about: daemon, table, topic, dead_letters, kinesis, owners (shards that nobody reads), shards, records,
+	// Subject is what it is about: daemon, answers (of AWS), table, topic, dead_letters, kinesis, owners (shards that nobody reads), shards, records,
 	// lag or configuration. Problems of one level are in this order, so that causes come before what they bring about.
 	Subject string `json:"subject"`
 	// Object is the topic, where the problem is one topic's.
@@ -139,6 +141,8 @@ type StatusRecent struct {
 	Panics         uint64 `json:"panics"`
 	// StateGaps are shards whose evaluation went on without what it should remember.
 	StateGaps uint64 `json:"state_gaps"`
+	// Untimed are records that were read without their arrival times, because these could not be.
+	Untimed uint64 `json:"untimed_records"`
 }
 
 // StatusShard is one shard.

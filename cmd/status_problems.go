@@ -44,7 +44,7 @@ const (
 // subjects are in the order of problems of one level: what brings about before what is brought about. Those before shards can make
 // shards lag.
 func subjects() []string {
-	return []string{"daemon", "table", "topic", "dead_letters", "kinesis", "owners", "shards", "records", "lag", "configuration"}
+	return []string{"daemon", "answers", "table", "topic", "dead_letters", "kinesis", "owners", "shards", "records", "lag", "configuration"}
 }
 
 // problems says what is wrong, the gravest first. It looks at nothing but the snapshot, so that whoever has the JSON can see
@@ -60,6 +60,7 @@ func problems(st *Status, hung bool) []Problem {
 	if hung {
 		add(LevelCritical, "lease_loop_stuck", "restart this process", "the lease loop has not come round for ten seconds")
 	}
+	answerProblems(st, add)
 	unread := ownerProblems(st, add)
 	switch {
 	case st.State == "stopping":

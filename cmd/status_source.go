@@ -16,6 +16,7 @@ import (
 	"kinesis-alerter/alert/sns"
 	"kinesis-alerter/checkpoint"
 	"kinesis-alerter/consumer"
+	"kinesis-alerter/internal/answer"
 )
 
 // statusSource gathers what a Status says. The parts of the daemon come to it as they are made, so that a start that waits
@@ -27,6 +28,7 @@ type statusSource struct {
 	probes  *state
 	reloads *reloader
 	history history
+	answers *answer.Watch
 	waiting atomic.Pointer[waiting]
 	parts   atomic.Pointer[statusParts]
 
@@ -98,7 +100,7 @@ func (s *statusSource) run(ctx context.Context) error {
 // befell counts what befell the process since it started.
 func befell(p *statusParts) StatusRecent {
 	counts := p.shards.Counts()
-	out := StatusRecent{Missed: p.store.Missed(), Panics: p.pipeline.Panics() + counts.Panics, StateGaps: counts.StateGaps}
+	out := StatusRecent{Missed: p.store.Missed(), Panics: p.pipeline.Panics() + counts.Panics, StateGaps: counts.StateGaps, Untimed: counts.Untimed}
 	for reason, n := range counts.Skipped {
 		if reason == alert.ReasonRejected {
 			out.Skipped += n
@@ -150,6 +152,7 @@ func (s *statusSource) snapshot() Status {
 		History: s.history.status(), Records: map[string]uint64{}, ShardCounts: map[string]int{},
 		Shards: []StatusShard{}, Workers: []StatusFleetWorker{}, Rules: []StatusRule{}, Alerts: []StatusAlert{}, Topics: []StatusTopic{},
 		Configuration: s.reloads.shown.Load().text, Reload: s.reloads.last.Load(), ReloadingSince: s.reloads.began.Load(),
+		BadAnswers: badAnswers(s.answers),
 	}
 	hung := false
 	if p := s.parts.Load(); p == nil {

@@ -109,7 +109,11 @@ func exampleStatus() Status {
 			{Name: "pager", FIFO: true, SentLastMinute: 0, Waiting: 1, Failures: 4, FailingSince: ago(9 * time.Second)},
 			{Name: "ward", Rate: 8, Share: 4, SentLastMinute: 61, LastAccepted: ago(time.Second), Gathered: 12, Digesting: true},
 		},
-		DeadLetters:   &StatusDeadLetters{Kind: "sqs", Sent: 3, Waiting: 1, Fault: "not_authorized", Remedy: "allow sqs:SendMessage on the queue", Failures: 2, FailingSince: ago(5 * time.Second)},
+		DeadLetters: &StatusDeadLetters{Kind: "sqs", Sent: 3, Waiting: 1, Fault: "not_authorized", Remedy: "allow sqs:SendMessage on the queue", Failures: 2, FailingSince: ago(5 * time.Second)},
+		BadAnswers: []StatusBadAnswers{{
+			Service: "SNS", Operation: "PublishBatch", What: "an accepted entry has no MessageId", Since: *ago(12 * time.Second),
+			Of: []string{"arn:aws:sns:us-east-1:000000000000:oncall"},
+		}},
 		Reload:        &StatusReload{At: *ago(65 * time.Second), Changes: []string{}, Error: "line 12: rules[0].when"},
 		Configuration: "stream:\n  name: ${STREAM}\n",
 	}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
 	"go.uber.org/zap"
 
@@ -37,13 +38,13 @@ func (s *shard) takeInPage(p *page) bool {
 	defer s.stands.idles()
 	s.state.torn = true
 	for i := range p.records {
-		if err := s.takeInRecord(&p.records[i]); err != nil {
+		if err := s.takeInRecord(&p.records[i], p); err != nil {
 			return false
 		}
 	}
 	s.state.torn = false
 	if n := len(p.records); n > 0 {
-		s.state.at, s.state.dirty = position{*p.records[n-1].SequenceNumber, WholeRecord}, true
+		s.state.at, s.state.dirty = position{aws.ToString(p.records[n-1].SequenceNumber), WholeRecord}, true
 	}
 	s.tookIn(p)
 	s.metrics.evalDuration.Observe(time.Since(began).Seconds())
@@ -80,13 +81,11 @@ func (s *shard) settle(p *page, taken *takenPage) {
 }
 
 // takeInRecord takes in one Kinesis record, with all that is inside it.
-func (s *shard) takeInRecord(r *types.Record) error {
+func (s *shard) takeInRecord(r *types.Record, p *page) error {
 	rec := &s.record // one for all of the shard's: the evaluator does not keep it
 	*rec = alert.Record{
-		Shard: s.id, PartitionKey: *r.PartitionKey, SequenceNumber: *r.SequenceNumber, Data: r.Data,
-	}
-	if r.ApproximateArrivalTimestamp != nil {
-		rec.Arrival = *r.ApproximateArrivalTimestamp
+		Shard: s.id, PartitionKey: aws.ToString(r.PartitionKey), SequenceNumber: aws.ToString(r.SequenceNumber), Data: r.Data,
+		Arrival: s.arrival(r, p),
 	}
 	whole := position{rec.SequenceNumber, WholeRecord}
 	if !isAggregate(r.Data) {

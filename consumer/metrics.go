@@ -15,6 +15,7 @@ type metrics struct {
 	recordsSkip   prometheus.Counter
 	recordBytes   prometheus.Counter
 	aggregates    prometheus.Counter
+	untimed       prometheus.Counter
 	readFailures  *prometheus.CounterVec
 	fetchDuration prometheus.Histogram
 	evalDuration  prometheus.Histogram
@@ -53,6 +54,10 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		aggregates: f.NewCounter(prometheus.CounterOpts{
 			Name: "kinesis_alerter_aggregated_records_total",
 			Help: "Kinesis records in the KPL's aggregated format that were taken apart.",
+		}),
+		untimed: f.NewCounter(prometheus.CounterOpts{
+			Name: "kinesis_alerter_untimed_records_total",
+			Help: "Kinesis records read without their arrival times, because these could not be and stayed so.",
 		}),
 		readFailures: f.NewCounterVec(prometheus.CounterOpts{
 			Name: "kinesis_alerter_read_failures_total",

@@ -49,6 +49,7 @@ type shard struct {
 	stored   position               // its checkpoint
 	state    keeper
 	record   alert.Record // the one that is being taken in
+	arrived  time.Time    // of the last record that had an arrival time
 	startAt  position     // records up to here were resolved by an earlier owner, or here before
 	passed   int          // how many of inherited reading has passed
 	closed   bool         // the last page was taken in to its end

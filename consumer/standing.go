@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/aws/smithy-go"
+
+	"kinesis-alerter/internal/answer"
 )
 
 // What a shard waits for before it can read on, as ShardStatus tells it. A pause between two reads is none of it.
@@ -98,8 +100,11 @@ func instant(nanoseconds int64) time.Time {
 	return time.Unix(0, nanoseconds)
 }
 
-// readCode names the error of a call of Kinesis: its code, or that there was no answer.
+// readCode names the error of a call of Kinesis: its code, or that the answer was bad, or that there was none.
 func readCode(err error) string {
+	if answer.Is(err) {
+		return answer.Code
+	}
 	if apiErr, ok := errors.AsType[smithy.APIError](err); ok {
 		return apiErr.ErrorCode()
 	}

@@ -252,7 +252,7 @@ func fences(page string) map[string][]string {
 func source(t *testing.T) string {
 	t.Helper()
 	var b strings.Builder
-	for _, dir := range []string{"alert", "checkpoint", "cmd", "consumer"} {
+	for _, dir := range []string{"alert", "checkpoint", "cmd", "consumer", "internal/answer"} {
 		require.NoError(t, filepath.WalkDir(filepath.Join("../..", dir), func(path string, _ fs.DirEntry, err error) error {
 			if err == nil && strings.HasSuffix(path, ".go") && !strings.HasSuffix(path, "_test.go") {
 				b.WriteString(read(t, path))
