@@ -40,6 +40,7 @@ func problemSubjects() map[string]string {
 		"untimed_records":       "records",
 		"lag":                   "lag",
 		"lag_growing":           "lag",
+		"config_differs":        "configuration",
 		"reload_refused":        "configuration",
 		"reload_unfinished":     "configuration",
 		"restart_needed":        "configuration",

@@ -147,7 +147,7 @@ func Run(ctx context.Context, c Config, o Options) (err error) {
 	var shards *consumer.Consumer // reports to the table, which it is made with
 	store, err := checkpoint.New(p.checkpoint, checkpoint.Deps{
 		DynamoDB: clients.dynamodb, Stream: clients.kinesis, Log: log.Named("lease"), Registerer: series,
-		Report: func() (lastArrival, caughtUp time.Time) { return shards.Report() },
+		Report: func() (lastArrival, caughtUp time.Time) { return shards.Report() }, Configuration: reloads.configuration,
 	})
 	if err != nil {
 		return err

@@ -209,8 +209,15 @@ type StatusFleetWorker struct {
 	Self    bool   `json:"self"`
 	// State is live, leaving (it stops) or fenced (it fell silent, and its shards are taken over).
 	State string `json:"state"`
-	// Silent is the time since its last observed heartbeat.
+	// Silent is the time since its last observed heartbeat, or since this process first saw its row.
 	Silent float64 `json:"silent_seconds"`
+	// Heard is when its last heartbeat was observed; before the first one, when the worker says that it wrote it. Null where
+	// neither is known, and for this process.
+	Heard *time.Time `json:"heard"`
+	// Configuration is a hash of what rules, filters, silences, topics and input are in force there; empty where that is not known.
+	// DiffersSince is since when it is another one than here, in workers of the same version; null while it is not.
+	Configuration string     `json:"configuration_hash,omitempty"`
+	DiffersSince  *time.Time `json:"configuration_differs_since"`
 	// Shards is how many it holds.
 	Shards int `json:"shards"`
 }

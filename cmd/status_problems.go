@@ -88,6 +88,7 @@ func problems(st *Status, hung bool) []Problem {
 	letterProblems(st, add)
 	recentProblems(st, add)
 	reloadProblems(st, add)
+	fleetConfigProblems(st, add)
 	return gravest(list)
 }
 

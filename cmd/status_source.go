@@ -37,6 +37,7 @@ type statusSource struct {
 
 	mu        sync.Mutex
 	unread    map[string]time.Time // shards that nobody reads, and since when that is known
+	differ    map[string]time.Time // workers with another configuration, and since when that is known
 	heartbeat time.Time            // the last that DynamoDB confirmed to any incarnation
 }
 
@@ -140,7 +141,27 @@ func (s *statusSource) watch(now time.Time, table checkpoint.Status) {
 			}
 		}
 	}
-	s.unread = unread
+	s.unread, s.differ = unread, differing(table.Workers, s.differ, now)
+}
+
+// differing are the workers whose configuration is another one than this one's, and since when that is known. Versions may write
+// the same configuration in different ways, so only one's own is compared.
+func differing(workers []checkpoint.WorkerStatus, before map[string]time.Time, now time.Time) map[string]time.Time {
+	out := map[string]time.Time{}
+	own := slices.IndexFunc(workers, func(w checkpoint.WorkerStatus) bool { return w.Self })
+	if own < 0 || workers[own].Config == "" {
+		return out
+	}
+	for _, w := range workers {
+		if w.Config == "" || w.Config == workers[own].Config || w.Fenced || w.Leaving || w.Version != workers[own].Version {
+			continue
+		}
+		out[w.ID] = now
+		if since, known := before[w.ID]; known {
+			out[w.ID] = since
+		}
+	}
+	return out
 }
 
 // snapshot is the state of things now. Safe for concurrent use.
@@ -193,7 +214,7 @@ func (s *statusSource) tell(out *Status, now time.Time, table checkpoint.Status,
 	}
 	out.Recent = s.history.recent(befell(p))
 	s.mu.Lock()
-	heartbeat, unread := s.heartbeat, s.unread // replaced, never changed
+	heartbeat, unread, differ := s.heartbeat, s.unread, s.differ // replaced, never changed
 	s.mu.Unlock()
 	out.Stream.Retention = seconds(table.Retention)
 	out.Worker = StatusWorker{ID: table.Worker, Heartbeat: moment(heartbeat), Failure: table.Failure, LeaseSeconds: seconds(table.LeaseDuration)}
@@ -203,6 +224,7 @@ func (s *statusSource) tell(out *Status, now time.Time, table checkpoint.Status,
 	held := tellShards(out, table, p.shards.Status(), unread, &s.lags)
 	for _, w := range table.Workers {
 		one := StatusFleetWorker{ID: w.ID, Version: w.Version, Self: w.Self, State: "live", Silent: seconds(w.Silent), Shards: held[w.ID]}
+		one.Heard, one.Configuration, one.DiffersSince = moment(w.Heard), w.Config, moment(differ[w.ID])
 		switch {
 		case w.Fenced:
 			one.State = "fenced"
