@@ -46,6 +46,7 @@ func (s *Store) describeStream(ctx context.Context) (arn string, created int64, 
 	}
 	s.mu.Lock()
 	s.retention = time.Duration(aws.ToInt32(d.RetentionPeriodHours)) * time.Hour
+	s.described = int(aws.ToInt32(d.OpenShardCount))
 	s.mu.Unlock()
 	return aws.ToString(d.StreamARN), aws.ToTime(d.StreamCreationTimestamp).Unix(), nil
 }
@@ -58,16 +59,20 @@ func (s *Store) listShards(ctx context.Context) (shards []types.Shard, at time.T
 	s.mu.Unlock()
 	in := &kinesis.ListShardsInput{}
 	in.StreamName, in.StreamARN = s.streamID()
-	for page := 0; ; page++ {
+	expect := &answer.Expect{Listed: map[string]bool{}}
+	for ; ; expect.Page++ {
 		begin := time.Now()
-		out, err := s.listPage(ctx, in)
+		out, err := s.listPage(answer.With(ctx, expect), in)
 		if err != nil {
 			return nil, time.Time{}, fault("kinesis:ListShards", "stream "+s.cfg.stream(), err)
 		}
-		if page == 0 {
+		if expect.Page == 0 {
 			at = answer.Time(out.ResultMetadata, begin)
 		}
 		shards = append(shards, out.Shards...)
+		for i := range out.Shards {
+			expect.Listed[aws.ToString(out.Shards[i].ShardId)] = true
+		}
 		if out.NextToken == nil {
 			break
 		}
@@ -86,6 +91,7 @@ func (s *Store) listShards(ctx context.Context) (shards []types.Shard, at time.T
 		s.listed = time.Now()
 	}
 	s.lineage.listed(shards, known, spaced)
+	s.contradicted = open != s.described
 	s.mu.Unlock()
 	s.replan()
 	return shards, at, nil
@@ -126,7 +132,7 @@ func (s *Store) keepListing(ctx context.Context) error {
 			}
 		}
 		first = true
-		t := time.NewTimer(jitter(listEvery))
+		t := time.NewTimer(jitter(s.listAgain()))
 		select {
 		case <-t.C:
 		case <-s.listC:
@@ -136,6 +142,17 @@ func (s *Store) keepListing(ctx context.Context) error {
 		}
 		t.Stop()
 	}
+}
+
+// listAgain is when the stream is listed again: soon where its listing and its summary do not have the same number of open
+// shards, because one of the two is wrong then. A reshard between the two looks the same.
+func (s *Store) listAgain() time.Duration {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.contradicted {
+		return time.Second // and listSpace
+	}
+	return listEvery
 }
 
 // endAbsent ends the leases of shards that the stream has lost, after as many listings as it takes for a row to go: what

@@ -30,6 +30,8 @@ const (
 	resultError   result = "error"   // no answer, or a fault of the service; tried again
 	resultFenced  result = "fenced"  // the condition on owner and epoch, or on the counter, did not hold
 	resultIgnored result = "ignored" // an offer below one that was made before
+	// resultUnstorable is an offer that no row can hold, or that has no order with what the row has.
+	resultUnstorable result = "unstorable"
 )
 
 type metrics struct {
@@ -88,6 +90,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		m.commits.WithLabelValues(string(r))
 	}
 	m.commits.WithLabelValues(string(resultIgnored))
+	m.commits.WithLabelValues(string(resultUnstorable))
 	m.gaps.WithLabelValues("true")
 	m.gaps.WithLabelValues("false")
 	return m

@@ -12,6 +12,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/aws/smithy-go"
 	"go.uber.org/zap"
+
+	"kinesis-alerter/internal/credentials"
 )
 
 // open reaches table and stream and reads or writes the #application row. It goes on until that is done, logging a
@@ -19,6 +21,7 @@ import (
 func (s *Store) open(ctx context.Context, failFast bool) error {
 	said := ""
 	s.waitFor("table "+s.cfg.Table, "")
+	begun := time.Now()
 	for attempt := 0; ; attempt++ {
 		s.alive()
 		err := s.tryOpen(ctx)
@@ -30,7 +33,7 @@ func (s *Store) open(ctx context.Context, failFast bool) error {
 			return nil
 		case ctx.Err() != nil:
 			return cause(ctx)
-		case isFatal(err), failFast && permanent(err):
+		case isFatal(err), failFast && (NamesFault(err) || refusesCredentials(err) && time.Since(begun) >= s.cfg.Patience):
 			return err
 		}
 		s.waitForCall(err)
@@ -73,15 +76,25 @@ func (s *Store) waitForCall(err error) {
 	s.waitFor(what, errorCode(err))
 }
 
-// permanent reports whether somebody has to do something before a call can work.
-func permanent(err error) bool {
+// refusesCredentials reports whether AWS does not accept the credentials: for good, or not yet, which nobody can tell.
+func refusesCredentials(err error) bool {
+	code, blamed := credentials.Blames(err)
+	return blamed && code != credentials.CodeUnavailable
+}
+
+// NamesFault reports whether an answer of AWS names a fault that somebody has to mend before a call can work: what is missing,
+// denied or impossible.
+func NamesFault(err error) bool {
+	if _, blamed := credentials.Blames(err); blamed {
+		return false // the answer is about the credentials, or there was none
+	}
 	var api smithy.APIError
 	if !errors.As(err, &api) {
 		return errors.Is(err, errTableGone)
 	}
 	switch api.ErrorCode() {
-	case "AccessDeniedException", "AccessDenied", "ResourceNotFoundException", "UnrecognizedClientException",
-		"InvalidSignatureException", "ValidationException", "InvalidArgumentException":
+	case "AccessDeniedException", "AccessDenied", "UnauthorizedOperation", "ResourceNotFoundException", "ValidationException",
+		"InvalidArgumentException":
 		return true
 	}
 	return false

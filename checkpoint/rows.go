@@ -26,6 +26,7 @@ const (
 	attrPosition  = "checkpoint"
 	attrSub       = "checkpointSub"
 	attrResolved  = "resolved"
+	attrOffers    = "offers"   // the number of the last write of progress that took effect; absent is 0
 	attrCaughtUp  = "caughtUp" // Unix milliseconds
 	attrLoad      = "load"     // bytes per second
 	attrParents   = "parents"
@@ -80,6 +81,7 @@ type row struct {
 	epoch    int64
 	position Position
 	resolved string
+	offers   int64
 	caughtUp time.Time
 	load     float64
 	parents  []string
@@ -131,6 +133,11 @@ func decodeRow(it item, at time.Time) (*row, error) {
 	if r.position.IsZero() {
 		r.position.Sub = 0
 	}
+	if av, ok := it[attrOffers]; ok {
+		if r.offers, err = integer(av); err != nil {
+			return nil, fmt.Errorf("row %s: %s: %w", r.id, attrOffers, err)
+		}
+	}
 	if ms, err := integer(it[attrCaughtUp]); err == nil && ms > 0 {
 		r.caughtUp = time.UnixMilli(ms)
 	}
@@ -171,6 +178,9 @@ func (r *row) encode() item {
 	}
 	if r.resolved != "" {
 		it[attrResolved] = str(r.resolved)
+	}
+	if r.offers > 0 {
+		it[attrOffers] = num(r.offers)
 	}
 	if !r.caughtUp.IsZero() {
 		it[attrCaughtUp] = num(r.caughtUp.UnixMilli())

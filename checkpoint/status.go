@@ -39,6 +39,8 @@ type ShardStatus struct {
 	Handoff  string // the worker to which this process is asked to hand it over
 	// Confirmed is when the stored checkpoint was last known to be current, where this process holds the shard.
 	Confirmed time.Time
+	// Unstorable is why progress of a shard that this process holds cannot be stored; empty when it can.
+	Unstorable string
 }
 
 // WorkerStatus is one worker in a Status.
@@ -139,7 +141,7 @@ func (s *Store) shardStatus(id string) ShardStatus {
 	}
 	if l := s.leases[id]; l != nil && l.state != leaseOver {
 		out.Owner, out.Epoch, out.Position, out.CaughtUp, out.Load = l.worker.id, l.epoch, l.offer.position, l.offer.caughtUp, l.offer.load
-		out.State, out.Handoff, out.Confirmed = ShardHeld, l.target, l.confirmed
+		out.State, out.Handoff, out.Confirmed, out.Unstorable = ShardHeld, l.target, l.confirmed, cmp.Or(l.unstorable, l.foreign)
 		return out
 	}
 	r := s.rows[id]

@@ -67,6 +67,8 @@ type Store struct {
 	begun        bool          // there was a heartbeat
 	failure      string        // the code of the last heartbeat's error; empty when it was confirmed
 	retention    time.Duration // of the stream's records; 0 while it is not known
+	described    int           // open shards, by the stream's summary
+	contradicted bool          // the last listing had another number of them
 	changed      chan struct{} // closed and replaced with every change that Grants or a waiter may care for
 }
 

@@ -164,7 +164,7 @@ func (x *explainer) read(ctx context.Context, c Config) (records []consumer.User
 	if err != nil {
 		return nil, "", ConfigErrors{{Rule: err.Error()}}
 	}
-	client := newClients(cfg, prometheus.NewRegistry(), nil).kinesis
+	client := newClients(cfg, prometheus.NewRegistry(), nil).of(c.Stream.ARN).kinesis
 	rec, err := (&recordReader{client: client, stream: c.parts().consumer, shard: x.shard, sequence: x.sequence}).read(ctx)
 	if err != nil {
 		return nil, "", fmt.Errorf("explain: %w", err)

@@ -23,12 +23,14 @@ type Status struct {
 	WaitingFor   string     `json:"waiting_for,omitempty"`
 	WaitingSince *time.Time `json:"waiting_since,omitempty"`
 
-	Build   StatusBuild   `json:"build"`
-	Started time.Time     `json:"started"`
-	Uptime  float64       `json:"uptime_seconds"`
-	Stream  StatusStream  `json:"stream"`
-	Worker  StatusWorker  `json:"worker"`
-	History StatusHistory `json:"history"`
+	Build   StatusBuild  `json:"build"`
+	Started time.Time    `json:"started"`
+	Uptime  float64      `json:"uptime_seconds"`
+	Stream  StatusStream `json:"stream"`
+	Worker  StatusWorker `json:"worker"`
+	// Credentials are those that this process calls AWS with.
+	Credentials StatusCredentials `json:"credentials"`
+	History     StatusHistory     `json:"history"`
 	// Recent is what befell this process lately.
 	Recent StatusRecent `json:"recent"`
 	// Records are the records that this process has resolved since it started, by outcome.
@@ -47,6 +49,8 @@ type Status struct {
 	Topics []StatusTopic `json:"topics"`
 	// DeadLetters is the on-failure destination; null without one.
 	DeadLetters *StatusDeadLetters `json:"dead_letters"`
+	// Log is the output of the log lines.
+	Log StatusLog `json:"log"`
 	// BadAnswers are the operations of AWS whose answers cannot be used now.
 	BadAnswers []StatusBadAnswers `json:"bad_answers"`
 	// Reload is the last reload of the configuration that came to an end; null before the first. ReloadingSince is when one began
@@ -78,7 +82,7 @@ type Problem struct {
 	Level Level `json:"level"`
 	// Code names the kind of problem, for machines: problemSubjects has all of them.
 	Code string `json:"code"`
-	// Subject is what it is about: daemon, answers (of AWS), table, topic, dead_letters, kinesis, owners (shards that nobody reads), shards, records,
+	// Subject is what it is about: credentials, daemon, answers (of AWS), table, topic, dead_letters, kinesis, owners (shards that nobody reads), shards, records,
 	// lag or configuration. Problems of one level are in this order, so that causes come before what they bring about.
 	Subject string `json:"subject"`
 	// Object is the topic, where the problem is one topic's.
@@ -117,6 +121,25 @@ type StatusWorker struct {
 	Failure string `json:"failure,omitempty"`
 	// LeaseSeconds is how long a silent worker keeps its shards.
 	LeaseSeconds float64 `json:"lease_seconds"`
+}
+
+// StatusCredentials is what is known of the AWS credentials of this process.
+type StatusCredentials struct {
+	// Known says that there are or were some; Expires is when they end or ended, null where they do not.
+	Known   bool       `json:"known"`
+	Expires *time.Time `json:"expires"`
+	// Failing is why they cannot be loaded or renewed, since FailingSince; empty while they can.
+	Failing      string     `json:"failing,omitempty"`
+	FailingSince *time.Time `json:"failing_since"`
+	// Refused are the services that do not accept them, by name.
+	Refused []StatusRefusal `json:"refused"`
+}
+
+// StatusRefusal is a service of AWS that does not accept the credentials.
+type StatusRefusal struct {
+	Service string    `json:"service"`
+	Code    string    `json:"code"`
+	Since   time.Time `json:"since"`
 }
 
 // StatusHistory is the throughput of this process: figures a second, the oldest first. Each is the mean of Interval, and
@@ -175,6 +198,8 @@ type StatusReading struct {
 	// Behind is how far reading was from the tip of the shard at LastFetch.
 	Behind    float64    `json:"behind_seconds"`
 	LastFetch *time.Time `json:"last_fetch"`
+	// Unstorable is why the shard's progress cannot be stored; empty when it can.
+	Unstorable string `json:"unstorable,omitempty"`
 	// Since is when this process began to read the shard.
 	Since *time.Time `json:"since"`
 	// WaitsFor is what it waits for before it can read on: state (in DynamoDB), kinesis (an answer), memory (the unresolved records
@@ -279,6 +304,8 @@ type StatusTopic struct {
 	// Failures are the calls that failed in a row, since FailingSince; 0 while SNS answers.
 	Failures     int        `json:"failures"`
 	FailingSince *time.Time `json:"failing_since"`
+	// Failing is why the last of them failed; empty while SNS answers.
+	Failing string `json:"failing,omitempty"`
 	// Error is what SNS said at the last failure. Where it answers calls and yet fails one alert again and again, it is what it
 	// said of that one, which has waited since AlertFailingSince.
 	Error             string     `json:"error,omitempty"`
@@ -315,6 +342,17 @@ type StatusDeadLetters struct {
 	Failures     int        `json:"failures"`
 	FailingSince *time.Time `json:"failing_since"`
 	Error        string     `json:"error,omitempty"`
+}
+
+// StatusLog is the output of the log lines. Nothing waits for it: lines that it does not take are dropped and counted.
+type StatusLog struct {
+	// Waiting are the lines that are not written yet.
+	Waiting int `json:"waiting_lines"`
+	// Dropped and AuditDropped are the lines dropped since one was last written.
+	Dropped      int `json:"dropped_lines"`
+	AuditDropped int `json:"dropped_audit_lines"`
+	// Since is since when the output has taken no line; null while it does.
+	Since *time.Time `json:"blocked_since"`
 }
 
 // StatusReload is a reload of the configuration.

@@ -44,7 +44,7 @@ const (
 // subjects are in the order of problems of one level: what brings about before what is brought about. Those before shards can make
 // shards lag.
 func subjects() []string {
-	return []string{"daemon", "answers", "table", "topic", "dead_letters", "kinesis", "owners", "shards", "records", "lag", "configuration"}
+	return []string{"credentials", "daemon", "answers", "table", "topic", "dead_letters", "kinesis", "owners", "shards", "records", "lag", "configuration"}
 }
 
 // problems says what is wrong, the gravest first. It looks at nothing but the snapshot, so that whoever has the JSON can see
@@ -77,6 +77,7 @@ func problems(st *Status, hung bool) []Problem {
 		tableProblems(st, add)
 	}
 	shardProblems(st, add)
+	progressProblems(st, add)
 	for i := range st.Topics {
 		before := len(list)
 		topicProblems(&st.Topics[i], st.At, add)
@@ -89,6 +90,10 @@ func problems(st *Status, hung bool) []Problem {
 	recentProblems(st, add)
 	reloadProblems(st, add)
 	fleetConfigProblems(st, add)
+	logProblems(st, add)
+	if credentialsProblems(st, add) {
+		list = withoutSymptoms(list, st)
+	}
 	return gravest(list)
 }
 

@@ -9,19 +9,19 @@ import (
 	"sync/atomic"
 	"time"
 
-	"go.uber.org/zap"
-
 	"kinesis-alerter/alert"
 	"kinesis-alerter/alert/deadletter"
 	"kinesis-alerter/alert/sns"
 	"kinesis-alerter/checkpoint"
 	"kinesis-alerter/consumer"
 	"kinesis-alerter/internal/answer"
+	"kinesis-alerter/internal/credentials"
 )
 
 // statusSource gathers what a Status says. The parts of the daemon come to it as they are made, so that a start that waits
 // for something already has a page which says for what.
 type statusSource struct {
+	lines   *logQueue
 	build   build
 	started time.Time
 	stream  StatusStream
@@ -31,6 +31,8 @@ type statusSource struct {
 	answers *answer.Watch
 	waiting atomic.Pointer[waiting]
 	parts   atomic.Pointer[statusParts]
+	// credentials are those of all calls; nil before there are clients.
+	credentials atomic.Pointer[credentials.Provider]
 
 	problems *problemLog // of run alone
 	lags     lagHistory
@@ -57,11 +59,11 @@ type waiting struct {
 	since         time.Time
 }
 
-func newStatusSource(c Config, b build, probes *state, reloads *reloader, log *zap.Logger) *statusSource {
+func newStatusSource(c Config, b build, probes *state, reloads *reloader, logs Loggers) *statusSource {
 	return &statusSource{
 		build: b, started: time.Now(), probes: probes, reloads: reloads, unread: map[string]time.Time{},
-		problems: newProblemLog(log),
-		stream:   StatusStream{Name: c.streamName(), Application: c.Stream.Application},
+		problems: newProblemLog(logs.Operational.Named("status")), lines: logs.queue,
+		stream: StatusStream{Name: c.streamName(), Application: c.Stream.Application},
 	}
 }
 
@@ -164,6 +166,15 @@ func differing(workers []checkpoint.WorkerStatus, before map[string]time.Time, n
 	return out
 }
 
+func statusLog(l logState) StatusLog {
+	out := StatusLog{Waiting: l.Waiting, Dropped: l.Dropped, AuditDropped: l.AuditDropped}
+	if !l.Since.IsZero() {
+		since := l.Since.UTC()
+		out.Since = &since
+	}
+	return out
+}
+
 // snapshot is the state of things now. Safe for concurrent use.
 func (s *statusSource) snapshot() Status {
 	now := time.Now()
@@ -173,6 +184,7 @@ func (s *statusSource) snapshot() Status {
 		History: s.history.status(), Records: map[string]uint64{}, ShardCounts: map[string]int{},
 		Shards: []StatusShard{}, Workers: []StatusFleetWorker{}, Rules: []StatusRule{}, Alerts: []StatusAlert{}, Topics: []StatusTopic{},
 		Configuration: s.reloads.shown.Load().text, Reload: s.reloads.last.Load(), ReloadingSince: s.reloads.began.Load(),
+		Log:        statusLog(s.lines.state()),
 		BadAnswers: badAnswers(s.answers),
 	}
 	hung := false
@@ -189,6 +201,9 @@ func (s *statusSource) snapshot() Status {
 	}
 	if s.probes.draining.Load() {
 		out.State = "stopping"
+	}
+	if p := s.credentials.Load(); p != nil {
+		out.Credentials = credentialsStatus(p.Status())
 	}
 	out.Problems = problems(&out, hung)
 	out.Level, out.Summary = summary(&out)
@@ -245,7 +260,7 @@ func (s *statusSource) tell(out *Status, now time.Time, table checkpoint.Status,
 		out.Topics = append(out.Topics, StatusTopic{
 			Name: t.Name, FIFO: t.FIFO, Rate: t.Rate, Share: t.Share, SentLastMinute: t.SentLastMinute, LastAccepted: moment(t.LastAccepted),
 			Waiting: t.Waiting, Gathered: t.Gathered, Digesting: t.Digesting, Fault: string(t.Fault), Remedy: t.Remedy,
-			Failures: t.Failures, FailingSince: moment(t.FailingSince), Ending: t.Ending,
+			Failures: t.Failures, FailingSince: moment(t.FailingSince), Failing: string(t.Failing), Ending: t.Ending,
 			Error: t.Error, AlertFailingSince: moment(t.AlertFailing),
 			Subscriptions: StatusSubscriptions{
 				At: moment(heard.At), Confirmed: heard.Confirmed, Pending: heard.Pending, Deleted: heard.Deleted,
@@ -291,7 +306,7 @@ func tellShards(
 		if r := here[t.ID]; r != nil && t.State == checkpoint.ShardHeld {
 			shard.BytesPerSecond = r.Load
 			shard.Reading = &StatusReading{
-				Phase: r.Phase, Lag: seconds(r.Lag), Behind: seconds(r.Behind), LastFetch: moment(r.LastFetch), Checkpoint: moment(t.Confirmed),
+				Phase: r.Phase, Lag: seconds(r.Lag), Behind: seconds(r.Behind), LastFetch: moment(r.LastFetch), Checkpoint: moment(t.Confirmed), Unstorable: t.Unstorable,
 				Since: moment(r.Began), WaitsFor: r.WaitsFor, ReadError: r.ReadError, StateFailing: moment(r.StateFailing),
 				ReadFailing: moment(r.ReadFailing), Throttled: moment(r.Throttled), Evaluating: moment(r.Evaluating),
 				LagGrows:   lags.grow(t.ID, r.Lag),

@@ -204,7 +204,7 @@ func (s *shard) submit(e *entry, tasks []*task) error {
 		}
 		t.entry, t.decides = e, e.decided || t.letter != nil
 		s.mu.Lock()
-		t.tracked = many || e.timed || len(s.mark.timed) > 0
+		t.tracked = many || len(s.mark.timed) > 0
 		if s.inTaking != nil && t.keepsPayload() {
 			t.page = s.inTaking
 			t.page.kept += t.bytes

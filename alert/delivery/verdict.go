@@ -10,6 +10,7 @@ import (
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 
 	"kinesis-alerter/alert"
+	"kinesis-alerter/internal/credentials"
 )
 
 // Class says what to do about an error.
@@ -42,6 +43,9 @@ type Verdict struct {
 // An error of the call that got the credentials is about the role and not about the destination: whatever is said of it, it
 // is ReasonCredentials if it may pass and ReasonCredentialsRefused otherwise.
 func Classify(err error, byCode func(code, message string) (Verdict, bool), byStatus func(status int) (Verdict, bool)) Verdict {
+	if _, ok := errors.AsType[*credentials.Error](err); ok {
+		return Retry.Because(ReasonCredentials) // whatever their source said
+	}
 	if foreign := credentialCall(err); foreign != nil {
 		if v := Classify(foreign, byCode, byStatus); v.Class == Retry {
 			return Retry.Because(ReasonCredentials)

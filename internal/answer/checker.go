@@ -12,6 +12,8 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awsmiddleware "github.com/aws/aws-sdk-go-v2/aws/middleware"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/kinesis"
 	"github.com/aws/aws-sdk-go-v2/service/sns"
 	"github.com/aws/smithy-go"
 	"github.com/aws/smithy-go/middleware"
@@ -74,7 +76,9 @@ func (c *Checker) check(
 	call.Expect, _ = ctx.Value(expectKey{}).(*Expect)
 	var bad *BadError
 	if err != nil {
-		bad = failed(ctx, err)
+		if bad = failed(ctx, err); bad == nil {
+			bad = refusesItsOwn(&call, err)
+		}
 	} else if op.check != nil {
 		bad = judge(op.check, &call)
 	}
@@ -150,6 +154,18 @@ func failed(ctx context.Context, err error) *BadError {
 			what = fmt.Sprintf("HTTP status %d with a body that is no answer of AWS", status)
 		}
 		return &BadError{What: what, Status: status, Err: err}
+	}
+	return nil
+}
+
+// refusesItsOwn is the bad answer of a service that does not know the place at which it said to go on.
+func refusesItsOwn(c *Call, err error) *BadError {
+	api, ok := errors.AsType[smithy.APIError](err)
+	if !ok || c.page() != laterPage {
+		return nil
+	}
+	if code := api.ErrorCode(); code == "InvalidArgumentException" || code == "ValidationException" {
+		return &BadError{What: "it refuses the place at which it said itself to go on", Err: err}
 	}
 	return nil
 }
@@ -230,7 +246,7 @@ type Call struct {
 }
 
 func (c *Call) subject() string {
-	if c.Expect != nil {
+	if c.Expect != nil && c.Expect.Subject != "" {
 		return c.Expect.Subject
 	}
 	switch in := c.In.(type) {
@@ -238,6 +254,29 @@ func (c *Call) subject() string {
 		return aws.ToString(in.TopicArn)
 	case *sns.GetTopicAttributesInput:
 		return aws.ToString(in.TopicArn)
+	}
+	return c.page()
+}
+
+// mostPages is more than a listing or a table can have.
+const mostPages = 2000
+
+// endless says that a list has more pages than it can.
+func (c *Call) endless() bool { return c.Expect != nil && c.Expect.Page >= mostPages }
+
+// laterPage is the subject of calls for a page behind the first, which can be bad alone.
+const laterPage = "pages behind the first"
+
+func (c *Call) page() string {
+	switch in := c.In.(type) {
+	case *kinesis.ListShardsInput:
+		if in.NextToken != nil {
+			return laterPage
+		}
+	case *dynamodb.ScanInput:
+		if len(in.ExclusiveStartKey) > 0 {
+			return laterPage
+		}
 	}
 	return ""
 }
@@ -250,6 +289,9 @@ type Expect struct {
 	Shard string
 	// After is the sequence number that records must be above; AtLeast may be the first one's.
 	After, AtLeast string
+	// Page is how many pages came before, and Listed are the shards in them.
+	Page   int
+	Listed map[string]bool
 	// AnyTime takes records as they are whose arrival times cannot be.
 	AnyTime bool
 }

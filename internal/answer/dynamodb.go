@@ -222,7 +222,7 @@ func scan(c *Call) *BadError {
 		return bad("Items is missing")
 	case out.LastEvaluatedKey != nil && len(out.LastEvaluatedKey) == 0:
 		return bad("LastEvaluatedKey is empty")
-	case len(out.LastEvaluatedKey) > 0 && reflect.DeepEqual(out.LastEvaluatedKey, in.ExclusiveStartKey):
+	case len(out.LastEvaluatedKey) > 0 && (c.endless() || reflect.DeepEqual(out.LastEvaluatedKey, in.ExclusiveStartKey)):
 		return bad("its pages have no end")
 	}
 	for _, it := range out.Items {

@@ -171,20 +171,24 @@ func shards(c *Call) *BadError {
 		return bad("Shards is missing")
 	case out.NextToken != nil && *out.NextToken == "":
 		return bad("NextToken is empty")
-	case out.NextToken != nil && in.NextToken != nil && *out.NextToken == *in.NextToken:
+	case out.NextToken != nil && (c.endless() || in.NextToken != nil && *out.NextToken == *in.NextToken):
 		return bad("its pages have no end")
 	}
-	return bad(listed(out.Shards))
+	var before map[string]bool
+	if c.Expect != nil {
+		before = c.Expect.Listed
+	}
+	return bad(listed(out.Shards, before))
 }
 
-func listed(list []types.Shard) string {
+func listed(list []types.Shard, before map[string]bool) string {
 	seen := make(map[string]bool, len(list))
 	for i := range list {
 		s := &list[i]
 		switch {
 		case empty(s.ShardId) || !shardID(*s.ShardId):
 			return "a shard has no ShardId"
-		case seen[*s.ShardId]:
+		case seen[*s.ShardId] || before[*s.ShardId]:
 			return "a shard is listed twice"
 		case s.SequenceNumberRange == nil || empty(s.SequenceNumberRange.StartingSequenceNumber):
 			return "a shard has no SequenceNumberRange"
