@@ -43,6 +43,8 @@ type reloader struct {
 	began atomic.Pointer[time.Time] // of a reload that is under way
 	// inForce is what the heartbeat tells a hash of. A heartbeat must not wait for a reload either.
 	inForce atomic.Pointer[[]byte]
+	// doubted are the doubts about what is in force.
+	doubted atomic.Pointer[[]StatusDoubt]
 }
 
 func newReloader(c Config, load func() (*LoadedConfig, error), log *zap.Logger, reg prometheus.Registerer) *reloader {
@@ -146,6 +148,7 @@ func (r *reloader) reload() (changes []string, err error) {
 	r.current = next
 	r.inForce.Store(new(next.meaning()))
 	r.shown.Store(r.shown.Load().reloaded(loaded, next))
+	r.doubt(loaded, next)
 	r.log.Info("configuration reloaded", zap.Strings("changes", changes))
 	return changes, nil
 }

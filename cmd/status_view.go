@@ -480,6 +480,7 @@ type ruleView struct {
 	Shadow                        bool
 	Matched, Published, Undefined string
 	Suppressed, Why               string
+	Notes                         []string // what keeps it from matching
 }
 
 func newRuleView(r *StatusRule) ruleView {
@@ -496,6 +497,9 @@ func newRuleView(r *StatusRule) ruleView {
 		}
 	}
 	row.Suppressed, row.Why = grouped(sum), strings.Join(why, ", ")
+	for i := range r.Fields {
+		row.Notes = append(row.Notes, r.Fields[i].finding())
+	}
 	return row
 }
 
