@@ -133,7 +133,7 @@ func (s *Store) look(own report) fleetView {
 		due, read := s.isRead(id, info)
 		unread = unread || !read
 		r := s.rows[id]
-		v.paused = v.paused || r != nil && r.paused && !r.ended() && info.absent == 0
+		v.paused = v.paused || r != nil && r.paused && !r.ended() && !info.unlisted()
 		if due && (v.decider == "" || id < v.decider) {
 			v.decider = id
 		}

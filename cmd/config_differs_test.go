@@ -96,6 +96,18 @@ func TestMeaningOfAConfiguration(t *testing.T) {
 	}
 }
 
+// A worker that died before this process began has been silent since it died. For the first moments its row may just be old.
+func TestSilenceOfAWorker(t *testing.T) {
+	t.Parallel()
+	now := time.Unix(1000, 0)
+	w := checkpoint.WorkerStatus{Silent: 6 * time.Second, Heard: now.Add(-time.Minute)}
+	require.Equal(t, time.Minute, silentFor(&w, 10*time.Second, now))
+	w.Silent = 2 * time.Second
+	require.Equal(t, 2*time.Second, silentFor(&w, 10*time.Second, now))
+	w = checkpoint.WorkerStatus{Silent: 6 * time.Second}
+	require.Equal(t, 6*time.Second, silentFor(&w, 10*time.Second, now), "its version does not say")
+}
+
 // Workers whose version does not tell, or is another one, are not compared.
 func TestDifferingWorkers(t *testing.T) {
 	t.Parallel()

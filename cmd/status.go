@@ -267,7 +267,7 @@ type StatusFleetWorker struct {
 	Self    bool   `json:"self"`
 	// State is live, leaving (it stops) or fenced (it fell silent, and its shards are taken over).
 	State string `json:"state"`
-	// Silent is the time since its last observed heartbeat, or since this process first saw its row.
+	// Silent is the time since Heard; in the first moments, since this process first saw the worker's row.
 	Silent float64 `json:"silent_seconds"`
 	// Heard is when its last heartbeat was observed; before the first one, when the worker says that it wrote it. Null where
 	// neither is known, and for this process.

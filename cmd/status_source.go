@@ -268,7 +268,7 @@ func (s *statusSource) tell(out *Status, now time.Time, table checkpoint.Status,
 	}
 	held := tellShards(out, table, p.shards.Status(), unread, &s.lags)
 	for _, w := range table.Workers {
-		one := StatusFleetWorker{ID: w.ID, Version: w.Version, Self: w.Self, State: "live", Silent: seconds(w.Silent), Shards: held[w.ID]}
+		one := StatusFleetWorker{ID: w.ID, Version: w.Version, Self: w.Self, State: "live", Silent: seconds(silentFor(&w, table.LeaseDuration, now)), Shards: held[w.ID]}
 		one.Heard, one.Configuration, one.DiffersSince = moment(w.Heard), w.Config, moment(differ[w.ID])
 		switch {
 		case w.Fenced:
@@ -307,6 +307,15 @@ func (s *statusSource) tell(out *Status, now time.Time, table checkpoint.Status,
 			FailingSince: moment(d.FailingSince), Error: d.Error,
 		}
 	}
+}
+
+// silentFor is how long a worker has been silent. When this process has just begun, that is what the worker's row says; not in the
+// first moments, in which it would see a live one's next heartbeat, since clocks differ.
+func silentFor(w *checkpoint.WorkerStatus, lease time.Duration, now time.Time) time.Duration {
+	if w.Heard.IsZero() || w.Silent < lease/2 {
+		return w.Silent
+	}
+	return max(w.Silent, now.Sub(w.Heard))
 }
 
 // tellShards joins what the table knows of the shards with what the process knows that reads them. It returns how many
