@@ -15,8 +15,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/stretchr/testify/require"
 
-	"kinesis-alerter/alert"
-	"kinesis-alerter/consumer"
 	"kinesis-alerter/internal/fakeaws"
 )
 
@@ -76,7 +74,6 @@ func TestExplainUsage(t *testing.T) {
 		"give --sequence, too": {"--shard", "s"},
 		"give --shard, too: a sequence number is one of a shard":            {"--sequence", "1"},
 		"give either --sequence, for a record of the stream, or --data":     {"--sequence", "1", "--data", "-"},
-		"--sub is a place in a record of the stream; --data is one payload": {"--sub", "1", "--data", "-"},
 		"--sequence 49x: a sequence number consists of digits":              {"--shard", "s", "--sequence", "49x"},
 		"--arrival goes with --data; a record of the stream has its own":    {"--shard", "s", "--sequence", "49", "--arrival", "2026-11-22T09:00:00Z"},
 		"--arrival noon: want a time such as 2026-11-22T09:00:00Z":          {"--data", "-", "--arrival", "noon"},
@@ -233,13 +230,4 @@ func TestExplainCannotRead(t *testing.T) {
 		require.LessOrEqual(t, time.Since(began), readBudget+readAttempt)
 		busy()
 	})
-}
-
-// What is inside a Kinesis record is what reading makes of it.
-func TestUserRecords(t *testing.T) {
-	t.Parallel()
-	plain := alert.Record{PartitionKey: "k", SequenceNumber: "7", Data: []byte("x")}
-	got, err := consumer.UserRecords(plain)
-	require.NoError(t, err)
-	require.Equal(t, []consumer.UserRecord{{Record: plain}}, got)
 }
