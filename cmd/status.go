@@ -57,6 +57,8 @@ type Status struct {
 	Topics []StatusTopic `json:"topics"`
 	// DeadLetters is the on-failure destination; null without one.
 	DeadLetters *StatusDeadLetters `json:"dead_letters"`
+	// Incidents are what befell shards in the last 15 minutes and was dealt with.
+	Incidents []StatusIncident `json:"incidents,omitempty"`
 	// Doubts are what is valid in the configuration in force and cannot be meant.
 	Doubts []StatusDoubt `json:"doubts"`
 	// Log is the output of the log lines.
@@ -117,6 +119,17 @@ type StatusStream struct {
 	Application string `json:"application"`
 	// Retention is how long the stream keeps a record; 0 while that is not known.
 	Retention float64 `json:"retention_seconds"`
+	// Incomplete is since when ListShards does not name all shards; absent while it does.
+	Incomplete *time.Time `json:"listing_incomplete_since,omitempty"`
+}
+
+// StatusIncident is something that befell a shard in the last 15 minutes and was dealt with: gone, end_undone,
+// order_breached, skip_undone or position_unusable.
+type StatusIncident struct {
+	Kind   string    `json:"kind"`
+	Shard  string    `json:"shard"`
+	Detail string    `json:"detail,omitempty"`
+	At     time.Time `json:"at"`
 }
 
 // StatusWorker is this process as a worker of the fleet.
@@ -190,6 +203,8 @@ type StatusShard struct {
 	// State is held (by this process), foreign (by another worker), unread, blocked (a parent is not finished), paused, ended or
 	// skipped (closed before the application began).
 	State string `json:"state"`
+	// EndDoubted is since when listings show the shard open although the lease table says that it ended.
+	EndDoubted *time.Time `json:"end_doubted_since,omitempty"`
 	// Owner is the worker that has the lease; empty without one.
 	Owner string `json:"owner"`
 	// UnreadSince is since when nobody reads the shard, as far as this process has seen; null while somebody does.
@@ -240,6 +255,9 @@ type StatusReading struct {
 	HeldBy   string `json:"held_by,omitempty"`
 	// StateFailing is since when saving the state of evaluation fails; null while it does not.
 	StateFailing *time.Time `json:"state_failing_since"`
+	// EndUnproven is since when Kinesis says that the shard has ended and no listing confirms it; EndChildren wait for that.
+	EndUnproven *time.Time `json:"end_unproven_since,omitempty"`
+	EndChildren []string   `json:"end_children,omitempty"`
 }
 
 // StatusFleetWorker is one worker of the fleet.

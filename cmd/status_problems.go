@@ -77,6 +77,7 @@ func problems(st *Status, hung bool) []Problem {
 		tableProblems(st, add)
 	}
 	shardProblems(st, add)
+	endProblems(st, add)
 	progressProblems(st, add)
 	for i := range st.Topics {
 		before := len(list)

@@ -236,7 +236,10 @@ func (s *statusSource) tell(out *Status, now time.Time, table checkpoint.Status,
 	s.mu.Lock()
 	heartbeat, unread := s.heartbeat, s.unread // replaced, never changed
 	s.mu.Unlock()
-	out.Stream.Retention = seconds(table.Retention)
+	out.Stream.Retention, out.Stream.Incomplete = seconds(table.Retention), moment(table.Incomplete)
+	for _, i := range table.Incidents {
+		out.Incidents = append(out.Incidents, StatusIncident{Kind: string(i.Kind), Shard: i.Shard, Detail: i.Detail, At: i.At.UTC()})
+	}
 	out.Worker = StatusWorker{ID: table.Worker, Heartbeat: moment(heartbeat), Failure: table.Failure, LeaseSeconds: seconds(table.LeaseDuration)}
 	if table.TrustedUntil.After(now) {
 		out.Worker.TrustedUntil = moment(table.TrustedUntil)
@@ -296,7 +299,7 @@ func tellShards(
 		out.ShardCounts[string(t.State)]++
 		shard := StatusShard{
 			ID: t.ID, Parents: t.Parents, State: string(t.State), Owner: t.Owner, Heir: heir(t.Handoff), BytesPerSecond: t.Load, CaughtUp: moment(t.CaughtUp),
-			UnreadSince: moment(unread[t.ID]),
+			UnreadSince: moment(unread[t.ID]), EndDoubted: moment(t.EndDoubted),
 		}
 		if shard.Parents == nil {
 			shard.Parents = []string{}
@@ -312,6 +315,7 @@ func tellShards(
 				ReadFailing: moment(r.ReadFailing), Throttled: moment(r.Throttled), Evaluating: moment(r.Evaluating),
 				LagGrows:   lags.grow(t.ID, r.Lag),
 				Unresolved: r.Unresolved, Gathered: r.Gathered, HeldKeys: r.HeldKeys, HeldBy: r.HeldBy,
+				EndUnproven: moment(r.EndUnproven), EndChildren: r.EndChildren,
 			}
 		}
 		out.Shards = append(out.Shards, shard)

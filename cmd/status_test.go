@@ -27,7 +27,7 @@ func manyShards(n int) Status {
 	at := time.Date(2026, 11, 27, 22, 15, 3, 0, time.UTC)
 	s := Status{
 		At: at, State: "running", Started: at.Add(-26 * time.Hour), Uptime: 26 * 3600, Build: StatusBuild{"1.0.0", "0123456789ab", "go1.26.8"},
-		Stream: StatusStream{"ExampleInputStream", "heart-rate-alerts", 86400}, ShardCounts: map[string]int{},
+		Stream: StatusStream{Name: "ExampleInputStream", Application: "heart-rate-alerts", Retention: 86400}, ShardCounts: map[string]int{},
 		Worker: StatusWorker{ID: "alerter-0/5e0f7a11", TrustedUntil: moment(at.Add(8 * time.Second)), Heartbeat: moment(at.Add(-time.Second)), LeaseSeconds: 10},
 		Workers: []StatusFleetWorker{
 			{ID: "alerter-0/5e0f7a11", Version: "1.0.0", Self: true, State: "live", Shards: (n + 1) / 2},
@@ -71,7 +71,7 @@ func exampleStatus() Status {
 	some["dedup"], some["silenced"] = 310, 2
 	s := Status{
 		At: at, State: "running", Started: at.Add(-200 * time.Second), Uptime: 200, Build: StatusBuild{"1.0.0", "0123456789ab", "go1.26.8"},
-		Stream: StatusStream{"ExampleInputStream", "heart-rate-alerts", 86400},
+		Stream: StatusStream{Name: "ExampleInputStream", Application: "heart-rate-alerts", Retention: 86400},
 		Worker: StatusWorker{ID: "alerter-0/5e0f7a11", TrustedUntil: moment(at.Add(3 * time.Second)), Heartbeat: ago(6 * time.Second), Failure: "InternalServerError", LeaseSeconds: 10},
 		Recent: StatusRecent{
 			Window: 900, Missed: 1, Skipped: 2, InvalidLetters: 3, Resolved: 40_000, Unreadable: 4000,
