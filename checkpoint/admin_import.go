@@ -186,7 +186,7 @@ func (a *Admin) hasShard(id string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	info := s.lineage.shards[id]
-	return info != nil && info.inListing && info.absent == 0
+	return info != nil && info.inListing && !info.absent.any()
 }
 
 // foreignRow is one lease of another library, in text so that two readings can be compared.

@@ -172,7 +172,7 @@ func (a *Admin) closed(id string) bool {
 	a.store.mu.Lock()
 	defer a.store.mu.Unlock()
 	info := a.store.lineage.shards[id]
-	return info != nil && info.closed
+	return info != nil && info.last != ""
 }
 
 // remark adds what becomes of shards that the import leaves alone, and of those whose rows are left out.

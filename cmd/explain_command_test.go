@@ -72,12 +72,12 @@ func TestExplainUsage(t *testing.T) {
 	for want, args := range map[string][]string{
 		"which record? give --shard SHARD and --sequence NUMBER, or --data FILE (- is standard input)": {},
 		"give --sequence, too": {"--shard", "s"},
-		"give --shard, too: a sequence number is one of a shard":            {"--sequence", "1"},
-		"give either --sequence, for a record of the stream, or --data":     {"--sequence", "1", "--data", "-"},
-		"--sequence 49x: a sequence number consists of digits":              {"--shard", "s", "--sequence", "49x"},
-		"--arrival goes with --data; a record of the stream has its own":    {"--shard", "s", "--sequence", "49", "--arrival", "2026-11-22T09:00:00Z"},
-		"--arrival noon: want a time such as 2026-11-22T09:00:00Z":          {"--data", "-", "--arrival", "noon"},
-		`unexpected argument "it"`:                                          {"it"},
+		"give --shard, too: a sequence number is one of a shard":         {"--sequence", "1"},
+		"give either --sequence, for a record of the stream, or --data":  {"--sequence", "1", "--data", "-"},
+		"--sequence 49x: a sequence number consists of digits":           {"--shard", "s", "--sequence", "49x"},
+		"--arrival goes with --data; a record of the stream has its own": {"--shard", "s", "--sequence", "49", "--arrival", "2026-11-22T09:00:00Z"},
+		"--arrival noon: want a time such as 2026-11-22T09:00:00Z":       {"--data", "-", "--arrival", "noon"},
+		`unexpected argument "it"`:                                       {"it"},
 	} {
 		_, err := runExplain(t, nil, "", args...)
 		var usage *usageError
