@@ -22,13 +22,20 @@ import (
 
 // Checker checks the answers of the clients that it is installed in. It is safe for concurrent use.
 type Checker struct {
-	operations map[string]operation
+	operations map[[2]string]operation // by service and name
 	watch      *Watch
 	clock      clock
 }
 
 // New makes a checker that tells watch what it finds; watch may be nil.
-func New(watch *Watch) *Checker { return &Checker{operations: table(), watch: watch} }
+func New(watch *Watch) *Checker {
+	c := &Checker{operations: map[[2]string]operation{}, watch: watch}
+	for name, op := range table() {
+		service, operation, _ := strings.Cut(name, ".")
+		c.operations[[2]string{service, operation}] = op
+	}
+	return c
+}
 
 // The names of the middleware in a client's stack. Bounds is right behind the HTTP call, and Check in front of everything
 // that reads the answer, inside the retry loop.
@@ -56,8 +63,7 @@ func keepInput(
 }
 
 func (c *Checker) operation(ctx context.Context) operation {
-	name := awsmiddleware.GetServiceID(ctx) + "." + awsmiddleware.GetOperationName(ctx)
-	op, known := c.operations[name]
+	op, known := c.operations[[2]string{awsmiddleware.GetServiceID(ctx), awsmiddleware.GetOperationName(ctx)}]
 	if !known {
 		return operation{most: defaultMost, mostError: mostError}
 	}
@@ -148,7 +154,8 @@ func failed(ctx context.Context, err error) *BadError {
 	if ctx.Err() != nil || errors.Is(err, context.DeadlineExceeded) || network && timeout.Timeout() {
 		return nil
 	}
-	if _, ok := errors.AsType[*smithy.DeserializationError](err); ok {
+	_, unreadable := errors.AsType[*smithy.DeserializationError](err)
+	if unreadable || status != 0 { // the SDK does not wrap all that it cannot read
 		what := "it cannot be read"
 		if status >= http.StatusMultipleChoices {
 			what = fmt.Sprintf("HTTP status %d with a body that is no answer of AWS", status)
@@ -254,6 +261,18 @@ func (c *Call) subject() string {
 		return aws.ToString(in.TopicArn)
 	case *sns.GetTopicAttributesInput:
 		return aws.ToString(in.TopicArn)
+	case *dynamodb.GetItemInput:
+		return aws.ToString(in.TableName)
+	case *dynamodb.PutItemInput:
+		return aws.ToString(in.TableName)
+	case *dynamodb.UpdateItemInput:
+		return aws.ToString(in.TableName)
+	case *dynamodb.DeleteItemInput:
+		return aws.ToString(in.TableName)
+	case *dynamodb.CreateTableInput:
+		return aws.ToString(in.TableName)
+	case *dynamodb.DescribeTableInput:
+		return aws.ToString(in.TableName)
 	}
 	return c.page()
 }
@@ -277,6 +296,7 @@ func (c *Call) page() string {
 		if len(in.ExclusiveStartKey) > 0 {
 			return laterPage
 		}
+		return aws.ToString(in.TableName)
 	}
 	return ""
 }
