@@ -57,7 +57,7 @@ func parseLimits(arn string, attributes map[string]string) limits {
 // MaximumMessageSize would reject what the assumed limits let through.
 func (t *topic) learn(ctx context.Context) {
 	t.limits.Store(new(assumedLimits(t.arn)))
-	asked, known := false, false
+	asked, known, missing := false, false, false
 	for failures := 0; ; {
 		attributes, err := t.ask(ctx)
 		if ctx.Err() != nil {
@@ -71,11 +71,14 @@ func (t *topic) learn(ctx context.Context) {
 			v = classify(err)
 			t.unlearnt(v, err, asked)
 		}
+		// That the topic is there says nothing against a call of PublishBatch that did not find it.
+		told := !asked || missing || v.Reason == reasonTopicMissing
+		missing = v.Reason == reasonTopicMissing
 		if !asked {
 			asked = true
 			close(t.known)
 		}
-		if !t.tellAnswer(ctx, v, err) {
+		if told && !t.tellAnswer(ctx, v, err) {
 			return
 		}
 		wait := subscriptionsEvery - subscriptionsEvery/5 + time.Duration(delivery.Lot()*float64(2*subscriptionsEvery/5))
