@@ -212,7 +212,7 @@ func (w *modelWorker) guard() {
 }
 
 func (w *modelWorker) list() {
-	w.s.lineage.listed(w.m.listing(), w.s.lineage.known(), false)
+	w.s.lineage.listed(w.m.listing(), w.s.lineage.known(), time.Now(), false)
 	w.later(5*time.Second, w.list)
 }
 

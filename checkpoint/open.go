@@ -233,7 +233,7 @@ func (s *Store) ensureApplication(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := s.sameStream(app, arn, created); err != nil {
+	if err := s.sameIdentity(ctx, app, identity{arn, created}); err != nil {
 		return err
 	}
 	s.adoptApplication(app)
@@ -245,9 +245,13 @@ func (s *Store) sameStream(app *application, arn string, created int64) error {
 	if app.streamARN == arn && app.streamCreated == created {
 		return nil
 	}
+	reset := "kinesis-alerter leases reset --table " + s.cfg.Table
+	if arn != app.streamARN {
+		reset += " --stream " + arn
+	}
 	return fmt.Errorf("%w: table %s is about %s, created %s; the stream is %s, created %s: its sequence numbers mean nothing here. "+
-		"Give the application another name, or delete the table to begin anew at start: %s", ErrOtherStream, s.cfg.Table,
-		app.streamARN, time.Unix(app.streamCreated, 0).UTC().Format(time.RFC3339), arn, time.Unix(created, 0).UTC().Format(time.RFC3339), s.cfg.Start)
+		"To begin the new stream at its first record: %s. To keep what the table has, give the application another name", ErrOtherStream, s.cfg.Table,
+		app.streamARN, time.Unix(app.streamCreated, 0).UTC().Format(time.RFC3339), arn, time.Unix(created, 0).UTC().Format(time.RFC3339), reset)
 }
 
 func (s *Store) adoptApplication(app *application) {
@@ -291,20 +295,24 @@ func (s *Store) refuseForeign(ctx context.Context) error {
 // newApplication fixes the moment at which the application begins. The listing comes first and gives T0: what it holds
 // was there at T0, and a shard that it does not hold is younger.
 func (s *Store) newApplication(ctx context.Context, arn string, created int64) (*application, error) {
-	shards, at, err := s.listShards(ctx)
+	shards, closed, at, err := s.firstListing(ctx)
 	if err != nil {
+		return nil, err
+	}
+	if err := s.describeTwice(ctx, arn, created); err != nil {
 		return nil, err
 	}
 	app := &application{
 		streamARN: arn, streamCreated: created, generation: randomHex(8), duration: s.cfg.LeaseDuration,
-		origin: origin{t0: at, open: map[string]bool{}, closed: map[string]bool{}},
+		origin: origin{t0: at, open: map[string]bool{}, closed: closed},
 	}
 	for i := range shards {
 		id := aws.ToString(shards[i].ShardId)
-		if r := shards[i].SequenceNumberRange; r != nil && r.EndingSequenceNumber != nil {
-			app.origin.closed[id] = true
-		} else {
+		if !closed[id] {
 			app.origin.open[id] = true
+		}
+		if r := shards[i].SequenceNumberRange; r != nil && isOpen(&shards[i]) && app.shard.id == "" {
+			app.shard = shardMark{id: id, first: aws.ToString(r.StartingSequenceNumber)}
 		}
 	}
 	return app, nil

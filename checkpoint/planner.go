@@ -143,7 +143,7 @@ func (s *Store) askToPause(id string) {
 func (s *Store) shardIDs() []string {
 	ids := make([]string, 0, len(s.lineage.shards))
 	for id, info := range s.lineage.shards {
-		if info.absent == 0 || s.leases[id] != nil {
+		if !info.unlisted() || s.leases[id] != nil {
 			ids = append(ids, id)
 		}
 	}
@@ -290,5 +290,5 @@ func (s *Store) setOwner(id, owner string) {
 }
 
 func (s *Store) setEnded(id string) {
-	s.changeRow(id, func(r *row) { r.position, r.resolved = Position{Sequence: ShardEnd}, "" })
+	s.changeRow(id, func(r *row) { r.position, r.last, r.resolved = Position{Sequence: ShardEnd}, r.position, "" })
 }

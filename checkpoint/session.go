@@ -314,7 +314,7 @@ func (s *Store) remember(l *Lease, why error) {
 		parents: l.first.parents, rewinds: l.first.rewinds, startAt: l.first.startAt, state: l.snapshot, offers: l.number,
 	}
 	if errors.Is(why, ErrShardEnded) {
-		r.position, r.resolved = Position{Sequence: ShardEnd}, ""
+		r.position, r.last, r.resolved = Position{Sequence: ShardEnd}, r.position, ""
 	}
 	s.memory[l.shard] = r
 }

@@ -57,7 +57,9 @@ type Store struct {
 	cool         map[string]time.Time // shards that this process does not take before
 	fleet        int64
 	scanned      time.Time
-	listed       time.Time // the last listing in which absence counted
+	listing      listingHealth
+	incidents    []Incident
+	other        otherIdentity
 	idled        time.Time // the last write that was for a caught-up time alone
 	commitCredit credit
 	arrival      time.Time // the latest that any worker reported
@@ -71,8 +73,6 @@ type Store struct {
 	begun        bool          // there was a heartbeat
 	failure      string        // the code of the last heartbeat's error; empty when it was confirmed
 	retention    time.Duration // of the stream's records; 0 while it is not known
-	described    int           // open shards, by the stream's summary
-	contradicted bool          // the last listing had another number of them
 	changed      chan struct{} // closed and replaced with every change that Grants or a waiter may care for
 }
 

@@ -100,7 +100,8 @@ func (s *Store) acquire(ctx context.Context, inc *incarnation, shard string, was
 		if memory != nil {
 			to = memory.epoch + 1
 			fresh.epoch, fresh.position, fresh.resolved, fresh.caughtUp = to, memory.position, memory.resolved, memory.caughtUp
-			fresh.rewinds, fresh.startAt, fresh.state, fresh.offers = memory.rewinds, memory.startAt, memory.state, memory.offers+1
+			fresh.rewinds, fresh.startAt, fresh.state, fresh.last = memory.rewinds, memory.startAt, memory.state, memory.last
+			fresh.offers = memory.offers + 1
 			if fresh.ended() {
 				fresh.owner = ""
 			}
@@ -415,6 +416,9 @@ func (s *Store) finish(ctx context.Context, l *Lease, children []types.ChildShar
 		return err
 	}
 	if len(children) == 0 {
+		children = s.knownChildren(l.shard) // from the listing that proved the end
+	}
+	if len(children) == 0 {
 		children = s.findChildren(ctx, l.shard)
 	}
 	for i := range children {
@@ -435,6 +439,13 @@ func (s *Store) finish(ctx context.Context, l *Lease, children []types.ChildShar
 		e := &expr{}
 		e.fence(c.worker, c.epoch)
 		e.setAttr(attrPosition, str(ShardEnd))
+		if last := c.offer.position; last.IsZero() {
+			e.removeAttr(attrLast)
+			e.removeAttr(attrLastSub)
+		} else {
+			e.setAttr(attrLast, str(last.Sequence))
+			e.setAttr(attrLastSub, num(int64(last.Sub)))
+		}
 		e.context(c.offer)
 		e.removeAttr(attrSub)
 		e.removeAttr(attrResolved)
@@ -460,6 +471,10 @@ func (s *Store) findChildren(ctx context.Context, shard string) []types.ChildSha
 		s.log.Warn("cannot list the children of a shard that ends, the next listing finds them", zap.String("shard", shard), zap.Error(err))
 		return nil
 	}
+	return s.knownChildren(shard)
+}
+
+func (s *Store) knownChildren(shard string) []types.ChildShard {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var out []types.ChildShard

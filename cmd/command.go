@@ -11,6 +11,7 @@ import (
 	"runtime/debug"
 	"slices"
 	"strings"
+	"time"
 
 	"kinesis-alerter/internal/credentials"
 )
@@ -316,7 +317,15 @@ func checkCommand(p *program, fs *flag.FlagSet) func(context.Context, []string) 
 		for _, warning := range regionWarnings(&loaded.Config) {
 			_, _ = fmt.Fprintf(p.stderr, "%s: warning: %s\n", cmp.Or(from.file, "flags"), warning)
 		}
-		_, err = fmt.Fprintf(p.stdout, "%s: valid; %d rules, %d topics\n", cmp.Or(from.file, "flags"), len(loaded.Rules), len(loaded.Topics))
+		doubts := loaded.doubts(time.Now())
+		for _, d := range doubts {
+			_, _ = fmt.Fprintf(p.stderr, "warning: %v\n", d)
+		}
+		valid := fmt.Sprintf("%s: valid; %d rules, %d topics", cmp.Or(from.file, "flags"), len(loaded.Rules), len(loaded.Topics))
+		if len(doubts) > 0 {
+			valid += ", " + plural(len(doubts), "warning")
+		}
+		_, err = fmt.Fprintln(p.stdout, valid)
 		return err
 	}
 }

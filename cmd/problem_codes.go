@@ -45,5 +45,18 @@ func problemSubjects() map[string]string {
 		"reload_refused":          "configuration",
 		"reload_unfinished":       "configuration",
 		"restart_needed":          "configuration",
+		"listing_incomplete":      "kinesis",
+		"end_unproven":            "shards",
+		"open_shard_ended":        "shards",
+		"order_breached":          "records",
+		"position_unusable":       "records",
+		"shard_gone":              "records",
+		"skip_undone":             "records",
+		"records_unreadable":      "records",
+		"filter_drops_all":        "records",
+		"rule_field_missing":      "rules",
+		"rule_field_type":         "rules",
+		"rule_never_matches":      "rules",
+		"silence_long":            "rules",
 	}
 }

@@ -123,6 +123,7 @@ func Run(ctx context.Context, c Config, o Options) (err error) {
 	state := &state{}
 	reloads := newReloader(c, o.Reload, log.Named("config"), reg)
 	reloads.shown.Store(o.Loaded.shown(c))
+	reloads.doubt(o.Loaded, c)
 	// What is about the stream says so: one Prometheus may watch many.
 	series := prometheus.WrapRegistererWith(prometheus.Labels{"stream": c.streamName()}, reg)
 	watch := answer.NewWatch(log.Named("aws"), reg)
@@ -180,6 +181,7 @@ func Run(ctx context.Context, c Config, o Options) (err error) {
 	}
 	shards, err = consumer.New(p.consumer, consumer.Deps{
 		Leases: leases{store}, Publisher: publisher, DeadLetters: letters, Pipeline: pipeline, Kinesis: clients.kinesis,
+		Now: clients.now,
 		Log: log, Registerer: series,
 	})
 	if err != nil {

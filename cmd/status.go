@@ -1,6 +1,10 @@
 package cmd
 
-import "time"
+import (
+	"time"
+
+	"kinesis-alerter/alert"
+)
 
 // Status is everything that the daemon tells about itself: the status page, its plain text and /api/v1/status are three
 // renderings of one value. The JSON names are stable: fields are added, and never renamed or given another meaning.
@@ -44,11 +48,19 @@ type Status struct {
 	Workers []StatusFleetWorker `json:"workers"`
 	// Rules are in the order of the configuration; empty where every record alerts.
 	Rules []StatusRule `json:"rules"`
+	// Filter is what the filter has dropped; null without one.
+	Filter *StatusFilter `json:"filter"`
+	// Silences are those that are on or to come.
+	Silences []StatusSilence `json:"silences"`
 	// Alerts are the latest messages that SNS accepted from this process, the latest first, at most 50.
 	Alerts []StatusAlert `json:"alerts"`
 	Topics []StatusTopic `json:"topics"`
 	// DeadLetters is the on-failure destination; null without one.
 	DeadLetters *StatusDeadLetters `json:"dead_letters"`
+	// Incidents are what befell shards in the last 15 minutes and was dealt with.
+	Incidents []StatusIncident `json:"incidents,omitempty"`
+	// Doubts are what is valid in the configuration in force and cannot be meant.
+	Doubts []StatusDoubt `json:"doubts"`
 	// Log is the output of the log lines.
 	Log StatusLog `json:"log"`
 	// BadAnswers are the operations of AWS whose answers cannot be used now.
@@ -83,7 +95,7 @@ type Problem struct {
 	// Code names the kind of problem, for machines: problemSubjects has all of them.
 	Code string `json:"code"`
 	// Subject is what it is about: credentials, daemon, answers (of AWS), table, topic, dead_letters, kinesis, owners (shards that nobody reads), shards, records,
-	// lag or configuration. Problems of one level are in this order, so that causes come before what they bring about.
+	// rules, lag or configuration. Problems of one level are in this order, so that causes come before what they bring about.
 	Subject string `json:"subject"`
 	// Object is the topic, where the problem is one topic's.
 	Object string `json:"object,omitempty"`
@@ -107,6 +119,17 @@ type StatusStream struct {
 	Application string `json:"application"`
 	// Retention is how long the stream keeps a record; 0 while that is not known.
 	Retention float64 `json:"retention_seconds"`
+	// Incomplete is since when ListShards does not name all shards; absent while it does.
+	Incomplete *time.Time `json:"listing_incomplete_since,omitempty"`
+}
+
+// StatusIncident is something that befell a shard in the last 15 minutes and was dealt with: gone, end_undone,
+// order_breached, skip_undone or position_unusable.
+type StatusIncident struct {
+	Kind   string    `json:"kind"`
+	Shard  string    `json:"shard"`
+	Detail string    `json:"detail,omitempty"`
+	At     time.Time `json:"at"`
 }
 
 // StatusWorker is this process as a worker of the fleet.
@@ -164,6 +187,11 @@ type StatusRecent struct {
 	Panics         uint64 `json:"panics"`
 	// StateGaps are shards whose evaluation went on without what it should remember.
 	StateGaps uint64 `json:"state_gaps"`
+	// Resolved are the records of every outcome. Unreadable are those that could not be read, or not by the filter, and UnreadableAs
+	// the same by what they look like; only what came is there.
+	Resolved     uint64                  `json:"resolved_records"`
+	Unreadable   uint64                  `json:"unreadable_records"`
+	UnreadableAs map[alert.Likely]uint64 `json:"unreadable_as,omitempty"`
 	// Untimed are records that were read without their arrival times, because these could not be.
 	Untimed uint64 `json:"untimed_records"`
 }
@@ -175,6 +203,8 @@ type StatusShard struct {
 	// State is held (by this process), foreign (by another worker), unread, blocked (a parent is not finished), paused, ended or
 	// skipped (closed before the application began).
 	State string `json:"state"`
+	// EndDoubted is since when listings show the shard open although the lease table says that it ended.
+	EndDoubted *time.Time `json:"end_doubted_since,omitempty"`
 	// Owner is the worker that has the lease; empty without one.
 	Owner string `json:"owner"`
 	// UnreadSince is since when nobody reads the shard, as far as this process has seen; null while somebody does.
@@ -225,6 +255,9 @@ type StatusReading struct {
 	HeldBy   string `json:"held_by,omitempty"`
 	// StateFailing is since when saving the state of evaluation fails; null while it does not.
 	StateFailing *time.Time `json:"state_failing_since"`
+	// EndUnproven is since when Kinesis says that the shard has ended and no listing confirms it; EndChildren wait for that.
+	EndUnproven *time.Time `json:"end_unproven_since,omitempty"`
+	EndChildren []string   `json:"end_children,omitempty"`
 }
 
 // StatusFleetWorker is one worker of the fleet.
@@ -256,6 +289,8 @@ type StatusRule struct {
 	Published uint64 `json:"published"`
 	// Suppressed are the alerts that were swallowed, by reason; every reason is there.
 	Suppressed map[string]uint64 `json:"suppressed"`
+	// Fields are those that keep the rule from matching: no record has them, or none of the type that the rule needs.
+	Fields []StatusRuleField `json:"fields,omitempty"`
 }
 
 // StatusAlert is a message that SNS accepted. It has nothing of the record's payload.

@@ -40,6 +40,7 @@ type statusSource struct {
 	mu        sync.Mutex
 	unread    map[string]time.Time // shards that nobody reads, and since when that is known
 	heartbeat time.Time            // the last that DynamoDB confirmed to any incarnation
+	passed    filterWatch
 }
 
 // statusParts are the parts of a running daemon. letters may be nil.
@@ -49,6 +50,20 @@ type statusParts struct {
 	pipeline  *alert.Pipeline
 	publisher *sns.Publisher
 	letters   *deadletter.Sender
+}
+
+// filterWatch remembers when a record last came past the filter.
+type filterWatch struct {
+	at time.Time // zero before the first look
+	// passed and dropped are the records that the filter had let pass and dropped at that time.
+	passed, dropped uint64
+}
+
+// look takes what was counted up to now.
+func (f *filterWatch) look(now time.Time, passed, dropped uint64) {
+	if f.at.IsZero() || passed != f.passed {
+		*f = filterWatch{now, passed, dropped}
+	}
 }
 
 // waiting is what a start waits for.
@@ -88,9 +103,11 @@ func (s *statusSource) run(ctx context.Context) error {
 		s.watch(now, p.store.Status())
 		s.lags.note(p.shards.Status())
 		t := totals{befell: befell(p)}
-		for _, n := range p.pipeline.Resolutions() {
-			t.records += n
-		}
+		t.records = t.befell.Resolved
+		s.mu.Lock()
+		dropped := p.pipeline.Resolutions()[alert.Filtered]
+		s.passed.look(now, t.records-min(dropped, t.records), dropped)
+		s.mu.Unlock()
 		for _, n := range p.publisher.Published() {
 			t.alerts += n
 		}
@@ -102,6 +119,13 @@ func (s *statusSource) run(ctx context.Context) error {
 func befell(p *statusParts) StatusRecent {
 	counts := p.shards.Counts()
 	out := StatusRecent{Missed: p.store.Missed(), Panics: p.pipeline.Panics() + counts.Panics, StateGaps: counts.StateGaps, Untimed: counts.Untimed}
+	for _, n := range p.pipeline.Resolutions() {
+		out.Resolved += n
+	}
+	out.UnreadableAs = p.pipeline.Unreadable()
+	for _, n := range out.UnreadableAs {
+		out.Unreadable += n
+	}
 	for reason, n := range counts.Skipped {
 		if reason == alert.ReasonRejected {
 			out.Skipped += n
@@ -160,10 +184,13 @@ func (s *statusSource) snapshot() Status {
 		At: now.UTC(), State: "running", Stream: s.stream, Started: s.started.UTC(), Uptime: seconds(now.Sub(s.started)),
 		Build:   StatusBuild{Version: s.build.Version, Revision: s.build.Revision, GoVersion: s.build.Go},
 		History: s.history.status(), Records: map[string]uint64{}, ShardCounts: map[string]int{},
-		Shards: []StatusShard{}, Workers: []StatusFleetWorker{}, Rules: []StatusRule{}, Alerts: []StatusAlert{}, Topics: []StatusTopic{},
-		Configuration: s.reloads.shown.Load().text, Reload: s.reloads.last.Load(), ReloadingSince: s.reloads.began.Load(),
+		Shards: []StatusShard{}, Workers: []StatusFleetWorker{}, Rules: []StatusRule{}, Silences: []StatusSilence{}, Alerts: []StatusAlert{}, Topics: []StatusTopic{},
+		Configuration: s.reloads.shown.Load().text, Doubts: []StatusDoubt{}, Reload: s.reloads.last.Load(), ReloadingSince: s.reloads.began.Load(),
 		Log:        statusLog(s.lines.state()),
 		BadAnswers: badAnswers(s.answers),
+	}
+	if doubts := s.reloads.doubted.Load(); doubts != nil {
+		out.Doubts = *doubts
 	}
 	hung := false
 	if p := s.parts.Load(); p == nil {
@@ -209,7 +236,10 @@ func (s *statusSource) tell(out *Status, now time.Time, table checkpoint.Status,
 	s.mu.Lock()
 	heartbeat, unread := s.heartbeat, s.unread // replaced, never changed
 	s.mu.Unlock()
-	out.Stream.Retention = seconds(table.Retention)
+	out.Stream.Retention, out.Stream.Incomplete = seconds(table.Retention), moment(table.Incomplete)
+	for _, i := range table.Incidents {
+		out.Incidents = append(out.Incidents, StatusIncident{Kind: string(i.Kind), Shard: i.Shard, Detail: i.Detail, At: i.At.UTC()})
+	}
 	out.Worker = StatusWorker{ID: table.Worker, Heartbeat: moment(heartbeat), Failure: table.Failure, LeaseSeconds: seconds(table.LeaseDuration)}
 	if table.TrustedUntil.After(now) {
 		out.Worker.TrustedUntil = moment(table.TrustedUntil)
@@ -225,7 +255,9 @@ func (s *statusSource) tell(out *Status, now time.Time, table checkpoint.Status,
 		}
 		out.Workers = append(out.Workers, one)
 	}
-	tellRules(out, p.pipeline.Status(), p.publisher.Published())
+	rules := p.pipeline.Status()
+	tellRules(out, rules, p.publisher.Published())
+	s.tellFilter(out, now, rules)
 	for _, a := range p.publisher.Recent() {
 		out.Alerts = append(out.Alerts, StatusAlert{
 			ID: a.ID, Kind: string(a.Kind), Rule: a.Rule, Severity: a.Severity, Topic: a.Topic, Key: a.Key, Alerts: a.Alerts,
@@ -267,7 +299,7 @@ func tellShards(
 		out.ShardCounts[string(t.State)]++
 		shard := StatusShard{
 			ID: t.ID, Parents: t.Parents, State: string(t.State), Owner: t.Owner, Heir: heir(t.Handoff), BytesPerSecond: t.Load, CaughtUp: moment(t.CaughtUp),
-			UnreadSince: moment(unread[t.ID]),
+			UnreadSince: moment(unread[t.ID]), EndDoubted: moment(t.EndDoubted),
 		}
 		if shard.Parents == nil {
 			shard.Parents = []string{}
@@ -283,6 +315,7 @@ func tellShards(
 				ReadFailing: moment(r.ReadFailing), Throttled: moment(r.Throttled), Evaluating: moment(r.Evaluating),
 				LagGrows:   lags.grow(t.ID, r.Lag),
 				Unresolved: r.Unresolved, Gathered: r.Gathered, HeldKeys: r.HeldKeys, HeldBy: r.HeldBy,
+				EndUnproven: moment(r.EndUnproven), EndChildren: r.EndChildren,
 			}
 		}
 		out.Shards = append(out.Shards, shard)
@@ -351,7 +384,38 @@ func tellRules(out *Status, p alert.Status, published map[string]uint64) {
 		for reason, n := range r.Suppressed {
 			one.Suppressed[string(reason)] = n
 		}
+		for _, f := range r.Fields {
+			one.Fields = append(one.Fields, StatusRuleField{Field: f.Field, Similar: f.Similar, Wanted: f.Wanted, Has: f.Has, Records: f.Records})
+		}
 		out.Rules = append(out.Rules, one)
+	}
+}
+
+// tellFilter says what the filter and the silences keep back.
+func (s *statusSource) tellFilter(out *Status, now time.Time, p alert.Status) {
+	if p.Filters {
+		total, dropped := uint64(0), p.Records[alert.Filtered]
+		for _, n := range p.Records {
+			total += n
+		}
+		s.mu.Lock()
+		s.passed.look(now, total-dropped, dropped)
+		out.Filter = &StatusFilter{Dropped: dropped - s.passed.dropped, DroppingSince: moment(s.passed.at)}
+		s.mu.Unlock()
+	}
+	for _, x := range p.Silences {
+		if !x.Until.After(now) {
+			continue
+		}
+		muted := 0
+		for _, r := range p.Rules {
+			if slices.Contains(x.Rules, r.Name) {
+				muted++
+			}
+		}
+		out.Silences = append(out.Silences, StatusSilence{
+			Name: x.Name, All: muted == len(p.Rules), Conditional: x.Conditional, From: moment(x.From), Until: moment(x.Until),
+		})
 	}
 }
 
