@@ -220,9 +220,9 @@ func (a *Admin) begins(id string) string {
 // place asks Kinesis for an iterator behind a position. It answers why the position is none of the shard's, or what a person
 // should know of it.
 func (s *Store) place(ctx context.Context, shard, sequence string) (refused, note string) {
-	_, err := s.iteratorOf(ctx, shard, kinesistypes.ShardIteratorTypeAfterSequenceNumber, &sequence)
+	_, err := s.iterator(ctx, shard, kinesistypes.ShardIteratorTypeAfterSequenceNumber, &sequence)
 	for attempt := 0; err != nil && isInvalid(err) && attempt < 2 && sleep(ctx, backoff(0)); attempt++ { // it may pass
-		_, err = s.iteratorOf(ctx, shard, kinesistypes.ShardIteratorTypeAfterSequenceNumber, &sequence)
+		_, err = s.iterator(ctx, shard, kinesistypes.ShardIteratorTypeAfterSequenceNumber, &sequence)
 	}
 	switch {
 	case err == nil:
@@ -249,7 +249,7 @@ func isInvalid(err error) bool {
 
 // oldest is the sequence number of the oldest record that a shard holds, or nothing.
 func (s *Store) oldest(ctx context.Context, shard string) (string, error) {
-	it, err := s.iteratorOf(ctx, shard, kinesistypes.ShardIteratorTypeTrimHorizon, nil)
+	it, err := s.iterator(ctx, shard, kinesistypes.ShardIteratorTypeTrimHorizon, nil)
 	for range 10 { // empty pages may come before it
 		if err != nil {
 			return "", fault("kinesis:GetRecords", "shard "+shard, err)
@@ -275,16 +275,4 @@ func (s *Store) oldest(ctx context.Context, shard string) (string, error) {
 		}
 	}
 	return "", nil
-}
-
-func (s *Store) iteratorOf(ctx context.Context, shard string, kind kinesistypes.ShardIteratorType, sequence *string) (*string, error) {
-	ctx, cancel := context.WithTimeout(ctx, 3*callTimeout)
-	defer cancel()
-	in := &kinesis.GetShardIteratorInput{ShardId: &shard, ShardIteratorType: kind, StartingSequenceNumber: sequence}
-	in.StreamName, in.StreamARN = s.streamID()
-	out, err := s.stream.GetShardIterator(ctx, in)
-	if err != nil {
-		return nil, err
-	}
-	return out.ShardIterator, nil
 }
