@@ -115,6 +115,10 @@ func newSoak(t *testing.T) *soak {
 	made, err := client.CreateTopic(t.Context(), &sns.CreateTopicInput{Name: aws.String(soakStream)})
 	require.NoError(t, err)
 	w.topic = *made.TopicArn
+	_, err = client.Subscribe(t.Context(), &sns.SubscribeInput{ // or each page says that nobody hears it
+		TopicArn: made.TopicArn, Protocol: aws.String("lambda"), Endpoint: aws.String("arn:aws:lambda:us-east-1:000000000000:function:pager"),
+	})
+	require.NoError(t, err)
 	return w
 }
 
