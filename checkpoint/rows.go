@@ -36,6 +36,8 @@ const (
 	attrArrival   = "lastArrival" // of a worker, Unix milliseconds; with it goes attrCaughtUp
 	attrCovers    = "covers"      // which shards a worker's attrCaughtUp is about
 	attrVersion   = "version"
+	attrConfig    = "configHash"  // of a worker: keyed, so that it reveals nothing
+	attrBeat      = "heartbeatAt" // of a worker, by its own clock, Unix milliseconds; for people only
 	attrStream    = "streamARN"
 	attrCreated   = "streamCreated" // Unix seconds
 	attrFormat    = "format"
@@ -46,6 +48,7 @@ const (
 	attrClosed    = "closedShards"
 	attrMark      = "firstShard"   // an open shard at T0 and its starting sequence number: "id@number"
 	attrJavaLease = "leaseCounter" // of a KCL for Java
+	attrKeepsake  = "keepsake"     // of the application: what its workers keep with it
 	attrLast      = "lastPosition" // before SHARD_END
 	attrLastSub   = "lastPositionSub"
 	attrPaused    = "paused"
@@ -108,6 +111,8 @@ type workerRow struct {
 	fenced  bool
 	leaving bool
 	version string
+	config  string    // empty where the version did not write it
+	beat    time.Time // zero where the version did not write it
 	// damaged says that its counter cannot be read, raw is what it is. Nobody can beat on such a row, its worker included.
 	damaged bool
 	raw     types.AttributeValue
@@ -229,7 +234,10 @@ func (r *row) encode() item {
 }
 
 func decodeWorker(it item) (workerRow, error) {
-	w := workerRow{id: strings.TrimPrefix(text(it[attrKey]), keyWorker), version: text(it[attrVersion]), report: decodeReport(it)}
+	w := workerRow{id: strings.TrimPrefix(text(it[attrKey]), keyWorker), version: text(it[attrVersion]), config: text(it[attrConfig]), report: decodeReport(it)}
+	if ms, err := integer(it[attrBeat]); err == nil && ms > 0 {
+		w.beat = time.UnixMilli(ms)
+	}
 	_, w.fenced = it[attrFenced]
 	_, w.leaving = it[attrLeaving]
 	var err error

@@ -52,7 +52,12 @@ type WorkerStatus struct {
 	Self    bool
 	Fenced  bool
 	Leaving bool
-	Silent  time.Duration // since its last observed heartbeat; zero for this process
+	Silent  time.Duration // since its last observed heartbeat, or since it was first seen; zero for this process
+	// Heard is when its last heartbeat was observed. Before the first one it is when the worker says that it wrote it, by its own
+	// clock; zero where it does not say.
+	Heard time.Time
+	// Config is a keyed hash of the worker's configuration; empty where its version does not write it.
+	Config string
 }
 
 // Status is what one process knows of the lease table. Peers' rows may be ten seconds old.
@@ -109,10 +114,10 @@ func (s *Store) Status() Status {
 	}
 	if s.me != nil {
 		out.Worker, out.TrustedUntil, out.Heartbeat = s.me.id, s.me.window.until(), s.me.window.anchor
-		out.Workers = append(out.Workers, WorkerStatus{ID: s.me.id, Version: s.cfg.Version, Self: true, Leaving: s.leaving})
+		out.Workers = append(out.Workers, WorkerStatus{ID: s.me.id, Version: s.cfg.Version, Self: true, Leaving: s.leaving, Config: s.configHashOf()})
 	}
 	for id, p := range s.peers {
-		out.Workers = append(out.Workers, WorkerStatus{ID: id, Version: p.version, Fenced: p.fenced, Leaving: p.leaving, Silent: now.Sub(p.since)})
+		out.Workers = append(out.Workers, WorkerStatus{ID: id, Version: p.version, Fenced: p.fenced, Leaving: p.leaving, Silent: now.Sub(p.since), Heard: p.heard(), Config: p.config})
 	}
 	slices.SortFunc(out.Workers, func(a, b WorkerStatus) int { return cmp.Compare(a.ID, b.ID) })
 	for _, id := range sortedKeys(s.lineage.shards) {

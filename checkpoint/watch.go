@@ -28,6 +28,7 @@ const (
 type peer struct {
 	workerRow
 	since time.Time // when the counter was first seen at its value, after the read that told
+	moved bool      // the counter was seen to move, so that since is when the worker was heard
 	seen  time.Time // the last look
 	gone  time.Time // since when it is fenced
 }
@@ -154,7 +155,7 @@ func (s *Store) observe(w workerRow, at time.Time) {
 	}
 	// An eventually consistent read may show an older row than one before it; a counter never goes back.
 	if w.counter > p.counter {
-		p.since, p.report = at, w.report
+		p.since, p.report, p.moved, p.config = at, w.report, true, w.config
 	}
 	if w.arrival.After(s.arrival) {
 		s.arrival = w.arrival

@@ -54,13 +54,14 @@ type Options struct {
 
 // The shares of the stop budget, in percent, by step.
 const (
-	stopShareReadiness = 1
-	stopShareShards    = 80
-	stopShareLeases    = 9
-	stopShareReloads   = 1
-	stopSharePublisher = 4
-	stopShareStatus    = 1
-	stopShareAdmin     = 4
+	stopShareReadiness     = 1
+	stopShareShards        = 80
+	stopShareLeases        = 9
+	stopShareReloads       = 1
+	stopSharePublisher     = 3
+	stopShareSubscriptions = 1
+	stopShareStatus        = 1
+	stopShareAdmin         = 4
 )
 
 // lastLines is how long the end waits for an output that takes no lines, on top of the stop budget.
@@ -163,7 +164,7 @@ func Run(ctx context.Context, c Config, o Options) (err error) {
 	var shards *consumer.Consumer // reports to the table, which it is made with
 	store, err := checkpoint.New(p.checkpoint, checkpoint.Deps{
 		DynamoDB: clients.dynamodb, Stream: clients.kinesis, Log: log.Named("lease"), Registerer: series,
-		Report: func() (lastArrival, caughtUp time.Time) { return shards.Report() },
+		Report: func() (lastArrival, caughtUp time.Time) { return shards.Report() }, Configuration: reloads.configuration,
 	})
 	if err != nil {
 		return err
@@ -189,7 +190,10 @@ func Run(ctx context.Context, c Config, o Options) (err error) {
 	}
 	clients.credentials.OnChange(publisher.Hurry)
 	reloads.pipeline, reloads.publisher = pipeline, publisher
-	status.attach(statusParts{store: store, shards: shards, pipeline: pipeline, publisher: publisher, letters: sender(letters)})
+	had := &subscriptionMemory{topics: publisher.Status, load: store.Keepsake, save: store.SetKeepsake, log: log.Named("sns")}
+	status.attach(statusParts{
+		store: store, shards: shards, pipeline: pipeline, publisher: publisher, letters: sender(letters), had: had,
+	})
 
 	publishing := life.start(work, "publisher", publisher.Run)
 	stop.add("publisher", stopSharePublisher, publishing.stop)
@@ -207,6 +211,8 @@ func Run(ctx context.Context, c Config, o Options) (err error) {
 		}
 		return err
 	})
+	remembering := life.keep(work, "subscriptions", had.run)
+	stop.add("subscriptions", stopShareSubscriptions, remembering.stop)
 	reloading := life.keep(work, "reloads", reloads.run(o.Reloads))
 	stop.add("reloads", stopShareReloads, reloading.stop)
 	state.watch(store, reloads)

@@ -192,7 +192,9 @@ func (c *Consumer) begin(id string) error {
 	s.lanes = newLanes(s.workCtx, lanes)
 	s.fleet = func() alert.Fleet {
 		decider, lastArrival, caughtUp := c.leases.Fleet()
-		return alert.Fleet{Decides: decider == id, LastArrival: lastArrival, CaughtUp: caughtUp}
+		return alert.Fleet{
+			Decides: decider == id, LastArrival: lastArrival, CaughtUp: caughtUp, Paused: c.leases.AnyPaused(), Now: time.Now(),
+		}
 	}
 	s.read = func(from types.StartingPosition) reader {
 		return &pollingReader{

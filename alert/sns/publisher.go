@@ -113,6 +113,7 @@ func (p *Publisher) newTopic(name string, cfg Config) *topic {
 	}
 	t.settings.Store(&settings{Config: cfg, TopicConfig: cfg.Topics[name]})
 	t.limits.Store(new(assumedLimits(arn)))
+	t.subscriptions.Store(&Subscriptions{})
 	t.halts.Store(new(halts))
 	t.quit = func() bool { return p.forget(t) }
 	return t

@@ -36,9 +36,10 @@ type topic struct {
 	vitals    vitals
 	recent    *recent
 
-	limits atomic.Pointer[limits]
-	known  chan struct{} // closed when limits hold for the first time
-	halts  atomic.Pointer[halts]
+	limits        atomic.Pointer[limits]
+	subscriptions atomic.Pointer[Subscriptions]
+	known         chan struct{} // closed when limits hold for the first time
+	halts         atomic.Pointer[halts]
 
 	in       chan *request
 	gone     chan *request
