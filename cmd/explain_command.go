@@ -8,6 +8,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"net/http"
 	"os"
 	"strings"
 	"time"
@@ -16,6 +17,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/kinesis"
 	kinesistypes "github.com/aws/aws-sdk-go-v2/service/kinesis/types"
 	"github.com/aws/smithy-go"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
 	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
 
@@ -283,15 +285,8 @@ func (r *recordReader) failed(err error) error {
 		return fmt.Errorf("there is no stream %s with a shard %s (any more); kinesis-alerter leases list shows the shards: %w",
 			cmp.Or(r.stream.StreamARN, r.stream.StreamName), r.shard, err)
 	}
-	_, expired := errors.AsType[*kinesistypes.ExpiredIteratorException](err)
-	_, busy := errors.AsType[*kinesistypes.ProvisionedThroughputExceededException](err)
-	_, limited := errors.AsType[*kinesistypes.LimitExceededException](err)
-	_, kms := errors.AsType[*kinesistypes.KMSThrottlingException](err)
-	if answer.Is(err) {
-		return fmt.Errorf("reading shard %s: %w: %w", r.shard, errPasses, err)
-	}
 	api, answered := errors.AsType[smithy.APIError](err)
-	if expired || busy || limited || kms || !answered || api.ErrorFault() == smithy.FaultServer {
+	if !answered || passes(err) {
 		return fmt.Errorf("reading shard %s: %w: %w", r.shard, errPasses, err)
 	}
 	if strings.HasPrefix(api.ErrorCode(), "AccessDenied") {
@@ -299,6 +294,18 @@ func (r *recordReader) failed(err error) error {
 			"encrypted: %w", r.shard, err)
 	}
 	return fmt.Errorf("reading shard %s: %w", r.shard, err)
+}
+
+// passes says whether a call of Kinesis can be made again in the hope of another answer.
+func passes(err error) bool {
+	if answer.Is(err) || isThrottling(err) {
+		return true
+	}
+	if _, expired := errors.AsType[*kinesistypes.ExpiredIteratorException](err); expired {
+		return true
+	}
+	response, ok := errors.AsType[*smithyhttp.ResponseError](err)
+	return ok && response.HTTPStatusCode() >= http.StatusInternalServerError
 }
 
 // forgetIDs leaves out alert ids that would be wrong.
@@ -334,7 +341,12 @@ func writeExplanation(w io.Writer, e *alert.Explanation, data []byte) {
 		line("with the key %q, arrived %s:", e.PartitionKey, e.Arrival.Format(time.RFC3339Nano))
 	}
 	line("  %s", printable(data))
-	line("Outcome, where the rules see no record before: %s", strings.TrimSuffix(fmt.Sprintf("%s (%s)", e.Outcome, e.Reason), " ()"))
+	if len(e.DependsOn) > 0 {
+		line("Outcome: depends on %s, which comes from the records before this one; they are not looked at here. The audit log has what became of the record.",
+			strings.Join(e.DependsOn, ", "))
+	} else {
+		line("Outcome, where the rules see no record before: %s", strings.TrimSuffix(fmt.Sprintf("%s (%s)", e.Outcome, e.Reason), " ()"))
+	}
 	if e.Likely != "" {
 		line("It looks like %s: %s", e.Likely.Words(), e.Likely.Remedy())
 	}
@@ -388,6 +400,9 @@ func writeRule(w io.Writer, r *alert.RuleExplanation) {
 func headline(r *alert.RuleExplanation) string {
 	if r.Verdict == alert.VerdictTrue {
 		return "matches"
+	}
+	if r.Verdict == alert.VerdictDepends {
+		return r.First
 	}
 	return "no match: " + r.First
 }

@@ -14,28 +14,10 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
-	"google.golang.org/protobuf/encoding/protowire"
 
 	"kinesis-alerter/alert"
 	"kinesis-alerter/internal/fakeaws"
 )
-
-// kplAggregate packs payloads as the KPL does, all under one key. An empty text is a record without data.
-func kplAggregate(key string, payloads ...string) []byte {
-	var message []byte
-	if len(payloads) > 0 {
-		message = protowire.AppendTag(message, 1, protowire.BytesType)
-		message = protowire.AppendString(message, key)
-	}
-	for _, p := range payloads {
-		m := protowire.AppendVarint(protowire.AppendTag(nil, 1, protowire.VarintType), 0)
-		if p != "" {
-			m = protowire.AppendString(protowire.AppendTag(m, 3, protowire.BytesType), p)
-		}
-		message = protowire.AppendBytes(protowire.AppendTag(message, 3, protowire.BytesType), m)
-	}
-	return sealAggregate(message)
-}
 
 func sealAggregate(message []byte) []byte {
 	sum := md5.Sum(message) //nolint:gosec // see the import
@@ -46,7 +28,7 @@ func sealAggregate(message []byte) []byte {
 func TestToolsReadRecordsAsTheDaemonDoes(t *testing.T) {
 	t.Parallel()
 	const high, low = `{"heartRate":180}`, `{"heartRate":60}`
-	broken := kplAggregate("a", high)
+	broken := aggregate("a", high)
 	broken[len(broken)-1]++
 	for name, c := range map[string]struct {
 		data []byte
@@ -55,9 +37,9 @@ func TestToolsReadRecordsAsTheDaemonDoes(t *testing.T) {
 		"plain":                {[]byte(high), map[string]int{"alerted": 1}},
 		"with a newline":       {[]byte(high + "\n"), map[string]int{"alerted": 1}},
 		"text":                 {[]byte("hello"), map[string]int{"invalid": 1}},
-		"aggregate":            {kplAggregate("a", high, low, high), map[string]int{"alerted": 2, "unmatched": 1}},
-		"one of them is none":  {kplAggregate("a", high, "", low, "x"), map[string]int{"alerted": 1, "unmatched": 1, "invalid": 2}},
-		"aggregate of nothing": {kplAggregate("a"), map[string]int{"filtered": 1}},
+		"aggregate":            {aggregate("a", high, low, high), map[string]int{"alerted": 2, "unmatched": 1}},
+		"one of them is none":  {aggregate("a", high, "", low, "x"), map[string]int{"alerted": 1, "unmatched": 1, "invalid": 2}},
+		"aggregate of nothing": {aggregate("a"), map[string]int{"filtered": 1}},
 		"aggregate of garbage": {sealAggregate([]byte("garbage-not-protobuf-\xff\xff\xff\xff\xff")), map[string]int{"invalid": 1}},
 		"broken checksum":      {broken, map[string]int{"invalid": 1}},
 	} {
@@ -135,5 +117,47 @@ topics: {t: {arn: "arn:aws:sns:us-east-1:000000000000:ExampleTopic", rate: unlim
 				require.NoError(t, d.end())
 			})
 		})
+	}
+}
+
+// What passes at Kinesis does not end a command that reads the stream.
+func TestToolsRetryWhatPasses(t *testing.T) {
+	t.Parallel()
+	for name, fault := range map[string]fakeaws.Fault{
+		"500":            {Kind: fakeaws.Before, Err: &fakeaws.Error{Code: "InternalFailure", Status: 500}},
+		"503":            {Kind: fakeaws.Before, Err: &fakeaws.Error{Code: "ServiceUnavailable", Status: 503}},
+		"throttled":      {Kind: fakeaws.Before, Err: &fakeaws.Error{Code: "ThrottlingException", Status: 400}},
+		"limit exceeded": {Kind: fakeaws.Before, Err: &fakeaws.Error{Code: "LimitExceededException", Status: 400}},
+		"no connection":  {Kind: fakeaws.Partition},
+	} {
+		for _, operation := range []string{"GetShardIterator", "GetRecords", "ListShards"} {
+			t.Run(name+"/"+operation, func(t *testing.T) {
+				t.Parallel()
+				synctest.Test(t, func(t *testing.T) {
+					fake := fakeaws.New(fakeaws.Options{})
+					fake.Kinesis.Create(testStream, 1)
+					_, number := fake.Kinesis.Put(testStream, "a", []byte(`{"kind":"reading","score":5}`))
+					time.Sleep(time.Second)
+					fault.Service, fault.Operation = fakeaws.ServiceKinesis, operation
+					for what, run := range map[string]func() error{
+						"explain": func() error {
+							_, err := runExplain(t, fake, "", "--shard", shard0, "--sequence", number)
+							return err
+						},
+						"rules backtest": func() error {
+							r := backtestRun{fake: fake}
+							return r.run(t.Context(), "--config", configFile(t, oncePerKey), "--from", "-1h")
+						},
+					} {
+						over := fake.Faults.Add(fault)
+						go func() {
+							time.Sleep(4 * time.Second)
+							over()
+						}()
+						require.NoError(t, run(), what)
+					}
+				})
+			})
+		}
 	}
 }
