@@ -28,7 +28,8 @@ import (
 
 // explainer carries out the command explain.
 type explainer struct {
-	config, shard, sequence, data, key, arrival string
+	from                                configFlags
+	shard, sequence, data, key, arrival string
 
 	sub  int
 	json bool
@@ -41,7 +42,7 @@ type explainer struct {
 }
 
 func (x *explainer) declare(fs *flag.FlagSet) {
-	fs.StringVar(&x.config, "config", "", "the configuration `FILE` with the rules; required")
+	x.from.declareSource(fs)
 	fs.StringVar(&x.shard, "shard", "", "the `SHARD` of the record")
 	fs.StringVar(&x.sequence, "sequence", "", "the sequence `NUMBER` of the record")
 	fs.IntVar(&x.sub, "sub", -1, "the `PLACE` in a KPL aggregate, from 0 (default all of it)")
@@ -61,7 +62,7 @@ func (x *explainer) run(ctx context.Context, args []string) error {
 	if err := x.check(args); err != nil {
 		return err
 	}
-	loaded, err := LoadConfig(x.config, x.program.env)
+	loaded, err := x.from.load(x.program.env)
 	if err != nil {
 		return err
 	}
@@ -131,8 +132,8 @@ func (x *explainer) check(args []string) error {
 	switch {
 	case len(args) > 0:
 		return bad("unexpected argument %q", args[0])
-	case x.config == "":
-		return bad("give --config FILE: the rules")
+	case !x.from.given():
+		return bad("give --config FILE, or --stream NAME and --topic-arn ARN: the rules")
 	case x.data != "" && x.sequence != "":
 		return bad("give either --sequence, for a record of the stream, or --data")
 	case x.data == "" && !fromStream:

@@ -150,14 +150,87 @@ func TestToolsRetryWhatPasses(t *testing.T) {
 						},
 					} {
 						over := fake.Faults.Add(fault)
-						go func() {
-							time.Sleep(4 * time.Second)
-							over()
-						}()
+						timer := time.AfterFunc(4*time.Second, over)
 						require.NoError(t, run(), what)
+						if timer.Stop() {
+							over()
+						}
 					}
 				})
 			})
 		}
+	}
+}
+
+// explain and rules backtest take the rules from flags as run does.
+func TestToolsTakeRulesFromFlags(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		fake := fakeaws.New(fakeaws.Options{})
+		fake.Kinesis.Create(testStream, 1)
+		_, number := fake.Kinesis.Put(testStream, "a", []byte(`{"score":5}`))
+		time.Sleep(time.Second)
+		flags := []string{"--stream", testStream, "--topic-arn", testTopicARN, "--when", "score > 4"}
+		out, err := runExplainWith(t, fake, "", append(flags, "--shard", shard0, "--sequence", number)...)
+		require.NoError(t, err)
+		require.Contains(t, out, "Rule rule: matches")
+		r := backtestRun{fake: fake}
+		require.NoError(t, r.run(t.Context(), append(flags, "--from", "-1h", "--json")...))
+		require.Equal(t, map[string]int{"alerted": 1}, r.report(t).Outcomes)
+	})
+	code, _, stderr := invoke(t, "explain", "--config", "testdata/explain.yaml", "--stream", "s", "--data", "-")
+	require.Equal(t, exitUsage, code)
+	require.Contains(t, stderr, "give either --config, or --stream")
+	code, _, stderr = invoke(t, "rules", "test", "--when", "true", "x.yaml")
+	require.Equal(t, exitUsage, code)
+	require.Contains(t, stderr, "rules: test has no --when")
+}
+
+// Who subscribed to the sample's messages with a filter policy on its attribute goes on getting them, and digests of them.
+func TestWhenKeepsTheSamplesAttribute(t *testing.T) {
+	t.Parallel()
+	quick, err := quickConfig{stream: testStream, topicARN: testTopicARN, when: "heartRate > 149"}.config()
+	require.NoError(t, err)
+	file := filepath.Join(t.TempDir(), "mapping.yaml")
+	code, out, stderr := invoke(t, "check", "--explain-lambda", "testdata/lambda/defaults.json", "--topic-arn", testTopicARN)
+	require.Zero(t, code, stderr)
+	require.NoError(t, os.WriteFile(file, []byte(strings.ReplaceAll(out, "mode: shadow", "mode: live")), 0o600))
+	taken, err := LoadConfig(file, environment(nil))
+	require.NoError(t, err)
+	for name, c := range map[string]*LoadedConfig{"--when": quick, "--explain-lambda": taken, "no rules": nil} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				fake := fakeaws.New(fakeaws.Options{})
+				fake.Kinesis.Create(testStream, 1)
+				createTopic(t, fake)
+				d := startDaemon(t, fake, func(into *Config, _ *Options) {
+					into.Rules, into.Topics = nil, map[string]alert.TopicConfig{"oncall": {ARN: testTopicARN}} // 8/s, so that digests come
+					if c != nil {
+						into.Rules, into.Topics = c.Rules, c.Topics
+					}
+				})
+				time.Sleep(5 * time.Second)
+				for i := range 100 {
+					fake.Kinesis.Put(testStream, fmt.Sprint("k", i), []byte(`{"heartRate":180}`))
+				}
+				time.Sleep(time.Minute)
+				require.NoError(t, d.end())
+				single, digests := 0, 0
+				for _, m := range fake.SNS.Messages(testTopicARN) {
+					require.Equal(t, "New records have been processed.", m.Attributes["String"].StringValue)
+					if m.Attributes["kind"].StringValue == "digest" {
+						digests++
+						continue
+					}
+					single++
+					if c != nil {
+						require.NotEmpty(t, m.Attributes["alert_id"].StringValue)
+					}
+				}
+				require.NotZero(t, single)
+				require.NotZero(t, digests)
+			})
+		})
 	}
 }
