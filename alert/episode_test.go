@@ -263,6 +263,57 @@ func TestWatchdogSpeaksWhileAllIsRead(t *testing.T) {
 	s.said("watchdog watchdog  at 5m")
 }
 
+// The watchdog is a dead man's switch: whoever relies on it is paged when it stays away. So it stays away while the fleet is
+// further behind than its interval, while a shard is paused, and while one is read by nobody, and afterwards makes up for nothing.
+func TestWatchdogIsSilentWhileTheFleetIsNotWell(t *testing.T) {
+	t.Parallel()
+	s := tell(t, alert.Config{
+		Topics: map[string]alert.TopicConfig{"oncall": {}}, Watchdog: alert.WatchdogConfig{Interval: time.Minute},
+	})
+	now := noon()
+	pass := func(seconds int, change func(*alert.Fleet)) {
+		for range seconds {
+			now = now.Add(time.Second)
+			f := alert.Fleet{Decides: true, CaughtUp: now.Add(-time.Second), Now: now}
+			change(&f)
+			s.note(s.evaluator.Tick(alert.Tick{CaughtUp: f.CaughtUp, Fleet: f}))
+		}
+	}
+	well := func(*alert.Fleet) {}
+	behind := func(d time.Duration) func(*alert.Fleet) {
+		return func(f *alert.Fleet) { f.CaughtUp = f.Now.Add(-d) }
+	}
+	pass(130, well)
+	s.said("watchdog watchdog  at 0s", "watchdog watchdog  at 1m", "watchdog watchdog  at 2m")
+	pass(10*60-130, behind(400*time.Second))
+	s.said()
+	pass(30, well) // at 10m, whose end passed while it was behind
+	s.said()
+	pass(60, well)
+	s.said("watchdog watchdog  at 11m")
+
+	pass(5*60, behind(50*time.Second)) // late, and within the interval
+	s.said("watchdog watchdog  at 12m", "watchdog watchdog  at 13m", "watchdog watchdog  at 14m", "watchdog watchdog  at 15m")
+	pass(60, well)
+	s.said("watchdog watchdog  at 16m", "watchdog watchdog  at 17m")
+
+	pass(29, well)
+	pass(8, behind(400*time.Second)) // Kinesis says so once of a quiet shard, just at the end of an interval
+	s.said()
+	pass(1, well)
+	s.said("watchdog watchdog  at 18m")
+
+	for _, ill := range []func(*alert.Fleet){
+		func(f *alert.Fleet) { f.Paused = true },
+		func(f *alert.Fleet) { f.CaughtUp = time.Time{} },
+	} {
+		pass(5*60, ill)
+		s.said()
+	}
+	pass(60, well)
+	s.said("watchdog watchdog  at 29m")
+}
+
 func TestSlidingWindow(t *testing.T) {
 	t.Parallel()
 	s := newStory(t, alert.RuleConfig{

@@ -26,6 +26,8 @@ type Evaluator struct {
 	// eventTime is the latest arrival so far. Arrivals of a shard do not always increase.
 	eventTime time.Time
 	memory    *memory
+	// unwell is since when the fleet has been in no state for the watchdog to speak; zero while it is in one.
+	unwell time.Time
 	// key and name are copies that the slots of the built-in names point to; keyText is the key of the rule at hand.
 	key, name, keyText []byte
 

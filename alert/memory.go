@@ -21,7 +21,7 @@ type memory struct {
 	timers         timers
 	// clock is how far timers were run: the event time, or a tick beyond it.
 	clock int64
-	// watchdog is the end of the last interval for which the watchdog spoke.
+	// watchdog is the end of the last interval for which the watchdog spoke, or that passed while it was silent.
 	watchdog int64
 	// foreign is the state of rules that this rule set does not know.
 	foreign []section

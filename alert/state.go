@@ -17,6 +17,10 @@ type Fleet struct {
 	LastArrival time.Time
 	// CaughtUp is the time up to which every open shard was read; zero while some shard is read by nobody.
 	CaughtUp time.Time
+	// Paused says that an operator has paused a shard, which then counts for nothing in CaughtUp.
+	Paused bool
+	// Now is the time by this machine's clock; zero where time is what the records say, as in a test of rules.
+	Now time.Time
 }
 
 // Stateful says whether a decision can depend on earlier records or on time, so that there is a state to keep with the
@@ -37,8 +41,11 @@ func (e *Evaluator) Tick(t Tick) (alerts []*Alert) {
 		e.watchShard(to)
 		e.advance(to)
 	}
-	if t.Fleet.Decides && !t.Fleet.CaughtUp.IsZero() {
-		e.watchStream(t.Fleet)
+	if t.Fleet.Decides {
+		if !t.Fleet.CaughtUp.IsZero() {
+			e.watchStream(t.Fleet)
+		}
+		e.speak(t.Fleet)
 	}
 	return e.alerts
 }
@@ -63,18 +70,6 @@ func (e *Evaluator) watchStream(f Fleet) {
 			e.watchStreamRule(r, f, caughtUp)
 		}
 	}
-	w := e.set.watchdog
-	if w == nil {
-		return
-	}
-	end := caughtUp / w.interval * w.interval
-	if e.memory.watchdog != 0 && end > e.memory.watchdog {
-		o := &occasion{at: timeOf(end)}
-		for _, to := range w.rule.routes {
-			e.make(to, KindWatchdog, o, nil)
-		}
-	}
-	e.memory.watchdog = max(e.memory.watchdog, end)
 }
 
 func (e *Evaluator) watchStreamRule(r *rule, f Fleet, caughtUp int64) {

@@ -15,10 +15,15 @@ const (
 	maxWatchdog = 24 * time.Hour
 	// minStreamAbsence leaves the workers time to tell each other what they have seen.
 	minStreamAbsence = 30 * time.Second
+	// leastBehind is how far behind the fleet may be at any interval: what the workers know of each other is as old as that.
+	leastBehind = 20 * time.Second
+	// doubt is how long the fleet has to be behind for the ends of intervals that pass meanwhile to go unsaid. Kinesis may
+	// say once of a quiet shard that it is behind.
+	doubt = 10 * time.Second
 )
 
 // watchdog is a message at the end of every interval, counted from 1970 on. It goes out only while every open shard is
-// read and no further behind than an interval, so its silence means trouble.
+// read, none is paused, and none is further behind than an interval by the clock, so its silence means trouble.
 type watchdog struct {
 	interval int64 // milliseconds
 	rule     *rule
@@ -48,4 +53,35 @@ func (f *faults) watchdog(c WatchdogConfig, topics map[string]*topicWords) *watc
 		w.rule.routes = append(w.rule.routes, &route{rule: w.rule, topic: name, render: f.render(shared, own)})
 	}
 	return w
+}
+
+// speak makes the watchdog's message at the end of an interval. While the fleet is not well there is none, and afterwards none is
+// made up for.
+func (e *Evaluator) speak(f Fleet) {
+	w := e.set.watchdog
+	if w == nil {
+		return
+	}
+	last := func(ms int64) int64 { return ms / w.interval * w.interval }
+	limit := max(w.interval, leastBehind.Milliseconds())
+	well := !f.CaughtUp.IsZero() && !f.Paused && (f.Now.IsZero() || f.Now.Sub(f.CaughtUp).Milliseconds() <= limit)
+	if !well {
+		switch {
+		case f.Now.IsZero():
+		case e.unwell.IsZero():
+			e.unwell = f.Now
+		case f.Now.Sub(e.unwell) >= doubt && e.memory.watchdog != 0:
+			e.memory.watchdog = max(e.memory.watchdog, last(f.Now.UnixMilli()))
+		}
+		return
+	}
+	e.unwell = time.Time{}
+	end := last(f.CaughtUp.UnixMilli() - lateness)
+	if e.memory.watchdog != 0 && end > e.memory.watchdog {
+		o := &occasion{at: timeOf(end)}
+		for _, to := range w.rule.routes {
+			e.make(to, KindWatchdog, o, nil)
+		}
+	}
+	e.memory.watchdog = max(e.memory.watchdog, end)
 }

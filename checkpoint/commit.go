@@ -8,6 +8,8 @@ import (
 
 	"go.uber.org/zap"
 	"golang.org/x/sync/errgroup"
+
+	"kinesis-alerter/internal/guard"
 )
 
 const (
@@ -27,7 +29,7 @@ func (s *Store) commits(ctx context.Context) error {
 	defer tick.Stop()
 	var g errgroup.Group
 	g.SetLimit(parallel)
-	defer func() { _ = g.Wait() }() // its functions answer nil
+	defer func() { _ = g.Wait() }() // its functions answer nil, or a panic that was reported
 	for {
 		select {
 		case <-tick.C:
@@ -37,12 +39,14 @@ func (s *Store) commits(ctx context.Context) error {
 		}
 		for _, l := range s.due() {
 			g.Go(func() error {
-				err := s.commit(ctx, l)
-				if err != nil && ctx.Err() == nil {
-					s.log.Debug("commit failed, trying again", zap.String("shard", l.shard), zap.Error(err))
-				}
-				s.answered(l, err)
-				return nil
+				return guard.Run(ctx, partName, func() error {
+					err := s.commit(ctx, l)
+					if err != nil && ctx.Err() == nil {
+						s.log.Debug("commit failed, trying again", zap.String("shard", l.shard), zap.Error(err))
+					}
+					s.answered(l, err)
+					return nil
+				})
 			})
 		}
 	}

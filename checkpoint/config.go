@@ -207,4 +207,7 @@ type Deps struct {
 	// with every heartbeat and by Fleet, up to four times a second, from several goroutines; it must not block or call the
 	// Store.
 	Report func() (lastArrival, caughtUp time.Time)
+	// Configuration, if set, is what the workers of an application should have in common. Each heartbeat writes a keyed hash of it,
+	// so that they see whether they do. It must not block or call the Store.
+	Configuration func() []byte
 }

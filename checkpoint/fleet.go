@@ -92,6 +92,7 @@ type fleetView struct {
 	decider           string
 	arrival, caughtUp time.Time
 	at                time.Time
+	paused            bool // a shard is, by an operator
 }
 
 // Fleet says what is known of all shards together: the shard whose evaluation decides about the whole stream (the lowest
@@ -112,6 +113,13 @@ func (s *Store) Fleet() (decider string, lastArrival, caughtUp time.Time) {
 	return v.decider, v.arrival, v.caughtUp
 }
 
+// AnyPaused says whether an operator has paused a shard that is not at its end, as of the last answer of Fleet.
+func (s *Store) AnyPaused() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.view.paused
+}
+
 // look puts together what is known.
 func (s *Store) look(own report) fleetView {
 	s.mu.Lock()
@@ -124,6 +132,8 @@ func (s *Store) look(own report) fleetView {
 		}
 		due, read := s.isRead(id, info)
 		unread = unread || !read
+		r := s.rows[id]
+		v.paused = v.paused || r != nil && r.paused && !r.ended() && !info.unlisted()
 		if due && (v.decider == "" || id < v.decider) {
 			v.decider = id
 		}

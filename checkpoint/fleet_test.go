@@ -329,3 +329,75 @@ func TestPeersLearnOfANewWorkerAtOnce(t *testing.T) {
 		b.stop()
 	})
 }
+
+// A worker that died before this process started was heard when it wrote its last heartbeat, not when this process first saw
+// its row; one whose version does not write the time was not heard yet.
+func TestAPeerWasHeardWhenItWrote(t *testing.T) {
+	bubble(t, 1, func(w *world) {
+		a := w.start("a")
+		w.awaitHeld(5*time.Second, 1, a)
+		time.Sleep(8 * time.Second)
+		id := a.store.Status().Worker
+		a.kill()
+		died := time.Now()
+		time.Sleep(time.Minute)
+		b := w.start("b")
+		heard := func() (time.Time, bool) {
+			for _, p := range b.store.Status().Workers {
+				if p.ID == id {
+					return p.Heard, true
+				}
+			}
+			return time.Time{}, false
+		}
+		w.await("b sees a", 5*time.Second, func() bool { _, seen := heard(); return seen })
+		at, _ := heard()
+		require.WithinDuration(w, died, at, DefaultLeaseDuration/3+time.Second)
+		b.stop()
+	})
+	bubble(t, 1, func(w *world) {
+		old := &peer{workerRow: workerRow{id: "old"}, since: time.Now()}
+		require.Zero(w, old.heard())
+		old.moved = true
+		require.Equal(w, old.since, old.heard())
+		ahead := &peer{workerRow: workerRow{beat: time.Now().Add(time.Hour)}, since: time.Now()}
+		require.Equal(w, ahead.since, ahead.heard(), "its clock is ahead")
+	})
+}
+
+// The hash of a configuration is the same for the same configuration in one application, and another one in each application.
+func TestConfigHash(t *testing.T) {
+	t.Parallel()
+	text := []byte("rules")
+	s := &Store{cfg: Config{Table: "t"}, config: func() []byte { return text }}
+	require.Empty(t, s.configHash(), "before the application is known")
+	s.app = &application{streamARN: "arn", generation: "g"}
+	first := s.configHash()
+	require.Len(t, first, 32)
+	require.Equal(t, first, s.configHash())
+	s.app.generation = "other"
+	require.NotEqual(t, first, s.configHash(), "the key is the application's own")
+	s.app.generation, text = "g", []byte("other rules")
+	require.NotEqual(t, first, s.configHash())
+	text = nil
+	require.Empty(t, s.configHash())
+}
+
+// What the workers keep with the application is there for the next ones, and changes nothing of the application.
+func TestKeepsake(t *testing.T) {
+	bubble(t, 1, func(w *world) {
+		a := w.start("a")
+		w.awaitHeld(5*time.Second, 1, a)
+		kept, err := a.store.Keepsake(w.Context())
+		require.NoError(w, err)
+		require.Empty(w, kept)
+		require.NoError(w, a.store.SetKeepsake(w.Context(), "text"))
+		a.stop()
+		b := w.start("b")
+		w.awaitHeld(5*time.Second, 1, b)
+		kept, err = b.store.Keepsake(w.Context())
+		require.NoError(w, err)
+		require.Equal(w, "text", kept)
+		b.stop()
+	})
+}

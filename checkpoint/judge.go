@@ -7,6 +7,8 @@ import (
 
 	"go.uber.org/zap"
 	"golang.org/x/sync/errgroup"
+
+	"kinesis-alerter/internal/guard"
 )
 
 // judge compares the listing that was just made with the rows, asks Kinesis about each shard of which they differ, and
@@ -69,16 +71,18 @@ func (s *Store) seek(ctx context.Context, ids []string) (unsure bool) {
 	g.SetLimit(parallel)
 	for i, id := range ids {
 		g.Go(func() error {
-			found, err := s.exists(ctx, id)
-			if answers[i] = err; err == nil {
-				s.mu.Lock()
-				s.lineage.sought(id, found)
-				s.mu.Unlock()
-			}
-			return nil
+			return guard.Run(ctx, partName, func() error {
+				found, err := s.exists(ctx, id)
+				if answers[i] = err; err == nil {
+					s.mu.Lock()
+					s.lineage.sought(id, found)
+					s.mu.Unlock()
+				}
+				return nil
+			})
 		})
 	}
-	_ = g.Wait() // its functions answer nil
+	_ = g.Wait() // its functions answer nil, or a panic that was reported
 	for i, err := range answers {
 		if err != nil && ctx.Err() == nil {
 			unsure = true

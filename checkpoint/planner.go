@@ -9,6 +9,8 @@ import (
 
 	"go.uber.org/zap"
 	"golang.org/x/sync/errgroup"
+
+	"kinesis-alerter/internal/guard"
 )
 
 // coolDown is how long this process leaves a shard alone after it released it, or after taking it did not work.
@@ -48,23 +50,25 @@ func (s *Store) carryOut(ctx context.Context) {
 	g.SetLimit(parallel)
 	for _, w := range wants {
 		g.Go(func() error {
-			if !s.trusted(inc) {
+			return guard.Run(ctx, partName, func() error {
+				if !s.trusted(inc) {
+					return nil
+				}
+				free := w.was == nil || w.was.owner != inc.id
+				if err := s.acquire(ctx, inc, w.shard, w.was); err != nil && ctx.Err() == nil {
+					s.noteTable(err)
+					s.log.Warn("cannot take a shard yet", zap.String("shard", w.shard), zap.Error(err))
+					s.mu.Lock()
+					s.cool[w.shard] = time.Now().Add(coolDown)
+					s.mu.Unlock()
+				} else if free {
+					took.Store(true)
+				}
 				return nil
-			}
-			free := w.was == nil || w.was.owner != inc.id
-			if err := s.acquire(ctx, inc, w.shard, w.was); err != nil && ctx.Err() == nil {
-				s.noteTable(err)
-				s.log.Warn("cannot take a shard yet", zap.String("shard", w.shard), zap.Error(err))
-				s.mu.Lock()
-				s.cool[w.shard] = time.Now().Add(coolDown)
-				s.mu.Unlock()
-			} else if free {
-				took.Store(true)
-			}
-			return nil
+			})
 		})
 	}
-	_ = g.Wait() // its functions answer nil
+	_ = g.Wait() // its functions answer nil, or a panic that was reported
 	if took.Load() {
 		s.bump() // a peer that still sees these shards as free evens nothing out
 	}
@@ -173,6 +177,9 @@ func (s *Store) planned(id string, workers []string, now time.Time) (p *planShar
 	}
 	if finished(id, s.rows, &s.app.origin, s.cfg.Start) {
 		return nil, false
+	}
+	if d := s.damaged[id]; d != nil && !d.Mended {
+		return nil, false // until somebody has written it anew
 	}
 	if now.Before(s.cool[id]) || r == nil && now.Before(s.vanished[id]) {
 		return nil, false

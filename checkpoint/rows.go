@@ -36,6 +36,8 @@ const (
 	attrArrival   = "lastArrival" // of a worker, Unix milliseconds; with it goes attrCaughtUp
 	attrCovers    = "covers"      // which shards a worker's attrCaughtUp is about
 	attrVersion   = "version"
+	attrConfig    = "configHash"  // of a worker: keyed, so that it reveals nothing
+	attrBeat      = "heartbeatAt" // of a worker, by its own clock, Unix milliseconds; for people only
 	attrStream    = "streamARN"
 	attrCreated   = "streamCreated" // Unix seconds
 	attrFormat    = "format"
@@ -46,6 +48,7 @@ const (
 	attrClosed    = "closedShards"
 	attrMark      = "firstShard"   // an open shard at T0 and its starting sequence number: "id@number"
 	attrJavaLease = "leaseCounter" // of a KCL for Java
+	attrKeepsake  = "keepsake"     // of the application: what its workers keep with it
 	attrLast      = "lastPosition" // before SHARD_END
 	attrLastSub   = "lastPositionSub"
 	attrPaused    = "paused"
@@ -108,12 +111,33 @@ type workerRow struct {
 	fenced  bool
 	leaving bool
 	version string
+	config  string    // empty where the version did not write it
+	beat    time.Time // zero where the version did not write it
+	// damaged says that its counter cannot be read, raw is what it is. Nobody can beat on such a row, its worker included.
+	damaged bool
+	raw     types.AttributeValue
 	report
+}
+
+// still holds while the counter of a worker is as it was observed.
+func (w *workerRow) still(e *expr) {
+	switch {
+	case !w.damaged:
+		e.ifEqual(attrCounter, num(w.counter))
+	case w.raw == nil:
+		e.ifAbsent(attrCounter)
+		e.ifPresent(attrKey)
+	default:
+		e.ifEqual(attrCounter, w.raw)
+	}
 }
 
 func isShardKey(key string) bool { return key != "" && !strings.Contains(key, "#") }
 
 func decodeRow(it item, at time.Time) (*row, error) {
+	if err := damage(it); err != nil {
+		return nil, fmt.Errorf("row %s: %s", text(it[attrKey]), faultOf(err))
+	}
 	r := &row{
 		id: text(it[attrKey]), owner: text(it[attrOwner]), resolved: text(it[attrResolved]), at: at,
 		position: Position{Sequence: text(it[attrPosition]), Sub: WholeRecord}, state: decodeSnapshot(it),
@@ -210,13 +234,15 @@ func (r *row) encode() item {
 }
 
 func decodeWorker(it item) (workerRow, error) {
-	w := workerRow{id: strings.TrimPrefix(text(it[attrKey]), keyWorker), version: text(it[attrVersion]), report: decodeReport(it)}
+	w := workerRow{id: strings.TrimPrefix(text(it[attrKey]), keyWorker), version: text(it[attrVersion]), config: text(it[attrConfig]), report: decodeReport(it)}
+	if ms, err := integer(it[attrBeat]); err == nil && ms > 0 {
+		w.beat = time.UnixMilli(ms)
+	}
 	_, w.fenced = it[attrFenced]
 	_, w.leaving = it[attrLeaving]
 	var err error
-	w.counter, err = integer(it[attrCounter])
-	if err != nil {
-		return w, fmt.Errorf("worker row %s: %s: %w", w.id, attrCounter, err)
+	if w.counter, err = integer(it[attrCounter]); err != nil {
+		w.counter, w.damaged, w.raw = 0, true, it[attrCounter]
 	}
 	return w, nil
 }

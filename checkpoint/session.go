@@ -61,6 +61,10 @@ func (s *Store) join(ctx context.Context) (*incarnation, error) {
 	s.mu.Unlock()
 	begin := time.Now()
 	row := item{attrKey: str(keyWorker + inc.id), attrCounter: num(inc.counter), attrVersion: str(s.cfg.Version)}
+	row[attrBeat] = num(begin.UnixMilli())
+	if hash := s.configHash(); hash != "" {
+		row[attrConfig] = str(hash)
+	}
 	if leaving {
 		row[attrLeaving] = &ddb.AttributeValueMemberBOOL{Value: true}
 	}
@@ -184,6 +188,10 @@ func (s *Store) heartbeat(ctx context.Context, inc *incarnation, first time.Time
 	s.mu.Unlock()
 	e := &expr{}
 	e.setAttr(attrCounter, num(counter+1))
+	e.setAttr(attrBeat, num(time.Now().UnixMilli()))
+	if hash := s.configHash(); hash != "" {
+		e.setAttr(attrConfig, str(hash))
+	}
 	if s.consumer != nil {
 		s.own().add(e)
 	}

@@ -12,6 +12,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"golang.org/x/sync/errgroup"
+
+	"kinesis-alerter/internal/guard"
 )
 
 const (
@@ -186,16 +188,18 @@ func (t *stateTable) read(ctx context.Context, shard string, p snapshot) ([]byte
 	g.SetLimit(chunkReads)
 	for n := range parts {
 		g.Go(func() error {
-			it, err := t.get(ctx, chunkKey(shard, v.epoch, v.slot, n), nil)
-			if err == nil {
-				parts[n], err = decodeChunk(it, p)
-				if err != nil {
-					err = bad("chunk %d of %d: %v", n+1, p.chunks, err)
+			return guard.Do("state table", func() error {
+				it, err := t.get(ctx, chunkKey(shard, v.epoch, v.slot, n), nil)
+				if err == nil {
+					parts[n], err = decodeChunk(it, p)
+					if err != nil {
+						err = bad("chunk %d of %d: %v", n+1, p.chunks, err)
+					}
+				} else if isNotFound(err) {
+					err = bad("the table is gone")
 				}
-			} else if isNotFound(err) {
-				err = bad("the table is gone")
-			}
-			return err
+				return err
+			})
 		})
 	}
 	if err := g.Wait(); err != nil {

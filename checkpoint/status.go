@@ -52,7 +52,12 @@ type WorkerStatus struct {
 	Self    bool
 	Fenced  bool
 	Leaving bool
-	Silent  time.Duration // since its last observed heartbeat; zero for this process
+	Silent  time.Duration // since its last observed heartbeat, or since it was first seen; zero for this process
+	// Heard is when its last heartbeat was observed. Before the first one it is when the worker says that it wrote it, by its own
+	// clock; zero where it does not say.
+	Heard time.Time
+	// Config is a keyed hash of the worker's configuration; empty where its version does not write it.
+	Config string
 }
 
 // Status is what one process knows of the lease table. Peers' rows may be ten seconds old.
@@ -77,6 +82,7 @@ type Status struct {
 	// Incomplete is since when the listings of the stream's shards lack some; zero while they do not.
 	Incomplete time.Time
 	Incidents  []Incident     // of the last 15 minutes
+	Damaged    []DamagedRow   // rows that cannot be read, and those that were written anew in the last 15 minutes
 	Workers    []WorkerStatus // sorted by id
 	Shards     []ShardStatus  // sorted by id
 }
@@ -101,16 +107,17 @@ func (s *Store) Status() Status {
 		Ready: s.ready, Leaving: s.leaving, LeaseDuration: s.duration, Scanned: s.scanned, Retention: s.retention,
 		WaitsFor: s.opening.what, WaitingSince: s.opening.since, Because: s.opening.because, Failure: s.failure,
 	}
+	out.Damaged = s.damagedRows(now)
 	out.Incomplete, out.Incidents = s.listing.since, s.recentIncidents(now)
 	if s.app != nil {
 		out.T0, out.Generation = s.app.origin.t0, s.app.generation
 	}
 	if s.me != nil {
 		out.Worker, out.TrustedUntil, out.Heartbeat = s.me.id, s.me.window.until(), s.me.window.anchor
-		out.Workers = append(out.Workers, WorkerStatus{ID: s.me.id, Version: s.cfg.Version, Self: true, Leaving: s.leaving})
+		out.Workers = append(out.Workers, WorkerStatus{ID: s.me.id, Version: s.cfg.Version, Self: true, Leaving: s.leaving, Config: s.configHashOf()})
 	}
 	for id, p := range s.peers {
-		out.Workers = append(out.Workers, WorkerStatus{ID: id, Version: p.version, Fenced: p.fenced, Leaving: p.leaving, Silent: now.Sub(p.since)})
+		out.Workers = append(out.Workers, WorkerStatus{ID: id, Version: p.version, Fenced: p.fenced, Leaving: p.leaving, Silent: now.Sub(p.since), Heard: p.heard(), Config: p.config})
 	}
 	slices.SortFunc(out.Workers, func(a, b WorkerStatus) int { return cmp.Compare(a.ID, b.ID) })
 	for _, id := range sortedKeys(s.lineage.shards) {

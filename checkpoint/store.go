@@ -13,7 +13,12 @@ import (
 
 	"go.uber.org/zap"
 	"golang.org/x/sync/errgroup"
+
+	"kinesis-alerter/internal/guard"
 )
+
+// partName names the package in the report of a panic.
+const partName = "lease table"
 
 // parallel is how many calls on the table one activity has under way at once.
 const parallel = 16
@@ -28,6 +33,7 @@ type Store struct {
 	log      *zap.Logger
 	m        *metrics
 	consumer func() (lastArrival, caughtUp time.Time) // Deps.Report; may be nil
+	config   func() []byte                            // Deps.Configuration; may be nil
 
 	// Requests to the goroutines of Run. Each holds one, because a second would ask for the same.
 	planC, bumpC, scanC, listC, beatC, tableC, commitC chan struct{}
@@ -50,6 +56,7 @@ type Store struct {
 	lineage      *lineage
 	memory       map[string]*row      // of shards that this process held
 	cool         map[string]time.Time // shards that this process does not take before
+	damaged      map[string]*DamagedRow
 	fleet        int64
 	scanned      time.Time
 	listing      listingHealth
@@ -82,11 +89,11 @@ func New(cfg Config, deps Deps) (*Store, error) {
 	states := &stateTable{db: deps.DynamoDB, name: cfg.Table + stateSuffix, size: chunkBytes, m: m, budget: pace{rate: float64(cfg.StateWriteUnits)}}
 	s := &Store{
 		cfg: cfg, table: &table{db: deps.DynamoDB, name: cfg.Table}, states: states, stream: deps.Stream,
-		log: deps.Log.With(zap.String("table", cfg.Table)), m: m, consumer: deps.Report,
+		log: deps.Log.With(zap.String("table", cfg.Table)), m: m, consumer: deps.Report, config: deps.Configuration,
 		planC: request(), bumpC: request(), scanC: request(), listC: request(), beatC: request(), tableC: request(), commitC: request(),
 		stopC: make(chan struct{}), duration: cfg.LeaseDuration,
 		retired: map[string]bool{}, leases: map[string]*Lease{}, rows: map[string]*row{}, peers: map[string]*peer{},
-		orphans: map[string]time.Time{}, vanished: map[string]time.Time{}, lineage: newLineage(), memory: map[string]*row{}, cool: map[string]time.Time{},
+		orphans: map[string]time.Time{}, vanished: map[string]time.Time{}, lineage: newLineage(), memory: map[string]*row{}, cool: map[string]time.Time{}, damaged: map[string]*DamagedRow{},
 		changed: make(chan struct{}), lastLoop: time.Now(),
 	}
 	if err := deps.Registerer.Register(newShardCollector(s)); err != nil {
@@ -128,7 +135,7 @@ func (s *Store) Run(ctx context.Context) error {
 	defer cancel(errStopped)
 
 	g, ctx := errgroup.WithContext(ctx)
-	g.Go(func() error {
+	g.Go(func() error { // nothing here can panic
 		select {
 		case <-s.stopC:
 			cancel(errStopped)
@@ -138,14 +145,14 @@ func (s *Store) Run(ctx context.Context) error {
 	})
 	g.Go(func() error {
 		defer cancel(errStopped)
-		if err := s.open(ctx, s.cfg.FailFast); err != nil {
+		if err := guard.Run(ctx, partName, func() error { return s.open(ctx, s.cfg.FailFast) }); err != nil {
 			return err
 		}
 		g, ctx := errgroup.WithContext(ctx)
 		for _, part := range []func(context.Context) error{
 			s.keepTable, s.keepListing, s.heartbeats, s.guard, s.watch, s.planner, s.commits, s.bumps,
 		} {
-			g.Go(func() error { return part(ctx) })
+			g.Go(func() error { return guard.Run(ctx, partName, func() error { return part(ctx) }) })
 		}
 		return g.Wait()
 	})
@@ -203,7 +210,8 @@ func (s *Store) Stop(ctx context.Context) error {
 	g.SetLimit(parallel)
 	for i, l := range held {
 		g.Go(func() error {
-			if err := s.release(ctx, l); err != nil && !isOver(err) {
+			err := guard.Do(partName, func() error { return s.release(ctx, l) })
+			if err != nil && !isOver(err) {
 				errs[i] = fmt.Errorf("release shard %s: %w", l.shard, err)
 			}
 			s.endLease(l, ErrLeaseReleased, eventReleased)

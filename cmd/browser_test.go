@@ -116,6 +116,10 @@ func newBrowserWorld(t *testing.T) *browserWorld {
 		out, err := client.CreateTopic(t.Context(), &sns.CreateTopicInput{Name: aws.String(name)})
 		require.NoError(t, err)
 		w.arns[name] = aws.ToString(out.TopicArn)
+		_, err = client.Subscribe(t.Context(), &sns.SubscribeInput{
+			TopicArn: out.TopicArn, Protocol: aws.String("lambda"), Endpoint: aws.String("arn:aws:lambda:us-east-1:000000000000:function:pager"),
+		})
+		require.NoError(t, err)
 	}
 	queue, err := sqs.NewFromConfig(emulated(w.fake)).CreateQueue(t.Context(), &sqs.CreateQueueInput{QueueName: aws.String("alerts-dlq")})
 	require.NoError(t, err)

@@ -80,7 +80,28 @@ func (p *program) drill(ctx context.Context, publisher *sns.Publisher, limit tim
 		}
 		return fmt.Errorf("topic %s, %s: %w", topic, c.Topics[topic].ARN, err)
 	}
-	_, err = fmt.Fprintf(p.stdout, "%s: SNS accepted it after %s as message %s, alert_id %s\n",
-		topic, time.Since(began).Round(time.Millisecond), id, a.ID)
+	if _, err = fmt.Fprintf(p.stdout, "%s: SNS accepted it after %s as message %s, alert_id %s\n",
+		topic, time.Since(began).Round(time.Millisecond), id, a.ID); err != nil {
+		return err
+	}
+	for _, s := range publisher.Status() {
+		if s.Name == topic {
+			return p.drillHeard(topic, c.Topics[topic].ARN, s.Subscriptions)
+		}
+	}
+	return nil
+}
+
+// drillHeard says who gets the message: an accepted one without a subscription is heard by nobody.
+func (p *program) drillHeard(topic, arn string, s sns.Subscriptions) error {
+	switch {
+	case !s.Known():
+		_, err := fmt.Fprintf(p.stdout, "%s: who hears it is not known: allow sns:GetTopicAttributes on the topic\n", topic)
+		return err
+	case s.Confirmed == 0:
+		return fmt.Errorf("topic %s, %s: nobody hears it: %d subscriptions confirmed, %d pending; subscribe whoever should, and have the confirmation accepted",
+			topic, arn, s.Confirmed, s.Pending)
+	}
+	_, err := fmt.Fprintf(p.stdout, "%s: %s, %d pending\n", topic, number(s.Confirmed, "confirmed subscription"), s.Pending)
 	return err
 }

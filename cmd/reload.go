@@ -17,6 +17,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promauto"
 	"go.uber.org/zap"
+	"go.yaml.in/yaml/v4"
 
 	"kinesis-alerter/alert"
 	"kinesis-alerter/alert/sns"
@@ -39,9 +40,11 @@ type reloader struct {
 	// For the status page, which must not wait for a reload.
 	shown atomic.Pointer[shownConfig]
 	last  atomic.Pointer[StatusReload]
+	began atomic.Pointer[time.Time] // of a reload that is under way
+	// inForce is what the heartbeat tells a hash of. A heartbeat must not wait for a reload either.
+	inForce atomic.Pointer[[]byte]
 	// doubted are the doubts about what is in force.
 	doubted atomic.Pointer[[]StatusDoubt]
-	began   atomic.Pointer[time.Time] // of a reload that is under way
 }
 
 func newReloader(c Config, load func() (*LoadedConfig, error), log *zap.Logger, reg prometheus.Registerer) *reloader {
@@ -64,6 +67,7 @@ func newReloader(c Config, load func() (*LoadedConfig, error), log *zap.Logger, 
 		reloads: map[bool]prometheus.Counter{true: counter.WithLabelValues("ok"), false: counter.WithLabelValues("refused")},
 	}
 	r.shown.Store(newShownConfig(c, newSubstitutions()))
+	r.inForce.Store(new(c.meaning()))
 	return r
 }
 
@@ -142,6 +146,7 @@ func (r *reloader) reload() (changes []string, err error) {
 		return nil, err
 	}
 	r.current = next
+	r.inForce.Store(new(next.meaning()))
 	r.shown.Store(r.shown.Load().reloaded(loaded, next))
 	r.doubt(loaded, next)
 	r.log.Info("configuration reloaded", zap.Strings("changes", changes))
@@ -150,6 +155,21 @@ func (r *reloader) reload() (changes []string, err error) {
 
 // restartNeeded says of a part of the configuration that a reload does not take it over.
 const restartNeeded = " differs, which needs a restart: the old value stays in force"
+
+// configuration is what is in force, as meaning. Safe for concurrent use.
+func (r *reloader) configuration() []byte { return *r.inForce.Load() }
+
+// meaning is a configuration in so far as it decides which record makes which alert: the same for all workers of an application.
+func (c Config) meaning() []byte {
+	text, err := yaml.Marshal(Config{
+		Stream: StreamConfig{Name: c.streamName(), Start: c.Stream.Start}, Format: c.Format, Filter: c.Filter, Score: c.Score, Rules: c.Rules,
+		Silences: c.Silences, Watchdog: c.Watchdog, State: c.State, Topics: c.Topics, DeadLetter: DeadLetterConfig{Invalid: c.DeadLetter.Invalid},
+	})
+	if err != nil { // then nothing is compared
+		return nil
+	}
+	return text
+}
 
 // withRulesOf is the configuration with what can be changed while running taken from next.
 func (c Config) withRulesOf(next Config) Config {

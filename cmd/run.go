@@ -25,6 +25,7 @@ import (
 	"kinesis-alerter/checkpoint"
 	"kinesis-alerter/consumer"
 	"kinesis-alerter/internal/answer"
+	"kinesis-alerter/internal/guard"
 )
 
 // Options are what Run needs besides the configuration file.
@@ -53,13 +54,14 @@ type Options struct {
 
 // The shares of the stop budget, in percent, by step.
 const (
-	stopShareReadiness = 1
-	stopShareShards    = 80
-	stopShareLeases    = 9
-	stopShareReloads   = 1
-	stopSharePublisher = 4
-	stopShareStatus    = 1
-	stopShareAdmin     = 4
+	stopShareReadiness     = 1
+	stopShareShards        = 80
+	stopShareLeases        = 9
+	stopShareReloads       = 1
+	stopSharePublisher     = 3
+	stopShareSubscriptions = 1
+	stopShareStatus        = 1
+	stopShareAdmin         = 4
 )
 
 // lastLines is how long the end waits for an output that takes no lines, on top of the stop budget.
@@ -100,7 +102,12 @@ func Run(ctx context.Context, c Config, o Options) (err error) {
 
 	// The signal ends nothing by itself: the parts live in contexts of their own, and the stop list ends them in order.
 	work, abandon := context.WithCancel(context.WithoutCancel(ctx))
-	life := newLife()
+	life := newLife(log)
+	// After a panic that may have left shared state half changed nothing more is published: the table is the recovery.
+	work = guard.Watched(work, func(p *guard.Panic) {
+		abandon()
+		life.broke(p)
+	})
 	stop := &stopList{log: log}
 	defer func() {
 		began := time.Now()
@@ -130,7 +137,7 @@ func Run(ctx context.Context, c Config, o Options) (err error) {
 	})
 	life.start(work, "admin server", func(context.Context) error { return server.Run() })
 	stop.add("admin server", stopShareAdmin, server.Stop)
-	sampling := life.start(work, "status", status.run)
+	sampling := life.keep(work, "status", status.run)
 	stop.add("status", stopShareStatus, sampling.stop)
 
 	p, clients := c.parts(), newClients(o.AWS, reg, watch).of(c.Stream.ARN)
@@ -157,7 +164,7 @@ func Run(ctx context.Context, c Config, o Options) (err error) {
 	var shards *consumer.Consumer // reports to the table, which it is made with
 	store, err := checkpoint.New(p.checkpoint, checkpoint.Deps{
 		DynamoDB: clients.dynamodb, Stream: clients.kinesis, Log: log.Named("lease"), Registerer: series,
-		Report: func() (lastArrival, caughtUp time.Time) { return shards.Report() },
+		Report: func() (lastArrival, caughtUp time.Time) { return shards.Report() }, Configuration: reloads.configuration,
 	})
 	if err != nil {
 		return err
@@ -183,7 +190,10 @@ func Run(ctx context.Context, c Config, o Options) (err error) {
 	}
 	clients.credentials.OnChange(publisher.Hurry)
 	reloads.pipeline, reloads.publisher = pipeline, publisher
-	status.attach(statusParts{store: store, shards: shards, pipeline: pipeline, publisher: publisher, letters: sender(letters)})
+	had := &subscriptionMemory{topics: publisher.Status, load: store.Keepsake, save: store.SetKeepsake, log: log.Named("sns")}
+	status.attach(statusParts{
+		store: store, shards: shards, pipeline: pipeline, publisher: publisher, letters: sender(letters), had: had,
+	})
 
 	publishing := life.start(work, "publisher", publisher.Run)
 	stop.add("publisher", stopSharePublisher, publishing.stop)
@@ -201,7 +211,9 @@ func Run(ctx context.Context, c Config, o Options) (err error) {
 		}
 		return err
 	})
-	reloading := life.start(work, "reloads", reloads.run(o.Reloads))
+	remembering := life.keep(work, "subscriptions", had.run)
+	stop.add("subscriptions", stopShareSubscriptions, remembering.stop)
+	reloading := life.keep(work, "reloads", reloads.run(o.Reloads))
 	stop.add("reloads", stopShareReloads, reloading.stop)
 	state.watch(store, reloads)
 	stop.add("readiness", stopShareReadiness, func(context.Context) error {
@@ -255,13 +267,48 @@ func listen(ctx context.Context, c Config, o Options) (net.Listener, error) {
 
 // life holds the running parts of the daemon.
 type life struct {
+	log *zap.Logger
 	// stopping is set when the stop begins: from then on parts are expected to end.
 	stopping atomic.Bool
 	// failed gets the error of the first part that ended without being asked.
 	failed chan error
 }
 
-func newLife() *life { return &life{failed: make(chan error, 1)} }
+func newLife(log *zap.Logger) *life { return &life{log: log, failed: make(chan error, 1)} }
+
+// broke ends the daemon for a panic.
+func (l *life) broke(p *guard.Panic) {
+	l.log.Error("a part has panicked, and what it shares may be half changed: nothing more is published, and the process ends",
+		zap.String("part", p.Part), zap.Any("panic", p.Value), zap.ByteString("stack", p.Stack))
+	select {
+	case l.failed <- p:
+	default:
+	}
+}
+
+// The pauses before a part that panicked begins again.
+const (
+	firstRestart   = time.Second
+	longestRestart = time.Minute
+)
+
+// keep is start for a part that shares nothing that its panic could leave half changed: it begins again after a pause.
+func (l *life) keep(ctx context.Context, name string, run func(context.Context) error) *part {
+	return l.start(ctx, name, func(ctx context.Context) error {
+		for wait := firstRestart; ; wait = min(2*wait, longestRestart) {
+			err := guard.Do(name, func() error { return run(ctx) })
+			p, panicked := errors.AsType[*guard.Panic](err)
+			if !panicked {
+				return err
+			}
+			l.log.Error("a part has panicked, it begins again",
+				zap.String("part", name), zap.Any("panic", p.Value), zap.ByteString("stack", p.Stack), zap.Duration("in", wait))
+			if !pause(ctx, wait) {
+				return ctx.Err()
+			}
+		}
+	})
+}
 
 // part is one running part.
 type part struct {
@@ -276,7 +323,7 @@ func (l *life) start(ctx context.Context, name string, run func(context.Context)
 	p := &part{cancel: cancel, done: make(chan struct{})}
 	go func() {
 		defer close(p.done)
-		err := run(ctx)
+		err := guard.Run(ctx, name, func() error { return run(ctx) })
 		if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
 			err = nil
 		}

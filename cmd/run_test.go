@@ -77,8 +77,22 @@ func (d *testDaemon) end() error {
 
 func createTopic(t *testing.T, fake *fakeaws.AWS) {
 	t.Helper()
-	_, err := sns.NewFromConfig(emulated(fake)).CreateTopic(t.Context(), &sns.CreateTopicInput{Name: aws.String(testTopic)})
+	client := sns.NewFromConfig(emulated(fake))
+	_, err := client.CreateTopic(t.Context(), &sns.CreateTopicInput{Name: aws.String(testTopic)})
 	require.NoError(t, err)
+	require.NoError(t, subscribe(t.Context(), client, testTopicARN))
+}
+
+// subscribe has somebody hear a topic, or its page says that nobody does.
+func subscribe(ctx context.Context, client *sns.Client, topic string) error {
+	return subscribeTo(ctx, client, topic, "pager")
+}
+
+func subscribeTo(ctx context.Context, client *sns.Client, topic, function string) error {
+	_, err := client.Subscribe(ctx, &sns.SubscribeInput{
+		TopicArn: &topic, Protocol: aws.String("lambda"), Endpoint: aws.String("arn:aws:lambda:us-east-1:000000000000:function:" + function),
+	})
+	return err
 }
 
 // messages returns the bodies that SNS accepted.
@@ -620,12 +634,19 @@ func TestDrill(t *testing.T) {
 	fake, file, _ := loopbackDaemon(t)
 	var out, errs bytes.Buffer
 	require.Equal(t, exitOK, Main(t.Context(), []string{"drill", "--config", file}, environment(nil), &out, &errs), "%s", &errs)
-	require.Regexp(t, `^oncall: SNS accepted it after \S+ as message \S+, alert_id [0-9a-f]{64}\n$`, out.String())
+	require.Regexp(t, `^oncall: SNS accepted it after \S+ as message \S+, alert_id [0-9a-f]{64}\noncall: 1 confirmed subscription, 0 pending\n$`, out.String())
 	require.Len(t, messages(fake), 1)
 	require.Contains(t, messages(fake)[0], "This is a test of the way to the topic oncall")
 
 	require.Equal(t, exitUsage, Main(t.Context(), []string{"drill", "--config", file, "--topic", "nosuch"}, environment(nil), &out, &errs))
 	require.Contains(t, errs.String(), `no topic "nosuch" is configured`)
+	subscription := fake.SNS.Subscriptions(testTopicARN)[0].ARN
+	client := sns.NewFromConfig(emulated(fake))
+	_, err := client.Unsubscribe(t.Context(), &sns.UnsubscribeInput{SubscriptionArn: &subscription})
+	require.NoError(t, err)
+	require.Equal(t, exitFailed, Main(t.Context(), []string{"drill", "--config", file}, environment(nil), &out, &errs))
+	require.Contains(t, errs.String(), "nobody hears it: 0 subscriptions confirmed, 0 pending")
+	require.NoError(t, subscribe(t.Context(), client, testTopicARN))
 	config, err := os.ReadFile(file) //nolint:gosec // in the test's own folder
 	require.NoError(t, err)
 	missing := configFile(t, strings.NewReplacer(

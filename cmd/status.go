@@ -59,6 +59,8 @@ type Status struct {
 	DeadLetters *StatusDeadLetters `json:"dead_letters"`
 	// Incidents are what befell shards in the last 15 minutes and was dealt with.
 	Incidents []StatusIncident `json:"incidents,omitempty"`
+	// UnreadableRows are rows of the lease table that no worker can read, and those that were written anew in the last 15 minutes.
+	UnreadableRows []StatusRow `json:"unreadable_rows,omitempty"`
 	// Doubts are what is valid in the configuration in force and cannot be meant.
 	Doubts []StatusDoubt `json:"doubts"`
 	// Log is the output of the log lines.
@@ -121,6 +123,14 @@ type StatusStream struct {
 	Retention float64 `json:"retention_seconds"`
 	// Incomplete is since when ListShards does not name all shards; absent while it does.
 	Incomplete *time.Time `json:"listing_incomplete_since,omitempty"`
+}
+
+// StatusRow is a row of the lease table that cannot, or could not, be read.
+type StatusRow struct {
+	Key   string `json:"key"`
+	Cause string `json:"cause"`
+	// Mended says that it was written anew.
+	Mended bool `json:"mended"`
 }
 
 // StatusIncident is something that befell a shard in the last 15 minutes and was dealt with: gone, end_undone,
@@ -267,8 +277,15 @@ type StatusFleetWorker struct {
 	Self    bool   `json:"self"`
 	// State is live, leaving (it stops) or fenced (it fell silent, and its shards are taken over).
 	State string `json:"state"`
-	// Silent is the time since its last observed heartbeat.
+	// Silent is the time since Heard; in the first moments, since this process first saw the worker's row.
 	Silent float64 `json:"silent_seconds"`
+	// Heard is when its last heartbeat was observed; before the first one, when the worker says that it wrote it. Null where
+	// neither is known, and for this process.
+	Heard *time.Time `json:"heard"`
+	// Configuration is a hash of what rules, filters, silences, topics and input are in force there; empty where that is not known.
+	// DiffersSince is since when it is another one than here, in workers of the same version; null while it is not.
+	Configuration string     `json:"configuration_hash,omitempty"`
+	DiffersSince  *time.Time `json:"configuration_differs_since"`
 	// Shards is how many it holds.
 	Shards int `json:"shards"`
 }
@@ -342,6 +359,21 @@ type StatusTopic struct {
 	AlertFailingSince *time.Time `json:"alert_failing_since"`
 	// Ending says that the topic has left the configuration and is kept until nothing waits.
 	Ending bool `json:"ending"`
+	// Subscriptions are those of the topic, which is asked every five minutes.
+	Subscriptions StatusSubscriptions `json:"subscriptions"`
+}
+
+// StatusSubscriptions are the subscriptions of a topic, as SNS counted them at At; that is null before the first answer.
+type StatusSubscriptions struct {
+	At        *time.Time `json:"at"`
+	Confirmed int        `json:"confirmed"`
+	// Pending ones wait for their confirmation and get nothing; Deleted ones are gone.
+	Pending int `json:"pending"`
+	Deleted int `json:"deleted"`
+	// Had is how many were confirmed within the last day.
+	Had int `json:"had"`
+	// Unknown is why the numbers are not known; empty when they are.
+	Unknown string `json:"unknown,omitempty"`
 }
 
 // StatusDeadLetters is the on-failure destination.

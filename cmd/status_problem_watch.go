@@ -7,6 +7,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
+
+	"kinesis-alerter/internal/guard"
 )
 
 // problemLevels are the levels that a problem can have, the gravest first.
@@ -31,8 +33,16 @@ func (m *problemMetric) Describe(ch chan<- *prometheus.Desc) { ch <- m.desc }
 // Collect implements prometheus.Collector.
 func (m *problemMetric) Collect(ch chan<- prometheus.Metric) {
 	shown := map[[2]string]float64{}
-	for _, p := range m.status().Problems {
-		shown[[2]string{p.Code, string(p.Level)}] = 1
+	// Collectors run in goroutines of the registry, where a panic would end the process.
+	err := guard.Do("problems", func() error {
+		for _, p := range m.status().Problems {
+			shown[[2]string{p.Code, string(p.Level)}] = 1
+		}
+		return nil
+	})
+	if err != nil {
+		ch <- prometheus.NewInvalidMetric(m.desc, err)
+		return
 	}
 	for code := range problemSubjects() {
 		for _, level := range problemLevels() {

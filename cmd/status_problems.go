@@ -82,6 +82,7 @@ func problems(st *Status, hung bool) []Problem {
 	for i := range st.Topics {
 		before := len(list)
 		topicProblems(&st.Topics[i], st.At, add)
+		subscriptionProblems(&st.Topics[i], add)
 		for j := before; j < len(list); j++ {
 			list[j].Object = st.Topics[i].Name
 		}
@@ -90,6 +91,7 @@ func problems(st *Status, hung bool) []Problem {
 	recentProblems(st, add)
 	ruleProblems(st, add)
 	reloadProblems(st, add)
+	fleetConfigProblems(st, add)
 	logProblems(st, add)
 	if credentialsProblems(st, add) {
 		list = withoutSymptoms(list, st)

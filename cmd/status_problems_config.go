@@ -1,6 +1,31 @@
 package cmd
 
-import "strings"
+import (
+	"math"
+	"strings"
+	"time"
+)
+
+// rolloutAllowed is how long the workers may have different configurations: that is what a rollout takes.
+const rolloutAllowed = 15 * time.Minute
+
+// fleetConfigProblems looks for workers that have another configuration in force than this one: half of the alerts are then made
+// by the one, half by the other.
+func fleetConfigProblems(st *Status, add addProblem) {
+	var differ shardGroup
+	for i := range st.Workers {
+		if w := &st.Workers[i]; w.DiffersSince != nil {
+			differ.add(w.ID, st.At.Sub(*w.DiffersSince), "")
+		}
+	}
+	n := len(differ.ids)
+	if n == 0 {
+		return
+	}
+	add(atLeast(differ.longest, rolloutAllowed, math.MaxInt64), "config_differs",
+		"give all workers the same file and reload or restart them; /api/v1/status of each has what is in force there",
+		"%s another configuration in force than this one, for %s%s", have(n, "worker"), words(differ.longest), first(differ.ids))
+}
 
 // reloadProblems looks at the last reload of the configuration file.
 func reloadProblems(st *Status, add addProblem) {

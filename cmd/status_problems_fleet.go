@@ -3,6 +3,7 @@ package cmd
 import (
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 	"time"
 
@@ -63,7 +64,8 @@ func ownerProblems(st *Status, add addProblem) Level {
 	}
 	for i := range st.Workers { // not taken over yet, as far as this process can see
 		if w := &st.Workers[i]; w.State == "live" && !w.Self && w.Shards > 0 && !silent[w.ID] && w.Silent >= 1.5*lease.Seconds() {
-			add(LevelInfo, "worker_silent", "", "worker %s has been silent for %s, it holds %s", w.ID, words(time.Duration(w.Silent*float64(time.Second))), number(w.Shards, "shard"))
+			silence := time.Duration(w.Silent * float64(time.Second))
+			add(atLeast(silence, lease+2*unreadCritical, math.MaxInt64), "worker_silent", "", "worker %s has been silent for %s, it holds %s", w.ID, words(silence), number(w.Shards, "shard"))
 		}
 	}
 	return level

@@ -3,6 +3,7 @@ package cmd
 import (
 	"fmt"
 	"os"
+	"regexp"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"kinesis-alerter/alert"
 	"kinesis-alerter/consumer"
 	"kinesis-alerter/internal/fakeaws"
 )
@@ -266,6 +268,38 @@ func TestStatusOfReloads(t *testing.T) {
 		time.Sleep(time.Second)
 		s = page.status(t)
 		require.Equal(t, "The last reload was refused 1.0 s ago, the old configuration stays in force: line 12: rules[0].when.", s.Summary)
+		require.NoError(t, d.end())
+	})
+}
+
+// A fleet that stays 400 s behind has no watchdog's message, however often an interval passes by the records' time.
+func TestWatchdogOfADaemonThatIsBehind(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		fake := fakeaws.New(fakeaws.Options{})
+		fake.Kinesis.Create(testStream, 2)
+		createTopic(t, fake)
+		d := startDaemon(t, fake, func(c *Config, _ *Options) {
+			c.Watchdog = alert.WatchdogConfig{Interval: 30 * time.Second, Topics: []string{"oncall"}}
+		})
+		spoken := func(d time.Duration) int {
+			before := len(messages(fake))
+			time.Sleep(d)
+			return len(messages(fake)) - before
+		}
+		time.Sleep(time.Minute)
+		require.Equal(t, 4, spoken(2*time.Minute))
+		over := fake.Faults.Add(fakeaws.Fault{
+			Service: fakeaws.ServiceKinesis, Operation: "GetRecords", Kind: fakeaws.Changed,
+			Rewrite: func(a *fakeaws.Answer) {
+				a.Body = regexp.MustCompile(`"MillisBehindLatest":\d+`).ReplaceAll(a.Body, []byte(`"MillisBehindLatest":400000`))
+			},
+		})
+		time.Sleep(time.Minute)
+		require.Zero(t, spoken(5*time.Minute))
+		over()
+		time.Sleep(time.Minute)
+		require.Equal(t, 4, spoken(2*time.Minute))
 		require.NoError(t, d.end())
 	})
 }

@@ -39,6 +39,7 @@ type statusSource struct {
 
 	mu        sync.Mutex
 	unread    map[string]time.Time // shards that nobody reads, and since when that is known
+	differ    map[string]time.Time // workers with another configuration, and since when that is known
 	heartbeat time.Time            // the last that DynamoDB confirmed to any incarnation
 	passed    filterWatch
 }
@@ -50,6 +51,7 @@ type statusParts struct {
 	pipeline  *alert.Pipeline
 	publisher *sns.Publisher
 	letters   *deadletter.Sender
+	had       *subscriptionMemory
 }
 
 // filterWatch remembers when a record last came past the filter.
@@ -165,7 +167,27 @@ func (s *statusSource) watch(now time.Time, table checkpoint.Status) {
 			}
 		}
 	}
-	s.unread = unread
+	s.unread, s.differ = unread, differing(table.Workers, s.differ, now)
+}
+
+// differing are the workers whose configuration is another one than this one's, and since when that is known. Versions may write
+// the same configuration in different ways, so only one's own is compared.
+func differing(workers []checkpoint.WorkerStatus, before map[string]time.Time, now time.Time) map[string]time.Time {
+	out := map[string]time.Time{}
+	own := slices.IndexFunc(workers, func(w checkpoint.WorkerStatus) bool { return w.Self })
+	if own < 0 || workers[own].Config == "" {
+		return out
+	}
+	for _, w := range workers {
+		if w.Config == "" || w.Config == workers[own].Config || w.Fenced || w.Leaving || w.Version != workers[own].Version {
+			continue
+		}
+		out[w.ID] = now
+		if since, known := before[w.ID]; known {
+			out[w.ID] = since
+		}
+	}
+	return out
 }
 
 func statusLog(l logState) StatusLog {
@@ -234,9 +256,12 @@ func (s *statusSource) tell(out *Status, now time.Time, table checkpoint.Status,
 	}
 	out.Recent = s.history.recent(befell(p))
 	s.mu.Lock()
-	heartbeat, unread := s.heartbeat, s.unread // replaced, never changed
+	heartbeat, unread, differ := s.heartbeat, s.unread, s.differ // replaced, never changed
 	s.mu.Unlock()
 	out.Stream.Retention, out.Stream.Incomplete = seconds(table.Retention), moment(table.Incomplete)
+	for _, d := range table.Damaged {
+		out.UnreadableRows = append(out.UnreadableRows, StatusRow{Key: d.Key, Cause: d.Cause, Mended: d.Mended})
+	}
 	for _, i := range table.Incidents {
 		out.Incidents = append(out.Incidents, StatusIncident{Kind: string(i.Kind), Shard: i.Shard, Detail: i.Detail, At: i.At.UTC()})
 	}
@@ -246,7 +271,8 @@ func (s *statusSource) tell(out *Status, now time.Time, table checkpoint.Status,
 	}
 	held := tellShards(out, table, p.shards.Status(), unread, &s.lags)
 	for _, w := range table.Workers {
-		one := StatusFleetWorker{ID: w.ID, Version: w.Version, Self: w.Self, State: "live", Silent: seconds(w.Silent), Shards: held[w.ID]}
+		one := StatusFleetWorker{ID: w.ID, Version: w.Version, Self: w.Self, State: "live", Silent: seconds(silentFor(&w, table.LeaseDuration, now)), Shards: held[w.ID]}
+		one.Heard, one.Configuration, one.DiffersSince = moment(w.Heard), w.Config, moment(differ[w.ID])
 		switch {
 		case w.Fenced:
 			one.State = "fenced"
@@ -265,11 +291,16 @@ func (s *statusSource) tell(out *Status, now time.Time, table checkpoint.Status,
 		})
 	}
 	for _, t := range p.publisher.Status() {
+		heard := t.Subscriptions
 		out.Topics = append(out.Topics, StatusTopic{
 			Name: t.Name, FIFO: t.FIFO, Rate: t.Rate, Share: t.Share, SentLastMinute: t.SentLastMinute, LastAccepted: moment(t.LastAccepted),
 			Waiting: t.Waiting, Gathered: t.Gathered, Digesting: t.Digesting, Fault: string(t.Fault), Remedy: t.Remedy,
 			Failures: t.Failures, FailingSince: moment(t.FailingSince), Failing: string(t.Failing), Ending: t.Ending,
 			Error: t.Error, AlertFailingSince: moment(t.AlertFailing),
+			Subscriptions: StatusSubscriptions{
+				At: moment(heard.At), Confirmed: heard.Confirmed, Pending: heard.Pending, Deleted: heard.Deleted,
+				Had: p.had.most(t.ARN), Unknown: heard.Unknown,
+			},
 		})
 	}
 	if p.letters != nil {
@@ -279,6 +310,15 @@ func (s *statusSource) tell(out *Status, now time.Time, table checkpoint.Status,
 			FailingSince: moment(d.FailingSince), Error: d.Error,
 		}
 	}
+}
+
+// silentFor is how long a worker has been silent. When this process has just begun, that is what the worker's row says; not in the
+// first moments, in which it would see a live one's next heartbeat, since clocks differ.
+func silentFor(w *checkpoint.WorkerStatus, lease time.Duration, now time.Time) time.Duration {
+	if w.Heard.IsZero() || w.Silent < lease/2 {
+		return w.Silent
+	}
+	return max(w.Silent, now.Sub(w.Heard))
 }
 
 // tellShards joins what the table knows of the shards with what the process knows that reads them. It returns how many

@@ -314,6 +314,9 @@ func TestStatusSummary(t *testing.T) {
 			s.Shards[0] = s.Shards[1]
 			s.Workers = []StatusFleetWorker{{ID: "b/2", State: "live", Silent: 16, Shards: 2}}
 		}, LevelInfo, "Worker b/2 has been silent for 16 s, it holds 2 shards."},
+		"an owner fell silent before this process began": {func(s *Status) {
+			s.Workers[1].Silent = 60
+		}, LevelWarning, "Worker b/2 has been silent for 1 m, it holds 1 shard."},
 		"about to read": {func(s *Status) { s.Shards[0].Reading = nil }, LevelOK, "This worker is well: 1 shard is about to be read here; the fleet: 2 workers, 1 of 2 shards read."},
 		"not joined": {func(s *Status) {
 			s.Shards[0], s.Worker.TrustedUntil = s.Shards[1], nil

@@ -82,7 +82,7 @@ func newStatusView(st *Status) *statusView {
 	}
 	v.shards(st)
 	for i := range st.Workers {
-		v.WorkerRows = append(v.WorkerRows, newWorkerView(&st.Workers[i]))
+		v.WorkerRows = append(v.WorkerRows, newWorkerView(&st.Workers[i], st.At))
 	}
 	for i := range st.Rules {
 		v.RuleRows = append(v.RuleRows, newRuleView(&st.Rules[i]))
@@ -457,7 +457,7 @@ type workerView struct {
 	Self                                          bool
 }
 
-func newWorkerView(w *StatusFleetWorker) workerView {
+func newWorkerView(w *StatusFleetWorker, at time.Time) workerView {
 	row := workerView{ID: w.ID, Short: shortWorker(w.ID), Version: w.Version, State: w.State, Sign: "●", Class: "ok", Shards: w.Shards, Self: w.Self}
 	switch w.State {
 	case "fenced":
@@ -465,7 +465,10 @@ func newWorkerView(w *StatusFleetWorker) workerView {
 	case "leaving":
 		row.Sign, row.Class = "○", "quiet"
 	}
-	row.Heard = words(time.Duration(w.Silent*float64(time.Second))) + " ago"
+	row.Heard = "not yet"
+	if w.Heard != nil {
+		row.Heard = words(at.Sub(*w.Heard)) + " ago"
+	}
 	if w.Self {
 		row.Heard = "this one"
 	}

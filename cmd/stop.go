@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"go.uber.org/zap"
+
+	"kinesis-alerter/internal/guard"
 )
 
 // errAbandoned marks a step of the stop that did not end within its share of the budget.
@@ -64,7 +66,7 @@ func bounded(ctx context.Context, budget time.Duration, f func(context.Context) 
 	ctx, cancel := context.WithTimeout(ctx, budget)
 	defer cancel()
 	done := make(chan error, 1)
-	go func() { done <- f(ctx) }()
+	go func() { done <- guard.Do("stop", func() error { return f(ctx) }) }()
 	select {
 	case err := <-done:
 		return err

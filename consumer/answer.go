@@ -31,7 +31,7 @@ type answerGate struct {
 type pageTooLargeError struct{ size int }
 
 // Unread says that the error is no fault of the answer.
-func (e *pageTooLargeError) Unread() bool { return true }
+func (*pageTooLargeError) Unread() bool { return true }
 
 func (e *pageTooLargeError) Error() string {
 	return fmt.Sprintf("no credits for a page of %d bytes now", e.size)

@@ -18,6 +18,7 @@ import (
 	"go.uber.org/zap"
 
 	"kinesis-alerter/alert"
+	"kinesis-alerter/internal/guard"
 )
 
 // Deps are what a Consumer works with. All fields but DeadLetters are required.
@@ -109,7 +110,8 @@ func (c *Consumer) Run(ctx context.Context) error {
 	<-c.readCtx.Done()
 	go func() {
 		defer close(c.done)
-		w.Shutdown() // once, from here only: the library closes its channel without a look (defect 39)
+		// Once, from here only: the library closes its channel without a look (defect 39).
+		_ = guard.Run(ctx, "KCL", func() error { w.Shutdown(); return nil })
 	}()
 	<-c.done
 	c.mu.Lock()
@@ -190,7 +192,9 @@ func (c *Consumer) begin(id string) error {
 	s.lanes = newLanes(s.workCtx, lanes)
 	s.fleet = func() alert.Fleet {
 		decider, lastArrival, caughtUp := c.leases.Fleet()
-		return alert.Fleet{Decides: decider == id, LastArrival: lastArrival, CaughtUp: caughtUp}
+		return alert.Fleet{
+			Decides: decider == id, LastArrival: lastArrival, CaughtUp: caughtUp, Paused: c.leases.AnyPaused(), Now: time.Now(),
+		}
 	}
 	s.read = func(from types.StartingPosition) reader {
 		return &pollingReader{

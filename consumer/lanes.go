@@ -6,6 +6,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"kinesis-alerter/internal/guard"
 )
 
 const (
@@ -201,7 +203,7 @@ func (l *lanes) scheduleLocked(ln *lane) {
 	}
 	p.running++
 	first := p.take()
-	l.wg.Go(func() { l.work(p, first) })
+	l.wg.Go(func() { l.guarded(p, first) })
 }
 
 // readyLocked lines a lane up for the workers that it needs next; nil if it needs none.
@@ -236,6 +238,11 @@ func (p *pool) take() *lane {
 	return ln
 }
 
+// guarded is work whose panic is reported: the watermark, which others share, may be half changed.
+func (l *lanes) guarded(p *pool, ln *lane) {
+	_ = guard.Run(l.ctx, "lanes", func() error { l.work(p, ln); return nil })
+}
+
 // work does what lanes are lined up for, a task or a letter at a time, until nothing is.
 func (l *lanes) work(p *pool, ln *lane) {
 	for ln != nil {
@@ -264,7 +271,7 @@ func (l *lanes) next(p *pool, ln *lane, end stepEnd) *lane {
 	if other := l.readyLocked(ln); other != nil && other != p && other.running < l.parallelism {
 		other.running++
 		first := other.take()
-		l.wg.Go(func() { l.work(other, first) })
+		l.wg.Go(func() { l.guarded(other, first) })
 	}
 	if len(p.ready) > 0 {
 		return p.take()

@@ -34,6 +34,9 @@ type Leases interface {
 	// if unknown), the latest arrival of a record in any shard (zero if unknown), and the time up to which every open
 	// shard was read (zero while some shard is read by nobody). It does no I/O.
 	Fleet() (decider string, lastArrival, caughtUp time.Time)
+
+	// AnyPaused says whether an operator has paused a shard, as of the last answer of Fleet. It does no I/O.
+	AnyPaused() bool
 }
 
 // Lease is the ownership of one shard, from GetLease to RemoveLeaseOwner.

@@ -12,6 +12,7 @@ import (
 	"go.uber.org/zap"
 
 	"kinesis-alerter/alert"
+	"kinesis-alerter/internal/guard"
 )
 
 const (
@@ -304,7 +305,7 @@ func (s *shard) keepState(now time.Time) {
 	k.writers.Go(func() {
 		ctx, cancel := context.WithTimeout(s.workCtx, saveLimit)
 		defer cancel()
-		done <- s.write(ctx, c)
+		done <- guard.Do("state", func() error { return s.write(ctx, c) })
 	})
 }
 

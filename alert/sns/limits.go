@@ -9,6 +9,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sns"
 	"go.uber.org/zap"
 
+	"kinesis-alerter/alert"
 	"kinesis-alerter/alert/delivery"
 )
 
@@ -51,40 +52,77 @@ func parseLimits(arn string, attributes map[string]string) limits {
 	return l
 }
 
-// learn asks SNS what the topic accepts, and goes on asking while it cannot be reached or does not exist. Alerts wait
-// for the first answer only: a topic with a small MaximumMessageSize would reject what the assumed limits let through.
+// learn asks SNS what the topic accepts and who hears it, and goes on asking: soon while the topic cannot be reached or does not
+// exist, else every few minutes, because subscriptions come and go. Alerts wait for the first answer only: a topic with a small
+// MaximumMessageSize would reject what the assumed limits let through.
 func (t *topic) learn(ctx context.Context) {
 	t.limits.Store(new(assumedLimits(t.arn)))
-	for failures := 0; ; failures++ {
-		l, err := t.ask(ctx)
+	asked, known, missing := false, false, false
+	for failures := 0; ; {
+		attributes, err := t.ask(ctx)
 		if ctx.Err() != nil {
 			return
 		}
 		var v delivery.Verdict
 		if err == nil {
-			t.limits.Store(&l)
-			t.log.Info("topic is known", zap.Int("max_message_bytes", l.maxBytes), zap.Bool("fifo", l.fifo),
-				zap.Bool("content_based_deduplication", l.contentDedup), zap.String("fifo_throughput_scope", l.scope),
-				zap.String("kms_key", l.kmsKey))
-		} else if v = classify(err); failures == 0 {
-			t.log.Warn("topic attributes cannot be read, assuming defaults; allow sns:GetTopicAttributes to have them read",
-				zap.Int("max_message_bytes", defaultMaxBytes), zap.String("reason", string(v.Reason)), zap.Error(err))
+			t.learnt(attributes, known)
+			known = true
+		} else {
+			v = classify(err)
+			t.unlearnt(v, err, asked)
 		}
-		if failures == 0 {
+		// That the topic is there says nothing against a call of PublishBatch that did not find it.
+		told := !asked || missing || v.Reason == reasonTopicMissing
+		missing = v.Reason == reasonTopicMissing
+		if !asked {
+			asked = true
 			close(t.known)
 		}
-		select {
-		case t.asked <- asked{verdict: v, err: err}:
-		case <-ctx.Done():
+		if told && !t.tellAnswer(ctx, v, err) {
 			return
 		}
+		wait := subscriptionsEvery - subscriptionsEvery/5 + time.Duration(delivery.Lot()*float64(2*subscriptionsEvery/5))
 		if err == nil || v.Class != delivery.Retry && v.Reason != reasonTopicMissing {
-			return
+			failures = 0
+		} else {
+			wait = min(wait, delivery.Probe(failures, delivery.Lot()))
+			failures++
 		}
-		if !sleep(ctx, delivery.Probe(failures, delivery.Lot())) {
+		if !sleep(ctx, wait) {
 			return
 		}
 	}
+}
+
+// subscriptionsEvery is how often a topic is asked who hears it, on average.
+const subscriptionsEvery = 5 * time.Minute
+
+// learnt takes in what a topic says of itself.
+func (t *topic) learnt(attributes map[string]string, again bool) {
+	l := parseLimits(t.arn, attributes)
+	if before := t.limits.Swap(&l); !again || *before != l {
+		t.log.Info("topic is known", zap.Int("max_message_bytes", l.maxBytes), zap.Bool("fifo", l.fifo),
+			zap.Bool("content_based_deduplication", l.contentDedup), zap.String("fifo_throughput_scope", l.scope),
+			zap.String("kms_key", l.kmsKey))
+	}
+	s := parseSubscriptions(attributes)
+	s.At = time.Now()
+	t.subscriptions.Store(&s)
+	t.metrics.subscribed(s)
+}
+
+// unlearnt deals with a topic that did not say it.
+func (t *topic) unlearnt(v delivery.Verdict, err error, again bool) {
+	if !again {
+		t.log.Warn("topic attributes cannot be read, assuming defaults; allow sns:GetTopicAttributes to have them read",
+			zap.Int("max_message_bytes", defaultMaxBytes), zap.String("reason", string(v.Reason)), zap.Error(err))
+	}
+	if v.Class == delivery.Retry {
+		return // what is known of the subscriptions stays so until there is an answer
+	}
+	s := Subscriptions{At: time.Now(), Unknown: alert.ErrorText(err)}
+	t.subscriptions.Store(&s)
+	t.metrics.subscribed(s)
 }
 
 // asked is the answer to a question about the topic's attributes.
@@ -93,14 +131,52 @@ type asked struct {
 	err     error
 }
 
-func (t *topic) ask(ctx context.Context) (limits, error) {
+// tellAnswer tells the topic's goroutine, and answers false when ctx has ended.
+func (t *topic) tellAnswer(ctx context.Context, v delivery.Verdict, err error) bool {
+	select {
+	case t.asked <- asked{verdict: v, err: err}:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+func (t *topic) ask(ctx context.Context) (map[string]string, error) {
 	ctx, cancel := context.WithTimeout(ctx, t.settings.Load().AttemptTimeout)
 	defer cancel()
 	out, err := t.client.GetTopicAttributes(ctx, &sns.GetTopicAttributesInput{TopicArn: &t.arn}, t.inRegion)
 	if err != nil {
-		return limits{}, err
+		return nil, err
 	}
-	return parseLimits(t.arn, out.Attributes), nil
+	return out.Attributes, nil
+}
+
+// Subscriptions are how many a topic has, as it said at At; the zero value is a topic that was not asked yet.
+type Subscriptions struct {
+	// Confirmed ones get the messages, Pending ones do not yet, and Deleted ones are gone.
+	Confirmed, Pending, Deleted int
+	At                          time.Time
+	// Unknown is why the numbers are not known; empty when they are.
+	Unknown string
+}
+
+// Known says whether the numbers are.
+func (s Subscriptions) Known() bool { return !s.At.IsZero() && s.Unknown == "" }
+
+func parseSubscriptions(attributes map[string]string) (s Subscriptions) {
+	for name, into := range map[string]*int{
+		"SubscriptionsConfirmed": &s.Confirmed, "SubscriptionsPending": &s.Pending, "SubscriptionsDeleted": &s.Deleted,
+	} {
+		n, err := strconv.Atoi(attributes[name])
+		if err != nil || n < 0 {
+			if name == "SubscriptionsConfirmed" {
+				s.Unknown = "the topic's attributes do not say how many subscriptions it has"
+			}
+			continue
+		}
+		*into = n
+	}
+	return s
 }
 
 // sleep waits for d and says whether ctx is still alive.

@@ -1,6 +1,7 @@
 package sns
 
 import (
+	"math"
 	"sync/atomic"
 	"time"
 
@@ -28,6 +29,7 @@ type metrics struct {
 	digests    *prometheus.CounterVec
 	members    *prometheus.CounterVec
 	givenUp    *prometheus.CounterVec
+	subscribed *prometheus.GaugeVec
 }
 
 func newMetrics(reg prometheus.Registerer, cfg Config) *metrics {
@@ -72,6 +74,10 @@ func newMetrics(reg prometheus.Registerer, cfg Config) *metrics {
 			Name: "kinesis_alerter_topic_rate_share",
 			Help: "Messages per second that this worker may send to the topic, its share of the topic's rate; +Inf without a rate.",
 		}, []string{"topic"}),
+		subscribed: f.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "kinesis_alerter_topic_subscriptions",
+			Help: "Subscriptions of the topic as SNS counts them: confirmed, pending, deleted; NaN while that is not known.",
+		}, []string{"topic", "state"}),
 		digests: f.NewCounterVec(prometheus.CounterOpts{
 			Name: "kinesis_alerter_digests_total",
 			Help: "Digests that SNS accepted.",
@@ -106,7 +112,7 @@ func (m *metrics) expect(topic string, rules []string) {
 func (m *metrics) forget(topic string) {
 	label := prometheus.Labels{"topic": topic}
 	for _, v := range []interface{ DeletePartialMatch(prometheus.Labels) int }{
-		m.published, m.failures, m.retries, m.fault, m.duration, m.digestMode, m.rateShare, m.digests, m.members, m.givenUp,
+		m.published, m.failures, m.retries, m.fault, m.duration, m.digestMode, m.rateShare, m.digests, m.members, m.givenUp, m.subscribed,
 	} {
 		v.DeletePartialMatch(label)
 	}
@@ -137,6 +143,7 @@ func (m *metrics) topic(name string) *topicMetrics {
 		digestMode: m.digestMode.WithLabelValues(name), rateShare: m.rateShare.WithLabelValues(name),
 		digests: m.digests.WithLabelValues(name), members: m.members.WithLabelValues(name),
 	}
+	t.subscribed(Subscriptions{})
 	for _, condition := range []string{alert.ConditionRetries, alert.ConditionAge} {
 		t.givenUp[condition] = m.givenUp.WithLabelValues(name, condition)
 	}
@@ -186,5 +193,16 @@ func (h latency) observe(d time.Duration, id string) {
 		h.Observe(d.Seconds())
 	} else {
 		with.ObserveWithExemplar(d.Seconds(), prometheus.Labels{"alert_id": id})
+	}
+}
+
+// subscribed shows how many subscriptions the topic has.
+func (t *topicMetrics) subscribed(s Subscriptions) {
+	for state, n := range map[string]int{"confirmed": s.Confirmed, "pending": s.Pending, "deleted": s.Deleted} {
+		value := math.NaN()
+		if s.Known() {
+			value = float64(n)
+		}
+		t.all.subscribed.WithLabelValues(t.name, state).Set(value)
 	}
 }

@@ -17,6 +17,7 @@ import (
 
 	"kinesis-alerter/alert"
 	"kinesis-alerter/internal/arns"
+	"kinesis-alerter/internal/guard"
 )
 
 // Client is what the publisher asks of SNS; *sns.Client has it. Its retryer should be aws.NopRetryer, see the package
@@ -112,6 +113,7 @@ func (p *Publisher) newTopic(name string, cfg Config) *topic {
 	}
 	t.settings.Store(&settings{Config: cfg, TopicConfig: cfg.Topics[name]})
 	t.limits.Store(new(assumedLimits(arn)))
+	t.subscriptions.Store(&Subscriptions{})
 	t.halts.Store(new(halts))
 	t.quit = func() bool { return p.forget(t) }
 	return t
@@ -150,10 +152,13 @@ func (p *Publisher) Run(ctx context.Context) error {
 	p.launch = func(t *topic) {
 		t.showShare(time.Now())
 		life, end := context.WithCancel(ctx)
-		p.wg.Go(func() { t.learn(life) })
+		guarded := func(f func(context.Context)) {
+			_ = guard.Run(life, "publisher", func() error { f(life); return nil }) // it was reported, and Run is ended
+		}
+		p.wg.Go(func() { guarded(t.learn) })
 		p.wg.Go(func() {
 			defer end()
-			t.run(life)
+			guarded(t.run)
 		})
 	}
 	for _, t := range p.topics {

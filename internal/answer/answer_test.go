@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -50,9 +51,7 @@ type reply struct {
 // Do implements aws.HTTPClient.
 func (r *reply) Do(req *http.Request) (*http.Response, error) {
 	header := http.Header{"Date": {time.Unix(now, 0).UTC().Format(http.TimeFormat)}}
-	for k, v := range r.header {
-		header[k] = v
-	}
+	maps.Copy(header, r.header)
 	res := &http.Response{
 		StatusCode: r.status, Header: header, Request: req, ProtoMajor: 1, ProtoMinor: 1,
 		Body: io.NopCloser(strings.NewReader(r.body)), ContentLength: int64(len(r.body)),
@@ -113,7 +112,7 @@ func shard(n int) string {
 	return fmt.Sprintf(`{"ShardId": "shardId-%012d", "HashKeyRange": %s, "SequenceNumberRange": {"StartingSequenceNumber": "1"}}`, n, hashRange)
 }
 
-var key = map[string]dynamotypes.AttributeValue{"leaseKey": &dynamotypes.AttributeValueMemberS{Value: "a"}} //nolint:gochecknoglobals // of the table
+var key = map[string]dynamotypes.AttributeValue{"leaseKey": &dynamotypes.AttributeValueMemberS{Value: "a"}}
 
 const item = `{"leaseKey": {"S": "a"}, "leaseEpoch": {"N": "7"}, "above": {"S": "x"}}`
 

@@ -152,7 +152,7 @@ func failed(ctx context.Context, err error) *BadError {
 	}
 	timeout, network := errors.AsType[net.Error](err)
 	if ctx.Err() != nil || errors.Is(err, context.DeadlineExceeded) || network && timeout.Timeout() {
-		return nil
+		return nil //nolint:nilerr // it is no bad answer, and stays an error
 	}
 	_, unreadable := errors.AsType[*smithy.DeserializationError](err)
 	if unreadable || status != 0 { // the SDK does not wrap all that it cannot read
@@ -206,7 +206,7 @@ func (c *Checker) bound(
 	case success && op.streamed:
 		res.Body = &boundedBody{ReadCloser: res.Body, left: most, most: most}
 	default:
-		return out, meta, c.readBody(ctx, res, &op, most)
+		return out, meta, readBody(ctx, res, &op, most)
 	}
 	if bad == nil {
 		return out, meta, nil
@@ -218,7 +218,7 @@ func (c *Checker) bound(
 }
 
 // readBody reads the whole body and has a look at it as it is.
-func (c *Checker) readBody(ctx context.Context, res *smithyhttp.Response, op *operation, most int64) error {
+func readBody(ctx context.Context, res *smithyhttp.Response, op *operation, most int64) error {
 	body, err := readAll(res.Body, res.ContentLength, most)
 	_ = res.Body.Close()
 	res.Body = http.NoBody

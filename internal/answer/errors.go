@@ -25,7 +25,7 @@ func (e *BadError) Error() string {
 func (e *BadError) Unwrap() error { return e.Err }
 
 // RetryableError makes the SDK's retryer try again, whatever the status was.
-func (e *BadError) RetryableError() bool { return true }
+func (*BadError) RetryableError() bool { return true }
 
 // BadAnswer is the HTTP status, for those who know errors by what they can do.
 func (e *BadError) BadAnswer() int { return e.Status }

@@ -1,0 +1,51 @@
+// Package guard makes panics of goroutines errors.
+//
+// A panic that nobody recovers ends the process at once, wherever it happens. Every goroutine that the daemon starts goes
+// through this package instead: Do where the panic is the goroutine's own affair, Run where state that others share may be
+// half changed, which a Watched context hears of before anything else happens.
+package guard
+
+import (
+	"context"
+	"fmt"
+	"runtime/debug"
+)
+
+// Panic is a panic that was recovered.
+type Panic struct {
+	// Part names what panicked.
+	Part  string
+	Value any
+	Stack []byte
+}
+
+func (p *Panic) Error() string { return fmt.Sprintf("%s: panic: %v", p.Part, p.Value) }
+
+// Do runs f and returns its error, or a *Panic.
+func Do(part string, f func() error) (err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = &Panic{Part: part, Value: v, Stack: debug.Stack()}
+		}
+	}()
+	return f()
+}
+
+type watcher struct{}
+
+// Watched returns a context whose parts report their panics: Run calls report before it returns. It must not wait.
+func Watched(ctx context.Context, report func(*Panic)) context.Context {
+	return context.WithValue(ctx, watcher{}, report)
+}
+
+// Run is Do that reports the panic to the Watched context. A goroutine that waits for a lock of the one that panicked waits
+// for ever, so the report must not depend on anybody's coming to an end.
+func Run(ctx context.Context, part string, f func() error) error {
+	err := Do(part, f)
+	if p, panicked := err.(*Panic); panicked { //nolint:errorlint // made by Do, never wrapped
+		if report, watched := ctx.Value(watcher{}).(func(*Panic)); watched {
+			report(p)
+		}
+	}
+	return err
+}
