@@ -53,7 +53,18 @@ type Alert struct {
 	Record Record
 
 	render func(*Alert) (Message, error)
+	// sample says that its message has the attribute of AWS's sample.
+	sample bool
 }
+
+// The attribute that the messages of AWS's sample function have. Filter policies of its subscriptions look at it.
+const (
+	SampleAttributeName = "String"
+	SampleAttribute     = "New records have been processed."
+)
+
+// HasSampleAttribute says that the alert's message has the attribute of AWS's sample, so that a digest it is part of needs it, too.
+func (a *Alert) HasSampleAttribute() bool { return a.sample }
 
 // Message is what is handed to SNS.
 type Message struct {

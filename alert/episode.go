@@ -383,7 +383,7 @@ func (e *Evaluator) emit(r *rule, en *entry, kind Kind, o *occasion) {
 
 // make makes one alert.
 func (e *Evaluator) make(to *route, kind Kind, o *occasion, en *entry) {
-	a := &Alert{Topic: to.topic, Kind: kind, At: o.at, render: to.render.message}
+	a := &Alert{Topic: to.topic, Kind: kind, At: o.at, render: to.render.message, sample: to.render.sampled}
 	r := to.rule
 	if r != nil {
 		a.Rule = r.name

@@ -41,6 +41,8 @@ type renderer struct {
 	attributes []attributeWords
 	// sample means the message of the mode without rules: the sample's attribute and no other.
 	sample bool
+	// sampled says that the message has the sample's attribute, also beside others.
+	sampled bool
 	// stream is the stream's ARN; failed counts templates that failed. New sets both.
 	stream string
 	failed map[string]prometheus.Counter
@@ -87,7 +89,7 @@ func (r *renderer) message(a *Alert) (Message, error) {
 	}
 	if r.sample {
 		m.Structure = StructureString
-		m.Attributes = []Attribute{{Name: "String", Type: typeString, Value: sampleAttribute}}
+		m.Attributes = []Attribute{{Name: SampleAttributeName, Type: typeString, Value: SampleAttribute}}
 		return m, nil
 	}
 	m.Attributes = r.attributesOf(data)

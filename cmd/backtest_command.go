@@ -44,7 +44,7 @@ func newBacktester(p *program, rules *rulesFlags) *backtester {
 
 // backtestFlags are the flags that only rules backtest has.
 func backtestFlags() []string {
-	return []string{"against", "from", "to", "archive", "every", "fast", "svg"}
+	return []string{"stream", "topic-arn", "application", "when", "against", "from", "to", "archive", "every", "fast", "svg"}
 }
 
 func (x *backtester) declare(fs *flag.FlagSet) {
@@ -68,7 +68,7 @@ func (x *backtester) run(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	config, err := LoadConfig(x.rules.config, x.program.env)
+	config, err := x.rules.from.load(x.program.env)
 	if err != nil {
 		return err
 	}
@@ -143,8 +143,8 @@ func (x *backtester) check(args []string) (from, to time.Time, err error) {
 	switch {
 	case len(args) > 0:
 		return from, to, bad("unexpected argument %q; files with records follow --archive", args[0])
-	case x.rules.config == "":
-		return from, to, bad("give --config FILE: the rules to try")
+	case !x.rules.from.given():
+		return from, to, bad("give --config FILE, or --stream NAME and --topic-arn ARN: the rules to try")
 	case x.from == "" && len(x.archive) == 0:
 		return from, to, bad("which records? give --from TIME, for what the stream retains, or --archive FILE")
 	case x.from != "" && len(x.archive) > 0:

@@ -9,13 +9,17 @@ import (
 	"errors"
 	"fmt"
 	"math/big"
+	"net/http"
 	"slices"
 	"sync"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	"github.com/aws/aws-sdk-go-v2/service/kinesis"
 	kinesistypes "github.com/aws/aws-sdk-go-v2/service/kinesis/types"
+	"github.com/aws/smithy-go"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
 
 	"kinesis-alerter/alert"
 	"kinesis-alerter/consumer"
@@ -431,7 +435,16 @@ func isThrottling(err error) bool {
 	_, busy := errors.AsType[*kinesistypes.ProvisionedThroughputExceededException](err)
 	_, limited := errors.AsType[*kinesistypes.LimitExceededException](err)
 	_, kms := errors.AsType[*kinesistypes.KMSThrottlingException](err)
-	return busy || limited || kms
+	if busy || limited || kms {
+		return true
+	}
+	if api, ok := errors.AsType[smithy.APIError](err); ok {
+		if _, throttled := retry.DefaultThrottleErrorCodes[api.ErrorCode()]; throttled {
+			return true
+		}
+	}
+	response, ok := errors.AsType[*smithyhttp.ResponseError](err)
+	return ok && response.HTTPStatusCode() == http.StatusTooManyRequests
 }
 
 // ownedBy says which partition keys fall into a range of hash keys. An unknown range holds everything.

@@ -304,6 +304,8 @@ type StatusRule struct {
 	// Published are the alerts that SNS accepted, one for each topic, also inside digests. In mode shadow they are the alerts
 	// that the rule would have made.
 	Published uint64 `json:"published"`
+	// WouldBe says that the alerts of Published would be published, but are not: the mode is shadow.
+	WouldBe bool `json:"would_be"`
 	// Suppressed are the alerts that were swallowed, by reason; every reason is there.
 	Suppressed map[string]uint64 `json:"suppressed"`
 	// Fields are those that keep the rule from matching: no record has them, or none of the type that the rule needs.

@@ -419,7 +419,7 @@ func tellRules(out *Status, p alert.Status, published map[string]uint64) {
 			Published: published[r.Name], Suppressed: map[string]uint64{},
 		}
 		if r.Shadow {
-			one.Mode, one.Published = alert.ModeShadow, r.Shadowed
+			one.Mode, one.Published, one.WouldBe = alert.ModeShadow, r.Shadowed, true
 		}
 		for reason, n := range r.Suppressed {
 			one.Suppressed[string(reason)] = n
