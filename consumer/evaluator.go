@@ -16,5 +16,11 @@ type evaluator interface {
 	Stateful() bool
 	Snapshot() []byte
 	Restore(snapshot []byte) error
-	Inherit(parent []byte, owns func(partitionKey string) bool) error
+	Inherit(parents [][]byte, heir alert.Heir) error
+
+	// What several shards have inherited together.
+
+	Awaits() []alert.Awaited
+	Meet(*alert.Relative)
+	ParkedTo() int64
 }
