@@ -32,6 +32,8 @@ type kinship struct {
 	family *family
 	// silent says that another shard of the family speaks for the key while none of them hears of it.
 	silent bool
+	// born is the event time at which the shards parted that have copies. Who heard of the key before that is of the past.
+	born int64
 	// due is what has come due and waits for what the others remember; 0 for nothing.
 	due int64
 	// elsewhere is when another shard first heard of the key; 0 while none did, as far as is known.
@@ -72,10 +74,10 @@ func (m *memory) leaveFamily(f *family) {
 }
 
 // bind makes an entry of the memory one that the others have, too.
-func (m *memory) bind(en *entry, others []string, silent bool) {
+func (m *memory) bind(en *entry, others []string, silent bool, born int64) {
 	f := m.family(others)
 	f.users++
-	en.kin = &kinship{family: f, silent: silent}
+	en.kin = &kinship{family: f, silent: silent, born: born}
 	en.of.kin++
 	m.kin++
 }
@@ -91,15 +93,30 @@ func (m *memory) unbind(en *entry) {
 	m.kin--
 }
 
-func (m *memory) claim(r *ruleMemory, key string, f *family, at int64) {
+// claim notes since when the shard has heard of a key that these others have, too. One that was noted before, or by a parent, goes on.
+func (m *memory) claim(r *ruleMemory, key string, others []string, at int64) {
 	if r.claims == nil {
 		r.claims = make(map[string]claim)
 	}
-	f.users++
 	if was, ok := r.claims[key]; ok {
-		m.leaveFamily(was.family)
+		others = union(others, was.family.others)
+		defer m.leaveFamily(was.family)
 	}
+	f := m.family(others)
+	f.users++
 	r.claims[key] = claim{f, at}
+}
+
+// union is the sorted union of two lists of shards.
+func union(a, b []string) []string {
+	out := slices.Concat(a, b)
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
+// without is a list of shards without some of them.
+func without(list []string, gone ...string) []string {
+	return slices.DeleteFunc(slices.Clone(list), func(shard string) bool { return slices.Contains(gone, shard) })
 }
 
 // park sets an entry aside that is due, until it is known what the others have heard.
@@ -127,7 +144,7 @@ func (e *Evaluator) hear(rec *Record) {
 // shard that speaks for the key.
 func (e *Evaluator) confirm(en *entry) {
 	m, now, k := e.memory, e.now(), en.kin
-	m.claim(en.of, en.key, k.family, now)
+	m.claim(en.of, en.key, k.family.others, max(now, k.born+1))
 	e.silent = k.silent
 	for k.due != 0 {
 		en.due, k.due = k.due, 0
@@ -329,9 +346,9 @@ func (e *Evaluator) Meet(x *Relative) {
 			if _, has := s.keys[key]; !slices.Contains(c.family.others, x.shard) || has && !s.keys[key] {
 				continue
 			}
-			others := slices.DeleteFunc(slices.Clone(c.family.others), func(o string) bool { return o == x.shard })
+			others := without(c.family.others, x.shard)
 			if delete(r.claims, key); len(others) > 0 {
-				m.claim(r, key, m.family(others), c.at)
+				m.claim(r, key, others, c.at)
 			}
 			m.leaveFamily(c.family)
 		}
@@ -345,10 +362,36 @@ func (e *Evaluator) Meet(x *Relative) {
 		return
 	}
 	delete(e.met, x.shard)
+	alone := false
 	for _, f := range m.families {
-		if i := slices.Index(f.others, x.shard); i >= 0 {
-			f.others = slices.Delete(slices.Clone(f.others), i, i+1)
-			f.others = slices.Compact(slices.Sorted(slices.Values(append(f.others, x.heirs...))))
+		if !slices.Contains(f.others, x.shard) {
+			continue
+		}
+		f.others = without(union(f.others, x.heirs), x.shard, e.shard)
+		alone = alone || len(f.others) == 0
+	}
+	if alone { // all of the family has come together in this shard
+		e.settleAlone()
+	}
+}
+
+// settleAlone makes keys the shard's own that no other shard has.
+func (e *Evaluator) settleAlone() {
+	m := e.memory
+	for _, r := range m.rules {
+		for _, en := range r.entries {
+			if en.kin != nil && len(en.kin.family.others) == 0 {
+				if due := en.kin.due; due != 0 {
+					m.schedule(en, due)
+				}
+				m.unbind(en)
+			}
+		}
+		for key, c := range r.claims {
+			if len(c.family.others) == 0 {
+				delete(r.claims, key)
+				m.leaveFamily(c.family)
+			}
 		}
 	}
 }
@@ -358,12 +401,11 @@ func (e *Evaluator) meet(en *entry, shard string, s *relativeSection) {
 	if en.kin == nil || !slices.Contains(en.kin.family.others, shard) {
 		return
 	}
-	at, heard := s.claims[en.key]
-	if !heard {
-		heard = s.keys[en.key] // by a version that keeps no claims, or of a copy that had been forgotten
-	}
-	if !heard {
-		return
+	at := s.claims[en.key]
+	if at <= en.kin.born {
+		if at = 0; !s.keys[en.key] {
+			return
+		} // else it is known to a version that keeps no claims, or came anew when the copy had been forgotten
 	}
 	if due := en.pending(); due == 0 || due > at {
 		e.memory.drop(en) // nothing was due before
@@ -406,8 +448,8 @@ func openSnapshot(data []byte) (header [3]int64, sections []section, err error) 
 // kinSection stands before the name of a rule in the name of the section with what the shard shares with others. Versions that do
 // not know it keep it as the state of an unknown rule: they go on with the keys that the shard speaks for.
 //
-//	0 (float), 0, 0 | version | families | copies { family, entry } | keys in the rule's own section { family, key } |
-//	claims { family, key, time }
+//	0 (float), 0, 0 | version | families | copies { family, born, entry } | keys in the rule's own section { family, born, key } |
+//	claims { family, time, key }
 //
 // The zeros are an empty section of a rule, with something behind it that such a version does not understand: it leaves it alone.
 const (
@@ -427,12 +469,13 @@ type kinCopy struct {
 	ranked
 
 	family int
+	born   int64
 }
 
 type kinKey struct {
 	key    string
 	family int
-	at     int64
+	at     int64 // when it was heard of, or born
 }
 
 // writeKin writes what a rule shares with other shards; nil if that is nothing. ranks are the places of entries in the order of use.
@@ -457,30 +500,47 @@ func (m *memory) writeKin(r *ruleMemory, ranks map[*entry]uint64) []byte {
 	w.int(0)
 	w.uint(0)
 	w.uint(kinVersion)
+	var families [][]string
+	use := func(f *family) {
+		if i, known := slices.BinarySearchFunc(families, f.others, slices.Compare); !known {
+			families = slices.Insert(families, i, f.others)
+		}
+	}
+	for _, en := range slices.Concat(copies, shared) {
+		use(en.kin.family)
+	}
+	for _, c := range r.claims {
+		use(c.family)
+	}
 	place := make(map[*family]uint64, len(m.families))
-	w.uint(uint64(len(m.families)))
-	for i, f := range m.families {
+	for _, f := range m.families {
+		i, _ := slices.BinarySearchFunc(families, f.others, slices.Compare)
 		place[f] = uint64(i) //nolint:gosec // an index
-		w.uint(uint64(len(f.others)))
-		for _, shard := range f.others {
+	}
+	w.uint(uint64(len(families)))
+	for _, others := range families {
+		w.uint(uint64(len(others)))
+		for _, shard := range others {
 			w.text(shard)
 		}
 	}
 	w.uint(uint64(len(copies)))
 	for _, en := range copies {
 		w.uint(place[en.kin.family])
+		w.int(en.kin.born)
 		w.entry(ranks[en], en)
 	}
 	w.uint(uint64(len(shared)))
 	for _, en := range shared {
 		w.uint(place[en.kin.family])
+		w.int(en.kin.born)
 		w.text(en.key)
 	}
 	w.uint(uint64(len(r.claims)))
 	for _, key := range slices.Sorted(maps.Keys(r.claims)) {
 		w.uint(place[r.claims[key].family])
-		w.text(key)
 		w.int(r.claims[key].at)
+		w.text(key)
 	}
 	return w.buf
 }
@@ -510,19 +570,19 @@ func readKin(body []byte) (k kinState, ok bool) {
 		return int(min(n, maxSnapshot)) //nolint:gosec // bounded in the same line
 	}
 	for range r.count() {
-		c := kinCopy{family: family()}
+		c := kinCopy{family: family(), born: r.int()}
 		c.rank = r.uint()
 		if c.entry = r.entry(); !r.failed {
 			k.copies = append(k.copies, c)
 		}
 	}
 	for range r.count() {
-		if c := (kinKey{family: family(), key: r.text()}); !r.failed {
+		if c := (kinKey{family: family(), at: r.int(), key: r.text()}); !r.failed {
 			k.shared = append(k.shared, c)
 		}
 	}
 	for range r.count() {
-		if c := (kinKey{family: family(), key: r.text(), at: r.int()}); !r.failed {
+		if c := (kinKey{family: family(), at: r.int(), key: r.text()}); !r.failed {
 			k.claims = append(k.claims, c)
 		}
 	}

@@ -199,9 +199,16 @@ func (e *Evaluator) Inherit(parents [][]byte, heir Heir) error {
 				}
 			}
 		}
+		for i, r := range m.rules {
+			for key, c := range r.claims {
+				if others := without(c.family.others, heir.Parents...); len(others) > 0 {
+					mine.claim(mine.rules[i], key, others, c.at)
+				}
+			}
+		}
 		for en := m.oldest; en != nil; {
 			next := en.newer
-			h.take(m, en)
+			h.take(m, en, millisOf(e.eventTime))
 			en = next
 		}
 	}
@@ -225,15 +232,16 @@ const (
 )
 
 // take takes over one entry, or leaves it.
-func (h *heritage) take(parent *memory, en *entry) {
+func (h *heritage) take(parent *memory, en *entry, born int64) {
 	r, rank := en.of.rule, heard
 	others := slices.Clone(h.heir.Siblings)
 	if en.kin != nil {
 		if rank = spokenCopy; en.kin.silent {
 			rank = silentCopy
 		}
+		born = en.kin.born
 		for _, m := range h.from {
-			if _, claimed := m.rules[r.place].claims[en.key]; claimed && m != parent {
+			if m != parent && m.rules[r.place].claims[en.key].at > born {
 				return // the other parent has what became of it
 			}
 		}
@@ -243,9 +251,7 @@ func (h *heritage) take(parent *memory, en *entry) {
 	if len(h.heir.Siblings) == 0 && rank == heard && !falls {
 		return
 	}
-	others = slices.DeleteFunc(others, func(shard string) bool { return slices.Contains(h.heir.Parents, shard) })
-	slices.Sort(others)
-	others = slices.Compact(others)
+	others = union(without(others, h.heir.Parents...), nil)
 	silent := rank == silentCopy || len(h.heir.Siblings) > 0 && !falls
 	if known := h.mine.rules[r.place].entries[en.key]; known != nil {
 		before, ok := h.rank[known]
@@ -258,8 +264,8 @@ func (h *heritage) take(parent *memory, en *entry) {
 		if before < rank {
 			h.mine.drop(known)
 		} else if known.kin != nil {
-			others = slices.Compact(slices.Sorted(slices.Values(append(others, known.kin.family.others...))))
-			silent = silent && known.kin.silent
+			others = union(others, known.kin.family.others)
+			silent, born = silent && known.kin.silent, max(born, known.kin.born)
 		}
 	}
 	due := en.pending()
@@ -268,7 +274,7 @@ func (h *heritage) take(parent *memory, en *entry) {
 		return
 	}
 	if h.mine.unbind(en); len(others) > 0 {
-		h.mine.bind(en, others, silent)
+		h.mine.bind(en, others, silent, born)
 	}
 	if rank < heard {
 		h.rank[en] = rank
@@ -422,19 +428,19 @@ func readSnapshot(set *compiled, data []byte) (*memory, time.Time, error) {
 		m.put(x.entry)
 		m.schedule(x.entry, due)
 		if c := copies[x.entry]; c != nil {
-			m.bind(x.entry, kin[x.entry.of.rule.place].families[c.family], true)
+			m.bind(x.entry, kin[x.entry.of.rule.place].families[c.family], true, c.born)
 		}
 	}
 	for i, k := range kin {
 		r := m.rules[i]
 		for _, c := range k.shared {
 			if en := r.entries[c.key]; en != nil && en.kin == nil {
-				m.bind(en, k.families[c.family], false)
+				m.bind(en, k.families[c.family], false, c.at)
 			}
 		}
 		for _, c := range k.claims {
 			if _, known := r.claims[c.key]; !known {
-				m.claim(r, c.key, m.family(k.families[c.family]), c.at)
+				m.claim(r, c.key, k.families[c.family], c.at)
 			}
 		}
 	}
