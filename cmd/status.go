@@ -183,6 +183,10 @@ type StatusReading struct {
 	HeldKeys int `json:"held_keys"`
 	// StateFailing is since when saving the state of evaluation fails; null while it does not.
 	StateFailing *time.Time `json:"state_failing_since"`
+	// Unheard are shards whose memory of inherited keys has not been readable for five minutes, so that it is decided without.
+	Unheard []string `json:"unheard,omitempty"`
+	// Keyless says that records without partition key have come while rules remember.
+	Keyless bool `json:"keyless,omitempty"`
 }
 
 // StatusFleetWorker is one worker of the fleet.

@@ -70,6 +70,7 @@ func problems(st *Status, hung bool) []Problem {
 		tableProblems(st, add)
 	}
 	shardProblems(st, add)
+	memoryProblems(st, add)
 	for i := range st.Topics {
 		topicProblems(&st.Topics[i], st.At, add)
 	}

@@ -251,7 +251,7 @@ func tellShards(out *Status, table checkpoint.Status, reading []consumer.ShardSt
 			shard.Reading = &StatusReading{
 				Phase: r.Phase, Lag: seconds(r.Lag), Behind: seconds(r.Behind), LastFetch: moment(r.LastFetch), Checkpoint: moment(t.Confirmed),
 				Since: moment(r.Began), WaitsFor: r.WaitsFor, ReadError: r.ReadError, StateFailing: moment(r.StateFailing),
-				Unresolved: r.Unresolved, Gathered: r.Gathered, HeldKeys: r.HeldKeys,
+				Unresolved: r.Unresolved, Gathered: r.Gathered, HeldKeys: r.HeldKeys, Unheard: r.Unheard, Keyless: r.Keyless,
 			}
 		}
 		out.Shards = append(out.Shards, shard)
