@@ -23,7 +23,7 @@ SEED     ?=
 SIMFLAGS ?= -race
 
 .DEFAULT_GOAL := help
-.PHONY: help demo build test lint fmt conformance e2e bench bench-smoke mixed fuzz sim mutate deploy-check screenshots images emulators clean
+.PHONY: help demo build test lint fmt conformance e2e bench bench-smoke mixed fuzz sim soak mutate deploy-check screenshots images emulators clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z][a-z0-9-]*:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -64,6 +64,13 @@ mixed: emulators ## workers of the version FROM=git-revision beside this one, ki
 	(cd "$$folder/source" && CGO_ENABLED=0 $(GO) build -trimpath -o "$$folder/previous" ./cmd/kinesis-alerter); \
 	"$$folder/previous" version; \
 	$(GO) test -tags e2e -count=1 -timeout 10m -v -run E2ERemembered ./cmd -previous "$$folder/previous"
+
+# How long the soak puts records, and the seed of one whose faults are to be drawn again (0 draws one).
+MINUTES  ?= 10
+SOAKSEED ?= 0
+
+soak: ## two processes for MINUTES=10 under load, reshards, faults, bad answers and kills: an exact ledger, and nothing grows
+	$(GO) test -tags e2e -count=1 -timeout 60m -v -run 'TestSoak$$' ./cmd -soak.minutes $(MINUTES) -soak.seed $(SOAKSEED)
 
 bench: ## every figure that is promised, beside its bar; asserts nothing on a clock
 	$(GO) test -tags bench -count=1 -timeout 30m -v -run Figure ./cmd

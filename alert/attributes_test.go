@@ -35,7 +35,7 @@ func TestAttributes(t *testing.T) {
 		{Name: "rate", Type: "Number", Value: "180.12346"},
 		{Name: "tags", Type: "String.Array", Value: `["a",1,true,null,"\ud83d\ude00"]`},
 	}, m.Attributes)
-	require.Equal(t, "string", m.Structure)
+	require.Empty(t, m.Structure, "only the mode without rules is to the letter of the sample")
 	require.Empty(t, failures(r))
 }
 

@@ -1,9 +1,13 @@
 package alert
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"net/url"
 	"strconv"
+	"strings"
+	"unicode"
 )
 
 // RejectedError says that the sink will never accept an alert as it is. The alert's key is held, not dropped.
@@ -39,8 +43,64 @@ func (e *GivenUpError) Error() string {
 // Unwrap returns the cause.
 func (e *GivenUpError) Unwrap() error { return e.Err }
 
+// ErrorText is an error of AWS for people who look at a page: the code and the beginning of the message. It is one line of
+// at most 200 characters of the message; what follows a line break is left out, because AWS puts parts of the request there.
+func ErrorText(err error) string {
+	if err == nil {
+		return ""
+	}
+	if errors.Is(err, context.DeadlineExceeded) {
+		return "no answer in time"
+	}
+	var prefix, message string
+	var answer interface {
+		ErrorCode() string
+		ErrorMessage() string
+	}
+	var call *url.Error
+	switch {
+	case errors.As(err, &answer):
+		prefix, message = answer.ErrorCode(), answer.ErrorMessage()
+	case errors.As(err, &call):
+		message = call.Err.Error()
+	default:
+		message = err.Error()
+	}
+	message = oneLine(message)
+	switch {
+	case prefix == "":
+		return message
+	case message == "":
+		return oneLine(prefix)
+	}
+	return oneLine(prefix) + ": " + message
+}
+
+// oneLine is the first line of a text, without what a terminal would act on.
+func oneLine(text string) string {
+	const most = 200
+	line, _, _ := strings.Cut(strings.TrimLeft(text, "\r\n"), "\n")
+	var b strings.Builder
+	n := 0
+	for _, r := range strings.ToValidUTF8(line, "\uFFFD") {
+		if !unicode.IsGraphic(r) {
+			r = ' '
+		}
+		if n++; n > most {
+			b.WriteString("…")
+			break
+		}
+		b.WriteRune(r)
+	}
+	return strings.TrimSpace(b.String())
+}
+
 // ErrGathering says that an alert was not published because its topic has begun to gather a digest: hand it over by Gather.
 var ErrGathering = errors.New("the topic gathers a digest")
+
+// ErrHeld says that an alert was not published because the process stops and the alert's topic refuses alerts: waiting for
+// it would only make the stop late. The next owner of the shard publishes it.
+var ErrHeld = errors.New("the topic refuses alerts, and the process stops")
 
 // ConfigError is one fault of a Config.
 type ConfigError struct {

@@ -14,8 +14,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// structureString is the MessageStructure that the sample publishes with.
-const structureString = "string"
+// StructureString is the MessageStructure that the sample publishes with. It means nothing to SNS.
+const StructureString = "string"
 
 // maxSubject is SNS' limit: less than 100 characters.
 const maxSubject = 99
@@ -68,7 +68,7 @@ func newTemplateFailures(c *prometheus.CounterVec, rule string) map[string]prome
 // the default words or left out.
 func (r *renderer) message(a *Alert) (Message, error) {
 	data := r.data(a)
-	m := Message{Subject: r.subjectOf(data), Structure: structureString}
+	m := Message{Subject: r.subjectOf(data)}
 	if body, ok := r.text(r.templates.message, data, partMessage); ok {
 		m.Body = finish(body, r.templates.message.says, data, true)
 	} else {
@@ -82,10 +82,11 @@ func (r *renderer) message(a *Alert) (Message, error) {
 		}
 	}
 	if len(r.bodies) > 0 {
-		m.Structure, m.Bodies = "", r.bodiesOf(a, data)
+		m.Bodies = r.bodiesOf(a, data)
 		return m, nil
 	}
 	if r.sample {
+		m.Structure = StructureString
 		m.Attributes = []Attribute{{Name: "String", Type: typeString, Value: sampleAttribute}}
 		return m, nil
 	}

@@ -20,27 +20,31 @@ const (
 	commitBudget = 100
 )
 
-// commits writes the offers of all leases, each at most once per checkpoint interval.
+// commits writes the offers of all leases: each at most once per checkpoint interval, or, at once, the next one when the
+// last was answered.
 func (s *Store) commits(ctx context.Context) error {
-	tick := time.NewTicker(s.cfg.CheckpointInterval / 4)
+	tick := time.NewTicker(max(s.cfg.CheckpointInterval, MinCheckpointInterval) / 4)
 	defer tick.Stop()
+	var g errgroup.Group
+	g.SetLimit(parallel)
+	defer func() { _ = g.Wait() }() // its functions answer nil
 	for {
 		select {
 		case <-tick.C:
+		case <-s.commitC:
 		case <-ctx.Done():
 			return nil
 		}
-		var g errgroup.Group
-		g.SetLimit(parallel)
 		for _, l := range s.due() {
 			g.Go(func() error {
-				if err := s.commit(ctx, l); err != nil && ctx.Err() == nil {
+				err := s.commit(ctx, l)
+				if err != nil && ctx.Err() == nil {
 					s.log.Debug("commit failed, trying again", zap.String("shard", l.shard), zap.Error(err))
 				}
+				s.answered(l, err)
 				return nil
 			})
 		}
-		_ = g.Wait() // its functions answer nil
 	}
 }
 
@@ -54,6 +58,7 @@ func (s *Store) due() []*Lease {
 	for _, l := range s.leases {
 		switch {
 		case l.state == leaseOver || l.state == leaseReleasing:
+		case l.pace.busy, now.Before(l.pace.after):
 		case l.suspect, l.dirty:
 			if now.Sub(l.written) >= s.cfg.CheckpointInterval {
 				out = append(out, l)
@@ -69,7 +74,7 @@ func (s *Store) due() []*Lease {
 	slices.SortFunc(out, func(a, b *Lease) int { return cmp.Or(a.written.Compare(b.written), cmp.Compare(a.shard, b.shard)) })
 	out = out[:min(len(out), s.commitCredit.spend(now, len(out)))]
 	for _, l := range out {
-		l.written = now
+		l.written, l.pace.busy = now, true
 	}
 	return out
 }

@@ -98,7 +98,7 @@ type Config struct {
 	// first worker writes it into the table, and that value is in force for all.
 	LeaseDuration time.Duration
 	// CheckpointInterval is how often progress of a shard is written at most, from 100 ms to a third of the lease
-	// duration. Defaults to 1 s.
+	// duration, or AtOnce. Defaults to 1 s.
 	CheckpointInterval time.Duration
 	// StateWriteUnits bounds what this process spends on snapshots, in DynamoDB write units a second on average (a unit
 	// is 1 KB, and four seconds' worth is saved up), from 50 to 40,000, the quota of an on-demand table. Defaults to 1,000.
@@ -152,9 +152,10 @@ func (c Config) Validate() error {
 	if c.LeaseDuration < MinLeaseDuration || c.LeaseDuration > MaxLeaseDuration {
 		bad("leases.duration", c.LeaseDuration, "must be between %s and %s", MinLeaseDuration, MaxLeaseDuration)
 	}
-	if c.CheckpointInterval < MinCheckpointInterval || c.CheckpointInterval > max(c.LeaseDuration/3, MinCheckpointInterval) {
-		bad("processing.checkpoint_interval", c.CheckpointInterval,
-			"must be between %s and a third of leases.duration (%s), so that a takeover repeats little", MinCheckpointInterval, c.LeaseDuration/3)
+	if i := c.CheckpointInterval; i != AtOnce && (i < MinCheckpointInterval || i > max(c.LeaseDuration/3, MinCheckpointInterval)) {
+		bad("processing.checkpoint_interval", i,
+			"must be 0s (as fast as DynamoDB answers), or between %s and a third of leases.duration (%s), so that a takeover repeats little",
+			MinCheckpointInterval, c.LeaseDuration/3)
 	}
 	if c.StateWriteUnits < MinStateWriteUnits || c.StateWriteUnits > MaxStateWriteUnits {
 		bad("leases.state_write_units", c.StateWriteUnits, "must be between %d and %d", MinStateWriteUnits, MaxStateWriteUnits)

@@ -7,6 +7,8 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/aws/smithy-go"
+
+	"kinesis-alerter/internal/answer"
 )
 
 // Causes of the end of a lease, as context.Cause of Lease.Context tells them.
@@ -56,6 +58,7 @@ var (
 	errTableGone   = errors.New("lease table is gone")
 	errStopped     = errors.New("store stopped")
 	errRowVanished = errors.New("row vanished")
+	errNoSummary   = errors.New("the answer has no summary")
 )
 
 // ConfigError is one value that cannot be.
@@ -79,8 +82,12 @@ type callError struct {
 func (e *callError) Error() string { return e.err.Error() }
 func (e *callError) Unwrap() error { return e.err }
 
-// errorCode names an error of a call in one word: the service's code, or that there was no answer.
+// errorCode names an error of a call in one word: the service's code, that the answer was bad, or that
+// there was none.
 func errorCode(err error) string {
+	if answer.Is(err) {
+		return answer.Code
+	}
 	if api, ok := errors.AsType[smithy.APIError](err); ok {
 		return api.ErrorCode()
 	}

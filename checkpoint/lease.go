@@ -62,6 +62,7 @@ type Lease struct {
 	heard    bool // Commit was called: its consumer counts the shard in what it reports
 	suspect  bool // a scan saw the row otherwise: write, so that the fence decides
 	written  time.Time
+	pace     commitPace
 	// confirmed is when the stored checkpoint was last known to be current.
 	confirmed time.Time
 	handoff   chan struct{}
@@ -143,6 +144,9 @@ func (l *Lease) Commit(sequence string, sub uint32, resolved string, caughtUp ti
 		return
 	}
 	l.offer.position, l.offer.resolved, l.dirty = p, resolved, true
+	if s.cfg.CheckpointInterval == AtOnce && !l.pace.busy {
+		ask(s.commitC)
+	}
 }
 
 // HandoffRequested is closed when the planner wants the shard on another worker. After KeepLease a new request is a new

@@ -6,10 +6,11 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	awsmiddleware "github.com/aws/aws-sdk-go-v2/aws/middleware"
 	"github.com/aws/aws-sdk-go-v2/service/kinesis"
 	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
 	"go.uber.org/zap"
+
+	"kinesis-alerter/internal/answer"
 )
 
 const (
@@ -40,6 +41,9 @@ func (s *Store) describeStream(ctx context.Context) (arn string, created int64, 
 		return "", 0, fault("kinesis:DescribeStreamSummary", "stream "+s.cfg.stream(), err)
 	}
 	d := out.StreamDescriptionSummary
+	if d == nil {
+		return "", 0, fault("kinesis:DescribeStreamSummary", "stream "+s.cfg.stream(), errNoSummary)
+	}
 	s.mu.Lock()
 	s.retention = time.Duration(aws.ToInt32(d.RetentionPeriodHours)) * time.Hour
 	s.mu.Unlock()
@@ -61,11 +65,7 @@ func (s *Store) listShards(ctx context.Context) (shards []types.Shard, at time.T
 			return nil, time.Time{}, fault("kinesis:ListShards", "stream "+s.cfg.stream(), err)
 		}
 		if page == 0 {
-			if t, ok := awsmiddleware.GetServerTime(out.ResultMetadata); ok {
-				at = t
-			} else {
-				at = begin
-			}
+			at = answer.Time(out.ResultMetadata, begin)
 		}
 		shards = append(shards, out.Shards...)
 		if out.NextToken == nil {

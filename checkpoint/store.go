@@ -30,9 +30,9 @@ type Store struct {
 	consumer func() (lastArrival, caughtUp time.Time) // Deps.Report; may be nil
 
 	// Requests to the goroutines of Run. Each holds one, because a second would ask for the same.
-	planC, bumpC, scanC, listC, beatC, tableC chan struct{}
-	stopC                                     chan struct{} // closed by Stop
-	stopOnce                                  sync.Once
+	planC, bumpC, scanC, listC, beatC, tableC, commitC chan struct{}
+	stopC                                              chan struct{} // closed by Stop
+	stopOnce                                           sync.Once
 
 	mu           sync.Mutex // never held across I/O
 	running      chan struct{}
@@ -81,7 +81,7 @@ func New(cfg Config, deps Deps) (*Store, error) {
 	s := &Store{
 		cfg: cfg, table: &table{db: deps.DynamoDB, name: cfg.Table}, states: states, stream: deps.Stream,
 		log: deps.Log.With(zap.String("table", cfg.Table)), m: m, consumer: deps.Report,
-		planC: request(), bumpC: request(), scanC: request(), listC: request(), beatC: request(), tableC: request(),
+		planC: request(), bumpC: request(), scanC: request(), listC: request(), beatC: request(), tableC: request(), commitC: request(),
 		stopC: make(chan struct{}), duration: cfg.LeaseDuration,
 		retired: map[string]bool{}, leases: map[string]*Lease{}, rows: map[string]*row{}, peers: map[string]*peer{},
 		orphans: map[string]time.Time{}, vanished: map[string]time.Time{}, lineage: newLineage(), memory: map[string]*row{}, cool: map[string]time.Time{},

@@ -25,6 +25,8 @@ import (
 	"github.com/aws/smithy-go/middleware"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promauto"
+
+	"kinesis-alerter/internal/answer"
 )
 
 // LoadAWS reads region, credentials and endpoints the way every AWS tool does: environment variables, shared profiles,
@@ -69,10 +71,12 @@ type clients struct {
 // newClients makes the clients on one connection pool. Kinesis, SNS, SQS and S3 calls are attempted once: the shard reader,
 // the publisher and the dead letters have retry classes of their own, count each attempt, and know when a retry no longer makes sense
 // because a lease ran out. DynamoDB calls have three quick attempts, which fit into a third of a lease.
-func newClients(cfg aws.Config, reg prometheus.Registerer) clients {
+//
+// Every answer is checked before anything else sees it; watch, which may be nil, is told of those that cannot be used.
+func newClients(cfg aws.Config, reg prometheus.Registerer, watch *answer.Watch) clients {
 	cfg = cfg.Copy()
-	cfg.HTTPClient = steadyBody{cfg.HTTPClient}
-	cfg.APIOptions = append(cfg.APIOptions, newRequestMetrics(reg).install)
+	cfg.HTTPClient = steadyBody{refuseRedirects(cfg.HTTPClient)}
+	cfg.APIOptions = append(cfg.APIOptions, answer.New(watch).Install, newRequestMetrics(reg).install)
 	once := func() aws.Retryer { return aws.NopRetryer{} }
 	return clients{
 		kinesis: kinesis.NewFromConfig(cfg, func(o *kinesis.Options) { o.Retryer = once() }),
@@ -90,6 +94,18 @@ func newClients(cfg aws.Config, reg prometheus.Registerer) clients {
 			o.DisableValidateResponseChecksum = true
 		}),
 	}
+}
+
+// refuseRedirects makes a client that answers with a redirect instead of following it, to whatever host.
+func refuseRedirects(c aws.HTTPClient) aws.HTTPClient {
+	refuse := func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	switch c := c.(type) {
+	case *awshttp.BuildableClient:
+		return &http.Client{Transport: c.GetTransport(), Timeout: c.GetTimeout(), CheckRedirect: refuse}
+	case *http.Client:
+		return &http.Client{Transport: c.Transport, Timeout: c.Timeout, Jar: c.Jar, CheckRedirect: refuse}
+	}
+	return c
 }
 
 // newS3 makes the S3 client. With an endpoint of its own, which is an emulator or a gateway, buckets are addressed by path:
@@ -135,7 +151,7 @@ type requestMetrics struct {
 func newRequestMetrics(reg prometheus.Registerer) *requestMetrics {
 	m := &requestMetrics{requests: promauto.With(reg).NewCounterVec(prometheus.CounterOpts{
 		Name: "kinesis_alerter_aws_requests_total",
-		Help: "Attempts of AWS API calls by their result: OK, the service's error code, Canceled, Timeout or Connection.",
+		Help: "Attempts of AWS API calls by their result: OK, the service's error code, BadAnswer, Canceled, Timeout or Connection.",
 	}, []string{"service", "operation", "code"})}
 	// The calls that decide whether the daemon works: their failure rates must exist before the first failure.
 	for _, call := range [][2]string{
@@ -169,6 +185,8 @@ func resultCode(err error) string {
 	switch {
 	case err == nil:
 		return "OK"
+	case answer.Is(err):
+		return "BadAnswer"
 	case errors.As(err, &api):
 		return api.ErrorCode()
 	case errors.Is(err, context.Canceled):

@@ -19,6 +19,7 @@ import (
 
 	"kinesis-alerter/alert"
 	"kinesis-alerter/consumer"
+	"kinesis-alerter/internal/answer"
 )
 
 const (
@@ -310,6 +311,7 @@ type shardCursor struct {
 	iterator, last string
 	limit          int32
 	due            time.Time
+	latest         time.Time // arrival of the last record that had one
 }
 
 // next reads a page, not before it is due. done says that nothing of interest follows it.
@@ -317,7 +319,7 @@ func (c *shardCursor) next(ctx context.Context) (records []alert.Record, done bo
 	if d := time.Until(c.due); d > 0 && !pause(ctx, d) {
 		return nil, false, context.Cause(ctx)
 	}
-	ctx, cancel := context.WithTimeout(ctx, backtestCall)
+	ctx, cancel := context.WithTimeout(answer.With(ctx, &answer.Expect{Shard: c.shard, AnyTime: true}), backtestCall)
 	defer cancel()
 	if c.iterator == "" {
 		if err := c.place(ctx); err != nil {
@@ -337,9 +339,14 @@ func (c *shardCursor) next(ctx context.Context) (records []alert.Record, done bo
 	}
 	bytes := 0
 	var latest time.Time
+	date := answer.Time(out.ResultMetadata, began)
+	answer.Untime(out.Records, date)
 	for i := range out.Records {
 		r := &out.Records[i]
-		at := aws.ToTime(r.ApproximateArrivalTimestamp).UTC()
+		at := recordArrival(r, cmp.Or(c.latest, date))
+		if r.ApproximateArrivalTimestamp != nil {
+			c.latest = at
+		}
 		if at.After(latest) {
 			latest = at
 		}
@@ -356,6 +363,14 @@ func (c *shardCursor) next(ctx context.Context) (records []alert.Record, done bo
 	behind := time.Duration(aws.ToInt64(out.MillisBehindLatest)) * time.Millisecond
 	done = c.iterator == "" || behind == 0 || !began.Add(-behind).Before(c.source.to) || latest.After(c.source.to.Add(pastEnd))
 	return records, done, nil
+}
+
+// recordArrival is the arrival of a record, or instead where it has none.
+func recordArrival(r *kinesistypes.Record, instead time.Time) time.Time {
+	if r.ApproximateArrivalTimestamp == nil {
+		return instead.UTC()
+	}
+	return r.ApproximateArrivalTimestamp.UTC()
 }
 
 // place gets an iterator.

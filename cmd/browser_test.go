@@ -293,7 +293,7 @@ func (w *browserWorld) pause(url string) {
 		return s.ShardCounts["ended"] >= 3 && s.ShardCounts["unread"]+s.ShardCounts["blocked"] == 0
 	})
 	reg := prometheus.NewRegistry()
-	clients := newClients(emulated(w.fake), reg)
+	clients := newClients(emulated(w.fake), reg, nil)
 	admin, err := checkpoint.NewAdmin(w.t.Context(), w.config().WithDefaults().parts().checkpoint,
 		checkpoint.Deps{DynamoDB: clients.dynamodb, Stream: clients.kinesis, Log: zap.NewNop(), Registerer: reg}, false)
 	require.NoError(w.t, err)

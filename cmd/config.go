@@ -105,8 +105,9 @@ type ProcessingConfig struct {
 	Memory Size `yaml:"memory"`
 	// PollInterval is the pause between two reads of a shard, at least 200 ms. Defaults to 200 ms.
 	PollInterval time.Duration `yaml:"poll_interval"`
-	// CheckpointInterval is how often the progress of a shard is written at most. Defaults to 1 s.
-	CheckpointInterval time.Duration `yaml:"checkpoint_interval"`
+	// CheckpointInterval is how often the progress of a shard is written at most; 0 is as fast as DynamoDB answers.
+	// Defaults to 1 s.
+	CheckpointInterval *time.Duration `yaml:"checkpoint_interval"`
 	// MaxRetryAttempts is how often an alert is tried again after failures of its own; -1 is without limit, as in Lambda.
 	// Outages, throttling and faults of a topic's configuration do not count. Defaults to -1.
 	MaxRetryAttempts *int `yaml:"max_retry_attempts"`
@@ -147,7 +148,7 @@ func (c Config) parts() parts {
 		deadletter: c.DeadLetter.destination(),
 		checkpoint: checkpoint.Config{
 			Application: c.Stream.Application, StreamName: c.Stream.Name, StreamARN: c.Stream.ARN, Start: c.Stream.Start,
-			LeaseDuration: c.Leases.Duration, CheckpointInterval: c.Processing.CheckpointInterval,
+			LeaseDuration: c.Leases.Duration, CheckpointInterval: c.Processing.checkpointInterval(),
 			MergeShards: c.mergeShards(),
 		}.WithDefaults(),
 		consumer: consumer.Config{
@@ -187,7 +188,7 @@ func (c Config) WithDefaults() Config {
 	c.Log.Format = cmp.Or(c.Log.Format, "json")
 	p := c.parts()
 	c.Leases.Duration = p.checkpoint.LeaseDuration
-	c.Processing.CheckpointInterval = p.checkpoint.CheckpointInterval
+	c.Processing.CheckpointInterval = cmp.Or(c.Processing.CheckpointInterval, new(p.checkpoint.CheckpointInterval))
 	c.Processing.Parallelism = p.consumer.Parallelism
 	c.Processing.Memory = Size(p.consumer.Memory)
 	c.Processing.PollInterval = p.consumer.PollInterval
@@ -196,6 +197,18 @@ func (c Config) WithDefaults() Config {
 	c.Format, c.Rules, c.Topics = p.alert.Format, p.alert.Rules, p.alert.Topics
 	c.Watchdog, c.State, c.Score = p.alert.Watchdog, p.alert.State, p.alert.Score
 	return c
+}
+
+// checkpointInterval is what the lease table is told: zero, its default, where nothing was said.
+func (c ProcessingConfig) checkpointInterval() time.Duration {
+	switch i := c.CheckpointInterval; {
+	case i == nil:
+		return 0
+	case *i == 0:
+		return checkpoint.AtOnce
+	default:
+		return *i
+	}
 }
 
 func (c Config) mergeShards() bool { return c.Metrics.PerShard != nil && !*c.Metrics.PerShard }

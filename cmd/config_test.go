@@ -1,6 +1,7 @@
 package cmd
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -338,4 +339,21 @@ func TestPrintedConfigIsAConfiguration(t *testing.T) {
 		require.Equal(t, string(first), string(second), file)
 	}
 	require.Positive(t, patterns)
+}
+
+// TestCheckpointIntervalOfZero is not the default, and is shown as it was given.
+func TestCheckpointIntervalOfZero(t *testing.T) {
+	read := func(value time.Duration) Config {
+		c := Config{Stream: StreamConfig{Name: "stream"}}
+		c.Processing.CheckpointInterval = &value
+		return c.WithDefaults()
+	}
+	zero := read(0)
+	require.Zero(t, *zero.Processing.CheckpointInterval)
+	require.Equal(t, checkpoint.AtOnce, zero.parts().checkpoint.CheckpointInterval)
+	require.NotContains(t, fmt.Sprint(zero.Validate()), "checkpoint_interval")
+	require.Contains(t, fmt.Sprint(read(-time.Second).Validate()), "processing.checkpoint_interval")
+	require.Contains(t, fmt.Sprint(read(time.Millisecond).Validate()), "0s (as fast as DynamoDB answers)")
+	left := Config{Stream: StreamConfig{Name: "stream"}}.WithDefaults()
+	require.Equal(t, time.Second, *left.Processing.CheckpointInterval)
 }

@@ -21,6 +21,7 @@ import (
 	"kinesis-alerter/alert/sns"
 	"kinesis-alerter/checkpoint"
 	"kinesis-alerter/consumer"
+	"kinesis-alerter/internal/answer"
 )
 
 // describing is a Registerer that keeps the descriptions of what is registered.
@@ -63,7 +64,7 @@ func everyMetric(t *testing.T) map[string]string {
 	_, err := NewLoggers(c.Log, os.Stderr, d)
 	require.NoError(t, err)
 	currentBuild().register(d)
-	clients := newClients(aws.Config{Region: "us-east-1"}, d)
+	clients := newClients(aws.Config{Region: "us-east-1"}, d, answer.NewWatch(zap.NewNop(), d))
 	_, err = alert.New(p.alert, alert.Deps{Stream: "arn", Log: zap.NewNop(), Registerer: d})
 	require.NoError(t, err)
 	store, err := checkpoint.New(p.checkpoint, checkpoint.Deps{DynamoDB: clients.dynamodb, Stream: clients.kinesis, Log: zap.NewNop(), Registerer: d})
@@ -76,6 +77,7 @@ func everyMetric(t *testing.T) map[string]string {
 		"application", clients, Loggers{Operational: zap.NewNop(), Audit: zap.NewNop()}, d)
 	require.NoError(t, err)
 	newReloader(c, nil, zap.NewNop(), d)
+	registerProblems(d, func() Status { return Status{} })
 	return d.metrics
 }
 

@@ -43,7 +43,7 @@ func drillCommand(p *program, fs *flag.FlagSet) func(context.Context, []string) 
 			return ConfigErrors{{Rule: err.Error()}}
 		}
 		config := loaded.parts()
-		publisher, err := sns.New(config.sns, sns.Deps{Client: newClients(cfg, prometheus.NewRegistry()).sns})
+		publisher, err := sns.New(config.sns, sns.Deps{Client: newClients(cfg, prometheus.NewRegistry(), nil).sns})
 		if err != nil {
 			return err
 		}

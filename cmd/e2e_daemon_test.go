@@ -5,6 +5,7 @@ package cmd_test
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -145,7 +146,14 @@ func (d *daemon) ready() {
 
 // get asks the admin server, on a connection of its own.
 func (d *daemon) get(path string) (status int, body []byte, err error) {
-	req, err := http.NewRequestWithContext(d.tb.Context(), http.MethodGet, d.admin+path, nil)
+	return d.getWithin(30*time.Second, path)
+}
+
+// getWithin is get for a process that may stand still.
+func (d *daemon) getWithin(limit time.Duration, path string) (status int, body []byte, err error) {
+	ctx, cancel := context.WithTimeout(d.tb.Context(), limit)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, d.admin+path, nil)
 	if err != nil {
 		return 0, nil, err
 	}

@@ -37,6 +37,7 @@ func TestE2EFaults(t *testing.T) {
 		shards int32
 		run    func(*faultWorld)
 	}{
+		{"calm", 2, calm},
 		{"dynamodb-away", 2, dynamoDBAway},
 		{"fleet-in-motion", 2, fleetInMotion},
 		{"kinesis-away", 2, kinesisAway},
@@ -63,8 +64,9 @@ type faultWorld struct {
 	binary                  string
 	kinesisNet, leases, sns *proxy
 	started                 int
-	// live are the daemons that were not ended yet.
+	// live are the daemons that were not ended yet; mu guards them.
 	live []*daemon
+	law  *law
 	// recovery says how long it took until all was well again, for the report.
 	recovery []string
 }
@@ -77,6 +79,7 @@ func newFaultWorld(t *testing.T, at emulators, binary, name string, shards int32
 	}
 	w.lease, w.stopBudget = faultLease, faultStopBudget
 	w.reach(emulators{kinesis: w.kinesisNet.url(), dynamodb: w.leases.url(), messaging: w.sns.url()})
+	w.law = w.watchLaw()
 	return w
 }
 
@@ -87,7 +90,9 @@ func (w *faultWorld) start(flags ...string) *daemon {
 	name := fmt.Sprintf("%s-worker-%d", w.name, w.started)
 	d := startDaemonWith(w.t, w.binary, name, w.config(), flags, w.env)
 	d.ready()
+	w.mu.Lock()
 	w.live = append(w.live, d)
+	w.mu.Unlock()
 	return d
 }
 
@@ -103,7 +108,9 @@ func held(d *daemon) float64 { return d.metric("kinesis_alerter_leases_held") }
 
 // gone takes a daemon off the list of those that live.
 func (w *faultWorld) gone(d *daemon) {
-	w.live = slices.DeleteFunc(w.live, func(other *daemon) bool { return other == d })
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.live = slices.DeleteFunc(slices.Clone(w.live), func(other *daemon) bool { return other == d })
 }
 
 // kill is SIGKILL, which is a fault.
@@ -136,12 +143,13 @@ func (w *faultWorld) recovered(what string, since time.Time) {
 func (w *faultWorld) conclude() {
 	w.t.Helper()
 	w.await(30 * time.Second)
-	for _, d := range slices.Clone(w.live) {
+	for _, d := range w.running() {
 		w.stop(d)
 	}
 	w.settle(1500 * time.Millisecond)
 	v := w.audit()
-	w.t.Logf("%-24s put %5d  found %5d  repeated %4d  recovered: %s", strings.TrimPrefix(w.name, "e2e-"), w.putCount(), v.found, v.repeated, strings.Join(w.recovery, ", "))
+	w.t.Logf("%-24s put %5d  found %5d  repeated %4d  %s  recovered: %s", strings.TrimPrefix(w.name, "e2e-"), w.putCount(), v.found, v.repeated, w.law,
+		strings.Join(w.recovery, ", "))
 }
 
 // during asks the probes of the daemons for a while: both have to say that all is well, whatever AWS is like.

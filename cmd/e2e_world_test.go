@@ -53,6 +53,7 @@ type e2eWorld struct {
 
 	mu         sync.Mutex
 	rounds     int
+	putAt      []time.Time // of the rounds
 	faults     []fault
 	deliveries []delivery
 	seen       map[int]bool
@@ -225,6 +226,7 @@ func (w *e2eWorld) putRound(ctx context.Context) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.rounds++
+	w.putAt = append(w.putAt, time.Now())
 	return nil
 }
 

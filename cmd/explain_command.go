@@ -22,6 +22,7 @@ import (
 
 	"kinesis-alerter/alert"
 	"kinesis-alerter/consumer"
+	"kinesis-alerter/internal/answer"
 )
 
 // explainer carries out the command explain.
@@ -163,7 +164,7 @@ func (x *explainer) read(ctx context.Context, c Config) (records []consumer.User
 	if err != nil {
 		return nil, "", ConfigErrors{{Rule: err.Error()}}
 	}
-	client := newClients(cfg, prometheus.NewRegistry()).kinesis
+	client := newClients(cfg, prometheus.NewRegistry(), nil).kinesis
 	rec, err := (&recordReader{client: client, stream: c.parts().consumer, shard: x.shard, sequence: x.sequence}).read(ctx)
 	if err != nil {
 		return nil, "", fmt.Errorf("explain: %w", err)
@@ -223,7 +224,7 @@ func (r *recordReader) read(ctx context.Context) (*alert.Record, error) {
 // attempt makes one call of GetRecords, on a new iterator where there is none. Without record and error it returns the
 // iterator to go on with.
 func (r *recordReader) attempt(ctx context.Context, iterator string) (rec *alert.Record, next string, err error) {
-	ctx, cancel := context.WithTimeout(ctx, readAttempt)
+	ctx, cancel := context.WithTimeout(answer.With(ctx, &answer.Expect{Shard: r.shard, AnyTime: true}), readAttempt)
 	defer cancel()
 	if iterator == "" {
 		in := &kinesis.GetShardIteratorInput{
@@ -249,15 +250,16 @@ func (r *recordReader) attempt(ctx context.Context, iterator string) (rec *alert
 		}
 		return nil, aws.ToString(out.NextShardIterator), nil
 	}
+	answer.Untime(out.Records, answer.Time(out.ResultMetadata, time.Now()))
 	got := &out.Records[0]
 	if number := aws.ToString(got.SequenceNumber); number != r.sequence {
 		return nil, "", fmt.Errorf("shard %s has no record with the number %s (any more): the next one is %s, arrived %s. The retention of the stream "+
 			"has passed, or the number is of another shard. A payload that you have elsewhere can be explained with --data FILE",
-			r.shard, r.sequence, number, aws.ToTime(got.ApproximateArrivalTimestamp).UTC().Format(time.RFC3339))
+			r.shard, r.sequence, number, recordArrival(got, answer.Time(out.ResultMetadata, time.Now())).Format(time.RFC3339))
 	}
 	return &alert.Record{
 		Shard: r.shard, PartitionKey: aws.ToString(got.PartitionKey), SequenceNumber: r.sequence,
-		Arrival: aws.ToTime(got.ApproximateArrivalTimestamp).UTC(), Data: got.Data,
+		Arrival: recordArrival(got, answer.Time(out.ResultMetadata, time.Now())), Data: got.Data,
 	}, "", nil
 }
 
@@ -283,6 +285,9 @@ func (r *recordReader) failed(err error) error {
 	_, busy := errors.AsType[*kinesistypes.ProvisionedThroughputExceededException](err)
 	_, limited := errors.AsType[*kinesistypes.LimitExceededException](err)
 	_, kms := errors.AsType[*kinesistypes.KMSThrottlingException](err)
+	if answer.Is(err) {
+		return fmt.Errorf("reading shard %s: %w: %w", r.shard, errPasses, err)
+	}
 	api, answered := errors.AsType[smithy.APIError](err)
 	if expired || busy || limited || kms || !answered || api.ErrorFault() == smithy.FaultServer {
 		return fmt.Errorf("reading shard %s: %w: %w", r.shard, errPasses, err)

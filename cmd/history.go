@@ -73,6 +73,7 @@ func (h *history) recent(all StatusRecent) StatusRecent {
 		Missed: all.Missed - before.Missed, Skipped: all.Skipped - before.Skipped, GivenUp: all.GivenUp - before.GivenUp,
 		Letters: all.Letters - before.Letters, InvalidLetters: all.InvalidLetters - before.InvalidLetters,
 		Panics: all.Panics - before.Panics, StateGaps: all.StateGaps - before.StateGaps,
+		Untimed: all.Untimed - before.Untimed,
 	}
 }
 

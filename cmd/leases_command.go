@@ -187,7 +187,7 @@ func (o *operator) admin(ctx context.Context, create bool) (*checkpoint.Admin, e
 		config = loaded.parts().checkpoint
 	}
 	reg := prometheus.NewRegistry()
-	clients := newClients(o.aws, reg)
+	clients := newClients(o.aws, reg, nil)
 	return checkpoint.NewAdmin(ctx, config, checkpoint.Deps{
 		DynamoDB: clients.dynamodb, Stream: clients.kinesis, Log: zap.NewNop(), Registerer: reg,
 	}, create && (config.StreamName != "" || config.StreamARN != ""))

@@ -5,6 +5,10 @@ package cmd_test
 // mutations are the ways to break the daemon. A simulation finds them wherever it can see them; the others name the test
 // that was made for them.
 func mutations() []mutation {
+	return append(coreMutations(), repeatsMutations()...)
+}
+
+func coreMutations() []mutation {
 	var (
 		fleet   = killer{"checkpoint", "TestSimFleetUnderFaults", 400}
 		daemons = killer{"cmd", "TestSimDaemons", 40}

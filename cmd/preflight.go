@@ -14,6 +14,8 @@ import (
 	awssns "github.com/aws/aws-sdk-go-v2/service/sns"
 	"github.com/aws/smithy-go"
 	"go.uber.org/zap"
+
+	"kinesis-alerter/internal/answer"
 )
 
 // preflightTimeout bounds one call before the daemon runs.
@@ -58,7 +60,10 @@ func describeStream(ctx context.Context, client *kinesis.Client, name string) (s
 	defer cancel()
 	out, err := client.DescribeStreamSummary(ctx, &kinesis.DescribeStreamSummaryInput{StreamName: aws.String(name)})
 	if err == nil {
-		return aws.ToString(out.StreamDescriptionSummary.StreamARN), nil
+		return *out.StreamDescriptionSummary.StreamARN, nil
+	}
+	if answer.Is(err) {
+		return "", fmt.Errorf("stream %s: %w", name, err)
 	}
 	if _, missing := errors.AsType[*kinesistypes.ResourceNotFoundException](err); missing {
 		return "", fmt.Errorf("stream %s does not exist in this region and account; create it, or correct stream.name: %w", name, err)

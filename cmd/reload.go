@@ -39,6 +39,7 @@ type reloader struct {
 	// For the status page, which must not wait for a reload.
 	shown atomic.Pointer[shownConfig]
 	last  atomic.Pointer[StatusReload]
+	began atomic.Pointer[time.Time] // of a reload that is under way
 }
 
 func newReloader(c Config, load func() (*LoadedConfig, error), log *zap.Logger, reg prometheus.Registerer) *reloader {
@@ -108,6 +109,9 @@ func (r *reloader) reload() (changes []string, err error) {
 		r.log.Warn("nothing to reload", zap.Error(err))
 		return nil, err
 	}
+	began := time.Now().UTC()
+	r.began.Store(&began)
+	defer r.began.Store(nil)
 	defer func() { r.show(changes, err) }()
 	defer func() {
 		r.reloads[err == nil].Inc()

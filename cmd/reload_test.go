@@ -48,7 +48,7 @@ func newReloadable(t *testing.T) *reloadable {
 	r.reloader = newReloader(loaded.Config, load, zap.New(core), reg)
 	r.pipeline, err = alert.New(p.alert, alert.Deps{Stream: "arn", Log: zap.NewNop(), Registerer: reg})
 	require.NoError(t, err)
-	r.publisher, err = sns.New(p.sns, sns.Deps{Client: newClients(emulated(nil), prometheus.NewRegistry()).sns})
+	r.publisher, err = sns.New(p.sns, sns.Deps{Client: newClients(emulated(nil), prometheus.NewRegistry(), nil).sns})
 	require.NoError(t, err)
 	return r
 }

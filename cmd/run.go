@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"regexp"
 	"slices"
 	"sync/atomic"
 	"time"
@@ -23,6 +24,7 @@ import (
 	"kinesis-alerter/alert/sns"
 	"kinesis-alerter/checkpoint"
 	"kinesis-alerter/consumer"
+	"kinesis-alerter/internal/answer"
 )
 
 // Options are what Run needs besides the configuration file.
@@ -77,7 +79,8 @@ func Run(ctx context.Context, c Config, o Options) (err error) {
 	}
 	log, build := logs.Operational, currentBuild()
 	build.register(reg)
-	reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	liveHeap := collectors.GoRuntimeMetricsRule{Matcher: regexp.MustCompile(`^/gc/heap/live:bytes$`)} // what a leak shows in
+	reg.MustRegister(collectors.NewGoCollector(collectors.WithGoCollectorRuntimeMetrics(liveHeap)), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 
 	listener, err := listen(ctx, c, o)
 	if err != nil {
@@ -107,7 +110,12 @@ func Run(ctx context.Context, c Config, o Options) (err error) {
 	state := &state{}
 	reloads := newReloader(c, o.Reload, log.Named("config"), reg)
 	reloads.shown.Store(o.Loaded.shown(c))
-	status := newStatusSource(c, build, state, reloads)
+	// What is about the stream says so: one Prometheus may watch many.
+	series := prometheus.WrapRegistererWith(prometheus.Labels{"stream": c.streamName()}, reg)
+	watch := answer.NewWatch(log.Named("aws"), reg)
+	status := newStatusSource(c, build, state, reloads, log.Named("status"))
+	status.answers = watch
+	registerProblems(series, status.snapshot)
 	server := newAdmin(work, listener, adminDeps{
 		Gatherer: reg, LogLevel: logLevel{logs.Level}, Reload: state.reload, Healthy: state.healthy, Ready: state.ready, Log: log.Named("admin"),
 		Status: status.snapshot,
@@ -117,7 +125,7 @@ func Run(ctx context.Context, c Config, o Options) (err error) {
 	sampling := life.start(work, "status", status.run)
 	stop.add("status", stopShareStatus, sampling.stop)
 
-	p, clients := c.parts(), newClients(o.AWS, reg)
+	p, clients := c.parts(), newClients(o.AWS, reg, watch)
 	asks := func(code string) { status.waitFor("the stream "+c.streamName()+" in Kinesis", code) }
 	asks("")
 	arn, err := streamARN(ctx, c, clients.kinesis, log, o.FailFast, asks)
@@ -129,8 +137,6 @@ func Run(ctx context.Context, c Config, o Options) (err error) {
 			return err
 		}
 	}
-	// What is about the stream says so: one Prometheus may watch many.
-	series := prometheus.WrapRegistererWith(prometheus.Labels{"stream": c.streamName()}, reg)
 	pipeline, err := alert.New(p.alert, alert.Deps{Stream: arn, Log: log.Named("alert"), Registerer: series})
 	if err != nil {
 		return err

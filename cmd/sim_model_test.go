@@ -25,6 +25,7 @@ const (
 	simStopping  = "stopping"
 	simStopped   = "stopped" // after Took, with Err
 	simFault     = "fault"   // for the reader: ID says what happens
+	simLook      = "look"    // what the pages of the live workers say: Pages
 	simCalm      = "calm"    // no fault is in force any more
 	simEnd       = "end"     // the time in which everything must have been published is over
 )
@@ -47,6 +48,8 @@ type simEvent struct {
 	Took     time.Duration `json:"took,omitempty"`
 	Err      string        `json:"err,omitempty"`
 	Bytes    int           `json:"bytes,omitempty"`
+
+	Pages map[string]simSeen `json:"pages,omitempty"`
 }
 
 // simRow is what the model knows of a row.
@@ -66,6 +69,7 @@ type simRules struct {
 	Budget time.Duration `json:"budget"`
 	Memory int           `json:"memory"` // with one page
 	Latest bool          `json:"latest"`
+	Calm   bool          `json:"calm"` // the plan has no fault, so no page may warn
 }
 
 const (
@@ -92,6 +96,11 @@ type simModel struct {
 	lastOfKey map[string]int
 	answered  map[string]map[int]string // shard: records with an answer, by the worker id that has it
 	settled   map[int]string            // records whose answer came before an orderly end of the lease
+	opened    map[string]time.Duration
+	lastRead  map[string]time.Duration // open shards: the last look at which a worker read them
+	alarmedAt time.Duration            // the last look at which a page warned
+	breached  map[string]bool
+	passed    map[int]bool // records that alert nobody: stored as resolved
 	at        time.Duration
 	broken    []string
 }
@@ -103,6 +112,7 @@ func simCheck(rules simRules, history []simEvent) []string {
 		rows: map[string]*simRow{}, lastOwner: map[string]string{}, ended: map[string]bool{}, forgotten: map[string]bool{},
 		beats: map[string]time.Duration{}, ids: map[int]string{}, lastOfKey: map[string]int{},
 		answered: map[string]map[int]string{}, settled: map[int]string{}, lost: map[string]time.Duration{},
+		opened: map[string]time.Duration{}, lastRead: map[string]time.Duration{}, breached: map[string]bool{}, passed: map[int]bool{},
 	}
 	// A record may be read before the one who put it has noted it, so these are learned first.
 	for i := range history {
@@ -111,7 +121,7 @@ func simCheck(rules simRules, history []simEvent) []string {
 			m.puts[e.N[0]] = e
 			m.shards[e.Shard] = append(m.shards[e.Shard], e)
 		case simOpen:
-			m.parents[e.Shard] = e.Parents
+			m.parents[e.Shard], m.opened[e.Shard] = e.Parents, e.At
 		case simStopped:
 			m.clean[e.Who] = e.Err == ""
 		case simRowChange:
@@ -158,6 +168,8 @@ func (m *simModel) step(e *simEvent) {
 		if limit := m.rules.Budget + m.rules.Budget/50 + 100*time.Millisecond; e.Took > limit {
 			m.fail("%s took %s to stop, its budget is %s", e.Who, e.Took, m.rules.Budget)
 		}
+	case simLook:
+		m.look(e)
 	case simEnd:
 		m.end()
 	}

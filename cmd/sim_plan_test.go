@@ -18,6 +18,7 @@ type simPlan struct {
 	Lease  time.Duration `json:"lease"`
 	Poll   time.Duration `json:"poll"`
 	Latest bool          `json:"latest"`
+	Calm   bool          `json:"calm"`
 	SNS    time.Duration `json:"sns"` // how long a publish takes, so that others fall into it
 	Steps  []simStep     `json:"steps"`
 }

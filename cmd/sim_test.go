@@ -65,6 +65,7 @@ type simDaemon struct {
 	wire  *simWire
 	reg   *prometheus.Registry
 	log   *syncBuffer
+	page  *pipes
 	leave context.CancelFunc
 	gone  chan struct{}
 }
@@ -77,6 +78,7 @@ type simWorld struct {
 	fake    *fakeaws.AWS
 	history *simHistory
 	owed    []simEvent
+	mu      sync.Mutex // of live, for whoever looks at the pages
 	live    []*simDaemon
 	all     []*simDaemon
 	started int
@@ -118,6 +120,7 @@ func simulate(t *rapid.T, p simPlan) {
 	require.NoError(t, err)
 	w.put(0, 5)
 	w.join()
+	watching := w.watchPages()
 	for _, s := range p.Steps {
 		w.step(s)
 		w.put(s.Which, s.Count/4)
@@ -132,15 +135,15 @@ func simulate(t *rapid.T, p simPlan) {
 		time.Sleep(5 * time.Second)
 		w.sample()
 	}
-	w.calm()
-	rules := simRules{Lease: p.Lease, Budget: simBudget, Memory: simMemory + simPage, Latest: p.Latest}
+	w.calm(watching)
+	rules := simRules{Lease: p.Lease, Budget: simBudget, Memory: simMemory + simPage, Latest: p.Latest, Calm: p.Calm}
 	if broken := simCheck(rules, w.history.events); len(broken) > 0 {
 		w.tell(rules, broken)
 	}
 }
 
 // calm ends all faults, waits until everything is published and stops the fleet.
-func (w *simWorld) calm() {
+func (w *simWorld) calm(watching func()) {
 	w.fake.Faults.Clear()
 	w.fake.Kinesis.EmptyPages(0)
 	for _, d := range w.all {
@@ -156,6 +159,7 @@ func (w *simWorld) calm() {
 		time.Sleep(500 * time.Millisecond)
 	}
 	w.history.add(simEvent{Kind: simEnd})
+	watching()
 	for len(w.live) > 0 {
 		w.stop(0)
 	}
@@ -305,7 +309,7 @@ func (w *simWorld) put(first, count int) {
 
 func (w *simWorld) join() {
 	w.started++
-	d := &simDaemon{name: fmt.Sprintf("w%d", w.started), reg: prometheus.NewRegistry(), log: &syncBuffer{}, gone: make(chan struct{})}
+	d := &simDaemon{name: fmt.Sprintf("w%d", w.started), reg: prometheus.NewRegistry(), log: &syncBuffer{}, gone: make(chan struct{}), page: newPipes()}
 	d.wire = &simWire{who: d.name, fake: w.fake, history: w.history, sns: w.plan.SNS}
 	c := Config{
 		Stream: StreamConfig{Name: testStream, Application: simTable, Start: checkpoint.Start{Kind: checkpoint.StartTrimHorizon}},
@@ -326,12 +330,14 @@ func (w *simWorld) join() {
 			Region: "us-east-1", Credentials: credentials.NewStaticCredentialsProvider(d.name, "x", ""),
 			HTTPClient: &http.Client{Transport: d.wire},
 		},
-		Output: d.log, Registry: d.reg, Listener: newDeafListener(), Host: d.name, CreateTable: true,
+		Output: d.log, Registry: d.reg, Listener: d.page, Host: d.name, CreateTable: true,
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	d.leave = cancel
 	w.history.add(simEvent{Kind: simStarted, Who: d.name})
+	w.mu.Lock()
 	w.live, w.all = append(w.live, d), append(w.all, d)
+	w.mu.Unlock()
 	go func() {
 		defer close(d.gone)
 		err := Run(ctx, c, o)
@@ -345,7 +351,9 @@ func (w *simWorld) join() {
 // stop tells a daemon to stop, and goes on.
 func (w *simWorld) stop(i int) {
 	d := w.live[i]
-	w.live = slices.Delete(w.live, i, i+1)
+	w.mu.Lock()
+	w.live = slices.Delete(slices.Clone(w.live), i, i+1)
+	w.mu.Unlock()
 	began := time.Now()
 	w.history.add(simEvent{Kind: simStopping, Who: d.name})
 	d.leave()
@@ -432,7 +440,7 @@ func (w *simWorld) tell(rules simRules, broken []string) {
 	var story strings.Builder
 	for i := range w.history.events {
 		e := &w.history.events[i]
-		if e.Kind != simPut && e.Kind != simBuffered && e.Kind != simRowChange {
+		if e.Kind != simPut && e.Kind != simBuffered && e.Kind != simLook && e.Kind != simRowChange {
 			fmt.Fprintf(&story, "%9.3fs %s %s %s %v %s %s\n", e.At.Seconds(), e.Kind, e.Who, e.Shard, e.N, e.ID, e.Err)
 		}
 	}

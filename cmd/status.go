@@ -47,8 +47,12 @@ type Status struct {
 	Topics []StatusTopic `json:"topics"`
 	// DeadLetters is the on-failure destination; null without one.
 	DeadLetters *StatusDeadLetters `json:"dead_letters"`
-	// Reload is the last reload of the configuration; null before the first.
-	Reload *StatusReload `json:"reload"`
+	// BadAnswers are the operations of AWS whose answers cannot be used now.
+	BadAnswers []StatusBadAnswers `json:"bad_answers"`
+	// Reload is the last reload of the configuration that came to an end; null before the first. ReloadingSince is when one began
+	// that has not.
+	Reload         *StatusReload `json:"reload"`
+	ReloadingSince *time.Time    `json:"reloading_since"`
 	// Configuration is what is in force, as YAML. Where a value came from the environment it has ${VAR}, and what looks like a
 	// credential is cut.
 	Configuration string `json:"configuration"`
@@ -74,9 +78,11 @@ type Problem struct {
 	Level Level `json:"level"`
 	// Code names the kind of problem, for machines: problemSubjects has all of them.
 	Code string `json:"code"`
-	// Subject is what it is about: daemon, table, topic, dead_letters, kinesis, owners (shards that nobody reads), shards, records,
+	// Subject is what it is about: daemon, answers (of AWS), table, topic, dead_letters, kinesis, owners (shards that nobody reads), shards, records,
 	// lag or configuration. Problems of one level are in this order, so that causes come before what they bring about.
 	Subject string `json:"subject"`
+	// Object is the topic, where the problem is one topic's.
+	Object string `json:"object,omitempty"`
 	// Text is one clause, without a full stop.
 	Text string `json:"text"`
 	// Remedy is what to do about it; empty where waiting is all.
@@ -135,6 +141,8 @@ type StatusRecent struct {
 	Panics         uint64 `json:"panics"`
 	// StateGaps are shards whose evaluation went on without what it should remember.
 	StateGaps uint64 `json:"state_gaps"`
+	// Untimed are records that were read without their arrival times, because these could not be.
+	Untimed uint64 `json:"untimed_records"`
 }
 
 // StatusShard is one shard.
@@ -174,13 +182,22 @@ type StatusReading struct {
 	WaitsFor string `json:"waits_for,omitempty"`
 	// ReadError is why the last call of Kinesis failed: its error code, timeout or unreachable; empty when it did not.
 	ReadError string `json:"read_error,omitempty"`
+	// ReadFailing is when the first of the calls in a row failed that did. Throttled is when Kinesis throttled the last call.
+	ReadFailing *time.Time `json:"read_failing_since"`
+	Throttled   *time.Time `json:"throttled_at"`
+	// Evaluating is since when the evaluation has been at work on what was read; null while it is not.
+	Evaluating *time.Time `json:"evaluating_since"`
+	// LagGrows says that the lag has grown for half a minute.
+	LagGrows bool `json:"lag_grows"`
 	// Checkpoint is when the stored checkpoint was last confirmed to be current.
 	Checkpoint *time.Time `json:"checkpoint"`
 	// Unresolved are the records whose alerts wait; Gathered are those of them that wait in digests.
 	Unresolved int `json:"unresolved_records"`
 	Gathered   int `json:"gathered_records"`
 	// HeldKeys are the partition keys that are held because of an alert that SNS will never accept.
-	HeldKeys int `json:"held_keys"`
+	// HeldBy is what SNS said of one.
+	HeldKeys int    `json:"held_keys"`
+	HeldBy   string `json:"held_by,omitempty"`
 	// StateFailing is since when saving the state of evaluation fails; null while it does not.
 	StateFailing *time.Time `json:"state_failing_since"`
 	// Unheard are shards whose memory of inherited keys has not been readable for five minutes, so that it is decided without.
@@ -259,6 +276,10 @@ type StatusTopic struct {
 	// Failures are the calls that failed in a row, since FailingSince; 0 while SNS answers.
 	Failures     int        `json:"failures"`
 	FailingSince *time.Time `json:"failing_since"`
+	// Error is what SNS said at the last failure. Where it answers calls and yet fails one alert again and again, it is what it
+	// said of that one, which has waited since AlertFailingSince.
+	Error             string     `json:"error,omitempty"`
+	AlertFailingSince *time.Time `json:"alert_failing_since"`
 	// Ending says that the topic has left the configuration and is kept until nothing waits.
 	Ending bool `json:"ending"`
 }
@@ -270,11 +291,12 @@ type StatusDeadLetters struct {
 	// Sent are the letters that it accepted, Waiting those that it has not yet.
 	Sent    uint64 `json:"sent"`
 	Waiting uint64 `json:"waiting"`
-	// Fault, Remedy, Failures and FailingSince are those of a topic.
+	// Fault, Remedy, Failures, FailingSince and Error are those of a topic.
 	Fault        string     `json:"fault,omitempty"`
 	Remedy       string     `json:"remedy,omitempty"`
 	Failures     int        `json:"failures"`
 	FailingSince *time.Time `json:"failing_since"`
+	Error        string     `json:"error,omitempty"`
 }
 
 // StatusReload is a reload of the configuration.

@@ -133,7 +133,7 @@ func TestStatusOfShardsThatNobodyTakes(t *testing.T) {
 		time.Sleep(10 * time.Second)
 		s := page.status(t)
 		require.Equal(t, 4, s.ShardCounts["foreign"])
-		require.Equal(t, "All is well: other workers read all shards, this one is ready to take over.", s.Summary)
+		require.Equal(t, "This worker is well: it reads no shard and is ready to take over; the fleet: 2 workers, all 4 shards read.", s.Summary)
 		gone := fake.Faults.Add(fakeaws.Fault{Client: "a", Kind: fakeaws.BlackHole})
 		time.Sleep(16 * time.Second)
 		s = page.status(t)
@@ -369,9 +369,10 @@ func TestEveryPageHasAProblem(t *testing.T) {
 		want   string
 		none   string // why there is no problem to find
 	}{
-		"KinesisAlerterDown":         {none: fleet},
-		"KinesisAlerterCrashLooping": {none: fleet},
-		"KinesisAlerterSLOBurnFast":  {none: slow}, "KinesisAlerterSLOBurnMedium": {none: slow},
+		"KinesisAlerterDown":            {none: fleet},
+		"KinesisAlerterProblemCritical": {none: "it is made of the problems"},
+		"KinesisAlerterCrashLooping":    {none: fleet},
+		"KinesisAlerterSLOBurnFast":     {none: slow}, "KinesisAlerterSLOBurnMedium": {none: slow},
 		"KinesisAlerterNothingRead": {change: func(s *Status) {
 			s.State, s.WaitingFor, s.WaitingSince = "starting", "the stream x in Kinesis", moment(s.At.Add(-5*time.Minute))
 		}, want: "waits for the stream x in Kinesis"},

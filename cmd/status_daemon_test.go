@@ -137,7 +137,7 @@ func TestStatusOverTheLifeOfADaemon(t *testing.T) {
 		fake.Kinesis.Put(testStream, "patient-1", []byte(`{"heartRate":180}`))
 		time.Sleep(5 * time.Second)
 		s = page.status(t)
-		require.Equal(t, "Topic oncall: access denied, 1 alert waits.", s.Summary)
+		require.Equal(t, "Topic oncall: access denied (AuthorizationError), 1 alert waits.", s.Summary)
 		require.Equal(t, LevelCritical, s.Level)
 		require.Contains(t, s.Problems[0].Remedy, "sns:Publish")
 		require.Equal(t, "not_authorized", s.Topics[0].Fault)

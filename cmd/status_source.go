@@ -9,11 +9,14 @@ import (
 	"sync/atomic"
 	"time"
 
+	"go.uber.org/zap"
+
 	"kinesis-alerter/alert"
 	"kinesis-alerter/alert/deadletter"
 	"kinesis-alerter/alert/sns"
 	"kinesis-alerter/checkpoint"
 	"kinesis-alerter/consumer"
+	"kinesis-alerter/internal/answer"
 )
 
 // statusSource gathers what a Status says. The parts of the daemon come to it as they are made, so that a start that waits
@@ -25,8 +28,12 @@ type statusSource struct {
 	probes  *state
 	reloads *reloader
 	history history
+	answers *answer.Watch
 	waiting atomic.Pointer[waiting]
 	parts   atomic.Pointer[statusParts]
+
+	problems *problemLog // of run alone
+	lags     lagHistory
 
 	mu        sync.Mutex
 	unread    map[string]time.Time // shards that nobody reads, and since when that is known
@@ -48,10 +55,11 @@ type waiting struct {
 	since         time.Time
 }
 
-func newStatusSource(c Config, b build, probes *state, reloads *reloader) *statusSource {
+func newStatusSource(c Config, b build, probes *state, reloads *reloader, log *zap.Logger) *statusSource {
 	return &statusSource{
 		build: b, started: time.Now(), probes: probes, reloads: reloads, unread: map[string]time.Time{},
-		stream: StatusStream{Name: c.streamName(), Application: c.Stream.Application},
+		problems: newProblemLog(log),
+		stream:   StatusStream{Name: c.streamName(), Application: c.Stream.Application},
 	}
 }
 
@@ -67,14 +75,16 @@ func (s *statusSource) waitFor(what, because string) {
 // attach makes the parts known.
 func (s *statusSource) attach(p statusParts) { s.parts.Store(&p) }
 
-// run samples the throughput until ctx is done, and looks for shards that nobody reads.
+// run samples the throughput until ctx is done, looks for shards that nobody reads, and logs how the problems change.
 func (s *statusSource) run(ctx context.Context) error {
 	return s.history.run(ctx, func(now time.Time) (totals, bool) {
+		s.problems.look(now, s.snapshot().Problems)
 		p := s.parts.Load()
 		if p == nil {
 			return totals{}, false
 		}
 		s.watch(now, p.store.Status())
+		s.lags.note(p.shards.Status())
 		t := totals{befell: befell(p)}
 		for _, n := range p.pipeline.Resolutions() {
 			t.records += n
@@ -89,7 +99,7 @@ func (s *statusSource) run(ctx context.Context) error {
 // befell counts what befell the process since it started.
 func befell(p *statusParts) StatusRecent {
 	counts := p.shards.Counts()
-	out := StatusRecent{Missed: p.store.Missed(), Panics: p.pipeline.Panics() + counts.Panics, StateGaps: counts.StateGaps}
+	out := StatusRecent{Missed: p.store.Missed(), Panics: p.pipeline.Panics() + counts.Panics, StateGaps: counts.StateGaps, Untimed: counts.Untimed}
 	for reason, n := range counts.Skipped {
 		if reason == alert.ReasonRejected {
 			out.Skipped += n
@@ -140,7 +150,8 @@ func (s *statusSource) snapshot() Status {
 		Build:   StatusBuild{Version: s.build.Version, Revision: s.build.Revision, GoVersion: s.build.Go},
 		History: s.history.status(), Records: map[string]uint64{}, ShardCounts: map[string]int{},
 		Shards: []StatusShard{}, Workers: []StatusFleetWorker{}, Rules: []StatusRule{}, Alerts: []StatusAlert{}, Topics: []StatusTopic{},
-		Configuration: s.reloads.shown.Load().text, Reload: s.reloads.last.Load(),
+		Configuration: s.reloads.shown.Load().text, Reload: s.reloads.last.Load(), ReloadingSince: s.reloads.began.Load(),
+		BadAnswers: badAnswers(s.answers),
 	}
 	hung := false
 	if p := s.parts.Load(); p == nil {
@@ -188,7 +199,7 @@ func (s *statusSource) tell(out *Status, now time.Time, table checkpoint.Status,
 	if table.TrustedUntil.After(now) {
 		out.Worker.TrustedUntil = moment(table.TrustedUntil)
 	}
-	held := tellShards(out, table, p.shards.Status(), unread)
+	held := tellShards(out, table, p.shards.Status(), unread, &s.lags)
 	for _, w := range table.Workers {
 		one := StatusFleetWorker{ID: w.ID, Version: w.Version, Self: w.Self, State: "live", Silent: seconds(w.Silent), Shards: held[w.ID]}
 		switch {
@@ -211,20 +222,23 @@ func (s *statusSource) tell(out *Status, now time.Time, table checkpoint.Status,
 			Name: t.Name, FIFO: t.FIFO, Rate: t.Rate, Share: t.Share, SentLastMinute: t.SentLastMinute, LastAccepted: moment(t.LastAccepted),
 			Waiting: t.Waiting, Gathered: t.Gathered, Digesting: t.Digesting, Fault: string(t.Fault), Remedy: t.Remedy,
 			Failures: t.Failures, FailingSince: moment(t.FailingSince), Ending: t.Ending,
+			Error: t.Error, AlertFailingSince: moment(t.AlertFailing),
 		})
 	}
 	if p.letters != nil {
 		d := p.letters.Status()
 		out.DeadLetters = &StatusDeadLetters{
 			Kind: d.Kind, Sent: d.Sent, Waiting: d.Waiting, Fault: string(d.Fault), Remedy: d.Remedy, Failures: d.Failures,
-			FailingSince: moment(d.FailingSince),
+			FailingSince: moment(d.FailingSince), Error: d.Error,
 		}
 	}
 }
 
 // tellShards joins what the table knows of the shards with what the process knows that reads them. It returns how many
 // shards each worker holds.
-func tellShards(out *Status, table checkpoint.Status, reading []consumer.ShardStatus, unread map[string]time.Time) map[string]int {
+func tellShards(
+	out *Status, table checkpoint.Status, reading []consumer.ShardStatus, unread map[string]time.Time, lags *lagHistory,
+) map[string]int {
 	here := make(map[string]*consumer.ShardStatus, len(reading))
 	for i := range reading {
 		here[reading[i].Shard] = &reading[i]
@@ -251,7 +265,10 @@ func tellShards(out *Status, table checkpoint.Status, reading []consumer.ShardSt
 			shard.Reading = &StatusReading{
 				Phase: r.Phase, Lag: seconds(r.Lag), Behind: seconds(r.Behind), LastFetch: moment(r.LastFetch), Checkpoint: moment(t.Confirmed),
 				Since: moment(r.Began), WaitsFor: r.WaitsFor, ReadError: r.ReadError, StateFailing: moment(r.StateFailing),
-				Unresolved: r.Unresolved, Gathered: r.Gathered, HeldKeys: r.HeldKeys, Unheard: r.Unheard, Keyless: r.Keyless,
+				ReadFailing: moment(r.ReadFailing), Throttled: moment(r.Throttled), Evaluating: moment(r.Evaluating),
+				LagGrows:   lags.grow(t.ID, r.Lag),
+				Unresolved: r.Unresolved, Gathered: r.Gathered, HeldKeys: r.HeldKeys, HeldBy: r.HeldBy,
+				Unheard: r.Unheard, Keyless: r.Keyless,
 			}
 		}
 		out.Shards = append(out.Shards, shard)

@@ -105,11 +105,15 @@ func exampleStatus() Status {
 			{ID: "77ab3f00c1d2e3f401", Kind: "digest", Topic: "ward", Alerts: 57, Occurred: *ago(70 * time.Second), Accepted: *ago(40 * time.Second), MessageID: "m-1"},
 		},
 		Topics: []StatusTopic{
-			{Name: "oncall", Rate: 8, Share: 4, LastAccepted: ago(200 * time.Second), Waiting: 34, Fault: "not_authorized", Remedy: "allow sns:Publish on the topic", Failures: 5, FailingSince: ago(190 * time.Second)},
+			{Name: "oncall", Rate: 8, Share: 4, LastAccepted: ago(200 * time.Second), Waiting: 34, Fault: "not_authorized", Remedy: "allow sns:Publish on the topic", Failures: 5, FailingSince: ago(190 * time.Second), Error: "AuthorizationError: not authorized to perform SNS:Publish"},
 			{Name: "pager", FIFO: true, SentLastMinute: 0, Waiting: 1, Failures: 4, FailingSince: ago(9 * time.Second)},
 			{Name: "ward", Rate: 8, Share: 4, SentLastMinute: 61, LastAccepted: ago(time.Second), Gathered: 12, Digesting: true},
 		},
-		DeadLetters:   &StatusDeadLetters{Kind: "sqs", Sent: 3, Waiting: 1, Fault: "not_authorized", Remedy: "allow sqs:SendMessage on the queue", Failures: 2, FailingSince: ago(5 * time.Second)},
+		DeadLetters: &StatusDeadLetters{Kind: "sqs", Sent: 3, Waiting: 1, Fault: "not_authorized", Remedy: "allow sqs:SendMessage on the queue", Failures: 2, FailingSince: ago(5 * time.Second)},
+		BadAnswers: []StatusBadAnswers{{
+			Service: "SNS", Operation: "PublishBatch", What: "an accepted entry has no MessageId", Since: *ago(12 * time.Second),
+			Of: []string{"arn:aws:sns:us-east-1:000000000000:oncall"},
+		}},
 		Reload:        &StatusReload{At: *ago(65 * time.Second), Changes: []string{}, Error: "line 12: rules[0].when"},
 		Configuration: "stream:\n  name: ${STREAM}\n",
 	}
@@ -248,6 +252,7 @@ func TestStatusSummary(t *testing.T) {
 				{ID: "shardId-000000000001", State: "foreign"},
 			},
 			ShardCounts: map[string]int{"held": 1, "foreign": 1},
+			Workers:     []StatusFleetWorker{{ID: "a/1", Self: true, State: "live", Shards: 1}, {ID: "b/2", State: "live", Shards: 1}},
 		}
 	}
 	for name, c := range map[string]struct {
@@ -255,8 +260,12 @@ func TestStatusSummary(t *testing.T) {
 		level   Level
 		summary string
 	}{
-		"well": {func(*Status) {}, LevelOK, "All is well: 1 shard is read here, lag 0.2 s."},
-		"idle": {func(s *Status) { s.Shards[0] = s.Shards[1] }, LevelOK, "All is well: other workers read all shards, this one is ready to take over."},
+		"well":  {func(*Status) {}, LevelOK, "This worker is well: 1 shard is read here, lag 0.2 s; the fleet: 2 workers, all 2 shards read."},
+		"alone": {func(s *Status) { s.Shards, s.Workers = s.Shards[:1], s.Workers[:1] }, LevelOK, "All is well: 1 shard is read here, lag 0.2 s."},
+		"behind a parent": {func(s *Status) {
+			s.Shards = append(s.Shards, StatusShard{ID: "shardId-000000000002", State: "blocked"})
+		}, LevelOK, "This worker is well: 1 shard is read here, lag 0.2 s; the fleet: 2 workers, all 2 shards read, 1 more behind a parent."},
+		"idle": {func(s *Status) { s.Shards[0] = s.Shards[1] }, LevelOK, "This worker is well: it reads no shard and is ready to take over; the fleet: 2 workers, all 2 shards read."},
 		"starting": {func(s *Status) {
 			s.State, s.WaitingFor, s.WaitingSince = "starting", "the stream x in Kinesis", moment(at.Add(-2*time.Second))
 		}, LevelInfo, "Starting; waits for the stream x in Kinesis, for 2.0 s so far."},
@@ -271,7 +280,7 @@ func TestStatusSummary(t *testing.T) {
 		}, LevelCritical, "1 shard is paused by an operator, the first of them resolved up to 13 h ago, which is more than half of the stream's retention."},
 		"a reload of a part": {func(s *Status) {
 			s.Reload = &StatusReload{At: at.Add(-2 * time.Hour), OK: true, Changes: []string{"rule a changed", "processing" + restartNeeded}}
-		}, LevelInfo, "All is well; processing in the file differs from what is in force, since a reload 2 h ago."},
+		}, LevelInfo, "This worker is well; processing in the file differs from what is in force, since a reload 2 h ago."},
 		"unread": {func(s *Status) {
 			s.Shards[1] = StatusShard{ID: "shardId-000000000001", State: "unread", UnreadSince: moment(at.Add(-25 * time.Second))}
 		}, LevelCritical, "1 shard has been read by nobody for 25 s: shardId-000000000001."},
@@ -294,13 +303,13 @@ func TestStatusSummary(t *testing.T) {
 			s.Shards[0] = s.Shards[1]
 			s.Workers = []StatusFleetWorker{{ID: "b/2", State: "live", Silent: 16, Shards: 2}}
 		}, LevelInfo, "Worker b/2 has been silent for 16 s, it holds 2 shards."},
-		"about to read": {func(s *Status) { s.Shards[0].Reading = nil }, LevelOK, "All is well: 1 shard is about to be read here."},
+		"about to read": {func(s *Status) { s.Shards[0].Reading = nil }, LevelOK, "This worker is well: 1 shard is about to be read here; the fleet: 2 workers, 1 of 2 shards read."},
 		"not joined": {func(s *Status) {
 			s.Shards[0], s.Worker.TrustedUntil = s.Shards[1], nil
-		}, LevelOK, "All is well: this worker is joining the fleet."},
+		}, LevelOK, "This worker is well: it is joining the fleet."},
 		"nothing to read": {func(s *Status) {
 			s.Shards = []StatusShard{{ID: "a", State: "ended"}, {ID: "b", State: "paused"}, {ID: "c", State: "blocked"}}
-		}, LevelOK, "All is well: no shard is to be read now."},
+		}, LevelOK, "This worker is well: no shard is to be read now."},
 		"too late": {
 			func(s *Status) { s.Shards[0].Reading.Lag, s.Stream.Retention = 13*3600, 86400 }, LevelCritical,
 			"Lag 13 h on shardId-000000000000, which is more than half of the stream's retention.",
@@ -375,7 +384,7 @@ func TestStatusSummary(t *testing.T) {
 		},
 		"dead letters of invalid records": {
 			func(s *Status) { s.Recent = StatusRecent{Window: 900, InvalidLetters: 2} }, LevelInfo,
-			"All is well; records that cannot be read became dead letters in the last 15 m: 2 letters.",
+			"This worker is well; records that cannot be read became dead letters in the last 15 m: 2 letters.",
 		},
 		"panics": {
 			func(s *Status) { s.Recent = StatusRecent{Window: 900, Panics: 1} }, LevelWarning, "1 panic recovered from in the last 15 m.",
@@ -499,7 +508,7 @@ func TestEveryProblemCodeIsListed(t *testing.T) {
 	for _, file := range files {
 		source, err := os.ReadFile(file)
 		require.NoError(t, err)
-		for _, m := range regexp.MustCompile(`add\([^"\n]*, "([a-z_]+)", `).FindAllStringSubmatch(string(source), -1) {
+		for _, m := range regexp.MustCompile(`add\([^"\n]*, "([a-z_]+)",\s`).FindAllStringSubmatch(string(source), -1) {
 			found[m[1]] = true
 			require.Contains(t, subjects, m[1])
 		}

@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"kinesis-alerter/alert"
-	"kinesis-alerter/consumer"
 )
 
 // statusView is a Status in the words of the page.
@@ -385,9 +384,9 @@ func newShardView(s *StatusShard, st *Status) shardView {
 	if r.Lag >= lagWorthAWord.Seconds() {
 		row.LagClass, row.gravity = "warn", max(row.gravity, 2)
 	}
-	if unfetched(st, r) >= silenceWorthAWord && r.Phase == "reading" && (r.ReadError != "" || r.WaitsFor != "") {
+	if cause, _ := standsStill(st, r); cause != "" {
 		row.gravity = max(row.gravity, 2)
-		row.State += ", " + stands(r)
+		row.State += ", " + stands(cause, r)
 	}
 	if r.HeldKeys > 0 {
 		row.HeldClass, row.gravity = "bad", 3
@@ -396,14 +395,18 @@ func newShardView(s *StatusShard, st *Status) shardView {
 }
 
 // stands says why a shard is not read on.
-func stands(r *StatusReading) string {
-	switch r.WaitsFor {
-	case consumer.WaitsForState:
+func stands(cause string, r *StatusReading) string {
+	switch cause {
+	case "state_awaited":
 		return "waits for its state"
-	case consumer.WaitsForMemory:
+	case "memory_awaited":
 		return "waits for memory"
-	case consumer.WaitsForAlerts:
+	case "reads_held":
 		return "waits for its alerts"
+	case "reads_throttled":
+		return "is throttled"
+	case "evaluation_stuck":
+		return "evaluation does not end"
 	}
 	return "read fails" + because(r.ReadError)
 }
@@ -518,7 +521,7 @@ func newTopicView(t *StatusTopic, at time.Time) topicView {
 		if t.FailingSince != nil {
 			row.State += " for " + words(at.Sub(*t.FailingSince))
 		}
-	case topicFails(t):
+	case topicFails(t, at):
 		row.State, row.Sign, row.Class = "fails for "+words(at.Sub(*t.FailingSince)), "▲", "warn"
 	case t.Digesting:
 		row.State, row.Sign, row.Class = "gathers digests", "◆", "warn"

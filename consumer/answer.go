@@ -10,6 +10,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/kinesis"
 	"github.com/aws/smithy-go/middleware"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
+
+	"kinesis-alerter/internal/answer"
 )
 
 // answerGate looks at the answer to one GetRecords call after its header and before its body is read. Limit bounds the
@@ -28,11 +30,14 @@ type answerGate struct {
 // pageTooLargeError says that a page was not read because the budget has no room for it now.
 type pageTooLargeError struct{ size int }
 
+// Unread says that the error is no fault of the answer.
+func (e *pageTooLargeError) Unread() bool { return true }
+
 func (e *pageTooLargeError) Error() string {
 	return fmt.Sprintf("no credits for a page of %d bytes now", e.size)
 }
 
-// install puts the gate right behind the HTTP call.
+// install puts the gate right behind the HTTP call, and behind the bound of the answer where the client has that.
 func (g *answerGate) install(o *kinesis.Options) {
 	gate := middleware.DeserializeMiddlewareFunc("AdmitPage", func(
 		ctx context.Context, in middleware.DeserializeInput, next middleware.DeserializeHandler,
@@ -49,6 +54,9 @@ func (g *answerGate) install(o *kinesis.Options) {
 		return out, meta, err
 	})
 	o.APIOptions = append(o.APIOptions, func(s *middleware.Stack) error {
+		if _, bounded := s.Deserialize.Get(answer.Bounds); bounded {
+			return s.Deserialize.Insert(gate, answer.Bounds, middleware.Before)
+		}
 		return s.Deserialize.Add(gate, middleware.After)
 	})
 }
@@ -100,7 +108,7 @@ func (b *meteredBody) Read(p []byte) (int, error) {
 	if b.read >= b.admitted {
 		if err := b.gate.enter(b.ctx, b.admitted+meterStep); err != nil {
 			if large, ok := errors.AsType[*pageTooLargeError](err); ok {
-				large.size *= 2
+				large.size = min(2*large.size, answer.MostRecords)
 			}
 			return 0, err
 		}

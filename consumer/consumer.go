@@ -46,6 +46,7 @@ type Consumer struct {
 	metrics   *metrics
 	budget    *budget
 	decoding  chan struct{}
+	ledger    *ledger
 
 	// readCtx ends when a stop begins, workCtx when its budget is over.
 	readCtx    context.Context //nolint:containedctx // see shard.readCtx
@@ -81,6 +82,7 @@ func New(cfg Config, d Deps) (*Consumer, error) {
 		log:       d.Log.Named("consumer"), metrics: newMetrics(d.Registerer), budget: newBudget(cfg.Memory),
 		decoding: make(chan struct{}, decodeAtOnce), done: make(chan struct{}), shards: map[string]*shard{},
 	}
+	c.ledger = newLedger(func(n int) { c.metrics.forgotten.Add(float64(n)) })
 	if err := d.Registerer.Register(newShardCollector(c.Status, c.budget, cfg.MergeShards)); err != nil {
 		return nil, fmt.Errorf("register shard metrics: %w", err)
 	}
@@ -165,7 +167,7 @@ func (c *Consumer) begin(id string) error {
 	log := c.log.With(zap.String("shard", id))
 	s := &shard{
 		id: id, lease: lease, eval: c.evaluator(id, lease.Generation()), pipeline: c.pipeline, budget: c.budget, metrics: c.metrics,
-		log: log, began: time.Now(), start: from, inherited: decodeStretches(resolved),
+		log: log, began: time.Now(), start: from, from: from, inherited: decodeStretches(resolved),
 	}
 	switch from.Type { //nolint:exhaustive // the others name no record
 	case types.ShardIteratorTypeAfterSequenceNumber:
@@ -173,7 +175,9 @@ func (c *Consumer) begin(id string) error {
 	case types.ShardIteratorTypeAtSequenceNumber:
 		s.startAt = position{*from.SequenceNumber, sub}
 	}
-	s.mark.last, s.offered = s.startAt, s.startAt
+	s.stored, s.offered = s.startAt, s.startAt
+	s.recall(c.ledger.take(id, lease.Generation(), s.stored))
+	s.mark.last = s.startAt
 	s.attach(c.readCtx, c.workCtx)
 	lanes := c.lanes
 	lanes.owner = s
@@ -221,10 +225,16 @@ func (c *Consumer) end(id string) (released func()) {
 	if c.readCtx.Err() != nil && s.checkLease() == nil {
 		s.drain()
 	}
+	leaves := s.lanes.leaves()
 	s.windDown(ErrStopping)
+	c.keepAccount(s)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if n := s.unresolved(); n > 0 && c.readCtx.Err() != nil {
+	switch n := s.unresolved(); {
+	case n == 0 || c.readCtx.Err() == nil:
+	case leaves:
+		s.log.Info("records are left to the next worker, because their topic refuses alerts", zap.Int("records", n))
+	default:
 		c.stopErr = errors.Join(c.stopErr, fmt.Errorf("shard %s: %w: %d records wait for SNS", id, ErrNotDrained, n))
 	}
 	return func() {
@@ -254,6 +264,8 @@ type ShardStatus struct {
 	LastFetch  time.Time     `json:"last_fetch"`
 	Unresolved int           `json:"unresolved"`
 	HeldKeys   int           `json:"held_keys"`
+	// HeldBy is what SNS said of an alert that holds a key.
+	HeldBy string `json:"held_by,omitempty"`
 	// Gathered is how many of the unresolved records wait in digests.
 	Gathered int `json:"gathered"`
 	// StateBytes is the size of the last snapshot of the shard's evaluation, StateTaken when it was taken; zero without one.
@@ -271,6 +283,12 @@ type ShardStatus struct {
 	WaitsFor string    `json:"waits_for,omitempty"`
 	// ReadError is why the last call of Kinesis failed: its error code, timeout or unreachable; empty when it did not.
 	ReadError string `json:"read_error,omitempty"`
+	// ReadFailing is when the first of the calls in a row failed that did; zero while they succeed.
+	ReadFailing time.Time `json:"read_failing,omitzero"`
+	// Throttled is when Kinesis last throttled a call.
+	Throttled time.Time `json:"throttled,omitzero"`
+	// Evaluating is since when the evaluator has been at work without a wait in between; zero while it is not.
+	Evaluating time.Time `json:"evaluating,omitzero"`
 	// Load is the recent rate in bytes per second.
 	Load float64 `json:"load"`
 }
@@ -300,6 +318,7 @@ func (c *Consumer) sorted() []*shard {
 
 // Status lists the shards that this process reads, by id.
 func (c *Consumer) Status() []ShardStatus {
+	c.ledger.prune(c.leases.Checkpoint)
 	shards := c.sorted()
 	out := make([]ShardStatus, len(shards))
 	now := time.Now()

@@ -13,11 +13,13 @@ type Counts struct {
 	Panics uint64
 	// StateGaps are shards whose evaluation went on without what it should remember.
 	StateGaps uint64
+	// Untimed are records whose arrival times could not be.
+	Untimed uint64
 }
 
 // Counts reads the counters of the metrics. Safe for concurrent use.
 func (c *Consumer) Counts() Counts {
-	out := Counts{Skipped: make(map[alert.Reason]uint64, len(c.metrics.skipped)), Panics: counts.Of(c.metrics.panics)}
+	out := Counts{Skipped: make(map[alert.Reason]uint64, len(c.metrics.skipped)), Panics: counts.Of(c.metrics.panics), Untimed: counts.Of(c.metrics.untimed)}
 	for reason, n := range c.metrics.skipped {
 		out.Skipped[reason] = counts.Of(n)
 	}

@@ -29,6 +29,15 @@
 // it, and one that is rejected holds its key or, if Config.OnRejected says so, makes the record Invalid with
 // alert.ReasonRejected. An error outside the publisher's contract always holds the key.
 //
+// # A shard that is lost and taken again
+//
+// A lease may end with progress that could not be stored. The process remembers what it dealt with above the checkpoint
+// (accepted.go): the watermark, stretches above it, and the ids of alerts whose record is not through, or that time brought
+// about and no snapshot includes. When it takes the shard again, all that counts as resolved, and the first offer stores it.
+// What rules remember is evaluated again from the snapshot, or from the checkpoint where there is none. The memory ends when
+// the table has it, when an operator sent the shard back, and when there is too much of it: 16,384 things in all, the shard
+// that was lost longest ago first, which is counted.
+//
 // # Memory of the rules
 //
 // While the pipeline's evaluation depends on what came before (evaluator.Stateful, asked each time), its state is kept
@@ -65,5 +74,5 @@
 // # What it does not promise
 //
 // Exactly once: what was accepted but not yet committed when the process dies is published again, with the same
-// alert_id. Balance, expiry and start positions are the lease table's.
+// alert_id. So is what SNS accepted without the process hearing of it before the lease ended. Balance, expiry and start positions are the lease table's.
 package consumer

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
 	"go.uber.org/zap"
 
@@ -33,15 +34,17 @@ func (s *shard) takeInPage(p *page) bool {
 	s.mu.Unlock()
 	defer s.settle(p, taken) // also when a record panics
 	began := time.Now()
+	s.stands.evaluates()
+	defer s.stands.idles()
 	s.state.torn = true
 	for i := range p.records {
-		if err := s.takeInRecord(&p.records[i]); err != nil {
+		if err := s.takeInRecord(&p.records[i], p); err != nil {
 			return false
 		}
 	}
 	s.state.torn = false
 	if n := len(p.records); n > 0 {
-		s.state.at, s.state.dirty = position{*p.records[n-1].SequenceNumber, WholeRecord}, true
+		s.state.at, s.state.dirty = position{aws.ToString(p.records[n-1].SequenceNumber), WholeRecord}, true
 	}
 	s.tookIn(p)
 	s.metrics.evalDuration.Observe(time.Since(began).Seconds())
@@ -78,13 +81,11 @@ func (s *shard) settle(p *page, taken *takenPage) {
 }
 
 // takeInRecord takes in one Kinesis record, with all that is inside it.
-func (s *shard) takeInRecord(r *types.Record) error {
+func (s *shard) takeInRecord(r *types.Record, p *page) error {
 	rec := &s.record // one for all of the shard's: the evaluator does not keep it
 	*rec = alert.Record{
-		Shard: s.id, PartitionKey: *r.PartitionKey, SequenceNumber: *r.SequenceNumber, Data: r.Data,
-	}
-	if r.ApproximateArrivalTimestamp != nil {
-		rec.Arrival = *r.ApproximateArrivalTimestamp
+		Shard: s.id, PartitionKey: aws.ToString(r.PartitionKey), SequenceNumber: aws.ToString(r.SequenceNumber), Data: r.Data,
+		Arrival: s.arrival(r, p),
 	}
 	whole := position{rec.SequenceNumber, WholeRecord}
 	if !isAggregate(r.Data) {
@@ -158,7 +159,7 @@ func (s *shard) takeInPoison(rec *alert.Record, at position) error {
 // decided takes in a record with what the pipeline says about it: one entry of the watermark, with a task for each
 // partition key that its alerts are about.
 func (s *shard) decided(rec *alert.Record, at position, d alert.Decision) error {
-	tasks := s.tasksFor(rec, &d)
+	tasks, dealt := s.tasksFor(rec, at, &d)
 	if len(tasks) == 0 {
 		s.pass(at)
 		s.metrics.recordsRead.Inc()
@@ -166,6 +167,7 @@ func (s *shard) decided(rec *alert.Record, at position, d alert.Decision) error 
 		return nil
 	}
 	if err := s.room(tasks[0].bytes); err != nil {
+		s.remain(at, dealt)
 		return err // it is not in the watermark: what a stop leaves behind there counts as not drained
 	}
 	s.mu.Lock()
@@ -173,30 +175,39 @@ func (s *shard) decided(rec *alert.Record, at position, d alert.Decision) error 
 	if e.decided = d.Outcome == alert.Alerted; !e.decided {
 		e.decision = alert.Decision{Outcome: d.Outcome, Reason: d.Reason}
 	}
+	e.dealt = dealt
 	s.mu.Unlock()
 	s.metrics.recordsRead.Inc()
 	return s.submit(e, tasks)
 }
 
-// tasksFor are the tasks of a decision. A record that the configuration wants to see among the dead letters is one, if
-// there is a place for these.
-func (s *shard) tasksFor(rec *alert.Record, d *alert.Decision) []*task {
+// tasksFor are the tasks of a decision, without what this process has dealt with before. A record that the configuration
+// wants to see among the dead letters is one, if there is a place for these.
+func (s *shard) tasksFor(rec *alert.Record, at position, d *alert.Decision) (tasks []*task, dealt []string) {
 	letter := d.DeadLetter && s.lanes.deadLetters != nil
 	if len(d.Alerts) == 0 && !letter {
-		return nil
+		return nil, nil
 	}
-	tasks := tasksOf(d.Alerts)
+	alerts, dealt := s.dealtBefore(d.Alerts)
+	if id := letterID(at); letter && s.wasDealt(id) {
+		letter, dealt = false, append(dealt, id)
+	}
+	if len(alerts) == 0 && !letter {
+		return nil, nil
+	}
+	tasks = tasksOf(alerts)
 	if letter {
 		tasks = append([]*task{{
 			key: rec.PartitionKey, bytes: len(rec.Data) + len(rec.PartitionKey) + recordOverhead,
 			letter: &alert.Letter{Record: *rec, Condition: alert.ConditionRetries, Reason: d.Reason},
 		}}, tasks...)
 	}
-	return tasks
+	return tasks, dealt
 }
 
 // submit queues the tasks of an entry; there is room for the first.
 func (s *shard) submit(e *entry, tasks []*task) error {
+	many := len(tasks) > 1 || len(tasks[0].alerts) > 1 || len(e.dealt) > 0
 	for i, t := range tasks {
 		if i > 0 {
 			if err := s.room(t.bytes); err != nil {
@@ -205,6 +216,7 @@ func (s *shard) submit(e *entry, tasks []*task) error {
 		}
 		t.entry, t.decides = e, e.decided || t.letter != nil
 		s.mu.Lock()
+		t.tracked = many || e.timed || len(s.mark.timed) > 0
 		if s.inTaking != nil && t.keepsPayload() {
 			t.page = s.inTaking
 			t.page.kept += t.bytes
@@ -218,6 +230,8 @@ func (s *shard) submit(e *entry, tasks []*task) error {
 // room waits until one more task may wait for SNS. A handoff that is asked for meanwhile is called off, or the planner
 // would count on it for as long as SNS stands still.
 func (s *shard) room(bytes int) error {
+	s.stands.idles()
+	defer s.stands.evaluates()
 	for {
 		err := s.lanes.reserve(s.readCtx, bytes, handoffLimit)
 		if !errors.Is(err, errNoRoom) {

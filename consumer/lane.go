@@ -30,6 +30,7 @@ const (
 	fateExpired       // given up, and there are no dead letters
 	fateSkipped       // rejected, and passed over
 	fateHeld          // its key is held
+	fateLeft          // the process stops, and its topic refuses alerts: it is left to the next owner
 	fateEnded         // publishing ended first
 )
 
@@ -108,13 +109,16 @@ func (l *lanes) publishTask(ln *lane, t *task) stepEnd {
 		case fateAccepted, fateExpired, fateSkipped:
 			l.tell(refusal{refOf(a), f, err})
 			l.mu.Lock()
-			t.note(f.outcome())
+			t.note(a.ID, f)
 			l.mu.Unlock()
 		case fateLettered:
 			l.post(ln, &letter{task: t, alert: a, err: err})
 			return taskPosted
 		case fateHeld:
 			l.hold(ln, refusal{refOf(a), f, err})
+			return keyHeld
+		case fateLeft:
+			l.leaveKey(ln)
 			return keyHeld
 		case fateEnded:
 			return stopped
@@ -245,8 +249,13 @@ func (l *lanes) settleGathered(g *gathered, err error) {
 		return
 	}
 	l.mu.Unlock()
-	if f == fateHeld {
+	switch f { //nolint:exhaustive // the others are settled
+	case fateHeld:
 		l.hold(g.lane, refusal{g.ref, f, err})
+		l.backIn(g)
+		return
+	case fateLeft:
+		l.leaveKey(g.lane)
 		l.backIn(g)
 		return
 	}
@@ -258,7 +267,7 @@ func (l *lanes) settleGathered(g *gathered, err error) {
 func (l *lanes) settle(g *gathered, f fate) {
 	l.mu.Lock()
 	t := g.task
-	t.note(f.outcome())
+	t.note(g.ref.id, f)
 	t.out--
 	finished := t.left && t.out == 0
 	l.mu.Unlock()
@@ -309,9 +318,17 @@ func (l *lanes) mail(ln *lane, m *letter) stepEnd {
 	}
 	m.task.letter = nil
 	l.mu.Lock()
-	m.task.note(fateLettered.outcome())
+	m.task.note(m.id(), fateLettered)
 	l.mu.Unlock()
 	return letterGone
+}
+
+// id is that of the alert, or what stands for one.
+func (m *letter) id() string {
+	if m.alert == nil {
+		return letterID(m.task.entry.at)
+	}
+	return m.alert.ID
 }
 
 func (l *lanes) send(m *alert.Letter) (err error) {
@@ -360,6 +377,14 @@ func (l *lanes) hold(ln *lane, r refusal) {
 	l.owner.refused(r)
 }
 
+// leaveKey stops a key without a word: nothing is wrong with it.
+func (l *lanes) leaveKey(ln *lane) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	ln.held = true
+	l.left = true
+}
+
 func (l *lanes) tell(r refusal) {
 	if r.fate != fateAccepted {
 		l.owner.refused(r)
@@ -374,6 +399,8 @@ func (l *lanes) fateOf(err error) fate {
 	switch {
 	case err == nil:
 		return fateAccepted
+	case errors.Is(err, alert.ErrHeld):
+		return fateLeft
 	case errors.As(err, &rejected):
 		switch {
 		case l.deadLetters != nil:
@@ -402,7 +429,7 @@ func (f fate) outcome() (alert.Outcome, alert.Reason) {
 		return alert.Expired, ""
 	case fateSkipped:
 		return alert.Invalid, alert.ReasonRejected
-	case fateAccepted, fateHeld, fateEnded:
+	case fateAccepted, fateHeld, fateLeft, fateEnded:
 	}
 	return alert.Alerted, ""
 }

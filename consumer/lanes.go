@@ -42,6 +42,7 @@ type lanes struct {
 	gathered   int           // tasks whose lane is through with them and that are not resolved
 	out        int           // alerts in digests, and letters about such
 	held       int           // keys
+	left       bool          // alerts were left to the next owner, because their topic refuses them
 	room       chan struct{} // closed when there may be room; nil while nobody waits for that
 }
 
@@ -308,6 +309,13 @@ func (l *lanes) quiet(ctx context.Context) error {
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
+}
+
+// leaves says that all that waits is left to the next owner, because a topic refuses it.
+func (l *lanes) leaves() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.left && l.held == 0 && l.quietLocked()
 }
 
 // stop ends publishing; what is not accepted stays unresolved, and so does what digests say from now on. It returns when

@@ -155,3 +155,28 @@ func TestLanesStopReadingWhenTooMuchWaits(t *testing.T) {
 		require.ErrorIs(t, w.submit(t.Context(), "after stop", alerts("x")), ErrStopping)
 	})
 }
+
+// What a topic refuses while the process stops is left to the next owner: no key stands in the way of a drain, nothing is
+// told as held or resolved, and the keys whose alerts go elsewhere are drained.
+func TestLanesLeaveWhatATopicRefusesAtAStop(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newLanesWorld(t, 1, func(_ context.Context, a *alert.Alert) error {
+			if a.Topic == "gone" {
+				return alert.ErrHeld
+			}
+			return nil
+		})
+		left := alerts("left", "behind")
+		left.alerts[0].Topic = "gone"
+		require.NoError(t, w.submit(t.Context(), "a", left))
+		require.NoError(t, w.submit(t.Context(), "a", alerts("later")))
+		require.NoError(t, w.submit(t.Context(), "b", alerts("fine")))
+		require.NoError(t, w.quiet(t.Context()))
+		require.True(t, w.leaves())
+		require.Len(t, w.resolved, 1)
+		require.Equal(t, "fine", w.resolved[0].alerts[0].ID)
+		require.Empty(t, w.refusals)
+		require.Zero(t, w.heldKeys())
+		w.stop(ErrStopping)
+	})
+}

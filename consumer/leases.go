@@ -25,6 +25,11 @@ type Leases interface {
 	// Lease returns the lease that GetLease handed out for a shard, or nil when this process does not hold it.
 	Lease(shardID string) Lease
 
+	// Checkpoint answers what the table is known to have of a shard, whoever reads it: how often an operator has sent it
+	// back, and its checkpoint (empty: none yet; what is no number stands for the end). known is false for a shard without
+	// a row. It does no I/O.
+	Checkpoint(shardID string) (generation uint32, sequence string, sub uint32, known bool)
+
 	// Fleet says what is known of all shards together: the shard whose evaluation decides about the whole stream (empty
 	// if unknown), the latest arrival of a record in any shard (zero if unknown), and the time up to which every open
 	// shard was read (zero while some shard is read by nobody). It does no I/O.

@@ -15,6 +15,7 @@ type metrics struct {
 	recordsSkip   prometheus.Counter
 	recordBytes   prometheus.Counter
 	aggregates    prometheus.Counter
+	untimed       prometheus.Counter
 	readFailures  *prometheus.CounterVec
 	fetchDuration prometheus.Histogram
 	evalDuration  prometheus.Histogram
@@ -22,6 +23,7 @@ type metrics struct {
 	skipped       map[alert.Reason]prometheus.Counter
 	handoffs      *prometheus.CounterVec
 	panics        prometheus.Counter
+	forgotten     prometheus.Counter
 
 	stateSaves        *prometheus.CounterVec
 	stateSaveDuration prometheus.Histogram
@@ -53,6 +55,10 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 			Name: "kinesis_alerter_aggregated_records_total",
 			Help: "Kinesis records in the KPL's aggregated format that were taken apart.",
 		}),
+		untimed: f.NewCounter(prometheus.CounterOpts{
+			Name: "kinesis_alerter_untimed_records_total",
+			Help: "Kinesis records read without their arrival times, because these could not be and stayed so.",
+		}),
 		readFailures: f.NewCounterVec(prometheus.CounterOpts{
 			Name: "kinesis_alerter_read_failures_total",
 			Help: "Calls for pages and iterators that failed and are tried again.",
@@ -78,6 +84,10 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		panics: f.NewCounter(prometheus.CounterOpts{
 			Name: "kinesis_alerter_consumer_panics_total",
 			Help: "Panics while taking records in that were recovered; the shard starts again from its checkpoint.",
+		}),
+		forgotten: f.NewCounter(prometheus.CounterOpts{
+			Name: "kinesis_alerter_accepted_forgotten_total",
+			Help: "Alerts and stretches, accepted and not stored, that this process no longer remembers; taking the shard again repeats them.",
 		}),
 	}
 	m.stateMetrics(f)

@@ -22,7 +22,7 @@ const (
 	maxSpacing  = 2 * time.Second
 	// minTrouble and maxTrouble bound the wait after an error; the wait is drawn (full jitter).
 	minTrouble = 200 * time.Millisecond
-	maxTrouble = 10 * time.Second
+	maxTrouble = 5 * time.Second
 )
 
 // pacer says when a shard may be asked again. It is pure.

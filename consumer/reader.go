@@ -10,6 +10,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/kinesis"
 	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
 	"go.uber.org/zap"
+
+	"kinesis-alerter/internal/answer"
 )
 
 // reader brings the pages of one shard, in order, from a start position on. The polling reader is the only one today;
@@ -26,8 +28,8 @@ type page struct {
 	credit  credit
 	// behind is how far this page is from the tip of the shard.
 	behind time.Duration
-	// asked is when the call for it began, at is when the answer came.
-	asked, at time.Time
+	// asked is when the call for it began, at is when the answer came; date is that by the service's clock.
+	asked, at, date time.Time
 	// end says that the shard is closed and this page was its last; children are what it was split or merged into.
 	end      bool
 	children []types.ChildShard
@@ -91,6 +93,8 @@ type pollingReader struct {
 	refused  int  // how often in a row Kinesis did not know the position
 	expired  bool // the iterator before this one had expired too
 	trouble  string
+	expect   answer.Expect
+	times    strangeTimes
 	// crowded is when it was said last that others read the shard, too: it comes and goes many times a minute.
 	crowded time.Time
 }
@@ -159,9 +163,11 @@ func (r *pollingReader) fetch(ctx context.Context) (page, error) {
 	r.stands.enter(standsAtNothing)
 	r.pace.answered(start, payload)
 	r.recovered()
+	date := answer.Time(out.ResultMetadata, now)
+	r.metrics.untimed.Add(float64(r.times.read(out.Records, date)))
 	r.advance(out, size, granted)
 	return page{
-		records: out.Records, credit: c, asked: start, at: now,
+		records: out.Records, credit: c, asked: start, at: now, date: date,
 		behind: time.Duration(aws.ToInt64(out.MillisBehindLatest)) * time.Millisecond, // nil is 0: defect 29
 		end:    out.NextShardIterator == nil, children: out.ChildShards,
 	}, nil
@@ -198,7 +204,7 @@ func (r *pollingReader) call(ctx context.Context, gate *answerGate) (out *kinesi
 	start = time.Now()
 	r.stands.enter(standsAtKinesis)
 	defer r.stands.enter(standsAtNothing)
-	ctx, cancel := context.WithTimeout(ctx, pageTimeout)
+	ctx, cancel := context.WithTimeout(answer.With(ctx, r.expects()), pageTimeout)
 	defer cancel()
 	out, err = r.client.GetRecords(ctx, &kinesis.GetRecordsInput{
 		ShardIterator: &r.iterator, StreamARN: r.stream.arn, Limit: aws.Int32(int32(limit)),
@@ -244,7 +250,7 @@ func pageSize(records []types.Record) (payload, memory int) {
 func (r *pollingReader) renewIterator(ctx context.Context) error {
 	r.stands.enter(standsAtKinesis)
 	defer r.stands.enter(standsAtNothing)
-	callCtx, cancel := context.WithTimeout(ctx, iteratorTimeout)
+	callCtx, cancel := context.WithTimeout(answer.With(ctx, r.expects()), iteratorTimeout)
 	defer cancel()
 	out, err := r.client.GetShardIterator(callCtx, &kinesis.GetShardIteratorInput{
 		ShardId: &r.shardID, StreamName: r.stream.name, StreamARN: r.stream.arn,
@@ -274,7 +280,10 @@ func (r *pollingReader) failed(err error) {
 		r.stands.enter(standsAtMemory) // the pause before the next call is for credits, too
 		return
 	}
-	r.stands.failed(err)
+	r.stands.failed(now, err)
+	if r.times.refused(err, now) {
+		r.log.Warn("arrival times of records cannot be, and stay so; the records are read as if they had none", zap.Error(err))
+	}
 	var expired *types.ExpiredIteratorException
 	var throughput *types.ProvisionedThroughputExceededException
 	var limit *types.LimitExceededException
@@ -291,6 +300,7 @@ func (r *pollingReader) failed(err error) {
 		// One that expires as soon as it is made (a clock far off) would be renewed without a pause for ever.
 	case errors.As(err, &throughput), errors.As(err, &limit), errors.As(err, &kms):
 		r.pace.throttled(now)
+		r.stands.throttled.Store(now.UnixNano())
 		r.metrics.readFailures.WithLabelValues("throttled").Inc()
 		if now.Sub(r.crowded) >= crowdedEvery {
 			r.crowded = now
@@ -329,6 +339,8 @@ func readHint(code string) string {
 		return "the stream or the shard does not exist (any more)"
 	case "KMSAccessDeniedException", "KMSDisabledException", "KMSNotFoundException", "KMSInvalidStateException", "KMSOptInRequired":
 		return "the role needs kms:Decrypt on the stream's key, and the key must be enabled"
+	case answer.Code:
+		return "check AWS_ENDPOINT_URL, proxies and the network: what answers there is not AWS, or AWS is unwell"
 	case "timeout", "unreachable":
 		return "if it does not pass: check the network, DNS, proxies, AWS_REGION and AWS_ENDPOINT_URL"
 	default:

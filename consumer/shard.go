@@ -44,18 +44,24 @@ type shard struct {
 	detach           func()          // lets go of the process's contexts
 
 	// Used by the KCL's goroutine only.
-	start    types.StartingPosition
+	start    types.StartingPosition // behind startAt
+	from     types.StartingPosition // where the lease begins
+	stored   position               // its checkpoint
 	state    keeper
 	record   alert.Record // the one that is being taken in
-	startAt  position     // records up to here were resolved by an earlier owner
+	arrived  time.Time    // of the last record that had an arrival time
+	startAt  position     // records up to here were resolved by an earlier owner, or here before
 	passed   int          // how many of inherited reading has passed
 	closed   bool         // the last page was taken in to its end
 	children []types.ChildShard
 
 	mu         sync.Mutex
-	inherited  []stretch // resolved by an earlier owner, above startAt; changed by the KCL's goroutine only
+	recalled   map[string]dealtAlert // dealt with here, in an earlier life of the shard, and not made again yet
+	dealt      []dealtAlert          // dealt with in this one, in entries that are resolved and that no offer names
+	inherited  []stretch             // resolved by an earlier owner, above startAt; changed by the KCL's goroutine only
 	load       load
-	holding    bool // a key is held, so the watermark stands while the others go on
+	holding    bool   // a key is held, so the watermark stands while the others go on
+	heldBy     string // what SNS said of the last alert that it will never accept
 	phase      phase
 	current    *page // read, not yet taken in
 	failed     error
@@ -210,6 +216,9 @@ func (s *shard) taskResolved(t *task) {
 		worsen(&e.decision, t.result.Outcome, t.result.Reason)
 	}
 	whole := s.mark.resolve(e)
+	if whole {
+		s.noteDealt(e)
+	}
 	holding := s.holding
 	recovered := s.givenUp
 	if t.result.Outcome == alert.Alerted {
@@ -246,7 +255,7 @@ func (s *shard) refused(r refusal) {
 	switch {
 	case r.fate == fateHeld:
 		s.mu.Lock()
-		s.holding = true
+		s.holding, s.heldBy = true, alert.ErrorText(r.err)
 		s.mu.Unlock()
 		s.metrics.heldAlerts.Inc()
 		s.log.Error("alert can never be published, its partition key is held: mend the rule or the record's path, then restart", fields...)
@@ -465,11 +474,17 @@ func (s *shard) status(now time.Time) ShardStatus {
 	if heard.IsZero() {
 		heard = unheard(now, s.began, s.lease.CaughtUp())
 	}
+	code, failing := s.stands.code()
+	heldBy := ""
+	if held > 0 {
+		heldBy = s.heldBy
+	}
 	return ShardStatus{
 		Shard: s.id, Phase: s.phase.String(), Lag: lagAt(now, oldest, waiting, heard, s.lastBehind),
 		Behind: s.lastBehind, LastFetch: s.lastFetch, Unresolved: s.mark.unresolved(), HeldKeys: held, Load: s.load.rate(now),
 		Gathered: gathered, StateBytes: s.saved.bytes, StateTaken: s.saved.taken, StateFailing: s.unsaved,
 		Unheard: s.unheard, Keyless: s.keyless,
-		Began: s.began, WaitsFor: s.stands.waitsFor(crowded), ReadError: s.stands.code(),
+		Began: s.began, WaitsFor: s.stands.waitsFor(crowded), ReadError: code, ReadFailing: failing, HeldBy: heldBy,
+		Throttled: instant(s.stands.throttled.Load()), Evaluating: instant(s.stands.evaluating.Load()),
 	}
 }

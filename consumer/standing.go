@@ -4,8 +4,11 @@ import (
 	"context"
 	"errors"
 	"sync/atomic"
+	"time"
 
 	"github.com/aws/smithy-go"
+
+	"kinesis-alerter/internal/answer"
 )
 
 // What a shard waits for before it can read on, as ShardStatus tells it. A pause between two reads is none of it.
@@ -23,8 +26,17 @@ const (
 // standing is what a shard's goroutine stands at, for others to see. It costs a page two atomic writes, and a record nothing.
 type standing struct {
 	at atomic.Uint32 // a stand
-	// trouble is the error code of the last call of Kinesis; nil when that one succeeded, and before the first one.
-	trouble atomic.Pointer[string]
+	// trouble is the failures in a row up to the last call of Kinesis; nil when that one succeeded, and before the first one.
+	trouble atomic.Pointer[trouble]
+	// throttled and evaluating are times, in nanoseconds since 1970: when Kinesis throttled a call for the last time, and since
+	// when the shard's goroutine has been in the evaluator without a wait in between. 0 is never.
+	throttled, evaluating atomic.Int64
+}
+
+// trouble is what calls of Kinesis in a row came to.
+type trouble struct {
+	code  string // of the last one
+	since time.Time
 }
 
 type stand uint32
@@ -54,7 +66,13 @@ func (s *standing) waitsFor(alerts bool) string {
 }
 
 // failed notes an error of Kinesis, succeeded an answer.
-func (s *standing) failed(err error) { s.trouble.Store(new(readCode(err))) }
+func (s *standing) failed(now time.Time, err error) {
+	t := &trouble{code: readCode(err), since: now}
+	if before := s.trouble.Load(); before != nil {
+		t.since = before.since
+	}
+	s.trouble.Store(t)
+}
 
 func (s *standing) succeeded() {
 	if s.trouble.Load() != nil {
@@ -62,15 +80,31 @@ func (s *standing) succeeded() {
 	}
 }
 
-func (s *standing) code() string {
-	if code := s.trouble.Load(); code != nil {
-		return *code
+// code is why the last call failed, and since the time of the first failure in a row; both are zero while calls succeed.
+func (s *standing) code() (code string, since time.Time) {
+	if t := s.trouble.Load(); t != nil {
+		return t.code, t.since
 	}
-	return ""
+	return "", time.Time{}
 }
 
-// readCode names the error of a call of Kinesis: its code, or that there was no answer.
+// evaluates notes that the evaluator begins with something now, and idles that it does not work.
+func (s *standing) evaluates() { s.evaluating.Store(time.Now().UnixNano()) }
+func (s *standing) idles()     { s.evaluating.Store(0) }
+
+// instant is a time of a standing.
+func instant(nanoseconds int64) time.Time {
+	if nanoseconds == 0 {
+		return time.Time{}
+	}
+	return time.Unix(0, nanoseconds)
+}
+
+// readCode names the error of a call of Kinesis: its code, or that the answer was bad, or that there was none.
 func readCode(err error) string {
+	if answer.Is(err) {
+		return answer.Code
+	}
 	if apiErr, ok := errors.AsType[smithy.APIError](err); ok {
 		return apiErr.ErrorCode()
 	}

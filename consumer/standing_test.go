@@ -16,7 +16,11 @@ func TestReaderSaysWhatItWaitsFor(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newReaderWorld(t)
 		w.budget = newBudget(mib)
-		said := func() [2]string { return [2]string{w.stands.waitsFor(false), w.stands.code()} }
+		code := func() string {
+			code, _ := w.stands.code()
+			return code
+		}
+		said := func() [2]string { return [2]string{w.stands.waitsFor(false), code()} }
 		pages := make(chan page)
 		go func() {
 			for {
@@ -41,19 +45,22 @@ func TestReaderSaysWhatItWaitsFor(t *testing.T) {
 		time.Sleep(time.Second)
 		require.Equal(t, [2]string{WaitsForKinesis, ""}, said())
 		time.Sleep(pageTimeout)
-		require.Equal(t, "timeout", w.stands.code())
+		require.Equal(t, "timeout", code())
 		hang()
 		denied := w.cloud.Faults.Add(fakeaws.Fault{
 			Service: fakeaws.ServiceKinesis, Err: &fakeaws.Error{Code: "AccessDeniedException", Status: 400},
 		})
+		_, first := w.stands.code()
 		time.Sleep(30 * time.Second)
 		require.Equal(t, [2]string{"", "AccessDeniedException"}, said())
+		_, since := w.stands.code()
+		require.Equal(t, first, since, "of the first failure in a row, whatever its kind")
 		denied()
 		w.cloud.Faults.Add(fakeaws.Fault{Service: fakeaws.ServiceKinesis, Operation: "GetRecords", Kind: fakeaws.Partition, Times: 1})
 		time.Sleep(5 * time.Second)
 		next()
 		synctest.Wait()
-		require.Empty(t, w.stands.code())
+		require.Empty(t, code())
 
 		taken, _ := w.budget.tryTake(mib, mib)
 		time.Sleep(time.Second)

@@ -98,8 +98,8 @@ func (s *shard) open() {
 		s.state.ticksFrom = s.inherited[n-1].upTo
 	}
 	s.state.origin = types.StartingPosition{Type: types.ShardIteratorTypeTrimHorizon}
-	if from.SequenceNumber == nil {
-		s.state.origin = from
+	if s.from.SequenceNumber == nil {
+		s.state.origin = s.from
 	}
 	if s.eval.Stateful() {
 		var ok bool
@@ -132,8 +132,9 @@ func (s *shard) loadState() (types.StartingPosition, bool) {
 		return s.replayFrom(at), true
 	}
 	s.inherit(parents)
+	s.state.at = s.stored
 	s.saveFirst()
-	return s.start, true
+	return s.replayFrom(s.stored), true
 }
 
 // restore gives the evaluator its snapshot. It answers false when there is none to give, which is told.
@@ -141,7 +142,7 @@ func (s *shard) restore(own []byte, at position) bool {
 	snap, err := decodeSnapshot(own)
 	switch {
 	case err != nil:
-	case at.compare(s.startAt) > 0:
+	case at.compare(s.stored) > 0:
 		// The shard was sent back, or the table was changed by hand.
 		s.stateGap(gapAhead, nil)
 		return false
@@ -153,7 +154,7 @@ func (s *shard) restore(own []byte, at position) bool {
 		return false
 	}
 	s.state.at = at
-	if s.start.SequenceNumber != nil {
+	if s.from.SequenceNumber != nil {
 		s.state.origin = snap.origin
 	}
 	s.mu.Lock()
@@ -172,7 +173,13 @@ func (s *shard) replayFrom(at position) types.StartingPosition {
 	switch {
 	case at.sequence == "":
 		return s.state.origin
-	case at.sub == WholeRecord:
+	}
+	return startBehind(at)
+}
+
+// startBehind is where reading goes on behind a position.
+func startBehind(at position) types.StartingPosition {
+	if at.sub == WholeRecord {
 		return types.StartingPosition{Type: types.ShardIteratorTypeAfterSequenceNumber, SequenceNumber: aws.String(at.sequence)}
 	}
 	return types.StartingPosition{Type: types.ShardIteratorTypeAtSequenceNumber, SequenceNumber: aws.String(at.sequence)}
@@ -244,12 +251,19 @@ func (s *shard) tick(p *page, now time.Time) {
 	at := p.caughtUp()
 	without := s.lookAtKin(now)
 	k.torn = true
-	alerts := s.eval.Tick(alert.Tick{CaughtUp: at, Fleet: s.fleet(), Without: without})
+	s.stands.evaluates()
+	defer s.stands.idles()
+	alerts, dealt := s.dealtBefore(s.eval.Tick(alert.Tick{CaughtUp: at, Fleet: s.fleet(), Without: without}))
+	if len(alerts) == 0 && len(dealt) > 0 {
+		s.dealtByTime(dealt)
+		k.dirty = true
+	}
 	s.saveForKin(now)
 	if len(alerts) > 0 {
 		tasks := tasksOf(alerts)
 		s.mu.Lock()
 		e := s.mark.waitTimed(at, len(tasks))
+		e.dealt = dealt
 		s.mu.Unlock()
 		if err := s.room(tasks[0].bytes); err != nil {
 			return
@@ -363,6 +377,7 @@ func (s *shard) write(ctx context.Context, c *capture) error {
 	s.metrics.stateSaveDuration.Observe(time.Since(start).Seconds())
 	s.mu.Lock()
 	s.saved = savedState{len(data), c.taken}
+	s.includes(c.entries)
 	s.mu.Unlock()
 	return nil
 }

@@ -135,6 +135,7 @@ type stateWorld struct {
 	forgets atomic.Bool   // not stateful
 	// refuses lets no snapshot succeed after the first one of a shard.
 	refuses atomic.Bool
+	never   atomic.Bool // lets not even that one
 	// load may lose, spoil may change what is loaded. They are set while no worker runs.
 	load  func(shard string) error
 	spoil func(own []byte, sequence string) ([]byte, string)
@@ -276,7 +277,7 @@ func (l *stateLease) LoadState(ctx context.Context) (own []byte, sequence string
 }
 
 func (l *stateLease) SaveState(ctx context.Context, sequence string, sub uint32, data []byte) error {
-	if w := l.world; w.refuses.Load() && w.happened("saved "+l.shard) {
+	if w := l.world; w.never.Load() || w.refuses.Load() && w.happened("saved "+l.shard) {
 		return errState
 	}
 	err := l.Lease.SaveState(ctx, sequence, sub, data)

@@ -14,6 +14,8 @@ type task struct {
 	letter *alert.Letter
 	// decides says that the outcome of the record depends on the task. Alerts of other keys that ride along do not count.
 	decides bool
+	// tracked says that the ids of its alerts are kept as they are dealt with: an offer cannot say that a part of them is.
+	tracked bool
 	// bytes is the memory that the task keeps.
 	bytes int
 	// page is whose credit the task keeps; nil when it keeps none. The shard's mutex guards it.
@@ -32,8 +34,14 @@ type task struct {
 	result alert.Decision
 }
 
-// note adds what became of an alert.
-func (t *task) note(o alert.Outcome, r alert.Reason) { worsen(&t.result, o, r) }
+// note adds what became of an alert, or of a letter.
+func (t *task) note(id string, f fate) {
+	o, r := f.outcome()
+	worsen(&t.result, o, r)
+	if t.tracked {
+		t.entry.dealt = append(t.entry.dealt, id)
+	}
+}
 
 // worsen makes d the more consequential of itself and an outcome.
 func worsen(d *alert.Decision, o alert.Outcome, r alert.Reason) {

@@ -1,6 +1,7 @@
 package consumer
 
 import (
+	"slices"
 	"time"
 
 	"kinesis-alerter/alert"
@@ -16,6 +17,7 @@ type watermark struct {
 	// last is the last record taken in, resolved or not.
 	last        position
 	first, tail *entry
+	timed       []*entry // of those, what time brought about, in order
 	waiting     int
 	count       uint64 // entries so far
 }
@@ -38,6 +40,9 @@ type entry struct {
 
 	decision alert.Decision // without its alerts
 	decided  bool           // by the alerts; else the decision stands, whatever becomes of alerts that ride along
+
+	// dealt are the alerts of tasks that are tracked, as far as they are dealt with. The lanes' mutex guards it.
+	dealt []string
 }
 
 // pass takes in a record that is resolved already.
@@ -54,7 +59,9 @@ func (w *watermark) wait(at position, arrival time.Time, parts int) *entry {
 // no record behind it is named as resolved: a replay knows nothing of ticks, makes its alerts with the next record that
 // it evaluates, and drops them if that record counts as resolved.
 func (w *watermark) waitTimed(at time.Time, parts int) *entry {
-	return w.push(&entry{at: w.last, before: w.last, arrival: at, timed: true, parts: parts})
+	e := w.push(&entry{at: w.last, before: w.last, arrival: at, timed: true, parts: parts})
+	w.timed = append(w.timed, e)
+	return e
 }
 
 func (w *watermark) push(e *entry) *entry {
@@ -80,6 +87,9 @@ func (w *watermark) resolve(e *entry) bool {
 		return false
 	}
 	w.waiting--
+	if e.timed {
+		w.timed = slices.DeleteFunc(w.timed, func(o *entry) bool { return o == e })
+	}
 	if e.prev != nil {
 		e.prev.next = e.next
 	} else {

@@ -143,11 +143,7 @@ func (w *world) join(name string) *node {
 	n.store, err = checkpoint.New(checkpoint.Config{
 		Application: "application", StreamName: testStream, Start: w.start, LeaseDuration: lease, Host: name,
 	}, checkpoint.Deps{
-		DynamoDB: dynamodb.New(dynamodb.Options{
-			Region: "us-east-1", HTTPClient: w.cloud.HTTPClient(), RetryMaxAttempts: 2,
-			Credentials: credentials.NewStaticCredentialsProvider(name, "secret", ""),
-		}),
-		Stream: kc, Log: log, Registerer: n.registry,
+		DynamoDB: dynamoClient(w.cloud, name), Stream: kc, Log: log, Registerer: n.registry,
 		Report: func() (lastArrival, caughtUp time.Time) { return n.consumer.Report() },
 	})
 	require.NoError(w.t, err)
@@ -170,6 +166,13 @@ func (w *world) join(name string) *node {
 	n.ran.Go(func() { _ = n.consumer.Run(ctx) })
 	w.nodes = append(w.nodes, n)
 	return n
+}
+
+func dynamoClient(cloud *fakeaws.AWS, name string) *dynamodb.Client {
+	return dynamodb.New(dynamodb.Options{
+		Region: "us-east-1", HTTPClient: cloud.HTTPClient(), RetryMaxAttempts: 2,
+		Credentials: credentials.NewStaticCredentialsProvider(name, "secret", ""),
+	})
 }
 
 // stop ends a worker as SIGTERM does, and returns what the drain said.

@@ -39,7 +39,8 @@ type Sender struct {
 	line        *line
 	metrics     *metrics
 	log, audit  *zap.Logger
-	loggedPass  bool // that the destination is backing off; guarded by the line's lock
+	failure     atomic.Pointer[string] // what the destination said when it failed last
+	loggedPass  bool                   // that the destination is backing off; guarded by the line's lock
 	waiting     atomic.Int64
 }
 
@@ -152,6 +153,7 @@ func (s *Sender) sent(e *envelope, id string) {
 // changed tells of a change of the destination's state. The line calls it under its lock.
 func (s *Sender) changed(before, after delivery.Health, err error) {
 	fault, was := after.Fault(), before.Fault()
+	s.failure.Store(new(alert.ErrorText(err)))
 	switch {
 	case fault != was && fault != "":
 		s.metrics.faults.Move(was, fault)

@@ -19,6 +19,8 @@ type Status struct {
 	// Failures are the calls that failed in a row, and FailingSince when the first of them did; zero while it answers.
 	Failures     int
 	FailingSince time.Time
+	// Error is what it said at the last of these failures.
+	Error string
 }
 
 // Status answers from memory. Safe for concurrent use.
@@ -27,6 +29,9 @@ func (s *Sender) Status() Status {
 	out := Status{
 		Waiting: uint64(max(0, s.waiting.Load())), Fault: health.Fault(), Remedy: remedies()[health.Fault()],
 		Failures: health.Failures(), FailingSince: health.Since(),
+	}
+	if said := s.failure.Load(); said != nil && out.Failures > 0 {
+		out.Error = *said
 	}
 	switch s.destination.(type) {
 	case *queue:

@@ -86,6 +86,13 @@ func (h *Health) Answered(epoch int) bool {
 	return true
 }
 
+// Postpone lets the next call wait until a time at least, if the destination is not healthy.
+func (h *Health) Postpone(until time.Time) {
+	if h.failures > 0 && until.After(h.resume) {
+		h.resume = until
+	}
+}
+
 // Cut notes a call that ended because its caller left, which says nothing about the destination. Another one probes.
 func (h *Health) Cut(epoch int) {
 	if epoch == h.epoch {

@@ -61,6 +61,9 @@ func Classify(err error, byCode func(code, message string) (Verdict, bool), bySt
 			return v
 		}
 	}
+	if bad, ok := errors.AsType[badAnswer](err); ok && status < http.StatusBadRequest && bad.BadAnswer() < http.StatusBadRequest {
+		return Retry.Because(ReasonBadAnswer)
+	}
 	netErr, network := errors.AsType[net.Error](err)
 	switch {
 	case status == http.StatusTooManyRequests:
@@ -77,6 +80,12 @@ func Classify(err error, byCode func(code, message string) (Verdict, bool), bySt
 		return Retry.Because(ReasonConnection)
 	}
 	return Retry.Because(ReasonClient)
+}
+
+// badAnswer is an answer that does not say what it should; BadAnswer is its HTTP status.
+type badAnswer interface {
+	error
+	BadAnswer() int
 }
 
 // credentialCall returns the error of a call that the SDK made to get credentials, or nil when err is of the destination.

@@ -2,6 +2,7 @@ package sns
 
 import (
 	"context"
+	"errors"
 	"strconv"
 	"time"
 
@@ -26,23 +27,28 @@ type call struct {
 	// fault is the reason of an entry that failed because the topic is misconfigured, and its error.
 	fault    alert.Reason
 	faultErr error
+	// bad says that SNS answered the call without an outcome of any entry that can be believed.
+	bad bool
 	// cut says that the end of Run cut the call off, which says nothing about SNS.
 	cut bool
 	// left are the requests without an answer.
 	left []*request
 }
 
-// input builds the request. The ids are the entries' places: they need to be unique within a call, no more.
-func (c *call) input(arn *string) *sns.PublishBatchInput {
+// input builds the request. The ids are the entries' places: they need to be unique within a call, no more. plain leaves
+// the structure "string" out.
+func (c *call) input(arn *string, plain bool) *sns.PublishBatchInput {
 	entries := make([]types.PublishBatchRequestEntry, len(c.entries))
 	ids := make([]string, len(c.entries))
 	for i, r := range c.entries {
 		ids[i] = strconv.Itoa(i)
 		m := r.msg
 		entries[i] = types.PublishBatchRequestEntry{
-			Id: &ids[i], Message: &m.body, MessageAttributes: m.attributes,
-			Subject: optional(&m.subject), MessageStructure: optional(&m.structure),
+			Id: &ids[i], Message: &m.body, MessageAttributes: m.attributes, Subject: optional(&m.subject),
 			MessageGroupId: optional(&m.group), MessageDeduplicationId: optional(&m.dedup),
+		}
+		if m.structure != alert.StructureString || !plain && !r.plain {
+			entries[i].MessageStructure = optional(&m.structure)
 		}
 	}
 	return &sns.PublishBatchInput{TopicArn: arn, PublishBatchRequestEntries: entries}
@@ -60,7 +66,7 @@ func (t *topic) attempt(ctx context.Context, c *call) {
 	bounded, cancel := context.WithDeadline(ctx, c.deadline)
 	defer cancel()
 	start := time.Now()
-	out, err := t.client.PublishBatch(bounded, c.input(&t.arn))
+	out, err := t.client.PublishBatch(bounded, c.input(&t.arn, t.plain.Load()), t.inRegion)
 	if err != nil {
 		if ctx.Err() != nil {
 			c.cut = true
@@ -71,36 +77,53 @@ func (t *topic) attempt(ctx context.Context, c *call) {
 		return
 	}
 	t.metrics.callSeconds.Observe(time.Since(start).Seconds())
-	answered := make([]bool, len(c.entries))
+	t.judgeAnswer(c, out)
+}
+
+// judgeAnswer deals with an answer of SNS, entry by entry. An entry was accepted when the answer names it with a message id,
+// and has failed when the answer names it with an error code. Whatever else the answer says, or does not say, of an entry
+// is no outcome: it is sent again, which no limit of attempts counts, since it is SNS that is at fault.
+func (t *topic) judgeAnswer(c *call, out *sns.PublishBatchOutput) {
+	ids, failures := make([]string, len(c.entries)), make([]*types.BatchResultErrorEntry, len(c.entries))
 	for i := range out.Successful {
-		if r := c.entry(out.Successful[i].Id, answered); r != nil {
-			t.accepted(r, text(out.Successful[i].MessageId))
+		if e := &out.Successful[i]; text(e.MessageId) != "" {
+			if at := c.place(e.Id); at >= 0 {
+				ids[at] = *e.MessageId
+			}
 		}
 	}
 	for i := range out.Failed {
-		if r := c.entry(out.Failed[i].Id, answered); r != nil {
-			t.judgeEntry(c, r, &out.Failed[i])
+		if e := &out.Failed[i]; text(e.Code) != "" {
+			if at := c.place(e.Id); at >= 0 {
+				failures[at] = e
+			}
 		}
 	}
+	c.bad = true
 	for i, r := range c.entries {
-		if !answered[i] {
+		switch {
+		case ids[i] != "" && failures[i] == nil:
+			c.bad = false
+			t.accepted(r, ids[i])
+		case ids[i] == "" && failures[i] != nil:
+			c.bad = false
+			t.judgeEntry(c, r, failures[i])
+		default:
 			r.failures++
-			t.againOwn(c, r, delivery.Retry.Because(delivery.ReasonBadAnswer), noAnswerError{})
+			t.again(c, r, delivery.Retry.Because(delivery.ReasonBadAnswer), errNoOutcome)
 		}
+	}
+	if c.bad {
+		c.err, c.verdict = errNoOutcome, delivery.Retry.Because(delivery.ReasonBadAnswer)
 	}
 }
 
-// entry finds the request of an id in an answer, once. Ids that we did not send give nil.
-func (c *call) entry(id *string, answered []bool) *request {
-	if id == nil {
-		return nil
+// place is where the entry of an id stands in the call; -1 for an id that was not sent.
+func (c *call) place(id *string) int {
+	if i, err := strconv.Atoi(text(id)); err == nil && i >= 0 && i < len(c.entries) {
+		return i
 	}
-	i, err := strconv.Atoi(*id)
-	if err != nil || i < 0 || i >= len(answered) || answered[i] {
-		return nil
-	}
-	answered[i] = true
-	return c.entries[i]
+	return -1
 }
 
 // judgeCall deals with an error of the whole call.
@@ -114,8 +137,10 @@ func (t *topic) judgeCall(c *call, err error) {
 		if v.Class == delivery.Shrink {
 			v = delivery.Reject.Because(reasonTooLarge)
 		}
-		if v.Class == delivery.Reject {
+		if v.Class == delivery.Reject && !t.triesPlain(c, c.entries[0], err) {
 			t.refused(c, c.entries[0], v.Reason, err)
+		}
+		if v.Class == delivery.Reject {
 			return
 		}
 	}
@@ -133,7 +158,9 @@ func (t *topic) judgeEntry(c *call, r *request, e *types.BatchResultErrorEntry) 
 	err := &EntryError{Code: text(e.Code), Message: text(e.Message)}
 	switch v.Class {
 	case delivery.Reject:
-		t.refused(c, r, v.Reason, err)
+		if !t.triesPlain(c, r, err) {
+			t.refused(c, r, v.Reason, err)
+		}
 		return
 	case delivery.Shrink:
 		t.refused(c, r, reasonTooLarge, err)
@@ -148,6 +175,17 @@ func (t *topic) judgeEntry(c *call, r *request, e *types.BatchResultErrorEntry) 
 		}
 	}
 	t.again(c, r, v, err)
+}
+
+// triesPlain sends a message that was refused once more without the MessageStructure "string", and says whether it does: some
+// stand-ins for SNS accept "json" only. It means nothing to SNS, and no subscriber sees it.
+func (t *topic) triesPlain(c *call, r *request, err error) bool {
+	if r.msg.structure != alert.StructureString || r.plain || t.plain.Load() {
+		return false
+	}
+	r.plain = true
+	t.again(c, r, delivery.Retry.Because(reasonInvalidParameter), err)
+	return true
 }
 
 // again notes that a request has to be sent once more.
@@ -175,10 +213,8 @@ func text(s *string) string {
 	return *s
 }
 
-// noAnswerError says that SNS answered a call and said nothing about one of its entries.
-type noAnswerError struct{}
-
-func (noAnswerError) Error() string { return "SNS' answer says nothing about the message" }
+// errNoOutcome says that SNS answered a call without a message id or an error code for one of its entries.
+var errNoOutcome = errors.New("the answer of SNS has neither a message id nor an error code for the message")
 
 // EntryError is what SNS said about one entry of a call.
 type EntryError struct {
@@ -186,3 +222,9 @@ type EntryError struct {
 }
 
 func (e *EntryError) Error() string { return e.Code + ": " + e.Message }
+
+// ErrorCode and ErrorMessage are those of an error of AWS.
+func (e *EntryError) ErrorCode() string { return e.Code }
+
+// ErrorMessage is what SNS said.
+func (e *EntryError) ErrorMessage() string { return e.Message }

@@ -149,7 +149,7 @@ func TestDigestIsAlwaysAccepted(t *testing.T) {
 		require.True(t, utf8.ValidString(m.body))
 		require.Contains(t, m.body, count(len(alerts), "alert"))
 		c := &call{entries: []*request{{msg: m}}}
-		_, err = client.PublishBatch(ctx, c.input(topic.TopicArn))
+		_, err = client.PublishBatch(ctx, c.input(topic.TopicArn, false))
 		require.NoError(t, err)
 	})
 }

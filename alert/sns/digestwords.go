@@ -340,7 +340,7 @@ func (d *digest) message(l limits) (*message, error) {
 	if d.budget == 0 || d.budget > l.maxBytes {
 		d.budget = l.maxBytes
 	}
-	m := alert.Message{Subject: s.subject(), Structure: "string", Group: digestGroup, Attributes: s.attributes(d.id)}
+	m := alert.Message{Subject: s.subject(), Group: digestGroup, Attributes: s.attributes(d.id)}
 	room := d.budget
 	for _, a := range m.Attributes {
 		room -= len(a.Name) + len(a.Type) + len(a.Value)

@@ -109,6 +109,12 @@ func (g *gatherer) size() (live, members int, drains bool) {
 	return g.digest.live, g.digest.members, g.drains
 }
 
+// draining says that the process stops.
+func (g *gatherer) draining() bool {
+	_, _, drains := g.size()
+	return drains
+}
+
 // live is how many alerts are gathered.
 func (g *gatherer) live() int {
 	n, _, _ := g.size()
@@ -164,7 +170,8 @@ func (p *Publisher) Gather(a *alert.Alert, done func(error)) bool {
 }
 
 // Drain makes digests go out as soon as the rate allows, without waiting for their time, from now on: for a process
-// that stops, and whose alerts have to be resolved before.
+// that stops, and whose alerts have to be resolved before. What waits for a topic that refuses alerts, or comes for it later,
+// ends with alert.ErrHeld.
 func (p *Publisher) Drain() {
 	for _, t := range p.all() {
 		t.gatherer.drain()

@@ -96,7 +96,7 @@ type asked struct {
 func (t *topic) ask(ctx context.Context) (limits, error) {
 	ctx, cancel := context.WithTimeout(ctx, t.settings.Load().AttemptTimeout)
 	defer cancel()
-	out, err := t.client.GetTopicAttributes(ctx, &sns.GetTopicAttributesInput{TopicArn: &t.arn})
+	out, err := t.client.GetTopicAttributes(ctx, &sns.GetTopicAttributesInput{TopicArn: &t.arn}, t.inRegion)
 	if err != nil {
 		return limits{}, err
 	}

@@ -151,7 +151,7 @@ func TestWhatIsSentIsAccepted(t *testing.T) {
 			return
 		}
 		c := &call{entries: []*request{{msg: msg}}}
-		out, err := client.PublishBatch(ctx, c.input(new(topics[fifo])))
+		out, err := client.PublishBatch(ctx, c.input(new(topics[fifo]), false))
 		require.NoError(t, err)
 		require.Empty(t, out.Failed)
 	})

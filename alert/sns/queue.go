@@ -41,6 +41,8 @@ type request struct {
 	// batch bounds the entries of the call that carries it, after a call was too large or refused as a whole; 0 is
 	// no bound.
 	batch int
+	// plain says that it goes without the structure "string", because SNS refused it with that.
+	plain bool
 }
 
 // outcome is the end of a request.
@@ -69,6 +71,9 @@ type queue struct {
 	delayed []*request // backing off alone
 	calls   int        // under way
 	state   delivery.Health
+	failing alert.Reason // why the last call failed; empty while SNS answers
+	// careful says that SNS answers without an outcome: what it accepted may be sent again, so one message at a time goes.
+	careful bool
 }
 
 func (q *queue) push(r *request) { q.ready = append(q.ready, r) }
@@ -90,7 +95,7 @@ func (q *queue) next(now time.Time, maxBytes int) (int, time.Duration) {
 		return 0, sooner(wake, wait)
 	}
 	most := maxEntries
-	if q.state.Fault() != "" {
+	if q.state.Fault() != "" || q.careful {
 		most = 1
 	}
 	if q.limited {

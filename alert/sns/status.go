@@ -27,6 +27,12 @@ type TopicStatus struct {
 	// Failures are the calls that failed in a row, and FailingSince when the first of them did; zero while SNS answers.
 	Failures     int
 	FailingSince time.Time
+	// Failing is why the last of them failed; empty while SNS answers.
+	Failing alert.Reason
+	// Error is what SNS said at the last of these failures. Where it answers calls and yet fails one alert again and again, it
+	// is what it said of that, and AlertFailing since when the alert has waited. Empty and zero while neither is so.
+	Error        string
+	AlertFailing time.Time
 	// SentLastMinute are the messages that SNS accepted, LastAccepted is when it did for the last time; zero for never.
 	SentLastMinute int
 	LastAccepted   time.Time
@@ -58,7 +64,8 @@ func (t *topic) status(now time.Time) TopicStatus {
 	return TopicStatus{
 		Name: t.name, ARN: t.arn, Rate: s.Rate, Share: v.share,
 		Waiting: v.waiting, Gathered: v.outgoing + t.gatherer.live(), Digesting: v.digesting,
-		Fault: v.fault, Remedy: remedies()[v.fault], Failures: v.failures, FailingSince: v.since, Ending: s.ending,
+		Fault: v.fault, Remedy: remedies()[v.fault], Failures: v.failures, FailingSince: v.since, Failing: v.failing, Ending: s.ending,
+		Error: v.err, AlertFailing: v.alertFailing,
 		SentLastMinute: v.sent.count(now), LastAccepted: v.last,
 		MaxMessageBytes: l.maxBytes, FIFO: l.fifo, ThroughputScope: l.scope, KMSKey: l.kmsKey,
 	}
@@ -89,6 +96,9 @@ type vitals struct {
 	fault             alert.Reason
 	failures          int
 	since             time.Time
+	failing           alert.Reason
+	err               string
+	alertFailing      time.Time
 	last              time.Time
 	sent              minute
 }
@@ -104,7 +114,14 @@ func (t *topic) note() {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.waiting, v.outgoing, v.digesting, v.fault = waiting, outgoing, t.storm.on, q.state.Fault()
-	v.failures, v.since = q.state.Failures(), q.state.Since()
+	v.failures, v.since, v.failing = q.state.Failures(), q.state.Since(), q.failing
+	v.err, v.alertFailing = t.failure, time.Time{}
+	if v.failures == 0 {
+		v.failing, v.err = "", "" // of a call that began before SNS answered again
+		if waiting > 0 && !t.stubborn.since.IsZero() {
+			v.err, v.alertFailing = t.stubborn.err, t.stubborn.since
+		}
+	}
 }
 
 func (v *vitals) accepted(now time.Time) {

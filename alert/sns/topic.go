@@ -5,9 +5,11 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"math"
+	"slices"
 	"sync/atomic"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/service/sns"
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
 
@@ -24,6 +26,7 @@ type topic struct {
 	name, arn string
 	settings  atomic.Pointer[settings]
 	client    Client
+	inRegion  func(*sns.Options) // the topic's own
 	trust     func() (time.Time, bool)
 	fleet     *fleet
 	log       *zap.Logger
@@ -50,11 +53,19 @@ type topic struct {
 	queue    queue
 	limiter  limiter
 	pressure pressure
-	underWay int       // messages in calls
-	logged   bool      // that the topic is backing off
-	sweep    time.Time // when to look for alerts that are too old; zero is never
-	idle     time.Time // since when nothing has waited; zero while something does
-	storm    storm
+	// plain says that the endpoint refuses the MessageStructure "string". It is set by calls.
+	plain    atomic.Bool
+	underWay int    // messages in calls
+	logged   bool   // that the topic is backing off
+	failure  string // what SNS said when the last call failed
+	// stubborn is an alert that failed alone at least delivery.WorthALine times; zero while there is none.
+	stubborn struct {
+		since time.Time
+		err   string
+	}
+	sweep time.Time // when to look for alerts that are too old; zero is never
+	idle  time.Time // since when nothing has waited; zero while something does
+	storm storm
 }
 
 // settings are what Update can change.
@@ -174,6 +185,7 @@ func (t *topic) dispatch(ctx context.Context) time.Duration {
 	t.configure()
 	for ctx.Err() == nil {
 		now := time.Now()
+		t.letGo()
 		wake := t.expire(now)
 		room, wait := t.mayStart(now)
 		t.queue.room = room
@@ -199,6 +211,27 @@ func (t *topic) dispatch(ctx context.Context) time.Duration {
 		t.start(ctx, n, now, until)
 	}
 	return untilWoken
+}
+
+// letGo ends everything that waits, if the topic refuses alerts and the process stops.
+func (t *topic) letGo() {
+	if t.queue.state.Fault() == "" || !t.gatherer.draining() {
+		return
+	}
+	held := func(*member, *origin) error { return alert.ErrHeld }
+	t.tell(t.gatherer.weed(held), "")
+	t.queue.weed(func(r *request) bool {
+		if r.digest == nil {
+			r.answer <- outcome{err: alert.ErrHeld}
+			return true
+		}
+		t.tell(r.digest.weed(held), "")
+		t.storm.outgoing = nil
+		return true
+	})
+	if t.storm.on && t.storm.outgoing == nil {
+		t.subsides(false)
+	}
 }
 
 // start makes a call with the first n requests of the queue.
@@ -235,6 +268,7 @@ func (t *topic) settle(c *call) {
 		return
 	}
 	t.resolved(c)
+	t.noteStubborn(c)
 	share := delivery.Lot() // one for all, so that what failed together goes again in one call
 	for _, r := range c.left {
 		if c.err == nil && r.failures > 0 && c.fault == "" {
@@ -246,13 +280,35 @@ func (t *topic) settle(c *call) {
 	}
 	switch {
 	case c.fault != "":
+		q.failing = c.fault
 		t.failed(now, c.epoch, c.fault, c.faultErr)
 	case c.err != nil && c.verdict.Class == delivery.Hold:
+		q.failing = c.verdict.Reason
 		t.failed(now, c.epoch, c.verdict.Reason, c.err)
 	case c.err != nil && c.verdict.Class == delivery.Retry:
+		q.failing = c.verdict.Reason
 		t.failed(now, c.epoch, "", c.err)
+		if c.bad {
+			q.careful = true
+			q.state.Postpone(now.Add(delivery.Pause(q.state.Failures()-1, delivery.Lot())))
+		}
 	default:
 		t.answered(now, c.epoch)
+	}
+}
+
+// noteStubborn remembers an alert that SNS fails again and again while it takes others, until it has met its end.
+func (t *topic) noteStubborn(c *call) {
+	for _, r := range c.entries {
+		if r.failures < delivery.WorthALine {
+			continue
+		}
+		switch {
+		case !slices.Contains(c.left, r):
+			t.stubborn.since = time.Time{}
+		case t.stubborn.since.IsZero() || r.queued.Before(t.stubborn.since):
+			t.stubborn.since, t.stubborn.err = r.queued, alert.ErrorText(r.err)
+		}
 	}
 }
 
@@ -271,6 +327,7 @@ func (t *topic) hear(a asked) {
 func (t *topic) failed(now time.Time, epoch int, fault alert.Reason, err error) {
 	state := &t.queue.state
 	before := state.Fault()
+	t.failure = alert.ErrorText(err)
 	if !state.Failed(now, epoch, fault, delivery.Lot()) {
 		return
 	}
@@ -295,6 +352,7 @@ func (t *topic) answered(now time.Time, epoch int) {
 	if !t.queue.state.Answered(epoch) {
 		return
 	}
+	t.queue.careful, t.queue.failing = false, ""
 	if before.Fault() != "" {
 		t.metrics.faults.Move(before.Fault(), "")
 		t.halts.Store(new(t.halts.Load().ended(now)))
@@ -310,6 +368,9 @@ func (t *topic) answered(now time.Time, epoch int) {
 func (t *topic) accepted(r *request, messageID string) {
 	now := time.Now()
 	t.vitals.accepted(now)
+	if r.plain && !t.plain.Swap(true) {
+		t.log.Info("the endpoint refuses the MessageStructure string, messages go without it")
+	}
 	if r.digest != nil {
 		t.acceptedDigest(r.digest, messageID)
 		return

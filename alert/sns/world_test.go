@@ -198,7 +198,7 @@ func newAlert(i int) *alert.Alert {
 
 func newMessage(a *alert.Alert, body string) alert.Message {
 	return alert.Message{
-		Subject: "Anomaly detected", Body: body, Structure: "string",
+		Subject: "Anomaly detected", Body: body,
 		Attributes: []alert.Attribute{{Name: "alert_id", Type: "String", Value: a.ID}},
 	}
 }

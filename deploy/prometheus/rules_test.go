@@ -84,7 +84,7 @@ func pages(t *testing.T) map[string]string {
 	require.NoError(t, err)
 	out := map[string]string{}
 	for _, f := range files {
-		if name := strings.TrimSuffix(filepath.Base(f), ".md"); name != "README" {
+		if name := strings.TrimSuffix(filepath.Base(f), ".md"); name != "README" && name != "problems" {
 			out[name] = read(t, f)
 		}
 	}
@@ -252,7 +252,7 @@ func fences(page string) map[string][]string {
 func source(t *testing.T) string {
 	t.Helper()
 	var b strings.Builder
-	for _, dir := range []string{"alert", "checkpoint", "cmd", "consumer"} {
+	for _, dir := range []string{"alert", "checkpoint", "cmd", "consumer", "internal/answer"} {
 		require.NoError(t, filepath.WalkDir(filepath.Join("../..", dir), func(path string, _ fs.DirEntry, err error) error {
 			if err == nil && strings.HasSuffix(path, ".go") && !strings.HasSuffix(path, "_test.go") {
 				b.WriteString(read(t, path))
@@ -270,7 +270,9 @@ func TestRunbooksTellOfWhatExists(t *testing.T) {
 	readme := read(t, "../../README.md")
 	command := regexp.MustCompile(`^kinesis-alerter ([a-z]+)(?: ([a-z]+))?`)
 	flags := regexp.MustCompile(` --([a-z-]+)`)
-	for name, page := range pages(t) {
+	books := pages(t)
+	books["problems"] = read(t, filepath.Join(runbooks, "problems.md"))
+	for name, page := range books {
 		blocks := fences(page)
 		require.NotEmpty(t, blocks["promql"], "%s.md has no query", name)
 		require.NotEmpty(t, blocks["log"], "%s.md has no log line", name)

@@ -2,6 +2,7 @@ package fakeaws
 
 import (
 	"bytes"
+	"compress/gzip"
 	"context"
 	"encoding/json"
 	"errors"
@@ -149,15 +150,34 @@ func (a *AWS) RoundTrip(r *http.Request) (*http.Response, error) {
 	if err := r.Context().Err(); err != nil {
 		return nil, err // a request that was given up before it was sent has no effect
 	}
-	status, header, payload, err := a.answer(r.Context(), r, body)
+	ans, err := a.answer(r.Context(), r, body)
 	if err != nil {
 		return nil, err
 	}
-	return &http.Response{
-		Status: fmt.Sprintf("%d %s", status, http.StatusText(status)), StatusCode: status,
+	res := &http.Response{
+		Status: fmt.Sprintf("%d %s", ans.Status, http.StatusText(ans.Status)), StatusCode: ans.Status,
 		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
-		Header: header, Body: io.NopCloser(bytes.NewReader(payload)), ContentLength: int64(len(payload)), Request: r,
-	}, nil
+		Header: ans.Header, Body: io.NopCloser(ans.body()), ContentLength: ans.length(), Request: r,
+	}
+	unpack(r, res)
+	return res, nil
+}
+
+// unpack takes compression off an answer, as net/http's transport does for whoever did not ask for it.
+func unpack(r *http.Request, res *http.Response) {
+	if res.Header.Get("Content-Encoding") != "gzip" || r.Header.Get("Accept-Encoding") != "" {
+		return
+	}
+	res.Header.Del("Content-Encoding")
+	res.ContentLength, res.Uncompressed = -1, true
+	packed, err := gzip.NewReader(res.Body)
+	if err == nil {
+		res.Body = packed
+		return
+	}
+	body, broken := io.Pipe()
+	_ = broken.CloseWithError(err)
+	res.Body = body
 }
 
 // ServeHTTP is the door for other processes.
@@ -167,16 +187,19 @@ func (a *AWS) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
 	}
-	status, header, payload, err := a.answer(r.Context(), r, body)
+	ans, err := a.answer(r.Context(), r, body)
 	if err != nil {
 		panic(http.ErrAbortHandler) // a lost connection: the client sees no answer at all
 	}
-	maps.Copy(w.Header(), header)
-	if header.Get("Content-Length") == "" { // set, it is of the object that a HEAD call asks for
-		w.Header().Set("Content-Length", strconv.Itoa(len(payload))) // as AWS does; net/http would send large ones in chunks
+	maps.Copy(w.Header(), ans.Header)
+	if n := ans.length(); n >= 0 && ans.Header.Get("Content-Length") == "" { // set, it is of the object that a HEAD call asks for
+		w.Header().Set("Content-Length", strconv.FormatInt(n, 10)) // as AWS does; net/http would send large ones in chunks
 	}
-	w.WriteHeader(status)
-	_, _ = w.Write(payload) //nolint:gosec // G705: JSON and XML for SDK clients, never a page
+	w.WriteHeader(ans.Status)
+	if _, err := io.Copy(w, ans.body()); err != nil {
+		_ = http.NewResponseController(w).Flush() // what came before the cut arrives
+		panic(http.ErrAbortHandler)
+	}
 }
 
 func readBody(r *http.Request) ([]byte, error) {
@@ -198,7 +221,7 @@ func readBody(r *http.Request) ([]byte, error) {
 var credential = regexp.MustCompile(`Credential=([^/]+)/(?:[^/]*/[^/]*/([^/]+)/)?`)
 
 // answer runs one request with its faults. An error means that no answer arrives.
-func (a *AWS) answer(ctx context.Context, r *http.Request, body []byte) (int, http.Header, []byte, error) {
+func (a *AWS) answer(ctx context.Context, r *http.Request, body []byte) (*Answer, error) {
 	req := &Request{Body: body}
 	signedFor := ""
 	if m := credential.FindStringSubmatch(r.Header.Get("Authorization")); m != nil {
@@ -209,7 +232,8 @@ func (a *AWS) answer(ctx context.Context, r *http.Request, body []byte) (int, ht
 		return reply(encode, nil, errorf("UnknownOperationException", "no such service or operation"))
 	}
 	var result any
-	err := a.Faults.around(ctx, svc.name(), op, req, func() error {
+	fault := a.Faults.pick(svc.name(), op, req)
+	err := fault.around(ctx, func() error {
 		res, err := svc.handle(ctx, op, req)
 		result = res
 		a.History.add(Event{At: time.Now(), Service: svc.name(), Operation: op, Client: req.Client, Err: err})
@@ -217,9 +241,14 @@ func (a *AWS) answer(ctx context.Context, r *http.Request, body []byte) (int, ht
 	})
 	var apiErr *Error
 	if err != nil && !errors.As(err, &apiErr) {
-		return 0, nil, nil, err // black hole, cancelled, partition
+		return nil, err // black hole, cancelled, partition
 	}
-	return reply(encode, result, err)
+	ans, err := reply(encode, result, err)
+	if err == nil && fault != nil && fault.Rewrite != nil {
+		ans.Service, ans.Operation, ans.Request = svc.name(), op, req
+		fault.Rewrite(ans)
+	}
+	return ans, err
 }
 
 // encoder writes an answer, or the error, in the protocol of the request.
@@ -266,11 +295,12 @@ func appendMember(b []byte, name string, v any) ([]byte, error) {
 }
 
 // reply writes the answer with the headers that all have.
-func reply(encode encoder, result any, err error) (int, http.Header, []byte, error) {
+func reply(encode encoder, result any, err error) (*Answer, error) {
 	header := http.Header{"Date": {time.Now().UTC().Format(http.TimeFormat)}, "X-Amzn-Requestid": {"fakeaws"}}
 	var apiErr *Error
 	errors.As(err, &apiErr)
-	return encode(header, result, apiErr)
+	status, header, body, err := encode(header, result, apiErr)
+	return &Answer{Status: status, Header: header, Body: body}, err
 }
 
 // encodeJSON writes an answer of the JSON protocol.

@@ -1,9 +1,13 @@
 package fakeaws
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
+	"net/http"
 	"slices"
 	"sync"
 	"time"
@@ -27,6 +31,8 @@ const (
 	Lost
 	// Partition drops the connection at once without effect.
 	Partition
+	// Changed runs the operation and sends the answer that Fault.Rewrite makes of its own.
+	Changed
 )
 
 // Fault is a rule: the requests that it matches go wrong in its way. Empty fields match everything.
@@ -44,6 +50,58 @@ type Fault struct {
 	When func() bool
 	// Match, if set, looks at the request as well, for faults of one shard, topic or row; it must not block.
 	Match func(*Request) bool
+	// Rewrite, if set, changes the answer on the wire, of any kind that has one: with Before the operation has no effect
+	// and the answer is made from an error, with Changed it is made from the real one. It must not block.
+	Rewrite func(*Answer)
+}
+
+// Answer is an encoded answer, before it is sent.
+type Answer struct {
+	Service, Operation string
+	Request            *Request
+	Status             int
+	Header             http.Header
+	// Body is sent first, then Rest, if set. An error of Rest cuts the connection inside the body.
+	Body []byte
+	Rest io.Reader
+	// Length is the Content-Length to announce. 0 is the real one, and none where there is a Rest.
+	Length int64
+}
+
+// length is the Content-Length to announce, -1 for none.
+func (a *Answer) length() int64 {
+	switch {
+	case a.Length != 0:
+		return a.Length
+	case a.Rest != nil:
+		return -1
+	}
+	return int64(len(a.Body))
+}
+
+// body is Body and Rest as one.
+func (a *Answer) body() io.Reader {
+	if a.Rest == nil {
+		return bytes.NewReader(a.Body)
+	}
+	return io.MultiReader(bytes.NewReader(a.Body), a.Rest)
+}
+
+// JSON changes the members of a JSON answer: edit gets the document. It panics where the answer is no JSON object, which
+// is a fault of the test.
+func (a *Answer) JSON(edit func(map[string]any)) {
+	doc := map[string]any{}
+	in := json.NewDecoder(bytes.NewReader(a.Body))
+	in.UseNumber() // or times lose their milliseconds
+	if err := in.Decode(&doc); err != nil {
+		panic(fmt.Sprintf("answer of %s.%s: %v", a.Service, a.Operation, err))
+	}
+	edit(doc)
+	body, err := json.Marshal(doc)
+	if err != nil {
+		panic(fmt.Sprintf("answer of %s.%s: %v", a.Service, a.Operation, err))
+	}
+	a.Body = body
 }
 
 // Throttle is a Before fault with the service's own throttling error.
@@ -120,9 +178,9 @@ func (r *Fault) applies(service, op string, req *Request) bool {
 
 func matches(want, got string) bool { return want == "" || want == got }
 
-// around runs do under the fault that applies. An error that is not an *Error means that no answer arrives.
-func (f *Faults) around(ctx context.Context, service, op string, req *Request, do func() error) error {
-	r := f.pick(service, op, req)
+// around runs do under the fault, which is nil where none applies. An error that is not an *Error means that no answer
+// arrives.
+func (r *Fault) around(ctx context.Context, do func() error) error {
 	if r == nil {
 		return do()
 	}
@@ -154,6 +212,8 @@ func (f *Faults) around(ctx context.Context, service, op string, req *Request, d
 		return ctx.Err()
 	case Partition:
 		return errPartition
+	case Changed:
+		return do()
 	}
 	return fmt.Errorf("fakeaws: fault of unknown kind %d", r.Kind)
 }

@@ -69,7 +69,7 @@ for (const [name, options] of sizes) {
 
 // The same page, as the one who waits for the stream, the other worker, one with a thousand shards, and one with evil names.
 for (const [name, address, wants] of [
-  ["starting", starting, /waits for the stream NotThereYet/i], ["other-worker", other, /./], ["thousand-shards", `${control}/many`, /lag 3 m 20 s/i], ["well", `${control}/well`, /all is well/i],
+  ["starting", starting, /waits for the stream NotThereYet/i], ["other-worker", other, /./], ["thousand-shards", `${control}/many`, /lag 3 m 20 s/i], ["well", `${control}/well`, /(all|this worker) is well/i],
 ]) {
   for (const [size, options] of [["", {}], ["-phone", { viewport: { width: 390, height: 844 } }]]) {
     const page = await open(name + size, address, options);

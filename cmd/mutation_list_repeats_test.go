@@ -1,0 +1,66 @@
+//go:build mutation
+
+package cmd_test
+
+// repeatsMutations are the ways to publish twice, and to lose progress that was known.
+func repeatsMutations() []mutation {
+	only := func(pkg, test string) killer { return killer{pkg: pkg, test: test} }
+	again := only("consumer", "TestShardTakenAgainRepeatsNothing")
+	return []mutation{
+		{
+			breaks: "what was accepted outlives the lease",
+			file:   "consumer/consumer.go", old: "	c.keepAccount(s)\n", new: "",
+			by: again, says: `.*Should be zero.*`,
+		},
+		{
+			breaks: "what was accepted is stored when the shard is taken again",
+			file:   "consumer/consumer.go", old: "	s.stored, s.offered = s.startAt, s.startAt\n	s.recall(c.ledger.take(id, lease.Generation(), s.stored))\n", new: "	s.stored = s.startAt\n	s.recall(c.ledger.take(id, lease.Generation(), s.stored))\n	s.offered = s.startAt\n",
+			by: again, says: `.*Should be zero.*`,
+		},
+		{
+			breaks: "a part of a record's alerts is not published again",
+			file:   "consumer/intake.go", old: "t.tracked = many ||", new: "t.tracked =",
+			by: again, says: `.*Should be zero.*`,
+		},
+		{
+			breaks: "what time brought about is not published again",
+			file:   "consumer/intake.go", old: "many || e.timed ||", new: "many ||",
+			by: again, says: `.*Should be zero.*`,
+		},
+		{
+			breaks: "rules remember what was accepted above the checkpoint",
+			file:   "consumer/state.go", old: "	s.state.at = s.stored\n", new: "	s.state.at = s.startAt\n",
+			by: again, says: `.*Error:.*`,
+		},
+		{
+			breaks: "a rewind repeats what the same process had accepted",
+			file:   "consumer/accepted.go", old: "a.generation != generation || ", new: "",
+			by: only("consumer", "TestRewindRepeats"), says: `.*published again.*`,
+		},
+		{
+			breaks: "a letter is not sent twice",
+			file:   "consumer/intake.go", old: "letter && s.wasDealt(id)", new: "letter && s.wasDealt(id) && false",
+			by: only("consumer", "TestLettersAreNotSentTwice"), says: `.*should have 10 item.*`,
+		},
+		{
+			breaks: "what is remembered of lost shards is bounded",
+			file:   "consumer/accepted.go", old: "l.sizeLocked() - maxRemembered; over > 0; over", new: "0; over > 0; over",
+			by: only("consumer", "TestLedgerIsBounded"), says: `.*Error:.*`,
+		},
+		{
+			breaks: "at once, nothing waits for an interval",
+			file:   "checkpoint/lease.go", old: "		ask(s.commitC)\n", new: "",
+			by: only("checkpoint", "TestCommitsAtOnce"), says: `.*no interval to wait for.*`,
+		},
+		{
+			breaks: "a shard has one commit under way",
+			file:   "checkpoint/commit.go", old: "l.written, l.pace.busy = now, true", new: "l.written = now",
+			by: only("checkpoint", "TestCommitsAtOnce"), says: `.*one at a time.*`,
+		},
+		{
+			breaks: "a throttled commit backs off",
+			file:   "checkpoint/commit_pace.go", old: "time.Now().Add(backoff(l.pace.failed))", new: "time.Now()",
+			by: only("checkpoint", "TestCommitsAtOnceBackOff"), says: `.*two attempts a call.*`,
+		},
+	}
+}

@@ -1,0 +1,271 @@
+package cmd
+
+import (
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"kinesis-alerter/consumer"
+	"kinesis-alerter/internal/fakeaws"
+)
+
+// coded finds the problem of a code; the zero Problem where there is none.
+func (s *Status) coded(code string) Problem {
+	for _, p := range s.Problems {
+		if p.Code == code {
+			return p
+		}
+	}
+	return Problem{}
+}
+
+// Whatever keeps Kinesis from answering is on the page within ten seconds, with its code and its remedy, and gone soon after it is
+// over. One failed call is nothing.
+func TestStatusOfRefusedReads(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		fault        fakeaws.Fault
+		code, remedy string
+	}{
+		"denied":    {fakeaws.Fault{Err: &fakeaws.Error{Code: "AccessDeniedException", Status: 400}}, "(AccessDeniedException)", "kinesis:GetRecords"},
+		"key":       {fakeaws.Fault{Err: &fakeaws.Error{Code: "KMSDisabledException", Status: 400}}, "(KMSDisabledException)", "kms:Decrypt"},
+		"throttled": {fakeaws.Fault{Err: &fakeaws.Error{Code: "ProvisionedThroughputExceededException", Status: 400}}, "(ProvisionedThroughputExceededException)", "who else reads"},
+		"failing":   {fakeaws.Fault{}, "(InternalFailure)", "health page"},
+		"no answer": {fakeaws.Fault{Kind: fakeaws.BlackHole}, "for 1 shard", "network"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				fake, page := fakeaws.New(fakeaws.Options{}), newPipes()
+				fake.Kinesis.Create(testStream, 1)
+				createTopic(t, fake)
+				d := startDaemon(t, fake, func(_ *Config, o *Options) { o.Listener = page })
+				time.Sleep(20 * time.Second)
+				c.fault.Service, c.fault.Operation = fakeaws.ServiceKinesis, "GetRecords"
+				once := c.fault
+				once.Times = 1
+				if once.Kind != fakeaws.BlackHole {
+					fake.Faults.Add(once)
+					for range 10 {
+						time.Sleep(time.Second)
+						require.Empty(t, page.status(t).Problems, "one failed call")
+					}
+				}
+				over := fake.Faults.Add(c.fault)
+				time.Sleep(10500 * time.Millisecond)
+				p := page.status(t)
+				require.Equal(t, LevelWarning, p.coded("reads_failing").Level, "%v", p.Problems)
+				require.Contains(t, p.coded("reads_failing").Text, c.code)
+				require.Contains(t, p.coded("reads_failing").Remedy, c.remedy)
+				over()
+				time.Sleep(30 * time.Second)
+				require.Empty(t, page.status(t).Problems)
+				require.NoError(t, d.end())
+			})
+		})
+	}
+}
+
+// Reads that are throttled now and then are a problem once they make a lag, although each second call succeeds.
+func TestStatusOfThrottledReads(t *testing.T) {
+	t.Parallel()
+	at := time.Date(2026, 11, 27, 22, 15, 3, 0, time.UTC)
+	reading := StatusReading{Phase: "reading", LastFetch: &at, Throttled: moment(at.Add(-3 * time.Second)), Lag: 12}
+	s := Status{At: at, State: "running", Shards: []StatusShard{{ID: "a", State: "held", Reading: &reading}}}
+	found := problems(&s, false)
+	require.Len(t, found, 1)
+	require.Equal(t, "reads_throttled", found[0].Code)
+	require.Equal(t, LevelWarning, found[0].Level)
+	require.Contains(t, found[0].Remedy, "who else reads")
+	reading.Lag = 1
+	require.Empty(t, problems(&s, false), "without a lag")
+	reading.Lag, reading.Throttled = 12, moment(at.Add(-time.Minute))
+	require.Empty(t, problems(&s, false), "long ago")
+}
+
+// An evaluation that does not end is named before the lag is.
+func TestStatusOfAnEvaluationThatDoesNotEnd(t *testing.T) {
+	t.Parallel()
+	at := time.Date(2026, 11, 27, 22, 15, 3, 0, time.UTC)
+	reading := StatusReading{Phase: "reading", LastFetch: moment(at.Add(-11 * time.Second)), Lag: 11, Evaluating: moment(at.Add(-11 * time.Second))}
+	s := Status{At: at, State: "running", Shards: []StatusShard{{ID: "a", State: "held", Reading: &reading}}}
+	require.Equal(t, "evaluation_stuck", s.first(t).Code)
+	require.Equal(t, LevelWarning, s.first(t).Level)
+	reading.Evaluating = moment(at.Add(-5 * time.Second))
+	require.Empty(t, problems(&s, false))
+	reading.Evaluating, reading.Phase = moment(at.Add(-5*time.Minute)), "ending"
+	require.Equal(t, LevelCritical, s.first(t).Level)
+}
+
+// first is the gravest problem of a snapshot.
+func (s *Status) first(t *testing.T) Problem {
+	t.Helper()
+	found := problems(s, false)
+	require.NotEmpty(t, found)
+	return found[0]
+}
+
+// A lag that grows and that nothing explains is a problem before it is a minute old; one that comes and goes is none.
+func TestLagThatGrows(t *testing.T) {
+	t.Parallel()
+	var h lagHistory
+	note := func(lag time.Duration) bool {
+		h.note([]consumer.ShardStatus{{Shard: "a", Lag: lag}})
+		return h.grow("a", lag)
+	}
+	for i := range 20 { // a read every twenty seconds, or alerts in digests
+		require.False(t, note(time.Duration(i%4)*5*time.Second), i)
+	}
+	h = lagHistory{}
+	for i := range 20 { // late, and no later than before
+		require.False(t, note(20*time.Second+time.Duration(i%2)*time.Second), i)
+	}
+	h = lagHistory{}
+	for range lagSamples {
+		require.False(t, note(0))
+	}
+	grows := 0
+	for i := range 12 {
+		if note(time.Duration(i) * 5 * time.Second) {
+			grows = max(grows, 12-i)
+		}
+	}
+	require.GreaterOrEqual(t, grows, 5, "from 35 seconds on")
+	require.False(t, h.grow("b", time.Hour), "not known for long enough")
+	h.note(nil)
+	require.Empty(t, h.lags, "a shard that is not read here is forgotten")
+
+	at := time.Date(2026, 11, 27, 22, 15, 3, 0, time.UTC)
+	reading := StatusReading{Phase: "reading", LastFetch: &at, Lag: 31, LagGrows: true, Unresolved: 3}
+	s := Status{At: at, State: "running", Shards: []StatusShard{{ID: "a", State: "held", Reading: &reading}}}
+	require.Equal(t, Problem{
+		Level: LevelWarning, Code: "lag_growing", Subject: "lag", Text: "the lag of 1 shard grows, 31 s on a", Remedy: s.first(t).Remedy,
+	}, s.first(t))
+	s.Topics = []StatusTopic{{Name: "t", Gathered: 3, Digesting: true}}
+	require.Equal(t, "topic_digesting", s.first(t).Code, "that is what the rate asks for")
+	require.Empty(t, s.coded("lag_growing"))
+	s.Topics = nil
+	reading.Lag = 14
+	require.Empty(t, problems(&s, false))
+	reading.Lag, reading.LagGrows = 31, false
+	require.Empty(t, problems(&s, false))
+}
+
+// A key of SNS that takes nine seconds for each call lets lag grow without a single failed call.
+func TestStatusOfALagWithoutACause(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		fake, page := fakeaws.New(fakeaws.Options{}), newPipes()
+		fake.Kinesis.Create(testStream, 1)
+		createTopic(t, fake)
+		d := startDaemon(t, fake, func(_ *Config, o *Options) { o.Listener = page })
+		time.Sleep(40 * time.Second)
+		over := fake.Faults.Add(fakeaws.Fault{Service: fakeaws.ServiceSNS, Operation: "PublishBatch", Kind: fakeaws.Delay, Delay: 9 * time.Second})
+		for i := range 60 {
+			fake.Kinesis.Put(testStream, "patient-1", []byte(fmt.Sprintf(`{"heartRate":180,"n":%d}`, i)))
+			time.Sleep(time.Second)
+		}
+		s := page.status(t)
+		require.NotEqual(t, LevelOK, s.Level, "%v", s.Problems)
+		require.NotEqual(t, LevelInfo, s.Level, "%v", s.Problems)
+		require.NotContains(t, strings.ToLower(s.Summary), "is well")
+		over()
+		require.Eventually(t, func() bool { time.Sleep(10 * time.Second); return page.status(t).Level == LevelOK }, 20*time.Minute, time.Second)
+		require.NoError(t, d.end())
+	})
+}
+
+// What SNS said is in the problem, whether it refuses the topic, fails each call, fails one alert, or will never take it.
+func TestStatusTellsWhatSNSSaid(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		fail func(*fakeaws.AWS) (over func())
+		code string
+		want []string
+	}{
+		"held": {func(fake *fakeaws.AWS) func() {
+			return fake.Faults.Add(fakeaws.Fault{
+				Service: fakeaws.ServiceSNS, Operation: "PublishBatch",
+				Err: &fakeaws.Error{Code: "AuthorizationError", Message: "User x is not authorized to perform: SNS:Publish", Status: 403},
+			})
+		}, "topic_held", []string{"access denied (AuthorizationError: User x is not authorized to perform: SNS:Publish), "}},
+		"failing": {func(fake *fakeaws.AWS) func() {
+			return fake.Faults.Add(fakeaws.Fault{
+				Service: fakeaws.ServiceSNS, Operation: "PublishBatch", Err: &fakeaws.Error{Code: "InternalError", Message: "try later", Status: 500},
+			})
+		}, "topic_failing", []string{"SNS has failed for ", " (InternalError: try later), "}},
+		"one alert": {func(fake *fakeaws.AWS) func() {
+			return fake.SNS.FailEntries(func(e fakeaws.BatchEntry) *fakeaws.EntryFailure {
+				if strings.Contains(e.Body, "181") {
+					return &fakeaws.EntryFailure{Code: "InternalError", Message: "not this one"}
+				}
+				return nil
+			})
+		}, "topic_failing", []string{"one alert for ", " while it takes others (InternalError: not this one), "}},
+		"never": {func(fake *fakeaws.AWS) func() {
+			return fake.SNS.FailEntries(func(fakeaws.BatchEntry) *fakeaws.EntryFailure {
+				return &fakeaws.EntryFailure{Code: "InvalidParameter", Message: "Invalid parameter: Subject", SenderFault: true}
+			})
+		}, "keys_held", []string{"2 partition keys are held, because SNS will never accept an alert (InvalidParameter: Invalid parameter: Subject): shardId-"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				fake, page := fakeaws.New(fakeaws.Options{}), newPipes()
+				fake.Kinesis.Create(testStream, 1)
+				createTopic(t, fake)
+				d := startDaemon(t, fake, func(_ *Config, o *Options) { o.Listener = page })
+				time.Sleep(5 * time.Second)
+				over := c.fail(fake)
+				fake.Kinesis.Put(testStream, "patient-1", []byte(`{"heartRate":180}`))
+				fake.Kinesis.Put(testStream, "patient-2", []byte(`{"heartRate":181}`))
+				time.Sleep(10 * time.Second)
+				s := page.status(t)
+				for _, want := range c.want {
+					require.Contains(t, s.coded(c.code).Text, want, "%v", s.Problems)
+				}
+				over()
+				if c.code == "keys_held" { // until a restart
+					require.ErrorIs(t, d.end(), consumer.ErrNotDrained)
+					return
+				}
+				time.Sleep(time.Minute)
+				require.Empty(t, page.status(t).Problems)
+				require.NoError(t, d.end())
+			})
+		})
+	}
+}
+
+// A refused reload says where the file is wrong, and one that does not come to an end says that.
+func TestStatusOfReloads(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		fake, page := fakeaws.New(fakeaws.Options{}), newPipes()
+		fake.Kinesis.Create(testStream, 1)
+		createTopic(t, fake)
+		reload, file := make(chan os.Signal), make(chan error)
+		d := startDaemon(t, fake, func(_ *Config, o *Options) {
+			o.Listener, o.Reloads = page, reload
+			o.Reload = func() (*LoadedConfig, error) { return nil, <-file }
+		})
+		time.Sleep(20 * time.Second)
+		reload <- os.Interrupt
+		time.Sleep(4 * time.Second)
+		require.Empty(t, page.status(t).Problems)
+		time.Sleep(2 * time.Second)
+		s := page.status(t)
+		require.Equal(t, "A reload has not come to an end for 6.0 s, the old configuration stays in force.", s.Summary)
+		require.Equal(t, LevelWarning, s.Level)
+		file <- ConfigErrors{{File: "f.yaml", Line: 12, Column: 3, Field: "rules[0].when", Value: "SECRET", Rule: "is wrong"}}
+		time.Sleep(time.Second)
+		s = page.status(t)
+		require.Equal(t, "The last reload was refused 1.0 s ago, the old configuration stays in force: line 12: rules[0].when.", s.Summary)
+		require.NoError(t, d.end())
+	})
+}

@@ -1,0 +1,337 @@
+package consumer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/stretchr/testify/require"
+	"go.uber.org/zap"
+	"pgregory.net/rapid"
+
+	"kinesis-alerter/alert"
+	"kinesis-alerter/checkpoint"
+	"kinesis-alerter/internal/fakeaws"
+)
+
+// loseTable keeps DynamoDB away until the worker has lost its leases, and brings it back.
+func (w *world) loseTable(n *node, meanwhile func()) {
+	w.t.Helper()
+	remove := w.cloud.Faults.Add(fakeaws.Fault{Service: fakeaws.ServiceDynamoDB, Kind: fakeaws.Partition})
+	meanwhile()
+	w.eventually(2*lease, "leases lost", func() bool { return len(n.consumer.Status()) == 0 })
+	time.Sleep(lease)
+	remove()
+	w.eventually(2*lease, "taken again", func() bool { return n.reading() > 0 })
+}
+
+// TestShardTakenAgainRepeatsNothing: what SNS accepted while the checkpoint could not be stored is not published again by
+// the same process, whatever it was that could not be stored.
+func TestShardTakenAgainRepeatsNothing(t *testing.T) {
+	t.Run("all accepted", func(t *testing.T) {
+		inWorld(t, 2, func(w *world) {
+			one := w.join("one")
+			w.eventually(5*time.Second, "reading", func() bool { return one.reading() == 2 })
+			for round := range 3 { // also what an earlier life left
+				w.loseTable(one, func() {
+					w.put(20*round, 20*(round+1), 5)
+					w.eventually(2*time.Second, "accepted", func() bool { return w.distinct() == 20*(round+1) })
+				})
+			}
+			w.put(60, 80, 5)
+			w.eventually(5*time.Second, "all", func() bool { return w.distinct() == 80 })
+			require.Zero(t, w.repeats())
+			w.checkOrder()
+			time.Sleep(3 * time.Second)
+			require.Zero(t, one.consumer.ledger.size(), "committed")
+		})
+	})
+	t.Run("committed without another record", func(t *testing.T) {
+		inWorld(t, 1, func(w *world) {
+			one := w.join("one")
+			w.eventually(5*time.Second, "reading", func() bool { return one.reading() == 1 })
+			w.loseTable(one, func() {
+				w.put(0, 20, 5)
+				w.eventually(2*time.Second, "accepted", func() bool { return w.distinct() == 20 })
+			})
+			time.Sleep(3 * time.Second)
+			one.crash(w)
+			w.join("two")
+			w.put(20, 40, 5)
+			w.eventually(30*time.Second, "all", func() bool { return w.distinct() == 40 })
+			require.Zero(t, w.repeats())
+		})
+	})
+	t.Run("around keys that wait", func(t *testing.T) {
+		inWorld(t, 1, func(w *world) {
+			var free atomic.Bool
+			w.publish = func(ctx context.Context, _ *node, a *alert.Alert) error {
+				if !free.Load() && a.Record.PartitionKey == "key-3" {
+					<-ctx.Done()
+					return context.Cause(ctx)
+				}
+				return nil
+			}
+			one := w.join("one")
+			w.eventually(5*time.Second, "reading", func() bool { return one.reading() == 1 })
+			for round := range 2 {
+				w.loseTable(one, func() {
+					w.put(50*round, 50*(round+1), 10)
+					w.eventually(2*time.Second, "nine of ten", func() bool { return w.distinct() == 45*(round+1) })
+				})
+			}
+			free.Store(true)
+			w.loseTable(one, func() {})
+			w.eventually(5*time.Second, "all", func() bool { return w.distinct() == 100 })
+			require.Zero(t, w.repeats())
+			w.checkOrder()
+		})
+	})
+	t.Run("a part of a record's alerts", func(t *testing.T) {
+		inWorld(t, 1, func(w *world) {
+			var free atomic.Bool
+			w.publish = func(ctx context.Context, _ *node, a *alert.Alert) error {
+				if !free.Load() && a.Record.PartitionKey == "other-1" {
+					<-ctx.Done()
+					return context.Cause(ctx)
+				}
+				return nil
+			}
+			w.evaluator = func(string) evaluator { return &rider{others: 3} }
+			one := w.join("one")
+			w.eventually(5*time.Second, "reading", func() bool { return one.reading() == 1 })
+			w.loseTable(one, func() {
+				w.put(0, 20, 4)
+				w.eventually(2*time.Second, "three of four", func() bool { return w.distinct() == 60 })
+			})
+			w.loseTable(one, func() {})
+			free.Store(true)
+			w.loseTable(one, func() {})
+			w.eventually(5*time.Second, "all", func() bool { return w.distinct() == 80 })
+			require.Zero(t, w.repeats())
+			w.eventually(time.Second, "resolved", func() bool { return one.consumer.Status()[0].Unresolved == 0 })
+			require.InDelta(t, 20, counter(t, one, "kinesis_alerter_records_total", "outcome", "alerted"), 0)
+		})
+	})
+	t.Run("rules with memory", func(t *testing.T) {
+		for i, slow := range []string{"", "key-0#3", "", "key-0#3"} {
+			inWorld(t, 1, func(w *world) {
+				s := w.remembering()
+				s.never.Store(i >= 2) // no snapshot: evaluation begins at the checkpoint, not at what was accepted
+				var free atomic.Bool
+				w.publish = func(ctx context.Context, _ *node, a *alert.Alert) error {
+					if !free.Load() && a.ID == slow {
+						<-ctx.Done()
+						return context.Cause(ctx)
+					}
+					return nil
+				}
+				one := w.join("one")
+				w.eventually(5*time.Second, "reading", func() bool { return one.reading() == 1 })
+				n := 0
+				for range 2 {
+					w.loseTable(one, func() {
+						for range 70 {
+							s.put(n, fmt.Sprint("key-", n%7))
+							n++
+						}
+						time.Sleep(2 * time.Second)
+					})
+				}
+				free.Store(true)
+				w.loseTable(one, func() {})
+				w.eventually(5*time.Second, "all", func() bool { return w.distinct() == n })
+				s.checkMemory()
+				require.Zero(t, w.repeats())
+			})
+		}
+	})
+	t.Run("what time brought about", func(t *testing.T) {
+		inWorld(t, 1, func(w *world) {
+			s := w.remembering()
+			s.silence = 4 * time.Second
+			one := w.join("one")
+			w.eventually(5*time.Second, "reading", func() bool { return one.reading() == 1 })
+			w.loseTable(one, func() {
+				for i := range 20 {
+					s.put(i, fmt.Sprint("key-", i%5))
+				}
+				w.eventually(8*time.Second, "records and silences", func() bool { return w.distinct() == 25 })
+			})
+			w.loseTable(one, func() {})
+			time.Sleep(10 * time.Second)
+			require.Equal(t, 25, w.distinct())
+			require.Zero(t, w.repeats())
+			s.checkMemory()
+		})
+	})
+}
+
+// TestRewindRepeats: an operator who sends a shard back gets its alerts again, also from the process that had them accepted
+// a moment ago.
+func TestRewindRepeats(t *testing.T) {
+	inWorld(t, 1, func(w *world) {
+		one := w.join("one")
+		w.eventually(5*time.Second, "reading", func() bool { return one.reading() == 1 })
+		remove := w.cloud.Faults.Add(fakeaws.Fault{Client: "one", Service: fakeaws.ServiceDynamoDB, Kind: fakeaws.Partition})
+		w.put(0, 20, 5)
+		w.eventually(2*time.Second, "accepted", func() bool { return w.distinct() == 20 })
+		w.eventually(2*lease, "leases lost", func() bool { return len(one.consumer.Status()) == 0 })
+		require.Positive(t, one.consumer.ledger.size())
+		admin := w.admin()
+		changes, err := admin.Rewind(w.t.Context(), nil, checkpoint.Start{Kind: checkpoint.StartTrimHorizon})
+		require.NoError(t, err)
+		_, err = admin.Apply(w.t.Context(), changes, true)
+		require.NoError(t, err)
+		remove()
+		w.eventually(3*lease, "published again", func() bool { return len(w.deliveries()) == 40 })
+		require.Zero(t, one.consumer.ledger.size())
+	})
+}
+
+// admin is an operator beside the workers.
+func (w *world) admin() *checkpoint.Admin {
+	w.t.Helper()
+	a, err := checkpoint.NewAdmin(w.t.Context(), checkpoint.Config{Application: "application", StreamName: testStream, Start: w.start},
+		checkpoint.Deps{DynamoDB: dynamoClient(w.cloud, "operator"), Stream: kinesisClient(w.cloud, "operator"), Log: zap.NewNop(), Registerer: prometheus.NewRegistry()}, false)
+	require.NoError(w.t, err)
+	return a
+}
+
+// TestLettersAreNotSentTwice: a record that went to the dead letters with some of its alerts to come is no letter again.
+func TestLettersAreNotSentTwice(t *testing.T) {
+	inWorld(t, 1, func(w *world) {
+		var letters []string
+		w.deadLetters = letterFunc(func(_ context.Context, l *alert.Letter) error {
+			letters = append(letters, l.AlertID+l.Record.SequenceNumber)
+			return nil
+		})
+		var free atomic.Bool
+		w.publish = func(ctx context.Context, _ *node, a *alert.Alert) error {
+			switch {
+			case a.Record.PartitionKey == "other-0":
+				return &alert.RejectedError{Reason: "invalid_parameter", Err: errors.New("no")}
+			case !free.Load() && a.Record.PartitionKey == "other-1":
+				<-ctx.Done()
+				return context.Cause(ctx)
+			}
+			return nil
+		}
+		w.evaluator = func(string) evaluator { return &letterRider{rider{others: 2, unmatched: true}} }
+		one := w.join("one")
+		w.eventually(5*time.Second, "reading", func() bool { return one.reading() == 1 })
+		w.loseTable(one, func() {
+			w.put(0, 5, 5)
+			w.eventually(2*time.Second, "letters", func() bool { return len(letters) == 10 })
+		})
+		free.Store(true)
+		w.loseTable(one, func() {})
+		w.eventually(5*time.Second, "all", func() bool { return w.distinct() == 5 })
+		require.Len(t, letters, 10)
+		require.Zero(t, w.repeats())
+	})
+}
+
+type letterRider struct{ rider }
+
+func (r *letterRider) Evaluate(rec *alert.Record) alert.Decision {
+	d := r.rider.Evaluate(rec)
+	d.Outcome, d.Reason, d.DeadLetter = alert.Invalid, alert.ReasonNotJSON, true
+	return d
+}
+
+type letterFunc func(context.Context, *alert.Letter) error
+
+func (f letterFunc) Send(ctx context.Context, l *alert.Letter) error { return f(ctx, l) }
+
+func at(n int) position { return position{fmt.Sprint(1000 + n), WholeRecord} }
+
+// TestLedgerIsBounded: the shards lost longest ago lose what they had, above the watermark first, and it is counted.
+func TestLedgerIsBounded(t *testing.T) {
+	dropped := 0
+	l := newLedger(func(n int) { dropped += n })
+	for shard := range 20 {
+		a := &account{stretches: []stretch{{position{}, at(0)}}}
+		for i := range maxStretches {
+			a.stretches = append(a.stretches, stretch{at(3*i + 1), at(3*i + 2)})
+		}
+		l.keep(fmt.Sprint(shard), a)
+		require.LessOrEqual(t, l.size(), maxRemembered)
+	}
+	require.Equal(t, 20*(maxStretches+1)-maxRemembered, dropped)
+	require.Nil(t, l.take("0", 0, position{}), "the oldest is gone")
+	require.Len(t, l.take("19", 0, position{}).stretches, maxStretches+1)
+	partly := l.take("4", 0, position{})
+	require.Equal(t, position{}, partly.stretches[0].after, "the watermark stays longest")
+	require.Greater(t, partly.stretches[1].after.compare(at(1)), 0, "the oldest stretches are gone")
+}
+
+// TestLedgerForgetsWhatTheTableHas, from whichever owner, and what an operator has sent back.
+func TestLedgerForgetsWhatTheTableHas(t *testing.T) {
+	fresh := func() *account {
+		return &account{
+			generation: 2, stored: at(5), stretches: []stretch{{position{}, at(10)}, {at(12), at(20)}},
+			alerts: []dealtAlert{{id: "partly", at: at(11)}, {id: "time", at: at(10), timed: true}},
+		}
+	}
+	for _, c := range []struct {
+		name       string
+		generation uint32
+		sequence   string
+		left       int
+	}{
+		{"nothing stored since", 2, at(5).sequence, 4},
+		{"a part", 2, at(10).sequence, 3},
+		{"the mark, time comes with the next record", 2, at(11).sequence, 1},
+		{"all", 2, at(20).sequence, 0},
+		{"the end", 2, "SHARD_END", 0},
+		{"sent back", 3, at(5).sequence, 0},
+		{"moved back by an import", 2, at(4).sequence, 0},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			l := newLedger(func(int) {})
+			l.keep("s", fresh())
+			l.prune(func(string) (uint32, string, uint32, bool) { return c.generation, c.sequence, WholeRecord, true })
+			require.Equal(t, c.left, l.size())
+		})
+	}
+	l := newLedger(func(int) {})
+	l.keep("s", fresh())
+	l.prune(func(string) (uint32, string, uint32, bool) { return 0, "", 0, false })
+	require.Equal(t, 4, l.size(), "of a shard without a row nothing is known")
+}
+
+// TestUnion holds the union of stretches against a set of numbers.
+func TestUnion(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		draw := func(name string) (out []stretch) {
+			for range rapid.IntRange(0, 4).Draw(t, name) {
+				from := rapid.IntRange(0, 20).Draw(t, "from")
+				out = append(out, stretch{at(from), at(from + rapid.IntRange(0, 5).Draw(t, "length"))})
+			}
+			return out
+		}
+		a, b := draw("a"), draw("b")
+		in := func(n int, lists ...[]stretch) bool {
+			for _, l := range lists {
+				for _, s := range l {
+					if at(n).compare(s.after) > 0 && at(n).compare(s.upTo) <= 0 {
+						return true
+					}
+				}
+			}
+			return false
+		}
+		u := union(a, b)
+		for n := range 30 {
+			require.Equal(t, in(n, a, b), covers(u, at(n)), "%d in %v and %v", n, a, b)
+		}
+		for i := 1; i < len(u); i++ {
+			require.Positive(t, u[i].after.compare(u[i-1].upTo), "apart and in order")
+		}
+	})
+}

@@ -1,0 +1,82 @@
+package consumer
+
+import (
+	"errors"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
+
+	"kinesis-alerter/internal/answer"
+)
+
+// A page with arrival times that cannot be is a bad answer, and is read again. If it stays so, its records count as having
+// none: times that are years ahead would silence every rule with memory, and waiting for better ones would hold the shard.
+const (
+	strangeReads = 3
+	strangeFor   = time.Minute
+)
+
+// strangeTimes knows about the arrival times of a shard that cannot be.
+type strangeTimes struct {
+	since time.Time // of the first refusal in a row
+	reads int
+	taken bool // the records are taken without these times
+}
+
+// refused notes an error of reading. It answers true when the times are given up with this one.
+func (s *strangeTimes) refused(err error, now time.Time) bool {
+	bad, ok := errors.AsType[*answer.BadError](err)
+	if !ok || !bad.Time || s.taken {
+		return false
+	}
+	if s.reads++; s.reads == 1 {
+		s.since = now
+	}
+	s.taken = s.reads >= strangeReads && now.Sub(s.since) >= strangeFor
+	return s.taken
+}
+
+// read takes the times that cannot be out of a page, where they are given up, and answers how many there were. A page
+// without any ends that.
+func (s *strangeTimes) read(records []types.Record, now time.Time) int {
+	n := 0
+	if s.taken {
+		n = answer.Untime(records, now)
+	}
+	if !s.taken || n == 0 && len(records) > 0 {
+		*s = strangeTimes{}
+	}
+	return n
+}
+
+// expects is what the reader knows about the next answer.
+func (r *pollingReader) expects() *answer.Expect {
+	e := &r.expect
+	*e = answer.Expect{Subject: r.shardID, Shard: r.shardID, AnyTime: r.times.taken}
+	switch r.from.Type {
+	case types.ShardIteratorTypeAfterSequenceNumber:
+		e.After = aws.ToString(r.from.SequenceNumber)
+	case types.ShardIteratorTypeAtSequenceNumber:
+		e.AtLeast = aws.ToString(r.from.SequenceNumber)
+	case types.ShardIteratorTypeTrimHorizon, types.ShardIteratorTypeLatest, types.ShardIteratorTypeAtTimestamp:
+	}
+	return e
+}
+
+// arrival is the event time of a record. One without arrival time takes that of the shard, or, where there is none yet, the
+// time of the answer.
+func (s *shard) arrival(r *types.Record, p *page) time.Time {
+	if r.ApproximateArrivalTimestamp != nil {
+		s.arrived = *r.ApproximateArrivalTimestamp
+		return s.arrived
+	}
+	at := s.eval.EventTime()
+	if s.arrived.After(at) {
+		at = s.arrived
+	}
+	if at.IsZero() {
+		at = p.date
+	}
+	return at
+}

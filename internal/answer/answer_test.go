@@ -1,0 +1,564 @@
+package answer_test
+
+import (
+	"bytes"
+	"compress/gzip"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	dynamotypes "github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+	"github.com/aws/aws-sdk-go-v2/service/kinesis"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/sns"
+	snstypes "github.com/aws/aws-sdk-go-v2/service/sns/types"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
+	"github.com/aws/smithy-go"
+	"github.com/aws/smithy-go/middleware"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
+	"github.com/stretchr/testify/require"
+	"go.uber.org/zap"
+
+	"kinesis-alerter/internal/answer"
+)
+
+const (
+	now      = 1_790_000_000 // Unix seconds, the Date of the answers
+	topicARN = "arn:aws:sns:us-east-1:000000000000:t"
+)
+
+// reply is what the stub answers with.
+type reply struct {
+	status int
+	body   string
+	header http.Header
+	reader io.Reader // instead of body
+}
+
+// Do implements aws.HTTPClient.
+func (r *reply) Do(req *http.Request) (*http.Response, error) {
+	header := http.Header{"Date": {time.Unix(now, 0).UTC().Format(http.TimeFormat)}}
+	for k, v := range r.header {
+		header[k] = v
+	}
+	res := &http.Response{
+		StatusCode: r.status, Header: header, Request: req, ProtoMajor: 1, ProtoMinor: 1,
+		Body: io.NopCloser(strings.NewReader(r.body)), ContentLength: int64(len(r.body)),
+	}
+	if r.reader != nil {
+		res.Body, res.ContentLength = io.NopCloser(r.reader), -1
+	}
+	return res, nil
+}
+
+type fixture struct {
+	t     *testing.T
+	reply reply
+	reg   *prometheus.Registry
+	watch *answer.Watch
+	cfg   aws.Config
+}
+
+func newFixture(t *testing.T) *fixture {
+	t.Helper()
+	f := &fixture{t: t, reg: prometheus.NewRegistry()}
+	f.watch = answer.NewWatch(zap.NewNop(), f.reg)
+	checker := answer.New(f.watch)
+	f.cfg = aws.Config{
+		Region: "us-east-1", Credentials: credentials.NewStaticCredentialsProvider("a", "b", ""), HTTPClient: &f.reply,
+		Retryer:    func() aws.Retryer { return aws.NopRetryer{} },
+		APIOptions: []func(*middleware.Stack) error{checker.Install},
+	}
+	// The machine's clock is not that of the answers; three of them agree on theirs.
+	f.reply = reply{status: 200, body: `{"ShardIterator": "i"}`}
+	for range 3 {
+		_, err := kinesis.NewFromConfig(f.cfg).GetShardIterator(t.Context(), &kinesis.GetShardIteratorInput{
+			ShardId: aws.String("shardId-000000000000"), ShardIteratorType: "LATEST", StreamName: aws.String("s"),
+		})
+		require.NoError(t, err)
+	}
+	return f
+}
+
+// call is an operation with a good answer, and the members of it that are promised.
+type call struct {
+	service, name string
+	good          string
+	promised      []string // paths; + is a null in a list
+	optional      []string // may be missing
+	make          func(context.Context, aws.Config) error
+}
+
+func seq(n int) string { return fmt.Sprintf("495903382714902566085596925383615710959%017d", n) }
+
+func record(n int) string {
+	return fmt.Sprintf(`{"SequenceNumber": %q, "Data": "e30=", "PartitionKey": "k", "ApproximateArrivalTimestamp": %d.5}`, seq(n), now-1)
+}
+
+const hashRange = `{"StartingHashKey": "0", "EndingHashKey": "340282366920938463463374607431768211455"}`
+
+func shard(n int) string {
+	return fmt.Sprintf(`{"ShardId": "shardId-%012d", "HashKeyRange": %s, "SequenceNumberRange": {"StartingSequenceNumber": "1"}}`, n, hashRange)
+}
+
+var key = map[string]dynamotypes.AttributeValue{"leaseKey": &dynamotypes.AttributeValueMemberS{Value: "a"}} //nolint:gochecknoglobals // of the table
+
+const item = `{"leaseKey": {"S": "a"}, "leaseEpoch": {"N": "7"}, "above": {"S": "x"}}`
+
+func calls() []call {
+	table := aws.String("table")
+	return []call{
+		{
+			service: "Kinesis", name: "GetRecords",
+			good: fmt.Sprintf(`{"Records": [%s, %s], "NextShardIterator": "n", "MillisBehindLatest": 0, "ChildShards": [
+				{"ShardId": "shardId-000000000007", "ParentShards": ["shardId-000000000000"], "HashKeyRange": %s}]}`, record(5), record(6), hashRange),
+			promised: []string{
+				"Records", "Records.0.SequenceNumber", "Records.1.Data", "Records.+", "ChildShards.0.ShardId", "ChildShards.0.ParentShards",
+				"ChildShards.0.HashKeyRange", "ChildShards.0.HashKeyRange.StartingHashKey", "ChildShards.+",
+			},
+			optional: []string{
+				"Records.0.PartitionKey", "Records.0.ApproximateArrivalTimestamp", "MillisBehindLatest", "NextShardIterator", "ChildShards",
+			},
+			make: func(ctx context.Context, cfg aws.Config) error {
+				_, err := kinesis.NewFromConfig(cfg).GetRecords(ctx, &kinesis.GetRecordsInput{ShardIterator: aws.String("i"), Limit: aws.Int32(10)})
+				return err
+			},
+		},
+		{
+			service: "Kinesis", name: "GetShardIterator", good: `{"ShardIterator": "i"}`, promised: []string{"ShardIterator"},
+			make: func(ctx context.Context, cfg aws.Config) error {
+				_, err := kinesis.NewFromConfig(cfg).GetShardIterator(ctx, &kinesis.GetShardIteratorInput{
+					ShardId: aws.String("shardId-000000000000"), ShardIteratorType: "LATEST", StreamName: aws.String("s"),
+				})
+				return err
+			},
+		},
+		{
+			service: "Kinesis", name: "ListShards", good: fmt.Sprintf(`{"Shards": [%s, %s]}`, shard(0), shard(1)),
+			promised: []string{
+				"Shards", "Shards.+", "Shards.0.ShardId", "Shards.1.HashKeyRange", "Shards.0.HashKeyRange.EndingHashKey",
+				"Shards.1.SequenceNumberRange", "Shards.0.SequenceNumberRange.StartingSequenceNumber",
+			},
+			make: func(ctx context.Context, cfg aws.Config) error {
+				_, err := kinesis.NewFromConfig(cfg).ListShards(ctx, &kinesis.ListShardsInput{StreamName: aws.String("s")})
+				return err
+			},
+		},
+		{
+			service: "Kinesis", name: "DescribeStreamSummary",
+			good: fmt.Sprintf(`{"StreamDescriptionSummary": {"StreamName": "s", "StreamARN": "arn:aws:kinesis:us-east-1:000000000000:stream/s",
+				"StreamStatus": "ACTIVE", "RetentionPeriodHours": 24, "StreamCreationTimestamp": %d, "EnhancedMonitoring": [], "OpenShardCount": 2}}`, now-100),
+			promised: []string{
+				"StreamDescriptionSummary", "StreamDescriptionSummary.StreamName", "StreamDescriptionSummary.StreamARN",
+				"StreamDescriptionSummary.StreamStatus", "StreamDescriptionSummary.RetentionPeriodHours",
+				"StreamDescriptionSummary.StreamCreationTimestamp", "StreamDescriptionSummary.EnhancedMonitoring",
+				"StreamDescriptionSummary.OpenShardCount",
+			},
+			make: func(ctx context.Context, cfg aws.Config) error {
+				_, err := kinesis.NewFromConfig(cfg).DescribeStreamSummary(ctx, &kinesis.DescribeStreamSummaryInput{StreamName: aws.String("s")})
+				return err
+			},
+		},
+		{
+			service: "DynamoDB", name: "GetItem", good: `{"Item": ` + item + `}`, optional: []string{"Item"},
+			promised: []string{"Item.leaseKey", "Item.leaseKey.S", "Item.above.S"},
+			make: func(ctx context.Context, cfg aws.Config) error {
+				_, err := dynamodb.NewFromConfig(cfg).GetItem(ctx, &dynamodb.GetItemInput{TableName: table, Key: key})
+				return err
+			},
+		},
+		{
+			service: "DynamoDB", name: "UpdateItem", good: `{"Attributes": ` + item + `}`,
+			promised: []string{"Attributes", "Attributes.leaseKey", "Attributes.leaseEpoch.N"},
+			make: func(ctx context.Context, cfg aws.Config) error {
+				_, err := dynamodb.NewFromConfig(cfg).UpdateItem(ctx, &dynamodb.UpdateItemInput{
+					TableName: table, Key: key, ReturnValues: dynamotypes.ReturnValueAllNew,
+				})
+				return err
+			},
+		},
+		{
+			service: "DynamoDB", name: "Scan", good: `{"Items": [` + item + `], "Count": 1, "ScannedCount": 1}`,
+			promised: []string{"Items", "Items.+", "Items.0.leaseEpoch.N"}, optional: []string{"Count"},
+			make: func(ctx context.Context, cfg aws.Config) error {
+				_, err := dynamodb.NewFromConfig(cfg).Scan(ctx, &dynamodb.ScanInput{TableName: table})
+				return err
+			},
+		},
+		{
+			service: "DynamoDB", name: "DescribeTable",
+			good: `{"Table": {"TableName": "table", "TableStatus": "ACTIVE", "KeySchema": [{"AttributeName": "leaseKey", "KeyType": "HASH"}]}}`,
+			promised: []string{
+				"Table", "Table.TableName", "Table.TableStatus", "Table.KeySchema", "Table.KeySchema.0.AttributeName", "Table.KeySchema.+",
+			},
+			make: func(ctx context.Context, cfg aws.Config) error {
+				_, err := dynamodb.NewFromConfig(cfg).DescribeTable(ctx, &dynamodb.DescribeTableInput{TableName: table})
+				return err
+			},
+		},
+		{
+			service: "SQS", name: "SendMessage", good: `{"MessageId": "m", "MD5OfMessageBody": "9dd4e461268c8034f5c8564e155c67a6"}`,
+			promised: []string{"MessageId"},
+			make: func(ctx context.Context, cfg aws.Config) error {
+				_, err := sqs.NewFromConfig(cfg).SendMessage(ctx, &sqs.SendMessageInput{
+					QueueUrl: aws.String("https://sqs.us-east-1.amazonaws.com/000000000000/q"), MessageBody: aws.String("x"),
+				})
+				return err
+			},
+		},
+	}
+}
+
+// edit drops a member of a document, or sets it to null; a path that ends in + adds a null to a list.
+func edit(t *testing.T, doc, path string, drop bool) string {
+	t.Helper()
+	var root any
+	require.NoError(t, json.Unmarshal([]byte(doc), &root))
+	var walk func(at any, path []string) any
+	walk = func(at any, path []string) any {
+		name, last := path[0], len(path) == 1
+		switch x := at.(type) {
+		case map[string]any:
+			require.Contains(t, x, name, "the test looks for %v", path)
+			switch {
+			case last && drop:
+				delete(x, name)
+			case last:
+				x[name] = nil
+			default:
+				x[name] = walk(x[name], path[1:])
+			}
+			return x
+		case []any:
+			if name == "+" {
+				return append(x, nil)
+			}
+			i := int(name[0] - '0')
+			x[i] = walk(x[i], path[1:])
+			return x
+		}
+		t.Fatalf("no %v in %v", path, at)
+		return nil
+	}
+	out, err := json.Marshal(walk(root, strings.Split(path, ".")))
+	require.NoError(t, err)
+	return string(out)
+}
+
+// What is promised and not there, a null in a list, another body: a bad answer each, counted by operation. What is
+// optional, and the good answer, are none.
+func TestAnswersOfEveryOperation(t *testing.T) {
+	t.Parallel()
+	for _, c := range calls() {
+		t.Run(c.service+"."+c.name, func(t *testing.T) {
+			t.Parallel()
+			f := newFixture(t)
+			ask := func(name string, r reply) error {
+				t.Helper()
+				f.reply = r
+				require.NotPanics(t, func() {}, name)
+				return c.make(t.Context(), f.cfg)
+			}
+			bad := func(name string, r reply) {
+				t.Helper()
+				err := ask(name, r)
+				var is *answer.BadError
+				require.ErrorAs(t, err, &is, name)
+				require.Equal(t, c.service+"."+c.name, is.Service+"."+is.Operation)
+			}
+			require.NoError(t, ask("good", reply{status: 200, body: c.good}))
+			for _, path := range c.optional {
+				for _, drop := range []bool{true, false} {
+					require.NoError(t, ask(path, reply{status: 200, body: edit(t, c.good, path, drop)}), path)
+				}
+			}
+			for _, path := range c.promised {
+				for _, drop := range []bool{true, false} {
+					bad(fmt.Sprint(path, drop), reply{status: 200, body: edit(t, c.good, path, drop)})
+				}
+			}
+			for _, other := range calls() {
+				if other.name != c.name && other.name != "SendMessage" { // whose MessageId is all that there is to it
+					bad("of "+other.name, reply{status: 200, body: other.good})
+				}
+			}
+			if c.name != "GetItem" {
+				bad("object", reply{status: 200, body: "{}"})
+			}
+			const html = "<html><body>Gateway</body></html>"
+			bad("empty", reply{status: 200})
+			bad("null", reply{status: 200, body: "null"})
+			bad("list", reply{status: 200, body: "[]"})
+			bad("html", reply{status: 200, body: html})
+			bad("html 503", reply{status: 503, body: html})
+			bad("half", reply{status: 200, body: c.good[:len(c.good)/2]})
+			bad("cut", reply{status: 200, reader: io.MultiReader(strings.NewReader(c.good[:len(c.good)/2]), brokenReader{})})
+			bad("endless", reply{status: 200, reader: io.MultiReader(strings.NewReader(`{"x": "`), endless{})})
+			bad("long", reply{status: 200, body: `{"x": "` + strings.Repeat("x", 25<<20)})
+			bad("redirect", reply{status: 307, header: http.Header{"Location": {"http://elsewhere.test/"}}})
+			bad("error without code", reply{status: 400, body: "{}"})
+			bad("error code that is none", reply{status: 400, body: `{"__type": "a\u0000b c"}`})
+			bad("error of a success", reply{status: 200, body: `{"__type": "InternalFailure", "message": "x"}`})
+			before := count(t, f, c)
+			err := ask("error", reply{status: 400, body: `{"__type": "ThrottlingException", "message": "x"}`})
+			var api smithy.APIError
+			require.ErrorAs(t, err, &api)
+			require.False(t, answer.Is(err), "an error that the service means")
+			require.InDelta(t, before, count(t, f, c), 0)
+			require.Positive(t, before)
+		})
+	}
+}
+
+func count(t *testing.T, f *fixture, c call) float64 {
+	t.Helper()
+	families, err := f.reg.Gather()
+	require.NoError(t, err)
+	for _, m := range families[0].GetMetric() {
+		labels := map[string]string{}
+		for _, l := range m.GetLabel() {
+			labels[l.GetName()] = l.GetValue()
+		}
+		if labels["service"] == c.service && labels["operation"] == c.name {
+			return m.GetCounter().GetValue()
+		}
+	}
+	t.Fatal("no series")
+	return 0
+}
+
+type brokenReader struct{}
+
+func (brokenReader) Read([]byte) (int, error) { return 0, errors.New("connection reset by peer") }
+
+type endless struct{}
+
+func (endless) Read(p []byte) (int, error) {
+	for i := range p {
+		p[i] = 'x'
+	}
+	return len(p), nil
+}
+
+// What a caller knows about the place that it reads from.
+func TestRecordsBelongToThePosition(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	page := func(records ...string) string {
+		return `{"Records": [` + strings.Join(records, ",") + `], "NextShardIterator": "n", "MillisBehindLatest": 0}`
+	}
+	at := func(offset int) string {
+		return fmt.Sprintf(`{"SequenceNumber": %q, "Data": "e30=", "ApproximateArrivalTimestamp": %d}`, seq(9), now+offset)
+	}
+	for _, tt := range []struct {
+		name   string
+		body   string
+		expect answer.Expect
+		what   string
+	}{
+		{name: "above", body: page(record(5), record(6)), expect: answer.Expect{After: seq(4)}},
+		{name: "at", body: page(record(5), record(6)), expect: answer.Expect{AtLeast: seq(5)}},
+		{name: "later than at", body: page(record(6)), expect: answer.Expect{AtLeast: seq(5)}},
+		{name: "the last one again", body: page(record(4)), expect: answer.Expect{After: seq(4)}, what: "not behind the position"},
+		{name: "before at", body: page(record(4)), expect: answer.Expect{AtLeast: seq(5)}, what: "not behind the position"},
+		{name: "not rising", body: page(record(5), record(5)), what: "do not rise"},
+		{name: "falling", body: page(record(6), record(5)), what: "do not rise"},
+		{name: "shorter is less", body: page(`{"SequenceNumber": "99", "Data": ""}`, `{"SequenceNumber": "100", "Data": ""}`)},
+		{name: "no number", body: page(`{"SequenceNumber": "12a", "Data": ""}`), what: "no number"},
+		{name: "no number, long", body: page(`{"SequenceNumber": "1234567:9012345", "Data": ""}`), what: "no number"},
+		{name: "empty data", body: page(`{"SequenceNumber": "1", "Data": ""}`)},
+		{name: "empty iterator", body: `{"Records": [], "NextShardIterator": ""}`, what: "NextShardIterator is empty"},
+		{name: "no iterator", body: `{"Records": [], "MillisBehindLatest": 0}`},
+		{name: "negative distance", body: `{"Records": [], "NextShardIterator": "n", "MillisBehindLatest": -1}`, what: "out of range"},
+		{name: "more than asked for", body: page(slices.Repeat([]string{record(1)}, 11)...), what: "more records"},
+		{name: "four minutes ahead", body: page(at(240))},
+		{name: "six minutes ahead", body: page(at(360)), what: "arrival time"},
+		{name: "years ahead", body: page(at(73 * 365 * 86400)), what: "arrival time"},
+		{name: "years ago", body: page(at(-2 * 365 * 86400)), what: "arrival time"},
+		{name: "any time", body: page(at(360)), expect: answer.Expect{AnyTime: true}},
+		{
+			name: "time is no number", body: page(`{"SequenceNumber": "1", "Data": "", "ApproximateArrivalTimestamp": "NaN"}`),
+			what: "the SDK panics",
+		},
+		{
+			name: "child of another shard", expect: answer.Expect{Shard: "shardId-000000000001"}, what: "another shard",
+			body: `{"Records": [], "ChildShards": [{"ShardId": "shardId-000000000007", "ParentShards": ["shardId-000000000000"], "HashKeyRange": ` + hashRange + `}]}`,
+		},
+		{
+			name: "child that is its parent", expect: answer.Expect{Shard: "shardId-000000000007"}, what: "not its own",
+			body: `{"Records": [], "ChildShards": [{"ShardId": "shardId-000000000007", "ParentShards": ["shardId-000000000000"], "HashKeyRange": ` + hashRange + `}]}`,
+		},
+	} {
+		f.reply = reply{status: 200, body: tt.body}
+		_, err := kinesis.NewFromConfig(f.cfg).GetRecords(answer.With(t.Context(), &tt.expect), &kinesis.GetRecordsInput{
+			ShardIterator: aws.String("i"), Limit: aws.Int32(10),
+		})
+		if tt.what == "" {
+			require.NoError(t, err, tt.name)
+			continue
+		}
+		require.ErrorContains(t, err, tt.what, tt.name)
+		bad, ok := errors.AsType[*answer.BadError](err)
+		require.True(t, ok, tt.name)
+		require.Equal(t, tt.what == "arrival time", bad.Time, tt.name)
+	}
+}
+
+// Shards and pages that cannot be.
+func TestOtherLies(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	for _, tt := range []struct {
+		name, body string
+		make       func() error
+		what       string
+	}{
+		{name: "a shard twice", body: `{"Shards": [` + shard(0) + `,` + shard(0) + `]}`, what: "listed twice"},
+		{name: "no shards", body: `{"Shards": []}`},
+		{name: "the same token again", body: `{"Shards": [], "NextToken": "again"}`, what: "no end", make: func() error {
+			_, err := kinesis.NewFromConfig(f.cfg).ListShards(t.Context(), &kinesis.ListShardsInput{NextToken: aws.String("again")})
+			return err
+		}},
+		{
+			name: "the same key again", body: `{"Items": [` + item + `], "LastEvaluatedKey": {"leaseKey": {"S": "a"}}}`, what: "no end",
+			make: func() error {
+				_, err := dynamodb.NewFromConfig(f.cfg).Scan(t.Context(), &dynamodb.ScanInput{TableName: aws.String("t"), ExclusiveStartKey: key})
+				return err
+			},
+		},
+		{name: "another stream", what: "another stream", body: strings.ReplaceAll(strings.ReplaceAll(calls()[3].good, `"s"`, `"third"`), "stream/s", "stream/third"), make: func() error {
+			_, err := kinesis.NewFromConfig(f.cfg).DescribeStreamSummary(t.Context(), &kinesis.DescribeStreamSummaryInput{
+				StreamARN: aws.String("arn:aws:kinesis:us-east-1:000000000000:stream/other"),
+			})
+			return err
+		}},
+		{name: "another row", what: "has not the key", body: `{"Item": {"leaseKey": {"S": "b"}}}`, make: func() error {
+			_, err := dynamodb.NewFromConfig(f.cfg).GetItem(t.Context(), &dynamodb.GetItemInput{TableName: aws.String("t"), Key: key})
+			return err
+		}},
+		{name: "a write that nobody wants to see", body: `{}`, make: func() error {
+			_, err := dynamodb.NewFromConfig(f.cfg).UpdateItem(t.Context(), &dynamodb.UpdateItemInput{TableName: aws.String("t"), Key: key})
+			return err
+		}},
+		{name: "a write without an answer", body: ` `, what: "empty", make: func() error {
+			_, err := dynamodb.NewFromConfig(f.cfg).PutItem(t.Context(), &dynamodb.PutItemInput{TableName: aws.String("t"), Item: key})
+			return err
+		}},
+		{name: "an object", make: func() error {
+			f.reply.header = http.Header{"Etag": {`"x"`}}
+			_, err := s3.NewFromConfig(f.cfg).PutObject(t.Context(), &s3.PutObjectInput{Bucket: aws.String("b"), Key: aws.String("k")})
+			return err
+		}},
+		{name: "a page for an object", body: "<html></html>", what: "should be none", make: func() error {
+			_, err := s3.NewFromConfig(f.cfg).PutObject(t.Context(), &s3.PutObjectInput{Bucket: aws.String("b"), Key: aws.String("k")})
+			return err
+		}},
+	} {
+		f.reply = reply{status: 200, body: tt.body}
+		ask := tt.make
+		if ask == nil {
+			ask = func() error { return calls()[2].make(t.Context(), f.cfg) }
+		}
+		if err := ask(); tt.what == "" {
+			require.NoError(t, err, tt.name)
+		} else {
+			require.ErrorContains(t, err, tt.what, tt.name)
+			require.True(t, answer.Is(err), tt.name)
+		}
+	}
+}
+
+// A batch is accepted entry by entry: what the answer does not say properly of one of them is as if it were silent.
+func TestBatchIsAcceptedByEntry(t *testing.T) {
+	t.Parallel()
+	const (
+		ok   = `<member><Id>%s</Id><MessageId>m</MessageId></member>`
+		fail = `<member><Id>%s</Id><Code>InternalError</Code><SenderFault>false</SenderFault></member>`
+	)
+	answerOf := func(accepted, failed string) string {
+		return "<PublishBatchResponse><PublishBatchResult><Successful>" + accepted + "</Successful><Failed>" + failed +
+			"</Failed></PublishBatchResult></PublishBatchResponse>"
+	}
+	for _, tt := range []struct {
+		name, body       string
+		accepted, failed int
+		err              string
+		counted          int
+	}{
+		{name: "all", body: answerOf(fmt.Sprintf(ok, "0"), fmt.Sprintf(fail, "1")), accepted: 1, failed: 1},
+		{name: "silent about one", body: answerOf(fmt.Sprintf(ok, "0"), ""), accepted: 1, counted: 1},
+		{name: "one without a message id", body: answerOf(fmt.Sprintf(ok, "0")+"<member><Id>1</Id></member>", ""), accepted: 1, counted: 1},
+		{name: "one that was not asked for", body: answerOf(fmt.Sprintf(ok, "0")+fmt.Sprintf(ok, "7"), ""), accepted: 1, counted: 1},
+		{name: "one twice", body: answerOf(fmt.Sprintf(ok, "0"), fmt.Sprintf(fail, "0")), accepted: 1, counted: 1},
+		{name: "failed without a code", body: answerOf(fmt.Sprintf(ok, "0"), "<member><Id>1</Id></member>"), accepted: 1, counted: 1},
+		{name: "no ids", body: answerOf("<member><Id></Id><MessageId>m</MessageId></member>", ""), err: "no Id", counted: 1},
+		{name: "no message ids", body: answerOf("<member><Id>0</Id></member><member><Id>1</Id></member>", ""), err: "no MessageId", counted: 1},
+		{name: "silent", body: answerOf("", ""), err: "silent", counted: 1},
+		{name: "empty", err: "empty", counted: 1},
+		{name: "object", body: "{}", err: "silent", counted: 1},
+		{name: "html", body: "<html></html>", err: "cannot be read", counted: 1},
+		{name: "another operation's", body: "<GetTopicAttributesResponse><GetTopicAttributesResult/></GetTopicAttributesResponse>", err: "cannot be", counted: 1},
+	} {
+		f := newFixture(t)
+		f.reply = reply{status: 200, body: tt.body}
+		out, err := sns.NewFromConfig(f.cfg).PublishBatch(t.Context(), &sns.PublishBatchInput{
+			TopicArn: aws.String(topicARN), PublishBatchRequestEntries: []snstypes.PublishBatchRequestEntry{
+				{Id: aws.String("0"), Message: aws.String("x")}, {Id: aws.String("1"), Message: aws.String("y")},
+			},
+		})
+		require.Equal(t, tt.counted, int(count(t, f, call{service: "SNS", name: "PublishBatch"})), tt.name)
+		if tt.err != "" {
+			require.ErrorContains(t, err, tt.err, tt.name)
+			require.True(t, answer.Is(err), tt.name)
+			continue
+		}
+		require.NoError(t, err, tt.name)
+		require.Len(t, out.Successful, tt.accepted, tt.name)
+		require.Len(t, out.Failed, tt.failed, tt.name)
+	}
+}
+
+// The bound counts what comes out of compression. net/http unpacks before anything else sees the body.
+func TestBoundCountsUnpackedBytes(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	var packed bytes.Buffer
+	w := gzip.NewWriter(&packed)
+	_, _ = w.Write(bytes.Repeat([]byte(" "), 1<<20))
+	require.NoError(t, w.Close())
+	unpacked, err := gzip.NewReader(&packed)
+	require.NoError(t, err)
+	f.reply = reply{status: 200, reader: unpacked}
+	err = calls()[1].make(t.Context(), f.cfg)
+	require.ErrorContains(t, err, "more than 64 KiB")
+}
+
+// A context that ends while the body is read says nothing about the answer.
+func TestEndOfTheContextIsNoBadAnswer(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	f.reply = reply{status: 200, reader: readerFunc(func([]byte) (int, error) {
+		cancel()
+		return 0, context.Canceled
+	})}
+	err := calls()[0].make(ctx, f.cfg)
+	require.ErrorIs(t, err, context.Canceled)
+	require.False(t, answer.Is(err))
+	require.NoError(t, testutil.CollectAndCompare(prometheus.NewRegistry(), strings.NewReader("")))
+}
+
+type readerFunc func([]byte) (int, error)
+
+func (f readerFunc) Read(p []byte) (int, error) { return f(p) }

@@ -1,0 +1,278 @@
+package answer
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	awsmiddleware "github.com/aws/aws-sdk-go-v2/aws/middleware"
+	"github.com/aws/aws-sdk-go-v2/service/sns"
+	"github.com/aws/smithy-go"
+	"github.com/aws/smithy-go/middleware"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
+)
+
+// Checker checks the answers of the clients that it is installed in. It is safe for concurrent use.
+type Checker struct {
+	operations map[string]operation
+	watch      *Watch
+	clock      clock
+}
+
+// New makes a checker that tells watch what it finds; watch may be nil.
+func New(watch *Watch) *Checker { return &Checker{operations: table(), watch: watch} }
+
+// The names of the middleware in a client's stack. Bounds is right behind the HTTP call, and Check in front of everything
+// that reads the answer, inside the retry loop.
+const (
+	Bounds = "AnswerBounds"
+	Check  = "AnswerCheck"
+)
+
+// Install adds the checks to a client, as one of its APIOptions.
+func (c *Checker) Install(stack *middleware.Stack) error {
+	return errors.Join(
+		stack.Initialize.Add(middleware.InitializeMiddlewareFunc("AnswerInput", keepInput), middleware.After),
+		stack.Deserialize.Add(middleware.DeserializeMiddlewareFunc(Bounds, c.bound), middleware.After),
+		stack.Deserialize.Add(middleware.DeserializeMiddlewareFunc(Check, c.check), middleware.Before),
+	)
+}
+
+type inputKey struct{}
+
+// keepInput keeps what is asked, for the look at the answer.
+func keepInput(
+	ctx context.Context, in middleware.InitializeInput, next middleware.InitializeHandler,
+) (middleware.InitializeOutput, middleware.Metadata, error) {
+	return next.HandleInitialize(context.WithValue(ctx, inputKey{}, in.Parameters), in)
+}
+
+func (c *Checker) operation(ctx context.Context) operation {
+	name := awsmiddleware.GetServiceID(ctx) + "." + awsmiddleware.GetOperationName(ctx)
+	op, known := c.operations[name]
+	if !known {
+		return operation{most: defaultMost, mostError: mostError}
+	}
+	return op
+}
+
+// check judges the answer when it was read.
+func (c *Checker) check(
+	ctx context.Context, in middleware.DeserializeInput, next middleware.DeserializeHandler,
+) (middleware.DeserializeOutput, middleware.Metadata, error) {
+	out, meta, err := handle(ctx, in, next)
+	op := c.operation(ctx)
+	date, _ := awsmiddleware.GetServerTime(meta)
+	call := Call{In: ctx.Value(inputKey{}), Out: out.Result, Now: c.clock.trusted(awsmiddleware.GetServiceID(ctx), date)}
+	setTime(&meta, call.Now)
+	call.Expect, _ = ctx.Value(expectKey{}).(*Expect)
+	var bad *BadError
+	if err != nil {
+		bad = failed(ctx, err)
+	} else if op.check != nil {
+		bad = judge(op.check, &call)
+	}
+	if bad == nil {
+		if err == nil || answered(err) {
+			c.watch.good(ctx, call.subject())
+		}
+		return out, meta, err
+	}
+	bad.Service, bad.Operation = awsmiddleware.GetServiceID(ctx), awsmiddleware.GetOperationName(ctx)
+	c.watch.bad(ctx, call.subject(), bad)
+	if call.usable {
+		return out, meta, nil
+	}
+	return out, meta, bad
+}
+
+// judge makes a check. One that panics has found an answer that nobody thought of.
+func judge(check func(*Call) *BadError, c *Call) (bad *BadError) {
+	defer func() {
+		if p := recover(); p != nil {
+			bad = &BadError{What: fmt.Sprintf("its check panics over it: %v", p)}
+		}
+	}()
+	return check(c)
+}
+
+// handle calls the SDK. It panics over some answers, such as a time that is no number.
+func handle(
+	ctx context.Context, in middleware.DeserializeInput, next middleware.DeserializeHandler,
+) (out middleware.DeserializeOutput, meta middleware.Metadata, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = &BadError{What: fmt.Sprintf("the SDK panics over it: %v", p)}
+		}
+	}()
+	return next.HandleDeserialize(ctx, in)
+}
+
+// errorCode says whether a text may be an error code: it becomes a label and part of log lines.
+func errorCode(s string) bool {
+	return s != "" && len(s) <= 128 && !strings.ContainsFunc(s, func(c rune) bool { return !word(c) && !strings.ContainsRune(".:#/-", c) })
+}
+
+// failed is the bad answer behind an error of the SDK; nil where there was none.
+func failed(ctx context.Context, err error) *BadError {
+	if bad, ok := errors.AsType[*BadError](err); ok {
+		return &BadError{What: bad.What, Status: bad.Status, Time: bad.Time, Err: err}
+	}
+	status := 0
+	if response, ok := errors.AsType[*smithyhttp.ResponseError](err); ok && response.Response != nil {
+		status = response.HTTPStatusCode()
+	}
+	if api, ok := errors.AsType[smithy.APIError](err); ok {
+		switch code := api.ErrorCode(); {
+		case code == "UnknownError" || code == "":
+			return &BadError{What: fmt.Sprintf("HTTP status %d without an error code", status), Status: status, Err: err}
+		case !errorCode(code):
+			return &BadError{What: fmt.Sprintf("HTTP status %d with an error code that is none", status), Status: status, Err: err}
+		}
+		return nil
+	}
+	if _, unread := errors.AsType[refusal](err); unread {
+		return nil
+	}
+	timeout, network := errors.AsType[net.Error](err)
+	if ctx.Err() != nil || errors.Is(err, context.DeadlineExceeded) || network && timeout.Timeout() {
+		return nil
+	}
+	if _, ok := errors.AsType[*smithy.DeserializationError](err); ok {
+		what := "it cannot be read"
+		if status >= http.StatusMultipleChoices {
+			what = fmt.Sprintf("HTTP status %d with a body that is no answer of AWS", status)
+		}
+		return &BadError{What: what, Status: status, Err: err}
+	}
+	return nil
+}
+
+// answered says whether an error came from the service: such an answer was good, whatever it says.
+func answered(err error) bool {
+	_, ok := errors.AsType[smithy.APIError](err)
+	return ok
+}
+
+// bound looks at an answer before its body is read.
+func (c *Checker) bound(
+	ctx context.Context, in middleware.DeserializeInput, next middleware.DeserializeHandler,
+) (middleware.DeserializeOutput, middleware.Metadata, error) {
+	out, meta, err := next.HandleDeserialize(ctx, in)
+	res, ok := out.RawResponse.(*smithyhttp.Response)
+	if err != nil || !ok || res.Body == nil {
+		return out, meta, err
+	}
+	op := c.operation(ctx)
+	most, success := op.most, res.StatusCode < http.StatusMultipleChoices
+	if !success {
+		most = op.mostError
+	}
+	var bad *BadError
+	switch {
+	case res.StatusCode >= http.StatusMultipleChoices && res.StatusCode < http.StatusBadRequest:
+		bad = &BadError{What: "it is a redirect, which is not followed", Status: res.StatusCode}
+	case res.ContentLength > most:
+		bad = tooLong(most)
+	case success && op.streamed:
+		res.Body = &boundedBody{ReadCloser: res.Body, left: most, most: most}
+	default:
+		return out, meta, c.readBody(ctx, res, &op, most)
+	}
+	if bad == nil {
+		return out, meta, nil
+	}
+	bad.Status = res.StatusCode
+	_ = res.Body.Close()
+	res.Body = http.NoBody // the SDK drains what an error leaves
+	return out, meta, bad
+}
+
+// readBody reads the whole body and has a look at it as it is.
+func (c *Checker) readBody(ctx context.Context, res *smithyhttp.Response, op *operation, most int64) error {
+	body, err := readAll(res.Body, res.ContentLength, most)
+	_ = res.Body.Close()
+	res.Body = http.NoBody
+	if err != nil {
+		if bad, ok := errors.AsType[*BadError](err); ok {
+			bad.Status = res.StatusCode
+			return bad
+		}
+		if ctx.Err() == nil {
+			return &smithy.DeserializationError{Err: err}
+		}
+		return err
+	}
+	if op.body != nil {
+		if what := op.body(body, res); what != "" {
+			return &BadError{What: what, Status: res.StatusCode}
+		}
+	}
+	res.Body = nopCloser{bytes.NewReader(body)}
+	return nil
+}
+
+// Call is one call of AWS, with its answer.
+type Call struct {
+	In, Out any
+	// Expect is what the caller knows beyond that; may be nil.
+	Expect *Expect
+	// Now is the service's time.
+	Now time.Time
+	// usable says that what is left of a bad answer may be used: the rest was taken out.
+	usable bool
+}
+
+func (c *Call) subject() string {
+	if c.Expect != nil {
+		return c.Expect.Subject
+	}
+	switch in := c.In.(type) {
+	case *sns.PublishBatchInput:
+		return aws.ToString(in.TopicArn)
+	case *sns.GetTopicAttributesInput:
+		return aws.ToString(in.TopicArn)
+	}
+	return ""
+}
+
+// Expect is what a caller knows about the answer before it comes.
+type Expect struct {
+	// Subject tells calls of one operation apart that can be bad alone, such as those of a shard.
+	Subject string
+	// Shard is the shard that is read.
+	Shard string
+	// After is the sequence number that records must be above; AtLeast may be the first one's.
+	After, AtLeast string
+	// AnyTime takes records as they are whose arrival times cannot be.
+	AnyTime bool
+}
+
+type expectKey struct{}
+
+// With says what is expected of the answer to a call with this context.
+func With(ctx context.Context, e *Expect) context.Context {
+	return context.WithValue(ctx, expectKey{}, e)
+}
+
+type timeKey struct{}
+
+func setTime(meta *middleware.Metadata, t time.Time) { meta.Set(timeKey{}, t) }
+
+// Time is the service's time of an answer, from its result metadata; ours where that has none. A Date that the other
+// answers contradict is not believed.
+func Time(meta middleware.Metadata, ours time.Time) time.Time {
+	if t, ok := meta.Get(timeKey{}).(time.Time); ok {
+		return t
+	}
+	if t, ok := awsmiddleware.GetServerTime(meta); ok {
+		return t
+	}
+	return ours
+}

@@ -1,0 +1,46 @@
+package answer
+
+import smithyhttp "github.com/aws/smithy-go/transport/http"
+
+// operation is what the answers of one operation are held against.
+type operation struct {
+	// most and mostError bound the bodies of successes and errors, in unpacked bytes.
+	most, mostError int64
+	// streamed bodies are not read here: their caller has a say while they are read.
+	streamed bool
+	// body looks at the body as it is, and check at what the SDK made of it. Either may be nil.
+	body  func(body []byte, res *smithyhttp.Response) string
+	check func(*Call) *BadError
+}
+
+// table has every operation that the daemon and its commands call, by service and name.
+func table() map[string]operation {
+	// An item has 400 KB at most. A condition that failed answers with the item, which makes an error as long as that.
+	const item = mib
+	return map[string]operation{
+		"Kinesis.GetRecords":            {most: MostRecords, mostError: mostError, streamed: true, check: records},
+		"Kinesis.GetShardIterator":      {most: 64 * kib, mostError: mostError, body: jsonObject, check: iterator},
+		"Kinesis.ListShards":            {most: 8 * mib, mostError: mostError, body: jsonObject, check: shards},
+		"Kinesis.DescribeStreamSummary": {most: 256 * kib, mostError: mostError, body: jsonObject, check: summary},
+		"Kinesis.PutRecords":            {most: mib, mostError: mostError, body: jsonObject, check: puts},
+
+		"DynamoDB.GetItem":       {most: item, mostError: mostError, body: items("Item"), check: getItem},
+		"DynamoDB.UpdateItem":    {most: item, mostError: item, body: items("Attributes"), check: updateItem},
+		"DynamoDB.PutItem":       {most: item, mostError: item, body: items("Attributes"), check: putItem},
+		"DynamoDB.DeleteItem":    {most: item, mostError: item, body: items("Attributes"), check: deleteItem},
+		"DynamoDB.DescribeTable": {most: 256 * kib, mostError: mostError, body: items("Table"), check: describeTable},
+		"DynamoDB.CreateTable":   {most: 256 * kib, mostError: mostError, body: items("TableDescription"), check: createTable},
+		// 1 MB of rows, and their attributes' names and types.
+		"DynamoDB.Scan": {
+			most: 6 * mib, mostError: mostError, check: scan,
+			body: items("Items", "Count", "ScannedCount", "LastEvaluatedKey"),
+		},
+
+		"SNS.PublishBatch":             {most: 256 * kib, mostError: mostError, body: document, check: batch},
+		"SNS.Publish":                  {most: 64 * kib, mostError: mostError, body: document, check: publish},
+		"SNS.GetTopicAttributes":       {most: 512 * kib, mostError: mostError, body: document, check: topicAttributes},
+		"SNS.ListSubscriptionsByTopic": {most: mib, mostError: mostError, body: document, check: subscriptions},
+		"SQS.SendMessage":              {most: 64 * kib, mostError: mostError, body: jsonObject, check: sendMessage},
+		"S3.PutObject":                 {most: 64 * kib, mostError: mostError, body: noBody, check: putObject},
+	}
+}

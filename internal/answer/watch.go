@@ -1,0 +1,179 @@
+package answer
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	awsmiddleware "github.com/aws/aws-sdk-go-v2/aws/middleware"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promauto"
+	"go.uber.org/zap"
+)
+
+const (
+	// worthAWord is how long the answers of an operation may be bad, and twiceInARow how often, before that is told.
+	worthAWord  = 5 * time.Second
+	twiceInARow = 2
+	// forgotten is when a bad answer says nothing about now any more: every call that fails is tried again sooner.
+	forgotten = 2 * time.Minute
+)
+
+// Watch knows the operations whose answers are bad now. It is safe for concurrent use.
+type Watch struct {
+	log   *zap.Logger
+	count map[string]prometheus.Counter // by service and operation
+
+	open   atomic.Int64 // entries of states, so that good answers cost nothing
+	mu     sync.Mutex
+	states map[place]*state
+}
+
+// place is an operation, of one shard, topic or the like where these can be bad alone.
+type place struct{ service, operation, subject string }
+
+type state struct {
+	since, last time.Time
+	inRow       int
+	what        string
+	told        bool
+}
+
+// NewWatch makes a watch, with a series for each operation.
+func NewWatch(log *zap.Logger, reg prometheus.Registerer) *Watch {
+	w := &Watch{log: log, states: map[place]*state{}, count: map[string]prometheus.Counter{}}
+	counts := promauto.With(reg).NewCounterVec(prometheus.CounterOpts{
+		Name: "kinesis_alerter_bad_answers_total",
+		Help: "Answers of AWS that could not be used: promised members missing, another call's body, too long, a redirect and the like.",
+	}, []string{"service", "operation"})
+	for name := range table() {
+		service, operation, _ := strings.Cut(name, ".")
+		w.count[name] = counts.WithLabelValues(service, operation)
+	}
+	return w
+}
+
+func placeOf(ctx context.Context, subject string) place {
+	return place{awsmiddleware.GetServiceID(ctx), awsmiddleware.GetOperationName(ctx), subject}
+}
+
+func (w *Watch) good(ctx context.Context, subject string) {
+	if w == nil || w.open.Load() == 0 {
+		return
+	}
+	at := placeOf(ctx, subject)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	s := w.states[at]
+	if s == nil {
+		return
+	}
+	w.drop(at)
+	if s.told && !w.toldElsewhere(at) {
+		w.log.Info("answers of AWS are fine again", zap.String("service", at.service), zap.String("operation", at.operation),
+			zap.Duration("after", time.Since(s.since)))
+	}
+}
+
+func (w *Watch) bad(ctx context.Context, subject string, err *BadError) {
+	if w == nil {
+		return
+	}
+	at, now := placeOf(ctx, subject), time.Now()
+	if n := w.count[at.service+"."+at.operation]; n != nil {
+		n.Inc()
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	s := w.states[at]
+	if s == nil || now.Sub(s.last) > forgotten {
+		s = &state{since: now, told: s != nil && s.told}
+		w.states[at] = s
+		w.open.Store(int64(len(w.states)))
+	}
+	s.last, s.what = now, err.What
+	s.inRow++
+	if s.told || !s.lasts(now) {
+		return
+	}
+	elsewhere := w.toldElsewhere(at)
+	if s.told = true; !elsewhere {
+		w.log.Warn("answers of AWS cannot be used, trying again", zap.String("service", at.service), zap.String("operation", at.operation),
+			zap.String("subject", subject), zap.String("what", err.What), zap.Error(err.Err))
+	}
+}
+
+func (w *Watch) drop(at place) {
+	delete(w.states, at)
+	w.open.Store(int64(len(w.states)))
+}
+
+// toldElsewhere says whether it was told of the operation already, for another subject.
+func (w *Watch) toldElsewhere(at place) bool {
+	for p, s := range w.states {
+		if p != at && p.service == at.service && p.operation == at.operation && s.told {
+			return true
+		}
+	}
+	return false
+}
+
+func (s *state) lasts(now time.Time) bool {
+	return s.inRow >= twiceInARow || now.Sub(s.since) >= worthAWord
+}
+
+// Trouble is an operation whose answers cannot be used.
+type Trouble struct {
+	Service, Operation string
+	// What is wrong with the last of them.
+	What string
+	// Since is when the first came.
+	Since time.Time
+	// Subjects are what it is about, such as shards; empty where the operation has none.
+	Subjects []string
+}
+
+// Troubles are the operations that are in trouble now, by name. What a retry healed is none.
+func (w *Watch) Troubles() []Trouble {
+	if w == nil || w.open.Load() == 0 {
+		return nil
+	}
+	now := time.Now()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	found := map[place]*Trouble{}
+	for at, s := range w.states {
+		if now.Sub(s.last) > forgotten {
+			w.drop(at)
+			continue
+		}
+		if !s.lasts(now) {
+			continue
+		}
+		key := place{at.service, at.operation, ""}
+		t := found[key]
+		if t == nil {
+			t = &Trouble{Service: at.service, Operation: at.operation, What: s.what, Since: s.since}
+			found[key] = t
+		}
+		if s.since.Before(t.Since) {
+			t.Since, t.What = s.since, s.what
+		}
+		if at.subject != "" {
+			t.Subjects = append(t.Subjects, at.subject)
+		}
+	}
+	out := make([]Trouble, 0, len(found))
+	for _, t := range found {
+		slices.Sort(t.Subjects)
+		out = append(out, *t)
+	}
+	slices.SortFunc(out, func(a, b Trouble) int {
+		return cmp.Or(cmp.Compare(a.Service, b.Service), cmp.Compare(a.Operation, b.Operation))
+	})
+	return out
+}
