@@ -1,14 +1,18 @@
 package cmd
 
 import (
+	"bytes"
 	"crypto/md5" //nolint:gosec // Kinesis places records by the MD5 of their partition key
+	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"math/big"
 	"net/http"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -57,6 +61,8 @@ type inheritWorld struct {
 	daemons []*testDaemon
 	cords   []*cord
 	ending  sync.WaitGroup
+	line    http.RoundTripper // in front of AWS; nil for none
+	page    *pipes            // to the status page of the daemon; nil for none
 }
 
 func (w *inheritWorld) start() {
@@ -79,6 +85,12 @@ func (w *inheritWorld) start() {
 		}
 		c.Leases.Duration = 5 * second
 		o.AWS.HTTPClient = &http.Client{Transport: line}
+		if w.page != nil {
+			o.Listener = w.page
+		}
+		if w.line != nil {
+			o.AWS.HTTPClient = &http.Client{Transport: w.line}
+		}
 		o.Host = fmt.Sprint("host-", len(w.cords))
 		if w.change != nil {
 			w.change(c)
@@ -142,7 +154,7 @@ func (h inheritance) run(t *testing.T) map[string]int {
 		client := kinesis.NewFromConfig(emulated(fake))
 		began := time.Now()
 		for n := range 240 {
-			for i, key := range []string{"a", "b", "c", "d", "e", "f"} {
+			for _, key := range []string{"a", "b", "c", "d", "e", "f"} {
 				v := 5
 				switch {
 				case key == "b" && n >= 45 && n < 90, // cool, and hot again
@@ -161,7 +173,6 @@ func (h inheritance) run(t *testing.T) map[string]int {
 					StreamName: aws.String(testStream), PartitionKey: &key, ExplicitHashKey: h.placement.hashKey(key), Data: data,
 				})
 				require.NoError(t, err)
-				_ = i
 			}
 			if do := h.at[n]; do != nil {
 				do(w)
@@ -209,28 +220,24 @@ func TestMemoryFollowsTheRecords(t *testing.T) {
 		"firing held", "firing hot", "firing many", "firing mean", "firing named", "firing once", "firing silent",
 		"repeat named", "repeat silent", "resolved held", "resolved hot", "resolved named", "resolved silent",
 	}, slices.Sorted(maps.Keys(kinds)))
-	stories := map[string]map[int]func(*inheritWorld){
-		"split":              {6: splitAll},
-		"two splits":         {6: splitAll, 72: splitAll},
-		"quick splits":       {6: splitAll, 9: splitAll, 12: splitAll},
-		"split and merge":    {6: splitAll, 72: mergePairs, 110: splitAll},
-		"other merge":        {6: splitAll, 30: splitAll, 72: mergeMiddle, 74: splitAll, 100: mergePairs},
-		"split, two workers": {2: (*inheritWorld).start, 6: splitAll, 72: splitAll, 80: func(w *inheritWorld) { w.end(false) }},
-		"restarts":           {6: splitAll, 20: restart, 27: restart, 72: splitAll, 75: restart, 91: restart},
-		"crashes":            {6: splitAll, 15: crash, 26: crash, 72: splitAll, 79: crash, 93: crash},
+	type story = map[int]func(*inheritWorld)
+	twice := story{6: splitAll, 72: splitAll}
+	for name, h := range map[string]inheritance{
+		"const":       {placement: byNobody, at: twice},
+		"far":         {placement: byHand, at: twice, aggregated: true},
+		"quick":       {placement: byHand, at: story{6: splitAll, 9: splitAll, 12: splitAll}},
+		"merge":       {placement: byNobody, at: story{6: splitAll, 72: mergePairs, 110: splitAll}},
+		"other merge": {placement: byHand, at: story{6: splitAll, 30: splitAll, 72: mergeMiddle, 74: splitAll, 100: mergePairs}},
+		"two workers": {placement: byHand, at: story{2: (*inheritWorld).start, 6: splitAll, 72: splitAll, 80: func(w *inheritWorld) { w.end(false) }}},
+		"restarts":    {placement: byNobody, at: story{6: splitAll, 20: restart, 27: restart, 72: splitAll, 75: restart, 91: restart}},
+		"crashes":     {placement: byHand, at: story{6: splitAll, 15: crash, 26: crash, 72: splitAll, 79: crash, 93: crash}},
+		"crashes md5": {placement: byMD5, at: story{6: splitAll, 15: crash, 26: crash, 72: splitAll, 79: crash, 93: crash}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			requireSame(t, calm, h.run(t))
+		})
 	}
-	for name, at := range stories {
-		for _, p := range []placement{byMD5, byNobody, byHand} {
-			t.Run(name+"/"+string(p), func(t *testing.T) {
-				t.Parallel()
-				requireSame(t, calm, inheritance{placement: p, at: at}.run(t))
-			})
-		}
-	}
-	t.Run("aggregates", func(t *testing.T) {
-		t.Parallel()
-		requireSame(t, calm, inheritance{placement: byHand, aggregated: true, at: stories["two splits"]}.run(t))
-	})
 }
 
 func requireSame(t *testing.T, want, got map[string]int) {
@@ -241,4 +248,86 @@ func requireSame(t *testing.T, want, got map[string]int) {
 	for body := range want {
 		require.NotZero(t, got[body], "never said: %s", body)
 	}
+}
+
+// refusing lets no snapshot of a shard be saved from a moment on.
+type refusing struct {
+	http.RoundTripper
+	shard atomic.Pointer[string]
+}
+
+func (r *refusing) RoundTrip(req *http.Request) (*http.Response, error) {
+	if shard := r.shard.Load(); shard != nil && strings.HasSuffix(req.Header.Get("X-Amz-Target"), ".PutItem") {
+		body, err := io.ReadAll(req.Body)
+		if err != nil {
+			return nil, err
+		}
+		req.Body = io.NopCloser(bytes.NewReader(body))
+		if bytes.Contains(body, []byte(*shard+"#")) {
+			return nil, errors.New("no answer")
+		}
+	}
+	return r.RoundTripper.RoundTrip(req)
+}
+
+// TestInheritedKeysAreDecidedWithoutAMissingMemory: where the other shard's memory does not come, what is due is said after five
+// minutes, and it says that it is not certain; page and log say so, until the memory is there again.
+func TestInheritedKeysAreDecidedWithoutAMissingMemory(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		fake := fakeaws.New(fakeaws.Options{Unthrottled: true})
+		fake.Kinesis.Create(testStream, 1)
+		createTopic(t, fake)
+		line, page := &refusing{RoundTripper: fake}, newPipes()
+		codes := func() (out []string) {
+			for _, p := range page.status(t).Problems {
+				out = append(out, p.Code)
+			}
+			return out
+		}
+		w := &inheritWorld{t: t, fake: fake, change: func(c *Config) {
+			c.Rules = []alert.RuleConfig{{Name: "hot", When: "v > 3", Resolve: alert.Stretch{Time: 20 * time.Second}, Topics: []string{"oncall"}}}
+		}, line: line, page: page}
+		w.start()
+		time.Sleep(3 * time.Second)
+		began := time.Now()
+		for _, key := range []string{"a", "b", "c", "d"} { // a and c fall to the lower child
+			fake.Kinesis.Put(testStream, key, []byte(`{"v":5}`))
+		}
+		time.Sleep(5 * time.Second)
+		_, high := fake.Kinesis.Split(testStream, fake.Kinesis.OpenShards(testStream)[0])
+		time.Sleep(10 * time.Second)
+		line.shard.Store(&high)
+		resolved := func() (certain, unsure []string) {
+			for _, m := range fake.SNS.Messages(testTopicARN) {
+				if m.Attributes["kind"].StringValue != "resolved" {
+					continue
+				}
+				if key := m.Attributes["key"].StringValue; strings.Contains(m.Body, "not certain: the memory of "+high) {
+					unsure = append(unsure, key)
+				} else {
+					certain = append(certain, key)
+				}
+			}
+			slices.Sort(certain)
+			return certain, slices.Sorted(slices.Values(unsure))
+		}
+		time.Sleep(time.Until(began.Add(20*time.Second + 4*time.Minute)))
+		certain, unsure := resolved()
+		require.Len(t, certain, 2, "of the keys that fall to the shard that cannot save")
+		require.Empty(t, unsure)
+		require.NotContains(t, codes(), "inherited_unsure")
+		time.Sleep(2 * time.Minute)
+		certain, unsure = resolved()
+		require.Len(t, certain, 2)
+		require.Len(t, unsure, 2)
+		require.Contains(t, codes(), "inherited_unsure")
+		require.Equal(t, 1, strings.Count(w.daemons[0].log.String(), "has not been readable for five minutes"))
+		line.shard.Store(nil)
+		time.Sleep(20 * time.Minute)
+		require.NotContains(t, codes(), "inherited_unsure")
+		require.Contains(t, w.daemons[0].log.String(), "no inherited key is decided any longer")
+		w.end(false)
+		w.ending.Wait()
+	})
 }

@@ -200,7 +200,8 @@ type StatusReading struct {
 	HeldBy   string `json:"held_by,omitempty"`
 	// StateFailing is since when saving the state of evaluation fails; null while it does not.
 	StateFailing *time.Time `json:"state_failing_since"`
-	// Unheard are shards whose memory of inherited keys has not been readable for five minutes, so that it is decided without.
+	// Unheard are shards whose memory of inherited keys was not readable for five minutes, so that something was decided without it in
+	// the last 15 minutes.
 	Unheard []string `json:"unheard,omitempty"`
 	// Keyless says that records without partition key have come while rules remember.
 	Keyless bool `json:"keyless,omitempty"`

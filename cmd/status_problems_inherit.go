@@ -26,7 +26,7 @@ func memoryProblems(st *Status, add addProblem) {
 	}
 	if n := len(unsure); n > 0 {
 		add(LevelWarning, "inherited_unsure", "find out why the other shards do not save their state: is each of them read, by workers with the same rules, and do its alerts get out?",
-			"since a reshard %s keys with %s whose memory has not been readable for five minutes%s: what they say of silent keys may be wrong",
+			"since a reshard %s keys with %s whose memory was not readable for five minutes%s: what was said of silent keys may be wrong",
 			share(n), number(len(unheard), "other shard"), first(slices.Sorted(maps.Keys(unheard))))
 	}
 	if n := len(keyless); n > 0 {

@@ -17,6 +17,8 @@ const (
 	kinIdle  = 10 * time.Minute
 	// kinPatience is how long what is due waits for the memory of another shard.
 	kinPatience = 5 * time.Minute
+	// kinReported is how long it is reported that something was decided without it.
+	kinReported = 15 * time.Minute
 	// stateKinEvery is the least time between two snapshots of which the second is for the other shards, and stateKinIdle how often
 	// a state is saved in which only time passes, while other shards may ask.
 	stateKinEvery = 10 * time.Second
@@ -70,7 +72,7 @@ func (s *shard) lookAtKin(now time.Time) (without []string) {
 		}
 	}
 	k.missed = missed
-	s.tellKin(without)
+	s.tellKin(without, now)
 	for _, a := range awaited {
 		every := kinIdle
 		if a.Blocks {
@@ -84,8 +86,13 @@ func (s *shard) lookAtKin(now time.Time) (without []string) {
 }
 
 // tellKin reports for which shards nothing waits any longer, when that changes.
-func (s *shard) tellKin(without []string) {
+func (s *shard) tellKin(without []string, now time.Time) {
 	k := &s.state.kin
+	if len(without) > 0 {
+		s.mu.Lock()
+		s.unheard, s.unheardAt = without, now
+		s.mu.Unlock()
+	}
 	if slices.Equal(without, k.told) {
 		return
 	}
@@ -93,12 +100,17 @@ func (s *shard) tellKin(without []string) {
 		s.log.Error("what other shards remember of inherited keys has not been readable for five minutes: what is due is decided "+
 			"without it, and may be wrong for keys whose records go there", zap.Strings("without", without))
 	} else {
-		s.log.Info("what other shards remember of inherited keys is known again")
+		s.log.Info("no inherited key is decided any longer without what other shards remember")
 	}
 	k.told = without
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.unheard = without
+}
+
+// unsure are the shards without whose memory something was decided lately, with mu held.
+func (s *shard) unsure(now time.Time) []string {
+	if now.Sub(s.unheardAt) >= kinReported {
+		return nil
+	}
+	return s.unheard
 }
 
 // askKin reads what another shard remembers, in the background.
