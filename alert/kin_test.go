@@ -236,3 +236,117 @@ func TestReshardSaysWhatOneShardWould(t *testing.T) {
 		require.Equal(t, whole.said, c.said)
 	})
 }
+
+// heirs are the stories of two children of a shard, of which the first owns the key a.
+func heirs(t *testing.T, parent *story, rules ...alert.RuleConfig) (low, high *story) {
+	t.Helper()
+	state := parent.evaluator.Snapshot()
+	child := func(sibling string, owns func(string) bool) *story {
+		s := newStory(t, rules...)
+		require.NoError(t, s.evaluator.Inherit([][]byte{state}, alert.Heir{Owns: owns, Parents: []string{"p"}, Siblings: []string{sibling}}))
+		return s
+	}
+	return child("high", func(key string) bool { return key == "a" }), child("low", func(key string) bool { return key != "a" })
+}
+
+// met tells a story what another one remembers.
+func (s *story) met(shard, version string, other *story) {
+	relative, err := alert.ReadRelative(shard, version, other.evaluator.Snapshot(), nil)
+	require.NoError(s.t, err)
+	s.evaluator.Meet(relative)
+}
+
+// TestInheritedKeysAreForgottenWhereTheyDoNotCome: a key that the other shard hears of is its own, however soon it forgets it.
+func TestInheritedKeysAreForgottenWhereTheyDoNotCome(t *testing.T) {
+	t.Parallel()
+	rules := []alert.RuleConfig{{Name: "held", When: "v > 3", For: alert.Stretch{Time: time.Second}, Resolve: alert.Stretch{Time: time.Minute}}}
+	parent := newStory(t, rules...)
+	for at := range 3 {
+		parent.v(float64(at), "a", 5)
+		parent.v(float64(at), "b", 5)
+	}
+	parent.said("firing held a at 1s", "firing held b at 1s")
+	low, high := heirs(t, parent, rules...)
+	high.v(4, "a", 1) // by hand
+	high.tick(70)
+	high.said("resolved held a at 1m2s (2 swallowed)") // the key that has come; of the other the low shard may have heard
+	low.tick(70)
+	low.said()
+	require.Equal(t, []alert.Awaited{{Shard: "high", Blocks: true}}, low.evaluator.Awaits())
+	low.met("high", "1", high)
+	low.tick(71)
+	low.said()
+	high.met("low", "1", low)
+	high.tick(72)
+	high.said("resolved held b at 1m2s (2 swallowed)")
+	low.met("high", "2", high)
+	high.met("low", "2", low)
+	require.Empty(t, low.evaluator.Awaits())
+	require.Empty(t, high.evaluator.Awaits(), "what was kept for the other shard is not needed any more")
+}
+
+// TestUnsureIsSaid: without the memory of the other shard an alert says what it does not know.
+func TestUnsureIsSaid(t *testing.T) {
+	t.Parallel()
+	rules := []alert.RuleConfig{{Name: "silent", Absence: alert.AbsenceConfig{After: time.Minute}}}
+	parent := newStory(t, rules...)
+	parent.v(0, "a", 1)
+	low, _ := heirs(t, parent, rules...)
+	low.tick(100)
+	low.said()
+	alerts := low.evaluator.Tick(alert.Tick{CaughtUp: noon().Add(101 * time.Second), Without: []string{"high"}})
+	require.Len(t, alerts, 1)
+	require.Equal(t, "high", alerts[0].Unsure)
+	m, err := alerts[0].Render()
+	require.NoError(t, err)
+	require.Contains(t, m.Body, "(not certain: the memory of high could not be read, and records of the key may go there)")
+}
+
+// TestOlderVersionsKeepWhatTheyDoNotKnow: a version without it leaves the section alone and speaks only for what this shard speaks for.
+func TestOlderVersionsKeepWhatTheyDoNotKnow(t *testing.T) {
+	t.Parallel()
+	rules := []alert.RuleConfig{{Name: "silent", Absence: alert.AbsenceConfig{After: time.Minute}}}
+	parent := newStory(t, rules...)
+	for _, key := range []string{"a", "b", "c"} {
+		parent.v(0, key, 1)
+	}
+	low, high := heirs(t, parent, rules...)
+	high.v(1, "b", 1)
+	kept, speaks := alert.KeptByOlder(low.evaluator.Snapshot(), "silent")
+	require.True(t, kept)
+	require.Equal(t, []string{"a"}, speaks)
+	kept, speaks = alert.KeptByOlder(high.evaluator.Snapshot(), "silent")
+	require.True(t, kept)
+	require.Equal(t, []string{"c", "b"}, speaks)
+}
+
+// FuzzReadRelative: no bytes make it panic, and what it accepts can be met.
+func FuzzReadRelative(f *testing.F) {
+	rules := []alert.RuleConfig{{Name: "silent", Absence: alert.AbsenceConfig{After: time.Minute}}}
+	p := remembering(f, rules)
+	child := func(t require.TestingT, sibling string) *alert.Evaluator {
+		parent, e := p.Shard("p"), p.Shard(shardID)
+		for i := range 4 {
+			parent.Evaluate(&alert.Record{PartitionKey: fmt.Sprint(i), SequenceNumber: "1", Arrival: noon(), Data: []byte(`{}`)})
+		}
+		require.NoError(t, e.Inherit([][]byte{parent.Snapshot()}, alert.Heir{
+			Owns: func(key string) bool { return key < "2" }, Siblings: []string{sibling},
+		}))
+		return e
+	}
+	e := child(f, "other")
+	e.Evaluate(&alert.Record{PartitionKey: "3", SequenceNumber: "2", Arrival: noon(), Data: []byte(`{}`)})
+	f.Add(e.Snapshot())
+	f.Fuzz(func(t *testing.T, data []byte) {
+		relative, err := alert.ReadRelative("other", "1", alert.Sealed(data), nil)
+		if err != nil {
+			require.ErrorIs(t, err, alert.ErrSnapshot)
+			return
+		}
+		e := child(t, "other")
+		e.Tick(alert.Tick{CaughtUp: noon().Add(time.Hour)})
+		e.Meet(relative)
+		e.Tick(alert.Tick{CaughtUp: noon().Add(time.Hour)})
+		require.NoError(t, p.Shard(shardID).Restore(e.Snapshot()))
+	})
+}

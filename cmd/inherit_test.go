@@ -331,3 +331,33 @@ func TestInheritedKeysAreDecidedWithoutAMissingMemory(t *testing.T) {
 		w.ending.Wait()
 	})
 }
+
+// TestInheritedKeysAreSettledSoon: the shards ask each other soon, also where no record comes any more, and keep nothing for each other
+// in the end.
+func TestInheritedKeysAreSettledSoon(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		fake := fakeaws.New(fakeaws.Options{Unthrottled: true})
+		fake.Kinesis.Create(testStream, 1)
+		createTopic(t, fake)
+		w := &inheritWorld{t: t, fake: fake}
+		w.start()
+		time.Sleep(3 * time.Second)
+		for _, key := range []string{"a", "b", "c", "d"} {
+			fake.Kinesis.Put(testStream, key, []byte(`{"v":5}`))
+		}
+		began := time.Now()
+		time.Sleep(5 * time.Second)
+		splitAll(w)
+		time.Sleep(time.Until(began.Add(50 * time.Second)))
+		resolved := 0
+		for _, m := range fake.SNS.Messages(testTopicARN) {
+			if m.Attributes["rule"].StringValue == "hot" && m.Attributes["kind"].StringValue == "resolved" {
+				resolved++
+			}
+		}
+		require.Equal(t, 4, resolved)
+		w.end(false)
+		w.ending.Wait()
+	})
+}

@@ -5,7 +5,7 @@ package cmd_test
 // mutations are the ways to break the daemon. A simulation finds them wherever it can see them; the others name the test
 // that was made for them.
 func mutations() []mutation {
-	return append(coreMutations(), repeatsMutations()...)
+	return append(coreMutations(), append(repeatsMutations(), inheritMutations()...)...)
 }
 
 func coreMutations() []mutation {

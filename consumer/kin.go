@@ -97,8 +97,8 @@ func (s *shard) tellKin(without []string, now time.Time) {
 		return
 	}
 	if len(without) > 0 {
-		s.log.Error("what other shards remember of inherited keys has not been readable for five minutes: what is due is decided "+
-			"without it, and may be wrong for keys whose records go there", zap.Strings("without", without))
+		s.log.Error("the memory of other shards has not been readable for five minutes, inherited keys are decided without it",
+			zap.Strings("without", without))
 	} else {
 		s.log.Info("no inherited key is decided any longer without what other shards remember")
 	}
