@@ -6,7 +6,7 @@ package cmd_test
 func inheritMutations() []mutation {
 	only := func(pkg, test string) killer { return killer{pkg: pkg, test: test} }
 	follow := only("cmd", "TestMemoryFollowsTheRecords/(const|far|quick)")
-	reshard := killer{"alert", "TestReshardSaysWhatOneShardWould", 3000}
+	reshard := killer{"alert", "TestReshardSaysWhatOneShardWould", 600}
 	return []mutation{
 		{
 			breaks: "every child inherits every key",
