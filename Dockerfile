@@ -20,6 +20,7 @@ COPY checkpoint ./checkpoint
 COPY consumer ./consumer
 COPY cmd ./cmd
 COPY internal/counts ./internal/counts
+COPY internal/near ./internal/near
 ARG TARGETOS
 ARG TARGETARCH
 ARG VERSION=development

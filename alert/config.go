@@ -338,6 +338,7 @@ func compileConfig(c Config) (*compiled, error) {
 	if len(errs) > 0 {
 		return nil, errors.Join(errs...)
 	}
+	out.watch = newFieldWatch(out.rules, c.Mentions(), out.schema)
 	out.index = newIndex(out.rules, out.schema.slots)
 	out.mindful = newRuleSet(len(out.rules))
 	for _, r := range out.rules {

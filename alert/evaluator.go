@@ -1,6 +1,7 @@
 package alert
 
 import (
+	"cmp"
 	"runtime/debug"
 	"time"
 	"unicode/utf8"
@@ -27,6 +28,9 @@ type Evaluator struct {
 	memory    *memory
 	// key and name are copies that the slots of the built-in names point to; keyText is the key of the rule at hand.
 	key, name, keyText []byte
+
+	// notes are which fields records had that set.watch does not know of yet.
+	notes fieldNotes
 
 	// What follows is about keys that other shards have, too (kin.go). met are those shards, as far as is known, and without those
 	// for which nothing waits; missing is what the last look at what is due has missed. news says that another look is worth while.
@@ -66,6 +70,7 @@ func (e *Evaluator) run(set *compiled) {
 	e.set = set
 	e.release()
 	e.hits, e.fired = newRuleSet(len(set.rules)), newRuleSet(len(set.rules))
+	e.notes = fieldNotes{seen: make([]kindSet, set.schema.slots)}
 }
 
 // release drops everything that may point into a payload or have grown with it.
@@ -116,6 +121,7 @@ func (e *Evaluator) Evaluate(rec *Record) (d Decision) {
 	case filter.Matched:
 	}
 	if reason := e.read(rec); reason != "" {
+		e.pipeline.unreadable(rec.Data, reason)
 		return Decision{Outcome: Invalid, Reason: reason, Alerts: e.made(), DeadLetter: e.set.letters}
 	}
 	if e.memory.kin > 0 {
@@ -160,6 +166,7 @@ func (e *Evaluator) admit(rec *Record) filter.Result {
 // notJSON accounts for a record that a filter on data dropped unread. Lambda does the same, and says nothing.
 func (e *Evaluator) notJSON(rec *Record) {
 	e.pipeline.metrics.notJSON.Inc()
+	e.pipeline.unreadable(rec.Data, cmp.Or(e.decode(rec), ReasonNotJSON))
 	const atMost = int64(time.Minute / time.Millisecond)
 	if now := e.now(); e.memory.noted == 0 || now >= e.memory.noted+atMost {
 		e.memory.noted = now
@@ -184,10 +191,7 @@ func (e *Evaluator) read(rec *Record) Reason {
 		e.builtins(rec)
 		return ""
 	}
-	for _, slot := range e.decoder.touched { // of the record before
-		e.frame.slots[slot] = value{}
-	}
-	if reason := e.decoder.decode(rec.Data, e.frame.slots); reason != "" {
+	if reason := e.decode(rec); reason != "" {
 		return reason
 	}
 	for slot, hidden := range e.decoder.shadowed {
@@ -197,6 +201,14 @@ func (e *Evaluator) read(rec *Record) Reason {
 	}
 	e.builtins(rec)
 	return ""
+}
+
+// decode fills the slots of the fields.
+func (e *Evaluator) decode(rec *Record) Reason {
+	for _, slot := range e.decoder.touched { // of the record before
+		e.frame.slots[slot] = value{}
+	}
+	return e.decoder.decode(rec.Data, e.frame.slots)
 }
 
 // builtins fills the slots of the built-in names that some rule mentions.
@@ -227,7 +239,11 @@ func (e *Evaluator) match(rec *Record) {
 	copy(e.hits, x.always)
 	clear(e.fired)
 	for _, slot := range e.decoder.touched {
+		e.notes.seen[slot] |= 1 << e.frame.slots[slot].kind
 		x.lookUp(slot, &e.frame.slots[slot], e.hits)
+	}
+	if now := e.now(); e.notes.due(now) {
+		e.set.watch.note(&e.notes, now, rec.Data)
 	}
 	for slot, used := range e.set.schema.used {
 		if used {

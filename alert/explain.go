@@ -1,6 +1,7 @@
 package alert
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"math/big"
@@ -36,6 +37,8 @@ type Explanation struct {
 	// Suppressed or, with not_json, Filtered.
 	Outcome Outcome `json:"outcome"`
 	Reason  Reason  `json:"reason,omitempty"`
+	// Likely is what a record looks like that cannot be read.
+	Likely Likely `json:"likely,omitempty"`
 	// Filter is what each pattern of the filter says; empty without one.
 	Filter []filter.Explanation `json:"filter,omitempty"`
 	// Rules are the rules in their order; empty for a record that no rule gets to see.
@@ -177,11 +180,12 @@ func (p *Pipeline) Explain(rec *Record) (x Explanation) {
 		return x
 	case filter.NotJSON:
 		x.Outcome, x.Reason = Filtered, ReasonNotJSON
+		x.Likely = LikelyCause(rec.Data, cmp.Or(e.decode(rec), ReasonNotJSON))
 		return x
 	case filter.Matched:
 	}
 	if reason := e.readQuietly(rec); reason != "" {
-		x.Outcome, x.Reason = Invalid, reason
+		x.Outcome, x.Reason, x.Likely = Invalid, reason, LikelyCause(rec.Data, reason)
 		return x
 	}
 	if every := e.set.every; every != nil {
@@ -472,26 +476,43 @@ func verdictWords(v verdict) (words Verdict, cause string) {
 }
 
 func fieldValue(name string, v *value) FieldValue {
-	f := FieldValue{Name: name}
+	f := FieldValue{Name: name, Type: kindName(v.kind)}
 	switch v.kind {
-	case absent:
-		f.Type = "missing"
-	case null:
-		f.Type = "null"
+	case absent, null:
 	case boolean:
-		f.Type, f.Value = "boolean", strconv.FormatBool(v.num == 1)
+		f.Value = strconv.FormatBool(v.num == 1)
 	case number:
-		f.Type, f.Value = "number", v.figure()
+		f.Value = v.figure()
 	case text:
-		f.Type, f.Value = "text", strconv.Quote(abridged(v.raw))
+		f.Value = strconv.Quote(abridged(v.raw))
 	case composite:
-		f.Type, f.Value = "list or object", abridged(v.raw)
-	case moment:
-		f.Type, f.Value = "time", string(v.appendText(nil))
-	case span:
-		f.Type, f.Value = "duration", string(v.appendText(nil))
+		f.Value = abridged(v.raw)
+	case moment, span:
+		f.Value = string(v.appendText(nil))
 	}
 	return f
+}
+
+// kindName is what people call a kind.
+func kindName(k kind) string {
+	switch k {
+	case null:
+		return "null"
+	case boolean:
+		return "boolean"
+	case number:
+		return "number"
+	case text:
+		return "text"
+	case composite:
+		return "list or object"
+	case moment:
+		return "time"
+	case span:
+		return "duration"
+	case absent:
+	}
+	return "missing"
 }
 
 // abridged keeps a value to a part of a line.

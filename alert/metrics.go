@@ -10,6 +10,7 @@ import (
 type metrics struct {
 	records   []prometheus.Counter
 	invalid   map[Reason]prometheus.Counter
+	likely    map[Likely]prometheus.Counter
 	panics    prometheus.Counter
 	notJSON   prometheus.Counter
 	shadowed  [builtinSlots]prometheus.Counter
@@ -34,7 +35,7 @@ type ruleMetrics struct {
 
 func newMetrics(reg prometheus.Registerer) *metrics {
 	factory := promauto.With(reg)
-	m := &metrics{invalid: make(map[Reason]prometheus.Counter)}
+	m := &metrics{invalid: make(map[Reason]prometheus.Counter), likely: make(map[Likely]prometheus.Counter)}
 
 	records := factory.NewCounterVec(prometheus.CounterOpts{
 		Name: "kinesis_alerter_records_total",
@@ -49,6 +50,13 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 	}, []string{"reason"})
 	for _, r := range invalidReasons() {
 		m.invalid[r] = invalid.WithLabelValues(string(r))
+	}
+	likely := factory.NewCounterVec(prometheus.CounterOpts{
+		Name: "kinesis_alerter_unreadable_records_total",
+		Help: "Records that could not be read, or not by the filter, by what they look like.",
+	}, []string{"likely"})
+	for _, l := range likelies() {
+		m.likely[l] = likely.WithLabelValues(string(l))
 	}
 	m.panics = factory.NewCounter(prometheus.CounterOpts{
 		Name: "kinesis_alerter_panics_total",

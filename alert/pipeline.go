@@ -25,7 +25,9 @@ type Pipeline struct {
 	log     *zap.Logger
 	metrics *metrics
 	// hidden are the built-in names that have been reported to hide a field.
-	hidden  [builtinSlots]atomic.Bool
+	hidden [builtinSlots]atomic.Bool
+	// deep is how many unreadable records were looked at closely.
+	deep    atomic.Uint64
 	current atomic.Pointer[compiled]
 }
 
@@ -41,6 +43,7 @@ type compiled struct {
 	// every is the alert of each record where there are no rules; nil otherwise.
 	every    *route
 	index    *index
+	watch    *fieldWatch
 	silences []*silence
 	watchdog *watchdog
 	// mindful are the rules to which a record that does not match means something while they remember its key.
@@ -111,6 +114,7 @@ func (p *Pipeline) Rewound(id string, generation uint32) *Evaluator {
 // Poison is the decision on something that never became a record, such as an aggregate that cannot be taken apart: Invalid,
 // and a dead letter where the configuration wants to see such records. Safe for concurrent use.
 func (p *Pipeline) Poison(reason Reason) Decision {
+	p.unreadable(nil, reason)
 	d := Poison(reason)
 	d.DeadLetter = p.current.Load().letters
 	return d
@@ -130,6 +134,15 @@ func (p *Pipeline) Resolved(d Decision) {
 		counter = p.metrics.invalid[ReasonOther]
 	}
 	counter.Inc()
+}
+
+// unreadable accounts for a record that cannot be read. Where most records are bad, only some of them are looked at closely.
+func (p *Pipeline) unreadable(data []byte, reason Reason) {
+	const all, some = 64, 64
+	n := p.deep.Add(1)
+	if c := p.metrics.likely[likelyCause(data, reason, n <= all || n%some == 0)]; c != nil {
+		c.Inc()
+	}
 }
 
 // shadowed accounts for a field that a built-in name hides, and says so once.

@@ -1,14 +1,36 @@
 package alert
 
-import "kinesis-alerter/internal/counts"
+import (
+	"slices"
+	"time"
+
+	"kinesis-alerter/internal/counts"
+)
 
 // Status is what a Pipeline has counted since the process started. It is read from the counters of the metrics, so that
 // evaluation pays nothing for it.
 type Status struct {
 	// Records are the resolved records by outcome; every outcome is there.
 	Records map[Outcome]uint64
+	// Unreadable are the records that could not be read, or not by the filter, by what they look like; only those that came.
+	Unreadable map[Likely]uint64
 	// Rules are in the order of the configuration; none where every record alerts.
 	Rules []RuleStatus
+	// Filters says that there is a filter.
+	Filters bool
+	// Silences are those of the configuration, in its order.
+	Silences []SilenceStatus
+}
+
+// SilenceStatus is one silence.
+type SilenceStatus struct {
+	Name string
+	// Rules are the rules that it mutes; all where it names none.
+	Rules []string
+	// Conditional says that it looks at the records.
+	Conditional bool
+	// From is zero where it was left out.
+	From, Until time.Time
 }
 
 // RuleStatus is one rule of a Status. Its counts go on over a reload, as long as a rule of that name stays.
@@ -22,11 +44,13 @@ type RuleStatus struct {
 	Matched, Undefined uint64
 	// Suppressed are the alerts that something swallowed, by what it was; every reason is there.
 	Suppressed map[Reason]uint64
+	// Fields are those that keep the rule from matching, as no record has them, or none of the type that the rule needs.
+	Fields []FieldFinding
 }
 
 // Status returns what was counted. Safe for concurrent use.
 func (p *Pipeline) Status() Status {
-	s := Status{Records: p.Resolutions()}
+	s := Status{Records: p.Resolutions(), Unreadable: p.Unreadable()}
 	undefined := make(map[string]uint64)
 	if counts := p.metrics.undefined.current.Load(); counts != nil {
 		counts.each(func(rule string, causes [verdictCount]uint64) {
@@ -35,10 +59,19 @@ func (p *Pipeline) Status() Status {
 			}
 		})
 	}
-	for _, r := range p.current.Load().rules {
+	set := p.current.Load()
+	fields := set.watch.findings(func(rule int) uint64 {
+		r := set.rules[rule]
+		n := r.metrics.undefined[undefinedMistyped].Load()
+		if r.shelf != nil {
+			n += r.shelf.mistyped.Load()
+		}
+		return n
+	})
+	for i, r := range set.rules {
 		one := RuleStatus{
 			Name: r.name, Severity: r.severity, Shadow: r.shadow, Matched: counts.Of(r.metrics.matched), Undefined: undefined[r.name],
-			Suppressed: make(map[Reason]uint64),
+			Suppressed: make(map[Reason]uint64), Fields: fields[i],
 		}
 		if r.shadow {
 			one.Shadowed = counts.Of(r.metrics.shadow)
@@ -51,6 +84,16 @@ func (p *Pipeline) Status() Status {
 		}
 		s.Rules = append(s.Rules, one)
 	}
+	s.Filters = set.filter != nil
+	for _, x := range set.silences {
+		one := SilenceStatus{Name: x.name, Rules: x.rules, Conditional: slices.ContainsFunc(x.when, func(t term) bool { return t != literal(true) }), From: x.from, Until: x.until}
+		if len(one.Rules) == 0 {
+			for _, r := range set.rules {
+				one.Rules = append(one.Rules, r.name)
+			}
+		}
+		s.Silences = append(s.Silences, one)
+	}
 	return s
 }
 
@@ -61,6 +104,18 @@ func (p *Pipeline) Resolutions() map[Outcome]uint64 {
 		all[o] = counts.Of(p.metrics.records[i])
 	}
 	return all
+}
+
+// Unreadable are the records that could not be read, or not by the filter, by what they look like; only those that came. Safe
+// for concurrent use.
+func (p *Pipeline) Unreadable() map[Likely]uint64 {
+	seen := make(map[Likely]uint64)
+	for l, c := range p.metrics.likely {
+		if n := counts.Of(c); n > 0 {
+			seen[l] = n
+		}
+	}
+	return seen
 }
 
 // Panics are those that were recovered while a record was evaluated, since the process started. Safe for concurrent use.

@@ -118,6 +118,7 @@ func (a *Admin) refresh(ctx context.Context) error {
 		return err
 	}
 	s.mu.Lock()
+	s.lineage.trustListing()
 	a.app = s.app
 	s.mu.Unlock()
 	return nil
@@ -142,11 +143,11 @@ func (a *Admin) snapshot() LeaseTable {
 	for _, id := range sortedKeys(s.lineage.shards) {
 		info := s.lineage.shards[id]
 		r := s.rows[id]
-		if r == nil && info.absent > 0 {
+		if r == nil && info.absent.any() {
 			continue
 		}
 		l := viewOf(id, r)
-		l.Parents, l.Listed = slices.Clone(info.parents), info.inListing && info.absent == 0
+		l.Parents, l.Listed = slices.Clone(info.parents), info.inListing && !info.absent.any()
 		l.State = s.shardStatus(id).State
 		l.Silent = l.Owner != "" && s.liveOwner(l.Owner) == ""
 		out.Shards = append(out.Shards, l)

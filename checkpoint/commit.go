@@ -98,7 +98,8 @@ func (c *credit) spend(now time.Time, n int) int {
 func (s *Store) acknowledge(l *Lease, p progress) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	l.stored, l.suspect = p, false
+	l.stored, l.suspect, l.replaces = p, false, ""
+	s.tellUnstorable(l, l.unstorable, "")
 	l.dirty = l.offer.position != p.position || l.offer.resolved != p.resolved
 	if r := s.rows[l.shard]; r != nil {
 		now := *r
@@ -120,8 +121,9 @@ func (s *Store) raise(l *Lease, r *row) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	l.suspect = false
+	l.number = max(l.number, r.offers)
 	l.stored.position, l.stored.resolved = r.position, r.resolved
-	if r.position.Compare(l.offer.position) > 0 && !r.ended() {
+	if s.comparable(l, r) && r.position.Compare(l.offer.position) > 0 && !r.ended() {
 		l.offer.position, l.offer.resolved = r.position, r.resolved
 	}
 	l.dirty = l.offer.position != l.stored.position || l.offer.resolved != l.stored.resolved

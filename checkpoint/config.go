@@ -9,11 +9,14 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/arn"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/kinesis"
 	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
 	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
+
+	"kinesis-alerter/internal/arns"
 )
 
 // Defaults and limits of Config.
@@ -108,6 +111,8 @@ type Config struct {
 	CreateTable bool
 	// FailFast makes Run return start-up faults that it would otherwise wait out (a missing permission or stream).
 	FailFast bool
+	// Patience is how long FailFast waits for AWS to accept the credentials: new ones take a while to be known.
+	Patience time.Duration
 	// MergeShards gives the gauges of shards one value for the whole process, with the label value "all".
 	MergeShards bool
 	// Version of this program, shown in the worker's row.
@@ -142,6 +147,10 @@ func (c Config) Validate() error {
 	case c.StreamARN != "":
 		if !regexp.MustCompile(`^arn:[a-z0-9-]+:kinesis:[a-z0-9-]+:\d{12}:stream/[a-zA-Z0-9_.-]{1,128}$`).MatchString(c.StreamARN) {
 			bad("stream.arn", c.StreamARN, "must look like arn:aws:kinesis:us-east-1:123456789012:stream/NAME")
+		} else if address, err := arn.Parse(c.StreamARN); err == nil {
+			if rule := arns.Check(address); rule != "" {
+				bad("stream.arn", c.StreamARN, "%s", rule)
+			}
 		}
 	case !regexp.MustCompile(`^[a-zA-Z0-9_.-]{1,128}$`).MatchString(c.StreamName):
 		bad("stream.name", c.StreamName, "must be 1 to 128 letters, digits, dots, dashes or underscores, or give stream.arn")
@@ -182,6 +191,8 @@ type DynamoDB interface {
 type Stream interface {
 	ListShards(context.Context, *kinesis.ListShardsInput, ...func(*kinesis.Options)) (*kinesis.ListShardsOutput, error)
 	DescribeStreamSummary(context.Context, *kinesis.DescribeStreamSummaryInput, ...func(*kinesis.Options)) (*kinesis.DescribeStreamSummaryOutput, error)
+	GetShardIterator(context.Context, *kinesis.GetShardIteratorInput, ...func(*kinesis.Options)) (*kinesis.GetShardIteratorOutput, error)
+	GetRecords(context.Context, *kinesis.GetRecordsInput, ...func(*kinesis.Options)) (*kinesis.GetRecordsOutput, error)
 }
 
 // Deps are the parts that a Store works with. All but Report are required.

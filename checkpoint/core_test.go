@@ -164,6 +164,7 @@ func TestGate(t *testing.T) {
 			old := !slices.ContainsFunc(tr.parents[id], func(p string) bool { return !trimmed[p] })
 			if old && s.SequenceNumberRange.EndingSequenceNumber != nil && rapid.Bool().Draw(t, "trimmed "+id) {
 				trimmed[id] = true
+				l.sought(id, false)
 				continue
 			}
 			listing = append(listing, s)
@@ -183,7 +184,7 @@ func TestGate(t *testing.T) {
 				rows[id] = &row{id: id, parents: tr.parents[id], position: Position{Sequence: ShardEnd}}
 			}
 		}
-		l.listed(listing, nil, true)
+		l.listed(listing, nil, time.Now(), true)
 		for _, s := range listing {
 			id := *s.ShardId
 			want := true
@@ -203,34 +204,47 @@ func TestGate(t *testing.T) {
 	})
 }
 
-// A child's row of a peer may be seen before the parent's: until a listing held the child, an unknown parent blocks.
+// A child's row of a peer may be seen before the parent's: an unknown parent blocks until Kinesis says that there is none.
 func TestGateWaitsForAnUnknownParent(t *testing.T) {
 	l := newLineage()
 	l.learn("child", []string{"parent"})
 	o := &origin{}
 	require.False(t, l.gateOpen("child", nil, o, Start{}))
 	child := types.Shard{ShardId: aws.String("child"), ParentShardId: aws.String("parent")}
-	l.listed([]types.Shard{child}, l.known(), true)
+	l.listed([]types.Shard{child}, l.known(), time.Now(), true)
+	require.False(t, l.gateOpen("child", nil, o, Start{}), "one listing is no proof that the parent has left the stream")
+	require.Equal(t, []string{"parent"}, l.missing())
+	l.sought("parent", false)
 	require.True(t, l.gateOpen("child", nil, o, Start{}))
+	require.Empty(t, l.missing())
 	l.learn("parent", nil)
 	require.False(t, l.gateOpen("child", nil, o, Start{}))
 }
 
-// Defect 34 of the KCL: one listing that lacks a shard must not end it.
+// Defect 34 of the KCL: one listing that lacks a shard must not end it, and neither must several within a minute.
 func TestAbsenceNeedsSpacedListings(t *testing.T) {
 	l := newLineage()
 	s := types.Shard{ShardId: aws.String("s")}
-	l.listed([]types.Shard{s}, nil, true)
-	for range 3 {
-		l.listed(nil, l.known(), false)
+	at := time.Unix(1000, 0)
+	list := func(after time.Duration, complete bool, shards ...types.Shard) {
+		at = at.Add(after)
+		l.listed(shards, l.known(), at, complete)
 	}
-	require.Zero(t, l.shards["s"].absent)
-	l.listed(nil, l.known(), true)
-	require.Equal(t, 1, l.shards["s"].absent)
-	l.listed([]types.Shard{s}, l.known(), true)
-	require.Zero(t, l.shards["s"].absent)
-	l.listed(nil, map[string]bool{}, true) // learned while the listing was under way
-	require.Zero(t, l.shards["s"].absent)
+	absent := func() bool { return l.shards["s"].absent.confirmed() }
+	list(0, true, s)
+	list(0, false)
+	list(2*apart, false)
+	require.False(t, l.shards["s"].absent.any(), "an incomplete listing does not count")
+	list(0, true)
+	list(apart/2, true)
+	require.True(t, l.shards["s"].absent.any())
+	require.False(t, absent())
+	list(apart/2, true)
+	require.True(t, absent())
+	list(0, true, s)
+	require.False(t, l.shards["s"].absent.any())
+	l.listed(nil, map[string]bool{}, at, true) // learned while the listing was under way
+	require.False(t, l.shards["s"].absent.any())
 }
 
 // Scans are eventually consistent, and rows are written while one is under way: what was seen before stays when the scan

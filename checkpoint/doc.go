@@ -10,7 +10,9 @@
 //   - One consumer at a time. A holder may act only inside its trust window, which closes before any peer may take its
 //     shards; the lease's context ends with it. In one process a shard is granted again only after RemoveLeaseOwner of
 //     the consumer before returned.
-//   - A stored checkpoint never moves back, and nothing above the last offer is ever stored.
+//   - A stored checkpoint never moves back, and nothing above the last offer is ever stored. Writes of progress are numbered,
+//     over all owners, and each wants a lower number in the row: one that was sent first and arrives last changes nothing,
+//     also where only the stretches above the checkpoint differ.
 //   - A stored state is whole, or it is an error, and it never includes more than the stored checkpoint.
 //   - A child is granted when every parent that the stream still lists is at SHARD_END.
 //   - Every start position is fixed by the table: the checkpoint, or what the #application row says of the moment T0 at

@@ -9,6 +9,7 @@ import (
 	"github.com/aws/smithy-go"
 
 	"kinesis-alerter/internal/answer"
+	"kinesis-alerter/internal/credentials"
 )
 
 // Causes of the end of a lease, as context.Cause of Lease.Context tells them.
@@ -111,10 +112,11 @@ func explain(permission, resource string, err error) error {
 	switch api.ErrorCode() {
 	case accessDenied, "AccessDenied", "UnauthorizedOperation":
 		return fmt.Errorf("permission %s on %s is missing: grant it to the role of this process: %w", permission, resource, err)
-	case "UnrecognizedClientException", "InvalidSignatureException", "ExpiredTokenException", "InvalidClientTokenId":
-		return fmt.Errorf("%s on %s: AWS does not accept the credentials of this process: %w", permission, resource, err)
 	case "ResourceNotFoundException":
 		return fmt.Errorf("%s does not exist in this region and account (%s): create it or correct its name: %w", resource, permission, err)
+	}
+	if _, blamed := credentials.Blames(err); blamed && api.ErrorCode() != credentials.CodeUnavailable {
+		return fmt.Errorf("%s on %s: AWS does not accept the credentials of this process: %w", permission, resource, err)
 	}
 	return fmt.Errorf("%s on %s: %w", permission, resource, err)
 }

@@ -168,7 +168,7 @@ func (s *Store) isRead(id string, info *shardInfo) (due, read bool) {
 	}
 	r := s.rows[id]
 	switch {
-	case info.absent > 0, r != nil && r.paused:
+	case info.unlisted(), r != nil && r.paused:
 		return false, true
 	case finished(id, s.rows, &s.app.origin, s.cfg.Start):
 		// Its children are to be read now, so they must be known.

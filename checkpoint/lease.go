@@ -51,18 +51,22 @@ type Lease struct {
 
 	// What follows is guarded by store.mu.
 
-	worker   *incarnation
-	epoch    int64
-	state    leaseState
-	asked    *par.ShardStatus // the status for which FetchCheckpoint was called last
-	offer    progress
-	stored   progress
-	snapshot snapshot // in force
-	dirty    bool
-	heard    bool // Commit was called: its consumer counts the shard in what it reports
-	suspect  bool // a scan saw the row otherwise: write, so that the fence decides
-	written  time.Time
-	pace     commitPace
+	worker *incarnation
+	epoch  int64
+	state  leaseState
+	asked  *par.ShardStatus // the status for which FetchCheckpoint was called last
+	offer  progress
+	stored progress
+	number int64 // of the last offer that was read for a write
+	// unstorable is why the last offer could not be taken, foreign why none can be stored over what the row has; both are
+	// empty when they can. replaces is a checkpoint that any offer may be stored over.
+	unstorable, foreign, replaces string
+	snapshot                      snapshot // in force
+	dirty                         bool
+	heard                         bool // Commit was called: its consumer counts the shard in what it reports
+	suspect                       bool // a scan saw the row otherwise: write, so that the fence decides
+	written                       time.Time
+	pace                          commitPace
 	// confirmed is when the stored checkpoint was last known to be current.
 	confirmed time.Time
 	handoff   chan struct{}
@@ -130,7 +134,9 @@ func (l *Lease) Commit(sequence string, sub uint32, resolved string, caughtUp ti
 		if p = l.offer.position; resolved == "" {
 			resolved = l.offer.resolved
 		}
-	} else if !validSequence(sequence) || p.Compare(l.offer.position) < 0 {
+	} else if !s.storable(l, p) {
+		return
+	} else if p.Compare(l.offer.position) < 0 {
 		s.m.committed(resultIgnored)
 		return
 	}
@@ -175,6 +181,7 @@ func (l *Lease) KeepLease() {
 func (l *Lease) Lost(oldest time.Time) bool {
 	l.store.mu.Lock()
 	caughtUp := l.offer.caughtUp // of the row, or what was offered since: a shard may be held for longer than the retention
+	l.disown()
 	l.store.mu.Unlock()
 	missed := caughtUp.IsZero() || caughtUp.Before(oldest)
 	if missed {

@@ -1,6 +1,7 @@
 package checkpoint
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -16,20 +17,30 @@ import (
 type shardInfo struct {
 	parents []string
 	keys    hashRange
-	closed  bool
+	first   string // the starting sequence number, where a listing told
+	last    string // the ending sequence number, empty while the shard is open
 	// inListing says that some completed listing held the shard, so that a parent which that listing did not hold is
 	// past the retention, and not merely unknown.
 	inListing bool
-	// absent counts the listings in a row, each at least a minute after the one before, that did not hold the shard.
-	absent int
+	open      sighting // listings in a row that showed it open
+	absent    sighting // complete listings in a row that did not hold it
+	// contradiction are listings in a row that showed it open while its row said SHARD_END.
+	contradiction sighting
+	// gone says that Kinesis does not know it either, found that it does although it lists it not.
+	gone, found bool
+	told        bool // that it is gone
 }
 
 // lineage is the family tree of a stream's shards, from listings and from the rows of peers.
 type lineage struct {
-	shards map[string]*shardInfo
+	shards   map[string]*shardInfo
+	trimmed  map[string]bool // parents that no listing ever held and Kinesis does not know
+	complete time.Time       // when the last complete listing began
 }
 
-func newLineage() *lineage { return &lineage{shards: map[string]*shardInfo{}} }
+func newLineage() *lineage {
+	return &lineage{shards: map[string]*shardInfo{}, trimmed: map[string]bool{}}
+}
 
 // learn adds a shard that a row or a GetRecords answer told of. It may be younger than the last listing, so it counts
 // as listed until a listing says otherwise.
@@ -51,9 +62,9 @@ func (l *lineage) place(id string, r *types.HashKeyRange) {
 	}
 }
 
-// listed merges a complete listing. Shards in known were known when the listing began; only those can be missing
-// from it, and that counts only when spaced says that the last listing that counted is about a minute old.
-func (l *lineage) listed(shards []types.Shard, known map[string]bool, spaced bool) {
+// listed merges a listing that began at that time. Shards in known were known when it began; only those can be missing
+// from it, and only from a complete one.
+func (l *lineage) listed(shards []types.Shard, known map[string]bool, began time.Time, complete bool) {
 	present := make(map[string]bool, len(shards))
 	for i := range shards {
 		id := aws.ToString(shards[i].ShardId)
@@ -61,12 +72,38 @@ func (l *lineage) listed(shards []types.Shard, known map[string]bool, spaced boo
 		l.learn(id, parentsOf(&shards[i]))
 		l.place(id, shards[i].HashKeyRange)
 		s := l.shards[id]
-		s.inListing, s.absent = true, 0
-		s.closed = shards[i].SequenceNumberRange != nil && shards[i].SequenceNumberRange.EndingSequenceNumber != nil
+		s.inListing, s.absent, s.gone, s.found, s.told = true, sighting{}, false, false, false
+		if r := shards[i].SequenceNumberRange; r != nil {
+			s.first = cmp.Or(s.first, aws.ToString(r.StartingSequenceNumber)) // by which the stream is known again
+			s.last = aws.ToString(r.EndingSequenceNumber)
+		}
+		if isOpen(&shards[i]) {
+			s.open.add(began)
+		} else {
+			s.open = sighting{}
+		}
 	}
+	if !complete {
+		return
+	}
+	l.complete = began
 	for id, s := range l.shards {
-		if !present[id] && known[id] && spaced {
-			s.absent++
+		if !present[id] && known[id] {
+			s.open = sighting{}
+			s.absent.add(began)
+		}
+	}
+}
+
+// trustListing takes parents that are not listed for gone, without asking Kinesis: for what only looks.
+func (l *lineage) trustListing() {
+	for _, s := range l.shards {
+		for _, p := range s.parents {
+			if parent := l.shards[p]; s.inListing && parent == nil {
+				l.trimmed[p] = true
+			} else if parent != nil && parent.absent.any() {
+				parent.gone = true
+			}
 		}
 	}
 }
@@ -104,6 +141,9 @@ type origin struct {
 	t0           time.Time
 	open, closed map[string]bool
 }
+
+// unlisted reports whether the stream lists a shard no more, and it is not known to exist all the same.
+func (s *shardInfo) unlisted() bool { return s.absent.any() && !s.found }
 
 // skipped reports whether a shard is never read: under latest, what was closed at T0 holds nothing newer than T0.
 func (o *origin) skipped(start Start, id string) bool {
@@ -145,8 +185,8 @@ func finished(id string, rows map[string]*row, o *origin, start Start) bool {
 
 // gateOpen reports whether a shard may be read: every parent that is still listed is finished.
 //
-// A parent that nobody here has heard of is past the retention only if a listing that held the child did not hold it;
-// otherwise the child came from a peer's row and the parent's row is merely late.
+// A parent that is not listed is past the retention only if Kinesis does not know it either. One that nobody here has
+// heard of may have come from a peer's row, and its own row is merely late.
 func (l *lineage) gateOpen(id string, rows map[string]*row, o *origin, start Start) bool {
 	s := l.shards[id]
 	if s == nil {
@@ -156,8 +196,8 @@ func (l *lineage) gateOpen(id string, rows map[string]*row, o *origin, start Sta
 		parent := l.shards[p]
 		switch {
 		case finished(p, rows, o, start):
-		case parent == nil && s.inListing:
-		case parent != nil && parent.absent > 0 && s.inListing:
+		case parent == nil && l.trimmed[p]:
+		case parent != nil && parent.gone:
 		default:
 			return false
 		}

@@ -17,10 +17,10 @@ const (
 	// listEvery is how often the stream is listed. Children of a shard that ends come from its last GetRecords answer,
 	// so a listing only finds what was changed while nobody read.
 	listEvery = time.Minute
-	// listSpace is the least time between two listings that somebody asked for.
-	listSpace = 5 * time.Second
-	// absentListings is how many listings in a row must lack a shard before its row may go.
-	absentListings = 2
+	// listSpace is the least time between two listings that somebody asked for. A shard that ends waits for one.
+	listSpace = time.Second
+	// incompleteEvery is how often the stream is listed while its listings are incomplete.
+	incompleteEvery = 3 * time.Second
 )
 
 func (s *Store) streamID() (name, arn *string) {
@@ -56,18 +56,23 @@ func (s *Store) listShards(ctx context.Context) (shards []types.Shard, at time.T
 	s.mu.Lock()
 	known := s.lineage.known()
 	s.mu.Unlock()
+	began := time.Now()
 	in := &kinesis.ListShardsInput{}
 	in.StreamName, in.StreamARN = s.streamID()
-	for page := 0; ; page++ {
+	expect := &answer.Expect{Listed: map[string]bool{}}
+	for ; ; expect.Page++ {
 		begin := time.Now()
-		out, err := s.listPage(ctx, in)
+		out, err := s.listPage(answer.With(ctx, expect), in)
 		if err != nil {
 			return nil, time.Time{}, fault("kinesis:ListShards", "stream "+s.cfg.stream(), err)
 		}
-		if page == 0 {
+		if expect.Page == 0 {
 			at = answer.Time(out.ResultMetadata, begin)
 		}
 		shards = append(shards, out.Shards...)
+		for i := range out.Shards {
+			expect.Listed[aws.ToString(out.Shards[i].ShardId)] = true
+		}
 		if out.NextToken == nil {
 			break
 		}
@@ -75,19 +80,21 @@ func (s *Store) listShards(ctx context.Context) (shards []types.Shard, at time.T
 	}
 	open := 0
 	for i := range shards {
-		if r := shards[i].SequenceNumberRange; r == nil || r.EndingSequenceNumber == nil {
+		if isOpen(&shards[i]) {
 			open++
 		}
 	}
 	s.m.openShards.Set(float64(open))
+	complete := covered(shards)
 	s.mu.Lock()
-	spaced := time.Since(s.listed) >= listEvery*3/4
-	if spaced {
-		s.listed = time.Now()
-	}
-	s.lineage.listed(shards, known, spaced)
+	s.lineage.listed(shards, known, began, complete)
+	news := s.listing.note(began, complete)
+	s.notify()
 	s.mu.Unlock()
 	s.replan()
+	if news {
+		s.tellListing(complete, len(shards), open)
+	}
 	return shards, at, nil
 }
 
@@ -97,15 +104,17 @@ func (s *Store) listPage(ctx context.Context, in *kinesis.ListShardsInput) (*kin
 	return s.stream.ListShards(ctx, in)
 }
 
-// keepListing lists the stream every minute, and when a shard ended whose children nobody named.
+// keepListing lists the stream every minute, at once when somebody asks, and every few seconds while it is incomplete.
 func (s *Store) keepListing(ctx context.Context) error {
 	s.mu.Lock()
-	first := len(s.lineage.shards) == 0 // otherwise the first worker has just listed it for its #application row
+	listed := len(s.lineage.shards) > 0 // the first worker has just listed it for its #application row
 	s.mu.Unlock()
-	said := ""
+	var described time.Time
+	said, unsure := "", false
 	for {
-		if first {
-			if err := s.relook(ctx); err != nil {
+		if !listed {
+			describe := time.Since(described) >= listEvery/2
+			if err := s.relook(ctx, describe); err != nil {
 				if isFatal(err) {
 					return err
 				}
@@ -118,15 +127,21 @@ func (s *Store) keepListing(ctx context.Context) error {
 				}
 				continue
 			}
+			if describe {
+				described = time.Now()
+			}
 			said = ""
-			s.endAbsent()
+			unsure = s.judge(ctx)
 			s.collect(ctx)
 			if !sleep(ctx, listSpace) {
 				return nil
 			}
 		}
-		first = true
-		t := time.NewTimer(jitter(listEvery))
+		if listed {
+			unsure = s.judge(ctx)
+		}
+		listed = false
+		t := time.NewTimer(s.nextListing(unsure))
 		select {
 		case <-t.C:
 		case <-s.listC:
@@ -138,40 +153,37 @@ func (s *Store) keepListing(ctx context.Context) error {
 	}
 }
 
-// endAbsent ends the leases of shards that the stream has lost, after as many listings as it takes for a row to go: what
-// was left unread or unresolved in them is past the retention, and their consumers would ask for it for ever.
-func (s *Store) endAbsent() {
+// nextListing is how long to wait for the next listing when nobody asks for one.
+func (s *Store) nextListing(unsure bool) time.Duration {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for id, l := range s.leases {
-		info := s.lineage.shards[id]
-		if info == nil || info.absent < absentListings || l.ctx.Err() != nil {
-			continue
-		}
-		s.m.gaps.WithLabelValues("true").Inc()
-		s.log.Error("the stream has lost a shard before it was read to its end, what was left in it is lost", zap.String("shard", id), zap.String("checkpoint", l.offer.position.Sequence))
-		l.cancel(ErrShardGone) // its consumer ends and RemoveLeaseOwner releases the row, which is then collected
+	if unsure || !s.listing.complete {
+		return jitter(incompleteEvery)
 	}
+	return jitter(listEvery)
 }
 
-// relook lists the stream, after a look whether it still is the one that the table is about.
-func (s *Store) relook(ctx context.Context) error {
-	arn, created, err := s.describeStream(ctx)
-	if err != nil {
-		return err
+// relook lists the stream, after a look whether it still is the one that the table is about if describe says so.
+func (s *Store) relook(ctx context.Context, describe bool) error {
+	if describe {
+		arn, created, err := s.describeStream(ctx)
+		if err != nil {
+			return err
+		}
+		s.mu.Lock()
+		app := s.app
+		s.mu.Unlock()
+		if app.streamARN != arn || app.streamCreated != created {
+			return s.ensureApplication(ctx) // says so, unless the table was begun anew as well
+		}
 	}
-	s.mu.Lock()
-	app := s.app
-	s.mu.Unlock()
-	if app.streamARN != arn || app.streamCreated != created {
-		return s.ensureApplication(ctx) // says so, unless the table was begun anew as well
-	}
-	_, _, err = s.listShards(ctx)
+	_, _, err := s.listShards(ctx)
 	return err
 }
 
-// collect deletes the rows of shards that are long past the retention: unlisted in two listings, read to the end or
-// owned by nobody, and with every child under way, so that no gate and no start position depends on the row. Its state
+// collect deletes the rows of shards that are past the retention: gone, read to the end or owned by nobody, and with
+// every child under way, so that no gate and no start position depends on the row. A row that was not at its end is kept
+// for the retention, so that a shard which comes back is read from its position. Its state
 // goes with it. A child that has progress but no state of its own by then, which is the whole retention later, could not be
 // read again from its beginning anyhow. The chunks go first, because only the row tells of them.
 func (s *Store) collect(ctx context.Context) {
@@ -179,7 +191,7 @@ func (s *Store) collect(ctx context.Context) {
 	var old []*row
 	for id, r := range s.rows {
 		info := s.lineage.shards[id]
-		if info == nil || info.absent < absentListings || s.leases[id] != nil || (!r.ended() && r.owner != "") {
+		if info == nil || !info.gone || s.leases[id] != nil || (!r.ended() && (r.owner != "" || r.progressed() && info.absent.to.Sub(info.absent.from) < s.retention)) {
 			continue
 		}
 		if slices.ContainsFunc(s.lineage.children(id), func(child string) bool {

@@ -30,6 +30,8 @@ const (
 	resultError   result = "error"   // no answer, or a fault of the service; tried again
 	resultFenced  result = "fenced"  // the condition on owner and epoch, or on the counter, did not hold
 	resultIgnored result = "ignored" // an offer below one that was made before
+	// resultUnstorable is an offer that no row can hold, or that has no order with what the row has.
+	resultUnstorable result = "unstorable"
 )
 
 type metrics struct {
@@ -41,6 +43,7 @@ type metrics struct {
 	openShards  prometheus.Gauge
 	gaps        *prometheus.CounterVec
 	rewritten   prometheus.Counter
+	incidents   *prometheus.CounterVec
 	liveWorkers prometheus.Gauge
 	stateUnits  prometheus.Counter
 }
@@ -73,6 +76,10 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		rewritten: f.NewCounter(prometheus.CounterOpts{
 			Name: "kinesis_alerter_lease_rows_rewritten_total", Help: "Rows that vanished from the table and were written again from memory.",
 		}),
+		incidents: f.NewCounterVec(prometheus.CounterOpts{
+			Name: "kinesis_alerter_shard_incidents_total", Help: "What befell shards against the order of things, and was dealt with: gone (lost by the stream), " +
+				"end_undone, order_breached, skip_undone, position_unusable.",
+		}, []string{"kind"}),
 		liveWorkers: f.NewGauge(prometheus.GaugeOpts{
 			Name: "kinesis_alerter_lease_workers", Help: "Live workers in the lease table, this one included.",
 		}),
@@ -88,6 +95,10 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		m.commits.WithLabelValues(string(r))
 	}
 	m.commits.WithLabelValues(string(resultIgnored))
+	for _, k := range IncidentKinds() {
+		m.incidents.WithLabelValues(string(k))
+	}
+	m.commits.WithLabelValues(string(resultUnstorable))
 	m.gaps.WithLabelValues("true")
 	m.gaps.WithLabelValues("false")
 	return m

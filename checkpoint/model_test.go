@@ -42,7 +42,7 @@ type modelShard struct {
 	parents, children []string
 	closed            bool
 	last              int // the last record of a closed shard
-	offered           int // what a consumer resolved
+	offered           int // what a consumer resolved, also above one that waits
 }
 
 const modelFirst = 95
@@ -125,8 +125,29 @@ func (m *model) between(lo, hi time.Duration) time.Duration {
 // row is a shard's row as it is now, or nil.
 func (m *model) row(id string) *row { return at(m.rows[id], 0) }
 
+// reach is the highest record that a row has as resolved: at its checkpoint, or above one that waits.
+func reach(p progress) int {
+	at, _ := strconv.Atoi(p.position.Sequence)
+	top, _ := strconv.Atoi(p.resolved)
+	return max(at, top)
+}
+
+func (r *row) progress() progress { return progress{position: r.position, resolved: r.resolved} }
+
+// believes checks that what a trusted holder takes for stored is stored.
+func (m *model) believes(w *modelWorker, l *Lease) {
+	r := m.row(l.shard)
+	if l.dirty || l.suspect || w.busy[l] || !w.trusted(l) || r == nil || r.owner != l.worker.id || r.epoch != l.epoch {
+		return
+	}
+	if r.position != l.stored.position || r.resolved != l.stored.resolved {
+		m.violated("%s takes %s above %s of %s for stored, the row has %s above %s", w.name, l.stored.resolved, l.stored.position.Sequence, l.shard, r.resolved, r.position.Sequence)
+	}
+}
+
 // write makes one conditional write and answers whether it took effect, and the row. It checks what must hold of every
-// write: checkpoints do not move back, nothing is stored that was not resolved, and a new owner has a new epoch.
+// write: neither checkpoints nor what is resolved above them move back, nothing is stored that was not resolved, and a new
+// owner has a new epoch.
 func (m *model) write(id string, cond func(*row) bool, change func(*row)) (bool, *row) {
 	old := m.row(id)
 	if !cond(old) {
@@ -145,6 +166,10 @@ func (m *model) write(id string, cond func(*row) bool, change func(*row)) (bool,
 			m.violated("%s is no longer at its end", id)
 		case !r.ended() && r.position.Compare(old.position) < 0:
 			m.violated("the checkpoint of %s goes back from %s to %s", id, old.position.Sequence, r.position.Sequence)
+		case !r.ended() && reach(r.progress()) < reach(old.progress()):
+			m.violated("what is resolved above the checkpoint of %s goes back from %s to %s", id, old.resolved, r.resolved)
+		case r.offers < old.offers:
+			m.violated("the number of %s goes back from %d to %d", id, old.offers, r.offers)
 		case r.epoch < old.epoch || (r.owner != "" && r.owner != old.owner && r.epoch == old.epoch):
 			m.violated("%s goes from %q in epoch %d to %q in epoch %d", id, old.owner, old.epoch, r.owner, r.epoch)
 		}
@@ -154,16 +179,14 @@ func (m *model) write(id string, cond func(*row) bool, change func(*row)) (bool,
 		if s.offered < s.last {
 			m.violated("%s ends with %d of %d resolved", id, s.offered, s.last)
 		}
-	case r.progressed():
-		if n, err := strconv.Atoi(r.position.Sequence); err != nil || n > s.offered {
-			m.violated("%s is stored at %s, but only %d was resolved", id, r.position.Sequence, s.offered)
-		}
+	case reach(r.progress()) > s.offered:
+		m.violated("%s is stored at %s, above it %s, but only %d was resolved", id, r.position.Sequence, r.resolved, s.offered)
 	}
 	return true, &r
 }
 
 func describe(r *row) string {
-	return fmt.Sprintf("owner %q epoch %d checkpoint %s", r.owner, r.epoch, r.position.Sequence)
+	return fmt.Sprintf("owner %q epoch %d offer %d checkpoint %s above it %s", r.owner, r.epoch, r.offers, r.position.Sequence, r.resolved)
 }
 
 // writeWorker is write for the row of a worker; a nil result of change deletes it.

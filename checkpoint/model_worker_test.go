@@ -212,7 +212,7 @@ func (w *modelWorker) guard() {
 }
 
 func (w *modelWorker) list() {
-	w.s.lineage.listed(w.m.listing(), w.s.lineage.known(), false)
+	w.s.lineage.listed(w.m.listing(), w.s.lineage.known(), time.Now(), false)
 	w.later(5*time.Second, w.list)
 }
 
@@ -359,7 +359,8 @@ func (w *modelWorker) begin(id string) {
 	w.later(w.m.between(0, modelTurn), func() { w.turn(l) })
 }
 
-// turn is a consumer's: it resolves a record, hands over when asked, and ends the shard when all is resolved.
+// turn is a consumer's: it resolves a record, or the next one above one that waits, hands over when asked, and ends the shard
+// when all is resolved.
 func (w *modelWorker) turn(l *Lease) {
 	switch {
 	case l.ctx.Err() != nil:
@@ -371,13 +372,24 @@ func (w *modelWorker) turn(l *Lease) {
 	default:
 		w.m.acts(w, l)
 		shard := w.m.shards[l.shard]
-		at := modelFirst
+		at, top := modelFirst, max(reach(l.offer), modelFirst)
 		if !l.offer.position.IsZero() {
 			at, _ = strconv.Atoi(l.offer.position.Sequence)
 		}
-		if at++; !shard.closed || at <= shard.last {
+		load := float64(w.m.IntN(1 << 20))
+		if more := !shard.closed || top < shard.last; more && w.m.IntN(3) > 0 { // one waits, the others go on
+			top = max(top, at+1) + 1
+			if shard.closed {
+				top = min(top, shard.last)
+			}
+			shard.offered = max(shard.offered, top)
+			l.Commit(l.offer.position.Sequence, l.offer.position.Sub, strconv.Itoa(top), time.Now(), load)
+		} else if at = max(at+1, top); !shard.closed || l.offer.position.Sequence != strconv.Itoa(shard.last) {
+			if shard.closed {
+				at = min(at, shard.last)
+			}
 			shard.offered = max(shard.offered, at)
-			l.Commit(strconv.Itoa(at), WholeRecord, "", time.Now(), float64(w.m.IntN(1<<20)))
+			l.Commit(strconv.Itoa(at), WholeRecord, "", time.Now(), load)
 		} else if !w.busy[l] {
 			shard.offered = max(shard.offered, shard.last)
 			w.finish(l, shard.children)
@@ -393,26 +405,34 @@ func (w *modelWorker) turn(l *Lease) {
 
 // holds is the fence of a claim, and that the offer is not below what is stored.
 func (c *claim) holds(r *row) bool {
-	return r != nil && r.owner == c.worker && r.epoch == c.epoch && (c.offer.position.IsZero() || r.position.Compare(c.offer.position) <= 0)
+	return r != nil && r.owner == c.worker && r.epoch == c.epoch && r.offers < c.number &&
+		(c.offer.position.IsZero() || r.position.Compare(c.offer.position) <= 0)
 }
 
 func (c *claim) store(r *row) {
 	if !c.offer.position.IsZero() {
 		r.position = c.offer.position
 	}
+	r.resolved, r.offers = c.offer.resolved, c.number
 	r.caughtUp, r.load = c.offer.caughtUp, c.offer.load
+}
+
+// landed reports whether a row of the same epoch has the claim's write.
+func (c *claim) landed(r *row) bool {
+	return r.owner == c.worker && r.epoch == c.epoch && r.offers == c.number
 }
 
 // commits writes every offer that is due.
 func (w *modelWorker) commits() {
 	for _, id := range sortedKeys(w.s.leases) {
 		l := w.s.leases[id]
+		w.m.believes(w, l)
 		c, err := w.s.claim(l)
 		if err != nil || (!l.dirty && !l.suspect) || w.busy[l] || w.stopping {
 			continue
 		}
 		w.busy[l] = true
-		w.settleRow(l.shard, c.holds, c.store, func(r *row) bool { return c.holds(r) && r.position == c.offer.position }, func(ok bool, now *row, unknown bool) {
+		w.settleRow(l.shard, c.holds, c.store, c.landed, func(ok bool, now *row, unknown bool) {
 			delete(w.busy, l)
 			if ok {
 				w.s.acknowledge(l, c.offer)
@@ -477,8 +497,11 @@ func (w *modelWorker) certain(l *Lease, target string) {
 		w.rested(l)
 		return
 	}
-	w.settleRow(l.shard, func(r *row) bool { return r != nil && r.owner == c.worker && r.epoch == c.epoch },
-		func(r *row) { r.epoch = c.epoch + 1 },
+	w.settleRow(l.shard, c.holds,
+		func(r *row) {
+			c.store(r)
+			r.epoch = c.epoch + 1
+		},
 		func(r *row) bool { return r.epoch == c.epoch+1 && r.owner == c.worker },
 		func(ok bool, now *row, unknown bool) {
 			switch {
@@ -489,6 +512,10 @@ func (w *modelWorker) certain(l *Lease, target string) {
 				seen := *now
 				w.s.noteRow(&seen)
 				l.epoch = c.epoch + 1
+				w.s.acknowledge(l, c.offer)
+			case now != nil && now.owner == c.worker && now.epoch == c.epoch:
+				w.s.raise(l, now)
+				w.later(200*time.Millisecond, func() { w.certain(l, target) })
 			case now != nil && now.owner == target:
 				w.handedOff(l, target)
 			default:

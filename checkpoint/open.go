@@ -12,6 +12,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/aws/smithy-go"
 	"go.uber.org/zap"
+
+	"kinesis-alerter/internal/credentials"
 )
 
 // open reaches table and stream and reads or writes the #application row. It goes on until that is done, logging a
@@ -19,6 +21,7 @@ import (
 func (s *Store) open(ctx context.Context, failFast bool) error {
 	said := ""
 	s.waitFor("table "+s.cfg.Table, "")
+	begun := time.Now()
 	for attempt := 0; ; attempt++ {
 		s.alive()
 		err := s.tryOpen(ctx)
@@ -30,7 +33,7 @@ func (s *Store) open(ctx context.Context, failFast bool) error {
 			return nil
 		case ctx.Err() != nil:
 			return cause(ctx)
-		case isFatal(err), failFast && permanent(err):
+		case isFatal(err), failFast && (NamesFault(err) || refusesCredentials(err) && time.Since(begun) >= s.cfg.Patience):
 			return err
 		}
 		s.waitForCall(err)
@@ -73,15 +76,25 @@ func (s *Store) waitForCall(err error) {
 	s.waitFor(what, errorCode(err))
 }
 
-// permanent reports whether somebody has to do something before a call can work.
-func permanent(err error) bool {
+// refusesCredentials reports whether AWS does not accept the credentials: for good, or not yet, which nobody can tell.
+func refusesCredentials(err error) bool {
+	code, blamed := credentials.Blames(err)
+	return blamed && code != credentials.CodeUnavailable
+}
+
+// NamesFault reports whether an answer of AWS names a fault that somebody has to mend before a call can work: what is missing,
+// denied or impossible.
+func NamesFault(err error) bool {
+	if _, blamed := credentials.Blames(err); blamed {
+		return false // the answer is about the credentials, or there was none
+	}
 	var api smithy.APIError
 	if !errors.As(err, &api) {
 		return errors.Is(err, errTableGone)
 	}
 	switch api.ErrorCode() {
-	case "AccessDeniedException", "AccessDenied", "ResourceNotFoundException", "UnrecognizedClientException",
-		"InvalidSignatureException", "ValidationException", "InvalidArgumentException":
+	case "AccessDeniedException", "AccessDenied", "UnauthorizedOperation", "ResourceNotFoundException", "ValidationException",
+		"InvalidArgumentException":
 		return true
 	}
 	return false
@@ -220,7 +233,7 @@ func (s *Store) ensureApplication(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := s.sameStream(app, arn, created); err != nil {
+	if err := s.sameIdentity(ctx, app, identity{arn, created}); err != nil {
 		return err
 	}
 	s.adoptApplication(app)
@@ -232,9 +245,13 @@ func (s *Store) sameStream(app *application, arn string, created int64) error {
 	if app.streamARN == arn && app.streamCreated == created {
 		return nil
 	}
+	reset := "kinesis-alerter leases reset --table " + s.cfg.Table
+	if arn != app.streamARN {
+		reset += " --stream " + arn
+	}
 	return fmt.Errorf("%w: table %s is about %s, created %s; the stream is %s, created %s: its sequence numbers mean nothing here. "+
-		"Give the application another name, or delete the table to begin anew at start: %s", ErrOtherStream, s.cfg.Table,
-		app.streamARN, time.Unix(app.streamCreated, 0).UTC().Format(time.RFC3339), arn, time.Unix(created, 0).UTC().Format(time.RFC3339), s.cfg.Start)
+		"To begin the new stream at its first record: %s. To keep what the table has, give the application another name", ErrOtherStream, s.cfg.Table,
+		app.streamARN, time.Unix(app.streamCreated, 0).UTC().Format(time.RFC3339), arn, time.Unix(created, 0).UTC().Format(time.RFC3339), reset)
 }
 
 func (s *Store) adoptApplication(app *application) {
@@ -278,20 +295,24 @@ func (s *Store) refuseForeign(ctx context.Context) error {
 // newApplication fixes the moment at which the application begins. The listing comes first and gives T0: what it holds
 // was there at T0, and a shard that it does not hold is younger.
 func (s *Store) newApplication(ctx context.Context, arn string, created int64) (*application, error) {
-	shards, at, err := s.listShards(ctx)
+	shards, closed, at, err := s.firstListing(ctx)
 	if err != nil {
+		return nil, err
+	}
+	if err := s.describeTwice(ctx, arn, created); err != nil {
 		return nil, err
 	}
 	app := &application{
 		streamARN: arn, streamCreated: created, generation: randomHex(8), duration: s.cfg.LeaseDuration,
-		origin: origin{t0: at, open: map[string]bool{}, closed: map[string]bool{}},
+		origin: origin{t0: at, open: map[string]bool{}, closed: closed},
 	}
 	for i := range shards {
 		id := aws.ToString(shards[i].ShardId)
-		if r := shards[i].SequenceNumberRange; r != nil && r.EndingSequenceNumber != nil {
-			app.origin.closed[id] = true
-		} else {
+		if !closed[id] {
 			app.origin.open[id] = true
+		}
+		if r := shards[i].SequenceNumberRange; r != nil && isOpen(&shards[i]) && app.shard.id == "" {
+			app.shard = shardMark{id: id, first: aws.ToString(r.StartingSequenceNumber)}
 		}
 	}
 	return app, nil

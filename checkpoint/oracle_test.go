@@ -107,7 +107,10 @@ func (g graph) origin(epoch int) *origin {
 // behind its checkpoint.
 func (g graph) reading(start Start, o *origin, rows map[string]*row, trimmed []int) string {
 	l := newLineage()
-	l.listed(g.listing(trimmed), nil, true)
+	l.listed(g.listing(trimmed), nil, time.Now(), true)
+	for _, id := range l.missing() {
+		l.sought(id, false)
+	}
 	begun := map[string]bool{}
 	var waves []string
 	for {

@@ -139,7 +139,7 @@ func (s *Store) askToPause(id string) {
 func (s *Store) shardIDs() []string {
 	ids := make([]string, 0, len(s.lineage.shards))
 	for id, info := range s.lineage.shards {
-		if info.absent == 0 || s.leases[id] != nil {
+		if !info.unlisted() || s.leases[id] != nil {
 			ids = append(ids, id)
 		}
 	}
@@ -231,7 +231,7 @@ func (s *Store) grant(ctx context.Context, inc *incarnation, r, was *row) {
 	s.leases[r.id] = &Lease{
 		store: s, shard: r.id, first: *r, start: start, since: now,
 		ctx: lease, cancel: cancel, writing: make(chan struct{}, 1),
-		worker: inc, epoch: r.epoch, offer: progressed, stored: progressed, snapshot: r.state, handoff: make(chan struct{}), rest: rest,
+		worker: inc, epoch: r.epoch, number: r.offers, offer: progressed, stored: progressed, snapshot: r.state, handoff: make(chan struct{}), rest: rest,
 		// The row was just read, so that a checkpoint that can never be written grows old from here, too.
 		confirmed: now,
 		saver:     saver{token: make(chan struct{}, 1)},
@@ -286,5 +286,5 @@ func (s *Store) setOwner(id, owner string) {
 }
 
 func (s *Store) setEnded(id string) {
-	s.changeRow(id, func(r *row) { r.position, r.resolved = Position{Sequence: ShardEnd}, "" })
+	s.changeRow(id, func(r *row) { r.position, r.last, r.resolved = Position{Sequence: ShardEnd}, r.position, "" })
 }

@@ -26,6 +26,7 @@ const (
 	attrPosition  = "checkpoint"
 	attrSub       = "checkpointSub"
 	attrResolved  = "resolved"
+	attrOffers    = "offers"   // the number of the last write of progress that took effect; absent is 0
 	attrCaughtUp  = "caughtUp" // Unix milliseconds
 	attrLoad      = "load"     // bytes per second
 	attrParents   = "parents"
@@ -43,7 +44,10 @@ const (
 	attrT0        = "t0"            // Unix milliseconds
 	attrOpen      = "openShards"
 	attrClosed    = "closedShards"
+	attrMark      = "firstShard"   // an open shard at T0 and its starting sequence number: "id@number"
 	attrJavaLease = "leaseCounter" // of a KCL for Java
+	attrLast      = "lastPosition" // before SHARD_END
+	attrLastSub   = "lastPositionSub"
 	attrPaused    = "paused"
 	attrRewinds   = "generation" // of a shard: how often it was rewound
 	attrStartAt   = "startAt"    // where a rewound shard starts: "trim_horizon" or an RFC 3339 time
@@ -76,7 +80,9 @@ type row struct {
 	owner    string
 	epoch    int64
 	position Position
+	last     Position // before SHARD_END; zero where an older version wrote the end, or nothing was read
 	resolved string
+	offers   int64
 	caughtUp time.Time
 	load     float64
 	parents  []string
@@ -126,6 +132,17 @@ func decodeRow(it item, at time.Time) (*row, error) {
 	if r.position.IsZero() {
 		r.position.Sub = 0
 	}
+	if last := text(it[attrLast]); r.ended() && validSequence(last) {
+		r.last = Position{Sequence: last, Sub: WholeRecord}
+		if sub, err := integer(it[attrLastSub]); err == nil {
+			r.last.Sub = uint32(min(max(sub, 0), int64(WholeRecord)))
+		}
+	}
+	if av, ok := it[attrOffers]; ok {
+		if r.offers, err = integer(av); err != nil {
+			return nil, fmt.Errorf("row %s: %s: %w", r.id, attrOffers, err)
+		}
+	}
 	if ms, err := integer(it[attrCaughtUp]); err == nil && ms > 0 {
 		r.caughtUp = time.UnixMilli(ms)
 	}
@@ -164,8 +181,14 @@ func (r *row) encode() item {
 			it[attrSub] = num(int64(r.position.Sub))
 		}
 	}
+	if r.ended() && !r.last.IsZero() {
+		it[attrLast], it[attrLastSub] = str(r.last.Sequence), num(int64(r.last.Sub))
+	}
 	if r.resolved != "" {
 		it[attrResolved] = str(r.resolved)
+	}
+	if r.offers > 0 {
+		it[attrOffers] = num(r.offers)
 	}
 	if !r.caughtUp.IsZero() {
 		it[attrCaughtUp] = num(r.caughtUp.UnixMilli())
@@ -205,7 +228,11 @@ type application struct {
 	generation    string
 	duration      time.Duration
 	origin        origin
+	shard         shardMark
 }
+
+// shardMark is a shard by which the stream is known again: a stream that was made anew has higher sequence numbers.
+type shardMark struct{ id, first string }
 
 func decodeApplication(it item) (*application, error) {
 	if f, err := integer(it[attrFormat]); err != nil || f != rowFormat {
@@ -232,6 +259,9 @@ func decodeApplication(it item) (*application, error) {
 	if a.origin.closed, err = decodeShards(text(it[attrClosed])); err != nil {
 		return nil, fmt.Errorf("row %s: %w", keyApplication, err)
 	}
+	if id, first, ok := strings.Cut(text(it[attrMark]), "@"); ok {
+		a.shard = shardMark{id, first}
+	}
 	return a, nil
 }
 
@@ -239,6 +269,9 @@ func (a *application) encode() item {
 	it := item{
 		attrKey: str(keyApplication), attrStream: str(a.streamARN), attrCreated: num(a.streamCreated), attrFormat: num(rowFormat),
 		attrTable: str(a.generation), attrDuration: num(a.duration.Milliseconds()), attrT0: num(a.origin.t0.UnixMilli()),
+	}
+	if a.shard.first != "" {
+		it[attrMark] = str(a.shard.id + "@" + a.shard.first)
 	}
 	if s := encodeShards(a.origin.open); s != "" {
 		it[attrOpen] = str(s)

@@ -311,10 +311,10 @@ func (s *Store) remember(l *Lease, why error) {
 	}
 	r := &row{
 		id: l.shard, epoch: l.epoch, position: l.offer.position, resolved: l.offer.resolved, caughtUp: l.offer.caughtUp,
-		parents: l.first.parents, rewinds: l.first.rewinds, startAt: l.first.startAt, state: l.snapshot,
+		parents: l.first.parents, rewinds: l.first.rewinds, startAt: l.first.startAt, state: l.snapshot, offers: l.number,
 	}
 	if errors.Is(why, ErrShardEnded) {
-		r.position, r.resolved = Position{Sequence: ShardEnd}, ""
+		r.position, r.last, r.resolved = Position{Sequence: ShardEnd}, r.position, ""
 	}
 	s.memory[l.shard] = r
 }

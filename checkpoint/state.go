@@ -30,8 +30,8 @@ func (l *Lease) SaveState(ctx context.Context, sequence string, sub uint32, data
 	switch {
 	case sequence == "":
 		at = Position{}
-	case !validSequence(sequence):
-		return fmt.Errorf("save state of shard %s: %q is no sequence number", l.shard, sequence)
+	case unstorable(at, Position{}) != "":
+		return fmt.Errorf("save state of shard %s: %q is no position: %s", l.shard, sequence, unstorable(at, Position{}))
 	}
 	if len(data) > MaxState {
 		return fmt.Errorf("save state of shard %s: %w: %d bytes, at most %d", l.shard, ErrStateTooLarge, len(data), MaxState)
@@ -143,7 +143,7 @@ func (s *Store) flip(ctx context.Context, l *Lease, p snapshot) error {
 		was := s.state(l)
 		e := &expr{blind: true}
 		e.fence(c.worker, c.epoch)
-		e.progress(c.offer)
+		e.progress(c)
 		e.point(p, was.version)
 		_, err = s.table.update(ctx, l.shard, e)
 		landed, now, unknown := s.table.settle(ctx, l.shard, err, func(it item) bool {

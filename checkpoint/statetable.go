@@ -124,7 +124,7 @@ func (t *stateTable) put(ctx context.Context, it item, number int64) error {
 				return err
 			}
 			attempt = -1 // and wait until it is there
-		case permanent(err), attempt+1 >= chunkAttempts:
+		case NamesFault(err), attempt+1 >= chunkAttempts:
 			return t.fault("PutItem", err)
 		}
 		if !sleep(ctx, backoff(max(attempt, 0))) {

@@ -39,6 +39,10 @@ type ShardStatus struct {
 	Handoff  string // the worker to which this process is asked to hand it over
 	// Confirmed is when the stored checkpoint was last known to be current, where this process holds the shard.
 	Confirmed time.Time
+	// EndDoubted is since when listings show the shard open although its row says SHARD_END; zero while they do not.
+	EndDoubted time.Time
+	// Unstorable is why progress of a shard that this process holds cannot be stored; empty when it can.
+	Unstorable string
 }
 
 // WorkerStatus is one worker in a Status.
@@ -70,8 +74,11 @@ type Status struct {
 	Because      string
 	// Failure is why the last heartbeat failed, in the same way; empty when it did not.
 	Failure string
-	Workers []WorkerStatus // sorted by id
-	Shards  []ShardStatus  // sorted by id
+	// Incomplete is since when the listings of the stream's shards lack some; zero while they do not.
+	Incomplete time.Time
+	Incidents  []Incident     // of the last 15 minutes
+	Workers    []WorkerStatus // sorted by id
+	Shards     []ShardStatus  // sorted by id
 }
 
 // LiveWorkers counts the workers that are not fenced, this process included while it is joined.
@@ -94,6 +101,7 @@ func (s *Store) Status() Status {
 		Ready: s.ready, Leaving: s.leaving, LeaseDuration: s.duration, Scanned: s.scanned, Retention: s.retention,
 		WaitsFor: s.opening.what, WaitingSince: s.opening.since, Because: s.opening.because, Failure: s.failure,
 	}
+	out.Incomplete, out.Incidents = s.listing.since, s.recentIncidents(now)
 	if s.app != nil {
 		out.T0, out.Generation = s.app.origin.t0, s.app.generation
 	}
@@ -115,7 +123,7 @@ func (s *Store) Status() Status {
 
 // shown reports whether a shard of the lineage is of interest to anybody: it is in the stream, or has a row. Call it with mu held.
 func (s *Store) shown(id string) bool {
-	return s.lineage.shards[id].absent == 0 || s.rows[id] != nil || s.leases[id] != nil
+	return !s.lineage.shards[id].unlisted() || s.rows[id] != nil || s.leases[id] != nil
 }
 
 // abandoned reports whether a worker that has shards by their rows reads none of them, as far as this process can know: it is
@@ -128,13 +136,13 @@ func (s *Store) abandoned(owner string) bool {
 
 // shardStatus is called with mu held.
 func (s *Store) shardStatus(id string) ShardStatus {
-	out := ShardStatus{ID: id, Parents: s.lineage.shards[id].parents, State: ShardUnread}
+	out := ShardStatus{ID: id, Parents: s.lineage.shards[id].parents, State: ShardUnread, EndDoubted: s.lineage.shards[id].contradiction.from}
 	if r := s.rows[id]; r != nil {
 		out.Owner, out.Epoch, out.Position, out.CaughtUp, out.Load = r.owner, r.epoch, r.position, r.caughtUp, r.load
 	}
 	if l := s.leases[id]; l != nil && l.state != leaseOver {
 		out.Owner, out.Epoch, out.Position, out.CaughtUp, out.Load = l.worker.id, l.epoch, l.offer.position, l.offer.caughtUp, l.offer.load
-		out.State, out.Handoff, out.Confirmed = ShardHeld, l.target, l.confirmed
+		out.State, out.Handoff, out.Confirmed, out.Unstorable = ShardHeld, l.target, l.confirmed, cmp.Or(l.unstorable, l.foreign)
 		return out
 	}
 	r := s.rows[id]

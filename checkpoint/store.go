@@ -52,7 +52,9 @@ type Store struct {
 	cool         map[string]time.Time // shards that this process does not take before
 	fleet        int64
 	scanned      time.Time
-	listed       time.Time // the last listing in which absence counted
+	listing      listingHealth
+	incidents    []Incident
+	other        otherIdentity
 	idled        time.Time // the last write that was for a caught-up time alone
 	commitCredit credit
 	arrival      time.Time // the latest that any worker reported

@@ -10,6 +10,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
+	"kinesis-alerter/internal/answer"
 )
 
 // callTimeout bounds one call with all attempts that the client makes of it. A lease has room for three of them.
@@ -67,16 +69,28 @@ func (e *expr) ifPresent(attr string) {
 
 // ifNotBeyond holds where the stored position is at most p. Text order decides between sequence numbers of one length
 // only, so the length is compared first (Position.Compare says the same).
-func (e *expr) ifNotBeyond(p Position) {
+// It holds, too, where that is replaces, unless that is empty.
+func (e *expr) ifNotBeyond(p Position, replaces string) {
 	seq, sub := e.name(attrPosition), e.name(attrSub)
 	s, n, length := e.value(str(p.Sequence)), e.value(num(int64(p.Sub))), e.value(num(int64(len(p.Sequence))))
 	within := sub + " <= " + n
 	if p.Sub == WholeRecord {
 		within = "(attribute_not_exists(" + sub + ") OR " + within + ")" // a row without it has passed the whole record
 	}
+	or := ""
+	if replaces != "" {
+		or = " OR " + seq + " = " + e.value(str(replaces))
+	}
 	e.cond = append(e.cond, fmt.Sprintf(
-		"(attribute_not_exists(%[1]s) OR size(%[1]s) < %[3]s OR (size(%[1]s) = %[3]s AND %[1]s < %[2]s) OR (%[1]s = %[2]s AND %[4]s))",
-		seq, s, length, within))
+		"(attribute_not_exists(%[1]s) OR size(%[1]s) < %[3]s OR (size(%[1]s) = %[3]s AND %[1]s < %[2]s) OR (%[1]s = %[2]s AND %[4]s)%[5]s)",
+		seq, s, length, within, or))
+}
+
+// ifBefore holds where no write of progress with this number, or a later one, took effect. A row that was written by a
+// version without numbers has none.
+func (e *expr) ifBefore(number int64) {
+	n := e.name(attrOffers)
+	e.cond = append(e.cond, fmt.Sprintf("(attribute_not_exists(%[1]s) OR %[1]s < %[2]s)", n, e.value(num(number))))
 }
 
 func (e *expr) condition() *string {
@@ -166,8 +180,8 @@ func (t *table) remove(ctx context.Context, key string, e *expr) error {
 // scan reads every row, eventually consistent, page by page.
 func (t *table) scan(ctx context.Context, each func(item) error) error {
 	var from item
-	for {
-		page, err := t.page(ctx, from)
+	for expect := (&answer.Expect{}); ; expect.Page++ {
+		page, err := t.page(answer.With(ctx, expect), from)
 		if err != nil {
 			return err
 		}

@@ -178,7 +178,7 @@ func TestRecreatedStream(t *testing.T) {
 		case <-time.After(2 * time.Minute):
 		}
 		require.ErrorIs(w, err, ErrOtherStream)
-		require.ErrorContains(w, err, "begin anew")
+		require.ErrorContains(w, err, "To begin the new stream at its first record: kinesis-alerter leases reset --table "+testTable+".")
 		a.cancel()
 		a.wg.Wait()
 		s, _ := w.newStore("b")

@@ -21,10 +21,13 @@ func (e *expr) fence(worker string, epoch int64) {
 	e.ifEqual(attrEpoch, num(epoch))
 }
 
-// progress adds an offer to a write, never below what is stored.
-func (e *expr) progress(p progress) {
+// progress adds an offer to a write, never below what is stored and never after a later one of the same owner.
+func (e *expr) progress(c claim) {
+	p := c.offer
+	e.ifBefore(c.number)
+	e.setAttr(attrOffers, num(c.number))
 	if !p.position.IsZero() {
-		e.ifNotBeyond(p.position)
+		e.ifNotBeyond(p.position, c.replaces)
 		e.setAttr(attrPosition, str(p.position.Sequence))
 		e.setAttr(attrSub, num(int64(p.position.Sub)))
 	}
@@ -50,7 +53,10 @@ type claim struct {
 	worker string
 	epoch  int64
 	offer  progress
+	number int64 // of the offer in the row; no other content has it
 	target string
+	// replaces is a checkpoint that the offer may be stored over, whatever it is.
+	replaces string
 }
 
 // heir is the owner that a requested handoff gives the shard: nobody, where it is paused.
@@ -67,7 +73,8 @@ func (s *Store) claim(l *Lease) (claim, error) {
 	if l.state == leaseOver {
 		return claim{}, cause(l.ctx)
 	}
-	return claim{worker: l.worker.id, epoch: l.epoch, offer: l.offer, target: l.target}, nil
+	l.number++
+	return claim{worker: l.worker.id, epoch: l.epoch, offer: l.offer, number: l.number, target: l.target, replaces: l.replaces}, nil
 }
 
 // acquire makes this worker the owner of a shard with the next epoch. was is the row from which the plan was made, or
@@ -93,7 +100,8 @@ func (s *Store) acquire(ctx context.Context, inc *incarnation, shard string, was
 		if memory != nil {
 			to = memory.epoch + 1
 			fresh.epoch, fresh.position, fresh.resolved, fresh.caughtUp = to, memory.position, memory.resolved, memory.caughtUp
-			fresh.rewinds, fresh.startAt, fresh.state = memory.rewinds, memory.startAt, memory.state
+			fresh.rewinds, fresh.startAt, fresh.state, fresh.last = memory.rewinds, memory.startAt, memory.state, memory.last
+			fresh.offers = memory.offers + 1
 			if fresh.ended() {
 				fresh.owner = ""
 			}
@@ -157,7 +165,7 @@ func (s *Store) commit(ctx context.Context, l *Lease) error {
 	begin := time.Now()
 	e := &expr{blind: true} // ranges of up to 64 KiB need not come back
 	e.fence(c.worker, c.epoch)
-	e.progress(c.offer)
+	e.progress(c)
 	_, err = s.table.update(ctx, l.shard, e)
 	s.m.commitTime.Observe(time.Since(begin).Seconds())
 	if err == nil {
@@ -191,6 +199,11 @@ func (s *Store) refusedWrite(ctx context.Context, l *Lease, c claim, err error) 
 		if err != nil {
 			return err
 		}
+		if r.offers == c.number { // the client sent it twice, and the answer to the first was lost
+			s.m.committed(resultOK)
+			s.acknowledge(l, c.offer)
+			return nil
+		}
 		s.m.committed(resultIgnored)
 		s.raise(l, r)
 		return nil
@@ -208,7 +221,7 @@ func (s *Store) rewrite(ctx context.Context, l *Lease, c claim) error {
 	r := &row{
 		id: l.shard, owner: c.worker, epoch: c.epoch + 1, position: c.offer.position, resolved: c.offer.resolved,
 		caughtUp: c.offer.caughtUp, parents: l.first.parents, rewinds: l.first.rewinds, startAt: l.first.startAt, paused: c.target == noHeir,
-		state: s.state(l), at: time.Now(),
+		state: s.state(l), offers: c.number, at: time.Now(),
 	}
 	mine, _, unknown := s.table.settle(ctx, l.shard, s.table.putNew(ctx, r.encode()), func(it item) bool {
 		n, err := integer(it[attrEpoch])
@@ -253,9 +266,10 @@ func (s *Store) leave(ctx context.Context, l *Lease, c claim, e *expr, done func
 	case it == nil:
 		return errRowVanished
 	case decoded != nil && decoded.owner == c.worker && decoded.epoch == c.epoch:
-		// The fence holds, so the stored position is beyond the offer.
+		// The fence holds, so what is stored is later than the offer.
 		s.raise(l, decoded)
-		return fmt.Errorf("shard %s: the stored checkpoint %s is beyond %s", l.shard, decoded.position.Sequence, c.offer.position.Sequence)
+		return fmt.Errorf("shard %s: the stored checkpoint %s, offer %d, is later than %s, offer %d",
+			l.shard, decoded.position.Sequence, decoded.offers, c.offer.position.Sequence, c.number)
 	}
 	return ErrLeaseLost
 }
@@ -295,7 +309,7 @@ func (s *Store) release(ctx context.Context, l *Lease) error {
 	return s.leaveTwice(ctx, l, func(c claim) (*expr, func(*row) bool) {
 		e := &expr{}
 		e.fence(c.worker, c.epoch)
-		e.progress(c.offer)
+		e.progress(c)
 		e.removeAttr(attrOwner)
 		return e, func(r *row) bool { return r.owner == "" && r.epoch == c.epoch }
 	})
@@ -316,7 +330,7 @@ func (s *Store) handOff(ctx context.Context, l *Lease) error {
 		target = c.heir()
 		e := &expr{}
 		e.fence(c.worker, c.epoch)
-		e.progress(c.offer)
+		e.progress(c)
 		if target == "" {
 			e.removeAttr(attrOwner)
 		} else {
@@ -341,7 +355,9 @@ func (s *Store) handOff(ctx context.Context, l *Lease) error {
 
 // handedOff makes certain whose a shard is after a handoff that got no answer. Its holder would go on acting after an
 // error while the write may still arrive and the target start: so either the write is found in the row, or the epoch is
-// raised, which shuts it out, or the trust window closes. It does not stop when ctx is done.
+// raised, which shuts it out, or the trust window closes. The epoch is raised together with the last offer: no commit went
+// while the handoff was under way, and a process that dies before the next one would repeat what it had drained. It does
+// not stop when ctx is done.
 func (s *Store) handedOff(ctx context.Context, l *Lease, target string) bool {
 	ctx = context.WithoutCancel(ctx)
 	for attempt := 0; ; attempt++ {
@@ -351,6 +367,7 @@ func (s *Store) handedOff(ctx context.Context, l *Lease, target string) bool {
 		}
 		e := &expr{}
 		e.fence(c.worker, c.epoch)
+		e.progress(c)
 		e.setAttr(attrEpoch, num(c.epoch+1))
 		now, err := s.table.update(ctx, l.shard, e)
 		mine, seen, unknown := s.table.settle(ctx, l.shard, err, func(it item) bool {
@@ -370,6 +387,11 @@ func (s *Store) handedOff(ctx context.Context, l *Lease, target string) bool {
 			return false // a late handoff finds no row either, and the next commit writes it again
 		case text(now[attrOwner]) == target:
 			return true
+		case !mine && s.stillOurs(l, c, now):
+			if !sleep(l.ctx, backoff(attempt)) { //nolint:contextcheck // as above
+				return false
+			}
+			continue // with what the row says, and a number above its own
 		case !mine:
 			s.endLease(l, ErrLeaseLost, eventLost)
 			return false
@@ -380,6 +402,7 @@ func (s *Store) handedOff(ctx context.Context, l *Lease, target string) bool {
 		s.mu.Lock()
 		l.epoch = c.epoch + 1
 		s.mu.Unlock()
+		s.acknowledge(l, c.offer)
 		return false
 	}
 }
@@ -391,6 +414,9 @@ func (s *Store) finish(ctx context.Context, l *Lease, children []types.ChildShar
 	defer l.unlock()
 	if _, err := s.claim(l); err != nil {
 		return err
+	}
+	if len(children) == 0 {
+		children = s.knownChildren(l.shard) // from the listing that proved the end
 	}
 	if len(children) == 0 {
 		children = s.findChildren(ctx, l.shard)
@@ -413,6 +439,13 @@ func (s *Store) finish(ctx context.Context, l *Lease, children []types.ChildShar
 		e := &expr{}
 		e.fence(c.worker, c.epoch)
 		e.setAttr(attrPosition, str(ShardEnd))
+		if last := c.offer.position; last.IsZero() {
+			e.removeAttr(attrLast)
+			e.removeAttr(attrLastSub)
+		} else {
+			e.setAttr(attrLast, str(last.Sequence))
+			e.setAttr(attrLastSub, num(int64(last.Sub)))
+		}
 		e.context(c.offer)
 		e.removeAttr(attrSub)
 		e.removeAttr(attrResolved)
@@ -438,6 +471,10 @@ func (s *Store) findChildren(ctx context.Context, shard string) []types.ChildSha
 		s.log.Warn("cannot list the children of a shard that ends, the next listing finds them", zap.String("shard", shard), zap.Error(err))
 		return nil
 	}
+	return s.knownChildren(shard)
+}
+
+func (s *Store) knownChildren(shard string) []types.ChildShard {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var out []types.ChildShard

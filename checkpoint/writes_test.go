@@ -45,7 +45,8 @@ func TestCommitIsCoalescedMonotonicAndKept(t *testing.T) {
 		l.Commit("garbage", WholeRecord, "", time.Now(), 0)
 		time.Sleep(2 * time.Second)
 		require.Equal(w, "1999", w.row(id)[attrPosition])
-		require.InDelta(w, 4, testutil.ToFloat64(a.store.m.commits.WithLabelValues(string(resultIgnored))), 0)
+		require.InDelta(w, 3, testutil.ToFloat64(a.store.m.commits.WithLabelValues(string(resultIgnored))), 0)
+		require.InDelta(w, 1, testutil.ToFloat64(a.store.m.commits.WithLabelValues(string(resultUnstorable))), 0)
 		l.Commit("10000", WholeRecord, "", time.Now(), 0) // longer, hence larger
 		a.stop()
 		require.Equal(w, "10000", w.row(id)[attrPosition], "the last offer goes with the release")
@@ -82,7 +83,8 @@ func TestLateCommitOfTheSameEpochIsRefused(t *testing.T) {
 			require.NoError(w, err)
 			e := &expr{}
 			e.fence(c.worker, c.epoch)
-			e.progress(progress{position: late})
+			c.offer = progress{position: late}
+			e.progress(c)
 			_, err = a.store.table.update(w.Context(), l.Shard(), e)
 			_, wasRefused := refused(err)
 			require.True(w, wasRefused, "%v: %v", late, err)
@@ -376,7 +378,9 @@ func TestLateWritesOfAFormerOwnerAreRefused(t *testing.T) {
 		require.NoError(w, err)
 		late := func(name string) {
 			for kind, build := range map[string]func(e *expr){
-				"commit":  func(e *expr) { e.progress(progress{position: Position{Sequence: "99999", Sub: WholeRecord}}) },
+				"commit": func(e *expr) {
+					e.progress(claim{number: 1 << 40, offer: progress{position: Position{Sequence: "99999", Sub: WholeRecord}}})
+				},
 				"idle":    func(e *expr) { e.context(progress{caughtUp: time.Now()}) },
 				"release": func(e *expr) { e.removeAttr(attrOwner) },
 				"handoff": func(e *expr) { e.setAttr(attrOwner, str("thief")) },

@@ -2,6 +2,7 @@ package cmd
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -15,7 +16,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws/ratelimit"
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
-	awsconfig "github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/kinesis"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
@@ -27,13 +27,15 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promauto"
 
 	"kinesis-alerter/internal/answer"
+	"kinesis-alerter/internal/arns"
+	"kinesis-alerter/internal/credentials"
 )
 
 // LoadAWS reads region, credentials and endpoints the way every AWS tool does: environment variables, shared profiles,
-// container and instance roles.
+// container and instance roles. The credentials are a *credentials.Provider.
 func LoadAWS(ctx context.Context) (aws.Config, error) {
 	// The SDK's own buildable client, because with AWS_CA_BUNDLE set any other one is refused.
-	cfg, err := awsconfig.LoadDefaultConfig(ctx, awsconfig.WithHTTPClient(newHTTPClient()))
+	cfg, err := credentials.LoadConfig(ctx, newHTTPClient())
 	if err != nil {
 		return aws.Config{}, fmt.Errorf("AWS configuration: %w", err)
 	}
@@ -61,11 +63,15 @@ func newHTTPClient() *awshttp.BuildableClient {
 
 // clients are the daemon's AWS clients.
 type clients struct {
+	credentials *credentials.Provider
+
 	kinesis  *kinesis.Client
 	dynamodb *dynamodb.Client
 	sns      *sns.Client
 	sqs      *sqs.Client
 	s3       *s3.Client
+	// now is the services' time.
+	now func() time.Time
 }
 
 // newClients makes the clients on one connection pool. Kinesis, SNS, SQS and S3 calls are attempted once: the shard reader,
@@ -74,11 +80,16 @@ type clients struct {
 //
 // Every answer is checked before anything else sees it; watch, which may be nil, is told of those that cannot be used.
 func newClients(cfg aws.Config, reg prometheus.Registerer, watch *answer.Watch) clients {
+	held, checker := credentials.Of(cfg), answer.New(watch)
 	cfg = cfg.Copy()
+	cfg.Credentials = held
 	cfg.HTTPClient = steadyBody{refuseRedirects(cfg.HTTPClient)}
-	cfg.APIOptions = append(cfg.APIOptions, answer.New(watch).Install, newRequestMetrics(reg).install)
+	cfg.APIOptions = append(cfg.APIOptions, checker.Install, newRequestMetrics(reg).install, held.Install)
 	once := func() aws.Retryer { return aws.NopRetryer{} }
 	return clients{
+		credentials: held,
+		now:         checker.Now,
+
 		kinesis: kinesis.NewFromConfig(cfg, func(o *kinesis.Options) { o.Retryer = once() }),
 		sns:     sns.NewFromConfig(cfg, func(o *sns.Options) { o.Retryer = once() }),
 		sqs:     sqs.NewFromConfig(cfg, func(o *sqs.Options) { o.Retryer = once() }),
@@ -94,6 +105,13 @@ func newClients(cfg aws.Config, reg prometheus.Registerer, watch *answer.Watch) 
 			o.DisableValidateResponseChecksum = true
 		}),
 	}
+}
+
+// of returns the clients with that of Kinesis in the region of a stream's ARN. The tables stay where they are: a stream is
+// given by ARN because it is elsewhere.
+func (c clients) of(streamARN string) clients {
+	c.kinesis = kinesis.New(c.kinesis.Options(), func(o *kinesis.Options) { o.Region = cmp.Or(arns.Region(streamARN), o.Region) })
+	return c
 }
 
 // refuseRedirects makes a client that answers with a redirect instead of following it, to whatever host.

@@ -198,7 +198,7 @@ func (x *backtester) source(ctx context.Context, config *LoadedConfig, from, to 
 		return nil, ConfigErrors{{Rule: err.Error()}}
 	}
 	s := &streamSource{
-		client: newClients(cfg, prometheus.NewRegistry(), nil).kinesis, stream: config.parts().consumer, from: from, to: to,
+		client: newClients(cfg, prometheus.NewRegistry(), nil).of(config.Stream.ARN).kinesis, stream: config.parts().consumer, from: from, to: to,
 		interval: time.Second, bytesPerSecond: shardReadRate / 2,
 	}
 	if x.fast {

@@ -14,6 +14,7 @@ import (
 	"go.uber.org/zap"
 
 	"kinesis-alerter/alert"
+	"kinesis-alerter/internal/near"
 )
 
 // sampleRecord is one record of a sample.
@@ -57,9 +58,10 @@ type sampled struct {
 	records int
 	// matched, filtered and invalid count records; the other ones match no rule.
 	matched, filtered int
-	invalid           map[string]int    // by reason
-	invalidAt         map[string]string // the place of the first, by reason
-	passed            []int             // records by filter pattern
+	invalid           map[string]int            // by reason
+	invalidAt         map[string]string         // the place of the first, by reason
+	likely            map[string]map[string]int // by reason, and by what it looks like
+	passed            []int                     // records by filter pattern
 	rules             []sampledRule
 	fields            fieldNames
 }
@@ -94,8 +96,9 @@ func checkSample(w io.Writer, config *LoadedConfig, file string) error {
 		return err
 	}
 	s := &sampled{
-		config: config, invalid: map[string]int{}, invalidAt: map[string]string{}, passed: make([]int, len(config.Filter)),
-		rules: make([]sampledRule, len(config.Rules)), fields: newFieldNames(),
+		config: config, invalid: map[string]int{}, invalidAt: map[string]string{}, likely: map[string]map[string]int{},
+		passed: make([]int, len(config.Filter)),
+		rules:  make([]sampledRule, len(config.Rules)), fields: newFieldNames(),
 	}
 	for i, r := range config.Rules {
 		s.rules[i] = sampledRule{
@@ -132,8 +135,9 @@ func (s *sampled) add(pipeline *alert.Pipeline, r *sampleRecord) {
 		reason := string(x.Reason)
 		s.invalid[reason]++
 		if s.invalidAt[reason] == "" {
-			s.invalidAt[reason] = r.place
+			s.invalidAt[reason], s.likely[reason] = r.place, map[string]int{}
 		}
+		s.likely[reason][x.Likely.Words()]++
 	case alert.Unmatched, alert.Suppressed, alert.Expired, alert.DeadLettered, alert.Alerted:
 	}
 	matched := x.Publishes != nil
@@ -230,7 +234,8 @@ func (s *sampled) write(w io.Writer, file string, faulty bool) {
 	_, _ = fmt.Fprintf(w, "%s: %s: %s, %d filtered, %d invalid\n", file, plural(s.records, "record"), matching, s.filtered, invalid)
 	warn := func(format string, args ...any) { _, _ = fmt.Fprintf(w, "warning: "+format+"\n", args...) }
 	for _, reason := range slices.Sorted(maps.Keys(s.invalid)) {
-		warn("%s of the sample cannot be read (%s), the first in %s", plural(s.invalid[reason], "record"), reason, s.invalidAt[reason])
+		warn("%s of the sample cannot be read (%s), the first in %s: most look like %s",
+			plural(s.invalid[reason], "record"), reason, s.invalidAt[reason], mostOften(s.likely[reason]))
 	}
 	for i, n := range s.passed {
 		if n == 0 {
@@ -375,7 +380,7 @@ func (n fieldNames) near(m alert.Mention) string {
 	var candidates []string
 	for _, name := range names {
 		lower := strings.ToLower(name)
-		if other := as[lower]; other == "" || editDistance(m.Name(), name) < editDistance(m.Name(), other) {
+		if other := as[lower]; other == "" || near.Distance(m.Name(), name) < near.Distance(m.Name(), other) {
 			as[lower] = name
 		}
 		candidates = append(candidates, lower)

@@ -11,6 +11,9 @@ import (
 	"runtime/debug"
 	"slices"
 	"strings"
+	"time"
+
+	"kinesis-alerter/internal/credentials"
 )
 
 // Exit codes.
@@ -60,9 +63,18 @@ func Main(ctx context.Context, args []string, env func(string) (string, bool), s
 		_, _ = fmt.Fprintln(stderr, problems)
 		return exitUsage
 	default:
-		_, _ = fmt.Fprintln(stderr, "kinesis-alerter:", err)
+		_, _ = fmt.Fprintln(stderr, "kinesis-alerter:", withCredentials(err))
 		return exitFailed
 	}
+}
+
+// withCredentials says that the credentials are the cause of an error, where they are and its text does not.
+func withCredentials(err error) error {
+	code, blamed := credentials.Blames(err)
+	if !blamed || strings.Contains(err.Error(), "credentials") {
+		return err
+	}
+	return fmt.Errorf("AWS does not accept the credentials (%s): %w", code, err)
 }
 
 func commands() []command {
@@ -230,12 +242,14 @@ func runCommand(p *program, fs *flag.FlagSet) func(context.Context, []string) er
 	var from configFlags
 	var o Options
 	from.declare(fs)
-	fs.BoolVar(&o.FailFast, "fail-fast", false, "exit with 1 when AWS says at the start that stream, topic or lease table is missing or may not be looked at, instead of waiting")
+	fs.BoolVar(&o.FailFast, "fail-fast", false, "exit with 1 when AWS says at the start that stream, topic or lease table is missing or may not be looked at, instead of waiting; refused credentials, and asking for a stream by name, have a minute")
 	fs.BoolVar(&o.CreateTable, "create-table", false, "create the lease table anew when it vanished while running")
 	return func(ctx context.Context, args []string) error {
 		if err := noArguments(args); err != nil {
 			return err
 		}
+		signals, release := reloadSignals() // before the file is read: a change that is announced after that is not missed
+		defer release()
 		loaded, err := from.load(p.env)
 		if err != nil {
 			return err
@@ -253,8 +267,6 @@ func runCommand(p *program, fs *flag.FlagSet) func(context.Context, []string) er
 		hostname, _ := os.Hostname()
 		o.Host = cmp.Or(hostname, "worker")
 		o.Reload = from.reload(p.env)
-		signals, release := reloadSignals()
-		defer release()
 		o.Reloads = signals
 		o.Output, o.Loaded = p.stdout, loaded
 		return Run(ctx, loaded.Config, o)
@@ -302,7 +314,18 @@ func checkCommand(p *program, fs *flag.FlagSet) func(context.Context, []string) 
 				return err
 			}
 		}
-		_, err = fmt.Fprintf(p.stdout, "%s: valid; %d rules, %d topics\n", cmp.Or(from.file, "flags"), len(loaded.Rules), len(loaded.Topics))
+		for _, warning := range regionWarnings(&loaded.Config) {
+			_, _ = fmt.Fprintf(p.stderr, "%s: warning: %s\n", cmp.Or(from.file, "flags"), warning)
+		}
+		doubts := loaded.doubts(time.Now())
+		for _, d := range doubts {
+			_, _ = fmt.Fprintf(p.stderr, "warning: %v\n", d)
+		}
+		valid := fmt.Sprintf("%s: valid; %d rules, %d topics", cmp.Or(from.file, "flags"), len(loaded.Rules), len(loaded.Topics))
+		if len(doubts) > 0 {
+			valid += ", " + plural(len(doubts), "warning")
+		}
+		_, err = fmt.Fprintln(p.stdout, valid)
 		return err
 	}
 }

@@ -299,6 +299,25 @@ type LoadedConfig struct {
 	doc *document
 }
 
+// doubt is something valid in a configuration that cannot be meant.
+type doubt struct {
+	*ConfigError
+
+	never bool // it keeps a rule or a filter from ever matching
+}
+
+// doubts are what is valid in the configuration and cannot be meant, in the order of the file.
+func (c *LoadedConfig) doubts(now time.Time) []doubt {
+	var out []doubt
+	for _, d := range c.parts().alert.Doubts(now) {
+		for _, placed := range c.doc.place(d.Fault) {
+			out = append(out, doubt{placed, d.Never})
+		}
+	}
+	slices.SortStableFunc(out, func(a, b doubt) int { return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column)) })
+	return out
+}
+
 func parseConfig(file string, data []byte, lookup func(string) (string, bool)) (*LoadedConfig, error) {
 	var c Config
 	doc := parseDocument(file, data, lookup, &c)

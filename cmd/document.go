@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"go.yaml.in/yaml/v4"
+
+	"kinesis-alerter/internal/near"
 )
 
 // maxDocument bounds a configuration file, in bytes. It is far above any real one and keeps alias bombs small.
@@ -454,29 +456,9 @@ func join(path, key string) string {
 func nearest(key string, names []string) string {
 	best, bestDistance := "", 3
 	for _, name := range names {
-		if d := editDistance(strings.ToLower(key), name); d < bestDistance && d < len(name) {
+		if d := near.Distance(strings.ToLower(key), name); d < bestDistance && d < len(name) {
 			best, bestDistance = name, d
 		}
 	}
 	return best
-}
-
-// editDistance counts the insertions, deletions and replacements that turn a into b.
-func editDistance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := 1
-			if a[i] == b[j] {
-				cost = 0
-			}
-			diagonal, row[j+1] = row[j+1], min(row[j+1]+1, row[j]+1, diagonal+cost)
-		}
-	}
-	return row[len(b)]
 }

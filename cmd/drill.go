@@ -43,7 +43,8 @@ func drillCommand(p *program, fs *flag.FlagSet) func(context.Context, []string) 
 			return ConfigErrors{{Rule: err.Error()}}
 		}
 		config := loaded.parts()
-		publisher, err := sns.New(config.sns, sns.Deps{Client: newClients(cfg, prometheus.NewRegistry(), nil).sns})
+		clients := newClients(cfg, prometheus.NewRegistry(), nil)
+		publisher, err := sns.New(config.sns, sns.Deps{Client: clients.sns})
 		if err != nil {
 			return err
 		}
@@ -52,6 +53,9 @@ func drillCommand(p *program, fs *flag.FlagSet) func(context.Context, []string) 
 		go func() { running <- publisher.Run(work) }()
 		for _, name := range names {
 			err = errors.Join(err, p.drill(ctx, publisher, *limit, config.alert, loaded.streamName(), name))
+		}
+		if trouble := credentialsTrouble(clients.credentials); err != nil && trouble != "" {
+			err = fmt.Errorf("%s: %w", trouble, err)
 		}
 		stop()
 		return errors.Join(err, <-running)

@@ -86,7 +86,7 @@ func (x *explainer) run(ctx context.Context, args []string) error {
 		if r.Err != nil {
 			e = alert.Explanation{
 				Shard: r.Shard, SequenceNumber: r.SequenceNumber, SubSequence: r.SubSequence, Arrival: r.Arrival,
-				Outcome: alert.Invalid, Reason: alert.ReasonBadAggregate,
+				Outcome: alert.Invalid, Reason: alert.ReasonBadAggregate, Likely: alert.LikelyAggregate,
 			}
 		}
 		if arn == "" || x.data != "" { // what the ids are made of is not known
@@ -164,7 +164,7 @@ func (x *explainer) read(ctx context.Context, c Config) (records []consumer.User
 	if err != nil {
 		return nil, "", ConfigErrors{{Rule: err.Error()}}
 	}
-	client := newClients(cfg, prometheus.NewRegistry(), nil).kinesis
+	client := newClients(cfg, prometheus.NewRegistry(), nil).of(c.Stream.ARN).kinesis
 	rec, err := (&recordReader{client: client, stream: c.parts().consumer, shard: x.shard, sequence: x.sequence}).read(ctx)
 	if err != nil {
 		return nil, "", fmt.Errorf("explain: %w", err)
@@ -333,6 +333,9 @@ func writeExplanation(w io.Writer, e *alert.Explanation, data []byte) {
 	}
 	line("  %s", printable(data))
 	line("Outcome, where the rules see no record before: %s", strings.TrimSuffix(fmt.Sprintf("%s (%s)", e.Outcome, e.Reason), " ()"))
+	if e.Likely != "" {
+		line("It looks like %s: %s", e.Likely.Words(), e.Likely.Remedy())
+	}
 	for _, f := range e.Filter {
 		line("  filter[%d]: %s", f.Index, f)
 	}

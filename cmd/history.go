@@ -5,6 +5,8 @@ import (
 	"math"
 	"sync"
 	"time"
+
+	"kinesis-alerter/alert"
 )
 
 const (
@@ -68,13 +70,23 @@ func (h *history) recent(all StatusRecent) StatusRecent {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	before := h.befell[h.turn] // zero in a young process
-	return StatusRecent{
+	out := StatusRecent{
 		Window: historyLength * historyEvery.Seconds(),
 		Missed: all.Missed - before.Missed, Skipped: all.Skipped - before.Skipped, GivenUp: all.GivenUp - before.GivenUp,
 		Letters: all.Letters - before.Letters, InvalidLetters: all.InvalidLetters - before.InvalidLetters,
 		Panics: all.Panics - before.Panics, StateGaps: all.StateGaps - before.StateGaps,
+		Resolved: all.Resolved - before.Resolved, Unreadable: all.Unreadable - before.Unreadable,
 		Untimed: all.Untimed - before.Untimed,
 	}
+	for likely, n := range all.UnreadableAs {
+		if n -= before.UnreadableAs[likely]; n > 0 {
+			if out.UnreadableAs == nil {
+				out.UnreadableAs = make(map[alert.Likely]uint64)
+			}
+			out.UnreadableAs[likely] = n
+		}
+	}
+	return out
 }
 
 // status returns the figures, the oldest first.

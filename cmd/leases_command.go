@@ -56,7 +56,7 @@ func leaseVerbs() []leaseVerb {
 			return a.Release(ctx, shards)
 		})},
 		{name: "rewind", shards: true, all: true, flags: []string{"all", "to", "yes", "force"}, run: planned(func(ctx context.Context, o *operator, a *checkpoint.Admin, shards []string) ([]checkpoint.Change, error) {
-			to, err := o.target()
+			to, err := o.target(false)
 			if err != nil {
 				return nil, err
 			}
@@ -68,6 +68,7 @@ func leaseVerbs() []leaseVerb {
 		{name: "resume", shards: true, all: true, flags: []string{"all", "yes"}, run: planned(func(ctx context.Context, _ *operator, a *checkpoint.Admin, shards []string) ([]checkpoint.Change, error) {
 			return a.Resume(ctx, shards)
 		})},
+		{name: "reset", flags: []string{"to", "yes", "force"}, run: (*operator).reset},
 		{name: "export", file: true, run: (*operator).export},
 		{name: "import", file: true, flags: []string{"from", "wait", "yes", "force"}, run: (*operator).imports},
 	}
@@ -79,11 +80,11 @@ func (o *leasesFlags) declare(fs *flag.FlagSet) {
 	fs.StringVar(&o.stream, "stream", "", "without a file: the stream's `NAME` or ARN (default the one that the table is about)")
 	fs.BoolVar(&o.json, "json", false, "print JSON")
 	fs.BoolVar(&o.all, "all", false, "rewind, pause, resume: every shard")
-	fs.StringVar(&o.to, "to", "", "rewind: to this `TIME` (RFC 3339), or trim_horizon")
+	fs.StringVar(&o.to, "to", "", "rewind, reset: to this `TIME` (RFC 3339), or trim_horizon; reset: or latest")
 	fs.StringVar(&o.from, "from", "", "import: the `TABLE` of vmware-go-kcl or of a KCL for Java")
 	fs.DurationVar(&o.wait, "wait", 10*time.Second, "import --from: how long that table must not move; more than its lease `DURATION`")
 	fs.BoolVar(&o.yes, "yes", false, "make the changes without asking")
-	fs.BoolVar(&o.force, "force", false, "release, rewind, import: also take shards from workers that are alive")
+	fs.BoolVar(&o.force, "force", false, "release, rewind, reset, import: also take shards from workers that are alive; import: leave out rows that cannot be read")
 }
 
 func leasesCommand(p *program, fs *flag.FlagSet) func(context.Context, []string) error {
@@ -152,19 +153,26 @@ func (o *operator) parse(fs *flag.FlagSet, args []string) (leaseVerb, []string, 
 	case verb.name == "export" && o.config == "":
 		return bad("export needs --config: where shards without a checkpoint start is not in the table")
 	}
-	if verb.name == "rewind" {
-		if _, err := o.target(); err != nil {
+	if verb.name == "rewind" || verb.name == "reset" {
+		if _, err := o.target(verb.name == "reset"); err != nil {
 			return leaseVerb{}, nil, err
 		}
 	}
 	return verb, rest, nil
 }
 
-// target is what --to says.
-func (o *operator) target() (checkpoint.Start, error) {
+// target is what --to says: for a reset the first record, if nothing is said.
+func (o *operator) target(resets bool) (checkpoint.Start, error) {
 	var to checkpoint.Start
+	if o.to == "" && resets {
+		return checkpoint.Start{Kind: checkpoint.StartTrimHorizon}, nil
+	}
 	err := to.UnmarshalText([]byte(o.to))
 	switch {
+	case resets && err != nil:
+		return to, &usageError{fmt.Sprintf("leases: reset --to %q: want trim_horizon, latest, or a time such as 2026-11-22T09:00:00Z", o.to)}
+	case resets && to.Kind == checkpoint.StartLatest:
+		return to, nil
 	case err != nil || to.Kind == checkpoint.StartLatest:
 		return to, &usageError{fmt.Sprintf("leases: rewind --to %q: want a time such as 2026-11-22T09:00:00Z, or trim_horizon", o.to)}
 	case to.Kind == checkpoint.StartTime && to.Time.After(o.now()):
@@ -175,6 +183,15 @@ func (o *operator) target() (checkpoint.Start, error) {
 
 // admin opens the table.
 func (o *operator) admin(ctx context.Context, create bool) (*checkpoint.Admin, error) {
+	config, deps, err := o.parts()
+	if err != nil {
+		return nil, err
+	}
+	return checkpoint.NewAdmin(ctx, config, deps, create && (config.StreamName != "" || config.StreamARN != ""))
+}
+
+// parts says which table of which stream it is, and by what it is reached.
+func (o *operator) parts() (checkpoint.Config, checkpoint.Deps, error) {
 	config := checkpoint.Config{Application: o.table, StreamName: o.stream}
 	if strings.HasPrefix(o.stream, "arn:") {
 		config.StreamName, config.StreamARN = "", o.stream
@@ -182,15 +199,13 @@ func (o *operator) admin(ctx context.Context, create bool) (*checkpoint.Admin, e
 	if o.config != "" {
 		loaded, err := LoadConfig(o.config, o.program.env)
 		if err != nil {
-			return nil, err
+			return config, checkpoint.Deps{}, err
 		}
 		config = loaded.parts().checkpoint
 	}
 	reg := prometheus.NewRegistry()
-	clients := newClients(o.aws, reg, nil)
-	return checkpoint.NewAdmin(ctx, config, checkpoint.Deps{
-		DynamoDB: clients.dynamodb, Stream: clients.kinesis, Log: zap.NewNop(), Registerer: reg,
-	}, create && (config.StreamName != "" || config.StreamARN != ""))
+	clients := newClients(o.aws, reg, nil).of(config.StreamARN)
+	return config, checkpoint.Deps{DynamoDB: clients.dynamodb, Stream: clients.kinesis, Log: zap.NewNop(), Registerer: reg}, nil
 }
 
 func (o *operator) list(ctx context.Context, _ []string) error {
@@ -238,17 +253,35 @@ func (o *operator) imports(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	var changes []checkpoint.Change
+	var plan checkpoint.ImportPlan
 	if o.from != "" {
 		_, _ = fmt.Fprintf(o.program.stderr, "watching table %s for %s\n", o.from, o.wait)
-		changes, err = a.ImportTable(ctx, o.from, o.wait)
+		plan, err = a.ImportTable(ctx, o.from, o.wait)
 	} else {
-		changes, err = a.Import(ctx, from)
+		plan, err = a.Import(ctx, from)
 	}
 	if err != nil {
 		return err
 	}
-	return o.change(ctx, a, changes)
+	return o.changeByPlan(ctx, a, plan)
+}
+
+// changeByPlan carries an import out: without the rows that cannot be imported if it is forced, else only if there are none.
+func (o *operator) changeByPlan(ctx context.Context, a *checkpoint.Admin, plan checkpoint.ImportPlan) error {
+	to := o.program.stdout
+	if o.json {
+		to = o.program.stderr
+	}
+	for _, note := range plan.Notes {
+		_, _ = fmt.Fprintln(to, note)
+	}
+	if len(plan.Faults) == 0 {
+		return o.change(ctx, a, plan.Changes)
+	}
+	if !o.force {
+		return o.refused(plan.Changes, &checkpoint.ImportError{Faults: plan.Faults})
+	}
+	return errors.Join(o.change(ctx, a, plan.Changes), &checkpoint.ImportError{Faults: plan.Faults, LeftOut: true})
 }
 
 func (o *operator) export(ctx context.Context, args []string) error {

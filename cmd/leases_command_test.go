@@ -547,3 +547,44 @@ func TestLeasesOvertakenChangeIsReported(t *testing.T) {
 		require.EqualValues(t, 1, now[shard1].Generation)
 	})
 }
+
+// TestLeasesReset: the command that the error of a recreated stream names has every record of the new stream read, also
+// those that were put before anybody gave it.
+func TestLeasesReset(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		fake := fakeaws.New(fakeaws.Options{})
+		fake.Kinesis.Create(testStream, 2)
+		createTopic(t, fake)
+		old := startDaemon(t, fake, nil)
+		time.Sleep(2 * time.Second)
+		puts(fake, 0, 4)
+		time.Sleep(3 * time.Second)
+		fake.Kinesis.Delete(testStream)
+		time.Sleep(2 * time.Second)
+		fake.Kinesis.Create(testStream, 2)
+		time.Sleep(2 * time.Second)
+		puts(fake, 4, 9)
+		time.Sleep(3 * time.Minute)
+		require.ErrorContains(t, old.end(), "kinesis-alerter leases reset --table "+testLeases)
+		puts(fake, 9, 12)
+
+		out, err := operate(t, fake, "reset", "--to", "latest")
+		require.Error(t, err, "nobody confirmed it")
+		require.Contains(t, out, "SKIPPED")
+		out, err = operate(t, fake, "reset", "--yes")
+		require.NoError(t, err)
+		require.Contains(t, out, "it begins at its first record")
+		d := startDaemon(t, fake, nil)
+		time.Sleep(8 * time.Second)
+		puts(fake, 12, 13)
+		time.Sleep(5 * time.Second)
+		require.Len(t, alertIDs(fake), 13, "at latest, by its configuration")
+		require.NoError(t, d.end())
+
+		_, err = operate(t, fake, "reset", "--yes")
+		require.ErrorContains(t, err, "nothing to reset")
+		_, err = operate(t, fake, "reset", "--to", "tomorrow")
+		require.ErrorContains(t, err, "latest")
+	})
+}

@@ -1,6 +1,7 @@
 package cmd
 
 import (
+	"context"
 	"io"
 	"time"
 
@@ -28,9 +29,15 @@ type Loggers struct {
 	Audit *zap.Logger
 	// Level is the level of Operational.
 	Level zap.AtomicLevel
+
+	queue *logQueue
 }
 
-// NewLoggers makes the logs of a daemon that writes to out. The configuration must be valid.
+// Close writes the lines that wait, for as long as ctx lives. Lines of later calls are dropped.
+func (l Loggers) Close(ctx context.Context) { l.queue.close(ctx) }
+
+// NewLoggers makes the logs of a daemon that writes to out. The configuration must be valid. Loggers never wait for out; Close
+// ends their goroutine.
 func NewLoggers(c LogConfig, out io.Writer, reg prometheus.Registerer) (Loggers, error) {
 	level, err := zap.ParseAtomicLevel(c.Level)
 	if err != nil {
@@ -40,24 +47,39 @@ func NewLoggers(c LogConfig, out io.Writer, reg prometheus.Registerer) (Loggers,
 		Name: "kinesis_alerter_log_lines_dropped_total",
 		Help: "Log lines below warn that sampling left out. Audit lines are never left out.",
 	})
-	sink := zapcore.Lock(zapcore.AddSync(out))
+	unwritten := promauto.With(reg).NewCounter(prometheus.CounterOpts{
+		Name: "kinesis_alerter_log_lines_unwritten_total",
+		Help: "Log lines that were dropped because the output took none: nobody reads the pipe, or the disk is full.",
+	})
+	unaudited := promauto.With(reg).NewCounter(prometheus.CounterOpts{
+		Name: "kinesis_alerter_audit_lines_unwritten_total",
+		Help: "Audit lines that were dropped because the output took none. What was sent, and when, has no answer for these alerts.",
+	})
+	queue := newLogQueue(out, func(audit bool) {
+		if audit {
+			unaudited.Inc()
+		} else {
+			unwritten.Inc()
+		}
+	})
 	encoder := newEncoder(c.Format)
 	quiet := zapcore.NewSamplerWithOptions(
-		zapcore.NewCore(encoder.Clone(), sink, zap.LevelEnablerFunc(func(l zapcore.Level) bool { return l < zapcore.WarnLevel && level.Enabled(l) })),
+		zapcore.NewCore(encoder.Clone(), queue.sink(false), zap.LevelEnablerFunc(func(l zapcore.Level) bool { return l < zapcore.WarnLevel && level.Enabled(l) })),
 		time.Second, 100, 100,
 		zapcore.SamplerHook(func(_ zapcore.Entry, d zapcore.SamplingDecision) {
 			if d&zapcore.LogDropped != 0 {
 				dropped.Inc()
 			}
 		}))
-	loud := zapcore.NewCore(encoder.Clone(), sink,
+	loud := zapcore.NewCore(encoder.Clone(), queue.sink(false),
 		zap.LevelEnablerFunc(func(l zapcore.Level) bool { return l >= zapcore.WarnLevel && level.Enabled(l) }))
-	audit := zapcore.NewCore(encoder.Clone(), sink, zapcore.InfoLevel)
-	return Loggers{
-		Operational: zap.New(zapcore.NewTee(quiet, loud)),
-		Audit:       zap.New(audit).Named("audit"),
-		Level:       level,
-	}, nil
+	audit := zapcore.NewCore(encoder.Clone(), queue.sink(true), zapcore.InfoLevel)
+	operational := zap.New(zapcore.NewTee(quiet, loud))
+	queue.start(func(lines, audit int, since time.Time) {
+		operational.Warn("log output takes lines again, some were dropped",
+			zap.Int("lines", lines), zap.Int("audit_lines", audit), zap.Time("since", since))
+	})
+	return Loggers{Operational: operational, Audit: zap.New(audit).Named("audit"), Level: level, queue: queue}, nil
 }
 
 func newEncoder(format string) zapcore.Encoder {

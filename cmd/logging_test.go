@@ -3,6 +3,7 @@ package cmd
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"encoding/json"
 	"net/http"
 	"net/http/httptest"
@@ -22,6 +23,7 @@ func newTestLoggers(t *testing.T, c LogConfig) (Loggers, *bytes.Buffer, *prometh
 	out, reg := &bytes.Buffer{}, prometheus.NewPedanticRegistry()
 	logs, err := NewLoggers(c, out, reg)
 	require.NoError(t, err)
+	t.Cleanup(func() { logs.Close(context.Background()) })
 	return logs, out, reg
 }
 
@@ -45,6 +47,7 @@ func TestAuditIsNeverSampled(t *testing.T) {
 		for range 1000 {
 			logs.Audit.Info("alert published")
 		}
+		synctest.Wait()
 		require.Len(t, lines(t, out), 1000, "audit lines ignore the level, too")
 
 		out.Reset()
@@ -53,13 +56,14 @@ func TestAuditIsNeverSampled(t *testing.T) {
 			logs.Operational.Info("lease acquired")
 			logs.Operational.Warn("renewal failed")
 		}
+		synctest.Wait()
 		require.Equal(t, 1000, strings.Count(out.String(), "renewal failed"), "warnings are never sampled")
 		require.Equal(t, 109, strings.Count(out.String(), "lease acquired"))
 		require.NoError(t, testutil.GatherAndCompare(reg, strings.NewReader(`
 # HELP kinesis_alerter_log_lines_dropped_total Log lines below warn that sampling left out. Audit lines are never left out.
 # TYPE kinesis_alerter_log_lines_dropped_total counter
 kinesis_alerter_log_lines_dropped_total 891
-`)))
+`), "kinesis_alerter_log_lines_dropped_total"))
 	})
 }
 
@@ -70,6 +74,7 @@ func TestLogLineFormat(t *testing.T) {
 		time.Sleep(1500 * time.Millisecond)
 		logs.Operational.Named("lease").Info("lease acquired", zap.String("shard", "shardId-000000000000"))
 		logs.Audit.Info("alert published", zap.Duration("latency", 250*time.Millisecond))
+		synctest.Wait()
 		require.Equal(t, []map[string]any{
 			{"ts": "2000-01-01T00:00:01.500Z", "level": "info", "logger": "lease", "msg": "lease acquired", "shard": "shardId-000000000000"},
 			{"ts": "2000-01-01T00:00:01.500Z", "level": "info", "logger": "audit", "msg": "alert published", "latency": "250ms"},
@@ -85,6 +90,7 @@ func TestLogLevelChangesAtRunTime(t *testing.T) {
 	put.Header.Set("Content-Type", "application/json")
 	logs.Level.ServeHTTP(httptest.NewRecorder(), put)
 	logs.Operational.Debug("shown")
+	logs.Close(t.Context())
 	require.NotContains(t, out.String(), "hidden")
 	require.Contains(t, out.String(), "DEBUG\tshown")
 }

@@ -2,10 +2,12 @@
 
 package cmd_test
 
+import "slices"
+
 // mutations are the ways to break the daemon. A simulation finds them wherever it can see them; the others name the test
 // that was made for them.
 func mutations() []mutation {
-	return append(coreMutations(), append(repeatsMutations(), inheritMutations()...)...)
+	return slices.Concat(coreMutations(), answerMutations(), repeatsMutations(), outsideMutations(), ruleMutations(), inheritMutations())
 }
 
 func coreMutations() []mutation {
@@ -17,7 +19,7 @@ func coreMutations() []mutation {
 	return []mutation{
 		{
 			breaks: "a stored checkpoint never moves back",
-			file:   "checkpoint/writes.go", old: "		e.ifNotBeyond(p.position)\n", new: "",
+			file:   "checkpoint/writes.go", old: "		e.ifNotBeyond(p.position, c.replaces)\n", new: "",
 			by: only("checkpoint", "TestLateCommitOfTheSameEpochIsRefused"), says: `.*Error:.*`,
 		},
 		{
@@ -107,7 +109,7 @@ func coreMutations() []mutation {
 		},
 		{
 			breaks: "a release carries the last offer",
-			file:   "checkpoint/writes.go", old: "		e.progress(c.offer)\n		e.removeAttr(attrOwner)\n", new: "		e.context(c.offer)\n		e.removeAttr(attrOwner)\n",
+			file:   "checkpoint/writes.go", old: "		e.progress(c)\n		e.removeAttr(attrOwner)\n", new: "		e.context(c.offer)\n		e.removeAttr(attrOwner)\n",
 			by: daemons, says: `publishes record .* again, for which .* had the answer before it let go`,
 		},
 		{

@@ -15,20 +15,28 @@ import (
 	"github.com/aws/smithy-go"
 	"go.uber.org/zap"
 
+	"kinesis-alerter/alert/sns"
+	"kinesis-alerter/checkpoint"
 	"kinesis-alerter/internal/answer"
+	"kinesis-alerter/internal/credentials"
 )
 
 // preflightTimeout bounds one call before the daemon runs.
 const preflightTimeout = 5 * time.Second
+
+// failFastPatience is for how long --fail-fast waits, from the start on, for what may pass: credentials that are not there yet,
+// throttling, an answer at all. Where many tasks start at once, that is what their first calls meet.
+const failFastPatience = time.Minute
 
 // errStopped ends a start that was told to stop. It is no failure.
 var errStopped = errors.New("stopped while starting")
 
 // streamARN returns the ARN of the stream, which every alert's id is made of. When only the name is configured it asks
 // Kinesis, and goes on asking until there is an answer: a daemon that was started before its stream, or before its
-// permissions, works as soon as they are there. because is told the code of each answer that is none. It returns errStopped when ctx ends first.
+// permissions, works as soon as they are there. because is told the code of each answer that is none. With failFast it ends
+// at an answer that names a fault, and for anything else when patience is over. It returns errStopped when ctx ends first.
 func streamARN(
-	ctx context.Context, c Config, client *kinesis.Client, log *zap.Logger, failFast bool, because func(code string),
+	ctx context.Context, c Config, client *kinesis.Client, log *zap.Logger, failFast bool, patience time.Time, because func(code string),
 ) (string, error) {
 	if c.Stream.ARN != "" {
 		return c.Stream.ARN, nil
@@ -41,7 +49,7 @@ func streamARN(
 			return arn, nil
 		case ctx.Err() != nil:
 			return "", errStopped
-		case failFast:
+		case failFast && (checkpoint.NamesFault(err) || !time.Now().Before(patience)):
 			return "", err
 		case resultCode(err) != said:
 			// Not the text: it carries a request id that is new each time.
@@ -91,12 +99,15 @@ func checkTopics(ctx context.Context, c Config, client *awssns.Client) error {
 func askTopic(ctx context.Context, client *awssns.Client, arn string) error {
 	ctx, cancel := context.WithTimeout(ctx, preflightTimeout)
 	defer cancel()
-	_, err := client.GetTopicAttributes(ctx, &awssns.GetTopicAttributesInput{TopicArn: aws.String(arn)})
+	_, err := client.GetTopicAttributes(ctx, &awssns.GetTopicAttributesInput{TopicArn: aws.String(arn)}, sns.InRegionOf(arn))
 	return err
 }
 
 // explain puts into words what a person has to do about an AWS error.
 func explain(err error, permission, resource string) error {
+	if none, ok := errors.AsType[*credentials.Error](err); ok {
+		return fmt.Errorf("%s: %w", resource, none)
+	}
 	var api smithy.APIError
 	if !errors.As(err, &api) {
 		return fmt.Errorf("%s: %w; check the credentials, the network, AWS_REGION and the endpoint", resource, err)
@@ -104,7 +115,8 @@ func explain(err error, permission, resource string) error {
 	switch api.ErrorCode() {
 	case "AccessDeniedException", "AccessDenied", "AuthorizationError", "UnauthorizedOperation":
 		return fmt.Errorf("%s: the permission %s is missing: %w", resource, permission, err)
-	case "UnrecognizedClientException", "InvalidClientTokenId", "ExpiredTokenException", "ExpiredToken", "InvalidSignatureException":
+	}
+	if _, blamed := credentials.Blames(err); blamed {
 		return fmt.Errorf("%s: AWS does not accept the credentials: %w", resource, err)
 	}
 	return fmt.Errorf("%s: %s: %w", resource, permission, err)

@@ -39,7 +39,9 @@ type reloader struct {
 	// For the status page, which must not wait for a reload.
 	shown atomic.Pointer[shownConfig]
 	last  atomic.Pointer[StatusReload]
-	began atomic.Pointer[time.Time] // of a reload that is under way
+	// doubted are the doubts about what is in force.
+	doubted atomic.Pointer[[]StatusDoubt]
+	began   atomic.Pointer[time.Time] // of a reload that is under way
 }
 
 func newReloader(c Config, load func() (*LoadedConfig, error), log *zap.Logger, reg prometheus.Registerer) *reloader {
@@ -141,6 +143,7 @@ func (r *reloader) reload() (changes []string, err error) {
 	}
 	r.current = next
 	r.shown.Store(r.shown.Load().reloaded(loaded, next))
+	r.doubt(loaded, next)
 	r.log.Info("configuration reloaded", zap.Strings("changes", changes))
 	return changes, nil
 }

@@ -62,6 +62,9 @@ const (
 	stopShareAdmin     = 4
 )
 
+// lastLines is how long the end waits for an output that takes no lines, on top of the stop budget.
+const lastLines = 500 * time.Millisecond
+
 // Run is the daemon. It runs until ctx is done and then stops in order, within the configuration's stop budget. It
 // returns nil if everything that was read was resolved and committed. The configuration must be valid and have its
 // defaults.
@@ -77,6 +80,11 @@ func Run(ctx context.Context, c Config, o Options) (err error) {
 	if err != nil {
 		return err
 	}
+	defer func() { // last of all
+		last, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastLines)
+		defer cancel()
+		logs.Close(last)
+	}()
 	log, build := logs.Operational, currentBuild()
 	build.register(reg)
 	liveHeap := collectors.GoRuntimeMetricsRule{Matcher: regexp.MustCompile(`^/gc/heap/live:bytes$`)} // what a leak shows in
@@ -104,16 +112,16 @@ func Run(ctx context.Context, c Config, o Options) (err error) {
 		err = errors.Join(err, stop.run(work, c.Processing.StopBudget))
 		abandon() // whatever the stop list has left behind
 		log.Info("stopped", zap.Duration("took", time.Since(began)), zap.Bool("clean", err == nil), zap.Error(err))
-		_ = log.Sync()
 	}()
 
 	state := &state{}
 	reloads := newReloader(c, o.Reload, log.Named("config"), reg)
 	reloads.shown.Store(o.Loaded.shown(c))
+	reloads.doubt(o.Loaded, c)
 	// What is about the stream says so: one Prometheus may watch many.
 	series := prometheus.WrapRegistererWith(prometheus.Labels{"stream": c.streamName()}, reg)
 	watch := answer.NewWatch(log.Named("aws"), reg)
-	status := newStatusSource(c, build, state, reloads, log.Named("status"))
+	status := newStatusSource(c, build, state, reloads, logs)
 	status.answers = watch
 	registerProblems(series, status.snapshot)
 	server := newAdmin(work, listener, adminDeps{
@@ -125,10 +133,13 @@ func Run(ctx context.Context, c Config, o Options) (err error) {
 	sampling := life.start(work, "status", status.run)
 	stop.add("status", stopShareStatus, sampling.stop)
 
-	p, clients := c.parts(), newClients(o.AWS, reg, watch)
+	p, clients := c.parts(), newClients(o.AWS, reg, watch).of(c.Stream.ARN)
+	status.credentials.Store(clients.credentials)
 	asks := func(code string) { status.waitFor("the stream "+c.streamName()+" in Kinesis", code) }
 	asks("")
-	arn, err := streamARN(ctx, c, clients.kinesis, log, o.FailFast, asks)
+	clients.credentials.Observe(log.Named("credentials"), reg)
+	patience := time.Now().Add(failFastPatience)
+	arn, err := streamARN(ctx, c, clients.kinesis, log, o.FailFast, patience, asks)
 	if err != nil {
 		return err
 	}
@@ -141,7 +152,7 @@ func Run(ctx context.Context, c Config, o Options) (err error) {
 	if err != nil {
 		return err
 	}
-	p.checkpoint.FailFast, p.checkpoint.CreateTable = o.FailFast, o.CreateTable
+	p.checkpoint.FailFast, p.checkpoint.Patience, p.checkpoint.CreateTable = o.FailFast, time.Until(patience), o.CreateTable
 	p.checkpoint.Version, p.checkpoint.Host = build.Version, o.Host
 	var shards *consumer.Consumer // reports to the table, which it is made with
 	store, err := checkpoint.New(p.checkpoint, checkpoint.Deps{
@@ -164,11 +175,13 @@ func Run(ctx context.Context, c Config, o Options) (err error) {
 	}
 	shards, err = consumer.New(p.consumer, consumer.Deps{
 		Leases: leases{store}, Publisher: publisher, DeadLetters: letters, Pipeline: pipeline, Kinesis: clients.kinesis,
+		Now: clients.now,
 		Log: log, Registerer: series,
 	})
 	if err != nil {
 		return err
 	}
+	clients.credentials.OnChange(publisher.Hurry)
 	reloads.pipeline, reloads.publisher = pipeline, publisher
 	status.attach(statusParts{store: store, shards: shards, pipeline: pipeline, publisher: publisher, letters: sender(letters)})
 

@@ -1,6 +1,10 @@
 package cmd
 
-import "time"
+import (
+	"time"
+
+	"kinesis-alerter/alert"
+)
 
 // Status is everything that the daemon tells about itself: the status page, its plain text and /api/v1/status are three
 // renderings of one value. The JSON names are stable: fields are added, and never renamed or given another meaning.
@@ -23,12 +27,14 @@ type Status struct {
 	WaitingFor   string     `json:"waiting_for,omitempty"`
 	WaitingSince *time.Time `json:"waiting_since,omitempty"`
 
-	Build   StatusBuild   `json:"build"`
-	Started time.Time     `json:"started"`
-	Uptime  float64       `json:"uptime_seconds"`
-	Stream  StatusStream  `json:"stream"`
-	Worker  StatusWorker  `json:"worker"`
-	History StatusHistory `json:"history"`
+	Build   StatusBuild  `json:"build"`
+	Started time.Time    `json:"started"`
+	Uptime  float64      `json:"uptime_seconds"`
+	Stream  StatusStream `json:"stream"`
+	Worker  StatusWorker `json:"worker"`
+	// Credentials are those that this process calls AWS with.
+	Credentials StatusCredentials `json:"credentials"`
+	History     StatusHistory     `json:"history"`
 	// Recent is what befell this process lately.
 	Recent StatusRecent `json:"recent"`
 	// Records are the records that this process has resolved since it started, by outcome.
@@ -42,11 +48,21 @@ type Status struct {
 	Workers []StatusFleetWorker `json:"workers"`
 	// Rules are in the order of the configuration; empty where every record alerts.
 	Rules []StatusRule `json:"rules"`
+	// Filter is what the filter has dropped; null without one.
+	Filter *StatusFilter `json:"filter"`
+	// Silences are those that are on or to come.
+	Silences []StatusSilence `json:"silences"`
 	// Alerts are the latest messages that SNS accepted from this process, the latest first, at most 50.
 	Alerts []StatusAlert `json:"alerts"`
 	Topics []StatusTopic `json:"topics"`
 	// DeadLetters is the on-failure destination; null without one.
 	DeadLetters *StatusDeadLetters `json:"dead_letters"`
+	// Incidents are what befell shards in the last 15 minutes and was dealt with.
+	Incidents []StatusIncident `json:"incidents,omitempty"`
+	// Doubts are what is valid in the configuration in force and cannot be meant.
+	Doubts []StatusDoubt `json:"doubts"`
+	// Log is the output of the log lines.
+	Log StatusLog `json:"log"`
 	// BadAnswers are the operations of AWS whose answers cannot be used now.
 	BadAnswers []StatusBadAnswers `json:"bad_answers"`
 	// Reload is the last reload of the configuration that came to an end; null before the first. ReloadingSince is when one began
@@ -78,8 +94,8 @@ type Problem struct {
 	Level Level `json:"level"`
 	// Code names the kind of problem, for machines: problemSubjects has all of them.
 	Code string `json:"code"`
-	// Subject is what it is about: daemon, answers (of AWS), table, topic, dead_letters, kinesis, owners (shards that nobody reads), shards, records,
-	// lag or configuration. Problems of one level are in this order, so that causes come before what they bring about.
+	// Subject is what it is about: credentials, daemon, answers (of AWS), table, topic, dead_letters, kinesis, owners (shards that nobody reads), shards, records,
+	// rules, lag or configuration. Problems of one level are in this order, so that causes come before what they bring about.
 	Subject string `json:"subject"`
 	// Object is the topic, where the problem is one topic's.
 	Object string `json:"object,omitempty"`
@@ -103,6 +119,17 @@ type StatusStream struct {
 	Application string `json:"application"`
 	// Retention is how long the stream keeps a record; 0 while that is not known.
 	Retention float64 `json:"retention_seconds"`
+	// Incomplete is since when ListShards does not name all shards; absent while it does.
+	Incomplete *time.Time `json:"listing_incomplete_since,omitempty"`
+}
+
+// StatusIncident is something that befell a shard in the last 15 minutes and was dealt with: gone, end_undone,
+// order_breached, skip_undone or position_unusable.
+type StatusIncident struct {
+	Kind   string    `json:"kind"`
+	Shard  string    `json:"shard"`
+	Detail string    `json:"detail,omitempty"`
+	At     time.Time `json:"at"`
 }
 
 // StatusWorker is this process as a worker of the fleet.
@@ -117,6 +144,25 @@ type StatusWorker struct {
 	Failure string `json:"failure,omitempty"`
 	// LeaseSeconds is how long a silent worker keeps its shards.
 	LeaseSeconds float64 `json:"lease_seconds"`
+}
+
+// StatusCredentials is what is known of the AWS credentials of this process.
+type StatusCredentials struct {
+	// Known says that there are or were some; Expires is when they end or ended, null where they do not.
+	Known   bool       `json:"known"`
+	Expires *time.Time `json:"expires"`
+	// Failing is why they cannot be loaded or renewed, since FailingSince; empty while they can.
+	Failing      string     `json:"failing,omitempty"`
+	FailingSince *time.Time `json:"failing_since"`
+	// Refused are the services that do not accept them, by name.
+	Refused []StatusRefusal `json:"refused"`
+}
+
+// StatusRefusal is a service of AWS that does not accept the credentials.
+type StatusRefusal struct {
+	Service string    `json:"service"`
+	Code    string    `json:"code"`
+	Since   time.Time `json:"since"`
 }
 
 // StatusHistory is the throughput of this process: figures a second, the oldest first. Each is the mean of Interval, and
@@ -141,6 +187,11 @@ type StatusRecent struct {
 	Panics         uint64 `json:"panics"`
 	// StateGaps are shards whose evaluation went on without what it should remember.
 	StateGaps uint64 `json:"state_gaps"`
+	// Resolved are the records of every outcome. Unreadable are those that could not be read, or not by the filter, and UnreadableAs
+	// the same by what they look like; only what came is there.
+	Resolved     uint64                  `json:"resolved_records"`
+	Unreadable   uint64                  `json:"unreadable_records"`
+	UnreadableAs map[alert.Likely]uint64 `json:"unreadable_as,omitempty"`
 	// Untimed are records that were read without their arrival times, because these could not be.
 	Untimed uint64 `json:"untimed_records"`
 }
@@ -152,6 +203,8 @@ type StatusShard struct {
 	// State is held (by this process), foreign (by another worker), unread, blocked (a parent is not finished), paused, ended or
 	// skipped (closed before the application began).
 	State string `json:"state"`
+	// EndDoubted is since when listings show the shard open although the lease table says that it ended.
+	EndDoubted *time.Time `json:"end_doubted_since,omitempty"`
 	// Owner is the worker that has the lease; empty without one.
 	Owner string `json:"owner"`
 	// UnreadSince is since when nobody reads the shard, as far as this process has seen; null while somebody does.
@@ -175,6 +228,8 @@ type StatusReading struct {
 	// Behind is how far reading was from the tip of the shard at LastFetch.
 	Behind    float64    `json:"behind_seconds"`
 	LastFetch *time.Time `json:"last_fetch"`
+	// Unstorable is why the shard's progress cannot be stored; empty when it can.
+	Unstorable string `json:"unstorable,omitempty"`
 	// Since is when this process began to read the shard.
 	Since *time.Time `json:"since"`
 	// WaitsFor is what it waits for before it can read on: state (in DynamoDB), kinesis (an answer), memory (the unresolved records
@@ -200,6 +255,9 @@ type StatusReading struct {
 	HeldBy   string `json:"held_by,omitempty"`
 	// StateFailing is since when saving the state of evaluation fails; null while it does not.
 	StateFailing *time.Time `json:"state_failing_since"`
+	// EndUnproven is since when Kinesis says that the shard has ended and no listing confirms it; EndChildren wait for that.
+	EndUnproven *time.Time `json:"end_unproven_since,omitempty"`
+	EndChildren []string   `json:"end_children,omitempty"`
 	// Unheard are shards whose memory of inherited keys was not readable for five minutes, so that something was decided without it in
 	// the last 15 minutes.
 	Unheard []string `json:"unheard,omitempty"`
@@ -236,6 +294,8 @@ type StatusRule struct {
 	Published uint64 `json:"published"`
 	// Suppressed are the alerts that were swallowed, by reason; every reason is there.
 	Suppressed map[string]uint64 `json:"suppressed"`
+	// Fields are those that keep the rule from matching: no record has them, or none of the type that the rule needs.
+	Fields []StatusRuleField `json:"fields,omitempty"`
 }
 
 // StatusAlert is a message that SNS accepted. It has nothing of the record's payload.
@@ -277,6 +337,8 @@ type StatusTopic struct {
 	// Failures are the calls that failed in a row, since FailingSince; 0 while SNS answers.
 	Failures     int        `json:"failures"`
 	FailingSince *time.Time `json:"failing_since"`
+	// Failing is why the last of them failed; empty while SNS answers.
+	Failing string `json:"failing,omitempty"`
 	// Error is what SNS said at the last failure. Where it answers calls and yet fails one alert again and again, it is what it
 	// said of that one, which has waited since AlertFailingSince.
 	Error             string     `json:"error,omitempty"`
@@ -298,6 +360,17 @@ type StatusDeadLetters struct {
 	Failures     int        `json:"failures"`
 	FailingSince *time.Time `json:"failing_since"`
 	Error        string     `json:"error,omitempty"`
+}
+
+// StatusLog is the output of the log lines. Nothing waits for it: lines that it does not take are dropped and counted.
+type StatusLog struct {
+	// Waiting are the lines that are not written yet.
+	Waiting int `json:"waiting_lines"`
+	// Dropped and AuditDropped are the lines dropped since one was last written.
+	Dropped      int `json:"dropped_lines"`
+	AuditDropped int `json:"dropped_audit_lines"`
+	// Since is since when the output has taken no line; null while it does.
+	Since *time.Time `json:"blocked_since"`
 }
 
 // StatusReload is a reload of the configuration.

@@ -335,7 +335,7 @@ func TestStatusWithoutAListOfTheShards(t *testing.T) {
 		fake.Kinesis.Create(testStream, 2)
 		createTopic(t, fake)
 		rows := fake.Faults.Add(fakeaws.Fault{ // a worker that came no further than the row about the application
-			Service: fakeaws.ServiceDynamoDB, Match: func(r *fakeaws.Request) bool { return bytes.Contains(r.Body, []byte(`"shardId-`)) },
+			Service: fakeaws.ServiceDynamoDB, Match: func(r *fakeaws.Request) bool { return bytes.Contains(r.Body, []byte(`"leaseKey":{"S":"shardId-`)) },
 		})
 		first := startDaemon(t, fake, nil)
 		time.Sleep(10 * time.Second)

@@ -44,7 +44,7 @@ const (
 // subjects are in the order of problems of one level: what brings about before what is brought about. Those before shards can make
 // shards lag.
 func subjects() []string {
-	return []string{"daemon", "answers", "table", "topic", "dead_letters", "kinesis", "owners", "shards", "records", "lag", "configuration"}
+	return []string{"credentials", "daemon", "answers", "table", "topic", "dead_letters", "kinesis", "owners", "shards", "records", "rules", "lag", "configuration"}
 }
 
 // problems says what is wrong, the gravest first. It looks at nothing but the snapshot, so that whoever has the JSON can see
@@ -77,6 +77,8 @@ func problems(st *Status, hung bool) []Problem {
 		tableProblems(st, add)
 	}
 	shardProblems(st, add)
+	endProblems(st, add)
+	progressProblems(st, add)
 	memoryProblems(st, add)
 	for i := range st.Topics {
 		before := len(list)
@@ -87,7 +89,12 @@ func problems(st *Status, hung bool) []Problem {
 	}
 	letterProblems(st, add)
 	recentProblems(st, add)
+	ruleProblems(st, add)
 	reloadProblems(st, add)
+	logProblems(st, add)
+	if credentialsProblems(st, add) {
+		list = withoutSymptoms(list, st)
+	}
 	return gravest(list)
 }
 

@@ -9,19 +9,19 @@ import (
 	"sync/atomic"
 	"time"
 
-	"go.uber.org/zap"
-
 	"kinesis-alerter/alert"
 	"kinesis-alerter/alert/deadletter"
 	"kinesis-alerter/alert/sns"
 	"kinesis-alerter/checkpoint"
 	"kinesis-alerter/consumer"
 	"kinesis-alerter/internal/answer"
+	"kinesis-alerter/internal/credentials"
 )
 
 // statusSource gathers what a Status says. The parts of the daemon come to it as they are made, so that a start that waits
 // for something already has a page which says for what.
 type statusSource struct {
+	lines   *logQueue
 	build   build
 	started time.Time
 	stream  StatusStream
@@ -31,6 +31,8 @@ type statusSource struct {
 	answers *answer.Watch
 	waiting atomic.Pointer[waiting]
 	parts   atomic.Pointer[statusParts]
+	// credentials are those of all calls; nil before there are clients.
+	credentials atomic.Pointer[credentials.Provider]
 
 	problems *problemLog // of run alone
 	lags     lagHistory
@@ -38,6 +40,7 @@ type statusSource struct {
 	mu        sync.Mutex
 	unread    map[string]time.Time // shards that nobody reads, and since when that is known
 	heartbeat time.Time            // the last that DynamoDB confirmed to any incarnation
+	passed    filterWatch
 }
 
 // statusParts are the parts of a running daemon. letters may be nil.
@@ -49,17 +52,31 @@ type statusParts struct {
 	letters   *deadletter.Sender
 }
 
+// filterWatch remembers when a record last came past the filter.
+type filterWatch struct {
+	at time.Time // zero before the first look
+	// passed and dropped are the records that the filter had let pass and dropped at that time.
+	passed, dropped uint64
+}
+
+// look takes what was counted up to now.
+func (f *filterWatch) look(now time.Time, passed, dropped uint64) {
+	if f.at.IsZero() || passed != f.passed {
+		*f = filterWatch{now, passed, dropped}
+	}
+}
+
 // waiting is what a start waits for.
 type waiting struct {
 	what, because string
 	since         time.Time
 }
 
-func newStatusSource(c Config, b build, probes *state, reloads *reloader, log *zap.Logger) *statusSource {
+func newStatusSource(c Config, b build, probes *state, reloads *reloader, logs Loggers) *statusSource {
 	return &statusSource{
 		build: b, started: time.Now(), probes: probes, reloads: reloads, unread: map[string]time.Time{},
-		problems: newProblemLog(log),
-		stream:   StatusStream{Name: c.streamName(), Application: c.Stream.Application},
+		problems: newProblemLog(logs.Operational.Named("status")), lines: logs.queue,
+		stream: StatusStream{Name: c.streamName(), Application: c.Stream.Application},
 	}
 }
 
@@ -86,9 +103,11 @@ func (s *statusSource) run(ctx context.Context) error {
 		s.watch(now, p.store.Status())
 		s.lags.note(p.shards.Status())
 		t := totals{befell: befell(p)}
-		for _, n := range p.pipeline.Resolutions() {
-			t.records += n
-		}
+		t.records = t.befell.Resolved
+		s.mu.Lock()
+		dropped := p.pipeline.Resolutions()[alert.Filtered]
+		s.passed.look(now, t.records-min(dropped, t.records), dropped)
+		s.mu.Unlock()
 		for _, n := range p.publisher.Published() {
 			t.alerts += n
 		}
@@ -100,6 +119,13 @@ func (s *statusSource) run(ctx context.Context) error {
 func befell(p *statusParts) StatusRecent {
 	counts := p.shards.Counts()
 	out := StatusRecent{Missed: p.store.Missed(), Panics: p.pipeline.Panics() + counts.Panics, StateGaps: counts.StateGaps, Untimed: counts.Untimed}
+	for _, n := range p.pipeline.Resolutions() {
+		out.Resolved += n
+	}
+	out.UnreadableAs = p.pipeline.Unreadable()
+	for _, n := range out.UnreadableAs {
+		out.Unreadable += n
+	}
 	for reason, n := range counts.Skipped {
 		if reason == alert.ReasonRejected {
 			out.Skipped += n
@@ -142,6 +168,15 @@ func (s *statusSource) watch(now time.Time, table checkpoint.Status) {
 	s.unread = unread
 }
 
+func statusLog(l logState) StatusLog {
+	out := StatusLog{Waiting: l.Waiting, Dropped: l.Dropped, AuditDropped: l.AuditDropped}
+	if !l.Since.IsZero() {
+		since := l.Since.UTC()
+		out.Since = &since
+	}
+	return out
+}
+
 // snapshot is the state of things now. Safe for concurrent use.
 func (s *statusSource) snapshot() Status {
 	now := time.Now()
@@ -149,9 +184,13 @@ func (s *statusSource) snapshot() Status {
 		At: now.UTC(), State: "running", Stream: s.stream, Started: s.started.UTC(), Uptime: seconds(now.Sub(s.started)),
 		Build:   StatusBuild{Version: s.build.Version, Revision: s.build.Revision, GoVersion: s.build.Go},
 		History: s.history.status(), Records: map[string]uint64{}, ShardCounts: map[string]int{},
-		Shards: []StatusShard{}, Workers: []StatusFleetWorker{}, Rules: []StatusRule{}, Alerts: []StatusAlert{}, Topics: []StatusTopic{},
-		Configuration: s.reloads.shown.Load().text, Reload: s.reloads.last.Load(), ReloadingSince: s.reloads.began.Load(),
+		Shards: []StatusShard{}, Workers: []StatusFleetWorker{}, Rules: []StatusRule{}, Silences: []StatusSilence{}, Alerts: []StatusAlert{}, Topics: []StatusTopic{},
+		Configuration: s.reloads.shown.Load().text, Doubts: []StatusDoubt{}, Reload: s.reloads.last.Load(), ReloadingSince: s.reloads.began.Load(),
+		Log:        statusLog(s.lines.state()),
 		BadAnswers: badAnswers(s.answers),
+	}
+	if doubts := s.reloads.doubted.Load(); doubts != nil {
+		out.Doubts = *doubts
 	}
 	hung := false
 	if p := s.parts.Load(); p == nil {
@@ -167,6 +206,9 @@ func (s *statusSource) snapshot() Status {
 	}
 	if s.probes.draining.Load() {
 		out.State = "stopping"
+	}
+	if p := s.credentials.Load(); p != nil {
+		out.Credentials = credentialsStatus(p.Status())
 	}
 	out.Problems = problems(&out, hung)
 	out.Level, out.Summary = summary(&out)
@@ -194,7 +236,10 @@ func (s *statusSource) tell(out *Status, now time.Time, table checkpoint.Status,
 	s.mu.Lock()
 	heartbeat, unread := s.heartbeat, s.unread // replaced, never changed
 	s.mu.Unlock()
-	out.Stream.Retention = seconds(table.Retention)
+	out.Stream.Retention, out.Stream.Incomplete = seconds(table.Retention), moment(table.Incomplete)
+	for _, i := range table.Incidents {
+		out.Incidents = append(out.Incidents, StatusIncident{Kind: string(i.Kind), Shard: i.Shard, Detail: i.Detail, At: i.At.UTC()})
+	}
 	out.Worker = StatusWorker{ID: table.Worker, Heartbeat: moment(heartbeat), Failure: table.Failure, LeaseSeconds: seconds(table.LeaseDuration)}
 	if table.TrustedUntil.After(now) {
 		out.Worker.TrustedUntil = moment(table.TrustedUntil)
@@ -210,7 +255,9 @@ func (s *statusSource) tell(out *Status, now time.Time, table checkpoint.Status,
 		}
 		out.Workers = append(out.Workers, one)
 	}
-	tellRules(out, p.pipeline.Status(), p.publisher.Published())
+	rules := p.pipeline.Status()
+	tellRules(out, rules, p.publisher.Published())
+	s.tellFilter(out, now, rules)
 	for _, a := range p.publisher.Recent() {
 		out.Alerts = append(out.Alerts, StatusAlert{
 			ID: a.ID, Kind: string(a.Kind), Rule: a.Rule, Severity: a.Severity, Topic: a.Topic, Key: a.Key, Alerts: a.Alerts,
@@ -221,7 +268,7 @@ func (s *statusSource) tell(out *Status, now time.Time, table checkpoint.Status,
 		out.Topics = append(out.Topics, StatusTopic{
 			Name: t.Name, FIFO: t.FIFO, Rate: t.Rate, Share: t.Share, SentLastMinute: t.SentLastMinute, LastAccepted: moment(t.LastAccepted),
 			Waiting: t.Waiting, Gathered: t.Gathered, Digesting: t.Digesting, Fault: string(t.Fault), Remedy: t.Remedy,
-			Failures: t.Failures, FailingSince: moment(t.FailingSince), Ending: t.Ending,
+			Failures: t.Failures, FailingSince: moment(t.FailingSince), Failing: string(t.Failing), Ending: t.Ending,
 			Error: t.Error, AlertFailingSince: moment(t.AlertFailing),
 		})
 	}
@@ -252,7 +299,7 @@ func tellShards(
 		out.ShardCounts[string(t.State)]++
 		shard := StatusShard{
 			ID: t.ID, Parents: t.Parents, State: string(t.State), Owner: t.Owner, Heir: heir(t.Handoff), BytesPerSecond: t.Load, CaughtUp: moment(t.CaughtUp),
-			UnreadSince: moment(unread[t.ID]),
+			UnreadSince: moment(unread[t.ID]), EndDoubted: moment(t.EndDoubted),
 		}
 		if shard.Parents == nil {
 			shard.Parents = []string{}
@@ -263,11 +310,12 @@ func tellShards(
 		if r := here[t.ID]; r != nil && t.State == checkpoint.ShardHeld {
 			shard.BytesPerSecond = r.Load
 			shard.Reading = &StatusReading{
-				Phase: r.Phase, Lag: seconds(r.Lag), Behind: seconds(r.Behind), LastFetch: moment(r.LastFetch), Checkpoint: moment(t.Confirmed),
+				Phase: r.Phase, Lag: seconds(r.Lag), Behind: seconds(r.Behind), LastFetch: moment(r.LastFetch), Checkpoint: moment(t.Confirmed), Unstorable: t.Unstorable,
 				Since: moment(r.Began), WaitsFor: r.WaitsFor, ReadError: r.ReadError, StateFailing: moment(r.StateFailing),
 				ReadFailing: moment(r.ReadFailing), Throttled: moment(r.Throttled), Evaluating: moment(r.Evaluating),
 				LagGrows:   lags.grow(t.ID, r.Lag),
 				Unresolved: r.Unresolved, Gathered: r.Gathered, HeldKeys: r.HeldKeys, HeldBy: r.HeldBy,
+				EndUnproven: moment(r.EndUnproven), EndChildren: r.EndChildren,
 				Unheard: r.Unheard, Keyless: r.Keyless,
 			}
 		}
@@ -337,7 +385,38 @@ func tellRules(out *Status, p alert.Status, published map[string]uint64) {
 		for reason, n := range r.Suppressed {
 			one.Suppressed[string(reason)] = n
 		}
+		for _, f := range r.Fields {
+			one.Fields = append(one.Fields, StatusRuleField{Field: f.Field, Similar: f.Similar, Wanted: f.Wanted, Has: f.Has, Records: f.Records})
+		}
 		out.Rules = append(out.Rules, one)
+	}
+}
+
+// tellFilter says what the filter and the silences keep back.
+func (s *statusSource) tellFilter(out *Status, now time.Time, p alert.Status) {
+	if p.Filters {
+		total, dropped := uint64(0), p.Records[alert.Filtered]
+		for _, n := range p.Records {
+			total += n
+		}
+		s.mu.Lock()
+		s.passed.look(now, total-dropped, dropped)
+		out.Filter = &StatusFilter{Dropped: dropped - s.passed.dropped, DroppingSince: moment(s.passed.at)}
+		s.mu.Unlock()
+	}
+	for _, x := range p.Silences {
+		if !x.Until.After(now) {
+			continue
+		}
+		muted := 0
+		for _, r := range p.Rules {
+			if slices.Contains(x.Rules, r.Name) {
+				muted++
+			}
+		}
+		out.Silences = append(out.Silences, StatusSilence{
+			Name: x.Name, All: muted == len(p.Rules), Conditional: x.Conditional, From: moment(x.From), Until: moment(x.Until),
+		})
 	}
 }
 

@@ -18,6 +18,8 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.uber.org/zap"
 	"go.uber.org/zap/zaptest"
+
+	"kinesis-alerter/alert"
 )
 
 // manyShards is the status of a worker that reads half of many shards, each the child of one that ended.
@@ -25,7 +27,7 @@ func manyShards(n int) Status {
 	at := time.Date(2026, 11, 27, 22, 15, 3, 0, time.UTC)
 	s := Status{
 		At: at, State: "running", Started: at.Add(-26 * time.Hour), Uptime: 26 * 3600, Build: StatusBuild{"1.0.0", "0123456789ab", "go1.26.8"},
-		Stream: StatusStream{"ExampleInputStream", "heart-rate-alerts", 86400}, ShardCounts: map[string]int{},
+		Stream: StatusStream{Name: "ExampleInputStream", Application: "heart-rate-alerts", Retention: 86400}, ShardCounts: map[string]int{},
 		Worker: StatusWorker{ID: "alerter-0/5e0f7a11", TrustedUntil: moment(at.Add(8 * time.Second)), Heartbeat: moment(at.Add(-time.Second)), LeaseSeconds: 10},
 		Workers: []StatusFleetWorker{
 			{ID: "alerter-0/5e0f7a11", Version: "1.0.0", Self: true, State: "live", Shards: (n + 1) / 2},
@@ -69,9 +71,12 @@ func exampleStatus() Status {
 	some["dedup"], some["silenced"] = 310, 2
 	s := Status{
 		At: at, State: "running", Started: at.Add(-200 * time.Second), Uptime: 200, Build: StatusBuild{"1.0.0", "0123456789ab", "go1.26.8"},
-		Stream:  StatusStream{"ExampleInputStream", "heart-rate-alerts", 86400},
-		Worker:  StatusWorker{ID: "alerter-0/5e0f7a11", TrustedUntil: moment(at.Add(3 * time.Second)), Heartbeat: ago(6 * time.Second), Failure: "InternalServerError", LeaseSeconds: 10},
-		Recent:  StatusRecent{Window: 900, Missed: 1, Skipped: 2, InvalidLetters: 3},
+		Stream: StatusStream{Name: "ExampleInputStream", Application: "heart-rate-alerts", Retention: 86400},
+		Worker: StatusWorker{ID: "alerter-0/5e0f7a11", TrustedUntil: moment(at.Add(3 * time.Second)), Heartbeat: ago(6 * time.Second), Failure: "InternalServerError", LeaseSeconds: 10},
+		Recent: StatusRecent{
+			Window: 900, Missed: 1, Skipped: 2, InvalidLetters: 3, Resolved: 40_000, Unreadable: 4000,
+			UnreadableAs: map[alert.Likely]uint64{alert.LikelyGzip: 3900, alert.LikelyText: 100},
+		},
 		History: StatusHistory{Interval: 5, Records: []float64{96.2, 101.4, 110, 1240.5}, Alerts: []float64{0, 0.4, 8.2, 1.2}},
 		Records: map[string]uint64{
 			"alerted": 120, "suppressed": 312, "unmatched": 41_204, "filtered": 0, "invalid": 1, "expired": 0, "dead_lettered": 3,
@@ -98,8 +103,14 @@ func exampleStatus() Status {
 		},
 		Rules: []StatusRule{
 			{Name: "high-heart-rate", Severity: "critical", Topics: []string{"oncall", "ward"}, Mode: "live", Matched: 432, Undefined: 17, Published: 120, Suppressed: some},
-			{Name: "new-threshold", Severity: "warning", Topics: []string{"ward"}, Mode: "shadow", Matched: 12, Published: 9, Suppressed: none},
+			{Name: "new-threshold", Severity: "warning", Topics: []string{"ward"}, Mode: "shadow", Matched: 12, Published: 9, Suppressed: none, Fields: []StatusRuleField{
+				{Field: "heartrate", Similar: "heartRate", Records: 41_204},
+				{Field: "age", Wanted: "number", Has: "text", Records: 41_204},
+				{Field: "ward", Records: 41_204},
+			}},
 		},
+		Filter:   &StatusFilter{Dropped: 12_000, DroppingSince: ago(2 * time.Hour)},
+		Silences: []StatusSilence{{Name: "holidays", All: true, Until: moment(at.Add(90 * 24 * time.Hour))}},
 		Alerts: []StatusAlert{
 			{ID: "4f1c0a9be2d35577aa", Kind: "firing", Rule: "high-heart-rate", Severity: "critical", Topic: "ward", Key: "pati…", Alerts: 1, Occurred: *ago(1350 * time.Millisecond), Accepted: *ago(time.Second), MessageID: "m-2"},
 			{ID: "77ab3f00c1d2e3f401", Kind: "digest", Topic: "ward", Alerts: 57, Occurred: *ago(70 * time.Second), Accepted: *ago(40 * time.Second), MessageID: "m-1"},

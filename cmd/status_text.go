@@ -92,6 +92,11 @@ func statusText(st *Status) string {
 			row(name, r.Severity, r.Matched, r.Published, suppressed, r.Undefined)
 		}
 		end()
+		for _, r := range v.RuleRows {
+			for _, note := range r.Notes {
+				line("  %s %s", r.Name, note)
+			}
+		}
 	}
 	if len(v.AlertRows) > 0 {
 		row, end := table("LAST ALERTS", "RULE", "KEY", "KIND", "SEVERITY", "TOPIC", "LATENCY", "ALERT ID")

@@ -477,6 +477,7 @@ type ruleView struct {
 	Shadow                        bool
 	Matched, Published, Undefined string
 	Suppressed, Why               string
+	Notes                         []string // what keeps it from matching
 }
 
 func newRuleView(r *StatusRule) ruleView {
@@ -493,6 +494,9 @@ func newRuleView(r *StatusRule) ruleView {
 		}
 	}
 	row.Suppressed, row.Why = grouped(sum), strings.Join(why, ", ")
+	for i := range r.Fields {
+		row.Notes = append(row.Notes, r.Fields[i].finding())
+	}
 	return row
 }
 

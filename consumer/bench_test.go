@@ -33,6 +33,7 @@ func (idleLease) Generation() uint32                                { return 0 }
 func (idleLease) CaughtUp() time.Time                               { return time.Time{} }
 func (idleLease) KeepLease()                                        {}
 func (idleLease) Finish(context.Context, []types.ChildShard) error  { return nil }
+func (idleLease) Ended(context.Context, time.Time) (bool, error)    { return true, nil }
 func (idleLease) Lost(time.Time) bool                               { return false }
 
 func (idleLease) LoadState(context.Context) (own []byte, sequence string, sub uint32, parents [][]byte, err error) {

@@ -16,6 +16,7 @@ type evaluator interface {
 	Stateful() bool
 	Snapshot() []byte
 	Restore(snapshot []byte) error
+	BringBack(now time.Time) time.Duration
 	Inherit(parents [][]byte, heir alert.Heir) error
 
 	// What several shards have inherited together.

@@ -48,7 +48,7 @@ func (s *shard) takeInPage(p *page) bool {
 	}
 	s.tookIn(p)
 	s.metrics.evalDuration.Observe(time.Since(began).Seconds())
-	if p.end {
+	if p.proven {
 		s.closed, s.children = true, p.children
 	}
 	return true
@@ -63,7 +63,9 @@ func (s *shard) tookIn(p *page) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.caughtUp = p.caughtUp()
+	if !p.null || p.proven { // else the shard may go on where this answer did not look
+		s.caughtUp = p.caughtUp()
+	}
 	s.evaluates, s.eventTime = stateful, eventTime
 }
 
@@ -170,8 +172,12 @@ func (s *shard) decided(rec *alert.Record, at position, d alert.Decision) error 
 		s.remain(at, dealt)
 		return err // it is not in the watermark: what a stop leaves behind there counts as not drained
 	}
+	arrival := rec.Arrival
+	if s.unknown.After(arrival) { // its age is not known: it makes no lag
+		arrival = s.unknown
+	}
 	s.mu.Lock()
-	e := s.mark.wait(at, rec.Arrival, len(tasks))
+	e := s.mark.wait(at, arrival, len(tasks))
 	if e.decided = d.Outcome == alert.Alerted; !e.decided {
 		e.decision = alert.Decision{Outcome: d.Outcome, Reason: d.Reason}
 	}
@@ -216,7 +222,7 @@ func (s *shard) submit(e *entry, tasks []*task) error {
 		}
 		t.entry, t.decides = e, e.decided || t.letter != nil
 		s.mu.Lock()
-		t.tracked = many || e.timed || len(s.mark.timed) > 0
+		t.tracked = many || len(s.mark.timed) > 0
 		if s.inTaking != nil && t.keepsPayload() {
 			t.page = s.inTaking
 			t.page.kept += t.bytes

@@ -80,7 +80,7 @@ func (c *Consumer) carry(id string) (*kinesis.GetRecordsOutput, error) {
 	}
 	// One millisecond behind, so that the library does not sleep before it asks again.
 	out := &kinesis.GetRecordsOutput{MillisBehindLatest: aws.Int64(1), NextShardIterator: &id}
-	if p.end {
+	if p.proven {
 		out.NextShardIterator = nil
 	}
 	s.hold(&p)

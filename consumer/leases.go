@@ -69,6 +69,11 @@ type Lease interface {
 	// KeepLease calls a requested handoff off, because the drain took too long.
 	KeepLease()
 
+	// Ended reports whether the shard has ended, as an answer of GetRecords at that time said: it waits for a listing of
+	// the stream that began after the answer. It is false when the listing shows the shard open. An error says that ctx
+	// ended first.
+	Ended(ctx context.Context, answered time.Time) (bool, error)
+
 	// Finish ends the shard: rows for its children first, then SHARD_END with the last offer. Call it when all is
 	// resolved. Children is what the last GetRecords answer said, or nil.
 	Finish(ctx context.Context, children []types.ChildShard) error

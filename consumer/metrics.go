@@ -23,6 +23,7 @@ type metrics struct {
 	skipped       map[alert.Reason]prometheus.Counter
 	handoffs      *prometheus.CounterVec
 	panics        prometheus.Counter
+	endsRefuted   prometheus.Counter
 	forgotten     prometheus.Counter
 
 	stateSaves        *prometheus.CounterVec
@@ -90,6 +91,10 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 			Help: "Alerts and stretches, accepted and not stored, that this process no longer remembers; taking the shard again repeats them.",
 		}),
 	}
+	m.endsRefuted = f.NewCounter(prometheus.CounterOpts{
+		Name: "kinesis_alerter_shard_ends_refuted_total",
+		Help: "Answers of GetRecords that said that a shard has ended while ListShards showed it open; the shard is read on.",
+	})
 	m.stateMetrics(f)
 	skipped := f.NewCounterVec(prometheus.CounterOpts{
 		Name: "kinesis_alerter_alerts_skipped_total",

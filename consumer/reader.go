@@ -30,9 +30,10 @@ type page struct {
 	behind time.Duration
 	// asked is when the call for it began, at is when the answer came; date is that by the service's clock.
 	asked, at, date time.Time
-	// end says that the shard is closed and this page was its last; children are what it was split or merged into.
-	end      bool
-	children []types.ChildShard
+	// null says that the answer named no next iterator. end says that the shard has ended, as Kinesis claims; children are
+	// what it was split or merged into. proven says that a listing confirms it: no page follows.
+	null, end, proven bool
+	children          []types.ChildShard
 }
 
 // caughtUp is the time up to which the shard is read with this page: Kinesis looked no earlier than it was asked. Where
@@ -92,6 +93,7 @@ type pollingReader struct {
 	perItem  int  // bytes of a record, as seen lately
 	refused  int  // how often in a row Kinesis did not know the position
 	expired  bool // the iterator before this one had expired too
+	nulls    nullAnswers
 	trouble  string
 	expect   answer.Expect
 	times    strangeTimes
@@ -169,7 +171,7 @@ func (r *pollingReader) fetch(ctx context.Context) (page, error) {
 	return page{
 		records: out.Records, credit: c, asked: start, at: now, date: date,
 		behind: time.Duration(aws.ToInt64(out.MillisBehindLatest)) * time.Millisecond, // nil is 0: defect 29
-		end:    out.NextShardIterator == nil, children: out.ChildShards,
+		null:   out.NextShardIterator == nil, end: r.nulls.claim(out), children: out.ChildShards,
 	}, nil
 }
 

@@ -32,6 +32,7 @@ type shard struct {
 	reader   reader // nil before open
 	read     func(from types.StartingPosition) reader
 	lanes    *lanes
+	now      func() time.Time // the services' time
 	budget   *budget
 	metrics  *metrics
 	log      *zap.Logger
@@ -50,9 +51,11 @@ type shard struct {
 	state    keeper
 	record   alert.Record // the one that is being taken in
 	arrived  time.Time    // of the last record that had an arrival time
+	unknown  time.Time    // by when the record arrived that is being taken in, where it has no arrival time
 	startAt  position     // records up to here were resolved by an earlier owner, or here before
 	passed   int          // how many of inherited reading has passed
 	closed   bool         // the last page was taken in to its end
+	refuted  bool         // the claim before was refuted, and told
 	children []types.ChildShard
 
 	mu         sync.Mutex
@@ -63,7 +66,8 @@ type shard struct {
 	holding    bool   // a key is held, so the watermark stands while the others go on
 	heldBy     string // what SNS said of the last alert that it will never accept
 	phase      phase
-	current    *page // read, not yet taken in
+	current    *page     // read, not yet taken in
+	claim      *endClaim // changed by the KCL's goroutine only
 	failed     error
 	mark       watermark
 	offered    position
@@ -117,12 +121,21 @@ func (s *shard) nextPage() (page, error) {
 			continue
 		default:
 		}
+		if s.claim != nil {
+			if p, proven := s.proveEnd(); proven {
+				return p, nil
+			}
+			if s.readCtx.Err() != nil {
+				continue
+			}
+		}
 		p, err := s.reader.read(s.readCtx)
 		if err != nil {
 			continue // a context has ended, or the shard is to be handed over; which one it was is looked up above
 		}
 		s.noteFetch(&p)
-		if len(p.records) == 0 && !p.end {
+		s.noteEnd(&p)
+		if len(p.records) == 0 {
 			s.budget.settle(p.credit, 0)
 			s.tookIn(&p)
 			s.offer(false)
@@ -475,12 +488,14 @@ func (s *shard) status(now time.Time) ShardStatus {
 	if heard.IsZero() {
 		heard = unheard(now, s.began, s.lease.CaughtUp())
 	}
+	unproven, children := s.unproven()
 	code, failing := s.stands.code()
 	heldBy := ""
 	if held > 0 {
 		heldBy = s.heldBy
 	}
 	return ShardStatus{
+		EndUnproven: unproven, EndChildren: children,
 		Shard: s.id, Phase: s.phase.String(), Lag: lagAt(now, oldest, waiting, heard, s.lastBehind),
 		Behind: s.lastBehind, LastFetch: s.lastFetch, Unresolved: s.mark.unresolved(), HeldKeys: held, Load: s.load.rate(now),
 		Gathered: gathered, StateBytes: s.saved.bytes, StateTaken: s.saved.taken, StateFailing: s.unsaved,

@@ -263,6 +263,7 @@ func (stateless) Inherit([][]byte, alert.Heir) error { panic("stateless") }
 func (stateless) Awaits() []alert.Awaited            { panic("stateless") }
 func (stateless) Meet(*alert.Relative)               { panic("stateless") }
 func (stateless) ParkedTo() int64                    { panic("stateless") }
+func (stateless) BringBack(time.Time) time.Duration  { panic("stateless") }
 
 // rider is an evaluator whose decisions carry the alerts of other keys.
 type rider struct {

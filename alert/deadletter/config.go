@@ -10,6 +10,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws/arn"
 
 	"kinesis-alerter/alert"
+	"kinesis-alerter/internal/arns"
 )
 
 // maxPrefix is how long the part of a key may be that is configured, in bytes. S3 takes 1,024 for all of it.
@@ -81,6 +82,8 @@ func checkTopic(s string) string {
 	switch {
 	case err != nil || a.Service != "sns" || a.Region == "" || a.AccountID == "" || strings.Contains(a.Resource, ":"):
 		return "must be the ARN of an SNS topic, arn:aws:sns:<region>:<account>:<name>"
+	case arns.Check(a) != "":
+		return arns.Check(a)
 	case strings.HasSuffix(a.Resource, ".fifo"):
 		return "a FIFO topic cannot take dead letters, no more than from Lambda; use a standard topic"
 	case a.Resource == "" || len(a.Resource) > 256 || strings.ContainsFunc(a.Resource, notWord):

@@ -2,12 +2,15 @@ package deadletter
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/sns"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
+
+	"kinesis-alerter/internal/arns"
 )
 
 // SQSClient is what a Sender asks of SQS; *sqs.Client has it. Its retryer should be aws.NopRetryer.
@@ -58,7 +61,8 @@ func (*queue) limit() int             { return maxMessage }
 func (*queue) timeout() time.Duration { return messageTimeout }
 
 func (q *queue) put(ctx context.Context, _ string, document []byte) (string, error) {
-	out, err := q.client.SendMessage(ctx, &sqs.SendMessageInput{QueueUrl: &q.url, MessageBody: new(string(document))})
+	out, err := q.client.SendMessage(ctx, &sqs.SendMessageInput{QueueUrl: &q.url, MessageBody: new(string(document))},
+		func(o *sqs.Options) { o.Region = cmp.Or(arns.Region(q.url), o.Region) })
 	if err != nil {
 		return "", err
 	}
@@ -75,7 +79,8 @@ func (*topic) limit() int             { return maxMessage }
 func (*topic) timeout() time.Duration { return messageTimeout }
 
 func (t *topic) put(ctx context.Context, _ string, document []byte) (string, error) {
-	out, err := t.client.Publish(ctx, &sns.PublishInput{TopicArn: &t.arn, Message: new(string(document))})
+	out, err := t.client.Publish(ctx, &sns.PublishInput{TopicArn: &t.arn, Message: new(string(document))},
+		func(o *sns.Options) { o.Region = cmp.Or(arns.Region(t.arn), o.Region) })
 	if err != nil {
 		return "", err
 	}

@@ -86,6 +86,9 @@ func (h *Health) Answered(epoch int) bool {
 	return true
 }
 
+// Hurry lets the next call go at once: what the last one failed for may have been mended.
+func (h *Health) Hurry() { h.resume = time.Time{} }
+
 // Postpone lets the next call wait until a time at least, if the destination is not healthy.
 func (h *Health) Postpone(until time.Time) {
 	if h.failures > 0 && until.After(h.resume) {

@@ -10,6 +10,7 @@ import (
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 
 	"kinesis-alerter/alert"
+	"kinesis-alerter/internal/credentials"
 )
 
 // Class says what to do about an error.
@@ -42,6 +43,9 @@ type Verdict struct {
 // An error of the call that got the credentials is about the role and not about the destination: whatever is said of it, it
 // is ReasonCredentials if it may pass and ReasonCredentialsRefused otherwise.
 func Classify(err error, byCode func(code, message string) (Verdict, bool), byStatus func(status int) (Verdict, bool)) Verdict {
+	if _, ok := errors.AsType[*credentials.Error](err); ok {
+		return Retry.Because(ReasonCredentials) // whatever their source said
+	}
 	if foreign := credentialCall(err); foreign != nil {
 		if v := Classify(foreign, byCode, byStatus); v.Class == Retry {
 			return Retry.Because(ReasonCredentials)
@@ -54,15 +58,19 @@ func Classify(err error, byCode func(code, message string) (Verdict, bool), bySt
 			return v
 		}
 	}
+	answer, answered := errors.AsType[*smithyhttp.ResponseError](err)
 	status := 0
-	if answer, ok := errors.AsType[*smithyhttp.ResponseError](err); ok {
+	if answered {
 		status = answer.HTTPStatusCode()
+	}
+	// Whatever its status, it is not the service that refuses.
+	if bad, ok := errors.AsType[badAnswer](err); ok && max(status, bad.BadAnswer()) < http.StatusInternalServerError {
+		return Retry.Because(ReasonBadAnswer)
+	}
+	if answered {
 		if v, ok := byStatus(status); ok {
 			return v
 		}
-	}
-	if bad, ok := errors.AsType[badAnswer](err); ok && status < http.StatusBadRequest && bad.BadAnswer() < http.StatusBadRequest {
-		return Retry.Because(ReasonBadAnswer)
 	}
 	netErr, network := errors.AsType[net.Error](err)
 	switch {

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws/arn"
+
+	"kinesis-alerter/internal/arns"
 )
 
 // Defaults of Config.
@@ -133,6 +135,8 @@ func checkARN(s string) string {
 	switch {
 	case err != nil || a.Service != "sns" || a.Region == "" || a.AccountID == "":
 		return "must be the ARN of an SNS topic, arn:aws:sns:<region>:<account>:<name>"
+	case arns.Check(a) != "":
+		return arns.Check(a)
 	case strings.Contains(a.Resource, ":"):
 		return "must be the ARN of a topic, not of a subscription"
 	case !topicName(a.Resource):

@@ -45,7 +45,7 @@ func remedies() map[alert.Reason]string {
 	maps.Copy(all, map[alert.Reason]string{
 		delivery.ReasonNotAuthorized: "allow sns:Publish on the topic in the role's policy and in the topic's policy",
 		reasonTopicMissing:           "create the topic or correct its ARN",
-		reasonTopicRefused:           "check that the ARN is a topic in the region of AWS_REGION",
+		reasonTopicRefused:           "check that the ARN is that of a topic",
 		delivery.ReasonKMSAccess: "allow kms:GenerateDataKey and kms:Decrypt on the topic's key in the role's policy and in the " +
 			"key's policy",
 		delivery.ReasonKMSKey:  "enable the topic's KMS key, or set another KmsMasterKeyId on the topic",

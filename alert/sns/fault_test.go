@@ -243,3 +243,29 @@ func TestTooLargeBodyIsShortened(t *testing.T) {
 		}
 	})
 }
+
+// Other credentials end a hold for old ones at once, and not with the next probe.
+func TestHurryProbesAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		synctest.Wait()
+		fault := apiFault("InvalidClientTokenId", 403)
+		fault.Operation = "PublishBatch"
+		remove := w.Faults.Add(fault)
+		end := w.send(t.Context(), 1)
+		time.Sleep(time.Hour)
+		pending(t, end)
+		remove()
+		for { // not in the moment of a probe
+			if calls := w.wire.times(); time.Since(calls[len(calls)-1]) > time.Second {
+				break
+			}
+			time.Sleep(100 * time.Millisecond)
+		}
+		pending(t, end)
+		w.Hurry()
+		start := time.Now()
+		require.NoError(t, <-end)
+		require.LessOrEqual(t, time.Since(start), 10*time.Millisecond)
+	})
+}

@@ -169,6 +169,15 @@ func (p *Publisher) Gather(a *alert.Alert, done func(error)) bool {
 	return t.gatherer.gather(a, held, done)
 }
 
+// Hurry makes every topic that fails or refuses try again at once: what it failed for may have been mended, as by other
+// credentials. It never waits.
+func (p *Publisher) Hurry() {
+	for _, t := range p.all() {
+		t.hurry.Store(true)
+		t.gatherer.rouse()
+	}
+}
+
 // Drain makes digests go out as soon as the rate allows, without waiting for their time, from now on: for a process
 // that stops, and whose alerts have to be resolved before. What waits for a topic that refuses alerts, or comes for it later,
 // ends with alert.ErrHeld.

@@ -1,6 +1,7 @@
 package sns
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -10,12 +11,12 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws/arn"
 	"github.com/aws/aws-sdk-go-v2/service/sns"
 	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
 
 	"kinesis-alerter/alert"
+	"kinesis-alerter/internal/arns"
 )
 
 // Client is what the publisher asks of SNS; *sns.Client has it. Its retryer should be aws.NopRetryer, see the package
@@ -100,17 +101,17 @@ func New(cfg Config, deps Deps) (*Publisher, error) {
 
 // newTopic makes a topic of the configuration.
 func (p *Publisher) newTopic(name string, cfg Config) *topic {
-	address := cfg.Topics[name].ARN
+	arn := cfg.Topics[name].ARN
 	t := &topic{
-		name: name, arn: address, client: p.deps.Client, inRegion: InRegionOf(address), trust: p.deps.Trust, fleet: p.fleet, audit: p.deps.Audit,
-		log:     p.deps.Log.With(zap.String("topic", name), zap.String("topic_arn", address)),
+		name: name, arn: arn, client: p.deps.Client, inRegion: InRegionOf(arn), trust: p.deps.Trust, fleet: p.fleet, audit: p.deps.Audit,
+		log:     p.deps.Log.With(zap.String("topic", name), zap.String("topic_arn", arn)),
 		metrics: p.metrics.topic(name), recent: p.recent,
 		known: make(chan struct{}), ended: make(chan struct{}),
 		in: make(chan *request), gone: make(chan *request), done: make(chan *call), asked: make(chan asked),
 		gatherer: newGatherer(),
 	}
 	t.settings.Store(&settings{Config: cfg, TopicConfig: cfg.Topics[name]})
-	t.limits.Store(new(assumedLimits(address)))
+	t.limits.Store(new(assumedLimits(arn)))
 	t.halts.Store(new(halts))
 	t.quit = func() bool { return p.forget(t) }
 	return t
@@ -119,9 +120,7 @@ func (p *Publisher) newTopic(name string, cfg Config) *topic {
 // InRegionOf makes a call of SNS in the region of an ARN, whichever region the client is for.
 func InRegionOf(topicARN string) func(*sns.Options) {
 	return func(o *sns.Options) {
-		if a, err := arn.Parse(topicARN); err == nil && a.Region != "" {
-			o.Region = a.Region
-		}
+		o.Region = cmp.Or(arns.Region(topicARN), o.Region)
 	}
 }
 

@@ -55,9 +55,10 @@ type topic struct {
 	pressure pressure
 	// plain says that the endpoint refuses the MessageStructure "string". It is set by calls.
 	plain    atomic.Bool
-	underWay int    // messages in calls
-	logged   bool   // that the topic is backing off
-	failure  string // what SNS said when the last call failed
+	hurry    atomic.Bool // see Publisher.Hurry
+	underWay int         // messages in calls
+	logged   bool        // that the topic is backing off
+	failure  string      // what SNS said when the last call failed
 	// stubborn is an alert that failed alone at least delivery.WorthALine times; zero while there is none.
 	stubborn struct {
 		since time.Time
@@ -186,6 +187,9 @@ func (t *topic) dispatch(ctx context.Context) time.Duration {
 	for ctx.Err() == nil {
 		now := time.Now()
 		t.letGo()
+		if t.hurry.Swap(false) {
+			t.queue.state.Hurry()
+		}
 		wake := t.expire(now)
 		room, wait := t.mayStart(now)
 		t.queue.room = room
@@ -288,7 +292,7 @@ func (t *topic) settle(c *call) {
 	case c.err != nil && c.verdict.Class == delivery.Retry:
 		q.failing = c.verdict.Reason
 		t.failed(now, c.epoch, "", c.err)
-		if c.bad {
+		if c.verdict.Reason == delivery.ReasonBadAnswer {
 			q.careful = true
 			q.state.Postpone(now.Add(delivery.Pause(q.state.Failures()-1, delivery.Lot())))
 		}

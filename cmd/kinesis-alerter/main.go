@@ -10,6 +10,7 @@ import (
 )
 
 func main() {
+	cmd.HoldHangups(os.Args[1:])
 	// The first signal stops in order, the second one at once.
 	ctx, _ := cmd.StopOnSignal(context.Background(), os.Exit)
 	os.Exit(cmd.Main(ctx, os.Args[1:], os.LookupEnv, os.Stdout, os.Stderr))

@@ -12,6 +12,8 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awsmiddleware "github.com/aws/aws-sdk-go-v2/aws/middleware"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/kinesis"
 	"github.com/aws/aws-sdk-go-v2/service/sns"
 	"github.com/aws/smithy-go"
 	"github.com/aws/smithy-go/middleware"
@@ -20,13 +22,20 @@ import (
 
 // Checker checks the answers of the clients that it is installed in. It is safe for concurrent use.
 type Checker struct {
-	operations map[string]operation
+	operations map[[2]string]operation // by service and name
 	watch      *Watch
 	clock      clock
 }
 
 // New makes a checker that tells watch what it finds; watch may be nil.
-func New(watch *Watch) *Checker { return &Checker{operations: table(), watch: watch} }
+func New(watch *Watch) *Checker {
+	c := &Checker{operations: map[[2]string]operation{}, watch: watch}
+	for name, op := range table() {
+		service, operation, _ := strings.Cut(name, ".")
+		c.operations[[2]string{service, operation}] = op
+	}
+	return c
+}
 
 // The names of the middleware in a client's stack. Bounds is right behind the HTTP call, and Check in front of everything
 // that reads the answer, inside the retry loop.
@@ -54,8 +63,7 @@ func keepInput(
 }
 
 func (c *Checker) operation(ctx context.Context) operation {
-	name := awsmiddleware.GetServiceID(ctx) + "." + awsmiddleware.GetOperationName(ctx)
-	op, known := c.operations[name]
+	op, known := c.operations[[2]string{awsmiddleware.GetServiceID(ctx), awsmiddleware.GetOperationName(ctx)}]
 	if !known {
 		return operation{most: defaultMost, mostError: mostError}
 	}
@@ -74,7 +82,9 @@ func (c *Checker) check(
 	call.Expect, _ = ctx.Value(expectKey{}).(*Expect)
 	var bad *BadError
 	if err != nil {
-		bad = failed(ctx, err)
+		if bad = failed(ctx, err); bad == nil {
+			bad = refusesItsOwn(&call, err)
+		}
 	} else if op.check != nil {
 		bad = judge(op.check, &call)
 	}
@@ -144,12 +154,25 @@ func failed(ctx context.Context, err error) *BadError {
 	if ctx.Err() != nil || errors.Is(err, context.DeadlineExceeded) || network && timeout.Timeout() {
 		return nil
 	}
-	if _, ok := errors.AsType[*smithy.DeserializationError](err); ok {
+	_, unreadable := errors.AsType[*smithy.DeserializationError](err)
+	if unreadable || status != 0 { // the SDK does not wrap all that it cannot read
 		what := "it cannot be read"
 		if status >= http.StatusMultipleChoices {
 			what = fmt.Sprintf("HTTP status %d with a body that is no answer of AWS", status)
 		}
 		return &BadError{What: what, Status: status, Err: err}
+	}
+	return nil
+}
+
+// refusesItsOwn is the bad answer of a service that does not know the place at which it said to go on.
+func refusesItsOwn(c *Call, err error) *BadError {
+	api, ok := errors.AsType[smithy.APIError](err)
+	if !ok || c.page() != laterPage {
+		return nil
+	}
+	if code := api.ErrorCode(); code == "InvalidArgumentException" || code == "ValidationException" {
+		return &BadError{What: "it refuses the place at which it said itself to go on", Err: err}
 	}
 	return nil
 }
@@ -230,7 +253,7 @@ type Call struct {
 }
 
 func (c *Call) subject() string {
-	if c.Expect != nil {
+	if c.Expect != nil && c.Expect.Subject != "" {
 		return c.Expect.Subject
 	}
 	switch in := c.In.(type) {
@@ -238,6 +261,42 @@ func (c *Call) subject() string {
 		return aws.ToString(in.TopicArn)
 	case *sns.GetTopicAttributesInput:
 		return aws.ToString(in.TopicArn)
+	case *dynamodb.GetItemInput:
+		return aws.ToString(in.TableName)
+	case *dynamodb.PutItemInput:
+		return aws.ToString(in.TableName)
+	case *dynamodb.UpdateItemInput:
+		return aws.ToString(in.TableName)
+	case *dynamodb.DeleteItemInput:
+		return aws.ToString(in.TableName)
+	case *dynamodb.CreateTableInput:
+		return aws.ToString(in.TableName)
+	case *dynamodb.DescribeTableInput:
+		return aws.ToString(in.TableName)
+	}
+	return c.page()
+}
+
+// mostPages is more than a listing or a table can have.
+const mostPages = 2000
+
+// endless says that a list has more pages than it can.
+func (c *Call) endless() bool { return c.Expect != nil && c.Expect.Page >= mostPages }
+
+// laterPage is the subject of calls for a page behind the first, which can be bad alone.
+const laterPage = "pages behind the first"
+
+func (c *Call) page() string {
+	switch in := c.In.(type) {
+	case *kinesis.ListShardsInput:
+		if in.NextToken != nil {
+			return laterPage
+		}
+	case *dynamodb.ScanInput:
+		if len(in.ExclusiveStartKey) > 0 {
+			return laterPage
+		}
+		return aws.ToString(in.TableName)
 	}
 	return ""
 }
@@ -250,6 +309,9 @@ type Expect struct {
 	Shard string
 	// After is the sequence number that records must be above; AtLeast may be the first one's.
 	After, AtLeast string
+	// Page is how many pages came before, and Listed are the shards in them.
+	Page   int
+	Listed map[string]bool
 	// AnyTime takes records as they are whose arrival times cannot be.
 	AnyTime bool
 }

@@ -3,6 +3,7 @@ package answer
 import (
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/kinesis"
@@ -41,16 +42,24 @@ func records(c *Call) *BadError {
 	if what := Records(out.Records, e); what != "" {
 		return bad(what)
 	}
-	latest, earliest := c.Now.Add(Slack), c.Now.Add(-longestKept)
-	for i := range out.Records {
-		if e.AnyTime {
-			break
-		}
-		if t := out.Records[i].ApproximateArrivalTimestamp; t != nil && (t.After(latest) || t.Before(earliest)) {
-			return &BadError{What: "a record's arrival time is more than five minutes ahead of the service's own clock, or years old", Time: true}
-		}
+	if e.AnyTime {
+		return nil
+	}
+	if what := Times(out.Records, c.Now); what != "" {
+		return &BadError{What: what, Time: true}
 	}
 	return nil
+}
+
+// Times says what is wrong with the arrival times of records, by the service's time now.
+func Times(list []types.Record, now time.Time) string {
+	latest, earliest := now.Add(Slack).Unix(), now.Add(-longestKept).Unix()
+	for i := range list {
+		if t := list[i].ApproximateArrivalTimestamp; t != nil && (t.Unix() > latest || t.Unix() < earliest) {
+			return "a record's arrival time is more than five minutes ahead of the service's own clock, or years old"
+		}
+	}
+	return ""
 }
 
 // Records says what is wrong with the records of an answer, with what is known about the place that was read from.
@@ -171,20 +180,24 @@ func shards(c *Call) *BadError {
 		return bad("Shards is missing")
 	case out.NextToken != nil && *out.NextToken == "":
 		return bad("NextToken is empty")
-	case out.NextToken != nil && in.NextToken != nil && *out.NextToken == *in.NextToken:
+	case out.NextToken != nil && (c.endless() || in.NextToken != nil && *out.NextToken == *in.NextToken):
 		return bad("its pages have no end")
 	}
-	return bad(listed(out.Shards))
+	var before map[string]bool
+	if c.Expect != nil {
+		before = c.Expect.Listed
+	}
+	return bad(listed(out.Shards, before))
 }
 
-func listed(list []types.Shard) string {
+func listed(list []types.Shard, before map[string]bool) string {
 	seen := make(map[string]bool, len(list))
 	for i := range list {
 		s := &list[i]
 		switch {
 		case empty(s.ShardId) || !shardID(*s.ShardId):
 			return "a shard has no ShardId"
-		case seen[*s.ShardId]:
+		case seen[*s.ShardId] || before[*s.ShardId]:
 			return "a shard is listed twice"
 		case s.SequenceNumberRange == nil || empty(s.SequenceNumberRange.StartingSequenceNumber):
 			return "a shard has no SequenceNumberRange"

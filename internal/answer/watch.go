@@ -20,7 +20,7 @@ const (
 	worthAWord  = 5 * time.Second
 	twiceInARow = 2
 	// forgotten is when a bad answer says nothing about now any more: every call that fails is tried again sooner.
-	forgotten = 2 * time.Minute
+	forgotten = 45 * time.Second
 )
 
 // Watch knows the operations whose answers are bad now. It is safe for concurrent use.

@@ -1,0 +1,158 @@
+package alert
+
+import (
+	"bytes"
+	"compress/bzip2"
+	"compress/flate"
+	"compress/gzip"
+	"compress/zlib"
+	"encoding/base64"
+	"encoding/hex"
+	"io"
+	"slices"
+	"strings"
+	"testing"
+	"unicode/utf16"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/stretchr/testify/require"
+	"go.uber.org/zap"
+)
+
+// The bytes of a record that cannot be read say what it probably is. The payloads are what producers write.
+func TestLikelyCause(t *testing.T) {
+	packed := func(w func(io.Writer) io.WriteCloser, text string) string {
+		var b bytes.Buffer
+		z := w(&b)
+		_, err := z.Write([]byte(text))
+		require.NoError(t, err)
+		require.NoError(t, z.Close())
+		return b.String()
+	}
+	raw := func(s string) string {
+		b, err := hex.DecodeString(strings.ReplaceAll(s, " ", ""))
+		require.NoError(t, err)
+		return string(b)
+	}
+	wide := func(s string, mark bool) string {
+		var b bytes.Buffer
+		if mark {
+			b.WriteString("\xff\xfe")
+		}
+		for _, u := range utf16.Encode([]rune(s)) {
+			b.Write([]byte{byte(u), byte(u >> 8)})
+		}
+		return b.String()
+	}
+	bz := raw("425a6839314159265359")
+	_, err := io.ReadAll(bzip2.NewReader(strings.NewReader(bz)))
+	require.Error(t, err) // only its beginning
+	const object = `{"id":7,"level":"error","text":"` + "the disk is full, the disk is full, the disk is full" + `"}`
+	for name, c := range map[string]struct {
+		data string
+		want Likely
+	}{
+		"gzip": {packed(func(w io.Writer) io.WriteCloser { return gzip.NewWriter(w) }, object), LikelyGzip},
+		"zlib": {packed(func(w io.Writer) io.WriteCloser { return zlib.NewWriter(w) }, object), LikelyZlib},
+		"deflate": {packed(func(w io.Writer) io.WriteCloser {
+			z, err := flate.NewWriter(w, flate.BestCompression)
+			require.NoError(t, err)
+			return z
+		}, object), LikelyDeflate},
+		"bzip2":                    {bz, LikelyBzip2},
+		"zstd":                     {raw("28b52ffd 0458 0900") + "abc", LikelyZstd},
+		"zstd behind a skippable":  {raw("502a4d18 04000000 00000000"), LikelyZstd},
+		"lz4":                      {raw("04224d18 6040"), LikelyLZ4},
+		"xz":                       {raw("fd377a585a00 0004"), LikelyXZ},
+		"snappy framed":            {raw("ff060000 734e61507059 00"), LikelySnappy},
+		"snappy xerial":            {"\x82SNAPPY\x00\x00\x00\x00\x01", LikelySnappy},
+		"snappy block":             {"+\xa8" + `{"n":1,"big":9007199254740993,"price":1.10}`, LikelySnappy},
+		"aggregate, bad checksum":  {"\xf3\x89\x9a\xc2\n\x02k1\x1a\x0b\x08\x00\x1a\x07" + `{"n":1}` + strings.Repeat("x", 16), LikelyAggregate},
+		"aggregate, cut":           {"\xf3\x89\x9a\xc2\n\x02", LikelyAggregate},
+		"avro":                     {"Obj\x01\x04\x16avro.schema", LikelyAvro},
+		"glue":                     {"\x03\x00" + raw("b7b4a7f09c964e4aa687fb5de9ef0c63") + "\x06o-1", LikelyGlue},
+		"glue, zlib":               {"\x03\x05" + raw("b7b4a7f09c964e4aa687fb5de9ef0c63") + "x\x9c", LikelyGlue},
+		"confluent":                {"\x00\x00\x00\x00*\x06o-1\x82\x80", LikelyConfluent},
+		"utf-8 mark":               {"\xef\xbb\xbf" + object, LikelyUTF8Mark},
+		"utf-16":                   {wide(object, true), LikelyUTF16},
+		"utf-16 without a mark":    {wide(object, false), LikelyUTF16},
+		"utf-16, big":              {"\x00{\x00\"\x00a\x00\"", LikelyUTF16},
+		"lines":                    {object + "\n" + object + "\n", LikelyJSONLines},
+		"lines with CR, blank":     {object + "\r\n\r\n" + object, LikelyJSONLines},
+		"long lines":               {`{"a":"` + strings.Repeat("x", 9000) + "\"}\n{}", LikelyJSONLines},
+		"lines, a bad one":         {"{\"n\":1}\n{\"n\":\n{\"n\":3}\n", LikelyJSONLines},
+		"concatenated":             {`{"n":1}{"n":2}`, LikelyConcatenated},
+		"pretty, concatenated":     {"{\n \"n\": 1\n}\n{\n \"n\": 2\n}\n", LikelyConcatenated},
+		"array":                    {`[{"n":1},{"n":2}]`, LikelyJSONArray},
+		"empty array":              {" [ ]\n", LikelyJSONArray},
+		"encoded twice":            {`"{\"n\":1,\"s\":\"a\"}"`, LikelyJSONText},
+		"a text":                   {`"hello"`, Likely(ReasonNotObject)},
+		"a number":                 {`17`, Likely(ReasonNotObject)},
+		"escaped":                  {`{\"level\":\"error\",\"ms\":1250}` + "\n", LikelyEscapedJSON},
+		"python":                   {`{'n': 1, 'ok': True, 'none': None}`, LikelyPython},
+		"base64 of JSON":           {base64.StdEncoding.EncodeToString([]byte(object)), LikelyBase64},
+		"base64 of gzip":           {base64.StdEncoding.EncodeToString([]byte(packed(func(w io.Writer) io.WriteCloser { return gzip.NewWriter(w) }, object))), LikelyBase64},
+		"base64 url":               {base64.RawURLEncoding.EncodeToString([]byte(`{"a":"??>>??>>"}`)), LikelyBase64},
+		"xml":                      {`<event><id>7</id></event>`, LikelyXML},
+		"csv":                      {"ts,level,msg\n1,INFO\n2,ERROR,x,y\n", LikelyCSV},
+		"csv, one row":             {"1796000000,INFO,started,7", LikelyCSV},
+		"tabs":                     {"1796000000.123\t192.0.2.7\t0.001\t200", LikelyCSV},
+		"logfmt":                   {`ts=2026-11-30T00:00:00Z level=error msg="disk \"sda\" full" dur=1.25s`, LikelyLogfmt},
+		"logfmt lines":             {"a=1\nb=\"open\nc=3\n", LikelyLogfmt},
+		"access log":               {`127.0.0.1 - - [30/Nov/2026:00:00:00 +0000] "GET /index.html HTTP/1.1" 200 2326` + "\n", LikelyText},
+		"a log":                    {"2026-11-30 00:00:00 ERROR Boom\njava.lang.IllegalStateException: boom\n\tat a.B.c(B.java:1)\n", LikelyText},
+		"a log in brackets":        {"[2026-11-30 00:00:00] ERROR Boom", LikelyText},
+		"prose that begins as inf": {"info: started, all is well", LikelyText},
+		"prose that begins as zlib": {
+			"x^2 + y^2 = 4 is the circle of sensor 7", LikelyText,
+		},
+		"latin-1":     {"{\"n\":1,\"city\":\"Z\xfcrich\"}", LikelyOtherEncoding},
+		"random":      {raw("19b25856e1c150ca834cffc8b59b23adbd0ec0389e58eb22b3b64768098d002b"), LikelyBinary},
+		"msgpack":     {"\x83\xa1n\x01\xa1s\xa1a\xa3big\xcf\x00 \x00\x00\x00\x00\x00\x01", LikelyBinary},
+		"protobuf":    {"\n\x03o-1\x10\x96\x01\x19\x00\x00\x00\x00\x00\x00)@", LikelyBinary},
+		"cut off":     {`{"n": 1, "s": "a`, Likely(ReasonTruncated)},
+		"nothing":     {"", Likely(ReasonEmpty)},
+		"white space": {" \n\n", Likely(ReasonEmpty)},
+		"a name twice": {
+			`{"n":1,"n":2}`, Likely(ReasonDuplicateKey),
+		},
+		"not finite":     {`{"n":NaN}`, Likely(ReasonNonFinite)},
+		"trailing comma": {`{"n":1,}`, Likely(ReasonNotJSON)},
+		"something more": {`{"n":1} and more`, Likely(ReasonTrailingData)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p, err := New(Config{
+				Rules:  []RuleConfig{{Name: "r", When: "n > 1"}},
+				Topics: map[string]TopicConfig{"t": {ARN: "arn:aws:sns:us-east-1:000000000000:t"}},
+			}, Deps{Stream: "arn:aws:kinesis:us-east-1:000000000000:stream/s", Log: zap.NewNop(), Registerer: prometheus.NewRegistry()})
+			require.NoError(t, err)
+			d := p.Shard("shardId-000000000000").Evaluate(&Record{Data: []byte(c.data)})
+			require.Equal(t, Invalid, d.Outcome)
+			require.Equal(t, c.want, LikelyCause([]byte(c.data), d.Reason), "reason %s", d.Reason)
+			require.Contains(t, likelies(), c.want)
+			require.Equal(t, map[Likely]uint64{c.want: 1}, p.Status().Unreadable)
+		})
+	}
+	for _, l := range likelies() {
+		require.NotEmpty(t, l.Words())
+		require.NotEmpty(t, l.Remedy())
+	}
+	all := likelies()
+	slices.Sort(all)
+	require.Equal(t, all, slices.Compact(slices.Clone(all)))
+}
+
+// Whatever the bytes are, there is a cause of the closed set, and no panic.
+func FuzzLikelyCause(f *testing.F) {
+	for _, s := range signatures() {
+		f.Add([]byte(s.begins), 0)
+	}
+	f.Add([]byte("+\xf4\xff"), 1)
+	f.Add([]byte("\xff\xff\xff\xff\xff\x01\xf0\x01"), 2)
+	f.Fuzz(func(t *testing.T, data []byte, reason int) {
+		reasons := slices.DeleteFunc(invalidReasons(), func(r Reason) bool { return !unreadable(r) })
+		if l := LikelyCause(data, reasons[uint(reason)%uint(len(reasons))]); !slices.Contains(likelies(), l) {
+			t.Fatalf("%q is no known cause", l)
+		}
+	})
+}

@@ -1,0 +1,380 @@
+package alert
+
+import (
+	"bytes"
+	"cmp"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/go-json-experiment/json/jsontext"
+
+	"kinesis-alerter/internal/near"
+)
+
+const (
+	// watchRecords and watchTime are for how many records, and how long, a field must not have been seen to count as missing once
+	// it was there. watchFew records say as much of one that was never there.
+	watchRecords = 10_000
+	watchTime    = time.Hour
+	watchFew     = 20
+	// noteRecords is the most records, and noteAfter the longest event time, that an evaluator keeps what it saw to itself.
+	noteRecords = 1024
+	noteAfter   = int64(10 * time.Second / time.Millisecond)
+	// maxSampledNames bounds the names of fields that are remembered of sampled records, maxNameLength each of them, maxSampled what
+	// is looked at of a record, and maxSampledDepth how deep.
+	maxSampledNames = 512
+	maxNameLength   = 128
+	maxSampled      = 64 << 10
+	maxSampledDepth = 8
+)
+
+// kindSet is a set of kinds.
+type kindSet uint16
+
+func kindsOf(kinds ...kind) kindSet {
+	var s kindSet
+	for _, k := range kinds {
+		s |= 1 << k
+	}
+	return s
+}
+
+func (s kindSet) has(k kind) bool { return s&(1<<k) != 0 }
+
+const jsonKinds = kindSet(1<<null | 1<<boolean | 1<<number | 1<<text | 1<<composite)
+
+// fieldWatch knows which of the fields that rules look at the records have. Evaluators note what they saw now and then, all of it,
+// so that a record costs a bit for each of its fields.
+type fieldWatch struct {
+	fields []*watchedField
+	wants  []fieldWant
+	// lacks says that some field was never seen, so that names of other fields are of interest.
+	lacks atomic.Bool
+
+	mu      sync.Mutex
+	records uint64
+	latest  int64 // milliseconds of event time
+	names   map[string]bool
+}
+
+// watchedField is a field that some rule needs.
+type watchedField struct {
+	slot int
+	path []string
+	last [span + 1]sighting // by kind
+	// similar is the name most like it that sampled records have, and likeness how much it is.
+	similar  string
+	likeness likeness
+}
+
+// sighting is the last record that had something.
+type sighting struct {
+	record uint64 // counted from 1; 0 is never
+	at     int64
+}
+
+// fieldWant is what a rule needs of a field: to be there, or to be of some kinds.
+type fieldWant struct {
+	rule  int
+	field *watchedField
+	kinds kindSet
+}
+
+type likeness uint8
+
+const (
+	unlike likeness = iota
+	// alike are names that differ by a letter or two, or in where they stand.
+	alike
+	// same are names that differ in case or punctuation alone.
+	same
+)
+
+// newFieldWatch makes the watch of a set of rules. mentions are those of its configuration.
+func newFieldWatch(rules []*rule, mentions []Mention, s *schema) *fieldWatch {
+	w := &fieldWatch{names: make(map[string]bool)}
+	bySlot := make(map[int]*watchedField)
+	field := func(slot int, path []string) *watchedField {
+		f := bySlot[slot]
+		if f == nil {
+			f = &watchedField{slot: slot, path: path}
+			bySlot[slot], w.fields = f, append(w.fields, f)
+		}
+		return f
+	}
+	places := make(map[string]int, len(rules))
+	for i, r := range rules {
+		places[r.name] = i
+	}
+	for _, m := range mentions {
+		place, ok := places[m.Rule]
+		if !ok || m.Filter || m.Optional {
+			continue
+		}
+		slot := s.slotOf(m.Path)
+		if slot < builtinSlots {
+			continue
+		}
+		want := fieldWant{rule: place, field: field(slot, m.Path), kinds: jsonKinds}
+		if !slices.Contains(w.wants, want) {
+			w.wants = append(w.wants, want)
+		}
+	}
+	for i, r := range rules {
+		for _, c := range r.conjuncts {
+			if slot, kinds, ok := demand(c.term); ok && bySlot[slot] != nil {
+				w.wants = append(w.wants, fieldWant{rule: i, field: bySlot[slot], kinds: kinds})
+			}
+		}
+	}
+	w.lacks.Store(len(w.fields) > 0)
+	return w
+}
+
+// slotOf is the slot of a path that has one; -1 otherwise.
+func (s *schema) slotOf(path []string) int {
+	node := &s.root
+	for _, name := range path {
+		if node = node.find([]byte(name)); node == nil {
+			return -1
+		}
+	}
+	return node.slot
+}
+
+// demand is the one field of which a term needs certain kinds to be true or false at all.
+func demand(t term) (slot int, kinds kindSet, ok bool) {
+	switch t := t.(type) {
+	case *predicate:
+		return t.slot, kindsOf(t.value.kind), true
+	case *memberTerm:
+		if left, is := t.left.(slotOperand); is && len(t.list) > 0 {
+			for i := range t.list {
+				kinds |= kindsOf(t.list[i].kind)
+			}
+			return int(left), kinds, true
+		}
+	case *textTerm:
+		if left, is := t.left.(slotOperand); is {
+			return int(left), kindsOf(text), true
+		}
+	case *flag:
+		if operand, is := t.operand.(slotOperand); is {
+			return int(operand), kindsOf(boolean), true
+		}
+	case *notTerm:
+		return demand(t.term)
+	}
+	return 0, 0, false
+}
+
+// fieldNotes are what an evaluator has seen since it noted it last.
+type fieldNotes struct {
+	seen    []kindSet // by slot
+	records int
+	at      int64
+}
+
+// due says that it is time to note. It counts the record at hand.
+func (n *fieldNotes) due(now int64) bool {
+	n.records++
+	return n.records >= noteRecords || now-n.at >= noteAfter
+}
+
+// note adds what an evaluator saw. data is its latest record.
+func (w *fieldWatch) note(n *fieldNotes, now int64, data []byte) {
+	var names []string
+	if w.lacks.Load() {
+		names = sampledNames(data)
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.records += uint64(n.records) //nolint:gosec // small
+	w.latest = max(w.latest, now)
+	lacks := false
+	for _, f := range w.fields {
+		for k := range f.last {
+			if n.seen[f.slot].has(kind(k)) {
+				f.last[k] = sighting{w.records, now}
+			}
+		}
+		lacks = lacks || f.seen(jsonKinds).record == 0
+	}
+	w.lacks.Store(lacks)
+	if lacks {
+		w.learn(names)
+	}
+	clear(n.seen)
+	n.records, n.at = 0, now
+}
+
+// seen is the last sighting of the field with one of the kinds.
+func (f *watchedField) seen(kinds kindSet) sighting {
+	var last sighting
+	for k := range f.last {
+		if kinds.has(kind(k)) && f.last[k].record > last.record {
+			last = f.last[k]
+		}
+	}
+	return last
+}
+
+// learn looks whether one of the names could have been meant by a field that was never seen.
+func (w *fieldWatch) learn(names []string) {
+	for _, name := range names {
+		if w.names[name] {
+			continue
+		}
+		if len(w.names) >= maxSampledNames { // names that are data: begin anew rather than stop learning
+			clear(w.names)
+		}
+		w.names[name] = true
+		for _, f := range w.fields {
+			if l := likenessOf(f.path, name); l > f.likeness && f.seen(jsonKinds).record == 0 {
+				f.similar, f.likeness = name, l
+			}
+		}
+	}
+}
+
+// likenessOf says how alike a field and a name of a record are. The parts of a name are joined by NUL.
+func likenessOf(path []string, name string) likeness {
+	want := strings.Join(path, "\x00")
+	if name == want {
+		return unlike // it is the field itself
+	}
+	a, b := folded(want), folded(name)
+	last := func(s string) string { return folded(s[strings.LastIndexByte(s, 0)+1:]) }
+	const short = 4
+	switch {
+	case a == b && a != "":
+		return same
+	case last(want) == last(name) && last(want) != "":
+		return alike
+	case len(a) >= short && max(len(a)-len(b), len(b)-len(a)) <= 1 && near.Distance(a, b) <= 1:
+		return alike
+	case len(a) >= 2*short && max(len(a)-len(b), len(b)-len(a)) <= 2 && near.Distance(a, b) <= 2:
+		return alike
+	}
+	return unlike
+}
+
+// folded is a name in lower case, without what only separates its words.
+func folded(name string) string {
+	return strings.Map(func(r rune) rune {
+		if strings.ContainsRune("\x00._- ", r) {
+			return -1
+		}
+		return r
+	}, strings.ToLower(name))
+}
+
+// sampledNames are the names of fields in a JSON object, each with those above it.
+func sampledNames(data []byte) []string {
+	d := jsontext.NewDecoder(bytes.NewReader(data[:min(len(data), maxSampled)]))
+	var names []string
+	var path []string
+	for len(names) < maxSampledNames {
+		t, err := d.ReadToken()
+		if err != nil {
+			break
+		}
+		depth := d.StackDepth()
+		switch t.Kind() {
+		case jsontext.KindBeginArray: // rules do not look into lists
+			for d.StackDepth() >= depth {
+				if _, err := d.ReadToken(); err != nil {
+					return names
+				}
+			}
+		case jsontext.KindString:
+			if kind, length := d.StackIndex(depth); kind != jsontext.KindBeginObject || length%2 == 0 {
+				continue
+			}
+			path = append(path[:min(depth-1, len(path))], t.String())
+			if name := strings.Join(path, "\x00"); len(name) <= maxNameLength && depth <= maxSampledDepth {
+				names = append(names, name)
+			}
+		}
+	}
+	return names
+}
+
+// FieldFinding is something about a field that keeps a rule from matching.
+type FieldFinding struct {
+	// Field is the name as the rule has it.
+	Field string
+	// Similar is a name that records have and that was probably meant; empty if there is none. Sure says that it differs in case or
+	// punctuation alone.
+	Similar string
+	Sure    bool
+	// Wanted and Has are the types that the rule needs and that records have; empty where the field is missing.
+	Wanted, Has string
+	// Records is how many records there were since one had the field as the rule needs it, and Never that there was none before.
+	Records uint64
+	Never   bool
+}
+
+// Missing says that no record has the field.
+func (f FieldFinding) Missing() bool { return f.Wanted == "" }
+
+// findings are what the watch has to say about each rule.
+func (w *fieldWatch) findings(mistyped func(rule int) uint64) map[int][]FieldFinding {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	out := make(map[int][]FieldFinding)
+	for _, want := range w.wants {
+		last := want.field.seen(want.kinds)
+		since := w.records - last.record
+		if last.record == 0 && since < watchFew ||
+			last.record != 0 && (since < watchRecords || time.Duration(w.latest-last.at)*time.Millisecond < watchTime) {
+			continue
+		}
+		f := FieldFinding{Field: shownName(want.field.path), Records: since, Never: last.record == 0}
+		if want.kinds == jsonKinds {
+			f.Similar, f.Sure = shownPath(want.field.similar), want.field.likeness == same
+			if !f.Sure && since < watchRecords { // another kind of event may have it
+				f.Similar = ""
+			}
+		} else {
+			var has []string
+			for k, s := range want.field.last {
+				if s.record > last.record && kind(k) > null && !want.kinds.has(kind(k)) {
+					has = append(has, kindName(kind(k)))
+				}
+			}
+			if len(has) == 0 || mistyped(want.rule) < watchFew {
+				continue
+			}
+			f.Has, f.Wanted = strings.Join(has, " or "), kindNames(want.kinds)
+		}
+		out[want.rule] = append(out[want.rule], f)
+	}
+	for _, list := range out {
+		slices.SortFunc(list, func(a, b FieldFinding) int { return cmp.Compare(a.Field+a.Wanted, b.Field+b.Wanted) })
+	}
+	return out
+}
+
+// shownName is a field as a rule writes it.
+func shownName(path []string) string { return shownPath(strings.Join(path, "\x00")) }
+
+func shownPath(name string) string {
+	if strings.Contains(name, ".") { // such a name can only be at the top
+		return `$env["` + name + `"]`
+	}
+	return strings.ReplaceAll(name, "\x00", ".")
+}
+
+func kindNames(s kindSet) string {
+	var names []string
+	for k := boolean; k <= span; k++ {
+		if s.has(k) {
+			names = append(names, kindName(k))
+		}
+	}
+	return strings.Join(names, " or ")
+}

@@ -1,0 +1,193 @@
+package checkpoint
+
+import (
+	"cmp"
+	"context"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
+	"github.com/aws/smithy-go"
+	"go.uber.org/zap"
+)
+
+const (
+	// startPatience is how long a first start waits for a complete list of shards before it takes one that is not.
+	startPatience = time.Minute
+	// secondLook is how far apart two answers must be that say that the stream is another one.
+	secondLook = time.Second
+)
+
+// identity is what the summary of a stream says of which stream it is.
+type identity struct {
+	arn     string
+	created int64 // Unix seconds
+}
+
+// otherIdentity is one that is not that of #application, and when it was seen.
+type otherIdentity struct {
+	identity
+
+	seen sighting
+}
+
+// note takes a summary in that names another stream.
+func (o *otherIdentity) note(id identity, at time.Time) {
+	if o.identity != id {
+		*o = otherIdentity{identity: id}
+	}
+	o.seen.add(at)
+}
+
+// twice reports whether two answers said so.
+func (o *otherIdentity) twice() bool { return o.seen.any() && o.seen.to.Sub(o.seen.from) >= secondLook }
+
+// sameShards reports whether a listing is of the stream to which these shards belong: first are the starting sequence
+// numbers that were listed before, and positions the checkpoints. A stream that was made anew has higher ones.
+func sameShards(shards []types.Shard, first map[string]string, positions map[string]Position) bool {
+	for i := range shards {
+		id, r := aws.ToString(shards[i].ShardId), shards[i].SequenceNumberRange
+		if r == nil || !validSequence(aws.ToString(r.StartingSequenceNumber)) {
+			continue
+		}
+		start := *r.StartingSequenceNumber
+		if first[id] == start {
+			return true
+		}
+		if p := positions[id]; validSequence(p.Sequence) && compareSequences(p.Sequence, start) >= 0 {
+			return true
+		}
+	}
+	return false
+}
+
+func compareSequences(a, b string) int { return cmp.Or(cmp.Compare(len(a), len(b)), cmp.Compare(a, b)) }
+
+// sameIdentity compares a summary with #application. A summary that names another stream is believed when two say so and
+// no shard shows that it is the same one; else #application is corrected once it has said so for a minute.
+func (s *Store) sameIdentity(ctx context.Context, app *application, id identity) error {
+	refusal := s.sameStream(app, id.arn, id.created)
+	s.mu.Lock()
+	if refusal == nil {
+		s.other = otherIdentity{}
+		s.mu.Unlock()
+		return nil
+	}
+	s.other.note(id, time.Now())
+	twice, corrected := s.other.twice(), s.other.seen.confirmed()
+	first := map[string]string{app.shard.id: app.shard.first}
+	for id, info := range s.lineage.shards {
+		if s.app != nil && info.first != "" { // listed while the summary agreed
+			first[id] = info.first
+		}
+	}
+	s.mu.Unlock()
+	positions, err := s.firstPositions(ctx)
+	if err != nil {
+		return err
+	}
+	shards, _, err := s.listShards(ctx)
+	if err != nil {
+		return err
+	}
+	switch {
+	case !sameShards(shards, first, positions) && twice:
+		return refusal
+	case !sameShards(shards, first, positions):
+		return inconsistent("kinesis:DescribeStreamSummary", s.cfg.stream(), "OtherStream", "it names another stream than the lease table, for the first time")
+	case !corrected:
+		s.log.Warn("the summary of the stream names another one, but its shards are the same", zap.String("arn", id.arn), zap.Int64("created", id.created))
+		return nil
+	}
+	return s.correctIdentity(ctx, app, id)
+}
+
+// correctIdentity writes what the summary has said for a minute into #application.
+func (s *Store) correctIdentity(ctx context.Context, app *application, id identity) error {
+	e := &expr{}
+	e.ifEqual(attrTable, str(app.generation))
+	e.ifEqual(attrStream, str(app.streamARN))
+	e.ifEqual(attrCreated, num(app.streamCreated))
+	e.setAttr(attrStream, str(id.arn))
+	e.setAttr(attrCreated, num(id.created))
+	if _, err := s.table.update(ctx, keyApplication, e); err != nil {
+		return err
+	}
+	s.log.Warn("the identity of the stream in the lease table was wrong and is corrected", zap.String("arn", id.arn), zap.Int64("created", id.created))
+	app.streamARN, app.streamCreated = id.arn, id.created
+	return nil
+}
+
+// firstPositions are the checkpoints of the first page of the table: one of them suffices.
+func (s *Store) firstPositions(ctx context.Context) (map[string]Position, error) {
+	page, err := s.table.page(ctx, nil)
+	if err != nil {
+		return nil, err
+	}
+	out := map[string]Position{}
+	for _, it := range page.Items {
+		if !isShardKey(text(it[attrKey])) {
+			continue
+		}
+		if r, err := decodeRow(it, time.Now()); err == nil {
+			out[r.id] = r.position
+		}
+	}
+	return out, nil
+}
+
+// describeTwice answers what two summaries say alike.
+func (s *Store) describeTwice(ctx context.Context, arn string, created int64) error {
+	again, at, err := s.describeStream(ctx)
+	if err != nil {
+		return err
+	}
+	if again != arn || at != created {
+		return inconsistent("kinesis:DescribeStreamSummary", s.cfg.stream(), "InconsistentAnswers", "two answers name different streams")
+	}
+	return nil
+}
+
+// firstListing lists the stream for #application. It wants a complete listing, for a while, and answers which shards two
+// of them show closed.
+func (s *Store) firstListing(ctx context.Context) (shards []types.Shard, closed map[string]bool, at time.Time, err error) {
+	shards, at, err = s.listShards(ctx)
+	if err != nil {
+		return nil, nil, at, err
+	}
+	s.mu.Lock()
+	wait := !s.listing.complete && time.Since(s.listing.since) < startPatience
+	s.mu.Unlock()
+	if wait {
+		return nil, nil, at, inconsistent("kinesis:ListShards", s.cfg.stream(), "IncompleteListing", "its open shards do not hold every key")
+	}
+	if closed = closedIn(shards); len(closed) == 0 {
+		return shards, closed, at, nil
+	}
+	again, _, err := s.listShards(ctx)
+	if err != nil {
+		return nil, nil, at, err
+	}
+	twice := closedIn(again)
+	for id := range closed {
+		if !twice[id] {
+			delete(closed, id)
+		}
+	}
+	return shards, closed, at, nil
+}
+
+func closedIn(shards []types.Shard) map[string]bool {
+	out := map[string]bool{}
+	for i := range shards {
+		if !isOpen(&shards[i]) {
+			out[aws.ToString(shards[i].ShardId)] = true
+		}
+	}
+	return out
+}
+
+// inconsistent is a fault of answers that are well-formed and cannot be true together. It is waited out.
+func inconsistent(permission, stream, code, message string) error {
+	return fault(permission, "stream "+stream, &smithy.GenericAPIError{Code: code, Message: message})
+}

@@ -1,0 +1,135 @@
+package checkpoint
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"go.uber.org/zap"
+	"golang.org/x/sync/errgroup"
+)
+
+// judge compares the listing that was just made with the rows, asks Kinesis about each shard of which they differ, and
+// acts on what both say. It reports whether something could not be found out.
+func (s *Store) judge(ctx context.Context) (unsure bool) {
+	s.mu.Lock()
+	missing := s.lineage.missing()
+	doubtful := s.doubtfulEnds(time.Now())
+	skipped := s.wronglySkipped()
+	s.mu.Unlock()
+	unsure = s.seek(ctx, missing)
+	s.dropGone()
+	unsure = s.undoEnds(ctx, doubtful) || unsure
+	if len(skipped) > 0 {
+		unsure = s.undoSkips(ctx) || unsure
+	}
+	return unsure
+}
+
+// missing are the shards to ask Kinesis about: known ones that were absent for a minute, and parents that no listing
+// ever held, which are past the retention if Kinesis does not know them either.
+func (l *lineage) missing() []string {
+	ask := map[string]bool{}
+	for id, s := range l.shards {
+		if s.absent.confirmed() && !s.gone {
+			ask[id] = true
+		}
+		if !s.inListing || s.absent.any() {
+			continue
+		}
+		for _, p := range s.parents {
+			if l.shards[p] == nil && !l.trimmed[p] {
+				ask[p] = true
+			}
+		}
+	}
+	return sortedKeys(ask)
+}
+
+// sought notes what Kinesis said of a shard that listings do not show.
+func (l *lineage) sought(id string, found bool) {
+	if s := l.shards[id]; s != nil {
+		if s.absent.confirmed() { // it may have been listed meanwhile
+			s.gone, s.found = !found, found
+		}
+		return
+	}
+	if found {
+		l.learn(id, nil) // unlisted, and there: read it before its children
+		l.shards[id].found = true
+		return
+	}
+	l.trimmed[id] = true
+}
+
+// seek asks Kinesis for shards that are not listed.
+func (s *Store) seek(ctx context.Context, ids []string) (unsure bool) {
+	answers := make([]error, len(ids))
+	var g errgroup.Group
+	g.SetLimit(parallel)
+	for i, id := range ids {
+		g.Go(func() error {
+			found, err := s.exists(ctx, id)
+			if answers[i] = err; err == nil {
+				s.mu.Lock()
+				s.lineage.sought(id, found)
+				s.mu.Unlock()
+			}
+			return nil
+		})
+	}
+	_ = g.Wait() // its functions answer nil
+	for i, err := range answers {
+		if err != nil && ctx.Err() == nil {
+			unsure = true
+			s.log.Debug("cannot find out whether a shard that is not listed exists", zap.String("shard", ids[i]), zap.Error(err))
+		}
+	}
+	if len(ids) > 0 {
+		s.replan()
+	}
+	return unsure
+}
+
+// dropGone ends the leases of shards that the stream has lost: what was left unread or unresolved in them is past the
+// retention, and their consumers would ask for it for ever. The row keeps the position.
+func (s *Store) dropGone() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for id, info := range s.lineage.shards {
+		r, l := s.rows[id], s.leases[id]
+		if !info.gone || info.told || r == nil || r.ended() {
+			continue
+		}
+		held := l != nil && l.state != leaseOver
+		if !held && s.liveOwner(r.owner) != "" {
+			continue // its holder tells
+		}
+		info.told = true
+		s.m.gaps.WithLabelValues("true").Inc()
+		s.befell(IncidentGone, id, r.position.Sequence)
+		s.log.Error("the stream has lost a shard before it was read to its end, what was left in it is lost",
+			zap.String("shard", id), zap.String("checkpoint", r.position.Sequence))
+		if held {
+			l.cancel(ErrShardGone) // its consumer ends and RemoveLeaseOwner releases the row
+		}
+	}
+}
+
+// doubtfulEnds are the rows at SHARD_END of shards that listings show open, for a minute now. Call it with mu held.
+func (s *Store) doubtfulEnds(now time.Time) []*row {
+	var out []*row
+	for id, info := range s.lineage.shards {
+		r := s.rows[id]
+		if r == nil || !r.ended() || !info.open.any() {
+			info.contradiction = sighting{}
+			continue
+		}
+		info.contradiction.add(now)
+		if info.contradiction.confirmed() {
+			out = append(out, r)
+		}
+	}
+	slices.SortFunc(out, func(a, b *row) int { return compareIDs(a.id, b.id) })
+	return out
+}

@@ -1,0 +1,233 @@
+package checkpoint
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus/testutil"
+	"github.com/stretchr/testify/require"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
+	"go.uber.org/zap/zaptest/observer"
+
+	"kinesis-alerter/internal/fakeaws"
+)
+
+// TestLateCommitAtTheSamePosition: the write that was sent first and arrives last brings no older stretches back, and
+// neither does a late flip of a snapshot. While a key is held the position stands for days.
+func TestLateCommitAtTheSamePosition(t *testing.T) {
+	bubble(t, 1, func(w *world) {
+		a := w.start("a")
+		w.awaitHeld(5*time.Second, 1, a)
+		l := a.store.Lease(only)
+		l.Commit("100", WholeRecord, "101>102", time.Now(), 0)
+		first, err := a.store.claim(l)
+		require.NoError(w, err)
+		l.Commit("100", WholeRecord, "101>109", time.Now(), 0)
+		time.Sleep(2 * time.Second)
+		require.Equal(w, "101>109", w.row(only)[attrResolved])
+
+		e := &expr{}
+		e.fence(first.worker, first.epoch)
+		e.progress(first)
+		_, err = a.store.table.update(w.Context(), only, e)
+		_, wasRefused := refused(err)
+		require.True(w, wasRefused, "the late commit: %v", err)
+		require.Equal(w, "101>109", w.row(only)[attrResolved])
+
+		flip := a.flipOf(w, only)
+		flip.progress(first)
+		_, err = a.store.table.update(w.Context(), only, flip)
+		_, wasRefused = refused(err)
+		require.True(w, wasRefused, "the late flip: %v", err)
+
+		l.Commit("100", WholeRecord, "101>110", time.Now(), 0)
+		time.Sleep(2 * time.Second)
+		require.Equal(w, "101>110", w.row(only)[attrResolved], "and the next one goes")
+		a.stop()
+	})
+}
+
+// TestEpochRaisedCarriesTheOffer: a handoff that gets no answer is shut out by a raised epoch, and what was drained for it
+// is in the row from that moment on.
+func TestEpochRaisedCarriesTheOffer(t *testing.T) {
+	bubble(t, 2, func(w *world) {
+		a := w.startStubborn("a")
+		w.awaitHeld(5*time.Second, 2, a)
+		b := w.start("b")
+		var l *Lease
+		w.await("request", 5*time.Second, func() bool {
+			for _, id := range a.held() {
+				select {
+				case <-a.store.Lease(id).HandoffRequested():
+					l = a.store.Lease(id)
+				default:
+				}
+			}
+			return l != nil
+		})
+		l.Commit("5", WholeRecord, "", time.Now(), 0)
+		time.Sleep(2 * time.Second)
+		require.Equal(w, "5", w.row(l.Shard())[attrPosition])
+		before := l.Epoch()
+		remove := w.aws.Faults.Add(fakeaws.Fault{Client: "a", Service: fakeaws.ServiceDynamoDB, Kind: fakeaws.BlackHole})
+		time.AfterFunc(2*time.Second, remove)
+		l.Commit("6", WholeRecord, "7>8", time.Now(), 0) // drained
+		ctx, cancel := context.WithTimeout(w.Context(), 500*time.Millisecond)
+		defer cancel()
+		require.Error(w, l.HandOff(ctx))
+		require.NoError(w, l.Context().Err())
+		require.Equal(w, before+1, l.Epoch())
+		require.Equal(w, "6", w.row(l.Shard())[attrPosition], "a process that dies now must not repeat what it drained")
+		require.Equal(w, "7>8", w.row(l.Shard())[attrResolved])
+		l.KeepLease()
+		a.stop()
+		b.stop()
+	})
+}
+
+// TestOffersGrowOverOwners: the number of a write is above those of all before, whoever made them, and a worker that knows
+// nothing of numbers changes nothing about that.
+func TestOffersGrowOverOwners(t *testing.T) {
+	bubble(t, 1, func(w *world) {
+		last := int64(0)
+		grown := func(what string) {
+			w.Helper()
+			now, _ := w.row(only)[attrOffers].(int64)
+			require.Greater(w, now, last, what)
+			last = now
+		}
+		for i, name := range []string{"a", "b"} {
+			p := w.start(name)
+			w.awaitHeld(5*time.Second, 1, p)
+			l := p.store.Lease(only)
+			l.Commit([]string{"100", "200"}[i], WholeRecord, "", time.Now(), 0)
+			time.Sleep(2 * time.Second)
+			grown("a commit of " + name)
+			require.NoError(w, l.SaveState(w.Context(), []string{"100", "200"}[i], WholeRecord, stateOf(1)))
+			grown("a snapshot of " + name)
+			p.stop()
+			grown("the release by " + name)
+		}
+		// A row of today's format has none.
+		w.edit(only, func(e *expr) { e.removeAttr(attrOffers) })
+		c := w.start("c")
+		w.awaitHeld(5*time.Second, 1, c)
+		last = 0
+		c.store.Lease(only).Commit("300", WholeRecord, "", time.Now(), 0)
+		time.Sleep(2 * time.Second)
+		grown("a commit to a row without one")
+
+		// The row vanishes, and comes back with its number.
+		w.aws.DynamoDB.Delete(testTable, only)
+		w.await("rewritten", 20*time.Second, func() bool { return w.row(only) != nil })
+		grown("the row that was written again")
+		c.stop()
+	})
+}
+
+// TestOfferThatCannotBeStored is told, on the page, by a metric and in one line of the log, until one can be stored.
+func TestOfferThatCannotBeStored(t *testing.T) {
+	for name, sequence := range map[string]string{
+		"too long":          "1" + string(make([]byte, 200)),
+		"of another form":   "49x",
+		"looks like an end": ShardEnd,
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, 1, func(w *world) {
+				core, logs := observer.New(zapcore.InfoLevel)
+				w.log = zap.New(core)
+				a := w.start("a")
+				w.awaitHeld(5*time.Second, 1, a)
+				l := a.store.Lease(only)
+				l.Commit("100", WholeRecord, "", time.Now(), 0)
+				time.Sleep(2 * time.Second)
+				for range 3 {
+					l.Commit(sequence, WholeRecord, "", time.Now(), 0)
+				}
+				time.Sleep(2 * time.Second)
+				require.Equal(w, "100", w.row(only)[attrPosition])
+				require.NotEmpty(w, a.store.Status().Shards[0].Unstorable)
+				require.InDelta(w, 3, testutil.ToFloat64(a.store.m.commits.WithLabelValues(string(resultUnstorable))), 0)
+				require.Len(w, logs.FilterMessage("progress of a shard cannot be stored").All(), 1)
+				l.Commit("101", WholeRecord, "", time.Now(), 0)
+				time.Sleep(2 * time.Second)
+				require.Equal(w, "101", w.row(only)[attrPosition])
+				require.Empty(w, a.store.Status().Shards[0].Unstorable)
+				require.Len(w, logs.FilterMessage("progress of a shard can be stored again").All(), 1)
+				a.stop()
+			})
+		})
+	}
+}
+
+// TestPositionsAreNotJudgedByTheirForm: whatever a service calls its positions can be stored, as long as it stays with that.
+func TestPositionsAreNotJudgedByTheirForm(t *testing.T) {
+	bubble(t, 1, func(w *world) {
+		a := w.start("a")
+		w.awaitHeld(5*time.Second, 1, a)
+		l := a.store.Lease(only)
+		for _, sequence := range []string{"ab-9", "ab-10", "ab-11"} {
+			l.Commit(sequence, WholeRecord, "", time.Now(), 0)
+			time.Sleep(2 * time.Second)
+			require.Equal(w, sequence, w.row(only)[attrPosition])
+		}
+		require.NoError(w, l.SaveState(w.Context(), "ab-11", WholeRecord, stateOf(1)))
+		a.stop()
+	})
+}
+
+// TestStoredPositionOfAnotherForm: somebody wrote nonsense into the row of a held shard. It is not taken for progress.
+func TestStoredPositionOfAnotherForm(t *testing.T) {
+	bubble(t, 1, func(w *world) {
+		a := w.start("a")
+		w.awaitHeld(5*time.Second, 1, a)
+		const nonsense = "the day before yesterday"
+		l := a.store.Lease(only)
+		l.Commit("100", WholeRecord, "", time.Now(), 0)
+		time.Sleep(2 * time.Second)
+		w.edit(only, func(e *expr) { e.setAttr(attrPosition, str(nonsense)) })
+		l.Commit("101", WholeRecord, "", time.Now(), 0)
+		time.Sleep(2 * time.Second)
+		require.Contains(w, a.store.Status().Shards[0].Unstorable, nonsense)
+		w.edit(only, func(e *expr) { e.setAttr(attrPosition, str("100")) })
+		time.Sleep(3 * time.Second)
+		require.Equal(w, "101", w.row(only)[attrPosition])
+		require.Empty(w, a.store.Status().Shards[0].Unstorable)
+		a.stop()
+	})
+}
+
+// edit is what somebody does to a row by hand.
+func (w *world) edit(key string, change func(*expr)) {
+	w.Helper()
+	db, _ := w.clients("by-hand")
+	e := &expr{}
+	change(e)
+	_, err := (&table{db: db, name: testTable}).update(w.Context(), key, e)
+	require.NoError(w, err)
+}
+
+// TestCheckpointThatIsNoNumberIsReplaced, once the stream has refused it, however long it is.
+func TestCheckpointThatIsNoNumberIsReplaced(t *testing.T) {
+	for _, nonsense := range []string{"yesterday", "the day before yesterday"} {
+		bubble(t, 1, func(w *world) {
+			a := w.start("a")
+			w.awaitHeld(5*time.Second, 1, a)
+			a.stop()
+			w.edit(only, func(e *expr) { e.setAttr(attrPosition, str(nonsense)) })
+			b := w.start("b")
+			w.awaitHeld(5*time.Second, 1, b)
+			l := b.store.Lease(only)
+			l.Commit("100", WholeRecord, "", time.Now(), 0)
+			require.NotEmpty(w, b.store.Status().Shards[0].Unstorable, "the stream has not refused it")
+			l.Lost(time.Now())
+			l.Commit("101", WholeRecord, "", time.Now(), 0)
+			time.Sleep(2 * time.Second)
+			require.Equal(w, "101", w.row(only)[attrPosition])
+			require.Empty(w, b.store.Status().Shards[0].Unstorable)
+			b.stop()
+		})
+	}
+}

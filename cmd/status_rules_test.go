@@ -1,0 +1,252 @@
+package cmd
+
+import (
+	"bytes"
+	"compress/gzip"
+	"fmt"
+	"os"
+	"path/filepath"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"kinesis-alerter/alert"
+	"kinesis-alerter/alert/filter"
+	"kinesis-alerter/internal/fakeaws"
+)
+
+func zipped(text string) string {
+	var b bytes.Buffer
+	z := gzip.NewWriter(&b)
+	_, _ = z.Write([]byte(text))
+	_ = z.Close()
+	return b.String()
+}
+
+// While records come and no rule can match, the page says why: after 40 s at two records a second, within which no alert came.
+func TestStatusOfRulesThatSeeNothing(t *testing.T) {
+	t.Parallel()
+	pattern := func(text string) []filter.Pattern {
+		var p filter.Pattern
+		require.NoError(t, p.UnmarshalJSON([]byte(text)))
+		return []filter.Pattern{p}
+	}
+	for name, c := range map[string]struct {
+		when   string
+		filter []filter.Pattern
+		record func(i int) string
+		// level, code and text are of the problem; none where all is well. note is what the rule's row has.
+		level      Level
+		code, text string
+		remedy     string
+		note       string
+	}{
+		"gzip": {
+			when: "id >= 0", record: func(i int) string { return zipped(fmt.Sprintf(`{"id":%d}`, i)) }, level: LevelWarning, code: "records_unreadable",
+			text: `^100 % of the records of the last 15 m cannot be read \((\d+) of \d+\), so no rule sees them: they look like gzip data$`, remedy: "without compression",
+		},
+		"half of them": {
+			when: "id >= 0", record: func(i int) string {
+				if i%2 == 0 {
+					return zipped(`{"id":1}`)
+				}
+				return `{"id":1}`
+			}, level: LevelWarning, code: "records_unreadable", text: `^50 % of the records .* gzip data$`,
+		},
+		"gzip under a filter": {
+			when: "id >= 0", filter: pattern(`{"data":{"id":[{"exists":true}]}}`), record: func(int) string { return zipped(`{"id":1}`) },
+			level: LevelWarning, code: "records_unreadable", text: `^100 % .* gzip data$`,
+		},
+		"lines": {
+			when: "id >= 0", record: func(i int) string { return fmt.Sprintf("{\"id\":%d}\n{\"id\":%d}\n", i, i) },
+			level: LevelWarning, code: "records_unreadable", text: `several JSON records joined by newlines$`, remedy: "a record of its own",
+		},
+		"two kinds": {
+			when: "id >= 0", record: func(i int) string {
+				if i%4 == 0 {
+					return `[{"id":1}]`
+				}
+				return "\xff\xfe{\x00}\x00"
+			}, level: LevelWarning, code: "records_unreadable", text: `: 7\d % of them look like UTF-16 text$`,
+		},
+		"a bad one now and then": {when: "id >= 0", record: func(i int) string {
+			if i%10 == 0 {
+				return "nonsense"
+			}
+			return `{"id":1}`
+		}},
+		"wrong case": {
+			when: "ID >= 0", record: func(i int) string { return fmt.Sprintf(`{"id":%d}`, i) }, level: LevelWarning, code: "rule_field_missing",
+			text: `^rule r looks at ID, which none of the last [5-8]\d records has: they have id$`, note: "looks at ID, which none of",
+		},
+		"number as text": {
+			when: "id >= 0", record: func(i int) string { return fmt.Sprintf(`{"id":"%d"}`, i) }, level: LevelWarning, code: "rule_field_type",
+			text: `^rule r needs id as number, but records have text there$`, note: "needs id as number",
+		},
+		"a field that is rare": {when: "pressure > 3 or id >= 0", record: func(int) string { return `{"id":1}` }, note: "looks at pressure, which none of the last"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				fake, page := fakeaws.New(fakeaws.Options{}), newPipes()
+				fake.Kinesis.Create(testStream, 2)
+				createTopic(t, fake)
+				d := startDaemon(t, fake, func(cfg *Config, o *Options) {
+					o.Listener, cfg.Filter = page, c.filter
+					cfg.Rules = []alert.RuleConfig{{Name: "r", When: c.when, Topics: []string{"oncall"}}}
+				})
+				time.Sleep(10 * time.Second)
+				for i := range 80 {
+					fake.Kinesis.Put(testStream, fmt.Sprint("k", i), []byte(c.record(i)))
+					time.Sleep(time.Second / 2)
+				}
+				s := page.status(t)
+				if c.code == "" {
+					require.Empty(t, s.Problems)
+				} else {
+					require.Len(t, s.Problems, 1)
+					p := s.Problems[0]
+					require.Equal(t, []any{c.level, c.code}, []any{p.Level, p.Code})
+					require.Regexp(t, c.text, p.Text)
+					require.Contains(t, p.Remedy, c.remedy)
+				}
+				for _, kind := range []string{"text/plain", "text/html"} {
+					require.Contains(t, page.get(t, "/", kind), c.note)
+				}
+				require.NoError(t, d.end())
+			})
+		})
+	}
+}
+
+// A filter that lets nothing pass may be what somebody wants: the page says so after an hour, and no louder.
+func TestStatusOfAFilterThatDropsAll(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		fake, page := fakeaws.New(fakeaws.Options{}), newPipes()
+		fake.Kinesis.Create(testStream, 2)
+		createTopic(t, fake)
+		d := startDaemon(t, fake, func(c *Config, o *Options) {
+			o.Listener = page
+			var p filter.Pattern
+			require.NoError(t, p.UnmarshalJSON([]byte(`{"data":{"detail":{"heartRate":[{"exists":true}]}}}`)))
+			c.Filter = []filter.Pattern{p}
+		})
+		put := func(n int, record string) *Status {
+			for range n {
+				time.Sleep(time.Second)
+				fake.Kinesis.Put(testStream, "k", []byte(record))
+			}
+			time.Sleep(6 * time.Second)
+			return page.status(t)
+		}
+		after := func(s *Status, d time.Duration) []Problem {
+			s.At = s.At.Add(d)
+			return problems(s, false)
+		}
+		quiet := func(s *Status, d time.Duration) {
+			t.Helper()
+			for _, p := range after(s, d) {
+				require.NotEqual(t, "filter_drops_all", p.Code)
+			}
+		}
+		time.Sleep(10 * time.Second)
+		s := put(9, `{"heartRate":60}`)
+		quiet(s, time.Hour)
+		s = put(21, `{"heartRate":60}`)
+		require.Equal(t, uint64(30), s.Filter.Dropped)
+		quiet(s, 50*time.Minute)
+		all := after(s, 10*time.Minute)
+		told := all[len(all)-1]
+		require.Equal(t, []any{LevelInfo, "filter_drops_all"}, []any{told.Level, told.Code})
+		require.Equal(t, "the filter has dropped every record for 1 h, 30 so far", told.Text)
+		s = put(1, `{"detail":{"heartRate":60}}`)
+		require.Zero(t, s.Filter.Dropped)
+		s = put(20, `{"heartRate":60}`)
+		require.Equal(t, uint64(20), s.Filter.Dropped)
+		quiet(s, 50*time.Minute)
+		require.NoError(t, d.end())
+	})
+}
+
+func TestStatusOfALongSilence(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		silence alert.SilenceConfig
+		told    bool
+	}{
+		"for ever":       {alert.SilenceConfig{Until: "2099-01-01T00:00:00Z"}, true},
+		"every rule":     {alert.SilenceConfig{Until: "2099-01-01T00:00:00Z", Rules: []string{"high", "low"}}, true},
+		"one rule":       {alert.SilenceConfig{Until: "2099-01-01T00:00:00Z", Rules: []string{"low"}}, false},
+		"on a condition": {alert.SilenceConfig{Until: "2099-01-01T00:00:00Z", When: `host == "h1"`}, false},
+		"always true":    {alert.SilenceConfig{Until: "2099-01-01T00:00:00Z", When: `true`}, true},
+		"of the bubble":  {alert.SilenceConfig{Until: "2000-01-20T00:00:00Z"}, false},
+		"not yet":        {alert.SilenceConfig{From: "2098-01-01T00:00:00Z", Until: "2099-01-01T00:00:00Z"}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				fake, page := fakeaws.New(fakeaws.Options{}), newPipes()
+				fake.Kinesis.Create(testStream, 1)
+				createTopic(t, fake)
+				c.silence.Name = "works"
+				d := startDaemon(t, fake, func(cfg *Config, o *Options) {
+					o.Listener, cfg.Silences = page, []alert.SilenceConfig{c.silence}
+					cfg.Rules = append(cfg.Rules, alert.RuleConfig{Name: "low", When: "heartRate < 40", Topics: []string{"oncall"}})
+				})
+				time.Sleep(10 * time.Second)
+				s := page.status(t)
+				if !c.told {
+					require.Empty(t, s.Problems)
+				} else {
+					require.Len(t, s.Problems, 1)
+					require.Equal(t, []any{LevelInfo, "silence_long"}, []any{s.Problems[0].Level, s.Problems[0].Code})
+					require.Equal(t, "the silence works mutes every rule until 2099-01-01", s.Problems[0].Text)
+				}
+				require.NoError(t, d.end())
+			})
+		})
+	}
+}
+
+// A rule that can never match is told by check, in the log and on the page, and keeps the daemon from nothing. So is a silence that is
+// longer than anybody remembers.
+func TestRulesThatCanNeverMatch(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "config.yaml")
+	require.NoError(t, os.WriteFile(file, []byte(`stream: {name: ExampleStream}
+rules:
+  - {name: a, when: temp > 100 and temp < 50}
+  - {name: b, when: 'kind != "x" or kind != "y"'}
+  - {name: fine, when: temp == nil}
+silences:
+  - {name: works, until: "2099-01-01T00:00:00Z"}
+topics:
+  t: {arn: "arn:aws:sns:us-east-1:000000000000:ExampleTopic"}
+`), 0o600))
+	code, out, stderr := invoke(t, "check", file)
+	require.Zero(t, code, stderr)
+	require.Contains(t, stderr, file+":3:41: rules[0].when: temp > 100 and temp < 50: can never hold: temp > 100 and temp < 50 exclude each other\n")
+	require.Contains(t, stderr, file+`:4:34: rules[1].when: kind != "x" or kind != "y": kind != "x" or kind != "y" can never be false`)
+	require.Regexp(t, file+`:7:26: silences\[0\].until: 2099-01-01T00:00:00Z: the silence works lasts \d{5} days`, stderr)
+	require.Contains(t, out, "valid; 3 rules, 1 topics, 3 warnings\n")
+
+	synctest.Test(t, func(t *testing.T) {
+		fake, page := fakeaws.New(fakeaws.Options{}), newPipes()
+		fake.Kinesis.Create(testStream, 1)
+		createTopic(t, fake)
+		d := startDaemon(t, fake, func(c *Config, o *Options) {
+			o.Listener = page
+			c.Rules = append(c.Rules, alert.RuleConfig{Name: "low", When: "heartRate > 100 and heartRate < 50", Topics: []string{"oncall"}})
+		})
+		time.Sleep(10 * time.Second)
+		s := page.status(t)
+		require.Len(t, s.Problems, 1)
+		require.Equal(t, []any{LevelWarning, "rule_never_matches"}, []any{s.Problems[0].Level, s.Problems[0].Code})
+		require.Equal(t, "rules[1].when can never hold: heartRate > 100 and heartRate < 50 exclude each other", s.Problems[0].Text)
+		require.Contains(t, d.log.String(), "configuration is valid, but cannot be meant")
+		require.NoError(t, d.end())
+	})
+}

@@ -1,0 +1,100 @@
+package consumer
+
+import (
+	"context"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/kinesis"
+	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
+	"go.uber.org/zap"
+)
+
+// How long an end waits for a listing before the shard is asked again.
+const (
+	leastPatience = time.Second
+	mostPatience  = 10 * time.Second
+)
+
+// nullAnswers judges GetRecords answers without a next iterator. One alone proves nothing: any answer that lost the member
+// looks like it.
+type nullAnswers struct{ before bool }
+
+// claim reports whether an answer says that the shard has ended: it names the children, or it says the same again from a
+// fresh iterator behind the last record.
+func (n *nullAnswers) claim(out *kinesis.GetRecordsOutput) bool {
+	if out.NextShardIterator != nil {
+		n.before = false
+		return false
+	}
+	again := n.before && len(out.Records) == 0
+	n.before = true
+	return len(out.ChildShards) > 0 || again
+}
+
+// endClaim is the end of a shard as Kinesis claimed it. No page follows until a listing confirms or refutes it.
+type endClaim struct {
+	since    time.Time // of the first answer that said so
+	at       time.Time // of the last one that came with something new
+	children []types.ChildShard
+	patience time.Duration
+}
+
+// noteEnd keeps what a page says about the end of the shard.
+func (s *shard) noteEnd(p *page) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case !p.end:
+		s.claim = nil
+		if !p.null {
+			s.refuted = false
+		}
+	case s.claim == nil:
+		s.claim = &endClaim{since: p.at, at: p.at, children: p.children, patience: leastPatience}
+	default: // asked again
+		if len(p.records) > 0 {
+			s.claim.at = p.at
+		}
+		if len(p.children) > 0 {
+			s.claim.children = p.children
+		}
+	}
+}
+
+// proveEnd looks for a listing that began after the claim. With a proof it answers the last page. Without one the shard
+// is asked again: it may have a next iterator after all.
+func (s *shard) proveEnd() (p page, proven bool) {
+	c := s.claim
+	ctx, cancel := context.WithTimeout(s.readCtx, c.patience)
+	defer cancel()
+	ended, err := s.lease.Ended(ctx, c.at)
+	switch {
+	case err != nil:
+		c.patience = min(2*c.patience, mostPatience)
+		return page{}, false
+	case ended:
+		return page{end: true, proven: true, null: true, children: c.children, asked: c.at, at: c.at}, true
+	}
+	s.metrics.endsRefuted.Inc()
+	if !s.refuted {
+		s.refuted = true
+		s.log.Error("Kinesis says that the shard has ended, but lists it open: reading on",
+			zap.Int("children", len(c.children)))
+	}
+	s.mu.Lock()
+	s.claim = nil
+	s.mu.Unlock()
+	return page{}, false
+}
+
+// unproven is since when an end waits for its proof, and which children wait for it. Call it with mu held.
+func (s *shard) unproven() (since time.Time, children []string) {
+	if s.claim == nil {
+		return time.Time{}, nil
+	}
+	for i := range s.claim.children {
+		children = append(children, aws.ToString(s.claim.children[i].ShardId))
+	}
+	return s.claim.since, children
+}

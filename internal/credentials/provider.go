@@ -1,0 +1,396 @@
+package credentials
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"math"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/smithy-go"
+	"github.com/prometheus/client_golang/prometheus"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
+)
+
+const (
+	// RenewBefore is how long before their end new credentials are asked for.
+	RenewBefore = 5 * time.Minute
+	// loadTimeout bounds one load. Sources that ask a person take longer, and have nobody to ask here.
+	loadTimeout = 20 * time.Second
+	// Pauses between loads that bring nothing new.
+	firstPause   = time.Second
+	longestPause = 5 * time.Second
+	// renewPause is the longest pause between two looks for new credentials while the ones at hand are good.
+	renewPause = 30 * time.Second
+	// slow is how long a load may take before it counts as failing.
+	slow = 5 * time.Second
+	// mostText bounds what is told of a source's error.
+	mostText = 300
+)
+
+// Load resolves the whole chain anew and returns what it gives. Credentials that can expire have the end that their source
+// told.
+type Load func(context.Context) (aws.Credentials, error)
+
+// Provider is an aws.CredentialsProvider. It is safe for concurrent use.
+type Provider struct {
+	load Load
+	// doubted says that there are refusals: only then is a call that went well of interest.
+	doubted atomic.Bool
+
+	mu      sync.Mutex
+	lines   []func() // of the log, and calls of changed: for when mu is free
+	changed func()
+	log     *zap.Logger
+	metrics *metrics
+	have    aws.Credentials // without keys while there are none
+	ended   bool            // it was told that they have ended
+	// loading is closed when the load under way has ended; nil without one, which began at began.
+	loading chan struct{}
+	began   time.Time
+	// next is when the next load may begin, after so many in vain.
+	next   time.Time
+	inVain int
+	// err is why the last load failed, and failing since when loads do; nil and zero while they do not.
+	err     error
+	failing time.Time
+	told    bool // that they do
+	// refusals are the services that did not accept the credentials, and have not since.
+	refusals map[string]Refusal
+}
+
+// Refusal is a service of AWS that does not accept the credentials at hand.
+type Refusal struct {
+	Service, Code string
+	Since         time.Time
+
+	key string // the access key id
+}
+
+// Status is what a Provider knows of its credentials.
+type Status struct {
+	// Known says that there are or were credentials, Expires when they end or ended; zero for never.
+	Known   bool
+	Expires time.Time
+	// Failing is why they cannot be loaded or renewed, FailingSince since when; zero while they can.
+	Failing      string
+	FailingSince time.Time
+	// Refused are the services that do not accept them, by name.
+	Refused []Refusal
+}
+
+// New makes a Provider that logs nothing, see Observe. It loads nothing before it is asked.
+func New(load Load) *Provider {
+	return &Provider{load: load, log: zap.NewNop(), metrics: newMetrics(nil, nil), refusals: map[string]Refusal{}}
+}
+
+// Of returns the Provider of a configuration. Where that has another one, it becomes the source of a new Provider.
+func Of(cfg aws.Config) *Provider {
+	if p, ok := cfg.Credentials.(*Provider); ok {
+		return p
+	}
+	return New(func(ctx context.Context) (aws.Credentials, error) {
+		if cfg.Credentials == nil {
+			return aws.Credentials{}, errors.New("no source of credentials is configured")
+		}
+		return cfg.Credentials.Retrieve(ctx)
+	})
+}
+
+// Observe makes the Provider log its state changes and register its metrics. Call it once.
+func (p *Provider) Observe(log *zap.Logger, reg prometheus.Registerer) {
+	m := newMetrics(reg, p.left)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.log, p.metrics = log, m
+}
+
+// OnChange makes the Provider call f whenever other credentials have taken the place of those at hand. f must not wait.
+func (p *Provider) OnChange(f func()) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.changed = f
+}
+
+// left is how many seconds the credentials at hand are still good for: infinite where they have no end, 0 without any.
+func (p *Provider) left() float64 {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	switch {
+	case !p.have.HasKeys():
+		return 0
+	case !p.have.CanExpire:
+		return math.Inf(1)
+	}
+	return max(0, time.Until(p.have.Expires).Seconds())
+}
+
+// Retrieve implements aws.CredentialsProvider. It waits for a load only where there are no credentials, and as long as ctx
+// lives. The error is an *Error.
+func (p *Provider) Retrieve(ctx context.Context) (aws.Credentials, error) {
+	p.mu.Lock()
+	p.refreshLocked(ctx)
+	have, usable, wait := p.have, p.usableLocked(time.Now()), p.loading
+	p.unlock()
+	if usable {
+		return have, nil
+	}
+	if wait != nil {
+		select {
+		case <-wait:
+		case <-ctx.Done():
+			return aws.Credentials{}, &Error{text: "credentials: the source has not answered yet", err: ctx.Err()}
+		}
+	}
+	p.mu.Lock()
+	defer p.unlock()
+	if p.usableLocked(time.Now()) {
+		return p.have, nil
+	}
+	return aws.Credentials{}, p.errorLocked()
+}
+
+// say lines a state change up for the log.
+func (p *Provider) say(level zapcore.Level, text string, fields ...zap.Field) {
+	log := p.log
+	p.lines = append(p.lines, func() { log.Log(level, text, fields...) })
+}
+
+// unlock frees mu and writes what was said meanwhile: a log that stands still must hold no call up.
+func (p *Provider) unlock() {
+	lines := p.lines
+	p.lines = nil
+	p.mu.Unlock()
+	for _, write := range lines {
+		write()
+	}
+}
+
+// Status is what is known of the credentials now.
+func (p *Provider) Status() Status {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	out := Status{Known: p.have.HasKeys()}
+	if p.have.CanExpire {
+		out.Expires = p.have.Expires
+	}
+	switch {
+	case p.err != nil:
+		out.Failing, out.FailingSince = bounded(p.err.Error()), p.failing
+	case p.loading != nil && time.Since(p.began) >= slow:
+		out.Failing, out.FailingSince = "the source does not answer", p.began
+	}
+	for _, service := range slices.Sorted(maps.Keys(p.refusals)) {
+		if r := p.refusals[service]; r.key == p.have.AccessKeyID {
+			out.Refused = append(out.Refused, r)
+		}
+	}
+	return out
+}
+
+// usableLocked says whether the credentials at hand have not ended.
+func (p *Provider) usableLocked(now time.Time) bool {
+	if !p.have.HasKeys() {
+		return false
+	}
+	if !p.have.CanExpire || now.Before(p.have.Expires) {
+		return true
+	}
+	if !p.ended {
+		p.ended = true
+		p.say(zap.ErrorLevel, "the credentials have ended, nothing can be asked of AWS until there are new ones", zap.Time("at", p.have.Expires))
+	}
+	return false
+}
+
+// refreshLocked begins a load if one is due.
+func (p *Provider) refreshLocked(ctx context.Context) {
+	now := time.Now()
+	due := !p.have.HasKeys() || p.have.CanExpire && !now.Before(p.have.Expires.Add(-RenewBefore)) || p.isRefusedLocked()
+	if !due || p.loading != nil || now.Before(p.next) {
+		return
+	}
+	done := make(chan struct{})
+	p.loading, p.began = done, now
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), loadTimeout)
+	go func() {
+		defer cancel()
+		defer close(done)
+		p.settle(p.safeLoad(ctx))
+	}()
+}
+
+// safeLoad makes a panic of a source an error.
+func (p *Provider) safeLoad(ctx context.Context) (c aws.Credentials, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("panic: %v", r)
+		}
+	}()
+	return p.load(ctx)
+}
+
+// settle takes in what a load gave.
+func (p *Provider) settle(c aws.Credentials, err error) {
+	p.mu.Lock()
+	defer p.unlock()
+	now := time.Now()
+	p.loading = nil
+	switch {
+	case err != nil:
+	case !c.HasKeys():
+		err = errors.New("the source gave credentials without keys")
+	case c.CanExpire && !now.Before(c.Expires):
+		err = fmt.Errorf("the source gave credentials that ended at %s", c.Expires.UTC().Format(time.RFC3339))
+	}
+	if err != nil {
+		p.failedLocked(now, err)
+		return
+	}
+	p.metrics.ok.Inc()
+	first := !p.have.HasKeys()
+	renewed := c.AccessKeyID != p.have.AccessKeyID || c.SecretAccessKey != p.have.SecretAccessKey || c.SessionToken != p.have.SessionToken
+	if p.told || p.ended || renewed && p.isRefusedLocked() {
+		p.say(zap.InfoLevel, "credentials resolved anew", zap.Bool("changed", renewed))
+	}
+	p.have, p.err, p.failing, p.told, p.ended = c, nil, time.Time{}, false, false
+	if renewed && !first && p.changed != nil {
+		p.lines = append(p.lines, p.changed)
+	}
+	if len(p.refusals) > 0 { // also of credentials that are new each time, and refused each time
+		p.pauseLocked(now)
+		return
+	}
+	p.inVain, p.next = 0, now.Add(firstPause)
+	if c.CanExpire { // a source may hand out the same ones until shortly before their end
+		p.next = now.Add(min(max(c.Expires.Sub(now)/10, firstPause), renewPause))
+	}
+}
+
+func (p *Provider) failedLocked(now time.Time, err error) {
+	p.metrics.failed.Inc()
+	if p.err == nil {
+		p.failing = now
+	}
+	p.err = err
+	p.pauseLocked(now)
+	if p.told {
+		return
+	}
+	p.told = true
+	fields := []zap.Field{zap.String("error", bounded(err.Error()))}
+	switch {
+	case !p.have.HasKeys():
+		p.say(zap.ErrorLevel, "there are no credentials, the source is asked again and again", fields...)
+	default:
+		if p.have.CanExpire {
+			fields = append(fields, zap.Duration("end_in", p.have.Expires.Sub(now)))
+		}
+		p.say(zap.ErrorLevel, "credentials cannot be renewed, the ones at hand are used until their end", fields...)
+	}
+}
+
+// pauseLocked is the pause after a load that brought nothing of use.
+func (p *Provider) pauseLocked(now time.Time) {
+	pause := min(firstPause<<min(p.inVain, 10), longestPause)
+	p.inVain++
+	p.next = now.Add(pause/2 + rand.N(pause/2+1)) //nolint:gosec // spreading load needs no secrecy
+}
+
+// isRefusedLocked says whether a service refuses the credentials at hand.
+func (p *Provider) isRefusedLocked() bool {
+	for _, r := range p.refusals {
+		if r.key == p.have.AccessKeyID {
+			return true
+		}
+	}
+	return false
+}
+
+// refused notes that a service did not accept the credentials with this access key id.
+func (p *Provider) refused(ctx context.Context, service, key, code string) {
+	p.mu.Lock()
+	defer p.unlock()
+	p.metrics.refusals.Inc()
+	if key != p.have.AccessKeyID {
+		return // replaced since the call began
+	}
+	before, known := p.refusals[service]
+	r := Refusal{Service: service, Code: code, Since: time.Now(), key: key}
+	if known {
+		r.Since = before.Since
+	}
+	p.refusals[service] = r
+	p.doubted.Store(true)
+	if !known {
+		p.say(zap.ErrorLevel, "AWS refuses the credentials, they are resolved anew", zap.String("service", service), zap.String("code", code))
+	}
+	p.refreshLocked(ctx)
+}
+
+// accepted notes that a service accepted them.
+func (p *Provider) accepted(service, key string) {
+	p.mu.Lock()
+	defer p.unlock()
+	r, known := p.refusals[service]
+	if !known || key != p.have.AccessKeyID {
+		return
+	}
+	delete(p.refusals, service)
+	p.say(zap.InfoLevel, "AWS accepts the credentials again", zap.String("service", service), zap.Duration("after", time.Since(r.Since)))
+	if len(p.refusals) == 0 {
+		p.doubted.Store(false)
+		p.inVain = 0
+	}
+}
+
+// errorLocked says why there is nothing to use.
+func (p *Provider) errorLocked() error {
+	e := &Error{text: "credentials: there are none", err: p.err}
+	if p.have.HasKeys() {
+		ago := time.Since(p.have.Expires).Round(time.Second)
+		e.text = fmt.Sprintf("credentials: the last ones ended %s ago and cannot be renewed", ago)
+	}
+	if p.err != nil {
+		e.text += ": " + bounded(p.err.Error())
+	}
+	return e
+}
+
+// Error says that there are no credentials to sign a call with.
+type Error struct {
+	text string
+	err  error
+}
+
+func (e *Error) Error() string { return cmp.Or(e.text, "credentials: there are none") }
+
+// Unwrap returns what the source answered, or why nobody waited for it.
+func (e *Error) Unwrap() error { return e.err }
+
+// ErrorCode is CodeUnavailable. It makes an Error what an answer of AWS is: something with a code.
+func (*Error) ErrorCode() string { return CodeUnavailable }
+
+// ErrorMessage implements smithy.APIError.
+func (e *Error) ErrorMessage() string { return e.Error() }
+
+// ErrorFault implements smithy.APIError.
+func (*Error) ErrorFault() smithy.ErrorFault { return smithy.FaultClient }
+
+// bounded cuts a text that comes from elsewhere.
+func bounded(s string) string {
+	s = strings.ToValidUTF8(strings.Join(strings.Fields(s), " "), "\uFFFD")
+	if len(s) <= mostText {
+		return s
+	}
+	return strings.ToValidUTF8(s[:mostText], "") + "…"
+}
