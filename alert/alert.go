@@ -48,6 +48,8 @@ type Alert struct {
 	Since time.Time
 	// Suppressed is how many alerts of the same key were swallowed since the last one that was made.
 	Suppressed uint32
+	// Unsure names the shards that may have heard of the key and of which nobody could say what they remember; empty almost always.
+	Unsure string
 	// Record is what the alert is about. Its partition key orders publishing. An alert that time brought about carries
 	// the last record of its key, without Data; one about a whole shard or stream has only Shard and Arrival.
 	Record Record

@@ -447,7 +447,7 @@ func templateFault(field, source string, err error) *ConfigError {
 
 // mentions are the names that a template reads, as far as somebody asks.
 type mentions struct {
-	kind, suppressed, runbook, dashboard bool
+	kind, suppressed, unsure, runbook, dashboard bool
 	// payload is .Fields or .Record.Data.
 	payload bool
 }
@@ -456,6 +456,8 @@ func (m *mentions) add(path []string) {
 	switch path[0] {
 	case "Kind":
 		m.kind = true
+	case "Unsure":
+		m.unsure = true
 	case "Suppressed":
 		m.suppressed = true
 	case "Runbook":

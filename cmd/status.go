@@ -268,6 +268,11 @@ type StatusReading struct {
 	// EndUnproven is since when Kinesis says that the shard has ended and no listing confirms it; EndChildren wait for that.
 	EndUnproven *time.Time `json:"end_unproven_since,omitempty"`
 	EndChildren []string   `json:"end_children,omitempty"`
+	// Unheard are shards whose memory of inherited keys was not readable for five minutes, so that something was decided without it in
+	// the last 15 minutes.
+	Unheard []string `json:"unheard,omitempty"`
+	// Keyless says that records without partition key have come while rules remember.
+	Keyless bool `json:"keyless,omitempty"`
 }
 
 // StatusFleetWorker is one worker of the fleet.

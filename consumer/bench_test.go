@@ -40,7 +40,12 @@ func (idleLease) LoadState(context.Context) (own []byte, sequence string, sub ui
 	return nil, "", 0, nil, nil
 }
 func (idleLease) SaveState(context.Context, string, uint32, []byte) error { return nil }
-func (idleLease) Owns(string) bool                                        { return true }
+func (idleLease) Inherits(string) bool                                    { return true }
+func (idleLease) Family() (parents, siblings []string)                    { return nil, nil }
+
+func (idleLease) Relative(_ context.Context, _, version string) (string, []byte, []string, error) {
+	return version, nil, nil, nil
+}
 
 func benchShard(tb testing.TB, rules int) *shard {
 	tb.Helper()

@@ -283,6 +283,11 @@ type ShardStatus struct {
 	StateTaken time.Time `json:"state_taken,omitzero"`
 	// StateFailing is since when saving that fails; zero while it does not.
 	StateFailing time.Time `json:"state_failing,omitzero"`
+	// Unheard are shards that inherited the same keys and whose memory could not be read for five minutes: what was due for such keys
+	// in the last 15 minutes was decided without it.
+	Unheard []string `json:"unheard,omitempty"`
+	// Keyless says that records without partition key have come while rules remember.
+	Keyless bool `json:"keyless,omitempty"`
 	// Began is when reading began here, WaitsFor one of the constants of that name, or nothing.
 	Began    time.Time `json:"began"`
 	WaitsFor string    `json:"waits_for,omitempty"`

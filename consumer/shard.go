@@ -78,7 +78,10 @@ type shard struct {
 	eventTime  time.Time  // of the evaluator
 	saved      savedState // the snapshot in force
 	unsaved    time.Time  // since when saving it fails; zero while it does not
-	givenUp    string     // the condition under which alerts are given up at the moment
+	unheard    []string   // shards without whose memory inherited keys were decided, last at unheardAt
+	unheardAt  time.Time
+	keyless    bool   // a record without partition key has come
+	givenUp    string // the condition under which alerts are given up at the moment
 	lastFetch  time.Time
 	lastBehind time.Duration
 }
@@ -497,6 +500,7 @@ func (s *shard) status(now time.Time) ShardStatus {
 		Shard: s.id, Phase: s.phase.String(), Lag: lagAt(now, oldest, waiting, heard, s.lastBehind),
 		Behind: s.lastBehind, LastFetch: s.lastFetch, Unresolved: s.mark.unresolved(), HeldKeys: held, Load: s.load.rate(now),
 		Gathered: gathered, StateBytes: s.saved.bytes, StateTaken: s.saved.taken, StateFailing: s.unsaved,
+		Unheard: s.unsure(now), Keyless: s.keyless,
 		Began: s.began, WaitsFor: s.stands.waitsFor(crowded), ReadError: code, ReadFailing: failing, HeldBy: heldBy,
 		Throttled: instant(s.stands.throttled.Load()), Evaluating: instant(s.stands.evaluating.Load()),
 	}
