@@ -106,6 +106,12 @@ sim: ## the simulations alone: RUNS=20 schedules of whole daemons, more of small
 	done; \
 	test $$found -gt 0 || { echo "no simulation found" >&2; exit 1; }
 
+# Of the combinations of make hostile, only those that this matches, for example ONLY='later, sns'.
+ONLY ?=
+
+hostile: ## every operation meets every answer that is none: whole daemons in virtual time; ONLY=regexp plays some of them
+	$(GO) test -count=1 -timeout 30m -v -run TestHostileAll ./cmd -hostile -hostile.only '$(ONLY)'
+
 mutate: ## breaks the source in every way that the guarantees exclude, and shows which test finds it
 	$(GO) test -tags mutation -count=1 -parallel 2 -timeout 30m -v -run TestMutations ./cmd
 

@@ -1,6 +1,7 @@
 package checkpoint
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -83,16 +84,16 @@ func (a *Admin) Export(ctx context.Context, now time.Time) (Export, error) {
 }
 
 // Import plans to store the progress of an Export of the same stream. Shards that left the stream are passed over.
-// A shard's generation never goes down.
-func (a *Admin) Import(ctx context.Context, from Export) ([]Change, error) {
+// A shard's generation never goes down. What cannot be imported is a fault of the plan.
+func (a *Admin) Import(ctx context.Context, from Export) (plan ImportPlan, err error) {
 	if from.Format != exportFormat {
-		return nil, fmt.Errorf("%w: the export has format %d, this version reads %d", ErrFormat, from.Format, exportFormat)
+		return plan, fmt.Errorf("%w: the export has format %d, this version reads %d", ErrFormat, from.Format, exportFormat)
 	}
 	if err := a.refresh(ctx); err != nil {
-		return nil, err
+		return plan, err
 	}
 	if from.StreamARN != a.app.streamARN || from.StreamCreated.Unix() != a.app.streamCreated {
-		return nil, fmt.Errorf("%w: the export is about %s, created %s; table %s is about %s, created %s", ErrOtherStream,
+		return plan, fmt.Errorf("%w: the export is about %s, created %s; table %s is about %s, created %s", ErrOtherStream,
 			from.StreamARN, from.StreamCreated.UTC().Format(time.RFC3339), a.store.cfg.Table,
 			a.app.streamARN, time.Unix(a.app.streamCreated, 0).UTC().Format(time.RFC3339))
 	}
@@ -108,12 +109,13 @@ func (a *Admin) Import(ctx context.Context, from Export) ([]Change, error) {
 				r.Position.Sub = *x.SubSequence
 			}
 			if x.Checkpoint != ShardEnd && !validSequence(x.Checkpoint) {
-				return nil, fmt.Errorf("shard %s of the export: checkpoint %q is no sequence number", x.Shard, x.Checkpoint)
+				plan.Faults = append(plan.Faults, RowFault{Row: x.Shard, Cause: fmt.Sprintf("the checkpoint %s is no sequence number", quoted(x.Checkpoint))})
+				continue
 			}
 		}
 		in[x.Shard] = r
 	}
-	return a.planImport(ctx, in, true)
+	return plan, a.planImport(ctx, in, nil, true, &plan)
 }
 
 // MovingError says that consumers of another library still work on their table.
@@ -133,20 +135,21 @@ func (e *MovingError) Error() string {
 // *MovingError when anything moved in between. A Java checkpoint inside an aggregate, or on a plain record, which that
 // table cannot tell apart, repeats at most this one record. Children that the other application had not begun start at
 // TRIM_HORIZON, parents that it had forgotten count as ended, and shards that it never checkpointed start where this
-// application does.
-func (a *Admin) ImportTable(ctx context.Context, name string, wait time.Duration) ([]Change, error) {
+// application does, which the plan says. Rows that cannot be understood are faults of the plan.
+func (a *Admin) ImportTable(ctx context.Context, name string, wait time.Duration) (plan ImportPlan, err error) {
 	t := &table{db: a.store.table.db, name: name}
-	before, err := readForeign(ctx, t)
+	before, _, err := readForeign(ctx, t)
 	if err != nil {
-		return nil, err
+		return plan, err
 	}
 	if !sleep(ctx, wait) {
-		return nil, cause(ctx)
+		return plan, cause(ctx)
 	}
-	after, err := readForeign(ctx, t)
+	after, notes, err := readForeign(ctx, t)
 	if err != nil {
-		return nil, err
+		return plan, err
 	}
+	plan.Notes = notes
 	moving := map[string]bool{}
 	for id, r := range after {
 		moving[id] = before[id] != r
@@ -157,29 +160,42 @@ func (a *Admin) ImportTable(ctx context.Context, name string, wait time.Duration
 		}
 	}
 	if moved := slices.DeleteFunc(sortedKeys(moving), func(id string) bool { return !moving[id] }); len(moved) > 0 {
-		return nil, &MovingError{Table: name, Shards: moved, Within: wait}
+		return plan, &MovingError{Table: name, Shards: moved, Within: wait}
 	}
 	if err := a.refresh(ctx); err != nil {
-		return nil, err
+		return plan, err
 	}
-	in := map[string]LeaseRow{}
-	for id, r := range after {
-		row, err := r.place(id)
-		if err != nil {
-			return nil, fmt.Errorf("table %s: %w", name, err)
+	in, unwritten := map[string]LeaseRow{}, map[string]string{}
+	for _, id := range sortedKeys(after) {
+		row, err := after[id].place(id)
+		switch {
+		case err != nil && a.hasShard(id):
+			plan.Faults = append(plan.Faults, RowFault{Row: id, Cause: err.Error()})
+			continue
+		case err == nil && row.Position.IsZero() && row.StartAt.Kind == StartLatest:
+			unwritten[id] = "the checkpoint " + cmp.Or(after[id].checkpoint, "is missing, which") + " means that nothing was ever checkpointed"
 		}
-		in[id] = row
+		in[id] = row // of a shard that is not in the stream it makes no difference what the row says
 	}
-	a.fillTree(in)
-	return a.planImport(ctx, in, false)
+	return plan, a.planImport(ctx, in, unwritten, false, &plan)
+}
+
+// hasShard reports whether the stream lists a shard.
+func (a *Admin) hasShard(id string) bool {
+	s := a.store
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	info := s.lineage.shards[id]
+	return info != nil && info.inListing && !info.absent.any()
 }
 
 // foreignRow is one lease of another library, in text so that two readings can be compared.
-type foreignRow struct{ owner, moves, checkpoint, sub string }
+type foreignRow struct{ owner, moves, checkpoint, sub, fault string }
 
-func readForeign(ctx context.Context, t *table) (map[string]foreignRow, error) {
-	out := map[string]foreignRow{}
-	err := t.scan(ctx, func(it item) error {
+// readForeign reads the leases of another library's table, and says which rows are none.
+func readForeign(ctx context.Context, t *table) (out map[string]foreignRow, notes []string, err error) {
+	out = map[string]foreignRow{}
+	err = t.scan(ctx, func(it item) error {
 		switch {
 		case it[attrEpoch] != nil || text(it[attrKey]) == keyApplication:
 			return fmt.Errorf("table %s belongs to kinesis-alerter itself: use leases export and leases import FILE", t.name)
@@ -188,26 +204,26 @@ func readForeign(ctx context.Context, t *table) (map[string]foreignRow, error) {
 			if strings.Contains(id, ":") {
 				return fmt.Errorf("table %s: row %s is of a KCL consumer of several streams, which cannot be imported", t.name, id)
 			}
-			out[id] = foreignRow{
-				owner: text(it[attrOwner]), moves: numberText(it[attrJavaLease]),
-				checkpoint: text(it[attrPosition]), sub: numberText(it["checkpointSubSequenceNumber"]),
-			}
+			out[id] = javaRow(it)
 		case it["ShardID"] != nil:
-			out[text(it["ShardID"])] = foreignRow{
-				owner: text(it["AssignedTo"]), moves: text(it["LeaseTimeout"]), checkpoint: text(it["Checkpoint"]),
-			}
+			out[text(it["ShardID"])] = goRow(it)
+		default:
+			notes = append(notes, fmt.Sprintf("row %q is no lease of vmware-go-kcl or of a KCL for Java, passed over", text(it[attrKey])))
 		}
 		return nil
 	})
 	if err == nil && len(out) == 0 {
 		err = fmt.Errorf("table %s holds no lease of vmware-go-kcl or of a KCL for Java: name the lease table of the old application", t.name)
 	}
-	return out, err
+	return out, notes, err
 }
 
 // place says in our words where a consumer of another library stopped.
 func (f foreignRow) place(id string) (LeaseRow, error) {
 	r := LeaseRow{Shard: id}
+	if f.fault != "" {
+		return r, errors.New(f.fault)
+	}
 	switch f.checkpoint {
 	case "", "LATEST", "AT_TIMESTAMP": // never checkpointed
 	case "TRIM_HORIZON":
@@ -216,13 +232,13 @@ func (f foreignRow) place(id string) (LeaseRow, error) {
 		r.Position = Position{Sequence: ShardEnd, Sub: WholeRecord}
 	default:
 		if !validSequence(f.checkpoint) {
-			return r, fmt.Errorf("row %s: checkpoint %q is no sequence number", id, f.checkpoint)
+			return r, fmt.Errorf("the checkpoint %s is no sequence number", quoted(f.checkpoint))
 		}
 		r.Position = Position{Sequence: f.checkpoint, Sub: WholeRecord}
 		if f.sub != "" { // Java writes 0 both for a plain record and for the first of an aggregate
 			var sub uint32
 			if _, err := fmt.Sscan(f.sub, &sub); err != nil {
-				return r, fmt.Errorf("row %s: checkpointSubSequenceNumber %q is no sub-sequence number", id, f.sub)
+				return r, fmt.Errorf("the checkpointSubSequenceNumber %s is none", quoted(f.sub))
 			}
 			r.Position.Sub = sub
 		}
@@ -282,8 +298,18 @@ func (*lineage) related(id string, these map[string]bool, step func(string) []st
 }
 
 // planImport plans the changes that make rows say what in says. ours says that in is an export, which also knows of
-// generations and pauses.
-func (a *Admin) planImport(ctx context.Context, in map[string]LeaseRow, ours bool) ([]Change, error) {
+// generations and pauses, and unwritten why a row says nothing.
+func (a *Admin) planImport(ctx context.Context, in map[string]LeaseRow, unwritten map[string]string, ours bool, plan *ImportPlan) error {
+	if err := a.verify(ctx, in, plan); err != nil {
+		return err
+	}
+	if !ours {
+		a.fillTree(in)
+		for _, f := range plan.Faults {
+			delete(in, f.Row) // it says something, so nothing follows for it from its relatives
+		}
+	}
+	a.remark(in, unwritten, plan)
 	var out []Change
 	t := a.snapshot()
 	listed := 0
@@ -308,8 +334,10 @@ func (a *Admin) planImport(ctx context.Context, in map[string]LeaseRow, ours boo
 		}
 		out = append(out, c.settled())
 	}
-	if listed == 0 {
-		return nil, errors.New("none of the shards to import is in the stream: is it the right table and stream?")
+	if listed == 0 && len(plan.Faults) == 0 {
+		return errors.New("none of the shards to import is in the stream: is it the right table and stream?")
 	}
-	return a.mark(ctx, out)
+	out, err := a.mark(ctx, out)
+	plan.Changes = out
+	return err
 }

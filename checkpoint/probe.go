@@ -10,11 +10,11 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
 )
 
-// iterator asks for an iterator of a shard.
-func (s *Store) iterator(ctx context.Context, shard string, kind types.ShardIteratorType) (*string, error) {
+// iterator asks for an iterator of a shard, at a sequence number for those kinds that want one.
+func (s *Store) iterator(ctx context.Context, shard string, kind types.ShardIteratorType, sequence *string) (*string, error) {
 	ctx, cancel := context.WithTimeout(ctx, 3*callTimeout)
 	defer cancel()
-	in := &kinesis.GetShardIteratorInput{ShardId: &shard, ShardIteratorType: kind}
+	in := &kinesis.GetShardIteratorInput{ShardId: &shard, ShardIteratorType: kind, StartingSequenceNumber: sequence}
 	in.StreamName, in.StreamARN = s.streamID()
 	out, err := s.stream.GetShardIterator(ctx, in)
 	if err != nil {
@@ -28,7 +28,7 @@ func (s *Store) iterator(ctx context.Context, shard string, kind types.ShardIter
 
 // exists asks Kinesis for a shard that its listings do not show.
 func (s *Store) exists(ctx context.Context, shard string) (bool, error) {
-	_, err := s.iterator(ctx, shard, types.ShardIteratorTypeTrimHorizon)
+	_, err := s.iterator(ctx, shard, types.ShardIteratorTypeTrimHorizon, nil)
 	if _, gone := errors.AsType[*types.ResourceNotFoundException](err); gone {
 		return false, nil
 	}
@@ -40,7 +40,7 @@ func (s *Store) exists(ctx context.Context, shard string) (bool, error) {
 
 // goesOn asks Kinesis whether a shard has a next iterator behind its last record, which a closed one has not.
 func (s *Store) goesOn(ctx context.Context, shard string) (bool, error) {
-	it, err := s.iterator(ctx, shard, types.ShardIteratorTypeLatest)
+	it, err := s.iterator(ctx, shard, types.ShardIteratorTypeLatest, nil)
 	if err != nil {
 		return false, fault("kinesis:GetShardIterator", "shard "+shard, err)
 	}

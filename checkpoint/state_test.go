@@ -595,7 +595,8 @@ func TestRewindForgetsTheState(t *testing.T) {
 		w.loads(p, only, nil, "")
 		require.NoError(w, w.save(p, only, "100", stateOf(3)))
 		p.stop()
-		changes, err = a.Import(w.Context(), export)
+		plan, err := a.Import(w.Context(), export)
+		changes = plan.Changes
 		require.NoError(w, w.apply(a, changes, err, false))
 		require.Equal(w, "200", w.row(only)[attrPosition])
 		require.NotContains(w, w.row(only), attrState)

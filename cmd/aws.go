@@ -70,6 +70,8 @@ type clients struct {
 	sns      *sns.Client
 	sqs      *sqs.Client
 	s3       *s3.Client
+	// now is the services' time.
+	now func() time.Time
 }
 
 // newClients makes the clients on one connection pool. Kinesis, SNS, SQS and S3 calls are attempted once: the shard reader,
@@ -78,14 +80,15 @@ type clients struct {
 //
 // Every answer is checked before anything else sees it; watch, which may be nil, is told of those that cannot be used.
 func newClients(cfg aws.Config, reg prometheus.Registerer, watch *answer.Watch) clients {
-	held := credentials.Of(cfg)
+	held, checker := credentials.Of(cfg), answer.New(watch)
 	cfg = cfg.Copy()
 	cfg.Credentials = held
 	cfg.HTTPClient = steadyBody{refuseRedirects(cfg.HTTPClient)}
-	cfg.APIOptions = append(cfg.APIOptions, answer.New(watch).Install, newRequestMetrics(reg).install, held.Install)
+	cfg.APIOptions = append(cfg.APIOptions, checker.Install, newRequestMetrics(reg).install, held.Install)
 	once := func() aws.Retryer { return aws.NopRetryer{} }
 	return clients{
 		credentials: held,
+		now:         checker.Now,
 
 		kinesis: kinesis.NewFromConfig(cfg, func(o *kinesis.Options) { o.Retryer = once() }),
 		sns:     sns.NewFromConfig(cfg, func(o *sns.Options) { o.Retryer = once() }),

@@ -253,17 +253,35 @@ func (o *operator) imports(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	var changes []checkpoint.Change
+	var plan checkpoint.ImportPlan
 	if o.from != "" {
 		_, _ = fmt.Fprintf(o.program.stderr, "watching table %s for %s\n", o.from, o.wait)
-		changes, err = a.ImportTable(ctx, o.from, o.wait)
+		plan, err = a.ImportTable(ctx, o.from, o.wait)
 	} else {
-		changes, err = a.Import(ctx, from)
+		plan, err = a.Import(ctx, from)
 	}
 	if err != nil {
 		return err
 	}
-	return o.change(ctx, a, changes)
+	return o.changeByPlan(ctx, a, plan)
+}
+
+// changeByPlan carries an import out: without the rows that cannot be imported if it is forced, else only if there are none.
+func (o *operator) changeByPlan(ctx context.Context, a *checkpoint.Admin, plan checkpoint.ImportPlan) error {
+	to := o.program.stdout
+	if o.json {
+		to = o.program.stderr
+	}
+	for _, note := range plan.Notes {
+		_, _ = fmt.Fprintln(to, note)
+	}
+	if len(plan.Faults) == 0 {
+		return o.change(ctx, a, plan.Changes)
+	}
+	if !o.force {
+		return o.refused(plan.Changes, &checkpoint.ImportError{Faults: plan.Faults})
+	}
+	return errors.Join(o.change(ctx, a, plan.Changes), &checkpoint.ImportError{Faults: plan.Faults, LeftOut: true})
 }
 
 func (o *operator) export(ctx context.Context, args []string) error {

@@ -175,6 +175,7 @@ func Run(ctx context.Context, c Config, o Options) (err error) {
 	}
 	shards, err = consumer.New(p.consumer, consumer.Deps{
 		Leases: leases{store}, Publisher: publisher, DeadLetters: letters, Pipeline: pipeline, Kinesis: clients.kinesis,
+		Now: clients.now,
 		Log: log, Registerer: series,
 	})
 	if err != nil {

@@ -2,6 +2,7 @@ package cmd
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -43,6 +44,9 @@ type simFaultPlan struct {
 	Delay    time.Duration `json:"delay,omitempty"`
 	Times    int           `json:"times,omitempty"`
 	OneOf    int           `json:"oneOf"` // which worker; -1 for all
+	// Bad is how answers go wrong with fakeaws.Changed, and Member which of the changes of one member it is.
+	Bad    string `json:"bad,omitempty"`
+	Member int    `json:"member,omitempty"`
 }
 
 func (f *simFaultPlan) rule(client string) fakeaws.Fault {
@@ -51,12 +55,43 @@ func (f *simFaultPlan) rule(client string) fakeaws.Fault {
 		rule = fakeaws.Throttle(f.Service, "")
 	}
 	rule.Times, rule.Client = f.Times, client
+	if f.Kind == fakeaws.Changed && !f.Throttle {
+		rule.Rewrite = f.spoil
+	}
 	return rule
+}
+
+// simSpoiled is the header of an answer that is not to be believed. No client looks at it.
+const simSpoiled = "X-Simulation-Spoiled"
+
+// simMemberBad is the kind of a simulated answer in which a member is missing, null or of another type.
+const simMemberBad = "a member is bad"
+
+// spoil makes an answer one that nothing may be concluded from.
+func (f *simFaultPlan) spoil(a *fakeaws.Answer) {
+	change := hostileChange{How: f.Bad}
+	op := a.Service + "." + a.Operation
+	if f.Bad == simMemberBad {
+		changes := slices.DeleteFunc(hostileMemberChanges([][]byte{a.Body}), func(c hostileChange) bool {
+			named, _ := hostileNames(op, c)
+			return !named
+		})
+		if len(changes) == 0 {
+			return
+		}
+		change = changes[f.Member%len(changes)]
+	}
+	if named, _ := hostileNames(op, change); named && hostileFits(op, change.How) && change.apply(a) {
+		a.Header.Set(simSpoiled, "1")
+	}
 }
 
 func (f *simFaultPlan) String() string {
 	if f.Throttle {
 		return "throttled " + f.Service
+	}
+	if f.Kind == fakeaws.Changed {
+		return fmt.Sprintf("answers of %s (%s, member %d, times %d)", f.Service, f.Bad, f.Member, f.Times)
 	}
 	kinds := [...]string{"error before", "error after", "delay", "black hole", "lost answer", "partition"}
 	return fmt.Sprintf("%s of %s (delay %s, times %d)", kinds[f.Kind], f.Service, f.Delay, f.Times)
@@ -116,14 +151,27 @@ func drawSimPlan(t *rapid.T) simPlan {
 				Service: rapid.SampledFrom([]string{fakeaws.ServiceKinesis, fakeaws.ServiceDynamoDB, fakeaws.ServiceSNS}).Draw(t, "service"),
 				Kind: rapid.SampledFrom([]fakeaws.Kind{
 					fakeaws.Before, fakeaws.After, fakeaws.Delay, fakeaws.BlackHole, fakeaws.Lost, fakeaws.Partition,
+					fakeaws.Changed, fakeaws.Changed, fakeaws.Changed,
 				}).Draw(t, "kind"),
 				Delay:    time.Duration(rapid.SampledFrom([]int{30, 300, 1000, 4000, 9000}).Draw(t, "delay")) * time.Millisecond,
 				Times:    rapid.SampledFrom([]int{0, 0, 1, 3, 10}).Draw(t, "times"),
 				Throttle: rapid.SampledFrom([]int{0, 1, 2, 3, 4, 5}).Draw(t, "throttle") == 5,
 				OneOf:    rapid.SampledFrom([]int{-1, 0, 1, 2, 3}).Draw(t, "worker"),
 			}
+			if s.Fault.Kind == fakeaws.Changed {
+				s.Fault.Bad = rapid.SampledFrom(append([]string{simMemberBad, simMemberBad, simMemberBad}, simBad()...)).Draw(t, "bad")
+				s.Fault.Member = rapid.IntRange(0, 200).Draw(t, "member")
+			}
 		}
 		p.Steps = append(p.Steps, s)
 	}
 	return p
+}
+
+// simBad are the kinds of whole answers that mean nothing; an endless one would cost too much of the test's time.
+func simBad() []string {
+	return []string{
+		"empty body", "null as body", "an empty object", "a list as body", "HTML with 200", "HTML with 503", "half a body", "body cut", "body reset",
+		"no content with 204", "empty body with 500", "object with 400", "code of bytes", "redirect 307", "packed, not said",
+	}
 }

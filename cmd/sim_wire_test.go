@@ -65,7 +65,7 @@ func (w *simWire) RoundTrip(r *http.Request) (*http.Response, error) {
 	} else {
 		resp, err = w.sendLater(r, body, gate)
 	}
-	if err == nil && resp.StatusCode == http.StatusOK && len(entries) > 0 {
+	if err == nil && resp.StatusCode == http.StatusOK && resp.Header.Get(simSpoiled) == "" && len(entries) > 0 {
 		w.history.add(simEvent{Kind: simAnswered, Who: w.who, N: entries})
 	}
 	return resp, err

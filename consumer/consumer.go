@@ -29,7 +29,9 @@ type Deps struct {
 	DeadLetters DeadLetters
 	Pipeline    *alert.Pipeline
 	// Kinesis makes the real reads. Its client should make one attempt a call: the reader retries.
-	Kinesis    KinesisReader
+	Kinesis KinesisReader
+	// Now is the services' time. Defaults to this machine's.
+	Now        func() time.Time
 	Log        *zap.Logger
 	Registerer prometheus.Registerer
 }
@@ -42,6 +44,7 @@ type Consumer struct {
 	pipeline  *alert.Pipeline
 	evaluator func(shard string, generation uint32) evaluator
 	kinesis   KinesisReader
+	now       func() time.Time
 	log       *zap.Logger
 	metrics   *metrics
 	budget    *budget
@@ -72,7 +75,7 @@ func New(cfg Config, d Deps) (*Consumer, error) {
 		return nil, err
 	}
 	c := &Consumer{
-		cfg: cfg, leases: d.Leases, pipeline: d.Pipeline, kinesis: d.Kinesis,
+		cfg: cfg, leases: d.Leases, pipeline: d.Pipeline, kinesis: d.Kinesis, now: d.Now,
 		lanes: laneConfig{
 			// A shard whose alerts stand still keeps at most a quarter of all credits, so that the others are read on.
 			parallelism: cfg.Parallelism, maxBytes: cfg.Memory / 4,
@@ -81,6 +84,9 @@ func New(cfg Config, d Deps) (*Consumer, error) {
 		evaluator: func(shard string, generation uint32) evaluator { return d.Pipeline.Rewound(shard, generation) },
 		log:       d.Log.Named("consumer"), metrics: newMetrics(d.Registerer), budget: newBudget(cfg.Memory),
 		decoding: make(chan struct{}, decodeAtOnce), done: make(chan struct{}), shards: map[string]*shard{},
+	}
+	if c.now == nil {
+		c.now = time.Now
 	}
 	c.ledger = newLedger(func(n int) { c.metrics.forgotten.Add(float64(n)) })
 	if err := d.Registerer.Register(newShardCollector(c.Status, c.budget, cfg.MergeShards)); err != nil {
@@ -171,7 +177,7 @@ func (c *Consumer) begin(id string) error {
 	}
 	s := &shard{
 		id: id, lease: lease, eval: c.evaluator(id, lease.Generation()), pipeline: c.pipeline, budget: c.budget, metrics: c.metrics,
-		log: log, began: time.Now(), start: from, from: from, inherited: decodeStretches(resolved),
+		log: log, now: c.now, began: time.Now(), start: from, from: from, inherited: decodeStretches(resolved),
 	}
 	switch from.Type { //nolint:exhaustive // the others name no record
 	case types.ShardIteratorTypeAfterSequenceNumber:

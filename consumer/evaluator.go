@@ -16,5 +16,6 @@ type evaluator interface {
 	Stateful() bool
 	Snapshot() []byte
 	Restore(snapshot []byte) error
+	BringBack(now time.Time) time.Duration
 	Inherit(parent []byte, owns func(partitionKey string) bool) error
 }

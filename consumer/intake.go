@@ -160,8 +160,12 @@ func (s *shard) decided(rec *alert.Record, at position, d alert.Decision) error 
 		s.remain(at, dealt)
 		return err // it is not in the watermark: what a stop leaves behind there counts as not drained
 	}
+	arrival := rec.Arrival
+	if s.unknown.After(arrival) { // its age is not known: it makes no lag
+		arrival = s.unknown
+	}
 	s.mu.Lock()
-	e := s.mark.wait(at, rec.Arrival, len(tasks))
+	e := s.mark.wait(at, arrival, len(tasks))
 	if e.decided = d.Outcome == alert.Alerted; !e.decided {
 		e.decision = alert.Decision{Outcome: d.Outcome, Reason: d.Reason}
 	}

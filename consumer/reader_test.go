@@ -16,6 +16,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/kinesis"
 	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
+	"github.com/aws/smithy-go/middleware"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 	"github.com/stretchr/testify/require"
@@ -23,6 +24,7 @@ import (
 	"go.uber.org/zap/zaptest"
 	"go.uber.org/zap/zaptest/observer"
 
+	"kinesis-alerter/internal/answer"
 	"kinesis-alerter/internal/fakeaws"
 )
 
@@ -30,7 +32,7 @@ import (
 func kinesisClient(cloud *fakeaws.AWS, name string) *kinesis.Client {
 	return kinesis.New(kinesis.Options{
 		Region: "us-east-1", Credentials: credentials.NewStaticCredentialsProvider(name, "secret", ""),
-		HTTPClient: cloud.HTTPClient(), Retryer: aws.NopRetryer{},
+		HTTPClient: cloud.HTTPClient(), Retryer: aws.NopRetryer{}, APIOptions: []func(*middleware.Stack) error{answer.New(nil).Install},
 	})
 }
 

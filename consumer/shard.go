@@ -32,6 +32,7 @@ type shard struct {
 	reader   reader // nil before open
 	read     func(from types.StartingPosition) reader
 	lanes    *lanes
+	now      func() time.Time // the services' time
 	budget   *budget
 	metrics  *metrics
 	log      *zap.Logger
@@ -50,6 +51,7 @@ type shard struct {
 	state    keeper
 	record   alert.Record // the one that is being taken in
 	arrived  time.Time    // of the last record that had an arrival time
+	unknown  time.Time    // by when the record arrived that is being taken in, where it has no arrival time
 	startAt  position     // records up to here were resolved by an earlier owner, or here before
 	passed   int          // how many of inherited reading has passed
 	closed   bool         // the last page was taken in to its end

@@ -41,10 +41,13 @@ const (
 	gapDamaged = "damaged" // it cannot be read
 	gapTrimmed = "trimmed" // the records from the snapshot to the checkpoint have left the stream
 	gapAhead   = "ahead"   // it includes records beyond the checkpoint, which would count twice
+	gapFuture  = "future"  // its time was ahead of the clock, and was brought back
 	gapUnsaved = "unsaved" // it could not be saved for a closed shard's children
 )
 
-func gapReasons() []string { return []string{gapLost, gapDamaged, gapTrimmed, gapAhead, gapUnsaved} }
+func gapReasons() []string {
+	return []string{gapLost, gapDamaged, gapTrimmed, gapAhead, gapFuture, gapUnsaved}
+}
 
 // keeper keeps a shard's state of evaluation with its checkpoint. All of it belongs to the shard's goroutine, and nothing
 // of it is used while evaluation is not stateful, except at and torn.
@@ -152,6 +155,7 @@ func (s *shard) restore(own []byte, at position) bool {
 		s.stateGap(gapDamaged, err)
 		return false
 	}
+	s.bringBack()
 	s.state.at = at
 	if s.from.SequenceNumber != nil {
 		s.state.origin = snap.origin
@@ -195,6 +199,18 @@ func (s *shard) inherit(parents [][]byte) {
 			s.stateGap(gapDamaged, err)
 		}
 	}
+	s.bringBack()
+}
+
+// bringBack moves a state back whose time is ahead of the services' clock, or rules with memory would be silent until then.
+func (s *shard) bringBack() {
+	ahead := s.eval.BringBack(s.now())
+	if ahead == 0 {
+		return
+	}
+	s.metrics.stateGaps.WithLabelValues(gapFuture).Inc()
+	s.log.Error("the time of the stored state was ahead of the clock; it was brought back, so that rules with memory speak again",
+		zap.Duration("ahead", ahead))
 }
 
 // saveFirst saves what a shard begins with before anything is read, so that a crash in its first minute finds where the

@@ -93,6 +93,15 @@ func (t *tally) Restore(b []byte) error {
 	return nil
 }
 
+func (t *tally) BringBack(now time.Time) time.Duration {
+	ahead := t.Event.Sub(now)
+	if ahead <= 5*time.Minute {
+		return 0
+	}
+	t.Event = now
+	return ahead
+}
+
 func (t *tally) Inherit(b []byte, owns func(string) bool) error {
 	s := newTally(t.world)
 	if err := json.Unmarshal(b, s); err != nil {

@@ -68,9 +68,10 @@ func (r *pollingReader) expects() *answer.Expect {
 // time of the answer.
 func (s *shard) arrival(r *types.Record, p *page) time.Time {
 	if r.ApproximateArrivalTimestamp != nil {
-		s.arrived = *r.ApproximateArrivalTimestamp
+		s.arrived, s.unknown = *r.ApproximateArrivalTimestamp, time.Time{}
 		return s.arrived
 	}
+	s.unknown = p.date.Add(-p.behind)
 	at := s.eval.EventTime()
 	if s.arrived.After(at) {
 		at = s.arrived

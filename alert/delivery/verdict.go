@@ -58,15 +58,19 @@ func Classify(err error, byCode func(code, message string) (Verdict, bool), bySt
 			return v
 		}
 	}
+	answer, answered := errors.AsType[*smithyhttp.ResponseError](err)
 	status := 0
-	if answer, ok := errors.AsType[*smithyhttp.ResponseError](err); ok {
+	if answered {
 		status = answer.HTTPStatusCode()
+	}
+	// Whatever its status, it is not the service that refuses.
+	if bad, ok := errors.AsType[badAnswer](err); ok && max(status, bad.BadAnswer()) < http.StatusInternalServerError {
+		return Retry.Because(ReasonBadAnswer)
+	}
+	if answered {
 		if v, ok := byStatus(status); ok {
 			return v
 		}
-	}
-	if bad, ok := errors.AsType[badAnswer](err); ok && status < http.StatusBadRequest && bad.BadAnswer() < http.StatusBadRequest {
-		return Retry.Because(ReasonBadAnswer)
 	}
 	netErr, network := errors.AsType[net.Error](err)
 	switch {

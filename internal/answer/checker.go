@@ -148,7 +148,8 @@ func failed(ctx context.Context, err error) *BadError {
 	if ctx.Err() != nil || errors.Is(err, context.DeadlineExceeded) || network && timeout.Timeout() {
 		return nil
 	}
-	if _, ok := errors.AsType[*smithy.DeserializationError](err); ok {
+	_, unreadable := errors.AsType[*smithy.DeserializationError](err)
+	if unreadable || status != 0 { // the SDK does not wrap all that it cannot read
 		what := "it cannot be read"
 		if status >= http.StatusMultipleChoices {
 			what = fmt.Sprintf("HTTP status %d with a body that is no answer of AWS", status)
@@ -254,6 +255,18 @@ func (c *Call) subject() string {
 		return aws.ToString(in.TopicArn)
 	case *sns.GetTopicAttributesInput:
 		return aws.ToString(in.TopicArn)
+	case *dynamodb.GetItemInput:
+		return aws.ToString(in.TableName)
+	case *dynamodb.PutItemInput:
+		return aws.ToString(in.TableName)
+	case *dynamodb.UpdateItemInput:
+		return aws.ToString(in.TableName)
+	case *dynamodb.DeleteItemInput:
+		return aws.ToString(in.TableName)
+	case *dynamodb.CreateTableInput:
+		return aws.ToString(in.TableName)
+	case *dynamodb.DescribeTableInput:
+		return aws.ToString(in.TableName)
 	}
 	return c.page()
 }
@@ -277,6 +290,7 @@ func (c *Call) page() string {
 		if len(in.ExclusiveStartKey) > 0 {
 			return laterPage
 		}
+		return aws.ToString(in.TableName)
 	}
 	return ""
 }

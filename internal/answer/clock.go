@@ -46,6 +46,13 @@ func (c *clock) trusted(service string, date time.Time) time.Time {
 	return date
 }
 
+// Now is the services' time, as far as their answers agree on it.
+func (c *Checker) Now() time.Time {
+	c.clock.mu.Lock()
+	defer c.clock.mu.Unlock()
+	return time.Now().Add(c.clock.median())
+}
+
 // median is what most of the answers agree on; our own clock counts as one of them.
 func (c *clock) median() time.Duration {
 	all := make([]time.Duration, 1, 16)

@@ -101,7 +101,37 @@ func jsonObject(body []byte, res *smithyhttp.Response) string {
 	if res.StatusCode >= http.StatusMultipleChoices {
 		return ""
 	}
-	return object(body)
+	if what := object(body); what != "" {
+		return what
+	}
+	if nullInList(body) {
+		return "a list in it holds a null"
+	}
+	return ""
+}
+
+// nullInList reports whether any list of a JSON document holds a null. The SDK leaves them out without a word.
+func nullInList(body []byte) bool {
+	in := json.NewDecoder(bytes.NewReader(body))
+	var open []json.Delim
+	for {
+		token, err := in.Token()
+		if err != nil {
+			return false // no JSON: the SDK says so
+		}
+		switch t := token.(type) {
+		case json.Delim:
+			if t == '{' || t == '[' {
+				open = append(open, t)
+			} else {
+				open = open[:len(open)-1]
+			}
+		case nil:
+			if len(open) > 0 && open[len(open)-1] == '[' {
+				return true
+			}
+		}
+	}
 }
 
 // attributes checks a map of attribute values.

@@ -1,0 +1,278 @@
+package checkpoint
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+	"github.com/aws/aws-sdk-go-v2/service/kinesis"
+	kinesistypes "github.com/aws/aws-sdk-go-v2/service/kinesis/types"
+	"golang.org/x/sync/errgroup"
+)
+
+// ImportPlan is what an import would do. Nothing is written before Apply.
+type ImportPlan struct {
+	Changes []Change
+	// Notes are what a person should know of what is not imported, a line each.
+	Notes []string
+	// Faults are rows that cannot be imported. With them an import makes no change, unless it is told to leave them out.
+	Faults []RowFault
+}
+
+// RowFault is a row of a table, or a shard of an export, that cannot be imported.
+type RowFault struct {
+	Row, Cause string
+	// Starts says where its shard starts if the row is left out.
+	Starts string
+}
+
+func (f RowFault) String() string { return fmt.Sprintf("row %q: %s", f.Row, f.Cause) }
+
+// ImportError is an import that was refused, or that left something out.
+type ImportError struct {
+	Faults []RowFault
+	// LeftOut says that the other rows were imported.
+	LeftOut bool
+}
+
+func (e *ImportError) Error() string {
+	var b strings.Builder
+	if e.LeftOut {
+		fmt.Fprintf(&b, "%d rows were left out", len(e.Faults))
+	} else {
+		fmt.Fprintf(&b, "%d rows cannot be imported, nothing was changed; mend them, or leave them out with --force", len(e.Faults))
+	}
+	for _, f := range e.Faults {
+		fmt.Fprintf(&b, "\n  %s; left out, its shard %s", f, f.Starts)
+	}
+	return b.String()
+}
+
+// shown is an attribute as a person reads it.
+func shown(av types.AttributeValue) string {
+	switch v := av.(type) {
+	case nil:
+		return "missing"
+	case *types.AttributeValueMemberS:
+		return "the text " + quoted(v.Value)
+	case *types.AttributeValueMemberN:
+		return "the number " + v.Value
+	case *types.AttributeValueMemberNULL:
+		return "null"
+	}
+	return fmt.Sprintf("a %s", strings.TrimPrefix(fmt.Sprintf("%T", av), "*types.AttributeValueMember"))
+}
+
+// optionalText is a text, or nothing where the attribute is missing or null.
+func optionalText(it item, attr string) (string, error) {
+	switch v := it[attr].(type) {
+	case nil, *types.AttributeValueMemberNULL:
+		return "", nil
+	case *types.AttributeValueMemberS:
+		return v.Value, nil
+	}
+	return "", fmt.Errorf("%s is %s, and should be a text", attr, shown(it[attr]))
+}
+
+// javaRow reads a lease of a KCL for Java.
+func javaRow(it item) foreignRow {
+	f := foreignRow{moves: shown(it[attrJavaLease])}
+	var errs [3]error
+	if _, ok := it[attrJavaLease].(*types.AttributeValueMemberN); !ok {
+		errs[0] = fmt.Errorf("%s is %s, and should be a number: whether the old consumer still runs cannot be told", attrJavaLease, shown(it[attrJavaLease]))
+	}
+	f.owner = text(it[attrOwner])
+	f.checkpoint, errs[1] = optionalText(it, attrPosition)
+	switch sub := it["checkpointSubSequenceNumber"].(type) {
+	case nil:
+	case *types.AttributeValueMemberN:
+		f.sub = sub.Value
+	default:
+		errs[2] = fmt.Errorf("checkpointSubSequenceNumber is %s, and should be a number", shown(sub))
+	}
+	f.fault = faultOf(errs[:]...)
+	return f
+}
+
+// goRow reads a lease of vmware-go-kcl.
+func goRow(it item) foreignRow {
+	f := foreignRow{owner: text(it["AssignedTo"])}
+	var errs [2]error
+	f.moves, errs[0] = optionalText(it, "LeaseTimeout")
+	if errs[0] != nil {
+		f.moves, errs[0] = shown(it["LeaseTimeout"]), fmt.Errorf("%w: whether the old consumer still runs cannot be told", errs[0])
+	}
+	f.checkpoint, errs[1] = optionalText(it, "Checkpoint")
+	f.fault = faultOf(errs[:]...)
+	return f
+}
+
+func faultOf(errs ...error) string {
+	if err := errors.Join(errs...); err != nil {
+		return strings.ReplaceAll(err.Error(), "\n", "; ")
+	}
+	return ""
+}
+
+// verify takes out of in what cannot be imported, and says so. rows are the names of the rows that in was made of.
+func (a *Admin) verify(ctx context.Context, in map[string]LeaseRow, plan *ImportPlan) error {
+	t := a.snapshot()
+	inStream := map[string]*LeaseRow{}
+	for i := range t.Shards {
+		if t.Shards[i].Listed {
+			inStream[t.Shards[i].Shard] = &t.Shards[i]
+		}
+	}
+	refused := make(map[string]string)
+	var ids []string
+	for _, id := range sortedKeys(in) {
+		switch {
+		case inStream[id] == nil:
+			plan.Notes = append(plan.Notes, fmt.Sprintf("row %q: the stream has no such shard, passed over", id))
+			delete(in, id)
+		case in[id].Position.Sequence == ShardEnd && !a.closed(id):
+			refused[id] = "the checkpoint is SHARD_END, and the stream shows the shard open: records that are still to come would never be read"
+		case !in[id].Position.IsZero() && in[id].Position.Sequence != ShardEnd:
+			ids = append(ids, id)
+		}
+	}
+	causes := make([]string, len(ids))
+	notes := make([]string, len(ids))
+	var g errgroup.Group
+	g.SetLimit(parallel)
+	for i, id := range ids {
+		g.Go(func() (err error) {
+			causes[i], notes[i] = a.store.place(ctx, id, in[id].Position.Sequence)
+			return cause(ctx)
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return err
+	}
+	for i, id := range ids {
+		if causes[i] != "" {
+			refused[id] = causes[i]
+		}
+		if notes[i] != "" {
+			plan.Notes = append(plan.Notes, fmt.Sprintf("row %q: %s", id, notes[i]))
+		}
+	}
+	for _, id := range sortedKeys(refused) {
+		plan.Faults = append(plan.Faults, RowFault{Row: id, Cause: refused[id]})
+		delete(in, id)
+	}
+	return nil
+}
+
+func (a *Admin) closed(id string) bool {
+	a.store.mu.Lock()
+	defer a.store.mu.Unlock()
+	info := a.store.lineage.shards[id]
+	return info != nil && info.last != ""
+}
+
+// remark adds what becomes of shards that the import leaves alone, and of those whose rows are left out.
+func (a *Admin) remark(in map[string]LeaseRow, unwritten map[string]string, plan *ImportPlan) {
+	bad := map[string]bool{}
+	for i := range plan.Faults {
+		bad[plan.Faults[i].Row] = true
+		plan.Faults[i].Starts = a.begins(plan.Faults[i].Row)
+	}
+	t := a.snapshot()
+	for i := range t.Shards {
+		id := t.Shards[i].Shard
+		_, known := in[id]
+		switch why := unwritten[id]; {
+		case !t.Shards[i].Listed || bad[id]:
+		case why != "":
+			plan.Notes = append(plan.Notes, fmt.Sprintf("row %q: %s: not written, the shard %s", id, why, a.begins(id)))
+		case !known:
+			plan.Notes = append(plan.Notes, fmt.Sprintf("shard %s has no row: it %s", id, a.begins(id)))
+		}
+	}
+}
+
+// begins says where a shard starts as things are.
+func (a *Admin) begins(id string) string {
+	s := a.store
+	s.mu.Lock()
+	r, done := s.rows[id], s.shardStatus(id).State == ShardSkipped
+	s.mu.Unlock()
+	if r != nil && r.progressed() {
+		return "stays at the checkpoint " + quoted(r.position.Sequence)
+	}
+	from := a.startOf(id)
+	switch {
+	case done:
+		return "is not read: it was closed before this application began"
+	case r != nil && r.startAt.Kind != StartLatest:
+		return "starts at " + r.startAt.String()
+	case from.Timestamp != nil:
+		return fmt.Sprintf("starts with what arrived after %s (start: %s)", from.Timestamp.UTC().Format(time.RFC3339), s.cfg.Start)
+	}
+	return "starts at its first record (TRIM_HORIZON)"
+}
+
+// place asks Kinesis for an iterator behind a position. It answers why the position is none of the shard's, or what a person
+// should know of it.
+func (s *Store) place(ctx context.Context, shard, sequence string) (refused, note string) {
+	_, err := s.iterator(ctx, shard, kinesistypes.ShardIteratorTypeAfterSequenceNumber, &sequence)
+	for attempt := 0; err != nil && isInvalid(err) && attempt < 2 && sleep(ctx, backoff(0)); attempt++ { // it may pass
+		_, err = s.iterator(ctx, shard, kinesistypes.ShardIteratorTypeAfterSequenceNumber, &sequence)
+	}
+	switch {
+	case err == nil:
+		return "", ""
+	case !isInvalid(err):
+		return "", fmt.Sprintf("whether the shard has the checkpoint %s could not be checked: %v", quoted(sequence), fault("kinesis:GetShardIterator", "shard "+shard, err))
+	}
+	oldest, err := s.oldest(ctx, shard)
+	switch at := (Position{Sequence: sequence, Sub: WholeRecord}); {
+	case err != nil:
+		return "", fmt.Sprintf("Kinesis refuses the checkpoint %s, and why could not be checked: %v", quoted(sequence), err)
+	case oldest == "":
+		return "", fmt.Sprintf("Kinesis refuses the checkpoint %s, and the shard holds no record: it starts at its first one", quoted(sequence))
+	case at.Compare(Position{Sequence: oldest}) < 0:
+		return "", fmt.Sprintf("the checkpoint %s has left the stream: the shard starts at the oldest record, those between are missed", quoted(sequence))
+	}
+	return fmt.Sprintf("the checkpoint %s is beyond what the shard has: Kinesis refuses it", quoted(sequence)), ""
+}
+
+func isInvalid(err error) bool {
+	_, ok := errors.AsType[*kinesistypes.InvalidArgumentException](err)
+	return ok
+}
+
+// oldest is the sequence number of the oldest record that a shard holds, or nothing.
+func (s *Store) oldest(ctx context.Context, shard string) (string, error) {
+	it, err := s.iterator(ctx, shard, kinesistypes.ShardIteratorTypeTrimHorizon, nil)
+	for range 10 { // empty pages may come before it
+		if err != nil {
+			return "", fault("kinesis:GetRecords", "shard "+shard, err)
+		}
+		if it == nil {
+			return "", nil
+		}
+		page, cancel := context.WithTimeout(ctx, 5*callTimeout)
+		in := &kinesis.GetRecordsInput{ShardIterator: it, Limit: aws.Int32(1)}
+		if s.cfg.StreamARN != "" {
+			in.StreamARN = &s.cfg.StreamARN
+		}
+		var out *kinesis.GetRecordsOutput
+		out, err = s.stream.GetRecords(page, in)
+		cancel()
+		if err == nil {
+			if len(out.Records) > 0 {
+				return aws.ToString(out.Records[0].SequenceNumber), nil
+			}
+			if it = out.NextShardIterator; !sleep(ctx, 250*time.Millisecond) { // five calls a second
+				return "", cause(ctx)
+			}
+		}
+	}
+	return "", nil
+}
