@@ -7,7 +7,7 @@ import "slices"
 // mutations are the ways to break the daemon. A simulation finds them wherever it can see them; the others name the test
 // that was made for them.
 func mutations() []mutation {
-	return slices.Concat(coreMutations(), repeatsMutations(), outsideMutations(), ruleMutations())
+	return slices.Concat(coreMutations(), repeatsMutations(), outsideMutations(), ruleMutations(), endMutations())
 }
 
 func coreMutations() []mutation {
