@@ -419,12 +419,23 @@ func (e *Evaluator) kept(rec *Record) Record {
 	return kept
 }
 
+// began is when what the alert is about began; 0 where that is not known. A tumbling window is judged at its end, and about all of it.
+func (en *entry) began(r *rule) int64 {
+	switch {
+	case r.window == nil || !r.window.tumbling:
+		return en.since
+	case en.since == 0:
+		return r.window.end(en.window) - r.window.length
+	}
+	return en.since - r.window.length
+}
+
 // describe fills in what the rule knows about an alert.
 func (e *Evaluator) describe(a *Alert, r *rule, en *entry, o *occasion) {
 	a.Severity = severities()[e.severityOf(r, o)]
 	if en != nil {
 		a.Severity = severities()[en.severity]
-		a.Key, a.Suppressed, a.Since = en.key, en.swallowed, timeOf(en.since)
+		a.Key, a.Suppressed, a.Since = en.key, en.swallowed, timeOf(en.began(r))
 	} else if o.rec != nil {
 		a.Key = string(e.keyOf(r, o.rec))
 	}

@@ -456,6 +456,33 @@ func TestTumblingWindowIsJudgedAtItsEndAlone(t *testing.T) {
 	s.said("resolved resolve a at 2m45s", "firing dedup a at 3m (1 swallowed)", "firing resolve a at 3m")
 }
 
+// TestTumblingWindowBeganAtItsBeginning: what an alert is about began with its window, or with the first of several that held.
+func TestTumblingWindowBeganAtItsBeginning(t *testing.T) {
+	t.Parallel()
+	window := alert.WindowConfig{Length: time.Minute, Tumbling: true, Is: ">= 2"}
+	for name, r := range map[string]alert.RuleConfig{
+		"each window": {Name: "r", When: "v > 0", Window: window},
+		"excursions":  {Name: "r", When: "v > 0", Window: window, Resolve: alert.Stretch{Time: 10 * time.Minute}, RepeatInterval: time.Minute},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, oneRule(r))
+			var since []time.Duration
+			for at := range 150 {
+				rec := record(fmt.Sprint(at+1), `{"v":1}`)
+				rec.Arrival = noon().Add(time.Duration(at)*time.Second + 500*time.Millisecond)
+				for _, a := range w.evaluator.Evaluate(rec).Alerts {
+					since = append(since, a.Since.Sub(noon()))
+				}
+			}
+			want := []time.Duration{0, time.Minute}
+			if r.RepeatInterval > 0 {
+				want = []time.Duration{0, 0}
+			}
+			require.Equal(t, want, since)
+		})
+	}
+}
+
 // TestOutcomeIsOfTheRecord: an alert of another key that time brings about, and that is swallowed, is none of the record's.
 func TestOutcomeIsOfTheRecord(t *testing.T) {
 	t.Parallel()

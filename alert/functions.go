@@ -46,8 +46,27 @@ func functions(zones map[string]*time.Location) template.FuncMap {
 		"date":     func(layout string, v ...any) (string, error) { return dateFunc(zones, layout, v) },
 		"duration": durationFunc,
 		"json":     jsonFunc,
+
+		printed: func(v any) (any, error) {
+			if v == nil {
+				return nil, errors.New("it is null")
+			}
+			return v, nil
+		},
+		printedOrNot: func(v any) any {
+			if v == nil {
+				return ""
+			}
+			return v
+		},
 	}
 }
+
+// printed and printedOrNot are what printNothing calls.
+const (
+	printed      = "print_"
+	printedOrNot = "print_or_not_"
+)
 
 // plain is v as a template prints it; nothing for nothing.
 func plain(v any) string {

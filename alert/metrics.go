@@ -39,7 +39,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 
 	records := factory.NewCounterVec(prometheus.CounterOpts{
 		Name: "kinesis_alerter_records_total",
-		Help: "Records resolved, by what became of them. The outcomes add up to the records read.",
+		Help: "Records resolved, by what became of them. The outcomes and the records left add up to the records read.",
 	}, []string{"outcome"})
 	for _, o := range outcomes() {
 		m.records = append(m.records, records.WithLabelValues(o.String()))

@@ -193,7 +193,7 @@ func TestMetrics(t *testing.T) {
 	w.pipeline.Resolved(alert.Decision{Outcome: alert.DeadLettered})
 
 	require.NoError(t, testutil.GatherAndCompare(w.registry, strings.NewReader(`
-# HELP kinesis_alerter_records_total Records resolved, by what became of them. The outcomes add up to the records read.
+# HELP kinesis_alerter_records_total Records resolved, by what became of them. The outcomes and the records left add up to the records read.
 # TYPE kinesis_alerter_records_total counter
 kinesis_alerter_records_total{outcome="alerted"} 1
 kinesis_alerter_records_total{outcome="dead_lettered"} 1

@@ -350,10 +350,46 @@ func (f *faults) ruleTemplate(field, source string, labels map[string]string) *w
 		*f = append(*f, templateFault(field, source, s.err))
 		return nil
 	}
-	return &words{
+	out := &words{
 		source: source, template: t.Option("missingkey=error"), says: s.mentions,
 		fixed: !slices.ContainsFunc(t.Root.Nodes, func(n parse.Node) bool { return n.Type() != parse.NodeText }) &&
 			t.Root.String() == source,
+	}
+	for _, part := range t.Templates() {
+		printNothing(part.Root)
+	}
+	return out
+}
+
+// printNothing sends what a template prints through a function: text/template would print <no value> for null, which is as good as
+// missing. What get gives may be nothing, and so may the figure of an alert.
+func printNothing(list *parse.ListNode) {
+	if list == nil {
+		return
+	}
+	branch := func(n *parse.BranchNode) {
+		printNothing(n.List)
+		printNothing(n.ElseList)
+	}
+	for _, node := range list.Nodes {
+		switch n := node.(type) {
+		case *parse.ActionNode:
+			if len(n.Pipe.Decl) > 0 {
+				continue
+			}
+			name := printed
+			if last := n.Pipe.Cmds[len(n.Pipe.Cmds)-1]; slices.Contains([]string{"get", ".Value", "$.Value"}, last.Args[0].String()) {
+				name = printedOrNot
+			}
+			call := parse.NewIdentifier(name).SetPos(n.Pos)
+			n.Pipe.Cmds = append(n.Pipe.Cmds, &parse.CommandNode{NodeType: parse.NodeCommand, Pos: n.Pos, Args: []parse.Node{call}})
+		case *parse.IfNode:
+			branch(&n.BranchNode)
+		case *parse.RangeNode:
+			branch(&n.BranchNode)
+		case *parse.WithNode:
+			branch(&n.BranchNode)
+		}
 	}
 }
 

@@ -40,6 +40,44 @@ func TestTemplateSeesTheAlert(t *testing.T) {
 	}
 }
 
+// TestNullIsMissing: what text/template calls <no value> is in no message.
+func TestNullIsMissing(t *testing.T) {
+	t.Parallel()
+	for source, want := range map[string]string{
+		`x {{ .Fields.note }}`:                                            "", // the default words
+		`x {{ .Fields.nosuch }}`:                                          "",
+		`x {{ .Fields.order.note }}`:                                      "",
+		`x {{ index .Fields "note" }}`:                                    "",
+		`x {{ index .Fields "nosuch" }}`:                                  "",
+		`x {{ range .Fields.list }}{{ . }}{{ end }}`:                      "",
+		`{{ with .Fields }}{{ .note }}{{ end }}`:                          "",
+		`{{ template "t" . }}{{ define "t" }}{{ .Fields.note }}{{ end }}`: "",
+		`x {{ get .Fields "note" }}.`:                                     "x .",
+		`x {{ get .Fields "order" "nosuch" }}.`:                           "x .",
+		`x {{ .Fields.note | default "-" }}.`:                             "x -.",
+		`x {{ if .Fields.note }}a{{ else }}b{{ end }}.`:                   "x b.",
+		`x {{ with get .Fields "note" }}a{{ else }}b{{ end }}.`:           "x b.",
+		`x {{ eq (get .Fields "nosuch") "y" }}.`:                          "x false.",
+		`x {{ json .Fields.note }}.`:                                      "x null.",
+		`x {{ $y := get .Fields "id" }}{{ $y }}.`:                         "x 7.",
+		`x {{ .Value }}.`:                                                 "x .",
+	} {
+		t.Run(source, func(t *testing.T) {
+			t.Parallel()
+			r := newRenderer(t, TopicConfig{}, RuleConfig{Name: "heart", Message: source})
+			a := someAlert(KindFiring, `{"id":7,"note":null,"order":{"note":null},"list":[1,null]}`)
+			a.Worse = 0
+			got := message(t, r, a).Body
+			require.NotContains(t, got, "no value")
+			if want == "" {
+				require.Contains(t, got, `{"id":7,"note":null`, "the default words")
+				return
+			}
+			require.Equal(t, want, got)
+		})
+	}
+}
+
 // TestKindsDoNotLookLikeNewAlarms: a template that knows of no kinds was written for what begins.
 func TestKindsDoNotLookLikeNewAlarms(t *testing.T) {
 	t.Parallel()

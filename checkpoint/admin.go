@@ -47,6 +47,8 @@ type LeaseRow struct {
 	State ShardState
 	// Listed says that the stream still has the shard.
 	Listed bool
+	// Fault is what is wrong with the row; empty where nothing is known to be. See Check.
+	Fault string
 }
 
 // LeaseTable is a lease table at one moment.
@@ -55,6 +57,8 @@ type LeaseTable struct {
 	T0            time.Time
 	LeaseDuration time.Duration
 	Shards        []LeaseRow // sorted by id
+	// Damaged are the rows that no worker can read.
+	Damaged []DamagedRow
 }
 
 // NewAdmin reads the table of config. Where config names no stream it is the one that the table is about. With create, a
@@ -150,8 +154,12 @@ func (a *Admin) snapshot() LeaseTable {
 		l.Parents, l.Listed = slices.Clone(info.parents), info.inListing && !info.absent.any()
 		l.State = s.shardStatus(id).State
 		l.Silent = l.Owner != "" && s.liveOwner(l.Owner) == ""
+		if d := s.damaged[id]; d != nil {
+			l.Fault = d.Cause
+		}
 		out.Shards = append(out.Shards, l)
 	}
+	out.Damaged = s.damagedRows(time.Now())
 	return out
 }
 

@@ -190,7 +190,7 @@ func TestFencedWorkerRejoins(t *testing.T) {
 		l := a.store.Lease(a.held()[0])
 		self, err := decodeWorker(mustGet(w, a.store, keyWorker+old))
 		require.NoError(w, err)
-		moved, err := a.store.fenceWorker(w.Context(), old, self.counter)
+		moved, err := a.store.fenceWorker(w.Context(), old, self)
 		require.NoError(w, err)
 		require.Nil(w, moved)
 		<-l.Context().Done()
@@ -214,7 +214,7 @@ func TestFenceAndHeartbeatExclude(t *testing.T) {
 	bubble(t, 1, func(w *world) {
 		a := w.start("a")
 		w.awaitHeld(5*time.Second, 1, a)
-		moved, err := a.store.fenceWorker(w.Context(), a.store.Status().Worker, 0) // an old count
+		moved, err := a.store.fenceWorker(w.Context(), a.store.Status().Worker, workerRow{}) // an old count
 		require.NoError(w, err)
 		require.NotNil(w, moved)
 		time.Sleep(10 * time.Second)

@@ -43,6 +43,7 @@ type metrics struct {
 	openShards  prometheus.Gauge
 	gaps        *prometheus.CounterVec
 	rewritten   prometheus.Counter
+	damagedRows prometheus.Counter
 	incidents   *prometheus.CounterVec
 	liveWorkers prometheus.Gauge
 	stateUnits  prometheus.Counter
@@ -75,6 +76,9 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		}, []string{"missed"}),
 		rewritten: f.NewCounter(prometheus.CounterOpts{
 			Name: "kinesis_alerter_lease_rows_rewritten_total", Help: "Rows that vanished from the table and were written again from memory.",
+		}),
+		damagedRows: f.NewCounter(prometheus.CounterOpts{
+			Name: "kinesis_alerter_lease_rows_unreadable_total", Help: "Rows of the lease table that could not be read; they are written anew.",
 		}),
 		incidents: f.NewCounterVec(prometheus.CounterOpts{
 			Name: "kinesis_alerter_shard_incidents_total", Help: "What befell shards against the order of things, and was dealt with: gone (lost by the stream), " +

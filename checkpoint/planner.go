@@ -174,6 +174,9 @@ func (s *Store) planned(id string, workers []string, now time.Time) (p *planShar
 	if finished(id, s.rows, &s.app.origin, s.cfg.Start) {
 		return nil, false
 	}
+	if d := s.damaged[id]; d != nil && !d.Mended {
+		return nil, false // until somebody has written it anew
+	}
 	if now.Before(s.cool[id]) || r == nil && now.Before(s.vanished[id]) {
 		return nil, false
 	}

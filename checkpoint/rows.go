@@ -108,12 +108,31 @@ type workerRow struct {
 	fenced  bool
 	leaving bool
 	version string
+	// damaged says that its counter cannot be read, raw is what it is. Nobody can beat on such a row, its worker included.
+	damaged bool
+	raw     types.AttributeValue
 	report
+}
+
+// still holds while the counter of a worker is as it was observed.
+func (w *workerRow) still(e *expr) {
+	switch {
+	case !w.damaged:
+		e.ifEqual(attrCounter, num(w.counter))
+	case w.raw == nil:
+		e.ifAbsent(attrCounter)
+		e.ifPresent(attrKey)
+	default:
+		e.ifEqual(attrCounter, w.raw)
+	}
 }
 
 func isShardKey(key string) bool { return key != "" && !strings.Contains(key, "#") }
 
 func decodeRow(it item, at time.Time) (*row, error) {
+	if err := damage(it); err != nil {
+		return nil, fmt.Errorf("row %s: %s", text(it[attrKey]), faultOf(err))
+	}
 	r := &row{
 		id: text(it[attrKey]), owner: text(it[attrOwner]), resolved: text(it[attrResolved]), at: at,
 		position: Position{Sequence: text(it[attrPosition]), Sub: WholeRecord}, state: decodeSnapshot(it),
@@ -214,9 +233,8 @@ func decodeWorker(it item) (workerRow, error) {
 	_, w.fenced = it[attrFenced]
 	_, w.leaving = it[attrLeaving]
 	var err error
-	w.counter, err = integer(it[attrCounter])
-	if err != nil {
-		return w, fmt.Errorf("worker row %s: %s: %w", w.id, attrCounter, err)
+	if w.counter, err = integer(it[attrCounter]); err != nil {
+		w.counter, w.damaged, w.raw = 0, true, it[attrCounter]
 	}
 	return w, nil
 }

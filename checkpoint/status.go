@@ -77,6 +77,7 @@ type Status struct {
 	// Incomplete is since when the listings of the stream's shards lack some; zero while they do not.
 	Incomplete time.Time
 	Incidents  []Incident     // of the last 15 minutes
+	Damaged    []DamagedRow   // rows that cannot be read, and those that were written anew in the last 15 minutes
 	Workers    []WorkerStatus // sorted by id
 	Shards     []ShardStatus  // sorted by id
 }
@@ -101,6 +102,7 @@ func (s *Store) Status() Status {
 		Ready: s.ready, Leaving: s.leaving, LeaseDuration: s.duration, Scanned: s.scanned, Retention: s.retention,
 		WaitsFor: s.opening.what, WaitingSince: s.opening.since, Because: s.opening.because, Failure: s.failure,
 	}
+	out.Damaged = s.damagedRows(now)
 	out.Incomplete, out.Incidents = s.listing.since, s.recentIncidents(now)
 	if s.app != nil {
 		out.T0, out.Generation = s.app.origin.t0, s.app.generation

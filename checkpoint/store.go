@@ -50,6 +50,7 @@ type Store struct {
 	lineage      *lineage
 	memory       map[string]*row      // of shards that this process held
 	cool         map[string]time.Time // shards that this process does not take before
+	damaged      map[string]*DamagedRow
 	fleet        int64
 	scanned      time.Time
 	listing      listingHealth
@@ -86,7 +87,7 @@ func New(cfg Config, deps Deps) (*Store, error) {
 		planC: request(), bumpC: request(), scanC: request(), listC: request(), beatC: request(), tableC: request(), commitC: request(),
 		stopC: make(chan struct{}), duration: cfg.LeaseDuration,
 		retired: map[string]bool{}, leases: map[string]*Lease{}, rows: map[string]*row{}, peers: map[string]*peer{},
-		orphans: map[string]time.Time{}, vanished: map[string]time.Time{}, lineage: newLineage(), memory: map[string]*row{}, cool: map[string]time.Time{},
+		orphans: map[string]time.Time{}, vanished: map[string]time.Time{}, lineage: newLineage(), memory: map[string]*row{}, cool: map[string]time.Time{}, damaged: map[string]*DamagedRow{},
 		changed: make(chan struct{}), lastLoop: time.Now(),
 	}
 	if err := deps.Registerer.Register(newShardCollector(s)); err != nil {

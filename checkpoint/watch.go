@@ -3,6 +3,7 @@ package checkpoint
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"time"
 
@@ -69,6 +70,7 @@ func (s *Store) watch(ctx context.Context) error {
 				continue
 			}
 		}
+		s.mendRows(ctx)
 		s.fenceSilent(ctx)
 		s.replan()
 	}
@@ -161,6 +163,7 @@ func (s *Store) observe(w workerRow, at time.Time) {
 	p.fenced = p.fenced || w.fenced
 	p.leaving = p.leaving || w.leaving
 	p.version, p.seen = w.version, at
+	p.damaged, p.raw = w.damaged, w.raw
 	if p.fenced && p.gone.IsZero() {
 		p.gone = at
 	}
@@ -171,7 +174,7 @@ func (s *Store) scan(ctx context.Context) error {
 	begin := time.Now()
 	rows := map[string]*row{}
 	workers := map[string]workerRow{}
-	sawApplication := false
+	sawApplication, damaged := false, map[string]bool{}
 	err := s.table.scan(ctx, func(it item) error {
 		switch key := text(it[attrKey]); {
 		case key == keyApplication:
@@ -179,14 +182,23 @@ func (s *Store) scan(ctx context.Context) error {
 		case len(key) > len(keyWorker) && key[:len(keyWorker)] == keyWorker:
 			w, err := decodeWorker(it)
 			if err != nil {
-				s.log.Warn("row cannot be read, ignoring it", zap.String("key", key), zap.Error(err))
-				return nil
+				return err
 			}
-			workers[w.id] = w
+			if workers[w.id] = w; w.damaged && !w.fenced {
+				damaged[key] = true
+				s.noteDamage(key, fmt.Errorf("%s is %s, and should be a number: the worker ends, and its shards are taken when it is silent", attrCounter, shown(w.raw)))
+			}
+		case key == keyFleet:
+			if _, err := integer(it[attrCounter]); err != nil {
+				damaged[key] = true
+				s.noteDamage(key, fmt.Errorf("%s is %s, and should be a number: workers hear late of each other", attrCounter, shown(it[attrCounter])))
+			}
 		case isShardKey(key):
 			r, err := decodeRow(it, begin)
 			if err != nil {
-				s.log.Warn("row cannot be read, ignoring it", zap.String("key", key), zap.Error(err))
+				damaged[key] = true
+				s.noteDamage(key, damage(it))
+				s.keepKnown(rows, key)
 				return nil
 			}
 			rows[r.id] = r
@@ -199,6 +211,9 @@ func (s *Store) scan(ctx context.Context) error {
 	if !sawApplication {
 		s.doubtTable()
 	}
+	s.mu.Lock()
+	s.damagedIn(damaged)
+	s.mu.Unlock()
 	unknown := s.merge(rows, workers, begin)
 	for _, owner := range unknown {
 		// The scan may be older than the worker, so only a consistent read says that it has no row.
@@ -330,15 +345,15 @@ func (s *Store) merge(rows map[string]*row, workers map[string]workerRow, begin 
 func (s *Store) fenceSilent(ctx context.Context) {
 	s.mu.Lock()
 	now := time.Now()
-	silent := map[string]int64{}
+	silent := map[string]workerRow{}
 	for id, p := range s.peers {
 		if !p.fenced && now.Sub(p.since) >= s.duration && now.Sub(p.seen) <= fresh {
-			silent[id] = p.counter
+			silent[id] = p.workerRow
 		}
 	}
 	s.mu.Unlock()
-	for id, counter := range silent {
-		moved, err := s.fenceWorker(ctx, id, counter)
+	for id, observed := range silent {
+		moved, err := s.fenceWorker(ctx, id, observed)
 		if err != nil {
 			s.log.Warn("cannot fence a silent worker yet", zap.String("peer", id), zap.Error(err))
 			return // the next one would only wait for the same table

@@ -484,12 +484,12 @@ func (s *Store) knownChildren(shard string) []types.ChildShard {
 	return out
 }
 
-// fenceWorker shuts a worker out whose counter stood still at counter. It answers the row as it is when the worker
+// fenceWorker shuts a worker out whose counter stood still as it was observed. It answers the row as it is when the worker
 // moved on, and nil when it is fenced or its row is gone.
-func (s *Store) fenceWorker(ctx context.Context, id string, counter int64) (*workerRow, error) {
+func (s *Store) fenceWorker(ctx context.Context, id string, observed workerRow) (*workerRow, error) {
 	e := &expr{}
 	e.setAttr(attrFenced, &ddb.AttributeValueMemberBOOL{Value: true})
-	e.ifEqual(attrCounter, num(counter))
+	observed.still(e)
 	key := keyWorker + id
 	_, err := s.table.update(ctx, key, e)
 	fenced, it, unknown := s.table.settle(ctx, key, err, func(it item) bool {

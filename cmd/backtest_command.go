@@ -322,15 +322,9 @@ func (b *backtest) take(ctx context.Context, rec *alert.Record) {
 	if rec.Arrival.After(b.last) {
 		b.last = rec.Arrival
 	}
-	inside, err := consumer.UserRecords(*rec)
-	if err != nil {
-		b.report.decided(alert.Poison(alert.ReasonBadAggregate))
-		return
-	}
-	for i := range inside {
-		u := &inside[i]
-		if u.Err != nil {
-			b.report.decided(alert.Poison(alert.ReasonBadAggregate))
+	for _, u := range consumer.UserRecords(*rec) {
+		if u.Undecidable() {
+			b.report.decided(u.Decide(alert.Poison))
 			continue
 		}
 		for n, t := range b.tracks {

@@ -8,12 +8,15 @@ import (
 	"maps"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
 
 	"kinesis-alerter/alert"
+	"kinesis-alerter/consumer"
 	"kinesis-alerter/internal/near"
 )
 
@@ -21,6 +24,7 @@ import (
 type sampleRecord struct {
 	// place says where it stands: "line 7", "record 7".
 	place string
+	key   string
 	data  []byte
 }
 
@@ -35,14 +39,14 @@ func readSample(file string) ([]sampleRecord, error) {
 	var elements []json.RawMessage
 	if bytes.HasPrefix(bytes.TrimSpace(text), []byte("[")) && json.Unmarshal(text, &elements) == nil {
 		for i, e := range elements {
-			out = append(out, sampleRecord{fmt.Sprintf("record %d", i+1), e})
+			out = append(out, newSampleRecord(fmt.Sprintf("record %d", i+1), e))
 		}
 	} else {
 		n := 0
 		for line := range bytes.Lines(text) {
 			n++
 			if line = bytes.TrimRight(line, "\r\n"); len(bytes.TrimSpace(line)) > 0 {
-				out = append(out, sampleRecord{fmt.Sprintf("line %d", n), line})
+				out = append(out, newSampleRecord(fmt.Sprintf("line %d", n), line))
 			}
 		}
 	}
@@ -52,10 +56,21 @@ func readSample(file string) ([]sampleRecord, error) {
 	return out, nil
 }
 
+// newSampleRecord is the record of a line: the line itself, or what it has as data in the form of an archive.
+func newSampleRecord(place string, line []byte) sampleRecord {
+	if a, whole := wrapped(line); whole {
+		if data, why := a.payload(); why == "" {
+			return sampleRecord{place, *a.PartitionKey, data}
+		}
+	}
+	return sampleRecord{place, defaultCaseKey, line}
+}
+
 // sampled is what is known of a configuration after a sample of records.
 type sampled struct {
-	config  *LoadedConfig
-	records int
+	config *LoadedConfig
+	// lines are those of the file, records what is in them.
+	lines, records int
 	// matched, filtered and invalid count records; the other ones match no rule.
 	matched, filtered int
 	invalid           map[string]int            // by reason
@@ -105,8 +120,9 @@ func checkSample(w io.Writer, config *LoadedConfig, file string) error {
 			name: r.Name, first: map[string]int{}, noKey: map[string]int{}, noWindow: map[string]int{}, failed: map[string]int{},
 		}
 	}
+	shard := pipeline.Shard(defaultCaseShard)
 	for i := range records {
-		s.add(pipeline, &records[i])
+		s.add(pipeline, shard, &records[i])
 	}
 	faults := s.unknownNames()
 	if len(faults) > 0 && len(s.fields.rules) == 0 {
@@ -119,10 +135,28 @@ func checkSample(w io.Writer, config *LoadedConfig, file string) error {
 	return nil
 }
 
-func (s *sampled) add(pipeline *alert.Pipeline, r *sampleRecord) {
+// add takes up a line of the sample: a record as a producer puts it.
+func (s *sampled) add(pipeline *alert.Pipeline, shard *alert.Evaluator, r *sampleRecord) {
+	s.lines++
+	rec := alert.Record{
+		Shard: defaultCaseShard, PartitionKey: r.key, SequenceNumber: strconv.Itoa(s.lines), Data: r.data,
+		Arrival: archiveStart().Add(time.Duration(s.lines) * time.Second),
+	}
+	for _, u := range consumer.UserRecords(rec) {
+		if !u.Undecidable() && len(s.config.Score) > 0 { // scores come of the records before
+			shard.Evaluate(&u.Record)
+			if scored := shard.Scored(); scored != nil {
+				u.Data = bytes.Clone(scored)
+			}
+		}
+		s.addRecord(pipeline, &u, r.place)
+	}
+}
+
+func (s *sampled) addRecord(pipeline *alert.Pipeline, u *consumer.UserRecord, place string) {
 	s.records++
-	s.fields.add(r.data)
-	x := pipeline.Explain(&alert.Record{Shard: defaultCaseShard, PartitionKey: defaultCaseKey, Data: r.data})
+	s.fields.add(u.Data)
+	x := explainRecord(pipeline, u)
 	for _, f := range x.Filter {
 		if f.Matched {
 			s.passed[f.Index]++
@@ -135,7 +169,7 @@ func (s *sampled) add(pipeline *alert.Pipeline, r *sampleRecord) {
 		reason := string(x.Reason)
 		s.invalid[reason]++
 		if s.invalidAt[reason] == "" {
-			s.invalidAt[reason], s.likely[reason] = r.place, map[string]int{}
+			s.invalidAt[reason], s.likely[reason] = place, map[string]int{}
 		}
 		s.likely[reason][x.Likely.Words()]++
 	case alert.Unmatched, alert.Suppressed, alert.Expired, alert.DeadLettered, alert.Alerted:

@@ -1,7 +1,6 @@
 package cmd
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"encoding/json"
@@ -74,6 +73,13 @@ func (x *explainer) run(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
+	switch {
+	case x.sub < 0:
+	case x.sub >= len(records):
+		return &usageError{fmt.Sprintf("explain: --sub %d: the record has %d in it, the last is %d", x.sub, len(records), len(records)-1)}
+	default:
+		records = records[x.sub : x.sub+1]
+	}
 	pipeline, err := alert.New(loaded.parts().alert, alert.Deps{
 		Stream: cmp.Or(arn, loaded.assumedARN()), Log: zap.NewNop(), Registerer: prometheus.NewRegistry(),
 	})
@@ -82,13 +88,7 @@ func (x *explainer) run(ctx context.Context, args []string) error {
 	}
 	var all []alert.Explanation
 	for _, r := range records {
-		e := pipeline.Explain(&r.Record)
-		if r.Err != nil {
-			e = alert.Explanation{
-				Shard: r.Shard, SequenceNumber: r.SequenceNumber, SubSequence: r.SubSequence, Arrival: r.Arrival,
-				Outcome: alert.Invalid, Reason: alert.ReasonBadAggregate, Likely: alert.LikelyAggregate,
-			}
-		}
+		e := explainRecord(pipeline, &r)
 		if arn == "" || x.data != "" { // what the ids are made of is not known
 			forgetIDs(&e)
 		}
@@ -107,6 +107,22 @@ func (x *explainer) run(ctx context.Context, args []string) error {
 	return nil
 }
 
+// explainRecord explains a record as evaluation sees it.
+func explainRecord(pipeline *alert.Pipeline, u *consumer.UserRecord) alert.Explanation {
+	if !u.Undecidable() {
+		return pipeline.Explain(&u.Record)
+	}
+	d := u.Decide(alert.Poison)
+	e := alert.Explanation{
+		Shard: u.Shard, PartitionKey: u.PartitionKey, SequenceNumber: u.SequenceNumber, SubSequence: u.SubSequence, Arrival: u.Arrival,
+		Outcome: d.Outcome, Reason: d.Reason,
+	}
+	if u.Err != nil {
+		e.Likely = alert.LikelyAggregate
+	}
+	return e
+}
+
 func (x *explainer) check(args []string) error {
 	bad := func(text string, values ...any) error { return &usageError{"explain: " + fmt.Sprintf(text, values...)} }
 	fromStream := x.shard != "" || x.sequence != ""
@@ -117,8 +133,6 @@ func (x *explainer) check(args []string) error {
 		return bad("give --config FILE: the rules")
 	case x.data != "" && x.sequence != "":
 		return bad("give either --sequence, for a record of the stream, or --data")
-	case x.data != "" && x.sub >= 0:
-		return bad("--sub is a place in a record of the stream; --data is one payload")
 	case x.data == "" && !fromStream:
 		return bad("which record? give --shard SHARD and --sequence NUMBER, or --data FILE (- is standard input)")
 	case x.data == "" && x.shard == "":
@@ -152,9 +166,7 @@ func (x *explainer) given() ([]consumer.UserRecord, error) {
 	if x.arrival != "" {
 		arrival, _ = time.Parse(time.RFC3339, x.arrival) // check has read it
 	}
-	return []consumer.UserRecord{{Record: alert.Record{
-		Shard: x.shard, PartitionKey: x.key, Arrival: arrival.UTC(), Data: bytes.TrimSuffix(data, []byte("\n")),
-	}}}, nil
+	return consumer.UserRecords(alert.Record{Shard: x.shard, PartitionKey: x.key, Arrival: arrival.UTC(), Data: data}), nil
 }
 
 // read reads the record of the stream, with everything in it that is asked for, and the stream's ARN, which is empty if it
@@ -172,17 +184,7 @@ func (x *explainer) read(ctx context.Context, c Config) (records []consumer.User
 	if arn = c.Stream.ARN; arn == "" {
 		arn, _ = describeStream(ctx, client, c.Stream.Name) // only the alert ids need it
 	}
-	records, err = consumer.UserRecords(*rec)
-	switch {
-	case err != nil:
-		records = []consumer.UserRecord{{Record: *rec, Err: err}}
-	case x.sub < 0:
-	case x.sub >= len(records):
-		return nil, "", &usageError{fmt.Sprintf("explain: --sub %d: the record has %d in it, the last is %d", x.sub, len(records), len(records)-1)}
-	default:
-		records = records[x.sub : x.sub+1]
-	}
-	return records, arn, nil
+	return consumer.UserRecords(*rec), arn, nil
 }
 
 // recordReader reads one record of a stream.

@@ -15,8 +15,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/stretchr/testify/require"
 
-	"kinesis-alerter/alert"
-	"kinesis-alerter/consumer"
 	"kinesis-alerter/internal/fakeaws"
 )
 
@@ -74,13 +72,12 @@ func TestExplainUsage(t *testing.T) {
 	for want, args := range map[string][]string{
 		"which record? give --shard SHARD and --sequence NUMBER, or --data FILE (- is standard input)": {},
 		"give --sequence, too": {"--shard", "s"},
-		"give --shard, too: a sequence number is one of a shard":            {"--sequence", "1"},
-		"give either --sequence, for a record of the stream, or --data":     {"--sequence", "1", "--data", "-"},
-		"--sub is a place in a record of the stream; --data is one payload": {"--sub", "1", "--data", "-"},
-		"--sequence 49x: a sequence number consists of digits":              {"--shard", "s", "--sequence", "49x"},
-		"--arrival goes with --data; a record of the stream has its own":    {"--shard", "s", "--sequence", "49", "--arrival", "2026-11-22T09:00:00Z"},
-		"--arrival noon: want a time such as 2026-11-22T09:00:00Z":          {"--data", "-", "--arrival", "noon"},
-		`unexpected argument "it"`:                                          {"it"},
+		"give --shard, too: a sequence number is one of a shard":         {"--sequence", "1"},
+		"give either --sequence, for a record of the stream, or --data":  {"--sequence", "1", "--data", "-"},
+		"--sequence 49x: a sequence number consists of digits":           {"--shard", "s", "--sequence", "49x"},
+		"--arrival goes with --data; a record of the stream has its own": {"--shard", "s", "--sequence", "49", "--arrival", "2026-11-22T09:00:00Z"},
+		"--arrival noon: want a time such as 2026-11-22T09:00:00Z":       {"--data", "-", "--arrival", "noon"},
+		`unexpected argument "it"`:                                       {"it"},
 	} {
 		_, err := runExplain(t, nil, "", args...)
 		var usage *usageError
@@ -233,13 +230,4 @@ func TestExplainCannotRead(t *testing.T) {
 		require.LessOrEqual(t, time.Since(began), readBudget+readAttempt)
 		busy()
 	})
-}
-
-// What is inside a Kinesis record is what reading makes of it.
-func TestUserRecords(t *testing.T) {
-	t.Parallel()
-	plain := alert.Record{PartitionKey: "k", SequenceNumber: "7", Data: []byte("x")}
-	got, err := consumer.UserRecords(plain)
-	require.NoError(t, err)
-	require.Equal(t, []consumer.UserRecord{{Record: plain}}, got)
 }

@@ -217,6 +217,7 @@ func (o *operator) list(ctx context.Context, _ []string) error {
 	if err != nil {
 		return err
 	}
+	a.Check(ctx, &t)
 	if o.json {
 		return o.print(tableJSON(t, o.now()))
 	}

@@ -29,6 +29,8 @@ type leaseJSON struct {
 	Paused      bool     `json:"paused"`
 	Parents     []string `json:"parents"`
 	Listed      bool     `json:"listed"`
+	// Fault is what is wrong with the row.
+	Fault string `json:"fault,omitempty"`
 }
 
 type leaseTableJSON struct {
@@ -51,7 +53,7 @@ type changeJSON struct {
 func toLeaseJSON(r *checkpoint.LeaseRow, now time.Time) leaseJSON {
 	out := leaseJSON{
 		Shard: r.Shard, State: leaseState(r), Owner: r.Owner, OwnerSilent: r.Silent, Epoch: r.Epoch, Checkpoint: r.Position.Sequence,
-		Generation: r.Generation, Paused: r.Paused, Parents: append([]string{}, r.Parents...), Listed: r.Listed,
+		Generation: r.Generation, Paused: r.Paused, Parents: append([]string{}, r.Parents...), Listed: r.Listed, Fault: r.Fault,
 	}
 	if p := r.Position; !p.IsZero() && p.Sequence != checkpoint.ShardEnd && p.Sub != checkpoint.WholeRecord {
 		out.SubSequence = &p.Sub
@@ -113,7 +115,16 @@ func writeTable(w io.Writer, t checkpoint.LeaseTable, now time.Time) error {
 		_, _ = fmt.Fprintf(tab, "%s\t%s\t%s\t%d\t%s\t%s\t%d\t%s\n", r.Shard, leaseState(r), cmp.Or(r.Owner, "-"), r.Epoch, place(r),
 			age(now, r.CaughtUp), r.Generation, cmp.Or(strings.Join(r.Parents, ","), "-"))
 	}
-	return tab.Flush()
+	err := tab.Flush()
+	for i := range t.Shards {
+		if r := &t.Shards[i]; r.Fault != "" {
+			_, err = fmt.Fprintf(w, "\nrow %s: %s\n", r.Shard, r.Fault)
+		}
+	}
+	for _, d := range t.Damaged {
+		_, err = fmt.Fprintf(w, "\nrow %s cannot be read: %s; a running worker writes it anew\n", d.Key, d.Cause)
+	}
+	return err
 }
 
 // writeChanges prints what is about to happen, and what that does to the workers.

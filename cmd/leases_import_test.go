@@ -7,6 +7,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/stretchr/testify/require"
 
 	"kinesis-alerter/internal/fakeaws"
@@ -125,6 +126,43 @@ func TestLeasesImportNamesWhatItDoesNotImport(t *testing.T) {
 				require.ErrorContains(t, err, "1 rows were left out", "and the code is not 0")
 				require.Empty(t, listed(t, fake)[shard0].Checkpoint)
 				require.Equal(t, last[shard1], listed(t, fake)[shard1].Checkpoint)
+			})
+		})
+	}
+}
+
+// TestLeasesListNamesWhatIsWrong with rows that somebody wrote to.
+func TestLeasesListNamesWhatIsWrong(t *testing.T) {
+	for name, c := range map[string]struct {
+		row  map[string]any
+		says string
+	}{
+		"end of an open shard": {map[string]any{"leaseKey": shard0, "leaseEpoch": 3, "checkpoint": "SHARD_END"}, "row " + shard0 + ": the checkpoint is SHARD_END, and the stream shows the shard open"},
+		"nonsense":             {map[string]any{"leaseKey": shard0, "leaseEpoch": 3, "checkpoint": "yesterday"}, `row ` + shard0 + `: the checkpoint "yesterday" is no sequence number`},
+		"beyond":               {map[string]any{"leaseKey": shard0, "leaseEpoch": 3, "checkpoint": strings.Repeat("9", 56)}, "is beyond what the shard has"},
+		"unreadable":           {map[string]any{"leaseKey": shard0, "leaseEpoch": "seven"}, `leaseEpoch is the text "seven", and should be a number`},
+		"unknown shard":        {map[string]any{"leaseKey": "shardId-000000000099", "leaseEpoch": 3, "checkpoint": "100"}, "row shardId-000000000099: the stream has no such shard"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				fake := fakeaws.New(fakeaws.Options{})
+				fake.Kinesis.Create(testStream, 1)
+				createTopic(t, fake)
+				d := startDaemon(t, fake, nil)
+				time.Sleep(2 * time.Second)
+				puts(fake, 0, 3)
+				time.Sleep(3 * time.Second)
+				require.NoError(t, d.end())
+				out, err := operate(t, fake, "list")
+				require.NoError(t, err)
+				require.NotContains(t, out, "row ")
+				(&foreignTable{t: t, db: dynamodb.NewFromConfig(emulated(fake)), name: testLeases}).put(c.row)
+				out, err = operate(t, fake, "list")
+				require.NoError(t, err)
+				require.Contains(t, out, c.says)
+				id, _ := c.row["leaseKey"].(string)
+				require.NotEmpty(t, listed(t, fake)[id].Fault)
 			})
 		})
 	}

@@ -98,6 +98,31 @@ func repeatsMutations() []mutation {
 			by: only("cmd", "TestLeasesImportNamesWhatItDoesNotImport"), says: `.*Error:.*`,
 		},
 		{
+			breaks: "a row that nobody can read is written anew",
+			file:   "checkpoint/watch.go", old: "		s.mendRows(ctx)\n", new: "",
+			by: only("checkpoint", "TestRowsThatNobodyCanRead"), says: `.*not held.*|.*not within.*|.*Error:.*`,
+		},
+		{
+			breaks: "a checkpoint that cannot be read is not none",
+			file:   "checkpoint/damaged.go", old: "	case lost, badStart && !placed:", new: "	case badStart && !placed:",
+			by: only("checkpoint", "TestRowsThatNobodyCanRead"), says: `.*Error:.*`,
+		},
+		{
+			breaks: "a sub-sequence number that cannot be read is not the whole record",
+			file:   "checkpoint/damaged.go", old: "		e.setAttr(attrSub, num(0))\n", new: "		e.removeAttr(attrSub)\n",
+			by: only("checkpoint", "TestRowsThatNobodyCanRead"), says: `.*Error:.*`,
+		},
+		{
+			breaks: "a worker whose row cannot be read is fenced",
+			file:   "checkpoint/rows.go", old: "		e.ifEqual(attrCounter, w.raw)\n", new: "		e.ifEqual(attrCounter, num(w.counter))\n",
+			by: only("checkpoint", "TestWorkerRowThatNobodyCanRead"), says: `.*Error:.*|.*within.*`,
+		},
+		{
+			breaks: "leases list names what is wrong",
+			file:   "cmd/leases_command.go", old: "	a.Check(ctx, &t)\n", new: "",
+			by: only("cmd", "TestLeasesListNamesWhatIsWrong"), says: `.*Error:.*`,
+		},
+		{
 			breaks: "at once, nothing waits for an interval",
 			file:   "checkpoint/lease.go", old: "		ask(s.commitC)\n", new: "",
 			by: only("checkpoint", "TestCommitsAtOnce"), says: `.*no interval to wait for.*`,

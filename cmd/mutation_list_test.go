@@ -7,7 +7,7 @@ import "slices"
 // mutations are the ways to break the daemon. A simulation finds them wherever it can see them; the others name the test
 // that was made for them.
 func mutations() []mutation {
-	return slices.Concat(coreMutations(), repeatsMutations(), outsideMutations(), ruleMutations(), endMutations())
+	return slices.Concat(coreMutations(), answerMutations(), repeatsMutations(), outsideMutations(), ruleMutations(), endMutations())
 }
 
 func coreMutations() []mutation {
@@ -34,12 +34,12 @@ func coreMutations() []mutation {
 		},
 		{
 			breaks: "a silent worker is fenced before its shards are taken",
-			file:   "checkpoint/watch.go", old: "moved, err := s.fenceWorker(ctx, id, counter)", new: "moved, err := (*workerRow)(nil), error(nil)\n		_ = counter",
+			file:   "checkpoint/watch.go", old: "moved, err := s.fenceWorker(ctx, id, observed)", new: "moved, err := (*workerRow)(nil), error(nil)\n		_ = observed",
 			by: only("checkpoint", "TestCrashIsTakenOverAndTheZombieIsFenced"), says: `.*Error:.*`,
 		},
 		{
 			breaks: "the fence holds only at the counter that stood still",
-			file:   "checkpoint/writes.go", old: "	e.ifEqual(attrCounter, num(counter))\n", new: "	e.ifPresent(attrKey)\n	_ = counter\n",
+			file:   "checkpoint/writes.go", old: "	observed.still(e)\n", new: "	e.ifPresent(attrKey)\n	_ = observed\n",
 			by: only("checkpoint", "TestFenceAndHeartbeatExclude"), says: `.*Error:.*`,
 		},
 		{

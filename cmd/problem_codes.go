@@ -14,6 +14,7 @@ func problemSubjects() map[string]string {
 		"bad_answers":             "answers",
 		"checkpoint_stuck":        "table",
 		"offer_unstorable":        "table",
+		"row_unreadable":          "table",
 		"state_awaited":           "table",
 		"state_unsaved":           "table",
 		"table_failing":           "table",

@@ -15,6 +15,7 @@ import (
 
 	"kinesis-alerter/alert"
 	"kinesis-alerter/alert/sns"
+	"kinesis-alerter/consumer"
 )
 
 // played is what a test's records brought about.
@@ -122,12 +123,19 @@ func (c *ruleCase) play(ctx context.Context, config *LoadedConfig) (*played, err
 		if e.record.isTick() {
 			continue
 		}
-		d := p.evaluator.Evaluate(&alert.Record{
+		for _, u := range consumer.UserRecords(alert.Record{
 			Shard: c.Shard, PartitionKey: e.record.Key, SequenceNumber: strconv.Itoa(i + 1),
 			Arrival: p.start().Add(e.at - e.record.Age), Data: e.record.payload,
-		})
-		p.out.outcomes[d.Outcome.String()]++
-		p.take(d.Alerts)
+		}) {
+			var d alert.Decision
+			if u.Undecidable() {
+				d = u.Decide(alert.Poison)
+			} else {
+				d = p.evaluator.Evaluate(&u.Record)
+			}
+			p.out.outcomes[d.Outcome.String()]++
+			p.take(d.Alerts)
+		}
 	}
 	if c.Expect.Digests != nil {
 		if err := p.digest(ctx); err != nil {

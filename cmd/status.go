@@ -59,6 +59,8 @@ type Status struct {
 	DeadLetters *StatusDeadLetters `json:"dead_letters"`
 	// Incidents are what befell shards in the last 15 minutes and was dealt with.
 	Incidents []StatusIncident `json:"incidents,omitempty"`
+	// UnreadableRows are rows of the lease table that no worker can read, and those that were written anew in the last 15 minutes.
+	UnreadableRows []StatusRow `json:"unreadable_rows,omitempty"`
 	// Doubts are what is valid in the configuration in force and cannot be meant.
 	Doubts []StatusDoubt `json:"doubts"`
 	// Log is the output of the log lines.
@@ -121,6 +123,14 @@ type StatusStream struct {
 	Retention float64 `json:"retention_seconds"`
 	// Incomplete is since when ListShards does not name all shards; absent while it does.
 	Incomplete *time.Time `json:"listing_incomplete_since,omitempty"`
+}
+
+// StatusRow is a row of the lease table that cannot, or could not, be read.
+type StatusRow struct {
+	Key   string `json:"key"`
+	Cause string `json:"cause"`
+	// Mended says that it was written anew.
+	Mended bool `json:"mended"`
 }
 
 // StatusIncident is something that befell a shard in the last 15 minutes and was dealt with: gone, end_undone,

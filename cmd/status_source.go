@@ -237,6 +237,9 @@ func (s *statusSource) tell(out *Status, now time.Time, table checkpoint.Status,
 	heartbeat, unread := s.heartbeat, s.unread // replaced, never changed
 	s.mu.Unlock()
 	out.Stream.Retention, out.Stream.Incomplete = seconds(table.Retention), moment(table.Incomplete)
+	for _, d := range table.Damaged {
+		out.UnreadableRows = append(out.UnreadableRows, StatusRow{Key: d.Key, Cause: d.Cause, Mended: d.Mended})
+	}
 	for _, i := range table.Incidents {
 		out.Incidents = append(out.Incidents, StatusIncident{Kind: string(i.Kind), Shard: i.Shard, Detail: i.Detail, At: i.At.UTC()})
 	}

@@ -196,7 +196,21 @@ func TestLostLeaseEndsTheShard(t *testing.T) {
 		w.eventually(3*lease, "taken over", func() bool { return two.reading() == 2 })
 		require.Zero(t, one.reading())
 		w.eventually(5*time.Second, "all of 10", func() bool { return w.distinct() == 10 })
+		w.eventually(5*time.Second, "each record is accounted for once", func() bool { return accounted(t, two) == 10 })
+		require.InDelta(t, 10, counter(t, one, "kinesis_alerter_records_left_total", "", ""), 0)
+		require.InDelta(t, 10, accounted(t, one), 0)
 	})
+}
+
+// accounted are the records of a worker that it has resolved or left, all that it read.
+func accounted(t *testing.T, n *node) float64 {
+	t.Helper()
+	sum := counter(t, n, "kinesis_alerter_records_left_total", "", "")
+	for _, outcome := range []string{"unmatched", "filtered", "suppressed", "expired", "invalid", "dead_lettered", "alerted"} {
+		sum += counter(t, n, "kinesis_alerter_records_total", "outcome", outcome)
+	}
+	require.InDelta(t, counter(t, n, "kinesis_alerter_records_read_total", "", ""), sum, 0)
+	return sum
 }
 
 // TestDynamoDBOutage: processing goes on until the trust window ends and comes back by itself.
@@ -234,7 +248,8 @@ func TestPoisonCostsItself(t *testing.T) {
 		}
 		require.ElementsMatch(t, []string{"0", "1", "2", "3", "4"}, got)
 		require.InDelta(t, 2, counter(t, n, "kinesis_alerter_records_total", "outcome", "invalid"), 0)
-		require.InDelta(t, 7, counter(t, n, "kinesis_alerter_records_read_total", "", ""), 0)
+		require.InDelta(t, 1, counter(t, n, "kinesis_alerter_records_total", "outcome", "filtered"), 0, "the empty aggregate")
+		require.InDelta(t, 8, counter(t, n, "kinesis_alerter_records_read_total", "", ""), 0)
 	})
 }
 

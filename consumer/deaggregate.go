@@ -22,13 +22,6 @@ const (
 
 const aggregateOverhead = 4 + md5.Size
 
-// userRecord is one record inside an aggregate. A bad one has err set and nothing else.
-type userRecord struct {
-	partitionKey string
-	data         []byte
-	err          error
-}
-
 var (
 	errNoPartitionKey = errors.New("partition key index out of range")
 	errNoData         = errors.New("record without data")
@@ -44,39 +37,38 @@ func isAggregate(data []byte) bool {
 	return bytes.Equal(sum[:], data[len(data)-md5.Size:])
 }
 
-// deaggregate takes an aggregate apart. The payloads share memory with data. An error means that the message cannot be
-// read at all; a single record that is wrong carries its own error, so that it costs only itself.
+// unpacked is the KPL's message: the records, and the partition keys that they refer to.
+type unpacked struct {
+	keys    []string
+	records [][]byte
+}
+
+// deaggregate takes an aggregate apart. The records share memory with data. An error means that the message cannot be read at all.
 //
 // The hash range of the shard is not looked at: a record that was aggregated for a range that has been split since is
 // delivered here, once, rather than dropped in the hope that its producer sends it again, as the Java KCL does.
-func deaggregate(data []byte) ([]userRecord, error) {
+func deaggregate(data []byte) (a unpacked, err error) {
 	message := data[4 : len(data)-md5.Size]
-	var keys []string
-	var raw [][]byte
-	err := eachField(message, func(field protowire.Number, value []byte) {
+	err = eachField(message, func(field protowire.Number, value []byte) {
 		switch int(field) {
 		case fieldPartitionKeys:
-			keys = append(keys, string(value))
+			a.keys = append(a.keys, string(value))
 		case fieldRecords:
-			raw = append(raw, value)
+			a.records = append(a.records, value)
 		}
 	}, nil)
 	if err != nil {
-		return nil, fmt.Errorf("aggregated record: %w", err)
+		return unpacked{}, fmt.Errorf("aggregated record: %w", err)
 	}
-	out := make([]userRecord, len(raw))
-	for i, r := range raw {
-		out[i] = readUserRecord(r, keys)
-	}
-	return out, nil
+	return a, nil
 }
 
-func readUserRecord(message []byte, keys []string) userRecord {
+// read reads a record. A single one that is wrong has an error of its own, so that it costs only itself.
+func (a *unpacked) read(i int) (partitionKey string, data []byte, err error) {
 	index, haveKey, haveData := uint64(0), false, false
-	var u userRecord
-	err := eachField(message, func(field protowire.Number, value []byte) {
+	err = eachField(a.records[i], func(field protowire.Number, value []byte) {
 		if field == fieldData {
-			u.data, haveData = value, true
+			data, haveData = value, true
 		}
 	}, func(field protowire.Number, value uint64) {
 		if field == fieldPartitionKeyIndex {
@@ -85,14 +77,13 @@ func readUserRecord(message []byte, keys []string) userRecord {
 	})
 	switch {
 	case err != nil:
-		return userRecord{err: err}
-	case !haveKey || index >= uint64(len(keys)):
-		return userRecord{err: errNoPartitionKey}
+		return "", nil, err
+	case !haveKey || index >= uint64(len(a.keys)):
+		return "", nil, errNoPartitionKey
 	case !haveData:
-		return userRecord{err: errNoData}
+		return "", nil, errNoData
 	}
-	u.partitionKey = keys[index]
-	return u
+	return a.keys[index], data, nil
 }
 
 // eachField walks a protobuf message and calls back for length-delimited and varint fields.

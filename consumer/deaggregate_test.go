@@ -6,6 +6,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"google.golang.org/protobuf/encoding/protowire"
+
+	"kinesis-alerter/alert"
 )
 
 // aggregate builds a KPL aggregate. Key indexes refer to keys; an index beyond them makes a bad record.
@@ -38,32 +40,45 @@ func seal(message []byte) []byte {
 	return append(append([]byte{0xF3, 0x89, 0x9A, 0xC2}, message...), sum[:]...)
 }
 
-func TestDeaggregate(t *testing.T) {
+// What is inside a Kinesis record is read in one way, by the daemon and by every command.
+func TestUserRecords(t *testing.T) {
+	outer := alert.Record{PartitionKey: "outer", SequenceNumber: "7", Shard: "s"}
+	of := func(data []byte) []UserRecord {
+		rec := outer
+		rec.Data = data
+		return UserRecords(rec)
+	}
+	inner := func(i uint32, key string, data []byte) UserRecord {
+		return UserRecord{Record: alert.Record{PartitionKey: key, SequenceNumber: "7", Shard: "s", SubSequence: i, Data: data}}
+	}
+	plain := of([]byte("x"))
+	require.Equal(t, []UserRecord{{Record: plain[0].Record, Whole: true, Last: true}}, plain)
+	require.Equal(t, "outer", plain[0].PartitionKey)
+
 	data := aggregate([]string{"a", "b"}, []aggregated{{0, []byte("one")}, {1, []byte("two")}, {0, nil}})
 	require.True(t, isAggregate(data))
-	got, err := deaggregate(data)
-	require.NoError(t, err)
-	require.Equal(t, []userRecord{
-		{partitionKey: "a", data: []byte("one")},
-		{partitionKey: "b", data: []byte("two")},
-		{partitionKey: "a", data: []byte{}},
-	}, got)
+	last := inner(2, "a", []byte{})
+	last.Last = true
+	require.Equal(t, []UserRecord{inner(0, "a", []byte("one")), inner(1, "b", []byte("two")), last}, of(data))
+
+	empty := of(aggregate(nil, nil))
+	require.Len(t, empty, 1)
+	require.True(t, empty[0].Empty && empty[0].Whole && empty[0].Last && empty[0].Undecidable())
+	require.Equal(t, alert.Decision{Outcome: alert.Filtered, Reason: alert.ReasonEmpty}, empty[0].Decide(alert.Poison))
+
+	broken := of(seal([]byte("garbage-not-protobuf-\xff\xff\xff\xff\xff")))
+	require.Len(t, broken, 1)
+	require.ErrorContains(t, broken[0].Err, "aggregated record")
+	require.Equal(t, alert.Poison(alert.ReasonBadAggregate), broken[0].Decide(alert.Poison))
 }
 
 // TestDeaggregateIsolatesBadRecords is defect 24: the library indexes the key table without a look and dies.
 func TestDeaggregateIsolatesBadRecords(t *testing.T) {
-	got, err := deaggregate(aggregate([]string{"a"}, []aggregated{{0, []byte("one")}, {7, []byte("two")}, {0, []byte("three")}}))
-	require.NoError(t, err)
+	got := UserRecords(alert.Record{Data: aggregate([]string{"a"}, []aggregated{{0, []byte("one")}, {7, []byte("two")}, {0, []byte("three")}})})
 	require.Len(t, got, 3)
-	require.ErrorIs(t, got[1].err, errNoPartitionKey)
-	require.Equal(t, "three", string(got[2].data))
-}
-
-func TestDeaggregateBadMessage(t *testing.T) {
-	data := seal([]byte("garbage-not-protobuf-\xff\xff\xff\xff\xff"))
-	require.True(t, isAggregate(data))
-	_, err := deaggregate(data)
-	require.Error(t, err)
+	require.ErrorIs(t, got[1].Err, errNoPartitionKey)
+	require.True(t, got[1].Undecidable())
+	require.Equal(t, "three", string(got[2].Data))
 }
 
 func TestPlainRecordsAreNotAggregates(t *testing.T) {
@@ -77,14 +92,11 @@ func TestPlainRecordsAreNotAggregates(t *testing.T) {
 func FuzzDeaggregate(f *testing.F) {
 	f.Add(aggregate([]string{"a"}, []aggregated{{0, []byte("one")}, {3, nil}})[4:])
 	f.Fuzz(func(t *testing.T, message []byte) {
-		records, err := deaggregate(seal(message))
-		if err != nil {
-			return
-		}
 		total := 0
-		for _, r := range records {
-			require.True(t, r.err == nil || r.data == nil)
-			total += len(r.data)
+		for _, u := range UserRecords(alert.Record{Data: seal(message)}) {
+			if !u.Undecidable() {
+				total += len(u.Data)
+			}
 		}
 		require.LessOrEqual(t, total, len(message), "payloads are parts of the message")
 	})

@@ -89,40 +89,32 @@ func (s *shard) takeInRecord(r *types.Record, p *page) error {
 		Shard: s.id, PartitionKey: aws.ToString(r.PartitionKey), SequenceNumber: aws.ToString(r.SequenceNumber), Data: r.Data,
 		Arrival: s.arrival(r, p),
 	}
-	whole := position{rec.SequenceNumber, WholeRecord}
-	if !isAggregate(r.Data) {
-		return s.takeInUserRecord(rec, whole)
+	if !isAggregate(r.Data) { // most are none, and EachUserRecord would do no more for them
+		return s.takeInUserRecord(rec, position{rec.SequenceNumber, WholeRecord})
 	}
-	users, err := deaggregate(r.Data)
-	if err != nil {
-		s.log.Warn("aggregated record cannot be read, one record is invalid, going on",
-			zap.String("sequence_number", rec.SequenceNumber), zap.Error(err))
-		return s.takeInPoison(rec, whole)
-	}
-	s.metrics.aggregates.Inc()
 	outer := *rec
-	for i, u := range users {
-		at := position{outer.SequenceNumber, uint32(i)}
-		if i == len(users)-1 {
-			at = whole
+	return EachUserRecord(&outer, func(u *UserRecord) error {
+		switch {
+		case u.Whole && u.Err != nil:
+			s.log.Warn("aggregated record cannot be read, one record is invalid, going on",
+				zap.String("sequence_number", u.SequenceNumber), zap.Error(u.Err))
+		case u.Last:
+			s.metrics.aggregates.Inc()
 		}
-		*rec = outer
-		rec.SubSequence = uint32(i)
-		if u.err != nil {
-			if err := s.takeInPoison(rec, at); err != nil {
-				return err
-			}
-			continue
+		at := position{u.SequenceNumber, u.SubSequence}
+		if u.Last {
+			at.sub = WholeRecord
 		}
-		rec.PartitionKey, rec.Data = u.partitionKey, u.data
-		if err := s.takeInUserRecord(rec, at); err != nil {
-			return err
+		*rec = u.Record
+		switch {
+		case !u.Undecidable():
+			return s.takeInUserRecord(rec, at)
+		case s.resolvedBefore(at):
+			s.skip(at)
+			return nil
 		}
-	}
-	if len(users) == 0 {
-		s.pass(whole)
-	}
-	return nil
+		return s.decided(rec, at, u.Decide(s.pipeline.Poison))
+	})
 }
 
 func (s *shard) takeInUserRecord(rec *alert.Record, at position) error {
@@ -135,15 +127,6 @@ func (s *shard) takeInUserRecord(rec *alert.Record, at position) error {
 	}
 	s.skip(at)
 	return nil
-}
-
-// takeInPoison takes in what is no record that can be evaluated.
-func (s *shard) takeInPoison(rec *alert.Record, at position) error {
-	if s.resolvedBefore(at) {
-		s.skip(at)
-		return nil
-	}
-	return s.decided(rec, at, s.pipeline.Poison(alert.ReasonBadAggregate))
 }
 
 // decided takes in a record with what the pipeline says about it: one entry of the watermark, with a task for each

@@ -13,6 +13,7 @@ import (
 type metrics struct {
 	recordsRead   prometheus.Counter
 	recordsSkip   prometheus.Counter
+	recordsLeft   prometheus.Counter
 	recordBytes   prometheus.Counter
 	aggregates    prometheus.Counter
 	untimed       prometheus.Counter
@@ -42,7 +43,11 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		skipped: map[alert.Reason]prometheus.Counter{},
 		recordsRead: f.NewCounter(prometheus.CounterOpts{
 			Name: "kinesis_alerter_records_read_total",
-			Help: "User records taken in; the sum of kinesis_alerter_records_total follows it.",
+			Help: "User records taken in. Each is resolved (kinesis_alerter_records_total), left, or still waits.",
+		}),
+		recordsLeft: f.NewCounter(prometheus.CounterOpts{
+			Name: "kinesis_alerter_records_left_total",
+			Help: "User records taken in that still waited when the shard was lost or given up: whoever reads it next accounts for them.",
 		}),
 		recordsSkip: f.NewCounter(prometheus.CounterOpts{
 			Name: "kinesis_alerter_records_skipped_total",

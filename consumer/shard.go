@@ -260,7 +260,7 @@ func (s *shard) taskResolved(t *task) {
 	if !whole {
 		return
 	}
-	if !e.timed {
+	if !e.timed && !e.left {
 		s.pipeline.Resolved(e.decision)
 	}
 	if !holding { // else the next page offers: what there is to name is too much to do it for each record
@@ -435,6 +435,7 @@ func (s *shard) drain() {
 func (s *shard) windDown(cause error) {
 	s.lanes.stop(cause)
 	s.mu.Lock()
+	s.metrics.recordsLeft.Add(float64(s.mark.leave()))
 	over := s.phase == handedOver || s.phase == ended || s.phase == lost
 	s.mu.Unlock()
 	if !over && s.lease.Context().Err() == nil {

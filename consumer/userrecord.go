@@ -2,26 +2,61 @@ package consumer
 
 import "kinesis-alerter/alert"
 
-// UserRecord is a record as the evaluation of a shard sees it, or the reason why it cannot be read.
+// UserRecord is a record as the evaluation of a shard sees it, or the reason why it cannot be evaluated.
 type UserRecord struct {
 	alert.Record
+	// Err is why the record, or the aggregate that it was to be found in, cannot be taken apart.
 	Err error
+	// Whole says that it is a Kinesis record as such, Empty that this is an aggregate with nothing in it. Last says that no other one
+	// of the Kinesis record follows.
+	Whole, Empty, Last bool
 }
 
-// UserRecords takes a Kinesis record apart, as reading does: into the records of a KPL aggregate in their order, or the
-// record itself. The error says that it is an aggregate that cannot be taken apart at all.
-func UserRecords(rec alert.Record) ([]UserRecord, error) {
+// EachUserRecord takes a Kinesis record apart: into the records of a KPL aggregate in their order, or the record itself. There is
+// always at least one. The daemon and every command that tries rules read records in this way alone. What visit is given is valid
+// until it returns; its first error ends the visits.
+func EachUserRecord(rec *alert.Record, visit func(u *UserRecord) error) error {
+	u := UserRecord{Record: *rec, Whole: true, Last: true}
 	if !isAggregate(rec.Data) {
-		return []UserRecord{{Record: rec}}, nil
+		return visit(&u)
 	}
 	inside, err := deaggregate(rec.Data)
-	if err != nil {
-		return nil, err
+	if err != nil || len(inside.records) == 0 {
+		u.Err, u.Empty = err, err == nil
+		return visit(&u)
 	}
-	out := make([]UserRecord, len(inside))
-	for i, u := range inside {
-		out[i] = UserRecord{Record: rec, Err: u.err}
-		out[i].PartitionKey, out[i].Data, out[i].SubSequence = u.partitionKey, u.data, uint32(i)
+	for i := range inside.records {
+		u = UserRecord{Record: *rec, Last: i == len(inside.records)-1}
+		u.SubSequence = uint32(i)
+		if key, data, err := inside.read(i); err != nil {
+			u.Err = err
+		} else {
+			u.PartitionKey, u.Data = key, data
+		}
+		if err := visit(&u); err != nil {
+			return err
+		}
 	}
-	return out, nil
+	return nil
+}
+
+// UserRecords are those of a Kinesis record.
+func UserRecords(rec alert.Record) []UserRecord {
+	var all []UserRecord
+	_ = EachUserRecord(&rec, func(u *UserRecord) error {
+		all = append(all, *u)
+		return nil
+	})
+	return all
+}
+
+// Undecidable says that no rule can see the record.
+func (u *UserRecord) Undecidable() bool { return u.Err != nil || u.Empty }
+
+// Decide is the decision on a record that no rule can see; poison is the pipeline's.
+func (u *UserRecord) Decide(poison func(alert.Reason) alert.Decision) alert.Decision {
+	if u.Empty {
+		return alert.Decision{Outcome: alert.Filtered, Reason: alert.ReasonEmpty}
+	}
+	return poison(alert.ReasonBadAggregate)
 }

@@ -38,6 +38,9 @@ type entry struct {
 
 	// What becomes of the record. The shard's mutex guards them.
 
+	// left says that the record was counted as one that another owner accounts for.
+	left bool
+
 	decision alert.Decision // without its alerts
 	decided  bool           // by the alerts; else the decision stands, whatever becomes of alerts that ride along
 
@@ -102,6 +105,17 @@ func (w *watermark) resolve(e *entry) bool {
 	}
 	e.prev, e.next = nil, nil
 	return true
+}
+
+// leave gives up the records that wait, and answers how many there were.
+func (w *watermark) leave() (records int) {
+	for e := w.first; e != nil; e = e.next {
+		if !e.timed && !e.left {
+			e.left = true
+			records++
+		}
+	}
+	return records
 }
 
 // unresolved counts the entries that wait.

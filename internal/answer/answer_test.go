@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -542,6 +543,82 @@ func TestBoundCountsUnpackedBytes(t *testing.T) {
 	f.reply = reply{status: 200, reader: unpacked}
 	err = calls()[1].make(t.Context(), f.cfg)
 	require.ErrorContains(t, err, "more than 64 KiB")
+}
+
+// What is read of a body without end is little more than its bound, and the rest is not drained either.
+func TestEndlessBodyIsCut(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	counted := &counting{Reader: io.LimitReader(endless{}, 200<<20)}
+	f.reply = reply{status: 200, reader: io.MultiReader(strings.NewReader(`{"x": "`), counted)}
+	require.ErrorContains(t, calls()[0].make(t.Context(), f.cfg), "it has more than 24576 KiB")
+	require.Less(t, counted.n, 50<<20)
+}
+
+type counting struct {
+	io.Reader
+	n int
+}
+
+func (c *counting) Read(p []byte) (int, error) {
+	n, err := c.Reader.Read(p)
+	c.n += n
+	return n, err
+}
+
+// A Date of the year 2100 does not make records of that year right, nor today's wrong.
+func TestDateThatTheOthersContradict(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	later := time.Unix(now, 0).UTC().AddDate(74, 0, 0)
+	ask := func(at time.Time) (*kinesis.GetRecordsOutput, error) {
+		f.reply = reply{status: 200, header: http.Header{"Date": {later.Format(http.TimeFormat)}}, body: fmt.Sprintf(
+			`{"Records": [{"SequenceNumber": "1", "Data": "", "ApproximateArrivalTimestamp": %d}], "NextShardIterator": "n"}`, at.Unix())}
+		return kinesis.NewFromConfig(f.cfg).GetRecords(t.Context(), &kinesis.GetRecordsInput{ShardIterator: aws.String("i")})
+	}
+	_, err := ask(later)
+	require.True(t, answer.Is(err), "%v", err)
+	// Another service has the time, too.
+	f.reply = reply{status: 200, body: `{}`}
+	for range 3 {
+		_, err := dynamodb.NewFromConfig(f.cfg).GetItem(t.Context(), &dynamodb.GetItemInput{TableName: aws.String("t"), Key: key})
+		require.NoError(t, err)
+	}
+	out, err := ask(time.Unix(now, 0))
+	require.NoError(t, err)
+	require.WithinDuration(t, time.Unix(now, 0), answer.Time(out.ResultMetadata, later), time.Minute)
+}
+
+// One bad answer that its retry heals is only counted. Two in a row, or five seconds, are a trouble, which ends with a good
+// answer to the same call for the same shard.
+func TestWatchTellsWhatLasts(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		f := newFixture(t)
+		ask := func(shard, body string) {
+			f.reply = reply{status: 200, body: body}
+			ctx := answer.With(t.Context(), &answer.Expect{Subject: shard})
+			_, _ = kinesis.NewFromConfig(f.cfg).GetRecords(ctx, &kinesis.GetRecordsInput{ShardIterator: aws.String("i")})
+		}
+		const good = `{"Records": [], "NextShardIterator": "n"}`
+		ask("a", "")
+		require.Empty(t, f.watch.Troubles(), "one")
+		ask("a", good)
+		ask("a", "")
+		require.Empty(t, f.watch.Troubles(), "one again")
+		ask("a", "")
+		ask("b", good)
+		require.Len(t, f.watch.Troubles(), 1)
+		trouble := f.watch.Troubles()[0]
+		require.Equal(t, "Kinesis GetRecords Records is missing [a]", fmt.Sprint(trouble.Service, " ", trouble.Operation, " ", trouble.What, " ", trouble.Subjects))
+		ask("a", good)
+		require.Empty(t, f.watch.Troubles())
+		ask("b", "")
+		time.Sleep(5 * time.Second)
+		require.Len(t, f.watch.Troubles(), 1, "five seconds without another answer")
+		time.Sleep(time.Minute)
+		require.Empty(t, f.watch.Troubles(), "it is not asked any more")
+	})
 }
 
 // A context that ends while the body is read says nothing about the answer.

@@ -22,13 +22,20 @@ import (
 
 // Checker checks the answers of the clients that it is installed in. It is safe for concurrent use.
 type Checker struct {
-	operations map[string]operation
+	operations map[[2]string]operation // by service and name
 	watch      *Watch
 	clock      clock
 }
 
 // New makes a checker that tells watch what it finds; watch may be nil.
-func New(watch *Watch) *Checker { return &Checker{operations: table(), watch: watch} }
+func New(watch *Watch) *Checker {
+	c := &Checker{operations: map[[2]string]operation{}, watch: watch}
+	for name, op := range table() {
+		service, operation, _ := strings.Cut(name, ".")
+		c.operations[[2]string{service, operation}] = op
+	}
+	return c
+}
 
 // The names of the middleware in a client's stack. Bounds is right behind the HTTP call, and Check in front of everything
 // that reads the answer, inside the retry loop.
@@ -56,8 +63,7 @@ func keepInput(
 }
 
 func (c *Checker) operation(ctx context.Context) operation {
-	name := awsmiddleware.GetServiceID(ctx) + "." + awsmiddleware.GetOperationName(ctx)
-	op, known := c.operations[name]
+	op, known := c.operations[[2]string{awsmiddleware.GetServiceID(ctx), awsmiddleware.GetOperationName(ctx)}]
 	if !known {
 		return operation{most: defaultMost, mostError: mostError}
 	}

@@ -65,7 +65,7 @@ func (c *clock) median() time.Duration {
 
 // OffTime says whether an arrival time cannot be, at the service's time now.
 func OffTime(arrival, now time.Time) bool {
-	return arrival.After(now.Add(Slack)) || arrival.Before(now.Add(-longestKept))
+	return arrival.Unix() > now.Add(Slack).Unix() || arrival.Unix() < now.Add(-longestKept).Unix()
 }
 
 // Untime takes the arrival times that cannot be from records, and says how many.

@@ -3,6 +3,7 @@ package answer
 import (
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/kinesis"
@@ -41,16 +42,24 @@ func records(c *Call) *BadError {
 	if what := Records(out.Records, e); what != "" {
 		return bad(what)
 	}
-	latest, earliest := c.Now.Add(Slack), c.Now.Add(-longestKept)
-	for i := range out.Records {
-		if e.AnyTime {
-			break
-		}
-		if t := out.Records[i].ApproximateArrivalTimestamp; t != nil && (t.After(latest) || t.Before(earliest)) {
-			return &BadError{What: "a record's arrival time is more than five minutes ahead of the service's own clock, or years old", Time: true}
-		}
+	if e.AnyTime {
+		return nil
+	}
+	if what := Times(out.Records, c.Now); what != "" {
+		return &BadError{What: what, Time: true}
 	}
 	return nil
+}
+
+// Times says what is wrong with the arrival times of records, by the service's time now.
+func Times(list []types.Record, now time.Time) string {
+	latest, earliest := now.Add(Slack).Unix(), now.Add(-longestKept).Unix()
+	for i := range list {
+		if t := list[i].ApproximateArrivalTimestamp; t != nil && (t.Unix() > latest || t.Unix() < earliest) {
+			return "a record's arrival time is more than five minutes ahead of the service's own clock, or years old"
+		}
+	}
+	return ""
 }
 
 // Records says what is wrong with the records of an answer, with what is known about the place that was read from.

@@ -1,0 +1,223 @@
+package checkpoint
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	ddb "github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+	"go.uber.org/zap"
+)
+
+// DamagedRow is a row of the lease table that no worker can read: somebody else wrote to it.
+type DamagedRow struct {
+	Key, Cause string
+	// Mended says that it was written anew, so that it is read again.
+	Mended bool
+	At     time.Time // when it was last seen so
+}
+
+// damagedFor is how long a row that was mended is shown.
+const damagedFor = 15 * time.Minute
+
+// damage says what of a shard's row cannot be read; nil when all of it can.
+func damage(it item) error {
+	var errs []error
+	want := func(attr, kind string, ok bool) {
+		if !ok {
+			errs = append(errs, fmt.Errorf("%s is %s, and should be %s", attr, shown(it[attr]), kind))
+		}
+	}
+	isNumber := func(attr string) bool { n, err := integer(it[attr]); return err == nil && n >= 0 }
+	isText := func(attr string) bool { _, ok := it[attr].(*ddb.AttributeValueMemberS); return ok }
+	want(attrEpoch, "a number", isNumber(attrEpoch))
+	want(attrOwner, "a text", it[attrOwner] == nil || isText(attrOwner))
+	want(attrPosition, "a text", it[attrPosition] == nil || isText(attrPosition))
+	want(attrSub, "a number", it[attrSub] == nil || isNumber(attrSub))
+	want(attrOffers, "a number", it[attrOffers] == nil || isNumber(attrOffers))
+	want(attrStartAt, "a time or trim_horizon", it[attrStartAt] == nil || isText(attrStartAt) && new(Start).UnmarshalText([]byte(text(it[attrStartAt]))) == nil)
+	return errors.Join(errs...)
+}
+
+// mend is the write that makes a damaged row readable and keeps what of it can be read. It holds only while the row is as
+// it was read, whatever its attributes are. The epoch is raised, so that nobody who held the shard can write any more; where
+// it cannot be read, to one that nobody can have had. The owner stays: while it is alive, nobody else takes the shard. A
+// shard whose checkpoint cannot be read goes on at what this process last saw of it, known, or at its first record.
+func mend(it item, known *row, now time.Time) *expr {
+	e := &expr{}
+	for _, attr := range []string{attrEpoch, attrOwner, attrPosition, attrSub, attrOffers, attrStartAt} {
+		if av := it[attr]; av == nil {
+			e.ifAbsent(attr)
+		} else {
+			e.ifEqual(attr, av)
+		}
+	}
+	epoch, err := integer(it[attrEpoch])
+	if err != nil || epoch < 0 {
+		epoch = now.UnixMilli()
+		if known != nil {
+			epoch = max(epoch, known.epoch)
+		}
+	}
+	e.setAttr(attrEpoch, num(epoch+1))
+	if it[attrOwner] != nil && text(it[attrOwner]) == "" {
+		e.removeAttr(attrOwner)
+	}
+	if n, err := integer(it[attrOffers]); it[attrOffers] != nil && (err != nil || n < 0) {
+		e.removeAttr(attrOffers)
+	}
+	_, readable := it[attrPosition].(*ddb.AttributeValueMemberS)
+	placed := readable
+	sub, err := integer(it[attrSub])
+	badSub := it[attrSub] != nil && (err != nil || sub < 0)
+	switch {
+	case readable && badSub: // the first record inside an aggregate is resolved for certain
+		e.setAttr(attrSub, num(0))
+	case readable || it[attrPosition] == nil:
+		if badSub {
+			e.removeAttr(attrSub)
+		}
+	case known != nil && known.progressed():
+		placed = true
+		e.setAttr(attrPosition, str(known.position.Sequence))
+		e.put(attrSub, num(int64(known.position.Sub)), !known.ended())
+		e.put(attrResolved, str(known.resolved), known.resolved != "")
+	default:
+		for _, attr := range append([]string{attrPosition, attrSub, attrResolved}, stateAttributes()...) {
+			e.removeAttr(attr)
+		}
+	}
+	badStart := it[attrStartAt] != nil && new(Start).UnmarshalText([]byte(cmp.Or(text(it[attrStartAt]), "?"))) != nil
+	switch lost := it[attrPosition] != nil && !placed; {
+	case lost, badStart && !placed:
+		e.setAttr(attrStartAt, str(Start{Kind: StartTrimHorizon}.String()))
+	case badStart:
+		e.removeAttr(attrStartAt)
+	}
+	return e
+}
+
+// noteDamage notes a row that cannot be read, once in the log for each change of what is wrong. Call it without mu.
+func (s *Store) noteDamage(key string, why error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	cause := faultOf(why)
+	d := s.damaged[key]
+	if d == nil || d.Cause != cause || d.Mended {
+		s.m.damagedRows.Inc()
+		s.log.Error("row of the lease table cannot be read, somebody else writes to it", zap.String("row", key), zap.String("because", cause))
+	}
+	s.damaged[key] = &DamagedRow{Key: key, Cause: cause, At: time.Now()}
+}
+
+// damagedIn takes in which rows a whole scan found damaged: the others are whole again, or gone. Call it with mu held.
+func (s *Store) damagedIn(found map[string]bool) {
+	for key, d := range s.damaged {
+		if !found[key] && !d.Mended {
+			delete(s.damaged, key)
+		}
+	}
+}
+
+// keepKnown puts what is known of a row that cannot be read among the rows of a scan: it has not vanished.
+func (s *Store) keepKnown(rows map[string]*row, key string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if known := s.rows[key]; known != nil {
+		rows[key] = known
+	}
+}
+
+// mendRows writes rows that cannot be read anew, so that their shards are read.
+func (s *Store) mendRows(ctx context.Context) {
+	s.mu.Lock()
+	var keys []string
+	for key, d := range s.damaged {
+		if !d.Mended {
+			keys = append(keys, key)
+		}
+	}
+	s.mu.Unlock()
+	slices.Sort(keys)
+	for _, key := range keys {
+		if err := s.mendRow(ctx, key); err != nil && ctx.Err() == nil {
+			s.log.Warn("cannot write a damaged row of the lease table anew yet", zap.String("row", key), zap.Error(err))
+			return // the next one would only wait for the same table
+		}
+	}
+}
+
+func (s *Store) mendRow(ctx context.Context, key string) error {
+	it, err := s.table.get(ctx, key, true)
+	if err != nil || it == nil {
+		return err
+	}
+	var wrote error
+	switch {
+	case key == keyFleet:
+		e := &expr{}
+		e.ifEqual(attrCounter, it[attrCounter])
+		if _, err := integer(it[attrCounter]); err == nil {
+			return nil
+		}
+		wrote = s.table.remove(ctx, key, e)
+	case !isShardKey(key) || damage(it) == nil:
+		return nil // a worker is fenced when it is silent, or the row is whole again
+	default:
+		s.mu.Lock()
+		e := mend(it, s.rows[key], time.Now())
+		s.mu.Unlock()
+		_, wrote = s.table.update(ctx, key, e)
+	}
+	if _, overtaken := refused(wrote); overtaken {
+		s.rescan()
+		return nil
+	}
+	if wrote != nil {
+		return wrote
+	}
+	s.mu.Lock()
+	if d := s.damaged[key]; d != nil {
+		d.Mended = true
+	}
+	s.mu.Unlock()
+	s.log.Warn("row of the lease table that could not be read was written anew", zap.String("row", key))
+	s.bump()
+	s.rescan()
+	return nil
+}
+
+// damagedRows are those to show, sorted by key. Call it with mu held.
+func (s *Store) damagedRows(now time.Time) []DamagedRow {
+	var out []DamagedRow
+	for _, key := range sortedKeys(s.damaged) {
+		if d := s.damaged[key]; !d.Mended || now.Sub(d.At) < damagedFor {
+			out = append(out, *d)
+		}
+	}
+	return out
+}
+
+// Check finds, in a table that was just read, checkpoints that are none: what is no sequence number, an end of a shard that
+// the stream shows open, and, of shards that nobody reads, what Kinesis refuses.
+func (a *Admin) Check(ctx context.Context, t *LeaseTable) {
+	for i := range t.Shards {
+		r := &t.Shards[i]
+		switch p := r.Position; {
+		case r.Fault != "" || p.IsZero():
+		case !r.Listed:
+			r.Fault = "the stream has no such shard"
+		case p.Sequence == ShardEnd && !a.closed(r.Shard):
+			r.Fault = "the checkpoint is SHARD_END, and the stream shows the shard open; a running worker reads it on"
+		case p.Sequence == ShardEnd, r.Owner != "" && !r.Silent:
+		case !validSequence(p.Sequence):
+			r.Fault = fmt.Sprintf("the checkpoint %s is no sequence number; a running worker replaces it when Kinesis refuses it", quoted(p.Sequence))
+		default:
+			refused, note := a.store.place(ctx, r.Shard, p.Sequence)
+			r.Fault = cmp.Or(refused, note)
+		}
+	}
+}
