@@ -34,6 +34,8 @@ func (idleLease) CaughtUp() time.Time                               { return tim
 func (idleLease) KeepLease()                                        {}
 func (idleLease) Finish(context.Context, []types.ChildShard) error  { return nil }
 func (idleLease) Ended(context.Context, time.Time) (bool, error)    { return true, nil }
+func (idleLease) Unusable()                                         {}
+func (idleLease) Retention() time.Duration                          { return 0 }
 func (idleLease) Lost(time.Time) bool                               { return false }
 
 func (idleLease) LoadState(context.Context) (own []byte, sequence string, sub uint32, parents [][]byte, err error) {

@@ -86,6 +86,13 @@ type Lease interface {
 	// been missed: false when the caught-up time is not before that, so that all that has left the stream had been read.
 	Lost(oldest time.Time) bool
 
+	// Unusable reports that the checkpoint is no position in the shard. What is offered from now on replaces it, whatever
+	// it is.
+	Unusable()
+
+	// Retention is how long the stream keeps its records; 0 while that is not known.
+	Retention() time.Duration
+
 	// LoadState returns the snapshot of evaluation that the shard begins with: its own, with the last record that it
 	// includes (an empty sequence: it is from before the first record), or, while it has none yet, those of its parents.
 	// Without any snapshot everything is empty. It does I/O and waits out what passes, until ctx is done. An error while
