@@ -332,7 +332,7 @@ func TestExplainOfScores(t *testing.T) {
 			x := newWorld(t, scored(test.when)).pipeline.Explain(record("1", test.payload))
 			require.Equal(t, test.verdict, x.Rules[0].Verdict)
 			require.Equal(t, test.on, x.DependsOn)
-			require.Equal(t, len(test.on), len(x.Rules[0].Depends))
+			require.Len(t, x.Rules[0].Depends, len(test.on))
 			if test.verdict == alert.VerdictDepends {
 				require.Contains(t, x.Rules[0].First, "depends on records before")
 			}
