@@ -92,8 +92,13 @@ func errorCode(err error) string {
 	if api, ok := errors.AsType[smithy.APIError](err); ok {
 		return api.ErrorCode()
 	}
-	if errors.Is(err, context.DeadlineExceeded) {
+	switch {
+	case errors.Is(err, context.DeadlineExceeded):
 		return "timeout"
+	case errors.Is(err, ErrFormat):
+		return "AnotherFormat"
+	case errors.Is(err, ErrForeignTable):
+		return "ForeignTable"
 	}
 	return "unreachable"
 }

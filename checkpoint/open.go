@@ -17,14 +17,21 @@ import (
 )
 
 // open reaches table and stream and reads or writes the #application row. It goes on until that is done, logging a
-// fault once for each change of its text, and returns an error only for what waiting cannot mend.
+// fault once for each change of its text, and returns an error only for what waiting cannot mend, once the table has said it for
+// a minute: one answer that says so may be wrong. A stream that is another one has its own proof.
 func (s *Store) open(ctx context.Context, failFast bool) error {
 	said := ""
 	s.waitFor("table "+s.cfg.Table, "")
 	begun := time.Now()
+	var refused sighting // what waiting cannot mend, said without a break
 	for attempt := 0; ; attempt++ {
 		s.alive()
 		err := s.tryOpen(ctx)
+		if isFatal(err) {
+			refused.add(time.Now())
+		} else {
+			refused = sighting{}
+		}
 		switch {
 		case err == nil:
 			if said != "" {
@@ -33,7 +40,7 @@ func (s *Store) open(ctx context.Context, failFast bool) error {
 			return nil
 		case ctx.Err() != nil:
 			return cause(ctx)
-		case isFatal(err), failFast && (NamesFault(err) || refusesCredentials(err) && time.Since(begun) >= s.cfg.Patience):
+		case isFatal(err) && (failFast || errors.Is(err, ErrOtherStream) || refused.confirmed()), failFast && (NamesFault(err) || refusesCredentials(err) && time.Since(begun) >= s.cfg.Patience):
 			return err
 		}
 		s.waitForCall(err)

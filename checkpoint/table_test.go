@@ -197,6 +197,42 @@ func TestOtherFormatIsRefused(t *testing.T) {
 	})
 }
 
+// One answer that names another format, or another table, ends no process.
+func TestOneAnswerIsNoProofOfAForeignTable(t *testing.T) {
+	for name, c := range map[string]struct {
+		operation string
+		change    func(map[string]any)
+	}{
+		"format": {"GetItem", func(doc map[string]any) {
+			if it, ok := doc["Item"].(map[string]any); ok {
+				it[attrFormat] = map[string]any{"N": "2"}
+			}
+		}},
+		"key": {"DescribeTable", func(doc map[string]any) {
+			if table, ok := doc["Table"].(map[string]any); ok {
+				table["KeySchema"] = []any{map[string]any{"AttributeName": "other", "KeyType": "HASH"}}
+			}
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, 1, func(w *world) {
+				a := w.start("a")
+				w.awaitHeld(5*time.Second, 1, a)
+				remove := w.aws.Faults.Add(fakeaws.Fault{
+					Service: fakeaws.ServiceDynamoDB, Operation: c.operation, Client: "b", Kind: fakeaws.Changed,
+					Rewrite: func(answer *fakeaws.Answer) { answer.JSON(c.change) },
+				})
+				b := w.start("b")
+				time.Sleep(12 * time.Second)
+				remove()
+				a.stop()
+				w.awaitHeld(10*time.Second, 1, b)
+				b.stop()
+			})
+		})
+	}
+}
+
 func TestLeaseDurationOfTheTableIsInForce(t *testing.T) {
 	bubble(t, 1, func(w *world) {
 		a := w.start("a", func(c *Config) { c.LeaseDuration = 6 * time.Second })

@@ -309,6 +309,10 @@ func TestAnswersOfEveryOperation(t *testing.T) {
 			bad("redirect", reply{status: 307, header: http.Header{"Location": {"http://elsewhere.test/"}}})
 			bad("error without code", reply{status: 400, body: "{}"})
 			bad("error code that is none", reply{status: 400, body: `{"__type": "a\u0000b c"}`})
+			bad("error code of bytes", reply{status: 400, body: "<ErrorResponse><Error><Type>Sender</Type><Code>\xff\xfe\x80</Code></Error></ErrorResponse>"})
+			if list, ok := strings.CutPrefix(c.good, "{"); ok && c.service == "Kinesis" && c.name != "GetRecords" { // which streams
+				bad("null in a list", reply{status: 200, body: `{"Unknown": [{}, null], ` + list})
+			}
 			bad("error of a success", reply{status: 200, body: `{"__type": "InternalFailure", "message": "x"}`})
 			before := count(t, f, c)
 			err := ask("error", reply{status: 400, body: `{"__type": "ThrottlingException", "message": "x"}`})
@@ -319,6 +323,25 @@ func TestAnswersOfEveryOperation(t *testing.T) {
 			require.Positive(t, before)
 		})
 	}
+}
+
+// The good answers about one table say nothing about another one.
+func TestTablesAreJudgedApart(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	ask := func(table, body string) {
+		f.reply = reply{status: 200, body: body}
+		_, _ = dynamodb.NewFromConfig(f.cfg).GetItem(t.Context(), &dynamodb.GetItemInput{
+			TableName: aws.String(table), Key: map[string]dynamotypes.AttributeValue{"k": &dynamotypes.AttributeValueMemberS{Value: "v"}},
+		})
+	}
+	for range 3 {
+		ask("leases", "{}")
+		ask("states", "null")
+	}
+	ask("leases", "{}")
+	require.Len(t, f.watch.Troubles(), 1)
+	require.Equal(t, []string{"states"}, f.watch.Troubles()[0].Subjects)
 }
 
 func count(t *testing.T, f *fixture, c call) float64 {
@@ -527,6 +550,19 @@ func TestBatchIsAcceptedByEntry(t *testing.T) {
 		require.Len(t, out.Successful, tt.accepted, tt.name)
 		require.Len(t, out.Failed, tt.failed, tt.name)
 	}
+}
+
+// The SDK has no type for an error of the XML protocol that it cannot read.
+func TestUnreadableErrorIsABadAnswer(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	f.reply = reply{status: 400, body: "<ErrorResponse><Error><Type>Sender</Type><Code>\xff\xfe\x80</Code></Error></ErrorResponse>"}
+	_, err := sns.NewFromConfig(f.cfg).PublishBatch(t.Context(), &sns.PublishBatchInput{
+		TopicArn:                   aws.String(topicARN),
+		PublishBatchRequestEntries: []snstypes.PublishBatchRequestEntry{{Id: aws.String("0"), Message: aws.String("x")}},
+	})
+	require.Error(t, err)
+	require.True(t, answer.Is(err), "%v", err)
 }
 
 // The bound counts what comes out of compression. net/http unpacks before anything else sees the body.
