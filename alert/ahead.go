@@ -32,6 +32,9 @@ func (e *Evaluator) BringBack(now time.Time) time.Duration {
 	}
 	for _, r := range m.rules {
 		r.at = min(r.at, limit)
+		for key, c := range r.claims {
+			r.claims[key] = claim{c.family, min(c.at, limit)}
+		}
 		for _, en := range r.entries {
 			e.bringBack(r.rule, en, limit)
 		}
@@ -58,6 +61,9 @@ func (e *Evaluator) bringBack(r *rule, en *entry, limit int64) {
 	}
 	if en.window != nil {
 		en.window.back(limit / r.window.step)
+	}
+	if en.kin != nil {
+		en.kin.born = min(en.kin.born, limit-1) // before the claims
 	}
 	if en.due > limit {
 		e.reschedule(r, en, limit)

@@ -48,12 +48,25 @@ type Alert struct {
 	Since time.Time
 	// Suppressed is how many alerts of the same key were swallowed since the last one that was made.
 	Suppressed uint32
+	// Unsure names the shards that may have heard of the key and of which nobody could say what they remember; empty almost always.
+	Unsure string
 	// Record is what the alert is about. Its partition key orders publishing. An alert that time brought about carries
 	// the last record of its key, without Data; one about a whole shard or stream has only Shard and Arrival.
 	Record Record
 
 	render func(*Alert) (Message, error)
+	// sample says that its message has the attribute of AWS's sample.
+	sample bool
 }
+
+// The attribute that the messages of AWS's sample function have. Filter policies of its subscriptions look at it.
+const (
+	SampleAttributeName = "String"
+	SampleAttribute     = "New records have been processed."
+)
+
+// HasSampleAttribute says that the alert's message has the attribute of AWS's sample, so that a digest it is part of needs it, too.
+func (a *Alert) HasSampleAttribute() bool { return a.sample }
 
 // Message is what is handed to SNS.
 type Message struct {

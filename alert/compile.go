@@ -51,6 +51,8 @@ type conjunct struct {
 type usedField struct {
 	name string
 	slot int
+	// optional means that the term asks itself whether there is a value.
+	optional bool
 }
 
 // compileCondition compiles source. Errors carry the place in source.
@@ -79,7 +81,7 @@ func compileConjuncts(source string, s *schema) ([]conjunct, *file.Error) {
 		ast.Walk(&node, uses)
 		c := conjunct{source: strings.ReplaceAll(node.String(), "\x00", ".")}
 		for _, f := range uses.fields() {
-			c.fields = append(c.fields, usedField{name: strings.ReplaceAll(f.name, "\x00", "."), slot: f.slot})
+			c.fields = append(c.fields, usedField{name: strings.ReplaceAll(f.name, "\x00", "."), slot: f.slot, optional: f.optional})
 		}
 		c.term = b.term(node)
 		out = append(out, c)

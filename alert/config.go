@@ -338,7 +338,14 @@ func compileConfig(c Config) (*compiled, error) {
 	if len(errs) > 0 {
 		return nil, errors.Join(errs...)
 	}
-	out.watch = newFieldWatch(out.rules, c.Mentions(), out.schema)
+	mentions := c.Mentions()
+	out.watch = newFieldWatch(out.rules, mentions, out.schema)
+	out.filtered = make(map[string]bool)
+	for _, m := range mentions {
+		if m.Filter {
+			out.filtered[m.Path[0]] = true
+		}
+	}
 	out.index = newIndex(out.rules, out.schema.slots)
 	out.mindful = newRuleSet(len(out.rules))
 	for _, r := range out.rules {

@@ -84,8 +84,29 @@
 //
 // Keys are remembered up to Config.State.MaxKeys a shard; beyond that the one that was not used for the longest time is
 // forgotten, and counted. A snapshot holds all of it, together with what it holds of rules that this rule set does not
-// know. A rule that comes back finds it, but concludes nothing from the time in between: what waits, begins to wait anew. The
-// children of a split or merge take over the keys that fall to them ([Evaluator.Inherit]).
+// know. A rule that comes back finds it, but concludes nothing from the time in between: what waits, begins to wait anew.
+//
+// # Inherited keys
+//
+// A producer may place records by an explicit hash key, so nobody knows to which child of a split the records of a key will go.
+// Each child therefore inherits every key ([Evaluator.Inherit], kin.go), and a key is provisional in each of them until one hears of it:
+//
+//	             a record of the key comes here
+//	provisional ───────────────────────────────▶ the shard's own; a claim for the others to read
+//	     │  another shard has a claim, or has the key as its own
+//	     └────────────────────────────────────▶ forgotten
+//
+// A provisional key has all that the parent knew of it, so the first record is judged as the parent would have judged it. What time
+// makes of such a key is the same in each child, and one of them says it: the one that owns the key by its MD5 (of a key that is not
+// the partition key, by that of its last record). The others do the same silently, so that they can go on from there. None does it in
+// Evaluate: what is due is set aside, and a [Tick] does it when every other shard of the family has saved a snapshot that covers the
+// moment ([Evaluator.Meet]) and had not heard of the key before. So what is said is a function of the records, whenever the snapshots are
+// read; a record of the key decides at once. Tick.Without names shards that nothing waits for any longer; Alert.Unsure says so.
+//
+// A family is the other shards that have copies of the same keys. One that has ended is replaced by its children, when its last snapshot
+// has been read; a shard that finds itself there is alone, and the keys are its own. Claims are kept until the others have let go. They carry
+// over to children, because a stale copy may meet them in a merge; born tells the generations apart. Keys of which a rule's time makes no
+// alerts wait for nobody.
 //
 // # Looking at rules
 //
@@ -106,6 +127,8 @@
 // than two seconds) is taken as it comes; a replay may decide otherwise about what was due in between. Where time comes so far
 // in one step that an alert missed more than 60 repetitions, only the last is made. A silence or severity that looks at records
 // says nothing about what time alone brings about: such a silence does not cover it, and the severity is that of the last record.
-// In a sliding window each judgement counts for for and resolve in records, also those that time makes when a step ends.
+// A producer that puts records of one key into several shards at once has the key in each of them after a split, and each counts and
+// resolves for itself. What waits for other shards when its shard is merged with the one that hears of the key next is not said. Rate
+// limits are each shard's own. In a sliding window each judgement counts for for and resolve in records, also those that time makes when a step ends.
 // Distinct values are told apart up to 10,000 in a window.
 package alert

@@ -280,6 +280,10 @@ func (e *Evaluator) arrived(r *rule, en *entry, o *occasion) {
 
 // swallow accounts for an alert that is not made.
 func (e *Evaluator) swallow(r *rule, en *entry, reason Reason) {
+	if e.silent {
+		en.swallowed++ // and counted by the shard that speaks for the key
+		return
+	}
 	r.metrics.suppressed[reason].Inc()
 	if en != nil {
 		en.swallowed++
@@ -372,6 +376,9 @@ func (e *Evaluator) severityOf(r *rule, o *occasion) uint8 {
 
 // emit makes an alert of a rule for each of its topics.
 func (e *Evaluator) emit(r *rule, en *entry, kind Kind, o *occasion) {
+	if e.silent {
+		return // another shard says it
+	}
 	if r.shadow {
 		r.metrics.shadow.Inc()
 		return
@@ -383,7 +390,9 @@ func (e *Evaluator) emit(r *rule, en *entry, kind Kind, o *occasion) {
 
 // make makes one alert.
 func (e *Evaluator) make(to *route, kind Kind, o *occasion, en *entry) {
-	a := &Alert{Topic: to.topic, Kind: kind, At: o.at, render: to.render.message}
+	a := &Alert{
+		Topic: to.topic, Kind: kind, At: o.at, Unsure: e.unsure, render: to.render.message, sample: to.render.sampled,
+	}
 	r := to.rule
 	if r != nil {
 		a.Rule = r.name

@@ -34,6 +34,17 @@ type Evaluator struct {
 	// notes are which fields records had that set.watch does not know of yet.
 	notes fieldNotes
 
+	// What follows is about keys that other shards have, too (kin.go). met are those shards, as far as is known, and without those
+	// for which nothing waits; missing is what the last look at what is due has missed. news says that another look is worth while.
+	met      map[string]*met
+	without  []string
+	missing  map[string]bool
+	news     bool
+	deciding bool // a tick looks at what waits
+	// silent says that what is being done is said by another shard, unsure of which shards nothing is known that may contradict it.
+	silent bool
+	unsure string
+
 	// What follows is of the record or tick at hand.
 
 	alerts []*Alert
@@ -114,6 +125,9 @@ func (e *Evaluator) Evaluate(rec *Record) (d Decision) {
 	if reason := e.read(rec); reason != "" {
 		e.pipeline.unreadable(rec.Data, reason)
 		return Decision{Outcome: Invalid, Reason: reason, Alerts: e.made(), DeadLetter: e.set.letters}
+	}
+	if e.memory.kin > 0 {
+		e.hear(rec)
 	}
 	timed := len(e.alerts)
 	if every := e.set.every; every != nil {
@@ -287,7 +301,7 @@ func (e *Evaluator) panicked(rec *Record, cause any) Decision {
 	if en := e.expiring; en != nil && en.of.entries[en.key] == en { // or it would be due, and panic, with every record to come
 		e.memory.drop(en)
 	}
-	e.expiring = nil
+	e.expiring, e.silent, e.unsure, e.deciding = nil, false, "", false
 	// What was made before the panic is due: what is remembered says that it was told.
 	return Decision{Outcome: Invalid, Reason: ReasonPanic, Alerts: e.made(), DeadLetter: e.set.letters}
 }

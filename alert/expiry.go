@@ -10,7 +10,12 @@ func (e *Evaluator) advance(to int64) {
 	m := e.memory
 	for en := m.next(to); en != nil; en = m.next(to) {
 		e.expiring = en
-		e.expire(en, to)
+		if en.kin == nil {
+			e.expire(en, to)
+		} else if e.cleared(en) {
+			e.expire(en, to)
+			e.silent, e.unsure = false, ""
+		}
 	}
 	e.expiring = nil
 	m.clock = max(m.clock, to)

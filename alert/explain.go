@@ -24,6 +24,8 @@ const (
 	VerdictTrue      Verdict = "true"
 	VerdictFalse     Verdict = "false"
 	VerdictUndefined Verdict = "undefined"
+	// VerdictDepends is that of a term on a score, which earlier records decide about.
+	VerdictDepends Verdict = "depends"
 )
 
 // Explanation says what the rules make of one record, and why. What depends on earlier records is named and left open.
@@ -33,6 +35,9 @@ type Explanation struct {
 	SequenceNumber string    `json:"sequence_number,omitempty"`
 	SubSequence    uint32    `json:"sub_sequence"`
 	Arrival        time.Time `json:"arrival"`
+	// DependsOn are the scores that decide what becomes of the record and that only the records before it give. Outcome and
+	// Reason are then what is so without them; empty where nothing is left open.
+	DependsOn []string `json:"depends_on,omitempty"`
 	// Outcome is what becomes of the record where it is the first that the rules see, and Reason why it is Invalid,
 	// Suppressed or, with not_json, Filtered.
 	Outcome Outcome `json:"outcome"`
@@ -75,6 +80,8 @@ type RuleExplanation struct {
 	Mutes []string `json:"mutes,omitempty"`
 	// Depends are the settings whose effect depends on earlier records.
 	Depends []Dependency `json:"depends_on_earlier_records,omitempty"`
+
+	open []string // the names that the condition depends on
 }
 
 // TermExplanation is one part of a condition.
@@ -132,6 +139,8 @@ func (t TermExplanation) String() string {
 		return what + ": false, they are equal"
 	case t.By != "" && t.Verdict == VerdictFalse:
 		return what + ": false by " + t.By
+	case t.Verdict == VerdictDepends:
+		return t.Term + ": depends on records before"
 	case t.Compared != "":
 		return what + ": " + string(t.Verdict)
 	}
@@ -177,6 +186,11 @@ func (p *Pipeline) Explain(rec *Record) (x Explanation) {
 	switch e.admit(rec) {
 	case filter.NotMatched:
 		x.Outcome = Filtered
+		for _, name := range e.openScores(rec) {
+			if e.set.filtered[name] {
+				x.DependsOn = append(x.DependsOn, name)
+			}
+		}
 		return x
 	case filter.NotJSON:
 		x.Outcome, x.Reason = Filtered, ReasonNotJSON
@@ -192,14 +206,53 @@ func (p *Pipeline) Explain(rec *Record) (x Explanation) {
 		x.Outcome, x.Publishes = Alerted, new(e.publication(every, rec, &Alert{}))
 		return x
 	}
+	open := e.openScores(rec)
 	for _, r := range e.set.rules {
-		one := e.explainRule(r, rec)
+		one := e.explainRule(r, rec, open)
+		if one.Verdict == VerdictDepends && !r.shadow {
+			for _, name := range one.open {
+				if !slices.Contains(x.DependsOn, name) {
+					x.DependsOn = append(x.DependsOn, name)
+				}
+			}
+		}
 		if !r.shadow && one.Outcome > x.Outcome {
 			x.Outcome, x.Reason = one.Outcome, one.Reason
 		}
 		x.Rules = append(x.Rules, one)
 	}
+	if x.Outcome == Alerted { // whatever else there is
+		x.DependsOn = nil
+	}
 	return x
+}
+
+// openScores are the members that the scores would add to a record, as far as records before it decide about them.
+func (e *Evaluator) openScores(rec *Record) []string {
+	if e.scoring == nil || e.scoring.decoder.decode(rec.Data, e.scoring.slots) != "" {
+		return nil
+	}
+	var open []string
+	for _, x := range e.set.scores {
+		value := func(slot int) *value { return &e.scoring.slots[slot] }
+		if slices.ContainsFunc(x.taken, func(slot int) bool { return value(slot).kind != absent }) ||
+			slices.ContainsFunc(x.slots, func(slot int) bool { return value(slot).kind != number }) {
+			continue // it has its own, or never gets one
+		}
+		open = append(open, x.adds()...)
+	}
+	return open
+}
+
+// opens are the fields of a term on which what it says of this record depends.
+func (c *conjunct) opens(v verdict, open []string) []string {
+	var names []string
+	for _, f := range c.fields {
+		if slices.Contains(open, f.name) && (v.undefined() || f.optional) {
+			names = append(names, f.name)
+		}
+	}
+	return names
 }
 
 // readQuietly is read without accounting for hidden fields.
@@ -214,20 +267,27 @@ func (e *Evaluator) readQuietly(rec *Record) Reason {
 	return ""
 }
 
-func (e *Evaluator) explainRule(r *rule, rec *Record) RuleExplanation {
+func (e *Evaluator) explainRule(r *rule, rec *Record, open []string) RuleExplanation {
 	o := &occasion{rec: rec, at: rec.Arrival}
 	v := r.when.eval(&e.frame)
 	x := RuleExplanation{Rule: r.name, Shadow: r.shadow, Severity: severities()[e.severityOf(r, o)], Depends: r.dependencies()}
 	x.Verdict, x.Cause = verdictWords(v)
 	for _, c := range r.conjuncts {
 		t := e.explainTerm(&c)
+		if names := c.opens(c.term.eval(&e.frame), open); len(names) > 0 {
+			t.Verdict, t.Cause, t.By = VerdictDepends, "", ""
+			x.open = append(x.open, names...)
+		}
 		if t.Verdict != VerdictTrue && x.First == "" {
 			x.First = t.String()
 		}
 		x.Terms = append(x.Terms, t)
 	}
+	if len(x.open) > 0 {
+		x.depends()
+	}
 	x.Key, x.KeyCause = e.explainKey(r, rec)
-	if v != yes {
+	if x.Verdict != VerdictTrue {
 		return x
 	}
 	if r.window != nil {
@@ -256,6 +316,26 @@ func (e *Evaluator) explainRule(r *rule, rec *Record) RuleExplanation {
 		x.Publishes = append(x.Publishes, e.publication(to, rec, a))
 	}
 	return x
+}
+
+// depends settles the verdict of a rule of which some terms depend on what is not known here: one that does not hold decides all the
+// same.
+func (x *RuleExplanation) depends() {
+	x.Verdict, x.Cause, x.First = VerdictDepends, "", ""
+	for _, t := range x.Terms {
+		switch {
+		case t.Verdict == VerdictFalse || t.Verdict == VerdictUndefined:
+			x.Verdict, x.Cause, x.First = t.Verdict, t.Cause, t.String()
+			return
+		case t.Verdict == VerdictDepends && x.First == "":
+			x.First = t.String()
+		}
+	}
+	for _, name := range x.open {
+		if one := (Dependency{Setting: name, Says: "comes from the records before this one, which are not looked at here"}); !slices.Contains(x.Depends, one) {
+			x.Depends = append(x.Depends, one)
+		}
+	}
 }
 
 func (e *Evaluator) explainTerm(c *conjunct) TermExplanation {

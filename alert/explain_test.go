@@ -301,3 +301,47 @@ func TestExplainHasAFigureForWindows(t *testing.T) {
 	require.Len(t, x.Publishes, 1)
 	require.Empty(t, x.Publishes[0].Failed)
 }
+
+// TestExplainOfScores: a score comes from the records before, so what depends on it is left open and never told as missing.
+func TestExplainOfScores(t *testing.T) {
+	t.Parallel()
+	scored := func(when string) alert.Config {
+		c := oneRule(alert.RuleConfig{Name: "r", When: when})
+		c.Score = []alert.ScoreConfig{{Fields: []string{"v"}, Threshold: "auto"}}
+		return c
+	}
+	for name, test := range map[string]struct {
+		when, payload string
+		verdict       alert.Verdict
+		on            []string
+	}{
+		"a score":               {`ANOMALY_SCORE > 3`, `{"v":1}`, alert.VerdictDepends, []string{"ANOMALY_SCORE"}},
+		"a verdict":             {`ANOMALY_BEGINS`, `{"v":1}`, alert.VerdictDepends, []string{"ANOMALY_BEGINS"}},
+		"not a verdict":         {`not ANOMALY`, `{"v":1}`, alert.VerdictDepends, []string{"ANOMALY"}},
+		"whether it has one":    {`ANOMALY_SCORE == nil`, `{"v":1}`, alert.VerdictDepends, []string{"ANOMALY_SCORE"}},
+		"two":                   {`ANOMALY and ANOMALY_SCORE > 3`, `{"v":1}`, alert.VerdictDepends, []string{"ANOMALY_SCORE", "ANOMALY"}},
+		"another term is false": {`v > 3 and ANOMALY_SCORE > 3`, `{"v":1}`, alert.VerdictFalse, nil},
+		"another is true":       {`v > 3 or ANOMALY_SCORE > 3`, `{"v":5}`, alert.VerdictTrue, nil},
+		"another may be":        {`v > 3 or ANOMALY_SCORE > 3`, `{"v":1}`, alert.VerdictDepends, []string{"ANOMALY_SCORE"}},
+		"its own":               {`ANOMALY_SCORE > 3`, `{"v":1,"ANOMALY_SCORE":5}`, alert.VerdictTrue, nil},
+		"no point":              {`ANOMALY_SCORE > 3`, `{"v":"x"}`, alert.VerdictUndefined, nil},
+		"no score in it":        {`v > 0`, `{"v":1}`, alert.VerdictTrue, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			x := newWorld(t, scored(test.when)).pipeline.Explain(record("1", test.payload))
+			require.Equal(t, test.verdict, x.Rules[0].Verdict)
+			require.Equal(t, test.on, x.DependsOn)
+			require.Len(t, x.Rules[0].Depends, len(test.on))
+			if test.verdict == alert.VerdictDepends {
+				require.Contains(t, x.Rules[0].First, "depends on records before")
+			}
+		})
+	}
+	c := scored("v > 0")
+	var p filter.Pattern
+	require.NoError(t, p.UnmarshalJSON([]byte(`{"data":{"ANOMALY_SCORE":[{"numeric":[">",3]}]}}`)))
+	c.Filter = []filter.Pattern{p}
+	x := newWorld(t, c).pipeline.Explain(record("1", `{"v":1}`))
+	require.Equal(t, []string{"ANOMALY_SCORE"}, x.DependsOn)
+}

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"hash/crc32"
 	"slices"
+	"strings"
 )
 
 // Sealed replaces the last four bytes by the right checksum, so that fuzzing gets behind it.
@@ -13,4 +14,29 @@ func Sealed(data []byte) []byte {
 	}
 	body := data[:len(data)-4]
 	return binary.BigEndian.AppendUint32(slices.Clip(body), crc32.Checksum(body, crc32.MakeTable(crc32.Castagnoli)))
+}
+
+// KeptByOlder says whether a version that knows nothing of keys that several shards have would hand on, as it is, what is stored of
+// them, and for which keys of a rule it would speak.
+func KeptByOlder(state []byte, rule string) (kept bool, speaks []string) {
+	_, sections, err := openSnapshot(state)
+	if err != nil {
+		return false, nil
+	}
+	for _, s := range sections {
+		if strings.HasPrefix(s.name, kinSection) {
+			if kept = string(s.inherited(func(string) bool { return false }).body) == string(s.body); !kept {
+				return false, nil
+			}
+		}
+		if r := (&reader{buf: s.body}); s.name == rule {
+			r.float()
+			r.int()
+			for range r.count() {
+				r.uint()
+				speaks = append(speaks, r.entry().key)
+			}
+		}
+	}
+	return kept, speaks
 }

@@ -159,7 +159,7 @@ func (r Reason) likelyWords() string {
 
 // Remedy is what to do about records that look like it.
 func (l Likely) Remedy() string {
-	switch l {
+	switch l { //nolint:exhaustive // the others have the remedy below
 	case LikelyText, LikelyCSV, LikelyLogfmt, LikelyXML:
 		return "format: text lets conditions look at such records as data; or let the producer write one JSON object a record"
 	case LikelyAggregate:
@@ -217,10 +217,10 @@ func LikelyCause(data []byte, reason Reason) Likely {
 
 // likelyCause is LikelyCause. Without deep it leaves out what costs more than a look.
 func likelyCause(data []byte, reason Reason, deep bool) Likely {
-	switch {
-	case reason == ReasonBadAggregate:
+	switch reason { //nolint:exhaustive // the bytes say more about the others
+	case ReasonBadAggregate:
 		return LikelyAggregate
-	case reason == ReasonTooLarge, reason == ReasonEmpty:
+	case ReasonTooLarge, ReasonEmpty:
 		return Likely(reason)
 	}
 	head := data[:min(len(data), lookAt)]
@@ -337,7 +337,7 @@ func snappyBlock(head []byte) bool {
 	case 62: //nolint:mnd // of the format
 		size, at = int(binary.LittleEndian.Uint16(head[at:]))+1, at+2
 	}
-	return uint64(size) <= length && (jsonBegins(head[at:]))
+	return uint64(size) <= length && jsonBegins(head[at:])
 }
 
 // jsonBegins says that data looks like the beginning of a JSON object or list.

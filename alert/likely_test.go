@@ -40,7 +40,7 @@ func TestLikelyCause(t *testing.T) {
 			b.WriteString("\xff\xfe")
 		}
 		for _, u := range utf16.Encode([]rune(s)) {
-			b.Write([]byte{byte(u), byte(u >> 8)})
+			b.Write([]byte{byte(u & 0xff), byte(u >> 8)})
 		}
 		return b.String()
 	}

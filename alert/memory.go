@@ -27,6 +27,14 @@ type memory struct {
 	foreign []section
 	// noted is when the filter last told that a record is no JSON.
 	noted int64
+
+	// What follows is about inherited keys (kin.go). kin counts the entries that other shards have, too.
+
+	kin      int
+	families []*family
+	// parked are entries that are due and wait for what others remember, parkedTo the latest moment at which one was due.
+	parked   []*entry
+	parkedTo int64
 }
 
 // ruleMemory is the part of one rule.
@@ -36,6 +44,9 @@ type ruleMemory struct {
 	// tokens are what the rate limit has left, at the time at.
 	tokens float64
 	at     int64
+	// kin counts the entries that other shards have, too; claims are the inherited keys of which the shard has heard.
+	kin    int
+	claims map[string]claim
 }
 
 // entry is what a rule remembers of a key.
@@ -53,16 +64,18 @@ type entry struct {
 	since int64
 	// held is when the claim last held or, of what can be absent, when its last sign of life came.
 	held int64
-	// swallowed counts the alerts that were not made since the last one that was.
-	swallowed uint32
 	// sent is when the last alert was made.
 	sent int64
+	// swallowed counts the alerts that were not made since the last one that was.
+	swallowed uint32
 	// firing says that the claim counts as true; told that an alert said so.
 	firing, told bool
 	// severity, by its place among severities, is that of the alert that was made or, before one is, of the last record.
 	severity uint8
 	last     *lastRecord
 	window   *window
+	// kin is nil unless the entry was inherited by several shards and this one has not heard of its key.
+	kin *kinship
 }
 
 // lastRecord is where an alert that time brings about points to.
@@ -129,6 +142,7 @@ func (m *memory) drop(e *entry) {
 		m.unlink(e)
 	}
 	m.schedule(e, 0)
+	m.unbind(e)
 }
 
 func (m *memory) link(e *entry) {

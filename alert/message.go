@@ -41,6 +41,8 @@ type renderer struct {
 	attributes []attributeWords
 	// sample means the message of the mode without rules: the sample's attribute and no other.
 	sample bool
+	// sampled says that the message has the sample's attribute, also beside others.
+	sampled bool
 	// stream is the stream's ARN; failed counts templates that failed. New sets both.
 	stream string
 	failed map[string]prometheus.Counter
@@ -87,7 +89,7 @@ func (r *renderer) message(a *Alert) (Message, error) {
 	}
 	if r.sample {
 		m.Structure = StructureString
-		m.Attributes = []Attribute{{Name: "String", Type: typeString, Value: sampleAttribute}}
+		m.Attributes = []Attribute{{Name: SampleAttributeName, Type: typeString, Value: SampleAttribute}}
 		return m, nil
 	}
 	m.Attributes = r.attributesOf(data)
@@ -162,6 +164,9 @@ func finish(body string, says mentions, data *messageData, links bool) string {
 		}
 		lines = append(lines, fmt.Sprintf("(%d more %s suppressed since the last message)", data.Suppressed, verb))
 	}
+	if data.Unsure != "" && !says.unsure {
+		lines = append(lines, "(not certain: the memory of "+data.Unsure+" could not be read, and records of the key may go there)")
+	}
 	if links && data.Runbook != "" && !says.runbook {
 		lines = append(lines, "Runbook: "+data.Runbook)
 	}
@@ -221,6 +226,8 @@ type messageData struct {
 	At, Since time.Time
 	// Suppressed is how many alerts of the key were swallowed since the last message.
 	Suppressed uint32
+	// Unsure names the shards whose memory could not be read and to which records of the key may go since a reshard, or is empty.
+	Unsure string
 	// Value is the figure that the rule looks at, a Number, or nil.
 	Value any
 	// Labels are the rule's.
@@ -272,6 +279,7 @@ func (r *renderer) data(a *Alert) *messageData {
 		At:         a.At.UTC(),
 		Since:      a.Since.UTC(),
 		Suppressed: a.Suppressed,
+		Unsure:     a.Unsure,
 		Labels:     r.labels,
 		Topic:      a.Topic,
 		Stream:     r.stream,

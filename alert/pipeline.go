@@ -36,6 +36,8 @@ type compiled struct {
 	schema *schema
 	// filter is nil where every record passes.
 	filter *filter.Set
+	// filtered are the top-level members of the payload that the filter looks at.
+	filtered map[string]bool
 	// scores are the forests, and scored the schema of what they look at.
 	scores []*score
 	scored *schema

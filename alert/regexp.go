@@ -35,7 +35,7 @@ func canMatch(pattern string) bool {
 		case syntax.InstCapture, syntax.InstNop:
 			next(i.Out, s.begin, s.end)
 		case syntax.InstEmptyWidth:
-			op := syntax.EmptyOp(i.Arg)
+			op := syntax.EmptyOp(i.Arg) //nolint:gosec // it is one
 			if op&syntax.EmptyBeginText != 0 && !s.begin {
 				continue
 			}

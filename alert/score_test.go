@@ -119,7 +119,7 @@ func TestChildrenBeginWithTheForestOfTheirParent(t *testing.T) {
 		}
 		state := parent.Snapshot()
 		child := newWorld(t, config).evaluator
-		require.NoError(t, child.Inherit(state, func(k string) bool { return k == "patient-1" }))
+		require.NoError(t, child.Inherit([][]byte{state}, alert.Heir{Owns: func(k string) bool { return k == "patient-1" }}))
 		outcome := func(e *alert.Evaluator, k string) alert.Outcome {
 			rec := *records[0]
 			rec.PartitionKey = k

@@ -10,6 +10,7 @@ import (
 	"math"
 	"slices"
 	"sort"
+	"strings"
 	"time"
 )
 
@@ -53,16 +54,25 @@ func (e *Evaluator) Snapshot() []byte {
 		w.buf = make([]byte, 0, 32+len(r.entries)*64)
 		w.float(r.tokens)
 		w.int(r.at)
-		w.uint(uint64(len(r.entries)))
+		w.uint(uint64(len(r.entries) - r.silent()))
 		if r.rule.whole() {
 			for _, en := range r.entries { // one at most, outside the order of use
 				w.entry(0, en)
 			}
 		}
 	}
+	var ranks map[*entry]uint64
+	if m.kin > 0 {
+		ranks = make(map[*entry]uint64, m.kin)
+	}
 	rank := uint64(0)
 	for en := m.oldest; en != nil; en = en.newer {
-		bodies[en.of.rule.place].entry(rank, en)
+		if en.kin != nil {
+			ranks[en] = rank
+		}
+		if en.kin == nil || !en.kin.silent {
+			bodies[en.of.rule.place].entry(rank, en)
+		}
 		rank++
 	}
 	sections := e.foreign()
@@ -71,6 +81,10 @@ func (e *Evaluator) Snapshot() []byte {
 		if r.rule.stateful() {
 			sections = append(sections, section{r.rule.name, r.rule.fingerprint, e.reached(), bodies[i].buf})
 			total += len(bodies[i].buf) + 128
+		}
+		if body := m.writeKin(r, ranks); body != nil {
+			sections = append(sections, section{kinSection + r.rule.name, r.rule.fingerprint, e.reached(), body})
+			total += len(body) + 128
 		}
 	}
 	for _, x := range m.scores {
@@ -127,6 +141,7 @@ func (e *Evaluator) Restore(data []byte) error {
 		e.run(set)
 	}
 	e.memory, e.eventTime = m, eventTime
+	e.met, e.news = nil, true
 	return nil
 }
 
@@ -140,53 +155,134 @@ func (e *Evaluator) adopt(set *compiled) {
 	}
 	m.noted = e.memory.noted
 	e.memory = m
+	e.met, e.news = nil, true // what is known of other shards is known by the rules
 }
 
-// Inherit adds the state of a parent shard: of rules whose key is the partition key, the keys that fall to this shard by
-// owns, and of the others those whose last record would, or all where that is not remembered. What both parents of a merged
-// shard know is taken from the one that told somebody that it fires, or else from the one that used it later.
-// After an error, which wraps ErrSnapshot, the state is as it was.
-func (e *Evaluator) Inherit(parent []byte, owns func(partitionKey string) bool) error {
-	m, eventTime, err := readSnapshot(e.set, parent)
-	if err != nil {
-		return err
-	}
-	if eventTime.After(e.eventTime) {
-		e.eventTime = eventTime
+// Inherit adds the states of parent shards. Where several shards inherit, each takes every key over, and it shows which of them
+// its records come to (kin.go); else a shard takes over what it owns. Of a key that is not the partition key, that of its last
+// record counts. What both parents of a merged shard know is taken from the one that heard of it, that told somebody that it fires, or
+// that used it later. A state that cannot be read is left out; the error wraps ErrSnapshot.
+func (e *Evaluator) Inherit(parents [][]byte, heir Heir) error {
+	var from []*memory
+	var errs []error
+	for _, state := range parents {
+		m, eventTime, err := readSnapshot(e.set, state)
+		if err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		if eventTime.After(e.eventTime) {
+			e.eventTime = eventTime
+		}
+		from = append(from, m)
 	}
 	mine := e.memory
-	mine.clock, mine.watchdog = max(mine.clock, m.clock), max(mine.watchdog, m.watchdog)
-	for i, r := range m.rules {
-		mine.rules[i].tokens, mine.rules[i].at = min(mine.rules[i].tokens, r.tokens), max(mine.rules[i].at, r.at)
-	}
-	for i, x := range m.scores {
-		mine.scores[i].inherit(x, owns)
-	}
-	for _, s := range m.foreign {
-		same := func(t section) bool { return t.name == s.name && t.fingerprint == s.fingerprint }
-		if !slices.ContainsFunc(mine.foreign, same) {
-			mine.foreign = append(mine.foreign, s.inherited(owns))
+	h := &heritage{heir: heir, mine: mine, from: from, rank: map[*entry]int{}}
+	for _, m := range from {
+		mine.clock, mine.watchdog = max(mine.clock, m.clock), max(mine.watchdog, m.watchdog)
+		for i, r := range m.rules {
+			mine.rules[i].tokens, mine.rules[i].at = min(mine.rules[i].tokens, r.tokens), max(mine.rules[i].at, r.at)
 		}
-	}
-	for _, r := range m.rules {
-		if r.rule.whole() {
-			for _, en := range r.entries {
-				mine.inherit(en, r.rule.place)
+		for i, x := range m.scores {
+			mine.scores[i].inherit(x, func(key string) bool { return len(heir.Siblings) > 0 || heir.Owns(key) })
+		}
+		for _, s := range m.foreign {
+			same := func(t section) bool { return t.name == s.name && t.fingerprint == s.fingerprint }
+			if !slices.ContainsFunc(mine.foreign, same) && !strings.HasPrefix(s.name, kinSection) {
+				mine.foreign = append(mine.foreign, s.inherited(heir.Owns))
 			}
 		}
-	}
-	for en := m.oldest; en != nil; {
-		next := en.newer
-		if r := en.of.rule; en.falls(r, owns) {
-			mine.inherit(en, r.place)
+		for _, r := range m.rules {
+			if r.rule.whole() {
+				for _, en := range r.entries {
+					mine.inherit(en, r.rule.place)
+				}
+			}
 		}
-		en = next
+		for i, r := range m.rules {
+			for key, c := range r.claims {
+				if others := without(c.family.others, heir.Parents...); len(others) > 0 {
+					mine.claim(mine.rules[i], key, others, c.at)
+				}
+			}
+		}
+		for en := m.oldest; en != nil; {
+			next := en.newer
+			h.take(m, en, millisOf(e.eventTime))
+			en = next
+		}
 	}
-	return nil
+	e.news = true
+	return errors.Join(errs...)
 }
 
-// falls says whether an entry goes on in the shard that owns partition keys by owns. Time must go on for it in one shard only,
-// or the other would miss records that it does not get.
+// heritage is a takeover from parents.
+type heritage struct {
+	heir Heir
+	mine *memory
+	from []*memory
+	// rank is how much an entry counts against one of another parent, where that is not heard.
+	rank map[*entry]int
+}
+
+const (
+	silentCopy = iota
+	spokenCopy
+	heard
+)
+
+// take takes over one entry, or leaves it.
+func (h *heritage) take(parent *memory, en *entry, born int64) {
+	r, rank := en.of.rule, heard
+	others := slices.Clone(h.heir.Siblings)
+	if en.kin != nil {
+		if rank = spokenCopy; en.kin.silent {
+			rank = silentCopy
+		}
+		born = en.kin.born
+		for _, m := range h.from {
+			if m != parent && m.rules[r.place].claims[en.key].at > born {
+				return // the other parent has what became of it
+			}
+		}
+		others = append(others, en.kin.family.others...)
+	}
+	falls := en.falls(r, h.heir.Owns)
+	if len(h.heir.Siblings) == 0 && rank == heard && !falls {
+		return
+	}
+	others = union(without(others, h.heir.Parents...), nil)
+	silent := rank == silentCopy || len(h.heir.Siblings) > 0 && !falls
+	if known := h.mine.rules[r.place].entries[en.key]; known != nil {
+		before, ok := h.rank[known]
+		if !ok {
+			before = heard
+		}
+		if before > rank {
+			return
+		}
+		if before < rank {
+			h.mine.drop(known)
+		} else if known.kin != nil {
+			others = union(others, known.kin.family.others)
+			silent, born = silent && known.kin.silent, max(born, known.kin.born)
+		}
+	}
+	due := en.pending()
+	en.due = due
+	if en = h.mine.inherit(en, r.place); en == nil {
+		return
+	}
+	if h.mine.unbind(en); len(others) > 0 {
+		h.mine.bind(en, others, silent, born)
+	}
+	if rank < heard {
+		h.rank[en] = rank
+	}
+}
+
+// falls says whether an entry goes on in the shard that owns partition keys by owns, while no shard hears of its key. Time must go
+// on for it in one shard only, or the other would miss records that it does not get.
 func (en *entry) falls(r *rule, owns func(partitionKey string) bool) bool {
 	if r.key != nil && en.last != nil {
 		return owns(en.last.partitionKey)
@@ -218,14 +314,14 @@ func (s section) inherited(owns func(partitionKey string) bool) section {
 	return s
 }
 
-// inherit takes an entry of another memory over.
-func (m *memory) inherit(en *entry, place int) {
+// inherit takes an entry of another memory over, and returns the one that is remembered.
+func (m *memory) inherit(en *entry, place int) *entry {
 	r := m.rules[place]
 	if known := r.entries[en.key]; known != nil {
 		held := max(known.held, en.held)
 		if known.outlives(en) {
 			known.held = held
-			return
+			return known
 		}
 		en.held = held
 		m.drop(known)
@@ -240,6 +336,7 @@ func (m *memory) inherit(en *entry, place int) {
 	}
 	m.put(en)
 	m.schedule(en, due)
+	return en
 }
 
 // outlives says which of two entries for one key goes on. Whoever was told that it fires is to be told of the end.
@@ -258,40 +355,43 @@ type ranked struct {
 
 // readSnapshot makes the memory of a rule set from a snapshot.
 func readSnapshot(set *compiled, data []byte) (*memory, time.Time, error) {
-	if len(data) < len(snapshotMagic)+1+4 || len(data) > maxSnapshot || string(data[:3]) != snapshotMagic {
-		return nil, time.Time{}, fmt.Errorf("%w: it is no snapshot", ErrSnapshot)
+	header, sections, err := openSnapshot(data)
+	if err != nil {
+		return nil, time.Time{}, err
 	}
-	if v := data[3]; v != snapshotVersion {
-		return nil, time.Time{}, fmt.Errorf("%w: it has version %d, this program reads %d", ErrSnapshot, v, snapshotVersion)
-	}
-	body, sum := data[:len(data)-4], binary.BigEndian.Uint32(data[len(data)-4:])
-	if crc32.Checksum(body, crc32.MakeTable(crc32.Castagnoli)) != sum {
-		return nil, time.Time{}, fmt.Errorf("%w: its checksum is wrong", ErrSnapshot)
-	}
-	r := &reader{buf: body[4:]}
 	m := newMemory(set)
 	var eventTime time.Time
-	if ns := r.int(); ns != 0 {
+	if ns := header[0]; ns != 0 {
 		eventTime = time.Unix(0, ns).UTC()
 	}
-	m.clock, m.watchdog = r.int(), r.int()
+	m.clock, m.watchdog = header[1], header[2]
 	reached := max(millisOf(eventTime), m.clock, 0)
 	var all []ranked
-	for range r.count() {
-		s := section{name: r.text()}
-		copy(s.fingerprint[:], r.take(16))
-		s.used = r.int()
-		s.body = r.take(r.uint())
+	failed := false
+	kin := map[int]*kinState{} // by rule
+	for _, s := range sections {
 		if j := slices.IndexFunc(set.scores, func(x *score) bool { return scoreSection+x.config.As == s.name && x.fingerprint == s.fingerprint }); j >= 0 {
 			part := &reader{buf: s.body}
 			m.scores[j].read(part)
-			r.failed = r.failed || part.failed || len(part.buf) > 0
+			failed = failed || part.failed || len(part.buf) > 0
 			continue
 		}
-		i := slices.IndexFunc(set.rules, func(x *rule) bool { return x.name == s.name && x.fingerprint == s.fingerprint })
+		name, shared := strings.CutPrefix(s.name, kinSection)
+		i := slices.IndexFunc(set.rules, func(x *rule) bool { return x.name == name && x.fingerprint == s.fingerprint })
 		if i < 0 {
 			s.body = slices.Clone(s.body)
 			m.foreign = append(m.foreign, s)
+			continue
+		}
+		if shared && set.rules[i].whole() {
+			continue // it has no keys
+		}
+		if shared {
+			k, ok := readKin(s.body)
+			if failed = failed || !ok; s.used < reached { // what came meanwhile nobody noted
+				k.copies, k.shared = nil, nil
+			}
+			kin[i] = &k
 			continue
 		}
 		part := &reader{buf: s.body}
@@ -300,9 +400,19 @@ func readSnapshot(set *compiled, data []byte) (*memory, time.Time, error) {
 			entries = slices.DeleteFunc(entries, func(x ranked) bool { return !set.rules[i].thaw(x.entry, reached) })
 		}
 		all = append(all, entries...)
-		r.failed = r.failed || part.failed || len(part.buf) > 0
+		failed = failed || part.failed || len(part.buf) > 0
 	}
-	if r.failed || len(r.buf) > 0 {
+	copies := map[*entry]*kinCopy{}
+	for i, k := range kin {
+		for j := range k.copies {
+			c := &k.copies[j]
+			failed = failed || !m.rules[i].fits(c.entry)
+			c.entry.of = m.rules[i]
+			copies[c.entry] = c
+			all = append(all, c.ranked)
+		}
+	}
+	if failed {
 		return nil, time.Time{}, fmt.Errorf("%w: its parts do not fit together", ErrSnapshot)
 	}
 	slices.SortFunc(all, func(a, b ranked) int { return cmp.Compare(a.rank, b.rank) })
@@ -310,12 +420,49 @@ func readSnapshot(set *compiled, data []byte) (*memory, time.Time, error) {
 		if m.count >= m.max && !x.entry.of.rule.whole() { // state.max_keys was lowered
 			m.evict()
 		}
+		if x.entry.of.entries[x.entry.key] != nil {
+			continue // twice: nobody writes that
+		}
 		due := x.entry.due
 		x.entry.due = 0
 		m.put(x.entry)
 		m.schedule(x.entry, due)
+		if c := copies[x.entry]; c != nil {
+			m.bind(x.entry, kin[x.entry.of.rule.place].families[c.family], true, c.born)
+		}
+	}
+	for i, k := range kin {
+		r := m.rules[i]
+		for _, c := range k.shared {
+			if en := r.entries[c.key]; en != nil && en.kin == nil {
+				m.bind(en, k.families[c.family], false, c.at)
+			}
+		}
+		for _, c := range k.claims {
+			if _, known := r.claims[c.key]; !known {
+				m.claim(r, c.key, k.families[c.family], c.at)
+			}
+		}
 	}
 	return m, eventTime, nil
+}
+
+// fits says whether an entry can be one of the rule.
+func (m *ruleMemory) fits(en *entry) bool {
+	w := m.rule.window
+	return (w == nil) == (en.window == nil) && (w == nil || int64(len(en.window.panes)) == w.panes)
+}
+
+// silent counts the entries for which another shard speaks.
+func (m *ruleMemory) silent() (n int) {
+	if m.kin > 0 {
+		for _, en := range m.entries {
+			if en.kin != nil && en.kin.silent {
+				n++
+			}
+		}
+	}
+	return n
 }
 
 // thaw goes on with what a rule remembers that was not in force for a while. What came meanwhile nobody noted, so nothing may
@@ -364,6 +511,7 @@ const (
 	entryLast
 	entryWindow
 	entryValues
+	entryKin // other shards have it, too; no more follows
 )
 
 // entry writes an entry behind its rank in the order of use.
@@ -377,13 +525,14 @@ func (w *writer) entry(rank uint64, e *entry) {
 	}
 	set(entryFiring, e.firing)
 	set(entryTold, e.told)
+	set(entryKin, e.kin != nil)
 	set(entryLast, e.last != nil)
 	set(entryWindow, e.window != nil)
 	set(entryValues, e.window != nil && e.window.values != nil)
 	w.uint(bits)
 	w.text(e.key)
 	w.uint(uint64(e.severity))
-	w.int(e.due)
+	w.int(e.pending())
 	w.uint(uint64(e.streak))
 	w.int(e.since)
 	w.int(e.held)
@@ -426,6 +575,7 @@ func (w *writer) window(s *window) {
 type reader struct {
 	buf    []byte
 	failed bool
+	kin    bool // the last entry is one that other shards have, too
 }
 
 func (r *reader) uint() uint64 {
@@ -489,9 +639,7 @@ func (r *reader) rule(m *ruleMemory) []ranked {
 	for range n {
 		rank := r.uint()
 		e := r.entry()
-		if w := m.rule.window; (w == nil) != (e.window == nil) || w != nil && int64(len(e.window.panes)) != w.panes {
-			r.failed = true
-		}
+		r.failed = r.failed || !m.fits(e)
 		if e.of = m; !r.failed {
 			out = append(out, ranked{e, rank})
 		}
@@ -501,6 +649,7 @@ func (r *reader) rule(m *ruleMemory) []ranked {
 
 func (r *reader) entry() *entry {
 	bits := r.uint()
+	r.kin = bits&entryKin != 0
 	e := &entry{
 		place: -1, firing: bits&entryFiring != 0, told: bits&entryTold != 0,
 		key: r.text(), severity: uint8(r.small(2) & 3), due: r.int(), streak: r.small(math.MaxUint32),

@@ -207,7 +207,7 @@ func TestChildrenInheritTheirKeys(t *testing.T) {
 	state := parent.evaluator.Snapshot()
 	for key, other := range map[string]string{"a": "b", "b": "a"} {
 		child := newStory(t, rules...)
-		require.NoError(t, child.evaluator.Inherit(state, func(partitionKey string) bool { return partitionKey == key }))
+		require.NoError(t, child.evaluator.Inherit([][]byte{state}, alert.Heir{Owns: func(partitionKey string) bool { return partitionKey == key }}))
 		require.Equal(t, noon(), child.evaluator.EventTime())
 		child.at(1, key, `{"v":11,"name":"x"}`)
 		child.said()
@@ -220,8 +220,8 @@ func TestChildrenInheritTheirKeys(t *testing.T) {
 	other := newStory(t, rules...)
 	other.at(5, "c", `{"v":11,"name":"x"}`)
 	mine := func(string) bool { return true }
-	require.NoError(t, merged.evaluator.Inherit(state, mine))
-	require.NoError(t, merged.evaluator.Inherit(other.evaluator.Snapshot(), mine))
+	require.NoError(t, merged.evaluator.Inherit([][]byte{state}, alert.Heir{Owns: mine}))
+	require.NoError(t, merged.evaluator.Inherit([][]byte{other.evaluator.Snapshot()}, alert.Heir{Owns: mine}))
 	require.Equal(t, noon().Add(5*time.Second), merged.evaluator.EventTime())
 	for _, key := range []string{"a", "b", "c"} {
 		merged.at(6, key, `{"v":11,"name":"x"}`)
@@ -335,7 +335,7 @@ func TestChildrenInheritOtherKeysWithTheirRecords(t *testing.T) {
 	parent.said("firing firing x at 0s", "firing firing y at 1s")
 	state := parent.evaluator.Snapshot()
 	child := newStory(t, rules...)
-	require.NoError(t, child.evaluator.Inherit(state, func(partitionKey string) bool { return partitionKey == "a" }))
+	require.NoError(t, child.evaluator.Inherit([][]byte{state}, alert.Heir{Owns: func(partitionKey string) bool { return partitionKey == "a" }}))
 	child.tick(130)
 	child.said("firing absent x at 1m", "repeat firing x at 2m")
 
@@ -345,7 +345,7 @@ func TestChildrenInheritOtherKeysWithTheirRecords(t *testing.T) {
 		Topics: map[string]alert.TopicConfig{"oncall": {}}, Rules: []alert.RuleConfig{{Name: "other", When: "v > 10", Dedup: time.Hour}},
 	}))
 	child.tick(1)
-	require.NoError(t, child.evaluator.Inherit(state, func(partitionKey string) bool { return partitionKey == "a" }))
+	require.NoError(t, child.evaluator.Inherit([][]byte{state}, alert.Heir{Owns: func(partitionKey string) bool { return partitionKey == "a" }}))
 	child.tick(2)
 	require.NoError(t, child.pipeline.Update(alert.Config{Topics: map[string]alert.TopicConfig{"oncall": {}}, Rules: rules}))
 	child.tick(130)
@@ -372,7 +372,7 @@ func TestMergeTellsWhoWasTold(t *testing.T) {
 		slices.Reverse(states)
 		merged := newStory(t, rules...)
 		for _, state := range states {
-			require.NoError(t, merged.evaluator.Inherit(state, func(string) bool { return true }))
+			require.NoError(t, merged.evaluator.Inherit([][]byte{state}, alert.Heir{Owns: func(string) bool { return true }}))
 		}
 		merged.at(64, "a", `{"v":1,"name":"x"}`)
 		merged.said("resolved shard  at 1m4s", "resolved key x at 1m4s")
@@ -390,7 +390,7 @@ func TestInheritedKeysThatDoNotFitAreCounted(t *testing.T) {
 	for _, key := range []string{"a", "b"} {
 		parent := tell(t, config)
 		parent.v(0, key, 11)
-		require.NoError(t, merged.evaluator.Inherit(parent.evaluator.Snapshot(), func(string) bool { return true }))
+		require.NoError(t, merged.evaluator.Inherit([][]byte{parent.evaluator.Snapshot()}, alert.Heir{Owns: func(string) bool { return true }}))
 	}
 	require.NoError(t, testutil.GatherAndCompare(merged.registry, strings.NewReader(`
 # HELP kinesis_alerter_state_evictions_total Keys that were forgotten because a shard remembers state.max_keys others.
@@ -434,7 +434,7 @@ func TestSplitSaysWhatTheParentWould(t *testing.T) {
 		for _, low := range []bool{true, false} {
 			owns := func(partitionKey string) bool { return (partitionKey <= "key-1") == low }
 			child := p.Shard(shardID)
-			require.NoError(t, child.Inherit(state, owns))
+			require.NoError(t, child.Inherit([][]byte{state}, alert.Heir{Owns: owns}))
 			for _, rec := range records[cut:] {
 				if owns(rec.PartitionKey) {
 					got = append(got, allOf(t, child.Evaluate(rec).Alerts)...)

@@ -1,12 +1,17 @@
 package alert
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // Tick tells an evaluator how far time has come without records.
 type Tick struct {
 	// CaughtUp is the time up to which everything in the shard was evaluated, by this machine's clock.
 	CaughtUp time.Time
 	Fleet    Fleet
+	// Without are shards for whose memory nothing waits any longer (Awaits): what is due is said without it, and says so.
+	Without []string
 }
 
 // Fleet is what is known of all shards of the stream together.
@@ -41,6 +46,10 @@ func (e *Evaluator) Tick(t Tick) (alerts []*Alert) {
 		e.watchShard(to)
 		e.advance(to)
 	}
+	if !slices.Equal(t.Without, e.without) {
+		e.without, e.news = slices.Clone(t.Without), true
+	}
+	e.settle()
 	if t.Fleet.Decides {
 		if !t.Fleet.CaughtUp.IsZero() {
 			e.watchStream(t.Fleet)

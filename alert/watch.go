@@ -283,7 +283,7 @@ func sampledNames(data []byte) []string {
 			break
 		}
 		depth := d.StackDepth()
-		switch t.Kind() {
+		switch t.Kind() { //nolint:exhaustive // nothing else is a name, or has any
 		case jsontext.KindBeginArray: // rules do not look into lists
 			for d.StackDepth() >= depth {
 				if _, err := d.ReadToken(); err != nil {

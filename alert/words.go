@@ -16,9 +16,8 @@ import (
 
 // The words of AWS's sample Lambda function. The two spaces behind the dots are the sample's.
 const (
-	sampleSubject   = "Anomaly detected"
-	samplePrefix    = "Anomaly detected ...  "
-	sampleAttribute = "New records have been processed."
+	sampleSubject = "Anomaly detected"
+	samplePrefix  = "Anomaly detected ...  "
 )
 
 // defaultSubject is the subject without a template.
@@ -218,12 +217,15 @@ func (f *faults) ruleWords(field string, c RuleConfig) *ruleWords {
 // render joins what a topic and a rule say to the renderer of one route. A nil rule is the mode without rules. The
 // renderer has no counters and no stream before New.
 func (f *faults) render(topic *topicWords, rule *ruleWords) *renderer {
-	r := &renderer{bodies: topic.bodies, sample: rule == nil}
+	r := &renderer{bodies: topic.bodies, sample: rule == nil, sampled: rule == nil && !topic.structured}
 	r.templates.subject, r.templates.message, r.templates.group = topic.subject, topic.message, topic.group
 	if rule == nil {
 		return r
 	}
 	r.rule, r.severity, r.absence, r.labels, r.attributes = rule.name, rule.severity, rule.absence, rule.labels, rule.attributes
+	r.sampled = !topic.structured && slices.ContainsFunc(rule.attributes, func(a attributeWords) bool {
+		return a.name == SampleAttributeName && (a.label == SampleAttribute || a.words != nil && a.words.fixed && a.words.source == SampleAttribute)
+	})
 	if rule.subject != nil {
 		r.templates.subject = rule.subject
 	}
@@ -445,7 +447,7 @@ func templateFault(field, source string, err error) *ConfigError {
 
 // mentions are the names that a template reads, as far as somebody asks.
 type mentions struct {
-	kind, suppressed, runbook, dashboard bool
+	kind, suppressed, unsure, runbook, dashboard bool
 	// payload is .Fields or .Record.Data.
 	payload bool
 }
@@ -454,6 +456,8 @@ func (m *mentions) add(path []string) {
 	switch path[0] {
 	case "Kind":
 		m.kind = true
+	case "Unsure":
+		m.unsure = true
 	case "Suppressed":
 		m.suppressed = true
 	case "Runbook":

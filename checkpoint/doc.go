@@ -76,7 +76,8 @@
 // The first chunk of a slot says how many there may be, is written first and deleted last: so what nobody points to is
 // found without a listing, in the last sixteen epochs, as far as the shard is ever saved again.
 //
-// Parents keep their pointer at SHARD_END, and children begin with their state. The state goes with the row.
+// Parents keep their pointer at SHARD_END, and children begin with their state. The state goes with the row. Any worker may read the
+// state of any shard (Lease.Relative): children that inherited the same keys ask each other which of them hears of a key.
 //
 // # What is known of the fleet
 //

@@ -134,7 +134,7 @@ func TestShardThatComesBackIsReadFromItsPosition(t *testing.T) {
 		w.awaitHeld(5*time.Second, 2, a)
 		id := shardName(1)
 		a.store.Lease(id).Commit("77", WholeRecord, "", time.Now(), 0)
-		w.aws.Kinesis.Split(testStream, id)
+		low, high := w.aws.Kinesis.Split(testStream, id)
 		stop := w.rewrite("ListShards", without(id))
 		found := w.aws.Faults.Add(fakeaws.Fault{
 			Operation: "GetShardIterator", Err: &fakeaws.Error{Code: "ResourceNotFoundException"},
@@ -143,6 +143,10 @@ func TestShardThatComesBackIsReadFromItsPosition(t *testing.T) {
 		w.await("gone", 5*time.Minute, func() bool { return !isHeld(id, a) })
 		require.Equal(w, 1, a.incidents(IncidentGone))
 		require.InDelta(w, 1, testutil.ToFloat64(a.store.m.gaps.WithLabelValues("true")), 0)
+		w.await("its children are read", 10*time.Second, func() bool { return isHeld(low, a) && isHeld(high, a) })
+		for _, child := range []string{low, high} {
+			a.store.Lease(child).Commit("99", WholeRecord, "", time.Now(), 0)
+		}
 		time.Sleep(10 * time.Minute)
 		require.Equal(w, "77", w.row(id)[attrPosition], "the row is kept")
 		require.Equal(w, 1, a.incidents(IncidentGone), "once")

@@ -2,7 +2,7 @@ package checkpoint
 
 import (
 	"bytes"
-	"crypto/md5" //nolint:gosec // Kinesis places records by the MD5 of their partition key; nothing is protected by it
+	"crypto/md5" //nolint:gosec // for the size of a hash key
 	"math/big"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -33,24 +33,10 @@ func hashRangeOf(r *types.HashKeyRange) hashRange {
 	return h
 }
 
-// holds says whether records with a partition key fall into the range. An unknown range holds everything.
-func (h *hashRange) holds(partitionKey string) bool {
-	if !h.known {
-		return true
-	}
-	sum := md5.Sum([]byte(partitionKey)) //nolint:gosec // as above
-	return bytes.Compare(h.first[:], sum[:]) <= 0 && bytes.Compare(sum[:], h.last[:]) <= 0
+// holds says whether a hash key falls into the range. An unknown range holds everything.
+func (h *hashRange) holds(hash [md5.Size]byte) bool {
+	return !h.known || bytes.Compare(h.first[:], hash[:]) <= 0 && bytes.Compare(hash[:], h.last[:]) <= 0
 }
 
-// Owns says whether records with a partition key fall to the shard, by the range of hash keys that the stream lists for
-// it. A shard whose range is not known yet owns every key; after a LoadState that answered parents it is known, unless the
-// stream could not be listed. It does no I/O.
-func (l *Lease) Owns(partitionKey string) bool {
-	l.store.mu.Lock()
-	var keys hashRange
-	if info := l.store.lineage.shards[l.shard]; info != nil {
-		keys = info.keys
-	}
-	l.store.mu.Unlock()
-	return keys.holds(partitionKey)
-}
+// below says whether the range begins before another one.
+func (h *hashRange) below(other hashRange) bool { return bytes.Compare(h.first[:], other.first[:]) < 0 }

@@ -2,7 +2,9 @@ package checkpoint
 
 import (
 	"context"
+	"crypto/md5" //nolint:gosec // Kinesis places records by it
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -12,24 +14,35 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Where the service puts a record is what Owns says, for the shards of a stream and for those that a split made of them,
-// whether the last GetRecords answer told of these or a listing.
-func TestOwnsIsWhereTheServicePutsARecord(t *testing.T) {
+// Where the service puts a record is what a shard's range says, for the shards of a stream and for those that a split made of them,
+// whether the last GetRecords answer told of these or a listing. Of two children one inherits it, and that is the one to which it
+// comes if it came to the parent by its hash.
+func TestRangesAreWhereTheServicePutsARecord(t *testing.T) {
 	for name, tell := range map[string]bool{"told by the parent": true, "listed": false} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, 3, func(w *world) {
 				a := w.start("a")
 				w.awaitHeld(5*time.Second, 3, a)
 				_, kin := w.clients("producer")
-				check := func() {
+				check := func(children ...string) {
 					w.Helper()
 					for i := range 200 {
 						key := fmt.Sprint("key ", i)
 						out, err := kin.PutRecord(w.Context(), &kinesis.PutRecordInput{StreamName: aws.String(testStream), PartitionKey: &key, Data: []byte("x")})
 						require.NoError(w, err)
 						for _, id := range a.held() {
-							require.Equal(w, id == *out.ShardId, a.store.Lease(id).Owns(key), "%s in %s, of %s", key, *out.ShardId, id)
+							keys := a.store.Lease(id).keys()
+							hash := md5.Sum([]byte(key)) //nolint:gosec // as Kinesis does
+							require.Equal(w, id == *out.ShardId, keys.holds(hash), "%s in %s, of %s", key, *out.ShardId, id)
 						}
+						heirs := 0
+						for _, id := range children {
+							if a.store.Lease(id).Inherits(key) {
+								heirs++
+								require.True(w, id == *out.ShardId || !slices.Contains(children, *out.ShardId), "%s in %s", key, id)
+							}
+						}
+						require.Equal(w, min(1, len(children)), heirs, key)
 					}
 				}
 				check()
@@ -40,7 +53,12 @@ func TestOwnsIsWhereTheServicePutsARecord(t *testing.T) {
 				}
 				w.finish(shardName(1), children, a)
 				w.awaitHeld(5*time.Second, 4, a)
-				check()
+				check(low, high)
+				for _, pair := range [][]string{{low, high}, {high, low}} {
+					parents, siblings := a.store.Lease(pair[0]).Family()
+					require.Equal(w, []string{shardName(1)}, parents)
+					require.Equal(w, pair[1:], siblings)
+				}
 				a.stop()
 			})
 		})
@@ -63,6 +81,7 @@ func (w *world) childOf(id string) types.ChildShard {
 }
 
 func TestUnknownRangeOwnsEverything(t *testing.T) {
+	x := md5.Sum([]byte("x")) //nolint:gosec // as Kinesis does
 	for name, r := range map[string]*types.HashKeyRange{
 		"none":     nil,
 		"empty":    {},
@@ -74,11 +93,11 @@ func TestUnknownRangeOwnsEverything(t *testing.T) {
 	} {
 		h := hashRangeOf(r)
 		require.False(t, h.known, name)
-		require.True(t, h.holds("x"), name)
+		require.True(t, h.holds(x), name)
 	}
 	h := hashRangeOf(&types.HashKeyRange{StartingHashKey: aws.String("0"), EndingHashKey: aws.String("1")})
-	require.False(t, h.holds("x"))
+	require.False(t, h.holds(x))
 	h = hashRangeOf(&types.HashKeyRange{StartingHashKey: aws.String("0"), EndingHashKey: aws.String("340282366920938463463374607431768211455")})
 	require.True(t, h.known)
-	require.True(t, h.holds("x"))
+	require.True(t, h.holds(x))
 }

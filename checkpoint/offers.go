@@ -2,6 +2,7 @@ package checkpoint
 
 import (
 	"fmt"
+	"time"
 	"unicode/utf8"
 
 	"go.uber.org/zap"
@@ -94,4 +95,27 @@ func (s *Store) stillOurs(l *Lease, c claim, now item) bool {
 	}
 	s.raise(l, r)
 	return true
+}
+
+// Unusable reports that the checkpoint is no position in the shard: Kinesis refuses it although the shard holds older
+// records, or it is no sequence number. It is counted and told, and whatever is offered from now on is stored over it.
+func (l *Lease) Unusable() {
+	s := l.store
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	p := l.offer.position
+	if l.state == leaseOver || p.IsZero() {
+		return
+	}
+	l.replaces, l.offer.position, l.offer.resolved = p.Sequence, Position{}, ""
+	s.befell(IncidentPosition, l.shard, quoted(p.Sequence))
+	s.log.Error("the checkpoint is no position in the shard: it is read again from its oldest record, alerts are repeated",
+		zap.String("shard", l.shard), zap.String("checkpoint", quoted(p.Sequence)))
+}
+
+// Retention is how long the stream keeps its records; 0 while that is not known.
+func (l *Lease) Retention() time.Duration {
+	l.store.mu.Lock()
+	defer l.store.mu.Unlock()
+	return l.store.retention
 }

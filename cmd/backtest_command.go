@@ -44,7 +44,7 @@ func newBacktester(p *program, rules *rulesFlags) *backtester {
 
 // backtestFlags are the flags that only rules backtest has.
 func backtestFlags() []string {
-	return []string{"against", "from", "to", "archive", "every", "fast", "svg"}
+	return []string{"stream", "topic-arn", "application", "when", "against", "from", "to", "archive", "every", "fast", "svg"}
 }
 
 func (x *backtester) declare(fs *flag.FlagSet) {
@@ -68,7 +68,7 @@ func (x *backtester) run(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	config, err := LoadConfig(x.rules.config, x.program.env)
+	config, err := x.rules.from.load(x.program.env)
 	if err != nil {
 		return err
 	}
@@ -143,8 +143,8 @@ func (x *backtester) check(args []string) (from, to time.Time, err error) {
 	switch {
 	case len(args) > 0:
 		return from, to, bad("unexpected argument %q; files with records follow --archive", args[0])
-	case x.rules.config == "":
-		return from, to, bad("give --config FILE: the rules to try")
+	case !x.rules.from.given():
+		return from, to, bad("give --config FILE, or --stream NAME and --topic-arn ARN: the rules to try")
 	case x.from == "" && len(x.archive) == 0:
 		return from, to, bad("which records? give --from TIME, for what the stream retains, or --archive FILE")
 	case x.from != "" && len(x.archive) > 0:
@@ -240,10 +240,11 @@ type backtestTrack struct {
 	occasions []occasionKey
 }
 
-// leftState is the state that a shard left, and how many children still need it.
+// leftState is the state that a shard left, to whom, and how many of them still need it.
 type leftState struct {
-	state []byte
-	heirs int
+	state    []byte
+	children []string
+	heirs    int
 }
 
 // occasionKey says what an alert is about: alerts of two sets of rules that are equal in it are the same.
@@ -279,35 +280,37 @@ func newBacktest(config, against *LoadedConfig) (*backtest, error) {
 	return b, nil
 }
 
-// begin opens a shard, whose parents have ended. owns says which partition keys fall to it.
-func (b *backtest) begin(shard string, parents []string, owns func(partitionKey string) bool) {
+// begin opens a shard, whose parents have ended.
+func (b *backtest) begin(shard string, heir alert.Heir) {
 	for _, t := range b.tracks {
 		e := t.pipeline.Shard(shard)
 		t.evaluators[shard] = e
-		for _, p := range parents {
-			l := t.left[p]
-			if l == nil {
-				continue
-			}
-			if err := e.Inherit(l.state, owns); err != nil {
-				b.report.note("shard %s begins without the state of %s: %v", shard, p, err)
-			}
-			if l.heirs--; l.heirs <= 0 {
-				delete(t.left, p)
+		var states [][]byte
+		for _, p := range heir.Parents {
+			if l := t.left[p]; l != nil {
+				states = append(states, l.state)
+				l.heirs--
 			}
 		}
+		if len(states) == 0 {
+			continue
+		}
+		if err := e.Inherit(states, heir); err != nil {
+			b.report.note("shard %s begins without what its parents remembered: %v", shard, err)
+		}
+		t.forget()
 	}
 	at, _ := slices.BinarySearch(b.open, shard)
 	b.open = slices.Insert(b.open, at, shard)
-	if b.decider == "" || slices.Contains(parents, b.decider) && !slices.Contains(b.open, b.decider) {
+	if b.decider == "" || slices.Contains(heir.Parents, b.decider) && !slices.Contains(b.open, b.decider) {
 		b.decider = shard
 	}
 }
 
-// leave ends a shard, whose state so many children inherit. If it decides about the stream, the first of them does next.
-func (b *backtest) leave(shard string, children int) {
+// leave ends a shard, whose state its children inherit. If it decides about the stream, the first of them does next.
+func (b *backtest) leave(shard string, children []string) {
 	for _, t := range b.tracks {
-		t.left[shard] = &leftState{t.evaluators[shard].Snapshot(), children}
+		t.left[shard] = &leftState{t.evaluators[shard].Snapshot(), children, len(children)}
 		delete(t.evaluators, shard)
 	}
 	b.open = slices.DeleteFunc(b.open, func(s string) bool { return s == shard })
@@ -377,8 +380,53 @@ func (b *backtest) tick(ctx context.Context, at time.Time) {
 				b.made(ctx, n, e.Tick(alert.Tick{CaughtUp: at, Fleet: alert.Fleet{Decides: shard == b.decider, LastArrival: b.last, CaughtUp: at}}))
 			}
 		}
+		for _, shard := range b.open {
+			for e := t.evaluators[shard]; t.meet(e, at); {
+				b.made(ctx, n, e.Tick(alert.Tick{CaughtUp: at}))
+			}
+		}
 	}
 	b.compare()
+}
+
+// meet tells an evaluator what the shards remember for which something waits, and says whether there are any that it did not know.
+func (t *backtestTrack) meet(e *alert.Evaluator, at time.Time) (news bool) {
+	version := instantText(at)
+	for _, a := range e.Awaits() {
+		if !a.Blocks || a.Version == version {
+			continue
+		}
+		var state []byte
+		var children []string
+		if other := t.evaluators[a.Shard]; other != nil {
+			state = other.Snapshot()
+		} else if l := t.left[a.Shard]; l != nil {
+			state, children = l.state, l.children
+		}
+		if relative, err := alert.ReadRelative(a.Shard, version, state, children); err == nil {
+			e.Meet(relative)
+			news = true
+		}
+	}
+	if news {
+		t.forget()
+	}
+	return news
+}
+
+// forget lets the states of shards go that nobody needs any longer.
+func (t *backtestTrack) forget() {
+	needed := map[string]bool{}
+	for _, e := range t.evaluators {
+		for _, a := range e.Awaits() {
+			needed[a.Shard] = true
+		}
+	}
+	for shard, l := range t.left {
+		if l.heirs <= 0 && !needed[shard] {
+			delete(t.left, shard)
+		}
+	}
 }
 
 // end lets the time pass that the source knows to be without records.

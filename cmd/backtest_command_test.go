@@ -9,6 +9,7 @@ import (
 	"flag"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -39,7 +40,10 @@ func (r *backtestRun) run(ctx context.Context, args ...string) error {
 		return emulated(r.fake), nil
 	}
 	c := command{name: "rules", flags: func(_ *program, fs *flag.FlagSet) func(context.Context, []string) error {
-		fs.StringVar(&o.config, "config", "testdata/backtest/candidate.yaml", "")
+		o.from.declareSource(fs)
+		if !slices.Contains(args, "--stream") {
+			o.from.file = "testdata/backtest/candidate.yaml"
+		}
 		fs.BoolVar(&o.json, "json", false, "")
 		x.declare(fs)
 		return x.run
@@ -128,7 +132,7 @@ func TestBacktestUsage(t *testing.T) {
 	t.Parallel()
 	for want, args := range map[string][]string{
 		"which records? give --from TIME, for what the stream retains, or --archive FILE":             {},
-		"give --config FILE: the rules to try":                                                        {"--config", "", "--from", "-1h"},
+		"give --config FILE, or --stream NAME and --topic-arn ARN: the rules to try":                  {"--config", "", "--from", "-1h"},
 		`unexpected argument "it"; files with records follow --archive`:                               {"it", "--from", "-1h"},
 		"give either --from, for the stream, or --archive":                                            {"--from", "-1h", "--archive", "x"},
 		"--to and --fast go with --from; an archive is read as a whole":                               {"--archive", "x", "--fast"},
@@ -172,7 +176,7 @@ func TestBacktestInterrupted(t *testing.T) {
 	defer cancel()
 	var out bytes.Buffer
 	p := &program{env: environment(nil), stdout: &out, stderr: &stopAfter{2, cancel}}
-	x := newBacktester(p, &rulesFlags{config: "testdata/backtest/candidate.yaml"})
+	x := newBacktester(p, &rulesFlags{from: configFlags{file: "testdata/backtest/candidate.yaml"}})
 	x.archive, x.every, x.terminal = []string{file}, time.Second, true
 	clock := time.Unix(0, 0)
 	x.now = func() time.Time { clock = clock.Add(time.Second); return clock }

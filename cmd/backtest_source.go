@@ -58,7 +58,7 @@ func (s *archiveSource) run(ctx context.Context, b *backtest, bar *progressBar) 
 		}
 		s.size += info.Size()
 	}
-	b.begin(defaultCaseShard, nil, nil)
+	b.begin(defaultCaseShard, alert.Heir{})
 	defer func() {
 		if s.untimed > 0 {
 			b.report.note("without a time of arrival: %s; such a record is taken to arrive %s (--every) after the one before, the first of an archive at %s",

@@ -9,13 +9,17 @@ import (
 	"errors"
 	"fmt"
 	"math/big"
+	"net/http"
 	"slices"
 	"sync"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	"github.com/aws/aws-sdk-go-v2/service/kinesis"
 	kinesistypes "github.com/aws/aws-sdk-go-v2/service/kinesis/types"
+	"github.com/aws/smithy-go"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
 
 	"kinesis-alerter/alert"
 	"kinesis-alerter/consumer"
@@ -59,7 +63,7 @@ func (s *streamSource) until() time.Time { return s.to }
 type shardFeed struct {
 	id       string
 	parents  []string
-	children int
+	children []string
 	keys     *kinesistypes.HashKeyRange
 	begun    bool
 	ended    bool
@@ -151,7 +155,7 @@ func (s *streamSource) begin(ctx context.Context, b *backtest, readers *sync.Wai
 		for _, f := range fresh {
 			f.begun = true
 			f.pages = make(chan shardPage)
-			b.begin(f.id, f.parents, ownedBy(f.keys))
+			b.begin(f.id, s.heir(f))
 			readers.Go(func() { s.read(ctx, f.id, f.pages) })
 		}
 		ended := false
@@ -175,7 +179,7 @@ func (s *streamSource) begin(ctx context.Context, b *backtest, readers *sync.Wai
 
 // leave ends a shard that has children. One without goes on to the end of the backtest, as time does.
 func (*streamSource) leave(b *backtest, f *shardFeed) {
-	if f.children > 0 {
+	if len(f.children) > 0 {
 		b.leave(f.id, f.children)
 	}
 }
@@ -245,7 +249,7 @@ func (s *streamSource) list(ctx context.Context) error {
 	for _, f := range s.shards {
 		f.parents = slices.DeleteFunc(f.parents, func(p string) bool { return s.shards[p] == nil }) // retention has passed
 		for _, p := range f.parents {
-			s.shards[p].children++
+			s.shards[p].children = append(s.shards[p].children, f.id)
 		}
 	}
 	return nil
@@ -431,7 +435,44 @@ func isThrottling(err error) bool {
 	_, busy := errors.AsType[*kinesistypes.ProvisionedThroughputExceededException](err)
 	_, limited := errors.AsType[*kinesistypes.LimitExceededException](err)
 	_, kms := errors.AsType[*kinesistypes.KMSThrottlingException](err)
-	return busy || limited || kms
+	if busy || limited || kms {
+		return true
+	}
+	if api, ok := errors.AsType[smithy.APIError](err); ok {
+		if _, throttled := retry.DefaultThrottleErrorCodes[api.ErrorCode()]; throttled {
+			return true
+		}
+	}
+	response, ok := errors.AsType[*smithyhttp.ResponseError](err)
+	return ok && response.HTTPStatusCode() == http.StatusTooManyRequests
+}
+
+// heir is how a shard takes over from its parents, as in the daemon: a key that is outside of the parents' range falls to the first child.
+func (s *streamSource) heir(f *shardFeed) alert.Heir {
+	h := alert.Heir{Parents: f.parents}
+	for _, p := range f.parents {
+		for _, id := range s.shards[p].children {
+			if id != f.id && !slices.Contains(h.Siblings, id) {
+				h.Siblings = append(h.Siblings, id)
+			}
+		}
+	}
+	children := append([]string{f.id}, h.Siblings...)
+	owned := func(id, key string) bool { return ownedBy(s.shards[id].keys)(key) }
+	first := slices.MinFunc(children, func(a, b string) int { return s.firstKey(a).Cmp(s.firstKey(b)) })
+	h.Owns = func(key string) bool {
+		return owned(f.id, key) || first == f.id && !slices.ContainsFunc(children, func(id string) bool { return owned(id, key) })
+	}
+	return h
+}
+
+// firstKey is where the range of a shard begins.
+func (s *streamSource) firstKey(id string) *big.Int {
+	n := new(big.Int)
+	if r := s.shards[id].keys; r != nil {
+		n.SetString(aws.ToString(r.StartingHashKey), 10)
+	}
+	return n
 }
 
 // ownedBy says which partition keys fall into a range of hash keys. An unknown range holds everything.

@@ -198,13 +198,21 @@ type configFlags struct {
 }
 
 func (f *configFlags) declare(fs *flag.FlagSet) {
+	f.declareSource(fs)
+	fs.StringVar(&f.listen, "listen", "", "`ADDRESS` of the admin server, instead of server.listen (default "+DefaultListen+")")
+}
+
+// declareSource declares what says which rules and stream a command is about.
+func (f *configFlags) declareSource(fs *flag.FlagSet) {
 	fs.StringVar(&f.file, "config", "", "the configuration `FILE`; env:NAME reads the environment variable NAME instead")
 	fs.StringVar(&f.quick.stream, "stream", "", "without a file: the stream's `NAME` or ARN")
 	fs.StringVar(&f.quick.topicARN, "topic-arn", "", "without a file: the topic's `ARN`")
 	fs.StringVar(&f.quick.application, "application", "", "without a file: `NAME` of the group of workers and of its lease table (default kinesis-alerter-STREAM)")
-	fs.StringVar(&f.listen, "listen", "", "`ADDRESS` of the admin server, instead of server.listen (default "+DefaultListen+")")
 	fs.StringVar(&f.quick.when, "when", "", "without a file: alert only where the `EXPRESSION` holds (default every record)")
 }
+
+// given says that some of the flags are there.
+func (f *configFlags) given() bool { return f.file != "" || f.quick != (quickConfig{}) }
 
 // load reads what the flags ask for. It can be called again, for a reload.
 func (f *configFlags) load(env func(string) (string, bool)) (*LoadedConfig, error) {

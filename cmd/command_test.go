@@ -55,7 +55,7 @@ func TestWrongUsage(t *testing.T) {
 		"another sample":       {[]string{"produce", "weather", "--stream", "s"}, `produce: no sample "weather"; there are heart-rate and stock-ticker`},
 		"no stream":            {[]string{"produce", "heart-rate"}, "produce: give --stream NAME"},
 		"backwards":            {[]string{"produce", "heart-rate", "--stream", "s", "--rate", "-1"}, "produce: --rate, --count, --for and --keys cannot be negative"},
-		"leases, but what":     {[]string{"leases"}, "leases: do what? list, release, rewind, pause, resume, export, import"},
+		"leases, but what":     {[]string{"leases"}, "leases: do what? list, release, rewind, pause, resume, reset, export, import"},
 		"misspelt verb":        {[]string{"leases", "rewnd"}, `leases: no command "rewnd"; did you mean "rewind"?`},
 		"no table":             {[]string{"leases", "list"}, "leases: give --config FILE, or --table NAME"},
 		"no shards":            {[]string{"leases", "pause", "--table", "t"}, "leases: pause which shards? name them, or give --all"},

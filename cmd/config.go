@@ -460,6 +460,11 @@ type quickConfig struct {
 	stream, topicARN, application, when string
 }
 
+// sampleAttributes are those of AWS's sample function: a filter policy that looks at them goes on matching.
+func sampleAttributes() map[string]alert.AttributeConfig {
+	return map[string]alert.AttributeConfig{alert.SampleAttributeName: {Value: alert.SampleAttribute}}
+}
+
 // config builds the configuration. The error is a ConfigErrors that speaks of flags.
 func (q quickConfig) config() (*LoadedConfig, error) {
 	c := Config{
@@ -470,7 +475,7 @@ func (q quickConfig) config() (*LoadedConfig, error) {
 		c.Stream.Name, c.Stream.ARN = "", q.stream
 	}
 	if q.when != "" {
-		c.Rules = []alert.RuleConfig{{Name: "rule", When: q.when, Topics: []string{"topic"}}}
+		c.Rules = []alert.RuleConfig{{Name: "rule", When: q.when, Topics: []string{"topic"}, Attributes: sampleAttributes()}}
 	}
 	c = c.WithDefaults()
 	doc := &document{positions: map[string]*yaml.Node{}}

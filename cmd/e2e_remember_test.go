@@ -362,10 +362,14 @@ func (w *rememberWorld) evaluate(
 	states := map[string][]byte{}
 	for _, s := range shards {
 		e := pipeline.Shard(*s.ShardId)
+		var parents [][]byte
 		for _, parent := range []*string{s.ParentShardId, s.AdjacentParentShardId} {
 			if parent != nil {
-				require.NoError(w.t, e.Inherit(states[*parent], owner(w.t, s)))
+				parents = append(parents, states[*parent])
 			}
+		}
+		if parents != nil {
+			require.NoError(w.t, e.Inherit(parents, alert.Heir{Owns: owner(w.t, s)}))
 		}
 		for i := range records[*s.ShardId] {
 			r := &records[*s.ShardId][i]

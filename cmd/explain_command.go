@@ -8,6 +8,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"net/http"
 	"os"
 	"strings"
 	"time"
@@ -16,6 +17,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/kinesis"
 	kinesistypes "github.com/aws/aws-sdk-go-v2/service/kinesis/types"
 	"github.com/aws/smithy-go"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
 	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
 
@@ -26,7 +28,8 @@ import (
 
 // explainer carries out the command explain.
 type explainer struct {
-	config, shard, sequence, data, key, arrival string
+	from                                configFlags
+	shard, sequence, data, key, arrival string
 
 	sub  int
 	json bool
@@ -39,7 +42,7 @@ type explainer struct {
 }
 
 func (x *explainer) declare(fs *flag.FlagSet) {
-	fs.StringVar(&x.config, "config", "", "the configuration `FILE` with the rules; required")
+	x.from.declareSource(fs)
 	fs.StringVar(&x.shard, "shard", "", "the `SHARD` of the record")
 	fs.StringVar(&x.sequence, "sequence", "", "the sequence `NUMBER` of the record")
 	fs.IntVar(&x.sub, "sub", -1, "the `PLACE` in a KPL aggregate, from 0 (default all of it)")
@@ -59,7 +62,7 @@ func (x *explainer) run(ctx context.Context, args []string) error {
 	if err := x.check(args); err != nil {
 		return err
 	}
-	loaded, err := LoadConfig(x.config, x.program.env)
+	loaded, err := x.from.load(x.program.env)
 	if err != nil {
 		return err
 	}
@@ -129,8 +132,8 @@ func (x *explainer) check(args []string) error {
 	switch {
 	case len(args) > 0:
 		return bad("unexpected argument %q", args[0])
-	case x.config == "":
-		return bad("give --config FILE: the rules")
+	case !x.from.given():
+		return bad("give --config FILE, or --stream NAME and --topic-arn ARN: the rules")
 	case x.data != "" && x.sequence != "":
 		return bad("give either --sequence, for a record of the stream, or --data")
 	case x.data == "" && !fromStream:
@@ -283,15 +286,8 @@ func (r *recordReader) failed(err error) error {
 		return fmt.Errorf("there is no stream %s with a shard %s (any more); kinesis-alerter leases list shows the shards: %w",
 			cmp.Or(r.stream.StreamARN, r.stream.StreamName), r.shard, err)
 	}
-	_, expired := errors.AsType[*kinesistypes.ExpiredIteratorException](err)
-	_, busy := errors.AsType[*kinesistypes.ProvisionedThroughputExceededException](err)
-	_, limited := errors.AsType[*kinesistypes.LimitExceededException](err)
-	_, kms := errors.AsType[*kinesistypes.KMSThrottlingException](err)
-	if answer.Is(err) {
-		return fmt.Errorf("reading shard %s: %w: %w", r.shard, errPasses, err)
-	}
 	api, answered := errors.AsType[smithy.APIError](err)
-	if expired || busy || limited || kms || !answered || api.ErrorFault() == smithy.FaultServer {
+	if !answered || passes(err) {
 		return fmt.Errorf("reading shard %s: %w: %w", r.shard, errPasses, err)
 	}
 	if strings.HasPrefix(api.ErrorCode(), "AccessDenied") {
@@ -299,6 +295,18 @@ func (r *recordReader) failed(err error) error {
 			"encrypted: %w", r.shard, err)
 	}
 	return fmt.Errorf("reading shard %s: %w", r.shard, err)
+}
+
+// passes says whether a call of Kinesis can be made again in the hope of another answer.
+func passes(err error) bool {
+	if answer.Is(err) || isThrottling(err) {
+		return true
+	}
+	if _, expired := errors.AsType[*kinesistypes.ExpiredIteratorException](err); expired {
+		return true
+	}
+	response, ok := errors.AsType[*smithyhttp.ResponseError](err)
+	return ok && response.HTTPStatusCode() >= http.StatusInternalServerError
 }
 
 // forgetIDs leaves out alert ids that would be wrong.
@@ -334,7 +342,12 @@ func writeExplanation(w io.Writer, e *alert.Explanation, data []byte) {
 		line("with the key %q, arrived %s:", e.PartitionKey, e.Arrival.Format(time.RFC3339Nano))
 	}
 	line("  %s", printable(data))
-	line("Outcome, where the rules see no record before: %s", strings.TrimSuffix(fmt.Sprintf("%s (%s)", e.Outcome, e.Reason), " ()"))
+	if len(e.DependsOn) > 0 {
+		line("Outcome: depends on %s, which comes from the records before this one; they are not looked at here. The audit log has what became of the record.",
+			strings.Join(e.DependsOn, ", "))
+	} else {
+		line("Outcome, where the rules see no record before: %s", strings.TrimSuffix(fmt.Sprintf("%s (%s)", e.Outcome, e.Reason), " ()"))
+	}
 	if e.Likely != "" {
 		line("It looks like %s: %s", e.Likely.Words(), e.Likely.Remedy())
 	}
@@ -388,6 +401,9 @@ func writeRule(w io.Writer, r *alert.RuleExplanation) {
 func headline(r *alert.RuleExplanation) string {
 	if r.Verdict == alert.VerdictTrue {
 		return "matches"
+	}
+	if r.Verdict == alert.VerdictDepends {
+		return r.First
 	}
 	return "no match: " + r.First
 }

@@ -21,6 +21,11 @@ import (
 // runExplain runs the command on an emulated account, with a text at its standard input.
 func runExplain(t *testing.T, fake *fakeaws.AWS, stdin string, args ...string) (stdout string, err error) {
 	t.Helper()
+	return runExplainWith(t, fake, stdin, append([]string{"--config", "testdata/explain.yaml"}, args...)...)
+}
+
+func runExplainWith(t *testing.T, fake *fakeaws.AWS, stdin string, args ...string) (stdout string, err error) {
+	t.Helper()
 	var out, errs bytes.Buffer
 	p := &program{env: environment(nil), stdout: &out, stderr: &errs}
 	x := &explainer{
@@ -36,7 +41,7 @@ func runExplain(t *testing.T, fake *fakeaws.AWS, stdin string, args ...string) (
 		x.declare(fs)
 		return x.run
 	}}
-	err = p.invoke(t.Context(), c, append([]string{"--config", "testdata/explain.yaml"}, args...))
+	err = p.invoke(t.Context(), c, args)
 	require.Empty(t, errs.String())
 	return out.String(), err
 }
@@ -86,7 +91,7 @@ func TestExplainUsage(t *testing.T) {
 	}
 	code, _, stderr := invoke(t, "explain", "--data", "-")
 	require.Equal(t, exitUsage, code)
-	require.Equal(t, "kinesis-alerter: explain: give --config FILE: the rules\n", stderr)
+	require.Equal(t, "kinesis-alerter: explain: give --config FILE, or --stream NAME and --topic-arn ARN: the rules\n", stderr)
 	code, _, stderr = invoke(t, "explain", "--data", "-", "--config", "testdata/nosuch.yaml")
 	require.Equal(t, exitUsage, code)
 	require.Equal(t, "testdata/nosuch.yaml: no such file or directory\n", stderr)

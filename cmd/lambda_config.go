@@ -13,6 +13,8 @@ import (
 	"unicode"
 
 	"go.yaml.in/yaml/v4"
+
+	"kinesis-alerter/alert"
 )
 
 // placeholderTopic stands for the topic, which a mapping does not know.
@@ -82,6 +84,8 @@ type takeover struct {
 	partition, region, account, stream, consumer string
 	// function is the function's name; empty where the mapping does not have it.
 	function string
+	// alias is the function's alias or version that is called; empty where it has none.
+	alias    string
 	patterns []string
 	// hidden says that there are filters, and they cannot be read.
 	hidden bool
@@ -95,6 +99,9 @@ func newTakeover(m *lambdaMapping, topicARN string) *takeover {
 	// arn:aws:lambda:REGION:ACCOUNT:function:NAME, with :VERSION or :ALIAS behind it for some.
 	if function := strings.Split(m.FunctionArn, ":"); len(function) > 6 {
 		w.function = function[6]
+		if len(function) > 7 && function[7] != "$LATEST" {
+			w.alias = function[7]
+		}
 	}
 	if m.FilterCriteria != nil {
 		for _, f := range m.FilterCriteria.Filters {
@@ -216,11 +223,18 @@ func (w *takeover) writeStream() {
 		w.line("  name: %s", scalar(w.stream))
 	}
 	if m.FunctionArn != "" {
-		w.comment(2, "FunctionArn: %s. Its name keeps the progress apart from that of other functions' successors on this stream.", m.FunctionArn)
+		its := "Its name keeps"
+		if w.alias != "" {
+			its = "Its name and alias keep"
+		}
+		w.comment(2, "FunctionArn: %s. %s the progress apart from that of other functions' successors on this stream.", m.FunctionArn, its)
 	}
 	application := "kinesis-alerter-" + w.stream
 	if name := w.rule(); name != defaultRuleName {
 		application += "-" + name
+	}
+	if w.alias != "" {
+		application += "-" + w.alias
 	}
 	w.line("  application: %s", scalar(application))
 	start := "latest"
@@ -257,7 +271,11 @@ func (w *takeover) startMeans() string {
 func (w *takeover) writeProcessing() {
 	m := w.m
 	w.line("processing:")
-	if n := m.ParallelizationFactor; n != nil {
+	switch n := m.ParallelizationFactor; {
+	case n != nil && *n == 1:
+		w.comment(2, "ParallelizationFactor: 1, which is Lambda's default. Here 10 partition keys of a shard publish at once, in order within each; it uses up no "+
+			"function concurrency. parallelism: 1 would publish one alert of a shard after the other.")
+	case n != nil:
 		w.comment(2, "ParallelizationFactor: %d. So many partition keys of a shard publish at once, in order within each, as in Lambda. It uses up no function "+
 			"concurrency; 10 is the default here.", *n)
 		w.line("  parallelism: %d", *n)
@@ -341,6 +359,9 @@ func (w *takeover) writeRules() {
 	w.comment(4, "Every record%s. Replace it by the function's condition.", w.thatPasses())
 	w.line(`    when: "true"`)
 	w.line("    mode: shadow")
+	w.comment(4, "The attribute of AWS's sample function, beside alert_id, rule, severity and kind, so that a filter policy on it goes on matching. Take it out "+
+		"if your function sends none.")
+	w.line("    attributes: {%s: {value: %s}}", alert.SampleAttributeName, scalar(alert.SampleAttribute))
 	if n := w.m.TumblingWindowInSeconds; n != nil && *n > 0 {
 		w.comment(4, "TumblingWindowInSeconds: %d. The function's state, event[\"state\"], is kept here, and survives reshards. Look for what it adds up, and for "+
 			"isFinalInvokeForWindow: aggregate, of and is replace that. As in Lambda the window is a shard's; key: partition_key makes it each key's.", *n)

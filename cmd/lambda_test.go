@@ -105,7 +105,7 @@ func TestExplainLambdaKeepsValues(t *testing.T) {
 		require.Equal(t, mapping.FilterCriteria.Filters[i].Pattern, got)
 	}
 	require.Equal(t, "orders", all.Stream.Name)
-	require.Equal(t, "kinesis-alerter-orders-order-alerts", all.Stream.Application)
+	require.Equal(t, "kinesis-alerter-orders-order-alerts-live", all.Stream.Application)
 	require.Equal(t, checkpoint.Start{Kind: checkpoint.StartTime, Time: time.Date(2025, 11, 25, 10, 0, 0, 0, time.UTC)}, all.Stream.Start)
 	require.Equal(t, 4, all.Processing.Parallelism)
 	require.Equal(t, time.Second, all.Processing.PollInterval, "both read")

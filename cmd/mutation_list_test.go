@@ -7,7 +7,10 @@ import "slices"
 // mutations are the ways to break the daemon. A simulation finds them wherever it can see them; the others name the test
 // that was made for them.
 func mutations() []mutation {
-	return slices.Concat(coreMutations(), repeatsMutations(), outsideMutations(), ruleMutations(), hostileMutations(), edgeMutations(), answerMutations(), silenceMutations())
+	return slices.Concat(
+		coreMutations(), edgeMutations(), answerMutations(), repeatsMutations(), outsideMutations(), ruleMutations(), silenceMutations(),
+		inheritMutations(), endMutations(), hostileMutations(),
+	)
 }
 
 func coreMutations() []mutation {

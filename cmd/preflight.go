@@ -28,6 +28,9 @@ const preflightTimeout = 5 * time.Second
 // throttling, an answer at all. Where many tasks start at once, that is what their first calls meet.
 const failFastPatience = time.Minute
 
+// longestStreamWait is the longest pause between two questions for the stream: whatever it waits for, reading begins soon after.
+const longestStreamWait = 5 * time.Second
+
 // errStopped ends a start that was told to stop. It is no failure.
 var errStopped = errors.New("stopped while starting")
 
@@ -42,7 +45,7 @@ func streamARN(
 		return c.Stream.ARN, nil
 	}
 	said := ""
-	for wait := 500 * time.Millisecond; ; wait = min(2*wait, 15*time.Second) {
+	for wait := 500 * time.Millisecond; ; wait = min(2*wait, longestStreamWait) {
 		arn, err := describeStream(ctx, client, c.Stream.Name)
 		switch {
 		case err == nil:

@@ -32,6 +32,8 @@ func problemSubjects() map[string]string {
 		"shards_unread":           "owners",
 		"worker_silent":           "owners",
 		"evaluation_stuck":        "shards",
+		"inherited_unsure":        "shards",
+		"keyless_records":         "records",
 		"keys_held":               "shards",
 		"reads_held":              "shards",
 		"shards_paused":           "shards",

@@ -12,13 +12,13 @@ import (
 
 // rulesFlags are the flags of the command rules.
 type rulesFlags struct {
-	config string
-	json   bool
+	from configFlags
+	json bool
 }
 
 func rulesCommand(p *program, fs *flag.FlagSet) func(context.Context, []string) error {
 	o := &rulesFlags{}
-	fs.StringVar(&o.config, "config", "", "the configuration `FILE` with the rules; for test, instead of those that the tests name")
+	o.from.declareSource(fs)
 	fs.BoolVar(&o.json, "json", false, "print JSON")
 	backtest := newBacktester(p, o)
 	backtest.declare(fs)
@@ -69,7 +69,7 @@ type ruleResults struct {
 
 // test plays the tests of files. It plays none if one of the files cannot be read or is wrong, and reports all of that.
 func (o *rulesFlags) test(ctx context.Context, p *program, files []string) error {
-	loader := &testLoader{lookup: p.env, config: o.config, configs: map[string]*LoadedConfig{}}
+	loader := &testLoader{lookup: p.env, config: o.from.file, configs: map[string]*LoadedConfig{}}
 	var all []*loadedTests
 	for _, file := range files {
 		if tests := loader.load(file); tests != nil {

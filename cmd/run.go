@@ -104,7 +104,7 @@ func Run(ctx context.Context, c Config, o Options) (err error) {
 	work, abandon := context.WithCancel(context.WithoutCancel(ctx))
 	life := newLife(log)
 	// After a panic that may have left shared state half changed nothing more is published: the table is the recovery.
-	work = guard.Watched(work, func(p *guard.Panic) {
+	work = guard.Watched(work, func(p *guard.PanicError) {
 		abandon()
 		life.broke(p)
 	})
@@ -277,7 +277,7 @@ type life struct {
 func newLife(log *zap.Logger) *life { return &life{log: log, failed: make(chan error, 1)} }
 
 // broke ends the daemon for a panic.
-func (l *life) broke(p *guard.Panic) {
+func (l *life) broke(p *guard.PanicError) {
 	l.log.Error("a part has panicked, and what it shares may be half changed: nothing more is published, and the process ends",
 		zap.String("part", p.Part), zap.Any("panic", p.Value), zap.ByteString("stack", p.Stack))
 	select {
@@ -297,7 +297,7 @@ func (l *life) keep(ctx context.Context, name string, run func(context.Context) 
 	return l.start(ctx, name, func(ctx context.Context) error {
 		for wait := firstRestart; ; wait = min(2*wait, longestRestart) {
 			err := guard.Do(name, func() error { return run(ctx) })
-			p, panicked := errors.AsType[*guard.Panic](err)
+			p, panicked := errors.AsType[*guard.PanicError](err)
 			if !panicked {
 				return err
 			}

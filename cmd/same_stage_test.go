@@ -14,28 +14,10 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
-	"google.golang.org/protobuf/encoding/protowire"
 
 	"kinesis-alerter/alert"
 	"kinesis-alerter/internal/fakeaws"
 )
-
-// kplAggregate packs payloads as the KPL does, all under one key. An empty text is a record without data.
-func kplAggregate(key string, payloads ...string) []byte {
-	var message []byte
-	if len(payloads) > 0 {
-		message = protowire.AppendTag(message, 1, protowire.BytesType)
-		message = protowire.AppendString(message, key)
-	}
-	for _, p := range payloads {
-		m := protowire.AppendVarint(protowire.AppendTag(nil, 1, protowire.VarintType), 0)
-		if p != "" {
-			m = protowire.AppendString(protowire.AppendTag(m, 3, protowire.BytesType), p)
-		}
-		message = protowire.AppendBytes(protowire.AppendTag(message, 3, protowire.BytesType), m)
-	}
-	return sealAggregate(message)
-}
 
 func sealAggregate(message []byte) []byte {
 	sum := md5.Sum(message) //nolint:gosec // see the import
@@ -46,7 +28,7 @@ func sealAggregate(message []byte) []byte {
 func TestToolsReadRecordsAsTheDaemonDoes(t *testing.T) {
 	t.Parallel()
 	const high, low = `{"heartRate":180}`, `{"heartRate":60}`
-	broken := kplAggregate("a", high)
+	broken := aggregate("a", high)
 	broken[len(broken)-1]++
 	for name, c := range map[string]struct {
 		data []byte
@@ -55,9 +37,9 @@ func TestToolsReadRecordsAsTheDaemonDoes(t *testing.T) {
 		"plain":                {[]byte(high), map[string]int{"alerted": 1}},
 		"with a newline":       {[]byte(high + "\n"), map[string]int{"alerted": 1}},
 		"text":                 {[]byte("hello"), map[string]int{"invalid": 1}},
-		"aggregate":            {kplAggregate("a", high, low, high), map[string]int{"alerted": 2, "unmatched": 1}},
-		"one of them is none":  {kplAggregate("a", high, "", low, "x"), map[string]int{"alerted": 1, "unmatched": 1, "invalid": 2}},
-		"aggregate of nothing": {kplAggregate("a"), map[string]int{"filtered": 1}},
+		"aggregate":            {aggregate("a", high, low, high), map[string]int{"alerted": 2, "unmatched": 1}},
+		"one of them is none":  {aggregate("a", high, "", low, "x"), map[string]int{"alerted": 1, "unmatched": 1, "invalid": 2}},
+		"aggregate of nothing": {aggregate("a"), map[string]int{"filtered": 1}},
 		"aggregate of garbage": {sealAggregate([]byte("garbage-not-protobuf-\xff\xff\xff\xff\xff")), map[string]int{"invalid": 1}},
 		"broken checksum":      {broken, map[string]int{"invalid": 1}},
 	} {
@@ -133,6 +115,121 @@ topics: {t: {arn: "arn:aws:sns:us-east-1:000000000000:ExampleTopic", rate: unlim
 				}
 				require.Equal(t, c.want, got, "run")
 				require.NoError(t, d.end())
+			})
+		})
+	}
+}
+
+// What passes at Kinesis does not end a command that reads the stream.
+func TestToolsRetryWhatPasses(t *testing.T) {
+	t.Parallel()
+	for name, fault := range map[string]fakeaws.Fault{
+		"500":            {Kind: fakeaws.Before, Err: &fakeaws.Error{Code: "InternalFailure", Status: 500}},
+		"503":            {Kind: fakeaws.Before, Err: &fakeaws.Error{Code: "ServiceUnavailable", Status: 503}},
+		"throttled":      {Kind: fakeaws.Before, Err: &fakeaws.Error{Code: "ThrottlingException", Status: 400}},
+		"limit exceeded": {Kind: fakeaws.Before, Err: &fakeaws.Error{Code: "LimitExceededException", Status: 400}},
+		"no connection":  {Kind: fakeaws.Partition},
+	} {
+		for _, operation := range []string{"GetShardIterator", "GetRecords", "ListShards"} {
+			t.Run(name+"/"+operation, func(t *testing.T) {
+				t.Parallel()
+				synctest.Test(t, func(t *testing.T) {
+					fake := fakeaws.New(fakeaws.Options{})
+					fake.Kinesis.Create(testStream, 1)
+					_, number := fake.Kinesis.Put(testStream, "a", []byte(`{"kind":"reading","score":5}`))
+					time.Sleep(time.Second)
+					fault.Service, fault.Operation = fakeaws.ServiceKinesis, operation
+					for what, run := range map[string]func() error{
+						"explain": func() error {
+							_, err := runExplain(t, fake, "", "--shard", shard0, "--sequence", number)
+							return err
+						},
+						"rules backtest": func() error {
+							r := backtestRun{fake: fake}
+							return r.run(t.Context(), "--config", configFile(t, oncePerKey), "--from", "-1h")
+						},
+					} {
+						over := fake.Faults.Add(fault)
+						timer := time.AfterFunc(4*time.Second, over)
+						require.NoError(t, run(), what)
+						if timer.Stop() {
+							over()
+						}
+					}
+				})
+			})
+		}
+	}
+}
+
+// explain and rules backtest take the rules from flags as run does.
+func TestToolsTakeRulesFromFlags(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		fake := fakeaws.New(fakeaws.Options{})
+		fake.Kinesis.Create(testStream, 1)
+		_, number := fake.Kinesis.Put(testStream, "a", []byte(`{"score":5}`))
+		time.Sleep(time.Second)
+		flags := []string{"--stream", testStream, "--topic-arn", testTopicARN, "--when", "score > 4"}
+		out, err := runExplainWith(t, fake, "", append(flags, "--shard", shard0, "--sequence", number)...)
+		require.NoError(t, err)
+		require.Contains(t, out, "Rule rule: matches")
+		r := backtestRun{fake: fake}
+		require.NoError(t, r.run(t.Context(), append(flags, "--from", "-1h", "--json")...))
+		require.Equal(t, map[string]int{"alerted": 1}, r.report(t).Outcomes)
+	})
+	code, _, stderr := invoke(t, "explain", "--config", "testdata/explain.yaml", "--stream", "s", "--data", "-")
+	require.Equal(t, exitUsage, code)
+	require.Contains(t, stderr, "give either --config, or --stream")
+	code, _, stderr = invoke(t, "rules", "test", "--when", "true", "x.yaml")
+	require.Equal(t, exitUsage, code)
+	require.Contains(t, stderr, "rules: test has no --when")
+}
+
+// Who subscribed to the sample's messages with a filter policy on its attribute goes on getting them, and digests of them.
+func TestWhenKeepsTheSamplesAttribute(t *testing.T) {
+	t.Parallel()
+	quick, err := quickConfig{stream: testStream, topicARN: testTopicARN, when: "heartRate > 149"}.config()
+	require.NoError(t, err)
+	file := filepath.Join(t.TempDir(), "mapping.yaml")
+	code, out, stderr := invoke(t, "check", "--explain-lambda", "testdata/lambda/defaults.json", "--topic-arn", testTopicARN)
+	require.Zero(t, code, stderr)
+	require.NoError(t, os.WriteFile(file, []byte(strings.ReplaceAll(out, "mode: shadow", "mode: live")), 0o600))
+	taken, err := LoadConfig(file, environment(nil))
+	require.NoError(t, err)
+	for name, c := range map[string]*LoadedConfig{"--when": quick, "--explain-lambda": taken, "no rules": nil} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				fake := fakeaws.New(fakeaws.Options{})
+				fake.Kinesis.Create(testStream, 1)
+				createTopic(t, fake)
+				d := startDaemon(t, fake, func(into *Config, _ *Options) {
+					into.Rules, into.Topics = nil, map[string]alert.TopicConfig{"oncall": {ARN: testTopicARN}} // 8/s, so that digests come
+					if c != nil {
+						into.Rules, into.Topics = c.Rules, c.Topics
+					}
+				})
+				time.Sleep(5 * time.Second)
+				for i := range 100 {
+					fake.Kinesis.Put(testStream, fmt.Sprint("k", i), []byte(`{"heartRate":180}`))
+				}
+				time.Sleep(time.Minute)
+				require.NoError(t, d.end())
+				single, digests := 0, 0
+				for _, m := range fake.SNS.Messages(testTopicARN) {
+					require.Equal(t, "New records have been processed.", m.Attributes["String"].StringValue)
+					if m.Attributes["kind"].StringValue == "digest" {
+						digests++
+						continue
+					}
+					single++
+					if c != nil {
+						require.NotEmpty(t, m.Attributes["alert_id"].StringValue)
+					}
+				}
+				require.NotZero(t, single)
+				require.NotZero(t, digests)
 			})
 		})
 	}

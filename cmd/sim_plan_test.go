@@ -21,7 +21,9 @@ type simPlan struct {
 	Latest bool          `json:"latest"`
 	Calm   bool          `json:"calm"`
 	SNS    time.Duration `json:"sns"` // how long a publish takes, so that others fall into it
-	Steps  []simStep     `json:"steps"`
+	// Trimmed is what Kinesis makes of a position whose record has left the stream.
+	Trimmed fakeaws.Trimmed `json:"trimmed"`
+	Steps   []simStep       `json:"steps"`
 }
 
 // simStep is one thing that happens. What it means by a number is that of its kind, modulo what there is.
@@ -98,7 +100,7 @@ func (f *simFaultPlan) String() string {
 // String is the schedule as a story, one step a line.
 func (p simPlan) String() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%d shards, %d keys, lease %s, poll interval %s, latest %t, a publish takes %s\n", p.Shards, p.Keys, p.Lease, p.Poll, p.Latest, p.SNS)
+	fmt.Fprintf(&b, "%d shards, %d keys, lease %s, poll interval %s, latest %t, a publish takes %s, a trimmed position %s\n", p.Shards, p.Keys, p.Lease, p.Poll, p.Latest, p.SNS, p.Trimmed)
 	for i, s := range p.Steps {
 		fmt.Fprintf(&b, "%3d %-12s which %d count %d for %s", i, s.Do, s.Which, s.Count, s.For)
 		if s.Fault != nil {
@@ -123,12 +125,14 @@ func drawSimPlan(t *rapid.T) simPlan {
 		Poll:   time.Duration(rapid.SampledFrom([]int{200, 500, 1000}).Draw(t, "poll")) * time.Millisecond,
 		Latest: rapid.Bool().Draw(t, "latest"),
 		SNS:    time.Duration(rapid.SampledFrom([]int{0, 40, 400}).Draw(t, "sns")) * time.Millisecond,
+
+		Trimmed: rapid.SampledFrom(fakeaws.TrimmedAnswers()).Draw(t, "trimmed"),
 	}
 	// Drawn from a list, because rapid likes small numbers: most schedules would be over before anything answers.
 	pauses := []int{0, 3, 50, 300, 1000, 2500, 5000, 7000, 9000}
 	kinds := []string{
 		"put", "put", "split", "split", "merge", "join", "join", "leave", "crash", "stall", "fault", "fault", "fault", "fault",
-		"expire", "empty", "forget row", "drop table", "wait",
+		"expire", "empty", "trim", "forget row", "drop table", "wait",
 	}
 	steps := rapid.SampledFrom([]int{40, 30, 20, 10, 5}).Draw(t, "steps")
 	for range steps {

@@ -116,6 +116,7 @@ func simulate(t *rapid.T, p simPlan) {
 	w.fake.DynamoDB.Watch(w.written)
 	w.fake.SNS.OnPublish(w.published)
 	w.fake.Kinesis.Create(testStream, p.Shards)
+	w.fake.Kinesis.AnswerTrimmed(p.Trimmed)
 	client := sns.NewFromConfig(emulated(w.fake))
 	_, err := client.CreateTopic(context.Background(), &sns.CreateTopicInput{Name: aws.String(testTopic)})
 	require.NoError(t, err)
@@ -223,6 +224,8 @@ func (w *simWorld) step(s simStep) {
 	case "empty":
 		w.note("every %dth page is empty", 2+s.Which)
 		w.fake.Kinesis.EmptyPages(2 + s.Which)
+	case "trim":
+		w.trim()
 	case "forget row":
 		id := open[s.Which%len(open)]
 		w.history.add(simEvent{Kind: simForget, Shard: id})
@@ -233,6 +236,20 @@ func (w *simWorld) step(s simStep) {
 			w.fake.DynamoDB.DropTable(simTable)
 		}
 	}
+}
+
+// trim lets the records leave the stream that are older than the first one that still has to be published.
+func (w *simWorld) trim() {
+	w.history.mu.Lock()
+	before := time.Now()
+	for _, e := range w.owed {
+		if at := time.UnixMilli(e.Arrival); !w.history.published[e.N[0]] && at.Before(before) {
+			before = at
+		}
+	}
+	w.history.mu.Unlock()
+	w.note("records before %s leave the stream", before.Sub(w.history.began))
+	w.fake.Kinesis.TrimRecords(testStream, before)
 }
 
 // trouble is what happens to one worker.

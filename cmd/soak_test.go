@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"flag"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
@@ -15,6 +16,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/iotest"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -258,10 +260,34 @@ func soakFault(draw *rand.Rand) fakeaws.Fault {
 	service := services[draw.IntN(len(services))]
 	kinds := []fakeaws.Kind{fakeaws.Before, fakeaws.After, fakeaws.Delay, fakeaws.BlackHole, fakeaws.Lost, fakeaws.Partition}
 	rule := fakeaws.Fault{Service: service, Kind: kinds[draw.IntN(len(kinds))], Delay: time.Duration(draw.IntN(2000)) * time.Millisecond}
-	if draw.IntN(6) == 0 {
+	switch draw.IntN(6) {
+	case 0:
 		rule = fakeaws.Throttle(service, "")
+	case 1, 2:
+		rule = fakeaws.Fault{Service: service, Kind: fakeaws.Changed, Rewrite: soakBadAnswer(draw.IntN(6))}
 	}
 	return rule
+}
+
+// soakBadAnswer is a way to spoil an answer.
+func soakBadAnswer(way int) func(*fakeaws.Answer) {
+	page := []byte("<html><body>We will be back soon.</body></html>")
+	return func(a *fakeaws.Answer) {
+		switch way {
+		case 0:
+			a.Body = nil
+		case 1:
+			a.Body = []byte("{}")
+		case 2:
+			a.Status, a.Body = http.StatusOK, page
+		case 3:
+			a.Status, a.Body = http.StatusServiceUnavailable, page
+		case 4:
+			a.Body = a.Body[:len(a.Body)/2]
+		case 5: // half of it, then the connection breaks
+			a.Body, a.Rest = a.Body[:len(a.Body)/2], iotest.ErrReader(io.ErrUnexpectedEOF)
+		}
+	}
 }
 
 // watch samples what the processes hold.

@@ -268,6 +268,11 @@ type StatusReading struct {
 	// EndUnproven is since when Kinesis says that the shard has ended and no listing confirms it; EndChildren wait for that.
 	EndUnproven *time.Time `json:"end_unproven_since,omitempty"`
 	EndChildren []string   `json:"end_children,omitempty"`
+	// Unheard are shards whose memory of inherited keys was not readable for five minutes, so that something was decided without it in
+	// the last 15 minutes.
+	Unheard []string `json:"unheard,omitempty"`
+	// Keyless says that records without partition key have come while rules remember.
+	Keyless bool `json:"keyless,omitempty"`
 }
 
 // StatusFleetWorker is one worker of the fleet.
@@ -304,6 +309,8 @@ type StatusRule struct {
 	// Published are the alerts that SNS accepted, one for each topic, also inside digests. In mode shadow they are the alerts
 	// that the rule would have made.
 	Published uint64 `json:"published"`
+	// WouldBe says that the alerts of Published would be published, but are not: the mode is shadow.
+	WouldBe bool `json:"would_be"`
 	// Suppressed are the alerts that were swallowed, by reason; every reason is there.
 	Suppressed map[string]uint64 `json:"suppressed"`
 	// Fields are those that keep the rule from matching: no record has them, or none of the type that the rule needs.

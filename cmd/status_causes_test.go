@@ -269,6 +269,16 @@ func TestStatusOfWhatBefellTheProcess(t *testing.T) {
 // A daemon that was away for longer than the stream keeps its records says that it missed some.
 func TestStatusOfMissedRecords(t *testing.T) {
 	t.Parallel()
+	for _, how := range fakeaws.TrimmedAnswers() {
+		t.Run(how.String(), func(t *testing.T) {
+			t.Parallel()
+			statusOfMissedRecords(t, how)
+		})
+	}
+}
+
+func statusOfMissedRecords(t *testing.T, how fakeaws.Trimmed) {
+	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		fake, page := fakeaws.New(fakeaws.Options{}), newPipes()
 		fake.Kinesis.Create(testStream, 1)
@@ -279,7 +289,7 @@ func TestStatusOfMissedRecords(t *testing.T) {
 		require.NoError(t, d.end())
 		fake.Kinesis.Put(testStream, "patient-1", []byte(`{"heartRate":60}`))
 		time.Sleep(25 * time.Hour)
-		fake.Kinesis.RefuseTrimmed(true)
+		fake.Kinesis.AnswerTrimmed(how)
 		fake.Kinesis.Trim(testStream, time.Now())
 		d = startDaemon(t, fake, func(_ *Config, o *Options) { o.Listener = page })
 		time.Sleep(time.Minute)

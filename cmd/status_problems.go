@@ -79,6 +79,7 @@ func problems(st *Status, hung bool) []Problem {
 	shardProblems(st, add)
 	endProblems(st, add)
 	progressProblems(st, add)
+	memoryProblems(st, add)
 	for i := range st.Topics {
 		before := len(list)
 		topicProblems(&st.Topics[i], st.At, add)

@@ -356,6 +356,7 @@ func tellShards(
 				LagGrows:   lags.grow(t.ID, r.Lag),
 				Unresolved: r.Unresolved, Gathered: r.Gathered, HeldKeys: r.HeldKeys, HeldBy: r.HeldBy,
 				EndUnproven: moment(r.EndUnproven), EndChildren: r.EndChildren,
+				Unheard: r.Unheard, Keyless: r.Keyless,
 			}
 		}
 		out.Shards = append(out.Shards, shard)
@@ -419,7 +420,7 @@ func tellRules(out *Status, p alert.Status, published map[string]uint64) {
 			Published: published[r.Name], Suppressed: map[string]uint64{},
 		}
 		if r.Shadow {
-			one.Mode, one.Published = alert.ModeShadow, r.Shadowed
+			one.Mode, one.Published, one.WouldBe = alert.ModeShadow, r.Shadowed, true
 		}
 		for reason, n := range r.Suppressed {
 			one.Suppressed[string(reason)] = n

@@ -103,7 +103,7 @@ func exampleStatus() Status {
 		},
 		Rules: []StatusRule{
 			{Name: "high-heart-rate", Severity: "critical", Topics: []string{"oncall", "ward"}, Mode: "live", Matched: 432, Undefined: 17, Published: 120, Suppressed: some},
-			{Name: "new-threshold", Severity: "warning", Topics: []string{"ward"}, Mode: "shadow", Matched: 12, Published: 9, Suppressed: none, Fields: []StatusRuleField{
+			{Name: "new-threshold", Severity: "warning", Topics: []string{"ward"}, Mode: "shadow", Matched: 12, Published: 9, WouldBe: true, Suppressed: none, Fields: []StatusRuleField{
 				{Field: "heartrate", Similar: "heartRate", Records: 41_204},
 				{Field: "age", Wanted: "number", Has: "text", Records: 41_204},
 				{Field: "ward", Records: 41_204},

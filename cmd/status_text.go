@@ -81,15 +81,16 @@ func statusText(st *Status) string {
 	if len(v.RuleRows) > 0 {
 		row, end := table("RULE", "SEVERITY", "MATCHED", "PUBLISHED", "SUPPRESSED", "UNDEFINED")
 		for _, r := range v.RuleRows {
-			name := r.Name
+			name, published := r.Name, r.Published
 			if r.Shadow {
 				name += " (shadow)"
+				published += " would be"
 			}
 			suppressed := r.Suppressed
 			if r.Why != "" {
 				suppressed += " (" + r.Why + ")"
 			}
-			row(name, r.Severity, r.Matched, r.Published, suppressed, r.Undefined)
+			row(name, r.Severity, r.Matched, published, suppressed, r.Undefined)
 		}
 		end()
 		for _, r := range v.RuleRows {

@@ -34,13 +34,20 @@ func (idleLease) CaughtUp() time.Time                               { return tim
 func (idleLease) KeepLease()                                        {}
 func (idleLease) Finish(context.Context, []types.ChildShard) error  { return nil }
 func (idleLease) Ended(context.Context, time.Time) (bool, error)    { return true, nil }
+func (idleLease) Unusable()                                         {}
+func (idleLease) Retention() time.Duration                          { return 0 }
 func (idleLease) Lost(time.Time) bool                               { return false }
 
 func (idleLease) LoadState(context.Context) (own []byte, sequence string, sub uint32, parents [][]byte, err error) {
 	return nil, "", 0, nil, nil
 }
 func (idleLease) SaveState(context.Context, string, uint32, []byte) error { return nil }
-func (idleLease) Owns(string) bool                                        { return true }
+func (idleLease) Inherits(string) bool                                    { return true }
+func (idleLease) Family() (parents, siblings []string)                    { return nil, nil }
+
+func (idleLease) Relative(_ context.Context, _, version string) (string, []byte, []string, error) {
+	return version, nil, nil, nil
+}
 
 func benchShard(tb testing.TB, rules int) *shard {
 	tb.Helper()

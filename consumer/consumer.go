@@ -173,6 +173,10 @@ func (c *Consumer) begin(id string) error {
 	}
 	from, sub, resolved := lease.Start()
 	log := c.log.With(zap.String("shard", id))
+	if from.SequenceNumber != nil && !validSequence(*from.SequenceNumber) {
+		lease.Unusable()
+		from, sub, resolved = types.StartingPosition{Type: types.ShardIteratorTypeTrimHorizon}, 0, ""
+	}
 	s := &shard{
 		id: id, lease: lease, eval: c.evaluator(id, lease.Generation()), pipeline: c.pipeline, budget: c.budget, metrics: c.metrics,
 		log: log, now: c.now, began: time.Now(), start: from, from: from, inherited: decodeStretches(resolved),
@@ -200,7 +204,8 @@ func (c *Consumer) begin(id string) error {
 		return &pollingReader{
 			shardID: id, stream: c.stream(), client: c.kinesis, budget: c.budget, decoding: c.decoding,
 			metrics: c.metrics, log: log, stands: &s.stands, pace: newPacer(c.cfg.PollInterval), from: from,
-			want: 4 * minCredit, least: minCredit, perItem: 1 << 10, onGap: s.gap, wanted: s.lease.HandoffRequested,
+			want: 4 * minCredit, least: minCredit, perItem: 1 << 10, onGap: s.gap, onUnusable: s.unusable, retention: lease.Retention,
+			doubt: doubt{caughtUp: lease.CaughtUp()}, wanted: s.lease.HandoffRequested,
 		}
 	}
 	where := zap.Skip()
@@ -283,6 +288,11 @@ type ShardStatus struct {
 	StateTaken time.Time `json:"state_taken,omitzero"`
 	// StateFailing is since when saving that fails; zero while it does not.
 	StateFailing time.Time `json:"state_failing,omitzero"`
+	// Unheard are shards that inherited the same keys and whose memory could not be read for five minutes: what was due for such keys
+	// in the last 15 minutes was decided without it.
+	Unheard []string `json:"unheard,omitempty"`
+	// Keyless says that records without partition key have come while rules remember.
+	Keyless bool `json:"keyless,omitempty"`
 	// Began is when reading began here, WaitsFor one of the constants of that name, or nothing.
 	Began    time.Time `json:"began"`
 	WaitsFor string    `json:"waits_for,omitempty"`

@@ -52,6 +52,9 @@
 //   - A shard begins at its snapshot and evaluates from there without publishing what is resolved. The first snapshot is
 //     written before the first record is read. Where records or the snapshot are gone, it begins at the checkpoint, and
 //     that is counted as a gap of the state.
+//   - Of keys that several children inherited, a shard reads what the others have saved before time brings something about (kin.go): in the
+//     background, once a second while something waits and else every ten minutes, and only when the table has a later snapshot. It
+//     saves its own two seconds after such a moment, at most every ten seconds. After five minutes nothing waits any longer, aloud.
 //   - Timers are functions of event time, and a tick only brings them forward. Its alerts form an entry of the watermark
 //     behind the last record. While that waits, no later record is named as resolved: a replay makes the alerts with one
 //     of those, and would drop them. There are no ticks in a replay.

@@ -133,3 +133,20 @@ func TestRetractedEnd(t *testing.T) {
 		w.eventually(10*time.Second, "read on without a listing", func() bool { return w.distinct() == 10 })
 	})
 }
+
+// TestOneNullAnswerIsNoClaim: children make a claim of an answer, or the same answer again with no record in between.
+func TestOneNullAnswerIsNoClaim(t *testing.T) {
+	t.Parallel()
+	goesOn := &kinesis.GetRecordsOutput{NextShardIterator: aws.String("next")}
+	null := &kinesis.GetRecordsOutput{}
+	withRecords := &kinesis.GetRecordsOutput{Records: []types.Record{{}}}
+	named := &kinesis.GetRecordsOutput{ChildShards: []types.ChildShard{{}}}
+	var n nullAnswers
+	require.True(t, n.claim(named))
+	n = nullAnswers{}
+	require.False(t, n.claim(null))
+	require.False(t, n.claim(goesOn))
+	require.False(t, n.claim(null))
+	require.False(t, n.claim(withRecords), "it said something new")
+	require.True(t, n.claim(null), "the same again")
+}

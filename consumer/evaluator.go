@@ -17,5 +17,11 @@ type evaluator interface {
 	Snapshot() []byte
 	Restore(snapshot []byte) error
 	BringBack(now time.Time) time.Duration
-	Inherit(parent []byte, owns func(partitionKey string) bool) error
+	Inherit(parents [][]byte, heir alert.Heir) error
+
+	// What several shards have inherited together.
+
+	Awaits() []alert.Awaited
+	Meet(*alert.Relative)
+	ParkedTo() int64
 }

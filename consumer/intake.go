@@ -118,6 +118,9 @@ func (s *shard) takeInRecord(r *types.Record, p *page) error {
 }
 
 func (s *shard) takeInUserRecord(rec *alert.Record, at position) error {
+	if rec.PartitionKey == "" {
+		s.noteKeyless()
+	}
 	if !s.resolvedBefore(at) {
 		return s.decided(rec, at, s.eval.Evaluate(rec))
 	}
@@ -127,6 +130,15 @@ func (s *shard) takeInUserRecord(rec *alert.Record, at position) error {
 	}
 	s.skip(at)
 	return nil
+}
+
+// noteKeyless notes that records come without partition key, as from a stream that distributes them by itself: rules that remember by
+// partition key then remember by shard.
+func (s *shard) noteKeyless() {
+	stateful := s.eval.Stateful()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.keyless = s.keyless || stateful
 }
 
 // decided takes in a record with what the pipeline says about it: one entry of the watermark, with a task for each

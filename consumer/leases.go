@@ -86,6 +86,13 @@ type Lease interface {
 	// been missed: false when the caught-up time is not before that, so that all that has left the stream had been read.
 	Lost(oldest time.Time) bool
 
+	// Unusable reports that the checkpoint is no position in the shard. What is offered from now on replaces it, whatever
+	// it is.
+	Unusable()
+
+	// Retention is how long the stream keeps its records; 0 while that is not known.
+	Retention() time.Duration
+
 	// LoadState returns the snapshot of evaluation that the shard begins with: its own, with the last record that it
 	// includes (an empty sequence: it is from before the first record), or, while it has none yet, those of its parents.
 	// Without any snapshot everything is empty. It does I/O and waits out what passes, until ctx is done. An error while
@@ -97,8 +104,16 @@ type Lease interface {
 	// before is in force, unless the write landed all the same.
 	SaveState(ctx context.Context, sequence string, sub uint32, data []byte) error
 
-	// Owns says whether records with a partition key fall to this shard, by its hash range. Unknown ranges own everything.
-	Owns(partitionKey string) bool
+	// Inherits says whether what the parents remember of a partition key falls to this shard, by its hash range: each falls to one
+	// of their children. It does no I/O.
+	Inherits(partitionKey string) bool
+
+	// Family answers the parents of the shard, and the other shards that take over from them. It does no I/O.
+	Family() (parents, siblings []string)
+
+	// Relative reads the snapshot in force of another shard, with its version, and, if that shard has ended, its children. It answers
+	// the version that was given, and nothing else, while there is nothing new. It does I/O, and does not try again.
+	Relative(ctx context.Context, shard, version string) (now string, state []byte, children []string, err error)
 }
 
 // Publisher publishes alerts.

@@ -65,9 +65,7 @@ const (
 	largePage = 1 << 20
 	// iteratorTimeout and pageTimeout bound one call. 10 MiB travel as 14 MB of JSON.
 	iteratorTimeout = 5 * time.Second
-	// refusals is how often Kinesis must refuse a position before it counts as lost.
-	refusals    = 3
-	pageTimeout = 15 * time.Second
+	pageTimeout     = 15 * time.Second
 )
 
 // pollingReader asks Kinesis again and again, at its pace and within its credits. Used by one goroutine.
@@ -82,16 +80,20 @@ type pollingReader struct {
 	stands   *standing
 	// wanted says that the shard is wanted for something else, which ends a pause between two reads.
 	wanted func() <-chan struct{}
-	// onGap is told when Kinesis no longer knows the position, and says where to go on.
-	onGap func() types.StartingPosition
+	// onGap is told when the position has left the stream, and says where to go on; shown says that the oldest record is
+	// behind it. onUnusable is told that it never was one in the shard, which is read from its beginning. retention is how
+	// long the stream keeps its records, 0 while it is not known.
+	onGap      func(shown bool) types.StartingPosition
+	onUnusable func()
+	retention  func() time.Duration
 
 	pace     pacer
 	from     types.StartingPosition
 	iterator string
-	want     int  // bytes of the next page
-	least    int  // bytes without which there is no point in asking
-	perItem  int  // bytes of a record, as seen lately
-	refused  int  // how often in a row Kinesis did not know the position
+	want     int // bytes of the next page
+	least    int // bytes without which there is no point in asking
+	perItem  int // bytes of a record, as seen lately
+	doubt    doubt
 	expired  bool // the iterator before this one had expired too
 	nulls    nullAnswers
 	trouble  string
@@ -112,6 +114,9 @@ func (r *pollingReader) read(ctx context.Context) (page, error) {
 		if err := r.rest(ctx); err != nil {
 			return page{}, err
 		}
+		if r.overtaken(time.Now()) {
+			r.raiseDoubt()
+		}
 		if r.iterator == "" {
 			if err := r.renewIterator(ctx); err != nil {
 				if ctx.Err() != nil {
@@ -123,7 +128,11 @@ func (r *pollingReader) read(ctx context.Context) (page, error) {
 		}
 		p, err := r.fetch(ctx)
 		if err == nil {
-			return p, nil
+			if r.accepts(&p) {
+				return p, nil
+			}
+			r.budget.settle(p.credit, 0)
+			continue
 		}
 		if ctx.Err() != nil {
 			return page{}, context.Cause(ctx)
@@ -260,16 +269,16 @@ func (r *pollingReader) renewIterator(ctx context.Context) error {
 	})
 	var invalid *types.InvalidArgumentException
 	if errors.As(err, &invalid) && r.from.SequenceNumber != nil {
-		// The position has left the stream. Trying it for ever would block the shard for good (defect 36); believing
-		// the first refusal would, if it is a passing one, publish all that the stream holds once more.
-		if r.refused++; r.refused >= refusals {
-			r.from, r.refused = r.onGap(), 0
-		}
+		// The position may have left the stream. Trying it for ever would block the shard for good (defect 36); believing
+		// a refusal would, if it is a passing one, publish all that the stream holds once more.
+		r.refuse(time.Now())
 	}
 	if err != nil {
 		return err
 	}
-	r.refused = 0
+	if !r.doubt.active() {
+		r.doubt.refused = 0
+	}
 	r.iterator = aws.ToString(out.ShardIterator)
 	return nil
 }

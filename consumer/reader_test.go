@@ -40,7 +40,8 @@ func kinesisClient(cloud *fakeaws.AWS, name string) *kinesis.Client {
 type readerWorld struct {
 	cloud *fakeaws.AWS
 	*pollingReader
-	gaps int
+	gaps     int
+	unusable int
 }
 
 func newReaderWorld(t *testing.T) *readerWorld {
@@ -53,7 +54,8 @@ func newReaderWorld(t *testing.T) *readerWorld {
 		client: kinesisClient(cloud, "reader"), budget: newBudget(64 * mib), decoding: make(chan struct{}, decodeAtOnce),
 		metrics: newMetrics(prometheus.NewPedanticRegistry()), log: zaptest.NewLogger(t), stands: &standing{},
 		pace: newPacer(DefaultPollInterval), from: types.StartingPosition{Type: types.ShardIteratorTypeTrimHorizon},
-		want: 4 * minCredit, least: minCredit, perItem: 1 << 10, onGap: func() types.StartingPosition {
+		retention: func() time.Duration { return 24 * time.Hour }, onUnusable: func() { w.unusable++ },
+		want: 4 * minCredit, least: minCredit, perItem: 1 << 10, onGap: func(bool) types.StartingPosition {
 			w.gaps++
 			return types.StartingPosition{Type: types.ShardIteratorTypeTrimHorizon}
 		},
@@ -166,22 +168,30 @@ func TestReaderEndsWithItsContext(t *testing.T) {
 
 // TestReaderLostPosition is defect 36: a position that the stream no longer holds is refused for ever.
 func TestReaderLostPosition(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		w := newReaderWorld(t)
-		w.cloud.Kinesis.RefuseTrimmed(true)
-		w.put(0, 10)
-		_, last := w.readUntil(t, 10)
-		time.Sleep(time.Minute)
-		w.cloud.Kinesis.Trim("stream", time.Now())
-		want := w.put(10, 20)
-		w.iterator = ""
-		w.from = types.StartingPosition{
-			Type: types.ShardIteratorTypeAtSequenceNumber, SequenceNumber: last.records[0].SequenceNumber,
-		}
-		got, _ := w.readUntil(t, 10)
-		require.Equal(t, want, got)
-		require.Equal(t, 1, w.gaps, "told once")
-	})
+	for _, how := range fakeaws.TrimmedAnswers() {
+		t.Run(how.String(), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newReaderWorld(t)
+				w.cloud.Kinesis.AnswerTrimmed(how)
+				w.put(0, 10)
+				_, last := w.readUntil(t, 10)
+				time.Sleep(25 * time.Hour)
+				want := w.put(10, 20)
+				w.iterator = ""
+				w.from = types.StartingPosition{
+					Type: types.ShardIteratorTypeAtSequenceNumber, SequenceNumber: last.records[0].SequenceNumber,
+				}
+				got, _ := w.readUntil(t, 10)
+				require.Equal(t, want, got)
+				require.Equal(t, 1, w.gaps, "told once")
+				time.Sleep(time.Hour)
+				want = w.put(20, 30)
+				got, _ = w.readUntil(t, 10)
+				require.Equal(t, want, got)
+				require.Equal(t, 1, w.gaps, "told once")
+			})
+		})
+	}
 }
 
 // TestReaderPaces is defect 31: the library calls in bursts, and records wait for up to a second.

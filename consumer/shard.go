@@ -78,7 +78,10 @@ type shard struct {
 	eventTime  time.Time  // of the evaluator
 	saved      savedState // the snapshot in force
 	unsaved    time.Time  // since when saving it fails; zero while it does not
-	givenUp    string     // the condition under which alerts are given up at the moment
+	unheard    []string   // shards without whose memory inherited keys were decided, last at unheardAt
+	unheardAt  time.Time
+	keyless    bool   // a record without partition key has come
+	givenUp    string // the condition under which alerts are given up at the moment
 	lastFetch  time.Time
 	lastBehind time.Duration
 }
@@ -179,8 +182,10 @@ func (s *shard) fail(err error) {
 	s.failed = err
 }
 
-// gap is told when Kinesis no longer knows the position that reading was to go on from, and says where to go on.
-func (s *shard) gap() types.StartingPosition {
+// gap is told when the position that reading was to go on from has left the stream, and says where to go on. shown says
+// that the oldest record is behind it: then what was resolved before still is. Without a record to show it the position may
+// be none at all.
+func (s *shard) gap(shown bool) types.StartingPosition {
 	if s.state.replays && s.startAt.sequence != "" { // only what the state is missing is gone
 		s.state.replays, s.state.at = false, s.startAt
 		s.stateGap(gapTrimmed, nil)
@@ -193,11 +198,27 @@ func (s *shard) gap() types.StartingPosition {
 	} else {
 		s.log.Warn("the checkpoint has left the stream, but nothing was there; going on with the oldest record")
 	}
-	s.startAt, s.passed, s.state.ticksFrom = position{}, 0, position{}
-	s.mu.Lock()
-	s.inherited = nil
-	s.mu.Unlock()
+	if !shown {
+		s.startAt, s.passed, s.state.ticksFrom = position{}, 0, position{}
+		s.mu.Lock()
+		s.inherited = nil
+		s.mu.Unlock()
+	}
 	return types.StartingPosition{Type: types.ShardIteratorTypeTrimHorizon}
+}
+
+// unusable is told when the checkpoint never was a position in the shard: all that the shard holds is taken in again.
+func (s *shard) unusable() {
+	s.lease.Unusable()
+	if s.eval.Stateful() {
+		s.stateGap(gapAhead, nil)
+	}
+	s.startAt, s.stored, s.passed = position{}, position{}, 0
+	s.state.at, s.state.ticksFrom, s.state.replays = position{}, position{}, false
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.inherited = nil
+	s.mark.last, s.offered = position{}, position{}
 }
 
 // taskFreed implements laneOwner: the task's part of its page's credit is given back.
@@ -497,6 +518,7 @@ func (s *shard) status(now time.Time) ShardStatus {
 		Shard: s.id, Phase: s.phase.String(), Lag: lagAt(now, oldest, waiting, heard, s.lastBehind),
 		Behind: s.lastBehind, LastFetch: s.lastFetch, Unresolved: s.mark.unresolved(), HeldKeys: held, Load: s.load.rate(now),
 		Gathered: gathered, StateBytes: s.saved.bytes, StateTaken: s.saved.taken, StateFailing: s.unsaved,
+		Unheard: s.unsure(now), Keyless: s.keyless,
 		Began: s.began, WaitsFor: s.stands.waitsFor(crowded), ReadError: code, ReadFailing: failing, HeldBy: heldBy,
 		Throttled: instant(s.stands.throttled.Load()), Evaluating: instant(s.stands.evaluating.Load()),
 	}

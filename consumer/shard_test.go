@@ -83,14 +83,25 @@ func TestLagBeforeTheFirstAnswer(t *testing.T) {
 
 // TestGapTellsWhetherRecordsWereMissed: what was read up to a day ago may have left the stream unread.
 func TestGapTellsWhetherRecordsWereMissed(t *testing.T) {
-	for away, missed := range map[time.Duration]bool{time.Hour: false, 72 * time.Hour: true} {
+	for _, tt := range []struct {
+		away   time.Duration
+		missed bool
+		how    fakeaws.Trimmed
+	}{
+		{time.Hour, false, fakeaws.TrimmedRefused},
+		{time.Hour, false, fakeaws.TrimmedEmpty},
+		{72 * time.Hour, true, fakeaws.TrimmedRefused},
+		{72 * time.Hour, true, fakeaws.TrimmedEmpty},
+		{72 * time.Hour, true, fakeaws.TrimmedOldest},
+	} {
+		away, missed := tt.away, tt.missed
 		inWorld(t, 1, func(w *world) {
 			one := w.join("one")
 			w.put(0, 10, 2)
 			w.eventually(5*time.Second, "10", func() bool { return w.distinct() == 10 })
 			time.Sleep(2 * time.Second)
 			require.NoError(t, one.stop(w, 5*time.Second))
-			w.cloud.Kinesis.RefuseTrimmed(true)
+			w.cloud.Kinesis.AnswerTrimmed(tt.how)
 			time.Sleep(away)
 			w.put(10, 20, 2)
 			time.Sleep(time.Second)

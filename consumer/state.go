@@ -76,6 +76,7 @@ type keeper struct {
 	writing chan error // of the save in the background; nil when there is none
 	failing time.Time  // since when saves fail; zero while they do not
 	writers sync.WaitGroup
+	kin     kin
 }
 
 // capture is the state of evaluation at a position.
@@ -191,14 +192,22 @@ func startBehind(at position) types.StartingPosition {
 
 // inherit adds the parents' states.
 func (s *shard) inherit(parents [][]byte) {
+	if len(parents) == 0 {
+		return
+	}
+	var states [][]byte
 	for _, parent := range parents {
 		snap, err := decodeSnapshot(parent)
-		if err == nil {
-			err = s.eval.Inherit(snap.state, s.lease.Owns)
-		}
 		if err != nil {
 			s.stateGap(gapDamaged, err)
+			continue
 		}
+		states = append(states, snap.state)
+	}
+	heir := alert.Heir{Owns: s.lease.Inherits}
+	heir.Parents, heir.Siblings = s.lease.Family()
+	if err := s.eval.Inherit(states, heir); err != nil {
+		s.stateGap(gapDamaged, err)
 	}
 	s.bringBack()
 }
@@ -257,14 +266,16 @@ func (s *shard) tick(p *page, now time.Time) {
 	k := &s.state
 	k.nextTick, k.ticked = now.Add(tickEvery), true
 	at := p.caughtUp()
+	without := s.lookAtKin(now)
 	k.torn = true
 	s.stands.evaluates()
 	defer s.stands.idles()
-	alerts, dealt := s.dealtBefore(s.eval.Tick(alert.Tick{CaughtUp: at, Fleet: s.fleet()}))
+	alerts, dealt := s.dealtBefore(s.eval.Tick(alert.Tick{CaughtUp: at, Fleet: s.fleet(), Without: without}))
 	if len(alerts) == 0 && len(dealt) > 0 {
 		s.dealtByTime(dealt)
 		k.dirty = true
 	}
+	s.saveForKin(now)
 	if len(alerts) > 0 {
 		tasks := tasksOf(alerts)
 		s.mu.Lock()
@@ -293,7 +304,11 @@ func (s *shard) keepState(now time.Time) {
 		s.wrote(err)
 	default:
 	}
-	due := k.dirty && !now.Before(k.next) || k.ticked && !now.Before(k.next.Add(stateIdle-stateEvery))
+	idle := stateIdle
+	if k.kin.any {
+		idle = stateKinIdle
+	}
+	due := k.dirty && !now.Before(k.next) || k.ticked && !now.Before(k.next.Add(idle-stateEvery))
 	if k.waiting == nil && due && !k.torn {
 		k.waiting = s.capture(now)
 	}
@@ -328,6 +343,7 @@ func (s *shard) capture(now time.Time) *capture {
 	c.entries = s.mark.count
 	s.mu.Unlock()
 	s.state.dirty, s.state.ticked, s.state.next = false, false, now.Add(stateEvery)
+	s.state.kin.captured, s.state.kin.parkedTo = now, s.eval.ParkedTo()
 	return c
 }
 

@@ -542,8 +542,10 @@ func TestStateThatIsLost(t *testing.T) {
 		gapAhead: func(s *stateWorld) {
 			s.spoil = func(own []byte, at string) ([]byte, string) { return own, "9" + at }
 		},
-		gapTrimmed: func(s *stateWorld) { s.cloud.Kinesis.RefuseTrimmed(true) },
+		gapTrimmed:               func(s *stateWorld) { s.cloud.Kinesis.AnswerTrimmed(fakeaws.TrimmedRefused) },
+		gapTrimmed + ", no word": func(s *stateWorld) { s.cloud.Kinesis.AnswerTrimmed(fakeaws.TrimmedEmpty) },
 	} {
+		reason, _, _ := strings.Cut(reason, ",")
 		t.Run(reason, func(t *testing.T) {
 			inWorld(t, 1, func(w *world) {
 				s := w.remembering()

@@ -254,14 +254,16 @@ func (d *dropper) Evaluate(*alert.Record) alert.Decision {
 // stateless is what an evaluator without a memory has; nothing of it may be called.
 type stateless struct{}
 
-func (stateless) Stateful() bool                    { return false }
-func (stateless) EventTime() time.Time              { panic("stateless") }
-func (stateless) Tick(alert.Tick) []*alert.Alert    { panic("stateless") }
-func (stateless) Snapshot() []byte                  { panic("stateless") }
-func (stateless) Restore([]byte) error              { panic("stateless") }
-func (stateless) BringBack(time.Time) time.Duration { panic("stateless") }
-
-func (stateless) Inherit([]byte, func(string) bool) error { panic("stateless") }
+func (stateless) Stateful() bool                     { return false }
+func (stateless) EventTime() time.Time               { panic("stateless") }
+func (stateless) Tick(alert.Tick) []*alert.Alert     { panic("stateless") }
+func (stateless) Snapshot() []byte                   { panic("stateless") }
+func (stateless) Restore([]byte) error               { panic("stateless") }
+func (stateless) Inherit([][]byte, alert.Heir) error { panic("stateless") }
+func (stateless) Awaits() []alert.Awaited            { panic("stateless") }
+func (stateless) Meet(*alert.Relative)               { panic("stateless") }
+func (stateless) ParkedTo() int64                    { panic("stateless") }
+func (stateless) BringBack(time.Time) time.Duration  { panic("stateless") }
 
 // rider is an evaluator whose decisions carry the alerts of other keys.
 type rider struct {

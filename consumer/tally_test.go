@@ -102,7 +102,20 @@ func (t *tally) BringBack(now time.Time) time.Duration {
 	return ahead
 }
 
-func (t *tally) Inherit(b []byte, owns func(string) bool) error {
+func (*tally) Awaits() []alert.Awaited { return nil }
+func (*tally) Meet(*alert.Relative)    {}
+func (*tally) ParkedTo() int64         { return 0 }
+
+func (t *tally) Inherit(parents [][]byte, heir alert.Heir) error {
+	for _, b := range parents {
+		if err := t.inherit(b, heir.Owns); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (t *tally) inherit(b []byte, owns func(string) bool) error {
 	s := newTally(t.world)
 	if err := json.Unmarshal(b, s); err != nil {
 		return err

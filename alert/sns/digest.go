@@ -110,6 +110,8 @@ type digest struct {
 	live    int   // members that have not met their end
 	oldest  int64 // the earliest arrival of a live member; 0 is unknown
 
+	// sampled says that some member has the attribute of AWS's sample.
+	sampled bool
 	lines   []line
 	byLine  map[line]uint32
 	origins []origin
@@ -137,6 +139,7 @@ func (d *digest) add(a *alert.Alert, seed maphash.Seed, lease *lease, done func(
 		key: maphash.String(seed, key), value: a.Value, done: done, asked: asked, kind: kindOf(a.Kind),
 		line: d.lineOf(a), from: d.originOf(a.Record.Shard, lease),
 	}
+	d.sampled = d.sampled || a.HasSampleAttribute()
 	if !a.Occurred().IsZero() {
 		m.arrival = a.Occurred().UnixNano()
 		d.oldest = earlier(d.oldest, m.arrival)

@@ -341,6 +341,9 @@ func (d *digest) message(l limits) (*message, error) {
 		d.budget = l.maxBytes
 	}
 	m := alert.Message{Subject: s.subject(), Group: digestGroup, Attributes: s.attributes(d.id)}
+	if d.sampled {
+		m.Attributes = append(m.Attributes, alert.Attribute{Name: alert.SampleAttributeName, Type: "String", Value: alert.SampleAttribute})
+	}
 	room := d.budget
 	for _, a := range m.Attributes {
 		room -= len(a.Name) + len(a.Type) + len(a.Value)

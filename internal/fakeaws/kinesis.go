@@ -38,9 +38,9 @@ type Kinesis struct {
 	// numbers below its parent's.
 	lastOpened int64
 	// generation is raised by ExpireIterators; iterators of earlier ones have expired.
-	generation    int64
-	emptyEvery    int
-	refuseTrimmed bool
+	generation int64
+	emptyEvery int
+	trimmed    Trimmed
 }
 
 func newKinesis(o Options) *Kinesis { return &Kinesis{options: o, streams: map[string]*stream{}} }
@@ -297,6 +297,19 @@ func (k *Kinesis) Trim(name string, before time.Time) {
 	st.trimAll(now, before)
 }
 
+// TrimRecords drops the records that arrived before that time, and keeps the shards.
+func (k *Kinesis) TrimRecords(name string, before time.Time) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	st := k.settled(name, time.Now())
+	if st == nil {
+		return
+	}
+	for _, sh := range st.shards {
+		sh.trim(before.UnixMilli())
+	}
+}
+
 // EmptyPages makes every nth read of a shard that has data ahead answer without records, as AWS may do at any time. 0
 // turns it off; 1 would leave no page with records.
 func (k *Kinesis) EmptyPages(nth int) {
@@ -305,12 +318,40 @@ func (k *Kinesis) EmptyPages(nth int) {
 	k.emptyEvery = nth
 }
 
-// RefuseTrimmed decides what GetShardIterator does with a sequence number whose record has been trimmed. AWS documents
-// neither: by default reading starts at the trim horizon; if on, the answer is InvalidArgumentException.
-func (k *Kinesis) RefuseTrimmed(on bool) {
+// Trimmed is what becomes of a sequence number whose record has left the stream. AWS documents none of them.
+type Trimmed uint8
+
+// The answers that are known.
+const (
+	// TrimmedOldest reads on at the oldest record.
+	TrimmedOldest Trimmed = iota
+	// TrimmedRefused answers GetShardIterator with InvalidArgumentException.
+	TrimmedRefused
+	// TrimmedEmpty gives an iterator whose pages stay empty, as far behind as the retention, for ever.
+	TrimmedEmpty
+)
+
+// TrimmedAnswers are all of them.
+func TrimmedAnswers() []Trimmed { return []Trimmed{TrimmedOldest, TrimmedRefused, TrimmedEmpty} }
+
+func (t Trimmed) String() string {
+	return [...]string{"reads on at the oldest record", "is refused", "reads empty pages"}[t]
+}
+
+// AnswerTrimmed decides what becomes of a sequence number whose record has been trimmed; TrimmedOldest by default.
+func (k *Kinesis) AnswerTrimmed(how Trimmed) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	k.refuseTrimmed = on
+	k.trimmed = how
+}
+
+// RefuseTrimmed is AnswerTrimmed with TrimmedRefused, or TrimmedOldest.
+func (k *Kinesis) RefuseTrimmed(on bool) {
+	how := TrimmedOldest
+	if on {
+		how = TrimmedRefused
+	}
+	k.AnswerTrimmed(how)
 }
 
 // ShardOf says which shard an iterator reads, for faults that single out a shard. It is empty for garbage.

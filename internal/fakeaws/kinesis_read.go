@@ -30,6 +30,9 @@ const (
 	typeAfterSequence = "AFTER_SEQUENCE_NUMBER"
 )
 
+// nowhere is the position of an iterator that finds nothing (TrimmedEmpty).
+const nowhere = -1
+
 // iterator is a shard iterator. It holds everything, so the service keeps none.
 type iterator struct {
 	generation int64
@@ -121,7 +124,11 @@ func (k *Kinesis) startingPosition(st *stream, sh *shard, in *shardIteratorInput
 		return sh.next(), nil
 	case typeAtSequence, typeAfterSequence:
 		p, ok := sh.position(*in.StartingSequenceNumber)
-		if !ok || k.refuseTrimmed && p > 0 && p < sh.base {
+		trimmed := p > 0 && p < sh.base
+		if ok && trimmed && k.trimmed == TrimmedEmpty {
+			return nowhere, nil
+		}
+		if !ok || trimmed && k.trimmed == TrimmedRefused {
 			return 0, errorf("InvalidArgumentException", "StartingSequenceNumber %s used in GetShardIterator on shard %s in stream %s "+
 				"under account %s is invalid because it did not come from this stream.", *in.StartingSequenceNumber, sh.id, st.name,
 				k.options.Account)
@@ -219,6 +226,11 @@ func (k *Kinesis) page(shardIterator string, limit int) (*recordPage, error) {
 		sh.readCalls.spend(1)
 	}
 	sh.trim(st.cutoff(now))
+	if it.position == nowhere {
+		p := &recordPage{shard: sh, millisBehind: st.retention.Milliseconds()}
+		p.next = k.iterator(st, sh, nowhere, now).String()
+		return p, nil
+	}
 	return k.read(st, sh, max(it.position, sh.base), limit, now), nil
 }
 

@@ -11,21 +11,21 @@ import (
 	"runtime/debug"
 )
 
-// Panic is a panic that was recovered.
-type Panic struct {
+// PanicError is a panic that was recovered.
+type PanicError struct {
 	// Part names what panicked.
 	Part  string
 	Value any
 	Stack []byte
 }
 
-func (p *Panic) Error() string { return fmt.Sprintf("%s: panic: %v", p.Part, p.Value) }
+func (p *PanicError) Error() string { return fmt.Sprintf("%s: panic: %v", p.Part, p.Value) }
 
-// Do runs f and returns its error, or a *Panic.
+// Do runs f and returns its error, or a *PanicError.
 func Do(part string, f func() error) (err error) {
 	defer func() {
 		if v := recover(); v != nil {
-			err = &Panic{Part: part, Value: v, Stack: debug.Stack()}
+			err = &PanicError{Part: part, Value: v, Stack: debug.Stack()}
 		}
 	}()
 	return f()
@@ -34,7 +34,7 @@ func Do(part string, f func() error) (err error) {
 type watcher struct{}
 
 // Watched returns a context whose parts report their panics: Run calls report before it returns. It must not wait.
-func Watched(ctx context.Context, report func(*Panic)) context.Context {
+func Watched(ctx context.Context, report func(*PanicError)) context.Context {
 	return context.WithValue(ctx, watcher{}, report)
 }
 
@@ -42,8 +42,8 @@ func Watched(ctx context.Context, report func(*Panic)) context.Context {
 // for ever, so the report must not depend on anybody's coming to an end.
 func Run(ctx context.Context, part string, f func() error) error {
 	err := Do(part, f)
-	if p, panicked := err.(*Panic); panicked { //nolint:errorlint // made by Do, never wrapped
-		if report, watched := ctx.Value(watcher{}).(func(*Panic)); watched {
+	if p, panicked := err.(*PanicError); panicked { //nolint:errorlint // made by Do, never wrapped
+		if report, watched := ctx.Value(watcher{}).(func(*PanicError)); watched {
 			report(p)
 		}
 	}

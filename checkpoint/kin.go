@@ -1,0 +1,133 @@
+package checkpoint
+
+import (
+	"context"
+	"crypto/md5" //nolint:gosec // Kinesis places records by the MD5 of their partition key; nothing is protected by it
+	"errors"
+	"slices"
+	"time"
+)
+
+// Family answers the parents of the shard, and its siblings: the other shards that take over from them. After a LoadState that
+// answered parents the siblings are known, unless the stream could not be listed. It does no I/O.
+func (l *Lease) Family() (parents, siblings []string) {
+	l.store.mu.Lock()
+	defer l.store.mu.Unlock()
+	return l.family()
+}
+
+// family is Family with mu held.
+func (l *Lease) family() (parents, siblings []string) {
+	lin := l.store.lineage
+	parents = l.first.parents
+	if info := lin.shards[l.shard]; info != nil && len(info.parents) > 0 {
+		parents = info.parents
+	}
+	for _, p := range parents {
+		for _, child := range lin.children(p) {
+			if child != l.shard && !slices.Contains(siblings, child) {
+				siblings = append(siblings, child)
+			}
+		}
+	}
+	slices.Sort(siblings)
+	return slices.Sorted(slices.Values(parents)), siblings
+}
+
+// Inherits says whether what its parents remember of a partition key falls to the shard: the stream places records with the key here
+// by its hash. Keys that somebody placed outside the parents' own range fall to the sibling with the lowest range, so that every key
+// falls to one shard. A shard whose range is not known yet inherits every key; after a LoadState that answered parents it is known,
+// unless the stream could not be listed. It does no I/O.
+func (l *Lease) Inherits(partitionKey string) bool {
+	l.store.mu.Lock()
+	defer l.store.mu.Unlock()
+	own, hash := l.keys(), md5.Sum([]byte(partitionKey)) //nolint:gosec // see the import
+	if own.holds(hash) {
+		return true
+	}
+	_, siblings := l.family()
+	for _, id := range siblings {
+		keys := l.store.lineage.shards[id].keys
+		if keys.known && (keys.holds(hash) || keys.below(own)) {
+			return false
+		}
+	}
+	return true
+}
+
+// keys is the range of the shard, with mu held.
+func (l *Lease) keys() hashRange {
+	if info := l.store.lineage.shards[l.shard]; info != nil {
+		return info.keys
+	}
+	return hashRange{}
+}
+
+// Relative reads what another shard of the stream remembers: the state that is in force, with its version, and, if the shard has
+// ended, its children. It answers the version that was given, and nothing else, while there is nothing new. It may be late by a scan of
+// the table, which is how it learns of a later state without a call.
+func (l *Lease) Relative(ctx context.Context, shard, version string) (now string, state []byte, children []string, err error) {
+	ctx, cancel := l.within(ctx)
+	defer cancel()
+	s := l.store
+	s.mu.Lock()
+	r, heirs := s.rows[shard], s.lineage.children(shard)
+	s.mu.Unlock()
+	slices.Sort(heirs)
+	if r != nil && relativeVersion(r, heirs) == version {
+		return version, nil, nil, nil
+	}
+	for attempt := 0; ; attempt++ {
+		now, state, children, err = s.relative(ctx, shard, version, heirs)
+		if _, moved := errors.AsType[*StateError](err); !moved || attempt > 0 {
+			return now, state, children, err
+		} // or a later save has just replaced it
+	}
+}
+
+func (s *Store) relative(ctx context.Context, shard, version string, heirs []string) (now string, state []byte, children []string, err error) {
+	it, err := s.table.get(ctx, shard, true)
+	if err != nil {
+		return version, nil, nil, err
+	}
+	if it == nil { // it went with its shard
+		if len(heirs) == 0 {
+			return version, nil, nil, nil
+		}
+		return versionGone, nil, heirs, nil
+	}
+	r, err := decodeRow(it, time.Now())
+	if err != nil {
+		return version, nil, nil, err
+	}
+	if now = relativeVersion(r, heirs); now == version {
+		return version, nil, nil, nil
+	}
+	if r.ended() {
+		children = heirs
+	}
+	if r.state.version != "" && r.state.generation == r.rewinds {
+		state, err = s.states.read(ctx, shard, r.state)
+	}
+	if err != nil {
+		return version, nil, nil, err
+	}
+	return now, state, children, nil
+}
+
+const (
+	versionGone = "gone"
+	versionEnd  = "!" // behind the version of the last state of a shard that has ended
+)
+
+// relativeVersion says what there is to be read of a shard. One that has ended counts when its children are known.
+func relativeVersion(r *row, heirs []string) string {
+	v := ""
+	if r.state.generation == r.rewinds {
+		v = r.state.version
+	}
+	if r.ended() && len(heirs) > 0 {
+		v += versionEnd
+	}
+	return v
+}

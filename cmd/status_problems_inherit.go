@@ -1,0 +1,43 @@
+package cmd
+
+import (
+	"maps"
+	"slices"
+)
+
+// memoryProblems looks at what rules cannot know: where the records of inherited keys go, and keys where there are none.
+func memoryProblems(st *Status, add addProblem) {
+	var unsure, keyless []string
+	unheard := map[string]bool{}
+	for i := range st.Shards {
+		s := &st.Shards[i]
+		if s.Reading == nil {
+			continue
+		}
+		if s.Reading.Keyless {
+			keyless = append(keyless, s.ID)
+		}
+		if len(s.Reading.Unheard) > 0 {
+			unsure = append(unsure, s.ID)
+		}
+		for _, id := range s.Reading.Unheard {
+			unheard[id] = true
+		}
+	}
+	if n := len(unsure); n > 0 {
+		add(LevelWarning, "inherited_unsure", "find out why the other shards do not save their state: is each of them read, by workers with the same rules, and do its alerts get out?",
+			"since a reshard %s keys with %s whose memory was not readable for five minutes%s: what was said of silent keys may be wrong",
+			share(n), number(len(unheard), "other shard"), first(slices.Sorted(maps.Keys(unheard))))
+	}
+	if n := len(keyless); n > 0 {
+		add(LevelInfo, "keyless_records", "", "records without partition key come from %s: what rules remember by partition key they remember by shard%s",
+			number(n, "shard"), first(keyless))
+	}
+}
+
+func share(n int) string {
+	if n == 1 {
+		return "1 shard shares"
+	}
+	return number(n, "shard") + " share"
+}

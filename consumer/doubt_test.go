@@ -1,0 +1,115 @@
+package consumer
+
+import (
+	"bytes"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+	"github.com/stretchr/testify/require"
+
+	"kinesis-alerter/checkpoint"
+	"kinesis-alerter/internal/fakeaws"
+)
+
+// refusing makes Kinesis refuse iterators by sequence number.
+func refusing(cloud *fakeaws.AWS, times int) (stop func()) {
+	return cloud.Faults.Add(fakeaws.Fault{
+		Operation: "GetShardIterator", Err: &fakeaws.Error{Code: "InvalidArgumentException"}, Times: times,
+		Match: func(r *fakeaws.Request) bool { return bytes.Contains(r.Body, []byte("StartingSequenceNumber")) },
+	})
+}
+
+// TestRefusedPositionIsKept: what Kinesis refuses for a while, while older records are there, is read on from later.
+func TestRefusedPositionIsKept(t *testing.T) {
+	for name, times := range map[string]int{"three times": 3, "nine times": 9, "for twelve seconds": 0} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newReaderWorld(t)
+				w.put(0, 10)
+				_, _ = w.readUntil(t, 10)
+				w.iterator = ""
+				stop := refusing(w.cloud, times)
+				time.AfterFunc(12*time.Second, stop)
+				want := w.put(10, 20)
+				got, _ := w.readUntil(t, 10)
+				require.Equal(t, want, got, "none twice")
+				require.Zero(t, w.gaps+w.unusable)
+			})
+		})
+	}
+}
+
+// TestUnusablePositionIsReplaced: a checkpoint that is no position in the shard costs repeats and nothing else. It is
+// told, and the next checkpoint is stored over it.
+func TestUnusablePositionIsReplaced(t *testing.T) {
+	for name, checkpoint := range map[string]string{"text": "yesterday", "beyond": "4" + strings.Repeat("9", 55), "too long": strings.Repeat("7", 129)} {
+		t.Run(name, func(t *testing.T) {
+			inWorld(t, 1, func(w *world) {
+				one := w.join("one")
+				w.put(0, 10, 2)
+				w.eventually(5*time.Second, "10", func() bool { return w.distinct() == 10 })
+				time.Sleep(2 * time.Second)
+				require.NoError(t, one.stop(w, 5*time.Second))
+				shard := w.cloud.Kinesis.OpenShards(testStream)[0]
+				w.setCheckpoint(shard, checkpoint)
+				w.put(10, 20, 2)
+				two := w.join("two")
+				w.eventually(time.Minute, "all", func() bool { return w.distinct() == 20 })
+				require.Equal(t, 10, w.repeats())
+				require.InDelta(t, 1, counter(t, two, "kinesis_alerter_shard_incidents_total", "kind", "position_unusable"), 0)
+				require.InDelta(t, 0, counter(t, two, "kinesis_alerter_checkpoint_gaps_total", "missed", "true"), 0, "nothing was missed")
+				w.eventually(5*time.Second, "stored", func() bool {
+					at, _ := w.cloud.DynamoDB.Item("application", shard)["checkpoint"].(string)
+					return at != checkpoint && len(at) == 56
+				})
+				require.NoError(t, two.stop(w, 5*time.Second))
+				w.join("three")
+				time.Sleep(2 * time.Minute)
+				require.Equal(t, 10, w.repeats(), "once")
+			})
+		})
+	}
+}
+
+// setCheckpoint writes into the lease table behind everybody's back.
+func (w *world) setCheckpoint(shard, position string) {
+	w.t.Helper()
+	db := dynamodb.New(dynamodb.Options{Region: "us-east-1", Credentials: kinesisClient(w.cloud, "tool").Options().Credentials, HTTPClient: w.cloud.HTTPClient()})
+	_, err := db.UpdateItem(w.t.Context(), &dynamodb.UpdateItemInput{
+		TableName: aws.String("application"), Key: map[string]types.AttributeValue{"leaseKey": &types.AttributeValueMemberS{Value: shard}},
+		UpdateExpression: aws.String("SET checkpoint = :c"), ExpressionAttributeValues: map[string]types.AttributeValue{":c": &types.AttributeValueMemberS{Value: position}},
+	})
+	require.NoError(w.t, err)
+}
+
+// TestShardThatStandsStill: a shard that nobody read for longer than the retention, whose pages stay empty as far behind
+// as that, is read from its oldest record.
+func TestShardThatStandsStill(t *testing.T) {
+	for _, how := range fakeaws.TrimmedAnswers() {
+		t.Run(how.String(), func(t *testing.T) {
+			inWorld(t, 2, func(w *world) {
+				w.cloud.Kinesis.AnswerTrimmed(how)
+				w.start = checkpoint.Start{Kind: checkpoint.StartTrimHorizon}
+				one := w.join("one")
+				w.put(0, 20, 10)
+				w.eventually(5*time.Second, "20", func() bool { return w.distinct() == 20 })
+				time.Sleep(2 * time.Second)
+				require.NoError(t, one.stop(w, 5*time.Second))
+				w.put(20, 30, 10)
+				time.Sleep(26 * time.Hour) // these are lost
+				w.put(30, 40, 10)
+				two := w.join("two")
+				w.eventually(15*time.Second, "what is left", func() bool { return w.distinct() == 30 })
+				require.Zero(t, w.repeats())
+				require.InDelta(t, 2, counter(t, two, "kinesis_alerter_checkpoint_gaps_total", "missed", "true"), 0)
+				w.put(40, 50, 10)
+				w.eventually(5*time.Second, "the next", func() bool { return w.distinct() == 40 })
+			})
+		})
+	}
+}
