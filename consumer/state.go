@@ -200,7 +200,7 @@ func startBehind(at position) types.StartingPosition {
 // an alert. If the tip is reached without it, it is beyond what the shard has, and what was replayed may be new.
 func (s *shard) replayed(p *page) {
 	k := &s.state
-	if !k.replays || s.startAt.sequence == "" || !p.tip {
+	if !k.replays || !p.tip || s.startAt.sequence == "" || k.at.compare(s.startAt) >= 0 {
 		k.tips = 0
 		return
 	}
