@@ -77,19 +77,19 @@ func hostileCases(t *testing.T, scenes []hostileScene) []hostileCase {
 				continue
 			}
 			done[seen{s.phase, op}] = true
+			again := whole[op] // in another phase: the gravest of each kind will do
+			whole[op] = true
 			base := hostileCase{Phase: s.phase, Op: op, For: s.length, Letters: s.letters}
 			add := func(change hostileChange) {
 				c := base
 				c.Change = change
 				c.Named, c.Error = hostileNames(op, change)
 				cases = append(cases, c)
-				if hostileWrites(op) && c.Named && !c.Error && !(change.Path == "" && whole[op]) {
+				if hostileWrites(op) && c.Named && !c.Error && (change.Path != "" || !again) {
 					c.NoEffect = all[op]
 					cases = append(cases, c)
 				}
 			}
-			again := whole[op] // in another phase: the gravest of each kind will do
-			whole[op] = true
 			for _, how := range slices.Sorted(maps.Keys(hostileBodies())) {
 				if hostileFits(op, how) && changesAny(hostileChange{How: how}, recorded[i][op]) && (!again || slices.Contains(hostileGrave(), how)) {
 					add(hostileChange{How: how})

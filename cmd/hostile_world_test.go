@@ -462,7 +462,7 @@ func (w *hostileWorld) play(cases []hostileCase, results []hostileResult) {
 // fault lets answers go wrong for a time, and waits until everything is delivered again.
 func (w *hostileWorld) fault(r *hostileResult, begin bool) {
 	var first time.Time
-	remove := func() {}
+	var remove func()
 	c := w.c
 	switch {
 	case !begin:
@@ -498,7 +498,8 @@ func (w *hostileWorld) fault(r *hostileResult, begin bool) {
 	}
 	w.add(put + hostileBatch - w.put)
 	remove()
-	defer w.watch(&r.Again)()
+	stop := w.watch(&r.Again)
+	defer stop()
 	r.Could = r.Changed > 1 && time.Since(first) >= hostileNamed
 	w.add(hostileBatch)
 	r.Recovered = w.settle(time.Minute + hostileRecover)
@@ -578,7 +579,7 @@ func (w *hostileWorld) judge(r *hostileResult) {
 	}
 	for _, id := range w.fake.Kinesis.OpenShards(testStream) {
 		if row := readSimRow(w.fake.DynamoDB.Item(hostileApplication, id)); row != nil && row.Checkpoint == simShardEnd {
-			r.Ended = append(r.Ended[:len(r.Ended):len(r.Ended)], id)
+			r.Ended = append(r.Ended, id)
 		}
 	}
 	r.Read = w.line.most.Load()
