@@ -80,7 +80,7 @@ func hostileCases(t *testing.T, scenes []hostileScene) []hostileCase {
 				c.Change = change
 				c.Named, c.Error = hostileNames(op, change)
 				cases = append(cases, c)
-				if hostileWrites(op) && c.Named && !c.Error && !(change.Path == "" && whole[op]) {
+				if hostileWrites(op) && c.Named && !c.Error && (change.Path != "" || !whole[op]) {
 					c.NoEffect = all[op]
 					cases = append(cases, c)
 				}

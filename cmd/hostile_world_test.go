@@ -453,7 +453,7 @@ func (w *hostileWorld) play(cases []hostileCase, results []hostileResult) {
 // fault lets answers go wrong for a time, and waits until everything is delivered again.
 func (w *hostileWorld) fault(r *hostileResult, begin bool) {
 	var first time.Time
-	remove := func() {}
+	var remove func()
 	c := w.c
 	switch {
 	case !begin:
@@ -489,7 +489,8 @@ func (w *hostileWorld) fault(r *hostileResult, begin bool) {
 	}
 	w.add(put + hostileBatch - w.put)
 	remove()
-	defer w.watch(&r.Again)()
+	unwatch := w.watch(&r.Again)
+	defer unwatch()
 	r.Could = r.Changed > 1 && time.Since(first) >= hostileNamed
 	w.add(hostileBatch)
 	r.Recovered = w.settle(time.Minute)
@@ -569,7 +570,7 @@ func (w *hostileWorld) judge(r *hostileResult) {
 	}
 	for _, id := range w.fake.Kinesis.OpenShards(testStream) {
 		if row := readSimRow(w.fake.DynamoDB.Item(hostileApplication, id)); row != nil && row.Checkpoint == simShardEnd {
-			r.Ended = append(r.Ended[:len(r.Ended):len(r.Ended)], id)
+			r.Ended = append(slices.Clip(r.Ended), id)
 		}
 	}
 	r.Read = w.line.most.Load()

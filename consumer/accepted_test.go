@@ -267,7 +267,7 @@ func TestLedgerIsBounded(t *testing.T) {
 	require.Len(t, l.take("19", 0, position{}).stretches, maxStretches+1)
 	partly := l.take("4", 0, position{})
 	require.Equal(t, position{}, partly.stretches[0].after, "the watermark stays longest")
-	require.Greater(t, partly.stretches[1].after.compare(at(1)), 0, "the oldest stretches are gone")
+	require.Positive(t, partly.stretches[1].after.compare(at(1)), "the oldest stretches are gone")
 }
 
 // TestLedgerForgetsWhatTheTableHas, from whichever owner, and what an operator has sent back.

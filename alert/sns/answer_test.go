@@ -216,7 +216,7 @@ func TestTopicIsAskedInItsRegion(t *testing.T) {
 		defer cancel()
 		go func() { far <- w.publish(ctx, a, newMessage(a, "body")) }()
 		require.NoError(t, <-w.send(t.Context(), 2))
-		_ = <-far
+		require.ErrorIs(t, <-far, context.DeadlineExceeded, "there is no such topic in this emulator")
 		require.Equal(t, map[string]string{
 			"PublishBatch " + w.arn: "us-east-1", "GetTopicAttributes " + w.arn: "us-east-1",
 			"PublishBatch arn:aws:sns:eu-west-1:000000000000:far":       "eu-west-1",
