@@ -32,8 +32,11 @@ func (c hostileChange) String() string {
 	if c.Path != "" {
 		s = c.Path + " " + c.How
 	}
-	if c.Path != "" && len(c.Value) > 0 && len(c.Value) <= 40 {
-		s += " " + string(c.Value)
+	if c.Path != "" && len(c.Value) > 0 {
+		s += fmt.Sprintf(" %.40s", c.Value)
+		if len(c.Value) > 40 {
+			s += fmt.Sprintf("… (%d)", len(c.Value))
+		}
 	}
 	return s
 }

@@ -75,8 +75,8 @@ func Records(list []types.Record, e *Expect) string {
 			return "a record has no SequenceNumber"
 		case r.Data == nil:
 			return "a record has no Data"
-		case !digits(*r.SequenceNumber):
-			return "a SequenceNumber is no number"
+		case len(*r.SequenceNumber) > longestSequence || !digits(*r.SequenceNumber):
+			return "a SequenceNumber is no number, or too long for one"
 		case last != "" && !above(*r.SequenceNumber, last):
 			if i == 0 {
 				return "its first record is not behind the position that was asked for"
@@ -87,6 +87,9 @@ func Records(list []types.Record, e *Expect) string {
 	}
 	return ""
 }
+
+// longestSequence is how many digits the API allows in a sequence number.
+const longestSequence = 129
 
 // above compares sequence numbers as numbers.
 func above(a, b string) bool {
