@@ -34,7 +34,7 @@ func TestErrorTextIsOneBoundedLine(t *testing.T) {
 		},
 		"SignatureDoesNotMatch: The signature does not match.": &alert.RejectedError{Err: signature},
 		"no answer in time": fmt.Errorf("call: %w", context.DeadlineExceeded),
-		"dial tcp: refused": &url.Error{Op: "Post", URL: "https://user:secret@sns", Err: errors.New("dial tcp: refused")},
+		"dial tcp: refused": &url.Error{Op: "Post", URL: "https://user:secret@sns", Err: errors.New("dial tcp: refused")}, //nolint:gosec // it must not be shown
 		"a b [31m":          errors.New("a\tb\x1b[31m\r\nc"),
 		"Code":              &smithy.GenericAPIError{Code: "Code"},
 		"C: " + strings.Repeat("é", 200) + "…": &smithy.GenericAPIError{Code: "C", Message: strings.Repeat("é", 300)},

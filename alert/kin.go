@@ -567,7 +567,7 @@ func readKin(body []byte) (k kinState, ok bool) {
 	family := func() int {
 		n := r.uint()
 		r.failed = r.failed || n >= uint64(len(k.families))
-		return int(min(n, maxSnapshot)) //nolint:gosec // bounded in the same line
+		return int(min(n, maxSnapshot))
 	}
 	for range r.count() {
 		c := kinCopy{family: family(), born: r.int()}

@@ -54,7 +54,7 @@ func (e *Evaluator) Snapshot() []byte {
 		w.buf = make([]byte, 0, 32+len(r.entries)*64)
 		w.float(r.tokens)
 		w.int(r.at)
-		w.uint(uint64(len(r.entries) - r.silent()))
+		w.uint(uint64(len(r.entries) - r.silent())) //nolint:gosec // the silent ones are a part
 		if r.rule.whole() {
 			for _, en := range r.entries { // one at most, outside the order of use
 				w.entry(0, en)

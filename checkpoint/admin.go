@@ -236,11 +236,7 @@ func (a *Admin) counters(ctx context.Context, owners map[string]bool) (map[strin
 		if it == nil {
 			continue
 		}
-		w, err := decodeWorker(it)
-		if err != nil {
-			return nil, err
-		}
-		if !w.fenced {
+		if w := decodeWorker(it); !w.fenced {
 			out[id] = w.counter
 		}
 	}

@@ -233,7 +233,7 @@ func (r *row) encode() item {
 	return it
 }
 
-func decodeWorker(it item) (workerRow, error) {
+func decodeWorker(it item) workerRow {
 	w := workerRow{id: strings.TrimPrefix(text(it[attrKey]), keyWorker), version: text(it[attrVersion]), config: text(it[attrConfig]), report: decodeReport(it)}
 	if ms, err := integer(it[attrBeat]); err == nil && ms > 0 {
 		w.beat = time.UnixMilli(ms)
@@ -244,7 +244,7 @@ func decodeWorker(it item) (workerRow, error) {
 	if w.counter, err = integer(it[attrCounter]); err != nil {
 		w.counter, w.damaged, w.raw = 0, true, it[attrCounter]
 	}
-	return w, nil
+	return w
 }
 
 // application is the row of that name.

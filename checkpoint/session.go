@@ -69,8 +69,8 @@ func (s *Store) join(ctx context.Context) (*incarnation, error) {
 		row[attrLeaving] = &ddb.AttributeValueMemberBOOL{Value: true}
 	}
 	mine, _, unknown := s.table.settle(ctx, keyWorker+inc.id, s.table.putNew(ctx, row), func(it item) bool {
-		w, err := decodeWorker(it)
-		return err == nil && !w.fenced && w.counter == inc.counter
+		w := decodeWorker(it)
+		return !w.fenced && w.counter == inc.counter
 	})
 	if unknown != nil {
 		// The row may still appear, under an id that nobody will beat. Left alone it would count as a live worker for a lease
@@ -205,12 +205,12 @@ func (s *Store) heartbeat(ctx context.Context, inc *incarnation, first time.Time
 	key := keyWorker + inc.id
 	_, err = s.table.update(ctx, key, e)
 	confirmed, now, err := s.table.settle(ctx, key, err, func(it item) bool {
-		w, err := decodeWorker(it)
-		return err == nil && !w.fenced && w.counter == counter+1
+		w := decodeWorker(it)
+		return !w.fenced && w.counter == counter+1
 	})
 	if !confirmed {
 		if now != nil && err != nil {
-			if w, bad := decodeWorker(now); bad == nil && w.fenced {
+			if decodeWorker(now).fenced {
 				return false, nil
 			}
 		}

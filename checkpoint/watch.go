@@ -110,9 +110,7 @@ func (s *Store) pollRing(ctx context.Context) {
 			s.rescan() // it left: the scan tells what became of its shards
 			continue
 		}
-		if w, err := decodeWorker(it); err == nil {
-			s.observe(w, time.Now())
-		}
+		s.observe(decodeWorker(it), time.Now())
 		s.mu.Unlock()
 	}
 }
@@ -181,10 +179,7 @@ func (s *Store) scan(ctx context.Context) error {
 		case key == keyApplication:
 			sawApplication = true
 		case len(key) > len(keyWorker) && key[:len(keyWorker)] == keyWorker:
-			w, err := decodeWorker(it)
-			if err != nil {
-				return err
-			}
+			w := decodeWorker(it)
 			if workers[w.id] = w; w.damaged && !w.fenced {
 				damaged[key] = true
 				s.noteDamage(key, fmt.Errorf("%s is %s, and should be a number: the worker ends, and its shards are taken when it is silent", attrCounter, shown(w.raw)))
@@ -200,7 +195,7 @@ func (s *Store) scan(ctx context.Context) error {
 				damaged[key] = true
 				s.noteDamage(key, damage(it))
 				s.keepKnown(rows, key)
-				return nil
+				return nil //nolint:nilerr // it is reported, and the other rows count
 			}
 			rows[r.id] = r
 		}
@@ -225,8 +220,8 @@ func (s *Store) scan(ctx context.Context) error {
 		s.mu.Lock()
 		if it == nil {
 			s.orphans[owner] = time.Now().Add(s.duration) // it may not know yet that its row is gone
-		} else if w, err := decodeWorker(it); err == nil {
-			s.observe(w, time.Now())
+		} else {
+			s.observe(decodeWorker(it), time.Now())
 		}
 		s.mu.Unlock()
 	}

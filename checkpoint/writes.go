@@ -501,8 +501,7 @@ func (s *Store) fenceWorker(ctx context.Context, id string, observed workerRow) 
 	key := keyWorker + id
 	_, err := s.table.update(ctx, key, e)
 	fenced, it, unknown := s.table.settle(ctx, key, err, func(it item) bool {
-		w, err := decodeWorker(it)
-		return err == nil && w.fenced
+		return decodeWorker(it).fenced
 	})
 	switch {
 	case unknown != nil:
@@ -510,6 +509,6 @@ func (s *Store) fenceWorker(ctx context.Context, id string, observed workerRow) 
 	case fenced || it == nil:
 		return nil, nil //nolint:nilnil // no row that moved on, as the comment says
 	}
-	w, err := decodeWorker(it)
-	return &w, err
+	w := decodeWorker(it)
+	return &w, nil
 }

@@ -67,6 +67,7 @@ func TestBrowserStatusPage(t *testing.T) {
 	mux.HandleFunc("GET /many", many.html)
 	well := newStatusPage(wellStatus, zap.NewNop())
 	mux.HandleFunc("GET /well", well.html)
+	require.Empty(t, wellStatus().Problems)
 	ill := newStatusPage(func() Status { return hostileStatus() }, zap.NewNop())
 	mux.HandleFunc("GET /hostile", ill.html)
 	control := httptest.NewServer(mux)
@@ -330,6 +331,10 @@ func wellStatus() Status {
 	s.Topics[0].Digesting, s.Topics[0].Gathered = false, 0
 	s.Worker.Heartbeat, s.Worker.Failure = moment(s.At.Add(-time.Second)), ""
 	s.Recent = StatusRecent{Window: s.Recent.Window}
+	s.BadAnswers, s.Filter, s.Silences, s.Doubts, s.Incidents = nil, nil, nil, nil, nil
+	for i := range s.Rules {
+		s.Rules[i].Fields = nil
+	}
 	s.History = StatusHistory{Interval: historyEvery.Seconds()}
 	for i := range historyLength {
 		s.History.Records = append(s.History.Records, 1000+200*sine(time.Duration(i)*historyEvery)+float64(i*7919%41))

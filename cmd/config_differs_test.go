@@ -113,8 +113,12 @@ func TestDifferingWorkers(t *testing.T) {
 	t.Parallel()
 	at := time.Unix(1000, 0)
 	workers := []checkpoint.WorkerStatus{
-		{ID: "a", Self: true, Version: "2", Config: "x"}, {ID: "same", Version: "2", Config: "x"}, {ID: "old", Version: "1"},
-		{ID: "newer", Version: "3", Config: "y"}, {ID: "leaves", Version: "2", Config: "y", Leaving: true}, {ID: "dead", Version: "2", Config: "y", Fenced: true},
+		{ID: "a", Self: true, Version: "2", Config: "x"},
+		{ID: "same", Version: "2", Config: "x"},
+		{ID: "old", Version: "1"},
+		{ID: "newer", Version: "3", Config: "y"},
+		{ID: "leaves", Version: "2", Config: "y", Leaving: true},
+		{ID: "dead", Version: "2", Config: "y", Fenced: true},
 		{ID: "differs", Version: "2", Config: "y"},
 	}
 	since := differing(workers, nil, at)

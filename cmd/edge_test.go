@@ -111,7 +111,7 @@ func TestEveryARNIsAskedInItsRegion(t *testing.T) {
 		fake.Kinesis.Put(testStream, "a", []byte(`{"heartRate":180}`))
 		time.Sleep(20 * time.Second)
 		d.stop()
-		_ = <-d.done
+		require.NoError(t, <-d.done)
 		require.Equal(t, map[string]bool{"eu-west-1": true}, wire.of("kinesis"))
 		require.Equal(t, map[string]bool{"us-east-1": true}, wire.of("dynamodb"))
 		require.Equal(t, map[string]bool{"us-east-1": true, "ap-south-1": true}, wire.of("sns"))

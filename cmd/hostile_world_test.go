@@ -461,7 +461,12 @@ func (w *hostileWorld) play(cases []hostileCase, results []hostileResult) {
 
 // fault lets answers go wrong for a time, and waits until everything is delivered again.
 func (w *hostileWorld) fault(r *hostileResult, begin bool) {
-	var first time.Time
+	var first time.Time // guarded by mu
+	begun := func() time.Time {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		return first
+	}
 	var remove func()
 	c := w.c
 	switch {
@@ -494,19 +499,19 @@ func (w *hostileWorld) fault(r *hostileResult, begin bool) {
 			w.fake.Kinesis.Split(testStream, "shardId-000000000000")
 		}
 		time.Sleep(time.Second)
-		w.look(r, first, false)
+		w.look(r, begun(), false)
 	}
 	w.add(put + hostileBatch - w.put)
 	remove()
-	stop := w.watch(&r.Again)
-	defer stop()
-	r.Could = r.Changed > 1 && time.Since(first) >= hostileNamed
+	unwatch := w.watch(&r.Again)
+	defer unwatch()
+	r.Could = r.Changed > 1 && time.Since(begun()) >= hostileNamed
 	w.add(hostileBatch)
 	r.Recovered = w.settle(time.Minute + hostileRecover)
 	r.Lost, r.Letters = w.missing()
 	if w.alive(r) && len(r.Lost) == 0 {
 		time.Sleep(hostileRecover)
-		w.look(r, first, true)
+		w.look(r, begun(), true)
 	}
 }
 
@@ -579,7 +584,7 @@ func (w *hostileWorld) judge(r *hostileResult) {
 	}
 	for _, id := range w.fake.Kinesis.OpenShards(testStream) {
 		if row := readSimRow(w.fake.DynamoDB.Item(hostileApplication, id)); row != nil && row.Checkpoint == simShardEnd {
-			r.Ended = append(r.Ended, id)
+			r.Ended = append(slices.Clip(r.Ended), id)
 		}
 	}
 	r.Read = w.line.most.Load()

@@ -36,6 +36,7 @@ const (
 
 func (p placement) hashKey(partitionKey string) *string {
 	switch p {
+	case byMD5:
 	case byNobody:
 		return aws.String("0")
 	case byHand:
@@ -200,7 +201,7 @@ func (h inheritance) run(t *testing.T) map[string]int {
 
 // aggregateOf is a KPL aggregate of one record.
 func aggregateOf(key string, data []byte) []byte {
-	field := func(n byte, b []byte) []byte { return append([]byte{n<<3 | 2, byte(len(b))}, b...) }
+	field := func(n byte, b []byte) []byte { return append([]byte{n<<3 | 2, byte(len(b))}, b...) } //nolint:gosec // short fields
 	record := append([]byte{1 << 3, 0}, field(3, data)...)
 	message := append(field(1, []byte(key)), field(3, record)...)
 	sum := md5.Sum(message) //nolint:gosec // as the KPL does

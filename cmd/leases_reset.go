@@ -70,7 +70,7 @@ func (o *operator) describeReset(r *checkpoint.Reset) {
 			r.Created.Format(time.RFC3339))
 	case checkpoint.StartTime:
 		say("it begins at %s; records that arrived before that are SKIPPED and make no alert", r.To)
-	default:
+	case checkpoint.StartTrimHorizon:
 		say("it begins at its first record")
 	}
 	say("progress and memory of the old stream are dropped: %s of it, %s begin anew", number(len(r.Gone), "shard"), number(len(r.Changes), "row"))

@@ -23,7 +23,7 @@ func newTestLoggers(t *testing.T, c LogConfig) (Loggers, *bytes.Buffer, *prometh
 	out, reg := &bytes.Buffer{}, prometheus.NewPedanticRegistry()
 	logs, err := NewLoggers(c, out, reg)
 	require.NoError(t, err)
-	t.Cleanup(func() { logs.Close(context.Background()) })
+	t.Cleanup(func() { logs.Close(context.WithoutCancel(t.Context())) })
 	return logs, out, reg
 }
 

@@ -122,16 +122,17 @@ func TestPanicOfAShardOrOfASaveCostsARestart(t *testing.T) {
 func TestPartThatPanicsBeginsAgain(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		l, times, began := newLife(zap.NewNop()), 0, time.Now()
+		l, began := newLife(zap.NewNop()), time.Now()
+		var times atomic.Int32
 		p := l.keep(t.Context(), "part", func(ctx context.Context) error {
-			if times++; times <= 4 {
+			if times.Add(1) <= 4 {
 				panic("ouch")
 			}
 			<-ctx.Done()
 			return ctx.Err()
 		})
 		time.Sleep(time.Minute)
-		require.Equal(t, 5, times)
+		require.EqualValues(t, 5, times.Load())
 		require.Empty(t, l.failed)
 		l.stopping.Store(true)
 		require.NoError(t, p.stop(t.Context()))

@@ -138,6 +138,7 @@ func TestToolsRetryWhatPasses(t *testing.T) {
 					fake.Kinesis.Create(testStream, 1)
 					_, number := fake.Kinesis.Put(testStream, "a", []byte(`{"kind":"reading","score":5}`))
 					time.Sleep(time.Second)
+					fault := fault // each test has its own
 					fault.Service, fault.Operation = fakeaws.ServiceKinesis, operation
 					for what, run := range map[string]func() error{
 						"explain": func() error {

@@ -99,7 +99,7 @@ type soakSample struct {
 
 func newSoak(t *testing.T) *soak {
 	t.Helper()
-	seed := cmp.Or(*soakSeed, uint64(time.Now().UnixNano())) //nolint:gosec // any number does
+	seed := cmp.Or(*soakSeed, uint64(time.Now().UnixNano()))
 	t.Logf("seed %d", seed)
 	w := &soak{
 		T: t, fake: fakeaws.New(fakeaws.Options{Unthrottled: true}), binary: buildDaemon(t),

@@ -76,7 +76,8 @@ func whoIsWell(st *Status) string {
 // wellness says what goes well, where there is no problem: first here, then what is known of the fleet.
 func wellness(st *Status) string {
 	h := count(st)
-	own, fleet := "no shard is to be read now", ""
+	var fleet string
+	own := "no shard is to be read now"
 	switch {
 	case h.here > 0:
 		own = fmt.Sprintf("%s read here, lag %s", are(h.here, "shard"), words(time.Duration(h.lag*float64(time.Second))))

@@ -100,7 +100,7 @@ func (m *subscriptionMemory) merge(ctx context.Context) error {
 	}
 	var kept map[string]hadSubscriptions
 	if err := json.Unmarshal([]byte(text), &kept); err != nil {
-		return nil //nolint:nilerr // nothing, or of a version to come: it is written anew
+		return nil // nothing, or of a later version: it is written anew
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()

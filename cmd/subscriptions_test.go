@@ -3,6 +3,7 @@ package cmd
 import (
 	"context"
 	"errors"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -111,15 +112,29 @@ func TestSubscriptionMemory(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		kept, broken, writes := "", errors.New("away"), 0
 		confirmed := map[string]int{"a": 2}
+		var mu sync.Mutex // of the four above
+		locked := func(do func()) {
+			mu.Lock()
+			defer mu.Unlock()
+			do()
+		}
 		m := &subscriptionMemory{
 			topics: func() (out []alertsns.TopicStatus) {
+				mu.Lock()
+				defer mu.Unlock()
 				for arn, n := range confirmed {
 					out = append(out, alertsns.TopicStatus{ARN: arn, Subscriptions: alertsns.Subscriptions{Confirmed: n, At: time.Now()}})
 				}
 				return append(out, alertsns.TopicStatus{ARN: "unknown"})
 			},
-			load: func(context.Context) (string, error) { return kept, broken },
+			load: func(context.Context) (string, error) {
+				mu.Lock()
+				defer mu.Unlock()
+				return kept, broken
+			},
 			save: func(_ context.Context, text string) error {
+				mu.Lock()
+				defer mu.Unlock()
 				writes++
 				kept = text
 				return broken
@@ -129,21 +144,25 @@ func TestSubscriptionMemory(t *testing.T) {
 		go func() { _ = m.run(t.Context()) }()
 		time.Sleep(time.Minute)
 		require.Zero(t, m.most("a"), "nothing is known before the table answers")
-		broken = nil
+		locked(func() { broken = nil })
 		time.Sleep(time.Minute)
 		require.Equal(t, 2, m.most("a"))
-		require.Equal(t, 1, writes)
-		kept = `{"a":{"confirmed":5,"at":"` + time.Now().Add(time.Second).Format(time.RFC3339) + `"},"gone":{"confirmed":1,"at":"2000-01-01T00:00:00Z"}}`
-		confirmed["b"] = 1 // which makes this worker read and write
+		locked(func() {
+			require.Equal(t, 1, writes)
+			kept = `{"a":{"confirmed":5,"at":"` + time.Now().Add(time.Second).Format(time.RFC3339) + `"},"gone":{"confirmed":1,"at":"2000-01-01T00:00:00Z"}}`
+			confirmed["b"] = 1 // which makes this worker read and write
+		})
 		time.Sleep(time.Minute)
 		require.Equal(t, 5, m.most("a"))
 		require.Equal(t, 1, m.most("b"))
-		require.Equal(t, 2, writes)
+		locked(func() { require.Equal(t, 2, writes) })
 		time.Sleep(23 * time.Hour)
 		require.Equal(t, 5, m.most("a"))
 		time.Sleep(2 * time.Hour)
 		require.Equal(t, 2, m.most("a"))
-		require.NotContains(t, kept, "gone")
-		require.Less(t, writes, 40, "once an hour")
+		locked(func() {
+			require.NotContains(t, kept, "gone")
+			require.Less(t, writes, 40, "once an hour")
+		})
 	})
 }

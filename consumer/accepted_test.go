@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -205,8 +206,16 @@ func (w *world) admin() *checkpoint.Admin {
 // TestLettersAreNotSentTwice: a record that went to the dead letters with some of its alerts to come is no letter again.
 func TestLettersAreNotSentTwice(t *testing.T) {
 	inWorld(t, 1, func(w *world) {
+		var mu sync.Mutex
 		var letters []string
+		count := func() int {
+			mu.Lock()
+			defer mu.Unlock()
+			return len(letters)
+		}
 		w.deadLetters = letterFunc(func(_ context.Context, l *alert.Letter) error {
+			mu.Lock()
+			defer mu.Unlock()
 			letters = append(letters, l.AlertID+l.Record.SequenceNumber)
 			return nil
 		})
@@ -226,12 +235,12 @@ func TestLettersAreNotSentTwice(t *testing.T) {
 		w.eventually(5*time.Second, "reading", func() bool { return one.reading() == 1 })
 		w.loseTable(one, func() {
 			w.put(0, 5, 5)
-			w.eventually(2*time.Second, "letters", func() bool { return len(letters) == 10 })
+			w.eventually(2*time.Second, "letters", func() bool { return count() == 10 })
 		})
 		free.Store(true)
 		w.loseTable(one, func() {})
 		w.eventually(5*time.Second, "all", func() bool { return w.distinct() == 5 })
-		require.Len(t, letters, 10)
+		require.Equal(t, 10, count())
 		require.Zero(t, w.repeats())
 	})
 }
@@ -267,7 +276,7 @@ func TestLedgerIsBounded(t *testing.T) {
 	require.Len(t, l.take("19", 0, position{}).stretches, maxStretches+1)
 	partly := l.take("4", 0, position{})
 	require.Equal(t, position{}, partly.stretches[0].after, "the watermark stays longest")
-	require.Greater(t, partly.stretches[1].after.compare(at(1)), 0, "the oldest stretches are gone")
+	require.Positive(t, partly.stretches[1].after.compare(at(1)), "the oldest stretches are gone")
 }
 
 // TestLedgerForgetsWhatTheTableHas, from whichever owner, and what an operator has sent back.

@@ -28,6 +28,6 @@ func (l kclLeases) GetLease(status *par.ShardStatus, worker string) error {
 func (l kclLeases) RemoveLeaseOwner(shardID string) error {
 	released := l.consumer.end(shardID)
 	defer released()
-	defer l.consumer.ledger.prune(l.Leases.Checkpoint) // a release stores what was dealt with
+	defer l.consumer.ledger.prune(l.Checkpoint) // a release stores what was dealt with
 	return l.Leases.RemoveLeaseOwner(shardID)
 }

@@ -181,8 +181,7 @@ func (s *shard) replayFrom(at position) types.StartingPosition {
 	}
 	s.state.replays, s.state.from = true, at
 	s.log.Info("evaluating again from the last snapshot, up to the checkpoint", zap.Stringer("snapshot", at))
-	switch {
-	case at.sequence == "":
+	if at.sequence == "" {
 		return s.state.origin
 	}
 	return startBehind(at)

@@ -31,11 +31,11 @@ func classify(err error) delivery.Verdict {
 	})
 }
 
-// noAnswer is an error about what is no answer of the service.
-type noAnswer struct{}
+// noAnswerError is an error about what is no answer of the service.
+type noAnswerError struct{}
 
-func (noAnswer) Error() string  { return "no answer" }
-func (noAnswer) BadAnswer() int { return http.StatusBadRequest }
+func (noAnswerError) Error() string  { return "no answer" }
+func (noAnswerError) BadAnswer() int { return http.StatusBadRequest }
 
 func TestClassify(t *testing.T) {
 	status := func(code int, err error) error {
@@ -65,8 +65,8 @@ func TestClassify(t *testing.T) {
 		"504":                          {status(504, generic), delivery.Retry, delivery.ReasonServiceError},
 		"403 of a proxy":               {status(403, generic), delivery.Hold, delivery.ReasonUnknown},
 		"400 without a code":           {status(400, errors.New("EOF")), delivery.Hold, delivery.ReasonUnknown},
-		"400 of somebody else":         {status(400, noAnswer{}), delivery.Retry, delivery.ReasonBadAnswer},
-		"403 of somebody else":         {status(403, noAnswer{}), delivery.Retry, delivery.ReasonBadAnswer},
+		"400 of somebody else":         {status(400, noAnswerError{}), delivery.Retry, delivery.ReasonBadAnswer},
+		"403 of somebody else":         {status(403, noAnswerError{}), delivery.Retry, delivery.ReasonBadAnswer},
 		"a code without a status":      {code("NobodyHasSeenThis"), delivery.Hold, delivery.ReasonUnknown},
 		"200, not to be read": {
 			status(200, &smithy.DeserializationError{Err: errors.New("EOF")}), delivery.Retry, delivery.ReasonBadAnswer,

@@ -3,6 +3,7 @@ package sns
 import (
 	"context"
 	"strconv"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -20,15 +21,25 @@ import (
 type sayingClient struct {
 	Client
 	says func(out *sns.PublishBatchOutput)
-	in   []*sns.PublishBatchInput
+
+	mu    sync.Mutex
+	quiet bool
+}
+
+// hush has the client say what SNS says from now on.
+func (c *sayingClient) hush() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.quiet = true
 }
 
 func (c *sayingClient) PublishBatch(
 	ctx context.Context, in *sns.PublishBatchInput, o ...func(*sns.Options),
 ) (*sns.PublishBatchOutput, error) {
-	c.in = append(c.in, in)
 	out, err := c.Client.PublishBatch(ctx, in, o...)
-	if err == nil && c.says != nil {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err == nil && !c.quiet {
 		c.says(out)
 	}
 	return out, err
@@ -94,7 +105,7 @@ func TestAnswerWithoutAnOutcomeIsNoAcceptance(t *testing.T) {
 				require.Greater(t, status.Failures, 3)
 				require.Equal(t, delivery.ReasonBadAnswer, status.Failing)
 				require.Positive(t, w.failures(delivery.ReasonBadAnswer))
-				client.says = nil
+				client.hush()
 				mended := time.Now()
 				for _, end := range ends {
 					require.NoError(t, <-end)
@@ -134,7 +145,7 @@ func TestSilenceAboutOneEntryIsItsOwn(t *testing.T) {
 		require.Equal(t, 4, accepted)
 		time.Sleep(time.Minute)
 		require.LessOrEqual(t, w.calls(), 1+40, "it backs off")
-		client.says = nil
+		client.hush()
 	})
 }
 
@@ -204,10 +215,11 @@ func (c *structureClient) PublishBatch(
 // A topic is asked in the region of its ARN, whatever the client's is.
 func TestTopicIsAskedInItsRegion(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
+		var mu sync.Mutex
 		regions := map[string]string{}
 		w := newWorld(t, func(s *setup) {
 			s.cfg.Topics = map[string]TopicConfig{"far": {ARN: "arn:aws:sns:eu-west-1:000000000000:far"}}
-			s.through = func(next Client) Client { return &regionClient{next, regions} }
+			s.through = func(next Client) Client { return &regionClient{next, &mu, regions} }
 		})
 		a := newAlert(1)
 		a.Topic = "far"
@@ -216,7 +228,9 @@ func TestTopicIsAskedInItsRegion(t *testing.T) {
 		defer cancel()
 		go func() { far <- w.publish(ctx, a, newMessage(a, "body")) }()
 		require.NoError(t, <-w.send(t.Context(), 2))
-		_ = <-far
+		require.ErrorIs(t, <-far, context.DeadlineExceeded, "there is no such topic in this emulator")
+		mu.Lock()
+		defer mu.Unlock()
 		require.Equal(t, map[string]string{
 			"PublishBatch " + w.arn: "us-east-1", "GetTopicAttributes " + w.arn: "us-east-1",
 			"PublishBatch arn:aws:sns:eu-west-1:000000000000:far":       "eu-west-1",
@@ -228,6 +242,8 @@ func TestTopicIsAskedInItsRegion(t *testing.T) {
 // regionClient notes the regions that calls are made in.
 type regionClient struct {
 	Client
+
+	mu      *sync.Mutex
 	regions map[string]string
 }
 
@@ -236,6 +252,8 @@ func (c *regionClient) note(call string, options []func(*sns.Options)) {
 	for _, f := range options {
 		f(&o)
 	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	c.regions[call] = o.Region
 }
 
