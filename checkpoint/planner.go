@@ -55,15 +55,18 @@ func (s *Store) carryOut(ctx context.Context) {
 					return nil
 				}
 				free := w.was == nil || w.was.owner != inc.id
-				if err := s.acquire(ctx, inc, w.shard, w.was); err != nil && ctx.Err() == nil {
+				err := s.acquire(ctx, inc, w.shard, w.was)
+				if err != nil && ctx.Err() == nil {
 					s.noteTable(err)
 					s.log.Warn("cannot take a shard yet", zap.String("shard", w.shard), zap.Error(err))
-					s.mu.Lock()
-					s.cool[w.shard] = time.Now().Add(coolDown)
-					s.mu.Unlock()
 				} else if free {
 					took.Store(true)
 				}
+				s.mu.Lock()
+				if s.leases[w.shard] == nil { // or the next plan would try again at once, for ever where the rows deceive
+					s.cool[w.shard] = time.Now().Add(coolDown)
+				}
+				s.mu.Unlock()
 				return nil
 			})
 		})

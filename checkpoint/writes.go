@@ -140,6 +140,14 @@ func (s *Store) acquire(ctx context.Context, inc *incarnation, shard string, was
 	if err != nil {
 		return err
 	}
+	if landed && r.ended() && was != nil && !was.ended() { // nobody would look at the shard again
+		if now, err = s.table.get(ctx, shard, true); err != nil {
+			return err
+		}
+		if r, err = decodeRow(now, time.Now()); err != nil {
+			return err
+		}
+	}
 	s.noteRow(r)
 	if landed {
 		if was == nil && memory != nil {

@@ -537,7 +537,7 @@ func hostileMemberChanges(bodies [][]byte) []hostileChange {
 			add(path, memberType, `7`, `{}`, `[]`)
 			add(path, memberOther, `""`, `"AAAA"`, `"`+rawBytes+`"`)
 			if digits.MatchString(v) {
-				add(path, memberRange, `"-1"`, `"1e308"`, `"NaN"`, `"`+strings.Repeat("9", 30)+`"`, `"`+strings.Repeat("9", 200)+`"`)
+				add(path, memberRange, `"-1"`, `"1e308"`, `"NaN"`, `"`+strings.Repeat("9", len(v))+`"`, `"`+strings.Repeat("9", 200)+`"`)
 			}
 		case json.Number:
 			add(path, memberType, `"seven"`, `{}`)

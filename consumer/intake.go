@@ -23,6 +23,7 @@ type takenPage struct {
 func (s *shard) takeIn(p *page) {
 	if s.takeInPage(p) {
 		s.pageDone(p)
+		s.replayed(p)
 	}
 }
 

@@ -26,8 +26,9 @@ type reader interface {
 type page struct {
 	records []types.Record
 	credit  credit
-	// behind is how far this page is from the tip of the shard.
+	// behind is how far this page is from the tip of the shard; tip says that Kinesis said 0.
 	behind time.Duration
+	tip    bool
 	// asked is when the call for it began, at is when the answer came; date is that by the service's clock.
 	asked, at, date time.Time
 	// null says that the answer named no next iterator. end says that the shard has ended, as Kinesis claims; children are
@@ -180,6 +181,7 @@ func (r *pollingReader) fetch(ctx context.Context) (page, error) {
 	return page{
 		records: out.Records, credit: c, asked: start, at: now, date: date,
 		behind: time.Duration(aws.ToInt64(out.MillisBehindLatest)) * time.Millisecond, // nil is 0: defect 29
+		tip:    out.MillisBehindLatest != nil && *out.MillisBehindLatest == 0,
 		null:   out.NextShardIterator == nil, end: r.nulls.claim(out), children: out.ChildShards,
 	}, nil
 }
@@ -320,6 +322,8 @@ func (r *pollingReader) failed(err error) {
 		}
 		return
 	case errors.As(err, &invalid):
+		r.iterator = ""
+	case answer.Is(err): // a fresh iterator tells whether the position is one that the shard can have
 		r.iterator = ""
 	}
 	r.pace.failed(now)

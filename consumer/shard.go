@@ -140,6 +140,7 @@ func (s *shard) nextPage() (page, error) {
 			s.tookIn(&p)
 			s.offer(false)
 			s.pageDone(&p)
+			s.replayed(&p)
 			continue
 		}
 		return p, nil

@@ -26,6 +26,8 @@ const (
 	stateIdle      = 10 * time.Minute
 	stateAfterTick = 2 * time.Second
 	stateRetry     = 10 * time.Second
+	// replayTips is how many pages in a row must be at the tip for a checkpoint that was not met to be beyond it.
+	replayTips = 2
 	// saveLimit bounds a save in the background or at the end of a closed shard, lastSaveLimit one before a handoff or a
 	// stop.
 	saveLimit     = 30 * time.Second
@@ -61,6 +63,10 @@ type keeper struct {
 	torn bool
 	// replays says that reading began at the snapshot, not at the checkpoint.
 	replays bool
+	// from is where the snapshot was taken that is replayed.
+	from position
+	// tips counts the pages in a row that reached the tip of the shard while the checkpoint was still ahead.
+	tips int
 	// ticksFrom is the end of what an earlier owner resolved. Before it time must not bring about what the records did:
 	// those of the earlier owner would drop it if they made it, and else there is nobody to.
 	ticksFrom position
@@ -173,7 +179,7 @@ func (s *shard) replayFrom(at position) types.StartingPosition {
 	if at == s.startAt {
 		return s.start
 	}
-	s.state.replays = true
+	s.state.replays, s.state.from = true, at
 	s.log.Info("evaluating again from the last snapshot, up to the checkpoint", zap.Stringer("snapshot", at))
 	if at.sequence == "" {
 		return s.state.origin
@@ -187,6 +193,30 @@ func startBehind(at position) types.StartingPosition {
 		return types.StartingPosition{Type: types.ShardIteratorTypeAfterSequenceNumber, SequenceNumber: aws.String(at.sequence)}
 	}
 	return types.StartingPosition{Type: types.ShardIteratorTypeAtSequenceNumber, SequenceNumber: aws.String(at.sequence)}
+}
+
+// replayed looks whether the checkpoint is one that the shard can have: every record up to it is resolved, and replayed without
+// an alert. If the tip is reached without it, it is beyond what the shard has, and what was replayed may be new.
+func (s *shard) replayed(p *page) {
+	k := &s.state
+	if !k.replays || !p.tip || s.startAt.sequence == "" || k.at.compare(s.startAt) >= 0 {
+		k.tips = 0
+		return
+	}
+	if k.tips++; k.tips < replayTips {
+		return
+	}
+	s.lease.Lost(time.Now().Add(-leastRetention))
+	s.log.Error("the checkpoint is beyond what the shard has; going on behind the last snapshot, alerts since then are repeated",
+		zap.Stringer("checkpoint", s.startAt), zap.Stringer("snapshot", k.from))
+	s.start, s.startAt, s.passed = k.origin, k.from, 0
+	if k.from.sequence != "" {
+		s.start = startBehind(k.from)
+	}
+	s.mu.Lock()
+	s.inherited, s.stored, s.offered, s.mark.last = nil, s.startAt, s.startAt, s.startAt
+	s.mu.Unlock()
+	k.replays, k.opened, k.tips, s.reader = false, false, 0, nil // the snapshot is brought back once more
 }
 
 // inherit adds the parents' states.
