@@ -321,7 +321,7 @@ func stopWhileChildWaits(w *faultWorld) {
 	a := w.start()
 	w.put(5)
 	eventually(w.t, 20*time.Second, "the first records are found", func() bool { return w.missing(w.putCount()) == 0 })
-	w.sns.delay(600 * time.Millisecond) // for each record of a key, or a busy machine is done before it is stopped
+	w.sns.delay(250 * time.Millisecond) // half a second or more for each record of a key
 	w.put(5)
 	w.scale(4)
 	eventually(w.t, 15*time.Second, "a parent is read to its end", func() bool { return said(a, "shard is closed, draining") > 0 })

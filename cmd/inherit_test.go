@@ -2,6 +2,7 @@ package cmd
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/md5" //nolint:gosec // Kinesis places records by the MD5 of their partition key
 	"errors"
 	"fmt"
@@ -51,6 +52,7 @@ func (p placement) hashKey(partitionKey string) *string {
 type inheritance struct {
 	placement  placement
 	aggregated bool
+	seconds    int // of records; 240 where nobody says
 	// at are what happens, by the second.
 	at map[int]func(*inheritWorld)
 }
@@ -154,7 +156,7 @@ func (h inheritance) run(t *testing.T) map[string]int {
 		time.Sleep(3 * time.Second)
 		client := kinesis.NewFromConfig(emulated(fake))
 		began := time.Now()
-		for n := range 240 {
+		for n := range cmp.Or(h.seconds, 240) {
 			for _, key := range []string{"a", "b", "c", "d", "e", "f"} {
 				v := 5
 				switch {
@@ -206,6 +208,18 @@ func aggregateOf(key string, data []byte) []byte {
 	message := append(field(1, []byte(key)), field(3, record)...)
 	sum := md5.Sum(message) //nolint:gosec // as the KPL does
 	return slices.Concat([]byte{0xF3, 0x89, 0x9A, 0xC2}, message, sum[:])
+}
+
+// TestOneSplitFollowsTheRecords is the shortest story: a split while keys fire, of which all but one go on.
+func TestOneSplitFollowsTheRecords(t *testing.T) {
+	t.Parallel()
+	calm := inheritance{placement: byMD5, seconds: 40}.run(t)
+	for _, p := range []placement{byMD5, byNobody, byHand} {
+		t.Run(string(p), func(t *testing.T) {
+			t.Parallel()
+			requireSame(t, calm, inheritance{placement: p, seconds: 40, at: map[int]func(*inheritWorld){6: splitAll}}.run(t))
+		})
+	}
 }
 
 // TestMemoryFollowsTheRecords: however a producer places its records, and however the stream is resharded, restarted or crashes, the

@@ -107,7 +107,18 @@ func leaseState(r *checkpoint.LeaseRow) string {
 
 // writeTable prints a lease table for people.
 func writeTable(w io.Writer, t checkpoint.LeaseTable, now time.Time) error {
-	_, _ = fmt.Fprintf(w, "table %s of %s, begun %s, lease %s\n\n", t.Table, t.Stream, t.T0.UTC().Format(time.RFC3339), t.LeaseDuration)
+	_, _ = fmt.Fprintf(w, "table %s of %s, begun %s, lease %s\n", t.Table, t.Stream, t.T0.UTC().Format(time.RFC3339), t.LeaseDuration)
+	damaged := map[string]bool{}
+	for _, d := range t.Damaged {
+		damaged[d.Key] = true
+		_, _ = fmt.Fprintf(w, "row %s cannot be read: %s; a running worker writes it anew\n", d.Key, d.Cause)
+	}
+	for i := range t.Shards {
+		if r := &t.Shards[i]; r.Fault != "" && !damaged[r.Shard] {
+			_, _ = fmt.Fprintf(w, "row %s: %s\n", r.Shard, r.Fault)
+		}
+	}
+	_, _ = fmt.Fprintln(w)
 	tab := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	_, _ = fmt.Fprintln(tab, "SHARD\tSTATE\tOWNER\tEPOCH\tCHECKPOINT\tCAUGHT UP\tGENERATION\tPARENTS")
 	for i := range t.Shards {
@@ -115,16 +126,7 @@ func writeTable(w io.Writer, t checkpoint.LeaseTable, now time.Time) error {
 		_, _ = fmt.Fprintf(tab, "%s\t%s\t%s\t%d\t%s\t%s\t%d\t%s\n", r.Shard, leaseState(r), cmp.Or(r.Owner, "-"), r.Epoch, place(r),
 			age(now, r.CaughtUp), r.Generation, cmp.Or(strings.Join(r.Parents, ","), "-"))
 	}
-	err := tab.Flush()
-	for i := range t.Shards {
-		if r := &t.Shards[i]; r.Fault != "" {
-			_, err = fmt.Fprintf(w, "\nrow %s: %s\n", r.Shard, r.Fault)
-		}
-	}
-	for _, d := range t.Damaged {
-		_, err = fmt.Fprintf(w, "\nrow %s cannot be read: %s; a running worker writes it anew\n", d.Key, d.Cause)
-	}
-	return err
+	return tab.Flush()
 }
 
 // writeChanges prints what is about to happen, and what that does to the workers.

@@ -5,7 +5,7 @@ package cmd_test
 // inheritMutations are the ways to lose what rules remember in a reshard, or to say it twice.
 func inheritMutations() []mutation {
 	only := func(pkg, test string) killer { return killer{pkg: pkg, test: test} }
-	follow := only("cmd", "TestMemoryFollowsTheRecords/(const|far|quick)")
+	follow := only("cmd", "TestOneSplitFollowsTheRecords")
 	reshard := killer{"alert", "TestReshardSaysWhatOneShardWould", 600}
 	return []mutation{
 		{

@@ -44,7 +44,14 @@ func (w *simWorld) look() {
 		if err != nil || s.State == "stopping" {
 			continue
 		}
-		p := simSeen{Level: s.Level, Summary: s.Summary, Young: s.Uptime < lawNew.Seconds()}
+		if s.Worker.TrustedUntil == nil {
+			d.joined = time.Time{}
+		} else if d.joined.IsZero() {
+			d.joined = time.Now()
+		}
+		// Who has just joined finds the rows of peers that may be dead, and sees that only when they stay silent for a lease.
+		young := s.Uptime < lawNew.Seconds() || !d.joined.IsZero() && time.Since(d.joined) < lawNew
+		p := simSeen{Level: s.Level, Summary: s.Summary, Young: young}
 		for i := range s.Shards {
 			if s.Shards[i].Reading != nil {
 				p.Reads = append(p.Reads, s.Shards[i].ID)

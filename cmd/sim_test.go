@@ -61,13 +61,15 @@ func (h *simHistory) add(e simEvent) {
 
 // simDaemon is one whole daemon.
 type simDaemon struct {
-	name  string
-	wire  *simWire
-	reg   *prometheus.Registry
-	log   *syncBuffer
-	page  *pipes
-	leave context.CancelFunc
-	gone  chan struct{}
+	name string
+	wire *simWire
+	reg  *prometheus.Registry
+	log  *syncBuffer
+	page *pipes
+	// joined is since when it has a place in the fleet, of the goroutine that looks at the pages.
+	joined time.Time
+	leave  context.CancelFunc
+	gone   chan struct{}
 }
 
 // simWorld carries a plan out.
