@@ -14,7 +14,12 @@
 //     over all owners, and each wants a lower number in the row: one that was sent first and arrives last changes nothing,
 //     also where only the stretches above the checkpoint differ.
 //   - A stored state is whole, or it is an error, and it never includes more than the stored checkpoint.
-//   - A child is granted when every parent that the stream still lists is at SHARD_END.
+//   - A child is granted when every parent is at SHARD_END, or Kinesis knows it no more.
+//   - Nothing that cannot be undone is done on the word of one listing or one summary. The open shards of a stream hold every
+//     hash key, so a listing that lacks one, or shows one closed, is known to be incomplete and is asked for again. A shard
+//     ends when a complete listing agrees that began after the answer which said so. A shard is gone when listings a minute
+//     apart lack it and Kinesis has no iterator for it. SHARD_END of a shard that is open is taken back, from the position
+//     that the row keeps beside it.
 //   - Every start position is fixed by the table: the checkpoint, or what the #application row says of the moment T0 at
 //     which the application began. Neither a slow start nor a crash before the first checkpoint skips a record.
 //   - Answers that were lost are resolved by reading the row back, never by assuming.

@@ -203,9 +203,9 @@ func (l *Lease) Lost(oldest time.Time) bool {
 func (l *Lease) HandOff(ctx context.Context) error { return l.store.handOff(ctx, l) }
 
 // Finish ends the shard: rows for its children first, then SHARD_END with the last offer, so that a crash in between
-// repeats the end and never orphans a child. Call it when all is resolved. children is what the last GetRecords answer
-// said, or nil, in which case the stream is listed for them. After nil the lease is over; after an error it is as it was,
-// unless Context is done, and Finish may be called again.
+// repeats the end and never orphans a child. Call it when all is resolved and Ended has proved the end. children is what
+// the last GetRecords answer said, or nil: then they are those that are listed. After nil the lease is over; after an
+// error it is as it was, unless Context is done, and Finish may be called again.
 func (l *Lease) Finish(ctx context.Context, children []types.ChildShard) error {
 	return l.store.finish(ctx, l, children)
 }

@@ -13,6 +13,9 @@
 //     them. Those for other topics do not wait, so the order holds for each topic.
 //   - Bad input costs itself: a record, or one record of a KPL aggregate, becomes one outcome, and the shard goes on. An
 //     alert that cannot be published holds its own key at most, and so does a letter to the dead.
+//   - A shard is at its end when Kinesis says so with the children's names, or twice, and the lease table proves it. Else it
+//     is asked again.
+//   - A position that may have left the stream is judged by the oldest record, whichever way Kinesis answers (doubt.go).
 //   - Kinesis in trouble is waited out with the position held. Nothing of it reaches the KCL.
 //   - Pages take their memory from one budget of the process. What waits in a digest has given its part back, unless there
 //     are dead letters: then it may become one, so its payload and credits are kept. A shard has up to 100,000 records in

@@ -118,11 +118,12 @@ func (r *pollingReader) judge(p *page) (take bool) {
 		*d = doubt{}
 		return true
 	}
-	*d = doubt{}
+	*d = doubt{caughtUp: d.caughtUp}
 	if from := r.onGap(len(p.records) > 0 && was.SequenceNumber != nil); from.Type != types.ShardIteratorTypeTrimHorizon {
-		r.restart(from)
+		r.restart(from) // the checkpoint behind the snapshot, which may be gone as well
 		return false
 	}
+	*d = doubt{}
 	return true
 }
 

@@ -113,3 +113,41 @@ func TestShardThatStandsStill(t *testing.T) {
 		})
 	}
 }
+
+// TestBothPositionsLeftTheStream: with the snapshot of the rules' memory the checkpoint behind it has left the stream,
+// too. Both are counted.
+func TestBothPositionsLeftTheStream(t *testing.T) {
+	for _, how := range fakeaws.TrimmedAnswers() {
+		t.Run(how.String(), func(t *testing.T) {
+			inWorld(t, 1, func(w *world) {
+				w.cloud.Kinesis.AnswerTrimmed(how)
+				s := w.remembering()
+				one := w.join("one")
+				for i := range 10 {
+					s.put(i, "key")
+					time.Sleep(time.Second)
+				}
+				time.Sleep(2 * time.Minute)
+				s.saving(false) // the snapshot stays behind the checkpoint
+				for i := range 10 {
+					s.put(10+i, "key")
+					time.Sleep(time.Second)
+				}
+				w.eventually(5*time.Second, "20", func() bool { return w.distinct() == 20 })
+				time.Sleep(2 * time.Second)
+				require.NoError(t, one.stop(w, 10*time.Second))
+				s.saving(true)
+				s.put(20, "key")
+				time.Sleep(26 * time.Hour) // it is lost
+				s.put(21, "key")
+				two := w.join("two")
+				w.eventually(30*time.Second, "what is left", func() bool { return len(w.deliveries()) == 21 })
+				time.Sleep(time.Minute)
+				require.Len(t, w.deliveries(), 21)
+				require.Equal(t, "21", string(w.deliveries()[20].rec.Data))
+				require.InDelta(t, 1, counter(t, two, "kinesis_alerter_state_gaps_total", "reason", gapTrimmed), 0)
+				require.InDelta(t, 1, counter(t, two, "kinesis_alerter_checkpoint_gaps_total", "missed", "true"), 0)
+			})
+		})
+	}
+}
