@@ -19,8 +19,7 @@ COPY alert ./alert
 COPY checkpoint ./checkpoint
 COPY consumer ./consumer
 COPY cmd ./cmd
-COPY internal/counts ./internal/counts
-COPY internal/near ./internal/near
+COPY internal ./internal
 ARG TARGETOS
 ARG TARGETARCH
 ARG VERSION=development
