@@ -2,11 +2,11 @@ package cmd
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"maps"
 	"net"
-	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -273,7 +273,13 @@ const envSource = "env:"
 // LoadConfig reads and checks a configuration file, or, for env:NAME, the text in the environment variable NAME. lookup
 // gives that and the values of ${VAR}. The error is a ConfigErrors with every fault of the file, or that the file cannot be
 // read. The configuration has its defaults.
-func LoadConfig(file string, lookup func(string) (string, bool)) (*LoadedConfig, error) {
+//
+// The work is bounded by the size of the file. When ctx ends before it is done, it is left behind.
+func LoadConfig(ctx context.Context, file string, lookup func(string) (string, bool)) (*LoadedConfig, error) {
+	return interruptible(ctx, func() (*LoadedConfig, error) { return loadConfig(ctx, file, lookup) })
+}
+
+func loadConfig(ctx context.Context, file string, lookup func(string) (string, bool)) (*LoadedConfig, error) {
 	if variable, ok := strings.CutPrefix(file, envSource); ok {
 		text, set := lookup(variable)
 		switch {
@@ -284,13 +290,13 @@ func LoadConfig(file string, lookup func(string) (string, bool)) (*LoadedConfig,
 		case text == "":
 			return nil, ConfigErrors{{File: file, Rule: fmt.Sprintf("the variable %q is set, but empty; set it to the text of a configuration", variable)}}
 		}
-		return parseConfig(file, []byte(text), lookup)
+		return parseConfig(ctx, file, []byte(text), lookup)
 	}
-	data, err := os.ReadFile(file) //nolint:gosec // the operator names the file
+	data, err := readFile(ctx, file, maxDocument)
 	if err != nil {
-		return nil, ConfigErrors{{File: file, Rule: strings.TrimPrefix(err.Error(), "open "+file+": ")}}
+		return nil, ConfigErrors{{File: file, Rule: err.Error()}}
 	}
-	return parseConfig(file, data, lookup)
+	return parseConfig(ctx, file, data, lookup)
 }
 
 // LoadedConfig is a valid configuration, and what is known of where it came from.
@@ -318,7 +324,7 @@ func (c *LoadedConfig) doubts(now time.Time) []doubt {
 	return out
 }
 
-func parseConfig(file string, data []byte, lookup func(string) (string, bool)) (*LoadedConfig, error) {
+func parseConfig(ctx context.Context, file string, data []byte, lookup func(string) (string, bool)) (*LoadedConfig, error) {
 	var c Config
 	doc := parseDocument(file, data, lookup, &c)
 	// What the packages say about a file without a usable root would only be noise.
@@ -326,7 +332,7 @@ func parseConfig(file string, data []byte, lookup func(string) (string, bool)) (
 		return nil, doc.problems
 	}
 	if c.FilterFile != "" {
-		doc.addFilters(&c)
+		doc.addFilters(ctx, &c)
 	}
 	c = c.WithDefaults()
 	problems := slices.Concat(doc.problems, doc.place(c.Validate()))
@@ -338,12 +344,12 @@ func parseConfig(file string, data []byte, lookup func(string) (string, bool)) (
 }
 
 // addFilters adds the patterns of the filter file, whose name is relative to the configuration file.
-func (d *document) addFilters(c *Config) {
+func (d *document) addFilters(ctx context.Context, c *Config) {
 	name := c.FilterFile
 	if !filepath.IsAbs(name) {
 		name = filepath.Join(filepath.Dir(d.file), name)
 	}
-	data, err := os.ReadFile(name) //nolint:gosec // the operator names the file
+	data, err := readFile(ctx, name, maxDocument)
 	if err == nil {
 		var patterns []filter.Pattern
 		patterns, err = filter.ParseCriteria(data)
@@ -351,7 +357,7 @@ func (d *document) addFilters(c *Config) {
 	}
 	if err != nil {
 		n, _ := d.locate("filter_file")
-		d.report("filter_file", n, c.FilterFile, strings.TrimPrefix(err.Error(), "open "+name+": "))
+		d.report("filter_file", n, c.FilterFile, err.Error())
 	}
 }
 

@@ -3,12 +3,12 @@ package cmd
 import (
 	"bytes"
 	"cmp"
+	"context"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -148,10 +148,10 @@ type testLoader struct {
 }
 
 // load reads a file of tests. It returns nil if there are problems with it, or with its configuration.
-func (l *testLoader) load(file string) *loadedTests {
-	data, err := os.ReadFile(file) //nolint:gosec // the operator names the file
+func (l *testLoader) load(ctx context.Context, file string) *loadedTests {
+	data, err := readFile(ctx, file, maxDocument)
 	if err != nil {
-		l.problems = append(l.problems, &ConfigError{File: file, Rule: strings.TrimPrefix(err.Error(), "open "+file+": ")})
+		l.problems = append(l.problems, &ConfigError{File: file, Rule: err.Error()})
 		return nil
 	}
 	var tests ruleTests
@@ -160,7 +160,7 @@ func (l *testLoader) load(file string) *loadedTests {
 		l.problems = append(l.problems, doc.problems...)
 		return nil
 	}
-	config := l.configOf(doc, &tests)
+	config := l.configOf(ctx, doc, &tests)
 	if len(tests.Tests) == 0 && !doc.isBroken("tests") {
 		doc.fault("tests", "", "there are no tests")
 	}
@@ -195,7 +195,7 @@ func (l *testLoader) load(file string) *loadedTests {
 }
 
 // configOf loads the configuration that a file of tests is about; nil if there is none, which is told.
-func (l *testLoader) configOf(doc *document, tests *ruleTests) *LoadedConfig {
+func (l *testLoader) configOf(ctx context.Context, doc *document, tests *ruleTests) *LoadedConfig {
 	name := l.config
 	if name == "" {
 		switch {
@@ -213,7 +213,7 @@ func (l *testLoader) configOf(doc *document, tests *ruleTests) *LoadedConfig {
 	if seen {
 		return config
 	}
-	config, err := LoadConfig(name, l.lookup)
+	config, err := LoadConfig(ctx, name, l.lookup)
 	var faults ConfigErrors
 	switch {
 	case err == nil:
