@@ -163,14 +163,16 @@ func (c Config) parts() parts {
 	}
 	// An attempt must fit into the trust window, which is nine tenths of a lease, with time to spare for a second one.
 	p.sns.AttemptTimeout = min(sns.DefaultAttemptTimeout, p.checkpoint.LeaseDuration*9/10/2)
-	for name, t := range p.alert.Topics {
-		topic := sns.TopicConfig{ARN: t.ARN, Rate: t.Rate.PerSecond(), Digest: t.Digest}
-		for _, r := range p.alert.Rules {
-			if slices.Contains(r.Topics, name) {
-				topic.Rules = append(topic.Rules, r.Name)
+	rulesOf := map[string][]string{}
+	for _, r := range p.alert.Rules {
+		for _, name := range r.Topics {
+			if of := rulesOf[name]; len(of) == 0 || of[len(of)-1] != r.Name {
+				rulesOf[name] = append(of, r.Name)
 			}
 		}
-		p.sns.Topics[name] = topic
+	}
+	for name, t := range p.alert.Topics {
+		p.sns.Topics[name] = sns.TopicConfig{ARN: t.ARN, Rate: t.Rate.PerSecond(), Digest: t.Digest, Rules: rulesOf[name]}
 	}
 	p.sns = p.sns.WithDefaults()
 	return p
@@ -328,7 +330,8 @@ func parseConfig(ctx context.Context, file string, data []byte, lookup func(stri
 	var c Config
 	doc := parseDocument(file, data, lookup, &c)
 	// What the packages say about a file without a usable root would only be noise.
-	if doc.isBroken("") || len(doc.positions) == 0 {
+	if doc.isBroken("") || doc.root == nil || doc.full() {
+		doc.problems.sort()
 		return nil, doc.problems
 	}
 	if c.FilterFile != "" {
@@ -366,20 +369,25 @@ func (d *document) addFilters(ctx context.Context, c *Config) {
 // are left out: they speak of a default.
 func (d *document) place(err error) ConfigErrors {
 	var placed ConfigErrors
+	said := map[string]bool{}
 	for _, e := range flatten(err) {
+		if len(placed) == mostFaults {
+			break
+		}
 		var field fieldError
 		if !errors.As(e, &field) {
 			placed = append(placed, &ConfigError{File: d.file, Rule: e.Error()})
 			continue
 		}
 		path := field.ConfigField()
-		said := func(q *ConfigError) bool { return q.Field == path }
-		if d.isBroken(path) || slices.ContainsFunc(placed, said) {
+		if d.isBroken(path) || said[path] {
 			continue
 		}
+		said[path] = true
 		p := describeError(field)
-		p.File, p.Value, p.Rule = d.file, d.redact(path, p.Value), d.redact(path, p.Rule)
-		if n, exact := d.locate(path); n != nil && (exact || n != d.positions[""]) {
+		p.File = d.file
+		p.Value, p.Rule = d.hide(path, p.Value, p.Rule)
+		if n, exact := d.locate(path); n != nil && (exact || n != d.root) {
 			within := p.Column // inside a value, where the package knows
 			p.Line, p.Column = n.Line, n.Column
 			// A value in one line: point at the very place. In a block or with variables the columns do not map.
@@ -425,14 +433,6 @@ func describeError(err fieldError) *ConfigError {
 		p.Rule = strings.TrimPrefix(err.Error(), p.Field+": ")
 	}
 	return p
-}
-
-// redact takes a value that came from a variable with a telling name out of a message.
-func (d *document) redact(path, text string) string {
-	if secret := d.secrets[path]; secret != "" {
-		return strings.ReplaceAll(text, secret, redacted)
-	}
-	return text
 }
 
 // Print writes the effective configuration: every default, every variable expanded, and values that came from
@@ -484,7 +484,7 @@ func (q quickConfig) config() (*LoadedConfig, error) {
 		c.Rules = []alert.RuleConfig{{Name: "rule", When: q.when, Topics: []string{"topic"}, Attributes: sampleAttributes()}}
 	}
 	c = c.WithDefaults()
-	doc := &document{positions: map[string]*yaml.Node{}}
+	doc := &document{}
 	problems := doc.place(c.Validate())
 	if len(problems) == 0 {
 		return &LoadedConfig{Config: c, doc: doc}, nil

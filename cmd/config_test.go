@@ -171,12 +171,12 @@ func TestConfigProblems(t *testing.T) {
 				`c.yaml:3:16: stream.application: x${: want ${VAR} or ${VAR:-default}; write $${ for a literal ${`,
 			},
 		},
-		"a secret is not repeated": {
+		"what a variable gave is not repeated": {
 			yaml: edit("arn: arn:aws:sns:us-east-1:000000000000:ExampleTopic", "arn: ${API_TOKEN}", "level: debug", `level: "x-${MY_SECRET}"`),
 			env:  map[string]string{"API_TOKEN": "hunter2", "MY_SECRET": "hunter3"},
 			want: []string{
-				`c.yaml:22:10: topics.oncall.arn: [redacted]: must be the ARN of an SNS topic, arn:aws:sns:<region>:<account>:<name>`,
-				`c.yaml:27:14: log.level: [redacted]: want debug, info, warn or error`,
+				`c.yaml:22:10: topics.oncall.arn: ${API_TOKEN}: must be the ARN of an SNS topic, arn:aws:sns:<region>:<account>:<name>`,
+				`c.yaml:27:14: log.level: x-${MY_SECRET}: want debug, info, warn or error`,
 			},
 		},
 		"not YAML": {

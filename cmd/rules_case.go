@@ -156,7 +156,7 @@ func (l *testLoader) load(ctx context.Context, file string) *loadedTests {
 	}
 	var tests ruleTests
 	doc := parseDocument(file, data, l.lookup, &tests)
-	if doc.isBroken("") || len(doc.positions) == 0 {
+	if doc.isBroken("") || doc.root == nil {
 		l.problems = append(l.problems, doc.problems...)
 		return nil
 	}
@@ -230,9 +230,13 @@ func (l *testLoader) configOf(ctx context.Context, doc *document, tests *ruleTes
 
 // fault notes what is wrong with a value, or with its absence.
 func (d *document) fault(path, value, rule string) {
+	if d.full() {
+		return
+	}
 	n, exact := d.locate(path)
-	p := &ConfigError{File: d.file, Field: path, Value: d.redact(path, value), Rule: d.redact(path, rule)}
-	if n != nil && (exact || n != d.positions[""]) {
+	value, rule = d.hide(path, value, rule)
+	p := &ConfigError{File: d.file, Field: path, Value: value, Rule: rule}
+	if n != nil && (exact || n != d.root) {
 		p.Line, p.Column = n.Line, n.Column
 	}
 	d.problems = append(d.problems, p)
@@ -322,7 +326,7 @@ func (x *expectation) check(doc *document, path string, config *LoadedConfig) {
 		}
 	}
 	for _, list := range []string{"alerts", "digests"} {
-		if n := doc.positions[path+"."+list]; n != nil && n.ShortTag() == "!!null" {
+		if n, exact := doc.locate(path + "." + list); exact && n.ShortTag() == "!!null" {
 			doc.fault(path+"."+list, "", "is empty: write [] to expect none, or leave it out to expect nothing in particular")
 		}
 	}
