@@ -308,18 +308,20 @@ func (f *faults) add(field, value, format string, args ...any) {
 
 // placedFault is a fault inside an expression.
 func placedFault(field, source string, fault *file.Error) *ConfigError {
-	return &ConfigError{Field: field, Value: source, Rule: fault.Message + meant(fault.Message), Line: fault.Line, Col: fault.Column + 1}
+	return &ConfigError{Field: field, Value: source, Rule: fault.Message + meant(source, fault.From), Line: fault.Line, Col: fault.Column + 1}
 }
 
-// meant says how other languages' operators are written here, for the message that the parser has about one.
-func meant(message string) string {
+// meant says how an operator of other languages is written here, of the text at which parsing failed.
+func meant(source string, at int) string {
 	for _, known := range []struct{ written, here string }{
-		{`Operator("=")`, "=="}, {`Operator("&")`, "and"}, {`'&'`, "and"}, {`Operator("|")`, "or"}, {`'~'`, "matches"},
-		{`Identifier("AND")`, "and"}, {`Identifier("OR")`, "or"}, {`Identifier("IS")`, "== nil"}, {`Identifier("LIKE")`, "matches"},
-		{`Identifier("IN")`, "in"}, {`Identifier("NOT")`, "not"},
+		{"=>", ">="}, {"=<", "<="}, {"=~", "matches"}, {"=", "=="}, {"<>", "!="}, {"&", "and"}, {"~", "matches"},
+		{"AND ", "and"}, {"OR ", "or"}, {"NOT ", "not"}, {"IN ", "in"}, {"IS NOT NULL", "!= nil"}, {"IS NULL", "== nil"}, {"LIKE ", "matches"},
 	} {
-		if strings.Contains(message, known.written) {
-			return fmt.Sprintf("; did you mean %s?", known.here)
+		for _, back := range []int{0, 1, len("NOT ")} { // the parser may have taken the beginning for something
+			if from := at - back; from >= 0 && from <= len(source) && back < len(known.written) && (back == 0 || known.written == "<>" || known.written == "NOT ") &&
+				strings.HasPrefix(source[from:], known.written) && !strings.HasPrefix(source[from:], "==") {
+				return fmt.Sprintf("; did you mean %s?", known.here)
+			}
 		}
 	}
 	return ""

@@ -32,7 +32,7 @@ func (p *ConfigError) Error() string {
 		b.WriteString(": ")
 	}
 	if p.Field != "" {
-		b.WriteString(p.Field + ": ")
+		b.WriteString(shorten(p.Field, 300) + ": ")
 	}
 	if p.Value != "" {
 		b.WriteString(abbreviate(p.Value) + ": ")
@@ -42,8 +42,9 @@ func (p *ConfigError) Error() string {
 }
 
 // abbreviate keeps a message on one line of a terminal however long the value is.
-func abbreviate(value string) string {
-	const most = 120
+func abbreviate(value string) string { return shorten(value, 120) }
+
+func shorten(value string, most int) string {
 	value = strings.Join(strings.Fields(value), " ")
 	if r := []rune(value); len(r) > most {
 		return string(r[:most]) + "…"

@@ -161,6 +161,7 @@ func (d *document) hide(path, value, rule string) (shownValue, shownRule string)
 	if written, whole := d.given.written[path]; whole && value != "" {
 		value = written
 	} else {
+		value = cutValue(value, d.given.variables)
 		value = conceal(value, d.given.variables, 4)
 		value = conceal(value, own, 1)
 	}
@@ -171,6 +172,24 @@ func (d *document) hide(path, value, rule string) (shownValue, shownRule string)
 		}
 	}
 	return value, d.given.conceal(rule)
+}
+
+// cutValue leaves of a long value more than is ever shown, and no part of what a variable gave at its end.
+func cutValue(text string, given map[string]string) string {
+	const most = 8 << 10
+	if len(text) <= most {
+		return text
+	}
+	text = text[:most]
+	for value := range given {
+		for n := min(len(value), len(text)); n > 0; n-- {
+			if strings.HasSuffix(text, value[:n]) {
+				text = text[:len(text)-n]
+				break
+			}
+		}
+	}
+	return text
 }
 
 // conceal puts variables in the place of their values of at least `least` bytes, as they are or as they stand in quotes.

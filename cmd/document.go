@@ -435,6 +435,9 @@ func (d *document) expand(path string, n *yaml.Node) (text string, expanded, ok 
 	secret := false
 	ok = true
 	text = reference.ReplaceAllStringFunc(n.Value, func(ref string) string {
+		if !ok {
+			return ref
+		}
 		if strings.HasPrefix(ref, "$$") {
 			return ref[1:]
 		}
