@@ -30,11 +30,11 @@ func KeptByOlder(state []byte, rule string) (kept bool, speaks []string) {
 			}
 		}
 		if r := (&reader{buf: s.body}); s.name == rule {
-			r.float()
-			r.int()
+			v := &entryView{}
+			r.limit()
 			for range r.count() {
-				r.uint()
-				speaks = append(speaks, r.entry().key)
+				r.entry(v)
+				speaks = append(speaks, string(v.key))
 			}
 		}
 	}
