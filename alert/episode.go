@@ -111,7 +111,7 @@ func (e *Evaluator) keyOf(r *rule, rec *Record) []byte {
 			e.keyText = v.appendText(e.keyText)
 		}
 		if len(e.keyText) > maxKey && e.memory.keyed() {
-			return e.memory.key.shorten(nil, e.keyText)
+			return e.memory.key.shorten(e.keyText)
 		}
 	}
 	return e.keyText
@@ -147,7 +147,7 @@ func (e *Evaluator) window(r *rule, en *entry, v verdict, o *occasion) {
 			r.metrics.undefined[cause].Add(1)
 			return
 		}
-		if r.window.add(en.window, x); r.window.aggregate == AggregateDistinct {
+		if en.window.add(x); r.window.aggregate == AggregateDistinct {
 			e.hashText = en.window.see(&item, &e.memory.key, e.hashText)
 		}
 	}

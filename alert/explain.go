@@ -460,7 +460,7 @@ func (e *Evaluator) aloneInWindow(w *windowRule) bool {
 	}
 	s := w.newWindow(true)
 	s.last = e.now() / w.step
-	w.add(s, n)
+	s.add(n)
 	if w.aggregate == AggregateDistinct {
 		s.see(&item, &e.memory.key, nil)
 	}

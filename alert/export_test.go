@@ -40,3 +40,12 @@ func KeptByOlder(state []byte, rule string) (kept bool, speaks []string) {
 	}
 	return kept, speaks
 }
+
+// DistinctHash is what is kept of a text in a distinct window.
+func DistinctHash(key HashKey, s string) []byte {
+	v := value{kind: text, raw: []byte(s)}
+	return binary.BigEndian.AppendUint64(nil, key.hash(v.appendDistinct(nil)))
+}
+
+// KeptKey is what is kept of a long key.
+func KeptKey(key HashKey, s string) []byte { return key.shorten([]byte(s)) }

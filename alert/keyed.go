@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"math"
+	"slices"
 	"strconv"
 	"unicode/utf8"
 
@@ -44,11 +45,8 @@ func (k *HashKey) hash(text []byte) uint64 {
 	return siphash.Hash(k0, k1, text)
 }
 
-// shorten appends what is kept of a key to b: a long one is its first part, and a digest of all of it.
-func (k *HashKey) shorten(b, key []byte) []byte {
-	if len(key) <= maxKey {
-		return append(b, key...)
-	}
+// shorten is what is kept of a long key: its first part, and a digest of all of it.
+func (k *HashKey) shorten(key []byte) []byte {
 	end := firstPart
 	for end > firstPart-utf8.UTFMax && !utf8.RuneStart(key[end]) {
 		end--
@@ -58,7 +56,7 @@ func (k *HashKey) shorten(b, key []byte) []byte {
 	h0, h1 := siphash.Hash128(k0, k1, key)
 	binary.BigEndian.PutUint64(sum[:8], h0)
 	binary.BigEndian.PutUint64(sum[8:], h1)
-	return hex.AppendEncode(append(append(b, key[:end]...), "…"...), sum[:])
+	return hex.AppendEncode(append(slices.Clone(key[:end]), "…"...), sum[:])
 }
 
 // agreement is what the workers of an application have agreed on.
@@ -74,7 +72,7 @@ func (a *agreement) keyed() bool { return a.format >= formatKeyed }
 // one. After that a later format is taken up at once, and nothing else changes. An evaluator that is told nothing uses the latest
 // format, with a key that everybody knows.
 func (e *Evaluator) Agree(key HashKey, format int) {
-	e.agreed = agreement{key, byte(min(max(format, formatPlain), SnapshotFormat))} //nolint:gosec // bounded in the same line
+	e.agreed = agreement{key, byte(min(max(format, formatPlain), SnapshotFormat))}
 	m := e.memory
 	if m.empty() {
 		m.agreement = e.agreed
@@ -142,7 +140,7 @@ func (m *memory) shortened(r *rule, key string) string {
 	if len(key) <= maxKey || r.key == nil || !m.keyed() {
 		return key
 	}
-	return string(m.key.shorten(nil, []byte(key)))
+	return string(m.key.shorten([]byte(key)))
 }
 
 // appendDistinct appends the bytes by which a value is told from others: its kind, and what equals it.

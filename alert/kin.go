@@ -391,7 +391,7 @@ func (x *Relative) called(key string) string {
 	if len(key) <= maxKey || !x.head.keyed() {
 		return key
 	}
-	return string(x.head.key.shorten(nil, []byte(key)))
+	return string(x.head.key.shorten([]byte(key)))
 }
 
 // shorten makes the long keys of a snapshot in the plain format known by what is kept of them here.
@@ -401,7 +401,7 @@ func (l *keyList) shorten(key *HashKey) {
 			if l.long == nil {
 				l.long = map[string]int64{}
 			}
-			l.long[string(key.shorten(nil, r.key))] = r.figure
+			l.long[string(key.shorten(r.key))] = r.figure
 		}
 	}
 }

@@ -234,7 +234,7 @@ func (m *scoreMemory) keyOf(slots []value, rec *Record) []byte {
 	case m.score.keySlot >= 0:
 		m.keyText = slots[m.score.keySlot].appendText(m.keyText)
 		if len(m.keyText) > maxKey && m.agreed.keyed() {
-			short := m.agreed.key.shorten(nil, m.keyText)
+			short := m.agreed.key.shorten(m.keyText)
 			m.keyText = nil // it may be as long as a record
 			return short
 		}
@@ -443,7 +443,7 @@ func (m *scoreMemory) shortened(key string) string {
 	if len(key) <= maxKey || m.score.keySlot < 0 || !m.agreed.keyed() {
 		return key
 	}
-	return string(m.agreed.key.shorten(nil, []byte(key)))
+	return string(m.agreed.key.shorten([]byte(key)))
 }
 
 // shorten goes over to what is kept of long keys.

@@ -17,8 +17,8 @@ const (
 	windowHeap             = 64
 	windowStored           = 10
 	paneHeap, paneStored   = 50, 26 // one with something in it; each other takes a byte of a snapshot
-	valuesHeap             = 48
-	valueHeap, valueStored = 32, 13
+	valuesHeap             = 190 // with room for eight
+	valueHeap, valueStored = 24, 13
 )
 
 // bulk is a size in memory and in a snapshot.

@@ -130,6 +130,26 @@ func (e *Evaluator) Snapshot() []byte {
 // MaxSnapshot is how large a snapshot may be that others store. What rules remember fits in; scores may not.
 const MaxSnapshot = 23 << 20
 
+// Heaviest names what takes most of a snapshot, "rule NAME" or "score NAME", with its bytes.
+func Heaviest(state []byte) (name string, most int) {
+	_, sections, err := openSnapshot(state)
+	if err != nil {
+		return "no rule", 0
+	}
+	for _, s := range sections {
+		if len(s.body) < most {
+			continue
+		}
+		most = len(s.body)
+		if score, ok := strings.CutPrefix(s.name, scoreSection); ok {
+			name = "score " + score
+		} else {
+			name = "rule " + strings.TrimPrefix(s.name, kinSection)
+		}
+	}
+	return name, most
+}
+
 // foreign is the state of unknown rules that is still worth keeping, and for which there is room, the most recently used first.
 func (e *Evaluator) foreign(room int) []section {
 	kept := slices.Clone(e.memory.foreign)
@@ -532,7 +552,7 @@ func (l *loading) look() bool {
 	l.room = 0
 	for heap := 0; l.room < min(n, l.m.max); l.room++ {
 		x := packed[n-1-l.room]
-		if heap += int(x&(1<<24-1)) * unit; heap > maxHeap { //nolint:gosec // 24 bits
+		if heap += int(x&(1<<24-1)) * unit; heap > maxHeap {
 			break
 		}
 		l.least = x >> 24
@@ -728,7 +748,7 @@ func (w *writer) entry(rank uint64, e *entry) {
 // window writes all panes, in a ring: pane n stands at n modulo their number.
 func (w *writer) window(s *window) {
 	w.int(s.last)
-	w.uint(uint64(s.size))
+	w.uint(uint64(s.size)) //nolint:gosec // at most maxPanes
 	ring := make([]*pane, s.size)
 	for i := range s.panes {
 		ring[s.panes[i].n%s.size] = &s.panes[i]
@@ -883,7 +903,7 @@ func (r *reader) entry(v *entryView) (rank uint64) {
 }
 
 func (r *reader) window(s *window, panes []pane) {
-	*s = window{last: r.int(), size: int64(min(r.count(), maxPanes+1)), panes: panes} //nolint:gosec // bounded
+	*s = window{last: r.int(), size: int64(min(r.count(), maxPanes+1)), panes: panes}
 	if s.last < 0 || s.size > maxPanes || s.size == 0 {
 		r.fail()
 		return

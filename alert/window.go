@@ -101,7 +101,7 @@ func (s *window) age(values map[uint64]int64) {
 }
 
 // add puts a value into the window's newest pane.
-func (w *windowRule) add(s *window, v float64) {
+func (s *window) add(v float64) {
 	if n := len(s.panes); n == 0 || s.panes[n-1].n != s.last {
 		s.panes = append(s.panes, pane{n: s.last, min: v, max: v})
 	}

@@ -48,6 +48,8 @@ const (
 	attrClosed    = "closedShards"
 	attrMark      = "firstShard"   // an open shard at T0 and its starting sequence number: "id@number"
 	attrJavaLease = "leaseCounter" // of a KCL for Java
+	attrReads     = "reads"        // of a worker: the latest format of snapshots that it reads; absent is the first
+	attrHashKey   = "hashKey"      // of the application, in hex
 	attrKeepsake  = "keepsake"     // of the application: what its workers keep with it
 	attrLast      = "lastPosition" // before SHARD_END
 	attrLastSub   = "lastPositionSub"
@@ -112,6 +114,7 @@ type workerRow struct {
 	leaving bool
 	version string
 	config  string    // empty where the version did not write it
+	reads   int       // the latest format of snapshots that it reads
 	beat    time.Time // zero where the version did not write it
 	// damaged says that its counter cannot be read, raw is what it is. Nobody can beat on such a row, its worker included.
 	damaged bool
@@ -238,6 +241,10 @@ func decodeWorker(it item) workerRow {
 	if ms, err := integer(it[attrBeat]); err == nil && ms > 0 {
 		w.beat = time.UnixMilli(ms)
 	}
+	w.reads = firstFormat
+	if n, err := integer(it[attrReads]); err == nil {
+		w.reads = int(min(max(n, firstFormat), math.MaxInt32))
+	}
 	_, w.fenced = it[attrFenced]
 	_, w.leaving = it[attrLeaving]
 	var err error
@@ -255,6 +262,8 @@ type application struct {
 	duration      time.Duration
 	origin        origin
 	shard         shardMark
+	key           hashKey
+	hasKey        bool // versions that know of none leave it out
 }
 
 // shardMark is a shard by which the stream is known again: a stream that was made anew has higher sequence numbers.
@@ -288,6 +297,7 @@ func decodeApplication(it item) (*application, error) {
 	if id, first, ok := strings.Cut(text(it[attrMark]), "@"); ok {
 		a.shard = shardMark{id, first}
 	}
+	a.key, a.hasKey = parseHashKey(text(it[attrHashKey]))
 	return a, nil
 }
 
@@ -298,6 +308,9 @@ func (a *application) encode() item {
 	}
 	if a.shard.first != "" {
 		it[attrMark] = str(a.shard.id + "@" + a.shard.first)
+	}
+	if a.hasKey {
+		it[attrHashKey] = str(a.key.String())
 	}
 	if s := encodeShards(a.origin.open); s != "" {
 		it[attrOpen] = str(s)

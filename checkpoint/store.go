@@ -58,6 +58,7 @@ type Store struct {
 	cool         map[string]time.Time // shards that this process does not take before
 	damaged      map[string]*DamagedRow
 	fleet        int64
+	formats      formats
 	scanned      time.Time
 	listing      listingHealth
 	incidents    []Incident

@@ -147,6 +147,7 @@ func (c Config) parts() parts {
 		}.WithDefaults(),
 		deadletter: c.DeadLetter.destination(),
 		checkpoint: checkpoint.Config{
+			Reads:       alert.SnapshotFormat,
 			Application: c.Stream.Application, StreamName: c.Stream.Name, StreamARN: c.Stream.ARN, Start: c.Stream.Start,
 			LeaseDuration: c.Leases.Duration, CheckpointInterval: c.Processing.checkpointInterval(),
 			MergeShards: c.mergeShards(),
