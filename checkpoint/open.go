@@ -300,11 +300,20 @@ func (s *Store) refuseForeign(ctx context.Context) error {
 }
 
 // newApplication fixes the moment at which the application begins. The listing comes first and gives T0: what it holds
-// was there at T0, and a shard that it does not hold is younger.
+// was there at T0, and a shard that it does not hold is younger. Where an earlier attempt failed, T0 is the first answer
+// about the stream, so that no record is passed over that came while the start waited. A shard may have been closed
+// since then, so none counts as closed at T0: each is asked for what it has from T0 on.
 func (s *Store) newApplication(ctx context.Context, arn string, created int64) (*application, error) {
 	shards, closed, at, err := s.firstListing(ctx)
+	s.mu.Lock()
+	again, met := s.tried, s.met
+	s.tried = true
+	s.mu.Unlock()
 	if err != nil {
 		return nil, err
+	}
+	if again && met.Before(at) {
+		at, closed = met, nil
 	}
 	if err := s.describeTwice(ctx, arn, created); err != nil {
 		return nil, err
