@@ -60,7 +60,7 @@ func shown(av types.AttributeValue) string {
 	case *types.AttributeValueMemberS:
 		return "the text " + quoted(v.Value)
 	case *types.AttributeValueMemberN:
-		return "the number " + v.Value
+		return "the number " + short(v.Value)
 	case *types.AttributeValueMemberNULL:
 		return "null"
 	}

@@ -36,7 +36,7 @@ type leaseJSON struct {
 type leaseTableJSON struct {
 	Table         string      `json:"table"`
 	StreamARN     string      `json:"stream_arn"`
-	Begun         time.Time   `json:"begun"`
+	Begun         *time.Time  `json:"begun,omitempty"` // missing where the table does not say
 	LeaseDuration float64     `json:"lease_duration_seconds"`
 	Shards        []leaseJSON `json:"shards"`
 }
@@ -69,7 +69,10 @@ func toLeaseJSON(r *checkpoint.LeaseRow, now time.Time) leaseJSON {
 }
 
 func tableJSON(t checkpoint.LeaseTable, now time.Time) leaseTableJSON {
-	out := leaseTableJSON{Table: t.Table, StreamARN: t.Stream, Begun: t.T0.UTC(), LeaseDuration: t.LeaseDuration.Seconds(), Shards: []leaseJSON{}}
+	out := leaseTableJSON{Table: t.Table, StreamARN: t.Stream, LeaseDuration: t.LeaseDuration.Seconds(), Shards: []leaseJSON{}}
+	if !t.T0.IsZero() {
+		out.Begun = new(t.T0.UTC())
+	}
 	for i := range t.Shards {
 		out.Shards = append(out.Shards, toLeaseJSON(&t.Shards[i], now))
 	}
@@ -107,7 +110,11 @@ func leaseState(r *checkpoint.LeaseRow) string {
 
 // writeTable prints a lease table for people.
 func writeTable(w io.Writer, t checkpoint.LeaseTable, now time.Time) error {
-	_, _ = fmt.Fprintf(w, "table %s of %s, begun %s, lease %s\n", t.Table, t.Stream, t.T0.UTC().Format(time.RFC3339), t.LeaseDuration)
+	begun := "unknown"
+	if !t.T0.IsZero() {
+		begun = t.T0.UTC().Format(time.RFC3339)
+	}
+	_, _ = fmt.Fprintf(w, "table %s of %s, begun %s, lease %s\n", t.Table, t.Stream, begun, t.LeaseDuration)
 	damaged := map[string]bool{}
 	for _, d := range t.Damaged {
 		damaged[d.Key] = true
