@@ -24,8 +24,19 @@ func Text(s string) string {
 	if clean(s, "") {
 		return s
 	}
-	return string(appendText(make([]byte, 0, len(s)+16), s, ""))
+	return string(appendText(make([]byte, 0, len(s)+16), s, "", astral16))
 }
+
+// Printable says that Text would leave s as it is, but for the ends of lines and tabs in it.
+func Printable(s string) bool {
+	return clean(s, structure) || string(appendText(nil, s, structure, astral16)) == s
+}
+
+// YAML is a YAML document with what is not printable escaped as texts in double quotes have it. Others have to be printable.
+func YAML(document []byte) []byte { return appendText(nil, string(document), structure, `\U%08[3]x`) }
+
+// astral16 is how JSON writes a character above U+FFFF: as two.
+const astral16 = `\u%04[1]x\u%04[2]x`
 
 // clean says that nothing in s needs an escape. It answers false for whatever is not ASCII.
 func clean[S string | []byte](s S, keep string) bool {
@@ -37,8 +48,9 @@ func clean[S string | []byte](s S, keep string) bool {
 	return true
 }
 
-// appendText appends s with what is not printable escaped, but for the ASCII characters in keep.
-func appendText(b []byte, s, keep string) []byte {
+// appendText appends s with what is not printable escaped, but for the ASCII characters in keep. astral is the format of those above
+// U+FFFF, for its two halves and the character.
+func appendText(b []byte, s, keep, astral string) []byte {
 	for len(s) > 0 {
 		r, n := utf8.DecodeRuneInString(s)
 		switch {
@@ -54,7 +66,7 @@ func appendText(b []byte, s, keep string) []byte {
 			b = append(b, `\r`...)
 		case r > 0xFFFF:
 			high, low := utf16.EncodeRune(r)
-			b = fmt.Appendf(b, `\u%04x\u%04x`, high, low)
+			b = append(b, fmt.Sprintf(astral, high, low, r)...)
 		default:
 			b = fmt.Appendf(b, `\u%04x`, r)
 		}
@@ -149,7 +161,7 @@ func (w *Writer) Write(p []byte) (int, error) {
 			break
 		}
 	}
-	w.buf = appendText(w.buf[:0], string(text[:whole]), structure)
+	w.buf = appendText(w.buf[:0], string(text[:whole]), structure, astral16)
 	w.rest = append([]byte(nil), text[whole:]...)
 	if _, err := w.w.Write(w.buf); err != nil {
 		return 0, err
@@ -162,7 +174,7 @@ func (w *Writer) Flush() error {
 	if len(w.rest) == 0 {
 		return nil
 	}
-	_, err := w.w.Write(appendText(nil, string(w.rest), structure))
+	_, err := w.w.Write(appendText(nil, string(w.rest), structure, astral16))
 	w.rest = nil
 	return err
 }
