@@ -133,6 +133,13 @@ func (w *workerRow) still(e *expr) {
 	}
 }
 
+// isShardID says whether a text may be the id of a shard, by the reference of the Kinesis API.
+func isShardID(s string) bool {
+	return s != "" && len(s) <= mostShardID && !strings.ContainsFunc(s, func(c rune) bool {
+		return (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (c < '0' || c > '9') && !strings.ContainsRune("_.-", c)
+	})
+}
+
 func isShardKey(key string) bool { return key != "" && !strings.Contains(key, "#") }
 
 func decodeRow(it item, at time.Time) (*row, error) {
@@ -184,7 +191,7 @@ func decodeParents(av types.AttributeValue) (ids []string) {
 			ids = append(ids, text(v))
 		}
 	}
-	if len(ids) > 2 || slices.ContainsFunc(ids, func(id string) bool { return !isShardKey(id) || len(id) > mostShardID }) {
+	if len(ids) > 2 || slices.ContainsFunc(ids, func(id string) bool { return !isShardID(id) }) {
 		return nil
 	}
 	return ids

@@ -193,7 +193,7 @@ func (s *Store) scan(ctx context.Context) error {
 				damaged[key] = true
 				s.noteDamage(key, fmt.Errorf("%s is %s, and should be a number: workers hear late of each other", attrCounter, shown(it[attrCounter])))
 			}
-		case isShardKey(key):
+		case isShardID(key): // another key is no shard's, and no label's value
 			r, err := decodeRow(it, begin)
 			if err != nil {
 				damaged[key] = true
