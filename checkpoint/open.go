@@ -236,7 +236,7 @@ func (s *Store) ensureApplication(ctx context.Context) error {
 			return fmt.Errorf("row %s of table %s vanished at once", keyApplication, s.cfg.Table)
 		}
 	}
-	app, err := decodeApplication(it)
+	app, err := decodeApplication(it, time.Now())
 	if err != nil {
 		return err
 	}
@@ -264,6 +264,9 @@ func (s *Store) sameStream(app *application, arn string, created int64) error {
 func (s *Store) adoptApplication(app *application) {
 	s.mu.Lock()
 	before := s.app
+	if before != nil && app.origin.t0.IsZero() {
+		app.origin.t0 = before.origin.t0
+	}
 	s.app, s.ready = app, true
 	s.duration = app.duration
 	s.mu.Unlock()

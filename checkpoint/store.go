@@ -56,6 +56,7 @@ type Store struct {
 	lineage      *lineage
 	memory       map[string]*row      // of shards that this process held
 	cool         map[string]time.Time // shards that this process does not take before
+	circles      map[string]bool      // rows whose parents lead back to them, as of the last scan
 	damaged      map[string]*DamagedRow
 	fleet        int64
 	scanned      time.Time
