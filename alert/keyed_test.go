@@ -187,7 +187,7 @@ func TestMemoryIsBoundedInBytes(t *testing.T) {
 			runtime.ReadMemStats(&after)
 			state := e.Snapshot()
 			t.Logf("%d MiB on the heap, %d MiB stored", int64(after.HeapAlloc-before.HeapAlloc)>>20, len(state)>>20) //nolint:gosec // MiB
-			require.Less(t, int64(after.HeapAlloc)-int64(before.HeapAlloc), int64(64<<20))                          //nolint:gosec // MiB
+			require.Less(t, int64(after.HeapAlloc)-int64(before.HeapAlloc), int64(64<<20))                           //nolint:gosec // MiB
 			require.Less(t, len(state), alert.MaxSnapshot)
 			require.Greater(t, len(state), 4<<20, "it came to the bound")
 			again := p.Shard(shardID)

@@ -17,7 +17,7 @@ const (
 	windowHeap             = 64
 	windowStored           = 10
 	paneHeap, paneStored   = 50, 26 // one with something in it; each other takes a byte of a snapshot
-	valuesHeap             = 190 // with room for eight
+	valuesHeap             = 190    // with room for eight
 	valueHeap, valueStored = 24, 13
 )
 

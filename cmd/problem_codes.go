@@ -57,6 +57,7 @@ func problemSubjects() map[string]string {
 		"end_unproven":            "shards",
 		"open_shard_ended":        "shards",
 		"order_breached":          "records",
+		"parents_circular":        "table",
 		"position_unusable":       "records",
 		"shard_gone":              "records",
 		"skip_undone":             "records",

@@ -134,7 +134,7 @@ type StatusRow struct {
 }
 
 // StatusIncident is something that befell a shard in the last 15 minutes and was dealt with: gone, end_undone,
-// order_breached, skip_undone or position_unusable.
+// order_breached, skip_undone, position_unusable or parents_circular.
 type StatusIncident struct {
 	Kind   string    `json:"kind"`
 	Shard  string    `json:"shard"`
