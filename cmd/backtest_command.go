@@ -39,7 +39,7 @@ type backtester struct {
 }
 
 func newBacktester(p *program, rules *rulesFlags) *backtester {
-	return &backtester{rules: rules, program: p, now: time.Now, load: LoadAWS, terminal: isTerminal(p.stderr)}
+	return &backtester{rules: rules, program: p, now: time.Now, load: LoadAWS, terminal: isTerminal(p.console)}
 }
 
 // backtestFlags are the flags that only rules backtest has.
@@ -101,7 +101,7 @@ func (x *backtester) run(ctx context.Context, args []string) error {
 
 // finish reads the source to its end, or as far as that is possible, and tells what was found.
 func (x *backtester) finish(ctx context.Context, b *backtest, source backtestSource, svg *os.File) error {
-	bar := newProgressBar(x.program.stderr, x.terminal, x.now)
+	bar := newProgressBar(x.program.console, x.terminal, x.now)
 	failed := source.run(ctx, b, bar)
 	bar.clear()
 	b.end(ctx, source, failed == nil)

@@ -19,6 +19,7 @@ import (
 
 	"kinesis-alerter/alert"
 	"kinesis-alerter/consumer"
+	"kinesis-alerter/internal/plain"
 )
 
 // sampleRecord is one record of a sample.
@@ -295,8 +296,8 @@ func (s *sampled) write(w io.Writer, file string, faulty bool) {
 	if len(s.rules) == 0 {
 		matching = fmt.Sprintf("%d alert, as there are no rules", s.matched)
 	}
-	_, _ = fmt.Fprintf(w, "%s: %s: %s, %d filtered, %d invalid\n", file, plural(s.records, "record"), matching, s.filtered, invalid)
-	warn := func(format string, args ...any) { _, _ = fmt.Fprintf(w, "warning: "+format+"\n", args...) }
+	_, _ = plain.Fprintf(w, "%s: %s: %s, %d filtered, %d invalid\n", file, plural(s.records, "record"), matching, s.filtered, invalid)
+	warn := func(format string, args ...any) { _, _ = plain.Fprintf(w, "warning: "+format+"\n", args...) }
 	for _, reason := range slices.Sorted(maps.Keys(s.invalid)) {
 		warn("%s of the sample cannot be read (%s), the first in %s: most look like %s",
 			plural(s.invalid[reason], "record"), reason, s.invalidAt[reason], mostOften(s.likely[reason]))

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"kinesis-alerter/internal/credentials"
+	"kinesis-alerter/internal/plain"
 )
 
 // Exit codes.
@@ -26,7 +27,9 @@ const (
 // program is one invocation of the command line.
 type program struct {
 	env            func(string) (string, bool)
-	stdout, stderr io.Writer
+	stdout, stderr io.Writer // pass on what is printable, and escape the rest
+	// output and console are stdout and stderr as they came, for the lines of the daemon's own writer, and to draw on.
+	output, console io.Writer
 }
 
 // command is one of the things that the program does.
@@ -49,7 +52,9 @@ func (e *usageError) Error() string { return e.text }
 // running, 2 wrong usage or configuration. env looks environment variables up; the AWS SDK reads its own by itself.
 // The daemon stops in order when ctx is done.
 func Main(ctx context.Context, args []string, env func(string) (string, bool), stdout, stderr io.Writer) int {
-	p := &program{env: env, stdout: stdout, stderr: stderr}
+	out, errs := plain.NewWriter(stdout), plain.NewWriter(stderr)
+	defer func() { _, _ = out.Flush(), errs.Flush() }()
+	p := &program{env: env, stdout: out, stderr: errs, output: stdout, console: stderr}
 	err := p.run(ctx, args)
 	var usage *usageError
 	var problems ConfigErrors
@@ -57,14 +62,25 @@ func Main(ctx context.Context, args []string, env func(string) (string, bool), s
 	case err == nil, errors.Is(err, flag.ErrHelp):
 		return exitOK
 	case errors.As(err, &usage):
-		_, _ = fmt.Fprintln(stderr, "kinesis-alerter:", err)
+		writeError(errs, "kinesis-alerter: ", err)
 		return exitUsage
 	case errors.As(err, &problems):
-		_, _ = fmt.Fprintln(stderr, problems)
+		for _, problem := range problems {
+			_, _ = plain.Fprintln(errs, problem)
+		}
 		return exitUsage
 	default:
-		_, _ = fmt.Fprintln(stderr, "kinesis-alerter:", withCredentials(err))
+		writeError(errs, "kinesis-alerter: ", withCredentials(err))
 		return exitFailed
+	}
+}
+
+// writeError writes an error, the second and later lines of it set back: what stands in a text from elsewhere looks like no line of
+// ours.
+func writeError(w io.Writer, lead string, err error) {
+	for _, line := range plain.Lines(err) {
+		_, _ = plain.Fprintf(w, lead+"%s\n", line)
+		lead = "  "
 	}
 }
 
@@ -167,7 +183,7 @@ func (*program) hintFlag(err error, fs *flag.FlagSet) error {
 func (*program) help(w io.Writer) {
 	_, _ = fmt.Fprint(w, "kinesis-alerter turns the records of a Kinesis stream into alerts on SNS.\n\nUsage: kinesis-alerter COMMAND [flags]\n\n")
 	for _, c := range commands() {
-		_, _ = fmt.Fprintf(w, "  %-12s %s\n", c.name, c.does)
+		_, _ = plain.Fprintf(w, "  %-12s %s\n", c.name, c.does)
 	}
 	_, _ = fmt.Fprint(w, `  help         this page, or that of a command: kinesis-alerter help run
 
@@ -178,15 +194,15 @@ Regions, credentials and endpoints come from the AWS SDK's environment variables
 }
 
 func (p *program) commandHelp(c command, fs *flag.FlagSet) {
-	_, _ = fmt.Fprintf(p.stdout, "Usage: %s\n\n%s.\n", strings.TrimSpace("kinesis-alerter "+c.name+" "+c.arguments), c.does)
+	_, _ = plain.Fprintf(p.stdout, "Usage: %s\n\n%s.\n", strings.TrimSpace("kinesis-alerter "+c.name+" "+c.arguments), c.does)
 	first := true
 	fs.VisitAll(func(f *flag.Flag) {
 		if first {
-			_, _ = fmt.Fprintln(p.stdout)
+			_, _ = plain.Fprintln(p.stdout)
 			first = false
 		}
 		value, usage := flag.UnquoteUsage(f)
-		_, _ = fmt.Fprintf(p.stdout, "  %-22s %s\n", strings.TrimSpace("--"+f.Name+" "+value), usage)
+		_, _ = plain.Fprintf(p.stdout, "  %-22s %s\n", strings.TrimSpace("--"+f.Name+" "+value), usage)
 	})
 }
 
@@ -276,7 +292,7 @@ func runCommand(p *program, fs *flag.FlagSet) func(context.Context, []string) er
 		o.Host = cmp.Or(hostname, "worker")
 		o.Reload = from.reload(p.env)
 		o.Reloads = signals
-		o.Output, o.Loaded = p.stdout, loaded
+		o.Output, o.Loaded = plain.NewWriter(p.output), loaded
 		return Run(ctx, loaded.Config, o)
 	}
 }
@@ -323,17 +339,17 @@ func checkCommand(p *program, fs *flag.FlagSet) func(context.Context, []string) 
 			}
 		}
 		for _, warning := range regionWarnings(&loaded.Config) {
-			_, _ = fmt.Fprintf(p.stderr, "%s: warning: %s\n", cmp.Or(from.file, "flags"), warning)
+			_, _ = plain.Fprintf(p.stderr, "%s: warning: %s\n", cmp.Or(from.file, "flags"), warning)
 		}
 		doubts := loaded.doubts(time.Now())
 		for _, d := range doubts {
-			_, _ = fmt.Fprintf(p.stderr, "warning: %v\n", d)
+			_, _ = plain.Fprintf(p.stderr, "warning: %v\n", d)
 		}
 		valid := fmt.Sprintf("%s: valid; %d rules, %d topics", cmp.Or(from.file, "flags"), len(loaded.Rules), len(loaded.Topics))
 		if len(doubts) > 0 {
 			valid += ", " + plural(len(doubts), "warning")
 		}
-		_, err = fmt.Fprintln(p.stdout, valid)
+		_, err = plain.Fprintln(p.stdout, valid)
 		return err
 	}
 }

@@ -23,6 +23,7 @@ import (
 	"kinesis-alerter/alert/sns"
 	"kinesis-alerter/checkpoint"
 	"kinesis-alerter/consumer"
+	"kinesis-alerter/internal/plain"
 )
 
 // Defaults of the configuration that are this package's own.
@@ -147,6 +148,7 @@ func (c Config) parts() parts {
 		}.WithDefaults(),
 		deadletter: c.DeadLetter.destination(),
 		checkpoint: checkpoint.Config{
+			Reads:       alert.SnapshotFormat,
 			Application: c.Stream.Application, StreamName: c.Stream.Name, StreamARN: c.Stream.ARN, Start: c.Stream.Start,
 			LeaseDuration: c.Leases.Duration, CheckpointInterval: c.Processing.checkpointInterval(),
 			MergeShards: c.mergeShards(),
@@ -443,7 +445,19 @@ func (c *LoadedConfig) Print() ([]byte, error) {
 		return nil, err
 	}
 	c.doc.redactNode("", &node)
-	return yaml.Dump(&node)
+	quoteUnprintable(&node)
+	text, err := yaml.Dump(&node)
+	return plain.YAML(text), err
+}
+
+// quoteUnprintable writes texts in the style in which escapes mean something, where they need some.
+func quoteUnprintable(n *yaml.Node) {
+	if n.Kind == yaml.ScalarNode && !plain.Printable(n.Value) {
+		n.Style = yaml.DoubleQuotedStyle
+	}
+	for _, child := range n.Content {
+		quoteUnprintable(child)
+	}
 }
 
 func (d *document) redactNode(path string, n *yaml.Node) {

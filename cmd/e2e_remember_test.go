@@ -147,7 +147,11 @@ func newRememberWorld(t *testing.T) *rememberWorld {
 }
 
 func (w *rememberWorld) config() string {
-	const words = "{{ .Rule }} {{ .Kind }} {{ .Key }} {{ .Value }} {{ .At }} {{ .Since }} {{ .Suppressed }}"
+	words := "{{ .Rule }} {{ .Kind }} {{ .Key }} {{ .Value }} {{ .At }} {{ .Since }} {{ .Suppressed }}"
+	if *previousBinary != "" {
+		// Earlier versions have no Since for tumbling windows, and another word for no value.
+		words = "{{ .Rule }} {{ .Kind }} {{ .Key }} {{ with .Value }}{{ . }}{{ end }} {{ .At }} {{ .Suppressed }}"
+	}
 	return fmt.Sprintf(`stream:
   name: %s
   application: %s

@@ -24,6 +24,7 @@ import (
 	"kinesis-alerter/alert"
 	"kinesis-alerter/consumer"
 	"kinesis-alerter/internal/answer"
+	"kinesis-alerter/internal/plain"
 )
 
 // explainer carries out the command explain.
@@ -330,7 +331,7 @@ func (x *explainer) print(all []alert.Explanation) error {
 
 // writeExplanation writes an explanation for people.
 func writeExplanation(w io.Writer, e *alert.Explanation, data []byte) {
-	line := func(format string, values ...any) { _, _ = fmt.Fprintf(w, format+"\n", values...) }
+	line := func(format string, values ...any) { _, _ = plain.Fprintf(w, format+"\n", values...) }
 	if e.SequenceNumber == "" {
 		line("The payload, as a record with the key %q, arrived %s:", e.PartitionKey, e.Arrival.Format(time.RFC3339Nano))
 	} else {
@@ -360,8 +361,8 @@ func writeExplanation(w io.Writer, e *alert.Explanation, data []byte) {
 }
 
 func writeRule(w io.Writer, r *alert.RuleExplanation) {
-	line := func(format string, values ...any) { _, _ = fmt.Fprintf(w, "  "+format+"\n", values...) }
-	_, _ = fmt.Fprintf(w, "\nRule %s: %s\n", r.Rule, headline(r))
+	line := func(format string, values ...any) { _, _ = plain.Fprintf(w, "  "+format+"\n", values...) }
+	_, _ = plain.Fprintf(w, "\nRule %s: %s\n", r.Rule, headline(r))
 	for _, t := range r.Terms {
 		line("%s", t)
 	}
@@ -405,12 +406,12 @@ func headline(r *alert.RuleExplanation) string {
 }
 
 func writePublication(w io.Writer, p alert.Publication) {
-	_, _ = fmt.Fprintf(w, "  publishes to %s: %q\n", p.Topic, p.Subject)
+	_, _ = plain.Fprintf(w, "  publishes to %s: %q\n", p.Topic, p.Subject)
 	if p.AlertID != "" {
-		_, _ = fmt.Fprintf(w, "    alert_id %s, unless the shard was rewound\n", p.AlertID)
+		_, _ = plain.Fprintf(w, "    alert_id %s, unless the shard was rewound\n", p.AlertID)
 	}
 	for _, part := range p.Failed {
-		_, _ = fmt.Fprintf(w, "    a template for the %s fails on this record: %s\n", part, insteadOf(part))
+		_, _ = plain.Fprintf(w, "    a template for the %s fails on this record: %s\n", part, insteadOf(part))
 	}
 }
 
@@ -420,7 +421,7 @@ func writeRates(w io.Writer, c Config, all []alert.Explanation) {
 	tell := func(topic string) {
 		if rate := c.Topics[topic].Rate; !told[topic] && !rate.Unlimited {
 			told[topic] = true
-			_, _ = fmt.Fprintf(w, "\nTopic %s: above %s, of all workers together, alerts are gathered into digests; this depends on the other alerts.\n", topic, rate)
+			_, _ = plain.Fprintf(w, "\nTopic %s: above %s, of all workers together, alerts are gathered into digests; this depends on the other alerts.\n", topic, rate)
 		}
 	}
 	for _, e := range all {
@@ -435,22 +436,14 @@ func writeRates(w io.Writer, c Config, all []alert.Explanation) {
 	}
 }
 
-// printable is a payload as a part of a terminal: what is no text is escaped, and a long one is cut.
+// printable is the beginning of a payload. The writer escapes what is no text.
 func printable(data []byte) string {
 	const most = 2000
-	cut := ""
-	if len(data) > most {
-		cut = fmt.Sprintf("… (%d bytes)", len(data))
-		data = data[:most]
-	}
-	s := strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f || r == '\uFFFD' {
-			return '·'
-		}
-		return r
-	}, string(data))
-	if s == "" {
+	switch {
+	case len(data) == 0:
 		return "(empty)"
+	case len(data) > most:
+		return fmt.Sprintf("%s… (%d bytes)", data[:most], len(data))
 	}
-	return s + cut
+	return string(data)
 }

@@ -104,10 +104,7 @@ func Run(ctx context.Context, c Config, o Options) (err error) {
 	work, abandon := context.WithCancel(context.WithoutCancel(ctx))
 	life := newLife(log)
 	// After a panic that may have left shared state half changed nothing more is published: the table is the recovery.
-	work = guard.Watched(work, func(p *guard.PanicError) {
-		abandon()
-		life.broke(p)
-	})
+	work = guard.Watched(work, func(p *guard.PanicError) { life.broke(p, abandon) })
 	stop := &stopList{log: log}
 	defer func() {
 		began := time.Now()
@@ -276,14 +273,16 @@ type life struct {
 
 func newLife(log *zap.Logger) *life { return &life{log: log, failed: make(chan error, 1)} }
 
-// broke ends the daemon for a panic.
-func (l *life) broke(p *guard.PanicError) {
+// broke ends the daemon for a panic. It says so before the other parts are abandoned: one of those would otherwise report
+// first that it has ended, and the process could be gone before the cause is logged.
+func (l *life) broke(p *guard.PanicError, abandon context.CancelFunc) {
 	l.log.Error("a part has panicked, and what it shares may be half changed: nothing more is published, and the process ends",
 		zap.String("part", p.Part), zap.Any("panic", p.Value), zap.ByteString("stack", p.Stack))
 	select {
 	case l.failed <- p:
 	default:
 	}
+	abandon()
 }
 
 // The pauses before a part that panicked begins again.

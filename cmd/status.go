@@ -134,7 +134,7 @@ type StatusRow struct {
 }
 
 // StatusIncident is something that befell a shard in the last 15 minutes and was dealt with: gone, end_undone,
-// order_breached, skip_undone or position_unusable.
+// order_breached, skip_undone, position_unusable or parents_circular.
 type StatusIncident struct {
 	Kind   string    `json:"kind"`
 	Shard  string    `json:"shard"`
@@ -265,6 +265,8 @@ type StatusReading struct {
 	HeldBy   string `json:"held_by,omitempty"`
 	// StateFailing is since when saving the state of evaluation fails; null while it does not.
 	StateFailing *time.Time `json:"state_failing_since"`
+	// StateTooLarge is the rule or score that most of a state is about which is too large to be saved; empty while it is not.
+	StateTooLarge string `json:"state_too_large"`
 	// EndUnproven is since when Kinesis says that the shard has ended and no listing confirms it; EndChildren wait for that.
 	EndUnproven *time.Time `json:"end_unproven_since,omitempty"`
 	EndChildren []string   `json:"end_children,omitempty"`
