@@ -243,6 +243,11 @@ func (s *Store) ensureApplication(ctx context.Context) error {
 	if err := s.sameIdentity(ctx, app, identity{arn, created}); err != nil {
 		return err
 	}
+	if !app.hasKey {
+		if err := s.giveKey(ctx, app, it[attrHashKey]); err != nil {
+			return err
+		}
+	}
 	s.adoptApplication(app)
 	return nil
 }
@@ -323,7 +328,7 @@ func (s *Store) newApplication(ctx context.Context, arn string, created int64) (
 	}
 	app := &application{
 		streamARN: arn, streamCreated: created, generation: randomHex(8), duration: s.cfg.LeaseDuration,
-		origin: origin{t0: at, open: map[string]bool{}, closed: closed},
+		origin: origin{t0: at, open: map[string]bool{}, closed: closed}, key: newHashKey(), hasKey: true,
 	}
 	for i := range shards {
 		id := aws.ToString(shards[i].ShardId)

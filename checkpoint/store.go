@@ -59,6 +59,7 @@ type Store struct {
 	circles      map[string]bool      // rows whose parents lead back to them, as of the last scan
 	damaged      map[string]*DamagedRow
 	fleet        int64
+	formats      formats
 	scanned      time.Time
 	listing      listingHealth
 	incidents    []Incident
