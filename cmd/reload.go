@@ -26,7 +26,7 @@ import (
 // reloader puts a changed configuration file into force while the daemon runs: filters, rules, silences, the watchdog and
 // topics. Everything else needs a restart, and is left as it was. A file that does not validate changes nothing.
 type reloader struct {
-	load      func() (*LoadedConfig, error) // nil: the daemon was started without a file
+	load      func(context.Context) (*LoadedConfig, error) // nil: the daemon was started without a file
 	pipeline  *alert.Pipeline
 	publisher *sns.Publisher
 	log       *zap.Logger
@@ -47,7 +47,7 @@ type reloader struct {
 	doubted atomic.Pointer[[]StatusDoubt]
 }
 
-func newReloader(c Config, load func() (*LoadedConfig, error), log *zap.Logger, reg prometheus.Registerer) *reloader {
+func newReloader(c Config, load func(context.Context) (*LoadedConfig, error), log *zap.Logger, reg prometheus.Registerer) *reloader {
 	counter := promauto.With(reg).NewCounterVec(prometheus.CounterOpts{
 		Name: "kinesis_alerter_config_reloads_total",
 		Help: "Reloads of the configuration file, by result; a refused one left everything as it was.",
@@ -106,7 +106,7 @@ func places(err error) string {
 }
 
 // reload reads the file again. It answers what has changed, a line each.
-func (r *reloader) reload() (changes []string, err error) {
+func (r *reloader) reload(ctx context.Context) (changes []string, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	// Nothing failed: no alert may stand until the next restart because somebody asked for what cannot be.
@@ -127,7 +127,7 @@ func (r *reloader) reload() (changes []string, err error) {
 			r.goodAt.SetToCurrentTime()
 		}
 	}()
-	loaded, err := r.load()
+	loaded, err := r.load(ctx)
 	if err != nil {
 		r.log.Error("configuration file is refused, the old one stays in force", zap.Error(err))
 		return nil, err
@@ -253,7 +253,7 @@ func (r *reloader) run(asked <-chan os.Signal) func(context.Context) error {
 		for {
 			select {
 			case <-asked:
-				_, _ = r.reload() // told in the log and in the metrics
+				_, _ = r.reload(ctx) // told in the log and in the metrics
 			case <-ctx.Done():
 				return nil
 			}
@@ -262,9 +262,9 @@ func (r *reloader) run(asked <-chan os.Signal) func(context.Context) error {
 }
 
 // ServeHTTP reloads, for PUT and POST /-/reload. It answers what has changed, or 422 with every fault of the file.
-func (r *reloader) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
+func (r *reloader) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-	changes, err := r.reload()
+	changes, err := r.reload(req.Context())
 	if err != nil {
 		w.WriteHeader(http.StatusUnprocessableEntity)
 		_, _ = fmt.Fprintln(w, err)

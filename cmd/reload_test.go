@@ -1,6 +1,7 @@
 package cmd
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"net/http"
@@ -39,8 +40,8 @@ topics:
 func newReloadable(t *testing.T) *reloadable {
 	t.Helper()
 	r := &reloadable{t: t, file: configFile(t, reloadConfig)}
-	load := func() (*LoadedConfig, error) { return LoadConfig(r.file, environment(nil)) }
-	loaded, err := load()
+	load := func(ctx context.Context) (*LoadedConfig, error) { return LoadConfig(ctx, r.file, environment(nil)) }
+	loaded, err := load(t.Context())
 	require.NoError(t, err)
 	core, logs := observer.New(zap.InfoLevel)
 	r.logs = logs
@@ -70,7 +71,7 @@ func TestReloadSaysWhatChanged(t *testing.T) {
 		"topics:\n", "topics:\n  b: {arn: \"arn:aws:sns:us-east-1:000000000000:b\"}\n", "silences", "filter: [{data: {v: [{exists: true}]}}]\nsilences",
 		"{name: s}", "{name: other}",
 	)
-	changes, err := r.reload()
+	changes, err := r.reload(t.Context())
 	require.NoError(t, err)
 	require.Equal(t, []string{
 		"rule one changed", "rule three added", "rule two removed", "topic b added", "filter changed",
@@ -81,7 +82,7 @@ func TestReloadSaysWhatChanged(t *testing.T) {
 	require.Equal(t, alert.Filtered, r.outcome(`{}`))
 	require.Equal(t, 1, r.logs.FilterMessage("configuration reloaded").Len())
 
-	changes, err = r.reload()
+	changes, err = r.reload(t.Context())
 	require.NoError(t, err)
 	require.Equal(t, []string{"stream differs, which needs a restart: the old value stays in force"}, changes)
 }
@@ -90,13 +91,13 @@ func TestReloadKeepsTheOldSetWhereTheNewOneIsWrong(t *testing.T) {
 	t.Parallel()
 	r := newReloadable(t)
 	r.write("v > 1", "v >", "[a]", "[nosuch]")
-	_, err := r.reload()
+	_, err := r.reload(t.Context())
 	require.ErrorContains(t, err, "rules[0].when")
 	require.ErrorContains(t, err, "rules[1].topics[0]")
 	require.Equal(t, alert.Suppressed, r.outcome(`{"v":2}`), "silenced, so the rule is in force")
 	require.Equal(t, 1, r.logs.FilterMessage("configuration file is refused, the old one stays in force").Len())
 	require.NoError(t, os.Remove(r.file))
-	_, err = r.reload()
+	_, err = r.reload(t.Context())
 	require.ErrorContains(t, err, "no such file")
 	require.Equal(t, "the file cannot be read", r.last.Load().Error)
 	require.InDelta(t, 0, testutil.ToFloat64(r.good), 0)
@@ -106,7 +107,7 @@ func TestReloadWithoutAFile(t *testing.T) {
 	t.Parallel()
 	r := newReloadable(t)
 	r.load = nil
-	_, err := r.reload()
+	_, err := r.reload(t.Context())
 	require.ErrorContains(t, err, "started without a configuration file")
 	require.InDelta(t, 1, testutil.ToFloat64(r.good), 0, "what cannot be asked for has not failed")
 	require.Nil(t, r.last.Load())
