@@ -65,8 +65,8 @@ func Main(ctx context.Context, args []string, env func(string) (string, bool), s
 		writeError(errs, "kinesis-alerter: ", err)
 		return exitUsage
 	case errors.As(err, &problems):
-		for _, problem := range problems {
-			_, _ = plain.Fprintln(errs, problem)
+		for _, line := range problems.shown() {
+			_, _ = plain.Fprintln(errs, line)
 		}
 		return exitUsage
 	default:
