@@ -53,12 +53,15 @@ func abbreviate(value string) string {
 // ConfigErrors are all faults of a configuration, in the order of the file.
 type ConfigErrors []*ConfigError
 
-func (ps ConfigErrors) Error() string {
+func (ps ConfigErrors) Error() string { return strings.Join(ps.Lines(), "\n") }
+
+// Lines are the faults, a line each.
+func (ps ConfigErrors) Lines() []string {
 	lines := make([]string, len(ps))
 	for i, p := range ps {
 		lines[i] = p.Error()
 	}
-	return strings.Join(lines, "\n")
+	return lines
 }
 
 // sort puts the problems into the order of the file; those without a line come last.
