@@ -105,24 +105,26 @@ func (c *connections) changed(conn net.Conn, state http.ConnState) {
 	}
 }
 
-// whole has a handler make its whole answer before any of it is sent, one answer at a time: what a client does not read holds up
-// nobody else's.
-func whole(next http.Handler) http.Handler {
+// whole has handlers make their whole answer before any of it is sent, one answer of them at a time: what a client does not read
+// holds up nobody else's, and those who read fast keep no more than one processor busy.
+func whole() func(http.Handler) http.Handler {
 	turn := make(chan struct{}, 1)
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		select {
-		case turn <- struct{}{}:
-		case <-r.Context().Done():
-			return
-		}
-		made := &madeAnswer{ResponseWriter: w, code: http.StatusOK}
-		func() {
-			defer func() { <-turn }()
-			next.ServeHTTP(made, r)
-		}()
-		w.WriteHeader(made.code)
-		_, _ = w.Write(made.body)
-	})
+	return func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			select {
+			case turn <- struct{}{}:
+			case <-r.Context().Done():
+				return
+			}
+			made := &madeAnswer{ResponseWriter: w, code: http.StatusOK}
+			func() {
+				defer func() { <-turn }()
+				next.ServeHTTP(made, r)
+			}()
+			w.WriteHeader(made.code)
+			_, _ = w.Write(made.body)
+		})
+	}
 }
 
 // madeAnswer keeps what a handler writes.

@@ -2,7 +2,10 @@ package cmd
 
 import (
 	"bytes"
+	"encoding/json"
 	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -13,6 +16,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/stretchr/testify/require"
+	"go.uber.org/zap"
 	"go.yaml.in/yaml/v4"
 
 	"kinesis-alerter/checkpoint"
@@ -76,6 +80,23 @@ func TestPageAsTextObeysNobody(t *testing.T) {
 	text := statusText(&st)
 	obeyed(t, text)
 	require.Greater(t, strings.Count(text, `\u001b`), 20)
+
+	page := newStatusPage(func() Status { return st }, zap.NewNop())
+	for _, accept := range []string{"text/html", "application/json", ""} {
+		r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", http.NoBody)
+		r.Header.Set("Accept", accept)
+		w := httptest.NewRecorder()
+		page.index(w, r)
+		require.Equal(t, http.StatusOK, w.Code, w.Body)
+		for _, c := range w.Body.String() {
+			require.True(t, strconv.IsPrint(c) || c == '\n' || c == '\t', "%q in %s", c, accept)
+		}
+		if accept == "application/json" {
+			var back Status
+			require.NoError(t, json.Unmarshal(w.Body.Bytes(), &back))
+			require.Equal(t, hostileText, back.Summary, "the same document")
+		}
+	}
 }
 
 func TestLeaseTablesObeyNobody(t *testing.T) {

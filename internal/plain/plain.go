@@ -33,7 +33,11 @@ func Printable(s string) bool {
 }
 
 // YAML is a YAML document with what is not printable escaped as texts in double quotes have it. Others have to be printable.
+// HTML takes the same: there an escape is only shown.
 func YAML(document []byte) []byte { return appendText(nil, string(document), structure, `\U%08[3]x`) }
+
+// JSON is a JSON document with what is not printable escaped: the same document.
+func JSON(document []byte) []byte { return appendText(nil, string(document), structure, astral16) }
 
 // astral16 is how JSON writes a character above U+FFFF: as two.
 const astral16 = `\u%04[1]x\u%04[2]x`
