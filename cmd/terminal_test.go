@@ -39,7 +39,7 @@ func obeyed(t *testing.T, text string) {
 
 // fill puts a text into every text of a value, and one element into every list.
 func fill(v reflect.Value, text string) {
-	switch v.Kind() {
+	switch v.Kind() { //nolint:exhaustive // the rest holds no text
 	case reflect.Pointer:
 		if v.IsNil() && v.CanSet() && v.Type() != reflect.TypeFor[*time.Time]() {
 			v.Set(reflect.New(v.Type().Elem()))
@@ -51,9 +51,9 @@ func fill(v reflect.Value, text string) {
 		if v.Type() == reflect.TypeFor[time.Time]() {
 			return
 		}
-		for i := range v.NumField() {
-			if v.Field(i).CanSet() {
-				fill(v.Field(i), text)
+		for _, field := range v.Fields() {
+			if field.CanSet() {
+				fill(field, text)
 			}
 		}
 	case reflect.Slice:
@@ -67,7 +67,6 @@ func fill(v reflect.Value, text string) {
 		v.SetMapIndex(key, value)
 	case reflect.String:
 		v.SetString(text)
-	default:
 	}
 }
 
