@@ -64,13 +64,14 @@ func (e *Evaluator) step(r *rule, v verdict, rec *Record) {
 		e.judge(r, en, v == yes, o, now)
 	}
 	e.reschedule(r, en, now)
+	e.memory.fit(en)
 }
 
 // remember returns the entry of a key, made if there is none.
 func (e *Evaluator) remember(m *ruleMemory, key []byte) *entry {
 	en := e.memory.touch(m, key)
 	if w := m.rule.window; w != nil && en.window == nil {
-		en.window = w.newWindow()
+		en.window = w.newWindow(e.memory.keyed())
 		en.window.last = e.now() / w.step
 	}
 	return en
@@ -109,6 +110,9 @@ func (e *Evaluator) keyOf(r *rule, rec *Record) []byte {
 		if v, cause := r.key.load(&e.frame); !cause.undefined() {
 			e.keyText = v.appendText(e.keyText)
 		}
+		if len(e.keyText) > maxKey && e.memory.keyed() {
+			return e.memory.key.shorten(e.keyText)
+		}
 	}
 	return e.keyText
 }
@@ -138,12 +142,14 @@ func (v *value) appendText(b []byte) []byte {
 func (e *Evaluator) window(r *rule, en *entry, v verdict, o *occasion) {
 	r.window.advance(en.window, e.now())
 	if v == yes {
-		x, hash, cause := r.window.load(&e.frame)
+		x, item, cause := r.window.load(&e.frame)
 		if cause.undefined() {
 			r.metrics.undefined[cause].Add(1)
 			return
 		}
-		r.window.add(en.window, x, hash)
+		if en.window.add(x); r.window.aggregate == AggregateDistinct {
+			e.hashText = en.window.see(&item, &e.memory.key, e.hashText)
+		}
 	}
 	if r.window.tumbling {
 		return // judged at its end

@@ -454,13 +454,16 @@ func (e *Evaluator) explainFiring(r *rule, x *RuleExplanation) {
 
 // aloneInWindow says whether a window that holds the record at hand alone makes its rule fire.
 func (e *Evaluator) aloneInWindow(w *windowRule) bool {
-	n, hash, cause := w.load(&e.frame)
+	n, item, cause := w.load(&e.frame)
 	if cause.undefined() {
 		return false
 	}
-	s := w.newWindow()
+	s := w.newWindow(true)
 	s.last = e.now() / w.step
-	w.add(s, n, hash)
+	s.add(n)
+	if w.aggregate == AggregateDistinct {
+		s.see(&item, &e.memory.key, nil)
+	}
 	_, holds := w.holds(s)
 	return holds
 }

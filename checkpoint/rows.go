@@ -48,6 +48,8 @@ const (
 	attrClosed    = "closedShards"
 	attrMark      = "firstShard"   // an open shard at T0 and its starting sequence number: "id@number"
 	attrJavaLease = "leaseCounter" // of a KCL for Java
+	attrReads     = "reads"        // of a worker: the latest format of snapshots that it reads; absent is the first
+	attrHashKey   = "hashKey"      // of the application, in hex
 	attrKeepsake  = "keepsake"     // of the application: what its workers keep with it
 	attrLast      = "lastPosition" // before SHARD_END
 	attrLastSub   = "lastPositionSub"
@@ -113,6 +115,7 @@ type workerRow struct {
 	leaving bool
 	version string
 	config  string    // empty where the version did not write it
+	reads   int       // the latest format of snapshots that it reads
 	beat    time.Time // zero where the version did not write it
 	// damaged says that its counter cannot be read, raw is what it is. Nobody can beat on such a row, its worker included.
 	damaged bool
@@ -243,6 +246,10 @@ func decodeWorker(it item, now time.Time) workerRow {
 		id: strings.TrimPrefix(text(it[attrKey]), keyWorker), version: short(text(it[attrVersion])), config: short(text(it[attrConfig])),
 		beat: moment(it[attrBeat], now), report: decodeReport(it, now),
 	}
+	w.reads = firstFormat
+	if n, ok := count(it[attrReads]); ok {
+		w.reads = int(max(n, firstFormat))
+	}
 	_, w.fenced = it[attrFenced]
 	_, w.leaving = it[attrLeaving]
 	var ok bool
@@ -260,6 +267,8 @@ type application struct {
 	duration      time.Duration
 	origin        origin
 	shard         shardMark
+	key           hashKey
+	hasKey        bool  // versions that know of none leave it out
 	damage        error // what of it cannot be read and is done without; nil when nothing is
 }
 
@@ -293,6 +302,7 @@ func decodeApplication(it item, now time.Time) (*application, error) {
 	if id, first, ok := strings.Cut(text(it[attrMark]), "@"); ok {
 		a.shard = shardMark{id, first}
 	}
+	a.key, a.hasKey = parseHashKey(text(it[attrHashKey]))
 	return a, nil
 }
 
@@ -303,6 +313,9 @@ func (a *application) encode() item {
 	}
 	if a.shard.first != "" {
 		it[attrMark] = str(a.shard.id + "@" + a.shard.first)
+	}
+	if a.hasKey {
+		it[attrHashKey] = str(a.key.String())
 	}
 	if s := encodeShards(a.origin.open); s != "" {
 		it[attrOpen] = str(s)

@@ -62,6 +62,9 @@ func (s *Store) join(ctx context.Context) (*incarnation, error) {
 	begin := time.Now()
 	row := item{attrKey: str(keyWorker + inc.id), attrCounter: num(inc.counter), attrVersion: str(s.cfg.Version)}
 	row[attrBeat] = num(begin.UnixMilli())
+	if s.cfg.Reads > firstFormat {
+		row[attrReads] = num(int64(s.cfg.Reads))
+	}
 	if hash := s.configHash(); hash != "" {
 		row[attrConfig] = str(hash)
 	}

@@ -47,6 +47,7 @@ func (s *Store) watch(ctx context.Context) error {
 			return nil
 		}
 		s.alive()
+		s.lookAtFormats()
 		changed, err := s.pollFleet(ctx)
 		if err != nil {
 			s.noteTable(err)

@@ -9,7 +9,7 @@ import (
 // What a variable gave is shown as the variable, wherever and however short it is; what it did not give is not.
 func TestShownConfigTellsVariablesFromOtherTexts(t *testing.T) {
 	t.Parallel()
-	c, err := parseConfig("c.yaml", []byte(`stream: {name: "${STREAM}"}
+	c, err := parseConfig(t.Context(), "c.yaml", []byte(`stream: {name: "${STREAM}"}
 filter:
   - data: {tenant: ["${TENANT}"], who: ["${PATIENT}", "somebody"]}
 rules:

@@ -16,6 +16,7 @@ func problemSubjects() map[string]string {
 		"row_unreadable":          "table",
 		"state_awaited":           "table",
 		"state_unsaved":           "table",
+		"state_too_large":         "rules",
 		"table_failing":           "table",
 		"trust_ended":             "table",
 		"subscriptions_fewer":     "topic",

@@ -28,7 +28,7 @@ import (
 // reloader puts a changed configuration file into force while the daemon runs: filters, rules, silences, the watchdog and
 // topics. Everything else needs a restart, and is left as it was. A file that does not validate changes nothing.
 type reloader struct {
-	load      func() (*LoadedConfig, error) // nil: the daemon was started without a file
+	load      func(context.Context) (*LoadedConfig, error) // nil: the daemon was started without a file
 	pipeline  *alert.Pipeline
 	publisher *sns.Publisher
 	log       *zap.Logger
@@ -50,7 +50,7 @@ type reloader struct {
 	doubted atomic.Pointer[[]StatusDoubt]
 }
 
-func newReloader(c Config, load func() (*LoadedConfig, error), log *zap.Logger, reg prometheus.Registerer) *reloader {
+func newReloader(c Config, load func(context.Context) (*LoadedConfig, error), log *zap.Logger, reg prometheus.Registerer) *reloader {
 	counter := promauto.With(reg).NewCounterVec(prometheus.CounterOpts{
 		Name: "kinesis_alerter_config_reloads_total",
 		Help: "Reloads of the configuration file, by result; a refused one left everything as it was.",
@@ -131,7 +131,7 @@ func (r *reloader) reload(ctx context.Context) (changes []string, err error) {
 			r.goodAt.SetToCurrentTime()
 		}
 	}()
-	loaded, err := r.load()
+	loaded, err := r.load(ctx)
 	if ctx.Err() != nil {
 		return nil, errStopping
 	}

@@ -42,8 +42,8 @@ topics:
 func newReloadable(t *testing.T) *reloadable {
 	t.Helper()
 	r := &reloadable{t: t, file: configFile(t, reloadConfig)}
-	load := func() (*LoadedConfig, error) { return LoadConfig(r.file, environment(nil)) }
-	loaded, err := load()
+	load := func(ctx context.Context) (*LoadedConfig, error) { return LoadConfig(ctx, r.file, environment(nil)) }
+	loaded, err := load(t.Context())
 	require.NoError(t, err)
 	core, logs := observer.New(zap.InfoLevel)
 	r.logs = logs
@@ -172,11 +172,11 @@ func newAsking(t *testing.T) *asking {
 	t.Helper()
 	a := &asking{reloadable: newReloadable(t), begun: make(chan struct{}, 10), let: make(chan struct{}), ended: make(chan error, 1)}
 	load := a.load
-	a.load = func() (*LoadedConfig, error) {
+	a.load = func(ctx context.Context) (*LoadedConfig, error) {
 		a.loads++
 		a.begun <- struct{}{}
 		<-a.let
-		return load()
+		return load(ctx)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	a.stop = cancel
@@ -264,12 +264,12 @@ func TestReloadThatPanicsIsOneFailedReload(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newReloadable(t)
 		load, once := r.load, true
-		r.load = func() (*LoadedConfig, error) {
+		r.load = func(ctx context.Context) (*LoadedConfig, error) {
 			if once {
 				once = false
 				panic("of a library")
 			}
-			return load()
+			return load(ctx)
 		}
 		a := &asking{reloadable: r, ended: make(chan error, 1)}
 		ctx, cancel := context.WithCancel(t.Context())

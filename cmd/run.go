@@ -43,7 +43,7 @@ type Options struct {
 	// CreateTable allows to create the lease table anew when it vanished.
 	CreateTable bool
 	// Reload reads the configuration again, for /-/reload and whenever Reloads is sent to. Without it they are refused.
-	Reload  func() (*LoadedConfig, error)
+	Reload  func(context.Context) (*LoadedConfig, error)
 	Reloads <-chan os.Signal
 	// Loaded is the file that the configuration was read from, so that the status page can show ${VAR} where it has a value of
 	// the environment. May be nil.

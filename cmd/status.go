@@ -265,6 +265,8 @@ type StatusReading struct {
 	HeldBy   string `json:"held_by,omitempty"`
 	// StateFailing is since when saving the state of evaluation fails; null while it does not.
 	StateFailing *time.Time `json:"state_failing_since"`
+	// StateTooLarge is the rule or score that most of a state is about which is too large to be saved; empty while it is not.
+	StateTooLarge string `json:"state_too_large"`
 	// EndUnproven is since when Kinesis says that the shard has ended and no listing confirms it; EndChildren wait for that.
 	EndUnproven *time.Time `json:"end_unproven_since,omitempty"`
 	EndChildren []string   `json:"end_children,omitempty"`

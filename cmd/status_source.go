@@ -352,7 +352,8 @@ func tellShards(
 			shard.Reading = &StatusReading{
 				Phase: r.Phase, Lag: seconds(r.Lag), Behind: seconds(r.Behind), LastFetch: moment(r.LastFetch), Checkpoint: moment(t.Confirmed), Unstorable: t.Unstorable,
 				Since: moment(r.Began), WaitsFor: r.WaitsFor, ReadError: r.ReadError, StateFailing: moment(r.StateFailing),
-				ReadFailing: moment(r.ReadFailing), Throttled: moment(r.Throttled), Evaluating: moment(r.Evaluating),
+				StateTooLarge: r.StateTooLarge,
+				ReadFailing:   moment(r.ReadFailing), Throttled: moment(r.Throttled), Evaluating: moment(r.Evaluating),
 				LagGrows:   lags.grow(t.ID, r.Lag),
 				Unresolved: r.Unresolved, Gathered: r.Gathered, HeldKeys: r.HeldKeys, HeldBy: r.HeldBy,
 				EndUnproven: moment(r.EndUnproven), EndChildren: r.EndChildren,
