@@ -281,3 +281,27 @@ func TestReloadThatPanicsIsOneFailedReload(t *testing.T) {
 		require.NoError(t, <-a.ended)
 	})
 }
+
+// A file that would eat the daemon, or never ends, leaves what is in force as it is; and a stop does not wait for one.
+func TestReloadOfAHostileFileKeepsTheOldSet(t *testing.T) {
+	t.Parallel()
+	r := newReloadable(t)
+	for name, file := range hostileConfigs() {
+		require.NoError(t, os.WriteFile(r.file, []byte(file.text), 0o600))
+		_, err := r.reload(t.Context())
+		require.Error(t, err, name)
+		require.Equal(t, alert.Suppressed, r.outcome(`{"v":2}`), name)
+	}
+	require.NoError(t, os.Remove(r.file))
+	require.NoError(t, syscall.Mkfifo(r.file, 0o600))
+	_, err := r.reload(t.Context())
+	require.ErrorContains(t, err, "is a pipe that nobody writes into")
+	writer, err := os.OpenFile(r.file, os.O_RDWR, 0) // and writes nothing
+	require.NoError(t, err)
+	defer writer.Close() //nolint:errcheck // nothing was written
+	stopped, stop := context.WithCancel(t.Context())
+	stop()
+	_, err = r.reload(stopped)
+	require.ErrorIs(t, err, errStopping)
+	require.Equal(t, alert.Suppressed, r.outcome(`{"v":2}`))
+}
