@@ -55,10 +55,10 @@ func shorten(value string, most int) string {
 // ConfigErrors are all faults of a configuration, in the order of the file.
 type ConfigErrors []*ConfigError
 
-func (ps ConfigErrors) Error() string { return strings.Join(ps.shown(), "\n") }
+func (ps ConfigErrors) Error() string { return strings.Join(ps.Lines(), "\n") }
 
-// shown are the faults for a person, a line each: of many that are alike a few, and how many more there are.
-func (ps ConfigErrors) shown() []string {
+// Lines are the faults, a line each, of one kind only the first ones.
+func (ps ConfigErrors) Lines() []string {
 	lines, alike := []string{}, map[string]int{}
 	kind := func(p *ConfigError) string { return regexp.MustCompile(`\d+`).ReplaceAllString(p.Rule, "0") }
 	left := 0

@@ -130,7 +130,7 @@ func Run(ctx context.Context, c Config, o Options) (err error) {
 	registerProblems(series, status.snapshot)
 	server := newAdmin(work, listener, adminDeps{
 		Gatherer: reg, LogLevel: logLevel{logs.Level}, Reload: state.reload, Healthy: state.healthy, Ready: state.ready, Log: log.Named("admin"),
-		Status: status.snapshot,
+		Status: status.snapshot, Names: append([]string{o.Host}, c.Server.Names...),
 	})
 	life.start(work, "admin server", func(context.Context) error { return server.Run() })
 	stop.add("admin server", stopShareAdmin, server.Stop)
