@@ -104,6 +104,7 @@ type sampled struct {
 	passed            []int                     // records by filter pattern
 	rules             []sampledRule
 	fields            *fieldNames
+	cover             *explanationCover
 }
 
 // sampledRule is what is known of a rule.
@@ -138,7 +139,7 @@ func checkSample(ctx context.Context, w io.Writer, config *LoadedConfig, file st
 	s := &sampled{
 		config: config, invalid: map[string]int{}, invalidAt: map[string]string{}, likely: map[string]map[string]int{},
 		passed: make([]int, len(config.Filter)),
-		rules:  make([]sampledRule, len(config.Rules)), fields: newFieldNames(),
+		rules:  make([]sampledRule, len(config.Rules)), fields: newFieldNames(), cover: config.cover(),
 	}
 	for i, r := range config.Rules {
 		s.rules[i] = sampledRule{
@@ -188,6 +189,7 @@ func (s *sampled) addRecord(pipeline *alert.Pipeline, u *consumer.UserRecord, pl
 	s.records++
 	s.fields.add(u.Data)
 	x := explainRecord(pipeline, u)
+	s.cover.explanation(&x)
 	for _, f := range x.Filter {
 		if f.Matched {
 			s.passed[f.Index]++

@@ -65,8 +65,8 @@ func Main(ctx context.Context, args []string, env func(string) (string, bool), s
 		writeError(errs, "kinesis-alerter: ", err)
 		return exitUsage
 	case errors.As(err, &problems):
-		for _, problem := range problems {
-			_, _ = plain.Fprintln(errs, problem)
+		for _, line := range problems.Lines() {
+			_, _ = plain.Fprintln(errs, line)
 		}
 		return exitUsage
 	default:
@@ -210,12 +210,14 @@ func (p *program) commandHelp(c command, fs *flag.FlagSet) {
 type configFlags struct {
 	file   string
 	listen string
+	names  string
 	quick  quickConfig
 }
 
 func (f *configFlags) declare(fs *flag.FlagSet) {
 	f.declareSource(fs)
 	fs.StringVar(&f.listen, "listen", "", "`ADDRESS` of the admin server, instead of server.listen (default "+DefaultListen+")")
+	fs.StringVar(&f.names, "server-names", "", "`NAMES` by which the admin server is asked, with commas between them, beside server.names")
 }
 
 // declareSource declares what says which rules and stream a command is about.
@@ -235,9 +237,19 @@ func (f *configFlags) load(ctx context.Context, env func(string) (string, bool))
 	if f.listen != "" && !listenable(f.listen) {
 		return nil, &usageError{fmt.Sprintf("--listen %s: want HOST:PORT, as in %s, or :9464 for all addresses, with a port of 0 to 65535", f.listen, DefaultListen)}
 	}
+	var names []string
+	if f.names != "" {
+		names = strings.Split(f.names, ",")
+	}
+	if i := slices.IndexFunc(names, func(name string) bool { return !hostName(name) }); i >= 0 {
+		return nil, &usageError{fmt.Sprintf("--server-names: %q: want names of hosts alone, as in alerts.example.com,alerts: no scheme, no port, no blank", names[i])}
+	}
 	loaded, err := f.source(ctx, env)
 	if err == nil && f.listen != "" {
 		loaded.Server.Listen = f.listen
+	}
+	if err == nil {
+		loaded.Server.Names = append(loaded.Server.Names, names...)
 	}
 	return loaded, err
 }
@@ -308,7 +320,7 @@ func checkCommand(p *program, fs *flag.FlagSet) func(context.Context, []string) 
 			if err := noArguments(args); err != nil {
 				return err
 			}
-			if *show || *sample != "" || from.file != "" || from.listen != "" || from.quick != (quickConfig{topicARN: from.quick.topicARN}) {
+			if *show || *sample != "" || from.file != "" || from.listen != "" || from.names != "" || from.quick != (quickConfig{topicARN: from.quick.topicARN}) {
 				return &usageError{"check: --explain-lambda goes with --topic-arn alone; check what it prints with --config, --sample or --print"}
 			}
 			x := lambdaExplainer{file: *mapping, topicARN: from.quick.topicARN, stdin: os.Stdin, stdout: p.stdout, stderr: p.stderr}

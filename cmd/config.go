@@ -255,11 +255,21 @@ func (c Config) Validate() error {
 		"want debug, info, warn or error")
 	refuse(!slices.Contains([]string{"json", "console"}, c.Log.Format), "log.format", c.Log.Format, "want json or console")
 	refuse(!listenable(c.Server.Listen), "server.listen", c.Server.Listen, "want HOST:PORT, as in 127.0.0.1:9464, or :9464 for all addresses, with a port of 0 to 65535")
+	for i, name := range c.Server.Names {
+		refuse(!hostName(name), fmt.Sprintf("server.names[%d]", i), name, "want the name of a host alone, as in alerts.example.com: no scheme, no port, no path")
+	}
 	return errors.Join(append(errs, p.checkpoint.Validate(), p.consumer.Validate(), p.alert.Validate(), p.sns.Validate(), p.deadletter.Validate())...)
 }
 
 // ConfigField is the path of the field, as the packages' own configuration errors have it.
 func (p *ConfigError) ConfigField() string { return p.Field }
+
+// hostName says whether a text may be the name of a host.
+func hostName(s string) bool {
+	return s != "" && len(s) <= 253 && !strings.ContainsFunc(s, func(c rune) bool {
+		return (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (c < '0' || c > '9') && !strings.ContainsRune("-._", c)
+	})
+}
 
 func listenable(address string) bool {
 	_, port, err := net.SplitHostPort(address)

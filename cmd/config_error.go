@@ -55,7 +55,10 @@ func shorten(value string, most int) string {
 // ConfigErrors are all faults of a configuration, in the order of the file.
 type ConfigErrors []*ConfigError
 
-func (ps ConfigErrors) Error() string {
+func (ps ConfigErrors) Error() string { return strings.Join(ps.Lines(), "\n") }
+
+// Lines are the faults, a line each, of one kind only the first ones.
+func (ps ConfigErrors) Lines() []string {
 	lines, alike := []string{}, map[string]int{}
 	kind := func(p *ConfigError) string { return regexp.MustCompile(`\d+`).ReplaceAllString(p.Rule, "0") }
 	left := 0
@@ -72,7 +75,7 @@ func (ps ConfigErrors) Error() string {
 	case left > 0:
 		lines = append(lines, fmt.Sprintf("and %s of these kinds", plural(left, "further fault")))
 	}
-	return strings.Join(lines, "\n")
+	return lines
 }
 
 const (

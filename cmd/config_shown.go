@@ -12,6 +12,8 @@ import (
 	"unicode"
 
 	"go.yaml.in/yaml/v4"
+
+	"kinesis-alerter/alert"
 )
 
 // substitutions are what the environment gave to a configuration file.
@@ -165,9 +167,9 @@ func (d *document) hide(path, value, rule string) (shownValue, shownRule string)
 		value = conceal(value, d.given.variables, 4)
 		value = conceal(value, own, 1)
 	}
-	rule = conceal(rule, own, 4)
+	rule = conceal(rule, own, 1)
 	for value := range own {
-		if short := len(value) < 4; short || expressive(path) {
+		if expressive(path) {
 			rule = withoutParts(rule, value)
 		}
 	}
@@ -198,6 +200,10 @@ func conceal(text string, given map[string]string, least int) string {
 		if len(value) < least {
 			break
 		}
+		if len(value) < 4 { // by itself only: such a text is a part of many words
+			text = regexp.MustCompile(`(^|\W)`+regexp.QuoteMeta(value)+`(\W|$)`).ReplaceAllString(text, "${1}$${"+given[value]+"}${2}")
+			continue
+		}
 		for _, form := range []string{value, inJSON(value), strings.Trim(strconv.Quote(value), `"`)} {
 			text = strings.ReplaceAll(text, form, "${"+given[value]+"}")
 		}
@@ -205,13 +211,9 @@ func conceal(text string, given map[string]string, least int) string {
 	return text
 }
 
-// withoutParts takes every part of a value out of a text: four letters in a row, or, of a shorter value, the whole of it where it
-// stands by itself. Whoever parses a value quotes the place at which that fails.
+// withoutParts takes every part of a value out of a text: four letters in a row. Whoever parses a value quotes the place at which that fails.
 func withoutParts(text, value string) string {
 	const part = 4
-	if len(value) < part {
-		return regexp.MustCompile(`(^|\W)`+regexp.QuoteMeta(value)+`(\W|$)`).ReplaceAllString(text, "${1}…${2}")
-	}
 	parts := map[string]bool{}
 	for value := strings.ToLower(value); len(value) >= part; value = value[1:] {
 		parts[value[:part]] = true
@@ -287,4 +289,50 @@ func leadingVariable(text string) string {
 		return ""
 	}
 	return "${" + name + "}"
+}
+
+// explanationCover puts variables back into explanations of records, where they quote the configuration. What the record has stays.
+type explanationCover struct {
+	rules, filters []map[string]string // what variables gave to each, by value
+}
+
+func (c *LoadedConfig) cover() *explanationCover {
+	if c.doc == nil || len(c.doc.given.variables) == 0 {
+		return nil
+	}
+	x := &explanationCover{}
+	for i := range c.Rules {
+		x.rules = append(x.rules, c.doc.given.of(fmt.Sprintf("rules[%d]", i)))
+	}
+	for i := range c.Filter {
+		x.filters = append(x.filters, c.doc.given.of(fmt.Sprintf("filter[%d]", i)))
+	}
+	return x
+}
+
+// explanation changes e, in place.
+func (x *explanationCover) explanation(e *alert.Explanation) {
+	if x == nil {
+		return
+	}
+	for i := range e.Filter {
+		f := &e.Filter[i]
+		f.Reason = conceal(f.Reason, x.filters[f.Index], 1)
+	}
+	for i := range e.Rules {
+		r, given := &e.Rules[i], x.rules[i]
+		if len(given) == 0 {
+			continue
+		}
+		texts := []*string{&r.First, &r.WindowCause}
+		for j := range r.Terms {
+			texts = append(texts, &r.Terms[j].Term, &r.Terms[j].Compared)
+		}
+		for j := range r.Depends {
+			texts = append(texts, &r.Depends[j].Says)
+		}
+		for _, text := range texts {
+			*text = conceal(*text, given, 1)
+		}
+	}
 }

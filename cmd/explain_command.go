@@ -91,11 +91,13 @@ func (x *explainer) run(ctx context.Context, args []string) error {
 		return err
 	}
 	var all []alert.Explanation
+	cover := loaded.cover()
 	for _, r := range records {
 		e := explainRecord(pipeline, &r)
 		if arn == "" || x.data != "" { // what the ids are made of is not known
 			forgetIDs(&e)
 		}
+		cover.explanation(&e)
 		all = append(all, e)
 	}
 	if x.json {

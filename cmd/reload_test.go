@@ -5,10 +5,12 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"strings"
 	"syscall"
 	"testing"
+	"testing/synctest"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
@@ -154,4 +156,152 @@ func TestReloadOfARunningDaemon(t *testing.T) {
 		fake.Kinesis.Put(testStream, "a", []byte(`{"heartRate":11}`))
 		return len(messages(fake)) > 1
 	})
+}
+
+// asking is a reloader whose file is read when the test lets it.
+type asking struct {
+	*reloadable
+	begun chan struct{} // one for each load that begins
+	let   chan struct{}
+	loads int
+	stop  func()
+	ended chan error
+}
+
+func newAsking(t *testing.T) *asking {
+	t.Helper()
+	a := &asking{reloadable: newReloadable(t), begun: make(chan struct{}, 10), let: make(chan struct{}), ended: make(chan error, 1)}
+	load := a.load
+	a.load = func(ctx context.Context) (*LoadedConfig, error) {
+		a.loads++
+		a.begun <- struct{}{}
+		<-a.let
+		return load(ctx)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	a.stop = cancel
+	go func() { a.ended <- a.run(nil)(ctx) }()
+	return a
+}
+
+// ask asks over HTTP and answers the code when there is one; 0 where the caller has left.
+func (a *asking) ask(ctx context.Context) <-chan string {
+	answer := make(chan string, 1)
+	go func() {
+		w := httptest.NewRecorder()
+		a.ServeHTTP(w, httptest.NewRequestWithContext(ctx, http.MethodPost, "/-/reload", http.NoBody))
+		answer <- fmt.Sprint(w.Code, " ", w.Body)
+	}()
+	return answer
+}
+
+// TestReloadsShareTheirAnswer: one runs, one waits, and all who ask meanwhile have its answer, which is about the file as it was after
+// they had asked. Who has gone costs nothing.
+func TestReloadsShareTheirAnswer(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		a := newAsking(t)
+		first := a.ask(t.Context())
+		<-a.begun
+		a.write("v > 1", "v > 10")
+		var others []<-chan string
+		for range 150 {
+			others = append(others, a.ask(t.Context()))
+		}
+		synctest.Wait()
+		a.let <- struct{}{}
+		require.Equal(t, "200 rule one changed\n", <-first)
+		<-a.begun
+		a.write("v > 1", "v > 100")
+		a.let <- struct{}{}
+		for _, o := range others {
+			require.Equal(t, "200 rule one changed\n", <-o)
+		}
+		require.Equal(t, 2, a.loads)
+
+		busy := a.ask(t.Context())
+		<-a.begun
+		gone, leave := context.WithCancel(t.Context())
+		left := a.ask(gone)
+		synctest.Wait()
+		leave()
+		<-left
+		a.let <- struct{}{}
+		require.Equal(t, "200 nothing changed\n", <-busy)
+		synctest.Wait()
+		require.Equal(t, 3, a.loads, "nobody waits for another one")
+		a.stop()
+		require.NoError(t, <-a.ended)
+	})
+}
+
+// TestStopEndsTheQueueOfReloads, also while a file hangs: whoever waits is told, and what is read then is not put into force.
+func TestStopEndsTheQueueOfReloads(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		a := newAsking(t)
+		a.write("v > 1", "v > 10")
+		running := a.ask(t.Context())
+		<-a.begun
+		waiting := a.ask(t.Context())
+		synctest.Wait()
+		a.stop()
+		require.NoError(t, <-a.ended)
+		const said = "503 the daemon stops, the old configuration stays in force\n"
+		require.Equal(t, said, <-running)
+		require.Equal(t, said, <-waiting)
+		require.Equal(t, said, <-a.ask(t.Context()))
+		a.let <- struct{}{}
+		synctest.Wait()
+		require.Equal(t, alert.Suppressed, a.outcome(`{"v":2}`), "the old rule is in force")
+		require.Equal(t, 1, a.loads)
+	})
+}
+
+// TestReloadThatPanicsIsOneFailedReload: the next one works.
+func TestReloadThatPanicsIsOneFailedReload(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r := newReloadable(t)
+		load, once := r.load, true
+		r.load = func(ctx context.Context) (*LoadedConfig, error) {
+			if once {
+				once = false
+				panic("of a library")
+			}
+			return load(ctx)
+		}
+		a := &asking{reloadable: r, ended: make(chan error, 1)}
+		ctx, cancel := context.WithCancel(t.Context())
+		go func() { a.ended <- r.run(nil)(ctx) }()
+		require.Contains(t, <-a.ask(t.Context()), "422 ")
+		require.InDelta(t, 0, testutil.ToFloat64(r.good), 0)
+		require.Equal(t, "200 nothing changed\n", <-a.ask(t.Context()))
+		cancel()
+		require.NoError(t, <-a.ended)
+	})
+}
+
+// A file that would eat the daemon, or never ends, leaves what is in force as it is; and a stop does not wait for one.
+func TestReloadOfAHostileFileKeepsTheOldSet(t *testing.T) {
+	t.Parallel()
+	r := newReloadable(t)
+	for name, file := range hostileConfigs() {
+		require.NoError(t, os.WriteFile(r.file, []byte(file.text), 0o600))
+		_, err := r.reload(t.Context())
+		require.Error(t, err, name)
+		require.Equal(t, alert.Suppressed, r.outcome(`{"v":2}`), name)
+	}
+	require.NoError(t, os.Remove(r.file))
+	require.NoError(t, syscall.Mkfifo(r.file, 0o600))
+	_, err := r.reload(t.Context())
+	require.ErrorContains(t, err, "is a pipe that nobody writes into")
+	writer, err := os.OpenFile(r.file, os.O_RDWR, 0) // and writes nothing
+	require.NoError(t, err)
+	defer writer.Close() //nolint:errcheck // nothing was written
+	stopped, stop := context.WithCancel(t.Context())
+	stop()
+	_, err = r.reload(stopped)
+	require.ErrorIs(t, err, errStopping)
+	require.Equal(t, alert.Suppressed, r.outcome(`{"v":2}`))
 }
