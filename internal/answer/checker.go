@@ -334,6 +334,8 @@ type Expect struct {
 	// Page is how many pages came before, and Listed are the shards in them.
 	Page   int
 	Listed map[string]bool
+	// Key is the attribute that every item of the table has as its key, a text.
+	Key string
 	// AnyTime takes records as they are whose arrival times cannot be.
 	AnyTime bool
 }
