@@ -68,6 +68,11 @@ func hostileMutations() []mutation {
 			by: only("internal/answer", "TestItemsHaveTheKeyOfTheirTable"), says: `.*Error:.*`,
 		},
 		{
+			breaks: "an operation that is bad for one row is told, however good it is for others",
+			file:   "internal/answer/checker.go", old: "	return []string{subject, row}\n", new: "	_ = row\n	return []string{subject}\n",
+			by: only("internal/answer", "TestRowsAreJudgedApart"), says: `.*Error:.*`,
+		},
+		{
 			breaks: "good pages do not heal a later one",
 			file:   "internal/answer/checker.go", old: "	if call.page() != laterPage {\n", new: "	if true {\n",
 			by: only("internal/answer", "TestGoodPagesDoNotHealALaterOne"), says: `.*Error:.*`,

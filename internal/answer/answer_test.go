@@ -369,6 +369,31 @@ func TestGoodPagesDoNotHealALaterOne(t *testing.T) {
 	require.Empty(t, f.watch.Troubles())
 }
 
+// An operation that stays bad for one row of a table is a trouble, however good it is for the others.
+func TestRowsAreJudgedApart(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	ask := func(key, body string) {
+		f.reply = reply{status: 200, body: body}
+		_, _ = dynamodb.NewFromConfig(f.cfg).GetItem(t.Context(), &dynamodb.GetItemInput{
+			TableName: aws.String("leases"), Key: map[string]dynamotypes.AttributeValue{"k": &dynamotypes.AttributeValueMemberS{Value: key}},
+		})
+	}
+	for range 2 {
+		ask("a", "{}")
+		ask("b", "null")
+	}
+	require.Len(t, f.watch.Troubles(), 1)
+	require.Equal(t, []string{"leases"}, f.watch.Troubles()[0].Subjects)
+	ask("a", "{}")
+	require.Len(t, f.watch.Troubles(), 1)
+	ask("b", "{}")
+	require.Empty(t, f.watch.Troubles())
+	ask("a", "null")
+	ask("b", "null")
+	require.Len(t, f.watch.Troubles(), 1, "another row each time")
+}
+
 // Whoever knows the key of a table does not take items without it, or with a number for it.
 func TestItemsHaveTheKeyOfTheirTable(t *testing.T) {
 	t.Parallel()
