@@ -33,9 +33,8 @@ func (e *Evaluator) step(r *rule, v verdict, rec *Record) {
 		e.countKey(r)
 	}
 	if !r.remembers() {
-		if v == yes {
+		if v == yes && e.announce(r, nil, o) {
 			e.fired.add(r.place)
-			e.announce(r, nil, o)
 		}
 		return
 	}
@@ -57,7 +56,9 @@ func (e *Evaluator) step(r *rule, v verdict, rec *Record) {
 	}
 	switch {
 	case r.absence.After > 0:
-		e.arrived(r, en, o)
+		if v == yes { // any other record of the key is no sign of what is awaited
+			e.arrived(r, en, o)
+		}
 	case r.window != nil:
 		e.window(r, en, v, o)
 	default:
@@ -163,13 +164,11 @@ func (e *Evaluator) window(r *rule, en *entry, v verdict, o *occasion) {
 func (e *Evaluator) judge(r *rule, en *entry, holds bool, o *occasion, now int64) {
 	if !r.episodic() {
 		if holds {
-			e.fired.add(r.place)
 			e.announce(r, en, o)
 		}
 		return
 	}
 	if holds {
-		e.fired.add(r.place)
 		en.held = now
 		e.holds(r, en, o, now)
 		return
@@ -197,7 +196,6 @@ func (e *Evaluator) holds(r *rule, en *entry, o *occasion, now int64) {
 		}
 		en.streak++
 		if int(en.streak) < r.hold.Records || now-en.since < millis(r.hold.Time) {
-			e.fired.remove(r.place) // pending, and as good as false for others
 			return
 		}
 		en.firing, en.told = true, false
@@ -217,13 +215,15 @@ func (e *Evaluator) holds(r *rule, en *entry, o *occasion, now int64) {
 	}
 }
 
-// announce makes the alert of a claim, unless something swallows it. en is nil for a rule that remembers nothing.
-func (e *Evaluator) announce(r *rule, en *entry, o *occasion) {
+// announce makes the alert of a claim, unless something swallows it. en is nil for a rule that remembers nothing. It answers
+// whether anybody knows: an alert was made, or a person has silenced it.
+func (e *Evaluator) announce(r *rule, en *entry, o *occasion) (known bool) {
 	if reason := e.hindrance(r, en, o); reason != "" {
 		e.swallow(r, en, reason)
-		return
+		return reason == ReasonSilenced
 	}
 	e.tell(r, en, o)
+	return true
 }
 
 // hindrance is what swallows the alert that a claim fires, or nothing.
@@ -306,16 +306,10 @@ func (e *Evaluator) mute(r *rule, en *entry, o *occasion) Reason {
 			return ReasonInhibited
 		}
 	}
-	var f *frame
-	if o.rec != nil {
-		f = &e.frame
+	if e.silenced(r, o) {
+		return ReasonSilenced
 	}
 	at := timeOf(e.at(o))
-	for _, s := range e.set.silences {
-		if s.mutes(r.name, at, f) {
-			return ReasonSilenced
-		}
-	}
 	for _, q := range r.quiet {
 		if q.cover(at) {
 			return ReasonQuietHours
@@ -327,7 +321,23 @@ func (e *Evaluator) mute(r *rule, en *entry, o *occasion) Reason {
 	return ""
 }
 
-// inhibits says whether other is active for the key that r is about to alert on.
+// silenced says whether a person has silenced a rule.
+func (e *Evaluator) silenced(r *rule, o *occasion) bool {
+	var f *frame
+	if o.rec != nil {
+		f = &e.frame
+	}
+	at := timeOf(e.at(o))
+	for _, s := range e.set.silences {
+		if s.mutes(r.name, at, f) {
+			return true
+		}
+	}
+	return false
+}
+
+// inhibits says whether other is active for the key that r is about to alert on, and somebody knows. What nobody was told,
+// because of quiet hours or a rate limit, mutes nothing: or nobody would hear of the key at all.
 func (e *Evaluator) inhibits(other, r *rule, en *entry, o *occasion) bool {
 	if other.shadow {
 		return false
@@ -347,7 +357,7 @@ func (e *Evaluator) inhibits(other, r *rule, en *entry, o *occasion) bool {
 	if theirs == nil {
 		return false
 	}
-	return theirs.firing || other.dedup > 0 && theirs.sent != 0 && e.at(o)-theirs.sent < other.dedup
+	return theirs.firing && (theirs.told || e.silenced(other, o)) || other.dedup > 0 && theirs.sent != 0 && e.at(o)-theirs.sent < other.dedup
 }
 
 // spend takes a token of the rule's rate limit.

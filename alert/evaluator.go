@@ -56,7 +56,7 @@ type Evaluator struct {
 	scored Record
 	// payload is what the alerts of a scored record keep, once one is made: the scores' own memory is used again.
 	payload []byte
-	// hits are the rules to try, fired those whose claim holds.
+	// hits are the rules to try, fired those without memory that match the record and that somebody knows of.
 	hits, fired ruleSet
 	// muted is the first reason for which an alert was swallowed.
 	muted Reason

@@ -297,7 +297,7 @@ func (e *Evaluator) explainRule(r *rule, rec *Record, open []string) RuleExplana
 	}
 	e.explainMutes(r, rec, &x)
 	e.explainFiring(r, &x)
-	if !r.remembers() {
+	if !r.remembers() && (x.Reason == "" || x.Reason == ReasonSilenced) {
 		e.fired.add(r.place)
 	}
 	if r.shadow || r.absence.After > 0 {

@@ -295,7 +295,8 @@ func decodeShards(s string) (map[string]bool, error) {
 				return nil, fmt.Errorf("shard range %s: %w", quoted(part), err)
 			}
 		}
-		if hi < lo || hi-lo >= uint64(maxShards-len(out)) || !isShardNumber(hi) {
+		room := uint64(max(0, maxShards-len(out)))
+		if hi < lo || hi-lo >= room || !isShardNumber(hi) {
 			return nil, fmt.Errorf("shard range %s is not a range, or has more shards than a stream", quoted(part))
 		}
 		for n := lo; n <= hi; n++ {

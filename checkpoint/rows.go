@@ -156,7 +156,7 @@ func decodeRow(it item, at time.Time) (*row, error) {
 	r.epoch, _ = count(it[attrEpoch])
 	if av, ok := it[attrSub]; ok {
 		sub, _ := count(av)
-		r.position.Sub = uint32(min(sub, int64(WholeRecord)))
+		r.position.Sub = uint32(min(sub, int64(WholeRecord))) //nolint:gosec // a count is never negative
 	}
 	if r.position.IsZero() {
 		r.position.Sub = 0
@@ -164,14 +164,14 @@ func decodeRow(it item, at time.Time) (*row, error) {
 	if last := text(it[attrLast]); r.ended() && validSequence(last) {
 		r.last = Position{Sequence: last, Sub: WholeRecord}
 		if sub, ok := count(it[attrLastSub]); ok {
-			r.last.Sub = uint32(min(sub, int64(WholeRecord)))
+			r.last.Sub = uint32(min(sub, int64(WholeRecord))) //nolint:gosec // as above
 		}
 	}
 	r.offers, _ = count(it[attrOffers])
 	r.caughtUp = moment(it[attrCaughtUp], at)
 	_, r.paused = it[attrPaused]
 	if n, ok := count(it[attrRewinds]); ok && n <= mostRewinds {
-		r.rewinds = uint32(n)
+		r.rewinds = uint32(n) //nolint:gosec // as above
 	}
 	if err := r.startAt.UnmarshalText([]byte(text(it[attrStartAt]))); err != nil {
 		return nil, fmt.Errorf("row %s: %s: %w", r.id, attrStartAt, err)

@@ -9,6 +9,10 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/netip"
+	"net/url"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -113,6 +117,26 @@ func newClients(cfg aws.Config, reg prometheus.Registerer, watch *answer.Watch) 
 func (c clients) of(streamARN string) clients {
 	c.kinesis = kinesis.New(c.kinesis.Options(), func(o *kinesis.Options) { o.Region = cmp.Or(arns.Region(streamARN), o.Region) })
 	return c
+}
+
+// plainEndpoints are the endpoints that are reached over plain HTTP on another host: payloads and the session token go there in
+// clear.
+func (c clients) plainEndpoints() []string {
+	var out []string
+	for _, endpoint := range []*string{
+		c.kinesis.Options().BaseEndpoint, c.dynamodb.Options().BaseEndpoint, c.sns.Options().BaseEndpoint, c.sqs.Options().BaseEndpoint, c.s3.Options().BaseEndpoint,
+	} {
+		if at, err := url.Parse(aws.ToString(endpoint)); err == nil && at.Scheme == "http" && !loopback(at.Hostname()) && !slices.Contains(out, at.Host) {
+			out = append(out, at.Host)
+		}
+	}
+	return out
+}
+
+// loopback says that a host is this one.
+func loopback(host string) bool {
+	address, err := netip.ParseAddr(host)
+	return err == nil && address.Unmap().IsLoopback() || strings.EqualFold(strings.TrimSuffix(host, "."), "localhost")
 }
 
 // refuseRedirects makes a client that answers with a redirect instead of following it, to whatever host.

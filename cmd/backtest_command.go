@@ -68,13 +68,13 @@ func (x *backtester) run(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	config, err := x.rules.from.load(x.program.env)
+	config, err := x.rules.from.load(ctx, x.program.env)
 	if err != nil {
 		return err
 	}
 	var against *LoadedConfig
 	if x.against != "" {
-		if against, err = LoadConfig(x.against, x.program.env); err != nil {
+		if against, err = LoadConfig(ctx, x.against, x.program.env); err != nil {
 			return err
 		}
 	}

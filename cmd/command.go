@@ -65,8 +65,8 @@ func Main(ctx context.Context, args []string, env func(string) (string, bool), s
 		writeError(errs, "kinesis-alerter: ", err)
 		return exitUsage
 	case errors.As(err, &problems):
-		for _, problem := range problems {
-			_, _ = plain.Fprintln(errs, problem)
+		for _, line := range problems.Lines() {
+			_, _ = plain.Fprintln(errs, line)
 		}
 		return exitUsage
 	default:
@@ -210,12 +210,14 @@ func (p *program) commandHelp(c command, fs *flag.FlagSet) {
 type configFlags struct {
 	file   string
 	listen string
+	names  string
 	quick  quickConfig
 }
 
 func (f *configFlags) declare(fs *flag.FlagSet) {
 	f.declareSource(fs)
 	fs.StringVar(&f.listen, "listen", "", "`ADDRESS` of the admin server, instead of server.listen (default "+DefaultListen+")")
+	fs.StringVar(&f.names, "server-names", "", "`NAMES` by which the admin server is asked, with commas between them, beside server.names")
 }
 
 // declareSource declares what says which rules and stream a command is about.
@@ -231,23 +233,33 @@ func (f *configFlags) declareSource(fs *flag.FlagSet) {
 func (f *configFlags) given() bool { return f.file != "" || f.quick != (quickConfig{}) }
 
 // load reads what the flags ask for. It can be called again, for a reload.
-func (f *configFlags) load(env func(string) (string, bool)) (*LoadedConfig, error) {
+func (f *configFlags) load(ctx context.Context, env func(string) (string, bool)) (*LoadedConfig, error) {
 	if f.listen != "" && !listenable(f.listen) {
 		return nil, &usageError{fmt.Sprintf("--listen %s: want HOST:PORT, as in %s, or :9464 for all addresses, with a port of 0 to 65535", f.listen, DefaultListen)}
 	}
-	loaded, err := f.source(env)
+	var names []string
+	if f.names != "" {
+		names = strings.Split(f.names, ",")
+	}
+	if i := slices.IndexFunc(names, func(name string) bool { return !hostName(name) }); i >= 0 {
+		return nil, &usageError{fmt.Sprintf("--server-names: %q: want names of hosts alone, as in alerts.example.com,alerts: no scheme, no port, no blank", names[i])}
+	}
+	loaded, err := f.source(ctx, env)
 	if err == nil && f.listen != "" {
 		loaded.Server.Listen = f.listen
+	}
+	if err == nil {
+		loaded.Server.Names = append(loaded.Server.Names, names...)
 	}
 	return loaded, err
 }
 
-func (f *configFlags) source(env func(string) (string, bool)) (*LoadedConfig, error) {
+func (f *configFlags) source(ctx context.Context, env func(string) (string, bool)) (*LoadedConfig, error) {
 	switch quick := f.quick != (quickConfig{}); {
 	case f.file != "" && quick:
 		return nil, &usageError{"give either --config, or --stream, --topic-arn, --application and --when, not both"}
 	case f.file != "":
-		return LoadConfig(f.file, env)
+		return LoadConfig(ctx, f.file, env)
 	case f.quick.stream == "" || f.quick.topicARN == "":
 		return nil, &usageError{"give --config FILE, or --stream NAME and --topic-arn ARN"}
 	}
@@ -255,11 +267,11 @@ func (f *configFlags) source(env func(string) (string, bool)) (*LoadedConfig, er
 }
 
 // reload returns what reads the file again, or nil where there is none: the environment of a process does not change.
-func (f *configFlags) reload(env func(string) (string, bool)) func() (*LoadedConfig, error) {
+func (f *configFlags) reload(env func(string) (string, bool)) func(context.Context) (*LoadedConfig, error) {
 	if f.file == "" || strings.HasPrefix(f.file, envSource) {
 		return nil
 	}
-	return func() (*LoadedConfig, error) { return f.load(env) }
+	return func(ctx context.Context) (*LoadedConfig, error) { return f.load(ctx, env) }
 }
 
 func runCommand(p *program, fs *flag.FlagSet) func(context.Context, []string) error {
@@ -274,7 +286,7 @@ func runCommand(p *program, fs *flag.FlagSet) func(context.Context, []string) er
 		}
 		signals, release := reloadSignals() // before the file is read: a change that is announced after that is not missed
 		defer release()
-		loaded, err := from.load(p.env)
+		loaded, err := from.load(ctx, p.env)
 		if err != nil {
 			return err
 		}
@@ -303,16 +315,16 @@ func checkCommand(p *program, fs *flag.FlagSet) func(context.Context, []string) 
 	show := fs.Bool("print", false, "print the effective configuration, with defaults, and secrets redacted")
 	sample := fs.String("sample", "", "a `FILE` with records, one a line or as a JSON array, that the rules are checked against")
 	mapping := fs.String("explain-lambda", "", "print the configuration that takes over the Lambda event source mapping in `FILE`, the JSON of aws lambda get-event-source-mapping; - is standard input; --topic-arn says where alerts go")
-	return func(_ context.Context, args []string) error {
+	return func(ctx context.Context, args []string) error {
 		if *mapping != "" {
 			if err := noArguments(args); err != nil {
 				return err
 			}
-			if *show || *sample != "" || from.file != "" || from.listen != "" || from.quick != (quickConfig{topicARN: from.quick.topicARN}) {
+			if *show || *sample != "" || from.file != "" || from.listen != "" || from.names != "" || from.quick != (quickConfig{topicARN: from.quick.topicARN}) {
 				return &usageError{"check: --explain-lambda goes with --topic-arn alone; check what it prints with --config, --sample or --print"}
 			}
 			x := lambdaExplainer{file: *mapping, topicARN: from.quick.topicARN, stdin: os.Stdin, stdout: p.stdout, stderr: p.stderr}
-			return x.run()
+			return x.run(ctx)
 		}
 		// "check FILE" is what fingers type.
 		if len(args) == 1 && from.file == "" {
@@ -321,7 +333,7 @@ func checkCommand(p *program, fs *flag.FlagSet) func(context.Context, []string) 
 		if err := noArguments(args); err != nil {
 			return err
 		}
-		loaded, err := from.load(p.env)
+		loaded, err := from.load(ctx, p.env)
 		if err != nil {
 			return err
 		}
@@ -334,7 +346,7 @@ func checkCommand(p *program, fs *flag.FlagSet) func(context.Context, []string) 
 			return err
 		}
 		if *sample != "" {
-			if err := checkSample(p.stdout, loaded, *sample); err != nil {
+			if err := checkSample(ctx, p.stdout, loaded, *sample); err != nil {
 				return err
 			}
 		}

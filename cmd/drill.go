@@ -28,7 +28,7 @@ func drillCommand(p *program, fs *flag.FlagSet) func(context.Context, []string) 
 		if err := noArguments(args); err != nil {
 			return err
 		}
-		loaded, err := from.load(p.env)
+		loaded, err := from.load(ctx, p.env)
 		if err != nil {
 			return err
 		}

@@ -357,7 +357,7 @@ func (w *rememberWorld) evaluate(
 	w.t.Helper()
 	file := filepath.Join(w.t.TempDir(), "calm.yaml")
 	require.NoError(w.t, os.WriteFile(file, []byte(w.config()), 0o600))
-	config, err := cmd.LoadConfig(file, os.LookupEnv)
+	config, err := cmd.LoadConfig(w.t.Context(), file, os.LookupEnv)
 	require.NoError(w.t, err)
 	pipeline, err := alert.New(alert.Config{Rules: config.Rules, Topics: config.Topics, DeadLetterInvalid: true},
 		alert.Deps{Stream: stream, Log: zap.NewNop(), Registerer: prometheus.NewRegistry()})

@@ -63,14 +63,14 @@ func (x *explainer) run(ctx context.Context, args []string) error {
 	if err := x.check(args); err != nil {
 		return err
 	}
-	loaded, err := x.from.load(x.program.env)
+	loaded, err := x.from.load(ctx, x.program.env)
 	if err != nil {
 		return err
 	}
 	arn := loaded.assumedARN()
 	var records []consumer.UserRecord
 	if x.data != "" {
-		records, err = x.given()
+		records, err = x.given(ctx)
 	} else {
 		records, arn, err = x.read(ctx, loaded.Config)
 	}
@@ -91,11 +91,13 @@ func (x *explainer) run(ctx context.Context, args []string) error {
 		return err
 	}
 	var all []alert.Explanation
+	cover := loaded.cover()
 	for _, r := range records {
 		e := explainRecord(pipeline, &r)
 		if arn == "" || x.data != "" { // what the ids are made of is not known
 			forgetIDs(&e)
 		}
+		cover.explanation(&e)
 		all = append(all, e)
 	}
 	if x.json {
@@ -157,14 +159,10 @@ func (x *explainer) check(args []string) error {
 }
 
 // given is the record of --data.
-func (x *explainer) given() ([]consumer.UserRecord, error) {
-	read := func() ([]byte, error) { return os.ReadFile(x.data) }
-	if x.data == "-" {
-		read = func() ([]byte, error) { return io.ReadAll(x.stdin) }
-	}
-	data, err := read()
+func (x *explainer) given(ctx context.Context) ([]consumer.UserRecord, error) {
+	data, err := readInput(ctx, x.stdin, x.data, mostRecord)
 	if err != nil {
-		return nil, fmt.Errorf("explain: %w", err)
+		return nil, fmt.Errorf("explain: %s: %w", x.data, err)
 	}
 	arrival := x.now()
 	if x.arrival != "" {

@@ -184,7 +184,7 @@ func (o *operator) target(resets bool) (checkpoint.Start, error) {
 
 // admin opens the table.
 func (o *operator) admin(ctx context.Context, create bool) (*checkpoint.Admin, error) {
-	config, deps, err := o.parts()
+	config, deps, err := o.parts(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -192,13 +192,13 @@ func (o *operator) admin(ctx context.Context, create bool) (*checkpoint.Admin, e
 }
 
 // parts says which table of which stream it is, and by what it is reached.
-func (o *operator) parts() (checkpoint.Config, checkpoint.Deps, error) {
+func (o *operator) parts(ctx context.Context) (checkpoint.Config, checkpoint.Deps, error) {
 	config := checkpoint.Config{Application: o.table, StreamName: o.stream}
 	if strings.HasPrefix(o.stream, "arn:") {
 		config.StreamName, config.StreamARN = "", o.stream
 	}
 	if o.config != "" {
-		loaded, err := LoadConfig(o.config, o.program.env)
+		loaded, err := LoadConfig(ctx, o.config, o.program.env)
 		if err != nil {
 			return config, checkpoint.Deps{}, err
 		}
@@ -243,9 +243,9 @@ func planned(plan func(context.Context, *operator, *checkpoint.Admin, []string) 
 func (o *operator) imports(ctx context.Context, args []string) error {
 	var from checkpoint.Export
 	if o.from == "" {
-		text, err := os.ReadFile(args[0])
+		text, err := readFile(ctx, args[0], mostExport)
 		if err != nil {
-			return fmt.Errorf("leases: %w", err)
+			return fmt.Errorf("leases: %s: %w", args[0], err)
 		}
 		if err := json.Unmarshal(text, &from); err != nil {
 			return fmt.Errorf("leases: %s is no file that leases export wrote: %w", args[0], err)

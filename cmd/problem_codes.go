@@ -50,6 +50,7 @@ func problemSubjects() map[string]string {
 		"lag":                     "lag",
 		"lag_growing":             "lag",
 		"config_differs":          "configuration",
+		"endpoint_plain":          "configuration",
 		"reload_refused":          "configuration",
 		"reload_unfinished":       "configuration",
 		"restart_needed":          "configuration",

@@ -74,7 +74,7 @@ func (o *rulesFlags) test(ctx context.Context, p *program, files []string) error
 	loader := &testLoader{lookup: p.env, config: o.from.file, configs: map[string]*LoadedConfig{}}
 	var all []*loadedTests
 	for _, file := range files {
-		if tests := loader.load(file); tests != nil {
+		if tests := loader.load(ctx, file); tests != nil {
 			all = append(all, tests)
 		}
 	}

@@ -43,7 +43,7 @@ type Options struct {
 	// CreateTable allows to create the lease table anew when it vanished.
 	CreateTable bool
 	// Reload reads the configuration again, for /-/reload and whenever Reloads is sent to. Without it they are refused.
-	Reload  func() (*LoadedConfig, error)
+	Reload  func(context.Context) (*LoadedConfig, error)
 	Reloads <-chan os.Signal
 	// Loaded is the file that the configuration was read from, so that the status page can show ${VAR} where it has a value of
 	// the environment. May be nil.
@@ -130,7 +130,7 @@ func Run(ctx context.Context, c Config, o Options) (err error) {
 	registerProblems(series, status.snapshot)
 	server := newAdmin(work, listener, adminDeps{
 		Gatherer: reg, LogLevel: logLevel{logs.Level}, Reload: state.reload, Healthy: state.healthy, Ready: state.ready, Log: log.Named("admin"),
-		Status: status.snapshot,
+		Status: status.snapshot, Names: append([]string{o.Host}, c.Server.Names...),
 	})
 	life.start(work, "admin server", func(context.Context) error { return server.Run() })
 	stop.add("admin server", stopShareAdmin, server.Stop)
@@ -139,6 +139,11 @@ func Run(ctx context.Context, c Config, o Options) (err error) {
 
 	p, clients := c.parts(), newClients(o.AWS, reg, watch).of(c.Stream.ARN)
 	status.credentials.Store(clients.credentials)
+	if plain := clients.plainEndpoints(); len(plain) > 0 {
+		status.plain.Store(&plain)
+		log.Warn("an endpoint of AWS is reached over plain HTTP: whoever is on the way reads payloads and the session token, and can answer",
+			zap.Strings("hosts", plain))
+	}
 	asks := func(code string) { status.waitFor("the stream "+c.streamName()+" in Kinesis", code) }
 	asks("")
 	clients.credentials.Observe(log.Named("credentials"), reg)

@@ -61,6 +61,8 @@ type Status struct {
 	Incidents []StatusIncident `json:"incidents,omitempty"`
 	// UnreadableRows are rows of the lease table that no worker can read, and those that were written anew in the last 15 minutes.
 	UnreadableRows []StatusRow `json:"unreadable_rows,omitempty"`
+	// PlainEndpoints are the hosts other than this one that answer for AWS over plain HTTP.
+	PlainEndpoints []string `json:"plain_endpoints,omitempty"`
 	// Doubts are what is valid in the configuration in force and cannot be meant.
 	Doubts []StatusDoubt `json:"doubts"`
 	// Log is the output of the log lines.

@@ -33,6 +33,7 @@ type statusSource struct {
 	parts   atomic.Pointer[statusParts]
 	// credentials are those of all calls; nil before there are clients.
 	credentials atomic.Pointer[credentials.Provider]
+	plain       atomic.Pointer[[]string] // endpoints over plain HTTP
 
 	problems *problemLog // of run alone
 	lags     lagHistory
@@ -210,6 +211,9 @@ func (s *statusSource) snapshot() Status {
 		Configuration: s.reloads.shown.Load().text, Doubts: []StatusDoubt{}, Reload: s.reloads.last.Load(), ReloadingSince: s.reloads.began.Load(),
 		Log:        statusLog(s.lines.state()),
 		BadAnswers: badAnswers(s.answers),
+	}
+	if plain := s.plain.Load(); plain != nil {
+		out.PlainEndpoints = *plain
 	}
 	if doubts := s.reloads.doubted.Load(); doubts != nil {
 		out.Doubts = *doubts

@@ -2,7 +2,10 @@ package cmd
 
 import (
 	"bytes"
+	"encoding/json"
 	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -13,6 +16,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/stretchr/testify/require"
+	"go.uber.org/zap"
 	"go.yaml.in/yaml/v4"
 
 	"kinesis-alerter/checkpoint"
@@ -35,7 +39,7 @@ func obeyed(t *testing.T, text string) {
 
 // fill puts a text into every text of a value, and one element into every list.
 func fill(v reflect.Value, text string) {
-	switch v.Kind() {
+	switch v.Kind() { //nolint:exhaustive // the rest holds no text
 	case reflect.Pointer:
 		if v.IsNil() && v.CanSet() && v.Type() != reflect.TypeFor[*time.Time]() {
 			v.Set(reflect.New(v.Type().Elem()))
@@ -47,9 +51,9 @@ func fill(v reflect.Value, text string) {
 		if v.Type() == reflect.TypeFor[time.Time]() {
 			return
 		}
-		for i := range v.NumField() {
-			if v.Field(i).CanSet() {
-				fill(v.Field(i), text)
+		for _, field := range v.Fields() {
+			if field.CanSet() {
+				fill(field, text)
 			}
 		}
 	case reflect.Slice:
@@ -63,7 +67,6 @@ func fill(v reflect.Value, text string) {
 		v.SetMapIndex(key, value)
 	case reflect.String:
 		v.SetString(text)
-	default:
 	}
 }
 
@@ -76,6 +79,23 @@ func TestPageAsTextObeysNobody(t *testing.T) {
 	text := statusText(&st)
 	obeyed(t, text)
 	require.Greater(t, strings.Count(text, `\u001b`), 20)
+
+	page := newStatusPage(func() Status { return st }, zap.NewNop())
+	for _, accept := range []string{"text/html", "application/json", ""} {
+		r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", http.NoBody)
+		r.Header.Set("Accept", accept)
+		w := httptest.NewRecorder()
+		page.index(w, r)
+		require.Equal(t, http.StatusOK, w.Code, w.Body)
+		for _, c := range w.Body.String() {
+			require.True(t, strconv.IsPrint(c) || c == '\n' || c == '\t', "%q in %s", c, accept)
+		}
+		if accept == "application/json" {
+			var back Status
+			require.NoError(t, json.Unmarshal(w.Body.Bytes(), &back))
+			require.Equal(t, hostileText, back.Summary, "the same document")
+		}
+	}
 }
 
 func TestLeaseTablesObeyNobody(t *testing.T) {

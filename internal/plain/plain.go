@@ -33,7 +33,11 @@ func Printable(s string) bool {
 }
 
 // YAML is a YAML document with what is not printable escaped as texts in double quotes have it. Others have to be printable.
+// HTML takes the same: there an escape is only shown.
 func YAML(document []byte) []byte { return appendText(nil, string(document), structure, `\U%08[3]x`) }
+
+// JSON is a JSON document with what is not printable escaped: the same document.
+func JSON(document []byte) []byte { return appendText(nil, string(document), structure, astral16) }
 
 // astral16 is how JSON writes a character above U+FFFF: as two.
 const astral16 = `\u%04[1]x\u%04[2]x`
@@ -56,7 +60,7 @@ func appendText(b []byte, s, keep, astral string) []byte {
 		switch {
 		case r == utf8.RuneError && n == 1:
 			b = fmt.Appendf(b, `\x%02x`, s[0])
-		case strconv.IsPrint(r), r < utf8.RuneSelf && strings.IndexByte(keep, byte(r)) >= 0:
+		case strconv.IsPrint(r), strings.ContainsRune(keep, r):
 			b = append(b, s[:n]...)
 		case r == '\n':
 			b = append(b, `\n`...)
@@ -106,10 +110,10 @@ func arguments(args []any) []any {
 // Lines are the lines of an error: one for each of those that were joined in it, or those of its method Lines, with the words
 // around them on the first.
 func Lines(err error) []string {
-	if own, ok := err.(interface{ Lines() []string }); ok { //nolint:errorlint // the tree is walked by hand
+	if own, ok := err.(interface{ Lines() []string }); ok { // not in a joined one
 		return own.Lines()
 	}
-	if joined, ok := err.(interface{ Unwrap() []error }); ok { //nolint:errorlint // the tree is walked by hand
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
 		var lines, texts []string
 		for _, e := range joined.Unwrap() {
 			lines, texts = append(lines, Lines(e)...), append(texts, e.Error())

@@ -42,7 +42,7 @@ func TestText(t *testing.T) {
 	for _, s := range []string{"", "plain", "Grüße, 東京 – 🚨 e\u0301", `a\nb`} {
 		require.Equal(t, s, plain.Text(s), "it is left alone")
 	}
-	for r := rune(0); r < 0x11_0000; r++ {
+	for r := range rune(0x11_0000) {
 		if utf8.ValidRune(r) && plain.Text(string(r)) != string(r) == strconv.IsPrint(r) {
 			t.Fatalf("%U", r)
 		}
