@@ -86,7 +86,7 @@ func HostileSnapshots(rules []RuleConfig) map[string][]byte {
 		body.buf = append(body.buf, entries.buf...)
 		return seal(false, of, body)
 	}
-	plain := func(w *writer, i int) { w.entry(0, &entry{key: string(binary.AppendUvarint(nil, uint64(i)))}) } //nolint:gosec // a count
+	plain := func(w *writer, i int) { w.entry(0, &entry{of: &ruleMemory{rule: c.rules[0]}, key: string(binary.AppendUvarint(nil, uint64(i)))}) } //nolint:gosec // a count
 	counted := func(n uint64) *writer {
 		w := &writer{}
 		w.float(0)
@@ -130,10 +130,10 @@ func HostileSnapshots(rules []RuleConfig) map[string][]byte {
 			return Sealed(b[:len(b)-1])
 		}(),
 		"empty windows": rule(1, size, func(w *writer, i int) {
-			w.entry(0, &entry{key: string(binary.AppendUvarint(nil, uint64(i))), window: &window{last: 1000, size: 120}}) //nolint:gosec // a count
+			w.entry(0, &entry{of: &ruleMemory{rule: c.rules[0]}, key: string(binary.AppendUvarint(nil, uint64(i))), window: &window{last: 1000, size: 120}}) //nolint:gosec // a count
 		}),
 		"windows of few values": rule(2, size, func(w *writer, i int) {
-			w.entry(0, &entry{key: string(binary.AppendUvarint(nil, uint64(i))), window: &window{last: 1000, size: 12, legacy: map[uint64]int64{1: 1}}}) //nolint:gosec // a count
+			w.entry(0, &entry{of: &ruleMemory{rule: c.rules[0]}, key: string(binary.AppendUvarint(nil, uint64(i))), window: &window{last: 1000, size: 12, legacy: map[uint64]int64{1: 1}}}) //nolint:gosec // a count
 		}),
 		"families": seal(true, 0, family),
 		"claims":   seal(true, 0, relatives),
