@@ -116,11 +116,7 @@ func compileOperand(source string, s *schema) (operand, *file.Error) {
 
 // newBuilder parses, resolves and checks source. With reflect.Bool the whole must be a condition.
 func newBuilder(source string, s *schema, want reflect.Kind) (*builder, ast.Node, *file.Error) {
-	config := conf.CreateNew()
-	for name := range disabledBuiltins() {
-		config.Disabled[name] = true
-		delete(config.Builtins, name)
-	}
+	config := newConfig()
 	tree, err := parser.ParseWithConfig(source, config)
 	if err != nil {
 		return nil, nil, placed(err, tree.Source)
@@ -143,6 +139,34 @@ func newBuilder(source string, s *schema, want reflect.Kind) (*builder, ast.Node
 	return &builder{refs: refs, config: config, source: tree.Source}, tree.Node, nil
 }
 
+// newConfig is what expr needs to know, apart from the names.
+func newConfig() *conf.Config {
+	config := conf.CreateNew()
+	for name := range disabledBuiltins() {
+		config.Disabled[name] = true
+		delete(config.Builtins, name)
+	}
+	return config
+}
+
+// meteredConfig is the configuration of programs that are metered: with the functions of a frame.
+func (b *builder) meteredConfig() *conf.Config {
+	if b.metered == nil {
+		env := make(types.Map, len(b.refs))
+		for name, ref := range b.refs {
+			env[name] = ref.kind
+		}
+		for name, fn := range meteredFunctions(&meter{}) {
+			env[name] = types.TypeOf(fn)
+		}
+		b.metered = newConfig()
+		b.metered.WithEnv(env)
+		b.metered.Functions = strictFunctions()
+		b.metered.Expect, b.metered.ExpectAny = reflect.Invalid, false
+	}
+	return b.metered
+}
+
 func placed(err error, source file.Source) *file.Error {
 	if fault, ok := errors.AsType[*file.Error](err); ok {
 		return fault
@@ -154,8 +178,10 @@ func placed(err error, source file.Source) *file.Error {
 type builder struct {
 	refs   map[string]reference
 	config *conf.Config
-	source file.Source
-	err    *file.Error
+	// metered is the configuration of metered programs, once there is one.
+	metered *conf.Config
+	source  file.Source
+	err     *file.Error
 }
 
 func (b *builder) fail(node ast.Node, format string, args ...any) {
@@ -291,7 +317,7 @@ func (b *builder) textual(n *ast.BinaryNode) term {
 		b.fail(n, "%s", err.Error())
 		return t
 	}
-	t.pattern = pattern
+	t.pattern, t.size = pattern, patternSize(string(c.value.raw))
 	return t
 }
 
@@ -336,18 +362,30 @@ func (b *builder) program(node ast.Node) *program {
 	}
 	uses := &fieldUses{refs: b.refs, optional: make(map[string]bool)}
 	ast.Walk(&node, uses)
-	ast.Walk(&node, strictness{})
+	cost := tariffOf(node, b.refs)
+	config := b.config
+	if cost.metered {
+		config = b.meteredConfig()
+		ast.Walk(&node, metering{})
+	} else {
+		ast.Walk(&node, strictness{})
+	}
 	tree := &parser.Tree{Node: node, Source: b.source}
-	if _, err := checker.Check(tree, b.config); err != nil {
+	if _, err := checker.Check(tree, config); err != nil {
 		b.err = placed(err, b.source)
 		return nil
 	}
-	code, err := compiler.Compile(tree, b.config)
+	code, err := compiler.Compile(tree, config)
 	if err != nil {
 		b.err = placed(err, b.source)
 		return nil
 	}
-	return &program{code: code, fields: uses.fields()}
+	p := &program{code: code, fields: uses.fields(), nodes: cost.nodes, metered: cost.metered}
+	for i := range p.fields {
+		f := &p.fields[i]
+		f.patterns, f.texts = cost.patterns[f.name], cost.texts[f.name]
+	}
+	return p
 }
 
 // fieldUses collects the names that a program uses and which of them it asks for nil itself: those left of ?? or
