@@ -169,7 +169,7 @@ func (metering) Visit(node *ast.Node) {
 			}
 			return
 		}
-		if _, ok := prices()[n.Name]; ok {
+		if _, ok := functionPrices()[n.Name]; ok {
 			ast.Patch(node, call(meteredPrefix+n.Name, n.Arguments...))
 		}
 	case *ast.MemberNode:
@@ -342,7 +342,7 @@ func meteredFunctions(m *meter) map[string]any {
 			return must(compared(op, a, b))
 		}
 	}
-	for name, price := range prices() {
+	for name, price := range functionPrices() {
 		fn := builtin.Builtins[builtin.Index[name]]
 		if fn.Fast != nil {
 			functions[meteredPrefix+name] = func(x any) any {
@@ -403,9 +403,9 @@ func lengthOf(x any) int {
 	return 0
 }
 
-// prices are what the functions of expr cost, by name, as far as that depends on their arguments. Each pays before the function
+// functionPrices are what the functions of expr cost, by name, as far as that depends on their arguments. Each pays before the function
 // is called.
-func prices() map[string]func(m *meter, args []any) {
+func functionPrices() map[string]func(m *meter, args []any) {
 	str := func(args []any, i int) string {
 		if i < len(args) {
 			s, _ := args[i].(string)
