@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"math"
+	"math/bits"
 	"unicode/utf8"
 )
 
@@ -29,16 +30,24 @@ const (
 	BudgetLists = "lists"
 )
 
-// BudgetRemedy says what was exceeded and what to do.
+// BudgetRemedy says what a rule exceeds with a record, and what to do.
 func BudgetRemedy(part string) string {
-	const narrow = "put a cheaper term in front, such as len(list) < 1000, or make the expression simpler"
+	return exceeded(part) + ": put a cheaper term in front, such as len(list) < 1000, or make the expression simpler"
+}
+
+// templateRemedy is BudgetRemedy for the templates of a message.
+func templateRemedy(part string) string {
+	return exceeded(part) + ": leave out loops inside loops and long lists"
+}
+
+func exceeded(part string) string {
 	switch part {
 	case BudgetWork:
-		return "costs more than about a second of work with this record: " + narrow
+		return "costs more than about a second of work with this record"
 	case BudgetText:
-		return fmt.Sprintf("would make more than %d MiB of text of this record: %s", maxText>>20, narrow)
+		return fmt.Sprintf("would make more than %d MiB of text of this record", maxText>>20)
 	}
-	return fmt.Sprintf("would make more than %d MiB of lists and objects of this record: %s", maxLists>>20, narrow)
+	return fmt.Sprintf("would make more than %d MiB of lists and objects of this record", maxLists>>20)
 }
 
 // meter counts what a rule has cost with the record at hand.
@@ -123,6 +132,8 @@ func boxedBytes(raw []byte) (n int64) {
 // and printed is at least what fmt or JSON make of it.
 type extent struct {
 	elements, text, depth, printed, indent int64
+	// sorted is the work of sorting the names of objects, and widest at least what the longest number takes with all its digits.
+	sorted, widest int64
 	// most is how many elements are looked at.
 	most int64
 }
@@ -132,12 +143,15 @@ type extent struct {
 func (m *meter) extentOf(x any) extent {
 	e := extent{most: maxWork - m.work}
 	e.measure(x, 1)
-	m.spend(e.elements, 0, 0)
+	m.spend(e.elements+e.sorted, 0, 0)
 	return e
 }
 
-// maxPrintedNumber is longer than any number but the tiniest that a template prints without an exponent.
-const maxPrintedNumber = 26
+// maxPrintedNumber is longer than any number but the least and the greatest, and maxPrinted longer than any.
+const (
+	maxPrintedNumber = 26
+	maxPrinted       = 340
+)
 
 func (e *extent) measure(x any, depth int64) {
 	if e.elements++; e.elements > e.most {
@@ -154,10 +168,15 @@ func (e *extent) measure(x any, depth int64) {
 	case integer:
 		e.printed += int64(len(x.digits)) + maxPrintedNumber
 	case Number:
-		if f := math.Abs(float64(x)); f != 0 && f < 1e-5 {
-			e.printed += 340
-		} else {
-			e.printed += maxPrintedNumber
+		e.printed += maxPrintedNumber
+		switch f := math.Abs(float64(x)); {
+		case f != 0 && f < 1e-5:
+			e.printed += maxPrinted
+			fallthrough
+		case f >= 1e15:
+			e.widest = maxPrinted
+		default:
+			e.widest = max(e.widest, maxPrintedNumber)
 		}
 	case []any:
 		e.printed += 3
@@ -173,6 +192,7 @@ func (e *extent) measure(x any, depth int64) {
 		e.elements, e.printed, e.indent = e.elements+n, e.printed+n*maxPrintedNumber, e.indent+n*(2*depth+5)
 	case map[string]any:
 		e.printed += 6
+		e.sorted += sorting(int64(len(x)))
 		for name, y := range x {
 			e.text += int64(len(name))
 			e.printed += int64(len(name)) + 2
@@ -195,7 +215,13 @@ func (e *extent) measure(x any, depth int64) {
 		}
 	default:
 		e.printed += 64
+		e.widest = max(e.widest, 64)
 	}
+}
+
+// sorting is the work of sorting the names of an object.
+func sorting(n int64) int64 {
+	return n * int64(bits.Len64(uint64(n))) * 12 //nolint:gosec // a length
 }
 
 // swollen is the length of a text of which the bytes that are special take so many more.

@@ -336,6 +336,7 @@ func (b *builder) operand(node ast.Node) operand {
 
 // computed builds a program, and runs it at once if it depends on no field.
 func (b *builder) computed(node ast.Node) operand {
+	source := node.String() // before it is rewritten
 	p := b.program(node)
 	if p == nil {
 		return &constant{}
@@ -343,9 +344,14 @@ func (b *builder) computed(node ast.Node) operand {
 	if len(p.fields) > 0 {
 		return p
 	}
-	v, cause := p.load(&frame{env: map[string]any{}})
-	if cause.undefined() {
-		b.fail(node, "%s has no value (%s)", node.String(), cause.cause())
+	f := &frame{env: map[string]any{}}
+	v, cause := p.load(f)
+	switch {
+	case cause == undefinedOverBudget:
+		b.fail(node, "%s %s", source, BudgetRemedy(f.meter.over))
+		return &constant{}
+	case cause.undefined():
+		b.fail(node, "%s has no value (%s)", source, cause.cause())
 		return &constant{}
 	}
 	if v.kind == composite {

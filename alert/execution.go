@@ -119,7 +119,7 @@ func (x *execution) functions() template.FuncMap {
 		walkedValue: func(v any) (any, error) {
 			n := int64(lengthOf(v))
 			if _, ok := v.(map[string]any); ok {
-				n *= 20 // its names are sorted first
+				n = sorting(n)
 			}
 			return v, x.pay(n, 0)
 		},
@@ -186,9 +186,6 @@ func (x *execution) formatted(format string, args []any) (work, text int64) {
 			return maxWork, maxText
 		}
 		extents[i] = e
-		if _, ok := args[i].(string); !ok {
-			text += e.printed + 32 // it may be one too many, and is then printed with its type
-		}
 	}
 	digits := func(s string) (n int64, rest string) {
 		for s != "" && s[0] >= '0' && s[0] <= '9' {
@@ -227,7 +224,7 @@ func (x *execution) formatted(format string, args []any) (work, text int64) {
 		if verb == '%' {
 			continue
 		}
-		one := extent{elements: 1, printed: 64}
+		one := extent{elements: 1, printed: 64, widest: maxPrinted}
 		if next < len(args) && next >= 0 {
 			one = extents[next]
 			if s, ok := args[next].(string); ok && verb != 'q' && verb != 'x' && verb != 'X' && verb != 'U' {
@@ -239,24 +236,17 @@ func (x *execution) formatted(format string, args []any) (work, text int64) {
 		case 'q', 'x', 'X', 'U':
 			one.printed *= 10
 		}
-		each := width + precision + 8
-		if _, isText := argument(args, next-1).(string); !isText {
-			each += 340 // %f prints all digits of a number
-		}
+		each := width + precision + one.widest + 8
 		if sharp {
 			each += 40 // the types
 		}
 		text += one.printed + times(one.elements, each)
 		work += times(one.elements, 20+each/8) + one.printed/8
 	}
-	return work, text
-}
-
-func argument(args []any, i int) any {
-	if i < 0 || i >= len(args) {
-		return nil
+	for i := max(next, 0); i < len(extents); i++ { // one too many is printed with its type
+		text += extents[i].printed + 32
 	}
-	return args[i]
+	return work, text
 }
 
 // list puts prices in front of the nodes of a template that can run more often than once: those of loops, and of templates that
@@ -271,6 +261,8 @@ func (p prices) list(list *parse.ListNode, often bool) {
 		switch n := node.(type) {
 		case *parse.ActionNode:
 			work = pricePipe(n.Pipe, often)
+		case *parse.BreakNode, *parse.ContinueNode:
+			work = 10 * templateWork // a panic and its recovery
 		case *parse.TemplateNode:
 			work = templateWork + pricePipe(n.Pipe, often)
 		case *parse.IfNode:
@@ -285,7 +277,7 @@ func (p prices) list(list *parse.ListNode, often bool) {
 			work = pricePipe(n.Pipe, often)
 			n.Pipe.Cmds = append(n.Pipe.Cmds, calling(walkedValue, n.Pos))
 			p.list(n.List, true)
-			n.List.Nodes = slices.Insert(n.List.Nodes, 0, p.node(n.Pos, templateWork/3))
+			n.List.Nodes = slices.Insert(n.List.Nodes, 0, p.node(n.Pos, templateWork))
 			p.list(n.ElseList, often)
 		}
 		if often && work > 0 {

@@ -96,8 +96,17 @@ func functions(zones map[string]*time.Location, x *execution) template.FuncMap {
 
 // payNumber pays for a text that is read as a number.
 func (x *execution) payNumber(v any) error {
-	s, _ := v.(string)
-	return x.pay(int64(len(s))/8+templateWork, 0)
+	const perDigit = 12
+	work := int64(templateWork)
+	switch v := v.(type) {
+	case string:
+		work += perDigit * int64(len(v))
+	case Number:
+		if math.Abs(float64(v)) > 1e21 {
+			work += perDigit * 310
+		}
+	}
+	return x.pay(work, 0)
 }
 
 // payPrinting pays for what text/template makes of a list or an object before it writes it.

@@ -40,6 +40,8 @@ type renderer struct {
 	// stream is the stream's ARN; failed counts templates that failed. New sets both.
 	stream string
 	failed map[string]prometheus.Counter
+	// over is told of messages whose templates would have cost more than they may; nil without a rule.
+	over func(part string)
 }
 
 // The parts of a message that a template makes.
@@ -64,6 +66,11 @@ func newTemplateFailures(c *prometheus.CounterVec, rule string) map[string]prome
 // the default words or left out.
 func (r *renderer) message(a *Alert) (Message, error) {
 	data := r.data(a)
+	defer func() {
+		if data.meter.over != "" && r.over != nil {
+			r.over(data.meter.over)
+		}
+	}()
 	m := Message{Subject: r.subjectOf(data)}
 	if body, ok := r.text(r.templates.message, data, partMessage); ok {
 		m.Body = finish(body, r.templates.message.says, data, true)

@@ -419,6 +419,7 @@ func functionPrices() map[string]func(m *meter, args []any) {
 		}
 		m.must(nodeWork, 0, 0)
 	}
+	numerals := func(m *meter, args []any) { m.must(int64(len(str(args, 0)))/2+nodeWork, 0, 0) }
 	// swells are functions whose text is at most so many times as long as their arguments.
 	swells := func(numerator, denominator int64) func(*meter, []any) {
 		return func(m *meter, args []any) {
@@ -447,8 +448,8 @@ func functionPrices() map[string]func(m *meter, args []any) {
 	}
 	return map[string]func(*meter, []any){
 		"len":   func(m *meter, args []any) { m.must(int64(len(str(args, 0)))/8+1, 0, 0) },
-		"int":   reads,
-		"float": reads,
+		"int":   numerals,
+		"float": numerals,
 		"trim": func(m *meter, args []any) {
 			m.must(times(int64(len(str(args, 0))), 1+int64(len(str(args, 1)))/8)/8+1, 0, 0)
 		},
@@ -465,7 +466,7 @@ func functionPrices() map[string]func(m *meter, args []any) {
 			for i := range args {
 				n += int64(len(str(args, i)))
 			}
-			m.must(2*n+100, 2*n, 0)
+			m.must(2*n+700, 0, 0) // seven layouts are tried
 			if len(args) > 2 {
 				m.must(5000, 0, 0) // the zone is read from a file
 			}

@@ -350,10 +350,20 @@ func (f *faults) ruleTemplate(field, source string, labels map[string]string) *w
 	}
 	s := survey{main: t, zones: zones, labels: labels, seen: make(map[visit]bool)}
 	s.list(t.Root, scope{dot: true, dollar: true})
+	prices := make(prices)
+	for _, part := range t.Templates() {
+		// The main one can be called by name, too.
+		prices.list(part.Root, part != t || strings.Contains(source, "template"))
+	}
+	x.prices = prices
 	// In the trial no member of a record is missing, so that it comes as far as it can.
 	trial := &messageData{Record: RecordData{Data: "{}"}, Kind: string(KindFiring), Labels: labels}
 	x.template = t.Option("missingkey=default")
-	if _, err := x.run(trial); err != nil && neverWorks(err) {
+	switch _, err := x.run(trial); {
+	case errors.Is(err, errOverBudget):
+		f.add(field, source, "%s", templateRemedy(trial.meter.over))
+		return nil
+	case err != nil && neverWorks(err):
 		*f = append(*f, templateFault(field, source, err))
 		return nil
 	}
@@ -362,14 +372,12 @@ func (f *faults) ruleTemplate(field, source string, labels map[string]string) *w
 		return nil
 	}
 	out := &words{
-		source: source, template: t.Option("missingkey=error"), says: s.mentions, zones: zones, prices: make(prices),
+		source: source, template: t.Option("missingkey=error"), says: s.mentions, zones: zones, prices: prices,
 		fixed: !slices.ContainsFunc(t.Root.Nodes, func(n parse.Node) bool { return n.Type() != parse.NodeText }) &&
 			t.Root.String() == source,
 	}
 	for _, part := range t.Templates() {
 		printNothing(part.Root)
-		// The main one can be called by name, too.
-		out.prices.list(part.Root, part != t || strings.Contains(source, "template"))
 	}
 	return out
 }
