@@ -45,6 +45,8 @@ type conjunct struct {
 	// source is the term as expr prints it.
 	source string
 	fields []usedField
+	// priced says that the term has a price at all.
+	priced bool
 }
 
 // usedField is a name that a term looks at.
@@ -83,7 +85,9 @@ func compileConjuncts(source string, s *schema) ([]conjunct, *file.Error) {
 		for _, f := range uses.fields() {
 			c.fields = append(c.fields, usedField{name: strings.ReplaceAll(f.name, "\x00", "."), slot: f.slot, optional: f.optional})
 		}
+		b.priced = false
 		c.term = b.term(node)
+		c.priced = b.priced
 		out = append(out, c)
 	}
 	if b.err != nil {
@@ -182,6 +186,8 @@ type builder struct {
 	metered *conf.Config
 	source  file.Source
 	err     *file.Error
+	// priced says that something was built that has a price.
+	priced bool
 }
 
 func (b *builder) fail(node ast.Node, format string, args ...any) {
@@ -303,6 +309,7 @@ func (b *builder) membership(n *ast.BinaryNode) term {
 }
 
 func (b *builder) textual(n *ast.BinaryNode) term {
+	b.priced = true
 	t := &textTerm{op: n.Operator, left: b.operand(n.Left), right: b.operand(n.Right)}
 	if n.Operator != "matches" || b.err != nil {
 		return t
@@ -344,7 +351,7 @@ func (b *builder) computed(node ast.Node) operand {
 	if len(p.fields) > 0 {
 		return p
 	}
-	f := &frame{env: map[string]any{}}
+	f := &frame{env: map[string]any{}, account: &account{}}
 	v, cause := p.load(f)
 	switch {
 	case cause == undefinedOverBudget:
@@ -366,6 +373,7 @@ func (b *builder) program(node ast.Node) *program {
 	if b.err != nil {
 		return nil
 	}
+	b.priced = true
 	uses := &fieldUses{refs: b.refs, optional: make(map[string]bool)}
 	ast.Walk(&node, uses)
 	cost := tariffOf(node, b.refs)

@@ -31,9 +31,6 @@ type Evaluator struct {
 	// key and name are copies that the slots of the built-in names point to; keyText is the key of the rule at hand.
 	key, name, keyText []byte
 
-	// lettered and toldOver are when a record beyond a budget last went to the dead letters, and to the log, in event time.
-	lettered, toldOver int64
-
 	// notes are which fields records had that set.watch does not know of yet.
 	notes fieldNotes
 
@@ -63,6 +60,9 @@ type Evaluator struct {
 	over bool
 	// expiring is the entry for which something that is due is being done.
 	expiring *entry
+
+	// lettered and toldOver are when a record beyond a budget last went to the dead letters, and to the log, in event time.
+	lettered, toldOver int64
 }
 
 func newEvaluator(p *Pipeline, shard string) *Evaluator {
@@ -137,12 +137,10 @@ func (e *Evaluator) Evaluate(rec *Record) (d Decision) {
 	timed := len(e.alerts)
 	if every := e.set.every; every != nil {
 		e.make(every, KindFiring, &occasion{rec: rec, at: rec.Arrival}, nil)
-	} else {
-		e.match(rec)
+	} else if e.match(rec); e.over {
+		return e.overBudget(len(e.alerts) > timed)
 	}
 	switch {
-	case e.over:
-		return e.overBudget(len(e.alerts) > timed)
 	case len(e.alerts) > timed:
 		return Decision{Outcome: Alerted, Alerts: e.made()}
 	case e.muted != "":
@@ -295,22 +293,38 @@ func (e *Evaluator) match(rec *Record) {
 	e.hits.each(func(i int) {
 		r := e.set.rules[i]
 		v := r.verdict(&e.frame)
-		switch v { //nolint:exhaustive // the others are counted by verdict
-		case yes:
+		if v == yes {
 			r.metrics.matched.Inc()
-		case undefinedOverBudget:
-			e.noteOver(r, rec)
 		}
 		e.step(r, v, rec)
 	})
 }
 
 // verdict evaluates the condition and counts what is undefined in it, but for the term by which the index has the rule:
-// its shelf counts for it. For a record that matches, what the rule computes of it is paid for, too.
+// its shelf counts for it.
 func (r *rule) verdict(f *frame) verdict {
-	f.begin()
+	if r.priced {
+		return r.pricedVerdict(f)
+	}
 	rest := r.when
 	if r.shelf != nil {
+		if v := rest[0].eval(f); v != yes {
+			return v
+		}
+		rest = rest[1:]
+	}
+	v := rest.eval(f)
+	if v.undefined() {
+		r.metrics.undefined[v].Add(1)
+	}
+	return v
+}
+
+// pricedVerdict is verdict within the rule's budget. For a record that matches, what the rule computes of it is paid for, too.
+func (r *rule) pricedVerdict(f *frame) verdict {
+	f.begin()
+	rest := r.when
+	if r.shelf != nil { // its term has no price
 		if v := rest[0].eval(f); v != yes {
 			return v
 		}

@@ -23,9 +23,6 @@ type rule struct {
 	// value is the figure that messages show; nil if there is none.
 	value operand
 	worse int8
-	// computed is what the rule computes beside its condition; the first keyed of it are the key.
-	computed []operand
-	keyed    int
 
 	hold    Stretch
 	window  *windowRule
@@ -45,6 +42,12 @@ type rule struct {
 	// state over.
 	fingerprint [16]byte
 	metrics     ruleMetrics
+
+	// computed is what the rule computes beside its condition; the first keyed of it are the key. priced says that the rule has
+	// a price at all.
+	computed []operand
+	keyed    int
+	priced   bool
 }
 
 // remembers says whether the rule keeps an entry for each key.
@@ -120,6 +123,7 @@ func (r *rule) compute() {
 	}
 	note(r.severityOf)
 	note(r.value)
+	r.priced = len(r.computed) > 0 || slices.ContainsFunc(r.conjuncts, func(c conjunct) bool { return c.priced })
 }
 
 func (f *faults) ruleCondition(field string, c RuleConfig, s *schema, r *rule) {

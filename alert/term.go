@@ -32,6 +32,11 @@ type frame struct {
 	// env is the environment of the virtual machine. A program fills in the names that it uses before it runs.
 	env     map[string]any
 	machine vm.VM
+	*account
+}
+
+// account is what a frame keeps of a rule's budget.
+type account struct {
 	// meter counts what the rule at hand costs. settled are its programs that are metered and have run, with what came out.
 	meter   meter
 	settled []outcomeOf
@@ -66,7 +71,7 @@ func (f *frame) settle(operands []operand) bool {
 }
 
 func newFrame(s *schema) frame {
-	return frame{slots: make([]value, s.slots), env: make(map[string]any)}
+	return frame{slots: make([]value, s.slots), env: make(map[string]any), account: &account{}}
 }
 
 // literal is a constant condition.
