@@ -1,6 +1,7 @@
 # The daemon as a container image; deploy/image/README.md says how it is built, signed and run.
-# Both base images are arguments, for a mirror or for a digest that you have verified.
-ARG BUILD_IMAGE=golang:1.26
+# Both base images are arguments, for a mirror or for a digest that you have verified; `make pin-images` writes the digests of
+# these tags, and a release is refused without.
+ARG BUILD_IMAGE=golang:1.26.11
 ARG RUNTIME_IMAGE=gcr.io/distroless/static-debian13:nonroot
 
 # Compiled on the builder's own platform for the target's: Go needs no emulation for that.
@@ -13,6 +14,17 @@ ENV CGO_ENABLED=0 \
     GOTOOLCHAIN=local \
     GOFLAGS=-mod=readonly
 COPY go.mod go.sum ./
+# The least toolchain has no known vulnerability that the daemon reaches. With GOTOOLCHAIN=local Go does not look at it.
+RUN while read -r word least; do if [ "$word" = toolchain ]; then break; fi; done <go.mod; \
+    have=$(go env GOVERSION); IFS=.; set -- ${least#go}; minor=$2 patch=$3; set -- ${have#go}; \
+    if [ "$2" -lt "$minor" ] || { [ "$2" -eq "$minor" ] && [ "${3:-0}" -lt "$patch" ]; }; then \
+      echo "BUILD_IMAGE has $have; go.mod asks for $least or newer" >&2; exit 1; fi
+# RELEASE=1 refuses base images that are named by a tag, which moves.
+ARG RELEASE=
+ARG BUILD_IMAGE
+ARG RUNTIME_IMAGE
+RUN if [ -n "$RELEASE" ]; then for image in "$BUILD_IMAGE" "$RUNTIME_IMAGE"; do case $image in *@sha256:*) ;; \
+      *) echo "$image is not named by a digest; run make pin-images" >&2; exit 1 ;; esac; done; fi
 RUN --mount=type=cache,target=/go/pkg/mod \
     GOMODCACHE=/go/pkg/mod go mod download
 COPY alert ./alert

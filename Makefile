@@ -12,7 +12,7 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo deve
 # Arguments of the demo, for example ARGS="--for 20s".
 ARGS ?=
 # How long each fuzz target runs.
-FUZZTIME ?= 30s
+FUZZTIME ?= 1m
 # Which figures are measured, and what else go test is told, for example BENCHFLAGS=-benchtime=1x.
 BENCH      ?= .
 BENCHFLAGS ?=
@@ -23,7 +23,7 @@ SEED     ?=
 SIMFLAGS ?= -race
 
 .DEFAULT_GOAL := help
-.PHONY: help demo build test lint fmt conformance e2e bench bench-smoke mixed fuzz sim soak mutate deploy-check screenshots images emulators clean
+.PHONY: help demo build test lint fmt conformance e2e bench bench-smoke mixed fuzz sim soak mutate deploy-check screenshots images pin-images emulators clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z][a-z0-9-]*:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -80,7 +80,7 @@ bench: ## every figure that is promised, beside its bar; asserts nothing on a cl
 bench-smoke: ## every Go benchmark once: that it runs, not how fast
 	$(GO) test -run '^$$' -bench . -benchtime=1x ./...
 
-fuzz: ## each fuzz target for FUZZTIME (30s); a crasher stays under testdata/fuzz
+fuzz: ## each fuzz target for FUZZTIME (1m); a crasher stays under testdata/fuzz
 	@set -e; found=0; \
 	for pkg in $$($(GO) list ./...); do \
 		list=$$($(GO) test -list '^Fuzz' $$pkg); \
@@ -126,6 +126,9 @@ screenshots: ## the status page in Chromium; the pictures are in bin/screenshots
 
 images: ## the README's pictures, made anew; 17 minutes
 	deploy/browser/images.sh
+
+pin-images: ## the digests of the base images' tags, into the Dockerfile; asks their registries
+	deploy/image/pin.sh
 
 emulators: $(MODULES) ## the pinned npm emulators, from internal/tools/package-lock.json
 

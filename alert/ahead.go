@@ -1,6 +1,9 @@
 package alert
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // aheadSlack is how far the time of a state may be ahead of the services': clocks differ.
 const aheadSlack = 5 * time.Minute
@@ -33,7 +36,7 @@ func (e *Evaluator) BringBack(now time.Time) time.Duration {
 	for _, r := range m.rules {
 		r.at = min(r.at, limit)
 		for key, c := range r.claims {
-			r.claims[key] = claim{c.family, min(c.at, limit)}
+			r.claims[key] = claim{c.family, min(c.at, limit)} // its size stays
 		}
 		for _, en := range r.entries {
 			e.bringBack(r.rule, en, limit)
@@ -76,15 +79,14 @@ func (s *window) back(n int64) {
 	if by <= 0 {
 		return
 	}
-	size := int64(len(s.panes))
-	moved := make([]pane, size)
-	for i := range size {
-		if to, from := n-i, s.last-i; to >= 0 && from >= 0 {
-			moved[to%size] = s.panes[from%size]
+	for i := range s.panes {
+		s.panes[i].n -= by
+	}
+	s.panes = slices.DeleteFunc(s.panes, func(p pane) bool { return p.n < 0 })
+	for _, values := range []map[uint64]int64{s.values, s.legacy} {
+		for hash, seen := range values {
+			values[hash] = seen - by
 		}
 	}
-	for hash, seen := range s.values {
-		s.values[hash] = seen - by
-	}
-	s.panes, s.last = moved, n
+	s.last, s.since = n, s.since-by
 }

@@ -3,6 +3,7 @@ package alert_test
 import (
 	"fmt"
 	"runtime"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -164,15 +165,24 @@ func BenchmarkRemember(b *testing.B) {
 		{"firing", alert.RuleConfig{Name: "r", When: "PRICE > 1", Resolve: alert.Stretch{Records: 3}}},
 		{"window", alert.RuleConfig{Name: "r", When: "PRICE > 1", Window: alert.WindowConfig{Length: time.Minute, Aggregate: "avg", Of: "PRICE", Is: "> 1000"}}},
 		{"absence", alert.RuleConfig{Name: "r", Absence: alert.AbsenceConfig{After: time.Minute}}},
+		{"distinct", alert.RuleConfig{
+			Name: "r", When: "PRICE > 1", Window: alert.WindowConfig{Length: time.Minute, Aggregate: "distinct", Of: "TICKER_SYMBOL", Is: "> 1000"},
+		}},
+		{"distinct numbers by key", alert.RuleConfig{
+			Name: "r", When: "PRICE > 1", Key: "TICKER_SYMBOL", Window: alert.WindowConfig{Length: time.Minute, Aggregate: "distinct", Of: "PRICE", Is: "> 1000"},
+		}},
 	} {
 		b.Run(c.name, func(b *testing.B) {
 			w := newWorld(b, oneRule(c.rule))
-			rec := record("1", benchRecord)
-			rec.Arrival = noon()
-			w.evaluator.Evaluate(rec)
+			var recs [64]*alert.Record
+			for i := range recs { // what they are told apart by
+				recs[i] = record("1", strings.NewReplacer("QXZ", fmt.Sprintf("Q%02d", i), "60.18", fmt.Sprintf("60.%02d", i)).Replace(benchRecord))
+				recs[i].Arrival = noon()
+				w.evaluator.Evaluate(recs[i])
+			}
 			b.ReportAllocs()
-			for b.Loop() {
-				w.evaluator.Evaluate(rec)
+			for i := 0; b.Loop(); i++ {
+				w.evaluator.Evaluate(recs[i%len(recs)])
 			}
 		})
 	}

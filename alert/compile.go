@@ -120,6 +120,9 @@ func compileOperand(source string, s *schema) (operand, *file.Error) {
 
 // newBuilder parses, resolves and checks source. With reflect.Bool the whole must be a condition.
 func newBuilder(source string, s *schema, want reflect.Kind) (*builder, ast.Node, *file.Error) {
+	if nesting(source) > mostNesting {
+		return nil, nil, (&file.Error{Message: fmt.Sprintf("has more than %d brackets and prefixes", mostNesting)}).Bind(file.NewSource(source))
+	}
 	config := newConfig()
 	tree, err := parser.ParseWithConfig(source, config)
 	if err != nil {

@@ -293,13 +293,38 @@ func (c Config) Validate() error {
 // faults collects what is wrong with a Config.
 type faults []error
 
+// mostFaults is how many are collected. A person reads the first few, and a file can be wrong in as many places as it has bytes.
+const mostFaults = 1000
+
+// full says that nothing more need be looked at.
+func (f *faults) full() bool { return len(*f) >= mostFaults }
+
 func (f *faults) add(field, value, format string, args ...any) {
+	if f.full() {
+		return
+	}
 	*f = append(*f, &ConfigError{Field: field, Value: value, Rule: fmt.Sprintf(format, args...)})
 }
 
 // placedFault is a fault inside an expression.
 func placedFault(field, source string, fault *file.Error) *ConfigError {
-	return &ConfigError{Field: field, Value: source, Rule: fault.Message, Line: fault.Line, Col: fault.Column + 1}
+	return &ConfigError{Field: field, Value: source, Rule: fault.Message + meant(source, fault.From), Line: fault.Line, Col: fault.Column + 1}
+}
+
+// meant says how an operator of other languages is written here, of the text at which parsing failed.
+func meant(source string, at int) string {
+	for _, known := range []struct{ written, here string }{
+		{"=>", ">="}, {"=<", "<="}, {"=~", "matches"}, {"=", "=="}, {"<>", "!="}, {"&", "and"}, {"~", "matches"},
+		{"AND ", "and"}, {"OR ", "or"}, {"NOT ", "not"}, {"IN ", "in"}, {"IS NOT NULL", "!= nil"}, {"IS NULL", "== nil"}, {"LIKE ", "matches"},
+	} {
+		for _, back := range []int{0, 1, len("NOT ")} { // the parser may have taken the beginning for something
+			if from := at - back; from >= 0 && from <= len(source) && back < len(known.written) && (back == 0 || known.written == "<>" || known.written == "NOT ") &&
+				strings.HasPrefix(source[from:], known.written) && !strings.HasPrefix(source[from:], "==") {
+				return fmt.Sprintf("; did you mean %s?", known.here)
+			}
+		}
+	}
+	return ""
 }
 
 // compileConfig validates c, whose defaults are filled in, and compiles it on the way.
@@ -324,13 +349,17 @@ func compileConfig(c Config) (*compiled, error) {
 				"without rules every record alerts, so there must be exactly one topic, not %d", len(c.Topics))
 		}
 	}
-	seen := make(map[string]int, len(c.Rules))
+	seen, named := make(map[string]int, len(c.Rules)), make(map[string]*rule, len(c.Rules))
 	for i, r := range c.Rules {
-		out.rules = append(out.rules, errs.rule(fmt.Sprintf("rules[%d]", i), r, topics, out.schema, out.rules))
+		if errs.full() {
+			break
+		}
+		out.rules = append(out.rules, errs.rule(fmt.Sprintf("rules[%d]", i), r, topics, out.schema, named))
+		out.rules[i].place = i
 		if first, ok := seen[r.Name]; ok && r.Name != "" {
 			errs.add(fmt.Sprintf("rules[%d].name", i), r.Name, "is also the name of rules[%d]; names must be unique", first)
 		} else {
-			seen[r.Name] = i
+			seen[r.Name], named[r.Name] = i, out.rules[i]
 		}
 	}
 	out.silences = errs.silences(c.Silences, c.Rules, out.schema)
@@ -362,6 +391,9 @@ func compileConfig(c Config) (*compiled, error) {
 func (f *faults) topics(c *Config) map[string]*topicWords {
 	topics := make(map[string]*topicWords, len(c.Topics))
 	for _, name := range slices.Sorted(maps.Keys(c.Topics)) {
+		if f.full() {
+			break
+		}
 		t := c.Topics[name]
 		field := "topics." + name
 		f.name(field, name, "_-")
@@ -387,6 +419,9 @@ func (f *faults) filter(c *Config) *filter.Set {
 	}
 	set, err := filter.Compile(c.Filter)
 	for _, cause := range leaves(err) {
+		if f.full() {
+			break
+		}
 		fault, ok := errors.AsType[*filter.PatternError](cause)
 		if !ok {
 			f.add("filter", "", "%s", cause.Error())

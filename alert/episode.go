@@ -36,9 +36,8 @@ func (e *Evaluator) step(r *rule, v verdict, rec *Record) {
 		e.countKey(r)
 	}
 	if !r.remembers() {
-		if v == yes {
+		if v == yes && e.announce(r, nil, o) {
 			e.fired.add(r.place)
-			e.announce(r, nil, o)
 		}
 		return
 	}
@@ -60,20 +59,23 @@ func (e *Evaluator) step(r *rule, v verdict, rec *Record) {
 	}
 	switch {
 	case r.absence.After > 0:
-		e.arrived(r, en, o)
+		if v == yes { // any other record of the key is no sign of what is awaited
+			e.arrived(r, en, o)
+		}
 	case r.window != nil:
 		e.window(r, en, v, o)
 	default:
 		e.judge(r, en, v == yes, o, now)
 	}
 	e.reschedule(r, en, now)
+	e.memory.fit(en)
 }
 
 // remember returns the entry of a key, made if there is none.
 func (e *Evaluator) remember(m *ruleMemory, key []byte) *entry {
 	en := e.memory.touch(m, key)
 	if w := m.rule.window; w != nil && en.window == nil {
-		en.window = w.newWindow()
+		en.window = w.newWindow(e.memory.keyed())
 		en.window.last = e.now() / w.step
 	}
 	return en
@@ -112,6 +114,9 @@ func (e *Evaluator) keyOf(r *rule, rec *Record) []byte {
 		if v, cause := r.key.load(&e.frame); !cause.undefined() {
 			e.keyText = v.appendText(e.keyText)
 		}
+		if len(e.keyText) > maxKey && e.memory.keyed() {
+			return e.memory.key.shorten(e.keyText)
+		}
 	}
 	return e.keyText
 }
@@ -141,12 +146,14 @@ func (v *value) appendText(b []byte) []byte {
 func (e *Evaluator) window(r *rule, en *entry, v verdict, o *occasion) {
 	r.window.advance(en.window, e.now())
 	if v == yes {
-		x, hash, cause := r.window.load(&e.frame)
+		x, item, cause := r.window.load(&e.frame)
 		if cause.undefined() {
 			r.metrics.undefined[cause].Add(1)
 			return
 		}
-		r.window.add(en.window, x, hash)
+		if en.window.add(x); r.window.aggregate == AggregateDistinct {
+			e.hashText = en.window.see(&item, &e.memory.key, e.hashText)
+		}
 	}
 	if r.window.tumbling {
 		return // judged at its end
@@ -160,13 +167,11 @@ func (e *Evaluator) window(r *rule, en *entry, v verdict, o *occasion) {
 func (e *Evaluator) judge(r *rule, en *entry, holds bool, o *occasion, now int64) {
 	if !r.episodic() {
 		if holds {
-			e.fired.add(r.place)
 			e.announce(r, en, o)
 		}
 		return
 	}
 	if holds {
-		e.fired.add(r.place)
 		en.held = now
 		e.holds(r, en, o, now)
 		return
@@ -194,7 +199,6 @@ func (e *Evaluator) holds(r *rule, en *entry, o *occasion, now int64) {
 		}
 		en.streak++
 		if int(en.streak) < r.hold.Records || now-en.since < millis(r.hold.Time) {
-			e.fired.remove(r.place) // pending, and as good as false for others
 			return
 		}
 		en.firing, en.told = true, false
@@ -214,13 +218,15 @@ func (e *Evaluator) holds(r *rule, en *entry, o *occasion, now int64) {
 	}
 }
 
-// announce makes the alert of a claim, unless something swallows it. en is nil for a rule that remembers nothing.
-func (e *Evaluator) announce(r *rule, en *entry, o *occasion) {
+// announce makes the alert of a claim, unless something swallows it. en is nil for a rule that remembers nothing. It answers
+// whether anybody knows: an alert was made, or a person has silenced it.
+func (e *Evaluator) announce(r *rule, en *entry, o *occasion) (known bool) {
 	if reason := e.hindrance(r, en, o); reason != "" {
 		e.swallow(r, en, reason)
-		return
+		return reason == ReasonSilenced
 	}
 	e.tell(r, en, o)
+	return true
 }
 
 // hindrance is what swallows the alert that a claim fires, or nothing.
@@ -303,16 +309,10 @@ func (e *Evaluator) mute(r *rule, en *entry, o *occasion) Reason {
 			return ReasonInhibited
 		}
 	}
-	var f *frame
-	if o.rec != nil {
-		f = &e.frame
+	if e.silenced(r, o) {
+		return ReasonSilenced
 	}
 	at := timeOf(e.at(o))
-	for _, s := range e.set.silences {
-		if s.mutes(r.name, at, f) {
-			return ReasonSilenced
-		}
-	}
 	for _, q := range r.quiet {
 		if q.cover(at) {
 			return ReasonQuietHours
@@ -324,7 +324,23 @@ func (e *Evaluator) mute(r *rule, en *entry, o *occasion) Reason {
 	return ""
 }
 
-// inhibits says whether other is active for the key that r is about to alert on.
+// silenced says whether a person has silenced a rule.
+func (e *Evaluator) silenced(r *rule, o *occasion) bool {
+	var f *frame
+	if o.rec != nil {
+		f = &e.frame
+	}
+	at := timeOf(e.at(o))
+	for _, s := range e.set.silences {
+		if s.mutes(r.name, at, f) {
+			return true
+		}
+	}
+	return false
+}
+
+// inhibits says whether other is active for the key that r is about to alert on, and somebody knows. What nobody was told,
+// because of quiet hours or a rate limit, mutes nothing: or nobody would hear of the key at all.
 func (e *Evaluator) inhibits(other, r *rule, en *entry, o *occasion) bool {
 	if other.shadow {
 		return false
@@ -344,7 +360,7 @@ func (e *Evaluator) inhibits(other, r *rule, en *entry, o *occasion) bool {
 	if theirs == nil {
 		return false
 	}
-	return theirs.firing || other.dedup > 0 && theirs.sent != 0 && e.at(o)-theirs.sent < other.dedup
+	return theirs.firing && (theirs.told || e.silenced(other, o)) || other.dedup > 0 && theirs.sent != 0 && e.at(o)-theirs.sent < other.dedup
 }
 
 // spend takes a token of the rule's rate limit.

@@ -577,6 +577,83 @@ func TestInhibitionByTheShardAsAWhole(t *testing.T) {
 	s.said("firing shard  at 1m1s")
 }
 
+// TestOnlyWhatSomebodyKnowsInhibits: or nobody would hear of the key at all.
+func TestOnlyWhatSomebodyKnowsInhibits(t *testing.T) {
+	t.Parallel()
+	one := alert.Stretch{Records: 1}
+	quiet := []alert.QuietConfig{{From: "11:00", To: "12:10"}}
+	limit := alert.Rate{Events: 1, Per: time.Hour}
+	s := tell(t, alert.Config{
+		Topics: map[string]alert.TopicConfig{"oncall": {}},
+		Rules: []alert.RuleConfig{
+			{Name: "night", When: "v > 100", Resolve: one, Quiet: quiet},
+			{Name: "after-night", When: "v > 10", Resolve: one, InhibitedBy: []string{"night"}},
+			{Name: "plain", When: "v > 100", Quiet: quiet},
+			{Name: "after-plain", When: "v > 10", Resolve: one, InhibitedBy: []string{"plain"}},
+			{Name: "rare", When: "v > 100", Resolve: one, RateLimit: limit},
+			{Name: "after-rare", When: "v > 10", Resolve: one, InhibitedBy: []string{"rare"}},
+			{Name: "known", When: "v > 100", Resolve: one},
+			{Name: "after-known", When: "v > 10", Resolve: one, InhibitedBy: []string{"known"}},
+		},
+		Silences: []alert.SilenceConfig{{Name: "s", Rules: []string{"known"}, When: "host == 1", Until: noon().Add(time.Hour).Format(time.RFC3339)}},
+	})
+	s.at(0, "a", `{"v": 101, "host": 1}`)
+	s.said("firing after-night a at 0s", "firing after-plain a at 0s", "firing rare a at 0s")
+	s.at(1, "b", `{"v": 101, "host": 1}`)
+	s.said("firing after-night b at 1s", "firing after-plain b at 1s", "firing after-rare b at 1s")
+	s.at(700, "c", `{"v": 101, "host": 1}`) // the night is over
+	s.said("firing night c at 11m40s", "firing plain c at 11m40s", "firing after-rare c at 11m40s")
+}
+
+// TestRulesThatRememberSeeWhatMatches: how a condition is written, and whether the index can look it up, changes nothing.
+func TestRulesThatRememberSeeWhatMatches(t *testing.T) {
+	t.Parallel()
+	const match = `{"v": 9, "kind": "x", "beat": true, "a": false, "b": true, "name": "ab", "w": 3}`
+	const other = `{"v": 1, "kind": "y", "beat": false, "a": false, "b": false, "name": "zb", "w": 3}`
+	kinds := map[string]struct {
+		rule alert.RuleConfig
+		want []string
+	}{
+		"absence of the key": {
+			alert.RuleConfig{Absence: alert.AbsenceConfig{After: 30 * time.Second}},
+			[]string{"firing r a at 31s", "resolved r a at 51s", "firing r a at 1m21s"},
+		},
+		"absence of the shard": {
+			alert.RuleConfig{Absence: alert.AbsenceConfig{After: 30 * time.Second, Of: "shard"}},
+			[]string{"firing r  at 31s", "resolved r  at 51s", "firing r  at 1m21s"},
+		},
+		"for records":  {alert.RuleConfig{For: alert.Stretch{Records: 2}, Resolve: alert.Stretch{Records: 1}}, []string{"firing r a at 1s", "resolved r a at 2s"}},
+		"for a time":   {alert.RuleConfig{For: alert.Stretch{Time: 20 * time.Second}}, nil},
+		"records":      {alert.RuleConfig{Resolve: alert.Stretch{Records: 3}}, []string{"firing r a at 0s", "resolved r a at 4s (1 swallowed)", "firing r a at 51s", "resolved r a at 54s"}},
+		"time":         {alert.RuleConfig{Resolve: alert.Stretch{Time: 10 * time.Second}}, []string{"firing r a at 0s", "resolved r a at 11s (1 swallowed)", "firing r a at 51s", "resolved r a at 1m1s"}},
+		"dedup":        {alert.RuleConfig{Dedup: time.Minute}, []string{"firing r a at 0s"}},
+		"window":       {alert.RuleConfig{Window: alert.WindowConfig{Length: time.Minute, Is: ">= 3"}, Resolve: alert.Stretch{Time: time.Hour}}, []string{"firing r a at 51s"}},
+		"whole window": {alert.RuleConfig{Window: alert.WindowConfig{Length: time.Minute, Tumbling: true, Is: ">= 3"}}, []string{"firing r a at 1m"}},
+	}
+	shapes := []string{
+		"v > 5", `kind == "x"`, "beat", `kind != "y"`, "a || b", `name startsWith "a"`, "v * 2 > 10", "v > w", "not (v < 5)", "v in [9, 10]",
+		`kind matches "^x"`, `beat ? v > 5 : false`,
+	}
+	for name, kind := range kinds {
+		for _, shape := range shapes {
+			t.Run(name+" "+shape, func(t *testing.T) {
+				t.Parallel()
+				r := kind.rule
+				r.Name, r.When = "r", shape
+				s := newStory(t, r)
+				for second := range 100 {
+					data := other
+					if second < 2 || second == 51 {
+						data = match
+					}
+					s.at(float64(second), "a", data)
+				}
+				s.said(kind.want...)
+			})
+		}
+	}
+}
+
 func TestInhibitionThatCannotWork(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {

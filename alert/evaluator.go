@@ -26,10 +26,14 @@ type Evaluator struct {
 	// eventTime is the latest arrival so far. Arrivals of a shard do not always increase.
 	eventTime time.Time
 	memory    *memory
+	// agreed is what the workers of the application have agreed on, as far as the evaluator was told.
+	agreed agreement
 	// unwell is since when the fleet has been in no state for the watchdog to speak; zero while it is in one.
 	unwell time.Time
 	// key and name are copies that the slots of the built-in names point to; keyText is the key of the rule at hand.
 	key, name, keyText []byte
+	// hashText is what a value is told from others by.
+	hashText []byte
 
 	// notes are which fields records had that set.watch does not know of yet.
 	notes fieldNotes
@@ -52,7 +56,7 @@ type Evaluator struct {
 	scored Record
 	// payload is what the alerts of a scored record keep, once one is made: the scores' own memory is used again.
 	payload []byte
-	// hits are the rules to try, fired those whose claim holds.
+	// hits are the rules to try, fired those without memory that match the record and that somebody knows of.
 	hits, fired ruleSet
 	// muted is the first reason for which an alert was swallowed.
 	muted Reason
@@ -66,9 +70,9 @@ type Evaluator struct {
 }
 
 func newEvaluator(p *Pipeline, shard string) *Evaluator {
-	e := &Evaluator{pipeline: p, shard: shard, name: []byte(shard)}
+	e := &Evaluator{pipeline: p, shard: shard, name: []byte(shard), agreed: agreement{format: SnapshotFormat}}
 	e.run(p.current.Load())
-	e.memory = newMemory(e.set)
+	e.memory = newMemory(e.set, e.agreed)
 	return e
 }
 
@@ -83,6 +87,7 @@ func (e *Evaluator) run(set *compiled) {
 // release drops everything that may point into a payload or have grown with it.
 func (e *Evaluator) release() {
 	e.decoder, e.frame, e.matcher = newDecoder(e.set.schema), newFrame(e.set.schema), nil
+	e.keyText, e.hashText = nil, nil
 	if e.scoring = nil; len(e.set.scores) > 0 {
 		e.scoring = newScoring(e.set.scored)
 	}

@@ -48,11 +48,13 @@ func (e *Evaluator) expire(en *entry, to int64) {
 		o.value, o.hasValue = value, true
 		e.judge(r, en, holds, o, due)
 		r.window.advance(en.window, due)
+		r.window.skip(en.window, to)
 	case r.window != nil && !r.window.tumbling:
 		r.window.advance(en.window, due)
 		value, holds := r.window.holds(en.window)
 		o.value, o.hasValue = value, true
 		e.judge(r, en, holds, o, due)
+		r.window.skip(en.window, to)
 	case !en.firing && en.since != 0 && r.hold.Time > 0 && due >= en.since+millis(r.hold.Time):
 		if r.resolve.Time > 0 && due >= en.held+millis(r.resolve.Time) {
 			e.conclude(r, en, nil) // it is over before it could fire
@@ -73,7 +75,21 @@ func (e *Evaluator) expire(en *entry, to int64) {
 	case r.insists() && fired && !en.told && e.hindrance(r, en, o) == "":
 		e.tell(r, en, o)
 	}
+	if r.insists() && en.firing && !en.told {
+		due = max(due, to-maxSteps*maxPatience)
+	}
 	e.reschedule(r, en, due)
+}
+
+// maxSteps is how many windows without a record are judged one by one where time comes far in a single step, and how often what was
+// swallowed is looked at again. Beyond that the first ones are passed over: they are alike, and since 1970 there were billions.
+const maxSteps = 1000
+
+// skip passes over windows without a record, where time comes as far as to.
+func (w *windowRule) skip(s *window, to int64) {
+	if s.empty() {
+		s.last = max(s.last, to/w.step-maxSteps)
+	}
 }
 
 // reschedule sets when time next has something to do with an entry, or forgets one that remembers nothing any more.
@@ -92,6 +108,7 @@ func (e *Evaluator) reschedule(r *rule, en *entry, now int64) {
 		next = en.due + 1 // whatever else was missed: time goes on
 	}
 	e.memory.schedule(en, next)
+	e.memory.weigh(en)
 }
 
 // insists says whether the rule fires without a record, so that it must come back by itself to what something swallowed: no

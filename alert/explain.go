@@ -312,7 +312,7 @@ func (e *Evaluator) explainRule(r *rule, rec *Record, open []string) RuleExplana
 	}
 	e.explainMutes(r, rec, &x)
 	e.explainFiring(r, &x)
-	if !r.remembers() {
+	if !r.remembers() && (x.Reason == "" || x.Reason == ReasonSilenced) {
 		e.fired.add(r.place)
 	}
 	if r.shadow || r.absence.After > 0 {
@@ -470,13 +470,16 @@ func (e *Evaluator) explainFiring(r *rule, x *RuleExplanation) {
 
 // aloneInWindow says whether a window that holds the record at hand alone makes its rule fire.
 func (e *Evaluator) aloneInWindow(w *windowRule) bool {
-	n, hash, cause := w.load(&e.frame)
+	n, item, cause := w.load(&e.frame)
 	if cause.undefined() {
 		return false
 	}
-	s := w.newWindow()
+	s := w.newWindow(true)
 	s.last = e.now() / w.step
-	w.add(s, n, hash)
+	s.add(n)
+	if w.aggregate == AggregateDistinct {
+		s.see(&item, &e.memory.key, nil)
+	}
 	_, holds := w.holds(s)
 	return holds
 }

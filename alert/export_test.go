@@ -30,13 +30,22 @@ func KeptByOlder(state []byte, rule string) (kept bool, speaks []string) {
 			}
 		}
 		if r := (&reader{buf: s.body}); s.name == rule {
-			r.float()
-			r.int()
+			v := &entryView{}
+			r.limit()
 			for range r.count() {
-				r.uint()
-				speaks = append(speaks, r.entry().key)
+				r.entry(v)
+				speaks = append(speaks, string(v.key))
 			}
 		}
 	}
 	return kept, speaks
 }
+
+// DistinctHash is what is kept of a text in a distinct window.
+func DistinctHash(key HashKey, s string) []byte {
+	v := value{kind: text, raw: []byte(s)}
+	return binary.BigEndian.AppendUint64(nil, key.hash(v.appendDistinct(nil)))
+}
+
+// KeptKey is what is kept of a long key.
+func KeptKey(key HashKey, s string) []byte { return key.shorten([]byte(s)) }

@@ -12,8 +12,7 @@ type ruleSet []uint64
 
 func newRuleSet(rules int) ruleSet { return make(ruleSet, (rules+63)/64) }
 
-func (s ruleSet) add(i int)    { s[i/64] |= 1 << (i % 64) }
-func (s ruleSet) remove(i int) { s[i/64] &^= 1 << (i % 64) }
+func (s ruleSet) add(i int) { s[i/64] |= 1 << (i % 64) }
 
 func (s ruleSet) has(i int) bool { return s[i/64]&(1<<(i%64)) != 0 }
 

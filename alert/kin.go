@@ -1,6 +1,7 @@
 package alert
 
 import (
+	"bytes"
 	"cmp"
 	"encoding/binary"
 	"fmt"
@@ -95,16 +96,29 @@ func (m *memory) unbind(en *entry) {
 
 // claim notes since when the shard has heard of a key that these others have, too. One that was noted before, or by a parent, goes on.
 func (m *memory) claim(r *ruleMemory, key string, others []string, at int64) {
-	if r.claims == nil {
-		r.claims = make(map[string]claim)
-	}
 	if was, ok := r.claims[key]; ok {
 		others = union(others, was.family.others)
 		defer m.leaveFamily(was.family)
 	}
 	f := m.family(others)
 	f.users++
-	r.claims[key] = claim{f, at}
+	m.setClaim(r, key, claim{f, at})
+}
+
+// setClaim and dropClaim keep the size of what is remembered.
+func (m *memory) setClaim(r *ruleMemory, key string, c claim) {
+	if r.claims == nil {
+		r.claims = make(map[string]claim)
+	}
+	if _, known := r.claims[key]; !known {
+		m.bulk.add(bulk{claimHeap + len(key), claimStored + len(key)})
+	}
+	r.claims[key] = c
+}
+
+func (m *memory) dropClaim(r *ruleMemory, key string) {
+	delete(r.claims, key)
+	m.bulk.sub(bulk{claimHeap + len(key), claimStored + len(key)})
 }
 
 // union is the sorted union of two lists of shards.
@@ -260,70 +274,136 @@ type met struct {
 type Relative struct {
 	shard, version string
 	heirs          []string
+	head           snapshotHead
 	sections       map[string]*relativeSection
 }
 
 // relativeSection is what it remembers of a rule.
 type relativeSection struct {
 	used   int64
-	keys   map[string]bool  // whether it has heard of the key
-	claims map[string]int64 // since when it has heard of keys that it inherited
+	keys   keyList // whether it has heard of the key: 0 or 1
+	claims keyList // since when it has heard of keys that it inherited
 }
 
+// keyList are keys as they stand in a snapshot, sorted, each with a figure. A map of them would take several times as much.
+type keyList struct {
+	refs []keyRef
+	long map[string]int64 // long keys by what is kept of them (Relative.shorten)
+}
+
+type keyRef struct {
+	key    []byte // a part of the snapshot
+	figure int64
+}
+
+func (l *keyList) add(key []byte, figure int64) { l.refs = append(l.refs, keyRef{key, figure}) }
+
+func (l *keyList) sort() {
+	slices.SortFunc(l.refs, func(a, b keyRef) int { return bytes.Compare(a.key, b.key) })
+}
+
+// find answers the figure of a key, or false; other is what else it may be called there.
+func (l *keyList) find(key, other string) (int64, bool) {
+	for _, name := range [][]byte{[]byte(key), []byte(other)} {
+		if i, ok := slices.BinarySearchFunc(l.refs, name, func(r keyRef, name []byte) int { return bytes.Compare(r.key, name) }); ok {
+			return l.refs[i].figure, true
+		}
+	}
+	figure, ok := l.long[key]
+	return figure, ok
+}
+
+// maxRelated bounds how many keys of another shard are looked at: more than a snapshot of ours can have.
+const maxRelated = 3 << 19
+
 // ReadRelative reads the snapshot of a shard, of a version that Awaits will name; state is nil if there is none. heirs are the
-// shards that took over from it, if it has ended.
+// shards that took over from it, if it has ended. The answer keeps state.
 func ReadRelative(shard, version string, state []byte, heirs []string) (*Relative, error) {
 	x := &Relative{shard: shard, version: version, heirs: heirs, sections: map[string]*relativeSection{}}
 	if state == nil {
 		return x, nil
 	}
-	_, sections, err := openSnapshot(state)
+	head, sections, err := openSnapshot(state)
 	if err != nil {
 		return nil, err
 	}
-	find := func(name string, s *section) *relativeSection {
-		id := name + string(s.fingerprint[:])
-		if x.sections[id] == nil {
-			x.sections[id] = &relativeSection{keys: map[string]bool{}}
-		}
-		return x.sections[id]
-	}
+	x.head = head
+	count, v := 0, &entryView{}
 	for i := range sections {
 		s := &sections[i]
-		if name, ok := strings.CutPrefix(s.name, kinSection); ok {
-			k, ok := readKin(s.body)
-			if !ok {
-				return nil, fmt.Errorf("%w: its inherited keys do not fit together", ErrSnapshot)
-			}
-			of := find(name, s)
-			for _, c := range k.copies {
-				of.keys[c.entry.key] = false
-			}
-			of.claims = make(map[string]int64, len(k.claims))
-			for _, c := range k.claims {
-				of.claims[c.key] = c.at
-			}
-			continue
-		}
-		if strings.Contains(s.name, ":") {
+		name, shared := strings.CutPrefix(s.name, kinSection)
+		if !shared && strings.Contains(name, ":") {
 			continue // no rule's
 		}
-		of := find(s.name, s)
-		of.used = s.used
-		r := &reader{buf: s.body}
-		r.float()
-		r.int()
-		for range r.count() {
-			r.uint()
-			if en := r.entry(); !r.failed {
-				of.keys[en.key] = !r.kin
+		id := name + string(s.fingerprint[:])
+		of := x.sections[id]
+		if of == nil {
+			of = &relativeSection{}
+			x.sections[id] = of
+		}
+		if shared {
+			k, ok := readKin(s.body)
+			if !ok || k.copies.count+k.claims.count > maxRelated {
+				return nil, fmt.Errorf("%w: its inherited keys do not fit together", ErrSnapshot)
+			}
+			r := k.copies.reader()
+			for range k.copies.count {
+				k.family(r)
+				r.time()
+				r.entry(v)
+				of.keys.add(v.key, 0)
+			}
+			k.each(k.claims, func(_ int, at int64, key []byte) { of.claims.add(key, at) })
+		} else {
+			of.used = s.used
+			r := &reader{buf: s.body}
+			r.limit()
+			for range r.count() {
+				if r.entry(v); r.failed {
+					break
+				}
+				heard := int64(1)
+				if v.shared {
+					heard = 0
+				}
+				if of.keys.add(v.key, heard); len(of.keys.refs) > maxRelated {
+					r.fail()
+					break
+				}
+			}
+			if r.failed || len(r.buf) > 0 {
+				return nil, fmt.Errorf("%w: its parts do not fit together", ErrSnapshot)
 			}
 		}
-		if r.failed || len(r.buf) > 0 {
-			return nil, fmt.Errorf("%w: its parts do not fit together", ErrSnapshot)
+		if count += len(of.keys.refs) + len(of.claims.refs); count > maxRelated {
+			return nil, fmt.Errorf("%w: it has more than %d keys", ErrSnapshot, maxRelated)
 		}
 	}
+	for _, of := range x.sections {
+		of.keys.sort()
+		of.claims.sort()
+	}
 	return x, nil
+}
+
+// called is what a key of this memory is called by the other shard, if that is something else.
+func (x *Relative) called(key string) string {
+	if len(key) <= maxKey || !x.head.keyed() {
+		return key
+	}
+	return string(x.head.key.shorten([]byte(key)))
+}
+
+// shorten makes the long keys of a snapshot in the plain format known by what is kept of them here.
+func (l *keyList) shorten(key *HashKey) {
+	for _, r := range l.refs {
+		if len(r.key) > maxKey {
+			if l.long == nil {
+				l.long = map[string]int64{}
+			}
+			l.long[string(key.shorten(r.key))] = r.figure
+		}
+	}
 }
 
 // Meet tells the evaluator what another shard remembers. Keys that the other one has heard of are forgotten, and what waits for it
@@ -337,17 +417,21 @@ func (e *Evaluator) Meet(x *Relative) {
 			continue
 		}
 		known.reached[i] = s.used
+		if m.keyed() && !x.head.keyed() && r.rule.key != nil {
+			s.keys.shorten(&m.key)
+			s.claims.shorten(&m.key)
+		}
 		if r.kin > 0 {
 			for _, en := range r.entries {
-				e.meet(en, x.shard, s)
+				e.meet(en, x, s)
 			}
 		}
 		for key, c := range r.claims {
-			if _, has := s.keys[key]; !slices.Contains(c.family.others, x.shard) || has && !s.keys[key] {
+			if heard, has := s.keys.find(key, x.called(key)); !slices.Contains(c.family.others, x.shard) || has && heard == 0 {
 				continue
 			}
 			others := without(c.family.others, x.shard)
-			if delete(r.claims, key); len(others) > 0 {
+			if m.dropClaim(r, key); len(others) > 0 {
 				m.claim(r, key, others, c.at)
 			}
 			m.leaveFamily(c.family)
@@ -389,7 +473,7 @@ func (e *Evaluator) settleAlone() {
 		}
 		for key, c := range r.claims {
 			if len(c.family.others) == 0 {
-				delete(r.claims, key)
+				m.dropClaim(r, key)
 				m.leaveFamily(c.family)
 			}
 		}
@@ -397,13 +481,15 @@ func (e *Evaluator) settleAlone() {
 }
 
 // meet looks at one key of a rule of which another shard remembers s.
-func (e *Evaluator) meet(en *entry, shard string, s *relativeSection) {
-	if en.kin == nil || !slices.Contains(en.kin.family.others, shard) {
+func (e *Evaluator) meet(en *entry, x *Relative, s *relativeSection) {
+	if en.kin == nil || !slices.Contains(en.kin.family.others, x.shard) {
 		return
 	}
-	at := s.claims[en.key]
+	called := x.called(en.key)
+	at, _ := s.claims.find(en.key, called)
 	if at <= en.kin.born {
-		if at = 0; !s.keys[en.key] {
+		at = 0
+		if heard, _ := s.keys.find(en.key, called); heard == 0 {
 			return
 		} // else it is known to a version that keeps no claims, or came anew when the copy had been forgotten
 	}
@@ -416,33 +502,47 @@ func (e *Evaluator) meet(en *entry, shard string, s *relativeSection) {
 	}
 }
 
+// snapshotHead is what stands before the sections of a snapshot.
+type snapshotHead struct {
+	agreement
+
+	eventTime, clock, watchdog int64
+}
+
 // openSnapshot checks a snapshot and takes its sections apart. Their bodies are parts of data.
-func openSnapshot(data []byte) (header [3]int64, sections []section, err error) {
+func openSnapshot(data []byte) (head snapshotHead, sections []section, err error) {
 	if len(data) < len(snapshotMagic)+1+4 || len(data) > maxSnapshot || string(data[:3]) != snapshotMagic {
-		return header, nil, fmt.Errorf("%w: it is no snapshot", ErrSnapshot)
+		return head, nil, fmt.Errorf("%w: it is no snapshot", ErrSnapshot)
 	}
-	if v := data[3]; v != snapshotVersion {
-		return header, nil, fmt.Errorf("%w: it has version %d, this program reads %d", ErrSnapshot, v, snapshotVersion)
+	if head.format = data[3]; head.format < formatPlain || head.format > SnapshotFormat {
+		return head, nil, fmt.Errorf("%w: it has version %d, this program reads up to %d", ErrSnapshot, head.format, SnapshotFormat)
 	}
 	body, sum := data[:len(data)-4], binary.BigEndian.Uint32(data[len(data)-4:])
 	if crc32.Checksum(body, crc32.MakeTable(crc32.Castagnoli)) != sum {
-		return header, nil, fmt.Errorf("%w: its checksum is wrong", ErrSnapshot)
+		return head, nil, fmt.Errorf("%w: its checksum is wrong", ErrSnapshot)
 	}
 	r := &reader{buf: body[4:]}
-	for i := range header {
-		header[i] = r.int()
+	head.eventTime, head.clock, head.watchdog = r.int(), r.time(), r.time()
+	if head.keyed() {
+		copy(head.key[:], r.take(uint64(len(head.key))))
 	}
-	for range r.count() {
+	n := r.count()
+	if n > maxSections {
+		r.fail()
+	}
+	for range n {
 		s := section{name: r.text()}
 		copy(s.fingerprint[:], r.take(16))
-		s.used = r.int()
-		s.body = r.take(r.uint())
+		s.used = r.time()
+		if s.body = r.take(r.uint()); r.failed {
+			break
+		}
 		sections = append(sections, s)
 	}
 	if r.failed || len(r.buf) > 0 {
-		return header, nil, fmt.Errorf("%w: its parts do not fit together", ErrSnapshot)
+		return head, nil, fmt.Errorf("%w: its parts do not fit together", ErrSnapshot)
 	}
-	return header, sections, nil
+	return head, sections, nil
 }
 
 // kinSection stands before the name of a rule in the name of the section with what the shard shares with others. Versions that do
@@ -457,25 +557,42 @@ const (
 	kinVersion = 1
 )
 
-// kinState is such a section.
+// kinState is such a section. Its parts stay where they are.
 type kinState struct {
-	families [][]string
-	copies   []kinCopy
-	shared   []kinKey
-	claims   []kinKey
+	families               [][]string
+	copies, shared, claims kinPart
 }
 
-type kinCopy struct {
-	ranked
+// kinPart are so many things in a row, the first of which begins from.
+type kinPart struct {
+	count uint64
+	from  []byte
+}
 
+func (p kinPart) reader() *reader { return &reader{buf: p.from} }
+
+// kinCopy is what stands before an entry for which another shard speaks.
+type kinCopy struct {
 	family int
 	born   int64
 }
 
-type kinKey struct {
-	key    string
-	family int
-	at     int64 // when it was heard of, or born
+// family reads the place of a family.
+func (k *kinState) family(r *reader) int {
+	n := r.uint()
+	if n >= uint64(len(k.families)) {
+		r.fail()
+		return 0
+	}
+	return int(n) //nolint:gosec // below the length of a list
+}
+
+// each reads keys: in the rule's own section, with when the shards parted, or claims, with when they were made.
+func (k *kinState) each(p kinPart, do func(family int, at int64, key []byte)) {
+	r := p.reader()
+	for range p.count {
+		do(k.family(r), r.time(), r.take(r.uint()))
+	}
 }
 
 // writeKin writes what a rule shares with other shards; nil if that is nothing. ranks are the places of entries in the order of use.
@@ -545,46 +662,51 @@ func (m *memory) writeKin(r *ruleMemory, ranks map[*entry]uint64) []byte {
 	return w.buf
 }
 
-// readKin reads such a section.
-func readKin(body []byte) (k kinState, ok bool) {
+// readKin looks through such a section.
+func readKin(body []byte) (*kinState, bool) {
+	k := &kinState{}
 	r := &reader{buf: body}
-	r.float()
-	r.int()
+	r.limit()
 	if r.uint() != 0 || r.uint() != kinVersion {
-		return k, false
+		return nil, false
 	}
+	names := uint64(0)
 	for range r.count() {
-		var others []string
-		for range r.count() {
+		n := r.count()
+		if names += n; n == 0 || names > maxNames {
+			return nil, false
+		}
+		others := make([]string, 0, n)
+		for range n {
 			others = append(others, r.text())
 		}
+		if r.failed {
+			return nil, false
+		}
 		slices.Sort(others)
-		others = slices.Compact(others)
-		if r.failed = r.failed || len(others) == 0; !r.failed {
-			k.families = append(k.families, others)
+		k.families = append(k.families, slices.Compact(others))
+	}
+	part := func(thing func()) (p kinPart) {
+		p.count = r.count()
+		p.from = r.buf
+		for range p.count {
+			if thing(); r.failed {
+				break
+			}
 		}
+		return p
 	}
-	family := func() int {
-		n := r.uint()
-		r.failed = r.failed || n >= uint64(len(k.families))
-		return int(min(n, maxSnapshot))
+	v := &entryView{}
+	key := func() {
+		k.family(r)
+		r.time()
+		r.take(r.uint())
 	}
-	for range r.count() {
-		c := kinCopy{family: family(), born: r.int()}
-		c.rank = r.uint()
-		if c.entry = r.entry(); !r.failed {
-			k.copies = append(k.copies, c)
-		}
-	}
-	for range r.count() {
-		if c := (kinKey{family: family(), at: r.int(), key: r.text()}); !r.failed {
-			k.shared = append(k.shared, c)
-		}
-	}
-	for range r.count() {
-		if c := (kinKey{family: family(), at: r.int(), key: r.text()}); !r.failed {
-			k.claims = append(k.claims, c)
-		}
-	}
+	k.copies = part(func() {
+		k.family(r)
+		r.time()
+		r.entry(v)
+	})
+	k.shared, k.claims = part(key), part(key)
 	return k, !r.failed && len(r.buf) == 0
 }

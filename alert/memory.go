@@ -11,6 +11,8 @@ import (
 //
 // Times are Unix milliseconds of event time, which is as fine as Kinesis' arrival times are. 0 means "never".
 type memory struct {
+	agreement
+
 	max   int
 	rules []*ruleMemory
 	// scores are the forests.
@@ -18,6 +20,7 @@ type memory struct {
 	// oldest and newest are the ends of the list of all entries with a key in the order of their last use.
 	oldest, newest *entry
 	count          int
+	bulk           bulk // of all entries and claims
 	timers         timers
 	// clock is how far timers were run: the event time, or a tick beyond it.
 	clock int64
@@ -57,6 +60,8 @@ type entry struct {
 	// due is when time has something to do with the entry; place is where it stands among the timers, -1 for not at all.
 	due   int64
 	place int32
+	// heap and stored are what it takes, as the memory has it in its sum.
+	heap, stored uint32
 	// streak counts the records in a row that speak for a change: for the claim before it fires, against it after.
 	streak uint32
 
@@ -85,10 +90,10 @@ type lastRecord struct {
 	arrival                int64
 }
 
-func newMemory(set *compiled) *memory {
-	m := &memory{max: set.maxKeys, rules: make([]*ruleMemory, len(set.rules))}
+func newMemory(set *compiled, agreed agreement) *memory {
+	m := &memory{agreement: agreed, max: set.maxKeys, rules: make([]*ruleMemory, len(set.rules))}
 	for _, x := range set.scores {
-		m.scores = append(m.scores, newScoreMemory(x))
+		m.scores = append(m.scores, newScoreMemory(x, &m.agreement))
 	}
 	for i, r := range set.rules {
 		m.rules[i] = &ruleMemory{rule: r, tokens: float64(r.limit.Events)}
@@ -132,11 +137,14 @@ func (m *memory) put(e *entry) {
 		m.count++
 		m.link(e)
 	}
+	m.weigh(e)
 }
 
 // drop forgets an entry.
 func (m *memory) drop(e *entry) {
 	delete(e.of.entries, e.key)
+	m.bulk.sub(bulk{int(e.heap), int(e.stored)})
+	e.heap, e.stored = 0, 0
 	if !e.of.rule.whole() {
 		m.count--
 		m.unlink(e)
@@ -196,6 +204,9 @@ func (m *memory) next(now int64) *entry {
 // timers is a heap of entries. What is due at the same moment has an order too: that of the rules, so that what inhibits is
 // decided first, and of the keys, so that it is the same after a restart.
 type timers []*entry
+
+// restore puts the heap in order after keys have changed, which order what is due at one moment.
+func (t *timers) restore() { heap.Init(t) }
 
 // Len implements heap.Interface.
 func (t timers) Len() int { return len(t) }

@@ -4,6 +4,33 @@ import (
 	"regexp/syntax"
 )
 
+// mostInstructions bounds the regular expressions of a configuration together: some 20 MiB when they are compiled.
+const mostInstructions = 500_000
+
+// instructions is about how many a pattern compiles to, before it is: twenty characters can stand for millions. Of one that is no
+// pattern, none.
+func instructions(pattern string) int {
+	re, err := syntax.Parse(pattern, syntax.Perl)
+	if err != nil {
+		return 0
+	}
+	return instructionsOf(re)
+}
+
+func instructionsOf(re *syntax.Regexp) int {
+	n := 1
+	for _, sub := range re.Sub {
+		n += instructionsOf(sub)
+	}
+	switch re.Op { //nolint:exhaustive // the others are one, and what is below them
+	case syntax.OpLiteral:
+		n += len(re.Rune)
+	case syntax.OpRepeat:
+		n *= max(re.Min, re.Max, 1)
+	}
+	return min(n, 10*mostInstructions)
+}
+
 // canMatch says whether there is a text that the pattern matches. It may say so wrongly.
 func canMatch(pattern string) bool {
 	prog := programOf(pattern)

@@ -90,6 +90,12 @@ func (n *names) Visit(node *ast.Node) {
 		if op, ok := comparison(x.Operator); ok && op != equal && op != notEqual && (isNil(x.Left) || isNil(x.Right)) {
 			n.fail(x, "nil has no order: use == nil or != nil")
 		}
+		// Before the checker compiles it.
+		if pattern, ok := x.Right.(*ast.StringNode); ok && x.Operator == "matches" {
+			if n.schema.instructions += instructions(pattern.Value); n.schema.instructions > mostInstructions {
+				n.fail(x, "the regular expressions of the configuration are too large together: repetitions such as {1000} multiply what they repeat")
+			}
+		}
 	}
 }
 

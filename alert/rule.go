@@ -86,13 +86,13 @@ const (
 )
 
 // rule compiles c, whose defaults are filled in. before are the rules that stand before it.
-func (f *faults) rule(field string, c RuleConfig, topics map[string]*topicWords, s *schema, before []*rule) *rule {
+func (f *faults) rule(field string, c RuleConfig, topics map[string]*topicWords, s *schema, before map[string]*rule) *rule {
 	f.name(field+".name", c.Name, "_-.")
 	if c.Name == watchdogName {
 		f.add(field+".name", c.Name, "is the name of the watchdog's own messages; use another one")
 	}
 	r := &rule{
-		name: c.Name, place: len(before), hold: c.For, absence: c.Absence, resolve: c.Resolve, dedup: millis(c.Dedup),
+		name: c.Name, hold: c.For, absence: c.Absence, resolve: c.Resolve, dedup: millis(c.Dedup),
 		repeat: millis(c.RepeatInterval), limit: c.RateLimit, shadow: c.Mode == ModeShadow,
 	}
 	f.ruleCondition(field, c, s, r)
@@ -244,7 +244,7 @@ func (f *faults) ruleSeverity(field string, c RuleConfig, s *schema, r *rule) {
 	}
 }
 
-func (f *faults) ruleMuting(field string, c RuleConfig, r *rule, before []*rule) {
+func (f *faults) ruleMuting(field string, c RuleConfig, r *rule, before map[string]*rule) {
 	if c.Mode != ModeLive && c.Mode != ModeShadow {
 		f.add(field+".mode", c.Mode, "must be %s or %s", ModeLive, ModeShadow)
 	}
@@ -252,16 +252,16 @@ func (f *faults) ruleMuting(field string, c RuleConfig, r *rule, before []*rule)
 		r.quiet = append(r.quiet, f.quiet(fmt.Sprintf("%s.quiet[%d]", field, i), q))
 	}
 	for i, name := range c.InhibitedBy {
-		at := slices.IndexFunc(before, func(b *rule) bool { return b.name == name })
-		if at < 0 {
+		other := before[name]
+		if other == nil {
 			f.add(fmt.Sprintf("%s.inhibited_by[%d]", field, i), name,
 				"is not the name of a rule that stands before this one; what inhibits is decided first")
 			continue
 		}
-		if why := r.inhibitable(before[at]); why != "" {
+		if why := r.inhibitable(other); why != "" {
 			f.add(fmt.Sprintf("%s.inhibited_by[%d]", field, i), name, "%s", why)
 		}
-		r.inhibitors = append(r.inhibitors, before[at])
+		r.inhibitors = append(r.inhibitors, other)
 	}
 }
 
@@ -287,16 +287,21 @@ func (f *faults) ruleRoutes(field string, c RuleConfig, topics map[string]*topic
 	if len(c.Topics) == 0 {
 		f.add(field+".topics", "", "must name at least one of the topics: %s", strings.Join(sortedNames(topics), ", "))
 	}
+	listed := make(map[string]bool, len(c.Topics))
 	for i, name := range c.Topics {
+		if f.full() {
+			return
+		}
 		at := fmt.Sprintf("%s.topics[%d]", field, i)
 		switch shared, ok := topics[name]; {
 		case !ok:
 			f.add(at, name, "is not one of the topics: %s", strings.Join(sortedNames(topics), ", "))
-		case slices.Index(c.Topics, name) < i:
+		case listed[name]:
 			f.add(at, name, "is listed twice; one alert per topic is sent")
 		default:
 			r.routes = append(r.routes, &route{rule: r, topic: name, render: f.render(shared, own)})
 		}
+		listed[name] = true
 	}
 }
 

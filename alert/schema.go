@@ -31,6 +31,8 @@ type schema struct {
 	root   fieldNode
 	// used marks the built-in names that some rule mentions; the others are not worth filling.
 	used [builtinSlots]bool
+	// instructions are those of all regular expressions so far.
+	instructions int
 }
 
 // fieldNode is one name on the way to the referenced fields.
@@ -73,12 +75,15 @@ func (s *schema) builtin(name string, slot int) {
 }
 
 func (n *fieldNode) add(name string) *fieldNode {
-	if i := slices.IndexFunc(n.children, func(c *fieldNode) bool { return c.name == name }); i >= 0 {
-		return n.children[i]
+	if child := n.find([]byte(name)); child != nil {
+		return child
 	}
 	child := &fieldNode{name: name, slot: -1}
 	n.children = append(n.children, child)
-	if len(n.children) >= manyChildren {
+	switch {
+	case n.byName != nil:
+		n.byName[name] = child
+	case len(n.children) >= manyChildren:
 		n.byName = make(map[string]*fieldNode, len(n.children))
 		for _, c := range n.children {
 			n.byName[c.name] = c

@@ -113,6 +113,7 @@ func skipReasons() []Reason { return []Reason{reasonField, reasonScored} }
 // scoreMemory is what one score remembers: a forest for each key, the last used last.
 type scoreMemory struct {
 	score   *score
+	agreed  *agreement // of the memory that it is a part of
 	byKey   map[string]*scored
 	oldest  *scored
 	newest  *scored
@@ -232,6 +233,11 @@ func (m *scoreMemory) keyOf(slots []value, rec *Record) []byte {
 	switch {
 	case m.score.keySlot >= 0:
 		m.keyText = slots[m.score.keySlot].appendText(m.keyText)
+		if len(m.keyText) > maxKey && m.agreed.keyed() {
+			short := m.agreed.key.shorten(m.keyText)
+			m.keyText = nil // it may be as long as a record
+			return short
+		}
 	case m.score.keyed:
 		m.keyText = append(m.keyText, rec.PartitionKey...)
 	}
@@ -268,8 +274,7 @@ func (m *scoreMemory) put(f *scored) {
 
 // weigh notes how much memory a forest takes by now, and makes room.
 func (m *scoreMemory) weigh(f *scored) {
-	const overhead = 6 << 10 // the threshold and the entry
-	if now := f.forest.Size() + overhead + len(f.key); now != f.bytes {
+	if now := f.forest.Size() + scoreOverhead + len(f.key); now != f.bytes {
 		m.bytes += now - f.bytes
 		f.bytes = now
 	}
@@ -429,8 +434,28 @@ func newScoring(s *schema) *scoring {
 	return &scoring{decoder: newDecoder(s), slots: make([]value, s.slots)}
 }
 
-func newScoreMemory(x *score) *scoreMemory {
-	return &scoreMemory{score: x, byKey: map[string]*scored{}}
+func newScoreMemory(x *score, agreed *agreement) *scoreMemory {
+	return &scoreMemory{score: x, agreed: agreed, byKey: map[string]*scored{}}
+}
+
+// shortened is what is kept of a key.
+func (m *scoreMemory) shortened(key string) string {
+	if len(key) <= maxKey || m.score.keySlot < 0 || !m.agreed.keyed() {
+		return key
+	}
+	return string(m.agreed.key.shorten([]byte(key)))
+}
+
+// shorten goes over to what is kept of long keys.
+func (m *scoreMemory) shorten() {
+	for f := m.oldest; f != nil; f = f.newer {
+		if short := m.shortened(f.key); short != f.key {
+			delete(m.byKey, f.key)
+			f.key = short
+			m.byKey[short] = f
+			m.weigh(f)
+		}
+	}
 }
 
 // write appends what a score remembers, the key that was not used for the longest time first.
@@ -451,23 +476,40 @@ func (m *scoreMemory) write(w *writer) error {
 	return errors.Join(errs...)
 }
 
-// read takes what write appended.
+// scoreOverhead is what a forest takes beside its points: the threshold and the entry.
+const scoreOverhead = 6 << 10
+
+// read takes what write appended. Of more keys than there is memory for, the first ones, which were not used for the longest time,
+// are passed over.
 func (m *scoreMemory) read(r *reader) {
-	for range r.count() {
-		f := &scored{key: r.text()}
-		var err error
-		if f.forest, err = forest.Decode(m.score.forest, r.take(r.uint())); err != nil {
-			r.failed = true
-		}
+	n := r.count()
+	most := uint64(m.score.config.Memory/scoreOverhead) + 1 //nolint:gosec // positive
+	for i := range n {
+		key, grown, threshold := r.take(r.uint()), r.take(r.uint()), []byte(nil)
 		if m.score.threshold != nil {
-			if f.threshold, err = forest.DecodeThreshold(*m.score.threshold, r.take(r.uint())); err != nil {
-				r.failed = true
-			}
+			threshold = r.take(r.uint())
 		}
 		if r.failed {
 			return
 		}
-		m.put(f)
+		if n-i > most {
+			continue
+		}
+		f := &scored{key: m.shortened(string(key))}
+		var err error
+		if f.forest, err = forest.Decode(m.score.forest, grown); err != nil {
+			r.fail()
+			return
+		}
+		if m.score.threshold != nil {
+			if f.threshold, err = forest.DecodeThreshold(*m.score.threshold, threshold); err != nil {
+				r.fail()
+				return
+			}
+		}
+		if m.byKey[f.key] == nil { // twice: nobody writes that
+			m.put(f)
+		}
 	}
 }
 

@@ -39,12 +39,19 @@ func (s *silence) covers(f *frame) verdict {
 
 func (f *faults) silences(configs []SilenceConfig, rules []RuleConfig, s *schema) []*silence {
 	var out []*silence
+	named := make(map[string]bool, len(rules))
+	for i := range rules {
+		named[rules[i].Name] = true
+	}
 	for i, c := range configs {
+		if f.full() {
+			break
+		}
 		field := fmt.Sprintf("silences[%d]", i)
 		f.name(field+".name", c.Name, "_-.")
 		x := &silence{name: c.Name, rules: c.Rules}
 		for j, name := range c.Rules {
-			if !slices.ContainsFunc(rules, func(r RuleConfig) bool { return r.Name == name }) {
+			if !named[name] {
 				f.add(fmt.Sprintf("%s.rules[%d]", field, j), name, "is not the name of a rule")
 			}
 		}

@@ -16,19 +16,23 @@ import (
 
 // A snapshot is a header, sections by rule, and a checksum:
 //
-//	magic, version | event time, clock, watchdog | number of sections |
+//	magic, format | event time, clock, watchdog | hash key, 16 bytes (from format 2 on) | number of sections |
 //	  { name, fingerprint, time of the last use, length, body } ... | CRC-32C
 //
-// Numbers are varints. A section whose name and fingerprint no rule has is kept as it is, so that a rule set that is
+// Numbers are varints. Format 1 differs from 2 in that keys are kept whole and that distinct windows have no values by the hash key.
+// What is read is looked through first, without taking memory: it may be anybody's. A section whose name and fingerprint no rule has is kept as it is, so that a rule set that is
 // rolled back finds its state again. Entries carry their rank in the order of use over all rules.
 const (
-	snapshotMagic   = "KAS"
-	snapshotVersion = 1
+	snapshotMagic = "KAS"
 	// foreignLife is for how long, in event time, the state of rules that are no more is kept, and maxForeign how much.
 	foreignLife = 7 * 24 * time.Hour
 	maxForeign  = 8 << 20
-	// maxSnapshot bounds what Restore reads.
+	// maxSnapshot bounds what Restore reads, maxSections and maxNames how many sections and names of shards it can have.
 	maxSnapshot = 1 << 30
+	maxSections = 1 << 16
+	maxNames    = 1 << 16
+	// maxMillis is the latest time, as far as nanoseconds reach: the year 2262.
+	maxMillis = math.MaxInt64 / int64(time.Millisecond)
 )
 
 // scoreSection stands before the name of a score in the name of its section; no rule's name has a colon.
@@ -75,7 +79,7 @@ func (e *Evaluator) Snapshot() []byte {
 		}
 		rank++
 	}
-	sections := e.foreign()
+	var sections []section
 	total := 128
 	for i, r := range m.rules {
 		if r.rule.stateful() {
@@ -95,9 +99,12 @@ func (e *Evaluator) Snapshot() []byte {
 		sections = append(sections, section{scoreSection + x.score.config.As, x.score.fingerprint, e.now(), body.buf})
 		total += len(body.buf) + 128
 	}
+	for _, s := range e.foreign(MaxSnapshot - total) {
+		sections = append(sections, s)
+		total += len(s.body) + 128
+	}
 	w := &writer{buf: make([]byte, 0, total)}
-	w.buf = append(w.buf, snapshotMagic...)
-	w.buf = append(w.buf, snapshotVersion)
+	w.buf = append(append(w.buf, snapshotMagic...), m.format)
 	if e.eventTime.IsZero() {
 		w.int(0)
 	} else {
@@ -105,6 +112,9 @@ func (e *Evaluator) Snapshot() []byte {
 	}
 	w.int(m.clock)
 	w.int(m.watchdog)
+	if m.keyed() {
+		w.buf = append(w.buf, m.key[:]...)
+	}
 	w.uint(uint64(len(sections)))
 	for i := range sections {
 		s := &sections[i]
@@ -117,14 +127,37 @@ func (e *Evaluator) Snapshot() []byte {
 	return binary.BigEndian.AppendUint32(w.buf, crc32.Checksum(w.buf, crc32.MakeTable(crc32.Castagnoli)))
 }
 
-// foreign is the state of unknown rules that is still worth keeping, the most recently used first.
-func (e *Evaluator) foreign() []section {
+// MaxSnapshot is how large a snapshot may be that others store. What rules remember fits in; scores may not.
+const MaxSnapshot = 23 << 20
+
+// Heaviest names what takes most of a snapshot, "rule NAME" or "score NAME", with its bytes.
+func Heaviest(state []byte) (name string, most int) {
+	_, sections, err := openSnapshot(state)
+	if err != nil {
+		return "no rule", 0
+	}
+	for _, s := range sections {
+		if len(s.body) < most {
+			continue
+		}
+		most = len(s.body)
+		if score, ok := strings.CutPrefix(s.name, scoreSection); ok {
+			name = "score " + score
+		} else {
+			name = "rule " + strings.TrimPrefix(s.name, kinSection)
+		}
+	}
+	return name, most
+}
+
+// foreign is the state of unknown rules that is still worth keeping, and for which there is room, the most recently used first.
+func (e *Evaluator) foreign(room int) []section {
 	kept := slices.Clone(e.memory.foreign)
 	sort.SliceStable(kept, func(i, j int) bool { return kept[i].used > kept[j].used })
 	total := 0
 	return slices.DeleteFunc(kept, func(s section) bool {
-		total += len(s.body)
-		return total > maxForeign || e.now()-s.used > millis(foreignLife)
+		total += len(s.body) + 128
+		return total > min(maxForeign, room) || e.now()-s.used > millis(foreignLife)
 	})
 }
 
@@ -133,7 +166,7 @@ func (e *Evaluator) reached() int64 { return max(e.now(), e.memory.clock) }
 
 // Restore replaces the state by a snapshot. After an error, which wraps ErrSnapshot, the state is as it was.
 func (e *Evaluator) Restore(data []byte) error {
-	m, eventTime, err := readSnapshot(e.pipeline.current.Load(), data)
+	m, eventTime, err := readSnapshot(e.pipeline.current.Load(), data, e.agreed)
 	if err != nil {
 		return err
 	}
@@ -149,9 +182,9 @@ func (e *Evaluator) Restore(data []byte) error {
 func (e *Evaluator) adopt(set *compiled) {
 	state := e.Snapshot()
 	e.run(set)
-	m, _, err := readSnapshot(set, state)
+	m, _, err := readSnapshot(set, state, e.memory.agreement)
 	if err != nil { // of our own making: a bug, and forgetting is the lesser evil
-		m = newMemory(set)
+		m = newMemory(set, e.memory.agreement)
 	}
 	m.noted = e.memory.noted
 	e.memory = m
@@ -165,8 +198,14 @@ func (e *Evaluator) adopt(set *compiled) {
 func (e *Evaluator) Inherit(parents [][]byte, heir Heir) error {
 	var from []*memory
 	var errs []error
+	mine := e.memory
+	if agreed := inherited(mine.agreement, parents); !mine.keyed() && agreed.keyed() {
+		mine.raise(agreed.key)
+	} else {
+		mine.agreement = agreed
+	}
 	for _, state := range parents {
-		m, eventTime, err := readSnapshot(e.set, state)
+		m, eventTime, err := readSnapshot(e.set, state, mine.agreement)
 		if err != nil {
 			errs = append(errs, err)
 			continue
@@ -176,7 +215,6 @@ func (e *Evaluator) Inherit(parents [][]byte, heir Heir) error {
 		}
 		from = append(from, m)
 	}
-	mine := e.memory
 	h := &heritage{heir: heir, mine: mine, from: from, rank: map[*entry]int{}}
 	for _, m := range from {
 		mine.clock, mine.watchdog = max(mine.clock, m.clock), max(mine.watchdog, m.watchdog)
@@ -214,6 +252,17 @@ func (e *Evaluator) Inherit(parents [][]byte, heir Heir) error {
 	}
 	e.news = true
 	return errors.Join(errs...)
+}
+
+// inherited is what a child goes on with: the latest format of what it knows and of its parents, with the key of the first parent that
+// has one. Parents of two keys, which takes a lost table, count what both have seen twice until it has passed.
+func inherited(agreed agreement, parents [][]byte) agreement {
+	for _, state := range parents {
+		if head, _, err := openSnapshot(state); err == nil && head.keyed() {
+			return head.agreement
+		}
+	}
+	return agreed
 }
 
 // heritage is a takeover from parents.
@@ -293,24 +342,28 @@ func (en *entry) falls(r *rule, owns func(partitionKey string) bool) bool {
 // inherited is the state of an unknown rule without the keys whose last record would not be this shard's. Entries without a
 // last record are not moved by time, so that they do no harm in both children.
 func (s section) inherited(owns func(partitionKey string) bool) section {
-	r, w := &reader{buf: s.body}, &writer{}
-	w.float(r.float())
-	w.int(r.int())
-	var kept []ranked
+	kept, n := []byte(nil), uint64(0)
+	v := &entryView{}
+	r := &reader{buf: s.body}
+	head := r.limit()
 	for range r.count() {
-		rank := r.uint()
-		if e := r.entry(); e.last == nil || e.key == "" || owns(e.last.partitionKey) {
-			kept = append(kept, ranked{e, rank})
+		before := r.buf
+		r.entry(v)
+		if r.failed {
+			return s // by a later version, which knows what to make of it
+		}
+		if !v.located || len(v.key) == 0 || owns(string(v.partitionKey)) {
+			kept, n = append(kept, before[:len(before)-len(r.buf)]...), n+1
 		}
 	}
 	if r.failed || len(r.buf) > 0 {
-		return s // by a later version, which knows what to make of it
+		return s
 	}
-	w.uint(uint64(len(kept)))
-	for _, x := range kept {
-		w.entry(x.rank, x.entry)
-	}
-	s.body = w.buf
+	w := &writer{}
+	w.float(head.tokens)
+	w.int(head.at)
+	w.uint(n)
+	s.body = append(w.buf, kept...)
 	return s
 }
 
@@ -330,12 +383,13 @@ func (m *memory) inherit(en *entry, place int) *entry {
 		m.evict()
 	}
 	due := en.due
-	*en = entry{
+	*en = entry{ // its size is counted anew
 		key: en.key, of: r, place: -1, streak: en.streak, since: en.since, held: en.held, swallowed: en.swallowed, sent: en.sent,
 		firing: en.firing, told: en.told, severity: en.severity, last: en.last, window: en.window,
 	}
 	m.put(en)
 	m.schedule(en, due)
+	m.fit(en)
 	return en
 }
 
@@ -353,104 +407,243 @@ type ranked struct {
 	rank  uint64
 }
 
+// loading is a snapshot on its way into a memory.
+type loading struct {
+	m       *memory
+	reached int64
+	bodies  [][]byte          // by rule; nil for none
+	used    []int64           // by rule
+	kin     map[int]*kinState // by rule
+
+	// least is the rank from which on entries are kept, and room how many of them are.
+	least uint64
+	room  int
+	all   []ranked
+}
+
 // readSnapshot makes the memory of a rule set from a snapshot.
-func readSnapshot(set *compiled, data []byte) (*memory, time.Time, error) {
-	header, sections, err := openSnapshot(data)
+func readSnapshot(set *compiled, data []byte, agreed agreement) (*memory, time.Time, error) {
+	head, sections, err := openSnapshot(data)
 	if err != nil {
 		return nil, time.Time{}, err
 	}
-	m := newMemory(set)
+	if head.keyed() { // what is later than what is agreed on was agreed on by whoever wrote it
+		agreed = head.agreement
+	}
+	m := newMemory(set, agreed)
 	var eventTime time.Time
-	if ns := header[0]; ns != 0 {
-		eventTime = time.Unix(0, ns).UTC()
+	if head.eventTime != 0 {
+		eventTime = time.Unix(0, head.eventTime).UTC()
 	}
-	m.clock, m.watchdog = header[1], header[2]
-	reached := max(millisOf(eventTime), m.clock, 0)
-	var all []ranked
-	failed := false
-	kin := map[int]*kinState{} // by rule
-	for _, s := range sections {
-		if j := slices.IndexFunc(set.scores, func(x *score) bool { return scoreSection+x.config.As == s.name && x.fingerprint == s.fingerprint }); j >= 0 {
-			part := &reader{buf: s.body}
-			m.scores[j].read(part)
-			failed = failed || part.failed || len(part.buf) > 0
-			continue
-		}
-		name, shared := strings.CutPrefix(s.name, kinSection)
-		i := slices.IndexFunc(set.rules, func(x *rule) bool { return x.name == name && x.fingerprint == s.fingerprint })
-		if i < 0 {
-			s.body = slices.Clone(s.body)
-			m.foreign = append(m.foreign, s)
-			continue
-		}
-		if shared && set.rules[i].whole() {
-			continue // it has no keys
-		}
-		if shared {
-			k, ok := readKin(s.body)
-			if failed = failed || !ok; s.used < reached { // what came meanwhile nobody noted
-				k.copies, k.shared = nil, nil
-			}
-			kin[i] = &k
-			continue
-		}
-		part := &reader{buf: s.body}
-		entries := part.rule(m.rules[i])
-		if s.used < reached {
-			entries = slices.DeleteFunc(entries, func(x ranked) bool { return !set.rules[i].thaw(x.entry, reached) })
-		}
-		all = append(all, entries...)
-		failed = failed || part.failed || len(part.buf) > 0
+	m.clock, m.watchdog = head.clock, head.watchdog
+	l := &loading{
+		m: m, reached: max(millisOf(eventTime), m.clock, 0), bodies: make([][]byte, len(set.rules)), used: make([]int64, len(set.rules)),
+		kin: map[int]*kinState{},
 	}
-	copies := map[*entry]*kinCopy{}
-	for i, k := range kin {
-		for j := range k.copies {
-			c := &k.copies[j]
-			failed = failed || !m.rules[i].fits(c.entry)
-			c.entry.of = m.rules[i]
-			copies[c.entry] = c
-			all = append(all, c.ranked)
-		}
-	}
-	if failed {
+	if !l.sort(set, sections) || !l.look() || !l.take() {
 		return nil, time.Time{}, fmt.Errorf("%w: its parts do not fit together", ErrSnapshot)
 	}
-	slices.SortFunc(all, func(a, b ranked) int { return cmp.Compare(a.rank, b.rank) })
-	for _, x := range all {
-		if m.count >= m.max && !x.entry.of.rule.whole() { // state.max_keys was lowered
-			m.evict()
-		}
-		if x.entry.of.entries[x.entry.key] != nil {
-			continue // twice: nobody writes that
-		}
-		due := x.entry.due
-		x.entry.due = 0
-		m.put(x.entry)
-		m.schedule(x.entry, due)
-		if c := copies[x.entry]; c != nil {
-			m.bind(x.entry, kin[x.entry.of.rule.place].families[c.family], true, c.born)
-		}
-	}
-	for i, k := range kin {
-		r := m.rules[i]
-		for _, c := range k.shared {
-			if en := r.entries[c.key]; en != nil && en.kin == nil {
-				m.bind(en, k.families[c.family], false, c.at)
-			}
-		}
-		for _, c := range k.claims {
-			if _, known := r.claims[c.key]; !known {
-				m.claim(r, c.key, k.families[c.family], c.at)
-			}
-		}
+	l.put()
+	if m.keyed() && !head.keyed() {
+		m.raise(m.key)
 	}
 	return m, eventTime, nil
 }
 
+// sort finds out what the sections are about, and reads those of scores.
+func (l *loading) sort(set *compiled, sections []section) bool {
+	places := make(map[string]int, len(set.rules))
+	for i, r := range set.rules {
+		places[r.name] = i
+	}
+	for i := range sections {
+		s := &sections[i]
+		if j := slices.IndexFunc(set.scores, func(x *score) bool { return scoreSection+x.config.As == s.name && x.fingerprint == s.fingerprint }); j >= 0 {
+			part := &reader{buf: s.body}
+			if l.m.scores[j].read(part); part.failed || len(part.buf) > 0 {
+				return false
+			}
+			continue
+		}
+		name, shared := strings.CutPrefix(s.name, kinSection)
+		i, known := places[name]
+		switch {
+		case !known || set.rules[i].fingerprint != s.fingerprint:
+			s.body = slices.Clone(s.body)
+			l.m.foreign = append(l.m.foreign, *s)
+		case shared && set.rules[i].whole(): // it has no keys
+		case shared:
+			k, ok := readKin(s.body)
+			if !ok {
+				return false
+			}
+			if s.used < l.reached { // what came meanwhile nobody noted
+				k.copies, k.shared = kinPart{}, kinPart{}
+			}
+			l.kin[i] = k
+		case l.bodies[i] == nil:
+			l.bodies[i], l.used[i] = s.body, s.used
+		}
+	}
+	return true
+}
+
+// entries reads what the snapshot has of keys, without keeping it.
+func (l *loading) entries(each func(place int, rank uint64, v *entryView, c *kinCopy)) bool {
+	v := &entryView{}
+	for i, body := range l.bodies {
+		if body != nil {
+			r := &reader{buf: body}
+			r.limit()
+			for range r.count() {
+				if rank := r.entry(v); !r.failed && l.m.rules[i].fits(v) {
+					each(i, rank, v, nil)
+				} else {
+					return false
+				}
+			}
+			if r.failed || len(r.buf) > 0 {
+				return false
+			}
+		}
+		if k := l.kin[i]; k != nil {
+			r, c := k.copies.reader(), kinCopy{}
+			for range k.copies.count {
+				c.family, c.born = k.family(r), r.time()
+				if rank := r.entry(v); !r.failed && l.m.rules[i].fits(v) {
+					each(i, rank, v, &c)
+				} else {
+					return false
+				}
+			}
+		}
+	}
+	return true
+}
+
+// look finds out whether all entries are sound, and which of them there is room for: those that were used last.
+func (l *loading) look() bool {
+	n, total := 0, bulk{}
+	counts := make([]int, len(l.m.rules))
+	weigh := func(place int, v *entryView) bulk {
+		if l.m.rules[place].rule.whole() {
+			return bulk{}
+		}
+		return v.bulk()
+	}
+	sound := l.entries(func(place int, _ uint64, v *entryView, _ *kinCopy) {
+		n++
+		counts[place]++
+		total.add(weigh(place, v))
+	})
+	for i, r := range l.m.rules {
+		sound = sound && (!r.rule.whole() || counts[i] <= 1)
+	}
+	if l.room = n; !sound || n <= l.m.max && !total.over() {
+		return sound
+	}
+	const unit = 64 // bytes; the weight of an entry is packed below its rank
+	packed := make([]uint64, 0, n)
+	l.entries(func(place int, rank uint64, v *entryView, _ *kinCopy) {
+		b := weigh(place, v)
+		packed = append(packed, min(rank, 1<<40-1)<<24|uint64(min((max(b.heap, b.stored*maxHeap/maxStored)+unit-1)/unit, 1<<24-1))) //nolint:gosec // bounded
+	})
+	slices.Sort(packed)
+	l.room = 0
+	for heap := 0; l.room < min(n, l.m.max); l.room++ {
+		x := packed[n-1-l.room]
+		if heap += int(x&(1<<24-1)) * unit; heap > maxHeap {
+			break
+		}
+		l.least = x >> 24
+	}
+	return true
+}
+
+// take makes the entries for which there is room.
+func (l *loading) take() bool {
+	l.all = make([]ranked, 0, l.room)
+	frozen := func(i int) bool { return l.used[i] < l.reached }
+	room := l.room
+	return l.entries(func(i int, rank uint64, v *entryView, c *kinCopy) {
+		r := l.m.rules[i]
+		if whole := r.rule.whole(); !whole && (min(rank, 1<<40-1) < l.least || room == 0) {
+			return
+		} else if !whole {
+			room--
+		}
+		en := v.make(r, l.m)
+		if c != nil {
+			en.kin = &kinship{family: &family{others: l.kin[i].families[c.family]}, born: c.born}
+		} else if frozen(i) && !r.rule.thaw(en, l.reached) {
+			return
+		}
+		l.all = append(l.all, ranked{en, rank})
+	})
+}
+
+// put puts the entries into the memory, in the order of their use.
+func (l *loading) put() {
+	m := l.m
+	slices.SortStableFunc(l.all, func(a, b ranked) int { return cmp.Compare(a.rank, b.rank) })
+	counts := make([]int, len(m.rules))
+	for _, x := range l.all {
+		counts[x.entry.of.rule.place]++
+	}
+	for i, n := range counts {
+		if n > 0 {
+			m.rules[i].entries = make(map[string]*entry, n)
+		}
+	}
+	for _, x := range l.all {
+		en, copied := x.entry, x.entry.kin
+		if m.count >= m.max && !en.of.rule.whole() { // state.max_keys was lowered
+			m.evict()
+		}
+		if en.of.entries[en.key] != nil {
+			continue // twice: nobody writes that
+		}
+		due := en.due
+		en.due, en.kin = 0, nil
+		m.put(en)
+		m.schedule(en, due)
+		if copied != nil {
+			m.bind(en, copied.family.others, true, copied.born)
+		}
+		m.fit(en)
+	}
+	for i, body := range l.bodies {
+		if body != nil {
+			head := (&reader{buf: body}).limit()
+			if m.rules[i].at = head.at; head.tokens >= 0 {
+				m.rules[i].tokens = min(head.tokens, float64(m.rules[i].rule.limit.Events))
+			}
+		}
+	}
+	for i, k := range l.kin {
+		r := m.rules[i]
+		k.each(k.shared, func(family int, at int64, key []byte) {
+			if en := r.entries[m.shortened(r.rule, string(key))]; en != nil && en.kin == nil {
+				m.bind(en, k.families[family], false, at)
+			}
+		})
+		k.each(k.claims, func(family int, at int64, text []byte) {
+			key := m.shortened(r.rule, string(text))
+			if _, known := r.claims[key]; !known && !m.bulk.over() {
+				m.claim(r, key, k.families[family], at)
+			}
+		})
+	}
+}
+
 // fits says whether an entry can be one of the rule.
-func (m *ruleMemory) fits(en *entry) bool {
+func (m *ruleMemory) fits(v *entryView) bool {
 	w := m.rule.window
-	return (w == nil) == (en.window == nil) && (w == nil || int64(len(en.window.panes)) == w.panes)
+	if w == nil || !v.windowed {
+		return w == nil && !v.windowed
+	}
+	seen := w.aggregate == AggregateDistinct
+	return v.win.size == w.panes && v.win.last <= maxMillis/w.step && seen == (v.values.has || v.legacy.has)
 }
 
 // silent counts the entries for which another shard speaks.
@@ -510,8 +703,10 @@ const (
 	entryTold
 	entryLast
 	entryWindow
-	entryValues
-	entryKin // other shards have it, too; no more follows
+	entryLegacy // the values of a distinct window by the plain hash
+	entryKin    // other shards have it, too; no more follows
+	entryValues // those by the hash key; format 2
+	entryBits
 )
 
 // entry writes an entry behind its rank in the order of use.
@@ -528,6 +723,7 @@ func (w *writer) entry(rank uint64, e *entry) {
 	set(entryKin, e.kin != nil)
 	set(entryLast, e.last != nil)
 	set(entryWindow, e.window != nil)
+	set(entryLegacy, e.window != nil && e.window.legacy != nil)
 	set(entryValues, e.window != nil && e.window.values != nil)
 	w.uint(bits)
 	w.text(e.key)
@@ -549,34 +745,48 @@ func (w *writer) entry(rank uint64, e *entry) {
 	}
 }
 
+// window writes all panes, in a ring: pane n stands at n modulo their number.
 func (w *writer) window(s *window) {
 	w.int(s.last)
-	w.uint(uint64(len(s.panes)))
+	w.uint(uint64(s.size)) //nolint:gosec // at most maxPanes
+	ring := make([]*pane, s.size)
 	for i := range s.panes {
-		p := &s.panes[i]
-		w.uint(p.count)
-		if p.count > 0 {
-			w.float(p.sum)
-			w.float(p.min)
-			w.float(p.max)
+		ring[s.panes[i].n%s.size] = &s.panes[i]
+	}
+	for _, p := range ring {
+		if p == nil {
+			w.uint(0)
+			continue
 		}
+		w.uint(p.count)
+		w.float(p.sum)
+		w.float(p.min)
+		w.float(p.max)
 	}
-	if s.values == nil {
-		return
+	if s.legacy != nil {
+		w.values(s.legacy)
 	}
-	w.uint(uint64(len(s.values)))
-	for _, hash := range slices.Sorted(maps.Keys(s.values)) {
-		w.buf = binary.BigEndian.AppendUint64(w.buf, hash)
-		w.int(s.values[hash])
+	if s.values != nil {
+		w.int(s.since)
+		w.values(s.values)
 	}
 }
 
-// reader takes the parts of a snapshot. After the first part that is not there it gives zero values.
+func (w *writer) values(values map[uint64]int64) {
+	w.uint(uint64(len(values)))
+	for _, hash := range slices.Sorted(maps.Keys(values)) {
+		w.buf = binary.BigEndian.AppendUint64(w.buf, hash)
+		w.int(values[hash])
+	}
+}
+
+// reader takes the parts of a snapshot. After the first part that is not there, or makes no sense, there are no more.
 type reader struct {
 	buf    []byte
 	failed bool
-	kin    bool // the last entry is one that other shards have, too
 }
+
+func (r *reader) fail() { r.failed, r.buf = true, nil }
 
 func (r *reader) uint() uint64 {
 	n, size := binary.Uvarint(r.buf)
@@ -595,19 +805,22 @@ func (r *reader) int() int64 {
 	return n
 }
 
+// time is a time in milliseconds. One that is out of range is none, or the latest there is.
+func (r *reader) time() int64 { return min(max(r.int(), 0), maxMillis) }
+
 func (r *reader) skip(size int) {
 	if size <= 0 {
-		r.failed, r.buf = true, nil
+		r.fail()
 		return
 	}
 	r.buf = r.buf[size:]
 }
 
-// count is a number of things that take a byte each at least.
+// count is a number of things that take a byte each at least. It is for loops that end with the first part that fails.
 func (r *reader) count() uint64 {
 	n := r.uint()
 	if n > uint64(len(r.buf)) {
-		r.failed, r.buf = true, nil
+		r.fail()
 		return 0
 	}
 	return n
@@ -615,7 +828,7 @@ func (r *reader) count() uint64 {
 
 func (r *reader) take(n uint64) []byte {
 	if n > uint64(len(r.buf)) {
-		r.failed, r.buf = true, nil
+		r.fail()
 		return nil
 	}
 	out := r.buf[:n]
@@ -632,58 +845,139 @@ func (r *reader) float() float64 {
 	return 0
 }
 
-func (r *reader) rule(m *ruleMemory) []ranked {
-	m.tokens, m.at = r.float(), r.int()
-	n := r.count()
-	out := make([]ranked, 0, n)
-	for range n {
-		rank := r.uint()
-		e := r.entry()
-		r.failed = r.failed || !m.fits(e)
-		if e.of = m; !r.failed {
-			out = append(out, ranked{e, rank})
+// limitState is what a rate limit has left, in front of a rule's entries.
+type limitState struct {
+	tokens float64
+	at     int64
+}
+
+func (r *reader) limit() limitState { return limitState{r.float(), r.time()} }
+
+// entryView is an entry as it stands in a snapshot. Its texts are parts of that, and it takes no memory that grows with it.
+type entryView struct {
+	entry // without texts, window and last record
+
+	key, partitionKey, sequence []byte
+	sub                         uint32
+	arrival                     int64
+	located, windowed, shared   bool
+	win                         window // without values
+	legacy, values              valuesView
+}
+
+// valuesView are the values of a distinct window.
+type valuesView struct {
+	has   bool
+	count uint64
+	from  []byte // begins with the first
+}
+
+// entry reads an entry into v, and answers its rank.
+func (r *reader) entry(v *entryView) (rank uint64) {
+	panes := v.win.panes[:0]
+	rank = r.uint()
+	bits := r.uint()
+	*v = entryView{
+		entry: entry{place: -1, firing: bits&entryFiring != 0, told: bits&entryTold != 0}, shared: bits&entryKin != 0,
+		located: bits&entryLast != 0, windowed: bits&entryWindow != 0, key: r.take(r.uint()),
+	}
+	v.severity, v.due, v.streak = uint8(r.small(2)&3), r.time(), r.small(math.MaxUint32)
+	v.since, v.held, v.swallowed, v.sent = r.time(), r.time(), r.small(math.MaxUint32), r.time()
+	if v.located {
+		v.partitionKey, v.sequence, v.sub, v.arrival = r.take(r.uint()), r.take(r.uint()), r.small(math.MaxUint32), r.time()
+	}
+	if v.windowed {
+		r.window(&v.win, panes)
+		if bits&entryLegacy != 0 {
+			v.legacy = r.values()
 		}
+		if bits&entryValues != 0 {
+			v.win.since = r.int()
+			v.values = r.values()
+		}
+	}
+	if bits >= entryBits {
+		r.fail()
+	}
+	return rank
+}
+
+func (r *reader) window(s *window, panes []pane) {
+	*s = window{last: r.int(), size: int64(min(r.count(), maxPanes+1)), panes: panes}
+	if s.last < 0 || s.size > maxPanes || s.size == 0 {
+		r.fail()
+		return
+	}
+	for i := range s.size {
+		p := pane{n: s.last - (s.last%s.size-i+s.size)%s.size}
+		if p.count = r.uint(); p.count > 0 {
+			p.sum, p.min, p.max = r.float(), r.float(), r.float()
+			s.panes = append(s.panes, p)
+		}
+		if r.failed || p.count > 0 && p.n < 0 {
+			r.fail()
+			return
+		}
+	}
+	slices.SortFunc(s.panes, func(a, b pane) int { return cmp.Compare(a.n, b.n) })
+}
+
+// values passes over the values of a window.
+func (r *reader) values() valuesView {
+	v := valuesView{has: true, count: r.count(), from: r.buf}
+	if v.count > maxDistinct {
+		r.fail()
+	}
+	for range v.count {
+		r.take(8)
+		if r.int(); r.failed {
+			return v
+		}
+	}
+	return v
+}
+
+// read makes the values of a window.
+func (v *valuesView) read() map[uint64]int64 {
+	if !v.has {
+		return nil
+	}
+	r := &reader{buf: v.from}
+	out := make(map[uint64]int64, v.count)
+	for range v.count {
+		hash := r.take(8)
+		out[binary.BigEndian.Uint64(hash)] = r.int()
 	}
 	return out
 }
 
-func (r *reader) entry() *entry {
-	bits := r.uint()
-	r.kin = bits&entryKin != 0
-	e := &entry{
-		place: -1, firing: bits&entryFiring != 0, told: bits&entryTold != 0,
-		key: r.text(), severity: uint8(r.small(2) & 3), due: r.int(), streak: r.small(math.MaxUint32),
-		since: r.int(), held: r.int(), swallowed: r.small(math.MaxUint32), sent: r.int(),
+// bulk is what the entry would take.
+func (v *entryView) bulk() bulk {
+	b := bulk{entryHeap + len(v.key), entryStored + len(v.key)}
+	if v.located {
+		n := len(v.partitionKey) + len(v.sequence)
+		b.add(bulk{lastHeap + n, lastStored + n})
 	}
-	if bits&entryLast != 0 {
-		e.last = &lastRecord{partitionKey: r.text(), sequence: r.text(), sub: r.small(math.MaxUint32), arrival: r.int()}
+	if v.windowed {
+		n := int(v.values.count + v.legacy.count) //nolint:gosec // at most the bytes of a snapshot
+		b.add(v.win.bulk())
+		b.add(bulk{n * valueHeap, n * valueStored})
 	}
-	if bits&entryWindow != 0 {
-		e.window = r.window(bits&entryValues != 0)
-	}
-	return e
+	return b
 }
 
-func (r *reader) window(values bool) *window {
-	s := &window{last: r.int()}
-	r.failed = r.failed || s.last < 0
-	s.panes = make([]pane, min(r.count(), maxPanes))
-	for i := range s.panes {
-		if p := &s.panes[i]; !r.failed {
-			if p.count = r.uint(); p.count > 0 {
-				p.sum, p.min, p.max = r.float(), r.float(), r.float()
-			}
-		}
+// make makes the entry of a rule's memory.
+func (v *entryView) make(of *ruleMemory, m *memory) *entry {
+	en := new(v.entry)
+	en.key, en.of = m.shortened(of.rule, string(v.key)), of
+	if v.located {
+		en.last = &lastRecord{partitionKey: string(v.partitionKey), sequence: string(v.sequence), sub: v.sub, arrival: v.arrival}
 	}
-	if !values {
-		return s
+	if v.windowed {
+		w := new(v.win)
+		w.panes = slices.Clone(v.win.panes)
+		w.legacy, w.values = v.legacy.read(), v.values.read()
+		en.window = w
 	}
-	n := r.count()
-	s.values = make(map[uint64]int64, n)
-	for range n {
-		if b := r.take(8); b != nil {
-			s.values[binary.BigEndian.Uint64(b)] = r.int()
-		}
-	}
-	return s
+	return en
 }

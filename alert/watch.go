@@ -109,6 +109,7 @@ func newFieldWatch(rules []*rule, mentions []Mention, s *schema) *fieldWatch {
 	for i, r := range rules {
 		places[r.name] = i
 	}
+	wanted := make(map[fieldWant]bool, len(mentions))
 	for _, m := range mentions {
 		place, ok := places[m.Rule]
 		if !ok || m.Filter || m.Optional {
@@ -119,7 +120,8 @@ func newFieldWatch(rules []*rule, mentions []Mention, s *schema) *fieldWatch {
 			continue
 		}
 		want := fieldWant{rule: place, field: field(slot, m.Path), kinds: jsonKinds}
-		if !slices.Contains(w.wants, want) {
+		if !wanted[want] {
+			wanted[want] = true
 			w.wants = append(w.wants, want)
 		}
 	}

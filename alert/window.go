@@ -35,24 +35,42 @@ type windowRule struct {
 // window is what is remembered of a window for one key: sums by step. It is exact in sums and counts; a sliding window
 // moves in whole steps.
 type window struct {
-	// last is the number of the newest pane since 1970; panes[n%len(panes)] is pane n.
-	last  int64
-	panes []pane
-	// values are what a distinct window has seen, by hash, with the pane in which it was seen last.
-	values map[uint64]int64
+	// last is the number of the newest pane since 1970, size how many there are. panes are those with something in them, oldest first.
+	last, size int64
+	panes      []pane
+	// values are what a distinct window has seen, by hash, with the pane in which it was seen last. legacy is the same by the hash of the
+	// plain format. In a window that has both, legacy is what counts, until all of what it saw before the pane since has passed.
+	values, legacy map[uint64]int64
+	since          int64
 }
 
 type pane struct {
+	n             int64
 	count         uint64
 	sum, min, max float64
 }
 
-func (w *windowRule) newWindow() *window {
-	out := &window{panes: make([]pane, w.panes)}
-	if w.aggregate == AggregateDistinct {
+func (w *windowRule) newWindow(keyed bool) *window {
+	out := &window{size: w.panes}
+	switch {
+	case w.aggregate != AggregateDistinct:
+	case keyed:
 		out.values = make(map[uint64]int64)
+	default:
+		out.legacy = make(map[uint64]int64)
 	}
 	return out
+}
+
+// raise begins to tell values apart by the keyed hash.
+func (s *window) raise() {
+	if s.legacy == nil || s.values != nil {
+		return
+	}
+	s.values, s.since = make(map[uint64]int64), s.last
+	if len(s.legacy) == 0 {
+		s.legacy = nil
+	}
 }
 
 // advance moves the window to the time now; what fell out of it is forgotten.
@@ -61,47 +79,69 @@ func (w *windowRule) advance(s *window, now int64) {
 	if n <= s.last {
 		return
 	}
-	for i := max(s.last+1, n-w.panes+1); i <= n; i++ {
-		s.panes[i%w.panes] = pane{}
-	}
 	s.last = n
-	if s.values != nil {
-		for hash, seen := range s.values {
-			if seen <= n-w.panes {
-				delete(s.values, hash)
-			}
+	gone := 0
+	for gone < len(s.panes) && s.panes[gone].n <= n-w.panes {
+		gone++
+	}
+	s.panes = slices.Delete(s.panes, 0, gone)
+	s.age(s.values)
+	s.age(s.legacy)
+	if s.values != nil && s.legacy != nil && n >= s.since+s.size {
+		s.legacy = nil
+	}
+}
+
+func (s *window) age(values map[uint64]int64) {
+	for hash, seen := range values {
+		if seen <= s.last-s.size {
+			delete(values, hash)
 		}
 	}
 }
 
 // add puts a value into the window's newest pane.
-func (w *windowRule) add(s *window, v float64, hash uint64) {
-	p := &s.panes[s.last%w.panes]
-	if p.count == 0 {
-		p.min, p.max = v, v
+func (s *window) add(v float64) {
+	if n := len(s.panes); n == 0 || s.panes[n-1].n != s.last {
+		s.panes = append(s.panes, pane{n: s.last, min: v, max: v})
 	}
+	p := &s.panes[len(s.panes)-1]
 	p.count++
 	p.sum += v
 	p.min, p.max = min(p.min, v), max(p.max, v)
-	if s.values == nil {
-		return
+}
+
+// see notes a value of a distinct window; scratch is memory to work in, and returned.
+func (s *window) see(v *value, key *HashKey, scratch []byte) []byte {
+	if s.legacy != nil {
+		s.saw(s.legacy, plainHash(v))
 	}
-	if _, known := s.values[hash]; known || len(s.values) < maxDistinct {
-		s.values[hash] = s.last
+	if s.values != nil {
+		scratch = v.appendDistinct(scratch[:0])
+		s.saw(s.values, key.hash(scratch))
 	}
+	return scratch
+}
+
+func (s *window) saw(values map[uint64]int64, hash uint64) {
+	if _, known := values[hash]; known || len(values) < maxDistinct {
+		values[hash] = s.last
+	}
+}
+
+// distinct is how many values the window has seen.
+func (s *window) distinct() int {
+	if s.legacy != nil {
+		return len(s.legacy)
+	}
+	return len(s.values)
 }
 
 // value is the aggregate. It is false for the average, minimum and maximum of nothing.
 func (w *windowRule) value(s *window) (float64, bool) {
 	all := pane{min: math.Inf(1), max: math.Inf(-1)}
-	for n := s.last - w.panes + 1; n <= s.last; n++ { // oldest first: the order of a sum matters to its last bits
-		if n < 0 {
-			continue
-		}
-		p := &s.panes[n%w.panes]
-		if p.count == 0 {
-			continue
-		}
+	for i := range s.panes { // oldest first: the order of a sum matters to its last bits
+		p := &s.panes[i]
 		all.count += p.count
 		all.sum += p.sum
 		all.min, all.max = min(all.min, p.min), max(all.max, p.max)
@@ -118,15 +158,13 @@ func (w *windowRule) value(s *window) (float64, bool) {
 	case AggregateRate:
 		return float64(all.count) * 1000 / float64(w.length), true
 	case AggregateDistinct:
-		return float64(len(s.values)), true
+		return float64(s.distinct()), true
 	}
 	return float64(all.count), true
 }
 
 // empty says that nothing is in the window.
-func (s *window) empty() bool {
-	return !slices.ContainsFunc(s.panes, func(p pane) bool { return p.count > 0 })
-}
+func (s *window) empty() bool { return len(s.panes) == 0 }
 
 // holds judges the window.
 func (w *windowRule) holds(s *window) (value float64, ok bool) {
@@ -137,26 +175,27 @@ func (w *windowRule) holds(s *window) (value float64, ok bool) {
 // end is the end of the pane in which the window stands: for a tumbling window its own end.
 func (w *windowRule) end(s *window) int64 { return (s.last + 1) * w.step }
 
-// load takes what is aggregated out of a record. It is false where the record has none.
-func (w *windowRule) load(f *frame) (v float64, hash uint64, cause verdict) {
+// load takes what is aggregated out of a record: a number, or the value that a distinct window tells from others. It is undefined
+// where the record has none.
+func (w *windowRule) load(f *frame) (v float64, item value, cause verdict) {
 	if w.of == nil {
-		return 1, 0, yes
+		return 1, item, yes
 	}
 	x, cause := w.of.load(f)
 	if cause.undefined() {
-		return 0, 0, cause
+		return 0, item, cause
 	}
 	if w.aggregate == AggregateDistinct {
-		return 1, hashOf(&x), yes
+		return 1, x, yes
 	}
 	if x.kind != number {
-		return 0, 0, undefinedMistyped
+		return 0, item, undefinedMistyped
 	}
-	return x.num, 0, yes
+	return x.num, item, yes
 }
 
-// hashOf is FNV-1a over the kind and the text of a value. It is part of the format of snapshots.
-func hashOf(v *value) uint64 {
+// plainHash is FNV-1a over the kind and the text of a value, by which the plain format tells values apart.
+func plainHash(v *value) uint64 {
 	const offset, prime = 14695981039346656037, 1099511628211
 	h := uint64(offset)
 	step := func(b byte) { h = (h ^ uint64(b)) * prime }

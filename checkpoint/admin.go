@@ -89,7 +89,7 @@ func readApplication(ctx context.Context, t *table) (*application, error) {
 	case it == nil:
 		return nil, fmt.Errorf("%w: table %s has no row %s: name the lease table of an application that has run", ErrForeignTable, t.name, keyApplication)
 	}
-	return decodeApplication(it)
+	return decodeApplication(it, time.Now())
 }
 
 // refresh reads application, shards and rows anew.
@@ -108,7 +108,8 @@ func (a *Admin) refresh(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if err := s.sameStream(app, arn, created); err != nil {
+		// A row that does not say when the stream was made is for the workers to correct.
+		if err := s.sameStream(app, arn, created); err != nil && (app.streamARN != arn || app.streamCreated != 0) {
 			return err
 		}
 		s.mu.Lock()
@@ -156,6 +157,8 @@ func (a *Admin) snapshot() LeaseTable {
 		l.Silent = l.Owner != "" && s.liveOwner(l.Owner) == ""
 		if d := s.damaged[id]; d != nil {
 			l.Fault = d.Cause
+		} else if s.circles[id] {
+			l.Fault = "its parents lead back to the shard itself; the stream's are believed, and a running worker writes them anew"
 		}
 		out.Shards = append(out.Shards, l)
 	}
@@ -236,7 +239,7 @@ func (a *Admin) counters(ctx context.Context, owners map[string]bool) (map[strin
 		if it == nil {
 			continue
 		}
-		if w := decodeWorker(it); !w.fenced {
+		if w := decodeWorker(it, time.Now()); !w.fenced {
 			out[id] = w.counter
 		}
 	}

@@ -39,17 +39,18 @@ type ImportError struct {
 	LeftOut bool
 }
 
-func (e *ImportError) Error() string {
-	var b strings.Builder
+func (e *ImportError) Error() string { return strings.Join(e.Lines(), "\n  ") }
+
+// Lines are a line that says how many rows there are, and one for each.
+func (e *ImportError) Lines() []string {
+	lines := []string{fmt.Sprintf("%d rows cannot be imported, nothing was changed; mend them, or leave them out with --force", len(e.Faults))}
 	if e.LeftOut {
-		fmt.Fprintf(&b, "%d rows were left out", len(e.Faults))
-	} else {
-		fmt.Fprintf(&b, "%d rows cannot be imported, nothing was changed; mend them, or leave them out with --force", len(e.Faults))
+		lines[0] = fmt.Sprintf("%d rows were left out", len(e.Faults))
 	}
 	for _, f := range e.Faults {
-		fmt.Fprintf(&b, "\n  %s; left out, its shard %s", f, f.Starts)
+		lines = append(lines, fmt.Sprintf("%s; left out, its shard %s", f, f.Starts))
 	}
-	return b.String()
+	return lines
 }
 
 // shown is an attribute as a person reads it.
@@ -60,7 +61,7 @@ func shown(av types.AttributeValue) string {
 	case *types.AttributeValueMemberS:
 		return "the text " + quoted(v.Value)
 	case *types.AttributeValueMemberN:
-		return "the number " + v.Value
+		return "the number " + short(v.Value)
 	case *types.AttributeValueMemberNULL:
 		return "null"
 	}

@@ -2,6 +2,7 @@ package checkpoint
 
 import (
 	"strconv"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -46,15 +47,15 @@ func TestCommitsAtOnceBackOff(t *testing.T) {
 		a := w.start("a", atOnce)
 		w.awaitHeld(5*time.Second, 1, a)
 		l := a.store.Lease(shardName(0))
-		calls := 0
+		var calls atomic.Int64
 		throttle := fakeaws.Throttle(fakeaws.ServiceDynamoDB, "UpdateItem")
-		throttle.Match = func(*fakeaws.Request) bool { calls++; return true }
+		throttle.Match = func(*fakeaws.Request) bool { calls.Add(1); return true }
 		remove := w.aws.Faults.Add(throttle)
 		for i := range 4000 {
 			l.Commit(strconv.Itoa(1000+i), 3, "", time.Now(), 5)
 			time.Sleep(time.Millisecond)
 		}
-		require.Less(w, calls, 60, "two attempts a call, heartbeats among them")
+		require.Less(w, calls.Load(), int64(60), "two attempts a call, heartbeats among them")
 		remove()
 		time.Sleep(6 * time.Second)
 		require.Equal(w, "4999", w.row(shardName(0))[attrPosition])

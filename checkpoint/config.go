@@ -117,6 +117,8 @@ type Config struct {
 	MergeShards bool
 	// Version of this program, shown in the worker's row.
 	Version string
+	// Reads is the latest format of snapshots that this program reads, named in the worker's row. Defaults to the first.
+	Reads int
 	// Host is the readable part of the worker's id. Defaults to "worker".
 	Host string
 }

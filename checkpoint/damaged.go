@@ -24,22 +24,33 @@ type DamagedRow struct {
 const damagedFor = 15 * time.Minute
 
 // damage says what of a shard's row cannot be read; nil when all of it can.
-func damage(it item) error {
+func damage(it item, now time.Time) error {
 	var errs []error
 	want := func(attr, kind string, ok bool) {
 		if !ok {
 			errs = append(errs, fmt.Errorf("%s is %s, and should be %s", attr, shown(it[attr]), kind))
 		}
 	}
-	isNumber := func(attr string) bool { n, err := integer(it[attr]); return err == nil && n >= 0 }
-	isText := func(attr string) bool { _, ok := it[attr].(*ddb.AttributeValueMemberS); return ok }
+	isNumber := func(attr string) bool { _, ok := count(it[attr]); return ok }
 	want(attrEpoch, "a number", isNumber(attrEpoch))
-	want(attrOwner, "a text", it[attrOwner] == nil || isText(attrOwner))
-	want(attrPosition, "a text", it[attrPosition] == nil || isText(attrPosition))
+	want(attrOwner, "a worker's id", it[attrOwner] == nil || isText(it[attrOwner], mostOwner))
+	want(attrPosition, "a sequence number", it[attrPosition] == nil || isText(it[attrPosition], mostPosition))
 	want(attrSub, "a number", it[attrSub] == nil || isNumber(attrSub))
 	want(attrOffers, "a number", it[attrOffers] == nil || isNumber(attrOffers))
-	want(attrStartAt, "a time or trim_horizon", it[attrStartAt] == nil || isText(attrStartAt) && new(Start).UnmarshalText([]byte(text(it[attrStartAt]))) == nil)
+	want(attrStartAt, "a time or trim_horizon", it[attrStartAt] == nil || isStart(it[attrStartAt], now))
 	return errors.Join(errs...)
+}
+
+// isText says that an attribute is a text of at most so many bytes.
+func isText(av ddb.AttributeValue, most int) bool {
+	s, ok := av.(*ddb.AttributeValueMemberS)
+	return ok && len(s.Value) <= most
+}
+
+// isStart says that an attribute is a place to start at that is there already: Kinesis reads nothing from one that is to come.
+func isStart(av ddb.AttributeValue, now time.Time) bool {
+	var start Start
+	return isText(av, mostWord) && start.UnmarshalText([]byte(text(av))) == nil && !start.Time.After(now.Add(mostAhead))
 }
 
 // mend is the write that makes a damaged row readable and keeps what of it can be read. It holds only while the row is as
@@ -55,24 +66,24 @@ func mend(it item, known *row, now time.Time) *expr {
 			e.ifEqual(attr, av)
 		}
 	}
-	epoch, err := integer(it[attrEpoch])
-	if err != nil || epoch < 0 {
+	epoch, ok := count(it[attrEpoch])
+	if !ok {
 		epoch = now.UnixMilli()
 		if known != nil {
 			epoch = max(epoch, known.epoch)
 		}
 	}
 	e.setAttr(attrEpoch, num(epoch+1))
-	if it[attrOwner] != nil && text(it[attrOwner]) == "" {
+	if it[attrOwner] != nil && (text(it[attrOwner]) == "" || !isText(it[attrOwner], mostOwner)) {
 		e.removeAttr(attrOwner)
 	}
-	if n, err := integer(it[attrOffers]); it[attrOffers] != nil && (err != nil || n < 0) {
+	if _, ok := count(it[attrOffers]); it[attrOffers] != nil && !ok {
 		e.removeAttr(attrOffers)
 	}
-	_, readable := it[attrPosition].(*ddb.AttributeValueMemberS)
+	readable := isText(it[attrPosition], mostPosition)
 	placed := readable
-	sub, err := integer(it[attrSub])
-	badSub := it[attrSub] != nil && (err != nil || sub < 0)
+	_, ok = count(it[attrSub])
+	badSub := it[attrSub] != nil && !ok
 	switch {
 	case readable && badSub: // the first record inside an aggregate is resolved for certain
 		e.setAttr(attrSub, num(0))
@@ -90,7 +101,7 @@ func mend(it item, known *row, now time.Time) *expr {
 			e.removeAttr(attr)
 		}
 	}
-	badStart := it[attrStartAt] != nil && new(Start).UnmarshalText([]byte(cmp.Or(text(it[attrStartAt]), "?"))) != nil
+	badStart := it[attrStartAt] != nil && (!isStart(it[attrStartAt], now) || text(it[attrStartAt]) == "")
 	switch lost := it[attrPosition] != nil && !placed; {
 	case lost, badStart && !placed:
 		e.setAttr(attrStartAt, str(Start{Kind: StartTrimHorizon}.String()))
@@ -148,6 +159,7 @@ func (s *Store) mendRows(ctx context.Context) {
 			return // the next one would only wait for the same table
 		}
 	}
+	s.mendCircles(ctx)
 }
 
 func (s *Store) mendRow(ctx context.Context, key string) error {
@@ -160,11 +172,22 @@ func (s *Store) mendRow(ctx context.Context, key string) error {
 	case key == keyFleet:
 		e := &expr{}
 		e.ifEqual(attrCounter, it[attrCounter])
-		if _, err := integer(it[attrCounter]); err == nil {
+		if _, ok := count(it[attrCounter]); ok {
 			return nil
 		}
 		wrote = s.table.remove(ctx, key, e)
-	case !isShardKey(key) || damage(it) == nil:
+	case key == keyApplication:
+		s.mu.Lock()
+		app := s.app
+		s.mu.Unlock()
+		if app == nil || app.origin.t0.IsZero() || !moment(it[attrT0], time.Now()).IsZero() {
+			return nil // nobody here knows better
+		}
+		e := &expr{}
+		e.ifEqual(attrT0, it[attrT0])
+		e.setAttr(attrT0, num(app.origin.t0.UnixMilli()))
+		_, wrote = s.table.update(ctx, key, e)
+	case !isShardKey(key) || damage(it, time.Now()) == nil:
 		return nil // a worker is fenced when it is silent, or the row is whole again
 	default:
 		s.mu.Lock()

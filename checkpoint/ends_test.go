@@ -290,6 +290,28 @@ func TestFirstListingIsNotTheLastWord(t *testing.T) {
 	}
 }
 
+// Under latest an application begins with the first answer about its stream, however long the listing lets it wait: what came
+// meanwhile is read, also from a shard that was split while it waited.
+func TestBeginsWithTheFirstAnswer(t *testing.T) {
+	bubble(t, 2, func(w *world) {
+		began := time.Now()
+		stop := w.rewrite("ListShards", without(shardName(1)))
+		a := w.start("a")
+		time.Sleep(6 * time.Second)
+		w.aws.Kinesis.Split(testStream, shardName(0))
+		time.Sleep(6 * time.Second)
+		stop()
+		w.awaitHeld(10*time.Second, 2, a)
+		require.WithinDuration(w, began, a.store.Status().T0, 2*time.Second)
+		for _, id := range []string{shardName(0), shardName(1)} {
+			from, _, _ := a.store.Lease(id).Start()
+			require.Equal(w, types.ShardIteratorTypeAtTimestamp, from.Type, id)
+			require.Equal(w, a.store.Status().T0, *from.Timestamp)
+		}
+		a.stop()
+	})
+}
+
 // A shard that one listing wrongly showed closed at the first start is read although its row was never written.
 func TestSkipIsUndone(t *testing.T) {
 	bubble(t, 2, func(w *world) {

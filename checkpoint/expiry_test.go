@@ -188,7 +188,7 @@ func TestFencedWorkerRejoins(t *testing.T) {
 		w.awaitHeld(5*time.Second, 2, a)
 		old := a.store.Status().Worker
 		l := a.store.Lease(a.held()[0])
-		self := decodeWorker(mustGet(w, a.store, keyWorker+old))
+		self := decodeWorker(mustGet(w, a.store, keyWorker+old), time.Now())
 		moved, err := a.store.fenceWorker(w.Context(), old, self)
 		require.NoError(w, err)
 		require.Nil(w, moved)

@@ -76,15 +76,8 @@ func (r report) add(e *expr) {
 	e.put(attrCovers, str(r.covers), !r.caughtUp.IsZero())
 }
 
-func decodeReport(it item) report {
-	r := report{covers: text(it[attrCovers])}
-	if ms, err := integer(it[attrArrival]); err == nil && ms > 0 {
-		r.arrival = time.UnixMilli(ms)
-	}
-	if ms, err := integer(it[attrCaughtUp]); err == nil && ms > 0 {
-		r.caughtUp = time.UnixMilli(ms)
-	}
-	return r
+func decodeReport(it item, now time.Time) report {
+	return report{covers: short(text(it[attrCovers])), arrival: moment(it[attrArrival], now), caughtUp: moment(it[attrCaughtUp], now)}
 }
 
 // fleetView is the answer of Fleet.

@@ -107,7 +107,9 @@ func (s *Store) correctIdentity(ctx context.Context, app *application, id identi
 	e := &expr{}
 	e.ifEqual(attrTable, str(app.generation))
 	e.ifEqual(attrStream, str(app.streamARN))
-	e.ifEqual(attrCreated, num(app.streamCreated))
+	if app.streamCreated != 0 { // else it is none, and whatever it is goes
+		e.ifEqual(attrCreated, num(app.streamCreated))
+	}
 	e.setAttr(attrStream, str(id.arn))
 	e.setAttr(attrCreated, num(id.created))
 	if _, err := s.table.update(ctx, keyApplication, e); err != nil {

@@ -20,11 +20,13 @@ const (
 	IncidentSkipUndone IncidentKind = "skip_undone"
 	// IncidentPosition: the stored checkpoint was no position in the shard; it is read again from its beginning.
 	IncidentPosition IncidentKind = "position_unusable"
+	// IncidentParents: a shard descended from itself by the rows of the table; the stream is believed.
+	IncidentParents IncidentKind = "parents_circular"
 )
 
 // IncidentKinds are all of them.
 func IncidentKinds() []IncidentKind {
-	return []IncidentKind{IncidentGone, IncidentEndUndone, IncidentOrderBreached, IncidentSkipUndone, IncidentPosition}
+	return []IncidentKind{IncidentGone, IncidentEndUndone, IncidentOrderBreached, IncidentSkipUndone, IncidentPosition, IncidentParents}
 }
 
 // Incident is something that befell a shard and that a person should hear of, although it needs nothing more.

@@ -57,8 +57,7 @@ func (l *lineage) sought(id string, found bool) {
 		return
 	}
 	if found {
-		l.learn(id, nil) // unlisted, and there: read it before its children
-		l.shards[id].found = true
+		l.shard(id).found = true // unlisted, and there: read it before its children
 		return
 	}
 	l.trimmed[id] = true

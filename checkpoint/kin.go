@@ -20,7 +20,7 @@ func (l *Lease) Family() (parents, siblings []string) {
 func (l *Lease) family() (parents, siblings []string) {
 	lin := l.store.lineage
 	parents = l.first.parents
-	if info := lin.shards[l.shard]; info != nil && len(info.parents) > 0 {
+	if info := lin.shards[l.shard]; info != nil && (info.ofStream || len(info.parents) > 0) {
 		parents = info.parents
 	}
 	for _, p := range parents {

@@ -15,10 +15,11 @@ import (
 
 // shardInfo is what is known of one shard apart from its row.
 type shardInfo struct {
-	parents []string
-	keys    hashRange
-	first   string // the starting sequence number, where a listing told
-	last    string // the ending sequence number, empty while the shard is open
+	parents  []string
+	ofStream bool // the parents are the stream's own word, and not that of a row
+	keys     hashRange
+	first    string // the starting sequence number, where a listing told
+	last     string // the ending sequence number, empty while the shard is open
 	// inListing says that some completed listing held the shard, so that a parent which that listing did not hold is
 	// past the retention, and not merely unknown.
 	inListing bool
@@ -42,17 +43,56 @@ func newLineage() *lineage {
 	return &lineage{shards: map[string]*shardInfo{}, trimmed: map[string]bool{}}
 }
 
-// learn adds a shard that a row or a GetRecords answer told of. It may be younger than the last listing, so it counts
-// as listed until a listing says otherwise.
+// learn adds a shard that a listing or a GetRecords answer told of. It may be younger than the last listing, so it counts
+// as listed until a listing says otherwise. What the stream says of parents stands.
 func (l *lineage) learn(id string, parents []string) {
+	s := l.shard(id)
+	if !s.ofStream || len(s.parents) == 0 {
+		s.parents, s.ofStream = parents, true
+	}
+}
+
+// claimed adds a shard that a row told of. Anybody may have written the row: its parents count until the stream has named them.
+func (l *lineage) claimed(id string, parents []string) {
+	if s := l.shard(id); !s.ofStream && len(s.parents) == 0 {
+		s.parents = parents
+	}
+}
+
+func (l *lineage) shard(id string) *shardInfo {
 	s := l.shards[id]
 	if s == nil {
 		s = &shardInfo{}
 		l.shards[id] = s
 	}
-	if len(s.parents) == 0 {
-		s.parents = parents
+	return s
+}
+
+// descends reports whether a shard is among its own ancestors by way of one parent. Such a parent is never waited for.
+func (l *lineage) descends(parent, from string) bool {
+	return leadsTo(parent, from, func(id string) []string {
+		if s := l.shards[id]; s != nil {
+			return s.parents
+		}
+		return nil
+	})
+}
+
+// leadsTo reports whether the way from one shard to its parents, theirs and so on comes to another one.
+func leadsTo(from, to string, parents func(id string) []string) bool {
+	seen, ask := map[string]bool{}, []string{from}
+	for len(ask) > 0 {
+		id := ask[len(ask)-1]
+		ask = ask[:len(ask)-1]
+		if id == to {
+			return true
+		}
+		if !seen[id] {
+			seen[id] = true
+			ask = append(ask, parents(id)...)
+		}
 	}
+	return false
 }
 
 // place notes the range of hash keys of a shard that is known. A range never changes.
@@ -156,7 +196,7 @@ func (o *origin) from(start Start, id string) types.StartingPosition {
 		// Created after T0: all that it holds is newer than T0, and no record of it was ever read.
 		return types.StartingPosition{Type: types.ShardIteratorTypeTrimHorizon}
 	}
-	if start.Kind == StartLatest {
+	if start.Kind == StartLatest && !o.t0.IsZero() {
 		return types.StartingPosition{Type: types.ShardIteratorTypeAtTimestamp, Timestamp: aws.Time(o.t0)}
 	}
 	return start.position()
@@ -185,7 +225,7 @@ func finished(id string, rows map[string]*row, o *origin, start Start) bool {
 
 // gateOpen reports whether a shard may be read: every parent that is still listed is finished.
 //
-// A parent that is not listed is past the retention only if Kinesis does not know it either. One that nobody here has
+// A parent that descends from the shard itself is none. A parent that is not listed is past the retention only if Kinesis does not know it either. One that nobody here has
 // heard of may have come from a peer's row, and its own row is merely late.
 func (l *lineage) gateOpen(id string, rows map[string]*row, o *origin, start Start) bool {
 	s := l.shards[id]
@@ -198,6 +238,7 @@ func (l *lineage) gateOpen(id string, rows map[string]*row, o *origin, start Sta
 		case finished(p, rows, o, start):
 		case parent == nil && l.trimmed[p]:
 		case parent != nil && parent.gone:
+		case l.descends(p, id):
 		default:
 			return false
 		}
@@ -233,8 +274,8 @@ func encodeShards(ids map[string]bool) string {
 	return strings.Join(parts, ",")
 }
 
-// maxShards bounds what a damaged row can make us allocate; it is far above any stream's quota.
-const maxShards = 1 << 20
+// maxShards bounds what a damaged row can make us allocate, in all its ranges; it is far above any stream's quota.
+const maxShards = 1 << 18
 
 func decodeShards(s string) (map[string]bool, error) {
 	out := map[string]bool{}
@@ -251,11 +292,12 @@ func decodeShards(s string) (map[string]bool, error) {
 		hi := lo
 		if isRange {
 			if hi, err = strconv.ParseUint(last, 10, 64); err != nil {
-				return nil, fmt.Errorf("shard range %q: %w", part, err)
+				return nil, fmt.Errorf("shard range %s: %w", quoted(part), err)
 			}
 		}
-		if hi < lo || hi-lo >= maxShards {
-			return nil, fmt.Errorf("shard range %q is not a range", part)
+		room := uint64(max(0, maxShards-len(out)))
+		if hi < lo || hi-lo >= room || !isShardNumber(hi) {
+			return nil, fmt.Errorf("shard range %s is not a range, or has more shards than a stream", quoted(part))
 		}
 		for n := lo; n <= hi; n++ {
 			out[shardName(n)] = true
@@ -268,6 +310,9 @@ const (
 	shardPrefix = "shardId-"
 	shardDigits = 12
 )
+
+// isShardNumber says whether a number fits into a name.
+func isShardNumber(n uint64) bool { return n < 1_000_000_000_000 }
 
 func shardName(n uint64) string { return fmt.Sprintf("%s%0*d", shardPrefix, shardDigits, n) }
 

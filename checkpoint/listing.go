@@ -36,6 +36,7 @@ func (s *Store) describeStream(ctx context.Context) (arn string, created int64, 
 	defer cancel()
 	in := &kinesis.DescribeStreamSummaryInput{}
 	in.StreamName, in.StreamARN = s.streamID()
+	began := time.Now()
 	out, err := s.stream.DescribeStreamSummary(ctx, in)
 	if err != nil {
 		return "", 0, fault("kinesis:DescribeStreamSummary", "stream "+s.cfg.stream(), err)
@@ -46,6 +47,9 @@ func (s *Store) describeStream(ctx context.Context) (arn string, created int64, 
 	}
 	s.mu.Lock()
 	s.retention = time.Duration(aws.ToInt32(d.RetentionPeriodHours)) * time.Hour
+	if s.met.IsZero() {
+		s.met = answer.Time(out.ResultMetadata, began)
+	}
 	s.mu.Unlock()
 	return aws.ToString(d.StreamARN), aws.ToTime(d.StreamCreationTimestamp).Unix(), nil
 }

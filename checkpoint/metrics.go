@@ -82,7 +82,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		}),
 		incidents: f.NewCounterVec(prometheus.CounterOpts{
 			Name: "kinesis_alerter_shard_incidents_total", Help: "What befell shards against the order of things, and was dealt with: gone (lost by the stream), " +
-				"end_undone, order_breached, skip_undone, position_unusable.",
+				"end_undone, order_breached, skip_undone, position_unusable, parents_circular.",
 		}, []string{"kind"}),
 		liveWorkers: f.NewGauge(prometheus.GaugeOpts{
 			Name: "kinesis_alerter_lease_workers", Help: "Live workers in the lease table, this one included.",

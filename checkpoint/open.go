@@ -236,12 +236,17 @@ func (s *Store) ensureApplication(ctx context.Context) error {
 			return fmt.Errorf("row %s of table %s vanished at once", keyApplication, s.cfg.Table)
 		}
 	}
-	app, err := decodeApplication(it)
+	app, err := decodeApplication(it, time.Now())
 	if err != nil {
 		return err
 	}
 	if err := s.sameIdentity(ctx, app, identity{arn, created}); err != nil {
 		return err
+	}
+	if !app.hasKey {
+		if err := s.giveKey(ctx, app, it[attrHashKey]); err != nil {
+			return err
+		}
 	}
 	s.adoptApplication(app)
 	return nil
@@ -264,6 +269,9 @@ func (s *Store) sameStream(app *application, arn string, created int64) error {
 func (s *Store) adoptApplication(app *application) {
 	s.mu.Lock()
 	before := s.app
+	if before != nil && app.origin.t0.IsZero() {
+		app.origin.t0 = before.origin.t0
+	}
 	s.app, s.ready = app, true
 	s.duration = app.duration
 	s.mu.Unlock()
@@ -300,18 +308,27 @@ func (s *Store) refuseForeign(ctx context.Context) error {
 }
 
 // newApplication fixes the moment at which the application begins. The listing comes first and gives T0: what it holds
-// was there at T0, and a shard that it does not hold is younger.
+// was there at T0, and a shard that it does not hold is younger. Where an earlier attempt failed, T0 is the first answer
+// about the stream, so that no record is passed over that came while the start waited. A shard may have been closed
+// since then, so none counts as closed at T0: each is asked for what it has from T0 on.
 func (s *Store) newApplication(ctx context.Context, arn string, created int64) (*application, error) {
 	shards, closed, at, err := s.firstListing(ctx)
+	s.mu.Lock()
+	again, met := s.tried, s.met
+	s.tried = true
+	s.mu.Unlock()
 	if err != nil {
 		return nil, err
+	}
+	if again && met.Before(at) {
+		at, closed = met, nil
 	}
 	if err := s.describeTwice(ctx, arn, created); err != nil {
 		return nil, err
 	}
 	app := &application{
 		streamARN: arn, streamCreated: created, generation: randomHex(8), duration: s.cfg.LeaseDuration,
-		origin: origin{t0: at, open: map[string]bool{}, closed: closed},
+		origin: origin{t0: at, open: map[string]bool{}, closed: closed}, key: newHashKey(), hasKey: true,
 	}
 	for i := range shards {
 		id := aws.ToString(shards[i].ShardId)

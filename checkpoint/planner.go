@@ -257,8 +257,8 @@ func (s *Store) grant(ctx context.Context, inc *incarnation, r, was *row) {
 func (s *Store) noteRow(r *row) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.rows[r.id] = r
-	s.lineage.learn(r.id, r.parents)
+	s.lineage.claimed(r.id, r.parents)
+	s.rows[r.id] = s.believed(r)
 }
 
 func (s *Store) dropRow(id string) {

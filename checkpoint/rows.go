@@ -2,7 +2,7 @@ package checkpoint
 
 import (
 	"fmt"
-	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -48,6 +48,8 @@ const (
 	attrClosed    = "closedShards"
 	attrMark      = "firstShard"   // an open shard at T0 and its starting sequence number: "id@number"
 	attrJavaLease = "leaseCounter" // of a KCL for Java
+	attrReads     = "reads"        // of a worker: the latest format of snapshots that it reads; absent is the first
+	attrHashKey   = "hashKey"      // of the application, in hex
 	attrKeepsake  = "keepsake"     // of the application: what its workers keep with it
 	attrLast      = "lastPosition" // before SHARD_END
 	attrLastSub   = "lastPositionSub"
@@ -88,7 +90,8 @@ type row struct {
 	offers   int64
 	caughtUp time.Time
 	load     float64
-	parents  []string
+	claims   []string // its parents by the table
+	parents  []string // those by the stream, where that has named them
 	paused   bool
 	rewinds  uint32    // how often an operator sent it back; part of its alerts' ids from the first on
 	startAt  Start     // where to read from while there is no checkpoint; latest where nobody said
@@ -112,6 +115,7 @@ type workerRow struct {
 	leaving bool
 	version string
 	config  string    // empty where the version did not write it
+	reads   int       // the latest format of snapshots that it reads
 	beat    time.Time // zero where the version did not write it
 	// damaged says that its counter cannot be read, raw is what it is. Nobody can beat on such a row, its worker included.
 	damaged bool
@@ -132,65 +136,68 @@ func (w *workerRow) still(e *expr) {
 	}
 }
 
+// isShardID says whether a text may be the id of a shard, by the reference of the Kinesis API.
+func isShardID(s string) bool {
+	return s != "" && len(s) <= mostShardID && !strings.ContainsFunc(s, func(c rune) bool {
+		return (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (c < '0' || c > '9') && !strings.ContainsRune("_.-", c)
+	})
+}
+
 func isShardKey(key string) bool { return key != "" && !strings.Contains(key, "#") }
 
 func decodeRow(it item, at time.Time) (*row, error) {
-	if err := damage(it); err != nil {
+	if err := damage(it, at); err != nil {
 		return nil, fmt.Errorf("row %s: %s", text(it[attrKey]), faultOf(err))
 	}
 	r := &row{
 		id: text(it[attrKey]), owner: text(it[attrOwner]), resolved: text(it[attrResolved]), at: at,
 		position: Position{Sequence: text(it[attrPosition]), Sub: WholeRecord}, state: decodeSnapshot(it),
 	}
-	var err error
-	if r.epoch, err = integer(it[attrEpoch]); err != nil {
-		return nil, fmt.Errorf("row %s: %s: %w", r.id, attrEpoch, err)
-	}
+	r.epoch, _ = count(it[attrEpoch])
 	if av, ok := it[attrSub]; ok {
-		sub, err := integer(av)
-		if err != nil {
-			return nil, fmt.Errorf("row %s: %s: %w", r.id, attrSub, err)
-		}
-		r.position.Sub = uint32(min(max(sub, 0), int64(WholeRecord)))
+		sub, _ := count(av)
+		r.position.Sub = uint32(min(sub, int64(WholeRecord))) //nolint:gosec // a count is never negative
 	}
 	if r.position.IsZero() {
 		r.position.Sub = 0
 	}
 	if last := text(it[attrLast]); r.ended() && validSequence(last) {
 		r.last = Position{Sequence: last, Sub: WholeRecord}
-		if sub, err := integer(it[attrLastSub]); err == nil {
-			r.last.Sub = uint32(min(max(sub, 0), int64(WholeRecord)))
+		if sub, ok := count(it[attrLastSub]); ok {
+			r.last.Sub = uint32(min(sub, int64(WholeRecord))) //nolint:gosec // as above
 		}
 	}
-	if av, ok := it[attrOffers]; ok {
-		if r.offers, err = integer(av); err != nil {
-			return nil, fmt.Errorf("row %s: %s: %w", r.id, attrOffers, err)
-		}
-	}
-	if ms, err := integer(it[attrCaughtUp]); err == nil && ms > 0 {
-		r.caughtUp = time.UnixMilli(ms)
-	}
+	r.offers, _ = count(it[attrOffers])
+	r.caughtUp = moment(it[attrCaughtUp], at)
 	_, r.paused = it[attrPaused]
-	if n, err := integer(it[attrRewinds]); err == nil && n > 0 {
-		r.rewinds = uint32(min(n, math.MaxUint32))
+	if n, ok := count(it[attrRewinds]); ok && n <= mostRewinds {
+		r.rewinds = uint32(n) //nolint:gosec // as above
 	}
 	if err := r.startAt.UnmarshalText([]byte(text(it[attrStartAt]))); err != nil {
 		return nil, fmt.Errorf("row %s: %s: %w", r.id, attrStartAt, err)
 	}
-	if n, ok := it[attrLoad].(*types.AttributeValueMemberN); ok {
-		if f, err := strconv.ParseFloat(n.Value, 64); err == nil && f > 0 {
-			r.load = f
-		}
+	if f, err := strconv.ParseFloat(numberText(it[attrLoad]), 64); err == nil && f > 0 && f <= mostLoad {
+		r.load = f
 	}
-	switch p := it[attrParents].(type) {
+	r.claims = decodeParents(it[attrParents])
+	r.parents = r.claims
+	return r, nil
+}
+
+// decodeParents reads the parents of a shard. A shard has two at most, so more are none.
+func decodeParents(av types.AttributeValue) (ids []string) {
+	switch p := av.(type) {
 	case *types.AttributeValueMemberSS:
-		r.parents = p.Value
+		ids = p.Value
 	case *types.AttributeValueMemberL:
 		for _, v := range p.Value {
-			r.parents = append(r.parents, text(v))
+			ids = append(ids, text(v))
 		}
 	}
-	return r, nil
+	if len(ids) > 2 || slices.ContainsFunc(ids, func(id string) bool { return !isShardID(id) }) {
+		return nil
+	}
+	return ids
 }
 
 // encode writes the whole row, for where none was.
@@ -233,16 +240,21 @@ func (r *row) encode() item {
 	return it
 }
 
-func decodeWorker(it item) workerRow {
-	w := workerRow{id: strings.TrimPrefix(text(it[attrKey]), keyWorker), version: text(it[attrVersion]), config: text(it[attrConfig]), report: decodeReport(it)}
-	if ms, err := integer(it[attrBeat]); err == nil && ms > 0 {
-		w.beat = time.UnixMilli(ms)
+// decodeWorker never fails. now is this machine's time, by which times that cannot be are known.
+func decodeWorker(it item, now time.Time) workerRow {
+	w := workerRow{
+		id: strings.TrimPrefix(text(it[attrKey]), keyWorker), version: short(text(it[attrVersion])), config: short(text(it[attrConfig])),
+		beat: moment(it[attrBeat], now), report: decodeReport(it, now),
+	}
+	w.reads = firstFormat
+	if n, ok := count(it[attrReads]); ok {
+		w.reads = int(max(n, firstFormat))
 	}
 	_, w.fenced = it[attrFenced]
 	_, w.leaving = it[attrLeaving]
-	var err error
-	if w.counter, err = integer(it[attrCounter]); err != nil {
-		w.counter, w.damaged, w.raw = 0, true, it[attrCounter]
+	var ok bool
+	if w.counter, ok = count(it[attrCounter]); !ok {
+		w.damaged, w.raw = true, it[attrCounter]
 	}
 	return w
 }
@@ -255,30 +267,32 @@ type application struct {
 	duration      time.Duration
 	origin        origin
 	shard         shardMark
+	key           hashKey
+	hasKey        bool  // versions that know of none leave it out
+	damage        error // what of it cannot be read and is done without; nil when nothing is
 }
 
 // shardMark is a shard by which the stream is known again: a stream that was made anew has higher sequence numbers.
 type shardMark struct{ id, first string }
 
-func decodeApplication(it item) (*application, error) {
+func decodeApplication(it item, now time.Time) (*application, error) {
 	if f, err := integer(it[attrFormat]); err != nil || f != rowFormat {
 		return nil, fmt.Errorf("%w: this version reads format %d, the table says %q: use the version that wrote it, or another table",
-			ErrFormat, rowFormat, numberText(it[attrFormat]))
+			ErrFormat, rowFormat, short(numberText(it[attrFormat])))
 	}
 	a := &application{streamARN: text(it[attrStream]), generation: text(it[attrTable])}
-	var err error
-	if a.streamCreated, err = integer(it[attrCreated]); err != nil {
-		return nil, fmt.Errorf("row %s: %s: %w", keyApplication, attrCreated, err)
+	// One that cannot be is corrected, as any that is not the stream's.
+	if seconds, err := integer(it[attrCreated]); err == nil && seconds > 0 && seconds <= now.Add(mostAhead).Unix() {
+		a.streamCreated = seconds
 	}
 	ms, err := integer(it[attrDuration])
 	if err != nil || ms < MinLeaseDuration.Milliseconds() || ms > MaxLeaseDuration.Milliseconds() {
-		return nil, fmt.Errorf("row %s: %s %q is not between %s and %s", keyApplication, attrDuration, numberText(it[attrDuration]), MinLeaseDuration, MaxLeaseDuration)
+		return nil, fmt.Errorf("row %s: %s %q is not between %s and %s", keyApplication, attrDuration, short(numberText(it[attrDuration])), MinLeaseDuration, MaxLeaseDuration)
 	}
 	a.duration = time.Duration(ms) * time.Millisecond
-	if ms, err = integer(it[attrT0]); err != nil {
-		return nil, fmt.Errorf("row %s: %s: %w", keyApplication, attrT0, err)
+	if a.origin.t0 = moment(it[attrT0], now); a.origin.t0.IsZero() {
+		a.damage = fmt.Errorf("%s is %s, and should be the time at which the application began: shards without a checkpoint are read from their first record", attrT0, shown(it[attrT0]))
 	}
-	a.origin.t0 = time.UnixMilli(ms)
 	if a.origin.open, err = decodeShards(text(it[attrOpen])); err != nil {
 		return nil, fmt.Errorf("row %s: %w", keyApplication, err)
 	}
@@ -288,16 +302,20 @@ func decodeApplication(it item) (*application, error) {
 	if id, first, ok := strings.Cut(text(it[attrMark]), "@"); ok {
 		a.shard = shardMark{id, first}
 	}
+	a.key, a.hasKey = parseHashKey(text(it[attrHashKey]))
 	return a, nil
 }
 
 func (a *application) encode() item {
 	it := item{
 		attrKey: str(keyApplication), attrStream: str(a.streamARN), attrCreated: num(a.streamCreated), attrFormat: num(rowFormat),
-		attrTable: str(a.generation), attrDuration: num(a.duration.Milliseconds()), attrT0: num(a.origin.t0.UnixMilli()),
+		attrTable: str(a.generation), attrDuration: num(a.duration.Milliseconds()), attrT0: num(max(0, a.origin.t0.UnixMilli())),
 	}
 	if a.shard.first != "" {
 		it[attrMark] = str(a.shard.id + "@" + a.shard.first)
+	}
+	if a.hasKey {
+		it[attrHashKey] = str(a.key.String())
 	}
 	if s := encodeShards(a.origin.open); s != "" {
 		it[attrOpen] = str(s)
@@ -327,5 +345,45 @@ func numberText(av types.AttributeValue) string {
 	}
 	return ""
 }
+
+// What a row can say. A table is data from strangers: what no worker can have written is no value.
+const (
+	// mostCount bounds epochs, counters and whatever else goes up by one.
+	mostCount = 1 << 53
+	// mostRewinds leaves room for the next one.
+	mostRewinds = 1 << 31
+	// mostLoad is in bytes per second. A shard takes a megabyte.
+	mostLoad = 1 << 30
+	// mostAhead is how far a time may be ahead of this machine's clock.
+	mostAhead = time.Hour
+	// mostShardID and mostOwner are the longest ids, in bytes; the latter is a key of DynamoDB.
+	mostShardID = 128
+	mostOwner   = 2048
+	// mostPosition is above every sequence number.
+	mostPosition = 256
+	// mostWord is what is kept of a text that is only shown or compared.
+	mostWord = 128
+)
+
+// count is a number from 0 to mostCount; ok is false where the attribute is none.
+func count(av types.AttributeValue) (n int64, ok bool) {
+	n, err := integer(av)
+	if err != nil || n < 0 || n > mostCount {
+		return 0, false
+	}
+	return n, true
+}
+
+// moment is a time in Unix milliseconds; zero where the attribute is none, or one that cannot be yet.
+func moment(av types.AttributeValue, now time.Time) time.Time {
+	ms, err := integer(av)
+	if err != nil || ms <= 0 || ms > now.Add(mostAhead).UnixMilli() {
+		return time.Time{}
+	}
+	return time.UnixMilli(ms)
+}
+
+// short is a text as far as it is kept.
+func short(s string) string { return s[:min(len(s), mostWord)] }
 
 func integer(av types.AttributeValue) (int64, error) { return strconv.ParseInt(numberText(av), 10, 64) }

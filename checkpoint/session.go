@@ -62,6 +62,9 @@ func (s *Store) join(ctx context.Context) (*incarnation, error) {
 	begin := time.Now()
 	row := item{attrKey: str(keyWorker + inc.id), attrCounter: num(inc.counter), attrVersion: str(s.cfg.Version)}
 	row[attrBeat] = num(begin.UnixMilli())
+	if s.cfg.Reads > firstFormat {
+		row[attrReads] = num(int64(s.cfg.Reads))
+	}
 	if hash := s.configHash(); hash != "" {
 		row[attrConfig] = str(hash)
 	}
@@ -69,7 +72,7 @@ func (s *Store) join(ctx context.Context) (*incarnation, error) {
 		row[attrLeaving] = &ddb.AttributeValueMemberBOOL{Value: true}
 	}
 	mine, _, unknown := s.table.settle(ctx, keyWorker+inc.id, s.table.putNew(ctx, row), func(it item) bool {
-		w := decodeWorker(it)
+		w := decodeWorker(it, time.Now())
 		return !w.fenced && w.counter == inc.counter
 	})
 	if unknown != nil {
@@ -205,12 +208,12 @@ func (s *Store) heartbeat(ctx context.Context, inc *incarnation, first time.Time
 	key := keyWorker + inc.id
 	_, err = s.table.update(ctx, key, e)
 	confirmed, now, err := s.table.settle(ctx, key, err, func(it item) bool {
-		w := decodeWorker(it)
+		w := decodeWorker(it, time.Now())
 		return !w.fenced && w.counter == counter+1
 	})
 	if !confirmed {
 		if now != nil && err != nil {
-			if decodeWorker(now).fenced {
+			if decodeWorker(now, time.Now()).fenced {
 				return false, nil
 			}
 		}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"go.uber.org/zap"
@@ -233,13 +232,10 @@ func (l *Lease) LoadState(ctx context.Context) (own []byte, sequence string, sub
 // parentStates are the snapshots with which the parents of a shard ended.
 func (s *Store) parentStates(ctx context.Context, l *Lease) (out [][]byte, err error) {
 	s.mu.Lock()
-	ids := l.first.parents
-	if info := s.lineage.shards[l.shard]; info != nil && len(ids) == 0 {
-		ids = info.parents
-	}
+	ids, _ := l.family()
 	s.mu.Unlock()
 	var errs []error
-	for _, id := range slices.Sorted(slices.Values(ids)) {
+	for _, id := range ids {
 		var it item
 		err := s.waitOut(ctx, id, func() (err error) {
 			it, err = s.table.get(ctx, id, true)

@@ -56,8 +56,10 @@ type Store struct {
 	lineage      *lineage
 	memory       map[string]*row      // of shards that this process held
 	cool         map[string]time.Time // shards that this process does not take before
+	circles      map[string]bool      // rows whose parents lead back to them, as of the last scan
 	damaged      map[string]*DamagedRow
 	fleet        int64
+	formats      formats
 	scanned      time.Time
 	listing      listingHealth
 	incidents    []Incident
@@ -75,6 +77,8 @@ type Store struct {
 	begun        bool          // there was a heartbeat
 	failure      string        // the code of the last heartbeat's error; empty when it was confirmed
 	retention    time.Duration // of the stream's records; 0 while it is not known
+	met          time.Time     // Kinesis' time of the first answer about the stream
+	tried        bool          // to write #application
 	changed      chan struct{} // closed and replaced with every change that Grants or a waiter may care for
 }
 

@@ -47,6 +47,7 @@ func (s *Store) watch(ctx context.Context) error {
 			return nil
 		}
 		s.alive()
+		s.lookAtFormats()
 		changed, err := s.pollFleet(ctx)
 		if err != nil {
 			s.noteTable(err)
@@ -83,8 +84,8 @@ func (s *Store) pollFleet(ctx context.Context) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	n, err := integer(it[attrCounter])
-	if err != nil {
+	n, ok := count(it[attrCounter])
+	if !ok {
 		return false, nil // no row yet: nobody changed anything
 	}
 	s.mu.Lock()
@@ -110,7 +111,7 @@ func (s *Store) pollRing(ctx context.Context) {
 			s.rescan() // it left: the scan tells what became of its shards
 			continue
 		}
-		s.observe(decodeWorker(it), time.Now())
+		s.observe(decodeWorker(it, time.Now()), time.Now())
 		s.mu.Unlock()
 	}
 }
@@ -178,22 +179,26 @@ func (s *Store) scan(ctx context.Context) error {
 		switch key := text(it[attrKey]); {
 		case key == keyApplication:
 			sawApplication = true
+			if app, err := decodeApplication(it, begin); err == nil && app.damage != nil {
+				damaged[key] = true
+				s.noteDamage(key, app.damage)
+			}
 		case len(key) > len(keyWorker) && key[:len(keyWorker)] == keyWorker:
-			w := decodeWorker(it)
+			w := decodeWorker(it, begin)
 			if workers[w.id] = w; w.damaged && !w.fenced {
 				damaged[key] = true
 				s.noteDamage(key, fmt.Errorf("%s is %s, and should be a number: the worker ends, and its shards are taken when it is silent", attrCounter, shown(w.raw)))
 			}
 		case key == keyFleet:
-			if _, err := integer(it[attrCounter]); err != nil {
+			if _, ok := count(it[attrCounter]); !ok {
 				damaged[key] = true
 				s.noteDamage(key, fmt.Errorf("%s is %s, and should be a number: workers hear late of each other", attrCounter, shown(it[attrCounter])))
 			}
-		case isShardKey(key):
+		case isShardID(key): // another key is no shard's, and no label's value
 			r, err := decodeRow(it, begin)
 			if err != nil {
 				damaged[key] = true
-				s.noteDamage(key, damage(it))
+				s.noteDamage(key, damage(it, begin))
 				s.keepKnown(rows, key)
 				return nil //nolint:nilerr // it is reported, and the other rows count
 			}
@@ -221,7 +226,7 @@ func (s *Store) scan(ctx context.Context) error {
 		if it == nil {
 			s.orphans[owner] = time.Now().Add(s.duration) // it may not know yet that its row is gone
 		} else {
-			s.observe(decodeWorker(it), time.Now())
+			s.observe(decodeWorker(it, time.Now()), time.Now())
 		}
 		s.mu.Unlock()
 	}
@@ -285,8 +290,11 @@ func (s *Store) merge(rows map[string]*row, workers map[string]workerRow, begin 
 	}
 	s.noteVanished(rows, now)
 	s.rows, s.scanned = rows, now
+	s.noteCircles(rows)
 	for id, r := range rows {
-		s.lineage.learn(id, r.parents)
+		s.lineage.claimed(id, r.parents)
+		r = s.believed(r)
+		rows[id] = r
 		if l := s.leases[id]; l != nil && l.state != leaseOver && s.me == l.worker && (r.epoch > l.epoch || (r.epoch == l.epoch && r.owner != l.worker.id)) {
 			l.suspect = true
 		}

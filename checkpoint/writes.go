@@ -423,6 +423,7 @@ func (s *Store) finish(ctx context.Context, l *Lease, children []types.ChildShar
 	if _, err := s.claim(l); err != nil {
 		return err
 	}
+	told := len(children) > 0
 	if len(children) == 0 {
 		children = s.knownChildren(l.shard) // from the listing that proved the end
 	}
@@ -436,7 +437,9 @@ func (s *Store) finish(ctx context.Context, l *Lease, children []types.ChildShar
 			return fmt.Errorf("write row of child %s of shard %s: %w", child.id, l.shard, err)
 		}
 		s.mu.Lock()
-		s.lineage.learn(child.id, child.parents)
+		if told {
+			s.lineage.learn(child.id, child.parents)
+		}
 		s.lineage.place(child.id, children[i].HashKeyRange)
 		if err == nil {
 			s.rows[child.id] = child
@@ -501,7 +504,7 @@ func (s *Store) fenceWorker(ctx context.Context, id string, observed workerRow) 
 	key := keyWorker + id
 	_, err := s.table.update(ctx, key, e)
 	fenced, it, unknown := s.table.settle(ctx, key, err, func(it item) bool {
-		return decodeWorker(it).fenced
+		return decodeWorker(it, time.Now()).fenced
 	})
 	switch {
 	case unknown != nil:
@@ -509,6 +512,6 @@ func (s *Store) fenceWorker(ctx context.Context, id string, observed workerRow) 
 	case fenced || it == nil:
 		return nil, nil //nolint:nilnil // no row that moved on, as the comment says
 	}
-	w := decodeWorker(it)
+	w := decodeWorker(it, time.Now())
 	return &w, nil
 }

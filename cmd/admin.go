@@ -6,12 +6,15 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/netip"
 	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"go.uber.org/zap"
+
+	"kinesis-alerter/internal/plain"
 )
 
 // ServerConfig is the section "server".
@@ -19,13 +22,16 @@ type ServerConfig struct {
 	// Listen is the address of the admin server. Defaults to 127.0.0.1:9464: it shows internals and changes the log
 	// level without asking who calls, so opening it to a network is a decision. Containers listen on :9464.
 	Listen string `yaml:"listen"`
+	// Names are further names by which the server is asked for its page, its API and its controls, without a port: those of a
+	// Service, an Ingress or a load balancer. IP addresses, localhost and the host's own name are always known.
+	Names []string `yaml:"names"`
 }
 
 // admin serves metrics, health and the log level to operators and orchestrators. It has its own mux, so that nothing
 // that registers itself on the default one, such as pprof, appears here.
 type admin struct {
 	server   *http.Server
-	listener net.Listener
+	listener *connections
 }
 
 // adminDeps are what the pages show.
@@ -41,6 +47,8 @@ type adminDeps struct {
 	Healthy func() error
 	// Ready returns why the process is not ready, or nil.
 	Ready func() error
+	// Names are those by which the server is asked, beside addresses and localhost.
+	Names []string
 	Log   *zap.Logger
 }
 
@@ -48,31 +56,32 @@ type adminDeps struct {
 func newAdmin(ctx context.Context, l net.Listener, deps adminDeps) *admin {
 	mux := http.NewServeMux()
 	page := newStatusPage(deps.Status, deps.Log)
-	mux.HandleFunc("GET /{$}", page.index)
-	mux.HandleFunc("GET /api/v1/status", page.json)
-	mux.Handle("GET /metrics", promhttp.HandlerFor(deps.Gatherer, promhttp.HandlerOpts{
+	pages, scrapes := whole(), whole()
+	mux.Handle("GET /{$}", pages(http.HandlerFunc(page.index)))
+	mux.Handle("GET /api/v1/status", pages(http.HandlerFunc(page.json)))
+	mux.Handle("GET /metrics", scrapes(promhttp.HandlerFor(deps.Gatherer, promhttp.HandlerOpts{
 		EnableOpenMetrics: true,
 		ErrorLog:          zap.NewStdLog(deps.Log),
 		// One broken collector must not blind the operator to all others.
 		ErrorHandling: promhttp.ContinueOnError,
-		// Rendering is cheap, but a scraper that hangs must not collect goroutines.
-		MaxRequestsInFlight: 8,
-	}))
+	})))
 	mux.HandleFunc("GET /healthz", probe(deps.Healthy))
 	mux.HandleFunc("GET /readyz", probe(deps.Ready))
 	mux.Handle("GET /-/log-level", deps.LogLevel)
 	mux.Handle("PUT /-/log-level", deps.LogLevel)
 	mux.HandleFunc("PUT /-/reload", deps.Reload)
 	mux.HandleFunc("POST /-/reload", deps.Reload)
+	bounded := newConnections(l)
 	return &admin{
-		listener: l,
+		listener: bounded,
 		server: &http.Server{
 			// A page in an operator's browser must not be able to change the level of a daemon on the same machine.
-			Handler:           ownNames(l.Addr(), http.NewCrossOriginProtection().Handler(http.MaxBytesHandler(mux, maxAdminBody))),
-			ReadHeaderTimeout: 5 * time.Second,
-			ReadTimeout:       10 * time.Second,
-			WriteTimeout:      30 * time.Second,
-			IdleTimeout:       2 * time.Minute,
+			Handler:           knownNames(deps.Names, http.NewCrossOriginProtection().Handler(http.MaxBytesHandler(mux, maxAdminBody))),
+			ConnState:         bounded.changed,
+			ReadHeaderTimeout: 3 * time.Second,
+			ReadTimeout:       5 * time.Second,
+			WriteTimeout:      10 * time.Second,
+			IdleTimeout:       20 * time.Second,
 			MaxHeaderBytes:    16 << 10,
 			ErrorLog:          zap.NewStdLog(deps.Log),
 			BaseContext:       func(net.Listener) context.Context { return ctx },
@@ -83,21 +92,28 @@ func newAdmin(ctx context.Context, l net.Listener, deps adminDeps) *admin {
 // maxAdminBody bounds what a request may send, in bytes: the longest one is a log level.
 const maxAdminBody = 64 << 10
 
-// ownNames refuses requests for other hosts than this machine on a server that listens on loopback: a page in an operator's
-// browser can have its own name resolve to 127.0.0.1, and would then read the status as its own. Servers on other addresses are
-// asked by names that only their network knows.
-func ownNames(listens net.Addr, next http.Handler) http.Handler {
-	if tcp, ok := listens.(*net.TCPAddr); !ok || !tcp.IP.IsLoopback() {
-		return next
+// knownNames refuses requests that ask by a name which is none of ours, but for metrics and health: a page in an operator's browser
+// can have its own name resolve to any address that the browser reaches, through a port forward or a published port too, and would
+// then read the status, and reload, as its own. A name of ours it cannot have, and an address is no name.
+func knownNames(names []string, next http.Handler) http.Handler {
+	known := map[string]bool{"localhost": true}
+	for _, name := range names {
+		known[strings.ToLower(name)] = name != ""
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch r.URL.Path {
+		case "/metrics", "/healthz", "/readyz":
+			next.ServeHTTP(w, r)
+			return
+		}
 		host := r.Host
 		if name, _, err := net.SplitHostPort(host); err == nil {
 			host = name
 		}
-		host = strings.Trim(host, "[]")
-		if host != "localhost" && net.ParseIP(host) == nil {
-			http.Error(w, "this server is asked as localhost or by an address", http.StatusMisdirectedRequest)
+		host = strings.TrimSuffix(strings.ToLower(strings.Trim(host, "[]")), ".")
+		if _, err := netip.ParseAddr(host); err != nil && !known[host] {
+			http.Error(w, fmt.Sprintf("this server is not known as %q: ask for it by an address or as localhost, or add the name to server.names in the configuration and restart",
+				plain.Text(host[:min(len(host), 253)])), http.StatusMisdirectedRequest)
 			return
 		}
 		next.ServeHTTP(w, r)
@@ -115,10 +131,15 @@ func (a *admin) Run() error {
 	return nil
 }
 
-// Stop lets running requests end while ctx lives, then closes their connections.
+// patience is how long running requests may take to end at a stop.
+const patience = 500 * time.Millisecond
+
+// Stop lets running requests end for a moment, then closes their connections: whoever reads slowly, or nothing, holds up no stop.
 func (a *admin) Stop(ctx context.Context) error {
-	if err := a.server.Shutdown(ctx); err != nil {
-		return errors.Join(err, a.server.Close())
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	if a.server.Shutdown(ctx) != nil {
+		return a.server.Close()
 	}
 	return nil
 }
@@ -130,7 +151,7 @@ func probe(ask func() error) http.HandlerFunc {
 		w.Header().Set("Cache-Control", "no-store")
 		if err := ask(); err != nil {
 			w.WriteHeader(http.StatusServiceUnavailable)
-			_, _ = fmt.Fprintln(w, err)
+			_, _ = plain.Fprintln(w, err)
 			return
 		}
 		_, _ = fmt.Fprintln(w, "ok")

@@ -3,12 +3,16 @@ package cmd
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promauto"
@@ -30,7 +34,7 @@ func startAdmin(t *testing.T, deps adminDeps) func(method, path, body string, he
 		deps.LogLevel = logLevel{zap.NewAtomicLevel()}
 	}
 	if deps.Reload == nil {
-		deps.Reload = newReloader(Config{}, nil, zap.NewNop(), prometheus.NewRegistry()).ServeHTTP
+		deps.Reload = newReloader(Config{}, nil, zap.NewNop(), prometheus.NewRegistry()).ServeHTTP // which nobody runs
 	}
 	if deps.Status == nil {
 		deps.Status = func() Status { return Status{Level: LevelOK, Summary: "All is well."} }
@@ -127,26 +131,175 @@ func TestIndexNamesThePages(t *testing.T) {
 	require.Equal(t, http.StatusNotFound, code, "nothing leaks in from the default mux")
 }
 
-// A page whose name was made to resolve to this machine is still another origin's.
-func TestLoopbackServerAnswersForThisMachineOnly(t *testing.T) {
+// A page whose name was made to resolve to this machine is still another origin's, on whatever address the server listens: a port
+// forward or a published port leads a browser there, too.
+func TestServerIsAskedByItsOwnNames(t *testing.T) {
 	t.Parallel()
 	served := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) })
-	ask := func(listens, host string) int {
-		address, err := net.ResolveTCPAddr("tcp", listens)
-		require.NoError(t, err)
-		r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil)
+	handler := knownNames([]string{"pod-7", "Alerts.Example.com", ""}, served)
+	ask := func(host, path string) (int, string) {
+		r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, path, nil)
 		r.Host = host
 		w := httptest.NewRecorder()
-		ownNames(address, served).ServeHTTP(w, r)
-		return w.Code
+		handler.ServeHTTP(w, r)
+		return w.Code, w.Body.String()
 	}
-	for _, host := range []string{"localhost", "localhost:9464", "127.0.0.1:9464", "[::1]:9464", "::1"} {
-		require.Equal(t, http.StatusNoContent, ask("127.0.0.1:9464", host), host)
+	controlled := []string{"/", "/api/v1/status", "/-/reload", "/-/log-level", "/-/else", "/metrics/", "//metrics", "/healthz/../"}
+	for _, host := range []string{
+		"localhost", "localhost:9464", "LOCALHOST:9464", "localhost.", "127.0.0.1:9464", "10.1.2.3", "[::1]:9464", "::1", "[fe80::1%eth0]:9464", "pod-7:9464",
+		"alerts.example.com", "alerts.example.com.:443",
+	} {
+		for _, path := range controlled {
+			code, _ := ask(host, path)
+			require.Equal(t, http.StatusNoContent, code, "%s of %s", path, host)
+		}
 	}
-	for _, host := range []string{"evil.example", "evil.example:9464", "localhost.evil.example", ""} {
-		require.Equal(t, http.StatusMisdirectedRequest, ask("[::1]:9464", host), host)
-		require.Equal(t, http.StatusNoContent, ask(":9464", host), "other addresses have names that only their network knows")
+	for _, host := range []string{
+		"evil.example", "evil.example:9464", "localhost.evil.example", "", "127.0.0.1.evil.example", "127.1", "0x7f000001", "pod-7.evil.example", "\x1b[2Jevil",
+		strings.Repeat("e", 3000),
+	} {
+		for _, path := range controlled {
+			code, said := ask(host, path)
+			require.Equal(t, http.StatusMisdirectedRequest, code, "%s of %s", path, host)
+			require.Contains(t, said, "server.names")
+			require.Less(t, len(said), 500)
+			require.NotContains(t, said, "\x1b")
+		}
+		for _, path := range []string{"/metrics", "/healthz", "/readyz"} {
+			code, _ := ask(host, path)
+			require.Equal(t, http.StatusNoContent, code, "monitoring asks by any name")
+		}
 	}
+}
+
+// flooded is a server on loopback, with a page of metrics that no socket buffer holds.
+func flooded(t *testing.T) (scrape func() error, dial func(request string) net.Conn) {
+	t.Helper()
+	reg := prometheus.NewRegistry()
+	vec := promauto.With(reg).NewGaugeVec(prometheus.GaugeOpts{Name: "kinesis_alerter_x", Help: "X."}, []string{"n"})
+	for i := range 300 {
+		vec.WithLabelValues(fmt.Sprint(strings.Repeat("y", 1000), i))
+	}
+	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	ok := func() error { return nil }
+	a := newAdmin(t.Context(), l, adminDeps{
+		Gatherer: reg, LogLevel: logLevel{zap.NewAtomicLevel()}, Reload: http.NotFound, Log: zap.NewNop(), Healthy: ok, Ready: ok,
+		Status: func() Status { return Status{Level: LevelOK, Summary: strings.Repeat("s", 1<<20)} },
+	})
+	done := make(chan error, 1)
+	go func() { done <- a.Run() }()
+	var conns []net.Conn
+	t.Cleanup(func() {
+		began := time.Now()
+		require.NoError(t, a.Stop(context.WithoutCancel(t.Context())), "a stop waits for nobody who reads nothing")
+		require.Less(t, time.Since(began), 5*time.Second)
+		require.NoError(t, <-done)
+		for _, c := range conns {
+			_ = c.Close()
+		}
+	})
+	scrape = func() error {
+		client := &http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
+		for _, path := range []string{"/metrics", "/healthz", "/readyz"} {
+			r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+a.Addr()+path, nil)
+			if err != nil {
+				return err
+			}
+			response, err := client.Do(r)
+			if err != nil {
+				return err
+			}
+			_, err = io.Copy(io.Discard, response.Body)
+			_ = response.Body.Close()
+			if err != nil || response.StatusCode != http.StatusOK {
+				return fmt.Errorf("%s: %d, %w", path, response.StatusCode, err)
+			}
+		}
+		return nil
+	}
+	return scrape, func(request string) net.Conn {
+		c, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", a.Addr())
+		require.NoError(t, err)
+		_ = c.(*net.TCPConn).SetReadBuffer(2048)
+		_, _ = io.WriteString(c, request) // the server may have closed it by now
+		conns = append(conns, c)
+		return c
+	}
+}
+
+// TestScrapesAreNeverStarved: clients that hold a connection without use, or read nothing, take neither a scrape nor a health check from
+// those who ask, however many there are.
+func TestScrapesAreNeverStarved(t *testing.T) {
+	t.Parallel()
+	const get = "GET %s HTTP/1.1\r\nHost: localhost\r\n\r\n"
+	for name, tt := range map[string]struct {
+		n       int
+		request string
+	}{
+		"idle":                       {250, fmt.Sprintf(get, "/healthz")},
+		"nothing sent":               {250, ""},
+		"half a header":              {250, "GET /metrics HTTP/1.1\r\nHost: "},
+		"half a body":                {150, "PUT /-/log-level HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n{"},
+		"nothing read of /metrics":   {150, strings.Repeat(fmt.Sprintf(get, "/metrics"), 20)},
+		"nothing read of the page":   {150, strings.Repeat(fmt.Sprintf(get, "/"), 20)},
+		"nothing read of the status": {150, strings.Repeat(fmt.Sprintf(get, "/api/v1/status"), 20)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			scrape, dial := flooded(t)
+			for i := range tt.n {
+				dial(tt.request)
+				if i%50 == 49 {
+					require.NoError(t, scrape(), "after %d", i+1)
+				}
+			}
+			for range 3 {
+				require.NoError(t, scrape())
+			}
+		})
+	}
+}
+
+// TestConnectionsAreBounded: who is closed for a new one.
+func TestConnectionsAreBounded(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		c := newConnections(newPipes())
+		c.most = 4
+		now := time.Now()
+		add := func(from string, age time.Duration) net.Conn {
+			here, there := net.Pipe()
+			t.Cleanup(func() { _, _ = here.Close(), there.Close() })
+			c.open[there] = &connection{from: from, since: now.Add(-age)}
+			return there
+		}
+		add("a", time.Second)
+		oldest := add("a", time.Minute)
+		require.Equal(t, oldest, c.victim(), "the one that has stayed longest")
+		for range 3 {
+			add("b", 0)
+		}
+		require.NotEqual(t, oldest, c.victim(), "of the address that has the most")
+		delete(c.open, oldest)
+
+		l := c.Listener.(*pipes)
+		here, there := net.Pipe()
+		t.Cleanup(func() { _, _ = here.Close(), there.Close() })
+		began := time.Now()
+		go func() { l.conns <- there }()
+		got, err := c.Accept()
+		require.NoError(t, err)
+		require.Equal(t, there, got)
+		require.Len(t, c.open, 4)
+		require.Equal(t, leastStay, time.Since(began), "whoever came a moment ago is still read")
+		c.changed(there, http.StateActive)
+		require.Contains(t, c.open, there)
+		c.changed(there, http.StateClosed)
+		require.NotContains(t, c.open, there)
+		c.changed(there, http.StateActive)
+		require.NotContains(t, c.open, there, "gone is gone")
+	})
 }
 
 // Requests that are slow or large take nothing from those of others.
@@ -159,9 +312,48 @@ func TestAdminServerIsBounded(t *testing.T) {
 	require.NoError(t, err)
 	a := newAdmin(t.Context(), l, adminDeps{Gatherer: prometheus.NewRegistry(), LogLevel: logLevel{zap.NewAtomicLevel()}, Reload: http.NotFound, Log: zap.NewNop()})
 	require.NoError(t, l.Close())
-	require.Positive(t, a.server.ReadHeaderTimeout)
-	require.Positive(t, a.server.ReadTimeout)
-	require.Positive(t, a.server.WriteTimeout)
-	require.Positive(t, a.server.IdleTimeout)
+	for name, d := range map[string]time.Duration{
+		"header": a.server.ReadHeaderTimeout, "read": a.server.ReadTimeout, "write": a.server.WriteTimeout, "idle": a.server.IdleTimeout,
+	} {
+		require.Positive(t, d, name)
+		require.LessOrEqual(t, d, 20*time.Second, name)
+	}
 	require.LessOrEqual(t, a.server.MaxHeaderBytes, 16<<10)
+}
+
+// TestStopWithSlowClients: neither clients that read nothing nor reloads that wait make a stop fail or long; loopbackDaemon wants exit 0.
+func TestStopWithSlowClients(t *testing.T) {
+	var conns []net.Conn
+	t.Cleanup(func() { // after the stop
+		for _, c := range conns {
+			_ = c.Close()
+		}
+	})
+	_, file, admin := loopbackDaemon(t)
+	text, err := os.ReadFile(file) //nolint:gosec // in the test's own folder
+	require.NoError(t, err)
+	var more strings.Builder
+	for i := range 300 {
+		fmt.Fprintf(&more, ", {name: r%d, when: 'v >= %d and name matches \"a.*b%d\"'}", i, i, i)
+	}
+	many := strings.Replace(string(text), `149"}`, `149"}`+more.String(), 1)
+	require.NoError(t, os.WriteFile(file, []byte(many), 0o600)) //nolint:gosec // as above
+	for i := range 60 {
+		c, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", admin)
+		require.NoError(t, err)
+		conns = append(conns, c)
+		_ = c.(*net.TCPConn).SetReadBuffer(2048)
+		request := strings.Repeat("GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n", 100)
+		if i%2 == 0 {
+			request = "POST /-/reload HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n"
+		}
+		_, err = io.WriteString(c, request)
+		require.NoError(t, err)
+	}
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+admin+"/healthz", http.NoBody)
+	require.NoError(t, err)
+	response, err := http.DefaultClient.Do(r)
+	require.NoError(t, err)
+	require.NoError(t, response.Body.Close())
+	require.Equal(t, http.StatusOK, response.StatusCode)
 }

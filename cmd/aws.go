@@ -9,6 +9,10 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/netip"
+	"net/url"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -54,6 +58,7 @@ func newHTTPClient() *awshttp.BuildableClient {
 			t.TLSHandshakeTimeout = 3 * time.Second
 			// Callers have deadlines of their own. This one is for those who forget.
 			t.ResponseHeaderTimeout = 30 * time.Second
+			t.MaxResponseHeaderBytes = 64 << 10 // an error shows a header that cannot be read
 			// Every shard polls the same host, five times a second at most. With the SDK's ten idle connections a
 			// hundred shards would close and open connections, with their TLS handshakes, all the time.
 			t.MaxIdleConns, t.MaxIdleConnsPerHost = 2048, 1024
@@ -114,6 +119,26 @@ func (c clients) of(streamARN string) clients {
 	return c
 }
 
+// plainEndpoints are the endpoints that are reached over plain HTTP on another host: payloads and the session token go there in
+// clear.
+func (c clients) plainEndpoints() []string {
+	var out []string
+	for _, endpoint := range []*string{
+		c.kinesis.Options().BaseEndpoint, c.dynamodb.Options().BaseEndpoint, c.sns.Options().BaseEndpoint, c.sqs.Options().BaseEndpoint, c.s3.Options().BaseEndpoint,
+	} {
+		if at, err := url.Parse(aws.ToString(endpoint)); err == nil && at.Scheme == "http" && !loopback(at.Hostname()) && !slices.Contains(out, at.Host) {
+			out = append(out, at.Host)
+		}
+	}
+	return out
+}
+
+// loopback says that a host is this one.
+func loopback(host string) bool {
+	address, err := netip.ParseAddr(host)
+	return err == nil && address.Unmap().IsLoopback() || strings.EqualFold(strings.TrimSuffix(host, "."), "localhost")
+}
+
 // refuseRedirects makes a client that answers with a redirect instead of following it, to whatever host.
 func refuseRedirects(c aws.HTTPClient) aws.HTTPClient {
 	refuse := func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
@@ -169,7 +194,7 @@ type requestMetrics struct {
 func newRequestMetrics(reg prometheus.Registerer) *requestMetrics {
 	m := &requestMetrics{requests: promauto.With(reg).NewCounterVec(prometheus.CounterOpts{
 		Name: "kinesis_alerter_aws_requests_total",
-		Help: "Attempts of AWS API calls by their result: OK, the service's error code, BadAnswer, Canceled, Timeout or Connection.",
+		Help: "Attempts of AWS API calls by their result: OK, the service's error code (other where it documents no such code), BadAnswer, Canceled, Timeout or Connection.",
 	}, []string{"service", "operation", "code"})}
 	// The calls that decide whether the daemon works: their failure rates must exist before the first failure.
 	for _, call := range [][2]string{
@@ -191,12 +216,12 @@ func (m *requestMetrics) install(stack *middleware.Stack) error {
 	return stack.Deserialize.Add(middleware.DeserializeMiddlewareFunc("CountAttempts",
 		func(ctx context.Context, in middleware.DeserializeInput, next middleware.DeserializeHandler) (middleware.DeserializeOutput, middleware.Metadata, error) {
 			out, metadata, err := next.HandleDeserialize(ctx, in)
-			m.requests.WithLabelValues(awsmiddleware.GetServiceID(ctx), awsmiddleware.GetOperationName(ctx), resultCode(err)).Inc()
+			m.requests.WithLabelValues(awsmiddleware.GetServiceID(ctx), awsmiddleware.GetOperationName(ctx), closedCode(resultCode(err))).Inc()
 			return out, metadata, err
 		}), middleware.Before)
 }
 
-// resultCode maps the error of an attempt to a label. Services document their error codes, so the set is closed.
+// resultCode is how an attempt ended, in a word: the service's error code where it is one.
 func resultCode(err error) string {
 	var api smithy.APIError
 	var timeout net.Error

@@ -137,3 +137,19 @@ func TestBodyOutlivesItsRequest(t *testing.T) {
 	})}.Do(r) //nolint:bodyclose // there is no answer
 	require.NoError(t, err)
 }
+
+// What goes over plain HTTP to another host is told: payloads and a token go with it.
+func TestPlainEndpointsAreTold(t *testing.T) {
+	t.Parallel()
+	plain := func(endpoint string) []string {
+		cfg := emulated(nil)
+		cfg.BaseEndpoint = aws.String(endpoint)
+		return newClients(cfg, prometheus.NewRegistry(), nil).of("").plainEndpoints()
+	}
+	require.Equal(t, []string{"gateway.example.com:4566"}, plain("http://gateway.example.com:4566"))
+	require.Equal(t, []string{"10.0.0.1"}, plain("http://10.0.0.1/aws"))
+	for _, endpoint := range []string{"https://gateway.example.com", "http://localhost:4566", "http://127.0.0.9", "http://[::1]:80", "http://[::ffff:127.0.0.1]"} {
+		require.Empty(t, plain(endpoint), endpoint)
+	}
+	require.Empty(t, newClients(emulated(nil), prometheus.NewRegistry(), nil).plainEndpoints())
+}

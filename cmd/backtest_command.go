@@ -39,7 +39,7 @@ type backtester struct {
 }
 
 func newBacktester(p *program, rules *rulesFlags) *backtester {
-	return &backtester{rules: rules, program: p, now: time.Now, load: LoadAWS, terminal: isTerminal(p.stderr)}
+	return &backtester{rules: rules, program: p, now: time.Now, load: LoadAWS, terminal: isTerminal(p.console)}
 }
 
 // backtestFlags are the flags that only rules backtest has.
@@ -68,13 +68,13 @@ func (x *backtester) run(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	config, err := x.rules.from.load(x.program.env)
+	config, err := x.rules.from.load(ctx, x.program.env)
 	if err != nil {
 		return err
 	}
 	var against *LoadedConfig
 	if x.against != "" {
-		if against, err = LoadConfig(x.against, x.program.env); err != nil {
+		if against, err = LoadConfig(ctx, x.against, x.program.env); err != nil {
 			return err
 		}
 	}
@@ -101,7 +101,7 @@ func (x *backtester) run(ctx context.Context, args []string) error {
 
 // finish reads the source to its end, or as far as that is possible, and tells what was found.
 func (x *backtester) finish(ctx context.Context, b *backtest, source backtestSource, svg *os.File) error {
-	bar := newProgressBar(x.program.stderr, x.terminal, x.now)
+	bar := newProgressBar(x.program.console, x.terminal, x.now)
 	failed := source.run(ctx, b, bar)
 	bar.clear()
 	b.end(ctx, source, failed == nil)

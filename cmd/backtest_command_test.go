@@ -29,7 +29,7 @@ type backtestRun struct {
 }
 
 func (r *backtestRun) run(ctx context.Context, args ...string) error {
-	p := &program{env: environment(nil), stdout: &r.stdout, stderr: &r.stderr}
+	p := &program{env: environment(nil), stdout: &r.stdout, stderr: &r.stderr, console: &r.stderr}
 	o := &rulesFlags{}
 	x := newBacktester(p, o)
 	x.terminal = r.terminal
@@ -175,7 +175,7 @@ func TestBacktestInterrupted(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	var out bytes.Buffer
-	p := &program{env: environment(nil), stdout: &out, stderr: &stopAfter{2, cancel}}
+	p := &program{env: environment(nil), stdout: &out, console: &stopAfter{2, cancel}}
 	x := newBacktester(p, &rulesFlags{from: configFlags{file: "testdata/backtest/candidate.yaml"}})
 	x.archive, x.every, x.terminal = []string{file}, time.Second, true
 	clock := time.Unix(0, 0)

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"kinesis-alerter/alert"
+	"kinesis-alerter/internal/plain"
 )
 
 // backtestReport is what a backtest found.
@@ -242,7 +243,7 @@ func (r *backtestReport) print(w io.Writer, asJSON bool) error {
 func ruleLabel(name string) string { return cmp.Or(name, "(every record)") }
 
 func (r *backtestReport) write(w io.Writer) {
-	line := func(format string, values ...any) { _, _ = fmt.Fprintf(w, format+"\n", values...) }
+	line := func(format string, values ...any) { _, _ = plain.Fprintf(w, format+"\n", values...) }
 	if r.Incomplete != "" {
 		line("INCOMPLETE, what follows is of a part of the records: %s\n", r.Incomplete)
 	}
@@ -302,7 +303,7 @@ func (r *backtestReport) writeHours(w io.Writer) {
 	if len(r.Hours) == 0 {
 		return
 	}
-	_, _ = fmt.Fprintln(w)
+	_, _ = plain.Fprintln(w)
 	header, align := []string{"ALERTS IN THE HOUR FROM"}, "<"
 	var with []string
 	for _, t := range r.Rules {
@@ -335,11 +336,11 @@ func (r *backtestReport) writeTopics(w io.Writer) {
 			t.Topic, fmt.Sprint(t.Alerts), about + fmt.Sprint(t.Messages), about + numberOr(t.Digests), about + numberOr(t.Digested), busiest,
 		})
 	}
-	_, _ = fmt.Fprintln(w)
+	_, _ = plain.Fprintln(w)
 	writeColumns(w, rows, "<>>>><")
 	for _, t := range r.Topics {
 		if t.Refused > 0 {
-			_, _ = fmt.Fprintf(w, "topic %s: SNS would refuse %s, the first: %s\n", t.Topic, plural(t.Refused, "alert"), t.RefusedWhy)
+			_, _ = plain.Fprintf(w, "topic %s: SNS would refuse %s, the first: %s\n", t.Topic, plural(t.Refused, "alert"), t.RefusedWhy)
 		}
 	}
 }
@@ -348,7 +349,7 @@ func (r *backtestReport) writeDifference(w io.Writer) {
 	if r.Against == "" {
 		return
 	}
-	line := func(format string, values ...any) { _, _ = fmt.Fprintf(w, format+"\n", values...) }
+	line := func(format string, values ...any) { _, _ = plain.Fprintf(w, format+"\n", values...) }
 	line("")
 	if len(r.Difference) == 0 {
 		line("Against %s: the same alerts", r.Against)
@@ -406,7 +407,7 @@ func writeColumns(w io.Writer, rows [][]string, align string) {
 				b.WriteString(cell + pad)
 			}
 		}
-		_, _ = fmt.Fprintln(w, strings.TrimRight(b.String(), " "))
+		_, _ = plain.Fprintln(w, strings.TrimRight(b.String(), " "))
 	}
 }
 

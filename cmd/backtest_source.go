@@ -11,7 +11,6 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"os"
 	"strconv"
 	"strings"
 	"time"
@@ -43,7 +42,10 @@ type archiveSource struct {
 }
 
 // mostLine bounds a line: the largest record of Kinesis in base64, with what is around it.
-const mostLine = 16 << 20
+const mostLine = mostRecord
+
+// mostUnended is after how many bytes without a line's end a file is given up: it holds no lines.
+const mostUnended = 1 << 30
 
 // archiveStart is when the records of an archive begin that carry no time, as in tests of rules.
 func archiveStart() time.Time { return time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC) }
@@ -51,10 +53,10 @@ func archiveStart() time.Time { return time.Date(2026, 1, 1, 0, 0, 0, 0, time.UT
 func (*archiveSource) until() time.Time { return time.Time{} }
 
 func (s *archiveSource) run(ctx context.Context, b *backtest, bar *progressBar) error {
-	for _, name := range s.files {
-		info, err := os.Stat(name)
+	for _, name := range s.files { // all of them, before hours are spent on the first
+		info, err := statFile(name)
 		if err != nil {
-			return err
+			return fmt.Errorf("%s: %w", name, err)
 		}
 		s.size += info.Size()
 	}
@@ -86,11 +88,12 @@ func (c counting) Read(p []byte) (int, error) {
 }
 
 func (s *archiveSource) file(ctx context.Context, b *backtest, bar *progressBar, name string) error {
-	file, err := os.Open(name) //nolint:gosec // the operator names the file
+	file, err := openFile(name)
 	if err != nil {
-		return err
+		return fmt.Errorf("%s: %w", name, err)
 	}
-	defer file.Close() //nolint:errcheck // only read
+	defer file.Close()                                      //nolint:errcheck // only read
+	defer context.AfterFunc(ctx, func() { file.Close() })() //nolint:errcheck // ends the read of a pipe
 	var in io.Reader = counting{file, &s.read}
 	if strings.HasSuffix(name, ".gz") {
 		unpacked, err := gzip.NewReader(in)
@@ -104,7 +107,10 @@ func (s *archiveSource) file(ctx context.Context, b *backtest, bar *progressBar,
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
-		line, tooLong, err := s.next(lines)
+		line, tooLong, err := s.next(ctx, lines)
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
 		if err != nil && !errors.Is(err, io.EOF) {
 			return fmt.Errorf("%s:%d: %w", name, n, err)
 		}
@@ -126,13 +132,19 @@ func (s *archiveSource) file(ctx context.Context, b *backtest, bar *progressBar,
 }
 
 // next reads a line without its end. It is valid until the next one. A line that is too long is passed over.
-func (s *archiveSource) next(lines *bufio.Reader) (line []byte, tooLong bool, err error) {
+func (s *archiveSource) next(ctx context.Context, lines *bufio.Reader) (line []byte, tooLong bool, err error) {
 	s.line = s.line[:0]
-	for {
+	for passed := 0; ; {
+		if ctx.Err() != nil {
+			return nil, true, ctx.Err()
+		}
 		part, err := lines.ReadSlice('\n')
 		if len(s.line)+len(part) > mostLine {
 			tooLong = true
 			s.line = s.line[:0]
+		}
+		if passed += len(part); passed > mostUnended {
+			return nil, true, fmt.Errorf("no line ends within %d MiB: this is no archive of records", mostUnended>>20)
 		}
 		if !tooLong {
 			s.line = append(s.line, part...)

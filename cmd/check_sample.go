@@ -3,22 +3,24 @@ package cmd
 import (
 	"bytes"
 	"cmp"
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
+	"iter"
 	"maps"
-	"os"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 
+	"github.com/go-json-experiment/json/jsontext"
 	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
 
 	"kinesis-alerter/alert"
 	"kinesis-alerter/consumer"
-	"kinesis-alerter/internal/near"
+	"kinesis-alerter/internal/plain"
 )
 
 // sampleRecord is one record of a sample.
@@ -30,31 +32,54 @@ type sampleRecord struct {
 }
 
 // readSample reads a file with one record a line or, where the whole is a JSON array, its elements. Empty lines are left
-// out.
-func readSample(file string) ([]sampleRecord, error) {
-	text, err := os.ReadFile(file) //nolint:gosec // the operator names the file
+// out. The records are made one by one, and share the file's bytes.
+func readSample(ctx context.Context, file string) (iter.Seq[sampleRecord], error) {
+	text, err := readFile(ctx, file, mostSample)
 	if err != nil {
-		return nil, ConfigErrors{{File: file, Rule: strings.TrimPrefix(err.Error(), "open "+file+": ")}}
+		return nil, ConfigErrors{{File: file, Rule: err.Error()}}
 	}
-	var out []sampleRecord
-	var elements []json.RawMessage
-	if bytes.HasPrefix(bytes.TrimSpace(text), []byte("[")) && json.Unmarshal(text, &elements) == nil {
-		for i, e := range elements {
-			out = append(out, newSampleRecord(fmt.Sprintf("record %d", i+1), e))
-		}
-	} else {
+	records := sampleLines(text)
+	if bytes.HasPrefix(bytes.TrimSpace(text), []byte("[")) && json.Valid(text) {
+		records = sampleElements(text)
+	}
+	for range records {
+		return records, nil
+	}
+	return nil, ConfigErrors{{File: file, Rule: "there are no records: want one JSON record a line, or a JSON array of them"}}
+}
+
+func sampleLines(text []byte) iter.Seq[sampleRecord] {
+	return func(yield func(sampleRecord) bool) {
 		n := 0
 		for line := range bytes.Lines(text) {
 			n++
-			if line = bytes.TrimRight(line, "\r\n"); len(bytes.TrimSpace(line)) > 0 {
-				out = append(out, newSampleRecord(fmt.Sprintf("line %d", n), line))
+			line = bytes.TrimRight(line, "\r\n")
+			if len(bytes.TrimSpace(line)) > 0 && !yield(newSampleRecord(fmt.Sprintf("line %d", n), line)) {
+				return
 			}
 		}
 	}
-	if len(out) == 0 {
-		return nil, ConfigErrors{{File: file, Rule: "there are no records: want one JSON record a line, or a JSON array of them"}}
+}
+
+// sampleElements are the elements of a valid JSON array.
+func sampleElements(text []byte) iter.Seq[sampleRecord] {
+	return func(yield func(sampleRecord) bool) {
+		dec := lenientJSON(text)
+		if _, err := dec.ReadToken(); err != nil {
+			return // unreachable: it is valid
+		}
+		for n := 1; dec.PeekKind() != jsontext.KindEndArray; n++ {
+			element, err := dec.ReadValue()
+			if err != nil || !yield(newSampleRecord(fmt.Sprintf("record %d", n), bytes.Clone(element))) {
+				return
+			}
+		}
 	}
-	return out, nil
+}
+
+// lenientJSON reads what encoding/json takes for valid.
+func lenientJSON(text []byte) *jsontext.Decoder {
+	return jsontext.NewDecoder(bytes.NewBuffer(text), jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
 }
 
 // newSampleRecord is the record of a line: the line itself, or what it has as data in the form of an archive.
@@ -79,7 +104,8 @@ type sampled struct {
 	likely            map[string]map[string]int // by reason, and by what it looks like
 	passed            []int                     // records by filter pattern
 	rules             []sampledRule
-	fields            fieldNames
+	fields            *fieldNames
+	cover             *explanationCover
 }
 
 // sampledRule is what is known of a rule.
@@ -104,8 +130,8 @@ type sampledTerm struct {
 
 // checkSample reads a sample of records the way the rules do. It writes what looks wrong, and returns what is: names of
 // fields that no record has, each with its place in the configuration.
-func checkSample(w io.Writer, config *LoadedConfig, file string) error {
-	records, err := readSample(file)
+func checkSample(ctx context.Context, w io.Writer, config *LoadedConfig, file string) error {
+	records, err := readSample(ctx, file)
 	if err != nil {
 		return err
 	}
@@ -116,7 +142,7 @@ func checkSample(w io.Writer, config *LoadedConfig, file string) error {
 	s := &sampled{
 		config: config, invalid: map[string]int{}, invalidAt: map[string]string{}, likely: map[string]map[string]int{},
 		passed: make([]int, len(config.Filter)),
-		rules:  make([]sampledRule, len(config.Rules)), fields: newFieldNames(),
+		rules:  make([]sampledRule, len(config.Rules)), fields: newFieldNames(), cover: config.cover(),
 	}
 	for i, r := range config.Rules {
 		s.rules[i] = sampledRule{
@@ -124,11 +150,17 @@ func checkSample(w io.Writer, config *LoadedConfig, file string) error {
 		}
 	}
 	shard := pipeline.Shard(defaultCaseShard)
-	for i := range records {
-		s.add(pipeline, shard, &records[i])
+	for r := range records {
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		s.add(pipeline, shard, &r)
+	}
+	if s.fields.full {
+		return ConfigErrors{{File: file, Rule: fmt.Sprintf("the records have more than %d fields of different names; are names made of values, such as ids?", mostFieldNames)}}
 	}
 	faults := s.unknownNames()
-	if len(faults) > 0 && len(s.fields.rules) == 0 {
+	if len(faults) > 0 && !s.fields.objects {
 		faults = ConfigErrors{{File: file, Rule: "no record of the sample is a JSON object with fields, so there is nothing to check names against"}}
 	}
 	s.write(w, file, len(faults) > 0)
@@ -160,6 +192,7 @@ func (s *sampled) addRecord(pipeline *alert.Pipeline, u *consumer.UserRecord, pl
 	s.records++
 	s.fields.add(u.Data)
 	x := explainRecord(pipeline, u)
+	s.cover.explanation(&x)
 	for _, f := range x.Filter {
 		if f.Matched {
 			s.passed[f.Index]++
@@ -247,7 +280,7 @@ func (s *sampled) unknownNames() ConfigErrors {
 			continue
 		}
 		rule := fmt.Sprintf("no record of the sample has %s", m.Name())
-		if near := s.fields.near(m); near != "" {
+		if near := s.fields.near(m); near != "" && len(out) < mostSuggestions {
 			rule += "; did you mean " + near + "?"
 		}
 		if s.config.doc.file == "" { // from flags
@@ -272,8 +305,8 @@ func (s *sampled) write(w io.Writer, file string, faulty bool) {
 	if len(s.rules) == 0 {
 		matching = fmt.Sprintf("%d alert, as there are no rules", s.matched)
 	}
-	_, _ = fmt.Fprintf(w, "%s: %s: %s, %d filtered, %d invalid\n", file, plural(s.records, "record"), matching, s.filtered, invalid)
-	warn := func(format string, args ...any) { _, _ = fmt.Fprintf(w, "warning: "+format+"\n", args...) }
+	_, _ = plain.Fprintf(w, "%s: %s: %s, %d filtered, %d invalid\n", file, plural(s.records, "record"), matching, s.filtered, invalid)
+	warn := func(format string, args ...any) { _, _ = plain.Fprintf(w, "warning: "+format+"\n", args...) }
 	for _, reason := range slices.Sorted(maps.Keys(s.invalid)) {
 		warn("%s of the sample cannot be read (%s), the first in %s: most look like %s",
 			plural(s.invalid[reason], "record"), reason, s.invalidAt[reason], mostOften(s.likely[reason]))
@@ -364,79 +397,4 @@ func plural(n int, noun string) string {
 		return "1 " + noun
 	}
 	return fmt.Sprintf("%d %ss", n, noun)
-}
-
-// fieldNames are the names of the fields of a sample.
-type fieldNames struct {
-	// rules are the paths through objects, as rules go, joined by NUL; filters the dotted names of filters, which go
-	// through arrays, too.
-	rules, filters map[string]bool
-}
-
-func newFieldNames() fieldNames { return fieldNames{map[string]bool{}, map[string]bool{}} }
-
-// add takes up the fields of a payload. One that is no JSON has none.
-func (n fieldNames) add(data []byte) {
-	var v any
-	if json.Unmarshal(data, &v) != nil {
-		return
-	}
-	n.walk(v, nil, true)
-}
-
-func (n fieldNames) walk(v any, path []string, throughObjects bool) {
-	switch v := v.(type) {
-	case map[string]any:
-		for name, member := range v {
-			below := append(slices.Clip(path), name)
-			if throughObjects {
-				n.rules[strings.Join(below, "\x00")] = true
-			}
-			n.filters[strings.Join(below, ".")] = true
-			n.walk(member, below, throughObjects)
-		}
-	case []any:
-		for _, element := range v {
-			n.walk(element, path, false)
-		}
-	}
-}
-
-func (n fieldNames) has(m alert.Mention) bool {
-	if m.Filter {
-		return n.filters[m.Name()]
-	}
-	return n.rules[strings.Join(m.Path, "\x00")]
-}
-
-// near is the name that was probably meant, or nothing: one that differs in case or a few letters, or that stands
-// elsewhere in the record.
-func (n fieldNames) near(m alert.Mention) string {
-	known := n.filters
-	if !m.Filter {
-		known = map[string]bool{}
-		for path := range n.rules {
-			known[strings.ReplaceAll(path, "\x00", ".")] = true
-		}
-	}
-	names := slices.Sorted(maps.Keys(known))
-	as := map[string]string{} // names by their lower case; of several the one that is most like it
-	var candidates []string
-	for _, name := range names {
-		lower := strings.ToLower(name)
-		if other := as[lower]; other == "" || near.Distance(m.Name(), name) < near.Distance(m.Name(), other) {
-			as[lower] = name
-		}
-		candidates = append(candidates, lower)
-	}
-	if near := nearest(m.Name(), candidates); near != "" {
-		return as[near]
-	}
-	last := func(name string) string { return strings.ToLower(name[strings.LastIndexByte(name, '.')+1:]) }
-	for _, name := range names {
-		if last(name) == last(m.Name()) {
-			return name
-		}
-	}
-	return ""
 }

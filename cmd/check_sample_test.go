@@ -57,10 +57,10 @@ func TestReadSample(t *testing.T) {
 	} {
 		file := filepath.Join(t.TempDir(), "sample")
 		require.NoError(t, os.WriteFile(file, []byte(text), 0o600))
-		records, err := readSample(file)
+		records, err := readSample(t.Context(), file)
 		require.NoError(t, err)
 		var got []string
-		for _, r := range records {
+		for r := range records {
 			got = append(got, r.place, string(r.data))
 		}
 		require.Equal(t, want, got)

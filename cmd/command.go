@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"kinesis-alerter/internal/credentials"
+	"kinesis-alerter/internal/plain"
 )
 
 // Exit codes.
@@ -26,7 +27,9 @@ const (
 // program is one invocation of the command line.
 type program struct {
 	env            func(string) (string, bool)
-	stdout, stderr io.Writer
+	stdout, stderr io.Writer // pass on what is printable, and escape the rest
+	// output and console are stdout and stderr as they came, for the lines of the daemon's own writer, and to draw on.
+	output, console io.Writer
 }
 
 // command is one of the things that the program does.
@@ -49,7 +52,9 @@ func (e *usageError) Error() string { return e.text }
 // running, 2 wrong usage or configuration. env looks environment variables up; the AWS SDK reads its own by itself.
 // The daemon stops in order when ctx is done.
 func Main(ctx context.Context, args []string, env func(string) (string, bool), stdout, stderr io.Writer) int {
-	p := &program{env: env, stdout: stdout, stderr: stderr}
+	out, errs := plain.NewWriter(stdout), plain.NewWriter(stderr)
+	defer func() { _, _ = out.Flush(), errs.Flush() }()
+	p := &program{env: env, stdout: out, stderr: errs, output: stdout, console: stderr}
 	err := p.run(ctx, args)
 	var usage *usageError
 	var problems ConfigErrors
@@ -57,14 +62,25 @@ func Main(ctx context.Context, args []string, env func(string) (string, bool), s
 	case err == nil, errors.Is(err, flag.ErrHelp):
 		return exitOK
 	case errors.As(err, &usage):
-		_, _ = fmt.Fprintln(stderr, "kinesis-alerter:", err)
+		writeError(errs, "kinesis-alerter: ", err)
 		return exitUsage
 	case errors.As(err, &problems):
-		_, _ = fmt.Fprintln(stderr, problems)
+		for _, line := range problems.Lines() {
+			_, _ = plain.Fprintln(errs, line)
+		}
 		return exitUsage
 	default:
-		_, _ = fmt.Fprintln(stderr, "kinesis-alerter:", withCredentials(err))
+		writeError(errs, "kinesis-alerter: ", withCredentials(err))
 		return exitFailed
+	}
+}
+
+// writeError writes an error, the second and later lines of it set back: what stands in a text from elsewhere looks like no line of
+// ours.
+func writeError(w io.Writer, lead string, err error) {
+	for _, line := range plain.Lines(err) {
+		_, _ = plain.Fprintf(w, lead+"%s\n", line)
+		lead = "  "
 	}
 }
 
@@ -167,7 +183,7 @@ func (*program) hintFlag(err error, fs *flag.FlagSet) error {
 func (*program) help(w io.Writer) {
 	_, _ = fmt.Fprint(w, "kinesis-alerter turns the records of a Kinesis stream into alerts on SNS.\n\nUsage: kinesis-alerter COMMAND [flags]\n\n")
 	for _, c := range commands() {
-		_, _ = fmt.Fprintf(w, "  %-12s %s\n", c.name, c.does)
+		_, _ = plain.Fprintf(w, "  %-12s %s\n", c.name, c.does)
 	}
 	_, _ = fmt.Fprint(w, `  help         this page, or that of a command: kinesis-alerter help run
 
@@ -178,15 +194,15 @@ Regions, credentials and endpoints come from the AWS SDK's environment variables
 }
 
 func (p *program) commandHelp(c command, fs *flag.FlagSet) {
-	_, _ = fmt.Fprintf(p.stdout, "Usage: %s\n\n%s.\n", strings.TrimSpace("kinesis-alerter "+c.name+" "+c.arguments), c.does)
+	_, _ = plain.Fprintf(p.stdout, "Usage: %s\n\n%s.\n", strings.TrimSpace("kinesis-alerter "+c.name+" "+c.arguments), c.does)
 	first := true
 	fs.VisitAll(func(f *flag.Flag) {
 		if first {
-			_, _ = fmt.Fprintln(p.stdout)
+			_, _ = plain.Fprintln(p.stdout)
 			first = false
 		}
 		value, usage := flag.UnquoteUsage(f)
-		_, _ = fmt.Fprintf(p.stdout, "  %-22s %s\n", strings.TrimSpace("--"+f.Name+" "+value), usage)
+		_, _ = plain.Fprintf(p.stdout, "  %-22s %s\n", strings.TrimSpace("--"+f.Name+" "+value), usage)
 	})
 }
 
@@ -194,12 +210,14 @@ func (p *program) commandHelp(c command, fs *flag.FlagSet) {
 type configFlags struct {
 	file   string
 	listen string
+	names  string
 	quick  quickConfig
 }
 
 func (f *configFlags) declare(fs *flag.FlagSet) {
 	f.declareSource(fs)
 	fs.StringVar(&f.listen, "listen", "", "`ADDRESS` of the admin server, instead of server.listen (default "+DefaultListen+")")
+	fs.StringVar(&f.names, "server-names", "", "`NAMES` by which the admin server is asked, with commas between them, beside server.names")
 }
 
 // declareSource declares what says which rules and stream a command is about.
@@ -215,23 +233,33 @@ func (f *configFlags) declareSource(fs *flag.FlagSet) {
 func (f *configFlags) given() bool { return f.file != "" || f.quick != (quickConfig{}) }
 
 // load reads what the flags ask for. It can be called again, for a reload.
-func (f *configFlags) load(env func(string) (string, bool)) (*LoadedConfig, error) {
+func (f *configFlags) load(ctx context.Context, env func(string) (string, bool)) (*LoadedConfig, error) {
 	if f.listen != "" && !listenable(f.listen) {
 		return nil, &usageError{fmt.Sprintf("--listen %s: want HOST:PORT, as in %s, or :9464 for all addresses, with a port of 0 to 65535", f.listen, DefaultListen)}
 	}
-	loaded, err := f.source(env)
+	var names []string
+	if f.names != "" {
+		names = strings.Split(f.names, ",")
+	}
+	if i := slices.IndexFunc(names, func(name string) bool { return !hostName(name) }); i >= 0 {
+		return nil, &usageError{fmt.Sprintf("--server-names: %q: want names of hosts alone, as in alerts.example.com,alerts: no scheme, no port, no blank", names[i])}
+	}
+	loaded, err := f.source(ctx, env)
 	if err == nil && f.listen != "" {
 		loaded.Server.Listen = f.listen
+	}
+	if err == nil {
+		loaded.Server.Names = append(loaded.Server.Names, names...)
 	}
 	return loaded, err
 }
 
-func (f *configFlags) source(env func(string) (string, bool)) (*LoadedConfig, error) {
+func (f *configFlags) source(ctx context.Context, env func(string) (string, bool)) (*LoadedConfig, error) {
 	switch quick := f.quick != (quickConfig{}); {
 	case f.file != "" && quick:
 		return nil, &usageError{"give either --config, or --stream, --topic-arn, --application and --when, not both"}
 	case f.file != "":
-		return LoadConfig(f.file, env)
+		return LoadConfig(ctx, f.file, env)
 	case f.quick.stream == "" || f.quick.topicARN == "":
 		return nil, &usageError{"give --config FILE, or --stream NAME and --topic-arn ARN"}
 	}
@@ -239,11 +267,11 @@ func (f *configFlags) source(env func(string) (string, bool)) (*LoadedConfig, er
 }
 
 // reload returns what reads the file again, or nil where there is none: the environment of a process does not change.
-func (f *configFlags) reload(env func(string) (string, bool)) func() (*LoadedConfig, error) {
+func (f *configFlags) reload(env func(string) (string, bool)) func(context.Context) (*LoadedConfig, error) {
 	if f.file == "" || strings.HasPrefix(f.file, envSource) {
 		return nil
 	}
-	return func() (*LoadedConfig, error) { return f.load(env) }
+	return func(ctx context.Context) (*LoadedConfig, error) { return f.load(ctx, env) }
 }
 
 func runCommand(p *program, fs *flag.FlagSet) func(context.Context, []string) error {
@@ -258,7 +286,7 @@ func runCommand(p *program, fs *flag.FlagSet) func(context.Context, []string) er
 		}
 		signals, release := reloadSignals() // before the file is read: a change that is announced after that is not missed
 		defer release()
-		loaded, err := from.load(p.env)
+		loaded, err := from.load(ctx, p.env)
 		if err != nil {
 			return err
 		}
@@ -276,7 +304,7 @@ func runCommand(p *program, fs *flag.FlagSet) func(context.Context, []string) er
 		o.Host = cmp.Or(hostname, "worker")
 		o.Reload = from.reload(p.env)
 		o.Reloads = signals
-		o.Output, o.Loaded = p.stdout, loaded
+		o.Output, o.Loaded = plain.NewWriter(p.output), loaded
 		return Run(ctx, loaded.Config, o)
 	}
 }
@@ -287,16 +315,16 @@ func checkCommand(p *program, fs *flag.FlagSet) func(context.Context, []string) 
 	show := fs.Bool("print", false, "print the effective configuration, with defaults, and secrets redacted")
 	sample := fs.String("sample", "", "a `FILE` with records, one a line or as a JSON array, that the rules are checked against")
 	mapping := fs.String("explain-lambda", "", "print the configuration that takes over the Lambda event source mapping in `FILE`, the JSON of aws lambda get-event-source-mapping; - is standard input; --topic-arn says where alerts go")
-	return func(_ context.Context, args []string) error {
+	return func(ctx context.Context, args []string) error {
 		if *mapping != "" {
 			if err := noArguments(args); err != nil {
 				return err
 			}
-			if *show || *sample != "" || from.file != "" || from.listen != "" || from.quick != (quickConfig{topicARN: from.quick.topicARN}) {
+			if *show || *sample != "" || from.file != "" || from.listen != "" || from.names != "" || from.quick != (quickConfig{topicARN: from.quick.topicARN}) {
 				return &usageError{"check: --explain-lambda goes with --topic-arn alone; check what it prints with --config, --sample or --print"}
 			}
 			x := lambdaExplainer{file: *mapping, topicARN: from.quick.topicARN, stdin: os.Stdin, stdout: p.stdout, stderr: p.stderr}
-			return x.run()
+			return x.run(ctx)
 		}
 		// "check FILE" is what fingers type.
 		if len(args) == 1 && from.file == "" {
@@ -305,7 +333,7 @@ func checkCommand(p *program, fs *flag.FlagSet) func(context.Context, []string) 
 		if err := noArguments(args); err != nil {
 			return err
 		}
-		loaded, err := from.load(p.env)
+		loaded, err := from.load(ctx, p.env)
 		if err != nil {
 			return err
 		}
@@ -318,22 +346,22 @@ func checkCommand(p *program, fs *flag.FlagSet) func(context.Context, []string) 
 			return err
 		}
 		if *sample != "" {
-			if err := checkSample(p.stdout, loaded, *sample); err != nil {
+			if err := checkSample(ctx, p.stdout, loaded, *sample); err != nil {
 				return err
 			}
 		}
 		for _, warning := range regionWarnings(&loaded.Config) {
-			_, _ = fmt.Fprintf(p.stderr, "%s: warning: %s\n", cmp.Or(from.file, "flags"), warning)
+			_, _ = plain.Fprintf(p.stderr, "%s: warning: %s\n", cmp.Or(from.file, "flags"), warning)
 		}
 		doubts := loaded.doubts(time.Now())
 		for _, d := range doubts {
-			_, _ = fmt.Fprintf(p.stderr, "warning: %v\n", d)
+			_, _ = plain.Fprintf(p.stderr, "warning: %v\n", d)
 		}
 		valid := fmt.Sprintf("%s: valid; %d rules, %d topics", cmp.Or(from.file, "flags"), len(loaded.Rules), len(loaded.Topics))
 		if len(doubts) > 0 {
 			valid += ", " + plural(len(doubts), "warning")
 		}
-		_, err = fmt.Fprintln(p.stdout, valid)
+		_, err = plain.Fprintln(p.stdout, valid)
 		return err
 	}
 }

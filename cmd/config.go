@@ -2,11 +2,11 @@ package cmd
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"maps"
 	"net"
-	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -23,6 +23,7 @@ import (
 	"kinesis-alerter/alert/sns"
 	"kinesis-alerter/checkpoint"
 	"kinesis-alerter/consumer"
+	"kinesis-alerter/internal/plain"
 )
 
 // Defaults of the configuration that are this package's own.
@@ -147,6 +148,7 @@ func (c Config) parts() parts {
 		}.WithDefaults(),
 		deadletter: c.DeadLetter.destination(),
 		checkpoint: checkpoint.Config{
+			Reads:       alert.SnapshotFormat,
 			Application: c.Stream.Application, StreamName: c.Stream.Name, StreamARN: c.Stream.ARN, Start: c.Stream.Start,
 			LeaseDuration: c.Leases.Duration, CheckpointInterval: c.Processing.checkpointInterval(),
 			MergeShards: c.mergeShards(),
@@ -163,14 +165,16 @@ func (c Config) parts() parts {
 	}
 	// An attempt must fit into the trust window, which is nine tenths of a lease, with time to spare for a second one.
 	p.sns.AttemptTimeout = min(sns.DefaultAttemptTimeout, p.checkpoint.LeaseDuration*9/10/2)
-	for name, t := range p.alert.Topics {
-		topic := sns.TopicConfig{ARN: t.ARN, Rate: t.Rate.PerSecond(), Digest: t.Digest}
-		for _, r := range p.alert.Rules {
-			if slices.Contains(r.Topics, name) {
-				topic.Rules = append(topic.Rules, r.Name)
+	rulesOf := map[string][]string{}
+	for _, r := range p.alert.Rules {
+		for _, name := range r.Topics {
+			if of := rulesOf[name]; len(of) == 0 || of[len(of)-1] != r.Name {
+				rulesOf[name] = append(of, r.Name)
 			}
 		}
-		p.sns.Topics[name] = topic
+	}
+	for name, t := range p.alert.Topics {
+		p.sns.Topics[name] = sns.TopicConfig{ARN: t.ARN, Rate: t.Rate.PerSecond(), Digest: t.Digest, Rules: rulesOf[name]}
 	}
 	p.sns = p.sns.WithDefaults()
 	return p
@@ -251,11 +255,21 @@ func (c Config) Validate() error {
 		"want debug, info, warn or error")
 	refuse(!slices.Contains([]string{"json", "console"}, c.Log.Format), "log.format", c.Log.Format, "want json or console")
 	refuse(!listenable(c.Server.Listen), "server.listen", c.Server.Listen, "want HOST:PORT, as in 127.0.0.1:9464, or :9464 for all addresses, with a port of 0 to 65535")
+	for i, name := range c.Server.Names {
+		refuse(!hostName(name), fmt.Sprintf("server.names[%d]", i), name, "want the name of a host alone, as in alerts.example.com: no scheme, no port, no path")
+	}
 	return errors.Join(append(errs, p.checkpoint.Validate(), p.consumer.Validate(), p.alert.Validate(), p.sns.Validate(), p.deadletter.Validate())...)
 }
 
 // ConfigField is the path of the field, as the packages' own configuration errors have it.
 func (p *ConfigError) ConfigField() string { return p.Field }
+
+// hostName says whether a text may be the name of a host.
+func hostName(s string) bool {
+	return s != "" && len(s) <= 253 && !strings.ContainsFunc(s, func(c rune) bool {
+		return (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (c < '0' || c > '9') && !strings.ContainsRune("-._", c)
+	})
+}
 
 func listenable(address string) bool {
 	_, port, err := net.SplitHostPort(address)
@@ -273,7 +287,13 @@ const envSource = "env:"
 // LoadConfig reads and checks a configuration file, or, for env:NAME, the text in the environment variable NAME. lookup
 // gives that and the values of ${VAR}. The error is a ConfigErrors with every fault of the file, or that the file cannot be
 // read. The configuration has its defaults.
-func LoadConfig(file string, lookup func(string) (string, bool)) (*LoadedConfig, error) {
+//
+// The work is bounded by the size of the file. When ctx ends before it is done, it is left behind.
+func LoadConfig(ctx context.Context, file string, lookup func(string) (string, bool)) (*LoadedConfig, error) {
+	return interruptible(ctx, func() (*LoadedConfig, error) { return loadConfig(ctx, file, lookup) })
+}
+
+func loadConfig(ctx context.Context, file string, lookup func(string) (string, bool)) (*LoadedConfig, error) {
 	if variable, ok := strings.CutPrefix(file, envSource); ok {
 		text, set := lookup(variable)
 		switch {
@@ -284,13 +304,13 @@ func LoadConfig(file string, lookup func(string) (string, bool)) (*LoadedConfig,
 		case text == "":
 			return nil, ConfigErrors{{File: file, Rule: fmt.Sprintf("the variable %q is set, but empty; set it to the text of a configuration", variable)}}
 		}
-		return parseConfig(file, []byte(text), lookup)
+		return parseConfig(ctx, file, []byte(text), lookup)
 	}
-	data, err := os.ReadFile(file) //nolint:gosec // the operator names the file
+	data, err := readFile(ctx, file, maxDocument)
 	if err != nil {
-		return nil, ConfigErrors{{File: file, Rule: strings.TrimPrefix(err.Error(), "open "+file+": ")}}
+		return nil, ConfigErrors{{File: file, Rule: err.Error()}}
 	}
-	return parseConfig(file, data, lookup)
+	return parseConfig(ctx, file, data, lookup)
 }
 
 // LoadedConfig is a valid configuration, and what is known of where it came from.
@@ -318,15 +338,16 @@ func (c *LoadedConfig) doubts(now time.Time) []doubt {
 	return out
 }
 
-func parseConfig(file string, data []byte, lookup func(string) (string, bool)) (*LoadedConfig, error) {
+func parseConfig(ctx context.Context, file string, data []byte, lookup func(string) (string, bool)) (*LoadedConfig, error) {
 	var c Config
 	doc := parseDocument(file, data, lookup, &c)
 	// What the packages say about a file without a usable root would only be noise.
-	if doc.isBroken("") || len(doc.positions) == 0 {
+	if doc.isBroken("") || doc.root == nil || doc.full() {
+		doc.problems.sort()
 		return nil, doc.problems
 	}
 	if c.FilterFile != "" {
-		doc.addFilters(&c)
+		doc.addFilters(ctx, &c)
 	}
 	c = c.WithDefaults()
 	problems := slices.Concat(doc.problems, doc.place(c.Validate()))
@@ -338,12 +359,12 @@ func parseConfig(file string, data []byte, lookup func(string) (string, bool)) (
 }
 
 // addFilters adds the patterns of the filter file, whose name is relative to the configuration file.
-func (d *document) addFilters(c *Config) {
+func (d *document) addFilters(ctx context.Context, c *Config) {
 	name := c.FilterFile
 	if !filepath.IsAbs(name) {
 		name = filepath.Join(filepath.Dir(d.file), name)
 	}
-	data, err := os.ReadFile(name) //nolint:gosec // the operator names the file
+	data, err := readFile(ctx, name, maxDocument)
 	if err == nil {
 		var patterns []filter.Pattern
 		patterns, err = filter.ParseCriteria(data)
@@ -351,7 +372,7 @@ func (d *document) addFilters(c *Config) {
 	}
 	if err != nil {
 		n, _ := d.locate("filter_file")
-		d.report("filter_file", n, c.FilterFile, strings.TrimPrefix(err.Error(), "open "+name+": "))
+		d.report("filter_file", n, c.FilterFile, err.Error())
 	}
 }
 
@@ -360,20 +381,25 @@ func (d *document) addFilters(c *Config) {
 // are left out: they speak of a default.
 func (d *document) place(err error) ConfigErrors {
 	var placed ConfigErrors
+	said := map[string]bool{}
 	for _, e := range flatten(err) {
+		if len(placed) == mostFaults {
+			break
+		}
 		var field fieldError
 		if !errors.As(e, &field) {
 			placed = append(placed, &ConfigError{File: d.file, Rule: e.Error()})
 			continue
 		}
 		path := field.ConfigField()
-		said := func(q *ConfigError) bool { return q.Field == path }
-		if d.isBroken(path) || slices.ContainsFunc(placed, said) {
+		if d.isBroken(path) || said[path] {
 			continue
 		}
+		said[path] = true
 		p := describeError(field)
-		p.File, p.Value, p.Rule = d.file, d.redact(path, p.Value), d.redact(path, p.Rule)
-		if n, exact := d.locate(path); n != nil && (exact || n != d.positions[""]) {
+		p.File = d.file
+		p.Value, p.Rule = d.hide(path, p.Value, p.Rule)
+		if n, exact := d.locate(path); n != nil && (exact || n != d.root) {
 			within := p.Column // inside a value, where the package knows
 			p.Line, p.Column = n.Line, n.Column
 			// A value in one line: point at the very place. In a block or with variables the columns do not map.
@@ -421,14 +447,6 @@ func describeError(err fieldError) *ConfigError {
 	return p
 }
 
-// redact takes a value that came from a variable with a telling name out of a message.
-func (d *document) redact(path, text string) string {
-	if secret := d.secrets[path]; secret != "" {
-		return strings.ReplaceAll(text, secret, redacted)
-	}
-	return text
-}
-
 // Print writes the effective configuration: every default, every variable expanded, and values that came from
 // variables that look like credentials redacted.
 func (c *LoadedConfig) Print() ([]byte, error) {
@@ -437,7 +455,19 @@ func (c *LoadedConfig) Print() ([]byte, error) {
 		return nil, err
 	}
 	c.doc.redactNode("", &node)
-	return yaml.Dump(&node)
+	quoteUnprintable(&node)
+	text, err := yaml.Dump(&node)
+	return plain.YAML(text), err
+}
+
+// quoteUnprintable writes texts in the style in which escapes mean something, where they need some.
+func quoteUnprintable(n *yaml.Node) {
+	if n.Kind == yaml.ScalarNode && !plain.Printable(n.Value) {
+		n.Style = yaml.DoubleQuotedStyle
+	}
+	for _, child := range n.Content {
+		quoteUnprintable(child)
+	}
 }
 
 func (d *document) redactNode(path string, n *yaml.Node) {
@@ -478,7 +508,7 @@ func (q quickConfig) config() (*LoadedConfig, error) {
 		c.Rules = []alert.RuleConfig{{Name: "rule", When: q.when, Topics: []string{"topic"}, Attributes: sampleAttributes()}}
 	}
 	c = c.WithDefaults()
-	doc := &document{positions: map[string]*yaml.Node{}}
+	doc := &document{}
 	problems := doc.place(c.Validate())
 	if len(problems) == 0 {
 		return &LoadedConfig{Config: c, doc: doc}, nil

@@ -3,6 +3,7 @@ package cmd
 import (
 	"errors"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -31,7 +32,7 @@ func (p *ConfigError) Error() string {
 		b.WriteString(": ")
 	}
 	if p.Field != "" {
-		b.WriteString(p.Field + ": ")
+		b.WriteString(shorten(p.Field, 300) + ": ")
 	}
 	if p.Value != "" {
 		b.WriteString(abbreviate(p.Value) + ": ")
@@ -41,8 +42,9 @@ func (p *ConfigError) Error() string {
 }
 
 // abbreviate keeps a message on one line of a terminal however long the value is.
-func abbreviate(value string) string {
-	const most = 120
+func abbreviate(value string) string { return shorten(value, 120) }
+
+func shorten(value string, most int) string {
 	value = strings.Join(strings.Fields(value), " ")
 	if r := []rune(value); len(r) > most {
 		return string(r[:most]) + "…"
@@ -53,13 +55,35 @@ func abbreviate(value string) string {
 // ConfigErrors are all faults of a configuration, in the order of the file.
 type ConfigErrors []*ConfigError
 
-func (ps ConfigErrors) Error() string {
-	lines := make([]string, len(ps))
-	for i, p := range ps {
-		lines[i] = p.Error()
+func (ps ConfigErrors) Error() string { return strings.Join(ps.Lines(), "\n") }
+
+// Lines are the faults, a line each, of one kind only the first ones.
+func (ps ConfigErrors) Lines() []string {
+	lines, alike := []string{}, map[string]int{}
+	kind := func(p *ConfigError) string { return regexp.MustCompile(`\d+`).ReplaceAllString(p.Rule, "0") }
+	left := 0
+	for _, p := range ps {
+		if alike[kind(p)]++; alike[kind(p)] > mostAlike || len(lines) == mostShown {
+			left++
+			continue
+		}
+		lines = append(lines, p.Error())
 	}
-	return strings.Join(lines, "\n")
+	switch {
+	case len(ps) >= mostFaults:
+		lines = append(lines, fmt.Sprintf("and %d or more further faults", left))
+	case left > 0:
+		lines = append(lines, fmt.Sprintf("and %s of these kinds", plural(left, "further fault")))
+	}
+	return lines
 }
+
+const (
+	// mostAlike is how many faults are shown of one kind: those that differ in numbers only.
+	mostAlike = 10
+	// mostShown is how many are shown at all.
+	mostShown = 100
+)
 
 // sort puts the problems into the order of the file; those without a line come last.
 func (ps ConfigErrors) sort() {

@@ -7,9 +7,13 @@ import (
 	"maps"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
+	"unicode"
 
 	"go.yaml.in/yaml/v4"
+
+	"kinesis-alerter/alert"
 )
 
 // substitutions are what the environment gave to a configuration file.
@@ -123,6 +127,121 @@ func (g substitutions) inner(path, text string) string {
 	return text
 }
 
+// expressive says of a path that what stands there is parsed, so that an error may quote any part of it.
+func expressive(path string) bool {
+	section := path[:len(path)-len(strings.TrimLeft(path, "abcdefghijklmnopqrstuvwxyz_"))]
+	return slices.Contains([]string{"filter", "score", "rules", "silences", "watchdog", "tests"}, section) || section == "topics" &&
+		(strings.Contains(path, ".bodies.") || slices.ContainsFunc([]string{".subject", ".message", ".group_id"}, func(s string) bool { return strings.HasSuffix(path, s) }))
+}
+
+// of are the variables that are named at a path, below or above it, by their values.
+func (g substitutions) of(path string) map[string]string {
+	within := func(below, above string) bool {
+		return strings.HasPrefix(below, above) && (len(below) == len(above) || above == "" || strings.ContainsRune(".[", rune(below[len(above)])))
+	}
+	given := map[string]string{}
+	for at, written := range g.written {
+		if !within(at, path) && !within(path, at) {
+			continue
+		}
+		for value, variable := range g.variables {
+			if strings.Contains(written, "${"+variable+"}") || strings.Contains(written, "${"+variable+":-") {
+				given[value] = variable
+			}
+		}
+	}
+	return given
+}
+
+// hide puts variables back into a fault: into the value that stands at path, and into what is said of it. Whoever reads an error has
+// the file, and not always what the environment holds.
+func (d *document) hide(path, value, rule string) (shownValue, shownRule string) {
+	if len(d.given.variables) == 0 {
+		return value, rule
+	}
+	own := d.given.of(path)
+	if written, whole := d.given.written[path]; whole && value != "" {
+		value = written
+	} else {
+		value = cutValue(value, d.given.variables)
+		value = conceal(value, d.given.variables, 4)
+		value = conceal(value, own, 1)
+	}
+	rule = conceal(rule, own, 1)
+	for value := range own {
+		if expressive(path) {
+			rule = withoutParts(rule, value)
+		}
+	}
+	return value, d.given.conceal(rule)
+}
+
+// cutValue leaves of a long value more than is ever shown, and no part of what a variable gave at its end.
+func cutValue(text string, given map[string]string) string {
+	const most = 8 << 10
+	if len(text) <= most {
+		return text
+	}
+	text = text[:most]
+	for value := range given {
+		for n := min(len(value), len(text)); n > 0; n-- {
+			if strings.HasSuffix(text, value[:n]) {
+				text = text[:len(text)-n]
+				break
+			}
+		}
+	}
+	return text
+}
+
+// conceal puts variables in the place of their values of at least `least` bytes, as they are or as they stand in quotes.
+func conceal(text string, given map[string]string, least int) string {
+	for _, value := range slices.SortedFunc(maps.Keys(given), longestFirst) {
+		if len(value) < least {
+			break
+		}
+		if len(value) < 4 { // by itself only: such a text is a part of many words
+			text = regexp.MustCompile(`(^|\W)`+regexp.QuoteMeta(value)+`(\W|$)`).ReplaceAllString(text, "${1}$${"+given[value]+"}${2}")
+			continue
+		}
+		for _, form := range []string{value, inJSON(value), strings.Trim(strconv.Quote(value), `"`)} {
+			text = strings.ReplaceAll(text, form, "${"+given[value]+"}")
+		}
+	}
+	return text
+}
+
+// withoutParts takes every part of a value out of a text: four letters in a row. Whoever parses a value quotes the place at which that fails.
+func withoutParts(text, value string) string {
+	const part = 4
+	parts := map[string]bool{}
+	for value := strings.ToLower(value); len(value) >= part; value = value[1:] {
+		parts[value[:part]] = true
+	}
+	var out strings.Builder
+	lower, end := strings.ToLower(text), 0 // where the part ends that is being left out
+	if len(lower) != len(text) {           // letters whose cases have different lengths
+		lower = text
+	}
+	for i := 0; i < len(text); i++ {
+		if named := leadingVariable(text[i:]); named != "" {
+			out.WriteString(named)
+			i += len(named) - 1
+			continue
+		}
+		if i+part <= len(text) && parts[lower[i:i+part]] {
+			if i >= end {
+				out.WriteString("…")
+			}
+			end = i + part
+		}
+		if i >= end {
+			out.WriteByte(text[i])
+		}
+	}
+	return strings.ToValidUTF8(out.String(), "")
+}
+
 // inJSON is a text as it stands between the quotes of a JSON string.
 func inJSON(text string) string {
 	quoted, err := json.Marshal(text)
@@ -158,4 +277,62 @@ func cutCredentials(text string) string {
 		text = regexp.MustCompile(cut.looks).ReplaceAllString(text, cut.becomes)
 	}
 	return text
+}
+
+// leadingVariable is the ${NAME} at the beginning of a text, or nothing.
+func leadingVariable(text string) string {
+	if !strings.HasPrefix(text, "${") {
+		return ""
+	}
+	name, _, closed := strings.Cut(text[len("${"):], "}")
+	if !closed || strings.ContainsFunc(name, func(r rune) bool { return r != '_' && !unicode.IsLetter(r) && !unicode.IsDigit(r) }) {
+		return ""
+	}
+	return "${" + name + "}"
+}
+
+// explanationCover puts variables back into explanations of records, where they quote the configuration. What the record has stays.
+type explanationCover struct {
+	rules, filters []map[string]string // what variables gave to each, by value
+}
+
+func (c *LoadedConfig) cover() *explanationCover {
+	if c.doc == nil || len(c.doc.given.variables) == 0 {
+		return nil
+	}
+	x := &explanationCover{}
+	for i := range c.Rules {
+		x.rules = append(x.rules, c.doc.given.of(fmt.Sprintf("rules[%d]", i)))
+	}
+	for i := range c.Filter {
+		x.filters = append(x.filters, c.doc.given.of(fmt.Sprintf("filter[%d]", i)))
+	}
+	return x
+}
+
+// explanation changes e, in place.
+func (x *explanationCover) explanation(e *alert.Explanation) {
+	if x == nil {
+		return
+	}
+	for i := range e.Filter {
+		f := &e.Filter[i]
+		f.Reason = conceal(f.Reason, x.filters[f.Index], 1)
+	}
+	for i := range e.Rules {
+		r, given := &e.Rules[i], x.rules[i]
+		if len(given) == 0 {
+			continue
+		}
+		texts := []*string{&r.First, &r.WindowCause}
+		for j := range r.Terms {
+			texts = append(texts, &r.Terms[j].Term, &r.Terms[j].Compared)
+		}
+		for j := range r.Depends {
+			texts = append(texts, &r.Depends[j].Says)
+		}
+		for _, text := range texts {
+			*text = conceal(*text, given, 1)
+		}
+	}
 }

@@ -9,7 +9,7 @@ import (
 // What a variable gave is shown as the variable, wherever and however short it is; what it did not give is not.
 func TestShownConfigTellsVariablesFromOtherTexts(t *testing.T) {
 	t.Parallel()
-	c, err := parseConfig("c.yaml", []byte(`stream: {name: "${STREAM}"}
+	c, err := parseConfig(t.Context(), "c.yaml", []byte(`stream: {name: "${STREAM}"}
 filter:
   - data: {tenant: ["${TENANT}"], who: ["${PATIENT}", "somebody"]}
 rules:
@@ -39,4 +39,52 @@ func TestNamesThatTellOfSecrets(t *testing.T) {
 	for _, name := range []string{"COMPASS", "SHIPPING", "AUTHOR", "STREAM"} {
 		require.False(t, looksSecret(name), name)
 	}
+}
+
+// No message shows what a variable gave, nor a part of it, wherever it stands and whatever is wrong with it.
+func TestErrorsShowNoVariables(t *testing.T) {
+	t.Parallel()
+	env := map[string]string{"A": "hunter2-alpha!", "B": `7xq"zz`, "N": "49"}
+	for _, text := range []string{
+		`stream: {name: "${A}!", start: "${A}"}`,
+		`stream: {arn: "${A}"}`,
+		`leases: {duration: "${A}"}`,
+		`processing: {parallelism: "${A}", memory: "${A}", stop_budget: "${A}"}`,
+		`rules: [{name: a, when: "x = ${A}"}]`,
+		`rules: [{name: a, when: "${A} ~ 3"}]`,
+		`rules: [{name: a, when: "x == '${B}"}]`,
+		`rules: [{name: a, when: "${B}("}]`,
+		`rules: [{name: a, when: "x matches '[${A}'"}]`,
+		`rules: [{name: "${A}", when: x}, {name: "${A}", when: x}]`,
+		`rules: [{name: a, when: x, key: "${A}.", severity: "${A}", value: "${B}", for: "${A}", topics: ["${A}", "${A}"]}]`,
+		`rules: [{name: a, when: x, window: {length: "${A}", is: "${A}", of: "${B}"}, quiet: [{days: ["${A}"], from: "${A}", to: "1", zone: "${A}"}]}]`,
+		`rules: [{name: a, when: x, inhibited_by: ["${A}"], labels: {k: "${A}", k: "${B}"}, attributes: {"a b": {value: "${A}"}}}]`,
+		`rules: [{name: a, when: x, message: "{{ .Nothing ${A} }}", subject: "{{ ${B} }}"}]`,
+		`rules: "${A}"`,
+		`rules: [{when: ["${A}"]}]`,
+		`topics: {t: {arn: "${A}", rate: "${A}", email: "${A}", bodies: {sms: "{{${A}"}}}`,
+		`silences: [{name: "${A}", until: "${A}", when: "x = ${A}", rules: ["${A}"]}]`,
+		`filter: [{data: {a: [{numeric: [">", "${A}"]}], b: [{prefix: ["${A}"]}], "${A}": ["${A}"], c: [{cidr: "${A}"}]}}]`,
+		`filter: [{data: {a: "${A}"}}]`,
+		`filter: ["${A}"]`,
+		`filter_file: "${A}"`,
+		`dead_letter: {sqs: "${A}", s3: "${A}"}`,
+		`dead_letter: {s3: "${B}"}`,
+		`server: {listen: "${A}"}`,
+		`log: {level: "${A}", format: "${B}"}`,
+		`format: "${A}"`,
+		`watchdog: {interval: "${A}", topics: ["${A}"]}`,
+		`state: {max_keys: "${A}"}`,
+		`unknown: "${A}"`,
+		`score: {fields: ["${A} ="], as: "${A}", threshold: "${A}"}`,
+	} {
+		_, err := parseConfig(t.Context(), "c.yaml", []byte(text), environment(env))
+		require.Error(t, err, text)
+		for _, part := range []string{"hunter2", "hunter", "alpha!", "7xq", "Zürich"} {
+			require.NotContains(t, err.Error(), part, text)
+		}
+	}
+	_, err := parseConfig(t.Context(), "c.yaml", []byte(limitsHead+`rules: [{name: a, when: "x = ${N}"}, {name: b, when: "x > ${N} and"}]`), environment(env))
+	require.ErrorContains(t, err, `rules[0].when: x = ${N}: unexpected token Operator("="); did you mean ==?`)
+	require.NotContains(t, err.Error(), "49")
 }

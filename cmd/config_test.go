@@ -45,7 +45,7 @@ log: {level: debug, format: console}
 
 func TestValidConfig(t *testing.T) {
 	t.Parallel()
-	c, err := parseConfig("alerter.yaml", []byte(validConfig), environment(nil))
+	c, err := parseConfig(t.Context(), "alerter.yaml", []byte(validConfig), environment(nil))
 	require.NoError(t, err)
 	require.Equal(t, "ExampleOutputStream", c.Stream.Name)
 	require.Equal(t, time.Date(2026, 11, 22, 9, 0, 0, 0, time.UTC), c.Stream.Start.Time)
@@ -58,7 +58,7 @@ func TestValidConfig(t *testing.T) {
 // The smallest file does what AWS' sample function does, and its defaults are part of the contract.
 func TestDefaults(t *testing.T) {
 	t.Parallel()
-	c, err := parseConfig("alerter.yaml", []byte(`
+	c, err := parseConfig(t.Context(), "alerter.yaml", []byte(`
 stream: {name: ExampleOutputStream}
 topics: {oncall: {arn: "arn:aws:sns:us-east-1:000000000000:ExampleTopic"}}
 `), environment(nil))
@@ -66,7 +66,7 @@ topics: {oncall: {arn: "arn:aws:sns:us-east-1:000000000000:ExampleTopic"}}
 	text, err := c.Print()
 	require.NoError(t, err)
 	golden(t, "default.golden", string(text))
-	again, err := parseConfig("printed", text, environment(nil))
+	again, err := parseConfig(t.Context(), "printed", text, environment(nil))
 	require.NoError(t, err, "what is printed is a configuration")
 	require.Equal(t, c.Config, again.Config)
 }
@@ -171,12 +171,12 @@ func TestConfigProblems(t *testing.T) {
 				`c.yaml:3:16: stream.application: x${: want ${VAR} or ${VAR:-default}; write $${ for a literal ${`,
 			},
 		},
-		"a secret is not repeated": {
+		"what a variable gave is not repeated": {
 			yaml: edit("arn: arn:aws:sns:us-east-1:000000000000:ExampleTopic", "arn: ${API_TOKEN}", "level: debug", `level: "x-${MY_SECRET}"`),
 			env:  map[string]string{"API_TOKEN": "hunter2", "MY_SECRET": "hunter3"},
 			want: []string{
-				`c.yaml:22:10: topics.oncall.arn: [redacted]: must be the ARN of an SNS topic, arn:aws:sns:<region>:<account>:<name>`,
-				`c.yaml:27:14: log.level: [redacted]: want debug, info, warn or error`,
+				`c.yaml:22:10: topics.oncall.arn: ${API_TOKEN}: must be the ARN of an SNS topic, arn:aws:sns:<region>:<account>:<name>`,
+				`c.yaml:27:14: log.level: x-${MY_SECRET}: want debug, info, warn or error`,
 			},
 		},
 		"not YAML": {
@@ -197,7 +197,7 @@ func TestConfigProblems(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			_, err := parseConfig("c.yaml", []byte(test.yaml), environment(test.env))
+			_, err := parseConfig(t.Context(), "c.yaml", []byte(test.yaml), environment(test.env))
 			require.Error(t, err)
 			require.Equal(t, strings.Join(test.want, "\n"), err.Error())
 		})
@@ -206,7 +206,7 @@ func TestConfigProblems(t *testing.T) {
 
 func TestVariables(t *testing.T) {
 	t.Parallel()
-	c, err := parseConfig("c.yaml", []byte(edit(
+	c, err := parseConfig(t.Context(), "c.yaml", []byte(edit(
 		"name: ExampleOutputStream", "name: ${STREAM}-${STAGE:-dev}", "parallelism: 20", `parallelism: "${N}"`,
 		"poll_interval: 1s", "poll_interval: ${POLL:-500ms}", "subject: Anomaly detected", "subject: costs $${5} ${EMPTY:-none}",
 	)), environment(map[string]string{"STREAM": "orders", "N": "7", "EMPTY": ""}))
@@ -219,7 +219,7 @@ func TestVariables(t *testing.T) {
 
 func TestPrintRedactsSecrets(t *testing.T) {
 	t.Parallel()
-	c, err := parseConfig("c.yaml", []byte(edit("subject: Anomaly detected", "subject: token ${PAGER_TOKEN}", "application: heart-rate-alerts", "application: ${APP}")),
+	c, err := parseConfig(t.Context(), "c.yaml", []byte(edit("subject: Anomaly detected", "subject: token ${PAGER_TOKEN}", "application: heart-rate-alerts", "application: ${APP}")),
 		environment(map[string]string{"PAGER_TOKEN": "hunter2", "APP": "visible"}))
 	require.NoError(t, err)
 	text, err := c.Print()
@@ -232,11 +232,11 @@ func TestPrintRedactsSecrets(t *testing.T) {
 
 func TestAnchorsAreResolved(t *testing.T) {
 	t.Parallel()
-	c, err := parseConfig("c.yaml", []byte(edit("subject: Anomaly detected", "subject: &words Anomaly", `message: "Anomaly detected ...  {{ .Record.Data }}"`, "message: *words")),
+	c, err := parseConfig(t.Context(), "c.yaml", []byte(edit("subject: Anomaly detected", "subject: &words Anomaly", `message: "Anomaly detected ...  {{ .Record.Data }}"`, "message: *words")),
 		environment(nil))
 	require.NoError(t, err)
 	require.Equal(t, "Anomaly", c.Topics["oncall"].Message)
-	_, err = parseConfig("c.yaml", []byte("rules: &a [*a]\n"), environment(nil))
+	_, err = parseConfig(t.Context(), "c.yaml", []byte("rules: &a [*a]\n"), environment(nil))
 	require.Error(t, err, "an anchor inside itself ends at the type of the field")
 }
 
@@ -264,7 +264,7 @@ func TestStartWithoutAFile(t *testing.T) {
 
 func TestMissingFile(t *testing.T) {
 	t.Parallel()
-	_, err := LoadConfig(filepath.Join(t.TempDir(), "no.yaml"), os.LookupEnv)
+	_, err := LoadConfig(t.Context(), filepath.Join(t.TempDir(), "no.yaml"), os.LookupEnv)
 	require.ErrorContains(t, err, "no.yaml: no such file or directory")
 }
 
@@ -274,14 +274,14 @@ func FuzzConfig(f *testing.F) {
 	f.Add("a: &x [*x]")
 	f.Add("stream: {name: ${X:-}, start: ~}\nrules: [~, {}]")
 	f.Fuzz(func(t *testing.T, text string) {
-		c, err := parseConfig("f.yaml", []byte(text), environment(nil))
+		c, err := parseConfig(t.Context(), "f.yaml", []byte(text), environment(nil))
 		if err != nil {
 			require.NotEmpty(t, err.Error())
 			return
 		}
 		printed, err := c.Print()
 		require.NoError(t, err)
-		again, err := parseConfig("printed.yaml", []byte(strings.ReplaceAll(string(printed), "${", "$${")), environment(nil))
+		again, err := parseConfig(t.Context(), "printed.yaml", []byte(strings.ReplaceAll(string(printed), "${", "$${")), environment(nil))
 		require.NoError(t, err)
 		require.Equal(t, c.Config, again.Config)
 	})
@@ -308,12 +308,12 @@ func TestListenFlagWinsOverTheFile(t *testing.T) {
 	require.NoError(t, os.WriteFile(file, []byte(strings.Replace(validConfig, "listen: :9464", "listen: 127.0.0.1:1", 1)), 0o600))
 	from := configFlags{file: file, listen: ":1234"}
 	for range 2 {
-		c, err := from.load(environment(nil))
+		c, err := from.load(t.Context(), environment(nil))
 		require.NoError(t, err)
 		require.Equal(t, ":1234", c.Server.Listen)
 	}
 	from.listen = "9464"
-	_, err := from.load(environment(nil))
+	_, err := from.load(t.Context(), environment(nil))
 	require.EqualError(t, err, "--listen 9464: want HOST:PORT, as in 127.0.0.1:9464, or :9464 for all addresses, with a port of 0 to 65535")
 }
 
@@ -326,13 +326,13 @@ func TestPrintedConfigIsAConfiguration(t *testing.T) {
 	require.NoError(t, err)
 	patterns := 0
 	for _, file := range append(files, more...) {
-		c, err := LoadConfig(file, environment(map[string]string{"x": "y"}))
+		c, err := LoadConfig(t.Context(), file, environment(map[string]string{"x": "y"}))
 		require.NoError(t, err, file)
 		patterns += len(c.Filter)
 		first, err := c.Print()
 		require.NoError(t, err)
 		text := strings.ReplaceAll(string(first), "${", "$${") // of a pattern that has it
-		again, err := parseConfig(file, []byte(text), environment(nil))
+		again, err := parseConfig(t.Context(), file, []byte(text), environment(nil))
 		require.NoError(t, err, "%s\n%s", file, first)
 		second, err := again.Print()
 		require.NoError(t, err)

@@ -145,3 +145,16 @@ func readREADME(t *testing.T) string {
 	require.NoError(t, err)
 	return string(text)
 }
+
+// The image is built with the least toolchain that has no known vulnerability, which is what go.mod names.
+func TestTheImageIsBuiltWithTheToolchainOfGoMod(t *testing.T) {
+	t.Parallel()
+	named := func(file, pattern string) string {
+		text, err := os.ReadFile(file) //nolint:gosec // of this repository
+		require.NoError(t, err)
+		found := regexp.MustCompile(pattern).FindSubmatch(text)
+		require.NotNil(t, found, file)
+		return string(found[1])
+	}
+	require.Equal(t, named("../go.mod", `(?m)^toolchain go([\d.]+)$`), named("../Dockerfile", `(?m)^ARG BUILD_IMAGE=golang:([\d.]+)`))
+}

@@ -1,6 +1,7 @@
 package cmd
 
 import (
+	"bytes"
 	"encoding"
 	"encoding/json"
 	"errors"
@@ -19,40 +20,51 @@ import (
 	"kinesis-alerter/internal/near"
 )
 
-// maxDocument bounds a configuration file, in bytes. It is far above any real one and keeps alias bombs small.
+// maxDocument bounds a configuration file, in bytes. It is far above any real one.
 const maxDocument = 1 << 20
 
 // document is a parsed configuration file: it fills Go values from the YAML tree, strictly, and remembers where each
 // value stood, so that a rule checked much later can still name line and column. It gathers every fault instead of
 // stopping at the first, which is why it does not leave the decoding to the yaml package.
 type document struct {
-	file      string
-	lookup    func(string) (string, bool)
-	positions map[string]*yaml.Node // by path
-	secrets   map[string]string     // by path: values that came from a variable that looks like a credential
-	given     substitutions         // what the environment gave
-	broken    []string              // paths that could not be decoded: later rules have nothing to say about them
-	problems  ConfigErrors
+	file     string
+	lookup   func(string) (string, bool)
+	root     *yaml.Node        // nil if there is none
+	secrets  map[string]string // by path: values that came from a variable that looks like a credential
+	given    substitutions     // what the environment gave
+	room     int               // how many bytes the environment may still give
+	broken   []string          // paths that could not be decoded: later rules have nothing to say about them
+	problems ConfigErrors      // no more than mostFaults, behind which nothing is looked at
 }
 
 // parseDocument decodes one YAML document into target, a pointer to a struct with yaml tags. The struct's present
 // values are the defaults. Faults are gathered in the result.
 func parseDocument(file string, data []byte, lookup func(string) (string, bool), target any) *document {
-	d := &document{file: file, lookup: lookup, positions: map[string]*yaml.Node{}, secrets: map[string]string{}, given: newSubstitutions()}
+	d := &document{file: file, lookup: lookup, secrets: map[string]string{}, given: newSubstitutions(), room: mostGiven}
 	if len(data) > maxDocument {
 		d.problems = append(d.problems, &ConfigError{File: file, Rule: "the file is larger than 1 MiB"})
 		return d
 	}
+	if valuesAtMost(data) > mostValues {
+		d.problems = append(d.problems, &ConfigError{File: file, Rule: fmt.Sprintf("the file is too large: its brackets, colons, commas and dashes may make more than %d keys and values", mostValues)})
+		return d
+	}
 	var root yaml.Node
 	if err := loadNode(data, &root); err != nil {
-		d.problems = append(d.problems, d.syntaxProblem(err))
+		d.problems = append(d.problems, d.syntaxProblem(data, err))
 		return d
 	}
 	if len(root.Content) == 0 {
 		d.problems = append(d.problems, &ConfigError{File: file, Rule: "the file is empty"})
 		return d
 	}
-	d.decode("", root.Content[0], reflect.ValueOf(target).Elem())
+	if fault := survey(&root); fault != nil {
+		fault.File = file
+		d.problems = append(d.problems, fault)
+		return d
+	}
+	d.root = root.Content[0]
+	d.decode("", d.root, reflect.ValueOf(target).Elem())
 	return d
 }
 
@@ -78,23 +90,45 @@ func loadNode(data []byte, root *yaml.Node) error {
 	}
 }
 
-func (d *document) syntaxProblem(err error) *ConfigError {
+func (d *document) syntaxProblem(data []byte, err error) *ConfigError {
 	p := &ConfigError{File: d.file, Rule: "not valid YAML: " + err.Error()}
 	if loadErr, ok := errors.AsType[*yaml.LoadError](err); ok {
 		p.Rule = "not valid YAML: " + loadErr.Message
 		p.Line, p.Column = loadErr.Mark.Line, max(loadErr.Mark.Column, 1)
+		p.Rule += unquotedVariable(data, p.Line)
 	}
 	return p
 }
 
+// unquotedVariable says, of a fault in a line, that braces within braces or brackets are the cause: {name: ${STREAM}}.
+func unquotedVariable(data []byte, line int) string {
+	inside := regexp.MustCompile(`^[^"'#]*?(\$\{[A-Za-z_][A-Za-z0-9_]*(?::-[^}]*)?\})`)
+	for n := range bytes.Lines(data) {
+		if line--; line > 0 {
+			continue
+		}
+		if found := inside.FindSubmatch(n); found != nil {
+			return fmt.Sprintf("; inside braces and brackets a variable needs quotes: write %q", found[1])
+		}
+		break
+	}
+	return ""
+}
+
 // report notes that the value at path cannot be used.
 func (d *document) report(path string, n *yaml.Node, value, rule string) {
+	if d.full() {
+		return
+	}
 	d.broken = append(d.broken, path)
+	value, rule = d.hide(path, value, rule)
 	d.problems = append(d.problems, &ConfigError{
-		File: d.file, Line: n.Line, Column: n.Column, Field: path,
-		Value: d.redact(path, value), Rule: d.redact(path, rule),
+		File: d.file, Line: n.Line, Column: n.Column, Field: path, Value: value, Rule: rule,
 	})
 }
+
+// full says that there are so many faults that nothing more is looked at.
+func (d *document) full() bool { return len(d.problems) >= mostFaults }
 
 // redacted stands for a value that must not be shown.
 const redacted = "[redacted]"
@@ -104,8 +138,7 @@ func (d *document) decode(path string, n *yaml.Node, v reflect.Value) {
 	if n.Kind == yaml.AliasNode {
 		n = n.Alias
 	}
-	d.positions[path] = n
-	if n.Kind == yaml.ScalarNode && n.ShortTag() == "!!null" {
+	if d.full() || n.Kind == yaml.ScalarNode && n.ShortTag() == "!!null" {
 		return
 	}
 	_, fromText := reflect.TypeAssert[encoding.TextUnmarshaler](v.Addr())
@@ -172,10 +205,12 @@ func (d *document) pairs(path string, n *yaml.Node, yield func(key, value *yaml.
 		case key.ShortTag() == "!!merge":
 			d.report(join(path, key.Value), key, "", "merge keys are not supported; write the values out")
 		case seen:
-			d.problems = append(d.problems, &ConfigError{
-				File: d.file, Line: key.Line, Column: key.Column, Field: join(path, key.Value),
-				Rule: fmt.Sprintf("duplicate key; the first is in line %d", line),
-			})
+			if !d.full() {
+				d.problems = append(d.problems, &ConfigError{
+					File: d.file, Line: key.Line, Column: key.Column, Field: join(path, key.Value),
+					Rule: fmt.Sprintf("duplicate key; the first is in line %d", line),
+				})
+			}
 		default:
 			first[key.Value] = key.Line
 			yield(key, pair[1])
@@ -189,7 +224,6 @@ func (d *document) appendJSON(b []byte, path string, n *yaml.Node) (text []byte,
 	if n.Kind == yaml.AliasNode {
 		n = n.Alias
 	}
-	d.positions[path] = n
 	ok = true
 	switch n.Kind {
 	case yaml.MappingNode:
@@ -282,7 +316,19 @@ func unknownKey(key string, known []string) string {
 	return "unknown key; known here: " + strings.Join(known, ", ")
 }
 
+// countable refuses more entries with fields than anybody writes. Texts and numbers are bounded by the document alone.
+func (d *document) countable(path string, n *yaml.Node, entries int, element reflect.Type) bool {
+	if entries > mostEntries && element.Kind() == reflect.Struct {
+		d.report(path, n, "", fmt.Sprintf("has %d entries; at most %d are allowed", entries, mostEntries))
+		return false
+	}
+	return true
+}
+
 func (d *document) decodeMap(path string, n *yaml.Node, v reflect.Value) {
+	if !d.countable(path, n, len(n.Content)/2, v.Type().Elem()) {
+		return
+	}
 	m := reflect.MakeMapWithSize(v.Type(), len(n.Content)/2)
 	d.pairs(path, n, func(key, value *yaml.Node) {
 		element := reflect.New(v.Type().Elem()).Elem()
@@ -295,6 +341,9 @@ func (d *document) decodeMap(path string, n *yaml.Node, v reflect.Value) {
 }
 
 func (d *document) decodeSlice(path string, n *yaml.Node, v reflect.Value) {
+	if !d.countable(path, n, len(n.Content), v.Type().Elem()) {
+		return
+	}
 	s := reflect.MakeSlice(v.Type(), len(n.Content), len(n.Content))
 	for i, item := range n.Content {
 		d.decode(fmt.Sprintf("%s[%d]", path, i), item, s.Index(i))
@@ -378,11 +427,17 @@ func typeName(v reflect.Value) string {
 
 // expand replaces ${VAR} and ${VAR:-default} by the environment; $${ stands for a literal ${.
 func (d *document) expand(path string, n *yaml.Node) (text string, expanded, ok bool) {
+	if !strings.Contains(n.Value, "${") {
+		return n.Value, false, true
+	}
 	reference := regexp.MustCompile(`\$?\$\{[^}]*\}?`)
 	name := regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
 	secret := false
 	ok = true
 	text = reference.ReplaceAllStringFunc(n.Value, func(ref string) string {
+		if !ok {
+			return ref
+		}
 		if strings.HasPrefix(ref, "$$") {
 			return ref[1:]
 		}
@@ -396,7 +451,11 @@ func (d *document) expand(path string, n *yaml.Node) (text string, expanded, ok 
 		}
 		value, set := d.lookup(variable)
 		switch {
+		case len(value) > d.room:
+			d.report(path, n, n.Value, fmt.Sprintf("what all variables give together is larger than %d MiB", mostGiven>>20))
+			ok = false
 		case value != "":
+			d.room -= len(value)
 			secret = secret || looksSecret(variable)
 			d.given.variables[value] = variable
 			return value
@@ -430,12 +489,49 @@ func looksSecret(variable string) bool {
 // locate finds the node of a path, or of the nearest parent that stands in the file. exact says that it is the node
 // itself.
 func (d *document) locate(path string) (n *yaml.Node, exact bool) {
-	n, exact = d.positions[path]
-	for n == nil && path != "" {
-		path = path[:max(0, strings.LastIndexAny(path, ".["))]
-		n = d.positions[path]
+	if d.root == nil {
+		return nil, false
 	}
-	return n, exact
+	if path != "" && path[0] != '[' {
+		path = "." + path
+	}
+	n, rest := descend(d.root, path)
+	return n, rest == ""
+}
+
+// descend follows a path as far as it leads, and returns what is left of it. A key may have dots and brackets itself.
+func descend(n *yaml.Node, path string) (*yaml.Node, string) {
+	if n.Kind == yaml.AliasNode {
+		n = n.Alias
+	}
+	best, rest := n, path
+	try := func(item *yaml.Node, left string) {
+		if rest == "" || left != "" && left[0] != '.' && left[0] != '[' {
+			return
+		}
+		if found, left := descend(item, left); len(left) < len(rest) {
+			best, rest = found, left
+		}
+	}
+	switch {
+	case path == "":
+	case n.Kind == yaml.MappingNode && path[0] == '.':
+		for pair := range slices.Chunk(n.Content, 2) {
+			if left, ok := strings.CutPrefix(path[1:], pair[0].Value); ok {
+				try(pair[1], left)
+			}
+		}
+	case n.Kind == yaml.MappingNode: // one that stands for a list of one
+		if left, ok := strings.CutPrefix(path, "[0]"); ok {
+			try(n, left)
+		}
+	case n.Kind == yaml.SequenceNode && path[0] == '[':
+		digits, left, _ := strings.Cut(path[1:], "]")
+		if i, err := strconv.Atoi(digits); err == nil && i >= 0 && i < len(n.Content) {
+			try(n.Content[i], left)
+		}
+	}
+	return best, rest
 }
 
 // isBroken says that a value, or something around it, could not even be decoded.

@@ -14,6 +14,7 @@ import (
 
 	"kinesis-alerter/alert"
 	"kinesis-alerter/alert/sns"
+	"kinesis-alerter/internal/plain"
 )
 
 // drillCommand sends a marked test alert to every topic, by the way that alerts take: rendered, checked, through
@@ -27,7 +28,7 @@ func drillCommand(p *program, fs *flag.FlagSet) func(context.Context, []string) 
 		if err := noArguments(args); err != nil {
 			return err
 		}
-		loaded, err := from.load(p.env)
+		loaded, err := from.load(ctx, p.env)
 		if err != nil {
 			return err
 		}
@@ -80,7 +81,7 @@ func (p *program) drill(ctx context.Context, publisher *sns.Publisher, limit tim
 		}
 		return fmt.Errorf("topic %s, %s: %w", topic, c.Topics[topic].ARN, err)
 	}
-	if _, err = fmt.Fprintf(p.stdout, "%s: SNS accepted it after %s as message %s, alert_id %s\n",
+	if _, err = plain.Fprintf(p.stdout, "%s: SNS accepted it after %s as message %s, alert_id %s\n",
 		topic, time.Since(began).Round(time.Millisecond), id, a.ID); err != nil {
 		return err
 	}
@@ -96,12 +97,12 @@ func (p *program) drill(ctx context.Context, publisher *sns.Publisher, limit tim
 func (p *program) drillHeard(topic, arn string, s sns.Subscriptions) error {
 	switch {
 	case !s.Known():
-		_, err := fmt.Fprintf(p.stdout, "%s: who hears it is not known: allow sns:GetTopicAttributes on the topic\n", topic)
+		_, err := plain.Fprintf(p.stdout, "%s: who hears it is not known: allow sns:GetTopicAttributes on the topic\n", topic)
 		return err
 	case s.Confirmed == 0:
 		return fmt.Errorf("topic %s, %s: nobody hears it: %d subscriptions confirmed, %d pending; subscribe whoever should, and have the confirmation accepted",
 			topic, arn, s.Confirmed, s.Pending)
 	}
-	_, err := fmt.Fprintf(p.stdout, "%s: %s, %d pending\n", topic, number(s.Confirmed, "confirmed subscription"), s.Pending)
+	_, err := plain.Fprintf(p.stdout, "%s: %s, %d pending\n", topic, number(s.Confirmed, "confirmed subscription"), s.Pending)
 	return err
 }

@@ -87,7 +87,7 @@ func grants(t *testing.T, names ...string) []grant {
 	t.Helper()
 	values := map[string]string{
 		"PARTITION": "aws", "REGION": "us-east-1", "ACCOUNT": "000000000000", "STREAM": "policy", "APPLICATION": "policy-leases", "TOPIC": "alerts",
-		"DEAD_LETTERS": "letters", "STREAM_KEY": "key", "TOPIC_KEY": "key", "DEAD_LETTERS_KEY": "key", "TABLE_KEY": "key",
+		"DEAD_LETTERS": "letters", "PREFIX": "", "STREAM_KEY": "key", "TOPIC_KEY": "key", "DEAD_LETTERS_KEY": "key", "TABLE_KEY": "key",
 	}
 	var all []grant
 	for _, name := range names {

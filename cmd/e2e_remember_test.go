@@ -147,7 +147,11 @@ func newRememberWorld(t *testing.T) *rememberWorld {
 }
 
 func (w *rememberWorld) config() string {
-	const words = "{{ .Rule }} {{ .Kind }} {{ .Key }} {{ .Value }} {{ .At }} {{ .Since }} {{ .Suppressed }}"
+	words := "{{ .Rule }} {{ .Kind }} {{ .Key }} {{ .Value }} {{ .At }} {{ .Since }} {{ .Suppressed }}"
+	if *previousBinary != "" {
+		// Earlier versions have no Since for tumbling windows, and another word for no value.
+		words = "{{ .Rule }} {{ .Kind }} {{ .Key }} {{ with .Value }}{{ . }}{{ end }} {{ .At }} {{ .Suppressed }}"
+	}
 	return fmt.Sprintf(`stream:
   name: %s
   application: %s
@@ -353,7 +357,7 @@ func (w *rememberWorld) evaluate(
 	w.t.Helper()
 	file := filepath.Join(w.t.TempDir(), "calm.yaml")
 	require.NoError(w.t, os.WriteFile(file, []byte(w.config()), 0o600))
-	config, err := cmd.LoadConfig(file, os.LookupEnv)
+	config, err := cmd.LoadConfig(w.t.Context(), file, os.LookupEnv)
 	require.NoError(w.t, err)
 	pipeline, err := alert.New(alert.Config{Rules: config.Rules, Topics: config.Topics, DeadLetterInvalid: true},
 		alert.Deps{Stream: stream, Log: zap.NewNop(), Registerer: prometheus.NewRegistry()})

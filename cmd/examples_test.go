@@ -43,7 +43,7 @@ func TestExamplesExerciseTheirRules(t *testing.T) {
 	require.NoError(t, err)
 	for _, file := range files {
 		loader := &testLoader{lookup: environment(nil), configs: map[string]*LoadedConfig{}}
-		tests := loader.load(file)
+		tests := loader.load(t.Context(), file)
 		require.Empty(t, loader.problems)
 		fired := map[string]bool{}
 		for i := range tests.cases {

@@ -24,6 +24,7 @@ import (
 	"kinesis-alerter/alert"
 	"kinesis-alerter/consumer"
 	"kinesis-alerter/internal/answer"
+	"kinesis-alerter/internal/plain"
 )
 
 // explainer carries out the command explain.
@@ -62,14 +63,14 @@ func (x *explainer) run(ctx context.Context, args []string) error {
 	if err := x.check(args); err != nil {
 		return err
 	}
-	loaded, err := x.from.load(x.program.env)
+	loaded, err := x.from.load(ctx, x.program.env)
 	if err != nil {
 		return err
 	}
 	arn := loaded.assumedARN()
 	var records []consumer.UserRecord
 	if x.data != "" {
-		records, err = x.given()
+		records, err = x.given(ctx)
 	} else {
 		records, arn, err = x.read(ctx, loaded.Config)
 	}
@@ -90,11 +91,13 @@ func (x *explainer) run(ctx context.Context, args []string) error {
 		return err
 	}
 	var all []alert.Explanation
+	cover := loaded.cover()
 	for _, r := range records {
 		e := explainRecord(pipeline, &r)
 		if arn == "" || x.data != "" { // what the ids are made of is not known
 			forgetIDs(&e)
 		}
+		cover.explanation(&e)
 		all = append(all, e)
 	}
 	if x.json {
@@ -156,14 +159,10 @@ func (x *explainer) check(args []string) error {
 }
 
 // given is the record of --data.
-func (x *explainer) given() ([]consumer.UserRecord, error) {
-	read := func() ([]byte, error) { return os.ReadFile(x.data) }
-	if x.data == "-" {
-		read = func() ([]byte, error) { return io.ReadAll(x.stdin) }
-	}
-	data, err := read()
+func (x *explainer) given(ctx context.Context) ([]consumer.UserRecord, error) {
+	data, err := readInput(ctx, x.stdin, x.data, mostRecord)
 	if err != nil {
-		return nil, fmt.Errorf("explain: %w", err)
+		return nil, fmt.Errorf("explain: %s: %w", x.data, err)
 	}
 	arrival := x.now()
 	if x.arrival != "" {
@@ -334,7 +333,7 @@ func (x *explainer) print(all []alert.Explanation) error {
 
 // writeExplanation writes an explanation for people.
 func writeExplanation(w io.Writer, e *alert.Explanation, data []byte) {
-	line := func(format string, values ...any) { _, _ = fmt.Fprintf(w, format+"\n", values...) }
+	line := func(format string, values ...any) { _, _ = plain.Fprintf(w, format+"\n", values...) }
 	if e.SequenceNumber == "" {
 		line("The payload, as a record with the key %q, arrived %s:", e.PartitionKey, e.Arrival.Format(time.RFC3339Nano))
 	} else {
@@ -364,8 +363,8 @@ func writeExplanation(w io.Writer, e *alert.Explanation, data []byte) {
 }
 
 func writeRule(w io.Writer, r *alert.RuleExplanation) {
-	line := func(format string, values ...any) { _, _ = fmt.Fprintf(w, "  "+format+"\n", values...) }
-	_, _ = fmt.Fprintf(w, "\nRule %s: %s\n", r.Rule, headline(r))
+	line := func(format string, values ...any) { _, _ = plain.Fprintf(w, "  "+format+"\n", values...) }
+	_, _ = plain.Fprintf(w, "\nRule %s: %s\n", r.Rule, headline(r))
 	for _, t := range r.Terms {
 		line("%s", t)
 	}
@@ -409,15 +408,15 @@ func headline(r *alert.RuleExplanation) string {
 }
 
 func writePublication(w io.Writer, p alert.Publication) {
-	_, _ = fmt.Fprintf(w, "  publishes to %s: %q\n", p.Topic, p.Subject)
+	_, _ = plain.Fprintf(w, "  publishes to %s: %q\n", p.Topic, p.Subject)
 	if p.AlertID != "" {
-		_, _ = fmt.Fprintf(w, "    alert_id %s, unless the shard was rewound\n", p.AlertID)
+		_, _ = plain.Fprintf(w, "    alert_id %s, unless the shard was rewound\n", p.AlertID)
 	}
 	if p.OverBudget != "" {
 		_, _ = fmt.Fprintf(w, "    a template %s\n", p.OverBudget)
 	}
 	for _, part := range p.Failed {
-		_, _ = fmt.Fprintf(w, "    a template for the %s fails on this record: %s\n", part, insteadOf(part))
+		_, _ = plain.Fprintf(w, "    a template for the %s fails on this record: %s\n", part, insteadOf(part))
 	}
 }
 
@@ -427,7 +426,7 @@ func writeRates(w io.Writer, c Config, all []alert.Explanation) {
 	tell := func(topic string) {
 		if rate := c.Topics[topic].Rate; !told[topic] && !rate.Unlimited {
 			told[topic] = true
-			_, _ = fmt.Fprintf(w, "\nTopic %s: above %s, of all workers together, alerts are gathered into digests; this depends on the other alerts.\n", topic, rate)
+			_, _ = plain.Fprintf(w, "\nTopic %s: above %s, of all workers together, alerts are gathered into digests; this depends on the other alerts.\n", topic, rate)
 		}
 	}
 	for _, e := range all {
@@ -442,22 +441,14 @@ func writeRates(w io.Writer, c Config, all []alert.Explanation) {
 	}
 }
 
-// printable is a payload as a part of a terminal: what is no text is escaped, and a long one is cut.
+// printable is the beginning of a payload. The writer escapes what is no text.
 func printable(data []byte) string {
 	const most = 2000
-	cut := ""
-	if len(data) > most {
-		cut = fmt.Sprintf("… (%d bytes)", len(data))
-		data = data[:most]
-	}
-	s := strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f || r == '\uFFFD' {
-			return '·'
-		}
-		return r
-	}, string(data))
-	if s == "" {
+	switch {
+	case len(data) == 0:
 		return "(empty)"
+	case len(data) > most:
+		return fmt.Sprintf("%s… (%d bytes)", data[:most], len(data))
 	}
-	return s + cut
+	return string(data)
 }

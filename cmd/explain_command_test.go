@@ -69,7 +69,7 @@ func TestExplainData(t *testing.T) {
 	require.Contains(t, fromFile, "score 3.2 > 3: true")
 	require.Contains(t, fromFile, "arrived 2026-11-22T09:00:00Z", "now")
 	_, err = runExplain(t, nil, "", "--data", "testdata/nosuch.json")
-	require.ErrorContains(t, err, "explain: open testdata/nosuch.json: no such file or directory")
+	require.ErrorContains(t, err, "explain: testdata/nosuch.json: no such file or directory")
 }
 
 func TestExplainUsage(t *testing.T) {
@@ -132,7 +132,7 @@ func TestExplainRecordOfTheStream(t *testing.T) {
 
 		createTopic(t, fake)
 		d := startDaemon(t, fake, func(c *Config, _ *Options) {
-			loaded, err := LoadConfig("testdata/explain.yaml", environment(nil))
+			loaded, err := LoadConfig(t.Context(), "testdata/explain.yaml", environment(nil))
 			require.NoError(t, err)
 			c.Rules, c.Topics = loaded.Rules, loaded.Topics
 		})

@@ -2,15 +2,17 @@ package cmd
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"reflect"
 	"slices"
 	"strings"
 	"time"
+
+	"kinesis-alerter/internal/plain"
 )
 
 // maxMapping bounds the JSON of event source mappings, in bytes.
@@ -26,8 +28,8 @@ type lambdaExplainer struct {
 }
 
 // run writes the configuration, or nothing: what it would write is checked before.
-func (x *lambdaExplainer) run() error {
-	data, err := x.read()
+func (x *lambdaExplainer) run(ctx context.Context) error {
+	data, err := x.read(ctx)
 	if err != nil {
 		return err
 	}
@@ -36,9 +38,9 @@ func (x *lambdaExplainer) run() error {
 		return err
 	}
 	for _, name := range unknown {
-		_, _ = fmt.Fprintf(x.stderr, "warning: %s: %q: this version does not know the field; see in Lambda's documentation whether it matters\n", x.name(), name)
+		_, _ = plain.Fprintf(x.stderr, "warning: %s: %q: this version does not know the field; see in Lambda's documentation whether it matters\n", x.name(), name)
 	}
-	text, err := x.configuration(mapping, unknown)
+	text, err := x.configuration(ctx, mapping, unknown)
 	if err != nil {
 		return err
 	}
@@ -47,7 +49,7 @@ func (x *lambdaExplainer) run() error {
 }
 
 func (x *lambdaExplainer) name() string {
-	if x.file == "-" {
+	if x.file == standardInput {
 		return "standard input"
 	}
 	return x.file
@@ -61,22 +63,11 @@ func (x *lambdaExplainer) fault(field, value, rule string, args ...any) *ConfigE
 // wanted says where a mapping comes from.
 const wanted = "want what `aws lambda get-event-source-mapping --uuid UUID --output json` prints"
 
-func (x *lambdaExplainer) read() ([]byte, error) {
-	from := x.stdin
-	if x.file != "-" {
-		file, err := os.Open(x.file)
-		if err != nil {
-			return nil, ConfigErrors{x.fault("", "", "%s", strings.TrimPrefix(err.Error(), "open "+x.file+": "))}
-		}
-		defer func() { _ = file.Close() }()
-		from = file
-	}
-	data, err := io.ReadAll(io.LimitReader(from, maxMapping+1))
+func (x *lambdaExplainer) read(ctx context.Context) ([]byte, error) {
+	data, err := readInput(ctx, x.stdin, x.file, maxMapping)
 	switch {
 	case err != nil:
-		return nil, ConfigErrors{x.fault("", "", "cannot be read: %v", err)}
-	case len(data) > maxMapping:
-		return nil, ConfigErrors{x.fault("", "", "is larger than 1 MiB; %s", wanted)}
+		return nil, ConfigErrors{x.fault("", "", "%v; %s", err, wanted)}
 	case bytes.HasPrefix(data, []byte("\xff\xfe")):
 		return nil, ConfigErrors{x.fault("", "", "is UTF-16, as the > of Windows PowerShell writes it; want UTF-8: pipe into Out-File -Encoding utf8")}
 	}

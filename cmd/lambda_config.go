@@ -3,6 +3,7 @@ package cmd
 import (
 	"bytes"
 	"cmp"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -21,7 +22,7 @@ import (
 const placeholderTopic = "REPLACE-ME"
 
 // configuration is the file that takes over the mapping. It was read back and is valid.
-func (x *lambdaExplainer) configuration(m *lambdaMapping, unknown []string) ([]byte, error) {
+func (x *lambdaExplainer) configuration(ctx context.Context, m *lambdaMapping, unknown []string) ([]byte, error) {
 	w := newTakeover(m, x.topicARN)
 	w.writeHead()
 	w.writeStream()
@@ -32,7 +33,7 @@ func (x *lambdaExplainer) configuration(m *lambdaMapping, unknown []string) ([]b
 	w.writeDeadLetter()
 	w.writeRest(unknown)
 	text := w.text.Bytes()
-	_, err := parseConfig("", text, func(string) (string, bool) { return "", false })
+	_, err := parseConfig(ctx, "", text, func(string) (string, bool) { return "", false })
 	if problems, ok := errors.AsType[ConfigErrors](err); ok {
 		return nil, x.blame(problems)
 	}

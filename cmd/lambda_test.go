@@ -87,7 +87,7 @@ func TestExplainLambdaKeepsValues(t *testing.T) {
 		t.Helper()
 		code, stdout, stderr := invoke(t, append([]string{"check", "--explain-lambda", "testdata/lambda/" + name}, args...)...)
 		require.Equal(t, exitOK, code, stderr)
-		loaded, err := parseConfig("", []byte(stdout), environment(map[string]string{"HOME": "nowhere", "x": "y"}))
+		loaded, err := parseConfig(t.Context(), "", []byte(stdout), environment(map[string]string{"HOME": "nowhere", "x": "y"}))
 		require.NoError(t, err)
 		return loaded
 	}
@@ -137,12 +137,12 @@ func TestExplainLambdaReadsStandardInput(t *testing.T) {
 	t.Parallel()
 	var stdout, stderr bytes.Buffer
 	x := lambdaExplainer{file: "-", stdin: strings.NewReader("\xef\xbb\xbf" + textOf(t, "testdata/lambda/defaults.json")), stdout: &stdout, stderr: &stderr}
-	require.NoError(t, x.run())
+	require.NoError(t, x.run(t.Context()))
 	require.Equal(t, textOf(t, "testdata/lambda/defaults.yaml"), stdout.String())
 	require.Empty(t, stderr.String())
 
 	x.stdin = strings.NewReader(" \n")
-	require.EqualError(t, x.run(), "standard input: is empty; "+wanted)
+	require.EqualError(t, x.run(t.Context()), "standard input: is empty; "+wanted)
 	require.Equal(t, textOf(t, "testdata/lambda/defaults.yaml"), stdout.String(), "nothing more was written")
 }
 

@@ -19,6 +19,7 @@ import (
 	"go.uber.org/zap"
 
 	"kinesis-alerter/checkpoint"
+	"kinesis-alerter/internal/plain"
 )
 
 // leasesFlags are the flags of the command leases.
@@ -183,7 +184,7 @@ func (o *operator) target(resets bool) (checkpoint.Start, error) {
 
 // admin opens the table.
 func (o *operator) admin(ctx context.Context, create bool) (*checkpoint.Admin, error) {
-	config, deps, err := o.parts()
+	config, deps, err := o.parts(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -191,13 +192,13 @@ func (o *operator) admin(ctx context.Context, create bool) (*checkpoint.Admin, e
 }
 
 // parts says which table of which stream it is, and by what it is reached.
-func (o *operator) parts() (checkpoint.Config, checkpoint.Deps, error) {
+func (o *operator) parts(ctx context.Context) (checkpoint.Config, checkpoint.Deps, error) {
 	config := checkpoint.Config{Application: o.table, StreamName: o.stream}
 	if strings.HasPrefix(o.stream, "arn:") {
 		config.StreamName, config.StreamARN = "", o.stream
 	}
 	if o.config != "" {
-		loaded, err := LoadConfig(o.config, o.program.env)
+		loaded, err := LoadConfig(ctx, o.config, o.program.env)
 		if err != nil {
 			return config, checkpoint.Deps{}, err
 		}
@@ -242,9 +243,9 @@ func planned(plan func(context.Context, *operator, *checkpoint.Admin, []string) 
 func (o *operator) imports(ctx context.Context, args []string) error {
 	var from checkpoint.Export
 	if o.from == "" {
-		text, err := os.ReadFile(args[0])
+		text, err := readFile(ctx, args[0], mostExport)
 		if err != nil {
-			return fmt.Errorf("leases: %w", err)
+			return fmt.Errorf("leases: %s: %w", args[0], err)
 		}
 		if err := json.Unmarshal(text, &from); err != nil {
 			return fmt.Errorf("leases: %s is no file that leases export wrote: %w", args[0], err)
@@ -256,7 +257,7 @@ func (o *operator) imports(ctx context.Context, args []string) error {
 	}
 	var plan checkpoint.ImportPlan
 	if o.from != "" {
-		_, _ = fmt.Fprintf(o.program.stderr, "watching table %s for %s\n", o.from, o.wait)
+		_, _ = plain.Fprintf(o.program.stderr, "watching table %s for %s\n", o.from, o.wait)
 		plan, err = a.ImportTable(ctx, o.from, o.wait)
 	} else {
 		plan, err = a.Import(ctx, from)
@@ -274,7 +275,7 @@ func (o *operator) changeByPlan(ctx context.Context, a *checkpoint.Admin, plan c
 		to = o.program.stderr
 	}
 	for _, note := range plan.Notes {
-		_, _ = fmt.Fprintln(to, note)
+		_, _ = plain.Fprintln(to, note)
 	}
 	if len(plan.Faults) == 0 {
 		return o.change(ctx, a, plan.Changes)
@@ -310,7 +311,7 @@ func (o *operator) export(ctx context.Context, args []string) error {
 	if err = errors.Join(err, f.Close()); err != nil {
 		return fmt.Errorf("leases: %w", err)
 	}
-	_, err = fmt.Fprintf(o.program.stdout, "%d shards of table %s exported to %s\n", len(out.Shards), out.Table, args[0])
+	_, err = plain.Fprintf(o.program.stdout, "%d shards of table %s exported to %s\n", len(out.Shards), out.Table, args[0])
 	return err
 }
 
@@ -320,7 +321,7 @@ func (o *operator) change(ctx context.Context, a *checkpoint.Admin, changes []ch
 		if o.json {
 			return o.print(changesJSON(nil, nil))
 		}
-		_, err := fmt.Fprintln(o.program.stdout, "nothing to change")
+		_, err := plain.Fprintln(o.program.stdout, "nothing to change")
 		return err
 	}
 	if !o.json {
@@ -340,7 +341,7 @@ func (o *operator) change(ctx context.Context, a *checkpoint.Admin, changes []ch
 	if o.json {
 		return errors.Join(o.print(changesJSON(changes, made)), err)
 	}
-	_, _ = fmt.Fprintf(o.program.stdout, "%d of %d changed\n", len(made), len(changes))
+	_, _ = plain.Fprintf(o.program.stdout, "%d of %d changed\n", len(made), len(changes))
 	return err
 }
 
@@ -360,7 +361,7 @@ func (o *operator) confirm(n int) error {
 	if o.terminal == nil || o.json {
 		return &usageError{"leases: nothing was changed; repeat the command with --yes to make these changes"}
 	}
-	_, _ = fmt.Fprintf(o.program.stderr, "make %s? type yes: ", cmp.Or(map[int]string{1: "this change"}[n], fmt.Sprintf("these %d changes", n)))
+	_, _ = plain.Fprintf(o.program.stderr, "make %s? type yes: ", cmp.Or(map[int]string{1: "this change"}[n], fmt.Sprintf("these %d changes", n)))
 	answer, _ := bufio.NewReader(o.terminal).ReadString('\n')
 	if strings.TrimSpace(answer) != "yes" {
 		return &usageError{"leases: not confirmed, nothing was changed; give --yes where nobody can be asked"}

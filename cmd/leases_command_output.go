@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"kinesis-alerter/checkpoint"
+	"kinesis-alerter/internal/plain"
 )
 
 // leaseJSON is a lease as --json prints it. The names are stable.
@@ -36,7 +37,7 @@ type leaseJSON struct {
 type leaseTableJSON struct {
 	Table         string      `json:"table"`
 	StreamARN     string      `json:"stream_arn"`
-	Begun         time.Time   `json:"begun"`
+	Begun         *time.Time  `json:"begun,omitempty"` // missing where the table does not say
 	LeaseDuration float64     `json:"lease_duration_seconds"`
 	Shards        []leaseJSON `json:"shards"`
 }
@@ -69,7 +70,10 @@ func toLeaseJSON(r *checkpoint.LeaseRow, now time.Time) leaseJSON {
 }
 
 func tableJSON(t checkpoint.LeaseTable, now time.Time) leaseTableJSON {
-	out := leaseTableJSON{Table: t.Table, StreamARN: t.Stream, Begun: t.T0.UTC(), LeaseDuration: t.LeaseDuration.Seconds(), Shards: []leaseJSON{}}
+	out := leaseTableJSON{Table: t.Table, StreamARN: t.Stream, LeaseDuration: t.LeaseDuration.Seconds(), Shards: []leaseJSON{}}
+	if !t.T0.IsZero() {
+		out.Begun = new(t.T0.UTC())
+	}
 	for i := range t.Shards {
 		out.Shards = append(out.Shards, toLeaseJSON(&t.Shards[i], now))
 	}
@@ -107,23 +111,27 @@ func leaseState(r *checkpoint.LeaseRow) string {
 
 // writeTable prints a lease table for people.
 func writeTable(w io.Writer, t checkpoint.LeaseTable, now time.Time) error {
-	_, _ = fmt.Fprintf(w, "table %s of %s, begun %s, lease %s\n", t.Table, t.Stream, t.T0.UTC().Format(time.RFC3339), t.LeaseDuration)
+	begun := "unknown"
+	if !t.T0.IsZero() {
+		begun = t.T0.UTC().Format(time.RFC3339)
+	}
+	_, _ = plain.Fprintf(w, "table %s of %s, begun %s, lease %s\n", t.Table, t.Stream, begun, t.LeaseDuration)
 	damaged := map[string]bool{}
 	for _, d := range t.Damaged {
 		damaged[d.Key] = true
-		_, _ = fmt.Fprintf(w, "row %s cannot be read: %s; a running worker writes it anew\n", d.Key, d.Cause)
+		_, _ = plain.Fprintf(w, "row %s cannot be read: %s; a running worker writes it anew\n", d.Key, d.Cause)
 	}
 	for i := range t.Shards {
 		if r := &t.Shards[i]; r.Fault != "" && !damaged[r.Shard] {
-			_, _ = fmt.Fprintf(w, "row %s: %s\n", r.Shard, r.Fault)
+			_, _ = plain.Fprintf(w, "row %s: %s\n", r.Shard, r.Fault)
 		}
 	}
-	_, _ = fmt.Fprintln(w)
+	_, _ = plain.Fprintln(w)
 	tab := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	_, _ = fmt.Fprintln(tab, "SHARD\tSTATE\tOWNER\tEPOCH\tCHECKPOINT\tCAUGHT UP\tGENERATION\tPARENTS")
 	for i := range t.Shards {
 		r := &t.Shards[i]
-		_, _ = fmt.Fprintf(tab, "%s\t%s\t%s\t%d\t%s\t%s\t%d\t%s\n", r.Shard, leaseState(r), cmp.Or(r.Owner, "-"), r.Epoch, place(r),
+		_, _ = plain.Fprintf(tab, "%s\t%s\t%s\t%d\t%s\t%s\t%d\t%s\n", r.Shard, leaseState(r), cmp.Or(r.Owner, "-"), r.Epoch, place(r),
 			age(now, r.CaughtUp), r.Generation, cmp.Or(strings.Join(r.Parents, ","), "-"))
 	}
 	return tab.Flush()
@@ -137,7 +145,7 @@ func writeChanges(w io.Writer, changes []checkpoint.Change, force bool) error {
 		c := &changes[i]
 		line := func(what, before, after string) {
 			if before != after {
-				_, _ = fmt.Fprintf(tab, "%s\t%s\t%s\t->\t%s\n", c.After.Shard, what, before, after)
+				_, _ = plain.Fprintf(tab, "%s\t%s\t%s\t->\t%s\n", c.After.Shard, what, before, after)
 			}
 		}
 		line("owner", cmp.Or(c.Before.Owner, "-"), cmp.Or(c.After.Owner, "-"))
@@ -151,13 +159,13 @@ func writeChanges(w io.Writer, changes []checkpoint.Change, force bool) error {
 	}
 	for i := range changes {
 		if c := &changes[i]; c.Live && force {
-			_, _ = fmt.Fprintf(w, "%s is held by %s, which is alive: it loses the shard at its next write, and what it has published since its last checkpoint is published again\n", c.Before.Shard, c.Before.Owner)
+			_, _ = plain.Fprintf(w, "%s is held by %s, which is alive: it loses the shard at its next write, and what it has published since its last checkpoint is published again\n", c.Before.Shard, c.Before.Owner)
 		}
 		if c := &changes[i]; c.Verb == checkpoint.VerbPause && c.Before.Owner != "" {
-			_, _ = fmt.Fprintf(w, "%s is held by %s, which drains it first\n", c.Before.Shard, c.Before.Owner)
+			_, _ = plain.Fprintf(w, "%s is held by %s, which drains it first\n", c.Before.Shard, c.Before.Owner)
 		}
 	}
-	_, err := fmt.Fprintln(w)
+	_, err := plain.Fprintln(w)
 	return err
 }
 

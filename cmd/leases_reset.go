@@ -2,11 +2,11 @@ package cmd
 
 import (
 	"context"
-	"fmt"
 	"strings"
 	"time"
 
 	"kinesis-alerter/checkpoint"
+	"kinesis-alerter/internal/plain"
 )
 
 // resetJSON is a reset as --json prints it. The names are stable.
@@ -29,7 +29,7 @@ func (o *operator) reset(ctx context.Context, _ []string) error {
 	if err != nil {
 		return err
 	}
-	config, deps, err := o.parts()
+	config, deps, err := o.parts(ctx)
 	if err != nil {
 		return err
 	}
@@ -54,14 +54,14 @@ func (o *operator) reset(ctx context.Context, _ []string) error {
 			err = printed
 		}
 	case err == nil:
-		_, err = fmt.Fprintln(o.program.stdout, "reset; start the workers")
+		_, err = plain.Fprintln(o.program.stdout, "reset; start the workers")
 	}
 	return err
 }
 
 // describeReset says what a reset does, and what it skips.
 func (o *operator) describeReset(r *checkpoint.Reset) {
-	say := func(format string, args ...any) { _, _ = fmt.Fprintf(o.program.stdout, format+"\n", args...) }
+	say := func(format string, args ...any) { _, _ = plain.Fprintf(o.program.stdout, format+"\n", args...) }
 	say("table %s is about %s, created %s", r.Table, r.Old, r.OldCreated.Format(time.RFC3339))
 	say("the stream is   %s, created %s", r.Stream, r.Created.Format(time.RFC3339))
 	switch r.To.Kind {

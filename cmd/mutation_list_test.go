@@ -8,8 +8,8 @@ import "slices"
 // that was made for them.
 func mutations() []mutation {
 	return slices.Concat(
-		coreMutations(), edgeMutations(), answerMutations(), repeatsMutations(), outsideMutations(), ruleMutations(), silenceMutations(),
-		inheritMutations(), endMutations(), hostileMutations(),
+		coreMutations(), edgeMutations(), answerMutations(), repeatsMutations(), outsideMutations(), pageMutations(), ruleMutations(), silenceMutations(),
+		inheritMutations(), endMutations(), hostileMutations(), wallMutations(), budgetMutations(),
 	)
 }
 

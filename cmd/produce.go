@@ -3,11 +3,12 @@ package cmd
 import (
 	"context"
 	"flag"
-	"fmt"
 	"math/rand/v2"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/kinesis"
+
+	"kinesis-alerter/internal/plain"
 )
 
 func produceCommand(p *program, fs *flag.FlagSet) func(context.Context, []string) error {
@@ -48,7 +49,7 @@ func produceCommand(p *program, fs *flag.FlagSet) func(context.Context, []string
 		}
 		began := time.Now()
 		put, err := producer.Run(ctx)
-		_, _ = fmt.Fprintf(p.stdout, "%d records put into %s in %s\n", put, *stream, time.Since(began).Round(time.Millisecond))
+		_, _ = plain.Fprintf(p.stdout, "%d records put into %s in %s\n", put, *stream, time.Since(began).Round(time.Millisecond))
 		return err
 	}
 }

@@ -21,12 +21,14 @@ import (
 
 	"kinesis-alerter/alert"
 	"kinesis-alerter/alert/sns"
+	"kinesis-alerter/internal/guard"
+	"kinesis-alerter/internal/plain"
 )
 
 // reloader puts a changed configuration file into force while the daemon runs: filters, rules, silences, the watchdog and
 // topics. Everything else needs a restart, and is left as it was. A file that does not validate changes nothing.
 type reloader struct {
-	load      func() (*LoadedConfig, error) // nil: the daemon was started without a file
+	load      func(context.Context) (*LoadedConfig, error) // nil: the daemon was started without a file
 	pipeline  *alert.Pipeline
 	publisher *sns.Publisher
 	log       *zap.Logger
@@ -36,6 +38,7 @@ type reloader struct {
 
 	mu      sync.Mutex
 	current Config
+	turns   turns
 
 	// For the status page, which must not wait for a reload.
 	shown atomic.Pointer[shownConfig]
@@ -47,7 +50,7 @@ type reloader struct {
 	doubted atomic.Pointer[[]StatusDoubt]
 }
 
-func newReloader(c Config, load func() (*LoadedConfig, error), log *zap.Logger, reg prometheus.Registerer) *reloader {
+func newReloader(c Config, load func(context.Context) (*LoadedConfig, error), log *zap.Logger, reg prometheus.Registerer) *reloader {
 	counter := promauto.With(reg).NewCounterVec(prometheus.CounterOpts{
 		Name: "kinesis_alerter_config_reloads_total",
 		Help: "Reloads of the configuration file, by result; a refused one left everything as it was.",
@@ -63,7 +66,7 @@ func newReloader(c Config, load func() (*LoadedConfig, error), log *zap.Logger, 
 	good.Set(1)
 	goodAt.SetToCurrentTime()
 	r := &reloader{
-		load: load, log: log, current: c, good: good, goodAt: goodAt,
+		load: load, log: log, current: c, good: good, goodAt: goodAt, turns: turns{wake: make(chan struct{}, 1)},
 		reloads: map[bool]prometheus.Counter{true: counter.WithLabelValues("ok"), false: counter.WithLabelValues("refused")},
 	}
 	r.shown.Store(newShownConfig(c, newSubstitutions()))
@@ -105,8 +108,8 @@ func places(err error) string {
 	return strings.Join(out, "; ")
 }
 
-// reload reads the file again. It answers what has changed, a line each.
-func (r *reloader) reload() (changes []string, err error) {
+// reload reads the file again. It answers what has changed, a line each. Once ctx is done it changes nothing.
+func (r *reloader) reload(ctx context.Context) (changes []string, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	// Nothing failed: no alert may stand until the next restart because somebody asked for what cannot be.
@@ -119,6 +122,7 @@ func (r *reloader) reload() (changes []string, err error) {
 	r.began.Store(&began)
 	defer r.began.Store(nil)
 	defer func() { r.show(changes, err) }()
+	err = errNoEnd // should it panic
 	defer func() {
 		r.reloads[err == nil].Inc()
 		r.good.Set(0)
@@ -127,7 +131,10 @@ func (r *reloader) reload() (changes []string, err error) {
 			r.goodAt.SetToCurrentTime()
 		}
 	}()
-	loaded, err := r.load()
+	loaded, err := r.load(ctx)
+	if ctx.Err() != nil {
+		return nil, errStopping
+	}
 	if err != nil {
 		r.log.Error("configuration file is refused, the old one stays in force", zap.Error(err))
 		return nil, err
@@ -247,13 +254,99 @@ func mapChanges(what string, old, next map[string]any) []string {
 	return out
 }
 
-// run reloads whenever asked is sent to, until ctx is done. asked may be nil.
+// errNoEnd is the error of a reload that did not come to its end.
+var errNoEnd = errors.New("the reload has panicked")
+
+// errStopping is the answer to whoever asks a daemon that stops.
+var errStopping = errors.New("the daemon stops, the old configuration stays in force")
+
+// turns are the reloads that were asked for. One runs, and one waits, of which all who ask meanwhile share the answer: it begins
+// after each of them has asked, so it reads what they have written.
+type turns struct {
+	mu   sync.Mutex
+	next *turn         // the one that waits; nil when nobody asks
+	wake chan struct{} // holds one token when there is a next one
+	over bool          // nobody runs turns any more
+}
+
+type turn struct {
+	callers int // who still waits for the answer
+	done    chan struct{}
+	changes []string
+	err     error
+}
+
+// join asks for a reload. It answers nil when nobody makes any.
+func (t *turns) join() *turn {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.over {
+		return nil
+	}
+	if t.next == nil {
+		t.next = &turn{done: make(chan struct{})}
+		select {
+		case t.wake <- struct{}{}:
+		default:
+		}
+	}
+	t.next.callers++
+	return t.next
+}
+
+// leave is for a caller that does not wait any longer.
+func (t *turns) leave(n *turn) {
+	t.mu.Lock()
+	n.callers--
+	t.mu.Unlock()
+}
+
+// take answers the turn that waits, if anybody still waits for it.
+func (t *turns) take() *turn {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	n := t.next
+	t.next = nil
+	if n == nil || n.callers == 0 {
+		return nil
+	}
+	return n
+}
+
+// open and shut say whether turns are taken.
+func (t *turns) open() {
+	t.mu.Lock()
+	t.over = false
+	t.mu.Unlock()
+}
+
+func (t *turns) shut() {
+	t.mu.Lock()
+	n := t.next
+	t.next, t.over = nil, true
+	t.mu.Unlock()
+	if n != nil {
+		n.err = errStopping
+		close(n.done)
+	}
+}
+
+// run makes the reloads that are asked for, also whenever asked is sent to, until ctx is done. asked may be nil.
 func (r *reloader) run(asked <-chan os.Signal) func(context.Context) error {
 	return func(ctx context.Context) error {
+		r.turns.open()
+		defer r.turns.shut()
 		for {
 			select {
 			case <-asked:
-				_, _ = r.reload() // told in the log and in the metrics
+				r.turns.join() // told in the log and in the metrics
+			case <-r.turns.wake:
+				if ctx.Err() != nil {
+					return nil // whoever waits is told so
+				}
+				if t := r.turns.take(); t != nil {
+					r.make(ctx, t)
+				}
 			case <-ctx.Done():
 				return nil
 			}
@@ -261,17 +354,62 @@ func (r *reloader) run(asked <-chan os.Signal) func(context.Context) error {
 	}
 }
 
+// make reloads for a turn. It waits for no file once ctx is done: the reload is left behind, and changes nothing.
+func (r *reloader) make(ctx context.Context, t *turn) {
+	type result struct {
+		changes []string
+		err     error
+	}
+	made := make(chan result, 1)
+	go func() {
+		var m result
+		m.err = guard.Do("reload", func() (err error) {
+			m.changes, err = r.reload(ctx)
+			return err
+		})
+		if p, panicked := errors.AsType[*guard.PanicError](m.err); panicked {
+			r.log.Error("a reload has panicked", zap.Any("panic", p.Value), zap.ByteString("stack", p.Stack))
+		}
+		made <- m
+	}()
+	select {
+	case m := <-made:
+		t.changes, t.err = m.changes, m.err
+	case <-ctx.Done():
+		t.err = errStopping
+	}
+	close(t.done)
+}
+
+// reloadPatience is how long the answer to a reload may take, in the queue and by itself.
+const reloadPatience = time.Minute
+
 // ServeHTTP reloads, for PUT and POST /-/reload. It answers what has changed, or 422 with every fault of the file.
-func (r *reloader) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
+func (r *reloader) ServeHTTP(w http.ResponseWriter, request *http.Request) {
+	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(reloadPatience))
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-	changes, err := r.reload()
+	t, err := r.turns.join(), errStopping
+	if t != nil {
+		select {
+		case <-t.done:
+			err = t.err
+		case <-request.Context().Done():
+			r.turns.leave(t)
+			return
+		}
+	}
 	if err != nil {
-		w.WriteHeader(http.StatusUnprocessableEntity)
-		_, _ = fmt.Fprintln(w, err)
+		w.WriteHeader(map[bool]int{true: http.StatusServiceUnavailable, false: http.StatusUnprocessableEntity}[errors.Is(err, errStopping)])
+		for _, line := range plain.Lines(err) {
+			_, _ = plain.Fprintln(w, line)
+		}
 		return
 	}
+	changes := t.changes
 	if len(changes) == 0 {
 		changes = []string{"nothing changed"}
 	}
-	_, _ = fmt.Fprintln(w, strings.Join(changes, "\n"))
+	for _, change := range changes {
+		_, _ = plain.Fprintln(w, change)
+	}
 }

@@ -1,13 +1,16 @@
 package cmd
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"strings"
 	"syscall"
 	"testing"
+	"testing/synctest"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
@@ -39,8 +42,8 @@ topics:
 func newReloadable(t *testing.T) *reloadable {
 	t.Helper()
 	r := &reloadable{t: t, file: configFile(t, reloadConfig)}
-	load := func() (*LoadedConfig, error) { return LoadConfig(r.file, environment(nil)) }
-	loaded, err := load()
+	load := func(ctx context.Context) (*LoadedConfig, error) { return LoadConfig(ctx, r.file, environment(nil)) }
+	loaded, err := load(t.Context())
 	require.NoError(t, err)
 	core, logs := observer.New(zap.InfoLevel)
 	r.logs = logs
@@ -70,7 +73,7 @@ func TestReloadSaysWhatChanged(t *testing.T) {
 		"topics:\n", "topics:\n  b: {arn: \"arn:aws:sns:us-east-1:000000000000:b\"}\n", "silences", "filter: [{data: {v: [{exists: true}]}}]\nsilences",
 		"{name: s}", "{name: other}",
 	)
-	changes, err := r.reload()
+	changes, err := r.reload(t.Context())
 	require.NoError(t, err)
 	require.Equal(t, []string{
 		"rule one changed", "rule three added", "rule two removed", "topic b added", "filter changed",
@@ -81,7 +84,7 @@ func TestReloadSaysWhatChanged(t *testing.T) {
 	require.Equal(t, alert.Filtered, r.outcome(`{}`))
 	require.Equal(t, 1, r.logs.FilterMessage("configuration reloaded").Len())
 
-	changes, err = r.reload()
+	changes, err = r.reload(t.Context())
 	require.NoError(t, err)
 	require.Equal(t, []string{"stream differs, which needs a restart: the old value stays in force"}, changes)
 }
@@ -90,13 +93,13 @@ func TestReloadKeepsTheOldSetWhereTheNewOneIsWrong(t *testing.T) {
 	t.Parallel()
 	r := newReloadable(t)
 	r.write("v > 1", "v >", "[a]", "[nosuch]")
-	_, err := r.reload()
+	_, err := r.reload(t.Context())
 	require.ErrorContains(t, err, "rules[0].when")
 	require.ErrorContains(t, err, "rules[1].topics[0]")
 	require.Equal(t, alert.Suppressed, r.outcome(`{"v":2}`), "silenced, so the rule is in force")
 	require.Equal(t, 1, r.logs.FilterMessage("configuration file is refused, the old one stays in force").Len())
 	require.NoError(t, os.Remove(r.file))
-	_, err = r.reload()
+	_, err = r.reload(t.Context())
 	require.ErrorContains(t, err, "no such file")
 	require.Equal(t, "the file cannot be read", r.last.Load().Error)
 	require.InDelta(t, 0, testutil.ToFloat64(r.good), 0)
@@ -106,7 +109,7 @@ func TestReloadWithoutAFile(t *testing.T) {
 	t.Parallel()
 	r := newReloadable(t)
 	r.load = nil
-	_, err := r.reload()
+	_, err := r.reload(t.Context())
 	require.ErrorContains(t, err, "started without a configuration file")
 	require.InDelta(t, 1, testutil.ToFloat64(r.good), 0, "what cannot be asked for has not failed")
 	require.Nil(t, r.last.Load())
@@ -153,4 +156,152 @@ func TestReloadOfARunningDaemon(t *testing.T) {
 		fake.Kinesis.Put(testStream, "a", []byte(`{"heartRate":11}`))
 		return len(messages(fake)) > 1
 	})
+}
+
+// asking is a reloader whose file is read when the test lets it.
+type asking struct {
+	*reloadable
+	begun chan struct{} // one for each load that begins
+	let   chan struct{}
+	loads int
+	stop  func()
+	ended chan error
+}
+
+func newAsking(t *testing.T) *asking {
+	t.Helper()
+	a := &asking{reloadable: newReloadable(t), begun: make(chan struct{}, 10), let: make(chan struct{}), ended: make(chan error, 1)}
+	load := a.load
+	a.load = func(ctx context.Context) (*LoadedConfig, error) {
+		a.loads++
+		a.begun <- struct{}{}
+		<-a.let
+		return load(ctx)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	a.stop = cancel
+	go func() { a.ended <- a.run(nil)(ctx) }()
+	return a
+}
+
+// ask asks over HTTP and answers the code when there is one; 0 where the caller has left.
+func (a *asking) ask(ctx context.Context) <-chan string {
+	answer := make(chan string, 1)
+	go func() {
+		w := httptest.NewRecorder()
+		a.ServeHTTP(w, httptest.NewRequestWithContext(ctx, http.MethodPost, "/-/reload", http.NoBody))
+		answer <- fmt.Sprint(w.Code, " ", w.Body)
+	}()
+	return answer
+}
+
+// TestReloadsShareTheirAnswer: one runs, one waits, and all who ask meanwhile have its answer, which is about the file as it was after
+// they had asked. Who has gone costs nothing.
+func TestReloadsShareTheirAnswer(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		a := newAsking(t)
+		first := a.ask(t.Context())
+		<-a.begun
+		a.write("v > 1", "v > 10")
+		var others []<-chan string
+		for range 150 {
+			others = append(others, a.ask(t.Context()))
+		}
+		synctest.Wait()
+		a.let <- struct{}{}
+		require.Equal(t, "200 rule one changed\n", <-first)
+		<-a.begun
+		a.write("v > 1", "v > 100")
+		a.let <- struct{}{}
+		for _, o := range others {
+			require.Equal(t, "200 rule one changed\n", <-o)
+		}
+		require.Equal(t, 2, a.loads)
+
+		busy := a.ask(t.Context())
+		<-a.begun
+		gone, leave := context.WithCancel(t.Context())
+		left := a.ask(gone)
+		synctest.Wait()
+		leave()
+		<-left
+		a.let <- struct{}{}
+		require.Equal(t, "200 nothing changed\n", <-busy)
+		synctest.Wait()
+		require.Equal(t, 3, a.loads, "nobody waits for another one")
+		a.stop()
+		require.NoError(t, <-a.ended)
+	})
+}
+
+// TestStopEndsTheQueueOfReloads, also while a file hangs: whoever waits is told, and what is read then is not put into force.
+func TestStopEndsTheQueueOfReloads(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		a := newAsking(t)
+		a.write("v > 1", "v > 10")
+		running := a.ask(t.Context())
+		<-a.begun
+		waiting := a.ask(t.Context())
+		synctest.Wait()
+		a.stop()
+		require.NoError(t, <-a.ended)
+		const said = "503 the daemon stops, the old configuration stays in force\n"
+		require.Equal(t, said, <-running)
+		require.Equal(t, said, <-waiting)
+		require.Equal(t, said, <-a.ask(t.Context()))
+		a.let <- struct{}{}
+		synctest.Wait()
+		require.Equal(t, alert.Suppressed, a.outcome(`{"v":2}`), "the old rule is in force")
+		require.Equal(t, 1, a.loads)
+	})
+}
+
+// TestReloadThatPanicsIsOneFailedReload: the next one works.
+func TestReloadThatPanicsIsOneFailedReload(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r := newReloadable(t)
+		load, once := r.load, true
+		r.load = func(ctx context.Context) (*LoadedConfig, error) {
+			if once {
+				once = false
+				panic("of a library")
+			}
+			return load(ctx)
+		}
+		a := &asking{reloadable: r, ended: make(chan error, 1)}
+		ctx, cancel := context.WithCancel(t.Context())
+		go func() { a.ended <- r.run(nil)(ctx) }()
+		require.Contains(t, <-a.ask(t.Context()), "422 ")
+		require.InDelta(t, 0, testutil.ToFloat64(r.good), 0)
+		require.Equal(t, "200 nothing changed\n", <-a.ask(t.Context()))
+		cancel()
+		require.NoError(t, <-a.ended)
+	})
+}
+
+// A file that would eat the daemon, or never ends, leaves what is in force as it is; and a stop does not wait for one.
+func TestReloadOfAHostileFileKeepsTheOldSet(t *testing.T) {
+	t.Parallel()
+	r := newReloadable(t)
+	for name, file := range hostileConfigs() {
+		require.NoError(t, os.WriteFile(r.file, []byte(file.text), 0o600))
+		_, err := r.reload(t.Context())
+		require.Error(t, err, name)
+		require.Equal(t, alert.Suppressed, r.outcome(`{"v":2}`), name)
+	}
+	require.NoError(t, os.Remove(r.file))
+	require.NoError(t, syscall.Mkfifo(r.file, 0o600))
+	_, err := r.reload(t.Context())
+	require.ErrorContains(t, err, "is a pipe that nobody writes into")
+	writer, err := os.OpenFile(r.file, os.O_RDWR, 0) // and writes nothing
+	require.NoError(t, err)
+	defer writer.Close() //nolint:errcheck // nothing was written
+	stopped, stop := context.WithCancel(t.Context())
+	stop()
+	_, err = r.reload(stopped)
+	require.ErrorIs(t, err, errStopping)
+	require.Equal(t, alert.Suppressed, r.outcome(`{"v":2}`))
 }

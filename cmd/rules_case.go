@@ -3,12 +3,12 @@ package cmd
 import (
 	"bytes"
 	"cmp"
+	"context"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -148,19 +148,19 @@ type testLoader struct {
 }
 
 // load reads a file of tests. It returns nil if there are problems with it, or with its configuration.
-func (l *testLoader) load(file string) *loadedTests {
-	data, err := os.ReadFile(file) //nolint:gosec // the operator names the file
+func (l *testLoader) load(ctx context.Context, file string) *loadedTests {
+	data, err := readFile(ctx, file, maxDocument)
 	if err != nil {
-		l.problems = append(l.problems, &ConfigError{File: file, Rule: strings.TrimPrefix(err.Error(), "open "+file+": ")})
+		l.problems = append(l.problems, &ConfigError{File: file, Rule: err.Error()})
 		return nil
 	}
 	var tests ruleTests
 	doc := parseDocument(file, data, l.lookup, &tests)
-	if doc.isBroken("") || len(doc.positions) == 0 {
+	if doc.isBroken("") || doc.root == nil {
 		l.problems = append(l.problems, doc.problems...)
 		return nil
 	}
-	config := l.configOf(doc, &tests)
+	config := l.configOf(ctx, doc, &tests)
 	if len(tests.Tests) == 0 && !doc.isBroken("tests") {
 		doc.fault("tests", "", "there are no tests")
 	}
@@ -195,7 +195,7 @@ func (l *testLoader) load(file string) *loadedTests {
 }
 
 // configOf loads the configuration that a file of tests is about; nil if there is none, which is told.
-func (l *testLoader) configOf(doc *document, tests *ruleTests) *LoadedConfig {
+func (l *testLoader) configOf(ctx context.Context, doc *document, tests *ruleTests) *LoadedConfig {
 	name := l.config
 	if name == "" {
 		switch {
@@ -213,7 +213,7 @@ func (l *testLoader) configOf(doc *document, tests *ruleTests) *LoadedConfig {
 	if seen {
 		return config
 	}
-	config, err := LoadConfig(name, l.lookup)
+	config, err := LoadConfig(ctx, name, l.lookup)
 	var faults ConfigErrors
 	switch {
 	case err == nil:
@@ -230,9 +230,13 @@ func (l *testLoader) configOf(doc *document, tests *ruleTests) *LoadedConfig {
 
 // fault notes what is wrong with a value, or with its absence.
 func (d *document) fault(path, value, rule string) {
+	if d.full() {
+		return
+	}
 	n, exact := d.locate(path)
-	p := &ConfigError{File: d.file, Field: path, Value: d.redact(path, value), Rule: d.redact(path, rule)}
-	if n != nil && (exact || n != d.positions[""]) {
+	value, rule = d.hide(path, value, rule)
+	p := &ConfigError{File: d.file, Field: path, Value: value, Rule: rule}
+	if n != nil && (exact || n != d.root) {
 		p.Line, p.Column = n.Line, n.Column
 	}
 	d.problems = append(d.problems, p)
@@ -322,7 +326,7 @@ func (x *expectation) check(doc *document, path string, config *LoadedConfig) {
 		}
 	}
 	for _, list := range []string{"alerts", "digests"} {
-		if n := doc.positions[path+"."+list]; n != nil && n.ShortTag() == "!!null" {
+		if n, exact := doc.locate(path + "." + list); exact && n.ShortTag() == "!!null" {
 			doc.fault(path+"."+list, "", "is empty: write [] to expect none, or leave it out to expect nothing in particular")
 		}
 	}

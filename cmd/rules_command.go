@@ -8,6 +8,8 @@ import (
 	"io"
 	"slices"
 	"strings"
+
+	"kinesis-alerter/internal/plain"
 )
 
 // rulesFlags are the flags of the command rules.
@@ -72,7 +74,7 @@ func (o *rulesFlags) test(ctx context.Context, p *program, files []string) error
 	loader := &testLoader{lookup: p.env, config: o.from.file, configs: map[string]*LoadedConfig{}}
 	var all []*loadedTests
 	for _, file := range files {
-		if tests := loader.load(file); tests != nil {
+		if tests := loader.load(ctx, file); tests != nil {
 			all = append(all, tests)
 		}
 	}
@@ -110,7 +112,7 @@ func (o *rulesFlags) test(ctx context.Context, p *program, files []string) error
 
 func (o *rulesFlags) close(w io.Writer, results ruleResults) error {
 	if !o.json {
-		_, err := fmt.Fprintf(w, "%d passed, %d failed\n", results.Passed, results.Failed)
+		_, err := plain.Fprintf(w, "%d passed, %d failed\n", results.Passed, results.Failed)
 		return err
 	}
 	text, err := json.MarshalIndent(results, "", "  ")
@@ -130,33 +132,33 @@ func (r *ruleResult) write(w io.Writer) {
 	if !r.Passed {
 		mark = "FAIL  "
 	}
-	_, _ = fmt.Fprintf(w, "%s%s: %s\n", mark, r.File, r.Name)
+	_, _ = plain.Fprintf(w, "%s%s: %s\n", mark, r.File, r.Name)
 	where, width := "", 0
 	for _, d := range r.Differences {
 		width = max(width, len(d.Field))
 	}
 	for i, d := range r.Differences {
 		if i == mostDifferences {
-			_, _ = fmt.Fprintf(w, "      and %d more differences\n", len(r.Differences)-i)
+			_, _ = plain.Fprintf(w, "      and %d more differences\n", len(r.Differences)-i)
 			break
 		}
 		if d.Where != where {
 			where = d.Where
-			_, _ = fmt.Fprintf(w, "      %s\n", where)
+			_, _ = plain.Fprintf(w, "      %s\n", where)
 		}
 		lead := "        "
 		if d.Field != "" {
 			lead += fmt.Sprintf("%-*s  ", width, d.Field)
 		}
 		if d.Want != "" {
-			_, _ = fmt.Fprintf(w, "%swant %s\n", lead, d.Want)
+			_, _ = plain.Fprintf(w, "%swant %s\n", lead, d.Want)
 			lead = strings.Repeat(" ", len(lead))
 		}
 		if d.Got != "" {
-			_, _ = fmt.Fprintf(w, "%sgot  %s\n", lead, d.Got)
+			_, _ = plain.Fprintf(w, "%sgot  %s\n", lead, d.Got)
 		}
 	}
 	for _, note := range r.Notes {
-		_, _ = fmt.Fprintf(w, "      note: %s\n", note)
+		_, _ = plain.Fprintf(w, "      note: %s\n", note)
 	}
 }

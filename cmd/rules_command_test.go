@@ -130,7 +130,7 @@ func TestRulesTestShowsTheFirstDifferences(t *testing.T) {
 func TestRulesTestEndsWithItsContext(t *testing.T) {
 	t.Parallel()
 	loader := &testLoader{lookup: environment(nil), configs: map[string]*LoadedConfig{}}
-	tests := loader.load("testdata/rules/passing.test.yaml")
+	tests := loader.load(t.Context(), "testdata/rules/passing.test.yaml")
 	require.Empty(t, loader.problems)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
@@ -193,7 +193,7 @@ func TestRulesTestIsVirtual(t *testing.T) {
 	const week = 7 * 24 * time.Hour
 	c := &ruleCase{Name: "a week", Start: instant(time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)), Records: []caseRecord{{At: week, Times: new(1)}}}
 	loader := &testLoader{lookup: environment(nil), configs: map[string]*LoadedConfig{}}
-	tests := loader.load("testdata/rules/passing.test.yaml")
+	tests := loader.load(t.Context(), "testdata/rules/passing.test.yaml")
 	got, err := c.play(t.Context(), tests.config)
 	require.NoError(t, err)
 	watchdogs := 0

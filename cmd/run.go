@@ -43,7 +43,7 @@ type Options struct {
 	// CreateTable allows to create the lease table anew when it vanished.
 	CreateTable bool
 	// Reload reads the configuration again, for /-/reload and whenever Reloads is sent to. Without it they are refused.
-	Reload  func() (*LoadedConfig, error)
+	Reload  func(context.Context) (*LoadedConfig, error)
 	Reloads <-chan os.Signal
 	// Loaded is the file that the configuration was read from, so that the status page can show ${VAR} where it has a value of
 	// the environment. May be nil.
@@ -104,10 +104,7 @@ func Run(ctx context.Context, c Config, o Options) (err error) {
 	work, abandon := context.WithCancel(context.WithoutCancel(ctx))
 	life := newLife(log)
 	// After a panic that may have left shared state half changed nothing more is published: the table is the recovery.
-	work = guard.Watched(work, func(p *guard.PanicError) {
-		abandon()
-		life.broke(p)
-	})
+	work = guard.Watched(work, func(p *guard.PanicError) { life.broke(p, abandon) })
 	stop := &stopList{log: log}
 	defer func() {
 		began := time.Now()
@@ -133,7 +130,7 @@ func Run(ctx context.Context, c Config, o Options) (err error) {
 	registerProblems(series, status.snapshot)
 	server := newAdmin(work, listener, adminDeps{
 		Gatherer: reg, LogLevel: logLevel{logs.Level}, Reload: state.reload, Healthy: state.healthy, Ready: state.ready, Log: log.Named("admin"),
-		Status: status.snapshot,
+		Status: status.snapshot, Names: append([]string{o.Host}, c.Server.Names...),
 	})
 	life.start(work, "admin server", func(context.Context) error { return server.Run() })
 	stop.add("admin server", stopShareAdmin, server.Stop)
@@ -142,6 +139,11 @@ func Run(ctx context.Context, c Config, o Options) (err error) {
 
 	p, clients := c.parts(), newClients(o.AWS, reg, watch).of(c.Stream.ARN)
 	status.credentials.Store(clients.credentials)
+	if plain := clients.plainEndpoints(); len(plain) > 0 {
+		status.plain.Store(&plain)
+		log.Warn("an endpoint of AWS is reached over plain HTTP: whoever is on the way reads payloads and the session token, and can answer",
+			zap.Strings("hosts", plain))
+	}
 	asks := func(code string) { status.waitFor("the stream "+c.streamName()+" in Kinesis", code) }
 	asks("")
 	clients.credentials.Observe(log.Named("credentials"), reg)
@@ -276,14 +278,16 @@ type life struct {
 
 func newLife(log *zap.Logger) *life { return &life{log: log, failed: make(chan error, 1)} }
 
-// broke ends the daemon for a panic.
-func (l *life) broke(p *guard.PanicError) {
+// broke ends the daemon for a panic. It says so before the other parts are abandoned: one of those would otherwise report
+// first that it has ended, and the process could be gone before the cause is logged.
+func (l *life) broke(p *guard.PanicError, abandon context.CancelFunc) {
 	l.log.Error("a part has panicked, and what it shares may be half changed: nothing more is published, and the process ends",
 		zap.String("part", p.Part), zap.Any("panic", p.Value), zap.ByteString("stack", p.Stack))
 	select {
 	case l.failed <- p:
 	default:
 	}
+	abandon()
 }
 
 // The pauses before a part that panicked begins again.

@@ -196,7 +196,7 @@ func TestWhenKeepsTheSamplesAttribute(t *testing.T) {
 	code, out, stderr := invoke(t, "check", "--explain-lambda", "testdata/lambda/defaults.json", "--topic-arn", testTopicARN)
 	require.Zero(t, code, stderr)
 	require.NoError(t, os.WriteFile(file, []byte(strings.ReplaceAll(out, "mode: shadow", "mode: live")), 0o600))
-	taken, err := LoadConfig(file, environment(nil))
+	taken, err := LoadConfig(t.Context(), file, environment(nil))
 	require.NoError(t, err)
 	for name, c := range map[string]*LoadedConfig{"--when": quick, "--explain-lambda": taken, "no rules": nil} {
 		t.Run(name, func(t *testing.T) {

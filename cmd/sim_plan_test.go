@@ -146,7 +146,7 @@ func drawSimPlan(t *rapid.T) simPlan {
 		case "stall":
 			s.For = p.Lease * time.Duration(rapid.SampledFrom([]int{3, 1, 2, 5, 6}).Draw(t, "for")) / 2
 		case "fault":
-			s.For = time.Duration(rapid.SampledFrom([]int{10, 500, 2000, 5000, 12_000, 30_000}).Draw(t, "for")) * time.Millisecond
+			s.For = time.Duration(rapid.SampledFrom([]int{10, 500, 2000, 5000, 12_000, 30_000, 100_000}).Draw(t, "for")) * time.Millisecond
 			s.Fault = &simFaultPlan{
 				Service: rapid.SampledFrom([]string{fakeaws.ServiceKinesis, fakeaws.ServiceDynamoDB, fakeaws.ServiceSNS}).Draw(t, "service"),
 				Kind: rapid.SampledFrom([]fakeaws.Kind{

@@ -183,12 +183,13 @@ func (w *soak) feed(done <-chan struct{}) {
 }
 
 func (w *soak) published(p fakeaws.Published) {
-	d := delivery{alertID: p.Attributes["alert_id"].StringValue, sent: time.Now()}
+	d := delivery{alertID: p.Attributes["alert_id"].StringValue}
 	if err := json.Unmarshal([]byte(p.Body), &d.payload); err != nil {
 		w.Errorf("published is something else than a record: %.200s", p.Body)
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	d.sent = time.Now() // two processes publish at once: read under the lock, or the list is not in order of time
 	w.deliveries = append(w.deliveries, d)
 }
 

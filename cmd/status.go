@@ -61,6 +61,8 @@ type Status struct {
 	Incidents []StatusIncident `json:"incidents,omitempty"`
 	// UnreadableRows are rows of the lease table that no worker can read, and those that were written anew in the last 15 minutes.
 	UnreadableRows []StatusRow `json:"unreadable_rows,omitempty"`
+	// PlainEndpoints are the hosts other than this one that answer for AWS over plain HTTP.
+	PlainEndpoints []string `json:"plain_endpoints,omitempty"`
 	// Doubts are what is valid in the configuration in force and cannot be meant.
 	Doubts []StatusDoubt `json:"doubts"`
 	// Log is the output of the log lines.
@@ -134,7 +136,7 @@ type StatusRow struct {
 }
 
 // StatusIncident is something that befell a shard in the last 15 minutes and was dealt with: gone, end_undone,
-// order_breached, skip_undone or position_unusable.
+// order_breached, skip_undone, position_unusable or parents_circular.
 type StatusIncident struct {
 	Kind   string    `json:"kind"`
 	Shard  string    `json:"shard"`
@@ -268,6 +270,8 @@ type StatusReading struct {
 	HeldBy   string `json:"held_by,omitempty"`
 	// StateFailing is since when saving the state of evaluation fails; null while it does not.
 	StateFailing *time.Time `json:"state_failing_since"`
+	// StateTooLarge is the rule or score that most of a state is about which is too large to be saved; empty while it is not.
+	StateTooLarge string `json:"state_too_large"`
 	// EndUnproven is since when Kinesis says that the shard has ended and no listing confirms it; EndChildren wait for that.
 	EndUnproven *time.Time `json:"end_unproven_since,omitempty"`
 	EndChildren []string   `json:"end_children,omitempty"`

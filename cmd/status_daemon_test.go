@@ -205,8 +205,8 @@ dead_letter: {sqs: "${DLQ}"}
 log: {level: "${LEVEL}"}
 `
 		require.NoError(t, os.WriteFile(file, []byte(text), 0o600))
-		load := func() (*LoadedConfig, error) { return LoadConfig(file, environment(env)) }
-		loaded, err := load()
+		load := func(ctx context.Context) (*LoadedConfig, error) { return LoadConfig(ctx, file, environment(env)) }
+		loaded, err := load(t.Context())
 		require.NoError(t, err)
 		asks := make(chan os.Signal)
 		d := startDaemon(t, fake, func(c *Config, o *Options) {

@@ -12,6 +12,8 @@ import (
 	"strings"
 
 	"go.uber.org/zap"
+
+	"kinesis-alerter/internal/plain"
 )
 
 //go:embed status.html
@@ -73,7 +75,7 @@ func (p *statusPage) html(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	w.Header().Set("Content-Security-Policy", p.policy)
-	p.answer(w, r, "text/html; charset=utf-8", b.Bytes())
+	p.answer(w, r, "text/html; charset=utf-8", plain.YAML(b.Bytes()))
 }
 
 // json is /api/v1/status.
@@ -87,7 +89,7 @@ func (p *statusPage) json(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "the status cannot be written", http.StatusInternalServerError)
 		return
 	}
-	p.answer(w, r, "application/json", b.Bytes())
+	p.answer(w, r, "application/json", plain.JSON(b.Bytes()))
 }
 
 // compressFrom is from what size on an answer is compressed: a page of a thousand shards comes down to a tenth, which

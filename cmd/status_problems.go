@@ -93,6 +93,7 @@ func problems(st *Status, hung bool) []Problem {
 	ruleProblems(st, add)
 	reloadProblems(st, add)
 	fleetConfigProblems(st, add)
+	endpointProblems(st, add)
 	logProblems(st, add)
 	if credentialsProblems(st, add) {
 		list = withoutSymptoms(list, st)

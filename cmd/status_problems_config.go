@@ -27,6 +27,14 @@ func fleetConfigProblems(st *Status, add addProblem) {
 		"%s another configuration in force than this one, for %s%s", have(n, "worker"), words(differ.longest), first(differ.ids))
 }
 
+// endpointProblems looks for endpoints that anybody on the way can read and answer for.
+func endpointProblems(st *Status, add addProblem) {
+	if len(st.PlainEndpoints) > 0 {
+		add(LevelWarning, "endpoint_plain", "use https:// in AWS_ENDPOINT_URL and its likes, or a proxy on this host",
+			"AWS is reached over plain HTTP on %s: payloads and the session token can be read on the way", strings.Join(st.PlainEndpoints, ", "))
+	}
+}
+
 // reloadProblems looks at the last reload of the configuration file.
 func reloadProblems(st *Status, add addProblem) {
 	const check = "kinesis-alerter check --config FILE names every fault"

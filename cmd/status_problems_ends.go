@@ -97,6 +97,10 @@ func incidentProblems(st *Status, add addProblem) {
 		add(LevelWarning, "skip_undone", "alerts may come late: the shards are read from the first start of this application",
 			"%s taken for closed at the first start, but open: reading began now%s", are(n, "shard"), shards)
 	}
+	if n, shards, _ := group(checkpoint.IncidentParents); n > 0 {
+		add(LevelCritical, "parents_circular", "find out who else writes to the lease table",
+			"rows of the lease table named %s as their own ancestors: the parents that the stream lists are believed, and written anew%s", number(n, "shard"), shards)
+	}
 	if n, shards, position := group(checkpoint.IncidentPosition); n > 0 {
 		add(LevelCritical, "position_unusable", "alerts of these shards are repeated; find out what wrote the checkpoint",
 			"the stored checkpoint of %s is no position in the shard: read again from the beginning%s", number(n, "shard"), shards+fmt.Sprintf(" (%s)", position))

@@ -56,6 +56,13 @@ func TestEndProblems(t *testing.T) {
 			},
 			code: "order_breached", level: LevelWarning, text: "1 shard is read before a parent had ended: b",
 		},
+		"a circle": {
+			change: func(s *Status) {
+				s.Incidents = []StatusIncident{{Kind: string(checkpoint.IncidentParents), Shard: "b"}, {Kind: string(checkpoint.IncidentParents), Shard: "a"}}
+			},
+			code: "parents_circular", level: LevelCritical,
+			text: "rows of the lease table named 2 shards as their own ancestors: the parents that the stream lists are believed, and written anew: a, b",
+		},
 		"a position": {
 			change: func(s *Status) {
 				s.Incidents = []StatusIncident{{Kind: string(checkpoint.IncidentPosition), Shard: "a", Detail: "yesterday"}}

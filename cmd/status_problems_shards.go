@@ -42,7 +42,10 @@ func shardProblems(st *Status, add addProblem) {
 				stuck.add(s.ID, d, "")
 			}
 		}
-		if r.StateFailing != nil {
+		if r.StateTooLarge != "" {
+			add(LevelCritical, "state_too_large", "lower score.memory or state.max_keys; until then a restart begins with the last state that was saved",
+				"the state of shard %s is too large to be saved, most of it is of %s", s.ID, r.StateTooLarge)
+		} else if r.StateFailing != nil {
 			if d := st.At.Sub(*r.StateFailing); d >= unsavedWorthAWord {
 				unsaved.add(s.ID, d, "")
 			}

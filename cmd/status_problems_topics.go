@@ -12,10 +12,10 @@ func topicProblems(t *StatusTopic, at time.Time, add addProblem) {
 		add(LevelCritical, "topic_held", t.Remedy, "topic %s: %s%s, %s", t.Name, faultWords(t.Fault), said(t.Error), wait(waiting, "alert"))
 	case topicFails(t, at):
 		d := at.Sub(*t.FailingSince)
-		add(atLeast(d, 0, failingCritical), "topic_failing", "", "topic %s: SNS has failed for %s%s, %s",
+		add(atLeast(d, 0, failingCritical), "topic_failing", t.Remedy, "topic %s: SNS has failed for %s%s, %s",
 			t.Name, words(d), said(t.Error), wait(waiting, "alert"))
 	case t.AlertFailingSince != nil && at.Sub(*t.AlertFailingSince) >= failingWorthAWord:
-		add(LevelWarning, "topic_failing", "", "topic %s: SNS has failed one alert for %s while it takes others%s, %s",
+		add(LevelWarning, "topic_failing", t.Remedy, "topic %s: SNS has failed one alert for %s while it takes others%s, %s",
 			t.Name, words(at.Sub(*t.AlertFailingSince)), said(t.Error), wait(waiting, "alert"))
 	case t.Digesting:
 		text := "topic " + t.Name + " gathers digests"

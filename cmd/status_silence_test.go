@@ -1,6 +1,7 @@
 package cmd
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"regexp"
@@ -254,7 +255,7 @@ func TestStatusOfReloads(t *testing.T) {
 		reload, file := make(chan os.Signal), make(chan error)
 		d := startDaemon(t, fake, func(_ *Config, o *Options) {
 			o.Listener, o.Reloads = page, reload
-			o.Reload = func() (*LoadedConfig, error) { return nil, <-file }
+			o.Reload = func(context.Context) (*LoadedConfig, error) { return nil, <-file }
 		})
 		time.Sleep(20 * time.Second)
 		reload <- os.Interrupt

@@ -33,6 +33,7 @@ type statusSource struct {
 	parts   atomic.Pointer[statusParts]
 	// credentials are those of all calls; nil before there are clients.
 	credentials atomic.Pointer[credentials.Provider]
+	plain       atomic.Pointer[[]string] // endpoints over plain HTTP
 
 	problems *problemLog // of run alone
 	lags     lagHistory
@@ -213,6 +214,9 @@ func (s *statusSource) snapshot() Status {
 		Log:        statusLog(s.lines.state()),
 		BadAnswers: badAnswers(s.answers),
 	}
+	if plain := s.plain.Load(); plain != nil {
+		out.PlainEndpoints = *plain
+	}
 	if doubts := s.reloads.doubted.Load(); doubts != nil {
 		out.Doubts = *doubts
 	}
@@ -354,7 +358,8 @@ func tellShards(
 			shard.Reading = &StatusReading{
 				Phase: r.Phase, Lag: seconds(r.Lag), Behind: seconds(r.Behind), LastFetch: moment(r.LastFetch), Checkpoint: moment(t.Confirmed), Unstorable: t.Unstorable,
 				Since: moment(r.Began), WaitsFor: r.WaitsFor, ReadError: r.ReadError, StateFailing: moment(r.StateFailing),
-				ReadFailing: moment(r.ReadFailing), Throttled: moment(r.Throttled), Evaluating: moment(r.Evaluating),
+				StateTooLarge: r.StateTooLarge,
+				ReadFailing:   moment(r.ReadFailing), Throttled: moment(r.Throttled), Evaluating: moment(r.Evaluating),
 				LagGrows:   lags.grow(t.ID, r.Lag),
 				Unresolved: r.Unresolved, Gathered: r.Gathered, HeldKeys: r.HeldKeys, HeldBy: r.HeldBy,
 				EndUnproven: moment(r.EndUnproven), EndChildren: r.EndChildren,

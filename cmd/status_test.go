@@ -381,6 +381,12 @@ func TestStatusSummary(t *testing.T) {
 			func(s *Status) { s.Shards[0].Reading.StateFailing = moment(at.Add(-6 * time.Minute)) }, LevelWarning,
 			"The state of 1 shard has not been saved for 6 m: shardId-000000000000.",
 		},
+		"a state that is too large": {
+			func(s *Status) {
+				s.Shards[0].Reading.StateFailing, s.Shards[0].Reading.StateTooLarge = moment(at), "score ANOMALY_SCORE"
+			}, LevelCritical,
+			"The state of shard shardId-000000000000 is too large to be saved, most of it is of score ANOMALY_SCORE.",
+		},
 		"missed": {
 			func(s *Status) { s.Recent = StatusRecent{Window: 900, Missed: 2} }, LevelCritical,
 			"Records may have been missed in the last 15 m: 2 checkpoints had left the stream.",

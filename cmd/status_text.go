@@ -2,24 +2,25 @@ package cmd
 
 import (
 	"cmp"
-	"fmt"
 	"strings"
 	"text/tabwriter"
+
+	"kinesis-alerter/internal/plain"
 )
 
 // statusText is a Status for a terminal: kubectl exec, ssh and curl.
 func statusText(st *Status) string {
 	v := newStatusView(st)
 	var b strings.Builder
-	line := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
+	line := func(format string, args ...any) { _, _ = plain.Fprintf(&b, format+"\n", args...) }
 	table := func(name string, columns ...string) (row func(cells ...any), end func()) {
 		line("")
 		w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
 		row = func(cells ...any) {
 			for _, c := range cells {
-				_, _ = fmt.Fprintf(w, "%v\t", c)
+				_, _ = plain.Fprintf(w, "%v\t", c)
 			}
-			_, _ = fmt.Fprintln(w)
+			_, _ = plain.Fprintln(w)
 		}
 		titles := []any{name}
 		for _, c := range columns {

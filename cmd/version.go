@@ -1,13 +1,14 @@
 package cmd
 
 import (
-	"fmt"
 	"io"
 	"runtime"
 	"runtime/debug"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promauto"
+
+	"kinesis-alerter/internal/plain"
 )
 
 // version is set by the release build: -ldflags "-X kinesis-alerter/cmd.version=1.2.3".
@@ -55,5 +56,5 @@ func (b build) register(reg prometheus.Registerer) {
 }
 
 func (b build) print(w io.Writer) {
-	_, _ = fmt.Fprintf(w, "kinesis-alerter %s (revision %s, %s, %s/%s)\n", b.Version, b.Revision, b.Go, runtime.GOOS, runtime.GOARCH)
+	_, _ = plain.Fprintf(w, "kinesis-alerter %s (revision %s, %s, %s/%s)\n", b.Version, b.Revision, b.Go, runtime.GOOS, runtime.GOARCH)
 }

@@ -288,6 +288,8 @@ type ShardStatus struct {
 	StateTaken time.Time `json:"state_taken,omitzero"`
 	// StateFailing is since when saving that fails; zero while it does not.
 	StateFailing time.Time `json:"state_failing,omitzero"`
+	// StateTooLarge is the rule or score that most of a state is about which is too large to be saved; empty where none is.
+	StateTooLarge string `json:"state_too_large,omitempty"`
 	// Unheard are shards that inherited the same keys and whose memory could not be read for five minutes: what was due for such keys
 	// in the last 15 minutes was decided without it.
 	Unheard []string `json:"unheard,omitempty"`

@@ -11,6 +11,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/stretchr/testify/require"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zaptest/observer"
 
 	"kinesis-alerter/checkpoint"
 	"kinesis-alerter/internal/fakeaws"
@@ -42,6 +44,39 @@ func TestRefusedPositionIsKept(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestRefusalsAreOneTrouble: while a position is refused the shard stands still. That its oldest record can be read, which is
+// looked at meanwhile, is no success: neither page nor log may say that all is well in between.
+func TestRefusalsAreOneTrouble(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newReaderWorld(t)
+		core, logs := observer.New(zap.InfoLevel)
+		w.log = zap.New(core)
+		w.put(0, 10)
+		_, _ = w.readUntil(t, 10)
+		w.iterator = ""
+		stop := refusing(w.cloud, 0)
+		time.AfterFunc(20*time.Second, stop)
+		done, calm := make(chan struct{}), 0
+		go func() {
+			time.Sleep(time.Second)
+			for range 180 {
+				if code, _ := w.stands.code(); code == "" {
+					calm++
+				}
+				time.Sleep(100 * time.Millisecond)
+			}
+			close(done)
+		}()
+		w.put(10, 20)
+		_, _ = w.readUntil(t, 10)
+		<-done
+		require.Zero(t, calm)
+		require.Equal(t, 1, logs.FilterMessage("reading again").Len())
+		code, _ := w.stands.code()
+		require.Empty(t, code)
+	})
 }
 
 // TestUnusablePositionIsReplaced: a checkpoint that is no position in the shard costs repeats and nothing else. It is

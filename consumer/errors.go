@@ -1,6 +1,11 @@
 package consumer
 
-import "errors"
+import (
+	"errors"
+	"fmt"
+
+	"kinesis-alerter/alert"
+)
 
 var (
 	// ErrStopping is the cause of what ends because the process stops.
@@ -14,3 +19,22 @@ var (
 	// errNoLease ends a KCL consumer whose lease is not (or no longer) held.
 	errNoLease = errors.New("lease is not held")
 )
+
+// tooLargeError says that a snapshot is larger than what is stored of a shard, and what most of it is about.
+type tooLargeError struct {
+	bytes, most int
+	heaviest    string
+}
+
+// words name what most of the state is about; nothing where none is too large.
+func (e *tooLargeError) words() string {
+	if e == nil {
+		return ""
+	}
+	return e.heaviest
+}
+
+func (e *tooLargeError) Error() string {
+	return fmt.Sprintf("the state has %d MiB, %d MiB of it about %s; at most %d MiB can be stored of a shard: lower score.memory or state.max_keys",
+		e.bytes>>20, e.most>>20, e.heaviest, alert.MaxSnapshot>>20)
+}

@@ -14,6 +14,7 @@ type evaluator interface {
 	EventTime() time.Time
 
 	Stateful() bool
+	Agree(key alert.HashKey, format int)
 	Snapshot() []byte
 	Restore(snapshot []byte) error
 	BringBack(now time.Time) time.Duration

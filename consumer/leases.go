@@ -104,6 +104,10 @@ type Lease interface {
 	// before is in force, unless the write landed all the same.
 	SaveState(ctx context.Context, sequence string, sub uint32, data []byte) error
 
+	// Agreement answers the key of the application under which its workers hash what producers write, and the latest format of
+	// snapshots that all live workers read. It does no I/O.
+	Agreement() (key [16]byte, format int)
+
 	// Inherits says whether what the parents remember of a partition key falls to this shard, by its hash range: each falls to one
 	// of their children. It does no I/O.
 	Inherits(partitionKey string) bool

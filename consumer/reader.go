@@ -130,6 +130,7 @@ func (r *pollingReader) read(ctx context.Context) (page, error) {
 		p, err := r.fetch(ctx)
 		if err == nil {
 			if r.accepts(&p) {
+				r.recovered()
 				return p, nil
 			}
 			r.budget.settle(p.credit, 0)
@@ -162,7 +163,6 @@ func (r *pollingReader) fetch(ctx context.Context) (page, error) {
 	now := time.Now() // before the wait for credits: the answer knows nothing of what comes in meanwhile
 	payload, size := pageSize(out.Records)
 	r.metrics.fetched(now.Sub(start), payload)
-	r.stands.succeeded()
 	gate.credit = credit{} // admit's from here on
 	c, wait := r.budget.tryAdmit(admitted, size)
 	if wait != nil {
@@ -174,7 +174,7 @@ func (r *pollingReader) fetch(ctx context.Context) (page, error) {
 	}
 	r.stands.enter(standsAtNothing)
 	r.pace.answered(start, payload)
-	r.recovered()
+	r.expired = false
 	date := answer.Time(out.ResultMetadata, now)
 	r.metrics.untimed.Add(float64(r.times.read(out.Records, date)))
 	r.advance(out, size, granted)
@@ -337,8 +337,9 @@ func (r *pollingReader) failed(err error) {
 	}
 }
 
+// recovered ends the trouble with a page that is taken in: a look at the oldest record reads nothing on.
 func (r *pollingReader) recovered() {
-	r.expired = false
+	r.stands.succeeded()
 	if r.trouble != "" {
 		r.log.Info("reading again", zap.String("after", r.trouble))
 		r.trouble = ""

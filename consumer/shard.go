@@ -74,11 +74,12 @@ type shard struct {
 	inTaking   *takenPage // the page that is being taken in
 	kept       int        // of the credits of settled pages, by records that are not resolved
 	caughtUp   time.Time
-	evaluates  bool       // statefully, so that eventTime is known
-	eventTime  time.Time  // of the evaluator
-	saved      savedState // the snapshot in force
-	unsaved    time.Time  // since when saving it fails; zero while it does not
-	unheard    []string   // shards without whose memory inherited keys were decided, last at unheardAt
+	evaluates  bool           // statefully, so that eventTime is known
+	eventTime  time.Time      // of the evaluator
+	saved      savedState     // the snapshot in force
+	unsaved    time.Time      // since when saving it fails; zero while it does not
+	tooLarge   *tooLargeError // why, if it can never be saved as it is
+	unheard    []string       // shards without whose memory inherited keys were decided, last at unheardAt
 	unheardAt  time.Time
 	keyless    bool   // a record without partition key has come
 	givenUp    string // the condition under which alerts are given up at the moment
@@ -519,7 +520,8 @@ func (s *shard) status(now time.Time) ShardStatus {
 		Shard: s.id, Phase: s.phase.String(), Lag: lagAt(now, oldest, waiting, heard, s.lastBehind),
 		Behind: s.lastBehind, LastFetch: s.lastFetch, Unresolved: s.mark.unresolved(), HeldKeys: held, Load: s.load.rate(now),
 		Gathered: gathered, StateBytes: s.saved.bytes, StateTaken: s.saved.taken, StateFailing: s.unsaved,
-		Unheard: s.unsure(now), Keyless: s.keyless,
+		StateTooLarge: s.tooLarge.words(),
+		Unheard:       s.unsure(now), Keyless: s.keyless,
 		Began: s.began, WaitsFor: s.stands.waitsFor(crowded), ReadError: code, ReadFailing: failing, HeldBy: heldBy,
 		Throttled: instant(s.stands.throttled.Load()), Evaluating: instant(s.stands.evaluating.Load()),
 	}

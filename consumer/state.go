@@ -3,6 +3,7 @@ package consumer
 import (
 	"cmp"
 	"context"
+	"errors"
 	"math/rand/v2"
 	"sync"
 	"time"
@@ -107,6 +108,7 @@ func (s *shard) open() {
 	if n := len(s.inherited); n > 0 {
 		s.state.ticksFrom = s.inherited[n-1].upTo
 	}
+	s.eval.Agree(s.lease.Agreement())
 	s.state.origin = types.StartingPosition{Type: types.ShardIteratorTypeTrimHorizon}
 	if s.from.SequenceNumber == nil {
 		s.state.origin = s.from
@@ -356,7 +358,8 @@ func (s *shard) keepState(now time.Time) {
 // saveForChildren saves the state of a closed shard, as its children inherit it. It gives up, aloud, after endWithout.
 func (s *shard) saveForChildren() error {
 	err := s.saveLast(saveLimit)
-	if err == nil || s.workCtx.Err() != nil || time.Since(s.state.failing) < endWithout {
+	_, hopeless := errors.AsType[*tooLargeError](err)
+	if err == nil || s.workCtx.Err() != nil || !hopeless && time.Since(s.state.failing) < endWithout {
 		return err
 	}
 	s.stateGap(gapUnsaved, err)
@@ -364,6 +367,7 @@ func (s *shard) saveForChildren() error {
 }
 
 func (s *shard) capture(now time.Time) *capture {
+	s.eval.Agree(s.lease.Agreement())
 	c := &capture{
 		snapshot: snapshot{origin: s.state.origin, taken: now, state: s.eval.Snapshot()},
 		at:       s.state.at,
@@ -394,6 +398,13 @@ func (s *shard) wrote(err error) {
 		return
 	}
 	k.dirty, k.next = true, time.Now().Add(stateRetry)
+	large, isLarge := errors.AsType[*tooLargeError](err)
+	if isLarge {
+		k.next = time.Now().Add(stateEvery)
+	}
+	s.mu.Lock()
+	s.tooLarge = large
+	s.mu.Unlock()
 	if k.failing.IsZero() && s.workCtx.Err() == nil {
 		s.failSaves(time.Now())
 		s.log.Warn("the state of evaluation cannot be saved, trying again; a restart would read from the last snapshot on", zap.Error(err))
@@ -405,15 +416,24 @@ func (s *shard) failSaves(since time.Time) {
 	s.state.failing = since
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.unsaved = since
+	if s.unsaved = since; since.IsZero() {
+		s.tooLarge = nil
+	}
 }
 
 // write saves a captured state. It may run beside the shard's goroutine.
 func (s *shard) write(ctx context.Context, c *capture) error {
 	s.offer(false) // the table takes no snapshot beyond what it was offered
-	data := c.encode()
 	start := time.Now()
-	if err := s.lease.SaveState(ctx, c.at.sequence, c.at.sub, data); err != nil {
+	data := c.encode()
+	var err error
+	if len(c.state) > alert.MaxSnapshot {
+		heaviest, most := alert.Heaviest(c.state)
+		err = &tooLargeError{len(c.state), most, heaviest}
+	} else {
+		err = s.lease.SaveState(ctx, c.at.sequence, c.at.sub, data)
+	}
+	if err != nil {
 		if s.workCtx.Err() == nil {
 			s.metrics.stateSaves.WithLabelValues("failed").Inc()
 		}

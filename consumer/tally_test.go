@@ -76,6 +76,8 @@ func (t *tally) Tick(tick alert.Tick) []*alert.Alert {
 func (t *tally) EventTime() time.Time { return t.Event }
 func (t *tally) Stateful() bool       { return !t.world.forgets.Load() }
 
+func (*tally) Agree(alert.HashKey, int) {}
+
 func (t *tally) Snapshot() []byte {
 	b, err := json.Marshal(t)
 	if err != nil {

@@ -18,6 +18,8 @@ const (
 	// bytes while it is compiled.
 	maxTotalBranches = 100_000
 	maxConditions    = 1_000_000
+	// maxFaults is how many faults of one pattern are told: each quotes it.
+	maxFaults = 100
 )
 
 // The keys that a pattern can look at.
@@ -82,6 +84,9 @@ type compiler struct {
 }
 
 func (c *compiler) fault(at, format string, args ...any) {
+	if len(c.faults) >= maxFaults {
+		return
+	}
 	c.faults = append(c.faults, &PatternError{Index: c.index, Path: at, Rule: fmt.Sprintf(format, args...)})
 }
 

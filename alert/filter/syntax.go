@@ -35,12 +35,22 @@ func (s *syntax) member(name string) *syntax {
 	return nil
 }
 
+// What one pattern, or a FilterCriteria, may hold. Lambda allows 4,096 characters a pattern.
+const (
+	maxValues = 50_000
+	maxDepth  = 100
+)
+
 // parseSyntax reads one JSON document. Names may occur twice: in patterns the last wins.
 func parseSyntax(data []byte) (syntax, error) {
 	dec := jsontext.NewDecoder(bytes.NewBuffer(data), jsontext.AllowDuplicateNames(true))
-	s, err := readSyntax(dec, data)
+	r := syntaxReader{dec: dec, data: data}
+	s, err := r.value()
 	if errors.Is(err, io.EOF) {
 		return syntax{}, errors.New("is empty")
+	}
+	if errors.Is(err, errTooLarge) {
+		return syntax{}, err
 	}
 	if err != nil {
 		return syntax{}, fmt.Errorf("is not valid JSON: %w", err)
@@ -51,18 +61,30 @@ func parseSyntax(data []byte) (syntax, error) {
 	return s, nil
 }
 
-func readSyntax(dec *jsontext.Decoder, data []byte) (syntax, error) {
-	token, err := dec.ReadToken()
+// errTooLarge says that there is more in a document than anybody writes.
+var errTooLarge = fmt.Errorf("has more than %d values, or is nested deeper than %d levels", maxValues, maxDepth)
+
+type syntaxReader struct {
+	dec    *jsontext.Decoder
+	data   []byte
+	values int
+}
+
+func (r *syntaxReader) value() (syntax, error) {
+	token, err := r.dec.ReadToken()
 	if err != nil {
 		return syntax{}, err
 	}
+	if r.values++; r.values > maxValues || r.dec.StackDepth() > maxDepth {
+		return syntax{}, errTooLarge
+	}
 	s := syntax{kind: token.Kind()}
-	start := dec.InputOffset() - 1
+	start := r.dec.InputOffset() - 1
 	switch s.kind {
 	case jsontext.KindBeginObject:
-		err = s.readMembers(dec, data)
+		err = r.members(&s)
 	case jsontext.KindBeginArray:
-		err = s.readItems(dec, data)
+		err = r.items(&s)
 	case jsontext.KindString:
 		s.text = token.String()
 		s.raw, err = jsontext.AppendQuote(nil, s.text)
@@ -76,21 +98,21 @@ func readSyntax(dec *jsontext.Decoder, data []byte) (syntax, error) {
 	if err != nil {
 		return syntax{}, err
 	}
-	if _, err := dec.ReadToken(); err != nil {
+	if _, err := r.dec.ReadToken(); err != nil {
 		return syntax{}, err
 	}
-	s.raw = data[start:dec.InputOffset()]
+	s.raw = r.data[start:r.dec.InputOffset()]
 	return s, nil
 }
 
-func (s *syntax) readMembers(dec *jsontext.Decoder, data []byte) error {
-	for dec.PeekKind() != jsontext.KindEndObject {
-		name, err := dec.ReadToken()
+func (r *syntaxReader) members(s *syntax) error {
+	for r.dec.PeekKind() != jsontext.KindEndObject {
+		name, err := r.dec.ReadToken()
 		if err != nil {
 			return err
 		}
 		m := syntaxMember{name: name.String()}
-		if m.value, err = readSyntax(dec, data); err != nil {
+		if m.value, err = r.value(); err != nil {
 			return err
 		}
 		s.members = append(s.members, m)
@@ -98,9 +120,9 @@ func (s *syntax) readMembers(dec *jsontext.Decoder, data []byte) error {
 	return nil
 }
 
-func (s *syntax) readItems(dec *jsontext.Decoder, data []byte) error {
-	for dec.PeekKind() != jsontext.KindEndArray {
-		item, err := readSyntax(dec, data)
+func (r *syntaxReader) items(s *syntax) error {
+	for r.dec.PeekKind() != jsontext.KindEndArray {
+		item, err := r.value()
 		if err != nil {
 			return err
 		}

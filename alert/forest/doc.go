@@ -54,6 +54,10 @@
 // is in the gap. It is never below Floor, 1.5 by default, so that a stream without anomalies has no alerts. Anomalies that
 // are more frequent than Group become normal. It begins after 1/Group scores, and older scores fade as records do.
 //
+// A constant has no scale: 72.001 after a thousand times 72 scores as high as 720 does. So where IgnoreNear is not set, a value
+// whose sample has kept within 1 % of its median counts as unchanged as long as it is within 1 % of that, and the verdict is
+// that of the other dimensions. A constant of 0 has no such band: the first other value is an anomaly, however small.
+//
 // IgnoreNear lets records pass that are near what is expected, by an amount or a ratio. Expected is the median of what the
 // trees hold: the level of the last Decay records, not a forecast. Where several levels are normal it is one of them.
 // A [Verdict] says which record begins an excursion, so that an alert is made once for all of it.

@@ -194,18 +194,25 @@ func (f *Forest) Expected(to []float64) []float64 {
 	if f.number == 0 {
 		return to
 	}
-	trees := f.trees[:min(len(f.trees), (medianOf+f.held()-1)/f.held())]
 	for d := range f.config.Dimensions {
-		all := f.scratch.median[:0]
-		for i := range trees {
-			t := &trees[i]
-			for _, s := range t.held {
-				all = append(all, t.point(s.leaf)[t.width-f.config.Dimensions+d])
-			}
-		}
-		slices.Sort(all)
-		to = append(to, all[len(all)/2])
-		f.scratch.median = all
+		_, median, _ := f.spread(d)
+		to = append(to, median)
 	}
 	return to
+}
+
+// spread is the least, the median and the greatest value of a dimension among what some of the trees hold. There must be a
+// point.
+func (f *Forest) spread(dimension int) (least, median, greatest float64) {
+	trees := f.trees[:min(len(f.trees), (medianOf+f.held()-1)/f.held())]
+	all := f.scratch.median[:0]
+	for i := range trees {
+		t := &trees[i]
+		for _, s := range t.held {
+			all = append(all, t.point(s.leaf)[t.width-f.config.Dimensions+dimension])
+		}
+	}
+	slices.Sort(all)
+	f.scratch.median = all
+	return all[0], all[len(all)/2], all[len(all)-1]
 }

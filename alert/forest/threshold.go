@@ -173,7 +173,7 @@ func (t *Threshold) Judge(f *Forest, values []float64, score float64) Verdict {
 		v.Threshold = t.config.Floor
 		if score > t.config.Floor { // few are
 			v.Threshold = t.Value()
-			v.Anomaly = score > v.Threshold && !t.near(f, values)
+			v.Anomaly = score > v.Threshold && !t.near(f, values) && !t.steady(f, values, v.Threshold)
 		}
 	}
 	v.Begins = v.Anomaly && !t.inside
@@ -200,6 +200,29 @@ func (t *Threshold) near(f *Forest, values []float64) bool {
 		}
 	}
 	return true
+}
+
+// steadyRatio is by how much of its level a value that hardly ever changes may change and still count as the same.
+const steadyRatio = 0.01
+
+// steady says whether the score is high only for values that have left a constant by a hair. A forest knows no scale but the
+// spread of what it has seen, and a constant has none: 72.001 after a thousand times 72 has the highest score that there is,
+// as 720 has. So what has kept within 1 % of its level is taken to be there as long as it stays within 1 %, and the score
+// is that of the other dimensions. A level of 0 has no such band: whatever leaves it is judged by its score.
+func (t *Threshold) steady(f *Forest, values []float64, threshold float64) bool {
+	if n := t.config.IgnoreNear; n.Amount != 0 || n.Ratio != 0 || f.number == 0 || len(values) != f.config.Dimensions {
+		return false // whoever says what is near has given the scale
+	}
+	t.scratch = append(t.scratch[:0], values...)
+	changed := false
+	for d, v := range values {
+		least, level, greatest := f.spread(d)
+		band := steadyRatio * math.Abs(level)
+		if v != level && math.Abs(v-level) <= band && greatest-least <= band {
+			t.scratch[d], changed = level, true
+		}
+	}
+	return changed && f.Score(t.scratch) <= threshold
 }
 
 // count adds a score, and moves the quantile.

@@ -228,3 +228,42 @@ func FuzzDecodeThreshold(f *testing.F) {
 		require.NoError(t, err)
 	})
 }
+
+// TestConstantHasNoScale: whatever leaves a constant has the highest score there is; only what leaves it by more than a hair is
+// an anomaly.
+func TestConstantHasNoScale(t *testing.T) {
+	t.Parallel()
+	noise := func(i int) float64 { return 50 + float64(i*7919%100)/10 } // 50 to 60
+	for name, test := range map[string]struct {
+		before func(i int) []float64
+		value  []float64
+		near   forest.Near
+		want   bool
+	}{
+		"a hair":                       {func(int) []float64 { return []float64{72} }, []float64{72.001}, forest.Near{}, false},
+		"just within 1 %":              {func(int) []float64 { return []float64{72} }, []float64{72.7}, forest.Near{}, false},
+		"below by a hair":              {func(int) []float64 { return []float64{-72} }, []float64{-72.01}, forest.Near{}, false},
+		"beyond 1 %":                   {func(int) []float64 { return []float64{72} }, []float64{73}, forest.Near{}, true},
+		"ten times as much":            {func(int) []float64 { return []float64{72} }, []float64{720}, forest.Near{}, true},
+		"zero has no band":             {func(int) []float64 { return []float64{0} }, []float64{0.001}, forest.Near{}, true},
+		"a scale of one's own":         {func(int) []float64 { return []float64{72} }, []float64{72.001}, forest.Near{Amount: 0.0001}, true},
+		"nearly constant":              {func(i int) []float64 { return []float64{72 + float64(i%3)*0.001} }, []float64{72.01}, forest.Near{}, false},
+		"a hair beside noise":          {func(i int) []float64 { return []float64{noise(i), 72} }, []float64{55, 72.001}, forest.Near{}, false},
+		"a hair, and beyond noise":     {func(i int) []float64 { return []float64{noise(i), 72} }, []float64{500, 72.001}, forest.Near{}, true},
+		"constant, and beyond noise":   {func(i int) []float64 { return []float64{noise(i), 72} }, []float64{500, 72}, forest.Near{}, true},
+		"a step of a steady dimension": {func(i int) []float64 { return []float64{noise(i), 72} }, []float64{55, 90}, forest.Near{}, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f, err := forest.New(forest.Config{Dimensions: len(test.value), Trees: 30})
+			require.NoError(t, err)
+			auto := newThreshold(t, forest.ThresholdConfig{IgnoreNear: test.near})
+			for i := range 1000 {
+				x := test.before(i)
+				auto.Judge(f, x, f.Score(x))
+				f.Update(x)
+			}
+			require.Equal(t, test.want, auto.Judge(f, test.value, f.Score(test.value)).Anomaly, "score %.2f", f.Score(test.value))
+		})
+	}
+}

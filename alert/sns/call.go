@@ -24,9 +24,11 @@ type call struct {
 	// err is the error of the whole call; nil when SNS judged the entries one by one.
 	err     error
 	verdict delivery.Verdict // of err
-	// fault is the reason of an entry that failed because the topic is misconfigured, and its error.
+	// fault is the reason of an entry that failed as if the topic were misconfigured, and its error. It is the topic's only
+	// where the call had no entry accepted; held are the entries that it was said of.
 	fault    alert.Reason
 	faultErr error
+	held     []*request
 	// bad says that SNS answered the call without an outcome of any entry that can be believed.
 	bad bool
 	// cut says that the end of Run cut the call off, which says nothing about SNS.
@@ -100,10 +102,11 @@ func (t *topic) judgeAnswer(c *call, out *sns.PublishBatchOutput) {
 		}
 	}
 	c.bad = true
+	took := false
 	for i, r := range c.entries {
 		switch {
 		case ids[i] != "" && failures[i] == nil:
-			c.bad = false
+			c.bad, took = false, true
 			t.accepted(r, ids[i])
 		case ids[i] == "" && failures[i] != nil:
 			c.bad = false
@@ -111,6 +114,15 @@ func (t *topic) judgeAnswer(c *call, out *sns.PublishBatchOutput) {
 		default:
 			r.failures++
 			t.again(c, r, delivery.Retry.Because(delivery.ReasonBadAnswer), errNoOutcome)
+		}
+	}
+	if took && c.fault != "" {
+		// The topic takes alerts, so the fault is these entries': an endpoint's policy by message attribute, say, or a key of
+		// KMS that was throttled. They go again with pauses of their own, alone or not, and never hold the topic.
+		c.fault, c.faultErr = "", nil
+		for _, r := range c.held {
+			r.own = true
+			r.failures++
 		}
 	}
 	if c.bad {
@@ -166,7 +178,12 @@ func (t *topic) judgeEntry(c *call, r *request, e *types.BatchResultErrorEntry) 
 		t.refused(c, r, reasonTooLarge, err)
 		return
 	case delivery.Hold:
+		if r.own {
+			r.failures++
+			break
+		}
 		c.fault, c.faultErr = v.Reason, err
+		c.held = append(c.held, r)
 	case delivery.Retry:
 		r.failures++
 		if v.Reason == delivery.ReasonServiceError {

@@ -21,6 +21,8 @@ const (
 	reasonTrustWindow  alert.Reason = "trust_window"
 	reasonBatchTooLong alert.Reason = "batch_too_long"
 
+	reasonKMSThrottled alert.Reason = "kms_throttled"
+
 	reasonTopicMissing alert.Reason = "topic_missing"
 	reasonTopicRefused alert.Reason = "topic_refused"
 
@@ -36,7 +38,7 @@ const (
 
 // retryReasons are the reasons for which an alert is sent again without anybody mending anything.
 func retryReasons() []alert.Reason {
-	return append(delivery.RetryReasons(), reasonTrustWindow, reasonBatchTooLong, reasonInvalidParameter)
+	return append(delivery.RetryReasons(), reasonTrustWindow, reasonBatchTooLong, reasonInvalidParameter, reasonKMSThrottled)
 }
 
 // remedies has the reasons for which a topic is held, and what mends each.
@@ -52,6 +54,14 @@ func remedies() map[alert.Reason]string {
 		delivery.ReasonUnknown: "look up the error code in the SNS API reference",
 	})
 	return all
+}
+
+// remedyOf is what to do about a topic that is held or fails; empty where waiting is all.
+func remedyOf(r alert.Reason) string {
+	if r == reasonKMSThrottled {
+		return "ask KMS for a higher request rate in this region, or give the topic's key fewer users"
+	}
+	return remedies()[r]
 }
 
 // rejectReasons are the reasons of RejectedError.
@@ -93,6 +103,8 @@ func byCode(code, message string) (delivery.Verdict, bool) {
 	switch name {
 	case "ProvisionedThroughputExceeded":
 		return delivery.Retry.Because(delivery.ReasonThrottled), true
+	case "KMSThrottling":
+		return delivery.Retry.Because(reasonKMSThrottled), true
 	case "InternalServiceError":
 		return delivery.Retry.Because(delivery.ReasonServiceError), true
 

@@ -53,7 +53,7 @@ func verdicts() map[string]delivery.Verdict {
 
 		"Throttling": throttled, "ThrottlingException": throttled, "ThrottledException": throttled, "Throttled": throttled,
 		"RequestThrottledException": throttled, "RequestThrottled": throttled, "EC2ThrottledException": throttled,
-		"KMSThrottling": throttled, "KMSThrottlingException": throttled, "TooManyRequestsException": throttled,
+		"KMSThrottling": delivery.Retry.Because(reasonKMSThrottled), "KMSThrottlingException": delivery.Retry.Because(reasonKMSThrottled), "TooManyRequestsException": throttled,
 		"ProvisionedThroughputExceededException": throttled, "RequestLimitExceeded": throttled,
 		"BandwidthLimitExceeded": throttled, "LimitExceededException": throttled, "SlowDown": throttled,
 		"PriorRequestNotComplete": throttled, "TransactionInProgressException": throttled,

@@ -91,9 +91,7 @@ type limiter struct {
 
 // room returns how many messages may start now; with none, how long it takes until one may, as far as is known.
 func (l *limiter) room(now time.Time, s share) (int, time.Duration) {
-	for len(l.ended) > 0 && now.Sub(l.ended[0]) >= l.span {
-		l.ended = l.ended[1:]
-	}
+	l.forget(now)
 	if s.quota == 0 {
 		return 0, untilWoken
 	}
@@ -122,11 +120,21 @@ func (l *limiter) free(s share) int { return s.quota - l.under - len(l.ended) }
 // start notes that n messages are handed over.
 func (l *limiter) start(n int) { l.under += n }
 
-// end notes that the attempt of n messages is over, whatever came of it.
+// end notes that the attempt of n messages is over, whatever came of it. A topic without a rate ends attempts too, and nobody
+// asks it for room: what it keeps is bounded here, by the most that any rate can look at.
 func (l *limiter) end(now time.Time, n int) {
 	l.under -= n
 	for range n {
 		l.ended = append(l.ended, now)
+	}
+	l.forget(now)
+	l.ended = l.ended[max(0, len(l.ended)-fastestRate):]
+}
+
+// forget lets go of the ends that have passed.
+func (l *limiter) forget(now time.Time) {
+	for len(l.ended) > 0 && now.Sub(l.ended[0]) >= l.span {
+		l.ended = l.ended[1:]
 	}
 }
 

@@ -87,6 +87,25 @@ func TestMessageUnderWayKeepsItsPlace(t *testing.T) {
 	require.Equal(t, 2, n)
 }
 
+// A topic without a rate hands over millions of messages, and nobody asks how many it may.
+func TestLimiterKeepsNothingThatNobodyAsksFor(t *testing.T) {
+	now := time.Unix(1000, 0)
+	never, lost := &limiter{}, &limiter{allowance: allowanceOf(slowestRate)} // the second had a rate before a reload
+	for range 100_000 {
+		now = now.Add(time.Millisecond)
+		for _, l := range []*limiter{never, lost} {
+			l.start(1)
+			l.end(now, 1)
+		}
+	}
+	require.Empty(t, never.ended)
+	require.LessOrEqual(t, len(lost.ended), fastestRate)
+	lost.allow(allowanceOf(10))
+	n, wait := lost.room(now, share{quota: 10})
+	require.Zero(t, n, "what was handed over just now keeps its place")
+	require.Equal(t, 991*time.Millisecond, wait)
+}
+
 // event is a change of the simulated fleet, and when each worker learns of it.
 type event struct {
 	worker int

@@ -190,8 +190,8 @@ func TestEverySeriesExistsFromTheStart(t *testing.T) {
 		w := newWorld(t)
 		for name, want := range map[string]int{
 			"kinesis_alerter_alerts_published_total":   1,
-			"kinesis_alerter_publish_failures_total":   24,
-			"kinesis_alerter_publish_retries_total":    10,
+			"kinesis_alerter_publish_failures_total":   25,
+			"kinesis_alerter_publish_retries_total":    11,
 			"kinesis_alerter_topic_fault":              8,
 			"kinesis_alerter_publish_duration_seconds": 1,
 			"kinesis_alerter_alert_latency_seconds":    1,

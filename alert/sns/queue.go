@@ -41,6 +41,8 @@ type request struct {
 	// batch bounds the entries of the call that carries it, after a call was too large or refused as a whole; 0 is
 	// no bound.
 	batch int
+	// own says that SNS blamed the topic for its failure, and took others in the same call: the request is to blame.
+	own bool
 	// plain says that it goes without the structure "string", because SNS refused it with that.
 	plain bool
 }

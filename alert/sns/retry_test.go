@@ -67,6 +67,63 @@ func TestEntryThatAlwaysFailsStandsInNobodysWay(t *testing.T) {
 	})
 }
 
+// What SNS blames on the topic, the key or the role in one entry of a call, while it takes the others, is that entry's fault.
+func TestFaultOfOneEntryIsItsOwn(t *testing.T) {
+	tests := map[string]struct {
+		failure fakeaws.EntryFailure
+		remedy  string
+	}{
+		"not authorized":  {fakeaws.EntryFailure{Code: "AuthorizationError", SenderFault: true}, "sns:Publish"},
+		"not found":       {fakeaws.EntryFailure{Code: "NotFound", SenderFault: true}, "create the topic"},
+		"topic's name":    {fakeaws.EntryFailure{Code: "InvalidParameter", Message: "Invalid parameter: TopicArn", SenderFault: true}, "ARN"},
+		"key denied":      {fakeaws.EntryFailure{Code: "KMSAccessDenied", SenderFault: true}, "kms:GenerateDataKey"},
+		"key throttled":   {fakeaws.EntryFailure{Code: "KMSThrottlingException"}, "higher request rate"},
+		"endpoint is off": {fakeaws.EntryFailure{Code: "EndpointDisabled", SenderFault: true}, "ARN"},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t)
+				fails := true
+				w.SNS.FailEntries(func(e fakeaws.BatchEntry) *fakeaws.EntryFailure {
+					if e.Body != "body 7" || !fails {
+						return nil
+					}
+					return &test.failure
+				})
+				ends := make([]<-chan error, 30)
+				for i := range ends {
+					ends[i] = w.send(t.Context(), i)
+				}
+				start := time.Now()
+				for i, end := range ends {
+					if i != 7 {
+						require.NoError(t, <-end)
+					}
+				}
+				require.Less(t, time.Since(start), time.Second)
+				for i := range 600 { // it is sent alone, too, and in calls with others
+					if i%2 == 0 {
+						start := time.Now()
+						require.NoError(t, <-w.send(t.Context(), 100+i))
+						require.Less(t, time.Since(start), time.Second)
+					}
+					time.Sleep(time.Second)
+				}
+				pending(t, ends[7])
+				require.Zero(t, w.logs.FilterMessage(refuses).Len())
+				status := w.Status()[0]
+				require.Empty(t, status.Fault)
+				require.Zero(t, status.Failures)
+				require.WithinDuration(t, time.Now().Add(-10*time.Minute), status.AlertFailing, 2*time.Second)
+				require.Contains(t, status.Remedy, test.remedy)
+				fails = false
+				require.NoError(t, <-ends[7])
+			})
+		})
+	}
+}
+
 func TestRefusedEntryIsRejected(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
@@ -159,7 +216,7 @@ func TestTroubleThatPassesIsWaitedOut(t *testing.T) {
 	}{
 		"Throttling":         {apiFault("Throttling", 400), delivery.ReasonThrottled},
 		"Throttled":          {apiFault("Throttled", 429), delivery.ReasonThrottled},
-		"KMSThrottling":      {apiFault("KMSThrottling", 400), delivery.ReasonThrottled},
+		"KMSThrottling":      {apiFault("KMSThrottling", 400), reasonKMSThrottled},
 		"500":                {apiFault("InternalError", 500), delivery.ReasonServiceError},
 		"503":                {apiFault("ServiceUnavailable", 503), delivery.ReasonServiceError},
 		"credentials":        {apiFault("ExpiredToken", 403), delivery.ReasonCredentials},

@@ -21,13 +21,13 @@ type TopicStatus struct {
 	Waiting, Gathered int
 	// Digesting says that alerts are gathered into digests.
 	Digesting bool
-	// Fault is why the topic holds its alerts, and Remedy what mends it; empty while it does not.
+	// Fault is why the topic holds its alerts; empty while it does not. Remedy is what to do about it or about Failing.
 	Fault  alert.Reason
 	Remedy string
 	// Failures are the calls that failed in a row, and FailingSince when the first of them did; zero while SNS answers.
 	Failures     int
 	FailingSince time.Time
-	// Failing is why the last of them failed; empty while SNS answers.
+	// Failing is why the last of them failed, or why the alert of AlertFailing does; empty while neither is so.
 	Failing alert.Reason
 	// Error is what SNS said at the last of these failures. Where it answers calls and yet fails one alert again and again, it
 	// is what it said of that, and AlertFailing since when the alert has waited. Empty and zero while neither is so.
@@ -65,7 +65,7 @@ func (t *topic) status(now time.Time) TopicStatus {
 	return TopicStatus{
 		Name: t.name, ARN: t.arn, Rate: s.Rate, Share: v.share,
 		Waiting: v.waiting, Gathered: v.outgoing + t.gatherer.live(), Digesting: v.digesting,
-		Fault: v.fault, Remedy: remedies()[v.fault], Failures: v.failures, FailingSince: v.since, Failing: v.failing, Ending: s.ending,
+		Fault: v.fault, Remedy: remedyOf(cmp.Or(v.fault, v.failing)), Failures: v.failures, FailingSince: v.since, Failing: v.failing, Ending: s.ending,
 		Error: v.err, AlertFailing: v.alertFailing,
 		SentLastMinute: v.sent.count(now), LastAccepted: v.last,
 		MaxMessageBytes: l.maxBytes, Subscriptions: *t.subscriptions.Load(), FIFO: l.fifo, ThroughputScope: l.scope, KMSKey: l.kmsKey,
@@ -120,7 +120,7 @@ func (t *topic) note() {
 	if v.failures == 0 {
 		v.failing, v.err = "", "" // of a call that began before SNS answered again
 		if waiting > 0 && !t.stubborn.since.IsZero() {
-			v.err, v.alertFailing = t.stubborn.err, t.stubborn.since
+			v.err, v.failing, v.alertFailing = t.stubborn.err, t.stubborn.reason, t.stubborn.since
 		}
 	}
 }

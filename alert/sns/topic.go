@@ -63,8 +63,9 @@ type topic struct {
 	failure  string      // what SNS said when the last call failed
 	// stubborn is an alert that failed alone at least delivery.WorthALine times; zero while there is none.
 	stubborn struct {
-		since time.Time
-		err   string
+		since  time.Time
+		reason alert.Reason
+		err    string
 	}
 	sweep time.Time // when to look for alerts that are too old; zero is never
 	idle  time.Time // since when nothing has waited; zero while something does
@@ -315,7 +316,7 @@ func (t *topic) noteStubborn(c *call) {
 		case !slices.Contains(c.left, r):
 			t.stubborn.since = time.Time{}
 		case t.stubborn.since.IsZero() || r.queued.Before(t.stubborn.since):
-			t.stubborn.since, t.stubborn.err = r.queued, alert.ErrorText(r.err)
+			t.stubborn.since, t.stubborn.reason, t.stubborn.err = r.queued, r.again, alert.ErrorText(r.err)
 		}
 	}
 }

@@ -72,6 +72,7 @@ refuse "at '/podMonitor': additional properties 'scrapeInterval' not allowed" "$
 refuse "/podMonitor/interval': '30' does not match pattern" "${minimal[@]}" --set-string podMonitor.interval=30
 refuse "/image/digest': '[0-9a-f]+' does not match pattern" "${minimal[@]}" --set image.digest=0123abc
 refuse "/config': got array, want" "${minimal[@]}" --set 'config={a}'
+refuse "/service/names/0': 'https://alerts.example.com' does not match pattern" "${minimal[@]}" --set 'service.names={https://alerts.example.com}'
 refuse "/keda/maxReplicas': minimum: got 0, want 1" "${minimal[@]}" --set keda.maxReplicas=0
 refuse "keda.maxReplicas is required" "${minimal[@]}" --set keda.enabled=true
 refuse "must be below terminationGracePeriodSeconds" "${minimal[@]}" --set config.processing.stop_budget=60s

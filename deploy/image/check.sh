@@ -6,6 +6,10 @@
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
+# The toolchain of a release, which the Dockerfile asks for.
+GOTOOLCHAIN=$(sed -n 's/^toolchain //p' go.mod)
+export GOTOOLCHAIN
+
 skip() {
 	echo "skipped: $1"
 	[[ ${CI:-} == true ]] && exit 1

@@ -15,12 +15,14 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+	"unicode/utf8"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	dynamotypes "github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/aws/aws-sdk-go-v2/service/kinesis"
+	kinesistypes "github.com/aws/aws-sdk-go-v2/service/kinesis/types"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/sns"
 	snstypes "github.com/aws/aws-sdk-go-v2/service/sns/types"
@@ -563,6 +565,38 @@ func TestUnreadableErrorIsABadAnswer(t *testing.T) {
 	})
 	require.Error(t, err)
 	require.True(t, answer.Is(err), "%v", err)
+}
+
+// What an endpoint says goes into logs and onto pages: it is cut where it enters, and what it is stays to be found in it.
+func TestTextsAreCut(t *testing.T) {
+	t.Parallel()
+	long := strings.Repeat("é", 20_000)
+	f := newFixture(t)
+	f.reply = reply{status: 400, body: `{"__type": "ResourceInUseException", "message": "` + long + `"}`}
+	_, err := kinesis.NewFromConfig(f.cfg).ListShards(t.Context(), &kinesis.ListShardsInput{StreamName: aws.String("s")})
+	require.Less(t, len(err.Error()), 3<<10)
+	var api smithy.APIError
+	require.ErrorAs(t, err, &api)
+	require.Equal(t, "ResourceInUseException", api.ErrorCode())
+	require.Less(t, len(api.ErrorMessage()), 2100)
+	require.True(t, utf8.ValidString(err.Error()))
+	_, typed := errors.AsType[*kinesistypes.ResourceInUseException](err)
+	require.True(t, typed)
+
+	f.reply = reply{status: 400, body: `{"__type": "` + strings.Repeat("E", 65) + `", "message": "m"}`}
+	_, err = kinesis.NewFromConfig(f.cfg).ListShards(t.Context(), &kinesis.ListShardsInput{StreamName: aws.String("s")})
+	require.True(t, answer.Is(err), "a code of that length is none")
+
+	f.reply = reply{status: 200, body: "<PublishBatchResponse><PublishBatchResult><Successful><member><Id>1</Id><MessageId>" + long + "</MessageId></member></Successful>" +
+		"<Failed><member><Id>0</Id><Code>InternalError</Code><Message>" + long + "</Message></member></Failed></PublishBatchResult></PublishBatchResponse>"}
+	out, err := sns.NewFromConfig(f.cfg).PublishBatch(t.Context(), &sns.PublishBatchInput{
+		TopicArn: aws.String(topicARN),
+		PublishBatchRequestEntries: []snstypes.PublishBatchRequestEntry{
+			{Id: aws.String("0"), Message: aws.String("x")}, {Id: aws.String("1"), Message: aws.String("x")},
+		},
+	})
+	require.NoError(t, err)
+	require.Less(t, len(*out.Failed[0].Message)+len(*out.Successful[0].MessageId), 4200)
 }
 
 // The bound counts what comes out of compression. net/http unpacks before anything else sees the body.

@@ -75,6 +75,7 @@ func (c *Checker) check(
 	ctx context.Context, in middleware.DeserializeInput, next middleware.DeserializeHandler,
 ) (middleware.DeserializeOutput, middleware.Metadata, error) {
 	out, meta, err := handle(ctx, in, next)
+	err = shortened(err)
 	op := c.operation(ctx)
 	date, _ := awsmiddleware.GetServerTime(meta)
 	call := Call{In: ctx.Value(inputKey{}), Out: out.Result, Now: c.clock.trusted(awsmiddleware.GetServiceID(ctx), date)}
@@ -126,13 +127,13 @@ func handle(
 
 // errorCode says whether a text may be an error code: it becomes a label and part of log lines.
 func errorCode(s string) bool {
-	return s != "" && len(s) <= 128 && !strings.ContainsFunc(s, func(c rune) bool { return !word(c) && !strings.ContainsRune(".:#/-", c) })
+	return s != "" && len(s) <= mostCode && !strings.ContainsFunc(s, func(c rune) bool { return !word(c) && !strings.ContainsRune(".:#/-", c) })
 }
 
 // failed is the bad answer behind an error of the SDK; nil where there was none.
 func failed(ctx context.Context, err error) *BadError {
 	if bad, ok := errors.AsType[*BadError](err); ok {
-		return &BadError{What: bad.What, Status: bad.Status, Time: bad.Time, Err: err}
+		return &BadError{What: cut(bad.What, mostText), Status: bad.Status, Time: bad.Time, Err: err}
 	}
 	status := 0
 	if response, ok := errors.AsType[*smithyhttp.ResponseError](err); ok && response.Response != nil {

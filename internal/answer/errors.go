@@ -1,6 +1,11 @@
 package answer
 
-import "errors"
+import (
+	"errors"
+	"strings"
+
+	"github.com/aws/smithy-go"
+)
 
 // Code names bad answers where other errors have their service's code.
 const Code = "bad_answer"
@@ -40,4 +45,53 @@ func Is(err error) bool {
 type refusal interface {
 	error
 	Unread() bool
+}
+
+const (
+	// mostText is what is kept of a text of AWS, and mostCode of an error code, in bytes. Whoever answers chooses them, and they go
+	// into logs, onto pages and into what retries compare.
+	mostText = 2 << 10
+	mostCode = 64
+)
+
+// cut is the beginning of a text.
+func cut(s string, most int) string {
+	if len(s) <= most {
+		return s
+	}
+	return strings.ToValidUTF8(s[:most], "") + "…"
+}
+
+// cutError is an error whose text would have been too long.
+type cutError struct {
+	error // as it came
+
+	text string
+}
+
+func (e *cutError) Error() string { return e.text }
+func (e *cutError) Unwrap() error { return e.error }
+
+// cutAPIError is a cutError of a service.
+type cutAPIError struct {
+	cutError
+
+	code, message string
+	fault         smithy.ErrorFault
+}
+
+func (e *cutAPIError) ErrorCode() string             { return e.code }
+func (e *cutAPIError) ErrorMessage() string          { return e.message }
+func (e *cutAPIError) ErrorFault() smithy.ErrorFault { return e.fault }
+
+// shortened is an error with texts of a length that can be logged and shown. What it wraps is found in it as ever.
+func shortened(err error) error {
+	if err == nil || len(err.Error()) <= mostText {
+		return err
+	}
+	short := cutError{error: err, text: cut(err.Error(), mostText)}
+	if api, ok := errors.AsType[smithy.APIError](err); ok {
+		return &cutAPIError{short, cut(api.ErrorCode(), mostCode), cut(api.ErrorMessage(), mostText), api.ErrorFault()}
+	}
+	return &short
 }

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"slices"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/sns"
 	snstypes "github.com/aws/aws-sdk-go-v2/service/sns/types"
@@ -46,6 +47,14 @@ func batch(c *Call) *BadError {
 	})
 	if len(open) > 0 && what == "" {
 		what = "it is silent about an entry"
+	}
+	for i := range out.Successful {
+		out.Successful[i].MessageId = aws.String(cut(*out.Successful[i].MessageId, mostText))
+	}
+	for i := range out.Failed {
+		if m := out.Failed[i].Message; m != nil {
+			out.Failed[i].Message = aws.String(cut(*m, mostText))
+		}
 	}
 	c.usable = len(open) < len(in.PublishBatchRequestEntries)
 	return bad(what)

@@ -1,8 +1,9 @@
 // Known vulnerabilities in what the daemon is made of, by govulncheck: only those whose code is reached count.
 //
 // The database is the public one where it can be reached, else the newest snapshot that the Go module proxy has
-// (golang.org/x/vulndb), else the check says that it was skipped, and passes. A vulnerability of the standard library is
-// one of the toolchain at hand, mended by building with a newer one and not by a change here: it is shown and does not fail.
+// (golang.org/x/vulndb), else the check says that it was skipped, and passes. The standard library is that of the toolchain which
+// go.mod names, the least that a release is built with: one of its vulnerabilities that a newer patch release fixes is fixed by
+// that line, and fails. Where that toolchain cannot be had the one at hand is looked at, and its vulnerabilities are only shown.
 import {execFileSync, spawnSync} from "node:child_process";
 import {mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync} from "node:fs";
 import {tmpdir} from "node:os";
@@ -10,6 +11,10 @@ import {join} from "node:path";
 
 const snapshot = "golang.org/x/vulndb@latest";
 const go = process.env.GO || "go";
+const named = /^toolchain (go[\d.]+)$/m.exec(readFileSync("go.mod", "utf8"))?.[1];
+const release = named && spawnSync(go, ["version"], {env: {...process.env, GOTOOLCHAIN: named}}).status === 0;
+if (release) process.env.GOTOOLCHAIN = named;
+console.log(`vulnerabilities: with ${release ? named : `the toolchain at hand: ${named ?? "none is named in go.mod and it"} cannot be had`}`);
 
 // scan returns what govulncheck says as JSON, or null when it has no database.
 function scan(...database) {
@@ -72,12 +77,13 @@ for (const {osv, finding, SBOM} of messages(found)) {
 	if (osv) summaries.set(osv.id, osv.summary);
 	if (!finding?.trace[0].function) continue; // imported or required, and never called
 	const at = finding.trace[0];
-	(at.module === "stdlib" ? toolchain : ours).set(finding.osv, `${at.module} ${at.version}, mended in ${finding.fixed_version || "no version yet"}`);
+	(at.module === "stdlib" ? toolchain : ours).set(finding.osv, `${at.module} ${at.version}, fixed in ${finding.fixed_version || "no version yet"}`);
 }
 const list = (found) => [...found].sort().forEach(([id, where]) => console.log(`  ${id}: ${summaries.get(id)}: ${where}`));
 if (scanned === 0) throw new Error("govulncheck scanned no module");
 console.log(`vulnerabilities: ${scanned} modules, ${ours.size} reached in modules, ${toolchain.size} reached in the toolchain's standard library`);
 list(toolchain);
-if (toolchain.size > 0) console.log("  ship a build by a newer Go: the Dockerfile's BUILD_IMAGE decides which");
+const fixable = [...toolchain].filter(([, where]) => !where.endsWith("no version yet"));
+if (toolchain.size > 0) console.log("  name a newer toolchain in go.mod, and the same version in the Dockerfile's BUILD_IMAGE");
 list(ours);
-process.exitCode = ours.size > 0 ? 1 : 0;
+process.exitCode = ours.size > 0 || release && fixable.length > 0 ? 1 : 0;

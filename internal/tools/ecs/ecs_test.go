@@ -133,7 +133,7 @@ func TestTaskDefinitionFitsTheDaemon(t *testing.T) {
 	for _, e := range c.Environment {
 		environment[*e.Name] = *e.Value
 	}
-	config, err := cmd.LoadConfig("env:KINESIS_ALERTER_CONFIG", func(name string) (string, bool) {
+	config, err := cmd.LoadConfig(t.Context(), "env:KINESIS_ALERTER_CONFIG", func(name string) (string, bool) {
 		value, ok := environment[name]
 		return value, ok
 	})

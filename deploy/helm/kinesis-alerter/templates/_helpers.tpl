@@ -40,6 +40,17 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 app.kubernetes.io/component: daemon
 {{- end }}
 
+{{- /* The names by which the daemon's page is asked, beside addresses: those of the Service, and of what is in front of it. */}}
+{{- define "kinesis-alerter.serverNames" -}}
+{{- $names := .Values.service.names }}
+{{- if or .Values.service.enabled .Values.serviceMonitor.enabled }}
+{{- $name := include "kinesis-alerter.fullname" . }}
+{{- $inside := printf "%s.%s" $name .Release.Namespace }}
+{{- $names = concat (list $name $inside (printf "%s.svc" $inside) (printf "%s.svc.cluster.local" $inside)) $names }}
+{{- end }}
+{{- join "," $names }}
+{{- end }}
+
 {{- define "kinesis-alerter.image" -}}
 {{- $repository := required "image.repository is required: the registry and name under which you pushed the image, without a tag" .Values.image.repository }}
 {{- if .Values.image.digest }}

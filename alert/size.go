@@ -1,0 +1,69 @@
+package alert
+
+// What rules remember is bounded in bytes, beside state.max_keys: beyond it the key that was not used for the longest time is
+// forgotten. Its size is a function of what is remembered and of nothing else, so that a restart forgets the same keys.
+const (
+	// maxHeap bounds what a shard remembers in memory, and maxStored in its snapshot: a little below what can be stored of one, so
+	// that no state of rules is too large to be saved.
+	maxHeap   = 48 << 20
+	maxStored = 22 << 20
+)
+
+// What things take in memory, about, and at most in a snapshot.
+const (
+	entryHeap, entryStored = 160, 40
+	lastHeap, lastStored   = 56, 10
+	claimHeap, claimStored = 80, 16
+	windowHeap             = 64
+	windowStored           = 10
+	paneHeap, paneStored   = 50, 26 // one with something in it; each other takes a byte of a snapshot
+	valuesHeap             = 190    // with room for eight
+	valueHeap, valueStored = 24, 13
+)
+
+// bulk is a size in memory and in a snapshot.
+type bulk struct{ heap, stored int }
+
+func (b bulk) over() bool { return b.heap > maxHeap || b.stored > maxStored }
+
+func (b *bulk) add(x bulk) { b.heap, b.stored = b.heap+x.heap, b.stored+x.stored }
+func (b *bulk) sub(x bulk) { b.heap, b.stored = b.heap-x.heap, b.stored-x.stored }
+
+// bulk is what an entry takes.
+func (en *entry) bulk() bulk {
+	b := bulk{entryHeap + len(en.key), entryStored + len(en.key)}
+	if l := en.last; l != nil {
+		n := len(l.partitionKey) + len(l.sequence)
+		b.add(bulk{lastHeap + n, lastStored + n})
+	}
+	if w := en.window; w != nil {
+		b.add(w.bulk())
+	}
+	return b
+}
+
+func (s *window) bulk() bulk {
+	n, seen := len(s.panes), len(s.values)+len(s.legacy)
+	b := bulk{windowHeap + n*paneHeap + seen*valueHeap, windowStored + int(s.size) + n*paneStored + seen*valueStored}
+	if s.values != nil {
+		b.heap += valuesHeap
+	}
+	if s.legacy != nil {
+		b.heap += valuesHeap
+	}
+	return b
+}
+
+// weigh notes what an entry takes by now.
+func (m *memory) weigh(en *entry) {
+	now := en.bulk()
+	m.bulk.add(bulk{now.heap - int(en.heap), now.stored - int(en.stored)})
+	en.heap, en.stored = uint32(now.heap), uint32(now.stored) //nolint:gosec // keys, values and panes are bounded
+}
+
+// fit forgets what was not used for the longest time while too much is remembered, but never the entry in hand.
+func (m *memory) fit(en *entry) {
+	for m.bulk.over() && m.oldest != nil && m.oldest != en {
+		m.evict()
+	}
+}

@@ -1,0 +1,76 @@
+package checkpoint
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// reading makes a worker that reads formats of snapshots up to n; 0 is a version that does not say.
+func reading(n int) func(*Config) { return func(c *Config) { c.Reads = n } }
+
+// format is that which a process may write.
+func (p *process) format() int {
+	_, format := p.store.Agreement()
+	return format
+}
+
+// A later format of snapshots is written once every live worker has said that it reads it, and not at the first word: during an
+// upgrade workers of the version before come and go.
+func TestFormatWaitsForEveryLiveWorker(t *testing.T) {
+	bubble(t, 2, func(w *world) {
+		old := w.start("old")
+		a, b := w.start("a", reading(2)), w.start("b", reading(3))
+		w.await("balance", 10*time.Second, func() bool { return len(a.held())+len(b.held()) > 0 })
+		time.Sleep(3 * formatPatience)
+		for _, p := range []*process{old, a, b} {
+			require.Equal(t, 1, p.format(), p.name)
+		}
+		old.kill()
+		time.Sleep(formatPatience / 2)
+		again := w.start("old-again")
+		time.Sleep(formatPatience)
+		require.Equal(t, 1, a.format(), "a worker of the version before came back")
+		again.stop()
+		w.await("the format that both read", 2*formatPatience, func() bool { return a.format() == 2 && b.format() == 2 })
+		rolledBack := w.start("rolled-back")
+		w.await("the format that all read", time.Minute, func() bool { return a.format() == 1 && b.format() == 1 })
+		rolledBack.stop()
+		a.stop()
+		w.await("that of the last worker", 2*formatPatience, func() bool { return b.format() == 3 })
+		b.stop()
+	})
+}
+
+// The key of an application is made once, by the first worker that knows of one, and is the same for all workers for ever.
+func TestHashKeyIsOneForAnApplication(t *testing.T) {
+	bubble(t, 1, func(w *world) {
+		key := func(p *process) [16]byte {
+			w.await("a table", 10*time.Second, p.store.Ready)
+			key, _ := p.store.Agreement()
+			require.NotZero(t, key)
+			return key
+		}
+		first := w.start("first")
+		made := key(first)
+		require.Equal(t, hashKey(made).String(), text(w.application()[attrHashKey]))
+		require.Equal(t, made, key(w.start("second")))
+
+		w.edit(keyApplication, func(e *expr) { e.removeAttr(attrHashKey) }) // a worker of an earlier version wrote the row from memory
+		first.store.doubtTable()
+		w.await("the key that is known", 10*time.Second, func() bool { return text(w.application()[attrHashKey]) == hashKey(made).String() })
+
+		w.edit(keyApplication, func(e *expr) { e.setAttr(attrHashKey, str("no key")) })
+		third := w.start("third")
+		require.Equal(t, hashKey(key(third)).String(), text(w.application()[attrHashKey]), "one that cannot be read is made anew")
+	})
+}
+
+// application is the row of that name.
+func (w *world) application() item {
+	db, _ := w.clients("reader")
+	it, err := (&table{db: db, name: testTable}).get(w.Context(), keyApplication, true)
+	require.NoError(w, err)
+	return it
+}

@@ -1,0 +1,122 @@
+package checkpoint
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"time"
+
+	ddb "github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+	"go.uber.org/zap"
+)
+
+// A shard waits for its parents, so rows whose parents lead back to them would keep shards from being read for ever. No stream
+// has such shards: the rows are damaged. They are named, the parents that the stream lists are believed, and the rows are
+// written anew.
+
+// circles are the rows whose parents, by what the rows themselves claim, lead back to them.
+func circles(rows map[string]*row) map[string]bool {
+	claims := func(id string) []string {
+		if r := rows[id]; r != nil {
+			return r.claims
+		}
+		return nil
+	}
+	const underWay, clear = 1, 2
+	state, met := make(map[string]int8, len(rows)), false
+	var visit func(id string)
+	visit = func(id string) {
+		switch state[id] {
+		case underWay:
+			met = true
+		case 0:
+			state[id] = underWay
+			for _, p := range claims(id) {
+				visit(p)
+			}
+			state[id] = clear
+		}
+	}
+	for id := range rows {
+		visit(id)
+	}
+	if !met { // as ever
+		return nil
+	}
+	out := map[string]bool{}
+	for id, r := range rows {
+		if slices.ContainsFunc(r.claims, func(p string) bool { return leadsTo(p, id, claims) }) {
+			out[id] = true
+		}
+	}
+	return out
+}
+
+// noteCircles looks for circles in a scan and tells of new ones. Call it with mu held.
+func (s *Store) noteCircles(rows map[string]*row) {
+	found := circles(rows)
+	var fresh []string
+	for _, id := range sortedKeys(found) {
+		if !s.circles[id] {
+			s.befell(IncidentParents, id, "")
+			fresh = append(fresh, id)
+		}
+	}
+	s.circles = found
+	if len(fresh) > 0 {
+		s.log.Error("rows of the lease table name shards as their own ancestors, somebody else writes to it; the stream is believed, and the shards are read",
+			zap.Strings("rows", fresh))
+	}
+}
+
+// believed is a row with the parents that the stream lists, where it has. Call it with mu held.
+func (s *Store) believed(r *row) *row {
+	info := s.lineage.shards[r.id]
+	if info == nil || !info.ofStream || slices.Equal(r.parents, info.parents) {
+		return r
+	}
+	out := *r
+	out.parents = info.parents
+	return &out
+}
+
+// mendCircles writes the stream's parents into rows that claim to descend from themselves.
+func (s *Store) mendCircles(ctx context.Context) {
+	s.mu.Lock()
+	ids := sortedKeys(s.circles)
+	s.mu.Unlock()
+	for _, id := range ids {
+		if err := s.mendCircle(ctx, id); err != nil && ctx.Err() == nil {
+			s.log.Warn("cannot write the parents of a shard anew yet", zap.String("row", id), zap.Error(err))
+			return // the next one would only wait for the same table
+		}
+	}
+}
+
+func (s *Store) mendCircle(ctx context.Context, id string) error {
+	s.mu.Lock()
+	var parents []string
+	known := false
+	if info := s.lineage.shards[id]; info != nil {
+		parents, known = info.parents, info.ofStream
+	}
+	s.mu.Unlock()
+	if !known {
+		return nil
+	}
+	it, err := s.table.get(ctx, id, true)
+	if err != nil || it == nil || slices.Equal(decodeParents(it[attrParents]), parents) {
+		return err
+	}
+	e := &expr{}
+	e.ifEqual(attrParents, it[attrParents])
+	e.put(attrParents, &ddb.AttributeValueMemberSS{Value: parents}, len(parents) > 0)
+	_, err = s.table.update(ctx, id, e)
+	if _, overtaken := refused(err); err != nil && !overtaken {
+		return err
+	}
+	s.log.Warn("the parents of a shard were written anew", zap.String("row", id), zap.String("parents", strings.Join(parents, ",")))
+	s.changeRow(id, func(r *row) { r.claims, r.parents, r.at = parents, parents, time.Now() })
+	s.rescan()
+	return nil
+}

@@ -1,0 +1,183 @@
+package checkpoint
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	ddb "github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+	"github.com/stretchr/testify/require"
+)
+
+// hostileValues are what somebody may write into any attribute.
+func hostileValues() map[string]ddb.AttributeValue {
+	number := func(s string) ddb.AttributeValue { return &ddb.AttributeValueMemberN{Value: s} }
+	return map[string]ddb.AttributeValue{
+		"the greatest number": number("9223372036854775807"),
+		"one below it":        number("9223372036854775806"),
+		"the least":           number("-9223372036854775808"),
+		"more digits":         number("99999999999999999999999999999999999999"),
+		"an exponent":         number("9.9E+125"),
+		"a year from now on":  number("33000000000000"),
+		"32 bits":             number("4294967295"),
+		"a fraction":          number("1.5"),
+		"zero":                number("0"),
+		"a long text":         str(strings.Repeat("9", 90_000)),
+		"a terminal's text":   str("\x1b]0;owned\x07\x1b[2J\u009b31m\u202e\nforged"),
+		"a far year":          str("9999-12-31T23:59:59-12:00"),
+		"true":                &ddb.AttributeValueMemberBOOL{Value: true},
+		"null":                &ddb.AttributeValueMemberNULL{Value: true},
+		"a list":              &ddb.AttributeValueMemberL{Value: []ddb.AttributeValue{num(1), str(only)}},
+		"bytes":               &ddb.AttributeValueMemberB{Value: []byte{0xff, 0xfe}},
+		"a set":               &ddb.AttributeValueMemberSS{Value: []string{"a", "b", "c"}},
+	}
+}
+
+// TestHostileRows: whatever a row says in whatever attribute, the shard is read and commits within the time of a take-over, and
+// what the page and leases list show can be written as JSON, with no time that cannot be.
+func TestHostileRows(t *testing.T) {
+	t.Parallel()
+	shard := []string{
+		attrOwner, attrEpoch, attrPosition, attrSub, attrResolved, attrOffers, attrCaughtUp, attrLoad, attrParents, attrLast, attrLastSub,
+		attrRewinds, attrStartAt, attrState, attrStateChunks, attrStateSum, attrStateBytes, attrStateAt, attrStateSub, attrStateGeneration,
+	}
+	worker := []string{attrCounter, attrArrival, attrCaughtUp, attrCovers, attrVersion, attrConfig, attrBeat}
+	for row, attrs := range map[string][]string{
+		only: shard, keyWorker + "zz": worker, keyFleet: {attrCounter},
+		keyApplication: {attrCreated, attrT0, attrMark, attrKeepsake},
+	} {
+		for _, attr := range attrs {
+			t.Run(strings.Trim(row, "#")+" "+attr, func(t *testing.T) {
+				t.Parallel()
+				for name, value := range hostileValues() {
+					t.Run(name, func(t *testing.T) { hostileRow(t, row, attr, value) })
+				}
+			})
+		}
+	}
+}
+
+func hostileRow(t *testing.T, key, attr string, value ddb.AttributeValue) {
+	t.Helper()
+	bubble(t, 1, func(w *world) {
+		a := w.startSmall("a")
+		w.awaitHeld(5*time.Second, 1, a)
+		require.NoError(w, w.save(a, only, "100", stateOf(1)))
+		a.stop()
+		w.edit(key, func(e *expr) { e.setAttr(attr, value) })
+		b := w.startSmall("b")
+		w.await("the shard is read", time.Minute, func() bool { return b.store.Lease(only) != nil })
+		showable(w, b.store.Status())
+		table, err := w.admin().Table(w.Context())
+		require.NoError(w, err)
+		showable(w, table)
+		l := b.store.Lease(only)
+		l.Commit("200", WholeRecord, "", time.Now(), 0)
+		if b.store.Status().Shards[0].Unstorable != "" {
+			l.Lost(time.Now()) // as the reader does with what Kinesis refuses
+			l.Commit("200", WholeRecord, "", time.Now(), 0)
+		}
+		w.await("progress is stored", time.Minute, func() bool { return w.row(only)[attrPosition] == "200" })
+		b.stop()
+	})
+}
+
+// showable checks what people and programs are shown.
+func showable(w *world, v any) {
+	w.Helper()
+	text, err := json.Marshal(v)
+	require.NoError(w, err)
+	require.Less(w, len(text), 100_000)
+	for _, year := range []string{"292278994", "3015-"} {
+		require.NotContains(w, string(text), year)
+	}
+}
+
+// TestRowsThatDescendFromThemselves: the stream says who the parents are. The rows are named, the shards are read, and the rows
+// are written anew.
+func TestRowsThatDescendFromThemselves(t *testing.T) {
+	const second = "shardId-000000000001"
+	for name, claims := range map[string]map[string][]string{
+		"itself":     {only: {only}},
+		"each other": {only: {second}, second: {only}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, 2, func(w *world) {
+				a := w.start("a")
+				w.awaitHeld(5*time.Second, 2, a)
+				a.stop()
+				for id, parents := range claims {
+					w.edit(id, func(e *expr) {
+						e.setAttr(attrParents, &ddb.AttributeValueMemberSS{Value: parents})
+						e.removeAttr(attrPosition)
+						e.removeAttr(attrSub)
+					})
+				}
+				table, err := w.admin().Table(w.Context())
+				require.NoError(w, err)
+				for _, r := range table.Shards {
+					if claims[r.Shard] != nil {
+						require.Contains(w, r.Fault, "its parents lead back to the shard itself")
+					}
+					require.Empty(w, r.Parents)
+				}
+				b := w.start("b")
+				w.awaitHeld(5*time.Second, 2, b)
+				var named []string
+				for _, i := range b.store.Status().Incidents {
+					require.Equal(w, IncidentParents, i.Kind)
+					named = append(named, i.Shard)
+				}
+				require.ElementsMatch(w, sortedKeys(claims), named)
+				w.await("the rows are written anew", 20*time.Second, func() bool {
+					return w.row(only)[attrParents] == nil && w.row(second)[attrParents] == nil
+				})
+				time.Sleep(30 * time.Second)
+				require.Len(w, b.store.Status().Incidents, len(claims), "told once")
+				b.stop()
+			})
+		})
+	}
+}
+
+// TestParentsOfRowsAreClaims: a row may hold up a shard with parents that the stream has not named, and not against its word.
+func TestParentsOfRowsAreClaims(t *testing.T) {
+	bubble(t, 2, func(w *world) {
+		a := w.start("a")
+		w.awaitHeld(5*time.Second, 2, a)
+		a.stop()
+		w.edit("shardId-000000000001", func(e *expr) { // not read to its end, so a parent to wait for
+			e.setAttr(attrParents, &ddb.AttributeValueMemberSS{Value: []string{only}})
+		})
+		b := w.start("b")
+		w.awaitHeld(5*time.Second, 2, b)
+		for _, s := range b.store.Status().Shards {
+			require.Empty(w, s.Parents)
+		}
+		b.stop()
+	})
+	l := newLineage() // of a shard that no listing shows any more
+	l.claimed("x", []string{"y"})
+	l.claimed("y", []string{"x"})
+	require.True(t, l.gateOpen("x", nil, &origin{}, Start{}), "a circle is waited for by nobody")
+	l = newLineage()
+	l.claimed("x", []string{"y"})
+	require.False(t, l.gateOpen("x", nil, &origin{}, Start{}))
+}
+
+func TestShardsOfAnApplicationAreBounded(t *testing.T) {
+	for _, s := range []string{
+		"0-18446744073709551615", "18446744073709551000-18446744073709551615", strings.Repeat("0-262142,", 2) + "300000-500000", "5-2",
+		"x" + strings.Repeat(",0-99999999", 3),
+	} {
+		_, err := decodeShards(s)
+		require.Error(t, err, s)
+	}
+	ids, err := decodeShards("0-9,12,odd")
+	require.NoError(t, err)
+	require.Len(t, ids, 12)
+	require.Equal(t, "odd,0-9,12", encodeShards(ids))
+	require.Contains(t, ids, fmt.Sprintf("%s%012d", shardPrefix, 12))
+}

@@ -1,0 +1,35 @@
+//go:build mutation
+
+package cmd_test
+
+// pageMutations break what keeps every page right.
+func pageMutations() []mutation {
+	only := func(pkg, test string) killer { return killer{pkg: pkg, test: test} }
+	return []mutation{
+		{
+			breaks: "only what matches is a sign of life",
+			file:   "alert/episode.go", old: "if v == yes { // any other record of the key", new: "if v != undefinedMissing { // any other record of the key",
+			by: only("alert", "TestRulesThatRememberSeeWhatMatches"), says: `.*Error:.*`,
+		},
+		{
+			breaks: "what nobody was told of inhibits nothing",
+			file:   "alert/episode.go", old: "theirs.firing && (theirs.told || e.silenced(other, o))", new: "theirs.firing",
+			by: only("alert", "TestOnlyWhatSomebodyKnowsInhibits"), says: `.*Error:.*`,
+		},
+		{
+			breaks: "what a person has silenced inhibits",
+			file:   "alert/episode.go", old: "theirs.firing && (theirs.told || e.silenced(other, o))", new: "theirs.firing && theirs.told",
+			by: only("alert", "TestOnlyWhatSomebodyKnowsInhibits"), says: `.*Error:.*`,
+		},
+		{
+			breaks: "what leaves a constant by a hair is no anomaly",
+			file:   "alert/forest/threshold.go", old: " && !t.steady(f, values, v.Threshold)", new: "",
+			by: only("alert/forest", "TestConstantHasNoScale"), says: `.*Error:.*`,
+		},
+		{
+			breaks: "beside a constant the other dimensions are judged",
+			file:   "alert/forest/threshold.go", old: "return changed && f.Score(t.scratch) <= threshold", new: "return changed",
+			by: only("alert/forest", "TestConstantHasNoScale"), says: `.*Error:.*`,
+		},
+	}
+}
