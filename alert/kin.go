@@ -612,7 +612,7 @@ func (m *memory) writeKin(r *ruleMemory, ranks map[*entry]uint64) []byte {
 	}
 	slices.SortFunc(copies, func(a, b *entry) int { return cmp.Compare(ranks[a], ranks[b]) })
 	slices.SortFunc(shared, func(a, b *entry) int { return cmp.Compare(ranks[a], ranks[b]) })
-	w := &writer{}
+	w := &writer{format: m.format}
 	w.float(0)
 	w.int(0)
 	w.uint(0)

@@ -3,6 +3,8 @@ package cmd
 import (
 	"os"
 	"path/filepath"
+	"runtime"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -65,4 +67,22 @@ func TestReadSample(t *testing.T) {
 		}
 		require.Equal(t, want, got)
 	}
+}
+
+// The names on the way to a field are kept once, not for each level: one record, 2,000 deep, took a gigabyte.
+func TestDeepSampleCostsItsOwnSize(t *testing.T) { //nolint:paralleltest // it measures what is allocated
+	file := filepath.Join(t.TempDir(), "deep.jsonl")
+	name := strings.Repeat("a", 100)
+	deep := `{"id":5,"x":` + strings.Repeat(`{"`+name+`":`, 2000) + "1" + strings.Repeat("}", 2001) + "\n"
+	require.NoError(t, os.WriteFile(file, []byte(deep+`{"other":{"nam":1},"`+name+`b":1}`+"\n"), 0o600))
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	code, _, stderr := invoke(t, "check", "--stream", "s", "--topic-arn", "arn:aws:sns:us-east-1:000000000000:t", "--when", "nam > 1", "--sample", file)
+	runtime.ReadMemStats(&after)
+	require.Equal(t, exitUsage, code)
+	require.Contains(t, stderr, "did you mean other.nam?")
+	require.Less(t, (after.TotalAlloc-before.TotalAlloc)>>20, uint64(40), "MiB")
+	code, _, stderr = invoke(t, "check", "--stream", "s", "--topic-arn", "arn:aws:sns:us-east-1:000000000000:t", "--when", name+" > 1", "--sample", file)
+	require.Equal(t, exitUsage, code)
+	require.Less(t, len(stderr), 1000, "a name of 200 kB is no suggestion")
 }

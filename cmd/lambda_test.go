@@ -51,7 +51,7 @@ warning: testdata/lambda/fifo.json: "Odd\n: name\u2028": this version does not k
 	}
 }
 
-func textOf(t *testing.T, file string) string {
+func textOf(t testing.TB, file string) string {
 	t.Helper()
 	text, err := os.ReadFile(file) //nolint:gosec // a file of the test's
 	require.NoError(t, err)

@@ -9,7 +9,7 @@ import "slices"
 func mutations() []mutation {
 	return slices.Concat(
 		coreMutations(), edgeMutations(), answerMutations(), repeatsMutations(), outsideMutations(), pageMutations(), ruleMutations(), silenceMutations(),
-		inheritMutations(), endMutations(), hostileMutations(), wallMutations(), budgetMutations(),
+		inheritMutations(), endMutations(), hostileMutations(), wallMutations(), fileMutations(), budgetMutations(),
 	)
 }
 

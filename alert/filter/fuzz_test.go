@@ -3,6 +3,7 @@ package filter_test
 import (
 	"encoding/json"
 	"regexp"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -64,5 +65,17 @@ func FuzzMatch(f *testing.F) {
 			return
 		}
 		require.Equal(t, reference([]string{string(text)}, payload, key).String(), got.String())
+	})
+}
+
+// FuzzCriteria: whatever a filter_file holds, it is patterns or an error, and each pattern can be compiled or is refused.
+func FuzzCriteria(f *testing.F) {
+	f.Add([]byte(`{"Filters": [{"Pattern": "{\"data\": {\"a\": [1]}}"}, {"Pattern": {"partitionKey": ["x"]}}]}`))
+	f.Add([]byte(`{"FilterCriteria": {"Filters": []}}`))
+	f.Add([]byte(strings.Repeat("[", 200)))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		if patterns, err := filter.ParseCriteria(text); err == nil {
+			_, _ = filter.Compile(patterns)
+		}
 	})
 }

@@ -1,0 +1,55 @@
+package cmd
+
+import (
+	"bytes"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"kinesis-alerter/alert"
+)
+
+// FuzzMapping: whatever somebody takes for an event source mapping of Lambda, it becomes a configuration or an error.
+func FuzzMapping(f *testing.F) {
+	f.Add([]byte(`{"EventSourceArn": "arn:aws:kinesis:us-east-1:123456789012:stream/s", "StartingPosition": "LATEST"}`))
+	f.Add([]byte(textOf(f, "testdata/lambda/window.json")))
+	f.Add([]byte(`{"EventSourceMappings": [{}]}`))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		var stdout, stderr bytes.Buffer
+		x := lambdaExplainer{file: "-", stdin: bytes.NewReader(text), stdout: &stdout, stderr: &stderr}
+		if err := x.run(t.Context()); err != nil {
+			require.Empty(t, stdout.String())
+		}
+	})
+}
+
+// FuzzArchive: a line of an archive, which is one of a sample, too, is a record or there is a reason why not; its time can be shown. The
+// names of its fields are found again.
+func FuzzArchive(f *testing.F) {
+	f.Add([]byte(`{"partitionKey":"k","data":"e30=","approximateArrivalTimestamp":1545084650.987}`))
+	f.Add([]byte(`{"partitionKey":"k","data":{"a":{"b":[{"c.d":1}]}},"approximateArrivalTimestamp":"2026-11-22T09:00:00Z"}`))
+	f.Add([]byte(`{"a":{"b":1},"":{"":2}}`))
+	f.Fuzz(func(t *testing.T, line []byte) {
+		s := &archiveSource{every: time.Second, text: true}
+		rec, why := s.record(line, 1)
+		require.NotEqual(t, rec == nil, why == "")
+		if rec != nil {
+			_, err := rec.Arrival.MarshalJSON()
+			require.NoError(t, err)
+		}
+		names := newFieldNames()
+		names.add(newSampleRecord("line 1", line).data)
+		for i := range names.nodes[1:] {
+			node := &names.nodes[i+1]
+			require.True(t, names.has(alert.Mention{Filter: true, Path: []string{names.name(node)}}))
+			if node.length <= mostSuggested && node.name != "" {
+				require.NotEmpty(t, names.near(alert.Mention{Filter: true, Path: strings.Split(names.name(node), ".")}))
+			}
+			if i == 100 {
+				break
+			}
+		}
+	})
+}
