@@ -86,7 +86,9 @@ func HostileSnapshots(rules []RuleConfig) map[string][]byte {
 		body.buf = append(body.buf, entries.buf...)
 		return seal(false, of, body)
 	}
-	plain := func(w *writer, i int) { w.entry(0, &entry{of: &ruleMemory{rule: c.rules[0]}, key: string(binary.AppendUvarint(nil, uint64(i)))}) } //nolint:gosec // a count
+	plain := func(w *writer, i int) {
+		w.entry(0, &entry{of: &ruleMemory{rule: c.rules[0]}, key: string(binary.AppendUvarint(nil, uint64(i)))})
+	} //nolint:gosec // a count
 	counted := func(n uint64) *writer {
 		w := &writer{}
 		w.float(0)

@@ -402,7 +402,7 @@ func TestInheritedKeysThatDoNotFitAreCounted(t *testing.T) {
 		require.NoError(t, merged.evaluator.Inherit([][]byte{parent.evaluator.Snapshot()}, alert.Heir{Owns: func(string) bool { return true }}))
 	}
 	require.NoError(t, testutil.GatherAndCompare(merged.registry, strings.NewReader(`
-# HELP kinesis_alerter_state_evictions_total Keys that were forgotten because a shard remembers state.max_keys others.
+# HELP kinesis_alerter_state_evictions_total Keys that were forgotten because a shard remembers state.max_keys others, or as many bytes as it can.
 # TYPE kinesis_alerter_state_evictions_total counter
 kinesis_alerter_state_evictions_total{rule="r"} 1
 `), "kinesis_alerter_state_evictions_total"))

@@ -346,6 +346,29 @@ func TestTablesAreJudgedApart(t *testing.T) {
 	require.Equal(t, []string{"states"}, f.watch.Troubles()[0].Subjects)
 }
 
+// A page that stays bad is a trouble, however many good ones come before it each time.
+func TestGoodPagesDoNotHealALaterOne(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	ask := func(token, body string, page int) {
+		f.reply = reply{status: 200, body: body}
+		in := &kinesis.ListShardsInput{StreamName: aws.String("s")}
+		if token != "" {
+			in = &kinesis.ListShardsInput{NextToken: aws.String(token)}
+		}
+		_, _ = kinesis.NewFromConfig(f.cfg).ListShards(answer.With(t.Context(), &answer.Expect{Page: page}), in)
+	}
+	for range 2 {
+		ask("", `{"Shards": [], "NextToken": "a"}`, 0)
+		ask("a", `{"Shards": [], "NextToken": "b"}`, 1)
+		ask("b", `{"Shards": [], "NextToken": "a"}`, 1_000_000)
+	}
+	require.Len(t, f.watch.Troubles(), 1)
+	require.Equal(t, "its pages have no end", f.watch.Troubles()[0].What)
+	ask("", `{"Shards": []}`, 0)
+	require.Empty(t, f.watch.Troubles())
+}
+
 func count(t *testing.T, f *fixture, c call) float64 {
 	t.Helper()
 	families, err := f.reg.Gather()

@@ -91,7 +91,7 @@ func (c *Checker) check(
 	}
 	if bad == nil {
 		if err == nil || answered(err) {
-			c.watch.good(ctx, call.subject())
+			c.heal(ctx, &call, err)
 		}
 		return out, meta, err
 	}
@@ -101,6 +101,16 @@ func (c *Checker) check(
 		return out, meta, nil
 	}
 	return out, meta, bad
+}
+
+// heal notes a good answer. Good pages before a bad one come each time again, so only the last page says that all are good.
+func (c *Checker) heal(ctx context.Context, call *Call, err error) {
+	if call.page() != laterPage {
+		c.watch.good(ctx, call.subject())
+	}
+	if err == nil && call.last() {
+		c.watch.good(ctx, laterPage)
+	}
 }
 
 // judge makes a check. One that panics has found an answer that nobody thought of.
@@ -286,6 +296,17 @@ func (c *Call) endless() bool { return c.Expect != nil && c.Expect.Page >= mostP
 
 // laterPage is the subject of calls for a page behind the first, which can be bad alone.
 const laterPage = "pages behind the first"
+
+// last says whether an answer is the last page of a list.
+func (c *Call) last() bool {
+	switch out := c.Out.(type) {
+	case *kinesis.ListShardsOutput:
+		return out.NextToken == nil
+	case *dynamodb.ScanOutput:
+		return len(out.LastEvaluatedKey) == 0
+	}
+	return false
+}
 
 func (c *Call) page() string {
 	switch in := c.In.(type) {
