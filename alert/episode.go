@@ -25,6 +25,9 @@ func (o *occasion) ms() int64 { return o.at.UnixMilli() }
 
 // step takes the verdict on a record through what the rule remembers, and makes the alerts that follow from it.
 func (e *Evaluator) step(r *rule, v verdict, rec *Record) {
+	if v == undefinedOverBudget {
+		e.noteOver(r, rec)
+	}
 	if v.undefined() || r.absence.Of == AbsenceOfStream {
 		return // an undefined condition is no match, and no normal record either; about the stream only a tick decides
 	}
@@ -48,11 +51,11 @@ func (e *Evaluator) step(r *rule, v verdict, rec *Record) {
 		return
 	}
 	now := e.now()
+	if v == yes && r.severityOf != nil {
+		en.grade = e.severityOf(r, o)
+	}
 	if v == yes && r.timed() {
 		en.note(rec)
-		if r.severityOf != nil && (!en.firing || !en.told) {
-			en.severity = e.severityOf(r, o) // for an alert that time makes; whoever was told is told of the end as gravely
-		}
 	}
 	switch {
 	case r.absence.After > 0:
@@ -207,6 +210,8 @@ func (e *Evaluator) holds(r *rule, en *entry, o *occasion, now int64) {
 	switch {
 	case !en.told:
 		e.announce(r, en, o) // something swallowed it; perhaps no longer
+	case r.graver(en):
+		e.rises(r, en, o)
 	case o.rec == nil: // expire repeats what is due
 	case r.repeat > 0 && now-en.sent >= r.repeat:
 		e.again(r, en, o)
@@ -226,9 +231,23 @@ func (e *Evaluator) announce(r *rule, en *entry, o *occasion) (known bool) {
 	return true
 }
 
+// rises tells that a claim which was told has become graver: at once, whatever was told before, and once for each grade.
+func (e *Evaluator) rises(r *rule, en *entry, o *occasion) {
+	if reason := e.mute(r, en, o); reason != "" {
+		e.swallow(r, en, reason)
+		return
+	}
+	en.severity = en.grade
+	e.emit(r, en, KindFiring, o)
+	en.sent, en.swallowed = e.at(o), 0
+}
+
+// graver says whether the last record of a key is graver than what was told of it.
+func (r *rule) graver(en *entry) bool { return r.severityOf != nil && en.grade < en.severity }
+
 // hindrance is what swallows the alert that a claim fires, or nothing.
 func (e *Evaluator) hindrance(r *rule, en *entry, o *occasion) Reason {
-	if en != nil && r.dedup > 0 && en.sent != 0 && e.at(o)-en.sent < r.dedup {
+	if en != nil && r.dedup > 0 && en.sent != 0 && e.at(o)-en.sent < r.dedup && !r.graver(en) {
 		return ReasonDedup
 	}
 	return e.mute(r, en, o)
@@ -236,8 +255,10 @@ func (e *Evaluator) hindrance(r *rule, en *entry, o *occasion) Reason {
 
 // tell makes the alert of a claim.
 func (e *Evaluator) tell(r *rule, en *entry, o *occasion) {
-	if en != nil && (o.rec != nil || r.severityOf == nil) {
-		en.severity = e.severityOf(r, o)
+	if en != nil {
+		if en.severity = en.grade; r.severityOf == nil {
+			en.severity = e.severityOf(r, o)
+		}
 	}
 	e.emit(r, en, KindFiring, o)
 	if en != nil {
@@ -459,7 +480,11 @@ func (en *entry) began(r *rule) int64 {
 func (e *Evaluator) describe(a *Alert, r *rule, en *entry, o *occasion) {
 	a.Severity = severities()[e.severityOf(r, o)]
 	if en != nil {
-		a.Severity = severities()[en.severity]
+		place := en.severity
+		if a.Kind == KindRepeat && r.severityOf != nil {
+			place = en.grade // what holds now
+		}
+		a.Severity = severities()[place]
 		a.Key, a.Suppressed, a.Since = en.key, en.swallowed, timeOf(en.began(r))
 	} else if o.rec != nil {
 		a.Key = string(e.keyOf(r, o.rec))

@@ -477,7 +477,7 @@ func TestForgetsTheQuietestKey(t *testing.T) {
 	s.v(5, "b", 11)
 	s.said("firing r a at 0s", "firing r b at 1s", "firing r c at 3s", "firing r b at 5s")
 	require.NoError(t, testutil.GatherAndCompare(s.registry, strings.NewReader(`
-# HELP kinesis_alerter_state_evictions_total Keys that were forgotten because a shard remembers state.max_keys others.
+# HELP kinesis_alerter_state_evictions_total Keys that were forgotten because a shard remembers state.max_keys others, or as many bytes as it can.
 # TYPE kinesis_alerter_state_evictions_total counter
 kinesis_alerter_state_evictions_total{rule="r"} 2
 `), "kinesis_alerter_state_evictions_total"))
@@ -741,6 +741,74 @@ func TestAbsenceOfStreamIsToldWhenItIsMuteNoMore(t *testing.T) {
 		s.note(s.evaluator.Tick(alert.Tick{Fleet: alert.Fleet{Decides: true, LastArrival: noon(), CaughtUp: caughtUp}}))
 	}
 	s.said("firing r  at 3m (1 swallowed)")
+}
+
+// TestRiseInSeverity: what becomes graver is told at once, once for each grade, whatever would swallow a repetition; the end is as
+// grave as the gravest that was told, and a repeat says what holds now.
+func TestRiseInSeverity(t *testing.T) {
+	t.Parallel()
+	const severity = `v > 900 ? "critical" : v > 100 ? "warning" : "info"`
+	tests := map[string]struct {
+		rule     alert.RuleConfig
+		silences []alert.SilenceConfig
+		want     []string
+	}{
+		"an excursion": {
+			alert.RuleConfig{Resolve: alert.Stretch{Records: 1}, Dedup: time.Hour}, nil,
+			[]string{"0s firing info", "20s firing warning", "40s firing critical", "1m20s resolved critical"},
+		},
+		"with repeats": {
+			alert.RuleConfig{Resolve: alert.Stretch{Records: 1}, RepeatInterval: 25 * time.Second}, nil,
+			[]string{
+				"0s firing info", "20s firing warning", "40s firing critical", "1m5s repeat warning", "1m20s resolved critical",
+				"1m30s firing critical", "1m40s resolved critical",
+			},
+		},
+		"dedup alone":  {alert.RuleConfig{Dedup: time.Hour}, nil, []string{"0s firing info", "20s firing warning", "40s firing critical"}},
+		"a rate limit": {alert.RuleConfig{Resolve: alert.Stretch{Records: 1}, RateLimit: alert.Rate{Events: 2, Per: time.Hour}}, nil, []string{"0s firing info", "20s firing warning", "1m20s resolved warning"}},
+		"silenced while it rises": {
+			alert.RuleConfig{Resolve: alert.Stretch{Records: 1}},
+			[]alert.SilenceConfig{{Name: "s", From: noon().Add(15 * time.Second).Format(time.RFC3339), Until: noon().Add(45 * time.Second).Format(time.RFC3339)}},
+			[]string{"0s firing info", "50s firing critical", "1m20s resolved critical", "1m30s firing critical", "1m40s resolved critical"},
+		},
+		"a window": {
+			alert.RuleConfig{Window: alert.WindowConfig{Length: 10 * time.Second, Is: ">= 1"}, Resolve: alert.Stretch{Time: 15 * time.Second}}, nil,
+			[]string{"0s firing info", "20s firing warning", "40s firing critical"},
+		},
+		"a tumbling window": {
+			alert.RuleConfig{Window: alert.WindowConfig{Length: 10 * time.Second, Tumbling: true, Is: ">= 1"}, Dedup: time.Hour}, nil,
+			[]string{"10s firing info", "30s firing warning", "50s firing critical"},
+		},
+		"no expression": {alert.RuleConfig{Severity: "warning", Dedup: time.Hour}, nil, []string{"0s firing warning"}},
+	}
+	for name, test := range tests {
+		for _, restarts := range []bool{false, true} {
+			t.Run(fmt.Sprint(name, " restarts ", restarts), func(t *testing.T) {
+				t.Parallel()
+				r := test.rule
+				r.Name, r.When = "r", "v > 10"
+				if r.Severity == "" {
+					r.Severity = severity
+				}
+				config := alert.Config{Topics: map[string]alert.TopicConfig{"oncall": {}}, Rules: []alert.RuleConfig{r}, Silences: test.silences}
+				s := tell(t, config)
+				s.evaluator.Agree(alert.HashKey{1}, alert.SnapshotFormat)
+				var got []string
+				for i, v := range []int{11, 12, 101, 102, 901, 902, 102, 13, 1, 999, 1, 1} {
+					for _, a := range s.at(float64(10*i), "a", fmt.Sprintf(`{"v":%d}`, v)).Alerts {
+						got = append(got, fmt.Sprint(a.At.Sub(noon()), " ", a.Kind, " ", a.Severity))
+					}
+					if restarts {
+						state := s.evaluator.Snapshot()
+						s.evaluator = newWorld(t, config).pipeline.Shard(shardID)
+						s.evaluator.Agree(alert.HashKey{1}, alert.SnapshotFormat)
+						require.NoError(t, s.evaluator.Restore(state))
+					}
+				}
+				require.Equal(t, test.want, got)
+			})
+		}
+	}
 }
 
 // TestSeverityOfWhatTimeMakes: it is that of the last record, and the end of an excursion is told as gravely as its beginning.

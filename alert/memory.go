@@ -75,10 +75,11 @@ type entry struct {
 	swallowed uint32
 	// firing says that the claim counts as true; told that an alert said so.
 	firing, told bool
-	// severity, by its place among severities, is that of the alert that was made or, before one is, of the last record.
-	severity uint8
-	last     *lastRecord
-	window   *window
+	// severity, by its place among severities, is the gravest that was told or, before anything is, that of the last record;
+	// grade is that of the last record, if an expression gives it.
+	severity, grade uint8
+	last            *lastRecord
+	window          *window
 	// kin is nil unless the entry was inherited by several shards and this one has not heard of its key.
 	kin *kinship
 }
@@ -116,7 +117,7 @@ func (m *memory) touch(r *ruleMemory, key []byte) *entry {
 	if m.count >= m.max && !r.rule.whole() {
 		m.evict()
 	}
-	e := &entry{key: string(key), of: r, place: -1, severity: warning}
+	e := &entry{key: string(key), of: r, place: -1, severity: warning, grade: warning}
 	m.put(e)
 	return e
 }

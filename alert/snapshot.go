@@ -55,6 +55,7 @@ func (e *Evaluator) Snapshot() []byte {
 	bodies := make([]writer, len(m.rules))
 	for i, r := range m.rules {
 		w := &bodies[i]
+		w.format = m.format
 		w.buf = make([]byte, 0, 32+len(r.entries)*64)
 		w.float(r.tokens)
 		w.int(r.at)
@@ -385,7 +386,7 @@ func (m *memory) inherit(en *entry, place int) *entry {
 	due := en.due
 	*en = entry{ // its size is counted anew
 		key: en.key, of: r, place: -1, streak: en.streak, since: en.since, held: en.held, swallowed: en.swallowed, sent: en.sent,
-		firing: en.firing, told: en.told, severity: en.severity, last: en.last, window: en.window,
+		firing: en.firing, told: en.told, severity: en.severity, grade: en.grade, last: en.last, window: en.window,
 	}
 	m.put(en)
 	m.schedule(en, due)
@@ -686,7 +687,10 @@ func (r *rule) thaw(en *entry, now int64) bool {
 }
 
 // writer appends the parts of a snapshot.
-type writer struct{ buf []byte }
+type writer struct {
+	buf    []byte
+	format byte // of entries
+}
 
 func (w *writer) uint(n uint64) { w.buf = binary.AppendUvarint(w.buf, n) }
 func (w *writer) int(n int64)   { w.buf = binary.AppendVarint(w.buf, n) }
@@ -706,11 +710,18 @@ const (
 	entryLegacy // the values of a distinct window by the plain hash
 	entryKin    // other shards have it, too; no more follows
 	entryValues // those by the hash key; format 2
+	entryGrade  // the severity of the last record is another one; format 2
 	entryBits
 )
 
 // entry writes an entry behind its rank in the order of use.
 func (w *writer) entry(rank uint64, e *entry) {
+	graded, severity := e.of.rule.severityOf != nil && e.grade != e.severity, e.severity
+	if graded && w.format < formatKeyed { // there is room for one of them
+		if graded = false; !e.firing || !e.told {
+			severity = e.grade
+		}
+	}
 	w.uint(rank)
 	bits := uint64(0)
 	set := func(bit uint64, on bool) {
@@ -718,6 +729,7 @@ func (w *writer) entry(rank uint64, e *entry) {
 			bits |= bit
 		}
 	}
+	set(entryGrade, graded)
 	set(entryFiring, e.firing)
 	set(entryTold, e.told)
 	set(entryKin, e.kin != nil)
@@ -727,7 +739,10 @@ func (w *writer) entry(rank uint64, e *entry) {
 	set(entryValues, e.window != nil && e.window.values != nil)
 	w.uint(bits)
 	w.text(e.key)
-	w.uint(uint64(e.severity))
+	w.uint(uint64(severity))
+	if graded {
+		w.uint(uint64(e.grade))
+	}
 	w.int(e.pending())
 	w.uint(uint64(e.streak))
 	w.int(e.since)
@@ -808,6 +823,9 @@ func (r *reader) int() int64 {
 // time is a time in milliseconds. One that is out of range is none, or the latest there is.
 func (r *reader) time() int64 { return min(max(r.int(), 0), maxMillis) }
 
+// severity is a place among severities.
+func (r *reader) severity() uint8 { return uint8(r.small(2)) } //nolint:gosec // at most 2
+
 func (r *reader) skip(size int) {
 	if size <= 0 {
 		r.fail()
@@ -881,7 +899,11 @@ func (r *reader) entry(v *entryView) (rank uint64) {
 		entry: entry{place: -1, firing: bits&entryFiring != 0, told: bits&entryTold != 0}, shared: bits&entryKin != 0,
 		located: bits&entryLast != 0, windowed: bits&entryWindow != 0, key: r.take(r.uint()),
 	}
-	v.severity, v.due, v.streak = uint8(r.small(2)&3), r.time(), r.small(math.MaxUint32)
+	v.severity = r.severity()
+	if v.grade = v.severity; bits&entryGrade != 0 {
+		v.grade = r.severity()
+	}
+	v.due, v.streak = r.time(), r.small(math.MaxUint32)
 	v.since, v.held, v.swallowed, v.sent = r.time(), r.time(), r.small(math.MaxUint32), r.time()
 	if v.located {
 		v.partitionKey, v.sequence, v.sub, v.arrival = r.take(r.uint()), r.take(r.uint()), r.small(math.MaxUint32), r.time()

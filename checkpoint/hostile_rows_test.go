@@ -165,6 +165,8 @@ func TestParentsOfRowsAreClaims(t *testing.T) {
 	l = newLineage()
 	l.claimed("x", []string{"y"})
 	require.False(t, l.gateOpen("x", nil, &origin{}, Start{}))
+	l.learn("x", nil)
+	require.True(t, l.gateOpen("x", nil, &origin{}, Start{}), "the stream's word counts, also when it comes later")
 }
 
 func TestShardsOfAnApplicationAreBounded(t *testing.T) {

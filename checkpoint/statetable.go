@@ -205,10 +205,7 @@ func (t *stateTable) read(ctx context.Context, shard string, p snapshot) ([]byte
 	if err := g.Wait(); err != nil {
 		return nil, err
 	}
-	data := make([]byte, 0, p.bytes)
-	for _, part := range parts {
-		data = append(data, part...)
-	}
+	data := slices.Concat(parts...)
 	if len(data) != p.bytes || checksum(data) != p.sum {
 		return nil, bad("%d bytes with checksum %08x, not %d with %08x", len(data), checksum(data), p.bytes, p.sum)
 	}

@@ -241,6 +241,7 @@ func TestScrapesAreNeverStarved(t *testing.T) {
 		"nothing sent":               {250, ""},
 		"half a header":              {250, "GET /metrics HTTP/1.1\r\nHost: "},
 		"half a body":                {150, "PUT /-/log-level HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n{"},
+		"twenty that read nothing":   {20, strings.Repeat(fmt.Sprintf(get, "/metrics"), 20)},
 		"nothing read of /metrics":   {150, strings.Repeat(fmt.Sprintf(get, "/metrics"), 20)},
 		"nothing read of the page":   {150, strings.Repeat(fmt.Sprintf(get, "/"), 20)},
 		"nothing read of the status": {150, strings.Repeat(fmt.Sprintf(get, "/api/v1/status"), 20)},

@@ -20,6 +20,9 @@ const (
 	subscriptionsKept = 24 * time.Hour
 	// subscriptionsFresh is how old the time may get at which a topic was last seen to have them.
 	subscriptionsFresh = time.Hour
+	// subscriptionsMost is the quota of a topic, and subscriptionsTopics how many topics are remembered.
+	subscriptionsMost   = 12_500_000
+	subscriptionsTopics = 500
 )
 
 // hadSubscriptions is what a topic had, and when it was last seen to have as many.
@@ -108,7 +111,11 @@ func (m *subscriptionMemory) merge(ctx context.Context) error {
 	if next == nil {
 		next = map[string]hadSubscriptions{}
 	}
+	now := time.Now()
 	for arn, had := range kept {
+		if had.Confirmed < 0 || had.Confirmed > subscriptionsMost || had.At.After(now.Add(subscriptionsFresh)) || len(next) >= subscriptionsTopics {
+			continue // anybody may have written it
+		}
 		if mine, known := next[arn]; !known || had.At.After(mine.At) {
 			next[arn] = had
 		}

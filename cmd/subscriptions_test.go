@@ -2,7 +2,10 @@ package cmd
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
+	"math"
+	"strconv"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -165,4 +168,29 @@ func TestSubscriptionMemory(t *testing.T) {
 			require.Less(t, writes, 40, "once an hour")
 		})
 	})
+}
+
+// TestKeptSubscriptionsAreDataFromStrangers: what is kept in the table cannot grow for ever, nor expect what no topic can have.
+func TestKeptSubscriptionsAreDataFromStrangers(t *testing.T) {
+	t.Parallel()
+	kept := map[string]hadSubscriptions{
+		"future":   {Confirmed: 3, At: time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)},
+		"more":     {Confirmed: math.MaxInt, At: time.Now()},
+		"negative": {Confirmed: -1, At: time.Now()},
+		"arn":      {Confirmed: 3, At: time.Now()},
+	}
+	m := &subscriptionMemory{topics: func() []alertsns.TopicStatus { return nil }}
+	m.load = func(context.Context) (string, error) {
+		text, err := json.Marshal(kept)
+		return string(text), err
+	}
+	require.NoError(t, m.merge(t.Context()))
+	require.Equal(t, 3, m.most("arn"))
+	require.Len(t, m.had, 1)
+	for i := range 3000 {
+		kept[strconv.Itoa(i)] = hadSubscriptions{Confirmed: 1, At: time.Now()}
+	}
+	require.NoError(t, m.merge(t.Context()))
+	require.Len(t, m.had, subscriptionsTopics)
+	require.Less(t, len(m.encode()), 64<<10)
 }
