@@ -384,3 +384,45 @@ func TestSummaryThatLies(t *testing.T) {
 		})
 	}
 }
+
+// A listing that names a parent which is none holds a shard only as long as it says so, and that is told: such a shard would
+// wait for ever for an open one.
+func TestParentThatCannotBe(t *testing.T) {
+	for name, from := range map[string]time.Duration{"at the first start": 0, "later": time.Minute} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, 3, func(w *world) {
+				lie := func() (stop func()) {
+					return w.rewrite("ListShards", shardsOf(func(s map[string]any) bool {
+						if s["ShardId"] == shardName(2) {
+							s["ParentShardId"], s["AdjacentParentShardId"] = shardName(0), shardName(1)
+						}
+						return true
+					}))
+				}
+				var stop func()
+				time.AfterFunc(from, func() { stop = lie() })
+				time.Sleep(time.Millisecond)
+				a := w.start("a", startTrim)
+				time.Sleep(4 * time.Minute)
+				require.NotZero(w, a.store.Status().Incomplete, "it is told")
+				stop()
+				w.await("all are read", 10*time.Second, func() bool { return len(a.held()) == 3 })
+				w.await("it is over", 10*time.Second, func() bool { return a.store.Status().Incomplete.IsZero() })
+				a.stop()
+			})
+		})
+	}
+}
+
+// The last answer of a shard may name a parent of its children that is none; the next listing is right.
+func TestListingCorrectsTheParentsOfAChild(t *testing.T) {
+	bubble(t, 2, func(w *world) {
+		a := w.start("a")
+		w.awaitHeld(5*time.Second, 2, a)
+		low, high := w.aws.Kinesis.Split(testStream, shardName(0))
+		time.Sleep(time.Second)
+		w.finish(shardName(0), []types.ChildShard{child(low, shardName(0), shardName(1)), child(high, shardName(0))}, a)
+		w.await("both children", time.Minute+10*time.Second, func() bool { return isHeld(low, a) && isHeld(high, a) })
+		a.stop()
+	})
+}

@@ -40,3 +40,8 @@ func (h *hashRange) holds(hash [md5.Size]byte) bool {
 
 // below says whether the range begins before another one.
 func (h *hashRange) below(other hashRange) bool { return bytes.Compare(h.first[:], other.first[:]) < 0 }
+
+// meets says whether two ranges share a key. An unknown range shares keys with every other one.
+func (h *hashRange) meets(other hashRange) bool {
+	return !h.known || !other.known || bytes.Compare(h.first[:], other.last[:]) <= 0 && bytes.Compare(other.first[:], h.last[:]) <= 0
+}

@@ -161,7 +161,7 @@ func (s *Store) firstListing(ctx context.Context) (shards []types.Shard, closed 
 	wait := !s.listing.complete && time.Since(s.listing.since) < startPatience
 	s.mu.Unlock()
 	if wait {
-		return nil, nil, at, inconsistent("kinesis:ListShards", s.cfg.stream(), "IncompleteListing", "its open shards do not hold every key")
+		return nil, nil, at, inconsistent("kinesis:ListShards", s.cfg.stream(), "IncompleteListing", "its open shards do not hold every key, or a parent is open or has other keys")
 	}
 	if closed = closedIn(shards); len(closed) == 0 {
 		return shards, closed, at, nil

@@ -44,12 +44,29 @@ func newLineage() *lineage {
 }
 
 // learn adds a shard that a listing or a GetRecords answer told of. It may be younger than the last listing, so it counts
-// as listed until a listing says otherwise. What the stream says of parents stands.
+// as listed until a listing says otherwise. What the stream says of parents stands, except that the last listing that names
+// some is right.
 func (l *lineage) learn(id string, parents []string) {
 	s := l.shard(id)
 	if !s.ofStream || len(s.parents) == 0 {
 		s.parents, s.ofStream = parents, true
 	}
+}
+
+// plausible are the shards of a listing whose parents can be theirs: shards have children when they are closed, and share keys
+// with them. A shard would wait for another parent for as long as that is open, which may be for ever.
+func plausible(shards []types.Shard) []types.Shard {
+	byID := make(map[string]*types.Shard, len(shards))
+	for i := range shards {
+		byID[aws.ToString(shards[i].ShardId)] = &shards[i]
+	}
+	return slices.DeleteFunc(slices.Clone(shards), func(s types.Shard) bool {
+		keys := hashRangeOf(s.HashKeyRange)
+		return slices.ContainsFunc(parentsOf(&s), func(id string) bool {
+			p := byID[id]
+			return p != nil && (isOpen(p) || !keys.meets(hashRangeOf(p.HashKeyRange)))
+		})
+	})
 }
 
 // claimed adds a shard that a row told of. Anybody may have written the row: its parents count until the stream has named them.
@@ -109,9 +126,13 @@ func (l *lineage) listed(shards []types.Shard, known map[string]bool, began time
 	for i := range shards {
 		id := aws.ToString(shards[i].ShardId)
 		present[id] = true
-		l.learn(id, parentsOf(&shards[i]))
+		parents := parentsOf(&shards[i])
+		l.learn(id, parents)
 		l.place(id, shards[i].HashKeyRange)
 		s := l.shards[id]
+		if len(parents) > 0 {
+			s.parents = parents
+		}
 		s.inListing, s.absent, s.gone, s.found, s.told = true, sighting{}, false, false, false
 		if r := shards[i].SequenceNumberRange; r != nil {
 			s.first = cmp.Or(s.first, aws.ToString(r.StartingSequenceNumber)) // by which the stream is known again

@@ -89,9 +89,10 @@ func (s *Store) listShards(ctx context.Context) (shards []types.Shard, at time.T
 		}
 	}
 	s.m.openShards.Set(float64(open))
-	complete := covered(shards)
+	sound := plausible(shards)
+	complete := covered(shards) && len(sound) == len(shards)
 	s.mu.Lock()
-	s.lineage.listed(shards, known, began, complete)
+	s.lineage.listed(sound, known, began, complete)
 	news := s.listing.note(began, complete)
 	s.notify()
 	s.mu.Unlock()

@@ -151,5 +151,5 @@ func (s *Store) tellListing(complete bool, shards, open int) {
 		s.log.Info("the list of the stream's shards is complete again", fields...)
 		return
 	}
-	s.log.Warn("the list of the stream's shards is incomplete: its open shards do not hold every key; asking again", fields...)
+	s.log.Warn("the list of the stream's shards cannot be right: its open shards do not hold every key, or a parent is open or has other keys; asking again", fields...)
 }

@@ -24,7 +24,7 @@ const (
 func endProblems(st *Status, add addProblem) {
 	if since := st.Stream.Incomplete; since != nil && st.At.Sub(*since) >= incompleteWorthAWord {
 		add(LevelWarning, "listing_incomplete", "none if it passes: ListShards is asked again every few seconds; else ask AWS support",
-			"for %s ListShards has not named all shards of the stream: its open shards do not hold every key", words(st.At.Sub(*since)))
+			"for %s ListShards has not named all shards of the stream as they are: the open ones do not hold every key, or a shard's parent is open or has other keys", words(st.At.Sub(*since)))
 	}
 	var unproven, doubted shardGroup
 	waiting := []string(nil)

@@ -32,7 +32,7 @@ func TestEndProblems(t *testing.T) {
 			code:   "end_unproven", level: LevelCritical, text: "Kinesis says that 1 shard has ended, and for 5 m no listing has confirmed it: a",
 		},
 		"not yet":  {change: func(s *Status) { s.Shards[0].Reading.EndUnproven = ago(50 * time.Second) }},
-		"listings": {change: func(s *Status) { s.Stream.Incomplete = ago(40 * time.Second) }, code: "listing_incomplete", level: LevelWarning, text: "for 40 s ListShards has not named all shards of the stream: its open shards do not hold every key"},
+		"listings": {change: func(s *Status) { s.Stream.Incomplete = ago(40 * time.Second) }, code: "listing_incomplete", level: LevelWarning, text: "for 40 s ListShards has not named all shards of the stream as they are: the open ones do not hold every key, or a shard's parent is open or has other keys"},
 		"an end that is doubted": {
 			change: func(s *Status) { s.Shards[0].EndDoubted = ago(2 * time.Minute) }, code: "open_shard_ended", level: LevelCritical,
 			text: "the lease table says that 1 shard has ended, but the stream lists it open, for 2 m: a",

@@ -13,6 +13,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awsmiddleware "github.com/aws/aws-sdk-go-v2/aws/middleware"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/aws/aws-sdk-go-v2/service/kinesis"
 	"github.com/aws/aws-sdk-go-v2/service/sns"
 	"github.com/aws/smithy-go"
@@ -91,16 +92,26 @@ func (c *Checker) check(
 	}
 	if bad == nil {
 		if err == nil || answered(err) {
-			c.watch.good(ctx, call.subject())
+			c.heal(ctx, &call, err)
 		}
 		return out, meta, err
 	}
 	bad.Service, bad.Operation = awsmiddleware.GetServiceID(ctx), awsmiddleware.GetOperationName(ctx)
-	c.watch.bad(ctx, call.subject(), bad)
+	c.watch.bad(ctx, bad, call.subjects()...)
 	if call.usable {
 		return out, meta, nil
 	}
 	return out, meta, bad
+}
+
+// heal notes a good answer. Good pages before a bad one come each time again, so only the last page says that all are good.
+func (c *Checker) heal(ctx context.Context, call *Call, err error) {
+	if call.page() != laterPage {
+		c.watch.good(ctx, call.subjects()...)
+	}
+	if err == nil && call.last() {
+		c.watch.good(ctx, laterPage)
+	}
 }
 
 // judge makes a check. One that panics has found an answer that nobody thought of.
@@ -253,6 +264,32 @@ type Call struct {
 	usable bool
 }
 
+// ofRow parts the key of a row from its table in a subject.
+const ofRow = "\x00"
+
+// subjects are what an answer is about that can be bad alone: an operation may be bad for one row of a table only, or for
+// another one each time.
+func (c *Call) subjects() []string {
+	subject, key := c.subject(), map[string]types.AttributeValue(nil)
+	switch in := c.In.(type) {
+	case *dynamodb.GetItemInput:
+		key = in.Key
+	case *dynamodb.UpdateItemInput:
+		key = in.Key
+	case *dynamodb.DeleteItemInput:
+		key = in.Key
+	default:
+		return []string{subject}
+	}
+	row := subject + ofRow
+	for _, v := range key {
+		if text, ok := v.(*types.AttributeValueMemberS); ok {
+			row += text.Value
+		}
+	}
+	return []string{subject, row}
+}
+
 func (c *Call) subject() string {
 	if c.Expect != nil && c.Expect.Subject != "" {
 		return c.Expect.Subject
@@ -287,6 +324,17 @@ func (c *Call) endless() bool { return c.Expect != nil && c.Expect.Page >= mostP
 // laterPage is the subject of calls for a page behind the first, which can be bad alone.
 const laterPage = "pages behind the first"
 
+// last says whether an answer is the last page of a list.
+func (c *Call) last() bool {
+	switch out := c.Out.(type) {
+	case *kinesis.ListShardsOutput:
+		return out.NextToken == nil
+	case *dynamodb.ScanOutput:
+		return len(out.LastEvaluatedKey) == 0
+	}
+	return false
+}
+
 func (c *Call) page() string {
 	switch in := c.In.(type) {
 	case *kinesis.ListShardsInput:
@@ -313,6 +361,8 @@ type Expect struct {
 	// Page is how many pages came before, and Listed are the shards in them.
 	Page   int
 	Listed map[string]bool
+	// Key is the attribute that every item of the table has as its key, a text.
+	Key string
 	// AnyTime takes records as they are whose arrival times cannot be.
 	AnyTime bool
 }
