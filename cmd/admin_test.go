@@ -200,7 +200,7 @@ func flooded(t *testing.T) (scrape func() error, dial func(request string) net.C
 		}
 	})
 	scrape = func() error {
-		client := &http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
+		client := &http.Client{Timeout: 6 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
 		for _, path := range []string{"/metrics", "/healthz", "/readyz"} {
 			r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+a.Addr()+path, nil)
 			if err != nil {
