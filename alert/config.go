@@ -135,6 +135,8 @@ type WindowConfig struct {
 	Of string `yaml:"of"`
 	// Is is the comparison that makes the rule fire, such as "> 100".
 	Is string `yaml:"is"`
+	// MinRecords is how many records a window must have to fire, so that the first failure of a quiet service is not 100 %.
+	MinRecords int `yaml:"min_records"`
 }
 
 // What can be absent.

@@ -291,6 +291,9 @@ func fingerprintOf(c RuleConfig) [16]byte {
 	} {
 		fmt.Fprintf(&b, "%q\n", fmt.Sprint(x))
 	}
+	if n := c.Window.MinRecords; n > 0 {
+		fmt.Fprintf(&b, "min_records %d\n", n)
+	}
 	sum := sha256.Sum256([]byte(b.String()))
 	return [16]byte(sum[:16])
 }
