@@ -45,6 +45,8 @@ type conjunct struct {
 	// source is the term as expr prints it.
 	source string
 	fields []usedField
+	// priced says that the term has a price at all.
+	priced bool
 }
 
 // usedField is a name that a term looks at.
@@ -83,7 +85,9 @@ func compileConjuncts(source string, s *schema) ([]conjunct, *file.Error) {
 		for _, f := range uses.fields() {
 			c.fields = append(c.fields, usedField{name: strings.ReplaceAll(f.name, "\x00", "."), slot: f.slot, optional: f.optional})
 		}
+		b.priced = false
 		c.term = b.term(node)
+		c.priced = b.priced
 		out = append(out, c)
 	}
 	if b.err != nil {
@@ -119,11 +123,7 @@ func newBuilder(source string, s *schema, want reflect.Kind) (*builder, ast.Node
 	if nesting(source) > mostNesting {
 		return nil, nil, (&file.Error{Message: fmt.Sprintf("has more than %d brackets and prefixes", mostNesting)}).Bind(file.NewSource(source))
 	}
-	config := conf.CreateNew()
-	for name := range disabledBuiltins() {
-		config.Disabled[name] = true
-		delete(config.Builtins, name)
-	}
+	config := newConfig()
 	tree, err := parser.ParseWithConfig(source, config)
 	if err != nil {
 		return nil, nil, placed(err, tree.Source)
@@ -146,6 +146,34 @@ func newBuilder(source string, s *schema, want reflect.Kind) (*builder, ast.Node
 	return &builder{refs: refs, config: config, source: tree.Source}, tree.Node, nil
 }
 
+// newConfig is what expr needs to know, apart from the names.
+func newConfig() *conf.Config {
+	config := conf.CreateNew()
+	for name := range disabledBuiltins() {
+		config.Disabled[name] = true
+		delete(config.Builtins, name)
+	}
+	return config
+}
+
+// meteredConfig is the configuration of programs that are metered: with the functions of a frame.
+func (b *builder) meteredConfig() *conf.Config {
+	if b.metered == nil {
+		env := make(types.Map, len(b.refs))
+		for name, ref := range b.refs {
+			env[name] = ref.kind
+		}
+		for name, fn := range meteredFunctions(&meter{}) {
+			env[name] = types.TypeOf(fn)
+		}
+		b.metered = newConfig()
+		b.metered.WithEnv(env)
+		b.metered.Functions = strictFunctions()
+		b.metered.Expect, b.metered.ExpectAny = reflect.Invalid, false
+	}
+	return b.metered
+}
+
 func placed(err error, source file.Source) *file.Error {
 	if fault, ok := errors.AsType[*file.Error](err); ok {
 		return fault
@@ -157,8 +185,12 @@ func placed(err error, source file.Source) *file.Error {
 type builder struct {
 	refs   map[string]reference
 	config *conf.Config
-	source file.Source
-	err    *file.Error
+	// metered is the configuration of metered programs, once there is one.
+	metered *conf.Config
+	source  file.Source
+	err     *file.Error
+	// priced says that something was built that has a price.
+	priced bool
 }
 
 func (b *builder) fail(node ast.Node, format string, args ...any) {
@@ -280,6 +312,7 @@ func (b *builder) membership(n *ast.BinaryNode) term {
 }
 
 func (b *builder) textual(n *ast.BinaryNode) term {
+	b.priced = true
 	t := &textTerm{op: n.Operator, left: b.operand(n.Left), right: b.operand(n.Right)}
 	if n.Operator != "matches" || b.err != nil {
 		return t
@@ -294,7 +327,7 @@ func (b *builder) textual(n *ast.BinaryNode) term {
 		b.fail(n, "%s", err.Error())
 		return t
 	}
-	t.pattern = pattern
+	t.pattern, t.size = pattern, patternSize(string(c.value.raw))
 	return t
 }
 
@@ -313,6 +346,7 @@ func (b *builder) operand(node ast.Node) operand {
 
 // computed builds a program, and runs it at once if it depends on no field.
 func (b *builder) computed(node ast.Node) operand {
+	source := node.String() // before it is rewritten
 	p := b.program(node)
 	if p == nil {
 		return &constant{}
@@ -320,9 +354,14 @@ func (b *builder) computed(node ast.Node) operand {
 	if len(p.fields) > 0 {
 		return p
 	}
-	v, cause := p.load(&frame{env: map[string]any{}})
-	if cause.undefined() {
-		b.fail(node, "%s has no value (%s)", node.String(), cause.cause())
+	f := &frame{env: map[string]any{}, account: &account{}}
+	v, cause := p.load(f)
+	switch {
+	case cause == undefinedOverBudget:
+		b.fail(node, "%s %s", source, BudgetRemedy(f.meter.over))
+		return &constant{}
+	case cause.undefined():
+		b.fail(node, "%s has no value (%s)", source, cause.cause())
 		return &constant{}
 	}
 	if v.kind == composite {
@@ -337,20 +376,33 @@ func (b *builder) program(node ast.Node) *program {
 	if b.err != nil {
 		return nil
 	}
+	b.priced = true
 	uses := &fieldUses{refs: b.refs, optional: make(map[string]bool)}
 	ast.Walk(&node, uses)
-	ast.Walk(&node, strictness{})
+	cost := tariffOf(node, b.refs)
+	config := b.config
+	if cost.metered {
+		config = b.meteredConfig()
+		ast.Walk(&node, metering{})
+	} else {
+		ast.Walk(&node, strictness{})
+	}
 	tree := &parser.Tree{Node: node, Source: b.source}
-	if _, err := checker.Check(tree, b.config); err != nil {
+	if _, err := checker.Check(tree, config); err != nil {
 		b.err = placed(err, b.source)
 		return nil
 	}
-	code, err := compiler.Compile(tree, b.config)
+	code, err := compiler.Compile(tree, config)
 	if err != nil {
 		b.err = placed(err, b.source)
 		return nil
 	}
-	return &program{code: code, fields: uses.fields()}
+	p := &program{code: code, fields: uses.fields(), nodes: cost.nodes, metered: cost.metered}
+	for i := range p.fields {
+		f := &p.fields[i]
+		f.patterns, f.texts = cost.patterns[f.name], cost.texts[f.name]
+	}
+	return p
 }
 
 // fieldUses collects the names that a program uses and which of them it asks for nil itself: those left of ?? or

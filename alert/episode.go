@@ -26,6 +26,9 @@ func (o *occasion) ms() int64 { return o.at.UnixMilli() }
 
 // step takes the verdict on a record through what the rule remembers, and makes the alerts that follow from it.
 func (e *Evaluator) step(r *rule, v verdict, rec *Record) {
+	if v == undefinedOverBudget {
+		e.noteOver(r, rec)
+	}
 	if v.undefined() || r.absence.Of == AbsenceOfStream {
 		return // an undefined condition is no match, and no normal record either; about the stream only a tick decides
 	}

@@ -60,8 +60,13 @@ type Evaluator struct {
 	hits, fired ruleSet
 	// muted is the first reason for which an alert was swallowed.
 	muted Reason
+	// over says that a rule would have cost more than its budget.
+	over bool
 	// expiring is the entry for which something that is due is being done.
 	expiring *entry
+
+	// lettered and toldOver are when a record beyond a budget last went to the dead letters, and to the log, in event time.
+	lettered, toldOver int64
 }
 
 func newEvaluator(p *Pipeline, shard string) *Evaluator {
@@ -137,8 +142,8 @@ func (e *Evaluator) Evaluate(rec *Record) (d Decision) {
 	timed := len(e.alerts)
 	if every := e.set.every; every != nil {
 		e.make(every, KindFiring, &occasion{rec: rec, at: rec.Arrival}, nil)
-	} else {
-		e.match(rec)
+	} else if e.match(rec); e.over {
+		return e.overBudget(len(e.alerts) > timed)
 	}
 	switch {
 	case len(e.alerts) > timed:
@@ -156,7 +161,32 @@ func (e *Evaluator) begin() {
 	}
 	clear(e.alerts)
 	e.alerts = e.alerts[:0]
-	e.muted, e.payload = "", nil
+	e.muted, e.payload, e.over = "", nil, false
+}
+
+// overBudget is the decision on a record that some rule could not judge within its budget. One a second of event time goes to the
+// dead letters: a producer that sends nothing else must not flood them.
+func (e *Evaluator) overBudget(alerted bool) Decision {
+	d := Decision{Outcome: OverBudget, Reason: ReasonOverBudget, Alerts: e.made()}
+	if alerted {
+		d.Outcome = Alerted
+	}
+	if now := e.now(); e.lettered == 0 || now >= e.lettered+1000 {
+		e.lettered, d.DeadLetter = now, true
+	}
+	return d
+}
+
+// noteOver accounts for a record that a rule cannot judge within its budget. The rule's memory stays as it is.
+func (e *Evaluator) noteOver(r *rule, rec *Record) {
+	e.over = e.over || !r.shadow
+	const atMost = int64(time.Minute / time.Millisecond)
+	if now := e.now(); e.toldOver == 0 || now >= e.toldOver+atMost {
+		e.toldOver = now
+		e.pipeline.log.Warn("a rule is beyond its budget and did not judge a record; told once a minute at most",
+			zap.String("rule", r.name), zap.String("why", BudgetRemedy(e.frame.meter.over)),
+			zap.String("shard", e.shard), zap.String("sequence", rec.SequenceNumber), zap.Int("bytes", len(rec.Data)))
+	}
 }
 
 // now is the event time in milliseconds. It never goes back.
@@ -278,6 +308,9 @@ func (e *Evaluator) match(rec *Record) {
 // verdict evaluates the condition and counts what is undefined in it, but for the term by which the index has the rule:
 // its shelf counts for it.
 func (r *rule) verdict(f *frame) verdict {
+	if r.priced {
+		return r.pricedVerdict(f)
+	}
 	rest := r.when
 	if r.shelf != nil {
 		if v := rest[0].eval(f); v != yes {
@@ -286,6 +319,32 @@ func (r *rule) verdict(f *frame) verdict {
 		rest = rest[1:]
 	}
 	v := rest.eval(f)
+	if v.undefined() {
+		r.metrics.undefined[v].Add(1)
+	}
+	return v
+}
+
+// pricedVerdict is verdict within the rule's budget. For a record that matches, what the rule computes of it is paid for, too.
+func (r *rule) pricedVerdict(f *frame) verdict {
+	f.begin()
+	rest := r.when
+	if r.shelf != nil { // its term has no price
+		if v := rest[0].eval(f); v != yes {
+			return v
+		}
+		rest = rest[1:]
+	}
+	v := rest.eval(f)
+	switch {
+	case f.meter.over != "":
+		v = undefinedOverBudget
+	case v == yes && !f.settle(r.computed):
+		v = undefinedOverBudget
+	case v == no && !f.settle(r.computed[:r.keyed]):
+		// It matters only where the rule remembers a key, so it does not matter anywhere.
+		return undefinedFailed
+	}
 	if v.undefined() {
 		r.metrics.undefined[v].Add(1)
 	}

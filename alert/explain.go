@@ -66,6 +66,9 @@ type RuleExplanation struct {
 	// Key is what the rule takes for the same alert, and KeyCause why there is no proper one.
 	Key      string `json:"key,omitempty"`
 	KeyCause string `json:"key_undefined,omitempty"`
+	// OverBudget says what the rule would cost more than it may with this record, and what to do; empty if it does not. The record is
+	// then not judged by the rule.
+	OverBudget string `json:"over_budget,omitempty"`
 	// WindowCause is why the record, for which the condition holds, adds nothing to the window.
 	WindowCause string `json:"window_undefined,omitempty"`
 	Severity    string `json:"severity"`
@@ -115,6 +118,8 @@ type Publication struct {
 	AlertID string `json:"alert_id,omitempty"`
 	// Failed are the parts of the message whose templates fail on the record, so that the default words stand in for them.
 	Failed []string `json:"failed_templates,omitempty"`
+	// OverBudget says what its templates would cost more than they may, and what to do; empty if they do not.
+	OverBudget string `json:"over_budget,omitempty"`
 }
 
 // Dependency is a setting of a rule whose effect depends on earlier records.
@@ -269,11 +274,10 @@ func (e *Evaluator) readQuietly(rec *Record) Reason {
 
 func (e *Evaluator) explainRule(r *rule, rec *Record, open []string) RuleExplanation {
 	o := &occasion{rec: rec, at: rec.Arrival}
-	v := r.when.eval(&e.frame)
-	x := RuleExplanation{Rule: r.name, Shadow: r.shadow, Severity: severities()[e.severityOf(r, o)], Depends: r.dependencies()}
-	x.Verdict, x.Cause = verdictWords(v)
+	x := RuleExplanation{Rule: r.name, Shadow: r.shadow, Depends: r.dependencies()}
 	for _, c := range r.conjuncts {
 		t := e.explainTerm(&c)
+		e.frame.begin()
 		if names := c.opens(c.term.eval(&e.frame), open); len(names) > 0 {
 			t.Verdict, t.Cause, t.By = VerdictDepends, "", ""
 			x.open = append(x.open, names...)
@@ -283,6 +287,17 @@ func (e *Evaluator) explainRule(r *rule, rec *Record, open []string) RuleExplana
 		}
 		x.Terms = append(x.Terms, t)
 	}
+	e.frame.begin()
+	v := r.when.eval(&e.frame)
+	if e.frame.meter.over != "" || v == yes && !e.frame.settle(r.computed) {
+		x.Verdict, x.Cause = verdictWords(undefinedOverBudget)
+		x.OverBudget = BudgetRemedy(e.frame.meter.over)
+		x.First, x.Severity = "the rule "+x.OverBudget, r.severity
+		x.Outcome, x.Reason = OverBudget, ReasonOverBudget
+		return x
+	}
+	x.Severity = severities()[e.severityOf(r, o)]
+	x.Verdict, x.Cause = verdictWords(v)
 	if len(x.open) > 0 {
 		x.depends()
 	}
@@ -340,6 +355,7 @@ func (x *RuleExplanation) depends() {
 
 func (e *Evaluator) explainTerm(c *conjunct) TermExplanation {
 	t := TermExplanation{Term: c.source}
+	e.frame.begin()
 	t.Verdict, t.Cause = verdictWords(c.term.eval(&e.frame))
 	for _, f := range c.fields {
 		t.Fields = append(t.Fields, fieldValue(f.name, &e.frame.slots[f.slot]))
@@ -524,6 +540,7 @@ func (e *Evaluator) publication(to *route, rec *Record, a *Alert) Publication {
 	one.ID = alertID(e.pipeline.stream, rec, one.Rule, to.topic, KindFiring, 0)
 	x := Publication{Topic: to.topic, AlertID: one.ID}
 	quiet := *to.render
+	quiet.over = func(part string) { x.OverBudget = templateRemedy(part) }
 	quiet.failed = make(map[string]prometheus.Counter)
 	for _, part := range []string{partSubject, partMessage, partBody, partAttribute, partGroup, partLink} {
 		quiet.failed[part] = &failureNote{part: part, to: &x.Failed}

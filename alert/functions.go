@@ -3,6 +3,7 @@ package alert
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"reflect"
 	"strconv"
@@ -32,34 +33,94 @@ import (
 //	| `duration V` | a duration, or a number of seconds, in its two greatest units: `1h 5m` |
 //	| `json V` | V as JSON: a text with its quotes, `null` for nothing |
 //
-// zones are the time zones that the template mentions: to look one up is I/O.
-func functions(zones map[string]*time.Location) template.FuncMap {
-	return template.FuncMap{
-		"upper":    func(v any) string { return strings.ToUpper(plain(v)) },
-		"lower":    func(v any) string { return strings.ToLower(plain(v)) },
-		"trim":     func(v any) string { return strings.TrimSpace(plain(v)) },
-		"truncate": truncateFunc,
+// zones are the time zones that the template mentions: to look one up is I/O. Each function pays from the budget of the
+// execution before it makes anything.
+func functions(zones map[string]*time.Location, x *execution) template.FuncMap {
+	// text is a function of V as it is printed, whose result is at most half as long again.
+	text := func(fn func(string) string) func(v any) (string, error) {
+		return func(v any) (string, error) {
+			s, err := x.plain(v)
+			if err != nil {
+				return "", err
+			}
+			if err := x.pay(int64(len(s))/8, int64(len(s))*3/2); err != nil {
+				return "", err
+			}
+			return fn(s), nil
+		}
+	}
+	all := template.FuncMap{
+		"upper":    text(strings.ToUpper),
+		"lower":    text(strings.ToLower),
+		"trim":     text(strings.TrimSpace),
+		"truncate": x.truncate,
 		"get":      getFunc,
-		"default":  defaultFunc,
-		"join":     joinFunc,
-		"round":    roundFunc,
-		"date":     func(layout string, v ...any) (string, error) { return dateFunc(zones, layout, v) },
-		"duration": durationFunc,
-		"json":     jsonFunc,
+		"default":  x.defaultTo,
+		"join":     x.join,
+		"round": func(n int, v any) (any, error) {
+			if err := x.payNumber(v); err != nil {
+				return nil, err
+			}
+			return roundFunc(n, v)
+		},
+		"date": func(layout string, v ...any) (string, error) {
+			if err := x.pay(int64(len(layout))+50, 2*int64(len(layout))+64); err != nil {
+				return "", err
+			}
+			return dateFunc(zones, layout, v)
+		},
+		"duration": func(v any) (string, error) {
+			if err := x.payNumber(v); err != nil {
+				return "", err
+			}
+			return durationFunc(v)
+		},
+		"json": x.json,
 
 		printed: func(v any) (any, error) {
 			if v == nil {
 				return nil, errors.New("it is null")
 			}
-			return v, nil
+			return v, x.payPrinting(v)
 		},
-		printedOrNot: func(v any) any {
+		printedOrNot: func(v any) (any, error) {
 			if v == nil {
-				return ""
+				return "", nil
 			}
-			return v
+			return v, x.payPrinting(v)
 		},
 	}
+	maps.Copy(all, x.functions())
+	return all
+}
+
+// payNumber pays for a text that is read as a number.
+func (x *execution) payNumber(v any) error {
+	const perDigit = 12
+	work := int64(templateWork)
+	switch v := v.(type) {
+	case string:
+		work += perDigit * int64(len(v))
+	case Number:
+		if math.Abs(float64(v)) > 1e21 {
+			work += perDigit * 310
+		}
+	}
+	return x.pay(work, 0)
+}
+
+// payPrinting pays for what text/template makes of a list or an object before it writes it.
+func (x *execution) payPrinting(v any) error {
+	switch v.(type) {
+	case []any, map[string]any, map[string]string:
+	default:
+		return nil
+	}
+	e, err := x.extent(v)
+	if err != nil {
+		return err
+	}
+	return x.pay(20*e.elements+e.printed/8, e.printed)
 }
 
 // printed and printedOrNot are what printNothing calls.
@@ -68,22 +129,17 @@ const (
 	printedOrNot = "print_or_not_"
 )
 
-// plain is v as a template prints it; nothing for nothing.
-func plain(v any) string {
-	switch v := v.(type) {
-	case nil:
-		return ""
-	case string:
-		return v
-	}
-	return fmt.Sprint(v)
-}
-
-func truncateFunc(n int, v any) (string, error) {
+func (x *execution) truncate(n int, v any) (string, error) {
 	if n < 1 {
 		return "", fmt.Errorf("cannot cut to %d characters", n)
 	}
-	s := plain(v)
+	s, err := x.plain(v)
+	if err != nil {
+		return "", err
+	}
+	if err := x.pay(int64(len(s))/8, min(int64(len(s)), 4*int64(min(n, maxText)))); err != nil {
+		return "", err
+	}
 	if len(s) <= n || utf8.RuneCountInString(s) <= n {
 		return s, nil
 	}
@@ -114,14 +170,15 @@ func getFunc(v any, names ...string) any {
 	return v
 }
 
-func defaultFunc(instead, v any) any {
-	if plain(v) == "" {
-		return instead
+func (x *execution) defaultTo(instead, v any) (any, error) {
+	s, err := x.plain(v)
+	if err == nil && s == "" {
+		return instead, nil
 	}
-	return v
+	return v, err
 }
 
-func joinFunc(sep string, v any) (string, error) {
+func (x *execution) join(sep string, v any) (string, error) {
 	if v == nil {
 		return "", nil
 	}
@@ -129,9 +186,20 @@ func joinFunc(sep string, v any) (string, error) {
 	if !ok {
 		return "", fmt.Errorf("%T is no list", v)
 	}
+	size := times(int64(len(list)), int64(len(sep)))
+	if err := x.pay(int64(len(list)), size); err != nil {
+		return "", err
+	}
 	elements := make([]string, len(list))
 	for i, e := range list {
-		elements[i] = plain(e)
+		s, err := x.plain(e)
+		if err != nil {
+			return "", err
+		}
+		if err := x.pay(1, int64(len(s))); err != nil {
+			return "", err
+		}
+		elements[i] = s
 	}
 	return strings.Join(elements, sep), nil
 }
@@ -253,6 +321,20 @@ func human(d time.Duration) string {
 		return out
 	}
 	return sign + d.String()
+}
+
+func (x *execution) json(v any) (string, error) {
+	e, err := x.extent(v)
+	if err != nil {
+		return "", err
+	}
+	if err := x.pay(20*e.elements+e.printed/8, e.printed); err != nil {
+		return "", err
+	}
+	if err := x.pay(0, escapes(v)); err != nil {
+		return "", err
+	}
+	return jsonFunc(v)
 }
 
 func jsonFunc(v any) (string, error) {

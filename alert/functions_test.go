@@ -96,7 +96,7 @@ func TestTemplateFunctionsFail(t *testing.T) {
 		`{{ round 1 .Fields.s }}`, `{{ round 1 .Fields.list }}`, `{{ round 1 .Fields.null }}`, `{{ join "," .Fields.s }}`,
 		`{{ date "15:04" .Fields.s }}`, `{{ date "15:04" .Fields.n }}`, `{{ date "15:04" }}`, `{{ date "15:04" .Fields.zone .At }}`,
 		`{{ date "15:04" "Europe/Berlin" "UTC" .At }}`, `{{ duration .Fields.s }}`, `{{ duration 1e300 }}`, `{{ duration .Fields.list }}`,
-		`{{ json (index .Fields "list" 9) }}`, `{{ range 100000 }}{{ printf "%1000d" 1 }}{{ end }}`,
+		`{{ json (index .Fields "list" 9) }}`,
 	} {
 		t.Run(source, func(t *testing.T) {
 			t.Parallel()

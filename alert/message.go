@@ -2,11 +2,9 @@ package alert
 
 import (
 	"cmp"
-	"errors"
 	"fmt"
 	"math"
 	"strings"
-	"text/template"
 	"time"
 	"unicode"
 
@@ -22,10 +20,6 @@ const maxSubject = 99
 
 // maxSMS is what SNS takes for one text message, in bytes.
 const maxSMS = 1600
-
-// maxOutput bounds what a template may write: the largest record twice, and far more than SNS takes. A loop in a template
-// must not take the memory of the process.
-const maxOutput = 2 * MaxRecordBytes
 
 // renderer makes the messages of one route. It is immutable and safe for concurrent use.
 type renderer struct {
@@ -46,6 +40,8 @@ type renderer struct {
 	// stream is the stream's ARN; failed counts templates that failed. New sets both.
 	stream string
 	failed map[string]prometheus.Counter
+	// over is told of messages whose templates would have cost more than they may; nil without a rule.
+	over func(part string)
 }
 
 // The parts of a message that a template makes.
@@ -70,6 +66,11 @@ func newTemplateFailures(c *prometheus.CounterVec, rule string) map[string]prome
 // the default words or left out.
 func (r *renderer) message(a *Alert) (Message, error) {
 	data := r.data(a)
+	defer func() {
+		if data.meter.over != "" && r.over != nil {
+			r.over(data.meter.over)
+		}
+	}()
 	m := Message{Subject: r.subjectOf(data)}
 	if body, ok := r.text(r.templates.message, data, partMessage); ok {
 		m.Body = finish(body, r.templates.message.says, data, true)
@@ -238,6 +239,8 @@ type messageData struct {
 	Topic, Stream string
 
 	fields func() (map[string]any, error)
+	// meter counts what the templates of the message cost. Each may make as much text as there may be.
+	meter meter
 }
 
 // RecordData is .Record in a template.
@@ -254,7 +257,11 @@ type RecordData struct {
 // asks, so that alerts that wait cost no more than their records, and once for all templates of a message.
 func (d *messageData) Fields() (map[string]any, error) {
 	if d.fields == nil {
-		members, err := templateFields([]byte(d.Record.Data))
+		var members map[string]any
+		err := errOverBudget
+		if payload := []byte(d.Record.Data); d.meter.box(payload) {
+			members, err = templateFields(payload)
+		}
 		d.fields = func() (map[string]any, error) { return members, err }
 	}
 	return d.fields()
@@ -310,36 +317,29 @@ func (r *renderer) link(w *words, data *messageData) string {
 	return out
 }
 
-// execute runs a template. text/template turns panics of what it calls into errors, but not those of its own.
+// execute runs a template.
 func (w *words) execute(data *messageData) (string, error) {
 	if w.fixed {
 		return w.source, nil
 	}
-	return execute(w.template, data)
-}
-
-func execute(t *template.Template, data *messageData) (out string, err error) {
-	defer func() {
-		if r := recover(); r != nil {
-			err = fmt.Errorf("template panicked: %v", r)
+	x, ok := w.executions.Get().(*execution)
+	if !ok {
+		var err error
+		if x, err = w.execution(); err != nil {
+			return "", err
 		}
-	}()
-	var b bounded
-	if err := t.Execute(&b, data); err != nil {
-		return "", err
 	}
-	return b.text.String(), nil
+	defer w.executions.Put(x)
+	return x.run(data)
 }
 
-// bounded is a text of at most maxOutput bytes.
-type bounded struct{ text strings.Builder }
-
-var errTooLong = errors.New("template writes too much")
-
-// Write implements io.Writer.
-func (b *bounded) Write(p []byte) (int, error) {
-	if b.text.Len()+len(p) > maxOutput {
-		return 0, errTooLong
+// execution makes one more.
+func (w *words) execution() (*execution, error) {
+	t, err := w.template.Clone()
+	if err != nil {
+		return nil, err
 	}
-	return b.text.Write(p)
+	x := &execution{prices: w.prices}
+	x.template = t.Funcs(functions(w.zones, x))
+	return x, nil
 }

@@ -31,6 +31,8 @@ type ruleMetrics struct {
 	suppressed               map[Reason]prometheus.Counter
 	// undefined counts what kept the rule from matching behind the term under which the index has it.
 	undefined *[verdictCount]atomic.Uint64
+	// over counts the messages whose templates were over the budget.
+	over *atomic.Uint64
 }
 
 func newMetrics(reg prometheus.Registerer) *metrics {
@@ -91,7 +93,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 	}, []string{"rule"})
 	m.evicted = factory.NewCounterVec(prometheus.CounterOpts{
 		Name: "kinesis_alerter_state_evictions_total",
-		Help: "Keys that were forgotten because a shard remembers state.max_keys others.",
+		Help: "Keys that were forgotten because a shard remembers state.max_keys others, or as many bytes as it can.",
 	}, []string{"rule"})
 	m.unscored = factory.NewCounterVec(prometheus.CounterOpts{
 		Name: "kinesis_alerter_unscored_records_total",
@@ -112,7 +114,7 @@ func (m *metrics) adopt(c *compiled) {
 	for _, r := range c.rules {
 		r.metrics = ruleMetrics{
 			matched: m.matched.WithLabelValues(r.name), evicted: m.evicted.WithLabelValues(r.name),
-			suppressed: make(map[Reason]prometheus.Counter), undefined: new([verdictCount]atomic.Uint64),
+			suppressed: make(map[Reason]prometheus.Counter), undefined: new([verdictCount]atomic.Uint64), over: new(atomic.Uint64),
 		}
 		if r.shadow {
 			r.metrics.shadow = m.shadow.WithLabelValues(r.name)
@@ -129,6 +131,10 @@ func (m *metrics) adopt(c *compiled) {
 	}
 	for _, route := range c.routes() {
 		route.render.failed = newTemplateFailures(m.templates, route.render.rule)
+		if route.rule != nil && route.rule.metrics.over != nil {
+			over := route.rule.metrics.over
+			route.render.over = func(string) { over.Add(1) }
+		}
 	}
 	m.undefined.adopt(c)
 }

@@ -15,6 +15,8 @@ const (
 	// Expired means that the record was older than allowed, or had failed more often than allowed, before it could be
 	// published.
 	Expired
+	// OverBudget means that a rule would have cost more than a rule may with one record, so that it did not judge it.
+	OverBudget
 	// Invalid means that the record could not be read; Decision.Reason says why.
 	Invalid
 	// DeadLettered means that the record, or its alert, went to the on-failure destination.
@@ -34,6 +36,8 @@ func (o Outcome) String() string {
 		return "suppressed"
 	case Expired:
 		return "expired"
+	case OverBudget:
+		return "over_budget"
 	case Invalid:
 		return "invalid"
 	case DeadLettered:
@@ -45,19 +49,20 @@ func (o Outcome) String() string {
 }
 
 func outcomes() []Outcome {
-	return []Outcome{Unmatched, Filtered, Suppressed, Expired, Invalid, DeadLettered, Alerted}
+	return []Outcome{Unmatched, Filtered, Suppressed, Expired, OverBudget, Invalid, DeadLettered, Alerted}
 }
 
 // Decision is what the pipeline says about one record.
 type Decision struct {
 	Outcome Outcome
-	// Reason explains Invalid and Suppressed, and DeadLettered where the record could not be read; empty otherwise. It is one of a closed set and serves as a metric label.
+	// Reason explains Invalid and Suppressed, and DeadLettered where the record could not be read; with a rule over its budget it is
+	// ReasonOverBudget. Empty otherwise. It is one of a closed set and serves as a metric label.
 	Reason Reason
 	// Alerts are what has to be published before the record is resolved, in order. The slice is valid until the next
 	// call of the evaluator that returned it; the alerts themselves may be kept.
 	Alerts []*Alert
 	// DeadLetter asks for the record to be sent to the on-failure destination, if there is one: it is Invalid or Filtered,
-	// and the configuration wants to see such records.
+	// and the configuration wants to see such records, or a rule did not judge it.
 	DeadLetter bool
 }
 

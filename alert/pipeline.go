@@ -128,7 +128,7 @@ func (p *Pipeline) Resolved(d Decision) {
 	if int(d.Outcome) < len(p.metrics.records) {
 		p.metrics.records[d.Outcome].Inc()
 	}
-	if d.Outcome != Invalid && (d.Outcome != DeadLettered || d.Reason == "") {
+	if d.Outcome != Invalid && (d.Outcome != DeadLettered || d.Reason == "" || d.Reason == ReasonOverBudget) {
 		return
 	}
 	counter, ok := p.metrics.invalid[d.Reason]

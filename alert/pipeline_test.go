@@ -200,6 +200,7 @@ kinesis_alerter_records_total{outcome="dead_lettered"} 1
 kinesis_alerter_records_total{outcome="expired"} 0
 kinesis_alerter_records_total{outcome="filtered"} 0
 kinesis_alerter_records_total{outcome="invalid"} 4
+kinesis_alerter_records_total{outcome="over_budget"} 0
 kinesis_alerter_records_total{outcome="suppressed"} 0
 kinesis_alerter_records_total{outcome="unmatched"} 3
 # HELP kinesis_alerter_invalid_records_total Records that could not be read, by the first defect, dead letters included.
@@ -238,6 +239,8 @@ kinesis_alerter_rule_undefined_total{reason="not_finite",rule="high"} 0
 kinesis_alerter_rule_undefined_total{reason="not_finite",rule="text"} 0
 kinesis_alerter_rule_undefined_total{reason="null",rule="high"} 0
 kinesis_alerter_rule_undefined_total{reason="null",rule="text"} 1
+kinesis_alerter_rule_undefined_total{reason="over_budget",rule="high"} 0
+kinesis_alerter_rule_undefined_total{reason="over_budget",rule="text"} 0
 `), "kinesis_alerter_records_total", "kinesis_alerter_invalid_records_total", "kinesis_alerter_rule_matches_total",
 		"kinesis_alerter_rule_undefined_total"))
 

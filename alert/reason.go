@@ -36,6 +36,9 @@ const (
 	ReasonOther Reason = "other"
 )
 
+// ReasonOverBudget is a record that a rule did not judge, because it would have cost more than a rule may. It is no reason of Invalid.
+const ReasonOverBudget Reason = "over_budget"
+
 // The reasons of Suppressed. A record has that of its first rule that was swallowed.
 const (
 	// ReasonDedup is an alert of a key that has alerted within the rule's dedup.

@@ -42,6 +42,12 @@ type rule struct {
 	// state over.
 	fingerprint [16]byte
 	metrics     ruleMetrics
+
+	// computed is what the rule computes beside its condition; the first keyed of it are the key. priced says that the rule has
+	// a price at all.
+	computed []operand
+	keyed    int
+	priced   bool
 }
 
 // remembers says whether the rule keeps an entry for each key.
@@ -99,7 +105,25 @@ func (f *faults) rule(field string, c RuleConfig, topics map[string]*topicWords,
 	f.ruleMuting(field, c, r, before)
 	f.ruleRoutes(field, c, topics, r)
 	r.fingerprint = fingerprintOf(c)
+	r.compute()
 	return r
+}
+
+// compute notes what the rule computes beside its condition.
+func (r *rule) compute() {
+	note := func(o operand) {
+		if p, ok := o.(*program); ok {
+			r.computed = append(r.computed, p)
+		}
+	}
+	note(r.key)
+	r.keyed = len(r.computed)
+	if r.window != nil {
+		note(r.window.of)
+	}
+	note(r.severityOf)
+	note(r.value)
+	r.priced = len(r.computed) > 0 || slices.ContainsFunc(r.conjuncts, func(c conjunct) bool { return c.priced })
 }
 
 func (f *faults) ruleCondition(field string, c RuleConfig, s *schema, r *rule) {
@@ -293,6 +317,9 @@ func fingerprintOf(c RuleConfig) [16]byte {
 	}
 	if n := c.Window.MinRecords; n > 0 {
 		fmt.Fprintf(&b, "min_records %d\n", n)
+	}
+	if budgetVersion > 1 {
+		fmt.Fprintf(&b, "budget %d\n", budgetVersion)
 	}
 	sum := sha256.Sum256([]byte(b.String()))
 	return [16]byte(sum[:16])

@@ -21,7 +21,20 @@ func (s *silence) mutes(rule string, at time.Time, f *frame) bool {
 	if at.Before(s.from) || !at.Before(s.until) || len(s.rules) > 0 && !slices.Contains(s.rules, rule) {
 		return false
 	}
-	return len(s.when) == 0 || f != nil && s.when.eval(f) == yes
+	return len(s.when) == 0 || f != nil && s.covers(f) == yes
+}
+
+// covers evaluates the condition of a silence. It has a budget of its own: one that costs too much silences nothing, and costs
+// no rule its alert.
+func (s *silence) covers(f *frame) verdict {
+	rules := f.meter
+	f.meter = meter{}
+	v := s.when.eval(f)
+	if f.meter.over != "" {
+		v = undefinedOverBudget
+	}
+	f.meter = rules
+	return v
 }
 
 func (f *faults) silences(configs []SilenceConfig, rules []RuleConfig, s *schema) []*silence {

@@ -118,5 +118,23 @@ func (p *Pipeline) Unreadable() map[Likely]uint64 {
 	return seen
 }
 
+// OverBudget are the records that a rule did not judge, and the messages that got the default words, because the rule would have cost
+// more than it may, by rule; only those that came. The count of a rule's messages begins anew with each reload. Safe for concurrent use.
+func (p *Pipeline) OverBudget() map[string]uint64 {
+	seen := make(map[string]uint64)
+	add := func(rule string, n uint64) {
+		if n > 0 {
+			seen[rule] += n
+		}
+	}
+	if counts := p.metrics.undefined.current.Load(); counts != nil {
+		counts.each(func(rule string, causes [verdictCount]uint64) { add(rule, causes[undefinedOverBudget]) })
+	}
+	for _, r := range p.current.Load().rules {
+		add(r.name, r.metrics.over.Load())
+	}
+	return seen
+}
+
 // Panics are those that were recovered while a record was evaluated, since the process started. Safe for concurrent use.
 func (p *Pipeline) Panics() uint64 { return counts.Of(p.metrics.panics) }

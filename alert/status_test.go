@@ -24,7 +24,7 @@ func TestStatus(t *testing.T) {
 	evaluate(`{"t":11,"u":1}`, `{"t":12,"u":1}`, `{"t":12}`, `{"t":-1}`, `nonsense`)
 	got := w.pipeline.Status()
 	require.Equal(t, map[alert.Outcome]uint64{
-		alert.Unmatched: 2, alert.Filtered: 0, alert.Suppressed: 1, alert.Expired: 0, alert.Invalid: 1, alert.DeadLettered: 0, alert.Alerted: 1,
+		alert.Unmatched: 2, alert.Filtered: 0, alert.Suppressed: 1, alert.Expired: 0, alert.OverBudget: 0, alert.Invalid: 1, alert.DeadLettered: 0, alert.Alerted: 1,
 	}, got.Records)
 	require.Len(t, got.Rules, 2)
 	hot, tried := got.Rules[0], got.Rules[1]

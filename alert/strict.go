@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"reflect"
+	"strings"
 
 	"github.com/expr-lang/expr/ast"
 	"github.com/expr-lang/expr/builtin"
@@ -17,10 +18,10 @@ func (e undefinedError) Error() string { return "undefined: " + verdict(e).cause
 
 // The names contain a space, so that no expression can call the functions.
 const (
-	strictCompare = "strict compare"
-	strictIn      = "strict in"
-	strictText    = "strict text"
-	strictModulo  = "strict modulo"
+	strictPrefix = "strict " // and the sign of a comparison
+	strictIn     = "strict in"
+	strictText   = "strict text"
+	strictModulo = "strict modulo"
 )
 
 // strictFunctions are what the operators inside a program are replaced by. expr's own take nil and mixed types for
@@ -30,54 +31,14 @@ func strictFunctions() conf.FunctionsTable {
 	add := func(name string, signature any, fn func(args ...any) (any, error)) {
 		table[name] = &builtin.Function{Name: name, Func: fn, Types: []reflect.Type{reflect.TypeOf(signature)}}
 	}
-	add(strictCompare, func(string, any, any) bool { return false }, func(args ...any) (any, error) {
-		name, ok := args[0].(string)
-		if !ok {
-			return nil, undefinedError(undefinedFailed)
-		}
-		op, ok := comparison(name)
-		if !ok {
-			return nil, undefinedError(undefinedFailed)
-		}
-		left, cause := valueOf(args[1])
-		if cause.undefined() {
-			return nil, undefinedError(cause)
-		}
-		right, cause := valueOf(args[2])
-		if cause.undefined() {
-			return nil, undefinedError(cause)
-		}
-		return result(compare(op, &left, &right))
-	})
-	add(strictIn, func(any, any) bool { return false }, func(args ...any) (any, error) {
-		left, cause := valueOf(args[0])
-		if cause.undefined() {
-			return nil, undefinedError(cause)
-		}
-		if m, ok := args[1].(map[string]any); ok && left.kind == text {
-			_, found := m[string(left.raw)]
-			return found, nil
-		}
-		list := reflect.ValueOf(args[1])
-		if list.Kind() != reflect.Slice {
-			return nil, undefinedError(undefinedMistyped)
-		}
-		values := make([]value, list.Len())
-		for i := range values {
-			// An element that is null or not finite equals nothing; its cause is of no interest.
-			values[i], _ = valueOf(list.Index(i).Interface())
-		}
-		return result(member(&left, values))
-	})
-	add(strictText, func(any) string { return "" }, func(args ...any) (any, error) {
-		if s, ok := args[0].(string); ok {
-			return s, nil
-		}
-		if args[0] == nil {
-			return nil, undefinedError(undefinedNull)
-		}
-		return nil, undefinedError(undefinedMistyped)
-	})
+	for _, sign := range []string{"==", "!=", "<", "<=", ">", ">="} {
+		op, _ := comparison(sign)
+		add(strictPrefix+sign, func(any, any) bool { return false }, func(args ...any) (any, error) {
+			return compared(op, args[0], args[1])
+		})
+	}
+	add(strictIn, func(any, any) bool { return false }, func(args ...any) (any, error) { return isIn(args[0], args[1]) })
+	add(strictText, func(any) string { return "" }, func(args ...any) (any, error) { return textOf(args[0]) })
 	add(strictModulo, func(any, any) float64 { return 0 }, func(args ...any) (any, error) {
 		left, cause := valueOf(args[0])
 		if cause.undefined() {
@@ -100,9 +61,67 @@ func strictFunctions() conf.FunctionsTable {
 	return table
 }
 
-func result(v verdict) (any, error) {
+// compared is a comparison of what the virtual machine computed.
+func compared(op operator, a, b any) (bool, error) {
+	if x, ok := a.(string); ok {
+		if y, ok := b.(string); ok {
+			return op.holds(strings.Compare(x, y)) == yes, nil
+		}
+	}
+	left, cause := valueOf(a)
+	if cause.undefined() {
+		return false, undefinedError(cause)
+	}
+	right, cause := valueOf(b)
+	if cause.undefined() {
+		return false, undefinedError(cause)
+	}
+	return result(compare(op, &left, &right))
+}
+
+// isIn is member for what the virtual machine computed.
+func isIn(x, list any) (bool, error) {
+	left, cause := valueOf(x)
+	if cause.undefined() {
+		return false, undefinedError(cause)
+	}
+	if m, ok := list.(map[string]any); ok && left.kind == text {
+		_, found := m[string(left.raw)]
+		return found, nil
+	}
+	elements := reflect.ValueOf(list)
+	if elements.Kind() != reflect.Slice {
+		return false, undefinedError(undefinedMistyped)
+	}
+	related := elements.Len() == 0
+	for i := range elements.Len() {
+		// An element that is null or not finite equals nothing; its cause is of no interest.
+		element, _ := valueOf(elements.Index(i).Interface())
+		v := compare(equal, &left, &element)
+		if v == yes {
+			return true, nil
+		}
+		related = related || v == no
+	}
+	if !related {
+		return false, undefinedError(undefinedMistyped)
+	}
+	return false, nil
+}
+
+func textOf(x any) (string, error) {
+	switch x := x.(type) {
+	case string:
+		return x, nil
+	case nil:
+		return "", undefinedError(undefinedNull)
+	}
+	return "", undefinedError(undefinedMistyped)
+}
+
+func result(v verdict) (bool, error) {
 	if v.undefined() {
-		return nil, undefinedError(v)
+		return false, undefinedError(v)
 	}
 	return v == yes, nil
 }
@@ -120,7 +139,7 @@ func (strictness) Visit(node *ast.Node) {
 		if isNil(n.Left) || isNil(n.Right) {
 			return
 		}
-		ast.Patch(node, call(strictCompare, &ast.StringNode{Value: n.Operator}, n.Left, n.Right))
+		ast.Patch(node, call(strictPrefix+n.Operator, n.Left, n.Right))
 		return
 	}
 	switch n.Operator {

@@ -3,6 +3,7 @@ package alert
 import (
 	"bytes"
 	"errors"
+	"maps"
 	"regexp"
 
 	"github.com/expr-lang/expr/vm"
@@ -20,6 +21,8 @@ type term interface {
 type operand interface {
 	// load returns the value, or the cause why there is none.
 	load(f *frame) (value, verdict)
+	// settle pays for load.
+	settle(f *frame)
 	cost() int
 }
 
@@ -29,10 +32,46 @@ type frame struct {
 	// env is the environment of the virtual machine. A program fills in the names that it uses before it runs.
 	env     map[string]any
 	machine vm.VM
+	*account
+}
+
+// account is what a frame keeps of a rule's budget.
+type account struct {
+	// meter counts what the rule at hand costs. settled are its programs that are metered and have run, with what came out.
+	meter   meter
+	settled []outcomeOf
+	// metered says that env has the functions of metered programs.
+	metered bool
+}
+
+// outcomeOf is what a program came to with the record at hand.
+type outcomeOf struct {
+	program *program
+	out     any
+	cause   verdict
+}
+
+// begin makes ready for a rule.
+func (f *frame) begin() {
+	f.meter = meter{}
+	if len(f.settled) > 0 {
+		clear(f.settled)
+		f.settled = f.settled[:0]
+	}
+}
+
+// settle pays for what a rule computes beside its condition, before anything of it is used. It depends on the record alone
+// which of it that is, and not on what the rule remembers. Afterwards all of it is free.
+func (f *frame) settle(operands []operand) bool {
+	for _, o := range operands {
+		o.settle(f)
+	}
+	f.meter.settled = f.meter.over == ""
+	return f.meter.settled
 }
 
 func newFrame(s *schema) frame {
-	return frame{slots: make([]value, s.slots), env: make(map[string]any)}
+	return frame{slots: make([]value, s.slots), env: make(map[string]any), account: &account{}}
 }
 
 // literal is a constant condition.
@@ -91,6 +130,8 @@ type textTerm struct {
 	op          string
 	left, right operand
 	pattern     *regexp.Regexp
+	// size is that of the pattern; see patternSize.
+	size int64
 }
 
 func (t *textTerm) eval(f *frame) verdict {
@@ -99,11 +140,17 @@ func (t *textTerm) eval(f *frame) verdict {
 		return cause
 	}
 	if t.pattern != nil {
+		if !f.meter.spend(search(t.size, int64(len(left))), 0, 0) {
+			return undefinedOverBudget
+		}
 		return verdictOf(t.pattern.Match(left))
 	}
 	right, cause := loadText(t.right, f)
 	if cause.undefined() {
 		return cause
+	}
+	if !f.meter.spend(int64(len(left))/perText, 0, 0) {
+		return undefinedOverBudget
 	}
 	switch t.op {
 	case "contains":
@@ -271,6 +318,9 @@ func (o *constant) load(*frame) (value, verdict) { return o.value, yes }
 type program struct {
 	code   *vm.Program
 	fields []programField
+	// nodes is how long the program is. metered says that it pays for what it does by itself, beside the fields.
+	nodes   int64
+	metered bool
 }
 
 // programField is a name that a program uses.
@@ -279,6 +329,8 @@ type programField struct {
 	slot int
 	// optional means that the program asks for nil itself.
 	optional bool
+	// patterns is the size of the regular expressions that look at the field, and texts how often its text is copied.
+	patterns, texts int64
 }
 
 func (o *program) load(f *frame) (value, verdict) {
@@ -289,7 +341,47 @@ func (o *program) load(f *frame) (value, verdict) {
 	return valueOf(out)
 }
 
+func (o *program) settle(f *frame) {
+	if !o.metered {
+		o.price(f)
+		return
+	}
+	out, cause := o.run(f)
+	f.settled = append(f.settled, outcomeOf{o, out, cause})
+}
+
+// price pays for the fields of the program. It is false beyond the budget.
+func (o *program) price(f *frame) bool {
+	var read, work, text int64
+	for i := range o.fields {
+		v := &f.slots[o.fields[i].slot]
+		size := int64(len(v.raw))
+		if size == 0 {
+			continue
+		}
+		if v.kind == composite && !f.meter.box(v.raw) {
+			return false
+		}
+		read += size
+		work += search(o.fields[i].patterns, size)
+		text += o.fields[i].texts * size
+	}
+	return f.meter.spend(o.nodes+o.nodes*read/perText+work, text, 0)
+}
+
 func (o *program) run(f *frame) (any, verdict) {
+	if o.metered {
+		for i := range f.settled {
+			if f.settled[i].program == o {
+				return f.settled[i].out, f.settled[i].cause
+			}
+		}
+		f.meterPrograms()
+	}
+	f.meter.lists = 0 // what the program before has made is gone
+	if !o.price(f) {
+		return nil, undefinedOverBudget
+	}
 	wide := false
 	for _, field := range o.fields {
 		v := &f.slots[field.slot]
@@ -318,6 +410,15 @@ func (o *program) run(f *frame) (any, verdict) {
 	return nil, undefinedFailed
 }
 
+// meterPrograms makes the functions of metered programs.
+func (f *frame) meterPrograms() {
+	if f.metered {
+		return
+	}
+	f.metered = true
+	maps.Copy(f.env, meteredFunctions(&f.meter))
+}
+
 // nilProgram is the question for null about something computed.
 type nilProgram struct {
 	program *program
@@ -344,6 +445,9 @@ func (t *notTerm) cost() int        { return t.term.cost() }
 func (t andTerm) cost() int         { return totalCost(t) }
 func (t orTerm) cost() int          { return totalCost(t) }
 func (t *choice) cost() int         { return t.cond.cost() + t.then.cost() + t.otherwise.cost() }
+
+func (slotOperand) settle(*frame) {}
+func (*constant) settle(*frame)   {}
 
 func (slotOperand) cost() int { return 0 }
 func (*constant) cost() int   { return 0 }

@@ -59,6 +59,8 @@ const (
 	undefinedNotFinite
 	// undefinedFailed means that the expression could not be computed: an index out of range, a text that is no date.
 	undefinedFailed
+	// undefinedOverBudget means that the rule would cost more than a rule may with one record; see meter.
+	undefinedOverBudget
 
 	verdictCount
 )
@@ -80,6 +82,8 @@ func (v verdict) cause() string {
 		return "not_finite"
 	case undefinedFailed:
 		return "failed"
+	case undefinedOverBudget:
+		return "over_budget"
 	case no, yes, verdictCount:
 	}
 	return "none"

@@ -34,8 +34,6 @@ type windowRule struct {
 	least uint64
 	// entire says that a part of a window may not be judged: it can be below the bound, or at it, where the whole is not.
 	entire bool
-	// zero says that a window in which nothing came holds.
-	zero bool
 }
 
 // window is what is remembered of a window for one key: sums by step. It is exact in sums and counts; a sliding window
@@ -209,10 +207,9 @@ func (w *windowRule) whole(s *window) bool {
 	return !w.entire || s.watched <= from*w.step
 }
 
-// awaits says whether an empty window is kept all the same: it may come to hold because it is empty, or is watched until a whole
-// one of the key's records can be judged.
+// awaits says whether an empty window is kept all the same, until a whole one of its key can be judged.
 func (w *windowRule) awaits(en *entry, now int64) bool {
-	return w.zero || w.entire && en.last != nil && now < en.last.arrival+2*w.length
+	return w.entire && en.last != nil && now < en.last.arrival+2*w.length
 }
 
 // count is how many records are in the window.
@@ -346,7 +343,6 @@ func (f *faults) window(field string, c WindowConfig, s *schema) *windowRule {
 	w.least = uint64(max(c.MinRecords, 0)) //nolint:gosec // not negative
 	if counts || w.aggregate == AggregateSum || w.aggregate == AggregateDistinct {
 		w.entire = op != more && op != moreOrEqual
-		w.zero = w.least == 0 && op.holds(cmp.Compare(0, bound)) == yes
 	}
 	return w
 }

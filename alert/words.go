@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"text/template"
 	"text/template/parse"
 	"time"
@@ -63,7 +64,9 @@ func (r *renderer) defaultBody(a *Alert, d *messageData) string {
 	b.WriteString(r.sentence(d))
 	line("Severity", d.Severity)
 	line("Key", d.Key)
-	line("Value", plain(d.Value))
+	if d.Value != nil {
+		line("Value", fmt.Sprint(d.Value))
+	}
 	line("Since", timeInWords(d.Since))
 	line("At", timeInWords(d.At))
 	if d.Kind != string(KindWatchdog) {
@@ -130,8 +133,12 @@ type words struct {
 	source   string
 	template *template.Template
 	// fixed says that the template is nothing but source.
-	fixed bool
-	says  mentions
+	fixed  bool
+	says   mentions
+	zones  map[string]*time.Location
+	prices prices
+	// executions run the template, one message each at a time.
+	executions sync.Pool
 }
 
 // bodyWords are the body of one protocol.
@@ -335,16 +342,28 @@ func (f *faults) ruleTemplate(field, source string, labels map[string]string) *w
 		return nil
 	}
 	zones := make(map[string]*time.Location)
-	t, err := template.New("template").Funcs(functions(zones)).Parse(source)
+	x := &execution{}
+	t, err := template.New("template").Funcs(functions(zones, x)).Parse(source)
 	if err != nil {
 		*f = append(*f, templateFault(field, source, err))
 		return nil
 	}
 	s := survey{main: t, zones: zones, labels: labels, seen: make(map[visit]bool)}
 	s.list(t.Root, scope{dot: true, dollar: true})
+	prices := make(prices)
+	for _, part := range t.Templates() {
+		// The main one can be called by name, too.
+		prices.list(part.Root, part != t || strings.Contains(source, "template"))
+	}
+	x.prices = prices
 	// In the trial no member of a record is missing, so that it comes as far as it can.
 	trial := &messageData{Record: RecordData{Data: "{}"}, Kind: string(KindFiring), Labels: labels}
-	if err := trialRun(t.Option("missingkey=default"), trial); err != nil && neverWorks(err) {
+	x.template = t.Option("missingkey=default")
+	switch _, err := x.run(trial); {
+	case errors.Is(err, errOverBudget):
+		f.add(field, source, "%s", templateRemedy(trial.meter.over))
+		return nil
+	case err != nil && neverWorks(err):
 		*f = append(*f, templateFault(field, source, err))
 		return nil
 	}
@@ -353,7 +372,7 @@ func (f *faults) ruleTemplate(field, source string, labels map[string]string) *w
 		return nil
 	}
 	out := &words{
-		source: source, template: t.Option("missingkey=error"), says: s.mentions,
+		source: source, template: t.Option("missingkey=error"), says: s.mentions, zones: zones, prices: prices,
 		fixed: !slices.ContainsFunc(t.Root.Nodes, func(n parse.Node) bool { return n.Type() != parse.NodeText }) &&
 			t.Root.String() == source,
 	}
@@ -393,11 +412,6 @@ func printNothing(list *parse.ListNode) {
 			branch(&n.BranchNode)
 		}
 	}
-}
-
-func trialRun(t *template.Template, d *messageData) error {
-	_, err := execute(t, d)
-	return err
 }
 
 // lead is the text before the first action.

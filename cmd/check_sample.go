@@ -2,6 +2,7 @@ package cmd
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -115,6 +116,8 @@ type sampledRule struct {
 	first           map[string]int // records by the term that kept them from matching
 	noKey, noWindow map[string]int // records by cause
 	failed          map[string]int // of the matching records, by part of the message
+	over            int            // records that the rule cannot judge within its budget, and why of the first
+	overWhy         string
 }
 
 // sampledTerm is what is known of a term of a rule's condition.
@@ -205,7 +208,7 @@ func (s *sampled) addRecord(pipeline *alert.Pipeline, u *consumer.UserRecord, pl
 			s.invalidAt[reason], s.likely[reason] = place, map[string]int{}
 		}
 		s.likely[reason][x.Likely.Words()]++
-	case alert.Unmatched, alert.Suppressed, alert.Expired, alert.DeadLettered, alert.Alerted:
+	case alert.Unmatched, alert.Suppressed, alert.Expired, alert.OverBudget, alert.DeadLettered, alert.Alerted:
 	}
 	matched := x.Publishes != nil
 	for i := range x.Rules {
@@ -219,6 +222,10 @@ func (s *sampled) addRecord(pipeline *alert.Pipeline, u *consumer.UserRecord, pl
 
 func (s *sampledRule) add(x *alert.RuleExplanation) {
 	s.seen++
+	if x.OverBudget != "" {
+		s.over++
+		s.overWhy = cmp.Or(s.overWhy, x.OverBudget)
+	}
 	if s.terms == nil {
 		for _, t := range x.Terms {
 			s.terms = append(s.terms, sampledTerm{term: t.Term, causes: map[string]int{}, example: map[string]string{}})
@@ -322,6 +329,9 @@ func (s *sampled) write(w io.Writer, file string, faulty bool) {
 func (s *sampledRule) write(field string, faulty bool, warn func(string, ...any)) {
 	if s.seen == 0 {
 		return // no record came so far
+	}
+	if s.over > 0 {
+		warn("%s: %s of the sample, which the rule does not judge: it %s (rule %s)", field, plural(s.over, "record"), s.overWhy, s.name)
 	}
 	explained := false
 	for _, t := range s.terms {

@@ -412,6 +412,9 @@ func writePublication(w io.Writer, p alert.Publication) {
 	if p.AlertID != "" {
 		_, _ = plain.Fprintf(w, "    alert_id %s, unless the shard was rewound\n", p.AlertID)
 	}
+	if p.OverBudget != "" {
+		_, _ = fmt.Fprintf(w, "    a template %s\n", p.OverBudget)
+	}
 	for _, part := range p.Failed {
 		_, _ = plain.Fprintf(w, "    a template for the %s fails on this record: %s\n", part, insteadOf(part))
 	}

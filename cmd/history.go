@@ -86,6 +86,14 @@ func (h *history) recent(all StatusRecent) StatusRecent {
 			out.UnreadableAs[likely] = n
 		}
 	}
+	for rule, n := range all.OverBudget {
+		if n -= min(n, before.OverBudget[rule]); n > 0 {
+			if out.OverBudget == nil {
+				out.OverBudget = make(map[string]uint64)
+			}
+			out.OverBudget[rule] = n
+		}
+	}
 	return out
 }
 

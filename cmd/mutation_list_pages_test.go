@@ -53,7 +53,7 @@ func pageMutations() []mutation {
 		},
 		{
 			breaks: "an empty window counts as 0",
-			file:   "alert/window.go", old: "	return w.zero || w.entire", new: "	return w.entire",
+			file:   "alert/window.go", old: "	return w.entire && en.last", new: "	return false && en.last",
 			by: only("alert", "TestWindowBelow"), says: `.*Error:.*`,
 		},
 		{

@@ -67,6 +67,7 @@ func problemSubjects() map[string]string {
 		"rule_field_missing":      "rules",
 		"rule_field_type":         "rules",
 		"rule_never_matches":      "rules",
+		"rule_over_budget":        "rules",
 		"silence_long":            "rules",
 	}
 }

@@ -305,7 +305,7 @@ func (r *caseRecord) isTick() bool { return !r.Data.given && r.Base64 == nil }
 // outcomesOfRules are those that evaluation gives a record; publishing has others.
 func outcomesOfRules() []string {
 	var names []string
-	for _, o := range []alert.Outcome{alert.Alerted, alert.Unmatched, alert.Filtered, alert.Suppressed, alert.Invalid} {
+	for _, o := range []alert.Outcome{alert.Alerted, alert.Unmatched, alert.Filtered, alert.Suppressed, alert.OverBudget, alert.Invalid} {
 		names = append(names, o.String())
 	}
 	return names

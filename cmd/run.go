@@ -240,7 +240,7 @@ func deadLetters(
 	}
 	return deadletter.New(c, deadletter.Deps{
 		Stream: stream, Application: application, SQS: clients.sqs, SNS: clients.sns, S3: clients.s3,
-		Reasons: slices.Concat(alert.InvalidReasons(), sns.RejectReasons(), consumer.LetterReasons()),
+		Reasons: slices.Concat([]alert.Reason{alert.ReasonOverBudget}, alert.InvalidReasons(), sns.RejectReasons(), consumer.LetterReasons()),
 		Log:     logs.Operational.Named("deadletter"), Audit: logs.Audit, Registerer: reg,
 	})
 }

@@ -204,6 +204,9 @@ type StatusRecent struct {
 	Resolved     uint64                  `json:"resolved_records"`
 	Unreadable   uint64                  `json:"unreadable_records"`
 	UnreadableAs map[alert.Likely]uint64 `json:"unreadable_as,omitempty"`
+	// OverBudget are the records that a rule did not judge, and the messages that got the default words, because the rule would have
+	// cost more than it may, by rule; only what came is there.
+	OverBudget map[string]uint64 `json:"over_budget,omitempty"`
 	// Untimed are records that were read without their arrival times, because these could not be.
 	Untimed uint64 `json:"untimed_records"`
 }

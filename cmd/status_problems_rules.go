@@ -1,6 +1,7 @@
 package cmd
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"math"
@@ -31,6 +32,7 @@ func ruleProblems(st *Status, add addProblem) {
 			"the filter has dropped every record for %s, %s so far", words(st.At.Sub(*f.DroppingSince)), grouped(f.Dropped))
 	}
 	fieldProblems(st.Rules, add)
+	budgetProblem(&st.Recent, add)
 	never := slices.DeleteFunc(slices.Clone(st.Doubts), func(d StatusDoubt) bool { return !d.Never })
 	if len(never) > 0 {
 		more := ""
@@ -84,6 +86,18 @@ func fieldProblems(rules []StatusRule, add addProblem) {
 		add(LevelWarning, "rule_field_type", "compare it with a value of its type, or convert it, such as int(id) or string(id)",
 			"rule %s %s%s", mistyped[0], kind.finding(), others(mistyped))
 	}
+}
+
+// budgetProblem looks at rules that cost more than they may.
+func budgetProblem(r *StatusRecent, add addProblem) {
+	rules := slices.Sorted(maps.Keys(r.OverBudget))
+	if len(rules) == 0 {
+		return
+	}
+	slices.SortStableFunc(rules, func(a, b string) int { return cmp.Compare(r.OverBudget[b], r.OverBudget[a]) })
+	add(LevelWarning, "rule_over_budget", "kinesis-alerter explain with such a record says what costs so much, and what to do",
+		"rule %s is beyond its budget of work or of text for %s in the last %s, which it did not judge or reported in the default words%s",
+		rules[0], number(int(min(r.OverBudget[rules[0]], math.MaxInt32)), "record"), words(time.Duration(r.Window*float64(time.Second))), others(rules))
 }
 
 // finding says what is wrong with a field.

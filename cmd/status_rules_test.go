@@ -6,10 +6,13 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/stretchr/testify/require"
 
 	"kinesis-alerter/alert"
@@ -119,6 +122,45 @@ func TestStatusOfRulesThatSeeNothing(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A rule that costs more than it may is told by name, and its records become dead letters, one a second of each shard; the other rule
+// alerts all the same, and the shard goes on.
+func TestStatusOfARuleOverBudget(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		fake, page := fakeaws.New(fakeaws.Options{}), newPipes()
+		fake.Kinesis.Create(testStream, 1)
+		createTopic(t, fake)
+		queue, err := sqs.NewFromConfig(emulated(fake)).CreateQueue(t.Context(), &sqs.CreateQueueInput{QueueName: aws.String("letters")})
+		require.NoError(t, err)
+		d := startDaemon(t, fake, func(c *Config, o *Options) {
+			o.Listener, c.DeadLetter.SQS = page, aws.ToString(queue.QueueUrl)
+			c.Rules = []alert.RuleConfig{
+				{Name: "costly", When: `replace(host, ".", sep) != ""`, Topics: []string{"oncall"}},
+				{Name: "plain", When: "id >= 50", Topics: []string{"oncall"}},
+			}
+		})
+		time.Sleep(10 * time.Second)
+		poison := fmt.Sprintf(`{"id":%%d,"host":"%s","sep":"%s"}`, strings.Repeat(".", 100_000), strings.Repeat("b", 100_000))
+		for i := range 40 {
+			fake.Kinesis.Put(testStream, "k", fmt.Appendf(nil, poison, i))
+			time.Sleep(time.Second / 4)
+		}
+		fake.Kinesis.Put(testStream, "k", []byte(`{"id":50,"host":"a.b","sep":"-"}`))
+		time.Sleep(10 * time.Second)
+		s := page.status(t)
+		require.Len(t, s.Problems, 1)
+		require.Equal(t, []any{LevelWarning, "rule_over_budget"}, []any{s.Problems[0].Level, s.Problems[0].Code})
+		require.Contains(t, s.Problems[0].Text, "rule costly is beyond its budget of work or of text for 40 records in the last 15 m")
+		require.Equal(t, map[string]uint64{"costly": 40}, s.Recent.OverBudget)
+		letters := s.Records["dead_lettered"]
+		require.InDelta(t, 10, letters, 1)
+		require.EqualValues(t, 40-letters, s.Records["over_budget"])
+		require.EqualValues(t, 1, s.Records["alerted"], "the next record is judged by both")
+		require.Equal(t, 2, fake.SNS.Count(testTopicARN))
+		require.NoError(t, d.end())
+	})
 }
 
 // A filter that lets nothing pass may be what somebody wants: the page says so after an hour, and no louder.

@@ -125,6 +125,7 @@ func befell(p *statusParts) StatusRecent {
 	for _, n := range p.pipeline.Resolutions() {
 		out.Resolved += n
 	}
+	out.OverBudget = p.pipeline.OverBudget()
 	out.UnreadableAs = p.pipeline.Unreadable()
 	for _, n := range out.UnreadableAs {
 		out.Unreadable += n
@@ -140,9 +141,10 @@ func befell(p *statusParts) StatusRecent {
 		return out
 	}
 	for reason, n := range p.letters.Letters() {
-		if slices.Contains(alert.InvalidReasons(), reason) {
+		switch {
+		case slices.Contains(alert.InvalidReasons(), reason):
 			out.InvalidLetters += n
-		} else {
+		case reason != alert.ReasonOverBudget: // those are told with the rule
 			out.Letters += n
 		}
 	}

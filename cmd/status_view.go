@@ -74,7 +74,7 @@ func newStatusView(st *Status) *statusView {
 		v.BuildLine += " (" + r + ")"
 	}
 	v.Title = mark(st.Level) + " " + st.Stream.Name + " – kinesis-alerter"
-	for _, name := range []string{"alerted", "suppressed", "unmatched", "filtered", "invalid", "expired", "dead_lettered"} {
+	for _, name := range []string{"alerted", "suppressed", "unmatched", "filtered", "invalid", "over_budget", "expired", "dead_lettered"} {
 		if n, ok := st.Records[name]; ok {
 			v.Outcomes = append(v.Outcomes, labelled{strings.ReplaceAll(name, "_", " "), n})
 			v.Resolved += n

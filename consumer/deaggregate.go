@@ -5,6 +5,7 @@ import (
 	"crypto/md5" //nolint:gosec // the KPL's format prescribes MD5 as a checksum; it protects nothing
 	"errors"
 	"fmt"
+	"unicode/utf8"
 
 	"google.golang.org/protobuf/encoding/protowire"
 )
@@ -20,10 +21,15 @@ const (
 	fieldData              = 3 // required bytes
 )
 
+// maxPartitionKey is what Kinesis takes, in characters. A key of an aggregate never passed Kinesis: a long one that thousands of
+// records share would be kept with each of their alerts.
+const maxPartitionKey = 256
+
 const aggregateOverhead = 4 + md5.Size
 
 var (
 	errNoPartitionKey = errors.New("partition key index out of range")
+	errKeyTooLong     = errors.New("partition key of more than 256 characters")
 	errNoData         = errors.New("record without data")
 )
 
@@ -63,7 +69,8 @@ func deaggregate(data []byte) (a unpacked, err error) {
 	return a, nil
 }
 
-// read reads a record. A single one that is wrong has an error of its own, so that it costs only itself.
+// read reads a record. A single one that is wrong has an error of its own, so that it costs only itself; its data are there if they can
+// be found.
 func (a *unpacked) read(i int) (partitionKey string, data []byte, err error) {
 	index, haveKey, haveData := uint64(0), false, false
 	err = eachField(a.records[i], func(field protowire.Number, value []byte) {
@@ -79,7 +86,9 @@ func (a *unpacked) read(i int) (partitionKey string, data []byte, err error) {
 	case err != nil:
 		return "", nil, err
 	case !haveKey || index >= uint64(len(a.keys)):
-		return "", nil, errNoPartitionKey
+		return "", data, errNoPartitionKey
+	case len(a.keys[index]) > maxPartitionKey && utf8.RuneCountInString(a.keys[index]) > maxPartitionKey:
+		return "", data, errKeyTooLong
 	case !haveData:
 		return "", nil, errNoData
 	}

@@ -2,6 +2,7 @@ package consumer
 
 import (
 	"crypto/md5" //nolint:gosec // the KPL's format prescribes it
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -78,6 +79,20 @@ func TestDeaggregateIsolatesBadRecords(t *testing.T) {
 	require.Len(t, got, 3)
 	require.ErrorIs(t, got[1].Err, errNoPartitionKey)
 	require.True(t, got[1].Undecidable())
+	require.Equal(t, "three", string(got[2].Data))
+}
+
+// A partition key has at most 256 characters in Kinesis. One inside an aggregate was never looked at, and each of its records would
+// be kept with all of it.
+func TestDeaggregateRefusesLongKeys(t *testing.T) {
+	long, longest := strings.Repeat("k", 257), strings.Repeat("ü", 256)
+	got := UserRecords(alert.Record{Data: aggregate([]string{long, longest, "a"}, []aggregated{{0, []byte("one")}, {1, []byte("two")}, {2, []byte("three")}})})
+	require.Len(t, got, 3)
+	require.ErrorIs(t, got[0].Err, errKeyTooLong)
+	require.Empty(t, got[0].PartitionKey)
+	require.Equal(t, "one", string(got[0].Data), "a dead letter is about the record, not about the whole aggregate")
+	require.NoError(t, got[1].Err)
+	require.Equal(t, longest, got[1].PartitionKey)
 	require.Equal(t, "three", string(got[2].Data))
 }
 

@@ -28,10 +28,11 @@ func EachUserRecord(rec *alert.Record, visit func(u *UserRecord) error) error {
 	for i := range inside.records {
 		u = UserRecord{Record: *rec, Last: i == len(inside.records)-1}
 		u.SubSequence = uint32(i)
-		if key, data, err := inside.read(i); err != nil {
-			u.Err = err
-		} else {
+		key, data, err := inside.read(i)
+		if u.Err = err; err == nil {
 			u.PartitionKey, u.Data = key, data
+		} else if data != nil {
+			u.Data = data // a dead letter of it is about the piece, not thousands of times about the whole
 		}
 		if err := visit(&u); err != nil {
 			return err

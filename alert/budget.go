@@ -1,0 +1,240 @@
+package alert
+
+import (
+	"bytes"
+	"fmt"
+	"math"
+	"math/bits"
+	"unicode/utf8"
+)
+
+// What a rule may cost with one record: maxWork units of work, each of about ten nanoseconds, maxText bytes of text that its
+// expressions make, and maxLists bytes of lists and objects at a time. Templates have the same for a message.
+//
+// The price depends on the text of the rule and the bytes of the record alone, never on time, caches or the index, so the
+// daemon, explain, tests of rules, backtests and a replay agree. What costs memory is paid for before it is made: a process
+// that asks for too much of it cannot be saved. budgetVersion is the version of the prices and limits. From 2 on it is part
+// of the rules' fingerprints: other prices judge other records.
+const (
+	maxWork  = 100_000_000
+	maxText  = 4 << 20
+	maxLists = 64 << 20
+
+	budgetVersion = 1
+)
+
+// The parts of a budget.
+const (
+	BudgetWork  = "work"
+	BudgetText  = "text"
+	BudgetLists = "lists"
+)
+
+// BudgetRemedy says what a rule exceeds with a record, and what to do.
+func BudgetRemedy(part string) string {
+	return exceeded(part) + ": put a cheaper term in front, such as len(list) < 1000, or make the expression simpler"
+}
+
+// templateRemedy is BudgetRemedy for the templates of a message.
+func templateRemedy(part string) string {
+	return exceeded(part) + ": leave out loops inside loops and long lists"
+}
+
+func exceeded(part string) string {
+	switch part {
+	case BudgetWork:
+		return "costs more than about a second of work with this record"
+	case BudgetText:
+		return fmt.Sprintf("would make more than %d MiB of text of this record", maxText>>20)
+	}
+	return fmt.Sprintf("would make more than %d MiB of lists and objects of this record", maxLists>>20)
+}
+
+// meter counts what a rule has cost with the record at hand.
+type meter struct {
+	work, text, lists int64
+	// over is the part of the budget that is exceeded; empty if none is. From then on nothing more is done.
+	over string
+	// settled says that everything is paid for: what is computed again costs nothing more.
+	settled bool
+}
+
+// spend says whether a rule can still pay.
+func (m *meter) spend(work, text, lists int64) bool {
+	if m.settled {
+		return true
+	}
+	m.work, m.text, m.lists = m.work+work, m.text+text, m.lists+lists
+	if m.work > maxWork || m.text > maxText || m.lists > maxLists {
+		m.exceed()
+	}
+	return m.over == ""
+}
+
+func (m *meter) exceed() {
+	switch {
+	case m.over != "":
+	case m.text > maxText:
+		m.over = BudgetText
+	case m.lists > maxLists:
+		m.over = BudgetLists
+	default:
+		m.over = BudgetWork
+	}
+	// No sum of what is refused can overflow.
+	m.work, m.text, m.lists = min(m.work, maxWork+1), min(m.text, maxText+1), min(m.lists, maxLists+1)
+}
+
+// times is a product that does not overflow.
+func times(a, b int64) int64 {
+	if a > 0 && b > math.MaxInt32*math.MaxInt16/a {
+		return math.MaxInt32 * math.MaxInt16
+	}
+	return a * b
+}
+
+// box pays for the lists and objects of a JSON text, before it is read. A short one cannot be too much.
+func (m *meter) box(raw []byte) bool {
+	const short = 32 << 10
+	size := int64(len(raw))
+	if size <= short {
+		return m.spend(2*size, 0, 0)
+	}
+	return m.spend(2*size, 0, size+boxedBytes(raw))
+}
+
+// boxedBytes is about how much memory the values of a valid JSON text take, texts apart.
+func boxedBytes(raw []byte) (n int64) {
+	const element, list, object, members = 32, 48, 64, 272
+	for i := 0; i < len(raw); i++ {
+		switch raw[i] {
+		case '"':
+			for i++; i < len(raw) && raw[i] != '"'; i++ {
+				if raw[i] == '\\' {
+					i++
+				}
+			}
+		case ',':
+			n += element
+		case '[':
+			n += list
+		case '{':
+			n += object
+			if rest := bytes.TrimLeft(raw[i+1:min(len(raw), i+8)], " \t\r\n"); len(rest) == 0 || rest[0] != '}' {
+				n += members
+			}
+		}
+	}
+	return n
+}
+
+// extent is what there is in a value: elements counts everything in it, text the bytes of its texts, depth how deep it goes,
+// and printed is at least what fmt or JSON make of it.
+type extent struct {
+	elements, text, depth, printed, indent int64
+	// sorted is the work of sorting the names of objects, and widest at least what the longest number takes with all its digits.
+	sorted, widest int64
+	// most is how many elements are looked at.
+	most int64
+}
+
+// extentOf measures a value of expressions or templates, and pays for that. One part may be in a value many times, so it looks at
+// no more than can be paid for.
+func (m *meter) extentOf(x any) extent {
+	e := extent{most: maxWork - m.work}
+	e.measure(x, 1)
+	m.spend(e.elements+e.sorted, 0, 0)
+	return e
+}
+
+// maxPrintedNumber is longer than any number but the least and the greatest, and maxPrinted longer than any.
+const (
+	maxPrintedNumber = 26
+	maxPrinted       = 340
+)
+
+func (e *extent) measure(x any, depth int64) {
+	if e.elements++; e.elements > e.most {
+		return
+	}
+	e.depth = max(e.depth, depth)
+	e.indent += 2*depth + 3
+	switch x := x.(type) {
+	case string:
+		e.text += int64(len(x))
+		e.printed += int64(len(x)) + 1
+	case digits:
+		e.printed += int64(len(x)) + 1
+	case integer:
+		e.printed += int64(len(x.digits)) + maxPrintedNumber
+	case Number:
+		e.printed += maxPrintedNumber
+		switch f := math.Abs(float64(x)); {
+		case f != 0 && f < 1e-5:
+			e.printed += maxPrinted
+			fallthrough
+		case f >= 1e15:
+			e.widest = maxPrinted
+		default:
+			e.widest = max(e.widest, maxPrintedNumber)
+		}
+	case []any:
+		e.printed += 3
+		for i := 0; i < len(x) && e.elements <= e.most; i++ {
+			e.measure(x[i], depth+1)
+		}
+	case []string:
+		for i := 0; i < len(x) && e.elements <= e.most; i++ {
+			e.measure(x[i], depth+1)
+		}
+	case []int:
+		n := int64(len(x))
+		e.elements, e.printed, e.indent = e.elements+n, e.printed+n*maxPrintedNumber, e.indent+n*(2*depth+5)
+	case map[string]any:
+		e.printed += 6
+		e.sorted += sorting(int64(len(x)))
+		for name, y := range x {
+			e.text += int64(len(name))
+			e.printed += int64(len(name)) + 2
+			e.measure(y, depth+1)
+		}
+	case map[string]string:
+		for name, y := range x {
+			e.printed += int64(len(name)+len(y)) + 4
+		}
+	case map[any][]any:
+		e.printed += 6
+		for name, y := range x {
+			e.measure(name, depth+1)
+			e.measure(y, depth+1)
+		}
+	case map[any]any:
+		for name, y := range x {
+			e.measure(name, depth+1)
+			e.measure(y, depth+1)
+		}
+	default:
+		e.printed += 64
+		e.widest = max(e.widest, 64)
+	}
+}
+
+// sorting is the work of sorting the names of an object.
+func sorting(n int64) int64 {
+	return n * int64(bits.Len64(uint64(n))) * 12 //nolint:gosec // a length
+}
+
+// swollen is the length of a text of which the bytes that are special take so many more.
+func swollen(s string, special func(c byte) bool, more int64) int64 {
+	n := int64(len(s))
+	for i := range len(s) {
+		if special(s[i]) {
+			n += more
+		}
+	}
+	return n
+}
+
+func specialInJSON(c byte) bool {
+	return c < ' ' || c == '"' || c == '\\' || c == '<' || c == '>' || c == '&' || c >= utf8.RuneSelf
+}
