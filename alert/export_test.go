@@ -49,3 +49,95 @@ func DistinctHash(key HashKey, s string) []byte {
 
 // KeptKey is what is kept of a long key.
 func KeptKey(key HashKey, s string) []byte { return key.shorten([]byte(s)) }
+
+// HostileSnapshots are snapshots of rules as large as one can be, by what is wrong with them.
+func HostileSnapshots(rules []RuleConfig) map[string][]byte {
+	const size = 23 << 20
+	c, err := compileConfig(Config{Topics: map[string]TopicConfig{"t": {}}, Rules: rules}.WithDefaults())
+	if err != nil {
+		panic(err)
+	}
+	seal := func(kin bool, of int, body *writer) []byte {
+		w := &writer{buf: append([]byte(snapshotMagic), formatPlain)}
+		w.int(0)
+		w.int(0)
+		w.int(0)
+		w.uint(1)
+		name := c.rules[of].name
+		if kin {
+			name = kinSection + name
+		}
+		w.text(name)
+		w.buf = append(w.buf, c.rules[of].fingerprint[:]...)
+		w.int(1)
+		w.blob(body.buf)
+		return Sealed(append(w.buf, 0, 0, 0, 0))
+	}
+	rule := func(of, most int, each func(w *writer, i int)) []byte {
+		entries := &writer{}
+		n := 0
+		for ; n < most && len(entries.buf) < size; n++ {
+			each(entries, n)
+		}
+		body := &writer{}
+		body.float(0)
+		body.int(0)
+		body.uint(uint64(n)) //nolint:gosec // a count
+		body.buf = append(body.buf, entries.buf...)
+		return seal(false, of, body)
+	}
+	plain := func(w *writer, i int) {
+		w.entry(0, &entry{of: &ruleMemory{rule: c.rules[0]}, key: string(binary.AppendUvarint(nil, uint64(i)))})
+	} //nolint:gosec // a count
+	counted := func(n uint64) *writer {
+		w := &writer{}
+		w.float(0)
+		w.int(0)
+		w.uint(n)
+		w.buf = append(w.buf, make([]byte, size)...)
+		return w
+	}
+	family := &writer{}
+	family.float(0)
+	family.int(0)
+	family.uint(0)
+	family.uint(kinVersion)
+	family.uint(size / 3)
+	for range size / 3 {
+		family.uint(1)
+		family.text("s")
+	}
+	relatives := &writer{}
+	relatives.float(0)
+	relatives.int(0)
+	relatives.uint(0)
+	relatives.uint(kinVersion)
+	relatives.uint(1)
+	relatives.uint(1)
+	relatives.text("s")
+	relatives.uint(0)
+	relatives.uint(0)
+	relatives.uint(size / 6)
+	for i := range size / 6 {
+		relatives.uint(0)
+		relatives.int(1)
+		relatives.buf = binary.BigEndian.AppendUint32(append(relatives.buf, 3), uint32(i))[:len(relatives.buf)+4] //nolint:gosec // a count
+	}
+	return map[string][]byte{
+		"as many entries as bytes": seal(false, 0, counted(size)),
+		"more entries than bytes":  seal(false, 0, counted(1<<60)),
+		"small entries":            rule(0, size, plain),
+		"entries, the last of which is cut": func() []byte {
+			b := rule(0, size, plain)
+			return Sealed(b[:len(b)-1])
+		}(),
+		"empty windows": rule(1, size, func(w *writer, i int) {
+			w.entry(0, &entry{of: &ruleMemory{rule: c.rules[0]}, key: string(binary.AppendUvarint(nil, uint64(i))), window: &window{last: 1000, size: 120}}) //nolint:gosec // a count
+		}),
+		"windows of few values": rule(2, size, func(w *writer, i int) {
+			w.entry(0, &entry{of: &ruleMemory{rule: c.rules[0]}, key: string(binary.AppendUvarint(nil, uint64(i))), window: &window{last: 1000, size: 12, legacy: map[uint64]int64{1: 1}}}) //nolint:gosec // a count
+		}),
+		"families": seal(true, 0, family),
+		"claims":   seal(true, 0, relatives),
+	}
+}

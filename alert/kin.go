@@ -298,6 +298,9 @@ type keyRef struct {
 
 func (l *keyList) add(key []byte, figure int64) { l.refs = append(l.refs, keyRef{key, figure}) }
 
+// grow makes room for so many more, which are there.
+func (l *keyList) grow(n uint64) { l.refs = slices.Grow(l.refs, int(n)) } //nolint:gosec // at most maxRelated
+
 func (l *keyList) sort() {
 	slices.SortFunc(l.refs, func(a, b keyRef) int { return bytes.Compare(a.key, b.key) })
 }
@@ -315,6 +318,21 @@ func (l *keyList) find(key, other string) (int64, bool) {
 
 // maxRelated bounds how many keys of another shard are looked at: more than a snapshot of ours can have.
 const maxRelated = 3 << 19
+
+func tooManyKeys() error { return fmt.Errorf("%w: it has more than %d keys", ErrSnapshot, maxRelated) }
+
+// countEntries counts the entries of a rule's section, and says whether they are sound; v is memory to work in.
+func countEntries(body []byte, v *entryView) (n uint64, ok bool) {
+	r := &reader{buf: body}
+	r.limit()
+	n = r.count()
+	for range n {
+		if r.entry(v); r.failed {
+			return 0, false
+		}
+	}
+	return n, !r.failed && len(r.buf) == 0
+}
 
 // ReadRelative reads the snapshot of a shard, of a version that Awaits will name; state is nil if there is none. heirs are the
 // shards that took over from it, if it has ended. The answer keeps state.
@@ -343,9 +361,14 @@ func ReadRelative(shard, version string, state []byte, heirs []string) (*Relativ
 		}
 		if shared {
 			k, ok := readKin(s.body)
-			if !ok || k.copies.count+k.claims.count > maxRelated {
+			if !ok {
 				return nil, fmt.Errorf("%w: its inherited keys do not fit together", ErrSnapshot)
 			}
+			if count += int(k.copies.count + k.claims.count); count > maxRelated { //nolint:gosec // at most the bytes of a snapshot
+				return nil, tooManyKeys()
+			}
+			of.keys.grow(k.copies.count)
+			of.claims.grow(k.claims.count)
 			r := k.copies.reader()
 			for range k.copies.count {
 				k.family(r)
@@ -356,27 +379,24 @@ func ReadRelative(shard, version string, state []byte, heirs []string) (*Relativ
 			k.each(k.claims, func(_ int, at int64, key []byte) { of.claims.add(key, at) })
 		} else {
 			of.used = s.used
+			n, ok := countEntries(s.body, v)
+			if !ok {
+				return nil, fmt.Errorf("%w: its parts do not fit together", ErrSnapshot)
+			}
+			if count += int(n); count > maxRelated { //nolint:gosec // at most the bytes of a snapshot
+				return nil, tooManyKeys()
+			}
+			of.keys.grow(n)
 			r := &reader{buf: s.body}
 			r.limit()
 			for range r.count() {
-				if r.entry(v); r.failed {
-					break
-				}
+				r.entry(v)
 				heard := int64(1)
 				if v.shared {
 					heard = 0
 				}
-				if of.keys.add(v.key, heard); len(of.keys.refs) > maxRelated {
-					r.fail()
-					break
-				}
+				of.keys.add(v.key, heard)
 			}
-			if r.failed || len(r.buf) > 0 {
-				return nil, fmt.Errorf("%w: its parts do not fit together", ErrSnapshot)
-			}
-		}
-		if count += len(of.keys.refs) + len(of.claims.refs); count > maxRelated {
-			return nil, fmt.Errorf("%w: it has more than %d keys", ErrSnapshot, maxRelated)
 		}
 	}
 	for _, of := range x.sections {

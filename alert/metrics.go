@@ -93,7 +93,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 	}, []string{"rule"})
 	m.evicted = factory.NewCounterVec(prometheus.CounterOpts{
 		Name: "kinesis_alerter_state_evictions_total",
-		Help: "Keys that were forgotten because a shard remembers state.max_keys others.",
+		Help: "Keys that were forgotten because a shard remembers state.max_keys others, or as many bytes as it can.",
 	}, []string{"rule"})
 	m.unscored = factory.NewCounterVec(prometheus.CounterOpts{
 		Name: "kinesis_alerter_unscored_records_total",

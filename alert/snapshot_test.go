@@ -249,17 +249,26 @@ func TestDamagedSnapshotsAreRefused(t *testing.T) {
 // FuzzRestore: no bytes make it panic or allocate out of bounds, and what it accepts it writes again.
 func FuzzRestore(f *testing.F) {
 	p := remembering(f, everyRule())
-	e := p.Shard(shardID)
-	for i := range 20 {
-		e.Evaluate(&alert.Record{
-			Shard: shardID, PartitionKey: fmt.Sprint(i % 4), SequenceNumber: fmt.Sprint(i), Arrival: noon().Add(time.Duration(i) * time.Second),
-			Data: fmt.Appendf(nil, `{"v":%d,"name":"n"}`, i%11),
-		})
+	for format := range 2 {
+		e := p.Shard(shardID)
+		e.Agree(alert.HashKey{}, format+1)
+		for i := range 20 {
+			e.Evaluate(&alert.Record{
+				Shard: shardID, PartitionKey: fmt.Sprint(i % 4), SequenceNumber: fmt.Sprint(i), Arrival: noon().Add(time.Duration(i) * time.Second),
+				Data: fmt.Appendf(nil, `{"v":%d,"name":"n"}`, i%11),
+			})
+		}
+		f.Add(e.Snapshot())
+		child := p.Shard(shardID)
+		require.NoError(f, child.Inherit([][]byte{e.Snapshot()}, alert.Heir{Owns: func(key string) bool { return key < "2" }, Siblings: []string{"sibling"}}))
+		f.Add(child.Snapshot())
 	}
-	f.Add(e.Snapshot())
 	f.Add([]byte("KAS\x01"))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		e := p.Shard(shardID)
+		if x, err := alert.ReadRelative("sibling", "1", alert.Sealed(data), nil); err == nil {
+			e.Meet(x)
+		}
 		if err := e.Restore(alert.Sealed(data)); err != nil {
 			require.ErrorIs(t, err, alert.ErrSnapshot)
 			return
@@ -393,7 +402,7 @@ func TestInheritedKeysThatDoNotFitAreCounted(t *testing.T) {
 		require.NoError(t, merged.evaluator.Inherit([][]byte{parent.evaluator.Snapshot()}, alert.Heir{Owns: func(string) bool { return true }}))
 	}
 	require.NoError(t, testutil.GatherAndCompare(merged.registry, strings.NewReader(`
-# HELP kinesis_alerter_state_evictions_total Keys that were forgotten because a shard remembers state.max_keys others.
+# HELP kinesis_alerter_state_evictions_total Keys that were forgotten because a shard remembers state.max_keys others, or as many bytes as it can.
 # TYPE kinesis_alerter_state_evictions_total counter
 kinesis_alerter_state_evictions_total{rule="r"} 1
 `), "kinesis_alerter_state_evictions_total"))

@@ -19,6 +19,8 @@ const (
 	mostRecord = 16 << 20
 	mostSample = 64 << 20
 	mostExport = 16 << 20
+	// mostExportRows is in rows: a stream has some ten thousand shards at most, and as many that ended.
+	mostExportRows = 100_000
 )
 
 // mostFileTime is how long a file may take. A disk answers in milliseconds; a dead network file system never does.

@@ -66,6 +66,16 @@ func TestFilesThatDoNotEnd(t *testing.T) {
 	}
 }
 
+// An export of rows without anything in them would take seventy times its size.
+func TestImportIsBoundedInRows(t *testing.T) {
+	t.Setenv("AWS_REGION", "us-east-1")
+	file := filepath.Join(t.TempDir(), "export.json")
+	require.NoError(t, os.WriteFile(file, []byte(`{"shards":[`+strings.Repeat("{},", 1_000_000)+`{}]}`), 0o600))
+	code, _, stderr := invoke(t, "leases", "import", file, "--config", configFile(t, reloadConfig))
+	require.Equal(t, exitFailed, code)
+	require.Contains(t, stderr, "more than 100000 rows")
+}
+
 // A shell's <(command) is a pipe.
 func TestPipesAreRead(t *testing.T) {
 	t.Parallel()

@@ -1,0 +1,65 @@
+//go:build mutation
+
+package cmd_test
+
+// memoryMutations are about what rules remember of a stranger's bytes, and in which format it is stored.
+func memoryMutations() []mutation {
+	only := func(pkg, test string) killer { return killer{pkg: pkg, test: test} }
+	return []mutation{
+		{
+			breaks: "what producers write is hashed under the application's key",
+			file:   "alert/keyed.go", old: "	return siphash.Hash(k0, k1, text)\n", new: "	return siphash.Hash(k0*0, k1*0, text)\n",
+			by: only("alert", "TestHashesAreKeyed"), says: `.*the same under another key.*`,
+		},
+		{
+			breaks: "a digest of a long key is made under the application's key",
+			file:   "alert/keyed.go", old: "siphash.Hash128(k0, k1, key)", new: "siphash.Hash128(k0*0, k1*0, key)",
+			by: only("alert", "TestHashesAreKeyed"), says: `.*the same under another key.*`,
+		},
+		{
+			breaks: "distinct tells values apart by the keyed hash",
+			file:   "alert/window.go", old: "s.saw(s.values, key.hash(scratch))", new: "s.saw(s.values, plainHash(v))",
+			by: only("alert", "TestDistinctCountsWhatWasMadeToLookAlike"), says: `.*Error:.*`,
+		},
+		{
+			breaks: "a window counts on by the hash of before until what it saw has passed",
+			file:   "alert/window.go", old: "n >= s.since+s.size", new: "n >= s.since",
+			by: only("alert", "TestUpgradeOfTheFormatChangesNoAlert"), says: `.*Error:.*`,
+		},
+		{
+			breaks: "long keys are shortened",
+			file:   "alert/episode.go", old: "		if len(e.keyText) > maxKey && e.memory.keyed() {\n", new: "		if false {\n",
+			by: only("alert", "TestLongKeysAreKeptShort"), says: `.*Error:.*`,
+		},
+		{
+			breaks: "what rules remember is bounded in bytes",
+			file:   "alert/size.go", old: "	for m.bulk.over() &&", new: "	for false &&",
+			by: only("alert", "TestMemoryIsBoundedInBytes"), says: `.*Error:.*`,
+		},
+		{
+			breaks: "a snapshot is looked through before it takes memory",
+			file:   "alert/snapshot.go", old: "if l.room = n; !sound || n <= l.m.max && !total.over() {", new: "if l.room = n; true {",
+			by: only("alert", "TestHostileSnapshotsTakeNoMemory"), says: `.*Error:.*`,
+		},
+		{
+			breaks: "a later format is written only when every live worker reads it",
+			file:   "checkpoint/agreement.go", old: "			least = min(least, p.reads)\n", new: "			_ = p\n",
+			by: only("checkpoint", "TestFormatWaitsForEveryLiveWorker"), says: `.*Error:.*`,
+		},
+		{
+			breaks: "a later format is not written at the first word",
+			file:   "checkpoint/agreement.go", old: "now.Sub(f.since) >= formatPatience", new: "now.Sub(f.since) >= 0",
+			by: only("checkpoint", "TestFormatWaitsForEveryLiveWorker"), says: `.*a worker of the version before came back.*|.*Error:.*`,
+		},
+		{
+			breaks: "a worker that knows the application's key writes it again",
+			file:   "checkpoint/agreement.go", old: "		key = before.key\n", new: "		_ = before.key\n",
+			by: only("checkpoint", "TestHashKeyIsOneForAnApplication"), says: `.*Error:.*`,
+		},
+		{
+			breaks: "nothing grows with the number of alerts",
+			file:   "alert/sns/limiter.go", old: "	l.forget(now)\n	l.ended = l.ended[max(0, len(l.ended)-fastestRate):]\n", new: "",
+			by: only("consumer", "TestNothingGrowsWithRecordsOrAlerts"), says: `.*something grows with records or alerts.*`,
+		},
+	}
+}
