@@ -101,7 +101,8 @@ func readFile(ctx context.Context, name string, most int64) ([]byte, error) {
 		if err != nil {
 			return nil, err
 		}
-		defer closeWith(ctx, file)()
+		done := closeWith(ctx, file)
+		defer done()
 		data, err := readAll(file, most)
 		if info, statErr := file.Stat(); err == nil && statErr == nil && len(data) == 0 && !info.Mode().IsRegular() {
 			err = errors.New("is a pipe that nobody writes into")
