@@ -140,7 +140,7 @@ func FuzzHostileConfig(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, text []byte) {
 		checkValues(t, text)
-		const secret = "hunter2-Zürich"
+		const secret = "hunter2-Zürich" //nolint:gosec // of nothing
 		_, err := parseConfig(t.Context(), "c.yaml", text, environment(map[string]string{"SECRET": secret}))
 		if err != nil && !strings.Contains(string(text), secret) {
 			require.NotContains(t, err.Error(), secret)

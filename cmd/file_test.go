@@ -100,7 +100,7 @@ func TestFilesAreLeftBehind(t *testing.T) {
 	t.Parallel()
 	fifo := filepath.Join(t.TempDir(), "fifo")
 	require.NoError(t, syscall.Mkfifo(fifo, 0o600))
-	writer, err := os.OpenFile(fifo, os.O_RDWR, 0) // and writes nothing
+	writer, err := os.OpenFile(fifo, os.O_RDWR, 0) //nolint:gosec // its own file; and writes nothing
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = writer.Close() })
 	stop := errors.New("stopped")
