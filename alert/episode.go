@@ -53,7 +53,9 @@ func (e *Evaluator) step(r *rule, v verdict, rec *Record) {
 	}
 	now := e.now()
 	if v == yes && r.severityOf != nil {
-		en.grade = e.severityOf(r, o)
+		if en.grade = e.severityOf(r, o); !e.memory.keyed() && !(en.firing && en.told) {
+			en.severity = en.grade
+		}
 	}
 	if v == yes && r.timed() {
 		en.note(rec)
@@ -218,7 +220,7 @@ func (e *Evaluator) holds(r *rule, en *entry, o *occasion, now int64) {
 	switch {
 	case !en.told:
 		e.announce(r, en, o) // something swallowed it; perhaps no longer
-	case r.graver(en):
+	case e.graver(r, en):
 		e.rises(r, en, o)
 	case o.rec == nil: // expire repeats what is due
 	case r.repeat > 0 && now-en.sent >= r.repeat:
@@ -250,15 +252,27 @@ func (e *Evaluator) rises(r *rule, en *entry, o *occasion) {
 	en.sent, en.swallowed = e.at(o), 0
 }
 
-// graver says whether the last record of a key is graver than what was told of it.
-func (r *rule) graver(en *entry) bool { return r.severityOf != nil && en.grade < en.severity }
+// graver says whether the last record of a key is graver than what was told of it. The plain format has room for one severity, so
+// that a restart would forget which.
+func (e *Evaluator) graver(r *rule, en *entry) bool {
+	return r.severityOf != nil && en.grade < en.severity && e.memory.keyed()
+}
 
 // hindrance is what swallows the alert that a claim fires, or nothing.
 func (e *Evaluator) hindrance(r *rule, en *entry, o *occasion) Reason {
-	if en != nil && r.dedup > 0 && en.sent != 0 && e.at(o)-en.sent < r.dedup && !r.graver(en) {
+	if en != nil && r.dedup > 0 && en.sent != 0 && e.at(o)-en.sent < r.dedup && !e.graver(r, en) && !en.owed(e.at(o)) {
 		return ReasonDedup
 	}
 	return e.mute(r, en, o)
+}
+
+// lastWord is for how long the last word on a claim that holds may be that it is over.
+const lastWord = 60 * 1000
+
+// owed says whether somebody was told that a claim is over which has held for a while again: that is told, whatever dedup and rate
+// limits say. A key that flaps faster makes no message more.
+func (en *entry) owed(at int64) bool {
+	return en.firing && !en.told && en.ended && at-en.since >= lastWord
 }
 
 // tell makes the alert of a claim.
@@ -270,7 +284,7 @@ func (e *Evaluator) tell(r *rule, en *entry, o *occasion) {
 	}
 	e.emit(r, en, KindFiring, o)
 	if en != nil {
-		en.told, en.sent, en.swallowed = true, e.at(o), 0
+		en.told, en.ended, en.sent, en.swallowed = true, false, e.at(o), 0
 	}
 }
 
@@ -291,7 +305,7 @@ func (e *Evaluator) again(r *rule, en *entry, o *occasion) {
 func (e *Evaluator) conclude(r *rule, en *entry, o *occasion) {
 	if o != nil && en.told {
 		e.emit(r, en, KindResolved, o)
-		en.swallowed = 0
+		en.swallowed, en.ended = 0, e.memory.keyed() // or a restart would forget it
 	}
 	en.firing, en.told = false, false
 	en.since, en.streak = 0, 0
@@ -344,7 +358,7 @@ func (e *Evaluator) mute(r *rule, en *entry, o *occasion) Reason {
 			return ReasonQuietHours
 		}
 	}
-	if !r.limit.IsZero() && !e.memory.rules[r.place].spend(e.at(o)) {
+	if !r.limit.IsZero() && !e.memory.rules[r.place].spend(e.at(o)) && (en == nil || !en.owed(e.at(o))) {
 		return ReasonRateLimit
 	}
 	return ""
@@ -489,7 +503,7 @@ func (e *Evaluator) describe(a *Alert, r *rule, en *entry, o *occasion) {
 	a.Severity = severities()[e.severityOf(r, o)]
 	if en != nil {
 		place := en.severity
-		if a.Kind == KindRepeat && r.severityOf != nil {
+		if a.Kind == KindRepeat && r.severityOf != nil && e.memory.keyed() {
 			place = en.grade // what holds now
 		}
 		a.Severity = severities()[place]

@@ -730,6 +730,57 @@ func TestWindowOfABoolean(t *testing.T) {
 	s.said()
 }
 
+// TestTheLastWordIsTrue: when the last that anybody was told is that it is over, and it holds again for a minute, that is told,
+// whatever dedup and rate limits swallow, and without a record too. A key that flaps makes no message more.
+func TestTheLastWordIsTrue(t *testing.T) {
+	t.Parallel()
+	rules := map[string]alert.RuleConfig{
+		"dedup":            {Dedup: time.Hour, Resolve: alert.Stretch{Records: 1}},
+		"a rate limit":     {RateLimit: alert.Rate{Events: 1, Per: time.Hour}, Resolve: alert.Stretch{Records: 1}},
+		"dedup, and a for": {Dedup: time.Hour, Resolve: alert.Stretch{Records: 1}, For: alert.Stretch{Records: 1}},
+	}
+	for name, r := range rules {
+		for _, restarts := range []bool{false, true} {
+			t.Run(fmt.Sprint(name, " restarts ", restarts), func(t *testing.T) {
+				t.Parallel()
+				r.Name, r.When = "r", "v > 10"
+				config := alert.Config{Topics: map[string]alert.TopicConfig{"oncall": {}}, Rules: []alert.RuleConfig{r}}
+				s := tell(t, config)
+				s.evaluator.Agree(alert.HashKey{1}, alert.SnapshotFormat)
+				restart := func() {
+					if restarts {
+						state := s.evaluator.Snapshot()
+						s.evaluator = newWorld(t, config).pipeline.Shard(shardID)
+						s.evaluator.Agree(alert.HashKey{1}, alert.SnapshotFormat)
+						require.NoError(t, s.evaluator.Restore(state))
+					}
+				}
+				s.v(0, "a", 11)
+				s.v(1, "a", 1)
+				s.said("firing r a at 0s", "resolved r a at 1s")
+				for i := range 50 { // it flaps
+					s.v(float64(2+i), "a", 11-10*(i%2))
+					restart()
+				}
+				s.said()
+				s.v(100, "a", 11)
+				restart()
+				s.tick(159)
+				s.said()
+				restart()
+				s.tick(161) // and no record comes
+				require.Len(t, s.lines, 1)
+				require.Contains(t, s.lines[0], "firing r a at 2m40s")
+				s.lines = nil
+				s.v(170, "a", 11)
+				s.v(171, "a", 1)
+				require.Len(t, s.lines, 1)
+				require.Contains(t, s.lines[0], "resolved r a at 2m51s")
+			})
+		}
+	}
+}
+
 func TestInhibitionThatCannotWork(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
@@ -830,11 +881,13 @@ func TestRiseInSeverity(t *testing.T) {
 		want     []string
 	}{
 		"an excursion": {
-			alert.RuleConfig{Resolve: alert.Stretch{Records: 1}, Dedup: time.Hour}, nil,
+			alert.RuleConfig{Resolve: alert.Stretch{Records: 1}, Dedup: time.Hour},
+			nil,
 			[]string{"0s firing info", "20s firing warning", "40s firing critical", "1m20s resolved critical"},
 		},
 		"with repeats": {
-			alert.RuleConfig{Resolve: alert.Stretch{Records: 1}, RepeatInterval: 25 * time.Second}, nil,
+			alert.RuleConfig{Resolve: alert.Stretch{Records: 1}, RepeatInterval: 25 * time.Second},
+			nil,
 			[]string{
 				"0s firing info", "20s firing warning", "40s firing critical", "1m5s repeat warning", "1m20s resolved critical",
 				"1m30s firing critical", "1m40s resolved critical",
@@ -848,11 +901,13 @@ func TestRiseInSeverity(t *testing.T) {
 			[]string{"0s firing info", "50s firing critical", "1m20s resolved critical", "1m30s firing critical", "1m40s resolved critical"},
 		},
 		"a window": {
-			alert.RuleConfig{Window: alert.WindowConfig{Length: 10 * time.Second, Is: ">= 1"}, Resolve: alert.Stretch{Time: 15 * time.Second}}, nil,
+			alert.RuleConfig{Window: alert.WindowConfig{Length: 10 * time.Second, Is: ">= 1"}, Resolve: alert.Stretch{Time: 15 * time.Second}},
+			nil,
 			[]string{"0s firing info", "20s firing warning", "40s firing critical"},
 		},
 		"a tumbling window": {
-			alert.RuleConfig{Window: alert.WindowConfig{Length: 10 * time.Second, Tumbling: true, Is: ">= 1"}, Dedup: time.Hour}, nil,
+			alert.RuleConfig{Window: alert.WindowConfig{Length: 10 * time.Second, Tumbling: true, Is: ">= 1"}, Dedup: time.Hour},
+			nil,
 			[]string{"10s firing info", "30s firing warning", "50s firing critical"},
 		},
 		"no expression": {alert.RuleConfig{Severity: "warning", Dedup: time.Hour}, nil, []string{"0s firing warning"}},

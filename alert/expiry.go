@@ -75,10 +75,10 @@ func (e *Evaluator) expire(en *entry, to int64) {
 		} else {
 			e.again(r, en, o)
 		}
-	case r.insists() && fired && !en.told && e.hindrance(r, en, o) == "":
+	case r.insists(en) && fired && !en.told && e.hindrance(r, en, o) == "":
 		e.tell(r, en, o)
 	}
-	if r.insists() && en.firing && !en.told {
+	if r.insists(en) && en.firing && !en.told {
 		due = max(due, to-maxSteps*maxPatience)
 	}
 	e.reschedule(r, en, due)
@@ -98,7 +98,7 @@ func (w *windowRule) skip(s *window, to int64) {
 // reschedule sets when time next has something to do with an entry, or forgets one that remembers nothing any more.
 func (e *Evaluator) reschedule(r *rule, en *entry, now int64) {
 	next := r.nextDue(en, now)
-	if r.insists() && en.firing && !en.told {
+	if r.insists(en) && en.firing && !en.told {
 		if again := e.untilHeard(r, en, now); next == 0 || again < next {
 			next = again
 		}
@@ -114,10 +114,10 @@ func (e *Evaluator) reschedule(r *rule, en *entry, now int64) {
 	e.memory.weigh(en)
 }
 
-// insists says whether the rule fires without a record, so that it must come back by itself to what something swallowed: no
-// record may ever come to show that it still fires.
-func (r *rule) insists() bool {
-	return r.absence.After > 0 && r.absence.Of != AbsenceOfStream || r.hold.Time > 0 && r.window == nil
+// insists says whether the rule must come back by itself to a claim that something swallowed, because no record may ever come to
+// show that it still fires: the rule fires without one, or the last word was that it is over.
+func (r *rule) insists(en *entry) bool {
+	return r.absence.After > 0 && r.absence.Of != AbsenceOfStream || r.hold.Time > 0 && r.window == nil || en.ended && r.episodic()
 }
 
 // patience and maxPatience are after which time a claim that was swallowed is looked at again where it is not known how long
@@ -153,8 +153,14 @@ func (e *Evaluator) untilHeard(r *rule, en *entry, now int64) int64 {
 	if end := en.sent + r.dedup; end > now && en.sent != 0 {
 		next = min(next, end)
 	}
+	if word := en.since + lastWord; en.ended && word > now {
+		next = min(next, word)
+	}
 	return next
 }
+
+// endLife is for how long a rule with a rate limit remembers that the last word on a key was that it is over.
+const endLife = 24 * 60 * 60 * 1000
 
 // nextDue is the earliest time behind now at which something happens to an entry by itself; 0 for never.
 func (r *rule) nextDue(en *entry, now int64) int64 {
@@ -179,6 +185,9 @@ func (r *rule) nextDue(en *entry, now int64) int64 {
 			at(en.since + millis(r.hold.Time))
 		}
 		if end := en.dedupEnd(r); end > now {
+			at(end)
+		}
+		if end := en.sent + endLife; en.ended && !r.limit.IsZero() && end > now {
 			at(end)
 		}
 	}

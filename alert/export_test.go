@@ -88,7 +88,7 @@ func HostileSnapshots(rules []RuleConfig) map[string][]byte {
 	}
 	plain := func(w *writer, i int) {
 		w.entry(0, &entry{of: &ruleMemory{rule: c.rules[0]}, key: string(binary.AppendUvarint(nil, uint64(i)))})
-	} //nolint:gosec // a count
+	}
 	counted := func(n uint64) *writer {
 		w := &writer{}
 		w.float(0)

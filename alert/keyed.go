@@ -103,6 +103,7 @@ func (m *memory) raise(key HashKey) {
 	m.agreement = agreement{key, formatKeyed}
 	for _, r := range m.rules {
 		for _, en := range r.entries {
+			en.grade = en.severity // what a restart would have kept
 			if en.window != nil {
 				en.window.raise()
 			}

@@ -73,8 +73,8 @@ type entry struct {
 	sent int64
 	// swallowed counts the alerts that were not made since the last one that was.
 	swallowed uint32
-	// firing says that the claim counts as true; told that an alert said so.
-	firing, told bool
+	// firing says that the claim counts as true; told that an alert said so; ended that the last alert said that it is over.
+	firing, told, ended bool
 	// severity, by its place among severities, is the gravest that was told or, before anything is, that of the last record;
 	// grade is that of the last record, if an expression gives it.
 	severity, grade uint8

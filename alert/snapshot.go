@@ -386,7 +386,7 @@ func (m *memory) inherit(en *entry, place int) *entry {
 	due := en.due
 	*en = entry{ // its size is counted anew
 		key: en.key, of: r, place: -1, streak: en.streak, since: en.since, held: en.held, swallowed: en.swallowed, sent: en.sent,
-		firing: en.firing, told: en.told, severity: en.severity, grade: en.grade, last: en.last, window: en.window,
+		firing: en.firing, told: en.told, ended: en.ended, severity: en.severity, grade: en.grade, last: en.last, window: en.window,
 	}
 	m.put(en)
 	m.schedule(en, due)
@@ -681,7 +681,7 @@ func (r *rule) thaw(en *entry, now int64) bool {
 		en.since, en.streak = 0, 0
 	}
 	en.due = r.nextDue(en, now)
-	if r.insists() && en.firing && !en.told {
+	if r.insists(en) && en.firing && !en.told {
 		en.due = now + patience
 	}
 	return en.due != 0 || !r.forgettable(en)
@@ -713,17 +713,13 @@ const (
 	entryValues // those by the hash key; format 2
 	entryGrade  // the severity of the last record is another one; format 2
 	entryExact  // the window has exact sums, and since when it is watched; format 2
+	entryEnded  // the last alert said that it is over; format 2
 	entryBits
 )
 
 // entry writes an entry behind its rank in the order of use.
 func (w *writer) entry(rank uint64, e *entry) {
-	graded, severity := e.of.rule.severityOf != nil && e.grade != e.severity, e.severity
-	if graded && w.format < formatKeyed { // there is room for one of them
-		if graded = false; !e.firing || !e.told {
-			severity = e.grade
-		}
-	}
+	graded := w.format >= formatKeyed && e.grade != e.severity && e.of.rule.severityOf != nil
 	w.uint(rank)
 	bits := uint64(0)
 	set := func(bit uint64, on bool) {
@@ -733,6 +729,7 @@ func (w *writer) entry(rank uint64, e *entry) {
 	}
 	exact := e.window != nil && w.format >= formatKeyed
 	set(entryExact, exact)
+	set(entryEnded, e.ended && w.format >= formatKeyed)
 	set(entryGrade, graded)
 	set(entryFiring, e.firing)
 	set(entryTold, e.told)
@@ -743,7 +740,7 @@ func (w *writer) entry(rank uint64, e *entry) {
 	set(entryValues, e.window != nil && e.window.values != nil)
 	w.uint(bits)
 	w.text(e.key)
-	w.uint(uint64(severity))
+	w.uint(uint64(e.severity))
 	if graded {
 		w.uint(uint64(e.grade))
 	}
@@ -908,7 +905,7 @@ func (r *reader) entry(v *entryView) (rank uint64) {
 	rank = r.uint()
 	bits := r.uint()
 	*v = entryView{
-		entry: entry{place: -1, firing: bits&entryFiring != 0, told: bits&entryTold != 0}, shared: bits&entryKin != 0,
+		entry: entry{place: -1, firing: bits&entryFiring != 0, told: bits&entryTold != 0, ended: bits&entryEnded != 0}, shared: bits&entryKin != 0,
 		located: bits&entryLast != 0, windowed: bits&entryWindow != 0, key: r.take(r.uint()),
 	}
 	v.severity = r.severity()

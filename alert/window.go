@@ -340,7 +340,7 @@ func (f *faults) window(field string, c WindowConfig, s *schema) *windowRule {
 	if c.MinRecords < 0 {
 		f.add(field+".min_records", strconv.Itoa(c.MinRecords), "must be 0 or more")
 	}
-	w.least = uint64(max(c.MinRecords, 0)) //nolint:gosec // not negative
+	w.least = uint64(max(c.MinRecords, 0))
 	if counts || w.aggregate == AggregateSum || w.aggregate == AggregateDistinct {
 		w.entire = op != more && op != moreOrEqual
 	}
