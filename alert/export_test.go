@@ -44,7 +44,7 @@ func KeptByOlder(state []byte, rule string) (kept bool, speaks []string) {
 // DistinctHash is what is kept of a text in a distinct window.
 func DistinctHash(key HashKey, s string) []byte {
 	v := value{kind: text, raw: []byte(s)}
-	return binary.BigEndian.AppendUint64(nil, key.hash(v.appendDistinct(nil)))
+	return binary.BigEndian.AppendUint64(nil, key.distinct(&v))
 }
 
 // KeptKey is what is kept of a long key.
