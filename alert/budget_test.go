@@ -280,3 +280,23 @@ func members(n int) string {
 	}
 	return b.String()[1:]
 }
+
+// The parts of a budget, each just exceeded.
+func TestEachPartOfABudgetIsCounted(t *testing.T) {
+	t.Parallel()
+	over := func(r alert.RuleConfig, payload string) uint64 {
+		r.Name = "r"
+		w := newWorld(t, oneRule(r))
+		for _, a := range w.evaluator.Evaluate(record("1", payload)).Alerts {
+			_, err := a.Render()
+			require.NoError(t, err)
+		}
+		return w.pipeline.OverBudget()["r"]
+	}
+	require.EqualValues(t, 1, over(alert.RuleConfig{When: `repeat(s, 5) != ""`}, `{"s":`+textOf(1<<20)+`}`))
+	require.EqualValues(t, 0, over(alert.RuleConfig{When: `repeat(s, 4) != ""`}, `{"s":`+textOf(1<<20)+`}`))
+	require.EqualValues(t, 1, over(alert.RuleConfig{When: `len(split(s, "")) > 0`}, `{"s":`+textOf(2<<20)+`}`))
+	require.EqualValues(t, 1, over(alert.RuleConfig{When: "true", Message: `{{range .Fields.xs}}{{printf "%1000000d" 1}}{{end}}`}, `{"xs":[1,2,3,4,5]}`))
+	require.EqualValues(t, 0, over(alert.RuleConfig{When: "true", Message: `{{range .Fields.xs}}{{printf "%100000d" 1}}{{end}}`}, `{"xs":[1,2,3,4,5]}`))
+	require.EqualValues(t, 1, over(alert.RuleConfig{When: "true", Message: `{{range .Fields.xs}}{{range $.Fields.xs}}{{end}}{{end}}`}, `{"xs":`+numbers(4000)+`}`))
+}

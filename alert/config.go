@@ -135,6 +135,8 @@ type WindowConfig struct {
 	Of string `yaml:"of"`
 	// Is is the comparison that makes the rule fire, such as "> 100".
 	Is string `yaml:"is"`
+	// MinRecords is how many records a window must have to fire, so that the first failure of a quiet service is not 100 %.
+	MinRecords int `yaml:"min_records"`
 }
 
 // What can be absent.
@@ -314,8 +316,20 @@ func placedFault(field, source string, fault *file.Error) *ConfigError {
 // meant says how an operator of other languages is written here, of the text at which parsing failed.
 func meant(source string, at int) string {
 	for _, known := range []struct{ written, here string }{
-		{"=>", ">="}, {"=<", "<="}, {"=~", "matches"}, {"=", "=="}, {"<>", "!="}, {"&", "and"}, {"~", "matches"},
-		{"AND ", "and"}, {"OR ", "or"}, {"NOT ", "not"}, {"IN ", "in"}, {"IS NOT NULL", "!= nil"}, {"IS NULL", "== nil"}, {"LIKE ", "matches"},
+		{"=>", ">="},
+		{"=<", "<="},
+		{"=~", "matches"},
+		{"=", "=="},
+		{"<>", "!="},
+		{"&", "and"},
+		{"~", "matches"},
+		{"AND ", "and"},
+		{"OR ", "or"},
+		{"NOT ", "not"},
+		{"IN ", "in"},
+		{"IS NOT NULL", "!= nil"},
+		{"IS NULL", "== nil"},
+		{"LIKE ", "matches"},
 	} {
 		for _, back := range []int{0, 1, len("NOT ")} { // the parser may have taken the beginning for something
 			if from := at - back; from >= 0 && from <= len(source) && back < len(known.written) && (back == 0 || known.written == "<>" || known.written == "NOT ") &&

@@ -2,6 +2,7 @@ package alert
 
 import (
 	"bytes"
+	"math"
 	"strconv"
 	"strings"
 	"time"
@@ -76,7 +77,7 @@ func (e *Evaluator) remember(m *ruleMemory, key []byte) *entry {
 	en := e.memory.touch(m, key)
 	if w := m.rule.window; w != nil && en.window == nil {
 		en.window = w.newWindow(e.memory.keyed())
-		en.window.last = e.now() / w.step
+		en.window.last, en.window.watched = e.now()/w.step, e.now()
 	}
 	return en
 }
@@ -127,10 +128,17 @@ func (v *value) appendText(b []byte) []byte {
 	case text, composite:
 		return append(b, v.raw...)
 	case number:
-		if v.wide {
+		switch size := math.Abs(v.num); {
+		case v.wide && size < plainBelow:
 			return append(b, v.raw...)
+		case v.wide:
+			if _, exact := v.rational().Float64(); !exact {
+				return append(b, v.raw...)
+			}
+		case size >= 1<<53 && size < plainBelow: // a whole number: its digits, as an integer has them
+			return strconv.AppendFloat(b, v.num, 'f', 0, 64)
 		}
-		return append(b, Number(v.num).String()...)
+		return append(b, Number(v.num+0).String()...) // -0 is 0
 	case boolean:
 		return strconv.AppendBool(b, v.num == 1)
 	case moment:
@@ -155,8 +163,8 @@ func (e *Evaluator) window(r *rule, en *entry, v verdict, o *occasion) {
 			en.window.see(&e.counted, &e.memory.key)
 		}
 	}
-	if r.window.tumbling {
-		return // judged at its end
+	if r.window.tumbling || !r.window.whole(en.window) {
+		return // judged at its end, or when a whole window was watched
 	}
 	value, holds := r.window.holds(en.window)
 	o.value, o.hasValue = value, true

@@ -319,7 +319,7 @@ func pricePipe(p *parse.PipeNode, often bool) int64 {
 			if !reads || j == 0 {
 				continue
 			}
-			switch arg.Type() {
+			switch arg.Type() { //nolint:exhaustive // the others are constants, or name functions
 			case parse.NodeDot, parse.NodeField, parse.NodeVariable, parse.NodeChain, parse.NodePipe:
 				c.Args[j] = &parse.PipeNode{
 					NodeType: parse.NodePipe, Pos: arg.Position(), Cmds: []*parse.CommandNode{calling(readValue, arg.Position(), arg)},

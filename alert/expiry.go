@@ -44,16 +44,19 @@ func (e *Evaluator) expire(en *entry, to int64) {
 			e.announce(r, en, o)
 		}
 	case r.window != nil && r.window.tumbling && due >= r.window.end(en.window):
-		value, holds := r.window.holds(en.window) // of the window that ends here
-		o.value, o.hasValue = value, true
-		e.judge(r, en, holds, o, due)
+		if r.window.whole(en.window) {
+			value, holds := r.window.holds(en.window) // of the window that ends here
+			o.value, o.hasValue = value, true
+			e.judge(r, en, holds, o, due)
+		}
 		r.window.advance(en.window, due)
 		r.window.skip(en.window, to)
 	case r.window != nil && !r.window.tumbling:
-		r.window.advance(en.window, due)
-		value, holds := r.window.holds(en.window)
-		o.value, o.hasValue = value, true
-		e.judge(r, en, holds, o, due)
+		if r.window.advance(en.window, due); r.window.whole(en.window) {
+			value, holds := r.window.holds(en.window)
+			o.value, o.hasValue = value, true
+			e.judge(r, en, holds, o, due)
+		}
 		r.window.skip(en.window, to)
 	case !en.firing && en.since != 0 && r.hold.Time > 0 && due >= en.since+millis(r.hold.Time):
 		if r.resolve.Time > 0 && due >= en.held+millis(r.resolve.Time) {
@@ -179,7 +182,7 @@ func (r *rule) nextDue(en *entry, now int64) int64 {
 			at(end)
 		}
 	}
-	if w := r.window; w != nil && (en.firing || en.since != 0 || !en.window.empty()) {
+	if w := r.window; w != nil && (en.firing || en.since != 0 || !en.window.empty() || w.awaits(en, now)) {
 		at(w.end(en.window))
 	}
 	return next

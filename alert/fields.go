@@ -11,11 +11,13 @@ import (
 // a customer number, and compares and formats like any float64.
 type Number float64
 
+// plainBelow is up to where numbers are written without an exponent.
+const plainBelow = 1e21
+
 // String returns the number without an exponent, unless it is out of any human range.
 func (n Number) String() string {
-	const readable = 1e21
 	f := float64(n)
-	if f > readable || f < -readable {
+	if f > plainBelow || f < -plainBelow {
 		return strconv.FormatFloat(f, 'g', -1, 64)
 	}
 	return strconv.FormatFloat(f, 'f', -1, 64)

@@ -4,7 +4,6 @@ import (
 	"math/bits"
 	"reflect"
 	"regexp"
-	"regexp/syntax"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -187,13 +186,12 @@ func (metering) Visit(node *ast.Node) {
 
 // meteredNode pays for a value that something is about to read so many times.
 func meteredNode(node ast.Node, reads int) ast.Node {
-	switch node.(type) {
+	switch n := node.(type) {
 	case *ast.StringNode, *ast.IntegerNode, *ast.FloatNode, *ast.BoolNode, *ast.NilNode, *ast.ConstantNode:
 		return node
 	case *ast.PredicateNode:
-		p := node.(*ast.PredicateNode)
-		p.Node = meteredNode(p.Node, reads)
-		return p
+		n.Node = meteredNode(n.Node, reads)
+		return n
 	}
 	return call(meteredValue, node, &ast.IntegerNode{Value: reads})
 }
@@ -375,8 +373,8 @@ func must[T any](x T, err error) T {
 const maxDynamicPattern = 1 << 10
 
 func (m *meter) compile(pattern string) *knownPattern {
-	// Compiled, a character can become a thousand instructions.
-	m.must(times(int64(len(pattern)), 20)+200, 0, times(int64(len(pattern)), 1000*int64(reflect.TypeFor[syntax.Inst]().Size())/8))
+	// Compiled, a character can become a thousand instructions of 40 bytes; such patterns are rare.
+	m.must(times(int64(len(pattern)), 20)+200, 0, 5000*int64(len(pattern)))
 	if len(pattern) > maxDynamicPattern {
 		m.must(maxWork, 0, 0)
 	}

@@ -315,6 +315,9 @@ func fingerprintOf(c RuleConfig) [16]byte {
 	} {
 		fmt.Fprintf(&b, "%q\n", fmt.Sprint(x))
 	}
+	if n := c.Window.MinRecords; n > 0 {
+		fmt.Fprintf(&b, "min_records %d\n", n)
+	}
 	if budgetVersion > 1 {
 		fmt.Fprintf(&b, "budget %d\n", budgetVersion)
 	}

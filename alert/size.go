@@ -14,9 +14,9 @@ const (
 	entryHeap, entryStored = 160, 40
 	lastHeap, lastStored   = 56, 10
 	claimHeap, claimStored = 80, 16
-	windowHeap             = 64
-	windowStored           = 10
-	paneHeap, paneStored   = 50, 26 // one with something in it; each other takes a byte of a snapshot
+	windowHeap             = 72
+	windowStored           = 16
+	paneHeap, paneStored   = 60, 34 // one with something in it; each other takes a byte of a snapshot
 	valuesHeap             = 190    // with room for eight
 	valueHeap, valueStored = 24, 13
 )

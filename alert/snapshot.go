@@ -667,6 +667,7 @@ func (r *rule) thaw(en *entry, now int64) bool {
 	}
 	if en.window != nil {
 		r.window.advance(en.window, now)
+		en.window.watched = now
 	}
 	switch {
 	case en.firing:
@@ -711,6 +712,7 @@ const (
 	entryKin    // other shards have it, too; no more follows
 	entryValues // those by the hash key; format 2
 	entryGrade  // the severity of the last record is another one; format 2
+	entryExact  // the window has exact sums, and since when it is watched; format 2
 	entryBits
 )
 
@@ -729,6 +731,8 @@ func (w *writer) entry(rank uint64, e *entry) {
 			bits |= bit
 		}
 	}
+	exact := e.window != nil && w.format >= formatKeyed
+	set(entryExact, exact)
 	set(entryGrade, graded)
 	set(entryFiring, e.firing)
 	set(entryTold, e.told)
@@ -756,12 +760,15 @@ func (w *writer) entry(rank uint64, e *entry) {
 		w.int(e.last.arrival)
 	}
 	if e.window != nil {
-		w.window(e.window)
+		w.window(e.window, exact)
 	}
 }
 
 // window writes all panes, in a ring: pane n stands at n modulo their number.
-func (w *writer) window(s *window) {
+func (w *writer) window(s *window, exact bool) {
+	if exact {
+		w.int(s.watched)
+	}
 	w.int(s.last)
 	w.uint(uint64(s.size)) //nolint:gosec // at most maxPanes
 	ring := make([]*pane, s.size)
@@ -774,7 +781,12 @@ func (w *writer) window(s *window) {
 			continue
 		}
 		w.uint(p.count)
-		w.float(p.sum)
+		if exact {
+			w.float(p.sum)
+			w.float(p.rest)
+		} else {
+			w.float((p.sum + p.rest) * sumUnit)
+		}
 		w.float(p.min)
 		w.float(p.max)
 	}
@@ -909,7 +921,7 @@ func (r *reader) entry(v *entryView) (rank uint64) {
 		v.partitionKey, v.sequence, v.sub, v.arrival = r.take(r.uint()), r.take(r.uint()), r.small(math.MaxUint32), r.time()
 	}
 	if v.windowed {
-		r.window(&v.win, panes)
+		r.window(&v.win, panes, bits&entryExact != 0)
 		if bits&entryLegacy != 0 {
 			v.legacy = r.values()
 		}
@@ -924,8 +936,12 @@ func (r *reader) entry(v *entryView) (rank uint64) {
 	return rank
 }
 
-func (r *reader) window(s *window, panes []pane) {
-	*s = window{last: r.int(), size: int64(min(r.count(), maxPanes+1)), panes: panes}
+func (r *reader) window(s *window, panes []pane, exact bool) {
+	watched := int64(0)
+	if exact {
+		watched = r.time()
+	}
+	*s = window{watched: watched, last: r.int(), size: int64(min(r.count(), maxPanes+1)), panes: panes}
 	if s.last < 0 || s.size > maxPanes || s.size == 0 {
 		r.fail()
 		return
@@ -933,7 +949,12 @@ func (r *reader) window(s *window, panes []pane) {
 	for i := range s.size {
 		p := pane{n: s.last - (s.last%s.size-i+s.size)%s.size}
 		if p.count = r.uint(); p.count > 0 {
-			p.sum, p.min, p.max = r.float(), r.float(), r.float()
+			if p.sum = r.float(); exact {
+				p.rest = r.float()
+			} else {
+				p.sum /= sumUnit
+			}
+			p.min, p.max = r.float(), r.float()
 			s.panes = append(s.panes, p)
 		}
 		if r.failed || p.count > 0 && p.n < 0 {
@@ -998,6 +1019,13 @@ func (v *entryView) make(of *ruleMemory, m *memory) *entry {
 	if v.windowed {
 		w := new(v.win)
 		w.panes = slices.Clone(v.win.panes)
+		if w.watched == 0 { // of the first format, which has a window from the first record on
+			first := w.last
+			if len(w.panes) > 0 {
+				first = w.panes[0].n
+			}
+			w.watched = (first + 1) * of.rule.window.step
+		}
 		w.legacy, w.values = v.legacy.read(), v.values.read()
 		en.window = w
 	}

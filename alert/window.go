@@ -31,6 +31,10 @@ type windowRule struct {
 	of           operand
 	op           operator
 	bound        float64
+	// least is how many records a window must have to be judged.
+	least uint64
+	// entire says that a part of a window may not be judged: it can be below the bound, or at it, where the whole is not.
+	entire bool
 }
 
 // window is what is remembered of a window for one key: sums by step. It is exact in sums and counts; a sliding window
@@ -43,12 +47,38 @@ type window struct {
 	// plain format. In a window that has both, legacy is what counts, until all of what it saw before the pane since has passed.
 	values, legacy map[uint64]int64
 	since          int64
+	// watched is the time from which on nothing of the key was missed.
+	watched int64
 }
 
+// pane is a part of a window. The sum is sum + rest, in units of sumUnit: rest is what rounding has lost (Neumaier: Rundungsfehleranalyse
+// einiger Verfahren zur Summation endlicher Summen, 1974), and the unit keeps the mean of large numbers from becoming infinite.
 type pane struct {
-	n             int64
-	count         uint64
-	sum, min, max float64
+	n                   int64
+	count               uint64
+	sum, rest, min, max float64
+}
+
+const sumUnit = 1 << 32
+
+func (p *pane) plus(x float64) {
+	sum := p.sum + x
+	switch {
+	case math.IsInf(sum, 0):
+		p.rest = 0
+	case math.Abs(p.sum) >= math.Abs(x):
+		p.rest += (p.sum - sum) + x
+	default:
+		p.rest += (x - sum) + p.sum
+	}
+	p.sum = sum
+}
+
+// mean is the nearest to the exact one, as far as the sum is: the remainder of the division is divided, too.
+func (p *pane) mean() float64 {
+	n := float64(p.count)
+	mean := p.sum / n
+	return mean + (math.FMA(-mean, n, p.sum)+p.rest)/n
 }
 
 func (w *windowRule) newWindow(keyed bool) *window {
@@ -108,7 +138,7 @@ func (s *window) add(v float64) {
 	}
 	p := &s.panes[len(s.panes)-1]
 	p.count++
-	p.sum += v
+	p.plus(v / sumUnit)
 	p.min, p.max = min(p.min, v), max(p.max, v)
 }
 
@@ -142,14 +172,15 @@ func (w *windowRule) value(s *window) (float64, bool) {
 	for i := range s.panes { // oldest first: the order of a sum matters to its last bits
 		p := &s.panes[i]
 		all.count += p.count
-		all.sum += p.sum
+		all.plus(p.sum)
+		all.plus(p.rest)
 		all.min, all.max = min(all.min, p.min), max(all.max, p.max)
 	}
 	switch w.aggregate {
 	case AggregateSum:
-		return all.sum, true
+		return (all.sum + all.rest) * sumUnit, true
 	case AggregateAvg:
-		return all.sum / float64(all.count), all.count > 0
+		return all.mean() * sumUnit, all.count > 0
 	case AggregateMin:
 		return all.min, all.count > 0
 	case AggregateMax:
@@ -165,10 +196,33 @@ func (w *windowRule) value(s *window) (float64, bool) {
 // empty says that nothing is in the window.
 func (s *window) empty() bool { return len(s.panes) == 0 }
 
+// whole says whether the window may be judged: a whole length of it was watched, or it makes no difference. Of a window that
+// slides, the newest pane has only begun.
+func (w *windowRule) whole(s *window) bool {
+	from := s.last - w.panes
+	if w.tumbling {
+		from = s.last
+	}
+	return !w.entire || s.watched <= from*w.step
+}
+
+// awaits says whether an empty window is kept all the same, until a whole one of its key can be judged.
+func (w *windowRule) awaits(en *entry, now int64) bool {
+	return w.entire && en.last != nil && now < en.last.arrival+2*w.length
+}
+
+// count is how many records are in the window.
+func (s *window) count() (n uint64) {
+	for i := range s.panes {
+		n += s.panes[i].count
+	}
+	return n
+}
+
 // holds judges the window.
 func (w *windowRule) holds(s *window) (value float64, ok bool) {
 	value, ok = w.value(s)
-	return value, ok && !math.IsNaN(value) && w.op.holds(cmp.Compare(value, w.bound)) == yes
+	return value, ok && (w.least == 0 || s.count() >= w.least) && !math.IsNaN(value) && w.op.holds(cmp.Compare(value, w.bound)) == yes
 }
 
 // end is the end of the pane in which the window stands: for a tumbling window its own end.
@@ -188,7 +242,7 @@ func (w *windowRule) load(f *frame, item *value) (v float64, cause verdict) {
 		*item = x
 		return 1, yes
 	}
-	if x.kind != number {
+	if x.kind != number && x.kind != boolean { // true is 1
 		return 0, undefinedMistyped
 	}
 	return x.num, yes
@@ -284,5 +338,12 @@ func (f *faults) window(field string, c WindowConfig, s *schema) *windowRule {
 		f.add(field+".is", c.Is, "distinct counts to %d", maxDistinct)
 	}
 	w.op, w.bound = op, bound
+	if c.MinRecords < 0 {
+		f.add(field+".min_records", strconv.Itoa(c.MinRecords), "must be 0 or more")
+	}
+	w.least = uint64(max(c.MinRecords, 0)) //nolint:gosec // not negative
+	if counts || w.aggregate == AggregateSum || w.aggregate == AggregateDistinct {
+		w.entire = op != more && op != moreOrEqual
+	}
 	return w
 }

@@ -52,7 +52,7 @@ func FuzzRows(f *testing.F) {
 			require.NoError(t, err)
 		}
 		w := decodeWorker(it, now)
-		_, err := json.Marshal([]any{w.beat, w.id, w.version, w.report.arrival})
+		_, err := json.Marshal([]any{w.beat, w.id, w.version, w.arrival})
 		require.NoError(t, err)
 		_, _ = decodeApplication(it, now)
 		_, _ = decodeChunk(it, decodeSnapshot(it))

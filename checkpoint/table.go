@@ -180,7 +180,7 @@ func (t *table) remove(ctx context.Context, key string, e *expr) error {
 // scan reads every row, eventually consistent, page by page.
 func (t *table) scan(ctx context.Context, each func(item) error) error {
 	var from item
-	for expect := (&answer.Expect{}); ; expect.Page++ {
+	for expect := (&answer.Expect{Key: attrKey}); ; expect.Page++ {
 		page, err := t.page(answer.With(ctx, expect), from)
 		if err != nil {
 			return err

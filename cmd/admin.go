@@ -56,10 +56,10 @@ type adminDeps struct {
 func newAdmin(ctx context.Context, l net.Listener, deps adminDeps) *admin {
 	mux := http.NewServeMux()
 	page := newStatusPage(deps.Status, deps.Log)
-	pages, scrapes := whole(), whole()
-	mux.Handle("GET /{$}", pages(http.HandlerFunc(page.index)))
-	mux.Handle("GET /api/v1/status", pages(http.HandlerFunc(page.json)))
-	mux.Handle("GET /metrics", scrapes(promhttp.HandlerFor(deps.Gatherer, promhttp.HandlerOpts{
+	pages, scrapes := newShared(), newShared()
+	mux.Handle("GET /{$}", pages.handler(http.HandlerFunc(page.index)))
+	mux.Handle("GET /api/v1/status", pages.handler(http.HandlerFunc(page.json)))
+	mux.Handle("GET /metrics", scrapes.handler(promhttp.HandlerFor(deps.Gatherer, promhttp.HandlerOpts{
 		EnableOpenMetrics: true,
 		ErrorLog:          zap.NewStdLog(deps.Log),
 		// One broken collector must not blind the operator to all others.

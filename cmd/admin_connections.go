@@ -1,8 +1,11 @@
 package cmd
 
 import (
+	"context"
+	"maps"
 	"net"
 	"net/http"
+	"strings"
 	"sync"
 	"time"
 )
@@ -105,38 +108,99 @@ func (c *connections) changed(conn net.Conn, state http.ConnState) {
 	}
 }
 
-// whole has handlers make their whole answer before any of it is sent, one answer of them at a time: what a client does not read
-// holds up nobody else's, and those who read fast keep no more than one processor busy.
-func whole() func(http.Handler) http.Handler {
-	turn := make(chan struct{}, 1)
-	return func(next http.Handler) http.Handler {
-		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			select {
-			case turn <- struct{}{}:
-			case <-r.Context().Done():
-				return
-			}
-			made := &madeAnswer{ResponseWriter: w, code: http.StatusOK}
-			func() {
-				defer func() { <-turn }()
-				next.ServeHTTP(made, r)
-			}()
-			w.WriteHeader(made.code)
-			_, _ = w.Write(made.body)
-		})
+// shared has handlers make their whole answer before any of it is sent, one answer of them at a time, of which all share who ask for
+// it before it is begun. So what a client does not read holds up nobody else's, and who asks waits for two answers at most, however
+// many ask.
+type shared struct {
+	turn chan struct{}
+
+	mu   sync.Mutex
+	next map[answerKind]*madeAnswer // not begun yet
+}
+
+func newShared() *shared {
+	return &shared{turn: make(chan struct{}, 1), next: map[answerKind]*madeAnswer{}}
+}
+
+// answerKind is all of a request that its answer depends on.
+type answerKind struct {
+	path, accept string
+	gzip         bool
+}
+
+// kindOf knows the few forms that our pages have, so that nobody can ask for one of his own.
+func kindOf(r *http.Request) answerKind {
+	k := answerKind{path: r.URL.Path, accept: "text/plain", gzip: strings.Contains(r.Header.Get("Accept-Encoding"), "gzip")}
+	for _, known := range []string{"application/openmetrics-text", "text/html", "application/json"} {
+		if strings.Contains(r.Header.Get("Accept"), known) {
+			k.accept = known
+			break
+		}
+	}
+	return k
+}
+
+// request is r as the first of its kind.
+func (k answerKind) request(r *http.Request) *http.Request {
+	r = r.Clone(context.WithoutCancel(r.Context())) // others wait for the answer, too
+	r.Header.Set("Accept", k.accept)
+	r.Header.Set("Accept-Encoding", map[bool]string{true: "gzip", false: "identity"}[k.gzip])
+	return r
+}
+
+func (s *shared) handler(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		kind := kindOf(r)
+		s.mu.Lock()
+		made, known := s.next[kind]
+		if !known {
+			made = &madeAnswer{header: http.Header{}, code: http.StatusInternalServerError, done: make(chan struct{})}
+			s.next[kind] = made
+		}
+		s.mu.Unlock()
+		if !known {
+			s.make(made, kind, next, kind.request(r))
+		}
+		select {
+		case <-made.done:
+		case <-r.Context().Done():
+			return
+		}
+		maps.Copy(w.Header(), made.header)
+		w.WriteHeader(made.code)
+		_, _ = w.Write(made.body)
+	})
+}
+
+func (s *shared) make(made *madeAnswer, kind answerKind, next http.Handler, r *http.Request) {
+	s.turn <- struct{}{}
+	s.mu.Lock()
+	delete(s.next, kind) // who asks from now on has the next one
+	s.mu.Unlock()
+	defer func() {
+		<-s.turn
+		close(made.done)
+	}()
+	next.ServeHTTP(made, r)
+	if !made.told {
+		made.code = http.StatusOK
 	}
 }
 
-// madeAnswer keeps what a handler writes.
+// madeAnswer keeps what a handler writes. After done it does not change.
 type madeAnswer struct {
-	http.ResponseWriter
-
-	code int
-	body []byte
+	header http.Header
+	code   int
+	told   bool // the code
+	body   []byte
+	done   chan struct{}
 }
 
+// Header implements http.ResponseWriter.
+func (a *madeAnswer) Header() http.Header { return a.header }
+
 // WriteHeader implements http.ResponseWriter.
-func (a *madeAnswer) WriteHeader(code int) { a.code = code }
+func (a *madeAnswer) WriteHeader(code int) { a.code, a.told = code, true }
 
 // Write implements http.ResponseWriter.
 func (a *madeAnswer) Write(p []byte) (int, error) {

@@ -200,7 +200,7 @@ func flooded(t *testing.T) (scrape func() error, dial func(request string) net.C
 		}
 	})
 	scrape = func() error {
-		client := &http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
+		client := &http.Client{Timeout: 6 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
 		for _, path := range []string{"/metrics", "/healthz", "/readyz"} {
 			r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+a.Addr()+path, nil)
 			if err != nil {
@@ -260,6 +260,52 @@ func TestScrapesAreNeverStarved(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestAnswersAreShared: one is made, and one waits, of which all have the answer who ask meanwhile, each in the form that they asked for.
+func TestAnswersAreShared(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		made, let := map[string]int{}, make(chan struct{})
+		handler := newShared().handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			form := r.Header.Get("Accept") + " " + r.Header.Get("Accept-Encoding")
+			made[form]++
+			<-let
+			w.Header().Set("Content-Type", form)
+			if r.URL.Path == "/bad" {
+				w.WriteHeader(http.StatusTeapot)
+			}
+			_, _ = fmt.Fprint(w, made[form])
+		}))
+		ask := func(path, accept, encoding string) <-chan string {
+			answer := make(chan string, 1)
+			go func() {
+				w, r := httptest.NewRecorder(), httptest.NewRequestWithContext(t.Context(), http.MethodGet, path, http.NoBody)
+				r.Header.Set("Accept", accept)
+				r.Header.Set("Accept-Encoding", encoding)
+				handler.ServeHTTP(w, r)
+				answer <- fmt.Sprint(w.Code, " ", w.Header().Get("Content-Type"), " ", w.Body)
+			}()
+			return answer
+		}
+		first := ask("/metrics", "*/*", "")
+		synctest.Wait()
+		var others []<-chan string
+		for i := range 100 {
+			others = append(others, ask("/metrics", fmt.Sprintf("text/plain;q=0.%d", i), "br"))
+		}
+		form := ask("/metrics", "application/openmetrics-text;version=1.0.0;q=0.9,*/*;q=0.1", "gzip, br")
+		bad := ask("/bad", "", "")
+		synctest.Wait()
+		close(let)
+		require.Equal(t, "200 text/plain identity 1", <-first)
+		for _, o := range others {
+			require.Equal(t, "200 text/plain identity 2", strings.Replace(<-o, "identity 3", "identity 2", 1))
+		}
+		require.Equal(t, "200 application/openmetrics-text gzip 1", <-form)
+		require.Contains(t, <-bad, "418 text/plain identity ")
+		require.LessOrEqual(t, made["text/plain identity"], 3)
+	})
 }
 
 // TestConnectionsAreBounded: who is closed for a new one.

@@ -92,8 +92,8 @@ func (s *archiveSource) file(ctx context.Context, b *backtest, bar *progressBar,
 	if err != nil {
 		return fmt.Errorf("%s: %w", name, err)
 	}
-	defer file.Close()                                      //nolint:errcheck // only read
-	defer context.AfterFunc(ctx, func() { file.Close() })() //nolint:errcheck // ends the read of a pipe
+	done := closeWith(ctx, file)
+	defer done()
 	var in io.Reader = counting{file, &s.read}
 	if strings.HasSuffix(name, ".gz") {
 		unpacked, err := gzip.NewReader(in)

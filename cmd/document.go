@@ -552,6 +552,9 @@ func join(path, key string) string {
 func nearest(key string, names []string) string {
 	best, bestDistance := "", 3
 	for _, name := range names {
+		if difference := len(key) - len(name); difference >= bestDistance || -difference >= bestDistance {
+			continue // no need to look at every letter
+		}
 		if d := near.Distance(strings.ToLower(key), name); d < bestDistance && d < len(name) {
 			best, bestDistance = name, d
 		}

@@ -101,6 +101,14 @@ func TestValuesAtMost(t *testing.T) {
 	} {
 		checkValues(t, []byte(text))
 	}
+	// Many of a kind, beside which what is always counted is little.
+	for _, text := range []string{"a: b\n", "- \n", "? a\n", "- a: b\n"} {
+		checkValues(t, []byte(strings.Repeat(text, 100)))
+	}
+	for _, text := range []string{"[a: ,]", "[? ,]", "{a,}", "[{a,}]", `["a":1,]`, "[[],]", "{{}: {{a}},}"} {
+		inner := text[1 : len(text)-1]
+		checkValues(t, []byte(text[:1]+strings.Repeat(inner, 100)+text[len(text)-1:]))
+	}
 }
 
 func checkValues(t *testing.T, text []byte) {
@@ -132,7 +140,7 @@ func FuzzHostileConfig(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, text []byte) {
 		checkValues(t, text)
-		const secret = "hunter2-Zürich"
+		const secret = "hunter2-Zürich" //nolint:gosec // of nothing
 		_, err := parseConfig(t.Context(), "c.yaml", text, environment(map[string]string{"SECRET": secret}))
 		if err != nil && !strings.Contains(string(text), secret) {
 			require.NotContains(t, err.Error(), secret)

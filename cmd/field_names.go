@@ -99,11 +99,13 @@ func (n *fieldNames) has(m alert.Mention) bool {
 	if m.Filter {
 		return n.dotted(0, m.Name())
 	}
-	at, ok := int32(0), true
+	at := int32(0)
 	for _, name := range m.Path {
-		if at, ok = n.steps[fieldStep{at, name}]; !ok || !n.nodes[at].direct {
+		child, ok := n.steps[fieldStep{at, name}]
+		if !ok || !n.nodes[child].direct {
 			return false
 		}
+		at = child
 	}
 	return true
 }

@@ -19,6 +19,8 @@ const (
 	mostRecord = 16 << 20
 	mostSample = 64 << 20
 	mostExport = 16 << 20
+	// mostExportRows is in rows: a stream has some ten thousand shards at most, and as many that ended.
+	mostExportRows = 100_000
 )
 
 // mostFileTime is how long a file may take. A disk answers in milliseconds; a dead network file system never does.
@@ -43,15 +45,15 @@ func statFile(name string) (fs.FileInfo, error) {
 // does not wait for somebody to write into a pipe: one that nobody has open is empty. Errors do not repeat the name.
 func openFile(name string) (*os.File, error) {
 	// Looked at before it is opened, since opening a device may do something.
-	info, err := statFile(name)
-	if err != nil {
+	if _, err := statFile(name); err != nil {
 		return nil, err
 	}
 	file, err := os.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0) //nolint:gosec // the operator names the file
 	if err != nil {
 		return nil, withoutPath(err)
 	}
-	if info, err = file.Stat(); err == nil { // of what was opened: the name may have become another file's
+	info, err := file.Stat()
+	if err == nil { // of what was opened: the name may have become another file's
 		err = readable(info.Mode())
 	}
 	if err != nil {
@@ -73,6 +75,15 @@ func readable(mode fs.FileMode) error {
 	return errors.New("is not a regular file")
 }
 
+// closeWith closes a file that is only read when ctx ends, which ends the read of a pipe, or when the function that it returns is called.
+func closeWith(ctx context.Context, file *os.File) (done func()) {
+	stop := context.AfterFunc(ctx, func() { _ = file.Close() })
+	return func() {
+		stop()
+		_ = file.Close()
+	}
+}
+
 // withoutPath is an error of the file system without the name, which callers put in front of it.
 func withoutPath(err error) error {
 	if path, ok := errors.AsType[*fs.PathError](err); ok {
@@ -90,8 +101,8 @@ func readFile(ctx context.Context, name string, most int64) ([]byte, error) {
 		if err != nil {
 			return nil, err
 		}
-		defer file.Close()                                      //nolint:errcheck // only read
-		defer context.AfterFunc(ctx, func() { file.Close() })() //nolint:errcheck // ends the read of a pipe
+		done := closeWith(ctx, file)
+		defer done()
 		data, err := readAll(file, most)
 		if info, statErr := file.Stat(); err == nil && statErr == nil && len(data) == 0 && !info.Mode().IsRegular() {
 			err = errors.New("is a pipe that nobody writes into")

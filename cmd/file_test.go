@@ -66,6 +66,16 @@ func TestFilesThatDoNotEnd(t *testing.T) {
 	}
 }
 
+// An export of rows without anything in them would take seventy times its size.
+func TestImportIsBoundedInRows(t *testing.T) {
+	t.Setenv("AWS_REGION", "us-east-1")
+	file := filepath.Join(t.TempDir(), "export.json")
+	require.NoError(t, os.WriteFile(file, []byte(`{"shards":[`+strings.Repeat("{},", 1_000_000)+`{}]}`), 0o600))
+	code, _, stderr := invoke(t, "leases", "import", file, "--config", configFile(t, reloadConfig))
+	require.Equal(t, exitFailed, code)
+	require.Contains(t, stderr, "more than 100000 rows")
+}
+
 // A shell's <(command) is a pipe.
 func TestPipesAreRead(t *testing.T) {
 	t.Parallel()
@@ -90,7 +100,7 @@ func TestFilesAreLeftBehind(t *testing.T) {
 	t.Parallel()
 	fifo := filepath.Join(t.TempDir(), "fifo")
 	require.NoError(t, syscall.Mkfifo(fifo, 0o600))
-	writer, err := os.OpenFile(fifo, os.O_RDWR, 0) // and writes nothing
+	writer, err := os.OpenFile(fifo, os.O_RDWR, 0) //nolint:gosec // its own file; and writes nothing
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = writer.Close() })
 	stop := errors.New("stopped")

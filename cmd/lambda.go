@@ -38,7 +38,7 @@ func (x *lambdaExplainer) run(ctx context.Context) error {
 		return err
 	}
 	for _, name := range unknown {
-		_, _ = plain.Fprintf(x.stderr, "warning: %s: %q: this version does not know the field; see in Lambda's documentation whether it matters\n", x.name(), name)
+		_, _ = fmt.Fprintf(x.stderr, "warning: %s: %q: this version does not know the field; see in Lambda's documentation whether it matters\n", plain.Text(x.name()), name)
 	}
 	text, err := x.configuration(ctx, mapping, unknown)
 	if err != nil {

@@ -51,10 +51,10 @@ warning: testdata/lambda/fifo.json: "Odd\n: name\u2028": this version does not k
 	}
 }
 
-func textOf(t testing.TB, file string) string {
-	t.Helper()
+func textOf(tb testing.TB, file string) string {
+	tb.Helper()
 	text, err := os.ReadFile(file) //nolint:gosec // a file of the test's
-	require.NoError(t, err)
+	require.NoError(tb, err)
 	return string(text)
 }
 

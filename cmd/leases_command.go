@@ -2,6 +2,7 @@ package cmd
 
 import (
 	"bufio"
+	"bytes"
 	"cmp"
 	"context"
 	"encoding/json"
@@ -246,6 +247,9 @@ func (o *operator) imports(ctx context.Context, args []string) error {
 		text, err := readFile(ctx, args[0], mostExport)
 		if err != nil {
 			return fmt.Errorf("leases: %s: %w", args[0], err)
+		}
+		if bytes.Count(text, []byte("{")) > mostExportRows { // three bytes would make a row of two hundred
+			return fmt.Errorf("leases: %s has more than %d rows, which no application has", args[0], mostExportRows)
 		}
 		if err := json.Unmarshal(text, &from); err != nil {
 			return fmt.Errorf("leases: %s is no file that leases export wrote: %w", args[0], err)

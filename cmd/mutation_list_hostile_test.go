@@ -53,6 +53,26 @@ func hostileMutations() []mutation {
 			by: only("cmd", "TestHostileLies"), says: `.*records lost.*`,
 		},
 		{
+			breaks: "the answer to another call accepts no alert",
+			file:   "alert/sns/call.go", old: "	c.mark = rand.Text() + \"-\"\n", new: "	_, c.mark = rand.Text, \"\"\n",
+			by: only("alert/sns", "TestAnswerToAnotherCallIsNone"), says: `.*Error:.*`,
+		},
+		{
+			breaks: "what is accepted and failed in one answer is not accepted",
+			file:   "internal/answer/messaging.go", old: "			both[id] = true\n", new: "			both[id] = false\n",
+			by: only("internal/answer", "TestBatchIsAcceptedByEntry"), says: `.*Error:.*`,
+		},
+		{
+			breaks: "rows without the table's key are a bad answer",
+			file:   "internal/answer/dynamodb.go", old: "		if c.Expect != nil && c.Expect.Key != \"\" {", new: "		if c.Expect != nil && false {",
+			by: only("internal/answer", "TestItemsHaveTheKeyOfTheirTable"), says: `.*Error:.*`,
+		},
+		{
+			breaks: "an operation that is bad for one row is told, however good it is for others",
+			file:   "internal/answer/checker.go", old: "	return []string{subject, row}\n", new: "	_ = row\n	return []string{subject}\n",
+			by: only("internal/answer", "TestRowsAreJudgedApart"), says: `.*Error:.*`,
+		},
+		{
 			breaks: "good pages do not heal a later one",
 			file:   "internal/answer/checker.go", old: "	if call.page() != laterPage {\n", new: "	if true {\n",
 			by: only("internal/answer", "TestGoodPagesDoNotHealALaterOne"), says: `.*Error:.*`,

@@ -24,7 +24,7 @@ func memoryMutations() []mutation {
 		{
 			breaks: "a window counts on by the hash of before until what it saw has passed",
 			file:   "alert/window.go", old: "n >= s.since+s.size", new: "n >= s.since",
-			by: only("alert", "TestUpgradeOfTheFormatChangesNoAlert"), says: `.*Error:.*`,
+			by: killer{"alert", "TestUpgradeOfTheFormatChangesNoAlert", 100}, says: `.*Error:.*`,
 		},
 		{
 			breaks: "long keys are shortened",

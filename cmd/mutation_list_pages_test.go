@@ -46,5 +46,25 @@ func pageMutations() []mutation {
 			file:   "alert/snapshot.go", old: "	set(entryGrade, graded)\n", new: "	graded = false\n",
 			by: only("alert", "TestRiseInSeverity"), says: `.*Error:.*`,
 		},
+		{
+			breaks: "a part of a window is not judged",
+			file:   "alert/window.go", old: "return !w.entire || s.watched", new: "return true || s.watched",
+			by: only("alert", "TestWindowBelow"), says: `.*Error:.*`,
+		},
+		{
+			breaks: "an empty window counts as 0",
+			file:   "alert/window.go", old: "	return w.entire && en.last", new: "	return false && en.last",
+			by: only("alert", "TestWindowBelow"), says: `.*Error:.*`,
+		},
+		{
+			breaks: "a restart does not begin to watch a key anew",
+			file:   "alert/snapshot.go", old: "watched = r.time()", new: "watched = r.time() * 0",
+			by: only("alert", "TestWindowBelow"), says: `.*Error:.*`,
+		},
+		{
+			breaks: "sums keep what rounding loses",
+			file:   "alert/window.go", old: "		p.rest += (x - sum) + p.sum\n", new: "",
+			by: only("alert", "TestSumsAreCompensated"), says: `.*Error:.*|.*sum.*`,
+		},
 	}
 }

@@ -29,6 +29,7 @@ func problemSubjects() map[string]string {
 		"dead_letters_held":       "dead_letters",
 		"reads_failing":           "kinesis",
 		"reads_throttled":         "kinesis",
+		"shards_blocked":          "shards",
 		"shards_free":             "owners",
 		"shards_unread":           "owners",
 		"worker_silent":           "owners",

@@ -222,7 +222,8 @@ type StatusShard struct {
 	EndDoubted *time.Time `json:"end_doubted_since,omitempty"`
 	// Owner is the worker that has the lease; empty without one.
 	Owner string `json:"owner"`
-	// UnreadSince is since when nobody reads the shard, as far as this process has seen; null while somebody does.
+	// UnreadSince is since when nobody reads the shard for the reason that its state tells, unread or blocked, as far as this process
+	// has seen; null while somebody does.
 	UnreadSince *time.Time `json:"unread_since"`
 	// Heir is the worker that the shard is being handed over to.
 	Heir string `json:"heir,omitempty"`

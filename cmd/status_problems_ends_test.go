@@ -33,6 +33,15 @@ func TestEndProblems(t *testing.T) {
 		},
 		"not yet":  {change: func(s *Status) { s.Shards[0].Reading.EndUnproven = ago(50 * time.Second) }},
 		"listings": {change: func(s *Status) { s.Stream.Incomplete = ago(40 * time.Second) }, code: "listing_incomplete", level: LevelWarning, text: "for 40 s ListShards has not named all shards of the stream as they are: the open ones do not hold every key, or a shard's parent is open or has other keys"},
+		"children that wait": {
+			change: func(s *Status) {
+				s.Shards = append(s.Shards, StatusShard{ID: "c", State: "blocked", UnreadSince: ago(time.Minute)})
+			},
+			code: "shards_blocked", level: LevelWarning, text: "1 shard waits for parents that are not read to their end, for 1 m: c",
+		},
+		"children that wait for a moment": {change: func(s *Status) {
+			s.Shards = append(s.Shards, StatusShard{ID: "c", State: "blocked", UnreadSince: ago(50 * time.Second)})
+		}},
 		"an end that is doubted": {
 			change: func(s *Status) { s.Shards[0].EndDoubted = ago(2 * time.Minute) }, code: "open_shard_ended", level: LevelCritical,
 			text: "the lease table says that 1 shard has ended, but the stream lists it open, for 2 m: a",

@@ -29,6 +29,9 @@ func tableProblems(st *Status, add addProblem) {
 	add(LevelWarning, "table_failing", remedy, "DynamoDB: no success for %s%s, trust in the leases ends in %s", words(silent), because(w.Failure), words(w.TrustedUntil.Sub(st.At)))
 }
 
+// blockedWorthAWord is how long a shard may wait for its parents. A reshard takes seconds.
+const blockedWorthAWord = time.Minute
+
 // ownerProblems looks at shards that nobody reads, or whose owner is silent, and says how grave the former is.
 func ownerProblems(st *Status, add addProblem) Level {
 	lease := time.Duration(st.Worker.LeaseSeconds * float64(time.Second))
@@ -38,10 +41,17 @@ func ownerProblems(st *Status, add addProblem) Level {
 	}
 	var waits, late []string
 	var longest time.Duration
+	var blocked shardGroup
 	silent := map[string]bool{} // owners of what nobody reads
 	for i := range st.Shards {
 		s := &st.Shards[i]
 		if s.UnreadSince == nil {
+			continue
+		}
+		if s.State == string(checkpoint.ShardBlocked) {
+			if d := st.At.Sub(*s.UnreadSince); d >= blockedWorthAWord {
+				blocked.add(s.ID, d, "")
+			}
 			continue
 		}
 		waits = append(waits, s.ID)
@@ -51,6 +61,10 @@ func ownerProblems(st *Status, add addProblem) Level {
 		if w := workers[s.Owner]; w != nil && !w.Self {
 			silent[w.ID] = true
 		}
+	}
+	if n := len(blocked.ids); n > 0 {
+		add(LevelWarning, "shards_blocked", "look at what holds their parents: lag, alerts that wait, held keys, a pause; kinesis-alerter leases list names the parents",
+			"%s for parents that are not read to their end, for %s%s", wait(uint64(n), "shard"), words(blocked.longest), first(blocked.ids))
 	}
 	level := LevelOK
 	switch whose := silence(silent, workers); {

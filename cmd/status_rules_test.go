@@ -156,7 +156,7 @@ func TestStatusOfARuleOverBudget(t *testing.T) {
 		require.Equal(t, map[string]uint64{"costly": 40}, s.Recent.OverBudget)
 		letters := s.Records["dead_lettered"]
 		require.InDelta(t, 10, letters, 1)
-		require.EqualValues(t, 40-letters, s.Records["over_budget"])
+		require.Equal(t, 40-letters, s.Records["over_budget"])
 		require.EqualValues(t, 1, s.Records["alerted"], "the next record is judged by both")
 		require.Equal(t, 2, fake.SNS.Count(testTopicARN))
 		require.NoError(t, d.end())

@@ -163,15 +163,19 @@ func (s *statusSource) watch(now time.Time, table checkpoint.Status) {
 	}
 	unread := make(map[string]time.Time)
 	for i := range table.Shards {
-		if shard := &table.Shards[i]; shard.State == checkpoint.ShardUnread {
-			unread[shard.ID] = now
-			if since, known := s.unread[shard.ID]; known {
-				unread[shard.ID] = since
+		if shard := &table.Shards[i]; shard.State == checkpoint.ShardUnread || shard.State == checkpoint.ShardBlocked {
+			key := unreadKey(shard)
+			unread[key] = now
+			if since, known := s.unread[key]; known {
+				unread[key] = since
 			}
 		}
 	}
 	s.unread, s.differ = unread, differing(table.Workers, s.differ, now)
 }
+
+// unreadKey tells a shard that waits for its parents from the same one that waits for an owner: a wait begins with its cause.
+func unreadKey(s *checkpoint.ShardStatus) string { return string(s.State) + " " + s.ID }
 
 // differing are the workers whose configuration is another one than this one's, and since when that is known. Versions may write
 // the same configuration in different ways, so only one's own is compared.
@@ -345,7 +349,7 @@ func tellShards(
 		out.ShardCounts[string(t.State)]++
 		shard := StatusShard{
 			ID: t.ID, Parents: t.Parents, State: string(t.State), Owner: t.Owner, Heir: heir(t.Handoff), BytesPerSecond: t.Load, CaughtUp: moment(t.CaughtUp),
-			UnreadSince: moment(unread[t.ID]), EndDoubted: moment(t.EndDoubted),
+			UnreadSince: moment(unread[unreadKey(t)]), EndDoubted: moment(t.EndDoubted),
 		}
 		if shard.Parents == nil {
 			shard.Parents = []string{}

@@ -2,8 +2,10 @@ package sns
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/sns"
@@ -20,6 +22,8 @@ type call struct {
 	// fenced says that deadline is the end of the trust window.
 	fenced  bool
 	entries []*request
+	// mark begins the ids of this call's entries, so that the answer to another one names none of them.
+	mark string
 
 	// err is the error of the whole call; nil when SNS judged the entries one by one.
 	err     error
@@ -37,13 +41,14 @@ type call struct {
 	left []*request
 }
 
-// input builds the request. The ids are the entries' places: they need to be unique within a call, no more. plain leaves
-// the structure "string" out.
+// input builds the request. The ids are the entries' places behind a mark that no other call has. plain leaves the structure
+// "string" out.
 func (c *call) input(arn *string, plain bool) *sns.PublishBatchInput {
+	c.mark = rand.Text() + "-"
 	entries := make([]types.PublishBatchRequestEntry, len(c.entries))
 	ids := make([]string, len(c.entries))
 	for i, r := range c.entries {
-		ids[i] = strconv.Itoa(i)
+		ids[i] = c.mark + strconv.Itoa(i)
 		m := r.msg
 		entries[i] = types.PublishBatchRequestEntry{
 			Id: &ids[i], Message: &m.body, MessageAttributes: m.attributes, Subject: optional(&m.subject),
@@ -132,7 +137,8 @@ func (t *topic) judgeAnswer(c *call, out *sns.PublishBatchOutput) {
 
 // place is where the entry of an id stands in the call; -1 for an id that was not sent.
 func (c *call) place(id *string) int {
-	if i, err := strconv.Atoi(text(id)); err == nil && i >= 0 && i < len(c.entries) {
+	place, ours := strings.CutPrefix(text(id), c.mark)
+	if i, err := strconv.Atoi(place); ours && err == nil && i >= 0 && i < len(c.entries) {
 		return i
 	}
 	return -1

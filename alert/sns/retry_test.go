@@ -409,6 +409,43 @@ func TestEntryWithoutAnAnswerGoesAgain(t *testing.T) {
 	})
 }
 
+// The answer to another call, as of a proxy that mixes answers up, is no acceptance, though it names as many entries.
+func TestAnswerToAnotherCallIsNone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		client := &staleClient{}
+		w := newWorld(t, func(s *setup) {
+			s.through = func(c Client) Client {
+				client.Client = c
+				return client
+			}
+		})
+		require.NoError(t, <-w.send(t.Context(), 1))
+		require.NoError(t, <-w.send(t.Context(), 2))
+		require.Equal(t, 3, client.calls)
+		require.InDelta(t, 1, w.failures(delivery.ReasonBadAnswer), 0)
+	})
+}
+
+// staleClient answers the second call with its answer to the first.
+type staleClient struct {
+	Client
+	calls int
+	first *sns.PublishBatchOutput
+}
+
+func (c *staleClient) PublishBatch(
+	ctx context.Context, in *sns.PublishBatchInput, o ...func(*sns.Options),
+) (out *sns.PublishBatchOutput, err error) {
+	if c.calls++; c.calls == 2 {
+		return c.first, nil
+	}
+	out, err = c.Client.PublishBatch(ctx, in, o...)
+	if c.calls == 1 {
+		c.first = out
+	}
+	return out, err
+}
+
 // mumblingClient answers three times without saying what became of the entries.
 type mumblingClient struct {
 	Client

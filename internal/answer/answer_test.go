@@ -369,6 +369,50 @@ func TestGoodPagesDoNotHealALaterOne(t *testing.T) {
 	require.Empty(t, f.watch.Troubles())
 }
 
+// An operation that stays bad for one row of a table is a trouble, however good it is for the others.
+func TestRowsAreJudgedApart(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	ask := func(key, body string) {
+		f.reply = reply{status: 200, body: body}
+		_, _ = dynamodb.NewFromConfig(f.cfg).GetItem(t.Context(), &dynamodb.GetItemInput{
+			TableName: aws.String("leases"), Key: map[string]dynamotypes.AttributeValue{"k": &dynamotypes.AttributeValueMemberS{Value: key}},
+		})
+	}
+	for range 2 {
+		ask("a", "{}")
+		ask("b", "null")
+	}
+	require.Len(t, f.watch.Troubles(), 1)
+	require.Equal(t, []string{"leases"}, f.watch.Troubles()[0].Subjects)
+	ask("a", "{}")
+	require.Len(t, f.watch.Troubles(), 1)
+	ask("b", "{}")
+	require.Empty(t, f.watch.Troubles())
+	ask("a", "null")
+	ask("b", "null")
+	require.Len(t, f.watch.Troubles(), 1, "another row each time")
+}
+
+// Whoever knows the key of a table does not take items without it, or with a number for it.
+func TestItemsHaveTheKeyOfTheirTable(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	for body, good := range map[string]bool{
+		`{"Items": [{"k": {"S": "a"}}]}`:                    true,
+		`{"Items": []}`:                                     true,
+		`{"Items": [{"k": {"S": "a"}}, {"v": {"S": "b"}}]}`: false,
+		`{"Items": [{"k": {"N": "5"}, "v": {"S": "b"}}]}`:   false,
+		`{"Items": [{"k": {"S": ""}, "v": {"S": "b"}}]}`:    false,
+	} {
+		f.reply = reply{status: 200, body: body}
+		_, err := dynamodb.NewFromConfig(f.cfg).Scan(answer.With(t.Context(), &answer.Expect{Key: "k"}), &dynamodb.ScanInput{TableName: aws.String("t")})
+		require.Equal(t, !good, answer.Is(err), body)
+		_, err = dynamodb.NewFromConfig(f.cfg).Scan(t.Context(), &dynamodb.ScanInput{TableName: aws.String("t")})
+		require.NoError(t, err, "another's table")
+	}
+}
+
 func count(t *testing.T, f *fixture, c call) float64 {
 	t.Helper()
 	families, err := f.reg.Gather()
@@ -548,7 +592,9 @@ func TestBatchIsAcceptedByEntry(t *testing.T) {
 		{name: "silent about one", body: answerOf(fmt.Sprintf(ok, "0"), ""), accepted: 1, counted: 1},
 		{name: "one without a message id", body: answerOf(fmt.Sprintf(ok, "0")+"<member><Id>1</Id></member>", ""), accepted: 1, counted: 1},
 		{name: "one that was not asked for", body: answerOf(fmt.Sprintf(ok, "0")+fmt.Sprintf(ok, "7"), ""), accepted: 1, counted: 1},
-		{name: "one twice", body: answerOf(fmt.Sprintf(ok, "0"), fmt.Sprintf(fail, "0")), accepted: 1, counted: 1},
+		{name: "one twice", body: answerOf(fmt.Sprintf(ok, "0")+fmt.Sprintf(ok, "0")+fmt.Sprintf(ok, "1"), ""), accepted: 2, counted: 1},
+		{name: "one accepted and failed", body: answerOf(fmt.Sprintf(ok, "0")+fmt.Sprintf(ok, "1"), fmt.Sprintf(fail, "0")), accepted: 1, counted: 1},
+		{name: "all accepted and failed", body: answerOf(fmt.Sprintf(ok, "0")+fmt.Sprintf(ok, "1"), fmt.Sprintf(fail, "0")+fmt.Sprintf(fail, "1")), err: "accepted and failed", counted: 1},
 		{name: "failed without a code", body: answerOf(fmt.Sprintf(ok, "0"), "<member><Id>1</Id></member>"), accepted: 1, counted: 1},
 		{name: "no ids", body: answerOf("<member><Id></Id><MessageId>m</MessageId></member>", ""), err: "no Id", counted: 1},
 		{name: "no message ids", body: answerOf("<member><Id>0</Id></member><member><Id>1</Id></member>", ""), err: "no MessageId", counted: 1},

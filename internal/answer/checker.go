@@ -13,6 +13,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awsmiddleware "github.com/aws/aws-sdk-go-v2/aws/middleware"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/aws/aws-sdk-go-v2/service/kinesis"
 	"github.com/aws/aws-sdk-go-v2/service/sns"
 	"github.com/aws/smithy-go"
@@ -96,7 +97,7 @@ func (c *Checker) check(
 		return out, meta, err
 	}
 	bad.Service, bad.Operation = awsmiddleware.GetServiceID(ctx), awsmiddleware.GetOperationName(ctx)
-	c.watch.bad(ctx, call.subject(), bad)
+	c.watch.bad(ctx, bad, call.subjects()...)
 	if call.usable {
 		return out, meta, nil
 	}
@@ -106,7 +107,7 @@ func (c *Checker) check(
 // heal notes a good answer. Good pages before a bad one come each time again, so only the last page says that all are good.
 func (c *Checker) heal(ctx context.Context, call *Call, err error) {
 	if call.page() != laterPage {
-		c.watch.good(ctx, call.subject())
+		c.watch.good(ctx, call.subjects()...)
 	}
 	if err == nil && call.last() {
 		c.watch.good(ctx, laterPage)
@@ -263,6 +264,32 @@ type Call struct {
 	usable bool
 }
 
+// ofRow parts the key of a row from its table in a subject.
+const ofRow = "\x00"
+
+// subjects are what an answer is about that can be bad alone: an operation may be bad for one row of a table only, or for
+// another one each time.
+func (c *Call) subjects() []string {
+	subject, key := c.subject(), map[string]types.AttributeValue(nil)
+	switch in := c.In.(type) {
+	case *dynamodb.GetItemInput:
+		key = in.Key
+	case *dynamodb.UpdateItemInput:
+		key = in.Key
+	case *dynamodb.DeleteItemInput:
+		key = in.Key
+	default:
+		return []string{subject}
+	}
+	row := subject + ofRow
+	for _, v := range key {
+		if text, ok := v.(*types.AttributeValueMemberS); ok {
+			row += text.Value
+		}
+	}
+	return []string{subject, row}
+}
+
 func (c *Call) subject() string {
 	if c.Expect != nil && c.Expect.Subject != "" {
 		return c.Expect.Subject
@@ -334,6 +361,8 @@ type Expect struct {
 	// Page is how many pages came before, and Listed are the shards in them.
 	Page   int
 	Listed map[string]bool
+	// Key is the attribute that every item of the table has as its key, a text.
+	Key string
 	// AnyTime takes records as they are whose arrival times cannot be.
 	AnyTime bool
 }

@@ -264,6 +264,11 @@ func scan(c *Call) *BadError {
 				return bad("an item has no key")
 			}
 		}
+		if c.Expect != nil && c.Expect.Key != "" {
+			if key, ok := it[c.Expect.Key].(*types.AttributeValueMemberS); !ok || key.Value == "" {
+				return bad("an item has no key")
+			}
+		}
 	}
 	return epochs(c, out.Items...)
 }

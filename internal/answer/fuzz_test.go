@@ -14,7 +14,7 @@ import (
 // error that is short enough for a log, whose code is text.
 func FuzzAnswer(f *testing.F) {
 	for i, call := range calls() {
-		f.Add(uint8(i), uint16(200), call.good, "", "application/x-amz-json-1.1") //nolint:gosec // a few
+		f.Add(uint8(i), uint16(200), call.good, "", "application/x-amz-json-1.1")
 		f.Add(uint8(i), uint16(400), `{"__type":"ExpiredIteratorException","message":"m"}`, "", "application/x-amz-json-1.0")
 		f.Add(uint8(i), uint16(403), `<ErrorResponse><Error><Code>AuthorizationError</Code><Message>m</Message></Error></ErrorResponse>`, "", "text/xml")
 		f.Add(uint8(i), uint16(400), "", "Bad\xff\xfe", "")
@@ -29,8 +29,7 @@ func FuzzAnswer(f *testing.F) {
 			return
 		}
 		require.Less(t, len(err.Error()), 8<<10)
-		var api smithy.APIError
-		if errors.As(err, &api) {
+		if api, ok := errors.AsType[smithy.APIError](err); ok {
 			require.True(t, utf8.ValidString(api.ErrorCode()), "%q", api.ErrorCode())
 			require.LessOrEqual(t, len(api.ErrorCode()), 64)
 		}

@@ -14,8 +14,8 @@ import (
 )
 
 // batch checks what SNS says about each entry. What it says about none of ours, without a message id or without a code
-// is taken out: such an entry counts as one that the answer is silent about, and the others are as good as ever. An
-// answer that says nothing about any entry is no answer.
+// is taken out, and so is what it says of an entry that it calls accepted and failed: such an entry counts as one that the
+// answer is silent about, and the others are as good as ever. An answer that says nothing about any entry is no answer.
 func batch(c *Call) *BadError {
 	out, in := c.Out.(*sns.PublishBatchOutput), c.In.(*sns.PublishBatchInput)
 	open := make(map[string]bool, len(in.PublishBatchRequestEntries))
@@ -24,11 +24,20 @@ func batch(c *Call) *BadError {
 			open[*id] = true
 		}
 	}
+	both := map[string]bool{}
+	for i := range out.Successful {
+		id := aws.ToString(out.Successful[i].Id)
+		if slices.ContainsFunc(out.Failed, func(e snstypes.BatchResultErrorEntry) bool { return aws.ToString(e.Id) == id }) {
+			both[id] = true
+		}
+	}
 	what := ""
 	take := func(id *string, complete bool, missing string) (remove bool) {
 		switch {
 		case empty(id):
 			what = "an entry has no Id"
+		case both[*id]:
+			what = "it calls an entry accepted and failed"
 		case !open[*id]:
 			what = "an entry's Id was not asked for, or comes twice"
 		case !complete:

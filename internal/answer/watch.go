@@ -36,6 +36,12 @@ type Watch struct {
 // place is an operation, of one shard, topic or the like where these can be bad alone.
 type place struct{ service, operation, subject string }
 
+// shown is the subject for people: of the row of a table, the table.
+func (p place) shown() string {
+	table, _, _ := strings.Cut(p.subject, ofRow)
+	return table
+}
+
 type state struct {
 	since, last time.Time
 	inRow       int
@@ -61,13 +67,19 @@ func placeOf(ctx context.Context, subject string) place {
 	return place{awsmiddleware.GetServiceID(ctx), awsmiddleware.GetOperationName(ctx), subject}
 }
 
-func (w *Watch) good(ctx context.Context, subject string) {
+func (w *Watch) good(ctx context.Context, subjects ...string) {
 	if w == nil || w.open.Load() == 0 {
 		return
 	}
-	at := placeOf(ctx, subject)
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	for _, subject := range subjects {
+		w.heal(placeOf(ctx, subject))
+	}
+}
+
+// heal ends what was bad. Call it with mu held.
+func (w *Watch) heal(at place) {
 	s := w.states[at]
 	if s == nil {
 		return
@@ -79,16 +91,23 @@ func (w *Watch) good(ctx context.Context, subject string) {
 	}
 }
 
-func (w *Watch) bad(ctx context.Context, subject string, err *BadError) {
+// bad notes a bad answer, about each of these subjects.
+func (w *Watch) bad(ctx context.Context, err *BadError, subjects ...string) {
 	if w == nil {
 		return
 	}
-	at, now := placeOf(ctx, subject), time.Now()
-	if n := w.count[at.service+"."+at.operation]; n != nil {
+	if n := w.count[err.Service+"."+err.Operation]; n != nil {
 		n.Inc()
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	for _, subject := range subjects {
+		w.note(placeOf(ctx, subject), err, time.Now())
+	}
+}
+
+// note notes it about one of them. Call it with mu held.
+func (w *Watch) note(at place, err *BadError, now time.Time) {
 	s := w.states[at]
 	if s == nil || now.Sub(s.last) > forgotten {
 		s = &state{since: now, told: s != nil && s.told}
@@ -103,7 +122,7 @@ func (w *Watch) bad(ctx context.Context, subject string, err *BadError) {
 	elsewhere := w.toldElsewhere(at)
 	if s.told = true; !elsewhere {
 		w.log.Warn("answers of AWS cannot be used, trying again", zap.String("service", at.service), zap.String("operation", at.operation),
-			zap.String("subject", subject), zap.String("what", err.What), zap.Error(err.Err))
+			zap.String("subject", at.shown()), zap.String("what", err.What), zap.Error(err.Err))
 	}
 }
 
@@ -164,12 +183,13 @@ func (w *Watch) Troubles() []Trouble {
 			t.Since, t.What = s.since, s.what
 		}
 		if at.subject != "" {
-			t.Subjects = append(t.Subjects, at.subject)
+			t.Subjects = append(t.Subjects, at.shown())
 		}
 	}
 	out := make([]Trouble, 0, len(found))
 	for _, t := range found {
 		slices.Sort(t.Subjects)
+		t.Subjects = slices.Compact(t.Subjects)
 		out = append(out, *t)
 	}
 	slices.SortFunc(out, func(a, b Trouble) int {
