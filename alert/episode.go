@@ -53,7 +53,7 @@ func (e *Evaluator) step(r *rule, v verdict, rec *Record) {
 	}
 	now := e.now()
 	if v == yes && r.severityOf != nil {
-		if en.grade = e.severityOf(r, o); !e.memory.keyed() && !(en.firing && en.told) {
+		if en.grade = e.severityOf(r, o); !e.memory.keyed() && (!en.firing || !en.told) {
 			en.severity = en.grade
 		}
 	}
@@ -156,13 +156,13 @@ func (v *value) appendText(b []byte) []byte {
 func (e *Evaluator) window(r *rule, en *entry, v verdict, o *occasion) {
 	r.window.advance(en.window, e.now())
 	if v == yes {
-		x, item, cause := r.window.load(&e.frame)
+		x, cause := r.window.load(&e.frame, &e.counted)
 		if cause.undefined() {
 			r.metrics.undefined[cause].Add(1)
 			return
 		}
-		if en.window.add(x); r.window.aggregate == AggregateDistinct {
-			e.hashText = en.window.see(&item, &e.memory.key, e.hashText)
+		if en.window.add(x); r.window.distinct {
+			en.window.see(&e.counted, &e.memory.key)
 		}
 	}
 	if r.window.tumbling || !r.window.whole(en.window) {

@@ -32,8 +32,8 @@ type Evaluator struct {
 	unwell time.Time
 	// key and name are copies that the slots of the built-in names point to; keyText is the key of the rule at hand.
 	key, name, keyText []byte
-	// hashText is what a value is told from others by.
-	hashText []byte
+	// counted is what a distinct window counts of the record at hand.
+	counted value
 
 	// notes are which fields records had that set.watch does not know of yet.
 	notes fieldNotes
@@ -87,7 +87,7 @@ func (e *Evaluator) run(set *compiled) {
 // release drops everything that may point into a payload or have grown with it.
 func (e *Evaluator) release() {
 	e.decoder, e.frame, e.matcher = newDecoder(e.set.schema), newFrame(e.set.schema), nil
-	e.keyText, e.hashText = nil, nil
+	e.keyText, e.counted = nil, value{}
 	if e.scoring = nil; len(e.set.scores) > 0 {
 		e.scoring = newScoring(e.set.scored)
 	}

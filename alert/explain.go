@@ -306,7 +306,7 @@ func (e *Evaluator) explainRule(r *rule, rec *Record, open []string) RuleExplana
 		return x
 	}
 	if r.window != nil {
-		if _, _, cause := r.window.load(&e.frame); cause.undefined() {
+		if _, cause := r.window.load(&e.frame, new(value)); cause.undefined() {
 			x.WindowCause = cause.cause()
 		}
 	}
@@ -470,15 +470,16 @@ func (e *Evaluator) explainFiring(r *rule, x *RuleExplanation) {
 
 // aloneInWindow says whether a window that holds the record at hand alone makes its rule fire.
 func (e *Evaluator) aloneInWindow(w *windowRule) bool {
-	n, item, cause := w.load(&e.frame)
+	var item value
+	n, cause := w.load(&e.frame, &item)
 	if cause.undefined() {
 		return false
 	}
 	s := w.newWindow(true)
 	s.last = e.now() / w.step
 	s.add(n)
-	if w.aggregate == AggregateDistinct {
-		s.see(&item, &e.memory.key, nil)
+	if w.distinct {
+		s.see(&item, &e.memory.key)
 	}
 	_, holds := w.holds(s)
 	return holds

@@ -44,7 +44,7 @@ func KeptByOlder(state []byte, rule string) (kept bool, speaks []string) {
 // DistinctHash is what is kept of a text in a distinct window.
 func DistinctHash(key HashKey, s string) []byte {
 	v := value{kind: text, raw: []byte(s)}
-	return binary.BigEndian.AppendUint64(nil, key.hash(v.appendDistinct(nil)))
+	return binary.BigEndian.AppendUint64(nil, key.distinct(&v))
 }
 
 // KeptKey is what is kept of a long key.
@@ -82,12 +82,12 @@ func HostileSnapshots(rules []RuleConfig) map[string][]byte {
 		body := &writer{}
 		body.float(0)
 		body.int(0)
-		body.uint(uint64(n)) //nolint:gosec // a count
+		body.uint(uint64(n))
 		body.buf = append(body.buf, entries.buf...)
 		return seal(false, of, body)
 	}
 	plain := func(w *writer, i int) {
-		w.entry(0, &entry{of: &ruleMemory{rule: c.rules[0]}, key: string(binary.AppendUvarint(nil, uint64(i)))})
+		w.entry(0, &entry{of: &ruleMemory{rule: c.rules[0]}, key: string(binary.AppendUvarint(nil, uint64(i)))}) //nolint:gosec // a count
 	}
 	counted := func(n uint64) *writer {
 		w := &writer{}
@@ -121,7 +121,7 @@ func HostileSnapshots(rules []RuleConfig) map[string][]byte {
 	for i := range size / 6 {
 		relatives.uint(0)
 		relatives.int(1)
-		relatives.buf = binary.BigEndian.AppendUint32(append(relatives.buf, 3), uint32(i))[:len(relatives.buf)+4] //nolint:gosec // a count
+		relatives.buf = binary.BigEndian.AppendUint32(append(relatives.buf, 3), uint32(i))[:len(relatives.buf)+4]
 	}
 	return map[string][]byte{
 		"as many entries as bytes": seal(false, 0, counted(size)),

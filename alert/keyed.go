@@ -39,12 +39,6 @@ func (k *HashKey) halves() (k0, k1 uint64) {
 	return binary.LittleEndian.Uint64(k[:8]), binary.LittleEndian.Uint64(k[8:])
 }
 
-// hash is 64 bits: what is counted is at most 10,000 values of one window, by whoever does not know the key.
-func (k *HashKey) hash(text []byte) uint64 {
-	k0, k1 := k.halves()
-	return siphash.Hash(k0, k1, text)
-}
-
 // shorten is what is kept of a long key: its first part, and a digest of all of it.
 func (k *HashKey) shorten(key []byte) []byte {
 	end := firstPart
@@ -144,21 +138,25 @@ func (m *memory) shortened(r *rule, key string) string {
 	return string(m.key.shorten([]byte(key)))
 }
 
-// appendDistinct appends the bytes by which a value is told from others: its kind, and what equals it.
-func (v *value) appendDistinct(b []byte) []byte {
-	b = append(b, byte(v.kind))
+// distinct is what a value is told from others by. Equal numbers are one value, however they are written.
+func (k *HashKey) distinct(v *value) uint64 {
+	var fixed [8]byte
+	text := v.raw
 	switch {
 	case v.kind == span:
-		return binary.BigEndian.AppendUint64(b, uint64(v.ns)) //nolint:gosec // all of its bits
+		binary.BigEndian.PutUint64(fixed[:], uint64(v.ns)) //nolint:gosec // all of its bits
+		text = fixed[:]
 	case v.kind == moment:
-		return strconv.AppendInt(b, v.at.UnixNano(), 10)
+		text = strconv.AppendInt(nil, v.at.UnixNano(), 10)
 	case v.kind == number && v.wide:
 		if x, exact := v.rational().Float64(); exact {
-			return binary.BigEndian.AppendUint64(b, math.Float64bits(x))
+			binary.BigEndian.PutUint64(fixed[:], math.Float64bits(x))
+			text = fixed[:]
 		}
-		return append(b, v.raw...)
 	case v.kind == number, v.kind == boolean:
-		return binary.BigEndian.AppendUint64(b, math.Float64bits(v.num+0)) // -0 is 0
+		binary.BigEndian.PutUint64(fixed[:], math.Float64bits(v.num+0)) // -0 is 0
+		text = fixed[:]
 	}
-	return append(b, v.raw...)
+	k0, k1 := k.halves()
+	return siphash.Hash(k0^uint64(v.kind), k1, text) // the kinds have keys of their own
 }

@@ -57,6 +57,9 @@ func (s *window) bulk() bulk {
 // weigh notes what an entry takes by now.
 func (m *memory) weigh(en *entry) {
 	now := en.bulk()
+	if uint32(now.heap) == en.heap && uint32(now.stored) == en.stored { //nolint:gosec // as below
+		return
+	}
 	m.bulk.add(bulk{now.heap - int(en.heap), now.stored - int(en.stored)})
 	en.heap, en.stored = uint32(now.heap), uint32(now.stored) //nolint:gosec // keys, values and panes are bounded
 }

@@ -643,7 +643,7 @@ func (m *ruleMemory) fits(v *entryView) bool {
 	if w == nil || !v.windowed {
 		return w == nil && !v.windowed
 	}
-	seen := w.aggregate == AggregateDistinct
+	seen := w.distinct
 	return v.win.size == w.panes && v.win.last <= maxMillis/w.step && seen == (v.values.has || v.legacy.has)
 }
 

@@ -29,6 +29,7 @@ func TestFormatWaitsForEveryLiveWorker(t *testing.T) {
 		}
 		old.kill()
 		time.Sleep(formatPatience / 2)
+		require.Equal(t, 1, a.format(), "not at the first word")
 		again := w.start("old-again")
 		time.Sleep(formatPatience)
 		require.Equal(t, 1, a.format(), "a worker of the version before came back")

@@ -270,7 +270,8 @@ const ofRow = "\x00"
 // subjects are what an answer is about that can be bad alone: an operation may be bad for one row of a table only, or for
 // another one each time.
 func (c *Call) subjects() []string {
-	subject, key := c.subject(), map[string]types.AttributeValue(nil)
+	subject := c.subject()
+	var key map[string]types.AttributeValue
 	switch in := c.In.(type) {
 	case *dynamodb.GetItemInput:
 		key = in.Key
@@ -281,13 +282,13 @@ func (c *Call) subjects() []string {
 	default:
 		return []string{subject}
 	}
-	row := subject + ofRow
-	for _, v := range key {
+	row := []string{subject, ofRow}
+	for _, v := range key { // our tables have one
 		if text, ok := v.(*types.AttributeValueMemberS); ok {
-			row += text.Value
+			row = append(row, text.Value)
 		}
 	}
-	return []string{subject, row}
+	return []string{subject, strings.Join(row, "")}
 }
 
 func (c *Call) subject() string {
