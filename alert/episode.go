@@ -47,7 +47,7 @@ func (e *Evaluator) step(r *rule, v verdict, rec *Record) {
 	en := m.find(key)
 	switch {
 	case v == yes:
-		en = e.remember(m, key)
+		en = e.remember(m, key, en)
 	case en == nil:
 		return
 	}
@@ -74,9 +74,9 @@ func (e *Evaluator) step(r *rule, v verdict, rec *Record) {
 	e.memory.fit(en)
 }
 
-// remember returns the entry of a key, made if there is none.
-func (e *Evaluator) remember(m *ruleMemory, key []byte) *entry {
-	en := e.memory.touch(m, key)
+// remember returns the entry of a key, which is known or nil, made if there is none.
+func (e *Evaluator) remember(m *ruleMemory, key []byte, known *entry) *entry {
+	en := e.memory.touch(m, key, known)
 	if w := m.rule.window; w != nil && en.window == nil {
 		en.window = w.newWindow(e.memory.keyed())
 		en.window.last, en.window.watched = e.now()/w.step, e.now()

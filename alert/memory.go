@@ -105,14 +105,14 @@ func newMemory(set *compiled, agreed agreement) *memory {
 // find returns the entry of a key, or nil.
 func (r *ruleMemory) find(key []byte) *entry { return r.entries[string(key)] }
 
-// touch returns the entry of a key as the most recently used one, made if there is none.
-func (m *memory) touch(r *ruleMemory, key []byte) *entry {
-	if e := r.entries[string(key)]; e != nil {
+// touch returns the entry of a key, which is known or nil, as the most recently used one, made if there is none.
+func (m *memory) touch(r *ruleMemory, key []byte, known *entry) *entry {
+	if known != nil {
 		if !r.rule.whole() {
-			m.unlink(e)
-			m.link(e)
+			m.unlink(known)
+			m.link(known)
 		}
-		return e
+		return known
 	}
 	if m.count >= m.max && !r.rule.whole() {
 		m.evict()

@@ -65,7 +65,7 @@ func (e *Evaluator) watchShard(to int64) {
 		if !r.whole() || r.absence.Of != AbsenceOfShard || len(e.memory.rules[r.place].entries) > 0 {
 			continue
 		}
-		en := e.remember(e.memory.rules[r.place], nil)
+		en := e.remember(e.memory.rules[r.place], nil, nil)
 		en.held = max(to, e.now())
 		e.reschedule(r, en, to)
 	}
@@ -82,7 +82,8 @@ func (e *Evaluator) watchStream(f Fleet) {
 }
 
 func (e *Evaluator) watchStreamRule(r *rule, f Fleet, caughtUp int64) {
-	en := e.remember(e.memory.rules[r.place], nil)
+	m := e.memory.rules[r.place]
+	en := e.remember(m, nil, m.find(nil))
 	last := int64(0)
 	if !f.LastArrival.IsZero() {
 		last = f.LastArrival.UnixMilli()
