@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"text/template"
@@ -85,7 +86,8 @@ func (x *execution) functions() template.FuncMap {
 			return escape(s), nil
 		}
 	}
-	return template.FuncMap{
+	all := template.FuncMap(x.comparisons())
+	maps.Copy(all, template.FuncMap{
 		"print": func(args ...any) (string, error) { return x.sprint(args) },
 		"println": func(args ...any) (string, error) {
 			s, err := x.sprint(args)
@@ -102,7 +104,7 @@ func (x *execution) functions() template.FuncMap {
 			if err := x.pay(work, text); err != nil {
 				return "", err
 			}
-			return fmt.Sprintf(format, args...), nil
+			return sprintf(format, args)
 		},
 		"html": escaped(template.HTMLEscaper, func(c byte) bool { return strings.IndexByte("&<>'\"\x00", c) >= 0 }, 5),
 		"js": escaped(template.JSEscaper, func(c byte) bool {
@@ -123,7 +125,8 @@ func (x *execution) functions() template.FuncMap {
 			}
 			return v, x.pay(n, 0)
 		},
-	}
+	})
+	return all
 }
 
 // readValue and walkedValue are called by what prices put into a template.
