@@ -136,5 +136,13 @@ func (p *Pipeline) OverBudget() map[string]uint64 {
 	return seen
 }
 
+// TemplateFailures are the templates of messages that failed, by rule. Safe for concurrent use.
+func (p *Pipeline) TemplateFailures() map[string]uint64 {
+	return counts.By(p.metrics.templates, "rule")
+}
+
+// Evicted are the keys that were forgotten because there were too many, by rule. Safe for concurrent use.
+func (p *Pipeline) Evicted() map[string]uint64 { return counts.By(p.metrics.evicted, "rule") }
+
 // Panics are those that were recovered while a record was evaluated, since the process started. Safe for concurrent use.
 func (p *Pipeline) Panics() uint64 { return counts.Of(p.metrics.panics) }

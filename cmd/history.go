@@ -6,7 +6,6 @@ import (
 	"sync"
 	"time"
 
-	"kinesis-alerter/alert"
 )
 
 const (
@@ -78,20 +77,22 @@ func (h *history) recent(all StatusRecent) StatusRecent {
 		Resolved: all.Resolved - before.Resolved, Unreadable: all.Unreadable - before.Unreadable,
 		Untimed: all.Untimed - before.Untimed,
 	}
-	for likely, n := range all.UnreadableAs {
-		if n -= before.UnreadableAs[likely]; n > 0 {
-			if out.UnreadableAs == nil {
-				out.UnreadableAs = make(map[alert.Likely]uint64)
+	out.UnreadableAs = since(all.UnreadableAs, before.UnreadableAs)
+	out.OverBudget = since(all.OverBudget, before.OverBudget)
+	out.TemplateFailures = since(all.TemplateFailures, before.TemplateFailures)
+	out.Evicted = since(all.Evicted, before.Evicted)
+	return out
+}
+
+// since is what was counted since before; nil for nothing. A count can begin anew.
+func since[K comparable](now, before map[K]uint64) map[K]uint64 {
+	var out map[K]uint64
+	for k, n := range now {
+		if n -= min(n, before[k]); n > 0 {
+			if out == nil {
+				out = make(map[K]uint64)
 			}
-			out.UnreadableAs[likely] = n
-		}
-	}
-	for rule, n := range all.OverBudget {
-		if n -= min(n, before.OverBudget[rule]); n > 0 {
-			if out.OverBudget == nil {
-				out.OverBudget = make(map[string]uint64)
-			}
-			out.OverBudget[rule] = n
+			out[k] = n
 		}
 	}
 	return out

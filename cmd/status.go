@@ -207,6 +207,9 @@ type StatusRecent struct {
 	// OverBudget are the records that a rule did not judge, and the messages that got the default words, because the rule would have
 	// cost more than it may, by rule; only what came is there.
 	OverBudget map[string]uint64 `json:"over_budget,omitempty"`
+	// TemplateFailures are the templates that failed, and Evicted the keys that were forgotten because there were too many, by rule.
+	TemplateFailures map[string]uint64 `json:"template_failures,omitempty"`
+	Evicted          map[string]uint64 `json:"evicted_keys,omitempty"`
 	// Untimed are records that were read without their arrival times, because these could not be.
 	Untimed uint64 `json:"untimed_records"`
 }

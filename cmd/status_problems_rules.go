@@ -33,6 +33,8 @@ func ruleProblems(st *Status, add addProblem) {
 	}
 	fieldProblems(st.Rules, add)
 	budgetProblem(&st.Recent, add)
+	templateProblem(&st.Recent, add)
+	evictionProblem(&st.Recent, add)
 	never := slices.DeleteFunc(slices.Clone(st.Doubts), func(d StatusDoubt) bool { return !d.Never })
 	if len(never) > 0 {
 		more := ""
@@ -90,14 +92,41 @@ func fieldProblems(rules []StatusRule, add addProblem) {
 
 // budgetProblem looks at rules that cost more than they may.
 func budgetProblem(r *StatusRecent, add addProblem) {
-	rules := slices.Sorted(maps.Keys(r.OverBudget))
+	ofRules(r.OverBudget, func(worst, more string, n int) {
+		add(LevelWarning, "rule_over_budget", "kinesis-alerter explain with such a record says what costs so much, and what to do",
+			"rule %s is beyond its budget of work or of text for %s in the last %s, which it did not judge or reported in the default words%s",
+			worst, number(n, "record"), words(time.Duration(r.Window*float64(time.Second))), more)
+	})
+}
+
+// templateProblem looks at templates that fail; one that is beyond its budget is told with that.
+func templateProblem(r *StatusRecent, add addProblem) {
+	failed := maps.Clone(r.TemplateFailures)
+	maps.DeleteFunc(failed, func(rule string, _ uint64) bool { return r.OverBudget[rule] > 0 })
+	ofRules(failed, func(worst, more string, n int) {
+		add(LevelWarning, "template_failing", "kinesis-alerter explain with a record that matches shows the message and why its template fails",
+			"rule %s: a template of its messages failed %s in the last %s, and the default words went out%s",
+			worst, number(n, "time"), words(time.Duration(r.Window*float64(time.Second))), more)
+	})
+}
+
+// evictionProblem looks at keys that were forgotten because there were too many.
+func evictionProblem(r *StatusRecent, add addProblem) {
+	ofRules(r.Evicted, func(worst, more string, n int) {
+		add(LevelWarning, "keys_forgotten", "give the rule a key of fewer values, or raise state.max_keys; until then an alert may be repeated, or an end missed",
+			"rule %s forgot %s in the last %s, because the shard has more than it may remember%s",
+			worst, number(n, "key"), words(time.Duration(r.Window*float64(time.Second))), more)
+	})
+}
+
+// ofRules names the rule with the greatest count, if there is one, and how many more there are.
+func ofRules(by map[string]uint64, say func(worst, more string, n int)) {
+	rules := slices.Sorted(maps.Keys(by))
 	if len(rules) == 0 {
 		return
 	}
-	slices.SortStableFunc(rules, func(a, b string) int { return cmp.Compare(r.OverBudget[b], r.OverBudget[a]) })
-	add(LevelWarning, "rule_over_budget", "kinesis-alerter explain with such a record says what costs so much, and what to do",
-		"rule %s is beyond its budget of work or of text for %s in the last %s, which it did not judge or reported in the default words%s",
-		rules[0], number(int(min(r.OverBudget[rules[0]], math.MaxInt32)), "record"), words(time.Duration(r.Window*float64(time.Second))), others(rules))
+	slices.SortStableFunc(rules, func(a, b string) int { return cmp.Compare(by[b], by[a]) })
+	say(rules[0], others(rules), int(min(by[rules[0]], math.MaxInt32)))
 }
 
 // finding says what is wrong with a field.

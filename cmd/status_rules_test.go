@@ -124,6 +124,39 @@ func TestStatusOfRulesThatSeeNothing(t *testing.T) {
 	}
 }
 
+// A template that fails and keys that are forgotten are named with their rule, and no more once it is over.
+func TestStatusOfTemplatesAndForgottenKeys(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		fake, page := fakeaws.New(fakeaws.Options{}), newPipes()
+		fake.Kinesis.Create(testStream, 1)
+		createTopic(t, fake)
+		d := startDaemon(t, fake, func(c *Config, o *Options) {
+			o.Listener, c.State.MaxKeys = page, 10
+			c.Rules = []alert.RuleConfig{
+				{Name: "words", When: "id >= 0", Message: `{{ printf "%d" .Key }}`, Topics: []string{"oncall"}},
+				{Name: "keys", When: "id >= 0", Dedup: time.Hour, Topics: []string{"oncall"}},
+			}
+		})
+		time.Sleep(10 * time.Second)
+		for i := range 12 {
+			fake.Kinesis.Put(testStream, fmt.Sprint("k", i), fmt.Appendf(nil, `{"id":%d}`, i))
+		}
+		time.Sleep(10 * time.Second)
+		texts := map[string]string{}
+		for _, p := range page.status(t).Problems {
+			require.Equal(t, LevelWarning, p.Level)
+			texts[p.Code] = p.Text
+		}
+		require.Len(t, texts, 2)
+		require.Contains(t, texts["template_failing"], "rule words: a template of its messages failed 12 times in the last 15 m")
+		require.Contains(t, texts["keys_forgotten"], "rule keys forgot 2 keys in the last 15 m")
+		time.Sleep(20 * time.Minute)
+		require.Empty(t, page.status(t).Problems)
+		require.NoError(t, d.end())
+	})
+}
+
 // A rule that costs more than it may is told by name, and its records become dead letters, one a second of each shard; the other rule
 // alerts all the same, and the shard goes on.
 func TestStatusOfARuleOverBudget(t *testing.T) {

@@ -126,6 +126,7 @@ func befell(p *statusParts) StatusRecent {
 		out.Resolved += n
 	}
 	out.OverBudget = p.pipeline.OverBudget()
+	out.TemplateFailures, out.Evicted = p.pipeline.TemplateFailures(), p.pipeline.Evicted()
 	out.UnreadableAs = p.pipeline.Unreadable()
 	for _, n := range out.UnreadableAs {
 		out.Unreadable += n

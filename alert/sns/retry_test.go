@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -84,9 +85,9 @@ func TestFaultOfOneEntryIsItsOwn(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				w := newWorld(t)
-				fails := true
+				var mended atomic.Bool
 				w.SNS.FailEntries(func(e fakeaws.BatchEntry) *fakeaws.EntryFailure {
-					if e.Body != "body 7" || !fails {
+					if e.Body != "body 7" || mended.Load() {
 						return nil
 					}
 					return &test.failure
@@ -117,7 +118,7 @@ func TestFaultOfOneEntryIsItsOwn(t *testing.T) {
 				require.Zero(t, status.Failures)
 				require.WithinDuration(t, time.Now().Add(-10*time.Minute), status.AlertFailing, 2*time.Second)
 				require.Contains(t, status.Remedy, test.remedy)
-				fails = false
+				mended.Store(true)
 				require.NoError(t, <-ends[7])
 			})
 		})
