@@ -195,7 +195,7 @@ type foreignRow struct{ owner, moves, checkpoint, sub, fault string }
 // readForeign reads the leases of another library's table, and says which rows are none.
 func readForeign(ctx context.Context, t *table) (out map[string]foreignRow, notes []string, err error) {
 	out = map[string]foreignRow{}
-	err = t.scan(ctx, func(it item) error {
+	err = t.scan(ctx, "", func(it item) error {
 		switch {
 		case it[attrEpoch] != nil || text(it[attrKey]) == keyApplication:
 			return fmt.Errorf("table %s belongs to kinesis-alerter itself: use leases export and leases import FILE", t.name)

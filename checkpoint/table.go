@@ -177,10 +177,10 @@ func (t *table) remove(ctx context.Context, key string, e *expr) error {
 	return nil
 }
 
-// scan reads every row, eventually consistent, page by page.
-func (t *table) scan(ctx context.Context, each func(item) error) error {
+// scan reads every row, eventually consistent, page by page. key is the key of the table, where that is known.
+func (t *table) scan(ctx context.Context, key string, each func(item) error) error {
 	var from item
-	for expect := (&answer.Expect{Key: attrKey}); ; expect.Page++ {
+	for expect := (&answer.Expect{Key: key}); ; expect.Page++ {
 		page, err := t.page(answer.With(ctx, expect), from)
 		if err != nil {
 			return err

@@ -175,7 +175,7 @@ func (s *Store) scan(ctx context.Context) error {
 	rows := map[string]*row{}
 	workers := map[string]workerRow{}
 	sawApplication, damaged := false, map[string]bool{}
-	err := s.table.scan(ctx, func(it item) error {
+	err := s.table.scan(ctx, attrKey, func(it item) error {
 		switch key := text(it[attrKey]); {
 		case key == keyApplication:
 			sawApplication = true

@@ -51,7 +51,7 @@ func TestAttempts(t *testing.T) {
 		_, err = clients.kinesis.ListShards(ctx, &kinesis.ListShardsInput{StreamName: aws.String("s")})
 		require.Error(t, err)
 		require.NoError(t, testutil.GatherAndCompare(reg, strings.NewReader(`
-# HELP kinesis_alerter_aws_requests_total Attempts of AWS API calls by their result: OK, the service's error code, BadAnswer, Canceled, Timeout or Connection.
+# HELP kinesis_alerter_aws_requests_total Attempts of AWS API calls by their result: OK, the service's error code (other where it documents no such code), BadAnswer, Canceled, Timeout or Connection.
 # TYPE kinesis_alerter_aws_requests_total counter
 kinesis_alerter_aws_requests_total{code="InternalFailure",operation="DescribeTable",service="DynamoDB"} 3
 kinesis_alerter_aws_requests_total{code="InternalFailure",operation="ListShards",service="Kinesis"} 1

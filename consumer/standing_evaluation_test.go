@@ -23,6 +23,8 @@ func (slowEvaluator) Evaluate(*alert.Record) alert.Decision {
 
 func (slowEvaluator) Stateful() bool { return false }
 
+func (slowEvaluator) Agree(alert.HashKey, int) {}
+
 // A shard whose evaluation does not end says since when, and one that waits for its alerts does not.
 func TestEvaluationThatTakesLongIsSeen(t *testing.T) {
 	inWorld(t, 1, func(w *world) {

@@ -21,6 +21,8 @@ const (
 	twiceInARow = 2
 	// forgotten is when a bad answer says nothing about now any more: every call that fails is tried again sooner.
 	forgotten = 45 * time.Second
+	// forgottenRow is that of one row of a table, which may never be asked for again.
+	forgottenRow = 10 * time.Second
 )
 
 // Watch knows the operations whose answers are bad now. It is safe for concurrent use.
@@ -35,6 +37,14 @@ type Watch struct {
 
 // place is an operation, of one shard, topic or the like where these can be bad alone.
 type place struct{ service, operation, subject string }
+
+// outdated says whether a bad answer of some time ago says nothing about now any more.
+func (p place) outdated(age time.Duration) bool {
+	if strings.Contains(p.subject, ofRow) {
+		return age > forgottenRow
+	}
+	return age > forgotten
+}
 
 // shown is the subject for people: of the row of a table, the table.
 func (p place) shown() string {
@@ -109,7 +119,7 @@ func (w *Watch) bad(ctx context.Context, err *BadError, subjects ...string) {
 // note notes it about one of them. Call it with mu held.
 func (w *Watch) note(at place, err *BadError, now time.Time) {
 	s := w.states[at]
-	if s == nil || now.Sub(s.last) > forgotten {
+	if s == nil || at.outdated(now.Sub(s.last)) {
 		s = &state{since: now, told: s != nil && s.told}
 		w.states[at] = s
 		w.open.Store(int64(len(w.states)))
@@ -166,7 +176,7 @@ func (w *Watch) Troubles() []Trouble {
 	defer w.mu.Unlock()
 	found := map[place]*Trouble{}
 	for at, s := range w.states {
-		if now.Sub(s.last) > forgotten {
+		if at.outdated(now.Sub(s.last)) {
 			w.drop(at)
 			continue
 		}
