@@ -312,6 +312,27 @@ func TestBeginsWithTheFirstAnswer(t *testing.T) {
 	})
 }
 
+// A worker whose listing is older than #application takes nothing back: a shard that was split in between was closed when the
+// application began, and its children are read already.
+func TestOlderListingUndoesNoSkip(t *testing.T) {
+	bubble(t, 2, func(w *world) {
+		remove := w.aws.Faults.Add(fakeaws.Fault{Service: fakeaws.ServiceDynamoDB, Operation: "PutItem", Kind: fakeaws.Delay, Delay: time.Second, Client: "a"})
+		a := w.start("a")
+		time.Sleep(500 * time.Millisecond) // it has listed the stream
+		w.aws.Kinesis.Split(testStream, shardName(0))
+		b := w.start("b")
+		w.awaitHeld(5*time.Second, 3, a, b)
+		remove()
+		time.Sleep(3 * time.Minute)
+		for _, p := range []*process{a, b} {
+			require.Zero(w, p.incidents(IncidentSkipUndone), p.name)
+		}
+		require.Nil(w, w.row(shardName(0)))
+		a.stop()
+		b.stop()
+	})
+}
+
 // A shard that one listing wrongly showed closed at the first start is read although its row was never written.
 func TestSkipIsUndone(t *testing.T) {
 	bubble(t, 2, func(w *world) {

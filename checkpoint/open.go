@@ -272,6 +272,9 @@ func (s *Store) adoptApplication(app *application) {
 	if before != nil && app.origin.t0.IsZero() {
 		app.origin.t0 = before.origin.t0
 	}
+	if before == nil {
+		s.adopted = time.Now()
+	}
 	s.app, s.ready = app, true
 	s.duration = app.duration
 	s.mu.Unlock()

@@ -84,14 +84,15 @@ func (s *Store) undoEnd(ctx context.Context, r *row) error {
 	return nil
 }
 
-// wronglySkipped are the shards that #application has as closed at T0 while a listing shows them open. Call it with mu held.
+// wronglySkipped are the shards that #application has as closed at T0 while a listing shows them open that began after the row was
+// read: an earlier one may have seen a shard before it was closed. Call it with mu held.
 func (s *Store) wronglySkipped() []string {
 	if s.app == nil {
 		return nil
 	}
 	var out []string
 	for id := range s.app.origin.closed {
-		if info := s.lineage.shards[id]; info != nil && info.open.any() {
+		if info := s.lineage.shards[id]; info != nil && info.open.to.After(s.adopted) {
 			out = append(out, id)
 		}
 	}

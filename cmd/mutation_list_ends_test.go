@@ -116,5 +116,10 @@ func endMutations() []mutation {
 			file:   "checkpoint/open.go", old: "if again && met.Before(at) {", new: "if again && met.After(at) {",
 			by: only("checkpoint", "TestBeginsWithTheFirstAnswer"), says: `.*not within.*`,
 		},
+		{
+			breaks: "a listing that is older than #application undoes no skip",
+			file:   "checkpoint/undo.go", old: "info.open.to.After(s.adopted)", new: "info.open.any()",
+			by: only("checkpoint", "TestOlderListingUndoesNoSkip"), says: `.*Error:.*`,
+		},
 	}
 }
