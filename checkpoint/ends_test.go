@@ -443,7 +443,7 @@ func TestListingCorrectsTheParentsOfAChild(t *testing.T) {
 		low, high := w.aws.Kinesis.Split(testStream, shardName(0))
 		time.Sleep(time.Second)
 		w.finish(shardName(0), []types.ChildShard{child(low, shardName(0), shardName(1)), child(high, shardName(0))}, a)
-		w.await("both children", time.Minute+10*time.Second, func() bool { return isHeld(low, a) && isHeld(high, a) })
+		w.await("both children", 90*time.Second, func() bool { return isHeld(low, a) && isHeld(high, a) })
 		a.stop()
 	})
 }

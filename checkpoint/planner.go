@@ -13,8 +13,12 @@ import (
 	"kinesis-alerter/internal/guard"
 )
 
-// coolDown is how long this process leaves a shard alone after it released it, or after taking it did not work.
-const coolDown = 2 * time.Second
+// coolDown is how long this process leaves a shard alone after it released it, or after taking it failed; and missedCoolDown after a
+// peer's write came first, by a row that this process had not seen yet.
+const (
+	coolDown       = 2 * time.Second
+	missedCoolDown = coolDown / 4
+)
 
 // noHeir is the target of the handoff of a paused shard. It is no worker id.
 const noHeir = "#paused"
@@ -64,7 +68,11 @@ func (s *Store) carryOut(ctx context.Context) {
 				}
 				s.mu.Lock()
 				if s.leases[w.shard] == nil { // or the next plan would try again at once, for ever where the rows deceive
-					s.cool[w.shard] = time.Now().Add(coolDown)
+					pause := coolDown
+					if err == nil {
+						pause = missedCoolDown
+					}
+					s.cool[w.shard] = time.Now().Add(pause)
 				}
 				s.mu.Unlock()
 				return nil
