@@ -77,6 +77,14 @@
 // long), by itself: when the silence, the quiet hours or dedup are over, and else after a minute, doubled up to ten. Rules without
 // for, resolve, absence and sliding window have no excursions: they alert with every record, or every tumbling window.
 //
+// Three things are reported whatever dedup or a rate limit would swallow: a rise in severity, once for each grade of an excursion;
+// a claim that holds for a minute although the last alert said that it is over; and an end, to whoever heard of the beginning. A
+// repeat has the severity of the last record, an end that of the gravest alert. A rule inhibits only while somebody knows of its
+// claim: an alert was made, or a silence covers it.
+//
+// A window with an upper bound (<, <=, ==, != of count, rate, sum or distinct) is judged once a whole length of it was watched, and
+// is 0 when nothing comes any more. Sums keep what rounding loses. A boolean counts as 1 and 0.
+//
 // Time is event time: the running maximum of arrivals. What is due (a hold, a resolve, the end of a window, an absence) is
 // done when event time passes it, at the time at which it was due, before the record that shows that time has passed. A
 // [Tick] does the same without a record; it only brings forward what the next record would bring. So alerts are a function

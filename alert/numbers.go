@@ -152,7 +152,11 @@ func (n verbatim) Format(s fmt.State, verb rune) {
 			return
 		}
 		if math.IsNaN(n.f) && verb == 'd' {
-			_, _ = fmt.Fprintf(s, strings.TrimSuffix(strings.ReplaceAll(format, "0", ""), "d")+"s", n.text)
+			width, _ := s.Width()
+			if s.Flag('-') {
+				width = -width
+			}
+			_, _ = fmt.Fprintf(s, "%*s", width, n.text)
 			return
 		}
 	case 'v', 's', 'q':

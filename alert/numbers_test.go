@@ -31,6 +31,7 @@ func TestNumbersInTemplates(t *testing.T) {
 		{`{{ printf "%05d|%-5d|%+d|%x" .Fields.v .Fields.v .Fields.v .Fields.v }}`, "00095|95   |+95|5f"},
 		{`{{ printf "%.1f|%6.2f|%g|%v|%s|%q" .Fields.v .Fields.half .Fields.v .Fields.v .Fields.half .Fields.name }}`, `95.0|  0.50|95|95|0.5|"a"`},
 		{`{{ printf "%d|%v|%s|%.0f" .Fields.big .Fields.big .Fields.big .Fields.big }}`, "9007199254740993|9007199254740993|9007199254740993|9007199254740992"},
+		{`{{ printf "%20d|%-20d|%2d" .Fields.big .Fields.big .Fields.big }}`, "    9007199254740993|9007199254740993    |9007199254740993"},
 		{`{{ printf "%s" .Fields.bang }} {{ printf "100 %%!" }}`, "%!d(string=x) 100 %!"},
 		{`{{ printf "%d" .Fields.half }}`, standIn},
 		{`{{ printf "%d" .Fields.name }}`, standIn},
