@@ -272,7 +272,7 @@ func (s *Store) adoptApplication(app *application) {
 	if before != nil && app.origin.t0.IsZero() {
 		app.origin.t0 = before.origin.t0
 	}
-	if before == nil {
+	if before == nil || before.generation != app.generation {
 		s.adopted = time.Now()
 	}
 	s.app, s.ready = app, true

@@ -79,7 +79,7 @@ type Store struct {
 	retention    time.Duration // of the stream's records; 0 while it is not known
 	met          time.Time     // Kinesis' time of the first answer about the stream
 	tried        bool          // to write #application
-	adopted      time.Time     // when #application was first read
+	adopted      time.Time     // when #application, as it is, was first read
 	changed      chan struct{} // closed and replaced with every change that Grants or a waiter may care for
 }
 
