@@ -101,12 +101,9 @@ func NamesFault(err error) bool {
 	if !errors.As(err, &api) {
 		return errors.Is(err, errTableGone)
 	}
-	switch awsfault.Of(api.ErrorCode()) {
-	case awsfault.Denied, awsfault.Missing:
-		return true
-	default:
-	}
-	return api.ErrorCode() == "ValidationException" || api.ErrorCode() == "InvalidArgumentException"
+	kind := awsfault.Of(api.ErrorCode())
+	return kind == awsfault.Denied || kind == awsfault.Missing ||
+		api.ErrorCode() == "ValidationException" || api.ErrorCode() == "InvalidArgumentException"
 }
 
 // faultText is the text by which faults are told apart: request ids, which differ every time, left out.

@@ -104,12 +104,11 @@ func classifyEntry(code, message string, senderFault bool) delivery.Verdict {
 // Sources: types/errors.go of the SDK's sns v1.47.9, the throttling codes of its aws/retry, and the common errors of
 // the SNS API reference.
 func byCode(code, message string) (delivery.Verdict, bool) {
-	switch awsfault.Of(code) {
-	case awsfault.KMSThrottled:
+	switch kind := awsfault.Of(code); {
+	case kind == awsfault.KMSThrottled:
 		return delivery.Retry.Because(reasonKMSThrottled), true
-	case awsfault.Missing:
+	case kind == awsfault.Missing:
 		return delivery.Hold.Because(reasonTopicMissing), true
-	default:
 	}
 	switch strings.TrimSuffix(code, "Exception") {
 	case "BatchRequestTooLong", "TooManyEntriesInBatchRequest", "RequestEntityTooLarge":

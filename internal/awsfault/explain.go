@@ -18,12 +18,11 @@ func Explain(err error, action, resource string) error {
 	if !ok {
 		return fmt.Errorf("%s on %s: %w", action, resource, err)
 	}
-	switch Of(api.ErrorCode()) {
-	case Denied:
+	switch kind := Of(api.ErrorCode()); {
+	case kind == Denied:
 		return fmt.Errorf("permission %s on %s is missing: grant it to the role of this process: %w", action, resource, err)
-	case Missing:
+	case kind == Missing:
 		return fmt.Errorf("%s does not exist in this region and account (%s): create it or correct its name: %w", resource, action, err)
-	default:
 	}
 	if _, blamed := credentials.Blames(err); blamed && api.ErrorCode() != credentials.CodeUnavailable {
 		return fmt.Errorf("%s on %s: AWS does not accept the credentials of this process: %w", action, resource, err)
