@@ -404,7 +404,7 @@ func compileRules(c Config, done func(*rule)) (*compiled, error) {
 			seen[r.Name], named[r.Name] = i, out.rules[i]
 		}
 	}
-	out.silences = errs.silences(c.Silences, c.Rules, out.schema)
+	errs.silences(c.Silences, out)
 	out.watchdog = errs.watchdog(c.Watchdog, topics)
 	if len(errs) > 0 {
 		return nil, errors.Join(errs...)

@@ -33,6 +33,9 @@ type rule struct {
 	limit   Rate
 
 	inhibitors []*rule
+	// silences are those that mute the rule, and covers the bits of their conditions.
+	silences   []*silence
+	covers     uint32
 	severity   string
 	severityOf operand
 	shadow     bool

@@ -24,6 +24,7 @@ import (
 	"kinesis-alerter/alert"
 	"kinesis-alerter/consumer"
 	"kinesis-alerter/internal/answer"
+	"kinesis-alerter/internal/awsfault"
 	"kinesis-alerter/internal/plain"
 	"kinesis-alerter/internal/sleep"
 )
@@ -290,7 +291,7 @@ func (r *recordReader) failed(err error) error {
 	if !answered || passes(err) {
 		return fmt.Errorf("reading shard %s: %w: %w", r.shard, errPasses, err)
 	}
-	if strings.HasPrefix(api.ErrorCode(), "AccessDenied") {
+	if awsfault.Of(api.ErrorCode()) == awsfault.Denied {
 		return fmt.Errorf("reading shard %s needs kinesis:GetShardIterator and kinesis:GetRecords on the stream, and kms:Decrypt where it is "+
 			"encrypted: %w", r.shard, err)
 	}
