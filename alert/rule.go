@@ -112,6 +112,14 @@ func (f *faults) rule(field string, c RuleConfig, topics map[string]*topicWords,
 	return r
 }
 
+// forget lets go of what was compiled, but for what rules behind this one ask of it.
+func (r *rule) forget() {
+	r.conjuncts, r.when, r.key, r.value, r.severityOf, r.computed, r.routes = nil, nil, nil, nil, nil, nil, nil
+	if r.window != nil {
+		r.window.of = nil
+	}
+}
+
 // compute notes what the rule computes beside its condition.
 func (r *rule) compute() {
 	note := func(o operand) {
