@@ -55,7 +55,12 @@ func (c Config) Doubts(now time.Time) []Doubt {
 			out = append(out, w.doubts(field+"window.is", r.Window.Is)...)
 		}
 	}
-	for i, x := range f.silences(c.Silences, c.Rules, s) {
+	set := &compiled{schema: s}
+	for i := range c.Rules {
+		set.rules = append(set.rules, &rule{name: c.Rules[i].Name})
+	}
+	f.silences(c.Silences, set)
+	for i, x := range set.silences {
 		silence, field := &c.Silences[i], fmt.Sprintf("silences[%d].", i)
 		for _, d := range c.conditionDoubts(s, field+"when", silence.When, now) {
 			out = append(out, Doubt{Fault: d.Fault}) // such a silence mutes nothing
