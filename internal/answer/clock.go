@@ -12,10 +12,16 @@ const Slack = 5 * time.Minute
 // longestKept is longer than any stream keeps a record (365 days).
 const longestKept = 400 * 24 * time.Hour
 
+// farOff is how far off this machine's clock may be when nothing but the first answers tells.
+const farOff = 24 * time.Hour
+
 // trusted is the service's time of an answer with this Date, which may be zero.
 func (c *Checker) trusted(date time.Time) time.Time {
-	agreed := c.clock.Now()
-	if date.IsZero() || date.Sub(agreed).Abs() > Slack {
+	agreed, slack := c.clock.Now(), Slack
+	if _, known := c.clock.Ahead(); !known {
+		slack = farOff
+	}
+	if date.IsZero() || date.Sub(agreed).Abs() > slack {
 		return agreed
 	}
 	return date
