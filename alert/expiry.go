@@ -45,17 +45,13 @@ func (e *Evaluator) expire(en *entry, to int64) {
 		}
 	case r.window != nil && r.window.tumbling && due >= r.window.end(en.window):
 		if r.window.whole(en.window) {
-			value, holds := r.window.holds(en.window) // of the window that ends here
-			o.value, o.hasValue = value, true
-			e.judge(r, en, holds, o, due)
+			e.judgeWindow(r, en, o, due) // the window that ends here
 		}
 		r.window.advance(en.window, due)
 		r.window.skip(en.window, to)
 	case r.window != nil && !r.window.tumbling:
 		if r.window.advance(en.window, due); r.window.whole(en.window) {
-			value, holds := r.window.holds(en.window)
-			o.value, o.hasValue = value, true
-			e.judge(r, en, holds, o, due)
+			e.judgeWindow(r, en, o, due)
 		}
 		r.window.skip(en.window, to)
 	case !en.firing && en.since != 0 && r.hold.Time > 0 && due >= en.since+millis(r.hold.Time):
@@ -98,7 +94,7 @@ func (w *windowRule) skip(s *window, to int64) {
 // reschedule sets when time next has something to do with an entry, or forgets one that remembers nothing any more.
 func (e *Evaluator) reschedule(r *rule, en *entry, now int64) {
 	next := r.nextDue(en, now)
-	if r.insists(en) && en.firing && !en.told {
+	if en.firing && !en.told && r.insists(en) {
 		if again := e.untilHeard(r, en, now); next == 0 || again < next {
 			next = again
 		}
@@ -111,7 +107,10 @@ func (e *Evaluator) reschedule(r *rule, en *entry, now int64) {
 		next = en.due + 1 // whatever else was missed: time goes on
 	}
 	e.memory.schedule(en, next)
-	e.memory.weigh(en)
+	if w := en.window; w != nil && w.resized {
+		e.memory.weigh(en)
+		w.resized = false
+	}
 }
 
 // insists says whether the rule must come back by itself to a claim that something swallowed, because no record may ever come to
@@ -139,9 +138,12 @@ func (e *Evaluator) untilHeard(r *rule, en *entry, now int64) int64 {
 	if next <= now {
 		next += (now - next + maxPatience) / maxPatience * maxPatience
 	}
-	at := timeOf(now)
-	for _, s := range e.set.silences {
-		if s.mutes(r.name, at, nil) {
+	at, covered := timeOf(now), en.covered
+	if en.window != nil {
+		covered |= en.window.hushed
+	}
+	for _, s := range r.silences {
+		if s.mutes(at, covered) {
 			next = min(next, s.until.UnixMilli())
 		}
 	}

@@ -24,6 +24,8 @@ import (
 	"kinesis-alerter/alert"
 	"kinesis-alerter/consumer"
 	"kinesis-alerter/internal/answer"
+	"kinesis-alerter/internal/awsfault"
+	"kinesis-alerter/internal/sleep"
 )
 
 const (
@@ -221,7 +223,7 @@ func (s *streamSource) list(ctx context.Context) error {
 				return fmt.Errorf("stream %s does not exist in this region and account: %w", cmp.Or(s.stream.StreamARN, s.stream.StreamName), err)
 			}
 			if failed := reader.failed(err); !errors.Is(failed, errPasses) {
-				return explain(err, "kinesis:ListShards", "stream "+cmp.Or(s.stream.StreamARN, s.stream.StreamName))
+				return awsfault.Advise(err, "kinesis:ListShards", "stream "+cmp.Or(s.stream.StreamARN, s.stream.StreamName))
 			}
 			if !wait.pause(ctx, isThrottling(err)) {
 				if ctx.Err() != nil {
@@ -320,7 +322,7 @@ type shardCursor struct {
 
 // next reads a page, not before it is due. done says that nothing of interest follows it.
 func (c *shardCursor) next(ctx context.Context) (records []alert.Record, done bool, err error) {
-	if d := time.Until(c.due); d > 0 && !pause(ctx, d) {
+	if d := time.Until(c.due); d > 0 && !sleep.For(ctx, d) {
 		return nil, false, context.Cause(ctx)
 	}
 	ctx, cancel := context.WithTimeout(answer.With(ctx, &answer.Expect{Shard: c.shard, AnyTime: true}), backtestCall)
@@ -423,7 +425,7 @@ func (r *backtestRetry) pause(ctx context.Context, throttled bool) bool {
 	if r.since.IsZero() || throttled {
 		r.since = now
 	}
-	if now.Sub(r.since) > backtestPatience || !pause(ctx, r.wait) {
+	if now.Sub(r.since) > backtestPatience || !sleep.For(ctx, r.wait) {
 		return false
 	}
 	r.wait = min(2*r.wait, 10*time.Second)

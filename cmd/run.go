@@ -27,6 +27,7 @@ import (
 	"kinesis-alerter/internal/answer"
 	"kinesis-alerter/internal/clock"
 	"kinesis-alerter/internal/guard"
+	"kinesis-alerter/internal/sleep"
 )
 
 // Options are what Run needs besides the configuration file.
@@ -54,18 +55,6 @@ type Options struct {
 	// Machine is the machine's wall clock. Defaults to time.Now.
 	Machine func() time.Time
 }
-
-// The shares of the stop budget, in percent, by step.
-const (
-	stopShareReadiness     = 1
-	stopShareShards        = 80
-	stopShareLeases        = 9
-	stopShareReloads       = 1
-	stopSharePublisher     = 3
-	stopShareSubscriptions = 1
-	stopShareStatus        = 1
-	stopShareAdmin         = 4
-)
 
 // lastLines is how long the end waits for an output that takes no lines, on top of the stop budget.
 const lastLines = 500 * time.Millisecond
@@ -309,7 +298,7 @@ func (l *life) keep(ctx context.Context, name string, run func(context.Context) 
 			}
 			l.log.Error("a part has panicked, it begins again",
 				zap.String("part", name), zap.Any("panic", p.Value), zap.ByteString("stack", p.Stack), zap.Duration("in", wait))
-			if !pause(ctx, wait) {
+			if !sleep.For(ctx, wait) {
 				return ctx.Err()
 			}
 		}
