@@ -55,16 +55,17 @@ func (c Config) Doubts(now time.Time) []Doubt {
 			out = append(out, w.doubts(field+"window.is", r.Window.Is)...)
 		}
 	}
-	for i, x := range f.silences(c.Silences, c.Rules, s) {
+	for i := range c.Silences {
 		silence, field := &c.Silences[i], fmt.Sprintf("silences[%d].", i)
 		for _, d := range c.conditionDoubts(s, field+"when", silence.When, now) {
 			out = append(out, Doubt{Fault: d.Fault}) // such a silence mutes nothing
 		}
-		from := x.from
+		from, _ := time.Parse(time.RFC3339, silence.From) // empty is always
+		until, err := time.Parse(time.RFC3339, silence.Until)
 		if from.Before(now) {
 			from = now
 		}
-		if d := x.until.Sub(from); d > longSilence && x.until.After(now) {
+		if d := until.Sub(from); err == nil && d > longSilence && until.After(now) {
 			out = append(out, Doubt{Fault: &ConfigError{
 				Field: field + "until", Value: silence.Until, Rule: fmt.Sprintf("the silence %s lasts %d days: what it mutes is easily forgotten", silence.Name, int(d.Hours()/24)),
 			}})

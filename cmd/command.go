@@ -321,6 +321,9 @@ func checkCommand(p *program, fs *flag.FlagSet) func(context.Context, []string) 
 		if err := noArguments(args); err != nil {
 			return err
 		}
+		if value, set := p.env("GOMEMLIMIT"); (!set || value == "") && *sample == "" {
+			defer debug.SetMemoryLimit(debug.SetMemoryLimit(checkMemory))
+		}
 		loaded, err := from.load(ctx, p.env)
 		if err != nil {
 			return err
