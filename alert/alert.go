@@ -24,6 +24,16 @@ const (
 	KindDrill Kind = "drill"
 )
 
+// End says why an alert of KindResolved is the last word on a key whose condition may still hold. It is empty for an end of the condition
+// itself.
+type End string
+
+// The ends.
+const (
+	// EndForgotten is of a key that had to be forgotten because a shard remembers too much.
+	EndForgotten End = "forgotten"
+)
+
 // Alert is one message that a rule wants published. It is rendered late, by Render, so that a backlog of alerts costs no
 // more memory than the records themselves.
 type Alert struct {
@@ -35,6 +45,8 @@ type Alert struct {
 	// Topic names the configured topic that the alert goes to.
 	Topic string
 	Kind  Kind
+	// End says why the key is not followed any more; empty almost always.
+	End End
 	// Severity is critical, warning or info; empty in the mode without rules.
 	Severity string
 	// Key is what the rule takes for "the same alert"; empty where it says nothing about that.
