@@ -24,16 +24,6 @@ const (
 	KindDrill Kind = "drill"
 )
 
-// End says why an alert of KindResolved is the last word on a key whose condition may still hold. It is empty for an end of the condition
-// itself.
-type End string
-
-// The ends.
-const (
-	// EndForgotten is of a key that had to be forgotten because a shard remembers too much.
-	EndForgotten End = "forgotten"
-)
-
 // Alert is one message that a rule wants published. It is rendered late, by Render, so that a backlog of alerts costs no
 // more memory than the records themselves.
 type Alert struct {
@@ -45,8 +35,6 @@ type Alert struct {
 	// Topic names the configured topic that the alert goes to.
 	Topic string
 	Kind  Kind
-	// End says why the key is not followed any more; empty almost always.
-	End End
 	// Severity is critical, warning or info; empty in the mode without rules.
 	Severity string
 	// Key is what the rule takes for "the same alert"; empty where it says nothing about that.
@@ -62,6 +50,8 @@ type Alert struct {
 	Suppressed uint32
 	// Unsure names the shards that may have heard of the key and of which nobody could say what they remember; empty almost always.
 	Unsure string
+	// Ended says why an alert ends in this topic although its condition may still hold: its rule was taken out, say. Empty where it is over.
+	Ended string
 	// Record is what the alert is about. Its partition key orders publishing. An alert that time brought about carries
 	// the last record of its key, without Data; one about a whole shard or stream has only Shard and Arrival.
 	Record Record

@@ -20,8 +20,8 @@ type occasion struct {
 	// value is the aggregate of a window.
 	value    float64
 	hasValue bool
-	// end says why a claim is not followed any more that may still hold; pushedBy is the record whose key takes the room.
-	end      End
+	// ended says why a claim ends that may still hold; pushedBy is the record whose key takes the room.
+	ended    string
 	pushedBy *Record
 }
 
@@ -453,7 +453,7 @@ func (e *Evaluator) emit(r *rule, en *entry, kind Kind, o *occasion) {
 // make makes one alert.
 func (e *Evaluator) make(to *route, kind Kind, o *occasion, en *entry) {
 	a := &Alert{
-		Topic: to.topic, Kind: kind, At: o.at, End: o.end, Unsure: e.unsure, render: to.render.message, sample: to.render.sampled,
+		Topic: to.topic, Kind: kind, At: o.at, Ended: o.ended, Unsure: e.unsure, render: to.render.message, sample: to.render.sampled,
 	}
 	r := to.rule
 	if r != nil {

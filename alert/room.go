@@ -213,6 +213,9 @@ func (m *ruleMemory) yields(inHand *entry) *entry {
 	return nil
 }
 
+// forgotten are the words for an end that is none of the condition.
+const forgotten = "the shard has more keys than it can remember, so this one is not followed any more"
+
 // forget pushes an entry out, and counts it.
 func (m *memory) forget(en *entry) {
 	en.of.rule.metrics.forgot(en.standing)
@@ -251,7 +254,7 @@ func (e *Evaluator) fit(inHand *entry, rec *Record) {
 		if en.firing && en.told {
 			before := len(e.alerts)
 			e.silent = en.kin != nil && en.kin.silent
-			e.emit(en.of.rule, en, KindResolved, &occasion{at: timeOf(e.reached()), end: EndForgotten, pushedBy: rec})
+			e.emit(en.of.rule, en, KindResolved, &occasion{at: timeOf(e.reached()), ended: forgotten, pushedBy: rec})
 			e.silent = false
 			e.aside += len(e.alerts) - before
 		}
