@@ -13,7 +13,9 @@ import (
 	"github.com/aws/smithy-go"
 	"go.uber.org/zap"
 
+	"kinesis-alerter/internal/awsfault"
 	"kinesis-alerter/internal/credentials"
+	"kinesis-alerter/internal/sleep"
 )
 
 // open reaches table and stream and reads or writes the #application row. It goes on until that is done, logging a
@@ -48,7 +50,7 @@ func (s *Store) open(ctx context.Context, failFast bool) error {
 			said = text
 			s.log.Error("cannot use the lease table yet, going on trying", zap.Error(err))
 		}
-		if !sleep(ctx, backoff(attempt)) {
+		if !sleep.For(ctx, backoff(attempt)) {
 			return cause(ctx)
 		}
 	}
@@ -99,12 +101,9 @@ func NamesFault(err error) bool {
 	if !errors.As(err, &api) {
 		return errors.Is(err, errTableGone)
 	}
-	switch api.ErrorCode() {
-	case "AccessDeniedException", "AccessDenied", "UnauthorizedOperation", "ResourceNotFoundException", "ValidationException",
-		"InvalidArgumentException":
-		return true
-	}
-	return false
+	kind := awsfault.Of(api.ErrorCode())
+	return kind == awsfault.Denied || kind == awsfault.Missing ||
+		api.ErrorCode() == "ValidationException" || api.ErrorCode() == "InvalidArgumentException"
 }
 
 // faultText is the text by which faults are told apart: request ids, which differ every time, left out.
@@ -153,7 +152,7 @@ func (s *Store) ensureTable(ctx context.Context) error {
 			s.mu.Unlock()
 			return nil
 		}
-		if !sleep(ctx, jitter(150*time.Millisecond)) {
+		if !sleep.For(ctx, sleep.Jitter(150*time.Millisecond)) {
 			return cause(ctx)
 		}
 	}
@@ -363,7 +362,7 @@ func (s *Store) keepTable(ctx context.Context) error {
 		}
 		s.mu.Unlock()
 		s.rescan()
-		if !sleep(ctx, time.Second) { // a table that comes and goes must not be described in a loop
+		if !sleep.For(ctx, time.Second) { // a table that comes and goes must not be described in a loop
 			return nil
 		}
 	}

@@ -24,7 +24,9 @@ import (
 	"kinesis-alerter/alert"
 	"kinesis-alerter/consumer"
 	"kinesis-alerter/internal/answer"
+	"kinesis-alerter/internal/awsfault"
 	"kinesis-alerter/internal/plain"
+	"kinesis-alerter/internal/sleep"
 )
 
 // explainer carries out the command explain.
@@ -216,7 +218,7 @@ func (r *recordReader) read(ctx context.Context) (*alert.Record, error) {
 			return rec, err
 		}
 		iterator = next // an answer without records: they may come with the next
-		if !pause(ctx, wait) {
+		if !sleep.For(ctx, wait) {
 			if err == nil {
 				err = fmt.Errorf("shard %s answers without records: %w", r.shard, errPasses)
 			}
@@ -289,7 +291,7 @@ func (r *recordReader) failed(err error) error {
 	if !answered || passes(err) {
 		return fmt.Errorf("reading shard %s: %w: %w", r.shard, errPasses, err)
 	}
-	if strings.HasPrefix(api.ErrorCode(), "AccessDenied") {
+	if awsfault.Of(api.ErrorCode()) == awsfault.Denied {
 		return fmt.Errorf("reading shard %s needs kinesis:GetShardIterator and kinesis:GetRecords on the stream, and kms:Decrypt where it is "+
 			"encrypted: %w", r.shard, err)
 	}

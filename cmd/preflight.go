@@ -18,7 +18,9 @@ import (
 	"kinesis-alerter/alert/sns"
 	"kinesis-alerter/checkpoint"
 	"kinesis-alerter/internal/answer"
+	"kinesis-alerter/internal/awsfault"
 	"kinesis-alerter/internal/credentials"
+	"kinesis-alerter/internal/sleep"
 )
 
 // preflightTimeout bounds one call before the daemon runs.
@@ -60,7 +62,7 @@ func streamARN(
 			log.Error("stream is not usable yet, waiting for it", zap.String("stream", c.Stream.Name), zap.Error(err))
 		}
 		because(resultCode(err))
-		if !pause(ctx, wait) {
+		if !sleep.For(ctx, wait) {
 			return "", errStopped
 		}
 	}
@@ -90,8 +92,7 @@ func checkTopics(ctx context.Context, c Config, client *awssns.Client) error {
 	for _, name := range slices.Sorted(maps.Keys(c.Topics)) {
 		arn := c.Topics[name].ARN
 		err := askTopic(ctx, client, arn)
-		var api smithy.APIError
-		if errors.As(err, &api) && (api.ErrorCode() == "NotFound" || api.ErrorCode() == "NotFoundException") {
+		if api, ok := errors.AsType[smithy.APIError](err); ok && awsfault.Of(api.ErrorCode()) == awsfault.Missing {
 			missing = append(missing,
 				fmt.Errorf("topic %s does not exist in this region and account; create it, or correct topics.%s.arn: %w", arn, name, err))
 		}
@@ -108,19 +109,9 @@ func askTopic(ctx context.Context, client *awssns.Client, arn string) error {
 
 // explain puts into words what a person has to do about an AWS error.
 func explain(err error, permission, resource string) error {
-	if none, ok := errors.AsType[*credentials.Error](err); ok {
-		return fmt.Errorf("%s: %w", resource, none)
+	_, none := errors.AsType[*credentials.Error](err)
+	if _, answered := errors.AsType[smithy.APIError](err); none || answered {
+		return awsfault.Explain(err, permission, resource)
 	}
-	var api smithy.APIError
-	if !errors.As(err, &api) {
-		return fmt.Errorf("%s: %w; check the credentials, the network, AWS_REGION and the endpoint", resource, err)
-	}
-	switch api.ErrorCode() {
-	case "AccessDeniedException", "AccessDenied", "AuthorizationError", "UnauthorizedOperation":
-		return fmt.Errorf("%s: the permission %s is missing: %w", resource, permission, err)
-	}
-	if _, blamed := credentials.Blames(err); blamed {
-		return fmt.Errorf("%s: AWS does not accept the credentials: %w", resource, err)
-	}
-	return fmt.Errorf("%s: %s: %w", resource, permission, err)
+	return fmt.Errorf("%s: %w; check the credentials, the network, AWS_REGION and the endpoint", resource, err)
 }

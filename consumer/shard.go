@@ -10,6 +10,7 @@ import (
 	"go.uber.org/zap"
 
 	"kinesis-alerter/alert"
+	"kinesis-alerter/internal/sleep"
 )
 
 const (
@@ -196,7 +197,7 @@ func (s *shard) gap(shown bool) types.StartingPosition {
 	// Whatever came within the least retention is still there, so nothing is missing that was read up to that.
 	if s.lease.Lost(time.Now().Add(-leastRetention)) {
 		s.log.Error("the checkpoint has left the stream, records were lost before they were read; going on with the oldest record",
-			zap.String("mend", "raise the stream's retention, or the workers' number, so that the lag stays below it"))
+			zap.String("remedy", "raise the stream's retention, or the workers' number, so that the lag stays below it"))
 	} else {
 		s.log.Warn("the checkpoint has left the stream, but nothing was there; going on with the oldest record")
 	}
@@ -389,7 +390,7 @@ func (s *shard) finish() {
 				}
 			}
 			if err != nil {
-				_ = sleepUntil(s.workCtx, time.Now().Add(finishRetry))
+				_ = sleep.Until(s.workCtx, time.Now().Add(finishRetry))
 			}
 		}
 		switch {
@@ -413,7 +414,7 @@ func (s *shard) drained() error {
 	err := s.lanes.quiet(ctx)
 	if err == nil && s.unresolved() > 0 { // only held keys are left: the shard cannot end
 		s.offer(false)
-		_ = sleepUntil(s.readCtx, time.Now().Add(handoffLimit))
+		_ = sleep.Until(s.readCtx, time.Now().Add(handoffLimit))
 		err = errNoRoom
 	}
 	if err != nil {
