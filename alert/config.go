@@ -152,6 +152,9 @@ type AbsenceConfig struct {
 	After time.Duration `yaml:"after"`
 	// Of is key (default), shard or stream.
 	Of string `yaml:"of"`
+	// GiveUp is for how long a key is reported as absent, 1 s to a year. After that a last message says that it is given up, and the key is
+	// forgotten until it sends again. Defaults to 24 h. What is absent of a shard or stream is never given up.
+	GiveUp time.Duration `yaml:"give_up"`
 }
 
 // QuietConfig is a daily stretch of time.
@@ -227,6 +230,12 @@ const (
 	maxMaxKeys     = 10_000_000
 )
 
+// defaultGiveUp is for how long a key is reported as absent, and maxGiveUp the most that it can be.
+const (
+	defaultGiveUp = 24 * time.Hour
+	maxGiveUp     = 365 * 24 * time.Hour
+)
+
 // WithDefaults returns a copy in which every default is filled in. The receiver shares nothing that changes with it.
 func (c Config) WithDefaults() Config {
 	c.Format = cmp.Or(c.Format, FormatJSON)
@@ -248,6 +257,9 @@ func (c Config) WithDefaults() Config {
 		r := &c.Rules[i]
 		r.Severity = cmp.Or(r.Severity, SeverityWarning)
 		r.Mode = cmp.Or(r.Mode, ModeLive)
+		if a := &r.Absence; a.After > 0 && cmp.Or(a.Of, AbsenceOfKey) == AbsenceOfKey {
+			a.GiveUp = cmp.Or(a.GiveUp, defaultGiveUp)
+		}
 		if r.Topics = slices.Clone(r.Topics); len(r.Topics) == 0 {
 			r.Topics = only
 		}
