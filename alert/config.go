@@ -129,7 +129,7 @@ type WindowConfig struct {
 	// Tumbling makes windows that follow each other without overlap, from the full multiples of Length since 1970 on. Each
 	// is judged once, at its end. One that slides is judged with every record.
 	Tumbling bool `yaml:"tumbling"`
-	// Aggregate is count (default), sum, avg, min, max, rate (records per second) or distinct.
+	// Aggregate is count (default), sum, avg, min, max, rate (records per second over the whole Length) or distinct.
 	Aggregate string `yaml:"aggregate"`
 	// Of is the expression that is aggregated; not for count and rate.
 	Of string `yaml:"of"`
@@ -191,8 +191,8 @@ type WatchdogConfig struct {
 
 // StateConfig bounds the memory of rules.
 type StateConfig struct {
-	// MaxKeys is how many keys of all rules together one shard remembers; beyond it the one that was quiet for the longest
-	// time is forgotten, and counted. Defaults to 100000.
+	// MaxKeys is how many keys of all rules together one shard remembers; beyond it keys of the rule that has most are forgotten, quiet
+	// ones first, and counted. Defaults to 100000.
 	MaxKeys int `yaml:"max_keys"`
 }
 
