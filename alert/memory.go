@@ -87,8 +87,11 @@ type entry struct {
 	// grade is that of the last record, if an expression gives it.
 	severity, grade uint8
 	standing        standing
-	last            *lastRecord
-	window          *window
+	// covered are the conditions of silences that the last matching record meets; with a window, all records in it when it last
+	// held. See hush.go.
+	covered uint32
+	last    *lastRecord
+	window  *window
 	// kin is nil unless the entry was inherited by several shards and this one has not heard of its key.
 	kin *kinship
 }

@@ -45,6 +45,8 @@ type section struct {
 	fingerprint [16]byte
 	used        int64 // how far time had come, in milliseconds, when a rule last had it
 	body        []byte
+	// covers are the hashes of the conditions that the bits of its entries stand for; format 3.
+	covers []uint32
 }
 
 // ErrSnapshot says that a snapshot cannot be read: it is damaged, or of a later version.
@@ -84,11 +86,11 @@ func (e *Evaluator) Snapshot() []byte {
 	total := 128
 	for i, r := range m.rules {
 		if r.rule.stateful() {
-			sections = append(sections, section{r.rule.name, r.rule.fingerprint, e.reached(), bodies[i].buf})
+			sections = append(sections, section{r.rule.name, r.rule.fingerprint, e.reached(), bodies[i].buf, e.coversOf(r)})
 			total += len(bodies[i].buf) + 128
 		}
 		if body := m.writeKin(r, ranks); body != nil {
-			sections = append(sections, section{kinSection + r.rule.name, r.rule.fingerprint, e.reached(), body})
+			sections = append(sections, section{kinSection + r.rule.name, r.rule.fingerprint, e.reached(), body, e.coversOf(r)})
 			total += len(body) + 128
 		}
 	}
@@ -97,7 +99,7 @@ func (e *Evaluator) Snapshot() []byte {
 		if err := x.write(body); err != nil {
 			continue // unreachable: a forest of a validated configuration can be written
 		}
-		sections = append(sections, section{scoreSection + x.score.config.As, x.score.fingerprint, e.now(), body.buf})
+		sections = append(sections, section{scoreSection + x.score.config.As, x.score.fingerprint, e.now(), body.buf, nil})
 		total += len(body.buf) + 128
 	}
 	for _, s := range e.foreign(MaxSnapshot - total) {
@@ -122,6 +124,9 @@ func (e *Evaluator) Snapshot() []byte {
 		w.text(s.name)
 		w.buf = append(w.buf, s.fingerprint[:]...)
 		w.int(s.used)
+		if m.has(formatEnds) {
+			w.covers(s.covers)
+		}
 		w.uint(uint64(len(s.body)))
 		w.buf = append(w.buf, s.body...)
 	}
@@ -388,7 +393,7 @@ func (m *memory) inherit(en *entry, place int) *entry {
 	due := en.due
 	*en = entry{ // its size is counted anew
 		key: en.key, of: r, place: -1, streak: en.streak, since: en.since, held: en.held, swallowed: en.swallowed, sent: en.sent,
-		firing: en.firing, told: en.told, ended: en.ended, severity: en.severity, grade: en.grade, last: en.last, window: en.window,
+		firing: en.firing, told: en.told, ended: en.ended, covered: en.covered, severity: en.severity, grade: en.grade, last: en.last, window: en.window,
 	}
 	m.put(en)
 	m.schedule(en, due)
@@ -416,6 +421,7 @@ type loading struct {
 	bodies  [][]byte          // by rule; nil for none
 	used    []int64           // by rule
 	kin     map[int]*kinState // by rule
+	covers  [2][]coversOf     // by rule: of its own section, and of the one with inherited keys
 
 	// kept are the entries for which there is room, by rule.
 	kept []keptEntries
@@ -440,7 +446,7 @@ func readSnapshot(set *compiled, data []byte, agreed agreement) (*memory, time.T
 	m.clock, m.watchdog = head.clock, head.watchdog
 	l := &loading{
 		m: m, reached: max(millisOf(eventTime), m.clock, 0), bodies: make([][]byte, len(set.rules)), used: make([]int64, len(set.rules)),
-		kin: map[int]*kinState{},
+		kin: map[int]*kinState{}, covers: [2][]coversOf{make([]coversOf, len(set.rules)), make([]coversOf, len(set.rules))},
 	}
 	if !l.sort(set, sections) || !l.look() || !l.take() {
 		return nil, time.Time{}, fmt.Errorf("%w: its parts do not fit together", ErrSnapshot)
@@ -483,9 +489,9 @@ func (l *loading) sort(set *compiled, sections []section) bool {
 			if s.used < l.reached { // what came meanwhile nobody noted
 				k.copies, k.shared = kinPart{}, kinPart{}
 			}
-			l.kin[i] = k
+			l.kin[i], l.covers[1][i] = k, set.coversOf(s.covers)
 		case l.bodies[i] == nil:
-			l.bodies[i], l.used[i] = s.body, s.used
+			l.bodies[i], l.used[i], l.covers[0][i] = s.body, s.used, set.coversOf(s.covers)
 		}
 	}
 	return true
@@ -622,8 +628,9 @@ func (l *loading) take() bool {
 		k.n--
 		en := v.make(r, l.m)
 		if c != nil {
+			l.covers[1][i].translate(en)
 			en.kin = &kinship{family: &family{others: l.kin[i].families[c.family]}, born: c.born}
-		} else if frozen(i) && !r.rule.thaw(en, l.reached) {
+		} else if l.covers[0][i].translate(en); frozen(i) && !r.rule.thaw(en, l.reached) {
 			return
 		}
 		l.all = append(l.all, ranked{en, rank})
@@ -687,7 +694,7 @@ func (m *ruleMemory) fits(v *entryView) bool {
 		return w == nil && !v.windowed
 	}
 	seen := w.distinct
-	return v.win.size == w.panes && v.win.last <= maxMillis/w.step && seen == (v.values.has || v.legacy.has)
+	return v.win.size == w.panes && v.win.last <= maxMillis/w.step && seen == (v.values.has || v.legacy.has) && (v.win.hush == nil || v.values.has == v.heard.has)
 }
 
 // silent counts the entries for which another shard speaks.
@@ -757,6 +764,8 @@ const (
 	entryGrade  // the severity of the last record is another one; format 2
 	entryExact  // the window has exact sums, and since when it is watched; format 2
 	entryEnded  // the last alert said that it is over; format 2
+	entryCovers // what conditions of silences said; format 3
+	entryHush   // the window has what a silence covered; format 3
 	entryBits
 )
 
@@ -773,6 +782,9 @@ func (w *writer) entry(rank uint64, e *entry) {
 	exact := e.window != nil && w.format >= formatKeyed
 	set(entryExact, exact)
 	set(entryEnded, e.ended && w.format >= formatKeyed)
+	covers, hush := w.format >= formatEnds && e.covers(), w.format >= formatEnds && e.window != nil && e.window.hush != nil
+	set(entryCovers, covers)
+	set(entryHush, hush)
 	set(entryGrade, graded)
 	set(entryFiring, e.firing)
 	set(entryTold, e.told)
@@ -801,6 +813,17 @@ func (w *writer) entry(rank uint64, e *entry) {
 	}
 	if e.window != nil {
 		w.window(e.window, exact)
+	}
+	if covers {
+		w.uint(uint64(e.covered))
+		if e.window != nil {
+			w.uint(uint64(e.window.seen))
+			w.uint(uint64(e.window.spared))
+			w.uint(uint64(e.window.hushed))
+		}
+	}
+	if hush {
+		w.hush(e.window)
 	}
 }
 
@@ -932,7 +955,8 @@ type entryView struct {
 	arrival                     int64
 	located, windowed, shared   bool
 	win                         window // without values
-	legacy, values              valuesView
+	legacy, values, heard       valuesView
+	hush                        hush // of the window
 }
 
 // valuesView are the values of a distinct window.
@@ -944,7 +968,7 @@ type valuesView struct {
 
 // entry reads an entry into v, and answers its rank.
 func (r *reader) entry(v *entryView) (rank uint64) {
-	panes := v.win.panes[:0]
+	panes, hushed := v.win.panes[:0], v.hush.panes[:0]
 	rank = r.uint()
 	bits := r.uint()
 	*v = entryView{
@@ -970,6 +994,7 @@ func (r *reader) entry(v *entryView) (rank uint64) {
 			v.values = r.values()
 		}
 	}
+	r.covers(v, bits, hushed)
 	if bits >= entryBits {
 		r.fail()
 	}
@@ -1042,9 +1067,12 @@ func (v *entryView) bulk() bulk {
 		b.add(bulk{lastHeap + n, lastStored + n})
 	}
 	if v.windowed {
-		n := int(v.values.count + v.legacy.count) //nolint:gosec // at most the bytes of a snapshot
+		n := int(v.values.count + v.legacy.count + v.heard.count) //nolint:gosec // at most the bytes of a snapshot
 		b.add(v.win.bulk())
 		b.add(bulk{n * valueHeap, n * valueStored})
+	}
+	if v.covered != 0 {
+		b.stored += coversStored
 	}
 	return b
 }
@@ -1067,6 +1095,9 @@ func (v *entryView) make(of *ruleMemory, m *memory) *entry {
 			w.watched = (first + 1) * of.rule.window.step
 		}
 		w.legacy, w.values = v.legacy.read(), v.values.read()
+		if v.win.hush != nil {
+			w.hush = &hush{panes: slices.Clone(v.hush.panes), by: v.hush.by, heard: v.heard.read()}
+		}
 		en.window = w
 	}
 	return en

@@ -19,7 +19,6 @@ import (
 	"kinesis-alerter/checkpoint"
 	"kinesis-alerter/internal/answer"
 	"kinesis-alerter/internal/awsfault"
-	"kinesis-alerter/internal/credentials"
 	"kinesis-alerter/internal/sleep"
 )
 
@@ -81,7 +80,7 @@ func describeStream(ctx context.Context, client *kinesis.Client, name string) (s
 	if _, missing := errors.AsType[*kinesistypes.ResourceNotFoundException](err); missing {
 		return "", fmt.Errorf("stream %s does not exist in this region and account; create it, or correct stream.name: %w", name, err)
 	}
-	return "", explain(err, "kinesis:DescribeStreamSummary", "stream "+name)
+	return "", awsfault.Advise(err, "kinesis:DescribeStreamSummary", "stream "+name)
 }
 
 // checkTopics asks for every topic once, so that --fail-fast also finds a misspelt one. Every answer but "does not
@@ -105,13 +104,4 @@ func askTopic(ctx context.Context, client *awssns.Client, arn string) error {
 	defer cancel()
 	_, err := client.GetTopicAttributes(ctx, &awssns.GetTopicAttributesInput{TopicArn: aws.String(arn)}, sns.InRegionOf(arn))
 	return err
-}
-
-// explain puts into words what a person has to do about an AWS error.
-func explain(err error, permission, resource string) error {
-	_, none := errors.AsType[*credentials.Error](err)
-	if _, answered := errors.AsType[smithy.APIError](err); none || answered {
-		return awsfault.Explain(err, permission, resource)
-	}
-	return fmt.Errorf("%s: %w; check the credentials, the network, AWS_REGION and the endpoint", resource, err)
 }

@@ -29,3 +29,12 @@ func Explain(err error, action, resource string) error {
 	}
 	return fmt.Errorf("%s on %s: %w", action, resource, err)
 }
+
+// Advise is Explain for a command that a person waits for: where AWS did not answer, it also says what to check.
+func Advise(err error, action, resource string) error {
+	_, none := errors.AsType[*credentials.Error](err)
+	if _, answered := errors.AsType[smithy.APIError](err); none || answered {
+		return Explain(err, action, resource)
+	}
+	return fmt.Errorf("%s: %w; check the credentials, the network, AWS_REGION and the endpoint", resource, err)
+}
