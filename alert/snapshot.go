@@ -694,7 +694,7 @@ func (m *ruleMemory) fits(v *entryView) bool {
 		return w == nil && !v.windowed
 	}
 	seen := w.distinct
-	return v.win.size == w.panes && v.win.last <= maxMillis/w.step && seen == (v.values.has || v.legacy.has) && (v.win.hush == nil || v.values.has == v.heard.has)
+	return int64(v.win.size) == w.panes && v.win.last <= maxMillis/w.step && seen == (v.values.has || v.legacy.has) && (v.win.hush == nil || v.values.has == v.heard.has)
 }
 
 // silent counts the entries for which another shard speaks.
@@ -833,10 +833,10 @@ func (w *writer) window(s *window, exact bool) {
 		w.int(s.watched)
 	}
 	w.int(s.last)
-	w.uint(uint64(s.size)) //nolint:gosec // at most maxPanes
+	w.uint(uint64(s.size))
 	ring := make([]*pane, s.size)
 	for i := range s.panes {
-		ring[s.panes[i].n%s.size] = &s.panes[i]
+		ring[s.panes[i].n%int64(s.size)] = &s.panes[i]
 	}
 	for _, p := range ring {
 		if p == nil {
@@ -1006,13 +1006,14 @@ func (r *reader) window(s *window, panes []pane, exact bool) {
 	if exact {
 		watched = r.time()
 	}
-	*s = window{watched: watched, last: r.int(), size: int64(min(r.count(), maxPanes+1)), panes: panes}
+	*s = window{watched: watched, last: r.int(), size: uint8(min(r.count(), maxPanes+1)), panes: panes}
 	if s.last < 0 || s.size > maxPanes || s.size == 0 {
 		r.fail()
 		return
 	}
-	for i := range s.size {
-		p := pane{n: s.last - (s.last%s.size-i+s.size)%s.size}
+	size := int64(s.size)
+	for i := range size {
+		p := pane{n: s.last - (s.last%size-i+size)%size}
 		if p.count = r.uint(); p.count > 0 {
 			if p.sum = r.float(); exact {
 				p.rest = r.float()
