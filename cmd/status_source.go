@@ -125,7 +125,8 @@ func befell(p *statusParts) StatusRecent {
 		out.Resolved += n
 	}
 	out.OverBudget = p.pipeline.OverBudget()
-	out.TemplateFailures, out.Evicted = p.pipeline.TemplateFailures(), p.pipeline.Evicted()
+	out.TemplateFailures = p.pipeline.TemplateFailures()
+	out.Evicted, out.EvictedActive = p.pipeline.Evicted(), p.pipeline.EvictedActive()
 	out.UnreadableAs = p.pipeline.Unreadable()
 	for _, n := range out.UnreadableAs {
 		out.Unreadable += n
