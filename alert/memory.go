@@ -50,6 +50,14 @@ type ruleMemory struct {
 	// kin counts the entries that other shards have, too; claims are the inherited keys of which the shard has heard.
 	kin    int
 	claims map[string]claim
+
+	// What follows is about edited rules (edited.go). audiences are those that entries name, and left the topics to which the rule
+	// goes no longer. owing says that some of them may be owed ends. telling counts the entries of which somebody was told.
+
+	audiences [][]string
+	left      map[string]*leftTopic
+	owing     bool
+	telling   int
 }
 
 // entry is what a rule remembers of a key.
@@ -78,8 +86,12 @@ type entry struct {
 	// severity, by its place among severities, is the gravest that was told or, before anything is, that of the last record;
 	// grade is that of the last record, if an expression gives it.
 	severity, grade uint8
-	last            *lastRecord
-	window          *window
+	// heard is who was told, behind the first of the rule's audiences; 0 for whoever hears of the rule now. counted says that the
+	// rule's count of entries of which somebody was told has it.
+	counted bool
+	heard   uint16
+	last    *lastRecord
+	window  *window
 	// kin is nil unless the entry was inherited by several shards and this one has not heard of its key.
 	kin *kinship
 }
@@ -139,11 +151,16 @@ func (m *memory) put(e *entry) {
 		m.link(e)
 	}
 	m.weigh(e)
+	e.tally()
 }
 
 // drop forgets an entry.
 func (m *memory) drop(e *entry) {
 	delete(e.of.entries, e.key)
+	if e.counted {
+		e.counted = false
+		e.of.telling--
+	}
 	m.bulk.sub(bulk{int(e.heap), int(e.stored)})
 	e.heap, e.stored = 0, 0
 	if !e.of.rule.whole() {

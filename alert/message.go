@@ -168,6 +168,9 @@ func finish(body string, says mentions, data *messageData, links bool) string {
 	if data.Unsure != "" && !says.unsure {
 		lines = append(lines, "(not certain: the memory of "+data.Unsure+" could not be read, and records of the key may go there)")
 	}
+	if data.Ended != "" && !says.ended {
+		lines = append(lines, "(it may still hold: "+data.Ended+")")
+	}
 	if links && data.Runbook != "" && !says.runbook {
 		lines = append(lines, "Runbook: "+data.Runbook)
 	}
@@ -229,6 +232,8 @@ type messageData struct {
 	Suppressed uint32
 	// Unsure names the shards whose memory could not be read and to which records of the key may go since a reshard, or is empty.
 	Unsure string
+	// Ended says why the rule says no more of the key here although its condition may still hold: it was taken out, say. Mostly empty.
+	Ended string
 	// Value is the figure that the rule looks at, a Number, or nil.
 	Value any
 	// Labels are the rule's.
@@ -287,6 +292,7 @@ func (r *renderer) data(a *Alert) *messageData {
 		Since:      a.Since.UTC(),
 		Suppressed: a.Suppressed,
 		Unsure:     a.Unsure,
+		Ended:      a.Ended,
 		Labels:     r.labels,
 		Topic:      a.Topic,
 		Stream:     r.stream,

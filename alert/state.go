@@ -12,6 +12,8 @@ type Tick struct {
 	Fleet    Fleet
 	// Without are shards for whose memory nothing waits any longer (Awaits): what is due is said without it, and says so.
 	Without []string
+	// Settled says that all workers have had the rules in force here for a while: what rules have told that tell it no more is ended.
+	Settled bool
 }
 
 // Fleet is what is known of all shards of the stream together.
@@ -50,6 +52,7 @@ func (e *Evaluator) Tick(t Tick) (alerts []*Alert) {
 		e.without, e.news = slices.Clone(t.Without), true
 	}
 	e.settle()
+	e.endEdited(t.Settled)
 	if t.Fleet.Decides {
 		if !t.Fleet.CaughtUp.IsZero() {
 			e.watchStream(t.Fleet)
@@ -84,6 +87,7 @@ func (e *Evaluator) watchStream(f Fleet) {
 func (e *Evaluator) watchStreamRule(r *rule, f Fleet, caughtUp int64) {
 	m := e.memory.rules[r.place]
 	en := e.remember(m, nil, m.find(nil))
+	defer en.tally()
 	last := int64(0)
 	if !f.LastArrival.IsZero() {
 		last = f.LastArrival.UnixMilli()
