@@ -677,3 +677,9 @@ func (e *Evaluator) Told() (firing, leaving map[string]int) {
 	}
 	return firing, leaving
 }
+
+// owes says whether ends are owed, or may be after the next change of the rules.
+func (e *Evaluator) owes() bool {
+	return e.memory.has(formatEnds) && (slices.ContainsFunc(e.memory.foreign, func(s section) bool { return s.owes > 0 }) ||
+		slices.ContainsFunc(e.memory.rules, func(r *ruleMemory) bool { return r.telling > 0 }))
+}

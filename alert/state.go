@@ -32,7 +32,7 @@ type Fleet struct {
 
 // Stateful says whether a decision can depend on earlier records or on time, so that there is a state to keep with the
 // checkpoint and there are ticks to take. It can change with Pipeline.Update.
-func (e *Evaluator) Stateful() bool { return e.pipeline.current.Load().stateful }
+func (e *Evaluator) Stateful() bool { return e.pipeline.current.Load().stateful || e.owes() }
 
 // Tick makes the alerts that are due because time has passed. The slice is valid until the next call of the evaluator.
 // It never panics, as Evaluate.
@@ -42,7 +42,9 @@ func (e *Evaluator) Tick(t Tick) (alerts []*Alert) {
 			alerts = e.panicked(&Record{Shard: e.shard}, r).Alerts
 		}
 	}()
+	rules := e.set
 	e.begin()
+	t.Settled = t.Settled && e.set == rules // it was said of the rules before
 	clear(e.fired)
 	if to := t.CaughtUp.UnixMilli() - lateness; !t.CaughtUp.IsZero() && to > 0 {
 		e.watchShard(to)
