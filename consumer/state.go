@@ -301,7 +301,7 @@ func (s *shard) pageDone(p *page) {
 	if p.null {
 		return // perhaps its children's time; the state is saved with the end
 	}
-	if now := time.Now(); s.mayTick(p, now) {
+	if now := time.Now(); s.eval.Stateful() && s.mayTick(p, now) {
 		s.tick(p, now)
 	}
 	s.keepState(time.Now())
