@@ -288,7 +288,7 @@ func (c *Config) onlyTopic() string {
 
 // Validate reports every fault of c, each as a *ConfigError, joined. It applies the defaults first.
 func (c Config) Validate() error {
-	_, err := compileConfig(c.WithDefaults())
+	_, err := compileRules(c.WithDefaults(), (*rule).forget)
 	return err
 }
 
@@ -343,6 +343,33 @@ func meant(source string, at int) string {
 
 // compileConfig validates c, whose defaults are filled in, and compiles it on the way.
 func compileConfig(c Config) (*compiled, error) {
+	out, err := compileRules(c, func(*rule) {})
+	if err != nil {
+		return nil, err
+	}
+	mentions := c.Mentions()
+	out.watch = newFieldWatch(out.rules, mentions, out.schema)
+	out.filtered = make(map[string]bool)
+	for _, m := range mentions {
+		if m.Filter {
+			out.filtered[m.Path[0]] = true
+		}
+	}
+	out.index = newIndex(out.rules, out.schema.slots)
+	out.mindful = newRuleSet(len(out.rules))
+	for _, r := range out.rules {
+		if r.minds() {
+			out.mindful.add(r.place)
+		}
+		out.stateful = out.stateful || r.stateful()
+	}
+	out.stateful = out.stateful || out.watchdog != nil || len(out.scores) > 0
+	return out, nil
+}
+
+// compileRules validates c and compiles what is in it. Whoever only wants to know whether it is valid forgets each rule as soon as it
+// is done: a file can have thousands.
+func compileRules(c Config, done func(*rule)) (*compiled, error) {
 	var errs faults
 	if c.Format != FormatJSON && c.Format != FormatText {
 		errs.add("format", c.Format, "must be %s or %s", FormatJSON, FormatText)
@@ -370,34 +397,18 @@ func compileConfig(c Config) (*compiled, error) {
 		}
 		out.rules = append(out.rules, errs.rule(fmt.Sprintf("rules[%d]", i), r, topics, out.schema, named))
 		out.rules[i].place = i
+		done(out.rules[i])
 		if first, ok := seen[r.Name]; ok && r.Name != "" {
 			errs.add(fmt.Sprintf("rules[%d].name", i), r.Name, "is also the name of rules[%d]; names must be unique", first)
 		} else {
 			seen[r.Name], named[r.Name] = i, out.rules[i]
 		}
 	}
-	out.silences = errs.silences(c.Silences, c.Rules, out.schema)
+	errs.silences(c.Silences, out)
 	out.watchdog = errs.watchdog(c.Watchdog, topics)
 	if len(errs) > 0 {
 		return nil, errors.Join(errs...)
 	}
-	mentions := c.Mentions()
-	out.watch = newFieldWatch(out.rules, mentions, out.schema)
-	out.filtered = make(map[string]bool)
-	for _, m := range mentions {
-		if m.Filter {
-			out.filtered[m.Path[0]] = true
-		}
-	}
-	out.index = newIndex(out.rules, out.schema.slots)
-	out.mindful = newRuleSet(len(out.rules))
-	for _, r := range out.rules {
-		if r.minds() {
-			out.mindful.add(r.place)
-		}
-		out.stateful = out.stateful || r.stateful()
-	}
-	out.stateful = out.stateful || out.watchdog != nil || len(out.scores) > 0
 	return out, nil
 }
 

@@ -413,7 +413,7 @@ func (s *section) each(do func(rank, bits uint64, rest []byte, v *entryView)) bo
 	r.limit()
 	for range r.count() {
 		rank := r.entry(v)
-		if r.failed || s.told != nil && int(v.heard) >= len(s.told.audiences) {
+		if r.failed || s.told != nil && int(v.entry.heard) >= len(s.told.audiences) {
 			return false
 		}
 		do(rank, v.bits, v.rest[:len(v.rest)-len(r.buf)], v)
@@ -426,7 +426,7 @@ func (s *section) owed(v *entryView) []string {
 	if s.told == nil || !s.told.ends || !v.firing || !v.told {
 		return nil
 	}
-	return s.told.audiences[v.heard]
+	return s.told.audiences[v.entry.heard]
 }
 
 // countOwed counts the entries whose ends are owed.
@@ -450,7 +450,7 @@ func (s *section) rewrite(to func(v *entryView, topics []string) []string) {
 	t.audiences = slices.Clone(t.audiences)
 	owes := 0
 	s.each(func(rank, bits uint64, rest []byte, v *entryView) {
-		heard := uint64(v.heard)
+		heard := uint64(v.entry.heard)
 		if topics := s.owed(v); len(topics) > 0 {
 			left := to(v, topics)
 			if bits &^= entryHeard; len(left) == 0 {
@@ -508,7 +508,7 @@ func (s *section) absorb(t section) {
 			}
 			n++
 			w.uint(rank)
-			if heard := first + uint64(v.heard); heard > 0 {
+			if heard := first + uint64(v.entry.heard); heard > 0 {
 				w.uint(bits | entryHeard)
 				w.uint(heard)
 			} else {

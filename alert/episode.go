@@ -60,6 +60,9 @@ func (e *Evaluator) step(r *rule, v verdict, rec *Record) {
 	if v == yes && r.timed() && en.note(rec) {
 		e.memory.weigh(en)
 	}
+	if v == yes && r.covers != 0 && r.window == nil {
+		e.noteCovers(r, en)
+	}
 	switch {
 	case r.absence.After > 0:
 		if v == yes { // any other record of the key is no sign of what is awaited
@@ -166,16 +169,12 @@ func (e *Evaluator) window(r *rule, en *entry, v verdict, o *occasion) {
 			r.metrics.undefined[cause].Add(1)
 			return
 		}
-		if en.window.add(x); r.window.distinct {
-			en.window.see(&e.counted, &e.memory.key)
-		}
+		e.count(r, en, x)
 	}
 	if r.window.tumbling || !r.window.whole(en.window) {
 		return // judged at its end, or when a whole window was watched
 	}
-	value, holds := r.window.holds(en.window)
-	o.value, o.hasValue = value, true
-	e.judge(r, en, holds, o, e.now())
+	e.judgeWindow(r, en, o, e.now())
 }
 
 // judge takes a claim that holds or does not, and makes the alerts that follow. now is the event time.
@@ -341,6 +340,9 @@ func (e *Evaluator) swallow(r *rule, en *entry, reason Reason) {
 		return
 	}
 	r.metrics.suppressed[reason].Inc()
+	if reason == ReasonSilenced {
+		e.mutedBy.muted.Add(1)
+	}
 	if en != nil {
 		en.swallowed++
 	}
@@ -356,7 +358,7 @@ func (e *Evaluator) mute(r *rule, en *entry, o *occasion) Reason {
 			return ReasonInhibited
 		}
 	}
-	if e.silenced(r, o) {
+	if e.mutedBy = e.silenced(r, en, o); e.mutedBy != nil {
 		return ReasonSilenced
 	}
 	at := timeOf(e.at(o))
@@ -369,21 +371,6 @@ func (e *Evaluator) mute(r *rule, en *entry, o *occasion) Reason {
 		return ReasonRateLimit
 	}
 	return ""
-}
-
-// silenced says whether a person has silenced a rule.
-func (e *Evaluator) silenced(r *rule, o *occasion) bool {
-	var f *frame
-	if o.rec != nil {
-		f = &e.frame
-	}
-	at := timeOf(e.at(o))
-	for _, s := range e.set.silences {
-		if s.mutes(r.name, at, f) {
-			return true
-		}
-	}
-	return false
 }
 
 // inhibits says whether other is active for the key that r is about to alert on, and somebody knows. What nobody was told,
@@ -407,7 +394,7 @@ func (e *Evaluator) inhibits(other, r *rule, en *entry, o *occasion) bool {
 	if theirs == nil {
 		return false
 	}
-	return theirs.firing && (theirs.told || e.silenced(other, o)) || other.dedup > 0 && theirs.sent != 0 && e.at(o)-theirs.sent < other.dedup
+	return theirs.firing && (theirs.told || e.silenced(other, theirs, o) != nil) || other.dedup > 0 && theirs.sent != 0 && e.at(o)-theirs.sent < other.dedup
 }
 
 // spend takes a token of the rule's rate limit.

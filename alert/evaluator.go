@@ -58,6 +58,10 @@ type Evaluator struct {
 	payload []byte
 	// hits are the rules to try, fired those without memory that match the record and that somebody knows of.
 	hits, fired ruleSet
+	// covered are the conditions of silences that the record meets, of those that were judged.
+	covered, judged uint32
+	// mutedBy is the silence that swallowed the last alert which one did.
+	mutedBy *silence
 	// muted is the first reason for which an alert was swallowed.
 	muted Reason
 	// over says that a rule would have cost more than its budget.
@@ -161,7 +165,7 @@ func (e *Evaluator) begin() {
 	}
 	clear(e.alerts)
 	e.alerts = e.alerts[:0]
-	e.muted, e.payload, e.over = "", nil, false
+	e.muted, e.payload, e.over, e.judged, e.covered = "", nil, false, 0, 0
 }
 
 // overBudget is the decision on a record that some rule could not judge within its budget. One a second of event time goes to the

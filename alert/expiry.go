@@ -45,17 +45,13 @@ func (e *Evaluator) expire(en *entry, to int64) {
 		}
 	case r.window != nil && r.window.tumbling && due >= r.window.end(en.window):
 		if r.window.whole(en.window) {
-			value, holds := r.window.holds(en.window) // of the window that ends here
-			o.value, o.hasValue = value, true
-			e.judge(r, en, holds, o, due)
+			e.judgeWindow(r, en, o, due) // the window that ends here
 		}
 		r.window.advance(en.window, due)
 		r.window.skip(en.window, to)
 	case r.window != nil && !r.window.tumbling:
 		if r.window.advance(en.window, due); r.window.whole(en.window) {
-			value, holds := r.window.holds(en.window)
-			o.value, o.hasValue = value, true
-			e.judge(r, en, holds, o, due)
+			e.judgeWindow(r, en, o, due)
 		}
 		r.window.skip(en.window, to)
 	case !en.firing && en.since != 0 && r.hold.Time > 0 && due >= en.since+millis(r.hold.Time):
@@ -143,9 +139,12 @@ func (e *Evaluator) untilHeard(r *rule, en *entry, now int64) int64 {
 	if next <= now {
 		next += (now - next + maxPatience) / maxPatience * maxPatience
 	}
-	at := timeOf(now)
-	for _, s := range e.set.silences {
-		if s.mutes(r.name, at, nil) {
+	at, covered := timeOf(now), en.covered
+	if en.window != nil {
+		covered |= en.window.hushed
+	}
+	for _, s := range r.silences {
+		if s.mutes(at, covered) {
 			next = min(next, s.until.UnixMilli())
 		}
 	}

@@ -90,6 +90,9 @@ type entry struct {
 	// rule's count of entries of which somebody was told has it.
 	counted bool
 	heard   uint16
+	// covered are the conditions of silences that the last matching record meets; with a window, all records in it when it last
+	// held. See hush.go.
+	covered uint32
 	last    *lastRecord
 	window  *window
 	// kin is nil unless the entry was inherited by several shards and this one has not heard of its key.

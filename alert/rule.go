@@ -33,6 +33,9 @@ type rule struct {
 	limit   Rate
 
 	inhibitors []*rule
+	// silences are those that mute the rule, and covers the bits of their conditions.
+	silences   []*silence
+	covers     uint32
 	severity   string
 	severityOf operand
 	shadow     bool
@@ -111,6 +114,14 @@ func (f *faults) rule(field string, c RuleConfig, topics map[string]*topicWords,
 	r.fingerprint, r.sense, r.audience, r.said = fingerprintOf(c), r.senseOf(c), r.listeners(), saidByRule(c)
 	r.compute()
 	return r
+}
+
+// forget lets go of what was compiled, but for what rules behind this one ask of it.
+func (r *rule) forget() {
+	r.conjuncts, r.when, r.key, r.value, r.severityOf, r.computed, r.routes = nil, nil, nil, nil, nil, nil, nil
+	if r.window != nil {
+		r.window.of = nil
+	}
 }
 
 // compute notes what the rule computes beside its condition.

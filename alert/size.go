@@ -19,6 +19,8 @@ const (
 	paneHeap, paneStored   = 60, 34 // one with something in it; each other takes a byte of a snapshot
 	valuesHeap             = 190    // with room for eight
 	valueHeap, valueStored = 24, 13
+	hushHeap               = 32
+	coversStored           = 5 // of conditions of silences, where there are some
 )
 
 // bulk is a size in memory and in a snapshot.
@@ -39,6 +41,9 @@ func (en *entry) bulk() bulk {
 	if w := en.window; w != nil {
 		b.add(w.bulk())
 	}
+	if en.covered != 0 {
+		b.stored += coversStored
+	}
 	return b
 }
 
@@ -47,6 +52,12 @@ func (s *window) bulk() bulk {
 	b := bulk{windowHeap + n*paneHeap + seen*valueHeap, windowStored + int(s.size) + n*paneStored + seen*valueStored}
 	if s.values != nil {
 		b.heap += valuesHeap
+	}
+	if s.seen|s.spared|s.hushed != 0 {
+		b.stored += 3 * coversStored
+	}
+	if h := s.hush; h != nil {
+		b.add(h.bulk())
 	}
 	if s.legacy != nil {
 		b.heap += valuesHeap

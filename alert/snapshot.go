@@ -44,6 +44,8 @@ type section struct {
 	fingerprint [16]byte
 	used        int64 // how far time had come, in milliseconds, when a rule last had it
 	body        []byte
+	// covers are the hashes of the conditions that the bits of its entries stand for; format 3.
+	covers []uint32
 
 	// What follows is of rules that are no more (edited.go). owes counts the entries of which somebody is owed the end, and over are
 	// those of whose end the rule of today has told somebody meanwhile.
@@ -95,7 +97,7 @@ func (e *Evaluator) Snapshot() []byte {
 	total := 128
 	for i, r := range m.rules {
 		if r.rule.stateful() {
-			sections = append(sections, section{name: r.rule.name, fingerprint: r.rule.fingerprint, used: e.reached(), body: bodies[i].buf})
+			sections = append(sections, section{name: r.rule.name, fingerprint: r.rule.fingerprint, used: e.reached(), body: bodies[i].buf, covers: e.coversOf(r)})
 			total += len(bodies[i].buf) + 128
 		}
 		if t := tells[i]; t != nil {
@@ -103,7 +105,7 @@ func (e *Evaluator) Snapshot() []byte {
 			total += len(sections[len(sections)-1].body) + 128
 		}
 		if body := m.writeKin(r, ranks, bodies[i].audiences); body != nil {
-			sections = append(sections, section{name: kinSection + r.rule.name, fingerprint: r.rule.fingerprint, used: e.reached(), body: body})
+			sections = append(sections, section{name: kinSection + r.rule.name, fingerprint: r.rule.fingerprint, used: e.reached(), body: body, covers: e.coversOf(r)})
 			total += len(body) + 128
 		}
 	}
@@ -141,6 +143,9 @@ func (e *Evaluator) Snapshot() []byte {
 		w.text(s.name)
 		w.buf = append(w.buf, s.fingerprint[:]...)
 		w.int(s.used)
+		if m.has(formatEnds) {
+			w.covers(s.covers)
+		}
 		w.uint(uint64(len(s.body)))
 		w.buf = append(w.buf, s.body...)
 	}
@@ -437,7 +442,7 @@ func (m *memory) inherit(en *entry, place int) *entry {
 	}
 	*en = entry{ // its size is counted anew
 		key: en.key, of: r, place: -1, streak: en.streak, since: en.since, held: en.held, swallowed: en.swallowed, sent: en.sent,
-		firing: en.firing, told: en.told, ended: en.ended, severity: en.severity, grade: en.grade, last: en.last, window: en.window,
+		firing: en.firing, told: en.told, ended: en.ended, covered: en.covered, severity: en.severity, grade: en.grade, last: en.last, window: en.window,
 	}
 	if en.firing && en.told {
 		r.hears(en, heard)
@@ -471,6 +476,7 @@ type loading struct {
 	told    []*told           // by rule; nil where it is not known who was told
 	kin     map[int]*kinState // by rule
 	version [][16]byte        // by rule: the fingerprint of the version that is read
+	covers  [2][]coversOf     // by rule: of its own section, and of the one with inherited keys
 
 	// least is the rank from which on entries are kept, and room how many of them are.
 	least uint64
@@ -497,6 +503,7 @@ func readSnapshot(set *compiled, data []byte, agreed agreement) (*memory, time.T
 	l := &loading{
 		m: m, reached: max(millisOf(eventTime), m.clock, 0), bodies: make([][]byte, len(set.rules)), used: make([]int64, len(set.rules)),
 		told: make([]*told, len(set.rules)), kin: map[int]*kinState{},
+		covers: [2][]coversOf{make([]coversOf, len(set.rules)), make([]coversOf, len(set.rules))},
 	}
 	if !l.sort(set, sections) || !l.look() || !l.take() {
 		return nil, time.Time{}, fmt.Errorf("%w: its parts do not fit together", ErrSnapshot)
@@ -549,9 +556,10 @@ func (l *loading) sort(set *compiled, sections []section) bool {
 			if s.used < l.reached { // what came meanwhile nobody noted
 				k.copies, k.shared = kinPart{}, kinPart{}
 			}
-			l.kin[i] = k
+			l.kin[i], l.covers[1][i] = k, set.coversOf(s.covers)
 		case l.bodies[i] == nil:
-			l.bodies[i], l.used[i], l.told[i] = s.body, s.used, versions.told[versionID{s.name, s.fingerprint}]
+			l.bodies[i], l.used[i], l.covers[0][i] = s.body, s.used, set.coversOf(s.covers)
+			l.told[i] = versions.told[versionID{s.name, s.fingerprint}]
 		}
 	}
 	return true
@@ -684,7 +692,7 @@ func (l *loading) take() bool {
 	room := l.room
 	return l.entries(func(i int, rank uint64, v *entryView, c *kinCopy) {
 		r, t := l.m.rules[i], l.told[i]
-		if v.heard != 0 && (t == nil || int(v.heard) >= len(t.audiences)) {
+		if v.entry.heard != 0 && (t == nil || int(v.entry.heard) >= len(t.audiences)) {
 			sound = false
 		}
 		if !sound {
@@ -701,8 +709,9 @@ func (l *loading) take() bool {
 			return
 		}
 		if c != nil {
+			l.covers[1][i].translate(en)
 			en.kin = &kinship{family: &family{others: l.kin[i].families[c.family]}, born: c.born}
-		} else if frozen(i) && !r.rule.thaw(en, l.reached) {
+		} else if l.covers[0][i].translate(en); frozen(i) && !r.rule.thaw(en, l.reached) {
 			return
 		}
 		l.all = append(l.all, ranked{en, rank})
@@ -770,7 +779,7 @@ func (m *ruleMemory) fits(v *entryView) bool {
 		return w == nil && !v.windowed
 	}
 	seen := w.distinct
-	return v.win.size == w.panes && v.win.last <= maxMillis/w.step && seen == (v.values.has || v.legacy.has)
+	return v.win.size == w.panes && v.win.last <= maxMillis/w.step && seen == (v.values.has || v.legacy.has) && (v.win.hush == nil || v.values.has == v.heard.has)
 }
 
 // silent counts the entries for which another shard speaks.
@@ -843,6 +852,8 @@ const (
 	entryExact  // the window has exact sums, and since when it is watched; format 2
 	entryEnded  // the last alert said that it is over; format 2
 	entryHeard  // who was told is not the first audience of the rule; format 3
+	entryCovers // what conditions of silences said; format 3
+	entryHush   // the window has what a silence covered; format 3
 	entryBits
 )
 
@@ -861,6 +872,9 @@ func (w *writer) entry(rank uint64, e *entry) {
 	set(entryHeard, heard)
 	set(entryExact, exact)
 	set(entryEnded, e.ended && w.format >= formatKeyed)
+	covers, hush := w.format >= formatEnds && e.covers(), w.format >= formatEnds && e.window != nil && e.window.hush != nil
+	set(entryCovers, covers)
+	set(entryHush, hush)
 	set(entryGrade, graded)
 	set(entryFiring, e.firing)
 	set(entryTold, e.told)
@@ -891,6 +905,17 @@ func (w *writer) entry(rank uint64, e *entry) {
 	}
 	if e.window != nil {
 		w.window(e.window, exact)
+	}
+	if covers {
+		w.uint(uint64(e.covered))
+		if e.window != nil {
+			w.uint(uint64(e.window.seen))
+			w.uint(uint64(e.window.spared))
+			w.uint(uint64(e.window.hushed))
+		}
+	}
+	if hush {
+		w.hush(e.window)
 	}
 }
 
@@ -1024,7 +1049,8 @@ type entryView struct {
 	bits                        uint64
 	rest                        []byte // behind who was told
 	win                         window // without values
-	legacy, values              valuesView
+	legacy, values, heard       valuesView
+	hush                        hush // of the window
 }
 
 // valuesView are the values of a distinct window.
@@ -1036,7 +1062,7 @@ type valuesView struct {
 
 // entry reads an entry into v, and answers its rank.
 func (r *reader) entry(v *entryView) (rank uint64) {
-	panes := v.win.panes[:0]
+	panes, hushed := v.win.panes[:0], v.hush.panes[:0]
 	rank = r.uint()
 	bits, heard := r.uint(), uint32(0)
 	if bits&entryHeard != 0 {
@@ -1067,6 +1093,7 @@ func (r *reader) entry(v *entryView) (rank uint64) {
 			v.values = r.values()
 		}
 	}
+	r.covers(v, bits, hushed)
 	if bits >= entryBits {
 		r.fail()
 	}
@@ -1139,9 +1166,12 @@ func (v *entryView) bulk() bulk {
 		b.add(bulk{lastHeap + n, lastStored + n})
 	}
 	if v.windowed {
-		n := int(v.values.count + v.legacy.count) //nolint:gosec // at most the bytes of a snapshot
+		n := int(v.values.count + v.legacy.count + v.heard.count) //nolint:gosec // at most the bytes of a snapshot
 		b.add(v.win.bulk())
 		b.add(bulk{n * valueHeap, n * valueStored})
+	}
+	if v.covered != 0 {
+		b.stored += coversStored
 	}
 	return b
 }
@@ -1164,6 +1194,9 @@ func (v *entryView) make(of *ruleMemory, m *memory) *entry {
 			w.watched = (first + 1) * of.rule.window.step
 		}
 		w.legacy, w.values = v.legacy.read(), v.values.read()
+		if v.win.hush != nil {
+			w.hush = &hush{panes: slices.Clone(v.hush.panes), by: v.hush.by, heard: v.heard.read()}
+		}
 		en.window = w
 	}
 	return en

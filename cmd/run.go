@@ -53,18 +53,6 @@ type Options struct {
 	Host string
 }
 
-// The shares of the stop budget, in percent, by step.
-const (
-	stopShareReadiness     = 1
-	stopShareShards        = 80
-	stopShareLeases        = 9
-	stopShareReloads       = 1
-	stopSharePublisher     = 3
-	stopShareSubscriptions = 1
-	stopShareStatus        = 1
-	stopShareAdmin         = 4
-)
-
 // lastLines is how long the end waits for an output that takes no lines, on top of the stop budget.
 const lastLines = 500 * time.Millisecond
 

@@ -1,6 +1,7 @@
 package consumer
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -12,6 +13,7 @@ import (
 	"go.uber.org/zap"
 
 	"kinesis-alerter/internal/answer"
+	"kinesis-alerter/internal/awsfault"
 	"kinesis-alerter/internal/sleep"
 )
 
@@ -319,7 +321,7 @@ func (r *pollingReader) failed(err error) {
 		if now.Sub(r.crowded) >= crowdedEvery {
 			r.crowded = now
 			r.log.Warn("reads are throttled, the shard is read less often", zap.Duration("every", r.pace.spacing()), zap.String("code", readCode(err)),
-				zap.String("hint", "others read it, too: set processing.poll_interval to 1s in each application, or take a reader away"))
+				zap.String("remedy", ReadRemedy(readCode(err))))
 		}
 		return
 	case errors.As(err, &invalid):
@@ -334,7 +336,7 @@ func (r *pollingReader) failed(err error) {
 	if code := readCode(err); code != r.trouble {
 		r.trouble = code
 		r.log.Warn("reading fails, position held, trying again", zap.String("code", code),
-			zap.String("hint", readHint(code)), zap.Error(err))
+			zap.String("remedy", ReadRemedy(code)), zap.Error(err))
 	}
 }
 
@@ -347,22 +349,21 @@ func (r *pollingReader) recovered() {
 	}
 }
 
-// readHint says what an operator can do about an error code.
-func readHint(code string) string {
+// ReadRemedy is what an operator does about an error code of Kinesis, or about reads without an answer.
+func ReadRemedy(code string) string {
 	switch code {
-	case "AccessDeniedException", "AccessDenied":
-		return "the role needs kinesis:GetRecords and kinesis:GetShardIterator on the stream"
-	case "ResourceNotFoundException":
-		return "the stream or the shard does not exist (any more)"
-	case "KMSAccessDeniedException", "KMSDisabledException", "KMSNotFoundException", "KMSInvalidStateException", "KMSOptInRequired":
-		return "the role needs kms:Decrypt on the stream's key, and the key must be enabled"
 	case answer.Code:
 		return "check AWS_ENDPOINT_URL, proxies and the network: what answers there is not AWS, or AWS is unwell"
-	case "timeout", "unreachable":
+	case "timeout", "unreachable", "":
 		return "if it does not pass: check the network, DNS, proxies, AWS_REGION and AWS_ENDPOINT_URL"
-	default:
-		return "none; this usually passes"
 	}
+	remedy := awsfault.Of(code).Remedy(awsfault.Resource{
+		Name: "the stream", Actions: "kinesis:GetRecords and kinesis:GetShardIterator", KeyActions: "kms:Decrypt",
+		Crowded: "see who else reads the stream: Kinesis allows five reads a second and 2 MB/s a shard to all readers together; " +
+			"set processing.poll_interval to 1s in each application, or take a reader away",
+		Found: "the stream or the shard does not exist: was it deleted, or is AWS_REGION another one?",
+	})
+	return cmp.Or(remedy, "if it does not pass: see AWS' health page")
 }
 
 // errWanted ends a pause because the shard is wanted for something else.

@@ -197,7 +197,7 @@ func (s *shard) gap(shown bool) types.StartingPosition {
 	// Whatever came within the least retention is still there, so nothing is missing that was read up to that.
 	if s.lease.Lost(time.Now().Add(-leastRetention)) {
 		s.log.Error("the checkpoint has left the stream, records were lost before they were read; going on with the oldest record",
-			zap.String("mend", "raise the stream's retention, or the workers' number, so that the lag stays below it"))
+			zap.String("remedy", "raise the stream's retention, or the workers' number, so that the lag stays below it"))
 	} else {
 		s.log.Warn("the checkpoint has left the stream, but nothing was there; going on with the oldest record")
 	}

@@ -155,7 +155,8 @@ func failed(ctx context.Context, err error) *BadError {
 		case code == "UnknownError" || code == "":
 			return &BadError{What: fmt.Sprintf("HTTP status %d without an error code", status), Status: status, Err: err}
 		case !errorCode(code):
-			return &BadError{What: fmt.Sprintf("HTTP status %d with an error code that is none", status), Status: status, Err: err}
+			nameless := &cutAPIError{cutError{err, cut(err.Error(), mostText)}, "", cut(api.ErrorMessage(), mostText), api.ErrorFault()}
+			return &BadError{What: fmt.Sprintf("HTTP status %d with an error code that is none", status), Status: status, Err: nameless}
 		}
 		return nil
 	}
