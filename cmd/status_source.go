@@ -124,7 +124,7 @@ func befell(p *statusParts) StatusRecent {
 	for _, n := range p.pipeline.Resolutions() {
 		out.Resolved += n
 	}
-	out.OverBudget = p.pipeline.OverBudget()
+	out.OverBudget, out.SilencesOverBudget = p.pipeline.OverBudget(), p.pipeline.SilencesOverBudget()
 	out.TemplateFailures, out.Evicted = p.pipeline.TemplateFailures(), p.pipeline.Evicted()
 	out.UnreadableAs = p.pipeline.Unreadable()
 	for _, n := range out.UnreadableAs {
