@@ -106,7 +106,7 @@ func budgetProblem(r *StatusRecent, add addProblem) {
 	if n > 0 {
 		add(LevelWarning, "silence_over_budget", "put a cheaper term in front of its condition, such as a comparison of a field, or make it simpler",
 			"the condition of the silence %s is beyond its budget of work or of text for %s in the last %s: it did not silence them",
-			worst, number(int(n), "record"), words(time.Duration(r.Window*float64(time.Second)))) //nolint:gosec // far below
+			worst, number(int(n), "record"), words(time.Duration(r.Window*float64(time.Second))))
 	}
 }
 
