@@ -20,6 +20,9 @@ type occasion struct {
 	// value is the aggregate of a window.
 	value    float64
 	hasValue bool
+	// ended says why a claim ends that may still hold; pushedBy is the record whose key takes the room.
+	ended    string
+	pushedBy *Record
 }
 
 func (o *occasion) ms() int64 { return o.at.UnixMilli() }
@@ -77,7 +80,7 @@ func (e *Evaluator) step(r *rule, v verdict, rec *Record) {
 		e.judge(r, en, v == yes, o, now)
 	}
 	e.reschedule(r, en, now)
-	e.memory.fit(en)
+	e.fit(en, rec)
 }
 
 // remember returns the entry of a key, which is known or nil, made if there is none.
@@ -445,7 +448,7 @@ func (e *Evaluator) emit(r *rule, en *entry, kind Kind, o *occasion) {
 // make makes one alert.
 func (e *Evaluator) make(to *route, kind Kind, o *occasion, en *entry) {
 	a := &Alert{
-		Topic: to.topic, Kind: kind, At: o.at, Unsure: e.unsure, render: to.render.message, sample: to.render.sampled,
+		Topic: to.topic, Kind: kind, At: o.at, Ended: o.ended, Unsure: e.unsure, render: to.render.message, sample: to.render.sampled,
 	}
 	r := to.rule
 	if r != nil {
@@ -465,7 +468,11 @@ func (e *Evaluator) make(to *route, kind Kind, o *occasion, en *entry) {
 			a.Record.PartitionKey, a.Record.SequenceNumber = en.last.partitionKey, en.last.sequence
 			a.Record.SubSequence, a.Record.Arrival = en.last.sub, timeOf(en.last.arrival)
 		}
-		a.ID = timeID(e.pipeline.stream, shard, a.Rule, to.topic, kind, a.Key, o.ms(), e.generation)
+		if o.pushedBy != nil {
+			a.ID = pushedID(e.pipeline.stream, o.pushedBy, a.Rule, to.topic, kind, a.Key, e.generation)
+		} else {
+			a.ID = timeID(e.pipeline.stream, shard, a.Rule, to.topic, kind, a.Key, o.ms(), e.generation)
+		}
 	}
 	e.alerts = append(e.alerts, a)
 }

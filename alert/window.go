@@ -41,22 +41,22 @@ type windowRule struct {
 // moves in whole steps.
 type window struct {
 	// last is the number of the newest pane since 1970, size how many there are. panes are those with something in them, oldest first.
-	last, size int64
-	panes      []pane
+	last int64
+	size uint8
+	// resized says that the window takes more or less memory than when it was weighed.
+	resized bool
+	// seen are the conditions of silences that the last record meets, spared those that some record does not, and hushed those without
+	// whose records the window did not hold when it last did.
+	seen, spared, hushed uint32
+	panes                []pane
 	// values are what a distinct window has seen, by hash, with the pane in which it was seen last. legacy is the same by the hash of the
 	// plain format. In a window that has both, legacy is what counts, until all of what it saw before the pane since has passed.
 	values, legacy map[uint64]int64
 	since          int64
 	// watched is the time from which on nothing of the key was missed.
 	watched int64
-	// seen are the conditions of silences that the last record meets, and spared those that some record does not.
-	seen, spared uint32
-	// hushed are those without whose records it did not hold when it last did.
-	hushed uint32
 	// hush is what came while a silence covered it; nil where there is nothing of that in the window.
 	hush *hush
-	// resized says that the window takes more or less memory than when it was weighed.
-	resized bool
 }
 
 // pane is a part of a window. The sum is sum + rest, in units of sumUnit: rest is what rounding has lost (Neumaier: Rundungsfehleranalyse
@@ -90,7 +90,7 @@ func (p *pane) mean() float64 {
 }
 
 func (w *windowRule) newWindow(keyed bool) *window {
-	out := &window{size: w.panes, resized: true}
+	out := &window{size: uint8(w.panes), resized: true} //nolint:gosec // at most maxPanes
 	switch {
 	case !w.distinct:
 	case keyed:
@@ -123,7 +123,7 @@ func (w *windowRule) advance(s *window, now int64) {
 	s.advanceHush()
 	s.age(s.values)
 	s.age(s.legacy)
-	if s.values != nil && s.legacy != nil && n >= s.since+s.size {
+	if s.values != nil && s.legacy != nil && n >= s.since+int64(s.size) {
 		s.legacy = nil
 	}
 }
@@ -131,7 +131,7 @@ func (w *windowRule) advance(s *window, now int64) {
 // inside are the panes that are still in the window.
 func (s *window) inside(panes []pane) []pane {
 	gone := 0
-	for gone < len(panes) && panes[gone].n <= s.last-s.size {
+	for gone < len(panes) && panes[gone].n <= s.last-int64(s.size) {
 		gone++
 	}
 	return slices.Delete(panes, 0, gone)
@@ -139,7 +139,7 @@ func (s *window) inside(panes []pane) []pane {
 
 func (s *window) age(values map[uint64]int64) {
 	for hash, seen := range values {
-		if seen <= s.last-s.size {
+		if seen <= s.last-int64(s.size) {
 			delete(values, hash)
 		}
 	}

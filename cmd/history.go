@@ -81,6 +81,7 @@ func (h *history) recent(all StatusRecent) StatusRecent {
 	out.SilencesOverBudget = since(all.SilencesOverBudget, before.SilencesOverBudget)
 	out.TemplateFailures = since(all.TemplateFailures, before.TemplateFailures)
 	out.Evicted = since(all.Evicted, before.Evicted)
+	out.EvictedActive = since(all.EvictedActive, before.EvictedActive)
 	return out
 }
 

@@ -50,7 +50,7 @@ type Status struct {
 	Rules []StatusRule `json:"rules"`
 	// Filter is what the filter has dropped; null without one.
 	Filter *StatusFilter `json:"filter"`
-	// Silences are those that are on or to come.
+	// Silences are those of the configuration, in its order.
 	Silences []StatusSilence `json:"silences"`
 	// Alerts are the latest messages that SNS accepted from this process, the latest first, at most 50.
 	Alerts []StatusAlert `json:"alerts"`
@@ -212,6 +212,8 @@ type StatusRecent struct {
 	// TemplateFailures are the templates that failed, and Evicted the keys that were forgotten because there were too many, by rule.
 	TemplateFailures map[string]uint64 `json:"template_failures,omitempty"`
 	Evicted          map[string]uint64 `json:"evicted_keys,omitempty"`
+	// EvictedActive are those of them that fired or were about to.
+	EvictedActive map[string]uint64 `json:"evicted_active_keys,omitempty"`
 	// Untimed are records that were read without their arrival times, because these could not be.
 	Untimed uint64 `json:"untimed_records"`
 }
