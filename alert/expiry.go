@@ -44,7 +44,7 @@ func (e *Evaluator) expire(en *entry, to int64) {
 			e.announce(r, en, o)
 		}
 	case r.window != nil && r.window.tumbling && due >= r.window.end(en.window):
-		if r.window.whole(en.window) {
+		if r.window.whole(en.window) && !r.lost(en, due-r.window.length) {
 			value, holds := r.window.holds(en.window) // of the window that ends here
 			o.value, o.hasValue = value, true
 			e.judge(r, en, holds, o, due)
