@@ -88,5 +88,5 @@ func (s *window) back(n int64) {
 			values[hash] = seen - by
 		}
 	}
-	s.last, s.since = n, s.since-by
+	s.last, s.since, s.resized = n, s.since-by, true
 }

@@ -57,8 +57,8 @@ func (e *Evaluator) step(r *rule, v verdict, rec *Record) {
 			en.severity = en.grade
 		}
 	}
-	if v == yes && r.timed() {
-		en.note(rec)
+	if v == yes && r.timed() && en.note(rec) {
+		e.memory.weigh(en)
 	}
 	switch {
 	case r.absence.After > 0:
@@ -84,15 +84,20 @@ func (e *Evaluator) remember(m *ruleMemory, key []byte, known *entry) *entry {
 	return en
 }
 
-// note keeps where the last record of the key stands.
-func (en *entry) note(rec *Record) {
-	if en.last == nil {
-		en.last = &lastRecord{}
+// note keeps where the last record of the key stands, and answers whether the entry's size is another one now.
+func (en *entry) note(rec *Record) (resized bool) {
+	l := en.last
+	if l == nil {
+		l, resized = &lastRecord{}, true
+		en.last = l
 	}
-	if en.last.partitionKey != rec.PartitionKey {
-		en.last.partitionKey = strings.Clone(rec.PartitionKey)
+	if l.partitionKey != rec.PartitionKey {
+		resized = resized || len(l.partitionKey) != len(rec.PartitionKey)
+		l.partitionKey = strings.Clone(rec.PartitionKey)
 	}
-	en.last.sequence, en.last.sub, en.last.arrival = rec.SequenceNumber, rec.SubSequence, rec.Arrival.UnixMilli()
+	resized = resized || len(l.sequence) != len(rec.SequenceNumber)
+	l.sequence, l.sub, l.arrival = rec.SequenceNumber, rec.SubSequence, rec.Arrival.UnixMilli()
+	return resized
 }
 
 // countKey accounts for a record that matches a rule and has no proper key.

@@ -98,7 +98,7 @@ func (w *windowRule) skip(s *window, to int64) {
 // reschedule sets when time next has something to do with an entry, or forgets one that remembers nothing any more.
 func (e *Evaluator) reschedule(r *rule, en *entry, now int64) {
 	next := r.nextDue(en, now)
-	if r.insists(en) && en.firing && !en.told {
+	if en.firing && !en.told && r.insists(en) {
 		if again := e.untilHeard(r, en, now); next == 0 || again < next {
 			next = again
 		}
@@ -111,7 +111,10 @@ func (e *Evaluator) reschedule(r *rule, en *entry, now int64) {
 		next = en.due + 1 // whatever else was missed: time goes on
 	}
 	e.memory.schedule(en, next)
-	e.memory.weigh(en)
+	if w := en.window; w != nil && w.resized {
+		e.memory.weigh(en)
+		w.resized = false
+	}
 }
 
 // insists says whether the rule must come back by itself to a claim that something swallowed, because no record may ever come to

@@ -141,3 +141,17 @@ func HostileSnapshots(rules []RuleConfig) map[string][]byte {
 		"claims":   seal(true, 0, relatives),
 	}
 }
+
+// Sizes are what is remembered in memory and in a snapshot, as it was noted piece by piece and as it is.
+func Sizes(e *Evaluator) (noted, counted [2]int) {
+	var b bulk
+	for _, r := range e.memory.rules {
+		for _, en := range r.entries {
+			b.add(en.bulk())
+		}
+		for key := range r.claims {
+			b.add(bulk{claimHeap + len(key), claimStored + len(key)})
+		}
+	}
+	return [2]int{e.memory.bulk.heap, e.memory.bulk.stored}, [2]int{b.heap, b.stored}
+}

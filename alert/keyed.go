@@ -18,9 +18,11 @@ const (
 	formatPlain = 1
 	// formatKeyed tells distinct values apart by SipHash under the application's key, and keeps long keys as a digest.
 	formatKeyed = 2
+	// formatEnds also keeps what silences said of a key's last record, and what the end of an alert needs once its rule is gone.
+	formatEnds = 3
 
 	// SnapshotFormat is the latest format that this version reads and writes.
-	SnapshotFormat = formatKeyed
+	SnapshotFormat = formatEnds
 )
 
 const (
@@ -59,7 +61,10 @@ type agreement struct {
 	format byte
 }
 
-func (a *agreement) keyed() bool { return a.format >= formatKeyed }
+// has says whether what came with a format can be kept.
+func (a *agreement) has(format byte) bool { return a.format >= format }
+
+func (a *agreement) keyed() bool { return a.has(formatKeyed) }
 
 // Agree tells the evaluator under which key the application hashes what producers write, and the latest format of snapshots that all
 // of its workers read. Before Restore or Inherit it decides in which format the shard begins, if what is restored is not of a later
@@ -72,8 +77,8 @@ func (e *Evaluator) Agree(key HashKey, format int) {
 		m.agreement = e.agreed
 		return
 	}
-	if e.agreed.keyed() && !m.keyed() {
-		m.raise(key)
+	if m.format < e.agreed.format {
+		m.raise(e.agreed)
 	}
 }
 
@@ -92,9 +97,19 @@ func (m *memory) empty() bool {
 	return len(m.foreign) == 0
 }
 
-// raise goes on in the keyed format. A window keeps what it has seen by the hash of before until all of that has passed.
-func (m *memory) raise(key HashKey) {
-	m.agreement = agreement{key, formatKeyed}
+// raise continues in a later format. What has a hash key keeps it.
+func (m *memory) raise(to agreement) {
+	keyed := m.keyed()
+	if keyed {
+		to.key = m.key
+	}
+	if m.agreement = to; !keyed {
+		m.rehash()
+	}
+}
+
+// rehash takes up the hash key. A window keeps what it has seen by the hash of before until all of that has passed.
+func (m *memory) rehash() {
 	for _, r := range m.rules {
 		for _, en := range r.entries {
 			en.grade = en.severity // what a restart would have kept

@@ -110,11 +110,13 @@ func TestUpgradeOfTheFormatChangesNoAlert(t *testing.T) {
 			return all
 		}
 		switched, restarts := rapid.IntRange(0, len(records)).Draw(t, "switched"), rapid.IntRange(1, 9).Draw(t, "restarts")
+		from := rapid.IntRange(1, alert.SnapshotFormat-1).Draw(t, "from")
+		to := rapid.IntRange(from+1, alert.SnapshotFormat).Draw(t, "to")
 		upgraded := func(i int) int {
 			if i < switched {
-				return 1
+				return from
 			}
-			return 2
+			return to
 		}
 		never := func(int) bool { return false }
 		require.Equal(t, play(upgraded, never), play(upgraded, func(i int) bool { return i%restarts == 0 }))
@@ -122,7 +124,7 @@ func TestUpgradeOfTheFormatChangesNoAlert(t *testing.T) {
 		rules = slices.DeleteFunc(rules, func(r alert.RuleConfig) bool {
 			return r.Dedup > 0 || !r.RateLimit.IsZero() || strings.Contains(r.Severity, "?")
 		})
-		require.Equal(t, play(func(int) int { return 1 }, never), play(upgraded, never))
+		require.Equal(t, play(func(int) int { return from }, never), play(upgraded, never))
 	})
 }
 

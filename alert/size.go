@@ -54,7 +54,8 @@ func (s *window) bulk() bulk {
 	return b
 }
 
-// weigh notes what an entry takes by now.
+// weigh notes what an entry takes by now: where its key, its last record's texts or its window's parts have changed, and not with
+// every record.
 func (m *memory) weigh(en *entry) {
 	now := en.bulk()
 	if uint32(now.heap) == en.heap && uint32(now.stored) == en.stored { //nolint:gosec // as below

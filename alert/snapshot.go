@@ -200,10 +200,10 @@ func (e *Evaluator) Inherit(parents [][]byte, heir Heir) error {
 	var from []*memory
 	var errs []error
 	mine := e.memory
-	if agreed := inherited(mine.agreement, parents); !mine.keyed() && agreed.keyed() {
-		mine.raise(agreed.key)
-	} else {
+	if agreed := inherited(mine.agreement, parents); mine.empty() {
 		mine.agreement = agreed
+	} else if mine.format < agreed.format {
+		mine.raise(agreed)
 	}
 	for _, state := range parents {
 		m, eventTime, err := readSnapshot(e.set, state, mine.agreement)
@@ -258,10 +258,16 @@ func (e *Evaluator) Inherit(parents [][]byte, heir Heir) error {
 // inherited is what a child goes on with: the latest format of what it knows and of its parents, with the key of the first parent that
 // has one. Parents of two keys, which takes a lost table, count what both have seen twice until it has passed.
 func inherited(agreed agreement, parents [][]byte) agreement {
+	keyed := false
 	for _, state := range parents {
-		if head, _, err := openSnapshot(state); err == nil && head.keyed() {
-			return head.agreement
+		head, _, err := openSnapshot(state)
+		if err != nil || !head.keyed() {
+			continue
 		}
+		if !keyed {
+			agreed.key, keyed = head.key, true
+		}
+		agreed.format = max(agreed.format, head.format)
 	}
 	return agreed
 }
@@ -428,10 +434,11 @@ func readSnapshot(set *compiled, data []byte, agreed agreement) (*memory, time.T
 	if err != nil {
 		return nil, time.Time{}, err
 	}
-	if head.keyed() { // what is later than what is agreed on was agreed on by whoever wrote it
-		agreed = head.agreement
+	was := agreement{agreed.key, head.format}
+	if head.keyed() {
+		was.key = head.key
 	}
-	m := newMemory(set, agreed)
+	m := newMemory(set, was)
 	var eventTime time.Time
 	if head.eventTime != 0 {
 		eventTime = time.Unix(0, head.eventTime).UTC()
@@ -445,8 +452,8 @@ func readSnapshot(set *compiled, data []byte, agreed agreement) (*memory, time.T
 		return nil, time.Time{}, fmt.Errorf("%w: its parts do not fit together", ErrSnapshot)
 	}
 	l.put()
-	if m.keyed() && !head.keyed() {
-		m.raise(m.key)
+	if m.format < agreed.format { // and what is later than what is agreed on was agreed on by whoever wrote it
+		m.raise(agreed)
 	}
 	return m, eventTime, nil
 }

@@ -249,7 +249,7 @@ func TestDamagedSnapshotsAreRefused(t *testing.T) {
 // FuzzRestore: no bytes make it panic or allocate out of bounds, and what it accepts it writes again.
 func FuzzRestore(f *testing.F) {
 	p := remembering(f, everyRule())
-	for format := range 2 {
+	for format := range alert.SnapshotFormat {
 		e := p.Shard(shardID)
 		e.Agree(alert.HashKey{}, format+1)
 		for i := range 20 {

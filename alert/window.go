@@ -49,6 +49,8 @@ type window struct {
 	since          int64
 	// watched is the time from which on nothing of the key was missed.
 	watched int64
+	// resized says that the window takes more or less memory than when it was weighed.
+	resized bool
 }
 
 // pane is a part of a window. The sum is sum + rest, in units of sumUnit: rest is what rounding has lost (Neumaier: Rundungsfehleranalyse
@@ -82,7 +84,7 @@ func (p *pane) mean() float64 {
 }
 
 func (w *windowRule) newWindow(keyed bool) *window {
-	out := &window{size: w.panes}
+	out := &window{size: w.panes, resized: true}
 	switch {
 	case !w.distinct:
 	case keyed:
@@ -110,7 +112,7 @@ func (w *windowRule) advance(s *window, now int64) {
 	if n <= s.last {
 		return
 	}
-	s.last = n
+	s.last, s.resized = n, true
 	gone := 0
 	for gone < len(s.panes) && s.panes[gone].n <= n-w.panes {
 		gone++
@@ -135,6 +137,7 @@ func (s *window) age(values map[uint64]int64) {
 func (s *window) add(v float64) {
 	if n := len(s.panes); n == 0 || s.panes[n-1].n != s.last {
 		s.panes = append(s.panes, pane{n: s.last, min: v, max: v})
+		s.resized = true
 	}
 	p := &s.panes[len(s.panes)-1]
 	p.count++
@@ -155,6 +158,7 @@ func (s *window) see(v *value, key *HashKey) {
 func (s *window) saw(values map[uint64]int64, hash uint64) {
 	if _, known := values[hash]; known || len(values) < maxDistinct {
 		values[hash] = s.last
+		s.resized = s.resized || !known
 	}
 }
 

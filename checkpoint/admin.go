@@ -11,6 +11,8 @@ import (
 
 	ddb "github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"go.uber.org/zap"
+
+	"kinesis-alerter/internal/sleep"
 )
 
 // Admin looks at a lease table and changes it on behalf of an operator, beside the workers that run on it. It holds no
@@ -214,7 +216,7 @@ func (a *Admin) observe(ctx context.Context, owners map[string]bool) (live map[s
 	if err != nil || len(before) == 0 {
 		return nil, err
 	}
-	if !sleep(ctx, a.app.duration/2) {
+	if !sleep.For(ctx, a.app.duration/2) {
 		return nil, cause(ctx)
 	}
 	after, err := a.counters(ctx, owners)

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
+
+	"kinesis-alerter/internal/sleep"
 )
 
 // exportFormat is the version of an Export.
@@ -142,7 +144,7 @@ func (a *Admin) ImportTable(ctx context.Context, name string, wait time.Duration
 	if err != nil {
 		return plan, err
 	}
-	if !sleep(ctx, wait) {
+	if !sleep.For(ctx, wait) {
 		return plan, cause(ctx)
 	}
 	after, notes, err := readForeign(ctx, t)

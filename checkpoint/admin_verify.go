@@ -12,6 +12,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/kinesis"
 	kinesistypes "github.com/aws/aws-sdk-go-v2/service/kinesis/types"
 	"golang.org/x/sync/errgroup"
+
+	"kinesis-alerter/internal/sleep"
 )
 
 // ImportPlan is what an import would do. Nothing is written before Apply.
@@ -222,7 +224,7 @@ func (a *Admin) begins(id string) string {
 // should know of it.
 func (s *Store) place(ctx context.Context, shard, sequence string) (refused, note string) {
 	_, err := s.iterator(ctx, shard, kinesistypes.ShardIteratorTypeAfterSequenceNumber, &sequence)
-	for attempt := 0; err != nil && isInvalid(err) && attempt < 2 && sleep(ctx, backoff(0)); attempt++ { // it may pass
+	for attempt := 0; err != nil && isInvalid(err) && attempt < 2 && sleep.For(ctx, backoff(0)); attempt++ { // it may pass
 		_, err = s.iterator(ctx, shard, kinesistypes.ShardIteratorTypeAfterSequenceNumber, &sequence)
 	}
 	switch {
@@ -270,7 +272,7 @@ func (s *Store) oldest(ctx context.Context, shard string) (string, error) {
 			if len(out.Records) > 0 {
 				return aws.ToString(out.Records[0].SequenceNumber), nil
 			}
-			if it = out.NextShardIterator; !sleep(ctx, 250*time.Millisecond) { // five calls a second
+			if it = out.NextShardIterator; !sleep.For(ctx, 250*time.Millisecond) { // five calls a second
 				return "", cause(ctx)
 			}
 		}

@@ -11,6 +11,7 @@ import (
 	"go.uber.org/zap"
 
 	"kinesis-alerter/internal/answer"
+	"kinesis-alerter/internal/sleep"
 )
 
 const (
@@ -127,7 +128,7 @@ func (s *Store) keepListing(ctx context.Context) error {
 					said = text
 					s.log.Warn("cannot list the stream, going on with the shards that are known", zap.Error(err))
 				}
-				if !sleep(ctx, backoff(4)) {
+				if !sleep.For(ctx, backoff(4)) {
 					return nil
 				}
 				continue
@@ -138,7 +139,7 @@ func (s *Store) keepListing(ctx context.Context) error {
 			said = ""
 			unsure = s.judge(ctx)
 			s.collect(ctx)
-			if !sleep(ctx, listSpace) {
+			if !sleep.For(ctx, listSpace) {
 				return nil
 			}
 		}
@@ -163,9 +164,9 @@ func (s *Store) nextListing(unsure bool) time.Duration {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if unsure || !s.listing.complete {
-		return jitter(incompleteEvery)
+		return sleep.Jitter(incompleteEvery)
 	}
-	return jitter(listEvery)
+	return sleep.Jitter(listEvery)
 }
 
 // relook lists the stream, after a look whether it still is the one that the table is about if describe says so.

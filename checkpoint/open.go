@@ -14,6 +14,7 @@ import (
 	"go.uber.org/zap"
 
 	"kinesis-alerter/internal/credentials"
+	"kinesis-alerter/internal/sleep"
 )
 
 // open reaches table and stream and reads or writes the #application row. It goes on until that is done, logging a
@@ -48,7 +49,7 @@ func (s *Store) open(ctx context.Context, failFast bool) error {
 			said = text
 			s.log.Error("cannot use the lease table yet, going on trying", zap.Error(err))
 		}
-		if !sleep(ctx, backoff(attempt)) {
+		if !sleep.For(ctx, backoff(attempt)) {
 			return cause(ctx)
 		}
 	}
@@ -153,7 +154,7 @@ func (s *Store) ensureTable(ctx context.Context) error {
 			s.mu.Unlock()
 			return nil
 		}
-		if !sleep(ctx, jitter(150*time.Millisecond)) {
+		if !sleep.For(ctx, sleep.Jitter(150*time.Millisecond)) {
 			return cause(ctx)
 		}
 	}
@@ -363,7 +364,7 @@ func (s *Store) keepTable(ctx context.Context) error {
 		}
 		s.mu.Unlock()
 		s.rescan()
-		if !sleep(ctx, time.Second) { // a table that comes and goes must not be described in a loop
+		if !sleep.For(ctx, time.Second) { // a table that comes and goes must not be described in a loop
 			return nil
 		}
 	}

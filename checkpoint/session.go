@@ -7,6 +7,8 @@ import (
 
 	ddb "github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"go.uber.org/zap"
+
+	"kinesis-alerter/internal/sleep"
 )
 
 // unsureKept is how many ids under which joining had no answer are remembered. An outage of hours has thousands; what still
@@ -34,7 +36,7 @@ func (s *Store) heartbeats(ctx context.Context) error {
 			s.retire(ctx)
 			s.beat(ctx, inc) // until this id is over
 			attempt = -1
-			if !sleep(ctx, 0) {
+			if !sleep.For(ctx, 0) {
 				return nil
 			}
 			continue
@@ -45,7 +47,7 @@ func (s *Store) heartbeats(ctx context.Context) error {
 		if attempt == 1 { // the first may be a passing fault
 			s.log.Warn("cannot write the worker's row, going on trying", zap.Error(err))
 		}
-		if !sleep(ctx, backoff(attempt)) {
+		if !sleep.For(ctx, backoff(attempt)) {
 			return nil
 		}
 	}
@@ -165,7 +167,7 @@ func (s *Store) beat(ctx context.Context, inc *incarnation) {
 			if first.Equal(begin) {
 				s.log.Warn("heartbeat failed, trying again while the leases are trusted", zap.Error(err), zap.Duration("trust_left", s.trustLeft(inc)))
 			}
-			next = time.Now().Add(jitter(interval / 10))
+			next = time.Now().Add(sleep.Jitter(interval / 10))
 		default:
 			s.m.renewal(resultFenced)
 			s.endIncarnation(inc, "the worker's row is fenced or gone")
@@ -251,7 +253,7 @@ func (s *Store) guard(ctx context.Context) error {
 			s.endIncarnation(inc, "no heartbeat was confirmed in time")
 			continue
 		}
-		if !sleep(ctx, wait) {
+		if !sleep.For(ctx, wait) {
 			return nil
 		}
 	}

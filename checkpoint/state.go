@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"go.uber.org/zap"
+
+	"kinesis-alerter/internal/sleep"
 )
 
 // saver is what a lease knows of its saves. It is used by the one that holds the token.
@@ -288,7 +290,7 @@ func (s *Store) waitOut(ctx context.Context, shard string, read func() error) er
 			said = text
 			s.log.Error("cannot read the state that a shard begins with, going on trying", zap.String("shard", shard), zap.Error(err))
 		}
-		if !sleep(ctx, backoff(attempt)) {
+		if !sleep.For(ctx, backoff(attempt)) {
 			return cause(ctx)
 		}
 	}

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"kinesis-alerter/internal/guard"
+	"kinesis-alerter/internal/sleep"
 )
 
 const (
@@ -70,7 +71,7 @@ func (t *stateTable) spend(ctx context.Context, units int) error {
 	wait := t.budget.take(time.Now(), units)
 	t.mu.Unlock()
 	t.m.stateUnits.Add(float64(units))
-	if wait > 0 && !sleep(ctx, wait) {
+	if wait > 0 && !sleep.For(ctx, wait) {
 		return cause(ctx)
 	}
 	return nil
@@ -129,7 +130,7 @@ func (t *stateTable) put(ctx context.Context, it item, number int64) error {
 		case NamesFault(err), attempt+1 >= chunkAttempts:
 			return t.fault("PutItem", err)
 		}
-		if !sleep(ctx, backoff(max(attempt, 0))) {
+		if !sleep.For(ctx, backoff(max(attempt, 0))) {
 			return cause(ctx)
 		}
 	}

@@ -6,7 +6,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	mathrand "math/rand/v2"
 	"slices"
 	"sync"
 	"time"
@@ -15,6 +14,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"kinesis-alerter/internal/guard"
+	"kinesis-alerter/internal/sleep"
 )
 
 // partName names the package in the report of a panic.
@@ -246,7 +246,7 @@ func (s *Store) bumps(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		}
-		if !sleep(ctx, 20*time.Millisecond) {
+		if !sleep.For(ctx, 20*time.Millisecond) {
 			return nil
 		}
 		select {
@@ -257,7 +257,7 @@ func (s *Store) bumps(ctx context.Context) error {
 		if err != nil {
 			s.noteTable(err)
 			s.bump()
-			if !sleep(ctx, jitter(250*time.Millisecond)) {
+			if !sleep.For(ctx, sleep.Jitter(250*time.Millisecond)) {
 				return nil
 			}
 			continue
@@ -337,23 +337,6 @@ func (s *Store) doubtTable() {
 	ask(s.tableC)
 }
 
-// sleep waits, and reports whether it waited in full.
-func sleep(ctx context.Context, d time.Duration) bool {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
-}
-
-// jitter spreads d over three quarters to five quarters of itself, so that workers which started together part.
-func jitter(d time.Duration) time.Duration {
-	return d - d/4 + mathrand.N(d/2+1) //nolint:gosec // spreading load needs no secrecy
-}
-
 func randomHex(bytes int) string {
 	b := make([]byte, bytes)
 	_, _ = rand.Read(b) // crypto/rand never fails
@@ -362,7 +345,7 @@ func randomHex(bytes int) string {
 
 // backoff doubles from 250 ms to 5 s.
 func backoff(attempt int) time.Duration {
-	return jitter(min(250*time.Millisecond<<min(attempt, 6), 5*time.Second))
+	return sleep.Jitter(min(250*time.Millisecond<<min(attempt, 6), 5*time.Second))
 }
 
 func sortedKeys[V any](m map[string]V) []string {

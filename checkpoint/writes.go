@@ -10,6 +10,8 @@ import (
 	ddb "github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
 	"go.uber.org/zap"
+
+	"kinesis-alerter/internal/sleep"
 )
 
 // shardRest is how long a shard stays where it is after it moved, or after a handoff was called off.
@@ -387,7 +389,7 @@ func (s *Store) handedOff(ctx context.Context, l *Lease, target string) bool {
 		}
 		switch {
 		case unknown != nil:
-			if !sleep(l.ctx, backoff(attempt)) { //nolint:contextcheck // the lease, not the caller, bounds the wait
+			if !sleep.For(l.ctx, backoff(attempt)) { //nolint:contextcheck // the lease, not the caller, bounds the wait
 				return false
 			}
 			continue
@@ -396,7 +398,7 @@ func (s *Store) handedOff(ctx context.Context, l *Lease, target string) bool {
 		case text(now[attrOwner]) == target:
 			return true
 		case !mine && s.stillOurs(l, c, now):
-			if !sleep(l.ctx, backoff(attempt)) { //nolint:contextcheck // as above
+			if !sleep.For(l.ctx, backoff(attempt)) { //nolint:contextcheck // as above
 				return false
 			}
 			continue // with what the row says, and a number above its own

@@ -24,6 +24,7 @@ import (
 	"kinesis-alerter/alert"
 	"kinesis-alerter/consumer"
 	"kinesis-alerter/internal/answer"
+	"kinesis-alerter/internal/sleep"
 )
 
 const (
@@ -320,7 +321,7 @@ type shardCursor struct {
 
 // next reads a page, not before it is due. done says that nothing of interest follows it.
 func (c *shardCursor) next(ctx context.Context) (records []alert.Record, done bool, err error) {
-	if d := time.Until(c.due); d > 0 && !pause(ctx, d) {
+	if d := time.Until(c.due); d > 0 && !sleep.For(ctx, d) {
 		return nil, false, context.Cause(ctx)
 	}
 	ctx, cancel := context.WithTimeout(answer.With(ctx, &answer.Expect{Shard: c.shard, AnyTime: true}), backtestCall)
@@ -423,7 +424,7 @@ func (r *backtestRetry) pause(ctx context.Context, throttled bool) bool {
 	if r.since.IsZero() || throttled {
 		r.since = now
 	}
-	if now.Sub(r.since) > backtestPatience || !pause(ctx, r.wait) {
+	if now.Sub(r.since) > backtestPatience || !sleep.For(ctx, r.wait) {
 		return false
 	}
 	r.wait = min(2*r.wait, 10*time.Second)

@@ -25,6 +25,7 @@ import (
 	"kinesis-alerter/consumer"
 	"kinesis-alerter/internal/answer"
 	"kinesis-alerter/internal/plain"
+	"kinesis-alerter/internal/sleep"
 )
 
 // explainer carries out the command explain.
@@ -216,7 +217,7 @@ func (r *recordReader) read(ctx context.Context) (*alert.Record, error) {
 			return rec, err
 		}
 		iterator = next // an answer without records: they may come with the next
-		if !pause(ctx, wait) {
+		if !sleep.For(ctx, wait) {
 			if err == nil {
 				err = fmt.Errorf("shard %s answers without records: %w", r.shard, errPasses)
 			}

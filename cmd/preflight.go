@@ -19,6 +19,7 @@ import (
 	"kinesis-alerter/checkpoint"
 	"kinesis-alerter/internal/answer"
 	"kinesis-alerter/internal/credentials"
+	"kinesis-alerter/internal/sleep"
 )
 
 // preflightTimeout bounds one call before the daemon runs.
@@ -60,7 +61,7 @@ func streamARN(
 			log.Error("stream is not usable yet, waiting for it", zap.String("stream", c.Stream.Name), zap.Error(err))
 		}
 		because(resultCode(err))
-		if !pause(ctx, wait) {
+		if !sleep.For(ctx, wait) {
 			return "", errStopped
 		}
 	}

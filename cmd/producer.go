@@ -10,6 +10,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/kinesis"
 	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
+
+	"kinesis-alerter/internal/sleep"
 )
 
 // samplePartitionKey is the one key that AWS' sample producer uses for every record.
@@ -49,7 +51,7 @@ func (p *Producer) Run(ctx context.Context) (put int, err error) {
 	for ctx.Err() == nil && (p.Count == 0 || made < p.Count) {
 		n := p.due(time.Since(began), made)
 		if n == 0 {
-			pause(ctx, putInterval)
+			sleep.For(ctx, putInterval)
 			continue
 		}
 		batch := make([]types.PutRecordsRequestEntry, n)
@@ -109,7 +111,7 @@ func (p *Producer) put(ctx context.Context, batch []types.PutRecordsRequestEntry
 			return accepted, nil
 		}
 		batch = refused
-		if !pause(ctx, wait) {
+		if !sleep.For(ctx, wait) {
 			return accepted, nil
 		}
 	}
@@ -121,16 +123,4 @@ func (p *Producer) call(ctx context.Context, batch []types.PutRecordsRequestEntr
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), putTimeout)
 	defer cancel()
 	return p.Client.PutRecords(ctx, &kinesis.PutRecordsInput{StreamName: aws.String(p.Stream), Records: batch})
-}
-
-// pause waits, and says whether ctx is still alive afterwards.
-func pause(ctx context.Context, d time.Duration) bool {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
 }

@@ -26,6 +26,7 @@ import (
 	"kinesis-alerter/consumer"
 	"kinesis-alerter/internal/answer"
 	"kinesis-alerter/internal/guard"
+	"kinesis-alerter/internal/sleep"
 )
 
 // Options are what Run needs besides the configuration file.
@@ -307,7 +308,7 @@ func (l *life) keep(ctx context.Context, name string, run func(context.Context) 
 			}
 			l.log.Error("a part has panicked, it begins again",
 				zap.String("part", name), zap.Any("panic", p.Value), zap.ByteString("stack", p.Stack), zap.Duration("in", wait))
-			if !pause(ctx, wait) {
+			if !sleep.For(ctx, wait) {
 				return ctx.Err()
 			}
 		}

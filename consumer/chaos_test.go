@@ -13,6 +13,7 @@ import (
 
 	"kinesis-alerter/alert"
 	"kinesis-alerter/internal/fakeaws"
+	"kinesis-alerter/internal/sleep"
 )
 
 // TestChaos lets a fleet that publishes slowly meet joins, stops, crashes, reshards, aggregates and failing services in
@@ -33,7 +34,7 @@ func (w *world) chaos(draw *rand.Rand, crashes bool) {
 		mu.Lock()
 		pause := time.Duration(draw.IntN(40)) * time.Millisecond
 		mu.Unlock()
-		return sleepUntil(ctx, time.Now().Add(pause))
+		return sleep.Until(ctx, time.Now().Add(pause))
 	}
 	pick := func(n int) int {
 		mu.Lock()

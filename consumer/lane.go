@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"kinesis-alerter/alert"
+	"kinesis-alerter/internal/sleep"
 )
 
 // stepEnd is how a lane's step ended.
@@ -147,7 +148,7 @@ func (l *lanes) publishAlert(ln *lane, t *task, a *alert.Alert) (gathered bool, 
 			return true, nil
 		}
 		if told { // to gather what cannot be gathered: its lease has ended, and soon the lanes'
-			_ = sleepUntil(l.ctx, time.Now().Add(gatherPause))
+			_ = sleep.Until(l.ctx, time.Now().Add(gatherPause))
 		}
 		l.mu.Lock()
 		mayPublish := !ln.held && !ln.isOut(a.Topic)

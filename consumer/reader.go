@@ -12,6 +12,7 @@ import (
 	"go.uber.org/zap"
 
 	"kinesis-alerter/internal/answer"
+	"kinesis-alerter/internal/sleep"
 )
 
 // reader brings the pages of one shard, in order, from a start position on. The polling reader is the only one today;
@@ -371,7 +372,7 @@ var errWanted = errors.New("the shard is wanted")
 func (r *pollingReader) rest(ctx context.Context) error {
 	d := time.Until(r.pace.next)
 	if d <= 0 || r.wanted == nil {
-		return sleepUntil(ctx, r.pace.next)
+		return sleep.Until(ctx, r.pace.next)
 	}
 	timer := time.NewTimer(d)
 	defer timer.Stop()
@@ -380,25 +381,6 @@ func (r *pollingReader) rest(ctx context.Context) error {
 		return nil
 	case <-r.wanted():
 		return errWanted
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
-}
-
-// sleepUntil waits for a time, or for ctx.
-func sleepUntil(ctx context.Context, t time.Time) error {
-	d := time.Until(t)
-	if d <= 0 {
-		if ctx.Err() != nil {
-			return context.Cause(ctx)
-		}
-		return nil
-	}
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}

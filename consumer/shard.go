@@ -10,6 +10,7 @@ import (
 	"go.uber.org/zap"
 
 	"kinesis-alerter/alert"
+	"kinesis-alerter/internal/sleep"
 )
 
 const (
@@ -389,7 +390,7 @@ func (s *shard) finish() {
 				}
 			}
 			if err != nil {
-				_ = sleepUntil(s.workCtx, time.Now().Add(finishRetry))
+				_ = sleep.Until(s.workCtx, time.Now().Add(finishRetry))
 			}
 		}
 		switch {
@@ -413,7 +414,7 @@ func (s *shard) drained() error {
 	err := s.lanes.quiet(ctx)
 	if err == nil && s.unresolved() > 0 { // only held keys are left: the shard cannot end
 		s.offer(false)
-		_ = sleepUntil(s.readCtx, time.Now().Add(handoffLimit))
+		_ = sleep.Until(s.readCtx, time.Now().Add(handoffLimit))
 		err = errNoRoom
 	}
 	if err != nil {

@@ -16,6 +16,7 @@ import (
 	"kinesis-alerter/alert"
 	"kinesis-alerter/checkpoint"
 	"kinesis-alerter/internal/fakeaws"
+	"kinesis-alerter/internal/sleep"
 )
 
 // stuck keeps the alerts with some ids from being accepted, on one worker.
@@ -635,7 +636,7 @@ func TestChaosRemembers(t *testing.T) {
 				d := &digester{every: time.Second}
 				w.gatherInto(d)
 				w.publish = func(ctx context.Context, _ *node, _ *alert.Alert) error {
-					return sleepUntil(ctx, time.Now().Add(20*time.Millisecond))
+					return sleep.Until(ctx, time.Now().Add(20*time.Millisecond))
 				}
 				live := []*node{w.join("n0")}
 				n, reshards := 0, 0

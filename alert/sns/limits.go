@@ -11,6 +11,7 @@ import (
 
 	"kinesis-alerter/alert"
 	"kinesis-alerter/alert/delivery"
+	"kinesis-alerter/internal/sleep"
 )
 
 // Limits of SNS, from the API reference of Publish, PublishBatch and SetTopicAttributes.
@@ -88,7 +89,7 @@ func (t *topic) learn(ctx context.Context) {
 			wait = min(wait, delivery.Probe(failures, delivery.Lot()))
 			failures++
 		}
-		if !sleep(ctx, wait) {
+		if !sleep.For(ctx, wait) {
 			return
 		}
 	}
@@ -177,16 +178,4 @@ func parseSubscriptions(attributes map[string]string) (s Subscriptions) {
 		*into = n
 	}
 	return s
-}
-
-// sleep waits for d and says whether ctx is still alive.
-func sleep(ctx context.Context, d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
 }

@@ -18,6 +18,7 @@ import (
 	"kinesis-alerter/alert"
 	"kinesis-alerter/internal/arns"
 	"kinesis-alerter/internal/guard"
+	"kinesis-alerter/internal/sleep"
 )
 
 // Client is what the publisher asks of SNS; *sns.Client has it. Its retryer should be aws.NopRetryer, see the package
@@ -176,7 +177,7 @@ func (p *Publisher) Run(ctx context.Context) error {
 
 // watch looks at the fleet until ctx is done.
 func (p *Publisher) watch(ctx context.Context) {
-	for p.deps.Share != nil && sleep(ctx, lookEvery) {
+	for p.deps.Share != nil && sleep.For(ctx, lookEvery) {
 		now := time.Now()
 		p.fleet.look(now)
 		for _, t := range p.all() {
