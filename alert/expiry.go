@@ -51,7 +51,7 @@ func (e *Evaluator) expire(en *entry, to int64) {
 		}
 		r.window.advance(en.window, due)
 		r.window.skip(en.window, to)
-	case r.window != nil && !r.window.tumbling:
+	case r.window != nil && !r.window.tumbling && r.turns(en, due):
 		if r.window.advance(en.window, due); r.window.whole(en.window) {
 			value, holds := r.window.holds(en.window)
 			o.value, o.hasValue = value, true
@@ -75,13 +75,25 @@ func (e *Evaluator) expire(en *entry, to int64) {
 		} else {
 			e.again(r, en, o)
 		}
-	case r.insists(en) && fired && !en.told && e.hindrance(r, en, o) == "":
+	case r.insists() && fired && !en.told && e.hindrance(r, en, o) == "":
 		e.tell(r, en, o)
 	}
-	if r.insists(en) && en.firing && !en.told {
+	if r.insists() && en.firing && !en.told {
 		due = max(due, to-maxSteps*maxPatience)
 	}
 	e.reschedule(r, en, due)
+}
+
+// turns says whether a window that slides may be another one by now, or has to say whether a claim still holds. Nothing else that is
+// due judges it, or for and resolve in records would count that.
+func (r *rule) turns(en *entry, due int64) bool {
+	switch {
+	case due >= r.window.end(en.window):
+		return true
+	case en.firing:
+		return r.resolve.Time > 0 && due >= en.held+millis(r.resolve.Time)
+	}
+	return r.hold.Time > 0 && en.since != 0 && due >= en.since+millis(r.hold.Time)
 }
 
 // maxSteps is how many windows without a record are judged one by one where time comes far in a single step, and how often what was
@@ -98,7 +110,7 @@ func (w *windowRule) skip(s *window, to int64) {
 // reschedule sets when time next has something to do with an entry, or forgets one that remembers nothing any more.
 func (e *Evaluator) reschedule(r *rule, en *entry, now int64) {
 	next := r.nextDue(en, now)
-	if en.firing && !en.told && r.insists(en) {
+	if en.firing && !en.told && r.insists() {
 		if again := e.untilHeard(r, en, now); next == 0 || again < next {
 			next = again
 		}
@@ -117,11 +129,9 @@ func (e *Evaluator) reschedule(r *rule, en *entry, now int64) {
 	}
 }
 
-// insists says whether the rule must come back by itself to a claim that something swallowed, because no record may ever come to
-// show that it still fires: the rule fires without one, or the last word was that it is over.
-func (r *rule) insists(en *entry) bool {
-	return r.absence.After > 0 && r.absence.Of != AbsenceOfStream || r.hold.Time > 0 && r.window == nil || en.ended && r.episodic()
-}
+// insists says whether the rule comes back by itself to a claim that something swallowed: no record may ever come to show that it
+// still fires, and the last word on the key may be that it is over.
+func (r *rule) insists() bool { return r.episodic() && r.absence.Of != AbsenceOfStream }
 
 // patience and maxPatience are after which time a claim that was swallowed is looked at again where it is not known how long
 // what swallows it will last: the time doubles up to the longer one.

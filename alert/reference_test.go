@@ -293,6 +293,7 @@ func TestWordsAreThoseOfTheReference(t *testing.T) {
 				require.NoError(t, p.Update(config))
 			}
 			data, err := json.Marshal(rec.Fields)
+			t.Log(time.UnixMilli(rec.At).UTC().Format("15:04:05.000"), rec.Key, string(data))
 			require.NoError(t, err)
 			take(e.Evaluate(&alert.Record{
 				Shard: shardID, PartitionKey: rec.Key, SequenceNumber: fmt.Sprint(1000 + i), Arrival: time.UnixMilli(rec.At), Data: data,

@@ -161,6 +161,9 @@ func (w *World) Record(rec Record) {
 			continue
 		}
 		if v == Yes {
+			if r.Window.Length > 0 && len(c.came) > 0 && w.lost(c, w.now-w.now%step(r)) {
+				c.records, c.came = nil, nil // it is watched anew
+			}
 			c.records, c.came = append(c.records, rec), append(c.came, w.now)
 			c.grade = w.severity(r, rec)
 		}
@@ -242,7 +245,6 @@ func (w *World) instant(c *claim) {
 		if !w.lost(c, w.now-step(r)) {
 			w.judgeWindow(c, nil)
 		}
-		w.forget(c)
 	case !c.firing && hold:
 		if r.Resolve.Time > 0 && w.now >= c.held+ms(r.Resolve.Time) { // it is over before it could fire
 			c.since, c.inFavour = 0, 0
@@ -264,14 +266,9 @@ func (w *World) instant(c *claim) {
 	}
 }
 
-// again says whether a claim that something swallowed is looked at again although no record comes: a rule that time makes fire, and
-// one whose last word is wrong.
+// again says whether a claim that something swallowed is looked at again although no record comes.
 func (w *World) again(c *claim) bool {
 	r := c.rule
-	byTime := r.Absence.After > 0 || r.For.Time > 0 && r.Window.Length == 0
-	if !byTime && !c.over {
-		return false
-	}
 	for _, s := range w.Silences { // when what swallowed it is over
 		if s.Until == w.now && s.of(r.Name) {
 			return true
@@ -500,11 +497,4 @@ func aggregate(kind string, values []float64, length int64) (float64, bool) {
 // empty.
 func (w *World) lost(c *claim, at int64) bool {
 	return !c.firing && c.since == 0 && at >= c.came[len(c.came)-1]+2*ms(c.rule.Window.Length)
-}
-
-// forget lets such a key go once dedup has no more to do with it: one that comes back is new.
-func (w *World) forget(c *claim) {
-	if w.lost(c, w.now) && !c.over && (c.spoken == 0 || w.now >= c.spoken+ms(c.rule.Dedup)) {
-		delete(w.claims[c.rule.Name], c.key)
-	}
 }
