@@ -75,7 +75,7 @@ func (e *Evaluator) expire(en *entry, to int64) {
 		} else {
 			e.again(r, en, o)
 		}
-	case r.insists() && fired && !en.told && e.hindrance(r, en, o) == "":
+	case r.insists() && fired && !en.told && e.untilHeard(r, en, due-1) <= due && e.hindrance(r, en, o) == "":
 		e.tell(r, en, o)
 	}
 	if r.insists() && en.firing && !en.told {
@@ -153,15 +153,13 @@ func (e *Evaluator) untilHeard(r *rule, en *entry, now int64) int64 {
 		next += (now - next + maxPatience) / maxPatience * maxPatience
 	}
 	at := timeOf(now)
-	for _, s := range e.set.silences {
-		if s.mutes(r.name, at, nil) {
-			next = min(next, s.until.UnixMilli())
+	for _, s := range e.set.silences { // also one that only begins by then
+		if until := s.until.UnixMilli(); until > now && s.of(r.name) {
+			next = min(next, until)
 		}
 	}
 	for _, q := range r.quiet {
-		if q.cover(at) {
-			next = min(next, q.end(at).UnixMilli())
-		}
+		next = min(next, q.end(at).UnixMilli())
 	}
 	if end := en.sent + r.dedup; end > now && en.sent != 0 {
 		next = min(next, end)

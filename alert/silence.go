@@ -18,11 +18,14 @@ type silence struct {
 // mutes says whether the silence is on for a rule at a time. The frame holds the record; it is nil for what time brings
 // about, which a silence with a condition does not cover.
 func (s *silence) mutes(rule string, at time.Time, f *frame) bool {
-	if at.Before(s.from) || !at.Before(s.until) || len(s.rules) > 0 && !slices.Contains(s.rules, rule) {
+	if at.Before(s.from) || !at.Before(s.until) || !s.of(rule) {
 		return false
 	}
 	return len(s.when) == 0 || f != nil && s.covers(f) == yes
 }
+
+// of says whether the silence is about a rule.
+func (s *silence) of(rule string) bool { return len(s.rules) == 0 || slices.Contains(s.rules, rule) }
 
 // covers evaluates the condition of a silence. It has a budget of its own: one that costs too much silences nothing, and costs
 // no rule its alert.

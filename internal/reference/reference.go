@@ -419,9 +419,9 @@ func (w *World) spend(r *Rule) bool {
 		b = &bucket{left: float64(r.RateLimit.Events), at: w.now}
 		w.tokens[r.Name] = b
 	}
-	b.left = min(float64(r.RateLimit.Events), b.left+float64(w.now-b.at)*float64(r.RateLimit.Events)/float64(ms(r.RateLimit.Per)))
+	b.left = min(float64(r.RateLimit.Events), b.left+float64(w.now-b.at)/1000*r.RateLimit.PerSecond())
 	b.at = w.now
-	if b.left < 1-1e-9 {
+	if b.left < 1 {
 		return false
 	}
 	b.left--
