@@ -69,6 +69,9 @@ func (e *Evaluator) step(r *rule, v verdict, rec *Record) {
 		e.window(r, en, v, o)
 	default:
 		e.judge(r, en, v == yes, o, now)
+		if v == yes && r.owes(en) && en.note(rec) { // for what may be told without another record
+			e.memory.weigh(en)
+		}
 	}
 	e.reschedule(r, en, now)
 	e.memory.fit(en)

@@ -75,10 +75,10 @@ func (e *Evaluator) expire(en *entry, to int64) {
 		} else {
 			e.again(r, en, o)
 		}
-	case r.insists() && fired && !en.told && e.untilHeard(r, en, due-1) <= due && e.hindrance(r, en, o) == "":
+	case fired && r.owes(en) && e.untilHeard(r, en, due-1) <= due && e.hindrance(r, en, o) == "":
 		e.tell(r, en, o)
 	}
-	if r.insists() && en.firing && !en.told {
+	if r.owes(en) {
 		due = max(due, to-maxSteps*maxPatience)
 	}
 	e.reschedule(r, en, due)
@@ -110,7 +110,7 @@ func (w *windowRule) skip(s *window, to int64) {
 // reschedule sets when time next has something to do with an entry, or forgets one that remembers nothing any more.
 func (e *Evaluator) reschedule(r *rule, en *entry, now int64) {
 	next := r.nextDue(en, now)
-	if en.firing && !en.told && r.insists() {
+	if r.owes(en) {
 		if again := e.untilHeard(r, en, now); next == 0 || again < next {
 			next = again
 		}
@@ -129,9 +129,11 @@ func (e *Evaluator) reschedule(r *rule, en *entry, now int64) {
 	}
 }
 
-// insists says whether the rule comes back by itself to a claim that something swallowed: no record may ever come to show that it
+// owes says whether the rule comes back by itself to a claim, because something swallowed it: no record may ever come to show that it
 // still fires, and the last word on the key may be that it is over.
-func (r *rule) insists() bool { return r.episodic() && r.absence.Of != AbsenceOfStream }
+func (r *rule) owes(en *entry) bool {
+	return en.firing && !en.told && r.episodic() && r.absence.Of != AbsenceOfStream
+}
 
 // patience and maxPatience are after which time a claim that was swallowed is looked at again where it is not known how long
 // what swallows it will last: the time doubles up to the longer one.
