@@ -79,11 +79,19 @@ func (s *window) back(n int64) {
 	if by <= 0 {
 		return
 	}
-	for i := range s.panes {
-		s.panes[i].n -= by
+	moved := func(panes []pane) []pane {
+		for i := range panes {
+			panes[i].n -= by
+		}
+		return slices.DeleteFunc(panes, func(p pane) bool { return p.n < 0 })
 	}
-	s.panes = slices.DeleteFunc(s.panes, func(p pane) bool { return p.n < 0 })
-	for _, values := range []map[uint64]int64{s.values, s.legacy} {
+	s.panes = moved(s.panes)
+	all := []map[uint64]int64{s.values, s.legacy}
+	if h := s.hush; h != nil {
+		h.panes = moved(h.panes)
+		all = append(all, h.heard)
+	}
+	for _, values := range all {
 		for hash, seen := range values {
 			values[hash] = seen - by
 		}

@@ -123,7 +123,7 @@ func newBuilder(source string, s *schema, want reflect.Kind) (*builder, ast.Node
 	if nesting(source) > mostNesting {
 		return nil, nil, (&file.Error{Message: fmt.Sprintf("has more than %d brackets and prefixes", mostNesting)}).Bind(file.NewSource(source))
 	}
-	config := newConfig()
+	config := s.newConfig()
 	tree, err := parser.ParseWithConfig(source, config)
 	if err != nil {
 		return nil, nil, placed(err, tree.Source)
@@ -141,19 +141,24 @@ func newBuilder(source string, s *schema, want reflect.Kind) (*builder, ast.Node
 	if _, err := checker.Check(tree, config); err != nil {
 		return nil, nil, placed(err, tree.Source)
 	}
-	config.Functions = strictFunctions()
+	config.Functions = s.strict
 	config.Expect, config.ExpectAny = reflect.Invalid, false
-	return &builder{refs: refs, config: config, source: tree.Source}, tree.Node, nil
+	return &builder{refs: refs, schema: s, config: config, source: tree.Source}, tree.Node, nil
 }
 
-// newConfig is what expr needs to know, apart from the names.
-func newConfig() *conf.Config {
-	config := conf.CreateNew()
-	for name := range disabledBuiltins() {
-		config.Disabled[name] = true
-		delete(config.Builtins, name)
+// newConfig is what expr needs to know, apart from the names. The functions are the same for all expressions, and only read.
+func (s *schema) newConfig() *conf.Config {
+	if s.language == nil {
+		s.language, s.strict = conf.CreateNew(), strictFunctions()
+		for name := range disabledBuiltins() {
+			s.language.Disabled[name] = true
+			delete(s.language.Builtins, name)
+		}
 	}
-	return config
+	return &conf.Config{
+		Optimize: s.language.Optimize, ShortCircuit: s.language.ShortCircuit, MaxNodes: s.language.MaxNodes,
+		Builtins: s.language.Builtins, Disabled: s.language.Disabled,
+	}
 }
 
 // meteredConfig is the configuration of programs that are metered: with the functions of a frame.
@@ -166,9 +171,9 @@ func (b *builder) meteredConfig() *conf.Config {
 		for name, fn := range meteredFunctions(&meter{}) {
 			env[name] = types.TypeOf(fn)
 		}
-		b.metered = newConfig()
+		b.metered = b.schema.newConfig()
 		b.metered.WithEnv(env)
-		b.metered.Functions = strictFunctions()
+		b.metered.Functions = b.schema.strict
 		b.metered.Expect, b.metered.ExpectAny = reflect.Invalid, false
 	}
 	return b.metered
@@ -184,6 +189,7 @@ func placed(err error, source file.Source) *file.Error {
 // builder turns a checked tree into terms. The first error stops it.
 type builder struct {
 	refs   map[string]reference
+	schema *schema
 	config *conf.Config
 	// metered is the configuration of metered programs, once there is one.
 	metered *conf.Config

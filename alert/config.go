@@ -129,7 +129,7 @@ type WindowConfig struct {
 	// Tumbling makes windows that follow each other without overlap, from the full multiples of Length since 1970 on. Each
 	// is judged once, at its end. One that slides is judged with every record.
 	Tumbling bool `yaml:"tumbling"`
-	// Aggregate is count (default), sum, avg, min, max, rate (records per second) or distinct.
+	// Aggregate is count (default), sum, avg, min, max, rate (records per second over the whole Length) or distinct.
 	Aggregate string `yaml:"aggregate"`
 	// Of is the expression that is aggregated; not for count and rate.
 	Of string `yaml:"of"`
@@ -152,6 +152,9 @@ type AbsenceConfig struct {
 	After time.Duration `yaml:"after"`
 	// Of is key (default), shard or stream.
 	Of string `yaml:"of"`
+	// GiveUp is for how long a key is reported as absent, 1 s to a year. After that a last message says that it is given up, and the key is
+	// forgotten until it sends again. Defaults to 24 h. What is absent of a shard or stream is never given up.
+	GiveUp time.Duration `yaml:"give_up"`
 }
 
 // QuietConfig is a daily stretch of time.
@@ -188,8 +191,8 @@ type WatchdogConfig struct {
 
 // StateConfig bounds the memory of rules.
 type StateConfig struct {
-	// MaxKeys is how many keys of all rules together one shard remembers; beyond it the one that was quiet for the longest
-	// time is forgotten, and counted. Defaults to 100000.
+	// MaxKeys is how many keys of all rules together one shard remembers; beyond it keys of the rule that has most are forgotten, quiet
+	// ones first, and counted. Defaults to 100000.
 	MaxKeys int `yaml:"max_keys"`
 }
 
@@ -227,6 +230,12 @@ const (
 	maxMaxKeys     = 10_000_000
 )
 
+// defaultGiveUp is for how long a key is reported as absent, and maxGiveUp the most that it can be.
+const (
+	defaultGiveUp = 24 * time.Hour
+	maxGiveUp     = 365 * 24 * time.Hour
+)
+
 // WithDefaults returns a copy in which every default is filled in. The receiver shares nothing that changes with it.
 func (c Config) WithDefaults() Config {
 	c.Format = cmp.Or(c.Format, FormatJSON)
@@ -248,6 +257,9 @@ func (c Config) WithDefaults() Config {
 		r := &c.Rules[i]
 		r.Severity = cmp.Or(r.Severity, SeverityWarning)
 		r.Mode = cmp.Or(r.Mode, ModeLive)
+		if a := &r.Absence; a.After > 0 && cmp.Or(a.Of, AbsenceOfKey) == AbsenceOfKey {
+			a.GiveUp = cmp.Or(a.GiveUp, defaultGiveUp)
+		}
 		if r.Topics = slices.Clone(r.Topics); len(r.Topics) == 0 {
 			r.Topics = only
 		}
@@ -288,7 +300,7 @@ func (c *Config) onlyTopic() string {
 
 // Validate reports every fault of c, each as a *ConfigError, joined. It applies the defaults first.
 func (c Config) Validate() error {
-	_, err := compileConfig(c.WithDefaults())
+	_, err := compileRules(c.WithDefaults(), (*rule).forget)
 	return err
 }
 
@@ -343,6 +355,33 @@ func meant(source string, at int) string {
 
 // compileConfig validates c, whose defaults are filled in, and compiles it on the way.
 func compileConfig(c Config) (*compiled, error) {
+	out, err := compileRules(c, func(*rule) {})
+	if err != nil {
+		return nil, err
+	}
+	mentions := c.Mentions()
+	out.watch = newFieldWatch(out.rules, mentions, out.schema)
+	out.filtered = make(map[string]bool)
+	for _, m := range mentions {
+		if m.Filter {
+			out.filtered[m.Path[0]] = true
+		}
+	}
+	out.index = newIndex(out.rules, out.schema.slots)
+	out.mindful = newRuleSet(len(out.rules))
+	for _, r := range out.rules {
+		if r.minds() {
+			out.mindful.add(r.place)
+		}
+		out.stateful = out.stateful || r.stateful()
+	}
+	out.stateful = out.stateful || out.watchdog != nil || len(out.scores) > 0
+	return out, nil
+}
+
+// compileRules validates c and compiles what is in it. Whoever only wants to know whether it is valid forgets each rule as soon as it
+// is done: a file can have thousands.
+func compileRules(c Config, done func(*rule)) (*compiled, error) {
 	var errs faults
 	if c.Format != FormatJSON && c.Format != FormatText {
 		errs.add("format", c.Format, "must be %s or %s", FormatJSON, FormatText)
@@ -370,34 +409,18 @@ func compileConfig(c Config) (*compiled, error) {
 		}
 		out.rules = append(out.rules, errs.rule(fmt.Sprintf("rules[%d]", i), r, topics, out.schema, named))
 		out.rules[i].place = i
+		done(out.rules[i])
 		if first, ok := seen[r.Name]; ok && r.Name != "" {
 			errs.add(fmt.Sprintf("rules[%d].name", i), r.Name, "is also the name of rules[%d]; names must be unique", first)
 		} else {
 			seen[r.Name], named[r.Name] = i, out.rules[i]
 		}
 	}
-	out.silences = errs.silences(c.Silences, c.Rules, out.schema)
+	errs.silences(c.Silences, out)
 	out.watchdog = errs.watchdog(c.Watchdog, topics)
 	if len(errs) > 0 {
 		return nil, errors.Join(errs...)
 	}
-	mentions := c.Mentions()
-	out.watch = newFieldWatch(out.rules, mentions, out.schema)
-	out.filtered = make(map[string]bool)
-	for _, m := range mentions {
-		if m.Filter {
-			out.filtered[m.Path[0]] = true
-		}
-	}
-	out.index = newIndex(out.rules, out.schema.slots)
-	out.mindful = newRuleSet(len(out.rules))
-	for _, r := range out.rules {
-		if r.minds() {
-			out.mindful.add(r.place)
-		}
-		out.stateful = out.stateful || r.stateful()
-	}
-	out.stateful = out.stateful || out.watchdog != nil || len(out.scores) > 0
 	return out, nil
 }
 

@@ -91,9 +91,11 @@
 // [Tick] does the same without a record; it only brings forward what the next record would bring. So alerts are a function
 // of the records, not of when they were read: a replay from a [Evaluator.Snapshot] makes the same ones, with the same ids.
 //
-// Keys are remembered up to Config.State.MaxKeys a shard; beyond that the one that was not used for the longest time is
-// forgotten, and counted. So it is beyond 48 MiB of memory or 22 MiB of a snapshot, which are counted by what is remembered and by nothing
-// else (size.go), so that a restart forgets the same keys. Of a key of more than a kilobyte the first part is kept, and a digest of all of it.
+// Keys are remembered up to Config.State.MaxKeys a shard, and up to 48 MiB of memory or 22 MiB of a snapshot, which are counted by what is
+// remembered and by nothing else (size.go). Beyond that a key of the rule that holds most is forgotten, and counted: the quiet one that was not
+// used for the longest time or, if there is none, one that is pending, then one that fires, of which a last alert says so (Alert.Ended). See
+// room.go. A restart forgets the same keys. An absent key that is not heard of for AbsenceConfig.GiveUp is given up with a last alert, and
+// forgotten. Of a key of more than a kilobyte the first part is kept, and a digest of all of it.
 // The digest, and the hash by which distinct tells values apart, are under a key of the application that producers do not know; it goes with
 // snapshots and to the children of a split. Snapshots have formats; a later one is written when every live worker reads it ([Evaluator.Agree]),
 // and a window goes on by the hash of before until what it saw has passed. A snapshot holds all of it, together with what it holds of rules that this rule set does not

@@ -34,15 +34,15 @@ type Doubt struct {
 }
 
 // Doubts returns what is valid in c and still cannot be meant: conditions that can never hold or never fail, filter patterns that
-// match no record, silences without an end in sight. now is the time by which silences and arrivals are judged. There are none where
-// Validate finds a fault.
+// match no record, silences without an end in sight. now is the time by which silences and arrivals are judged. It is for a c in which
+// Validate finds no fault: rules are not compiled once more.
 func (c Config) Doubts(now time.Time) []Doubt {
 	c = c.WithDefaults()
-	set, err := compileConfig(c)
-	if err != nil {
-		return nil
-	}
-	var out []Doubt
+	var (
+		out []Doubt
+		f   faults
+		s   = newSchema(c.Format)
+	)
 	patterns := filter.Doubts(c.Filter)
 	for _, i := range slices.Sorted(maps.Keys(patterns)) {
 		text, _ := c.Filter[i].MarshalJSON()
@@ -50,35 +50,35 @@ func (c Config) Doubts(now time.Time) []Doubt {
 	}
 	for i := range c.Rules {
 		r, field := &c.Rules[i], fmt.Sprintf("rules[%d].", i)
-		out = append(out, c.conditionDoubts(field+"when", r.When, now)...)
-		if w := set.rules[i].window; w != nil {
+		out = append(out, c.conditionDoubts(s, field+"when", r.When, now)...)
+		if w := f.window(field+"window", r.Window, s); w != nil {
 			out = append(out, w.doubts(field+"window.is", r.Window.Is)...)
 		}
 	}
 	for i := range c.Silences {
-		s, field := &c.Silences[i], fmt.Sprintf("silences[%d].", i)
-		for _, d := range c.conditionDoubts(field+"when", s.When, now) {
+		silence, field := &c.Silences[i], fmt.Sprintf("silences[%d].", i)
+		for _, d := range c.conditionDoubts(s, field+"when", silence.When, now) {
 			out = append(out, Doubt{Fault: d.Fault}) // such a silence mutes nothing
 		}
-		x := set.silences[i]
-		from := x.from
+		from, _ := time.Parse(time.RFC3339, silence.From) // empty is always
+		until, err := time.Parse(time.RFC3339, silence.Until)
 		if from.Before(now) {
 			from = now
 		}
-		if d := x.until.Sub(from); d > longSilence && x.until.After(now) {
+		if d := until.Sub(from); err == nil && d > longSilence && until.After(now) {
 			out = append(out, Doubt{Fault: &ConfigError{
-				Field: field + "until", Value: s.Until, Rule: fmt.Sprintf("the silence %s lasts %d days: what it mutes is easily forgotten", s.Name, int(d.Hours()/24)),
+				Field: field + "until", Value: silence.Until, Rule: fmt.Sprintf("the silence %s lasts %d days: what it mutes is easily forgotten", silence.Name, int(d.Hours()/24)),
 			}})
 		}
 	}
 	return out
 }
 
-func (c *Config) conditionDoubts(field, source string, now time.Time) []Doubt {
+func (c *Config) conditionDoubts(s *schema, field, source string, now time.Time) []Doubt {
 	if strings.TrimSpace(source) == "" {
 		return nil
 	}
-	b, root, fault := newBuilder(source, newSchema(c.Format), reflect.Bool)
+	b, root, fault := newBuilder(source, s, reflect.Bool)
 	if fault != nil {
 		return nil
 	}

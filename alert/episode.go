@@ -20,6 +20,9 @@ type occasion struct {
 	// value is the aggregate of a window.
 	value    float64
 	hasValue bool
+	// ended says why a claim ends that may still hold; pushedBy is the record whose key takes the room.
+	ended    string
+	pushedBy *Record
 }
 
 func (o *occasion) ms() int64 { return o.at.UnixMilli() }
@@ -60,6 +63,9 @@ func (e *Evaluator) step(r *rule, v verdict, rec *Record) {
 	if v == yes && r.timed() && en.note(rec) {
 		e.memory.weigh(en)
 	}
+	if v == yes && r.covers != 0 && r.window == nil {
+		e.noteCovers(r, en)
+	}
 	switch {
 	case r.absence.After > 0:
 		if v == yes { // any other record of the key is no sign of what is awaited
@@ -74,7 +80,7 @@ func (e *Evaluator) step(r *rule, v verdict, rec *Record) {
 		}
 	}
 	e.reschedule(r, en, now)
-	e.memory.fit(en)
+	e.fit(en, rec)
 }
 
 // remember returns the entry of a key, which is known or nil, made if there is none.
@@ -169,16 +175,12 @@ func (e *Evaluator) window(r *rule, en *entry, v verdict, o *occasion) {
 			r.metrics.undefined[cause].Add(1)
 			return
 		}
-		if en.window.add(x); r.window.distinct {
-			en.window.see(&e.counted, &e.memory.key)
-		}
+		e.count(r, en, x)
 	}
 	if r.window.tumbling || !r.window.whole(en.window) {
 		return // judged at its end, or when a whole window was watched
 	}
-	value, holds := r.window.holds(en.window)
-	o.value, o.hasValue = value, true
-	e.judge(r, en, holds, o, e.now())
+	e.judgeWindow(r, en, o, e.now())
 }
 
 // judge takes a claim that holds or does not, and makes the alerts that follow. now is the event time.
@@ -342,6 +344,9 @@ func (e *Evaluator) swallow(r *rule, en *entry, reason Reason) {
 		return
 	}
 	r.metrics.suppressed[reason].Inc()
+	if reason == ReasonSilenced {
+		e.mutedBy.muted.Add(1)
+	}
 	if en != nil {
 		en.swallowed++
 	}
@@ -357,7 +362,7 @@ func (e *Evaluator) mute(r *rule, en *entry, o *occasion) Reason {
 			return ReasonInhibited
 		}
 	}
-	if e.silenced(r, o) {
+	if e.mutedBy = e.silenced(r, en, o); e.mutedBy != nil {
 		return ReasonSilenced
 	}
 	at := timeOf(e.at(o))
@@ -370,21 +375,6 @@ func (e *Evaluator) mute(r *rule, en *entry, o *occasion) Reason {
 		return ReasonRateLimit
 	}
 	return ""
-}
-
-// silenced says whether a person has silenced a rule.
-func (e *Evaluator) silenced(r *rule, o *occasion) bool {
-	var f *frame
-	if o.rec != nil {
-		f = &e.frame
-	}
-	at := timeOf(e.at(o))
-	for _, s := range e.set.silences {
-		if s.mutes(r.name, at, f) {
-			return true
-		}
-	}
-	return false
 }
 
 // inhibits says whether other is active for the key that r is about to alert on, and somebody knows. What nobody was told,
@@ -408,7 +398,7 @@ func (e *Evaluator) inhibits(other, r *rule, en *entry, o *occasion) bool {
 	if theirs == nil {
 		return false
 	}
-	return theirs.firing && (theirs.told || e.silenced(other, o)) || other.dedup > 0 && theirs.sent != 0 && e.at(o)-theirs.sent < other.dedup
+	return theirs.firing && (theirs.told || e.silenced(other, theirs, o) != nil) || other.dedup > 0 && theirs.sent != 0 && e.at(o)-theirs.sent < other.dedup
 }
 
 // spend takes a token of the rule's rate limit.
@@ -458,7 +448,7 @@ func (e *Evaluator) emit(r *rule, en *entry, kind Kind, o *occasion) {
 // make makes one alert.
 func (e *Evaluator) make(to *route, kind Kind, o *occasion, en *entry) {
 	a := &Alert{
-		Topic: to.topic, Kind: kind, At: o.at, Unsure: e.unsure, render: to.render.message, sample: to.render.sampled,
+		Topic: to.topic, Kind: kind, At: o.at, Ended: o.ended, Unsure: e.unsure, render: to.render.message, sample: to.render.sampled,
 	}
 	r := to.rule
 	if r != nil {
@@ -478,7 +468,11 @@ func (e *Evaluator) make(to *route, kind Kind, o *occasion, en *entry) {
 			a.Record.PartitionKey, a.Record.SequenceNumber = en.last.partitionKey, en.last.sequence
 			a.Record.SubSequence, a.Record.Arrival = en.last.sub, timeOf(en.last.arrival)
 		}
-		a.ID = timeID(e.pipeline.stream, shard, a.Rule, to.topic, kind, a.Key, o.ms(), e.generation)
+		if o.pushedBy != nil {
+			a.ID = pushedID(e.pipeline.stream, o.pushedBy, a.Rule, to.topic, kind, a.Key, e.generation)
+		} else {
+			a.ID = timeID(e.pipeline.stream, shard, a.Rule, to.topic, kind, a.Key, o.ms(), e.generation)
+		}
 	}
 	e.alerts = append(e.alerts, a)
 }

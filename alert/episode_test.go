@@ -1017,7 +1017,7 @@ func TestSwallowedIsToldWithTheNextMessage(t *testing.T) {
 func TestMissedRepetitionsAreNoFlood(t *testing.T) {
 	t.Parallel()
 	s := newStory(t,
-		alert.RuleConfig{Name: "absent", Absence: alert.AbsenceConfig{After: time.Minute}, RepeatInterval: time.Minute},
+		alert.RuleConfig{Name: "absent", Absence: alert.AbsenceConfig{After: time.Minute, GiveUp: 96 * time.Hour}, RepeatInterval: time.Minute},
 		alert.RuleConfig{Name: "r", When: "v > 10", Resolve: alert.Stretch{Time: 90 * time.Minute}, RepeatInterval: time.Minute},
 		alert.RuleConfig{
 			Name: "stream", Absence: alert.AbsenceConfig{After: time.Minute, Of: "stream"}, RepeatInterval: time.Minute,

@@ -58,8 +58,14 @@ type Evaluator struct {
 	payload []byte
 	// hits are the rules to try, fired those without memory that match the record and that somebody knows of.
 	hits, fired ruleSet
+	// covered are the conditions of silences that the record meets, of those that were judged.
+	covered, judged uint32
+	// mutedBy is the silence that swallowed the last alert which one did.
+	mutedBy *silence
 	// muted is the first reason for which an alert was swallowed.
 	muted Reason
+	// aside counts the alerts that are about other keys than the record at hand, which pushed them out.
+	aside int
 	// over says that a rule would have cost more than its budget.
 	over bool
 	// expiring is the entry for which something that is due is being done.
@@ -109,6 +115,9 @@ func (e *Evaluator) Evaluate(rec *Record) (d Decision) {
 		}
 	}()
 	e.begin()
+	if !rec.Replayed {
+		e.trim()
+	}
 	if rec.Arrival.After(e.eventTime) {
 		e.eventTime = rec.Arrival
 	}
@@ -140,13 +149,14 @@ func (e *Evaluator) Evaluate(rec *Record) (d Decision) {
 		e.hear(rec)
 	}
 	timed := len(e.alerts)
+	e.aside = 0
 	if every := e.set.every; every != nil {
 		e.make(every, KindFiring, &occasion{rec: rec, at: rec.Arrival}, nil)
 	} else if e.match(rec); e.over {
-		return e.overBudget(len(e.alerts) > timed)
+		return e.overBudget(len(e.alerts) > timed+e.aside)
 	}
 	switch {
-	case len(e.alerts) > timed:
+	case len(e.alerts) > timed+e.aside:
 		return Decision{Outcome: Alerted, Alerts: e.made()}
 	case e.muted != "":
 		return Decision{Outcome: Suppressed, Reason: e.muted, Alerts: e.made()}
@@ -161,7 +171,7 @@ func (e *Evaluator) begin() {
 	}
 	clear(e.alerts)
 	e.alerts = e.alerts[:0]
-	e.muted, e.payload, e.over = "", nil, false
+	e.muted, e.payload, e.over, e.aside, e.judged, e.covered = "", nil, false, 0, 0, 0
 }
 
 // overBudget is the decision on a record that some rule could not judge within its budget. One a second of event time goes to the

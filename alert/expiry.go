@@ -1,5 +1,10 @@
 package alert
 
+import (
+	"math"
+	"time"
+)
+
 // lateness is how much later than the clock of this machine says an event time counts as passed where no record says so:
 // clocks differ, and a record that is under way has its arrival time already. A record that comes later than that is
 // taken as it comes, and a replay might then decide otherwise than the tick did.
@@ -45,17 +50,13 @@ func (e *Evaluator) expire(en *entry, to int64) {
 		}
 	case r.window != nil && r.window.tumbling && due >= r.window.end(en.window):
 		if r.window.whole(en.window) && !r.lost(en, due-r.window.length) {
-			value, holds := r.window.holds(en.window) // of the window that ends here
-			o.value, o.hasValue = value, true
-			e.judge(r, en, holds, o, due)
+			e.judgeWindow(r, en, o, due) // the window that ends here
 		}
 		r.window.advance(en.window, due)
 		r.window.skip(en.window, to)
 	case r.window != nil && !r.window.tumbling && r.turns(en, due):
 		if r.window.advance(en.window, due); r.window.whole(en.window) {
-			value, holds := r.window.holds(en.window)
-			o.value, o.hasValue = value, true
-			e.judge(r, en, holds, o, due)
+			e.judgeWindow(r, en, o, due)
 		}
 		r.window.skip(en.window, to)
 	case !en.firing && en.since != 0 && r.hold.Time > 0 && due >= en.since+millis(r.hold.Time):
@@ -67,10 +68,13 @@ func (e *Evaluator) expire(en *entry, to int64) {
 	}
 	switch {
 	case !en.firing:
+	case r.givesUp(en) != 0 && due >= r.givesUp(en):
+		e.giveUp(r, en, o)
+		return
 	case r.resolve.Time > 0 && due >= en.held+millis(r.resolve.Time):
 		e.conclude(r, en, o)
 	case r.repeat > 0 && en.told && due >= en.sent+r.repeat:
-		if at := r.repeatAt(en.sent, to); at > due {
+		if at := r.repeatAt(en.sent, min(to, r.lastRepeat(en))); at > due {
 			en.sent = at - r.repeat // unless it is resolved before
 		} else {
 			e.again(r, en, o)
@@ -94,6 +98,38 @@ func (r *rule) turns(en *entry, due int64) bool {
 		return r.resolve.Time > 0 && due >= en.held+millis(r.resolve.Time)
 	}
 	return r.hold.Time > 0 && en.since != 0 && due >= en.since+millis(r.hold.Time)
+}
+
+// givesUp is when a key whose absence was told is given up; 0 for never. It is when the absence has been reported for as long as is
+// configured, in place of the next repetition; who heard of it late hears of it once more first, or as long.
+func (r *rule) givesUp(en *entry) int64 {
+	if !r.perKey() || !en.told {
+		return 0
+	}
+	wait := millis(r.absence.GiveUp)
+	if r.repeat > 0 {
+		wait = min(wait, r.repeat)
+	}
+	return max(r.lastRepeat(en), en.sent+wait)
+}
+
+// lastRepeat is up to when the alert of a key is repeated that does not come back.
+func (r *rule) lastRepeat(en *entry) int64 {
+	if !r.perKey() {
+		return math.MaxInt64
+	}
+	return en.since + millis(r.absence.After) + millis(r.absence.GiveUp)
+}
+
+// perKey says whether the rule is about keys that do not come.
+func (r *rule) perKey() bool { return r.absence.After > 0 && r.absence.Of == AbsenceOfKey }
+
+// giveUp says the last word on a key that does not come back, and forgets it: it would be reported for ever.
+func (e *Evaluator) giveUp(r *rule, en *entry, o *occasion) {
+	o.ended = "no record has come for " + human(time.Duration(o.ms()-en.held)*time.Millisecond) +
+		", so the key is given up; it is reported again once it sends and then stops"
+	e.conclude(r, en, o)
+	e.memory.drop(en)
 }
 
 // maxSteps is how many windows without a record are judged one by one where time comes far in a single step, and how often what was
@@ -123,6 +159,7 @@ func (e *Evaluator) reschedule(r *rule, en *entry, now int64) {
 		next = en.due + 1 // whatever else was missed: time goes on
 	}
 	e.memory.schedule(en, next)
+	e.memory.regard(en)
 	if w := en.window; w != nil && w.resized {
 		e.memory.weigh(en)
 		w.resized = false
@@ -155,8 +192,8 @@ func (e *Evaluator) untilHeard(r *rule, en *entry, now int64) int64 {
 		next += (now - next + maxPatience) / maxPatience * maxPatience
 	}
 	at := timeOf(now)
-	for _, s := range e.set.silences { // also one that only begins by then
-		if until := s.until.UnixMilli(); until > now && s.of(r.name) {
+	for _, s := range r.silences { // also one that only begins by then
+		if until := s.until.UnixMilli(); until > now {
 			next = min(next, until)
 		}
 	}
@@ -189,6 +226,9 @@ func (r *rule) nextDue(en *entry, now int64) int64 {
 		}
 		if r.repeat > 0 && en.told {
 			at(en.sent + r.repeat)
+		}
+		if end := r.givesUp(en); end != 0 {
+			at(end)
 		}
 	} else {
 		if r.absence.After > 0 && r.absence.Of != AbsenceOfStream {

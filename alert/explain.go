@@ -424,8 +424,9 @@ func (e *Evaluator) explainMutes(r *rule, rec *Record, x *RuleExplanation) {
 			mute(ReasonInhibited, "rule %s matches the same record and inhibits this one", other.name)
 		}
 	}
-	for _, s := range e.set.silences {
-		if s.mutes(r.name, rec.Arrival, &e.frame) {
+	known := e.verdicts(r.covers)
+	for _, s := range r.silences {
+		if s.mutes(rec.Arrival, known) {
 			mute(ReasonSilenced, "silence %s, until %s", s.name, s.until.UTC().Format(time.RFC3339))
 		}
 	}
@@ -479,7 +480,7 @@ func (e *Evaluator) aloneInWindow(w *windowRule) bool {
 	s.last = e.now() / w.step
 	s.add(n)
 	if w.distinct {
-		s.see(&item, &e.memory.key)
+		s.see(&item, &e.memory.key, false)
 	}
 	_, holds := w.holds(s)
 	return holds

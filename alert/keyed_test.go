@@ -87,8 +87,9 @@ func TestUpgradeOfTheFormatChangesNoAlert(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		rules := append(everyRule(), alert.RuleConfig{Name: "long", When: "v > 2", Key: `repeat(name, 2000)`, Dedup: 5 * time.Second})
 		records := drawRecords(t, 60)
+		silences := everySilence()
 		play := func(format func(i int) int, restart func(i int) bool) []string {
-			p := remembering(t, rules)
+			p := silencing(t, rules, silences)
 			e := p.Shard(shardID)
 			e.Agree(alert.HashKey{7}, format(0))
 			var all []string
@@ -120,7 +121,8 @@ func TestUpgradeOfTheFormatChangesNoAlert(t *testing.T) {
 		}
 		never := func(int) bool { return false }
 		require.Equal(t, play(upgraded, never), play(upgraded, func(i int) bool { return i%restarts == 0 }))
-		// What was told of a key, an end or how grave it was, is known in the later format only.
+		// What was told of a key, an end or how grave it was, and what silences said of it, is known in later formats only.
+		silences = silences[:1]
 		rules = slices.DeleteFunc(rules, func(r alert.RuleConfig) bool {
 			return r.Dedup > 0 || !r.RateLimit.IsZero() || strings.Contains(r.Severity, "?")
 		})

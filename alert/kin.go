@@ -564,6 +564,9 @@ func openSnapshot(data []byte) (head snapshotHead, sections []section, err error
 		s := section{name: r.text()}
 		copy(s.fingerprint[:], r.take(16))
 		s.used = r.time()
+		if head.has(formatEnds) {
+			s.covers = r.coverList()
+		}
 		if s.body = r.take(r.uint()); r.failed {
 			break
 		}

@@ -35,6 +35,7 @@ func (m Mention) Name() string { return strings.Join(m.Path, ".") }
 func (c Config) Mentions() []Mention {
 	c = c.WithDefaults()
 	var out []Mention
+	s := newSchema(c.Format)
 	for i, pattern := range c.Filter {
 		text, _ := pattern.MarshalJSON()
 		out = append(out, filterMentions(fmt.Sprintf("filter[%d]", i), text)...)
@@ -56,15 +57,15 @@ func (c Config) Mentions() []Mention {
 			if x.name == "severity" && slices.Contains(severities(), x.source) {
 				continue
 			}
-			found := expressionMentions(x.source, c.Format, x.kind)
+			found := expressionMentions(x.source, s, x.kind)
 			for j := range found {
 				found[j].Field, found[j].Rule = field+x.name, r.Name
 			}
 			out = append(out, found...)
 		}
 	}
-	for i, s := range c.Silences {
-		found := expressionMentions(s.When, c.Format, reflect.Bool)
+	for i := range c.Silences {
+		found := expressionMentions(c.Silences[i].When, s, reflect.Bool)
 		for j := range found {
 			found[j].Field = fmt.Sprintf("silences[%d].when", i)
 		}
@@ -74,11 +75,11 @@ func (c Config) Mentions() []Mention {
 }
 
 // expressionMentions are the fields that an expression looks at, each where it stands first.
-func expressionMentions(source, format string, want reflect.Kind) []Mention {
+func expressionMentions(source string, s *schema, want reflect.Kind) []Mention {
 	if strings.TrimSpace(source) == "" {
 		return nil
 	}
-	b, root, fault := newBuilder(source, newSchema(format), want)
+	b, root, fault := newBuilder(source, s, want)
 	if fault != nil {
 		return nil
 	}
@@ -88,7 +89,7 @@ func expressionMentions(source, format string, want reflect.Kind) []Mention {
 	ast.Walk(&root, places)
 	var out []Mention
 	for _, name := range uses.names {
-		if _, builtin := builtinSlot(name, format); builtin {
+		if _, builtin := builtinSlot(name, s.format); builtin {
 			continue
 		}
 		at := (&file.Error{Location: places.at[name]}).Bind(b.source)

@@ -20,6 +20,7 @@ type metrics struct {
 	suppressed *prometheus.CounterVec
 	shadow     *prometheus.CounterVec
 	evicted    *prometheus.CounterVec
+	cut        *prometheus.CounterVec
 	unscored   *prometheus.CounterVec
 	felled     *prometheus.CounterVec
 	undefined  *undefinedCollector
@@ -27,8 +28,10 @@ type metrics struct {
 
 // ruleMetrics are the series of one rule.
 type ruleMetrics struct {
-	matched, shadow, evicted prometheus.Counter
-	suppressed               map[Reason]prometheus.Counter
+	matched, shadow prometheus.Counter
+	// evicted counts the keys that were pushed out, cut those of them that fired or were about to.
+	evicted, cut prometheus.Counter
+	suppressed   map[Reason]prometheus.Counter
 	// undefined counts what kept the rule from matching behind the term under which the index has it.
 	undefined *[verdictCount]atomic.Uint64
 	// over counts the messages whose templates were over the budget.
@@ -95,6 +98,10 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		Name: "kinesis_alerter_state_evictions_total",
 		Help: "Keys that were forgotten because a shard remembers state.max_keys others, or as many bytes as it can.",
 	}, []string{"rule"})
+	m.cut = factory.NewCounterVec(prometheus.CounterOpts{
+		Name: "kinesis_alerter_state_active_evictions_total",
+		Help: "Keys among state_evictions_total that fired or were about to. Whoever was told that one fires is told that it is not followed any more.",
+	}, []string{"rule"})
 	m.unscored = factory.NewCounterVec(prometheus.CounterOpts{
 		Name: "kinesis_alerter_unscored_records_total",
 		Help: "Records that a score passed over, by why: a field is no number, or the record has what the score would add.",
@@ -113,7 +120,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 func (m *metrics) adopt(c *compiled) {
 	for _, r := range c.rules {
 		r.metrics = ruleMetrics{
-			matched: m.matched.WithLabelValues(r.name), evicted: m.evicted.WithLabelValues(r.name),
+			matched: m.matched.WithLabelValues(r.name), evicted: m.evicted.WithLabelValues(r.name), cut: m.cut.WithLabelValues(r.name),
 			suppressed: make(map[Reason]prometheus.Counter), undefined: new([verdictCount]atomic.Uint64), over: new(atomic.Uint64),
 		}
 		if r.shadow {
@@ -139,6 +146,14 @@ func (m *metrics) adopt(c *compiled) {
 	m.undefined.adopt(c)
 }
 
+// forgot counts a key that was pushed out.
+func (m *ruleMetrics) forgot(stood standing) {
+	m.evicted.Inc()
+	if stood != quiet {
+		m.cut.Inc()
+	}
+}
+
 // forget removes the series of rules that are no more.
 func (m *metrics) forget(old, now *compiled) {
 	kept := make(map[string]bool)
@@ -147,7 +162,7 @@ func (m *metrics) forget(old, now *compiled) {
 	}
 	for _, route := range old.routes() {
 		if name := route.render.rule; !kept[name] {
-			for _, vec := range []*prometheus.CounterVec{m.matched, m.suppressed, m.shadow, m.evicted, m.templates} {
+			for _, vec := range []*prometheus.CounterVec{m.matched, m.suppressed, m.shadow, m.evicted, m.cut, m.templates} {
 				vec.DeletePartialMatch(prometheus.Labels{"rule": name})
 			}
 		}

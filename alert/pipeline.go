@@ -47,6 +47,8 @@ type compiled struct {
 	index    *index
 	watch    *fieldWatch
 	silences []*silence
+	// covers are the conditions of the silences, each once.
+	covers   []*cover
 	watchdog *watchdog
 	// mindful are the rules to which a record that does not match means something while they remember its key.
 	mindful  ruleSet
@@ -96,6 +98,9 @@ func (p *Pipeline) Update(config Config) error {
 
 func (p *Pipeline) install(c *compiled) {
 	p.metrics.adopt(c)
+	if old := p.current.Load(); old != nil {
+		c.countOn(old)
+	}
 	for _, to := range c.routes() {
 		to.render.stream = p.stream
 	}

@@ -1,6 +1,10 @@
 package alert
 
-import "slices"
+import (
+	"slices"
+
+	"github.com/expr-lang/expr/conf"
+)
 
 // The slots of the built-in names; the fields that the rules mention follow.
 const (
@@ -33,6 +37,9 @@ type schema struct {
 	used [builtinSlots]bool
 	// instructions are those of all regular expressions so far.
 	instructions int
+	// language is what every expression knows, and strict what its operators are replaced by. Made with the first expression.
+	language *conf.Config
+	strict   conf.FunctionsTable
 }
 
 // fieldNode is one name on the way to the referenced fields.

@@ -1,66 +1,88 @@
 package alert
 
 import (
+	"crypto/sha256"
+	"encoding/binary"
 	"fmt"
-	"slices"
+	"math/bits"
 	"strings"
+	"sync/atomic"
 	"time"
 )
 
 // silence mutes rules from one event time to another.
 type silence struct {
-	name        string
-	rules       []string // empty means all
-	when        condition
+	name  string
+	rules []string // empty means all
+	// bit is that of its condition among compiled.covers; 0 where it covers every record.
+	bit         uint32
 	from, until time.Time
+	// muted counts the alerts that it swallowed.
+	muted *atomic.Uint64
 }
 
-// mutes says whether the silence is on for a rule at a time. The frame holds the record; it is nil for what time brings
-// about, which a silence with a condition does not cover.
-func (s *silence) mutes(rule string, at time.Time, f *frame) bool {
-	if at.Before(s.from) || !at.Before(s.until) || !s.of(rule) {
-		return false
-	}
-	return len(s.when) == 0 || f != nil && s.covers(f) == yes
+// cover is the condition of one silence or more. What it says of a record is kept with the record's key, for what time brings about.
+type cover struct {
+	when condition
+	// hash is of the condition's text. A snapshot names conditions by it, so that silences may be edited.
+	hash uint32
 }
 
-// of says whether the silence is about a rule.
-func (s *silence) of(rule string) bool { return len(s.rules) == 0 || slices.Contains(s.rules, rule) }
+// maxCovers is how many different conditions silences can have: there is a bit for each with every key.
+const maxCovers = 32
 
-// covers evaluates the condition of a silence. It has a budget of its own: one that costs too much silences nothing, and costs
-// no rule its alert.
-func (s *silence) covers(f *frame) verdict {
+// mutes says whether the silence is in force at a time, and covers what meets these conditions.
+func (s *silence) mutes(at time.Time, covered uint32) bool {
+	return !at.Before(s.from) && at.Before(s.until) && (s.bit == 0 || covered&s.bit != 0)
+}
+
+// covers evaluates the condition. It has a budget of its own: one that costs too much silences nothing, and costs no rule its alert.
+func (c *cover) covers(f *frame) bool {
 	rules := f.meter
 	f.meter = meter{}
-	v := s.when.eval(f)
-	if f.meter.over != "" {
-		v = undefinedOverBudget
-	}
+	v := c.when.eval(f)
+	over := f.meter.over != ""
 	f.meter = rules
-	return v
+	return v == yes && !over
 }
 
-func (f *faults) silences(configs []SilenceConfig, rules []RuleConfig, s *schema) []*silence {
-	var out []*silence
-	named := make(map[string]bool, len(rules))
-	for i := range rules {
-		named[rules[i].Name] = true
+// verdicts says which of some conditions the record at hand meets. Each is evaluated once at most, and only for a record that matters.
+func (e *Evaluator) verdicts(of uint32) uint32 {
+	for todo := of &^ e.judged; todo != 0; todo &= todo - 1 {
+		if i := bits.TrailingZeros32(todo); e.set.covers[i].covers(&e.frame) {
+			e.covered |= 1 << i
+		}
 	}
+	e.judged |= of
+	return e.covered & of
+}
+
+// silences compiles the silences of a configuration, and tells the rules of theirs.
+func (f *faults) silences(configs []SilenceConfig, out *compiled) {
+	named := make(map[string]*rule, len(out.rules))
+	for _, r := range out.rules {
+		named[r.name] = r
+	}
+	known := make(map[string]int)
 	for i, c := range configs {
 		if f.full() {
 			break
 		}
 		field := fmt.Sprintf("silences[%d]", i)
 		f.name(field+".name", c.Name, "_-.")
-		x := &silence{name: c.Name, rules: c.Rules}
+		x := &silence{name: c.Name, rules: c.Rules, muted: new(atomic.Uint64)}
+		muted := out.rules
+		if len(c.Rules) > 0 {
+			muted = nil
+		}
 		for j, name := range c.Rules {
-			if !named[name] {
+			if r := named[name]; r != nil {
+				muted = append(muted, r)
+			} else {
 				f.add(fmt.Sprintf("%s.rules[%d]", field, j), name, "is not the name of a rule")
 			}
 		}
-		if strings.TrimSpace(c.When) != "" {
-			x.when = f.condition(field+".when", c.When, s)
-		}
+		f.cover(field+".when", c.When, x, known, out)
 		var err error
 		if c.From != "" {
 			if x.from, err = time.Parse(time.RFC3339, c.From); err != nil {
@@ -72,7 +94,45 @@ func (f *faults) silences(configs []SilenceConfig, rules []RuleConfig, s *schema
 		} else if !x.until.After(x.from) {
 			f.add(field+".until", c.Until, "must be after from")
 		}
-		out = append(out, x)
+		out.silences = append(out.silences, x)
+		for _, r := range muted {
+			r.silences = append(r.silences, x)
+			r.covers |= x.bit
+		}
 	}
-	return out
+}
+
+// cover compiles the condition of a silence, unless another silence has the same. known are the places of those that there are.
+func (f *faults) cover(field, when string, x *silence, known map[string]int, out *compiled) {
+	source := strings.TrimSpace(when)
+	if source == "" {
+		return
+	}
+	i, ok := known[source]
+	if !ok {
+		c := f.condition(field, when, out.schema)
+		if len(c) == 1 && c[0] == literal(true) {
+			return
+		}
+		if i = len(out.covers); i == maxCovers {
+			f.add(field, when, "is a different condition from the %d before it, and there can be %d: cover several keys with one, such as "+
+				`host in ["a", "b"], and take out silences that are over`, maxCovers, maxCovers)
+			return
+		}
+		sum := sha256.Sum256([]byte(out.schema.format + "\x00" + source))
+		known[source] = i
+		out.covers = append(out.covers, &cover{when: c, hash: binary.BigEndian.Uint32(sum[:])})
+	}
+	x.bit = 1 << i
+}
+
+// countOn makes silences that were there before count on.
+func (c *compiled) countOn(old *compiled) {
+	for _, x := range c.silences {
+		for _, was := range old.silences {
+			if was.name == x.name {
+				x.muted = was.muted
+			}
+		}
+	}
 }

@@ -1,7 +1,7 @@
 package alert
 
-// What rules remember is bounded in bytes, beside state.max_keys: beyond it the key that was not used for the longest time is
-// forgotten. Its size is a function of what is remembered and of nothing else, so that a restart forgets the same keys.
+// What rules remember is bounded in bytes, beside state.max_keys: beyond it keys are forgotten (room.go). Its size is a function of
+// what is remembered and of nothing else, so that a restart forgets the same keys.
 const (
 	// maxHeap bounds what a shard remembers in memory, and maxStored in its snapshot: a little below what can be stored of one, so
 	// that no state of rules is too large to be saved.
@@ -19,6 +19,8 @@ const (
 	paneHeap, paneStored   = 60, 34 // one with something in it; each other takes a byte of a snapshot
 	valuesHeap             = 190    // with room for eight
 	valueHeap, valueStored = 24, 13
+	hushHeap               = 32
+	coversStored           = 5 // of conditions of silences, where there are some
 )
 
 // bulk is a size in memory and in a snapshot.
@@ -39,6 +41,9 @@ func (en *entry) bulk() bulk {
 	if w := en.window; w != nil {
 		b.add(w.bulk())
 	}
+	if en.covered != 0 {
+		b.stored += coversStored
+	}
 	return b
 }
 
@@ -47,6 +52,12 @@ func (s *window) bulk() bulk {
 	b := bulk{windowHeap + n*paneHeap + seen*valueHeap, windowStored + int(s.size) + n*paneStored + seen*valueStored}
 	if s.values != nil {
 		b.heap += valuesHeap
+	}
+	if s.seen|s.spared|s.hushed != 0 {
+		b.stored += 3 * coversStored
+	}
+	if h := s.hush; h != nil {
+		b.add(h.bulk())
 	}
 	if s.legacy != nil {
 		b.heap += valuesHeap
@@ -61,13 +72,18 @@ func (m *memory) weigh(en *entry) {
 	if uint32(now.heap) == en.heap && uint32(now.stored) == en.stored { //nolint:gosec // as below
 		return
 	}
-	m.bulk.add(bulk{now.heap - int(en.heap), now.stored - int(en.stored)})
-	en.heap, en.stored = uint32(now.heap), uint32(now.stored) //nolint:gosec // keys, values and panes are bounded
+	m.resize(en, now)
 }
 
-// fit forgets what was not used for the longest time while too much is remembered, but never the entry in hand.
-func (m *memory) fit(en *entry) {
-	for m.bulk.over() && m.oldest != nil && m.oldest != en {
-		m.evict()
+func (m *memory) resize(en *entry, now bulk) {
+	more := bulk{now.heap - int(en.heap), now.stored - int(en.stored)}
+	en.heap, en.stored = uint32(now.heap), uint32(now.stored) //nolint:gosec // keys, values and panes are bounded
+	m.bulk.add(more)
+	if r := en.of; !r.rule.whole() {
+		r.bulk.add(more)
+		m.crowds[byBytes].holds(r, byBytes, r.bulk.weight())
 	}
 }
+
+// weight is a size as one number: the share of the bound that is nearer, in bytes of memory.
+func (b bulk) weight() int { return max(b.heap, b.stored*maxHeap/maxStored) }

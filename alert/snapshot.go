@@ -21,7 +21,8 @@ import (
 //
 // Numbers are varints. Format 1 differs from 2 in that keys are kept whole and that distinct windows have no values by the hash key.
 // What is read is looked through first, without taking memory: it may be anybody's. A section whose name and fingerprint no rule has is kept as it is, so that a rule set that is
-// rolled back finds its state again. Entries carry their rank in the order of use over all rules.
+// rolled back finds its state again. Entries carry their rank in an order in which those of one rule and standing stand as they were
+// used (room.go).
 const (
 	snapshotMagic = "KAS"
 	// foreignLife is for how long, in event time, the state of rules that are no more is kept, and maxForeign how much.
@@ -44,6 +45,8 @@ type section struct {
 	fingerprint [16]byte
 	used        int64 // how far time had come, in milliseconds, when a rule last had it
 	body        []byte
+	// covers are the hashes of the conditions that the bits of its entries stand for; format 3.
+	covers []uint32
 }
 
 // ErrSnapshot says that a snapshot cannot be read: it is damaged, or of a later version.
@@ -70,25 +73,24 @@ func (e *Evaluator) Snapshot() []byte {
 	if m.kin > 0 {
 		ranks = make(map[*entry]uint64, m.kin)
 	}
-	rank := uint64(0)
-	for en := m.oldest; en != nil; en = en.newer {
+	for i, en := range m.inOrder() {
+		rank := uint64(i) //nolint:gosec // an index
 		if en.kin != nil {
 			ranks[en] = rank
 		}
 		if en.kin == nil || !en.kin.silent {
 			bodies[en.of.rule.place].entry(rank, en)
 		}
-		rank++
 	}
 	var sections []section
 	total := 128
 	for i, r := range m.rules {
 		if r.rule.stateful() {
-			sections = append(sections, section{r.rule.name, r.rule.fingerprint, e.reached(), bodies[i].buf})
+			sections = append(sections, section{r.rule.name, r.rule.fingerprint, e.reached(), bodies[i].buf, e.coversOf(r)})
 			total += len(bodies[i].buf) + 128
 		}
 		if body := m.writeKin(r, ranks); body != nil {
-			sections = append(sections, section{kinSection + r.rule.name, r.rule.fingerprint, e.reached(), body})
+			sections = append(sections, section{kinSection + r.rule.name, r.rule.fingerprint, e.reached(), body, e.coversOf(r)})
 			total += len(body) + 128
 		}
 	}
@@ -97,7 +99,7 @@ func (e *Evaluator) Snapshot() []byte {
 		if err := x.write(body); err != nil {
 			continue // unreachable: a forest of a validated configuration can be written
 		}
-		sections = append(sections, section{scoreSection + x.score.config.As, x.score.fingerprint, e.now(), body.buf})
+		sections = append(sections, section{scoreSection + x.score.config.As, x.score.fingerprint, e.now(), body.buf, nil})
 		total += len(body.buf) + 128
 	}
 	for _, s := range e.foreign(MaxSnapshot - total) {
@@ -122,6 +124,9 @@ func (e *Evaluator) Snapshot() []byte {
 		w.text(s.name)
 		w.buf = append(w.buf, s.fingerprint[:]...)
 		w.int(s.used)
+		if m.has(formatEnds) {
+			w.covers(s.covers)
+		}
 		w.uint(uint64(len(s.body)))
 		w.buf = append(w.buf, s.body...)
 	}
@@ -245,12 +250,11 @@ func (e *Evaluator) Inherit(parents [][]byte, heir Heir) error {
 				}
 			}
 		}
-		for en := m.oldest; en != nil; {
-			next := en.newer
+		for _, en := range m.inOrder() {
 			h.take(m, en, millisOf(e.eventTime))
-			en = next
 		}
 	}
+	mine.bring()
 	e.news = true
 	return errors.Join(errs...)
 }
@@ -386,17 +390,13 @@ func (m *memory) inherit(en *entry, place int) *entry {
 		en.held = held
 		m.drop(known)
 	}
-	if m.count >= m.max && !r.rule.whole() {
-		m.evict()
-	}
 	due := en.due
 	*en = entry{ // its size is counted anew
 		key: en.key, of: r, place: -1, streak: en.streak, since: en.since, held: en.held, swallowed: en.swallowed, sent: en.sent,
-		firing: en.firing, told: en.told, ended: en.ended, severity: en.severity, grade: en.grade, last: en.last, window: en.window,
+		firing: en.firing, told: en.told, ended: en.ended, covered: en.covered, severity: en.severity, grade: en.grade, last: en.last, window: en.window,
 	}
 	m.put(en)
 	m.schedule(en, due)
-	m.fit(en)
 	return en
 }
 
@@ -421,11 +421,11 @@ type loading struct {
 	bodies  [][]byte          // by rule; nil for none
 	used    []int64           // by rule
 	kin     map[int]*kinState // by rule
+	covers  [2][]coversOf     // by rule: of its own section, and of the one with inherited keys
 
-	// least is the rank from which on entries are kept, and room how many of them are.
-	least uint64
-	room  int
-	all   []ranked
+	// kept are the entries for which there is room, by rule.
+	kept []keptEntries
+	all  []ranked
 }
 
 // readSnapshot makes the memory of a rule set from a snapshot.
@@ -446,12 +446,13 @@ func readSnapshot(set *compiled, data []byte, agreed agreement) (*memory, time.T
 	m.clock, m.watchdog = head.clock, head.watchdog
 	l := &loading{
 		m: m, reached: max(millisOf(eventTime), m.clock, 0), bodies: make([][]byte, len(set.rules)), used: make([]int64, len(set.rules)),
-		kin: map[int]*kinState{},
+		kin: map[int]*kinState{}, covers: [2][]coversOf{make([]coversOf, len(set.rules)), make([]coversOf, len(set.rules))},
 	}
 	if !l.sort(set, sections) || !l.look() || !l.take() {
 		return nil, time.Time{}, fmt.Errorf("%w: its parts do not fit together", ErrSnapshot)
 	}
 	l.put()
+	m.bring()
 	if m.format < agreed.format { // and what is later than what is agreed on was agreed on by whoever wrote it
 		m.raise(agreed)
 	}
@@ -488,9 +489,9 @@ func (l *loading) sort(set *compiled, sections []section) bool {
 			if s.used < l.reached { // what came meanwhile nobody noted
 				k.copies, k.shared = kinPart{}, kinPart{}
 			}
-			l.kin[i] = k
+			l.kin[i], l.covers[1][i] = k, set.coversOf(s.covers)
 		case l.bodies[i] == nil:
-			l.bodies[i], l.used[i] = s.body, s.used
+			l.bodies[i], l.used[i], l.covers[0][i] = s.body, s.used, set.coversOf(s.covers)
 		}
 	}
 	return true
@@ -529,61 +530,107 @@ func (l *loading) entries(each func(place int, rank uint64, v *entryView, c *kin
 	return true
 }
 
-// look finds out whether all entries are sound, and which of them there is room for: those that were used last.
+// keptEntries are those entries of a rule that are forgotten last.
+type keptEntries struct {
+	from uint64 // the first of them, by entryView.turn
+	n    int
+}
+
+// look finds out whether all entries are sound, and which of them there is room for in bytes. More keys than there may be are kept
+// for now: somebody may have to be told.
 func (l *loading) look() bool {
-	n, total := 0, bulk{}
-	counts := make([]int, len(l.m.rules))
-	weigh := func(place int, v *entryView) bulk {
-		if l.m.rules[place].rule.whole() {
-			return bulk{}
-		}
-		return v.bulk()
-	}
+	rules := l.m.rules
+	total := bulk{}
+	l.kept = make([]keptEntries, len(rules))
 	sound := l.entries(func(place int, _ uint64, v *entryView, _ *kinCopy) {
-		n++
-		counts[place]++
-		total.add(weigh(place, v))
+		if l.kept[place].n++; !rules[place].rule.whole() {
+			total.add(v.bulk())
+		}
 	})
-	for i, r := range l.m.rules {
-		sound = sound && (!r.rule.whole() || counts[i] <= 1)
+	for i, r := range rules {
+		sound = sound && (!r.rule.whole() || l.kept[i].n <= 1)
 	}
-	if l.room = n; !sound || n <= l.m.max && !total.over() {
+	if !sound || !total.over() {
 		return sound
 	}
-	const unit = 64 // bytes; the weight of an entry is packed below its rank
-	packed := make([]uint64, 0, n)
+	const unit, heaviest = 64, 1<<24 - 1 // bytes; the weight of an entry is packed below its turn
+	turns := make([][]uint64, len(rules))
+	for i := range turns {
+		turns[i] = make([]uint64, 0, l.kept[i].n)
+	}
+	most := crowd{}
+	shares := make([]ruleMemory, len(rules)) // how much the rules would hold
 	l.entries(func(place int, rank uint64, v *entryView, _ *kinCopy) {
-		b := weigh(place, v)
-		packed = append(packed, min(rank, 1<<40-1)<<24|uint64(min((max(b.heap, b.stored*maxHeap/maxStored)+unit-1)/unit, 1<<24-1))) //nolint:gosec // bounded
-	})
-	slices.Sort(packed)
-	l.room = 0
-	for heap := 0; l.room < min(n, l.m.max); l.room++ {
-		x := packed[n-1-l.room]
-		if heap += int(x&(1<<24-1)) * unit; heap > maxHeap {
-			break
+		if of := rules[place].rule; !of.whole() {
+			weight := min((v.bulk().weight()+unit-1)/unit, heaviest)
+			turns[place] = append(turns[place], v.turn(of, rank)|uint64(weight)) //nolint:gosec // not negative
+			shares[place].held[byBytes] += weight
 		}
-		l.least = x >> 24
+	})
+	left := maxHeap / unit
+	for i, r := range rules {
+		if !r.rule.whole() {
+			slices.Sort(turns[i])
+			shares[i].rule = r.rule
+			held := shares[i].held[byBytes]
+			most.join(&shares[i], byBytes)
+			most.holds(&shares[i], byBytes, held)
+			left -= held
+		}
+	}
+	for left < 0 {
+		i := most[0].rule.place
+		turn := turns[i][0]
+		weight := int(turn & heaviest) //nolint:gosec // bounded
+		turns[i] = turns[i][1:]
+		left += weight
+		most.holds(&shares[i], byBytes, shares[i].held[byBytes]-weight)
+		rules[i].rule.metrics.forgot(standing(turn >> standsAbove))
+	}
+	for i, r := range rules {
+		if l.kept[i].n = len(turns[i]); r.rule.whole() {
+			l.kept[i].n = 1
+		} else if l.kept[i].n > 0 {
+			l.kept[i].from = turns[i][0] &^ heaviest
+		}
 	}
 	return true
 }
 
+// standsAbove is how many bits of a turn stand below the standing.
+const standsAbove = 62
+
+// turn orders the entries of a rule as they are forgotten; the lower 24 bits are free.
+func (v *entryView) turn(r *rule, rank uint64) uint64 {
+	const last = 1<<38 - 1
+	rank = min(rank, last)
+	stands := v.stands()
+	if r.absence.After > 0 && stands == quiet {
+		rank = last - rank
+	}
+	return uint64(stands)<<standsAbove | rank<<24
+}
+
 // take makes the entries for which there is room.
 func (l *loading) take() bool {
-	l.all = make([]ranked, 0, l.room)
+	room := 0
+	for _, k := range l.kept {
+		room += k.n
+	}
+	l.all = make([]ranked, 0, room)
 	frozen := func(i int) bool { return l.used[i] < l.reached }
-	room := l.room
 	return l.entries(func(i int, rank uint64, v *entryView, c *kinCopy) {
 		r := l.m.rules[i]
-		if whole := r.rule.whole(); !whole && (min(rank, 1<<40-1) < l.least || room == 0) {
+		k := &l.kept[i]
+		if k.n == 0 || v.turn(r.rule, rank) < k.from {
 			return
-		} else if !whole {
-			room--
 		}
+		k.n--
 		en := v.make(r, l.m)
 		if c != nil {
+			l.covers[1][i].translate(en)
 			en.kin = &kinship{family: &family{others: l.kin[i].families[c.family]}, born: c.born}
-		} else if frozen(i) && !r.rule.thaw(en, l.reached) {
+		} else if l.covers[0][i].translate(en); frozen(i) && !r.rule.thaw(en, l.reached) {
 			return
 		}
 		l.all = append(l.all, ranked{en, rank})
@@ -605,9 +652,6 @@ func (l *loading) put() {
 	}
 	for _, x := range l.all {
 		en, copied := x.entry, x.entry.kin
-		if m.count >= m.max && !en.of.rule.whole() { // state.max_keys was lowered
-			m.evict()
-		}
 		if en.of.entries[en.key] != nil {
 			continue // twice: nobody writes that
 		}
@@ -618,7 +662,6 @@ func (l *loading) put() {
 		if copied != nil {
 			m.bind(en, copied.family.others, true, copied.born)
 		}
-		m.fit(en)
 	}
 	for i, body := range l.bodies {
 		if body != nil {
@@ -651,7 +694,7 @@ func (m *ruleMemory) fits(v *entryView) bool {
 		return w == nil && !v.windowed
 	}
 	seen := w.distinct
-	return v.win.size == w.panes && v.win.last <= maxMillis/w.step && seen == (v.values.has || v.legacy.has)
+	return int64(v.win.size) == w.panes && v.win.last <= maxMillis/w.step && seen == (v.values.has || v.legacy.has) && (v.win.hush == nil || v.values.has == v.heard.has)
 }
 
 // silent counts the entries for which another shard speaks.
@@ -721,6 +764,8 @@ const (
 	entryGrade  // the severity of the last record is another one; format 2
 	entryExact  // the window has exact sums, and since when it is watched; format 2
 	entryEnded  // the last alert said that it is over; format 2
+	entryCovers // what conditions of silences said; format 3
+	entryHush   // the window has what a silence covered; format 3
 	entryBits
 )
 
@@ -737,6 +782,9 @@ func (w *writer) entry(rank uint64, e *entry) {
 	exact := e.window != nil && w.format >= formatKeyed
 	set(entryExact, exact)
 	set(entryEnded, e.ended && w.format >= formatKeyed)
+	covers, hush := w.format >= formatEnds && e.covers(), w.format >= formatEnds && e.window != nil && e.window.hush != nil
+	set(entryCovers, covers)
+	set(entryHush, hush)
 	set(entryGrade, graded)
 	set(entryFiring, e.firing)
 	set(entryTold, e.told)
@@ -766,6 +814,17 @@ func (w *writer) entry(rank uint64, e *entry) {
 	if e.window != nil {
 		w.window(e.window, exact)
 	}
+	if covers {
+		w.uint(uint64(e.covered))
+		if e.window != nil {
+			w.uint(uint64(e.window.seen))
+			w.uint(uint64(e.window.spared))
+			w.uint(uint64(e.window.hushed))
+		}
+	}
+	if hush {
+		w.hush(e.window)
+	}
 }
 
 // window writes all panes, in a ring: pane n stands at n modulo their number.
@@ -774,10 +833,10 @@ func (w *writer) window(s *window, exact bool) {
 		w.int(s.watched)
 	}
 	w.int(s.last)
-	w.uint(uint64(s.size)) //nolint:gosec // at most maxPanes
+	w.uint(uint64(s.size))
 	ring := make([]*pane, s.size)
 	for i := range s.panes {
-		ring[s.panes[i].n%s.size] = &s.panes[i]
+		ring[s.panes[i].n%int64(s.size)] = &s.panes[i]
 	}
 	for _, p := range ring {
 		if p == nil {
@@ -896,7 +955,8 @@ type entryView struct {
 	arrival                     int64
 	located, windowed, shared   bool
 	win                         window // without values
-	legacy, values              valuesView
+	legacy, values, heard       valuesView
+	hush                        hush // of the window
 }
 
 // valuesView are the values of a distinct window.
@@ -908,7 +968,7 @@ type valuesView struct {
 
 // entry reads an entry into v, and answers its rank.
 func (r *reader) entry(v *entryView) (rank uint64) {
-	panes := v.win.panes[:0]
+	panes, hushed := v.win.panes[:0], v.hush.panes[:0]
 	rank = r.uint()
 	bits := r.uint()
 	*v = entryView{
@@ -934,6 +994,7 @@ func (r *reader) entry(v *entryView) (rank uint64) {
 			v.values = r.values()
 		}
 	}
+	r.covers(v, bits, hushed)
 	if bits >= entryBits {
 		r.fail()
 	}
@@ -945,13 +1006,14 @@ func (r *reader) window(s *window, panes []pane, exact bool) {
 	if exact {
 		watched = r.time()
 	}
-	*s = window{watched: watched, last: r.int(), size: int64(min(r.count(), maxPanes+1)), panes: panes}
+	*s = window{watched: watched, last: r.int(), size: uint8(min(r.count(), maxPanes+1)), panes: panes}
 	if s.last < 0 || s.size > maxPanes || s.size == 0 {
 		r.fail()
 		return
 	}
-	for i := range s.size {
-		p := pane{n: s.last - (s.last%s.size-i+s.size)%s.size}
+	size := int64(s.size)
+	for i := range size {
+		p := pane{n: s.last - (s.last%size-i+size)%size}
 		if p.count = r.uint(); p.count > 0 {
 			if p.sum = r.float(); exact {
 				p.rest = r.float()
@@ -1006,9 +1068,12 @@ func (v *entryView) bulk() bulk {
 		b.add(bulk{lastHeap + n, lastStored + n})
 	}
 	if v.windowed {
-		n := int(v.values.count + v.legacy.count) //nolint:gosec // at most the bytes of a snapshot
+		n := int(v.values.count + v.legacy.count + v.heard.count) //nolint:gosec // at most the bytes of a snapshot
 		b.add(v.win.bulk())
 		b.add(bulk{n * valueHeap, n * valueStored})
+	}
+	if v.covered != 0 {
+		b.stored += coversStored
 	}
 	return b
 }
@@ -1031,6 +1096,9 @@ func (v *entryView) make(of *ruleMemory, m *memory) *entry {
 			w.watched = (first + 1) * of.rule.window.step
 		}
 		w.legacy, w.values = v.legacy.read(), v.values.read()
+		if v.win.hush != nil {
+			w.hush = &hush{panes: slices.Clone(v.hush.panes), by: v.hush.by, heard: v.heard.read()}
+		}
 		en.window = w
 	}
 	return en

@@ -53,13 +53,31 @@ func everyRule() []alert.RuleConfig {
 	}
 }
 
+// everySilence is a silence of all records, and some that look at them.
+func everySilence() []alert.SilenceConfig {
+	after := func(seconds int) string { return noon().Add(time.Duration(seconds) * time.Second).Format(time.RFC3339) }
+	return []alert.SilenceConfig{
+		{Name: "s", From: after(10), Until: after(25)},
+		{Name: "key", When: `name == "n1"`, From: after(15), Until: after(90)},
+		{Name: "value", When: "v in [2, 4, 9]", Rules: []string{"sliding", "distinct", "tumbling", "tumbling-for", "absent"}, Until: after(60)},
+	}
+}
+
 func remembering(t require.TestingT, rules []alert.RuleConfig) *alert.Pipeline {
+	return silencing(t, rules, everySilence())
+}
+
+func silencing(t require.TestingT, rules []alert.RuleConfig, silences []alert.SilenceConfig) *alert.Pipeline {
+	var names []string
+	for _, r := range rules {
+		names = append(names, r.Name)
+	}
+	for i := range silences {
+		silences[i].Rules = slices.DeleteFunc(silences[i].Rules, func(name string) bool { return !slices.Contains(names, name) })
+	}
 	p, err := alert.New(
 		alert.Config{
-			Topics: map[string]alert.TopicConfig{"oncall": {}}, Rules: rules, State: alert.StateConfig{MaxKeys: 20},
-			Silences: []alert.SilenceConfig{
-				{Name: "s", From: noon().Add(10 * time.Second).Format(time.RFC3339), Until: noon().Add(25 * time.Second).Format(time.RFC3339)},
-			},
+			Topics: map[string]alert.TopicConfig{"oncall": {}}, Rules: rules, State: alert.StateConfig{MaxKeys: 20}, Silences: silences,
 		},
 		alert.Deps{Stream: streamARN, Log: zap.NewNop(), Registerer: prometheus.NewRegistry()},
 	)

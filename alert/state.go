@@ -41,6 +41,7 @@ func (e *Evaluator) Tick(t Tick) (alerts []*Alert) {
 		}
 	}()
 	e.begin()
+	e.trim()
 	clear(e.fired)
 	if to := t.CaughtUp.UnixMilli() - lateness; !t.CaughtUp.IsZero() && to > 0 {
 		e.watchShard(to)

@@ -1,7 +1,6 @@
 package alert
 
 import (
-	"slices"
 	"time"
 
 	"kinesis-alerter/internal/counts"
@@ -31,6 +30,8 @@ type SilenceStatus struct {
 	Conditional bool
 	// From is zero where it was left out.
 	From, Until time.Time
+	// Muted are the alerts that it swallowed. The count continues over a reload, as long as a silence of that name stays.
+	Muted uint64
 }
 
 // RuleStatus is one rule of a Status. Its counts go on over a reload, as long as a rule of that name stays.
@@ -86,7 +87,7 @@ func (p *Pipeline) Status() Status {
 	}
 	s.Filters = set.filter != nil
 	for _, x := range set.silences {
-		one := SilenceStatus{Name: x.name, Rules: x.rules, Conditional: slices.ContainsFunc(x.when, func(t term) bool { return t != literal(true) }), From: x.from, Until: x.until}
+		one := SilenceStatus{Name: x.name, Rules: x.rules, Conditional: x.bit != 0, From: x.from, Until: x.until, Muted: x.muted.Load()}
 		if len(one.Rules) == 0 {
 			for _, r := range set.rules {
 				one.Rules = append(one.Rules, r.name)
@@ -143,6 +144,9 @@ func (p *Pipeline) TemplateFailures() map[string]uint64 {
 
 // Evicted are the keys that were forgotten because there were too many, by rule. Safe for concurrent use.
 func (p *Pipeline) Evicted() map[string]uint64 { return counts.By(p.metrics.evicted, "rule") }
+
+// EvictedActive are those of them that fired or were about to. Safe for concurrent use.
+func (p *Pipeline) EvictedActive() map[string]uint64 { return counts.By(p.metrics.cut, "rule") }
 
 // Panics are those that were recovered while a record was evaluated, since the process started. Safe for concurrent use.
 func (p *Pipeline) Panics() uint64 { return counts.Of(p.metrics.panics) }

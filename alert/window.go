@@ -41,16 +41,22 @@ type windowRule struct {
 // moves in whole steps.
 type window struct {
 	// last is the number of the newest pane since 1970, size how many there are. panes are those with something in them, oldest first.
-	last, size int64
-	panes      []pane
+	last int64
+	size uint8
+	// resized says that the window takes more or less memory than when it was weighed.
+	resized bool
+	// seen are the conditions of silences that the last record meets, spared those that some record does not, and hushed those without
+	// whose records the window did not hold when it last did.
+	seen, spared, hushed uint32
+	panes                []pane
 	// values are what a distinct window has seen, by hash, with the pane in which it was seen last. legacy is the same by the hash of the
 	// plain format. In a window that has both, legacy is what counts, until all of what it saw before the pane since has passed.
 	values, legacy map[uint64]int64
 	since          int64
 	// watched is the time from which on nothing of the key was missed.
 	watched int64
-	// resized says that the window takes more or less memory than when it was weighed.
-	resized bool
+	// hush is what came while a silence covered it; nil where there is nothing of that in the window.
+	hush *hush
 }
 
 // pane is a part of a window. The sum is sum + rest, in units of sumUnit: rest is what rounding has lost (Neumaier: Rundungsfehleranalyse
@@ -84,7 +90,7 @@ func (p *pane) mean() float64 {
 }
 
 func (w *windowRule) newWindow(keyed bool) *window {
-	out := &window{size: w.panes, resized: true}
+	out := &window{size: uint8(w.panes), resized: true} //nolint:gosec // at most maxPanes
 	switch {
 	case !w.distinct:
 	case keyed:
@@ -113,45 +119,57 @@ func (w *windowRule) advance(s *window, now int64) {
 		return
 	}
 	s.last, s.resized = n, true
-	gone := 0
-	for gone < len(s.panes) && s.panes[gone].n <= n-w.panes {
-		gone++
-	}
-	s.panes = slices.Delete(s.panes, 0, gone)
+	s.panes = s.inside(s.panes)
+	s.advanceHush()
 	s.age(s.values)
 	s.age(s.legacy)
-	if s.values != nil && s.legacy != nil && n >= s.since+s.size {
+	if s.values != nil && s.legacy != nil && n >= s.since+int64(s.size) {
 		s.legacy = nil
 	}
 }
 
+// inside are the panes that are still in the window.
+func (s *window) inside(panes []pane) []pane {
+	gone := 0
+	for gone < len(panes) && panes[gone].n <= s.last-int64(s.size) {
+		gone++
+	}
+	return slices.Delete(panes, 0, gone)
+}
+
 func (s *window) age(values map[uint64]int64) {
 	for hash, seen := range values {
-		if seen <= s.last-s.size {
+		if seen <= s.last-int64(s.size) {
 			delete(values, hash)
 		}
 	}
 }
 
 // add puts a value into the window's newest pane.
-func (s *window) add(v float64) {
-	if n := len(s.panes); n == 0 || s.panes[n-1].n != s.last {
-		s.panes = append(s.panes, pane{n: s.last, min: v, max: v})
+func (s *window) add(v float64) { s.panes = s.addTo(s.panes, v) }
+
+func (s *window) addTo(panes []pane, v float64) []pane {
+	if n := len(panes); n == 0 || panes[n-1].n != s.last {
+		panes = append(panes, pane{n: s.last, min: v, max: v})
 		s.resized = true
 	}
-	p := &s.panes[len(s.panes)-1]
+	p := &panes[len(panes)-1]
 	p.count++
 	p.plus(v / sumUnit)
 	p.min, p.max = min(p.min, v), max(p.max, v)
+	return panes
 }
 
 // see notes a value of a distinct window. 64 bits tell 10,000 values apart for whoever does not know the key.
-func (s *window) see(v *value, key *HashKey) {
+func (s *window) see(v *value, key *HashKey, hushed bool) {
 	if s.legacy != nil {
 		s.saw(s.legacy, plainHash(v))
 	}
 	if s.values != nil {
-		s.saw(s.values, key.distinct(v))
+		hash := key.distinct(v)
+		if s.saw(s.values, hash); s.hush != nil && !hushed {
+			s.saw(s.hush.heard, hash)
+		}
 	}
 }
 
@@ -170,16 +188,8 @@ func (s *window) distinct() int {
 	return len(s.values)
 }
 
-// value is the aggregate. It is false for the average, minimum and maximum of nothing.
-func (w *windowRule) value(s *window) (float64, bool) {
-	all := pane{min: math.Inf(1), max: math.Inf(-1)}
-	for i := range s.panes { // oldest first: the order of a sum matters to its last bits
-		p := &s.panes[i]
-		all.count += p.count
-		all.plus(p.sum)
-		all.plus(p.rest)
-		all.min, all.max = min(all.min, p.min), max(all.max, p.max)
-	}
+// value is the aggregate of panes that have so many different values. It is false for the average, minimum and maximum of nothing.
+func (w *windowRule) value(all pane, distinct int) (float64, bool) {
 	switch w.aggregate {
 	case AggregateSum:
 		return (all.sum + all.rest) * sumUnit, true
@@ -192,13 +202,13 @@ func (w *windowRule) value(s *window) (float64, bool) {
 	case AggregateRate:
 		return float64(all.count) * 1000 / float64(w.length), true
 	case AggregateDistinct:
-		return float64(s.distinct()), true
+		return float64(distinct), true
 	}
 	return float64(all.count), true
 }
 
 // empty says that nothing is in the window.
-func (s *window) empty() bool { return len(s.panes) == 0 }
+func (s *window) empty() bool { return len(s.panes) == 0 && s.hush == nil }
 
 // whole says whether the window may be judged: a whole length of it was watched, or it makes no difference. Of a window that
 // slides, the newest pane has only begun.
@@ -222,18 +232,37 @@ func (r *rule) lost(en *entry, now int64) bool {
 	return !en.firing && en.since == 0 && en.window.empty() && !r.window.awaits(en, now)
 }
 
-// count is how many records are in the window.
-func (s *window) count() (n uint64) {
-	for i := range s.panes {
-		n += s.panes[i].count
+// merged is all of some panes, the oldest first: the order of a sum matters to its last bits.
+func merged(all pane, panes []pane) pane {
+	for i := range panes {
+		p := &panes[i]
+		all.count += p.count
+		all.plus(p.sum)
+		all.plus(p.rest)
+		all.min, all.max = min(all.min, p.min), max(all.max, p.max)
 	}
-	return n
+	return all
+}
+
+func noPane() pane { return pane{min: math.Inf(1), max: math.Inf(-1)} }
+
+// all is the whole window.
+func (s *window) all() pane {
+	all := merged(noPane(), s.panes)
+	if s.hush != nil {
+		all = merged(all, s.hush.panes)
+	}
+	return all
 }
 
 // holds judges the window.
 func (w *windowRule) holds(s *window) (value float64, ok bool) {
-	value, ok = w.value(s)
-	return value, ok && (w.least == 0 || s.count() >= w.least) && !math.IsNaN(value) && w.op.holds(cmp.Compare(value, w.bound)) == yes
+	return w.judge(s.all(), s.distinct())
+}
+
+func (w *windowRule) judge(all pane, distinct int) (value float64, ok bool) {
+	value, ok = w.value(all, distinct)
+	return value, ok && all.count >= w.least && !math.IsNaN(value) && w.op.holds(cmp.Compare(value, w.bound)) == yes
 }
 
 // end is the end of the pane in which the window stands: for a tumbling window its own end.

@@ -9,7 +9,7 @@ import (
 	"github.com/aws/smithy-go"
 
 	"kinesis-alerter/internal/answer"
-	"kinesis-alerter/internal/credentials"
+	"kinesis-alerter/internal/awsfault"
 )
 
 // Causes of the end of a lease, as context.Cause of Lease.Context tells them.
@@ -105,33 +105,13 @@ func errorCode(err error) string {
 
 // fault says what is wrong with a call.
 func fault(permission, resource string, err error) error {
-	return &callError{explain(permission, resource, err), resource}
+	return &callError{awsfault.Explain(err, permission, resource), resource}
 }
-
-// explain says it in words that name the resource, and the permission if that is what is missing.
-func explain(permission, resource string, err error) error {
-	var api smithy.APIError
-	if !errors.As(err, &api) {
-		return fmt.Errorf("%s on %s: %w", permission, resource, err)
-	}
-	switch api.ErrorCode() {
-	case accessDenied, "AccessDenied", "UnauthorizedOperation":
-		return fmt.Errorf("permission %s on %s is missing: grant it to the role of this process: %w", permission, resource, err)
-	case "ResourceNotFoundException":
-		return fmt.Errorf("%s does not exist in this region and account (%s): create it or correct its name: %w", resource, permission, err)
-	}
-	if _, blamed := credentials.Blames(err); blamed && api.ErrorCode() != credentials.CodeUnavailable {
-		return fmt.Errorf("%s on %s: AWS does not accept the credentials of this process: %w", permission, resource, err)
-	}
-	return fmt.Errorf("%s on %s: %w", permission, resource, err)
-}
-
-const accessDenied = "AccessDeniedException"
 
 // isDenied reports whether a permission is missing.
 func isDenied(err error) bool {
 	api, ok := errors.AsType[smithy.APIError](err)
-	return ok && api.ErrorCode() == accessDenied
+	return ok && awsfault.Of(api.ErrorCode()) == awsfault.Denied
 }
 
 // isFatal reports whether waiting cannot help.

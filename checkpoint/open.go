@@ -13,6 +13,7 @@ import (
 	"github.com/aws/smithy-go"
 	"go.uber.org/zap"
 
+	"kinesis-alerter/internal/awsfault"
 	"kinesis-alerter/internal/credentials"
 	"kinesis-alerter/internal/sleep"
 )
@@ -100,12 +101,9 @@ func NamesFault(err error) bool {
 	if !errors.As(err, &api) {
 		return errors.Is(err, errTableGone)
 	}
-	switch api.ErrorCode() {
-	case "AccessDeniedException", "AccessDenied", "UnauthorizedOperation", "ResourceNotFoundException", "ValidationException",
-		"InvalidArgumentException":
-		return true
-	}
-	return false
+	kind := awsfault.Of(api.ErrorCode())
+	return kind == awsfault.Denied || kind == awsfault.Missing ||
+		api.ErrorCode() == "ValidationException" || api.ErrorCode() == "InvalidArgumentException"
 }
 
 // faultText is the text by which faults are told apart: request ids, which differ every time, left out.

@@ -24,6 +24,7 @@ import (
 	"kinesis-alerter/alert"
 	"kinesis-alerter/consumer"
 	"kinesis-alerter/internal/answer"
+	"kinesis-alerter/internal/awsfault"
 	"kinesis-alerter/internal/sleep"
 )
 
@@ -222,7 +223,7 @@ func (s *streamSource) list(ctx context.Context) error {
 				return fmt.Errorf("stream %s does not exist in this region and account: %w", cmp.Or(s.stream.StreamARN, s.stream.StreamName), err)
 			}
 			if failed := reader.failed(err); !errors.Is(failed, errPasses) {
-				return explain(err, "kinesis:ListShards", "stream "+cmp.Or(s.stream.StreamARN, s.stream.StreamName))
+				return awsfault.Advise(err, "kinesis:ListShards", "stream "+cmp.Or(s.stream.StreamARN, s.stream.StreamName))
 			}
 			if !wait.pause(ctx, isThrottling(err)) {
 				if ctx.Err() != nil {

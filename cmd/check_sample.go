@@ -77,11 +77,6 @@ func sampleElements(text []byte) iter.Seq[sampleRecord] {
 	}
 }
 
-// lenientJSON reads what encoding/json takes for valid.
-func lenientJSON(text []byte) *jsontext.Decoder {
-	return jsontext.NewDecoder(bytes.NewBuffer(text), jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
-}
-
 // newSampleRecord is the record of a line: the line itself, or what it has as data in the form of an archive.
 func newSampleRecord(place string, line []byte) sampleRecord {
 	if a, whole := wrapped(line); whole {
@@ -390,11 +385,4 @@ func mostOften(m map[string]int) string {
 		}
 	}
 	return best
-}
-
-func plural(n int, noun string) string {
-	if n == 1 {
-		return "1 " + noun
-	}
-	return fmt.Sprintf("%d %ss", n, noun)
 }

@@ -17,13 +17,6 @@ import (
 	"kinesis-alerter/internal/plain"
 )
 
-// Exit codes.
-const (
-	exitOK     = 0
-	exitFailed = 1
-	exitUsage  = 2 // wrong usage or configuration
-)
-
 // program is one invocation of the command line.
 type program struct {
 	env            func(string) (string, bool)
@@ -42,11 +35,6 @@ type command struct {
 	// flags declares the command's flags and returns what runs after they were parsed.
 	flags func(p *program, fs *flag.FlagSet) func(ctx context.Context, args []string) error
 }
-
-// usageError is a command line that makes no sense.
-type usageError struct{ text string }
-
-func (e *usageError) Error() string { return e.text }
 
 // Main runs the command line args, without the program's name, and returns the exit code: 0 clean, 1 failed while
 // running, 2 wrong usage or configuration. env looks environment variables up; the AWS SDK reads its own by itself.
@@ -332,6 +320,9 @@ func checkCommand(p *program, fs *flag.FlagSet) func(context.Context, []string) 
 		}
 		if err := noArguments(args); err != nil {
 			return err
+		}
+		if value, set := p.env("GOMEMLIMIT"); (!set || value == "") && *sample == "" {
+			defer debug.SetMemoryLimit(debug.SetMemoryLimit(checkMemory))
 		}
 		loaded, err := from.load(ctx, p.env)
 		if err != nil {

@@ -80,6 +80,7 @@ func (h *history) recent(all StatusRecent) StatusRecent {
 	out.OverBudget = since(all.OverBudget, before.OverBudget)
 	out.TemplateFailures = since(all.TemplateFailures, before.TemplateFailures)
 	out.Evicted = since(all.Evicted, before.Evicted)
+	out.EvictedActive = since(all.EvictedActive, before.EvictedActive)
 	return out
 }
 

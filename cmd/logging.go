@@ -11,14 +11,6 @@ import (
 	"go.uber.org/zap/zapcore"
 )
 
-// LogConfig is the section "log".
-type LogConfig struct {
-	// Level is debug, info, warn or error. Defaults to info. It can be changed at run time through /-/log-level.
-	Level string `yaml:"level"`
-	// Format is json or console. Defaults to json.
-	Format string `yaml:"format"`
-}
-
 // Loggers are the two logs of the daemon, which share one output.
 type Loggers struct {
 	// Operational tells the state changes of the daemon. Lines below warn are sampled: the first 100 of one message in

@@ -11,6 +11,13 @@ import (
 // makes the collector work harder when the heap comes near it. Without a limit Go's 100 stays.
 const boundedGCPercent = 400
 
+// frugalGCPercent is GOGC while a configuration is taken in, which makes many times as much garbage as it keeps: a large file must not
+// push the daemon out of its container.
+const frugalGCPercent = 30
+
+// checkMemory is the soft memory limit of check, in bytes: it may run in the daemon's own container.
+const checkMemory = 36 << 20
+
 // memoryLimit says what the Go runtime's soft memory limit should be, in bytes: nine tenths of the container's limit,
 // so that the collector works harder before the kernel kills the process. The runtime follows the container's CPU
 // quota by itself, but not its memory limit. It returns 0 when there is no limit, or when GOMEMLIMIT was set, whose

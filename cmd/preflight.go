@@ -18,7 +18,7 @@ import (
 	"kinesis-alerter/alert/sns"
 	"kinesis-alerter/checkpoint"
 	"kinesis-alerter/internal/answer"
-	"kinesis-alerter/internal/credentials"
+	"kinesis-alerter/internal/awsfault"
 	"kinesis-alerter/internal/sleep"
 )
 
@@ -80,7 +80,7 @@ func describeStream(ctx context.Context, client *kinesis.Client, name string) (s
 	if _, missing := errors.AsType[*kinesistypes.ResourceNotFoundException](err); missing {
 		return "", fmt.Errorf("stream %s does not exist in this region and account; create it, or correct stream.name: %w", name, err)
 	}
-	return "", explain(err, "kinesis:DescribeStreamSummary", "stream "+name)
+	return "", awsfault.Advise(err, "kinesis:DescribeStreamSummary", "stream "+name)
 }
 
 // checkTopics asks for every topic once, so that --fail-fast also finds a misspelt one. Every answer but "does not
@@ -91,8 +91,7 @@ func checkTopics(ctx context.Context, c Config, client *awssns.Client) error {
 	for _, name := range slices.Sorted(maps.Keys(c.Topics)) {
 		arn := c.Topics[name].ARN
 		err := askTopic(ctx, client, arn)
-		var api smithy.APIError
-		if errors.As(err, &api) && (api.ErrorCode() == "NotFound" || api.ErrorCode() == "NotFoundException") {
+		if api, ok := errors.AsType[smithy.APIError](err); ok && awsfault.Of(api.ErrorCode()) == awsfault.Missing {
 			missing = append(missing,
 				fmt.Errorf("topic %s does not exist in this region and account; create it, or correct topics.%s.arn: %w", arn, name, err))
 		}
@@ -105,23 +104,4 @@ func askTopic(ctx context.Context, client *awssns.Client, arn string) error {
 	defer cancel()
 	_, err := client.GetTopicAttributes(ctx, &awssns.GetTopicAttributesInput{TopicArn: aws.String(arn)}, sns.InRegionOf(arn))
 	return err
-}
-
-// explain puts into words what a person has to do about an AWS error.
-func explain(err error, permission, resource string) error {
-	if none, ok := errors.AsType[*credentials.Error](err); ok {
-		return fmt.Errorf("%s: %w", resource, none)
-	}
-	var api smithy.APIError
-	if !errors.As(err, &api) {
-		return fmt.Errorf("%s: %w; check the credentials, the network, AWS_REGION and the endpoint", resource, err)
-	}
-	switch api.ErrorCode() {
-	case "AccessDeniedException", "AccessDenied", "AuthorizationError", "UnauthorizedOperation":
-		return fmt.Errorf("%s: the permission %s is missing: %w", resource, permission, err)
-	}
-	if _, blamed := credentials.Blames(err); blamed {
-		return fmt.Errorf("%s: AWS does not accept the credentials: %w", resource, err)
-	}
-	return fmt.Errorf("%s: %s: %w", resource, permission, err)
 }

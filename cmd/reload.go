@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"reflect"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"sync"
@@ -118,6 +119,7 @@ func (r *reloader) reload(ctx context.Context) (changes []string, err error) {
 		r.log.Warn("nothing to reload", zap.Error(err))
 		return nil, err
 	}
+	defer debug.SetGCPercent(debug.SetGCPercent(frugalGCPercent))
 	began := time.Now().UTC()
 	r.began.Store(&began)
 	defer r.began.Store(nil)

@@ -210,6 +210,8 @@ type StatusRecent struct {
 	// TemplateFailures are the templates that failed, and Evicted the keys that were forgotten because there were too many, by rule.
 	TemplateFailures map[string]uint64 `json:"template_failures,omitempty"`
 	Evicted          map[string]uint64 `json:"evicted_keys,omitempty"`
+	// EvictedActive are those of them that fired or were about to.
+	EvictedActive map[string]uint64 `json:"evicted_active_keys,omitempty"`
 	// Untimed are records that were read without their arrival times, because these could not be.
 	Untimed uint64 `json:"untimed_records"`
 }

@@ -106,11 +106,11 @@ func standsStill(st *Status, r *StatusReading) (code string, d time.Duration) {
 // readProblems tells of the shards that stand still.
 func readProblems(st *Status, still map[string]*shardGroup, add addProblem) {
 	if g := still["reads_failing"]; g != nil {
-		add(atLeast(g.longest, 0, failingCritical), "reads_failing", readRemedy(g.code),
+		add(atLeast(g.longest, 0, failingCritical), "reads_failing", consumer.ReadRemedy(g.code),
 			"Kinesis: no success for %s for %s%s%s", words(g.longest), number(len(g.ids), "shard"), because(g.code), first(g.ids))
 	}
 	if g := still["reads_throttled"]; g != nil {
-		add(LevelWarning, "reads_throttled", readRemedy("ProvisionedThroughputExceededException"),
+		add(LevelWarning, "reads_throttled", consumer.ReadRemedy("ProvisionedThroughputExceededException"),
 			"Kinesis throttles the reads of %s, lag %s%s", number(len(g.ids), "shard"), words(g.longest), first(g.ids))
 	}
 	if g := still["evaluation_stuck"]; g != nil {
@@ -182,19 +182,4 @@ func onAlerts(st *Status) string {
 		return ", because dead letters wait for " + strings.ToUpper(d.Kind)
 	}
 	return ""
-}
-
-// readRemedy is what to do about an error code of Kinesis.
-func readRemedy(code string) string {
-	switch {
-	case strings.HasPrefix(code, "KMS"):
-		return "the role needs kms:Decrypt on the stream's key, and the key must be enabled"
-	case strings.Contains(code, "AccessDenied"):
-		return "the role needs kinesis:GetRecords and kinesis:GetShardIterator on the stream"
-	case strings.HasPrefix(code, "ResourceNotFound"):
-		return "the stream or the shard is not there: was it deleted, or is the region another one?"
-	case strings.Contains(code, "Throughput"), strings.Contains(code, "LimitExceeded"):
-		return "look at who else reads the stream: Kinesis allows five reads a second and 2 MB/s a shard to all together"
-	}
-	return "check the network between here and Kinesis, and AWS' health page; the log has the errors"
 }

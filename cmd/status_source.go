@@ -1,7 +1,6 @@
 package cmd
 
 import (
-	"cmp"
 	"context"
 	"slices"
 	"strings"
@@ -126,7 +125,8 @@ func befell(p *statusParts) StatusRecent {
 		out.Resolved += n
 	}
 	out.OverBudget = p.pipeline.OverBudget()
-	out.TemplateFailures, out.Evicted = p.pipeline.TemplateFailures(), p.pipeline.Evicted()
+	out.TemplateFailures = p.pipeline.TemplateFailures()
+	out.Evicted, out.EvictedActive = p.pipeline.Evicted(), p.pipeline.EvictedActive()
 	out.UnreadableAs = p.pipeline.Unreadable()
 	for _, n := range out.UnreadableAs {
 		out.Unreadable += n
@@ -472,22 +472,8 @@ func (s *statusSource) tellFilter(out *Status, now time.Time, p alert.Status) {
 	}
 }
 
-// moment is a time for JSON: nil where it is not known.
-func moment(t time.Time) *time.Time {
-	if t.IsZero() {
-		return nil
-	}
-	return new(t.UTC())
-}
-
 // seconds is a duration for JSON, to the millisecond.
 func seconds(d time.Duration) float64 { return float64(d.Milliseconds()) / 1000 }
-
-// shortShard is what tells one shard of a stream from the others.
-func shortShard(id string) string {
-	number := strings.TrimLeft(strings.TrimPrefix(id, "shardId-"), "0")
-	return "…" + strings.Repeat("0", max(0, 4-len(number))) + number
-}
 
 // tableWait says what the lease table waits for.
 func tableWait(resource string) string {
@@ -495,16 +481,4 @@ func tableWait(resource string) string {
 		return "the stream " + stream + " in Kinesis"
 	}
 	return "the lease " + resource + " in DynamoDB"
-}
-
-// gravest sorts problems by level, and those of one level so that causes come before what they bring about.
-func gravest(list []Problem) []Problem {
-	levels := []Level{LevelCritical, LevelWarning, LevelInfo, LevelOK}
-	slices.SortStableFunc(list, func(a, b Problem) int {
-		return cmp.Or(
-			cmp.Compare(slices.Index(levels, a.Level), slices.Index(levels, b.Level)),
-			cmp.Compare(slices.Index(subjects(), a.Subject), slices.Index(subjects(), b.Subject)),
-		)
-	})
-	return list
 }

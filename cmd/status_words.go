@@ -1,8 +1,10 @@
 package cmd
 
 import (
+	"cmp"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"time"
 )
@@ -89,4 +91,30 @@ func words(d time.Duration) string {
 		return pair(3600, "h", "m", 60)
 	}
 	return pair(86400, "d", "h", 3600)
+}
+
+// moment is a time for JSON: nil where it is not known.
+func moment(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	return new(t.UTC())
+}
+
+// shortShard is what tells one shard of a stream from the others.
+func shortShard(id string) string {
+	number := strings.TrimLeft(strings.TrimPrefix(id, "shardId-"), "0")
+	return "…" + strings.Repeat("0", max(0, 4-len(number))) + number
+}
+
+// gravest sorts problems by level, and those of one level so that causes come before what they bring about.
+func gravest(list []Problem) []Problem {
+	levels := []Level{LevelCritical, LevelWarning, LevelInfo, LevelOK}
+	slices.SortStableFunc(list, func(a, b Problem) int {
+		return cmp.Or(
+			cmp.Compare(slices.Index(levels, a.Level), slices.Index(levels, b.Level)),
+			cmp.Compare(slices.Index(subjects(), a.Subject), slices.Index(subjects(), b.Subject)),
+		)
+	})
+	return list
 }

@@ -1,6 +1,7 @@
 package consumer
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -12,6 +13,8 @@ import (
 	"go.uber.org/zap"
 
 	"kinesis-alerter/internal/answer"
+	"kinesis-alerter/internal/awsfault"
+	"kinesis-alerter/internal/clock"
 	"kinesis-alerter/internal/sleep"
 )
 
@@ -30,8 +33,9 @@ type page struct {
 	// behind is how far this page is from the tip of the shard; tip says that Kinesis said 0.
 	behind time.Duration
 	tip    bool
-	// asked is when the call for it began, at is when the answer came; date is that by the service's clock.
-	asked, at, date time.Time
+	// at is when the answer came, by the machine's clock. By the service's clock, asked is what had surely passed when the call for it
+	// began, and date when it was answered.
+	at, asked, date time.Time
 	// null says that the answer named no next iterator. end says that the shard has ended, as Kinesis claims; children are
 	// what it was split or merged into. proven says that a listing confirms it: no page follows.
 	null, end, proven bool
@@ -79,6 +83,7 @@ type pollingReader struct {
 	decoding chan struct{}
 	metrics  *metrics
 	log      *zap.Logger
+	clock    *clock.Clock
 	stands   *standing
 	// wanted says that the shard is wanted for something else, which ends a pause between two reads.
 	wanted func() <-chan struct{}
@@ -97,10 +102,12 @@ type pollingReader struct {
 	perItem  int // bytes of a record, as seen lately
 	doubt    doubt
 	expired  bool // the iterator before this one had expired too
-	nulls    nullAnswers
-	trouble  string
-	expect   answer.Expect
-	times    strangeTimes
+	// tip is when the last page was asked for, if it reached the tip: what comes behind it has arrived since.
+	tip     time.Time
+	nulls   nullAnswers
+	trouble string
+	expect  answer.Expect
+	times   strangeTimes
 	// crowded is when it was said last that others read the shard, too: it comes and goes many times a minute.
 	crowded time.Time
 }
@@ -178,11 +185,13 @@ func (r *pollingReader) fetch(ctx context.Context) (page, error) {
 	r.expired = false
 	date := answer.Time(out.ResultMetadata, now)
 	r.metrics.untimed.Add(float64(r.times.read(out.Records, date)))
+	tip := out.MillisBehindLatest != nil && *out.MillisBehindLatest == 0
+	r.bears(out.Records, start, now, tip)
 	r.advance(out, size, granted)
 	return page{
-		records: out.Records, credit: c, asked: start, at: now, date: date,
+		records: out.Records, credit: c, asked: r.clock.Surely(start), at: now, date: date,
 		behind: time.Duration(aws.ToInt64(out.MillisBehindLatest)) * time.Millisecond, // nil is 0: defect 29
-		tip:    out.MillisBehindLatest != nil && *out.MillisBehindLatest == 0,
+		tip:    tip,
 		null:   out.NextShardIterator == nil, end: r.nulls.claim(out), children: out.ChildShards,
 	}, nil
 }
@@ -319,7 +328,7 @@ func (r *pollingReader) failed(err error) {
 		if now.Sub(r.crowded) >= crowdedEvery {
 			r.crowded = now
 			r.log.Warn("reads are throttled, the shard is read less often", zap.Duration("every", r.pace.spacing()), zap.String("code", readCode(err)),
-				zap.String("hint", "others read it, too: set processing.poll_interval to 1s in each application, or take a reader away"))
+				zap.String("remedy", ReadRemedy(readCode(err))))
 		}
 		return
 	case errors.As(err, &invalid):
@@ -334,7 +343,7 @@ func (r *pollingReader) failed(err error) {
 	if code := readCode(err); code != r.trouble {
 		r.trouble = code
 		r.log.Warn("reading fails, position held, trying again", zap.String("code", code),
-			zap.String("hint", readHint(code)), zap.Error(err))
+			zap.String("remedy", ReadRemedy(code)), zap.Error(err))
 	}
 }
 
@@ -347,22 +356,21 @@ func (r *pollingReader) recovered() {
 	}
 }
 
-// readHint says what an operator can do about an error code.
-func readHint(code string) string {
+// ReadRemedy is what an operator does about an error code of Kinesis, or about reads without an answer.
+func ReadRemedy(code string) string {
 	switch code {
-	case "AccessDeniedException", "AccessDenied":
-		return "the role needs kinesis:GetRecords and kinesis:GetShardIterator on the stream"
-	case "ResourceNotFoundException":
-		return "the stream or the shard does not exist (any more)"
-	case "KMSAccessDeniedException", "KMSDisabledException", "KMSNotFoundException", "KMSInvalidStateException", "KMSOptInRequired":
-		return "the role needs kms:Decrypt on the stream's key, and the key must be enabled"
 	case answer.Code:
 		return "check AWS_ENDPOINT_URL, proxies and the network: what answers there is not AWS, or AWS is unwell"
-	case "timeout", "unreachable":
+	case "timeout", "unreachable", "":
 		return "if it does not pass: check the network, DNS, proxies, AWS_REGION and AWS_ENDPOINT_URL"
-	default:
-		return "none; this usually passes"
 	}
+	remedy := awsfault.Of(code).Remedy(awsfault.Resource{
+		Name: "the stream", Actions: "kinesis:GetRecords and kinesis:GetShardIterator", KeyActions: "kms:Decrypt",
+		Crowded: "see who else reads the stream: Kinesis allows five reads a second and 2 MB/s a shard to all readers together; " +
+			"set processing.poll_interval to 1s in each application, or take a reader away",
+		Found: "the stream or the shard does not exist: was it deleted, or is AWS_REGION another one?",
+	})
+	return cmp.Or(remedy, "if it does not pass: see AWS' health page")
 }
 
 // errWanted ends a pause because the shard is wanted for something else.

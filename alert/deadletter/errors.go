@@ -7,6 +7,7 @@ import (
 
 	"kinesis-alerter/alert"
 	"kinesis-alerter/alert/delivery"
+	"kinesis-alerter/internal/awsfault"
 )
 
 // The reasons of failures that only a letter has, as metric labels.
@@ -24,16 +25,15 @@ func retryReasons() []alert.Reason {
 
 // remedies has the reasons for which the destination is held, and what mends each.
 func remedies() map[alert.Reason]string {
-	all := delivery.Remedies()
+	r := awsfault.Resource{
+		Name: "the destination", Actions: "sqs:SendMessage, sns:Publish or s3:PutObject", HasPolicy: true,
+		KeyActions: "kms:GenerateDataKey and kms:Decrypt", Found: "create the queue, topic or bucket, or correct dead_letter",
+	}
+	all := delivery.Remedies(r)
 	maps.Copy(all, map[alert.Reason]string{
-		delivery.ReasonNotAuthorized: "allow sqs:SendMessage, sns:Publish or s3:PutObject on the destination in the role's " +
-			"policy and in the destination's own policy",
-		reasonMissing: "create the queue, topic or bucket, or correct dead_letter",
+		reasonMissing: awsfault.Missing.Remedy(r),
 		reasonRefused: "check that dead_letter names a standard queue, a standard topic or a bucket in the region of " +
 			"AWS_REGION, and that a queue's MaximumMessageSize is not below 16 KiB",
-		delivery.ReasonKMSAccess: "allow kms:GenerateDataKey and kms:Decrypt on the destination's key in the role's policy " +
-			"and in the key's policy",
-		delivery.ReasonKMSKey:  "enable the destination's KMS key, or give the destination another one",
 		delivery.ReasonUnknown: "look up the error code in the API reference of the destination's service",
 	})
 	return all
@@ -64,19 +64,13 @@ func byStatus(status int) (delivery.Verdict, bool) {
 // Sources: types/errors.go of the SDK's sqs v1.52.10, sns v1.47.9 and s3 v1.114.8, "Error responses" of the S3 API
 // reference, the common errors of the SQS and SNS API references, and the throttling codes of the SDK's aws/retry.
 func byCode(code, message string) (delivery.Verdict, bool) {
-	name := strings.TrimSuffix(strings.TrimPrefix(code, "AWS.SimpleQueueService."), "Exception")
-	if v, ok := delivery.ByCode(name); ok { // before the keys: KmsThrottled is no fault
+	if v, ok := delivery.ByCode(code); ok {
 		return v, true
 	}
-	if key, ok := cutKMS(name); ok {
-		if key == "AccessDenied" {
-			return delivery.Hold.Because(delivery.ReasonKMSAccess), true
-		}
-		return delivery.Hold.Because(delivery.ReasonKMSKey), true
+	if awsfault.Of(code) == awsfault.Missing {
+		return delivery.Hold.Because(reasonMissing), true
 	}
-	switch name {
-	case "OverLimit":
-		return delivery.Retry.Because(delivery.ReasonThrottled), true
+	switch strings.TrimSuffix(strings.TrimPrefix(code, "AWS.SimpleQueueService."), "Exception") {
 	case "OperationAborted", "ConditionalRequestConflict":
 		return delivery.Retry.Because(delivery.ReasonServiceError), true
 	case "IncompleteBody", "BadDigest", "XAmzContentSHA256Mismatch", "XAmzContentChecksumMismatch":
@@ -94,23 +88,11 @@ func byCode(code, message string) (delivery.Verdict, bool) {
 
 	case "AllAccessDisabled", "AccountProblem", "Forbidden":
 		return delivery.Hold.Because(delivery.ReasonNotAuthorized), true
-	case "NotFound", "ResourceNotFound", "NonExistentQueue", "QueueDoesNotExist", "NoSuchBucket":
-		return delivery.Hold.Because(reasonMissing), true
 	case "InvalidAddress", "UnsupportedOperation", "QueueDeletedRecently", "EndpointDisabled", "InvalidBucketName",
 		"PermanentRedirect", "TemporaryRedirect", "Redirect", "AuthorizationHeaderMalformed",
 		"IllegalLocationConstraint", "InvalidBucketState", "MethodNotAllowed", "InvalidRequest",
 		"InvalidObjectState":
 		return delivery.Hold.Because(reasonRefused), true
-	case "InvalidToken", "NotSignedUp", "MissingSecurityHeader":
-		return delivery.Hold.Because(delivery.ReasonSignature), true
 	}
 	return delivery.Verdict{}, false
-}
-
-// cutKMS returns what a code says of a KMS key: KmsDisabled of SQS, KMSDisabled of SNS, KMS.Disabled of S3.
-func cutKMS(name string) (string, bool) {
-	if len(name) < 3 || !strings.EqualFold(name[:3], "kms") {
-		return "", false
-	}
-	return strings.TrimPrefix(name[3:], "."), true
 }

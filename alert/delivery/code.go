@@ -1,34 +1,26 @@
 package delivery
 
-import "strings"
+import "kinesis-alerter/internal/awsfault"
 
-// ByCode judges the error codes that the services of AWS have in common. name is the code without "Exception" at its end:
-// one name occurs with and without it.
-//
-// Sources: the common errors of the SQS and SNS API references, "Error responses" of the S3 API reference, and the
-// throttling codes of the SDK's aws/retry.
-func ByCode(name string) (Verdict, bool) {
-	switch name {
-	case "RequestLimitExceeded", "TooManyRequests", "SlowDown", "BandwidthLimitExceeded", "LimitExceeded",
-		"PriorRequestNotComplete", "TransactionInProgress":
+// ByCode judges the error codes that the services of AWS have in common. What is missing or about a key is left to the caller, who
+// knows the destination.
+func ByCode(code string) (Verdict, bool) {
+	switch awsfault.Of(code) {
+	case awsfault.Throttled, awsfault.KMSThrottled:
 		return Retry.Because(ReasonThrottled), true
-	case "InternalError", "InternalFailure", "InternalServerError", "ServiceUnavailable", "Unavailable", "RequestTimeout",
-		"ConcurrentAccess":
+	case awsfault.Unavailable:
 		return Retry.Because(ReasonServiceError), true
-	case "ExpiredToken", "RequestExpired", "TokenRefreshRequired", "RequestTimeTooSkewed", "RequestInTheFuture":
+	case awsfault.Expired:
 		return Retry.Because(ReasonCredentials), true
-
-	case "AuthorizationError", "AccessDenied", "NotAuthorized", "UnauthorizedOperation":
+	case awsfault.Denied:
 		return Hold.Because(ReasonNotAuthorized), true
-	case "InvalidSecurity", "SignatureDoesNotMatch", "IncompleteSignature", "InvalidSignature", "InvalidClientTokenId",
-		"UnrecognizedClient", "InvalidAccessKeyId", "MissingAuthenticationToken", "AuthFailure", "OptInRequired",
-		"SubscriptionRequired":
+	case awsfault.Signature:
 		return Hold.Because(ReasonSignature), true
-	}
-	// Throttling, Throttled, KMSThrottling, KmsThrottled, KMS.Throttling, RequestThrottled, EC2Throttled, and whatever comes
-	// next.
-	if strings.Contains(name, "Throttl") {
-		return Retry.Because(ReasonThrottled), true
+	case awsfault.KMSDenied:
+		return Hold.Because(ReasonKMSAccess), true
+	case awsfault.KMSKey:
+		return Hold.Because(ReasonKMSKey), true
+	case awsfault.Other, awsfault.Missing:
 	}
 	return Verdict{}, false
 }

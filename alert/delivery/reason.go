@@ -1,6 +1,9 @@
 package delivery
 
-import "kinesis-alerter/alert"
+import (
+	"kinesis-alerter/alert"
+	"kinesis-alerter/internal/awsfault"
+)
 
 // The reasons for which a call may be made again without anybody mending anything.
 const (
@@ -44,11 +47,13 @@ func RetryReasons() []alert.Reason {
 	}
 }
 
-// Remedies has what mends the faults that have nothing to do with the service that was called. The map is the caller's,
-// who adds its own.
-func Remedies() map[alert.Reason]string {
+// Remedies has what an operator does about the faults that a destination shares with others. The map is the caller's, who adds its own.
+func Remedies(r awsfault.Resource) map[alert.Reason]string {
 	return map[alert.Reason]string{
-		ReasonSignature:          "check the credentials and the clock of this machine",
+		ReasonSignature:          awsfault.Signature.Remedy(r),
+		ReasonNotAuthorized:      awsfault.Denied.Remedy(r),
+		ReasonKMSAccess:          awsfault.KMSDenied.Remedy(r),
+		ReasonKMSKey:             awsfault.KMSKey.Remedy(r),
 		ReasonCredentialsRefused: "check the role that the daemon assumes: STS refused to give credentials",
 	}
 }

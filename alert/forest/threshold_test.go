@@ -212,14 +212,16 @@ func FuzzDecodeThreshold(f *testing.F) {
 		}
 		auto.Judge(emptyForest(f), []float64{0}, float64(i%77)/10)
 	}
+	f.Add([]byte("KAT\x01\xc50\x00\x0100 ")) // a score that is above it
 	f.Fuzz(func(t *testing.T, state []byte) {
 		auto, err := forest.DecodeThreshold(forest.ThresholdConfig{Decay: 10}, state)
 		if err != nil {
 			require.ErrorIs(t, err, forest.ErrState)
 			return
 		}
+		empty := emptyForest(t)
 		for range 30 {
-			auto.Judge(nil, []float64{0}, 3)
+			auto.Judge(empty, []float64{0}, 3)
 		}
 		require.GreaterOrEqual(t, auto.Value(), 0.0)
 		again, err := auto.AppendBinary(nil)

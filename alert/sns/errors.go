@@ -8,6 +8,7 @@ import (
 
 	"kinesis-alerter/alert"
 	"kinesis-alerter/alert/delivery"
+	"kinesis-alerter/internal/awsfault"
 )
 
 // ErrStopped is returned by Publish when Run has ended and the alert was not accepted.
@@ -43,23 +44,27 @@ func retryReasons() []alert.Reason {
 
 // remedies has the reasons for which a topic is held, and what mends each.
 func remedies() map[alert.Reason]string {
-	all := delivery.Remedies()
+	r := resource()
+	all := delivery.Remedies(r)
 	maps.Copy(all, map[alert.Reason]string{
-		delivery.ReasonNotAuthorized: "allow sns:Publish on the topic in the role's policy and in the topic's policy",
-		reasonTopicMissing:           "create the topic or correct its ARN",
-		reasonTopicRefused:           "check that the ARN is that of a topic",
-		delivery.ReasonKMSAccess: "allow kms:GenerateDataKey and kms:Decrypt on the topic's key in the role's policy and in the " +
-			"key's policy",
-		delivery.ReasonKMSKey:  "enable the topic's KMS key, or set another KmsMasterKeyId on the topic",
+		reasonTopicMissing:     awsfault.Missing.Remedy(r),
+		reasonTopicRefused:     "check that the ARN is that of a topic",
 		delivery.ReasonUnknown: "look up the error code in the SNS API reference",
 	})
 	return all
 }
 
+func resource() awsfault.Resource {
+	return awsfault.Resource{
+		Name: "the topic", Actions: "sns:Publish", HasPolicy: true, KeyActions: "kms:GenerateDataKey and kms:Decrypt",
+		Found: "create the topic or correct its ARN",
+	}
+}
+
 // remedyOf is what to do about a topic that is held or fails; empty where waiting is all.
 func remedyOf(r alert.Reason) string {
 	if r == reasonKMSThrottled {
-		return "ask KMS for a higher request rate in this region, or give the topic's key fewer users"
+		return awsfault.KMSThrottled.Remedy(resource())
 	}
 	return remedies()[r]
 }
@@ -99,15 +104,13 @@ func classifyEntry(code, message string, senderFault bool) delivery.Verdict {
 // Sources: types/errors.go of the SDK's sns v1.47.9, the throttling codes of its aws/retry, and the common errors of
 // the SNS API reference.
 func byCode(code, message string) (delivery.Verdict, bool) {
-	name := strings.TrimSuffix(code, "Exception")
-	switch name {
-	case "ProvisionedThroughputExceeded":
-		return delivery.Retry.Because(delivery.ReasonThrottled), true
-	case "KMSThrottling":
+	switch kind := awsfault.Of(code); {
+	case kind == awsfault.KMSThrottled:
 		return delivery.Retry.Because(reasonKMSThrottled), true
-	case "InternalServiceError":
-		return delivery.Retry.Because(delivery.ReasonServiceError), true
-
+	case kind == awsfault.Missing:
+		return delivery.Hold.Because(reasonTopicMissing), true
+	}
+	switch strings.TrimSuffix(code, "Exception") {
 	case "BatchRequestTooLong", "TooManyEntriesInBatchRequest", "RequestEntityTooLarge":
 		return delivery.Shrink.Because(reasonBatchTooLong), true
 
@@ -120,15 +123,8 @@ func byCode(code, message string) (delivery.Verdict, bool) {
 	case "Validation", "ValidationError", "UserError", "BatchEntryIdsNotDistinct", "InvalidBatchEntryId",
 		"EmptyBatchRequest":
 		return delivery.Reject.Because(reasonInvalidParameter), true
-
-	case "NotFound", "ResourceNotFound":
-		return delivery.Hold.Because(reasonTopicMissing), true
 	case "EndpointDisabled", "PlatformApplicationDisabled", "OptedOut", "InvalidState", "Verification":
 		return delivery.Hold.Because(reasonTopicRefused), true
-	case "KMSAccessDenied":
-		return delivery.Hold.Because(delivery.ReasonKMSAccess), true
-	case "KMSDisabled", "KMSInvalidState", "KMSNotFound", "KMSOptInRequired":
-		return delivery.Hold.Because(delivery.ReasonKMSKey), true
 	}
-	return delivery.ByCode(name)
+	return delivery.ByCode(code)
 }

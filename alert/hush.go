@@ -1,0 +1,277 @@
+package alert
+
+import (
+	"encoding/binary"
+	"maps"
+	"math"
+	"time"
+)
+
+// This file is about silences and what time brings about. Whether a silence covers a record is known while the record is at hand. So the
+// verdict of its condition is kept with the key, and decides until the next record that matches, together with the time from which
+// and until which the silence is in force.
+//
+// A window is about many records, of which a silence may cover some. It is judged with all of them, so that no silence makes an alert,
+// and nothing is forgotten. While a silence is in force, a claim is silenced if every record that it is about meets the condition, or if
+// it does not hold without the records that the silence covered when they came. So the next record of another kind does not report them.
+// What still holds when the silence ends is told then, as it is without a window.
+
+// hush is the part of a window that came while a silence covered it.
+type hush struct {
+	panes []pane
+	// by are the conditions that covered something of it.
+	by uint32
+	// heard are the distinct values that came otherwise, as window.values.
+	heard map[uint64]int64
+}
+
+func (h *hush) bulk() bulk {
+	return bulk{hushHeap + len(h.panes)*paneHeap + len(h.heard)*valueHeap, len(h.panes)*(paneStored+5) + len(h.heard)*valueStored + 2*coversStored}
+}
+
+// noteCovers keeps with a key what the conditions of silences say of its record at hand.
+func (e *Evaluator) noteCovers(r *rule, en *entry) {
+	if r.whole() || !e.memory.has(formatEnds) {
+		return // the last record says nothing about a whole shard
+	}
+	was := en.covered
+	if en.covered = e.verdicts(r.covers); (was == 0) != (en.covered == 0) {
+		e.memory.weigh(en)
+	}
+}
+
+// count adds a value of the record at hand to the window of its key.
+func (e *Evaluator) count(r *rule, en *entry, x float64) {
+	s, by := en.window, uint32(0)
+	if r.covers != 0 && e.memory.has(formatEnds) {
+		covered := e.verdicts(r.covers)
+		if s.empty() {
+			s.spared = 0
+		}
+		s.resized = s.resized || s.seen|s.spared == 0
+		s.seen, s.spared = covered, s.spared|r.covers&^covered
+		by = r.inForce(timeOf(e.now()), covered)
+	}
+	if by != 0 {
+		s.quieten(x, by)
+	} else {
+		s.add(x)
+	}
+	if r.window.distinct {
+		s.see(&e.counted, &e.memory.key, by != 0)
+	}
+}
+
+// inForce are those of some conditions whose silences are in force.
+func (r *rule) inForce(at time.Time, covered uint32) (by uint32) {
+	for _, s := range r.silences {
+		if s.bit != 0 && s.mutes(at, covered) {
+			by |= s.bit
+		}
+	}
+	return by
+}
+
+// quieten adds a value that a silence covers.
+func (s *window) quieten(v float64, by uint32) {
+	if s.hush == nil {
+		s.hush, s.resized = &hush{heard: maps.Clone(s.values)}, true
+	}
+	s.hush.panes, s.hush.by = s.addTo(s.hush.panes, v), s.hush.by|by
+}
+
+// advanceHush forgets what fell out of the window.
+func (s *window) advanceHush() {
+	h := s.hush
+	if h == nil {
+		return
+	}
+	h.panes = s.inside(h.panes)
+	s.age(h.heard)
+	if len(h.panes) == 0 {
+		s.hush = nil
+	}
+}
+
+// audible says whether the window's claim holds without what a silence covered.
+func (w *windowRule) audible(s *window) bool {
+	if s.hush == nil {
+		return true
+	}
+	if len(s.panes) == 0 {
+		return false
+	}
+	distinct := len(s.hush.heard)
+	if s.legacy != nil {
+		distinct = len(s.legacy) // of a format without silences, until it has passed
+	}
+	_, holds := w.judge(merged(noPane(), s.panes), distinct)
+	return holds
+}
+
+// judgeWindow judges a window and takes its claim on. What a silence covers of it is that of the moment at which it held.
+func (e *Evaluator) judgeWindow(r *rule, en *entry, o *occasion, now int64) {
+	w, s := r.window, en.window
+	value, holds := w.holds(s)
+	o.value, o.hasValue = value, true
+	if holds {
+		was := en.covered
+		if en.covered = s.seen &^ s.spared; s.empty() {
+			en.covered = s.seen
+		}
+		if s.hushed = 0; !w.audible(s) {
+			s.hushed = s.hush.by
+		}
+		if (was == 0) != (en.covered == 0) {
+			e.memory.weigh(en)
+		}
+	}
+	e.judge(r, en, holds, o, now)
+}
+
+// silenced is the silence by which a person has silenced a claim, or nil.
+func (e *Evaluator) silenced(r *rule, en *entry, o *occasion) *silence {
+	if len(r.silences) == 0 {
+		return nil
+	}
+	covered, at := uint32(0), timeOf(e.at(o))
+	if en != nil {
+		covered = en.covered
+	}
+	if o.rec != nil && r.covers != 0 {
+		covered |= e.verdicts(r.covers)
+	}
+	if en != nil && en.window != nil {
+		covered |= en.window.hushed
+	}
+	for _, s := range r.silences {
+		if s.mutes(at, covered) {
+			return s
+		}
+	}
+	return nil
+}
+
+// coversOf are the hashes of the conditions that the bits of a rule's entries stand for.
+func (e *Evaluator) coversOf(r *ruleMemory) []uint32 {
+	if r.rule.covers == 0 || len(r.entries) == 0 {
+		return nil
+	}
+	hashes := make([]uint32, len(e.set.covers))
+	for i, c := range e.set.covers {
+		hashes[i] = c.hash
+	}
+	return hashes
+}
+
+// coversOf translates bits of a snapshot into those of a rule set: what bit i becomes. A condition that is no more becomes nothing, and
+// nothing is known of one that is new.
+type coversOf []uint32
+
+func (c *compiled) coversOf(hashes []uint32) coversOf {
+	out := make(coversOf, len(hashes))
+	for i, hash := range hashes {
+		for j, known := range c.covers {
+			if known.hash == hash {
+				out[i] = 1 << j
+			}
+		}
+	}
+	return out
+}
+
+func (t coversOf) of(stored uint32) (out uint32) {
+	for i, bit := range t {
+		if stored&(1<<i) != 0 {
+			out |= bit
+		}
+	}
+	return out
+}
+
+func (t coversOf) translate(en *entry) {
+	en.covered = t.of(en.covered)
+	if w := en.window; w != nil {
+		w.seen, w.spared, w.hushed = t.of(w.seen), t.of(w.spared), t.of(w.hushed)
+		if w.hush != nil {
+			w.hush.by = t.of(w.hush.by)
+		}
+	}
+}
+
+// covers says whether there is anything to store of conditions of silences.
+func (en *entry) covers() bool {
+	w := en.window
+	return en.covered != 0 || w != nil && w.seen|w.spared|w.hushed != 0
+}
+
+func (w *writer) covers(hashes []uint32) {
+	w.uint(uint64(len(hashes)))
+	for _, hash := range hashes {
+		w.buf = binary.BigEndian.AppendUint32(w.buf, hash)
+	}
+}
+
+func (r *reader) coverList() []uint32 {
+	n := r.count()
+	if n > maxCovers {
+		r.fail()
+		return nil
+	}
+	var hashes []uint32
+	for range n {
+		if b := r.take(4); b != nil {
+			hashes = append(hashes, binary.BigEndian.Uint32(b))
+		}
+	}
+	return hashes
+}
+
+// hush writes what a silence covered of a window. It stands behind the window.
+func (w *writer) hush(s *window) {
+	w.uint(uint64(s.hush.by))
+	w.uint(uint64(len(s.hush.panes)))
+	for i := range s.hush.panes {
+		p := &s.hush.panes[i]
+		w.uint(uint64(s.last - p.n)) //nolint:gosec // no pane is ahead of the window
+		w.uint(p.count)
+		w.float(p.sum)
+		w.float(p.rest)
+		w.float(p.min)
+		w.float(p.max)
+	}
+	if s.values != nil {
+		w.values(s.hush.heard)
+	}
+}
+
+// covers reads what an entry has of silences. panes is memory to work in.
+func (r *reader) covers(v *entryView, bits uint64, panes []pane) {
+	if bits&entryCovers != 0 {
+		v.covered = r.small(math.MaxUint32)
+		if v.windowed {
+			v.win.seen, v.win.spared, v.win.hushed = r.small(math.MaxUint32), r.small(math.MaxUint32), r.small(math.MaxUint32)
+		}
+	}
+	v.hush.panes = panes
+	if bits&entryHush == 0 {
+		return
+	}
+	v.hush.by = r.small(math.MaxUint32)
+	n := r.count()
+	if !v.windowed || n == 0 || n > uint64(v.win.size) {
+		r.fail()
+		return
+	}
+	for range n {
+		p := pane{n: v.win.last - int64(r.small(maxPanes)), count: r.uint(), sum: r.float(), rest: r.float(), min: r.float(), max: r.float()}
+		if before := len(v.hush.panes); p.count == 0 || p.n < 0 || p.n <= v.win.last-int64(v.win.size) || before > 0 && v.hush.panes[before-1].n >= p.n {
+			r.fail()
+			return
+		}
+		v.hush.panes = append(v.hush.panes, p)
+	}
+	if v.win.hush = &v.hush; v.values.has {
+		v.heard = r.values()
+	}
+}

@@ -1,0 +1,12 @@
+package cmd
+
+import (
+	"fmt"
+)
+
+func plural(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}
