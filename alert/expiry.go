@@ -79,7 +79,7 @@ func (e *Evaluator) expire(en *entry, to int64) {
 		} else {
 			e.again(r, en, o)
 		}
-	case fired && r.owes(en) && e.untilHeard(r, en, due-1) <= due && e.hindrance(r, en, o) == "":
+	case fired && r.owes(en) && r.untilHeard(en, due-1) <= due && e.hindrance(r, en, o) == "":
 		e.tell(r, en, o)
 	}
 	if r.owes(en) {
@@ -147,7 +147,7 @@ func (w *windowRule) skip(s *window, to int64) {
 func (e *Evaluator) reschedule(r *rule, en *entry, now int64) {
 	next := r.nextDue(en, now)
 	if r.owes(en) {
-		if again := e.untilHeard(r, en, now); next == 0 || again < next {
+		if again := r.untilHeard(en, now); next == 0 || again < next {
 			next = again
 		}
 	}
@@ -181,7 +181,7 @@ const (
 
 // untilHeard is when to look again at a claim that fires and that nobody was told: when what swallows it is over, as far as
 // that is known, and now and then in any case.
-func (e *Evaluator) untilHeard(r *rule, en *entry, now int64) int64 {
+func (r *rule) untilHeard(en *entry, now int64) int64 {
 	began := en.since + max(millis(r.hold.Time), millis(r.absence.After))
 	wait := int64(patience)
 	for began+wait <= now && wait < maxPatience {

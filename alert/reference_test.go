@@ -64,7 +64,7 @@ func shapes() []shape {
 			x, ok := r.Fields["up"].(bool)
 			return of(x, ok)
 		}},
-		{"!(v > 4)", v(func(x float64) bool { return !(x > 4) })}, //nolint:staticcheck // as the rule has it
+		{"!(v > 4)", v(func(x float64) bool { return !(x > 4) })},
 		{"v * 2 + 1 > 12", v(func(x float64) bool { return x*2+1 > 12 })},
 		{"v > w", func(r reference.Record) reference.Verdict {
 			x, one := number(r, "v")

@@ -145,27 +145,27 @@ func (w *World) Record(rec Record) {
 			continue
 		}
 		if !remembers(r) {
-			if v == Yes && !w.mute(r, nil, w.group(r, rec), &rec) {
+			if v == Yes && !w.mute(r, nil, keyOf(r, rec), &rec) {
 				w.known[r.Name] = true
-				w.words = append(w.words, Word{w.at, alert.KindFiring, r.Name, w.group(r, rec), w.severity(r, rec)})
+				w.words = append(w.words, Word{w.at, alert.KindFiring, r.Name, keyOf(r, rec), gradeOf(r, rec)})
 			} else if v == Yes && w.silenced(r.Name) {
 				w.known[r.Name] = true
 			}
 			continue
 		}
-		c := w.claims[r.Name][w.group(r, rec)]
+		c := w.claims[r.Name][keyOf(r, rec)]
 		switch {
 		case v == Yes && c == nil:
-			c = w.begin(r, w.group(r, rec))
+			c = w.begin(r, keyOf(r, rec))
 		case c == nil:
 			continue
 		}
 		if v == Yes {
-			if r.Window.Length > 0 && len(c.came) > 0 && w.lost(c, w.now-w.now%step(r)) {
+			if r.Window.Length > 0 && len(c.came) > 0 && c.lost(w.now-w.now%step(r)) {
 				c.records, c.came = nil, nil // it is watched anew
 			}
 			c.records, c.came = append(c.records, rec), append(c.came, w.now)
-			c.grade = w.severity(r, rec)
+			c.grade = gradeOf(r, rec)
 		}
 		switch {
 		case r.Absence.After > 0:
@@ -204,7 +204,7 @@ func (w *World) begin(r *Rule, key string) *claim {
 	return c
 }
 
-func (w *World) group(r *Rule, rec Record) string {
+func keyOf(r *Rule, rec Record) string {
 	switch {
 	case r.Absence.Of == alert.AbsenceOfShard:
 		return ""
@@ -214,7 +214,7 @@ func (w *World) group(r *Rule, rec Record) string {
 	return rec.Key
 }
 
-func (w *World) severity(r *Rule, rec Record) string {
+func gradeOf(r *Rule, rec Record) string {
 	if r.Grade != nil {
 		return r.Grade(rec)
 	}
@@ -242,7 +242,7 @@ func (w *World) instant(c *claim) {
 			w.fire(c, nil)
 		}
 	case r.Window.Length > 0 && w.now%step(r) == 0, r.Window.Length > 0 && !r.Window.Tumbling && (!c.firing && hold || c.firing && ends):
-		if !w.lost(c, w.now-step(r)) {
+		if !c.lost(w.now - step(r)) {
 			w.judgeWindow(c, nil)
 		}
 	case !c.firing && hold:
@@ -274,8 +274,7 @@ func (w *World) again(c *claim) bool {
 			return true
 		}
 	}
-	quiet := func(at int64) bool { return slices.ContainsFunc(r.Quiet, func(q alert.QuietConfig) bool { return quietAt(q, at) }) }
-	if quiet(w.now-w.Every) && !quiet(w.now) || c.spoken != 0 && r.Dedup > 0 && w.now == c.spoken+ms(r.Dedup) {
+	if quietAt(r, w.now-w.Every) && !quietAt(r, w.now) || c.spoken != 0 && r.Dedup > 0 && w.now == c.spoken+ms(r.Dedup) {
 		return true
 	}
 	if c.over && w.now == c.since+minute {
@@ -370,7 +369,7 @@ func (w *World) mute(r *Rule, c *claim, key string, rec *Record) bool {
 			return true
 		}
 	}
-	if w.silenced(r.Name) || slices.ContainsFunc(r.Quiet, func(q alert.QuietConfig) bool { return quietAt(q, w.now) }) {
+	if w.silenced(r.Name) || quietAt(r, w.now) {
 		return true
 	}
 	owed := c != nil && c.firing && !c.told && c.over && w.now-c.since >= minute
@@ -400,13 +399,15 @@ func (w *World) silenced(rule string) bool {
 
 func (s *Silence) of(rule string) bool { return len(s.Rules) == 0 || slices.Contains(s.Rules, rule) }
 
-// quietAt says whether a time, in UTC, lies in the hours of every day.
-func quietAt(q alert.QuietConfig, at int64) bool {
-	now := time.UnixMilli(at).UTC().Format("15:04")
-	if q.From < q.To {
-		return q.From <= now && now < q.To
-	}
-	return q.From <= now || now < q.To
+// quietAt says whether a time, in UTC, lies in a rule's quiet hours of every day.
+func quietAt(r *Rule, at int64) bool {
+	return slices.ContainsFunc(r.Quiet, func(q alert.QuietConfig) bool {
+		now := time.UnixMilli(at).UTC().Format("15:04")
+		if q.From < q.To {
+			return q.From <= now && now < q.To
+		}
+		return q.From <= now || now < q.To
+	})
 }
 
 // spend takes one of the rate limit's tokens, which come back evenly.
@@ -495,6 +496,6 @@ func aggregate(kind string, values []float64, length int64) (float64, bool) {
 
 // lost says that nothing has come of a key for two windows, and that it has no excursion: nobody is told for ever that its window is
 // empty.
-func (w *World) lost(c *claim, at int64) bool {
+func (c *claim) lost(at int64) bool {
 	return !c.firing && c.since == 0 && at >= c.came[len(c.came)-1]+2*ms(c.rule.Window.Length)
 }
