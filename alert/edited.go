@@ -110,7 +110,7 @@ func (r *rule) carry(en *entry, same bool, now int64) bool {
 		en.sent += (now - en.sent) / r.repeat * r.repeat
 	}
 	en.due = r.nextDue(en, now)
-	if r.insists(en) && en.firing && !en.told {
+	if r.owes(en) {
 		en.due = now + patience
 	}
 	return en.due != 0 || !r.forgettable(en)

@@ -75,7 +75,7 @@ func (r *renderer) message(a *Alert) (Message, error) {
 	if body, ok := r.text(r.templates.message, data, partMessage); ok {
 		m.Body = finish(body, r.templates.message.says, data, true)
 	} else {
-		m.Body = finish(r.defaultBody(a, data), mentions{kind: true}, data, true)
+		m.Body = finish(r.defaultBody(a, data), mentions{kind: true, ended: true}, data, true)
 	}
 	if r.templates.group != nil {
 		if out, err := r.templates.group.execute(data); err == nil {
@@ -104,11 +104,11 @@ func (r *renderer) subjectOf(data *messageData) string {
 			if r.templates.subject.says.kind {
 				return subject
 			}
-			return validSubject(kindPrefix(data.Kind) + subject)
+			return validSubject(kindPrefix(data) + subject)
 		}
 		r.fail(partSubject, r.templates.subject, data)
 	}
-	return kindPrefix(data.Kind) + defaultSubject(data.Kind)
+	return kindPrefix(data) + defaultSubject(data.Kind)
 }
 
 // bodiesOf makes the bodies of single protocols. One whose template fails is left out, so that its protocol gets the
@@ -179,7 +179,7 @@ func finish(body string, says mentions, data *messageData, links bool) string {
 	}
 	before := ""
 	if !says.kind {
-		before = kindPrefix(data.Kind)
+		before = kindPrefix(data)
 	}
 	if len(lines) == 0 && before == "" || isDocument(body) {
 		return body

@@ -213,6 +213,9 @@ func (f *faults) ruleState(field string, c RuleConfig, s *schema, r *rule) {
 	span("dedup", c.Dedup, time.Millisecond)
 	span("repeat_interval", c.RepeatInterval, time.Second)
 	span("absence.after", c.Absence.After, time.Second)
+	if g := c.Absence.GiveUp; g != 0 && (g < time.Second || g > maxGiveUp || g%time.Millisecond != 0) {
+		f.add(field+".absence.give_up", shortDuration(g), "must be between 1s and %s, in whole milliseconds", shortDuration(maxGiveUp))
+	}
 	if c.RateLimit.Unlimited {
 		r.limit = Rate{}
 	}
@@ -230,6 +233,8 @@ func (f *faults) ruleState(field string, c RuleConfig, s *schema, r *rule) {
 		f.add(field+".absence.of", c.Absence.Of, "must be %s, %s or %s", AbsenceOfKey, AbsenceOfShard, AbsenceOfStream)
 	case !c.For.IsZero() || !c.Resolve.IsZero() || c.Window != (WindowConfig{}):
 		f.add(field+".absence", shortDuration(c.Absence.After), "has its own beginning and end; leave for, window and resolve out")
+	case r.absence.Of != AbsenceOfKey && c.Absence.GiveUp != 0:
+		f.add(field+".absence.give_up", shortDuration(c.Absence.GiveUp), "is for keys; absence of %s is reported until records come, so leave it out", r.absence.Of)
 	case r.absence.Of != AbsenceOfKey && c.Key != "" && c.Key != "partition_key":
 		f.add(field+".key", c.Key, "absence of %s has no keys; leave key out", r.absence.Of)
 	case r.absence.Of == AbsenceOfStream && c.Absence.After < minStreamAbsence:

@@ -21,7 +21,8 @@ import (
 //
 // Numbers are varints. Format 1 differs from 2 in that keys are kept whole and that distinct windows have no values by the hash key.
 // What is read is looked through first, without taking memory: it may be anybody's. A section whose name and fingerprint no rule has is kept as it is, so that a rule set that is
-// rolled back finds its state again. Entries carry their rank in the order of use over all rules.
+// rolled back finds its state again. Entries carry their rank in an order in which those of one rule and standing stand as they were
+// used (room.go).
 const (
 	snapshotMagic = "KAS"
 	// foreignLife is for how long, in event time, the state of rules that are no more is kept, and maxForeign how much.
@@ -83,15 +84,14 @@ func (e *Evaluator) Snapshot() []byte {
 	if m.kin > 0 {
 		ranks = make(map[*entry]uint64, m.kin)
 	}
-	rank := uint64(0)
-	for en := m.oldest; en != nil; en = en.newer {
+	for i, en := range m.inOrder() {
+		rank := uint64(i) //nolint:gosec // an index
 		if en.kin != nil {
 			ranks[en] = rank
 		}
 		if en.kin == nil || !en.kin.silent {
 			bodies[en.of.rule.place].entry(rank, en)
 		}
-		rank++
 	}
 	var sections []section
 	total := 128
@@ -283,12 +283,11 @@ func (e *Evaluator) Inherit(parents [][]byte, heir Heir) error {
 				}
 			}
 		}
-		for en := m.oldest; en != nil; {
-			next := en.newer
+		for _, en := range m.inOrder() {
 			h.take(m, en, millisOf(e.eventTime))
-			en = next
 		}
 	}
+	mine.bring()
 	e.news = true
 	return errors.Join(errs...)
 }
@@ -430,9 +429,6 @@ func (m *memory) inherit(en *entry, place int) *entry {
 		en.held = held
 		m.drop(known)
 	}
-	if m.count >= m.max && !r.rule.whole() {
-		m.evict()
-	}
 	due, heard := en.due, en.of.heard(en)
 	for topic, x := range en.of.left {
 		if r.left == nil {
@@ -449,7 +445,6 @@ func (m *memory) inherit(en *entry, place int) *entry {
 	}
 	m.put(en)
 	m.schedule(en, due)
-	m.fit(en)
 	return en
 }
 
@@ -478,10 +473,9 @@ type loading struct {
 	version [][16]byte        // by rule: the fingerprint of the version that is read
 	covers  [2][]coversOf     // by rule: of its own section, and of the one with inherited keys
 
-	// least is the rank from which on entries are kept, and room how many of them are.
-	least uint64
-	room  int
-	all   []ranked
+	// kept are the entries for which there is room, by rule.
+	kept []keptEntries
+	all  []ranked
 }
 
 // readSnapshot makes the memory of a rule set from a snapshot.
@@ -509,6 +503,7 @@ func readSnapshot(set *compiled, data []byte, agreed agreement) (*memory, time.T
 		return nil, time.Time{}, fmt.Errorf("%w: its parts do not fit together", ErrSnapshot)
 	}
 	l.put()
+	m.bring()
 	if m.format < agreed.format { // and what is later than what is agreed on was agreed on by whoever wrote it
 		m.raise(agreed)
 	}
@@ -645,64 +640,106 @@ func (l *loading) entries(each func(place int, rank uint64, v *entryView, c *kin
 	return true
 }
 
-// look finds out whether all entries are sound, and which of them there is room for: those that were used last.
+// keptEntries are those entries of a rule that are forgotten last.
+type keptEntries struct {
+	from uint64 // the first of them, by entryView.turn
+	n    int
+}
+
+// look finds out whether all entries are sound, and which of them there is room for in bytes. More keys than there may be are kept
+// for now: somebody may have to be told.
 func (l *loading) look() bool {
-	n, total := 0, bulk{}
-	counts := make([]int, len(l.m.rules))
-	weigh := func(place int, v *entryView) bulk {
-		if l.m.rules[place].rule.whole() {
-			return bulk{}
-		}
-		return v.bulk()
-	}
+	rules := l.m.rules
+	total := bulk{}
+	l.kept = make([]keptEntries, len(rules))
 	sound := l.entries(func(place int, _ uint64, v *entryView, _ *kinCopy) {
-		n++
-		counts[place]++
-		total.add(weigh(place, v))
+		if l.kept[place].n++; !rules[place].rule.whole() {
+			total.add(v.bulk())
+		}
 	})
-	for i, r := range l.m.rules {
-		sound = sound && (!r.rule.whole() || counts[i] <= 1)
+	for i, r := range rules {
+		sound = sound && (!r.rule.whole() || l.kept[i].n <= 1)
 	}
-	if l.room = n; !sound || n <= l.m.max && !total.over() {
+	if !sound || !total.over() {
 		return sound
 	}
-	const unit = 64 // bytes; the weight of an entry is packed below its rank
-	packed := make([]uint64, 0, n)
+	const unit, heaviest = 64, 1<<24 - 1 // bytes; the weight of an entry is packed below its turn
+	turns := make([][]uint64, len(rules))
+	for i := range turns {
+		turns[i] = make([]uint64, 0, l.kept[i].n)
+	}
+	most := crowd{}
+	shares := make([]ruleMemory, len(rules)) // how much the rules would hold
 	l.entries(func(place int, rank uint64, v *entryView, _ *kinCopy) {
-		b := weigh(place, v)
-		packed = append(packed, min(rank, 1<<40-1)<<24|uint64(min((max(b.heap, b.stored*maxHeap/maxStored)+unit-1)/unit, 1<<24-1))) //nolint:gosec // bounded
-	})
-	slices.Sort(packed)
-	l.room = 0
-	for heap := 0; l.room < min(n, l.m.max); l.room++ {
-		x := packed[n-1-l.room]
-		if heap += int(x&(1<<24-1)) * unit; heap > maxHeap {
-			break
+		if of := rules[place].rule; !of.whole() {
+			weight := min((v.bulk().weight()+unit-1)/unit, heaviest)
+			turns[place] = append(turns[place], v.turn(of, rank)|uint64(weight)) //nolint:gosec // not negative
+			shares[place].held[byBytes] += weight
 		}
-		l.least = x >> 24
+	})
+	left := maxHeap / unit
+	for i, r := range rules {
+		if !r.rule.whole() {
+			slices.Sort(turns[i])
+			shares[i].rule = r.rule
+			held := shares[i].held[byBytes]
+			most.join(&shares[i], byBytes)
+			most.holds(&shares[i], byBytes, held)
+			left -= held
+		}
+	}
+	for left < 0 {
+		i := most[0].rule.place
+		turn := turns[i][0]
+		weight := int(turn & heaviest) //nolint:gosec // bounded
+		turns[i] = turns[i][1:]
+		left += weight
+		most.holds(&shares[i], byBytes, shares[i].held[byBytes]-weight)
+		rules[i].rule.metrics.forgot(standing(turn >> standsAbove))
+	}
+	for i, r := range rules {
+		if l.kept[i].n = len(turns[i]); r.rule.whole() {
+			l.kept[i].n = 1
+		} else if l.kept[i].n > 0 {
+			l.kept[i].from = turns[i][0] &^ heaviest
+		}
 	}
 	return true
 }
 
+// standsAbove is how many bits of a turn stand below the standing.
+const standsAbove = 62
+
+// turn orders the entries of a rule as they are forgotten; the lower 24 bits are free.
+func (v *entryView) turn(r *rule, rank uint64) uint64 {
+	const last = 1<<38 - 1
+	rank = min(rank, last)
+	stands := v.stands()
+	if r.absence.After > 0 && stands == quiet {
+		rank = last - rank
+	}
+	return uint64(stands)<<standsAbove | rank<<24
+}
+
 // take makes the entries for which there is room.
 func (l *loading) take() bool {
-	l.all = make([]ranked, 0, l.room)
+	room := 0
+	for _, k := range l.kept {
+		room += k.n
+	}
+	l.all = make([]ranked, 0, room)
 	frozen := func(i int) bool { return l.used[i] < l.reached }
 	sound := true
-	room := l.room
 	return l.entries(func(i int, rank uint64, v *entryView, c *kinCopy) {
 		r, t := l.m.rules[i], l.told[i]
 		if v.entry.heard != 0 && (t == nil || int(v.entry.heard) >= len(t.audiences)) {
 			sound = false
 		}
-		if !sound {
+		k := &l.kept[i]
+		if !sound || k.n == 0 || v.turn(r.rule, rank) < k.from {
 			return
 		}
-		if whole := r.rule.whole(); !whole && (min(rank, 1<<40-1) < l.least || room == 0) {
-			return
-		} else if !whole {
-			room--
-		}
+		k.n--
 		en := v.make(r, l.m)
 		r.receive(en, t)
 		if t != nil && l.version[i] != r.rule.fingerprint && !r.rule.carry(en, t.claim == r.rule.sense.claim, l.reached) && c == nil {
@@ -733,9 +770,6 @@ func (l *loading) put() {
 	}
 	for _, x := range l.all {
 		en, copied := x.entry, x.entry.kin
-		if m.count >= m.max && !en.of.rule.whole() { // state.max_keys was lowered
-			m.evict()
-		}
 		if en.of.entries[en.key] != nil {
 			continue // twice: nobody writes that
 		}
@@ -746,7 +780,6 @@ func (l *loading) put() {
 		if copied != nil {
 			m.bind(en, copied.family.others, true, copied.born)
 		}
-		m.fit(en)
 	}
 	for i, body := range l.bodies {
 		if body != nil {
@@ -779,7 +812,7 @@ func (m *ruleMemory) fits(v *entryView) bool {
 		return w == nil && !v.windowed
 	}
 	seen := w.distinct
-	return v.win.size == w.panes && v.win.last <= maxMillis/w.step && seen == (v.values.has || v.legacy.has) && (v.win.hush == nil || v.values.has == v.heard.has)
+	return int64(v.win.size) == w.panes && v.win.last <= maxMillis/w.step && seen == (v.values.has || v.legacy.has) && (v.win.hush == nil || v.values.has == v.heard.has)
 }
 
 // silent counts the entries for which another shard speaks.
@@ -816,7 +849,7 @@ func (r *rule) thaw(en *entry, now int64) bool {
 		en.since, en.streak = 0, 0
 	}
 	en.due = r.nextDue(en, now)
-	if r.insists(en) && en.firing && !en.told {
+	if r.owes(en) {
 		en.due = now + patience
 	}
 	return en.due != 0 || !r.forgettable(en)
@@ -925,10 +958,10 @@ func (w *writer) window(s *window, exact bool) {
 		w.int(s.watched)
 	}
 	w.int(s.last)
-	w.uint(uint64(s.size)) //nolint:gosec // at most maxPanes
+	w.uint(uint64(s.size))
 	ring := make([]*pane, s.size)
 	for i := range s.panes {
-		ring[s.panes[i].n%s.size] = &s.panes[i]
+		ring[s.panes[i].n%int64(s.size)] = &s.panes[i]
 	}
 	for _, p := range ring {
 		if p == nil {
@@ -1105,13 +1138,14 @@ func (r *reader) window(s *window, panes []pane, exact bool) {
 	if exact {
 		watched = r.time()
 	}
-	*s = window{watched: watched, last: r.int(), size: int64(min(r.count(), maxPanes+1)), panes: panes}
+	*s = window{watched: watched, last: r.int(), size: uint8(min(r.count(), maxPanes+1)), panes: panes}
 	if s.last < 0 || s.size > maxPanes || s.size == 0 {
 		r.fail()
 		return
 	}
-	for i := range s.size {
-		p := pane{n: s.last - (s.last%s.size-i+s.size)%s.size}
+	size := int64(s.size)
+	for i := range size {
+		p := pane{n: s.last - (s.last%size-i+size)%size}
 		if p.count = r.uint(); p.count > 0 {
 			if p.sum = r.float(); exact {
 				p.rest = r.float()

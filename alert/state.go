@@ -45,6 +45,7 @@ func (e *Evaluator) Tick(t Tick) (alerts []*Alert) {
 	rules := e.set
 	e.begin()
 	t.Settled = t.Settled && e.set == rules // it was said of the rules before
+	e.trim()
 	clear(e.fired)
 	if to := t.CaughtUp.UnixMilli() - lateness; !t.CaughtUp.IsZero() && to > 0 {
 		e.watchShard(to)

@@ -34,11 +34,14 @@ func defaultSubject(kind string) string {
 }
 
 // kindPrefix stands before words that do not say the kind themselves, so that nobody takes them for a new alarm.
-func kindPrefix(kind string) string {
-	switch Kind(kind) {
+func kindPrefix(data *messageData) string {
+	switch Kind(data.Kind) {
 	case KindRepeat:
 		return "[STILL FIRING] "
 	case KindResolved:
+		if data.Ended != "" {
+			return "[NO LONGER WATCHED] "
+		}
 		return "[RESOLVED] "
 	case KindWatchdog:
 		return "[WATCHDOG] "

@@ -197,7 +197,7 @@ type Stream interface {
 	GetRecords(context.Context, *kinesis.GetRecordsInput, ...func(*kinesis.Options)) (*kinesis.GetRecordsOutput, error)
 }
 
-// Deps are the parts that a Store works with. All but Report are required.
+// Deps are the parts that a Store works with. All from Report on are optional.
 type Deps struct {
 	DynamoDB   DynamoDB
 	Stream     Stream
@@ -212,4 +212,7 @@ type Deps struct {
 	// Configuration, if set, is what the workers of an application should have in common. Each heartbeat writes a keyed hash of it,
 	// so that they see whether they do. It must not block or call the Store.
 	Configuration func() []byte
+	// Now, if set, is the time by which records arrive. Without it that is the machine's. Leases need no time but how long something
+	// takes.
+	Now func() time.Time
 }

@@ -101,3 +101,11 @@ func (p *peer) heard() time.Time {
 	}
 	return time.Time{}
 }
+
+// since is the time of a heartbeat by the clock of this machine, of which a person is shown the age.
+func (s *Store) since(written, seen, now time.Time) time.Time {
+	if written.IsZero() || written.Equal(seen) {
+		return written
+	}
+	return now.Add(min(0, written.Sub(s.now())))
+}

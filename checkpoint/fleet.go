@@ -13,6 +13,9 @@ const (
 	// shareDelay is how long after joining a worker has no share of what the fleet divides: four looks at #fleet, in which
 	// its peers learn of it and make their own shares smaller.
 	shareDelay = 4 * watchTick
+	// clocksDiffer is how far the latest arrival that a peer reports may be ahead of the time here. What is further ahead did not
+	// arrive: it would hide the stream's silence until then.
+	clocksDiffer = 5 * time.Second
 )
 
 // report is what one worker knows of the shards that it holds.
@@ -118,6 +121,7 @@ func (s *Store) look(own report) fleetView {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	v := fleetView{at: time.Now(), arrival: s.arrival}
+	latest := s.now()
 	unread := s.me == nil || s.app == nil || s.scanned.IsZero()
 	for id, info := range s.lineage.shards {
 		if s.app == nil {
@@ -156,6 +160,9 @@ func (s *Store) look(own report) fleetView {
 		if p := s.peers[owner]; p != nil && !p.fenced {
 			earliest(p.report, p.covers == sum.String())
 		}
+	}
+	if v.caughtUp.After(latest) { // an older version's, by a machine's clock
+		v.caughtUp = latest
 	}
 	if unread {
 		v.caughtUp = time.Time{}

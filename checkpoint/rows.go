@@ -37,7 +37,7 @@ const (
 	attrCovers    = "covers"      // which shards a worker's attrCaughtUp is about
 	attrVersion   = "version"
 	attrConfig    = "configHash"  // of a worker: keyed, so that it reveals nothing
-	attrBeat      = "heartbeatAt" // of a worker, by its own clock, Unix milliseconds; for people only
+	attrBeat      = "heartbeatAt" // of a worker, by the clock of the records (an older version: its own), Unix milliseconds; for people only
 	attrStream    = "streamARN"
 	attrCreated   = "streamCreated" // Unix seconds
 	attrFormat    = "format"

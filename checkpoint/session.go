@@ -63,7 +63,7 @@ func (s *Store) join(ctx context.Context) (*incarnation, error) {
 	s.mu.Unlock()
 	begin := time.Now()
 	row := item{attrKey: str(keyWorker + inc.id), attrCounter: num(inc.counter), attrVersion: str(s.cfg.Version)}
-	row[attrBeat] = num(begin.UnixMilli())
+	row[attrBeat] = num(s.now().UnixMilli())
 	if s.cfg.Reads > firstFormat {
 		row[attrReads] = num(int64(s.cfg.Reads))
 	}
@@ -193,7 +193,7 @@ func (s *Store) heartbeat(ctx context.Context, inc *incarnation, first time.Time
 	s.mu.Unlock()
 	e := &expr{}
 	e.setAttr(attrCounter, num(counter+1))
-	e.setAttr(attrBeat, num(time.Now().UnixMilli()))
+	e.setAttr(attrBeat, num(s.now().UnixMilli()))
 	if hash := s.configHash(); hash != "" {
 		e.setAttr(attrConfig, str(hash))
 	}

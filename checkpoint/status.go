@@ -117,7 +117,7 @@ func (s *Store) Status() Status {
 		out.Workers = append(out.Workers, WorkerStatus{ID: s.me.id, Version: s.cfg.Version, Self: true, Leaving: s.leaving, Config: s.configHashOf()})
 	}
 	for id, p := range s.peers {
-		out.Workers = append(out.Workers, WorkerStatus{ID: id, Version: p.version, Fenced: p.fenced, Leaving: p.leaving, Silent: now.Sub(p.since), Heard: p.heard(), Config: p.config})
+		out.Workers = append(out.Workers, WorkerStatus{ID: id, Version: p.version, Fenced: p.fenced, Leaving: p.leaving, Silent: now.Sub(p.since), Heard: s.since(p.heard(), p.since, now), Config: p.config})
 	}
 	slices.SortFunc(out.Workers, func(a, b WorkerStatus) int { return cmp.Compare(a.ID, b.ID) })
 	for _, id := range sortedKeys(s.lineage.shards) {

@@ -33,6 +33,7 @@ type Store struct {
 	log      *zap.Logger
 	m        *metrics
 	consumer func() (lastArrival, caughtUp time.Time) // Deps.Report; may be nil
+	now      func() time.Time                         // Deps.Now
 	config   func() []byte                            // Deps.Configuration; may be nil
 
 	// Requests to the goroutines of Run. Each holds one, because a second would ask for the same.
@@ -94,8 +95,11 @@ func New(cfg Config, deps Deps) (*Store, error) {
 	request := func() chan struct{} { return make(chan struct{}, 1) }
 	m := newMetrics(deps.Registerer)
 	states := &stateTable{db: deps.DynamoDB, name: cfg.Table + stateSuffix, size: chunkBytes, m: m, budget: pace{rate: float64(cfg.StateWriteUnits)}}
+	if deps.Now == nil {
+		deps.Now = time.Now
+	}
 	s := &Store{
-		cfg: cfg, table: &table{db: deps.DynamoDB, name: cfg.Table}, states: states, stream: deps.Stream,
+		now: deps.Now, cfg: cfg, table: &table{db: deps.DynamoDB, name: cfg.Table}, states: states, stream: deps.Stream,
 		log: deps.Log.With(zap.String("table", cfg.Table)), m: m, consumer: deps.Report, config: deps.Configuration,
 		planC: request(), bumpC: request(), scanC: request(), listC: request(), beatC: request(), tableC: request(), commitC: request(),
 		stopC: make(chan struct{}), duration: cfg.LeaseDuration,

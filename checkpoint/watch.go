@@ -157,7 +157,7 @@ func (s *Store) observe(w workerRow, at time.Time) {
 	if w.counter > p.counter {
 		p.since, p.report, p.moved, p.config = at, w.report, true, w.config
 	}
-	if w.arrival.After(s.arrival) {
+	if w.arrival.After(s.arrival) && !w.arrival.After(s.now().Add(clocksDiffer)) {
 		s.arrival = w.arrival
 	}
 	p.counter = max(p.counter, w.counter)

@@ -32,6 +32,7 @@ import (
 
 	"kinesis-alerter/internal/answer"
 	"kinesis-alerter/internal/arns"
+	"kinesis-alerter/internal/clock"
 	"kinesis-alerter/internal/credentials"
 )
 
@@ -75,8 +76,8 @@ type clients struct {
 	sns      *sns.Client
 	sqs      *sqs.Client
 	s3       *s3.Client
-	// now is the services' time.
-	now func() time.Time
+	// clock is the services' time.
+	clock *clock.Clock
 }
 
 // newClients makes the clients on one connection pool. Kinesis, SNS, SQS and S3 calls are attempted once: the shard reader,
@@ -85,7 +86,12 @@ type clients struct {
 //
 // Every answer is checked before anything else sees it; watch, which may be nil, is told of those that cannot be used.
 func newClients(cfg aws.Config, reg prometheus.Registerer, watch *answer.Watch) clients {
-	held, checker := credentials.Of(cfg), answer.New(watch)
+	return newClientsBy(clock.New(nil), cfg, reg, watch)
+}
+
+// newClientsBy is newClients with a clock that their answers set.
+func newClientsBy(now *clock.Clock, cfg aws.Config, reg prometheus.Registerer, watch *answer.Watch) clients {
+	held, checker := credentials.Of(cfg), answer.New(watch, now)
 	cfg = cfg.Copy()
 	cfg.Credentials = held
 	cfg.HTTPClient = steadyBody{refuseRedirects(cfg.HTTPClient)}
@@ -93,7 +99,7 @@ func newClients(cfg aws.Config, reg prometheus.Registerer, watch *answer.Watch) 
 	once := func() aws.Retryer { return aws.NopRetryer{} }
 	return clients{
 		credentials: held,
-		now:         checker.Now,
+		clock:       now,
 
 		kinesis: kinesis.NewFromConfig(cfg, func(o *kinesis.Options) { o.Retryer = once() }),
 		sns:     sns.NewFromConfig(cfg, func(o *sns.Options) { o.Retryer = once() }),

@@ -25,6 +25,7 @@ import (
 	"kinesis-alerter/checkpoint"
 	"kinesis-alerter/consumer"
 	"kinesis-alerter/internal/answer"
+	"kinesis-alerter/internal/clock"
 	"kinesis-alerter/internal/guard"
 	"kinesis-alerter/internal/sleep"
 )
@@ -51,6 +52,8 @@ type Options struct {
 	Loaded *LoadedConfig
 	// Host names this machine in the lease table and the log.
 	Host string
+	// Machine is the machine's wall clock. Defaults to time.Now.
+	Machine func() time.Time
 }
 
 // lastLines is how long the end waits for an output that takes no lines, on top of the stop budget.
@@ -113,7 +116,7 @@ func Run(ctx context.Context, c Config, o Options) (err error) {
 	reloads.doubt(o.Loaded, c)
 	// What is about the stream says so: one Prometheus may watch many.
 	series := prometheus.WrapRegistererWith(prometheus.Labels{"stream": c.streamName()}, reg)
-	watch := answer.NewWatch(log.Named("aws"), reg)
+	watch, now := answer.NewWatch(log.Named("aws"), reg), clock.New(o.Machine)
 	status := newStatusSource(c, build, state, reloads, logs)
 	status.answers = watch
 	registerProblems(series, status.snapshot)
@@ -126,7 +129,7 @@ func Run(ctx context.Context, c Config, o Options) (err error) {
 	sampling := life.keep(work, "status", status.run)
 	stop.add("status", stopShareStatus, sampling.stop)
 
-	p, clients := c.parts(), newClients(o.AWS, reg, watch).of(c.Stream.ARN)
+	p, clients := c.parts(), newClientsBy(now, o.AWS, reg, watch).of(c.Stream.ARN)
 	status.credentials.Store(clients.credentials)
 	if plain := clients.plainEndpoints(); len(plain) > 0 {
 		status.plain.Store(&plain)
@@ -155,13 +158,13 @@ func Run(ctx context.Context, c Config, o Options) (err error) {
 	var shards *consumer.Consumer // reports to the table, which it is made with
 	store, err := checkpoint.New(p.checkpoint, checkpoint.Deps{
 		DynamoDB: clients.dynamodb, Stream: clients.kinesis, Log: log.Named("lease"), Registerer: series,
-		Report: func() (lastArrival, caughtUp time.Time) { return shards.Report() }, Configuration: reloads.configuration,
+		Report: func() (lastArrival, caughtUp time.Time) { return shards.Report() }, Configuration: reloads.configuration, Now: now.Now,
 	})
 	if err != nil {
 		return err
 	}
 	publisher, err := sns.New(p.sns, sns.Deps{
-		Client: clients.sns, Trust: store.Trust, Share: store.Share, Lease: leases{store}.context,
+		Client: clients.sns, At: now.At, Trust: store.Trust, Share: store.Share, Lease: leases{store}.context,
 		Log: log.Named("sns"), Audit: logs.Audit, Registerer: series,
 	})
 	if err != nil {
@@ -173,8 +176,7 @@ func Run(ctx context.Context, c Config, o Options) (err error) {
 	}
 	shards, err = consumer.New(p.consumer, consumer.Deps{
 		Leases: leases{store}, Publisher: publisher, DeadLetters: letters, Pipeline: pipeline, Kinesis: clients.kinesis,
-		Now: clients.now,
-		Log: log, Registerer: series,
+		Clock: now, Log: log, Registerer: series,
 	})
 	if err != nil {
 		return err

@@ -24,6 +24,8 @@ type simPlan struct {
 	// Trimmed is what Kinesis makes of a position whose record has left the stream.
 	Trimmed fakeaws.Trimmed `json:"trimmed"`
 	Steps   []simStep       `json:"steps"`
+	// Clocks are those of the machines; none are right ones.
+	Clocks []simClock `json:"clocks,omitempty"`
 }
 
 // simStep is one thing that happens. What it means by a number is that of its kind, modulo what there is.
@@ -101,6 +103,9 @@ func (f *simFaultPlan) String() string {
 func (p simPlan) String() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%d shards, %d keys, lease %s, poll interval %s, latest %t, a publish takes %s, a trimmed position %s\n", p.Shards, p.Keys, p.Lease, p.Poll, p.Latest, p.SNS, p.Trimmed)
+	for i, c := range p.Clocks {
+		fmt.Fprintf(&b, "clock of w%d: %s\n", i+1, c)
+	}
 	for i, s := range p.Steps {
 		fmt.Fprintf(&b, "%3d %-12s which %d count %d for %s", i, s.Do, s.Which, s.Count, s.For)
 		if s.Fault != nil {
@@ -165,6 +170,7 @@ func drawSimPlan(t *rapid.T) simPlan {
 		}
 		p.Steps = append(p.Steps, s)
 	}
+	p.Clocks = drawSimClocks(t)
 	return p
 }
 

@@ -329,6 +329,10 @@ func (w *simWorld) put(first, count int) {
 }
 
 func (w *simWorld) join() {
+	var machine *simClock
+	if n := len(w.plan.Clocks); n > 0 {
+		machine = &w.plan.Clocks[w.started%n]
+	}
 	w.started++
 	d := &simDaemon{name: fmt.Sprintf("w%d", w.started), reg: prometheus.NewRegistry(), log: &syncBuffer{}, gone: make(chan struct{}), page: newPipes()}
 	d.wire = &simWire{who: d.name, fake: w.fake, history: w.history, sns: w.plan.SNS}
@@ -351,7 +355,7 @@ func (w *simWorld) join() {
 			Region: "us-east-1", Credentials: credentials.NewStaticCredentialsProvider(d.name, "x", ""),
 			HTTPClient: &http.Client{Transport: d.wire},
 		},
-		Output: d.log, Registry: d.reg, Listener: d.page, Host: d.name, CreateTable: true,
+		Output: d.log, Registry: d.reg, Listener: d.page, Host: d.name, CreateTable: true, Machine: machine.machine(w.history.began),
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	d.leave = cancel

@@ -18,6 +18,7 @@ import (
 	"go.uber.org/zap"
 
 	"kinesis-alerter/alert"
+	"kinesis-alerter/internal/clock"
 	"kinesis-alerter/internal/guard"
 )
 
@@ -31,8 +32,8 @@ type Deps struct {
 	Pipeline    *alert.Pipeline
 	// Kinesis makes the real reads. Its client should make one attempt a call: the reader retries.
 	Kinesis KinesisReader
-	// Now is the services' time. Defaults to this machine's.
-	Now        func() time.Time
+	// Clock is Kinesis' time, which the reader sets by arrival times. Defaults to one that no other answer sets.
+	Clock      *clock.Clock
 	Log        *zap.Logger
 	Registerer prometheus.Registerer
 }
@@ -45,7 +46,7 @@ type Consumer struct {
 	pipeline  *alert.Pipeline
 	evaluator func(shard string, generation uint32) evaluator
 	kinesis   KinesisReader
-	now       func() time.Time
+	clock     *clock.Clock
 	log       *zap.Logger
 	metrics   *metrics
 	budget    *budget
@@ -76,7 +77,7 @@ func New(cfg Config, d Deps) (*Consumer, error) {
 		return nil, err
 	}
 	c := &Consumer{
-		cfg: cfg, leases: d.Leases, pipeline: d.Pipeline, kinesis: d.Kinesis, now: d.Now,
+		cfg: cfg, leases: d.Leases, pipeline: d.Pipeline, kinesis: d.Kinesis, clock: d.Clock,
 		lanes: laneConfig{
 			// A shard whose alerts stand still keeps at most a quarter of all credits, so that the others are read on.
 			parallelism: cfg.Parallelism, maxBytes: cfg.Memory / 4,
@@ -86,8 +87,8 @@ func New(cfg Config, d Deps) (*Consumer, error) {
 		log:       d.Log.Named("consumer"), metrics: newMetrics(d.Registerer), budget: newBudget(cfg.Memory),
 		decoding: make(chan struct{}, decodeAtOnce), done: make(chan struct{}), shards: map[string]*shard{},
 	}
-	if c.now == nil {
-		c.now = time.Now
+	if c.clock == nil {
+		c.clock = clock.New(nil)
 	}
 	c.ledger = newLedger(func(n int) { c.metrics.forgotten.Add(float64(n)) })
 	if err := d.Registerer.Register(newShardCollector(c.Status, c.budget, cfg.MergeShards)); err != nil {
@@ -179,7 +180,7 @@ func (c *Consumer) begin(id string) error {
 	}
 	s := &shard{
 		id: id, lease: lease, eval: c.evaluator(id, lease.Generation()), pipeline: c.pipeline, budget: c.budget, metrics: c.metrics,
-		log: log, now: c.now, began: time.Now(), start: from, from: from, inherited: decodeStretches(resolved),
+		log: log, clock: c.clock, began: time.Now(), start: from, from: from, inherited: decodeStretches(resolved),
 	}
 	switch from.Type { //nolint:exhaustive // the others name no record
 	case types.ShardIteratorTypeAfterSequenceNumber:
@@ -197,13 +198,13 @@ func (c *Consumer) begin(id string) error {
 	s.fleet = func() alert.Fleet {
 		decider, lastArrival, caughtUp := c.leases.Fleet()
 		return alert.Fleet{
-			Decides: decider == id, LastArrival: lastArrival, CaughtUp: caughtUp, Paused: c.leases.AnyPaused(), Now: time.Now(),
+			Decides: decider == id, LastArrival: lastArrival, CaughtUp: caughtUp, Paused: c.leases.AnyPaused(), Now: c.clock.Now(),
 		}
 	}
 	s.read = func(from types.StartingPosition) reader {
 		return &pollingReader{
 			shardID: id, stream: c.stream(), client: c.kinesis, budget: c.budget, decoding: c.decoding,
-			metrics: c.metrics, log: log, stands: &s.stands, pace: newPacer(c.cfg.PollInterval), from: from,
+			metrics: c.metrics, log: log, clock: c.clock, stands: &s.stands, pace: newPacer(c.cfg.PollInterval), from: from,
 			want: 4 * minCredit, least: minCredit, perItem: 1 << 10, onGap: s.gap, onUnusable: s.unusable, retention: lease.Retention,
 			doubt: doubt{caughtUp: lease.CaughtUp()}, wanted: s.lease.HandoffRequested,
 		}

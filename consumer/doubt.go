@@ -39,7 +39,7 @@ func (d *doubt) active() bool { return d.position.Type != "" }
 func (r *pollingReader) overtaken(now time.Time) bool {
 	d := &r.doubt
 	return !d.active() && r.from.SequenceNumber != nil && !d.caughtUp.IsZero() && r.retains() > 0 &&
-		now.Sub(d.caughtUp) > r.retains() && now.Sub(d.cleared) >= doubtEvery
+		r.clock.At(now).Sub(d.caughtUp) > r.retains() && now.Sub(d.cleared) >= doubtEvery
 }
 
 // adrift reports whether a page says that the position is before all that the stream holds: it is empty, and as far behind
@@ -93,7 +93,7 @@ func (r *pollingReader) raiseDoubt() {
 }
 
 func (r *pollingReader) restart(from types.StartingPosition) {
-	r.from, r.iterator = from, ""
+	r.from, r.iterator, r.tip = from, "", time.Time{}
 }
 
 // judge decides about a position in doubt by a page from the beginning of the shard. It answers whether the page is to be

@@ -36,6 +36,7 @@ func (n *nullAnswers) claim(out *kinesis.GetRecordsOutput) bool {
 type endClaim struct {
 	since    time.Time // of the first answer that said so
 	at       time.Time // of the last one that came with something new
+	reached  time.Time // when that was asked for, by Kinesis' clock
 	children []types.ChildShard
 	patience time.Duration
 }
@@ -51,10 +52,10 @@ func (s *shard) noteEnd(p *page) {
 			s.refuted = false
 		}
 	case s.claim == nil:
-		s.claim = &endClaim{since: p.at, at: p.at, children: p.children, patience: leastPatience}
+		s.claim = &endClaim{since: p.at, at: p.at, reached: p.asked, children: p.children, patience: leastPatience}
 	default: // asked again
 		if len(p.records) > 0 {
-			s.claim.at = p.at
+			s.claim.at, s.claim.reached = p.at, p.asked
 		}
 		if len(p.children) > 0 {
 			s.claim.children = p.children
@@ -74,7 +75,7 @@ func (s *shard) proveEnd() (p page, proven bool) {
 		c.patience = min(2*c.patience, mostPatience)
 		return page{}, false
 	case ended:
-		return page{end: true, proven: true, null: true, children: c.children, asked: c.at, at: c.at}, true
+		return page{end: true, proven: true, null: true, children: c.children, asked: c.reached, at: c.at}, true
 	}
 	s.metrics.endsRefuted.Inc()
 	if !s.refuted {

@@ -14,6 +14,7 @@ import (
 
 	"kinesis-alerter/internal/answer"
 	"kinesis-alerter/internal/awsfault"
+	"kinesis-alerter/internal/clock"
 	"kinesis-alerter/internal/sleep"
 )
 
@@ -32,8 +33,9 @@ type page struct {
 	// behind is how far this page is from the tip of the shard; tip says that Kinesis said 0.
 	behind time.Duration
 	tip    bool
-	// asked is when the call for it began, at is when the answer came; date is that by the service's clock.
-	asked, at, date time.Time
+	// at is when the answer came, by the machine's clock. By the service's clock, asked is what had surely passed when the call for it
+	// began, and date when it was answered.
+	at, asked, date time.Time
 	// null says that the answer named no next iterator. end says that the shard has ended, as Kinesis claims; children are
 	// what it was split or merged into. proven says that a listing confirms it: no page follows.
 	null, end, proven bool
@@ -81,6 +83,7 @@ type pollingReader struct {
 	decoding chan struct{}
 	metrics  *metrics
 	log      *zap.Logger
+	clock    *clock.Clock
 	stands   *standing
 	// wanted says that the shard is wanted for something else, which ends a pause between two reads.
 	wanted func() <-chan struct{}
@@ -99,10 +102,12 @@ type pollingReader struct {
 	perItem  int // bytes of a record, as seen lately
 	doubt    doubt
 	expired  bool // the iterator before this one had expired too
-	nulls    nullAnswers
-	trouble  string
-	expect   answer.Expect
-	times    strangeTimes
+	// tip is when the last page was asked for, if it reached the tip: what comes behind it has arrived since.
+	tip     time.Time
+	nulls   nullAnswers
+	trouble string
+	expect  answer.Expect
+	times   strangeTimes
 	// crowded is when it was said last that others read the shard, too: it comes and goes many times a minute.
 	crowded time.Time
 }
@@ -180,11 +185,13 @@ func (r *pollingReader) fetch(ctx context.Context) (page, error) {
 	r.expired = false
 	date := answer.Time(out.ResultMetadata, now)
 	r.metrics.untimed.Add(float64(r.times.read(out.Records, date)))
+	tip := out.MillisBehindLatest != nil && *out.MillisBehindLatest == 0
+	r.bears(out.Records, start, now, tip)
 	r.advance(out, size, granted)
 	return page{
-		records: out.Records, credit: c, asked: start, at: now, date: date,
+		records: out.Records, credit: c, asked: r.clock.Surely(start), at: now, date: date,
 		behind: time.Duration(aws.ToInt64(out.MillisBehindLatest)) * time.Millisecond, // nil is 0: defect 29
-		tip:    out.MillisBehindLatest != nil && *out.MillisBehindLatest == 0,
+		tip:    tip,
 		null:   out.NextShardIterator == nil, end: r.nulls.claim(out), children: out.ChildShards,
 	}, nil
 }

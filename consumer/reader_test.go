@@ -25,6 +25,7 @@ import (
 	"go.uber.org/zap/zaptest/observer"
 
 	"kinesis-alerter/internal/answer"
+	"kinesis-alerter/internal/clock"
 	"kinesis-alerter/internal/fakeaws"
 )
 
@@ -32,7 +33,7 @@ import (
 func kinesisClient(cloud *fakeaws.AWS, name string) *kinesis.Client {
 	return kinesis.New(kinesis.Options{
 		Region: "us-east-1", Credentials: credentials.NewStaticCredentialsProvider(name, "secret", ""),
-		HTTPClient: cloud.HTTPClient(), Retryer: aws.NopRetryer{}, APIOptions: []func(*middleware.Stack) error{answer.New(nil).Install},
+		HTTPClient: cloud.HTTPClient(), Retryer: aws.NopRetryer{}, APIOptions: []func(*middleware.Stack) error{answer.New(nil, nil).Install},
 	})
 }
 
@@ -52,7 +53,7 @@ func newReaderWorld(t *testing.T) *readerWorld {
 	w.pollingReader = &pollingReader{
 		shardID: cloud.Kinesis.OpenShards("stream")[0], stream: streamName{name: aws.String("stream")},
 		client: kinesisClient(cloud, "reader"), budget: newBudget(64 * mib), decoding: make(chan struct{}, decodeAtOnce),
-		metrics: newMetrics(prometheus.NewPedanticRegistry()), log: zaptest.NewLogger(t), stands: &standing{},
+		metrics: newMetrics(prometheus.NewPedanticRegistry()), log: zaptest.NewLogger(t), clock: clock.New(nil), stands: &standing{},
 		pace: newPacer(DefaultPollInterval), from: types.StartingPosition{Type: types.ShardIteratorTypeTrimHorizon},
 		retention: func() time.Duration { return 24 * time.Hour }, onUnusable: func() { w.unusable++ },
 		want: 4 * minCredit, least: minCredit, perItem: 1 << 10, onGap: func(bool) types.StartingPosition {
@@ -456,7 +457,7 @@ func manyReaders(t *testing.T, announced bool) {
 			client := kinesis.New(o)
 			r := &pollingReader{
 				shardID: id, stream: streamName{name: aws.String("stream")}, client: client,
-				budget: pool, decoding: decoding, metrics: m, log: zaptest.NewLogger(t), stands: &standing{}, pace: newPacer(DefaultPollInterval),
+				budget: pool, decoding: decoding, metrics: m, log: zaptest.NewLogger(t), clock: clock.New(nil), stands: &standing{}, pace: newPacer(DefaultPollInterval),
 				from: types.StartingPosition{Type: types.ShardIteratorTypeTrimHorizon},
 				want: 4 * minCredit, least: minCredit, perItem: 1 << 10,
 			}

@@ -10,6 +10,7 @@ import (
 	"go.uber.org/zap"
 
 	"kinesis-alerter/alert"
+	"kinesis-alerter/internal/clock"
 	"kinesis-alerter/internal/sleep"
 )
 
@@ -33,7 +34,7 @@ type shard struct {
 	reader   reader // nil before open
 	read     func(from types.StartingPosition) reader
 	lanes    *lanes
-	now      func() time.Time // the services' time
+	clock    *clock.Clock
 	budget   *budget
 	metrics  *metrics
 	log      *zap.Logger
@@ -195,7 +196,7 @@ func (s *shard) gap(shown bool) types.StartingPosition {
 		return s.start
 	}
 	// Whatever came within the least retention is still there, so nothing is missing that was read up to that.
-	if s.lease.Lost(time.Now().Add(-leastRetention)) {
+	if s.lease.Lost(s.clock.Now().Add(-leastRetention)) {
 		s.log.Error("the checkpoint has left the stream, records were lost before they were read; going on with the oldest record",
 			zap.String("remedy", "raise the stream's retention, or the workers' number, so that the lag stays below it"))
 	} else {
@@ -508,7 +509,7 @@ func (s *shard) status(now time.Time) ShardStatus {
 	oldest, waiting := s.mark.oldest()
 	heard := s.lastFetch
 	if heard.IsZero() {
-		heard = unheard(now, s.began, s.lease.CaughtUp())
+		heard = unheard(now, s.began, s.ago(s.lease.CaughtUp(), now))
 	}
 	unproven, children := s.unproven()
 	code, failing := s.stands.code()
@@ -518,7 +519,7 @@ func (s *shard) status(now time.Time) ShardStatus {
 	}
 	return ShardStatus{
 		EndUnproven: unproven, EndChildren: children,
-		Shard: s.id, Phase: s.phase.String(), Lag: lagAt(now, oldest, waiting, heard, s.lastBehind),
+		Shard: s.id, Phase: s.phase.String(), Lag: lagAt(now, s.ago(oldest, now), waiting, heard, s.lastBehind),
 		Behind: s.lastBehind, LastFetch: s.lastFetch, Unresolved: s.mark.unresolved(), HeldKeys: held, Load: s.load.rate(now),
 		Gathered: gathered, StateBytes: s.saved.bytes, StateTaken: s.saved.taken, StateFailing: s.unsaved,
 		StateTooLarge: s.tooLarge.words(),
@@ -526,4 +527,12 @@ func (s *shard) status(now time.Time) ShardStatus {
 		Began: s.began, WaitsFor: s.stands.waitsFor(crowded), ReadError: code, ReadFailing: failing, HeldBy: heldBy,
 		Throttled: instant(s.stands.throttled.Load()), Evaluating: instant(s.stands.evaluating.Load()),
 	}
+}
+
+// ago is a moment of the service, by the machine's clock; zero stays zero.
+func (s *shard) ago(at, now time.Time) time.Time {
+	if at.IsZero() {
+		return at
+	}
+	return now.Add(at.Sub(s.clock.At(now)))
 }

@@ -232,7 +232,7 @@ func (s *shard) replayed(p *page) {
 	if k.tips++; k.tips < replayTips {
 		return
 	}
-	s.lease.Lost(time.Now().Add(-leastRetention))
+	s.lease.Lost(s.clock.Now().Add(-leastRetention))
 	s.log.Error("the checkpoint is beyond what the shard has; going on behind the last snapshot, alerts since then are repeated",
 		zap.Stringer("checkpoint", s.startAt), zap.Stringer("snapshot", k.from))
 	s.start, s.startAt, s.passed = k.origin, k.from, 0
@@ -269,7 +269,7 @@ func (s *shard) inherit(parents [][]byte) {
 
 // bringBack moves a state back whose time is ahead of the services' clock, or rules with memory would be silent until then.
 func (s *shard) bringBack() {
-	ahead := s.eval.BringBack(s.now())
+	ahead := s.eval.BringBack(s.clock.Now())
 	if ahead == 0 {
 		return
 	}

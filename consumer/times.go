@@ -81,3 +81,27 @@ func (s *shard) arrival(r *types.Record, p *page) time.Time {
 	}
 	return at
 }
+
+// bears tells the clock what the arrival times of a page say of it.
+func (r *pollingReader) bears(records []types.Record, asked, answered time.Time, tip bool) {
+	after := r.tip
+	if r.tip = (time.Time{}); tip {
+		r.tip = asked
+	}
+	var first, last time.Time
+	for i := range records {
+		at := records[i].ApproximateArrivalTimestamp
+		if at == nil {
+			continue
+		}
+		if first.IsZero() || at.Before(first) {
+			first = *at
+		}
+		if at.After(last) {
+			last = *at
+		}
+	}
+	if !after.IsZero() && !first.IsZero() {
+		r.clock.Arrived(first, last, after, answered)
+	}
+}

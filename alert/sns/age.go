@@ -57,7 +57,7 @@ const sweepEvery = time.Second
 // tooOld says whether a record's age ends the attempts. It is safe for concurrent use.
 func (t *topic) tooOld(arrival time.Time) bool {
 	most := t.settings.Load().MaxRecordAge
-	return most > 0 && t.halts.Load().age(arrival, time.Now()) > most
+	return most > 0 && t.halts.Load().age(arrival, t.at(time.Now())) > most
 }
 
 // expired ends a request that is too old, or notes when it will be.
@@ -66,7 +66,7 @@ func (t *topic) expired(r *request, now time.Time) bool {
 	if most == 0 || r.digest != nil {
 		return false
 	}
-	age := t.halts.Load().age(r.alert.Occurred(), now)
+	age := t.halts.Load().age(r.alert.Occurred(), t.at(now))
 	if age > most {
 		t.giveUp(r, &alert.GivenUpError{Condition: alert.ConditionAge, Attempts: r.sent, Err: r.err})
 		return true

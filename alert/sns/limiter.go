@@ -35,6 +35,8 @@ type share struct {
 	quota int
 	// slot of slots is the worker's turn where workers take turns; slots is 0 where they need not.
 	slot, slots int
+	// shift is what makes the time here that by which all workers take turns.
+	shift time.Duration
 	// silent is until when nothing may go, because the fleet has just changed.
 	silent time.Time
 }
@@ -65,7 +67,7 @@ func (s share) perSecond(a allowance) float64 {
 	return float64(s.quota) / a.span.Seconds()
 }
 
-// turn returns how long it takes from now until the worker's next turn; 0 is now. All workers read the same wall clock.
+// turn returns how long it takes from now until the worker's next turn; 0 is now. All workers go by the same clock, that of Kinesis.
 func (s share) turn(now time.Time, a allowance) time.Duration {
 	length, part := a.slot()
 	ns, cycle := now.UnixNano(), int64(length)*int64(s.slots)
@@ -108,7 +110,7 @@ func (l *limiter) room(now time.Time, s share) (int, time.Duration) {
 	if s.slots == 0 {
 		return free, 0
 	}
-	if wait := s.turn(now, l.allowance); wait > 0 {
+	if wait := s.turn(now.Add(s.shift), l.allowance); wait > 0 {
 		return 0, wait
 	}
 	return 1, 0

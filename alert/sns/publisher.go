@@ -44,6 +44,9 @@ type Deps struct {
 	// neither block nor call the publisher. Alerts of a lease that has ended are taken out of digests that were not sent
 	// yet. Without it alerts from Gather belong to no lease.
 	Lease func(shard string) context.Context
+	// At is the time by which records arrive, at a moment of this process. Without it that is the machine's clock. The workers'
+	// turns at a topic go by it, and the ages of alerts.
+	At func(moment time.Time) time.Time
 	// Log takes state changes. None when nil.
 	Log *zap.Logger
 	// Audit takes one line for each alert that SNS accepted, and for a digest one with its id and as many as it takes to
@@ -88,11 +91,14 @@ func New(cfg Config, deps Deps) (*Publisher, error) {
 	if deps.Audit == nil {
 		deps.Audit = zap.NewNop()
 	}
+	if deps.At == nil {
+		deps.At = func(moment time.Time) time.Time { return moment }
+	}
 	if deps.Trust == nil {
 		deps.Trust = func() (time.Time, bool) { return time.Now().Add(time.Hour), true }
 	}
 	p := &Publisher{
-		deps: deps, fleet: &fleet{ask: deps.Share}, metrics: newMetrics(deps.Registerer, cfg), stopped: make(chan struct{}), recent: &recent{},
+		deps: deps, fleet: &fleet{ask: deps.Share, at: deps.At}, metrics: newMetrics(deps.Registerer, cfg), stopped: make(chan struct{}), recent: &recent{},
 		topics: make(map[string]*topic, len(cfg.Topics)), replaced: map[*topic]bool{},
 	}
 	for name := range cfg.Topics {
@@ -105,7 +111,7 @@ func New(cfg Config, deps Deps) (*Publisher, error) {
 func (p *Publisher) newTopic(name string, cfg Config) *topic {
 	arn := cfg.Topics[name].ARN
 	t := &topic{
-		name: name, arn: arn, client: p.deps.Client, inRegion: InRegionOf(arn), trust: p.deps.Trust, fleet: p.fleet, audit: p.deps.Audit,
+		name: name, arn: arn, client: p.deps.Client, inRegion: InRegionOf(arn), trust: p.deps.Trust, at: p.deps.At, fleet: p.fleet, audit: p.deps.Audit,
 		log:     p.deps.Log.With(zap.String("topic", name), zap.String("topic_arn", arn)),
 		metrics: p.metrics.topic(name), recent: p.recent,
 		known: make(chan struct{}), ended: make(chan struct{}),

@@ -26,7 +26,8 @@ type view struct {
 
 // fleet remembers what was known when of this worker's place among the live ones. It is safe for concurrent use.
 type fleet struct {
-	ask func() (index, workers int) // nil: this process is alone
+	ask func() (index, workers int)      // nil: this process is alone
+	at  func(moment time.Time) time.Time // Deps.At; nil is the machine's clock
 
 	mu    sync.Mutex
 	views []view // oldest first
@@ -40,7 +41,11 @@ func (f *fleet) share(now time.Time, a allowance) share {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.views = look(f.views, now, f.ask)
-	return shareNow(f.views, now, a)
+	s := shareNow(f.views, now, a)
+	if s.slots > 0 && f.at != nil {
+		s.shift = f.at(now).Sub(now)
+	}
+	return s
 }
 
 // look notes a change of the fleet also while nothing is sent.

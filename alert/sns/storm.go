@@ -174,7 +174,7 @@ func (t *topic) judge(now time.Time, attempts int, last error) func(*member, *or
 		if err := o.lease.ended(); err != nil {
 			return err
 		}
-		if most > 0 && halts.age(m.arrived(), now) > most {
+		if most > 0 && halts.age(m.arrived(), t.at(now)) > most {
 			return &alert.GivenUpError{Condition: alert.ConditionAge, Attempts: attempts, Err: last}
 		}
 		return nil
@@ -220,7 +220,7 @@ func (t *topic) acceptedDigest(d *digest, messageID string) {
 		}
 		latency := time.Duration(0)
 		if m.arrival != 0 {
-			latency = max(0, now.Sub(m.arrived()))
+			latency = max(0, t.at(now).Sub(m.arrived()))
 		}
 		example := ""
 		if len(ids) == 1 { // one speaks for all: a digest can have a million

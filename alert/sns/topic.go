@@ -30,6 +30,7 @@ type topic struct {
 	inRegion  func(*sns.Options) // the topic's own
 	trust     func() (time.Time, bool)
 	fleet     *fleet
+	at        func(time.Time) time.Time // Deps.At
 	log       *zap.Logger
 	audit     *zap.Logger
 	metrics   *topicMetrics
@@ -344,7 +345,7 @@ func (t *topic) failed(now time.Time, epoch int, fault alert.Reason, err error) 
 	if held != before {
 		t.metrics.faults.Move(before, held)
 		if before == "" {
-			t.halts.Store(new(t.halts.Load().began(now)))
+			t.halts.Store(new(t.halts.Load().began(t.at(now))))
 		}
 		t.log.Error("topic refuses alerts, they wait and the topic is probed",
 			zap.String("reason", string(held)), zap.String("remedy", remedies()[held]), zap.Error(err))
@@ -364,7 +365,7 @@ func (t *topic) answered(now time.Time, epoch int) {
 	t.queue.careful, t.queue.failing = false, ""
 	if before.Fault() != "" {
 		t.metrics.faults.Move(before.Fault(), "")
-		t.halts.Store(new(t.halts.Load().ended(now)))
+		t.halts.Store(new(t.halts.Load().ended(t.at(now))))
 	}
 	if before.Fault() != "" || t.logged {
 		t.logged = false
@@ -385,7 +386,7 @@ func (t *topic) accepted(r *request, messageID string) {
 		return
 	}
 	a := &r.alert
-	latency := max(0, time.Since(a.Occurred()))
+	latency := max(0, t.at(now).Sub(a.Occurred()))
 	t.metrics.accepted(a.Rule, a.ID, latency)
 	if line := t.audit.Check(zapcore.InfoLevel, "alert published"); line != nil {
 		key := sha256.Sum256([]byte(a.Record.PartitionKey)) // keys may name people

@@ -76,7 +76,7 @@ func newFixture(t *testing.T) *fixture {
 	t.Helper()
 	f := &fixture{t: t, reg: prometheus.NewRegistry()}
 	f.watch = answer.NewWatch(zap.NewNop(), f.reg)
-	checker := answer.New(f.watch)
+	checker := answer.New(f.watch, nil)
 	f.cfg = aws.Config{
 		Region: "us-east-1", Credentials: credentials.NewStaticCredentialsProvider("a", "b", ""), HTTPClient: &f.reply,
 		Retryer:    func() aws.Retryer { return aws.NopRetryer{} },

@@ -37,7 +37,7 @@ func BenchmarkGetRecords(b *testing.B) {
 				HTTPClient: &reply{status: 200, body: body.String()},
 			}
 			if checked {
-				checker := answer.New(nil)
+				checker := answer.New(nil, nil)
 				cfg.APIOptions = []func(*middleware.Stack) error{checker.Install}
 				client := kinesis.NewFromConfig(cfg)
 				for range 3 { // the clock of the answers is not ours

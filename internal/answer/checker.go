@@ -19,18 +19,24 @@ import (
 	"github.com/aws/smithy-go"
 	"github.com/aws/smithy-go/middleware"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
+
+	"kinesis-alerter/internal/clock"
 )
 
 // Checker checks the answers of the clients that it is installed in. It is safe for concurrent use.
 type Checker struct {
 	operations map[[2]string]operation // by service and name
 	watch      *Watch
-	clock      clock
+	clock      *clock.Clock
 }
 
-// New makes a checker that tells watch what it finds; watch may be nil.
-func New(watch *Watch) *Checker {
-	c := &Checker{operations: map[[2]string]operation{}, watch: watch}
+// New makes a checker that tells watch what it finds, and now the Date of every answer, by which it judges which times can be. Both
+// may be nil.
+func New(watch *Watch, now *clock.Clock) *Checker {
+	if now == nil {
+		now = clock.New(nil)
+	}
+	c := &Checker{operations: map[[2]string]operation{}, watch: watch, clock: now}
 	for name, op := range table() {
 		service, operation, _ := strings.Cut(name, ".")
 		c.operations[[2]string{service, operation}] = op
@@ -75,11 +81,13 @@ func (c *Checker) operation(ctx context.Context) operation {
 func (c *Checker) check(
 	ctx context.Context, in middleware.DeserializeInput, next middleware.DeserializeHandler,
 ) (middleware.DeserializeOutput, middleware.Metadata, error) {
+	asked := time.Now()
 	out, meta, err := handle(ctx, in, next)
 	err = shortened(err)
 	op := c.operation(ctx)
 	date, _ := awsmiddleware.GetServerTime(meta)
-	call := Call{In: ctx.Value(inputKey{}), Out: out.Result, Now: c.clock.trusted(awsmiddleware.GetServiceID(ctx), date)}
+	c.clock.Answered(date, asked, time.Now(), awsmiddleware.GetServiceID(ctx) != kinesis.ServiceID)
+	call := Call{In: ctx.Value(inputKey{}), Out: out.Result, Now: c.trusted(date)}
 	setTime(&meta, call.Now)
 	call.Expect, _ = ctx.Value(expectKey{}).(*Expect)
 	var bad *BadError

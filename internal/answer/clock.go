@@ -1,8 +1,6 @@
 package answer
 
 import (
-	"slices"
-	"sync"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
@@ -14,53 +12,19 @@ const Slack = 5 * time.Minute
 // longestKept is longer than any stream keeps a record (365 days).
 const longestKept = 400 * 24 * time.Hour
 
-// clock finds the services' time from the Date headers of their answers. A header that the others contradict is not
-// believed. The zero value is ready.
-type clock struct {
-	mu    sync.Mutex
-	ahead map[string]*[3]time.Duration // of this machine's clock, by service: the latest answers
-	next  map[string]int
-}
+// farOff is how far off this machine's clock may be when nothing but the first answers tells.
+const farOff = 24 * time.Hour
 
-// trusted is the time of an answer with this Date, which may be zero.
-func (c *clock) trusted(service string, date time.Time) time.Time {
-	now := time.Now()
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.ahead == nil {
-		c.ahead, c.next = map[string]*[3]time.Duration{}, map[string]int{}
+// trusted is the service's time of an answer with this Date, which may be zero.
+func (c *Checker) trusted(date time.Time) time.Time {
+	agreed, slack := c.clock.Now(), Slack
+	if _, known := c.clock.Ahead(); !known {
+		slack = farOff
 	}
-	if !date.IsZero() {
-		ring := c.ahead[service]
-		if ring == nil {
-			ring = &[3]time.Duration{date.Sub(now), date.Sub(now), date.Sub(now)}
-			c.ahead[service] = ring
-		}
-		ring[c.next[service]] = date.Sub(now)
-		c.next[service] = (c.next[service] + 1) % len(ring)
-	}
-	agreed := now.Add(c.median())
-	if date.IsZero() || date.Sub(agreed).Abs() > Slack {
+	if date.IsZero() || date.Sub(agreed).Abs() > slack {
 		return agreed
 	}
 	return date
-}
-
-// Now is the services' time, as far as their answers agree on it.
-func (c *Checker) Now() time.Time {
-	c.clock.mu.Lock()
-	defer c.clock.mu.Unlock()
-	return time.Now().Add(c.clock.median())
-}
-
-// median is what most of the answers agree on; our own clock counts as one of them.
-func (c *clock) median() time.Duration {
-	all := make([]time.Duration, 1, 16)
-	for _, ring := range c.ahead {
-		all = append(all, ring[:]...)
-	}
-	slices.Sort(all)
-	return all[len(all)/2]
 }
 
 // OffTime says whether an arrival time cannot be, at the service's time now.
