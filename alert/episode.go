@@ -47,6 +47,9 @@ func (e *Evaluator) step(r *rule, v verdict, rec *Record) {
 		return
 	}
 	m := e.memory.rules[r.place]
+	if v == no && r.keyed > 0 && !e.frame.meter.settled && !e.frame.settleKey(r) {
+		return
+	}
 	key := e.keyOf(r, rec)
 	en := m.find(key)
 	switch {
@@ -76,6 +79,9 @@ func (e *Evaluator) step(r *rule, v verdict, rec *Record) {
 		e.window(r, en, v, o)
 	default:
 		e.judge(r, en, v == yes, o, now)
+		if v == yes && r.owes(en) && en.note(rec) { // for what may be told without another record
+			e.memory.weigh(en)
+		}
 	}
 	e.reschedule(r, en, now)
 	e.fit(en, rec)
@@ -84,7 +90,7 @@ func (e *Evaluator) step(r *rule, v verdict, rec *Record) {
 // remember returns the entry of a key, which is known or nil, made if there is none.
 func (e *Evaluator) remember(m *ruleMemory, key []byte, known *entry) *entry {
 	en := e.memory.touch(m, key, known)
-	if w := m.rule.window; w != nil && en.window == nil {
+	if w := m.rule.window; w != nil && (en.window == nil || w.entire && m.rule.lost(en, e.now())) {
 		en.window = w.newWindow(e.memory.keyed())
 		en.window.last, en.window.watched = e.now()/w.step, e.now()
 	}
@@ -256,6 +262,7 @@ func (e *Evaluator) rises(r *rule, en *entry, o *occasion) {
 		return
 	}
 	en.severity = en.grade
+	e.memory.rules[r.place].joins(en)
 	e.emit(r, en, KindFiring, o)
 	en.sent, en.swallowed = e.at(o), 0
 }
@@ -292,7 +299,7 @@ func (e *Evaluator) tell(r *rule, en *entry, o *occasion) {
 	}
 	e.emit(r, en, KindFiring, o)
 	if en != nil {
-		en.told, en.ended, en.sent, en.swallowed = true, false, e.at(o), 0
+		en.told, en.ended, en.sent, en.swallowed, en.heard = true, false, e.at(o), 0, 0
 	}
 }
 
@@ -302,6 +309,7 @@ func (e *Evaluator) again(r *rule, en *entry, o *occasion) {
 	if reason := cmp.Or(e.mute(r, en, o), e.overdue(r, en, o)); reason != "" {
 		e.swallow(r, en, reason)
 	} else {
+		e.memory.rules[r.place].joins(en)
 		e.emit(r, en, KindRepeat, o)
 		en.swallowed = 0
 	}
@@ -312,10 +320,10 @@ func (e *Evaluator) again(r *rule, en *entry, o *occasion) {
 // a nil occasion nobody is.
 func (e *Evaluator) conclude(r *rule, en *entry, o *occasion) {
 	if o != nil && en.told {
-		e.emit(r, en, KindResolved, o)
+		e.emitEnd(r, en, o)
 		en.swallowed, en.ended = 0, e.memory.keyed() // or a restart would forget it
 	}
-	en.firing, en.told = false, false
+	en.firing, en.told, en.heard = false, false, 0
 	en.since, en.streak = 0, 0
 }
 
