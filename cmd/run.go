@@ -119,7 +119,9 @@ func Run(ctx context.Context, c Config, o Options) (err error) {
 	watch, now := answer.NewWatch(log.Named("aws"), reg), clock.New(o.Machine)
 	status := newStatusSource(c, build, state, reloads, logs)
 	status.answers = watch
+	status.clock = now
 	registerProblems(series, status.snapshot)
+	registerClock(series, now)
 	server := newAdmin(work, listener, adminDeps{
 		Gatherer: reg, LogLevel: logLevel{logs.Level}, Reload: state.reload, Healthy: state.healthy, Ready: state.ready, Log: log.Named("admin"),
 		Status: status.snapshot, Names: append([]string{o.Host}, c.Server.Names...),
