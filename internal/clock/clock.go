@@ -95,6 +95,17 @@ func (c *Clock) Surely(moment time.Time) time.Time {
 	return time.Unix(0, at+stamp)
 }
 
+// Latest is the latest that a record can have arrived which was read by a moment; known says that answers and arrival times agree on
+// the time. Until then the first records may be right, and the clock wrong.
+func (c *Clock) Latest(moment time.Time) (at time.Time, known bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.dates.known || !c.stamps.known {
+		return time.Time{}, false
+	}
+	return time.Unix(0, c.at(moment)), true
+}
+
 // Ahead is how far the machine's clock is ahead of the service's; known says that answers have told.
 func (c *Clock) Ahead() (by time.Duration, known bool) {
 	c.mu.Lock()
