@@ -166,7 +166,7 @@ func Run(ctx context.Context, c Config, o Options) (err error) {
 		return err
 	}
 	publisher, err := sns.New(p.sns, sns.Deps{
-		Client: clients.sns, At: now.At, Trust: store.Trust, Share: store.Share, Lease: leases{store}.context,
+		Client: clients.sns, At: now.At, Within: now.Within, Trust: store.Trust, Share: store.Share, Lease: leases{store}.context,
 		Log: log.Named("sns"), Audit: logs.Audit, Registerer: series,
 	})
 	if err != nil {
