@@ -50,6 +50,8 @@ type Alert struct {
 	Suppressed uint32
 	// Unsure names the shards that may have heard of the key and of which nobody could say what they remember; empty almost always.
 	Unsure string
+	// Ended says why an alert ends in this topic although its condition may still hold: its rule was taken out, say. Empty where it is over.
+	Ended string
 	// Record is what the alert is about. Its partition key orders publishing. An alert that time brought about carries
 	// the last record of its key, without Data; one about a whole shard or stream has only Shard and Arrival.
 	Record Record

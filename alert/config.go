@@ -129,7 +129,7 @@ type WindowConfig struct {
 	// Tumbling makes windows that follow each other without overlap, from the full multiples of Length since 1970 on. Each
 	// is judged once, at its end. One that slides is judged with every record.
 	Tumbling bool `yaml:"tumbling"`
-	// Aggregate is count (default), sum, avg, min, max, rate (records per second) or distinct.
+	// Aggregate is count (default), sum, avg, min, max, rate (records per second over the whole Length) or distinct.
 	Aggregate string `yaml:"aggregate"`
 	// Of is the expression that is aggregated; not for count and rate.
 	Of string `yaml:"of"`
@@ -152,6 +152,9 @@ type AbsenceConfig struct {
 	After time.Duration `yaml:"after"`
 	// Of is key (default), shard or stream.
 	Of string `yaml:"of"`
+	// GiveUp is for how long a key is reported as absent, 1 s to a year. After that a last message says that it is given up, and the key is
+	// forgotten until it sends again. Defaults to 24 h. What is absent of a shard or stream is never given up.
+	GiveUp time.Duration `yaml:"give_up"`
 }
 
 // QuietConfig is a daily stretch of time.
@@ -188,8 +191,8 @@ type WatchdogConfig struct {
 
 // StateConfig bounds the memory of rules.
 type StateConfig struct {
-	// MaxKeys is how many keys of all rules together one shard remembers; beyond it the one that was quiet for the longest
-	// time is forgotten, and counted. Defaults to 100000.
+	// MaxKeys is how many keys of all rules together one shard remembers; beyond it keys of the rule that has most are forgotten, quiet
+	// ones first, and counted. Defaults to 100000.
 	MaxKeys int `yaml:"max_keys"`
 }
 
@@ -227,6 +230,12 @@ const (
 	maxMaxKeys     = 10_000_000
 )
 
+// defaultGiveUp is for how long a key is reported as absent, and maxGiveUp the most that it can be.
+const (
+	defaultGiveUp = 24 * time.Hour
+	maxGiveUp     = 365 * 24 * time.Hour
+)
+
 // WithDefaults returns a copy in which every default is filled in. The receiver shares nothing that changes with it.
 func (c Config) WithDefaults() Config {
 	c.Format = cmp.Or(c.Format, FormatJSON)
@@ -248,6 +257,9 @@ func (c Config) WithDefaults() Config {
 		r := &c.Rules[i]
 		r.Severity = cmp.Or(r.Severity, SeverityWarning)
 		r.Mode = cmp.Or(r.Mode, ModeLive)
+		if a := &r.Absence; a.After > 0 && cmp.Or(a.Of, AbsenceOfKey) == AbsenceOfKey {
+			a.GiveUp = cmp.Or(a.GiveUp, defaultGiveUp)
+		}
 		if r.Topics = slices.Clone(r.Topics); len(r.Topics) == 0 {
 			r.Topics = only
 		}

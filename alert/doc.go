@@ -73,8 +73,8 @@
 // An alert is made when a key begins to fire, when repeat_interval says so again, and when it is resolved. What comes in
 // between is swallowed and counted, as is what dedup, an inhibiting rule, a silence, quiet hours or the rule's rate limit
 // mute. Who was told that a key fires is told when it is resolved, whatever mutes the rule by then. What began to fire while
-// the rule was mute is told with the next record for which it still does, and where time makes the rule fire (absence, for so
-// long), by itself: when the silence, the quiet hours or dedup are over, and else after a minute, doubled up to ten. Rules without
+// the rule was mute is told with the next record for which it still does, and by itself when a silence, the quiet hours or dedup are
+// over, and else after a minute, doubled up to ten. Rules without
 // for, resolve, absence and sliding window have no excursions: they alert with every record, or every tumbling window.
 //
 // Three things are reported whatever dedup or a rate limit would swallow: a rise in severity, once for each grade of an excursion;
@@ -83,20 +83,38 @@
 // claim: an alert was made, or a silence covers it.
 //
 // A window with an upper bound (<, <=, ==, != of count, rate, sum or distinct) is judged once a whole length of it was watched, and
-// is 0 when nothing comes any more. Sums keep what rounding loses. A boolean counts as 1 and 0.
+// is 0 when nothing comes any more; of a key that has no excursion, up to the end of the step in which two lengths have passed since its
+// last record: nobody is told for ever of a key that is gone. One that comes back is watched anew. Sums keep what rounding loses. A boolean counts as 1 and 0.
 //
 // Time is event time: the running maximum of arrivals. What is due (a hold, a resolve, the end of a window, an absence) is
 // done when event time passes it, at the time at which it was due, before the record that shows that time has passed. A
 // [Tick] does the same without a record; it only brings forward what the next record would bring. So alerts are a function
 // of the records, not of when they were read: a replay from a [Evaluator.Snapshot] makes the same ones, with the same ids.
 //
-// Keys are remembered up to Config.State.MaxKeys a shard; beyond that the one that was not used for the longest time is
-// forgotten, and counted. So it is beyond 48 MiB of memory or 22 MiB of a snapshot, which are counted by what is remembered and by nothing
-// else (size.go), so that a restart forgets the same keys. Of a key of more than a kilobyte the first part is kept, and a digest of all of it.
+// Keys are remembered up to Config.State.MaxKeys a shard, and up to 48 MiB of memory or 22 MiB of a snapshot, which are counted by what is
+// remembered and by nothing else (size.go). Beyond that a key of the rule that holds most is forgotten, and counted: the quiet one that was not
+// used for the longest time or, if there is none, one that is pending, then one that fires, of which a last alert says so (Alert.Ended). See
+// room.go. A restart forgets the same keys. An absent key that is not heard of for AbsenceConfig.GiveUp is given up with a last alert, and
+// forgotten. Of a key of more than a kilobyte the first part is kept, and a digest of all of it.
 // The digest, and the hash by which distinct tells values apart, are under a key of the application that producers do not know; it goes with
 // snapshots and to the children of a split. Snapshots have formats; a later one is written when every live worker reads it ([Evaluator.Agree]),
 // and a window goes on by the hash of before until what it saw has passed. A snapshot holds all of it, together with what it holds of rules that this rule set does not
 // know. A rule that comes back finds it, but concludes nothing from the time in between: what waits, begins to wait anew.
+//
+// # Edited rules
+//
+// A rule of the same name goes on with what another version of it remembers where that means the same: the same key, the same window but for its
+// bound, the same kind of memory and, with a window or absence, the same condition. A claim that fires is then judged by the next record; one
+// that waits to fire goes on if condition, for, resolve and bounds are the same. All other memory of versions that are not in force is kept
+// untouched for a week, with the topics that were told, and the words.
+//
+// Whoever was told that a key fires is told its end, once (edited.go): with the end of the excursion, or, where the rule was taken out, changed so
+// that its memory was dropped, is in mode shadow or does not go to the topic any more, at the first tick that says that all workers agree
+// about the rules ([Tick.Settled]). Such an end has Alert.Ended, and an id made of rule, key, topic and when the excursion began. If nobody is left
+// who was told, the claim counts as not told: the topics of today hear of it while it holds. A topic that a rule gains hears of a key with the
+// next alert that says that it fires, and of its end only if it heard of that. What nobody was told, because the rule was in mode shadow, has no
+// end. An end is not said while the rule of today has told the same topic that the same key fires: it says the end itself.
+// All of this needs formatEnds.
 //
 // # Inherited keys
 //
@@ -137,8 +155,8 @@
 // A key that is not the partition key can have records in several shards, each of which decides by itself: its alerts are
 // exact for each shard only. A record whose arrival is earlier than a tick that has passed (by clocks that differ by more
 // than two seconds) is taken as it comes; a replay may decide otherwise about what was due in between. Where time comes so far
-// in one step that an alert missed more than 60 repetitions, only the last is made. A silence or severity that looks at records
-// says nothing about what time alone brings about: such a silence does not cover it, and the severity is that of the last record.
+// in one step that an alert missed more than 60 repetitions, only the last is made. Of what time alone brings about, the
+// severity is that of the key's last matching record, and so is what the condition of a silence says (hush.go).
 // A producer that puts records of one key into several shards at once has the key in each of them after a split, and each counts and
 // resolves for itself. What waits for other shards when its shard is merged with the one that hears of the key next is not said. Rate
 // limits are each shard's own. In a sliding window each judgement counts for for and resolve in records, also those that time makes when a step ends.

@@ -20,6 +20,9 @@ type occasion struct {
 	// value is the aggregate of a window.
 	value    float64
 	hasValue bool
+	// ended says why a claim ends that may still hold; pushedBy is the record whose key takes the room.
+	ended    string
+	pushedBy *Record
 }
 
 func (o *occasion) ms() int64 { return o.at.UnixMilli() }
@@ -43,6 +46,9 @@ func (e *Evaluator) step(r *rule, v verdict, rec *Record) {
 		return
 	}
 	m := e.memory.rules[r.place]
+	if v == no && r.keyed > 0 && !e.frame.meter.settled && !e.frame.settleKey(r) {
+		return
+	}
 	key := e.keyOf(r, rec)
 	en := m.find(key)
 	switch {
@@ -72,15 +78,18 @@ func (e *Evaluator) step(r *rule, v verdict, rec *Record) {
 		e.window(r, en, v, o)
 	default:
 		e.judge(r, en, v == yes, o, now)
+		if v == yes && r.owes(en) && en.note(rec) { // for what may be told without another record
+			e.memory.weigh(en)
+		}
 	}
 	e.reschedule(r, en, now)
-	e.memory.fit(en)
+	e.fit(en, rec)
 }
 
 // remember returns the entry of a key, which is known or nil, made if there is none.
 func (e *Evaluator) remember(m *ruleMemory, key []byte, known *entry) *entry {
 	en := e.memory.touch(m, key, known)
-	if w := m.rule.window; w != nil && en.window == nil {
+	if w := m.rule.window; w != nil && (en.window == nil || w.entire && m.rule.lost(en, e.now())) {
 		en.window = w.newWindow(e.memory.keyed())
 		en.window.last, en.window.watched = e.now()/w.step, e.now()
 	}
@@ -252,6 +261,7 @@ func (e *Evaluator) rises(r *rule, en *entry, o *occasion) {
 		return
 	}
 	en.severity = en.grade
+	e.memory.rules[r.place].joins(en)
 	e.emit(r, en, KindFiring, o)
 	en.sent, en.swallowed = e.at(o), 0
 }
@@ -288,7 +298,7 @@ func (e *Evaluator) tell(r *rule, en *entry, o *occasion) {
 	}
 	e.emit(r, en, KindFiring, o)
 	if en != nil {
-		en.told, en.ended, en.sent, en.swallowed = true, false, e.at(o), 0
+		en.told, en.ended, en.sent, en.swallowed, en.heard = true, false, e.at(o), 0, 0
 	}
 }
 
@@ -298,6 +308,7 @@ func (e *Evaluator) again(r *rule, en *entry, o *occasion) {
 	if reason := e.mute(r, en, o); reason != "" {
 		e.swallow(r, en, reason)
 	} else {
+		e.memory.rules[r.place].joins(en)
 		e.emit(r, en, KindRepeat, o)
 		en.swallowed = 0
 	}
@@ -308,10 +319,10 @@ func (e *Evaluator) again(r *rule, en *entry, o *occasion) {
 // a nil occasion nobody is.
 func (e *Evaluator) conclude(r *rule, en *entry, o *occasion) {
 	if o != nil && en.told {
-		e.emit(r, en, KindResolved, o)
+		e.emitEnd(r, en, o)
 		en.swallowed, en.ended = 0, e.memory.keyed() // or a restart would forget it
 	}
-	en.firing, en.told = false, false
+	en.firing, en.told, en.heard = false, false, 0
 	en.since, en.streak = 0, 0
 }
 
@@ -442,7 +453,7 @@ func (e *Evaluator) emit(r *rule, en *entry, kind Kind, o *occasion) {
 // make makes one alert.
 func (e *Evaluator) make(to *route, kind Kind, o *occasion, en *entry) {
 	a := &Alert{
-		Topic: to.topic, Kind: kind, At: o.at, Unsure: e.unsure, render: to.render.message, sample: to.render.sampled,
+		Topic: to.topic, Kind: kind, At: o.at, Ended: o.ended, Unsure: e.unsure, render: to.render.message, sample: to.render.sampled,
 	}
 	r := to.rule
 	if r != nil {
@@ -462,7 +473,11 @@ func (e *Evaluator) make(to *route, kind Kind, o *occasion, en *entry) {
 			a.Record.PartitionKey, a.Record.SequenceNumber = en.last.partitionKey, en.last.sequence
 			a.Record.SubSequence, a.Record.Arrival = en.last.sub, timeOf(en.last.arrival)
 		}
-		a.ID = timeID(e.pipeline.stream, shard, a.Rule, to.topic, kind, a.Key, o.ms(), e.generation)
+		if o.pushedBy != nil {
+			a.ID = pushedID(e.pipeline.stream, o.pushedBy, a.Rule, to.topic, kind, a.Key, e.generation)
+		} else {
+			a.ID = timeID(e.pipeline.stream, shard, a.Rule, to.topic, kind, a.Key, o.ms(), e.generation)
+		}
 	}
 	e.alerts = append(e.alerts, a)
 }

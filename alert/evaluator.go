@@ -64,6 +64,8 @@ type Evaluator struct {
 	mutedBy *silence
 	// muted is the first reason for which an alert was swallowed.
 	muted Reason
+	// aside counts the alerts that are about other keys than the record at hand, which pushed them out.
+	aside int
 	// over says that a rule would have cost more than its budget.
 	over bool
 	// expiring is the entry for which something that is due is being done.
@@ -113,6 +115,9 @@ func (e *Evaluator) Evaluate(rec *Record) (d Decision) {
 		}
 	}()
 	e.begin()
+	if !rec.Replayed {
+		e.trim()
+	}
 	if rec.Arrival.After(e.eventTime) {
 		e.eventTime = rec.Arrival
 	}
@@ -144,13 +149,14 @@ func (e *Evaluator) Evaluate(rec *Record) (d Decision) {
 		e.hear(rec)
 	}
 	timed := len(e.alerts)
+	e.aside = 0
 	if every := e.set.every; every != nil {
 		e.make(every, KindFiring, &occasion{rec: rec, at: rec.Arrival}, nil)
 	} else if e.match(rec); e.over {
-		return e.overBudget(len(e.alerts) > timed)
+		return e.overBudget(len(e.alerts) > timed+e.aside)
 	}
 	switch {
-	case len(e.alerts) > timed:
+	case len(e.alerts) > timed+e.aside:
 		return Decision{Outcome: Alerted, Alerts: e.made()}
 	case e.muted != "":
 		return Decision{Outcome: Suppressed, Reason: e.muted, Alerts: e.made()}
@@ -165,7 +171,7 @@ func (e *Evaluator) begin() {
 	}
 	clear(e.alerts)
 	e.alerts = e.alerts[:0]
-	e.muted, e.payload, e.over, e.judged, e.covered = "", nil, false, 0, 0
+	e.muted, e.payload, e.over, e.aside, e.judged, e.covered = "", nil, false, 0, 0, 0
 }
 
 // overBudget is the decision on a record that some rule could not judge within its budget. One a second of event time goes to the
@@ -277,6 +283,7 @@ func (e *Evaluator) builtins(rec *Record) {
 // match tries the rules that the record can match, and those to which it means something that it does not.
 func (e *Evaluator) match(rec *Record) {
 	x := e.set.index
+	e.frame.record()
 	copy(e.hits, x.always)
 	clear(e.fired)
 	for _, slot := range e.decoder.touched {
@@ -331,28 +338,35 @@ func (r *rule) verdict(f *frame) verdict {
 
 // pricedVerdict is verdict within the rule's budget. For a record that matches, what the rule computes of it is paid for, too.
 func (r *rule) pricedVerdict(f *frame) verdict {
-	f.begin()
-	rest := r.when
-	if r.shelf != nil { // its term has no price
-		if v := rest[0].eval(f); v != yes {
-			return v
-		}
-		rest = rest[1:]
-	}
-	v := rest.eval(f)
-	switch {
-	case f.meter.over != "":
-		v = undefinedOverBudget
-	case v == yes && !f.settle(r.computed):
-		v = undefinedOverBudget
-	case v == no && !f.settle(r.computed[:r.keyed]):
-		// It matters only where the rule remembers a key, so it does not matter anywhere.
-		return undefinedFailed
-	}
-	if v.undefined() {
+	v, counted := r.within(f)
+	if v.undefined() && !counted {
 		r.metrics.undefined[v].Add(1)
 	}
 	return v
+}
+
+// within evaluates a rule within its budget and the record's. counted says that nothing is to be counted for what is undefined.
+func (r *rule) within(f *frame) (v verdict, counted bool) {
+	f.begin()
+	defer func() { f.rules -= f.meter.spent() }()
+	rest := r.when
+	if r.shelf != nil { // its term has no price
+		if v := rest[0].eval(f); v != yes {
+			return v, true
+		}
+		rest = rest[1:]
+	}
+	v = rest.eval(f)
+	switch {
+	case f.meter.over != "":
+		return undefinedOverBudget, false
+	case v == yes && !f.settle(r.computed):
+		return undefinedOverBudget, false
+	case v == no && !f.settle(r.computed[:r.keyed]):
+		// It matters only where the rule remembers a key, so it does not matter anywhere.
+		return undefinedFailed, true
+	}
+	return v, false
 }
 
 // panicked makes the evaluator usable again and accounts for the panic.

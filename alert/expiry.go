@@ -1,5 +1,10 @@
 package alert
 
+import (
+	"math"
+	"time"
+)
+
 // lateness is how much later than the clock of this machine says an event time counts as passed where no record says so:
 // clocks differ, and a record that is under way has its arrival time already. A record that comes later than that is
 // taken as it comes, and a replay might then decide otherwise than the tick did.
@@ -44,12 +49,12 @@ func (e *Evaluator) expire(en *entry, to int64) {
 			e.announce(r, en, o)
 		}
 	case r.window != nil && r.window.tumbling && due >= r.window.end(en.window):
-		if r.window.whole(en.window) {
+		if r.window.whole(en.window) && !r.lost(en, due-r.window.length) {
 			e.judgeWindow(r, en, o, due) // the window that ends here
 		}
 		r.window.advance(en.window, due)
 		r.window.skip(en.window, to)
-	case r.window != nil && !r.window.tumbling:
+	case r.window != nil && !r.window.tumbling && r.turns(en, due):
 		if r.window.advance(en.window, due); r.window.whole(en.window) {
 			e.judgeWindow(r, en, o, due)
 		}
@@ -63,21 +68,68 @@ func (e *Evaluator) expire(en *entry, to int64) {
 	}
 	switch {
 	case !en.firing:
+	case r.givesUp(en) != 0 && due >= r.givesUp(en):
+		e.giveUp(r, en, o)
+		return
 	case r.resolve.Time > 0 && due >= en.held+millis(r.resolve.Time):
 		e.conclude(r, en, o)
 	case r.repeat > 0 && en.told && due >= en.sent+r.repeat:
-		if at := r.repeatAt(en.sent, to); at > due {
+		if at := r.repeatAt(en.sent, min(to, r.lastRepeat(en))); at > due {
 			en.sent = at - r.repeat // unless it is resolved before
 		} else {
 			e.again(r, en, o)
 		}
-	case r.insists(en) && fired && !en.told && e.hindrance(r, en, o) == "":
+	case fired && r.owes(en) && r.untilHeard(en, due-1) <= due && e.hindrance(r, en, o) == "":
 		e.tell(r, en, o)
 	}
-	if r.insists(en) && en.firing && !en.told {
+	if r.owes(en) {
 		due = max(due, to-maxSteps*maxPatience)
 	}
 	e.reschedule(r, en, due)
+}
+
+// turns says whether a window that slides may be another one by now, or has to say whether a claim still holds. Nothing else that is
+// due judges it, or for and resolve in records would count that.
+func (r *rule) turns(en *entry, due int64) bool {
+	switch {
+	case due >= r.window.end(en.window):
+		return true
+	case en.firing:
+		return r.resolve.Time > 0 && due >= en.held+millis(r.resolve.Time)
+	}
+	return r.hold.Time > 0 && en.since != 0 && due >= en.since+millis(r.hold.Time)
+}
+
+// givesUp is when a key whose absence was told is given up; 0 for never. It is when the absence has been reported for as long as is
+// configured, in place of the next repetition; who heard of it late hears of it once more first, or as long.
+func (r *rule) givesUp(en *entry) int64 {
+	if !r.perKey() || !en.told {
+		return 0
+	}
+	wait := millis(r.absence.GiveUp)
+	if r.repeat > 0 {
+		wait = min(wait, r.repeat)
+	}
+	return max(r.lastRepeat(en), en.sent+wait)
+}
+
+// lastRepeat is up to when the alert of a key is repeated that does not come back.
+func (r *rule) lastRepeat(en *entry) int64 {
+	if !r.perKey() {
+		return math.MaxInt64
+	}
+	return en.since + millis(r.absence.After) + millis(r.absence.GiveUp)
+}
+
+// perKey says whether the rule is about keys that do not come.
+func (r *rule) perKey() bool { return r.absence.After > 0 && r.absence.Of == AbsenceOfKey }
+
+// giveUp says the last word on a key that does not come back, and forgets it: it would be reported for ever.
+func (e *Evaluator) giveUp(r *rule, en *entry, o *occasion) {
+	o.ended = "no record has come for " + human(time.Duration(o.ms()-en.held)*time.Millisecond) +
+		", so the key is given up; it is reported again once it sends and then stops"
+	e.conclude(r, en, o)
+	e.memory.drop(en)
 }
 
 // maxSteps is how many windows without a record are judged one by one where time comes far in a single step, and how often what was
@@ -94,8 +146,8 @@ func (w *windowRule) skip(s *window, to int64) {
 // reschedule sets when time next has something to do with an entry, or forgets one that remembers nothing any more.
 func (e *Evaluator) reschedule(r *rule, en *entry, now int64) {
 	next := r.nextDue(en, now)
-	if en.firing && !en.told && r.insists(en) {
-		if again := e.untilHeard(r, en, now); next == 0 || again < next {
+	if r.owes(en) {
+		if again := r.untilHeard(en, now); next == 0 || again < next {
 			next = again
 		}
 	}
@@ -107,16 +159,18 @@ func (e *Evaluator) reschedule(r *rule, en *entry, now int64) {
 		next = en.due + 1 // whatever else was missed: time goes on
 	}
 	e.memory.schedule(en, next)
+	en.tally()
+	e.memory.regard(en)
 	if w := en.window; w != nil && w.resized {
 		e.memory.weigh(en)
 		w.resized = false
 	}
 }
 
-// insists says whether the rule must come back by itself to a claim that something swallowed, because no record may ever come to
-// show that it still fires: the rule fires without one, or the last word was that it is over.
-func (r *rule) insists(en *entry) bool {
-	return r.absence.After > 0 && r.absence.Of != AbsenceOfStream || r.hold.Time > 0 && r.window == nil || en.ended && r.episodic()
+// owes says whether the rule comes back by itself to a claim, because something swallowed it: no record may ever come to show that it
+// still fires, and the last word on the key may be that it is over.
+func (r *rule) owes(en *entry) bool {
+	return en.firing && !en.told && r.episodic() && r.absence.Of != AbsenceOfStream
 }
 
 // patience and maxPatience are after which time a claim that was swallowed is looked at again where it is not known how long
@@ -128,7 +182,7 @@ const (
 
 // untilHeard is when to look again at a claim that fires and that nobody was told: when what swallows it is over, as far as
 // that is known, and now and then in any case.
-func (e *Evaluator) untilHeard(r *rule, en *entry, now int64) int64 {
+func (r *rule) untilHeard(en *entry, now int64) int64 {
 	began := en.since + max(millis(r.hold.Time), millis(r.absence.After))
 	wait := int64(patience)
 	for began+wait <= now && wait < maxPatience {
@@ -138,19 +192,14 @@ func (e *Evaluator) untilHeard(r *rule, en *entry, now int64) int64 {
 	if next <= now {
 		next += (now - next + maxPatience) / maxPatience * maxPatience
 	}
-	at, covered := timeOf(now), en.covered
-	if en.window != nil {
-		covered |= en.window.hushed
-	}
-	for _, s := range r.silences {
-		if s.mutes(at, covered) {
-			next = min(next, s.until.UnixMilli())
+	at := timeOf(now)
+	for _, s := range r.silences { // also one that only begins by then
+		if until := s.until.UnixMilli(); until > now {
+			next = min(next, until)
 		}
 	}
 	for _, q := range r.quiet {
-		if q.cover(at) {
-			next = min(next, q.end(at).UnixMilli())
-		}
+		next = min(next, q.end(at).UnixMilli())
 	}
 	if end := en.sent + r.dedup; end > now && en.sent != 0 {
 		next = min(next, end)
@@ -178,6 +227,9 @@ func (r *rule) nextDue(en *entry, now int64) int64 {
 		}
 		if r.repeat > 0 && en.told {
 			at(en.sent + r.repeat)
+		}
+		if end := r.givesUp(en); end != 0 {
+			at(end)
 		}
 	} else {
 		if r.absence.After > 0 && r.absence.Of != AbsenceOfStream {

@@ -259,13 +259,13 @@ func (r *reader) covers(v *entryView, bits uint64, panes []pane) {
 	}
 	v.hush.by = r.small(math.MaxUint32)
 	n := r.count()
-	if !v.windowed || n == 0 || n > uint64(v.win.size) { //nolint:gosec // read as at most maxPanes
+	if !v.windowed || n == 0 || n > uint64(v.win.size) {
 		r.fail()
 		return
 	}
 	for range n {
 		p := pane{n: v.win.last - int64(r.small(maxPanes)), count: r.uint(), sum: r.float(), rest: r.float(), min: r.float(), max: r.float()}
-		if before := len(v.hush.panes); p.count == 0 || p.n < 0 || p.n <= v.win.last-v.win.size || before > 0 && v.hush.panes[before-1].n >= p.n {
+		if before := len(v.hush.panes); p.count == 0 || p.n < 0 || p.n <= v.win.last-int64(v.win.size) || before > 0 && v.hush.panes[before-1].n >= p.n {
 			r.fail()
 			return
 		}

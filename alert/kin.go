@@ -141,28 +141,24 @@ func (m *memory) park(en *entry) {
 	m.parkedTo = max(m.parkedTo, en.kin.due)
 }
 
-// hear makes keys the shard's own of which a record has come.
+// hear makes keys the shard's own of which a record has come. What was due before was due while nobody heard of them: it is done now,
+// in the order of time and of the rules as ever, and told by the shard that speaks for the key.
 func (e *Evaluator) hear(rec *Record) {
-	for _, r := range e.memory.rules {
+	m, now := e.memory, e.now()
+	var heard []*entry
+	for _, r := range m.rules {
 		if r.kin == 0 {
 			continue
 		}
 		if en := r.find(e.keyOf(r.rule, rec)); en != nil && en.kin != nil {
-			e.confirm(en)
+			m.claim(r, en.key, en.kin.family.others, max(now, en.kin.born+1))
+			heard = append(heard, en)
 		}
 	}
-	e.muted = "" // what time brought about is not of the record
-}
-
-// confirm makes a key the shard's own. What was due before was due while nobody heard of it: it is done now, and told by the
-// shard that speaks for the key.
-func (e *Evaluator) confirm(en *entry) {
-	m, now, k := e.memory, e.now(), en.kin
-	m.claim(en.of, en.key, k.family.others, max(now, k.born+1))
-	e.silent = k.silent
-	for k.due != 0 {
+	for en := firstDue(heard); en != nil; en = firstDue(heard) {
+		k := en.kin
 		en.due, k.due = k.due, 0
-		e.expiring = en
+		e.expiring, e.silent = en, k.silent
 		e.expire(en, now)
 		if en.due != 0 && en.due <= now {
 			k.due = en.due
@@ -170,7 +166,21 @@ func (e *Evaluator) confirm(en *entry) {
 		}
 	}
 	e.expiring, e.silent = nil, false
-	m.unbind(en)
+	for _, en := range heard {
+		m.unbind(en)
+	}
+	e.muted = "" // what time brought about is not of the record
+}
+
+// firstDue is the first of these entries, in the order of their rules, for which something waits that was due before all others.
+func firstDue(heard []*entry) *entry {
+	var first *entry
+	for _, en := range heard {
+		if en.kin != nil && en.kin.due != 0 && (first == nil || en.kin.due < first.kin.due) {
+			first = en
+		}
+	}
+	return first
 }
 
 // settle does what waits for other shards, as far as it is known what they have heard.
@@ -201,7 +211,7 @@ func (e *Evaluator) settle() {
 func (e *Evaluator) cleared(en *entry) bool {
 	k := en.kin
 	switch {
-	case !en.of.rule.timed():
+	case !en.of.rule.timed() && !en.of.rule.owes(en):
 		e.silent = k.silent // time only makes it forget
 		return true
 	case !e.deciding:
@@ -276,6 +286,7 @@ type Relative struct {
 	heirs          []string
 	head           snapshotHead
 	sections       map[string]*relativeSection
+	senses         map[string]*relativeSection // by name and what the memory means
 }
 
 // relativeSection is what it remembers of a rule.
@@ -337,7 +348,7 @@ func countEntries(body []byte, v *entryView) (n uint64, ok bool) {
 // ReadRelative reads the snapshot of a shard, of a version that Awaits will name; state is nil if there is none. heirs are the
 // shards that took over from it, if it has ended. The answer keeps state.
 func ReadRelative(shard, version string, state []byte, heirs []string) (*Relative, error) {
-	x := &Relative{shard: shard, version: version, heirs: heirs, sections: map[string]*relativeSection{}}
+	x := &Relative{shard: shard, version: version, heirs: heirs, sections: map[string]*relativeSection{}, senses: map[string]*relativeSection{}}
 	if state == nil {
 		return x, nil
 	}
@@ -347,8 +358,15 @@ func ReadRelative(shard, version string, state []byte, heirs []string) (*Relativ
 	}
 	x.head = head
 	count, v := 0, &entryView{}
+	senses := map[string]string{}
 	for i := range sections {
 		s := &sections[i]
+		if of, ok := strings.CutPrefix(s.name, toldSection); ok {
+			if t, ok := readTold(s.body); ok {
+				senses[of+string(s.fingerprint[:])] = of + string(t.memory[:])
+			}
+			continue
+		}
 		name, shared := strings.CutPrefix(s.name, kinSection)
 		if !shared && strings.Contains(name, ":") {
 			continue // no rule's
@@ -399,9 +417,12 @@ func ReadRelative(shard, version string, state []byte, heirs []string) (*Relativ
 			}
 		}
 	}
-	for _, of := range x.sections {
+	for id, of := range x.sections {
 		of.keys.sort()
 		of.claims.sort()
+		if sense := senses[id]; sense != "" && (x.senses[sense] == nil || x.senses[sense].used < of.used) {
+			x.senses[sense] = of
+		}
 	}
 	return x, nil
 }
@@ -433,6 +454,9 @@ func (e *Evaluator) Meet(x *Relative) {
 	known := &met{version: x.version, reached: make([]int64, len(m.rules))}
 	for i, r := range m.rules {
 		s := x.sections[r.rule.name+string(r.rule.fingerprint[:])]
+		if s == nil { // of a worker with another version of the rule
+			s = x.senses[r.rule.name+string(r.rule.sense.memory[:])]
+		}
 		if s == nil {
 			continue
 		}
@@ -619,7 +643,7 @@ func (k *kinState) each(p kinPart, do func(family int, at int64, key []byte)) {
 }
 
 // writeKin writes what a rule shares with other shards; nil if that is nothing. ranks are the places of entries in the order of use.
-func (m *memory) writeKin(r *ruleMemory, ranks map[*entry]uint64) []byte {
+func (m *memory) writeKin(r *ruleMemory, ranks map[*entry]uint64, audiences []uint64) []byte {
 	if r.kin == 0 && len(r.claims) == 0 {
 		return nil
 	}
@@ -635,7 +659,7 @@ func (m *memory) writeKin(r *ruleMemory, ranks map[*entry]uint64) []byte {
 	}
 	slices.SortFunc(copies, func(a, b *entry) int { return cmp.Compare(ranks[a], ranks[b]) })
 	slices.SortFunc(shared, func(a, b *entry) int { return cmp.Compare(ranks[a], ranks[b]) })
-	w := &writer{format: m.format}
+	w := &writer{format: m.format, audiences: audiences}
 	w.float(0)
 	w.int(0)
 	w.uint(0)

@@ -17,11 +17,13 @@ type memory struct {
 	rules []*ruleMemory
 	// scores are the forests.
 	scores []*scoreMemory
-	// oldest and newest are the ends of the list of all entries with a key in the order of their last use.
-	oldest, newest *entry
-	count          int
-	bulk           bulk // of all entries and claims
-	timers         timers
+	// count is how many entries have a key, bulk the size of all entries and claims, and crowds are the rules by how much they hold.
+	count  int
+	bulk   bulk
+	crowds [measures]crowd
+	// crammed says that more was read or inherited than may be, which is kept until somebody can be told.
+	crammed bool
+	timers  timers
 	// clock is how far timers were run: the event time, or a tick beyond it.
 	clock int64
 	// watchdog is the end of the last interval for which the watchdog spoke, or that passed while it was silent.
@@ -44,19 +46,33 @@ type memory struct {
 type ruleMemory struct {
 	rule    *rule
 	entries map[string]*entry
+	// lists are the entries with a key by their standing.
+	lists [standings]entryList
+	// bulk is the size of the entries with a key; held is how much that is by each measure, and seat where the rule stands in the crowd.
+	bulk bulk
+	held [measures]int
+	seat [measures]int
 	// tokens are what the rate limit has left, at the time at.
 	tokens float64
 	at     int64
 	// kin counts the entries that other shards have, too; claims are the inherited keys of which the shard has heard.
 	kin    int
 	claims map[string]claim
+
+	// What follows is about edited rules (edited.go). audiences are those that entries name, and left the topics to which the rule
+	// goes no longer. owing says that some of them may be owed ends. telling counts the entries of which somebody was told.
+
+	audiences [][]string
+	left      map[string]*leftTopic
+	owing     bool
+	telling   int
 }
 
 // entry is what a rule remembers of a key.
 type entry struct {
 	key          string
 	of           *ruleMemory
-	older, newer *entry
+	older, newer *entry // in the list of its standing
 	// due is when time has something to do with the entry; place is where it stands among the timers, -1 for not at all.
 	due   int64
 	place int32
@@ -78,6 +94,11 @@ type entry struct {
 	// severity, by its place among severities, is the gravest that was told or, before anything is, that of the last record;
 	// grade is that of the last record, if an expression gives it.
 	severity, grade uint8
+	// heard is who was told, behind the first of the rule's audiences; 0 for whoever hears of the rule now. counted says that the
+	// rule's count of entries of which somebody was told has it.
+	counted  bool
+	heard    uint16
+	standing standing
 	// covered are the conditions of silences that the last matching record meets; with a window, all records in it when it last
 	// held. See hush.go.
 	covered uint32
@@ -101,6 +122,11 @@ func newMemory(set *compiled, agreed agreement) *memory {
 	}
 	for i, r := range set.rules {
 		m.rules[i] = &ruleMemory{rule: r, tokens: float64(r.limit.Events)}
+		if !r.whole() { // the one entry of a rule without keys is never pushed out
+			for by := range m.crowds {
+				m.crowds[by].join(m.rules[i], measure(by))
+			}
+		}
 	}
 	return m
 }
@@ -112,23 +138,14 @@ func (r *ruleMemory) find(key []byte) *entry { return r.entries[string(key)] }
 func (m *memory) touch(r *ruleMemory, key []byte, known *entry) *entry {
 	if known != nil {
 		if !r.rule.whole() {
-			m.unlink(known)
-			m.link(known)
+			r.lists[known.standing].remove(known)
+			r.lists[known.standing].add(known)
 		}
 		return known
-	}
-	if m.count >= m.max && !r.rule.whole() {
-		m.evict()
 	}
 	e := &entry{key: string(key), of: r, place: -1, severity: warning, grade: warning}
 	m.put(e)
 	return e
-}
-
-// evict pushes out the entry that was not used for the longest time.
-func (m *memory) evict() {
-	m.oldest.of.rule.metrics.evicted.Inc()
-	m.drop(m.oldest)
 }
 
 // put adds an entry, as the newest one.
@@ -137,48 +154,31 @@ func (m *memory) put(e *entry) {
 		e.of.entries = make(map[string]*entry)
 	}
 	e.of.entries[e.key] = e
-	if !e.of.rule.whole() { // the one entry of a rule without keys is never pushed out
+	if !e.of.rule.whole() {
 		m.count++
-		m.link(e)
+		e.standing = e.stands()
+		e.of.lists[e.standing].add(e)
+		m.crowds[byKeys].holds(e.of, byKeys, e.of.held[byKeys]+1)
 	}
 	m.weigh(e)
+	e.tally()
 }
 
 // drop forgets an entry.
 func (m *memory) drop(e *entry) {
 	delete(e.of.entries, e.key)
-	m.bulk.sub(bulk{int(e.heap), int(e.stored)})
-	e.heap, e.stored = 0, 0
+	if e.counted {
+		e.counted = false
+		e.of.telling--
+	}
+	m.resize(e, bulk{})
 	if !e.of.rule.whole() {
 		m.count--
-		m.unlink(e)
+		e.of.lists[e.standing].remove(e)
+		m.crowds[byKeys].holds(e.of, byKeys, e.of.held[byKeys]-1)
 	}
 	m.schedule(e, 0)
 	m.unbind(e)
-}
-
-func (m *memory) link(e *entry) {
-	e.older, e.newer = m.newest, nil
-	if m.newest != nil {
-		m.newest.newer = e
-	} else {
-		m.oldest = e
-	}
-	m.newest = e
-}
-
-func (m *memory) unlink(e *entry) {
-	if e.older != nil {
-		e.older.newer = e.newer
-	} else {
-		m.oldest = e.newer
-	}
-	if e.newer != nil {
-		e.newer.older = e.older
-	} else {
-		m.newest = e.older
-	}
-	e.older, e.newer = nil, nil
 }
 
 // schedule sets when time has something to do with e; 0 is never.

@@ -75,7 +75,7 @@ func (r *renderer) message(a *Alert) (Message, error) {
 	if body, ok := r.text(r.templates.message, data, partMessage); ok {
 		m.Body = finish(body, r.templates.message.says, data, true)
 	} else {
-		m.Body = finish(r.defaultBody(a, data), mentions{kind: true}, data, true)
+		m.Body = finish(r.defaultBody(a, data), mentions{kind: true, ended: true}, data, true)
 	}
 	if r.templates.group != nil {
 		if out, err := r.templates.group.execute(data); err == nil {
@@ -104,11 +104,11 @@ func (r *renderer) subjectOf(data *messageData) string {
 			if r.templates.subject.says.kind {
 				return subject
 			}
-			return validSubject(kindPrefix(data.Kind) + subject)
+			return validSubject(kindPrefix(data) + subject)
 		}
 		r.fail(partSubject, r.templates.subject, data)
 	}
-	return kindPrefix(data.Kind) + defaultSubject(data.Kind)
+	return kindPrefix(data) + defaultSubject(data.Kind)
 }
 
 // bodiesOf makes the bodies of single protocols. One whose template fails is left out, so that its protocol gets the
@@ -168,6 +168,9 @@ func finish(body string, says mentions, data *messageData, links bool) string {
 	if data.Unsure != "" && !says.unsure {
 		lines = append(lines, "(not certain: the memory of "+data.Unsure+" could not be read, and records of the key may go there)")
 	}
+	if data.Ended != "" && !says.ended {
+		lines = append(lines, "(it may still hold: "+data.Ended+")")
+	}
 	if links && data.Runbook != "" && !says.runbook {
 		lines = append(lines, "Runbook: "+data.Runbook)
 	}
@@ -176,7 +179,7 @@ func finish(body string, says mentions, data *messageData, links bool) string {
 	}
 	before := ""
 	if !says.kind {
-		before = kindPrefix(data.Kind)
+		before = kindPrefix(data)
 	}
 	if len(lines) == 0 && before == "" || isDocument(body) {
 		return body
@@ -229,6 +232,8 @@ type messageData struct {
 	Suppressed uint32
 	// Unsure names the shards whose memory could not be read and to which records of the key may go since a reshard, or is empty.
 	Unsure string
+	// Ended says why the rule says no more of the key here although its condition may still hold: it was taken out, say. Mostly empty.
+	Ended string
 	// Value is the figure that the rule looks at, a Number, or nil.
 	Value any
 	// Labels are the rule's.
@@ -287,6 +292,7 @@ func (r *renderer) data(a *Alert) *messageData {
 		Since:      a.Since.UTC(),
 		Suppressed: a.Suppressed,
 		Unsure:     a.Unsure,
+		Ended:      a.Ended,
 		Labels:     r.labels,
 		Topic:      a.Topic,
 		Stream:     r.stream,

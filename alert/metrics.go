@@ -1,6 +1,7 @@
 package alert
 
 import (
+	"slices"
 	"sync/atomic"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -20,15 +21,19 @@ type metrics struct {
 	suppressed *prometheus.CounterVec
 	shadow     *prometheus.CounterVec
 	evicted    *prometheus.CounterVec
+	cut        *prometheus.CounterVec
 	unscored   *prometheus.CounterVec
 	felled     *prometheus.CounterVec
+	uncovered  *prometheus.CounterVec
 	undefined  *undefinedCollector
 }
 
 // ruleMetrics are the series of one rule.
 type ruleMetrics struct {
-	matched, shadow, evicted prometheus.Counter
-	suppressed               map[Reason]prometheus.Counter
+	matched, shadow prometheus.Counter
+	// evicted counts the keys that were pushed out, cut those of them that fired or were about to.
+	evicted, cut prometheus.Counter
+	suppressed   map[Reason]prometheus.Counter
 	// undefined counts what kept the rule from matching behind the term under which the index has it.
 	undefined *[verdictCount]atomic.Uint64
 	// over counts the messages whose templates were over the budget.
@@ -95,6 +100,10 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		Name: "kinesis_alerter_state_evictions_total",
 		Help: "Keys that were forgotten because a shard remembers state.max_keys others, or as many bytes as it can.",
 	}, []string{"rule"})
+	m.cut = factory.NewCounterVec(prometheus.CounterOpts{
+		Name: "kinesis_alerter_state_active_evictions_total",
+		Help: "Keys among state_evictions_total that fired or were about to. Whoever was told that one fires is told that it is not followed any more.",
+	}, []string{"rule"})
 	m.unscored = factory.NewCounterVec(prometheus.CounterOpts{
 		Name: "kinesis_alerter_unscored_records_total",
 		Help: "Records that a score passed over, by why: a field is no number, or the record has what the score would add.",
@@ -103,6 +112,10 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		Name: "kinesis_alerter_score_evictions_total",
 		Help: "Keys whose forest was forgotten because those of a shard take the memory of their score.",
 	}, []string{"score"})
+	m.uncovered = factory.NewCounterVec(prometheus.CounterOpts{
+		Name: "kinesis_alerter_silence_over_budget_total",
+		Help: "Records that a silence did not cover, because its condition would have cost more than one may.",
+	}, []string{"silence"})
 	m.undefined = &undefinedCollector{desc: prometheus.NewDesc("kinesis_alerter_rule_undefined_total",
 		"Records that a rule did not match because a term was undefined, by the first cause.", []string{"rule", "reason"}, nil)}
 	reg.MustRegister(m.undefined)
@@ -113,7 +126,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 func (m *metrics) adopt(c *compiled) {
 	for _, r := range c.rules {
 		r.metrics = ruleMetrics{
-			matched: m.matched.WithLabelValues(r.name), evicted: m.evicted.WithLabelValues(r.name),
+			matched: m.matched.WithLabelValues(r.name), evicted: m.evicted.WithLabelValues(r.name), cut: m.cut.WithLabelValues(r.name),
 			suppressed: make(map[Reason]prometheus.Counter), undefined: new([verdictCount]atomic.Uint64), over: new(atomic.Uint64),
 		}
 		if r.shadow {
@@ -129,6 +142,13 @@ func (m *metrics) adopt(c *compiled) {
 			x.metrics.skipped[reason] = m.unscored.WithLabelValues(x.config.As, string(reason))
 		}
 	}
+	for _, x := range c.silences {
+		for i, cover := range c.covers {
+			if x.bit == 1<<i {
+				cover.over = append(cover.over, m.uncovered.WithLabelValues(x.name))
+			}
+		}
+	}
 	for _, route := range c.routes() {
 		route.render.failed = newTemplateFailures(m.templates, route.render.rule)
 		if route.rule != nil && route.rule.metrics.over != nil {
@@ -139,15 +159,28 @@ func (m *metrics) adopt(c *compiled) {
 	m.undefined.adopt(c)
 }
 
-// forget removes the series of rules that are no more.
+// forgot counts a key that was pushed out.
+func (m *ruleMetrics) forgot(stood standing) {
+	m.evicted.Inc()
+	if stood != quiet {
+		m.cut.Inc()
+	}
+}
+
+// forget removes the series of rules and silences that are no more.
 func (m *metrics) forget(old, now *compiled) {
+	for _, x := range old.silences {
+		if !slices.ContainsFunc(now.silences, func(y *silence) bool { return y.name == x.name && y.bit != 0 }) {
+			m.uncovered.DeleteLabelValues(x.name)
+		}
+	}
 	kept := make(map[string]bool)
 	for _, route := range now.routes() {
 		kept[route.render.rule] = true
 	}
 	for _, route := range old.routes() {
 		if name := route.render.rule; !kept[name] {
-			for _, vec := range []*prometheus.CounterVec{m.matched, m.suppressed, m.shadow, m.evicted, m.templates} {
+			for _, vec := range []*prometheus.CounterVec{m.matched, m.suppressed, m.shadow, m.evicted, m.cut, m.templates} {
 				vec.DeletePartialMatch(prometheus.Labels{"rule": name})
 			}
 		}

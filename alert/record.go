@@ -14,6 +14,8 @@ type Record struct {
 	SequenceNumber string
 	// SubSequence is the place inside a KPL aggregate, from 0; 0 for a plain record.
 	SubSequence uint32
+	// Replayed says that the alerts of the record were made before, so that nobody hears of those that it makes now.
+	Replayed bool
 	// Arrival is Kinesis' ApproximateArrivalTimestamp, the event time of everything that the pipeline computes.
 	Arrival time.Time
 	// Data is the payload as the producer put it.

@@ -44,7 +44,11 @@ type rule struct {
 	// fingerprint is of everything that the remembered state depends on. Another rule of the same name does not take the
 	// state over.
 	fingerprint [16]byte
-	metrics     ruleMetrics
+	sense       sense
+	// audience are the topics that hear of the rule, and said its words as a snapshot keeps them.
+	audience []string
+	said     []byte
+	metrics  ruleMetrics
 
 	// computed is what the rule computes beside its condition; the first keyed of it are the key. priced says that the rule has
 	// a price at all.
@@ -107,7 +111,7 @@ func (f *faults) rule(field string, c RuleConfig, topics map[string]*topicWords,
 	f.ruleSeverity(field, c, s, r)
 	f.ruleMuting(field, c, r, before)
 	f.ruleRoutes(field, c, topics, r)
-	r.fingerprint = fingerprintOf(c)
+	r.fingerprint, r.sense, r.audience, r.said = fingerprintOf(c), r.senseOf(c), r.listeners(), saidByRule(c)
 	r.compute()
 	return r
 }
@@ -209,6 +213,9 @@ func (f *faults) ruleState(field string, c RuleConfig, s *schema, r *rule) {
 	span("dedup", c.Dedup, time.Millisecond)
 	span("repeat_interval", c.RepeatInterval, time.Second)
 	span("absence.after", c.Absence.After, time.Second)
+	if g := c.Absence.GiveUp; g != 0 && (g < time.Second || g > maxGiveUp || g%time.Millisecond != 0) {
+		f.add(field+".absence.give_up", shortDuration(g), "must be between 1s and %s, in whole milliseconds", shortDuration(maxGiveUp))
+	}
 	if c.RateLimit.Unlimited {
 		r.limit = Rate{}
 	}
@@ -226,6 +233,8 @@ func (f *faults) ruleState(field string, c RuleConfig, s *schema, r *rule) {
 		f.add(field+".absence.of", c.Absence.Of, "must be %s, %s or %s", AbsenceOfKey, AbsenceOfShard, AbsenceOfStream)
 	case !c.For.IsZero() || !c.Resolve.IsZero() || c.Window != (WindowConfig{}):
 		f.add(field+".absence", shortDuration(c.Absence.After), "has its own beginning and end; leave for, window and resolve out")
+	case r.absence.Of != AbsenceOfKey && c.Absence.GiveUp != 0:
+		f.add(field+".absence.give_up", shortDuration(c.Absence.GiveUp), "is for keys; absence of %s is reported until records come, so leave it out", r.absence.Of)
 	case r.absence.Of != AbsenceOfKey && c.Key != "" && c.Key != "partition_key":
 		f.add(field+".key", c.Key, "absence of %s has no keys; leave key out", r.absence.Of)
 	case r.absence.Of == AbsenceOfStream && c.Absence.After < minStreamAbsence:
@@ -310,7 +319,7 @@ func (f *faults) ruleRoutes(field string, c RuleConfig, topics map[string]*topic
 		case listed[name]:
 			f.add(at, name, "is listed twice; one alert per topic is sent")
 		default:
-			r.routes = append(r.routes, &route{rule: r, topic: name, render: f.render(shared, own)})
+			r.routes = append(r.routes, &route{rule: r, topic: name, render: f.render(shared, own), said: shared.said})
 		}
 		listed[name] = true
 	}

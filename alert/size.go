@@ -1,7 +1,7 @@
 package alert
 
-// What rules remember is bounded in bytes, beside state.max_keys: beyond it the key that was not used for the longest time is
-// forgotten. Its size is a function of what is remembered and of nothing else, so that a restart forgets the same keys.
+// What rules remember is bounded in bytes, beside state.max_keys: beyond it keys are forgotten (room.go). Its size is a function of
+// what is remembered and of nothing else, so that a restart forgets the same keys.
 const (
 	// maxHeap bounds what a shard remembers in memory, and maxStored in its snapshot: a little below what can be stored of one, so
 	// that no state of rules is too large to be saved.
@@ -72,13 +72,18 @@ func (m *memory) weigh(en *entry) {
 	if uint32(now.heap) == en.heap && uint32(now.stored) == en.stored { //nolint:gosec // as below
 		return
 	}
-	m.bulk.add(bulk{now.heap - int(en.heap), now.stored - int(en.stored)})
-	en.heap, en.stored = uint32(now.heap), uint32(now.stored) //nolint:gosec // keys, values and panes are bounded
+	m.resize(en, now)
 }
 
-// fit forgets what was not used for the longest time while too much is remembered, but never the entry in hand.
-func (m *memory) fit(en *entry) {
-	for m.bulk.over() && m.oldest != nil && m.oldest != en {
-		m.evict()
+func (m *memory) resize(en *entry, now bulk) {
+	more := bulk{now.heap - int(en.heap), now.stored - int(en.stored)}
+	en.heap, en.stored = uint32(now.heap), uint32(now.stored) //nolint:gosec // keys, values and panes are bounded
+	m.bulk.add(more)
+	if r := en.of; !r.rule.whole() {
+		r.bulk.add(more)
+		m.crowds[byBytes].holds(r, byBytes, r.bulk.weight())
 	}
 }
+
+// weight is a size as one number: the share of the bound that is nearer, in bytes of memory.
+func (b bulk) weight() int { return max(b.heap, b.stored*maxHeap/maxStored) }

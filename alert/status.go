@@ -137,6 +137,12 @@ func (p *Pipeline) OverBudget() map[string]uint64 {
 	return seen
 }
 
+// SilencesOverBudget are the records that a silence did not cover, because its condition would have cost more than one may, by silence.
+// Safe for concurrent use.
+func (p *Pipeline) SilencesOverBudget() map[string]uint64 {
+	return counts.By(p.metrics.uncovered, "silence")
+}
+
 // TemplateFailures are the templates of messages that failed, by rule. Safe for concurrent use.
 func (p *Pipeline) TemplateFailures() map[string]uint64 {
 	return counts.By(p.metrics.templates, "rule")
@@ -144,6 +150,9 @@ func (p *Pipeline) TemplateFailures() map[string]uint64 {
 
 // Evicted are the keys that were forgotten because there were too many, by rule. Safe for concurrent use.
 func (p *Pipeline) Evicted() map[string]uint64 { return counts.By(p.metrics.evicted, "rule") }
+
+// EvictedActive are those of them that fired or were about to. Safe for concurrent use.
+func (p *Pipeline) EvictedActive() map[string]uint64 { return counts.By(p.metrics.cut, "rule") }
 
 // Panics are those that were recovered while a record was evaluated, since the process started. Safe for concurrent use.
 func (p *Pipeline) Panics() uint64 { return counts.Of(p.metrics.panics) }

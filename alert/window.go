@@ -41,22 +41,22 @@ type windowRule struct {
 // moves in whole steps.
 type window struct {
 	// last is the number of the newest pane since 1970, size how many there are. panes are those with something in them, oldest first.
-	last, size int64
-	panes      []pane
+	last int64
+	size uint8
+	// resized says that the window takes more or less memory than when it was weighed.
+	resized bool
+	// seen are the conditions of silences that the last record meets, spared those that some record does not, and hushed those without
+	// whose records the window did not hold when it last did.
+	seen, spared, hushed uint32
+	panes                []pane
 	// values are what a distinct window has seen, by hash, with the pane in which it was seen last. legacy is the same by the hash of the
 	// plain format. In a window that has both, legacy is what counts, until all of what it saw before the pane since has passed.
 	values, legacy map[uint64]int64
 	since          int64
 	// watched is the time from which on nothing of the key was missed.
 	watched int64
-	// seen are the conditions of silences that the last record meets, and spared those that some record does not.
-	seen, spared uint32
-	// hushed are those without whose records it did not hold when it last did.
-	hushed uint32
 	// hush is what came while a silence covered it; nil where there is nothing of that in the window.
 	hush *hush
-	// resized says that the window takes more or less memory than when it was weighed.
-	resized bool
 }
 
 // pane is a part of a window. The sum is sum + rest, in units of sumUnit: rest is what rounding has lost (Neumaier: Rundungsfehleranalyse
@@ -90,7 +90,7 @@ func (p *pane) mean() float64 {
 }
 
 func (w *windowRule) newWindow(keyed bool) *window {
-	out := &window{size: w.panes, resized: true}
+	out := &window{size: uint8(w.panes), resized: true} //nolint:gosec // at most maxPanes
 	switch {
 	case !w.distinct:
 	case keyed:
@@ -123,7 +123,7 @@ func (w *windowRule) advance(s *window, now int64) {
 	s.advanceHush()
 	s.age(s.values)
 	s.age(s.legacy)
-	if s.values != nil && s.legacy != nil && n >= s.since+s.size {
+	if s.values != nil && s.legacy != nil && n >= s.since+int64(s.size) {
 		s.legacy = nil
 	}
 }
@@ -131,7 +131,7 @@ func (w *windowRule) advance(s *window, now int64) {
 // inside are the panes that are still in the window.
 func (s *window) inside(panes []pane) []pane {
 	gone := 0
-	for gone < len(panes) && panes[gone].n <= s.last-s.size {
+	for gone < len(panes) && panes[gone].n <= s.last-int64(s.size) {
 		gone++
 	}
 	return slices.Delete(panes, 0, gone)
@@ -139,7 +139,7 @@ func (s *window) inside(panes []pane) []pane {
 
 func (s *window) age(values map[uint64]int64) {
 	for hash, seen := range values {
-		if seen <= s.last-s.size {
+		if seen <= s.last-int64(s.size) {
 			delete(values, hash)
 		}
 	}
@@ -220,9 +220,16 @@ func (w *windowRule) whole(s *window) bool {
 	return !w.entire || s.watched <= from*w.step
 }
 
-// awaits says whether an empty window is kept all the same, until a whole one of its key can be judged.
+// awaits says whether an empty window is kept all the same, until a whole one of its key can be judged: up to the end of the step in
+// which now lies, whatever looks at the key meanwhile.
 func (w *windowRule) awaits(en *entry, now int64) bool {
-	return w.entire && en.last != nil && now < en.last.arrival+2*w.length
+	return w.entire && en.last != nil && now-now%w.step < en.last.arrival+2*w.length
+}
+
+// lost says that a key without an excursion has had an empty window for so long that it is judged no more, also if dedup still
+// remembers it: nobody is told for ever that a key is gone which may never come back.
+func (r *rule) lost(en *entry, now int64) bool {
+	return !en.firing && en.since == 0 && en.window.empty() && !r.window.awaits(en, now)
 }
 
 // merged is all of some panes, the oldest first: the order of a sum matters to its last bits.

@@ -34,11 +34,14 @@ func defaultSubject(kind string) string {
 }
 
 // kindPrefix stands before words that do not say the kind themselves, so that nobody takes them for a new alarm.
-func kindPrefix(kind string) string {
-	switch Kind(kind) {
+func kindPrefix(data *messageData) string {
+	switch Kind(data.Kind) {
 	case KindRepeat:
 		return "[STILL FIRING] "
 	case KindResolved:
+		if data.Ended != "" {
+			return "[NO LONGER WATCHED] "
+		}
 		return "[RESOLVED] "
 	case KindWatchdog:
 		return "[WATCHDOG] "
@@ -86,6 +89,9 @@ func (r *renderer) sentence(d *messageData) string {
 	case KindDrill:
 		return "This is a test of the way to the topic " + d.Topic + ": nothing happened, and nothing has to be done."
 	case KindResolved:
+		if d.Ended != "" {
+			return rule + " fired, and says no more here: " + d.Ended + "."
+		}
 		if r.absence {
 			return rule + " is resolved: records come again."
 		}
@@ -165,6 +171,7 @@ type topicWords struct {
 	bodies                  []bodyWords
 	// structured says that the topic has bodies of single protocols, faulty ones included.
 	structured bool
+	said       []byte
 }
 
 // ruleWords are what a rule says.
@@ -188,6 +195,7 @@ func (f *faults) topicWords(field string, c TopicConfig) *topicWords {
 		message:    f.body(field+".message", c.Message, nil),
 		group:      f.template(field+".group_id", c.GroupID),
 		structured: len(c.Bodies) > 0,
+		said:       saidByTopic(c),
 	}
 	for _, protocol := range sortedKeys(c.Bodies) {
 		at, source := field+".bodies."+protocol, c.Bodies[protocol]
@@ -461,7 +469,7 @@ func templateFault(field, source string, err error) *ConfigError {
 
 // mentions are the names that a template reads, as far as somebody asks.
 type mentions struct {
-	kind, suppressed, unsure, runbook, dashboard bool
+	kind, suppressed, unsure, ended, runbook, dashboard bool
 	// payload is .Fields or .Record.Data.
 	payload bool
 }
@@ -472,6 +480,8 @@ func (m *mentions) add(path []string) {
 		m.kind = true
 	case "Unsure":
 		m.unsure = true
+	case "Ended":
+		m.ended = true
 	case "Suppressed":
 		m.suppressed = true
 	case "Runbook":

@@ -326,6 +326,19 @@ type doubt struct {
 	never bool // it keeps a rule or a filter from ever matching
 }
 
+// current refuses a configuration with silences that are over, for whoever puts it in force now. A start does not: a daemon that is
+// restarted at night must not stay down because a silence has ended.
+func (c *LoadedConfig) current(now time.Time) error {
+	var problems ConfigErrors
+	for _, over := range c.parts().alert.Over(now) {
+		problems = append(problems, c.doc.place(over)...)
+	}
+	if len(problems) == 0 {
+		return nil
+	}
+	return problems
+}
+
 // doubts are what is valid in the configuration and cannot be meant, in the order of the file.
 func (c *LoadedConfig) doubts(now time.Time) []doubt {
 	var out []doubt

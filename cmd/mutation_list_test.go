@@ -10,7 +10,7 @@ func mutations() []mutation {
 	return slices.Concat(
 		coreMutations(), edgeMutations(), answerMutations(), repeatsMutations(), outsideMutations(), pageMutations(), ruleMutations(), silenceMutations(),
 		inheritMutations(), endMutations(), hostileMutations(), wallMutations(), fileMutations(), budgetMutations(),
-		memoryMutations(), costMutations(),
+		memoryMutations(), costMutations(), hushMutations(), lawMutations(),
 	)
 }
 
@@ -183,7 +183,7 @@ func coreMutations() []mutation {
 		},
 		{
 			breaks: "a state never includes what is not resolved",
-			file:   "consumer/state.go", old: "	if !k.opened || k.torn || !s.eval.Stateful() {", new: "	if !k.opened || !s.eval.Stateful() {",
+			file:   "consumer/state.go", old: "	if !k.opened || k.torn || !s.keepsState() {", new: "	if !k.opened || !s.keepsState() {",
 			by: only("consumer", "Test.*(State|Torn|Remembers).*"), says: `.*Error:.*`,
 		},
 		{

@@ -50,7 +50,7 @@ type Status struct {
 	Rules []StatusRule `json:"rules"`
 	// Filter is what the filter has dropped; null without one.
 	Filter *StatusFilter `json:"filter"`
-	// Silences are those that are on or to come.
+	// Silences are those of the configuration, in its order.
 	Silences []StatusSilence `json:"silences"`
 	// Alerts are the latest messages that SNS accepted from this process, the latest first, at most 50.
 	Alerts []StatusAlert `json:"alerts"`
@@ -209,9 +209,13 @@ type StatusRecent struct {
 	// OverBudget are the records that a rule did not judge, and the messages that got the default words, because the rule would have
 	// cost more than it may, by rule; only what came is there.
 	OverBudget map[string]uint64 `json:"over_budget,omitempty"`
+	// SilencesOverBudget are the records that a silence did not cover because its condition would have cost too much, by silence.
+	SilencesOverBudget map[string]uint64 `json:"silences_over_budget,omitempty"`
 	// TemplateFailures are the templates that failed, and Evicted the keys that were forgotten because there were too many, by rule.
 	TemplateFailures map[string]uint64 `json:"template_failures,omitempty"`
 	Evicted          map[string]uint64 `json:"evicted_keys,omitempty"`
+	// EvictedActive are those of them that fired or were about to.
+	EvictedActive map[string]uint64 `json:"evicted_active_keys,omitempty"`
 	// Untimed are records that were read without their arrival times, because these could not be.
 	Untimed uint64 `json:"untimed_records"`
 }

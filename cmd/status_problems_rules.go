@@ -43,8 +43,17 @@ func ruleProblems(st *Status, add addProblem) {
 		}
 		add(LevelWarning, "rule_never_matches", "kinesis-alerter check --config FILE names every such place", "%s %s%s", never[0].Field, never[0].Text, more)
 	}
+	silenceProblems(st, add)
+}
+
+// silenceProblems looks at silences that nobody may remember.
+func silenceProblems(st *Status, add addProblem) {
 	for i := range st.Silences {
 		x := &st.Silences[i]
+		if !x.Until.After(st.At) {
+			add(LevelInfo, "silence_over", "take it out of the configuration, or give it another end: check and a reload refuse the file as it is",
+				"the silence %s is over since %s and mutes nothing any more", x.Name, x.Until.Format(time.RFC3339))
+		}
 		if x.All && !x.Conditional && (x.From == nil || !x.From.After(st.At)) && x.Until.Sub(st.At) > silenceLong {
 			add(LevelInfo, "silence_long", "take it out of the configuration once it is not needed",
 				"the silence %s mutes every rule until %s", x.Name, x.Until.Format(time.DateOnly))
@@ -97,6 +106,17 @@ func budgetProblem(r *StatusRecent, add addProblem) {
 			"rule %s is beyond its budget of work or of text for %s in the last %s, which it did not judge or reported in the default words%s",
 			worst, number(n, "record"), words(time.Duration(r.Window*float64(time.Second))), more)
 	})
+	worst, n := "", uint64(0)
+	for _, name := range slices.Sorted(maps.Keys(r.SilencesOverBudget)) {
+		if r.SilencesOverBudget[name] > n {
+			worst, n = name, r.SilencesOverBudget[name]
+		}
+	}
+	if n > 0 {
+		add(LevelWarning, "silence_over_budget", "put a cheaper term in front of its condition, such as a comparison of a field, or make it simpler",
+			"the condition of the silence %s is beyond its budget of work or of text for %s in the last %s: it did not silence them",
+			worst, number(int(n), "record"), words(time.Duration(r.Window*float64(time.Second))))
+	}
 }
 
 // templateProblem looks at templates that fail; one that is beyond its budget is told with that.
@@ -110,12 +130,22 @@ func templateProblem(r *StatusRecent, add addProblem) {
 	})
 }
 
-// evictionProblem looks at keys that were forgotten because there were too many.
+// evictionProblem looks at keys that were forgotten because there were too many. Those that fired are told first.
 func evictionProblem(r *StatusRecent, add addProblem) {
+	const code, remedy = "keys_forgotten", "give the rule a key of fewer values, or raise state.max_keys"
+	window := words(time.Duration(r.Window * float64(time.Second)))
+	if len(r.EvictedActive) > 0 {
+		ofRules(r.EvictedActive, func(worst, more string, n int) {
+			add(LevelWarning, code, remedy+"; the topics of those that fired were told that they are not followed any more",
+				"rule %s forgot %s in the last %s that fired or would have, because the shard has more than it may remember%s",
+				worst, number(n, "key"), window, more)
+		})
+		return
+	}
 	ofRules(r.Evicted, func(worst, more string, n int) {
-		add(LevelWarning, "keys_forgotten", "give the rule a key of fewer values, or raise state.max_keys; until then an alert may be repeated, or an end missed",
+		add(LevelWarning, code, remedy+"; until then an alert may be repeated, or come late",
 			"rule %s forgot %s in the last %s, because the shard has more than it may remember%s",
-			worst, number(n, "key"), words(time.Duration(r.Window*float64(time.Second))), more)
+			worst, number(n, "key"), window, more)
 	})
 }
 
@@ -213,6 +243,8 @@ type StatusSilence struct {
 	// From is null where the configuration leaves it out.
 	From  *time.Time `json:"from"`
 	Until *time.Time `json:"until"`
+	// Muted are the alerts that it has swallowed in this process.
+	Muted uint64 `json:"muted"`
 }
 
 // StatusDoubt is something valid in the configuration that cannot be meant.

@@ -126,8 +126,9 @@ func befell(p *statusParts) StatusRecent {
 	for _, n := range p.pipeline.Resolutions() {
 		out.Resolved += n
 	}
-	out.OverBudget = p.pipeline.OverBudget()
-	out.TemplateFailures, out.Evicted = p.pipeline.TemplateFailures(), p.pipeline.Evicted()
+	out.OverBudget, out.SilencesOverBudget = p.pipeline.OverBudget(), p.pipeline.SilencesOverBudget()
+	out.TemplateFailures = p.pipeline.TemplateFailures()
+	out.Evicted, out.EvictedActive = p.pipeline.Evicted(), p.pipeline.EvictedActive()
 	out.UnreadableAs = p.pipeline.Unreadable()
 	for _, n := range out.UnreadableAs {
 		out.Unreadable += n
@@ -464,9 +465,6 @@ func (s *statusSource) tellFilter(out *Status, now time.Time, p alert.Status) {
 		s.mu.Unlock()
 	}
 	for _, x := range p.Silences {
-		if !x.Until.After(now) {
-			continue
-		}
 		muted := 0
 		for _, r := range p.Rules {
 			if slices.Contains(x.Rules, r.Name) {
@@ -474,7 +472,7 @@ func (s *statusSource) tellFilter(out *Status, now time.Time, p alert.Status) {
 			}
 		}
 		out.Silences = append(out.Silences, StatusSilence{
-			Name: x.Name, All: muted == len(p.Rules), Conditional: x.Conditional, From: moment(x.From), Until: moment(x.Until),
+			Name: x.Name, All: muted == len(p.Rules), Conditional: x.Conditional, From: moment(x.From), Until: moment(x.Until), Muted: x.Muted,
 		})
 	}
 }

@@ -128,6 +128,7 @@ func (s *shard) takeInUserRecord(rec *alert.Record, at position) error {
 	}
 	// What it means for later records is needed all the same, unless a snapshot has it already.
 	if s.eval.Stateful() && at.compare(s.state.at) > 0 {
+		rec.Replayed = true
 		s.eval.Evaluate(rec)
 	}
 	s.skip(at)
