@@ -63,6 +63,8 @@ type Status struct {
 	UnreadableRows []StatusRow `json:"unreadable_rows,omitempty"`
 	// PlainEndpoints are the hosts other than this one that answer for AWS over plain HTTP.
 	PlainEndpoints []string `json:"plain_endpoints,omitempty"`
+	// ClockAhead is by how many seconds this machine's clock is ahead of Kinesis', negative if behind; missing while no answer has told.
+	ClockAhead *float64 `json:"clock_ahead_seconds,omitempty"`
 	// Doubts are what is valid in the configuration in force and cannot be meant.
 	Doubts []StatusDoubt `json:"doubts"`
 	// Log is the output of the log lines.
@@ -207,6 +209,8 @@ type StatusRecent struct {
 	// OverBudget are the records that a rule did not judge, and the messages that got the default words, because the rule would have
 	// cost more than it may, by rule; only what came is there.
 	OverBudget map[string]uint64 `json:"over_budget,omitempty"`
+	// SilencesOverBudget are the records that a silence did not cover because its condition would have cost too much, by silence.
+	SilencesOverBudget map[string]uint64 `json:"silences_over_budget,omitempty"`
 	// TemplateFailures are the templates that failed, and Evicted the keys that were forgotten because there were too many, by rule.
 	TemplateFailures map[string]uint64 `json:"template_failures,omitempty"`
 	Evicted          map[string]uint64 `json:"evicted_keys,omitempty"`
@@ -428,4 +432,12 @@ type StatusReload struct {
 	Changes []string `json:"changes"`
 	// Error says where the file is wrong, without its values; the log and "kinesis-alerter check" tell the rest.
 	Error string `json:"error,omitempty"`
+}
+
+// ahead is by how much this machine's clock is ahead of the one by which records arrive.
+func (st *Status) ahead() time.Duration {
+	if st.ClockAhead == nil {
+		return 0
+	}
+	return time.Duration(*st.ClockAhead * float64(time.Second))
 }
