@@ -83,14 +83,14 @@ func wordsRules() []reference.Rule {
 		return alert.SeverityInfo
 	}
 	const second = time.Second
-	records, lasting := func(n int) alert.Stretch { return alert.Stretch{Records: n} }, func(n time.Duration) alert.Stretch { return alert.Stretch{Time: n * second} }
+	records, lasting := func(n int) alert.Stretch { return alert.Stretch{Records: n} }, func(d time.Duration) alert.Stretch { return alert.Stretch{Time: d} }
 	return []reference.Rule{
 		{RuleConfig: alert.RuleConfig{Name: "plain", When: "v > 9"}, Holds: above(9)},
 		{RuleConfig: alert.RuleConfig{Name: "dedup", When: "v * 2 > 14", Dedup: 20 * second}, Holds: above(7)},
 		{RuleConfig: alert.RuleConfig{
 			Name: "grave", When: "v > 4", Dedup: 90 * second, Resolve: records(2), Severity: `v > 8 ? "critical" : v > 6 ? "warning" : "info"`,
 		}, Holds: above(4), Grade: grade},
-		{RuleConfig: alert.RuleConfig{Name: "lasting", When: "v > 3", For: lasting(4), Resolve: lasting(9), RepeatInterval: 15 * second}, Holds: above(3)},
+		{RuleConfig: alert.RuleConfig{Name: "lasting", When: "v > 3", For: lasting(4 * second), Resolve: lasting(9 * second), RepeatInterval: 15 * second}, Holds: above(3)},
 		{RuleConfig: alert.RuleConfig{Name: "often", When: "v != 3 && !(v < 3)", For: records(3), Resolve: records(1), InhibitedBy: []string{"grave"}}, Holds: above(3)},
 		{RuleConfig: alert.RuleConfig{
 			Name: "gone", When: "v % 2 == 0", Absence: alert.AbsenceConfig{After: 14 * second, GiveUp: 50 * second}, RepeatInterval: 20 * second,
@@ -99,7 +99,7 @@ func wordsRules() []reference.Rule {
 			Name: "few", When: "v >= 0", Window: alert.WindowConfig{Length: 10 * second, Tumbling: true, Is: "< 2"}, Resolve: records(1), Dedup: 15 * second,
 		}, Holds: above(-1)},
 		{RuleConfig: alert.RuleConfig{
-			Name: "much", When: "v > 1", Window: alert.WindowConfig{Length: 12 * second, Step: 2 * second, Aggregate: alert.AggregateSum, Of: "v", Is: "> 20"}, Resolve: lasting(6),
+			Name: "much", When: "v > 1", Window: alert.WindowConfig{Length: 12 * second, Step: 2 * second, Aggregate: alert.AggregateSum, Of: "v", Is: "> 20"}, Resolve: lasting(6 * second),
 		}, Holds: above(1), Of: sum},
 	}
 }
