@@ -326,6 +326,19 @@ type doubt struct {
 	never bool // it keeps a rule or a filter from ever matching
 }
 
+// trials are the templates that can only fail. The daemon starts with them, and sends the default words.
+func (c *LoadedConfig) trials() error {
+	var faults ConfigErrors
+	for _, fault := range c.parts().alert.Trials() {
+		faults = append(faults, c.doc.place(fault)...)
+	}
+	if len(faults) == 0 {
+		return nil
+	}
+	faults.sort()
+	return faults
+}
+
 // doubts are what is valid in the configuration and cannot be meant, in the order of the file.
 func (c *LoadedConfig) doubts(now time.Time) []doubt {
 	var out []doubt
