@@ -73,8 +73,8 @@
 // An alert is made when a key begins to fire, when repeat_interval says so again, and when it is resolved. What comes in
 // between is swallowed and counted, as is what dedup, an inhibiting rule, a silence, quiet hours or the rule's rate limit
 // mute. Who was told that a key fires is told when it is resolved, whatever mutes the rule by then. What began to fire while
-// the rule was mute is told with the next record for which it still does, and where time makes the rule fire (absence, for so
-// long), by itself: when the silence, the quiet hours or dedup are over, and else after a minute, doubled up to ten. Rules without
+// the rule was mute is told with the next record for which it still does, and by itself when a silence, the quiet hours or dedup are
+// over, and else after a minute, doubled up to ten. Rules without
 // for, resolve, absence and sliding window have no excursions: they alert with every record, or every tumbling window.
 //
 // Three things are reported whatever dedup or a rate limit would swallow: a rise in severity, once for each grade of an excursion;
@@ -83,7 +83,8 @@
 // claim: an alert was made, or a silence covers it.
 //
 // A window with an upper bound (<, <=, ==, != of count, rate, sum or distinct) is judged once a whole length of it was watched, and
-// is 0 when nothing comes any more. Sums keep what rounding loses. A boolean counts as 1 and 0.
+// is 0 when nothing comes any more; of a key that has no excursion, up to the end of the step in which two lengths have passed since its
+// last record: nobody is told for ever of a key that is gone. One that comes back is watched anew. Sums keep what rounding loses. A boolean counts as 1 and 0.
 //
 // Time is event time: the running maximum of arrivals. What is due (a hold, a resolve, the end of a window, an absence) is
 // done when event time passes it, at the time at which it was due, before the record that shows that time has passed. A
@@ -139,8 +140,8 @@
 // A key that is not the partition key can have records in several shards, each of which decides by itself: its alerts are
 // exact for each shard only. A record whose arrival is earlier than a tick that has passed (by clocks that differ by more
 // than two seconds) is taken as it comes; a replay may decide otherwise about what was due in between. Where time comes so far
-// in one step that an alert missed more than 60 repetitions, only the last is made. A silence or severity that looks at records
-// says nothing about what time alone brings about: such a silence does not cover it, and the severity is that of the last record.
+// in one step that an alert missed more than 60 repetitions, only the last is made. Of what time alone brings about, the
+// severity is that of the key's last matching record, and so is what the condition of a silence says (hush.go).
 // A producer that puts records of one key into several shards at once has the key in each of them after a split, and each counts and
 // resolves for itself. What waits for other shards when its shard is merged with the one that hears of the key next is not said. Rate
 // limits are each shard's own. In a sliding window each judgement counts for for and resolve in records, also those that time makes when a step ends.

@@ -34,7 +34,8 @@ type Doubt struct {
 }
 
 // Doubts returns what is valid in c and still cannot be meant: conditions that can never hold or never fail, filter patterns that
-// match no record, windows that see a part of their key's records, silences without an end in sight. now is the time by which silences and arrivals are judged. It is for a c in which
+// match no record, windows that see a part of their key's records, silences without an end in sight, or that have nothing to look at. now
+// is the time by which silences and arrivals are judged. It is for a c in which
 // Validate finds no fault: rules are not compiled once more.
 func (c Config) Doubts(now time.Time) []Doubt {
 	c = c.WithDefaults()
@@ -75,6 +76,42 @@ func (c Config) Doubts(now time.Time) []Doubt {
 			out = append(out, Doubt{Fault: &ConfigError{
 				Field: field + "until", Value: silence.Until, Rule: fmt.Sprintf("the silence %s lasts %d days: what it mutes is easily forgotten", silence.Name, int(d.Hours()/24)),
 			}})
+		}
+		if deaf := c.withoutRecord(silence); len(deaf) > 0 {
+			out = append(out, Doubt{Fault: &ConfigError{
+				Field: field + "when", Value: silence.When, Rule: fmt.Sprintf("the silence %s does not cover %s: what is absent from a shard or the stream as a whole has no record "+
+					"to look at; use a silence of that rule without when", silence.Name, strings.Join(deaf, ", ")),
+			}})
+		}
+	}
+	return out
+}
+
+// withoutRecord are the rules that a silence would mute, but for its condition, which has no record of theirs to look at.
+func (c *Config) withoutRecord(s *SilenceConfig) (rules []string) {
+	if when := strings.TrimSpace(s.When); when == "" || when == "true" {
+		return nil
+	}
+	for i := range c.Rules {
+		r := &c.Rules[i]
+		whole := r.Absence.After > 0 && r.Absence.Of != "" && r.Absence.Of != AbsenceOfKey
+		if whole && (len(s.Rules) == 0 || slices.Contains(s.Rules, r.Name)) {
+			rules = append(rules, r.Name)
+		}
+	}
+	return rules
+}
+
+// Over returns the silences of a valid c whose end is past at a time: nothing would be muted by what somebody wants to be. They are no
+// faults by themselves, since every silence ends.
+func (c Config) Over(now time.Time) []*ConfigError {
+	var out []*ConfigError
+	for i := range c.Silences {
+		s := &c.Silences[i]
+		if until, err := time.Parse(time.RFC3339, s.Until); err == nil && !until.After(now) {
+			out = append(out, &ConfigError{
+				Field: fmt.Sprintf("silences[%d].until", i), Value: s.Until, Rule: fmt.Sprintf("the silence %s is over; take it out, or give it an end that is still to come", s.Name),
+			})
 		}
 	}
 	return out

@@ -75,6 +75,9 @@ func (e *Evaluator) step(r *rule, v verdict, rec *Record) {
 		e.window(r, en, v, o)
 	default:
 		e.judge(r, en, v == yes, o, now)
+		if v == yes && r.owes(en) && en.note(rec) { // for what may be told without another record
+			e.memory.weigh(en)
+		}
 	}
 	e.reschedule(r, en, now)
 	e.fit(en, rec)
@@ -83,7 +86,7 @@ func (e *Evaluator) step(r *rule, v verdict, rec *Record) {
 // remember returns the entry of a key, which is known or nil, made if there is none.
 func (e *Evaluator) remember(m *ruleMemory, key []byte, known *entry) *entry {
 	en := e.memory.touch(m, key, known)
-	if w := m.rule.window; w != nil && en.window == nil {
+	if w := m.rule.window; w != nil && (en.window == nil || w.entire && m.rule.lost(en, e.now())) {
 		en.window = w.newWindow(e.memory.keyed())
 		en.window.last, en.window.watched = e.now()/w.step, e.now()
 	}

@@ -49,12 +49,12 @@ func (e *Evaluator) expire(en *entry, to int64) {
 			e.announce(r, en, o)
 		}
 	case r.window != nil && r.window.tumbling && due >= r.window.end(en.window):
-		if r.window.whole(en.window) {
+		if r.window.whole(en.window) && !r.lost(en, due-r.window.length) {
 			e.judgeWindow(r, en, o, due) // the window that ends here
 		}
 		r.window.advance(en.window, due)
 		r.window.skip(en.window, to)
-	case r.window != nil && !r.window.tumbling:
+	case r.window != nil && !r.window.tumbling && r.turns(en, due):
 		if r.window.advance(en.window, due); r.window.whole(en.window) {
 			e.judgeWindow(r, en, o, due)
 		}
@@ -79,13 +79,25 @@ func (e *Evaluator) expire(en *entry, to int64) {
 		} else {
 			e.again(r, en, o)
 		}
-	case r.insists(en) && fired && !en.told && e.hindrance(r, en, o) == "":
+	case fired && r.owes(en) && r.untilHeard(en, due-1) <= due && e.hindrance(r, en, o) == "":
 		e.tell(r, en, o)
 	}
-	if r.insists(en) && en.firing && !en.told {
+	if r.owes(en) {
 		due = max(due, to-maxSteps*maxPatience)
 	}
 	e.reschedule(r, en, due)
+}
+
+// turns says whether a window that slides may be another one by now, or has to say whether a claim still holds. Nothing else that is
+// due judges it, or for and resolve in records would count that.
+func (r *rule) turns(en *entry, due int64) bool {
+	switch {
+	case due >= r.window.end(en.window):
+		return true
+	case en.firing:
+		return r.resolve.Time > 0 && due >= en.held+millis(r.resolve.Time)
+	}
+	return r.hold.Time > 0 && en.since != 0 && due >= en.since+millis(r.hold.Time)
 }
 
 // givesUp is when a key whose absence was told is given up; 0 for never. It is when the absence has been reported for as long as is
@@ -134,8 +146,8 @@ func (w *windowRule) skip(s *window, to int64) {
 // reschedule sets when time next has something to do with an entry, or forgets one that remembers nothing any more.
 func (e *Evaluator) reschedule(r *rule, en *entry, now int64) {
 	next := r.nextDue(en, now)
-	if en.firing && !en.told && r.insists(en) {
-		if again := e.untilHeard(r, en, now); next == 0 || again < next {
+	if r.owes(en) {
+		if again := r.untilHeard(en, now); next == 0 || again < next {
 			next = again
 		}
 	}
@@ -154,10 +166,10 @@ func (e *Evaluator) reschedule(r *rule, en *entry, now int64) {
 	}
 }
 
-// insists says whether the rule must come back by itself to a claim that something swallowed, because no record may ever come to
-// show that it still fires: the rule fires without one, or the last word was that it is over.
-func (r *rule) insists(en *entry) bool {
-	return r.absence.After > 0 && r.absence.Of != AbsenceOfStream || r.hold.Time > 0 && r.window == nil || en.ended && r.episodic()
+// owes says whether the rule comes back by itself to a claim, because something swallowed it: no record may ever come to show that it
+// still fires, and the last word on the key may be that it is over.
+func (r *rule) owes(en *entry) bool {
+	return en.firing && !en.told && r.episodic() && r.absence.Of != AbsenceOfStream
 }
 
 // patience and maxPatience are after which time a claim that was swallowed is looked at again where it is not known how long
@@ -169,7 +181,7 @@ const (
 
 // untilHeard is when to look again at a claim that fires and that nobody was told: when what swallows it is over, as far as
 // that is known, and now and then in any case.
-func (e *Evaluator) untilHeard(r *rule, en *entry, now int64) int64 {
+func (r *rule) untilHeard(en *entry, now int64) int64 {
 	began := en.since + max(millis(r.hold.Time), millis(r.absence.After))
 	wait := int64(patience)
 	for began+wait <= now && wait < maxPatience {
@@ -179,19 +191,14 @@ func (e *Evaluator) untilHeard(r *rule, en *entry, now int64) int64 {
 	if next <= now {
 		next += (now - next + maxPatience) / maxPatience * maxPatience
 	}
-	at, covered := timeOf(now), en.covered
-	if en.window != nil {
-		covered |= en.window.hushed
-	}
-	for _, s := range r.silences {
-		if s.mutes(at, covered) {
-			next = min(next, s.until.UnixMilli())
+	at := timeOf(now)
+	for _, s := range r.silences { // also one that only begins by then
+		if until := s.until.UnixMilli(); until > now {
+			next = min(next, until)
 		}
 	}
 	for _, q := range r.quiet {
-		if q.cover(at) {
-			next = min(next, q.end(at).UnixMilli())
-		}
+		next = min(next, q.end(at).UnixMilli())
 	}
 	if end := en.sent + r.dedup; end > now && en.sent != 0 {
 		next = min(next, end)

@@ -260,11 +260,14 @@ func TestWindowsOfSilencedRecords(t *testing.T) {
 			tumbling("count", "> 5"), []alert.SilenceConfig{silenceOf(ofH1, 30, 3600)}, join(many(0, 50, "h1", 1), one(51, "h2", 1)), 61, []string{"firing r  at 1m"},
 		},
 		"what still holds at its end is told": {
-			sliding("count", "> 5"), []alert.SilenceConfig{silenceOf(ofH1, 0, 30)}, join(many(0, 10, "h1", 1), one(12, "h2", 1), one(40, "h2", 1)), 41,
+			sliding("count", "> 5"),
+			[]alert.SilenceConfig{silenceOf(ofH1, 0, 30)},
+			join(many(0, 10, "h1", 1), one(12, "h2", 1), one(40, "h2", 1)), 41,
 			[]string{"firing r  at 30s (8 swallowed)"},
 		},
 		"two silences": {
-			sliding("count", "> 5"), []alert.SilenceConfig{silenceOf(ofH1, 0, 3600), silenceOf(`host == "h3"`, 1, 3600)},
+			sliding("count", "> 5"),
+			[]alert.SilenceConfig{silenceOf(ofH1, 0, 3600), silenceOf(`host == "h3"`, 1, 3600)},
 			join(many(1, 5, "h1", 1), many(6, 5, "h3", 1), one(12, "h2", 1)), 65, nil,
 		},
 	}

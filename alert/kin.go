@@ -141,28 +141,24 @@ func (m *memory) park(en *entry) {
 	m.parkedTo = max(m.parkedTo, en.kin.due)
 }
 
-// hear makes keys the shard's own of which a record has come.
+// hear makes keys the shard's own of which a record has come. What was due before was due while nobody heard of them: it is done now,
+// in the order of time and of the rules as ever, and told by the shard that speaks for the key.
 func (e *Evaluator) hear(rec *Record) {
-	for _, r := range e.memory.rules {
+	m, now := e.memory, e.now()
+	var heard []*entry
+	for _, r := range m.rules {
 		if r.kin == 0 {
 			continue
 		}
 		if en := r.find(e.keyOf(r.rule, rec)); en != nil && en.kin != nil {
-			e.confirm(en)
+			m.claim(r, en.key, en.kin.family.others, max(now, en.kin.born+1))
+			heard = append(heard, en)
 		}
 	}
-	e.muted = "" // what time brought about is not of the record
-}
-
-// confirm makes a key the shard's own. What was due before was due while nobody heard of it: it is done now, and told by the
-// shard that speaks for the key.
-func (e *Evaluator) confirm(en *entry) {
-	m, now, k := e.memory, e.now(), en.kin
-	m.claim(en.of, en.key, k.family.others, max(now, k.born+1))
-	e.silent = k.silent
-	for k.due != 0 {
+	for en := firstDue(heard); en != nil; en = firstDue(heard) {
+		k := en.kin
 		en.due, k.due = k.due, 0
-		e.expiring = en
+		e.expiring, e.silent = en, k.silent
 		e.expire(en, now)
 		if en.due != 0 && en.due <= now {
 			k.due = en.due
@@ -170,7 +166,21 @@ func (e *Evaluator) confirm(en *entry) {
 		}
 	}
 	e.expiring, e.silent = nil, false
-	m.unbind(en)
+	for _, en := range heard {
+		m.unbind(en)
+	}
+	e.muted = "" // what time brought about is not of the record
+}
+
+// firstDue is the first of these entries, in the order of their rules, for which something waits that was due before all others.
+func firstDue(heard []*entry) *entry {
+	var first *entry
+	for _, en := range heard {
+		if en.kin != nil && en.kin.due != 0 && (first == nil || en.kin.due < first.kin.due) {
+			first = en
+		}
+	}
+	return first
 }
 
 // settle does what waits for other shards, as far as it is known what they have heard.
@@ -201,7 +211,7 @@ func (e *Evaluator) settle() {
 func (e *Evaluator) cleared(en *entry) bool {
 	k := en.kin
 	switch {
-	case !en.of.rule.timed():
+	case !en.of.rule.timed() && !en.of.rule.owes(en):
 		e.silent = k.silent // time only makes it forget
 		return true
 	case !e.deciding:

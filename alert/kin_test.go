@@ -15,6 +15,7 @@ import (
 	"pgregory.net/rapid"
 
 	"kinesis-alerter/alert"
+	"kinesis-alerter/internal/reference"
 )
 
 // clan is a stream of shards whose evaluators ask each other, and the keys' places in it.
@@ -25,6 +26,7 @@ type clan struct {
 	open     []string
 	number   int
 	said     map[string]int
+	told     []reference.Word
 }
 
 // clanShard owns the keys from first to last by their hash, which is the digit at their end.
@@ -163,6 +165,7 @@ func (c *clan) tick(at time.Time) {
 func (c *clan) take(alerts []*alert.Alert) {
 	for _, a := range alerts {
 		require.Empty(c.t, a.Unsure)
+		c.told = append(c.told, wordOf(a))
 		c.said[fmt.Sprint(a.Kind, " ", a.Rule, " ", a.Key, " at ", a.At.Sub(noon()), " since ", a.Since.Sub(noon()), " suppressed ", a.Suppressed, " value ", a.Value)]++
 	}
 }

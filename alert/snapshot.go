@@ -731,7 +731,7 @@ func (r *rule) thaw(en *entry, now int64) bool {
 		en.since, en.streak = 0, 0
 	}
 	en.due = r.nextDue(en, now)
-	if r.insists(en) && en.firing && !en.told {
+	if r.owes(en) {
 		en.due = now + patience
 	}
 	return en.due != 0 || !r.forgettable(en)

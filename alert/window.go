@@ -220,9 +220,16 @@ func (w *windowRule) whole(s *window) bool {
 	return !w.entire || s.watched <= from*w.step
 }
 
-// awaits says whether an empty window is kept all the same, until a whole one of its key can be judged.
+// awaits says whether an empty window is kept all the same, until a whole one of its key can be judged: up to the end of the step in
+// which now lies, whatever looks at the key meanwhile.
 func (w *windowRule) awaits(en *entry, now int64) bool {
-	return w.entire && en.last != nil && now < en.last.arrival+2*w.length
+	return w.entire && en.last != nil && now-now%w.step < en.last.arrival+2*w.length
+}
+
+// lost says that a key without an excursion has had an empty window for so long that it is judged no more, also if dedup still
+// remembers it: nobody is told for ever that a key is gone which may never come back.
+func (r *rule) lost(en *entry, now int64) bool {
+	return !en.firing && en.since == 0 && en.window.empty() && !r.window.awaits(en, now)
 }
 
 // merged is all of some panes, the oldest first: the order of a sum matters to its last bits.

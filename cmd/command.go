@@ -351,6 +351,9 @@ func checkCommand(p *program, fs *flag.FlagSet) func(context.Context, []string) 
 		for _, d := range doubts {
 			_, _ = plain.Fprintf(p.stderr, "warning: %v\n", d)
 		}
+		if err := loaded.current(time.Now()); err != nil {
+			return err
+		}
 		valid := fmt.Sprintf("%s: valid; %d rules, %d topics", cmp.Or(from.file, "flags"), len(loaded.Rules), len(loaded.Topics))
 		if len(doubts) > 0 {
 			valid += ", " + plural(len(doubts), "warning")

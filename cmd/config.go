@@ -328,15 +328,27 @@ type doubt struct {
 
 // trials are the templates that can only fail. The daemon starts with them, and sends the default words.
 func (c *LoadedConfig) trials() error {
-	var faults ConfigErrors
-	for _, fault := range c.parts().alert.Trials() {
-		faults = append(faults, c.doc.place(fault)...)
+	var problems ConfigErrors
+	for _, fails := range c.parts().alert.Trials() {
+		problems = append(problems, c.doc.place(fails)...)
 	}
-	if len(faults) == 0 {
+	if len(problems) == 0 {
 		return nil
 	}
-	faults.sort()
-	return faults
+	return problems
+}
+
+// current refuses a configuration with silences that are over, for whoever puts it in force now. A start does not: a daemon that is
+// restarted at night must not stay down because a silence has ended.
+func (c *LoadedConfig) current(now time.Time) error {
+	var problems ConfigErrors
+	for _, over := range c.parts().alert.Over(now) {
+		problems = append(problems, c.doc.place(over)...)
+	}
+	if len(problems) == 0 {
+		return nil
+	}
+	return problems
 }
 
 // doubts are what is valid in the configuration and cannot be meant, in the order of the file.

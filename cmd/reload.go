@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math"
 	"net/http"
 	"os"
 	"reflect"
@@ -134,6 +135,9 @@ func (r *reloader) reload(ctx context.Context) (changes []string, err error) {
 		}
 	}()
 	loaded, err := r.load(ctx)
+	if err == nil {
+		err = loaded.current(time.Now())
+	}
 	if ctx.Err() != nil {
 		return nil, errStopping
 	}
@@ -413,5 +417,21 @@ func (r *reloader) ServeHTTP(w http.ResponseWriter, request *http.Request) {
 	}
 	for _, change := range changes {
 		_, _ = plain.Fprintln(w, change)
+	}
+	now := time.Now()
+	for _, x := range r.pipeline.Status().Silences {
+		_, _ = plain.Fprintf(w, "silence %s: %s; this process has silenced %s by it\n", x.Name, inForce(x.From, x.Until, now), number(int(min(x.Muted, math.MaxInt32)), "alert")) //nolint:gosec // bounded
+	}
+}
+
+// inForce says in words when a silence is in force.
+func inForce(from, until, now time.Time) string {
+	switch in := func(t time.Time) string { return t.UTC().Format(time.RFC3339) }; {
+	case !until.After(now):
+		return "over since " + in(until)
+	case from.After(now):
+		return "from " + in(from) + " until " + in(until)
+	default:
+		return "in force until " + in(until)
 	}
 }

@@ -34,10 +34,13 @@ const reloadConfig = `stream: {name: s}
 rules:
   - {name: one, when: v > 1, topics: [a]}
   - {name: two, when: v > 2, topics: [a]}
-silences: [{name: night, until: "2026-12-01T00:00:00Z"}]
+silences: [{name: night, until: "2099-12-01T00:00:00Z"}]
 topics:
   a: {arn: "arn:aws:sns:us-east-1:000000000000:a"}
 `
+
+// inForceLine is what an answer says of the silence.
+const inForceLine = "silence night: in force until 2099-12-01T00:00:00Z; this process has silenced 0 alerts by it\n"
 
 func newReloadable(t *testing.T) *reloadable {
 	t.Helper()
@@ -210,12 +213,12 @@ func TestReloadsShareTheirAnswer(t *testing.T) {
 		}
 		synctest.Wait()
 		a.let <- struct{}{}
-		require.Equal(t, "200 rule one changed\n", <-first)
+		require.Equal(t, "200 rule one changed\n"+inForceLine, <-first)
 		<-a.begun
 		a.write("v > 1", "v > 100")
 		a.let <- struct{}{}
 		for _, o := range others {
-			require.Equal(t, "200 rule one changed\n", <-o)
+			require.Equal(t, "200 rule one changed\n"+inForceLine, <-o)
 		}
 		require.Equal(t, 2, a.loads)
 
@@ -227,7 +230,7 @@ func TestReloadsShareTheirAnswer(t *testing.T) {
 		leave()
 		<-left
 		a.let <- struct{}{}
-		require.Equal(t, "200 nothing changed\n", <-busy)
+		require.Equal(t, "200 nothing changed\n"+inForceLine, <-busy)
 		synctest.Wait()
 		require.Equal(t, 3, a.loads, "nobody waits for another one")
 		a.stop()
@@ -276,7 +279,7 @@ func TestReloadThatPanicsIsOneFailedReload(t *testing.T) {
 		go func() { a.ended <- r.run(nil)(ctx) }()
 		require.Contains(t, <-a.ask(t.Context()), "422 ")
 		require.InDelta(t, 0, testutil.ToFloat64(r.good), 0)
-		require.Equal(t, "200 nothing changed\n", <-a.ask(t.Context()))
+		require.Equal(t, "200 nothing changed\n"+inForceLine, <-a.ask(t.Context()))
 		cancel()
 		require.NoError(t, <-a.ended)
 	})
@@ -304,4 +307,35 @@ func TestReloadOfAHostileFileKeepsTheOldSet(t *testing.T) {
 	_, err = r.reload(stopped)
 	require.ErrorIs(t, err, errStopping)
 	require.Equal(t, alert.Suppressed, r.outcome(`{"v":2}`))
+}
+
+// TestReloadRefusesSilencesThatAreOver: the old file stays in force.
+func TestReloadRefusesSilencesThatAreOver(t *testing.T) {
+	t.Parallel()
+	r := newReloadable(t)
+	r.write("2099", "2020", "v > 1", "v > 100")
+	_, err := r.reload(t.Context())
+	require.ErrorContains(t, err, "silences[0].until: 2020-12-01T00:00:00Z: the silence night is over; take it out, or give it an end that is still to come")
+	require.Equal(t, alert.Suppressed, r.outcome(`{"v":2}`), "the old file is in force")
+}
+
+// TestReloadSaysWhatSilences: until when each is in force, and what it has silenced so far, also over a reload.
+func TestReloadSaysWhatSilences(t *testing.T) {
+	t.Parallel()
+	r := newReloadable(t)
+	r.outcome(`{"v":2}`)
+	r.outcome(`{"v":3}`)
+	r.write("silences: [", `silences: [{name: later, from: "2098-01-01T00:00:00Z", until: "2098-02-01T00:00:00Z"}, `)
+	_, err := r.reload(t.Context())
+	require.NoError(t, err)
+	r.outcome(`{"v":2}`)
+	w := httptest.NewRecorder()
+	go func() { _ = r.run(nil)(t.Context()) }()
+	for w.Body.Len() == 0 || w.Code == http.StatusServiceUnavailable {
+		w = httptest.NewRecorder()
+		r.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/-/reload", http.NoBody))
+	}
+	require.Equal(t, "nothing changed\n"+
+		"silence later: from 2098-01-01T00:00:00Z until 2098-02-01T00:00:00Z; this process has silenced 0 alerts by it\n"+
+		"silence night: in force until 2099-12-01T00:00:00Z; this process has silenced 4 alerts by it\n", w.Body.String())
 }

@@ -50,7 +50,7 @@ type Status struct {
 	Rules []StatusRule `json:"rules"`
 	// Filter is what the filter has dropped; null without one.
 	Filter *StatusFilter `json:"filter"`
-	// Silences are those that are on or to come.
+	// Silences are those of the configuration, in its order.
 	Silences []StatusSilence `json:"silences"`
 	// Alerts are the latest messages that SNS accepted from this process, the latest first, at most 50.
 	Alerts []StatusAlert `json:"alerts"`

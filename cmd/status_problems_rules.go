@@ -43,8 +43,17 @@ func ruleProblems(st *Status, add addProblem) {
 		}
 		add(LevelWarning, "rule_never_matches", "kinesis-alerter check --config FILE names every such place", "%s %s%s", never[0].Field, never[0].Text, more)
 	}
+	silenceProblems(st, add)
+}
+
+// silenceProblems looks at silences that nobody may remember.
+func silenceProblems(st *Status, add addProblem) {
 	for i := range st.Silences {
 		x := &st.Silences[i]
+		if !x.Until.After(st.At) {
+			add(LevelInfo, "silence_over", "take it out of the configuration, or give it another end: check and a reload refuse the file as it is",
+				"the silence %s is over since %s and mutes nothing any more", x.Name, x.Until.Format(time.RFC3339))
+		}
 		if x.All && !x.Conditional && (x.From == nil || !x.From.After(st.At)) && x.Until.Sub(st.At) > silenceLong {
 			add(LevelInfo, "silence_long", "take it out of the configuration once it is not needed",
 				"the silence %s mutes every rule until %s", x.Name, x.Until.Format(time.DateOnly))
@@ -223,6 +232,8 @@ type StatusSilence struct {
 	// From is null where the configuration leaves it out.
 	From  *time.Time `json:"from"`
 	Until *time.Time `json:"until"`
+	// Muted are the alerts that it has swallowed in this process.
+	Muted uint64 `json:"muted"`
 }
 
 // StatusDoubt is something valid in the configuration that cannot be meant.

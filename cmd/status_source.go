@@ -457,9 +457,6 @@ func (s *statusSource) tellFilter(out *Status, now time.Time, p alert.Status) {
 		s.mu.Unlock()
 	}
 	for _, x := range p.Silences {
-		if !x.Until.After(now) {
-			continue
-		}
 		muted := 0
 		for _, r := range p.Rules {
 			if slices.Contains(x.Rules, r.Name) {
@@ -467,7 +464,7 @@ func (s *statusSource) tellFilter(out *Status, now time.Time, p alert.Status) {
 			}
 		}
 		out.Silences = append(out.Silences, StatusSilence{
-			Name: x.Name, All: muted == len(p.Rules), Conditional: x.Conditional, From: moment(x.From), Until: moment(x.Until),
+			Name: x.Name, All: muted == len(p.Rules), Conditional: x.Conditional, From: moment(x.From), Until: moment(x.Until), Muted: x.Muted,
 		})
 	}
 }

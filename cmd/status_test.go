@@ -110,7 +110,7 @@ func exampleStatus() Status {
 			}},
 		},
 		Filter:   &StatusFilter{Dropped: 12_000, DroppingSince: ago(2 * time.Hour)},
-		Silences: []StatusSilence{{Name: "holidays", All: true, Until: moment(at.Add(90 * 24 * time.Hour))}},
+		Silences: []StatusSilence{{Name: "holidays", All: true, Until: moment(at.Add(90 * 24 * time.Hour)), Muted: 4210}},
 		Alerts: []StatusAlert{
 			{ID: "4f1c0a9be2d35577aa", Kind: "firing", Rule: "high-heart-rate", Severity: "critical", Topic: "ward", Key: "pati…", Alerts: 1, Occurred: *ago(1350 * time.Millisecond), Accepted: *ago(time.Second), MessageID: "m-2"},
 			{ID: "77ab3f00c1d2e3f401", Kind: "digest", Topic: "ward", Alerts: 57, Occurred: *ago(70 * time.Second), Accepted: *ago(40 * time.Second), MessageID: "m-1"},

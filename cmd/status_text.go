@@ -100,6 +100,13 @@ func statusText(st *Status) string {
 			}
 		}
 	}
+	if len(v.SilenceRows) > 0 {
+		row, end := table("SILENCE", "IN FORCE", "SILENCED")
+		for _, x := range v.SilenceRows {
+			row(x.Name, x.InForce, x.Muted)
+		}
+		end()
+	}
 	if len(v.AlertRows) > 0 {
 		row, end := table("LAST ALERTS", "RULE", "KEY", "KIND", "SEVERITY", "TOPIC", "LATENCY", "ALERT ID")
 		for _, a := range v.AlertRows {

@@ -36,6 +36,7 @@ type statusView struct {
 	Past                []shardView // ended and skipped shards
 	WorkerRows          []workerView
 	RuleRows            []ruleView
+	SilenceRows         []silenceView
 	TopicRows           []topicView
 	AlertRows, Earlier  []alertView
 	Letters             *lettersView
@@ -86,6 +87,9 @@ func newStatusView(st *Status) *statusView {
 	}
 	for i := range st.Rules {
 		v.RuleRows = append(v.RuleRows, newRuleView(&st.Rules[i]))
+	}
+	for i := range st.Silences {
+		v.SilenceRows = append(v.SilenceRows, newSilenceView(&st.Silences[i], st.At))
 	}
 	for i := range st.Topics {
 		v.TopicRows = append(v.TopicRows, newTopicView(&st.Topics[i], st.At))
@@ -481,6 +485,21 @@ type ruleView struct {
 	Matched, Published, Undefined string
 	Suppressed, Why               string
 	Notes                         []string // what keeps it from matching
+}
+
+// silenceView is a row of the table of silences.
+type silenceView struct{ Name, InForce, Muted string }
+
+func newSilenceView(x *StatusSilence, now time.Time) silenceView {
+	row := silenceView{Name: x.Name, Muted: grouped(x.Muted)}
+	from := time.Time{}
+	if x.From != nil {
+		from = *x.From
+	}
+	if row.InForce = inForce(from, *x.Until, now); x.Conditional {
+		row.InForce += ", by a condition"
+	}
+	return row
 }
 
 func newRuleView(r *StatusRule) ruleView {

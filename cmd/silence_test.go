@@ -1,0 +1,74 @@
+package cmd
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"kinesis-alerter/alert"
+	"kinesis-alerter/internal/fakeaws"
+)
+
+// TestSilencesThatAreOver: who checks or reloads a file wants something to be silent, so a silence that is over is refused there. A start
+// must not fail for one, and what tries rules on records of the past has their time.
+func TestSilencesThatAreOver(t *testing.T) {
+	t.Parallel()
+	file := configFile(t, `stream: {name: s}
+rules:
+  - {name: one, when: v > 1}
+silences: [{name: night, until: "2020-01-01T00:00:00Z"}]
+topics:
+  a: {arn: "arn:aws:sns:us-east-1:000000000000:a"}
+`)
+	const refused = `silences[0].until: 2020-01-01T00:00:00Z: the silence night is over; take it out, or give it an end that is still to come`
+	code, _, stderr := invoke(t, "check", file)
+	require.Equal(t, 2, code)
+	require.Contains(t, stderr, file+":4:33: "+refused)
+
+	cases := filepath.Join(t.TempDir(), "over.test.yaml")
+	require.NoError(t, os.WriteFile(cases, []byte("config: "+file+"\ntests:\n  - {name: silent, start: 2019-01-01T00:00:00Z, records: [{at: 0s, data: {v: 9}}], expect: {alerts: []}}\n"), 0o600))
+	code, out, stderr := invoke(t, "rules", "test", cases)
+	require.Zero(t, code, out+stderr)
+}
+
+// TestStartWithASilenceThatIsOver is a restart in the night.
+func TestStartWithASilenceThatIsOver(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		fake, page := fakeaws.New(fakeaws.Options{}), newPipes()
+		fake.Kinesis.Create(testStream, 1)
+		createTopic(t, fake)
+		d := startDaemon(t, fake, func(cfg *Config, o *Options) {
+			o.Listener, cfg.Silences = page, []alert.SilenceConfig{{Name: "works", Until: "1999-12-31T00:00:00Z"}}
+		})
+		time.Sleep(10 * time.Second)
+		s := page.status(t)
+		require.Len(t, s.Problems, 1)
+		require.Equal(t, []any{LevelInfo, "silence_over"}, []any{s.Problems[0].Level, s.Problems[0].Code})
+		require.Equal(t, "the silence works is over since 1999-12-31T00:00:00Z and mutes nothing any more", s.Problems[0].Text)
+		require.NoError(t, d.end())
+	})
+}
+
+// TestSilencesWithNothingToLookAt: where no record says whether a silence covers a rule, check says so.
+func TestSilencesWithNothingToLookAt(t *testing.T) {
+	t.Parallel()
+	file := configFile(t, `stream: {name: s}
+rules:
+  - {name: beat, absence: {after: 1m, of: shard}}
+  - {name: host, absence: {after: 1m}}
+silences:
+  - {name: works, when: host == "h1", from: "2098-01-01T00:00:00Z", until: "2098-01-02T00:00:00Z"}
+  - {name: all, rules: [beat], from: "2098-01-01T00:00:00Z", until: "2098-01-02T00:00:00Z"}
+topics:
+  a: {arn: "arn:aws:sns:us-east-1:000000000000:a"}
+`)
+	code, out, stderr := invoke(t, "check", file)
+	require.Zero(t, code, stderr)
+	require.Contains(t, out, "1 warning")
+	require.Contains(t, stderr, `silences[0].when: host == "h1": the silence works does not cover beat: what is absent from a shard or the stream as a whole has no record to look at`)
+}
