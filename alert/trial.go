@@ -3,6 +3,7 @@ package alert
 import (
 	"cmp"
 	"fmt"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"text/template/parse"
@@ -15,6 +16,8 @@ const (
 	// maxTrials bounds how often one template is run, and maxAllTrials all of them. Beyond either, nothing is said.
 	maxTrials    = 4_000
 	maxAllTrials = 200_000
+	// sameTrials are with values that stand at one place of their lists, randomTrials with any, before all are tried one by one.
+	sameTrials, randomTrials = 12, 40
 )
 
 // Trials runs each template of c with records made of the fields that its rule and itself look at, for every kind of message that the
@@ -89,7 +92,8 @@ func (t *trials) rule(field string, c RuleConfig, topics map[string]*topicWords,
 			}
 			var fault *ConfigError
 			for _, kind := range r.kinds() {
-				if fault == nil {
+				// What does not look at the kind is no worse in the others.
+				if fault == nil && (kind == KindFiring || x.words.says.kind) {
 					fault = t.try(render, r, x, kind, known, format)
 				}
 			}
@@ -222,9 +226,6 @@ func trialValues(kinds kindSet) []string {
 
 // try runs a template for one kind of message. The answer is nil unless it fails whatever the record.
 func (t *trials) try(r *renderer, of *rule, x tried, kind Kind, known map[string]kindSet, format string) *ConfigError {
-	if kind != KindFiring && x.words.says.payload && !x.words.says.kind && !of.recorded(kind) {
-		return nil // the default words are meant to stand in
-	}
 	paths := fieldsOf(x.words)
 	for path := range known {
 		paths = append(paths, strings.Split(path, "\x00"))
@@ -267,26 +268,49 @@ func (t *trials) try(r *renderer, of *rule, x tried, kind Kind, known map[string
 		Suppressed: 2, Record: Record{Shard: "shardId-000000000000", PartitionKey: "key", SequenceNumber: "1", Arrival: time.Unix(1_800_000_000, 0)},
 	}
 	at := make([]int, len(choices))
-	var last error
+	// passes says that the template does not fail for the types of what is chosen.
+	var failed error
+	passes := func() bool {
+		if a.Worse = 0; at[0] < len(figures) {
+			a.Value, a.Worse = figures[at[0]], 1
+		}
+		_, err := x.words.execute(r.data(a))
+		if err == nil || !ofTypes(err) {
+			return true
+		}
+		failed = cmp.Or(failed, err)
+		return false
+	}
+	record := func() {
+		if a.Record.Data = nil; of.recorded(kind) && format == FormatJSON {
+			a.Record.Data = trialRecord(paths, choices[1:], at[1:])
+		} else if of.recorded(kind) {
+			a.Record.Data = []byte("text")
+		}
+	}
+	// Most templates pass soon: with fields of one type, or of any.
+	random := rand.New(rand.NewPCG(1, 1)) //nolint:gosec // the same for everybody
+	for i := range sameTrials + randomTrials {
+		if t.left--; t.left < 0 {
+			return nil
+		}
+		for j := range at {
+			if at[j] = i % len(choices[j]); i >= sameTrials {
+				at[j] = random.IntN(len(choices[j]))
+			}
+		}
+		if record(); passes() {
+			return nil
+		}
+	}
+	clear(at)
 	for range maxTrials {
 		if t.left--; t.left < 0 {
 			return nil
 		}
-		if a.Worse = 0; at[0] < len(figures) {
-			a.Value, a.Worse = figures[at[0]], 1
-		}
-		switch {
-		case !of.recorded(kind):
-		case format == FormatJSON:
-			a.Record.Data = trialRecord(paths, choices[1:], at[1:])
-		default:
-			a.Record.Data = []byte("text")
-		}
-		_, err := x.words.execute(r.data(a))
-		if err == nil || !ofTypes(err) {
+		if record(); passes() {
 			return nil
 		}
-		last = cmp.Or(last, err)
 		i := 0
 		for ; i < len(at); i++ {
 			if at[i]++; at[i] < len(choices[i]) {
@@ -294,16 +318,15 @@ func (t *trials) try(r *renderer, of *rule, x tried, kind Kind, known map[string
 			}
 			at[i] = 0
 		}
-		if i == len(at) {
-			if a.Record.Data = nil; of.timed() && (kind != KindResolved || of.absence.After == 0) { // the message can come without a record, too
-				if _, err := x.words.execute(r.data(a)); err == nil || !ofTypes(err) {
-					return nil
-				}
-			}
-			fault := templateFault(x.field, x.words.source, last)
-			fault.Rule = fmt.Sprintf("fails in every message of kind %s, whatever the record: %s", kind, fault.Rule)
-			return fault
+		if i < len(at) {
+			continue
 		}
+		if a.Record.Data = nil; of.timed() && (kind != KindResolved || of.absence.After == 0) && passes() {
+			return nil // the message can come without a record, too
+		}
+		fault := templateFault(x.field, x.words.source, failed)
+		fault.Rule = fmt.Sprintf("fails in every message of kind %s, whatever the record: %s", kind, fault.Rule)
+		return fault
 	}
 	return nil
 }
