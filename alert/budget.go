@@ -11,6 +11,11 @@ import (
 // What a rule may cost with one record: maxWork units of work, each of about ten nanoseconds, maxText bytes of text that its
 // expressions make, and maxLists bytes of lists and objects at a time. Templates have the same for a message.
 //
+// A record as a whole has the work of maxRecord such budgets for its rules, in the order of the file, or a thousand rules that take a
+// second each would stall its shard for a quarter of an hour. Whoever comes when that is used up judges the record only if it costs
+// nothing. There is as much again for what depends on more than the record: the keys that rules look up of records that do not match,
+// and the conditions of silences.
+//
 // The price depends on the text of the rule and the bytes of the record alone, never on time, caches or the index, so the
 // daemon, explain, tests of rules, backtests and a replay agree. What costs memory is paid for before it is made: a process
 // that asks for too much of it cannot be saved. budgetVersion is the version of the prices and limits. From 2 on it is part
@@ -20,6 +25,8 @@ const (
 	maxText  = 4 << 20
 	maxLists = 64 << 20
 
+	maxRecord = 5
+
 	budgetVersion = 1
 )
 
@@ -28,6 +35,8 @@ const (
 	BudgetWork  = "work"
 	BudgetText  = "text"
 	BudgetLists = "lists"
+	// BudgetRecord is what all rules together may do with one record.
+	BudgetRecord = "record"
 )
 
 // BudgetRemedy says what a rule exceeds with a record, and what to do.
@@ -42,6 +51,8 @@ func templateRemedy(part string) string {
 
 func exceeded(part string) string {
 	switch part {
+	case BudgetRecord:
+		return fmt.Sprintf("is too much for one record together with the rules before it, which have about %d seconds of work in all", maxRecord)
 	case BudgetWork:
 		return "costs more than about a second of work with this record"
 	case BudgetText:
@@ -53,6 +64,8 @@ func exceeded(part string) string {
 // meter counts what a rule has cost with the record at hand.
 type meter struct {
 	work, text, lists int64
+	// lent is the work that is missing from the budget because other rules have done it.
+	lent int64
 	// over is the part of the budget that is exceeded; empty if none is. From then on nothing more is done.
 	over string
 	// settled says that everything is paid for: what is computed again costs nothing more.
@@ -78,6 +91,8 @@ func (m *meter) exceed() {
 		m.over = BudgetText
 	case m.lists > maxLists:
 		m.over = BudgetLists
+	case m.work-m.lent <= maxWork:
+		m.over = BudgetRecord
 	default:
 		m.over = BudgetWork
 	}

@@ -46,6 +46,9 @@ func (e *Evaluator) step(r *rule, v verdict, rec *Record) {
 		return
 	}
 	m := e.memory.rules[r.place]
+	if v == no && r.keyed > 0 && !e.frame.meter.settled && !e.frame.settleKey(r) {
+		return
+	}
 	key := e.keyOf(r, rec)
 	en := m.find(key)
 	switch {

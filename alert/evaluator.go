@@ -283,6 +283,7 @@ func (e *Evaluator) builtins(rec *Record) {
 // match tries the rules that the record can match, and those to which it means something that it does not.
 func (e *Evaluator) match(rec *Record) {
 	x := e.set.index
+	e.frame.record()
 	copy(e.hits, x.always)
 	clear(e.fired)
 	for _, slot := range e.decoder.touched {
@@ -337,28 +338,35 @@ func (r *rule) verdict(f *frame) verdict {
 
 // pricedVerdict is verdict within the rule's budget. For a record that matches, what the rule computes of it is paid for, too.
 func (r *rule) pricedVerdict(f *frame) verdict {
-	f.begin()
-	rest := r.when
-	if r.shelf != nil { // its term has no price
-		if v := rest[0].eval(f); v != yes {
-			return v
-		}
-		rest = rest[1:]
-	}
-	v := rest.eval(f)
-	switch {
-	case f.meter.over != "":
-		v = undefinedOverBudget
-	case v == yes && !f.settle(r.computed):
-		v = undefinedOverBudget
-	case v == no && !f.settle(r.computed[:r.keyed]):
-		// It matters only where the rule remembers a key, so it does not matter anywhere.
-		return undefinedFailed
-	}
-	if v.undefined() {
+	v, counted := r.within(f)
+	if v.undefined() && !counted {
 		r.metrics.undefined[v].Add(1)
 	}
 	return v
+}
+
+// within evaluates a rule within its budget and the record's. counted says that nothing is to be counted for what is undefined.
+func (r *rule) within(f *frame) (v verdict, counted bool) {
+	f.begin()
+	defer func() { f.rules -= f.meter.spent() }()
+	rest := r.when
+	if r.shelf != nil { // its term has no price
+		if v := rest[0].eval(f); v != yes {
+			return v, true
+		}
+		rest = rest[1:]
+	}
+	v = rest.eval(f)
+	switch {
+	case f.meter.over != "":
+		return undefinedOverBudget, false
+	case v == yes && !f.settle(r.computed):
+		return undefinedOverBudget, false
+	case v == no && !f.settle(r.computed[:r.keyed]):
+		// It matters only where the rule remembers a key, so it does not matter anywhere.
+		return undefinedFailed, true
+	}
+	return v, false
 }
 
 // panicked makes the evaluator usable again and accounts for the panic.

@@ -212,6 +212,7 @@ func (p *Pipeline) Explain(rec *Record) (x Explanation) {
 		return x
 	}
 	open := e.openScores(rec)
+	e.frame.record()
 	for _, r := range e.set.rules {
 		one := e.explainRule(r, rec, open)
 		if one.Verdict == VerdictDepends && !r.shadow {
@@ -287,14 +288,16 @@ func (e *Evaluator) explainRule(r *rule, rec *Record, open []string) RuleExplana
 		}
 		x.Terms = append(x.Terms, t)
 	}
-	e.frame.begin()
-	v := r.when.eval(&e.frame)
-	if e.frame.meter.over != "" || v == yes && !e.frame.settle(r.computed) {
+	v, _ := r.within(&e.frame)
+	if v == undefinedOverBudget {
 		x.Verdict, x.Cause = verdictWords(undefinedOverBudget)
 		x.OverBudget = BudgetRemedy(e.frame.meter.over)
 		x.First, x.Severity = "the rule "+x.OverBudget, r.severity
 		x.Outcome, x.Reason = OverBudget, ReasonOverBudget
 		return x
+	}
+	if e.frame.meter.over != "" {
+		v = no // only its key is too much
 	}
 	x.Severity = severities()[e.severityOf(r, o)]
 	x.Verdict, x.Cause = verdictWords(v)

@@ -1,6 +1,7 @@
 package alert
 
 import (
+	"slices"
 	"sync/atomic"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -23,6 +24,7 @@ type metrics struct {
 	cut        *prometheus.CounterVec
 	unscored   *prometheus.CounterVec
 	felled     *prometheus.CounterVec
+	uncovered  *prometheus.CounterVec
 	undefined  *undefinedCollector
 }
 
@@ -110,6 +112,10 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		Name: "kinesis_alerter_score_evictions_total",
 		Help: "Keys whose forest was forgotten because those of a shard take the memory of their score.",
 	}, []string{"score"})
+	m.uncovered = factory.NewCounterVec(prometheus.CounterOpts{
+		Name: "kinesis_alerter_silence_over_budget_total",
+		Help: "Records that a silence did not cover, because its condition would have cost more than one may.",
+	}, []string{"silence"})
 	m.undefined = &undefinedCollector{desc: prometheus.NewDesc("kinesis_alerter_rule_undefined_total",
 		"Records that a rule did not match because a term was undefined, by the first cause.", []string{"rule", "reason"}, nil)}
 	reg.MustRegister(m.undefined)
@@ -136,6 +142,13 @@ func (m *metrics) adopt(c *compiled) {
 			x.metrics.skipped[reason] = m.unscored.WithLabelValues(x.config.As, string(reason))
 		}
 	}
+	for _, x := range c.silences {
+		for i, cover := range c.covers {
+			if x.bit == 1<<i {
+				cover.over = append(cover.over, m.uncovered.WithLabelValues(x.name))
+			}
+		}
+	}
 	for _, route := range c.routes() {
 		route.render.failed = newTemplateFailures(m.templates, route.render.rule)
 		if route.rule != nil && route.rule.metrics.over != nil {
@@ -154,8 +167,13 @@ func (m *ruleMetrics) forgot(stood standing) {
 	}
 }
 
-// forget removes the series of rules that are no more.
+// forget removes the series of rules and silences that are no more.
 func (m *metrics) forget(old, now *compiled) {
+	for _, x := range old.silences {
+		if !slices.ContainsFunc(now.silences, func(y *silence) bool { return y.name == x.name && y.bit != 0 }) {
+			m.uncovered.DeleteLabelValues(x.name)
+		}
+	}
 	kept := make(map[string]bool)
 	for _, route := range now.routes() {
 		kept[route.render.rule] = true

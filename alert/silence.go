@@ -8,6 +8,8 @@ import (
 	"strings"
 	"sync/atomic"
 	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
 )
 
 // silence mutes rules from one event time to another.
@@ -26,6 +28,8 @@ type cover struct {
 	when condition
 	// hash is of the condition's text. A snapshot names conditions by it, so that silences may be edited.
 	hash uint32
+	// over are the series of its silences that count the records for which it costs too much.
+	over []prometheus.Counter
 }
 
 // maxCovers is how many different conditions silences can have: there is a bit for each with every key.
@@ -36,13 +40,20 @@ func (s *silence) mutes(at time.Time, covered uint32) bool {
 	return !at.Before(s.from) && at.Before(s.until) && (s.bit == 0 || covered&s.bit != 0)
 }
 
-// covers evaluates the condition. It has a budget of its own: one that costs too much silences nothing, and costs no rule its alert.
+// covers evaluates the condition. It has a budget of its own: one that costs too much silences nothing, which is counted for its
+// silences, and costs no rule its alert.
 func (c *cover) covers(f *frame) bool {
 	rules := f.meter
-	f.meter = meter{}
+	f.meter = lend(f.others)
 	v := c.when.eval(f)
 	over := f.meter.over != ""
+	f.others -= f.meter.spent()
 	f.meter = rules
+	if over {
+		for _, silence := range c.over {
+			silence.Inc()
+		}
+	}
 	return v == yes && !over
 }
 

@@ -137,6 +137,12 @@ func (p *Pipeline) OverBudget() map[string]uint64 {
 	return seen
 }
 
+// SilencesOverBudget are the records that a silence did not cover, because its condition would have cost more than one may, by silence.
+// Safe for concurrent use.
+func (p *Pipeline) SilencesOverBudget() map[string]uint64 {
+	return counts.By(p.metrics.uncovered, "silence")
+}
+
 // TemplateFailures are the templates of messages that failed, by rule. Safe for concurrent use.
 func (p *Pipeline) TemplateFailures() map[string]uint64 {
 	return counts.By(p.metrics.templates, "rule")

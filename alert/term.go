@@ -37,6 +37,8 @@ type frame struct {
 
 // account is what a frame keeps of a rule's budget.
 type account struct {
+	// rules and others are the work that is left for the record at hand: see maxRecord.
+	rules, others int64
 	// meter counts what the rule at hand costs. settled are its programs that are metered and have run, with what came out.
 	meter   meter
 	settled []outcomeOf
@@ -51,9 +53,21 @@ type outcomeOf struct {
 	cause   verdict
 }
 
+// record makes ready for the rules of a record.
+func (f *frame) record() { f.rules, f.others = maxRecord*maxWork, maxRecord*maxWork }
+
+// lend is the budget of who comes next, as far as the record has that much left.
+func lend(left int64) meter {
+	missing := max(0, maxWork-left)
+	return meter{work: missing, lent: missing}
+}
+
+// spent is what was done out of a budget.
+func (m *meter) spent() int64 { return m.work - m.lent }
+
 // begin makes ready for a rule.
 func (f *frame) begin() {
-	f.meter = meter{}
+	f.meter = lend(f.rules)
 	if len(f.settled) > 0 {
 		clear(f.settled)
 		f.settled = f.settled[:0]
@@ -70,8 +84,18 @@ func (f *frame) settle(operands []operand) bool {
 	return f.meter.settled
 }
 
+// settleKey pays for the key of a rule that a record does not match: it is asked for where the rule remembers something.
+func (f *frame) settleKey(r *rule) bool {
+	f.meter = lend(f.others)
+	ok := f.settle(r.computed[:r.keyed])
+	f.others -= f.meter.spent()
+	return ok
+}
+
 func newFrame(s *schema) frame {
-	return frame{slots: make([]value, s.slots), env: make(map[string]any), account: &account{}}
+	f := frame{slots: make([]value, s.slots), env: make(map[string]any), account: &account{}}
+	f.record()
+	return f
 }
 
 // literal is a constant condition.

@@ -78,6 +78,7 @@ func (h *history) recent(all StatusRecent) StatusRecent {
 	}
 	out.UnreadableAs = since(all.UnreadableAs, before.UnreadableAs)
 	out.OverBudget = since(all.OverBudget, before.OverBudget)
+	out.SilencesOverBudget = since(all.SilencesOverBudget, before.SilencesOverBudget)
 	out.TemplateFailures = since(all.TemplateFailures, before.TemplateFailures)
 	out.Evicted = since(all.Evicted, before.Evicted)
 	out.EvictedActive = since(all.EvictedActive, before.EvictedActive)

@@ -16,5 +16,20 @@ func costMutations() []mutation {
 			file:   "alert/episode.go", old: "	resized = resized || len(l.sequence) != len(rec.SequenceNumber)\n", new: "",
 			by: only("alert", "TestSizesAreOfWhatIsRemembered"), says: `.*Not equal.*`,
 		},
+		{
+			breaks: "what rules have done with a record is missing for the next ones",
+			file:   "alert/evaluator.go", old: "	defer func() { f.rules -= f.meter.spent() }()\n", new: "",
+			by: only("alert", "TestRecordHasABudget"), says: `.*Error:.*`,
+		},
+		{
+			breaks: "the keys of a record that does not match have a budget together",
+			file:   "alert/term.go", old: "	f.others -= f.meter.spent()\n	return ok\n", new: "	return ok\n",
+			by: only("alert", "TestRecordHasABudgetForWhatIsRemembered"), says: `.*Error:.*`,
+		},
+		{
+			breaks: "a silence beyond its budget is named",
+			file:   "alert/silence.go", old: "			silence.Inc()\n", new: "			_ = silence\n",
+			by: only("alert", "TestSilenceOverBudgetIsNamed"), says: `.*Error:.*`,
+		},
 	}
 }

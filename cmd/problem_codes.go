@@ -70,6 +70,7 @@ func problemSubjects() map[string]string {
 		"rule_never_matches":      "rules",
 		"rule_over_budget":        "rules",
 		"silence_long":            "rules",
+		"silence_over_budget":     "rules",
 		"silence_over":            "rules",
 		"template_failing":        "rules",
 		"keys_forgotten":          "rules",

@@ -106,6 +106,17 @@ func budgetProblem(r *StatusRecent, add addProblem) {
 			"rule %s is beyond its budget of work or of text for %s in the last %s, which it did not judge or reported in the default words%s",
 			worst, number(n, "record"), words(time.Duration(r.Window*float64(time.Second))), more)
 	})
+	worst, n := "", uint64(0)
+	for _, name := range slices.Sorted(maps.Keys(r.SilencesOverBudget)) {
+		if r.SilencesOverBudget[name] > n {
+			worst, n = name, r.SilencesOverBudget[name]
+		}
+	}
+	if n > 0 {
+		add(LevelWarning, "silence_over_budget", "put a cheaper term in front of its condition, such as a comparison of a field, or make it simpler",
+			"the condition of the silence %s is beyond its budget of work or of text for %s in the last %s: it did not silence them",
+			worst, number(int(n), "record"), words(time.Duration(r.Window*float64(time.Second))))
+	}
 }
 
 // templateProblem looks at templates that fail; one that is beyond its budget is told with that.

@@ -196,6 +196,31 @@ func TestStatusOfARuleOverBudget(t *testing.T) {
 	})
 }
 
+// A silence whose condition costs more than it may silences nothing, and is told by name.
+func TestStatusOfASilenceOverBudget(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		fake, page := fakeaws.New(fakeaws.Options{}), newPipes()
+		fake.Kinesis.Create(testStream, 1)
+		createTopic(t, fake)
+		d := startDaemon(t, fake, func(c *Config, o *Options) {
+			o.Listener = page
+			c.Rules = []alert.RuleConfig{{Name: "plain", When: "id >= 0", Topics: []string{"oncall"}}}
+			c.Silences = []alert.SilenceConfig{{Name: "bench", When: `replace(host, ".", sep) != ""`, Until: "2000-01-03T00:00:00Z"}}
+		})
+		time.Sleep(10 * time.Second)
+		fake.Kinesis.Put(testStream, "k", fmt.Appendf(nil, `{"id":1,"host":"%s","sep":"%s"}`, strings.Repeat(".", 100_000), strings.Repeat("b", 100_000)))
+		fake.Kinesis.Put(testStream, "k", []byte(`{"id":2,"host":"a.b","sep":"-"}`))
+		time.Sleep(20 * time.Second)
+		s := page.status(t)
+		require.Len(t, s.Problems, 1)
+		require.Equal(t, []any{LevelWarning, "silence_over_budget"}, []any{s.Problems[0].Level, s.Problems[0].Code})
+		require.Contains(t, s.Problems[0].Text, "the condition of the silence bench is beyond its budget of work or of text for 1 record in the last 15 m")
+		require.Equal(t, 1, fake.SNS.Count(testTopicARN), "the other record is silenced")
+		require.NoError(t, d.end())
+	})
+}
+
 // A filter that lets nothing pass may be what somebody wants: the page says so after an hour, and no louder.
 func TestStatusOfAFilterThatDropsAll(t *testing.T) {
 	t.Parallel()

@@ -124,7 +124,7 @@ func befell(p *statusParts) StatusRecent {
 	for _, n := range p.pipeline.Resolutions() {
 		out.Resolved += n
 	}
-	out.OverBudget = p.pipeline.OverBudget()
+	out.OverBudget, out.SilencesOverBudget = p.pipeline.OverBudget(), p.pipeline.SilencesOverBudget()
 	out.TemplateFailures = p.pipeline.TemplateFailures()
 	out.Evicted, out.EvictedActive = p.pipeline.Evicted(), p.pipeline.EvictedActive()
 	out.UnreadableAs = p.pipeline.Unreadable()
