@@ -683,3 +683,31 @@ func (e *Evaluator) owes() bool {
 	return e.memory.has(formatEnds) && (slices.ContainsFunc(e.memory.foreign, func(s section) bool { return s.owes > 0 }) ||
 		slices.ContainsFunc(e.memory.rules, func(r *ruleMemory) bool { return r.telling > 0 }))
 }
+
+// Redirect answers the alerts that take the place of one whose topic is not configured any more: for the topics to which its rule goes now and
+// did not go when the alert was made. It is empty where the alert has no rule any more, or all of these have it already.
+func (p *Pipeline) Redirect(a *Alert) (out []*Alert) {
+	set := p.current.Load()
+	var to []*route
+	if set.every != nil && a.Rule == "" {
+		to = []*route{set.every}
+	}
+	for _, r := range set.rules {
+		if r.name == a.Rule && !r.shadow {
+			to = r.routes
+		}
+	}
+	if a.Ended != "" { // of no interest to whoever was not told of the beginning
+		return nil
+	}
+	for _, x := range to {
+		if x.topic == a.Topic || slices.Contains(a.sent, x.topic) {
+			continue
+		}
+		b := *a
+		b.Topic, b.render, b.sample = x.topic, x.render.message, x.render.sampled
+		b.ID, b.sent = hashFields([]string{a.ID, "instead", x.topic}), append(slices.Clone(a.sent), x.topic)
+		out = append(out, &b)
+	}
+	return out
+}

@@ -177,3 +177,54 @@ func TestRulesEditedWhileTheyFire(t *testing.T) {
 		})
 	}
 }
+
+// TestAlertsForATopicThatLeft: what waits for a topic that refuses alerts, when that leaves the configuration, goes where its rule goes
+// now. Where that is nowhere, it is dropped, and counted. The next alerts of the key flow in any case.
+func TestAlertsForATopicThatLeft(t *testing.T) {
+	t.Parallel()
+	missing := testTopicARN + "-missing"
+	for name, c := range map[string]struct {
+		rules   []alert.RuleConfig
+		want    []string
+		dropped float64
+	}{
+		"its rule goes elsewhere":  {[]alert.RuleConfig{{Name: "r", When: "v > 3", Topics: []string{"t"}}}, []string{"r 1", "r 2", "r 3"}, 0},
+		"its rule is gone":         {[]alert.RuleConfig{{Name: "other", When: "v > 3", Topics: []string{"t"}}}, []string{"other 3"}, 2},
+		"its rule is about shadow": {[]alert.RuleConfig{{Name: "r", When: "v > 3", Topics: []string{"t"}, Mode: "shadow"}, {Name: "other", When: "v > 3", Topics: []string{"t"}}}, []string{"other 3"}, 2},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				fake := fakeaws.New(fakeaws.Options{Unthrottled: true})
+				fake.Kinesis.Create(testStream, 1)
+				createTopic(t, fake)
+				reloads, next := make(chan os.Signal, 1), Config{}
+				d := startDaemon(t, fake, func(c *Config, o *Options) {
+					c.Rules = []alert.RuleConfig{{Name: "r", When: "v > 3", Topics: []string{"left"}}}
+					c.Topics = map[string]alert.TopicConfig{"t": anyRate(testTopicARN), "left": anyRate(missing)}
+					next, o.Reloads = *c, reloads
+					o.Reload = func(context.Context) (*LoadedConfig, error) {
+						return &LoadedConfig{next.WithDefaults(), &document{}}, nil
+					}
+				})
+				time.Sleep(3 * time.Second)
+				for _, data := range []string{`{"v":5,"n":1}`, `{"v":5,"n":2}`} {
+					fake.Kinesis.Put(testStream, "a", []byte(data))
+				}
+				time.Sleep(time.Minute)
+				require.Empty(t, messages(fake))
+				for i := range c.rules {
+					c.rules[i].Message = "{{ .Rule }} {{ .Fields.n }}"
+				}
+				next.Rules, next.Topics = c.rules, map[string]alert.TopicConfig{"t": anyRate(testTopicARN)}
+				reloads <- syscall.SIGHUP
+				time.Sleep(time.Minute)
+				fake.Kinesis.Put(testStream, "a", []byte(`{"v":5,"n":3}`))
+				time.Sleep(10 * time.Second)
+				require.Equal(t, c.want, messages(fake))
+				require.InDelta(t, c.dropped, series(t, d.reg, "kinesis_alerter_records_total", "invalid"), 0)
+				require.NoError(t, d.end())
+			})
+		})
+	}
+}

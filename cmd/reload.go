@@ -149,16 +149,24 @@ func (r *reloader) reload(ctx context.Context) (changes []string, err error) {
 	changes = configChanges(r.current, next)
 	next = r.current.withRulesOf(next)
 	p := next.parts()
-	// The topics first: a rule may name one that is new.
-	if err := r.publisher.Update(p.sns); err != nil {
+	// The topics first, with those that leave: a rule may name one that is new, and what waits for one that leaves goes where its rule goes then.
+	both := p.sns
+	both.Topics = r.current.parts().sns.Topics
+	maps.Copy(both.Topics, p.sns.Topics)
+	if err := r.publisher.Update(both); err != nil {
 		r.log.Error("topics could not be put into force", zap.Error(err))
 		return nil, err
 	}
 	before := r.inForce.Load()
-	r.inForce.Store(new(next.meaning())) // first: workers that agree do so about the rules in force, or about those that come now
+	// First: workers that agree do so about the rules in force, or about those that come now.
+	r.inForce.Store(new(next.meaning()))
 	if err := r.pipeline.Update(p.alert); err != nil { // unreachable: the file was validated as a whole
 		r.inForce.Store(before)
 		r.log.Error("rules could not be put into force", zap.Error(err))
+		return nil, err
+	}
+	if err := r.publisher.Update(p.sns); err != nil { // unreachable: it took these, and more
+		r.log.Error("topics could not be put into force", zap.Error(err))
 		return nil, err
 	}
 	r.current = next

@@ -81,7 +81,7 @@ func New(cfg Config, d Deps) (*Consumer, error) {
 		lanes: laneConfig{
 			// A shard whose alerts stand still keeps at most a quarter of all credits, so that the others are read on.
 			parallelism: cfg.Parallelism, maxBytes: cfg.Memory / 4,
-			publisher: d.Publisher, deadLetters: d.DeadLetters, skip: cfg.OnRejected == OnRejectedSkip,
+			publisher: d.Publisher, deadLetters: d.DeadLetters, instead: d.Pipeline.Redirect, skip: cfg.OnRejected == OnRejectedSkip,
 		},
 		evaluator: func(shard string, generation uint32) evaluator { return d.Pipeline.Rewound(shard, generation) },
 		log:       d.Log.Named("consumer"), metrics: newMetrics(d.Registerer), budget: newBudget(cfg.Memory),
