@@ -2,10 +2,8 @@ package cmd
 
 import (
 	"context"
-	"maps"
 	"net/http"
 	"os"
-	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -94,7 +92,7 @@ func TestRulesEditedWhileTheyFire(t *testing.T) {
 	ended := map[string]string{"t threshold": kept, "t words": kept, "t removed": "firing ended", "t moved": "firing ended", "u moved": kept}
 	gone := map[string]string{"t threshold": "firing ended", "t words": "firing ended", "t removed": "firing ended", "t moved": "firing ended"}
 	calm := map[string]string{"t threshold": kept, "t words": kept, "t removed": kept, "t moved": kept}
-	reload := func(w *editWorld) {
+	reload := func(w *editWorld) { // its answer is in the log
 		for _, c := range w.reloads[len(w.reloads)-len(w.daemons):] {
 			c <- syscall.SIGHUP
 		}
@@ -159,6 +157,12 @@ func TestRulesEditedWhileTheyFire(t *testing.T) {
 				w.rules = way.rules
 				way.edit(w)
 				time.Sleep(45 * time.Second)
+				if name == "reload" {
+					for _, line := range []string{"rule removed was taken out with 1 key firing on this worker", "rule moved was taken away from t with 1 key firing on this worker"} {
+						require.Contains(t, w.daemons[0].log.String(), line)
+					}
+					require.Contains(t, w.daemons[0].log.String(), `"code":"rule_edited_firing"`)
+				}
 				for of, words := range w.told() {
 					require.Equal(t, "firing", words, "%s, before all workers have had the same rules for a minute", of)
 				}
@@ -172,7 +176,7 @@ func TestRulesEditedWhileTheyFire(t *testing.T) {
 				time.Sleep(3 * time.Minute)
 				require.Equal(t, way.want, w.told(), "after one more restart: %s", last.log)
 				w.leave(false)
-				require.Equal(t, len(way.want), len(slices.Collect(maps.Keys(w.told()))))
+				require.Len(t, w.told(), len(way.want))
 			})
 		})
 	}

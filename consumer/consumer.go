@@ -296,6 +296,10 @@ type ShardStatus struct {
 	Unheard []string `json:"unheard,omitempty"`
 	// Keyless says that records without partition key have come while rules remember.
 	Keyless bool `json:"keyless,omitempty"`
+	// Firing are, by rule, the keys of which somebody was told that they fire, and Leaving those whose rule was taken out or changed, so
+	// that their end is said once all workers have had the same rules for a minute.
+	Firing  map[string]int `json:"firing_keys,omitempty"`
+	Leaving map[string]int `json:"leaving_keys,omitempty"`
 	// Began is when reading began here, WaitsFor one of the constants of that name, or nothing.
 	Began    time.Time `json:"began"`
 	WaitsFor string    `json:"waits_for,omitempty"`

@@ -14,6 +14,7 @@ type evaluator interface {
 	EventTime() time.Time
 
 	Stateful() bool
+	Told() (firing, leaving map[string]int)
 	Agree(key alert.HashKey, format int)
 	Snapshot() []byte
 	Restore(snapshot []byte) error

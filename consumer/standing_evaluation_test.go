@@ -23,6 +23,8 @@ func (slowEvaluator) Evaluate(*alert.Record) alert.Decision {
 
 func (slowEvaluator) Stateful() bool { return false }
 
+func (slowEvaluator) Told() (firing, leaving map[string]int) { return nil, nil }
+
 func (slowEvaluator) Agree(alert.HashKey, int) {}
 
 // A shard whose evaluation does not end says since when, and one that waits for its alerts does not.
