@@ -13,6 +13,7 @@ import (
 	"go.uber.org/zap"
 
 	"kinesis-alerter/alert"
+	"kinesis-alerter/internal/clock"
 )
 
 // benchRecord is 200 bytes, and no rule of benchShard matches it.
@@ -65,7 +66,7 @@ func benchShard(tb testing.TB, rules int) *shard {
 	require.NoError(tb, err)
 	s := &shard{
 		id: "shardId-000000000000", lease: idleLease{tb}, eval: p.Shard("shardId-000000000000"), pipeline: p,
-		budget: newBudget(64 * mib), metrics: newMetrics(reg), log: zap.NewNop(),
+		budget: newBudget(64 * mib), clock: clock.New(nil), metrics: newMetrics(reg), log: zap.NewNop(),
 	}
 	s.attach(tb.Context(), tb.Context())
 	s.lanes = newLanes(s.workCtx, laneConfig{

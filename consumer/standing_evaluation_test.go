@@ -26,6 +26,7 @@ func (slowEvaluator) Stateful() bool { return false }
 func (slowEvaluator) Told() (firing, leaving map[string]int) { return nil, nil }
 
 func (slowEvaluator) Agree(alert.HashKey, int) {}
+func (slowEvaluator) Reaches(time.Time)        {}
 
 // A shard whose evaluation does not end says since when, and one that waits for its alerts does not.
 func TestEvaluationThatTakesLongIsSeen(t *testing.T) {

@@ -78,6 +78,7 @@ func (*tally) Told() (firing, leaving map[string]int) { return nil, nil }
 func (t *tally) Stateful() bool                       { return !t.world.forgets.Load() }
 
 func (*tally) Agree(alert.HashKey, int) {}
+func (*tally) Reaches(time.Time)        {}
 
 func (t *tally) Snapshot() []byte {
 	b, err := json.Marshal(t)
