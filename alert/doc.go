@@ -153,7 +153,7 @@
 // # What it does not promise
 //
 // A key that is not the partition key can have records in several shards, each of which decides by itself: its alerts are
-// exact for each shard only. A record whose arrival is earlier than a tick that has passed (by clocks that differ by more
+// exact for each shard only. A record whose arrival is earlier than a tick that has passed (it was under way for more
 // than two seconds) is taken as it comes; a replay may decide otherwise about what was due in between. Where time comes so far
 // in one step that an alert missed more than 60 repetitions, only the last is made. Of what time alone brings about, the
 // severity is that of the key's last matching record, and so is what the condition of a silence says (hush.go).
