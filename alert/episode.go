@@ -2,6 +2,7 @@ package alert
 
 import (
 	"bytes"
+	"cmp"
 	"math"
 	"strconv"
 	"strings"
@@ -305,7 +306,7 @@ func (e *Evaluator) tell(r *rule, en *entry, o *occasion) {
 // again repeats the alert of a claim that still holds. It counts as made also when it is muted: the next one is due an
 // interval later.
 func (e *Evaluator) again(r *rule, en *entry, o *occasion) {
-	if reason := e.mute(r, en, o); reason != "" {
+	if reason := cmp.Or(e.mute(r, en, o), e.overdue(r, en, o)); reason != "" {
 		e.swallow(r, en, reason)
 	} else {
 		e.memory.rules[r.place].joins(en)

@@ -28,6 +28,8 @@ type memory struct {
 	clock int64
 	// watchdog is the end of the last interval for which the watchdog spoke, or that passed while it was silent.
 	watchdog int64
+	// late are the keys whose repetitions are overdue, with the clock at which one was last made, or the first was not (overdue.go).
+	late map[*entry]int64
 	// foreign is the state of rules that this rule set does not know.
 	foreign []section
 	// noted is when the filter last told that a record is no JSON.
@@ -179,6 +181,7 @@ func (m *memory) drop(e *entry) {
 	}
 	m.schedule(e, 0)
 	m.unbind(e)
+	delete(m.late, e)
 }
 
 // schedule sets when time has something to do with e; 0 is never.
