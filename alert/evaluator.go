@@ -139,6 +139,8 @@ func (e *Evaluator) Evaluate(rec *Record) (d Decision) {
 	case filter.NotJSON:
 		e.notJSON(rec)
 		return Decision{Outcome: Filtered, Reason: ReasonNotJSON, Alerts: e.made(), DeadLetter: e.set.letters}
+	case filter.OverBudget: // better an alert too many
+		e.pipeline.metrics.filterOver.Inc()
 	case filter.Matched:
 	}
 	if reason := e.read(rec); reason != "" {

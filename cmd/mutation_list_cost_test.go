@@ -27,6 +27,16 @@ func costMutations() []mutation {
 			by: only("alert", "TestRecordHasABudgetForWhatIsRemembered"), says: `.*Error:.*`,
 		},
 		{
+			breaks: "the work of a filter is counted",
+			file:   "alert/filter/match.go", old: "	m.work += 1 + c.tries", new: "	m.work += 0 * c.tries",
+			by: only("alert/filter", "TestRecordHasABudget"), says: `.*Not equal.*`,
+		},
+		{
+			breaks: "a record that is beyond the filter's budget passes",
+			file:   "alert/evaluator.go", old: "	case filter.OverBudget: // better an alert too many\n", new: "	case filter.OverBudget:\n		return Decision{Outcome: Filtered, Alerts: e.made()}\n	case 99:\n",
+			by: only("cmd", "TestStatusOfAFilterOverBudget"), says: `.*Error:.*`,
+		},
+		{
 			breaks: "a silence beyond its budget is named",
 			file:   "alert/silence.go", old: "			silence.Inc()\n", new: "			_ = silence\n",
 			by: only("alert", "TestSilenceOverBudgetIsNamed"), says: `.*Error:.*`,
