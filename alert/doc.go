@@ -101,6 +101,21 @@
 // and a window goes on by the hash of before until what it saw has passed. A snapshot holds all of it, together with what it holds of rules that this rule set does not
 // know. A rule that comes back finds it, but concludes nothing from the time in between: what waits, begins to wait anew.
 //
+// # Edited rules
+//
+// A rule of the same name goes on with what another version of it remembers where that means the same: the same key, the same window but for its
+// bound, the same kind of memory and, with a window or absence, the same condition. A claim that fires is then judged by the next record; one
+// that waits to fire goes on if condition, for, resolve and bounds are the same. All other memory of versions that are not in force is kept
+// untouched for a week, with the topics that were told, and the words.
+//
+// Whoever was told that a key fires is told its end, once (edited.go): with the end of the excursion, or, where the rule was taken out, changed so
+// that its memory was dropped, is in mode shadow or does not go to the topic any more, at the first tick that says that all workers agree
+// about the rules ([Tick.Settled]). Such an end has Alert.Ended, and an id made of rule, key, topic and when the excursion began. If nobody is left
+// who was told, the claim counts as not told: the topics of today hear of it while it holds. A topic that a rule gains hears of a key with the
+// next alert that says that it fires, and of its end only if it heard of that. What nobody was told, because the rule was in mode shadow, has no
+// end. An end is not said while the rule of today has told the same topic that the same key fires: it says the end itself.
+// All of this needs formatEnds.
+//
 // # Inherited keys
 //
 // A producer may place records by an explicit hash key, so nobody knows to which child of a split the records of a key will go.
@@ -140,7 +155,8 @@
 // A key that is not the partition key can have records in several shards, each of which decides by itself: its alerts are
 // exact for each shard only. A record whose arrival is earlier than a tick that has passed (by clocks that differ by more
 // than two seconds) is taken as it comes; a replay may decide otherwise about what was due in between. Where time comes so far
-// in one step that an alert missed more than 60 repetitions, only the last is made. Of what time alone brings about, the
+// in one step that an alert missed more than 60 repetitions, only the last is made, and with [Evaluator.Reaches] none that is overdue is: a
+// replay, which is later, may leave out a repetition that was made, and count another number of alerts as swallowed. Of what time alone brings about, the
 // severity is that of the key's last matching record, and so is what the condition of a silence says (hush.go).
 // A producer that puts records of one key into several shards at once has the key in each of them after a split, and each counts and
 // resolves for itself. What waits for other shards when its shard is merged with the one that hears of the key next is not said. Rate

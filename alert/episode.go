@@ -2,6 +2,7 @@ package alert
 
 import (
 	"bytes"
+	"cmp"
 	"math"
 	"strconv"
 	"strings"
@@ -261,6 +262,7 @@ func (e *Evaluator) rises(r *rule, en *entry, o *occasion) {
 		return
 	}
 	en.severity = en.grade
+	e.memory.rules[r.place].joins(en)
 	e.emit(r, en, KindFiring, o)
 	en.sent, en.swallowed = e.at(o), 0
 }
@@ -297,16 +299,17 @@ func (e *Evaluator) tell(r *rule, en *entry, o *occasion) {
 	}
 	e.emit(r, en, KindFiring, o)
 	if en != nil {
-		en.told, en.ended, en.sent, en.swallowed = true, false, e.at(o), 0
+		en.told, en.ended, en.sent, en.swallowed, en.heard = true, false, e.at(o), 0, 0
 	}
 }
 
 // again repeats the alert of a claim that still holds. It counts as made also when it is muted: the next one is due an
 // interval later.
 func (e *Evaluator) again(r *rule, en *entry, o *occasion) {
-	if reason := e.mute(r, en, o); reason != "" {
+	if reason := cmp.Or(e.mute(r, en, o), e.overdue(r, en, o)); reason != "" {
 		e.swallow(r, en, reason)
 	} else {
+		e.memory.rules[r.place].joins(en)
 		e.emit(r, en, KindRepeat, o)
 		en.swallowed = 0
 	}
@@ -317,10 +320,10 @@ func (e *Evaluator) again(r *rule, en *entry, o *occasion) {
 // a nil occasion nobody is.
 func (e *Evaluator) conclude(r *rule, en *entry, o *occasion) {
 	if o != nil && en.told {
-		e.emit(r, en, KindResolved, o)
+		e.emitEnd(r, en, o)
 		en.swallowed, en.ended = 0, e.memory.keyed() // or a restart would forget it
 	}
-	en.firing, en.told = false, false
+	en.firing, en.told, en.heard = false, false, 0
 	en.since, en.streak = 0, 0
 }
 

@@ -28,6 +28,8 @@ type Evaluator struct {
 	memory    *memory
 	// agreed is what the workers of the application have agreed on, as far as the evaluator was told.
 	agreed agreement
+	// clock is how late it is for the stream, in milliseconds; 0 where nobody says so.
+	clock int64
 	// unwell is since when the fleet has been in no state for the watchdog to speak; zero while it is in one.
 	unwell time.Time
 	// key and name are copies that the slots of the built-in names point to; keyText is the key of the rule at hand.

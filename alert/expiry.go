@@ -159,6 +159,7 @@ func (e *Evaluator) reschedule(r *rule, en *entry, now int64) {
 		next = en.due + 1 // whatever else was missed: time goes on
 	}
 	e.memory.schedule(en, next)
+	en.tally()
 	e.memory.regard(en)
 	if w := en.window; w != nil && w.resized {
 		e.memory.weigh(en)

@@ -77,7 +77,8 @@ func (s *window) quieten(v float64, by uint32) {
 	if s.hush == nil {
 		s.hush, s.resized = &hush{heard: maps.Clone(s.values)}, true
 	}
-	s.hush.panes, s.hush.by = s.addTo(s.hush.panes, v), s.hush.by|by
+	s.addTo(&s.hush.panes, v)
+	s.hush.by |= by
 }
 
 // advanceHush forgets what fell out of the window.
@@ -105,7 +106,9 @@ func (w *windowRule) audible(s *window) bool {
 	if s.legacy != nil {
 		distinct = len(s.legacy) // of a format without silences, until it has passed
 	}
-	_, holds := w.judge(merged(noPane(), s.panes), distinct)
+	all := noPane()
+	all.merge(s.panes)
+	_, holds := w.judge(&all, distinct)
 	return holds
 }
 

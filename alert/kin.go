@@ -286,6 +286,7 @@ type Relative struct {
 	heirs          []string
 	head           snapshotHead
 	sections       map[string]*relativeSection
+	senses         map[string]*relativeSection // by name and what the memory means
 }
 
 // relativeSection is what it remembers of a rule.
@@ -347,7 +348,7 @@ func countEntries(body []byte, v *entryView) (n uint64, ok bool) {
 // ReadRelative reads the snapshot of a shard, of a version that Awaits will name; state is nil if there is none. heirs are the
 // shards that took over from it, if it has ended. The answer keeps state.
 func ReadRelative(shard, version string, state []byte, heirs []string) (*Relative, error) {
-	x := &Relative{shard: shard, version: version, heirs: heirs, sections: map[string]*relativeSection{}}
+	x := &Relative{shard: shard, version: version, heirs: heirs, sections: map[string]*relativeSection{}, senses: map[string]*relativeSection{}}
 	if state == nil {
 		return x, nil
 	}
@@ -357,8 +358,15 @@ func ReadRelative(shard, version string, state []byte, heirs []string) (*Relativ
 	}
 	x.head = head
 	count, v := 0, &entryView{}
+	senses := map[string]string{}
 	for i := range sections {
 		s := &sections[i]
+		if of, ok := strings.CutPrefix(s.name, toldSection); ok {
+			if t, ok := readTold(s.body); ok {
+				senses[of+string(s.fingerprint[:])] = of + string(t.memory[:])
+			}
+			continue
+		}
 		name, shared := strings.CutPrefix(s.name, kinSection)
 		if !shared && strings.Contains(name, ":") {
 			continue // no rule's
@@ -409,9 +417,12 @@ func ReadRelative(shard, version string, state []byte, heirs []string) (*Relativ
 			}
 		}
 	}
-	for _, of := range x.sections {
+	for id, of := range x.sections {
 		of.keys.sort()
 		of.claims.sort()
+		if sense := senses[id]; sense != "" && (x.senses[sense] == nil || x.senses[sense].used < of.used) {
+			x.senses[sense] = of
+		}
 	}
 	return x, nil
 }
@@ -443,6 +454,9 @@ func (e *Evaluator) Meet(x *Relative) {
 	known := &met{version: x.version, reached: make([]int64, len(m.rules))}
 	for i, r := range m.rules {
 		s := x.sections[r.rule.name+string(r.rule.fingerprint[:])]
+		if s == nil { // of a worker with another version of the rule
+			s = x.senses[r.rule.name+string(r.rule.sense.memory[:])]
+		}
 		if s == nil {
 			continue
 		}
@@ -629,7 +643,7 @@ func (k *kinState) each(p kinPart, do func(family int, at int64, key []byte)) {
 }
 
 // writeKin writes what a rule shares with other shards; nil if that is nothing. ranks are the places of entries in the order of use.
-func (m *memory) writeKin(r *ruleMemory, ranks map[*entry]uint64) []byte {
+func (m *memory) writeKin(r *ruleMemory, ranks map[*entry]uint64, audiences []uint64) []byte {
 	if r.kin == 0 && len(r.claims) == 0 {
 		return nil
 	}
@@ -645,7 +659,7 @@ func (m *memory) writeKin(r *ruleMemory, ranks map[*entry]uint64) []byte {
 	}
 	slices.SortFunc(copies, func(a, b *entry) int { return cmp.Compare(ranks[a], ranks[b]) })
 	slices.SortFunc(shared, func(a, b *entry) int { return cmp.Compare(ranks[a], ranks[b]) })
-	w := &writer{format: m.format}
+	w := &writer{format: m.format, audiences: audiences}
 	w.float(0)
 	w.int(0)
 	w.uint(0)

@@ -28,6 +28,8 @@ type memory struct {
 	clock int64
 	// watchdog is the end of the last interval for which the watchdog spoke, or that passed while it was silent.
 	watchdog int64
+	// late are the keys whose repetitions are overdue, with the clock at which one was last made, or the first was not (overdue.go).
+	late map[*entry]int64
 	// foreign is the state of rules that this rule set does not know.
 	foreign []section
 	// noted is when the filter last told that a record is no JSON.
@@ -58,6 +60,14 @@ type ruleMemory struct {
 	// kin counts the entries that other shards have, too; claims are the inherited keys of which the shard has heard.
 	kin    int
 	claims map[string]claim
+
+	// What follows is about edited rules (edited.go). audiences are those that entries name, and left the topics to which the rule
+	// goes no longer. owing says that some of them may be owed ends. telling counts the entries of which somebody was told.
+
+	audiences [][]string
+	left      map[string]*leftTopic
+	owing     bool
+	telling   int
 }
 
 // entry is what a rule remembers of a key.
@@ -86,7 +96,11 @@ type entry struct {
 	// severity, by its place among severities, is the gravest that was told or, before anything is, that of the last record;
 	// grade is that of the last record, if an expression gives it.
 	severity, grade uint8
-	standing        standing
+	// heard is who was told, behind the first of the rule's audiences; 0 for whoever hears of the rule now. counted says that the
+	// rule's count of entries of which somebody was told has it.
+	counted  bool
+	heard    uint16
+	standing standing
 	// covered are the conditions of silences that the last matching record meets; with a window, all records in it when it last
 	// held. See hush.go.
 	covered uint32
@@ -149,11 +163,16 @@ func (m *memory) put(e *entry) {
 		m.crowds[byKeys].holds(e.of, byKeys, e.of.held[byKeys]+1)
 	}
 	m.weigh(e)
+	e.tally()
 }
 
 // drop forgets an entry.
 func (m *memory) drop(e *entry) {
 	delete(e.of.entries, e.key)
+	if e.counted {
+		e.counted = false
+		e.of.telling--
+	}
 	m.resize(e, bulk{})
 	if !e.of.rule.whole() {
 		m.count--
@@ -162,6 +181,7 @@ func (m *memory) drop(e *entry) {
 	}
 	m.schedule(e, 0)
 	m.unbind(e)
+	delete(m.late, e)
 }
 
 // schedule sets when time has something to do with e; 0 is never.

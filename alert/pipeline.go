@@ -62,6 +62,7 @@ type route struct {
 	rule   *rule
 	topic  string
 	render *renderer
+	said   []byte // the words of the topic as a snapshot keeps them
 }
 
 // New compiles config. Its errors are those of Config.Validate, or say which dependency is missing.

@@ -53,11 +53,13 @@ const (
 	ReasonQuietHours Reason = "quiet_hours"
 	// ReasonRateLimit is an alert beyond the rule's rate limit.
 	ReasonRateLimit Reason = "rate_limit"
+	// ReasonOverdue is a repetition behind which a later one is due already.
+	ReasonOverdue Reason = "overdue"
 )
 
 // suppressions are the reasons of Suppressed.
 func suppressions() []Reason {
-	return []Reason{ReasonDedup, ReasonFiring, ReasonInhibited, ReasonSilenced, ReasonQuietHours, ReasonRateLimit}
+	return []Reason{ReasonDedup, ReasonFiring, ReasonInhibited, ReasonSilenced, ReasonQuietHours, ReasonRateLimit, ReasonOverdue}
 }
 
 // MaxRecordBytes is the largest payload that is evaluated: 10 MiB, which is the largest record that Kinesis accepts.

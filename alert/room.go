@@ -254,7 +254,7 @@ func (e *Evaluator) fit(inHand *entry, rec *Record) {
 		if en.firing && en.told {
 			before := len(e.alerts)
 			e.silent = en.kin != nil && en.kin.silent
-			e.emit(en.of.rule, en, KindResolved, &occasion{at: timeOf(e.reached()), ended: forgotten, pushedBy: rec})
+			e.emitEnd(en.of.rule, en, &occasion{at: timeOf(e.reached()), ended: forgotten, pushedBy: rec})
 			e.silent = false
 			e.aside += len(e.alerts) - before
 		}

@@ -44,7 +44,11 @@ type rule struct {
 	// fingerprint is of everything that the remembered state depends on. Another rule of the same name does not take the
 	// state over.
 	fingerprint [16]byte
-	metrics     ruleMetrics
+	sense       sense
+	// audience are the topics that hear of the rule, and said its words as a snapshot keeps them.
+	audience []string
+	said     []byte
+	metrics  ruleMetrics
 
 	// computed is what the rule computes beside its condition; the first keyed of it are the key. priced says that the rule has
 	// a price at all.
@@ -107,7 +111,7 @@ func (f *faults) rule(field string, c RuleConfig, topics map[string]*topicWords,
 	f.ruleSeverity(field, c, s, r)
 	f.ruleMuting(field, c, r, before)
 	f.ruleRoutes(field, c, topics, r)
-	r.fingerprint = fingerprintOf(c)
+	r.fingerprint, r.sense, r.audience, r.said = fingerprintOf(c), r.senseOf(c), r.listeners(), saidByRule(c)
 	r.compute()
 	return r
 }
@@ -315,7 +319,7 @@ func (f *faults) ruleRoutes(field string, c RuleConfig, topics map[string]*topic
 		case listed[name]:
 			f.add(at, name, "is listed twice; one alert per topic is sent")
 		default:
-			r.routes = append(r.routes, &route{rule: r, topic: name, render: f.render(shared, own)})
+			r.routes = append(r.routes, &route{rule: r, topic: name, render: f.render(shared, own), said: shared.said})
 		}
 		listed[name] = true
 	}

@@ -47,6 +47,13 @@ type section struct {
 	body        []byte
 	// covers are the hashes of the conditions that the bits of its entries stand for; format 3.
 	covers []uint32
+
+	// What follows is of rules that are no more (edited.go). owes counts the entries of which somebody is owed the end, and over are
+	// those of whose end the rule of today has told somebody meanwhile.
+
+	told *told
+	owes int
+	over map[string][]string
 }
 
 // ErrSnapshot says that a snapshot cannot be read: it is damaged, or of a later version.
@@ -56,9 +63,13 @@ var ErrSnapshot = errors.New("snapshot of evaluation cannot be read")
 func (e *Evaluator) Snapshot() []byte {
 	m := e.memory
 	bodies := make([]writer, len(m.rules))
+	tells, words := make([]*told, len(m.rules)), maxSaid
 	for i, r := range m.rules {
 		w := &bodies[i]
 		w.format = m.format
+		if m.has(formatEnds) && r.rule.stateful() {
+			tells[i], w.audiences = r.tells(&words)
+		}
 		w.buf = make([]byte, 0, 32+len(r.entries)*64)
 		w.float(r.tokens)
 		w.int(r.at)
@@ -86,11 +97,15 @@ func (e *Evaluator) Snapshot() []byte {
 	total := 128
 	for i, r := range m.rules {
 		if r.rule.stateful() {
-			sections = append(sections, section{r.rule.name, r.rule.fingerprint, e.reached(), bodies[i].buf, e.coversOf(r)})
+			sections = append(sections, section{name: r.rule.name, fingerprint: r.rule.fingerprint, used: e.reached(), body: bodies[i].buf, covers: e.coversOf(r)})
 			total += len(bodies[i].buf) + 128
 		}
-		if body := m.writeKin(r, ranks); body != nil {
-			sections = append(sections, section{kinSection + r.rule.name, r.rule.fingerprint, e.reached(), body, e.coversOf(r)})
+		if t := tells[i]; t != nil {
+			sections = append(sections, section{name: toldSection + r.rule.name, fingerprint: r.rule.fingerprint, used: e.reached(), body: t.write()})
+			total += len(sections[len(sections)-1].body) + 128
+		}
+		if body := m.writeKin(r, ranks, bodies[i].audiences); body != nil {
+			sections = append(sections, section{name: kinSection + r.rule.name, fingerprint: r.rule.fingerprint, used: e.reached(), body: body, covers: e.coversOf(r)})
 			total += len(body) + 128
 		}
 	}
@@ -99,12 +114,16 @@ func (e *Evaluator) Snapshot() []byte {
 		if err := x.write(body); err != nil {
 			continue // unreachable: a forest of a validated configuration can be written
 		}
-		sections = append(sections, section{scoreSection + x.score.config.As, x.score.fingerprint, e.now(), body.buf, nil})
+		sections = append(sections, section{name: scoreSection + x.score.config.As, fingerprint: x.score.fingerprint, used: e.now(), body: body.buf})
 		total += len(body.buf) + 128
 	}
 	for _, s := range e.foreign(MaxSnapshot - total) {
 		sections = append(sections, s)
 		total += len(s.body) + 128
+		if s.told != nil {
+			sections = append(sections, section{name: toldSection + s.name, fingerprint: s.fingerprint, used: s.used, body: s.told.write()})
+			total += len(sections[len(sections)-1].body) + 128
+		}
 	}
 	w := &writer{buf: make([]byte, 0, total)}
 	w.buf = append(append(w.buf, snapshotMagic...), m.format)
@@ -150,7 +169,7 @@ func Heaviest(state []byte) (name string, most int) {
 		if score, ok := strings.CutPrefix(s.name, scoreSection); ok {
 			name = "score " + score
 		} else {
-			name = "rule " + strings.TrimPrefix(s.name, kinSection)
+			name = "rule " + strings.TrimPrefix(strings.TrimPrefix(s.name, kinSection), toldSection)
 		}
 	}
 	return name, most
@@ -158,11 +177,20 @@ func Heaviest(state []byte) (name string, most int) {
 
 // foreign is the state of unknown rules that is still worth keeping, and for which there is room, the most recently used first.
 func (e *Evaluator) foreign(room int) []section {
+	for i := range e.memory.foreign {
+		e.memory.foreign[i].settleOver()
+	}
 	kept := slices.Clone(e.memory.foreign)
 	sort.SliceStable(kept, func(i, j int) bool { return kept[i].used > kept[j].used })
 	total := 0
 	return slices.DeleteFunc(kept, func(s section) bool {
 		total += len(s.body) + 128
+		if s.told != nil {
+			total += len(s.told.words) + 256
+		}
+		if s.owes > 0 { // the next tick says the ends first
+			return total > room
+		}
 		return total > min(maxForeign, room) || e.now()-s.used > millis(foreignLife)
 	})
 }
@@ -232,8 +260,13 @@ func (e *Evaluator) Inherit(parents [][]byte, heir Heir) error {
 		}
 		for _, s := range m.foreign {
 			same := func(t section) bool { return t.name == s.name && t.fingerprint == s.fingerprint }
-			if !slices.ContainsFunc(mine.foreign, same) && !strings.HasPrefix(s.name, kinSection) {
-				mine.foreign = append(mine.foreign, s.inherited(heir.Owns))
+			if strings.HasPrefix(s.name, kinSection) {
+				continue
+			}
+			if s = s.inherited(heir.Owns); slices.ContainsFunc(mine.foreign, same) {
+				mine.foreign[slices.IndexFunc(mine.foreign, same)].absorb(s)
+			} else {
+				mine.foreign = append(mine.foreign, s)
 			}
 		}
 		for _, r := range m.rules {
@@ -351,8 +384,9 @@ func (en *entry) falls(r *rule, owns func(partitionKey string) bool) bool {
 }
 
 // inherited is the state of an unknown rule without the keys whose last record would not be this shard's. Entries without a
-// last record are not moved by time, so that they do no harm in both children.
+// last record are not moved by time, so that they do no harm in both children, unless their end is owed: one child says it.
 func (s section) inherited(owns func(partitionKey string) bool) section {
+	s.settleOver()
 	kept, n := []byte(nil), uint64(0)
 	v := &entryView{}
 	r := &reader{buf: s.body}
@@ -363,7 +397,11 @@ func (s section) inherited(owns func(partitionKey string) bool) section {
 		if r.failed {
 			return s // by a later version, which knows what to make of it
 		}
-		if !v.located || len(v.key) == 0 || owns(string(v.partitionKey)) {
+		mine := v.located && len(v.key) > 0 && owns(string(v.partitionKey))
+		if !v.located || len(v.key) == 0 {
+			mine = len(s.owed(v)) == 0 || owns(string(v.key))
+		}
+		if mine {
 			kept, n = append(kept, before[:len(before)-len(r.buf)]...), n+1
 		}
 	}
@@ -375,6 +413,7 @@ func (s section) inherited(owns func(partitionKey string) bool) section {
 	w.int(head.at)
 	w.uint(n)
 	s.body = append(w.buf, kept...)
+	s.countOwed()
 	return s
 }
 
@@ -390,10 +429,19 @@ func (m *memory) inherit(en *entry, place int) *entry {
 		en.held = held
 		m.drop(known)
 	}
-	due := en.due
+	due, heard := en.due, en.of.heard(en)
+	for topic, x := range en.of.left {
+		if r.left == nil {
+			r.left = map[string]*leftTopic{}
+		}
+		r.left[topic], r.owing = x, true
+	}
 	*en = entry{ // its size is counted anew
 		key: en.key, of: r, place: -1, streak: en.streak, since: en.since, held: en.held, swallowed: en.swallowed, sent: en.sent,
 		firing: en.firing, told: en.told, ended: en.ended, covered: en.covered, severity: en.severity, grade: en.grade, last: en.last, window: en.window,
+	}
+	if en.firing && en.told {
+		r.hears(en, heard)
 	}
 	m.put(en)
 	m.schedule(en, due)
@@ -420,7 +468,9 @@ type loading struct {
 	reached int64
 	bodies  [][]byte          // by rule; nil for none
 	used    []int64           // by rule
+	told    []*told           // by rule; nil where it is not known who was told
 	kin     map[int]*kinState // by rule
+	version [][16]byte        // by rule: the fingerprint of the version that is read
 	covers  [2][]coversOf     // by rule: of its own section, and of the one with inherited keys
 
 	// kept are the entries for which there is room, by rule.
@@ -446,7 +496,8 @@ func readSnapshot(set *compiled, data []byte, agreed agreement) (*memory, time.T
 	m.clock, m.watchdog = head.clock, head.watchdog
 	l := &loading{
 		m: m, reached: max(millisOf(eventTime), m.clock, 0), bodies: make([][]byte, len(set.rules)), used: make([]int64, len(set.rules)),
-		kin: map[int]*kinState{}, covers: [2][]coversOf{make([]coversOf, len(set.rules)), make([]coversOf, len(set.rules))},
+		told: make([]*told, len(set.rules)), kin: map[int]*kinState{},
+		covers: [2][]coversOf{make([]coversOf, len(set.rules)), make([]coversOf, len(set.rules))},
 	}
 	if !l.sort(set, sections) || !l.look() || !l.take() {
 		return nil, time.Time{}, fmt.Errorf("%w: its parts do not fit together", ErrSnapshot)
@@ -465,8 +516,16 @@ func (l *loading) sort(set *compiled, sections []section) bool {
 	for i, r := range set.rules {
 		places[r.name] = i
 	}
+	versions, known := versionsOf(set, places, sections)
+	if !known {
+		return false
+	}
+	l.version = versions.of
 	for i := range sections {
 		s := &sections[i]
+		if strings.HasPrefix(s.name, toldSection) {
+			continue
+		}
 		if j := slices.IndexFunc(set.scores, func(x *score) bool { return scoreSection+x.config.As == s.name && x.fingerprint == s.fingerprint }); j >= 0 {
 			part := &reader{buf: s.body}
 			if l.m.scores[j].read(part); part.failed || len(part.buf) > 0 {
@@ -477,8 +536,11 @@ func (l *loading) sort(set *compiled, sections []section) bool {
 		name, shared := strings.CutPrefix(s.name, kinSection)
 		i, known := places[name]
 		switch {
-		case !known || set.rules[i].fingerprint != s.fingerprint:
+		case !known || versions.of[i] != s.fingerprint:
 			s.body = slices.Clone(s.body)
+			if s.told = versions.told[versionID{s.name, s.fingerprint}]; !s.countOwed() {
+				return false
+			}
 			l.m.foreign = append(l.m.foreign, *s)
 		case shared && set.rules[i].whole(): // it has no keys
 		case shared:
@@ -492,9 +554,57 @@ func (l *loading) sort(set *compiled, sections []section) bool {
 			l.kin[i], l.covers[1][i] = k, set.coversOf(s.covers)
 		case l.bodies[i] == nil:
 			l.bodies[i], l.used[i], l.covers[0][i] = s.body, s.used, set.coversOf(s.covers)
+			l.told[i] = versions.told[versionID{s.name, s.fingerprint}]
 		}
 	}
 	return true
+}
+
+// versionID names a version of a rule.
+type versionID struct {
+	name        string
+	fingerprint [16]byte
+}
+
+// versions are what a snapshot says of the versions of rules, and which of them each rule goes on with, by its fingerprint.
+type versions struct {
+	told map[versionID]*told
+	of   [][16]byte
+}
+
+// versionsOf chooses, for each rule, its own version or else the latest that it can go on with.
+func versionsOf(set *compiled, places map[string]int, sections []section) (versions, bool) {
+	out := versions{map[versionID]*told{}, make([][16]byte, len(set.rules))}
+	used, own := make([]int64, len(set.rules)), make([]bool, len(set.rules))
+	for i, r := range set.rules {
+		out.of[i], used[i] = r.fingerprint, -1
+	}
+	for i := range sections {
+		s := &sections[i]
+		if place, known := places[s.name]; known {
+			own[place] = own[place] || s.fingerprint == set.rules[place].fingerprint
+		}
+		name, ok := strings.CutPrefix(s.name, toldSection)
+		if !ok {
+			continue
+		}
+		t, ok := readTold(s.body)
+		if !ok {
+			return out, false
+		}
+		out.told[versionID{name, s.fingerprint}] = t
+	}
+	for i := range sections {
+		s := &sections[i]
+		place, known := places[s.name]
+		if !known || own[place] || s.used <= used[place] {
+			continue
+		}
+		if t := out.told[versionID{s.name, s.fingerprint}]; t != nil && set.rules[place].takes(t) {
+			out.of[place], used[place] = s.fingerprint, s.used
+		}
+	}
+	return out, true
 }
 
 // entries reads what the snapshot has of keys, without keeping it.
@@ -619,14 +729,22 @@ func (l *loading) take() bool {
 	}
 	l.all = make([]ranked, 0, room)
 	frozen := func(i int) bool { return l.used[i] < l.reached }
+	sound := true
 	return l.entries(func(i int, rank uint64, v *entryView, c *kinCopy) {
-		r := l.m.rules[i]
+		r, t := l.m.rules[i], l.told[i]
+		if v.entry.heard != 0 && (t == nil || int(v.entry.heard) >= len(t.audiences)) {
+			sound = false
+		}
 		k := &l.kept[i]
-		if k.n == 0 || v.turn(r.rule, rank) < k.from {
+		if !sound || k.n == 0 || v.turn(r.rule, rank) < k.from {
 			return
 		}
 		k.n--
 		en := v.make(r, l.m)
+		r.receive(en, t)
+		if t != nil && l.version[i] != r.rule.fingerprint && !r.rule.carry(en, t.claim == r.rule.sense.claim, l.reached) && c == nil {
+			return
+		}
 		if c != nil {
 			l.covers[1][i].translate(en)
 			en.kin = &kinship{family: &family{others: l.kin[i].families[c.family]}, born: c.born}
@@ -634,7 +752,7 @@ func (l *loading) take() bool {
 			return
 		}
 		l.all = append(l.all, ranked{en, rank})
-	})
+	}) && sound
 }
 
 // put puts the entries into the memory, in the order of their use.
@@ -741,6 +859,8 @@ func (r *rule) thaw(en *entry, now int64) bool {
 type writer struct {
 	buf    []byte
 	format byte // of entries
+	// audiences are the places of a rule's audiences in what is written.
+	audiences []uint64
 }
 
 func (w *writer) uint(n uint64) { w.buf = binary.AppendUvarint(w.buf, n) }
@@ -764,6 +884,7 @@ const (
 	entryGrade  // the severity of the last record is another one; format 2
 	entryExact  // the window has exact sums, and since when it is watched; format 2
 	entryEnded  // the last alert said that it is over; format 2
+	entryHeard  // who was told is not the first audience of the rule; format 3
 	entryCovers // what conditions of silences said; format 3
 	entryHush   // the window has what a silence covered; format 3
 	entryBits
@@ -780,6 +901,8 @@ func (w *writer) entry(rank uint64, e *entry) {
 		}
 	}
 	exact := e.window != nil && w.format >= formatKeyed
+	heard := e.heard != 0 && e.firing && e.told && w.format >= formatEnds
+	set(entryHeard, heard)
 	set(entryExact, exact)
 	set(entryEnded, e.ended && w.format >= formatKeyed)
 	covers, hush := w.format >= formatEnds && e.covers(), w.format >= formatEnds && e.window != nil && e.window.hush != nil
@@ -793,7 +916,9 @@ func (w *writer) entry(rank uint64, e *entry) {
 	set(entryWindow, e.window != nil)
 	set(entryLegacy, e.window != nil && e.window.legacy != nil)
 	set(entryValues, e.window != nil && e.window.values != nil)
-	w.uint(bits)
+	if w.uint(bits); heard {
+		w.uint(w.audiences[e.heard-1])
+	}
 	w.text(e.key)
 	w.uint(uint64(e.severity))
 	if graded {
@@ -954,6 +1079,8 @@ type entryView struct {
 	sub                         uint32
 	arrival                     int64
 	located, windowed, shared   bool
+	bits                        uint64
+	rest                        []byte // behind who was told
 	win                         window // without values
 	legacy, values, heard       valuesView
 	hush                        hush // of the window
@@ -970,9 +1097,14 @@ type valuesView struct {
 func (r *reader) entry(v *entryView) (rank uint64) {
 	panes, hushed := v.win.panes[:0], v.hush.panes[:0]
 	rank = r.uint()
-	bits := r.uint()
+	bits, heard := r.uint(), uint32(0)
+	if bits&entryHeard != 0 {
+		heard = r.small(maxAudience)
+	}
+	rest := r.buf
 	*v = entryView{
-		entry: entry{place: -1, firing: bits&entryFiring != 0, told: bits&entryTold != 0, ended: bits&entryEnded != 0}, shared: bits&entryKin != 0,
+		bits: bits, rest: rest,
+		entry: entry{place: -1, firing: bits&entryFiring != 0, told: bits&entryTold != 0, ended: bits&entryEnded != 0, heard: uint16(heard)}, shared: bits&entryKin != 0,
 		located: bits&entryLast != 0, windowed: bits&entryWindow != 0, key: r.take(r.uint()),
 	}
 	v.severity = r.severity()

@@ -179,10 +179,10 @@ func TestUpdateKeepsWhatDidNotChange(t *testing.T) {
 	s.said("firing one a at 0s", "firing two a at 0s")
 
 	one.Severity, one.Message = "critical", "other words" // changes nothing of what it remembers
-	two.Dedup = 2 * time.Hour
+	two.Key = `"all"`
 	require.NoError(t, s.pipeline.Update(config(two, one)))
 	s.v(1, "a", 11)
-	s.said("firing two a at 1s")
+	s.said("firing two all at 1s")
 
 	require.NoError(t, s.pipeline.Update(config(alert.RuleConfig{Name: "three", When: "v > 10"})))
 	s.v(2, "a", 11)
@@ -190,7 +190,7 @@ func TestUpdateKeepsWhatDidNotChange(t *testing.T) {
 	restarted := s.evaluator.Snapshot()
 	s.evaluator = s.pipeline.Shard(shardID)
 	require.NoError(t, s.evaluator.Restore(restarted))
-	two.Dedup = time.Hour
+	two.Key = ""
 	require.NoError(t, s.pipeline.Update(config(one, two)))
 	s.v(3, "a", 11)
 	s.said()

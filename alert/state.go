@@ -12,6 +12,8 @@ type Tick struct {
 	Fleet    Fleet
 	// Without are shards for whose memory nothing waits any longer (Awaits): what is due is said without it, and says so.
 	Without []string
+	// Settled says that all workers have had the rules in force here for a while: what rules have told that tell it no more is ended.
+	Settled bool
 }
 
 // Fleet is what is known of all shards of the stream together.
@@ -30,7 +32,7 @@ type Fleet struct {
 
 // Stateful says whether a decision can depend on earlier records or on time, so that there is a state to keep with the
 // checkpoint and there are ticks to take. It can change with Pipeline.Update.
-func (e *Evaluator) Stateful() bool { return e.pipeline.current.Load().stateful }
+func (e *Evaluator) Stateful() bool { return e.pipeline.current.Load().stateful || e.owes() }
 
 // Tick makes the alerts that are due because time has passed. The slice is valid until the next call of the evaluator.
 // It never panics, as Evaluate.
@@ -40,7 +42,9 @@ func (e *Evaluator) Tick(t Tick) (alerts []*Alert) {
 			alerts = e.panicked(&Record{Shard: e.shard}, r).Alerts
 		}
 	}()
+	rules := e.set
 	e.begin()
+	t.Settled = t.Settled && e.set == rules // it was said of the rules before
 	e.trim()
 	clear(e.fired)
 	if to := t.CaughtUp.UnixMilli() - lateness; !t.CaughtUp.IsZero() && to > 0 {
@@ -51,6 +55,7 @@ func (e *Evaluator) Tick(t Tick) (alerts []*Alert) {
 		e.without, e.news = slices.Clone(t.Without), true
 	}
 	e.settle()
+	e.endEdited(t.Settled)
 	if t.Fleet.Decides {
 		if !t.Fleet.CaughtUp.IsZero() {
 			e.watchStream(t.Fleet)
@@ -85,6 +90,7 @@ func (e *Evaluator) watchStream(f Fleet) {
 func (e *Evaluator) watchStreamRule(r *rule, f Fleet, caughtUp int64) {
 	m := e.memory.rules[r.place]
 	en := e.remember(m, nil, m.find(nil))
+	defer en.tally()
 	last := int64(0)
 	if !f.LastArrival.IsZero() {
 		last = f.LastArrival.UnixMilli()

@@ -146,18 +146,17 @@ func (s *window) age(values map[uint64]int64) {
 }
 
 // add puts a value into the window's newest pane.
-func (s *window) add(v float64) { s.panes = s.addTo(s.panes, v) }
+func (s *window) add(v float64) { s.addTo(&s.panes, v) }
 
-func (s *window) addTo(panes []pane, v float64) []pane {
-	if n := len(panes); n == 0 || panes[n-1].n != s.last {
-		panes = append(panes, pane{n: s.last, min: v, max: v})
+func (s *window) addTo(panes *[]pane, v float64) {
+	if n := len(*panes); n == 0 || (*panes)[n-1].n != s.last {
+		*panes = append(*panes, pane{n: s.last, min: v, max: v})
 		s.resized = true
 	}
-	p := &panes[len(panes)-1]
+	p := &(*panes)[len(*panes)-1]
 	p.count++
 	p.plus(v / sumUnit)
 	p.min, p.max = min(p.min, v), max(p.max, v)
-	return panes
 }
 
 // see notes a value of a distinct window. 64 bits tell 10,000 values apart for whoever does not know the key.
@@ -189,7 +188,7 @@ func (s *window) distinct() int {
 }
 
 // value is the aggregate of panes that have so many different values. It is false for the average, minimum and maximum of nothing.
-func (w *windowRule) value(all pane, distinct int) (float64, bool) {
+func (w *windowRule) value(all *pane, distinct int) (float64, bool) {
 	switch w.aggregate {
 	case AggregateSum:
 		return (all.sum + all.rest) * sumUnit, true
@@ -232,8 +231,8 @@ func (r *rule) lost(en *entry, now int64) bool {
 	return !en.firing && en.since == 0 && en.window.empty() && !r.window.awaits(en, now)
 }
 
-// merged is all of some panes, the oldest first: the order of a sum matters to its last bits.
-func merged(all pane, panes []pane) pane {
+// merge adds panes, the oldest first: the order of a sum matters to its last bits.
+func (all *pane) merge(panes []pane) {
 	for i := range panes {
 		p := &panes[i]
 		all.count += p.count
@@ -241,26 +240,26 @@ func merged(all pane, panes []pane) pane {
 		all.plus(p.rest)
 		all.min, all.max = min(all.min, p.min), max(all.max, p.max)
 	}
-	return all
 }
 
 func noPane() pane { return pane{min: math.Inf(1), max: math.Inf(-1)} }
 
 // all is the whole window.
 func (s *window) all() pane {
-	all := merged(noPane(), s.panes)
-	if s.hush != nil {
-		all = merged(all, s.hush.panes)
+	all := noPane()
+	if all.merge(s.panes); s.hush != nil {
+		all.merge(s.hush.panes)
 	}
 	return all
 }
 
 // holds judges the window.
 func (w *windowRule) holds(s *window) (value float64, ok bool) {
-	return w.judge(s.all(), s.distinct())
+	all := s.all()
+	return w.judge(&all, s.distinct())
 }
 
-func (w *windowRule) judge(all pane, distinct int) (value float64, ok bool) {
+func (w *windowRule) judge(all *pane, distinct int) (value float64, ok bool) {
 	value, ok = w.value(all, distinct)
 	return value, ok && all.count >= w.least && !math.IsNaN(value) && w.op.holds(cmp.Compare(value, w.bound)) == yes
 }

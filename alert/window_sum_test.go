@@ -26,13 +26,13 @@ func TestSumsAreCompensated(t *testing.T) {
 			size += math.Abs(v)
 		}
 		want, _ := exact.Float64()
-		got, _ := sum.value(s.all(), 0)
+		got, _ := sum.value(new(s.all()), 0)
 		const ulp = 0x1p-52
 		allowed := math.Abs(want)*ulp + size*float64(len(values))*ulp*ulp*4 +
 			float64(len(values))*math.SmallestNonzeroFloat64*sumUnit // where a unit makes it subnormal
 		require.InDelta(r, want, got, allowed, "sum")
 		want, _ = exact.Quo(exact, new(big.Rat).SetInt64(int64(len(values)))).Float64()
-		got, _ = mean.value(s.all(), 0)
+		got, _ = mean.value(new(s.all()), 0)
 		require.InDelta(r, want, got, math.Abs(want)*ulp+allowed/float64(len(values)), "mean")
 	})
 }
@@ -43,9 +43,9 @@ func TestMeanOfLargeNumbers(t *testing.T) {
 	for range 1000 {
 		s.add(math.MaxFloat64)
 	}
-	mean, ok := (&windowRule{aggregate: AggregateAvg}).value(s.all(), 0)
+	mean, ok := (&windowRule{aggregate: AggregateAvg}).value(new(s.all()), 0)
 	require.True(t, ok)
 	require.InDelta(t, 1, mean/math.MaxFloat64, 1e-15)
-	sum, _ := (&windowRule{aggregate: AggregateSum}).value(s.all(), 0)
+	sum, _ := (&windowRule{aggregate: AggregateSum}).value(new(s.all()), 0)
 	require.True(t, math.IsInf(sum, 1))
 }

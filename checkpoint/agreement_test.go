@@ -1,6 +1,7 @@
 package checkpoint
 
 import (
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -74,4 +75,46 @@ func (w *world) application() item {
 	it, err := (&table{db: db, name: testTable}).get(w.Context(), keyApplication, true)
 	require.NoError(w, err)
 	return it
+}
+
+// What is taken out of a configuration is over once every live worker has had the same one for a minute: in a deployment, and before a
+// roll-back, old and new live side by side.
+func TestSettledWaitsForEveryLiveWorker(t *testing.T) {
+	bubble(t, 2, func(w *world) {
+		started := func(name string) (p *process, config *atomic.Pointer[[]byte]) {
+			config = &atomic.Pointer[[]byte]{}
+			config.Store(new([]byte("old")))
+			w.config = func() []byte { return *config.Load() }
+			return w.start(name), config
+		}
+		a, ofA := started("a")
+		b, ofB := started("b")
+		settled := func() bool { return a.store.Settled() && b.store.Settled() }
+		time.Sleep(configPatience / 2)
+		require.False(t, a.store.Settled() || b.store.Settled(), "not at the first word")
+		w.await("a minute", 2*configPatience, settled)
+
+		ofA.Store(new([]byte("new")))
+		require.False(t, a.store.Settled(), "what was agreed on is not what is in force")
+		time.Sleep(3 * configPatience)
+		require.False(t, a.store.Settled() || b.store.Settled(), "they differ")
+		ofB.Store(new([]byte("new")))
+		time.Sleep(configPatience / 2)
+		ofB.Store(new([]byte("old"))) // rolled back
+		time.Sleep(configPatience / 2)
+		ofB.Store(new([]byte("new")))
+		time.Sleep(configPatience - 10*time.Second)
+		require.False(t, a.store.Settled() || b.store.Settled(), "without a break")
+		w.await("a minute", configPatience, settled)
+
+		w.config = nil // a version that does not say
+		old := w.start("old")
+		w.await("the older version", 30*time.Second, func() bool { return !a.store.Settled() && !b.store.Settled() })
+		time.Sleep(2 * configPatience)
+		require.False(t, a.store.Settled() || b.store.Settled())
+		old.stop()
+		w.await("a minute", 2*configPatience, settled)
+		a.stop()
+		b.stop()
+	})
 }

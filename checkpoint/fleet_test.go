@@ -401,3 +401,23 @@ func TestKeepsake(t *testing.T) {
 		b.stop()
 	})
 }
+
+// An arrival that is still to come, as a peer reports it, arrived nowhere: it would hide the silence of the stream until then. And
+// no peer has read further than the present, whatever its machine's clock says.
+func TestFleetIsNotAheadOfThePresent(t *testing.T) {
+	bubble(t, 4, func(w *world) {
+		a, ra := w.reporting("a")
+		b, rb := w.reporting("b")
+		w.await("balance", 10*time.Second, func() bool { return len(a.held()) == 2 && len(b.held()) == 2 })
+		arrived := time.Now().Truncate(time.Millisecond)
+		ra.say(arrived, time.Now().Add(20*time.Minute))
+		rb.say(arrived.Add(20*time.Minute), time.Now().Add(10*time.Minute))
+		time.Sleep(scanEvery + DefaultLeaseDuration)
+		_, last, upTo := a.store.Fleet()
+		require.Equal(w, arrived, last)
+		require.False(w, upTo.IsZero())
+		require.False(w, upTo.After(time.Now()), upTo)
+		a.stop()
+		b.stop()
+	})
+}

@@ -61,6 +61,8 @@ type Store struct {
 	damaged      map[string]*DamagedRow
 	fleet        int64
 	formats      formats
+	configs      configs
+	hashed       hashedConfig
 	scanned      time.Time
 	listing      listingHealth
 	incidents    []Incident

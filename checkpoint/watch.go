@@ -48,6 +48,7 @@ func (s *Store) watch(ctx context.Context) error {
 		}
 		s.alive()
 		s.lookAtFormats()
+		s.lookAtConfigs()
 		changed, err := s.pollFleet(ctx)
 		if err != nil {
 			s.noteTable(err)

@@ -37,6 +37,7 @@ type world struct {
 	work   func(p *process, l *Lease)
 	report func() (lastArrival, caughtUp time.Time) // of the consumers of processes that start from now on
 	chunk  int                                      // of the state of processes that start from now on, in bytes; 0: as large as ever
+	config func() []byte                            // of processes that start from now on
 	rest   func(*Lease)                             // told before a handoff: the consumer has drained and does nothing until it is answered
 }
 
@@ -96,7 +97,7 @@ func (w *world) newStore(name string, change ...func(*Config)) (*Store, *prometh
 	}
 	db, kin := w.clients(name)
 	reg := prometheus.NewPedanticRegistry()
-	s, err := New(cfg, Deps{DynamoDB: db, Stream: kin, Log: w.log.Named(name), Registerer: reg, Report: w.report})
+	s, err := New(cfg, Deps{DynamoDB: db, Stream: kin, Log: w.log.Named(name), Registerer: reg, Report: w.report, Configuration: w.config})
 	require.NoError(w, err)
 	if w.chunk > 0 {
 		s.states.size = w.chunk

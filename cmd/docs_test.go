@@ -22,6 +22,7 @@ import (
 	"kinesis-alerter/checkpoint"
 	"kinesis-alerter/consumer"
 	"kinesis-alerter/internal/answer"
+	"kinesis-alerter/internal/clock"
 )
 
 // describing is a Registerer that keeps the descriptions of what is registered.
@@ -80,6 +81,7 @@ func everyMetric(t *testing.T) map[string]string {
 	require.NoError(t, err)
 	newReloader(c, nil, zap.NewNop(), d)
 	registerProblems(d, func() Status { return Status{} })
+	registerClock(d, clock.New(nil))
 	return d.metrics
 }
 

@@ -183,7 +183,7 @@ func coreMutations() []mutation {
 		},
 		{
 			breaks: "a state never includes what is not resolved",
-			file:   "consumer/state.go", old: "	if !k.opened || k.torn || !s.eval.Stateful() {", new: "	if !k.opened || !s.eval.Stateful() {",
+			file:   "consumer/state.go", old: "	if !k.opened || k.torn || !s.keepsState() {", new: "	if !k.opened || !s.keepsState() {",
 			by: only("consumer", "Test.*(State|Torn|Remembers).*"), says: `.*Error:.*`,
 		},
 		{

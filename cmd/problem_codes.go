@@ -11,6 +11,7 @@ func problemSubjects() map[string]string {
 		"start_waits":             "daemon",
 		"stopping":                "daemon",
 		"bad_answers":             "answers",
+		"clock_off":               "daemon",
 		"checkpoint_stuck":        "table",
 		"offer_unstorable":        "table",
 		"row_unreadable":          "table",

@@ -154,12 +154,14 @@ func (r *reloader) reload(ctx context.Context) (changes []string, err error) {
 		r.log.Error("topics could not be put into force", zap.Error(err))
 		return nil, err
 	}
+	before := r.inForce.Load()
+	r.inForce.Store(new(next.meaning())) // first: workers that agree do so about the rules in force, or about those that come now
 	if err := r.pipeline.Update(p.alert); err != nil { // unreachable: the file was validated as a whole
+		r.inForce.Store(before)
 		r.log.Error("rules could not be put into force", zap.Error(err))
 		return nil, err
 	}
 	r.current = next
-	r.inForce.Store(new(next.meaning()))
 	r.shown.Store(r.shown.Load().reloaded(loaded, next))
 	r.doubt(loaded, next)
 	r.log.Info("configuration reloaded", zap.Strings("changes", changes))

@@ -314,7 +314,7 @@ func outcomesOfRules() []string {
 func suppressionsOfRules() []string {
 	return []string{
 		string(alert.ReasonDedup), string(alert.ReasonFiring), string(alert.ReasonInhibited), string(alert.ReasonSilenced),
-		string(alert.ReasonQuietHours), string(alert.ReasonRateLimit),
+		string(alert.ReasonQuietHours), string(alert.ReasonRateLimit), string(alert.ReasonOverdue),
 	}
 }
 

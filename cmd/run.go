@@ -119,7 +119,9 @@ func Run(ctx context.Context, c Config, o Options) (err error) {
 	watch, now := answer.NewWatch(log.Named("aws"), reg), clock.New(o.Machine)
 	status := newStatusSource(c, build, state, reloads, logs)
 	status.answers = watch
+	status.clock = now
 	registerProblems(series, status.snapshot)
+	registerClock(series, now)
 	server := newAdmin(work, listener, adminDeps{
 		Gatherer: reg, LogLevel: logLevel{logs.Level}, Reload: state.reload, Healthy: state.healthy, Ready: state.ready, Log: log.Named("admin"),
 		Status: status.snapshot, Names: append([]string{o.Host}, c.Server.Names...),
@@ -164,7 +166,7 @@ func Run(ctx context.Context, c Config, o Options) (err error) {
 		return err
 	}
 	publisher, err := sns.New(p.sns, sns.Deps{
-		Client: clients.sns, At: now.At, Trust: store.Trust, Share: store.Share, Lease: leases{store}.context,
+		Client: clients.sns, At: now.At, Within: now.Within, Trust: store.Trust, Share: store.Share, Lease: leases{store}.context,
 		Log: log.Named("sns"), Audit: logs.Audit, Registerer: series,
 	})
 	if err != nil {

@@ -63,6 +63,8 @@ type Status struct {
 	UnreadableRows []StatusRow `json:"unreadable_rows,omitempty"`
 	// PlainEndpoints are the hosts other than this one that answer for AWS over plain HTTP.
 	PlainEndpoints []string `json:"plain_endpoints,omitempty"`
+	// ClockAhead is by how many seconds this machine's clock is ahead of Kinesis', negative if behind; missing while no answer has told.
+	ClockAhead *float64 `json:"clock_ahead_seconds,omitempty"`
 	// Doubts are what is valid in the configuration in force and cannot be meant.
 	Doubts []StatusDoubt `json:"doubts"`
 	// Log is the output of the log lines.
@@ -432,4 +434,12 @@ type StatusReload struct {
 	Changes []string `json:"changes"`
 	// Error says where the file is wrong, without its values; the log and "kinesis-alerter check" tell the rest.
 	Error string `json:"error,omitempty"`
+}
+
+// ahead is by how much this machine's clock is ahead of the one by which records arrive.
+func (st *Status) ahead() time.Duration {
+	if st.ClockAhead == nil {
+		return 0
+	}
+	return time.Duration(*st.ClockAhead * float64(time.Second))
 }

@@ -61,6 +61,7 @@ func problems(st *Status, hung bool) []Problem {
 		add(LevelCritical, "lease_loop_stuck", "restart this process", "the lease loop has not come round for ten seconds")
 	}
 	answerProblems(st, add)
+	clockProblems(st, add)
 	unread := ownerProblems(st, add)
 	switch {
 	case st.State == "stopping":

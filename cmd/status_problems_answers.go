@@ -33,7 +33,7 @@ func badAnswers(watch *answer.Watch) []StatusBadAnswers {
 func answerProblems(st *Status, add addProblem) {
 	if n := st.Recent.Untimed; n > 0 {
 		add(LevelWarning, "untimed_records", "look at the clocks of what answers at AWS_ENDPOINT_URL",
-			"%s had an arrival time that cannot be, in the last %s; they were read as if they had none",
+			"%s had an arrival time that cannot be, in the last %s, and was not believed",
 			number(int(n), "record"), words(time.Duration(st.Recent.Window*float64(time.Second)))) //nolint:gosec // a count
 	}
 	for i := range st.BadAnswers {

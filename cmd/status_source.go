@@ -14,6 +14,7 @@ import (
 	"kinesis-alerter/checkpoint"
 	"kinesis-alerter/consumer"
 	"kinesis-alerter/internal/answer"
+	"kinesis-alerter/internal/clock"
 	"kinesis-alerter/internal/credentials"
 )
 
@@ -28,6 +29,7 @@ type statusSource struct {
 	reloads *reloader
 	history history
 	answers *answer.Watch
+	clock   *clock.Clock // nil in tests that have none
 	waiting atomic.Pointer[waiting]
 	parts   atomic.Pointer[statusParts]
 	// credentials are those of all calls; nil before there are clients.
@@ -226,6 +228,12 @@ func (s *statusSource) snapshot() Status {
 	if doubts := s.reloads.doubted.Load(); doubts != nil {
 		out.Doubts = *doubts
 	}
+	if s.clock != nil {
+		if by, known := s.clock.Ahead(); known {
+			ahead := seconds(by)
+			out.ClockAhead = &ahead
+		}
+	}
 	hung := false
 	if p := s.parts.Load(); p == nil {
 		out.State = "starting"
@@ -299,7 +307,7 @@ func (s *statusSource) tell(out *Status, now time.Time, table checkpoint.Status,
 	for _, a := range p.publisher.Recent() {
 		out.Alerts = append(out.Alerts, StatusAlert{
 			ID: a.ID, Kind: string(a.Kind), Rule: a.Rule, Severity: a.Severity, Topic: a.Topic, Key: a.Key, Alerts: a.Alerts,
-			Occurred: a.Occurred.UTC(), Accepted: a.At.UTC(), MessageID: a.MessageID,
+			Occurred: a.Occurred.UTC(), Accepted: a.At.Add(-out.ahead()).UTC(), MessageID: a.MessageID,
 		})
 	}
 	for _, t := range p.publisher.Status() {

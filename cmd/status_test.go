@@ -66,7 +66,7 @@ func manyShards(n int) Status {
 func exampleStatus() Status {
 	at := time.Date(2026, 11, 27, 22, 15, 3, 0, time.UTC)
 	ago := func(d time.Duration) *time.Time { return moment(at.Add(-d)) }
-	none := map[string]uint64{"dedup": 0, "firing": 0, "inhibited": 0, "silenced": 0, "quiet_hours": 0, "rate_limit": 0}
+	none := map[string]uint64{"dedup": 0, "firing": 0, "inhibited": 0, "silenced": 0, "quiet_hours": 0, "rate_limit": 0, "overdue": 0}
 	some := maps.Clone(none)
 	some["dedup"], some["silenced"] = 310, 2
 	s := Status{

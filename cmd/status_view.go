@@ -95,7 +95,7 @@ func newStatusView(st *Status) *statusView {
 		v.TopicRows = append(v.TopicRows, newTopicView(&st.Topics[i], st.At))
 	}
 	for i := range st.Alerts {
-		row := newAlertView(&st.Alerts[i], st.At)
+		row := newAlertView(&st.Alerts[i], st.At.Add(-st.ahead()))
 		if i < alertsShown {
 			v.AlertRows = append(v.AlertRows, row)
 		} else {
@@ -366,7 +366,7 @@ func newShardView(s *StatusShard, st *Status) shardView {
 	if r == nil {
 		row.Row = "bare idle"
 		if s.State == "foreign" && s.CaughtUp != nil {
-			row.Row, row.Lag = "bare", "≤ "+words(st.At.Sub(*s.CaughtUp))
+			row.Row, row.Lag = "bare", "≤ "+words(st.At.Add(-st.ahead()).Sub(*s.CaughtUp))
 		}
 		return row
 	}

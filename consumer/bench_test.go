@@ -13,6 +13,7 @@ import (
 	"go.uber.org/zap"
 
 	"kinesis-alerter/alert"
+	"kinesis-alerter/internal/clock"
 )
 
 // benchRecord is 200 bytes, and no rule of benchShard matches it.
@@ -42,6 +43,7 @@ func (idleLease) LoadState(context.Context) (own []byte, sequence string, sub ui
 	return nil, "", 0, nil, nil
 }
 func (idleLease) SaveState(context.Context, string, uint32, []byte) error { return nil }
+func (idleLease) Settled() bool                                           { return true }
 func (idleLease) Agreement() ([16]byte, int)                              { return [16]byte{}, alert.SnapshotFormat }
 func (idleLease) Inherits(string) bool                                    { return true }
 func (idleLease) Family() (parents, siblings []string)                    { return nil, nil }
@@ -64,7 +66,7 @@ func benchShard(tb testing.TB, rules int) *shard {
 	require.NoError(tb, err)
 	s := &shard{
 		id: "shardId-000000000000", lease: idleLease{tb}, eval: p.Shard("shardId-000000000000"), pipeline: p,
-		budget: newBudget(64 * mib), metrics: newMetrics(reg), log: zap.NewNop(),
+		budget: newBudget(64 * mib), clock: clock.New(nil), metrics: newMetrics(reg), log: zap.NewNop(),
 	}
 	s.attach(tb.Context(), tb.Context())
 	s.lanes = newLanes(s.workCtx, laneConfig{

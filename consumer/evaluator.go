@@ -12,6 +12,7 @@ type evaluator interface {
 	Evaluate(rec *alert.Record) alert.Decision
 	Tick(t alert.Tick) []*alert.Alert
 	EventTime() time.Time
+	Reaches(now time.Time)
 
 	Stateful() bool
 	Agree(key alert.HashKey, format int)

@@ -20,6 +20,7 @@ import (
 
 	"kinesis-alerter/alert"
 	"kinesis-alerter/alert/sns"
+	"kinesis-alerter/internal/clock"
 )
 
 // acceptingClient accepts everything at once.
@@ -81,7 +82,7 @@ func TestNothingGrowsWithRecordsOrAlerts(t *testing.T) {
 	require.NoError(t, err)
 	s := &shard{
 		id: "shardId-000000000000", lease: idleLease{t}, eval: pipeline.Shard("shardId-000000000000"), pipeline: pipeline,
-		budget: newBudget(64 * mib), metrics: newMetrics(registry), log: zap.NewNop(),
+		budget: newBudget(64 * mib), clock: clock.New(nil), metrics: newMetrics(registry), log: zap.NewNop(),
 		fleet: func() alert.Fleet { return alert.Fleet{} },
 	}
 	s.attach(t.Context(), t.Context())

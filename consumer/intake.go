@@ -38,6 +38,8 @@ func (s *shard) takeInPage(p *page) bool {
 	s.stands.evaluates()
 	defer s.stands.idles()
 	s.state.torn = true
+	s.eval.Reaches(p.asked)
+	s.metrics.untimed.Add(float64(bearOut(p.records, s.reached(), s.clock, p.at)))
 	for i := range p.records {
 		if err := s.takeInRecord(&p.records[i], p); err != nil {
 			return false

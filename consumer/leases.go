@@ -108,6 +108,9 @@ type Lease interface {
 	// snapshots that all live workers read. It does no I/O.
 	Agreement() (key [16]byte, format int)
 
+	// Settled says whether all live workers have had the configuration that is in force here for a minute. It does no I/O.
+	Settled() bool
+
 	// Inherits says whether what the parents remember of a partition key falls to this shard, by its hash range: each falls to one
 	// of their children. It does no I/O.
 	Inherits(partitionKey string) bool

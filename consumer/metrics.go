@@ -63,7 +63,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		}),
 		untimed: f.NewCounter(prometheus.CounterOpts{
 			Name: "kinesis_alerter_untimed_records_total",
-			Help: "Kinesis records read without their arrival times, because these could not be and stayed so.",
+			Help: "Kinesis records whose arrival times were not believed: they could not be, and stayed so, or nothing bore out that they are so late.",
 		}),
 		readFailures: f.NewCounterVec(prometheus.CounterOpts{
 			Name: "kinesis_alerter_read_failures_total",

@@ -24,6 +24,7 @@ func (slowEvaluator) Evaluate(*alert.Record) alert.Decision {
 func (slowEvaluator) Stateful() bool { return false }
 
 func (slowEvaluator) Agree(alert.HashKey, int) {}
+func (slowEvaluator) Reaches(time.Time)        {}
 
 // A shard whose evaluation does not end says since when, and one that waits for its alerts does not.
 func TestEvaluationThatTakesLongIsSeen(t *testing.T) {

@@ -33,6 +33,8 @@ const (
 	// stop.
 	saveLimit     = 30 * time.Second
 	lastSaveLimit = 3 * time.Second
+	// loadOwedLimit bounds how long a shard whose rules remember nothing waits for what those before them have told.
+	loadOwedLimit = 10 * time.Second
 	// endWithout is how long a closed shard tries to save its state for its children. A lease does not outlive an outage
 	// of the table, so what fails for so long is a fault of the state itself or of the configuration, and the alerts of
 	// the children cannot wait for ever.
@@ -73,6 +75,7 @@ type keeper struct {
 	ticksFrom position
 	nextTick  time.Time
 
+	kept   bool      // what is stored may differ from what is known, if evaluation is stateful or not
 	dirty  bool      // records have changed the state since it was captured, or a tick made alerts
 	ticked bool      // time may have changed it
 	next   time.Time // of capturing it
@@ -121,6 +124,8 @@ func (s *shard) open() {
 		if s.state.failing.IsZero() { // the shards of a worker begin at once, and should not save at once
 			s.state.next = time.Now().Add(rand.N(stateEvery)) //nolint:gosec // no secret
 		}
+	} else if s.loadOwed(); s.readCtx.Err() != nil {
+		return
 	}
 	s.state.opened = true
 	s.stands.enter(standsAtNothing)
@@ -147,6 +152,25 @@ func (s *shard) loadState() (types.StartingPosition, bool) {
 	s.state.at = s.stored
 	s.saveFirst()
 	return s.replayFrom(s.stored), true
+}
+
+// loadOwed brings back, where no rule remembers anything, what rules before them have told and still owe the end of. Reading goes on at the
+// checkpoint: no rule needs what came before.
+func (s *shard) loadOwed() {
+	ctx, cancel := context.WithTimeout(s.readCtx, loadOwedLimit)
+	defer cancel()
+	own, _, _, parents, err := s.lease.LoadState(ctx)
+	if len(own) > 0 {
+		parents = nil
+		var snap snapshot
+		if snap, err = decodeSnapshot(own); err == nil {
+			err = s.eval.Restore(snap.state)
+		}
+	}
+	if err != nil {
+		s.log.Warn("what rules of before have told cannot be read; if a key fires of which somebody was told, nobody is told its end", zap.Error(err))
+	}
+	s.inherit(parents)
 }
 
 // restore gives the evaluator its snapshot. It answers false when there is none to give, which is told.
@@ -271,16 +295,24 @@ func (s *shard) stateGap(reason string, err error) {
 // pageDone does what is due between two pages, when evaluation depends on what came before: it lets time bring about
 // what is due, and keeps the state.
 func (s *shard) pageDone(p *page) {
-	if !s.eval.Stateful() {
+	if !s.keepsState() {
 		return
 	}
 	if p.null {
 		return // perhaps its children's time; the state is saved with the end
 	}
-	if now := time.Now(); s.mayTick(p, now) {
+	if now := time.Now(); s.eval.Stateful() && s.mayTick(p, now) {
 		s.tick(p, now)
 	}
 	s.keepState(time.Now())
+}
+
+// keepsState says whether there is a state to save: that evaluation depends on what came before, or did until now, so that what is stored is not
+// what it was.
+func (s *shard) keepsState() bool {
+	k := &s.state
+	k.kept = k.kept || s.eval.Stateful()
+	return k.kept || k.waiting != nil || k.writing != nil
 }
 
 // mayTick says whether time may bring about alerts: not too often, and not within what an earlier owner resolved.
@@ -301,7 +333,7 @@ func (s *shard) tick(p *page, now time.Time) {
 	k.torn = true
 	s.stands.evaluates()
 	defer s.stands.idles()
-	alerts, dealt := s.dealtBefore(s.eval.Tick(alert.Tick{CaughtUp: at, Fleet: s.fleet(), Without: without}))
+	alerts, dealt := s.dealtBefore(s.eval.Tick(alert.Tick{CaughtUp: at, Fleet: s.fleet(), Without: without, Settled: s.lease.Settled()}))
 	if len(alerts) == 0 && len(dealt) > 0 {
 		s.dealtByTime(dealt)
 		k.dirty = true
@@ -376,6 +408,7 @@ func (s *shard) capture(now time.Time) *capture {
 	c.entries = s.mark.count
 	s.mu.Unlock()
 	s.state.dirty, s.state.ticked, s.state.next = false, false, now.Add(stateEvery)
+	s.state.kept = s.eval.Stateful()
 	s.state.kin.captured, s.state.kin.parkedTo = now, s.eval.ParkedTo()
 	return c
 }
@@ -397,7 +430,7 @@ func (s *shard) wrote(err error) {
 		s.failSaves(time.Time{})
 		return
 	}
-	k.dirty, k.next = true, time.Now().Add(stateRetry)
+	k.dirty, k.kept, k.next = true, true, time.Now().Add(stateRetry)
 	large, isLarge := errors.AsType[*tooLargeError](err)
 	if isLarge {
 		k.next = time.Now().Add(stateEvery)
@@ -452,7 +485,7 @@ func (s *shard) write(ctx context.Context, c *capture) error {
 // calls it before the shard goes; after an error nothing has changed.
 func (s *shard) saveLast(limit time.Duration) error {
 	k := &s.state
-	if !k.opened || k.torn || !s.eval.Stateful() {
+	if !k.opened || k.torn || !s.keepsState() {
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(s.workCtx, limit)

@@ -256,6 +256,7 @@ type stateless struct{}
 
 func (stateless) Stateful() bool                     { return false }
 func (stateless) Agree(alert.HashKey, int)           {}
+func (stateless) Reaches(time.Time)                  {}
 func (stateless) EventTime() time.Time               { panic("stateless") }
 func (stateless) Tick(alert.Tick) []*alert.Alert     { panic("stateless") }
 func (stateless) Snapshot() []byte                   { panic("stateless") }

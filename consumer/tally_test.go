@@ -77,6 +77,7 @@ func (t *tally) EventTime() time.Time { return t.Event }
 func (t *tally) Stateful() bool       { return !t.world.forgets.Load() }
 
 func (*tally) Agree(alert.HashKey, int) {}
+func (*tally) Reaches(time.Time)        {}
 
 func (t *tally) Snapshot() []byte {
 	b, err := json.Marshal(t)

@@ -105,3 +105,12 @@ func (r *pollingReader) bears(records []types.Record, asked, answered time.Time,
 		r.clock.Arrived(first, last, after, answered)
 	}
 }
+
+// reached is the latest arrival of the records so far; zero before the first.
+func (s *shard) reached() time.Time {
+	at := s.arrived
+	if s.eval.Stateful() && s.eval.EventTime().After(at) {
+		at = s.eval.EventTime()
+	}
+	return at
+}

@@ -116,7 +116,8 @@ type event struct {
 // simWorker is a worker that sends as much as it may whenever it is asked.
 type simWorker struct {
 	id      int
-	skew    time.Duration
+	skew    time.Duration // of what it takes for the time by which all take turns
+	wall    time.Duration // of its machine's clock, besides
 	joined  time.Time
 	left    time.Time // zero: lives
 	limiter limiter
@@ -166,7 +167,9 @@ func (f *simFleet) join() {
 	w := &simWorker{
 		id: len(f.workers) + 1, joined: f.now, limiter: limiter{allowance: f.a},
 		skew: time.Duration(rapid.IntRange(-20, 20).Draw(f.t, "skew")) * time.Millisecond,
+		wall: time.Duration(rapid.SampledFrom([]int{0, 0, 1, -600, 600}).Draw(f.t, "wall")) * time.Second,
 	}
+	w.fleet.at = func(moment time.Time) time.Time { return moment.Add(-w.wall) }
 	w.fleet.ask = func() (int, int) { return f.view(w) }
 	f.workers = append(f.workers, w)
 	e := event{worker: w.id, joins: true, known: map[int]time.Time{}}
@@ -199,13 +202,13 @@ func (f *simFleet) send(w *simWorker, latency func() time.Duration) {
 		if e.at.After(f.now) {
 			return false
 		}
-		w.limiter.end(e.at.Add(w.skew), e.n)
+		w.limiter.end(e.at.Add(w.skew+w.wall), e.n)
 		return true
 	})
 	if !w.left.IsZero() {
 		return
 	}
-	local := f.now.Add(w.skew)
+	local := f.now.Add(w.skew + w.wall)
 	n, _ := w.limiter.room(local, w.fleet.share(local, f.a))
 	if n == 0 {
 		return
@@ -335,4 +338,27 @@ func TestShareOfAChangingFleet(t *testing.T) {
 	require.Zero(t, may(at(time.Minute, 0, 0)), "its heartbeat is lost")
 	require.Zero(t, may(at(time.Second, 1, 8)))
 	require.Equal(t, 1, may(at(2*time.Second, 1, 8)))
+}
+
+// Where workers take turns, one whose time may be wrong by more than turns are apart waits until it knows better.
+func TestTurnsWaitForAClockThatIsFine(t *testing.T) {
+	t.Parallel()
+	within, now := 300*time.Millisecond, time.Unix(1_000_000, 0)
+	f := fleet{
+		ask: func() (int, int) { return 0, 3 }, at: func(moment time.Time) time.Time { return moment },
+		within: func() time.Duration { return within },
+	}
+	f.views = []view{{index: 0, workers: 3, from: now.Add(-time.Hour)}}
+	turns := func() (n int) {
+		for i := range 10_000 {
+			l := limiter{allowance: allowanceOf(1)}
+			at := now.Add(time.Duration(i) * time.Millisecond)
+			room, _ := l.room(at, f.share(at, l.allowance))
+			n += room
+		}
+		return n
+	}
+	require.Zero(t, turns())
+	within = 20 * time.Millisecond
+	require.NotZero(t, turns())
 }

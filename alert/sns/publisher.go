@@ -47,6 +47,8 @@ type Deps struct {
 	// At is the time by which records arrive, at a moment of this process. Without it that is the machine's clock. The workers'
 	// turns at a topic go by it, and the ages of alerts.
 	At func(moment time.Time) time.Time
+	// Within is how far At may be wrong. Where workers take turns a topic waits until that is little. Without it At is right.
+	Within func() time.Duration
 	// Log takes state changes. None when nil.
 	Log *zap.Logger
 	// Audit takes one line for each alert that SNS accepted, and for a digest one with its id and as many as it takes to
@@ -98,7 +100,7 @@ func New(cfg Config, deps Deps) (*Publisher, error) {
 		deps.Trust = func() (time.Time, bool) { return time.Now().Add(time.Hour), true }
 	}
 	p := &Publisher{
-		deps: deps, fleet: &fleet{ask: deps.Share, at: deps.At}, metrics: newMetrics(deps.Registerer, cfg), stopped: make(chan struct{}), recent: &recent{},
+		deps: deps, fleet: &fleet{ask: deps.Share, at: deps.At, within: deps.Within}, metrics: newMetrics(deps.Registerer, cfg), stopped: make(chan struct{}), recent: &recent{},
 		topics: make(map[string]*topic, len(cfg.Topics)), replaced: map[*topic]bool{},
 	}
 	for name := range cfg.Topics {

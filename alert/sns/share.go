@@ -26,8 +26,9 @@ type view struct {
 
 // fleet remembers what was known when of this worker's place among the live ones. It is safe for concurrent use.
 type fleet struct {
-	ask func() (index, workers int)      // nil: this process is alone
-	at  func(moment time.Time) time.Time // Deps.At; nil is the machine's clock
+	ask    func() (index, workers int)      // nil: this process is alone
+	at     func(moment time.Time) time.Time // Deps.At; nil is the machine's clock
+	within func() time.Duration             // Deps.Within
 
 	mu    sync.Mutex
 	views []view // oldest first
@@ -44,6 +45,11 @@ func (f *fleet) share(now time.Time, a allowance) share {
 	s := shareNow(f.views, now, a)
 	if s.slots > 0 && f.at != nil {
 		s.shift = f.at(now).Sub(now)
+	}
+	if s.slots > 0 && f.within != nil && f.within() > clockTolerance/2 {
+		if again := now.Add(lookEvery); again.After(s.silent) {
+			s.silent = again
+		}
 	}
 	return s
 }

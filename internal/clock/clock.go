@@ -95,6 +95,31 @@ func (c *Clock) Surely(moment time.Time) time.Time {
 	return time.Unix(0, at+stamp)
 }
 
+// Within is how far Now may be wrong on either side, as far as the answers tell; 0 where the machine's clock is used.
+func (c *Clock) Within() time.Duration {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	e := c.source()
+	if s := c.stamp(); s != 0 {
+		return time.Duration(c.stamps.is.hi-c.stamps.is.lo) / 2
+	}
+	if at := c.machineAt(); !e.known || at >= e.is.lo && at <= e.is.hi {
+		return 0
+	}
+	return time.Duration(e.is.hi-e.is.lo) / 2
+}
+
+// Latest is the latest that a record can have arrived which was read by a moment; known says that answers and arrival times agree on
+// the time. Until then the first records may be right, and the clock wrong.
+func (c *Clock) Latest(moment time.Time) (at time.Time, known bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.dates.known || !c.stamps.known {
+		return time.Time{}, false
+	}
+	return time.Unix(0, c.at(moment)), true
+}
+
 // Ahead is how far the machine's clock is ahead of the service's; known says that answers have told.
 func (c *Clock) Ahead() (by time.Duration, known bool) {
 	c.mu.Lock()
@@ -117,7 +142,7 @@ func (c *Clock) Answered(date, asked, answered time.Time, other bool) {
 	if other {
 		e = &c.others
 	}
-	e.take(span{date.UnixNano() - now, date.UnixNano() + grain - c.elapsed(asked)}, now, c.machine().UnixNano()-c.elapsed(time.Now()))
+	e.take(span{date.UnixNano() - now, date.UnixNano() + grain - c.elapsed(asked)}, now, c.machineAt())
 }
 
 // Arrived takes in the arrival times of the first and the last record of a page that was answered at a moment, all of which arrived
@@ -134,16 +159,23 @@ func (c *Clock) at(moment time.Time) int64 { return c.dated(moment) + c.stamp() 
 
 // dated is the time at a moment by the Dates, or by the machine's clock where there are none, or where they do not contradict it.
 func (c *Clock) dated(moment time.Time) int64 {
-	e := &c.dates
-	if !e.known {
-		e = &c.others
-	}
-	at := c.machine().UnixNano() - c.elapsed(time.Now())
+	e, at := c.source(), c.machineAt()
 	if e.known && (at < e.is.lo || at > e.is.hi) {
 		at = e.is.middle()
 	}
 	return at + c.elapsed(moment)
 }
+
+// source is the estimate that the time goes by.
+func (c *Clock) source() *estimate {
+	if c.dates.known {
+		return &c.dates
+	}
+	return &c.others
+}
+
+// machineAt is what the machine's clock says of the time at base.
+func (c *Clock) machineAt() int64 { return c.machine().UnixNano() - c.elapsed(time.Now()) }
 
 // stamp is by how much arrival times are ahead of that. What a tolerance explains is nothing.
 func (c *Clock) stamp() int64 {

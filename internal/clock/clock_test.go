@@ -59,6 +59,7 @@ func TestAnswersSetTheClock(t *testing.T) {
 			w.isRight(time.Second, off)
 			w.answers(300, 0)
 			w.isRight(20*time.Millisecond, off)
+			require.LessOrEqual(t, w.Within(), 20*time.Millisecond)
 			by, known := w.Ahead()
 			require.True(t, known)
 			require.InDelta(t, off.Seconds(), by.Seconds(), 0.02)

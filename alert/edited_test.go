@@ -1,0 +1,305 @@
+package alert_test
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/stretchr/testify/require"
+	"go.uber.org/zap"
+
+	"kinesis-alerter/alert"
+)
+
+// hearers collects what each topic was told of each key, in one word each, and a word that is said again at once only once.
+type hearers struct {
+	t     *testing.T
+	words map[string][]string
+	ids   map[string]bool
+}
+
+func (h *hearers) hear(alerts []*alert.Alert) {
+	for _, a := range alerts {
+		m, err := a.Render()
+		require.NoError(h.t, err)
+		require.False(h.t, h.ids[a.ID], "said twice: %s %s %s %s", a.Kind, a.Rule, a.Key, a.Topic)
+		h.ids[a.ID] = true
+		word := string(a.Kind)
+		if a.Ended != "" {
+			word = "ended"
+			require.Contains(h.t, m.Body, a.Ended)
+		}
+		of := a.Topic + " " + a.Rule + " " + a.Key
+		if all := h.words[of]; len(all) == 0 || all[len(all)-1] != word || word != "repeat" {
+			h.words[of] = append(all, word)
+		}
+	}
+}
+
+func (h *hearers) String() string {
+	var out []string
+	for _, of := range slices.Sorted(maps.Keys(h.words)) {
+		out = append(out, of+": "+strings.Join(h.words[of], " "))
+	}
+	return strings.Join(out, "\n")
+}
+
+// fleetOfOne is a stream whose shards one worker at a time evaluates.
+type fleetOfOne struct {
+	*hearers
+
+	pipeline *alert.Pipeline
+	shards   []*alert.Evaluator
+	n        int
+}
+
+func (f *fleetOfOne) config(rules []alert.RuleConfig) alert.Config {
+	return alert.Config{
+		Topics: map[string]alert.TopicConfig{"t": {Subject: "of t"}, "u": {}},
+		Rules:  append(slices.Clone(rules), alert.RuleConfig{Name: "other", When: "w > 0", Dedup: time.Hour, Topics: []string{"u"}}),
+	}
+}
+
+func (f *fleetOfOne) start(rules []alert.RuleConfig) {
+	p, err := alert.New(f.config(rules), alert.Deps{Stream: streamARN, Log: zap.NewNop(), Registerer: prometheus.NewRegistry()})
+	require.NoError(f.t, err)
+	f.pipeline = p
+}
+
+// restart is another process, or another worker, with these rules.
+func (f *fleetOfOne) restart(rules []alert.RuleConfig) {
+	f.start(rules)
+	for i, old := range f.shards {
+		state := old.Snapshot()
+		for range 2 {
+			f.shards[i] = f.pipeline.Shard(fmt.Sprint("shard-", i))
+			require.NoError(f.t, f.shards[i].Restore(state))
+			state = f.shards[i].Snapshot()
+		}
+		require.Equal(f.t, string(state), string(f.shards[i].Snapshot()), "a restart keeps all of it")
+	}
+}
+
+func (f *fleetOfOne) reload(rules []alert.RuleConfig) {
+	require.NoError(f.t, f.pipeline.Update(f.config(rules)))
+}
+
+// split replaces the shard by two, of which the second gets the records of key b. They do not hear of a key until its next record.
+func (f *fleetOfOne) split() {
+	state := f.shards[0].Snapshot()
+	children := []string{"shard-0", "shard-1"}
+	for i, child := range children {
+		e := f.pipeline.Shard(child)
+		require.NoError(f.t, e.Inherit([][]byte{state}, alert.Heir{
+			Owns:    func(key string) bool { return (key == "b") == (i == 1) },
+			Parents: []string{"parent"}, Siblings: without(children, child),
+		}))
+		f.shards = append(f.shards[:min(i, len(f.shards))], e)
+	}
+}
+
+func without(list []string, gone string) []string {
+	return slices.DeleteFunc(slices.Clone(list), func(s string) bool { return s == gone })
+}
+
+// merge replaces the two by one.
+func (f *fleetOfOne) merge() {
+	states := [][]byte{f.shards[0].Snapshot(), f.shards[1].Snapshot()}
+	f.shards = []*alert.Evaluator{f.pipeline.Shard("merged")}
+	require.NoError(f.t, f.shards[0].Inherit(states, alert.Heir{Owns: func(string) bool { return true }, Parents: []string{"shard-0", "shard-1"}}))
+}
+
+func (f *fleetOfOne) put(second float64, v int) {
+	for i, key := range []string{"a", "b"} {
+		f.n++
+		d := f.shards[min(i, len(f.shards)-1)].Evaluate(&alert.Record{
+			Shard: shardID, PartitionKey: key, SequenceNumber: fmt.Sprint(1000 + f.n), Arrival: at(second), Data: fmt.Appendf(nil, `{"v":%d,"k":"x"}`, v),
+		})
+		f.hear(d.Alerts)
+	}
+}
+
+func at(second float64) time.Time { return noon().Add(time.Duration(second * float64(time.Second))) }
+
+func (f *fleetOfOne) tick(second float64, settled bool) {
+	for i, e := range f.shards {
+		f.hear(e.Tick(alert.Tick{CaughtUp: at(second + 2), Settled: settled}))
+		for j, other := range f.shards {
+			if i != j {
+				x, err := alert.ReadRelative(fmt.Sprint("shard-", j), fmt.Sprint(second), other.Snapshot(), nil)
+				require.NoError(f.t, err)
+				e.Meet(x)
+			}
+		}
+		f.hear(e.Tick(alert.Tick{CaughtUp: at(second + 2), Settled: settled}))
+	}
+}
+
+type edit struct {
+	name   string
+	before alert.RuleConfig
+	edit   func(*alert.RuleConfig) // nil: it is taken out
+	told   string                  // of key a; that of key b is the same
+	rolled string                  // with a roll-back within the minute, if that is not what is told without an edit
+}
+
+func edits() []edit {
+	hot := alert.RuleConfig{Name: "r", When: "v > 3", Resolve: alert.Stretch{Time: 10 * time.Second}, Topics: []string{"t"}, Message: "as before {{.Key}}"}
+	with := func(change func(*alert.RuleConfig)) alert.RuleConfig {
+		c := hot
+		change(&c)
+		return c
+	}
+	both := with(func(c *alert.RuleConfig) { c.Topics = []string{"t", "u"} })
+	repeated := with(func(c *alert.RuleConfig) { c.RepeatInterval = 30 * time.Second })
+	counted := with(func(c *alert.RuleConfig) { c.Window = alert.WindowConfig{Length: 2 * time.Minute, Is: ">= 1"} })
+	absent := alert.RuleConfig{Name: "r", When: "v < 0", Absence: alert.AbsenceConfig{After: time.Second}, Topics: []string{"t"}}
+	byRecords := with(func(c *alert.RuleConfig) { c.Resolve = alert.Stretch{Records: 1} })
+	const kept = "t r a: firing resolved"
+	return []edit{
+		{"no edit", hot, func(*alert.RuleConfig) {}, kept, ""},
+		{"taken out", hot, nil, "t r a: firing ended", ""},
+		{"taken out, ends by records", byRecords, nil, "t r a: firing ended", ""},
+		{"taken out of two topics", both, nil, "t r a: firing ended\nu r a: firing ended", "t r a: firing resolved\nu r a: firing resolved"},
+		{"a window taken out", counted, nil, "t r a: firing ended", ""},
+		{"goes to another topic", hot, func(c *alert.RuleConfig) { c.Topics = []string{"u"} }, "t r a: firing ended\nu r a: firing resolved", ""},
+		{"leaves a topic", both, func(c *alert.RuleConfig) { c.Topics = []string{"u"} }, "t r a: firing ended\nu r a: firing resolved", "t r a: firing resolved\nu r a: firing resolved"},
+		{"gets a topic", hot, func(c *alert.RuleConfig) { c.Topics = []string{"u", "t"} }, kept, ""},
+		{"gets a topic, repeats", repeated, func(c *alert.RuleConfig) { c.Topics = []string{"u", "t"} }, "t r a: firing repeat resolved\nu r a: repeat resolved", "t r a: firing repeat resolved"},
+		{"renamed", hot, func(c *alert.RuleConfig) { c.Name = "s" }, "t r a: firing ended\nt s a: firing resolved", "t r a: firing resolved\nt s a: firing ended"},
+		{"mode shadow", hot, func(c *alert.RuleConfig) { c.Mode = "shadow" }, "t r a: firing ended", ""},
+		{"another threshold", hot, func(c *alert.RuleConfig) { c.When = "v > 4" }, kept, ""},
+		{"a threshold that does not hold", hot, func(c *alert.RuleConfig) { c.When = "v > 9" }, kept, ""},
+		{"another key", hot, func(c *alert.RuleConfig) { c.Key = `k + partition_key` }, "t r a: firing ended\nt r xa: firing resolved", "t r a: firing resolved\nt r xa: firing ended"},
+		{"another window", counted, func(c *alert.RuleConfig) { c.Window.Length = 3 * time.Minute }, "t r a: firing firing resolved", "t r a: firing firing resolved"},
+		{"another bound of a window", counted, func(c *alert.RuleConfig) { c.Window.Is = ">= 2" }, kept, ""},
+		{"no end any more", both, func(c *alert.RuleConfig) { c.Topics, c.Resolve, c.Dedup = []string{"t"}, alert.Stretch{}, time.Hour }, "t r a: firing firing ended\nu r a: firing ended", "t r a: firing firing resolved\nu r a: firing resolved"},
+		{"repeats, limits and words", hot, func(c *alert.RuleConfig) {
+			c.RepeatInterval, c.RateLimit, c.Severity, c.Message = time.Hour, alert.Rate{Events: 9, Per: time.Second}, "critical", "new {{.Key}}"
+			c.Dedup, c.For = time.Minute, alert.Stretch{Records: 2}
+		}, kept, ""},
+		{"absence taken out", absent, nil, "t r a: firing ended", "t r a: firing"},
+		{"absence of another time", absent, func(c *alert.RuleConfig) { c.Absence.After = 2 * time.Second }, "t r a: firing", "t r a: firing"},
+	}
+}
+
+// Whoever was told that a key fires is told its end, once, whatever becomes of the rule and whoever evaluates it then.
+func TestEditedRulesEndWhatTheyTold(t *testing.T) {
+	t.Parallel()
+	ways := map[string]func(f *fleetOfOne, old, new []alert.RuleConfig) (rolledBack bool){
+		"reload":  func(f *fleetOfOne, _, new []alert.RuleConfig) bool { f.reload(new); return false },
+		"restart": func(f *fleetOfOne, _, new []alert.RuleConfig) bool { f.restart(new); return false },
+		"reload and restart": func(f *fleetOfOne, _, new []alert.RuleConfig) bool {
+			f.reload(new)
+			f.put(2.5, 5)
+			f.restart(new)
+			return false
+		},
+		"rolling deploy": func(f *fleetOfOne, old, new []alert.RuleConfig) bool {
+			f.restart(new)
+			f.tick(2, false)
+			f.put(2.5, 5)
+			f.restart(old)
+			f.put(2.6, 5)
+			f.tick(2.7, false)
+			f.restart(new)
+			return false
+		},
+		"split before": func(f *fleetOfOne, _, new []alert.RuleConfig) bool {
+			f.split()
+			f.put(1.9, 5)
+			f.tick(2, false)
+			f.restart(new)
+			return false
+		},
+		"split after": func(f *fleetOfOne, _, new []alert.RuleConfig) bool {
+			f.reload(new)
+			f.tick(2, false)
+			f.split()
+			return false
+		},
+		"split and merge": func(f *fleetOfOne, _, new []alert.RuleConfig) bool {
+			f.reload(new)
+			f.tick(2, false)
+			f.split()
+			f.put(2.5, 5)
+			f.tick(2.6, false)
+			f.merge()
+			return false
+		},
+		"roll-back": func(f *fleetOfOne, old, new []alert.RuleConfig) bool {
+			f.reload(new)
+			f.put(3, 5)
+			f.tick(4, false)
+			f.reload(old)
+			return true
+		},
+		"roll-back by restarts": func(f *fleetOfOne, old, new []alert.RuleConfig) bool {
+			f.restart(new)
+			f.put(3, 5)
+			f.tick(4, false)
+			f.restart(old)
+			return true
+		},
+	}
+	unedited := map[string]string{}
+	for _, e := range edits() {
+		for _, way := range slices.Sorted(maps.Keys(ways)) {
+			t.Run(e.name+"/"+way, func(t *testing.T) {
+				f := &fleetOfOne{hearers: &hearers{t: t, words: map[string][]string{}, ids: map[string]bool{}}}
+				old, next := []alert.RuleConfig{e.before}, []alert.RuleConfig(nil)
+				if e.edit != nil {
+					next = []alert.RuleConfig{e.before}
+					e.edit(&next[0])
+				}
+				f.start(old)
+				f.shards = []*alert.Evaluator{f.pipeline.Shard("parent")}
+				absent := e.before.Absence.After > 0
+				if f.put(0, 5); absent {
+					f.put(0.5, -1) // a sign of life
+				}
+				f.tick(1.8, false)
+				rolledBack := ways[way](f, old, next)
+				want, now := e.told, next
+				if rolledBack {
+					if want, now = "t r a: firing resolved", old; e.rolled != "" {
+						want = e.rolled
+					} else if e.before.RepeatInterval > 0 || absent {
+						want = unedited[e.before.Name]
+					}
+				}
+				before := f.String()
+				for second := 5; second < 70; second += 5 {
+					f.put(float64(second), 5)
+				}
+				f.tick(65.5, false)
+				if !rolledBack && now == nil {
+					require.Equal(t, before, f.String(), "nothing ends before all workers have the rules for a minute")
+				}
+				f.tick(66, true)
+				f.put(67, 5)
+				f.restart(now)
+				f.tick(68, true)
+				f.put(70, 1)
+				f.tick(300, true)
+				f.restart(now)
+				f.tick(301, true)
+				require.Equal(t, want, ofKeyA(f.words))
+				require.Equal(t, strings.ReplaceAll(want, "a:", "b:"), ofKeyB(f.words))
+			})
+		}
+	}
+}
+
+func ofKeyA(words map[string][]string) string { return ofKey(words, "a") }
+func ofKeyB(words map[string][]string) string { return ofKey(words, "b") }
+
+func ofKey(words map[string][]string, key string) string {
+	h := &hearers{words: maps.Clone(words)}
+	maps.DeleteFunc(h.words, func(of string, _ []string) bool { return !strings.HasSuffix(of, key) })
+	return h.String()
+}

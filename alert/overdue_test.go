@@ -1,0 +1,114 @@
+package alert_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus/testutil"
+	"github.com/stretchr/testify/require"
+
+	"kinesis-alerter/alert"
+)
+
+// reaches tells the evaluator that the stream has come so many seconds past noon.
+func (s *story) reaches(seconds float64) {
+	s.evaluator.Reaches(noon().Add(time.Duration(seconds * float64(time.Second))))
+}
+
+// TestOverdueRepetitions: after downtime a key is said to fire once, and when it began and ended; what was said later is what is still
+// true.
+func TestOverdueRepetitions(t *testing.T) {
+	t.Parallel()
+	rules := []alert.RuleConfig{
+		{Name: "r", When: "v > 3", Resolve: alert.Stretch{Time: 10 * time.Minute}, RepeatInterval: time.Minute},
+		{Name: "gone", When: "v > 3", Absence: alert.AbsenceConfig{After: 5 * time.Minute}, RepeatInterval: time.Minute},
+	}
+	const hour = 3600
+	t.Run("record by record", func(t *testing.T) {
+		t.Parallel()
+		s := newStory(t, rules[0])
+		s.reaches(hour)
+		for i := range hour/10 + 1 {
+			s.v(float64(10*i), "a", 9)
+		}
+		s.v(0, "b", 9)
+		s.said("firing r a at 0s", "repeat r a at 1h0m (418 swallowed)", "firing r b at 0s")
+		require.InDelta(t, 59, testutil.ToFloat64(s.suppressed("r", "overdue")), 0)
+		s.reaches(hour + 70)
+		s.v(hour+60, "a", 9)
+		s.said("repeat r a at 1h1m (1 swallowed)", "repeat r b at 1h1m")
+	})
+	t.Run("by time", func(t *testing.T) {
+		t.Parallel()
+		s := newStory(t, rules...)
+		s.v(0, "a", 9)
+		s.reaches(9*60 + 30)
+		s.tick(9*60 + 10)
+		s.said("firing r a at 0s", "firing gone a at 5m", "repeat r a at 9m (8 swallowed)", "repeat gone a at 9m (3 swallowed)")
+		s.reaches(hour)
+		s.tick(hour)
+		s.said("resolved r a at 10m", "repeat gone a at 1h0m (50 swallowed)")
+	})
+	t.Run("ends and beginnings", func(t *testing.T) {
+		t.Parallel()
+		s := newStory(t, rules[0])
+		s.reaches(2 * hour)
+		for i := range 30 {
+			s.v(float64(10*i), "a", 9)
+		}
+		s.v(hour, "a", 9)
+		s.v(hour+900, "b", 1)
+		s.said("firing r a at 0s", "resolved r a at 14m50s (43 swallowed)", "firing r a at 1h0m", "resolved r a at 1h10m (9 swallowed)")
+	})
+	t.Run("what stays behind", func(t *testing.T) { // an hour behind, all the time: it is said once an interval of the clock's
+		t.Parallel()
+		s := newStory(t, rules[0])
+		for i := range 61 {
+			s.reaches(hour + float64(10*i))
+			s.v(float64(10*i), "a", 9)
+		}
+		require.Len(t, s.lines, 1+9)
+	})
+	t.Run("nobody says how late it is", func(t *testing.T) {
+		t.Parallel()
+		s := newStory(t, rules[0])
+		for i := range hour/10 + 1 {
+			s.v(float64(10*i), "a", 9)
+		}
+		require.Len(t, s.lines, 1+60)
+	})
+}
+
+// TestOverdueChangesNothingElse: a replay sees a later clock. It may leave out a repetition that was made, and all else is the same: also
+// what is left of a rate limit.
+func TestOverdueChangesNothingElse(t *testing.T) {
+	t.Parallel()
+	play := func(lag time.Duration) (said []string) {
+		s := newStory(t, alert.RuleConfig{
+			Name: "r", When: "v > 3", Resolve: alert.Stretch{Time: 2 * time.Minute}, RepeatInterval: 30 * time.Second, RateLimit: alert.Rate{Events: 5, Per: 5 * time.Minute},
+		})
+		for i := range 400 {
+			at, key := float64(10*i), string(rune('a'+i%7*(i/50)%3))
+			if lag > 0 {
+				s.evaluator.Reaches(noon().Add(time.Duration(10*i)*time.Second + lag))
+			}
+			v := 9
+			if i%60 > 40 {
+				v = 1
+			}
+			for _, a := range s.v(at, key, v).Alerts {
+				if a.Kind != alert.KindRepeat {
+					said = append(said, fmt.Sprint(a.Kind, a.Key, a.At, a.ID))
+				}
+			}
+		}
+		return said
+	}
+	want := strings.Join(play(0), "\n")
+	require.NotEmpty(t, want)
+	for _, lag := range []time.Duration{time.Second, 40 * time.Second, 10 * time.Minute, 24 * time.Hour} {
+		require.Equal(t, want, strings.Join(play(lag), "\n"), lag)
+	}
+}
