@@ -303,3 +303,36 @@ func TestSilencesOfManyConditions(t *testing.T) {
 	require.ErrorContains(t, config.Validate(), "silences[96].when")
 	require.ErrorContains(t, config.Validate(), `host in ["a", "b"]`)
 }
+
+// TestChildrenInheritWhatSilencesSay: a split and a merge forget nothing of it.
+func TestChildrenInheritWhatSilencesSay(t *testing.T) {
+	t.Parallel()
+	rules := []alert.RuleConfig{
+		{Name: "held", When: "v > 3", For: alert.Stretch{Time: 30 * time.Second}},
+		{Name: "window", When: "v > 3", Window: alert.WindowConfig{Length: time.Minute, Aggregate: "distinct", Of: "v", Is: "> 2"}},
+	}
+	for _, siblings := range [][]string{nil, {"sibling"}} {
+		parent := newSilenced(t, rules, []alert.SilenceConfig{silenceOf(ofH1, 0, 3600)}, alert.SnapshotFormat, false)
+		for i := range 5 {
+			parent.at(float64(i), "k", "h1", 4+i)
+		}
+		state := parent.evaluator.Snapshot()
+		child := newSilenced(t, rules, parent.config.Silences, alert.SnapshotFormat, true)
+		require.NoError(t, child.evaluator.Inherit([][]byte{state}, alert.Heir{Owns: func(string) bool { return true }, Parents: []string{"p"}, Siblings: siblings}))
+		child.restart()
+		if siblings == nil {
+			child.tick(31)
+			child.said()
+			continue
+		}
+		child.story.at(10, "k", `{"v":1}`)
+		child.at(20, "k", "h2", 4)
+		child.at(21, "k", "h2", 5)
+		child.restart()
+		child.tick(25)
+		child.said()
+		child.at(26, "k", "h2", 6)
+		child.tick(29)
+		child.said("firing window k at 26s (11 swallowed)")
+	}
+}

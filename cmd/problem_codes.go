@@ -37,6 +37,7 @@ func problemSubjects() map[string]string {
 		"evaluation_stuck":        "shards",
 		"inherited_unsure":        "shards",
 		"keyless_records":         "records",
+		"rule_edited_firing":      "rules",
 		"keys_held":               "shards",
 		"reads_held":              "shards",
 		"shards_paused":           "shards",

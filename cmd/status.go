@@ -292,6 +292,9 @@ type StatusReading struct {
 	Unheard []string `json:"unheard,omitempty"`
 	// Keyless says that records without partition key have come while rules remember.
 	Keyless bool `json:"keyless,omitempty"`
+	// Leaving are, by rule, the keys that fire and whose rule was taken out or changed: their end is sent once all workers have had the same
+	// configuration for a minute.
+	Leaving map[string]int `json:"leaving_keys,omitempty"`
 }
 
 // StatusFleetWorker is one worker of the fleet.

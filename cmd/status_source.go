@@ -377,7 +377,7 @@ func tellShards(
 				LagGrows:   lags.grow(t.ID, r.Lag),
 				Unresolved: r.Unresolved, Gathered: r.Gathered, HeldKeys: r.HeldKeys, HeldBy: r.HeldBy,
 				EndUnproven: moment(r.EndUnproven), EndChildren: r.EndChildren,
-				Unheard: r.Unheard, Keyless: r.Keyless,
+				Unheard: r.Unheard, Keyless: r.Keyless, Leaving: r.Leaving,
 			}
 		}
 		out.Shards = append(out.Shards, shard)
