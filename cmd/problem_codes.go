@@ -67,6 +67,7 @@ func problemSubjects() map[string]string {
 		"skip_undone":             "records",
 		"records_unreadable":      "records",
 		"filter_drops_all":        "records",
+		"filter_over_budget":      "records",
 		"rule_field_missing":      "rules",
 		"rule_field_type":         "rules",
 		"rule_never_matches":      "rules",

@@ -126,6 +126,7 @@ func befell(p *statusParts) StatusRecent {
 	for _, n := range p.pipeline.Resolutions() {
 		out.Resolved += n
 	}
+	out.FilterOverBudget = p.pipeline.FilterOverBudget()
 	out.OverBudget, out.SilencesOverBudget = p.pipeline.OverBudget(), p.pipeline.SilencesOverBudget()
 	out.TemplateFailures = p.pipeline.TemplateFailures()
 	out.Evicted, out.EvictedActive = p.pipeline.Evicted(), p.pipeline.EvictedActive()
