@@ -57,7 +57,7 @@ func editMutations() []mutation {
 		},
 		{
 			breaks: "workers that differ do not agree",
-			file:   "checkpoint/confighash.go", old: "!p.fenced && !s.retired[id] && p.config != hash", new: "false && p.config != hash", by: killer{pkg: "checkpoint", test: "TestSettledWaitsForEveryLiveWorker"}, says: `.*Error:.*`,
+			file:   "checkpoint/confighash.go", old: "!p.fenced && !s.retired[id] && p.config != hash", new: "!p.fenced && s.retired[id] && p.config != hash", by: killer{pkg: "checkpoint", test: "TestSettledWaitsForEveryLiveWorker"}, says: `.*Error:.*`,
 		},
 		{
 			breaks: "ends are said where no rule remembers anything",
