@@ -155,7 +155,7 @@ func (r *reloader) reload(ctx context.Context) (changes []string, err error) {
 		return nil, err
 	}
 	before := r.inForce.Load()
-	r.inForce.Store(new(next.meaning())) // first: workers that agree do so about the rules in force, or about those that come now
+	r.inForce.Store(new(next.meaning()))               // first: workers that agree do so about the rules in force, or about those that come now
 	if err := r.pipeline.Update(p.alert); err != nil { // unreachable: the file was validated as a whole
 		r.inForce.Store(before)
 		r.log.Error("rules could not be put into force", zap.Error(err))
@@ -422,7 +422,7 @@ func (r *reloader) ServeHTTP(w http.ResponseWriter, request *http.Request) {
 	}
 	now := time.Now()
 	for _, x := range r.pipeline.Status().Silences {
-		_, _ = plain.Fprintf(w, "silence %s: %s; this process has silenced %s by it\n", x.Name, inForce(x.From, x.Until, now), number(int(min(x.Muted, math.MaxInt32)), "alert")) //nolint:gosec // bounded
+		_, _ = plain.Fprintf(w, "silence %s: %s; this process has silenced %s by it\n", x.Name, inForce(x.From, x.Until, now), number(int(min(x.Muted, math.MaxInt32)), "alert"))
 	}
 }
 
