@@ -59,6 +59,8 @@ type Alert struct {
 	render func(*Alert) (Message, error)
 	// sample says that its message has the attribute of AWS's sample.
 	sample bool
+	// sent are the topics that its rule went to when it was made.
+	sent []string
 }
 
 // The attribute that the messages of AWS's sample function have. Filter policies of its subscriptions look at it.

@@ -34,7 +34,8 @@ type Doubt struct {
 }
 
 // Doubts returns what is valid in c and still cannot be meant: conditions that can never hold or never fail, filter patterns that
-// match no record, silences without an end in sight, or that have nothing to look at. now is the time by which silences and arrivals are judged. It is for a c in which
+// match no record, windows that see a part of their key's records, silences without an end in sight, or that have nothing to look at. now
+// is the time by which silences and arrivals are judged. It is for a c in which
 // Validate finds no fault: rules are not compiled once more.
 func (c Config) Doubts(now time.Time) []Doubt {
 	c = c.WithDefaults()
@@ -53,6 +54,12 @@ func (c Config) Doubts(now time.Time) []Doubt {
 		out = append(out, c.conditionDoubts(s, field+"when", r.When, now)...)
 		if w := f.window(field+"window", r.Window, s); w != nil {
 			out = append(out, w.doubts(field+"window.is", r.Window.Is)...)
+			if key := strings.TrimSpace(r.Key); key != "" && key != "partition_key" {
+				out = append(out, Doubt{Fault: &ConfigError{
+					Field: field + "key", Value: r.Key, Rule: "is not the partition key, so records of one key can come to several shards, and each shard has a window of its own: " +
+						"it sees a part of them, and compares the bound with that part. Let producers put records by this key and leave key out, or choose a bound for the part of one shard",
+				}})
+			}
 		}
 	}
 	for i := range c.Silences {

@@ -202,7 +202,7 @@ func (m *ruleMemory) hears(en *entry, topics []string) {
 		i = len(m.audiences)
 		m.audiences = append(m.audiences, topics)
 	}
-	en.heard = uint16(min(i+1, 1<<16-1)) //nolint:gosec // bounded in the same line
+	en.heard = uint16(min(i+1, 1<<16-1))
 }
 
 // joins says that whoever hears of the rule now has heard of the entry, too.
@@ -462,7 +462,7 @@ func (s *section) rewrite(to func(v *entryView, topics []string) []string) {
 					i = len(t.audiences)
 					t.audiences = append(t.audiences, left)
 				}
-				if heard = uint64(i); i > 0 { //nolint:gosec // an index
+				if heard = uint64(i); i > 0 {
 					bits |= entryHeard
 				}
 			}
@@ -541,7 +541,7 @@ func (t *told) write() []byte {
 	w.uint(uint64(len(t.topics)))
 	places := make(map[string]uint64, len(t.topics))
 	for i, x := range t.topics {
-		places[x.name] = uint64(i) //nolint:gosec // an index
+		places[x.name] = uint64(i)
 		w.text(x.name)
 		w.blob(x.words)
 	}
@@ -653,26 +653,31 @@ func (m *ruleMemory) tells(room *int) (t *told, places []uint64) {
 	return t, places
 }
 
-// Told counts, by rule, the keys of which somebody was told that they fire: those of rules that go on, and those whose rule was taken out
+// Told counts, by rule (nil for none), the keys of which somebody was told that they fire: those of rules that go on, and those whose rule was taken out
 // or changed so that its memory was dropped, or does not go to a topic any more that was told. Of those the end is said once all workers
 // have had the same rules for a while.
 func (e *Evaluator) Told() (firing, leaving map[string]int) {
-	firing, leaving = map[string]int{}, map[string]int{}
+	count := func(to *map[string]int, rule string, n int) {
+		if *to == nil {
+			*to = map[string]int{}
+		}
+		(*to)[rule] += n
+	}
 	for _, r := range e.memory.rules {
 		if r.telling > 0 && r.rule.concludes() && len(r.rule.audience) > 0 {
-			firing[r.rule.name] = r.telling
+			count(&firing, r.rule.name, r.telling)
 		}
 		if r.owing {
 			for _, en := range r.entries {
 				if en.heard != 0 && en.firing && en.told && len(without(r.heard(en), r.rule.audience...)) > 0 {
-					leaving[r.rule.name]++
+					count(&leaving, r.rule.name, 1)
 				}
 			}
 		}
 	}
 	for i := range e.memory.foreign {
 		if s := &e.memory.foreign[i]; s.owes > 0 {
-			leaving[s.name] += s.owes
+			count(&leaving, s.name, s.owes)
 		}
 	}
 	return firing, leaving
@@ -682,4 +687,64 @@ func (e *Evaluator) Told() (firing, leaving map[string]int) {
 func (e *Evaluator) owes() bool {
 	return e.memory.has(formatEnds) && (slices.ContainsFunc(e.memory.foreign, func(s section) bool { return s.owes > 0 }) ||
 		slices.ContainsFunc(e.memory.rules, func(r *ruleMemory) bool { return r.telling > 0 }))
+}
+
+// Redirect answers the alerts that take the place of one whose topic is not configured any more: for the topics to which its rule goes now and
+// did not go when the alert was made. It is empty where the alert has no rule any more, or all of these have it already.
+func (p *Pipeline) Redirect(a *Alert) (out []*Alert) {
+	set := p.current.Load()
+	var to []*route
+	if set.every != nil && a.Rule == "" {
+		to = []*route{set.every}
+	}
+	for _, r := range set.rules {
+		if r.name == a.Rule && !r.shadow {
+			to = r.routes
+		}
+	}
+	if a.Ended != "" { // of no interest to whoever was not told of the beginning
+		return nil
+	}
+	for _, x := range to {
+		if x.topic == a.Topic || slices.Contains(a.sent, x.topic) {
+			continue
+		}
+		b := *a
+		b.Topic, b.render, b.sample = x.topic, x.render.message, x.render.sampled
+		b.ID, b.sent = hashFields([]string{a.ID, "instead", x.topic}), append(slices.Clone(a.sent), x.topic)
+		out = append(out, &b)
+	}
+	return out
+}
+
+// editsOf says of each rule of a version of which the next one drops what it has told some topic, what became of it.
+func editsOf(old, next *compiled) map[string]string {
+	out := map[string]string{}
+	rules := make(map[string]*rule, len(next.rules))
+	for _, r := range next.rules {
+		rules[r.name] = r
+	}
+	for _, r := range old.rules {
+		now := rules[r.name]
+		switch {
+		case !r.concludes() || len(r.audience) == 0:
+		case now == nil:
+			out[r.name] = "taken out"
+		case !now.takes(&told{sense: r.sense, ends: true}):
+			out[r.name] = "changed, so that its memory is dropped"
+		case now.shadow:
+			out[r.name] = "set to mode shadow"
+		case len(without(r.audience, now.audience...)) > 0:
+			out[r.name] = "taken away from " + strings.Join(without(r.audience, now.audience...), ", ")
+		}
+	}
+	return out
+}
+
+// Edits says, by name, which rules the last Update took out, or changed so that some topic that was told of a key is owed its end, and how.
+func (p *Pipeline) Edits() map[string]string {
+	if edits := p.edits.Load(); edits != nil {
+		return *edits
+	}
+	return nil
 }

@@ -57,7 +57,7 @@ type fleetOfOne struct {
 	n        int
 }
 
-func (f *fleetOfOne) config(rules []alert.RuleConfig) alert.Config {
+func (*fleetOfOne) config(rules []alert.RuleConfig) alert.Config {
 	return alert.Config{
 		Topics: map[string]alert.TopicConfig{"t": {Subject: "of t"}, "u": {}},
 		Rules:  append(slices.Clone(rules), alert.RuleConfig{Name: "other", When: "w > 0", Dedup: time.Hour, Topics: []string{"u"}}),

@@ -461,7 +461,7 @@ func (e *Evaluator) make(to *route, kind Kind, o *occasion, en *entry) {
 	}
 	r := to.rule
 	if r != nil {
-		a.Rule = r.name
+		a.Rule, a.sent = r.name, r.audience
 		e.describe(a, r, en, o)
 	}
 	if o.rec != nil {

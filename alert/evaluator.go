@@ -141,6 +141,8 @@ func (e *Evaluator) Evaluate(rec *Record) (d Decision) {
 	case filter.NotJSON:
 		e.notJSON(rec)
 		return Decision{Outcome: Filtered, Reason: ReasonNotJSON, Alerts: e.made(), DeadLetter: e.set.letters}
+	case filter.OverBudget: // better an alert too many
+		e.pipeline.metrics.filterOver.Inc()
 	case filter.Matched:
 	}
 	if reason := e.read(rec); reason != "" {
@@ -350,7 +352,12 @@ func (r *rule) pricedVerdict(f *frame) verdict {
 // within evaluates a rule within its budget and the record's. counted says that nothing is to be counted for what is undefined.
 func (r *rule) within(f *frame) (v verdict, counted bool) {
 	f.begin()
-	defer func() { f.rules -= f.meter.spent() }()
+	v, counted = r.evaluate(f)
+	f.rules -= f.meter.spent()
+	return v, counted
+}
+
+func (r *rule) evaluate(f *frame) (v verdict, counted bool) {
 	rest := r.when
 	if r.shelf != nil { // its term has no price
 		if v := rest[0].eval(f); v != yes {
@@ -362,6 +369,7 @@ func (r *rule) within(f *frame) (v verdict, counted bool) {
 	switch {
 	case f.meter.over != "":
 		return undefinedOverBudget, false
+	case len(r.computed) == 0:
 	case v == yes && !f.settle(r.computed):
 		return undefinedOverBudget, false
 	case v == no && !f.settle(r.computed[:r.keyed]):

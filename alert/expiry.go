@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// lateness is how much later than the clock of this machine says an event time counts as passed where no record says so:
-// clocks differ, and a record that is under way has its arrival time already. A record that comes later than that is
+// lateness is how much later than Kinesis' clock says an event time counts as passed where no record says so: that clock is known to
+// a second only, and a record that is under way has its arrival time already. A record that comes later than that is
 // taken as it comes, and a replay might then decide otherwise than the tick did.
 const lateness = 2 * 1000 // milliseconds
 

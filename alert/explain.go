@@ -201,7 +201,7 @@ func (p *Pipeline) Explain(rec *Record) (x Explanation) {
 		x.Outcome, x.Reason = Filtered, ReasonNotJSON
 		x.Likely = LikelyCause(rec.Data, cmp.Or(e.decode(rec), ReasonNotJSON))
 		return x
-	case filter.Matched:
+	case filter.Matched, filter.OverBudget:
 	}
 	if reason := e.readQuietly(rec); reason != "" {
 		x.Outcome, x.Reason, x.Likely = Invalid, reason, LikelyCause(rec.Data, reason)

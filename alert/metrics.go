@@ -9,13 +9,15 @@ import (
 )
 
 type metrics struct {
-	records   []prometheus.Counter
-	invalid   map[Reason]prometheus.Counter
-	likely    map[Likely]prometheus.Counter
-	panics    prometheus.Counter
-	notJSON   prometheus.Counter
-	shadowed  [builtinSlots]prometheus.Counter
-	templates *prometheus.CounterVec
+	records []prometheus.Counter
+	invalid map[Reason]prometheus.Counter
+	likely  map[Likely]prometheus.Counter
+	panics  prometheus.Counter
+	notJSON prometheus.Counter
+	// filterOver counts the records that passed because the filter was over its budget.
+	filterOver prometheus.Counter
+	shadowed   [builtinSlots]prometheus.Counter
+	templates  *prometheus.CounterVec
 
 	matched    *prometheus.CounterVec
 	suppressed *prometheus.CounterVec
@@ -68,6 +70,10 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 	m.panics = factory.NewCounter(prometheus.CounterOpts{
 		Name: "kinesis_alerter_panics_total",
 		Help: "Panics recovered while a record was evaluated. Each is a bug; the record counts as invalid.",
+	})
+	m.filterOver = factory.NewCounter(prometheus.CounterOpts{
+		Name: "kinesis_alerter_filter_over_budget_total",
+		Help: "Records that passed the filter because it would have cost more than it may: it has too many patterns for that many values.",
 	})
 	m.notJSON = factory.NewCounter(prometheus.CounterOpts{
 		Name: "kinesis_alerter_filter_not_json_total",

@@ -59,3 +59,19 @@ func TestInheritedKeyIsToldInTheOrderOfTime(t *testing.T) {
 	low.v(12, "a", 1)
 	low.said("repeat high a at 5s", "firing gone a at 9s", "resolved high a at 12s (1 swallowed)")
 }
+
+// TestShardsThatPartInAMillisecond: that the parent had heard of a key when it parted from its own sibling says nothing about its children,
+// however soon they part.
+func TestShardsThatPartInAMillisecond(t *testing.T) {
+	t.Parallel()
+	rule := alert.RuleConfig{Name: "r", When: "v > 10", Dedup: time.Minute}
+	parent := newStory(t, rule)
+	parent.v(0, "a", 11)
+	parent.said("firing r a at 0s")
+	child, _ := heirs(t, parent, rule)
+	child.v(0, "a", 11)
+	low, high := heirs(t, child, rule)
+	low.met("high", "1", high)
+	low.v(1, "a", 11)
+	low.said()
+}

@@ -29,6 +29,8 @@ type Pipeline struct {
 	// deep is how many unreadable records were looked at closely.
 	deep    atomic.Uint64
 	current atomic.Pointer[compiled]
+	// edits is what the last Update did to rules (edited.go).
+	edits atomic.Pointer[map[string]string]
 }
 
 // compiled is a Config made ready to run: one version of the rules. It does not change.
@@ -92,6 +94,7 @@ func (p *Pipeline) Update(config Config) error {
 		return err
 	}
 	old := p.current.Load()
+	p.edits.Store(new(editsOf(old, c)))
 	p.install(c)
 	p.metrics.forget(old, c)
 	return nil

@@ -39,6 +39,9 @@ const (
 // ReasonOverBudget is a record that a rule did not judge, because it would have cost more than a rule may. It is no reason of Invalid.
 const ReasonOverBudget Reason = "over_budget"
 
+// ReasonUnknownTopic is an alert for a topic that is not configured. It is no reason of Invalid.
+const ReasonUnknownTopic Reason = "unknown_topic"
+
 // The reasons of Suppressed. A record has that of its first rule that was swallowed.
 const (
 	// ReasonDedup is an alert of a key that has alerted within the rule's dedup.

@@ -145,8 +145,8 @@ func TestRulesHaveTheirShare(t *testing.T) {
 	many := alert.RuleConfig{Name: "many", When: "v < 0", Key: "k", Dedup: time.Hour}
 	t.Run("of keys", func(t *testing.T) {
 		t.Parallel()
-		s := tell(t, cramped(10, many,
-			alert.RuleConfig{Name: "few", When: "v > 10", Dedup: time.Hour},
+		s := tell(t, cramped(10,
+			alert.RuleConfig{Name: "few", When: "v > 10", Dedup: time.Hour}, many,
 			alert.RuleConfig{Name: "full", When: "v == 5", Dedup: time.Hour},
 		))
 		for i := range 3 {

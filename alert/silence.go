@@ -44,7 +44,7 @@ func (s *silence) mutes(at time.Time, covered uint32) bool {
 // silences, and costs no rule its alert.
 func (c *cover) covers(f *frame) bool {
 	rules := f.meter
-	f.meter = lend(f.others)
+	f.meter.lend(f.others)
 	v := c.when.eval(f)
 	over := f.meter.over != ""
 	f.others -= f.meter.spent()

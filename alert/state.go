@@ -7,7 +7,7 @@ import (
 
 // Tick tells an evaluator how far time has come without records.
 type Tick struct {
-	// CaughtUp is the time up to which everything in the shard was evaluated, by this machine's clock.
+	// CaughtUp is the time up to which everything in the shard was evaluated, by the clock by which records arrive.
 	CaughtUp time.Time
 	Fleet    Fleet
 	// Without are shards for whose memory nothing waits any longer (Awaits): what is due is said without it, and says so.
@@ -26,7 +26,7 @@ type Fleet struct {
 	CaughtUp time.Time
 	// Paused says that an operator has paused a shard, which then counts for nothing in CaughtUp.
 	Paused bool
-	// Now is the time by this machine's clock; zero where time is what the records say, as in a test of rules.
+	// Now is the time by the clock by which records arrive; zero where time is what the records say, as in a test of rules.
 	Now time.Time
 }
 

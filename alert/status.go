@@ -137,6 +137,9 @@ func (p *Pipeline) OverBudget() map[string]uint64 {
 	return seen
 }
 
+// FilterOverBudget are the records that passed the filter because it would have cost more than it may. Safe for concurrent use.
+func (p *Pipeline) FilterOverBudget() uint64 { return counts.Of(p.metrics.filterOver) }
+
 // SilencesOverBudget are the records that a silence did not cover, because its condition would have cost more than one may, by silence.
 // Safe for concurrent use.
 func (p *Pipeline) SilencesOverBudget() map[string]uint64 {

@@ -56,10 +56,13 @@ type outcomeOf struct {
 // record makes ready for the rules of a record.
 func (f *frame) record() { f.rules, f.others = maxRecord*maxWork, maxRecord*maxWork }
 
-// lend is the budget of who comes next, as far as the record has that much left.
-func lend(left int64) meter {
-	missing := max(0, maxWork-left)
-	return meter{work: missing, lent: missing}
+// lend makes the budget of who comes next, as far as the record has that much left.
+func (m *meter) lend(left int64) {
+	m.lent = max(0, maxWork-left)
+	m.work, m.text, m.lists, m.settled = m.lent, 0, 0, false
+	if m.over != "" {
+		m.over = ""
+	}
 }
 
 // spent is what was done out of a budget.
@@ -67,7 +70,7 @@ func (m *meter) spent() int64 { return m.work - m.lent }
 
 // begin makes ready for a rule.
 func (f *frame) begin() {
-	f.meter = lend(f.rules)
+	f.meter.lend(f.rules)
 	if len(f.settled) > 0 {
 		clear(f.settled)
 		f.settled = f.settled[:0]
@@ -86,7 +89,7 @@ func (f *frame) settle(operands []operand) bool {
 
 // settleKey pays for the key of a rule that a record does not match: it is asked for where the rule remembers something.
 func (f *frame) settleKey(r *rule) bool {
-	f.meter = lend(f.others)
+	f.meter.lend(f.others)
 	ok := f.settle(r.computed[:r.keyed])
 	f.others -= f.meter.spent()
 	return ok

@@ -235,7 +235,7 @@ func (s *Store) ensureApplication(ctx context.Context) error {
 			return fmt.Errorf("row %s of table %s vanished at once", keyApplication, s.cfg.Table)
 		}
 	}
-	app, err := decodeApplication(it, time.Now())
+	app, err := decodeApplication(it, s.now())
 	if err != nil {
 		return err
 	}

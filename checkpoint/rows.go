@@ -240,7 +240,7 @@ func (r *row) encode() item {
 	return it
 }
 
-// decodeWorker never fails. now is this machine's time, by which times that cannot be are known.
+// decodeWorker never fails. now is the time by which records arrive: what cannot be by it is no time.
 func decodeWorker(it item, now time.Time) workerRow {
 	w := workerRow{
 		id: strings.TrimPrefix(text(it[attrKey]), keyWorker), version: short(text(it[attrVersion])), config: short(text(it[attrConfig])),

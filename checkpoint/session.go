@@ -74,7 +74,7 @@ func (s *Store) join(ctx context.Context) (*incarnation, error) {
 		row[attrLeaving] = &ddb.AttributeValueMemberBOOL{Value: true}
 	}
 	mine, _, unknown := s.table.settle(ctx, keyWorker+inc.id, s.table.putNew(ctx, row), func(it item) bool {
-		w := decodeWorker(it, time.Now())
+		w := decodeWorker(it, s.now())
 		return !w.fenced && w.counter == inc.counter
 	})
 	if unknown != nil {
@@ -210,12 +210,12 @@ func (s *Store) heartbeat(ctx context.Context, inc *incarnation, first time.Time
 	key := keyWorker + inc.id
 	_, err = s.table.update(ctx, key, e)
 	confirmed, now, err := s.table.settle(ctx, key, err, func(it item) bool {
-		w := decodeWorker(it, time.Now())
+		w := decodeWorker(it, s.now())
 		return !w.fenced && w.counter == counter+1
 	})
 	if !confirmed {
 		if now != nil && err != nil {
-			if decodeWorker(now, time.Now()).fenced {
+			if decodeWorker(now, s.now()).fenced {
 				return false, nil
 			}
 		}

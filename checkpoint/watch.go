@@ -112,7 +112,7 @@ func (s *Store) pollRing(ctx context.Context) {
 			s.rescan() // it left: the scan tells what became of its shards
 			continue
 		}
-		s.observe(decodeWorker(it, time.Now()), time.Now())
+		s.observe(decodeWorker(it, s.now()), time.Now())
 		s.mu.Unlock()
 	}
 }
@@ -180,12 +180,12 @@ func (s *Store) scan(ctx context.Context) error {
 		switch key := text(it[attrKey]); {
 		case key == keyApplication:
 			sawApplication = true
-			if app, err := decodeApplication(it, begin); err == nil && app.damage != nil {
+			if app, err := decodeApplication(it, s.now()); err == nil && app.damage != nil {
 				damaged[key] = true
 				s.noteDamage(key, app.damage)
 			}
 		case len(key) > len(keyWorker) && key[:len(keyWorker)] == keyWorker:
-			w := decodeWorker(it, begin)
+			w := decodeWorker(it, s.now())
 			if workers[w.id] = w; w.damaged && !w.fenced {
 				damaged[key] = true
 				s.noteDamage(key, fmt.Errorf("%s is %s, and should be a number: the worker ends, and its shards are taken when it is silent", attrCounter, shown(w.raw)))
@@ -227,7 +227,7 @@ func (s *Store) scan(ctx context.Context) error {
 		if it == nil {
 			s.orphans[owner] = time.Now().Add(s.duration) // it may not know yet that its row is gone
 		} else {
-			s.observe(decodeWorker(it, time.Now()), time.Now())
+			s.observe(decodeWorker(it, s.now()), time.Now())
 		}
 		s.mu.Unlock()
 	}

@@ -506,7 +506,7 @@ func (s *Store) fenceWorker(ctx context.Context, id string, observed workerRow) 
 	key := keyWorker + id
 	_, err := s.table.update(ctx, key, e)
 	fenced, it, unknown := s.table.settle(ctx, key, err, func(it item) bool {
-		return decodeWorker(it, time.Now()).fenced
+		return decodeWorker(it, s.now()).fenced
 	})
 	switch {
 	case unknown != nil:
@@ -514,6 +514,6 @@ func (s *Store) fenceWorker(ctx context.Context, id string, observed workerRow) 
 	case fenced || it == nil:
 		return nil, nil //nolint:nilnil // no row that moved on, as the comment says
 	}
-	w := decodeWorker(it, time.Now())
+	w := decodeWorker(it, s.now())
 	return &w, nil
 }

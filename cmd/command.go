@@ -336,6 +336,9 @@ func checkCommand(p *program, fs *flag.FlagSet) func(context.Context, []string) 
 			_, err = p.stdout.Write(text)
 			return err
 		}
+		if err := loaded.trials(); err != nil {
+			return err
+		}
 		if *sample != "" {
 			if err := checkSample(ctx, p.stdout, loaded, *sample); err != nil {
 				return err

@@ -326,6 +326,18 @@ type doubt struct {
 	never bool // it keeps a rule or a filter from ever matching
 }
 
+// trials are the templates that can only fail. The daemon starts with them, and sends the default words.
+func (c *LoadedConfig) trials() error {
+	var problems ConfigErrors
+	for _, fails := range c.parts().alert.Trials() {
+		problems = append(problems, c.doc.place(fails)...)
+	}
+	if len(problems) == 0 {
+		return nil
+	}
+	return problems
+}
+
 // current refuses a configuration with silences that are over, for whoever puts it in force now. A start does not: a daemon that is
 // restarted at night must not stay down because a silence has ended.
 func (c *LoadedConfig) current(now time.Time) error {

@@ -2,10 +2,8 @@ package cmd
 
 import (
 	"context"
-	"maps"
 	"net/http"
 	"os"
-	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -94,7 +92,7 @@ func TestRulesEditedWhileTheyFire(t *testing.T) {
 	ended := map[string]string{"t threshold": kept, "t words": kept, "t removed": "firing ended", "t moved": "firing ended", "u moved": kept}
 	gone := map[string]string{"t threshold": "firing ended", "t words": "firing ended", "t removed": "firing ended", "t moved": "firing ended"}
 	calm := map[string]string{"t threshold": kept, "t words": kept, "t removed": kept, "t moved": kept}
-	reload := func(w *editWorld) {
+	reload := func(w *editWorld) { // its answer is in the log
 		for _, c := range w.reloads[len(w.reloads)-len(w.daemons):] {
 			c <- syscall.SIGHUP
 		}
@@ -159,6 +157,12 @@ func TestRulesEditedWhileTheyFire(t *testing.T) {
 				w.rules = way.rules
 				way.edit(w)
 				time.Sleep(45 * time.Second)
+				if name == "reload" {
+					for _, line := range []string{"rule removed was taken out with 1 key firing on this worker", "rule moved was taken away from t with 1 key firing on this worker"} {
+						require.Contains(t, w.daemons[0].log.String(), line)
+					}
+					require.Contains(t, w.daemons[0].log.String(), `"code":"rule_edited_firing"`)
+				}
 				for of, words := range w.told() {
 					require.Equal(t, "firing", words, "%s, before all workers have had the same rules for a minute", of)
 				}
@@ -172,7 +176,58 @@ func TestRulesEditedWhileTheyFire(t *testing.T) {
 				time.Sleep(3 * time.Minute)
 				require.Equal(t, way.want, w.told(), "after one more restart: %s", last.log)
 				w.leave(false)
-				require.Equal(t, len(way.want), len(slices.Collect(maps.Keys(w.told()))))
+				require.Len(t, w.told(), len(way.want))
+			})
+		})
+	}
+}
+
+// TestAlertsForATopicThatLeft: what waits for a topic that refuses alerts, when that leaves the configuration, goes where its rule goes
+// now. Where that is nowhere, it is dropped, and counted. The next alerts of the key flow in any case.
+func TestAlertsForATopicThatLeft(t *testing.T) {
+	t.Parallel()
+	missing := testTopicARN + "-missing"
+	for name, c := range map[string]struct {
+		rules   []alert.RuleConfig
+		want    []string
+		dropped float64
+	}{
+		"its rule goes elsewhere":  {[]alert.RuleConfig{{Name: "r", When: "v > 3", Topics: []string{"t"}}}, []string{"r 1", "r 2", "r 3"}, 0},
+		"its rule is gone":         {[]alert.RuleConfig{{Name: "other", When: "v > 3", Topics: []string{"t"}}}, []string{"other 3"}, 2},
+		"its rule is about shadow": {[]alert.RuleConfig{{Name: "r", When: "v > 3", Topics: []string{"t"}, Mode: "shadow"}, {Name: "other", When: "v > 3", Topics: []string{"t"}}}, []string{"other 3"}, 2},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				fake := fakeaws.New(fakeaws.Options{Unthrottled: true})
+				fake.Kinesis.Create(testStream, 1)
+				createTopic(t, fake)
+				reloads, next := make(chan os.Signal, 1), Config{}
+				d := startDaemon(t, fake, func(c *Config, o *Options) {
+					c.Rules = []alert.RuleConfig{{Name: "r", When: "v > 3", Topics: []string{"left"}}}
+					c.Topics = map[string]alert.TopicConfig{"t": anyRate(testTopicARN), "left": anyRate(missing)}
+					next, o.Reloads = *c, reloads
+					o.Reload = func(context.Context) (*LoadedConfig, error) {
+						return &LoadedConfig{next.WithDefaults(), &document{}}, nil
+					}
+				})
+				time.Sleep(3 * time.Second)
+				for _, data := range []string{`{"v":5,"n":1}`, `{"v":5,"n":2}`} {
+					fake.Kinesis.Put(testStream, "a", []byte(data))
+				}
+				time.Sleep(time.Minute)
+				require.Empty(t, messages(fake))
+				for i := range c.rules {
+					c.rules[i].Message = "{{ .Rule }} {{ .Fields.n }}"
+				}
+				next.Rules, next.Topics = c.rules, map[string]alert.TopicConfig{"t": anyRate(testTopicARN)}
+				reloads <- syscall.SIGHUP
+				time.Sleep(time.Minute)
+				fake.Kinesis.Put(testStream, "a", []byte(`{"v":5,"n":3}`))
+				time.Sleep(10 * time.Second)
+				require.Equal(t, c.want, messages(fake))
+				require.InDelta(t, c.dropped, series(t, d.reg, "kinesis_alerter_records_total", "invalid"), 0)
+				require.NoError(t, d.end())
 			})
 		})
 	}

@@ -74,7 +74,7 @@ func (h *history) recent(all StatusRecent) StatusRecent {
 		Letters: all.Letters - before.Letters, InvalidLetters: all.InvalidLetters - before.InvalidLetters,
 		Panics: all.Panics - before.Panics, StateGaps: all.StateGaps - before.StateGaps,
 		Resolved: all.Resolved - before.Resolved, Unreadable: all.Unreadable - before.Unreadable,
-		Untimed: all.Untimed - before.Untimed,
+		Untimed: all.Untimed - before.Untimed, FilterOverBudget: all.FilterOverBudget - before.FilterOverBudget,
 	}
 	out.UnreadableAs = since(all.UnreadableAs, before.UnreadableAs)
 	out.OverBudget = since(all.OverBudget, before.OverBudget)

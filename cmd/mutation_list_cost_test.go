@@ -18,13 +18,23 @@ func costMutations() []mutation {
 		},
 		{
 			breaks: "what rules have done with a record is missing for the next ones",
-			file:   "alert/evaluator.go", old: "	defer func() { f.rules -= f.meter.spent() }()\n", new: "",
+			file:   "alert/evaluator.go", old: "	f.rules -= f.meter.spent()\n", new: "",
 			by: only("alert", "TestRecordHasABudget"), says: `.*Error:.*`,
 		},
 		{
 			breaks: "the keys of a record that does not match have a budget together",
 			file:   "alert/term.go", old: "	f.others -= f.meter.spent()\n	return ok\n", new: "	return ok\n",
 			by: only("alert", "TestRecordHasABudgetForWhatIsRemembered"), says: `.*Error:.*`,
+		},
+		{
+			breaks: "the work of a filter is counted",
+			file:   "alert/filter/match.go", old: "	m.work += 1 + c.tries", new: "	m.work += 0 * c.tries",
+			by: only("alert/filter", "TestRecordHasABudget"), says: `.*Not equal.*`,
+		},
+		{
+			breaks: "a record that is beyond the filter's budget passes",
+			file:   "alert/evaluator.go", old: "	case filter.OverBudget: // better an alert too many\n", new: "	case filter.OverBudget:\n		return Decision{Outcome: Filtered, Alerts: e.made()}\n	case 99:\n",
+			by: only("cmd", "TestStatusOfAFilterOverBudget"), says: `.*Error:.*`,
 		},
 		{
 			breaks: "a silence beyond its budget is named",

@@ -23,6 +23,7 @@ import (
 
 	"kinesis-alerter/alert"
 	"kinesis-alerter/alert/sns"
+	"kinesis-alerter/consumer"
 	"kinesis-alerter/internal/guard"
 	"kinesis-alerter/internal/plain"
 )
@@ -33,6 +34,7 @@ type reloader struct {
 	load      func(context.Context) (*LoadedConfig, error) // nil: the daemon was started without a file
 	pipeline  *alert.Pipeline
 	publisher *sns.Publisher
+	shards    func() []consumer.ShardStatus // nil where none is read
 	log       *zap.Logger
 	reloads   map[bool]prometheus.Counter
 	good      prometheus.Gauge
@@ -149,23 +151,52 @@ func (r *reloader) reload(ctx context.Context) (changes []string, err error) {
 	changes = configChanges(r.current, next)
 	next = r.current.withRulesOf(next)
 	p := next.parts()
-	// The topics first: a rule may name one that is new.
-	if err := r.publisher.Update(p.sns); err != nil {
+	// The topics first, with those that leave: a rule may name one that is new, and what waits for one that leaves goes where its rule goes then.
+	both := p.sns
+	both.Topics = r.current.parts().sns.Topics
+	maps.Copy(both.Topics, p.sns.Topics)
+	if err := r.publisher.Update(both); err != nil {
 		r.log.Error("topics could not be put into force", zap.Error(err))
 		return nil, err
 	}
+	fire := r.firing()
 	before := r.inForce.Load()
-	r.inForce.Store(new(next.meaning()))               // first: workers that agree do so about the rules in force, or about those that come now
+	// First: workers that agree do so about the rules in force, or about those that come now.
+	r.inForce.Store(new(next.meaning()))
 	if err := r.pipeline.Update(p.alert); err != nil { // unreachable: the file was validated as a whole
 		r.inForce.Store(before)
 		r.log.Error("rules could not be put into force", zap.Error(err))
 		return nil, err
+	}
+	if err := r.publisher.Update(p.sns); err != nil { // unreachable: it took these, and more
+		r.log.Error("topics could not be put into force", zap.Error(err))
+		return nil, err
+	}
+	for _, rule := range slices.Sorted(maps.Keys(r.pipeline.Edits())) {
+		if n := fire[rule]; n > 0 {
+			changes = append(changes, fmt.Sprintf("rule %s was %s with %s firing on this worker: whoever was told gets the end once all workers have had the same configuration for a minute",
+				rule, r.pipeline.Edits()[rule], number(n, "key")))
+		}
 	}
 	r.current = next
 	r.shown.Store(r.shown.Load().reloaded(loaded, next))
 	r.doubt(loaded, next)
 	r.log.Info("configuration reloaded", zap.Strings("changes", changes))
 	return changes, nil
+}
+
+// firing counts, by rule, the keys of this worker of which somebody was told that they fire.
+func (r *reloader) firing() map[string]int {
+	out := map[string]int{}
+	if r.shards == nil {
+		return out
+	}
+	for _, s := range r.shards() {
+		for rule, n := range s.Firing {
+			out[rule] += n
+		}
+	}
+	return out
 }
 
 // restartNeeded says of a part of the configuration that a reload does not take it over.

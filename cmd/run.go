@@ -184,7 +184,7 @@ func Run(ctx context.Context, c Config, o Options) (err error) {
 		return err
 	}
 	clients.credentials.OnChange(publisher.Hurry)
-	reloads.pipeline, reloads.publisher = pipeline, publisher
+	reloads.pipeline, reloads.publisher, reloads.shards = pipeline, publisher, func() []consumer.ShardStatus { return shards.Status() }
 	had := &subscriptionMemory{topics: publisher.Status, load: store.Keepsake, save: store.SetKeepsake, log: log.Named("sns")}
 	status.attach(statusParts{
 		store: store, shards: shards, pipeline: pipeline, publisher: publisher, letters: sender(letters), had: had,

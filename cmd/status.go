@@ -209,6 +209,8 @@ type StatusRecent struct {
 	// OverBudget are the records that a rule did not judge, and the messages that got the default words, because the rule would have
 	// cost more than it may, by rule; only what came is there.
 	OverBudget map[string]uint64 `json:"over_budget,omitempty"`
+	// FilterOverBudget are the records that passed the filter because it would have cost too much.
+	FilterOverBudget uint64 `json:"filter_over_budget"`
 	// SilencesOverBudget are the records that a silence did not cover because its condition would have cost too much, by silence.
 	SilencesOverBudget map[string]uint64 `json:"silences_over_budget,omitempty"`
 	// TemplateFailures are the templates that failed, and Evicted the keys that were forgotten because there were too many, by rule.
@@ -290,6 +292,9 @@ type StatusReading struct {
 	Unheard []string `json:"unheard,omitempty"`
 	// Keyless says that records without partition key have come while rules remember.
 	Keyless bool `json:"keyless,omitempty"`
+	// Leaving are, by rule, the keys that fire and whose rule was taken out or changed: their end is sent once all workers have had the same
+	// configuration for a minute.
+	Leaving map[string]int `json:"leaving_keys,omitempty"`
 }
 
 // StatusFleetWorker is one worker of the fleet.

@@ -11,7 +11,7 @@ func TestMemoryProblems(t *testing.T) {
 	t.Parallel()
 	st := &Status{Shards: []StatusShard{
 		{ID: "a", Reading: &StatusReading{Unheard: []string{"b", "c"}}},
-		{ID: "b", Reading: &StatusReading{Unheard: []string{"c"}, Keyless: true}},
+		{ID: "b", Reading: &StatusReading{Unheard: []string{"c"}, Keyless: true, Leaving: map[string]int{"r": 2}}},
 		{ID: "c"},
 	}}
 	found := map[string]string{}
@@ -21,6 +21,8 @@ func TestMemoryProblems(t *testing.T) {
 	require.Equal(t, map[string]string{
 		"inherited_unsure": "warning: since a reshard 2 shards share keys with 2 other shards whose memory was not readable for five minutes: b, c: " +
 			"what was said of silent keys may be wrong",
+		"rule_edited_firing": "info: rule r was taken out or changed with 2 keys firing: whoever was told gets the end once all workers have had the same " +
+			"configuration for a minute",
 		"keyless_records": "info: records without partition key come from 1 shard: what rules remember by partition key they remember by shard: b",
 	}, found)
 }

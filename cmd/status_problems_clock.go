@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promauto"
 
 	"kinesis-alerter/internal/clock"
 )
@@ -38,7 +39,7 @@ func clockProblems(st *Status, add addProblem) {
 
 // registerClock registers the metric of the same distance.
 func registerClock(reg prometheus.Registerer, now *clock.Clock) {
-	reg.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+	promauto.With(reg).NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "kinesis_alerter_clock_offset_seconds",
 		Help: "How far the machine's clock is ahead of Kinesis', negative if behind; NaN while no answer has told.",
 	}, func() float64 {
@@ -47,5 +48,5 @@ func registerClock(reg prometheus.Registerer, now *clock.Clock) {
 			return math.NaN()
 		}
 		return by.Seconds()
-	}))
+	})
 }

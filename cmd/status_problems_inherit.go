@@ -8,11 +8,17 @@ import (
 // memoryProblems looks at what rules cannot know: where the records of inherited keys go, and keys where there are none.
 func memoryProblems(st *Status, add addProblem) {
 	var unsure, keyless []string
-	unheard := map[string]bool{}
+	unheard, leaving := map[string]bool{}, map[string]uint64(nil)
 	for i := range st.Shards {
 		s := &st.Shards[i]
 		if s.Reading == nil {
 			continue
+		}
+		for rule, keys := range s.Reading.Leaving {
+			if leaving == nil {
+				leaving = map[string]uint64{}
+			}
+			leaving[rule] += uint64(keys) //nolint:gosec // a count
 		}
 		if s.Reading.Keyless {
 			keyless = append(keyless, s.ID)
@@ -29,6 +35,11 @@ func memoryProblems(st *Status, add addProblem) {
 			"since a reshard %s keys with %s whose memory was not readable for five minutes%s: what was said of silent keys may be wrong",
 			share(n), number(len(unheard), "other shard"), first(slices.Sorted(maps.Keys(unheard))))
 	}
+	ofRules(leaving, func(worst, more string, n int) {
+		add(LevelInfo, "rule_edited_firing", "",
+			"rule %s was taken out or changed with %s firing%s: whoever was told gets the end once all workers have had the same configuration for a minute",
+			worst, number(n, "key"), more)
+	})
 	if n := len(keyless); n > 0 {
 		add(LevelInfo, "keyless_records", "", "records without partition key come from %s: what rules remember by partition key they remember by shard%s",
 			number(n, "shard"), first(keyless))

@@ -31,6 +31,11 @@ func ruleProblems(st *Status, add addProblem) {
 		add(LevelInfo, "filter_drops_all", "compare the filter with a record: kinesis-alerter explain says which part does not match",
 			"the filter has dropped every record for %s, %s so far", words(st.At.Sub(*f.DroppingSince)), grouped(f.Dropped))
 	}
+	if n := st.Recent.FilterOverBudget; n > 0 {
+		add(LevelWarning, "filter_over_budget", "write one pattern with many alternatives in place of many patterns, or ask the producer why its records have so many values",
+			"the filter is beyond its budget of work for %s in the last %s, which passed it unfiltered",
+			number(int(min(n, math.MaxInt32)), "record"), words(time.Duration(st.Recent.Window*float64(time.Second))))
+	}
 	fieldProblems(st.Rules, add)
 	budgetProblem(&st.Recent, add)
 	templateProblem(&st.Recent, add)

@@ -221,6 +221,36 @@ func TestStatusOfASilenceOverBudget(t *testing.T) {
 	})
 }
 
+// A record that would keep the filter busy for long passes it, and the page says so.
+func TestStatusOfAFilterOverBudget(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		fake, page := fakeaws.New(fakeaws.Options{}), newPipes()
+		fake.Kinesis.Create(testStream, 1)
+		createTopic(t, fake)
+		var criteria strings.Builder
+		for i := range 2500 {
+			_, _ = fmt.Fprintf(&criteria, `,{"Pattern":%q}`, fmt.Sprintf(`{"data":{"a":[{"anything-but":["z","y%d"]}]}}`, i))
+		}
+		patterns, err := filter.ParseCriteria([]byte(`{"Filters":[` + criteria.String()[1:] + `]}`))
+		require.NoError(t, err)
+		d := startDaemon(t, fake, func(c *Config, o *Options) {
+			o.Listener, c.Filter = page, patterns
+			c.Rules = []alert.RuleConfig{{Name: "plain", When: "id >= 0", Topics: []string{"oncall"}}}
+		})
+		time.Sleep(10 * time.Second)
+		fake.Kinesis.Put(testStream, "k", []byte(`{"id":1,"a":[`+strings.Repeat(`"z",`, 60_000)+`"z"]}`))
+		fake.Kinesis.Put(testStream, "k", []byte(`{"id":2,"a":"z"}`))
+		time.Sleep(20 * time.Second)
+		s := page.status(t)
+		require.Len(t, s.Problems, 1)
+		require.Equal(t, []any{LevelWarning, "filter_over_budget"}, []any{s.Problems[0].Level, s.Problems[0].Code})
+		require.Contains(t, s.Problems[0].Text, "the filter is beyond its budget of work for 1 record in the last 15 m")
+		require.Equal(t, 1, fake.SNS.Count(testTopicARN), "the other record is filtered")
+		require.NoError(t, d.end())
+	})
+}
+
 // A filter that lets nothing pass may be what somebody wants: the page says so after an hour, and no louder.
 func TestStatusOfAFilterThatDropsAll(t *testing.T) {
 	t.Parallel()

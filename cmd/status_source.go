@@ -126,6 +126,7 @@ func befell(p *statusParts) StatusRecent {
 	for _, n := range p.pipeline.Resolutions() {
 		out.Resolved += n
 	}
+	out.FilterOverBudget = p.pipeline.FilterOverBudget()
 	out.OverBudget, out.SilencesOverBudget = p.pipeline.OverBudget(), p.pipeline.SilencesOverBudget()
 	out.TemplateFailures = p.pipeline.TemplateFailures()
 	out.Evicted, out.EvictedActive = p.pipeline.Evicted(), p.pipeline.EvictedActive()
@@ -376,7 +377,7 @@ func tellShards(
 				LagGrows:   lags.grow(t.ID, r.Lag),
 				Unresolved: r.Unresolved, Gathered: r.Gathered, HeldKeys: r.HeldKeys, HeldBy: r.HeldBy,
 				EndUnproven: moment(r.EndUnproven), EndChildren: r.EndChildren,
-				Unheard: r.Unheard, Keyless: r.Keyless,
+				Unheard: r.Unheard, Keyless: r.Keyless, Leaving: r.Leaving,
 			}
 		}
 		out.Shards = append(out.Shards, shard)

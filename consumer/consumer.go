@@ -81,7 +81,7 @@ func New(cfg Config, d Deps) (*Consumer, error) {
 		lanes: laneConfig{
 			// A shard whose alerts stand still keeps at most a quarter of all credits, so that the others are read on.
 			parallelism: cfg.Parallelism, maxBytes: cfg.Memory / 4,
-			publisher: d.Publisher, deadLetters: d.DeadLetters, skip: cfg.OnRejected == OnRejectedSkip,
+			publisher: d.Publisher, deadLetters: d.DeadLetters, instead: d.Pipeline.Redirect, skip: cfg.OnRejected == OnRejectedSkip,
 		},
 		evaluator: func(shard string, generation uint32) evaluator { return d.Pipeline.Rewound(shard, generation) },
 		log:       d.Log.Named("consumer"), metrics: newMetrics(d.Registerer), budget: newBudget(cfg.Memory),
@@ -296,6 +296,10 @@ type ShardStatus struct {
 	Unheard []string `json:"unheard,omitempty"`
 	// Keyless says that records without partition key have come while rules remember.
 	Keyless bool `json:"keyless,omitempty"`
+	// Firing are, by rule, the keys of which somebody was told that they fire, and Leaving those whose rule was taken out or changed, so
+	// that their end is said once all workers have had the same rules for a minute.
+	Firing  map[string]int `json:"firing_keys,omitempty"`
+	Leaving map[string]int `json:"leaving_keys,omitempty"`
 	// Began is when reading began here, WaitsFor one of the constants of that name, or nothing.
 	Began    time.Time `json:"began"`
 	WaitsFor string    `json:"waits_for,omitempty"`

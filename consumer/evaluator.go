@@ -15,6 +15,7 @@ type evaluator interface {
 	Reaches(now time.Time)
 
 	Stateful() bool
+	Told() (firing, leaving map[string]int)
 	Agree(key alert.HashKey, format int)
 	Snapshot() []byte
 	Restore(snapshot []byte) error

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"kinesis-alerter/alert"
@@ -106,6 +107,10 @@ func (l *lanes) publishTask(ln *lane, t *task) stepEnd {
 		if errors.Is(err, errKeyIsOut) {
 			return taskWaits
 		}
+		if l.redirect(t, err) {
+			t.next--
+			continue
+		}
 		switch f := l.fateOf(err); f {
 		case fateAccepted, fateExpired, fateSkipped:
 			l.tell(refusal{refOf(a), f, err})
@@ -127,6 +132,21 @@ func (l *lanes) publishTask(ln *lane, t *task) stepEnd {
 	}
 	l.leave(t)
 	return taskLeft
+}
+
+// redirect puts others in the place of an alert whose topic has left the configuration: for the topics to which its rule goes now.
+func (l *lanes) redirect(t *task, err error) bool {
+	if rejected, ok := errors.AsType[*alert.RejectedError](err); !ok || rejected.Reason != alert.ReasonUnknownTopic || l.instead == nil {
+		return false
+	}
+	others := l.instead(t.alerts[t.next])
+	if len(others) == 0 {
+		return false
+	}
+	l.mu.Lock()
+	t.alerts = slices.Concat(t.alerts[:t.next], others, t.alerts[t.next+1:])
+	l.mu.Unlock()
+	return true
 }
 
 // gatherPause is the pause between two tries to hand an alert over that neither a digest nor the topic takes.
@@ -406,7 +426,7 @@ func (l *lanes) fateOf(err error) fate {
 		switch {
 		case l.deadLetters != nil:
 			return fateLettered
-		case l.skip:
+		case l.skip, rejected.Reason == alert.ReasonUnknownTopic: // nothing that a person does brings it there, and it must not stop the key
 			return fateSkipped
 		}
 		return fateHeld

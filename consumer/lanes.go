@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"kinesis-alerter/alert"
 	"kinesis-alerter/internal/guard"
 )
 
@@ -53,8 +54,9 @@ type laneConfig struct {
 	parallelism int
 	maxBytes    int // of the records that wait
 	publisher   Publisher
-	deadLetters DeadLetters // nil for none
-	skip        bool        // a rejected alert is passed over where there are no dead letters
+	deadLetters DeadLetters                       // nil for none
+	instead     func(*alert.Alert) []*alert.Alert // what takes the place of an alert whose topic left the configuration; nil for nothing
+	skip        bool                              // a rejected alert is passed over where there are no dead letters
 	owner       laneOwner
 }
 

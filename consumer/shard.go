@@ -83,8 +83,10 @@ type shard struct {
 	tooLarge   *tooLargeError // why, if it can never be saved as it is
 	unheard    []string       // shards without whose memory inherited keys were decided, last at unheardAt
 	unheardAt  time.Time
-	keyless    bool   // a record without partition key has come
-	givenUp    string // the condition under which alerts are given up at the moment
+	keyless    bool           // a record without partition key has come
+	firing     map[string]int // keys of which somebody was told, by rule
+	leaving    map[string]int // of those, what rules leave behind that were edited
+	givenUp    string         // the condition under which alerts are given up at the moment
 	lastFetch  time.Time
 	lastBehind time.Duration
 }
@@ -523,7 +525,7 @@ func (s *shard) status(now time.Time) ShardStatus {
 		Behind: s.lastBehind, LastFetch: s.lastFetch, Unresolved: s.mark.unresolved(), HeldKeys: held, Load: s.load.rate(now),
 		Gathered: gathered, StateBytes: s.saved.bytes, StateTaken: s.saved.taken, StateFailing: s.unsaved,
 		StateTooLarge: s.tooLarge.words(),
-		Unheard:       s.unsure(now), Keyless: s.keyless,
+		Unheard:       s.unsure(now), Keyless: s.keyless, Firing: s.firing, Leaving: s.leaving,
 		Began: s.began, WaitsFor: s.stands.waitsFor(crowded), ReadError: code, ReadFailing: failing, HeldBy: heldBy,
 		Throttled: instant(s.stands.throttled.Load()), Evaluating: instant(s.stands.evaluating.Load()),
 	}

@@ -23,6 +23,8 @@ func (slowEvaluator) Evaluate(*alert.Record) alert.Decision {
 
 func (slowEvaluator) Stateful() bool { return false }
 
+func (slowEvaluator) Told() (firing, leaving map[string]int) { return nil, nil }
+
 func (slowEvaluator) Agree(alert.HashKey, int) {}
 func (slowEvaluator) Reaches(time.Time)        {}
 

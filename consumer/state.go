@@ -339,6 +339,10 @@ func (s *shard) tick(p *page, now time.Time) {
 		k.dirty = true
 	}
 	s.saveForKin(now)
+	firing, leaving := s.eval.Told()
+	s.mu.Lock()
+	s.firing, s.leaving = firing, leaving
+	s.mu.Unlock()
 	if len(alerts) > 0 {
 		tasks := tasksOf(alerts)
 		s.mu.Lock()

@@ -255,6 +255,7 @@ func (d *dropper) Evaluate(*alert.Record) alert.Decision {
 type stateless struct{}
 
 func (stateless) Stateful() bool                     { return false }
+func (stateless) Told() (_, _ map[string]int)        { return nil, nil }
 func (stateless) Agree(alert.HashKey, int)           {}
 func (stateless) Reaches(time.Time)                  {}
 func (stateless) EventTime() time.Time               { panic("stateless") }

@@ -73,8 +73,9 @@ func (t *tally) Tick(tick alert.Tick) []*alert.Alert {
 	return t.due(tick.CaughtUp)
 }
 
-func (t *tally) EventTime() time.Time { return t.Event }
-func (t *tally) Stateful() bool       { return !t.world.forgets.Load() }
+func (t *tally) EventTime() time.Time                 { return t.Event }
+func (*tally) Told() (firing, leaving map[string]int) { return nil, nil }
+func (t *tally) Stateful() bool                       { return !t.world.forgets.Load() }
 
 func (*tally) Agree(alert.HashKey, int) {}
 func (*tally) Reaches(time.Time)        {}

@@ -35,6 +35,28 @@ type condition struct {
 	operators []operator
 	// absent says that exists false is among the alternatives.
 	absent bool
+	// tries and scans are how many operators there are, and how many of them may read all of a text.
+	tries, scans int64
+}
+
+// price notes what it costs to try the operators.
+func (c *condition) price() {
+	c.tries, c.scans = 0, 0
+	for _, o := range c.operators {
+		c.add(o)
+	}
+}
+
+func (c *condition) add(o operator) {
+	c.tries++
+	switch o := o.(type) {
+	case *anythingBut:
+		for _, but := range o.operators {
+			c.add(but)
+		}
+	case *wildcard, *equalFolded, *prefixFolded, *suffixFolded:
+		c.scans++
+	}
 }
 
 func (c *condition) matches(v *value) bool {

@@ -61,6 +61,9 @@
 // grows with the candidates for the record's values, not with the number of patterns. [Matcher.Match] does not allocate
 // in the steady state, unless the payload has escaped strings or is not valid.
 //
+// Patterns times values can be too many all the same: beyond about two seconds of work, counted by the filter and the record and not
+// by time, the answer is [OverBudget].
+//
 // # What it does not promise
 //
 // That Lambda decides the same of payloads that are not objects, have a name twice or unpaired surrogates: no source

@@ -2,6 +2,7 @@ package filter
 
 import (
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -32,6 +33,7 @@ func (e Explanation) String() string {
 func (s *Set) Explain(data []byte, partitionKey string) []Explanation {
 	m := s.Matcher()
 	m.begin(partitionKey)
+	m.work = math.MinInt64 / 2 // as much as it takes
 	valid := !s.readsData || m.read(data)
 	out := make([]Explanation, s.size)
 	furthest := make([]int, s.size)

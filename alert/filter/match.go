@@ -14,6 +14,9 @@ const (
 	NotMatched Result = iota
 	// Matched means that at least one pattern matched.
 	Matched
+	// OverBudget means that no pattern has matched by the time at which the record has cost more than it may. It is the caller's matter
+	// whether such a record passes.
+	OverBudget
 	// NotJSON means that some pattern looks at the payload, that none matched by the partition key alone, and that the
 	// payload is not valid JSON. Lambda drops such a record.
 	NotJSON
@@ -23,6 +26,8 @@ func (r Result) String() string {
 	switch r {
 	case Matched:
 		return "matched"
+	case OverBudget:
+		return "over budget"
 	case NotJSON:
 		return "not JSON"
 	case NotMatched:
@@ -58,6 +63,8 @@ type Matcher struct {
 	// tried has, by branch, the record for which it was tried last.
 	tried  []uint64
 	record uint64
+	// work is what the record at hand has cost.
+	work int64
 
 	search search
 }
@@ -76,6 +83,14 @@ type leaf struct {
 
 // slotLeaves is the list of a field's leaves. -1 for none.
 type slotLeaves struct{ first, last int }
+
+// maxWork is what a record may cost, in units of about ten nanoseconds: a value that an operator looks at, or perUnit bytes of a text that
+// it reads. Patterns and values multiply: a record can have 250,000 values, and a filter thousands of patterns for their field. The work
+// depends on the filter and the record alone.
+const (
+	maxWork = 200_000_000
+	perUnit = 16
+)
 
 // maxKeptLeaves, of some 100 bytes each, and maxKeptText bytes bound the memory that one large record leaves behind.
 const (
@@ -114,10 +129,21 @@ func (m *Matcher) Match(data []byte, partitionKey string) Result {
 	if !m.read(data) {
 		return NotJSON
 	}
-	if m.matchData() {
+	switch {
+	case m.matchData():
 		return Matched
+	case m.spent():
+		return OverBudget
 	}
 	return NotMatched
+}
+
+func (m *Matcher) spent() bool { return m.work > maxWork }
+
+// matches tries a condition on a value, and notes what that costs.
+func (m *Matcher) matches(c *condition, v *value) bool {
+	m.work += 1 + c.tries + c.scans*int64(len(v.text)/perUnit)
+	return c.matches(v)
 }
 
 // begin forgets the record before.
@@ -135,6 +161,7 @@ func (m *Matcher) begin(partitionKey string) {
 	m.elements, m.arrays = m.elements[:0], m.arrays[:0]
 	m.unquoted, m.dotted = m.unquoted[:0], m.dotted[:0]
 	m.record++
+	m.work = 0
 	if slot := m.set.keySlot; slot >= 0 {
 		m.key = append(m.key[:0], partitionKey...)
 		m.add(slot, -1, value{kind: kindString, text: m.key})
@@ -245,7 +272,11 @@ func (m *Matcher) tryAll(branches []int) bool {
 		if m.tried[b] == m.record {
 			continue
 		}
+		if m.spent() {
+			return false
+		}
 		m.tried[b] = m.record
+		m.work++
 		if m.satisfied(&m.set.branches[b]) {
 			return true
 		}
@@ -269,8 +300,11 @@ func (m *Matcher) holds(c *condition) bool {
 	for at := m.slots[c.slot].first; at >= 0; at = m.leaves[at].next {
 		if l := &m.leaves[at]; !l.replaced {
 			found = true
-			if c.matches(&l.value) {
+			if m.matches(c, &l.value) {
 				return true
+			}
+			if m.spent() {
+				return false
 			}
 		}
 	}

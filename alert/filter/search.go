@@ -31,6 +31,7 @@ const maxChoices = 10_000
 func (m *Matcher) consistent(conditions []condition) bool {
 	s := &m.search
 	s.conditions, s.budget, s.chosen = conditions, maxChoices, s.chosen[:0]
+	m.work += int64(len(m.arrays))/perUnit + int64(len(conditions)*len(m.elements))/(64*perUnit)
 	s.lastUse = s.lastUse[:0]
 	for range m.arrays {
 		s.lastUse = append(s.lastUse, -1)
@@ -60,7 +61,10 @@ func (m *Matcher) collect(i int, c *condition) bool {
 		if l.replaced {
 			continue
 		}
-		matches := c.matches(&l.value)
+		if m.spent() {
+			return false
+		}
+		matches := m.matches(c, &l.value)
 		if matches {
 			s.matching[i] = append(s.matching[i], at)
 		}
@@ -71,6 +75,7 @@ func (m *Matcher) collect(i int, c *condition) bool {
 			continue
 		}
 		for e := l.element; e >= 0; e = m.elements[e].parent {
+			m.work++
 			if s.lastUse[m.elements[e].array] == i {
 				break
 			}
@@ -85,6 +90,9 @@ func (m *Matcher) choose(i int) bool {
 	s := &m.search
 	if i == len(s.conditions) {
 		return true
+	}
+	if m.spent() {
+		return false
 	}
 	element, single := m.relevant(i)
 	bit := i*(len(m.elements)+1) + len(m.elements)
@@ -126,7 +134,7 @@ func (m *Matcher) relevant(i int) (element int, single bool) {
 	s := &m.search
 	element = -1
 	for _, e := range s.chosen {
-		for e >= 0 && s.lastUse[m.elements[e].array] < i {
+		for m.work++; e >= 0 && s.lastUse[m.elements[e].array] < i; m.work++ {
 			e = m.elements[e].parent
 		}
 		switch {
@@ -142,7 +150,7 @@ func (m *Matcher) relevant(i int) (element int, single bool) {
 
 // within reports whether element e is outer or in it.
 func (m *Matcher) within(e, outer int) bool {
-	for e >= 0 && m.elements[e].depth > m.elements[outer].depth {
+	for ; e >= 0 && m.elements[e].depth > m.elements[outer].depth; m.work++ {
 		e = m.elements[e].parent
 	}
 	return e == outer
@@ -153,6 +161,9 @@ func (m *Matcher) next(list []int, k int) int {
 again:
 	for k < len(list) {
 		for _, chosen := range m.search.chosen {
+			if m.work++; m.spent() {
+				return len(list)
+			}
 			target := m.conflict(m.leaves[list[k]].element, chosen, list[k])
 			if target >= 0 {
 				k += sort.SearchInts(list[k:], target)
@@ -170,16 +181,16 @@ func (m *Matcher) conflict(e, chosen, at int) int {
 		return -1
 	}
 	a, b := e, chosen
-	for m.elements[a].depth > m.elements[b].depth {
+	for ; m.elements[a].depth > m.elements[b].depth; m.work++ {
 		a = m.elements[a].parent
 	}
-	for m.elements[b].depth > m.elements[a].depth {
+	for ; m.elements[b].depth > m.elements[a].depth; m.work++ {
 		b = m.elements[b].parent
 	}
 	if a == b {
 		return -1
 	}
-	for m.elements[a].parent != m.elements[b].parent {
+	for ; m.elements[a].parent != m.elements[b].parent; m.work++ {
 		a, b = m.elements[a].parent, m.elements[b].parent
 	}
 	if m.elements[a].array != m.elements[b].array {

@@ -47,6 +47,7 @@ func newSet(clauses [][]clause) *Set {
 					}
 					c.slot = s.keySlot
 				}
+				c.price()
 				b.conditions = append(b.conditions, c)
 			}
 			s.readsData = s.readsData || b.readsData

@@ -34,8 +34,9 @@
 //
 // Nobody is asked for a place: a worker knows from Deps.Share which part is its own. As long as there are no more workers
 // than messages in a second, each has a whole number of them, and may use all at once. With more workers they take turns
-// by the wall clock, with 100 ms between them for clocks and latencies that differ; then about six sevenths of the rate are
-// reached, and an alert waits for its worker's turn.
+// by Kinesis' clock (Deps.At), with 100 ms between them for what that is not exact by and latencies that differ; then about six
+// sevenths of the rate are reached, and an alert waits for its worker's turn. A worker that knows the time less well than that, as
+// in its first seconds on a machine whose clock is off, waits until it does.
 //
 // A worker that joins sends nothing for two seconds, in which the others learn of it and make their shares smaller at
 // once. When one has left, the larger shares are used after 15 s. Workers that take turns are silent for as long. All this

@@ -34,7 +34,7 @@ const (
 	reasonSubject          alert.Reason = "subject"
 	reasonStructure        alert.Reason = "structure"
 	reasonAttribute        alert.Reason = "attribute"
-	reasonUnknownTopic     alert.Reason = "unknown_topic"
+	reasonUnknownTopic                  = alert.ReasonUnknownTopic
 )
 
 // retryReasons are the reasons for which an alert is sent again without anybody mending anything.

@@ -244,13 +244,18 @@ func (p *Publisher) deliver(ctx context.Context, a *alert.Alert, m alert.Message
 	for {
 		t := p.topic(a.Topic)
 		if t == nil {
-			return "", rejected(reasonUnknownTopic, fmt.Errorf("topic %q is not configured", a.Topic))
+			return "", unknownTopic(a.Topic)
 		}
 		out := p.offer(ctx, t, a, m, gathers)
 		if !errors.Is(out.err, errTopicEnded) {
 			return out.messageID, out.err
 		}
 	}
+}
+
+// unknownTopic is what becomes of an alert for a topic that is not, or no longer, configured.
+func unknownTopic(name string) error {
+	return rejected(reasonUnknownTopic, fmt.Errorf("topic %q is not configured", name))
 }
 
 // offer hands a message to a topic and waits for its end. The error is errTopicEnded when another topic, or none, has

@@ -123,11 +123,16 @@ func (t *topic) run(ctx context.Context) {
 
 // lingers is how long a topic that has left the configuration is kept without work: alerts of the rules that were may be
 // on their way, and nobody else would take them.
-const lingers = time.Minute
+//
+// It is longer than the minute that ends of edited rules wait for all workers to agree.
+const lingers = 3 * time.Minute
 
 // over says whether the topic may end, and if not now, when to ask again.
 func (t *topic) over(now time.Time) (time.Duration, bool) {
 	s := t.settings.Load()
+	if t.left {
+		return 0, true
+	}
 	if len(t.queue.ready)+len(t.queue.delayed)+t.queue.calls > 0 || t.storm.on {
 		t.idle = time.Time{}
 		return untilWoken, false
@@ -191,6 +196,7 @@ func (t *topic) dispatch(ctx context.Context) time.Duration {
 	for ctx.Err() == nil {
 		now := time.Now()
 		t.letGo()
+		t.giveBack()
 		if t.hurry.Swap(false) {
 			t.queue.state.Hurry()
 		}
@@ -226,14 +232,29 @@ func (t *topic) letGo() {
 	if t.queue.state.Fault() == "" || !t.gatherer.draining() {
 		return
 	}
-	held := func(*member, *origin) error { return alert.ErrHeld }
-	t.tell(t.gatherer.weed(held), "")
+	t.empty(alert.ErrHeld, alert.ErrHeld)
+}
+
+// giveBack ends a topic that has left the configuration and refuses alerts: what waits goes where its rules go now, and stops nobody.
+func (t *topic) giveBack() {
+	if !t.settings.Load().ending || t.queue.state.Fault() == "" || t.queue.calls > 0 || t.left {
+		return
+	}
+	if t.left = t.quit(); t.left {
+		t.empty(errTopicEnded, unknownTopic(t.name))
+	}
+}
+
+// empty answers everything that waits: what waits by itself, and what is in digests.
+func (t *topic) empty(single, gathered error) {
+	each := func(*member, *origin) error { return gathered }
+	t.tell(t.gatherer.weed(each), "")
 	t.queue.weed(func(r *request) bool {
 		if r.digest == nil {
-			r.answer <- outcome{err: alert.ErrHeld}
+			r.answer <- outcome{err: single}
 			return true
 		}
-		t.tell(r.digest.weed(held), "")
+		t.tell(r.digest.weed(each), "")
 		t.storm.outgoing = nil
 		return true
 	})

@@ -45,7 +45,7 @@ func (w *world) answers(n int, wrong time.Duration) {
 func (w *world) isRight(within time.Duration, about ...any) {
 	w.t.Helper()
 	require.WithinDuration(w.t, time.Now(), w.Now(), within, about...)
-	require.LessOrEqual(w.t, w.Surely(time.Now()).Sub(time.Now()), within, about...)
+	require.LessOrEqual(w.t, time.Until(w.Surely(time.Now())), within, about...)
 }
 
 func TestAnswersSetTheClock(t *testing.T) {
@@ -96,7 +96,7 @@ func TestWhatIsSureYieldsAtOnce(t *testing.T) {
 	play(t, 0, func(w *world) {
 		w.answers(20, 0)
 		w.answer(-time.Hour)
-		require.InDelta(t, -time.Hour.Seconds(), w.Surely(time.Now()).Sub(time.Now()).Seconds(), 2)
+		require.InDelta(t, -time.Hour.Seconds(), time.Until(w.Surely(time.Now())).Seconds(), 2)
 		w.isRight(time.Second)
 		w.answer(0)
 		require.WithinDuration(t, time.Now(), w.Surely(time.Now()), time.Second)
@@ -160,16 +160,16 @@ func TestArrivalTimesCount(t *testing.T) {
 			w.answers(20, 0)
 			w.records(off)
 			if off < 0 {
-				require.InDelta(t, off.Seconds(), w.Surely(time.Now()).Sub(time.Now()).Seconds(), 1, "nobody draws a conclusion from a time that did not come")
+				require.InDelta(t, off.Seconds(), time.Until(w.Surely(time.Now())).Seconds(), 1, "nobody draws a conclusion from a time that did not come")
 			} else {
 				w.isRight(time.Second, "one record in the future moves nothing")
 			}
 			w.records(off)
 			w.records(off)
 			w.answers(10, 0)
-			require.InDelta(t, off.Seconds(), w.Now().Sub(time.Now()).Seconds(), 1)
+			require.InDelta(t, off.Seconds(), time.Until(w.Now()).Seconds(), 1)
 			time.Sleep(time.Hour)
-			require.InDelta(t, off.Seconds(), w.Surely(time.Now()).Sub(time.Now()).Seconds(), 3, "also when none come any more")
+			require.InDelta(t, off.Seconds(), time.Until(w.Surely(time.Now())).Seconds(), 3, "also when none come any more")
 			for range 3 {
 				w.records(0)
 			}

@@ -1,0 +1,475 @@
+package alert
+
+import (
+	"cmp"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"text/template/parse"
+	"time"
+
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+const (
+	// maxTrials bounds how often one template is run, and maxAllTrials all of them. Beyond either, nothing is said.
+	maxTrials    = 4_000
+	maxAllTrials = 200_000
+	// sameTrials are with values that stand at one place of their lists, randomTrials with any, before all are tried one by one.
+	sameTrials, randomTrials = 12, 40
+)
+
+// Trials runs each template of c with records made of the fields that its rule and itself look at, for every kind of message that the
+// rule makes, and returns what fails whatever the record. A field of which the rule's condition needs a type has values of that type, any
+// other one has values of all types. What may work with some record is no fault: a template that guards what it prints, one that fails for
+// some values, one of which that cannot be told. It is for a c in which Validate finds no fault.
+func (c Config) Trials() []*ConfigError {
+	c = c.WithDefaults()
+	t := &trials{left: maxAllTrials, topics: make(map[string]*topicTrial)}
+	var f faults
+	topics := f.topics(&c)
+	if len(c.Rules) == 0 {
+		t.rule("", RuleConfig{Topics: []string{c.onlyTopic()}}, topics, c.Format)
+	}
+	for i := range c.Rules {
+		t.rule(fmt.Sprintf("rules[%d]", i), c.Rules[i], topics, c.Format)
+	}
+	for _, field := range sortedKeys(t.topics) {
+		if x := t.topics[field]; x.failed != nil && !x.worked { // it is good for no rule
+			t.faults = append(t.faults, x.failed)
+		}
+	}
+	return t.faults
+}
+
+type trials struct {
+	left   int
+	faults []*ConfigError
+	topics map[string]*topicTrial // by the field of the template
+}
+
+// topicTrial is what became of a topic's template with the rules that use it.
+type topicTrial struct {
+	worked bool
+	failed *ConfigError
+}
+
+// tried is a template with its place in the configuration.
+type tried struct {
+	field string
+	words *words
+	topic bool
+}
+
+// rule tries the templates of a rule with its topics. field is empty in the mode without rules.
+func (t *trials) rule(field string, c RuleConfig, topics map[string]*topicWords, format string) {
+	var f faults
+	r, own := &rule{hold: c.For, absence: c.Absence, resolve: c.Resolve, repeat: millis(c.RepeatInterval)}, (*ruleWords)(nil)
+	s := newSchema(format)
+	known := map[string]kindSet{}
+	if field != "" {
+		own = f.ruleWords(field, c)
+		f.ruleCondition(field, c, s, r)
+		r.window = f.window(field+".window", c.Window, s)
+		f.ruleValue(field, c, s, r)
+		if r.window == nil { // which is judged with any record of its key
+			known = kindsNeeded(r, s)
+		}
+	}
+	if len(f) > 0 {
+		return // Validate says what is wrong
+	}
+	for _, name := range c.Topics {
+		topic := topics[name]
+		if topic == nil {
+			continue
+		}
+		render := f.render(topic, own)
+		for _, x := range templatesOf(render, topic, own) {
+			if x.words == nil || x.words.fixed {
+				continue
+			}
+			var fault *ConfigError
+			for _, kind := range r.kinds() {
+				// What does not look at the kind is no worse in the others.
+				if fault == nil && (kind == KindFiring || x.words.says.kind) {
+					fault = t.try(render, r, x, kind, known, format)
+				}
+			}
+			switch {
+			case x.topic:
+				t.note(x.field, fault)
+			case fault != nil && !slices.ContainsFunc(t.faults, func(said *ConfigError) bool { return said.Field == fault.Field }):
+				t.faults = append(t.faults, fault)
+			}
+		}
+	}
+}
+
+func (t *trials) note(field string, fault *ConfigError) {
+	x := t.topics[field]
+	if x == nil {
+		x = &topicTrial{}
+		t.topics[field] = x
+	}
+	x.worked = x.worked || fault == nil
+	if x.failed == nil {
+		x.failed = fault
+	}
+}
+
+// templatesOf are the templates of a route. own is nil in the mode without rules.
+func templatesOf(r *renderer, topic *topicWords, own *ruleWords) []tried {
+	pick := func(name string, w, mine *words) tried {
+		if mine != nil {
+			return tried{own.field + "." + name, mine, false}
+		}
+		return tried{topic.field + "." + name, w, true}
+	}
+	mine := &ruleWords{}
+	if own != nil {
+		mine = own
+	}
+	out := []tried{
+		pick("subject", topic.subject, mine.subject), pick("message", topic.message, mine.message), {topic.field + ".group_id", topic.group, true},
+		{mine.field + ".runbook", mine.runbook, false}, {mine.field + ".dashboard", mine.dashboard, false},
+	}
+	for _, b := range r.bodies {
+		out = append(out, tried{topic.field + ".bodies." + b.protocol, b.words, true})
+	}
+	for _, a := range r.attributes {
+		out = append(out, tried{mine.field + ".attributes." + a.name + ".value", a.words, false})
+	}
+	return out
+}
+
+// kinds are the kinds of message that a rule makes.
+func (r *rule) kinds() []Kind {
+	out := []Kind{KindFiring}
+	if r.repeat > 0 {
+		out = append(out, KindRepeat)
+	}
+	if !r.resolve.IsZero() || r.absence.After > 0 {
+		out = append(out, KindResolved)
+	}
+	return out
+}
+
+// recorded says whether a message of the kind can have a record.
+func (r *rule) recorded(kind Kind) bool {
+	switch {
+	case r.absence.After > 0:
+		return kind == KindResolved && r.absence.Of != AbsenceOfStream
+	case r.window != nil && r.window.tumbling:
+		return false
+	case kind == KindResolved:
+		return r.resolve.Records > 0
+	}
+	return true
+}
+
+// kindsNeeded are the types that fields have in every record that the rule matches, by their paths.
+func kindsNeeded(r *rule, s *schema) map[string]kindSet {
+	bySlot := make(map[int]kindSet)
+	for _, c := range r.conjuncts {
+		if slot, kinds, ok := demand(c.term); ok && slot >= builtinSlots {
+			if before, known := bySlot[slot]; known {
+				kinds &= before
+			}
+			bySlot[slot] = kinds
+		}
+	}
+	out := make(map[string]kindSet)
+	var walk func(n *fieldNode, path []string)
+	walk = func(n *fieldNode, path []string) {
+		if kinds := bySlot[n.slot]; n.slot >= builtinSlots && kinds != 0 {
+			out[strings.Join(path, "\x00")] = kinds
+		}
+		for _, child := range n.children {
+			walk(child, append(slices.Clip(path), child.name))
+		}
+	}
+	walk(&s.root, nil)
+	return out
+}
+
+// trialValues are values of a field, by their kinds.
+func trialValues(kinds kindSet) []string {
+	var out []string
+	for _, v := range []struct {
+		kind kind
+		text string
+	}{
+		{text, `"text"`},
+		{number, "5"},
+		{boolean, "true"},
+		{composite, `["a"]`},
+		{composite, `{"a":1}`},
+		{null, "null"},
+		{number, "-1.5"},
+		{number, "0"},
+		{boolean, "false"},
+		{text, `""`},
+		{text, `"123"`},
+		{text, `"2026-11-22T12:00:00Z"`},
+		{composite, "[]"},
+		{composite, "[1,2,3]"},
+		{composite, "{}"},
+	} {
+		if kinds.has(v.kind) {
+			out = append(out, v.text)
+		}
+	}
+	return out
+}
+
+// try runs a template for one kind of message. The answer is nil unless it fails whatever the record.
+func (t *trials) try(r *renderer, of *rule, x tried, kind Kind, known map[string]kindSet, format string) *ConfigError {
+	paths := fieldsOf(x.words)
+	for path := range known {
+		paths = append(paths, strings.Split(path, "\x00"))
+	}
+	// A record that ends an alert is not one that the rule matches, unless it is awaited.
+	if kind == KindResolved && of.absence.After == 0 {
+		known = nil
+	}
+	paths = slices.DeleteFunc(paths, func(path []string) bool {
+		for i := range path { // below what is no object
+			if need, ok := known[strings.Join(path[:i], "\x00")]; ok && !need.has(composite) {
+				return true
+			}
+		}
+		return false
+	})
+	slices.SortFunc(paths, slices.Compare)
+	paths = slices.CompactFunc(paths, slices.Equal)
+	figures := []float64{5, 2.5}
+	choices := [][]string{{"figure", "figure", "none"}}
+	if direction := of.direction(); direction == 0 {
+		figures, choices[0] = nil, []string{"none"}
+	}
+	if format != FormatJSON || !of.recorded(kind) {
+		paths = nil
+	}
+	for i, path := range paths {
+		kinds := jsonKinds
+		if need, ok := known[strings.Join(path, "\x00")]; ok {
+			kinds = need
+		}
+		values := trialValues(kinds)
+		if i+1 < len(paths) && len(paths[i+1]) > len(path) && slices.Equal(paths[i+1][:len(path)], path) {
+			values = append([]string{withMembers}, values...)
+		}
+		choices = append(choices, values)
+	}
+	a := &Alert{
+		Topic: "topic", Kind: kind, Severity: SeverityWarning, Key: "key", At: time.Unix(1_800_000_000, 0), Since: time.Unix(1_800_000_000, 0),
+		Suppressed: 2, Record: Record{Shard: "shardId-000000000000", PartitionKey: "key", SequenceNumber: "1", Arrival: time.Unix(1_800_000_000, 0)},
+	}
+	at := make([]int, len(choices))
+	// passes says that the template does not fail for the types of what is chosen.
+	var failed error
+	passes := func() bool {
+		if a.Worse = 0; at[0] < len(figures) {
+			a.Value, a.Worse = figures[at[0]], 1
+		}
+		_, err := x.words.execute(r.data(a))
+		if err == nil || !ofTypes(err) {
+			return true
+		}
+		failed = cmp.Or(failed, err)
+		return false
+	}
+	record := func() {
+		if a.Record.Data = nil; of.recorded(kind) && format == FormatJSON {
+			a.Record.Data = trialRecord(paths, choices[1:], at[1:])
+		} else if of.recorded(kind) {
+			a.Record.Data = []byte("text")
+		}
+	}
+	// Most templates pass soon: with fields of one type, or of any.
+	random := rand.New(rand.NewPCG(1, 1)) //nolint:gosec // the same for everybody
+	for i := range sameTrials + randomTrials {
+		if t.left--; t.left < 0 {
+			return nil
+		}
+		for j := range at {
+			if at[j] = i % len(choices[j]); i >= sameTrials {
+				at[j] = random.IntN(len(choices[j]))
+			}
+		}
+		if record(); passes() {
+			return nil
+		}
+	}
+	clear(at)
+	for range maxTrials {
+		if t.left--; t.left < 0 {
+			return nil
+		}
+		if record(); passes() {
+			return nil
+		}
+		i := 0
+		for ; i < len(at); i++ {
+			if at[i]++; at[i] < len(choices[i]) {
+				break
+			}
+			at[i] = 0
+		}
+		if i < len(at) {
+			continue
+		}
+		if a.Record.Data = nil; of.timed() && (kind != KindResolved || of.absence.After == 0) && passes() {
+			return nil // the message can come without a record, too
+		}
+		fault := templateFault(x.field, x.words.source, failed)
+		fault.Rule = fmt.Sprintf("fails in every message of kind %s, whatever the record: %s", kind, fault.Rule)
+		return fault
+	}
+	return nil
+}
+
+// direction says which way the rule's figure is worse; 0 if its messages have none.
+func (r *rule) direction() int8 {
+	if r.window != nil {
+		return direction(r.window.op)
+	}
+	return r.worse
+}
+
+// ofTypes says whether a template failed for the types of values, so that other values of these types do not help.
+func ofTypes(err error) bool {
+	return slices.ContainsFunc([]string{
+		errIncomparable.Error(), errNoOrder.Error(), " is no list", " is no number", " is no time", "no RFC 3339 time", "can't evaluate field",
+		"can't index item of type", "cannot index slice/array with type", "can't iterate over", "len of type", "can't slice item of type",
+		"cannot slice", "wrong type for value", "expected ", "printf ", "it is null",
+	}, func(s string) bool { return strings.Contains(err.Error(), s) })
+}
+
+// withMembers stands for an object with the fields that are looked at below it.
+const withMembers = "{…}"
+
+// trialRecord is a record with these fields.
+func trialRecord(paths [][]string, choices [][]string, at []int) []byte {
+	var write func(b []byte, from, to, depth int) []byte
+	write = func(b []byte, from, to, depth int) []byte {
+		b = append(b, '{')
+		for first := from; from < to; {
+			name, next := paths[from][depth], from+1
+			for next < to && paths[next][depth] == name {
+				next++
+			}
+			if from > first {
+				b = append(b, ',')
+			}
+			b, _ = jsontext.AppendQuote(b, name)
+			b = append(b, ':')
+			switch leaf := len(paths[from]) == depth+1; {
+			case !leaf:
+				b = write(b, from, next, depth+1)
+			case choices[from][at[from]] == withMembers:
+				b = write(b, from+1, next, depth+1)
+			default:
+				b = append(b, choices[from][at[from]]...)
+			}
+			from = next
+		}
+		return append(b, '}')
+	}
+	return write(nil, 0, len(paths), 0)
+}
+
+// fieldsOf are the fields that a template reads, as far as they stand there by name.
+func fieldsOf(w *words) [][]string {
+	var out [][]string
+	below := func(n parse.Node) ([]string, bool) {
+		var ident []string
+		switch n := n.(type) {
+		case *parse.FieldNode:
+			ident = n.Ident
+		case *parse.VariableNode:
+			ident = n.Ident[1:]
+		case *parse.PipeNode: // the price of a value
+			if len(n.Cmds) == 1 && len(n.Cmds[0].Args) == 2 {
+				if field, ok := n.Cmds[0].Args[1].(*parse.FieldNode); ok {
+					ident = field.Ident
+				}
+			}
+		}
+		if len(ident) == 0 || ident[0] != "Fields" {
+			return nil, false
+		}
+		return slices.Clone(ident[1:]), true
+	}
+	note := func(path []string) {
+		if len(path) > 0 {
+			out = append(out, path)
+		}
+	}
+	var walk func(n parse.Node)
+	pipe := func(p *parse.PipeNode) {
+		if p != nil {
+			walk(p)
+		}
+	}
+	list := func(l *parse.ListNode) {
+		if l != nil {
+			walk(l)
+		}
+	}
+	branch := func(n *parse.BranchNode) {
+		pipe(n.Pipe)
+		list(n.List)
+		list(n.ElseList)
+	}
+	walk = func(n parse.Node) {
+		switch n := n.(type) {
+		case *parse.ListNode:
+			for _, x := range n.Nodes {
+				walk(x)
+			}
+		case *parse.ActionNode:
+			pipe(n.Pipe)
+		case *parse.IfNode:
+			branch(&n.BranchNode)
+		case *parse.RangeNode:
+			branch(&n.BranchNode)
+		case *parse.WithNode:
+			branch(&n.BranchNode)
+		case *parse.TemplateNode:
+			pipe(n.Pipe)
+		case *parse.PipeNode:
+			for _, c := range n.Cmds {
+				walk(c)
+			}
+		case *parse.CommandNode:
+			if fn := n.Args[0].String(); (fn == "get" || fn == "index") && len(n.Args) > 2 {
+				if path, ok := below(n.Args[1]); ok {
+					for _, arg := range n.Args[2:] {
+						name, ok := arg.(*parse.StringNode)
+						if !ok {
+							break
+						}
+						path = append(path, name.Text)
+					}
+					note(path)
+				}
+			}
+			for _, arg := range n.Args {
+				walk(arg)
+			}
+		default:
+			if path, ok := below(n); ok {
+				note(path)
+			}
+		}
+	}
+	for _, part := range w.template.Templates() {
+		if part.Tree != nil {
+			list(part.Root)
+		}
+	}
+	return out
+}
