@@ -44,6 +44,24 @@ func TestWhatStillFiresIsToldByItself(t *testing.T) {
 	s.said("firing r a at 1h0m (1 swallowed)")
 }
 
+// TestRiseIsToldByItself: when the quiet hours are over that swallowed it, and no record comes.
+func TestRiseIsToldByItself(t *testing.T) {
+	t.Parallel()
+	s := newStory(t, alert.RuleConfig{
+		Name: "r", When: "v > 10", Severity: `v > 100 ? "critical" : "info"`, Resolve: alert.Stretch{Time: time.Hour},
+		Quiet: []alert.QuietConfig{{From: "12:01", To: "12:30"}},
+	})
+	s.evaluator.Agree(alert.HashKey{1}, alert.SnapshotFormat)
+	s.v(0, "a", 11)
+	s.v(100, "a", 101)
+	s.tick(1799)
+	s.said("firing r a at 0s")
+	s.tick(1801)
+	s.said("firing r a at 30m (1 swallowed)")
+	s.tick(3600)
+	s.said()
+}
+
 // TestInheritedKeyIsToldInTheOrderOfTime: what was due of a key before a child heard of it happens as it would have in one shard: a
 // rule does not inhibit what another one had to say before.
 func TestInheritedKeyIsToldInTheOrderOfTime(t *testing.T) {
@@ -58,4 +76,20 @@ func TestInheritedKeyIsToldInTheOrderOfTime(t *testing.T) {
 	low, _ := heirs(t, parent, rules...)
 	low.v(12, "a", 1)
 	low.said("repeat high a at 5s", "firing gone a at 9s", "resolved high a at 12s (1 swallowed)")
+}
+
+// TestShardsThatPartInAMillisecond: that the parent had heard of a key when it parted from its own sibling says nothing about its children,
+// however soon they part.
+func TestShardsThatPartInAMillisecond(t *testing.T) {
+	t.Parallel()
+	rule := alert.RuleConfig{Name: "r", When: "v > 10", Dedup: time.Minute}
+	parent := newStory(t, rule)
+	parent.v(0, "a", 11)
+	parent.said("firing r a at 0s")
+	child, _ := heirs(t, parent, rule)
+	child.v(0, "a", 11)
+	low, high := heirs(t, child, rule)
+	low.met("high", "1", high)
+	low.v(1, "a", 11)
+	low.said()
 }

@@ -121,8 +121,11 @@ func drawRule(t *rapid.T, name string, before []string, sharded bool) reference.
 		}
 	case "absence":
 		r.Absence.After = seconds("after", 6, 30, 90)
-		if !sharded && maybe("of shard") {
+		switch {
+		case !sharded && maybe("of shard"):
 			r.Absence.Of = alert.AbsenceOfShard
+		case maybe("give_up"):
+			r.Absence.GiveUp = seconds("give_up", 20, 120, 600)
 		}
 	}
 	if kind != "absence" && kind != "records" {
@@ -179,7 +182,7 @@ func drawRules(t *rapid.T, sharded bool) []reference.Rule {
 	var names []string
 	for i := range rapid.IntRange(1, 4).Draw(t, "rules") {
 		r := drawRule(t, fmt.Sprint("rule-", i), names, sharded)
-		if err := lawConfig(append(slices.Clone(out), r), nil).Validate(); err != nil {
+		if err := lawConfig(append(slices.Clone(out), r), nil, nil).Validate(); err != nil {
 			r.InhibitedBy = nil // by one that is active for no longer than a moment, for instance
 		}
 		out, names = append(out, r), append(names, r.Name)
@@ -187,27 +190,35 @@ func drawRules(t *rapid.T, sharded bool) []reference.Rule {
 	return out
 }
 
-func drawSilences(t *rapid.T) []reference.Silence {
+// drawSilences draws silences. Of a window, and of a whole shard, the last record says little, so they have no condition there.
+func drawSilences(t *rapid.T, rules []reference.Rule) ([]reference.Silence, []string) {
 	var out []reference.Silence
+	var when []string
+	vague := slices.ContainsFunc(rules, func(r reference.Rule) bool { return r.Window.Length > 0 || r.Absence.Of != "" })
 	for range rapid.SampledFrom([]int{0, 0, 1, 2}).Draw(t, "silences") {
 		from := noon().UnixMilli() + int64(rapid.SampledFrom([]int{0, 10, 60, 200}).Draw(t, "from"))*1000
 		s := reference.Silence{From: from, Until: from + int64(rapid.SampledFrom([]int{15, 90, 400}).Draw(t, "until"))*1000}
 		if rapid.Bool().Draw(t, "of a rule") {
 			s.Rules = []string{"rule-0"}
 		}
-		out = append(out, s)
+		condition := shape{}
+		if !vague && rapid.Bool().Draw(t, "of records") {
+			condition = rapid.SampledFrom(shapes()).Draw(t, "condition")
+		}
+		s.When = condition.holds
+		out, when = append(out, s), append(when, condition.when)
 	}
-	return out
+	return out, when
 }
 
-func lawConfig(rules []reference.Rule, silences []reference.Silence) alert.Config {
+func lawConfig(rules []reference.Rule, silences []reference.Silence, when []string) alert.Config {
 	c := alert.Config{Topics: map[string]alert.TopicConfig{"oncall": {}}}
 	for _, r := range rules {
 		c.Rules = append(c.Rules, r.RuleConfig)
 	}
 	for i, s := range silences {
 		c.Silences = append(c.Silences, alert.SilenceConfig{
-			Name: fmt.Sprint("silence-", i), Rules: s.Rules, From: rfc3339(s.From), Until: rfc3339(s.Until),
+			Name: fmt.Sprint("silence-", i), Rules: s.Rules, When: when[i], From: rfc3339(s.From), Until: rfc3339(s.Until),
 		})
 	}
 	return c
@@ -248,8 +259,9 @@ func wordOf(a *alert.Alert) reference.Word {
 func TestWordsAreThoseOfTheReference(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
-		rules, silences := drawRules(t, false), drawSilences(t)
-		config := lawConfig(rules, silences)
+		rules := drawRules(t, false)
+		silences, when := drawSilences(t, rules)
+		config := lawConfig(rules, silences, when)
 		pipeline := func() *alert.Pipeline {
 			p, err := alert.New(config, alert.Deps{Stream: streamARN, Log: zap.NewNop(), Registerer: prometheus.NewRegistry()})
 			require.NoError(t, err)
@@ -314,8 +326,9 @@ func TestWordsAreThoseOfTheReference(t *testing.T) {
 func TestWordsOfReshardsAreThoseOfTheReference(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
-		rules, silences := drawRules(t, true), drawSilences(t)
-		p, err := alert.New(lawConfig(rules, silences), alert.Deps{Stream: streamARN, Log: zap.NewNop(), Registerer: prometheus.NewRegistry()})
+		rules := drawRules(t, true)
+		silences, when := drawSilences(t, rules)
+		p, err := alert.New(lawConfig(rules, silences, when), alert.Deps{Stream: streamARN, Log: zap.NewNop(), Registerer: prometheus.NewRegistry()})
 		require.NoError(t, err)
 		c := &clan{t: t, pipeline: p, shards: map[string]*clanShard{}, said: map[string]int{}}
 		c.add(0, 3, nil, nil, "shard-000")
@@ -329,7 +342,7 @@ func TestWordsOfReshardsAreThoseOfTheReference(t *testing.T) {
 		}
 		settle(now)
 		for i := range rapid.IntRange(1, 50).Draw(t, "records") {
-			rec := drawRecord(t, now+500) // shards do not part, and meet again, within a millisecond
+			rec := drawRecord(t, now)
 			for ; now+60_000 < rec.At; now += 60_000 {
 				settle(now)
 			}
@@ -380,6 +393,9 @@ func TestWordsOfReshardsAreThoseOfTheReference(t *testing.T) {
 
 // drawFormat draws a format. What was told of a key, an end or how grave it was, and since when a window is watched, is known in the later ones only.
 func drawFormat(t *rapid.T, c alert.Config) int {
+	if slices.ContainsFunc(c.Silences, func(s alert.SilenceConfig) bool { return s.When != "" }) {
+		return alert.SnapshotFormat
+	}
 	for _, r := range c.Rules {
 		if r.Window.Length > 0 || r.Dedup > 0 || !r.RateLimit.IsZero() || len(r.Quiet)+len(r.InhibitedBy)+len(c.Silences) > 0 || strings.Contains(r.Severity, "?") {
 			return rapid.IntRange(2, alert.SnapshotFormat).Draw(t, "format")

@@ -328,7 +328,9 @@ const (
 func (h *heritage) take(parent *memory, en *entry, born int64) {
 	r, rank := en.of.rule, heard
 	others := slices.Clone(h.heir.Siblings)
-	if en.kin != nil {
+	if en.kin == nil { // the claim is of before, also if all of it happened in one millisecond
+		born = max(born, parent.rules[r.place].claims[en.key].at)
+	} else {
 		if rank = spokenCopy; en.kin.silent {
 			rank = silentCopy
 		}

@@ -66,6 +66,8 @@ type simDaemon struct {
 	reg  *prometheus.Registry
 	log  *syncBuffer
 	page *pipes
+	// reloads asks for the configuration to be read again.
+	reloads chan os.Signal
 	// joined is since when it has a place in the fleet, of the goroutine that looks at the pages.
 	joined time.Time
 	leave  context.CancelFunc
@@ -86,6 +88,7 @@ type simWorld struct {
 	started int
 	records int
 	others  sync.WaitGroup
+	words   *simWords // nil where no rule remembers
 }
 
 // TestSimDaemons runs whole daemons, with the real KCL worker and the real SDK inside, through schedules of joins, stops,
@@ -306,6 +309,10 @@ func (w *simWorld) fault(s simStep) {
 
 // put puts records, of which a few alert nobody and some are large.
 func (w *simWorld) put(first, count int) {
+	if w.words != nil {
+		w.words.put(w, first, count)
+		return
+	}
 	for i := range count {
 		n := w.records
 		w.records++
@@ -334,7 +341,7 @@ func (w *simWorld) join() {
 		machine = &w.plan.Clocks[w.started%n]
 	}
 	w.started++
-	d := &simDaemon{name: fmt.Sprintf("w%d", w.started), reg: prometheus.NewRegistry(), log: &syncBuffer{}, gone: make(chan struct{}), page: newPipes()}
+	d := &simDaemon{name: fmt.Sprintf("w%d", w.started), reg: prometheus.NewRegistry(), log: &syncBuffer{}, gone: make(chan struct{}), page: newPipes(), reloads: make(chan os.Signal, 1)}
 	d.wire = &simWire{who: d.name, fake: w.fake, history: w.history, sns: w.plan.SNS}
 	c := Config{
 		Stream: StreamConfig{Name: testStream, Application: simTable, Start: checkpoint.Start{Kind: checkpoint.StartTrimHorizon}},
@@ -348,6 +355,9 @@ func (w *simWorld) join() {
 	if w.plan.Latest {
 		c.Stream.Start.Kind = checkpoint.StartLatest
 	}
+	if w.words != nil {
+		w.words.config(&c, "0")
+	}
 	c = c.WithDefaults()
 	require.NoError(w, c.Validate())
 	o := Options{
@@ -356,6 +366,10 @@ func (w *simWorld) join() {
 			HTTPClient: &http.Client{Transport: d.wire},
 		},
 		Output: d.log, Registry: d.reg, Listener: d.page, Host: d.name, CreateTable: true, Machine: machine.machine(w.history.began),
+		Reloads: d.reloads,
+	}
+	if w.words != nil {
+		o.Reload = w.words.reload(c)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	d.leave = cancel

@@ -44,10 +44,12 @@ type Rule struct {
 	Group func(Record) string          // the key, if it is not the partition key
 }
 
-// Silence is a silence for some rules, or for all if there are none.
+// Silence is a silence for some rules, or for all if there are none, and of keys whose last record meets a condition, or of all. For
+// windows and whole shards, of which the last record says little, conditions are not modelled.
 type Silence struct {
 	Rules       []string
 	From, Until int64
+	When        func(Record) Verdict
 }
 
 // Word is an alert: that a key fires, still fires, or is resolved. A rise in severity is told as firing.
@@ -148,7 +150,7 @@ func (w *World) Record(rec Record) {
 			if v == Yes && !w.mute(r, nil, keyOf(r, rec), &rec) {
 				w.known[r.Name] = true
 				w.words = append(w.words, Word{w.at, alert.KindFiring, r.Name, keyOf(r, rec), gradeOf(r, rec)})
-			} else if v == Yes && w.silenced(r.Name) {
+			} else if v == Yes && w.silenced(r.Name, nil, &rec) {
 				w.known[r.Name] = true
 			}
 			continue
@@ -254,16 +256,32 @@ func (w *World) instant(c *claim) {
 	}
 	switch {
 	case !c.firing:
+	case c.told && r.Absence.After > 0 && r.Absence.Of != alert.AbsenceOfShard && w.now >= c.givenUp():
+		w.conclude(c) // a last message says so, and the key is forgotten
+		delete(w.claims[r.Name], c.key)
 	case r.Resolve.Time > 0 && w.now >= c.held+ms(r.Resolve.Time):
 		w.conclude(c)
 	case c.told && r.RepeatInterval > 0 && w.now >= c.spoken+ms(r.RepeatInterval):
 		if !w.mute(r, c, c.key, nil) {
 			w.tell(c, alert.KindRepeat, c.grade)
+			if c.graver() {
+				c.gravest = c.grade
+			}
 		}
 		c.spoken = w.now // the next one is an interval later all the same
 	case !c.told && fired && w.again(c):
 		w.announce(c, nil)
+	case c.graver() && fired && w.again(c) && !w.mute(r, c, c.key, nil):
+		c.gravest = c.grade
+		w.tell(c, alert.KindFiring, c.grade)
 	}
+}
+
+// givenUp is until when a key that does not come back is reported. That is said in place of the next repeat, and of one who was told
+// late after a repeat, or as long again.
+func (c *claim) givenUp() int64 {
+	life := cmp.Or(ms(c.rule.Absence.GiveUp), 24*60*minute)
+	return max(c.since+ms(c.rule.Absence.After)+life, c.spoken+min(life, cmp.Or(ms(c.rule.RepeatInterval), life)))
 }
 
 // again says whether a claim that something swallowed is looked at again although no record comes.
@@ -369,7 +387,7 @@ func (w *World) mute(r *Rule, c *claim, key string, rec *Record) bool {
 			return true
 		}
 	}
-	if w.silenced(r.Name) || quietAt(r, w.now) {
+	if w.silenced(r.Name, c, rec) || quietAt(r, w.now) {
 		return true
 	}
 	owed := c != nil && c.firing && !c.told && c.over && w.now-c.since >= minute
@@ -389,12 +407,17 @@ func (w *World) inhibits(name, key string, rec *Record) bool {
 	if c == nil {
 		return false
 	}
-	dedup := other.Dedup > 0 && c.spoken != 0 && w.now-c.spoken < ms(other.Dedup)
-	return c.firing && (c.told || w.silenced(name)) || dedup
+	ends := !other.Resolve.IsZero() || other.Absence.After > 0 // and its end is told
+	dedup := !ends && other.Dedup > 0 && c.spoken != 0 && w.now-c.spoken < ms(other.Dedup)
+	return c.firing && (c.told || w.silenced(name, c, rec)) || dedup
 }
 
-func (w *World) silenced(rule string) bool {
-	return slices.ContainsFunc(w.Silences, func(s Silence) bool { return s.of(rule) && w.now >= s.From && w.now < s.Until })
+// silenced says whether a person has silenced a rule, as far as its claim or the record at hand goes.
+func (w *World) silenced(rule string, c *claim, rec *Record) bool {
+	return slices.ContainsFunc(w.Silences, func(s Silence) bool {
+		covers := s.When == nil || rec != nil && s.When(*rec) == Yes || c != nil && len(c.records) > 0 && s.When(c.records[len(c.records)-1]) == Yes
+		return s.of(rule) && w.now >= s.From && w.now < s.Until && covers
+	})
 }
 
 func (s *Silence) of(rule string) bool { return len(s.Rules) == 0 || slices.Contains(s.Rules, rule) }
@@ -451,8 +474,11 @@ func (w *World) judgeWindow(c *claim, rec *Record) {
 		panic(err)
 	}
 	kind := cmp.Or(r.Window.Aggregate, alert.AggregateCount)
-	defined := kind == alert.AggregateAvg || kind == alert.AggregateMin || kind == alert.AggregateMax
-	if upper := op != ">" && op != ">="; upper && !defined && c.came[0] > w.now-w.now%step(r)-ms(r.Window.Length) {
+	part := kind == alert.AggregateAvg || op == ">" || op == ">="
+	if kind == alert.AggregateMin {
+		part = op == "<" || op == "<="
+	}
+	if !part && c.came[0] > w.now-w.now%step(r)-ms(r.Window.Length) {
 		return // a whole window, up to the last full step, was not watched
 	}
 	var values []float64
