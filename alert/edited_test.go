@@ -303,3 +303,84 @@ func ofKey(words map[string][]string, key string) string {
 	maps.DeleteFunc(h.words, func(of string, _ []string) bool { return !strings.HasSuffix(of, key) })
 	return h.String()
 }
+
+func newFleetOfOne(t *testing.T, rules ...alert.RuleConfig) *fleetOfOne {
+	f := &fleetOfOne{hearers: &hearers{t: t, words: map[string][]string{}, ids: map[string]bool{}}}
+	f.start(rules)
+	f.shards = []*alert.Evaluator{f.pipeline.Shard("parent")}
+	return f
+}
+
+func hotRule() alert.RuleConfig {
+	return alert.RuleConfig{Name: "r", When: "v > 3", Resolve: alert.Stretch{Time: 10 * time.Second}, Topics: []string{"t"}}
+}
+
+// What is kept of rules that are no more is bounded, in time and in size. Whoever was told hears the end before it is forgotten, though workers
+// still differ.
+func TestMemoryOfEditedRulesEndsBeforeItIsForgotten(t *testing.T) {
+	t.Parallel()
+	f := newFleetOfOne(t, hotRule())
+	f.put(0, 5)
+	f.reload(nil)
+	f.tick(1, false)
+	for day := range 7 {
+		f.put(float64(day*24*3600), 1)
+		f.restart(nil)
+		f.tick(float64(day*24*3600+1), false)
+	}
+	require.Equal(t, "t r a: firing", ofKeyA(f.words))
+	f.put(7*24*3600+10, 1)
+	f.tick(7*24*3600+11, false)
+	require.Equal(t, "t r a: firing ended", ofKeyA(f.words))
+
+	many := newFleetOfOne(t, hotRule())
+	for i := range 120_000 {
+		d := many.shards[0].Evaluate(&alert.Record{
+			Shard: shardID, PartitionKey: fmt.Sprintf("%0100d", i), SequenceNumber: fmt.Sprint(1000 + i), Arrival: at(0), Data: []byte(`{"v":5}`),
+		})
+		require.NotEmpty(t, d.Alerts)
+	}
+	many.reload(nil)
+	ends := 0
+	for range 200 {
+		alerts := many.shards[0].Tick(alert.Tick{CaughtUp: at(4)})
+		require.LessOrEqual(t, len(alerts), 1000, "at once")
+		ends += len(alerts)
+	}
+	require.Greater(t, ends, 90_000, "more than is kept of rules that are no more")
+}
+
+// A format that has no room for who was told changes nothing of what is decided, or a restart would decide otherwise.
+func TestEndsOfEditedRulesNeedTheirFormat(t *testing.T) {
+	t.Parallel()
+	f := newFleetOfOne(t, hotRule())
+	f.shards[0].Agree(alert.HashKey{1}, alert.SnapshotFormat-1)
+	f.put(0, 5)
+	moved := hotRule()
+	moved.Topics = []string{"u"}
+	f.reload([]alert.RuleConfig{moved})
+	f.tick(2, true)
+	f.put(3, 1)
+	f.tick(20, true)
+	require.Equal(t, "t r a: firing\nu r a: resolved", ofKeyA(f.words))
+}
+
+// The rule of today, which begins anew, tells that a key fires, and its end, before all workers agree: the end of what the rule of before
+// told is told with that.
+func TestEndIsSaidByTheRuleOfToday(t *testing.T) {
+	t.Parallel()
+	before := hotRule()
+	before.Window = alert.WindowConfig{Length: 20 * time.Second, Is: ">= 1"}
+	f := newFleetOfOne(t, before)
+	f.put(0, 5)
+	after := before
+	after.Window.Length = 10 * time.Second
+	f.reload([]alert.RuleConfig{after})
+	f.put(1, 5)
+	f.put(2, 1)
+	f.tick(40, false)
+	require.Equal(t, "t r a: firing firing resolved", ofKeyA(f.words))
+	f.restart([]alert.RuleConfig{after})
+	f.tick(70, true)
+	require.Equal(t, "t r a: firing firing resolved", ofKeyA(f.words))
+}

@@ -19,7 +19,7 @@ func lawMutations() []mutation {
 		},
 		{
 			breaks: "what still fires is told by itself when what swallowed it is over",
-			file:   "alert/expiry.go", old: "return en.firing && !en.told && r.episodic() && r", new: "return en.firing && !en.told && (r.timed() || en.ended) && r",
+			file:   "alert/expiry.go", old: "return en.firing && unsaid && r.episodic() && r", new: "return en.firing && unsaid && (r.timed() || en.ended) && r",
 			by: law, says: `.*of the evaluator:.*`,
 		},
 		{

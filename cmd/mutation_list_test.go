@@ -10,7 +10,7 @@ func mutations() []mutation {
 	return slices.Concat(
 		coreMutations(), edgeMutations(), answerMutations(), repeatsMutations(), outsideMutations(), pageMutations(), ruleMutations(), silenceMutations(),
 		inheritMutations(), endMutations(), hostileMutations(), wallMutations(), fileMutations(), budgetMutations(),
-		memoryMutations(), costMutations(), hushMutations(), lawMutations(), clockMutations(), pressureMutations(),
+		memoryMutations(), costMutations(), hushMutations(), lawMutations(), clockMutations(), pressureMutations(), editMutations(),
 	)
 }
 
