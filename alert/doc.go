@@ -82,8 +82,8 @@
 // repeat has the severity of the last record, an end that of the gravest alert. A rule inhibits only while somebody knows of its
 // claim: an alert was made, or a silence covers it.
 //
-// A window with an upper bound (<, <=, ==, != of count, rate, sum or distinct) is judged once a whole length of it was watched, and
-// is 0 when nothing comes any more; of a key that has no excursion, up to the end of the step in which two lengths have passed since its
+// A part of a window is not judged where it says nothing about the whole: with an upper bound (<, <=, ==, !=) of count, rate, sum,
+// distinct or max, and a lower one (>, >=, ==, !=) of min, it is judged once a whole length of it was watched. Count, rate, sum and distinct are 0 when nothing comes any more; of a key that has no excursion, up to the end of the step in which two lengths have passed since its
 // last record: nobody is told for ever of a key that is gone. One that comes back is watched anew. Sums keep what rounding loses. A boolean counts as 1 and 0.
 //
 // Time is event time: the running maximum of arrivals. What is due (a hold, a resolve, the end of a window, an absence) is

@@ -2,7 +2,6 @@ package alert
 
 import (
 	"bytes"
-	"cmp"
 	"math"
 	"strconv"
 	"strings"
@@ -261,6 +260,10 @@ func (e *Evaluator) rises(r *rule, en *entry, o *occasion) {
 		e.swallow(r, en, reason)
 		return
 	}
+	e.tellRise(r, en, o)
+}
+
+func (e *Evaluator) tellRise(r *rule, en *entry, o *occasion) {
 	en.severity = en.grade
 	e.memory.rules[r.place].joins(en)
 	e.emit(r, en, KindFiring, o)
@@ -306,12 +309,19 @@ func (e *Evaluator) tell(r *rule, en *entry, o *occasion) {
 // again repeats the alert of a claim that still holds. It counts as made also when it is muted: the next one is due an
 // interval later.
 func (e *Evaluator) again(r *rule, en *entry, o *occasion) {
-	if reason := cmp.Or(e.mute(r, en, o), e.overdue(r, en, o)); reason != "" {
+	reason := e.mute(r, en, o)
+	if reason == "" {
+		e.memory.rules[r.place].joins(en)
+		reason = e.overdue(r, en, o)
+	}
+	if reason != "" {
 		e.swallow(r, en, reason)
 	} else {
-		e.memory.rules[r.place].joins(en)
 		e.emit(r, en, KindRepeat, o)
 		en.swallowed = 0
+		if e.graver(r, en) {
+			en.severity = en.grade // that is told now
+		}
 	}
 	en.sent = e.at(o)
 }
@@ -404,7 +414,10 @@ func (e *Evaluator) inhibits(other, r *rule, en *entry, o *occasion) bool {
 	if theirs == nil {
 		return false
 	}
-	return theirs.firing && (theirs.told || e.silenced(other, theirs, o) != nil) || other.dedup > 0 && theirs.sent != 0 && e.at(o)-theirs.sent < other.dedup
+	if theirs.firing && (theirs.told || e.silenced(other, theirs, o) != nil) {
+		return true
+	}
+	return !other.ends() && other.dedup > 0 && theirs.sent != 0 && e.at(o)-theirs.sent < other.dedup
 }
 
 // spend takes a token of the rule's rate limit.

@@ -608,6 +608,28 @@ func TestOnlyWhatSomebodyKnowsInhibits(t *testing.T) {
 	)
 }
 
+// TestWhatIsOverInhibitsNothing: the last word on the inhibitor is that it is over, so nobody knows of the key, whatever its dedup.
+func TestWhatIsOverInhibitsNothing(t *testing.T) {
+	t.Parallel()
+	one := alert.Stretch{Records: 1}
+	s := tell(t, alert.Config{
+		Topics: map[string]alert.TopicConfig{"oncall": {}},
+		Rules: []alert.RuleConfig{
+			{Name: "down", When: "v > 100", Resolve: one, Dedup: time.Hour},
+			{Name: "once", When: "v > 1000", Dedup: time.Hour}, // it has no end
+			{Name: "after-down", When: "v > 10", Resolve: one, InhibitedBy: []string{"down"}},
+			{Name: "after-once", When: "v > 10", Resolve: one, InhibitedBy: []string{"once"}},
+		},
+	})
+	s.v(0, "a", 1001)
+	s.v(10, "a", 1)
+	s.said("firing down a at 0s", "firing once a at 0s", "resolved down a at 10s")
+	s.v(20, "a", 11)
+	s.said("firing after-down a at 20s")
+	s.v(3601, "a", 11)
+	s.said("firing after-once a at 1h0m1s (1 swallowed)")
+}
+
 // TestRulesThatRememberSeeWhatMatches: how a condition is written, and whether the index can look it up, changes nothing.
 func TestRulesThatRememberSeeWhatMatches(t *testing.T) {
 	t.Parallel()
@@ -671,6 +693,11 @@ func TestWindowBelow(t *testing.T) {
 	sum := func(is string) alert.WindowConfig {
 		return alert.WindowConfig{Aggregate: alert.AggregateSum, Of: "v", Is: is}
 	}
+	of7 := func(aggregate, is string) alert.RuleConfig {
+		return alert.RuleConfig{
+			Window: alert.WindowConfig{Length: time.Minute, Aggregate: aggregate, Of: "v", Is: is}, Resolve: alert.Stretch{Time: time.Minute},
+		}
+	}
 	// The key has a record every 10 s from 5 s to 295 s, then nothing.
 	tests := map[string]struct {
 		rule alert.RuleConfig
@@ -680,6 +707,10 @@ func TestWindowBelow(t *testing.T) {
 		"sliding, is always below":              {sliding("< 50"), []string{"firing r a at 1m5s"}},
 		"sliding, never below":                  {sliding("< 0"), nil},
 		"sliding, passes a number":              {sliding("== 2"), []string{"firing r a at 5m35s", "resolved r a at 6m40s"}},
+		"sliding, the greatest":                 {of7(alert.AggregateMax, "< 8"), []string{"firing r a at 1m5s", "resolved r a at 6m50s (24 swallowed)"}},
+		"sliding, the least":                    {of7(alert.AggregateMin, "> 6"), []string{"firing r a at 1m5s", "resolved r a at 6m50s (24 swallowed)"}},
+		"sliding, the least of a part is more":  {of7(alert.AggregateMin, "< 8"), []string{"firing r a at 5s", "resolved r a at 6m50s (29 swallowed)"}},
+		"sliding, the mean of a part":           {of7(alert.AggregateAvg, "< 8"), []string{"firing r a at 5s", "resolved r a at 6m50s (29 swallowed)"}},
 		"tumbling, falls silent":                {tumbling(alert.WindowConfig{Is: "< 3"}), []string{"firing r a at 6m"}},
 		"tumbling, is always below":             {tumbling(alert.WindowConfig{Is: "<= 6"}), []string{"firing r a at 2m"}},
 		"tumbling, sum":                         {tumbling(sum("< 40")), []string{"firing r a at 6m"}},
@@ -898,10 +929,17 @@ func TestRiseInSeverity(t *testing.T) {
 		},
 		"dedup alone":  {alert.RuleConfig{Dedup: time.Hour}, nil, []string{"0s firing info", "20s firing warning", "40s firing critical"}},
 		"a rate limit": {alert.RuleConfig{Resolve: alert.Stretch{Records: 1}, RateLimit: alert.Rate{Events: 2, Per: time.Hour}}, nil, []string{"0s firing info", "20s firing warning", "1m20s resolved warning"}},
+		"repeats tell the rise that a rate limit swallowed": {
+			alert.RuleConfig{
+				Resolve: alert.Stretch{Records: 1}, RepeatInterval: 50 * time.Second, RateLimit: alert.Rate{Events: 1, Per: 50 * time.Second},
+			},
+			nil,
+			[]string{"0s firing info", "50s repeat critical", "1m20s resolved critical"},
+		},
 		"silenced while it rises": {
 			alert.RuleConfig{Resolve: alert.Stretch{Records: 1}},
 			[]alert.SilenceConfig{{Name: "s", From: noon().Add(15 * time.Second).Format(time.RFC3339), Until: noon().Add(45 * time.Second).Format(time.RFC3339)}},
-			[]string{"0s firing info", "50s firing critical", "1m20s resolved critical", "1m30s firing critical", "1m40s resolved critical"},
+			[]string{"0s firing info", "45s firing critical", "1m20s resolved critical", "1m30s firing critical", "1m40s resolved critical"},
 		},
 		"a window": {
 			alert.RuleConfig{Window: alert.WindowConfig{Length: 10 * time.Second, Is: ">= 1"}, Resolve: alert.Stretch{Time: 15 * time.Second}},

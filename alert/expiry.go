@@ -79,8 +79,15 @@ func (e *Evaluator) expire(en *entry, to int64) {
 		} else {
 			e.again(r, en, o)
 		}
-	case fired && r.owes(en) && r.untilHeard(en, due-1) <= due && e.hindrance(r, en, o) == "":
-		e.tell(r, en, o)
+	case !fired || !r.owes(en) || r.untilHeard(en, due-1) > due:
+	case !en.told:
+		if e.hindrance(r, en, o) == "" {
+			e.tell(r, en, o)
+		}
+	case e.graver(r, en):
+		if e.mute(r, en, o) == "" {
+			e.tellRise(r, en, o)
+		}
 	}
 	if r.owes(en) {
 		due = max(due, to-maxSteps*maxPatience)
@@ -160,17 +167,18 @@ func (e *Evaluator) reschedule(r *rule, en *entry, now int64) {
 	}
 	e.memory.schedule(en, next)
 	en.tally()
-	e.memory.regard(en)
+	en.regard()
 	if w := en.window; w != nil && w.resized {
 		e.memory.weigh(en)
 		w.resized = false
 	}
 }
 
-// owes says whether the rule comes back by itself to a claim, because something swallowed it: no record may ever come to show that it
-// still fires, and the last word on the key may be that it is over.
+// owes says whether the rule comes back by itself to a claim, because something swallowed it, or its rise in severity: no record may ever
+// come to show that it still fires, and the last word on the key may be that it is over.
 func (r *rule) owes(en *entry) bool {
-	return en.firing && !en.told && r.episodic() && r.absence.Of != AbsenceOfStream
+	unsaid := !en.told || r.severityOf != nil && en.grade < en.severity
+	return en.firing && unsaid && r.episodic() && r.absence.Of != AbsenceOfStream
 }
 
 // patience and maxPatience are after which time a claim that was swallowed is looked at again where it is not known how long

@@ -44,6 +44,24 @@ func TestWhatStillFiresIsToldByItself(t *testing.T) {
 	s.said("firing r a at 1h0m (1 swallowed)")
 }
 
+// TestRiseIsToldByItself: when the quiet hours are over that swallowed it, and no record comes.
+func TestRiseIsToldByItself(t *testing.T) {
+	t.Parallel()
+	s := newStory(t, alert.RuleConfig{
+		Name: "r", When: "v > 10", Severity: `v > 100 ? "critical" : "info"`, Resolve: alert.Stretch{Time: time.Hour},
+		Quiet: []alert.QuietConfig{{From: "12:01", To: "12:30"}},
+	})
+	s.evaluator.Agree(alert.HashKey{1}, alert.SnapshotFormat)
+	s.v(0, "a", 11)
+	s.v(100, "a", 101)
+	s.tick(1799)
+	s.said("firing r a at 0s")
+	s.tick(1801)
+	s.said("firing r a at 30m (1 swallowed)")
+	s.tick(3600)
+	s.said()
+}
+
 // TestInheritedKeyIsToldInTheOrderOfTime: what was due of a key before a child heard of it happens as it would have in one shard: a
 // rule does not inhibit what another one had to say before.
 func TestInheritedKeyIsToldInTheOrderOfTime(t *testing.T) {

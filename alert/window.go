@@ -232,13 +232,13 @@ func (r *rule) lost(en *entry, now int64) bool {
 }
 
 // merge adds panes, the oldest first: the order of a sum matters to its last bits.
-func (all *pane) merge(panes []pane) {
+func (p *pane) merge(panes []pane) {
 	for i := range panes {
-		p := &panes[i]
-		all.count += p.count
-		all.plus(p.sum)
-		all.plus(p.rest)
-		all.min, all.max = min(all.min, p.min), max(all.max, p.max)
+		x := &panes[i]
+		p.count += x.count
+		p.plus(x.sum)
+		p.plus(x.rest)
+		p.min, p.max = min(p.min, x.min), max(p.max, x.max)
 	}
 }
 
@@ -326,6 +326,19 @@ func comparisonOf(text string) (operator, float64, error) {
 	return 0, 0, errors.New(`want a comparison with a number, such as "> 100"`)
 }
 
+// entire says whether a comparison that holds for a part of a window says nothing about the whole. The average is judged with what there is,
+// whichever way it is compared: what is too little for it is for min_records to say.
+func entire(aggregate string, op operator) bool {
+	lower := op == more || op == moreOrEqual
+	switch aggregate {
+	case AggregateAvg:
+		return false
+	case AggregateMin: // more records can only make it less
+		return op != less && op != lessOrEqual
+	}
+	return !lower
+}
+
 // windowRule compiles a window; nil if the rule has none.
 func (f *faults) window(field string, c WindowConfig, s *schema) *windowRule {
 	if c == (WindowConfig{}) {
@@ -381,8 +394,6 @@ func (f *faults) window(field string, c WindowConfig, s *schema) *windowRule {
 		f.add(field+".min_records", strconv.Itoa(c.MinRecords), "must be 0 or more")
 	}
 	w.least = uint64(max(c.MinRecords, 0))
-	if counts || w.aggregate == AggregateSum || w.aggregate == AggregateDistinct {
-		w.entire = op != more && op != moreOrEqual
-	}
+	w.entire = entire(w.aggregate, op)
 	return w
 }

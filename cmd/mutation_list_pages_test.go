@@ -13,12 +13,12 @@ func pageMutations() []mutation {
 		},
 		{
 			breaks: "what nobody was told of inhibits nothing",
-			file:   "alert/episode.go", old: "theirs.firing && (theirs.told || e.silenced(other, o))", new: "theirs.firing",
+			file:   "alert/episode.go", old: "theirs.firing && (theirs.told || e.silenced(other, theirs, o) != nil)", new: "theirs.firing",
 			by: only("alert", "TestOnlyWhatSomebodyKnowsInhibits"), says: `.*Error:.*`,
 		},
 		{
 			breaks: "what a person has silenced inhibits",
-			file:   "alert/episode.go", old: "theirs.firing && (theirs.told || e.silenced(other, o))", new: "theirs.firing && theirs.told",
+			file:   "alert/episode.go", old: "theirs.firing && (theirs.told || e.silenced(other, theirs, o) != nil)", new: "theirs.firing && theirs.told",
 			by: only("alert", "TestOnlyWhatSomebodyKnowsInhibits"), says: `.*Error:.*`,
 		},
 		{
@@ -30,6 +30,26 @@ func pageMutations() []mutation {
 			breaks: "beside a constant the other dimensions are judged",
 			file:   "alert/forest/threshold.go", old: "return changed && f.Score(t.scratch) <= threshold", new: "return changed",
 			by: only("alert/forest", "TestConstantHasNoScale"), says: `.*Error:.*`,
+		},
+		{
+			breaks: "what is over inhibits nothing, whatever its dedup",
+			file:   "alert/episode.go", old: "return !other.ends() && other.dedup", new: "return other.dedup",
+			by: only("alert", "TestWhatIsOverInhibitsNothing"), says: `.*Error:.*`,
+		},
+		{
+			breaks: "a rise that quiet hours swallowed is told by itself",
+			file:   "alert/expiry.go", old: "unsaid := !en.told || r.severityOf != nil && en.grade < en.severity", new: "unsaid := !en.told",
+			by: only("alert", "TestRiseIsToldByItself"), says: `.*Error:.*`,
+		},
+		{
+			breaks: "what a repeat told of a rise is told",
+			file:   "alert/episode.go", old: "en.severity = en.grade // that is told now", new: "_ = en",
+			by: only("alert", "TestRiseInSeverity"), says: `.*Error:.*`,
+		},
+		{
+			breaks: "the least of a part of a window is not that of the whole",
+			file:   "alert/window.go", old: "case AggregateMin: //", new: "case AggregateMin, AggregateMax: return false //",
+			by: only("alert", "TestWindowBelow"), says: `.*Error:.*`,
 		},
 		{
 			breaks: "a rise in severity is told",

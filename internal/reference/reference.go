@@ -264,10 +264,16 @@ func (w *World) instant(c *claim) {
 	case c.told && r.RepeatInterval > 0 && w.now >= c.spoken+ms(r.RepeatInterval):
 		if !w.mute(r, c, c.key, nil) {
 			w.tell(c, alert.KindRepeat, c.grade)
+			if c.graver() {
+				c.gravest = c.grade
+			}
 		}
 		c.spoken = w.now // the next one is an interval later all the same
 	case !c.told && fired && w.again(c):
 		w.announce(c, nil)
+	case c.graver() && fired && w.again(c) && !w.mute(r, c, c.key, nil):
+		c.gravest = c.grade
+		w.tell(c, alert.KindFiring, c.grade)
 	}
 }
 
@@ -401,7 +407,8 @@ func (w *World) inhibits(name, key string, rec *Record) bool {
 	if c == nil {
 		return false
 	}
-	dedup := other.Dedup > 0 && c.spoken != 0 && w.now-c.spoken < ms(other.Dedup)
+	ends := !other.Resolve.IsZero() || other.Absence.After > 0 // and its end is told
+	dedup := !ends && other.Dedup > 0 && c.spoken != 0 && w.now-c.spoken < ms(other.Dedup)
 	return c.firing && (c.told || w.silenced(name, c, rec)) || dedup
 }
 
@@ -467,8 +474,11 @@ func (w *World) judgeWindow(c *claim, rec *Record) {
 		panic(err)
 	}
 	kind := cmp.Or(r.Window.Aggregate, alert.AggregateCount)
-	defined := kind == alert.AggregateAvg || kind == alert.AggregateMin || kind == alert.AggregateMax
-	if upper := op != ">" && op != ">="; upper && !defined && c.came[0] > w.now-w.now%step(r)-ms(r.Window.Length) {
+	part := kind == alert.AggregateAvg || op == ">" || op == ">="
+	if kind == alert.AggregateMin {
+		part = op == "<" || op == "<="
+	}
+	if !part && c.came[0] > w.now-w.now%step(r)-ms(r.Window.Length) {
 		return // a whole window, up to the last full step, was not watched
 	}
 	var values []float64
