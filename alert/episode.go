@@ -2,7 +2,6 @@ package alert
 
 import (
 	"bytes"
-	"cmp"
 	"math"
 	"strconv"
 	"strings"
@@ -310,10 +309,14 @@ func (e *Evaluator) tell(r *rule, en *entry, o *occasion) {
 // again repeats the alert of a claim that still holds. It counts as made also when it is muted: the next one is due an
 // interval later.
 func (e *Evaluator) again(r *rule, en *entry, o *occasion) {
-	if reason := cmp.Or(e.mute(r, en, o), e.overdue(r, en, o)); reason != "" {
+	reason := e.mute(r, en, o)
+	if reason == "" {
+		e.memory.rules[r.place].joins(en)
+		reason = e.overdue(r, en, o)
+	}
+	if reason != "" {
 		e.swallow(r, en, reason)
 	} else {
-		e.memory.rules[r.place].joins(en)
 		e.emit(r, en, KindRepeat, o)
 		en.swallowed = 0
 		if e.graver(r, en) {

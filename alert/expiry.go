@@ -167,7 +167,7 @@ func (e *Evaluator) reschedule(r *rule, en *entry, now int64) {
 	}
 	e.memory.schedule(en, next)
 	en.tally()
-	e.memory.regard(en)
+	en.regard()
 	if w := en.window; w != nil && w.resized {
 		e.memory.weigh(en)
 		w.resized = false

@@ -166,7 +166,7 @@ func TestSilencesAndReloads(t *testing.T) {
 		{Name: "r", When: "v > 3", Resolve: alert.Stretch{Time: time.Hour}, RepeatInterval: time.Minute},
 		{Name: "w", When: "v > 3", Window: alert.WindowConfig{Length: 10 * time.Minute, Is: "> 0"}, Resolve: alert.Stretch{Time: time.Hour}, RepeatInterval: time.Minute},
 	}
-	h1, h2, new1 := silenceOf(ofH1, 0, 3600), silenceOf(`host == "h2"`, 1, 3600), silenceOf(`host startsWith "h1"`, 2, 3600)
+	h1, h2, new1 := silenceOf(ofH1, 0, 3600), silenceOf(`host == "h2"`, 3000, 3600), silenceOf(`host startsWith "h1"`, 2, 3600)
 	eachSilenced(t, rules, []alert.SilenceConfig{h1}, func(s *silenced) {
 		s.at(0, "h1", "h1", 9)
 		s.said()

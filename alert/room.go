@@ -31,7 +31,7 @@ func (en *entry) stands() standing {
 }
 
 // regard takes up a change of an entry's standing, which counts as a use.
-func (m *memory) regard(en *entry) {
+func (en *entry) regard() {
 	if now := en.stands(); now != en.standing && !en.of.rule.whole() {
 		en.of.lists[en.standing].remove(en)
 		en.standing = now

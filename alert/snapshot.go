@@ -85,7 +85,7 @@ func (e *Evaluator) Snapshot() []byte {
 		ranks = make(map[*entry]uint64, m.kin)
 	}
 	for i, en := range m.inOrder() {
-		rank := uint64(i) //nolint:gosec // an index
+		rank := uint64(i)
 		if en.kin != nil {
 			ranks[en] = rank
 		}
@@ -693,7 +693,7 @@ func (l *loading) look() bool {
 	for left < 0 {
 		i := most[0].rule.place
 		turn := turns[i][0]
-		weight := int(turn & heaviest) //nolint:gosec // bounded
+		weight := int(turn & heaviest)
 		turns[i] = turns[i][1:]
 		left += weight
 		most.holds(&shares[i], byBytes, shares[i].held[byBytes]-weight)

@@ -132,8 +132,10 @@ func templatesOf(r *renderer, topic *topicWords, own *ruleWords) []tried {
 		mine = own
 	}
 	out := []tried{
-		pick("subject", topic.subject, mine.subject), pick("message", topic.message, mine.message), {topic.field + ".group_id", topic.group, true},
-		{mine.field + ".runbook", mine.runbook, false}, {mine.field + ".dashboard", mine.dashboard, false},
+		pick("subject", topic.subject, mine.subject), pick("message", topic.message, mine.message),
+		{topic.field + ".group_id", topic.group, true},
+		{mine.field + ".runbook", mine.runbook, false},
+		{mine.field + ".dashboard", mine.dashboard, false},
 	}
 	for _, b := range r.bodies {
 		out = append(out, tried{topic.field + ".bodies." + b.protocol, b.words, true})
@@ -352,7 +354,7 @@ func ofTypes(err error) bool {
 const withMembers = "{…}"
 
 // trialRecord is a record with these fields.
-func trialRecord(paths [][]string, choices [][]string, at []int) []byte {
+func trialRecord(paths, choices [][]string, at []int) []byte {
 	var write func(b []byte, from, to, depth int) []byte
 	write = func(b []byte, from, to, depth int) []byte {
 		b = append(b, '{')

@@ -232,13 +232,13 @@ func (r *rule) lost(en *entry, now int64) bool {
 }
 
 // merge adds panes, the oldest first: the order of a sum matters to its last bits.
-func (all *pane) merge(panes []pane) {
+func (p *pane) merge(panes []pane) {
 	for i := range panes {
-		p := &panes[i]
-		all.count += p.count
-		all.plus(p.sum)
-		all.plus(p.rest)
-		all.min, all.max = min(all.min, p.min), max(all.max, p.max)
+		x := &panes[i]
+		p.count += x.count
+		p.plus(x.sum)
+		p.plus(x.rest)
+		p.min, p.max = min(p.min, x.min), max(p.max, x.max)
 	}
 }
 

@@ -453,7 +453,7 @@ func (r *reloader) ServeHTTP(w http.ResponseWriter, request *http.Request) {
 	}
 	now := time.Now()
 	for _, x := range r.pipeline.Status().Silences {
-		_, _ = plain.Fprintf(w, "silence %s: %s; this process has silenced %s by it\n", x.Name, inForce(x.From, x.Until, now), number(int(min(x.Muted, math.MaxInt32)), "alert")) //nolint:gosec // bounded
+		_, _ = plain.Fprintf(w, "silence %s: %s; this process has silenced %s by it\n", x.Name, inForce(x.From, x.Until, now), number(int(min(x.Muted, math.MaxInt32)), "alert"))
 	}
 }
 
