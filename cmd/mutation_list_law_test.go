@@ -48,6 +48,26 @@ func lawMutations() []mutation {
 			by: law, says: `.*of the evaluator:.*`,
 		},
 		{
+			breaks: "silences cover what time brings about (a law)",
+			file:   "alert/hush.go", old: "if en.covered = e.verdicts(r.covers); (was", new: "if en.covered = 0; (was",
+			by: law, says: `.*of the evaluator:.*`,
+		},
+		{
+			breaks: "an absent key is given up (a law)",
+			file:   "alert/expiry.go", old: "	if !r.perKey() || !en.told {\n		return 0", new: "	if r != nil {\n		return 0",
+			by: law, says: `.*of the evaluator:.*`,
+		},
+		{
+			breaks: "shards that part twice in a millisecond forget no key",
+			file:   "alert/snapshot.go", old: "born = max(born, parent.rules[r.place].claims[en.key].at)", new: "born = max(born, 0)",
+			by: order("TestShardsThatPartInAMillisecond"), says: `.*Error:.*`,
+		},
+		{
+			breaks: "daemons with wrong clocks tell the same (a law)",
+			file:   "internal/clock/clock.go", old: "if e.known && (at < e.is.lo || at > e.is.hi) {", new: "if false {",
+			by: killer{pkg: "cmd", test: "TestSimWords", checks: 10}, says: `.*told:.*|.*before it was due.*|.*late though.*`,
+		},
+		{
 			breaks: "a part of a window is not judged (a law)",
 			file:   "alert/window.go", old: "return !w.entire || s.watched <= from*w.step", new: "return !w.entire || from >= 0",
 			by: law, says: `.*of the evaluator:.*`,

@@ -141,9 +141,10 @@ func (s *simWords) put(w *simWorld, first, count int) {
 
 // published notes a word. A body says all of it but where it came from.
 func (s *simWords) published(w *simWorld, p fakeaws.Published) {
-	x := simWord{id: p.Attributes["alert_id"].StringValue, text: p.Body, accepted: p.At}
 	said, rest, _ := strings.Cut(p.Body, "|")
 	unsure, _, _ := strings.Cut(rest, "|")
+	// How many were swallowed may differ where a repetition was overdue the second time.
+	x := simWord{id: p.Attributes["alert_id"].StringValue, text: said, accepted: p.At}
 	var day, clock, zone, name string
 	_, err := fmt.Sscan(said, &x.Kind, &x.Rule, &x.Key, &x.Severity, &day, &clock, &zone, &name)
 	at, fault := time.Parse("2006-01-02 15:04:05.999", day+" "+clock)
@@ -264,18 +265,17 @@ func (s *simWords) check(until time.Time) string {
 		world.Record(rec)
 	}
 	world.Pass(until.UnixMilli())
-	wanted, found := map[string][]string{}, map[string][]string{}
+	wanted, found := map[string][]reference.Word{}, map[string][]simWord{}
 	for _, x := range world.Words() {
 		if x.At < until.UnixMilli() {
-			of := x.Rule + " " + x.Key
-			wanted[of] = append(wanted[of], x.String())
+			wanted[x.Rule+" "+x.Key] = append(wanted[x.Rule+" "+x.Key], x)
 		}
 	}
 	told := slices.Clone(s.told)
 	if s.split { // what waited for another shard may come after what did not
 		slices.SortStableFunc(told, func(a, b simWord) int { return cmp.Compare(a.At, b.At) })
 	}
-	seen, broken := map[string]string{}, []string{}
+	seen, texts, broken := map[string]string{}, map[string]bool{}, []string{}
 	for i := range told {
 		x := &told[i]
 		if was, again := seen[x.id]; again {
@@ -285,6 +285,12 @@ func (s *simWords) check(until time.Time) string {
 			continue
 		}
 		seen[x.id] = x.text
+		// Who takes over a closed shard from one that crashed does not know how far its ticks had come: what they told is then due in a
+		// child, which tells it again with an id of its own.
+		if s.split && texts[x.text] {
+			continue
+		}
+		texts[x.text] = true
 		due := time.UnixMilli(x.At)
 		if x.accepted.Before(due) {
 			broken = append(broken, fmt.Sprintf("%s was told %s before it was due", x.Word, due.Sub(x.accepted)))
@@ -297,17 +303,39 @@ func (s *simWords) check(until time.Time) string {
 			broken = append(broken, fmt.Sprintf("%s was told %s late though all was well", x.Word, late))
 		}
 		if of := x.Rule + " " + x.Key; x.At < until.UnixMilli() {
-			found[of] = append(found[of], x.String())
+			found[of] = append(found[of], *x)
 		}
 	}
-	keys := maps.Clone(wanted)
-	maps.Copy(keys, found)
-	for _, of := range slices.Sorted(maps.Keys(keys)) {
-		if !slices.Equal(wanted[of], found[of]) {
-			broken = append(broken, fmt.Sprintf("%s\nof the reference:\n %s\ntold:\n %s", of, strings.Join(wanted[of], "\n "), strings.Join(found[of], "\n ")))
+	keys := slices.AppendSeq(slices.Collect(maps.Keys(wanted)), maps.Keys(found))
+	slices.Sort(keys)
+	for _, of := range slices.Compact(keys) {
+		want, told := s.withoutOverdue(wanted[of], found[of]), []string{}
+		for i := range found[of] {
+			told = append(told, found[of][i].String())
+		}
+		if !slices.Equal(want, told) {
+			broken = append(broken, fmt.Sprintf("%s\nof the reference:\n %s\ntold:\n %s", of, strings.Join(want, "\n "), strings.Join(told, "\n ")))
 		}
 	}
 	return strings.Join(broken[:min(len(broken), 3)], "\n")
+}
+
+// withoutOverdue leaves out the repetitions that were overdue when they could have been told: another one was due by then.
+func (s *simWords) withoutOverdue(wanted []reference.Word, told []simWord) []string {
+	var out []string
+	for _, x := range wanted {
+		switch {
+		case len(told) > 0 && told[0].Word == x:
+			told = told[1:]
+		case x.Kind == alert.KindRepeat && len(told) > 0:
+			i := slices.IndexFunc(s.rules, func(r reference.Rule) bool { return r.Name == x.Rule })
+			if next := time.UnixMilli(x.At).Add(s.rules[i].RepeatInterval); !told[0].accepted.Before(next) {
+				continue
+			}
+		}
+		out = append(out, x.String())
+	}
+	return out
 }
 
 // reload is a daemon's configuration as a file would give it the next time: the same but for words.
