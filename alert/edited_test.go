@@ -305,6 +305,7 @@ func ofKey(words map[string][]string, key string) string {
 }
 
 func newFleetOfOne(t *testing.T, rules ...alert.RuleConfig) *fleetOfOne {
+	t.Helper()
 	f := &fleetOfOne{hearers: &hearers{t: t, words: map[string][]string{}, ids: map[string]bool{}}}
 	f.start(rules)
 	f.shards = []*alert.Evaluator{f.pipeline.Shard("parent")}

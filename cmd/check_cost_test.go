@@ -27,7 +27,7 @@ func TestCheckOfALargeFileCostsLittle(t *testing.T) { //nolint:paralleltest // i
 		return
 	}
 	peak := func(text string) (mib int64, cpu time.Duration) {
-		child := exec.Command(os.Args[0], "-test.run=^TestCheckOfALargeFileCostsLittle$") //nolint:gosec,noctx // this very program
+		child := exec.Command(os.Args[0], "-test.run=^TestCheckOfALargeFileCostsLittle$") //nolint:gosec // this very program
 		child.Env = append(os.Environ(), "CHECK_CHILD="+configFile(t, text))
 		out, err := child.CombinedOutput()
 		require.NoError(t, err, "%s", out)

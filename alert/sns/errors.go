@@ -104,10 +104,11 @@ func classifyEntry(code, message string, senderFault bool) delivery.Verdict {
 // Sources: types/errors.go of the SDK's sns v1.47.9, the throttling codes of its aws/retry, and the common errors of
 // the SNS API reference.
 func byCode(code, message string) (delivery.Verdict, bool) {
-	switch kind := awsfault.Of(code); {
-	case kind == awsfault.KMSThrottled:
+	kind := awsfault.Of(code)
+	if kind == awsfault.KMSThrottled {
 		return delivery.Retry.Because(reasonKMSThrottled), true
-	case kind == awsfault.Missing:
+	}
+	if kind == awsfault.Missing {
 		return delivery.Hold.Because(reasonTopicMissing), true
 	}
 	switch strings.TrimSuffix(code, "Exception") {

@@ -18,10 +18,11 @@ func Explain(err error, action, resource string) error {
 	if !ok {
 		return fmt.Errorf("%s on %s: %w", action, resource, err)
 	}
-	switch kind := Of(api.ErrorCode()); {
-	case kind == Denied:
+	kind := Of(api.ErrorCode())
+	if kind == Denied {
 		return fmt.Errorf("permission %s on %s is missing: grant it to the role of this process: %w", action, resource, err)
-	case kind == Missing:
+	}
+	if kind == Missing {
 		return fmt.Errorf("%s does not exist in this region and account (%s): create it or correct its name: %w", resource, action, err)
 	}
 	if _, blamed := credentials.Blames(err); blamed && api.ErrorCode() != credentials.CodeUnavailable {
