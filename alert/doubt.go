@@ -899,11 +899,19 @@ func (w *windowRule) doubts(field, source string) []Doubt {
 	}
 	f.low = &bound{value{kind: number}, false}
 	holds, fails := f.clone(), f.clone()
+	if w.least > 0 && w.aggregate != AggregateDistinct {
+		least := float64(w.least)
+		if holds.why = fmt.Sprintf("min_records makes it %d at least", w.least); w.aggregate == AggregateRate {
+			least *= 1000 / float64(w.length)
+			holds.why = fmt.Sprintf("min_records makes it %v at least", Number(least))
+		}
+		holds.low = &bound{value{kind: number, num: least}, false}
+	}
 	holds.compare(w.op, value{kind: number, num: w.bound})
 	fails.compare(w.op.negated(), value{kind: number, num: w.bound})
 	switch {
 	case !holds.possible():
-		return []Doubt{{&ConfigError{Field: field, Value: source, Rule: fmt.Sprintf("can never hold for the %s of a window: %s", w.aggregate, f.why)}, true}}
+		return []Doubt{{&ConfigError{Field: field, Value: source, Rule: fmt.Sprintf("can never hold for the %s of a window: %s", w.aggregate, holds.why)}, true}}
 	case !fails.possible():
 		return []Doubt{{Fault: &ConfigError{Field: field, Value: source, Rule: fmt.Sprintf("holds for every window: the %s is always so", w.aggregate)}}}
 	}

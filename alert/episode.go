@@ -417,7 +417,7 @@ func (e *Evaluator) inhibits(other, r *rule, en *entry, o *occasion) bool {
 	if theirs.firing && (theirs.told || e.silenced(other, theirs, o) != nil) {
 		return true
 	}
-	return !other.ends() && other.dedup > 0 && theirs.sent != 0 && e.at(o)-theirs.sent < other.dedup
+	return !other.concludes() && other.dedup > 0 && theirs.sent != 0 && e.at(o)-theirs.sent < other.dedup
 }
 
 // spend takes a token of the rule's rate limit.

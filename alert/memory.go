@@ -78,8 +78,8 @@ type entry struct {
 	// due is when time has something to do with the entry; place is where it stands among the timers, -1 for not at all.
 	due   int64
 	place int32
-	// heap and stored are what it takes, as the memory has it in its sum.
-	heap, stored uint32
+	// heap and packed are what it takes, as the memory has it in its sum; packed, in a snapshot, stands above the bits of its standing.
+	heap, packed uint32
 	// streak counts the records in a row that speak for a change: for the claim before it fires, against it after.
 	streak uint32
 
@@ -98,9 +98,8 @@ type entry struct {
 	severity, grade uint8
 	// heard is who was told, behind the first of the rule's audiences; 0 for whoever hears of the rule now. counted says that the
 	// rule's count of entries of which somebody was told has it.
-	counted  bool
-	heard    uint16
-	standing standing
+	counted bool
+	heard   uint16
 	// covered are the conditions of silences that the last matching record meets; with a window, all records in it when it last
 	// held. See hush.go.
 	covered uint32
@@ -140,8 +139,8 @@ func (r *ruleMemory) find(key []byte) *entry { return r.entries[string(key)] }
 func (m *memory) touch(r *ruleMemory, key []byte, known *entry) *entry {
 	if known != nil {
 		if !r.rule.whole() {
-			r.lists[known.standing].remove(known)
-			r.lists[known.standing].add(known)
+			r.lists[known.listed()].remove(known)
+			r.lists[known.listed()].add(known)
 		}
 		return known
 	}
@@ -158,8 +157,8 @@ func (m *memory) put(e *entry) {
 	e.of.entries[e.key] = e
 	if !e.of.rule.whole() {
 		m.count++
-		e.standing = e.stands()
-		e.of.lists[e.standing].add(e)
+		e.list(e.stands())
+		e.of.lists[e.listed()].add(e)
 		m.crowds[byKeys].holds(e.of, byKeys, e.of.held[byKeys]+1)
 	}
 	m.weigh(e)
@@ -176,7 +175,7 @@ func (m *memory) drop(e *entry) {
 	m.resize(e, bulk{})
 	if !e.of.rule.whole() {
 		m.count--
-		e.of.lists[e.standing].remove(e)
+		e.of.lists[e.listed()].remove(e)
 		m.crowds[byKeys].holds(e.of, byKeys, e.of.held[byKeys]-1)
 	}
 	m.schedule(e, 0)

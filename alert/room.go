@@ -30,11 +30,19 @@ func (en *entry) stands() standing {
 	return quiet
 }
 
+// standingBits are the bits of entry.packed for its standing: a byte of its own would make each entry 16 bytes larger.
+const standingBits = 2
+
+// listed is the standing by which the entry stands in a list of its rule.
+func (en *entry) listed() standing { return standing(en.packed & (1<<standingBits - 1)) }
+
+func (en *entry) list(s standing) { en.packed = en.packed>>standingBits<<standingBits | uint32(s) }
+
 // regard takes up a change of an entry's standing, which counts as a use.
 func (en *entry) regard() {
-	if now := en.stands(); now != en.standing && !en.of.rule.whole() {
-		en.of.lists[en.standing].remove(en)
-		en.standing = now
+	if now := en.stands(); now != en.listed() && !en.of.rule.whole() {
+		en.of.lists[en.listed()].remove(en)
+		en.list(now)
 		en.of.lists[now].add(en)
 	}
 }
@@ -218,7 +226,7 @@ const forgotten = "the shard has more keys than it can remember, so this one is 
 
 // forget pushes an entry out, and counts it.
 func (m *memory) forget(en *entry) {
-	en.of.rule.metrics.forgot(en.standing)
+	en.of.rule.metrics.forgot(en.listed())
 	m.drop(en)
 }
 

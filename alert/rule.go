@@ -69,9 +69,6 @@ func (r *rule) episodic() bool {
 	return !r.hold.IsZero() || !r.resolve.IsZero() || r.absence.After > 0 || r.repeat > 0 || r.window != nil && !r.window.tumbling
 }
 
-// ends says whether the end of its excursions is told.
-func (r *rule) ends() bool { return !r.resolve.IsZero() || r.absence.After > 0 }
-
 // minds says whether a record for which the rule's condition is false changes what the rule remembers of its key.
 func (r *rule) minds() bool { return r.episodic() && r.absence.After == 0 }
 

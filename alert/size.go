@@ -69,15 +69,15 @@ func (s *window) bulk() bulk {
 // every record.
 func (m *memory) weigh(en *entry) {
 	now := en.bulk()
-	if uint32(now.heap) == en.heap && uint32(now.stored) == en.stored { //nolint:gosec // as below
+	if uint32(now.heap) == en.heap && uint32(now.stored) == en.packed>>standingBits { //nolint:gosec // as below
 		return
 	}
 	m.resize(en, now)
 }
 
 func (m *memory) resize(en *entry, now bulk) {
-	more := bulk{now.heap - int(en.heap), now.stored - int(en.stored)}
-	en.heap, en.stored = uint32(now.heap), uint32(now.stored) //nolint:gosec // keys, values and panes are bounded
+	more := bulk{now.heap - int(en.heap), now.stored - int(en.packed>>standingBits)}
+	en.heap, en.packed = uint32(now.heap), uint32(now.stored)<<standingBits|uint32(en.listed()) //nolint:gosec // keys, values and panes are bounded
 	m.bulk.add(more)
 	if r := en.of; !r.rule.whole() {
 		r.bulk.add(more)

@@ -31,7 +31,7 @@ func TestStatus(t *testing.T) {
 	require.Equal(t, "critical", hot.Severity)
 	require.Equal(t, []string{"oncall"}, hot.Topics)
 	require.Equal(t, []uint64{2, 1, 1}, []uint64{hot.Matched, hot.Undefined, hot.Suppressed[alert.ReasonDedup]})
-	require.Len(t, hot.Suppressed, 6)
+	require.Len(t, hot.Suppressed, 7)
 	require.True(t, tried.Shadow)
 	require.Equal(t, []uint64{3, 3}, []uint64{tried.Matched, tried.Shadowed})
 

@@ -70,13 +70,14 @@ type formats struct {
 	agreed int       // the latest one that all of them were seen to read for long enough
 }
 
-func (f *formats) look(now time.Time, seen int) {
+// look takes what all live workers read. An application whose first worker read a format, too, has no earlier version to go back to.
+func (f *formats) look(now time.Time, seen, born int) {
 	if seen != f.seen {
 		f.seen, f.since = seen, now
 	}
 	switch {
 	case seen == 0:
-	case seen < f.agreed, now.Sub(f.since) >= formatPatience:
+	case seen < f.agreed, now.Sub(f.since) >= formatPatience, f.agreed == 0 && seen <= born:
 		f.agreed = seen
 	}
 }
@@ -99,18 +100,27 @@ func (s *Store) readByAll(now time.Time) int {
 func (s *Store) lookAtFormats() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	now := time.Now()
-	s.formats.look(now, s.readByAll(now))
+	s.lookLocked()
+}
+
+// lookLocked is to be called with mu held.
+func (s *Store) lookLocked() {
+	now, born := time.Now(), 0
+	if s.app != nil {
+		born = s.app.born
+	}
+	s.formats.look(now, s.readByAll(now), born)
 }
 
 // Agreement answers the application's hash key, and the latest format of snapshots that may be written: every live worker has said
-// for a minute that it reads it (Config.Reads). It is the first format while that is not known, or there is no key. It does no I/O.
+// for a minute that it reads it (Config.Reads), or says so and the application's first worker did, too. It is the first format while that is not known, or there is no key. It does no I/O.
 func (s *Store) Agreement() (key [16]byte, format int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.app == nil || !s.app.hasKey {
 		return key, firstFormat
 	}
+	s.lookLocked() // a shard begins with what it is told here
 	return s.app.key, max(s.formats.agreed, firstFormat)
 }
 

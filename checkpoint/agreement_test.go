@@ -45,6 +45,27 @@ func TestFormatWaitsForEveryLiveWorker(t *testing.T) {
 	})
 }
 
+// An application that begins with a later format has no earlier version to go back to, so its shards begin with that format, after
+// restarts, too: the first minutes of a worker are as the others.
+func TestFormatOfAnApplicationThatBeginsWithIt(t *testing.T) {
+	bubble(t, 2, func(w *world) {
+		for _, name := range []string{"a", "b"} {
+			p := w.start(name, reading(3))
+			w.await("a shard", 30*time.Second, func() bool { return len(p.held()) > 0 })
+			require.Equal(t, 3, p.format(), p.name)
+			defer p.stop()
+		}
+		older := w.start("older")
+		c := w.start("c", reading(3))
+		time.Sleep(formatPatience / 2)
+		require.Equal(t, 1, c.format(), "a live worker does not read it")
+		older.stop()
+		time.Sleep(formatPatience / 2)
+		require.Equal(t, 1, c.format(), "not at the first word")
+		c.stop()
+	})
+}
+
 // The key of an application is made once, by the first worker that knows of one, and is the same for all workers for ever.
 func TestHashKeyIsOneForAnApplication(t *testing.T) {
 	bubble(t, 1, func(w *world) {

@@ -330,7 +330,7 @@ func (s *Store) newApplication(ctx context.Context, arn string, created int64) (
 	}
 	app := &application{
 		streamARN: arn, streamCreated: created, generation: randomHex(8), duration: s.cfg.LeaseDuration,
-		origin: origin{t0: at, open: map[string]bool{}, closed: closed}, key: newHashKey(), hasKey: true,
+		origin: origin{t0: at, open: map[string]bool{}, closed: closed}, key: newHashKey(), hasKey: true, born: s.cfg.Reads,
 	}
 	for i := range shards {
 		id := aws.ToString(shards[i].ShardId)

@@ -48,7 +48,7 @@ const (
 	attrClosed    = "closedShards"
 	attrMark      = "firstShard"   // an open shard at T0 and its starting sequence number: "id@number"
 	attrJavaLease = "leaseCounter" // of a KCL for Java
-	attrReads     = "reads"        // of a worker: the latest format of snapshots that it reads; absent is the first
+	attrReads     = "reads"        // of a worker, and of the application's first one: the latest format of snapshots that it reads; absent is the first
 	attrHashKey   = "hashKey"      // of the application, in hex
 	attrKeepsake  = "keepsake"     // of the application: what its workers keep with it
 	attrLast      = "lastPosition" // before SHARD_END
@@ -269,6 +269,7 @@ type application struct {
 	shard         shardMark
 	key           hashKey
 	hasKey        bool  // versions that know of none leave it out
+	born          int   // the latest format of snapshots that its first worker reads
 	damage        error // what of it cannot be read and is done without; nil when nothing is
 }
 
@@ -303,6 +304,9 @@ func decodeApplication(it item, now time.Time) (*application, error) {
 		a.shard = shardMark{id, first}
 	}
 	a.key, a.hasKey = parseHashKey(text(it[attrHashKey]))
+	if n, ok := count(it[attrReads]); ok {
+		a.born = int(n)
+	}
 	return a, nil
 }
 
@@ -316,6 +320,9 @@ func (a *application) encode() item {
 	}
 	if a.hasKey {
 		it[attrHashKey] = str(a.key.String())
+	}
+	if a.born > firstFormat {
+		it[attrReads] = num(int64(a.born))
 	}
 	if s := encodeShards(a.origin.open); s != "" {
 		it[attrOpen] = str(s)

@@ -47,6 +47,11 @@ func memoryMutations() []mutation {
 			by: only("checkpoint", "TestFormatWaitsForEveryLiveWorker"), says: `.*Error:.*`,
 		},
 		{
+			breaks: "a new application begins with the format that it reads",
+			file:   "checkpoint/agreement.go", old: ", f.agreed == 0 && seen <= born:", new: ":",
+			by: only("checkpoint", "TestFormatOfAnApplicationThatBeginsWithIt"), says: `.*Error:.*`,
+		},
+		{
 			breaks: "a later format is not written at the first word",
 			file:   "checkpoint/agreement.go", old: "now.Sub(f.since) >= formatPatience", new: "now.Sub(f.since) >= 0",
 			by: only("checkpoint", "TestFormatWaitsForEveryLiveWorker"), says: `.*not at the first word.*`,

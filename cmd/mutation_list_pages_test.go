@@ -33,7 +33,7 @@ func pageMutations() []mutation {
 		},
 		{
 			breaks: "what is over inhibits nothing, whatever its dedup",
-			file:   "alert/episode.go", old: "return !other.ends() && other.dedup", new: "return other.dedup",
+			file:   "alert/episode.go", old: "return !other.concludes() && other.dedup", new: "return other.dedup",
 			by: only("alert", "TestWhatIsOverInhibitsNothing"), says: `.*Error:.*`,
 		},
 		{

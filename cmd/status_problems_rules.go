@@ -137,18 +137,18 @@ func templateProblem(r *StatusRecent, add addProblem) {
 
 // evictionProblem looks at keys that were forgotten because there were too many. Those that fired are told first.
 func evictionProblem(r *StatusRecent, add addProblem) {
-	const code, remedy = "keys_forgotten", "give the rule a key of fewer values, or raise state.max_keys"
+	const remedy = "give the rule a key of fewer values, or raise state.max_keys"
 	window := words(time.Duration(r.Window * float64(time.Second)))
 	if len(r.EvictedActive) > 0 {
 		ofRules(r.EvictedActive, func(worst, more string, n int) {
-			add(LevelWarning, code, remedy+"; the topics of those that fired were told that they are not followed any more",
+			add(LevelWarning, "keys_forgotten", remedy+"; the topics of those that fired were told that they are not followed any more",
 				"rule %s forgot %s in the last %s that fired or would have, because the shard has more than it may remember%s",
 				worst, number(n, "key"), window, more)
 		})
 		return
 	}
 	ofRules(r.Evicted, func(worst, more string, n int) {
-		add(LevelWarning, code, remedy+"; until then an alert may be repeated, or come late",
+		add(LevelWarning, "keys_forgotten", remedy+"; until then an alert may be repeated, or come late",
 			"rule %s forgot %s in the last %s, because the shard has more than it may remember%s",
 			worst, number(n, "key"), window, more)
 	})
