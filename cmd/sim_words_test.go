@@ -275,7 +275,11 @@ func (s *simWords) check(until time.Time) string {
 	if s.split { // what waited for another shard may come after what did not
 		slices.SortStableFunc(told, func(a, b simWord) int { return cmp.Compare(a.At, b.At) })
 	}
-	seen, texts, broken := map[string]string{}, map[string]bool{}, []string{}
+	due := map[reference.Word]int{}
+	for _, x := range world.Words() {
+		due[x]++
+	}
+	seen, broken := map[string]string{}, []string{}
 	for i := range told {
 		x := &told[i]
 		if was, again := seen[x.id]; again {
@@ -287,19 +291,19 @@ func (s *simWords) check(until time.Time) string {
 		seen[x.id] = x.text
 		// Who takes over a closed shard from one that crashed does not know how far its ticks had come: what they told is then due in a
 		// child, which tells it again with an id of its own.
-		if s.split && texts[x.text] {
+		if left, wanted := due[x.Word]; s.split && wanted && left == 0 {
 			continue
 		}
-		texts[x.text] = true
-		due := time.UnixMilli(x.At)
-		if x.accepted.Before(due) {
-			broken = append(broken, fmt.Sprintf("%s was told %s before it was due", x.Word, due.Sub(x.accepted)))
+		due[x.Word]--
+		moment := time.UnixMilli(x.At)
+		if x.accepted.Before(moment) {
+			broken = append(broken, fmt.Sprintf("%s was told %s before it was due", x.Word, moment.Sub(x.accepted)))
 		}
 		delay := wordsDelay
 		if s.split {
 			delay += wordsInherits
 		}
-		if late := x.accepted.Sub(due); due.After(s.calm.Add(wordsSettled)) && late > delay {
+		if late := x.accepted.Sub(moment); moment.After(s.calm.Add(wordsSettled)) && late > delay {
 			broken = append(broken, fmt.Sprintf("%s was told %s late though all was well", x.Word, late))
 		}
 		if of := x.Rule + " " + x.Key; x.At < until.UnixMilli() {
