@@ -52,6 +52,12 @@ func (c Config) Doubts(now time.Time) []Doubt {
 	for i := range c.Rules {
 		r, field := &c.Rules[i], fmt.Sprintf("rules[%d].", i)
 		out = append(out, c.conditionDoubts(s, field+"when", r.When, now)...)
+		if word := otherSeverity(r.Severity, s); word != "" {
+			out = append(out, Doubt{Fault: &ConfigError{
+				Field: field + "severity", Value: r.Severity,
+				Rule:  fmt.Sprintf("gives %q, which is no severity and counts as %s; want %s", word, SeverityWarning, strings.Join(severities(), ", ")),
+			}})
+		}
 		if w := f.window(field+"window", r.Window, s); w != nil {
 			out = append(out, w.doubts(field+"window.is", r.Window.Is)...)
 			if key := strings.TrimSpace(r.Key); key != "" && key != "partition_key" {

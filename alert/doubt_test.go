@@ -186,6 +186,10 @@ func TestDoubtsAboutOtherParts(t *testing.T) {
 		config alert.Config
 		want   string
 	}{
+		"severity that is none": {
+			alert.Config{Rules: []alert.RuleConfig{{Name: "r", When: "temp > 3", Severity: `temp > 9 ? "critical" : temp > 5 ? "crit" : "info"`}}},
+			`gives "crit", which is no severity and counts as warning`,
+		},
 		"count below 0":         {window(alert.WindowConfig{Is: "< 0"}), "can never hold for the count of a window"},
 		"count of a half":       {window(alert.WindowConfig{Is: "== 2.5"}), "can never hold"},
 		"count from 0":          {window(alert.WindowConfig{Is: ">= 0"}), "holds for every window"},
