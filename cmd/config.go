@@ -472,19 +472,6 @@ func describeError(err fieldError) *ConfigError {
 	return p
 }
 
-// Print writes the effective configuration: every default, every variable expanded, and values that came from
-// variables that look like credentials redacted.
-func (c *LoadedConfig) Print() ([]byte, error) {
-	var node yaml.Node
-	if err := node.Encode(c.Config); err != nil {
-		return nil, err
-	}
-	c.doc.redactNode("", &node)
-	quoteUnprintable(&node)
-	text, err := yaml.Dump(&node)
-	return plain.YAML(text), err
-}
-
 // quoteUnprintable writes texts in the style in which escapes mean something, where they need some.
 func quoteUnprintable(n *yaml.Node) {
 	if n.Kind == yaml.ScalarNode && !plain.Printable(n.Value) {

@@ -73,20 +73,6 @@ func takenOver(path string) bool {
 		slices.Contains([]string{"format", "filter", "filter_file", "score", "rules", "silences", "watchdog", "state", "topics"}, section)
 }
 
-// show is a configuration as YAML.
-func (g substitutions) show(c Config) string {
-	var node yaml.Node
-	if err := node.Encode(c); err != nil {
-		return "the configuration cannot be shown: " + err.Error()
-	}
-	g.hide("", &node)
-	text, err := yaml.Dump(&node)
-	if err != nil {
-		return "the configuration cannot be shown: " + err.Error()
-	}
-	return cutCredentials(string(text))
-}
-
 // hide puts variables back in the place of their values.
 func (g substitutions) hide(path string, n *yaml.Node) {
 	switch n.Kind { //nolint:exhaustive // an encoded value has no other kinds

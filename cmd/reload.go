@@ -19,7 +19,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promauto"
 	"go.uber.org/zap"
-	"go.yaml.in/yaml/v4"
 
 	"kinesis-alerter/alert"
 	"kinesis-alerter/alert/sns"
@@ -204,18 +203,6 @@ const restartNeeded = " differs, which needs a restart: the old value stays in f
 
 // configuration is what is in force, as meaning. Safe for concurrent use.
 func (r *reloader) configuration() []byte { return *r.inForce.Load() }
-
-// meaning is a configuration in so far as it decides which record makes which alert: the same for all workers of an application.
-func (c Config) meaning() []byte {
-	text, err := yaml.Marshal(Config{
-		Stream: StreamConfig{Name: c.streamName(), Start: c.Stream.Start}, Format: c.Format, Filter: c.Filter, Score: c.Score, Rules: c.Rules,
-		Silences: c.Silences, Watchdog: c.Watchdog, State: c.State, Topics: c.Topics, DeadLetter: DeadLetterConfig{Invalid: c.DeadLetter.Invalid},
-	})
-	if err != nil { // then nothing is compared
-		return nil
-	}
-	return text
-}
 
 // withRulesOf is the configuration with what can be changed while running taken from next.
 func (c Config) withRulesOf(next Config) Config {
