@@ -185,7 +185,7 @@ func TestBacktestStreamRefused(t *testing.T) {
 		fake.Kinesis.Create(testStream, 1)
 		putScores(fake, 1)
 		for operation, want := range map[string]string{
-			"ListShards": "the permission kinesis:ListShards is missing", "GetRecords": "needs kinesis:GetShardIterator and kinesis:GetRecords",
+			"ListShards": "permission kinesis:ListShards on stream " + testStream + " is missing", "GetRecords": "needs kinesis:GetShardIterator and kinesis:GetRecords",
 		} {
 			granted := fake.Faults.Add(fakeaws.Fault{
 				Service: fakeaws.ServiceKinesis, Operation: operation, Kind: fakeaws.Before, Err: &fakeaws.Error{Code: "AccessDeniedException"},

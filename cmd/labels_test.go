@@ -38,7 +38,7 @@ func labelSources() map[string]string {
 		"alert/message.go: part": ours, "alert/message.go: rule": names,
 		"alert/metrics.go: name": "a built-in name", "alert/metrics.go: o.String()": ours, "alert/metrics.go: r.name": names,
 		"alert/metrics.go: rule": names, "alert/metrics.go: string(l)": ours, "alert/metrics.go: string(r)": ours,
-		"alert/metrics.go: string(reason)": ours, "alert/metrics.go: v.cause()": ours, "alert/metrics.go: x.config.As": names,
+		"alert/metrics.go: string(reason)": ours, "alert/metrics.go: v.cause()": ours, "alert/metrics.go: x.config.As": names, "alert/metrics.go: x.name": names,
 		"alert/deadletter/metrics.go: string(r)": ours,
 		"alert/sns/metrics.go: condition":        ours, "alert/sns/metrics.go: name": names, "alert/sns/metrics.go: rule": names,
 		"alert/sns/metrics.go: state": ours, "alert/sns/metrics.go: string(r)": ours, "alert/sns/metrics.go: t.name": names,

@@ -492,11 +492,14 @@ type silenceView struct{ Name, InForce, Muted string }
 
 func newSilenceView(x *StatusSilence, now time.Time) silenceView {
 	row := silenceView{Name: x.Name, Muted: grouped(x.Muted)}
-	from := time.Time{}
+	var from, until time.Time
 	if x.From != nil {
 		from = *x.From
 	}
-	if row.InForce = inForce(from, *x.Until, now); x.Conditional {
+	if x.Until != nil {
+		until = *x.Until
+	}
+	if row.InForce = inForce(from, until, now); x.Conditional {
 		row.InForce += ", by a condition"
 	}
 	return row
