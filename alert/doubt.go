@@ -60,7 +60,7 @@ func (c Config) Doubts(now time.Time) []Doubt {
 		}
 		if w := f.window(field+"window", r.Window, s); w != nil {
 			out = append(out, w.doubts(field+"window.is", r.Window.Is)...)
-			if key := strings.TrimSpace(r.Key); key != "" && key != "partition_key" {
+			if key := strings.TrimSpace(r.Key); key != "" && key != "partition_key" && !namesShard(key, s) {
 				out = append(out, Doubt{Fault: &ConfigError{
 					Field: field + "key", Value: r.Key, Rule: "is not the partition key, so records of one key can come to several shards, and each shard has a window of its own: " +
 						"it sees a part of them, and compares the bound with that part. Let producers put records by this key and leave key out, or choose a bound for the part of one shard",

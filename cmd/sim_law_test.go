@@ -41,7 +41,8 @@ func (w *simWorld) look() {
 	e := simEvent{Kind: simLook, Pages: map[string]simSeen{}}
 	for _, d := range w.standing() {
 		s, err := d.status()
-		if err != nil || s.State == "stopping" {
+		// One that is stopping may be calm about what it lets go of, and still says what holds it.
+		if err != nil || s.State == "stopping" && rank(s.Level) > rank(LevelWarning) {
 			continue
 		}
 		if s.Worker.TrustedUntil == nil {
@@ -62,11 +63,19 @@ func (w *simWorld) look() {
 	w.history.add(e)
 }
 
-// standing are the daemons that live and are not cut off from everything for good.
+// standing are the daemons that live, or are stopping, and are not cut off from everything for good.
 func (w *simWorld) standing() []*simDaemon {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return slices.Clone(w.live)
+	w.leaving = slices.DeleteFunc(w.leaving, func(d *simDaemon) bool {
+		select {
+		case <-d.gone:
+			return true
+		default:
+			return false
+		}
+	})
+	return slices.Concat(w.live, w.leaving)
 }
 
 // watchPages looks until the returned function is called.

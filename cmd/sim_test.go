@@ -84,6 +84,7 @@ type simWorld struct {
 	owed    []simEvent
 	mu      sync.Mutex // of live, for whoever looks at the pages
 	live    []*simDaemon
+	leaving []*simDaemon // they have been told to stop
 	all     []*simDaemon
 	started int
 	records int
@@ -266,6 +267,9 @@ func (w *simWorld) trouble(s simStep) {
 	d := w.live[i]
 	switch s.Do {
 	case "leave":
+		w.mu.Lock()
+		w.leaving = append(w.leaving, d)
+		w.mu.Unlock()
 		w.stop(i)
 	case "crash":
 		w.note("%s crashes", d.name)

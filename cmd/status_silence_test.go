@@ -36,7 +36,7 @@ func TestStatusOfRefusedReads(t *testing.T) {
 		code, remedy string
 	}{
 		"denied":    {fakeaws.Fault{Err: &fakeaws.Error{Code: "AccessDeniedException", Status: 400}}, "(AccessDeniedException)", "kinesis:GetRecords"},
-		"key":       {fakeaws.Fault{Err: &fakeaws.Error{Code: "KMSDisabledException", Status: 400}}, "(KMSDisabledException)", "kms:Decrypt"},
+		"key":       {fakeaws.Fault{Err: &fakeaws.Error{Code: "KMSDisabledException", Status: 400}}, "(KMSDisabledException)", "enable the KMS key"},
 		"throttled": {fakeaws.Fault{Err: &fakeaws.Error{Code: "ProvisionedThroughputExceededException", Status: 400}}, "(ProvisionedThroughputExceededException)", "who else reads"},
 		"failing":   {fakeaws.Fault{}, "(InternalFailure)", "health page"},
 		"no answer": {fakeaws.Fault{Kind: fakeaws.BlackHole}, "for 1 shard", "network"},

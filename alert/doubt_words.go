@@ -34,3 +34,13 @@ func otherSeverity(source string, s *schema) string {
 	}
 	return find(root)
 }
+
+// namesShard says whether an expression tells shards apart, so that no two of them have records of one key.
+func namesShard(source string, s *schema) bool {
+	b, _, fault := newBuilder(source, s, reflect.Invalid)
+	if fault != nil {
+		return false // that is a fault
+	}
+	_, named := b.refs["shard"]
+	return named
+}
