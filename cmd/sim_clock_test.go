@@ -249,12 +249,20 @@ func TestSimClocks(t *testing.T) { //nolint:paralleltest // the number of schedu
 		right := p.play(t, nil)
 		require.NotEmpty(t, right)
 		wrong := p.play(t, clocks)
+		// What is due as the fleet leaves may be told by one run only.
+		const last = (simClockSeconds + 70 - 5) * time.Second
 		for id, was := range right {
+			if was.at > last {
+				continue
+			}
 			require.Contains(t, wrong, id, "not told: %s (at %s)\nclocks: %v", was.words, was.at, clocks)
 			require.Equal(t, was.words, wrong[id].words)
 			require.InDelta(t, was.at.Seconds(), wrong[id].at.Seconds(), 2, "%s\nclocks: %v", was.words, clocks)
 		}
 		for id, is := range wrong {
+			if is.at > last {
+				continue
+			}
 			require.Contains(t, right, id, "told for nothing: %s (at %s)\nclocks: %v", is.words, is.at, clocks)
 		}
 	})
