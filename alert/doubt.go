@@ -55,7 +55,7 @@ func (c Config) Doubts(now time.Time) []Doubt {
 		if word := otherSeverity(r.Severity, s); word != "" {
 			out = append(out, Doubt{Fault: &ConfigError{
 				Field: field + "severity", Value: r.Severity,
-				Rule:  fmt.Sprintf("gives %q, which is no severity and counts as %s; want %s", word, SeverityWarning, strings.Join(severities(), ", ")),
+				Rule: fmt.Sprintf("gives %q, which is no severity and counts as %s; want %s", word, SeverityWarning, strings.Join(severities(), ", ")),
 			}})
 		}
 		if w := f.window(field+"window", r.Window, s); w != nil {

@@ -39,7 +39,7 @@ func TestConfigIsWrittenInParts(t *testing.T) {
 			got, err = configNodes(loaded.Config, func(path string, _ *yaml.Node) { paths = append(paths, path) })
 			require.NoError(t, err)
 			require.Equal(t, string(want), string(got))
-			if n := len(loaded.Config.Rules); n > 0 {
+			if n := len(loaded.Rules); n > 0 {
 				require.Len(t, paths, n+1)
 				require.True(t, strings.HasPrefix(paths[n], "rules["), paths[n])
 			}
