@@ -42,6 +42,7 @@ lint: ## golangci-lint with gosec, formatting, go vet, a tidy go.mod, known vuln
 	$(TOOL) golangci-lint run --build-tags $(TAGS) ./...
 	$(TOOL) golangci-lint fmt --diff
 	$(GO) vet -tags $(TAGS) ./...
+	$(GO) test -tags mutation -run '^TestMutationsFitTheSource$$' ./cmd
 	$(GO) mod tidy -diff
 	$(GO) mod verify
 	GO=$(GO) node $(TOOLS)/vulnerabilities.mjs

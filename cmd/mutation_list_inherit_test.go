@@ -25,7 +25,7 @@ func inheritMutations() []mutation {
 		},
 		{
 			breaks: "a claim outlives the memory of the key",
-			file:   "alert/kin.go", old: "	m.claim(en.of, en.key, k.family.others, max(now, k.born+1))\n", new: "",
+			file:   "alert/kin.go", old: "			m.claim(r, en.key, en.kin.family.others, max(now, en.kin.born+1))\n", new: "",
 			by: reshard, says: `.*Error:.*`,
 		},
 		{

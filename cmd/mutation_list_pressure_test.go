@@ -28,7 +28,7 @@ func pressureMutations() []mutation {
 		},
 		{
 			breaks: "who was told that a key fires is told that it is not followed any more",
-			file:   "alert/room.go", old: "			e.emit(en.of.rule, en, KindResolved,", new: "			(func(*rule, *entry, Kind, *occasion) {})(en.of.rule, en, KindResolved,",
+			file:   "alert/room.go", old: "			e.emitEnd(en.of.rule, en, &occ", new: "			(func(*rule, *entry, *occasion) {})(en.of.rule, en, &occ",
 			by: only("alert", "TestWhatFiresIsPushedOutAloud"), says: `.*Not equal.*`,
 		},
 		{

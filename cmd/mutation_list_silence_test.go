@@ -98,7 +98,7 @@ func silenceMutations() []mutation {
 		},
 		{
 			breaks: "every rule counts in the hash of a configuration",
-			file:   "cmd/reload.go", old: "Filter: c.Filter, Score: c.Score, Rules: c.Rules,\n		Silences", new: "Filter: c.Filter, Score: c.Score,\n		Silences",
+			file:   "cmd/config_yaml.go", old: "Filter: c.Filter, Score: c.Score, Rules: c.Rules,\n		Silences", new: "Filter: c.Filter, Score: c.Score,\n		Silences",
 			by: only("cmd", "TestMeaningOfAConfiguration"), says: `.*Error:.*`,
 		},
 		{

@@ -46,6 +46,16 @@ type finding struct {
 	took  time.Duration
 }
 
+// TestMutationsFitTheSource: what a mutation replaces stands in its file once. It takes no time, so that a list which the source has
+// outgrown is noticed at once.
+func TestMutationsFitTheSource(t *testing.T) {
+	for _, m := range mutations() {
+		source, err := os.ReadFile(filepath.Join("..", m.file))
+		require.NoError(t, err, m.breaks)
+		require.Equal(t, 1, strings.Count(string(source), m.old), "%s: %s: %q", m.breaks, m.file, m.old)
+	}
+}
+
 // TestMutations breaks the daemon in every way that its guarantees exclude, one at a time, and shows that a test finds it.
 func TestMutations(t *testing.T) {
 	root, err := filepath.Abs("..")
