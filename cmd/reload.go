@@ -173,7 +173,7 @@ func (r *reloader) reload(ctx context.Context) (changes []string, err error) {
 	}
 	for _, rule := range slices.Sorted(maps.Keys(r.pipeline.Edits())) {
 		if n := fire[rule]; n > 0 {
-			changes = append(changes, fmt.Sprintf("rule %s was %s with %s firing on this worker: whoever was told gets the end once all workers have had the same configuration for a minute",
+			changes = append(changes, fmt.Sprintf("rule %s was %s with %s firing on this worker: the topics that were notified get the end once all workers have had the same configuration for a minute",
 				rule, r.pipeline.Edits()[rule], number(n, "key")))
 		}
 	}

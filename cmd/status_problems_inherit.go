@@ -37,7 +37,7 @@ func memoryProblems(st *Status, add addProblem) {
 	}
 	ofRules(leaving, func(worst, more string, n int) {
 		add(LevelInfo, "rule_edited_firing", "",
-			"rule %s was taken out or changed with %s firing%s: whoever was told gets the end once all workers have had the same configuration for a minute",
+			"rule %s was taken out or changed with %s firing%s: the topics that were notified get the end once all workers have had the same configuration for a minute",
 			worst, number(n, "key"), more)
 	})
 	if n := len(keyless); n > 0 {

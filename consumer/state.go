@@ -154,7 +154,7 @@ func (s *shard) loadState() (types.StartingPosition, bool) {
 	return s.replayFrom(s.stored), true
 }
 
-// loadOwed brings back, where no rule remembers anything, what rules before them have told and still owe the end of. Reading goes on at the
+// loadOwed restores what earlier rules have told and still owe the end of, where no rule of today remembers anything. Reading resumes at the
 // checkpoint: no rule needs what came before.
 func (s *shard) loadOwed() {
 	ctx, cancel := context.WithTimeout(s.readCtx, loadOwedLimit)
@@ -168,7 +168,7 @@ func (s *shard) loadOwed() {
 		}
 	}
 	if err != nil {
-		s.log.Warn("what rules of before have told cannot be read; if a key fires of which somebody was told, nobody is told its end", zap.Error(err))
+		s.log.Warn("the state that earlier rules stored cannot be read; alerts of theirs that still fire get no end", zap.Error(err))
 	}
 	s.inherit(parents)
 }

@@ -23,7 +23,7 @@ func retryReasons() []alert.Reason {
 	return append(delivery.RetryReasons(), reasonTooLarge)
 }
 
-// remedies has the reasons for which the destination is held, and what mends each.
+// remedies has the reasons for which the destination is held, and what an operator does about each.
 func remedies() map[alert.Reason]string {
 	r := awsfault.Resource{
 		Name: "the destination", Actions: "sqs:SendMessage, sns:Publish or s3:PutObject", HasPolicy: true,

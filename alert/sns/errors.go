@@ -42,7 +42,7 @@ func retryReasons() []alert.Reason {
 	return append(delivery.RetryReasons(), reasonTrustWindow, reasonBatchTooLong, reasonInvalidParameter, reasonKMSThrottled)
 }
 
-// remedies has the reasons for which a topic is held, and what mends each.
+// remedies has the reasons for which a topic is held, and what an operator does about each.
 func remedies() map[alert.Reason]string {
 	r := resource()
 	all := delivery.Remedies(r)
