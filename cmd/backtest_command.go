@@ -133,7 +133,7 @@ func (x *backtester) finish(ctx context.Context, b *backtest, source backtestSou
 // check says what is wrong with the command line, and from when to when the stream is to be read.
 func (x *backtester) check(args []string) (from, to time.Time, err error) {
 	bad := func(text string, values ...any) error {
-		return &usageError{"rules: backtest: " + fmt.Sprintf(text, values...)}
+		return usageError("rules: backtest: " + fmt.Sprintf(text, values...))
 	}
 	switch {
 	case len(args) > 0:

@@ -144,7 +144,7 @@ func TestBacktestUsage(t *testing.T) {
 	} {
 		var r backtestRun
 		err := r.run(t.Context(), args...)
-		var usage *usageError
+		var usage usageError
 		require.ErrorAs(t, err, &usage)
 		require.Equal(t, "rules: backtest: "+want, err.Error())
 	}

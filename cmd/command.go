@@ -44,7 +44,7 @@ func Main(ctx context.Context, args []string, env func(string) (string, bool), s
 	defer func() { _, _ = out.Flush(), errs.Flush() }()
 	p := &program{env: env, stdout: out, stderr: errs, output: stdout, console: stderr}
 	err := p.run(ctx, args)
-	var usage *usageError
+	var usage usageError
 	var problems ConfigErrors
 	switch {
 	case err == nil, errors.Is(err, flag.ErrHelp):
@@ -98,7 +98,7 @@ func commands() []command {
 func (p *program) run(ctx context.Context, args []string) error {
 	if len(args) == 0 {
 		p.help(p.stderr)
-		return &usageError{"which command?"}
+		return usageError("which command?")
 	}
 	name, args := args[0], args[1:]
 	switch name {
@@ -118,7 +118,7 @@ func (p *program) run(ctx context.Context, args []string) error {
 		if near := nearest(name, commandNames(all)); near != "" {
 			hint = fmt.Sprintf("did you mean %q?", near)
 		}
-		return &usageError{fmt.Sprintf("no command %q; %s", name, hint)}
+		return usageError(fmt.Sprintf("no command %q; %s", name, hint))
 	}
 	return p.invoke(ctx, all[i], args)
 }
@@ -144,7 +144,7 @@ func (p *program) invoke(ctx context.Context, c command, args []string) error {
 			p.commandHelp(c, fs)
 			return err
 		case err != nil:
-			return &usageError{fmt.Sprintf("%s: %v; see kinesis-alerter help %s", c.name, p.hintFlag(err, fs), c.name)}
+			return usageError(fmt.Sprintf("%s: %v; see kinesis-alerter help %s", c.name, p.hintFlag(err, fs), c.name))
 		}
 		if fs.NArg() == 0 {
 			break
@@ -223,14 +223,14 @@ func (f *configFlags) given() bool { return f.file != "" || f.quick != (quickCon
 // load reads what the flags ask for. It can be called again, for a reload.
 func (f *configFlags) load(ctx context.Context, env func(string) (string, bool)) (*LoadedConfig, error) {
 	if f.listen != "" && !listenable(f.listen) {
-		return nil, &usageError{fmt.Sprintf("--listen %s: want HOST:PORT, as in %s, or :9464 for all addresses, with a port of 0 to 65535", f.listen, DefaultListen)}
+		return nil, usageError(fmt.Sprintf("--listen %s: want HOST:PORT, as in %s, or :9464 for all addresses, with a port of 0 to 65535", f.listen, DefaultListen))
 	}
 	var names []string
 	if f.names != "" {
 		names = strings.Split(f.names, ",")
 	}
 	if i := slices.IndexFunc(names, func(name string) bool { return !hostName(name) }); i >= 0 {
-		return nil, &usageError{fmt.Sprintf("--server-names: %q: want names of hosts alone, as in alerts.example.com,alerts: no scheme, no port, no blank", names[i])}
+		return nil, usageError(fmt.Sprintf("--server-names: %q: want names of hosts alone, as in alerts.example.com,alerts: no scheme, no port, no blank", names[i]))
 	}
 	loaded, err := f.source(ctx, env)
 	if err == nil && f.listen != "" {
@@ -245,11 +245,11 @@ func (f *configFlags) load(ctx context.Context, env func(string) (string, bool))
 func (f *configFlags) source(ctx context.Context, env func(string) (string, bool)) (*LoadedConfig, error) {
 	switch quick := f.quick != (quickConfig{}); {
 	case f.file != "" && quick:
-		return nil, &usageError{"give either --config, or --stream, --topic-arn, --application and --when, not both"}
+		return nil, usageError("give either --config, or --stream, --topic-arn, --application and --when, not both")
 	case f.file != "":
 		return LoadConfig(ctx, f.file, env)
 	case f.quick.stream == "" || f.quick.topicARN == "":
-		return nil, &usageError{"give --config FILE, or --stream NAME and --topic-arn ARN"}
+		return nil, usageError("give --config FILE, or --stream NAME and --topic-arn ARN")
 	}
 	return f.quick.config()
 }
@@ -309,7 +309,7 @@ func checkCommand(p *program, fs *flag.FlagSet) func(context.Context, []string) 
 				return err
 			}
 			if *show || *sample != "" || from.file != "" || from.listen != "" || from.names != "" || from.quick != (quickConfig{topicARN: from.quick.topicARN}) {
-				return &usageError{"check: --explain-lambda goes with --topic-arn alone; check what it prints with --config, --sample or --print"}
+				return usageError("check: --explain-lambda goes with --topic-arn alone; check what it prints with --config, --sample or --print")
 			}
 			x := lambdaExplainer{file: *mapping, topicARN: from.quick.topicARN, stdin: os.Stdin, stdout: p.stdout, stderr: p.stderr}
 			return x.run(ctx)
@@ -377,5 +377,5 @@ func noArguments(args []string) error {
 	if len(args) == 0 {
 		return nil
 	}
-	return &usageError{fmt.Sprintf("unexpected argument %q", args[0])}
+	return usageError(fmt.Sprintf("unexpected argument %q", args[0]))
 }

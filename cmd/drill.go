@@ -35,7 +35,7 @@ func drillCommand(p *program, fs *flag.FlagSet) func(context.Context, []string) 
 		names := slices.Sorted(maps.Keys(loaded.Topics))
 		if *only != "" {
 			if _, ok := loaded.Topics[*only]; !ok {
-				return &usageError{fmt.Sprintf("drill: no topic %q is configured", *only)}
+				return usageError(fmt.Sprintf("drill: no topic %q is configured", *only))
 			}
 			names = []string{*only}
 		}

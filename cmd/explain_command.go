@@ -73,7 +73,7 @@ func (x *explainer) run(ctx context.Context, args []string) error {
 	switch {
 	case x.sub < 0:
 	case x.sub >= len(records):
-		return &usageError{fmt.Sprintf("explain: --sub %d: the record has %d in it, the last is %d", x.sub, len(records), len(records)-1)}
+		return usageError(fmt.Sprintf("explain: --sub %d: the record has %d in it, the last is %d", x.sub, len(records), len(records)-1))
 	default:
 		records = records[x.sub : x.sub+1]
 	}
@@ -107,7 +107,7 @@ func (x *explainer) run(ctx context.Context, args []string) error {
 }
 
 func (x *explainer) check(args []string) error {
-	bad := func(text string, values ...any) error { return &usageError{"explain: " + fmt.Sprintf(text, values...)} }
+	bad := func(text string, values ...any) error { return usageError("explain: " + fmt.Sprintf(text, values...)) }
 	fromStream := x.shard != "" || x.sequence != ""
 	switch {
 	case len(args) > 0:

@@ -85,7 +85,7 @@ func TestExplainUsage(t *testing.T) {
 		`unexpected argument "it"`:                                       {"it"},
 	} {
 		_, err := runExplain(t, nil, "", args...)
-		var usage *usageError
+		var usage usageError
 		require.ErrorAs(t, err, &usage)
 		require.Equal(t, "explain: "+want, err.Error())
 	}

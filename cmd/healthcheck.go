@@ -22,7 +22,7 @@ func healthcheckCommand(p *program, fs *flag.FlagSet) func(context.Context, []st
 		}
 		host, port, err := net.SplitHostPort(*listen)
 		if err != nil {
-			return &usageError{fmt.Sprintf("healthcheck: --listen %s: want HOST:PORT", *listen)}
+			return usageError(fmt.Sprintf("healthcheck: --listen %s: want HOST:PORT", *listen))
 		}
 		if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
 			host = "127.0.0.1"

@@ -115,7 +115,7 @@ func (o *operator) parse(fs *flag.FlagSet, args []string) (leaseVerb, []string, 
 		names[i] = v.name
 	}
 	bad := func(text string, values ...any) (leaseVerb, []string, error) {
-		return leaseVerb{}, nil, &usageError{"leases: " + fmt.Sprintf(text, values...)}
+		return leaseVerb{}, nil, usageError("leases: " + fmt.Sprintf(text, values...))
 	}
 	if len(args) == 0 {
 		return bad("do what? %s", strings.Join(names, ", "))
@@ -172,13 +172,13 @@ func (o *operator) target(resets bool) (checkpoint.Start, error) {
 	err := to.UnmarshalText([]byte(o.to))
 	switch {
 	case resets && err != nil:
-		return to, &usageError{fmt.Sprintf("leases: reset --to %q: want trim_horizon, latest, or a time such as 2026-11-22T09:00:00Z", o.to)}
+		return to, usageError(fmt.Sprintf("leases: reset --to %q: want trim_horizon, latest, or a time such as 2026-11-22T09:00:00Z", o.to))
 	case resets && to.Kind == checkpoint.StartLatest:
 		return to, nil
 	case err != nil || to.Kind == checkpoint.StartLatest:
-		return to, &usageError{fmt.Sprintf("leases: rewind --to %q: want a time such as 2026-11-22T09:00:00Z, or trim_horizon", o.to)}
+		return to, usageError(fmt.Sprintf("leases: rewind --to %q: want a time such as 2026-11-22T09:00:00Z, or trim_horizon", o.to))
 	case to.Kind == checkpoint.StartTime && to.Time.After(o.now()):
-		return to, &usageError{fmt.Sprintf("leases: rewind --to %s: is in the future, and nothing was there yet", o.to)}
+		return to, usageError(fmt.Sprintf("leases: rewind --to %s: is in the future, and nothing was there yet", o.to))
 	}
 	return to, nil
 }
@@ -363,12 +363,12 @@ func (o *operator) confirm(n int) error {
 		return nil
 	}
 	if o.terminal == nil || o.json {
-		return &usageError{"leases: nothing was changed; repeat the command with --yes to make these changes"}
+		return usageError("leases: nothing was changed; repeat the command with --yes to make these changes")
 	}
 	_, _ = plain.Fprintf(o.program.stderr, "make %s? type yes: ", cmp.Or(map[int]string{1: "this change"}[n], fmt.Sprintf("these %d changes", n)))
 	answer, _ := bufio.NewReader(o.terminal).ReadString('\n')
 	if strings.TrimSpace(answer) != "yes" {
-		return &usageError{"leases: not confirmed, nothing was changed; give --yes where nobody can be asked"}
+		return usageError("leases: not confirmed, nothing was changed; give --yes where nobody can be asked")
 	}
 	return nil
 }

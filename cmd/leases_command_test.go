@@ -308,7 +308,7 @@ func TestLeasesRewindOverAReshard(t *testing.T) {
 func TestLeasesAskFirst(t *testing.T) {
 	operated(t, 1, func(w operatedDaemon) {
 		t, fake := w.T, w.fake
-		var usage *usageError
+		var usage usageError
 		out, err := operate(t, fake, "pause", shard0)
 		require.ErrorAs(t, err, &usage, "exit code 2")
 		require.ErrorContains(t, err, "--yes")

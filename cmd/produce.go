@@ -21,18 +21,18 @@ func produceCommand(p *program, fs *flag.FlagSet) func(context.Context, []string
 	return func(ctx context.Context, args []string) error {
 		switch {
 		case len(args) != 1:
-			return &usageError{"produce what? heart-rate or stock-ticker"}
+			return usageError("produce what? heart-rate or stock-ticker")
 		case *stream == "":
-			return &usageError{"produce: give --stream NAME"}
+			return usageError("produce: give --stream NAME")
 		case *rate < 0 || *count < 0 || *keys < 0 || *limit < 0:
-			return &usageError{"produce: --rate, --count, --for and --keys cannot be negative"}
+			return usageError("produce: --rate, --count, --for and --keys cannot be negative")
 		}
 		if *seed == 0 {
 			*seed = rand.Uint64() //nolint:gosec // sample data, not a secret
 		}
 		sample, err := NewSample(args[0], rand.New(rand.NewPCG(*seed, 0))) //nolint:gosec // sample data, not a secret
 		if err != nil {
-			return &usageError{"produce: " + err.Error()}
+			return usageError("produce: " + err.Error())
 		}
 		cfg, err := LoadAWS(ctx)
 		if err != nil {

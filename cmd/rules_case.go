@@ -228,20 +228,6 @@ func (l *testLoader) configOf(ctx context.Context, doc *document, tests *ruleTes
 	return config
 }
 
-// fault notes what is wrong with a value, or with its absence.
-func (d *document) fault(path, value, rule string) {
-	if d.full() {
-		return
-	}
-	n, exact := d.locate(path)
-	value, rule = d.hide(path, value, rule)
-	p := &ConfigError{File: d.file, Field: path, Value: value, Rule: rule}
-	if n != nil && (exact || n != d.root) {
-		p.Line, p.Column = n.Line, n.Column
-	}
-	d.problems = append(d.problems, p)
-}
-
 // prepare fills in the defaults of a test and reports what is wrong with its records.
 func (c *ruleCase) prepare(doc *document, path string) {
 	if time.Time(c.Start).IsZero() {

@@ -28,16 +28,16 @@ func rulesCommand(p *program, fs *flag.FlagSet) func(context.Context, []string) 
 		verbs := []string{"test", "backtest"}
 		switch {
 		case len(args) == 0:
-			return &usageError{"rules: do what? " + strings.Join(verbs, ", ")}
+			return usageError("rules: do what? " + strings.Join(verbs, ", "))
 		case !slices.Contains(verbs, args[0]):
 			if near := nearest(args[0], verbs); near != "" {
-				return &usageError{fmt.Sprintf("rules: no command %q; did you mean %q?", args[0], near)}
+				return usageError(fmt.Sprintf("rules: no command %q; did you mean %q?", args[0], near))
 			}
-			return &usageError{fmt.Sprintf("rules: no command %q; there are %s", args[0], strings.Join(verbs, ", "))}
+			return usageError(fmt.Sprintf("rules: no command %q; there are %s", args[0], strings.Join(verbs, ", ")))
 		case args[0] == "backtest":
 			return backtest.run(ctx, args[1:])
 		case len(args) == 1:
-			return &usageError{"rules: test which files?"}
+			return usageError("rules: test which files?")
 		}
 		var stray string
 		fs.Visit(func(f *flag.Flag) {
@@ -46,7 +46,7 @@ func rulesCommand(p *program, fs *flag.FlagSet) func(context.Context, []string) 
 			}
 		})
 		if stray != "" {
-			return &usageError{fmt.Sprintf("rules: test has no --%s", stray)}
+			return usageError(fmt.Sprintf("rules: test has no --%s", stray))
 		}
 		return o.test(ctx, p, args[1:])
 	}

@@ -147,11 +147,6 @@ func (c *ruleCase) play(ctx context.Context, config *LoadedConfig) (*played, err
 
 func (p *player) start() time.Time { return time.Time(p.test.Start) }
 
-// assumedARN is the stream's ARN, made up where the configuration has its name only.
-func (c Config) assumedARN() string {
-	return cmp.Or(c.Stream.ARN, "arn:aws:kinesis:us-east-1:000000000000:stream/"+c.Stream.Name)
-}
-
 // stepOf is the longest step in which nothing of the stream as a whole is passed over: it is looked at once a tick.
 func stepOf(config *LoadedConfig) time.Duration {
 	step := config.Watchdog.Interval

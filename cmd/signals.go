@@ -21,7 +21,7 @@ func StopOnSignal(ctx context.Context, exit func(code int)) (stop context.Contex
 			select {
 			case s := <-signals:
 				if stop.Err() != nil {
-					exit(exitFailed)
+					exit(1)
 				}
 				cancel(fmt.Errorf("signal: %s", s))
 			case <-released:

@@ -8,8 +8,6 @@ import (
 	"slices"
 	"time"
 
-	"go.uber.org/zap"
-
 	"kinesis-alerter/alert"
 )
 
@@ -260,18 +258,4 @@ type StatusDoubt struct {
 	Text  string `json:"text"`
 	// Never says that it keeps a rule from ever matching, or a filter from ever letting a record pass.
 	Never bool `json:"never"`
-}
-
-// doubt logs what is valid in a configuration that was put into force and cannot be meant, and keeps it for the status page. Values
-// stay out of it: they may come from the environment.
-func (r *reloader) doubt(loaded *LoadedConfig, inForce Config) {
-	if loaded == nil || loaded.doc == nil {
-		loaded = &LoadedConfig{doc: &document{}}
-	}
-	all := []StatusDoubt{}
-	for _, d := range (&LoadedConfig{inForce, loaded.doc}).doubts(time.Now()) {
-		all = append(all, StatusDoubt{Field: d.Field, Line: d.Line, Text: d.Rule, Never: d.never})
-		r.log.Warn("configuration is valid, but cannot be meant", zap.String("field", d.Field), zap.Int("line", d.Line), zap.String("doubt", d.Rule))
-	}
-	r.doubted.Store(&all)
 }

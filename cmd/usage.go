@@ -1,6 +1,6 @@
 package cmd
 
 // usageError is a command line that makes no sense.
-type usageError struct{ text string }
+type usageError string
 
-func (e *usageError) Error() string { return e.text }
+func (e usageError) Error() string { return string(e) }
