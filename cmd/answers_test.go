@@ -152,7 +152,7 @@ func badAnswerRows() []badAnswer {
 type answersWorld struct {
 	t    *testing.T
 	fake *fakeaws.AWS
-	page *pipes
+	page *page
 	put  int
 }
 
@@ -199,7 +199,7 @@ func TestBadAnswersCostTime(t *testing.T) {
 		t.Run(row.operation+", "+row.name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				w := &answersWorld{t: t, fake: fakeaws.New(fakeaws.Options{}), page: newPipes()}
+				w := &answersWorld{t: t, fake: fakeaws.New(fakeaws.Options{}), page: newPage()}
 				w.fake.Kinesis.Create(testStream, 2)
 				createTopic(t, w.fake)
 				kind := fakeaws.Changed

@@ -15,7 +15,6 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/kinesis"
 	"github.com/prometheus/client_golang/prometheus"
@@ -24,13 +23,6 @@ import (
 
 	"kinesis-alerter/internal/fakeaws"
 )
-
-func emulated(fake *fakeaws.AWS) aws.Config {
-	return aws.Config{
-		Region: "us-east-1", Credentials: credentials.NewStaticCredentialsProvider("worker", "x", ""),
-		HTTPClient: &http.Client{Transport: fake},
-	}
-}
 
 // Kinesis calls are made once, because the reader retries; DynamoDB calls have three attempts, within a heartbeat.
 func TestAttempts(t *testing.T) {

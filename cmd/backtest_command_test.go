@@ -185,22 +185,3 @@ func TestBacktestInterrupted(t *testing.T) {
 	require.True(t, strings.HasPrefix(out.String(), "INCOMPLETE, what follows is of a part of the records: interrupted\n\n128 records, "), out.String())
 	require.Regexp(t, `(?m)^high +3 `, out.String(), "one a minute")
 }
-
-func TestProgressBar(t *testing.T) {
-	t.Parallel()
-	var out bytes.Buffer
-	clock := time.Unix(0, 0)
-	bar := newProgressBar(&out, true, func() time.Time { clock = clock.Add(10 * time.Second); return clock })
-	for i := range barSteps {
-		bar.step(i+1, 0.5)
-	}
-	require.Equal(t, "\r[###############...............]  50 %  64 records  about 10s left", out.String())
-	out.Reset()
-	bar.clear()
-	require.Equal(t, "\r"+strings.Repeat(" ", 66)+"\r", out.String())
-	require.False(t, isTerminal(&out))
-	file, err := os.Create(filepath.Join(t.TempDir(), "log"))
-	require.NoError(t, err)
-	require.False(t, isTerminal(file), "a file is none")
-	require.NoError(t, file.Close())
-}

@@ -105,7 +105,7 @@ func TestMachineClockThatIsOffIsTold(t *testing.T) {
 				fake := fakeaws.New(fakeaws.Options{})
 				fake.Kinesis.Create(testStream, 1)
 				createTopic(t, fake)
-				page := &simDaemon{page: newPipes()}
+				page := &simDaemon{page: newPage()}
 				d := startDaemon(t, fake, func(_ *Config, o *Options) {
 					o.Machine = func() time.Time { return time.Now().Add(off).Round(0) }
 					o.Listener = page.page

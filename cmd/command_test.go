@@ -2,22 +2,11 @@ package cmd
 
 import (
 	"bytes"
-	"os"
-	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 )
-
-func configFile(t *testing.T, text string) string {
-	t.Helper()
-	file := filepath.Join(t.TempDir(), "alerter.yaml")
-	require.NoError(t, os.WriteFile(file, []byte(text), 0o600)) //nolint:gosec // in the test's own folder
-	return file
-}
 
 // invoke runs a command line.
 func invoke(t *testing.T, args ...string) (code int, stdout, stderr string) {
@@ -115,27 +104,4 @@ func TestHealthcheckWithoutDaemon(t *testing.T) {
 	code, _, stderr := invoke(t, "healthcheck", "--listen", "0.0.0.0:1")
 	require.Equal(t, exitFailed, code)
 	require.Contains(t, stderr, "http://127.0.0.1:1/healthz", "all addresses means this machine")
-}
-
-// The first signal asks for an orderly stop, the second one ends the process whatever it is doing.
-func TestSignals(t *testing.T) {
-	exits := make(chan int, 1)
-	ctx, release := StopOnSignal(t.Context(), func(code int) { exits <- code })
-	defer release()
-	self, err := os.FindProcess(os.Getpid())
-	require.NoError(t, err)
-	require.NoError(t, self.Signal(syscall.SIGTERM))
-	select {
-	case <-ctx.Done():
-	case <-time.After(5 * time.Second):
-		require.Fail(t, "SIGTERM was not heard")
-	}
-	require.Empty(t, exits)
-	require.NoError(t, self.Signal(os.Interrupt))
-	select {
-	case code := <-exits:
-		require.Equal(t, exitFailed, code)
-	case <-time.After(5 * time.Second):
-		require.Fail(t, "the second signal was not heard")
-	}
 }

@@ -14,35 +14,6 @@ import (
 	"kinesis-alerter/checkpoint"
 )
 
-const validConfig = `stream:
-  name: ExampleOutputStream
-  application: heart-rate-alerts
-  start: 2026-11-22T09:00:00Z
-  fan_out: ""
-leases:
-  duration: 20s
-processing:
-  parallelism: 20
-  memory: 128MiB
-  poll_interval: 1s
-  checkpoint_interval: 2s
-  stop_budget: 50s
-format: json
-rules:
-  - name: high-heart-rate
-    when: ANOMALY_SCORE > 3.0
-    severity: critical
-    topics: [oncall]
-topics:
-  oncall:
-    arn: arn:aws:sns:us-east-1:000000000000:ExampleTopic
-    subject: Anomaly detected
-    message: "Anomaly detected ...  {{ .Record.Data }}"
-server:
-  listen: :9464
-log: {level: debug, format: console}
-`
-
 func TestValidConfig(t *testing.T) {
 	t.Parallel()
 	c, err := parseConfig(t.Context(), "alerter.yaml", []byte(validConfig), environment(nil))
@@ -70,9 +41,6 @@ topics: {oncall: {arn: "arn:aws:sns:us-east-1:000000000000:ExampleTopic"}}
 	require.NoError(t, err, "what is printed is a configuration")
 	require.Equal(t, c.Config, again.Config)
 }
-
-// edit replaces a line of the valid configuration.
-func edit(pairs ...string) string { return strings.NewReplacer(pairs...).Replace(validConfig) }
 
 func TestConfigProblems(t *testing.T) {
 	t.Parallel()
@@ -300,21 +268,6 @@ func TestSize(t *testing.T) {
 	for _, bad := range []string{"", "MiB", "1.5MiB", "-1", "64MB", "9223372036854775807GiB", "0x10"} {
 		require.Error(t, new(Size).UnmarshalText([]byte(bad)), bad)
 	}
-}
-
-// The image and the chart listen on all addresses whatever the file says, and a reload must not take that back.
-func TestListenFlagWinsOverTheFile(t *testing.T) {
-	file := filepath.Join(t.TempDir(), "c.yaml")
-	require.NoError(t, os.WriteFile(file, []byte(strings.Replace(validConfig, "listen: :9464", "listen: 127.0.0.1:1", 1)), 0o600))
-	from := configFlags{file: file, listen: ":1234"}
-	for range 2 {
-		c, err := from.load(t.Context(), environment(nil))
-		require.NoError(t, err)
-		require.Equal(t, ":1234", c.Server.Listen)
-	}
-	from.listen = "9464"
-	_, err := from.load(t.Context(), environment(nil))
-	require.EqualError(t, err, "--listen 9464: want HOST:PORT, as in 127.0.0.1:9464, or :9464 for all addresses, with a port of 0 to 65535")
 }
 
 // What --print says is a configuration again, and the same one: a person keeps it, or compares two of them.

@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/prometheus/client_golang/prometheus"
 	"github.com/stretchr/testify/require"
 
 	"kinesis-alerter/internal/credentials"
@@ -61,7 +60,7 @@ func TestRefusedCredentials(t *testing.T) {
 		t.Run(code, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				fake, page, keys := fakeaws.New(fakeaws.Options{}), newPipes(), &keyring{key: "OLD"}
+				fake, page, keys := fakeaws.New(fakeaws.Options{}), newPage(), &keyring{key: "OLD"}
 				fake.Kinesis.Create(testStream, 2)
 				createTopic(t, fake)
 				d := startDaemon(t, fake, func(_ *Config, o *Options) { o.Listener = page; keys.with(o) })
@@ -106,7 +105,7 @@ func TestRefusedCredentials(t *testing.T) {
 func TestCredentialsThatSNSRefuses(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		fake, page, keys := fakeaws.New(fakeaws.Options{}), newPipes(), &keyring{key: "OLD"}
+		fake, page, keys := fakeaws.New(fakeaws.Options{}), newPage(), &keyring{key: "OLD"}
 		fake.Kinesis.Create(testStream, 1)
 		createTopic(t, fake)
 		d := startDaemon(t, fake, func(_ *Config, o *Options) { o.Listener = page; keys.with(o) })
@@ -132,7 +131,7 @@ func TestCredentialsThatSNSRefuses(t *testing.T) {
 func TestCredentialsThatCannotBeRenewed(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		fake, page := fakeaws.New(fakeaws.Options{}), newPipes()
+		fake, page := fakeaws.New(fakeaws.Options{}), newPage()
 		keys := &keyring{key: "A", good: 320 * time.Second}
 		fake.Kinesis.Create(testStream, 1)
 		createTopic(t, fake)
@@ -178,7 +177,7 @@ func TestStartWithoutCredentials(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				fake, page := fakeaws.New(fakeaws.Options{}), newPipes()
+				fake, page := fakeaws.New(fakeaws.Options{}), newPage()
 				keys := &keyring{key: "A", err: errors.New("no role found")}
 				fake.Kinesis.Create(testStream, 1)
 				createTopic(t, fake)
@@ -244,26 +243,4 @@ func TestFailFastWaitsAMinuteForWhatMayPass(t *testing.T) {
 			}
 		})
 	}
-}
-
-// Commands name the credentials, too.
-func TestCommandsNameTheCredentials(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		fake := fakeaws.New(fakeaws.Options{})
-		fake.Kinesis.Create(testStream, 1)
-		expire(fake, "OLD", "UnrecognizedClientException", "InvalidClientTokenId")
-		cfg := emulated(fake)
-		cfg.Credentials = credentials.New((&keyring{key: "OLD"}).load)
-		clients := newClients(cfg, prometheus.NewRegistry(), nil)
-		_, err := describeStream(t.Context(), clients.kinesis, testStream)
-		require.ErrorContains(t, withCredentials(err), "does not accept the credentials")
-		time.Sleep(5 * time.Second)
-		require.Equal(t, "credentials: not accepted by Kinesis (UnrecognizedClientException) for 5.0 s", credentialsTrouble(clients.credentials))
-		reader := recordReader{}
-		require.ErrorContains(t, withCredentials(reader.failed(err)), "credentials")
-		cfg.Credentials = credentials.New((&keyring{err: errors.New("no role")}).load)
-		_, err = describeStream(t.Context(), newClients(cfg, prometheus.NewRegistry(), nil).kinesis, testStream)
-		require.ErrorContains(t, err, "credentials: there are none: no role")
-	})
 }

@@ -2,8 +2,7 @@ package cmd
 
 import (
 	"bytes"
-	"context"
-	"crypto/md5" //nolint:gosec // the KPL's format prescribes it
+	"context" //nolint:gosec // the KPL's format prescribes it
 	"encoding/json"
 	"errors"
 	"flag"
@@ -144,23 +143,6 @@ func TestExplainRecordOfTheStream(t *testing.T) {
 		require.Contains(t, ids, id, "the id that the daemon gives it")
 		require.NoError(t, d.end())
 	})
-}
-
-// aggregate packs payloads into one KPL record with one partition key.
-func aggregate(key string, payloads ...string) []byte {
-	field := func(number byte, value []byte) []byte {
-		return append(append([]byte{number<<3 | 2}, byte(len(value))), value...) //nolint:gosec // all are short
-	}
-	message := field(1, []byte(key))
-	for _, p := range payloads {
-		record := append([]byte{1 << 3, 0}, field(3, []byte(p))...)
-		if p == "" {
-			record = []byte{1 << 3, 9} // a key that is not there
-		}
-		message = append(message, field(3, record)...)
-	}
-	sum := md5.Sum(message) //nolint:gosec // see the import
-	return append(append([]byte{0xF3, 0x89, 0x9A, 0xC2}, message...), sum[:]...)
 }
 
 func TestExplainAggregate(t *testing.T) {

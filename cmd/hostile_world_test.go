@@ -188,7 +188,7 @@ type hostileWorld struct {
 	c      hostileCase
 	fake   *fakeaws.AWS
 	line   *hostileLine
-	page   *pipes
+	page   *page
 	daemon *testDaemon
 	queue  string
 	put    int
@@ -247,7 +247,7 @@ func newHostileWorld(t *testing.T, c hostileCase) *hostileWorld {
 }
 
 func (w *hostileWorld) start() {
-	w.page = newPipes()
+	w.page = newPage()
 	w.daemon = startDaemon(w.T, w.fake, func(c *Config, o *Options) {
 		c.Stream.Application = hostileApplication
 		c.Rules = []alert.RuleConfig{

@@ -65,7 +65,7 @@ type inheritWorld struct {
 	cords   []*cord
 	ending  sync.WaitGroup
 	line    http.RoundTripper // in front of AWS; nil for none
-	page    *pipes            // to the status page of the daemon; nil for none
+	page    *page            // to the status page of the daemon; nil for none
 }
 
 func (w *inheritWorld) start() {
@@ -293,7 +293,7 @@ func TestInheritedKeysAreDecidedWithoutAMissingMemory(t *testing.T) {
 		fake := fakeaws.New(fakeaws.Options{Unthrottled: true})
 		fake.Kinesis.Create(testStream, 1)
 		createTopic(t, fake)
-		line, page := &refusing{RoundTripper: fake}, newPipes()
+		line, page := &refusing{RoundTripper: fake}, newPage()
 		codes := func() (out []string) {
 			for _, p := range page.status(t).Problems {
 				out = append(out, p.Code)

@@ -1,13 +1,11 @@
 package cmd
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
 	"maps"
 	"os"
 	"path/filepath"
-	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -49,13 +47,6 @@ warning: testdata/lambda/fifo.json: "Odd\n: name\u2028": this version does not k
 			}
 		})
 	}
-}
-
-func textOf(tb testing.TB, file string) string {
-	tb.Helper()
-	text, err := os.ReadFile(file) //nolint:gosec // a file of the test's
-	require.NoError(tb, err)
-	return string(text)
 }
 
 // mappingNames are the names of the fields of a mapping, those of metadata and of empty ones excepted.
@@ -130,20 +121,6 @@ func TestExplainLambdaKeepsValues(t *testing.T) {
 	require.Equal(t, "arn:aws:kinesis:us-east-1:123456789012:stream/clicks", consumer.Stream.ARN, "of another account than the function")
 	require.Empty(t, consumer.Stream.FanOut)
 	require.Equal(t, "arn:aws:sns:us-east-1:123456789012:letters", consumer.DeadLetter.SNS)
-}
-
-// A mapping comes by a pipe, too.
-func TestExplainLambdaReadsStandardInput(t *testing.T) {
-	t.Parallel()
-	var stdout, stderr bytes.Buffer
-	x := lambdaExplainer{file: "-", stdin: strings.NewReader("\xef\xbb\xbf" + textOf(t, "testdata/lambda/defaults.json")), stdout: &stdout, stderr: &stderr}
-	require.NoError(t, x.run(t.Context()))
-	require.Equal(t, textOf(t, "testdata/lambda/defaults.yaml"), stdout.String())
-	require.Empty(t, stderr.String())
-
-	x.stdin = strings.NewReader(" \n")
-	require.EqualError(t, x.run(t.Context()), "standard input: is empty; "+wanted)
-	require.Equal(t, textOf(t, "testdata/lambda/defaults.yaml"), stdout.String(), "nothing more was written")
 }
 
 // What cannot be taken over is refused with the reason, and nothing is written.
@@ -225,14 +202,5 @@ func TestExplainLambdaRefuses(t *testing.T) {
 		require.Equal(t, exitUsage, code)
 		require.Empty(t, stdout)
 		require.Contains(t, stderr, want)
-	}
-}
-
-// The page about moving here tells of every field that a mapping can have.
-func TestMigrationNamesEveryField(t *testing.T) {
-	t.Parallel()
-	page := textOf(t, "../deploy/migration.md")
-	for field := range reflect.TypeFor[lambdaMapping]().Fields() {
-		require.Contains(t, page, field.Name)
 	}
 }

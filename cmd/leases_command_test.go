@@ -113,11 +113,6 @@ func puts(fake *fakeaws.AWS, from, to int) {
 	}
 }
 
-const (
-	shard0 = "shardId-000000000000"
-	shard1 = "shardId-000000000001"
-)
-
 // A paused shard is drained and read by nobody; when it is resumed nothing is missing and nothing is repeated.
 func TestLeasesPauseAndResume(t *testing.T) {
 	operated(t, 2, func(w operatedDaemon) {

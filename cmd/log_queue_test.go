@@ -3,7 +3,6 @@ package cmd
 import (
 	"errors"
 	"strings"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -12,55 +11,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil"
 	"github.com/stretchr/testify/require"
 	"go.uber.org/zap"
-
-	"kinesis-alerter/alert"
-	"kinesis-alerter/internal/fakeaws"
 )
-
-// pipeOutput is an output that blocks, fails or takes lines.
-type pipeOutput struct {
-	syncBuffer
-
-	gate sync.Mutex
-	open chan struct{} // closed while it takes lines
-	err  error
-}
-
-func newPipeOutput() *pipeOutput {
-	p := &pipeOutput{open: make(chan struct{})}
-	close(p.open)
-	return p
-}
-
-func (p *pipeOutput) set(open bool, err error) {
-	p.gate.Lock()
-	defer p.gate.Unlock()
-	select {
-	case <-p.open:
-		if !open {
-			p.open = make(chan struct{})
-		}
-	default:
-		if open {
-			close(p.open)
-		}
-	}
-	p.err = err
-}
-
-func (p *pipeOutput) Write(line []byte) (int, error) {
-	p.gate.Lock()
-	open := p.open
-	p.gate.Unlock()
-	<-open
-	p.gate.Lock()
-	err := p.err
-	p.gate.Unlock()
-	if err != nil {
-		return 0, err
-	}
-	return p.syncBuffer.Write(line)
-}
 
 // A pipe that nobody reads: loggers do not wait, what does not fit is counted, and a line says so when the pipe drains.
 func TestLogQueueNeverBlocks(t *testing.T) {
@@ -128,34 +79,5 @@ func TestLogQueueSurvivesABrokenPipe(t *testing.T) {
 		problems, err := testutil.GatherAndLint(reg)
 		require.NoError(t, err)
 		require.Empty(t, problems)
-	})
-}
-
-// The whole daemon with an output that blocks from the first line on: every record becomes an alert, and the stop is in its budget.
-func TestDaemonAlertsWithABlockedOutput(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		fake, out, page := fakeaws.New(fakeaws.Options{}), newPipeOutput(), newPipes()
-		fake.Kinesis.Create(testStream, 2)
-		createTopic(t, fake)
-		out.set(false, nil)
-		d := startDaemon(t, fake, func(c *Config, o *Options) {
-			o.Output, o.Listener = out, page
-			c.Rules = []alert.RuleConfig{{Name: "every", When: "heartRate > 0", Topics: []string{"oncall"}}}
-		})
-		for i := range 300 {
-			fake.Kinesis.Put(testStream, strings.Repeat("k", i%7+1), []byte(`{"heartRate":150}`))
-		}
-		time.Sleep(20 * time.Second)
-		require.Len(t, messages(fake), 300)
-		s := page.status(t)
-		require.Equal(t, LevelWarning, s.Level)
-		require.Equal(t, "log_blocked", s.Problems[0].Code)
-		require.Contains(t, s.Summary, "The log output has taken no line for 20 s;")
-		began := time.Now()
-		require.NoError(t, d.end())
-		require.Less(t, time.Since(began), 5*time.Second)
-		out.set(true, nil)
-		synctest.Wait()
 	})
 }

@@ -363,15 +363,3 @@ func (r *reloader) ServeHTTP(w http.ResponseWriter, request *http.Request) {
 		_, _ = plain.Fprintf(w, "silence %s: %s; this process has silenced %s by it\n", x.Name, inForce(x.From, x.Until, now), number(int(min(x.Muted, math.MaxInt32)), "alert"))
 	}
 }
-
-// inForce says in words when a silence is in force.
-func inForce(from, until, now time.Time) string {
-	switch in := func(t time.Time) string { return t.UTC().Format(time.RFC3339) }; {
-	case !until.After(now):
-		return "over since " + in(until)
-	case from.After(now):
-		return "from " + in(from) + " until " + in(until)
-	default:
-		return "in force until " + in(until)
-	}
-}

@@ -3,7 +3,6 @@ package cmd
 import (
 	"context"
 	"fmt"
-	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -29,15 +28,6 @@ type reloadable struct {
 	file string
 	logs *observer.ObservedLogs
 }
-
-const reloadConfig = `stream: {name: s}
-rules:
-  - {name: one, when: v > 1, topics: [a]}
-  - {name: two, when: v > 2, topics: [a]}
-silences: [{name: night, until: "2099-12-01T00:00:00Z"}]
-topics:
-  a: {arn: "arn:aws:sns:us-east-1:000000000000:a"}
-`
 
 // inForceLine is what an answer says of the silence.
 const inForceLine = "silence night: in force until 2099-12-01T00:00:00Z; this process has silenced 0 alerts by it\n"
@@ -116,49 +106,6 @@ func TestReloadWithoutAFile(t *testing.T) {
 	require.ErrorContains(t, err, "started without a configuration file")
 	require.InDelta(t, 1, testutil.ToFloat64(r.good), 0, "what cannot be asked for has not failed")
 	require.Nil(t, r.last.Load())
-}
-
-// TestReloadOfARunningDaemon: through SIGHUP and over HTTP, with real sockets.
-func TestReloadOfARunningDaemon(t *testing.T) {
-	fake, file, admin := loopbackDaemon(t)
-	config, err := os.ReadFile(file) //nolint:gosec // in the test's own folder
-	require.NoError(t, err)
-	rewrite := func(old, next string) {
-		text := strings.Replace(string(config), old, next, 1)
-		require.NoError(t, os.WriteFile(file, []byte(text), 0o600)) //nolint:gosec // as above
-	}
-	post := func() (int, string) {
-		r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://"+admin+"/-/reload", http.NoBody)
-		require.NoError(t, err)
-		res, err := http.DefaultClient.Do(r)
-		require.NoError(t, err)
-		defer func() { _ = res.Body.Close() }()
-		body, err := io.ReadAll(res.Body)
-		require.NoError(t, err)
-		return res.StatusCode, string(body)
-	}
-	var status int
-	var body string
-	waitFor(t, "an answer that is not about starting", func() bool { status, body = post(); return status != http.StatusServiceUnavailable })
-	require.Equal(t, "200 nothing changed\n", fmt.Sprint(status, " ", body))
-
-	rewrite("heartRate > 149", "heartRate > 20")
-	status, body = post()
-	require.Equal(t, "200 rule high changed\n", fmt.Sprint(status, " ", body))
-	fake.Kinesis.Put(testStream, "a", []byte(`{"heartRate":21}`))
-	waitFor(t, "the alert of the new rule", func() bool { return len(messages(fake)) == 1 })
-
-	rewrite("heartRate > 149", "heartRate >")
-	status, body = post()
-	require.Equal(t, 422, status)
-	require.Contains(t, body, file+":")
-
-	rewrite("heartRate > 149", "heartRate > 10")
-	require.NoError(t, syscall.Kill(syscall.Getpid(), syscall.SIGHUP))
-	waitFor(t, "the alert of the newest rule", func() bool {
-		fake.Kinesis.Put(testStream, "a", []byte(`{"heartRate":11}`))
-		return len(messages(fake)) > 1
-	})
 }
 
 // asking is a reloader whose file is read when the test lets it.

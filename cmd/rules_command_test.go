@@ -1,17 +1,14 @@
 package cmd
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
-	"pgregory.net/rapid"
 )
 
 // transcript runs command lines and writes down what came of them.
@@ -124,83 +121,4 @@ func TestRulesTestShowsTheFirstDifferences(t *testing.T) {
 	require.Equal(t, exitFailed, code)
 	require.Contains(t, stdout, "and 2980 more differences\n0 passed, 1 failed\n")
 	require.Less(t, strings.Count(stdout, "\n"), 50)
-}
-
-// A test that is told to stop stops.
-func TestRulesTestEndsWithItsContext(t *testing.T) {
-	t.Parallel()
-	loader := &testLoader{lookup: environment(nil), configs: map[string]*LoadedConfig{}}
-	tests := loader.load(t.Context(), "testdata/rules/passing.test.yaml")
-	require.Empty(t, loader.problems)
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	_, err := tests.cases[0].play(ctx, tests.config)
-	require.ErrorIs(t, err, context.Canceled)
-}
-
-// word is a thing of one text, for tests of assigning.
-type word string
-
-func (w word) String() string { return string(w) }
-
-func (w word) against(got word) []difference {
-	var d fieldDiff
-	d.plain("key", string(w), string(got))
-	return d
-}
-
-// Whatever comes and is expected: nothing differs if all is the same, each thing that is too much or too little is told
-// once, and what stands before and behind it is not blamed.
-func TestAlign(t *testing.T) {
-	t.Parallel()
-	rapid.Check(t, func(t *rapid.T) {
-		words := rapid.SliceOfN(rapid.Map(rapid.StringMatching(`[a-c]`), func(s string) word { return word(s) }), 0, 12)
-		want := words.Draw(t, "want")
-		if d := align("word", want, want); len(d) > 0 {
-			t.Fatalf("the same differs: %v", d)
-		}
-		at := rapid.IntRange(0, len(want)).Draw(t, "at")
-		got := append(append(append([]word{}, want[:at]...), "new"), want[at:]...)
-		if d := align("word", want, got); len(d) != 1 || d[0].Where != fmt.Sprintf("word %d is not expected", at+1) || d[0].Got != "new" {
-			t.Fatalf("one too many is %v", d)
-		}
-		if d := align("word", got, want); len(d) != 1 || d[0].Where != fmt.Sprintf("word %d of those expected is missing", at+1) || d[0].Want != "new" {
-			t.Fatalf("one too few is %v", d)
-		}
-		got = words.Draw(t, "got")
-		if len(align("word", want, got)) == 0 != (fmt.Sprint(want) == fmt.Sprint(got)) {
-			t.Fatalf("%v and %v", want, got)
-		}
-	})
-	long := make([]word, 3000)
-	require.Len(t, align("word", append([]word{"x"}, long...), long), 2, "beyond a size, place by place")
-}
-
-func TestContrast(t *testing.T) {
-	t.Parallel()
-	long := strings.Repeat("ä", 200)
-	for _, texts := range [][2]string{{"", long}, {long, long + "x"}, {long + "x", long}, {long + "ä", long + "ö"}, {"x" + long, "y" + long}} {
-		w, g := contrast(texts[0], texts[1])
-		require.NotEqual(t, w, g)
-		require.NotContains(t, w+g, "\uFFFD")
-		require.NotContains(t, w+g, `\x`, "no character is cut: %s, %s", w, g)
-	}
-}
-
-// The time that a test takes is virtual.
-func TestRulesTestIsVirtual(t *testing.T) {
-	t.Parallel()
-	const week = 7 * 24 * time.Hour
-	c := &ruleCase{Name: "a week", Start: instant(time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)), Records: []caseRecord{{At: week, Times: new(1)}}}
-	loader := &testLoader{lookup: environment(nil), configs: map[string]*LoadedConfig{}}
-	tests := loader.load(t.Context(), "testdata/rules/passing.test.yaml")
-	got, err := c.play(t.Context(), tests.config)
-	require.NoError(t, err)
-	watchdogs := 0
-	for _, a := range got.alerts {
-		if a.Kind == "watchdog" {
-			watchdogs++
-		}
-	}
-	require.Equal(t, int(week/(5*time.Minute)), watchdogs, "none is passed over")
 }

@@ -3,7 +3,6 @@ package cmd
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
@@ -11,7 +10,6 @@ import (
 	"os"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -19,91 +17,11 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/kinesis"
 	"github.com/aws/aws-sdk-go-v2/service/sns"
-	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 	"github.com/stretchr/testify/require"
 
-	"kinesis-alerter/alert"
-	"kinesis-alerter/checkpoint"
 	"kinesis-alerter/internal/fakeaws"
 )
-
-const (
-	testStream   = "ExampleOutputStream"
-	testTopic    = "ExampleTopic"
-	testTopicARN = "arn:aws:sns:us-east-1:000000000000:" + testTopic
-)
-
-// testDaemon is a whole daemon inside a bubble.
-type testDaemon struct {
-	fake *fakeaws.AWS
-	reg  *prometheus.Registry
-	log  *syncBuffer
-	stop context.CancelFunc
-	done chan error
-}
-
-// anyRate is a topic that no person reads, so that nothing is gathered into digests.
-func anyRate(arn string) alert.TopicConfig {
-	return alert.TopicConfig{ARN: arn, Rate: alert.Rate{Unlimited: true}, Email: new(false)}
-}
-
-// startDaemon runs a daemon that alerts for high heart rates.
-func startDaemon(t *testing.T, fake *fakeaws.AWS, change func(*Config, *Options)) *testDaemon {
-	t.Helper()
-	d := &testDaemon{fake: fake, reg: prometheus.NewRegistry(), log: &syncBuffer{}, done: make(chan error, 1)}
-	ctx, cancel := context.WithCancel(t.Context())
-	d.stop = cancel
-	c := Config{
-		Stream: StreamConfig{Name: testStream, Application: "heart-rate-alerts", Start: checkpoint.Start{Kind: checkpoint.StartTrimHorizon}},
-		Rules:  []alert.RuleConfig{{Name: "high", When: "heartRate > 149", Topics: []string{"oncall"}}},
-		Topics: map[string]alert.TopicConfig{"oncall": anyRate(testTopicARN)},
-	}
-	o := Options{AWS: emulated(fake), Output: d.log, Registry: d.reg, Listener: newDeafListener(), Host: "test"}
-	if change != nil {
-		change(&c, &o)
-	}
-	c = c.WithDefaults()
-	require.NoError(t, c.Validate())
-	go func() { d.done <- Run(ctx, c, o) }()
-	return d
-}
-
-// end stops the daemon and returns what Run returned.
-func (d *testDaemon) end() error {
-	d.stop()
-	return <-d.done
-}
-
-func createTopic(t *testing.T, fake *fakeaws.AWS) {
-	t.Helper()
-	client := sns.NewFromConfig(emulated(fake))
-	_, err := client.CreateTopic(t.Context(), &sns.CreateTopicInput{Name: aws.String(testTopic)})
-	require.NoError(t, err)
-	require.NoError(t, subscribe(t.Context(), client, testTopicARN))
-}
-
-// subscribe has somebody hear a topic, or its page says that nobody does.
-func subscribe(ctx context.Context, client *sns.Client, topic string) error {
-	return subscribeTo(ctx, client, topic, "pager")
-}
-
-func subscribeTo(ctx context.Context, client *sns.Client, topic, function string) error {
-	_, err := client.Subscribe(ctx, &sns.SubscribeInput{
-		TopicArn: &topic, Protocol: aws.String("lambda"), Endpoint: aws.String("arn:aws:lambda:us-east-1:000000000000:function:" + function),
-	})
-	return err
-}
-
-// messages returns the bodies that SNS accepted.
-func messages(fake *fakeaws.AWS) []string {
-	published := fake.SNS.Messages(testTopicARN)
-	bodies := make([]string, len(published))
-	for i, p := range published {
-		bodies[i] = p.Body
-	}
-	return bodies
-}
 
 // The main job, from the start to the stop: a record becomes an alert, everything has its outcome, the progress is
 // stored, the leases are free, and nothing is left running (the bubble would not end).
@@ -447,117 +365,6 @@ func TestMetricsAreKnown(t *testing.T) {
 		require.Empty(t, problems)
 		require.NoError(t, d.end())
 	})
-}
-
-// series is the value of the counter that has the label value.
-func series(t *testing.T, reg *prometheus.Registry, name, label string) float64 {
-	t.Helper()
-	families, err := reg.Gather()
-	require.NoError(t, err)
-	for _, f := range families {
-		if f.GetName() != name {
-			continue
-		}
-		for _, m := range f.GetMetric() {
-			if label == "" {
-				return m.GetCounter().GetValue()
-			}
-			for _, l := range m.GetLabel() {
-				if l.GetValue() == label {
-					return m.GetCounter().GetValue()
-				}
-			}
-		}
-	}
-	return 0
-}
-
-// gauge is the value of a metric that has one series.
-func gauge(t *testing.T, reg *prometheus.Registry, name string) float64 {
-	t.Helper()
-	families, err := reg.Gather()
-	require.NoError(t, err)
-	for _, f := range families {
-		if f.GetName() == name {
-			return f.GetMetric()[0].GetGauge().GetValue()
-		}
-	}
-	return 0
-}
-
-// syncBuffer collects log lines.
-type syncBuffer struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (b *syncBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.Write(p)
-}
-
-func (b *syncBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.String()
-}
-
-// story is the log without the audit lines.
-func (b *syncBuffer) story() string {
-	var story strings.Builder
-	for line := range strings.Lines(b.String()) {
-		if !strings.Contains(line, `"logger":"audit"`) {
-			story.WriteString(line)
-		}
-	}
-	return story.String()
-}
-
-// entries returns the lines with that message.
-func (b *syncBuffer) entries(t *testing.T, message string) []map[string]any {
-	t.Helper()
-	var found []map[string]any
-	for line := range strings.Lines(b.String()) {
-		var entry map[string]any
-		require.NoError(t, json.Unmarshal([]byte(line), &entry), line)
-		if entry["msg"] == message {
-			found = append(found, entry)
-		}
-	}
-	return found
-}
-
-// deafListener is a listener to which nobody connects: a bubble cannot hold a real socket.
-type deafListener struct {
-	closed chan struct{}
-	once   sync.Once
-}
-
-func newDeafListener() *deafListener { return &deafListener{closed: make(chan struct{})} }
-
-func (l *deafListener) Accept() (net.Conn, error) {
-	<-l.closed
-	return nil, net.ErrClosed
-}
-
-func (l *deafListener) Close() error {
-	l.once.Do(func() { close(l.closed) })
-	return nil
-}
-
-func (*deafListener) Addr() net.Addr { return &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 9464} }
-
-// waitFor polls real time until ok.
-func waitFor(t *testing.T, what string, ok func() bool) {
-	t.Helper()
-	for range 1000 {
-		if ok() {
-			return
-		}
-		time.Sleep(20 * time.Millisecond)
-	}
-	require.Fail(t, "waited in vain for "+what)
 }
 
 // loopbackDaemon runs the daemon by its command line against an emulator on loopback, until the test is over.

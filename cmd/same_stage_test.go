@@ -98,7 +98,7 @@ topics: {t: {arn: "arn:aws:sns:us-east-1:000000000000:ExampleTopic", rate: unlim
 			require.Equal(t, c.want, report.Outcomes, "rules backtest")
 
 			synctest.Test(t, func(t *testing.T) {
-				fake, page := fakeaws.New(fakeaws.Options{}), newPipes()
+				fake, page := fakeaws.New(fakeaws.Options{}), newPage()
 				fake.Kinesis.Create(testStream, 1)
 				createTopic(t, fake)
 				d := startDaemon(t, fake, func(c *Config, o *Options) {

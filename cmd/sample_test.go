@@ -3,7 +3,6 @@ package cmd
 import (
 	"encoding/json"
 	"math"
-	"math/rand/v2"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -87,6 +86,3 @@ func TestUnknownSample(t *testing.T) {
 	_, err := NewSample("heartrate", seeded())
 	require.EqualError(t, err, `no sample "heartrate"; there are heart-rate and stock-ticker`)
 }
-
-// seeded is chance that is the same in every run.
-func seeded() *rand.Rand { return rand.New(rand.NewPCG(1, 2)) } //nolint:gosec // a test wants to repeat itself

@@ -39,7 +39,7 @@ topics:
 func TestStartWithASilenceThatIsOver(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		fake, page := fakeaws.New(fakeaws.Options{}), newPipes()
+		fake, page := fakeaws.New(fakeaws.Options{}), newPage()
 		fake.Kinesis.Create(testStream, 1)
 		createTopic(t, fake)
 		d := startDaemon(t, fake, func(cfg *Config, o *Options) {

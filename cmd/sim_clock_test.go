@@ -173,7 +173,7 @@ func (p simClockPlan) play(t *rapid.T, clocks []simClock) map[string]simTold {
 		}
 		var fleet []*simDaemon
 		join := func() {
-			d := &simDaemon{name: fmt.Sprintf("w%d", len(fleet)+1), log: &syncBuffer{}, gone: make(chan struct{}), page: newPipes()}
+			d := &simDaemon{name: fmt.Sprintf("w%d", len(fleet)+1), log: &syncBuffer{}, gone: make(chan struct{}), page: newPage()}
 			c := Config{
 				Stream: StreamConfig{Name: testStream, Application: simTable, Start: checkpoint.Start{Kind: checkpoint.StartTrimHorizon}},
 				Leases: LeasesConfig{Duration: 5 * time.Second}, Topics: map[string]alert.TopicConfig{"oncall": anyRate(testTopicARN)},

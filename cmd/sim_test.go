@@ -65,7 +65,7 @@ type simDaemon struct {
 	wire *simWire
 	reg  *prometheus.Registry
 	log  *syncBuffer
-	page *pipes
+	page *page
 	// reloads asks for the configuration to be read again.
 	reloads chan os.Signal
 	// joined is since when it has a place in the fleet, of the goroutine that looks at the pages.
@@ -345,7 +345,7 @@ func (w *simWorld) join() {
 		machine = &w.plan.Clocks[w.started%n]
 	}
 	w.started++
-	d := &simDaemon{name: fmt.Sprintf("w%d", w.started), reg: prometheus.NewRegistry(), log: &syncBuffer{}, gone: make(chan struct{}), page: newPipes(), reloads: make(chan os.Signal, 1)}
+	d := &simDaemon{name: fmt.Sprintf("w%d", w.started), reg: prometheus.NewRegistry(), log: &syncBuffer{}, gone: make(chan struct{}), page: newPage(), reloads: make(chan os.Signal, 1)}
 	d.wire = &simWire{who: d.name, fake: w.fake, history: w.history, sns: w.plan.SNS}
 	c := Config{
 		Stream: StreamConfig{Name: testStream, Application: simTable, Start: checkpoint.Start{Kind: checkpoint.StartTrimHorizon}},

@@ -3,7 +3,6 @@ package cmd
 import (
 	"bytes"
 	"fmt"
-	"os"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -13,21 +12,10 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/stretchr/testify/require"
-	"go.yaml.in/yaml/v4"
 
 	"kinesis-alerter/consumer"
 	"kinesis-alerter/internal/fakeaws"
 )
-
-// about finds the problem of a subject.
-func (s *Status) about(subject string) Problem {
-	for _, p := range s.Problems {
-		if p.Subject == subject {
-			return p
-		}
-	}
-	return Problem{}
-}
 
 // When Kinesis denies every call from the start on, the page says so and with which code; it does not say that all is well.
 func TestStatusOfReadsThatNeverSucceed(t *testing.T) {
@@ -36,7 +24,7 @@ func TestStatusOfReadsThatNeverSucceed(t *testing.T) {
 		t.Run(operation, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				fake, page := fakeaws.New(fakeaws.Options{}), newPipes()
+				fake, page := fakeaws.New(fakeaws.Options{}), newPage()
 				fake.Kinesis.Create(testStream, 2)
 				createTopic(t, fake)
 				denied := fake.Faults.Add(fakeaws.Fault{
@@ -46,7 +34,7 @@ func TestStatusOfReadsThatNeverSucceed(t *testing.T) {
 				time.Sleep(45 * time.Second)
 				s := page.status(t)
 				require.Regexp(t, `^Kinesis: no success for 4\d s for 2 shards \(AccessDeniedException\): shardId-000000000000, shardId-000000000001\.$`, s.Summary)
-				require.Contains(t, s.about("kinesis").Remedy, "kinesis:GetRecords")
+				require.Contains(t, about(s, "kinesis").Remedy, "kinesis:GetRecords")
 				require.Equal(t, LevelWarning, s.Level)
 				time.Sleep(4 * time.Minute)
 				s = page.status(t)
@@ -70,7 +58,7 @@ func TestStatusOfReadsThatNeverSucceed(t *testing.T) {
 func TestStatusOfMemoryThatAlertsHold(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		fake, page := fakeaws.New(fakeaws.Options{}), newPipes()
+		fake, page := fakeaws.New(fakeaws.Options{}), newPage()
 		fake.Kinesis.Create(testStream, 16)
 		createTopic(t, fake)
 		d := startDaemon(t, fake, func(c *Config, o *Options) {
@@ -87,7 +75,7 @@ func TestStatusOfMemoryThatAlertsHold(t *testing.T) {
 		time.Sleep(2 * time.Minute)
 		s := page.status(t)
 		require.Regexp(t, `^Topic oncall: SNS has failed for \d.*, \d+ alerts wait\.`, s.Summary)
-		require.Empty(t, s.about("kinesis"), "%v", s.Problems)
+		require.Empty(t, about(s, "kinesis"), "%v", s.Problems)
 		memory, own := 0, 0
 		for i := range s.Shards {
 			switch s.Shards[i].Reading.WaitsFor {
@@ -112,7 +100,7 @@ func TestStatusOfMemoryThatAlertsHold(t *testing.T) {
 func TestStatusOfShardsThatNobodyTakes(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		fake, page := fakeaws.New(fakeaws.Options{}), newPipes()
+		fake, page := fakeaws.New(fakeaws.Options{}), newPage()
 		fake.Kinesis.Create(testStream, 4)
 		createTopic(t, fake)
 		as := func(name string) aws.Config {
@@ -148,7 +136,7 @@ func TestStatusOfShardsThatNobodyTakes(t *testing.T) {
 		time.Sleep(40 * time.Second)
 		s = page.status(t)
 		require.Regexp(t, `^DynamoDB: no success for [34]\d s \(no answer\), trust in the leases has ended: .* And 1 more problem\.$`, s.Summary)
-		require.Equal(t, LevelCritical, s.about("owners").Level)
+		require.Equal(t, LevelCritical, about(s, "owners").Level)
 		table()
 		taking()
 		time.Sleep(time.Minute)
@@ -164,7 +152,7 @@ func TestStatusOfShardsThatNobodyTakes(t *testing.T) {
 func TestStatusOfProgressThatIsNotStored(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		fake, page := fakeaws.New(fakeaws.Options{}), newPipes()
+		fake, page := fakeaws.New(fakeaws.Options{}), newPage()
 		fake.Kinesis.Create(testStream, 1)
 		createTopic(t, fake)
 		d := startDaemon(t, fake, func(c *Config, o *Options) {
@@ -205,7 +193,7 @@ func TestStatusOfWhatBefellTheProcess(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				fake, page := fakeaws.New(fakeaws.Options{}), newPipes()
+				fake, page := fakeaws.New(fakeaws.Options{}), newPage()
 				fake.Kinesis.Create(testStream, 1)
 				createTopic(t, fake)
 				d := startDaemon(t, fake, func(c *Config, o *Options) {
@@ -280,7 +268,7 @@ func TestStatusOfMissedRecords(t *testing.T) {
 func statusOfMissedRecords(t *testing.T, how fakeaws.Trimmed) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		fake, page := fakeaws.New(fakeaws.Options{}), newPipes()
+		fake, page := fakeaws.New(fakeaws.Options{}), newPage()
 		fake.Kinesis.Create(testStream, 1)
 		createTopic(t, fake)
 		d := startDaemon(t, fake, nil)
@@ -306,7 +294,7 @@ func statusOfMissedRecords(t *testing.T, how fakeaws.Trimmed) {
 func TestStatusOfAStart(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		fake, page := fakeaws.New(fakeaws.Options{}), newPipes()
+		fake, page := fakeaws.New(fakeaws.Options{}), newPage()
 		createTopic(t, fake)
 		denied := fake.Faults.Add(fakeaws.Fault{
 			Service: fakeaws.ServiceDynamoDB, Operation: "DescribeTable", Err: &fakeaws.Error{Code: "AccessDeniedException", Status: 400},
@@ -341,7 +329,7 @@ func TestStatusOfAStart(t *testing.T) {
 func TestStatusWithoutAListOfTheShards(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		fake, page := fakeaws.New(fakeaws.Options{}), newPipes()
+		fake, page := fakeaws.New(fakeaws.Options{}), newPage()
 		fake.Kinesis.Create(testStream, 2)
 		createTopic(t, fake)
 		rows := fake.Faults.Add(fakeaws.Fault{ // a worker that came no further than the row about the application
@@ -364,80 +352,4 @@ func TestStatusWithoutAListOfTheShards(t *testing.T) {
 		require.Equal(t, LevelOK, page.status(t).Level)
 		require.NoError(t, d.end())
 	})
-}
-
-// Whoever is paged about one process and looks at its page finds the reason there.
-func TestEveryPageHasAProblem(t *testing.T) {
-	t.Parallel()
-	const fleet = "it is about the fleet: a process that is not there shows nothing"
-	const slow = "it looks back over hours at alerts that went out in the end; the page shows what makes them late now, as topic, lag or digests"
-	reading := func(change func(*StatusReading)) func(*Status) {
-		return func(s *Status) { change(s.Shards[0].Reading) }
-	}
-	pages := map[string]struct {
-		change func(*Status)
-		want   string
-		none   string // why there is no problem to find
-	}{
-		"KinesisAlerterDown":            {none: fleet},
-		"KinesisAlerterProblemCritical": {none: "it is made of the problems"},
-		"KinesisAlerterCrashLooping":    {none: fleet},
-		"KinesisAlerterSLOBurnFast":     {none: slow}, "KinesisAlerterSLOBurnMedium": {none: slow},
-		"KinesisAlerterNothingRead": {change: func(s *Status) {
-			s.State, s.WaitingFor, s.WaitingSince = "starting", "the stream x in Kinesis", moment(s.At.Add(-5*time.Minute))
-		}, want: "waits for the stream x in Kinesis"},
-		"KinesisAlerterShardUnread": {change: func(s *Status) {
-			s.Shards[0] = StatusShard{ID: "a", State: "unread", UnreadSince: moment(s.At.Add(-3 * time.Minute))}
-		}, want: "read by nobody for 3 m"},
-		"KinesisAlerterShardLagHigh":     {change: reading(func(r *StatusReading) { r.Lag = 301 }), want: "lag 5 m 1 s"},
-		"KinesisAlerterDataLossImminent": {change: reading(func(r *StatusReading) { r.Lag = 13 * 3600 }), want: "more than half of the stream's retention"},
-		"KinesisAlerterRecordsMissed":    {change: func(s *Status) { s.Recent.Missed = 1 }, want: "records may have been missed"},
-		"KinesisAlerterCheckpointStuck": {change: func(s *Status) {
-			s.Shards[0].Reading.Checkpoint = moment(s.At.Add(-301 * time.Second))
-		}, want: "the checkpoint of 1 shard has not been stored"},
-		"KinesisAlerterTopicFault": {change: func(s *Status) { s.Topics = []StatusTopic{{Name: "oncall", Fault: "not_authorized"}} }, want: "access denied"},
-		"KinesisAlerterPublishFailing": {change: func(s *Status) {
-			s.Topics = []StatusTopic{{Name: "oncall", Waiting: 1, Failures: 9, FailingSince: moment(s.At.Add(-3 * time.Minute))}}
-		}, want: "SNS has failed for 3 m"},
-		"KinesisAlerterDeadLetterFault": {change: func(s *Status) { s.DeadLetters = &StatusDeadLetters{Kind: "sqs", Fault: "not_authorized"} }, want: "dead letters: access denied"},
-		"KinesisAlerterKeysHeld":        {change: reading(func(r *StatusReading) { r.HeldKeys = 1 }), want: "1 partition key is held"},
-	}
-	text, err := os.ReadFile("../deploy/prometheus/rules.yaml")
-	require.NoError(t, err)
-	var rules struct {
-		Groups []struct {
-			Rules []struct {
-				Alert  string            `yaml:"alert"`
-				Labels map[string]string `yaml:"labels"`
-			} `yaml:"rules"`
-		} `yaml:"groups"`
-	}
-	require.NoError(t, yaml.Unmarshal(text, &rules))
-	seen := 0
-	for _, g := range rules.Groups {
-		for _, r := range g.Rules {
-			if r.Labels["severity"] != "page" {
-				continue
-			}
-			seen++
-			page, known := pages[r.Alert]
-			require.True(t, known, "%s pages somebody: say here with which problem the status page explains it, or why it does not", r.Alert)
-			if page.none != "" {
-				continue
-			}
-			at := time.Date(2026, 11, 27, 22, 15, 3, 0, time.UTC)
-			s := Status{
-				At: at, State: "running", Worker: StatusWorker{LeaseSeconds: 10, Heartbeat: &at, TrustedUntil: moment(at.Add(9 * time.Second))},
-				Stream: StatusStream{Retention: 86400}, ShardCounts: map[string]int{}, Recent: StatusRecent{Window: 900},
-				Shards: []StatusShard{{ID: "a", State: "held", Reading: &StatusReading{Phase: "reading", LastFetch: &at, Checkpoint: &at}}},
-			}
-			require.Empty(t, problems(&s, false))
-			page.change(&s)
-			found := problems(&s, false)
-			require.NotEmpty(t, found, r.Alert)
-			require.Equal(t, LevelCritical, found[0].Level, r.Alert)
-			require.Contains(t, found[0].Text, page.want, r.Alert)
-		}
-	}
-	require.Equal(t, len(pages), seen, "an alert of this table is no longer there, or does not page")
 }

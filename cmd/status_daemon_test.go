@@ -2,15 +2,10 @@ package cmd
 
 import (
 	"context"
-	"encoding/json"
-	"io"
-	"net"
-	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -24,70 +19,12 @@ import (
 	"kinesis-alerter/internal/fakeaws"
 )
 
-// pipes is a listener without sockets, which works in a bubble.
-type pipes struct {
-	conns  chan net.Conn
-	closed chan struct{}
-	once   sync.Once
-}
-
-func newPipes() *pipes { return &pipes{conns: make(chan net.Conn), closed: make(chan struct{})} }
-
-func (p *pipes) Accept() (net.Conn, error) {
-	select {
-	case c := <-p.conns:
-		return c, nil
-	case <-p.closed:
-		return nil, net.ErrClosed
-	}
-}
-
-func (p *pipes) Close() error {
-	p.once.Do(func() { close(p.closed) })
-	return nil
-}
-
-func (*pipes) Addr() net.Addr { return &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 9464} }
-
-// get asks the daemon behind the listener for a page.
-func (p *pipes) get(t *testing.T, path, accept string) string {
-	t.Helper()
-	client := &http.Client{Transport: &http.Transport{
-		DisableKeepAlives: true,
-		DialContext: func(context.Context, string, string) (net.Conn, error) {
-			here, there := net.Pipe()
-			select {
-			case p.conns <- there:
-				return here, nil
-			case <-p.closed:
-				return nil, net.ErrClosed
-			}
-		},
-	}}
-	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://127.0.0.1:9464"+path, nil)
-	require.NoError(t, err)
-	r.Header.Set("Accept", accept)
-	response, err := client.Do(r)
-	require.NoError(t, err)
-	defer func() { _ = response.Body.Close() }()
-	text, err := io.ReadAll(response.Body)
-	require.NoError(t, err)
-	return string(text)
-}
-
-func (p *pipes) status(t *testing.T) *Status {
-	t.Helper()
-	var s Status
-	require.NoError(t, json.Unmarshal([]byte(p.get(t, "/api/v1/status", "*/*")), &s))
-	return &s
-}
-
 // What the page says over a daemon's life: it waits for its stream, all is well, a topic refuses, DynamoDB is out, it
 // stops.
 func TestStatusOverTheLifeOfADaemon(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		fake, page := fakeaws.New(fakeaws.Options{}), newPipes()
+		fake, page := fakeaws.New(fakeaws.Options{}), newPage()
 		createTopic(t, fake)
 		d := startDaemon(t, fake, func(c *Config, o *Options) {
 			o.Listener = page
@@ -178,7 +115,7 @@ func TestStatusOverTheLifeOfADaemon(t *testing.T) {
 func TestStatusKeepsSecrets(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		fake, page := fakeaws.New(fakeaws.Options{}), newPipes()
+		fake, page := fakeaws.New(fakeaws.Options{}), newPage()
 		fake.Kinesis.Create(testStream, 1)
 		createTopic(t, fake)
 		queue, err := sqs.NewFromConfig(emulated(fake)).CreateQueue(t.Context(), &sqs.CreateQueueInput{QueueName: aws.String("dlq")})

@@ -93,7 +93,7 @@ func TestStatusOfRulesThatSeeNothing(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				fake, page := fakeaws.New(fakeaws.Options{}), newPipes()
+				fake, page := fakeaws.New(fakeaws.Options{}), newPage()
 				fake.Kinesis.Create(testStream, 2)
 				createTopic(t, fake)
 				d := startDaemon(t, fake, func(cfg *Config, o *Options) {
@@ -128,7 +128,7 @@ func TestStatusOfRulesThatSeeNothing(t *testing.T) {
 func TestStatusOfTemplatesAndForgottenKeys(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		fake, page := fakeaws.New(fakeaws.Options{}), newPipes()
+		fake, page := fakeaws.New(fakeaws.Options{}), newPage()
 		fake.Kinesis.Create(testStream, 1)
 		createTopic(t, fake)
 		d := startDaemon(t, fake, func(c *Config, o *Options) {
@@ -162,7 +162,7 @@ func TestStatusOfTemplatesAndForgottenKeys(t *testing.T) {
 func TestStatusOfARuleOverBudget(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		fake, page := fakeaws.New(fakeaws.Options{}), newPipes()
+		fake, page := fakeaws.New(fakeaws.Options{}), newPage()
 		fake.Kinesis.Create(testStream, 1)
 		createTopic(t, fake)
 		queue, err := sqs.NewFromConfig(emulated(fake)).CreateQueue(t.Context(), &sqs.CreateQueueInput{QueueName: aws.String("letters")})
@@ -200,7 +200,7 @@ func TestStatusOfARuleOverBudget(t *testing.T) {
 func TestStatusOfASilenceOverBudget(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		fake, page := fakeaws.New(fakeaws.Options{}), newPipes()
+		fake, page := fakeaws.New(fakeaws.Options{}), newPage()
 		fake.Kinesis.Create(testStream, 1)
 		createTopic(t, fake)
 		d := startDaemon(t, fake, func(c *Config, o *Options) {
@@ -225,7 +225,7 @@ func TestStatusOfASilenceOverBudget(t *testing.T) {
 func TestStatusOfAFilterOverBudget(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		fake, page := fakeaws.New(fakeaws.Options{}), newPipes()
+		fake, page := fakeaws.New(fakeaws.Options{}), newPage()
 		fake.Kinesis.Create(testStream, 1)
 		createTopic(t, fake)
 		var criteria strings.Builder
@@ -255,7 +255,7 @@ func TestStatusOfAFilterOverBudget(t *testing.T) {
 func TestStatusOfAFilterThatDropsAll(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		fake, page := fakeaws.New(fakeaws.Options{}), newPipes()
+		fake, page := fakeaws.New(fakeaws.Options{}), newPage()
 		fake.Kinesis.Create(testStream, 2)
 		createTopic(t, fake)
 		d := startDaemon(t, fake, func(c *Config, o *Options) {
@@ -318,7 +318,7 @@ func TestStatusOfALongSilence(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				fake, page := fakeaws.New(fakeaws.Options{}), newPipes()
+				fake, page := fakeaws.New(fakeaws.Options{}), newPage()
 				fake.Kinesis.Create(testStream, 1)
 				createTopic(t, fake)
 				c.silence.Name = "works"
@@ -364,7 +364,7 @@ topics:
 	require.Contains(t, out, "valid; 3 rules, 1 topics, 3 warnings\n")
 
 	synctest.Test(t, func(t *testing.T) {
-		fake, page := fakeaws.New(fakeaws.Options{}), newPipes()
+		fake, page := fakeaws.New(fakeaws.Options{}), newPage()
 		fake.Kinesis.Create(testStream, 1)
 		createTopic(t, fake)
 		d := startDaemon(t, fake, func(c *Config, o *Options) {

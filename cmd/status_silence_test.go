@@ -17,16 +17,6 @@ import (
 	"kinesis-alerter/internal/fakeaws"
 )
 
-// coded finds the problem of a code; the zero Problem where there is none.
-func (s *Status) coded(code string) Problem {
-	for _, p := range s.Problems {
-		if p.Code == code {
-			return p
-		}
-	}
-	return Problem{}
-}
-
 // Whatever keeps Kinesis from answering is on the page within ten seconds, with its code and its remedy, and gone soon after it is
 // over. One failed call is nothing.
 func TestStatusOfRefusedReads(t *testing.T) {
@@ -44,7 +34,7 @@ func TestStatusOfRefusedReads(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				fake, page := fakeaws.New(fakeaws.Options{}), newPipes()
+				fake, page := fakeaws.New(fakeaws.Options{}), newPage()
 				fake.Kinesis.Create(testStream, 1)
 				createTopic(t, fake)
 				d := startDaemon(t, fake, func(_ *Config, o *Options) { o.Listener = page })
@@ -62,9 +52,9 @@ func TestStatusOfRefusedReads(t *testing.T) {
 				over := fake.Faults.Add(c.fault)
 				time.Sleep(10500 * time.Millisecond)
 				p := page.status(t)
-				require.Equal(t, LevelWarning, p.coded("reads_failing").Level, "%v", p.Problems)
-				require.Contains(t, p.coded("reads_failing").Text, c.code)
-				require.Contains(t, p.coded("reads_failing").Remedy, c.remedy)
+				require.Equal(t, LevelWarning, coded(p, "reads_failing").Level, "%v", p.Problems)
+				require.Contains(t, coded(p, "reads_failing").Text, c.code)
+				require.Contains(t, coded(p, "reads_failing").Remedy, c.remedy)
 				over()
 				time.Sleep(30 * time.Second)
 				require.Empty(t, page.status(t).Problems)
@@ -74,96 +64,11 @@ func TestStatusOfRefusedReads(t *testing.T) {
 	}
 }
 
-// Reads that are throttled now and then are a problem once they make a lag, although each second call succeeds.
-func TestStatusOfThrottledReads(t *testing.T) {
-	t.Parallel()
-	at := time.Date(2026, 11, 27, 22, 15, 3, 0, time.UTC)
-	reading := StatusReading{Phase: "reading", LastFetch: &at, Throttled: moment(at.Add(-3 * time.Second)), Lag: 12}
-	s := Status{At: at, State: "running", Shards: []StatusShard{{ID: "a", State: "held", Reading: &reading}}}
-	found := problems(&s, false)
-	require.Len(t, found, 1)
-	require.Equal(t, "reads_throttled", found[0].Code)
-	require.Equal(t, LevelWarning, found[0].Level)
-	require.Contains(t, found[0].Remedy, "who else reads")
-	reading.Lag = 1
-	require.Empty(t, problems(&s, false), "without a lag")
-	reading.Lag, reading.Throttled = 12, moment(at.Add(-time.Minute))
-	require.Empty(t, problems(&s, false), "long ago")
-}
-
-// An evaluation that does not end is named before the lag is.
-func TestStatusOfAnEvaluationThatDoesNotEnd(t *testing.T) {
-	t.Parallel()
-	at := time.Date(2026, 11, 27, 22, 15, 3, 0, time.UTC)
-	reading := StatusReading{Phase: "reading", LastFetch: moment(at.Add(-11 * time.Second)), Lag: 11, Evaluating: moment(at.Add(-11 * time.Second))}
-	s := Status{At: at, State: "running", Shards: []StatusShard{{ID: "a", State: "held", Reading: &reading}}}
-	require.Equal(t, "evaluation_stuck", s.first(t).Code)
-	require.Equal(t, LevelWarning, s.first(t).Level)
-	reading.Evaluating = moment(at.Add(-5 * time.Second))
-	require.Empty(t, problems(&s, false))
-	reading.Evaluating, reading.Phase = moment(at.Add(-5*time.Minute)), "ending"
-	require.Equal(t, LevelCritical, s.first(t).Level)
-}
-
-// first is the gravest problem of a snapshot.
-func (s *Status) first(t *testing.T) Problem {
-	t.Helper()
-	found := problems(s, false)
-	require.NotEmpty(t, found)
-	return found[0]
-}
-
-// A lag that grows and that nothing explains is a problem before it is a minute old; one that comes and goes is none.
-func TestLagThatGrows(t *testing.T) {
-	t.Parallel()
-	var h lagHistory
-	note := func(lag time.Duration) bool {
-		h.note([]consumer.ShardStatus{{Shard: "a", Lag: lag}})
-		return h.grow("a", lag)
-	}
-	for i := range 20 { // a read every twenty seconds, or alerts in digests
-		require.False(t, note(time.Duration(i%4)*5*time.Second), i)
-	}
-	h = lagHistory{}
-	for i := range 20 { // late, and no later than before
-		require.False(t, note(20*time.Second+time.Duration(i%2)*time.Second), i)
-	}
-	h = lagHistory{}
-	for range lagSamples {
-		require.False(t, note(0))
-	}
-	grows := 0
-	for i := range 12 {
-		if note(time.Duration(i) * 5 * time.Second) {
-			grows = max(grows, 12-i)
-		}
-	}
-	require.GreaterOrEqual(t, grows, 5, "from 35 seconds on")
-	require.False(t, h.grow("b", time.Hour), "not known for long enough")
-	h.note(nil)
-	require.Empty(t, h.lags, "a shard that is not read here is forgotten")
-
-	at := time.Date(2026, 11, 27, 22, 15, 3, 0, time.UTC)
-	reading := StatusReading{Phase: "reading", LastFetch: &at, Lag: 31, LagGrows: true, Unresolved: 3}
-	s := Status{At: at, State: "running", Shards: []StatusShard{{ID: "a", State: "held", Reading: &reading}}}
-	require.Equal(t, Problem{
-		Level: LevelWarning, Code: "lag_growing", Subject: "lag", Text: "the lag of 1 shard grows, 31 s on a", Remedy: s.first(t).Remedy,
-	}, s.first(t))
-	s.Topics = []StatusTopic{{Name: "t", Gathered: 3, Digesting: true}}
-	require.Equal(t, "topic_digesting", s.first(t).Code, "that is what the rate asks for")
-	require.Empty(t, s.coded("lag_growing"))
-	s.Topics = nil
-	reading.Lag = 14
-	require.Empty(t, problems(&s, false))
-	reading.Lag, reading.LagGrows = 31, false
-	require.Empty(t, problems(&s, false))
-}
-
 // A key of SNS that takes nine seconds for each call lets lag grow without a single failed call.
 func TestStatusOfALagWithoutACause(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		fake, page := fakeaws.New(fakeaws.Options{}), newPipes()
+		fake, page := fakeaws.New(fakeaws.Options{}), newPage()
 		fake.Kinesis.Create(testStream, 1)
 		createTopic(t, fake)
 		d := startDaemon(t, fake, func(_ *Config, o *Options) { o.Listener = page })
@@ -219,7 +124,7 @@ func TestStatusTellsWhatSNSSaid(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				fake, page := fakeaws.New(fakeaws.Options{}), newPipes()
+				fake, page := fakeaws.New(fakeaws.Options{}), newPage()
 				fake.Kinesis.Create(testStream, 1)
 				createTopic(t, fake)
 				d := startDaemon(t, fake, func(_ *Config, o *Options) { o.Listener = page })
@@ -230,7 +135,7 @@ func TestStatusTellsWhatSNSSaid(t *testing.T) {
 				time.Sleep(10 * time.Second)
 				s := page.status(t)
 				for _, want := range c.want {
-					require.Contains(t, s.coded(c.code).Text, want, "%v", s.Problems)
+					require.Contains(t, coded(s, c.code).Text, want, "%v", s.Problems)
 				}
 				over()
 				if c.code == "keys_held" { // until a restart
@@ -249,7 +154,7 @@ func TestStatusTellsWhatSNSSaid(t *testing.T) {
 func TestStatusOfReloads(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		fake, page := fakeaws.New(fakeaws.Options{}), newPipes()
+		fake, page := fakeaws.New(fakeaws.Options{}), newPage()
 		fake.Kinesis.Create(testStream, 1)
 		createTopic(t, fake)
 		reload, file := make(chan os.Signal), make(chan error)

@@ -118,3 +118,15 @@ func gravest(list []Problem) []Problem {
 	})
 	return list
 }
+
+// inForce says in words when a silence is in force.
+func inForce(from, until, now time.Time) string {
+	switch in := func(t time.Time) string { return t.UTC().Format(time.RFC3339) }; {
+	case !until.After(now):
+		return "over since " + in(until)
+	case from.After(now):
+		return "from " + in(from) + " until " + in(until)
+	default:
+		return "in force until " + in(until)
+	}
+}

@@ -1,7 +1,6 @@
 package cmd
 
 import (
-	"bytes"
 	"strings"
 	"testing"
 	"time"
@@ -10,20 +9,6 @@ import (
 
 	"kinesis-alerter/alert"
 )
-
-// FuzzMapping: whatever somebody takes for an event source mapping of Lambda, it becomes a configuration or an error.
-func FuzzMapping(f *testing.F) {
-	f.Add([]byte(`{"EventSourceArn": "arn:aws:kinesis:us-east-1:123456789012:stream/s", "StartingPosition": "LATEST"}`))
-	f.Add([]byte(textOf(f, "testdata/lambda/window.json")))
-	f.Add([]byte(`{"EventSourceMappings": [{}]}`))
-	f.Fuzz(func(t *testing.T, text []byte) {
-		var stdout, stderr bytes.Buffer
-		x := lambdaExplainer{file: "-", stdin: bytes.NewReader(text), stdout: &stdout, stderr: &stderr}
-		if err := x.run(t.Context()); err != nil {
-			require.Empty(t, stdout.String())
-		}
-	})
-}
 
 // FuzzArchive: a line of an archive, which is one of a sample, too, is a record or there is a reason why not; its time can be shown. The
 // names of its fields are found again.
