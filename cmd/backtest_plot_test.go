@@ -1,11 +1,7 @@
 package cmd
 
 import (
-	"bytes"
-	"encoding/xml"
-	"errors"
 	"fmt"
-	"io"
 	"math"
 	"os"
 	"path/filepath"
@@ -14,29 +10,6 @@ import (
 
 	"github.com/stretchr/testify/require"
 )
-
-// plotted parses an SVG, and returns how many alerts are marked in it and its texts.
-func plotted(t *testing.T, svg []byte) (marks int, texts []string) {
-	t.Helper()
-	d := xml.NewDecoder(bytes.NewReader(svg))
-	for {
-		token, err := d.Token()
-		if errors.Is(err, io.EOF) {
-			return marks, texts
-		}
-		require.NoError(t, err)
-		switch x := token.(type) {
-		case xml.StartElement:
-			for _, a := range x.Attr { // the strokes of the legend are wider
-				if x.Name.Local == "circle" && a.Name.Local == "style" && strings.Contains(a.Value, "stroke-width:1;") {
-					marks++
-				}
-			}
-		case xml.CharData:
-			texts = append(texts, string(x))
-		}
-	}
-}
 
 func svgOf(t *testing.T, config, archive string) (marks int, texts []string) {
 	t.Helper()

@@ -1,53 +1,20 @@
 package cmd
 
 import (
-	"context"
 	"errors"
 	"fmt"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/stretchr/testify/require"
 
 	"kinesis-alerter/internal/credentials"
 	"kinesis-alerter/internal/fakeaws"
 )
 
-// keyring is a source of credentials.
-type keyring struct {
-	mu   sync.Mutex
-	key  string
-	good time.Duration // 0 for ever
-	err  error
-}
-
-func (k *keyring) set(change func(*keyring)) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	change(k)
-}
-
-func (k *keyring) load(context.Context) (aws.Credentials, error) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	c := aws.Credentials{AccessKeyID: k.key, SecretAccessKey: "secret"}
-	if k.good > 0 {
-		c.CanExpire, c.Expires = true, time.Now().Add(k.good)
-	}
-	return c, k.err
-}
-
-// with makes the keyring the source of a daemon's credentials.
-func (k *keyring) with(o *Options) { o.AWS.Credentials = credentials.New(k.load) }
-
-// expire makes every service refuse a key.
-func expire(fake *fakeaws.AWS, key, code, snsCode string) {
-	fake.Faults.Add(fakeaws.Fault{Service: fakeaws.ServiceSNS, Client: key, Err: &fakeaws.Error{Code: snsCode, Message: "refused", Status: 403}})
-	fake.Faults.Add(fakeaws.Fault{Client: key, Err: &fakeaws.Error{Code: code, Message: "refused", Status: 400}})
-}
+// withKeys makes a keyring the source of a daemon's credentials.
+func withKeys(k *keyring, o *Options) { o.AWS.Credentials = credentials.New(k.load) }
 
 // AWS refuses the credentials, and later the source has others: alerts flow within seconds, without a restart. Meanwhile the
 // page has one problem, and that is the credentials.
@@ -63,7 +30,7 @@ func TestRefusedCredentials(t *testing.T) {
 				fake, page, keys := fakeaws.New(fakeaws.Options{}), newPage(), &keyring{key: "OLD"}
 				fake.Kinesis.Create(testStream, 2)
 				createTopic(t, fake)
-				d := startDaemon(t, fake, func(_ *Config, o *Options) { o.Listener = page; keys.with(o) })
+				d := startDaemon(t, fake, func(_ *Config, o *Options) { o.Listener = page; withKeys(keys, o) })
 				put := func(n int) {
 					for i := range n {
 						fake.Kinesis.Put(testStream, fmt.Sprint("patient-", i), []byte(`{"heartRate":180}`))
@@ -108,7 +75,7 @@ func TestCredentialsThatSNSRefuses(t *testing.T) {
 		fake, page, keys := fakeaws.New(fakeaws.Options{}), newPage(), &keyring{key: "OLD"}
 		fake.Kinesis.Create(testStream, 1)
 		createTopic(t, fake)
-		d := startDaemon(t, fake, func(_ *Config, o *Options) { o.Listener = page; keys.with(o) })
+		d := startDaemon(t, fake, func(_ *Config, o *Options) { o.Listener = page; withKeys(keys, o) })
 		time.Sleep(5 * time.Second)
 		fake.Faults.Add(fakeaws.Fault{
 			Service: fakeaws.ServiceSNS, Client: "OLD", Err: &fakeaws.Error{Code: "InvalidClientTokenId", Message: "refused", Status: 403},
@@ -135,7 +102,7 @@ func TestCredentialsThatCannotBeRenewed(t *testing.T) {
 		keys := &keyring{key: "A", good: 320 * time.Second}
 		fake.Kinesis.Create(testStream, 1)
 		createTopic(t, fake)
-		d := startDaemon(t, fake, func(_ *Config, o *Options) { o.Listener = page; keys.with(o) })
+		d := startDaemon(t, fake, func(_ *Config, o *Options) { o.Listener = page; withKeys(keys, o) })
 		time.Sleep(10 * time.Second)
 		keys.set(func(k *keyring) { k.err = errors.New("the source answered 500") })
 		put := 0
@@ -181,7 +148,7 @@ func TestStartWithoutCredentials(t *testing.T) {
 				keys := &keyring{key: "A", err: errors.New("no role found")}
 				fake.Kinesis.Create(testStream, 1)
 				createTopic(t, fake)
-				d := startDaemon(t, fake, func(_ *Config, o *Options) { o.Listener, o.FailFast = page, failFast; keys.with(o) })
+				d := startDaemon(t, fake, func(_ *Config, o *Options) { o.Listener, o.FailFast = page, failFast; withKeys(keys, o) })
 				time.Sleep(20 * time.Second)
 				require.Regexp(t, `^Credentials: there are none, for \d+ s so far \(no role found\)\.$`, page.status(t).Summary)
 				require.Len(t, page.status(t).Problems, 1)
@@ -221,7 +188,7 @@ func TestFailFastWaitsAMinuteForWhatMayPass(t *testing.T) {
 					if keys.err == nil {
 						remove = fake.Faults.Add(test.fault)
 					}
-					d := startDaemon(t, fake, func(_ *Config, o *Options) { o.FailFast = true; keys.with(o) })
+					d := startDaemon(t, fake, func(_ *Config, o *Options) { o.FailFast = true; withKeys(keys, o) })
 					time.Sleep(20 * time.Second)
 					if passes {
 						remove()

@@ -1,13 +1,18 @@
 package cmd
 
 import (
+	"bytes"
 	"context"
 	"crypto/md5"
+	"encoding/xml"
+	"errors"
 	"flag"
+	"io"
 	"math/rand/v2"
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -176,4 +181,27 @@ func textOf(tb testing.TB, file string) string {
 	text, err := os.ReadFile(file) //nolint:gosec // a file of the test's
 	require.NoError(tb, err)
 	return string(text)
+}
+
+// plotted parses an SVG, and returns how many alerts are marked in it and its texts.
+func plotted(t *testing.T, svg []byte) (marks int, texts []string) {
+	t.Helper()
+	d := xml.NewDecoder(bytes.NewReader(svg))
+	for {
+		token, err := d.Token()
+		if errors.Is(err, io.EOF) {
+			return marks, texts
+		}
+		require.NoError(t, err)
+		switch x := token.(type) {
+		case xml.StartElement:
+			for _, a := range x.Attr { // the strokes of the legend are wider
+				if x.Name.Local == "circle" && a.Name.Local == "style" && strings.Contains(a.Value, "stroke-width:1;") {
+					marks++
+				}
+			}
+		case xml.CharData:
+			texts = append(texts, string(x))
+		}
+	}
 }

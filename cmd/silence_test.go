@@ -25,13 +25,13 @@ topics:
   a: {arn: "arn:aws:sns:us-east-1:000000000000:a"}
 `)
 	const refused = `silences[0].until: 2020-01-01T00:00:00Z: the silence night is over; take it out, or give it an end that is still to come`
-	code, _, stderr := invoke(t, "check", file)
+	code, _, stderr := command_(t, "check", file)
 	require.Equal(t, 2, code)
 	require.Contains(t, stderr, file+":4:33: "+refused)
 
 	cases := filepath.Join(t.TempDir(), "over.test.yaml")
 	require.NoError(t, os.WriteFile(cases, []byte("config: "+file+"\ntests:\n  - {name: silent, start: 2019-01-01T00:00:00Z, records: [{at: 0s, data: {v: 9}}], expect: {alerts: []}}\n"), 0o600))
-	code, out, stderr := invoke(t, "rules", "test", cases)
+	code, out, stderr := command_(t, "rules", "test", cases)
 	require.Zero(t, code, out+stderr)
 }
 
@@ -67,7 +67,7 @@ silences:
 topics:
   a: {arn: "arn:aws:sns:us-east-1:000000000000:a"}
 `)
-	code, out, stderr := invoke(t, "check", file)
+	code, out, stderr := command_(t, "check", file)
 	require.Zero(t, code, stderr)
 	require.Contains(t, out, "1 warning")
 	require.Contains(t, stderr, `silences[0].when: host == "h1": the silence works does not cover beat: what is absent from a shard or the stream as a whole has no record to look at`)

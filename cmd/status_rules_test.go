@@ -356,7 +356,7 @@ silences:
 topics:
   t: {arn: "arn:aws:sns:us-east-1:000000000000:ExampleTopic"}
 `), 0o600))
-	code, out, stderr := invoke(t, "check", file)
+	code, out, stderr := command_(t, "check", file)
 	require.Zero(t, code, stderr)
 	require.Contains(t, stderr, file+":3:41: rules[0].when: temp > 100 and temp < 50: can never hold: temp > 100 and temp < 50 exclude each other\n")
 	require.Contains(t, stderr, file+`:4:34: rules[1].when: kind != "x" or kind != "y": kind != "x" or kind != "y" can never be false`)
