@@ -21,8 +21,10 @@ import (
 
 	"kinesis-alerter/alert"
 	"kinesis-alerter/checkpoint"
-	"kinesis-alerter/cmd"
+	"kinesis-alerter/internal/config"
+	daemonpkg "kinesis-alerter/internal/daemon"
 	"kinesis-alerter/internal/fakeaws"
+	"kinesis-alerter/internal/produce"
 )
 
 const (
@@ -92,7 +94,7 @@ func (d *demo) run(ctx context.Context) error {
 	defer stopDaemon()
 	daemon := make(chan error, 1)
 	go func() {
-		daemon <- cmd.Run(running, daemonConfig(topicARN, learned), cmd.Options{
+		daemon <- daemonpkg.Run(running, daemonConfig(topicARN, learned), daemonpkg.Options{
 			AWS: config, Output: d.log, Registry: d.registry, Listener: admin, FailFast: true, Host: "demo",
 		})
 	}()
@@ -174,15 +176,15 @@ func (d *demo) provision(ctx context.Context, config aws.Config) (topicARN strin
 // listenAdmin opens the daemon's usual port, or any other when that is taken.
 func listenAdmin(ctx context.Context) (net.Listener, error) {
 	var lc net.ListenConfig
-	if l, err := lc.Listen(ctx, "tcp", cmd.DefaultListen); err == nil {
+	if l, err := lc.Listen(ctx, "tcp", config.DefaultListen); err == nil {
 		return l, nil
 	}
 	return lc.Listen(ctx, "tcp", "127.0.0.1:0")
 }
 
-func daemonConfig(topicARN string, learned time.Time) cmd.Config {
-	return cmd.Config{
-		Stream: cmd.StreamConfig{
+func daemonConfig(topicARN string, learned time.Time) config.Config {
+	return config.Config{
+		Stream: config.StreamConfig{
 			Name: streamName, Application: application,
 			// The stream is as new as the application: no record is older than what should be read.
 			Start: checkpoint.Start{Kind: checkpoint.StartTrimHorizon},
@@ -200,11 +202,11 @@ func daemonConfig(topicARN string, learned time.Time) cmd.Config {
 
 // produce puts so many records, 0 for no end, at a rate, 0 for as fast as the stream takes them. It ends with ctx.
 func (d *demo) produce(ctx context.Context, config aws.Config, count int, rate float64) error {
-	sample, err := cmd.NewSample("heart-rate", rand.New(rand.NewPCG(uint64(time.Now().UnixNano()), 0))) //nolint:gosec // sample data, not a secret
+	sample, err := produce.NewSample("heart-rate", rand.New(rand.NewPCG(uint64(time.Now().UnixNano()), 0))) //nolint:gosec // sample data, not a secret
 	if err != nil {
 		return err
 	}
-	_, err = (&cmd.Producer{
+	_, err = (&produce.Producer{
 		Client: kinesis.NewFromConfig(config), Stream: streamName, Sample: sample, Count: count, Rate: rate,
 		// AWS' script has one partition key, which would leave all shards but one idle.
 		Keys:  16 * d.shards,

@@ -1,6 +1,0 @@
-//go:build race
-
-package cmd
-
-// raceMemory is how many times as much memory the race detector takes.
-const raceMemory = 2

@@ -1,0 +1,12 @@
+package config
+
+import (
+	"fmt"
+)
+
+func Plural(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}

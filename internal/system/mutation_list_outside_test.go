@@ -1,0 +1,30 @@
+//go:build mutation
+
+package system_test
+
+// outsideMutations break what keeps bytes, clients and outputs from outside from stopping the daemon.
+func outsideMutations() []mutation {
+	only := func(pkg, test string) killer { return killer{pkg: pkg, test: test} }
+	return []mutation{
+		{
+			breaks: "an output that blocks stops nothing",
+			file:   "cmd/log_queue.go", old: "	s.queue.add(logLine{text: append([]byte(nil), line...), audit: s.audit})\n", new: "	_, _ = s.queue.out.Write(line)\n",
+			by: only("cmd", "TestDaemonAlertsWithABlockedOutput"), says: `.*deadlock.*|.*Error:.*|.*blocked.*`,
+		},
+		{
+			breaks: "log lines that wait are bounded",
+			file:   "cmd/log_queue.go", old: "!q.closed && q.bytes+cost <= logQueueBytes", new: "!q.closed",
+			by: only("cmd", "TestLogQueueNeverBlocks"), says: `.*Error:.*`,
+		},
+		{
+			breaks: "a fault of one entry is no fault of its topic",
+			file:   "alert/sns/call.go", old: "if took && c.fault != \"\" {", new: "if !took && c.fault != \"\" {",
+			by: only("alert/sns", "TestFaultOfOneEntryIsItsOwn"), says: `.*Error:.*|.*deadlock.*`,
+		},
+		{
+			breaks: "what failed alone beside others never holds its topic",
+			file:   "alert/sns/call.go", old: "if r.own {", new: "if r.own && false {",
+			by: only("alert/sns", "TestFaultOfOneEntryIsItsOwn"), says: `.*Error:.*|.*deadlock.*`,
+		},
+	}
+}
