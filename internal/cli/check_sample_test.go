@@ -26,7 +26,7 @@ func TestCheckSample(t *testing.T) {
 		check("good.yaml", "text.txt"),
 		check("good.yaml", "nosuch.jsonl"),
 		check("nosuch.yaml", "records.jsonl"),
-		[]string{"check", "../deploy/examples/sample-lambda/kinesis-alerter.yaml", "--sample", "testdata/sample/text.txt"},
+		[]string{"check", "../../deploy/examples/sample-lambda/kinesis-alerter.yaml", "--sample", "testdata/sample/text.txt"},
 		[]string{"check", "--stream", "s", "--topic-arn", "arn:aws:sns:us-east-1:000000000000:t", "--when", "scoer > 1", "--sample", "testdata/sample/records.json"},
 	))
 }
@@ -43,7 +43,7 @@ func TestExamplesFitTheSampleProducers(t *testing.T) {
 		}
 		file := filepath.Join(t.TempDir(), "records.jsonl")
 		require.NoError(t, os.WriteFile(file, lines, 0o600))
-		code, stdout, stderr := invoke(t, "check", "--config", "../deploy/examples/"+example+"/kinesis-alerter.yaml", "--sample", file)
+		code, stdout, stderr := invoke(t, "check", "--config", "../../deploy/examples/"+example+"/kinesis-alerter.yaml", "--sample", file)
 		require.Equal(t, ExitOK, code, stderr)
 		require.NotContains(t, stdout, "warning")
 		require.Regexp(t, `500 records: [1-9]\d* match a rule, [1-9]\d* do not, 0 filtered, 0 invalid`, stdout)

@@ -11,7 +11,7 @@ import (
 // Every example is valid, and its tests pass.
 func TestExamples(t *testing.T) {
 	t.Parallel()
-	dirs, err := os.ReadDir("../deploy/examples")
+	dirs, err := os.ReadDir("../../deploy/examples")
 	require.NoError(t, err)
 	examples := 0
 	for _, dir := range dirs {
@@ -21,7 +21,7 @@ func TestExamples(t *testing.T) {
 		examples++
 		t.Run(dir.Name(), func(t *testing.T) {
 			t.Parallel()
-			in := func(name string) string { return filepath.Join("../deploy/examples", dir.Name(), name) }
+			in := func(name string) string { return filepath.Join("../../deploy/examples", dir.Name(), name) }
 			for _, name := range []string{"README.md", "kinesis-alerter.yaml", "rules.test.yaml"} {
 				require.FileExists(t, in(name))
 			}

@@ -274,9 +274,9 @@ func TestSize(t *testing.T) {
 // What --print says is a configuration again, and the same one: a person keeps it, or compares two of them.
 func TestPrintedConfigIsAConfiguration(t *testing.T) {
 	t.Parallel()
-	files, err := filepath.Glob("../deploy/examples/*/kinesis-alerter.yaml")
+	files, err := filepath.Glob("../../deploy/examples/*/kinesis-alerter.yaml")
 	require.NoError(t, err)
-	more, err := filepath.Glob("testdata/lambda/*.yaml")
+	more, err := filepath.Glob("../cli/testdata/lambda/*.yaml")
 	require.NoError(t, err)
 	patterns := 0
 	for _, file := range append(files, more...) {

@@ -11,7 +11,7 @@ import (
 	"kinesis-alerter/internal/plain"
 )
 
-// version is set by the release build: -ldflags "-X kinesis-alerter/cmd.version=1.2.3".
+// version is set by the release build: -ldflags "-X kinesis-alerter/internal/daemon.version=1.2.3".
 var version string
 
 // revision is set likewise where the source is not in a repository, as in the build of the container image.

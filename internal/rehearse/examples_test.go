@@ -14,7 +14,7 @@ import (
 // nothing alerted.
 func TestExamplesExerciseTheirRules(t *testing.T) {
 	t.Parallel()
-	files, err := filepath.Glob("../deploy/examples/*/rules.test.yaml")
+	files, err := filepath.Glob("../../deploy/examples/*/rules.test.yaml")
 	require.NoError(t, err)
 	for _, file := range files {
 		loader := &TestLoader{Lookup: testkit.Environment(nil), Configs: map[string]*config.LoadedConfig{}}

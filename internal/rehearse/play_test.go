@@ -15,7 +15,7 @@ import (
 func TestRulesTestEndsWithItsContext(t *testing.T) {
 	t.Parallel()
 	loader := &TestLoader{Lookup: testkit.Environment(nil), Configs: map[string]*config.LoadedConfig{}}
-	tests := loader.Load(t.Context(), "testdata/rules/passing.test.yaml")
+	tests := loader.Load(t.Context(), "../cli/testdata/rules/passing.test.yaml")
 	require.Empty(t, loader.Problems)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
@@ -29,7 +29,7 @@ func TestRulesTestIsVirtual(t *testing.T) {
 	const week = 7 * 24 * time.Hour
 	c := &ruleCase{Name: "a week", Start: instant(time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)), Records: []caseRecord{{At: week, Times: new(1)}}}
 	loader := &TestLoader{Lookup: testkit.Environment(nil), Configs: map[string]*config.LoadedConfig{}}
-	tests := loader.Load(t.Context(), "testdata/rules/passing.test.yaml")
+	tests := loader.Load(t.Context(), "../cli/testdata/rules/passing.test.yaml")
 	got, err := c.Play(t.Context(), tests.Config)
 	require.NoError(t, err)
 	watchdogs := 0

@@ -45,7 +45,7 @@ func TestEveryPageHasAProblem(t *testing.T) {
 		"KinesisAlerterDeadLetterFault": {change: func(s *Status) { s.DeadLetters = &StatusDeadLetters{Kind: "sqs", Fault: "not_authorized"} }, want: "dead letters: access denied"},
 		"KinesisAlerterKeysHeld":        {change: reading(func(r *StatusReading) { r.HeldKeys = 1 }), want: "1 partition key is held"},
 	}
-	text, err := os.ReadFile("../deploy/prometheus/rules.yaml")
+	text, err := os.ReadFile("../../deploy/prometheus/rules.yaml")
 	require.NoError(t, err)
 	var rules struct {
 		Groups []struct {

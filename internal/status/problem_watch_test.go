@@ -17,7 +17,7 @@ import (
 // Every problem that can be shown has a section in the runbook, and every section is about one.
 func TestEveryProblemHasASection(t *testing.T) {
 	t.Parallel()
-	text, err := os.ReadFile("../deploy/runbooks/problems.md")
+	text, err := os.ReadFile("../../deploy/runbooks/problems.md")
 	require.NoError(t, err)
 	var sections []string
 	for _, m := range regexp.MustCompile(`(?m)^## (.+)\n\n\S`).FindAllStringSubmatch(string(text), -1) {

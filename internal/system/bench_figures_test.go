@@ -249,7 +249,7 @@ func (f *figures) backlogMemory(t *testing.T, perShard, size int) {
 var benchmarkLine = regexp.MustCompile(`(?m)^BenchmarkPageToWatermark/rules=10\S*\s+\d+\s+([\d.]+) ns/op.*?(\d+) allocs/op`)
 
 func (f *figures) pageToWatermark(t *testing.T) {
-	out, err := exec.CommandContext(t.Context(), "go", "test", "-run", "^$", "-bench", "^BenchmarkPageToWatermark$/^rules=10$", "-benchmem", "../consumer").CombinedOutput()
+	out, err := exec.CommandContext(t.Context(), "go", "test", "-run", "^$", "-bench", "^BenchmarkPageToWatermark$/^rules=10$", "-benchmem", "../../consumer").CombinedOutput()
 	require.NoError(t, err, "%s", out)
 	m := benchmarkLine.FindSubmatch(out)
 	require.NotNil(t, m, "no BenchmarkPageToWatermark/rules=10 in: %s", out)
@@ -260,7 +260,7 @@ func (f *figures) pageToWatermark(t *testing.T) {
 
 // pipeline is what evaluation costs: CPU time on one processor, so that other work on the machine counts little.
 func (f *figures) pipeline(t *testing.T) {
-	out := goTest(t, "-run", "^TestMemoryOfKeys$", "-v", "-bench", "^Benchmark(Evaluate|Snapshot)$", "-cpu", "1", "-count", "3", "-benchmem", "../alert")
+	out := goTest(t, "-run", "^TestMemoryOfKeys$", "-v", "-bench", "^Benchmark(Evaluate|Snapshot)$", "-cpu", "1", "-count", "3", "-benchmem", "../../alert")
 	for _, c := range []struct{ rules, bar string }{{"1", "<= 600 ns, <= 1 alloc"}, {"100", "<= 700 ns"}, {"1000", "<= 900 ns"}} {
 		ns, rest := least(t, out, "BenchmarkEvaluate/rules="+c.rules+" ", "cpu-ns/op")
 		f.Add(t, "a 200-byte record that no rule matches, decoding included, "+c.rules+" rules", c.bar, "%.0f ns, %s", ns, allocs.FindString(rest))
@@ -270,7 +270,7 @@ func (f *figures) pipeline(t *testing.T) {
 	memory := regexp.MustCompile(`100,000 keys: (\S+ MiB)`).FindStringSubmatch(out)
 	require.NotNil(t, memory, "%s", out)
 	f.Add(t, "memory of 100,000 live dedup keys", "<= 20 MiB", "%s", memory[1])
-	out = goTest(t, "-run", "^$", "-bench", "^BenchmarkMatch$/.*/^patterns=1000$", "-cpu", "1", "-count", "3", "../alert/filter")
+	out = goTest(t, "-run", "^$", "-bench", "^BenchmarkMatch$/.*/^patterns=1000$", "-cpu", "1", "-count", "3", "../../alert/filter")
 	most := 0.0
 	for _, m := range regexp.MustCompile(`(?m)^BenchmarkMatch/(\S+)/patterns=1000 `).FindAllStringSubmatch(out, -1) {
 		ns, _ := least(t, out, "BenchmarkMatch/"+m[1]+"/patterns=1000 ", "cpu-ns/op")
@@ -283,7 +283,7 @@ func (f *figures) pipeline(t *testing.T) {
 // storm is a million alerts to a topic with e-mail, from three workers, in virtual time.
 func (f *figures) storm(t *testing.T) {
 	t.Setenv("SCALE", "1")
-	out := goTest(t, "-run", "^TestStorm$", "-v", "../alert/sns")
+	out := goTest(t, "-run", "^TestStorm$", "-v", "../../alert/sns")
 	said := regexp.MustCompile(`(\d+ alerts by \d+ workers.*)`).FindString(out)
 	require.NotEmpty(t, said, "%s", out)
 	f.Add(t, "a storm of 1,000,000 alerts to an e-mail topic", "<= 10 messages in any second, every id", "%s", said)

@@ -78,7 +78,7 @@ func TestBrowserStatusPage(t *testing.T) {
 	control := httptest.NewServer(mux)
 	defer control.Close()
 
-	script, err := filepath.Abs("../internal/tools/browser/status.mjs")
+	script, err := filepath.Abs("../../internal/tools/browser/status.mjs")
 	require.NoError(t, err)
 	out := os.Getenv("BROWSER_OUT")
 	if out == "" {

@@ -147,7 +147,7 @@ func isSection(t reflect.Type) bool {
 
 func readREADME(t *testing.T) string {
 	t.Helper()
-	text, err := os.ReadFile("../README.md")
+	text, err := os.ReadFile("../../README.md")
 	require.NoError(t, err)
 	return string(text)
 }
@@ -162,5 +162,5 @@ func TestTheImageIsBuiltWithTheToolchainOfGoMod(t *testing.T) {
 		require.NotNil(t, found, file)
 		return string(found[1])
 	}
-	require.Equal(t, named("../go.mod", `(?m)^toolchain go([\d.]+)$`), named("../Dockerfile", `(?m)^ARG BUILD_IMAGE=golang:([\d.]+)`))
+	require.Equal(t, named("../../go.mod", `(?m)^toolchain go([\d.]+)$`), named("../../Dockerfile", `(?m)^ARG BUILD_IMAGE=golang:([\d.]+)`))
 }

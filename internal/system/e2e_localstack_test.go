@@ -27,7 +27,7 @@ import (
 func TestLocalStackFiles(t *testing.T) {
 	cli := os.Getenv("AWS_CLI")
 	require.NotEmpty(t, cli, "AWS_CLI names no AWS CLI; deploy/localstack/check.sh runs this test")
-	folder, err := filepath.Abs("../deploy/localstack")
+	folder, err := filepath.Abs("../../deploy/localstack")
 	require.NoError(t, err)
 	at := emulators{kinesis: npm.Kinesis(t), dynamodb: npm.DynamoDB(t), messaging: npm.Messaging(t)}
 	// LocalStack's awslocal is the AWS CLI with the emulator's address (the CLI's version 1 takes no notice of

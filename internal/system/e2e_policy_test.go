@@ -35,7 +35,7 @@ import (
 )
 
 // policyDir has the IAM policies that are shipped.
-const policyDir = "../deploy/iam"
+const policyDir = "../../deploy/iam"
 
 // policyCaller is the access key of the daemons here, so that their calls are told from those of the test.
 const policyCaller = "DAEMON"

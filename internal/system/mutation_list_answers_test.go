@@ -5,7 +5,7 @@ package system_test
 // answerMutations are the ways to believe an answer that proves nothing.
 func answerMutations() []mutation {
 	only := func(pkg, test string) killer { return killer{pkg: pkg, test: test} }
-	daemon := only("cmd", "TestBadAnswersCostTime")
+	daemon := only("internal/system", "TestBadAnswersCostTime")
 	every := only("internal/answer", "TestAnswersOfEveryOperation")
 	return []mutation{
 		{
@@ -45,7 +45,7 @@ func answerMutations() []mutation {
 		},
 		{
 			breaks: "redirects are refused",
-			file:   "cmd/aws.go", old: "steadyBody{refuseRedirects(cfg.HTTPClient)}", new: "steadyBody{cfg.HTTPClient}",
+			file:   "internal/daemon/clients.go", old: "SteadyBody{refuseRedirects(cfg.HTTPClient)}", new: "SteadyBody{cfg.HTTPClient}",
 			by: daemon, says: `.*redirect was followed.*`,
 		},
 		{

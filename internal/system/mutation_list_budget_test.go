@@ -43,8 +43,8 @@ func budgetMutations() []mutation {
 		},
 		{
 			breaks: "a rule beyond its budget is told by name",
-			file:   "cmd/status_source.go", old: "	out.OverBudget, out.SilencesOverBudget = p.pipeline.OverBudget(),", new: "	out.SilencesOverBudget =",
-			by: only("cmd", "TestStatusOfARuleOverBudget"), says: `.*Error:.*`,
+			file:   "internal/daemon/status.go", old: "	out.OverBudget, out.SilencesOverBudget = p.pipeline.OverBudget(),", new: "	out.SilencesOverBudget =",
+			by: only("internal/system", "TestStatusOfARuleOverBudget"), says: `.*Error:.*`,
 		},
 	}
 }

@@ -9,12 +9,12 @@ func clockMutations() []mutation {
 		{
 			breaks: "time goes by the answers, not by the machine's clock",
 			file:   "internal/clock/clock.go", old: "if e.known && (at < e.is.lo || at > e.is.hi) {", new: "if false {",
-			by: killer{pkg: "cmd", test: "TestSimClocks", checks: 2}, says: `.*(not told|told for nothing|Error:).*`,
+			by: killer{pkg: "internal/system", test: "TestSimClocks", checks: 2}, says: `.*(not told|told for nothing|Error:).*`,
 		},
 		{
 			breaks: "one record's arrival time moves no event time",
 			file:   "consumer/ahead.go", old: "records[i].ApproximateArrivalTimestamp = &borne", new: "_ = borne",
-			by: killer{pkg: "cmd", test: "TestSimClocks", checks: 8}, says: `.*(not told|told for nothing|Error:).*`,
+			by: killer{pkg: "internal/system", test: "TestSimClocks", checks: 8}, says: `.*(not told|told for nothing|Error:).*`,
 		},
 		{
 			breaks: "wrong Dates among right ones are not believed",
@@ -44,17 +44,17 @@ func clockMutations() []mutation {
 		{
 			breaks: "arrival times are believed where they contradict the Dates",
 			file:   "internal/clock/clock.go", old: "c.stamps.known && (s.lo > tolerance || s.hi < -tolerance)", new: "false",
-			by: only("cmd", "TestClockThatIsOff"), says: `.*Error:.*`,
+			by: only("internal/system", "TestClockThatIsOff"), says: `.*Error:.*`,
 		},
 		{
 			breaks: "the first record that contradicts the Dates holds time back",
 			file:   "internal/clock/clock.go", old: "held != nil && !c.stamps.known {", new: "held != nil && false {",
-			by: only("cmd", "TestClockThatIsOff"), says: `.*Error:.*`,
+			by: only("internal/system", "TestClockThatIsOff"), says: `.*Error:.*`,
 		},
 		{
 			breaks: "a page tells up to when the shard was read by Kinesis' clock",
 			file:   "consumer/reader.go", old: "asked: r.clock.Surely(start)", new: "asked: start",
-			by: only("cmd", "TestClockThatIsOff"), says: `.*Error:.*`,
+			by: only("internal/system", "TestClockThatIsOff"), says: `.*Error:.*`,
 		},
 		{
 			breaks: "an arrival time of the future is not there yet",
@@ -88,8 +88,8 @@ func clockMutations() []mutation {
 		},
 		{
 			breaks: "the distance of the machine's clock is told",
-			file:   "cmd/status_problems_clock.go", old: "if off < clockWorthAWord {", new: "if true {",
-			by: only("cmd", "TestMachineClockThatIsOffIsTold"), says: `.*Error:.*`,
+			file:   "internal/status/problems_clock.go", old: "if off < clockWorthAWord {", new: "if true {",
+			by: only("internal/system", "TestMachineClockThatIsOffIsTold"), says: `.*Error:.*`,
 		},
 	}
 }

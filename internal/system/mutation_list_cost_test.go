@@ -29,7 +29,7 @@ func costMutations() []mutation {
 		{
 			breaks: "a check keeps nothing of what it has compiled",
 			file:   "alert/config.go", old: "compileRules(c.WithDefaults(), (*rule).forget)", new: "compileRules(c.WithDefaults(), func(*rule) {})",
-			by: only("cmd", "TestCheckOfALargeFileCostsLittle"), says: `.*is not less than.*`,
+			by: only("internal/cli", "TestCheckOfALargeFileCostsLittle"), says: `.*is not less than.*`,
 		},
 		{
 			breaks: "the work of a filter is counted",
@@ -39,7 +39,7 @@ func costMutations() []mutation {
 		{
 			breaks: "a record that is beyond the filter's budget passes",
 			file:   "alert/evaluator.go", old: "	case filter.OverBudget: // better an alert too many\n", new: "	case filter.OverBudget:\n		return Decision{Outcome: Filtered, Alerts: e.made()}\n	case 99:\n",
-			by: only("cmd", "TestStatusOfAFilterOverBudget"), says: `.*Error:.*`,
+			by: only("internal/system", "TestStatusOfAFilterOverBudget"), says: `.*Error:.*`,
 		},
 		{
 			breaks: "a silence beyond its budget is named",

@@ -24,12 +24,12 @@ func edgeMutations() []mutation {
 		{
 			breaks: "a stop waits for no topic that refuses",
 			file:   "alert/sns/topic.go", old: "		t.letGo()\n", new: "",
-			by: only("cmd", "TestStopWhileATopicRefusesIsClean"), says: `.*Error:.*`,
+			by: only("internal/system", "TestStopWhileATopicRefusesIsClean"), says: `.*Error:.*`,
 		},
 		{
 			breaks: "what is left at a topic that refuses is not resolved",
 			file:   "consumer/lane.go", old: "	case errors.Is(err, alert.ErrHeld):\n		return fateLeft\n", new: "	case errors.Is(err, alert.ErrHeld):\n		return fateAccepted\n",
-			by: only("cmd", "TestStopWhileATopicRefusesIsClean"), says: `.*Error:.*`,
+			by: only("internal/system", "TestStopWhileATopicRefusesIsClean"), says: `.*Error:.*`,
 		},
 		{
 			breaks: "a structure that an endpoint refuses is left out",
@@ -39,22 +39,22 @@ func edgeMutations() []mutation {
 		{
 			breaks: "a topic is asked in the region of its ARN",
 			file:   "alert/sns/publisher.go", old: "		o.Region = cmp.Or(arns.Region(topicARN), o.Region)\n", new: "		o.Region = cmp.Or(o.Region, arns.Region(topicARN))\n",
-			by: only("cmd", "TestEveryARNIsAskedInItsRegion"), says: `.*Error:.*`,
+			by: only("internal/system", "TestEveryARNIsAskedInItsRegion"), says: `.*Error:.*`,
 		},
 		{
 			breaks: "a stream is asked in the region of its ARN, and the tables are not",
-			file:   "cmd/aws.go", old: "o.Region = cmp.Or(arns.Region(streamARN), o.Region)", new: "o.Region = cmp.Or(o.Region, arns.Region(streamARN))",
-			by: only("cmd", "TestEveryARNIsAskedInItsRegion"), says: `.*Error:.*`,
+			file:   "internal/daemon/clients.go", old: "o.Region = cmp.Or(arns.Region(streamARN), o.Region)", new: "o.Region = cmp.Or(o.Region, arns.Region(streamARN))",
+			by: only("internal/system", "TestEveryARNIsAskedInItsRegion"), says: `.*Error:.*`,
 		},
 		{
 			breaks: "an ARN whose parts do not go together is refused",
 			file:   "internal/arns/arns.go", old: "at >= 0 && at != i", new: "at >= 0 && at < 0",
-			by: only("cmd", "TestCheckOfARNs"), says: `.*An error is expected.*`,
+			by: only("internal/daemon", "TestCheckOfARNs"), says: `.*An error is expected.*`,
 		},
 		{
 			breaks: "credentials that AWS refuses are resolved anew at once",
 			file:   "internal/credentials/provider.go", old: " || p.isRefusedLocked()\n", new: "\n",
-			by: only("cmd", "TestRefusedCredentials"), says: `.*should have 30 item.*`,
+			by: only("internal/system", "TestRefusedCredentials"), says: `.*should have 30 item.*`,
 		},
 		{
 			breaks: "the whole chain is resolved anew",
@@ -69,27 +69,27 @@ func edgeMutations() []mutation {
 		{
 			breaks: "credentials are not used beyond their end",
 			file:   "internal/credentials/provider.go", old: "	if !p.have.CanExpire || now.Before(p.have.Expires) {\n		return true\n", new: "	if !p.have.CanExpire || now.Before(p.have.Expires.Add(10 * RenewBefore)) {\n		return true\n",
-			by: only("cmd", "TestCredentialsThatCannotBeRenewed"), says: `.*Error:.*`,
+			by: only("internal/system", "TestCredentialsThatCannotBeRenewed"), says: `.*Error:.*`,
 		},
 		{
 			breaks: "the page blames the credentials, and no service for them",
-			file:   "cmd/status_problems.go", old: "		list = withoutSymptoms(list, st)\n", new: "",
-			by: only("cmd", "TestRefusedCredentials"), says: `.*no service is blamed beside them.*`,
+			file:   "internal/status/problems.go", old: "		list = withoutSymptoms(list, st)\n", new: "",
+			by: only("internal/credentials", "TestRefusedCredentials"), says: `.*no service is blamed beside them.*`,
 		},
 		{
 			breaks: "--fail-fast waits for what may pass",
-			file:   "cmd/preflight.go", old: "failFast && (checkpoint.NamesFault(err) || !time.Now().Before(patience))", new: "failFast && (true || checkpoint.NamesFault(err) || !time.Now().Before(patience))",
-			by: only("cmd", "TestFailFastWaitsAMinuteForWhatMayPass"), says: `.*Error:.*`,
+			file:   "internal/daemon/preflight.go", old: "failFast && (checkpoint.NamesFault(err) || !time.Now().Before(patience))", new: "failFast && (true || checkpoint.NamesFault(err) || !time.Now().Before(patience))",
+			by: only("internal/system", "TestFailFastWaitsAMinuteForWhatMayPass"), says: `.*Error:.*`,
 		},
 		{
 			breaks: "nothing is published after a panic of what is shared",
 			file:   "internal/guard/guard.go", old: "			report(p)\n", new: "			_, _ = report, p\n",
-			by: only("cmd", "TestPanicOfSharedStateEndsTheProcess"), says: `.*still running.*|.*Error:.*`,
+			by: only("internal/system", "TestPanicOfSharedStateEndsTheProcess"), says: `.*still running.*|.*Error:.*`,
 		},
 		{
 			breaks: "a part that panics begins again",
-			file:   "cmd/run.go", old: "			if !panicked {\n				return err\n			}\n", new: "			if true || !panicked {\n				return err\n			}\n",
-			by: only("cmd", "TestPartThatPanicsBeginsAgain"), says: `.*Error:.*`,
+			file:   "internal/daemon/run.go", old: "			if !panicked {\n				return err\n			}\n", new: "			if true || !panicked {\n				return err\n			}\n",
+			by: only("internal/daemon", "TestPartThatPanicsBeginsAgain"), says: `.*Error:.*`,
 		},
 	}
 }

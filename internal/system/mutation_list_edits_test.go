@@ -5,7 +5,7 @@ package system_test
 // editMutations are the ways to leave an incident open, or to close one twice, when rules are edited while they fire.
 func editMutations() []mutation {
 	words := killer{pkg: "alert", test: "TestEditedRulesEndWhatTheyTold"}
-	daemon := killer{pkg: "cmd", test: "TestRulesEditedWhileTheyFire"}
+	daemon := killer{pkg: "internal/system", test: "TestRulesEditedWhileTheyFire"}
 	return []mutation{
 		{
 			breaks: "the end waits until all workers agree about the rules",
@@ -69,11 +69,11 @@ func editMutations() []mutation {
 		},
 		{
 			breaks: "alerts for a topic that left the configuration go where their rule goes",
-			file:   "consumer/lane.go", old: "		if l.redirect(t, err) {", new: "		if false {", by: killer{pkg: "cmd", test: "TestAlertsForATopicThatLeft"}, says: `.*Error:.*`,
+			file:   "consumer/lane.go", old: "		if l.redirect(t, err) {", new: "		if false {", by: killer{pkg: "internal/system", test: "TestAlertsForATopicThatLeft"}, says: `.*Error:.*`,
 		},
 		{
 			breaks: "a topic that left the configuration and refuses alerts stops nobody",
-			file:   "alert/sns/topic.go", old: "		t.giveBack()\n", new: "", by: killer{pkg: "cmd", test: "TestAlertsForATopicThatLeft"}, says: `.*Error:.*`,
+			file:   "alert/sns/topic.go", old: "		t.giveBack()\n", new: "", by: killer{pkg: "internal/system", test: "TestAlertsForATopicThatLeft"}, says: `.*Error:.*`,
 		},
 	}
 }

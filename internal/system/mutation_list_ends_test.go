@@ -88,8 +88,8 @@ func endMutations() []mutation {
 		},
 		{
 			breaks: "children that wait for their parents are told of",
-			file:   "cmd/status_problems_fleet.go", old: "d >= blockedWorthAWord {", new: "d >= 60*blockedWorthAWord {",
-			by: only("cmd", "TestEndProblems"), says: `.*Error:.*`,
+			file:   "internal/status/problems_fleet.go", old: "d >= blockedWorthAWord {", new: "d >= 60*blockedWorthAWord {",
+			by: only("internal/status", "TestEndProblems"), says: `.*Error:.*`,
 		},
 		{
 			breaks: "a parent that cannot be is not waited for",

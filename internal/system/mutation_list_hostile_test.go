@@ -5,7 +5,7 @@ package system_test
 // hostileMutations believe what AWS did not say.
 func hostileMutations() []mutation {
 	only := func(pkg, test string) killer { return killer{pkg: pkg, test: test} }
-	hostile := only("cmd", "TestHostile")
+	hostile := only("internal/system", "TestHostile")
 	return []mutation{
 		{
 			breaks: "an answer is checked before it is believed",
@@ -19,7 +19,7 @@ func hostileMutations() []mutation {
 		},
 		{
 			breaks: "a redirect is not followed",
-			file:   "cmd/aws.go", old: "return &http.Client{Transport: c.Transport, Timeout: c.Timeout, Jar: c.Jar, CheckRedirect: refuse}", new: "_ = refuse\n		return c",
+			file:   "internal/daemon/clients.go", old: "return &http.Client{Transport: c.Transport, Timeout: c.Timeout, Jar: c.Jar, CheckRedirect: refuse}", new: "_ = refuse\n		return c",
 			by: hostile, says: `.*redirects were followed.*`,
 		},
 		{
@@ -45,12 +45,12 @@ func hostileMutations() []mutation {
 		{
 			breaks: "a checkpoint beyond the shard silences nothing behind a snapshot",
 			file:   "consumer/state.go", old: "	if k.tips++; k.tips < replayTips {\n", new: "	if k.tips++; k.tips > 0 {\n",
-			by: only("cmd", "TestHostileLies"), says: `.*records lost.*`,
+			by: only("internal/system", "TestHostileLies"), says: `.*records lost.*`,
 		},
 		{
 			breaks: "one answer does not end a shard that was just taken",
 			file:   "checkpoint/writes.go", old: "	if landed && r.ended() && was != nil && !was.ended() {", new: "	if landed && r.ended() && was != nil && !was.ended() && false {",
-			by: only("cmd", "TestHostileLies"), says: `.*records lost.*`,
+			by: only("internal/system", "TestHostileLies"), says: `.*records lost.*`,
 		},
 		{
 			breaks: "the answer to another call accepts no alert",

@@ -50,7 +50,7 @@ func hushMutations() []mutation {
 		{
 			breaks: "after downtime a key is not said to fire sixty times",
 			file:   "consumer/intake.go", old: "	s.eval.Reaches(p.asked)\n", new: "",
-			by: only("cmd", "TestDowntimeIsNotToldByTheMinute"), says: `.*Error:.*`,
+			by: only("internal/system", "TestDowntimeIsNotToldByTheMinute"), says: `.*Error:.*`,
 		},
 		{
 			breaks: "a shard that stays behind repeats all the same",
@@ -64,13 +64,13 @@ func hushMutations() []mutation {
 		},
 		{
 			breaks: "a reload refuses a silence that is over",
-			file:   "cmd/reload.go", old: "		err = loaded.current(time.Now())\n", new: "",
-			by: only("cmd", "TestReloadRefusesSilencesThatAreOver"), says: `.*Error:.*`,
+			file:   "internal/daemon/reload.go", old: "\t\terr = loaded.Current(time.Now())\n", new: "",
+			by: only("internal/daemon", "TestReloadRefusesSilencesThatAreOver"), says: `.*Error:.*`,
 		},
 		{
 			breaks: "check refuses a silence that is over",
-			file:   "cmd/command.go", old: "loaded.current(time.Now()); err != nil", new: "loaded.current(time.Time{}); err != nil",
-			by: only("cmd", "TestSilencesThatAreOver"), says: `.*Error:.*`,
+			file:   "internal/cli/main.go", old: "loaded.Current(time.Now()); err != nil", new: "loaded.Current(time.Time{}); err != nil",
+			by: only("internal/system", "TestSilencesThatAreOver"), says: `.*Error:.*`,
 		},
 	}
 }

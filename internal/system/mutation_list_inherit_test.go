@@ -5,7 +5,7 @@ package system_test
 // inheritMutations are the ways to lose what rules remember in a reshard, or to say it twice.
 func inheritMutations() []mutation {
 	only := func(pkg, test string) killer { return killer{pkg: pkg, test: test} }
-	follow := only("cmd", "TestOneSplitFollowsTheRecords")
+	follow := only("internal/system", "TestOneSplitFollowsTheRecords")
 	reshard := killer{"alert", "TestReshardSaysWhatOneShardWould", 600}
 	return []mutation{
 		{
@@ -41,7 +41,7 @@ func inheritMutations() []mutation {
 		{
 			breaks: "after five minutes it is decided without the other memory",
 			file:   "consumer/kin.go", old: "	kinPatience = 5 * time.Minute\n", new: "	kinPatience = 500 * time.Minute\n",
-			by: only("cmd", "TestInheritedKeysAreDecidedWithoutAMissingMemory"), says: `.*Error:.*`,
+			by: only("internal/system", "TestInheritedKeysAreDecidedWithoutAMissingMemory"), says: `.*Error:.*`,
 		},
 		{
 			breaks: "an alert that is not certain says so",
@@ -61,7 +61,7 @@ func inheritMutations() []mutation {
 		{
 			breaks: "a shard saves when the others wait for it",
 			file:   "consumer/state.go", old: "	s.saveForKin(now)\n", new: "",
-			by: only("cmd", "TestInheritedKeysAreSettledSoon"), says: `.*Error:.*`,
+			by: only("internal/system", "TestInheritedKeysAreSettledSoon"), says: `.*Error:.*`,
 		},
 	}
 }

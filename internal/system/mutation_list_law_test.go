@@ -65,7 +65,7 @@ func lawMutations() []mutation {
 		{
 			breaks: "daemons with wrong clocks tell the same (a law)",
 			file:   "internal/clock/clock.go", old: "if e.known && (at < e.is.lo || at > e.is.hi) {", new: "if false {",
-			by: killer{pkg: "cmd", test: "TestSimWords", checks: 10}, says: `.*told:.*|.*before it was due.*|.*late though.*`,
+			by: killer{pkg: "internal/system", test: "TestSimWords", checks: 10}, says: `.*told:.*|.*before it was due.*|.*late though.*`,
 		},
 		{
 			breaks: "a part of a window is not judged (a law)",

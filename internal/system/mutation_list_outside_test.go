@@ -8,13 +8,13 @@ func outsideMutations() []mutation {
 	return []mutation{
 		{
 			breaks: "an output that blocks stops nothing",
-			file:   "cmd/log_queue.go", old: "	s.queue.add(logLine{text: append([]byte(nil), line...), audit: s.audit})\n", new: "	_, _ = s.queue.out.Write(line)\n",
-			by: only("cmd", "TestDaemonAlertsWithABlockedOutput"), says: `.*deadlock.*|.*Error:.*|.*blocked.*`,
+			file:   "internal/daemon/log_queue.go", old: "\ts.queue.Add(logLine{text: append([]byte(nil), line...), audit: s.audit})\n", new: "\t_, _ = s.queue.out.Write(line)\n",
+			by: only("internal/system", "TestDaemonAlertsWithABlockedOutput"), says: `.*deadlock.*|.*Error:.*|.*blocked.*`,
 		},
 		{
 			breaks: "log lines that wait are bounded",
-			file:   "cmd/log_queue.go", old: "!q.closed && q.bytes+cost <= logQueueBytes", new: "!q.closed",
-			by: only("cmd", "TestLogQueueNeverBlocks"), says: `.*Error:.*`,
+			file:   "internal/daemon/log_queue.go", old: "!q.closed && q.bytes+cost <= logQueueBytes", new: "!q.closed",
+			by: only("internal/daemon", "TestLogQueueNeverBlocks"), says: `.*Error:.*`,
 		},
 		{
 			breaks: "a fault of one entry is no fault of its topic",

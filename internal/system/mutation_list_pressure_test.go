@@ -78,8 +78,8 @@ func pressureMutations() []mutation {
 		},
 		{
 			breaks: "check runs templates",
-			file:   "cmd/command.go", old: "		if err := loaded.trials(); err != nil {\n			return err\n		}\n", new: "",
-			by: only("cmd", "TestCheckTriesTemplates"), says: `.*Not equal.*`,
+			file:   "internal/cli/main.go", old: "\t\tif err := loaded.Trials(); err != nil {\n\t\t\treturn err\n\t\t}\n", new: "",
+			by: only("internal/cli", "TestCheckTriesTemplates"), says: `.*Not equal.*`,
 		},
 		{
 			breaks: "templates are tried with the types that the condition needs",
@@ -94,7 +94,7 @@ func pressureMutations() []mutation {
 		{
 			breaks: "check warns of windows that see a part of their records",
 			file:   "alert/doubt.go", old: `key != "" && key != "partition_key"`, new: `key == "partition_key"`,
-			by: only("cmd", "TestCheckWarnsOfWindowsByOtherKeys"), says: `.*does not contain.*|.*should not contain.*`,
+			by: only("internal/cli", "TestCheckWarnsOfWindowsByOtherKeys"), says: `.*does not contain.*|.*should not contain.*`,
 		},
 	}
 }

@@ -85,17 +85,17 @@ func repeatsMutations() []mutation {
 		{
 			breaks: "an import reads no number as no checkpoint",
 			file:   "checkpoint/admin_verify.go", old: "	case nil, *types.AttributeValueMemberNULL:\n		return \"\", nil\n", new: "	case nil, *types.AttributeValueMemberNULL, *types.AttributeValueMemberN:\n		return \"\", nil\n",
-			by: only("cmd", "TestLeasesImportNamesWhatItDoesNotImport"), says: `.*Error:.*`,
+			by: only("internal/cli", "TestLeasesImportNamesWhatItDoesNotImport"), says: `.*Error:.*`,
 		},
 		{
 			breaks: "an import ends no open shard",
 			file:   "checkpoint/admin_verify.go", old: "case in[id].Position.Sequence == ShardEnd && !a.closed(id):", new: "case false:",
-			by: only("cmd", "TestLeasesImportNamesWhatItDoesNotImport"), says: `.*Error:.*`,
+			by: only("internal/cli", "TestLeasesImportNamesWhatItDoesNotImport"), says: `.*Error:.*`,
 		},
 		{
 			breaks: "an import asks the stream for its positions",
 			file:   "checkpoint/admin_verify.go", old: "		if causes[i] != \"\" {", new: "		if false {",
-			by: only("cmd", "TestLeasesImportNamesWhatItDoesNotImport"), says: `.*Error:.*`,
+			by: only("internal/cli", "TestLeasesImportNamesWhatItDoesNotImport"), says: `.*Error:.*`,
 		},
 		{
 			breaks: "a row that nobody can read is written anew",
@@ -119,8 +119,8 @@ func repeatsMutations() []mutation {
 		},
 		{
 			breaks: "leases list names what is wrong",
-			file:   "cmd/leases_command.go", old: "	a.Check(ctx, &t)\n", new: "",
-			by: only("cmd", "TestLeasesListNamesWhatIsWrong"), says: `.*Error:.*`,
+			file:   "internal/cli/leases.go", old: "	a.Check(ctx, &t)\n", new: "",
+			by: only("internal/cli", "TestLeasesListNamesWhatIsWrong"), says: `.*Error:.*`,
 		},
 		{
 			breaks: "at once, nothing waits for an interval",

@@ -9,7 +9,7 @@ func ruleMutations() []mutation {
 		{
 			breaks: "records that cannot be read are told, with what they look like",
 			file:   "alert/evaluator.go", old: "		e.pipeline.unreadable(rec.Data, reason)\n", new: "",
-			by: only("cmd", "TestStatusOfRulesThatSeeNothing"), says: `.*Error:.*`,
+			by: only("internal/system", "TestStatusOfRulesThatSeeNothing"), says: `.*Error:.*`,
 		},
 		{
 			breaks: "a field that no record has is told where they have one like it",
@@ -28,8 +28,8 @@ func ruleMutations() []mutation {
 		},
 		{
 			breaks: "a filter that drops everything for an hour is told",
-			file:   "cmd/status_source.go", old: "if f.at.IsZero() || passed != f.passed {", new: "if true {",
-			by: only("cmd", "TestStatusOfAFilterThatDropsAll"), says: `.*Error:.*`,
+			file:   "internal/daemon/status.go", old: "if f.at.IsZero() || passed != f.passed {", new: "if true {",
+			by: only("internal/system", "TestStatusOfAFilterThatDropsAll"), says: `.*Error:.*`,
 		},
 		{
 			breaks: "check warns of conditions that can never hold",
@@ -43,13 +43,13 @@ func ruleMutations() []mutation {
 		},
 		{
 			breaks: "the page tells of a rule that can never match",
-			file:   "cmd/run.go", old: "	reloads.doubt(o.Loaded, c)\n", new: "",
-			by: only("cmd", "TestRulesThatCanNeverMatch"), says: `.*Error:.*`,
+			file:   "internal/daemon/run.go", old: "	reloads.doubt(o.Loaded, c)\n", new: "",
+			by: only("internal/system", "TestRulesThatCanNeverMatch"), says: `.*Error:.*`,
 		},
 		{
 			breaks: "every command takes aggregates apart",
-			file:   "cmd/rules_play.go", old: "				d = p.evaluator.Evaluate(&u.Record)\n", new: "				d = p.evaluator.Evaluate(&alert.Record{Arrival: u.Arrival, Data: e.record.payload})\n",
-			by: only("cmd", "TestToolsReadRecordsAsTheDaemonDoes"), says: `.*Error:.*`,
+			file:   "internal/rehearse/play.go", old: "				d = p.evaluator.Evaluate(&u.Record)\n", new: "				d = p.evaluator.Evaluate(&alert.Record{Arrival: u.Arrival, Data: e.record.payload})\n",
+			by: only("internal/cli", "TestToolsReadRecordsAsTheDaemonDoes"), says: `.*Error:.*`,
 		},
 		{
 			breaks: "an aggregate of nothing has an outcome",
@@ -69,7 +69,7 @@ func ruleMutations() []mutation {
 		{
 			breaks: "digests keep the sample's attribute",
 			file:   "alert/sns/digestwords.go", old: "	if d.sampled {\n", new: "	if false {\n",
-			by: only("cmd", "TestWhenKeepsTheSamplesAttribute"), says: `.*Error:.*`,
+			by: only("internal/cli", "TestWhenKeepsTheSamplesAttribute"), says: `.*Error:.*`,
 		},
 		{
 			breaks: "null is missing in a message",

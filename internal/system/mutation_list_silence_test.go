@@ -8,18 +8,18 @@ func silenceMutations() []mutation {
 	return []mutation{
 		{
 			breaks: "a problem has its series",
-			file:   "cmd/status_problem_watch.go", old: "shown[[2]string{p.Code, string(p.Level)}] = 1", new: "shown[[2]string{p.Subject, string(p.Level)}] = 1",
-			by: only("cmd", "TestProblemMetric|TestProblemsOfTheDaemon"), says: `.*Error:.*`,
+			file:   "internal/status/problem_watch.go", old: "shown[[2]string{p.Code, string(p.Level)}] = 1", new: "shown[[2]string{p.Subject, string(p.Level)}] = 1",
+			by: only("internal/status", "TestProblemMetric|TestProblemsOfTheDaemon"), says: `.*Error:.*`,
 		},
 		{
 			breaks: "a problem that comes and goes does not fill the log",
-			file:   "cmd/status_problem_watch.go", old: "case p.Level != k.said && k.lines >= 1:", new: "case p.Level != k.said:",
-			by: only("cmd", "TestProblemLog"), says: `.*Error:.*`,
+			file:   "internal/status/problem_watch.go", old: "case p.Level != k.said && k.lines >= 1:", new: "case p.Level != k.said:",
+			by: only("internal/status", "TestProblemLog"), says: `.*Error:.*`,
 		},
 		{
 			breaks: "refused reads are told within seconds",
-			file:   "cmd/status_problems_shards.go", old: "st.At.Sub(*r.ReadFailing) >= refusalWorthAWord,\n		d >= noAnswerWorthAWord", new: "st.At.Sub(*r.ReadFailing) >= silenceWorthAWord,\n		d >= silenceWorthAWord",
-			by: only("cmd", "TestStatusOfRefusedReads"), says: `.*Error:.*`,
+			file:   "internal/status/problems_shards.go", old: "st.At.Sub(*r.ReadFailing) >= refusalWorthAWord,\n		d >= noAnswerWorthAWord", new: "st.At.Sub(*r.ReadFailing) >= silenceWorthAWord,\n		d >= silenceWorthAWord",
+			by: only("internal/system", "TestStatusOfRefusedReads"), says: `.*Error:.*`,
 		},
 		{
 			breaks: "throttled reads that make a lag are told",
@@ -38,23 +38,23 @@ func silenceMutations() []mutation {
 		},
 		{
 			breaks: "a lag that grows is told without a cause",
-			file:   "cmd/status_lag.go", old: "slices.Min(before)+lagGrowth", new: "slices.Min(before)+1000*lagGrowth",
-			by: only("cmd", "TestLagThatGrows"), says: `.*Error:.*`,
+			file:   "internal/status/lag.go", old: "slices.Min(before)+lagGrowth", new: "slices.Min(before)+1000*lagGrowth",
+			by: only("internal/status", "TestLagThatGrows"), says: `.*Error:.*`,
 		},
 		{
 			breaks: "a lag that comes and goes is no alarm",
-			file:   "cmd/status_lag.go", old: "min(now, slices.Min(recent)) >= slices.Min(before)", new: "min(now, slices.Max(recent)) >= slices.Min(before)",
-			by: only("cmd", "TestLagThatGrows"), says: `.*Error:.*`,
+			file:   "internal/status/lag.go", old: "min(now, slices.Min(recent)) >= slices.Min(before)", new: "min(now, slices.Max(recent)) >= slices.Min(before)",
+			by: only("internal/status", "TestLagThatGrows"), says: `.*Error:.*`,
 		},
 		{
 			breaks: "what SNS said is on the page",
 			file:   "alert/sns/topic.go", old: "	t.failure = alert.ErrorText(err)\n", new: "",
-			by: only("cmd", "TestStatusTellsWhatSNSSaid"), says: `.*Error:.*`,
+			by: only("internal/system", "TestStatusTellsWhatSNSSaid"), says: `.*Error:.*`,
 		},
 		{
 			breaks: "an alert that SNS fails again and again is told",
 			file:   "alert/sns/topic.go", old: "	t.noteStubborn(c)\n", new: "",
-			by: only("cmd", "TestStatusTellsWhatSNSSaid"), says: `.*Error:.*`,
+			by: only("internal/system", "TestStatusTellsWhatSNSSaid"), says: `.*Error:.*`,
 		},
 		{
 			breaks: "what follows the first line of an error stays off the page",
@@ -63,33 +63,33 @@ func silenceMutations() []mutation {
 		},
 		{
 			breaks: "a reload that does not come to an end is told",
-			file:   "cmd/reload.go", old: "	r.began.Store(&began)\n", new: "	_ = began\n",
-			by: only("cmd", "TestStatusOfReloads"), says: `.*Error:.*`,
+			file:   "internal/daemon/reload.go", old: "	r.began.Store(&began)\n", new: "	_ = began\n",
+			by: only("internal/system", "TestStatusOfReloads"), says: `.*Error:.*`,
 		},
 		{
 			breaks: "a topic that nobody hears is told",
-			file:   "cmd/status_problems_subscriptions.go", old: "	case s.Confirmed == 0 && s.Pending > 0:", new: "	case true:\n	case s.Confirmed == 0 && s.Pending > 0:",
-			by: only("cmd", "TestStatusOfTopicsThatNobodyHears"), says: `.*Error:.*`,
+			file:   "internal/status/problems_subscriptions.go", old: "	case s.Confirmed == 0 && s.Pending > 0:", new: "	case true:\n	case s.Confirmed == 0 && s.Pending > 0:",
+			by: only("internal/system", "TestStatusOfTopicsThatNobodyHears"), says: `.*Error:.*`,
 		},
 		{
 			breaks: "topics are asked again who hears them",
 			file:   "alert/sns/limits.go", old: "		if err == nil || v.Class != delivery.Retry && v.Reason != reasonTopicMissing {\n			failures = 0\n", new: "		if err == nil || v.Class != delivery.Retry && v.Reason != reasonTopicMissing {\n			return\n",
-			by: only("cmd", "TestStatusOfTopicsThatNobodyHears"), says: `.*Error:.*`,
+			by: only("internal/system", "TestStatusOfTopicsThatNobodyHears"), says: `.*Error:.*`,
 		},
 		{
 			breaks: "how many subscriptions a topic had survives a restart",
-			file:   "cmd/subscriptions.go", old: "		err = m.save(ctx, m.encode())\n", new: "",
-			by: only("cmd", "TestStatusOfTopicsThatNobodyHears"), says: `.*Error:.*`,
+			file:   "internal/daemon/subscriptions.go", old: "		err = m.save(ctx, m.encode())\n", new: "",
+			by: only("internal/system", "TestStatusOfTopicsThatNobodyHears"), says: `.*Error:.*`,
 		},
 		{
 			breaks: "a drill that nobody hears fails",
-			file:   "cmd/drill.go", old: "	case s.Confirmed == 0:", new: "	case s.Confirmed < 0:",
-			by: only("cmd", "TestDrill"), says: `.*Error:.*`,
+			file:   "internal/cli/drill.go", old: "	case s.Confirmed == 0:", new: "	case s.Confirmed < 0:",
+			by: only("internal/system", "TestDrill"), says: `.*Error:.*`,
 		},
 		{
 			breaks: "workers with another configuration are told of",
 			file:   "checkpoint/watch.go", old: "p.since, p.report, p.moved, p.config = at, w.report, true, w.config", new: "p.since, p.report, p.moved, p.config = at, w.report, true, \"\"",
-			by: only("cmd", "TestStatusOfWorkersThatDiffer"), says: `.*Error:.*`,
+			by: only("internal/system", "TestStatusOfWorkersThatDiffer"), says: `.*Error:.*`,
 		},
 		{
 			breaks: "the hash of a configuration is keyed by its application",
@@ -98,8 +98,8 @@ func silenceMutations() []mutation {
 		},
 		{
 			breaks: "every rule counts in the hash of a configuration",
-			file:   "cmd/config_yaml.go", old: "Filter: c.Filter, Score: c.Score, Rules: c.Rules,\n		Silences", new: "Filter: c.Filter, Score: c.Score,\n		Silences",
-			by: only("cmd", "TestMeaningOfAConfiguration"), says: `.*Error:.*`,
+			file:   "internal/config/yaml.go", old: "Filter: c.Filter, Score: c.Score, Rules: c.Rules,\n		Silences", new: "Filter: c.Filter, Score: c.Score,\n		Silences",
+			by: only("internal/config", "TestMeaningOfAConfiguration"), says: `.*Error:.*`,
 		},
 		{
 			breaks: "a peer was heard when it wrote its heartbeat",
@@ -109,7 +109,7 @@ func silenceMutations() []mutation {
 		{
 			breaks: "the watchdog is silent while the fleet is behind by the clock",
 			file:   "alert/watchdog.go", old: " && (f.Now.IsZero() || f.Now.Sub(f.CaughtUp).Milliseconds() <= limit)", new: " && limit > 0",
-			by: only("cmd", "TestWatchdogOfADaemonThatIsBehind"), says: `.*Error:.*`,
+			by: only("internal/system", "TestWatchdogOfADaemonThatIsBehind"), says: `.*Error:.*`,
 		},
 		{
 			breaks: "the watchdog is silent while a shard is paused",
@@ -128,8 +128,8 @@ func silenceMutations() []mutation {
 		},
 		{
 			breaks: "a worker speaks for itself alone",
-			file:   "cmd/status_headline.go", old: "h.here > 0 && h.soon+h.others == 0 && h.workers <= 1", new: "h.here > 0",
-			by: only("cmd", "TestStatusSummary"), says: `.*Error:.*`,
+			file:   "internal/status/headline.go", old: "h.here > 0 && h.soon+h.others == 0 && h.workers <= 1", new: "h.here > 0",
+			by: only("internal/status", "TestStatusSummary"), says: `.*Error:.*`,
 		},
 	}
 }

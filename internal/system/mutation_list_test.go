@@ -17,7 +17,7 @@ func mutations() []mutation {
 func coreMutations() []mutation {
 	var (
 		fleet   = killer{"checkpoint", "TestSimFleetUnderFaults", 400}
-		daemons = killer{"cmd", "TestSimDaemons", 40}
+		daemons = killer{"internal/system", "TestSimDaemons", 40}
 	)
 	only := func(pkg, test string) killer { return killer{pkg: pkg, test: test} }
 	return []mutation{
@@ -168,13 +168,13 @@ func coreMutations() []mutation {
 		},
 		{
 			breaks: "a stop keeps to its budget",
-			file:   "cmd/stop.go", old: "budget*time.Duration(s.share)/100", new: "budget*time.Duration(s.share)/10",
-			by: only("cmd", "TestStopAbandonsAStepThatOverruns"), says: `.*Error:.*`,
+			file:   "internal/daemon/stop.go", old: "budget*time.Duration(s.share)/100", new: "budget*time.Duration(s.share)/10",
+			by: only("internal/daemon", "TestStopAbandonsAStepThatOverruns"), says: `.*Error:.*`,
 		},
 		{
 			breaks: "what rules remember is that of a run without restart",
 			file:   "consumer/state.go", old: "	default:\n		err = s.eval.Restore(snap.state)\n", new: "	default:\n		err = nil\n",
-			by: only("cmd", "TestAlertsAreThoseOfARunWithoutRestart"), says: `.*Error:.*`,
+			by: only("internal/system", "TestAlertsAreThoseOfARunWithoutRestart"), says: `.*Error:.*`,
 		},
 		{
 			breaks: "a crash in the first minute of a shard forgets nothing",
@@ -224,7 +224,7 @@ func coreMutations() []mutation {
 		{
 			breaks: "the alerts of one key are gathered in a storm, too",
 			file:   "alert/sns/storm.go", old: "pressed := t.queue.room == 0 && ", new: "pressed := false && ",
-			by: only("cmd", "TestStormOfFewKeys"), says: `.*Error:.*`,
+			by: only("internal/system", "TestStormOfFewKeys"), says: `.*Error:.*`,
 		},
 		{
 			breaks: "a missing field is no match and no error",

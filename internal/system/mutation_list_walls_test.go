@@ -45,12 +45,12 @@ func wallMutations() []mutation {
 		{
 			breaks: "a stranger makes no line of the page",
 			file:   "internal/plain/plain.go", old: "		case string:\n			out[i] = Text(a)", new: "		case string:\n			out[i] = a",
-			by: only("cmd", "TestPageAsTextObeysNobody"), says: failed,
+			by: only("internal/status", "TestPageAsTextObeysNobody"), says: failed,
 		},
 		{
 			breaks: "an error code is no label as it came",
-			file:   "cmd/aws.go", old: "closedCode(resultCode(err))", new: "resultCode(err)",
-			by: only("cmd", "TestCodesOfAWSAreAClosedSet"), says: failed,
+			file:   "internal/daemon/clients.go", old: "closedCode(resultCode(err))", new: "resultCode(err)",
+			by: only("internal/daemon", "TestCodesOfAWSAreAClosedSet"), says: failed,
 		},
 		{
 			breaks: "texts of AWS are cut",
@@ -59,38 +59,38 @@ func wallMutations() []mutation {
 		},
 		{
 			breaks: "the controls ask for a known name",
-			file:   "cmd/admin.go", old: "err != nil && !known[host] {", new: "err != nil && !known[host] && r.URL.Path == \"/\" {",
-			by: only("cmd", "TestServerIsAskedByItsOwnNames"), says: failed,
+			file:   "internal/daemon/admin.go", old: "err != nil && !known[host] {", new: "err != nil && !known[host] && r.URL.Path == \"/\" {",
+			by: only("internal/daemon", "TestServerIsAskedByItsOwnNames"), says: failed,
 		},
 		{
 			breaks: "connections are bounded",
-			file:   "cmd/admin_connections.go", old: "if len(c.open) >= c.most {", new: "if false {",
-			by: only("cmd", "TestConnectionsAreBounded"), says: failed,
+			file:   "internal/daemon/admin_connections.go", old: "if len(c.open) >= c.most {", new: "if false {",
+			by: only("internal/daemon", "TestConnectionsAreBounded"), says: failed,
 		},
 		{
 			breaks: "those who ask together share one answer",
-			file:   "cmd/admin_connections.go", old: "			s.next[kind] = made\n", new: "",
-			by: only("cmd", "TestAnswersAreShared"), says: `.*Error:.*|.*deadlock.*`,
+			file:   "internal/daemon/admin_connections.go", old: "			s.next[kind] = made\n", new: "",
+			by: only("internal/daemon", "TestAnswersAreShared"), says: `.*Error:.*|.*deadlock.*`,
 		},
 		{
 			breaks: "reloads share their answer",
-			file:   "cmd/reload.go", old: "	if t.next == nil {\n		t.next", new: "	{\n		t.next",
-			by: only("cmd", "TestReloadsShareTheirAnswer"), says: `.*Error:.*|.*deadlock.*`,
+			file:   "internal/daemon/reload.go", old: "	if t.next == nil {\n		t.next", new: "	{\n		t.next",
+			by: only("internal/daemon", "TestReloadsShareTheirAnswer"), says: `.*Error:.*|.*deadlock.*`,
 		},
 		{
 			breaks: "who has gone costs no reload",
-			file:   "cmd/reload.go", old: "n == nil || n.callers == 0", new: "n == nil",
-			by: only("cmd", "TestReloadsShareTheirAnswer"), says: `.*Error:.*|.*deadlock.*`,
+			file:   "internal/daemon/reload.go", old: "n == nil || n.callers == 0", new: "n == nil",
+			by: only("internal/daemon", "TestReloadsShareTheirAnswer"), says: `.*Error:.*|.*deadlock.*`,
 		},
 		{
 			breaks: "a stop waits for no file that is read",
-			file:   "cmd/reload.go", old: "	case <-ctx.Done():\n		t.err = errStopping\n	}", new: "	}",
-			by: only("cmd", "TestStopEndsTheQueueOfReloads"), says: `.*Error:.*|.*deadlock.*`,
+			file:   "internal/daemon/reload.go", old: "	case <-ctx.Done():\n		t.err = errStopping\n	}", new: "	}",
+			by: only("internal/daemon", "TestStopEndsTheQueueOfReloads"), says: `.*Error:.*|.*deadlock.*`,
 		},
 		{
 			breaks: "slow clients make no stop fail",
-			file:   "cmd/admin.go", old: "	if a.server.Shutdown(ctx) != nil {\n		return a.server.Close()\n	}\n	return nil", new: "	return a.server.Shutdown(ctx)",
-			by: only("cmd", "TestScrapesAreNeverStarved"), says: failed,
+			file:   "internal/daemon/admin.go", old: "	if a.server.Shutdown(ctx) != nil {\n		return a.server.Close()\n	}\n	return nil", new: "	return a.server.Shutdown(ctx)",
+			by: only("internal/daemon", "TestScrapesAreNeverStarved"), says: failed,
 		},
 	}
 }
