@@ -22,7 +22,7 @@ import (
 	"kinesis-alerter/alert"
 	"kinesis-alerter/checkpoint"
 	"kinesis-alerter/internal/config"
-	daemonpkg "kinesis-alerter/internal/daemon"
+	"kinesis-alerter/internal/daemon"
 	"kinesis-alerter/internal/fakeaws"
 	"kinesis-alerter/internal/produce"
 )
@@ -92,9 +92,9 @@ func (d *demo) run(ctx context.Context) error {
 	learned := time.Now()
 	running, stopDaemon := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopDaemon()
-	daemon := make(chan error, 1)
+	ended := make(chan error, 1)
 	go func() {
-		daemon <- daemonpkg.Run(running, daemonConfig(topicARN, learned), daemonpkg.Options{
+		ended <- daemon.Run(running, daemonConfig(topicARN, learned), daemon.Options{
 			AWS: config, Output: d.log, Registry: d.registry, Listener: admin, FailFast: true, Host: "demo",
 		})
 	}()
@@ -108,9 +108,9 @@ func (d *demo) run(ctx context.Context) error {
 	produced := make(chan error, 1)
 	go func() { produced <- d.produce(producing, config, 0, d.rate) }()
 
-	err = d.watch(topicARN, produced, daemon)
+	err = d.watch(topicARN, produced, ended)
 	stopDaemon()
-	err = errors.Join(err, await(daemon))
+	err = errors.Join(err, await(ended))
 	d.printEmails(topicARN)
 	d.screen.progress("")
 	d.summary(topicARN, time.Since(began))
@@ -118,9 +118,9 @@ func (d *demo) run(ctx context.Context) error {
 }
 
 // await takes the end of the daemon, which the watching may have taken already.
-func await(daemon chan error) error {
-	err := <-daemon
-	daemon <- nil
+func await(ended chan error) error {
+	err := <-ended
+	ended <- nil
 	return err
 }
 
@@ -216,7 +216,7 @@ func (d *demo) produce(ctx context.Context, config aws.Config, count int, rate f
 }
 
 // watch shows what happens until the producer has ended and its records have their outcomes, or the daemon has ended.
-func (d *demo) watch(topicARN string, produced, daemon chan error) error {
+func (d *demo) watch(topicARN string, produced, ended chan error) error {
 	emails := make(chan struct{}, 1)
 	d.emulator.SNS.OnPublish(func(fakeaws.Published) {
 		select {
@@ -253,8 +253,8 @@ func (d *demo) watch(topicARN string, produced, daemon chan error) error {
 			drained.Reset(3 * time.Second)
 		case <-drained.C:
 			return result
-		case err := <-daemon:
-			daemon <- nil
+		case err := <-ended:
+			ended <- nil
 			return cmp.Or(err, errors.New("the daemon ended by itself"))
 		}
 	}

@@ -13,7 +13,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"kinesis-alerter/alert"
-	configpkg "kinesis-alerter/internal/config"
+	"kinesis-alerter/internal/config"
 	"kinesis-alerter/internal/daemon"
 	"kinesis-alerter/internal/rehearse"
 )
@@ -66,22 +66,22 @@ func (x *backtester) Run(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	config, err := x.rules.from.Load(ctx, x.program.env)
+	loaded, err := x.rules.from.Load(ctx, x.program.env)
 	if err != nil {
 		return err
 	}
-	var against *configpkg.LoadedConfig
+	var against *config.LoadedConfig
 	if x.against != "" {
-		if against, err = configpkg.LoadConfig(ctx, x.against, x.program.env); err != nil {
+		if against, err = config.LoadConfig(ctx, x.against, x.program.env); err != nil {
 			return err
 		}
 	}
-	b, err := rehearse.NewBacktest(config, against)
+	b, err := rehearse.NewBacktest(loaded, against)
 	if err != nil {
 		return err
 	}
 	b.Report.Against = x.against
-	source, err := x.source(ctx, config, from, to)
+	source, err := x.source(ctx, loaded, from, to)
 	if err != nil {
 		return err
 	}
@@ -91,7 +91,7 @@ func (x *backtester) Run(ctx context.Context, args []string) error {
 			return fmt.Errorf("rules: backtest: %w", err)
 		}
 		defer file.Close() //nolint:errcheck // written and closed below; this is for ways out with another error
-		b.Plot = rehearse.NewBacktestPlot(config)
+		b.Plot = rehearse.NewBacktestPlot(loaded)
 		return x.finish(ctx, b, source, file)
 	}
 	return x.finish(ctx, b, source, nil)
@@ -128,7 +128,7 @@ func (x *backtester) finish(ctx context.Context, b *rehearse.Backtest, source re
 	case failed == nil:
 		return nil
 	case ctx.Err() != nil:
-		return fmt.Errorf("rules: backtest: interrupted after %s", configpkg.Plural(b.Report.Records, "record"))
+		return fmt.Errorf("rules: backtest: interrupted after %s", config.Plural(b.Report.Records, "record"))
 	}
 	return fmt.Errorf("rules: backtest: %w", failed)
 }
@@ -136,7 +136,7 @@ func (x *backtester) finish(ctx context.Context, b *rehearse.Backtest, source re
 // check says what is wrong with the command line, and from when to when the stream is to be read.
 func (x *backtester) check(args []string) (from, to time.Time, err error) {
 	bad := func(text string, values ...any) error {
-		return configpkg.UsageError("rules: backtest: " + fmt.Sprintf(text, values...))
+		return config.UsageError("rules: backtest: " + fmt.Sprintf(text, values...))
 	}
 	switch {
 	case len(args) > 0:
@@ -185,18 +185,18 @@ func instantOf(text string, now time.Time) (time.Time, error) {
 	return t.UTC(), nil
 }
 
-func (x *backtester) source(ctx context.Context, config *configpkg.LoadedConfig, from, to time.Time) (rehearse.BacktestSource, error) {
+func (x *backtester) source(ctx context.Context, loaded *config.LoadedConfig, from, to time.Time) (rehearse.BacktestSource, error) {
 	if len(x.archive) > 0 {
-		parts := config.Parts()
-		text := parts.Alert.Format == alert.FormatText || len(config.Rules) == 0
+		parts := loaded.Parts()
+		text := parts.Alert.Format == alert.FormatText || len(loaded.Rules) == 0
 		return &rehearse.ArchiveSource{Files: x.archive, Every: x.every, Text: text}, nil
 	}
 	cfg, err := x.load(ctx)
 	if err != nil {
-		return nil, configpkg.ConfigErrors{{Rule: err.Error()}}
+		return nil, config.Errors{{Rule: err.Error()}}
 	}
 	s := &rehearse.StreamSource{
-		Client: daemon.NewClients(cfg, prometheus.NewRegistry(), nil).Of(config.Stream.ARN).Kinesis, Stream: config.Parts().Consumer, From: from, To: to,
+		Client: daemon.NewClients(cfg, prometheus.NewRegistry(), nil).Of(loaded.Stream.ARN).Kinesis, Stream: loaded.Parts().Consumer, From: from, To: to,
 		Interval: time.Second, BytesPerSecond: rehearse.ShardReadRate / 2,
 	}
 	if x.fast {

@@ -44,7 +44,7 @@ func drillCommand(p *program, fs *flag.FlagSet) func(context.Context, []string) 
 		}
 		cfg, err := daemon.LoadAWS(ctx)
 		if err != nil {
-			return config.ConfigErrors{{Rule: err.Error()}}
+			return config.Errors{{Rule: err.Error()}}
 		}
 		config := loaded.Parts()
 		clients := daemon.NewClients(cfg, prometheus.NewRegistry(), nil)

@@ -153,12 +153,12 @@ func (x *explainer) given(ctx context.Context) ([]consumer.UserRecord, error) {
 	return consumer.UserRecords(alert.Record{Shard: x.shard, PartitionKey: x.key, Arrival: arrival.UTC(), Data: data}), nil
 }
 
-// read reads the record of the stream, with everything in it that is asked for, and the stream's ARN, which is empty if it
+// Read reads the record of the stream, with everything in it that is asked for, and the stream's ARN, which is empty if it
 // cannot be had.
 func (x *explainer) Read(ctx context.Context, c config.Config) (records []consumer.UserRecord, arn string, err error) {
 	cfg, err := x.load(ctx)
 	if err != nil {
-		return nil, "", config.ConfigErrors{{Rule: err.Error()}}
+		return nil, "", config.Errors{{Rule: err.Error()}}
 	}
 	client := daemon.NewClients(cfg, prometheus.NewRegistry(), nil).Of(c.Stream.ARN).Kinesis
 	rec, err := (&rehearse.RecordReader{Client: client, Stream: c.Parts().Consumer, Shard: x.shard, Sequence: x.sequence}).Read(ctx)

@@ -13,7 +13,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	configpkg "kinesis-alerter/internal/config"
+	"kinesis-alerter/internal/config"
 	"kinesis-alerter/internal/testkit"
 )
 
@@ -88,14 +88,14 @@ func TestPipesAreRead(t *testing.T) {
 	go func() { // waits until somebody reads
 		written <- os.WriteFile(fifo, []byte(strings.Repeat("#", 100_000)+"\n"+testkit.ReloadConfig), 0o600)
 	}()
-	var config *configpkg.LoadedConfig
+	var loaded *config.LoadedConfig
 	require.Eventually(t, func() bool { // the writer may not have come so far
 		var err error
-		config, err = configpkg.LoadConfig(t.Context(), fifo, testkit.Environment(nil))
+		loaded, err = config.LoadConfig(t.Context(), fifo, testkit.Environment(nil))
 		return err == nil
 	}, 10*time.Second, 10*time.Millisecond)
 	require.NoError(t, <-written)
-	require.Len(t, config.Rules, 2)
+	require.Len(t, loaded.Rules, 2)
 }
 
 // Nothing waits for a file once its context has ended: neither SIGINT of a command nor the stop of a daemon.
@@ -109,6 +109,6 @@ func TestFilesAreLeftBehind(t *testing.T) {
 	stop := errors.New("stopped")
 	ctx, cancel := context.WithCancelCause(t.Context())
 	cancel(stop)
-	_, err = configpkg.LoadConfig(ctx, fifo, testkit.Environment(nil))
+	_, err = config.LoadConfig(ctx, fifo, testkit.Environment(nil))
 	require.ErrorIs(t, err, stop)
 }

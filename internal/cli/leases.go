@@ -20,7 +20,7 @@ import (
 	"go.uber.org/zap"
 
 	"kinesis-alerter/checkpoint"
-	configpkg "kinesis-alerter/internal/config"
+	"kinesis-alerter/internal/config"
 	"kinesis-alerter/internal/daemon"
 	"kinesis-alerter/internal/plain"
 )
@@ -100,7 +100,7 @@ func leasesCommand(p *program, fs *flag.FlagSet) func(context.Context, []string)
 			return err
 		}
 		if o.aws, err = daemon.LoadAWS(ctx); err != nil {
-			return configpkg.ConfigErrors{{Rule: err.Error()}}
+			return config.Errors{{Rule: err.Error()}}
 		}
 		if info, err := os.Stdin.Stat(); err == nil && info.Mode()&os.ModeCharDevice != 0 {
 			o.terminal = os.Stdin
@@ -117,14 +117,14 @@ func (o *operator) parse(fs *flag.FlagSet, args []string) (leaseVerb, []string, 
 		names[i] = v.name
 	}
 	bad := func(text string, values ...any) (leaseVerb, []string, error) {
-		return leaseVerb{}, nil, configpkg.UsageError("leases: " + fmt.Sprintf(text, values...))
+		return leaseVerb{}, nil, config.UsageError("leases: " + fmt.Sprintf(text, values...))
 	}
 	if len(args) == 0 {
 		return bad("do what? %s", strings.Join(names, ", "))
 	}
 	i := slices.Index(names, args[0])
 	if i < 0 {
-		if near := configpkg.Nearest(args[0], names); near != "" {
+		if near := config.Nearest(args[0], names); near != "" {
 			return bad("no command %q; did you mean %q?", args[0], near)
 		}
 		return bad("no command %q; there are %s", args[0], strings.Join(names, ", "))
@@ -174,42 +174,42 @@ func (o *operator) target(resets bool) (checkpoint.Start, error) {
 	err := to.UnmarshalText([]byte(o.to))
 	switch {
 	case resets && err != nil:
-		return to, configpkg.UsageError(fmt.Sprintf("leases: reset --to %q: want trim_horizon, latest, or a time such as 2026-11-22T09:00:00Z", o.to))
+		return to, config.UsageError(fmt.Sprintf("leases: reset --to %q: want trim_horizon, latest, or a time such as 2026-11-22T09:00:00Z", o.to))
 	case resets && to.Kind == checkpoint.StartLatest:
 		return to, nil
 	case err != nil || to.Kind == checkpoint.StartLatest:
-		return to, configpkg.UsageError(fmt.Sprintf("leases: rewind --to %q: want a time such as 2026-11-22T09:00:00Z, or trim_horizon", o.to))
+		return to, config.UsageError(fmt.Sprintf("leases: rewind --to %q: want a time such as 2026-11-22T09:00:00Z, or trim_horizon", o.to))
 	case to.Kind == checkpoint.StartTime && to.Time.After(o.now()):
-		return to, configpkg.UsageError(fmt.Sprintf("leases: rewind --to %s: is in the future, and nothing was there yet", o.to))
+		return to, config.UsageError(fmt.Sprintf("leases: rewind --to %s: is in the future, and nothing was there yet", o.to))
 	}
 	return to, nil
 }
 
 // admin opens the table.
 func (o *operator) admin(ctx context.Context, create bool) (*checkpoint.Admin, error) {
-	config, deps, err := o.Parts(ctx)
+	c, deps, err := o.Parts(ctx)
 	if err != nil {
 		return nil, err
 	}
-	return checkpoint.NewAdmin(ctx, config, deps, create && (config.StreamName != "" || config.StreamARN != ""))
+	return checkpoint.NewAdmin(ctx, c, deps, create && (c.StreamName != "" || c.StreamARN != ""))
 }
 
-// parts says which table of which stream it is, and by what it is reached.
+// Parts says which table of which stream it is, and by what it is reached.
 func (o *operator) Parts(ctx context.Context) (checkpoint.Config, checkpoint.Deps, error) {
-	config := checkpoint.Config{Application: o.table, StreamName: o.stream}
+	c := checkpoint.Config{Application: o.table, StreamName: o.stream}
 	if strings.HasPrefix(o.stream, "arn:") {
-		config.StreamName, config.StreamARN = "", o.stream
+		c.StreamName, c.StreamARN = "", o.stream
 	}
 	if o.config != "" {
-		loaded, err := configpkg.LoadConfig(ctx, o.config, o.program.env)
+		loaded, err := config.LoadConfig(ctx, o.config, o.program.env)
 		if err != nil {
-			return config, checkpoint.Deps{}, err
+			return c, checkpoint.Deps{}, err
 		}
-		config = loaded.Parts().Checkpoint
+		c = loaded.Parts().Checkpoint
 	}
 	reg := prometheus.NewRegistry()
-	clients := daemon.NewClients(o.aws, reg, nil).Of(config.StreamARN)
-	return config, checkpoint.Deps{DynamoDB: clients.Dynamodb, Stream: clients.Kinesis, Log: zap.NewNop(), Registerer: reg}, nil
+	clients := daemon.NewClients(o.aws, reg, nil).Of(c.StreamARN)
+	return c, checkpoint.Deps{DynamoDB: clients.Dynamodb, Stream: clients.Kinesis, Log: zap.NewNop(), Registerer: reg}, nil
 }
 
 func (o *operator) list(ctx context.Context, _ []string) error {
@@ -246,12 +246,12 @@ func planned(plan func(context.Context, *operator, *checkpoint.Admin, []string) 
 func (o *operator) imports(ctx context.Context, args []string) error {
 	var from checkpoint.Export
 	if o.from == "" {
-		text, err := configpkg.ReadFile(ctx, args[0], configpkg.MostExport)
+		text, err := config.ReadFile(ctx, args[0], config.MostExport)
 		if err != nil {
 			return fmt.Errorf("leases: %s: %w", args[0], err)
 		}
-		if bytes.Count(text, []byte("{")) > configpkg.MostExportRows { // three bytes would make a row of two hundred
-			return fmt.Errorf("leases: %s has more than %d rows, which no application has", args[0], configpkg.MostExportRows)
+		if bytes.Count(text, []byte("{")) > config.MostExportRows { // three bytes would make a row of two hundred
+			return fmt.Errorf("leases: %s has more than %d rows, which no application has", args[0], config.MostExportRows)
 		}
 		if err := json.Unmarshal(text, &from); err != nil {
 			return fmt.Errorf("leases: %s is no file that leases export wrote: %w", args[0], err)
@@ -365,12 +365,12 @@ func (o *operator) confirm(n int) error {
 		return nil
 	}
 	if o.terminal == nil || o.json {
-		return configpkg.UsageError("leases: nothing was changed; repeat the command with --yes to make these changes")
+		return config.UsageError("leases: nothing was changed; repeat the command with --yes to make these changes")
 	}
 	_, _ = plain.Fprintf(o.program.stderr, "make %s? type yes: ", cmp.Or(map[int]string{1: "this change"}[n], fmt.Sprintf("these %d changes", n)))
 	answer, _ := bufio.NewReader(o.terminal).ReadString('\n')
 	if strings.TrimSpace(answer) != "yes" {
-		return configpkg.UsageError("leases: not confirmed, nothing was changed; give --yes where nobody can be asked")
+		return config.UsageError("leases: not confirmed, nothing was changed; give --yes where nobody can be asked")
 	}
 	return nil
 }

@@ -21,7 +21,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"kinesis-alerter/checkpoint"
-	configpkg "kinesis-alerter/internal/config"
+	"kinesis-alerter/internal/config"
 	"kinesis-alerter/internal/daemon"
 	"kinesis-alerter/internal/fakeaws"
 	"kinesis-alerter/internal/testdaemon"
@@ -181,7 +181,7 @@ func TestLeasesStayPausedOverARestart(t *testing.T) {
 		_, err := operate(t, fake, "pause", testkit.Shard0, "--yes")
 		require.NoError(t, err)
 		time.Sleep(2 * time.Second)
-		second := testdaemon.StartDaemon(t, fake, func(_ *configpkg.Config, o *daemon.Options) { o.Host = "second" })
+		second := testdaemon.StartDaemon(t, fake, func(_ *config.Config, o *daemon.Options) { o.Host = "second" })
 		time.Sleep(2 * time.Minute)
 		require.Equal(t, "paused", listed(t, fake)[testkit.Shard0].State)
 		require.NoError(t, second.End())
@@ -307,7 +307,7 @@ func TestLeasesRewindOverAReshard(t *testing.T) {
 func TestLeasesAskFirst(t *testing.T) {
 	operated(t, 1, func(w operatedDaemon) {
 		t, fake := w.T, w.fake
-		var usage configpkg.UsageError
+		var usage config.UsageError
 		out, err := operate(t, fake, "pause", testkit.Shard0)
 		require.ErrorAs(t, err, &usage, "exit code 2")
 		require.ErrorContains(t, err, "--yes")
@@ -381,7 +381,7 @@ func TestLeasesExportAndImport(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, "nothing to change\n", out, "a second import finds it all there")
 
-		d = testdaemon.StartDaemon(t, fake, func(c *configpkg.Config, _ *daemon.Options) {
+		d = testdaemon.StartDaemon(t, fake, func(c *config.Config, _ *daemon.Options) {
 			c.Stream.Application, c.Stream.Start = "moved", checkpoint.Start{}
 		})
 		time.Sleep(5 * time.Second)
@@ -463,12 +463,12 @@ func TestLeasesImportForeignTables(t *testing.T) {
 				for _, shard := range slices.Sorted(maps.Keys(last)) {
 					old.put(kind.row(shard, last[shard]))
 				}
-				config := leasesConfig(t, testLeases, "latest")
-				out, err := operate(t, fake, "import", "--from", "old", "--config", config, "--yes")
+				file := leasesConfig(t, testLeases, "latest")
+				out, err := operate(t, fake, "import", "--from", "old", "--config", file, "--yes")
 				require.NoError(t, err)
 				require.Regexp(t, `shardId-000000000003 +checkpoint +none +-> +none, from trim_horizon`, out)
 
-				d := testdaemon.StartDaemon(t, fake, func(c *configpkg.Config, _ *daemon.Options) { c.Stream.Start = checkpoint.Start{} })
+				d := testdaemon.StartDaemon(t, fake, func(c *config.Config, _ *daemon.Options) { c.Stream.Start = checkpoint.Start{} })
 				time.Sleep(10 * time.Second)
 				require.NoError(t, d.End())
 				repeated := 0
@@ -498,21 +498,21 @@ func TestLeasesImportRefusesAMovingTable(t *testing.T) {
 		old := newForeignTable(t, fake, "old", "leaseKey")
 		row := map[string]any{"leaseKey": testkit.Shard0, "leaseOwner": "w", "leaseCounter": 1, "checkpoint": "TRIM_HORIZON", "checkpointSubSequenceNumber": 0}
 		old.put(row)
-		config := leasesConfig(t, testLeases, "latest")
-		_, err := operate(t, fake, "import", "--config", config, "--yes") // opens nothing
+		file := leasesConfig(t, testLeases, "latest")
+		_, err := operate(t, fake, "import", "--config", file, "--yes") // opens nothing
 		require.ErrorContains(t, err, "import what?")
 		go func() {
 			time.Sleep(3 * time.Second)
 			row["leaseCounter"] = 2
 			old.put(row)
 		}()
-		_, err = operate(t, fake, "import", "--from", "old", "--config", config, "--yes")
+		_, err = operate(t, fake, "import", "--from", "old", "--config", file, "--yes")
 		var moving *checkpoint.MovingError
 		require.ErrorAs(t, err, &moving)
 		require.Equal(t, []string{testkit.Shard0}, moving.Shards)
 		require.ErrorContains(t, err, "Stop every consumer of that application")
 		require.Nil(t, fake.DynamoDB.Item(testLeases, testkit.Shard0))
-		_, err = operate(t, fake, "import", "--from", testLeases, "--config", config, "--yes")
+		_, err = operate(t, fake, "import", "--from", testLeases, "--config", file, "--yes")
 		require.ErrorContains(t, err, "belongs to kinesis-alerter itself")
 	})
 }

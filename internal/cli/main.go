@@ -49,7 +49,7 @@ func Main(ctx context.Context, args []string, env func(string) (string, bool), s
 	p := &program{env: env, stdout: out, stderr: errs, output: stdout, console: stderr}
 	err := p.Run(ctx, args)
 	var usage config.UsageError
-	var problems config.ConfigErrors
+	var problems config.Errors
 	switch {
 	case err == nil, errors.Is(err, flag.ErrHelp):
 		return ExitOK
@@ -224,7 +224,7 @@ func (f *configFlags) declareSource(fs *flag.FlagSet) {
 // given says that some of the flags are there.
 func (f *configFlags) given() bool { return f.file != "" || f.quick != (config.QuickConfig{}) }
 
-// load reads what the flags ask for. It can be called again, for a reload.
+// Load reads what the flags ask for. It can be called again, for a reload.
 func (f *configFlags) Load(ctx context.Context, env func(string) (string, bool)) (*config.LoadedConfig, error) {
 	if f.listen != "" && !config.Listenable(f.listen) {
 		return nil, config.UsageError(fmt.Sprintf("--listen %s: want HOST:PORT, as in %s, or :9464 for all addresses, with a port of 0 to 65535", f.listen, config.DefaultListen))
@@ -284,7 +284,7 @@ func runCommand(p *program, fs *flag.FlagSet) func(context.Context, []string) er
 		}
 		o.AWS, err = daemon.LoadAWS(ctx)
 		if err != nil {
-			return config.ConfigErrors{{Rule: err.Error()}}
+			return config.Errors{{Rule: err.Error()}}
 		}
 		if limit := daemon.MemoryLimit(os.DirFS("/"), p.env); limit > 0 {
 			debug.SetMemoryLimit(limit)

@@ -128,7 +128,7 @@ func (o *rulesFlags) close(w io.Writer, results ruleResults) error {
 // mostDifferences is how many differences of one test are shown.
 const mostDifferences = 20
 
-// write shows a result: a line, and below it what differs.
+// Write shows a result: a line, and below it what differs.
 func (r *ruleResult) Write(w io.Writer) {
 	mark := "ok    "
 	if !r.Passed {

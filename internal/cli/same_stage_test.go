@@ -16,7 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"kinesis-alerter/alert"
-	configpkg "kinesis-alerter/internal/config"
+	"kinesis-alerter/internal/config"
 	"kinesis-alerter/internal/daemon"
 	"kinesis-alerter/internal/fakeaws"
 	"kinesis-alerter/internal/testdaemon"
@@ -55,7 +55,7 @@ func TestToolsReadRecordsAsTheDaemonDoes(t *testing.T) {
 				require.NoError(t, os.WriteFile(file, []byte(text), 0o600))
 				return file
 			}
-			config := write("config.yaml", `stream: {name: ExampleStream}
+			file := write("config.yaml", `stream: {name: ExampleStream}
 rules: [{name: high, when: heartRate > 149}]
 topics: {t: {arn: "arn:aws:sns:us-east-1:000000000000:ExampleTopic", rate: unlimited, email: false}}
 `)
@@ -67,7 +67,7 @@ topics: {t: {arn: "arn:aws:sns:us-east-1:000000000000:ExampleTopic", rate: unlim
 				return m
 			}
 
-			code, out, stderr := invoke(t, "explain", "--config", config, "--data", write("data", string(c.data)), "--json")
+			code, out, stderr := invoke(t, "explain", "--config", file, "--data", write("data", string(c.data)), "--json")
 			require.Zero(t, code, stderr)
 			var explained struct{ Records []struct{ Outcome string } }
 			require.NoError(t, json.Unmarshal([]byte(out), &explained))
@@ -78,12 +78,12 @@ topics: {t: {arn: "arn:aws:sns:us-east-1:000000000000:ExampleTopic", rate: unlim
 			require.Equal(t, c.want, count(outcomes), "explain --data")
 
 			line := fmt.Sprintf(`{"partitionKey":"a","data":%q}`, base64.StdEncoding.EncodeToString(c.data))
-			_, out, stderr = invoke(t, "check", config, "--sample", write("sample.jsonl", line))
+			_, out, stderr = invoke(t, "check", file, "--sample", write("sample.jsonl", line))
 			total := 0
 			for _, n := range c.want {
 				total += n
 			}
-			require.Contains(t, out, fmt.Sprintf("%s: %d match a rule, %d do not, %d filtered, %d invalid", configpkg.Plural(total, "record"),
+			require.Contains(t, out, fmt.Sprintf("%s: %d match a rule, %d do not, %d filtered, %d invalid", config.Plural(total, "record"),
 				c.want["alerted"], c.want["unmatched"], c.want["filtered"], c.want["invalid"]), "check --sample: %s", stderr)
 
 			var expect []string
@@ -94,7 +94,7 @@ topics: {t: {arn: "arn:aws:sns:us-east-1:000000000000:ExampleTopic", rate: unlim
 				"    records: [{at: 0s, base64: %q}]\n    expect: {outcomes: {%s}}\n", base64.StdEncoding.EncodeToString(c.data), strings.Join(expect, ", "))))
 			require.Zero(t, code, "rules test: %s%s", out, stderr)
 
-			code, out, stderr = invoke(t, "rules", "backtest", "--config", config, "--archive", write("archive.jsonl", line+"\n"), "--json")
+			code, out, stderr = invoke(t, "rules", "backtest", "--config", file, "--archive", write("archive.jsonl", line+"\n"), "--json")
 			require.Zero(t, code, stderr)
 			var report struct{ Outcomes map[string]int }
 			require.NoError(t, json.Unmarshal([]byte(out), &report))
@@ -105,7 +105,7 @@ topics: {t: {arn: "arn:aws:sns:us-east-1:000000000000:ExampleTopic", rate: unlim
 				fake, page := fakeaws.New(fakeaws.Options{}), testdaemon.NewPage()
 				fake.Kinesis.Create(testkit.TestStream, 1)
 				testkit.CreateTopic(t, fake)
-				d := testdaemon.StartDaemon(t, fake, func(c *configpkg.Config, o *daemon.Options) {
+				d := testdaemon.StartDaemon(t, fake, func(c *config.Config, o *daemon.Options) {
 					o.Listener = page
 					c.Rules = []alert.RuleConfig{{Name: "high", When: "heartRate > 149", Topics: []string{"oncall"}}}
 				})
@@ -194,22 +194,22 @@ func TestToolsTakeRulesFromFlags(t *testing.T) {
 // Who subscribed to the sample's messages with a filter policy on its attribute goes on getting them, and digests of them.
 func TestWhenKeepsTheSamplesAttribute(t *testing.T) {
 	t.Parallel()
-	quick, err := configpkg.QuickConfig{Stream: testkit.TestStream, TopicARN: testkit.TestTopicARN, When: "heartRate > 149"}.Config()
+	quick, err := config.QuickConfig{Stream: testkit.TestStream, TopicARN: testkit.TestTopicARN, When: "heartRate > 149"}.Config()
 	require.NoError(t, err)
 	file := filepath.Join(t.TempDir(), "mapping.yaml")
 	code, out, stderr := invoke(t, "check", "--explain-lambda", "testdata/lambda/defaults.json", "--topic-arn", testkit.TestTopicARN)
 	require.Zero(t, code, stderr)
 	require.NoError(t, os.WriteFile(file, []byte(strings.ReplaceAll(out, "mode: shadow", "mode: live")), 0o600))
-	taken, err := configpkg.LoadConfig(t.Context(), file, testkit.Environment(nil))
+	taken, err := config.LoadConfig(t.Context(), file, testkit.Environment(nil))
 	require.NoError(t, err)
-	for name, c := range map[string]*configpkg.LoadedConfig{"--when": quick, "--explain-lambda": taken, "no rules": nil} {
+	for name, c := range map[string]*config.LoadedConfig{"--when": quick, "--explain-lambda": taken, "no rules": nil} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				fake := fakeaws.New(fakeaws.Options{})
 				fake.Kinesis.Create(testkit.TestStream, 1)
 				testkit.CreateTopic(t, fake)
-				d := testdaemon.StartDaemon(t, fake, func(into *configpkg.Config, _ *daemon.Options) {
+				d := testdaemon.StartDaemon(t, fake, func(into *config.Config, _ *daemon.Options) {
 					into.Rules, into.Topics = nil, map[string]alert.TopicConfig{"oncall": {ARN: testkit.TestTopicARN}} // 8/s, so that digests come
 					if c != nil {
 						into.Rules, into.Topics = c.Rules, c.Topics

@@ -5,25 +5,25 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	configpkg "kinesis-alerter/internal/config"
+	"kinesis-alerter/internal/config"
 	"kinesis-alerter/internal/testkit"
 )
 
 // check refuses a template that can only fail, with its place, and the daemon does not: words are no reason to stay down.
 func TestCheckTriesTemplates(t *testing.T) {
 	t.Parallel()
-	config := func(rule string) string {
+	withRule := func(rule string) string {
 		return testkit.ConfigFile(t, "stream: {name: s}\ntopics: {oncall: {arn: \"arn:aws:sns:us-east-1:000000000000:t\"}}\nrules:\n  - "+rule+"\n")
 	}
-	bad := config(`{name: r, when: 'state == "hot"', message: '{{ gt .Fields.state 90 }}'}`)
+	bad := withRule(`{name: r, when: 'state == "hot"', message: '{{ gt .Fields.state 90 }}'}`)
 	code, stdout, stderr := invoke(t, "check", "--config", bad)
 	require.Equal(t, ExitUsage, code)
 	require.Empty(t, stdout)
 	require.Contains(t, stderr, ":4:")
 	require.Contains(t, stderr, `rules[0].message: {{ gt .Fields.state 90 }}: fails in every message of kind firing, whatever the record: `)
-	_, err := configpkg.LoadConfig(t.Context(), bad, testkit.Environment(nil))
+	_, err := config.LoadConfig(t.Context(), bad, testkit.Environment(nil))
 	require.NoError(t, err)
-	code, stdout, stderr = invoke(t, "check", "--config", config(`{name: r, when: 'state == "hot"', message: '{{ upper .Fields.state }}'}`))
+	code, stdout, stderr = invoke(t, "check", "--config", withRule(`{name: r, when: 'state == "hot"', message: '{{ upper .Fields.state }}'}`))
 	require.Equal(t, ExitOK, code, stderr)
 	require.Contains(t, stdout, "valid; 1 rules, 1 topics")
 }

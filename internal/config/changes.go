@@ -8,10 +8,10 @@ import (
 	"strings"
 )
 
-// restartNeeded says of a part of the configuration that a reload does not take it over.
+// RestartNeeded says of a part of the configuration that a reload does not take it over.
 const RestartNeeded = " differs, which needs a restart: the old value stays in force"
 
-// withRulesOf is the configuration with what can be changed while running taken from next.
+// WithRulesOf is the configuration with what can be changed while running taken from next.
 func (c Config) WithRulesOf(next Config) Config {
 	c.Format, c.Filter, c.FilterFile, c.DeadLetter.Invalid = next.Format, next.Filter, next.FilterFile, next.DeadLetter.Invalid
 	c.Score, c.Rules, c.Silences, c.Watchdog, c.State, c.Topics = next.Score, next.Rules, next.Silences, next.Watchdog, next.State, next.Topics
@@ -19,7 +19,7 @@ func (c Config) WithRulesOf(next Config) Config {
 }
 
 // configChanges says in words what differs.
-func ConfigChanges(old, next Config) []string {
+func Changes(old, next Config) []string {
 	var out []string
 	rules := func(c Config) map[string]any {
 		m := map[string]any{}

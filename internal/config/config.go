@@ -139,7 +139,7 @@ type parts struct {
 	Deadletter deadletter.Config
 }
 
-// parts translates the file into what each package wants, with defaults.
+// Parts translates the file into what each package wants, with defaults.
 func (c Config) Parts() parts {
 	p := parts{
 		Alert: alert.Config{
@@ -217,7 +217,7 @@ func (c ProcessingConfig) checkpointInterval() time.Duration {
 
 func (c Config) mergeShards() bool { return c.Metrics.PerShard != nil && !*c.Metrics.PerShard }
 
-// streamName is the name of the stream, taken from the ARN when that is what was given.
+// StreamName is the name of the stream, taken from the ARN when that is what was given.
 func (c Config) StreamName() string {
 	if _, name, ok := strings.Cut(c.Stream.ARN, ":stream/"); ok {
 		return name
@@ -231,7 +231,7 @@ func (c Config) Validate() error {
 	var errs []error
 	refuse := func(bad bool, field, value, rule string, args ...any) {
 		if bad {
-			errs = append(errs, &ConfigError{Field: field, Value: value, Rule: fmt.Sprintf(rule, args...)})
+			errs = append(errs, &Error{Field: field, Value: value, Rule: fmt.Sprintf(rule, args...)})
 		}
 	}
 	refuse(c.Stream.Name == "" && c.Stream.ARN == "", "stream.name", "", "required, unless stream.arn is given")
@@ -262,9 +262,9 @@ func (c Config) Validate() error {
 }
 
 // ConfigField is the path of the field, as the packages' own configuration errors have it.
-func (p *ConfigError) ConfigField() string { return p.Field }
+func (p *Error) ConfigField() string { return p.Field }
 
-// hostName says whether a text may be the name of a host.
+// HostName says whether a text may be the name of a host.
 func HostName(s string) bool {
 	return s != "" && len(s) <= 253 && !strings.ContainsFunc(s, func(c rune) bool {
 		return (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (c < '0' || c > '9') && !strings.ContainsRune("-._", c)
@@ -280,12 +280,12 @@ func Listenable(address string) bool {
 	return err == nil && n >= 0 && n <= 65535
 }
 
-// envSource marks a configuration that an environment variable holds. Some platforms, ECS among them, give a container
+// EnvSource marks a configuration that an environment variable holds. Some platforms, ECS among them, give a container
 // variables but no files; there the task definition holds the configuration, and a rollback takes back both at once.
 const EnvSource = "env:"
 
 // LoadConfig reads and checks a configuration file, or, for env:NAME, the text in the environment variable NAME. lookup
-// gives that and the values of ${VAR}. The error is a ConfigErrors with every fault of the file, or that the file cannot be
+// gives that and the values of ${VAR}. The error is a Errors with every fault of the file, or that the file cannot be
 // read. The configuration has its defaults.
 //
 // The work is bounded by the size of the file. When ctx ends before it is done, it is left behind.
@@ -298,17 +298,17 @@ func loadConfig(ctx context.Context, file string, lookup func(string) (string, b
 		text, set := lookup(variable)
 		switch {
 		case variable == "":
-			return nil, ConfigErrors{{File: file, Rule: "names no variable; write env:NAME"}}
+			return nil, Errors{{File: file, Rule: "names no variable; write env:NAME"}}
 		case !set:
-			return nil, ConfigErrors{{File: file, Rule: fmt.Sprintf("the environment has no variable %q; set it to the text of a configuration, or name a file", variable)}}
+			return nil, Errors{{File: file, Rule: fmt.Sprintf("the environment has no variable %q; set it to the text of a configuration, or name a file", variable)}}
 		case text == "":
-			return nil, ConfigErrors{{File: file, Rule: fmt.Sprintf("the variable %q is set, but empty; set it to the text of a configuration", variable)}}
+			return nil, Errors{{File: file, Rule: fmt.Sprintf("the variable %q is set, but empty; set it to the text of a configuration", variable)}}
 		}
 		return ParseConfig(ctx, file, []byte(text), lookup)
 	}
 	data, err := ReadFile(ctx, file, MaxDocument)
 	if err != nil {
-		return nil, ConfigErrors{{File: file, Rule: err.Error()}}
+		return nil, Errors{{File: file, Rule: err.Error()}}
 	}
 	return ParseConfig(ctx, file, data, lookup)
 }
@@ -321,14 +321,14 @@ type LoadedConfig struct {
 
 // doubt is something valid in a configuration that cannot be meant.
 type doubt struct {
-	*ConfigError
+	*Error
 
 	Never bool // it keeps a rule or a filter from ever matching
 }
 
-// trials are the templates that can only fail. The daemon starts with them, and sends the default words.
+// Trials are the templates that can only fail. The daemon starts with them, and sends the default words.
 func (c *LoadedConfig) Trials() error {
-	var problems ConfigErrors
+	var problems Errors
 	for _, fails := range c.Parts().Alert.Trials() {
 		problems = append(problems, c.Doc.Place(fails)...)
 	}
@@ -338,10 +338,10 @@ func (c *LoadedConfig) Trials() error {
 	return problems
 }
 
-// current refuses a configuration with silences that are over, for whoever puts it in force now. A start does not: a daemon that is
+// Current refuses a configuration with silences that are over, for whoever puts it in force now. A start does not: a daemon that is
 // restarted at night must not stay down because a silence has ended.
 func (c *LoadedConfig) Current(now time.Time) error {
-	var problems ConfigErrors
+	var problems Errors
 	for _, over := range c.Parts().Alert.Over(now) {
 		problems = append(problems, c.Doc.Place(over)...)
 	}
@@ -351,7 +351,7 @@ func (c *LoadedConfig) Current(now time.Time) error {
 	return problems
 }
 
-// doubts are what is valid in the configuration and cannot be meant, in the order of the file.
+// Doubts are what is valid in the configuration and cannot be meant, in the order of the file.
 func (c *LoadedConfig) Doubts(now time.Time) []doubt {
 	var out []doubt
 	for _, d := range c.Parts().Alert.Doubts(now) {
@@ -401,11 +401,11 @@ func (d *Document) addFilters(ctx context.Context, c *Config) {
 	}
 }
 
-// place turns the errors of Validate methods into problems with a place in the file. A field is mentioned once, with the
+// Place turns the errors of Validate methods into problems with a place in the file. A field is mentioned once, with the
 // first that is wrong: several packages look at the stream, for one. Errors about values that could not even be decoded
 // are left out: they speak of a default.
-func (d *Document) Place(err error) ConfigErrors {
-	var placed ConfigErrors
+func (d *Document) Place(err error) Errors {
+	var placed Errors
 	said := map[string]bool{}
 	for _, e := range flatten(err) {
 		if len(placed) == mostFaults {
@@ -413,7 +413,7 @@ func (d *Document) Place(err error) ConfigErrors {
 		}
 		var field fieldError
 		if !errors.As(e, &field) {
-			placed = append(placed, &ConfigError{File: d.File, Rule: e.Error()})
+			placed = append(placed, &Error{File: d.File, Rule: e.Error()})
 			continue
 		}
 		path := field.ConfigField()
@@ -443,15 +443,15 @@ func (d *Document) Place(err error) ConfigErrors {
 }
 
 // describeError takes the packages' configuration errors apart. Column is the place inside the value, from 1, or 0.
-func describeError(err fieldError) *ConfigError {
+func describeError(err fieldError) *Error {
 	var (
-		own     *ConfigError
+		own     *Error
 		rules   *alert.ConfigError
 		topics  *sns.ConfigError
 		table   *checkpoint.ConfigError
 		reading *consumer.ConfigError
 	)
-	p := &ConfigError{Field: err.ConfigField()}
+	p := &Error{Field: err.ConfigField()}
 	switch {
 	case errors.As(err, &own):
 		p.Value, p.Rule = own.Value, own.Rule
@@ -497,7 +497,7 @@ func (d *Document) redactNode(path string, n *yaml.Node) {
 	}
 }
 
-// quickConfig is the configuration of a start without a file.
+// QuickConfig is the configuration of a start without a file.
 type QuickConfig struct {
 	Stream, TopicARN, Application, When string
 }
@@ -507,7 +507,7 @@ func sampleAttributes() map[string]alert.AttributeConfig {
 	return map[string]alert.AttributeConfig{alert.SampleAttributeName: {Value: alert.SampleAttribute}}
 }
 
-// config builds the configuration. The error is a ConfigErrors that speaks of flags.
+// Config builds the configuration. The error is a Errors that speaks of flags.
 func (q QuickConfig) Config() (*LoadedConfig, error) {
 	c := Config{
 		Stream: StreamConfig{Name: q.Stream, Application: q.Application},

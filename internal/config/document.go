@@ -20,10 +20,10 @@ import (
 	"kinesis-alerter/internal/near"
 )
 
-// maxDocument bounds a configuration file, in bytes. It is far above any real one.
+// MaxDocument bounds a configuration file, in bytes. It is far above any real one.
 const MaxDocument = 1 << 20
 
-// document is a parsed configuration file: it fills Go values from the YAML tree, strictly, and remembers where each
+// Document is a parsed configuration file: it fills Go values from the YAML tree, strictly, and remembers where each
 // value stood, so that a rule checked much later can still name line and column. It gathers every fault instead of
 // stopping at the first, which is why it does not leave the decoding to the yaml package.
 type Document struct {
@@ -34,19 +34,19 @@ type Document struct {
 	given    substitutions     // what the environment gave
 	room     int               // how many bytes the environment may still give
 	broken   []string          // paths that could not be decoded: later rules have nothing to say about them
-	Problems ConfigErrors      // no more than mostFaults, behind which nothing is looked at
+	Problems Errors      // no more than mostFaults, behind which nothing is looked at
 }
 
-// parseDocument decodes one YAML document into target, a pointer to a struct with yaml tags. The struct's present
+// ParseDocument decodes one YAML document into target, a pointer to a struct with yaml tags. The struct's present
 // values are the defaults. Faults are gathered in the result.
 func ParseDocument(file string, data []byte, lookup func(string) (string, bool), target any) *Document {
 	d := &Document{File: file, lookup: lookup, secrets: map[string]string{}, given: NewSubstitutions(), room: mostGiven}
 	if len(data) > MaxDocument {
-		d.Problems = append(d.Problems, &ConfigError{File: file, Rule: "the file is larger than 1 MiB"})
+		d.Problems = append(d.Problems, &Error{File: file, Rule: "the file is larger than 1 MiB"})
 		return d
 	}
 	if valuesAtMost(data) > mostValues {
-		d.Problems = append(d.Problems, &ConfigError{File: file, Rule: fmt.Sprintf("the file is too large: its brackets, colons, commas and dashes may make more than %d keys and values", mostValues)})
+		d.Problems = append(d.Problems, &Error{File: file, Rule: fmt.Sprintf("the file is too large: its brackets, colons, commas and dashes may make more than %d keys and values", mostValues)})
 		return d
 	}
 	var root yaml.Node
@@ -55,7 +55,7 @@ func ParseDocument(file string, data []byte, lookup func(string) (string, bool),
 		return d
 	}
 	if len(root.Content) == 0 {
-		d.Problems = append(d.Problems, &ConfigError{File: file, Rule: "the file is empty"})
+		d.Problems = append(d.Problems, &Error{File: file, Rule: "the file is empty"})
 		return d
 	}
 	if fault := survey(&root); fault != nil {
@@ -90,8 +90,8 @@ func loadNode(data []byte, root *yaml.Node) error {
 	}
 }
 
-func (d *Document) syntaxProblem(data []byte, err error) *ConfigError {
-	p := &ConfigError{File: d.File, Rule: "not valid YAML: " + err.Error()}
+func (d *Document) syntaxProblem(data []byte, err error) *Error {
+	p := &Error{File: d.File, Rule: "not valid YAML: " + err.Error()}
 	if loadErr, ok := errors.AsType[*yaml.LoadError](err); ok {
 		p.Rule = "not valid YAML: " + loadErr.Message
 		p.Line, p.Column = loadErr.Mark.Line, max(loadErr.Mark.Column, 1)
@@ -122,7 +122,7 @@ func (d *Document) report(path string, n *yaml.Node, value, rule string) {
 	}
 	d.broken = append(d.broken, path)
 	value, rule = d.hide(path, value, rule)
-	d.Problems = append(d.Problems, &ConfigError{
+	d.Problems = append(d.Problems, &Error{
 		File: d.File, Line: n.Line, Column: n.Column, Field: path, Value: value, Rule: rule,
 	})
 }
@@ -206,7 +206,7 @@ func (d *Document) pairs(path string, n *yaml.Node, yield func(key, value *yaml.
 			d.report(Join(path, key.Value), key, "", "merge keys are not supported; write the values out")
 		case seen:
 			if !d.full() {
-				d.Problems = append(d.Problems, &ConfigError{
+				d.Problems = append(d.Problems, &Error{
 					File: d.File, Line: key.Line, Column: key.Column, Field: Join(path, key.Value),
 					Rule: fmt.Sprintf("duplicate key; the first is in line %d", line),
 				})
@@ -486,7 +486,7 @@ func looksSecret(variable string) bool {
 	})
 }
 
-// locate finds the node of a path, or of the nearest parent that stands in the file. exact says that it is the node
+// Locate finds the node of a path, or of the nearest parent that stands in the file. exact says that it is the node
 // itself.
 func (d *Document) Locate(path string) (n *yaml.Node, exact bool) {
 	if d.Root == nil {
@@ -534,7 +534,7 @@ func descend(n *yaml.Node, path string) (*yaml.Node, string) {
 	return best, rest
 }
 
-// isBroken says that a value, or something around it, could not even be decoded.
+// IsBroken says that a value, or something around it, could not even be decoded.
 func (d *Document) IsBroken(path string) bool {
 	return slices.ContainsFunc(d.broken, func(b string) bool {
 		return path == b || b != "" && strings.HasPrefix(path, b) && strings.ContainsRune(".[", rune(path[len(b)]))
@@ -548,7 +548,7 @@ func Join(path, key string) string {
 	return path + "." + key
 }
 
-// nearest returns the name that key was probably meant to be, or nothing.
+// Nearest returns the name that key was probably meant to be, or nothing.
 func Nearest(key string, names []string) string {
 	best, bestDistance := "", 3
 	for _, name := range names {

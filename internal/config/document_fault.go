@@ -1,13 +1,13 @@
 package config
 
-// fault notes what is wrong with a value, or with its absence.
+// Fault notes what is wrong with a value, or with its absence.
 func (d *Document) Fault(path, value, rule string) {
 	if d.full() {
 		return
 	}
 	n, exact := d.Locate(path)
 	value, rule = d.hide(path, value, rule)
-	p := &ConfigError{File: d.File, Field: path, Value: value, Rule: rule}
+	p := &Error{File: d.File, Field: path, Value: value, Rule: rule}
 	if n != nil && (exact || n != d.Root) {
 		p.Line, p.Column = n.Line, n.Column
 	}

@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// ConfigError is one fault of a configuration.
-type ConfigError struct {
+// Error is one fault of a configuration.
+type Error struct {
 	// File, Line and Column say where; Line and Column count from 1 and are 0 when the fault is an absence, or when
 	// the configuration came from flags (then File is empty too).
 	File         string
@@ -22,7 +22,7 @@ type ConfigError struct {
 	Rule string
 }
 
-func (p *ConfigError) Error() string {
+func (p *Error) Error() string {
 	var b strings.Builder
 	if p.File != "" {
 		b.WriteString(p.File)
@@ -52,15 +52,15 @@ func shorten(value string, most int) string {
 	return value
 }
 
-// ConfigErrors are all faults of a configuration, in the order of the file.
-type ConfigErrors []*ConfigError
+// Errors are all faults of a configuration, in the order of the file.
+type Errors []*Error
 
-func (ps ConfigErrors) Error() string { return strings.Join(ps.Lines(), "\n") }
+func (ps Errors) Error() string { return strings.Join(ps.Lines(), "\n") }
 
 // Lines are the faults, a line each, of one kind only the first ones.
-func (ps ConfigErrors) Lines() []string {
+func (ps Errors) Lines() []string {
 	lines, alike := []string{}, map[string]int{}
-	kind := func(p *ConfigError) string { return regexp.MustCompile(`\d+`).ReplaceAllString(p.Rule, "0") }
+	kind := func(p *Error) string { return regexp.MustCompile(`\d+`).ReplaceAllString(p.Rule, "0") }
 	left := 0
 	for _, p := range ps {
 		if alike[kind(p)]++; alike[kind(p)] > MostAlike || len(lines) == mostShown {
@@ -79,15 +79,15 @@ func (ps ConfigErrors) Lines() []string {
 }
 
 const (
-	// mostAlike is how many faults are shown of one kind: those that differ in numbers only.
+	// MostAlike is how many faults are shown of one kind: those that differ in numbers only.
 	MostAlike = 10
 	// mostShown is how many are shown at all.
 	mostShown = 100
 )
 
-// sort puts the problems into the order of the file; those without a line come last.
-func (ps ConfigErrors) Sort() {
-	slices.SortStableFunc(ps, func(a, b *ConfigError) int {
+// Sort puts the problems into the order of the file; those without a line come last.
+func (ps Errors) Sort() {
+	slices.SortStableFunc(ps, func(a, b *Error) int {
 		switch {
 		case a.Line == b.Line:
 			return a.Column - b.Column

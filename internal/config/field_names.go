@@ -13,20 +13,20 @@ import (
 )
 
 const (
-	// mostFieldNames bounds the names that are kept of a sample: some 100 MB.
+	// MostFieldNames bounds the names that are kept of a sample: some 100 MB.
 	MostFieldNames = 1_000_000
-	// mostSuggestions is for how many unknown names the most alike is looked for among all of them.
+	// MostSuggestions is for how many unknown names the most alike is looked for among all of them.
 	MostSuggestions = 20
-	// mostSuggested is how long a name may be that is suggested, in bytes.
+	// MostSuggested is how long a name may be that is suggested, in bytes.
 	MostSuggested = 200
 )
 
-// fieldNames are the names of the fields of a sample: a tree, so that a name costs its own bytes however deep it stands. Arrays on
+// FieldNames are the names of the fields of a sample: a tree, so that a name costs its own bytes however deep it stands. Arrays on
 // the way are no level.
 type FieldNames struct {
 	steps map[fieldStep]int32
 	Nodes []fieldNode // the first is the record itself
-	// objects says that a record was an object with a field; full, that there are more names than are kept.
+	// Objects says that a record was an object with a field; full, that there are more names than are kept.
 	Objects, Full bool
 }
 
@@ -46,7 +46,7 @@ func NewFieldNames() *FieldNames {
 	return &FieldNames{steps: map[fieldStep]int32{}, Nodes: make([]fieldNode, 1)}
 }
 
-// add takes up the fields of a payload. One that is no JSON has none.
+// Add takes up the fields of a payload. One that is no JSON has none.
 func (n *FieldNames) Add(data []byte) {
 	if json.Valid(data) {
 		n.value(LenientJSON(data), 0, true)
@@ -126,7 +126,7 @@ func (n *FieldNames) dotted(at int32, name string) bool {
 	return false
 }
 
-// near is the name that was probably meant, or nothing: one that differs in case or a few letters, or that stands
+// Near is the name that was probably meant, or nothing: one that differs in case or a few letters, or that stands
 // elsewhere in the record.
 func (n *FieldNames) Near(m alert.Mention) string {
 	want := m.Name()
@@ -163,7 +163,7 @@ func (n *FieldNames) Near(m alert.Mention) string {
 	}).name
 }
 
-// name is the whole name of a node.
+// Name is the whole name of a node.
 func (n *FieldNames) Name(node *fieldNode) string {
 	if node.parent == 0 {
 		return node.Name

@@ -15,21 +15,21 @@ import (
 
 // What may be in the files that commands and the daemon read, in bytes.
 const (
-	// mostRecord is the largest record of Kinesis in base64, with what is around it.
+	// MostRecord is the largest record of Kinesis in base64, with what is around it.
 	MostRecord = 16 << 20
 	MostSample = 64 << 20
 	MostExport = 16 << 20
-	// mostExportRows is in rows: a stream has some ten thousand shards at most, and as many that ended.
+	// MostExportRows is in rows: a stream has some ten thousand shards at most, and as many that ended.
 	MostExportRows = 100_000
 )
 
 // mostFileTime is how long a file may take. A disk answers in milliseconds; a dead network file system never does.
 const mostFileTime = 10 * time.Second
 
-// standardInput is how an argument names it.
+// StandardInput is how an argument names it.
 const StandardInput = "-"
 
-// statFile refuses what does not end. See openFile.
+// StatFile refuses what does not end. See openFile.
 func StatFile(name string) (fs.FileInfo, error) {
 	info, err := os.Stat(name)
 	if err == nil {
@@ -41,7 +41,7 @@ func StatFile(name string) (fs.FileInfo, error) {
 	return info, nil
 }
 
-// openFile opens a file that ends: a regular one, or a pipe, as a shell's <(command) is. Devices, folders and sockets are refused. It
+// OpenFile opens a file that ends: a regular one, or a pipe, as a shell's <(command) is. Devices, folders and sockets are refused. It
 // does not wait for somebody to write into a pipe: one that nobody has open is empty. Errors do not repeat the name.
 func OpenFile(name string) (*os.File, error) {
 	// Looked at before it is opened, since opening a device may do something.
@@ -75,7 +75,7 @@ func readable(mode fs.FileMode) error {
 	return errors.New("is not a regular file")
 }
 
-// closeWith closes a file that is only read when ctx ends, which ends the read of a pipe, or when the function that it returns is called.
+// CloseWith closes a file that is only read when ctx ends, which ends the read of a pipe, or when the function that it returns is called.
 func CloseWith(ctx context.Context, file *os.File) (done func()) {
 	stop := context.AfterFunc(ctx, func() { _ = file.Close() })
 	return func() {
@@ -92,7 +92,7 @@ func withoutPath(err error) error {
 	return err
 }
 
-// readFile reads the whole of a file, see openFile, of at most `most` bytes.
+// ReadFile reads the whole of a file, see openFile, of at most `most` bytes.
 func ReadFile(ctx context.Context, name string, most int64) ([]byte, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, mostFileTime, fmt.Errorf("cannot be read within %s", mostFileTime))
 	defer cancel()
@@ -111,7 +111,7 @@ func ReadFile(ctx context.Context, name string, most int64) ([]byte, error) {
 	})
 }
 
-// readInput is readFile, or standard input for "-". A person may type there, so it has no deadline.
+// ReadInput is readFile, or standard input for "-". A person may type there, so it has no deadline.
 func ReadInput(ctx context.Context, stdin io.Reader, name string, most int64) ([]byte, error) {
 	if name != StandardInput {
 		return ReadFile(ctx, name, most)

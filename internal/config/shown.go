@@ -26,7 +26,7 @@ func NewSubstitutions() substitutions {
 	return substitutions{written: map[string]string{}, variables: map[string]string{}}
 }
 
-// shownConfig is the configuration in force as the status page shows it. Unlike check --print, which an operator calls in
+// ShownConfig is the configuration in force as the status page shows it. Unlike check --print, which an operator calls in
 // the environment of the daemon, it is served to whoever reaches the admin server: no value of an environment variable is in
 // it, and nothing that looks like a credential.
 type ShownConfig struct {
@@ -38,7 +38,7 @@ func NewShownConfig(c Config, g substitutions) *ShownConfig {
 	return &ShownConfig{given: g, Text: g.show(c)}
 }
 
-// shown is the configuration that was read from a file; nil stands for one that was not.
+// Shown is the configuration that was read from a file; nil stands for one that was not.
 func (c *LoadedConfig) Shown(inForce Config) *ShownConfig {
 	if c == nil || c.Doc == nil {
 		return NewShownConfig(inForce, NewSubstitutions())
@@ -46,7 +46,7 @@ func (c *LoadedConfig) Shown(inForce Config) *ShownConfig {
 	return NewShownConfig(inForce, c.Doc.given)
 }
 
-// reloaded is the configuration after a reload: what can be changed while running is as next wrote it.
+// Reloaded is the configuration after a reload: what can be changed while running is as next wrote it.
 func (s *ShownConfig) Reloaded(next *LoadedConfig, inForce Config) *ShownConfig {
 	merged := NewSubstitutions()
 	maps.Copy(merged.variables, s.given.variables)
@@ -120,7 +120,7 @@ func expressive(path string) bool {
 		(strings.Contains(path, ".bodies.") || slices.ContainsFunc([]string{".subject", ".message", ".group_id"}, func(s string) bool { return strings.HasSuffix(path, s) }))
 }
 
-// of are the variables that are named at a path, below or above it, by their values.
+// Of are the variables that are named at a path, below or above it, by their values.
 func (g substitutions) Of(path string) map[string]string {
 	within := func(below, above string) bool {
 		return strings.HasPrefix(below, above) && (len(below) == len(above) || above == "" || strings.ContainsRune(".[", rune(below[len(above)])))
@@ -277,7 +277,7 @@ func leadingVariable(text string) string {
 	return "${" + name + "}"
 }
 
-// explanationCover puts variables back into explanations of records, where they quote the configuration. What the record has stays.
+// ExplanationCover puts variables back into explanations of records, where they quote the configuration. What the record has stays.
 type ExplanationCover struct {
 	rules, filters []map[string]string // what variables gave to each, by value
 }
@@ -296,7 +296,7 @@ func (c *LoadedConfig) Cover() *ExplanationCover {
 	return x
 }
 
-// explanation changes e, in place.
+// Explanation changes e, in place.
 func (x *ExplanationCover) Explanation(e *alert.Explanation) {
 	if x == nil {
 		return

@@ -1,6 +1,6 @@
 package config
 
-// usageError is a command line that makes no sense.
+// UsageError is a command line that makes no sense.
 type UsageError string
 
 func (e UsageError) Error() string { return string(e) }

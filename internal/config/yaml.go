@@ -70,7 +70,7 @@ func (g substitutions) show(c Config) string {
 	return cutCredentials(string(text))
 }
 
-// meaning is a configuration in so far as it decides which record makes which alert: the same for all workers of an application.
+// Meaning is a configuration in so far as it decides which record makes which alert: the same for all workers of an application.
 func (c Config) Meaning() []byte {
 	text, err := writtenInParts(Config{
 		Stream: StreamConfig{Name: c.StreamName(), Start: c.Stream.Start}, Format: c.Format, Filter: c.Filter, Score: c.Score, Rules: c.Rules,

@@ -46,7 +46,7 @@ type adminDeps struct {
 // newAdmin makes the server on an open listener, which it owns from then on.
 func newAdmin(ctx context.Context, l net.Listener, deps adminDeps) *admin {
 	mux := http.NewServeMux()
-	page := status.NewStatusPage(deps.Status, deps.Log)
+	page := status.NewPage(deps.Status, deps.Log)
 	pages, scrapes := newShared(), newShared()
 	mux.Handle("GET /{$}", pages.handler(http.HandlerFunc(page.Index)))
 	mux.Handle("GET /api/v1/status", pages.handler(http.HandlerFunc(page.Json)))

@@ -9,7 +9,7 @@ import (
 	"kinesis-alerter/internal/config"
 )
 
-// regionWarnings names the regions of the configuration that are not known: mistyped, or newer than this program.
+// RegionWarnings names the regions of the configuration that are not known: mistyped, or newer than this program.
 func RegionWarnings(c *config.Config) []string {
 	var out []string
 	look := func(field, address string) {

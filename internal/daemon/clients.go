@@ -80,7 +80,7 @@ type clients struct {
 	clock *clock.Clock
 }
 
-// newClients makes the clients on one connection pool. Kinesis, SNS, SQS and S3 calls are attempted once: the shard reader,
+// NewClients makes the clients on one connection pool. Kinesis, SNS, SQS and S3 calls are attempted once: the shard reader,
 // the publisher and the dead letters have retry classes of their own, count each attempt, and know when a retry no longer makes sense
 // because a lease ran out. DynamoDB calls have three quick attempts, which fit into a third of a lease.
 //
@@ -118,7 +118,7 @@ func newClientsBy(now *clock.Clock, cfg aws.Config, reg prometheus.Registerer, w
 	}
 }
 
-// of returns the clients with that of Kinesis in the region of a stream's ARN. The tables stay where they are: a stream is
+// Of returns the clients with that of Kinesis in the region of a stream's ARN. The tables stay where they are: a stream is
 // given by ARN because it is elsewhere.
 func (c clients) Of(streamARN string) clients {
 	c.Kinesis = kinesis.New(c.Kinesis.Options(), func(o *kinesis.Options) { o.Region = cmp.Or(arns.Region(streamARN), o.Region) })
@@ -166,7 +166,7 @@ func newS3(cfg aws.Config, retryer aws.Retryer) *s3.Client {
 	})
 }
 
-// steadyBody sends request bodies that the SDK cannot close under the transport. The SDK closes a body as soon as the
+// SteadyBody sends request bodies that the SDK cannot close under the transport. The SDK closes a body as soon as the
 // answer is there; when the answer comes fast, net/http is still looking for the end of the body, takes the closed one
 // for a failed write and drops the connection, and with it the answer (an eighth of all calls on loopback). A copy in
 // memory also lets net/http repeat a request that met a connection which the server had just closed.

@@ -15,9 +15,9 @@ func (r *reloader) doubt(loaded *config.LoadedConfig, inForce config.Config) {
 	if loaded == nil || loaded.Doc == nil {
 		loaded = &config.LoadedConfig{Doc: &config.Document{}}
 	}
-	all := []status.StatusDoubt{}
+	all := []status.Doubt{}
 	for _, d := range (&config.LoadedConfig{Config: inForce, Doc: loaded.Doc}).Doubts(time.Now()) {
-		all = append(all, status.StatusDoubt{Field: d.Field, Line: d.Line, Text: d.Rule, Never: d.Never})
+		all = append(all, status.Doubt{Field: d.Field, Line: d.Line, Text: d.Rule, Never: d.Never})
 		r.log.Warn("configuration is valid, but cannot be meant", zap.String("field", d.Field), zap.Int("line", d.Line), zap.String("doubt", d.Rule))
 	}
 	r.doubted.Store(&all)

@@ -7,7 +7,7 @@ import (
 	"kinesis-alerter/consumer"
 )
 
-// leases makes the lease table fit the interface that the consumer declares: the two packages do not know each other,
+// Leases makes the lease table fit the interface that the consumer declares: the two packages do not know each other,
 // so their lease types meet here.
 type Leases struct{ *checkpoint.Store }
 

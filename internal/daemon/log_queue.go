@@ -138,7 +138,7 @@ func (q *logQueue) Run() {
 	}
 }
 
-// write writes lines one by one: each is whole or counted as dropped. While a line is being written its bytes still count as
+// Write writes lines one by one: each is whole or counted as dropped. While a line is being written its bytes still count as
 // waiting.
 func (q *logQueue) Write(batch []logLine) {
 	for i := range batch {

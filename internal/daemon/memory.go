@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// boundedGCPercent is GOGC where a memory limit bounds the heap anyway. Decoding pages is most of the daemon's work, and
+// BoundedGCPercent is GOGC where a memory limit bounds the heap anyway. Decoding pages is most of the daemon's work, and
 // its garbage short-lived: collecting a quarter as often saves about a fifth of the CPU (make bench), and the limit
 // makes the collector work harder when the heap comes near it. Without a limit Go's 100 stays.
 const BoundedGCPercent = 400
@@ -15,10 +15,10 @@ const BoundedGCPercent = 400
 // push the daemon out of its container.
 const frugalGCPercent = 30
 
-// checkMemory is the soft memory limit of check, in bytes: it may run in the daemon's own container.
+// CheckMemory is the soft memory limit of check, in bytes: it may run in the daemon's own container.
 const CheckMemory = 36 << 20
 
-// memoryLimit says what the Go runtime's soft memory limit should be, in bytes: nine tenths of the container's limit,
+// MemoryLimit says what the Go runtime's soft memory limit should be, in bytes: nine tenths of the container's limit,
 // so that the collector works harder before the kernel kills the process. The runtime follows the container's CPU
 // quota by itself, but not its memory limit. It returns 0 when there is no limit, or when GOMEMLIMIT was set, whose
 // value is then the operator's decision. root is the file system of the machine.

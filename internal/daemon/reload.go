@@ -46,12 +46,12 @@ type reloader struct {
 
 	// For the status page, which must not wait for a reload.
 	shown atomic.Pointer[config.ShownConfig]
-	last  atomic.Pointer[status.StatusReload]
+	last  atomic.Pointer[status.Reload]
 	began atomic.Pointer[time.Time] // of a reload that is under way
 	// inForce is what the heartbeat tells a hash of. A heartbeat must not wait for a reload either.
 	inForce atomic.Pointer[[]byte]
 	// doubted are the doubts about what is in force.
-	doubted atomic.Pointer[[]status.StatusDoubt]
+	doubted atomic.Pointer[[]status.Doubt]
 }
 
 func NewReloader(c config.Config, load func(context.Context) (*config.LoadedConfig, error), log *zap.Logger, reg prometheus.Registerer) *reloader {
@@ -80,7 +80,7 @@ func NewReloader(c config.Config, load func(context.Context) (*config.LoadedConf
 
 // show notes how a reload went.
 func (r *reloader) show(changes []string, err error) {
-	last := &status.StatusReload{At: time.Now().UTC(), OK: err == nil, Changes: append([]string{}, changes...)}
+	last := &status.Reload{At: time.Now().UTC(), OK: err == nil, Changes: append([]string{}, changes...)}
 	if err != nil {
 		last.Error = places(err)
 	}
@@ -90,7 +90,7 @@ func (r *reloader) show(changes []string, err error) {
 // places says where a file is wrong, without the values, which may come from the environment.
 func places(err error) string {
 	const most = 5
-	problems, ok := errors.AsType[config.ConfigErrors](err)
+	problems, ok := errors.AsType[config.Errors](err)
 	if !ok {
 		return "the file is valid and could not be put into force; the log says why"
 	}
@@ -148,7 +148,7 @@ func (r *reloader) reload(ctx context.Context) (changes []string, err error) {
 		return nil, err
 	}
 	next := loaded.Config
-	changes = config.ConfigChanges(r.current, next)
+	changes = config.Changes(r.current, next)
 	next = r.current.WithRulesOf(next)
 	p := next.Parts()
 	// The topics first, with those that leave: a rule may name one that is new, and what waits for one that leaves goes where its rule goes then.
@@ -279,7 +279,7 @@ func (t *turns) shut() {
 	}
 }
 
-// run makes the reloads that are asked for, also whenever asked is sent to, until ctx is done. asked may be nil.
+// Run makes the reloads that are asked for, also whenever asked is sent to, until ctx is done. asked may be nil.
 func (r *reloader) Run(asked <-chan os.Signal) func(context.Context) error {
 	return func(ctx context.Context) error {
 		r.turns.open()

@@ -29,7 +29,7 @@ import (
 	"kinesis-alerter/internal/config"
 	"kinesis-alerter/internal/guard"
 	"kinesis-alerter/internal/sleep"
-	statuspkg "kinesis-alerter/internal/status"
+	"kinesis-alerter/internal/status"
 )
 
 // Options are what Run needs besides the configuration file.
@@ -119,28 +119,28 @@ func Run(ctx context.Context, c config.Config, o Options) (err error) {
 	// What is about the stream says so: one Prometheus may watch many.
 	series := prometheus.WrapRegistererWith(prometheus.Labels{"stream": c.StreamName()}, reg)
 	watch, now := answer.NewWatch(log.Named("aws"), reg), clock.New(o.Machine)
-	status := newStatusSource(c, build, state, reloads, logs)
-	status.answers = watch
-	status.clock = now
-	statuspkg.RegisterProblems(series, status.snapshot)
-	statuspkg.RegisterClock(series, now)
+	page := newStatusSource(c, build, state, reloads, logs)
+	page.answers = watch
+	page.clock = now
+	status.RegisterProblems(series, page.snapshot)
+	status.RegisterClock(series, now)
 	server := newAdmin(work, listener, adminDeps{
 		Gatherer: reg, LogLevel: logLevel{logs.Level}, Reload: state.reload, Healthy: state.healthy, Ready: state.ready, Log: log.Named("admin"),
-		Status: status.snapshot, Names: append([]string{o.Host}, c.Server.Names...),
+		Status: page.snapshot, Names: append([]string{o.Host}, c.Server.Names...),
 	})
 	life.start(work, "admin server", func(context.Context) error { return server.Run() })
 	stop.Add("admin server", config.StopShareAdmin, server.Stop)
-	sampling := life.keep(work, "status", status.Run)
+	sampling := life.keep(work, "status", page.Run)
 	stop.Add("status", config.StopShareStatus, sampling.stop)
 
 	p, clients := c.Parts(), newClientsBy(now, o.AWS, reg, watch).Of(c.Stream.ARN)
-	status.credentials.Store(clients.Credentials)
+	page.credentials.Store(clients.Credentials)
 	if plain := clients.plainEndpoints(); len(plain) > 0 {
-		status.plain.Store(&plain)
+		page.plain.Store(&plain)
 		log.Warn("an endpoint of AWS is reached over plain HTTP: whoever is on the way reads payloads and the session token, and can answer",
 			zap.Strings("hosts", plain))
 	}
-	asks := func(code string) { status.waitFor("the stream "+c.StreamName()+" in Kinesis", code) }
+	asks := func(code string) { page.waitFor("the stream "+c.StreamName()+" in Kinesis", code) }
 	asks("")
 	clients.Credentials.Observe(log.Named("credentials"), reg)
 	patience := time.Now().Add(failFastPatience)
@@ -188,7 +188,7 @@ func Run(ctx context.Context, c config.Config, o Options) (err error) {
 	clients.Credentials.OnChange(publisher.Hurry)
 	reloads.pipeline, reloads.publisher, reloads.shards = pipeline, publisher, func() []consumer.ShardStatus { return shards.Status() }
 	had := &subscriptionMemory{topics: publisher.Status, load: store.Keepsake, save: store.SetKeepsake, log: log.Named("sns")}
-	status.attach(statusParts{
+	page.attach(statusParts{
 		store: store, shards: shards, pipeline: pipeline, publisher: publisher, letters: sender(letters), had: had,
 	})
 
@@ -226,7 +226,7 @@ func Run(ctx context.Context, c config.Config, o Options) (err error) {
 	}
 }
 
-// deadLetters makes what sends to the on-failure destination; nil if there is none.
+// DeadLetters makes what sends to the on-failure destination; nil if there is none.
 func DeadLetters(
 	c deadletter.Config, stream, application string, clients clients, logs Loggers, reg prometheus.Registerer,
 ) (consumer.DeadLetters, error) {

@@ -26,10 +26,10 @@ type statusSource struct {
 	lines   *logQueue
 	build   build
 	started time.Time
-	stream  status.StatusStream
+	stream  status.Stream
 	probes  *state
 	reloads *reloader
-	history status.History
+	history status.Recorder
 	answers *answer.Watch
 	clock   *clock.Clock // nil in tests that have none
 	waiting atomic.Pointer[waiting]
@@ -65,7 +65,7 @@ type filterWatch struct {
 	passed, dropped uint64
 }
 
-// look takes what was counted up to now.
+// Look takes what was counted up to now.
 func (f *filterWatch) Look(now time.Time, passed, dropped uint64) {
 	if f.at.IsZero() || passed != f.passed {
 		*f = filterWatch{now, passed, dropped}
@@ -82,7 +82,7 @@ func newStatusSource(c config.Config, b build, probes *state, reloads *reloader,
 	return &statusSource{
 		build: b, started: time.Now(), probes: probes, reloads: reloads, unread: map[string]time.Time{},
 		problems: status.NewProblemLog(logs.Operational.Named("status")), lines: logs.queue,
-		stream: status.StatusStream{Name: c.StreamName(), Application: c.Stream.Application},
+		stream: status.Stream{Name: c.StreamName(), Application: c.Stream.Application},
 	}
 }
 
@@ -98,7 +98,7 @@ func (s *statusSource) waitFor(what, because string) {
 // attach makes the parts known.
 func (s *statusSource) attach(p statusParts) { s.parts.Store(&p) }
 
-// run samples the throughput until ctx is done, looks for shards that nobody reads, and logs how the problems change.
+// Run samples the throughput until ctx is done, looks for shards that nobody reads, and logs how the problems change.
 func (s *statusSource) Run(ctx context.Context) error {
 	return s.history.Run(ctx, func(now time.Time) (status.Totals, bool) {
 		s.problems.Look(now, s.snapshot().Problems)
@@ -122,9 +122,9 @@ func (s *statusSource) Run(ctx context.Context) error {
 }
 
 // befell counts what befell the process since it started.
-func befell(p *statusParts) status.StatusRecent {
+func befell(p *statusParts) status.Recent {
 	counts := p.shards.Counts()
-	out := status.StatusRecent{Missed: p.store.Missed(), Panics: p.pipeline.Panics() + counts.Panics, StateGaps: counts.StateGaps, Untimed: counts.Untimed}
+	out := status.Recent{Missed: p.store.Missed(), Panics: p.pipeline.Panics() + counts.Panics, StateGaps: counts.StateGaps, Untimed: counts.Untimed}
 	for _, n := range p.pipeline.Resolutions() {
 		out.Resolved += n
 	}
@@ -203,8 +203,8 @@ func differing(workers []checkpoint.WorkerStatus, before map[string]time.Time, n
 	return out
 }
 
-func statusLog(l logState) status.StatusLog {
-	out := status.StatusLog{Waiting: l.Waiting, Dropped: l.Dropped, AuditDropped: l.AuditDropped}
+func statusLog(l logState) status.Log {
+	out := status.Log{Waiting: l.Waiting, Dropped: l.Dropped, AuditDropped: l.AuditDropped}
 	if !l.Since.IsZero() {
 		since := l.Since.UTC()
 		out.Since = &since
@@ -217,12 +217,12 @@ func (s *statusSource) snapshot() status.Status {
 	now := time.Now()
 	out := status.Status{
 		At: now.UTC(), State: "running", Stream: s.stream, Started: s.started.UTC(), Uptime: seconds(now.Sub(s.started)),
-		Build:   status.StatusBuild{Version: s.build.Version, Revision: s.build.Revision, GoVersion: s.build.Go},
+		Build:   status.Build{Version: s.build.Version, Revision: s.build.Revision, GoVersion: s.build.Go},
 		History: s.history.Status(), Records: map[string]uint64{}, ShardCounts: map[string]int{},
-		Shards: []status.StatusShard{}, Workers: []status.StatusFleetWorker{}, Rules: []status.StatusRule{}, Silences: []status.StatusSilence{}, Alerts: []status.StatusAlert{}, Topics: []status.StatusTopic{},
-		Configuration: s.reloads.shown.Load().Text, Doubts: []status.StatusDoubt{}, Reload: s.reloads.last.Load(), ReloadingSince: s.reloads.began.Load(),
+		Shards: []status.Shard{}, Workers: []status.FleetWorker{}, Rules: []status.Rule{}, Silences: []status.Silence{}, Alerts: []status.Alert{}, Topics: []status.Topic{},
+		Configuration: s.reloads.shown.Load().Text, Doubts: []status.Doubt{}, Reload: s.reloads.last.Load(), ReloadingSince: s.reloads.began.Load(),
 		Log:        statusLog(s.lines.state()),
-		BadAnswers: status.BadAnswers(s.answers),
+		BadAnswers: status.BadAnswersOf(s.answers),
 	}
 	if plain := s.plain.Load(); plain != nil {
 		out.PlainEndpoints = *plain
@@ -282,18 +282,18 @@ func (s *statusSource) tell(out *status.Status, now time.Time, table checkpoint.
 	s.mu.Unlock()
 	out.Stream.Retention, out.Stream.Incomplete = seconds(table.Retention), status.Moment(table.Incomplete)
 	for _, d := range table.Damaged {
-		out.UnreadableRows = append(out.UnreadableRows, status.StatusRow{Key: d.Key, Cause: d.Cause, Mended: d.Mended})
+		out.UnreadableRows = append(out.UnreadableRows, status.Row{Key: d.Key, Cause: d.Cause, Mended: d.Mended})
 	}
 	for _, i := range table.Incidents {
-		out.Incidents = append(out.Incidents, status.StatusIncident{Kind: string(i.Kind), Shard: i.Shard, Detail: i.Detail, At: i.At.UTC()})
+		out.Incidents = append(out.Incidents, status.Incident{Kind: string(i.Kind), Shard: i.Shard, Detail: i.Detail, At: i.At.UTC()})
 	}
-	out.Worker = status.StatusWorker{ID: table.Worker, Heartbeat: status.Moment(heartbeat), Failure: table.Failure, LeaseSeconds: seconds(table.LeaseDuration)}
+	out.Worker = status.Worker{ID: table.Worker, Heartbeat: status.Moment(heartbeat), Failure: table.Failure, LeaseSeconds: seconds(table.LeaseDuration)}
 	if table.TrustedUntil.After(now) {
 		out.Worker.TrustedUntil = status.Moment(table.TrustedUntil)
 	}
 	held := tellShards(out, table, p.shards.Status(), unread, &s.lags)
 	for _, w := range table.Workers {
-		one := status.StatusFleetWorker{ID: w.ID, Version: w.Version, Self: w.Self, State: "live", Silent: seconds(silentFor(&w, table.LeaseDuration, now)), Shards: held[w.ID]}
+		one := status.FleetWorker{ID: w.ID, Version: w.Version, Self: w.Self, State: "live", Silent: seconds(silentFor(&w, table.LeaseDuration, now)), Shards: held[w.ID]}
 		one.Heard, one.Configuration, one.DiffersSince = status.Moment(w.Heard), w.Config, status.Moment(differ[w.ID])
 		switch {
 		case w.Fenced:
@@ -307,19 +307,19 @@ func (s *statusSource) tell(out *status.Status, now time.Time, table checkpoint.
 	tellRules(out, rules, p.publisher.Published())
 	s.tellFilter(out, now, rules)
 	for _, a := range p.publisher.Recent() {
-		out.Alerts = append(out.Alerts, status.StatusAlert{
+		out.Alerts = append(out.Alerts, status.Alert{
 			ID: a.ID, Kind: string(a.Kind), Rule: a.Rule, Severity: a.Severity, Topic: a.Topic, Key: a.Key, Alerts: a.Alerts,
 			Occurred: a.Occurred.UTC(), Accepted: a.At.Add(-out.Ahead()).UTC(), MessageID: a.MessageID,
 		})
 	}
 	for _, t := range p.publisher.Status() {
 		heard := t.Subscriptions
-		out.Topics = append(out.Topics, status.StatusTopic{
+		out.Topics = append(out.Topics, status.Topic{
 			Name: t.Name, FIFO: t.FIFO, Rate: t.Rate, Share: t.Share, SentLastMinute: t.SentLastMinute, LastAccepted: status.Moment(t.LastAccepted),
 			Waiting: t.Waiting, Gathered: t.Gathered, Digesting: t.Digesting, Fault: string(t.Fault), Remedy: t.Remedy,
 			Failures: t.Failures, FailingSince: status.Moment(t.FailingSince), Failing: string(t.Failing), Ending: t.Ending,
 			Error: t.Error, AlertFailingSince: status.Moment(t.AlertFailing),
-			Subscriptions: status.StatusSubscriptions{
+			Subscriptions: status.Subscriptions{
 				At: status.Moment(heard.At), Confirmed: heard.Confirmed, Pending: heard.Pending, Deleted: heard.Deleted,
 				Had: p.had.most(t.ARN), Unknown: heard.Unknown,
 			},
@@ -327,7 +327,7 @@ func (s *statusSource) tell(out *status.Status, now time.Time, table checkpoint.
 	}
 	if p.letters != nil {
 		d := p.letters.Status()
-		out.DeadLetters = &status.StatusDeadLetters{
+		out.DeadLetters = &status.DeadLetters{
 			Kind: d.Kind, Sent: d.Sent, Waiting: d.Waiting, Fault: string(d.Fault), Remedy: d.Remedy, Failures: d.Failures,
 			FailingSince: status.Moment(d.FailingSince), Error: d.Error,
 		}
@@ -359,7 +359,7 @@ func tellShards(
 	for i := range table.Shards {
 		t := &table.Shards[i]
 		out.ShardCounts[string(t.State)]++
-		shard := status.StatusShard{
+		shard := status.Shard{
 			ID: t.ID, Parents: t.Parents, State: string(t.State), Owner: t.Owner, Heir: heir(t.Handoff), BytesPerSecond: t.Load, CaughtUp: status.Moment(t.CaughtUp),
 			UnreadSince: status.Moment(unread[unreadKey(t)]), EndDoubted: status.Moment(t.EndDoubted),
 		}
@@ -371,7 +371,7 @@ func tellShards(
 		}
 		if r := here[t.ID]; r != nil && t.State == checkpoint.ShardHeld {
 			shard.BytesPerSecond = r.Load
-			shard.Reading = &status.StatusReading{
+			shard.Reading = &status.Reading{
 				Phase: r.Phase, Lag: seconds(r.Lag), Behind: seconds(r.Behind), LastFetch: status.Moment(r.LastFetch), Checkpoint: status.Moment(t.Confirmed), Unstorable: t.Unstorable,
 				Since: status.Moment(r.Began), WaitsFor: r.WaitsFor, ReadError: r.ReadError, StateFailing: status.Moment(r.StateFailing),
 				StateTooLarge: r.StateTooLarge,
@@ -401,7 +401,7 @@ func tellRules(out *status.Status, p alert.Status, published map[string]uint64) 
 		out.Records[outcome.String()] = n
 	}
 	for _, r := range p.Rules {
-		one := status.StatusRule{
+		one := status.Rule{
 			Name: r.Name, Severity: r.Severity, Topics: r.Topics, Mode: alert.ModeLive, Matched: r.Matched, Undefined: r.Undefined,
 			Published: published[r.Name], Suppressed: map[string]uint64{},
 		}
@@ -412,7 +412,7 @@ func tellRules(out *status.Status, p alert.Status, published map[string]uint64) 
 			one.Suppressed[string(reason)] = n
 		}
 		for _, f := range r.Fields {
-			one.Fields = append(one.Fields, status.StatusRuleField{Field: f.Field, Similar: f.Similar, Wanted: f.Wanted, Has: f.Has, Records: f.Records})
+			one.Fields = append(one.Fields, status.RuleField{Field: f.Field, Similar: f.Similar, Wanted: f.Wanted, Has: f.Has, Records: f.Records})
 		}
 		out.Rules = append(out.Rules, one)
 	}
@@ -427,7 +427,7 @@ func (s *statusSource) tellFilter(out *status.Status, now time.Time, p alert.Sta
 		}
 		s.mu.Lock()
 		s.passed.Look(now, total-dropped, dropped)
-		out.Filter = &status.StatusFilter{Dropped: dropped - s.passed.dropped, DroppingSince: status.Moment(s.passed.at)}
+		out.Filter = &status.Filter{Dropped: dropped - s.passed.dropped, DroppingSince: status.Moment(s.passed.at)}
 		s.mu.Unlock()
 	}
 	for _, x := range p.Silences {
@@ -437,7 +437,7 @@ func (s *statusSource) tellFilter(out *status.Status, now time.Time, p alert.Sta
 				muted++
 			}
 		}
-		out.Silences = append(out.Silences, status.StatusSilence{
+		out.Silences = append(out.Silences, status.Silence{
 			Name: x.Name, All: muted == len(p.Rules), Conditional: x.Conditional, From: status.Moment(x.From), Until: status.Moment(x.Until), Muted: x.Muted,
 		})
 	}

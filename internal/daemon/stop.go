@@ -29,12 +29,12 @@ type stopList struct {
 	log   *zap.Logger
 }
 
-// add puts a step on the list. The shares of all steps should add up to at most 100.
+// Add puts a step on the list. The shares of all steps should add up to at most 100.
 func (l *stopList) Add(name string, share int, stop func(context.Context) error) {
 	l.steps = append(l.steps, stopStep{name: name, share: share, stop: stop})
 }
 
-// run stops everything, last started first. Each step has its share of the budget and no more: what an early step
+// Run stops everything, last started first. Each step has its share of the budget and no more: what an early step
 // saves is not given to a later one, so that the longest possible stop is known beforehand and stays below the grace
 // period of the container. A step that overruns is left behind, named in the error, and the next one runs all the same;
 // waiting for it would take the time from the steps that can still do good, such as the release of the leases.

@@ -53,7 +53,7 @@ type subscriptionMemory struct {
 	had map[string]hadSubscriptions
 }
 
-// run looks until ctx is done.
+// Run looks until ctx is done.
 func (m *subscriptionMemory) Run(ctx context.Context) error {
 	ticker := time.NewTicker(subscriptionsLook)
 	defer ticker.Stop()
@@ -75,7 +75,7 @@ func (m *subscriptionMemory) Run(ctx context.Context) error {
 	}
 }
 
-// look takes in what the topics say, and keeps it where that is new.
+// Look takes in what the topics say, and keeps it where that is new.
 func (m *subscriptionMemory) Look(ctx context.Context, loaded *bool) error {
 	if !*loaded {
 		if err := m.merge(ctx); err != nil {

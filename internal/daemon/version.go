@@ -22,7 +22,7 @@ type build struct {
 	Version, Revision, Go string
 }
 
-// currentBuild reads what the linker and the go command have left in the binary.
+// CurrentBuild reads what the linker and the go command have left in the binary.
 func CurrentBuild() build {
 	b := build{Version: version, Revision: "unknown", Go: runtime.Version()}
 	info, ok := debug.ReadBuildInfo()
@@ -48,7 +48,7 @@ func CurrentBuild() build {
 	return b
 }
 
-// register shows the build as a metric.
+// Register shows the build as a metric.
 func (b build) Register(reg prometheus.Registerer) {
 	promauto.With(reg).NewGaugeVec(prometheus.GaugeOpts{
 		Name: "kinesis_alerter_build_info", Help: "The running build. Always 1.",

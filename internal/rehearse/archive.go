@@ -19,20 +19,20 @@ import (
 	"kinesis-alerter/internal/config"
 )
 
-// backtestSource gives a backtest its records.
+// BacktestSource gives a backtest its records.
 type BacktestSource interface {
-	// run gives b every record in the order of time, and returns when all were given. An error means that b got a part.
+	// Run gives b every record in the order of time, and returns when all were given. An error means that b got a part.
 	Run(ctx context.Context, b *Backtest, bar *progressBar) error
 	// until is the time up to which there are no further records; zero if nothing is known beyond the last one.
 	until() time.Time
 }
 
-// archiveSource reads files with one record a line, one file after the other, as one shard.
+// ArchiveSource reads files with one record a line, one file after the other, as one shard.
 type ArchiveSource struct {
 	Files []string
-	// every is the time between records that carry none.
+	// Every is the time between records that carry none.
 	Every time.Duration
-	// text says that a line that is no JSON is a record, too.
+	// Text says that a line that is no JSON is a record, too.
 	Text bool
 
 	line    []byte
@@ -42,7 +42,7 @@ type ArchiveSource struct {
 	untimed int
 }
 
-// mostLine bounds a line: the largest record of Kinesis in base64, with what is around it.
+// MostLine bounds a line: the largest record of Kinesis in base64, with what is around it.
 const MostLine = config.MostRecord
 
 // mostUnended is after how many bytes without a line's end a file is given up: it holds no lines.
@@ -199,7 +199,7 @@ func (s *ArchiveSource) record(line []byte, n int) (rec *alert.Record, why strin
 	return rec, ""
 }
 
-// wrapped says whether a line is a record with its key and payload, which has nothing but what a record has: a payload
+// Wrapped says whether a line is a record with its key and payload, which has nothing but what a record has: a payload
 // may have a field data, too.
 func Wrapped(line []byte) (*archivedRecord, bool) {
 	if !bytes.Contains(line, []byte(`"partitionKey"`)) || !bytes.Contains(line, []byte(`"data"`)) {

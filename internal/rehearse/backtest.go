@@ -12,13 +12,13 @@ import (
 	"kinesis-alerter/alert"
 	"kinesis-alerter/alert/sns"
 	"kinesis-alerter/consumer"
-	configpkg "kinesis-alerter/internal/config"
+	"kinesis-alerter/internal/config"
 )
 
-// backtest evaluates records by one set of rules, or by two beside each other, and adds up what comes of them. It is given
+// Backtest evaluates records by one set of rules, or by two beside each other, and adds up what comes of them. It is given
 // the records in the order of time, and belongs to one goroutine.
 type Backtest struct {
-	config *configpkg.LoadedConfig
+	config *config.LoadedConfig
 	// tracks are the rules to try and, if there are any, those to compare with.
 	tracks []*backtestTrack
 	Report *BacktestReport
@@ -63,14 +63,14 @@ type occasionKey struct {
 	at  int64 // in milliseconds
 }
 
-func NewBacktest(config, against *configpkg.LoadedConfig) (*Backtest, error) {
+func NewBacktest(loaded, against *config.LoadedConfig) (*Backtest, error) {
 	b := &Backtest{
-		config: config, Report: newBacktestReport(config), topics: map[string]*topicTally{}, step: stepOf(config), sns: config.Parts().Sns,
+		config: loaded, Report: newBacktestReport(loaded), topics: map[string]*topicTally{}, step: stepOf(loaded), sns: loaded.Parts().Sns,
 	}
-	for name := range config.Topics {
+	for name := range loaded.Topics {
 		b.topics[name] = newTopicTally(name, b.sns)
 	}
-	for _, c := range []*configpkg.LoadedConfig{config, against} {
+	for _, c := range []*config.LoadedConfig{loaded, against} {
 		if c == nil {
 			continue
 		}
@@ -237,7 +237,7 @@ func (t *backtestTrack) forget() {
 	}
 }
 
-// end lets the time pass that the source knows to be without records.
+// End lets the time pass that the source knows to be without records.
 func (b *Backtest) End(ctx context.Context, source BacktestSource, complete bool) {
 	if !complete || b.now.IsZero() {
 		return
@@ -302,7 +302,7 @@ func (b *Backtest) compare() {
 	mine.occasions = mine.occasions[:0]
 }
 
-// settle plays what waits through the rates of the topics, and reads from the metrics what evaluation tells nowhere else.
+// Settle plays what waits through the rates of the topics, and reads from the metrics what evaluation tells nowhere else.
 func (b *Backtest) Settle(ctx context.Context) error {
 	for _, name := range b.Report.topicNames {
 		t := b.topics[name]
@@ -333,9 +333,9 @@ func (b *Backtest) Settle(ctx context.Context) error {
 			case f.GetName() == "kinesis_alerter_shadow_alerts_total":
 				shadow[labels["rule"]] = n
 			case f.GetName() == "kinesis_alerter_unscored_records_total":
-				b.Report.Note("%s without %s (%s)", configpkg.Plural(n, "record"), labels["score"], labels["reason"])
+				b.Report.Note("%s without %s (%s)", config.Plural(n, "record"), labels["score"], labels["reason"])
 			case f.GetName() == "kinesis_alerter_score_evictions_total":
-				b.Report.Note("score.memory is too small: %s forgot %s", labels["score"], configpkg.Plural(n, "key"))
+				b.Report.Note("score.memory is too small: %s forgot %s", labels["score"], config.Plural(n, "key"))
 			}
 		}
 	}

@@ -15,7 +15,7 @@ import (
 	"time"
 
 	"kinesis-alerter/alert"
-	configpkg "kinesis-alerter/internal/config"
+	"kinesis-alerter/internal/config"
 )
 
 // ruleTests is a file of tests for rules.
@@ -124,7 +124,7 @@ func (p *casePayload) UnmarshalJSON(text []byte) error {
 
 const (
 	defaultCaseShard = "shardId-000000000000"
-	// defaultCaseKey is the one partition key of AWS' sample producers.
+	// DefaultCaseKey is the one partition key of AWS' sample producers.
 	DefaultCaseKey = "partitionkey"
 	// mostCaseRecords is how many records one test has at most, with their repetitions.
 	mostCaseRecords = 1_000_000
@@ -132,36 +132,36 @@ const (
 	mostCaseTime = 366 * 24 * time.Hour
 )
 
-// loadedTests are the valid tests of a file, ready to be played.
+// LoadedTests are the valid tests of a file, ready to be played.
 type LoadedTests struct {
 	File   string
-	Config *configpkg.LoadedConfig
+	Config *config.LoadedConfig
 	Cases  []ruleCase
 }
 
-// testLoader reads files of tests, and each configuration once.
+// TestLoader reads files of tests, and each configuration once.
 type TestLoader struct {
 	Lookup func(string) (string, bool)
-	// config is the configuration for all files; empty where each names its own.
+	// Config is the configuration for all files; empty where each names its own.
 	Config   string
-	Configs  map[string]*configpkg.LoadedConfig // nil for a faulty one
-	Problems configpkg.ConfigErrors
+	Configs  map[string]*config.LoadedConfig // nil for a faulty one
+	Problems config.Errors
 }
 
-// load reads a file of tests. It returns nil if there are problems with it, or with its configuration.
+// Load reads a file of tests. It returns nil if there are problems with it, or with its configuration.
 func (l *TestLoader) Load(ctx context.Context, file string) *LoadedTests {
-	data, err := configpkg.ReadFile(ctx, file, configpkg.MaxDocument)
+	data, err := config.ReadFile(ctx, file, config.MaxDocument)
 	if err != nil {
-		l.Problems = append(l.Problems, &configpkg.ConfigError{File: file, Rule: err.Error()})
+		l.Problems = append(l.Problems, &config.Error{File: file, Rule: err.Error()})
 		return nil
 	}
 	var tests ruleTests
-	doc := configpkg.ParseDocument(file, data, l.Lookup, &tests)
+	doc := config.ParseDocument(file, data, l.Lookup, &tests)
 	if doc.IsBroken("") || doc.Root == nil {
 		l.Problems = append(l.Problems, doc.Problems...)
 		return nil
 	}
-	config := l.configOf(ctx, doc, &tests)
+	loaded := l.configOf(ctx, doc, &tests)
 	if len(tests.Tests) == 0 && !doc.IsBroken("tests") {
 		doc.Fault("tests", "", "there are no tests")
 	}
@@ -180,8 +180,8 @@ func (l *TestLoader) Load(ctx context.Context, file string) *LoadedTests {
 		}
 		names[c.Name] = true
 		c.prepare(doc, path)
-		if config != nil {
-			c.Expect.check(doc, path+".expect", config)
+		if loaded != nil {
+			c.Expect.check(doc, path+".expect", loaded)
 		}
 	}
 	if len(doc.Problems) > 0 {
@@ -189,14 +189,14 @@ func (l *TestLoader) Load(ctx context.Context, file string) *LoadedTests {
 		l.Problems = append(l.Problems, doc.Problems...)
 		return nil
 	}
-	if config == nil {
+	if loaded == nil {
 		return nil
 	}
-	return &LoadedTests{File: file, Config: config, Cases: tests.Tests}
+	return &LoadedTests{File: file, Config: loaded, Cases: tests.Tests}
 }
 
 // configOf loads the configuration that a file of tests is about; nil if there is none, which is told.
-func (l *TestLoader) configOf(ctx context.Context, doc *configpkg.Document, tests *ruleTests) *configpkg.LoadedConfig {
+func (l *TestLoader) configOf(ctx context.Context, doc *config.Document, tests *ruleTests) *config.LoadedConfig {
 	name := l.Config
 	if name == "" {
 		switch {
@@ -210,27 +210,27 @@ func (l *TestLoader) configOf(ctx context.Context, doc *configpkg.Document, test
 			name = filepath.Join(filepath.Dir(doc.File), name)
 		}
 	}
-	config, seen := l.Configs[name]
+	loaded, seen := l.Configs[name]
 	if seen {
-		return config
+		return loaded
 	}
-	config, err := configpkg.LoadConfig(ctx, name, l.Lookup)
-	var faults configpkg.ConfigErrors
+	loaded, err := config.LoadConfig(ctx, name, l.Lookup)
+	var faults config.Errors
 	switch {
 	case err == nil:
 	case !errors.As(err, &faults):
-		faults = configpkg.ConfigErrors{{File: name, Rule: err.Error()}}
+		faults = config.Errors{{File: name, Rule: err.Error()}}
 		fallthrough
 	default:
 		l.Problems = append(l.Problems, faults...)
-		config = nil
+		loaded = nil
 	}
-	l.Configs[name] = config
-	return config
+	l.Configs[name] = loaded
+	return loaded
 }
 
 // prepare fills in the defaults of a test and reports what is wrong with its records.
-func (c *ruleCase) prepare(doc *configpkg.Document, path string) {
+func (c *ruleCase) prepare(doc *config.Document, path string) {
 	if time.Time(c.Start).IsZero() {
 		c.Start = instant(time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC))
 	}
@@ -251,7 +251,7 @@ func (c *ruleCase) prepare(doc *configpkg.Document, path string) {
 	}
 }
 
-func (r *caseRecord) prepare(doc *configpkg.Document, path string) {
+func (r *caseRecord) prepare(doc *config.Document, path string) {
 	span := func(name string, d time.Duration) {
 		if d < 0 || d > mostCaseTime || d%time.Millisecond != 0 {
 			doc.Fault(path+"."+name, d.String(), "must be between 0s and 8784h, in whole milliseconds as Kinesis has them")
@@ -306,7 +306,7 @@ func suppressionsOfRules() []string {
 }
 
 // check reports names in an expectation that the configuration cannot bring about: such a test would say nothing.
-func (x *expectation) check(doc *configpkg.Document, path string, config *configpkg.LoadedConfig) {
+func (x *expectation) check(doc *config.Document, path string, loaded *config.LoadedConfig) {
 	name := func(path, what string, value *string, known []string) {
 		if value != nil && !slices.Contains(known, *value) {
 			doc.Fault(path, *value, notKnown(*value, what, known))
@@ -317,7 +317,7 @@ func (x *expectation) check(doc *configpkg.Document, path string, config *config
 			doc.Fault(path+"."+list, "", "is empty: write [] to expect none, or leave it out to expect nothing in particular")
 		}
 	}
-	rules, topics := ruleNames(config), slices.Sorted(maps.Keys(config.Topics))
+	rules, topics := ruleNames(loaded), slices.Sorted(maps.Keys(loaded.Topics))
 	kinds := []string{string(alert.KindFiring), string(alert.KindRepeat), string(alert.KindResolved), string(alert.KindWatchdog)}
 	if x.Alerts != nil {
 		for i, a := range *x.Alerts {
@@ -346,19 +346,19 @@ func (x *expectation) check(doc *configpkg.Document, path string, config *config
 }
 
 // ruleNames are the names that alerts can have.
-func ruleNames(config *configpkg.LoadedConfig) []string {
+func ruleNames(loaded *config.LoadedConfig) []string {
 	var names []string
-	for _, r := range config.Rules {
+	for _, r := range loaded.Rules {
 		names = append(names, r.Name)
 	}
-	if config.Watchdog.Interval > 0 {
+	if loaded.Watchdog.Interval > 0 {
 		names = append(names, "watchdog")
 	}
 	return names
 }
 
 func notKnown(value, what string, known []string) string {
-	if near := configpkg.Nearest(value, known); near != "" {
+	if near := config.Nearest(value, known); near != "" {
 		return fmt.Sprintf("there is no such %s; did you mean %q?", what, near)
 	}
 	known = slices.DeleteFunc(slices.Clone(known), func(s string) bool { return s == "" })

@@ -9,7 +9,7 @@ import (
 	"unicode/utf8"
 )
 
-// difference is one thing in which a test came out otherwise than expected.
+// Difference is one thing in which a test came out otherwise than expected.
 type Difference struct {
 	// Where is what differs: "alert 2 (10s high firing to oncall)", "outcomes".
 	Where string `json:"where"`
@@ -20,7 +20,7 @@ type Difference struct {
 	Got  string `json:"got,omitempty"`
 }
 
-// differences compares what came with what a test expects.
+// Differences compares what came with what a test expects.
 func (x *expectation) Differences(got *played) []Difference {
 	var out []Difference
 	for _, text := range got.refused {

@@ -21,7 +21,7 @@ import (
 	"kinesis-alerter/internal/sleep"
 )
 
-// explainRecord explains a record as evaluation sees it.
+// ExplainRecord explains a record as evaluation sees it.
 func ExplainRecord(pipeline *alert.Pipeline, u *consumer.UserRecord) alert.Explanation {
 	if !u.Undecidable() {
 		return pipeline.Explain(&u.Record)
@@ -37,7 +37,7 @@ func ExplainRecord(pipeline *alert.Pipeline, u *consumer.UserRecord) alert.Expla
 	return e
 }
 
-// recordReader reads one record of a stream.
+// RecordReader reads one record of a stream.
 type RecordReader struct {
 	Client          *kinesis.Client
 	Stream          consumer.Config
@@ -45,9 +45,9 @@ type RecordReader struct {
 }
 
 const (
-	// readBudget is how long a record is tried to be read, through throttling and failures that pass.
+	// ReadBudget is how long a record is tried to be read, through throttling and failures that pass.
 	ReadBudget = 10 * time.Second
-	// readAttempt bounds one call.
+	// ReadAttempt bounds one call.
 	ReadAttempt = 5 * time.Second
 )
 
@@ -115,7 +115,7 @@ func (r *RecordReader) attempt(ctx context.Context, iterator string) (rec *alert
 	}, "", nil
 }
 
-// name is how the stream is called: by ARN where that is configured.
+// Name is how the stream is called: by ARN where that is configured.
 func (r *RecordReader) Name() (name, arn *string) {
 	if r.Stream.StreamARN != "" {
 		return nil, &r.Stream.StreamARN
@@ -123,7 +123,7 @@ func (r *RecordReader) Name() (name, arn *string) {
 	return &r.Stream.StreamName, nil
 }
 
-// failed says what to do about an error of Kinesis. What may pass wraps errPasses.
+// Failed says what to do about an error of Kinesis. What may pass wraps errPasses.
 func (r *RecordReader) Failed(err error) error {
 	if _, invalid := errors.AsType[*kinesistypes.InvalidArgumentException](err); invalid {
 		return fmt.Errorf("shard %s has no record with the number %s: is the number of another shard? Messages, dead letters and log lines "+
@@ -156,7 +156,7 @@ func passes(err error) bool {
 	return ok && response.HTTPStatusCode() >= http.StatusInternalServerError
 }
 
-// forgetIDs leaves out alert ids that would be wrong.
+// ForgetIDs leaves out alert ids that would be wrong.
 func ForgetIDs(e *alert.Explanation) {
 	if e.Publishes != nil {
 		e.Publishes.AlertID = ""

@@ -50,7 +50,7 @@ func shortDuration(d time.Duration) string {
 	return s
 }
 
-// playedAlert is one alert that was made, as it is compared and shown.
+// PlayedAlert is one alert that was made, as it is compared and shown.
 type PlayedAlert struct {
 	At         offset            `json:"at"`
 	Rule       string            `json:"rule"`
@@ -106,7 +106,7 @@ type player struct {
 	made []*alert.Alert // for digests; nil where nobody asks
 }
 
-// play plays a test. The error is of the configuration.
+// Play plays a test. The error is of the configuration.
 func (c *ruleCase) Play(ctx context.Context, config *config.LoadedConfig) (*played, error) {
 	reg := prometheus.NewRegistry()
 	pipeline, err := alert.New(config.Parts().Alert, alert.Deps{Stream: config.AssumedARN(), Log: zap.NewNop(), Registerer: reg})

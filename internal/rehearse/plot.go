@@ -30,7 +30,7 @@ const (
 	// mostMarks bounds the alerts of one rule that are marked, and mostSpans what is kept of the scores.
 	mostMarks = 4000
 	mostSpans = 4096
-	// scoreField is what AWS' SQL function calls a score, and what one is called that has no other name.
+	// ScoreField is what AWS' SQL function calls a score, and what one is called that has no other name.
 	ScoreField = "ANOMALY_SCORE"
 )
 
@@ -200,7 +200,7 @@ func (p *backtestPlot) panels() []plotPanel {
 	return out
 }
 
-// write draws the plot as SVG.
+// Write draws the plot as SVG.
 func (p *backtestPlot) Write(w io.Writer) error {
 	panels := p.panels()
 	var first, last time.Time

@@ -16,7 +16,7 @@ import (
 	"kinesis-alerter/internal/plain"
 )
 
-// backtestReport is what a backtest found.
+// BacktestReport is what a backtest found.
 type BacktestReport struct {
 	Records int `json:"records"`
 	// From and To are the first and the last arrival.
@@ -44,7 +44,7 @@ type BacktestReport struct {
 	differences map[string]*ruleDifference
 }
 
-// badLine is a line of an archive that holds no record.
+// BadLine is a line of an archive that holds no record.
 type BadLine struct {
 	File string `json:"file"`
 	Line int    `json:"line"`
@@ -68,7 +68,7 @@ type hourTally struct {
 	Alerts map[string]int `json:"alerts"`
 }
 
-// topicResult is what a topic would be given.
+// TopicResult is what a topic would be given.
 type TopicResult struct {
 	Topic string `json:"topic"`
 	// Alerts are those for the topic, and Messages what is sent of them with the topic's rate.
@@ -412,7 +412,7 @@ func writeColumns(w io.Writer, rows [][]string, align string) {
 	}
 }
 
-// isTerminal says whether a person sees what is written to w.
+// IsTerminal says whether a person sees what is written to w.
 func IsTerminal(w io.Writer) bool {
 	file, ok := w.(*os.File)
 	if !ok {
@@ -439,7 +439,7 @@ const (
 	barSteps = 64
 )
 
-// newProgressBar returns nil unless there is a terminal; nil can be used.
+// NewProgressBar returns nil unless there is a terminal; nil can be used.
 func NewProgressBar(w io.Writer, terminal bool, now func() time.Time) *progressBar {
 	if !terminal {
 		return nil
@@ -472,7 +472,7 @@ func (p *progressBar) step(records int, done float64) {
 	_, _ = fmt.Fprintf(p.w, "\r%s%s", text, strings.Repeat(" ", pad))
 }
 
-// clear takes the bar away.
+// Clear takes the bar away.
 func (p *progressBar) Clear() {
 	if p != nil && p.width > 0 {
 		_, _ = fmt.Fprintf(p.w, "\r%s\r", strings.Repeat(" ", p.width))

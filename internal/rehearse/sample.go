@@ -20,7 +20,7 @@ import (
 
 	"kinesis-alerter/alert"
 	"kinesis-alerter/consumer"
-	configpkg "kinesis-alerter/internal/config"
+	"kinesis-alerter/internal/config"
 	"kinesis-alerter/internal/plain"
 )
 
@@ -35,9 +35,9 @@ type sampleRecord struct {
 // readSample reads a file with one record a line or, where the whole is a JSON array, its elements. Empty lines are left
 // out. The records are made one by one, and share the file's bytes.
 func readSample(ctx context.Context, file string) (iter.Seq[sampleRecord], error) {
-	text, err := configpkg.ReadFile(ctx, file, configpkg.MostSample)
+	text, err := config.ReadFile(ctx, file, config.MostSample)
 	if err != nil {
-		return nil, configpkg.ConfigErrors{{File: file, Rule: err.Error()}}
+		return nil, config.Errors{{File: file, Rule: err.Error()}}
 	}
 	records := sampleLines(text)
 	if bytes.HasPrefix(bytes.TrimSpace(text), []byte("[")) && json.Valid(text) {
@@ -46,7 +46,7 @@ func readSample(ctx context.Context, file string) (iter.Seq[sampleRecord], error
 	for range records {
 		return records, nil
 	}
-	return nil, configpkg.ConfigErrors{{File: file, Rule: "there are no records: want one JSON record a line, or a JSON array of them"}}
+	return nil, config.Errors{{File: file, Rule: "there are no records: want one JSON record a line, or a JSON array of them"}}
 }
 
 func sampleLines(text []byte) iter.Seq[sampleRecord] {
@@ -65,7 +65,7 @@ func sampleLines(text []byte) iter.Seq[sampleRecord] {
 // sampleElements are the elements of a valid JSON array.
 func sampleElements(text []byte) iter.Seq[sampleRecord] {
 	return func(yield func(sampleRecord) bool) {
-		dec := configpkg.LenientJSON(text)
+		dec := config.LenientJSON(text)
 		if _, err := dec.ReadToken(); err != nil {
 			return // unreachable: it is valid
 		}
@@ -90,7 +90,7 @@ func newSampleRecord(place string, line []byte) sampleRecord {
 
 // sampled is what is known of a configuration after a sample of records.
 type sampled struct {
-	config *configpkg.LoadedConfig
+	config *config.LoadedConfig
 	// lines are those of the file, records what is in them.
 	lines, records int
 	// matched, filtered and invalid count records; the other ones match no rule.
@@ -100,8 +100,8 @@ type sampled struct {
 	likely            map[string]map[string]int // by reason, and by what it looks like
 	passed            []int                     // records by filter pattern
 	rules             []sampledRule
-	fields            *configpkg.FieldNames
-	cover             *configpkg.ExplanationCover
+	fields            *config.FieldNames
+	cover             *config.ExplanationCover
 }
 
 // sampledRule is what is known of a rule.
@@ -124,23 +124,23 @@ type sampledTerm struct {
 	example map[string]string
 }
 
-// checkSample reads a sample of records the way the rules do. It writes what looks wrong, and returns what is: names of
+// CheckSample reads a sample of records the way the rules do. It writes what looks wrong, and returns what is: names of
 // fields that no record has, each with its place in the configuration.
-func CheckSample(ctx context.Context, w io.Writer, config *configpkg.LoadedConfig, file string) error {
+func CheckSample(ctx context.Context, w io.Writer, loaded *config.LoadedConfig, file string) error {
 	records, err := readSample(ctx, file)
 	if err != nil {
 		return err
 	}
-	pipeline, err := alert.New(config.Parts().Alert, alert.Deps{Stream: config.AssumedARN(), Log: zap.NewNop(), Registerer: prometheus.NewRegistry()})
+	pipeline, err := alert.New(loaded.Parts().Alert, alert.Deps{Stream: loaded.AssumedARN(), Log: zap.NewNop(), Registerer: prometheus.NewRegistry()})
 	if err != nil {
 		return err
 	}
 	s := &sampled{
-		config: config, invalid: map[string]int{}, invalidAt: map[string]string{}, likely: map[string]map[string]int{},
-		passed: make([]int, len(config.Filter)),
-		rules:  make([]sampledRule, len(config.Rules)), fields: configpkg.NewFieldNames(), cover: config.Cover(),
+		config: loaded, invalid: map[string]int{}, invalidAt: map[string]string{}, likely: map[string]map[string]int{},
+		passed: make([]int, len(loaded.Filter)),
+		rules:  make([]sampledRule, len(loaded.Rules)), fields: config.NewFieldNames(), cover: loaded.Cover(),
 	}
-	for i, r := range config.Rules {
+	for i, r := range loaded.Rules {
 		s.rules[i] = sampledRule{
 			name: r.Name, first: map[string]int{}, noKey: map[string]int{}, noWindow: map[string]int{}, failed: map[string]int{},
 		}
@@ -153,11 +153,11 @@ func CheckSample(ctx context.Context, w io.Writer, config *configpkg.LoadedConfi
 		s.Add(pipeline, shard, &r)
 	}
 	if s.fields.Full {
-		return configpkg.ConfigErrors{{File: file, Rule: fmt.Sprintf("the records have more than %d fields of different names; are names made of values, such as ids?", configpkg.MostFieldNames)}}
+		return config.Errors{{File: file, Rule: fmt.Sprintf("the records have more than %d fields of different names; are names made of values, such as ids?", config.MostFieldNames)}}
 	}
 	faults := s.unknownNames()
 	if len(faults) > 0 && !s.fields.Objects {
-		faults = configpkg.ConfigErrors{{File: file, Rule: "no record of the sample is a JSON object with fields, so there is nothing to check names against"}}
+		faults = config.Errors{{File: file, Rule: "no record of the sample is a JSON object with fields, so there is nothing to check names against"}}
 	}
 	s.Write(w, file, len(faults) > 0)
 	if len(faults) > 0 {
@@ -166,7 +166,7 @@ func CheckSample(ctx context.Context, w io.Writer, config *configpkg.LoadedConfi
 	return nil
 }
 
-// add takes up a line of the sample: a record as a producer puts it.
+// Add takes up a line of the sample: a record as a producer puts it.
 func (s *sampled) Add(pipeline *alert.Pipeline, shard *alert.Evaluator, r *sampleRecord) {
 	s.lines++
 	rec := alert.Record{
@@ -269,14 +269,14 @@ func (s *sampledRule) Add(x *alert.RuleExplanation) {
 }
 
 // unknownNames are the fields that the configuration mentions and no record has.
-func (s *sampled) unknownNames() configpkg.ConfigErrors {
-	var out configpkg.ConfigErrors
+func (s *sampled) unknownNames() config.Errors {
+	var out config.Errors
 	for _, m := range s.config.Parts().Alert.Mentions() {
 		if m.Optional || s.fields.Has(m) {
 			continue
 		}
 		rule := fmt.Sprintf("no record of the sample has %s", m.Name())
-		if near := s.fields.Near(m); near != "" && len(out) < configpkg.MostSuggestions {
+		if near := s.fields.Near(m); near != "" && len(out) < config.MostSuggestions {
 			rule += "; did you mean " + near + "?"
 		}
 		if s.config.Doc.File == "" { // from flags
@@ -291,7 +291,7 @@ func (s *sampled) unknownNames() configpkg.ConfigErrors {
 	return out
 }
 
-// write says what the sample shows. A name that is unknown explains much, so the faults come first then.
+// Write says what the sample shows. A name that is unknown explains much, so the faults come first then.
 func (s *sampled) Write(w io.Writer, file string, faulty bool) {
 	invalid := 0
 	for _, n := range s.invalid {
@@ -301,11 +301,11 @@ func (s *sampled) Write(w io.Writer, file string, faulty bool) {
 	if len(s.rules) == 0 {
 		matching = fmt.Sprintf("%d alert, as there are no rules", s.matched)
 	}
-	_, _ = plain.Fprintf(w, "%s: %s: %s, %d filtered, %d invalid\n", file, configpkg.Plural(s.records, "record"), matching, s.filtered, invalid)
+	_, _ = plain.Fprintf(w, "%s: %s: %s, %d filtered, %d invalid\n", file, config.Plural(s.records, "record"), matching, s.filtered, invalid)
 	warn := func(format string, args ...any) { _, _ = plain.Fprintf(w, "warning: "+format+"\n", args...) }
 	for _, reason := range slices.Sorted(maps.Keys(s.invalid)) {
 		warn("%s of the sample cannot be read (%s), the first in %s: most look like %s",
-			configpkg.Plural(s.invalid[reason], "record"), reason, s.invalidAt[reason], mostOften(s.likely[reason]))
+			config.Plural(s.invalid[reason], "record"), reason, s.invalidAt[reason], mostOften(s.likely[reason]))
 	}
 	for i, n := range s.passed {
 		if n == 0 {
@@ -327,7 +327,7 @@ func (s *sampledRule) Write(field string, faulty bool, warn func(string, ...any)
 		return // no record came so far
 	}
 	if s.over > 0 {
-		warn("%s: %s of the sample, which the rule does not judge: it %s (rule %s)", field, configpkg.Plural(s.over, "record"), s.overWhy, s.name)
+		warn("%s: %s of the sample, which the rule does not judge: it %s (rule %s)", field, config.Plural(s.over, "record"), s.overWhy, s.name)
 	}
 	explained := false
 	for _, t := range s.terms {
@@ -364,7 +364,7 @@ func (s *sampledRule) Write(field string, faulty bool, warn func(string, ...any)
 	}
 }
 
-// insteadOf says what becomes of a part of a message whose template fails.
+// InsteadOf says what becomes of a part of a message whose template fails.
 func InsteadOf(part string) string {
 	switch part {
 	case "attribute", "link":

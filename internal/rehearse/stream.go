@@ -30,7 +30,7 @@ import (
 )
 
 const (
-	// shardReadRate is what Kinesis gives from one shard to all readers together, in bytes a second.
+	// ShardReadRate is what Kinesis gives from one shard to all readers together, in bytes a second.
 	ShardReadRate = 2_000_000
 	// mostPerGet is Kinesis' limit of records in a GetRecords call, and firstGet what is asked for while the size of
 	// the records is not known.
@@ -47,12 +47,12 @@ const (
 	pastEnd = time.Minute
 )
 
-// streamSource reads what a stream retains: every shard, children after their parents, in the order of arrival.
+// StreamSource reads what a stream retains: every shard, children after their parents, in the order of arrival.
 type StreamSource struct {
 	Client   *kinesis.Client
 	Stream   consumer.Config
 	From, To time.Time
-	// interval is the time between two calls for a shard, and bytesPerSecond what is read of it at most.
+	// Interval is the time between two calls for a shard, and bytesPerSecond what is read of it at most.
 	Interval       time.Duration
 	BytesPerSecond int
 
@@ -268,7 +268,7 @@ func (s *StreamSource) reader(shard string) *RecordReader {
 	return &RecordReader{Client: s.Client, Stream: s.Stream, Shard: shard}
 }
 
-// read reads a shard, page by page, and closes pages behind its end, or when ctx ends.
+// Read reads a shard, page by page, and closes pages behind its end, or when ctx ends.
 func (s *StreamSource) Read(ctx context.Context, shard string, pages chan<- shardPage) {
 	defer close(pages)
 	send := func(p shardPage) bool {
@@ -380,7 +380,7 @@ func recordArrival(r *kinesistypes.Record, instead time.Time) time.Time {
 	return r.ApproximateArrivalTimestamp.UTC()
 }
 
-// place gets an iterator.
+// Place gets an iterator.
 func (c *shardCursor) Place(ctx context.Context) error {
 	in := &kinesis.GetShardIteratorInput{
 		ShardId: &c.shard, ShardIteratorType: kinesistypes.ShardIteratorTypeAtTimestamp, Timestamp: &c.source.From,

@@ -32,7 +32,7 @@ func newTopicTally(name string, config sns.Config) *topicTally {
 	return t
 }
 
-// add takes an alert, renders it and has it checked, as if it were published.
+// Add takes an alert, renders it and has it checked, as if it were published.
 func (t *topicTally) Add(ctx context.Context, a *alert.Alert) {
 	m, err := a.Render()
 	if err == nil {

@@ -9,7 +9,7 @@ import (
 	"kinesis-alerter/checkpoint"
 )
 
-// summary is the one sentence at the top.
+// Summary is the one sentence at the top.
 func Summary(st *Status) (Level, string) {
 	sentence := func(s string) string { return strings.ToUpper(s[:1]) + s[1:] + "." }
 	if len(st.Problems) == 0 {

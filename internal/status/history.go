@@ -8,31 +8,31 @@ import (
 )
 
 const (
-	// historyEvery is how often the throughput is sampled, and historyLength how many samples are kept: 15 minutes.
+	// HistoryEvery is how often the throughput is sampled, and historyLength how many samples are kept: 15 minutes.
 	HistoryEvery  = 5 * time.Second
 	HistoryLength = 180
 )
 
-// totals are counts that only grow.
+// Totals are counts that only grow.
 type Totals struct {
 	Records, Alerts uint64
-	Befell          StatusRecent // since the process started
+	Befell          Recent // since the process started
 }
 
 // history keeps what a process did in its last 15 minutes. One goroutine runs it; reading it is safe for all.
-type History struct {
+type Recorder struct {
 	mu   sync.Mutex
 	last Totals
 	at   time.Time // of last; zero before the first sample
 	ring [HistoryLength]struct{ records, alerts float64 }
 	n    int // samples ever
 	// befell are the last 15 minutes of what befell the process, as counted since it started; the oldest is at turn.
-	befell [HistoryLength]StatusRecent
+	befell [HistoryLength]Recent
 	turn   int
 }
 
-// run samples until ctx is done. count answers the totals, and false while there is nothing to count.
-func (h *History) Run(ctx context.Context, count func(now time.Time) (Totals, bool)) error {
+// Run samples until ctx is done. count answers the totals, and false while there is nothing to count.
+func (h *Recorder) Run(ctx context.Context, count func(now time.Time) (Totals, bool)) error {
 	ticker := time.NewTicker(HistoryEvery)
 	defer ticker.Stop()
 	for {
@@ -47,8 +47,8 @@ func (h *History) Run(ctx context.Context, count func(now time.Time) (Totals, bo
 	}
 }
 
-// note takes a sample. What was counted before the first one is not known to belong to any interval.
-func (h *History) Note(now time.Time, t Totals) {
+// Note takes a sample. What was counted before the first one is not known to belong to any interval.
+func (h *Recorder) Note(now time.Time, t Totals) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if seconds := now.Sub(h.at).Seconds(); !h.at.IsZero() && seconds > 0 {
@@ -63,12 +63,12 @@ func (h *History) Note(now time.Time, t Totals) {
 	h.turn = (h.turn + 1) % HistoryLength
 }
 
-// recent is what has befallen the process in the last 15 minutes, of all that did since it started.
-func (h *History) Recent(all StatusRecent) StatusRecent {
+// Recent is what has befallen the process in the last 15 minutes, of all that did since it started.
+func (h *Recorder) Recent(all Recent) Recent {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	before := h.befell[h.turn] // zero in a young process
-	out := StatusRecent{
+	out := Recent{
 		Window: HistoryLength * HistoryEvery.Seconds(),
 		Missed: all.Missed - before.Missed, Skipped: all.Skipped - before.Skipped, GivenUp: all.GivenUp - before.GivenUp,
 		Letters: all.Letters - before.Letters, InvalidLetters: all.InvalidLetters - before.InvalidLetters,
@@ -99,12 +99,12 @@ func since[K comparable](now, before map[K]uint64) map[K]uint64 {
 	return out
 }
 
-// status returns the figures, the oldest first.
-func (h *History) Status() StatusHistory {
+// Status returns the figures, the oldest first.
+func (h *Recorder) Status() History {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	n := min(h.n, HistoryLength)
-	out := StatusHistory{Interval: HistoryEvery.Seconds(), Records: make([]float64, n), Alerts: make([]float64, n)}
+	out := History{Interval: HistoryEvery.Seconds(), Records: make([]float64, n), Alerts: make([]float64, n)}
 	for i := range n {
 		x := h.ring[(h.n-n+i)%HistoryLength]
 		out.Records[i], out.Alerts[i] = x.records, x.alerts

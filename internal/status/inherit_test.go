@@ -9,9 +9,9 @@ import (
 
 func TestMemoryProblems(t *testing.T) {
 	t.Parallel()
-	st := &Status{Shards: []StatusShard{
-		{ID: "a", Reading: &StatusReading{Unheard: []string{"b", "c"}}},
-		{ID: "b", Reading: &StatusReading{Unheard: []string{"c"}, Keyless: true, Leaving: map[string]int{"r": 2}}},
+	st := &Status{Shards: []Shard{
+		{ID: "a", Reading: &Reading{Unheard: []string{"b", "c"}}},
+		{ID: "b", Reading: &Reading{Unheard: []string{"c"}, Keyless: true, Leaving: map[string]int{"r": 2}}},
 		{ID: "c"},
 	}}
 	found := map[string]string{}

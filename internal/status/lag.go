@@ -18,13 +18,13 @@ const (
 	lagGrowth = 2 * time.Second
 )
 
-// lagHistory keeps the lags of the shards that this process reads. Safe for concurrent use. The zero value is empty.
+// LagHistory keeps the lags of the shards that this process reads. Safe for concurrent use. The zero value is empty.
 type LagHistory struct {
 	mu   sync.Mutex
 	lags map[string][]time.Duration // the oldest first, at most lagSamples
 }
 
-// note takes a sample.
+// Note takes a sample.
 func (h *LagHistory) Note(shards []consumer.ShardStatus) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -36,7 +36,7 @@ func (h *LagHistory) Note(shards []consumer.ShardStatus) {
 	h.lags = next
 }
 
-// grow says whether the lag of a shard, which is now this, has grown for half a minute. The least lags are compared: one that
+// Grow says whether the lag of a shard, which is now this, has grown for half a minute. The least lags are compared: one that
 // falls back to nothing each time, as where alerts wait for a digest, does not grow.
 func (h *LagHistory) Grow(shard string, now time.Duration) bool {
 	h.mu.Lock()

@@ -1,7 +1,7 @@
 package status
 
-// byLineage sorts shards so that parents stand before their children and families stand together. It wants them by id.
-func ByLineage(shards []StatusShard) []StatusShard {
+// ByLineage sorts shards so that parents stand before their children and families stand together. It wants them by id.
+func ByLineage(shards []Shard) []Shard {
 	index := make(map[string]int, len(shards))
 	for i := range shards {
 		index[shards[i].ID] = i
@@ -14,7 +14,7 @@ func ByLineage(shards []StatusShard) []StatusShard {
 			}
 		}
 	}
-	out, done := make([]StatusShard, 0, len(shards)), make([]bool, len(shards))
+	out, done := make([]Shard, 0, len(shards)), make([]bool, len(shards))
 	var visit func(i int)
 	visit = func(i int) {
 		if done[i] {

@@ -27,53 +27,53 @@ type Status struct {
 	WaitingFor   string     `json:"waiting_for,omitempty"`
 	WaitingSince *time.Time `json:"waiting_since,omitempty"`
 
-	Build   StatusBuild  `json:"build"`
+	Build   Build  `json:"build"`
 	Started time.Time    `json:"started"`
 	Uptime  float64      `json:"uptime_seconds"`
-	Stream  StatusStream `json:"stream"`
-	Worker  StatusWorker `json:"worker"`
+	Stream  Stream `json:"stream"`
+	Worker  Worker `json:"worker"`
 	// Credentials are those that this process calls AWS with.
-	Credentials StatusCredentials `json:"credentials"`
-	History     StatusHistory     `json:"history"`
+	Credentials Credentials `json:"credentials"`
+	History     History     `json:"history"`
 	// Recent is what befell this process lately.
-	Recent StatusRecent `json:"recent"`
+	Recent Recent `json:"recent"`
 	// Records are the records that this process has resolved since it started, by outcome.
 	Records map[string]uint64 `json:"records"`
 
 	// ShardCounts are the shards of the stream by state; every state is there.
 	ShardCounts map[string]int `json:"shard_counts"`
 	// Shards are all shards of the stream that are of interest, parents before their children.
-	Shards []StatusShard `json:"shards"`
+	Shards []Shard `json:"shards"`
 	// Workers are the workers of the fleet, by id.
-	Workers []StatusFleetWorker `json:"workers"`
+	Workers []FleetWorker `json:"workers"`
 	// Rules are in the order of the configuration; empty where every record alerts.
-	Rules []StatusRule `json:"rules"`
+	Rules []Rule `json:"rules"`
 	// Filter is what the filter has dropped; null without one.
-	Filter *StatusFilter `json:"filter"`
+	Filter *Filter `json:"filter"`
 	// Silences are those of the configuration, in its order.
-	Silences []StatusSilence `json:"silences"`
+	Silences []Silence `json:"silences"`
 	// Alerts are the latest messages that SNS accepted from this process, the latest first, at most 50.
-	Alerts []StatusAlert `json:"alerts"`
-	Topics []StatusTopic `json:"topics"`
+	Alerts []Alert `json:"alerts"`
+	Topics []Topic `json:"topics"`
 	// DeadLetters is the on-failure destination; null without one.
-	DeadLetters *StatusDeadLetters `json:"dead_letters"`
+	DeadLetters *DeadLetters `json:"dead_letters"`
 	// Incidents are what befell shards in the last 15 minutes and was dealt with.
-	Incidents []StatusIncident `json:"incidents,omitempty"`
+	Incidents []Incident `json:"incidents,omitempty"`
 	// UnreadableRows are rows of the lease table that no worker can read, and those that were written anew in the last 15 minutes.
-	UnreadableRows []StatusRow `json:"unreadable_rows,omitempty"`
+	UnreadableRows []Row `json:"unreadable_rows,omitempty"`
 	// PlainEndpoints are the hosts other than this one that answer for AWS over plain HTTP.
 	PlainEndpoints []string `json:"plain_endpoints,omitempty"`
 	// ClockAhead is by how many seconds this machine's clock is ahead of Kinesis', negative if behind; missing while no answer has told.
 	ClockAhead *float64 `json:"clock_ahead_seconds,omitempty"`
 	// Doubts are what is valid in the configuration in force and cannot be meant.
-	Doubts []StatusDoubt `json:"doubts"`
+	Doubts []Doubt `json:"doubts"`
 	// Log is the output of the log lines.
-	Log StatusLog `json:"log"`
+	Log Log `json:"log"`
 	// BadAnswers are the operations of AWS whose answers cannot be used now.
-	BadAnswers []StatusBadAnswers `json:"bad_answers"`
+	BadAnswers []BadAnswers `json:"bad_answers"`
 	// Reload is the last reload of the configuration that came to an end; null before the first. ReloadingSince is when one began
 	// that has not.
-	Reload         *StatusReload `json:"reload"`
+	Reload         *Reload `json:"reload"`
 	ReloadingSince *time.Time    `json:"reloading_since"`
 	// Configuration is what is in force, as YAML. Where a value came from the environment it has ${VAR}, and what looks like a
 	// credential is cut.
@@ -111,15 +111,15 @@ type Problem struct {
 	Remedy string `json:"remedy,omitempty"`
 }
 
-// StatusBuild is what is running.
-type StatusBuild struct {
+// Build is what is running.
+type Build struct {
 	Version   string `json:"version"`
 	Revision  string `json:"revision"`
 	GoVersion string `json:"go_version"`
 }
 
-// StatusStream is what is read.
-type StatusStream struct {
+// Stream is what is read.
+type Stream struct {
 	Name string `json:"name"`
 	// Application is the group of workers that shares the stream, and its lease table.
 	Application string `json:"application"`
@@ -129,25 +129,25 @@ type StatusStream struct {
 	Incomplete *time.Time `json:"listing_incomplete_since,omitempty"`
 }
 
-// StatusRow is a row of the lease table that cannot, or could not, be read.
-type StatusRow struct {
+// Row is a row of the lease table that cannot, or could not, be read.
+type Row struct {
 	Key   string `json:"key"`
 	Cause string `json:"cause"`
 	// Mended says that it was written anew.
 	Mended bool `json:"mended"`
 }
 
-// StatusIncident is something that befell a shard in the last 15 minutes and was dealt with: gone, end_undone,
+// Incident is something that befell a shard in the last 15 minutes and was dealt with: gone, end_undone,
 // order_breached, skip_undone, position_unusable or parents_circular.
-type StatusIncident struct {
+type Incident struct {
 	Kind   string    `json:"kind"`
 	Shard  string    `json:"shard"`
 	Detail string    `json:"detail,omitempty"`
 	At     time.Time `json:"at"`
 }
 
-// StatusWorker is this process as a worker of the fleet.
-type StatusWorker struct {
+// Worker is this process as a worker of the fleet.
+type Worker struct {
 	// ID is empty while the process has not joined the fleet.
 	ID string `json:"id"`
 	// TrustedUntil is until when the process may act on its leases without another answer from DynamoDB; null while it may not.
@@ -160,8 +160,8 @@ type StatusWorker struct {
 	LeaseSeconds float64 `json:"lease_seconds"`
 }
 
-// StatusCredentials is what is known of the AWS credentials of this process.
-type StatusCredentials struct {
+// Credentials is what is known of the AWS credentials of this process.
+type Credentials struct {
 	// Known says that there are or were some; Expires is when they end or ended, null where they do not.
 	Known   bool       `json:"known"`
 	Expires *time.Time `json:"expires"`
@@ -169,26 +169,26 @@ type StatusCredentials struct {
 	Failing      string     `json:"failing,omitempty"`
 	FailingSince *time.Time `json:"failing_since"`
 	// Refused are the services that do not accept them, by name.
-	Refused []StatusRefusal `json:"refused"`
+	Refused []Refusal `json:"refused"`
 }
 
-// StatusRefusal is a service of AWS that does not accept the credentials.
-type StatusRefusal struct {
+// Refusal is a service of AWS that does not accept the credentials.
+type Refusal struct {
 	Service string    `json:"service"`
 	Code    string    `json:"code"`
 	Since   time.Time `json:"since"`
 }
 
-// StatusHistory is the throughput of this process: figures a second, the oldest first. Each is the mean of Interval, and
+// History is the throughput of this process: figures a second, the oldest first. Each is the mean of Interval, and
 // the last one ends at or before Status.At. There are at most 15 minutes, and less in a young process.
-type StatusHistory struct {
+type History struct {
 	Interval float64   `json:"interval_seconds"`
 	Records  []float64 `json:"records_per_second"`
 	Alerts   []float64 `json:"alerts_per_second"`
 }
 
-// StatusRecent counts what befell this process within the last Window seconds.
-type StatusRecent struct {
+// Recent counts what befell this process within the last Window seconds.
+type Recent struct {
 	Window float64 `json:"window_seconds"`
 	// Missed are checkpoints that had left the stream before the records behind them were read.
 	Missed uint64 `json:"checkpoint_gaps"`
@@ -222,8 +222,8 @@ type StatusRecent struct {
 	Untimed uint64 `json:"untimed_records"`
 }
 
-// StatusShard is one shard.
-type StatusShard struct {
+// Shard is one shard.
+type Shard struct {
 	ID      string   `json:"id"`
 	Parents []string `json:"parents"`
 	// State is held (by this process), foreign (by another worker), unread, blocked (a parent is not finished), paused, ended or
@@ -243,11 +243,11 @@ type StatusShard struct {
 	// CaughtUp is the time up to which everything is resolved, as its owner last said. Null while that is not known.
 	CaughtUp *time.Time `json:"caught_up"`
 	// Reading is what only the process knows that reads the shard; null for the others.
-	Reading *StatusReading `json:"reading"`
+	Reading *Reading `json:"reading"`
 }
 
-// StatusReading is a shard that this process reads.
-type StatusReading struct {
+// Reading is a shard that this process reads.
+type Reading struct {
 	// Phase is reading, draining (for another worker), ending (the shard is closed) or stopping.
 	Phase string `json:"phase"`
 	// Lag is the age of the oldest record that is not resolved; 0 when there is none.
@@ -297,8 +297,8 @@ type StatusReading struct {
 	Leaving map[string]int `json:"leaving_keys,omitempty"`
 }
 
-// StatusFleetWorker is one worker of the fleet.
-type StatusFleetWorker struct {
+// FleetWorker is one worker of the fleet.
+type FleetWorker struct {
 	ID      string `json:"id"`
 	Version string `json:"version"`
 	Self    bool   `json:"self"`
@@ -317,8 +317,8 @@ type StatusFleetWorker struct {
 	Shards int `json:"shards"`
 }
 
-// StatusRule is one rule. Counts are of this process, since it started.
-type StatusRule struct {
+// Rule is one rule. Counts are of this process, since it started.
+type Rule struct {
 	Name     string   `json:"name"`
 	Severity string   `json:"severity"`
 	Topics   []string `json:"topics"`
@@ -336,11 +336,11 @@ type StatusRule struct {
 	// Suppressed are the alerts that were swallowed, by reason; every reason is there.
 	Suppressed map[string]uint64 `json:"suppressed"`
 	// Fields are those that keep the rule from matching: no record has them, or none of the type that the rule needs.
-	Fields []StatusRuleField `json:"fields,omitempty"`
+	Fields []RuleField `json:"fields,omitempty"`
 }
 
-// StatusAlert is a message that SNS accepted. It has nothing of the record's payload.
-type StatusAlert struct {
+// Alert is a message that SNS accepted. It has nothing of the record's payload.
+type Alert struct {
 	// ID is the alert_id, with which the audit log tells the rest.
 	ID       string `json:"alert_id"`
 	Kind     string `json:"kind"`
@@ -357,8 +357,8 @@ type StatusAlert struct {
 	MessageID string    `json:"message_id"`
 }
 
-// StatusTopic is one topic.
-type StatusTopic struct {
+// Topic is one topic.
+type Topic struct {
 	Name string `json:"name"`
 	FIFO bool   `json:"fifo"`
 	// Rate is what all workers together may send, Share what this one may now, in messages a second; a Rate of 0 is no limit.
@@ -387,11 +387,11 @@ type StatusTopic struct {
 	// Ending says that the topic has left the configuration and is kept until nothing waits.
 	Ending bool `json:"ending"`
 	// Subscriptions are those of the topic, which is asked every five minutes.
-	Subscriptions StatusSubscriptions `json:"subscriptions"`
+	Subscriptions Subscriptions `json:"subscriptions"`
 }
 
-// StatusSubscriptions are the subscriptions of a topic, as SNS counted them at At; that is null before the first answer.
-type StatusSubscriptions struct {
+// Subscriptions are the subscriptions of a topic, as SNS counted them at At; that is null before the first answer.
+type Subscriptions struct {
 	At        *time.Time `json:"at"`
 	Confirmed int        `json:"confirmed"`
 	// Pending ones wait for their confirmation and get nothing; Deleted ones are gone.
@@ -403,8 +403,8 @@ type StatusSubscriptions struct {
 	Unknown string `json:"unknown,omitempty"`
 }
 
-// StatusDeadLetters is the on-failure destination.
-type StatusDeadLetters struct {
+// DeadLetters is the on-failure destination.
+type DeadLetters struct {
 	// Kind is sqs, sns or s3.
 	Kind string `json:"kind"`
 	// Sent are the letters that it accepted, Waiting those that it has not yet.
@@ -418,8 +418,8 @@ type StatusDeadLetters struct {
 	Error        string     `json:"error,omitempty"`
 }
 
-// StatusLog is the output of the log lines. Nothing waits for it: lines that it does not take are dropped and counted.
-type StatusLog struct {
+// Log is the output of the log lines. Nothing waits for it: lines that it does not take are dropped and counted.
+type Log struct {
 	// Waiting are the lines that are not written yet.
 	Waiting int `json:"waiting_lines"`
 	// Dropped and AuditDropped are the lines dropped since one was last written.
@@ -429,8 +429,8 @@ type StatusLog struct {
 	Since *time.Time `json:"blocked_since"`
 }
 
-// StatusReload is a reload of the configuration.
-type StatusReload struct {
+// Reload is a reload of the configuration.
+type Reload struct {
 	At time.Time `json:"at"`
 	OK bool      `json:"ok"`
 	// Changes are what it changed, a line each.
@@ -439,7 +439,7 @@ type StatusReload struct {
 	Error string `json:"error,omitempty"`
 }
 
-// ahead is by how much this machine's clock is ahead of the one by which records arrive.
+// Ahead is by how much this machine's clock is ahead of the one by which records arrive.
 func (st *Status) Ahead() time.Duration {
 	if st.ClockAhead == nil {
 		return 0

@@ -25,16 +25,16 @@ var statusCSS string
 //go:embed status.js
 var statusJS string
 
-// statusPage serves a Status to browsers, terminals and programs. A page view reads memory and calls nobody.
-type statusPage struct {
+// Page serves a Status to browsers, terminals and programs. A page view reads memory and calls nobody.
+type Page struct {
 	status func() Status
 	page   *template.Template
 	policy string
 	log    *zap.Logger
 }
 
-func NewStatusPage(status func() Status, log *zap.Logger) *statusPage {
-	return &statusPage{
+func NewPage(status func() Status, log *zap.Logger) *Page {
+	return &Page{
 		status: status, log: log,
 		page: template.Must(template.New("status").Funcs(template.FuncMap{"grouped": grouped}).Parse(statusHTML)),
 		// The page is all there is: nothing is loaded, nothing but itself is fetched, nobody frames it, and no script or style
@@ -46,14 +46,14 @@ func NewStatusPage(status func() Status, log *zap.Logger) *statusPage {
 	}
 }
 
-// hashSource names an inline script or style in a Content-Security-Policy.
+// HashSource names an inline script or style in a Content-Security-Policy.
 func HashSource(text string) string {
 	sum := sha256.Sum256([]byte(text))
 	return "'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'"
 }
 
-// index is the status page: HTML for browsers, JSON for who asks for it, and plain text for everybody else, such as curl.
-func (p *statusPage) Index(w http.ResponseWriter, r *http.Request) {
+// Index is the status page: HTML for browsers, JSON for who asks for it, and plain text for everybody else, such as curl.
+func (p *Page) Index(w http.ResponseWriter, r *http.Request) {
 	accept := r.Header.Get("Accept")
 	switch {
 	case strings.Contains(accept, "text/html"):
@@ -62,14 +62,14 @@ func (p *statusPage) Index(w http.ResponseWriter, r *http.Request) {
 		p.Json(w, r)
 	default:
 		st := p.status()
-		p.answer(w, r, "text/plain; charset=utf-8", []byte(StatusText(&st)))
+		p.answer(w, r, "text/plain; charset=utf-8", []byte(Text(&st)))
 	}
 }
 
-func (p *statusPage) Html(w http.ResponseWriter, r *http.Request) {
+func (p *Page) Html(w http.ResponseWriter, r *http.Request) {
 	st := p.status()
 	var b bytes.Buffer
-	if err := p.page.Execute(&b, NewStatusView(&st)); err != nil {
+	if err := p.page.Execute(&b, NewView(&st)); err != nil {
 		p.log.Error("the status page cannot be rendered", zap.Error(err))
 		http.Error(w, "the status page cannot be rendered; /api/v1/status has its data", http.StatusInternalServerError)
 		return
@@ -78,8 +78,8 @@ func (p *statusPage) Html(w http.ResponseWriter, r *http.Request) {
 	p.answer(w, r, "text/html; charset=utf-8", plain.YAML(b.Bytes()))
 }
 
-// json is /api/v1/status.
-func (p *statusPage) Json(w http.ResponseWriter, r *http.Request) {
+// Json is /api/v1/status.
+func (p *Page) Json(w http.ResponseWriter, r *http.Request) {
 	var b bytes.Buffer
 	encoder := json.NewEncoder(&b)
 	encoder.SetIndent("", "  ")
@@ -96,7 +96,7 @@ func (p *statusPage) Json(w http.ResponseWriter, r *http.Request) {
 // matters through kubectl port-forward.
 const compressFrom = 16 << 10
 
-func (*statusPage) answer(w http.ResponseWriter, r *http.Request, contentType string, body []byte) {
+func (*Page) answer(w http.ResponseWriter, r *http.Request, contentType string, body []byte) {
 	h := w.Header()
 	h.Set("Content-Type", contentType)
 	h.Set("Cache-Control", "no-store")

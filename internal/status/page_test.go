@@ -18,7 +18,7 @@ import (
 // Names are text, whoever chose them.
 func TestStatusPageEscapes(t *testing.T) {
 	t.Parallel()
-	page := status.NewStatusPage(func() status.Status {
+	page := status.NewPage(func() status.Status {
 		s := statustest.ExampleStatus()
 		s.Stream.Name, s.Rules[0].Name, s.Topics[0].Name = `</title><script>1</script>`, `"><img src=x>`, `<b>`
 		s.Configuration = "</pre><script>2</script>"
@@ -34,7 +34,7 @@ func TestStatusPageEscapes(t *testing.T) {
 // A thousand shards make a page that a phone can load: those that need a look, and the others folded up.
 func TestStatusPageOfManyShards(t *testing.T) {
 	t.Parallel()
-	page := status.NewStatusPage(func() status.Status { return statustest.ManyShards(1000) }, zaptest.NewLogger(t))
+	page := status.NewPage(func() status.Status { return statustest.ManyShards(1000) }, zaptest.NewLogger(t))
 	w := httptest.NewRecorder()
 	page.Html(w, httptest.NewRequest(http.MethodGet, "/", http.NoBody))
 	require.Less(t, w.Body.Len(), 512<<10)
@@ -47,7 +47,7 @@ func TestStatusPageOfManyShards(t *testing.T) {
 	require.Equal(t, "gzip", w.Header().Get("Content-Encoding"))
 	require.Less(t, w.Body.Len(), 32<<10)
 	s := statustest.ManyShards(1000)
-	text := status.StatusText(&s)
+	text := status.Text(&s)
 	require.Less(t, strings.Count(text, "\n"), 60, "a terminal shows it")
 }
 
@@ -68,13 +68,13 @@ func TestStatusPageShowsTheGravestShards(t *testing.T) {
 			shard.Reading.Lag = 61
 		}
 	}
-	v := status.NewStatusView(&s)
+	v := status.NewView(&s)
 	require.Len(t, v.Families, status.FewShards)
 	require.Equal(t, "shardId-000000001996", v.Families[0].ID)
 	require.Equal(t, "shardId-000000001998", v.Families[1].ID)
 	require.Equal(t, "held, read fails (AccessDeniedException)", v.Families[1].State)
 	require.Contains(t, v.RestNote, "Of 1,000 open shards, 202 need a look: the gravest 60 are shown, the others are folded up.")
-	require.Contains(t, status.StatusText(&s), v.RestNote)
+	require.Contains(t, status.Text(&s), v.RestNote)
 	shown := len(v.Families)
 	for i := range v.Chunks {
 		shown += len(v.Chunks[i].Rows)
@@ -84,7 +84,7 @@ func TestStatusPageShowsTheGravestShards(t *testing.T) {
 
 func BenchmarkStatusPageOfThousandShards(b *testing.B) {
 	s := statustest.ManyShards(1000)
-	page := status.NewStatusPage(func() status.Status { return s }, zap.NewNop())
+	page := status.NewPage(func() status.Status { return s }, zap.NewNop())
 	r := httptest.NewRequest(http.MethodGet, "/", http.NoBody)
 	for b.Loop() {
 		page.Html(httptest.NewRecorder(), r)

@@ -21,11 +21,11 @@ func TestPageAsTextObeysNobody(t *testing.T) {
 	t.Parallel()
 	var st Status
 	testkit.Fill(reflect.ValueOf(&st), testkit.HostileText)
-	text := StatusText(&st)
+	text := Text(&st)
 	testkit.Obeyed(t, text)
 	require.Greater(t, strings.Count(text, `\u001b`), 20)
 
-	page := NewStatusPage(func() Status { return st }, zap.NewNop())
+	page := NewPage(func() Status { return st }, zap.NewNop())
 	for _, accept := range []string{"text/html", "application/json", ""} {
 		r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", http.NoBody)
 		r.Header.Set("Accept", accept)

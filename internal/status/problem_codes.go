@@ -1,6 +1,6 @@
 package status
 
-// problemSubjects are the codes of all problems that the status page can show, each with what it is about. A code is stable: it
+// ProblemSubjects are the codes of all problems that the status page can show, each with what it is about. A code is stable: it
 // is the label of a metric and the name of a section in the runbook.
 func ProblemSubjects() map[string]string {
 	return map[string]string{

@@ -21,7 +21,7 @@ type problemMetric struct {
 	status func() Status
 }
 
-// registerProblems registers the metric. It takes a snapshot for each scrape, which reads memory only.
+// RegisterProblems registers the metric. It takes a snapshot for each scrape, which reads memory only.
 func RegisterProblems(reg prometheus.Registerer, status func() Status) {
 	reg.MustRegister(&problemMetric{status: status, desc: prometheus.NewDesc("kinesis_alerter_problem",
 		"Whether the status page shows a problem of this code at this level now.", []string{"code", "level"}, nil)})
@@ -51,7 +51,7 @@ func (m *problemMetric) Collect(ch chan<- prometheus.Metric) {
 	}
 }
 
-// problemLog writes a line when a problem appears, changes its level, or is over. Not safe for concurrent use.
+// ProblemLog writes a line when a problem appears, changes its level, or is over. Not safe for concurrent use.
 type ProblemLog struct {
 	log   *zap.Logger
 	known map[problemKey]*knownProblem
@@ -78,7 +78,7 @@ func NewProblemLog(log *zap.Logger) *ProblemLog {
 	return &ProblemLog{log: log, known: map[problemKey]*knownProblem{}}
 }
 
-// look compares what the log says with the problems of now, the gravest first.
+// Look compares what the log says with the problems of now, the gravest first.
 func (l *ProblemLog) Look(now time.Time, list []Problem) {
 	current := map[problemKey]Problem{}
 	for _, p := range slices.Backward(list) { // of one code the gravest counts

@@ -47,7 +47,7 @@ func subjects() []string {
 	return []string{"credentials", "daemon", "answers", "table", "topic", "dead_letters", "kinesis", "owners", "shards", "records", "rules", "lag", "configuration"}
 }
 
-// problems says what is wrong, the gravest first. It looks at nothing but the snapshot, so that whoever has the JSON can see
+// Problems says what is wrong, the gravest first. It looks at nothing but the snapshot, so that whoever has the JSON can see
 // how it comes about. hung says that the loop of the lease table stands still.
 func Problems(st *Status, hung bool) []Problem {
 	list, subjects := []Problem{}, ProblemSubjects()

@@ -6,8 +6,8 @@ import (
 	"kinesis-alerter/internal/answer"
 )
 
-// StatusBadAnswers is an operation of AWS whose answers cannot be used.
-type StatusBadAnswers struct {
+// BadAnswers is an operation of AWS whose answers cannot be used.
+type BadAnswers struct {
 	Service   string `json:"service"`
 	Operation string `json:"operation"`
 	// What is wrong with the last of them.
@@ -17,10 +17,10 @@ type StatusBadAnswers struct {
 	Of []string `json:"of"`
 }
 
-func BadAnswers(watch *answer.Watch) []StatusBadAnswers {
-	out := []StatusBadAnswers{}
+func BadAnswersOf(watch *answer.Watch) []BadAnswers {
+	out := []BadAnswers{}
 	for _, t := range watch.Troubles() {
-		one := StatusBadAnswers{Service: t.Service, Operation: t.Operation, What: t.What, Since: t.Since.UTC(), Of: t.Subjects}
+		one := BadAnswers{Service: t.Service, Operation: t.Operation, What: t.What, Since: t.Since.UTC(), Of: t.Subjects}
 		if one.Of == nil {
 			one.Of = []string{}
 		}

@@ -37,7 +37,7 @@ func clockProblems(st *Status, add addProblem) {
 		"this machine's clock is %s %s Kinesis'", words(off), direction)
 }
 
-// registerClock registers the metric of the same distance.
+// RegisterClock registers the metric of the same distance.
 func RegisterClock(reg prometheus.Registerer, now *clock.Clock) {
 	promauto.With(reg).NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "kinesis_alerter_clock_offset_seconds",

@@ -19,12 +19,12 @@ const (
 	endsCritical = time.Minute
 )
 
-func CredentialsStatus(s credentials.Status) StatusCredentials {
-	out := StatusCredentials{
-		Known: s.Known, Expires: Moment(s.Expires), Failing: s.Failing, FailingSince: Moment(s.FailingSince), Refused: []StatusRefusal{},
+func CredentialsStatus(s credentials.Status) Credentials {
+	out := Credentials{
+		Known: s.Known, Expires: Moment(s.Expires), Failing: s.Failing, FailingSince: Moment(s.FailingSince), Refused: []Refusal{},
 	}
 	for _, r := range s.Refused {
-		out.Refused = append(out.Refused, StatusRefusal{Service: r.Service, Code: r.Code, Since: r.Since.UTC()})
+		out.Refused = append(out.Refused, Refusal{Service: r.Service, Code: r.Code, Since: r.Since.UTC()})
 	}
 	return out
 }
@@ -36,7 +36,7 @@ func credentialsProblems(st *Status, add addProblem) bool {
 	return refused || lacking
 }
 
-// credentialsTrouble says what is wrong with the credentials, for a command that failed; empty when nothing is.
+// CredentialsTrouble says what is wrong with the credentials, for a command that failed; empty when nothing is.
 func CredentialsTrouble(p *credentials.Provider) string {
 	var texts []string
 	credentialsProblems(&Status{At: time.Now(), Credentials: CredentialsStatus(p.Status())},
@@ -95,7 +95,7 @@ func renewalProblem(st *Status, add addProblem) bool {
 	return true
 }
 
-func leftOf(c *StatusCredentials, at time.Time) time.Duration {
+func leftOf(c *Credentials, at time.Time) time.Duration {
 	if c.Expires == nil {
 		return 0
 	}

@@ -35,7 +35,7 @@ const blockedWorthAWord = time.Minute
 // ownerProblems looks at shards that nobody reads, or whose owner is silent, and says how grave the former is.
 func ownerProblems(st *Status, add addProblem) Level {
 	lease := time.Duration(st.Worker.LeaseSeconds * float64(time.Second))
-	workers := make(map[string]*StatusFleetWorker, len(st.Workers))
+	workers := make(map[string]*FleetWorker, len(st.Workers))
 	for i := range st.Workers {
 		workers[st.Workers[i].ID] = &st.Workers[i]
 	}
@@ -86,8 +86,8 @@ func ownerProblems(st *Status, add addProblem) Level {
 }
 
 // silence says which workers were last heard of when.
-func silence(ids map[string]bool, workers map[string]*StatusFleetWorker) string {
-	var longest *StatusFleetWorker
+func silence(ids map[string]bool, workers map[string]*FleetWorker) string {
+	var longest *FleetWorker
 	for _, id := range slices.Sorted(maps.Keys(ids)) {
 		if w := workers[id]; longest == nil || w.Silent > longest.Silent {
 			longest = w

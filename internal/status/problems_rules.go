@@ -38,7 +38,7 @@ func ruleProblems(st *Status, add addProblem) {
 	budgetProblem(&st.Recent, add)
 	templateProblem(&st.Recent, add)
 	evictionProblem(&st.Recent, add)
-	never := slices.DeleteFunc(slices.Clone(st.Doubts), func(d StatusDoubt) bool { return !d.Never })
+	never := slices.DeleteFunc(slices.Clone(st.Doubts), func(d Doubt) bool { return !d.Never })
 	if len(never) > 0 {
 		more := ""
 		if n := len(never) - 1; n > 0 {
@@ -66,9 +66,9 @@ func silenceProblems(st *Status, add addProblem) {
 
 // fieldProblems looks at fields that keep rules from matching. One that is like no name in the records is only marked with its rule:
 // the kind of event that has it may be rare.
-func fieldProblems(rules []StatusRule, add addProblem) {
+func fieldProblems(rules []Rule, add addProblem) {
 	var missing, mistyped []string
-	var name, kind *StatusRuleField
+	var name, kind *RuleField
 	for i := range rules {
 		lacks, wrong := false, false
 		for j := range rules[i].Fields {
@@ -103,7 +103,7 @@ func fieldProblems(rules []StatusRule, add addProblem) {
 }
 
 // budgetProblem looks at rules that cost more than they may.
-func budgetProblem(r *StatusRecent, add addProblem) {
+func budgetProblem(r *Recent, add addProblem) {
 	ofRules(r.OverBudget, func(worst, more string, n int) {
 		add(LevelWarning, "rule_over_budget", "kinesis-alerter explain with such a record says what costs so much, and what to do",
 			"rule %s is beyond its budget of work or of text for %s in the last %s, which it did not judge or reported in the default words%s",
@@ -123,7 +123,7 @@ func budgetProblem(r *StatusRecent, add addProblem) {
 }
 
 // templateProblem looks at templates that fail; one that is beyond its budget is told with that.
-func templateProblem(r *StatusRecent, add addProblem) {
+func templateProblem(r *Recent, add addProblem) {
 	failed := maps.Clone(r.TemplateFailures)
 	maps.DeleteFunc(failed, func(rule string, _ uint64) bool { return r.OverBudget[rule] > 0 })
 	ofRules(failed, func(worst, more string, n int) {
@@ -134,7 +134,7 @@ func templateProblem(r *StatusRecent, add addProblem) {
 }
 
 // evictionProblem looks at keys that were forgotten because there were too many. Those that fired are told first.
-func evictionProblem(r *StatusRecent, add addProblem) {
+func evictionProblem(r *Recent, add addProblem) {
 	const remedy = "give the rule a key of fewer values, or raise state.max_keys"
 	window := words(time.Duration(r.Window * float64(time.Second)))
 	if len(r.EvictedActive) > 0 {
@@ -163,7 +163,7 @@ func ofRules(by map[string]uint64, say func(worst, more string, n int)) {
 }
 
 // finding says what is wrong with a field.
-func (f *StatusRuleField) finding() string {
+func (f *RuleField) finding() string {
 	switch {
 	case f.Wanted != "":
 		return fmt.Sprintf("needs %s as %s, but records have %s there", f.Field, f.Wanted, f.Has)
@@ -181,7 +181,7 @@ func others(rules []string) string {
 	return fmt.Sprintf("; %s the same problem", have(len(rules)-1, "more rule"))
 }
 
-func unreadableProblem(r *StatusRecent, add addProblem) {
+func unreadableProblem(r *Recent, add addProblem) {
 	all := max(r.Resolved, r.Unreadable) // a dead letter may still be waiting
 	if r.Unreadable < unreadableWorthAWord || r.Unreadable*unreadableShare < all {
 		return
@@ -218,8 +218,8 @@ func percent(n, all uint64) string {
 	return fmt.Sprintf("%d %%", p)
 }
 
-// StatusRuleField is a field that keeps a rule from matching.
-type StatusRuleField struct {
+// RuleField is a field that keeps a rule from matching.
+type RuleField struct {
 	Field string `json:"field"`
 	// Similar is a name that records have and that was probably meant; empty if there is none.
 	Similar string `json:"similar,omitempty"`
@@ -230,15 +230,15 @@ type StatusRuleField struct {
 	Records uint64 `json:"records"`
 }
 
-// StatusFilter is what the filter of the configuration has dropped.
-type StatusFilter struct {
+// Filter is what the filter of the configuration has dropped.
+type Filter struct {
 	// Dropped are the records that it has dropped since one passed, DroppingSince is when that was, or when this process started.
 	Dropped       uint64     `json:"dropped"`
 	DroppingSince *time.Time `json:"dropping_since"`
 }
 
-// StatusSilence is a silence.
-type StatusSilence struct {
+// Silence is a silence.
+type Silence struct {
 	Name string `json:"name"`
 	// All says that it mutes every rule, Conditional that it looks at the records.
 	All         bool `json:"all_rules"`
@@ -250,8 +250,8 @@ type StatusSilence struct {
 	Muted uint64 `json:"muted"`
 }
 
-// StatusDoubt is something valid in the configuration that cannot be meant.
-type StatusDoubt struct {
+// Doubt is something valid in the configuration that cannot be meant.
+type Doubt struct {
 	// Field is its path, such as rules[0].when, and Line its line in the file; 0 where that is not known.
 	Field string `json:"field"`
 	Line  int    `json:"line"`

@@ -74,7 +74,7 @@ func shardProblems(st *Status, add addProblem) {
 }
 
 // standsStill names the problem that keeps a shard from being read on, and for how long it has; it is empty where none does.
-func standsStill(st *Status, r *StatusReading) (code string, d time.Duration) {
+func standsStill(st *Status, r *Reading) (code string, d time.Duration) {
 	if r.Evaluating != nil {
 		if d := st.At.Sub(*r.Evaluating); d >= evaluationWorthAWord {
 			return "evaluation_stuck", d
@@ -161,7 +161,7 @@ func (g *shardGroup) Add(id string, d time.Duration, code string) {
 }
 
 // unfetched is for how long a shard has not been read, since reading began at most.
-func unfetched(st *Status, r *StatusReading) time.Duration {
+func unfetched(st *Status, r *Reading) time.Duration {
 	switch {
 	case r.LastFetch != nil:
 		return st.At.Sub(*r.LastFetch)

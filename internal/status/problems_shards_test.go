@@ -14,8 +14,8 @@ import (
 func TestStatusOfThrottledReads(t *testing.T) {
 	t.Parallel()
 	at := time.Date(2026, 11, 27, 22, 15, 3, 0, time.UTC)
-	reading := StatusReading{Phase: "reading", LastFetch: &at, Throttled: Moment(at.Add(-3 * time.Second)), Lag: 12}
-	s := Status{At: at, State: "running", Shards: []StatusShard{{ID: "a", State: "held", Reading: &reading}}}
+	reading := Reading{Phase: "reading", LastFetch: &at, Throttled: Moment(at.Add(-3 * time.Second)), Lag: 12}
+	s := Status{At: at, State: "running", Shards: []Shard{{ID: "a", State: "held", Reading: &reading}}}
 	found := Problems(&s, false)
 	require.Len(t, found, 1)
 	require.Equal(t, "reads_throttled", found[0].Code)
@@ -31,8 +31,8 @@ func TestStatusOfThrottledReads(t *testing.T) {
 func TestStatusOfAnEvaluationThatDoesNotEnd(t *testing.T) {
 	t.Parallel()
 	at := time.Date(2026, 11, 27, 22, 15, 3, 0, time.UTC)
-	reading := StatusReading{Phase: "reading", LastFetch: Moment(at.Add(-11 * time.Second)), Lag: 11, Evaluating: Moment(at.Add(-11 * time.Second))}
-	s := Status{At: at, State: "running", Shards: []StatusShard{{ID: "a", State: "held", Reading: &reading}}}
+	reading := Reading{Phase: "reading", LastFetch: Moment(at.Add(-11 * time.Second)), Lag: 11, Evaluating: Moment(at.Add(-11 * time.Second))}
+	s := Status{At: at, State: "running", Shards: []Shard{{ID: "a", State: "held", Reading: &reading}}}
 	require.Equal(t, "evaluation_stuck", firstProblem(t, &s).Code)
 	require.Equal(t, LevelWarning, firstProblem(t, &s).Level)
 	reading.Evaluating = Moment(at.Add(-5 * time.Second))
@@ -72,12 +72,12 @@ func TestLagThatGrows(t *testing.T) {
 	require.Empty(t, h.lags, "a shard that is not read here is forgotten")
 
 	at := time.Date(2026, 11, 27, 22, 15, 3, 0, time.UTC)
-	reading := StatusReading{Phase: "reading", LastFetch: &at, Lag: 31, LagGrows: true, Unresolved: 3}
-	s := Status{At: at, State: "running", Shards: []StatusShard{{ID: "a", State: "held", Reading: &reading}}}
+	reading := Reading{Phase: "reading", LastFetch: &at, Lag: 31, LagGrows: true, Unresolved: 3}
+	s := Status{At: at, State: "running", Shards: []Shard{{ID: "a", State: "held", Reading: &reading}}}
 	require.Equal(t, Problem{
 		Level: LevelWarning, Code: "lag_growing", Subject: "lag", Text: "the lag of 1 shard grows, 31 s on a", Remedy: firstProblem(t, &s).Remedy,
 	}, firstProblem(t, &s))
-	s.Topics = []StatusTopic{{Name: "t", Gathered: 3, Digesting: true}}
+	s.Topics = []Topic{{Name: "t", Gathered: 3, Digesting: true}}
 	require.Equal(t, "topic_digesting", firstProblem(t, &s).Code, "that is what the rate asks for")
 	require.False(t, slices.ContainsFunc(Problems(&s, false), func(p Problem) bool { return p.Code == "lag_growing" }))
 	s.Topics = nil

@@ -1,7 +1,7 @@
 package status
 
 // subscriptionProblems looks at who hears a topic. What SNS takes for a topic without a subscription is gone.
-func subscriptionProblems(t *StatusTopic, add addProblem) {
+func subscriptionProblems(t *Topic, add addProblem) {
 	s := &t.Subscriptions
 	const remedy = "subscribe whoever should hear it, and have the confirmation accepted; SNS switches an e-mail address off that gets more than ten messages in a second"
 	switch {

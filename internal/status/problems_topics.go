@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-func topicProblems(t *StatusTopic, at time.Time, add addProblem) {
+func topicProblems(t *Topic, at time.Time, add addProblem) {
 	waiting := uint64(t.Waiting + t.Gathered) //nolint:gosec // counts
 	switch {
 	case t.Fault != "":
@@ -36,7 +36,7 @@ func said(text string) string {
 
 // topicFails says that SNS fails as far as anybody can see: without an alert that is tried again, the failures of those that were
 // given up say nothing about now.
-func topicFails(t *StatusTopic, at time.Time) bool {
+func topicFails(t *Topic, at time.Time) bool {
 	return t.FailingSince != nil && t.Waiting+t.Gathered > 0 &&
 		(t.Failures >= failuresWorthAWord || t.Failures > 0 && at.Sub(*t.FailingSince) >= failingWorthAWord)
 }
@@ -53,7 +53,7 @@ func letterProblems(st *Status, add addProblem) {
 	}
 }
 
-func lettersFail(d *StatusDeadLetters) bool {
+func lettersFail(d *DeadLetters) bool {
 	return d.Failures >= failuresWorthAWord && d.FailingSince != nil && d.Waiting > 0
 }
 

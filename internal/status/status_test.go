@@ -21,13 +21,13 @@ func TestStatusSummary(t *testing.T) {
 	at := time.Date(2026, 11, 27, 22, 15, 3, 0, time.UTC)
 	well := func() Status {
 		return Status{
-			At: at, State: "running", Worker: StatusWorker{ID: "a/1", Heartbeat: Moment(at.Add(-time.Second)), TrustedUntil: Moment(at.Add(8 * time.Second)), LeaseSeconds: 10},
-			Shards: []StatusShard{
-				{ID: "shardId-000000000000", State: "held", Reading: &StatusReading{Phase: "reading", Lag: 0.2, LastFetch: Moment(at)}},
+			At: at, State: "running", Worker: Worker{ID: "a/1", Heartbeat: Moment(at.Add(-time.Second)), TrustedUntil: Moment(at.Add(8 * time.Second)), LeaseSeconds: 10},
+			Shards: []Shard{
+				{ID: "shardId-000000000000", State: "held", Reading: &Reading{Phase: "reading", Lag: 0.2, LastFetch: Moment(at)}},
 				{ID: "shardId-000000000001", State: "foreign"},
 			},
 			ShardCounts: map[string]int{"held": 1, "foreign": 1},
-			Workers:     []StatusFleetWorker{{ID: "a/1", Self: true, State: "live", Shards: 1}, {ID: "b/2", State: "live", Shards: 1}},
+			Workers:     []FleetWorker{{ID: "a/1", Self: true, State: "live", Shards: 1}, {ID: "b/2", State: "live", Shards: 1}},
 		}
 	}
 	for name, c := range map[string]struct {
@@ -38,7 +38,7 @@ func TestStatusSummary(t *testing.T) {
 		"well":  {func(*Status) {}, LevelOK, "This worker is well: 1 shard is read here, lag 0.2 s; the fleet: 2 workers, all 2 shards read."},
 		"alone": {func(s *Status) { s.Shards, s.Workers = s.Shards[:1], s.Workers[:1] }, LevelOK, "All is well: 1 shard is read here, lag 0.2 s."},
 		"behind a parent": {func(s *Status) {
-			s.Shards = append(s.Shards, StatusShard{ID: "shardId-000000000002", State: "blocked"})
+			s.Shards = append(s.Shards, Shard{ID: "shardId-000000000002", State: "blocked"})
 		}, LevelOK, "This worker is well: 1 shard is read here, lag 0.2 s; the fleet: 2 workers, all 2 shards read, 1 more behind a parent."},
 		"idle": {func(s *Status) { s.Shards[0] = s.Shards[1] }, LevelOK, "This worker is well: it reads no shard and is ready to take over; the fleet: 2 workers, all 2 shards read."},
 		"starting": {func(s *Status) {
@@ -54,29 +54,29 @@ func TestStatusSummary(t *testing.T) {
 			s.Shards[1].State, s.Shards[1].CaughtUp = "paused", Moment(at.Add(-13*time.Hour))
 		}, LevelCritical, "1 shard is paused by an operator, the first of them resolved up to 13 h ago, which is more than half of the stream's retention."},
 		"a reload of a part": {func(s *Status) {
-			s.Reload = &StatusReload{At: at.Add(-2 * time.Hour), OK: true, Changes: []string{"rule a changed", "processing" + config.RestartNeeded}}
+			s.Reload = &Reload{At: at.Add(-2 * time.Hour), OK: true, Changes: []string{"rule a changed", "processing" + config.RestartNeeded}}
 		}, LevelInfo, "This worker is well; processing in the file differs from what is in force, since a reload 2 h ago."},
 		"unread": {func(s *Status) {
-			s.Shards[1] = StatusShard{ID: "shardId-000000000001", State: "unread", UnreadSince: Moment(at.Add(-25 * time.Second))}
+			s.Shards[1] = Shard{ID: "shardId-000000000001", State: "unread", UnreadSince: Moment(at.Add(-25 * time.Second))}
 		}, LevelCritical, "1 shard has been read by nobody for 25 s: shardId-000000000001."},
 		"just released": {func(s *Status) {
-			s.Shards[1] = StatusShard{ID: "shardId-000000000001", State: "unread", UnreadSince: Moment(at.Add(-5 * time.Second))}
+			s.Shards[1] = Shard{ID: "shardId-000000000001", State: "unread", UnreadSince: Moment(at.Add(-5 * time.Second))}
 		}, LevelInfo, "1 shard waits for an owner."},
 		"an owner fell silent": {func(s *Status) {
 			for i := range s.Shards {
-				s.Shards[i] = StatusShard{ID: s.Shards[i].ID, State: "unread", Owner: "b/2", UnreadSince: Moment(at.Add(-3 * time.Second))}
+				s.Shards[i] = Shard{ID: s.Shards[i].ID, State: "unread", Owner: "b/2", UnreadSince: Moment(at.Add(-3 * time.Second))}
 			}
-			s.Workers = []StatusFleetWorker{{ID: "a/1", Self: true, State: "live"}, {ID: "b/2", State: "fenced", Silent: 14, Shards: 2}}
+			s.Workers = []FleetWorker{{ID: "a/1", Self: true, State: "live"}, {ID: "b/2", State: "fenced", Silent: 14, Shards: 2}}
 		}, LevelInfo, "2 shards wait for an owner; worker b/2 has been silent for 14 s."},
 		"owners fell silent long ago": {func(s *Status) {
 			for i, owner := range []string{"b/2", "c/3"} {
-				s.Shards[i] = StatusShard{ID: s.Shards[i].ID, State: "unread", Owner: owner, UnreadSince: Moment(at.Add(-40 * time.Second))}
+				s.Shards[i] = Shard{ID: s.Shards[i].ID, State: "unread", Owner: owner, UnreadSince: Moment(at.Add(-40 * time.Second))}
 			}
-			s.Workers = []StatusFleetWorker{{ID: "a/1", Self: true, State: "live"}, {ID: "b/2", State: "fenced", Silent: 54, Shards: 1}, {ID: "c/3", State: "live", Silent: 52, Shards: 1}}
+			s.Workers = []FleetWorker{{ID: "a/1", Self: true, State: "live"}, {ID: "b/2", State: "fenced", Silent: 54, Shards: 1}, {ID: "c/3", State: "live", Silent: 52, Shards: 1}}
 		}, LevelCritical, "2 shards have been read by nobody for 40 s: shardId-000000000000, shardId-000000000001; worker b/2 has been silent for 54 s, and 1 other."},
 		"an owner was not heard of": {func(s *Status) {
 			s.Shards[0] = s.Shards[1]
-			s.Workers = []StatusFleetWorker{{ID: "b/2", State: "live", Silent: 16, Shards: 2}}
+			s.Workers = []FleetWorker{{ID: "b/2", State: "live", Silent: 16, Shards: 2}}
 		}, LevelInfo, "Worker b/2 has been silent for 16 s, it holds 2 shards."},
 		"an owner fell silent before this process began": {func(s *Status) {
 			s.Workers[1].Silent = 60
@@ -86,7 +86,7 @@ func TestStatusSummary(t *testing.T) {
 			s.Shards[0], s.Worker.TrustedUntil = s.Shards[1], nil
 		}, LevelOK, "This worker is well: it is joining the fleet."},
 		"nothing to read": {func(s *Status) {
-			s.Shards = []StatusShard{{ID: "a", State: "ended"}, {ID: "b", State: "paused"}, {ID: "c", State: "blocked"}}
+			s.Shards = []Shard{{ID: "a", State: "ended"}, {ID: "b", State: "paused"}, {ID: "c", State: "blocked"}}
 		}, LevelOK, "This worker is well: no shard is to be read now."},
 		"too late": {
 			func(s *Status) { s.Shards[0].Reading.Lag, s.Stream.Retention = 13*3600, 86400 }, LevelCritical,
@@ -122,7 +122,7 @@ func TestStatusSummary(t *testing.T) {
 			func(s *Status) {
 				s.Shards[0].Reading.LastFetch, s.Shards[0].Reading.WaitsFor = Moment(at.Add(-42*time.Second)), "memory"
 				s.Shards[0].Reading.ReadError = "timeout" // before
-				s.Topics = []StatusTopic{{Name: "oncall", Waiting: 900, Failures: 3, FailingSince: Moment(at.Add(-50 * time.Second))}}
+				s.Topics = []Topic{{Name: "oncall", Waiting: 900, Failures: 3, FailingSince: Moment(at.Add(-50 * time.Second))}}
 			}, LevelWarning,
 			"Topic oncall: SNS has failed for 50 s, 900 alerts wait. And 1 more problem.",
 		},
@@ -152,53 +152,53 @@ func TestStatusSummary(t *testing.T) {
 			"The state of shard shardId-000000000000 is too large to be saved, most of it is of score ANOMALY_SCORE.",
 		},
 		"missed": {
-			func(s *Status) { s.Recent = StatusRecent{Window: 900, Missed: 2} }, LevelCritical,
+			func(s *Status) { s.Recent = Recent{Window: 900, Missed: 2} }, LevelCritical,
 			"Records may have been missed in the last 15 m: 2 checkpoints had left the stream.",
 		},
 		"given up": {
-			func(s *Status) { s.Recent = StatusRecent{Window: 900, GivenUp: 3} }, LevelCritical,
+			func(s *Status) { s.Recent = Recent{Window: 900, GivenUp: 3} }, LevelCritical,
 			"Alerts dropped in the last 15 m: 3 alerts given up at the limits of attempts or age.",
 		},
 		"skipped": {
-			func(s *Status) { s.Recent = StatusRecent{Window: 900, Skipped: 1} }, LevelWarning,
+			func(s *Status) { s.Recent = Recent{Window: 900, Skipped: 1} }, LevelWarning,
 			"Alerts dropped in the last 15 m: 1 alert rejected by SNS and skipped as configured.",
 		},
 		"dead letters": {
-			func(s *Status) { s.Recent = StatusRecent{Window: 900, Letters: 2} }, LevelWarning, "Alerts became dead letters in the last 15 m: 2 letters.",
+			func(s *Status) { s.Recent = Recent{Window: 900, Letters: 2} }, LevelWarning, "Alerts became dead letters in the last 15 m: 2 letters.",
 		},
 		"dead letters of invalid records": {
-			func(s *Status) { s.Recent = StatusRecent{Window: 900, InvalidLetters: 2} }, LevelInfo,
+			func(s *Status) { s.Recent = Recent{Window: 900, InvalidLetters: 2} }, LevelInfo,
 			"This worker is well; records that cannot be read became dead letters in the last 15 m: 2 letters.",
 		},
 		"panics": {
-			func(s *Status) { s.Recent = StatusRecent{Window: 900, Panics: 1} }, LevelWarning, "1 panic recovered from in the last 15 m.",
+			func(s *Status) { s.Recent = Recent{Window: 900, Panics: 1} }, LevelWarning, "1 panic recovered from in the last 15 m.",
 		},
 		"state lost": {
-			func(s *Status) { s.Recent = StatusRecent{Window: 900, StateGaps: 1} }, LevelWarning, "Evaluation went on without its state in the last 15 m, on 1 shard.",
+			func(s *Status) { s.Recent = Recent{Window: 900, StateGaps: 1} }, LevelWarning, "Evaluation went on without its state in the last 15 m, on 1 shard.",
 		},
 		"held keys": {
 			func(s *Status) {
 				s.Shards = nil
 				for i := range 5 {
-					s.Shards = append(s.Shards, StatusShard{ID: fmt.Sprint("s", i), State: "held", Reading: &StatusReading{HeldKeys: 2}})
+					s.Shards = append(s.Shards, Shard{ID: fmt.Sprint("s", i), State: "held", Reading: &Reading{HeldKeys: 2}})
 				}
 			}, LevelCritical, "10 partition keys are held, because SNS will never accept an alert: s0, s1, s2, ….",
 		},
 		"lag with a cause": {
 			func(s *Status) {
 				s.Shards[0].Reading.Lag = 200
-				s.Topics = []StatusTopic{{Name: "oncall", Failures: 3, FailingSince: Moment(at.Add(-50 * time.Second)), Waiting: 2}}
+				s.Topics = []Topic{{Name: "oncall", Failures: 3, FailingSince: Moment(at.Add(-50 * time.Second)), Waiting: 2}}
 			}, LevelWarning, "Topic oncall: SNS has failed for 50 s, 2 alerts wait.",
 		},
 		"lag with no cause": {
 			func(s *Status) {
 				s.Shards[0].Reading.Lag = 200
-				s.Reload = &StatusReload{At: at.Add(-time.Minute)}
+				s.Reload = &Reload{At: at.Add(-time.Minute)}
 			}, LevelWarning, "Lag 3 m 20 s on shardId-000000000000. And 1 more problem.",
 		},
 		"two things": {func(s *Status) {
 			s.Shards[0].Reading.Lag = 61
-			s.Topics = []StatusTopic{{Name: "oncall", Fault: "not_authorized", Waiting: 34}}
+			s.Topics = []Topic{{Name: "oncall", Fault: "not_authorized", Waiting: 34}}
 			s.ShardCounts["paused"] = 1
 		}, LevelCritical, "Topic oncall: access denied, 34 alerts wait. And 1 more problem."},
 	} {
@@ -226,7 +226,7 @@ func TestWords(t *testing.T) {
 func TestHistory(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		var h History
+		var h Recorder
 		ctx, stop := context.WithCancel(t.Context())
 		done := make(chan error, 1)
 		began := time.Now()
@@ -237,11 +237,11 @@ func TestHistory(t *testing.T) {
 			})
 		}()
 		time.Sleep(61 * time.Second)
-		require.Equal(t, StatusHistory{Interval: 5, Records: slices.Repeat([]float64{100}, 12), Alerts: slices.Repeat([]float64{1}, 12)}, h.Status())
+		require.Equal(t, History{Interval: 5, Records: slices.Repeat([]float64{100}, 12), Alerts: slices.Repeat([]float64{1}, 12)}, h.Status())
 		time.Sleep(time.Hour)
 		require.Len(t, h.Status().Records, HistoryLength)
-		befell := StatusRecent{Panics: 2, Missed: 1}
-		require.Equal(t, StatusRecent{Window: 900, Panics: 2, Missed: 1}, h.Recent(befell), "before the next sample")
+		befell := Recent{Panics: 2, Missed: 1}
+		require.Equal(t, Recent{Window: 900, Panics: 2, Missed: 1}, h.Recent(befell), "before the next sample")
 		stop()
 		require.NoError(t, <-done)
 	})
@@ -250,9 +250,9 @@ func TestHistory(t *testing.T) {
 // What befell a process is told for 15 minutes.
 func TestHistoryForgets(t *testing.T) {
 	t.Parallel()
-	var h History
+	var h Recorder
 	at := time.Date(2026, 11, 27, 22, 15, 3, 0, time.UTC)
-	befell := StatusRecent{Skipped: 3}
+	befell := Recent{Skipped: 3}
 	for i := range 3 * HistoryLength {
 		if i == HistoryLength {
 			befell.Skipped += 2

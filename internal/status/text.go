@@ -8,9 +8,9 @@ import (
 	"kinesis-alerter/internal/plain"
 )
 
-// statusText is a Status for a terminal: kubectl exec, ssh and curl.
-func StatusText(st *Status) string {
-	v := NewStatusView(st)
+// Text is a Status for a terminal: kubectl exec, ssh and curl.
+func Text(st *Status) string {
+	v := NewView(st)
 	var b strings.Builder
 	line := func(format string, args ...any) { _, _ = plain.Fprintf(&b, format+"\n", args...) }
 	table := func(name string, columns ...string) (row func(cells ...any), end func()) {

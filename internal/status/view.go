@@ -14,8 +14,8 @@ import (
 	"kinesis-alerter/alert"
 )
 
-// statusView is a Status in the words of the page.
-type statusView struct {
+// View is a Status in the words of the page.
+type View struct {
 	Status
 
 	Style  template.CSS
@@ -50,15 +50,15 @@ type labelled struct {
 }
 
 const (
-	// fewShards are all shown one by one. Of more, those that need a look are, and the others are folded up in chunks.
+	// FewShards are all shown one by one. Of more, those that need a look are, and the others are folded up in chunks.
 	FewShards      = 60
 	shardChunkSize = 100
 	// alertsShown are shown at once; the earlier ones are folded up.
 	alertsShown = 10
 )
 
-func NewStatusView(st *Status) *statusView {
-	v := &statusView{
+func NewView(st *Status) *View {
+	v := &View{
 		Status: *st, Style: template.CSS(statusCSS), Script: template.JS(statusJS), //nolint:gosec // both are compiled in
 		UpWords: words(time.Duration(st.Uptime * float64(time.Second))),
 		Records: newSparkline("records", st.History.Records, st.History.Interval),
@@ -127,7 +127,7 @@ func mark(l Level) string {
 }
 
 // Mark is the sign of the whole page's level.
-func (v *statusView) Mark() string { return mark(v.Level) }
+func (v *View) Mark() string { return mark(v.Level) }
 
 // icon is the page's icon in the browser's tab, by form and colour.
 func icon(l Level) template.URL {
@@ -211,9 +211,9 @@ type shardChunk struct {
 	Rows               []shardView
 }
 
-func (v *statusView) shards(st *Status) {
+func (v *View) shards(st *Status) {
 	shown := make(map[string]bool) // open shards, and their parents
-	index := make(map[string]*StatusShard, len(st.Shards))
+	index := make(map[string]*Shard, len(st.Shards))
 	open, read, foreign := 0, 0, 0
 	v.Lag, v.LagWhere = "–", "no shard is read here"
 	worst := -1.0
@@ -285,7 +285,7 @@ func (v *statusView) shards(st *Status) {
 
 // manyShards shows those of many that need a look, and folds the other open ones up. Those that ended are counted: the JSON
 // has them.
-func (v *statusView) manyShards(st *Status, open int) {
+func (v *View) manyShards(st *Status, open int) {
 	var rest []shardView
 	for i := range st.Shards {
 		switch row := newShardView(&st.Shards[i], st); {
@@ -335,9 +335,9 @@ func newShardChunk(i int, rows []shardView) shardChunk {
 }
 
 // over says that nobody reads the shard any more.
-func over(s *StatusShard) bool { return s.State == "ended" || s.State == "skipped" }
+func over(s *Shard) bool { return s.State == "ended" || s.State == "skipped" }
 
-func newShardView(s *StatusShard, st *Status) shardView {
+func newShardView(s *Shard, st *Status) shardView {
 	row := shardView{
 		ID: s.ID, Short: shortShard(s.ID), State: s.State, Owner: s.Owner, OwnerShort: shortWorker(s.Owner), Here: s.Reading != nil || s.State == "held",
 		Lag: "–", Behind: "–", Checked: "–", Waiting: "–", Held: "–", Rate: "–", Ended: over(s),
@@ -399,7 +399,7 @@ func newShardView(s *StatusShard, st *Status) shardView {
 }
 
 // stands says why a shard is not read on.
-func stands(cause string, r *StatusReading) string {
+func stands(cause string, r *Reading) string {
 	switch cause {
 	case "state_awaited":
 		return "waits for its state"
@@ -461,7 +461,7 @@ type workerView struct {
 	Self                                          bool
 }
 
-func newWorkerView(w *StatusFleetWorker, at time.Time) workerView {
+func newWorkerView(w *FleetWorker, at time.Time) workerView {
 	row := workerView{ID: w.ID, Short: shortWorker(w.ID), Version: w.Version, State: w.State, Sign: "●", Class: "ok", Shards: w.Shards, Self: w.Self}
 	switch w.State {
 	case "fenced":
@@ -490,7 +490,7 @@ type ruleView struct {
 // silenceView is a row of the table of silences.
 type silenceView struct{ Name, InForce, Muted string }
 
-func newSilenceView(x *StatusSilence, now time.Time) silenceView {
+func newSilenceView(x *Silence, now time.Time) silenceView {
 	row := silenceView{Name: x.Name, Muted: grouped(x.Muted)}
 	var from, until time.Time
 	if x.From != nil {
@@ -505,7 +505,7 @@ func newSilenceView(x *StatusSilence, now time.Time) silenceView {
 	return row
 }
 
-func newRuleView(r *StatusRule) ruleView {
+func newRuleView(r *Rule) ruleView {
 	row := ruleView{
 		Name: r.Name, Severity: r.Severity, Topics: strings.Join(r.Topics, ", "), Shadow: r.Mode == "shadow",
 		Matched: grouped(r.Matched), Published: grouped(r.Published), Undefined: grouped(r.Undefined),
@@ -532,7 +532,7 @@ type topicView struct {
 	Last, Ago                     string
 }
 
-func newTopicView(t *StatusTopic, at time.Time) topicView {
+func newTopicView(t *Topic, at time.Time) topicView {
 	count := func(n int) string { return grouped(uint64(max(0, n))) }
 	row := topicView{
 		Name: t.Name, State: "accepts", Sign: "●", Class: "ok", Remedy: t.Remedy,
@@ -568,7 +568,7 @@ type alertView struct {
 	Class                                                           string
 }
 
-func newAlertView(a *StatusAlert, at time.Time) alertView {
+func newAlertView(a *Alert, at time.Time) alertView {
 	row := alertView{
 		At: a.Accepted.Format(time.RFC3339), Ago: words(at.Sub(a.Accepted)), Rule: a.Rule, Key: a.Key, Topic: a.Topic, Kind: a.Kind,
 		Severity: a.Severity, ID: a.ID, ShortID: a.ID[:min(10, len(a.ID))], Latency: "–",
@@ -594,7 +594,7 @@ type lettersView struct {
 	Kind, State, Sign, Class, Remedy, Sent, Waiting string
 }
 
-func newLettersView(d *StatusDeadLetters, at time.Time) *lettersView {
+func newLettersView(d *DeadLetters, at time.Time) *lettersView {
 	v := &lettersView{
 		Kind: strings.ToUpper(d.Kind), State: "accepts", Sign: "●", Class: "ok", Remedy: d.Remedy, Sent: grouped(d.Sent), Waiting: grouped(d.Waiting),
 	}

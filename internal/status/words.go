@@ -28,7 +28,7 @@ func first(ids []string) string {
 	return ": " + strings.Join(ids[:most], ", ") + ", …"
 }
 
-// number writes a count with its thing.
+// Number writes a count with its thing.
 func Number(n int, thing string) string {
 	if n == 1 {
 		return "1 " + thing
@@ -93,7 +93,7 @@ func words(d time.Duration) string {
 	return pair(86400, "d", "h", 3600)
 }
 
-// moment is a time for JSON: nil where it is not known.
+// Moment is a time for JSON: nil where it is not known.
 func Moment(t time.Time) *time.Time {
 	if t.IsZero() {
 		return nil
@@ -119,7 +119,7 @@ func gravest(list []Problem) []Problem {
 	return list
 }
 
-// inForce says in words when a silence is in force.
+// InForce says in words when a silence is in force.
 func InForce(from, until, now time.Time) string {
 	switch in := func(t time.Time) string { return t.UTC().Format(time.RFC3339) }; {
 	case !until.After(now):

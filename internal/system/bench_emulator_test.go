@@ -124,7 +124,7 @@ func (e *emulator) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	e.Note(client, answer.body.Bytes())
 }
 
-// note keeps when each record went out for the first time.
+// Note keeps when each record went out for the first time.
 func (e *emulator) Note(client string, answer []byte) {
 	at := time.Now()
 	if len(answer) > 1<<20 {
@@ -190,7 +190,7 @@ func (e *emulator) produce(rate int, stop <-chan struct{}) (done chan struct{}) 
 	return done
 }
 
-// config is a daemon's configuration: with rules that all records match, or that none does.
+// Config is a daemon's configuration: with rules that all records match, or that none does.
 func (*emulator) Config(lease time.Duration, rules int, matching bool) string {
 	var c strings.Builder
 	fmt.Fprintf(&c, "stream: {name: %s, application: bench, start: trim_horizon}\nleases: {duration: %s}\nserver: {listen: \"127.0.0.1:0\"}\n", benchStream, lease)

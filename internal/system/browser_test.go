@@ -61,19 +61,19 @@ func TestBrowserStatusPage(t *testing.T) {
 	time.Sleep(work)
 	w.refuse.Store(true)
 	w.wait("there is something of everything", first, func(s *status.Status) bool {
-		faulty := slices.ContainsFunc(s.Topics, func(t status.StatusTopic) bool { return t.Fault != "" && t.Waiting > 0 })
-		digest := slices.ContainsFunc(s.Alerts, func(a status.StatusAlert) bool { return a.Kind == "digest" })
+		faulty := slices.ContainsFunc(s.Topics, func(t status.Topic) bool { return t.Fault != "" && t.Waiting > 0 })
+		digest := slices.ContainsFunc(s.Alerts, func(a status.Alert) bool { return a.Kind == "digest" })
 		return faulty && digest && s.ShardCounts["paused"] == 1 && s.ShardCounts["ended"] >= 3 && len(s.History.Records) >= 3
 	})
 
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /kill", func(http.ResponseWriter, *http.Request) { kill() })
-	many := status.NewStatusPage(func() status.Status { return statustest.ManyShards(1000) }, zap.NewNop())
+	many := status.NewPage(func() status.Status { return statustest.ManyShards(1000) }, zap.NewNop())
 	mux.HandleFunc("GET /many", many.Html)
-	well := status.NewStatusPage(wellStatus, zap.NewNop())
+	well := status.NewPage(wellStatus, zap.NewNop())
 	mux.HandleFunc("GET /well", well.Html)
 	require.Empty(t, wellStatus().Problems)
-	ill := status.NewStatusPage(func() status.Status { return hostileStatus() }, zap.NewNop())
+	ill := status.NewPage(func() status.Status { return hostileStatus() }, zap.NewNop())
 	mux.HandleFunc("GET /hostile", ill.Html)
 	control := httptest.NewServer(mux)
 	defer control.Close()
@@ -322,25 +322,25 @@ func (w *browserWorld) pause(url string) {
 // wellStatus is a status without a problem, after a quarter of an hour.
 func wellStatus() status.Status {
 	s := statustest.ExampleStatus()
-	s.Shards = slices.DeleteFunc(s.Shards, func(x status.StatusShard) bool {
+	s.Shards = slices.DeleteFunc(s.Shards, func(x status.Shard) bool {
 		return x.State == "unread" || x.State == "paused" || x.ID == "shardId-000000000003"
 	})
 	for i := range s.Shards {
 		if r := s.Shards[i].Reading; r != nil {
-			*r = status.StatusReading{Phase: "reading", Lag: 0.2, LastFetch: status.Moment(s.At), Checkpoint: status.Moment(s.At.Add(-400 * time.Millisecond)), Unresolved: i}
+			*r = status.Reading{Phase: "reading", Lag: 0.2, LastFetch: status.Moment(s.At), Checkpoint: status.Moment(s.At.Add(-400 * time.Millisecond)), Unresolved: i}
 			s.Shards[i].Heir = ""
 		}
 	}
 	s.ShardCounts = map[string]int{"held": 2, "foreign": 1, "ended": 1}
-	s.Workers, s.Topics, s.DeadLetters, s.Reload = s.Workers[:2], s.Topics[2:], &status.StatusDeadLetters{Kind: "sqs", Sent: 3}, nil
+	s.Workers, s.Topics, s.DeadLetters, s.Reload = s.Workers[:2], s.Topics[2:], &status.DeadLetters{Kind: "sqs", Sent: 3}, nil
 	s.Topics[0].Digesting, s.Topics[0].Gathered = false, 0
 	s.Worker.Heartbeat, s.Worker.Failure = status.Moment(s.At.Add(-time.Second)), ""
-	s.Recent = status.StatusRecent{Window: s.Recent.Window}
+	s.Recent = status.Recent{Window: s.Recent.Window}
 	s.BadAnswers, s.Filter, s.Silences, s.Doubts, s.Incidents = nil, nil, nil, nil, nil
 	for i := range s.Rules {
 		s.Rules[i].Fields = nil
 	}
-	s.History = status.StatusHistory{Interval: status.HistoryEvery.Seconds()}
+	s.History = status.History{Interval: status.HistoryEvery.Seconds()}
 	for i := range status.HistoryLength {
 		s.History.Records = append(s.History.Records, 1000+200*sine(time.Duration(i)*status.HistoryEvery)+float64(i*7919%41))
 		s.History.Alerts = append(s.History.Alerts, float64(i*7919%13)/10)
@@ -355,7 +355,7 @@ func hostileStatus() status.Status {
 	s := statustest.ManyShards(2)
 	s.Stream.Name = `</title><script>alert(1)</script>`
 	s.Summary = `"><img src=x onerror=alert(1)>`
-	s.Rules = append(s.Rules, status.StatusRule{Name: `<b onmouseover="alert(1)">`, Topics: []string{"a'\"b"}, Mode: "live"})
+	s.Rules = append(s.Rules, status.Rule{Name: `<b onmouseover="alert(1)">`, Topics: []string{"a'\"b"}, Mode: "live"})
 	s.Configuration = "</pre></details><script>document.title='owned'</script>" + strings.Repeat("x", 400)
 	return s
 }

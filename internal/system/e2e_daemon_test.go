@@ -144,7 +144,7 @@ func (d *daemon) ready() {
 	})
 }
 
-// get asks the admin server, on a connection of its own.
+// Get asks the admin server, on a connection of its own.
 func (d *daemon) Get(path string) (status int, body []byte, err error) {
 	return d.getWithin(30*time.Second, path)
 }

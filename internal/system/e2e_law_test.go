@@ -73,7 +73,7 @@ func (w *faultWorld) watchLaw() *law {
 	return l
 }
 
-// look asks all pages and says how the law is broken.
+// Look asks all pages and says how the law is broken.
 func (l *law) Look(alarmed *time.Time) string {
 	began := time.Now()
 	pages, knowing, summaries := 0, false, []string{}

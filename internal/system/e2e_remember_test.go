@@ -436,7 +436,7 @@ func (w *rememberWorld) await(calm *calmRun, patience time.Duration) {
 	}
 }
 
-// settle waits until nothing comes any more, so that late repetitions are seen, too.
+// Settle waits until nothing comes any more, so that late repetitions are seen, too.
 func (w *rememberWorld) Settle() {
 	last := -1
 	for since := time.Now(); time.Since(since) < 2*time.Second; time.Sleep(50 * time.Millisecond) {

@@ -137,7 +137,7 @@ func (w *e2eWorld) goUntilCleanup(f func(context.Context)) (stop func()) {
 	return stop
 }
 
-// config makes every record an alert that carries it.
+// Config makes every record an alert that carries it.
 func (w *e2eWorld) Config() string {
 	return fmt.Sprintf(`stream:
   name: %s
@@ -329,7 +329,7 @@ func (w *e2eWorld) await(patience time.Duration) {
 	}
 }
 
-// settle waits until the queue has been empty for a while, so that late repetitions are counted too.
+// Settle waits until the queue has been empty for a while, so that late repetitions are counted too.
 func (w *e2eWorld) Settle(quiet time.Duration) {
 	_, last := w.found()
 	for since := time.Now(); time.Since(since) < quiet; time.Sleep(50 * time.Millisecond) {
@@ -339,7 +339,7 @@ func (w *e2eWorld) Settle(quiet time.Duration) {
 	}
 }
 
-// failed notes a stretch of time whose repetitions have an excuse.
+// Failed notes a stretch of time whose repetitions have an excuse.
 func (w *e2eWorld) Failed(what string, from, until time.Time) {
 	w.mu.Lock()
 	defer w.mu.Unlock()

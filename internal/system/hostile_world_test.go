@@ -464,7 +464,7 @@ func (w *hostileWorld) Play(cases []hostileCase, results []hostileResult) {
 	w.judge(last)
 }
 
-// fault lets answers go wrong for a time, and waits until everything is delivered again.
+// Fault lets answers go wrong for a time, and waits until everything is delivered again.
 func (w *hostileWorld) Fault(r *hostileResult, begin bool) {
 	var first time.Time // guarded by mu
 	begun := func() time.Time {
@@ -525,7 +525,7 @@ func lingers(c hostileCase) bool {
 	return strings.HasPrefix(c.Op, "kinesis.") || c.Op == "dynamodb.GetItem" || c.Op == "dynamodb.Scan" || c.Op == "dynamodb.UpdateItem"
 }
 
-// settle waits until everything is delivered, and says how long that took.
+// Settle waits until everything is delivered, and says how long that took.
 func (w *hostileWorld) Settle(most time.Duration) time.Duration {
 	began := time.Now()
 	for time.Since(began) < most {
@@ -549,7 +549,7 @@ func (w *hostileWorld) alive(r *hostileResult) bool {
 	}
 }
 
-// look reads the page.
+// Look reads the page.
 func (w *hostileWorld) Look(r *hostileResult, first time.Time, afterwards bool) {
 	if !w.alive(r) {
 		return

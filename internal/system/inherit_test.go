@@ -105,7 +105,7 @@ func (w *inheritWorld) start() {
 	}))
 }
 
-// end ends the last daemon.
+// End ends the last daemon.
 func (w *inheritWorld) End(crash bool) {
 	i := len(w.daemons) - 1
 	d := w.daemons[i]
@@ -146,7 +146,7 @@ func mergeMiddle(w *inheritWorld) {
 	require.NotEmpty(w.t, w.fake.Kinesis.Merge(testkit.TestStream, open[1], open[2]))
 }
 
-// run plays the story, which is of six keys with a record a second, some of which fall silent or cool down, and answers what SNS
+// Run plays the story, which is of six keys with a record a second, some of which fall silent or cool down, and answers what SNS
 // accepted, how often.
 func (h inheritance) Run(t *testing.T) map[string]int {
 	t.Helper()

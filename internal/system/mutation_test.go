@@ -119,7 +119,7 @@ func (m *mutation) find(t *testing.T, root string) string {
 	return strings.Join(strings.Fields(words), " ")
 }
 
-// run builds the test over an overlay and runs it. A build that fails is the mutation's fault and ends the test.
+// Run builds the test over an overlay and runs it. A build that fails is the mutation's fault and ends the test.
 func (k *killer) Run(t *testing.T, root, overlay string) (output string, err error) {
 	t.Helper()
 	dir := t.TempDir()

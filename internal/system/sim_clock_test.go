@@ -163,7 +163,7 @@ func simLie(a *fakeaws.Answer) {
 	}
 }
 
-// play plays a plan with machines whose clocks are these, and returns what was told, by id. A liar lies where clocks are wrong.
+// Play plays a plan with machines whose clocks are these, and returns what was told, by id. A liar lies where clocks are wrong.
 func (p simClockPlan) Play(t *rapid.T, clocks []simClock) map[string]simTold {
 	told := map[string]simTold{}
 	rapid.SyncTest(t, func(t *rapid.T) {

@@ -38,7 +38,7 @@ type simSeen struct {
 	Young   bool         `json:"young"` // it may not know yet
 }
 
-// look asks every live daemon for its page.
+// Look asks every live daemon for its page.
 func (w *simWorld) Look() {
 	e := simEvent{Kind: simLook, Pages: map[string]simSeen{}}
 	for _, d := range w.standing() {
@@ -102,7 +102,7 @@ func (w *simWorld) watchPages() (stop func()) {
 	}
 }
 
-// status asks the daemon's admin server, as a browser does.
+// Status asks the daemon's admin server, as a browser does.
 func (d *simDaemon) Status() (*status.Status, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
@@ -130,7 +130,7 @@ func (d *simDaemon) Status() (*status.Status, error) {
 	return s, json.NewDecoder(response.Body).Decode(s)
 }
 
-// look judges the pages of one moment.
+// Look judges the pages of one moment.
 func (m *simModel) Look(e *simEvent) {
 	worst, whose := status.LevelOK, ""
 	reads := map[string]bool{}

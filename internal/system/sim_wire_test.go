@@ -138,7 +138,7 @@ func (w *simWire) sever() {
 	w.cut = true
 }
 
-// end says that the daemon is gone.
+// End says that the daemon is gone.
 func (w *simWire) End(clean bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()

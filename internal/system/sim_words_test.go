@@ -106,7 +106,7 @@ func wordsRules() []reference.Rule {
 	}
 }
 
-// config puts the rules into a configuration. The words say what is compared.
+// Config puts the rules into a configuration. The words say what is compared.
 func (s *simWords) Config(c *config.Config, label string) {
 	c.Rules, c.Silences = nil, nil
 	for _, r := range s.rules {

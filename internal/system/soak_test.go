@@ -242,7 +242,7 @@ func (w *soak) disturb(until time.Time) {
 	}
 }
 
-// fault is one fault of one operation or service, for both processes or one. What it may repeat is what was under way.
+// Fault is one fault of one operation or service, for both processes or one. What it may repeat is what was under way.
 func (w *soak) Fault(length time.Duration) {
 	pick := func(of ...string) string { return of[w.draw.IntN(len(of))] }
 	rule := soakFault(w.draw)

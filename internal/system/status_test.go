@@ -109,7 +109,7 @@ func TestStatusOverTheLifeOfADaemon(t *testing.T) {
 		s = page.Status(t)
 		require.Equal(t, "stopping", s.State)
 		require.Equal(t, "The daemon is stopping: it drains its shards and hands them over.", s.Summary)
-		require.Equal(t, "stopping", s.Shards[slices.IndexFunc(s.Shards, func(x status.StatusShard) bool { return x.Reading != nil })].Reading.Phase)
+		require.Equal(t, "stopping", s.Shards[slices.IndexFunc(s.Shards, func(x status.Shard) bool { return x.Reading != nil })].Reading.Phase)
 		hang()
 		require.NoError(t, d.End())
 	})

@@ -47,7 +47,7 @@ func TestStatusOfTopicsThatNobodyHears(t *testing.T) {
 		require.NoError(t, testkit.Subscribe(t.Context(), client, testkit.TestTopicARN))
 		time.Sleep(7 * time.Minute)
 		require.Empty(t, page.Status(t).Problems)
-		require.Equal(t, status.StatusSubscriptions{At: page.Status(t).Topics[0].Subscriptions.At, Confirmed: 2, Had: 2}, page.Status(t).Topics[0].Subscriptions)
+		require.Equal(t, status.Subscriptions{At: page.Status(t).Topics[0].Subscriptions.At, Confirmed: 2, Had: 2}, page.Status(t).Topics[0].Subscriptions)
 		require.NoError(t, d.End())
 
 		gone := fake.SNS.Subscriptions(testkit.TestTopicARN)[0].ARN // while no worker lives

@@ -16,19 +16,19 @@ import (
 	"kinesis-alerter/internal/plain"
 )
 
-// maxMapping bounds the JSON of event source mappings, in bytes.
+// MaxMapping bounds the JSON of event source mappings, in bytes.
 const MaxMapping = 1 << 20
 
-// lambdaExplainer carries out check --explain-lambda: it turns an event source mapping of Lambda into a configuration.
+// LambdaExplainer carries out check --explain-lambda: it turns an event source mapping of Lambda into a configuration.
 type LambdaExplainer struct {
-	// file has the JSON of the AWS CLI; - is standard input.
+	// File has the JSON of the AWS CLI; - is standard input.
 	File, TopicARN string
 
 	Stdin          io.Reader
 	Stdout, Stderr io.Writer
 }
 
-// run writes the configuration, or nothing: what it would write is checked before.
+// Run writes the configuration, or nothing: what it would write is checked before.
 func (x *LambdaExplainer) Run(ctx context.Context) error {
 	data, err := x.Read(ctx)
 	if err != nil {
@@ -56,25 +56,25 @@ func (x *LambdaExplainer) Name() string {
 	return x.File
 }
 
-// fault is one thing that is wrong with the file.
-func (x *LambdaExplainer) Fault(field, value, rule string, args ...any) *config.ConfigError {
-	return &config.ConfigError{File: x.Name(), Field: field, Value: value, Rule: fmt.Sprintf(rule, args...)}
+// Fault is one thing that is wrong with the file.
+func (x *LambdaExplainer) Fault(field, value, rule string, args ...any) *config.Error {
+	return &config.Error{File: x.Name(), Field: field, Value: value, Rule: fmt.Sprintf(rule, args...)}
 }
 
-// wanted says where a mapping comes from.
+// Wanted says where a mapping comes from.
 const Wanted = "want what `aws lambda get-event-source-mapping --uuid UUID --output json` prints"
 
 func (x *LambdaExplainer) Read(ctx context.Context) ([]byte, error) {
 	data, err := config.ReadInput(ctx, x.Stdin, x.File, MaxMapping)
 	switch {
 	case err != nil:
-		return nil, config.ConfigErrors{x.Fault("", "", "%v; %s", err, Wanted)}
+		return nil, config.Errors{x.Fault("", "", "%v; %s", err, Wanted)}
 	case bytes.HasPrefix(data, []byte("\xff\xfe")):
-		return nil, config.ConfigErrors{x.Fault("", "", "is UTF-16, as the > of Windows PowerShell writes it; want UTF-8: pipe into Out-File -Encoding utf8")}
+		return nil, config.Errors{x.Fault("", "", "is UTF-16, as the > of Windows PowerShell writes it; want UTF-8: pipe into Out-File -Encoding utf8")}
 	}
 	data = bytes.TrimSpace(bytes.TrimPrefix(data, []byte("\xef\xbb\xbf")))
 	if len(data) == 0 {
-		return nil, config.ConfigErrors{x.Fault("", "", "is empty; %s", Wanted)}
+		return nil, config.Errors{x.Fault("", "", "is empty; %s", Wanted)}
 	}
 	return data, nil
 }
@@ -88,7 +88,7 @@ func (x *LambdaExplainer) parse(data []byte) (*lambdaMapping, []string, error) {
 			before := data[:min(int(syntax.Offset), len(data))]
 			p.Line, p.Column = 1+bytes.Count(before, []byte("\n")), max(1, len(before)-1-bytes.LastIndexByte(before, '\n'))
 		}
-		return nil, nil, config.ConfigErrors{p}
+		return nil, nil, config.Errors{p}
 	}
 	one := json.RawMessage(data)
 	list, isList := root.([]any)
@@ -97,13 +97,13 @@ func (x *LambdaExplainer) parse(data []byte) (*lambdaMapping, []string, error) {
 		if list, isList = object["EventSourceMappings"].([]any); isList {
 			var page struct{ EventSourceMappings []json.RawMessage }
 			if err := json.Unmarshal(data, &page); err != nil {
-				return nil, nil, config.ConfigErrors{x.Fault("", "", "%v", err)}
+				return nil, nil, config.Errors{x.Fault("", "", "%v", err)}
 			}
 			many = page.EventSourceMappings
 		}
 	} else if isList {
 		if err := json.Unmarshal(data, &many); err != nil {
-			return nil, nil, config.ConfigErrors{x.Fault("", "", "%v", err)}
+			return nil, nil, config.Errors{x.Fault("", "", "%v", err)}
 		}
 	}
 	if isList {
@@ -119,7 +119,7 @@ func (x *LambdaExplainer) parse(data []byte) (*lambdaMapping, []string, error) {
 	case len(d.faults) > 0:
 		return nil, nil, d.faults
 	case reflect.ValueOf(*m).IsZero():
-		return nil, nil, config.ConfigErrors{x.Fault("", "", "is no event source mapping: it has none of its fields; %s", Wanted)}
+		return nil, nil, config.Errors{x.Fault("", "", "is no event source mapping: it has none of its fields; %s", Wanted)}
 	}
 	return m, d.unknown, x.refuse(m)
 }
@@ -127,9 +127,9 @@ func (x *LambdaExplainer) parse(data []byte) (*lambdaMapping, []string, error) {
 // choose answers a list from which one has to be taken.
 func (x *LambdaExplainer) choose(list []any) error {
 	if len(list) == 0 {
-		return config.ConfigErrors{x.Fault("EventSourceMappings", "", "there are none; is it the right --function-name, region and account?")}
+		return config.Errors{x.Fault("EventSourceMappings", "", "there are none; is it the right --function-name, region and account?")}
 	}
-	out := config.ConfigErrors{x.Fault("EventSourceMappings", "", "there are %d, and one configuration takes over one of them; %s, with the UUID of one of these:",
+	out := config.Errors{x.Fault("EventSourceMappings", "", "there are %d, and one configuration takes over one of them; %s, with the UUID of one of these:",
 		len(list), Wanted)}
 	for _, item := range list {
 		m, _ := item.(map[string]any)
@@ -137,7 +137,7 @@ func (x *LambdaExplainer) choose(list []any) error {
 			s, _ := m[name].(string)
 			return s
 		}
-		out = append(out, &config.ConfigError{Rule: fmt.Sprintf("  %s  %s -> %s", text("UUID"), text("EventSourceArn"), text("FunctionArn"))})
+		out = append(out, &config.Error{Rule: fmt.Sprintf("  %s  %s -> %s", text("UUID"), text("EventSourceArn"), text("FunctionArn"))})
 	}
 	return out
 }
@@ -150,13 +150,13 @@ func (x *LambdaExplainer) refuse(m *lambdaMapping) error {
 	if len(source) == 6 && source[0] == "arn" {
 		service = source[2]
 	}
-	refused := func(rule string) error { return config.ConfigErrors{x.Fault(field, m.EventSourceArn, "%s", rule)} }
+	refused := func(rule string) error { return config.Errors{x.Fault(field, m.EventSourceArn, "%s", rule)} }
 	const leave = "; only Kinesis data streams are read, so leave this mapping to Lambda"
 	switch {
 	case given(m.SelfManagedEventSource) || service == "kafka":
 		return refused("is a Kafka cluster" + leave)
 	case m.EventSourceArn == "":
-		return config.ConfigErrors{x.Fault(field, "", "is not there; %s", Wanted)}
+		return config.Errors{x.Fault(field, "", "is not there; %s", Wanted)}
 	case service == "dynamodb":
 		return refused("is the stream of a DynamoDB table" + leave +
 			", or let the table write its changes into a Kinesis data stream (aws dynamodb enable-kinesis-streaming-destination) and read that")
@@ -172,13 +172,13 @@ func (x *LambdaExplainer) refuse(m *lambdaMapping) error {
 		return refused("is no stream; it must look like arn:aws:kinesis:us-east-1:123456789012:stream/NAME")
 	}
 	if age := m.MaximumRecordAgeInSeconds; age != nil && (*age < -1 || *age > -1 && *age < 60 || *age > 604_800) {
-		return config.ConfigErrors{x.Fault("MaximumRecordAgeInSeconds", fmt.Sprint(*age), "Lambda allows -1 (no limit) and 60 to 604800")}
+		return config.Errors{x.Fault("MaximumRecordAgeInSeconds", fmt.Sprint(*age), "Lambda allows -1 (no limit) and 60 to 604800")}
 	}
 	if m.StartingPosition == "AT_TIMESTAMP" && m.StartingPositionTimestamp.IsZero() {
-		return config.ConfigErrors{x.Fault("StartingPosition", m.StartingPosition, "needs StartingPositionTimestamp, which is not there")}
+		return config.Errors{x.Fault("StartingPosition", m.StartingPosition, "needs StartingPositionTimestamp, which is not there")}
 	}
 	if !slices.Contains([]string{"", "LATEST", "TRIM_HORIZON", "AT_TIMESTAMP"}, m.StartingPosition) {
-		return config.ConfigErrors{x.Fault("StartingPosition", m.StartingPosition, "Lambda allows LATEST, TRIM_HORIZON and AT_TIMESTAMP")}
+		return config.Errors{x.Fault("StartingPosition", m.StartingPosition, "Lambda allows LATEST, TRIM_HORIZON and AT_TIMESTAMP")}
 	}
 	return nil
 }
@@ -265,7 +265,7 @@ func (t *lambdaTime) UnmarshalJSON(text []byte) error {
 // mappingDecoder fills a mapping. It gathers every fault, and the fields that it does not know.
 type mappingDecoder struct {
 	explainer *LambdaExplainer
-	faults    config.ConfigErrors
+	faults    config.Errors
 	unknown   []string
 }
 

@@ -17,7 +17,7 @@ import (
 	"kinesis-alerter/internal/testkit"
 )
 
-// testDaemon is a whole daemon inside a bubble.
+// TestDaemon is a whole daemon inside a bubble.
 type TestDaemon struct {
 	fake *fakeaws.AWS
 	Reg  *prometheus.Registry
@@ -26,7 +26,7 @@ type TestDaemon struct {
 	Done chan error
 }
 
-// startDaemon runs a daemon that alerts for high heart rates.
+// StartDaemon runs a daemon that alerts for high heart rates.
 func StartDaemon(t *testing.T, fake *fakeaws.AWS, change func(*config.Config, *daemon.Options)) *TestDaemon {
 	t.Helper()
 	d := &TestDaemon{fake: fake, Reg: prometheus.NewRegistry(), Log: &testkit.SyncBuffer{}, Done: make(chan error, 1)}
@@ -47,13 +47,13 @@ func StartDaemon(t *testing.T, fake *fakeaws.AWS, change func(*config.Config, *d
 	return d
 }
 
-// end stops the daemon and returns what Run returned.
+// End stops the daemon and returns what Run returned.
 func (d *TestDaemon) End() error {
 	d.Stop()
 	return <-d.Done
 }
 
-// page is the page of a daemon in a bubble.
+// Page is the page of a daemon in a bubble.
 type Page struct{ *testkit.Pipes }
 
 func NewPage() *Page { return &Page{testkit.NewPipes()} }

@@ -7,7 +7,7 @@ import (
 
 const LimitsHead = "stream: {name: s}\ntopics: {t: {arn: \"arn:aws:sns:us-east-1:000000000000:t\"}}\n"
 
-// numbered makes one text of what each of n numbers gives.
+// Numbered makes one text of what each of n numbers gives.
 func Numbered(n int, format string) string {
 	var b strings.Builder
 	for i := range n {
@@ -26,7 +26,7 @@ func aliasBomb(indent string) string {
 	return b.String()
 }
 
-// hostileConfigs are files that a person was given. None is valid.
+// HostileConfigs are files that a person was given. None is valid.
 func HostileConfigs() map[string]struct{ Text, Why string } {
 	const self, many = "refers to itself", "keys and values"
 	return map[string]struct{ Text, Why string }{
@@ -100,5 +100,5 @@ server:
 log: {level: debug, format: console}
 `
 
-// edit replaces a line of the valid configuration.
+// Edit replaces a line of the valid configuration.
 func Edit(pairs ...string) string { return strings.NewReplacer(pairs...).Replace(ValidConfig) }

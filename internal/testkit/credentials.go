@@ -10,7 +10,7 @@ import (
 	"kinesis-alerter/internal/fakeaws"
 )
 
-// keyring is a source of credentials.
+// Keyring is a source of credentials.
 type Keyring struct {
 	mu   sync.Mutex
 	Key  string
@@ -34,7 +34,7 @@ func (k *Keyring) Load(context.Context) (aws.Credentials, error) {
 	return c, k.Err
 }
 
-// expire makes every service refuse a key.
+// Expire makes every service refuse a key.
 func Expire(fake *fakeaws.AWS, key, code, snsCode string) {
 	fake.Faults.Add(fakeaws.Fault{Service: fakeaws.ServiceSNS, Client: key, Err: &fakeaws.Error{Code: snsCode, Message: "refused", Status: 403}})
 	fake.Faults.Add(fakeaws.Fault{Client: key, Err: &fakeaws.Error{Code: code, Message: "refused", Status: 400}})

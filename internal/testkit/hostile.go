@@ -11,10 +11,10 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// hostileText is what a stranger may call a field, an owner, a version or an error.
+// HostileText is what a stranger may call a field, an owner, a version or an error.
 const HostileText = "E\x1b]0;owned\x07\x1b[2J\u009b31m\u202e\nOK  forged\r\u2028"
 
-// obeyed fails where a text holds what a terminal obeys or a reader is misled by, or a line that a stranger made up.
+// Obeyed fails where a text holds what a terminal obeys or a reader is misled by, or a line that a stranger made up.
 func Obeyed(t *testing.T, text string) {
 	t.Helper()
 	require.True(t, utf8.ValidString(text))
@@ -26,7 +26,7 @@ func Obeyed(t *testing.T, text string) {
 	}
 }
 
-// fill puts a text into every text of a value, and one element into every list.
+// Fill puts a text into every text of a value, and one element into every list.
 func Fill(v reflect.Value, text string) {
 	switch v.Kind() { //nolint:exhaustive // the rest holds no text
 	case reflect.Pointer:

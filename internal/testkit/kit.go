@@ -28,7 +28,7 @@ import (
 
 var update = flag.Bool("update", false, "rewrite the golden files; commit only what you understand")
 
-// golden compares got with a file in testdata.
+// Golden compares got with a file in testdata.
 func Golden(t *testing.T, name, got string) {
 	t.Helper()
 	path := filepath.Join("testdata", name)
@@ -40,7 +40,7 @@ func Golden(t *testing.T, name, got string) {
 	require.Equal(t, string(want), got, "go test ./cmd -update rewrites %s", path)
 }
 
-// environment is an environment for ${VAR}.
+// Environment is an environment for ${VAR}.
 func Environment(pairs map[string]string) func(string) (string, bool) {
 	return func(name string) (string, bool) {
 		value, ok := pairs[name]
@@ -68,7 +68,7 @@ const (
 	TestTopicARN = "arn:aws:sns:us-east-1:000000000000:" + TestTopic
 )
 
-// anyRate is a topic that no person reads, so that nothing is gathered into digests.
+// AnyRate is a topic that no person reads, so that nothing is gathered into digests.
 func AnyRate(arn string) alert.TopicConfig {
 	return alert.TopicConfig{ARN: arn, Rate: alert.Rate{Unlimited: true}, Email: new(false)}
 }
@@ -81,7 +81,7 @@ func CreateTopic(t *testing.T, fake *fakeaws.AWS) {
 	require.NoError(t, Subscribe(t.Context(), client, TestTopicARN))
 }
 
-// subscribe has somebody hear a topic, or its page says that nobody does.
+// Subscribe has somebody hear a topic, or its page says that nobody does.
 func Subscribe(ctx context.Context, client *sns.Client, topic string) error {
 	return SubscribeTo(ctx, client, topic, "pager")
 }
@@ -93,7 +93,7 @@ func SubscribeTo(ctx context.Context, client *sns.Client, topic, function string
 	return err
 }
 
-// messages returns the bodies that SNS accepted.
+// Messages returns the bodies that SNS accepted.
 func Messages(fake *fakeaws.AWS) []string {
 	published := fake.SNS.Messages(TestTopicARN)
 	bodies := make([]string, len(published))
@@ -103,7 +103,7 @@ func Messages(fake *fakeaws.AWS) []string {
 	return bodies
 }
 
-// series is the value of the counter that has the label value.
+// Series is the value of the counter that has the label value.
 func Series(t *testing.T, reg *prometheus.Registry, name, label string) float64 {
 	t.Helper()
 	families, err := reg.Gather()
@@ -126,7 +126,7 @@ func Series(t *testing.T, reg *prometheus.Registry, name, label string) float64 
 	return 0
 }
 
-// gauge is the value of a metric that has one series.
+// Gauge is the value of a metric that has one series.
 func Gauge(t *testing.T, reg *prometheus.Registry, name string) float64 {
 	t.Helper()
 	families, err := reg.Gather()
@@ -139,7 +139,7 @@ func Gauge(t *testing.T, reg *prometheus.Registry, name string) float64 {
 	return 0
 }
 
-// waitFor polls real time until ok.
+// WaitFor polls real time until ok.
 func WaitFor(t *testing.T, what string, ok func() bool) {
 	t.Helper()
 	for range 1000 {
@@ -151,7 +151,7 @@ func WaitFor(t *testing.T, what string, ok func() bool) {
 	require.Fail(t, "waited in vain for "+what)
 }
 
-// aggregate packs payloads into one KPL record with one partition key.
+// Aggregate packs payloads into one KPL record with one partition key.
 func Aggregate(key string, payloads ...string) []byte {
 	field := func(number byte, value []byte) []byte {
 		return append(append([]byte{number<<3 | 2}, byte(len(value))), value...) //nolint:gosec // all are short
@@ -168,7 +168,7 @@ func Aggregate(key string, payloads ...string) []byte {
 	return append(append([]byte{0xF3, 0x89, 0x9A, 0xC2}, message...), sum[:]...)
 }
 
-// seeded is chance that is the same in every run.
+// Seeded is chance that is the same in every run.
 func Seeded() *rand.Rand { return rand.New(rand.NewPCG(1, 2)) } //nolint:gosec // a test wants to repeat itself
 
 const (
@@ -183,7 +183,7 @@ func TextOf(tb testing.TB, file string) string {
 	return string(text)
 }
 
-// plotted parses an SVG, and returns how many alerts are marked in it and its texts.
+// Plotted parses an SVG, and returns how many alerts are marked in it and its texts.
 func Plotted(t *testing.T, svg []byte) (marks int, texts []string) {
 	t.Helper()
 	d := xml.NewDecoder(bytes.NewReader(svg))

@@ -31,7 +31,7 @@ func (l *deafListener) Close() error {
 
 func (*deafListener) Addr() net.Addr { return &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 9464} }
 
-// pipes is a listener without sockets, which works in a bubble.
+// Pipes is a listener without sockets, which works in a bubble.
 type Pipes struct {
 	Conns  chan net.Conn
 	Closed chan struct{}
@@ -56,7 +56,7 @@ func (p *Pipes) Close() error {
 
 func (*Pipes) Addr() net.Addr { return &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 9464} }
 
-// get asks the daemon behind the listener for a page.
+// Get asks the daemon behind the listener for a page.
 func (p *Pipes) Get(t *testing.T, path, accept string) string {
 	t.Helper()
 	client := &http.Client{Transport: &http.Transport{

@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// syncBuffer collects log lines.
+// SyncBuffer collects log lines.
 type SyncBuffer struct {
 	mu  sync.Mutex
 	buf bytes.Buffer
@@ -28,7 +28,7 @@ func (b *SyncBuffer) String() string {
 	return b.buf.String()
 }
 
-// story is the log without the audit lines.
+// Story is the log without the audit lines.
 func (b *SyncBuffer) Story() string {
 	var story strings.Builder
 	for line := range strings.Lines(b.String()) {
@@ -39,7 +39,7 @@ func (b *SyncBuffer) Story() string {
 	return story.String()
 }
 
-// entries returns the lines with that message.
+// Entries returns the lines with that message.
 func (b *SyncBuffer) Entries(t *testing.T, message string) []map[string]any {
 	t.Helper()
 	var found []map[string]any

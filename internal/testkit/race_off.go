@@ -2,5 +2,5 @@
 
 package testkit
 
-// raceMemory is how many times as much memory the race detector takes.
+// RaceMemory is how many times as much memory the race detector takes.
 const RaceMemory = 1
