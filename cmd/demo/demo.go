@@ -216,7 +216,7 @@ func (d *demo) produce(ctx context.Context, config aws.Config, count int, rate f
 }
 
 // watch shows what happens until the producer has ended and its records have their outcomes, or the daemon has ended.
-func (d *demo) watch(topicARN string, produced, ended chan error) error {
+func (d *demo) watch(topicARN string, produced, daemonEnd chan error) error {
 	emails := make(chan struct{}, 1)
 	d.emulator.SNS.OnPublish(func(fakeaws.Published) {
 		select {
@@ -253,8 +253,8 @@ func (d *demo) watch(topicARN string, produced, ended chan error) error {
 			drained.Reset(3 * time.Second)
 		case <-drained.C:
 			return result
-		case err := <-ended:
-			ended <- nil
+		case err := <-daemonEnd:
+			daemonEnd <- nil
 			return cmp.Or(err, errors.New("the daemon ended by itself"))
 		}
 	}

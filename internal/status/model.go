@@ -27,11 +27,11 @@ type Status struct {
 	WaitingFor   string     `json:"waiting_for,omitempty"`
 	WaitingSince *time.Time `json:"waiting_since,omitempty"`
 
-	Build   Build  `json:"build"`
-	Started time.Time    `json:"started"`
-	Uptime  float64      `json:"uptime_seconds"`
-	Stream  Stream `json:"stream"`
-	Worker  Worker `json:"worker"`
+	Build   Build     `json:"build"`
+	Started time.Time `json:"started"`
+	Uptime  float64   `json:"uptime_seconds"`
+	Stream  Stream    `json:"stream"`
+	Worker  Worker    `json:"worker"`
 	// Credentials are those that this process calls AWS with.
 	Credentials Credentials `json:"credentials"`
 	History     History     `json:"history"`
@@ -73,8 +73,8 @@ type Status struct {
 	BadAnswers []BadAnswers `json:"bad_answers"`
 	// Reload is the last reload of the configuration that came to an end; null before the first. ReloadingSince is when one began
 	// that has not.
-	Reload         *Reload `json:"reload"`
-	ReloadingSince *time.Time    `json:"reloading_since"`
+	Reload         *Reload    `json:"reload"`
+	ReloadingSince *time.Time `json:"reloading_since"`
 	// Configuration is what is in force, as YAML. Where a value came from the environment it has ${VAR}, and what looks like a
 	// credential is cut.
 	Configuration string `json:"configuration"`

@@ -37,7 +37,7 @@ func labelSources() map[string]string {
 		"checkpoint/incident.go: string(kind)": ours, "checkpoint/metrics.go: shard": shards, "checkpoint/metrics.go: string(e)": ours,
 		"checkpoint/metrics.go: string(k)": ours, "checkpoint/metrics.go: string(r)": ours,
 		"checkpoint/metrics.go: string(resultIgnored)": ours, "checkpoint/metrics.go: string(resultUnstorable)": ours,
-		"checkpoint/metrics.go: string(state)":            ours,
+		"checkpoint/metrics.go: string(state)":                            ours,
 		"internal/daemon/clients.go: awsmiddleware.GetOperationName(ctx)": service, "internal/daemon/clients.go: awsmiddleware.GetServiceID(ctx)": service,
 		"internal/daemon/clients.go: call[0]": ours, "internal/daemon/clients.go: call[1]": ours, "internal/daemon/clients.go: closedCode(resultCode(err))": "closedCode",
 		"internal/status/problem_watch.go: code": "problemSubjects", "internal/status/problem_watch.go: string(level)": ours,

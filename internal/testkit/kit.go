@@ -37,7 +37,7 @@ func Golden(t *testing.T, name, got string) {
 	}
 	want, err := os.ReadFile(path) //nolint:gosec // a name from a test
 	require.NoError(t, err)
-	require.Equal(t, string(want), got, "go test ./cmd -update rewrites %s", path)
+	require.Equal(t, string(want), got, "go test -update rewrites %s", path)
 }
 
 // Environment is an environment for ${VAR}.
