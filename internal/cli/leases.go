@@ -187,7 +187,7 @@ func (o *operator) target(resets bool) (checkpoint.Start, error) {
 
 // admin opens the table.
 func (o *operator) admin(ctx context.Context, create bool) (*checkpoint.Admin, error) {
-	c, deps, err := o.Parts(ctx)
+	c, deps, err := o.parts(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -195,7 +195,7 @@ func (o *operator) admin(ctx context.Context, create bool) (*checkpoint.Admin, e
 }
 
 // Parts says which table of which stream it is, and by what it is reached.
-func (o *operator) Parts(ctx context.Context) (checkpoint.Config, checkpoint.Deps, error) {
+func (o *operator) parts(ctx context.Context) (checkpoint.Config, checkpoint.Deps, error) {
 	c := checkpoint.Config{Application: o.table, StreamName: o.stream}
 	if strings.HasPrefix(o.stream, "arn:") {
 		c.StreamName, c.StreamARN = "", o.stream

@@ -30,7 +30,7 @@ func (o *operator) reset(ctx context.Context, _ []string) error {
 	if err != nil {
 		return err
 	}
-	config, deps, err := o.Parts(ctx)
+	config, deps, err := o.parts(ctx)
 	if err != nil {
 		return err
 	}

@@ -64,7 +64,7 @@ func (s *ArchiveSource) Run(ctx context.Context, b *Backtest, bar *progressBar) 
 	b.begin(defaultCaseShard, alert.Heir{})
 	defer func() {
 		if s.untimed > 0 {
-			b.Report.Note("without a time of arrival: %s; such a record is taken to arrive %s (--every) after the one before, the first of an archive at %s",
+			b.Report.note("without a time of arrival: %s; such a record is taken to arrive %s (--every) after the one before, the first of an archive at %s",
 				config.Plural(s.untimed, "record"), shortDuration(s.Every), instantText(archiveStart()))
 		}
 	}()

@@ -104,7 +104,7 @@ func (b *Backtest) begin(shard string, heir alert.Heir) {
 			continue
 		}
 		if err := e.Inherit(states, heir); err != nil {
-			b.Report.Note("shard %s begins without what its parents remembered: %v", shard, err)
+			b.Report.note("shard %s begins without what its parents remembered: %v", shard, err)
 		}
 		t.forget()
 	}
@@ -333,9 +333,9 @@ func (b *Backtest) Settle(ctx context.Context) error {
 			case f.GetName() == "kinesis_alerter_shadow_alerts_total":
 				shadow[labels["rule"]] = n
 			case f.GetName() == "kinesis_alerter_unscored_records_total":
-				b.Report.Note("%s without %s (%s)", config.Plural(n, "record"), labels["score"], labels["reason"])
+				b.Report.note("%s without %s (%s)", config.Plural(n, "record"), labels["score"], labels["reason"])
 			case f.GetName() == "kinesis_alerter_score_evictions_total":
-				b.Report.Note("score.memory is too small: %s forgot %s", labels["score"], config.Plural(n, "key"))
+				b.Report.note("score.memory is too small: %s forgot %s", labels["score"], config.Plural(n, "key"))
 			}
 		}
 	}

@@ -141,7 +141,7 @@ func (r *BacktestReport) rule(name string) *ruleTally {
 	return t
 }
 
-func (r *BacktestReport) Note(text string, values ...any) {
+func (r *BacktestReport) note(text string, values ...any) {
 	if len(r.Notes) < mostNotes {
 		r.Notes = append(r.Notes, fmt.Sprintf(text, values...))
 	}
@@ -183,7 +183,7 @@ func (r *BacktestReport) alerted(a *alert.Alert) {
 			return
 		}
 		if len(r.hours) == mostHours-1 {
-			r.Note("the alerts are of more than %d hours: the table ends there", mostHours)
+			r.note("the alerts are of more than %d hours: the table ends there", mostHours)
 		}
 		h = &hourTally{Hour: hour, Alerts: map[string]int{}}
 		r.hours[hour] = h

@@ -110,7 +110,7 @@ func (s *StreamSource) Run(ctx context.Context, b *Backtest, bar *progressBar) e
 	defer cancel(nil)
 	defer func() {
 		if len(s.gone) > 0 {
-			b.Report.Note("retention has passed for %s while the stream was read, the first of them %s: what they had is missing",
+			b.Report.note("retention has passed for %s while the stream was read, the first of them %s: what they had is missing",
 				config.Plural(len(s.gone), "shard"), s.gone[0])
 		}
 	}()
@@ -329,7 +329,7 @@ func (c *shardCursor) next(ctx context.Context) (records []alert.Record, done bo
 	ctx, cancel := context.WithTimeout(answer.With(ctx, &answer.Expect{Shard: c.shard, AnyTime: true}), backtestCall)
 	defer cancel()
 	if c.iterator == "" {
-		if err := c.Place(ctx); err != nil {
+		if err := c.place(ctx); err != nil {
 			return nil, false, err
 		}
 	}
@@ -381,7 +381,7 @@ func recordArrival(r *kinesistypes.Record, instead time.Time) time.Time {
 }
 
 // Place gets an iterator.
-func (c *shardCursor) Place(ctx context.Context) error {
+func (c *shardCursor) place(ctx context.Context) error {
 	in := &kinesis.GetShardIteratorInput{
 		ShardId: &c.shard, ShardIteratorType: kinesistypes.ShardIteratorTypeAtTimestamp, Timestamp: &c.source.From,
 	}

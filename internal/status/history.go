@@ -37,7 +37,7 @@ func (h *Recorder) Run(ctx context.Context, count func(now time.Time) (Totals, b
 	defer ticker.Stop()
 	for {
 		if t, ok := count(time.Now()); ok {
-			h.Note(time.Now(), t)
+			h.note(time.Now(), t)
 		}
 		select {
 		case <-ticker.C:
@@ -48,7 +48,7 @@ func (h *Recorder) Run(ctx context.Context, count func(now time.Time) (Totals, b
 }
 
 // Note takes a sample. What was counted before the first one is not known to belong to any interval.
-func (h *Recorder) Note(now time.Time, t Totals) {
+func (h *Recorder) note(now time.Time, t Totals) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if seconds := now.Sub(h.at).Seconds(); !h.at.IsZero() && seconds > 0 {

@@ -169,11 +169,11 @@ type Credentials struct {
 	Failing      string     `json:"failing,omitempty"`
 	FailingSince *time.Time `json:"failing_since"`
 	// Refused are the services that do not accept them, by name.
-	Refused []Refusal `json:"refused"`
+	Refused []refusal `json:"refused"`
 }
 
 // Refusal is a service of AWS that does not accept the credentials.
-type Refusal struct {
+type refusal struct {
 	Service string    `json:"service"`
 	Code    string    `json:"code"`
 	Since   time.Time `json:"since"`

@@ -26,15 +26,15 @@ var statusCSS string
 var statusJS string
 
 // Page serves a Status to browsers, terminals and programs. A page view reads memory and calls nobody.
-type Page struct {
+type page struct {
 	status func() Status
 	page   *template.Template
 	policy string
 	log    *zap.Logger
 }
 
-func NewPage(status func() Status, log *zap.Logger) *Page {
-	return &Page{
+func NewPage(status func() Status, log *zap.Logger) *page {
+	return &page{
 		status: status, log: log,
 		page: template.Must(template.New("status").Funcs(template.FuncMap{"grouped": grouped}).Parse(statusHTML)),
 		// The page is all there is: nothing is loaded, nothing but itself is fetched, nobody frames it, and no script or style
@@ -53,7 +53,7 @@ func HashSource(text string) string {
 }
 
 // Index is the status page: HTML for browsers, JSON for who asks for it, and plain text for everybody else, such as curl.
-func (p *Page) Index(w http.ResponseWriter, r *http.Request) {
+func (p *page) Index(w http.ResponseWriter, r *http.Request) {
 	accept := r.Header.Get("Accept")
 	switch {
 	case strings.Contains(accept, "text/html"):
@@ -66,7 +66,7 @@ func (p *Page) Index(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-func (p *Page) Html(w http.ResponseWriter, r *http.Request) {
+func (p *page) Html(w http.ResponseWriter, r *http.Request) {
 	st := p.status()
 	var b bytes.Buffer
 	if err := p.page.Execute(&b, NewView(&st)); err != nil {
@@ -79,7 +79,7 @@ func (p *Page) Html(w http.ResponseWriter, r *http.Request) {
 }
 
 // Json is /api/v1/status.
-func (p *Page) Json(w http.ResponseWriter, r *http.Request) {
+func (p *page) Json(w http.ResponseWriter, r *http.Request) {
 	var b bytes.Buffer
 	encoder := json.NewEncoder(&b)
 	encoder.SetIndent("", "  ")
@@ -96,7 +96,7 @@ func (p *Page) Json(w http.ResponseWriter, r *http.Request) {
 // matters through kubectl port-forward.
 const compressFrom = 16 << 10
 
-func (*Page) answer(w http.ResponseWriter, r *http.Request, contentType string, body []byte) {
+func (*page) answer(w http.ResponseWriter, r *http.Request, contentType string, body []byte) {
 	h := w.Header()
 	h.Set("Content-Type", contentType)
 	h.Set("Cache-Control", "no-store")

@@ -21,10 +21,10 @@ const (
 
 func CredentialsStatus(s credentials.Status) Credentials {
 	out := Credentials{
-		Known: s.Known, Expires: Moment(s.Expires), Failing: s.Failing, FailingSince: Moment(s.FailingSince), Refused: []Refusal{},
+		Known: s.Known, Expires: Moment(s.Expires), Failing: s.Failing, FailingSince: Moment(s.FailingSince), Refused: []refusal{},
 	}
 	for _, r := range s.Refused {
-		out.Refused = append(out.Refused, Refusal{Service: r.Service, Code: r.Code, Since: r.Since.UTC()})
+		out.Refused = append(out.Refused, refusal{Service: r.Service, Code: r.Code, Since: r.Since.UTC()})
 	}
 	return out
 }

@@ -257,7 +257,7 @@ func TestHistoryForgets(t *testing.T) {
 		if i == HistoryLength {
 			befell.Skipped += 2
 		}
-		h.Note(at.Add(time.Duration(i)*HistoryEvery), Totals{Befell: befell})
+		h.note(at.Add(time.Duration(i)*HistoryEvery), Totals{Befell: befell})
 		want := uint64(3) // before the first sample, and since the start all the same
 		switch {
 		case i >= 2*HistoryLength-1:

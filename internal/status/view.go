@@ -15,7 +15,7 @@ import (
 )
 
 // View is a Status in the words of the page.
-type View struct {
+type view struct {
 	Status
 
 	Style  template.CSS
@@ -57,8 +57,8 @@ const (
 	alertsShown = 10
 )
 
-func NewView(st *Status) *View {
-	v := &View{
+func NewView(st *Status) *view {
+	v := &view{
 		Status: *st, Style: template.CSS(statusCSS), Script: template.JS(statusJS), //nolint:gosec // both are compiled in
 		UpWords: words(time.Duration(st.Uptime * float64(time.Second))),
 		Records: newSparkline("records", st.History.Records, st.History.Interval),
@@ -127,7 +127,7 @@ func mark(l Level) string {
 }
 
 // Mark is the sign of the whole page's level.
-func (v *View) Mark() string { return mark(v.Level) }
+func (v *view) Mark() string { return mark(v.Level) }
 
 // icon is the page's icon in the browser's tab, by form and colour.
 func icon(l Level) template.URL {
@@ -211,7 +211,7 @@ type shardChunk struct {
 	Rows               []shardView
 }
 
-func (v *View) shards(st *Status) {
+func (v *view) shards(st *Status) {
 	shown := make(map[string]bool) // open shards, and their parents
 	index := make(map[string]*Shard, len(st.Shards))
 	open, read, foreign := 0, 0, 0
@@ -285,7 +285,7 @@ func (v *View) shards(st *Status) {
 
 // manyShards shows those of many that need a look, and folds the other open ones up. Those that ended are counted: the JSON
 // has them.
-func (v *View) manyShards(st *Status, open int) {
+func (v *view) manyShards(st *Status, open int) {
 	var rest []shardView
 	for i := range st.Shards {
 		switch row := newShardView(&st.Shards[i], st); {

@@ -305,7 +305,7 @@ func TestHostileLies(t *testing.T) {
 // hostileTries is how often a combination is played whose operation is called by chance, such as the next save of a state.
 const hostileTries = 3
 
-func (c hostileCase) Place() string { return c.Phase + " " + c.Op }
+func (c hostileCase) place() string { return c.Phase + " " + c.Op }
 
 // TestHostileAll plays every operation with every answer; make hostile.
 func TestHostileAll(t *testing.T) { //nolint:paralleltest // it has processes of its own
@@ -331,7 +331,7 @@ func TestHostileAll(t *testing.T) { //nolint:paralleltest // it has processes of
 	for range max(runtime.GOMAXPROCS(0), 1) {
 		wg.Go(func() {
 			child := &hostileChild{cpu: &cpu}
-			defer child.End()
+			defer child.end()
 			for i := int(next.Add(1)) - 1; i < len(chains); i = int(next.Add(1)) - 1 {
 				from, to := chains[i][0], chains[i][1]
 				if i > 0 && i%250 == 0 {
@@ -342,10 +342,10 @@ func TestHostileAll(t *testing.T) { //nolint:paralleltest // it has processes of
 						t.Logf("%s: %s", cases[k], strings.Join(faults, "; "))
 					}
 				}
-				copy(results[from:to], child.Play(cases[from:to]))
+				copy(results[from:to], child.play(cases[from:to]))
 				if to-from == 1 {
 					for n := 0; n < hostileTries && results[from].Changed == 0; n++ { // what is called by chance
-						results[from] = child.Play(cases[from:to])[0]
+						results[from] = child.play(cases[from:to])[0]
 					}
 					told(from)
 					continue
@@ -353,7 +353,7 @@ func TestHostileAll(t *testing.T) { //nolint:paralleltest // it has processes of
 				for k := from; k < to; k++ { // one after the other, to see which it was
 					if len(results[k].faults(cases[k])) > 0 {
 						for n := 0; n < hostileTries && (n == 0 || results[k].Changed == 0); n++ {
-							results[k] = child.Play(cases[k : k+1])[0]
+							results[k] = child.play(cases[k : k+1])[0]
 						}
 						told(k)
 					}
@@ -365,7 +365,7 @@ func TestHostileAll(t *testing.T) { //nolint:paralleltest // it has processes of
 	lost, died, slow, failed, unmet, slowest := 0, 0, 0, 0, 0, time.Duration(0)
 	met := map[string]bool{} // by phase and operation
 	for i, r := range results {
-		met[cases[i].Place()] = met[cases[i].Place()] || r.Changed > 0
+		met[cases[i].place()] = met[cases[i].place()] || r.Changed > 0
 	}
 	var report strings.Builder
 	for i, r := range results {
@@ -377,10 +377,10 @@ func TestHostileAll(t *testing.T) { //nolint:paralleltest // it has processes of
 			slow++
 		}
 		slowest = max(slowest, r.Recovered)
-		if r.Changed == 0 && met[cases[i].Place()] {
+		if r.Changed == 0 && met[cases[i].place()] {
 			unmet++
 		}
-		if faults := r.faults(cases[i]); len(faults) > 0 && (r.Changed > 0 || !met[cases[i].Place()] || len(faults) > 1) {
+		if faults := r.faults(cases[i]); len(faults) > 0 && (r.Changed > 0 || !met[cases[i].place()] || len(faults) > 1) {
 			failed++
 			fmt.Fprintf(&report, "%s\n    %s\n", cases[i], strings.Join(faults, "\n    "))
 			for _, line := range r.Log {
@@ -443,7 +443,7 @@ func (h *hostileChild) begin() error {
 	return h.cmd.Start()
 }
 
-func (h *hostileChild) Play(cases []hostileCase) []hostileResult {
+func (h *hostileChild) play(cases []hostileCase) []hostileResult {
 	fail := func(died string) []hostileResult {
 		results := make([]hostileResult, len(cases))
 		for i := range results {
@@ -475,12 +475,12 @@ func (h *hostileChild) Play(cases []hostileCase) []hostileResult {
 		}
 		return results
 	}
-	h.End()
+	h.end()
 	text := said.String() + h.stderr.String()
 	return fail("the process died: " + text[:min(len(text), 2000)])
 }
 
-func (h *hostileChild) End() {
+func (h *hostileChild) end() {
 	if h.cmd == nil {
 		return
 	}

@@ -432,12 +432,12 @@ func hostileRun(t *testing.T, cases []hostileCase) []hostileResult {
 	results := make([]hostileResult, len(cases))
 	synctest.Test(t, func(t *testing.T) {
 		w := newHostileWorld(t, cases[0])
-		w.Play(cases, results)
+		w.play(cases, results)
 	})
 	return results
 }
 
-func (w *hostileWorld) Play(cases []hostileCase, results []hostileResult) {
+func (w *hostileWorld) play(cases []hostileCase, results []hostileResult) {
 	w.Add(hostileBatch)
 	var last *hostileResult
 	for i := range cases {
@@ -454,7 +454,7 @@ func (w *hostileWorld) Play(cases []hostileCase, results []hostileResult) {
 	if len(last.Lost) == 0 && len(cases) == 1 && lingers(w.c) {
 		time.Sleep(hostileLinger)
 		w.Add(hostileBatch)
-		last.Late = w.Settle(hostileRecover) >= hostileRecover
+		last.Late = w.settle(hostileRecover) >= hostileRecover
 	}
 	if w.alive(last) {
 		if err := w.daemon.End(); err != nil {
@@ -483,14 +483,14 @@ func (w *hostileWorld) Fault(r *hostileResult, begin bool) {
 		w.start()
 	case c.Phase == phaseRestart:
 		w.start()
-		w.Settle(20 * time.Second)
+		w.settle(20 * time.Second)
 		time.Sleep(2 * time.Second)
 		require.NoError(w, w.daemon.End())
 		remove = w.arm(r, &first)
 		w.start()
 	default:
 		w.start()
-		w.Settle(20 * time.Second)
+		w.settle(20 * time.Second)
 		time.Sleep(2 * time.Second)
 		remove = w.arm(r, &first)
 		w.fake.Kinesis.ExpireIterators()
@@ -512,7 +512,7 @@ func (w *hostileWorld) Fault(r *hostileResult, begin bool) {
 	defer unwatch()
 	r.Could = r.Changed > 1 && time.Since(begun()) >= hostileNamed
 	w.Add(hostileBatch)
-	r.Recovered = w.Settle(time.Minute + hostileRecover)
+	r.Recovered = w.settle(time.Minute + hostileRecover)
 	r.Lost, r.Letters = w.missing()
 	if w.alive(r) && len(r.Lost) == 0 {
 		time.Sleep(hostileRecover)
@@ -526,7 +526,7 @@ func lingers(c hostileCase) bool {
 }
 
 // Settle waits until everything is delivered, and says how long that took.
-func (w *hostileWorld) Settle(most time.Duration) time.Duration {
+func (w *hostileWorld) settle(most time.Duration) time.Duration {
 	began := time.Now()
 	for time.Since(began) < most {
 		if alerts, letters := w.missing(); len(alerts)+len(letters) == 0 {
@@ -619,7 +619,7 @@ func hostileRecord(t *testing.T, phase, letters string, length time.Duration) ma
 			}
 		}
 		r := []hostileResult{{Changed: 1}}
-		w.Play([]hostileCase{w.c}, r)
+		w.play([]hostileCase{w.c}, r)
 		require.Empty(t, r[0].faults(hostileCase{}), "without a fault: %+v", r)
 	})
 	return answers

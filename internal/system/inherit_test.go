@@ -106,7 +106,7 @@ func (w *inheritWorld) start() {
 }
 
 // End ends the last daemon.
-func (w *inheritWorld) End(crash bool) {
+func (w *inheritWorld) end(crash bool) {
 	i := len(w.daemons) - 1
 	d := w.daemons[i]
 	w.daemons = w.daemons[:i]
@@ -121,10 +121,10 @@ func (w *inheritWorld) End(crash bool) {
 }
 
 // restart goes on in another process.
-func restart(w *inheritWorld) { w.End(false); w.start() }
+func restart(w *inheritWorld) { w.end(false); w.start() }
 
 // crash goes on in another process after a crash.
-func crash(w *inheritWorld) { w.End(true); w.start() }
+func crash(w *inheritWorld) { w.end(true); w.start() }
 
 func splitAll(w *inheritWorld) {
 	for _, id := range w.fake.Kinesis.OpenShards(testkit.TestStream) {
@@ -191,7 +191,7 @@ func (h inheritance) Run(t *testing.T) map[string]int {
 			require.NotContains(t, d.Log.String(), "has not been readable")
 		}
 		for len(w.daemons) > 0 {
-			w.End(false)
+			w.end(false)
 		}
 		w.ending.Wait()
 		ids := map[string]bool{}
@@ -247,7 +247,7 @@ func TestMemoryFollowsTheRecords(t *testing.T) {
 		"quick":       {placement: byHand, at: story{6: splitAll, 9: splitAll, 12: splitAll}},
 		"merge":       {placement: byNobody, at: story{6: splitAll, 72: mergePairs, 110: splitAll}},
 		"other merge": {placement: byHand, at: story{6: splitAll, 30: splitAll, 72: mergeMiddle, 74: splitAll, 100: mergePairs}},
-		"two workers": {placement: byHand, at: story{2: (*inheritWorld).start, 6: splitAll, 72: splitAll, 80: func(w *inheritWorld) { w.End(false) }}},
+		"two workers": {placement: byHand, at: story{2: (*inheritWorld).start, 6: splitAll, 72: splitAll, 80: func(w *inheritWorld) { w.end(false) }}},
 		"restarts":    {placement: byNobody, at: story{6: splitAll, 20: restart, 27: restart, 72: splitAll, 75: restart, 91: restart}},
 		"crashes":     {placement: byHand, at: story{6: splitAll, 15: crash, 26: crash, 72: splitAll, 79: crash, 93: crash}},
 		"crashes md5": {placement: byMD5, at: story{6: splitAll, 15: crash, 26: crash, 72: splitAll, 79: crash, 93: crash}},
@@ -346,7 +346,7 @@ func TestInheritedKeysAreDecidedWithoutAMissingMemory(t *testing.T) {
 		time.Sleep(20 * time.Minute)
 		require.NotContains(t, codes(), "inherited_unsure")
 		require.Contains(t, w.daemons[0].Log.String(), "no inherited key is decided any longer")
-		w.End(false)
+		w.end(false)
 		w.ending.Wait()
 	})
 }
@@ -376,7 +376,7 @@ func TestInheritedKeysAreSettledSoon(t *testing.T) {
 			}
 		}
 		require.Equal(t, 4, resolved)
-		w.End(false)
+		w.end(false)
 		w.ending.Wait()
 	})
 }

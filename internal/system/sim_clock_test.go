@@ -164,7 +164,7 @@ func simLie(a *fakeaws.Answer) {
 }
 
 // Play plays a plan with machines whose clocks are these, and returns what was told, by id. A liar lies where clocks are wrong.
-func (p simClockPlan) Play(t *rapid.T, clocks []simClock) map[string]simTold {
+func (p simClockPlan) play(t *rapid.T, clocks []simClock) map[string]simTold {
 	told := map[string]simTold{}
 	rapid.SyncTest(t, func(t *rapid.T) {
 		began := time.Now()
@@ -250,9 +250,9 @@ func TestSimClocks(t *testing.T) { //nolint:paralleltest // the number of schedu
 	simChecks(t, max(1, simRuns/3))
 	rapid.Check(t, func(t *rapid.T) {
 		p, clocks := drawSimClockPlan(t), drawSimClocks(t)
-		right := p.Play(t, nil)
+		right := p.play(t, nil)
 		require.NotEmpty(t, right)
-		wrong := p.Play(t, clocks)
+		wrong := p.play(t, clocks)
 		// What is due as the fleet leaves may be told by one run only.
 		const last = (simClockSeconds + 70 - 5) * time.Second
 		for id, was := range right {

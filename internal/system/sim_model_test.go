@@ -171,7 +171,7 @@ func (m *simModel) step(e *simEvent) {
 	case simLook:
 		m.Look(e)
 	case simEnd:
-		m.End()
+		m.end()
 	}
 }
 
@@ -180,7 +180,7 @@ func (m *simModel) owed(e *simEvent) bool {
 	return !e.Quiet && (!m.rules.Latest || m.t0 > 0 && e.Arrival > m.asked)
 }
 
-func (m *simModel) End() {
+func (m *simModel) end() {
 	for _, n := range slices.Sorted(maps.Keys(m.puts)) {
 		if e := m.puts[n]; m.owed(e) && m.ids[n] == "" {
 			m.fail("record %d of %s (%s) was never published", n, e.Shard, e.Sequence)

@@ -198,7 +198,7 @@ func (w *simWorld) done() bool {
 	return true
 }
 
-func (w *simWorld) Note(format string, args ...any) {
+func (w *simWorld) note(format string, args ...any) {
 	w.history.Add(simEvent{Kind: simFault, ID: fmt.Sprintf(format, args...)})
 }
 
@@ -229,10 +229,10 @@ func (w *simWorld) step(s simStep) {
 	case "fault":
 		w.Fault(s)
 	case "expire":
-		w.Note("iterators expire")
+		w.note("iterators expire")
 		w.fake.Kinesis.ExpireIterators()
 	case "empty":
-		w.Note("every %dth page is empty", 2+s.Which)
+		w.note("every %dth page is empty", 2+s.Which)
 		w.fake.Kinesis.EmptyPages(2 + s.Which)
 	case "trim":
 		w.trim()
@@ -258,7 +258,7 @@ func (w *simWorld) trim() {
 		}
 	}
 	w.history.mu.Unlock()
-	w.Note("records before %s leave the stream", before.Sub(w.history.began))
+	w.note("records before %s leave the stream", before.Sub(w.history.began))
 	w.fake.Kinesis.TrimRecords(testkit.TestStream, before)
 }
 
@@ -276,7 +276,7 @@ func (w *simWorld) trouble(s simStep) {
 		w.mu.Unlock()
 		w.stop(i)
 	case "crash":
-		w.Note("%s crashes", d.name)
+		w.note("%s crashes", d.name)
 		if s.Count%2 == 0 { // its last requests are still on their way
 			d.wire.stall()
 			w.later(w.plan.Lease, d.wire.wake)
@@ -286,10 +286,10 @@ func (w *simWorld) trouble(s simStep) {
 		}
 		w.stop(i)
 	case "stall":
-		w.Note("%s stalls for %s", d.name, s.For)
+		w.note("%s stalls for %s", d.name, s.For)
 		d.wire.stall()
 		w.later(s.For, func() {
-			w.Note("%s wakes", d.name)
+			w.note("%s wakes", d.name)
 			d.wire.wake()
 		})
 	}
@@ -307,10 +307,10 @@ func (w *simWorld) Fault(s simStep) {
 	if s.Fault.OneOf >= 0 && len(w.live) > 0 {
 		client = w.live[s.Fault.OneOf%len(w.live)].name
 	}
-	w.Note("%s for %s of %q", s.Fault, s.For, client)
+	w.note("%s for %s of %q", s.Fault, s.For, client)
 	remove := w.fake.Faults.Add(s.Fault.rule(client))
 	w.later(s.For, func() {
-		w.Note("no more %s of %q", s.Fault, client)
+		w.note("no more %s of %q", s.Fault, client)
 		remove()
 	})
 }
@@ -391,7 +391,7 @@ func (w *simWorld) join() {
 		if ctx.Err() == nil {
 			w.history.Add(simEvent{Kind: simAfterEnd, Who: d.name, ID: fmt.Sprintf("its end by itself: %v", err)})
 		}
-		d.wire.End(err == nil)
+		d.wire.end(err == nil)
 	}()
 }
 

@@ -139,7 +139,7 @@ func (w *simWire) sever() {
 }
 
 // End says that the daemon is gone.
-func (w *simWire) End(clean bool) {
+func (w *simWire) end(clean bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.cut, w.clean = true, clean

@@ -216,7 +216,7 @@ func simulateWords(t *rapid.T, p simPlan) {
 		w.step(step)
 		w.put(step.Which, step.Count/4)
 		if i%3 == 0 && len(w.live) > 0 {
-			w.Note("a reload of %s", w.live[i%len(w.live)].name)
+			w.note("a reload of %s", w.live[i%len(w.live)].name)
 			select {
 			case w.live[i%len(w.live)].reloads <- syscall.SIGHUP:
 			default:
