@@ -2,7 +2,7 @@ package cli
 
 import (
 	"bytes"
-	"context" //nolint:gosec // the KPL's format prescribes it
+	"context"
 	"encoding/json"
 	"errors"
 	"flag"

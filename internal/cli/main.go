@@ -85,6 +85,7 @@ func withCredentials(err error) error {
 	return fmt.Errorf("AWS does not accept the credentials (%s): %w", code, err)
 }
 
+// Commands are the commands, in the order of the help.
 func Commands() []command {
 	return []command{
 		{"run", "--config FILE | --stream NAME --topic-arn ARN", "the daemon: polls the stream and publishes alerts until it is told to stop", runCommand},

@@ -18,7 +18,7 @@ func (c Config) WithRulesOf(next Config) Config {
 	return c
 }
 
-// configChanges says in words what differs.
+// Changes says in words what differs.
 func Changes(old, next Config) []string {
 	var out []string
 	rules := func(c Config) map[string]any {

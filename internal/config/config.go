@@ -271,6 +271,7 @@ func HostName(s string) bool {
 	})
 }
 
+// Listenable reports whether an address is HOST:PORT with a port of 0 to 65535.
 func Listenable(address string) bool {
 	_, port, err := net.SplitHostPort(address)
 	if err != nil {
@@ -363,6 +364,7 @@ func (c *LoadedConfig) Doubts(now time.Time) []doubt {
 	return out
 }
 
+// ParseConfig is LoadConfig for the bytes of a file that was read already.
 func ParseConfig(ctx context.Context, file string, data []byte, lookup func(string) (string, bool)) (*LoadedConfig, error) {
 	var c Config
 	doc := ParseDocument(file, data, lookup, &c)

@@ -410,6 +410,7 @@ func (d *Document) decodeScalar(path string, n *yaml.Node, v reflect.Value) {
 	}
 }
 
+// TypeName is what a value of this type is called in an error.
 func TypeName(v reflect.Value) string {
 	switch {
 	case v.Type() == reflect.TypeFor[time.Duration]():
@@ -541,6 +542,7 @@ func (d *Document) IsBroken(path string) bool {
 	})
 }
 
+// Join is the path of a key below path.
 func Join(path, key string) string {
 	if path == "" {
 		return key

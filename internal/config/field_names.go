@@ -42,6 +42,7 @@ type fieldNode struct {
 	direct bool // reached through objects alone, as rules go; filters go through arrays, too
 }
 
+// NewFieldNames returns an empty set.
 func NewFieldNames() *FieldNames {
 	return &FieldNames{steps: map[fieldStep]int32{}, Nodes: make([]fieldNode, 1)}
 }
@@ -95,6 +96,7 @@ func (n *FieldNames) child(parent int32, name string, direct bool) int32 {
 	return at
 }
 
+// Has reports whether a record had the field that is mentioned.
 func (n *FieldNames) Has(m alert.Mention) bool {
 	if m.Filter {
 		return n.dotted(0, m.Name())

@@ -22,6 +22,7 @@ type substitutions struct {
 	variables map[string]string // by value: the variable that had it
 }
 
+// NewSubstitutions returns an empty set of replaced values.
 func NewSubstitutions() substitutions {
 	return substitutions{written: map[string]string{}, variables: map[string]string{}}
 }
@@ -34,6 +35,7 @@ type ShownConfig struct {
 	Text  string // as YAML; made once, because a page view must cost little
 }
 
+// NewShownConfig renders a configuration with ${VAR} where a variable gave the value.
 func NewShownConfig(c Config, g substitutions) *ShownConfig {
 	return &ShownConfig{given: g, Text: g.show(c)}
 }
@@ -282,6 +284,7 @@ type ExplanationCover struct {
 	rules, filters []map[string]string // what variables gave to each, by value
 }
 
+// Cover is what hides the values of variables in an explanation; nil if the file uses none.
 func (c *LoadedConfig) Cover() *ExplanationCover {
 	if c.Doc == nil || len(c.Doc.given.variables) == 0 {
 		return nil

@@ -68,6 +68,7 @@ func streamARN(
 	}
 }
 
+// DescribeStream returns the ARN of a stream.
 func DescribeStream(ctx context.Context, client *kinesis.Client, name string) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, preflightTimeout)
 	defer cancel()

@@ -54,6 +54,7 @@ type reloader struct {
 	doubted atomic.Pointer[[]status.Doubt]
 }
 
+// NewReloader returns a reloader whose active configuration is c; load reads the next one.
 func NewReloader(c config.Config, load func(context.Context) (*config.LoadedConfig, error), log *zap.Logger, reg prometheus.Registerer) *reloader {
 	counter := promauto.With(reg).NewCounterVec(prometheus.CounterOpts{
 		Name: "kinesis_alerter_config_reloads_total",

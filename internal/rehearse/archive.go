@@ -53,6 +53,7 @@ func archiveStart() time.Time { return time.Date(2026, 1, 1, 0, 0, 0, 0, time.UT
 
 func (*ArchiveSource) until() time.Time { return time.Time{} }
 
+// Run evaluates the records of all files, in the order of the files.
 func (s *ArchiveSource) Run(ctx context.Context, b *Backtest, bar *progressBar) error {
 	for _, name := range s.Files { // all of them, before hours are spent on the first
 		info, err := config.StatFile(name)

@@ -63,6 +63,7 @@ type occasionKey struct {
 	at  int64 // in milliseconds
 }
 
+// NewBacktest compiles the rules of loaded and, unless it is nil, those of against.
 func NewBacktest(loaded, against *config.LoadedConfig) (*Backtest, error) {
 	b := &Backtest{
 		config: loaded, Report: newBacktestReport(loaded), topics: map[string]*topicTally{}, step: stepOf(loaded), sns: loaded.Parts().Sns,

@@ -66,6 +66,7 @@ type plotSpans struct {
 
 type plotSpan struct{ least, greatest float64 }
 
+// NewBacktestPlot returns a plot of the alerts and, if there are any, of the scores.
 func NewBacktestPlot(config *config.LoadedConfig) *backtestPlot {
 	p := &backtestPlot{
 		field: ScoreField, byRule: map[string]*plotMarks{}, scores: plotSpans{length: 100 * time.Millisecond, spans: map[int64]*plotSpan{}},

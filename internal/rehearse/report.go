@@ -86,6 +86,7 @@ type TopicResult struct {
 	Cut bool `json:"digests_about,omitempty"`
 }
 
+// BusiestSecond is the second in which a topic would have got most alerts.
 type BusiestSecond struct {
 	At     time.Time `json:"at,omitzero"`
 	Alerts int       `json:"alerts"`
@@ -225,6 +226,7 @@ func (r *BacktestReport) suppressed(byRule map[string]map[string]int, shadow map
 	}
 }
 
+// Print writes the report as text or as JSON.
 func (r *BacktestReport) Print(w io.Writer, asJSON bool) error {
 	if asJSON {
 		text, err := json.MarshalIndent(r, "", "  ")

@@ -38,9 +38,9 @@ const (
 	firstGet   = 500
 	// mostPages bounds what all shards together have in memory: a page at work and one that was read ahead, each.
 	mostPages = 256 << 20
-	// backtestCall bounds a call, and backtestPatience is how long a shard is tried in vain. What Kinesis throttles is
-	// tried for ever.
-	backtestCall     = 30 * time.Second
+	// backtestCall bounds a call.
+	backtestCall = 30 * time.Second
+	// BacktestPatience is how long a shard is tried in vain. What Kinesis throttles is tried without end.
 	BacktestPatience = 5 * time.Minute
 	// pastEnd is how far behind the end an arrival must be that proves that nothing before it comes any more: arrivals of
 	// a shard do not always increase.
@@ -100,6 +100,7 @@ func (f *feeds) Pop() any {
 	return last
 }
 
+// Run reads the stream from From to To and evaluates its records, shard by shard with parents first.
 func (s *StreamSource) Run(ctx context.Context, b *Backtest, bar *progressBar) error {
 	if err := s.list(ctx); err != nil {
 		return err

@@ -8,8 +8,9 @@ import (
 )
 
 const (
-	// HistoryEvery is how often the throughput is sampled, and historyLength how many samples are kept: 15 minutes.
-	HistoryEvery  = 5 * time.Second
+	// HistoryEvery is how often the throughput is sampled.
+	HistoryEvery = 5 * time.Second
+	// HistoryLength is how many samples are kept: 15 minutes.
 	HistoryLength = 180
 )
 
@@ -19,7 +20,7 @@ type Totals struct {
 	Befell          Recent // since the process started
 }
 
-// history keeps what a process did in its last 15 minutes. One goroutine runs it; reading it is safe for all.
+// Recorder keeps what a process did in its last 15 minutes. One goroutine runs it; reading it is safe for all.
 type Recorder struct {
 	mu   sync.Mutex
 	last Totals

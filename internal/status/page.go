@@ -33,6 +33,7 @@ type page struct {
 	log    *zap.Logger
 }
 
+// NewPage returns the page of a status, rendered anew for each request.
 func NewPage(status func() Status, log *zap.Logger) *page {
 	return &page{
 		status: status, log: log,
@@ -57,7 +58,7 @@ func (p *page) Index(w http.ResponseWriter, r *http.Request) {
 	accept := r.Header.Get("Accept")
 	switch {
 	case strings.Contains(accept, "text/html"):
-		p.Html(w, r)
+		p.HTML(w, r)
 	case strings.Contains(accept, "application/json"):
 		p.Json(w, r)
 	default:
@@ -66,7 +67,8 @@ func (p *page) Index(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-func (p *page) Html(w http.ResponseWriter, r *http.Request) {
+// HTML answers a request with the page for people.
+func (p *page) HTML(w http.ResponseWriter, r *http.Request) {
 	st := p.status()
 	var b bytes.Buffer
 	if err := p.page.Execute(&b, NewView(&st)); err != nil {

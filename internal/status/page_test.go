@@ -25,7 +25,7 @@ func TestStatusPageEscapes(t *testing.T) {
 		return s
 	}, zaptest.NewLogger(t))
 	w := httptest.NewRecorder()
-	page.Html(w, httptest.NewRequest(http.MethodGet, "/", http.NoBody))
+	page.HTML(w, httptest.NewRequest(http.MethodGet, "/", http.NoBody))
 	require.Equal(t, 1, strings.Count(w.Body.String(), "<script"))
 	require.NotContains(t, w.Body.String(), "<img")
 	require.NotContains(t, w.Body.String(), "<b>")
@@ -36,14 +36,14 @@ func TestStatusPageOfManyShards(t *testing.T) {
 	t.Parallel()
 	page := status.NewPage(func() status.Status { return statustest.ManyShards(1000) }, zaptest.NewLogger(t))
 	w := httptest.NewRecorder()
-	page.Html(w, httptest.NewRequest(http.MethodGet, "/", http.NoBody))
+	page.HTML(w, httptest.NewRequest(http.MethodGet, "/", http.NoBody))
 	require.Less(t, w.Body.Len(), 512<<10)
 	require.Equal(t, 10, strings.Count(w.Body.String(), `<details id="shards-`))
 	require.Contains(t, w.Body.String(), "Of 1,000 open shards, those that need a look are shown, the gravest first")
 	r := httptest.NewRequest(http.MethodGet, "/", http.NoBody)
 	r.Header.Set("Accept-Encoding", "gzip, br")
 	w = httptest.NewRecorder()
-	page.Html(w, r)
+	page.HTML(w, r)
 	require.Equal(t, "gzip", w.Header().Get("Content-Encoding"))
 	require.Less(t, w.Body.Len(), 32<<10)
 	s := statustest.ManyShards(1000)
@@ -87,6 +87,6 @@ func BenchmarkStatusPageOfThousandShards(b *testing.B) {
 	page := status.NewPage(func() status.Status { return s }, zap.NewNop())
 	r := httptest.NewRequest(http.MethodGet, "/", http.NoBody)
 	for b.Loop() {
-		page.Html(httptest.NewRecorder(), r)
+		page.HTML(httptest.NewRecorder(), r)
 	}
 }

@@ -74,6 +74,7 @@ type knownProblem struct {
 	looked     time.Time
 }
 
+// NewProblemLog returns a log that knows no problem yet.
 func NewProblemLog(log *zap.Logger) *ProblemLog {
 	return &ProblemLog{log: log, known: map[problemKey]*knownProblem{}}
 }

@@ -17,6 +17,7 @@ type BadAnswers struct {
 	Of []string `json:"of"`
 }
 
+// BadAnswersOf are the operations whose answers cannot be used now.
 func BadAnswersOf(watch *answer.Watch) []BadAnswers {
 	out := []BadAnswers{}
 	for _, t := range watch.Troubles() {

@@ -19,6 +19,7 @@ const (
 	endsCritical = time.Minute
 )
 
+// CredentialsStatus is how the page shows a source of credentials.
 func CredentialsStatus(s credentials.Status) Credentials {
 	out := Credentials{
 		Known: s.Known, Expires: Moment(s.Expires), Failing: s.Failing, FailingSince: Moment(s.FailingSince), Refused: []refusal{},

@@ -273,7 +273,7 @@ func TestHistoryForgets(t *testing.T) {
 
 // A code that is not listed has no subject, and a problem without one is sorted before its causes.
 func TestEveryProblemCodeIsListed(t *testing.T) {
-	files, err := filepath.Glob("status_problems*.go")
+	files, err := filepath.Glob("problems*.go")
 	require.NoError(t, err)
 	found, subjects := map[string]bool{}, ProblemSubjects()
 	for _, file := range files {

@@ -57,6 +57,7 @@ const (
 	alertsShown = 10
 )
 
+// NewView prepares a status for the template.
 func NewView(st *Status) *view {
 	v := &view{
 		Status: *st, Style: template.CSS(statusCSS), Script: template.JS(statusJS), //nolint:gosec // both are compiled in

@@ -49,6 +49,7 @@ func (x *LambdaExplainer) Run(ctx context.Context) error {
 	return err
 }
 
+// Name is the file, as messages name it.
 func (x *LambdaExplainer) Name() string {
 	if x.File == config.StandardInput {
 		return "standard input"

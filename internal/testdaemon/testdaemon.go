@@ -56,8 +56,10 @@ func (d *TestDaemon) End() error {
 // Page is the page of a daemon in a bubble.
 type Page struct{ *testkit.Pipes }
 
+// NewPage returns the listener of a daemon whose page is to be read.
 func NewPage() *Page { return &Page{testkit.NewPipes()} }
 
+// Status reads the status of the daemon.
 func (p *Page) Status(t *testing.T) *status.Status {
 	t.Helper()
 	var s status.Status

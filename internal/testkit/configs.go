@@ -5,6 +5,7 @@ import (
 	"strings"
 )
 
+// LimitsHead is the beginning of a valid configuration.
 const LimitsHead = "stream: {name: s}\ntopics: {t: {arn: \"arn:aws:sns:us-east-1:000000000000:t\"}}\n"
 
 // Numbered makes one text of what each of n numbers gives.
@@ -62,6 +63,7 @@ func HostileConfigs() map[string]struct{ Text, Why string } {
 	}
 }
 
+// ReloadConfig is a valid configuration with two rules.
 const ReloadConfig = `stream: {name: s}
 rules:
   - {name: one, when: v > 1, topics: [a]}
@@ -71,6 +73,7 @@ topics:
   a: {arn: "arn:aws:sns:us-east-1:000000000000:a"}
 `
 
+// ValidConfig is a configuration that uses most keys.
 const ValidConfig = `stream:
   name: ExampleOutputStream
   application: heart-rate-alerts

@@ -18,12 +18,14 @@ type Keyring struct {
 	Err  error
 }
 
+// Set changes the source.
 func (k *Keyring) Set(change func(*Keyring)) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	change(k)
 }
 
+// Load implements a provider of the SDK.
 func (k *Keyring) Load(context.Context) (aws.Credentials, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()

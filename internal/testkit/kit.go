@@ -3,7 +3,7 @@ package testkit
 import (
 	"bytes"
 	"context"
-	"crypto/md5"
+	"crypto/md5" //nolint:gosec // the format of the Kinesis Producer Library prescribes it
 	"encoding/xml"
 	"errors"
 	"flag"
@@ -26,6 +26,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
+//nolint:gochecknoglobals // a flag is one for the whole binary
 var update = flag.Bool("update", false, "rewrite the golden files; commit only what you understand")
 
 // Golden compares got with a file in testdata.
@@ -48,6 +49,7 @@ func Environment(pairs map[string]string) func(string) (string, bool) {
 	}
 }
 
+// Emulated is the configuration of clients that reach the emulator.
 func Emulated(fake *fakeaws.AWS) aws.Config {
 	return aws.Config{
 		Region: "us-east-1", Credentials: credentials.NewStaticCredentialsProvider("worker", "x", ""),
@@ -55,13 +57,15 @@ func Emulated(fake *fakeaws.AWS) aws.Config {
 	}
 }
 
+// ConfigFile writes a configuration to a file that ends with the test.
 func ConfigFile(t *testing.T, text string) string {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "alerter.yaml")
-	require.NoError(t, os.WriteFile(file, []byte(text), 0o600)) //nolint:gosec // in the test's own folder
+	require.NoError(t, os.WriteFile(file, []byte(text), 0o600))
 	return file
 }
 
+// The stream and the topic of tests.
 const (
 	TestStream   = "ExampleOutputStream"
 	TestTopic    = "ExampleTopic"
@@ -73,6 +77,7 @@ func AnyRate(arn string) alert.TopicConfig {
 	return alert.TopicConfig{ARN: arn, Rate: alert.Rate{Unlimited: true}, Email: new(false)}
 }
 
+// CreateTopic creates TestTopic with a subscription.
 func CreateTopic(t *testing.T, fake *fakeaws.AWS) {
 	t.Helper()
 	client := sns.NewFromConfig(Emulated(fake))
@@ -86,6 +91,7 @@ func Subscribe(ctx context.Context, client *sns.Client, topic string) error {
 	return SubscribeTo(ctx, client, topic, "pager")
 }
 
+// SubscribeTo subscribes a function to a topic.
 func SubscribeTo(ctx context.Context, client *sns.Client, topic, function string) error {
 	_, err := client.Subscribe(ctx, &sns.SubscribeInput{
 		TopicArn: &topic, Protocol: aws.String("lambda"), Endpoint: aws.String("arn:aws:lambda:us-east-1:000000000000:function:" + function),
@@ -146,7 +152,7 @@ func WaitFor(t *testing.T, what string, ok func() bool) {
 		if ok() {
 			return
 		}
-		time.Sleep(20 * time.Millisecond)
+		time.Sleep(20 * time.Millisecond) //nolint:forbidigo // real processes have no clock of ours
 	}
 	require.Fail(t, "waited in vain for "+what)
 }
@@ -171,11 +177,13 @@ func Aggregate(key string, payloads ...string) []byte {
 // Seeded is chance that is the same in every run.
 func Seeded() *rand.Rand { return rand.New(rand.NewPCG(1, 2)) } //nolint:gosec // a test wants to repeat itself
 
+// The first shards of a stream.
 const (
 	Shard0 = "shardId-000000000000"
 	Shard1 = "shardId-000000000001"
 )
 
+// TextOf is the text of a file.
 func TextOf(tb testing.TB, file string) string {
 	tb.Helper()
 	text, err := os.ReadFile(file) //nolint:gosec // a file of the test's

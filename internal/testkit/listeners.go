@@ -17,6 +17,7 @@ type deafListener struct {
 	once   sync.Once
 }
 
+// NewDeafListener returns a listener that accepts nothing.
 func NewDeafListener() *deafListener { return &deafListener{closed: make(chan struct{})} }
 
 func (l *deafListener) Accept() (net.Conn, error) {
@@ -38,8 +39,10 @@ type Pipes struct {
 	once   sync.Once
 }
 
+// NewPipes returns a listener whose connections are pipes.
 func NewPipes() *Pipes { return &Pipes{Conns: make(chan net.Conn), Closed: make(chan struct{})} }
 
+// Accept implements net.Listener.
 func (p *Pipes) Accept() (net.Conn, error) {
 	select {
 	case c := <-p.Conns:
@@ -49,11 +52,13 @@ func (p *Pipes) Accept() (net.Conn, error) {
 	}
 }
 
+// Close implements net.Listener.
 func (p *Pipes) Close() error {
 	p.once.Do(func() { close(p.Closed) })
 	return nil
 }
 
+// Addr implements net.Listener.
 func (*Pipes) Addr() net.Addr { return &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 9464} }
 
 // Get asks the daemon behind the listener for a page.

@@ -62,6 +62,7 @@ type pipeOutput struct {
 	err  error
 }
 
+// NewPipeOutput returns an output that can be blocked.
 func NewPipeOutput() *pipeOutput {
 	p := &pipeOutput{open: make(chan struct{})}
 	close(p.open)
