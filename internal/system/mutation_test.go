@@ -50,7 +50,7 @@ type finding struct {
 // outgrown is noticed at once.
 func TestMutationsFitTheSource(t *testing.T) {
 	for _, m := range mutations() {
-		source, err := os.ReadFile(filepath.Join("..", m.file))
+		source, err := os.ReadFile(filepath.Join("../..", m.file))
 		require.NoError(t, err, m.breaks)
 		require.Equal(t, 1, strings.Count(string(source), m.old), "%s: %s: %q", m.breaks, m.file, m.old)
 	}
@@ -58,7 +58,7 @@ func TestMutationsFitTheSource(t *testing.T) {
 
 // TestMutations breaks the daemon in every way that its guarantees exclude, one at a time, and shows that a test finds it.
 func TestMutations(t *testing.T) {
-	root, err := filepath.Abs("..")
+	root, err := filepath.Abs("../..")
 	require.NoError(t, err)
 	var (
 		mu       sync.Mutex
