@@ -193,7 +193,7 @@ func (x *backtester) source(ctx context.Context, loaded *config.LoadedConfig, fr
 	}
 	cfg, err := x.load(ctx)
 	if err != nil {
-		return nil, config.Errors{{Rule: err.Error()}}
+		return nil, config.FieldErrors{{Rule: err.Error()}}
 	}
 	s := &rehearse.StreamSource{
 		Client: daemon.NewClients(cfg, prometheus.NewRegistry(), nil).Of(loaded.Stream.ARN).Kinesis, Stream: loaded.Parts().Consumer, From: from, To: to,

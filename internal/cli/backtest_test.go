@@ -152,7 +152,7 @@ func TestBacktestUsage(t *testing.T) {
 		require.Equal(t, "rules: backtest: "+want, err.Error())
 	}
 	var r backtestRun
-	var faults config.Errors
+	var faults config.FieldErrors
 	require.ErrorAs(t, r.Run(t.Context(), "--from", "-1h"), &faults, "AWS is not configured")
 	require.ErrorAs(t, r.Run(t.Context(), "--against", "testdata/nosuch.yaml", "--archive", "x"), &faults)
 }

@@ -44,7 +44,7 @@ func drillCommand(p *program, fs *flag.FlagSet) func(context.Context, []string) 
 		}
 		cfg, err := daemon.LoadAWS(ctx)
 		if err != nil {
-			return config.Errors{{Rule: err.Error()}}
+			return config.FieldErrors{{Rule: err.Error()}}
 		}
 		config := loaded.Parts()
 		clients := daemon.NewClients(cfg, prometheus.NewRegistry(), nil)

@@ -158,7 +158,7 @@ func (x *explainer) given(ctx context.Context) ([]consumer.UserRecord, error) {
 func (x *explainer) Read(ctx context.Context, c config.Config) (records []consumer.UserRecord, arn string, err error) {
 	cfg, err := x.load(ctx)
 	if err != nil {
-		return nil, "", config.Errors{{Rule: err.Error()}}
+		return nil, "", config.FieldErrors{{Rule: err.Error()}}
 	}
 	client := daemon.NewClients(cfg, prometheus.NewRegistry(), nil).Of(c.Stream.ARN).Kinesis
 	rec, err := (&rehearse.RecordReader{Client: client, Stream: c.Parts().Consumer, Shard: x.shard, Sequence: x.sequence}).Read(ctx)

@@ -100,7 +100,7 @@ func TestExplainUsage(t *testing.T) {
 	require.Equal(t, ExitUsage, code)
 	require.Equal(t, "testdata/nosuch.yaml: no such file or directory\n", stderr)
 	_, err := runExplain(t, nil, "", "--shard", "s", "--sequence", "1")
-	var faults config.Errors
+	var faults config.FieldErrors
 	require.ErrorAs(t, err, &faults, "AWS is not configured")
 }
 

@@ -100,7 +100,7 @@ func leasesCommand(p *program, fs *flag.FlagSet) func(context.Context, []string)
 			return err
 		}
 		if o.aws, err = daemon.LoadAWS(ctx); err != nil {
-			return config.Errors{{Rule: err.Error()}}
+			return config.FieldErrors{{Rule: err.Error()}}
 		}
 		if info, err := os.Stdin.Stat(); err == nil && info.Mode()&os.ModeCharDevice != 0 {
 			o.terminal = os.Stdin

@@ -49,7 +49,7 @@ func Main(ctx context.Context, args []string, env func(string) (string, bool), s
 	p := &program{env: env, stdout: out, stderr: errs, output: stdout, console: stderr}
 	err := p.Run(ctx, args)
 	var usage config.UsageError
-	var problems config.Errors
+	var problems config.FieldErrors
 	switch {
 	case err == nil, errors.Is(err, flag.ErrHelp):
 		return ExitOK
@@ -285,7 +285,7 @@ func runCommand(p *program, fs *flag.FlagSet) func(context.Context, []string) er
 		}
 		o.AWS, err = daemon.LoadAWS(ctx)
 		if err != nil {
-			return config.Errors{{Rule: err.Error()}}
+			return config.FieldErrors{{Rule: err.Error()}}
 		}
 		if limit := daemon.MemoryLimit(os.DirFS("/"), p.env); limit > 0 {
 			debug.SetMemoryLimit(limit)

@@ -39,7 +39,7 @@ func produceCommand(p *program, fs *flag.FlagSet) func(context.Context, []string
 		}
 		cfg, err := daemon.LoadAWS(ctx)
 		if err != nil {
-			return config.Errors{{Rule: err.Error()}}
+			return config.FieldErrors{{Rule: err.Error()}}
 		}
 		if *limit > 0 {
 			var cancel context.CancelFunc

@@ -231,7 +231,7 @@ func (c Config) Validate() error {
 	var errs []error
 	refuse := func(bad bool, field, value, rule string, args ...any) {
 		if bad {
-			errs = append(errs, &Error{Field: field, Value: value, Rule: fmt.Sprintf(rule, args...)})
+			errs = append(errs, &FieldError{Field: field, Value: value, Rule: fmt.Sprintf(rule, args...)})
 		}
 	}
 	refuse(c.Stream.Name == "" && c.Stream.ARN == "", "stream.name", "", "required, unless stream.arn is given")
@@ -262,7 +262,7 @@ func (c Config) Validate() error {
 }
 
 // ConfigField is the path of the field, as the packages' own configuration errors have it.
-func (p *Error) ConfigField() string { return p.Field }
+func (p *FieldError) ConfigField() string { return p.Field }
 
 // HostName says whether a text may be the name of a host.
 func HostName(s string) bool {
@@ -286,7 +286,7 @@ func Listenable(address string) bool {
 const EnvSource = "env:"
 
 // LoadConfig reads and checks a configuration file, or, for env:NAME, the text in the environment variable NAME. lookup
-// gives that and the values of ${VAR}. The error is a Errors with every fault of the file, or that the file cannot be
+// gives that and the values of ${VAR}. The error is a FieldErrors with every fault of the file, or that the file cannot be
 // read. The configuration has its defaults.
 //
 // The work is bounded by the size of the file. When ctx ends before it is done, it is left behind.
@@ -299,17 +299,17 @@ func loadConfig(ctx context.Context, file string, lookup func(string) (string, b
 		text, set := lookup(variable)
 		switch {
 		case variable == "":
-			return nil, Errors{{File: file, Rule: "names no variable; write env:NAME"}}
+			return nil, FieldErrors{{File: file, Rule: "names no variable; write env:NAME"}}
 		case !set:
-			return nil, Errors{{File: file, Rule: fmt.Sprintf("the environment has no variable %q; set it to the text of a configuration, or name a file", variable)}}
+			return nil, FieldErrors{{File: file, Rule: fmt.Sprintf("the environment has no variable %q; set it to the text of a configuration, or name a file", variable)}}
 		case text == "":
-			return nil, Errors{{File: file, Rule: fmt.Sprintf("the variable %q is set, but empty; set it to the text of a configuration", variable)}}
+			return nil, FieldErrors{{File: file, Rule: fmt.Sprintf("the variable %q is set, but empty; set it to the text of a configuration", variable)}}
 		}
 		return ParseConfig(ctx, file, []byte(text), lookup)
 	}
 	data, err := ReadFile(ctx, file, MaxDocument)
 	if err != nil {
-		return nil, Errors{{File: file, Rule: err.Error()}}
+		return nil, FieldErrors{{File: file, Rule: err.Error()}}
 	}
 	return ParseConfig(ctx, file, data, lookup)
 }
@@ -322,14 +322,14 @@ type LoadedConfig struct {
 
 // doubt is something valid in a configuration that cannot be meant.
 type doubt struct {
-	*Error
+	*FieldError
 
 	Never bool // it keeps a rule or a filter from ever matching
 }
 
 // Trials are the templates that can only fail. The daemon starts with them, and sends the default words.
 func (c *LoadedConfig) Trials() error {
-	var problems Errors
+	var problems FieldErrors
 	for _, fails := range c.Parts().Alert.Trials() {
 		problems = append(problems, c.Doc.Place(fails)...)
 	}
@@ -342,7 +342,7 @@ func (c *LoadedConfig) Trials() error {
 // Current refuses a configuration with silences that are over, for whoever puts it in force now. A start does not: a daemon that is
 // restarted at night must not stay down because a silence has ended.
 func (c *LoadedConfig) Current(now time.Time) error {
-	var problems Errors
+	var problems FieldErrors
 	for _, over := range c.Parts().Alert.Over(now) {
 		problems = append(problems, c.Doc.Place(over)...)
 	}
@@ -404,18 +404,18 @@ func (d *Document) addFilters(ctx context.Context, c *Config) {
 }
 
 // Place turns the errors of Validate methods into problems with a place in the file. A field is mentioned once, with the
-// first that is wrong: several packages look at the stream, for one. Errors about values that could not even be decoded
+// first that is wrong: several packages look at the stream, for one. Faults about values that could not even be decoded
 // are left out: they speak of a default.
-func (d *Document) Place(err error) Errors {
-	var placed Errors
+func (d *Document) Place(err error) FieldErrors {
+	var placed FieldErrors
 	said := map[string]bool{}
 	for _, e := range flatten(err) {
 		if len(placed) == mostFaults {
 			break
 		}
-		var field fieldError
+		var field configFielder
 		if !errors.As(e, &field) {
-			placed = append(placed, &Error{File: d.File, Rule: e.Error()})
+			placed = append(placed, &FieldError{File: d.File, Rule: e.Error()})
 			continue
 		}
 		path := field.ConfigField()
@@ -445,15 +445,15 @@ func (d *Document) Place(err error) Errors {
 }
 
 // describeError takes the packages' configuration errors apart. Column is the place inside the value, from 1, or 0.
-func describeError(err fieldError) *Error {
+func describeError(err configFielder) *FieldError {
 	var (
-		own     *Error
+		own     *FieldError
 		rules   *alert.ConfigError
 		topics  *sns.ConfigError
 		table   *checkpoint.ConfigError
 		reading *consumer.ConfigError
 	)
-	p := &Error{Field: err.ConfigField()}
+	p := &FieldError{Field: err.ConfigField()}
 	switch {
 	case errors.As(err, &own):
 		p.Value, p.Rule = own.Value, own.Rule
@@ -509,7 +509,7 @@ func sampleAttributes() map[string]alert.AttributeConfig {
 	return map[string]alert.AttributeConfig{alert.SampleAttributeName: {Value: alert.SampleAttribute}}
 }
 
-// Config builds the configuration. The error is a Errors that speaks of flags.
+// Config builds the configuration. The error is a FieldErrors that speaks of flags.
 func (q QuickConfig) Config() (*LoadedConfig, error) {
 	c := Config{
 		Stream: StreamConfig{Name: q.Stream, Application: q.Application},

@@ -34,7 +34,7 @@ type Document struct {
 	given    substitutions     // what the environment gave
 	room     int               // how many bytes the environment may still give
 	broken   []string          // paths that could not be decoded: later rules have nothing to say about them
-	Problems Errors            // no more than mostFaults, behind which nothing is looked at
+	Problems FieldErrors            // no more than mostFaults, behind which nothing is looked at
 }
 
 // ParseDocument decodes one YAML document into target, a pointer to a struct with yaml tags. The struct's present
@@ -42,11 +42,11 @@ type Document struct {
 func ParseDocument(file string, data []byte, lookup func(string) (string, bool), target any) *Document {
 	d := &Document{File: file, lookup: lookup, secrets: map[string]string{}, given: NewSubstitutions(), room: mostGiven}
 	if len(data) > MaxDocument {
-		d.Problems = append(d.Problems, &Error{File: file, Rule: "the file is larger than 1 MiB"})
+		d.Problems = append(d.Problems, &FieldError{File: file, Rule: "the file is larger than 1 MiB"})
 		return d
 	}
 	if valuesAtMost(data) > mostValues {
-		d.Problems = append(d.Problems, &Error{File: file, Rule: fmt.Sprintf("the file is too large: its brackets, colons, commas and dashes may make more than %d keys and values", mostValues)})
+		d.Problems = append(d.Problems, &FieldError{File: file, Rule: fmt.Sprintf("the file is too large: its brackets, colons, commas and dashes may make more than %d keys and values", mostValues)})
 		return d
 	}
 	var root yaml.Node
@@ -55,7 +55,7 @@ func ParseDocument(file string, data []byte, lookup func(string) (string, bool),
 		return d
 	}
 	if len(root.Content) == 0 {
-		d.Problems = append(d.Problems, &Error{File: file, Rule: "the file is empty"})
+		d.Problems = append(d.Problems, &FieldError{File: file, Rule: "the file is empty"})
 		return d
 	}
 	if fault := survey(&root); fault != nil {
@@ -90,8 +90,8 @@ func loadNode(data []byte, root *yaml.Node) error {
 	}
 }
 
-func (d *Document) syntaxProblem(data []byte, err error) *Error {
-	p := &Error{File: d.File, Rule: "not valid YAML: " + err.Error()}
+func (d *Document) syntaxProblem(data []byte, err error) *FieldError {
+	p := &FieldError{File: d.File, Rule: "not valid YAML: " + err.Error()}
 	if loadErr, ok := errors.AsType[*yaml.LoadError](err); ok {
 		p.Rule = "not valid YAML: " + loadErr.Message
 		p.Line, p.Column = loadErr.Mark.Line, max(loadErr.Mark.Column, 1)
@@ -122,7 +122,7 @@ func (d *Document) report(path string, n *yaml.Node, value, rule string) {
 	}
 	d.broken = append(d.broken, path)
 	value, rule = d.hide(path, value, rule)
-	d.Problems = append(d.Problems, &Error{
+	d.Problems = append(d.Problems, &FieldError{
 		File: d.File, Line: n.Line, Column: n.Column, Field: path, Value: value, Rule: rule,
 	})
 }
@@ -206,7 +206,7 @@ func (d *Document) pairs(path string, n *yaml.Node, yield func(key, value *yaml.
 			d.report(Join(path, key.Value), key, "", "merge keys are not supported; write the values out")
 		case seen:
 			if !d.full() {
-				d.Problems = append(d.Problems, &Error{
+				d.Problems = append(d.Problems, &FieldError{
 					File: d.File, Line: key.Line, Column: key.Column, Field: Join(path, key.Value),
 					Rule: fmt.Sprintf("duplicate key; the first is in line %d", line),
 				})

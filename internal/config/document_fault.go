@@ -7,7 +7,7 @@ func (d *Document) Fault(path, value, rule string) {
 	}
 	n, exact := d.Locate(path)
 	value, rule = d.hide(path, value, rule)
-	p := &Error{File: d.File, Field: path, Value: value, Rule: rule}
+	p := &FieldError{File: d.File, Field: path, Value: value, Rule: rule}
 	if n != nil && (exact || n != d.Root) {
 		p.Line, p.Column = n.Line, n.Column
 	}

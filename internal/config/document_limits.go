@@ -82,11 +82,11 @@ type extent struct{ values, text, paths, levels int }
 type surveyor struct {
 	measured map[*yaml.Node]extent // of nodes with an anchor
 	open     map[*yaml.Node]bool   // those that are being measured
-	fault    *Error
+	fault    *FieldError
 }
 
 // survey says what is wrong with the extent of a document, or nil.
-func survey(root *yaml.Node) *Error {
+func survey(root *yaml.Node) *FieldError {
 	s := &surveyor{measured: map[*yaml.Node]extent{}, open: map[*yaml.Node]bool{}}
 	s.measure(root)
 	return s.fault
@@ -94,7 +94,7 @@ func survey(root *yaml.Node) *Error {
 
 func (s *surveyor) refuse(n *yaml.Node, format string, args ...any) {
 	if s.fault == nil {
-		s.fault = &Error{Line: n.Line, Column: n.Column, Rule: fmt.Sprintf(format, args...)}
+		s.fault = &FieldError{Line: n.Line, Column: n.Column, Rule: fmt.Sprintf(format, args...)}
 	}
 }
 

@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// Error is one fault of a configuration.
-type Error struct {
+// FieldError is one fault of a configuration.
+type FieldError struct {
 	// File, Line and Column say where; Line and Column count from 1 and are 0 when the fault is an absence, or when
 	// the configuration came from flags (then File is empty too).
 	File         string
@@ -22,7 +22,7 @@ type Error struct {
 	Rule string
 }
 
-func (p *Error) Error() string {
+func (p *FieldError) Error() string {
 	var b strings.Builder
 	if p.File != "" {
 		b.WriteString(p.File)
@@ -52,15 +52,15 @@ func shorten(value string, most int) string {
 	return value
 }
 
-// Errors are all faults of a configuration, in the order of the file.
-type Errors []*Error
+// FieldErrors are all faults of a configuration, in the order of the file.
+type FieldErrors []*FieldError
 
-func (ps Errors) Error() string { return strings.Join(ps.Lines(), "\n") }
+func (ps FieldErrors) Error() string { return strings.Join(ps.Lines(), "\n") }
 
 // Lines are the faults, a line each, of one kind only the first ones.
-func (ps Errors) Lines() []string {
+func (ps FieldErrors) Lines() []string {
 	lines, alike := []string{}, map[string]int{}
-	kind := func(p *Error) string { return regexp.MustCompile(`\d+`).ReplaceAllString(p.Rule, "0") }
+	kind := func(p *FieldError) string { return regexp.MustCompile(`\d+`).ReplaceAllString(p.Rule, "0") }
 	left := 0
 	for _, p := range ps {
 		if alike[kind(p)]++; alike[kind(p)] > MostAlike || len(lines) == mostShown {
@@ -86,8 +86,8 @@ const (
 )
 
 // Sort puts the problems into the order of the file; those without a line come last.
-func (ps Errors) Sort() {
-	slices.SortStableFunc(ps, func(a, b *Error) int {
+func (ps FieldErrors) Sort() {
+	slices.SortStableFunc(ps, func(a, b *FieldError) int {
 		switch {
 		case a.Line == b.Line:
 			return a.Column - b.Column
@@ -100,9 +100,9 @@ func (ps Errors) Sort() {
 	})
 }
 
-// fieldError is what the packages' own Validate methods report: their errors know the path of the field in the
+// configFielder is what the packages' own Validate methods report: their errors know the path of the field in the
 // configuration file, but not where in the file it stands.
-type fieldError interface {
+type configFielder interface {
 	error
 	ConfigField() string
 }
@@ -112,8 +112,8 @@ func flatten(err error) []error {
 	if err == nil {
 		return nil
 	}
-	// A fieldError is a leaf, even when it wraps its cause.
-	if _, ok := err.(fieldError); ok { //nolint:errorlint // the tree is walked by hand, so that no leaf is skipped
+	// A configFielder is a leaf, even when it wraps its cause.
+	if _, ok := err.(configFielder); ok { //nolint:errorlint // the tree is walked by hand, so that no leaf is skipped
 		return []error{err}
 	}
 	if joined, ok := err.(interface{ Unwrap() []error }); ok {
@@ -135,6 +135,6 @@ func isFieldError(leaves []error) bool {
 	if len(leaves) == 0 {
 		return false
 	}
-	_, ok := leaves[0].(fieldError) //nolint:errorlint // as in flatten
+	_, ok := leaves[0].(configFielder) //nolint:errorlint // as in flatten
 	return ok
 }

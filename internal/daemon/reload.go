@@ -91,7 +91,7 @@ func (r *reloader) show(changes []string, err error) {
 // places says where a file is wrong, without the values, which may come from the environment.
 func places(err error) string {
 	const most = 5
-	problems, ok := errors.AsType[config.Errors](err)
+	problems, ok := errors.AsType[config.FieldErrors](err)
 	if !ok {
 		return "the file is valid and could not be put into force; the log says why"
 	}

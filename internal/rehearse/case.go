@@ -145,14 +145,14 @@ type TestLoader struct {
 	// Config is the configuration for all files; empty where each names its own.
 	Config   string
 	Configs  map[string]*config.LoadedConfig // nil for a faulty one
-	Problems config.Errors
+	Problems config.FieldErrors
 }
 
 // Load reads a file of tests. It returns nil if there are problems with it, or with its configuration.
 func (l *TestLoader) Load(ctx context.Context, file string) *LoadedTests {
 	data, err := config.ReadFile(ctx, file, config.MaxDocument)
 	if err != nil {
-		l.Problems = append(l.Problems, &config.Error{File: file, Rule: err.Error()})
+		l.Problems = append(l.Problems, &config.FieldError{File: file, Rule: err.Error()})
 		return nil
 	}
 	var tests ruleTests
@@ -215,11 +215,11 @@ func (l *TestLoader) configOf(ctx context.Context, doc *config.Document, tests *
 		return loaded
 	}
 	loaded, err := config.LoadConfig(ctx, name, l.Lookup)
-	var faults config.Errors
+	var faults config.FieldErrors
 	switch {
 	case err == nil:
 	case !errors.As(err, &faults):
-		faults = config.Errors{{File: name, Rule: err.Error()}}
+		faults = config.FieldErrors{{File: name, Rule: err.Error()}}
 		fallthrough
 	default:
 		l.Problems = append(l.Problems, faults...)

@@ -37,7 +37,7 @@ type sampleRecord struct {
 func readSample(ctx context.Context, file string) (iter.Seq[sampleRecord], error) {
 	text, err := config.ReadFile(ctx, file, config.MostSample)
 	if err != nil {
-		return nil, config.Errors{{File: file, Rule: err.Error()}}
+		return nil, config.FieldErrors{{File: file, Rule: err.Error()}}
 	}
 	records := sampleLines(text)
 	if bytes.HasPrefix(bytes.TrimSpace(text), []byte("[")) && json.Valid(text) {
@@ -46,7 +46,7 @@ func readSample(ctx context.Context, file string) (iter.Seq[sampleRecord], error
 	for range records {
 		return records, nil
 	}
-	return nil, config.Errors{{File: file, Rule: "there are no records: want one JSON record a line, or a JSON array of them"}}
+	return nil, config.FieldErrors{{File: file, Rule: "there are no records: want one JSON record a line, or a JSON array of them"}}
 }
 
 func sampleLines(text []byte) iter.Seq[sampleRecord] {
@@ -153,11 +153,11 @@ func CheckSample(ctx context.Context, w io.Writer, loaded *config.LoadedConfig, 
 		s.Add(pipeline, shard, &r)
 	}
 	if s.fields.Full {
-		return config.Errors{{File: file, Rule: fmt.Sprintf("the records have more than %d fields of different names; are names made of values, such as ids?", config.MostFieldNames)}}
+		return config.FieldErrors{{File: file, Rule: fmt.Sprintf("the records have more than %d fields of different names; are names made of values, such as ids?", config.MostFieldNames)}}
 	}
 	faults := s.unknownNames()
 	if len(faults) > 0 && !s.fields.Objects {
-		faults = config.Errors{{File: file, Rule: "no record of the sample is a JSON object with fields, so there is nothing to check names against"}}
+		faults = config.FieldErrors{{File: file, Rule: "no record of the sample is a JSON object with fields, so there is nothing to check names against"}}
 	}
 	s.Write(w, file, len(faults) > 0)
 	if len(faults) > 0 {
@@ -269,8 +269,8 @@ func (s *sampledRule) Add(x *alert.RuleExplanation) {
 }
 
 // unknownNames are the fields that the configuration mentions and no record has.
-func (s *sampled) unknownNames() config.Errors {
-	var out config.Errors
+func (s *sampled) unknownNames() config.FieldErrors {
+	var out config.FieldErrors
 	for _, m := range s.config.Parts().Alert.Mentions() {
 		if m.Optional || s.fields.Has(m) {
 			continue

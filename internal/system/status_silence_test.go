@@ -175,7 +175,7 @@ func TestStatusOfReloads(t *testing.T) {
 		s := page.Status(t)
 		require.Equal(t, "A reload has not come to an end for 6.0 s, the old configuration stays in force.", s.Summary)
 		require.Equal(t, status.LevelWarning, s.Level)
-		file <- config.Errors{{File: "f.yaml", Line: 12, Column: 3, Field: "rules[0].when", Value: "SECRET", Rule: "is wrong"}}
+		file <- config.FieldErrors{{File: "f.yaml", Line: 12, Column: 3, Field: "rules[0].when", Value: "SECRET", Rule: "is wrong"}}
 		time.Sleep(time.Second)
 		s = page.Status(t)
 		require.Equal(t, "The last reload was refused 1.0 s ago, the old configuration stays in force: line 12: rules[0].when.", s.Summary)

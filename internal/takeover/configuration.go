@@ -35,14 +35,14 @@ func (x *LambdaExplainer) configuration(ctx context.Context, m *lambdaMapping, u
 	w.writeRest(unknown)
 	text := w.text.Bytes()
 	_, err := config.ParseConfig(ctx, "", text, func(string) (string, bool) { return "", false })
-	if problems, ok := errors.AsType[config.Errors](err); ok {
+	if problems, ok := errors.AsType[config.FieldErrors](err); ok {
 		return nil, x.blame(problems)
 	}
 	return text, err
 }
 
 // blame says of which field of the mapping the faults of a configuration are.
-func (x *LambdaExplainer) blame(problems config.Errors) error {
+func (x *LambdaExplainer) blame(problems config.FieldErrors) error {
 	from := []struct{ ours, theirs string }{
 		{"stream.name", "EventSourceArn"},
 		{"stream.arn", "EventSourceArn"},
@@ -53,12 +53,12 @@ func (x *LambdaExplainer) blame(problems config.Errors) error {
 		{"rules[0].window.length", "TumblingWindowInSeconds"},
 		{"dead_letter", "DestinationConfig.OnFailure.Destination"},
 	}
-	out := make(config.Errors, 0, len(problems))
+	out := make(config.FieldErrors, 0, len(problems))
 	for _, p := range problems {
 		if p.Field == "stream.application" {
 			continue // it is made of the stream's name, which is wrong itself then
 		}
-		own := &config.Error{File: x.Name(), Field: p.Field, Value: p.Value, Rule: p.Rule}
+		own := &config.FieldError{File: x.Name(), Field: p.Field, Value: p.Value, Rule: p.Rule}
 		if strings.HasPrefix(p.Field, "topics.") {
 			own.File, own.Field = "", "--topic-arn"
 		}

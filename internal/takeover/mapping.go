@@ -58,8 +58,8 @@ func (x *LambdaExplainer) Name() string {
 }
 
 // Fault is one thing that is wrong with the file.
-func (x *LambdaExplainer) Fault(field, value, rule string, args ...any) *config.Error {
-	return &config.Error{File: x.Name(), Field: field, Value: value, Rule: fmt.Sprintf(rule, args...)}
+func (x *LambdaExplainer) Fault(field, value, rule string, args ...any) *config.FieldError {
+	return &config.FieldError{File: x.Name(), Field: field, Value: value, Rule: fmt.Sprintf(rule, args...)}
 }
 
 // Wanted says where a mapping comes from.
@@ -69,13 +69,13 @@ func (x *LambdaExplainer) Read(ctx context.Context) ([]byte, error) {
 	data, err := config.ReadInput(ctx, x.Stdin, x.File, MaxMapping)
 	switch {
 	case err != nil:
-		return nil, config.Errors{x.Fault("", "", "%v; %s", err, Wanted)}
+		return nil, config.FieldErrors{x.Fault("", "", "%v; %s", err, Wanted)}
 	case bytes.HasPrefix(data, []byte("\xff\xfe")):
-		return nil, config.Errors{x.Fault("", "", "is UTF-16, as the > of Windows PowerShell writes it; want UTF-8: pipe into Out-File -Encoding utf8")}
+		return nil, config.FieldErrors{x.Fault("", "", "is UTF-16, as the > of Windows PowerShell writes it; want UTF-8: pipe into Out-File -Encoding utf8")}
 	}
 	data = bytes.TrimSpace(bytes.TrimPrefix(data, []byte("\xef\xbb\xbf")))
 	if len(data) == 0 {
-		return nil, config.Errors{x.Fault("", "", "is empty; %s", Wanted)}
+		return nil, config.FieldErrors{x.Fault("", "", "is empty; %s", Wanted)}
 	}
 	return data, nil
 }
@@ -89,7 +89,7 @@ func (x *LambdaExplainer) parse(data []byte) (*lambdaMapping, []string, error) {
 			before := data[:min(int(syntax.Offset), len(data))]
 			p.Line, p.Column = 1+bytes.Count(before, []byte("\n")), max(1, len(before)-1-bytes.LastIndexByte(before, '\n'))
 		}
-		return nil, nil, config.Errors{p}
+		return nil, nil, config.FieldErrors{p}
 	}
 	one := json.RawMessage(data)
 	list, isList := root.([]any)
@@ -98,13 +98,13 @@ func (x *LambdaExplainer) parse(data []byte) (*lambdaMapping, []string, error) {
 		if list, isList = object["EventSourceMappings"].([]any); isList {
 			var page struct{ EventSourceMappings []json.RawMessage }
 			if err := json.Unmarshal(data, &page); err != nil {
-				return nil, nil, config.Errors{x.Fault("", "", "%v", err)}
+				return nil, nil, config.FieldErrors{x.Fault("", "", "%v", err)}
 			}
 			many = page.EventSourceMappings
 		}
 	} else if isList {
 		if err := json.Unmarshal(data, &many); err != nil {
-			return nil, nil, config.Errors{x.Fault("", "", "%v", err)}
+			return nil, nil, config.FieldErrors{x.Fault("", "", "%v", err)}
 		}
 	}
 	if isList {
@@ -120,7 +120,7 @@ func (x *LambdaExplainer) parse(data []byte) (*lambdaMapping, []string, error) {
 	case len(d.faults) > 0:
 		return nil, nil, d.faults
 	case reflect.ValueOf(*m).IsZero():
-		return nil, nil, config.Errors{x.Fault("", "", "is no event source mapping: it has none of its fields; %s", Wanted)}
+		return nil, nil, config.FieldErrors{x.Fault("", "", "is no event source mapping: it has none of its fields; %s", Wanted)}
 	}
 	return m, d.unknown, x.refuse(m)
 }
@@ -128,9 +128,9 @@ func (x *LambdaExplainer) parse(data []byte) (*lambdaMapping, []string, error) {
 // choose answers a list from which one has to be taken.
 func (x *LambdaExplainer) choose(list []any) error {
 	if len(list) == 0 {
-		return config.Errors{x.Fault("EventSourceMappings", "", "there are none; is it the right --function-name, region and account?")}
+		return config.FieldErrors{x.Fault("EventSourceMappings", "", "there are none; is it the right --function-name, region and account?")}
 	}
-	out := config.Errors{x.Fault("EventSourceMappings", "", "there are %d, and one configuration takes over one of them; %s, with the UUID of one of these:",
+	out := config.FieldErrors{x.Fault("EventSourceMappings", "", "there are %d, and one configuration takes over one of them; %s, with the UUID of one of these:",
 		len(list), Wanted)}
 	for _, item := range list {
 		m, _ := item.(map[string]any)
@@ -138,7 +138,7 @@ func (x *LambdaExplainer) choose(list []any) error {
 			s, _ := m[name].(string)
 			return s
 		}
-		out = append(out, &config.Error{Rule: fmt.Sprintf("  %s  %s -> %s", text("UUID"), text("EventSourceArn"), text("FunctionArn"))})
+		out = append(out, &config.FieldError{Rule: fmt.Sprintf("  %s  %s -> %s", text("UUID"), text("EventSourceArn"), text("FunctionArn"))})
 	}
 	return out
 }
@@ -151,13 +151,13 @@ func (x *LambdaExplainer) refuse(m *lambdaMapping) error {
 	if len(source) == 6 && source[0] == "arn" {
 		service = source[2]
 	}
-	refused := func(rule string) error { return config.Errors{x.Fault(field, m.EventSourceArn, "%s", rule)} }
+	refused := func(rule string) error { return config.FieldErrors{x.Fault(field, m.EventSourceArn, "%s", rule)} }
 	const leave = "; only Kinesis data streams are read, so leave this mapping to Lambda"
 	switch {
 	case given(m.SelfManagedEventSource) || service == "kafka":
 		return refused("is a Kafka cluster" + leave)
 	case m.EventSourceArn == "":
-		return config.Errors{x.Fault(field, "", "is not there; %s", Wanted)}
+		return config.FieldErrors{x.Fault(field, "", "is not there; %s", Wanted)}
 	case service == "dynamodb":
 		return refused("is the stream of a DynamoDB table" + leave +
 			", or let the table write its changes into a Kinesis data stream (aws dynamodb enable-kinesis-streaming-destination) and read that")
@@ -173,13 +173,13 @@ func (x *LambdaExplainer) refuse(m *lambdaMapping) error {
 		return refused("is no stream; it must look like arn:aws:kinesis:us-east-1:123456789012:stream/NAME")
 	}
 	if age := m.MaximumRecordAgeInSeconds; age != nil && (*age < -1 || *age > -1 && *age < 60 || *age > 604_800) {
-		return config.Errors{x.Fault("MaximumRecordAgeInSeconds", fmt.Sprint(*age), "Lambda allows -1 (no limit) and 60 to 604800")}
+		return config.FieldErrors{x.Fault("MaximumRecordAgeInSeconds", fmt.Sprint(*age), "Lambda allows -1 (no limit) and 60 to 604800")}
 	}
 	if m.StartingPosition == "AT_TIMESTAMP" && m.StartingPositionTimestamp.IsZero() {
-		return config.Errors{x.Fault("StartingPosition", m.StartingPosition, "needs StartingPositionTimestamp, which is not there")}
+		return config.FieldErrors{x.Fault("StartingPosition", m.StartingPosition, "needs StartingPositionTimestamp, which is not there")}
 	}
 	if !slices.Contains([]string{"", "LATEST", "TRIM_HORIZON", "AT_TIMESTAMP"}, m.StartingPosition) {
-		return config.Errors{x.Fault("StartingPosition", m.StartingPosition, "Lambda allows LATEST, TRIM_HORIZON and AT_TIMESTAMP")}
+		return config.FieldErrors{x.Fault("StartingPosition", m.StartingPosition, "Lambda allows LATEST, TRIM_HORIZON and AT_TIMESTAMP")}
 	}
 	return nil
 }
@@ -266,7 +266,7 @@ func (t *lambdaTime) UnmarshalJSON(text []byte) error {
 // mappingDecoder fills a mapping. It gathers every fault, and the fields that it does not know.
 type mappingDecoder struct {
 	explainer *LambdaExplainer
-	faults    config.Errors
+	faults    config.FieldErrors
 	unknown   []string
 }
 
