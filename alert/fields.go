@@ -2,7 +2,6 @@ package alert
 
 import (
 	"fmt"
-	"strconv"
 
 	"github.com/go-json-experiment/json/jsontext"
 )
@@ -11,17 +10,8 @@ import (
 // a customer number, and compares and formats like any float64.
 type Number float64
 
-// plainBelow is up to where numbers are written without an exponent.
-const plainBelow = 1e21
-
 // String returns the number without an exponent, unless it is out of any human range.
-func (n Number) String() string {
-	f := float64(n)
-	if f > plainBelow || f < -plainBelow {
-		return strconv.FormatFloat(f, 'g', -1, 64)
-	}
-	return strconv.FormatFloat(f, 'f', -1, 64)
-}
+func (n Number) String() string { return string(appendNumber(nil, float64(n))) }
 
 // digits are a JSON integer in a template that no float64 holds. They print, and compare, as text.
 type digits string

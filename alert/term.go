@@ -87,14 +87,6 @@ func (f *frame) settle(operands []operand) bool {
 	return f.meter.settled
 }
 
-// settleKey pays for the key of a rule that a record does not match: it is asked for where the rule remembers something.
-func (f *frame) settleKey(r *rule) bool {
-	f.meter.lend(f.others)
-	ok := f.settle(r.computed[:r.keyed])
-	f.others -= f.meter.spent()
-	return ok
-}
-
 func newFrame(s *schema) frame {
 	f := frame{slots: make([]value, s.slots), env: make(map[string]any), account: &account{}}
 	f.record()
