@@ -2,6 +2,7 @@ package alert
 
 import (
 	"fmt"
+	"math"
 
 	"github.com/go-json-experiment/json/jsontext"
 )
@@ -13,11 +14,25 @@ type Number float64
 // String returns the number without an exponent, unless it is out of any human range.
 func (n Number) String() string { return string(appendNumber(nil, float64(n))) }
 
+// Printed is what the budget counts.
+func (n Number) Printed() (size, widest int64) {
+	switch f := math.Abs(float64(n)); {
+	case f != 0 && f < 1e-5:
+		return maxPrintedNumber + maxPrinted, maxPrinted
+	case f >= 1e15:
+		return maxPrintedNumber, maxPrinted
+	}
+	return maxPrintedNumber, maxPrintedNumber
+}
+
 // digits are a JSON integer in a template that no float64 holds. They print, and compare, as text.
 type digits string
 
 // MarshalJSONTo implements json.MarshalerTo: to the function json they are a number again.
 func (d digits) MarshalJSONTo(e *jsontext.Encoder) error { return e.WriteValue(jsontext.Value(d)) }
+
+// Printed is what the budget counts.
+func (d digits) Printed() (size, widest int64) { return int64(len(d)) + 1, 0 }
 
 // templateFields reads the members of a JSON object for a template.
 func templateFields(data []byte) (map[string]any, error) {

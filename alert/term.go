@@ -56,27 +56,6 @@ type outcomeOf struct {
 // record makes ready for the rules of a record.
 func (f *frame) record() { f.rules, f.others = maxRecord*maxWork, maxRecord*maxWork }
 
-// lend makes the budget of who comes next, as far as the record has that much left.
-func (m *meter) lend(left int64) {
-	m.lent = max(0, maxWork-left)
-	m.work, m.text, m.lists, m.settled = m.lent, 0, 0, false
-	if m.over != "" {
-		m.over = ""
-	}
-}
-
-// spent is what was done out of a budget.
-func (m *meter) spent() int64 { return m.work - m.lent }
-
-// begin makes ready for a rule.
-func (f *frame) begin() {
-	f.meter.lend(f.rules)
-	if len(f.settled) > 0 {
-		clear(f.settled)
-		f.settled = f.settled[:0]
-	}
-}
-
 // settle pays for what a rule computes beside its condition, before anything of it is used. It depends on the record alone
 // which of it that is, and not on what the rule remembers. Afterwards all of it is free.
 func (f *frame) settle(operands []operand) bool {

@@ -316,6 +316,9 @@ type integer struct {
 // String returns the digits, so that string(id) is exact.
 func (i integer) String() string { return i.digits }
 
+// Printed is what the budget counts.
+func (i integer) Printed() (size, widest int64) { return int64(len(i.digits)) + maxPrintedNumber, 0 }
+
 // boxed is the value as the virtual machine sees it. It shares no memory with the payload.
 func (v *value) boxed() (any, verdict) {
 	switch v.kind {
