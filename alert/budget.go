@@ -116,15 +116,6 @@ func (m *meter) lend(left int64) {
 // spent is what was done out of a budget.
 func (m *meter) spent() int64 { return m.work - m.lent }
 
-// begin makes ready for a rule.
-func (f *frame) begin() {
-	f.meter.lend(f.rules)
-	if len(f.settled) > 0 {
-		clear(f.settled)
-		f.settled = f.settled[:0]
-	}
-}
-
 // times is a product that does not overflow.
 func times(a, b int64) int64 {
 	if a > 0 && b > math.MaxInt32*math.MaxInt16/a {

@@ -179,12 +179,12 @@ func (p *Pipeline) Explain(rec *Record) (x Explanation) {
 		return x
 	case filter.NotJSON:
 		x.Outcome, x.Reason = Filtered, ReasonNotJSON
-		x.Likely = LikelyCause(rec.Data, Defect(cmp.Or(e.in.decode(rec), ReasonNotJSON)))
+		x.Likely = LikelyCause(rec.Data, Defect(cmp.Or(e.in.decode(rec), ReasonNotJSON)), true)
 		return x
 	case filter.Matched, filter.OverBudget:
 	}
 	if reason := e.in.readQuietly(rec); reason != "" {
-		x.Outcome, x.Reason, x.Likely = Invalid, reason, LikelyCause(rec.Data, Defect(reason))
+		x.Outcome, x.Reason, x.Likely = Invalid, reason, LikelyCause(rec.Data, Defect(reason), true)
 		return x
 	}
 	if every := e.in.set.every; every != nil {

@@ -207,13 +207,8 @@ func signatures() []signature {
 const aggregateMagic = "\xf3\x89\x9a\xc2"
 
 // LikelyCause says what a record probably is that cannot be read for that reason. It looks at the first few KiB, and runs for bad
-// records only.
-func LikelyCause(data []byte, defect Defect) Likely {
-	return likelyCause(data, defect, true)
-}
-
-// likelyCause is LikelyCause. Without deep it leaves out what costs more than a look.
-func likelyCause(data []byte, defect Defect, deep bool) Likely {
+// records only. Without deep it leaves out what costs more than a look.
+func LikelyCause(data []byte, defect Defect, deep bool) Likely {
 	switch defect { //nolint:exhaustive // the bytes say more about the others
 	case BadAggregate:
 		return LikelyAggregate

@@ -14,7 +14,7 @@ func FuzzLikelyCause(f *testing.F) {
 	f.Add([]byte("\xff\xff\xff\xff\xff\x01\xf0\x01"), 2)
 	f.Fuzz(func(t *testing.T, data []byte, defect int) {
 		all := defects()
-		if l := LikelyCause(data, all[uint(defect)%uint(len(all))]); !slices.Contains(likelies(), l) {
+		if l := LikelyCause(data, all[uint(defect)%uint(len(all))], true); !slices.Contains(likelies(), l) {
 			t.Fatalf("%q is no known cause", l)
 		}
 	})

@@ -128,7 +128,7 @@ func TestLikelyCause(t *testing.T) {
 			require.NoError(t, err)
 			d := p.Shard("shardId-000000000000").Evaluate(&Record{Data: []byte(c.data)})
 			require.Equal(t, Invalid, d.Outcome)
-			require.Equal(t, c.want, LikelyCause([]byte(c.data), Defect(d.Reason)), "reason %s", d.Reason)
+			require.Equal(t, c.want, LikelyCause([]byte(c.data), Defect(d.Reason), true), "reason %s", d.Reason)
 			require.Contains(t, likelies(), c.want)
 			require.Equal(t, map[Likely]uint64{c.want: 1}, p.Status().Unreadable)
 		})

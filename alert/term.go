@@ -56,6 +56,15 @@ type outcomeOf struct {
 // record makes ready for the rules of a record.
 func (f *frame) record() { f.rules, f.others = maxRecord*maxWork, maxRecord*maxWork }
 
+// begin makes ready for a rule.
+func (f *frame) begin() {
+	f.meter.lend(f.rules)
+	if len(f.settled) > 0 {
+		clear(f.settled)
+		f.settled = f.settled[:0]
+	}
+}
+
 // settle pays for what a rule computes beside its condition, before anything of it is used. It depends on the record alone
 // which of it that is, and not on what the rule remembers. Afterwards all of it is free.
 func (f *frame) settle(operands []operand) bool {
