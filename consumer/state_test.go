@@ -137,13 +137,13 @@ func TestReplayRunsThroughWhatWasResolvedAbove(t *testing.T) {
 func TestReplayInsideAnAggregate(t *testing.T) {
 	inWorld(t, 1, func(w *world) {
 		s := w.remembering()
-		var inside []aggregated
+		var inside []fakeaws.UserRecord
 		for i := range 8 {
-			inside = append(inside, aggregated{0, fmt.Append(nil, i)})
+			inside = append(inside, fakeaws.UserRecord{Data: fmt.Append(nil, i)})
 			s.want[fmt.Sprint(i)] = fmt.Sprintf("key#%d", i+1)
 		}
 		w.publish = stuck("one", "key#4")
-		w.cloud.Kinesis.Put(testStream, "outer", aggregate([]string{"key"}, inside))
+		w.cloud.Kinesis.Put(testStream, "outer", fakeaws.Aggregate([]string{"key"}, inside))
 		one := w.join("one")
 		w.eventually(5*time.Second, "three of eight", func() bool { return w.distinct() == 3 })
 		time.Sleep(2 * time.Second)
@@ -165,12 +165,12 @@ func TestReplayInsideAnAggregate(t *testing.T) {
 func TestMemoryThatBeginsInsideAnAggregate(t *testing.T) {
 	inWorld(t, 1, func(w *world) {
 		s := w.remembering()
-		var inside []aggregated
+		var inside []fakeaws.UserRecord
 		for i := range 8 {
-			inside = append(inside, aggregated{0, fmt.Append(nil, i)})
+			inside = append(inside, fakeaws.UserRecord{Data: fmt.Append(nil, i)})
 			s.want[fmt.Sprint(i)] = fmt.Sprintf("key#%d", i-2)
 		}
-		w.cloud.Kinesis.Put(testStream, "outer", aggregate([]string{"key"}, inside))
+		w.cloud.Kinesis.Put(testStream, "outer", fakeaws.Aggregate([]string{"key"}, inside))
 		w.evaluator = func(string) evaluator { return &rider{} }
 		w.publish = stuck("one", "key/3")
 		one := w.join("one")
