@@ -2,7 +2,6 @@ package checkpoint
 
 import (
 	"maps"
-	"math/big"
 	"slices"
 	"testing"
 	"time"
@@ -12,34 +11,6 @@ import (
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 )
-
-func TestPositionOrderIsNumeric(t *testing.T) {
-	sequence := rapid.StringMatching(`0|[1-9][0-9]{0,128}`)
-	position := rapid.Custom(func(t *rapid.T) Position {
-		return Position{Sequence: sequence.Draw(t, "sequence"), Sub: rapid.Uint32().Draw(t, "sub")}
-	})
-	rapid.Check(t, func(t *rapid.T) {
-		p, q := position.Draw(t, "p"), position.Draw(t, "q")
-		if rapid.Bool().Draw(t, "same sequence") {
-			q.Sequence = p.Sequence
-		}
-		a, _ := new(big.Int).SetString(p.Sequence, 10)
-		b, _ := new(big.Int).SetString(q.Sequence, 10)
-		want := a.Cmp(b)
-		if want == 0 {
-			want = new(big.Int).SetUint64(uint64(p.Sub)).Cmp(new(big.Int).SetUint64(uint64(q.Sub)))
-		}
-		if got := p.Compare(q); got != want {
-			t.Fatalf("Compare(%v, %v) = %d, want %d", p, q, got, want)
-		}
-		if !validSequence(p.Sequence) {
-			t.Fatalf("%q is valid", p.Sequence)
-		}
-	})
-	for _, s := range []string{"", "01", "-1", "1a", ShardEnd, Sentinel, "1 ", string(slices.Repeat([]byte("1"), 130))} {
-		require.False(t, validSequence(s), s)
-	}
-}
 
 // The window must be closed whenever a peer may fence: in real time, a lease duration after the heartbeat was stored,
 // however the two monotonic clocks drift within a tenth and however long this machine was suspended.

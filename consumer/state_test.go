@@ -188,7 +188,7 @@ func TestMemoryThatBeginsInsideAnAggregate(t *testing.T) {
 		w.eventually(30*time.Second, "five", func() bool { return w.distinct() == 5 })
 		s.checkMemory()
 		require.Len(t, s.saved(), 1)
-		require.Equal(t, uint32(2), s.saved()[0].at.sub)
+		require.Equal(t, uint32(2), s.saved()[0].at.Sub)
 		require.Equal(t, 10, s.used().evaluated, "five by each")
 	})
 }
@@ -395,7 +395,7 @@ func TestSnapshotsWaitForWhatTheyInclude(t *testing.T) {
 		close(release)
 		time.Sleep(time.Second)
 		require.Len(t, s.saved(), 3, "the one that waited, and what came after it")
-		require.Negative(t, s.saved()[1].at.compare(s.saved()[2].at))
+		require.Negative(t, s.saved()[1].at.Compare(s.saved()[2].at))
 		time.Sleep(8 * time.Minute)
 		require.Len(t, s.saved(), 3, "nothing was evaluated")
 		time.Sleep(3 * time.Minute)

@@ -1,4 +1,4 @@
-package consumer
+package decode
 
 import (
 	"strings"
@@ -26,7 +26,7 @@ func TestUserRecords(t *testing.T) {
 	require.Equal(t, "outer", plain[0].PartitionKey)
 
 	data := fakeaws.Aggregate([]string{"a", "b"}, []fakeaws.UserRecord{{Data: []byte("one")}, {Key: 1, Data: []byte("two")}, {}})
-	require.True(t, isAggregate(data))
+	require.True(t, IsAggregate(data))
 	last := inner(2, "a", []byte{})
 	last.Last = true
 	require.Equal(t, []UserRecord{inner(0, "a", []byte("one")), inner(1, "b", []byte("two")), last}, of(data))
@@ -69,7 +69,7 @@ func TestPlainRecordsAreNotAggregates(t *testing.T) {
 	sealed := fakeaws.Aggregate([]string{"a"}, []fakeaws.UserRecord{{Data: []byte("one")}})
 	sealed[len(sealed)-1]++ // the checksum does not hold
 	for _, data := range [][]byte{nil, {}, []byte(`{"a":1}`), {0xF3, 0x89, 0x9A, 0xC2}, sealed} {
-		require.False(t, isAggregate(data))
+		require.False(t, IsAggregate(data))
 	}
 }
 

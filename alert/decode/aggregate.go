@@ -1,4 +1,4 @@
-package consumer
+package decode
 
 import (
 	"bytes"
@@ -35,7 +35,7 @@ var (
 
 // isAggregate says whether a payload is in the KPL's format: magic bytes and a checksum that holds. As in every KCL, a
 // payload whose checksum does not hold is a plain record that happens to start with the same bytes.
-func isAggregate(data []byte) bool {
+func IsAggregate(data []byte) bool {
 	if len(data) < aggregateOverhead || data[0] != 0xF3 || data[1] != 0x89 || data[2] != 0x9A || data[3] != 0xC2 {
 		return false
 	}

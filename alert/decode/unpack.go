@@ -1,4 +1,4 @@
-package consumer
+package decode
 
 import "kinesis-alerter/alert"
 
@@ -17,7 +17,7 @@ type UserRecord struct {
 // until it returns; its first error ends the visits.
 func EachUserRecord(rec *alert.Record, visit func(u *UserRecord) error) error {
 	u := UserRecord{Record: *rec, Whole: true, Last: true}
-	if !isAggregate(rec.Data) {
+	if !IsAggregate(rec.Data) {
 		return visit(&u)
 	}
 	inside, err := deaggregate(rec.Data)
