@@ -132,7 +132,7 @@ func (b *backtest) take(ctx context.Context, rec *alert.Record) {
 	if rec.Arrival.After(b.last) {
 		b.last = rec.Arrival
 	}
-	for _, u := range decode.UserRecords(*rec) {
+	for _, u := range decode.All(*rec) {
 		if u.Undecidable() {
 			b.report.decided(u.Decide(alert.Poison))
 			continue

@@ -172,7 +172,7 @@ func (s *sampled) add(pipeline *alert.Pipeline, shard *alert.Evaluator, r *sampl
 		Shard: defaultCaseShard, PartitionKey: r.key, SequenceNumber: strconv.Itoa(s.lines), Data: r.data,
 		Arrival: archiveStart().Add(time.Duration(s.lines) * time.Second),
 	}
-	for _, u := range decode.UserRecords(rec) {
+	for _, u := range decode.All(rec) {
 		if !u.Undecidable() && len(s.config.Score) > 0 { // scores come of the records before
 			shard.Evaluate(&u.Record)
 			if scored := shard.Scored(); scored != nil {

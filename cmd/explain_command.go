@@ -145,7 +145,7 @@ func (x *explainer) given(ctx context.Context) ([]decode.UserRecord, error) {
 	if x.arrival != "" {
 		arrival, _ = time.Parse(time.RFC3339, x.arrival) // check has read it
 	}
-	return decode.UserRecords(alert.Record{Shard: x.shard, PartitionKey: x.key, Arrival: arrival.UTC(), Data: data}), nil
+	return decode.All(alert.Record{Shard: x.shard, PartitionKey: x.key, Arrival: arrival.UTC(), Data: data}), nil
 }
 
 // read reads the record of the stream, with everything in it that is asked for, and the stream's ARN, which is empty if it
@@ -163,7 +163,7 @@ func (x *explainer) read(ctx context.Context, c Config) (records []decode.UserRe
 	if arn = c.Stream.ARN; arn == "" {
 		arn, _ = describeStream(ctx, client, c.Stream.Name) // only the alert ids need it
 	}
-	return decode.UserRecords(*rec), arn, nil
+	return decode.All(*rec), arn, nil
 }
 
 func (x *explainer) print(all []alert.Explanation) error {

@@ -123,7 +123,7 @@ func (c *ruleCase) play(ctx context.Context, config *LoadedConfig) (*played, err
 		if e.record.isTick() {
 			continue
 		}
-		for _, u := range decode.UserRecords(alert.Record{
+		for _, u := range decode.All(alert.Record{
 			Shard: c.Shard, PartitionKey: e.record.Key, SequenceNumber: strconv.Itoa(i + 1),
 			Arrival: p.start().Add(e.at - e.record.Age), Data: e.record.payload,
 		}) {

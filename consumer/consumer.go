@@ -175,7 +175,7 @@ func (c *Consumer) begin(id string) error {
 	}
 	from, sub, resolved := lease.Start()
 	log := c.log.With(zap.String("shard", id))
-	if from.SequenceNumber != nil && !position.ValidSequence(*from.SequenceNumber) {
+	if from.SequenceNumber != nil && !position.IsNumber(*from.SequenceNumber) {
 		lease.Unusable()
 		from, sub, resolved = types.StartingPosition{Type: types.ShardIteratorTypeTrimHorizon}, 0, ""
 	}

@@ -94,11 +94,11 @@ func (s *shard) takeInRecord(r *types.Record, p *page) error {
 		Shard: s.id, PartitionKey: aws.ToString(r.PartitionKey), SequenceNumber: aws.ToString(r.SequenceNumber), Data: r.Data,
 		Arrival: s.arrival(r, p),
 	}
-	if !decode.IsAggregate(r.Data) { // most are none, and EachUserRecord would do no more for them
+	if !decode.IsAggregate(r.Data) { // most are none, and decode.Each would do no more for them
 		return s.takeInUserRecord(rec, position.Past(rec.SequenceNumber))
 	}
 	outer := *rec
-	return decode.EachUserRecord(&outer, func(u *decode.UserRecord) error {
+	return decode.Each(&outer, func(u *decode.UserRecord) error {
 		switch {
 		case u.Whole && u.Err != nil:
 			s.log.Warn("aggregated record cannot be read, one record is invalid, going on",

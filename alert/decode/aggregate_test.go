@@ -16,16 +16,19 @@ func TestUserRecords(t *testing.T) {
 	of := func(data []byte) []UserRecord {
 		rec := outer
 		rec.Data = data
-		return UserRecords(rec)
+		return All(rec)
 	}
 	inner := func(i uint32, key string, data []byte) UserRecord {
-		return UserRecord{Record: alert.Record{PartitionKey: key, SequenceNumber: "7", Shard: "s", SubSequence: i, Data: data}}
+		return UserRecord{Record: alert.Record{
+			PartitionKey: key, SequenceNumber: "7", Shard: "s", SubSequence: i, Data: data,
+		}}
 	}
 	plain := of([]byte("x"))
 	require.Equal(t, []UserRecord{{Record: plain[0].Record, Whole: true, Last: true}}, plain)
 	require.Equal(t, "outer", plain[0].PartitionKey)
 
-	data := fakeaws.Aggregate([]string{"a", "b"}, []fakeaws.UserRecord{{Data: []byte("one")}, {Key: 1, Data: []byte("two")}, {}})
+	records := []fakeaws.UserRecord{{Data: []byte("one")}, {Key: 1, Data: []byte("two")}, {}}
+	data := fakeaws.Aggregate([]string{"a", "b"}, records)
 	require.True(t, IsAggregate(data))
 	last := inner(2, "a", []byte{})
 	last.Last = true
@@ -44,18 +47,23 @@ func TestUserRecords(t *testing.T) {
 
 // TestDeaggregateIsolatesBadRecords is defect 24: the library indexes the key table without a look and dies.
 func TestDeaggregateIsolatesBadRecords(t *testing.T) {
-	got := UserRecords(alert.Record{Data: fakeaws.Aggregate([]string{"a"}, []fakeaws.UserRecord{{Data: []byte("one")}, {Key: 7, Data: []byte("two")}, {Data: []byte("three")}})})
+	records := []fakeaws.UserRecord{{Data: []byte("one")}, {Key: 7, Data: []byte("two")}, {Data: []byte("three")}}
+	got := All(alert.Record{Data: fakeaws.Aggregate([]string{"a"}, records)})
 	require.Len(t, got, 3)
 	require.ErrorIs(t, got[1].Err, errNoPartitionKey)
 	require.True(t, got[1].Undecidable())
 	require.Equal(t, "three", string(got[2].Data))
 }
 
-// A partition key has at most 256 characters in Kinesis. One inside an aggregate was never looked at, and each of its records would
-// be kept with all of it.
+// Kinesis never saw the partition keys inside an aggregate.
 func TestDeaggregateRefusesLongKeys(t *testing.T) {
 	long, longest := strings.Repeat("k", 257), strings.Repeat("ü", 256)
-	got := UserRecords(alert.Record{Data: fakeaws.Aggregate([]string{long, longest, "a"}, []fakeaws.UserRecord{{Data: []byte("one")}, {Key: 1, Data: []byte("two")}, {Key: 2, Data: []byte("three")}})})
+	records := []fakeaws.UserRecord{
+		{Key: 0, Data: []byte("one")},
+		{Key: 1, Data: []byte("two")},
+		{Key: 2, Data: []byte("three")},
+	}
+	got := All(alert.Record{Data: fakeaws.Aggregate([]string{long, longest, "a"}, records)})
 	require.Len(t, got, 3)
 	require.ErrorIs(t, got[0].Err, errKeyTooLong)
 	require.Empty(t, got[0].PartitionKey)
@@ -77,7 +85,7 @@ func FuzzDeaggregate(f *testing.F) {
 	f.Add(fakeaws.Aggregate([]string{"a"}, []fakeaws.UserRecord{{Data: []byte("one")}, {Key: 3, Data: nil}})[4:])
 	f.Fuzz(func(t *testing.T, message []byte) {
 		total := 0
-		for _, u := range UserRecords(alert.Record{Data: fakeaws.SealAggregate(message)}) {
+		for _, u := range All(alert.Record{Data: fakeaws.SealAggregate(message)}) {
 			if !u.Undecidable() {
 				total += len(u.Data)
 			}

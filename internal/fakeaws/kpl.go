@@ -7,8 +7,8 @@ import (
 	"google.golang.org/protobuf/encoding/protowire"
 )
 
-// UserRecord is one record inside an aggregate of the KPL. Key is an index of the aggregate's partition keys; one beyond
-// them makes a malformed record.
+// UserRecord is one record inside an aggregate of the KPL. Key is an index of the aggregate's partition keys; one
+// beyond them makes a malformed record.
 type UserRecord struct {
 	Key  uint64
 	Data []byte

@@ -11,8 +11,8 @@ const (
 	ShardEnd = "SHARD_END"
 	// WholeRecord is the Sub of a position past a Kinesis record with all that is inside it.
 	WholeRecord = ^uint32(0)
-	// maxDigits is the longest sequence number that the Kinesis API allows (pattern 0|([1-9]\d{0,128})).
-	maxDigits = 129
+	// MaxDigits is the longest sequence number that the Kinesis API allows (pattern 0|([1-9]\d{0,128})).
+	MaxDigits = 129
 )
 
 // Position is a place in a shard: a Kinesis record, or one of the records inside an aggregate. A plain record and the
@@ -33,6 +33,11 @@ func (p Position) Compare(q Position) int {
 	return cmp.Or(CompareSequences(p.Sequence, q.Sequence), cmp.Compare(p.Sub, q.Sub))
 }
 
+// Comparable reports whether two positions have an order: a number and what is none have none.
+func (p Position) Comparable(q Position) bool {
+	return p.IsZero() || q.IsZero() || ValidSequence(p.Sequence) == ValidSequence(q.Sequence)
+}
+
 // CompareSequences orders sequence numbers of one shard. They have no leading zeros, so the longer one is the larger
 // one, and text order decides between equal lengths. The empty one is before all others.
 func CompareSequences(a, b string) int {
@@ -41,10 +46,11 @@ func CompareSequences(a, b string) int {
 
 // ValidSequence reports whether s is a sequence number as the service writes it.
 func ValidSequence(s string) bool {
-	return isNumber(s) && len(s) <= maxDigits && (s[0] != '0' || len(s) == 1)
+	return IsNumber(s) && len(s) <= MaxDigits && (s[0] != '0' || len(s) == 1)
 }
 
-func isNumber(s string) bool { return s != "" && strings.Trim(s, "0123456789") == "" }
+// IsNumber reports whether s has nothing but digits. Some services write sequence numbers with leading zeros.
+func IsNumber(s string) bool { return s != "" && strings.Trim(s, "0123456789") == "" }
 
 // String writes a position as Parse reads it.
 func (p Position) String() string {
@@ -57,7 +63,7 @@ func (p Position) String() string {
 // Parse reads what String wrote.
 func Parse(text string) (Position, bool) {
 	sequence, sub, aggregated := strings.Cut(text, ".")
-	if !isNumber(sequence) {
+	if !IsNumber(sequence) {
 		return Position{}, false
 	}
 	if !aggregated {

@@ -4,7 +4,7 @@ import "time"
 
 // Progress is what the reader of a shard offers to its lease.
 type Progress struct {
-	// At is the checkpoint: everything up to and including it is settled. The zero value leaves the stored one as it is.
+	// At is the checkpoint: everything up to and including it is settled. The zero value leaves the stored one.
 	At Position
 	// Above describes what is settled above At (EncodeRanges). Beside a zero At an empty one leaves the stored one.
 	Above string
