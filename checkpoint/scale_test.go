@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.uber.org/zap"
 
+	"kinesis-alerter/checkpoint/plan"
 	"kinesis-alerter/internal/fakeaws"
 	"kinesis-alerter/internal/position"
 )
@@ -267,10 +268,10 @@ func (s *scale) balanced() bool {
 		return false
 	}
 	mean := all / float64(len(loads))
-	if mean < negligibleLoad {
+	if mean < plan.NegligibleLoad {
 		return slices.Max(counts)-slices.Min(counts) <= 1
 	}
-	return slices.Max(loads)-slices.Min(loads) <= mean*loadTolerance
+	return slices.Max(loads)-slices.Min(loads) <= mean*plan.LoadTolerance
 }
 
 func (s *scale) spread() string {
