@@ -118,7 +118,7 @@ func coreMutations() []mutation {
 		},
 		{
 			breaks: "what an owner resolved above the checkpoint is kept",
-			file:   "consumer/consumer.go", old: "decodeStretches(resolved)", new: "decodeStretches(resolved[:0])",
+			file:   "consumer/consumer.go", old: "DecodeRanges(resolved)", new: "DecodeRanges(resolved[:0])",
 			by: only("consumer", "TestStopRemembersWhatWasPublishedAbove"), says: `.*Error:.*`,
 		},
 		{
