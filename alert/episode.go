@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"strings"
 	"time"
+
+	"kinesis-alerter/alert/condition"
 )
 
 // This file is the one place where a rule's claim becomes alerts: how it begins to hold and fires, what swallows it, how
@@ -32,7 +34,7 @@ type lifecycle struct {
 	memory *memory
 	out    *outbox
 	// fired are the rules without memory that match the record at hand and that somebody knows of.
-	fired ruleSet
+	fired condition.RuleSet
 	// mutedBy is the silence that swallowed the last alert which one did.
 	mutedBy *silence
 	// muted is the first reason for which an alert of the record at hand was swallowed.
@@ -42,54 +44,54 @@ type lifecycle struct {
 }
 
 // step takes the verdict on a record through what the rule remembers, and makes the alerts that follow from it.
-func (l *lifecycle) step(r *rule, v verdict, rec *Record) {
-	if v.undefined() || r.absence.Of == AbsenceOfStream {
+func (l *lifecycle) step(r *rule, v condition.Verdict, rec *Record) {
+	if v.Undefined() || r.absence.Of == AbsenceOfStream {
 		return // an undefined condition is no match, and no normal record either; about the stream only a tick decides
 	}
 	o := &occasion{rec: rec, at: rec.Arrival}
-	if v == yes {
+	if v == condition.Yes {
 		l.in.countKey(r)
 	}
 	if !r.remembers() {
-		if v == yes && l.announce(r, nil, o) {
-			l.fired.add(r.place)
+		if v == condition.Yes && l.announce(r, nil, o) {
+			l.fired.Add(r.place)
 		}
 		return
 	}
 	m := l.memory.rules[r.place]
-	if v == no && !r.formula.settleKey(&l.in.frame) {
+	if v == condition.No && !r.formula.SettleKey(&l.in.frame) {
 		return
 	}
 	key := l.in.keyOf(r, rec)
 	en := m.find(key)
 	switch {
-	case v == yes:
+	case v == condition.Yes:
 		en = l.remember(m, key, en)
 	case en == nil:
 		return
 	}
 	now := l.clock.now()
-	if v == yes && r.severityOf != nil {
+	if v == condition.Yes && r.severityOf != nil {
 		if en.grade = l.in.severityOf(r, o); !l.memory.keyed() && (!en.firing || !en.told) {
 			en.severity = en.grade
 		}
 	}
-	if v == yes && r.timed() && en.note(rec) {
+	if v == condition.Yes && r.timed() && en.note(rec) {
 		l.memory.weigh(en)
 	}
-	if v == yes && r.covers != 0 && r.window == nil {
+	if v == condition.Yes && r.covers != 0 && r.window == nil {
 		l.noteCovers(r, en)
 	}
 	switch {
 	case r.absence.After > 0:
-		if v == yes { // any other record of the key is no sign of what is awaited
+		if v == condition.Yes { // any other record of the key is no sign of what is awaited
 			l.arrived(r, en, o)
 		}
 	case r.window != nil:
 		l.window(r, en, v, o)
 	default:
-		l.judge(r, en, v == yes, o, now)
-		if v == yes && r.owes(en) && en.note(rec) { // for what may be told without another record
+		l.judge(r, en, v == condition.Yes, o, now)
+		if v == condition.Yes && r.owes(en) && en.note(rec) { // for what may be told without another record
 			l.memory.weigh(en)
 		}
 	}
@@ -128,7 +130,7 @@ func (in *reading) countKey(r *rule) {
 	if r.key == nil {
 		return
 	}
-	if _, cause := r.key.load(&in.frame); cause.undefined() {
+	if _, cause := r.key.Load(&in.frame); cause.Undefined() {
 		r.metrics.undefined[cause].Add(1)
 	}
 }
@@ -142,8 +144,8 @@ func (in *reading) keyOf(r *rule, rec *Record) []byte {
 	case r.key == nil:
 		in.keyText = append(in.keyText, rec.PartitionKey...)
 	default:
-		if v, cause := r.key.load(&in.frame); !cause.undefined() {
-			in.keyText = v.appendText(in.keyText)
+		if v, cause := r.key.Load(&in.frame); !cause.Undefined() {
+			in.keyText = v.AppendText(in.keyText)
 		}
 		if len(in.keyText) > maxKey && in.agreed.keyed() {
 			return in.agreed.key.shorten(in.keyText)
@@ -153,11 +155,11 @@ func (in *reading) keyOf(r *rule, rec *Record) []byte {
 }
 
 // window adds a record to the window of its key, if it belongs there, and judges a window that slides.
-func (l *lifecycle) window(r *rule, en *entry, v verdict, o *occasion) {
+func (l *lifecycle) window(r *rule, en *entry, v condition.Verdict, o *occasion) {
 	r.window.advance(en.window, l.clock.now())
-	if v == yes {
+	if v == condition.Yes {
 		x, cause := r.window.load(&l.in.frame, &l.in.counted)
-		if cause.undefined() {
+		if cause.Undefined() {
 			r.metrics.undefined[cause].Add(1)
 			return
 		}
@@ -383,7 +385,7 @@ func (l *lifecycle) inhibits(other, r *rule, en *entry, o *occasion) bool {
 		return false
 	}
 	if !other.remembers() {
-		return o.rec != nil && l.fired.has(other.place)
+		return o.rec != nil && l.fired.Has(other.place)
 	}
 	var theirs *entry
 	switch {
@@ -421,8 +423,8 @@ func (m *ruleMemory) spend(at int64) bool {
 func (in *reading) severityOf(r *rule, o *occasion) uint8 {
 	word := r.severity
 	if r.severityOf != nil && o.rec != nil {
-		if v, cause := r.severityOf.load(&in.frame); !cause.undefined() && v.kind == text {
-			word = string(v.raw)
+		if v, cause := r.severityOf.Load(&in.frame); !cause.Undefined() && v.Kind == condition.Text {
+			word = string(v.Raw)
 		}
 	}
 	for i, s := range severities() {
@@ -519,8 +521,8 @@ func (out *outbox) describe(a *Alert, r *rule, en *entry, o *occasion) {
 	case o.hasValue && r.window != nil:
 		a.Value, a.Worse = o.value, direction(r.window.op)
 	case o.rec != nil && r.value != nil:
-		if v, cause := r.value.load(&out.in.frame); !cause.undefined() && v.kind == number {
-			a.Value, a.Worse = v.num, r.worse
+		if v, cause := r.value.Load(&out.in.frame); !cause.Undefined() && v.Kind == condition.Number {
+			a.Value, a.Worse = v.Num, r.worse
 		}
 	}
 	if a.Kind == KindWatchdog {

@@ -8,7 +8,10 @@ import (
 
 	"go.uber.org/zap"
 
+	"kinesis-alerter/alert/budget"
+	"kinesis-alerter/alert/condition"
 	"kinesis-alerter/alert/filter"
+	"kinesis-alerter/alert/payload"
 )
 
 // Evaluator evaluates the records of one shard, in sequence order. It belongs to one goroutine.
@@ -32,7 +35,7 @@ type Evaluator struct {
 	// notes are which fields records had that the watch of the rules does not know of yet.
 	notes fieldNotes
 	// hits are the rules to try on the record at hand.
-	hits ruleSet
+	hits condition.RuleSet
 
 	// over says that a rule would have cost more than its budget with the record at hand. lettered and toldOver are when such a record
 	// last went to the dead letters, and to the log, in event time.
@@ -56,14 +59,14 @@ func newEvaluator(p *Pipeline, shard string) *Evaluator {
 func (e *Evaluator) run(set *compiled) {
 	e.in.set = set
 	e.in.release()
-	e.hits, e.life.fired = newRuleSet(len(set.rules)), newRuleSet(len(set.rules))
-	e.notes = fieldNotes{seen: make([]kindSet, set.schema.slots)}
+	e.hits, e.life.fired = condition.NewRuleSet(len(set.rules)), condition.NewRuleSet(len(set.rules))
+	e.notes = fieldNotes{seen: make([]condition.KindSet, set.schema.Slots)}
 }
 
 // release drops everything that may point into a payload or have grown with it.
 func (in *reading) release() {
-	in.decoder, in.frame, in.matcher = newDecoder(in.set.schema), newFrame(in.set.schema), nil
-	in.keyText, in.counted = nil, value{}
+	in.decoder, in.frame, in.matcher = condition.NewDecoder(in.set.schema), condition.NewFrame(in.set.schema), nil
+	in.keyText, in.counted = nil, condition.Value{}
 	if in.scoring = nil; len(in.set.scores) > 0 {
 		in.scoring = newScoring(in.set.scored)
 	}
@@ -166,7 +169,7 @@ func (e *Evaluator) noteOver(r *rule, rec *Record) {
 	if now := e.clock.now(); e.toldOver == 0 || now >= e.toldOver+atMost {
 		e.toldOver = now
 		e.pipeline.log.Warn("a rule is beyond its budget and did not judge a record; told once a minute at most",
-			zap.String("rule", r.name), zap.String("why", BudgetRemedy(e.in.frame.meter.over)),
+			zap.String("rule", r.name), zap.String("why", budget.BudgetRemedy(e.in.frame.Meter.Over)),
 			zap.String("shard", e.shard), zap.String("sequence", rec.SequenceNumber), zap.Int("bytes", len(rec.Data)))
 	}
 }
@@ -197,8 +200,8 @@ func (e *Evaluator) notJSON(rec *Record) {
 // read fills the slots. It returns the reason why the record is invalid, or the empty reason.
 func (in *reading) read(rec *Record) Reason {
 	c := in.set
-	if c.every != nil || c.schema.text {
-		if len(rec.Data) > MaxRecordBytes {
+	if c.every != nil || c.schema.Text {
+		if len(rec.Data) > payload.MaxRecordBytes {
 			return ReasonTooLarge
 		}
 		if !utf8.Valid(rec.Data) {
@@ -213,7 +216,7 @@ func (in *reading) read(rec *Record) Reason {
 	if reason := in.decode(rec); reason != "" {
 		return reason
 	}
-	for slot, hidden := range in.decoder.shadowed {
+	for slot, hidden := range in.decoder.Shadowed {
 		if hidden {
 			in.pipeline.shadowed(slot)
 		}
@@ -224,67 +227,67 @@ func (in *reading) read(rec *Record) Reason {
 
 // decode fills the slots of the fields.
 func (in *reading) decode(rec *Record) Reason {
-	for _, slot := range in.decoder.touched { // of the record before
-		in.frame.slots[slot] = value{}
+	for _, slot := range in.decoder.Touched { // of the record before
+		in.frame.Slots[slot] = condition.Value{}
 	}
-	return Reason(in.decoder.decode(rec.Data, in.frame.slots))
+	return Reason(in.decoder.Decode(rec.Data, in.frame.Slots))
 }
 
 // builtins fills the slots of the built-in names that some rule mentions.
 func (in *reading) builtins(rec *Record) {
-	used := &in.set.schema.used
-	slots := in.frame.slots
-	if used[slotPartitionKey] {
+	used := &in.set.schema.Used
+	slots := in.frame.Slots
+	if used[condition.SlotPartitionKey] {
 		in.key = append(in.key[:0], rec.PartitionKey...)
-		slots[slotPartitionKey] = value{kind: text, raw: in.key}
+		slots[condition.SlotPartitionKey] = condition.Value{Kind: condition.Text, Raw: in.key}
 	}
-	if used[slotShard] {
-		slots[slotShard] = value{kind: text, raw: in.name}
+	if used[condition.SlotShard] {
+		slots[condition.SlotShard] = condition.Value{Kind: condition.Text, Raw: in.name}
 	}
-	if used[slotArrival] {
-		slots[slotArrival] = value{kind: moment, at: rec.Arrival.UTC()}
+	if used[condition.SlotArrival] {
+		slots[condition.SlotArrival] = condition.Value{Kind: condition.Moment, At: rec.Arrival.UTC()}
 	}
-	if used[slotAge] {
-		slots[slotAge] = value{kind: span, ns: int64(in.clock.eventTime.Sub(rec.Arrival))}
+	if used[condition.SlotAge] {
+		slots[condition.SlotAge] = condition.Value{Kind: condition.Span, NS: int64(in.clock.eventTime.Sub(rec.Arrival))}
 	}
-	if used[slotData] {
-		slots[slotData] = value{kind: text, raw: rec.Data}
+	if used[condition.SlotData] {
+		slots[condition.SlotData] = condition.Value{Kind: condition.Text, Raw: rec.Data}
 	}
 }
 
 // match tries the rules that the record can match, and those to which it means something that it does not.
 func (e *Evaluator) match(rec *Record) {
 	x := e.in.set.index
-	e.in.frame.record()
-	copy(e.hits, x.always)
+	e.in.frame.Record()
+	copy(e.hits, x.Always)
 	clear(e.life.fired)
-	for _, slot := range e.in.decoder.touched {
-		e.notes.seen[slot] |= 1 << e.in.frame.slots[slot].kind
-		x.lookUp(slot, &e.in.frame.slots[slot], e.hits)
+	for _, slot := range e.in.decoder.Touched {
+		e.notes.seen[slot] |= 1 << e.in.frame.Slots[slot].Kind
+		x.LookUp(slot, &e.in.frame.Slots[slot], e.hits)
 	}
 	if now := e.clock.now(); e.notes.due(now) {
 		e.in.set.watch.note(&e.notes, now, rec.Data)
 	}
-	for slot, used := range e.in.set.schema.used {
+	for slot, used := range e.in.set.schema.Used {
 		if used {
-			x.lookUp(slot, &e.in.frame.slots[slot], e.hits)
+			x.LookUp(slot, &e.in.frame.Slots[slot], e.hits)
 		}
 	}
-	x.records.Add(1)
+	x.Records.Add(1)
 	if e.memory.count > 0 {
-		e.in.set.mindful.each(func(i int) {
+		e.in.set.mindful.Each(func(i int) {
 			if len(e.memory.rules[i].entries) > 0 {
-				e.hits.add(i)
+				e.hits.Add(i)
 			}
 		})
 	}
-	e.hits.each(func(i int) {
+	e.hits.Each(func(i int) {
 		r := e.in.set.rules[i]
 		v := r.verdict(&e.in.frame)
-		if v == yes {
+		if v == condition.Yes {
 			r.metrics.matched.Inc()
 		}
-		if v == undefinedOverBudget {
+		if v == condition.UndefinedOverBudget {
 			e.noteOver(r, rec)
 		}
 		e.life.step(r, v, rec)
@@ -293,9 +296,9 @@ func (e *Evaluator) match(rec *Record) {
 
 // verdict evaluates the condition and counts what is undefined in it, but for the term by which the index has the rule:
 // the index counts for it.
-func (r *rule) verdict(f *frame) verdict {
-	v, counted := r.formula.judge(f)
-	if v.undefined() && !counted {
+func (r *rule) verdict(f *condition.Frame) condition.Verdict {
+	v, counted := r.formula.Judge(f)
+	if v.Undefined() && !counted {
 		r.metrics.undefined[v].Add(1)
 	}
 	return v

@@ -18,12 +18,12 @@ func costMutations() []mutation {
 		},
 		{
 			breaks: "what rules have done with a record is missing for the next ones",
-			file:   "alert/evaluator.go", old: "	f.rules -= f.meter.spent()\n", new: "",
+			file:   "alert/condition/formula.go", old: "	f.rules -= f.Meter.Spent()\n", new: "",
 			by: only("alert", "TestRecordHasABudget"), says: `.*Error:.*`,
 		},
 		{
 			breaks: "the keys of a record that does not match have a budget together",
-			file:   "alert/term.go", old: "	f.others -= f.meter.spent()\n	return ok\n", new: "	return ok\n",
+			file:   "alert/condition/formula.go", old: "	f.others -= f.Meter.Spent()\n	return ok\n", new: "	return ok\n",
 			by: only("alert", "TestRecordHasABudgetForWhatIsRemembered"), says: `.*Error:.*`,
 		},
 		{

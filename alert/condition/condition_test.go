@@ -1,4 +1,4 @@
-package alert
+package condition
 
 import (
 	"fmt"
@@ -12,17 +12,17 @@ import (
 )
 
 // verdictOn evaluates a condition on one payload.
-func verdictOn(tb require.TestingT, when, payload string) verdict {
-	s := newSchema(false)
-	c, fault := compileCondition(when, s)
+func verdictOn(tb require.TestingT, when, payload string) Verdict {
+	s := NewSchema(false)
+	c, fault := Compile(when, s)
 	require.Nil(tb, fault, "%s: %v", when, fault)
-	d, f := newDecoder(s), newFrame(s)
-	require.Empty(tb, d.decode([]byte(payload), f.slots), payload)
-	f.slots[slotPartitionKey] = value{kind: text, raw: []byte("partitionkey")}
-	f.slots[slotShard] = value{kind: text, raw: []byte("shardId-000000000001")}
-	f.slots[slotArrival] = value{kind: moment, at: time.Date(2026, 11, 22, 9, 30, 0, 0, time.UTC)}
-	f.slots[slotAge] = value{kind: span, ns: int64(90 * time.Second)}
-	return andTerm(c.terms).eval(&f)
+	d, f := NewDecoder(s), NewFrame(s)
+	require.Empty(tb, d.Decode([]byte(payload), f.Slots), payload)
+	f.Slots[SlotPartitionKey] = Value{Kind: Text, Raw: []byte("partitionkey")}
+	f.Slots[SlotShard] = Value{Kind: Text, Raw: []byte("shardId-000000000001")}
+	f.Slots[SlotArrival] = Value{Kind: Moment, At: time.Date(2026, 11, 22, 9, 30, 0, 0, time.UTC)}
+	f.Slots[SlotAge] = Value{Kind: Span, NS: int64(90 * time.Second)}
+	return andTerm(c.terms).Eval(&f)
 }
 
 // TestConditionTraps holds the cases in which expr by itself, or a reader in a hurry, would decide otherwise.
@@ -33,195 +33,195 @@ func TestConditionTraps(t *testing.T) {
 		`"nums":[1,2.5],"ids":[9007199254740993,null,true],"far":[1e400],"type":"buy","heart rate":180,"id":9007199254740993,"seq":49590338271490256608559692538361571095921575989136588898}`
 	cases := []struct {
 		when string
-		want verdict
+		want Verdict
 	}{
 		// Absent, null and of another type are neither equal nor unequal.
-		{`nosuch != ""`, undefinedMissing},
-		{`nosuch == ""`, undefinedMissing},
-		{`nosuch > 3`, undefinedMissing},
-		{`3 < nosuch`, undefinedMissing},
-		{`!(nosuch > 3)`, undefinedMissing},
-		{`not (nosuch == "x")`, undefinedMissing},
+		{`nosuch != ""`, UndefinedMissing},
+		{`nosuch == ""`, UndefinedMissing},
+		{`nosuch > 3`, UndefinedMissing},
+		{`3 < nosuch`, UndefinedMissing},
+		{`!(nosuch > 3)`, UndefinedMissing},
+		{`not (nosuch == "x")`, UndefinedMissing},
 		{`NULL != ""`, undefinedNull},
 		{`NULL > 3`, undefinedNull},
-		{`COL1 > 3`, undefinedMistyped},
-		{`COL1 != 3`, undefinedMistyped},
-		{`SCORE == "3.5"`, undefinedMistyped},
-		{`INT != "4"`, undefinedMistyped},
-		{`order != "x"`, undefinedMistyped},
-		{`tags == "red"`, undefinedMistyped},
-		{`FLAG == 1`, undefinedMistyped},
-		{`SCORE == nosuch`, undefinedMissing},
-		{`COL1 != SCORE`, undefinedMistyped},
-		{`EMPTY != ""`, no},
-		{`EMPTY == ""`, yes},
+		{`COL1 > 3`, UndefinedMistyped},
+		{`COL1 != 3`, UndefinedMistyped},
+		{`SCORE == "3.5"`, UndefinedMistyped},
+		{`INT != "4"`, UndefinedMistyped},
+		{`order != "x"`, UndefinedMistyped},
+		{`tags == "red"`, UndefinedMistyped},
+		{`FLAG == 1`, UndefinedMistyped},
+		{`SCORE == nosuch`, UndefinedMissing},
+		{`COL1 != SCORE`, UndefinedMistyped},
+		{`EMPTY != ""`, No},
+		{`EMPTY == ""`, Yes},
 
 		// A bare field is a condition only if it is a boolean.
-		{`FLAG`, yes},
-		{`!OFF`, yes},
-		{`COL1`, undefinedMistyped},
-		{`!INT`, undefinedMistyped},
-		{`nosuch`, undefinedMissing},
+		{`FLAG`, Yes},
+		{`!OFF`, Yes},
+		{`COL1`, UndefinedMistyped},
+		{`!INT`, UndefinedMistyped},
+		{`nosuch`, UndefinedMissing},
 
 		// One decided side decides, in either order.
-		{`nosuch > 3 || SCORE > 3`, yes},
-		{`SCORE > 3 || nosuch > 3`, yes},
-		{`nosuch > 3 && SCORE > 9`, no},
-		{`SCORE > 3 && nosuch > 3`, undefinedMissing},
-		{`!(nosuch > 3 && SCORE > 9)`, yes},
-		{`SCORE > 3 ? FLAG : nosuch`, yes},
-		{`nosuch > 3 ? FLAG : FLAG`, undefinedMissing},
-		{`if SCORE > 3 { FLAG } else { OFF }`, yes},
+		{`nosuch > 3 || SCORE > 3`, Yes},
+		{`SCORE > 3 || nosuch > 3`, Yes},
+		{`nosuch > 3 && SCORE > 9`, No},
+		{`SCORE > 3 && nosuch > 3`, UndefinedMissing},
+		{`!(nosuch > 3 && SCORE > 9)`, Yes},
+		{`SCORE > 3 ? FLAG : nosuch`, Yes},
+		{`nosuch > 3 ? FLAG : FLAG`, UndefinedMissing},
+		{`if SCORE > 3 { FLAG } else { OFF }`, Yes},
 
 		// Missing is asked for by name.
-		{`nosuch == nil`, yes},
-		{`nosuch != nil`, no},
-		{`NULL == nil`, yes},
-		{`nil != COL1`, yes},
-		{`nosuch != nil && nosuch > 3`, no},
-		{`(nosuch ?? 5) > 3`, yes},
-		{`(SCORE ?? 0) > 3`, yes},
-		{`(nosuch ?? false)`, no},
-		{`nosuch?.deeper > 3`, undefinedMissing},
-		{`order.nosuch == nil`, yes},
-		{`(order.nosuch ?? order.price) > 12`, yes},
-		{`order.lines[1].qty == nil`, yes},
+		{`nosuch == nil`, Yes},
+		{`nosuch != nil`, No},
+		{`NULL == nil`, Yes},
+		{`nil != COL1`, Yes},
+		{`nosuch != nil && nosuch > 3`, No},
+		{`(nosuch ?? 5) > 3`, Yes},
+		{`(SCORE ?? 0) > 3`, Yes},
+		{`(nosuch ?? false)`, No},
+		{`nosuch?.deeper > 3`, UndefinedMissing},
+		{`order.nosuch == nil`, Yes},
+		{`(order.nosuch ?? order.price) > 12`, Yes},
+		{`order.lines[1].qty == nil`, Yes},
 
 		// Fields.
-		{`order.price > 12`, yes},
-		{`order["price"] > 12`, yes},
-		{`order?.price > 12`, yes},
-		{`order.price.deeper > 12`, undefinedMissing},
-		{`order.type == type`, yes},
-		{`$env["heart rate"] > 149`, yes},
-		{`$env["order"].price > 12`, yes},
-		{`score > 3`, undefinedMissing},
-		{`order.lines[0].qty > 1`, yes},
+		{`order.price > 12`, Yes},
+		{`order["price"] > 12`, Yes},
+		{`order?.price > 12`, Yes},
+		{`order.price.deeper > 12`, UndefinedMissing},
+		{`order.type == type`, Yes},
+		{`$env["heart rate"] > 149`, Yes},
+		{`$env["order"].price > 12`, Yes},
+		{`score > 3`, UndefinedMissing},
+		{`order.lines[0].qty > 1`, Yes},
 		{`order.lines[9].qty > 1`, undefinedFailed},
 
 		// Texts.
-		{`COL1 contains "x"`, yes},
-		{`nosuch contains "x"`, undefinedMissing},
-		{`not (nosuch contains "x")`, undefinedMissing},
-		{`INT startsWith "4"`, undefinedMistyped},
-		{`type endsWith "uy"`, yes},
-		{`type matches "^b.y$"`, yes},
-		{`not (nosuch matches "x")`, undefinedMissing},
-		{`INT matches "4"`, undefinedMistyped},
-		{`lower(COL1) == "x"`, yes},
-		{`lower(COL1) != INT`, undefinedMistyped},
+		{`COL1 contains "x"`, Yes},
+		{`nosuch contains "x"`, UndefinedMissing},
+		{`not (nosuch contains "x")`, UndefinedMissing},
+		{`INT startsWith "4"`, UndefinedMistyped},
+		{`type endsWith "uy"`, Yes},
+		{`type matches "^b.y$"`, Yes},
+		{`not (nosuch matches "x")`, UndefinedMissing},
+		{`INT matches "4"`, UndefinedMistyped},
+		{`lower(COL1) == "x"`, Yes},
+		{`lower(COL1) != INT`, UndefinedMistyped},
 		{`lower(INT) == "4"`, undefinedFailed},
-		{`len(tags) == 2`, yes},
-		{`COL1 < "y"`, yes},
-		{`COL1 >= "y"`, no},
-		{`type + COL1 == "buyx"`, yes},
-		{`type contains COL1`, no},
-		{`type contains INT`, undefinedMistyped},
+		{`len(tags) == 2`, Yes},
+		{`COL1 < "y"`, Yes},
+		{`COL1 >= "y"`, No},
+		{`type + COL1 == "buyx"`, Yes},
+		{`type contains COL1`, No},
+		{`type contains INT`, UndefinedMistyped},
 
 		// Booleans have no order, lists and objects no comparison.
-		{`FLAG == true`, yes},
-		{`FLAG != OFF`, yes},
-		{`FLAG > OFF`, undefinedMistyped},
-		{`tags == tags`, undefinedMistyped},
-		{`order != order`, undefinedMistyped},
-		{`3 <= INT`, yes},
-		{`5 >= INT`, yes},
-		{`4.5 > INT`, yes},
-		{`INT + 0 <= SCORE`, no},
+		{`FLAG == true`, Yes},
+		{`FLAG != OFF`, Yes},
+		{`FLAG > OFF`, UndefinedMistyped},
+		{`tags == tags`, UndefinedMistyped},
+		{`order != order`, UndefinedMistyped},
+		{`3 <= INT`, Yes},
+		{`5 >= INT`, Yes},
+		{`4.5 > INT`, Yes},
+		{`INT + 0 <= SCORE`, No},
 
 		// Membership.
-		{`type in ["buy", "sell"]`, yes},
-		{`type not in ["sell"]`, yes},
-		{`nosuch in ["buy"]`, undefinedMissing},
-		{`nosuch not in ["buy"]`, undefinedMissing},
-		{`INT in ["buy", "sell"]`, undefinedMistyped},
-		{`INT not in ["buy"]`, undefinedMistyped},
-		{`INT in ["buy", 4]`, yes},
-		{`INT in []`, no},
-		{`INT in 1..5`, yes},
-		{`SCORE in 1..5`, no},
-		{`"red" in tags`, yes},
-		{`"green" in tags`, no},
-		{`4 in tags`, undefinedMistyped},
-		{`"type" in order`, yes},
-		{`INT in [nosuch, 4]`, undefinedMissing},
-		{`2.5 in nums`, yes},
+		{`type in ["buy", "sell"]`, Yes},
+		{`type not in ["sell"]`, Yes},
+		{`nosuch in ["buy"]`, UndefinedMissing},
+		{`nosuch not in ["buy"]`, UndefinedMissing},
+		{`INT in ["buy", "sell"]`, UndefinedMistyped},
+		{`INT not in ["buy"]`, UndefinedMistyped},
+		{`INT in ["buy", 4]`, Yes},
+		{`INT in []`, No},
+		{`INT in 1..5`, Yes},
+		{`SCORE in 1..5`, No},
+		{`"red" in tags`, Yes},
+		{`"green" in tags`, No},
+		{`4 in tags`, UndefinedMistyped},
+		{`"type" in order`, Yes},
+		{`INT in [nosuch, 4]`, UndefinedMissing},
+		{`2.5 in nums`, Yes},
 
 		// Arithmetic that has no finite result is not larger than anything.
 		{`SCORE / ZERO > 1`, undefinedNotFinite},
 		{`abs(SCORE / (INT - 4)) * 100 > 1`, undefinedNotFinite},
-		{`INT % 2 == 0`, yes},
+		{`INT % 2 == 0`, Yes},
 		{`SCORE % ZERO == 0`, undefinedNotFinite},
-		{`INT % COL1 == 0`, undefinedMistyped},
+		{`INT % COL1 == 0`, UndefinedMistyped},
 		{`COL1 * 2 > 1`, undefinedFailed},
-		{`SCORE + 1 == 4.5`, yes},
-		{`-SCORE < 0`, yes},
+		{`SCORE + 1 == 4.5`, Yes},
+		{`-SCORE < 0`, Yes},
 		{`float(COL1) > 1`, undefinedFailed},
-		{`1 < SCORE < 4`, yes},
+		{`1 < SCORE < 4`, Yes},
 
 		// Integers from 2^53 up are exact or nothing.
-		{`id == 9007199254740993`, yes},
-		{`id == 9007199254740992`, no},
-		{`id > 9007199254740992`, yes},
-		{`id != 9007199254740992.0`, yes},
-		{`id in [9007199254740992]`, no},
-		{`id == id`, yes},
-		{`seq > id`, yes},
-		{`seq > 9223372036854775807`, yes},
-		{`seq > 1.5`, yes},
+		{`id == 9007199254740993`, Yes},
+		{`id == 9007199254740992`, No},
+		{`id > 9007199254740992`, Yes},
+		{`id != 9007199254740992.0`, Yes},
+		{`id in [9007199254740992]`, No},
+		{`id == id`, Yes},
+		{`seq > id`, Yes},
+		{`seq > 9223372036854775807`, Yes},
+		{`seq > 1.5`, Yes},
 		{`id % 2 == 1`, undefinedInexact},
 		{`id + 1 > 0`, undefinedInexact},
-		{`string(id) == "9007199254740993"`, yes},
-		{`string(seq) endsWith "898"`, yes},
-		{`any(ids, # == 9007199254740993)`, yes},
-		{`ids[0] == 9007199254740992`, no},
+		{`string(id) == "9007199254740993"`, Yes},
+		{`string(seq) endsWith "898"`, Yes},
+		{`any(ids, # == 9007199254740993)`, Yes},
+		{`ids[0] == 9007199254740992`, No},
 		{`ids[0] - 1 == 9007199254740992`, undefinedFailed},
-		{`ids[1] == nil`, yes},
-		{`ids[2]`, yes},
+		{`ids[1] == nil`, Yes},
+		{`ids[2]`, Yes},
 		{`far[0] > 3`, undefinedNotFinite},
 
 		// Closures, let and pipes: an undefined comparison makes the term undefined.
-		{`any(order.lines, .qty > 1)`, yes},
+		{`any(order.lines, .qty > 1)`, Yes},
 		{`all(order.lines, .qty > 1)`, undefinedNull},
-		{`any(order.lines, .sku != "a")`, yes},
+		{`any(order.lines, .sku != "a")`, Yes},
 		{`any(order.lines, .nosuch != "a")`, undefinedNull},
-		{`none(order.lines, .sku matches "z")`, yes},
+		{`none(order.lines, .sku matches "z")`, Yes},
 		{`none(order.lines, .nosuch matches "z")`, undefinedNull},
-		{`count(order.lines, .qty != nil) == 1`, yes},
-		{`any(nosuch, # > 3)`, undefinedMissing},
-		{`tags | map(upper(#)) | any(# == "RED")`, yes},
-		{`let half = SCORE / 2; half > 1`, yes},
-		{`let x = nosuch; x != 3`, undefinedMissing},
-		{`sum(nums) == 3.5`, yes},
-		{`any(order.lines, .qty > 9) || SCORE > 3`, yes},
+		{`count(order.lines, .qty != nil) == 1`, Yes},
+		{`any(nosuch, # > 3)`, UndefinedMissing},
+		{`tags | map(upper(#)) | any(# == "RED")`, Yes},
+		{`let half = SCORE / 2; half > 1`, Yes},
+		{`let x = nosuch; x != 3`, UndefinedMissing},
+		{`sum(nums) == 3.5`, Yes},
+		{`any(order.lines, .qty > 9) || SCORE > 3`, Yes},
 
 		// Built-in names.
-		{`partition_key == "partitionkey"`, yes},
-		{`shard endsWith "001"`, yes},
-		{`age > duration("1m")`, yes},
-		{`age < duration("1m")`, no},
-		{`arrival > date("2026-01-01")`, yes},
-		{`arrival - duration("1h") < arrival`, yes},
-		{`(arrival - date("2026-11-22")) > duration("9h")`, yes},
-		{`age * 2 == duration("3m")`, yes},
-		{`age == SCORE`, undefinedMistyped},
-		{`arrival.Hour() == 9`, yes},
-		{`arrival.In(timezone("Europe/Berlin")).Hour() == 10`, yes},
-		{`string(arrival.Weekday()) == "Sunday"`, yes},
-		{`shard in ["shardId-000000000001"]`, yes},
-		{`$env["shard"] == "shardId-000000000001"`, yes},
+		{`partition_key == "partitionkey"`, Yes},
+		{`shard endsWith "001"`, Yes},
+		{`age > duration("1m")`, Yes},
+		{`age < duration("1m")`, No},
+		{`arrival > date("2026-01-01")`, Yes},
+		{`arrival - duration("1h") < arrival`, Yes},
+		{`(arrival - date("2026-11-22")) > duration("9h")`, Yes},
+		{`age * 2 == duration("3m")`, Yes},
+		{`age == SCORE`, UndefinedMistyped},
+		{`arrival.Hour() == 9`, Yes},
+		{`arrival.In(timezone("Europe/Berlin")).Hour() == 10`, Yes},
+		{`string(arrival.Weekday()) == "Sunday"`, Yes},
+		{`shard in ["shardId-000000000001"]`, Yes},
+		{`$env["shard"] == "shardId-000000000001"`, Yes},
 
 		// Constants.
-		{`true`, yes},
-		{`1 > 2`, no},
-		{`"a" == "a"`, yes},
-		{`nil == nil`, yes},
+		{`true`, Yes},
+		{`1 > 2`, No},
+		{`"a" == "a"`, Yes},
+		{`nil == nil`, Yes},
 	}
 	for _, c := range cases {
 		t.Run(c.when, func(t *testing.T) {
 			t.Parallel()
 			got := verdictOn(t, c.when, rec)
-			require.Equal(t, c.want, got, "%s is %d (%s)", c.when, got, got.cause())
+			require.Equal(t, c.want, got, "%s is %d (%s)", c.when, got, got.Cause())
 		})
 	}
 }
@@ -263,10 +263,10 @@ func TestConditionErrors(t *testing.T) {
 	for _, c := range cases {
 		t.Run(c.when, func(t *testing.T) {
 			t.Parallel()
-			_, fault := compileCondition(c.when, newSchema(false))
+			_, fault := Compile(c.when, NewSchema(false))
 			require.NotNil(t, fault)
-			require.Equal(t, c.want, fault.text)
-			require.Equal(t, [2]int{c.line, c.col}, [2]int{fault.line, fault.col})
+			require.Equal(t, c.want, fault.Text)
+			require.Equal(t, [2]int{c.line, c.col}, [2]int{fault.Line, fault.Col})
 		})
 	}
 }
@@ -274,20 +274,20 @@ func TestConditionErrors(t *testing.T) {
 // kleene is a random condition with the verdict that three-valued logic gives it.
 type kleene struct {
 	source string
-	want   verdict
+	want   Verdict
 }
 
 func drawKleene(t *rapid.T, depth int) kleene {
 	atoms := []kleene{
-		{`one == 1`, yes},
-		{`one > 1`, no},
-		{`nosuch > 1`, undefinedMissing},
-		{`one + 0 == 1`, yes},
-		{`abs(one) > 1`, no},
-		{`nosuch + 0 > 1`, undefinedMissing},
-		{`flag`, yes},
-		{`nosuch`, undefinedMissing},
-		{`nosuch == nil`, yes},
+		{`one == 1`, Yes},
+		{`one > 1`, No},
+		{`nosuch > 1`, UndefinedMissing},
+		{`one + 0 == 1`, Yes},
+		{`abs(one) > 1`, No},
+		{`nosuch + 0 > 1`, UndefinedMissing},
+		{`flag`, Yes},
+		{`nosuch`, UndefinedMissing},
+		{`nosuch == nil`, Yes},
 	}
 	if depth == 0 {
 		return rapid.SampledFrom(atoms).Draw(t, "atom")
@@ -296,33 +296,33 @@ func drawKleene(t *rapid.T, depth int) kleene {
 	switch rapid.IntRange(0, 3).Draw(t, "form") {
 	case 0:
 		x := sub()
-		want := map[verdict]verdict{yes: no, no: yes, undefinedMissing: undefinedMissing}[x.want]
+		want := map[Verdict]Verdict{Yes: No, No: Yes, UndefinedMissing: UndefinedMissing}[x.want]
 		return kleene{"!(" + x.source + ")", want}
 	case 1:
 		a, b := sub(), sub()
-		want := yes
+		want := Yes
 		switch {
-		case a.want == no || b.want == no:
-			want = no
-		case a.want.undefined() || b.want.undefined():
-			want = undefinedMissing
+		case a.want == No || b.want == No:
+			want = No
+		case a.want.Undefined() || b.want.Undefined():
+			want = UndefinedMissing
 		}
 		return kleene{"(" + a.source + " && " + b.source + ")", want}
 	case 2:
 		a, b := sub(), sub()
-		want := no
+		want := No
 		switch {
-		case a.want == yes || b.want == yes:
-			want = yes
-		case a.want.undefined() || b.want.undefined():
-			want = undefinedMissing
+		case a.want == Yes || b.want == Yes:
+			want = Yes
+		case a.want.Undefined() || b.want.Undefined():
+			want = UndefinedMissing
 		}
 		return kleene{"(" + a.source + " || " + b.source + ")", want}
 	default:
 		c, a, b := sub(), sub(), sub()
 		want := c.want
-		if !c.want.undefined() {
-			want = map[verdict]verdict{yes: a.want, no: b.want}[c.want]
+		if !c.want.Undefined() {
+			want = map[Verdict]Verdict{Yes: a.want, No: b.want}[c.want]
 		}
 		return kleene{"((" + c.source + ") ? (" + a.source + ") : (" + b.source + "))", want}
 	}
@@ -339,8 +339,8 @@ func TestConditionIsThreeValuedLogic(t *testing.T) {
 // TestConditionOrder proves that pulling cheap terms forward changes no match, and that a guard keeps guarding.
 func TestConditionOrder(t *testing.T) {
 	t.Parallel()
-	s := newSchema(false)
-	c, fault := compileCondition(`abs(a) > 1 && a != nil && a > 1 && b == "x"`, s)
+	s := NewSchema(false)
+	c, fault := Compile(`abs(a) > 1 && a != nil && a > 1 && b == "x"`, s)
 	require.Nil(t, fault)
 	require.Len(t, c.terms, 4)
 	require.IsType(t, &nilTerm{}, c.terms[0])
@@ -396,17 +396,17 @@ func FuzzCondition(f *testing.F) {
 		if strings.Contains(when, "..") || strings.Contains(when, "repeat") || len(when) > 200 {
 			t.Skip("may legitimately cost seconds")
 		}
-		s := newSchema(false)
-		c, fault := compileCondition(when, s)
+		s := NewSchema(false)
+		c, fault := Compile(when, s)
 		if fault != nil {
-			require.NotEmpty(t, fault.text)
+			require.NotEmpty(t, fault.Text)
 			return
 		}
-		d, frame := newDecoder(s), newFrame(s)
-		if d.decode([]byte(payload), frame.slots) != "" {
+		d, frame := NewDecoder(s), NewFrame(s)
+		if d.Decode([]byte(payload), frame.Slots) != "" {
 			return
 		}
-		first := c.eval(&frame)
-		require.Equal(t, first, c.eval(&frame), "the same record, the same verdict")
+		first := c.Eval(&frame)
+		require.Equal(t, first, c.Eval(&frame), "the same record, the same verdict")
 	})
 }

@@ -1,4 +1,4 @@
-package alert
+package budget
 
 import (
 	"bytes"
@@ -22,13 +22,13 @@ import (
 // that asks for too much of it cannot be saved. budgetVersion is the version of the prices and limits. From 2 on it is part
 // of the rules' fingerprints: other prices judge other records.
 const (
-	maxWork  = 100_000_000
-	maxText  = 4 << 20
-	maxLists = 64 << 20
+	MaxWork  = 100_000_000
+	MaxText  = 4 << 20
+	MaxLists = 64 << 20
 
-	maxRecord = 5
+	MaxRecord = 5
 
-	budgetVersion = 1
+	BudgetVersion = 1
 )
 
 // The parts of a budget.
@@ -45,93 +45,93 @@ func BudgetRemedy(part string) string {
 	return exceeded(part) + ": put a cheaper term in front, such as len(list) < 1000, or make the expression simpler"
 }
 
-// templateRemedy is BudgetRemedy for the templates of a message.
-func templateRemedy(part string) string {
+// TemplateRemedy is BudgetRemedy for the templates of a message.
+func TemplateRemedy(part string) string {
 	return exceeded(part) + ": leave out loops inside loops and long lists"
 }
 
 func exceeded(part string) string {
 	switch part {
 	case BudgetRecord:
-		return fmt.Sprintf("is too much for one record together with the rules before it, which have about %d seconds of work in all", maxRecord)
+		return fmt.Sprintf("is too much for one record together with the rules before it, which have about %d seconds of work in all", MaxRecord)
 	case BudgetWork:
 		return "costs more than about a second of work with this record"
 	case BudgetText:
-		return fmt.Sprintf("would make more than %d MiB of text of this record", maxText>>20)
+		return fmt.Sprintf("would make more than %d MiB of text of this record", MaxText>>20)
 	}
-	return fmt.Sprintf("would make more than %d MiB of lists and objects of this record", maxLists>>20)
+	return fmt.Sprintf("would make more than %d MiB of lists and objects of this record", MaxLists>>20)
 }
 
-// meter counts what a rule has cost with the record at hand.
-type meter struct {
-	work, text, lists int64
+// Meter counts what a rule has cost with the record at hand.
+type Meter struct {
+	Work, Text, Lists int64
 	// lent is the work that is missing from the budget because other rules have done it.
 	lent int64
-	// over is the part of the budget that is exceeded; empty if none is. From then on nothing more is done.
-	over string
-	// settled says that everything is paid for: what is computed again costs nothing more.
-	settled bool
+	// Over is the part of the budget that is exceeded; empty if none is. From then on nothing more is done.
+	Over string
+	// Settled says that everything is paid for: what is computed again costs nothing more.
+	Settled bool
 }
 
-// spend says whether a rule can still pay.
-func (m *meter) spend(work, text, lists int64) bool {
-	if m.settled {
+// Spend says whether a rule can still pay.
+func (m *Meter) Spend(work, text, lists int64) bool {
+	if m.Settled {
 		return true
 	}
-	m.work, m.text, m.lists = m.work+work, m.text+text, m.lists+lists
-	if m.work > maxWork || m.text > maxText || m.lists > maxLists {
+	m.Work, m.Text, m.Lists = m.Work+work, m.Text+text, m.Lists+lists
+	if m.Work > MaxWork || m.Text > MaxText || m.Lists > MaxLists {
 		m.exceed()
 	}
-	return m.over == ""
+	return m.Over == ""
 }
 
-func (m *meter) exceed() {
+func (m *Meter) exceed() {
 	switch {
-	case m.over != "":
-	case m.text > maxText:
-		m.over = BudgetText
-	case m.lists > maxLists:
-		m.over = BudgetLists
-	case m.work-m.lent <= maxWork:
-		m.over = BudgetRecord
+	case m.Over != "":
+	case m.Text > MaxText:
+		m.Over = BudgetText
+	case m.Lists > MaxLists:
+		m.Over = BudgetLists
+	case m.Work-m.lent <= MaxWork:
+		m.Over = BudgetRecord
 	default:
-		m.over = BudgetWork
+		m.Over = BudgetWork
 	}
 	// No sum of what is refused can overflow.
-	m.work, m.text, m.lists = min(m.work, maxWork+1), min(m.text, maxText+1), min(m.lists, maxLists+1)
+	m.Work, m.Text, m.Lists = min(m.Work, MaxWork+1), min(m.Text, MaxText+1), min(m.Lists, MaxLists+1)
 }
 
 // perText is how many bytes of a text are read, compared or copied for a unit of work.
-const perText = 64
+const PerText = 64
 
-// lend makes the budget of who comes next, as far as the record has that much left.
-func (m *meter) lend(left int64) {
-	m.lent = max(0, maxWork-left)
-	m.work, m.text, m.lists, m.settled = m.lent, 0, 0, false
-	if m.over != "" {
-		m.over = ""
+// Lend makes the budget of who comes next, as far as the record has that much left.
+func (m *Meter) Lend(left int64) {
+	m.lent = max(0, MaxWork-left)
+	m.Work, m.Text, m.Lists, m.Settled = m.lent, 0, 0, false
+	if m.Over != "" {
+		m.Over = ""
 	}
 }
 
-// spent is what was done out of a budget.
-func (m *meter) spent() int64 { return m.work - m.lent }
+// Spent is what was done out of a budget.
+func (m *Meter) Spent() int64 { return m.Work - m.lent }
 
-// times is a product that does not overflow.
-func times(a, b int64) int64 {
+// Times is a product that does not overflow.
+func Times(a, b int64) int64 {
 	if a > 0 && b > math.MaxInt32*math.MaxInt16/a {
 		return math.MaxInt32 * math.MaxInt16
 	}
 	return a * b
 }
 
-// box pays for the lists and objects of a JSON text, before it is read. A short one cannot be too much.
-func (m *meter) box(raw []byte) bool {
+// Box pays for the lists and objects of a JSON text, before it is read. A short one cannot be too much.
+func (m *Meter) Box(raw []byte) bool {
 	const short = 32 << 10
 	size := int64(len(raw))
 	if size <= short {
-		return m.spend(2*size, 0, 0)
+		return m.Spend(2*size, 0, 0)
 	}
-	return m.spend(2*size, 0, size+boxedBytes(raw))
+	return m.Spend(2*size, 0, size+boxedBytes(raw))
 }
 
 // boxedBytes is about how much memory the values of a valid JSON text take, texts apart.
@@ -159,22 +159,22 @@ func boxedBytes(raw []byte) (n int64) {
 	return n
 }
 
-// extent is what there is in a value: elements counts everything in it, text the bytes of its texts, depth how deep it goes,
+// Extent is what there is in a value: elements counts everything in it, text the bytes of its texts, depth how deep it goes,
 // and printed is at least what fmt or JSON make of it.
-type extent struct {
-	elements, text, depth, printed, indent int64
+type Extent struct {
+	Elements, Text, Depth, Printed, Indent int64
 	// sorted is the work of sorting the names of objects, and widest at least what the longest number takes with all its digits.
-	sorted, widest int64
+	sorted, Widest int64
 	// most is how many elements are looked at.
 	most int64
 }
 
-// extentOf measures a value of expressions or templates, and pays for that. One part may be in a value many times, so it looks at
+// ExtentOf measures a value of expressions or templates, and pays for that. One part may be in a value many times, so it looks at
 // no more than can be paid for.
-func (m *meter) extentOf(x any) extent {
-	e := extent{most: maxWork - m.work}
+func (m *Meter) ExtentOf(x any) Extent {
+	e := Extent{most: MaxWork - m.Work}
 	e.measure(x, 1)
-	m.spend(e.elements+e.sorted, 0, 0)
+	m.Spend(e.Elements+e.sorted, 0, 0)
 	return e
 }
 
@@ -185,49 +185,49 @@ type printable interface {
 
 // maxPrintedNumber is longer than any number but the least and the greatest, and maxPrinted longer than any.
 const (
-	maxPrintedNumber = 26
-	maxPrinted       = 340
+	MaxPrintedNumber = 26
+	MaxPrinted       = 340
 )
 
-func (e *extent) measure(x any, depth int64) {
-	if e.elements++; e.elements > e.most {
+func (e *Extent) measure(x any, depth int64) {
+	if e.Elements++; e.Elements > e.most {
 		return
 	}
-	e.depth = max(e.depth, depth)
-	e.indent += 2*depth + 3
+	e.Depth = max(e.Depth, depth)
+	e.Indent += 2*depth + 3
 	switch x := x.(type) {
 	case string:
-		e.text += int64(len(x))
-		e.printed += int64(len(x)) + 1
+		e.Text += int64(len(x))
+		e.Printed += int64(len(x)) + 1
 	case printable:
 		printed, widest := x.Printed()
-		e.printed, e.widest = e.printed+printed, max(e.widest, widest)
+		e.Printed, e.Widest = e.Printed+printed, max(e.Widest, widest)
 	case []any:
-		e.printed += 3
-		for i := 0; i < len(x) && e.elements <= e.most; i++ {
+		e.Printed += 3
+		for i := 0; i < len(x) && e.Elements <= e.most; i++ {
 			e.measure(x[i], depth+1)
 		}
 	case []string:
-		for i := 0; i < len(x) && e.elements <= e.most; i++ {
+		for i := 0; i < len(x) && e.Elements <= e.most; i++ {
 			e.measure(x[i], depth+1)
 		}
 	case []int:
 		n := int64(len(x))
-		e.elements, e.printed, e.indent = e.elements+n, e.printed+n*maxPrintedNumber, e.indent+n*(2*depth+5)
+		e.Elements, e.Printed, e.Indent = e.Elements+n, e.Printed+n*MaxPrintedNumber, e.Indent+n*(2*depth+5)
 	case map[string]any:
-		e.printed += 6
-		e.sorted += sorting(int64(len(x)))
+		e.Printed += 6
+		e.sorted += Sorting(int64(len(x)))
 		for name, y := range x {
-			e.text += int64(len(name))
-			e.printed += int64(len(name)) + 2
+			e.Text += int64(len(name))
+			e.Printed += int64(len(name)) + 2
 			e.measure(y, depth+1)
 		}
 	case map[string]string:
 		for name, y := range x {
-			e.printed += int64(len(name)+len(y)) + 4
+			e.Printed += int64(len(name)+len(y)) + 4
 		}
 	case map[any][]any:
-		e.printed += 6
+		e.Printed += 6
 		for name, y := range x {
 			e.measure(name, depth+1)
 			e.measure(y, depth+1)
@@ -238,18 +238,18 @@ func (e *extent) measure(x any, depth int64) {
 			e.measure(y, depth+1)
 		}
 	default:
-		e.printed += 64
-		e.widest = max(e.widest, 64)
+		e.Printed += 64
+		e.Widest = max(e.Widest, 64)
 	}
 }
 
-// sorting is the work of sorting the names of an object.
-func sorting(n int64) int64 {
+// Sorting is the work of sorting the names of an object.
+func Sorting(n int64) int64 {
 	return n * int64(bits.Len64(uint64(n))) * 12 //nolint:gosec // a length
 }
 
-// swollen is the length of a text of which the bytes that are special take so many more.
-func swollen(s string, special func(c byte) bool, more int64) int64 {
+// Swollen is the length of a text of which the bytes that are special take so many more.
+func Swollen(s string, special func(c byte) bool, more int64) int64 {
 	n := int64(len(s))
 	for i := range len(s) {
 		if special(s[i]) {
@@ -263,8 +263,8 @@ func specialInJSON(c byte) bool {
 	return c < ' ' || c == '"' || c == '\\' || c == '<' || c == '>' || c == '&' || c >= utf8.RuneSelf
 }
 
-// lengthOf is how many elements a list or an object has.
-func lengthOf(x any) int {
+// LengthOf is how many elements a list or an object has.
+func LengthOf(x any) int {
 	switch x := x.(type) {
 	case []any:
 		return len(x)
@@ -281,22 +281,22 @@ func lengthOf(x any) int {
 	return 0
 }
 
-// escapes is how much longer the texts of a value are in JSON than as they are.
-func escapes(x any) (n int64) {
+// Escapes is how much longer the texts of a value are in JSON than as they are.
+func Escapes(x any) (n int64) {
 	switch x := x.(type) {
 	case string:
-		return swollen(x, specialInJSON, 5) - int64(len(x))
+		return Swollen(x, specialInJSON, 5) - int64(len(x))
 	case []any:
 		for _, y := range x {
-			n += escapes(y)
+			n += Escapes(y)
 		}
 	case []string:
 		for _, y := range x {
-			n += escapes(y)
+			n += Escapes(y)
 		}
 	case map[string]any:
 		for name, y := range x {
-			n += escapes(name) + escapes(y)
+			n += Escapes(name) + Escapes(y)
 		}
 	}
 	return n

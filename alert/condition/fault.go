@@ -1,4 +1,4 @@
-package alert
+package condition
 
 import (
 	"fmt"
@@ -8,16 +8,16 @@ import (
 )
 
 // expressionFault is what is wrong with an expression, and where in its text, from 1.
-type expressionFault struct {
-	text      string
-	line, col int
+type Fault struct {
+	Text      string
+	Line, Col int
 }
 
-func faultOf(source string, err *file.Error) *expressionFault {
+func faultOf(source string, err *file.Error) *Fault {
 	if err == nil {
 		return nil
 	}
-	return &expressionFault{text: err.Message + meant(source, err.From), line: err.Line, col: err.Column + 1}
+	return &Fault{Text: err.Message + meant(source, err.From), Line: err.Line, Col: err.Column + 1}
 }
 
 // meant says how an operator of other languages is written here, of the text at which parsing failed.

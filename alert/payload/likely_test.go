@@ -1,4 +1,4 @@
-package alert
+package payload
 
 import (
 	"slices"
@@ -13,8 +13,8 @@ func FuzzLikelyCause(f *testing.F) {
 	f.Add([]byte("+\xf4\xff"), 1)
 	f.Add([]byte("\xff\xff\xff\xff\xff\x01\xf0\x01"), 2)
 	f.Fuzz(func(t *testing.T, data []byte, defect int) {
-		all := defects()
-		if l := LikelyCause(data, all[uint(defect)%uint(len(all))], true); !slices.Contains(likelies(), l) {
+		all := Defects()
+		if l := LikelyCause(data, all[uint(defect)%uint(len(all))], true); !slices.Contains(Likelies(), l) {
 			t.Fatalf("%q is no known cause", l)
 		}
 	})

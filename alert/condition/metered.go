@@ -1,4 +1,4 @@
-package alert
+package condition
 
 import (
 	"math/bits"
@@ -10,6 +10,8 @@ import (
 	"github.com/expr-lang/expr/ast"
 	"github.com/expr-lang/expr/builtin"
 	"github.com/expr-lang/expr/vm/runtime"
+
+	"kinesis-alerter/alert/budget"
 )
 
 // This file prices what the virtual machine does. A program whose work and texts are at most proportional to the fields that
@@ -110,7 +112,7 @@ func patternSize(pattern string) int64 {
 }
 
 // search is the work of a regular expression of a size over a text.
-func search(size, text int64) int64 { return times(size, text)/2 + 1 }
+func search(size, text int64) int64 { return budget.Times(size, text)/2 + 1 }
 
 // loopCost is what a loop costs for each element.
 type loopCost struct {
@@ -174,7 +176,7 @@ func (metering) Visit(node *ast.Node) {
 	case *ast.CallNode:
 		if _, ok := n.Callee.(*ast.MemberNode); ok {
 			for i := range n.Arguments {
-				n.Arguments[i] = meteredNode(n.Arguments[i], 2*perText)
+				n.Arguments[i] = meteredNode(n.Arguments[i], 2*budget.PerText)
 			}
 		}
 	}
@@ -193,7 +195,7 @@ func meteredNode(node ast.Node, reads int) ast.Node {
 }
 
 func meterBinary(node *ast.Node, n *ast.BinaryNode) {
-	if _, ok := comparison(n.Operator); ok {
+	if _, ok := Comparison(n.Operator); ok {
 		if !isNil(n.Left) && !isNil(n.Right) {
 			ast.Patch(node, call(meteredPrefix+n.Operator, n.Left, n.Right))
 		}
@@ -249,38 +251,38 @@ type knownPattern struct {
 }
 
 // payer pays for what a program does.
-type payer struct{ *meter }
+type payer struct{ *budget.Meter }
 
 // must pays, or ends the program.
 func (m payer) must(work, text, lists int64) {
-	if !m.spend(work, text, lists) {
-		panic(undefinedError(undefinedOverBudget)) // the virtual machine recovers it
+	if !m.Spend(work, text, lists) {
+		panic(undefinedError(UndefinedOverBudget)) // the virtual machine recovers it
 	}
 }
 
 // read pays for reading a text once; other values cost a step.
 func (m payer) read(x any) {
 	if s, ok := x.(string); ok {
-		m.must(int64(len(s))/perText+1, 0, 0)
+		m.must(int64(len(s))/budget.PerText+1, 0, 0)
 	}
 }
 
 // meteredFunctions are the functions of a frame by name. Their types are among those that the virtual machine calls without
 // allocating for the arguments, where there is one.
-func meteredFunctions(of *meter) map[string]any {
+func meteredFunctions(of *budget.Meter) map[string]any {
 	m := payer{of}
 	functions := map[string]any{
 		meteredLoop: func(list, cost any) any {
 			if c, ok := cost.(*loopCost); ok {
-				n := int64(lengthOf(list))
-				m.must(times(n, c.work), 0, times(n, c.lists))
+				n := int64(budget.LengthOf(list))
+				m.must(budget.Times(n, c.work), 0, budget.Times(n, c.lists))
 			}
 			return list
 		},
 		meteredRange: func(from, to any) any {
 			low, high := runtime.ToInt(from), runtime.ToInt(to)
 			if low <= high {
-				n := int64(min(uint64(high)-uint64(low), maxLists)) + 1 //nolint:gosec // the difference fits, whatever the signs
+				n := int64(min(uint64(high)-uint64(low), budget.MaxLists)) + 1 //nolint:gosec // the difference fits, whatever the signs
 				m.must(n/8, 0, n*listElement)
 			}
 			return runtime.MakeRange(low, high)
@@ -289,7 +291,7 @@ func meteredFunctions(of *meter) map[string]any {
 			x, ok := a.(string)
 			if y, both := b.(string); ok && both {
 				n := int64(len(x) + len(y))
-				m.must(n/perText+1, n, 0)
+				m.must(n/budget.PerText+1, n, 0)
 				return x + y
 			}
 			return runtime.Add(a, b)
@@ -298,9 +300,9 @@ func meteredFunctions(of *meter) map[string]any {
 			m.read(left)
 			size := int64(0)
 			if s, ok := left.(string); ok { // each element of the same length is read to its end
-				size = int64(len(s)) / perText
+				size = int64(len(s)) / budget.PerText
 			}
-			m.must(times(int64(lengthOf(list)), 2+size), 0, 0)
+			m.must(budget.Times(int64(budget.LengthOf(list)), 2+size), 0, 0)
 			return must(isIn(left, list))
 		},
 		meteredText: func(x any) string {
@@ -319,22 +321,22 @@ func meteredFunctions(of *meter) map[string]any {
 		meteredValue: func(x, reads any) any {
 			n, _ := reads.(int)
 			if s, ok := x.(string); ok {
-				size := times(int64(len(s)), int64(n))
+				size := budget.Times(int64(len(s)), int64(n))
 				text := int64(0)
-				if n > perText { // it may be the format of a text
+				if n > budget.PerText { // it may be the format of a text
 					text = 2 * int64(len(s))
 				}
-				m.must(size/perText+1, text, 0)
+				m.must(size/budget.PerText+1, text, 0)
 			}
 			return x
 		},
 	}
 	for _, sign := range []string{"==", "!=", "<", "<=", ">", ">="} {
-		op, _ := comparison(sign)
+		op, _ := Comparison(sign)
 		functions[meteredPrefix+sign] = func(a, b any) bool {
 			if x, ok := a.(string); ok {
 				if y, ok := b.(string); ok {
-					m.must(int64(min(len(x), len(y)))/perText+1, 0, 0)
+					m.must(int64(min(len(x), len(y)))/budget.PerText+1, 0, 0)
 				}
 			}
 			return must(compared(op, a, b))
@@ -374,12 +376,12 @@ const maxDynamicPattern = 1 << 10
 
 func (m payer) compile(pattern string) *knownPattern {
 	// Compiled, a character can become a thousand instructions of 40 bytes; such patterns are rare.
-	m.must(times(int64(len(pattern)), 20)+200, 0, 5000*int64(len(pattern)))
+	m.must(budget.Times(int64(len(pattern)), 20)+200, 0, 5000*int64(len(pattern)))
 	if len(pattern) > maxDynamicPattern {
-		m.must(maxWork, 0, 0)
+		m.must(budget.MaxWork, 0, 0)
 	}
 	known := &knownPattern{size: patternSize(pattern)}
-	m.must(times(known.size, 20), 0, 0)
+	m.must(budget.Times(known.size, 20), 0, 0)
 	known.Regexp = must(regexp.Compile(pattern))
 	return known
 }
@@ -417,14 +419,14 @@ func functionPrices() map[string]func(m payer, args []any) {
 	lists := func(m payer, args []any) {
 		n := int64(0)
 		for _, list := range args {
-			n += int64(lengthOf(list))
+			n += int64(budget.LengthOf(list))
 		}
 		m.must(2*n, 0, n*listElement)
 	}
 	folds := func(m payer, args []any) {
 		for _, x := range args {
-			e := m.extentOf(x)
-			m.must(8*e.elements, 0, 32*e.elements)
+			e := m.ExtentOf(x)
+			m.must(8*e.Elements, 0, 32*e.Elements)
 		}
 	}
 	return map[string]func(payer, []any){
@@ -432,7 +434,7 @@ func functionPrices() map[string]func(m payer, args []any) {
 		"int":   numerals,
 		"float": numerals,
 		"trim": func(m payer, args []any) {
-			m.must(times(int64(len(str(args, 0))), 1+int64(len(str(args, 1)))/8)/8+1, 0, 0)
+			m.must(budget.Times(int64(len(str(args, 0))), 1+int64(len(str(args, 1)))/8)/8+1, 0, 0)
 		},
 		"trimPrefix":  reads,
 		"trimSuffix":  reads,
@@ -458,13 +460,13 @@ func functionPrices() map[string]func(m payer, args []any) {
 		"toBase64":   swells(4, 3),
 		"fromBase64": swells(1, 1),
 		"string": func(m payer, args []any) {
-			e := m.extentOf(args[0])
-			m.must(20*e.elements+e.printed/8, e.printed, 0)
+			e := m.ExtentOf(args[0])
+			m.must(20*e.Elements+e.Printed/8, e.Printed, 0)
 		},
 		"toJSON": func(m payer, args []any) {
-			e := m.extentOf(args[0])
-			m.must(40*e.elements+e.printed/8, e.printed+e.indent, 0)
-			m.must(0, escapes(args[0]), 0)
+			e := m.ExtentOf(args[0])
+			m.must(40*e.Elements+e.Printed/8, e.Printed+e.Indent, 0)
+			m.must(0, budget.Escapes(args[0]), 0)
 		},
 		"split":      splits,
 		"splitAfter": splits,
@@ -480,7 +482,7 @@ func functionPrices() map[string]func(m payer, args []any) {
 					n = min(n, most)
 				}
 			}
-			size := max(0, int64(len(s))+times(n, int64(len(next)-len(old))))
+			size := max(0, int64(len(s))+budget.Times(n, int64(len(next)-len(old))))
 			if n > 0 {
 				m.must(size/8+n, size, 0)
 			}
@@ -490,33 +492,33 @@ func functionPrices() map[string]func(m payer, args []any) {
 			if len(args) > 1 {
 				n = int64(max(0, runtime.ToInt(args[1])))
 			}
-			size := times(int64(len(str(args, 0))), n)
-			m.must(size/perText+n/8+1, size, 0)
+			size := budget.Times(int64(len(str(args, 0))), n)
+			m.must(size/budget.PerText+n/8+1, size, 0)
 		},
 		"join": func(m payer, args []any) {
-			e := m.extentOf(args[0])
-			size := e.text + times(e.elements, int64(len(str(args, 1))))
-			m.must(2*e.elements+size/perText, size, 16*e.elements)
+			e := m.ExtentOf(args[0])
+			size := e.Text + budget.Times(e.Elements, int64(len(str(args, 1))))
+			m.must(2*e.Elements+size/budget.PerText, size, 16*e.Elements)
 		},
 		"max": folds, "min": folds, "mean": folds,
 		"median":  func(m payer, args []any) { folds(m, args); folds(m, args); folds(m, args) },
 		"reverse": lists,
 		"concat":  lists,
 		"uniq": func(m payer, args []any) {
-			n, e := int64(lengthOf(args[0])), m.extentOf(args[0])
-			m.must(times(n, 4*e.elements+e.text/perText), 0, n*listElement)
+			n, e := int64(budget.LengthOf(args[0])), m.ExtentOf(args[0])
+			m.must(budget.Times(n, 4*e.Elements+e.Text/budget.PerText), 0, n*listElement)
 		},
 		"flatten": func(m payer, args []any) {
-			e := m.extentOf(args[0])
-			m.must(times(2*e.elements, e.depth), 0, times(e.elements*16, min(e.depth, 4)))
+			e := m.ExtentOf(args[0])
+			m.must(budget.Times(2*e.Elements, e.Depth), 0, budget.Times(e.Elements*16, min(e.Depth, 4)))
 		},
 		"sort": func(m payer, args []any) {
-			n, e := int64(lengthOf(args[0])), m.extentOf(args[0])
-			m.must(times(int64(bits.Len64(uint64(n)))*2, 2*e.elements+e.text/perText), 0, n*listElement) //nolint:gosec // a length
+			n, e := int64(budget.LengthOf(args[0])), m.ExtentOf(args[0])
+			m.must(budget.Times(int64(bits.Len64(uint64(n)))*2, 2*e.Elements+e.Text/budget.PerText), 0, n*listElement) //nolint:gosec // a length
 		},
 		"fromPairs": func(m payer, args []any) {
-			n, e := int64(lengthOf(args[0])), m.extentOf(args[0])
-			m.must(8*n+e.text/perText, 0, n*128)
+			n, e := int64(budget.LengthOf(args[0])), m.ExtentOf(args[0])
+			m.must(8*n+e.Text/budget.PerText, 0, n*128)
 		},
 	}
 }

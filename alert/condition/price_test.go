@@ -1,9 +1,11 @@
-package alert
+package condition
 
 import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"kinesis-alerter/alert/budget"
 )
 
 // The prices are part of what a rule means: records that were judged yesterday must be judged today. Who changes one raises
@@ -11,8 +13,8 @@ import (
 func TestPricesAreOfTheBudgetVersion(t *testing.T) {
 	t.Parallel()
 	const payload = `{"s":"hello world","xs":[1,2,3,4,5],"ys":["a","b"],"o":{"a":{"b":1}}}`
-	require.Equal(t, 1, budgetVersion)
-	require.Equal(t, []int{100_000_000, 4 << 20, 64 << 20}, []int{maxWork, maxText, maxLists})
+	require.Equal(t, 1, budget.BudgetVersion)
+	require.Equal(t, []int{100_000_000, 4 << 20, 64 << 20}, []int{budget.MaxWork, budget.MaxText, budget.MaxLists})
 	for when, want := range map[string][3]int64{
 		`3 in xs && "q" in ys`:          {48, 0, 0},
 		`any(xs, # > 9)`:                {150, 0, 0},
@@ -33,13 +35,13 @@ func TestPricesAreOfTheBudgetVersion(t *testing.T) {
 		`uniq(ys)[0] == "x"`:            {50, 0, 128},
 		`upper(s) == "X"`:               {3, 22, 0},
 	} {
-		s := newSchema(false)
-		c, fault := compileCondition(when, s)
+		s := NewSchema(false)
+		c, fault := Compile(when, s)
 		require.Nil(t, fault)
-		d, f := newDecoder(s), newFrame(s)
-		require.Empty(t, d.decode([]byte(payload), f.slots))
+		d, f := NewDecoder(s), NewFrame(s)
+		require.Empty(t, d.Decode([]byte(payload), f.Slots))
 		f.begin()
-		c.eval(&f)
-		require.Equal(t, want, [3]int64{f.meter.work, f.meter.text, f.meter.lists}, when)
+		c.Eval(&f)
+		require.Equal(t, want, [3]int64{f.Meter.Work, f.Meter.Text, f.Meter.Lists}, when)
 	}
 }

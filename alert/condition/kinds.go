@@ -1,49 +1,49 @@
-package alert
+package condition
 
 import "strings"
 
-// kindSet is a set of kinds.
-type kindSet uint16
+// KindSet is a set of kinds.
+type KindSet uint16
 
-func kindsOf(kinds ...kind) kindSet {
-	var s kindSet
+func kindsOf(kinds ...Kind) KindSet {
+	var s KindSet
 	for _, k := range kinds {
 		s |= 1 << k
 	}
 	return s
 }
 
-func (s kindSet) has(k kind) bool { return s&(1<<k) != 0 }
+func (s KindSet) Has(k Kind) bool { return s&(1<<k) != 0 }
 
-const jsonKinds = kindSet(1<<null | 1<<boolean | 1<<number | 1<<text | 1<<composite)
+const JSONKinds = KindSet(1<<Null | 1<<Boolean | 1<<Number | 1<<Text | 1<<Composite)
 
-// kindName is what people call a kind.
-func kindName(k kind) string {
+// KindName is what people call a kind.
+func KindName(k Kind) string {
 	switch k {
-	case null:
+	case Null:
 		return "null"
-	case boolean:
+	case Boolean:
 		return "boolean"
-	case number:
+	case Number:
 		return "number"
-	case text:
+	case Text:
 		return "text"
-	case composite:
+	case Composite:
 		return "list or object"
-	case moment:
+	case Moment:
 		return "time"
-	case span:
+	case Span:
 		return "duration"
-	case absent:
+	case Absent:
 	}
 	return "missing"
 }
 
-func kindNames(s kindSet) string {
+func KindNames(s KindSet) string {
 	var names []string
-	for k := boolean; k <= span; k++ {
-		if s.has(k) {
-			names = append(names, kindName(k))
+	for k := Boolean; k <= Span; k++ {
+		if s.Has(k) {
+			names = append(names, KindName(k))
 		}
 	}
 	return strings.Join(names, " or ")
@@ -51,12 +51,12 @@ func kindNames(s kindSet) string {
 
 // need is a field of which a term needs certain kinds to be true or false at all.
 type need struct {
-	slot  int
-	kinds kindSet
+	Slot  int
+	Kinds KindSet
 }
 
-// needs are the fields that the terms need.
-func (c *condition) needs() []need {
+// Needs are the fields that the terms need.
+func (c *Condition) Needs() []need {
 	var out []need
 	for _, t := range c.terms {
 		if slot, kinds, ok := demand(t); ok {
@@ -67,24 +67,24 @@ func (c *condition) needs() []need {
 }
 
 // demand is the one field of which a term needs certain kinds to be true or false at all.
-func demand(t term) (slot int, kinds kindSet, ok bool) {
+func demand(t term) (slot int, kinds KindSet, ok bool) {
 	switch t := t.(type) {
 	case *predicate:
-		return t.slot, kindsOf(t.value.kind), true
+		return t.slot, kindsOf(t.value.Kind), true
 	case *memberTerm:
 		if left, is := t.left.(slotOperand); is && len(t.list) > 0 {
 			for i := range t.list {
-				kinds |= kindsOf(t.list[i].kind)
+				kinds |= kindsOf(t.list[i].Kind)
 			}
 			return int(left), kinds, true
 		}
 	case *textTerm:
 		if left, is := t.left.(slotOperand); is {
-			return int(left), kindsOf(text), true
+			return int(left), kindsOf(Text), true
 		}
 	case *flag:
 		if operand, is := t.operand.(slotOperand); is {
-			return int(operand), kindsOf(boolean), true
+			return int(operand), kindsOf(Boolean), true
 		}
 	case *notTerm:
 		return demand(t.term)

@@ -1,4 +1,4 @@
-package alert
+package condition
 
 import (
 	"bytes"
@@ -9,29 +9,31 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
+
+	"kinesis-alerter/alert/payload"
 )
 
 // scanSchema looks at every kind of value, nested names and a hidden one.
-func scanSchema(tb require.TestingT) *schema {
-	s := newSchema(false)
-	_, fault := compileCondition(`a > 1 && b == "x" && o.p.q > 1 && o.p != nil && $env["n m"] == true && shard == "s" && l != nil && ü == 1`, s)
+func scanSchema(tb require.TestingT) *Schema {
+	s := NewSchema(false)
+	_, fault := Compile(`a > 1 && b == "x" && o.p.q > 1 && o.p != nil && $env["n m"] == true && shard == "s" && l != nil && ü == 1`, s)
 	require.Nil(tb, fault)
 	return s
 }
 
 // both decodes a document by the scanner and by the strict decoder alone.
-func both(s *schema, data []byte) (taken bool, short, long []value, hidden [2][builtinSlots]bool, defect Defect) {
-	d := newDecoder(s)
-	short, long = make([]value, s.slots), make([]value, s.slots)
+func both(s *Schema, data []byte) (taken bool, short, long []Value, hidden [2][BuiltinSlots]bool, defect payload.Defect) {
+	d := NewDecoder(s)
+	short, long = make([]Value, s.Slots), make([]Value, s.Slots)
 	taken = d.scan(data, short)
-	hidden[0] = d.shadowed
-	e := newDecoder(s)
+	hidden[0] = d.Shadowed
+	e := NewDecoder(s)
 	defect = e.strict(data, long)
-	hidden[1] = e.shadowed
+	hidden[1] = e.Shadowed
 	return taken, short, long, hidden, defect
 }
 
-func agree(t require.TestingT, s *schema, data []byte) {
+func agree(t require.TestingT, s *Schema, data []byte) {
 	taken, short, long, hidden, defect := both(s, data)
 	if !taken {
 		return
@@ -40,8 +42,8 @@ func agree(t require.TestingT, s *schema, data []byte) {
 	require.Equal(t, hidden[1], hidden[0], "%q", data)
 	for slot := range short {
 		a, b := &short[slot], &long[slot]
-		require.Equal(t, b.kind, a.kind, "%q", data)
-		require.Equal(t, []any{b.wide, b.num, string(b.raw)}, []any{a.wide, a.num, string(a.raw)}, "%q", data)
+		require.Equal(t, b.Kind, a.Kind, "%q", data)
+		require.Equal(t, []any{b.Wide, b.Num, string(b.Raw)}, []any{a.Wide, a.Num, string(a.Raw)}, "%q", data)
 	}
 }
 

@@ -1,4 +1,4 @@
-package alert
+package condition
 
 import (
 	"fmt"
@@ -12,9 +12,9 @@ import (
 )
 
 // undefinedError ends a program whose result is undefined.
-type undefinedError verdict
+type undefinedError Verdict
 
-func (e undefinedError) Error() string { return "undefined: " + verdict(e).cause() }
+func (e undefinedError) Error() string { return "undefined: " + Verdict(e).Cause() }
 
 // The names contain a space, so that no expression can call the functions.
 const (
@@ -32,7 +32,7 @@ func strictFunctions() conf.FunctionsTable {
 		table[name] = &builtin.Function{Name: name, Func: fn, Types: []reflect.Type{reflect.TypeOf(signature)}}
 	}
 	for _, sign := range []string{"==", "!=", "<", "<=", ">", ">="} {
-		op, _ := comparison(sign)
+		op, _ := Comparison(sign)
 		add(strictPrefix+sign, func(any, any) bool { return false }, func(args ...any) (any, error) {
 			return compared(op, args[0], args[1])
 		})
@@ -41,39 +41,39 @@ func strictFunctions() conf.FunctionsTable {
 	add(strictText, func(any) string { return "" }, func(args ...any) (any, error) { return textOf(args[0]) })
 	add(strictModulo, func(any, any) float64 { return 0 }, func(args ...any) (any, error) {
 		left, cause := valueOf(args[0])
-		if cause.undefined() {
+		if cause.Undefined() {
 			return nil, undefinedError(cause)
 		}
 		right, cause := valueOf(args[1])
-		if cause.undefined() {
+		if cause.Undefined() {
 			return nil, undefinedError(cause)
 		}
 		switch {
-		case left.kind != number || right.kind != number:
-			return nil, undefinedError(undefinedMistyped)
-		case left.wide || right.wide:
+		case left.Kind != Number || right.Kind != Number:
+			return nil, undefinedError(UndefinedMistyped)
+		case left.Wide || right.Wide:
 			return nil, undefinedError(undefinedInexact)
-		case right.num == 0:
+		case right.Num == 0:
 			return nil, undefinedError(undefinedNotFinite)
 		}
-		return math.Mod(left.num, right.num), nil
+		return math.Mod(left.Num, right.Num), nil
 	})
 	return table
 }
 
 // compared is a comparison of what the virtual machine computed.
-func compared(op operator, a, b any) (bool, error) {
+func compared(op Operator, a, b any) (bool, error) {
 	if x, ok := a.(string); ok {
 		if y, ok := b.(string); ok {
-			return op.holds(strings.Compare(x, y)) == yes, nil
+			return op.Holds(strings.Compare(x, y)) == Yes, nil
 		}
 	}
 	left, cause := valueOf(a)
-	if cause.undefined() {
+	if cause.Undefined() {
 		return false, undefinedError(cause)
 	}
 	right, cause := valueOf(b)
-	if cause.undefined() {
+	if cause.Undefined() {
 		return false, undefinedError(cause)
 	}
 	return result(compare(op, &left, &right))
@@ -82,29 +82,29 @@ func compared(op operator, a, b any) (bool, error) {
 // isIn is member for what the virtual machine computed.
 func isIn(x, list any) (bool, error) {
 	left, cause := valueOf(x)
-	if cause.undefined() {
+	if cause.Undefined() {
 		return false, undefinedError(cause)
 	}
-	if m, ok := list.(map[string]any); ok && left.kind == text {
-		_, found := m[string(left.raw)]
+	if m, ok := list.(map[string]any); ok && left.Kind == Text {
+		_, found := m[string(left.Raw)]
 		return found, nil
 	}
 	elements := reflect.ValueOf(list)
 	if elements.Kind() != reflect.Slice {
-		return false, undefinedError(undefinedMistyped)
+		return false, undefinedError(UndefinedMistyped)
 	}
 	related := elements.Len() == 0
 	for i := range elements.Len() {
 		// An element that is null or not finite equals nothing; its cause is of no interest.
 		element, _ := valueOf(elements.Index(i).Interface())
-		v := compare(equal, &left, &element)
-		if v == yes {
+		v := compare(Equal, &left, &element)
+		if v == Yes {
 			return true, nil
 		}
-		related = related || v == no
+		related = related || v == No
 	}
 	if !related {
-		return false, undefinedError(undefinedMistyped)
+		return false, undefinedError(UndefinedMistyped)
 	}
 	return false, nil
 }
@@ -116,14 +116,14 @@ func textOf(x any) (string, error) {
 	case nil:
 		return "", undefinedError(undefinedNull)
 	}
-	return "", undefinedError(undefinedMistyped)
+	return "", undefinedError(UndefinedMistyped)
 }
 
-func result(v verdict) (bool, error) {
-	if v.undefined() {
+func result(v Verdict) (bool, error) {
+	if v.Undefined() {
 		return false, undefinedError(v)
 	}
-	return v == yes, nil
+	return v == Yes, nil
 }
 
 // strictness replaces the operators of a program by the functions above. Walked children first, as ast.Walk does.
@@ -135,7 +135,7 @@ func (strictness) Visit(node *ast.Node) {
 	if !ok {
 		return
 	}
-	if _, ok := comparison(n.Operator); ok {
+	if _, ok := Comparison(n.Operator); ok {
 		if isNil(n.Left) || isNil(n.Right) {
 			return
 		}

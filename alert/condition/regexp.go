@@ -1,4 +1,4 @@
-package alert
+package condition
 
 import (
 	"regexp/syntax"

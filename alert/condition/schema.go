@@ -1,4 +1,4 @@
-package alert
+package condition
 
 import (
 	"slices"
@@ -9,34 +9,34 @@ import (
 
 // The slots of the built-in names; the fields that the rules mention follow.
 const (
-	slotPartitionKey = iota
-	slotShard
-	slotArrival
-	slotAge
-	slotData
-	builtinSlots
+	SlotPartitionKey = iota
+	SlotShard
+	SlotArrival
+	SlotAge
+	SlotData
+	BuiltinSlots
 )
 
-// builtinNames are the built-in names by slot.
-func builtinNames() [builtinSlots]string {
-	return [builtinSlots]string{"partition_key", "shard", "arrival", "age", "data"}
+// BuiltinNames are the built-in names by slot.
+func BuiltinNames() [BuiltinSlots]string {
+	return [BuiltinSlots]string{"partition_key", "shard", "arrival", "age", "data"}
 }
 
 // builtinSlot returns the slot of a built-in name. The payload has one where records are text.
-func (s *schema) builtinSlot(name string) (int, bool) {
-	names := builtinNames()
+func (s *Schema) builtinSlot(name string) (int, bool) {
+	names := BuiltinNames()
 	slot := slices.Index(names[:], name)
-	return slot, slot >= 0 && (slot != slotData || s.text)
+	return slot, slot >= 0 && (slot != SlotData || s.Text)
 }
 
-// schema is what a rule set looks at: every field has a slot, and the tree finds it while the document is read.
-type schema struct {
-	// text says that records are texts, which have no fields.
-	text  bool
-	slots int
+// Schema is what a rule set looks at: every field has a slot, and the tree finds it while the document is read.
+type Schema struct {
+	// Text says that records are texts, which have no fields.
+	Text  bool
+	Slots int
 	root  fieldNode
-	// used marks the built-in names that some rule mentions; the others are not worth filling.
-	used [builtinSlots]bool
+	// Used marks the built-in names that some rule mentions; the others are not worth filling.
+	Used [BuiltinSlots]bool
 	// instructions are those of all regular expressions so far.
 	instructions int
 	// language is what every expression knows, and strict what its operators are replaced by. Made with the first expression.
@@ -59,31 +59,31 @@ type fieldNode struct {
 // manyChildren is where a map becomes faster than comparing lengths and bytes one by one.
 const manyChildren = 12
 
-func newSchema(text bool) *schema {
-	return &schema{text: text, slots: builtinSlots, root: fieldNode{slot: -1}}
+func NewSchema(text bool) *Schema {
+	return &Schema{Text: text, Slots: BuiltinSlots, root: fieldNode{slot: -1}}
 }
 
-// field returns the slot of a path, made on first use.
-func (s *schema) field(path []string) int {
+// Field returns the slot of a path, made on first use.
+func (s *Schema) Field(path []string) int {
 	node := &s.root
 	for _, name := range path {
-		node = node.add(name)
+		node = node.Add(name)
 	}
 	if node.slot < 0 {
-		node.slot = s.slots
-		s.slots++
+		node.slot = s.Slots
+		s.Slots++
 	}
 	return node.slot
 }
 
 // builtin notes the use of a built-in name and watches for a field that it hides.
-func (s *schema) builtin(name string, slot int) {
-	s.used[slot] = true
-	node := s.root.add(name)
+func (s *Schema) builtin(name string, slot int) {
+	s.Used[slot] = true
+	node := s.root.Add(name)
 	node.slot, node.shadowed = slot, true
 }
 
-func (n *fieldNode) add(name string) *fieldNode {
+func (n *fieldNode) Add(name string) *fieldNode {
 	if child := n.find([]byte(name)); child != nil {
 		return child
 	}
@@ -114,8 +114,8 @@ func (n *fieldNode) find(name []byte) *fieldNode {
 	return nil
 }
 
-// slotOf is the slot of a path that has one; -1 otherwise.
-func (s *schema) slotOf(path []string) int {
+// SlotOf is the slot of a path that has one; -1 otherwise.
+func (s *Schema) SlotOf(path []string) int {
 	node := &s.root
 	for _, name := range path {
 		if node = node.find([]byte(name)); node == nil {
@@ -125,22 +125,22 @@ func (s *schema) slotOf(path []string) int {
 	return node.slot
 }
 
-// needs are the kinds that fields have in every record for which a condition holds, by their paths, joined by NUL.
-func (s *schema) needs(c *condition) map[string]kindSet {
-	bySlot := make(map[int]kindSet)
-	for _, need := range c.needs() {
-		if need.slot < builtinSlots {
+// Needs are the kinds that fields have in every record for which a condition holds, by their paths, joined by NUL.
+func (s *Schema) Needs(c *Condition) map[string]KindSet {
+	bySlot := make(map[int]KindSet)
+	for _, need := range c.Needs() {
+		if need.Slot < BuiltinSlots {
 			continue
 		}
-		if before, known := bySlot[need.slot]; known {
-			need.kinds &= before
+		if before, known := bySlot[need.Slot]; known {
+			need.Kinds &= before
 		}
-		bySlot[need.slot] = need.kinds
+		bySlot[need.Slot] = need.Kinds
 	}
-	out := make(map[string]kindSet)
+	out := make(map[string]KindSet)
 	var walk func(n *fieldNode, path []string)
 	walk = func(n *fieldNode, path []string) {
-		if kinds := bySlot[n.slot]; n.slot >= builtinSlots && kinds != 0 {
+		if kinds := bySlot[n.slot]; n.slot >= BuiltinSlots && kinds != 0 {
 			out[strings.Join(path, "\x00")] = kinds
 		}
 		for _, child := range n.children {

@@ -1,4 +1,4 @@
-package alert
+package condition
 
 import (
 	"cmp"
@@ -23,16 +23,16 @@ const (
 
 // conditionDoubt is something about a valid condition that cannot be meant.
 type conditionDoubt struct {
-	text string
-	// never says that the condition can never hold.
-	never bool
-	// line and col are the place in its text, from 1.
-	line, col int
+	Text string
+	// Never says that the condition can never hold.
+	Never bool
+	// Line and col are the place in its text, from 1.
+	Line, Col int
 }
 
-// doubts returns why a condition can never hold, or which parts of it make no difference. now is the time by which arrivals are
+// Doubts returns why a condition can never hold, or which parts of it make no difference. now is the time by which arrivals are
 // judged, and scores are the most that the fields of that name can be.
-func (s *schema) doubts(source string, now time.Time, scores map[string]float64) []conditionDoubt {
+func (s *Schema) Doubts(source string, now time.Time, scores map[string]float64) []conditionDoubt {
 	if strings.TrimSpace(source) == "" {
 		return nil
 	}
@@ -161,7 +161,7 @@ func (d *doubter) search(goals []goal, known facts) *clash {
 				return x
 			}
 		case *ast.IdentifierNode, *ast.MemberNode, *ast.CallNode, *ast.ChainNode:
-			if x := d.add(known, n, g, equal, value{kind: boolean, num: 1}); x != nil {
+			if x := d.Add(known, n, g, Equal, Value{Kind: Boolean, Num: 1}); x != nil {
 				return x
 			}
 		}
@@ -200,29 +200,29 @@ func (k facts) clone() facts {
 }
 
 // constant is the value of a node that depends on nothing.
-func (d *doubter) constant(node ast.Node) (value, bool) {
+func (d *doubter) constant(node ast.Node) (Value, bool) {
 	switch n := node.(type) {
 	case *ast.StringNode:
-		return value{kind: text, raw: []byte(n.Value)}, true
+		return Value{Kind: Text, Raw: []byte(n.Value)}, true
 	case *ast.BoolNode:
 		v, _ := valueOf(n.Value)
 		return v, true
 	case *ast.IntegerNode:
 		return integerValue(int64(n.Value)), true
 	case *ast.FloatNode:
-		return value{kind: number, num: n.Value}, true
+		return Value{Kind: Number, Num: n.Value}, true
 	}
 	free := &freeNames{}
 	ast.Walk(&node, free)
 	if free.any {
-		return value{}, false
+		return Value{}, false
 	}
 	b := &builder{refs: d.b.refs, config: d.b.config, source: d.b.source}
-	c, ok := b.computed(node).(*constant)
-	if !ok || b.err != nil || c.value.kind <= null {
-		return value{}, false
+	c, ok := b.computed(node).(*Constant)
+	if !ok || b.err != nil || c.Value.Kind <= Null {
+		return Value{}, false
 	}
-	return c.value, true
+	return c.Value, true
 }
 
 // freeNames looks for anything that a constant has none of. It is an ast.Visitor.
@@ -247,7 +247,7 @@ func (d *doubter) binary(n *ast.BinaryNode, want bool, known facts) *clash {
 	case "contains", "startsWith", "endsWith", "matches":
 		return d.textual(n, g, known)
 	}
-	op, ok := comparison(n.Operator)
+	op, ok := Comparison(n.Operator)
 	if !ok {
 		return nil
 	}
@@ -259,33 +259,33 @@ func (d *doubter) binary(n *ast.BinaryNode, want bool, known facts) *clash {
 		if isNil(node) {
 			return nil
 		}
-		kinds := ^kindsOf(absent, null)
-		if (op == equal) == want {
-			kinds = kindsOf(absent, null)
+		kinds := ^kindsOf(Absent, Null)
+		if (op == Equal) == want {
+			kinds = kindsOf(Absent, Null)
 		}
 		return d.change(known, node, g, func(f *fact) { f.kinds &= kinds })
 	}
 	if c, ok := d.constant(n.Right); ok {
-		return d.add(known, n.Left, g, op, c)
+		return d.Add(known, n.Left, g, op, c)
 	}
 	if c, ok := d.constant(n.Left); ok {
-		return d.add(known, n.Right, g, op.flipped(), c)
+		return d.Add(known, n.Right, g, op.flipped(), c)
 	}
 	return d.relation(n, g, op, known)
 }
 
 // relation adds what a comparison of two values says: how they can lie to each other.
-func (d *doubter) relation(n *ast.BinaryNode, g goal, op operator, known facts) *clash {
+func (d *doubter) relation(n *ast.BinaryNode, g goal, op Operator, known facts) *clash {
 	if !g.want {
-		op = op.negated()
+		op = op.Negated()
 	}
 	a, b := sourceOf(n.Left), sourceOf(n.Right)
 	if a > b {
 		a, b, op = b, a, op.flipped()
 	}
-	var orders kindSet // bits 0 to 2: less, equal, more
+	var orders KindSet // bits 0 to 2: less, equal, more
 	for i, order := range []int{-1, 0, 1} {
-		if op.holds(order) == yes && (a != b || order == 0) {
+		if op.Holds(order) == Yes && (a != b || order == 0) {
 			orders |= 1 << i
 		}
 	}
@@ -301,7 +301,7 @@ func (d *doubter) relation(n *ast.BinaryNode, g goal, op operator, known facts) 
 		return &clash{n, f.words("it compares a value with itself")}
 	}
 	for _, side := range []ast.Node{n.Left, n.Right} {
-		if x := d.change(known, side, g, func(f *fact) { f.kinds &^= kindsOf(absent, null) }); x != nil {
+		if x := d.change(known, side, g, func(f *fact) { f.kinds &^= kindsOf(Absent, Null) }); x != nil {
 			return x
 		}
 	}
@@ -313,13 +313,13 @@ func (d *doubter) membership(n *ast.BinaryNode, g goal, known facts) *clash {
 	if span, ok := n.Right.(*ast.BinaryNode); ok && span.Operator == ".." {
 		from, isFrom := d.constant(span.Left)
 		to, isTo := d.constant(span.Right)
-		if !isFrom || !isTo || from.kind != number || to.kind != number || !g.want {
+		if !isFrom || !isTo || from.Kind != Number || to.Kind != Number || !g.want {
 			return nil
 		}
 		return d.change(known, n.Left, g, func(f *fact) {
 			f.integer = true
-			f.compare(moreOrEqual, from)
-			f.compare(lessOrEqual, to)
+			f.compare(MoreOrEqual, from)
+			f.compare(LessOrEqual, to)
 		})
 	}
 	list, ok := n.Right.(*ast.ArrayNode)
@@ -329,7 +329,7 @@ func (d *doubter) membership(n *ast.BinaryNode, g goal, known facts) *clash {
 	if len(list.Nodes) == 0 && g.want {
 		return &clash{n, sourceOf(n) + ": nothing is in an empty list"}
 	}
-	values := make([]value, 0, len(list.Nodes))
+	values := make([]Value, 0, len(list.Nodes))
 	for _, element := range list.Nodes {
 		v, ok := d.constant(element)
 		if !ok {
@@ -338,9 +338,9 @@ func (d *doubter) membership(n *ast.BinaryNode, g goal, known facts) *clash {
 		values = append(values, v)
 	}
 	return d.change(known, n.Left, g, func(f *fact) {
-		kinds := kindSet(0)
+		kinds := KindSet(0)
 		for _, v := range values {
-			kinds |= kindsOf(v.kind)
+			kinds |= kindsOf(v.Kind)
 		}
 		if len(values) > 0 {
 			f.kinds &= kinds
@@ -356,10 +356,10 @@ func (d *doubter) membership(n *ast.BinaryNode, g goal, known facts) *clash {
 // textual adds what a comparison of parts of a text says.
 func (d *doubter) textual(n *ast.BinaryNode, g goal, known facts) *clash {
 	c, ok := d.constant(n.Right)
-	if !ok || c.kind != text {
+	if !ok || c.Kind != Text {
 		return nil
 	}
-	part := string(c.raw)
+	part := string(c.Raw)
 	var pattern *regexp.Regexp
 	if n.Operator == "matches" {
 		var err error
@@ -374,7 +374,7 @@ func (d *doubter) textual(n *ast.BinaryNode, g goal, known facts) *clash {
 		}
 	}
 	return d.change(known, n.Left, g, func(f *fact) {
-		f.kinds &= kindsOf(text)
+		f.kinds &= kindsOf(Text)
 		f.parts = append(f.parts, textPart{n.Operator, part, pattern, g.want})
 	})
 }
@@ -394,13 +394,13 @@ func (d *doubter) builtin(n *ast.BuiltinNode, want bool, known facts) *clash {
 			return nil
 		}
 	}
-	return d.add(known, n, goal{n, want}, equal, value{kind: boolean, num: 1})
+	return d.Add(known, n, goal{n, want}, Equal, Value{Kind: Boolean, Num: 1})
 }
 
-// add notes that the value of node is op c, or is not where the goal is not wanted.
-func (d *doubter) add(known facts, node ast.Node, g goal, op operator, c value) *clash {
+// Add notes that the value of node is op c, or is not where the goal is not wanted.
+func (d *doubter) Add(known facts, node ast.Node, g goal, op Operator, c Value) *clash {
 	if !g.want {
-		op = op.negated()
+		op = op.Negated()
 	}
 	return d.change(known, node, g, func(f *fact) { f.compare(op, c) })
 }
@@ -429,12 +429,12 @@ func (d *doubter) change(known facts, node ast.Node, g goal, what func(*fact)) *
 
 // nature is what is known of a value before anything is said about it.
 func (d *doubter) nature(node ast.Node) *fact {
-	f := &fact{kinds: jsonKinds | kindsOf(absent, moment, span)}
+	f := &fact{kinds: JSONKinds | kindsOf(Absent, Moment, Span)}
 	between := func(low, high float64) {
-		f.kinds = kindsOf(number)
-		f.low = &bound{value{kind: number, num: low}, false}
+		f.kinds = kindsOf(Number)
+		f.low = &bound{Value{Kind: Number, Num: low}, false}
 		if !math.IsInf(high, 0) {
-			f.high = &bound{value{kind: number, num: high}, false}
+			f.high = &bound{Value{Kind: Number, Num: high}, false}
 		}
 	}
 	switch n := node.(type) {
@@ -445,7 +445,7 @@ func (d *doubter) nature(node ast.Node) *fact {
 		}
 		if most, scored := d.scores[n.Value]; scored {
 			between(0, most)
-			f.kinds |= jsonKinds | kindsOf(absent) // a record may bring its own
+			f.kinds |= JSONKinds | kindsOf(Absent) // a record may bring its own
 			f.why = "a score is 0 or more"
 			if !math.IsInf(most, 0) {
 				f.why = fmt.Sprintf("a score is between 0 and %.4g", most)
@@ -460,29 +460,29 @@ func (d *doubter) nature(node ast.Node) *fact {
 	case *ast.BinaryNode:
 		d.arithmeticNature(f, n, between)
 	case *ast.UnaryNode:
-		f.kinds = kindsOf(number, span, boolean)
+		f.kinds = kindsOf(Number, Span, Boolean)
 	}
 	return f
 }
 
 func (d *doubter) builtinNature(f *fact, slot int) {
 	switch slot {
-	case slotPartitionKey:
-		f.kinds = kindsOf(text)
-	case slotData:
-		f.kinds = kindsOf(text)
-	case slotShard:
-		f.kinds, f.why = kindsOf(text), `a shard is called such as "shardId-000000000000"`
+	case SlotPartitionKey:
+		f.kinds = kindsOf(Text)
+	case SlotData:
+		f.kinds = kindsOf(Text)
+	case SlotShard:
+		f.kinds, f.why = kindsOf(Text), `a shard is called such as "shardId-000000000000"`
 		f.whole = func(s string) bool { return shardName.MatchString(s) }
 		f.parts = append(f.parts, textPart{op: "startsWith", text: "shardId-", want: true})
-	case slotArrival:
-		f.kinds, f.why = kindsOf(moment), "no stream keeps its records for longer than a year"
-		f.low = &bound{value{kind: moment, at: d.now.Add(-longestRetention)}, false}
-	case slotAge:
-		f.kinds, f.why = kindsOf(span), "an age is 0s or more, and a year at most"
-		f.low, f.high = &bound{value{kind: span}, false}, &bound{value{kind: span, ns: int64(longestRetention)}, false}
+	case SlotArrival:
+		f.kinds, f.why = kindsOf(Moment), "no stream keeps its records for longer than a year"
+		f.low = &bound{Value{Kind: Moment, At: d.now.Add(-longestRetention)}, false}
+	case SlotAge:
+		f.kinds, f.why = kindsOf(Span), "an age is 0s or more, and a year at most"
+		f.low, f.high = &bound{Value{Kind: Span}, false}, &bound{Value{Kind: Span, NS: int64(longestRetention)}, false}
 	default:
-		f.kinds = jsonKinds | kindsOf(absent)
+		f.kinds = JSONKinds | kindsOf(Absent)
 	}
 }
 
@@ -500,29 +500,29 @@ func functionNature(f *fact, n *ast.BuiltinNode, between func(low, high float64)
 		between(-1, math.Inf(1))
 		f.integer, f.why = true, "it is a whole number from -1 up"
 	case "int", "ceil", "floor", "round":
-		f.kinds = kindsOf(number)
+		f.kinds = kindsOf(Number)
 		f.integer, f.why = true, "it is a whole number"
 	case "float":
-		f.kinds = kindsOf(number)
+		f.kinds = kindsOf(Number)
 	case "lower":
 		f.cased(strings.ToLower, "it has no capital letters")
 	case "upper":
 		f.cased(strings.ToUpper, "it has no small letters")
 	case "trim":
-		f.kinds, f.why = kindsOf(text), "it has no white space around it"
+		f.kinds, f.why = kindsOf(Text), "it has no white space around it"
 		if len(n.Arguments) == 1 {
 			f.whole = func(s string) bool { return strings.TrimSpace(s) == s }
 		}
 	case "string", "toJSON", "toBase64", "fromBase64", "join", "replace", "repeat", "trimPrefix", "trimSuffix":
-		f.kinds = kindsOf(text)
+		f.kinds = kindsOf(Text)
 	case "hasPrefix", "hasSuffix":
-		f.kinds = kindsOf(boolean)
+		f.kinds = kindsOf(Boolean)
 	}
 }
 
 // cased says that a text is left as it is by a change of case.
 func (f *fact) cased(change func(string) string, why string) {
-	f.kinds, f.why = kindsOf(text), why
+	f.kinds, f.why = kindsOf(Text), why
 	f.whole = func(s string) bool { return change(s) == s }
 	f.piece = f.whole
 }
@@ -546,7 +546,7 @@ func methodNature(f *fact, n *ast.CallNode, between func(low, high float64)) {
 		return
 	}
 	between(limits[0], limits[1])
-	f.kinds |= kindsOf(composite)
+	f.kinds |= kindsOf(Composite)
 	f.integer, f.why = true, fmt.Sprintf("it is a whole number between %v and %v", limits[0], limits[1])
 }
 
@@ -554,26 +554,26 @@ func (d *doubter) arithmeticNature(f *fact, n *ast.BinaryNode, between func(low,
 	switch n.Operator {
 	case "%":
 		c, ok := d.constant(n.Right)
-		if !ok || c.kind != number || c.wide || c.num == 0 {
+		if !ok || c.Kind != Number || c.Wide || c.Num == 0 {
 			return
 		}
-		most := math.Abs(c.num)
+		most := math.Abs(c.Num)
 		between(-most, most)
 		f.low.open, f.high.open = true, true
-		f.integer = d.nature(n.Left).integer && c.num == math.Trunc(c.num)
+		f.integer = d.nature(n.Left).integer && c.Num == math.Trunc(c.Num)
 		f.why = fmt.Sprintf("what is left over is between -%v and %v", most, most)
 	case "*", "/", "**", "^":
-		f.kinds = kindsOf(number, span)
+		f.kinds = kindsOf(Number, Span)
 	}
 }
 
 // fact is what a value can be.
 type fact struct {
-	kinds     kindSet
+	kinds     KindSet
 	low, high *bound
 	integer   bool
 	// among is what alone it can be; nil is anything. not is what it cannot be.
-	among, not []value
+	among, not []Value
 	listed     bool
 	parts      []textPart
 	// whole and piece say whether a text can be it, or a part of it.
@@ -585,7 +585,7 @@ type fact struct {
 
 // bound is an end of a range.
 type bound struct {
-	value value
+	value Value
 	open  bool
 }
 
@@ -613,48 +613,48 @@ func (f *fact) words(why string) string {
 	return f.said[0] + " is not possible"
 }
 
-func (f *fact) compare(op operator, c value) {
-	if !f.kinds.has(c.kind) && f.why == "" {
-		f.why = "it is never a " + kindName(c.kind)
-		if c.kind == moment || c.kind == span {
+func (f *fact) compare(op Operator, c Value) {
+	if !f.kinds.Has(c.Kind) && f.why == "" {
+		f.why = "it is never a " + KindName(c.Kind)
+		if c.Kind == Moment || c.Kind == Span {
 			f.why = "a field is never a time or a duration: date() and duration() make one of a text"
 		}
 	}
-	f.kinds &= kindsOf(c.kind)
+	f.kinds &= kindsOf(c.Kind)
 	switch op {
-	case equal:
-		f.only([]value{c})
-	case notEqual:
+	case Equal:
+		f.only([]Value{c})
+	case NotEqual:
 		f.not = append(f.not, c)
-	case less, lessOrEqual:
-		if b := (bound{c, op == less}); f.high == nil || f.high.kindDiffers(&b) || tighter(&b, f.high, less) {
+	case Less, LessOrEqual:
+		if b := (bound{c, op == Less}); f.high == nil || f.high.kindDiffers(&b) || tighter(&b, f.high, Less) {
 			f.high = &b
 		}
-	case more, moreOrEqual:
-		if b := (bound{c, op == more}); f.low == nil || f.low.kindDiffers(&b) || tighter(&b, f.low, more) {
+	case More, MoreOrEqual:
+		if b := (bound{c, op == More}); f.low == nil || f.low.kindDiffers(&b) || tighter(&b, f.low, More) {
 			f.low = &b
 		}
 	}
 }
 
-func (b *bound) kindDiffers(other *bound) bool { return b.value.kind != other.value.kind }
+func (b *bound) kindDiffers(other *bound) bool { return b.value.Kind != other.value.Kind }
 
 // tighter says that a excludes more than b, in the direction of op.
-func tighter(a, b *bound, op operator) bool {
-	return compare(op, &a.value, &b.value) == yes || a.open && compare(equal, &a.value, &b.value) == yes
+func tighter(a, b *bound, op Operator) bool {
+	return compare(op, &a.value, &b.value) == Yes || a.open && compare(Equal, &a.value, &b.value) == Yes
 }
 
 // only leaves what is among values.
-func (f *fact) only(values []value) {
+func (f *fact) only(values []Value) {
 	if !f.listed {
 		f.among, f.listed = slices.Clone(values), true
 		return
 	}
-	f.among = slices.DeleteFunc(f.among, func(v value) bool { return !contains(values, &v) })
+	f.among = slices.DeleteFunc(f.among, func(v Value) bool { return !contains(values, &v) })
 }
 
-func contains(values []value, v *value) bool {
-	return slices.ContainsFunc(values, func(x value) bool { return compare(equal, v, &x) == yes })
+func contains(values []Value, v *Value) bool {
+	return slices.ContainsFunc(values, func(x Value) bool { return compare(Equal, v, &x) == Yes })
 }
 
 // possible says whether there is a value that is all that was said. It may say so wrongly.
@@ -662,43 +662,43 @@ func (f *fact) possible() bool {
 	if f.kinds == 0 {
 		return false
 	}
-	if f.kinds == kindsOf(boolean) && !f.listed {
-		f.only([]value{{kind: boolean}, {kind: boolean, num: 1}})
+	if f.kinds == kindsOf(Boolean) && !f.listed {
+		f.only([]Value{{Kind: Boolean}, {Kind: Boolean, Num: 1}})
 	}
 	if f.listed {
-		return slices.ContainsFunc(f.among, func(v value) bool { return f.admits(&v) })
+		return slices.ContainsFunc(f.among, func(v Value) bool { return f.admits(&v) })
 	}
-	if f.kinds&kindsOf(number, moment, span, text) == f.kinds && !f.rangeLeft() {
+	if f.kinds&kindsOf(Number, Moment, Span, Text) == f.kinds && !f.rangeLeft() {
 		return false
 	}
-	if f.kinds == kindsOf(text) {
+	if f.kinds == kindsOf(Text) {
 		return f.partsLeft()
 	}
 	return true
 }
 
 // admits says whether the value can be v.
-func (f *fact) admits(v *value) bool {
-	if !f.kinds.has(v.kind) || contains(f.not, v) || f.integer && v.kind == number && !v.wide && v.num != math.Trunc(v.num) {
+func (f *fact) admits(v *Value) bool {
+	if !f.kinds.Has(v.Kind) || contains(f.not, v) || f.integer && v.Kind == Number && !v.Wide && v.Num != math.Trunc(v.Num) {
 		return false
 	}
-	if b := f.low; b != nil && b.value.kind == v.kind && compare(less, v, &b.value) == yes || b != nil && b.open && compare(equal, v, &b.value) == yes {
+	if b := f.low; b != nil && b.value.Kind == v.Kind && compare(Less, v, &b.value) == Yes || b != nil && b.open && compare(Equal, v, &b.value) == Yes {
 		return false
 	}
-	if b := f.high; b != nil && b.value.kind == v.kind && compare(more, v, &b.value) == yes || b != nil && b.open && compare(equal, v, &b.value) == yes {
+	if b := f.high; b != nil && b.value.Kind == v.Kind && compare(More, v, &b.value) == Yes || b != nil && b.open && compare(Equal, v, &b.value) == Yes {
 		return false
 	}
-	if v.kind != text {
+	if v.Kind != Text {
 		return true
 	}
-	s := string(v.raw)
+	s := string(v.Raw)
 	if f.whole != nil && !f.whole(s) {
 		return false
 	}
-	return !slices.ContainsFunc(f.parts, func(p textPart) bool { return p.holds(s) != p.want })
+	return !slices.ContainsFunc(f.parts, func(p textPart) bool { return p.Holds(s) != p.want })
 }
 
-func (p *textPart) holds(s string) bool {
+func (p *textPart) Holds(s string) bool {
 	switch p.op {
 	case "contains":
 		return strings.Contains(s, p.text)
@@ -713,22 +713,22 @@ func (p *textPart) holds(s string) bool {
 // rangeLeft says whether anything lies between the bounds.
 func (f *fact) rangeLeft() bool {
 	low, high := f.low, f.high
-	if low == nil || high == nil || low.kindDiffers(high) || !f.kinds.has(low.value.kind) {
+	if low == nil || high == nil || low.kindDiffers(high) || !f.kinds.Has(low.value.Kind) {
 		return true
 	}
 	switch {
-	case compare(more, &low.value, &high.value) == yes:
+	case compare(More, &low.value, &high.value) == Yes:
 		f.why = cmp.Or(f.why, "nothing lies in between")
 		return false
-	case compare(equal, &low.value, &high.value) == yes:
+	case compare(Equal, &low.value, &high.value) == Yes:
 		return !low.open && !high.open && f.admits(&low.value)
 	}
-	if f.integer && low.value.kind == number && !low.value.wide && !high.value.wide {
-		first, last := math.Ceil(low.value.num), math.Floor(high.value.num)
-		if low.open && first == low.value.num {
+	if f.integer && low.value.Kind == Number && !low.value.Wide && !high.value.Wide {
+		first, last := math.Ceil(low.value.Num), math.Floor(high.value.Num)
+		if low.open && first == low.value.Num {
 			first++
 		}
-		if high.open && last == high.value.num {
+		if high.open && last == high.value.Num {
 			last--
 		}
 		return first <= last
@@ -772,12 +772,12 @@ func (p *textPart) implies(other *textPart) bool {
 	if p.op == "matches" {
 		return p.text == other.text
 	}
-	return other.holds(p.text)
+	return other.Holds(p.text)
 }
 
-// canHold says whether a figure of at least so much can be op a bound. whole says that it is a whole number.
-func (o operator) canHold(than, least float64, whole bool) bool {
-	f := &fact{kinds: kindsOf(number), integer: whole, low: &bound{value{kind: number, num: least}, false}}
-	f.compare(o, value{kind: number, num: than})
+// CanHold says whether a figure of at least so much can be op a bound. whole says that it is a whole number.
+func (o Operator) CanHold(than, least float64, whole bool) bool {
+	f := &fact{kinds: kindsOf(Number), integer: whole, low: &bound{Value{Kind: Number, Num: least}, false}}
+	f.compare(o, Value{Kind: Number, Num: than})
 	return f.possible()
 }

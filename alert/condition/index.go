@@ -1,4 +1,4 @@
-package alert
+package condition
 
 import (
 	"cmp"
@@ -7,17 +7,17 @@ import (
 	"sync/atomic"
 )
 
-// ruleSet is a set of rules by their places in the rule list.
-type ruleSet []uint64
+// RuleSet is a set of rules by their places in the rule list.
+type RuleSet []uint64
 
-func newRuleSet(rules int) ruleSet { return make(ruleSet, (rules+63)/64) }
+func NewRuleSet(rules int) RuleSet { return make(RuleSet, (rules+63)/64) }
 
-func (s ruleSet) add(i int) { s[i/64] |= 1 << (i % 64) }
+func (s RuleSet) Add(i int) { s[i/64] |= 1 << (i % 64) }
 
-func (s ruleSet) has(i int) bool { return s[i/64]&(1<<(i%64)) != 0 }
+func (s RuleSet) Has(i int) bool { return s[i/64]&(1<<(i%64)) != 0 }
 
-// each calls visit for the members in order.
-func (s ruleSet) each(visit func(i int)) {
+// Each calls visit for the members in order.
+func (s RuleSet) Each(visit func(i int)) {
 	for w, word := range s {
 		for ; word != 0; word &= word - 1 {
 			visit(w*64 + bits.TrailingZeros64(word))
@@ -25,24 +25,24 @@ func (s ruleSet) each(visit func(i int)) {
 	}
 }
 
-// index finds the rules that a record can match, so that the time for a record does not grow with the rules that it
+// Index finds the rules that a record can match, so that the time for a record does not grow with the rules that it
 // cannot match. Each rule is filed under one of its terms, which compares a field with a constant and must hold for the
 // rule to match: equality of texts, numbers and booleans in maps, thresholds in sorted lists. A rule without such a term
 // is always tried.
 //
 // The fields of the record are the way in: what a record lacks costs nothing either. How often a rule did not match
 // because its field was missing, null or of another type is counted by field, and added up when somebody asks.
-type index struct {
-	always ruleSet
+type Index struct {
+	Always RuleSet
 	// bySlot are the shelves of a slot, one for each kind of constant.
 	bySlot [][]*shelf
-	// records counts the records that were looked up.
-	records atomic.Uint64
+	// Records counts the records that were looked up.
+	Records atomic.Uint64
 }
 
 // shelf holds the rules that compare one field with constants of one kind.
 type shelf struct {
-	kind  kind
+	kind  Kind
 	text  map[string][]int
 	num   map[float64][]int
 	above []threshold // ascending
@@ -61,16 +61,16 @@ type threshold struct {
 	rule      int
 }
 
-// newIndex files the conditions of rules. It moves the term under which one is filed to its front.
-func newIndex(conditions []*condition, slots int) *index {
-	x := &index{always: newRuleSet(len(conditions)), bySlot: make([][]*shelf, slots)}
+// NewIndex files the conditions of rules. It moves the term under which one is filed to its front.
+func NewIndex(conditions []*Condition, slots int) *Index {
+	x := &Index{Always: NewRuleSet(len(conditions)), bySlot: make([][]*shelf, slots)}
 	for i, c := range conditions {
 		at := slices.IndexFunc(c.terms, isEquality)
 		if at < 0 {
 			at = slices.IndexFunc(c.terms, isThreshold)
 		}
 		if at < 0 {
-			x.always.add(i)
+			x.Always.Add(i)
 			continue
 		}
 		c.file(at, x.file(c.terms[at], i))
@@ -87,11 +87,11 @@ func newIndex(conditions []*condition, slots int) *index {
 func isEquality(t term) bool {
 	switch t := t.(type) {
 	case *predicate:
-		return t.op == equal && indexable(&t.value)
+		return t.op == Equal && indexable(&t.value)
 	case *memberTerm:
 		_, ok := t.left.(slotOperand)
-		return ok && len(t.list) > 0 && !slices.ContainsFunc(t.list, func(v value) bool {
-			return v.kind != t.list[0].kind || !indexable(&v)
+		return ok && len(t.list) > 0 && !slices.ContainsFunc(t.list, func(v Value) bool {
+			return v.Kind != t.list[0].Kind || !indexable(&v)
 		})
 	}
 	return false
@@ -99,18 +99,18 @@ func isEquality(t term) bool {
 
 func isThreshold(t term) bool {
 	p, ok := t.(*predicate)
-	return ok && p.op != equal && p.op != notEqual && p.value.kind == number && !p.value.wide
+	return ok && p.op != Equal && p.op != NotEqual && p.value.Kind == Number && !p.value.Wide
 }
 
-func indexable(v *value) bool {
-	return v.kind == text || v.kind == boolean || v.kind == number && !v.wide
+func indexable(v *Value) bool {
+	return v.Kind == Text || v.Kind == Boolean || v.Kind == Number && !v.Wide
 }
 
 // file puts a rule on the shelf of its term.
-func (x *index) file(t term, rule int) *shelf {
+func (x *Index) file(t term, rule int) *shelf {
 	if m, ok := t.(*memberTerm); ok {
 		left, _ := m.left.(slotOperand)
-		s := x.shelf(int(left), m.list[0].kind)
+		s := x.shelf(int(left), m.list[0].Kind)
 		for i := range m.list {
 			s.equal(&m.list[i], rule)
 		}
@@ -120,20 +120,20 @@ func (x *index) file(t term, rule int) *shelf {
 	if !ok {
 		return nil // isEquality and isThreshold let nothing else through
 	}
-	s := x.shelf(p.slot, p.value.kind)
-	at := threshold{num: p.value.num, inclusive: p.op == moreOrEqual || p.op == lessOrEqual, rule: rule}
+	s := x.shelf(p.slot, p.value.Kind)
+	at := threshold{num: p.value.Num, inclusive: p.op == MoreOrEqual || p.op == LessOrEqual, rule: rule}
 	switch p.op {
-	case more, moreOrEqual:
+	case More, MoreOrEqual:
 		s.above = append(s.above, at)
-	case less, lessOrEqual:
+	case Less, LessOrEqual:
 		s.below = append(s.below, at)
-	case equal, notEqual:
+	case Equal, NotEqual:
 		s.equal(&p.value, rule)
 	}
 	return s
 }
 
-func (x *index) shelf(slot int, k kind) *shelf {
+func (x *Index) shelf(slot int, k Kind) *shelf {
 	for _, s := range x.bySlot[slot] {
 		if s.kind == k {
 			return s
@@ -144,22 +144,22 @@ func (x *index) shelf(slot int, k kind) *shelf {
 	return s
 }
 
-func (s *shelf) equal(v *value, rule int) {
-	if v.kind == text {
-		s.text[string(v.raw)] = append(s.text[string(v.raw)], rule)
+func (s *shelf) equal(v *Value, rule int) {
+	if v.Kind == Text {
+		s.text[string(v.Raw)] = append(s.text[string(v.Raw)], rule)
 	} else {
-		s.num[v.num] = append(s.num[v.num], rule)
+		s.num[v.Num] = append(s.num[v.Num], rule)
 	}
 }
 
-// lookUp adds the rules that the value of a slot admits to hits.
-func (x *index) lookUp(slot int, v *value, hits ruleSet) {
+// LookUp adds the rules that the value of a slot admits to hits.
+func (x *Index) LookUp(slot int, v *Value, hits RuleSet) {
 	for _, s := range x.bySlot[slot] {
-		switch v.kind { //nolint:exhaustive // all other kinds are mistyped
+		switch v.Kind { //nolint:exhaustive // all other kinds are mistyped
 		case s.kind:
 			s.compared.Add(1)
 			s.find(v, hits)
-		case null:
+		case Null:
 			s.null.Add(1)
 		default:
 			s.mistyped.Add(1)
@@ -167,37 +167,37 @@ func (x *index) lookUp(slot int, v *value, hits ruleSet) {
 	}
 }
 
-func (s *shelf) find(v *value, hits ruleSet) {
-	if v.kind == text {
-		for _, rule := range s.text[string(v.raw)] {
-			hits.add(rule)
+func (s *shelf) find(v *Value, hits RuleSet) {
+	if v.Kind == Text {
+		for _, rule := range s.text[string(v.Raw)] {
+			hits.Add(rule)
 		}
 		return
 	}
-	for _, rule := range s.num[v.num] {
-		hits.add(rule)
+	for _, rule := range s.num[v.Num] {
+		hits.Add(rule)
 	}
 	// Of a wide value num is only the nearest float64: it may lie on either side of a bound that equals it, such as 1e19.
 	for _, t := range s.above {
-		if t.num > v.num {
+		if t.num > v.Num {
 			break
 		}
-		if t.num < v.num || t.inclusive || v.wide {
-			hits.add(t.rule)
+		if t.num < v.Num || t.inclusive || v.Wide {
+			hits.Add(t.rule)
 		}
 	}
 	for _, t := range s.below {
-		if t.num < v.num {
+		if t.num < v.Num {
 			break
 		}
-		if t.num > v.num || t.inclusive || v.wide {
-			hits.add(t.rule)
+		if t.num > v.Num || t.inclusive || v.Wide {
+			hits.Add(t.rule)
 		}
 	}
 }
 
-// undefined is how many records left the shelf's term undefined, by cause. records must have been read before.
-func (s *shelf) undefined(records uint64) map[verdict]uint64 {
+// Undefined is how many records left the shelf's term undefined, by cause. records must have been read before.
+func (s *shelf) Undefined(records uint64) map[Verdict]uint64 {
 	compared, null, mistyped := s.compared.Load(), s.null.Load(), s.mistyped.Load()
 	missing := s.missing.Load()
 	for seen := compared + null + mistyped; seen+missing < records; missing = s.missing.Load() {
@@ -206,5 +206,5 @@ func (s *shelf) undefined(records uint64) map[verdict]uint64 {
 			break
 		}
 	}
-	return map[verdict]uint64{undefinedMissing: missing, undefinedNull: null, undefinedMistyped: mistyped}
+	return map[Verdict]uint64{UndefinedMissing: missing, undefinedNull: null, UndefinedMistyped: mistyped}
 }

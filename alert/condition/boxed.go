@@ -1,4 +1,4 @@
-package alert
+package condition
 
 import (
 	"bytes"
@@ -6,15 +6,15 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// boxedJSON turns a validated array or object into what the virtual machine works on: []any and map[string]any of nil,
+// BoxedJSON turns a validated array or object into what the virtual machine works on: []any and map[string]any of nil,
 // bool, string, float64 and integer. A number beyond float64 in it is undefinedNotFinite.
-func boxedJSON(raw []byte) (any, verdict) {
+func BoxedJSON(raw []byte) (any, Verdict) {
 	return boxedNext(jsontext.NewDecoder(bytes.NewBuffer(raw)))
 }
 
 // boxedNext reads the next value. The document has been validated, so its errors cannot happen; they are passed on all
 // the same, since templates bring payloads that no rule has read.
-func boxedNext(d *jsontext.Decoder) (any, verdict) {
+func boxedNext(d *jsontext.Decoder) (any, Verdict) {
 	switch d.PeekKind() {
 	case jsontext.KindBeginObject:
 		return boxedObject(d)
@@ -25,7 +25,7 @@ func boxedNext(d *jsontext.Decoder) (any, verdict) {
 		if err != nil {
 			return nil, undefinedFailed
 		}
-		return token.String(), yes
+		return token.String(), Yes
 	case jsontext.KindNumber:
 		literal, err := d.ReadValue()
 		if err != nil {
@@ -42,15 +42,15 @@ func boxedNext(d *jsontext.Decoder) (any, verdict) {
 			return nil, undefinedFailed
 		}
 		if token.Kind() == jsontext.KindNull {
-			return nil, yes
+			return nil, Yes
 		}
-		return token.Bool(), yes
+		return token.Bool(), Yes
 	case jsontext.KindInvalid, jsontext.KindEndObject, jsontext.KindEndArray:
 	}
 	return nil, undefinedFailed
 }
 
-func boxedObject(d *jsontext.Decoder) (any, verdict) {
+func boxedObject(d *jsontext.Decoder) (any, Verdict) {
 	if _, err := d.ReadToken(); err != nil {
 		return nil, undefinedFailed
 	}
@@ -63,7 +63,7 @@ func boxedObject(d *jsontext.Decoder) (any, verdict) {
 		// The token is gone with the next read.
 		name := token.String()
 		member, cause := boxedNext(d)
-		if cause.undefined() {
+		if cause.Undefined() {
 			return nil, cause
 		}
 		members[name] = member
@@ -71,17 +71,17 @@ func boxedObject(d *jsontext.Decoder) (any, verdict) {
 	if _, err := d.ReadToken(); err != nil {
 		return nil, undefinedFailed
 	}
-	return members, yes
+	return members, Yes
 }
 
-func boxedArray(d *jsontext.Decoder) (any, verdict) {
+func boxedArray(d *jsontext.Decoder) (any, Verdict) {
 	if _, err := d.ReadToken(); err != nil {
 		return nil, undefinedFailed
 	}
 	elements := []any{}
 	for d.PeekKind() != jsontext.KindEndArray {
 		element, cause := boxedNext(d)
-		if cause.undefined() {
+		if cause.Undefined() {
 			return nil, cause
 		}
 		elements = append(elements, element)
@@ -89,5 +89,5 @@ func boxedArray(d *jsontext.Decoder) (any, verdict) {
 	if _, err := d.ReadToken(); err != nil {
 		return nil, undefinedFailed
 	}
-	return elements, yes
+	return elements, Yes
 }

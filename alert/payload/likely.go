@@ -1,4 +1,4 @@
-package alert
+package payload
 
 import (
 	"bytes"
@@ -52,15 +52,15 @@ const (
 	LikelyBinary        Likely = "binary"
 )
 
-// likelies is the closed set.
-func likelies() []Likely {
+// Likelies is the closed set.
+func Likelies() []Likely {
 	out := []Likely{
 		LikelyGzip, LikelyZlib, LikelyDeflate, LikelyZstd, LikelyBzip2, LikelyXZ, LikelyLZ4, LikelySnappy, LikelyZip, LikelyAggregate,
 		LikelyAvro, LikelyGlue, LikelyConfluent, LikelyParquet, LikelyUTF8Mark, LikelyUTF16, LikelyUTF32, LikelyJSONLines,
 		LikelyConcatenated, LikelyJSONArray, LikelyJSONText, LikelyEscapedJSON, LikelyPython, LikelyBase64, LikelyXML, LikelyCSV,
 		LikelyLogfmt, LikelyText, LikelyOtherEncoding, LikelyBinary,
 	}
-	for _, d := range defects() {
+	for _, d := range Defects() {
 		if d != BadAggregate {
 			out = append(out, Likely(d))
 		}

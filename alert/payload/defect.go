@@ -1,4 +1,4 @@
-package alert
+package payload
 
 // Defect is why a payload is no readable record. It is one of a closed set, fit for a metric label.
 type Defect string
@@ -36,8 +36,8 @@ const (
 // MaxRecordBytes is the largest payload that is evaluated: 10 MiB, which is the largest record that Kinesis accepts.
 const MaxRecordBytes = 10 << 20
 
-// defects are the closed set, in the order of the documentation.
-func defects() []Defect {
+// Defects are the closed set, in the order of the documentation.
+func Defects() []Defect {
 	return []Defect{
 		Empty, NotJSON, Truncated, TrailingData, NotObject, InvalidUTF8,
 		LoneSurrogate, DuplicateKey, NonFinite, NumberRange, TooDeep, TooLarge, BadAggregate,

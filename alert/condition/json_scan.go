@@ -1,4 +1,4 @@
-package alert
+package condition
 
 import (
 	"bytes"
@@ -15,8 +15,8 @@ import (
 // Its methods answer the place behind what they have read, or -1.
 type scanner struct {
 	data  []byte
-	slots []value
-	d     *decoder
+	slots []Value
+	d     *Decoder
 	// names are those of the objects that are open, the innermost last, to find one that occurs twice.
 	names [][]byte
 }
@@ -29,7 +29,7 @@ const (
 )
 
 // scan fills the slots and says whether it took the document.
-func (d *decoder) scan(data []byte, slots []value) bool {
+func (d *Decoder) scan(data []byte, slots []Value) bool {
 	s := &d.short
 	s.data, s.slots, s.d = data, slots, d
 	s.names = s.names[:0]
@@ -119,7 +119,7 @@ func (s *scanner) member(i int, node *fieldNode, name []byte, depth int) int {
 	case child == nil:
 		return s.value(i, nil, depth)
 	case child.shadowed:
-		s.d.shadowed[child.slot] = true
+		s.d.Shadowed[child.slot] = true
 		return s.value(i, nil, depth)
 	}
 	end := s.value(i, child, depth)
@@ -130,24 +130,24 @@ func (s *scanner) member(i int, node *fieldNode, name []byte, depth int) int {
 	if !ok {
 		return -1
 	}
-	s.d.touched = append(s.d.touched, child.slot)
+	s.d.Touched = append(s.d.Touched, child.slot)
 	s.slots[child.slot] = v
 	return end
 }
 
 // wanted is the value of a literal, which is valid.
-func (s *scanner) wanted(raw []byte) (value, bool) {
+func (s *scanner) wanted(raw []byte) (Value, bool) {
 	switch raw[0] {
 	case 'n':
-		return value{kind: null}, true
+		return Value{Kind: Null}, true
 	case 'f':
-		return value{kind: boolean}, true
+		return Value{Kind: Boolean}, true
 	case 't':
-		return value{kind: boolean, num: 1}, true
+		return Value{Kind: Boolean, Num: 1}, true
 	case '"':
-		return value{kind: text, raw: s.d.unquote(raw)}, true
+		return Value{Kind: Text, Raw: s.d.unquote(raw)}, true
 	case '{', '[':
-		return value{kind: composite, raw: raw}, true
+		return Value{Kind: Composite, Raw: raw}, true
 	}
 	return numberOf(raw)
 }

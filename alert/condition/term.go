@@ -1,4 +1,4 @@
-package alert
+package condition
 
 import (
 	"bytes"
@@ -7,28 +7,30 @@ import (
 	"regexp"
 
 	"github.com/expr-lang/expr/vm"
+
+	"kinesis-alerter/alert/budget"
 )
 
 // term is a part of a condition that is true, false or undefined. Terms are shared by all evaluators; what changes is in
 // the frame.
 type term interface {
-	eval(f *frame) verdict
+	Eval(f *Frame) Verdict
 	// cost is how often evaluation may run the virtual machine.
 	cost() int
 }
 
-// operand is a side of a comparison.
-type operand interface {
-	// load returns the value, or the cause why there is none.
-	load(f *frame) (value, verdict)
+// Operand is a side of a comparison.
+type Operand interface {
+	// Load returns the value, or the cause why there is none.
+	Load(f *Frame) (Value, Verdict)
 	// settle pays for load.
-	settle(f *frame)
+	settle(f *Frame)
 	cost() int
 }
 
-// frame is what one evaluator computes with.
-type frame struct {
-	slots []value
+// Frame is what one evaluator computes with.
+type Frame struct {
+	Slots []Value
 	// env is the environment of the virtual machine. A program fills in the names that it uses before it runs.
 	env     map[string]any
 	machine vm.VM
@@ -39,8 +41,8 @@ type frame struct {
 type account struct {
 	// rules and others are the work that is left for the record at hand: see maxRecord.
 	rules, others int64
-	// meter counts what the rule at hand costs. settled are its programs that are metered and have run, with what came out.
-	meter   meter
+	// Meter counts what the rule at hand costs. settled are its programs that are metered and have run, with what came out.
+	Meter   budget.Meter
 	settled []outcomeOf
 	// metered says that env has the functions of metered programs.
 	metered bool
@@ -50,15 +52,17 @@ type account struct {
 type outcomeOf struct {
 	program *program
 	out     any
-	cause   verdict
+	cause   Verdict
 }
 
-// record makes ready for the rules of a record.
-func (f *frame) record() { f.rules, f.others = maxRecord*maxWork, maxRecord*maxWork }
+// Record makes ready for the rules of a record.
+func (f *Frame) Record() {
+	f.rules, f.others = budget.MaxRecord*budget.MaxWork, budget.MaxRecord*budget.MaxWork
+}
 
 // begin makes ready for a rule.
-func (f *frame) begin() {
-	f.meter.lend(f.rules)
+func (f *Frame) begin() {
+	f.Meter.Lend(f.rules)
 	if len(f.settled) > 0 {
 		clear(f.settled)
 		f.settled = f.settled[:0]
@@ -67,48 +71,48 @@ func (f *frame) begin() {
 
 // settle pays for what a rule computes beside its condition, before anything of it is used. It depends on the record alone
 // which of it that is, and not on what the rule remembers. Afterwards all of it is free.
-func (f *frame) settle(operands []operand) bool {
+func (f *Frame) settle(operands []Operand) bool {
 	for _, o := range operands {
 		o.settle(f)
 	}
-	f.meter.settled = f.meter.over == ""
-	return f.meter.settled
+	f.Meter.Settled = f.Meter.Over == ""
+	return f.Meter.Settled
 }
 
-func newFrame(s *schema) frame {
-	f := frame{slots: make([]value, s.slots), env: make(map[string]any), account: &account{}}
-	f.record()
+func NewFrame(s *Schema) Frame {
+	f := Frame{Slots: make([]Value, s.Slots), env: make(map[string]any), account: &account{}}
+	f.Record()
 	return f
 }
 
 // literal is a constant condition.
 type literal bool
 
-func (t literal) eval(*frame) verdict { return verdictOf(bool(t)) }
+func (t literal) Eval(*Frame) Verdict { return verdictOf(bool(t)) }
 
 // predicate is field-operator-constant, the form of most conditions and of the cheap test in front of all others.
 type predicate struct {
 	slot  int
-	op    operator
-	value value
+	op    Operator
+	value Value
 }
 
-func (t *predicate) eval(f *frame) verdict {
-	v := &f.slots[t.slot]
-	if v.kind == number && t.value.kind == number && !v.wide && !t.value.wide {
+func (t *predicate) Eval(f *Frame) Verdict {
+	v := &f.Slots[t.slot]
+	if v.Kind == Number && t.value.Kind == Number && !v.Wide && !t.value.Wide {
 		switch t.op {
-		case equal:
-			return verdictOf(v.num == t.value.num)
-		case notEqual:
-			return verdictOf(v.num != t.value.num)
-		case less:
-			return verdictOf(v.num < t.value.num)
-		case lessOrEqual:
-			return verdictOf(v.num <= t.value.num)
-		case more:
-			return verdictOf(v.num > t.value.num)
-		case moreOrEqual:
-			return verdictOf(v.num >= t.value.num)
+		case Equal:
+			return verdictOf(v.Num == t.value.Num)
+		case NotEqual:
+			return verdictOf(v.Num != t.value.Num)
+		case Less:
+			return verdictOf(v.Num < t.value.Num)
+		case LessOrEqual:
+			return verdictOf(v.Num <= t.value.Num)
+		case More:
+			return verdictOf(v.Num > t.value.Num)
+		case MoreOrEqual:
+			return verdictOf(v.Num >= t.value.Num)
 		}
 	}
 	return compare(t.op, v, &t.value)
@@ -116,17 +120,17 @@ func (t *predicate) eval(f *frame) verdict {
 
 // comparisonTerm compares two operands of any form.
 type comparisonTerm struct {
-	op          operator
-	left, right operand
+	op          Operator
+	left, right Operand
 }
 
-func (t *comparisonTerm) eval(f *frame) verdict {
-	left, cause := t.left.load(f)
-	if cause.undefined() {
+func (t *comparisonTerm) Eval(f *Frame) Verdict {
+	left, cause := t.left.Load(f)
+	if cause.Undefined() {
 		return cause
 	}
-	right, cause := t.right.load(f)
-	if cause.undefined() {
+	right, cause := t.right.Load(f)
+	if cause.Undefined() {
 		return cause
 	}
 	return compare(t.op, &left, &right)
@@ -135,29 +139,29 @@ func (t *comparisonTerm) eval(f *frame) verdict {
 // textTerm is contains, startsWith, endsWith or matches; with matches the pattern is constant.
 type textTerm struct {
 	op          string
-	left, right operand
+	left, right Operand
 	pattern     *regexp.Regexp
 	// size is that of the pattern; see patternSize.
 	size int64
 }
 
-func (t *textTerm) eval(f *frame) verdict {
+func (t *textTerm) Eval(f *Frame) Verdict {
 	left, cause := loadText(t.left, f)
-	if cause.undefined() {
+	if cause.Undefined() {
 		return cause
 	}
 	if t.pattern != nil {
-		if !f.meter.spend(search(t.size, int64(len(left))), 0, 0) {
-			return undefinedOverBudget
+		if !f.Meter.Spend(search(t.size, int64(len(left))), 0, 0) {
+			return UndefinedOverBudget
 		}
 		return verdictOf(t.pattern.Match(left))
 	}
 	right, cause := loadText(t.right, f)
-	if cause.undefined() {
+	if cause.Undefined() {
 		return cause
 	}
-	if !f.meter.spend(int64(len(left))/perText, 0, 0) {
-		return undefinedOverBudget
+	if !f.Meter.Spend(int64(len(left))/budget.PerText, 0, 0) {
+		return UndefinedOverBudget
 	}
 	switch t.op {
 	case "contains":
@@ -170,45 +174,45 @@ func (t *textTerm) eval(f *frame) verdict {
 	return undefinedFailed
 }
 
-func loadText(o operand, f *frame) ([]byte, verdict) {
-	v, cause := o.load(f)
-	if cause.undefined() {
+func loadText(o Operand, f *Frame) ([]byte, Verdict) {
+	v, cause := o.Load(f)
+	if cause.Undefined() {
 		return nil, cause
 	}
-	if v.kind != text {
-		return nil, undefinedMistyped
+	if v.Kind != Text {
+		return nil, UndefinedMistyped
 	}
-	return v.raw, yes
+	return v.Raw, Yes
 }
 
 // memberTerm is "in" a list of constants.
 type memberTerm struct {
-	left operand
-	list []value
+	left Operand
+	list []Value
 }
 
-func (t *memberTerm) eval(f *frame) verdict {
-	left, cause := t.left.load(f)
-	if cause.undefined() {
+func (t *memberTerm) Eval(f *Frame) Verdict {
+	left, cause := t.left.Load(f)
+	if cause.Undefined() {
 		return cause
 	}
 	return member(&left, t.list)
 }
 
 // member says whether v equals an element. Against a list without any element of its type the question has no meaning.
-func member(v *value, list []value) verdict {
+func member(v *Value, list []Value) Verdict {
 	related := len(list) == 0
 	for i := range list {
-		v := compare(equal, v, &list[i])
-		if v == yes {
-			return yes
+		v := compare(Equal, v, &list[i])
+		if v == Yes {
+			return Yes
 		}
-		related = related || v == no
+		related = related || v == No
 	}
 	if related {
-		return no
+		return No
 	}
-	return undefinedMistyped
+	return UndefinedMistyped
 }
 
 // nilTerm is the explicit question for null, which an absent field answers as null does.
@@ -217,49 +221,49 @@ type nilTerm struct {
 	isNil bool
 }
 
-func (t *nilTerm) eval(f *frame) verdict {
-	return verdictOf((f.slots[t.slot].kind <= null) == t.isNil)
+func (t *nilTerm) Eval(f *Frame) Verdict {
+	return verdictOf((f.Slots[t.slot].Kind <= Null) == t.isNil)
 }
 
 // flag is a field, or something computed, that is itself the condition.
 type flag struct {
-	operand operand
+	operand Operand
 }
 
-func (t *flag) eval(f *frame) verdict {
-	v, cause := t.operand.load(f)
-	if cause.undefined() {
+func (t *flag) Eval(f *Frame) Verdict {
+	v, cause := t.operand.Load(f)
+	if cause.Undefined() {
 		return cause
 	}
-	if v.kind != boolean {
-		return undefinedMistyped
+	if v.Kind != Boolean {
+		return UndefinedMistyped
 	}
-	return verdictOf(v.num == 1)
+	return verdictOf(v.Num == 1)
 }
 
 type notTerm struct {
 	term term
 }
 
-func (t *notTerm) eval(f *frame) verdict {
-	v := t.term.eval(f)
-	if v.undefined() {
+func (t *notTerm) Eval(f *Frame) Verdict {
+	v := t.term.Eval(f)
+	if v.Undefined() {
 		return v
 	}
-	return verdictOf(v == no)
+	return verdictOf(v == No)
 }
 
 // andTerm is Kleene's conjunction: one false term decides, whatever else is undefined.
 type andTerm []term
 
-func (t andTerm) eval(f *frame) verdict {
-	all := yes
+func (t andTerm) Eval(f *Frame) Verdict {
+	all := Yes
 	for _, x := range t {
-		v := x.eval(f)
-		if v == no {
-			return no
+		v := x.Eval(f)
+		if v == No {
+			return No
 		}
-		if v.undefined() && all == yes {
+		if v.Undefined() && all == Yes {
 			all = v
 		}
 	}
@@ -269,14 +273,14 @@ func (t andTerm) eval(f *frame) verdict {
 // orTerm is Kleene's disjunction: one true term decides.
 type orTerm []term
 
-func (t orTerm) eval(f *frame) verdict {
-	none := no
+func (t orTerm) Eval(f *Frame) Verdict {
+	none := No
 	for _, x := range t {
-		v := x.eval(f)
-		if v == yes {
-			return yes
+		v := x.Eval(f)
+		if v == Yes {
+			return Yes
 		}
-		if v.undefined() && none == no {
+		if v.Undefined() && none == No {
 			none = v
 		}
 	}
@@ -288,38 +292,38 @@ type choice struct {
 	cond, then, otherwise term
 }
 
-func (t *choice) eval(f *frame) verdict {
-	v := t.cond.eval(f)
-	if v.undefined() {
+func (t *choice) Eval(f *Frame) Verdict {
+	v := t.cond.Eval(f)
+	if v.Undefined() {
 		return v
 	}
-	if v == yes {
-		return t.then.eval(f)
+	if v == Yes {
+		return t.then.Eval(f)
 	}
-	return t.otherwise.eval(f)
+	return t.otherwise.Eval(f)
 }
 
 // slotOperand is a field or built-in name.
 type slotOperand int
 
-func (o slotOperand) load(f *frame) (value, verdict) {
-	v := f.slots[o]
-	switch v.kind {
-	case absent:
-		return v, undefinedMissing
-	case null:
+func (o slotOperand) Load(f *Frame) (Value, Verdict) {
+	v := f.Slots[o]
+	switch v.Kind {
+	case Absent:
+		return v, UndefinedMissing
+	case Null:
 		return v, undefinedNull
-	case boolean, number, text, composite, moment, span:
+	case Boolean, Number, Text, Composite, Moment, Span:
 	}
-	return v, yes
+	return v, Yes
 }
 
-// constant is a value known when the rule was compiled.
-type constant struct {
-	value value
+// Constant is a value known when the rule was compiled.
+type Constant struct {
+	Value Value
 }
 
-func (o *constant) load(*frame) (value, verdict) { return o.value, yes }
+func (o *Constant) Load(*Frame) (Value, Verdict) { return o.Value, Yes }
 
 // program is everything that the terms above do not express, run by expr's virtual machine.
 type program struct {
@@ -340,15 +344,15 @@ type programField struct {
 	patterns, texts int64
 }
 
-func (o *program) load(f *frame) (value, verdict) {
+func (o *program) Load(f *Frame) (Value, Verdict) {
 	out, cause := o.run(f)
-	if cause.undefined() {
-		return value{}, cause
+	if cause.Undefined() {
+		return Value{}, cause
 	}
 	return valueOf(out)
 }
 
-func (o *program) settle(f *frame) {
+func (o *program) settle(f *Frame) {
 	if !o.metered {
 		o.price(f)
 		return
@@ -358,25 +362,25 @@ func (o *program) settle(f *frame) {
 }
 
 // price pays for the fields of the program. It is false beyond the budget.
-func (o *program) price(f *frame) bool {
+func (o *program) price(f *Frame) bool {
 	var read, work, text int64
 	for i := range o.fields {
-		v := &f.slots[o.fields[i].slot]
-		size := int64(len(v.raw))
+		v := &f.Slots[o.fields[i].slot]
+		size := int64(len(v.Raw))
 		if size == 0 {
 			continue
 		}
-		if v.kind == composite && !f.meter.box(v.raw) {
+		if v.Kind == Composite && !f.Meter.Box(v.Raw) {
 			return false
 		}
 		read += size
 		work += search(o.fields[i].patterns, size)
 		text += o.fields[i].texts * size
 	}
-	return f.meter.spend(o.nodes+o.nodes*read/perText+work, text, 0)
+	return f.Meter.Spend(o.nodes+o.nodes*read/budget.PerText+work, text, 0)
 }
 
-func (o *program) run(f *frame) (any, verdict) {
+func (o *program) run(f *Frame) (any, Verdict) {
 	if o.metered {
 		for i := range f.settled {
 			if f.settled[i].program == o {
@@ -385,31 +389,31 @@ func (o *program) run(f *frame) (any, verdict) {
 		}
 		f.meterPrograms()
 	}
-	f.meter.lists = 0 // what the program before has made is gone
+	f.Meter.Lists = 0 // what the program before has made is gone
 	if !o.price(f) {
-		return nil, undefinedOverBudget
+		return nil, UndefinedOverBudget
 	}
 	wide := false
 	for _, field := range o.fields {
-		v := &f.slots[field.slot]
+		v := &f.Slots[field.slot]
 		if !field.optional {
-			if _, cause := slotOperand(field.slot).load(f); cause.undefined() {
+			if _, cause := slotOperand(field.slot).Load(f); cause.Undefined() {
 				return nil, cause
 			}
 		}
 		boxed, cause := v.boxed()
-		if cause.undefined() {
+		if cause.Undefined() {
 			return nil, cause
 		}
-		wide = wide || v.wide
+		wide = wide || v.Wide
 		f.env[field.name] = boxed
 	}
 	out, err := f.machine.Run(o.code, f.env)
 	if err == nil {
-		return out, yes
+		return out, Yes
 	}
 	if undefined, ok := errors.AsType[undefinedError](err); ok {
-		return nil, verdict(undefined)
+		return nil, Verdict(undefined)
 	}
 	if wide {
 		return nil, undefinedInexact
@@ -418,12 +422,12 @@ func (o *program) run(f *frame) (any, verdict) {
 }
 
 // meterPrograms makes the functions of metered programs.
-func (f *frame) meterPrograms() {
+func (f *Frame) meterPrograms() {
 	if f.metered {
 		return
 	}
 	f.metered = true
-	maps.Copy(f.env, meteredFunctions(&f.meter))
+	maps.Copy(f.env, meteredFunctions(&f.Meter))
 }
 
 // nilProgram is the question for null about something computed.
@@ -432,9 +436,9 @@ type nilProgram struct {
 	isNil   bool
 }
 
-func (t *nilProgram) eval(f *frame) verdict {
+func (t *nilProgram) Eval(f *Frame) Verdict {
 	out, cause := t.program.run(f)
-	if cause.undefined() {
+	if cause.Undefined() {
 		return cause
 	}
 	return verdictOf((out == nil) == t.isNil)
@@ -453,11 +457,11 @@ func (t andTerm) cost() int         { return totalCost(t) }
 func (t orTerm) cost() int          { return totalCost(t) }
 func (t *choice) cost() int         { return t.cond.cost() + t.then.cost() + t.otherwise.cost() }
 
-func (slotOperand) settle(*frame) {}
-func (*constant) settle(*frame)   {}
+func (slotOperand) settle(*Frame) {}
+func (*Constant) settle(*Frame)   {}
 
 func (slotOperand) cost() int { return 0 }
-func (*constant) cost() int   { return 0 }
+func (*Constant) cost() int   { return 0 }
 func (*program) cost() int    { return 1 }
 
 func totalCost(terms []term) int {

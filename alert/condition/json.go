@@ -1,4 +1,4 @@
-package alert
+package condition
 
 import (
 	"bytes"
@@ -8,51 +8,53 @@ import (
 	"unicode/utf8"
 
 	"github.com/go-json-experiment/json/jsontext"
+
+	"kinesis-alerter/alert/payload"
 )
 
-// decoder reads one document at a time into slots, most of them by its scanner. It allocates nothing for a document without escaped strings and keeps
+// Decoder reads one document at a time into slots, most of them by its scanner. It allocates nothing for a document without escaped strings and keeps
 // its scratch space for the next.
-type decoder struct {
-	schema *schema
+type Decoder struct {
+	schema *Schema
 	json   *jsontext.Decoder
 	input  bytes.Buffer
 	// scratch holds the strings that had to be unescaped. It never moves while slots point into it: see unquote.
 	scratch []byte
 	short   scanner
-	// touched are the slots that the last document filled.
-	touched []int
-	// shadowed are the built-in slots whose field the last document had.
-	shadowed [builtinSlots]bool
+	// Touched are the slots that the last document filled.
+	Touched []int
+	// Shadowed are the built-in slots whose field the last document had.
+	Shadowed [BuiltinSlots]bool
 }
 
-func newDecoder(s *schema) *decoder {
-	d := &decoder{schema: s, scratch: make([]byte, 0, 256)}
+func NewDecoder(s *Schema) *Decoder {
+	d := &Decoder{schema: s, scratch: make([]byte, 0, 256)}
 	d.json = jsontext.NewDecoder(&d.input)
 	return d
 }
 
-// decode fills the field slots, which the caller has emptied. It returns the reason why data is no acceptable document,
+// Decode fills the field slots, which the caller has emptied. It returns the reason why data is no acceptable document,
 // or the empty reason.
-func (d *decoder) decode(data []byte, slots []value) Defect {
+func (d *Decoder) Decode(data []byte, slots []Value) payload.Defect {
 	d.scratch = d.scratch[:0]
-	d.touched = d.touched[:0]
-	clear(d.shadowed[:])
-	if len(data) > MaxRecordBytes {
-		return TooLarge
+	d.Touched = d.Touched[:0]
+	clear(d.Shadowed[:])
+	if len(data) > payload.MaxRecordBytes {
+		return payload.TooLarge
 	}
 	if d.scan(data, slots) {
 		return ""
 	}
-	for _, slot := range d.touched {
-		slots[slot] = value{}
+	for _, slot := range d.Touched {
+		slots[slot] = Value{}
 	}
-	d.scratch, d.touched = d.scratch[:0], d.touched[:0]
-	clear(d.shadowed[:])
+	d.scratch, d.Touched = d.scratch[:0], d.Touched[:0]
+	clear(d.Shadowed[:])
 	return d.strict(data, slots)
 }
 
 // strict is decode for a document that the scanner did not take.
-func (d *decoder) strict(data []byte, slots []value) Defect {
+func (d *Decoder) strict(data []byte, slots []Value) payload.Defect {
 	d.input = *bytes.NewBuffer(data)
 	d.json.Reset(&d.input)
 
@@ -66,30 +68,30 @@ func (d *decoder) strict(data []byte, slots []value) Defect {
 }
 
 // noObject names what stands in an object's place. Invalid beats "not an object": the document may be broken further on.
-func (d *decoder) noObject(data []byte) Defect {
+func (d *Decoder) noObject(data []byte) payload.Defect {
 	if _, err := d.json.ReadValue(); err != nil {
 		return defectOf(err, data)
 	}
 	if defect := d.end(data); defect != "" {
 		return defect
 	}
-	return NotObject
+	return payload.NotObject
 }
 
 // end makes sure that nothing follows the document.
-func (d *decoder) end(data []byte) Defect {
+func (d *Decoder) end(data []byte) payload.Defect {
 	_, err := d.json.ReadToken()
 	if errors.Is(err, io.EOF) {
 		return ""
 	}
 	if len(data) > 0 && !utf8.Valid(data[d.json.InputOffset():]) {
-		return InvalidUTF8
+		return payload.InvalidUTF8
 	}
-	return TrailingData
+	return payload.TrailingData
 }
 
 // object reads an object, of which at least one member is wanted. Its depth is that of the schema, not of the document.
-func (d *decoder) object(node *fieldNode, data []byte, slots []value) Defect {
+func (d *Decoder) object(node *fieldNode, data []byte, slots []Value) payload.Defect {
 	if _, err := d.json.ReadToken(); err != nil {
 		return defectOf(err, data)
 	}
@@ -101,7 +103,7 @@ func (d *decoder) object(node *fieldNode, data []byte, slots []value) Defect {
 		child := node.find(d.unquote(name))
 		if child == nil || child.shadowed {
 			if child != nil {
-				d.shadowed[child.slot] = true
+				d.Shadowed[child.slot] = true
 			}
 			if _, err := d.json.ReadValue(); err != nil {
 				return defectOf(err, data)
@@ -117,7 +119,7 @@ func (d *decoder) object(node *fieldNode, data []byte, slots []value) Defect {
 }
 
 // member reads the value of a wanted name.
-func (d *decoder) member(node *fieldNode, data []byte, slots []value) Defect {
+func (d *Decoder) member(node *fieldNode, data []byte, slots []Value) payload.Defect {
 	if d.json.PeekKind() == jsontext.KindBeginObject && len(node.children) > 0 {
 		start := d.json.InputOffset()
 		if defect := d.object(node, data, slots); defect != "" {
@@ -126,8 +128,8 @@ func (d *decoder) member(node *fieldNode, data []byte, slots []value) Defect {
 		if node.slot >= 0 {
 			// The offset is behind the name, so a colon and white space come first.
 			raw := data[start:d.json.InputOffset()]
-			d.touched = append(d.touched, node.slot)
-			slots[node.slot] = value{kind: composite, raw: raw[bytes.IndexByte(raw, '{'):]}
+			d.Touched = append(d.Touched, node.slot)
+			slots[node.slot] = Value{Kind: Composite, Raw: raw[bytes.IndexByte(raw, '{'):]}
 		}
 		return ""
 	}
@@ -138,33 +140,33 @@ func (d *decoder) member(node *fieldNode, data []byte, slots []value) Defect {
 	if node.slot < 0 {
 		return ""
 	}
-	d.touched = append(d.touched, node.slot)
+	d.Touched = append(d.Touched, node.slot)
 	slot := &slots[node.slot]
 	switch raw.Kind() {
 	case jsontext.KindNull:
-		*slot = value{kind: null}
+		*slot = Value{Kind: Null}
 	case jsontext.KindFalse:
-		*slot = value{kind: boolean}
+		*slot = Value{Kind: Boolean}
 	case jsontext.KindTrue:
-		*slot = value{kind: boolean, num: 1}
+		*slot = Value{Kind: Boolean, Num: 1}
 	case jsontext.KindString:
-		*slot = value{kind: text, raw: d.unquote(raw)}
+		*slot = Value{Kind: Text, Raw: d.unquote(raw)}
 	case jsontext.KindNumber:
 		v, ok := numberOf(raw)
 		if !ok {
-			return NumberRange
+			return payload.NumberRange
 		}
 		*slot = v
 	case jsontext.KindBeginObject, jsontext.KindBeginArray:
-		*slot = value{kind: composite, raw: raw}
+		*slot = Value{Kind: Composite, Raw: raw}
 	case jsontext.KindInvalid, jsontext.KindEndObject, jsontext.KindEndArray:
-		return NotJSON
+		return payload.NotJSON
 	}
 	return ""
 }
 
 // unquote returns the text of a valid JSON string.
-func (d *decoder) unquote(quoted []byte) []byte {
+func (d *Decoder) unquote(quoted []byte) []byte {
 	if bytes.IndexByte(quoted, '\\') < 0 {
 		return quoted[1 : len(quoted)-1]
 	}
@@ -180,38 +182,38 @@ func (d *decoder) unquote(quoted []byte) []byte {
 
 // defectOf classifies what jsontext found. The reasons that share one error type are told apart by the bytes at the
 // error's place, since their messages are not part of its contract.
-func defectOf(err error, data []byte) Defect {
+func defectOf(err error, data []byte) payload.Defect {
 	if err == nil {
 		return ""
 	}
 	if errors.Is(err, io.EOF) {
-		return Empty
+		return payload.Empty
 	}
 	if errors.Is(err, jsontext.ErrDuplicateName) {
-		return DuplicateKey
+		return payload.DuplicateKey
 	}
 	if errors.Is(err, io.ErrUnexpectedEOF) {
 		// A cut multi-byte character is cut all the same; only bytes that no continuation can mend are not UTF-8.
-		return Truncated
+		return payload.Truncated
 	}
 	syntax, ok := errors.AsType[*jsontext.SyntacticError](err)
 	if !ok {
-		return NotJSON
+		return payload.NotJSON
 	}
 	rest := data[min(max(syntax.ByteOffset, 0), int64(len(data))):]
 	switch {
 	case loneSurrogate(rest):
-		return LoneSurrogate
+		return payload.LoneSurrogate
 	case invalidUTF8(rest):
-		return InvalidUTF8
+		return payload.InvalidUTF8
 	case nonFinite(rest), bytes.HasSuffix(data[:len(data)-len(rest)], []byte("n")) && bytes.HasPrefix(rest, []byte("an")):
 		// A lower-case nan is noticed at its second letter, where it stops being null.
-		return NonFinite
+		return payload.NonFinite
 	case syntax.Err != nil && strings.Contains(syntax.Err.Error(), "max depth"):
 		// The one defect that leaves no trace in the bytes; TestDecodeReasons holds jsontext to this message.
-		return TooDeep
+		return payload.TooDeep
 	}
-	return NotJSON
+	return payload.NotJSON
 }
 
 // loneSurrogate recognises \ud800 to \udfff.

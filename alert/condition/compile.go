@@ -1,4 +1,4 @@
-package alert
+package condition
 
 import (
 	"cmp"
@@ -17,6 +17,8 @@ import (
 	"github.com/expr-lang/expr/file"
 	"github.com/expr-lang/expr/parser"
 	"github.com/expr-lang/expr/types"
+
+	"kinesis-alerter/alert/budget"
 )
 
 func timeType() types.Type     { return types.TypeOf(time.Time{}) }
@@ -40,8 +42,8 @@ type usedField struct {
 	optional bool
 }
 
-// compileCondition compiles source. Errors carry the place in source.
-func compileCondition(source string, s *schema) (*condition, *expressionFault) {
+// Compile compiles source. Errors carry the place in source.
+func Compile(source string, s *Schema) (*Condition, *Fault) {
 	b, root, fault := newBuilder(source, s, reflect.Bool)
 	if fault != nil {
 		return nil, faultOf(source, fault)
@@ -63,7 +65,7 @@ func compileCondition(source string, s *schema) (*condition, *expressionFault) {
 		return nil, faultOf(source, b.err.Bind(b.source))
 	}
 	slices.SortStableFunc(out, func(a, b conjunct) int { return cmp.Compare(a.term.cost(), b.term.cost()) })
-	c := &condition{conjuncts: out}
+	c := &Condition{conjuncts: out}
 	for i := range out {
 		c.terms = append(c.terms, out[i].term)
 	}
@@ -78,8 +80,8 @@ func conjunction(node ast.Node) []ast.Node {
 	return []ast.Node{node}
 }
 
-// compileOperand compiles an expression that gives a value.
-func compileOperand(source string, s *schema) (operand, *expressionFault) {
+// CompileOperand compiles an expression that gives a value.
+func CompileOperand(source string, s *Schema) (Operand, *Fault) {
 	b, root, fault := newBuilder(source, s, reflect.Invalid)
 	if fault != nil {
 		return nil, faultOf(source, fault)
@@ -92,7 +94,7 @@ func compileOperand(source string, s *schema) (operand, *expressionFault) {
 }
 
 // newBuilder parses, resolves and checks source. With reflect.Bool the whole must be a condition.
-func newBuilder(source string, s *schema, want reflect.Kind) (*builder, ast.Node, *file.Error) {
+func newBuilder(source string, s *Schema, want reflect.Kind) (*builder, ast.Node, *file.Error) {
 	if nesting(source) > mostNesting {
 		return nil, nil, (&file.Error{Message: fmt.Sprintf("has more than %d brackets and prefixes", mostNesting)}).Bind(file.NewSource(source))
 	}
@@ -120,7 +122,7 @@ func newBuilder(source string, s *schema, want reflect.Kind) (*builder, ast.Node
 }
 
 // newConfig is what expr needs to know, apart from the names. The functions are the same for all expressions, and only read.
-func (s *schema) newConfig() *conf.Config {
+func (s *Schema) newConfig() *conf.Config {
 	if s.language == nil {
 		s.language, s.strict = conf.CreateNew(), strictFunctions()
 		for name := range disabledBuiltins() {
@@ -141,7 +143,7 @@ func (b *builder) meteredConfig() *conf.Config {
 		for name, ref := range b.refs {
 			env[name] = ref.kind
 		}
-		for name, fn := range meteredFunctions(&meter{}) {
+		for name, fn := range meteredFunctions(&budget.Meter{}) {
 			env[name] = types.TypeOf(fn)
 		}
 		b.metered = b.schema.newConfig()
@@ -162,7 +164,7 @@ func placed(err error, source file.Source) *file.Error {
 // builder turns a checked tree into terms. The first error stops it.
 type builder struct {
 	refs   map[string]reference
-	schema *schema
+	schema *Schema
 	config *conf.Config
 	// metered is the configuration of metered programs, once there is one.
 	metered *conf.Config
@@ -212,7 +214,7 @@ func (b *builder) binary(n *ast.BinaryNode) term {
 	case "??":
 		return &flag{b.operand(n)}
 	}
-	op, ok := comparison(n.Operator)
+	op, ok := Comparison(n.Operator)
 	if !ok {
 		b.fail(n, "%s is not a condition: compare it with something", n.String())
 		return literal(false)
@@ -231,37 +233,37 @@ func flatten[T ~[]term](t term) T {
 	return T{t}
 }
 
-func (b *builder) comparison(n *ast.BinaryNode, op operator) term {
+func (b *builder) comparison(n *ast.BinaryNode, op Operator) term {
 	left, right := b.operand(n.Left), b.operand(n.Right)
 	if b.err != nil {
 		return literal(false)
 	}
-	if _, ok := left.(*constant); ok {
+	if _, ok := left.(*Constant); ok {
 		left, right, op = right, left, op.flipped()
 	}
-	if c, ok := right.(*constant); ok {
-		if l, ok := left.(*constant); ok {
-			return literal(compare(op, &l.value, &c.value) == yes)
+	if c, ok := right.(*Constant); ok {
+		if l, ok := left.(*Constant); ok {
+			return literal(compare(op, &l.Value, &c.Value) == Yes)
 		}
 		if slot, ok := left.(slotOperand); ok {
-			return &predicate{slot: int(slot), op: op, value: c.value}
+			return &predicate{slot: int(slot), op: op, value: c.Value}
 		}
 	}
 	return &comparisonTerm{op: op, left: left, right: right}
 }
 
 // nilTest asks whether something is null. Resolving has left no other operator with nil than == and !=.
-func (b *builder) nilTest(n *ast.BinaryNode, op operator) term {
+func (b *builder) nilTest(n *ast.BinaryNode, op Operator) term {
 	node := n.Left
 	if isNil(node) {
 		node = n.Right
 	}
 	if isNil(node) {
-		return literal(op == equal)
+		return literal(op == Equal)
 	}
 	if x, ok := node.(*ast.IdentifierNode); ok {
 		if ref, ok := b.refs[x.Value]; ok {
-			return &nilTerm{slot: ref.slot, isNil: op == equal}
+			return &nilTerm{slot: ref.slot, isNil: op == Equal}
 		}
 	}
 	p := b.program(node)
@@ -271,7 +273,7 @@ func (b *builder) nilTest(n *ast.BinaryNode, op operator) term {
 	for i := range p.fields {
 		p.fields[i].optional = true
 	}
-	return &nilProgram{program: p, isNil: op == equal}
+	return &nilProgram{program: p, isNil: op == Equal}
 }
 
 func (b *builder) membership(n *ast.BinaryNode) term {
@@ -279,13 +281,13 @@ func (b *builder) membership(n *ast.BinaryNode) term {
 	if !ok {
 		return &flag{b.computed(n)}
 	}
-	list := make([]value, 0, len(array.Nodes))
+	list := make([]Value, 0, len(array.Nodes))
 	for _, element := range array.Nodes {
-		c, ok := b.operand(element).(*constant)
+		c, ok := b.operand(element).(*Constant)
 		if !ok {
 			return &flag{b.computed(n)}
 		}
-		list = append(list, c.value)
+		list = append(list, c.Value)
 	}
 	return &memberTerm{left: b.operand(n.Left), list: list}
 }
@@ -296,25 +298,25 @@ func (b *builder) textual(n *ast.BinaryNode) term {
 	if n.Operator != "matches" || b.err != nil {
 		return t
 	}
-	c, ok := t.right.(*constant)
-	if !ok || c.value.kind != text {
+	c, ok := t.right.(*Constant)
+	if !ok || c.Value.Kind != Text {
 		b.fail(n, "the pattern of matches must be a constant text")
 		return t
 	}
-	pattern, err := regexp.Compile(string(c.value.raw))
+	pattern, err := regexp.Compile(string(c.Value.Raw))
 	if err != nil {
 		b.fail(n, "%s", err.Error())
 		return t
 	}
-	t.pattern, t.size = pattern, patternSize(string(c.value.raw))
+	t.pattern, t.size = pattern, patternSize(string(c.Value.Raw))
 	return t
 }
 
 // operand builds what stands where a value is expected.
-func (b *builder) operand(node ast.Node) operand {
+func (b *builder) operand(node ast.Node) Operand {
 	switch n := node.(type) {
 	case *ast.IntegerNode:
-		return &constant{integerValue(int64(n.Value))}
+		return &Constant{integerValue(int64(n.Value))}
 	case *ast.IdentifierNode:
 		if ref, ok := b.refs[n.Value]; ok {
 			return slotOperand(ref.slot)
@@ -324,30 +326,30 @@ func (b *builder) operand(node ast.Node) operand {
 }
 
 // computed builds a program, and runs it at once if it depends on no field.
-func (b *builder) computed(node ast.Node) operand {
+func (b *builder) computed(node ast.Node) Operand {
 	source := node.String() // before it is rewritten
 	p := b.program(node)
 	if p == nil {
-		return &constant{}
+		return &Constant{}
 	}
 	if len(p.fields) > 0 {
 		return p
 	}
-	f := &frame{env: map[string]any{}, account: &account{}}
-	v, cause := p.load(f)
+	f := &Frame{env: map[string]any{}, account: &account{}}
+	v, cause := p.Load(f)
 	switch {
-	case cause == undefinedOverBudget:
-		b.fail(node, "%s %s", source, BudgetRemedy(f.meter.over))
-		return &constant{}
-	case cause.undefined():
-		b.fail(node, "%s has no value (%s)", source, cause.cause())
-		return &constant{}
+	case cause == UndefinedOverBudget:
+		b.fail(node, "%s %s", source, budget.BudgetRemedy(f.Meter.Over))
+		return &Constant{}
+	case cause.Undefined():
+		b.fail(node, "%s has no value (%s)", source, cause.Cause())
+		return &Constant{}
 	}
-	if v.kind == composite {
+	if v.Kind == Composite {
 		// A list or object that a closure works on; as a constant it could not be compared.
 		return p
 	}
-	return &constant{v}
+	return &Constant{v}
 }
 
 // program compiles a subtree for the virtual machine. It returns nil after an error.

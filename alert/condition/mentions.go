@@ -1,4 +1,4 @@
-package alert
+package condition
 
 import (
 	"cmp"
@@ -11,16 +11,16 @@ import (
 )
 
 // fieldMention is a field that an expression looks at, where it stands first.
-type fieldMention struct {
-	path []string
-	// optional says that the expression itself asks whether the field is there.
-	optional bool
-	// line and col are the place in the text, from 1.
-	line, col int
+type Mention struct {
+	Path []string
+	// Optional says that the expression itself asks whether the field is there.
+	Optional bool
+	// Line and col are the place in the text, from 1.
+	Line, Col int
 }
 
-// mentions are the fields that an expression looks at; none of one that cannot be compiled.
-func (s *schema) mentions(source string, isCondition bool) []fieldMention {
+// Mentions are the fields that an expression looks at; none of one that cannot be compiled.
+func (s *Schema) Mentions(source string, isCondition bool) []Mention {
 	if strings.TrimSpace(source) == "" {
 		return nil
 	}
@@ -36,18 +36,18 @@ func (s *schema) mentions(source string, isCondition bool) []fieldMention {
 	ast.Walk(&root, uses)
 	places := &fieldPlaces{at: make(map[string]file.Location)}
 	ast.Walk(&root, places)
-	var out []fieldMention
+	var out []Mention
 	for _, name := range uses.names {
 		if _, builtin := s.builtinSlot(name); builtin {
 			continue
 		}
 		at := (&file.Error{Location: places.at[name]}).Bind(b.source)
-		out = append(out, fieldMention{
-			path: strings.Split(name, "\x00"), optional: uses.optional[name], line: at.Line, col: at.Column + 1,
+		out = append(out, Mention{
+			Path: strings.Split(name, "\x00"), Optional: uses.optional[name], Line: at.Line, Col: at.Column + 1,
 		})
 	}
-	slices.SortStableFunc(out, func(a, b fieldMention) int {
-		return cmp.Or(cmp.Compare(a.line, b.line), cmp.Compare(a.col, b.col))
+	slices.SortStableFunc(out, func(a, b Mention) int {
+		return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Col, b.Col))
 	})
 	return out
 }
@@ -68,8 +68,8 @@ func (p *fieldPlaces) Visit(node *ast.Node) {
 	}
 }
 
-// literals are the texts that an expression gives as they stand in its branches.
-func (s *schema) literals(source string) []string {
+// Literals are the texts that an expression gives as they stand in its branches.
+func (s *Schema) Literals(source string) []string {
 	_, root, fault := newBuilder(source, s, reflect.Invalid)
 	if fault != nil {
 		return nil
@@ -89,8 +89,8 @@ func (s *schema) literals(source string) []string {
 	return out
 }
 
-// namesBuiltin says whether an expression looks at a built-in name.
-func (s *schema) namesBuiltin(source, name string) bool {
+// NamesBuiltin says whether an expression looks at a built-in name.
+func (s *Schema) NamesBuiltin(source, name string) bool {
 	b, _, fault := newBuilder(source, s, reflect.Invalid)
 	if fault != nil {
 		return false

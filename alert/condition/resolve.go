@@ -1,4 +1,4 @@
-package alert
+package condition
 
 import (
 	"slices"
@@ -12,7 +12,7 @@ import (
 // names resolves the identifiers of one expression: a path such as order.price becomes one identifier with a slot, so
 // that the checker, the compiler and the decoder speak of the same thing. It is an ast.Visitor, called children first.
 type names struct {
-	schema *schema
+	schema *Schema
 	locals map[string]bool
 	// paths are the identifiers that stand for a field, each with its path.
 	paths map[*ast.IdentifierNode][]string
@@ -30,7 +30,7 @@ type reference struct {
 }
 
 // resolve rewrites tree and returns the environment that the expression needs, by the names that tree now uses.
-func resolve(root *ast.Node, s *schema) (map[string]reference, *file.Error) {
+func resolve(root *ast.Node, s *Schema) (map[string]reference, *file.Error) {
 	locals := &localNames{found: make(map[string]bool)}
 	ast.Walk(root, locals)
 	n := &names{
@@ -53,11 +53,11 @@ func resolve(root *ast.Node, s *schema) (map[string]reference, *file.Error) {
 		refs[node.Value] = reference{slot: slot, kind: builtinType(slot)}
 	}
 	for node, path := range n.paths {
-		if s.text {
+		if s.Text {
 			n.fail(node, strings.Join(path, ".")+" is unknown: format text has data, partition_key, shard, arrival and age")
 			continue
 		}
-		refs[node.Value] = reference{slot: s.field(path), kind: types.Any}
+		refs[node.Value] = reference{slot: s.Field(path), kind: types.Any}
 	}
 	if n.err != nil {
 		return nil, n.err
@@ -87,7 +87,7 @@ func (n *names) Visit(node *ast.Node) {
 		n.call(x)
 	case *ast.BinaryNode:
 		// The checker would say "mismatched types unknown and unknown".
-		if op, ok := comparison(x.Operator); ok && op != equal && op != notEqual && (isNil(x.Left) || isNil(x.Right)) {
+		if op, ok := Comparison(x.Operator); ok && op != Equal && op != NotEqual && (isNil(x.Left) || isNil(x.Right)) {
 			n.fail(x, "nil has no order: use == nil or != nil")
 		}
 		// Before the checker compiles it.
@@ -175,9 +175,9 @@ func (n *names) call(x *ast.CallNode) {
 
 func builtinType(slot int) types.Type {
 	switch slot {
-	case slotArrival:
+	case SlotArrival:
 		return timeType()
-	case slotAge:
+	case SlotAge:
 		return durationType()
 	}
 	return types.String
