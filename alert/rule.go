@@ -228,7 +228,7 @@ func (f *faults) ruleSeverity(field string, c RuleConfig, s *condition.Schema, r
 		return
 	}
 	if r.severityOf = f.operand(field+".severity", c.Severity, s); r.severityOf != nil {
-		if k, ok := r.severityOf.(*condition.Constant); ok && !slices.Contains(severities(), string(k.Value.Raw)) {
+		if word, ok := condition.ConstantText(r.severityOf); ok && !slices.Contains(severities(), word) {
 			f.add(field+".severity", c.Severity, "%s", one)
 		}
 		if r.absence.Of == AbsenceOfStream {

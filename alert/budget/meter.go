@@ -101,7 +101,7 @@ func (m *Meter) exceed() {
 	m.Work, m.Text, m.Lists = min(m.Work, MaxWork+1), min(m.Text, MaxText+1), min(m.Lists, MaxLists+1)
 }
 
-// perText is how many bytes of a text are read, compared or copied for a unit of work.
+// PerText is how many bytes of a text are read, compared or copied for a unit of work.
 const PerText = 64
 
 // Lend makes the budget of who comes next, as far as the record has that much left.

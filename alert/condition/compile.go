@@ -238,15 +238,15 @@ func (b *builder) comparison(n *ast.BinaryNode, op Operator) term {
 	if b.err != nil {
 		return literal(false)
 	}
-	if _, ok := left.(*Constant); ok {
+	if _, ok := left.(*constant); ok {
 		left, right, op = right, left, op.flipped()
 	}
-	if c, ok := right.(*Constant); ok {
-		if l, ok := left.(*Constant); ok {
-			return literal(compare(op, &l.Value, &c.Value) == Yes)
+	if c, ok := right.(*constant); ok {
+		if l, ok := left.(*constant); ok {
+			return literal(compare(op, &l.value, &c.value) == Yes)
 		}
 		if slot, ok := left.(slotOperand); ok {
-			return &predicate{slot: int(slot), op: op, value: c.Value}
+			return &predicate{slot: int(slot), op: op, value: c.value}
 		}
 	}
 	return &comparisonTerm{op: op, left: left, right: right}
@@ -283,11 +283,11 @@ func (b *builder) membership(n *ast.BinaryNode) term {
 	}
 	list := make([]Value, 0, len(array.Nodes))
 	for _, element := range array.Nodes {
-		c, ok := b.operand(element).(*Constant)
+		c, ok := b.operand(element).(*constant)
 		if !ok {
 			return &flag{b.computed(n)}
 		}
-		list = append(list, c.Value)
+		list = append(list, c.value)
 	}
 	return &memberTerm{left: b.operand(n.Left), list: list}
 }
@@ -298,17 +298,17 @@ func (b *builder) textual(n *ast.BinaryNode) term {
 	if n.Operator != "matches" || b.err != nil {
 		return t
 	}
-	c, ok := t.right.(*Constant)
-	if !ok || c.Value.Kind != Text {
+	c, ok := t.right.(*constant)
+	if !ok || c.value.Kind != Text {
 		b.fail(n, "the pattern of matches must be a constant text")
 		return t
 	}
-	pattern, err := regexp.Compile(string(c.Value.Raw))
+	pattern, err := regexp.Compile(string(c.value.Raw))
 	if err != nil {
 		b.fail(n, "%s", err.Error())
 		return t
 	}
-	t.pattern, t.size = pattern, patternSize(string(c.Value.Raw))
+	t.pattern, t.size = pattern, patternSize(string(c.value.Raw))
 	return t
 }
 
@@ -316,7 +316,7 @@ func (b *builder) textual(n *ast.BinaryNode) term {
 func (b *builder) operand(node ast.Node) Operand {
 	switch n := node.(type) {
 	case *ast.IntegerNode:
-		return &Constant{integerValue(int64(n.Value))}
+		return &constant{integerValue(int64(n.Value))}
 	case *ast.IdentifierNode:
 		if ref, ok := b.refs[n.Value]; ok {
 			return slotOperand(ref.slot)
@@ -330,7 +330,7 @@ func (b *builder) computed(node ast.Node) Operand {
 	source := node.String() // before it is rewritten
 	p := b.program(node)
 	if p == nil {
-		return &Constant{}
+		return &constant{}
 	}
 	if len(p.fields) > 0 {
 		return p
@@ -340,16 +340,16 @@ func (b *builder) computed(node ast.Node) Operand {
 	switch {
 	case cause == UndefinedOverBudget:
 		b.fail(node, "%s %s", source, budget.BudgetRemedy(f.Meter.Over))
-		return &Constant{}
+		return &constant{}
 	case cause.Undefined():
 		b.fail(node, "%s has no value (%s)", source, cause.Cause())
-		return &Constant{}
+		return &constant{}
 	}
 	if v.Kind == Composite {
 		// A list or object that a closure works on; as a constant it could not be compared.
 		return p
 	}
-	return &Constant{v}
+	return &constant{v}
 }
 
 // program compiles a subtree for the virtual machine. It returns nil after an error.

@@ -22,7 +22,7 @@ func verdictOn(tb require.TestingT, when, payload string) Verdict {
 	f.Slots[SlotShard] = Value{Kind: Text, Raw: []byte("shardId-000000000001")}
 	f.Slots[SlotArrival] = Value{Kind: Moment, At: time.Date(2026, 11, 22, 9, 30, 0, 0, time.UTC)}
 	f.Slots[SlotAge] = Value{Kind: Span, NS: int64(90 * time.Second)}
-	return andTerm(c.terms).Eval(&f)
+	return andTerm(c.terms).eval(&f)
 }
 
 // TestConditionTraps holds the cases in which expr by itself, or a reader in a hurry, would decide otherwise.

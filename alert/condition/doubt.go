@@ -218,11 +218,11 @@ func (d *doubter) constant(node ast.Node) (Value, bool) {
 		return Value{}, false
 	}
 	b := &builder{refs: d.b.refs, config: d.b.config, source: d.b.source}
-	c, ok := b.computed(node).(*Constant)
-	if !ok || b.err != nil || c.Value.Kind <= Null {
+	c, ok := b.computed(node).(*constant)
+	if !ok || b.err != nil || c.value.Kind <= Null {
 		return Value{}, false
 	}
-	return c.Value, true
+	return c.value, true
 }
 
 // freeNames looks for anything that a constant has none of. It is an ast.Visitor.

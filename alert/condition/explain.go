@@ -10,7 +10,7 @@ import (
 	"unicode/utf8"
 )
 
-// termExplanation is what a term makes of the record at hand, for people.
+// Explanation is what a term makes of the record at hand, for people.
 type Explanation struct {
 	// Source is the term as expr prints it.
 	Source  string
@@ -36,7 +36,7 @@ func (c *Condition) Explain(f *Frame, open []string) []Explanation {
 
 func (c *conjunct) Explain(f *Frame, open []string) Explanation {
 	f.begin()
-	x := Explanation{Source: c.source, Verdict: c.term.Eval(f)}
+	x := Explanation{Source: c.source, Verdict: c.term.eval(f)}
 	x.Open = c.opens(x.Verdict, open)
 	for _, used := range c.fields {
 		x.Fields = append(x.Fields, fieldValue(used.name, &f.Slots[used.slot]))

@@ -7,7 +7,7 @@ import (
 	"github.com/expr-lang/expr/file"
 )
 
-// expressionFault is what is wrong with an expression, and where in its text, from 1.
+// Fault is what is wrong with an expression, and where in its text, from 1.
 type Fault struct {
 	Text      string
 	Line, Col int

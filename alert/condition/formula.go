@@ -19,7 +19,7 @@ func (c *Condition) Eval(f *Frame) Verdict { return eval(c.terms, f) }
 
 func eval(terms []term, f *Frame) Verdict {
 	for _, t := range terms {
-		if v := t.Eval(f); v != Yes {
+		if v := t.eval(f); v != Yes {
 			return v
 		}
 	}
@@ -30,7 +30,7 @@ func eval(terms []term, f *Frame) Verdict {
 func (c *Condition) Judge(f *Frame) (v Verdict, counted bool) {
 	terms := c.terms
 	if c.shelf != nil {
-		if v := terms[0].Eval(f); v != Yes {
+		if v := terms[0].eval(f); v != Yes {
 			return v, true
 		}
 		terms = terms[1:]

@@ -10,10 +10,13 @@ import (
 // RuleSet is a set of rules by their places in the rule list.
 type RuleSet []uint64
 
+// NewRuleSet makes an empty set for so many rules.
 func NewRuleSet(rules int) RuleSet { return make(RuleSet, (rules+63)/64) }
 
+// Add puts a rule into the set.
 func (s RuleSet) Add(i int) { s[i/64] |= 1 << (i % 64) }
 
+// Has says whether a rule is in the set.
 func (s RuleSet) Has(i int) bool { return s[i/64]&(1<<(i%64)) != 0 }
 
 // Each calls visit for the members in order.

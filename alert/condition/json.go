@@ -27,6 +27,7 @@ type Decoder struct {
 	Shadowed [BuiltinSlots]bool
 }
 
+// NewDecoder makes a decoder of documents for one schema.
 func NewDecoder(s *Schema) *Decoder {
 	d := &Decoder{schema: s, scratch: make([]byte, 0, 256)}
 	d.json = jsontext.NewDecoder(&d.input)

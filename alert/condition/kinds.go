@@ -13,8 +13,10 @@ func kindsOf(kinds ...Kind) KindSet {
 	return s
 }
 
+// Has says whether a kind is in the set.
 func (s KindSet) Has(k Kind) bool { return s&(1<<k) != 0 }
 
+// JSONKinds are the kinds that a field of a record can have.
 const JSONKinds = KindSet(1<<Null | 1<<Boolean | 1<<Number | 1<<Text | 1<<Composite)
 
 // KindName is what people call a kind.
@@ -39,6 +41,7 @@ func KindName(k Kind) string {
 	return "missing"
 }
 
+// KindNames are what people call the kinds of a set.
 func KindNames(s KindSet) string {
 	var names []string
 	for k := Boolean; k <= Span; k++ {

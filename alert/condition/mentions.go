@@ -10,7 +10,7 @@ import (
 	"github.com/expr-lang/expr/file"
 )
 
-// fieldMention is a field that an expression looks at, where it stands first.
+// Mention is a field that an expression looks at, where it stands first.
 type Mention struct {
 	Path []string
 	// Optional says that the expression itself asks whether the field is there.

@@ -59,6 +59,7 @@ type fieldNode struct {
 // manyChildren is where a map becomes faster than comparing lengths and bytes one by one.
 const manyChildren = 12
 
+// NewSchema makes a schema without fields. text says that records are texts.
 func NewSchema(text bool) *Schema {
 	return &Schema{Text: text, Slots: BuiltinSlots, root: fieldNode{slot: -1}}
 }

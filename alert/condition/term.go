@@ -14,7 +14,7 @@ import (
 // term is a part of a condition that is true, false or undefined. Terms are shared by all evaluators; what changes is in
 // the frame.
 type term interface {
-	Eval(f *Frame) Verdict
+	eval(f *Frame) Verdict
 	// cost is how often evaluation may run the virtual machine.
 	cost() int
 }
@@ -79,6 +79,7 @@ func (f *Frame) settle(operands []Operand) bool {
 	return f.Meter.Settled
 }
 
+// NewFrame makes a frame for the slots of a schema, which is complete.
 func NewFrame(s *Schema) Frame {
 	f := Frame{Slots: make([]Value, s.Slots), env: make(map[string]any), account: &account{}}
 	f.Record()
@@ -88,7 +89,7 @@ func NewFrame(s *Schema) Frame {
 // literal is a constant condition.
 type literal bool
 
-func (t literal) Eval(*Frame) Verdict { return verdictOf(bool(t)) }
+func (t literal) eval(*Frame) Verdict { return verdictOf(bool(t)) }
 
 // predicate is field-operator-constant, the form of most conditions and of the cheap test in front of all others.
 type predicate struct {
@@ -97,7 +98,7 @@ type predicate struct {
 	value Value
 }
 
-func (t *predicate) Eval(f *Frame) Verdict {
+func (t *predicate) eval(f *Frame) Verdict {
 	v := &f.Slots[t.slot]
 	if v.Kind == Number && t.value.Kind == Number && !v.Wide && !t.value.Wide {
 		switch t.op {
@@ -124,7 +125,7 @@ type comparisonTerm struct {
 	left, right Operand
 }
 
-func (t *comparisonTerm) Eval(f *Frame) Verdict {
+func (t *comparisonTerm) eval(f *Frame) Verdict {
 	left, cause := t.left.Load(f)
 	if cause.Undefined() {
 		return cause
@@ -145,7 +146,7 @@ type textTerm struct {
 	size int64
 }
 
-func (t *textTerm) Eval(f *Frame) Verdict {
+func (t *textTerm) eval(f *Frame) Verdict {
 	left, cause := loadText(t.left, f)
 	if cause.Undefined() {
 		return cause
@@ -191,7 +192,7 @@ type memberTerm struct {
 	list []Value
 }
 
-func (t *memberTerm) Eval(f *Frame) Verdict {
+func (t *memberTerm) eval(f *Frame) Verdict {
 	left, cause := t.left.Load(f)
 	if cause.Undefined() {
 		return cause
@@ -221,7 +222,7 @@ type nilTerm struct {
 	isNil bool
 }
 
-func (t *nilTerm) Eval(f *Frame) Verdict {
+func (t *nilTerm) eval(f *Frame) Verdict {
 	return verdictOf((f.Slots[t.slot].Kind <= Null) == t.isNil)
 }
 
@@ -230,7 +231,7 @@ type flag struct {
 	operand Operand
 }
 
-func (t *flag) Eval(f *Frame) Verdict {
+func (t *flag) eval(f *Frame) Verdict {
 	v, cause := t.operand.Load(f)
 	if cause.Undefined() {
 		return cause
@@ -245,8 +246,8 @@ type notTerm struct {
 	term term
 }
 
-func (t *notTerm) Eval(f *Frame) Verdict {
-	v := t.term.Eval(f)
+func (t *notTerm) eval(f *Frame) Verdict {
+	v := t.term.eval(f)
 	if v.Undefined() {
 		return v
 	}
@@ -256,10 +257,10 @@ func (t *notTerm) Eval(f *Frame) Verdict {
 // andTerm is Kleene's conjunction: one false term decides, whatever else is undefined.
 type andTerm []term
 
-func (t andTerm) Eval(f *Frame) Verdict {
+func (t andTerm) eval(f *Frame) Verdict {
 	all := Yes
 	for _, x := range t {
-		v := x.Eval(f)
+		v := x.eval(f)
 		if v == No {
 			return No
 		}
@@ -273,10 +274,10 @@ func (t andTerm) Eval(f *Frame) Verdict {
 // orTerm is Kleene's disjunction: one true term decides.
 type orTerm []term
 
-func (t orTerm) Eval(f *Frame) Verdict {
+func (t orTerm) eval(f *Frame) Verdict {
 	none := No
 	for _, x := range t {
-		v := x.Eval(f)
+		v := x.eval(f)
 		if v == Yes {
 			return Yes
 		}
@@ -292,15 +293,15 @@ type choice struct {
 	cond, then, otherwise term
 }
 
-func (t *choice) Eval(f *Frame) Verdict {
-	v := t.cond.Eval(f)
+func (t *choice) eval(f *Frame) Verdict {
+	v := t.cond.eval(f)
 	if v.Undefined() {
 		return v
 	}
 	if v == Yes {
-		return t.then.Eval(f)
+		return t.then.eval(f)
 	}
-	return t.otherwise.Eval(f)
+	return t.otherwise.eval(f)
 }
 
 // slotOperand is a field or built-in name.
@@ -318,12 +319,21 @@ func (o slotOperand) Load(f *Frame) (Value, Verdict) {
 	return v, Yes
 }
 
-// Constant is a value known when the rule was compiled.
-type Constant struct {
-	Value Value
+// constant is a value known when the rule was compiled.
+type constant struct {
+	value Value
 }
 
-func (o *Constant) Load(*Frame) (Value, Verdict) { return o.Value, Yes }
+func (o *constant) Load(*Frame) (Value, Verdict) { return o.value, Yes }
+
+// ConstantText is the text of an operand that is the same for all records; empty if that is no text.
+func ConstantText(o Operand) (text string, ok bool) {
+	c, ok := o.(*constant)
+	if !ok {
+		return "", false
+	}
+	return string(c.value.Raw), true
+}
 
 // program is everything that the terms above do not express, run by expr's virtual machine.
 type program struct {
@@ -436,7 +446,7 @@ type nilProgram struct {
 	isNil   bool
 }
 
-func (t *nilProgram) Eval(f *Frame) Verdict {
+func (t *nilProgram) eval(f *Frame) Verdict {
 	out, cause := t.program.run(f)
 	if cause.Undefined() {
 		return cause
@@ -458,10 +468,10 @@ func (t orTerm) cost() int          { return totalCost(t) }
 func (t *choice) cost() int         { return t.cond.cost() + t.then.cost() + t.otherwise.cost() }
 
 func (slotOperand) settle(*Frame) {}
-func (*Constant) settle(*Frame)   {}
+func (*constant) settle(*Frame)   {}
 
 func (slotOperand) cost() int { return 0 }
-func (*Constant) cost() int   { return 0 }
+func (*constant) cost() int   { return 0 }
 func (*program) cost() int    { return 1 }
 
 func totalCost(terms []term) int {

@@ -14,6 +14,7 @@ import (
 // Kind is what a value is. Only values of one kind compare.
 type Kind uint8
 
+// The kinds.
 const (
 	Absent Kind = iota
 	Null
@@ -46,6 +47,7 @@ const maxExact = 1 << 53
 // Verdict is the result of a term: no, yes, or undefined for one of the causes behind yes.
 type Verdict uint8
 
+// The verdicts.
 const (
 	No Verdict = iota
 	Yes
@@ -67,6 +69,7 @@ const (
 	VerdictCount
 )
 
+// Undefined says that the verdict is neither yes nor no.
 func (v Verdict) Undefined() bool { return v > Yes }
 
 // Cause is the label value of kinesis_alerter_rule_undefined_total.
@@ -101,6 +104,7 @@ func verdictOf(b bool) Verdict {
 // Operator is a comparison.
 type Operator uint8
 
+// The operators.
 const (
 	Equal Operator = iota
 	NotEqual
