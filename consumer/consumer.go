@@ -103,7 +103,7 @@ func (c *Consumer) Run(ctx context.Context) error {
 	c.workCtx, c.endWork = context.WithCancelCause(ctx)
 	c.readCtx, c.endReading = context.WithCancelCause(c.workCtx)
 	c.mu.Unlock()
-	w := kcl.New(c.readCtx, table{c.leases}, shards{c}, c.log)
+	w := kcl.New(c.readCtx, table{c.leases}, shards{c}, c.log) //nolint:contextcheck // it is derived from ctx above
 	if err := w.Start(); err != nil {
 		return err
 	}
