@@ -33,30 +33,30 @@ const (
 
 // The parts of a budget.
 const (
-	BudgetWork  = "work"
-	BudgetText  = "text"
-	BudgetLists = "lists"
-	// BudgetRecord is what all rules together may do with one record.
-	BudgetRecord = "record"
+	Work  = "work"
+	Text  = "text"
+	Lists = "lists"
+	// Record is what all rules together may do with one record.
+	Record = "record"
 )
 
-// BudgetRemedy says what a rule exceeds with a record, and what to do.
-func BudgetRemedy(part string) string {
+// Remedy says what a rule exceeds with a record, and what to do.
+func Remedy(part string) string {
 	return exceeded(part) + ": put a cheaper term in front, such as len(list) < 1000, or make the expression simpler"
 }
 
-// TemplateRemedy is BudgetRemedy for the templates of a message.
-func TemplateRemedy(part string) string {
+// MessageRemedy is Remedy for the templates of a message.
+func MessageRemedy(part string) string {
 	return exceeded(part) + ": leave out loops inside loops and long lists"
 }
 
 func exceeded(part string) string {
 	switch part {
-	case BudgetRecord:
+	case Record:
 		return fmt.Sprintf("is too much for one record together with the rules before it, which have about %d seconds of work in all", MaxRecord)
-	case BudgetWork:
+	case Work:
 		return "costs more than about a second of work with this record"
-	case BudgetText:
+	case Text:
 		return fmt.Sprintf("would make more than %d MiB of text of this record", MaxText>>20)
 	}
 	return fmt.Sprintf("would make more than %d MiB of lists and objects of this record", MaxLists>>20)
@@ -89,13 +89,13 @@ func (m *Meter) exceed() {
 	switch {
 	case m.Over != "":
 	case m.Text > MaxText:
-		m.Over = BudgetText
+		m.Over = Text
 	case m.Lists > MaxLists:
-		m.Over = BudgetLists
+		m.Over = Lists
 	case m.Work-m.lent <= MaxWork:
-		m.Over = BudgetRecord
+		m.Over = Record
 	default:
-		m.Over = BudgetWork
+		m.Over = Work
 	}
 	// No sum of what is refused can overflow.
 	m.Work, m.Text, m.Lists = min(m.Work, MaxWork+1), min(m.Text, MaxText+1), min(m.Lists, MaxLists+1)
