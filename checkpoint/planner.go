@@ -10,7 +10,9 @@ import (
 	"go.uber.org/zap"
 	"golang.org/x/sync/errgroup"
 
+	"kinesis-alerter/checkpoint/plan"
 	"kinesis-alerter/internal/guard"
+	"kinesis-alerter/internal/position"
 )
 
 // coolDown is how long this process leaves a shard alone after it released it, or after taking it failed; and missedCoolDown after a
@@ -108,7 +110,7 @@ func (s *Store) decide() (*incarnation, []want) {
 		}
 	}
 	maps.DeleteFunc(s.cool, func(_ string, until time.Time) bool { return now.After(until) })
-	var shards []planShard
+	var shards []plan.Shard
 	var wants []want
 	for _, id := range s.shardIDs() {
 		p, mine := s.planned(id, workers, now)
@@ -120,18 +122,18 @@ func (s *Store) decide() (*incarnation, []want) {
 			wants = append(wants, want{id, s.rows[id]})
 		}
 	}
-	acquire, give := plan(inc.id, workers, shards)
+	acquire, give := plan.Decide(inc.id, workers, shards)
 	for _, id := range acquire {
 		wants = append(wants, want{id, s.rows[id]})
 	}
 	for _, h := range give {
-		l := s.leases[h.shard]
+		l := s.leases[h.Shard]
 		if l == nil || l.state != leaseRunning || l.target != "" {
 			continue
 		}
-		l.target = h.target
+		l.target = h.Target
 		close(l.handoff)
-		s.log.Info("handoff requested", zap.String("shard", h.shard), zap.String("target", h.target))
+		s.log.Info("handoff requested", zap.String("shard", h.Shard), zap.String("target", h.Target))
 	}
 	return inc, wants
 }
@@ -164,26 +166,26 @@ func (s *Store) shardIDs() []string {
 
 // planned is a shard as the planner sees it, or nil when it is no matter of planning. adopt says that the row names
 // this worker, which does not hold it: a peer handed it over, or an answer of our own was lost. Call it with mu held.
-func (s *Store) planned(id string, workers []string, now time.Time) (p *planShard, adopt bool) {
+func (s *Store) planned(id string, workers []string, now time.Time) (p *plan.Shard, adopt bool) {
 	r := s.rows[id]
 	if r != nil && r.paused {
 		s.askToPause(id)
 		return nil, false // no matter of balance until somebody resumes it
 	}
 	if l := s.leases[id]; l != nil {
-		p = &planShard{id: id, owner: s.me.id, load: l.offer.load, target: l.target}
+		p = &plan.Shard{ID: id, Owner: s.me.id, Load: l.offer.load, Target: l.target}
 		if l.state == leaseOver && r != nil && r.owner != "" && r.owner != l.worker.id {
-			p.owner = s.liveOwner(r.owner)
-			if p.owner == "" {
+			p.Owner = s.liveOwner(r.owner)
+			if p.Owner == "" {
 				return nil, false // free for peers; for us when the consumer is gone
 			}
 			return p, false
 		}
-		if p.target != "" && !slices.Contains(workers, p.target) {
+		if p.Target != "" && !slices.Contains(workers, p.Target) {
 			// It died or is leaving: HandOff answers ErrNoHandoff, and the shard stays.
-			l.target, l.handoff, p.target = "", make(chan struct{}), ""
+			l.target, l.handoff, p.Target = "", make(chan struct{}), ""
 		}
-		p.movable = l.state == leaseRunning && l.target == "" && !now.Before(l.rest)
+		p.Movable = l.state == leaseRunning && l.target == "" && !now.Before(l.rest)
 		return p, false
 	}
 	if finished(id, s.rows, &s.app.origin, s.cfg.Start) {
@@ -195,14 +197,14 @@ func (s *Store) planned(id string, workers []string, now time.Time) (p *planShar
 	if now.Before(s.cool[id]) || r == nil && now.Before(s.vanished[id]) {
 		return nil, false
 	}
-	p = &planShard{id: id, open: s.lineage.gateOpen(id, s.rows, &s.app.origin, s.cfg.Start)}
+	p = &plan.Shard{ID: id, Open: s.lineage.gateOpen(id, s.rows, &s.app.origin, s.cfg.Start)}
 	if r != nil {
-		p.load = r.load
+		p.Load = r.load
 		if r.owner == s.me.id {
-			p.owner = s.me.id
+			p.Owner = s.me.id
 			return p, true
 		}
-		p.owner = s.liveOwner(r.owner)
+		p.Owner = s.liveOwner(r.owner)
 	}
 	return p, false
 }
@@ -304,5 +306,7 @@ func (s *Store) setOwner(id, owner string) {
 }
 
 func (s *Store) setEnded(id string) {
-	s.changeRow(id, func(r *row) { r.position, r.last, r.resolved = Position{Sequence: ShardEnd}, r.position, "" })
+	s.changeRow(id, func(r *row) {
+		r.position, r.last, r.resolved = position.Position{Sequence: position.ShardEnd}, r.position, ""
+	})
 }

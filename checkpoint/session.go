@@ -8,6 +8,7 @@ import (
 	ddb "github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"go.uber.org/zap"
 
+	"kinesis-alerter/internal/position"
 	"kinesis-alerter/internal/sleep"
 )
 
@@ -327,7 +328,7 @@ func (s *Store) remember(l *Lease, why error) {
 		parents: l.first.parents, rewinds: l.first.rewinds, startAt: l.first.startAt, state: l.snapshot, offers: l.number,
 	}
 	if errors.Is(why, ErrShardEnded) {
-		r.position, r.last, r.resolved = Position{Sequence: ShardEnd}, r.position, ""
+		r.position, r.last, r.resolved = position.Position{Sequence: position.ShardEnd}, r.position, ""
 	}
 	s.memory[l.shard] = r
 }

@@ -1,4 +1,4 @@
-package checkpoint
+package plan
 
 import (
 	"cmp"
@@ -12,13 +12,13 @@ import (
 )
 
 // assignment is the dumb reference: who owns what, changed by carrying every worker's plan out.
-type assignment map[string]planShard
+type assignment map[string]Shard
 
-func (a assignment) shards(me string) []planShard {
-	var out []planShard
+func (a assignment) shards(me string) []Shard {
+	var out []Shard
 	for _, id := range slices.Sorted(maps.Keys(a)) {
 		s := a[id]
-		s.movable = s.owner == me
+		s.Movable = s.Owner == me
 		out = append(out, s)
 	}
 	return out
@@ -31,20 +31,20 @@ func (a assignment) round(workers []string) (changes int) {
 	}
 	var moves []move
 	for _, me := range workers {
-		take, give := plan(me, workers, a.shards(me))
+		take, give := Decide(me, workers, a.shards(me))
 		for _, id := range take {
 			moves = append(moves, move{id, "", me})
 		}
 		for _, h := range give {
-			moves = append(moves, move{h.shard, me, h.target})
+			moves = append(moves, move{h.Shard, me, h.Target})
 		}
 	}
 	for _, m := range moves {
 		s := a[m.shard]
-		if s.owner != m.from {
+		if s.Owner != m.from {
 			continue
 		}
-		s.owner = m.to
+		s.Owner = m.to
 		a[m.shard] = s
 		changes++
 	}
@@ -57,9 +57,9 @@ func (a assignment) sums(workers []string) (counts map[string]int, loads map[str
 		counts[w], loads[w] = 0, 0
 	}
 	for _, s := range a {
-		if s.owner != "" {
-			counts[s.owner]++
-			loads[s.owner] += s.load
+		if s.Owner != "" {
+			counts[s.Owner]++
+			loads[s.Owner] += s.Load
 		}
 	}
 	return counts, loads
@@ -79,14 +79,14 @@ func TestPlanConverges(t *testing.T) {
 		loaded := rapid.Bool().Draw(t, "loaded")
 		a := assignment{}
 		for i := range rapid.IntRange(0, 60).Draw(t, "shards") {
-			s := planShard{id: shardName(uint64(i)), open: true}
+			s := Shard{ID: fmt.Sprintf("shardId-%012d", i), Open: true}
 			if k := rapid.IntRange(-1, len(workers)-1).Draw(t, "owner"); k >= 0 {
-				s.owner = workers[k]
+				s.Owner = workers[k]
 			}
 			if loaded {
-				s.load = float64(rapid.IntRange(0, 2<<20).Draw(t, "load"))
+				s.Load = float64(rapid.IntRange(0, 2<<20).Draw(t, "load"))
 			}
-			a[s.id] = s
+			a[s.ID] = s
 		}
 		rounds := 0
 		for ; rounds < 300 && a.round(workers) > 0; rounds++ {
@@ -96,7 +96,7 @@ func TestPlanConverges(t *testing.T) {
 		}
 		counts, loads := a.sums(workers)
 		for id, s := range a {
-			if s.owner == "" {
+			if s.Owner == "" {
 				t.Fatalf("%s is left free", id)
 			}
 		}
@@ -112,7 +112,7 @@ func TestPlanConverges(t *testing.T) {
 		for _, l := range loads {
 			mean += l / float64(len(loads))
 		}
-		if mean < negligibleLoad || hi-lo <= mean*loadTolerance {
+		if mean < NegligibleLoad || hi-lo <= mean*LoadTolerance {
 			return
 		}
 		// Out of tolerance at rest: then the shards of the busiest worker would not bring the two nearer, not even all of them.
@@ -122,11 +122,11 @@ func TestPlanConverges(t *testing.T) {
 			}
 			help := 0.0
 			for _, s := range a {
-				if s.owner == w {
-					help += max(0, min(s.load, hi-lo-s.load))
+				if s.Owner == w {
+					help += max(0, min(s.Load, hi-lo-s.Load))
 				}
 			}
-			if help > mean*loadTolerance {
+			if help > mean*LoadTolerance {
 				t.Fatalf("loads %v, and moving shards of %s would help by %v", loads, w, help)
 			}
 		}
@@ -136,33 +136,33 @@ func TestPlanConverges(t *testing.T) {
 func TestPlanIsPureAndSafe(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		workers := []string{"a", "b", "c"}[:rapid.IntRange(1, 3).Draw(t, "workers")]
-		var shards []planShard
+		var shards []Shard
 		for i := range rapid.IntRange(0, 20).Draw(t, "shards") {
-			shards = append(shards, planShard{
-				id: shardName(uint64(i)), owner: rapid.SampledFrom([]string{"", "a", "b", "c"}).Draw(t, "owner"),
-				open: rapid.Bool().Draw(t, "open"), movable: rapid.Bool().Draw(t, "movable"),
-				load:   float64(rapid.IntRange(0, 1<<20).Draw(t, "load")),
-				target: rapid.SampledFrom([]string{"", "", "", "b"}).Draw(t, "target"),
+			shards = append(shards, Shard{
+				ID: fmt.Sprintf("shardId-%012d", i), Owner: rapid.SampledFrom([]string{"", "a", "b", "c"}).Draw(t, "owner"),
+				Open: rapid.Bool().Draw(t, "open"), Movable: rapid.Bool().Draw(t, "movable"),
+				Load:   float64(rapid.IntRange(0, 1<<20).Draw(t, "load")),
+				Target: rapid.SampledFrom([]string{"", "", "", "b"}).Draw(t, "target"),
 			})
 		}
-		index := map[string]planShard{}
+		index := map[string]Shard{}
 		for _, s := range shards {
-			index[s.id] = s
+			index[s.ID] = s
 		}
-		take, give := plan("a", workers, shards)
-		take2, give2 := plan("a", workers, slices.Clone(shards))
+		take, give := Decide("a", workers, shards)
+		take2, give2 := Decide("a", workers, slices.Clone(shards))
 		if !slices.Equal(take, take2) || !slices.Equal(give, give2) {
 			t.Fatalf("two plans from one input differ")
 		}
 		for _, id := range take {
-			if s := index[id]; s.owner != "" || s.target != "" || !s.open {
+			if s := index[id]; s.Owner != "" || s.Target != "" || !s.Open {
 				t.Fatalf("plan takes %+v", s)
 			}
 		}
 		for _, h := range give {
-			s := index[h.shard]
-			if s.owner != "a" || !s.movable || s.target != "" || h.target == "a" || !slices.Contains(workers, h.target) {
-				t.Fatalf("plan gives %+v to %s", s, h.target)
+			s := index[h.Shard]
+			if s.Owner != "a" || !s.Movable || s.Target != "" || h.Target == "a" || !slices.Contains(workers, h.Target) {
+				t.Fatalf("plan gives %+v to %s", s, h.Target)
 			}
 		}
 	})
@@ -176,29 +176,29 @@ func TestPlanMovesManySmallShards(t *testing.T) {
 	}
 	a := assignment{}
 	for i := range 1000 {
-		s := planShard{id: shardName(uint64(i)), owner: "a", open: true, load: 20 << 10}
+		s := Shard{ID: fmt.Sprintf("shardId-%012d", i), Owner: "a", Open: true, Load: 20 << 10}
 		if i%10 == 0 {
-			s.load = 400 << 10
+			s.Load = 400 << 10
 		}
-		a[s.id] = s
+		a[s.ID] = s
 	}
 	require.LessOrEqual(t, a.round(workers), 950, "moves")
 	_, loads := a.sums(workers)
 	lo, hi := spread(loads)
-	require.Less(t, (hi-lo)/(hi+lo)*2, loadTolerance)
+	require.Less(t, (hi-lo)/(hi+lo)*2, LoadTolerance)
 	require.Zero(t, a.round(workers))
 }
 
 // Workers that start together and see the same free shards must reach for different ones.
 func TestRendezvousOrderPartsStartingWorkers(t *testing.T) {
 	workers := []string{"host-1/9f2c11aa", "host-2/03de7b10", "host-3/7a11bd02", "host-4/c0ffee00"}
-	var shards []planShard
+	var shards []Shard
 	for i := range 100 {
-		shards = append(shards, planShard{id: shardName(uint64(i)), open: true})
+		shards = append(shards, Shard{ID: fmt.Sprintf("shardId-%012d", i), Open: true})
 	}
 	taken := map[string]int{}
 	for _, me := range workers {
-		take, _ := plan(me, workers, shards)
+		take, _ := Decide(me, workers, shards)
 		require.Len(t, take, 25)
 		for _, id := range take {
 			taken[id]++
@@ -213,45 +213,24 @@ func TestRendezvousOrderPartsStartingWorkers(t *testing.T) {
 
 // A shard whose owner is on its way out counts: otherwise the others would hold back when it comes free.
 func TestPlanCountsLeavingOwners(t *testing.T) {
-	shards := []planShard{
-		{id: "1", owner: "a", open: true},
-		{id: "2", owner: "leaving", open: true},
-		{id: "3", owner: "leaving", open: true},
-		{id: "4", open: true},
+	shards := []Shard{
+		{ID: "1", Owner: "a", Open: true},
+		{ID: "2", Owner: "leaving", Open: true},
+		{ID: "3", Owner: "leaving", Open: true},
+		{ID: "4", Open: true},
 	}
-	take, _ := plan("a", []string{"a", "b"}, shards)
+	take, _ := Decide("a", []string{"a", "b"}, shards)
 	require.Equal(t, []string{"4"}, take)
-}
-
-func TestSuccessorsCoverTheRing(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		ids := rapid.SliceOfNDistinct(rapid.StringMatching(`[a-f]{1,6}`), 1, 12, rapid.ID[string]).Draw(t, "ids")
-		watched := map[string]int{}
-		for _, me := range ids {
-			others := slices.DeleteFunc(slices.Clone(ids), func(id string) bool { return id == me })
-			for _, id := range successors(me, others) {
-				if id == me {
-					t.Fatalf("%s watches itself", me)
-				}
-				watched[id]++
-			}
-		}
-		for _, id := range ids {
-			if want := min(ringReach, len(ids)-1); watched[id] != want {
-				t.Fatalf("%s is watched by %d, want %d", id, watched[id], want)
-			}
-		}
-	})
 }
 
 func BenchmarkPlan(b *testing.B) {
 	workers := []string{"a/1", "b/2", "c/3", "d/4", "e/5"}
-	var shards []planShard
+	var shards []Shard
 	for i := range 1000 {
-		shards = append(shards, planShard{id: shardName(uint64(i)), owner: workers[i%3], open: true, movable: i%3 == 0, load: float64(i)})
+		shards = append(shards, Shard{ID: fmt.Sprintf("shardId-%012d", i), Owner: workers[i%3], Open: true, Movable: i%3 == 0, Load: float64(i)})
 	}
 	b.ReportAllocs()
 	for b.Loop() {
-		plan("a/1", workers, shards)
+		Decide("a/1", workers, shards)
 	}
 }

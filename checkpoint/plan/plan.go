@@ -1,4 +1,4 @@
-package checkpoint
+package plan
 
 import (
 	"cmp"
@@ -8,54 +8,54 @@ import (
 )
 
 const (
-	// negligibleLoad is the mean load of a worker, in bytes per second, below which only counts are balanced: below it
+	// NegligibleLoad is the mean load of a worker, in bytes per second, below which only counts are balanced: below it
 	// a shard costs more by existing than by what it carries.
-	negligibleLoad = 64 << 10
-	// loadTolerance is the part of the mean by which loads may differ.
-	loadTolerance = 0.1
+	NegligibleLoad = 64 << 10
+	// LoadTolerance is the part of the mean by which loads may differ.
+	LoadTolerance = 0.1
 	// loadGoal is the part of the mean by which loads differ at most once they are evened out. It is less than what is
 	// tolerated, because peers plan from other moments than we do, and what they gave wrongly stays there for a minute.
-	loadGoal = loadTolerance / 2
+	loadGoal = LoadTolerance / 2
 )
 
-// planShard is one unfinished shard as the planner sees it.
-type planShard struct {
-	id string
-	// owner is empty for nobody and for a worker that is fenced or gone. One that is not among the workers is on its
+// Shard is one unfinished shard as the planner sees it.
+type Shard struct {
+	ID string
+	// Owner is empty for nobody and for a worker that is fenced or gone. One that is not among the workers is on its
 	// way out: its shards are not free yet, but they will be.
-	owner string
-	open  bool // all parents are finished
-	load  float64
-	// movable says that its owner, this worker, may hand it over now: it runs, no handoff is under way, and its last
+	Owner string
+	Open  bool // all parents are finished
+	Load  float64
+	// Movable says that its owner, this worker, may hand it over now: it runs, no handoff is under way, and its last
 	// change of owner is at least a minute old. It means nothing for a peer's shard.
-	movable bool
-	// target is the worker to which a handoff is already under way.
-	target string
+	Movable bool
+	// Target is the worker to which a handoff is already under way.
+	Target string
 }
 
-// handOver is one shard that this worker should give away.
-type handOver struct{ shard, target string }
+// Handoff is one shard that this worker should give away.
+type Handoff struct{ Shard, Target string }
 
-// plan decides what one worker does next, from the same rows from which its peers decide theirs. It is a pure
+// Decide decides what one worker does next, from the same rows from which its peers decide theirs. It is a pure
 // function: equal inputs give equal plans.
 //
 // Free shards come first, up to the fair share by count. Only when none is left does a worker that has too much hand
 // over, so that a worker which just started is not given what it is about to take.
-func plan(me string, workers []string, shards []planShard) (acquire []string, give []handOver) {
+func Decide(me string, workers []string, shards []Shard) (acquire []string, give []Handoff) {
 	if !slices.Contains(workers, me) {
 		return nil, nil
 	}
 	workers = slices.Compact(slices.Sorted(slices.Values(workers)))
 	f := newFleet(workers)
-	var free []planShard
+	var free []Shard
 	soon := 0
 	for _, s := range shards {
-		switch owner := cmp.Or(s.target, s.owner); {
+		switch owner := cmp.Or(s.Target, s.Owner); {
 		case f.index[owner] != nil:
 			f.index[owner].add(s)
 		case owner != "":
 			soon++
-		case s.open:
+		case s.Open:
 			free = append(free, s)
 		}
 	}
@@ -73,7 +73,7 @@ type fleet struct {
 
 type member struct {
 	id     string
-	shards []planShard
+	shards []Shard
 	load   float64
 }
 
@@ -87,21 +87,21 @@ func newFleet(workers []string) *fleet {
 	return f
 }
 
-func (m *member) add(s planShard) {
+func (m *member) add(s Shard) {
 	m.shards = append(m.shards, s)
-	m.load += s.load
+	m.load += s.Load
 }
 
-func (m *member) remove(i int) planShard {
+func (m *member) remove(i int) Shard {
 	s := m.shards[i]
 	m.shards = slices.Delete(m.shards, i, i+1)
-	m.load -= s.load
+	m.load -= s.Load
 	return s
 }
 
 // take answers which free shards to try, those first of which this worker is the rendezvous winner: workers that start
 // together then reach for different shards, without talking to each other.
-func (f *fleet) take(me string, free []planShard, soon int) []string {
+func (f *fleet) take(me string, free []Shard, soon int) []string {
 	total := len(free) + soon
 	for _, m := range f.members {
 		total += len(m.shards)
@@ -118,9 +118,9 @@ func (f *fleet) take(me string, free []planShard, soon int) []string {
 	}
 	order := make([]ranked, 0, len(free))
 	for _, s := range free {
-		r := ranked{id: s.id, score: rendezvous(me, s.id)}
+		r := ranked{id: s.ID, score: rendezvous(me, s.ID)}
 		for _, m := range f.members {
-			if m.id != me && rendezvous(m.id, s.id) > r.score {
+			if m.id != me && rendezvous(m.id, s.ID) > r.score {
 				r.above++
 			}
 		}
@@ -150,11 +150,11 @@ func rendezvous(worker, shard string) uint64 {
 
 // balance plays the moves of the whole fleet through and answers those of me. Each worker plays the same game, so two
 // donors rarely pick the same receiver, and a move that did not happen is planned again from the next scan.
-func (f *fleet) balance(me string) []handOver {
-	var out []handOver
+func (f *fleet) balance(me string) []Handoff {
+	var out []Handoff
 	moved := map[string]bool{}
-	goal := loadTolerance
-	if f.spread() > f.mean()*loadTolerance {
+	goal := LoadTolerance
+	if f.spread() > f.mean()*LoadTolerance {
 		goal = loadGoal
 	}
 	for {
@@ -163,10 +163,10 @@ func (f *fleet) balance(me string) []handOver {
 			return out
 		}
 		s := donor.remove(i)
-		moved[s.id] = true
+		moved[s.ID] = true
 		receiver.add(s)
 		if donor.id == me {
-			out = append(out, handOver{shard: s.id, target: receiver.id})
+			out = append(out, Handoff{Shard: s.ID, Target: receiver.id})
 		}
 	}
 }
@@ -177,8 +177,8 @@ func (f *fleet) balance(me string) []handOver {
 // are even.
 func (f *fleet) move(me string, moved map[string]bool, goal float64) (donor, receiver *member, shard int) {
 	mean := f.mean()
-	tolerance := mean * loadTolerance
-	loaded := mean >= negligibleLoad
+	tolerance := mean * LoadTolerance
+	loaded := mean >= NegligibleLoad
 	if loaded {
 		hi := slices.MaxFunc(f.members, func(a, b *member) int { return cmp.Compare(a.load, b.load) })
 		lo := slices.MinFunc(f.members, func(a, b *member) int { return cmp.Compare(a.load, b.load) })
@@ -188,7 +188,7 @@ func (f *fleet) move(me string, moved map[string]bool, goal float64) (donor, rec
 				if !may(me, hi, s, moved) {
 					continue
 				}
-				gain := min(s.load, diff-s.load) // how far the smaller of the two changes moves towards the middle
+				gain := min(s.Load, diff-s.Load) // how far the smaller of the two changes moves towards the middle
 				together += max(gain, 0)
 				if gain > bestGain {
 					best, bestGain = i, gain
@@ -196,7 +196,7 @@ func (f *fleet) move(me string, moved map[string]bool, goal float64) (donor, rec
 			}
 			// Less than a tenth of what is tolerated is noise, and every handoff costs a drain. But many small shards may
 			// bring together what none of them does.
-			if best >= 0 && together > tolerance*loadTolerance {
+			if best >= 0 && together > tolerance*LoadTolerance {
 				return hi, lo, best
 			}
 			return nil, nil, 0
@@ -209,10 +209,10 @@ func (f *fleet) move(me string, moved map[string]bool, goal float64) (donor, rec
 	}
 	best := -1
 	for i, s := range hi.shards {
-		if !may(me, hi, s, moved) || (loaded && f.spreadAfter(hi, lo, s.load) > mean*loadGoal) {
+		if !may(me, hi, s, moved) || (loaded && f.spreadAfter(hi, lo, s.Load) > mean*loadGoal) {
 			continue
 		}
-		if best < 0 || cmp.Or(cmp.Compare(s.load, hi.shards[best].load), cmp.Compare(s.id, hi.shards[best].id)) < 0 {
+		if best < 0 || cmp.Or(cmp.Compare(s.Load, hi.shards[best].Load), cmp.Compare(s.ID, hi.shards[best].ID)) < 0 {
 			best = i
 		}
 	}
@@ -235,8 +235,8 @@ func (f *fleet) mean() float64 {
 func (f *fleet) spread() float64 { return f.spreadAfter(nil, nil, 0) }
 
 // may reports whether a shard can move in the game: a peer's as far as we know, our own only when it is movable.
-func may(me string, owner *member, s planShard, moved map[string]bool) bool {
-	return !moved[s.id] && s.target == "" && (owner.id != me || s.movable)
+func may(me string, owner *member, s Shard, moved map[string]bool) bool {
+	return !moved[s.ID] && s.Target == "" && (owner.id != me || s.Movable)
 }
 
 // spreadAfter is the largest difference of loads after a shard of that load went from one member to another.
