@@ -23,18 +23,16 @@ func retryReasons() []alert.Reason {
 }
 
 // holdReasons are the reasons for which the destination is held.
-func holdReasons() []alert.Reason { return append(delivery.HoldReasons(), reasonMissing, reasonRefused) }
+func holdReasons() []alert.Reason {
+	return append(delivery.HoldReasons(), reasonMissing, reasonRefused)
+}
 
 // remedy is what an operator does about one of them.
 func remedy(r alert.Reason) string {
-	switch at := awsfault.DeadLetters(); r {
-	case reasonMissing:
-		return awsfault.Missing.Remedy(at)
-	case reasonRefused:
-		return awsfault.Refused.Remedy(at)
-	default:
-		return delivery.Remedy(r, at)
-	}
+	return delivery.Remedy(r, awsfault.DeadLetters(), map[alert.Reason]awsfault.Kind{
+		reasonMissing: awsfault.Missing,
+		reasonRefused: awsfault.Refused,
+	})
 }
 
 // classify judges the error of a call. No error ends a letter: what is not known is held, where somebody sees it.

@@ -54,21 +54,18 @@ func HoldReasons() []alert.Reason {
 	}
 }
 
-// Remedy is what an operator does about a reason for which a call on a resource failed; empty where waiting is all.
-func Remedy(r alert.Reason, at awsfault.Resource) string {
-	switch r {
-	case ReasonSignature:
-		return awsfault.Signature.Remedy(at)
-	case ReasonNotAuthorized:
-		return awsfault.Denied.Remedy(at)
-	case ReasonKMSAccess:
-		return awsfault.KMSDenied.Remedy(at)
-	case ReasonKMSKey:
-		return awsfault.KMSKey.Remedy(at)
-	case ReasonCredentialsRefused:
-		return awsfault.RoleRefused.Remedy(at)
-	case ReasonUnknown:
-		return awsfault.Unknown.Remedy(at)
+// Remedy is what an operator does about a reason for which a call on a resource failed; empty where waiting is all. own
+// are the faults behind the caller's reasons.
+func Remedy(r alert.Reason, at awsfault.Resource, own map[alert.Reason]awsfault.Kind) string {
+	if kind, ok := own[r]; ok {
+		return kind.Remedy(at)
 	}
-	return ""
+	return map[alert.Reason]awsfault.Kind{
+		ReasonSignature:          awsfault.Signature,
+		ReasonNotAuthorized:      awsfault.Denied,
+		ReasonKMSAccess:          awsfault.KMSDenied,
+		ReasonKMSKey:             awsfault.KMSKey,
+		ReasonCredentialsRefused: awsfault.RoleRefused,
+		ReasonUnknown:            awsfault.Unknown,
+	}[r].Remedy(at)
 }

@@ -76,7 +76,7 @@ func (p paper) Prepare(_ *alert.Alert, m alert.Message) (Message, error) {
 	return n, nil
 }
 
-func (p paper) Send(_ context.Context, messages []Message) Answer {
+func (paper) Send(_ context.Context, messages []Message) Answer {
 	a := Answer{Outcomes: make([]Outcome, len(messages))}
 	for i := range messages {
 		a.Outcomes[i].ID = strconv.Itoa(i)

@@ -5,6 +5,7 @@ import (
 	"context"
 	"io"
 	"net/http"
+	"slices"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -224,8 +225,8 @@ func (w *world) metric(name string, labels ...string) float64 {
 				has[l.GetName()] = l.GetValue()
 			}
 			matches := true
-			for i := 0; i < len(labels); i += 2 {
-				matches = matches && has[labels[i]] == labels[i+1]
+			for want := range slices.Chunk(labels, 2) {
+				matches = matches && has[want[0]] == want[1]
 			}
 			if matches {
 				sum += m.GetCounter().GetValue() + m.GetGauge().GetValue()

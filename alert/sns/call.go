@@ -25,7 +25,7 @@ type batch struct {
 func (t *topic) Send(ctx context.Context, messages []dispatch.Message) dispatch.Answer {
 	b := batch{mark: rand.Text() + "-", messages: make([]*message, len(messages))}
 	for i, m := range messages {
-		b.messages[i] = m.(*message) //nolint:errcheck,forcetypeassert // Prepare made it
+		b.messages[i] = m.(*message) // Prepare made it
 	}
 	out, err := t.client.PublishBatch(ctx, b.input(&t.arn, t.plain.Load()), InRegionOf(t.arn))
 	switch {

@@ -42,16 +42,11 @@ func RejectReasons() []alert.Reason { return append(dispatch.RejectReasons(), re
 
 // Remedy is what to do about a topic that is held or fails; empty where waiting is all.
 func (*Service) Remedy(r alert.Reason) string {
-	switch at := awsfault.Topic(); r {
-	case reasonKMSThrottled:
-		return awsfault.KMSThrottled.Remedy(at)
-	case dispatch.ReasonMissing:
-		return awsfault.Missing.Remedy(at)
-	case reasonTopicRefused:
-		return awsfault.Refused.Remedy(at)
-	default:
-		return delivery.Remedy(r, at)
-	}
+	return delivery.Remedy(r, awsfault.Topic(), map[alert.Reason]awsfault.Kind{
+		reasonKMSThrottled:     awsfault.KMSThrottled,
+		dispatch.ReasonMissing: awsfault.Missing,
+		reasonTopicRefused:     awsfault.Refused,
+	})
 }
 
 // classify judges the error of a whole call. Nothing that it does not know is ever a rejection: a rejected alert is lost,
