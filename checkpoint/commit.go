@@ -22,9 +22,21 @@ const (
 	commitBudget = 100
 )
 
-// commits writes the offers of all leases: each at most once per checkpoint interval, or, at once, the next one when the
+// committer writes the progress of all leases, within a budget.
+type committer struct {
+	store *Store
+	wake  chan struct{} // by a lease whose progress is to be written at once
+
+	// Guarded by Store.mu; due writes and reads them.
+
+	idled  time.Time // the last write that was for a caught-up time alone
+	credit credit
+}
+
+// run writes the offers of all leases: each at most once per checkpoint interval, or, at once, the next one when the
 // last was answered.
-func (s *Store) commits(ctx context.Context) error {
+func (c *committer) run(ctx context.Context) error {
+	s := c.store
 	tick := time.NewTicker(max(s.cfg.CheckpointInterval, MinCheckpointInterval) / 4)
 	defer tick.Stop()
 	var g errgroup.Group
@@ -33,18 +45,18 @@ func (s *Store) commits(ctx context.Context) error {
 	for {
 		select {
 		case <-tick.C:
-		case <-s.commitC:
+		case <-c.wake:
 		case <-ctx.Done():
 			return nil
 		}
-		for _, l := range s.due() {
+		for _, l := range c.due() {
 			g.Go(func() error {
 				return guard.Run(ctx, partName, func() error {
 					err := s.commit(ctx, l)
 					if err != nil && ctx.Err() == nil {
 						s.log.Debug("commit failed, trying again", zap.String("shard", l.shard), zap.Error(err))
 					}
-					s.answered(l, err)
+					c.answered(l, err)
 					return nil
 				})
 			})
@@ -53,13 +65,14 @@ func (s *Store) commits(ctx context.Context) error {
 }
 
 // due answers the leases to write now, and marks them as written so that a failing one waits for its interval too.
-func (s *Store) due() []*Lease {
+func (c *committer) due() []*Lease {
+	s := c.store
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := time.Now()
 	var out []*Lease
 	var idle *Lease
-	for _, l := range s.leases {
+	for _, l := range s.view.leases {
 		switch {
 		case l.state == leaseOver || l.state == leaseReleasing:
 		case l.pace.busy, now.Before(l.pace.after):
@@ -71,12 +84,12 @@ func (s *Store) due() []*Lease {
 			idle = l
 		}
 	}
-	if idle != nil && now.Sub(s.idled) >= idleSpace {
-		s.idled = now
+	if idle != nil && now.Sub(c.idled) >= idleSpace {
+		c.idled = now
 		out = append(out, idle)
 	}
 	slices.SortFunc(out, func(a, b *Lease) int { return cmp.Or(a.written.Compare(b.written), cmp.Compare(a.shard, b.shard)) })
-	out = out[:min(len(out), s.commitCredit.spend(now, len(out)))]
+	out = out[:min(len(out), c.credit.spend(now, len(out)))]
 	for _, l := range out {
 		l.written, l.pace.busy = now, true
 	}
@@ -105,10 +118,10 @@ func (s *Store) acknowledge(l *Lease, p progress) {
 	l.stored, l.suspect, l.replaces = p, false, ""
 	s.tellUnstorable(l, l.unstorable, "")
 	l.dirty = l.offer.position != p.position || l.offer.resolved != p.resolved
-	if r := s.rows[l.shard]; r != nil {
+	if r := s.view.rows[l.shard]; r != nil {
 		now := *r
 		now.position, now.resolved, now.caughtUp, now.load, now.at = p.position, p.resolved, p.caughtUp, p.load, time.Now()
-		s.rows[l.shard] = &now
+		s.view.rows[l.shard] = &now
 	}
 	l.confirm(time.Now())
 }
@@ -131,5 +144,5 @@ func (s *Store) raise(l *Lease, r *row) {
 		l.offer.position, l.offer.resolved = r.position, r.resolved
 	}
 	l.dirty = l.offer.position != l.stored.position || l.offer.resolved != l.stored.resolved
-	s.rows[l.shard] = r
+	s.view.rows[l.shard] = r
 }

@@ -17,7 +17,8 @@ type commitPace struct {
 }
 
 // answered notes how a commit ended. At once, one that failed is tried again after a back-off; else its interval has to pass.
-func (s *Store) answered(l *Lease, err error) {
+func (c *committer) answered(l *Lease, err error) {
+	s := c.store
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	l.pace.busy = false
@@ -31,6 +32,6 @@ func (s *Store) answered(l *Lease, err error) {
 	}
 	l.pace.failed, l.pace.after = 0, time.Time{}
 	if l.dirty {
-		ask(s.commitC)
+		ask(c.wake)
 	}
 }

@@ -28,10 +28,10 @@ func (s *Store) Grants(ctx context.Context) []string {
 	for {
 		s.mu.Lock()
 		waiting := ctx.Err() != nil
-		for _, l := range s.leases {
+		for _, l := range s.view.leases {
 			waiting = waiting || l.state == leaseGranted
 		}
-		ids, changed := sortedKeys(s.leases), s.changed
+		ids, changed := sortedKeys(s.view.leases), s.changed
 		s.mu.Unlock()
 		if waiting {
 			return ids
@@ -47,7 +47,7 @@ func (s *Store) Grants(ctx context.Context) []string {
 func (s *Store) Lease(shardID string) *Lease {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.leases[shardID]
+	return s.view.leases[shardID]
 }
 
 // GetLease implements chk.Checkpointer. The KCL calls it in two ways. For a status that it already owns it is the
@@ -60,14 +60,14 @@ func (s *Store) Lease(shardID string) *Lease {
 func (s *Store) GetLease(status *par.ShardStatus, me string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	l := s.leases[status.ID]
+	l := s.view.leases[status.ID]
 	if status.GetLeaseOwner() == me {
 		switch {
 		case l == nil:
 			return fmt.Errorf("shard %s: %w", status.ID, errNotGranted)
 		case l.state == leaseOver:
 			return fmt.Errorf("shard %s: %w", status.ID, cause(l.ctx))
-		case l.worker != s.me || !s.me.window.open(time.Now()):
+		case l.worker != s.view.me || !s.view.me.window.open(time.Now()):
 			return fmt.Errorf("shard %s: %w", status.ID, ErrLeaseLost)
 		}
 		return nil
@@ -84,7 +84,7 @@ func (s *Store) GetLease(status *par.ShardStatus, me string) error {
 // there is no checkpoint, which the KCL would read as a finished parent.
 func (s *Store) FetchCheckpoint(status *par.ShardStatus) error {
 	s.mu.Lock()
-	if l := s.leases[status.ID]; l != nil {
+	if l := s.view.leases[status.ID]; l != nil {
 		l.asked = status
 	}
 	s.mu.Unlock()
@@ -98,7 +98,7 @@ func (s *Store) FetchCheckpoint(status *par.ShardStatus) error {
 // seconds is returned as an error; the row then frees itself by expiry, or comes back to this process.
 func (s *Store) RemoveLeaseOwner(shardID string) error {
 	s.mu.Lock()
-	l := s.leases[shardID]
+	l := s.view.leases[shardID]
 	held := l != nil && l.state != leaseOver
 	if held {
 		l.state = leaseReleasing
@@ -119,18 +119,18 @@ func (s *Store) RemoveLeaseOwner(shardID string) error {
 		} else {
 			err = nil
 		}
-		s.bump()
+		s.watcher.bump()
 	}
 	s.mu.Lock()
-	if s.leases[shardID] == l {
-		delete(s.leases, shardID)
+	if s.view.leases[shardID] == l {
+		delete(s.view.leases, shardID)
 	}
 	if held {
-		s.cool[shardID] = time.Now().Add(coolDown)
+		s.view.cool[shardID] = time.Now().Add(coolDown)
 	}
 	s.notify()
 	s.mu.Unlock()
-	s.replan()
+	s.planner.replan()
 	return err
 }
 
@@ -148,10 +148,10 @@ func (*Store) ClaimShard(*par.ShardStatus, string) error { return nil }
 func (s *Store) GetLeaseOwner(shardID string) (string, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if l := s.leases[shardID]; l != nil && l.state != leaseOver {
+	if l := s.view.leases[shardID]; l != nil && l.state != leaseOver {
 		return l.worker.id, nil
 	}
-	if r := s.rows[shardID]; r != nil && r.owner != "" {
+	if r := s.view.rows[shardID]; r != nil && r.owner != "" {
 		return r.owner, nil
 	}
 	return "", chk.ErrShardNotAssigned

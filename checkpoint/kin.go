@@ -18,7 +18,7 @@ func (l *Lease) Family() (parents, siblings []string) {
 
 // family is Family with mu held.
 func (l *Lease) family() (parents, siblings []string) {
-	lin := l.store.lineage
+	lin := l.store.view.lineage
 	parents = l.first.parents
 	if info := lin.shards[l.shard]; info != nil && (info.ofStream || len(info.parents) > 0) {
 		parents = info.parents
@@ -47,7 +47,7 @@ func (l *Lease) Inherits(partitionKey string) bool {
 	}
 	_, siblings := l.family()
 	for _, id := range siblings {
-		keys := l.store.lineage.shards[id].keys
+		keys := l.store.view.lineage.shards[id].keys
 		if keys.known && (keys.holds(hash) || keys.below(own)) {
 			return false
 		}
@@ -57,7 +57,7 @@ func (l *Lease) Inherits(partitionKey string) bool {
 
 // keys is the range of the shard, with mu held.
 func (l *Lease) keys() hashRange {
-	if info := l.store.lineage.shards[l.shard]; info != nil {
+	if info := l.store.view.lineage.shards[l.shard]; info != nil {
 		return info.keys
 	}
 	return hashRange{}
@@ -71,7 +71,7 @@ func (l *Lease) Relative(ctx context.Context, shard, version string) (now string
 	defer cancel()
 	s := l.store
 	s.mu.Lock()
-	r, heirs := s.rows[shard], s.lineage.children(shard)
+	r, heirs := s.view.rows[shard], s.view.lineage.children(shard)
 	s.mu.Unlock()
 	slices.Sort(heirs)
 	if r != nil && relativeVersion(r, heirs) == version {

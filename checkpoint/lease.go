@@ -151,7 +151,7 @@ func (l *Lease) Commit(sequence string, sub uint32, resolved string, caughtUp ti
 	}
 	l.offer.position, l.offer.resolved, l.dirty = p, resolved, true
 	if s.cfg.CheckpointInterval == AtOnce && !l.pace.busy {
-		ask(s.commitC)
+		ask(s.committer.wake)
 	}
 }
 
@@ -221,3 +221,6 @@ func (l *Lease) lock(ctx context.Context) error {
 }
 
 func (l *Lease) unlock() { <-l.writing }
+
+// callOffLocked takes a requested handoff back.
+func (l *Lease) callOffLocked() { l.target, l.handoff = "", make(chan struct{}) }

@@ -255,7 +255,7 @@ func (m *model) acts(w *modelWorker, l *Lease) {
 		if other == w || other.dead || other.stopping {
 			continue
 		}
-		if o := other.s.leases[l.shard]; o != nil && o.state == leaseRunning && !other.resting[o] && other.trusted(o) {
+		if o := other.s.view.leases[l.shard]; o != nil && o.state == leaseRunning && !other.resting[o] && other.trusted(o) {
 			m.violated("%s acts on %s while %s may", w.name, l.shard, other.name)
 		}
 	}
@@ -318,7 +318,7 @@ func (m *model) settled() bool {
 			continue
 		}
 		if !slices.ContainsFunc(m.fleet, func(w *modelWorker) bool {
-			l := w.s.leases[id]
+			l := w.s.view.leases[id]
 			return !w.dead && l != nil && l.state == leaseRunning && w.trusted(l)
 		}) {
 			return false

@@ -45,8 +45,8 @@ func (m *model) join() {
 		return
 	}
 	w.lease = time.Duration(float64(modelLease) * (0.97 + 0.06*m.Float64()))
-	w.s.duration = w.lease
-	w.s.app = &application{origin: m.origin, duration: w.lease}
+	w.s.view.duration = w.lease
+	w.s.view.app = &application{origin: m.origin, duration: w.lease}
 	m.fleet = append(m.fleet, w)
 	m.note("%s starts", w.name)
 	w.list()
@@ -73,7 +73,7 @@ func (w *modelWorker) step(do func()) {
 
 func (w *modelWorker) trusted(l *Lease) bool {
 	_, ok := w.s.Trust()
-	return ok && w.s.me == l.worker && l.ctx.Err() == nil
+	return ok && w.s.view.me == l.worker && l.ctx.Err() == nil
 }
 
 // call sends a request. It may take effect with an answer, without one, long after it was given up, or never; then is
@@ -150,22 +150,22 @@ func (w *modelWorker) enter() {
 				return
 			}
 			inc.window = newTrustWindow(begin, w.lease)
-			w.s.me = inc
-			delete(w.s.peers, inc.id)
+			w.s.view.me = inc
+			delete(w.s.view.peers, inc.id)
 			w.retire()
 			w.later(w.lease/3, func() { w.beat(inc, time.Now()) })
 		})
 }
 
 func (w *modelWorker) retire() {
-	for _, id := range sortedKeys(w.s.retired) {
+	for _, id := range sortedKeys(w.s.view.retired) {
 		w.settleWorker(id, func(r *workerRow) bool { return r != nil },
 			func(r workerRow) *workerRow { r.fenced = true; return &r },
 			func(r *workerRow) bool { return r.fenced },
 			func(ok bool, now *workerRow, unknown bool) {
 				if ok || (now == nil && !unknown) {
-					delete(w.s.retired, id)
-					w.s.orphans[id] = time.Now()
+					delete(w.s.view.retired, id)
+					w.s.view.orphans[id] = time.Now()
 				}
 			})
 	}
@@ -173,7 +173,7 @@ func (w *modelWorker) retire() {
 
 // beat makes one attempt at the next count; first is the start of the first attempt at it.
 func (w *modelWorker) beat(inc *incarnation, first time.Time) {
-	if w.s.me != inc {
+	if w.s.view.me != inc {
 		return
 	}
 	next := inc.counter + 1
@@ -182,7 +182,7 @@ func (w *modelWorker) beat(inc *incarnation, first time.Time) {
 		func(r *workerRow) bool { return !r.fenced && r.counter == next },
 		func(ok bool, now *workerRow, unknown bool) {
 			switch {
-			case w.s.me != inc:
+			case w.s.view.me != inc:
 			case ok:
 				inc.counter, inc.window = next, newTrustWindow(first, w.lease)
 				again := max(0, time.Until(first.Add(w.lease/3)))
@@ -198,21 +198,21 @@ func (w *modelWorker) beat(inc *incarnation, first time.Time) {
 // over ends an incarnation and begins the next.
 func (w *modelWorker) over(inc *incarnation) {
 	w.m.note("%s is over", inc.id)
-	w.s.endIncarnation(inc, "the model says so")
+	w.s.session.endIncarnation(inc, "the model says so")
 	if !w.stopping {
 		w.enter()
 	}
 }
 
 func (w *modelWorker) guard() {
-	if inc := w.s.me; inc != nil && !inc.window.open(time.Now()) {
+	if inc := w.s.view.me; inc != nil && !inc.window.open(time.Now()) {
 		w.over(inc)
 	}
 	w.later(100*time.Millisecond, w.guard)
 }
 
 func (w *modelWorker) list() {
-	w.s.lineage.listed(w.m.listing(), w.s.lineage.known(), time.Now(), false)
+	w.s.view.lineage.listed(w.m.listing(), w.s.view.lineage.known(), time.Now(), false)
 	w.later(5*time.Second, w.list)
 }
 
@@ -238,7 +238,7 @@ func (w *modelWorker) look() {
 		if !answered {
 			return
 		}
-		for _, id := range w.s.merge(rows, workers, begin) {
+		for _, id := range w.s.view.merge(rows, workers, begin, time.Now(), time.Now()) {
 			w.lookFor(id)
 		}
 		w.fence()
@@ -253,18 +253,18 @@ func (w *modelWorker) lookFor(id string) {
 		switch {
 		case !answered:
 		case seen == nil:
-			w.s.orphans[id] = time.Now().Add(w.s.duration)
+			w.s.view.orphans[id] = time.Now().Add(w.s.view.duration)
 		default:
-			w.s.observe(*seen, time.Now())
+			w.s.view.observe(*seen, time.Now(), time.Now())
 		}
 	})
 }
 
 func (w *modelWorker) fence() {
 	now := time.Now()
-	for _, id := range sortedKeys(w.s.peers) {
-		p := w.s.peers[id]
-		if p.fenced || now.Sub(p.since) < w.s.duration || now.Sub(p.seen) > fresh {
+	for _, id := range sortedKeys(w.s.view.peers) {
+		p := w.s.view.peers[id]
+		if p.fenced || now.Sub(p.since) < w.s.view.duration || now.Sub(p.seen) > fresh {
 			continue
 		}
 		counter := p.counter
@@ -272,10 +272,10 @@ func (w *modelWorker) fence() {
 			func(r workerRow) *workerRow { r.fenced = true; return &r },
 			func(r *workerRow) bool { return r.fenced },
 			func(ok bool, moved *workerRow, unknown bool) {
-				switch p := w.s.peers[id]; {
+				switch p := w.s.view.peers[id]; {
 				case unknown:
 				case !ok && moved != nil:
-					w.s.observe(*moved, time.Now())
+					w.s.view.observe(*moved, time.Now(), time.Now())
 				case p != nil:
 					p.fenced, p.gone = true, time.Now()
 				}
@@ -287,7 +287,7 @@ func (w *modelWorker) plan() {
 	if w.taking > 0 {
 		return
 	}
-	inc, wants := w.s.decide()
+	inc, wants := w.s.planner.decide()
 	for _, want := range wants {
 		w.taking++
 		w.acquire(inc, want)
@@ -300,7 +300,7 @@ func (w *modelWorker) acquire(inc *incarnation, want want) {
 		to = was.epoch + 1
 	}
 	var parents []string
-	if info := w.s.lineage.shards[want.shard]; info != nil {
+	if info := w.s.view.lineage.shards[want.shard]; info != nil {
 		parents = info.parents
 	}
 	w.settleRow(want.shard,
@@ -318,7 +318,7 @@ func (w *modelWorker) acquire(inc *incarnation, want want) {
 			w.taking--
 			switch {
 			case !ok && unknown:
-				w.s.cool[want.shard] = time.Now().Add(coolDown)
+				w.s.view.cool[want.shard] = time.Now().Add(coolDown)
 			case now == nil:
 				w.s.dropRow(want.shard)
 			default:
@@ -326,7 +326,7 @@ func (w *modelWorker) acquire(inc *incarnation, want want) {
 				seen.at = time.Now()
 				w.s.noteRow(&seen)
 				if ok && !seen.ended() {
-					w.s.grant(context.Background(), inc, &seen, was)
+					w.s.planner.grant(context.Background(), inc, &seen, was)
 					w.begin(want.shard)
 				}
 			}
@@ -335,7 +335,7 @@ func (w *modelWorker) acquire(inc *incarnation, want want) {
 
 // begin starts the consumer of a granted shard, and checks where it starts.
 func (w *modelWorker) begin(id string) {
-	l := w.s.leases[id]
+	l := w.s.view.leases[id]
 	if l == nil || l.state != leaseGranted {
 		return
 	}
@@ -424,8 +424,8 @@ func (c *claim) landed(r *row) bool {
 
 // commits writes every offer that is due.
 func (w *modelWorker) commits() {
-	for _, id := range sortedKeys(w.s.leases) {
-		l := w.s.leases[id]
+	for _, id := range sortedKeys(w.s.view.leases) {
+		l := w.s.view.leases[id]
 		w.m.believes(w, l)
 		c, err := w.s.claim(l)
 		if err != nil || (!l.dirty && !l.suspect) || w.busy[l] || w.stopping {
@@ -539,7 +539,7 @@ func (w *modelWorker) finish(l *Lease, children []string) {
 				w.rested(l)
 				return
 			}
-			w.s.lineage.learn(children[0], parents)
+			w.s.view.lineage.learn(children[0], parents)
 			w.finish(l, children[1:])
 		})
 		return
@@ -568,13 +568,13 @@ func (w *modelWorker) finish(l *Lease, children []string) {
 // stop ends a worker in order: no more shards, every lease released, the worker's row deleted.
 func (w *modelWorker) stop() {
 	w.m.note("%s stops", w.name)
-	w.stopping, w.s.leaving = true, true
+	w.stopping, w.s.view.leaving = true, true
 	w.later(0, w.release)
 }
 
 func (w *modelWorker) release() {
-	for _, id := range sortedKeys(w.s.leases) {
-		l := w.s.leases[id]
+	for _, id := range sortedKeys(w.s.view.leases) {
+		l := w.s.view.leases[id]
 		c, err := w.s.claim(l)
 		switch {
 		case w.busy[l]:
@@ -598,8 +598,8 @@ func (w *modelWorker) release() {
 			})
 		return
 	}
-	me := w.s.me
-	w.s.me = nil
+	me := w.s.view.me
+	w.s.view.me = nil
 	if me == nil {
 		w.dead = true
 		return

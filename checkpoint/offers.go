@@ -108,7 +108,7 @@ func (l *Lease) Unusable() {
 		return
 	}
 	l.replaces, l.offer.position, l.offer.resolved = p.Sequence, Position{}, ""
-	s.befell(IncidentPosition, l.shard, quoted(p.Sequence))
+	s.incidents.add(IncidentPosition, l.shard, quoted(p.Sequence))
 	s.log.Error("the checkpoint is no position in the shard: it is read again from its oldest record, alerts are repeated",
 		zap.String("shard", l.shard), zap.String("checkpoint", quoted(p.Sequence)))
 }
@@ -117,5 +117,5 @@ func (l *Lease) Unusable() {
 func (l *Lease) Retention() time.Duration {
 	l.store.mu.Lock()
 	defer l.store.mu.Unlock()
-	return l.store.retention
+	return l.store.catalog.retention
 }

@@ -116,10 +116,10 @@ func (s *Store) noteState(l *Lease, p snapshot) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	l.snapshot = p
-	if r := s.rows[l.shard]; r != nil {
+	if r := s.view.rows[l.shard]; r != nil {
 		now := *r
 		now.state, now.at = p, time.Now()
-		s.rows[l.shard] = &now
+		s.view.rows[l.shard] = &now
 	}
 }
 
@@ -163,7 +163,7 @@ func (s *Store) flip(ctx context.Context, l *Lease, p snapshot) error {
 			return nil
 		case unknown != nil:
 			l.saver.pending = &p
-			s.noteTable(unknown)
+			s.opener.noteTable(unknown)
 			return fmt.Errorf("point to it: %w", unknown)
 		case now == nil:
 			if err := s.rewrite(ctx, l, c); err != nil {
@@ -226,7 +226,7 @@ func (l *Lease) LoadState(ctx context.Context) (own []byte, sequence string, sub
 	}
 	parents, err = s.parentStates(ctx, l)
 	if len(parents) > 0 {
-		s.learnRange(ctx, l.shard)
+		s.catalog.learnRange(ctx, l.shard)
 	}
 	return nil, "", 0, parents, err
 }
@@ -298,15 +298,16 @@ func (s *Store) waitOut(ctx context.Context, shard string, read func() error) er
 
 // learnRange lists the stream for the hash range of a shard that is known from its row alone, before its parents' state
 // is split by it.
-func (s *Store) learnRange(ctx context.Context, shard string) {
+func (c *catalog) learnRange(ctx context.Context, shard string) {
+	s := c.store
 	s.mu.Lock()
-	info := s.lineage.shards[shard]
+	info := s.view.lineage.shards[shard]
 	known := info != nil && info.keys.known
 	s.mu.Unlock()
 	if known {
 		return
 	}
-	if _, _, err := s.listShards(ctx); err != nil && ctx.Err() == nil {
+	if _, _, err := c.list(ctx); err != nil && ctx.Err() == nil {
 		s.log.Warn("cannot list the hash range of a shard, it inherits every key", zap.String("shard", shard), zap.Error(err))
 	}
 }

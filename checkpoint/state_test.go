@@ -526,7 +526,7 @@ func TestChildrenInheritTheState(t *testing.T) {
 			inherits(id, stateOf(1))
 			l := a.store.Lease(id)
 			a.store.mu.Lock()
-			require.True(w, a.store.lineage.shards[id].keys.known, "the range by which the state is divided")
+			require.True(w, a.store.view.lineage.shards[id].keys.known, "the range by which the state is divided")
 			a.store.mu.Unlock()
 			require.NoError(w, l.SaveState(w.Context(), "", 0, stateOf(2)), "what it inherited, before its first record")
 			w.loads(a, id, stateOf(2), "")
@@ -544,7 +544,7 @@ func TestChildrenInheritTheState(t *testing.T) {
 			first, second = second, first
 		}
 		inherits(merged, first, second)
-		w.aws.DynamoDB.Delete(testStateTable, chunkKey(high, a.store.rows[high].epoch, 0, 1))
+		w.aws.DynamoDB.Delete(testStateTable, chunkKey(high, a.store.view.rows[high].epoch, 0, 1))
 		_, _, _, parents, err := a.store.Lease(merged).LoadState(w.Context())
 		require.ErrorAs(w, err, new(*StateError))
 		require.Equal(w, [][]byte{stateOf(4)}, parents, "the other one is whole")

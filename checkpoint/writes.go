@@ -82,10 +82,11 @@ func (s *Store) claim(l *Lease) (claim, error) {
 // acquire makes this worker the owner of a shard with the next epoch. was is the row from which the plan was made, or
 // nil where there is none. Shards that a peer handed to us are acquired in the same way: the write confirms what an
 // eventually consistent read told, and the new epoch shuts out our own late writes of an earlier turn.
-func (s *Store) acquire(ctx context.Context, inc *incarnation, shard string, was *row) error {
+func (p *planner) acquire(ctx context.Context, inc *incarnation, shard string, was *row) error {
+	s := p.store
 	s.mu.Lock()
-	memory := s.memory[shard]
-	info := s.lineage.shards[shard]
+	memory := s.view.memory[shard]
+	info := s.view.lineage.shards[shard]
 	var parents []string
 	if info != nil {
 		parents = info.parents
@@ -156,7 +157,7 @@ func (s *Store) acquire(ctx context.Context, inc *incarnation, shard string, was
 			s.m.rewritten.Inc()
 		}
 		if !r.ended() {
-			s.grant(ctx, inc, r, was)
+			p.grant(ctx, inc, r, was)
 		}
 	}
 	return nil
@@ -185,7 +186,7 @@ func (s *Store) commit(ctx context.Context, l *Lease) error {
 	}
 	if _, ok := refused(err); !ok {
 		s.m.committed(resultError)
-		s.noteTable(err)
+		s.opener.noteTable(err)
 		return fmt.Errorf("commit shard %s: %w", l.shard, err)
 	}
 	return s.refusedWrite(ctx, l, c, err)
@@ -248,7 +249,7 @@ func (s *Store) rewrite(ctx context.Context, l *Lease, c claim) error {
 	s.m.rewritten.Inc()
 	s.mu.Lock()
 	l.epoch, l.suspect = r.epoch, false
-	s.rows[l.shard] = r
+	s.view.rows[l.shard] = r
 	s.mu.Unlock()
 	s.acknowledge(l, c.offer)
 	return nil
@@ -271,7 +272,7 @@ func (s *Store) leave(ctx context.Context, l *Lease, c claim, e *expr, done func
 	case landed:
 		return nil
 	case unknown != nil:
-		s.noteTable(unknown)
+		s.opener.noteTable(unknown)
 		return unknown
 	case it == nil:
 		return errRowVanished
@@ -359,7 +360,7 @@ func (s *Store) handOff(ctx context.Context, l *Lease) error {
 	} else {
 		s.endLease(l, ErrLeaseHandedOff, eventHandedOff)
 	}
-	s.bump()
+	s.watcher.bump()
 	return nil
 }
 
@@ -427,10 +428,12 @@ func (s *Store) finish(ctx context.Context, l *Lease, children []types.ChildShar
 	}
 	told := len(children) > 0
 	if len(children) == 0 {
-		children = s.knownChildren(l.shard) // from the listing that proved the end
+		s.mu.Lock()
+		children = s.view.knownChildren(l.shard) // from the listing that proved the end
+		s.mu.Unlock()
 	}
 	if len(children) == 0 {
-		children = s.findChildren(ctx, l.shard)
+		children = s.catalog.findChildren(ctx, l.shard)
 	}
 	for i := range children {
 		child := &row{id: aws.ToString(children[i].ShardId), parents: children[i].ParentShards, at: time.Now()}
@@ -440,11 +443,11 @@ func (s *Store) finish(ctx context.Context, l *Lease, children []types.ChildShar
 		}
 		s.mu.Lock()
 		if told {
-			s.lineage.learn(child.id, child.parents)
+			s.view.lineage.learn(child.id, child.parents)
 		}
-		s.lineage.place(child.id, children[i].HashKeyRange)
+		s.view.lineage.place(child.id, children[i].HashKeyRange)
 		if err == nil {
-			s.rows[child.id] = child
+			s.view.rows[child.id] = child
 		}
 		s.mu.Unlock()
 	}
@@ -470,36 +473,38 @@ func (s *Store) finish(ctx context.Context, l *Lease, children []types.ChildShar
 	}
 	s.setEnded(l.shard)
 	s.endLease(l, ErrShardEnded, eventEnded)
-	s.bump()
+	s.watcher.bump()
 	if len(children) == 0 {
-		s.relist()
+		s.catalog.relist()
 	}
 	return nil
 }
 
 // findChildren lists the stream for the children of a shard. Without an answer the shard ends all the same: children
 // have no row before they start, so the next listing finds them.
-func (s *Store) findChildren(ctx context.Context, shard string) []types.ChildShard {
-	if _, _, err := s.listShards(ctx); err != nil {
+func (c *catalog) findChildren(ctx context.Context, shard string) []types.ChildShard {
+	s := c.store
+	if _, _, err := c.list(ctx); err != nil {
 		s.log.Warn("cannot list the children of a shard that ends, the next listing finds them", zap.String("shard", shard), zap.Error(err))
 		return nil
 	}
-	return s.knownChildren(shard)
-}
-
-func (s *Store) knownChildren(shard string) []types.ChildShard {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	return s.view.knownChildren(shard)
+}
+
+func (v *view) knownChildren(shard string) []types.ChildShard {
 	var out []types.ChildShard
-	for _, id := range s.lineage.children(shard) {
-		out = append(out, types.ChildShard{ShardId: aws.String(id), ParentShards: s.lineage.shards[id].parents})
+	for _, id := range v.lineage.children(shard) {
+		out = append(out, types.ChildShard{ShardId: aws.String(id), ParentShards: v.lineage.shards[id].parents})
 	}
 	return out
 }
 
 // fenceWorker shuts a worker out whose counter stood still as it was observed. It answers the row as it is when the worker
 // moved on, and nil when it is fenced or its row is gone.
-func (s *Store) fenceWorker(ctx context.Context, id string, observed workerRow) (*workerRow, error) {
+func (w *watcher) fenceWorker(ctx context.Context, id string, observed workerRow) (*workerRow, error) {
+	s := w.store
 	e := &expr{}
 	e.setAttr(attrFenced, &ddb.AttributeValueMemberBOOL{Value: true})
 	observed.still(e)
@@ -514,6 +519,6 @@ func (s *Store) fenceWorker(ctx context.Context, id string, observed workerRow) 
 	case fenced || it == nil:
 		return nil, nil //nolint:nilnil // no row that moved on, as the comment says
 	}
-	w := decodeWorker(it, s.now())
-	return &w, nil
+	worker := decodeWorker(it, s.now())
+	return &worker, nil
 }
