@@ -52,7 +52,7 @@ func (c *committer) run(ctx context.Context) error {
 		for _, l := range c.due() {
 			g.Go(func() error {
 				return guard.Run(ctx, partName, func() error {
-					err := s.commit(ctx, l)
+					err := l.writeProgress(ctx)
 					if err != nil && ctx.Err() == nil {
 						s.log.Debug("commit failed, trying again", zap.String("shard", l.shard), zap.Error(err))
 					}
@@ -75,12 +75,12 @@ func (c *committer) due() []*Lease {
 	for _, l := range s.view.leases {
 		switch {
 		case l.state == leaseOver || l.state == leaseReleasing:
-		case l.pace.busy, now.Before(l.pace.after):
-		case l.suspect, l.dirty:
-			if now.Sub(l.written) >= s.cfg.CheckpointInterval {
+		case l.ledger.pace.busy, now.Before(l.ledger.pace.after):
+		case l.ledger.suspect, l.ledger.dirty:
+			if now.Sub(l.ledger.written) >= s.cfg.CheckpointInterval {
 				out = append(out, l)
 			}
-		case l.offer.caughtUp.Sub(l.stored.caughtUp) >= idleEvery && (idle == nil || l.stored.caughtUp.Before(idle.stored.caughtUp)):
+		case l.ledger.offer.caughtUp.Sub(l.ledger.stored.caughtUp) >= idleEvery && (idle == nil || l.ledger.stored.caughtUp.Before(idle.ledger.stored.caughtUp)):
 			idle = l
 		}
 	}
@@ -88,10 +88,12 @@ func (c *committer) due() []*Lease {
 		c.idled = now
 		out = append(out, idle)
 	}
-	slices.SortFunc(out, func(a, b *Lease) int { return cmp.Or(a.written.Compare(b.written), cmp.Compare(a.shard, b.shard)) })
+	slices.SortFunc(out, func(a, b *Lease) int {
+		return cmp.Or(a.ledger.written.Compare(b.ledger.written), cmp.Compare(a.shard, b.shard))
+	})
 	out = out[:min(len(out), c.credit.spend(now, len(out)))]
 	for _, l := range out {
-		l.written, l.pace.busy = now, true
+		l.ledger.written, l.ledger.pace.busy = now, true
 	}
 	return out
 }
@@ -112,37 +114,41 @@ func (c *credit) spend(now time.Time, n int) int {
 }
 
 // acknowledge notes what is stored now.
-func (s *Store) acknowledge(l *Lease, p progress) {
+func (l *Lease) acknowledge(p progress) {
+	s := l.store
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	l.stored, l.suspect, l.replaces = p, false, ""
-	s.tellUnstorable(l, l.unstorable, "")
-	l.dirty = l.offer.position != p.position || l.offer.resolved != p.resolved
+	l.ledger.stored, l.ledger.suspect, l.ledger.replaces = p, false, ""
+	l.reportUnstorableLocked(l.ledger.unstorable, "")
+	l.ledger.dirty = l.ledger.offer.position != p.position || l.ledger.offer.resolved != p.resolved
 	if r := s.view.rows[l.shard]; r != nil {
 		now := *r
 		now.position, now.resolved, now.caughtUp, now.load, now.at = p.position, p.resolved, p.caughtUp, p.load, time.Now()
 		s.view.rows[l.shard] = &now
 	}
-	l.confirm(time.Now())
+	if l.state != leaseOver {
+		l.ledger.confirm(time.Now())
+	}
 }
 
-// confirm notes that the stored checkpoint was current at that time, which may be before what is known already. Call it with the Store's mu held.
-func (l *Lease) confirm(at time.Time) {
-	if at.After(l.confirmed) && l.state != leaseOver {
-		l.confirmed = at
+// confirm notes that the stored checkpoint was current at that time, which may be before what is known already.
+func (d *ledger) confirm(at time.Time) {
+	if at.After(d.confirmed) {
+		d.confirmed = at
 	}
 }
 
 // raise takes a stored checkpoint over that is beyond the offer.
-func (s *Store) raise(l *Lease, r *row) {
+func (l *Lease) raise(r *row) {
+	s := l.store
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	l.suspect = false
-	l.number = max(l.number, r.offers)
-	l.stored.position, l.stored.resolved = r.position, r.resolved
-	if s.comparable(l, r) && r.position.Compare(l.offer.position) > 0 && !r.ended() {
-		l.offer.position, l.offer.resolved = r.position, r.resolved
+	l.ledger.suspect = false
+	l.ledger.number = max(l.ledger.number, r.offers)
+	l.ledger.stored.position, l.ledger.stored.resolved = r.position, r.resolved
+	if l.comparableLocked(r) && r.position.Compare(l.ledger.offer.position) > 0 && !r.ended() {
+		l.ledger.offer.position, l.ledger.offer.resolved = r.position, r.resolved
 	}
-	l.dirty = l.offer.position != l.stored.position || l.offer.resolved != l.stored.resolved
+	l.ledger.dirty = l.ledger.offer.position != l.ledger.stored.position || l.ledger.offer.resolved != l.ledger.stored.resolved
 	s.view.rows[l.shard] = r
 }

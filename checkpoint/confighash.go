@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// configHash is what the heartbeat says of this worker's configuration. Call it without mu.
+// configHash is what the heartbeat says of this worker's configuration.
 func (a *agreement) configHash() string {
 	s := a.store
 	s.mu.Lock()
@@ -16,7 +16,7 @@ func (a *agreement) configHash() string {
 	return a.configHashLocked()
 }
 
-// configHashLocked is configHash with mu held. The key is the application's own, so that neither a table of known configurations nor
+// configHashLocked is configHash. The key is the application's own, so that neither a table of known configurations nor
 // another application's row tells what is hashed.
 func (a *agreement) configHashLocked() string {
 	s := a.store

@@ -312,3 +312,10 @@ func TestRowRoundTrip(t *testing.T) {
 		require.Equal(t, r, got)
 	})
 }
+
+// epochNow is the epoch of a lease, which a write that had no answer may have raised.
+func (l *Lease) epochNow() int64 {
+	l.store.mu.Lock()
+	defer l.store.mu.Unlock()
+	return l.epoch
+}

@@ -111,7 +111,7 @@ func mend(it item, known *row, now time.Time) *expr {
 	return e
 }
 
-// noteDamage notes a row that cannot be read, once in the log for each change of what is wrong. Call it without mu.
+// noteDamage notes a row that cannot be read, once in the log for each change of what is wrong.
 func (w *watcher) noteDamage(key string, why error) {
 	s := w.store
 	s.mu.Lock()

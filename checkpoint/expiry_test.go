@@ -174,7 +174,7 @@ func TestOutageClosesTheWindowAndTheWorkerResumes(t *testing.T) {
 		remove()
 		took := w.awaitHeld(15*time.Second, 3, a)
 		w.Logf("resumed %v after the outage", took)
-		l = a.store.Lease(l.Shard())
+		l = a.store.Lease(l.shard)
 		from, _, resolved := l.Start()
 		require.Equal(w, "7", *from.SequenceNumber)
 		require.Equal(w, "above", resolved)
@@ -372,7 +372,7 @@ func TestShardsOfASilentWorkerCountAsUnread(t *testing.T) {
 func TestOneCheckpointTimeForAllShards(t *testing.T) {
 	now := time.Now()
 	v := &view{leases: map[string]*Lease{
-		"new": {confirmed: now}, "old": {confirmed: now.Add(-time.Hour)}, "none": {}, "over": {state: leaseOver, confirmed: now.Add(-2 * time.Hour)},
+		"new": {ledger: ledger{confirmed: now}}, "old": {ledger: ledger{confirmed: now.Add(-time.Hour)}}, "none": {}, "over": {state: leaseOver, ledger: ledger{confirmed: now.Add(-2 * time.Hour)}},
 	}}
 	require.Equal(t, map[string]time.Time{"new": now, "old": now.Add(-time.Hour)}, v.confirmed(false))
 	require.Equal(t, map[string]time.Time{"all": now.Add(-time.Hour)}, v.confirmed(true))
@@ -427,7 +427,7 @@ func TestStoppedStoreIsHarmless(t *testing.T) {
 		l.Commit("9", WholeRecord, "", time.Now(), 0)
 		require.Error(w, l.HandOff(w.Context()))
 		require.Error(w, l.Finish(w.Context(), nil))
-		require.NoError(w, a.store.RemoveLeaseOwner(l.Shard()))
+		require.NoError(w, a.store.RemoveLeaseOwner(l.shard))
 		_, ok := a.store.Trust()
 		require.False(w, ok)
 		for _, it := range w.aws.DynamoDB.Items(testTable) {

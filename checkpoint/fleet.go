@@ -43,7 +43,7 @@ type reports struct {
 	seen  fleetView                                // the last answer
 }
 
-// own is the report of this process. It asks the consumer, so call it without mu.
+// own is the report of this process. It asks the consumer.
 func (r *reports) own() report {
 	s := r.store
 	if r.ask == nil {

@@ -209,7 +209,7 @@ func TestReportSpeaksOfTheShardsThatAreHeld(t *testing.T) {
 		require.NotZero(w, upTo())
 		require.NotZero(w, a.store.reports.own().caughtUp)
 		l := a.store.Lease(shardName(1))
-		meanwhile.Store(new(func() { a.store.endLease(l, ErrLeaseLost, eventLost) }))
+		meanwhile.Store(new(func() { l.end(ErrLeaseLost, eventLost) }))
 		require.Zero(w, a.store.reports.own().caughtUp)
 		a.stop()
 	})

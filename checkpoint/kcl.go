@@ -110,9 +110,9 @@ func (s *Store) RemoveLeaseOwner(shardID string) error {
 	var err error
 	if held {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(l.ctx), releaseBudget)
-		err = s.release(ctx, l)
+		err = l.release(ctx)
 		cancel()
-		s.endLease(l, ErrLeaseReleased, eventReleased)
+		l.end(ErrLeaseReleased, eventReleased)
 		if err != nil && !isOver(err) {
 			s.log.Warn("cannot release a shard, it expires instead", zap.String("shard", shardID), zap.Error(err))
 			err = fmt.Errorf("release shard %s: %w", shardID, err)
@@ -128,7 +128,7 @@ func (s *Store) RemoveLeaseOwner(shardID string) error {
 	if held {
 		s.view.cool[shardID] = time.Now().Add(coolDown)
 	}
-	s.notify()
+	s.notifyLocked()
 	s.mu.Unlock()
 	s.planner.replan()
 	return err

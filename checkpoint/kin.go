@@ -13,11 +13,11 @@ import (
 func (l *Lease) Family() (parents, siblings []string) {
 	l.store.mu.Lock()
 	defer l.store.mu.Unlock()
-	return l.family()
+	return l.familyLocked()
 }
 
-// family is Family with mu held.
-func (l *Lease) family() (parents, siblings []string) {
+// familyLocked is Family.
+func (l *Lease) familyLocked() (parents, siblings []string) {
 	lin := l.store.view.lineage
 	parents = l.first.parents
 	if info := lin.shards[l.shard]; info != nil && (info.ofStream || len(info.parents) > 0) {
@@ -41,11 +41,11 @@ func (l *Lease) family() (parents, siblings []string) {
 func (l *Lease) Inherits(partitionKey string) bool {
 	l.store.mu.Lock()
 	defer l.store.mu.Unlock()
-	own, hash := l.keys(), md5.Sum([]byte(partitionKey)) //nolint:gosec // see the import
+	own, hash := l.keysLocked(), md5.Sum([]byte(partitionKey)) //nolint:gosec // see the import
 	if own.holds(hash) {
 		return true
 	}
-	_, siblings := l.family()
+	_, siblings := l.familyLocked()
 	for _, id := range siblings {
 		keys := l.store.view.lineage.shards[id].keys
 		if keys.known && (keys.holds(hash) || keys.below(own)) {
@@ -55,8 +55,8 @@ func (l *Lease) Inherits(partitionKey string) bool {
 	return true
 }
 
-// keys is the range of the shard, with mu held.
-func (l *Lease) keys() hashRange {
+// keysLocked is the range of the shard.
+func (l *Lease) keysLocked() hashRange {
 	if info := l.store.view.lineage.shards[l.shard]; info != nil {
 		return info.keys
 	}

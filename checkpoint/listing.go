@@ -39,7 +39,7 @@ type catalog struct {
 
 func (c *catalog) relist() { ask(c.wake) }
 
-// describeStream answers ARN and creation time (Unix seconds) of the stream, and notes its retention. Call it without mu.
+// describeStream answers ARN and creation time (Unix seconds) of the stream, and notes its retention.
 func (c *catalog) describe(ctx context.Context) (arn string, created int64, err error) {
 	s := c.store
 	ctx, cancel := context.WithTimeout(ctx, 5*callTimeout)
@@ -105,7 +105,7 @@ func (c *catalog) list(ctx context.Context) (shards []types.Shard, at time.Time,
 	s.mu.Lock()
 	s.view.lineage.listed(sound, known, began, complete)
 	news := c.health.note(began, complete)
-	s.notify()
+	s.notifyLocked()
 	s.mu.Unlock()
 	s.planner.replan()
 	if news {

@@ -163,14 +163,14 @@ func (v *view) confirmed(merge bool) map[string]time.Time {
 	out := map[string]time.Time{}
 	for id := range v.leases {
 		l := v.held(id)
-		if l == nil || l.confirmed.IsZero() {
+		if l == nil || l.ledger.confirmed.IsZero() {
 			continue
 		}
 		if merge {
 			id = allShards
 		}
-		if at, known := out[id]; !known || l.confirmed.Before(at) {
-			out[id] = l.confirmed
+		if at, known := out[id]; !known || l.ledger.confirmed.Before(at) {
+			out[id] = l.ledger.confirmed
 		}
 	}
 	return out

@@ -372,9 +372,9 @@ func (w *modelWorker) turn(l *Lease) {
 	default:
 		w.m.acts(w, l)
 		shard := w.m.shards[l.shard]
-		at, top := modelFirst, max(reach(l.offer), modelFirst)
-		if !l.offer.position.IsZero() {
-			at, _ = strconv.Atoi(l.offer.position.Sequence)
+		at, top := modelFirst, max(reach(l.ledger.offer), modelFirst)
+		if !l.ledger.offer.position.IsZero() {
+			at, _ = strconv.Atoi(l.ledger.offer.position.Sequence)
 		}
 		load := float64(w.m.IntN(1 << 20))
 		if more := !shard.closed || top < shard.last; more && w.m.IntN(3) > 0 { // one waits, the others go on
@@ -383,8 +383,8 @@ func (w *modelWorker) turn(l *Lease) {
 				top = min(top, shard.last)
 			}
 			shard.offered = max(shard.offered, top)
-			l.Commit(l.offer.position.Sequence, l.offer.position.Sub, strconv.Itoa(top), time.Now(), load)
-		} else if at = max(at+1, top); !shard.closed || l.offer.position.Sequence != strconv.Itoa(shard.last) {
+			l.Commit(l.ledger.offer.position.Sequence, l.ledger.offer.position.Sub, strconv.Itoa(top), time.Now(), load)
+		} else if at = max(at+1, top); !shard.closed || l.ledger.offer.position.Sequence != strconv.Itoa(shard.last) {
 			if shard.closed {
 				at = min(at, shard.last)
 			}
@@ -427,15 +427,15 @@ func (w *modelWorker) commits() {
 	for _, id := range sortedKeys(w.s.view.leases) {
 		l := w.s.view.leases[id]
 		w.m.believes(w, l)
-		c, err := w.s.claim(l)
-		if err != nil || (!l.dirty && !l.suspect) || w.busy[l] || w.stopping {
+		c, err := l.claim()
+		if err != nil || (!l.ledger.dirty && !l.ledger.suspect) || w.busy[l] || w.stopping {
 			continue
 		}
 		w.busy[l] = true
 		w.settleRow(l.shard, c.holds, c.store, c.landed, func(ok bool, now *row, unknown bool) {
 			delete(w.busy, l)
 			if ok {
-				w.s.acknowledge(l, c.offer)
+				l.acknowledge(c.offer)
 			} else if !unknown {
 				w.refused(l, c, now)
 			}
@@ -447,14 +447,14 @@ func (w *modelWorker) commits() {
 // refused is what a refused write of a holder means.
 func (w *modelWorker) refused(l *Lease, c claim, now *row) {
 	if now != nil && now.owner == c.worker && now.epoch == c.epoch {
-		w.s.raise(l, now)
+		l.raise(now)
 		return
 	}
-	w.s.endLease(l, ErrLeaseLost, eventLost)
+	l.end(ErrLeaseLost, eventLost)
 }
 
 func (w *modelWorker) handOff(l *Lease) {
-	c, err := w.s.claim(l)
+	c, err := l.claim()
 	if err != nil || c.target == "" || w.busy[l] {
 		return
 	}
@@ -468,7 +468,7 @@ func (w *modelWorker) handOff(l *Lease) {
 		func(ok bool, now *row, unknown bool) {
 			switch {
 			case ok:
-				w.s.noteLeft(l, c)
+				l.noteLeft(c)
 				w.handedOff(l, c.target)
 			case unknown:
 				w.certain(l, c.target)
@@ -487,12 +487,12 @@ func (w *modelWorker) rested(l *Lease) {
 func (w *modelWorker) handedOff(l *Lease, target string) {
 	w.rested(l)
 	w.s.setOwner(l.shard, target)
-	w.s.endLease(l, ErrLeaseHandedOff, eventHandedOff)
+	l.end(ErrLeaseHandedOff, eventHandedOff)
 }
 
 // certain finds out whose a shard is after a handoff without an answer, before its consumer goes on.
 func (w *modelWorker) certain(l *Lease, target string) {
-	c, err := w.s.claim(l)
+	c, err := l.claim()
 	if err != nil {
 		w.rested(l)
 		return
@@ -512,15 +512,15 @@ func (w *modelWorker) certain(l *Lease, target string) {
 				seen := *now
 				w.s.noteRow(&seen)
 				l.epoch = c.epoch + 1
-				w.s.acknowledge(l, c.offer)
+				l.acknowledge(c.offer)
 			case now != nil && now.owner == c.worker && now.epoch == c.epoch:
-				w.s.raise(l, now)
+				l.raise(now)
 				w.later(200*time.Millisecond, func() { w.certain(l, target) })
 			case now != nil && now.owner == target:
 				w.handedOff(l, target)
 			default:
 				w.rested(l)
-				w.s.endLease(l, ErrLeaseLost, eventLost)
+				l.end(ErrLeaseLost, eventLost)
 			}
 		})
 }
@@ -544,7 +544,7 @@ func (w *modelWorker) finish(l *Lease, children []string) {
 		})
 		return
 	}
-	c, err := w.s.claim(l)
+	c, err := l.claim()
 	if err != nil {
 		w.rested(l)
 		return
@@ -556,9 +556,9 @@ func (w *modelWorker) finish(l *Lease, children []string) {
 			w.rested(l)
 			switch {
 			case ok:
-				w.s.noteLeft(l, c)
+				l.noteLeft(c)
 				w.s.setEnded(l.shard)
-				w.s.endLease(l, ErrShardEnded, eventEnded)
+				l.end(ErrShardEnded, eventEnded)
 			case !unknown:
 				w.refused(l, c, now)
 			}
@@ -575,7 +575,7 @@ func (w *modelWorker) stop() {
 func (w *modelWorker) release() {
 	for _, id := range sortedKeys(w.s.view.leases) {
 		l := w.s.view.leases[id]
-		c, err := w.s.claim(l)
+		c, err := l.claim()
 		switch {
 		case w.busy[l]:
 			w.later(50*time.Millisecond, w.release)
@@ -593,7 +593,7 @@ func (w *modelWorker) release() {
 			func(r *row) bool { return r.owner == "" && r.epoch == c.epoch },
 			func(bool, *row, bool) { // without an answer the row frees itself
 				delete(w.busy, l)
-				w.s.endLease(l, ErrLeaseReleased, eventReleased)
+				l.end(ErrLeaseReleased, eventReleased)
 				w.release()
 			})
 		return

@@ -384,7 +384,7 @@ func (o *opener) keepTable(ctx context.Context) error {
 		s.mu.Lock()
 		o.suspect = false
 		for _, l := range s.view.leases {
-			l.suspect = true
+			l.ledger.suspect = true
 		}
 		s.mu.Unlock()
 		s.watcher.rescan()

@@ -167,7 +167,7 @@ func (v *view) shardIDs() []string {
 func (v *view) planned(id string, workers []string, now time.Time) (p *plan.Shard, adopt bool) {
 	r := v.rows[id]
 	if l := v.leases[id]; l != nil {
-		p = &plan.Shard{ID: id, Owner: v.me.id, Load: l.offer.load, Target: l.target}
+		p = &plan.Shard{ID: id, Owner: v.me.id, Load: l.ledger.offer.load, Target: l.target}
 		if l.state == leaseOver && r != nil && r.owner != "" && r.owner != l.worker.id {
 			p.Owner = v.liveOwner(r.owner, now)
 			if p.Owner == "" {
@@ -286,19 +286,20 @@ func (p *planner) grant(ctx context.Context, inc *incarnation, r, was *row) {
 	}
 	now := time.Now()
 	progressed := progress{position: r.position, resolved: r.resolved, caughtUp: r.caughtUp, load: r.load}
-	s.view.leases[r.id] = &Lease{
+	l := &Lease{
 		store: s, shard: r.id, first: *r, start: start, since: now,
-		ctx: lease, cancel: cancel, writing: make(chan struct{}, 1),
-		worker: inc, epoch: r.epoch, number: r.offers, offer: progressed, stored: progressed, snapshot: r.state, handoff: make(chan struct{}), rest: rest,
+		ctx: lease, cancel: cancel, writing: newToken(),
+		worker: inc, epoch: r.epoch, snapshot: r.state, handoff: make(chan struct{}), rest: rest,
 		// The row was just read, so that a checkpoint that can never be written grows old from here, too.
-		confirmed: now,
-		saver:     saver{token: make(chan struct{}, 1)},
+		ledger: ledger{number: r.offers, offer: progressed, stored: progressed, confirmed: now},
 	}
+	l.saver = saver{lease: l, token: newToken()}
+	s.view.leases[r.id] = l
 	delete(s.view.memory, r.id)
 	s.m.event(event)
 	s.m.held.Inc()
 	s.log.Info("lease taken", zap.String("shard", r.id), zap.String("how", string(event)), zap.Int64("epoch", r.epoch), zap.String("checkpoint", r.position.Sequence))
-	s.notify()
+	s.notifyLocked()
 }
 
 // noteRow takes a row into memory that was just read or written.
@@ -329,7 +330,8 @@ func (s *Store) changeRow(id string, change func(*row)) {
 }
 
 // noteLeft notes what a last write stored.
-func (s *Store) noteLeft(l *Lease, c claim) {
+func (l *Lease) noteLeft(c claim) {
+	s := l.store
 	s.changeRow(l.shard, func(r *row) {
 		r.owner, r.epoch, r.parents, r.state = "", c.epoch, l.first.parents, l.snapshot
 		if !c.offer.position.IsZero() {

@@ -111,7 +111,7 @@ func (n *session) join(ctx context.Context) (*incarnation, error) {
 	}
 	n.unsure = nil
 	delete(s.view.peers, inc.id) // a scan saw the row before its answer came here, and took it for another's
-	s.notify()
+	s.notifyLocked()
 	s.mu.Unlock()
 	s.log.Info("joined the fleet", zap.String("worker", inc.id))
 	s.watcher.bump()
@@ -293,11 +293,11 @@ func (n *session) endIncarnation(inc *incarnation, why string) {
 	lost := 0
 	for _, l := range s.view.leases {
 		if l.worker == inc && l.state != leaseOver {
-			s.end(l, ErrLeaseLost, eventExpired)
+			l.endLocked(ErrLeaseLost, eventExpired)
 			lost++
 		}
 	}
-	s.notify()
+	s.notifyLocked()
 	s.mu.Unlock()
 	s.log.Error("leases lost, joining again under a new id", zap.String("worker", inc.id), zap.String("reason", why), zap.Int("leases", lost))
 }
@@ -309,27 +309,29 @@ func (s *Store) endAll() {
 	for _, l := range s.view.leases {
 		l.cancel(ErrLeaseReleased)
 	}
-	s.notify()
+	s.notifyLocked()
 }
 
-// endLease ends one lease. Ending it twice is harmless.
-func (s *Store) endLease(l *Lease, why error, event leaseEvent) {
+// end ends the lease. Ending it twice is harmless.
+func (l *Lease) end(why error, event leaseEvent) {
+	s := l.store
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.end(l, why, event)
-	s.notify()
+	l.endLocked(why, event)
+	s.notifyLocked()
 	s.planner.replan()
 }
 
-// end is endLease with mu held.
-func (s *Store) end(l *Lease, why error, event leaseEvent) {
+// endLocked is end.
+func (l *Lease) endLocked(why error, event leaseEvent) {
+	s := l.store
 	if l.state == leaseOver {
 		return
 	}
 	waiting := l.state == leaseGranted
 	l.state = leaseOver
 	l.cancel(why)
-	s.remember(l, why)
+	l.rememberLocked(why)
 	s.m.event(event)
 	s.m.held.Dec()
 	if waiting { // no consumer runs, so none will report its end
@@ -337,15 +339,16 @@ func (s *Store) end(l *Lease, why error, event leaseEvent) {
 	}
 }
 
-// remember keeps what this process knows of a shard that it held, in case that the row vanishes.
-func (s *Store) remember(l *Lease, why error) {
+// rememberLocked keeps what this process knows of a shard that it held, in case that the row vanishes.
+func (l *Lease) rememberLocked(why error) {
+	s := l.store
 	if errors.Is(why, ErrLeaseHandedOff) {
 		delete(s.view.memory, l.shard) // from here on it is the peer's to remember
 		return
 	}
 	r := &row{
-		id: l.shard, epoch: l.epoch, position: l.offer.position, resolved: l.offer.resolved, caughtUp: l.offer.caughtUp,
-		parents: l.first.parents, rewinds: l.first.rewinds, startAt: l.first.startAt, state: l.snapshot, offers: l.number,
+		id: l.shard, epoch: l.epoch, position: l.ledger.offer.position, resolved: l.ledger.offer.resolved, caughtUp: l.ledger.offer.caughtUp,
+		parents: l.first.parents, rewinds: l.first.rewinds, startAt: l.first.startAt, state: l.snapshot, offers: l.ledger.number,
 	}
 	if errors.Is(why, ErrShardEnded) {
 		r.position, r.last, r.resolved = Position{Sequence: ShardEnd}, r.position, ""

@@ -362,7 +362,7 @@ func TestFlipIsFenced(t *testing.T) {
 		l := a.store.Lease(only)
 		e := &expr{}
 		e.setAttr(attrOwner, str("another"))
-		e.setAttr(attrEpoch, num(l.Epoch()+1))
+		e.setAttr(attrEpoch, num(l.epochNow()+1))
 		_, err := a.store.table.update(w.Context(), only, e)
 		require.NoError(w, err)
 		row := w.row(only)
@@ -377,9 +377,9 @@ func TestFlipIsFenced(t *testing.T) {
 func (p *process) flipOf(w *world, id string) *expr {
 	w.Helper()
 	l := p.store.Lease(id)
-	c, err := p.store.claim(l)
+	c, err := l.claim()
 	require.NoError(w, err)
-	now := p.store.state(l)
+	now := l.saved()
 	e := &expr{}
 	e.fence(c.worker, c.epoch)
 	e.point(newSnapshot(stateVersion{epoch: l.first.epoch, slot: 1, number: 99}, c.offer.position, 0, nil, 0), now.version)
@@ -457,7 +457,7 @@ func TestChunksInTheWay(t *testing.T) {
 		require.True(w, w.aws.DynamoDB.Delete(testTable, only))
 		b := w.startSmall("b")
 		w.awaitHeld(5*time.Second, 1, b)
-		require.EqualValues(w, 1, b.store.Lease(only).Epoch())
+		require.EqualValues(w, 1, b.store.Lease(only).epochNow())
 		w.loads(b, only, nil, "")
 		for i := 1; i < 4; i++ {
 			require.NoError(w, w.save(b, only, fmt.Sprint(i*100), stateOf(i)))

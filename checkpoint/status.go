@@ -136,8 +136,8 @@ func (v *view) shardStatus(id string, now time.Time) ShardStatus {
 		out.Owner, out.Epoch, out.Position, out.CaughtUp, out.Load = r.owner, r.epoch, r.position, r.caughtUp, r.load
 	}
 	if l := v.held(id); l != nil {
-		out.Owner, out.Epoch, out.Position, out.CaughtUp, out.Load = l.worker.id, l.epoch, l.offer.position, l.offer.caughtUp, l.offer.load
-		out.State, out.Handoff, out.Confirmed, out.Unstorable = ShardHeld, l.target, l.confirmed, cmp.Or(l.unstorable, l.foreign)
+		out.Owner, out.Epoch, out.Position, out.CaughtUp, out.Load = l.worker.id, l.epoch, l.ledger.offer.position, l.ledger.offer.caughtUp, l.ledger.offer.load
+		out.State, out.Handoff, out.Confirmed, out.Unstorable = ShardHeld, l.target, l.ledger.confirmed, cmp.Or(l.ledger.unstorable, l.ledger.foreign)
 		return out
 	}
 	r := v.rows[id]

@@ -202,11 +202,11 @@ func (s *Store) Stop(ctx context.Context) error {
 	g.SetLimit(parallel)
 	for i, l := range held {
 		g.Go(func() error {
-			err := guard.Do(partName, func() error { return s.release(ctx, l) })
+			err := guard.Do(partName, func() error { return l.release(ctx) })
 			if err != nil && !isOver(err) {
 				errs[i] = fmt.Errorf("release shard %s: %w", l.shard, err)
 			}
-			s.endLease(l, ErrLeaseReleased, eventReleased)
+			l.end(ErrLeaseReleased, eventReleased)
 			return nil
 		})
 	}
@@ -297,8 +297,8 @@ func (s *Store) Trust() (until time.Time, ok bool) {
 	return s.view.me.window.until(), true
 }
 
-// notify wakes whoever waits for a change. Call it with mu held.
-func (s *Store) notify() {
+// notifyLocked wakes those that wait for a change.
+func (s *Store) notifyLocked() {
 	close(s.changed)
 	s.changed = make(chan struct{})
 }

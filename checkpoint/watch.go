@@ -285,7 +285,7 @@ func (v *view) merge(rows map[string]*row, workers map[string]workerRow, begin, 
 	for id, l := range v.leases {
 		// Also with a lower epoch: a row that vanished is begun anew at one. The write that follows is what decides.
 		if seen := rows[id]; seen != nil && seen.owner != l.worker.id && v.me == l.worker && l.state != leaseOver {
-			l.suspect = true
+			l.ledger.suspect = true
 		}
 	}
 	v.doubted = nil
@@ -312,12 +312,12 @@ func (v *view) merge(rows map[string]*row, workers map[string]workerRow, begin, 
 		r = v.believed(r)
 		rows[id] = r
 		if l := v.held(id); l != nil && v.me == l.worker && (r.epoch > l.epoch || (r.epoch == l.epoch && r.owner != l.worker.id)) {
-			l.suspect = true
+			l.ledger.suspect = true
 		}
 	}
 	for id, l := range v.leases {
 		if l.state != leaseOver && rows[id] == nil {
-			l.suspect = true
+			l.ledger.suspect = true
 		}
 	}
 	for id := range v.peers {

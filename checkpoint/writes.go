@@ -69,14 +69,15 @@ func (c claim) heir() string {
 	return c.target
 }
 
-func (s *Store) claim(l *Lease) (claim, error) {
+func (l *Lease) claim() (claim, error) {
+	s := l.store
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if l.state == leaseOver {
 		return claim{}, cause(l.ctx)
 	}
-	l.number++
-	return claim{worker: l.worker.id, epoch: l.epoch, offer: l.offer, number: l.number, target: l.target, replaces: l.replaces}, nil
+	l.ledger.number++
+	return claim{worker: l.worker.id, epoch: l.epoch, offer: l.ledger.offer, number: l.ledger.number, target: l.target, replaces: l.ledger.replaces}, nil
 }
 
 // acquire makes this worker the owner of a shard with the next epoch. was is the row from which the plan was made, or
@@ -163,13 +164,14 @@ func (p *planner) acquire(ctx context.Context, inc *incarnation, shard string, w
 	return nil
 }
 
-// commit writes the latest offer of a lease. A lost answer leaves it dirty: the same write again is harmless.
-func (s *Store) commit(ctx context.Context, l *Lease) error {
-	if err := l.lock(ctx); err != nil {
+// writeProgress writes the latest offer of a lease. A lost answer leaves it dirty: the same write again is harmless.
+func (l *Lease) writeProgress(ctx context.Context) error {
+	s := l.store
+	if err := l.writing.take(ctx); err != nil {
 		return err
 	}
-	defer l.unlock()
-	c, err := s.claim(l)
+	defer l.writing.free()
+	c, err := l.claim()
 	if err != nil {
 		return nil // the lease ended in between, and with it the need to write
 	}
@@ -181,7 +183,7 @@ func (s *Store) commit(ctx context.Context, l *Lease) error {
 	s.m.commitTime.Observe(time.Since(begin).Seconds())
 	if err == nil {
 		s.m.committed(resultOK)
-		s.acknowledge(l, c.offer)
+		l.acknowledge(c.offer)
 		return nil
 	}
 	if _, ok := refused(err); !ok {
@@ -189,12 +191,13 @@ func (s *Store) commit(ctx context.Context, l *Lease) error {
 		s.opener.noteTable(err)
 		return fmt.Errorf("commit shard %s: %w", l.shard, err)
 	}
-	return s.refusedWrite(ctx, l, c, err)
+	return l.refusedWrite(ctx, c, err)
 }
 
 // refusedWrite finds out why the fence of a held lease did not hold. It ends the lease, or mends row or offer, or
 // returns an error when nothing could be found out.
-func (s *Store) refusedWrite(ctx context.Context, l *Lease, c claim, err error) error {
+func (l *Lease) refusedWrite(ctx context.Context, c claim, err error) error {
+	s := l.store
 	mine, now, unknown := s.table.settle(ctx, l.shard, err, func(it item) bool {
 		n, err := integer(it[attrEpoch])
 		return err == nil && n == c.epoch && text(it[attrOwner]) == c.worker
@@ -204,7 +207,7 @@ func (s *Store) refusedWrite(ctx context.Context, l *Lease, c claim, err error) 
 		s.m.committed(resultError)
 		return unknown
 	case now == nil:
-		return s.rewrite(ctx, l, c)
+		return l.rewriteRow(ctx, c)
 	case mine:
 		r, err := decodeRow(now, time.Now())
 		if err != nil {
@@ -212,27 +215,28 @@ func (s *Store) refusedWrite(ctx context.Context, l *Lease, c claim, err error) 
 		}
 		if r.offers == c.number { // the client sent it twice, and the answer to the first was lost
 			s.m.committed(resultOK)
-			s.acknowledge(l, c.offer)
+			l.acknowledge(c.offer)
 			return nil
 		}
 		s.m.committed(resultIgnored)
-		s.raise(l, r)
+		l.raise(r)
 		return nil
 	}
 	s.m.committed(resultFenced)
 	if r, err := decodeRow(now, time.Now()); err == nil {
 		s.noteRow(r)
 	}
-	s.endLease(l, ErrLeaseLost, eventLost)
+	l.end(ErrLeaseLost, eventLost)
 	return nil
 }
 
-// rewrite puts the row of a held shard back after it vanished, one epoch on.
-func (s *Store) rewrite(ctx context.Context, l *Lease, c claim) error {
+// rewriteRow puts the row of a held shard back after it vanished, one epoch on.
+func (l *Lease) rewriteRow(ctx context.Context, c claim) error {
+	s := l.store
 	r := &row{
 		id: l.shard, owner: c.worker, epoch: c.epoch + 1, position: c.offer.position, resolved: c.offer.resolved,
 		caughtUp: c.offer.caughtUp, parents: l.first.parents, rewinds: l.first.rewinds, startAt: l.first.startAt, paused: c.target == noHeir,
-		state: s.state(l), offers: c.number, at: time.Now(),
+		state: l.saved(), offers: c.number, at: time.Now(),
 	}
 	mine, _, unknown := s.table.settle(ctx, l.shard, s.table.putNew(ctx, r.encode()), func(it item) bool {
 		n, err := integer(it[attrEpoch])
@@ -242,22 +246,23 @@ func (s *Store) rewrite(ctx context.Context, l *Lease, c claim) error {
 		return fmt.Errorf("rewrite row of shard %s: %w", l.shard, unknown)
 	}
 	if !mine {
-		s.endLease(l, ErrLeaseLost, eventLost)
+		l.end(ErrLeaseLost, eventLost)
 		return nil
 	}
 	s.log.Warn("the row of a held shard had vanished from the table and was written again from memory", zap.String("shard", l.shard), zap.Int64("epoch", r.epoch))
 	s.m.rewritten.Inc()
 	s.mu.Lock()
-	l.epoch, l.suspect = r.epoch, false
+	l.epoch, l.ledger.suspect = r.epoch, false
 	s.view.rows[l.shard] = r
 	s.mu.Unlock()
-	s.acknowledge(l, c.offer)
+	l.acknowledge(c.offer)
 	return nil
 }
 
 // leave makes one write that ends this worker's ownership, with the last offer. done tells from the row whether it took
 // effect. ErrLeaseLost means that the row is another's.
-func (s *Store) leave(ctx context.Context, l *Lease, c claim, e *expr, done func(*row) bool) error {
+func (l *Lease) leave(ctx context.Context, c claim, e *expr, done func(*row) bool) error {
+	s := l.store
 	var decoded *row
 	_, err := s.table.update(ctx, l.shard, e)
 	landed, it, unknown := s.table.settle(ctx, l.shard, err, func(it item) bool {
@@ -278,7 +283,7 @@ func (s *Store) leave(ctx context.Context, l *Lease, c claim, e *expr, done func
 		return errRowVanished
 	case decoded != nil && decoded.owner == c.worker && decoded.epoch == c.epoch:
 		// The fence holds, so what is stored is later than the offer.
-		s.raise(l, decoded)
+		l.raise(decoded)
 		return fmt.Errorf("shard %s: the stored checkpoint %s, offer %d, is later than %s, offer %d",
 			l.shard, decoded.position.Sequence, decoded.offers, c.offer.position.Sequence, c.number)
 	}
@@ -286,24 +291,24 @@ func (s *Store) leave(ctx context.Context, l *Lease, c claim, e *expr, done func
 }
 
 // leaveTwice is leave, with one repetition after the row was mended.
-func (s *Store) leaveTwice(ctx context.Context, l *Lease, build func(claim) (*expr, func(*row) bool)) error {
+func (l *Lease) leaveTwice(ctx context.Context, build func(claim) (*expr, func(*row) bool)) error {
 	var err error
 	for range 2 {
 		var c claim
-		if c, err = s.claim(l); err != nil {
+		if c, err = l.claim(); err != nil {
 			return err
 		}
 		e, done := build(c)
-		if err = s.leave(ctx, l, c, e, done); err == nil {
-			s.noteLeft(l, c)
+		if err = l.leave(ctx, c, e, done); err == nil {
+			l.noteLeft(c)
 			return nil
 		}
 		switch {
 		case errors.Is(err, ErrLeaseLost):
-			s.endLease(l, ErrLeaseLost, eventLost)
+			l.end(ErrLeaseLost, eventLost)
 			return ErrLeaseLost
 		case errors.Is(err, errRowVanished):
-			if err := s.rewrite(ctx, l, c); err != nil {
+			if err := l.rewriteRow(ctx, c); err != nil {
 				return err
 			}
 		}
@@ -312,12 +317,12 @@ func (s *Store) leaveTwice(ctx context.Context, l *Lease, build func(claim) (*ex
 }
 
 // release gives a shard back: no owner, the last offer, the same epoch (the next owner raises it).
-func (s *Store) release(ctx context.Context, l *Lease) error {
-	if err := l.lock(ctx); err != nil {
+func (l *Lease) release(ctx context.Context) error {
+	if err := l.writing.take(ctx); err != nil {
 		return err
 	}
-	defer l.unlock()
-	return s.leaveTwice(ctx, l, func(c claim) (*expr, func(*row) bool) {
+	defer l.writing.free()
+	return l.leaveTwice(ctx, func(c claim) (*expr, func(*row) bool) {
 		e := &expr{}
 		e.fence(c.worker, c.epoch)
 		e.progress(c)
@@ -326,18 +331,23 @@ func (s *Store) release(ctx context.Context, l *Lease) error {
 	})
 }
 
-func (s *Store) handOff(ctx context.Context, l *Lease) error {
-	if err := l.lock(ctx); err != nil {
+// HandOff writes the last offer and the new owner in one conditional write. Call it when all is resolved. After nil the
+// lease is over. After an error it is as it was, unless Context is done; ErrNoHandoff means that the target died
+// meanwhile, so read on. Where no answer arrives HandOff outlasts ctx, by the rest of the trust window at most: before it
+// is certain that the write can no longer take effect, the holder must not go on.
+func (l *Lease) HandOff(ctx context.Context) error {
+	s := l.store
+	if err := l.writing.take(ctx); err != nil {
 		return err
 	}
-	defer l.unlock()
-	if c, err := s.claim(l); err != nil {
+	defer l.writing.free()
+	if c, err := l.claim(); err != nil {
 		return err
 	} else if c.target == "" {
 		return ErrNoHandoff
 	}
 	var target string
-	err := s.leaveTwice(ctx, l, func(c claim) (*expr, func(*row) bool) {
+	err := l.leaveTwice(ctx, func(c claim) (*expr, func(*row) bool) {
 		target = c.heir()
 		e := &expr{}
 		e.fence(c.worker, c.epoch)
@@ -351,28 +361,29 @@ func (s *Store) handOff(ctx context.Context, l *Lease) error {
 		// The target may have taken it over already, with an epoch of its own.
 		return e, func(r *row) bool { return r.epoch > c.epoch && r.owner == target }
 	})
-	if err != nil && (l.ctx.Err() != nil || !s.handedOff(ctx, l, target)) {
+	if err != nil && (l.ctx.Err() != nil || !l.settleHandoff(ctx, target)) {
 		return fmt.Errorf("hand shard %s over to %s: %w", l.shard, target, err)
 	}
 	s.setOwner(l.shard, target)
 	if target == "" {
-		s.endLease(l, ErrLeaseReleased, eventReleased)
+		l.end(ErrLeaseReleased, eventReleased)
 	} else {
-		s.endLease(l, ErrLeaseHandedOff, eventHandedOff)
+		l.end(ErrLeaseHandedOff, eventHandedOff)
 	}
 	s.watcher.bump()
 	return nil
 }
 
-// handedOff makes certain whose a shard is after a handoff that got no answer. Its holder would go on acting after an
+// settleHandoff makes certain whose a shard is after a handoff that got no answer. Its holder would go on acting after an
 // error while the write may still arrive and the target start: so either the write is found in the row, or the epoch is
 // raised, which shuts it out, or the trust window closes. The epoch is raised together with the last offer: no commit went
 // while the handoff was under way, and a process that dies before the next one would repeat what it had drained. It does
 // not stop when ctx is done.
-func (s *Store) handedOff(ctx context.Context, l *Lease, target string) bool {
+func (l *Lease) settleHandoff(ctx context.Context, target string) bool {
+	s := l.store
 	ctx = context.WithoutCancel(ctx)
 	for attempt := 0; ; attempt++ {
-		c, err := s.claim(l)
+		c, err := l.claim()
 		if err != nil {
 			return false
 		}
@@ -398,13 +409,13 @@ func (s *Store) handedOff(ctx context.Context, l *Lease, target string) bool {
 			return false // a late handoff finds no row either, and the next commit writes it again
 		case text(now[attrOwner]) == target:
 			return true
-		case !mine && s.stillOurs(l, c, now):
+		case !mine && l.stillOurs(c, now):
 			if !sleep.For(l.ctx, backoff(attempt)) { //nolint:contextcheck // as above
 				return false
 			}
 			continue // with what the row says, and a number above its own
 		case !mine:
-			s.endLease(l, ErrLeaseLost, eventLost)
+			l.end(ErrLeaseLost, eventLost)
 			return false
 		}
 		if r, err := decodeRow(now, time.Now()); err == nil {
@@ -413,17 +424,22 @@ func (s *Store) handedOff(ctx context.Context, l *Lease, target string) bool {
 		s.mu.Lock()
 		l.epoch = c.epoch + 1
 		s.mu.Unlock()
-		s.acknowledge(l, c.offer)
+		l.acknowledge(c.offer)
 		return false
 	}
 }
 
-func (s *Store) finish(ctx context.Context, l *Lease, children []types.ChildShard) error {
-	if err := l.lock(ctx); err != nil {
+// Finish ends the shard: rows for its children first, then SHARD_END with the last offer, so that a crash in between
+// repeats the end and never orphans a child. Call it when all is resolved and Ended has proved the end. children is what
+// the last GetRecords answer said, or nil: then they are those that are listed. After nil the lease is over; after an
+// error it is as it was, unless Context is done, and Finish may be called again.
+func (l *Lease) Finish(ctx context.Context, children []types.ChildShard) error {
+	s := l.store
+	if err := l.writing.take(ctx); err != nil {
 		return err
 	}
-	defer l.unlock()
-	if _, err := s.claim(l); err != nil {
+	defer l.writing.free()
+	if _, err := l.claim(); err != nil {
 		return err
 	}
 	told := len(children) > 0
@@ -451,7 +467,7 @@ func (s *Store) finish(ctx context.Context, l *Lease, children []types.ChildShar
 		}
 		s.mu.Unlock()
 	}
-	err := s.leaveTwice(ctx, l, func(c claim) (*expr, func(*row) bool) {
+	err := l.leaveTwice(ctx, func(c claim) (*expr, func(*row) bool) {
 		e := &expr{}
 		e.fence(c.worker, c.epoch)
 		e.setAttr(attrPosition, str(ShardEnd))
@@ -472,7 +488,7 @@ func (s *Store) finish(ctx context.Context, l *Lease, children []types.ChildShar
 		return fmt.Errorf("end shard %s: %w", l.shard, err)
 	}
 	s.setEnded(l.shard)
-	s.endLease(l, ErrShardEnded, eventEnded)
+	l.end(ErrShardEnded, eventEnded)
 	s.watcher.bump()
 	if len(children) == 0 {
 		s.catalog.relist()
