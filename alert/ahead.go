@@ -15,7 +15,7 @@ const aheadSlack = 5 * time.Minute
 // What rules remember stays. A time that is ahead becomes now.
 func (e *Evaluator) BringBack(now time.Time) time.Duration {
 	m, limit := e.memory, millisOf(now)
-	latest := max(e.reached(), m.watchdog)
+	latest := max(e.life.reached(), m.watchdog)
 	for _, r := range m.rules {
 		latest = max(latest, r.at)
 		for _, en := range r.entries {
@@ -26,8 +26,8 @@ func (e *Evaluator) BringBack(now time.Time) time.Duration {
 	if ahead <= aheadSlack {
 		return 0
 	}
-	if e.eventTime.After(now) {
-		e.eventTime = timeOf(limit)
+	if e.clock.eventTime.After(now) {
+		e.clock.eventTime = timeOf(limit)
 	}
 	m.clock, m.watchdog, m.noted = min(m.clock, limit), min(m.watchdog, limit), min(m.noted, limit)
 	for i := range m.foreign {
@@ -39,7 +39,7 @@ func (e *Evaluator) BringBack(now time.Time) time.Duration {
 			r.claims[key] = claim{c.family, min(c.at, limit)} // its size stays
 		}
 		for _, en := range r.entries {
-			e.bringBack(r.rule, en, limit)
+			e.life.bringBack(r.rule, en, limit)
 		}
 	}
 	return ahead
@@ -57,7 +57,7 @@ func (en *entry) latest(r *rule) int64 {
 	return t
 }
 
-func (e *Evaluator) bringBack(r *rule, en *entry, limit int64) {
+func (l *lifecycle) bringBack(r *rule, en *entry, limit int64) {
 	en.since, en.held, en.sent = min(en.since, limit), min(en.held, limit), min(en.sent, limit)
 	if en.last != nil {
 		en.last.arrival = min(en.last.arrival, limit)
@@ -69,7 +69,7 @@ func (e *Evaluator) bringBack(r *rule, en *entry, limit int64) {
 		en.kin.born = min(en.kin.born, limit-1) // before the claims
 	}
 	if en.due > limit {
-		e.reschedule(r, en, limit)
+		l.reschedule(r, en, limit)
 	}
 }
 

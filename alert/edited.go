@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 )
 
 // This file is about rules that are edited while they fire. See "Edited rules" in doc.go.
@@ -242,7 +243,7 @@ type leftTopic struct {
 }
 
 // way is the way to a topic that was told of an entry.
-func (e *Evaluator) way(m *ruleMemory, topic string) *route {
+func (out *outbox) way(m *ruleMemory, topic string) *route {
 	if to := m.rule.route(topic); to != nil {
 		return to
 	}
@@ -251,23 +252,23 @@ func (e *Evaluator) way(m *ruleMemory, topic string) *route {
 		x = &leftTopic{}
 	}
 	if x.route == nil {
-		x.route = &route{rule: m.rule, topic: topic, render: rendererOf(m.rule.name, e.pipeline.stream, x.own, x.shared)}
+		x.route = &route{rule: m.rule, topic: topic, render: rendererOf(m.rule.name, out.stream, x.own, x.shared)}
 	}
 	return x.route
 }
 
 // emitEnd says that an excursion is over, to everybody who heard of it, and to nobody else.
-func (e *Evaluator) emitEnd(r *rule, en *entry, o *occasion) {
-	m := e.memory.rules[r.place]
+func (l *lifecycle) emitEnd(r *rule, en *entry, o *occasion) {
+	m := l.memory.rules[r.place]
 	if en.heard == 0 {
-		e.emit(r, en, KindResolved, o)
-	} else if !e.silent {
+		l.out.emit(r, en, KindResolved, o)
+	} else if !l.out.silent {
 		for _, topic := range m.heard(en) {
-			e.make(e.way(m, topic), KindResolved, o, en)
+			l.out.make(l.out.way(m, topic), KindResolved, o, en)
 		}
 	}
-	for i := range e.memory.foreign {
-		if s := &e.memory.foreign[i]; s.owes > 0 && s.name == r.name && !e.silent {
+	for i := range l.memory.foreign {
+		if s := &l.memory.foreign[i]; s.owes > 0 && s.name == r.name && !l.out.silent {
 			if s.over == nil {
 				s.over = map[string][]string{}
 			}
@@ -278,15 +279,15 @@ func (e *Evaluator) emitEnd(r *rule, en *entry, o *occasion) {
 
 // endEdited says the ends of what rules have told and do not tell any more, at a tick at which all workers have had the same rules for a
 // while; and of what is about to be forgotten in any case.
-func (e *Evaluator) endEdited(settled bool) {
-	m := e.memory
+func (l *lifecycle) endEdited(settled bool) {
+	m := l.memory
 	if !m.has(formatEnds) {
 		return
 	}
 	room := maxEnds
 	for _, r := range m.rules {
 		if settled && r.owing {
-			r.owing = e.endLeft(r, &room)
+			r.owing = l.endLeft(r, &room)
 		}
 	}
 	if !slices.ContainsFunc(m.foreign, func(s section) bool { return s.owes > 0 }) {
@@ -297,14 +298,14 @@ func (e *Evaluator) endEdited(settled bool) {
 	for i := range m.foreign {
 		s := &m.foreign[i]
 		total += len(s.body) + 128
-		if s.owes > 0 && (settled || total > maxForeign || e.now()-s.used > millis(foreignLife)) {
-			e.endForeign(s, &room)
+		if s.owes > 0 && (settled || total > maxForeign || l.clock.now()-s.used > millis(foreignLife)) {
+			l.endForeign(s, &room)
 		}
 	}
 }
 
 // endLeft tells topics to which a rule goes no longer that its alerts end there. It answers whether there is more to say.
-func (e *Evaluator) endLeft(r *ruleMemory, room *int) bool {
+func (l *lifecycle) endLeft(r *ruleMemory, room *int) bool {
 	var entries []*entry
 	for _, en := range r.entries {
 		if en.heard != 0 && en.firing && en.told {
@@ -328,43 +329,43 @@ func (e *Evaluator) endLeft(r *ruleMemory, room *int) bool {
 		if *room -= len(left); *room < 0 {
 			return true
 		}
-		e.silent = en.kin != nil && en.kin.silent
+		l.out.silent = en.kin != nil && en.kin.silent
 		for _, topic := range left {
-			if !e.silent {
-				e.makeEnd(e.way(r, topic), en, why)
+			if !l.out.silent {
+				l.out.makeEnd(l.out.way(r, topic), en, timeOf(l.reached()), why)
 			}
 		}
-		e.silent = false
+		l.out.silent = false
 		if r.hears(en, without(heard, left...)); len(left) == len(heard) { // whoever hears of the rule now has not heard of this
 			en.told, en.ended, en.heard = false, true, 0
 		}
-		e.reschedule(r.rule, en, e.reached())
+		l.reschedule(r.rule, en, l.reached())
 	}
 	return false
 }
 
 // makeEnd makes the alert that ends what a topic was told of an entry. Its id is that of the excursion, so that whoever says it again,
 // after a crash or in another shard that has the key, says the same.
-func (e *Evaluator) makeEnd(to *route, en *entry, why string) {
+func (out *outbox) makeEnd(to *route, en *entry, at time.Time, why string) {
 	a := &Alert{
 		Rule: to.render.rule, Topic: to.topic, Kind: KindResolved, Ended: why, Severity: severities()[en.severity], Key: en.key,
-		At: timeOf(e.reached()), Since: timeOf(en.since), Suppressed: en.swallowed, render: to.render.message, sample: to.render.sampled,
+		At: at, Since: timeOf(en.since), Suppressed: en.swallowed, render: to.render.message, sample: to.render.sampled,
 	}
-	a.Record = Record{Shard: e.shard, PartitionKey: en.key, Arrival: a.At}
+	a.Record = Record{Shard: out.shard, PartitionKey: en.key, Arrival: a.At}
 	if en.last != nil {
 		a.Record.PartitionKey, a.Record.SequenceNumber = en.last.partitionKey, en.last.sequence
 		a.Record.SubSequence, a.Record.Arrival = en.last.sub, timeOf(en.last.arrival)
 	}
-	a.ID = timeID(e.pipeline.stream, "", a.Rule, a.Topic, "ended", a.Key, en.since, e.generation)
-	e.alerts = append(e.alerts, a)
+	a.ID = timeID(out.stream, "", a.Rule, a.Topic, "ended", a.Key, en.since, out.generation)
+	out.alerts = append(out.alerts, a)
 }
 
 // endForeign says the ends of what a rule has told that is no more, or is another one.
-func (e *Evaluator) endForeign(s *section, room *int) {
+func (l *lifecycle) endForeign(s *section, room *int) {
 	s.settleOver()
 	why := "the rule was taken out of the configuration"
 	var now *ruleMemory
-	for _, r := range e.memory.rules {
+	for _, r := range l.memory.rules {
 		if r.rule.name == s.name {
 			now, why = r, "the rule was changed, and begins anew"
 		}
@@ -388,10 +389,10 @@ func (e *Evaluator) endForeign(s *section, room *int) {
 			to := ways[topic]
 			if to == nil {
 				i := slices.IndexFunc(s.told.topics, func(t toldTopic) bool { return t.name == topic })
-				to = &route{topic: topic, render: rendererOf(s.name, e.pipeline.stream, s.told.words, s.told.topics[i].words)}
+				to = &route{topic: topic, render: rendererOf(s.name, l.out.stream, s.told.words, s.told.topics[i].words)}
 				ways[topic] = to
 			}
-			e.makeEnd(to, &en, why)
+			l.out.makeEnd(to, &en, timeOf(l.reached()), why)
 		}
 		return nil
 	})

@@ -27,71 +27,84 @@ type occasion struct {
 
 func (o *occasion) ms() int64 { return o.at.UnixMilli() }
 
+// lifecycle takes the keys of all rules through their states, and lets the outbox say what follows.
+type lifecycle struct {
+	clock  *eventClock
+	in     *reading
+	memory *memory
+	out    *outbox
+	// fired are the rules without memory that match the record at hand and that somebody knows of.
+	fired ruleSet
+	// mutedBy is the silence that swallowed the last alert which one did.
+	mutedBy *silence
+	// muted is the first reason for which an alert of the record at hand was swallowed.
+	muted Reason
+	// expiring is the entry for which something that is due is being done.
+	expiring *entry
+}
+
 // step takes the verdict on a record through what the rule remembers, and makes the alerts that follow from it.
-func (e *Evaluator) step(r *rule, v verdict, rec *Record) {
-	if v == undefinedOverBudget {
-		e.noteOver(r, rec)
-	}
+func (l *lifecycle) step(r *rule, v verdict, rec *Record) {
 	if v.undefined() || r.absence.Of == AbsenceOfStream {
 		return // an undefined condition is no match, and no normal record either; about the stream only a tick decides
 	}
 	o := &occasion{rec: rec, at: rec.Arrival}
 	if v == yes {
-		e.countKey(r)
+		l.in.countKey(r)
 	}
 	if !r.remembers() {
-		if v == yes && e.announce(r, nil, o) {
-			e.fired.add(r.place)
+		if v == yes && l.announce(r, nil, o) {
+			l.fired.add(r.place)
 		}
 		return
 	}
-	m := e.memory.rules[r.place]
-	if v == no && r.keyed > 0 && !e.frame.meter.settled && !e.frame.settleKey(r) {
+	m := l.memory.rules[r.place]
+	if v == no && r.keyed > 0 && !l.in.frame.meter.settled && !l.in.frame.settleKey(r) {
 		return
 	}
-	key := e.keyOf(r, rec)
+	key := l.in.keyOf(r, rec)
 	en := m.find(key)
 	switch {
 	case v == yes:
-		en = e.remember(m, key, en)
+		en = l.remember(m, key, en)
 	case en == nil:
 		return
 	}
-	now := e.now()
+	now := l.clock.now()
 	if v == yes && r.severityOf != nil {
-		if en.grade = e.severityOf(r, o); !e.memory.keyed() && (!en.firing || !en.told) {
+		if en.grade = l.in.severityOf(r, o); !l.memory.keyed() && (!en.firing || !en.told) {
 			en.severity = en.grade
 		}
 	}
 	if v == yes && r.timed() && en.note(rec) {
-		e.memory.weigh(en)
+		l.memory.weigh(en)
 	}
 	if v == yes && r.covers != 0 && r.window == nil {
-		e.noteCovers(r, en)
+		l.noteCovers(r, en)
 	}
 	switch {
 	case r.absence.After > 0:
 		if v == yes { // any other record of the key is no sign of what is awaited
-			e.arrived(r, en, o)
+			l.arrived(r, en, o)
 		}
 	case r.window != nil:
-		e.window(r, en, v, o)
+		l.window(r, en, v, o)
 	default:
-		e.judge(r, en, v == yes, o, now)
+		l.judge(r, en, v == yes, o, now)
 		if v == yes && r.owes(en) && en.note(rec) { // for what may be told without another record
-			e.memory.weigh(en)
+			l.memory.weigh(en)
 		}
 	}
-	e.reschedule(r, en, now)
-	e.fit(en, rec)
+	l.reschedule(r, en, now)
+	l.fit(en, rec)
 }
 
 // remember returns the entry of a key, which is known or nil, made if there is none.
-func (e *Evaluator) remember(m *ruleMemory, key []byte, known *entry) *entry {
-	en := e.memory.touch(m, key, known)
-	if w := m.rule.window; w != nil && (en.window == nil || w.entire && m.rule.lost(en, e.now())) {
-		en.window = w.newWindow(e.memory.keyed())
-		en.window.last, en.window.watched = e.now()/w.step, e.now()
+func (l *lifecycle) remember(m *ruleMemory, key []byte, known *entry) *entry {
+	en := l.memory.touch(m, key, known)
+	if w := m.rule.window; w != nil && (en.window == nil || w.entire && m.rule.lost(en, l.clock.now())) {
+		en.window = w.newWindow(l.memory.keyed())
+		en.window.last, en.window.watched = l.clock.now()/w.step, l.clock.now()
 	}
 	return en
 }
@@ -113,32 +126,32 @@ func (en *entry) note(rec *Record) (resized bool) {
 }
 
 // countKey accounts for a record that matches a rule and has no proper key.
-func (e *Evaluator) countKey(r *rule) {
+func (in *reading) countKey(r *rule) {
 	if r.key == nil {
 		return
 	}
-	if _, cause := r.key.load(&e.frame); cause.undefined() {
+	if _, cause := r.key.load(&in.frame); cause.undefined() {
 		r.metrics.undefined[cause].Add(1)
 	}
 }
 
 // keyOf is what "the same alert" means for a record. A key that cannot be computed is the empty one: an alert without a
 // proper key is better than none. The bytes are valid until the next call.
-func (e *Evaluator) keyOf(r *rule, rec *Record) []byte {
-	e.keyText = e.keyText[:0]
+func (in *reading) keyOf(r *rule, rec *Record) []byte {
+	in.keyText = in.keyText[:0]
 	switch {
 	case r.whole():
 	case r.key == nil:
-		e.keyText = append(e.keyText, rec.PartitionKey...)
+		in.keyText = append(in.keyText, rec.PartitionKey...)
 	default:
-		if v, cause := r.key.load(&e.frame); !cause.undefined() {
-			e.keyText = v.appendText(e.keyText)
+		if v, cause := r.key.load(&in.frame); !cause.undefined() {
+			in.keyText = v.appendText(in.keyText)
 		}
-		if len(e.keyText) > maxKey && e.memory.keyed() {
-			return e.memory.key.shorten(e.keyText)
+		if len(in.keyText) > maxKey && in.agreed.keyed() {
+			return in.agreed.key.shorten(in.keyText)
 		}
 	}
-	return e.keyText
+	return in.keyText
 }
 
 // appendText appends the value as people write it.
@@ -170,33 +183,33 @@ func (v *value) appendText(b []byte) []byte {
 }
 
 // window adds a record to the window of its key, if it belongs there, and judges a window that slides.
-func (e *Evaluator) window(r *rule, en *entry, v verdict, o *occasion) {
-	r.window.advance(en.window, e.now())
+func (l *lifecycle) window(r *rule, en *entry, v verdict, o *occasion) {
+	r.window.advance(en.window, l.clock.now())
 	if v == yes {
-		x, cause := r.window.load(&e.frame, &e.counted)
+		x, cause := r.window.load(&l.in.frame, &l.in.counted)
 		if cause.undefined() {
 			r.metrics.undefined[cause].Add(1)
 			return
 		}
-		e.count(r, en, x)
+		l.count(r, en, x)
 	}
 	if r.window.tumbling || !r.window.whole(en.window) {
 		return // judged at its end, or when a whole window was watched
 	}
-	e.judgeWindow(r, en, o, e.now())
+	l.judgeWindow(r, en, o, l.clock.now())
 }
 
 // judge takes a claim that holds or does not, and makes the alerts that follow. now is the event time.
-func (e *Evaluator) judge(r *rule, en *entry, holds bool, o *occasion, now int64) {
+func (l *lifecycle) judge(r *rule, en *entry, holds bool, o *occasion, now int64) {
 	if !r.episodic() {
 		if holds {
-			e.announce(r, en, o)
+			l.announce(r, en, o)
 		}
 		return
 	}
 	if holds {
 		en.held = now
-		e.holds(r, en, o, now)
+		l.holds(r, en, o, now)
 		return
 	}
 	if !en.firing {
@@ -207,15 +220,15 @@ func (e *Evaluator) judge(r *rule, en *entry, holds bool, o *occasion, now int64
 	switch {
 	case r.resolve.Records > 0:
 		if int(en.streak) >= r.resolve.Records {
-			e.conclude(r, en, o)
+			l.conclude(r, en, o)
 		}
 	case r.resolve.Time == 0:
-		e.conclude(r, en, nil) // an excursion that nobody wants to hear the end of
+		l.conclude(r, en, nil) // an excursion that nobody wants to hear the end of
 	}
 }
 
 // holds takes a claim that holds: it may begin to fire, or fires already.
-func (e *Evaluator) holds(r *rule, en *entry, o *occasion, now int64) {
+func (l *lifecycle) holds(r *rule, en *entry, o *occasion, now int64) {
 	if !en.firing {
 		if en.since == 0 {
 			en.since = now
@@ -226,62 +239,62 @@ func (e *Evaluator) holds(r *rule, en *entry, o *occasion, now int64) {
 		}
 		en.firing, en.told = true, false
 		en.streak = 0
-		e.announce(r, en, o)
+		l.announce(r, en, o)
 		return
 	}
 	en.streak = 0
 	switch {
 	case !en.told:
-		e.announce(r, en, o) // something swallowed it; perhaps no longer
-	case e.graver(r, en):
-		e.rises(r, en, o)
+		l.announce(r, en, o) // something swallowed it; perhaps no longer
+	case l.graver(r, en):
+		l.rises(r, en, o)
 	case o.rec == nil: // expire repeats what is due
 	case r.repeat > 0 && now-en.sent >= r.repeat:
-		e.again(r, en, o)
+		l.again(r, en, o)
 	default:
-		e.swallow(r, en, ReasonFiring)
+		l.swallow(r, en, ReasonFiring)
 	}
 }
 
 // announce makes the alert of a claim, unless something swallows it. en is nil for a rule that remembers nothing. It answers
 // whether anybody knows: an alert was made, or a person has silenced it.
-func (e *Evaluator) announce(r *rule, en *entry, o *occasion) (known bool) {
-	if reason := e.hindrance(r, en, o); reason != "" {
-		e.swallow(r, en, reason)
+func (l *lifecycle) announce(r *rule, en *entry, o *occasion) (known bool) {
+	if reason := l.hindrance(r, en, o); reason != "" {
+		l.swallow(r, en, reason)
 		return reason == ReasonSilenced
 	}
-	e.tell(r, en, o)
+	l.tell(r, en, o)
 	return true
 }
 
 // rises tells that a claim which was told has become graver: at once, whatever was told before, and once for each grade.
-func (e *Evaluator) rises(r *rule, en *entry, o *occasion) {
-	if reason := e.mute(r, en, o); reason != "" {
-		e.swallow(r, en, reason)
+func (l *lifecycle) rises(r *rule, en *entry, o *occasion) {
+	if reason := l.mute(r, en, o); reason != "" {
+		l.swallow(r, en, reason)
 		return
 	}
-	e.tellRise(r, en, o)
+	l.tellRise(r, en, o)
 }
 
-func (e *Evaluator) tellRise(r *rule, en *entry, o *occasion) {
+func (l *lifecycle) tellRise(r *rule, en *entry, o *occasion) {
 	en.severity = en.grade
-	e.memory.rules[r.place].joins(en)
-	e.emit(r, en, KindFiring, o)
-	en.sent, en.swallowed = e.at(o), 0
+	l.memory.rules[r.place].joins(en)
+	l.out.emit(r, en, KindFiring, o)
+	en.sent, en.swallowed = l.clock.at(o), 0
 }
 
 // graver says whether the last record of a key is graver than what was told of it. The plain format has room for one severity, so
 // that a restart would forget which.
-func (e *Evaluator) graver(r *rule, en *entry) bool {
-	return r.severityOf != nil && en.grade < en.severity && e.memory.keyed()
+func (l *lifecycle) graver(r *rule, en *entry) bool {
+	return r.severityOf != nil && en.grade < en.severity && l.memory.keyed()
 }
 
 // hindrance is what swallows the alert that a claim fires, or nothing.
-func (e *Evaluator) hindrance(r *rule, en *entry, o *occasion) Reason {
-	if en != nil && r.dedup > 0 && en.sent != 0 && e.at(o)-en.sent < r.dedup && !e.graver(r, en) && !en.owed(e.at(o)) {
+func (l *lifecycle) hindrance(r *rule, en *entry, o *occasion) Reason {
+	if en != nil && r.dedup > 0 && en.sent != 0 && l.clock.at(o)-en.sent < r.dedup && !l.graver(r, en) && !en.owed(l.clock.at(o)) {
 		return ReasonDedup
 	}
-	return e.mute(r, en, o)
+	return l.mute(r, en, o)
 }
 
 // lastWord is for how long the last word on a claim that holds may be that it is over.
@@ -294,100 +307,100 @@ func (en *entry) owed(at int64) bool {
 }
 
 // tell makes the alert of a claim.
-func (e *Evaluator) tell(r *rule, en *entry, o *occasion) {
+func (l *lifecycle) tell(r *rule, en *entry, o *occasion) {
 	if en != nil {
 		if en.severity = en.grade; r.severityOf == nil {
-			en.severity = e.severityOf(r, o)
+			en.severity = l.in.severityOf(r, o)
 		}
 	}
-	e.emit(r, en, KindFiring, o)
+	l.out.emit(r, en, KindFiring, o)
 	if en != nil {
-		en.told, en.ended, en.sent, en.swallowed, en.heard = true, false, e.at(o), 0, 0
+		en.told, en.ended, en.sent, en.swallowed, en.heard = true, false, l.clock.at(o), 0, 0
 	}
 }
 
 // again repeats the alert of a claim that still holds. It counts as made also when it is muted: the next one is due an
 // interval later.
-func (e *Evaluator) again(r *rule, en *entry, o *occasion) {
-	reason := e.mute(r, en, o)
+func (l *lifecycle) again(r *rule, en *entry, o *occasion) {
+	reason := l.mute(r, en, o)
 	if reason == "" {
-		e.memory.rules[r.place].joins(en)
-		reason = e.overdue(r, en, o)
+		l.memory.rules[r.place].joins(en)
+		reason = l.overdue(r, en, o)
 	}
 	if reason != "" {
-		e.swallow(r, en, reason)
+		l.swallow(r, en, reason)
 	} else {
-		e.emit(r, en, KindRepeat, o)
+		l.out.emit(r, en, KindRepeat, o)
 		en.swallowed = 0
-		if e.graver(r, en) {
+		if l.graver(r, en) {
 			en.severity = en.grade // that is told now
 		}
 	}
-	en.sent = e.at(o)
+	en.sent = l.clock.at(o)
 }
 
 // conclude ends an excursion. Whoever was told of its beginning is told of its end, whatever mutes the rule by now; with
 // a nil occasion nobody is.
-func (e *Evaluator) conclude(r *rule, en *entry, o *occasion) {
+func (l *lifecycle) conclude(r *rule, en *entry, o *occasion) {
 	if o != nil && en.told {
-		e.emitEnd(r, en, o)
-		en.swallowed, en.ended = 0, e.memory.keyed() // or a restart would forget it
+		l.emitEnd(r, en, o)
+		en.swallowed, en.ended = 0, l.memory.keyed() // or a restart would forget it
 	}
 	en.firing, en.told, en.heard = false, false, 0
 	en.since, en.streak = 0, 0
 }
 
 // at is the event time of an occasion: a record that came late happens now.
-func (e *Evaluator) at(o *occasion) int64 {
+func (c *eventClock) at(o *occasion) int64 {
 	if o.rec != nil {
-		return e.now()
+		return c.now()
 	}
 	return o.ms()
 }
 
 // arrived takes a sign of life for what can be absent.
-func (e *Evaluator) arrived(r *rule, en *entry, o *occasion) {
-	en.held = e.at(o)
+func (l *lifecycle) arrived(r *rule, en *entry, o *occasion) {
+	en.held = l.clock.at(o)
 	if en.firing {
-		e.conclude(r, en, o)
+		l.conclude(r, en, o)
 	}
 }
 
 // swallow accounts for an alert that is not made.
-func (e *Evaluator) swallow(r *rule, en *entry, reason Reason) {
-	if e.silent {
+func (l *lifecycle) swallow(r *rule, en *entry, reason Reason) {
+	if l.out.silent {
 		en.swallowed++ // and counted by the shard that speaks for the key
 		return
 	}
 	r.metrics.suppressed[reason].Inc()
 	if reason == ReasonSilenced {
-		e.mutedBy.muted.Add(1)
+		l.mutedBy.muted.Add(1)
 	}
 	if en != nil {
 		en.swallowed++
 	}
-	if e.muted == "" && !r.shadow {
-		e.muted = reason
+	if l.muted == "" && !r.shadow {
+		l.muted = reason
 	}
 }
 
 // mute says what swallows an alert, or nothing. A rule in mode shadow takes no notice.
-func (e *Evaluator) mute(r *rule, en *entry, o *occasion) Reason {
+func (l *lifecycle) mute(r *rule, en *entry, o *occasion) Reason {
 	for _, other := range r.inhibitors {
-		if e.inhibits(other, r, en, o) {
+		if l.inhibits(other, r, en, o) {
 			return ReasonInhibited
 		}
 	}
-	if e.mutedBy = e.silenced(r, en, o); e.mutedBy != nil {
+	if l.mutedBy = l.silenced(r, en, o); l.mutedBy != nil {
 		return ReasonSilenced
 	}
-	at := timeOf(e.at(o))
+	at := timeOf(l.clock.at(o))
 	for _, q := range r.quiet {
 		if q.cover(at) {
 			return ReasonQuietHours
 		}
 	}
-	if !r.limit.IsZero() && !e.memory.rules[r.place].spend(e.at(o)) && (en == nil || !en.owed(e.at(o))) {
+	if !r.limit.IsZero() && !l.memory.rules[r.place].spend(l.clock.at(o)) && (en == nil || !en.owed(l.clock.at(o))) {
 		return ReasonRateLimit
 	}
 	return ""
@@ -395,29 +408,29 @@ func (e *Evaluator) mute(r *rule, en *entry, o *occasion) Reason {
 
 // inhibits says whether other is active for the key that r is about to alert on, and somebody knows. What nobody was told,
 // because of quiet hours or a rate limit, mutes nothing: or nobody would hear of the key at all.
-func (e *Evaluator) inhibits(other, r *rule, en *entry, o *occasion) bool {
+func (l *lifecycle) inhibits(other, r *rule, en *entry, o *occasion) bool {
 	if other.shadow {
 		return false
 	}
 	if !other.remembers() {
-		return o.rec != nil && e.fired.has(other.place)
+		return o.rec != nil && l.fired.has(other.place)
 	}
 	var theirs *entry
 	switch {
 	case other.whole(): // it is about the keys of all others, too
-		theirs = e.memory.rules[other.place].find(nil)
+		theirs = l.memory.rules[other.place].find(nil)
 	case en != nil:
-		theirs = e.memory.rules[other.place].entries[en.key]
+		theirs = l.memory.rules[other.place].entries[en.key]
 	case o.rec != nil:
-		theirs = e.memory.rules[other.place].find(e.keyOf(r, o.rec))
+		theirs = l.memory.rules[other.place].find(l.in.keyOf(r, o.rec))
 	}
 	if theirs == nil {
 		return false
 	}
-	if theirs.firing && (theirs.told || e.silenced(other, theirs, o) != nil) {
+	if theirs.firing && (theirs.told || l.silenced(other, theirs, o) != nil) {
 		return true
 	}
-	return !other.concludes() && other.dedup > 0 && theirs.sent != 0 && e.at(o)-theirs.sent < other.dedup
+	return !other.concludes() && other.dedup > 0 && theirs.sent != 0 && l.clock.at(o)-theirs.sent < other.dedup
 }
 
 // spend takes a token of the rule's rate limit.
@@ -435,10 +448,10 @@ func (m *ruleMemory) spend(at int64) bool {
 }
 
 // severityOf is the place of an alert's severity among severities.
-func (e *Evaluator) severityOf(r *rule, o *occasion) uint8 {
+func (in *reading) severityOf(r *rule, o *occasion) uint8 {
 	word := r.severity
 	if r.severityOf != nil && o.rec != nil {
-		if v, cause := r.severityOf.load(&e.frame); !cause.undefined() && v.kind == text {
+		if v, cause := r.severityOf.load(&in.frame); !cause.undefined() && v.kind == text {
 			word = string(v.raw)
 		}
 	}
@@ -451,8 +464,8 @@ func (e *Evaluator) severityOf(r *rule, o *occasion) uint8 {
 }
 
 // emit makes an alert of a rule for each of its topics.
-func (e *Evaluator) emit(r *rule, en *entry, kind Kind, o *occasion) {
-	if e.silent {
+func (out *outbox) emit(r *rule, en *entry, kind Kind, o *occasion) {
+	if out.silent {
 		return // another shard says it
 	}
 	if r.shadow {
@@ -460,26 +473,26 @@ func (e *Evaluator) emit(r *rule, en *entry, kind Kind, o *occasion) {
 		return
 	}
 	for _, to := range r.routes {
-		e.make(to, kind, o, en)
+		out.make(to, kind, o, en)
 	}
 }
 
 // make makes one alert.
-func (e *Evaluator) make(to *route, kind Kind, o *occasion, en *entry) {
+func (out *outbox) make(to *route, kind Kind, o *occasion, en *entry) {
 	a := &Alert{
-		Topic: to.topic, Kind: kind, At: o.at, Ended: o.ended, Unsure: e.unsure, render: to.render.message, sample: to.render.sampled,
+		Topic: to.topic, Kind: kind, At: o.at, Ended: o.ended, Unsure: out.unsure, render: to.render.message, sample: to.render.sampled,
 	}
 	r := to.rule
 	if r != nil {
 		a.Rule, a.sent = r.name, r.audience
-		e.describe(a, r, en, o)
+		out.describe(a, r, en, o)
 	}
 	if o.rec != nil {
-		a.Record = e.kept(o.rec)
-		a.ID = alertID(e.pipeline.stream, o.rec, a.Rule, to.topic, kind, e.generation)
+		a.Record = out.in.kept(o.rec)
+		a.ID = alertID(out.stream, o.rec, a.Rule, to.topic, kind, out.generation)
 	} else {
-		a.Record = Record{Shard: e.shard, Arrival: o.at}
-		shard := e.shard
+		a.Record = Record{Shard: out.shard, Arrival: o.at}
+		shard := out.shard
 		if r != nil && r.absence.Of == AbsenceOfStream || kind == KindWatchdog {
 			shard = ""
 		}
@@ -488,22 +501,22 @@ func (e *Evaluator) make(to *route, kind Kind, o *occasion, en *entry) {
 			a.Record.SubSequence, a.Record.Arrival = en.last.sub, timeOf(en.last.arrival)
 		}
 		if o.pushedBy != nil {
-			a.ID = pushedID(e.pipeline.stream, o.pushedBy, a.Rule, to.topic, kind, a.Key, e.generation)
+			a.ID = pushedID(out.stream, o.pushedBy, a.Rule, to.topic, kind, a.Key, out.generation)
 		} else {
-			a.ID = timeID(e.pipeline.stream, shard, a.Rule, to.topic, kind, a.Key, o.ms(), e.generation)
+			a.ID = timeID(out.stream, shard, a.Rule, to.topic, kind, a.Key, o.ms(), out.generation)
 		}
 	}
-	e.alerts = append(e.alerts, a)
+	out.alerts = append(out.alerts, a)
 }
 
 // kept is a record that may be kept.
-func (e *Evaluator) kept(rec *Record) Record {
+func (in *reading) kept(rec *Record) Record {
 	kept := *rec
-	if e.scoring != nil {
-		if e.payload == nil {
-			e.payload = bytes.Clone(rec.Data)
+	if in.scoring != nil {
+		if in.payload == nil {
+			in.payload = bytes.Clone(rec.Data)
 		}
-		kept.Data = e.payload
+		kept.Data = in.payload
 	}
 	return kept
 }
@@ -520,23 +533,23 @@ func (en *entry) began(r *rule) int64 {
 }
 
 // describe fills in what the rule knows about an alert.
-func (e *Evaluator) describe(a *Alert, r *rule, en *entry, o *occasion) {
-	a.Severity = severities()[e.severityOf(r, o)]
+func (out *outbox) describe(a *Alert, r *rule, en *entry, o *occasion) {
+	a.Severity = severities()[out.in.severityOf(r, o)]
 	if en != nil {
 		place := en.severity
-		if a.Kind == KindRepeat && r.severityOf != nil && e.memory.keyed() {
+		if a.Kind == KindRepeat && r.severityOf != nil && out.agreed.keyed() {
 			place = en.grade // what holds now
 		}
 		a.Severity = severities()[place]
 		a.Key, a.Suppressed, a.Since = en.key, en.swallowed, timeOf(en.began(r))
 	} else if o.rec != nil {
-		a.Key = string(e.keyOf(r, o.rec))
+		a.Key = string(out.in.keyOf(r, o.rec))
 	}
 	switch {
 	case o.hasValue && r.window != nil:
 		a.Value, a.Worse = o.value, direction(r.window.op)
 	case o.rec != nil && r.value != nil:
-		if v, cause := r.value.load(&e.frame); !cause.undefined() && v.kind == number {
+		if v, cause := r.value.load(&out.in.frame); !cause.undefined() && v.kind == number {
 			a.Value, a.Worse = v.num, r.worse
 		}
 	}

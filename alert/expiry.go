@@ -11,18 +11,18 @@ import (
 const lateness = 2 * 1000 // milliseconds
 
 // advance does everything that is due up to a time.
-func (e *Evaluator) advance(to int64) {
-	m := e.memory
+func (rel *siblings) advance(to int64) {
+	m := rel.memory
 	for en := m.next(to); en != nil; en = m.next(to) {
-		e.expiring = en
+		rel.life.expiring = en
 		if en.kin == nil {
-			e.expire(en, to)
-		} else if e.cleared(en) {
-			e.expire(en, to)
-			e.silent, e.unsure = false, ""
+			rel.life.expire(en, to)
+		} else if rel.cleared(en) {
+			rel.life.expire(en, to)
+			rel.life.out.silent, rel.life.out.unsure = false, ""
 		}
 	}
-	e.expiring = nil
+	rel.life.expiring = nil
 	m.clock = max(m.clock, to)
 }
 
@@ -39,60 +39,60 @@ func (r *rule) repeatAt(sent, to int64) int64 {
 }
 
 // expire does what is due for an entry, at the time at which it was due. Time comes as far as to.
-func (e *Evaluator) expire(en *entry, to int64) {
+func (l *lifecycle) expire(en *entry, to int64) {
 	r, due, fired := en.of.rule, en.due, en.firing
 	o := &occasion{at: timeOf(due)}
 	switch {
 	case r.absence.After > 0:
 		if !en.firing && due >= en.held+millis(r.absence.After) {
 			en.firing, en.told, en.since = true, false, en.held
-			e.announce(r, en, o)
+			l.announce(r, en, o)
 		}
 	case r.window != nil && r.window.tumbling && due >= r.window.end(en.window):
 		if r.window.whole(en.window) && !r.lost(en, due-r.window.length) {
-			e.judgeWindow(r, en, o, due) // the window that ends here
+			l.judgeWindow(r, en, o, due) // the window that ends here
 		}
 		r.window.advance(en.window, due)
 		r.window.skip(en.window, to)
 	case r.window != nil && !r.window.tumbling && r.turns(en, due):
 		if r.window.advance(en.window, due); r.window.whole(en.window) {
-			e.judgeWindow(r, en, o, due)
+			l.judgeWindow(r, en, o, due)
 		}
 		r.window.skip(en.window, to)
 	case !en.firing && en.since != 0 && r.hold.Time > 0 && due >= en.since+millis(r.hold.Time):
 		if r.resolve.Time > 0 && due >= en.held+millis(r.resolve.Time) {
-			e.conclude(r, en, nil) // it is over before it could fire
+			l.conclude(r, en, nil) // it is over before it could fire
 		} else {
-			e.holds(r, en, o, due) // nothing has said that it does not hold any more
+			l.holds(r, en, o, due) // nothing has said that it does not hold any more
 		}
 	}
 	switch {
 	case !en.firing:
 	case r.givesUp(en) != 0 && due >= r.givesUp(en):
-		e.giveUp(r, en, o)
+		l.giveUp(r, en, o)
 		return
 	case r.resolve.Time > 0 && due >= en.held+millis(r.resolve.Time):
-		e.conclude(r, en, o)
+		l.conclude(r, en, o)
 	case r.repeat > 0 && en.told && due >= en.sent+r.repeat:
 		if at := r.repeatAt(en.sent, min(to, r.lastRepeat(en))); at > due {
 			en.sent = at - r.repeat // unless it is resolved before
 		} else {
-			e.again(r, en, o)
+			l.again(r, en, o)
 		}
 	case !fired || !r.owes(en) || r.untilHeard(en, due-1) > due:
 	case !en.told:
-		if e.hindrance(r, en, o) == "" {
-			e.tell(r, en, o)
+		if l.hindrance(r, en, o) == "" {
+			l.tell(r, en, o)
 		}
-	case e.graver(r, en):
-		if e.mute(r, en, o) == "" {
-			e.tellRise(r, en, o)
+	case l.graver(r, en):
+		if l.mute(r, en, o) == "" {
+			l.tellRise(r, en, o)
 		}
 	}
 	if r.owes(en) {
 		due = max(due, to-maxSteps*maxPatience)
 	}
-	e.reschedule(r, en, due)
+	l.reschedule(r, en, due)
 }
 
 // turns says whether a window that slides may be another one by now, or has to say whether a claim still holds. Nothing else that is
@@ -132,11 +132,11 @@ func (r *rule) lastRepeat(en *entry) int64 {
 func (r *rule) perKey() bool { return r.absence.After > 0 && r.absence.Of == AbsenceOfKey }
 
 // giveUp says the last word on a key that does not come back, and forgets it: it would be reported for ever.
-func (e *Evaluator) giveUp(r *rule, en *entry, o *occasion) {
+func (l *lifecycle) giveUp(r *rule, en *entry, o *occasion) {
 	o.ended = "no record has come for " + human(time.Duration(o.ms()-en.held)*time.Millisecond) +
 		", so the key is given up; it is reported again once it sends and then stops"
-	e.conclude(r, en, o)
-	e.memory.drop(en)
+	l.conclude(r, en, o)
+	l.memory.drop(en)
 }
 
 // maxSteps is how many windows without a record are judged one by one where time comes far in a single step, and how often what was
@@ -151,7 +151,7 @@ func (w *windowRule) skip(s *window, to int64) {
 }
 
 // reschedule sets when time next has something to do with an entry, or forgets one that remembers nothing any more.
-func (e *Evaluator) reschedule(r *rule, en *entry, now int64) {
+func (l *lifecycle) reschedule(r *rule, en *entry, now int64) {
 	next := r.nextDue(en, now)
 	if r.owes(en) {
 		if again := r.untilHeard(en, now); next == 0 || again < next {
@@ -159,17 +159,17 @@ func (e *Evaluator) reschedule(r *rule, en *entry, now int64) {
 		}
 	}
 	if next == 0 && r.forgettable(en) {
-		e.memory.drop(en)
+		l.memory.drop(en)
 		return
 	}
 	if next != 0 && next <= en.due && en.due <= now {
 		next = en.due + 1 // whatever else was missed: time goes on
 	}
-	e.memory.schedule(en, next)
+	l.memory.schedule(en, next)
 	en.tally()
 	en.regard()
 	if w := en.window; w != nil && w.resized {
-		e.memory.weigh(en)
+		l.memory.weigh(en)
 		w.resized = false
 	}
 }

@@ -184,36 +184,36 @@ func (p *Pipeline) Explain(rec *Record) (x Explanation) {
 		}
 	}()
 	e := newEvaluator(p, rec.Shard) // lends its working memory; what it would count or remember is left alone
-	e.eventTime = rec.Arrival
-	if e.set.filter != nil {
-		x.Filter = e.set.filter.Explain(rec.Data, rec.PartitionKey)
+	e.clock.eventTime = rec.Arrival
+	if e.in.set.filter != nil {
+		x.Filter = e.in.set.filter.Explain(rec.Data, rec.PartitionKey)
 	}
-	switch e.admit(rec) {
+	switch e.in.admit(rec) {
 	case filter.NotMatched:
 		x.Outcome = Filtered
-		for _, name := range e.openScores(rec) {
-			if e.set.filtered[name] {
+		for _, name := range e.in.openScores(rec) {
+			if e.in.set.filtered[name] {
 				x.DependsOn = append(x.DependsOn, name)
 			}
 		}
 		return x
 	case filter.NotJSON:
 		x.Outcome, x.Reason = Filtered, ReasonNotJSON
-		x.Likely = LikelyCause(rec.Data, cmp.Or(e.decode(rec), ReasonNotJSON))
+		x.Likely = LikelyCause(rec.Data, cmp.Or(e.in.decode(rec), ReasonNotJSON))
 		return x
 	case filter.Matched, filter.OverBudget:
 	}
-	if reason := e.readQuietly(rec); reason != "" {
+	if reason := e.in.readQuietly(rec); reason != "" {
 		x.Outcome, x.Reason, x.Likely = Invalid, reason, LikelyCause(rec.Data, reason)
 		return x
 	}
-	if every := e.set.every; every != nil {
+	if every := e.in.set.every; every != nil {
 		x.Outcome, x.Publishes = Alerted, new(e.publication(every, rec, &Alert{}))
 		return x
 	}
-	open := e.openScores(rec)
-	e.frame.record()
-	for _, r := range e.set.rules {
+	open := e.in.openScores(rec)
+	e.in.frame.record()
+	for _, r := range e.in.set.rules {
 		one := e.explainRule(r, rec, open)
 		if one.Verdict == VerdictDepends && !r.shadow {
 			for _, name := range one.open {
@@ -234,13 +234,13 @@ func (p *Pipeline) Explain(rec *Record) (x Explanation) {
 }
 
 // openScores are the members that the scores would add to a record, as far as records before it decide about them.
-func (e *Evaluator) openScores(rec *Record) []string {
-	if e.scoring == nil || e.scoring.decoder.decode(rec.Data, e.scoring.slots) != "" {
+func (in *reading) openScores(rec *Record) []string {
+	if in.scoring == nil || in.scoring.decoder.decode(rec.Data, in.scoring.slots) != "" {
 		return nil
 	}
 	var open []string
-	for _, x := range e.set.scores {
-		value := func(slot int) *value { return &e.scoring.slots[slot] }
+	for _, x := range in.set.scores {
+		value := func(slot int) *value { return &in.scoring.slots[slot] }
 		if slices.ContainsFunc(x.taken, func(slot int) bool { return value(slot).kind != absent }) ||
 			slices.ContainsFunc(x.slots, func(slot int) bool { return value(slot).kind != number }) {
 			continue // it has its own, or never gets one
@@ -262,14 +262,14 @@ func (c *conjunct) opens(v verdict, open []string) []string {
 }
 
 // readQuietly is read without accounting for hidden fields.
-func (e *Evaluator) readQuietly(rec *Record) Reason {
-	if e.set.every != nil || e.set.schema.format == FormatText {
-		return e.read(rec)
+func (in *reading) readQuietly(rec *Record) Reason {
+	if in.set.every != nil || in.set.schema.format == FormatText {
+		return in.read(rec)
 	}
-	if reason := e.decoder.decode(rec.Data, e.frame.slots); reason != "" {
+	if reason := in.decoder.decode(rec.Data, in.frame.slots); reason != "" {
 		return reason
 	}
-	e.builtins(rec)
+	in.builtins(rec)
 	return ""
 }
 
@@ -277,9 +277,9 @@ func (e *Evaluator) explainRule(r *rule, rec *Record, open []string) RuleExplana
 	o := &occasion{rec: rec, at: rec.Arrival}
 	x := RuleExplanation{Rule: r.name, Shadow: r.shadow, Depends: r.dependencies()}
 	for _, c := range r.conjuncts {
-		t := e.explainTerm(&c)
-		e.frame.begin()
-		if names := c.opens(c.term.eval(&e.frame), open); len(names) > 0 {
+		t := e.in.explainTerm(&c)
+		e.in.frame.begin()
+		if names := c.opens(c.term.eval(&e.in.frame), open); len(names) > 0 {
 			t.Verdict, t.Cause, t.By = VerdictDepends, "", ""
 			x.open = append(x.open, names...)
 		}
@@ -288,35 +288,35 @@ func (e *Evaluator) explainRule(r *rule, rec *Record, open []string) RuleExplana
 		}
 		x.Terms = append(x.Terms, t)
 	}
-	v, _ := r.within(&e.frame)
+	v, _ := r.within(&e.in.frame)
 	if v == undefinedOverBudget {
 		x.Verdict, x.Cause = verdictWords(undefinedOverBudget)
-		x.OverBudget = BudgetRemedy(e.frame.meter.over)
+		x.OverBudget = BudgetRemedy(e.in.frame.meter.over)
 		x.First, x.Severity = "the rule "+x.OverBudget, r.severity
 		x.Outcome, x.Reason = OverBudget, ReasonOverBudget
 		return x
 	}
-	if e.frame.meter.over != "" {
+	if e.in.frame.meter.over != "" {
 		v = no // only its key is too much
 	}
-	x.Severity = severities()[e.severityOf(r, o)]
+	x.Severity = severities()[e.in.severityOf(r, o)]
 	x.Verdict, x.Cause = verdictWords(v)
 	if len(x.open) > 0 {
 		x.depends()
 	}
-	x.Key, x.KeyCause = e.explainKey(r, rec)
+	x.Key, x.KeyCause = e.in.explainKey(r, rec)
 	if x.Verdict != VerdictTrue {
 		return x
 	}
 	if r.window != nil {
-		if _, cause := r.window.load(&e.frame, new(value)); cause.undefined() {
+		if _, cause := r.window.load(&e.in.frame, new(value)); cause.undefined() {
 			x.WindowCause = cause.cause()
 		}
 	}
 	e.explainMutes(r, rec, &x)
 	e.explainFiring(r, &x)
 	if !r.remembers() && (x.Reason == "" || x.Reason == ReasonSilenced) {
-		e.fired.add(r.place)
+		e.life.fired.add(r.place)
 	}
 	if r.shadow || r.absence.After > 0 {
 		return x
@@ -326,7 +326,7 @@ func (e *Evaluator) explainRule(r *rule, rec *Record, open []string) RuleExplana
 	case r.window != nil: // its figure is of earlier records too: the bound stands in
 		a.Value, a.Worse = r.window.bound, direction(r.window.op)
 	case r.value != nil:
-		if n, cause := r.value.load(&e.frame); !cause.undefined() && n.kind == number {
+		if n, cause := r.value.load(&e.in.frame); !cause.undefined() && n.kind == number {
 			a.Value, a.Worse = n.num, r.worse
 		}
 	}
@@ -356,14 +356,14 @@ func (x *RuleExplanation) depends() {
 	}
 }
 
-func (e *Evaluator) explainTerm(c *conjunct) TermExplanation {
+func (in *reading) explainTerm(c *conjunct) TermExplanation {
 	t := TermExplanation{Term: c.source}
-	e.frame.begin()
-	t.Verdict, t.Cause = verdictWords(c.term.eval(&e.frame))
+	in.frame.begin()
+	t.Verdict, t.Cause = verdictWords(c.term.eval(&in.frame))
 	for _, f := range c.fields {
-		t.Fields = append(t.Fields, fieldValue(f.name, &e.frame.slots[f.slot]))
+		t.Fields = append(t.Fields, fieldValue(f.name, &in.frame.slots[f.slot]))
 	}
-	left, right, op := e.sides(c)
+	left, right, op := in.sides(c)
 	if left == nil || right == nil || left.kind != number || right.kind != number {
 		return t
 	}
@@ -377,16 +377,16 @@ func (e *Evaluator) explainTerm(c *conjunct) TermExplanation {
 }
 
 // sides are what a comparison compares; nil where the term is none, or a side has no value.
-func (e *Evaluator) sides(c *conjunct) (left, right *value, op operator) {
+func (in *reading) sides(c *conjunct) (left, right *value, op operator) {
 	switch t := c.term.(type) {
 	case *predicate:
-		return &e.frame.slots[t.slot], &t.value, t.op
+		return &in.frame.slots[t.slot], &t.value, t.op
 	case *comparisonTerm:
-		l, cause := t.left.load(&e.frame)
+		l, cause := t.left.load(&in.frame)
 		if cause.undefined() {
 			return nil, nil, 0
 		}
-		r, cause := t.right.load(&e.frame)
+		r, cause := t.right.load(&in.frame)
 		if cause.undefined() {
 			return nil, nil, 0
 		}
@@ -400,14 +400,14 @@ func operatorSigns() map[operator]string {
 }
 
 // explainKey is keyOf without accounting for what is undefined.
-func (e *Evaluator) explainKey(r *rule, rec *Record) (key, cause string) {
+func (in *reading) explainKey(r *rule, rec *Record) (key, cause string) {
 	switch {
 	case r.whole():
 		return "", ""
 	case r.key == nil:
 		return rec.PartitionKey, ""
 	}
-	v, undefined := r.key.load(&e.frame)
+	v, undefined := r.key.load(&in.frame)
 	if undefined.undefined() {
 		return "", undefined.cause()
 	}
@@ -423,11 +423,11 @@ func (e *Evaluator) explainMutes(r *rule, rec *Record, x *RuleExplanation) {
 		x.Mutes = append(x.Mutes, fmt.Sprintf(format, args...))
 	}
 	for _, other := range r.inhibitors {
-		if !other.shadow && !other.remembers() && e.fired.has(other.place) {
+		if !other.shadow && !other.remembers() && e.life.fired.has(other.place) {
 			mute(ReasonInhibited, "rule %s matches the same record and inhibits this one", other.name)
 		}
 	}
-	known := e.verdicts(r.covers)
+	known := e.in.verdicts(r.covers)
 	for _, s := range r.silences {
 		if s.mutes(rec.Arrival, known) {
 			mute(ReasonSilenced, "silence %s, until %s", s.name, s.until.UTC().Format(time.RFC3339))
@@ -475,12 +475,12 @@ func (e *Evaluator) explainFiring(r *rule, x *RuleExplanation) {
 // aloneInWindow says whether a window that holds the record at hand alone makes its rule fire.
 func (e *Evaluator) aloneInWindow(w *windowRule) bool {
 	var item value
-	n, cause := w.load(&e.frame, &item)
+	n, cause := w.load(&e.in.frame, &item)
 	if cause.undefined() {
 		return false
 	}
 	s := w.newWindow(true)
-	s.last = e.now() / w.step
+	s.last = e.clock.now() / w.step
 	s.add(n)
 	if w.distinct {
 		s.see(&item, &e.memory.key, false)

@@ -30,27 +30,27 @@ func (h *hush) bulk() bulk {
 }
 
 // noteCovers keeps with a key what the conditions of silences say of its record at hand.
-func (e *Evaluator) noteCovers(r *rule, en *entry) {
-	if r.whole() || !e.memory.has(formatEnds) {
+func (l *lifecycle) noteCovers(r *rule, en *entry) {
+	if r.whole() || !l.memory.has(formatEnds) {
 		return // the last record says nothing about a whole shard
 	}
 	was := en.covered
-	if en.covered = e.verdicts(r.covers); (was == 0) != (en.covered == 0) {
-		e.memory.weigh(en)
+	if en.covered = l.in.verdicts(r.covers); (was == 0) != (en.covered == 0) {
+		l.memory.weigh(en)
 	}
 }
 
 // count adds a value of the record at hand to the window of its key.
-func (e *Evaluator) count(r *rule, en *entry, x float64) {
+func (l *lifecycle) count(r *rule, en *entry, x float64) {
 	s, by := en.window, uint32(0)
-	if r.covers != 0 && e.memory.has(formatEnds) {
-		covered := e.verdicts(r.covers)
+	if r.covers != 0 && l.memory.has(formatEnds) {
+		covered := l.in.verdicts(r.covers)
 		if s.empty() {
 			s.spared = 0
 		}
 		s.resized = s.resized || s.seen|s.spared == 0
 		s.seen, s.spared = covered, s.spared|r.covers&^covered
-		by = r.inForce(timeOf(e.now()), covered)
+		by = r.inForce(timeOf(l.clock.now()), covered)
 	}
 	if by != 0 {
 		s.quieten(x, by)
@@ -58,7 +58,7 @@ func (e *Evaluator) count(r *rule, en *entry, x float64) {
 		s.add(x)
 	}
 	if r.window.distinct {
-		s.see(&e.counted, &e.memory.key, by != 0)
+		s.see(&l.in.counted, &l.memory.key, by != 0)
 	}
 }
 
@@ -113,7 +113,7 @@ func (w *windowRule) audible(s *window) bool {
 }
 
 // judgeWindow judges a window and takes its claim on. What a silence covers of it is that of the moment at which it held.
-func (e *Evaluator) judgeWindow(r *rule, en *entry, o *occasion, now int64) {
+func (l *lifecycle) judgeWindow(r *rule, en *entry, o *occasion, now int64) {
 	w, s := r.window, en.window
 	value, holds := w.holds(s)
 	o.value, o.hasValue = value, true
@@ -126,23 +126,23 @@ func (e *Evaluator) judgeWindow(r *rule, en *entry, o *occasion, now int64) {
 			s.hushed = s.hush.by
 		}
 		if (was == 0) != (en.covered == 0) {
-			e.memory.weigh(en)
+			l.memory.weigh(en)
 		}
 	}
-	e.judge(r, en, holds, o, now)
+	l.judge(r, en, holds, o, now)
 }
 
 // silenced is the silence by which a person has silenced a claim, or nil.
-func (e *Evaluator) silenced(r *rule, en *entry, o *occasion) *silence {
+func (l *lifecycle) silenced(r *rule, en *entry, o *occasion) *silence {
 	if len(r.silences) == 0 {
 		return nil
 	}
-	covered, at := uint32(0), timeOf(e.at(o))
+	covered, at := uint32(0), timeOf(l.clock.at(o))
 	if en != nil {
 		covered = en.covered
 	}
 	if o.rec != nil && r.covers != 0 {
-		covered |= e.verdicts(r.covers)
+		covered |= l.in.verdicts(r.covers)
 	}
 	if en != nil && en.window != nil {
 		covered |= en.window.hushed
@@ -160,8 +160,8 @@ func (e *Evaluator) coversOf(r *ruleMemory) []uint32 {
 	if r.rule.covers == 0 || len(r.entries) == 0 {
 		return nil
 	}
-	hashes := make([]uint32, len(e.set.covers))
-	for i, c := range e.set.covers {
+	hashes := make([]uint32, len(e.in.set.covers))
+	for i, c := range e.in.set.covers {
 		hashes[i] = c.hash
 	}
 	return hashes

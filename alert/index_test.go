@@ -94,17 +94,17 @@ func TestIndexFindsWhatTryingEachRuleFinds(t *testing.T) {
 				Arrival: time.Unix(1_700_000_000+int64(i), 0), Data: []byte(drawPayload(t)),
 			}
 			require.NotEqual(t, Invalid, indexed.Evaluate(rec).Outcome)
-			require.Empty(t, plain.readQuietly(rec))
+			require.Empty(t, plain.in.readQuietly(rec))
 			for j, r := range set.rules {
-				switch v := r.when.eval(&plain.frame); {
+				switch v := r.when.eval(&plain.in.frame); {
 				case v == yes:
 					matched[j]++
 				case v.undefined():
 					undefined[j][v]++
 				}
 			}
-			for _, slot := range plain.decoder.touched {
-				plain.frame.slots[slot] = value{}
+			for _, slot := range plain.in.decoder.touched {
+				plain.in.frame.slots[slot] = value{}
 			}
 		}
 		var want strings.Builder

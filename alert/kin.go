@@ -143,14 +143,14 @@ func (m *memory) park(en *entry) {
 
 // hear makes keys the shard's own of which a record has come. What was due before was due while nobody heard of them: it is done now,
 // in the order of time and of the rules as ever, and told by the shard that speaks for the key.
-func (e *Evaluator) hear(rec *Record) {
-	m, now := e.memory, e.now()
+func (rel *siblings) hear(rec *Record) {
+	m, now := rel.memory, rel.life.clock.now()
 	var heard []*entry
 	for _, r := range m.rules {
 		if r.kin == 0 {
 			continue
 		}
-		if en := r.find(e.keyOf(r.rule, rec)); en != nil && en.kin != nil {
+		if en := r.find(rel.life.in.keyOf(r.rule, rec)); en != nil && en.kin != nil {
 			m.claim(r, en.key, en.kin.family.others, max(now, en.kin.born+1))
 			heard = append(heard, en)
 		}
@@ -158,18 +158,18 @@ func (e *Evaluator) hear(rec *Record) {
 	for en := firstDue(heard); en != nil; en = firstDue(heard) {
 		k := en.kin
 		en.due, k.due = k.due, 0
-		e.expiring, e.silent = en, k.silent
-		e.expire(en, now)
+		rel.life.expiring, rel.life.out.silent = en, k.silent
+		rel.life.expire(en, now)
 		if en.due != 0 && en.due <= now {
 			k.due = en.due
 			m.schedule(en, 0)
 		}
 	}
-	e.expiring, e.silent = nil, false
+	rel.life.expiring, rel.life.out.silent = nil, false
 	for _, en := range heard {
 		m.unbind(en)
 	}
-	e.muted = "" // what time brought about is not of the record
+	rel.life.muted = "" // what time brought about is not of the record
 }
 
 // firstDue is the first of these entries, in the order of their rules, for which something waits that was due before all others.
@@ -184,13 +184,13 @@ func firstDue(heard []*entry) *entry {
 }
 
 // settle does what waits for other shards, as far as it is known what they have heard.
-func (e *Evaluator) settle() {
-	m := e.memory
-	if !e.news {
+func (rel *siblings) settle() {
+	m := rel.memory
+	if !rel.news {
 		return
 	}
-	e.news = false
-	clear(e.missing)
+	rel.news = false
+	clear(rel.missing)
 	parked := m.parked
 	m.parked = nil
 	for _, en := range parked {
@@ -201,44 +201,44 @@ func (e *Evaluator) settle() {
 		en.kin.due = 0
 		m.schedule(en, due)
 	}
-	e.deciding = true
-	e.advance(e.reached())
-	e.deciding = false
+	rel.deciding = true
+	rel.advance(rel.life.reached())
+	rel.deciding = false
 }
 
 // cleared says whether what is due for an entry that the shard shares with others can be done now. Otherwise it is set aside, or
 // forgotten because its records come to another shard.
-func (e *Evaluator) cleared(en *entry) bool {
+func (rel *siblings) cleared(en *entry) bool {
 	k := en.kin
 	switch {
 	case !en.of.rule.timed() && !en.of.rule.owes(en):
-		e.silent = k.silent // time only makes it forget
+		rel.life.out.silent = k.silent // time only makes it forget
 		return true
-	case !e.deciding:
-		e.memory.park(en)
-		e.news = true
+	case !rel.deciding:
+		rel.memory.park(en)
+		rel.news = true
 		return false
 	case k.elsewhere != 0 && k.elsewhere < en.due:
-		e.memory.drop(en)
+		rel.memory.drop(en)
 		return false
 	}
 	covered, unsure := true, []string(nil)
 	for _, shard := range k.family.others {
-		if x := e.met[shard]; x != nil && x.reached[en.of.rule.place] >= en.due {
+		if x := rel.met[shard]; x != nil && x.reached[en.of.rule.place] >= en.due {
 			continue
 		}
-		if e.missing == nil {
-			e.missing = make(map[string]bool)
+		if rel.missing == nil {
+			rel.missing = make(map[string]bool)
 		}
-		e.missing[shard] = true
+		rel.missing[shard] = true
 		unsure = append(unsure, shard)
-		covered = covered && slices.Contains(e.without, shard)
+		covered = covered && slices.Contains(rel.without, shard)
 	}
 	if !covered {
-		e.memory.park(en)
+		rel.memory.park(en)
 		return false
 	}
-	e.silent, e.unsure = k.silent, strings.Join(unsure, ", ")
+	rel.life.out.silent, rel.life.out.unsure = k.silent, strings.Join(unsure, ", ")
 	return true
 }
 
@@ -259,8 +259,8 @@ func (e *Evaluator) Awaits() []Awaited {
 			if slices.ContainsFunc(out, func(a Awaited) bool { return a.Shard == shard }) {
 				continue
 			}
-			a := Awaited{Shard: shard, Blocks: e.missing[shard]}
-			if x := e.met[shard]; x != nil {
+			a := Awaited{Shard: shard, Blocks: e.others.missing[shard]}
+			if x := e.others.met[shard]; x != nil {
 				a.Version = x.version
 			}
 			out = append(out, a)
@@ -467,7 +467,7 @@ func (e *Evaluator) Meet(x *Relative) {
 		}
 		if r.kin > 0 {
 			for _, en := range r.entries {
-				e.meet(en, x, s)
+				e.others.meet(en, x, s)
 			}
 		}
 		for key, c := range r.claims {
@@ -481,15 +481,15 @@ func (e *Evaluator) Meet(x *Relative) {
 			m.leaveFamily(c.family)
 		}
 	}
-	if e.met == nil {
-		e.met = make(map[string]*met)
+	if e.others.met == nil {
+		e.others.met = make(map[string]*met)
 	}
-	e.met[x.shard] = known
-	e.news = true
+	e.others.met[x.shard] = known
+	e.others.news = true
 	if len(x.heirs) == 0 {
 		return
 	}
-	delete(e.met, x.shard)
+	delete(e.others.met, x.shard)
 	alone := false
 	for _, f := range m.families {
 		if !slices.Contains(f.others, x.shard) {
@@ -499,13 +499,13 @@ func (e *Evaluator) Meet(x *Relative) {
 		alone = alone || len(f.others) == 0
 	}
 	if alone { // all of the family has come together in this shard
-		e.settleAlone()
+		e.others.settleAlone()
 	}
 }
 
 // settleAlone makes keys the shard's own that no other shard has.
-func (e *Evaluator) settleAlone() {
-	m := e.memory
+func (rel *siblings) settleAlone() {
+	m := rel.memory
 	for _, r := range m.rules {
 		for _, en := range r.entries {
 			if en.kin != nil && len(en.kin.family.others) == 0 {
@@ -525,7 +525,7 @@ func (e *Evaluator) settleAlone() {
 }
 
 // meet looks at one key of a rule of which another shard remembers s.
-func (e *Evaluator) meet(en *entry, x *Relative, s *relativeSection) {
+func (rel *siblings) meet(en *entry, x *Relative, s *relativeSection) {
 	if en.kin == nil || !slices.Contains(en.kin.family.others, x.shard) {
 		return
 	}
@@ -538,7 +538,7 @@ func (e *Evaluator) meet(en *entry, x *Relative, s *relativeSection) {
 		} // else it is known to a version that keeps no claims, or came anew when the copy had been forgotten
 	}
 	if due := en.pending(); due == 0 || due > at {
-		e.memory.drop(en) // nothing was due before
+		rel.memory.drop(en) // nothing was due before
 		return
 	}
 	if at = max(at, 1); en.kin.elsewhere == 0 || at < en.kin.elsewhere {

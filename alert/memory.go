@@ -132,6 +132,14 @@ func newMemory(set *compiled, agreed agreement) *memory {
 	return m
 }
 
+// replace takes the place of what is remembered by what was read.
+func (m *memory) replace(by *memory) {
+	*m = *by
+	for _, x := range m.scores {
+		x.agreed = &m.agreement
+	}
+}
+
 // find returns the entry of a key, or nil.
 func (r *ruleMemory) find(key []byte) *entry { return r.entries[string(key)] }
 

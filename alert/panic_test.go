@@ -40,7 +40,7 @@ func TestPanicIsOneInvalidRecord(t *testing.T) {
 	d := e.Evaluate(&Record{SequenceNumber: "2", Arrival: at.Add(time.Minute), Data: []byte(`{"s":"x"}`)})
 	require.Equal(t, Poison(ReasonPanic), d)
 	require.Equal(t, Alerted, e.Evaluate(&Record{SequenceNumber: "3", Arrival: at, Data: []byte(`{"s":2}`)}).Outcome)
-	require.Equal(t, at.Add(time.Minute), e.eventTime, "event time survives")
+	require.Equal(t, at.Add(time.Minute), e.clock.eventTime, "event time survives")
 
 	require.InDelta(t, 1, testutil.ToFloat64(p.metrics.panics), 0)
 	require.Equal(t, 1, logs.Len())
@@ -62,8 +62,8 @@ func TestLargePayloadIsLetGo(t *testing.T) {
 	}
 	payload = append(payload, `"}`...)
 	require.Equal(t, Unmatched, e.Evaluate(&Record{Data: payload}).Outcome)
-	require.Equal(t, value{}, e.frame.slots[builtinSlots])
-	require.Less(t, cap(e.decoder.scratch), maxRetained)
+	require.Equal(t, value{}, e.in.frame.slots[builtinSlots])
+	require.Less(t, cap(e.in.decoder.scratch), maxRetained)
 }
 
 // TestPanicOfTimeEndsWithItsKey: a bug that shows when something falls due costs the memory of that key. It would otherwise

@@ -118,7 +118,7 @@ func (p *Pipeline) Shard(id string) *Evaluator { return newEvaluator(p, id) }
 // generation; generation 0 is Shard.
 func (p *Pipeline) Rewound(id string, generation uint32) *Evaluator {
 	e := newEvaluator(p, id)
-	e.generation = generation
+	e.out.generation = generation
 	return e
 }
 

@@ -243,28 +243,28 @@ func (m *memory) bring() {
 }
 
 // trim makes what was brought fit; by now somebody hears of it.
-func (e *Evaluator) trim() {
-	if e.memory.crammed {
-		e.memory.crammed = false
-		e.fit(nil, nil)
+func (l *lifecycle) trim() {
+	if l.memory.crammed {
+		l.memory.crammed = false
+		l.fit(nil, nil)
 	}
 }
 
 // fit forgets keys while too much is remembered. Whoever was told that one fires is told that it is not followed any more. rec is the
 // record at hand and inHand its entry; both are nil in trim.
-func (e *Evaluator) fit(inHand *entry, rec *Record) {
-	m := e.memory
+func (l *lifecycle) fit(inHand *entry, rec *Record) {
+	m := l.memory
 	for by, over := m.over(); over && !m.crammed; by, over = m.over() {
 		en := m.victim(inHand, by)
 		if en == nil {
 			return
 		}
 		if en.firing && en.told {
-			before := len(e.alerts)
-			e.silent = en.kin != nil && en.kin.silent
-			e.emitEnd(en.of.rule, en, &occasion{at: timeOf(e.reached()), ended: forgotten, pushedBy: rec})
-			e.silent = false
-			e.aside += len(e.alerts) - before
+			before := len(l.out.alerts)
+			l.out.silent = en.kin != nil && en.kin.silent
+			l.emitEnd(en.of.rule, en, &occasion{at: timeOf(l.reached()), ended: forgotten, pushedBy: rec})
+			l.out.silent = false
+			l.out.aside += len(l.out.alerts) - before
 		}
 		m.forget(en)
 	}

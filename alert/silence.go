@@ -58,14 +58,14 @@ func (c *cover) covers(f *frame) bool {
 }
 
 // verdicts says which of some conditions the record at hand meets. Each is evaluated once at most, and only for a record that matters.
-func (e *Evaluator) verdicts(of uint32) uint32 {
-	for todo := of &^ e.judged; todo != 0; todo &= todo - 1 {
-		if i := bits.TrailingZeros32(todo); e.set.covers[i].covers(&e.frame) {
-			e.covered |= 1 << i
+func (in *reading) verdicts(of uint32) uint32 {
+	for todo := of &^ in.judged; todo != 0; todo &= todo - 1 {
+		if i := bits.TrailingZeros32(todo); in.set.covers[i].covers(&in.frame) {
+			in.covered |= 1 << i
 		}
 	}
-	e.judged |= of
-	return e.covered & of
+	in.judged |= of
+	return in.covered & of
 }
 
 // silences compiles the silences of a configuration, and tells the rules of theirs.

@@ -97,15 +97,15 @@ func (e *Evaluator) Snapshot() []byte {
 	total := 128
 	for i, r := range m.rules {
 		if r.rule.stateful() {
-			sections = append(sections, section{name: r.rule.name, fingerprint: r.rule.fingerprint, used: e.reached(), body: bodies[i].buf, covers: e.coversOf(r)})
+			sections = append(sections, section{name: r.rule.name, fingerprint: r.rule.fingerprint, used: e.life.reached(), body: bodies[i].buf, covers: e.coversOf(r)})
 			total += len(bodies[i].buf) + 128
 		}
 		if t := tells[i]; t != nil {
-			sections = append(sections, section{name: toldSection + r.rule.name, fingerprint: r.rule.fingerprint, used: e.reached(), body: t.write()})
+			sections = append(sections, section{name: toldSection + r.rule.name, fingerprint: r.rule.fingerprint, used: e.life.reached(), body: t.write()})
 			total += len(sections[len(sections)-1].body) + 128
 		}
 		if body := m.writeKin(r, ranks, bodies[i].audiences); body != nil {
-			sections = append(sections, section{name: kinSection + r.rule.name, fingerprint: r.rule.fingerprint, used: e.reached(), body: body, covers: e.coversOf(r)})
+			sections = append(sections, section{name: kinSection + r.rule.name, fingerprint: r.rule.fingerprint, used: e.life.reached(), body: body, covers: e.coversOf(r)})
 			total += len(body) + 128
 		}
 	}
@@ -114,7 +114,7 @@ func (e *Evaluator) Snapshot() []byte {
 		if err := x.write(body); err != nil {
 			continue // unreachable: a forest of a validated configuration can be written
 		}
-		sections = append(sections, section{name: scoreSection + x.score.config.As, fingerprint: x.score.fingerprint, used: e.now(), body: body.buf})
+		sections = append(sections, section{name: scoreSection + x.score.config.As, fingerprint: x.score.fingerprint, used: e.clock.now(), body: body.buf})
 		total += len(body.buf) + 128
 	}
 	for _, s := range e.foreign(MaxSnapshot - total) {
@@ -127,10 +127,10 @@ func (e *Evaluator) Snapshot() []byte {
 	}
 	w := &writer{buf: make([]byte, 0, total)}
 	w.buf = append(append(w.buf, snapshotMagic...), m.format)
-	if e.eventTime.IsZero() {
+	if e.clock.eventTime.IsZero() {
 		w.int(0)
 	} else {
-		w.int(e.eventTime.UnixNano())
+		w.int(e.clock.eventTime.UnixNano())
 	}
 	w.int(m.clock)
 	w.int(m.watchdog)
@@ -191,12 +191,12 @@ func (e *Evaluator) foreign(room int) []section {
 		if s.owes > 0 { // the next tick says the ends first
 			return total > room
 		}
-		return total > min(maxForeign, room) || e.now()-s.used > millis(foreignLife)
+		return total > min(maxForeign, room) || e.clock.now()-s.used > millis(foreignLife)
 	})
 }
 
 // reached is how far time has come, by records or by ticks.
-func (e *Evaluator) reached() int64 { return max(e.now(), e.memory.clock) }
+func (l *lifecycle) reached() int64 { return max(l.clock.now(), l.memory.clock) }
 
 // Restore replaces the state by a snapshot. After an error, which wraps ErrSnapshot, the state is as it was.
 func (e *Evaluator) Restore(data []byte) error {
@@ -204,11 +204,12 @@ func (e *Evaluator) Restore(data []byte) error {
 	if err != nil {
 		return err
 	}
-	if set := e.pipeline.current.Load(); set != e.set {
+	if set := e.pipeline.current.Load(); set != e.in.set {
 		e.run(set)
 	}
-	e.memory, e.eventTime = m, eventTime
-	e.met, e.news = nil, true
+	e.memory.replace(m)
+	e.clock.eventTime = eventTime
+	e.others.met, e.others.news = nil, true
 	return nil
 }
 
@@ -221,8 +222,8 @@ func (e *Evaluator) adopt(set *compiled) {
 		m = newMemory(set, e.memory.agreement)
 	}
 	m.noted = e.memory.noted
-	e.memory = m
-	e.met, e.news = nil, true // what is known of other shards is known by the rules
+	e.memory.replace(m)
+	e.others.met, e.others.news = nil, true // what is known of other shards is known by the rules
 }
 
 // Inherit adds the states of parent shards. Where several shards inherit, each takes every key over, and it shows which of them
@@ -239,13 +240,13 @@ func (e *Evaluator) Inherit(parents [][]byte, heir Heir) error {
 		mine.raise(agreed)
 	}
 	for _, state := range parents {
-		m, eventTime, err := readSnapshot(e.set, state, mine.agreement)
+		m, eventTime, err := readSnapshot(e.in.set, state, mine.agreement)
 		if err != nil {
 			errs = append(errs, err)
 			continue
 		}
-		if eventTime.After(e.eventTime) {
-			e.eventTime = eventTime
+		if eventTime.After(e.clock.eventTime) {
+			e.clock.eventTime = eventTime
 		}
 		from = append(from, m)
 	}
@@ -284,11 +285,11 @@ func (e *Evaluator) Inherit(parents [][]byte, heir Heir) error {
 			}
 		}
 		for _, en := range m.inOrder() {
-			h.take(m, en, millisOf(e.eventTime))
+			h.take(m, en, millisOf(e.clock.eventTime))
 		}
 	}
 	mine.bring()
-	e.news = true
+	e.others.news = true
 	return errors.Join(errs...)
 }
 

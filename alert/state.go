@@ -42,54 +42,54 @@ func (e *Evaluator) Tick(t Tick) (alerts []*Alert) {
 			alerts = e.panicked(&Record{Shard: e.shard}, r).Alerts
 		}
 	}()
-	rules := e.set
+	rules := e.in.set
 	e.begin()
-	t.Settled = t.Settled && e.set == rules // it was said of the rules before
-	e.trim()
-	clear(e.fired)
+	t.Settled = t.Settled && e.in.set == rules // it was said of the rules before
+	e.life.trim()
+	clear(e.life.fired)
 	if to := t.CaughtUp.UnixMilli() - lateness; !t.CaughtUp.IsZero() && to > 0 {
-		e.watchShard(to)
-		e.advance(to)
+		e.life.watchShard(to)
+		e.others.advance(to)
 	}
-	if !slices.Equal(t.Without, e.without) {
-		e.without, e.news = slices.Clone(t.Without), true
+	if !slices.Equal(t.Without, e.others.without) {
+		e.others.without, e.others.news = slices.Clone(t.Without), true
 	}
-	e.settle()
-	e.endEdited(t.Settled)
+	e.others.settle()
+	e.life.endEdited(t.Settled)
 	if t.Fleet.Decides {
 		if !t.Fleet.CaughtUp.IsZero() {
-			e.watchStream(t.Fleet)
+			e.life.watchStream(t.Fleet)
 		}
 		e.speak(t.Fleet)
 	}
-	return e.alerts
+	return e.out.alerts
 }
 
 // watchShard begins to wait for records that may never have come.
-func (e *Evaluator) watchShard(to int64) {
-	for _, r := range e.set.rules {
-		if !r.whole() || r.absence.Of != AbsenceOfShard || len(e.memory.rules[r.place].entries) > 0 {
+func (l *lifecycle) watchShard(to int64) {
+	for _, r := range l.in.set.rules {
+		if !r.whole() || r.absence.Of != AbsenceOfShard || len(l.memory.rules[r.place].entries) > 0 {
 			continue
 		}
-		en := e.remember(e.memory.rules[r.place], nil, nil)
-		en.held = max(to, e.now())
-		e.reschedule(r, en, to)
+		en := l.remember(l.memory.rules[r.place], nil, nil)
+		en.held = max(to, l.clock.now())
+		l.reschedule(r, en, to)
 	}
 }
 
 // watchStream decides what is to be said about the stream as a whole.
-func (e *Evaluator) watchStream(f Fleet) {
+func (l *lifecycle) watchStream(f Fleet) {
 	caughtUp := f.CaughtUp.UnixMilli() - lateness
-	for _, r := range e.set.rules {
+	for _, r := range l.in.set.rules {
 		if r.absence.After > 0 && r.absence.Of == AbsenceOfStream {
-			e.watchStreamRule(r, f, caughtUp)
+			l.watchStreamRule(r, f, caughtUp)
 		}
 	}
 }
 
-func (e *Evaluator) watchStreamRule(r *rule, f Fleet, caughtUp int64) {
-	m := e.memory.rules[r.place]
-	en := e.remember(m, nil, m.find(nil))
+func (l *lifecycle) watchStreamRule(r *rule, f Fleet, caughtUp int64) {
+	m := l.memory.rules[r.place]
+	en := l.remember(m, nil, m.find(nil))
 	defer en.tally()
 	last := int64(0)
 	if !f.LastArrival.IsZero() {
@@ -101,23 +101,23 @@ func (e *Evaluator) watchStreamRule(r *rule, f Fleet, caughtUp int64) {
 		}
 	}
 	if last > en.held {
-		e.arrived(r, en, &occasion{at: timeOf(last)})
+		l.arrived(r, en, &occasion{at: timeOf(last)})
 	}
 	due := en.held + millis(r.absence.After)
 	switch {
 	case !en.firing && caughtUp >= due:
 		en.firing, en.told, en.since = true, false, en.held
-		e.announce(r, en, &occasion{at: timeOf(due)})
+		l.announce(r, en, &occasion{at: timeOf(due)})
 	case en.firing && en.told && r.repeat > 0 && caughtUp >= en.sent+r.repeat:
-		e.again(r, en, &occasion{at: timeOf(r.repeatAt(en.sent, caughtUp))})
+		l.again(r, en, &occasion{at: timeOf(r.repeatAt(en.sent, caughtUp))})
 	case en.firing && !en.told:
 		// Something swallowed it; perhaps no longer. By the full minute its id is the same whichever tick finds that out.
 		o := &occasion{at: timeOf(caughtUp / patience * patience)}
-		if o.ms() > due && e.hindrance(r, en, o) == "" {
-			e.tell(r, en, o)
+		if o.ms() > due && l.hindrance(r, en, o) == "" {
+			l.tell(r, en, o)
 		}
 	}
 }
 
 // EventTime is the latest arrival that the evaluator has seen; zero before the first.
-func (e *Evaluator) EventTime() time.Time { return e.eventTime }
+func (e *Evaluator) EventTime() time.Time { return e.clock.eventTime }

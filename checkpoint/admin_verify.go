@@ -7,6 +7,8 @@ import (
 	"strings"
 	"time"
 
+	"kinesis-alerter/internal/position"
+
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"golang.org/x/sync/errgroup"
 )
@@ -132,9 +134,9 @@ func (a *Admin) verify(ctx context.Context, in map[string]LeaseRow, plan *Import
 		case inStream[id] == nil:
 			plan.Notes = append(plan.Notes, fmt.Sprintf("row %q: the stream has no such shard, passed over", id))
 			delete(in, id)
-		case in[id].Position.Sequence == ShardEnd && !a.closed(id):
+		case in[id].Position.Sequence == position.ShardEnd && !a.closed(id):
 			refused[id] = "the checkpoint is SHARD_END, and the stream shows the shard open: records that are still to come would never be read"
-		case !in[id].Position.IsZero() && in[id].Position.Sequence != ShardEnd:
+		case !in[id].Position.IsZero() && in[id].Position.Sequence != position.ShardEnd:
 			ids = append(ids, id)
 		}
 	}

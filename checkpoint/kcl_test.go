@@ -14,6 +14,7 @@ import (
 	par "github.com/vmware/vmware-go-kcl-v2/clientlibrary/partition"
 
 	"kinesis-alerter/internal/fakeaws"
+	"kinesis-alerter/internal/position"
 )
 
 // bare runs a Store without the stand-in for the KCL, so that a test makes the KCL's calls in the order of a defect.
@@ -134,7 +135,7 @@ func TestDefect15AcquisitionKeepsTheCheckpoint(t *testing.T) {
 		s, stop := w.bare("b") // has read the table while no checkpoint was there
 		time.Sleep(time.Second)
 		l := a.store.Lease(shardName(0))
-		l.Commit("900", WholeRecord, "", time.Now(), 0)
+		l.Commit("900", position.WholeRecord, "", time.Now(), 0)
 		a.stop()
 		w.await("b has it", 5*time.Second, func() bool { return s.Lease(shardName(0)) != nil })
 		from, _, _ := s.Lease(shardName(0)).Start()
@@ -161,7 +162,7 @@ func TestDefects16And19NobodyStealsALiveShard(t *testing.T) {
 		require.Len(w, a.held(), 4)
 		require.Empty(w, b.held())
 		for _, id := range a.held() {
-			a.store.Lease(id).Commit("5", WholeRecord, "", time.Now(), 0)
+			a.store.Lease(id).Commit("5", position.WholeRecord, "", time.Now(), 0)
 		}
 		b.kill()
 		time.Sleep(time.Minute)

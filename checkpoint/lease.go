@@ -8,6 +8,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
 	par "github.com/vmware/vmware-go-kcl-v2/clientlibrary/partition"
 	"go.uber.org/zap"
+
+	"kinesis-alerter/internal/position"
 )
 
 // leaseState is where a lease is on its way from the table to the KCL and back.
@@ -29,7 +31,7 @@ const (
 
 // progress is one offer to the table.
 type progress struct {
-	position Position
+	position position.Position
 	resolved string
 	caughtUp time.Time
 	load     float64
@@ -95,7 +97,7 @@ func (l *Lease) Start() (from types.StartingPosition, sub uint32, resolved strin
 	switch {
 	case p.IsZero():
 		return l.start, 0, l.first.resolved
-	case p.Sub == WholeRecord:
+	case p.Sub == position.WholeRecord:
 		return types.StartingPosition{Type: types.ShardIteratorTypeAfterSequenceNumber, SequenceNumber: aws.String(p.Sequence)}, p.Sub, l.first.resolved
 	}
 	return types.StartingPosition{Type: types.ShardIteratorTypeAtSequenceNumber, SequenceNumber: aws.String(p.Sequence)}, p.Sub, l.first.resolved
@@ -108,9 +110,6 @@ func (l *Lease) Generation() uint32 { return l.first.rewinds }
 // CaughtUp is the time up to which the last owner had read the shard, by its row; zero if that is not known. The row of an
 // idle shard is written every few minutes, so it may have read further.
 func (l *Lease) CaughtUp() time.Time { return l.first.caughtUp }
-
-// maxResolved bounds what Commit stores above the checkpoint, in bytes.
-const maxResolved = 64 << 10
 
 // Commit offers progress: everything up to and including (sequence, sub) is resolved. It does no I/O. The latest offer
 // is written within the checkpoint interval, and with a release, handoff or end. An offer below an earlier one is
@@ -129,7 +128,7 @@ func (l *Lease) Commit(sequence string, sub uint32, resolved string, caughtUp ti
 	if caughtUp.After(l.ledger.offer.caughtUp) {
 		l.ledger.offer.caughtUp = caughtUp
 	}
-	p := Position{Sequence: sequence, Sub: sub}
+	p := position.Position{Sequence: sequence, Sub: sub}
 	if sequence == "" {
 		if p = l.ledger.offer.position; resolved == "" {
 			resolved = l.ledger.offer.resolved
@@ -140,7 +139,7 @@ func (l *Lease) Commit(sequence string, sub uint32, resolved string, caughtUp ti
 		s.m.committed(resultIgnored)
 		return
 	}
-	if len(resolved) > maxResolved {
+	if len(resolved) > position.MaxText {
 		resolved = ""
 	}
 	if p == l.ledger.offer.position && resolved == l.ledger.offer.resolved {
@@ -181,7 +180,7 @@ func (l *Lease) KeepLease() {
 func (l *Lease) Lost(oldest time.Time) bool {
 	l.store.mu.Lock()
 	caughtUp := l.ledger.offer.caughtUp // of the row, or what was offered since: a shard may be held for longer than the retention
-	if p := l.ledger.offer.position; !p.IsZero() && !validSequence(p.Sequence) {
+	if p := l.ledger.offer.position; !p.IsZero() && !position.ValidSequence(p.Sequence) {
 		l.ledger.disown()
 	}
 	l.store.mu.Unlock()

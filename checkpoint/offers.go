@@ -6,30 +6,27 @@ import (
 	"unicode/utf8"
 
 	"go.uber.org/zap"
+
+	"kinesis-alerter/internal/position"
 )
 
 // unstorable says why a position cannot be stored over another one of the same shard; empty when it can. Positions are
 // compared as numbers: by length, text and sub-sequence number. What a service calls them is not judged, but a number and
 // what is none have no order.
-func unstorable(p, over Position) string {
+func unstorable(p, over position.Position) string {
 	switch {
 	case p.Sequence == "":
 		return "it is empty"
-	case p.Sequence == ShardEnd:
+	case p.Sequence == position.ShardEnd:
 		return "it is the mark of a shard's end"
-	case len(p.Sequence) > maxSequenceDigits:
-		return fmt.Sprintf("it has %d characters, and the Kinesis API allows %d", len(p.Sequence), maxSequenceDigits)
+	case len(p.Sequence) > position.MaxDigits:
+		return fmt.Sprintf("it has %d characters, and the Kinesis API allows %d", len(p.Sequence), position.MaxDigits)
 	case !utf8.ValidString(p.Sequence):
 		return "it is not UTF-8"
-	case !p.comparable(over):
+	case !p.Comparable(over):
 		return fmt.Sprintf("it cannot be compared with %s", quoted(over.Sequence))
 	}
 	return ""
-}
-
-// comparableLocked reports whether two positions have an order.
-func (p Position) comparable(q Position) bool {
-	return p.IsZero() || q.IsZero() || validSequence(p.Sequence) == validSequence(q.Sequence)
 }
 
 // quoted shows what may be anything, cut to a length that a line can hold.
@@ -42,7 +39,7 @@ func quoted(s string) string {
 }
 
 // storableLocked reports whether an offer can be stored over what was offered before, and tells of each change of that.
-func (l *Lease) storableLocked(p Position) bool {
+func (l *Lease) storableLocked(p position.Position) bool {
 	s := l.store
 	why := unstorable(p, l.ledger.offer.position)
 	if why != "" {
@@ -57,7 +54,7 @@ func (l *Lease) storableLocked(p Position) bool {
 func (l *Lease) comparableLocked(r *row) bool {
 	s := l.store
 	foreign := ""
-	if ok := r.ended() || r.position.comparable(l.ledger.offer.position); !ok {
+	if ok := r.ended() || r.position.Comparable(l.ledger.offer.position); !ok {
 		foreign = fmt.Sprintf("the row has the checkpoint %s, which cannot be compared with %s", quoted(r.position.Sequence), quoted(l.ledger.offer.position.Sequence))
 		s.m.committed(resultUnstorable)
 	}
@@ -81,7 +78,7 @@ func (l *Lease) reportUnstorableLocked(offer, row string) {
 
 // disown lets whatever is offered next be stored over a checkpoint that the stream refused.
 func (d *ledger) disown() {
-	d.replaces, d.offer.position, d.offer.resolved = d.offer.position.Sequence, Position{}, ""
+	d.replaces, d.offer.position, d.offer.resolved = d.offer.position.Sequence, position.Position{}, ""
 }
 
 // stillOurs reports whether a row still names the holder of a claim, so that something else refused its write: then what the

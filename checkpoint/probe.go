@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"kinesis-alerter/internal/position"
 	"kinesis-alerter/internal/sleep"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -92,12 +93,12 @@ func (k *streamClient) place(ctx context.Context, shard, sequence string) (refus
 		return "", fmt.Sprintf("whether the shard has the checkpoint %s could not be checked: %v", quoted(sequence), fault("kinesis:GetShardIterator", "shard "+shard, err))
 	}
 	oldest, err := k.oldest(ctx, shard)
-	switch at := (Position{Sequence: sequence, Sub: WholeRecord}); {
+	switch at := (position.Position{Sequence: sequence, Sub: position.WholeRecord}); {
 	case err != nil:
 		return "", fmt.Sprintf("Kinesis refuses the checkpoint %s, and why could not be checked: %v", quoted(sequence), err)
 	case oldest == "":
 		return "", fmt.Sprintf("Kinesis refuses the checkpoint %s, and the shard holds no record: it starts at its first one", quoted(sequence))
-	case at.Compare(Position{Sequence: oldest}) < 0:
+	case at.Compare(position.Position{Sequence: oldest}) < 0:
 		return "", fmt.Sprintf("the checkpoint %s has left the stream: the shard starts at the oldest record, those between are missed", quoted(sequence))
 	}
 	return fmt.Sprintf("the checkpoint %s is beyond what the shard has: Kinesis refuses it", quoted(sequence)), ""

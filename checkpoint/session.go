@@ -8,6 +8,7 @@ import (
 	ddb "github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"go.uber.org/zap"
 
+	"kinesis-alerter/internal/position"
 	"kinesis-alerter/internal/sleep"
 )
 
@@ -351,7 +352,7 @@ func (l *Lease) rememberLocked(why error) {
 		parents: l.first.parents, rewinds: l.first.rewinds, startAt: l.first.startAt, state: l.snapshot, offers: l.ledger.number,
 	}
 	if errors.Is(why, ErrShardEnded) {
-		r.position, r.last, r.resolved = Position{Sequence: ShardEnd}, r.position, ""
+		r.position, r.last, r.resolved = position.Position{Sequence: position.ShardEnd}, r.position, ""
 	}
 	s.view.memory[l.shard] = r
 }

@@ -8,6 +8,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"kinesis-alerter/internal/position"
 	"kinesis-alerter/internal/sleep"
 )
 
@@ -28,12 +29,12 @@ type saver struct {
 // ErrStateAhead. After an error, or a crash, the snapshot before is in force, unless the row was written all the same. It
 // waits for a save of the same lease that is under way, and ends with the lease.
 func (l *Lease) SaveState(ctx context.Context, sequence string, sub uint32, data []byte) error {
-	at := Position{Sequence: sequence, Sub: sub}
+	at := position.Position{Sequence: sequence, Sub: sub}
 	switch {
 	case sequence == "":
-		at = Position{}
-	case unstorable(at, Position{}) != "":
-		return fmt.Errorf("save state of shard %s: %q is no position: %s", l.shard, sequence, unstorable(at, Position{}))
+		at = position.Position{}
+	case unstorable(at, position.Position{}) != "":
+		return fmt.Errorf("save state of shard %s: %q is no position: %s", l.shard, sequence, unstorable(at, position.Position{}))
 	}
 	if len(data) > MaxState {
 		return fmt.Errorf("save state of shard %s: %w: %d bytes, at most %d", l.shard, ErrStateTooLarge, len(data), MaxState)
@@ -60,7 +61,7 @@ func (l *Lease) within(ctx context.Context) (context.Context, context.CancelFunc
 	}
 }
 
-func (sv *saver) save(ctx context.Context, at Position, data []byte) error {
+func (sv *saver) save(ctx context.Context, at position.Position, data []byte) error {
 	l := sv.lease
 	if c, err := l.claim(); err != nil {
 		return err
@@ -92,7 +93,7 @@ func (sv *saver) save(ctx context.Context, at Position, data []byte) error {
 }
 
 // writeState stores the chunks in the slot that is not in force.
-func (sv *saver) write(ctx context.Context, at Position, data []byte) (snapshot, error) {
+func (sv *saver) write(ctx context.Context, at position.Position, data []byte) (snapshot, error) {
 	l := sv.lease
 	s := l.store
 	// The epoch with which the lease began, and not the present one: no other lease ever had it.

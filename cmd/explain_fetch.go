@@ -15,6 +15,7 @@ import (
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 
 	"kinesis-alerter/alert"
+	"kinesis-alerter/alert/decode"
 	"kinesis-alerter/consumer"
 	"kinesis-alerter/internal/answer"
 	"kinesis-alerter/internal/awsfault"
@@ -22,7 +23,7 @@ import (
 )
 
 // explainRecord explains a record as evaluation sees it.
-func explainRecord(pipeline *alert.Pipeline, u *consumer.UserRecord) alert.Explanation {
+func explainRecord(pipeline *alert.Pipeline, u *decode.UserRecord) alert.Explanation {
 	if !u.Undecidable() {
 		return pipeline.Explain(&u.Record)
 	}

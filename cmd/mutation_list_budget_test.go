@@ -38,8 +38,8 @@ func budgetMutations() []mutation {
 		},
 		{
 			breaks: "a partition key that Kinesis never took is a bad record",
-			file:   "consumer/deaggregate.go", old: "utf8.RuneCountInString(a.keys[index]) > maxPartitionKey", new: "utf8.RuneCountInString(a.keys[index]) > 1<<30",
-			by: only("consumer", "TestDeaggregateRefusesLongKeys"), says: `.*Error:.*`,
+			file:   "alert/decode/aggregate.go", old: "utf8.RuneCountInString(a.keys[index]) > maxPartitionKey", new: "utf8.RuneCountInString(a.keys[index]) > 1<<30",
+			by: only("alert/decode", "TestDeaggregateRefusesLongKeys"), says: `.*Error:.*`,
 		},
 		{
 			breaks: "a rule beyond its budget is told by name",

@@ -13,15 +13,15 @@ func editMutations() []mutation {
 		},
 		{
 			breaks: "a rule that is taken out ends what it told",
-			file:   "alert/edited.go", old: "			e.endForeign(s, &room)\n", new: "			s.settleOver()\n", by: words, says: `.*Error:.*`,
+			file:   "alert/edited.go", old: "			l.endForeign(s, &room)\n", new: "			s.settleOver()\n", by: words, says: `.*Error:.*`,
 		},
 		{
 			breaks: "a topic that a rule leaves is told the end",
-			file:   "alert/edited.go", old: "			r.owing = e.endLeft(r, &room)\n", new: "			r.owing = false\n", by: words, says: `.*Error:.*`,
+			file:   "alert/edited.go", old: "			r.owing = l.endLeft(r, &room)\n", new: "			r.owing = false\n", by: words, says: `.*Error:.*`,
 		},
 		{
 			breaks: "a topic hears no end of what it never heard of",
-			file:   "alert/edited.go", old: "	if en.heard == 0 {\n		e.emit(r, en, KindResolved, o)", new: "	if true {\n		e.emit(r, en, KindResolved, o)", by: words, says: `.*Error:.*`,
+			file:   "alert/edited.go", old: "	if en.heard == 0 {\n		l.out.emit(r, en, KindResolved, o)", new: "	if true {\n		l.out.emit(r, en, KindResolved, o)", by: words, says: `.*Error:.*`,
 		},
 		{
 			breaks: "whoever hears of a moved rule now hears of the key",
@@ -45,7 +45,7 @@ func editMutations() []mutation {
 		},
 		{
 			breaks: "what is about to be forgotten is ended first",
-			file:   "alert/edited.go", old: "settled || total > maxForeign || e.now()-s.used > millis(foreignLife)", new: "settled", by: killer{pkg: "alert", test: "TestMemoryOfEditedRulesEndsBeforeItIsForgotten"}, says: `.*Error:.*`,
+			file:   "alert/edited.go", old: "settled || total > maxForeign || l.clock.now()-s.used > millis(foreignLife)", new: "settled", by: killer{pkg: "alert", test: "TestMemoryOfEditedRulesEndsBeforeItIsForgotten"}, says: `.*Error:.*`,
 		},
 		{
 			breaks: "formats that cannot keep it change no decision",

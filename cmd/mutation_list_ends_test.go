@@ -78,7 +78,7 @@ func endMutations() []mutation {
 		},
 		{
 			breaks: "a refusal alone does not give a position up",
-			file:   "consumer/doubt.go", old: "!beyond(aws.ToString(p.records[0].SequenceNumber), *was.SequenceNumber)", new: "beyond(\"\", aws.ToString(p.records[0].SequenceNumber))",
+			file:   "consumer/doubt.go", old: "position.CompareSequences(aws.ToString(p.records[0].SequenceNumber), *was.SequenceNumber) <= 0", new: "position.CompareSequences(\"\", aws.ToString(p.records[0].SequenceNumber)) > 0",
 			by: only("consumer", "TestRefusedPositionIsKept"), says: `.*Error:.*`,
 		},
 		{

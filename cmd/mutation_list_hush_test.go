@@ -9,7 +9,7 @@ func hushMutations() []mutation {
 	return []mutation{
 		{
 			breaks: "what silences say of a record is kept with its key",
-			file:   "alert/episode.go", old: "		e.noteCovers(r, en)\n", new: "",
+			file:   "alert/episode.go", old: "		l.noteCovers(r, en)\n", new: "",
 			by: only("alert", "TestSilencesCoverWhatTimeBringsAbout"), says: `.*Not equal.*`,
 		},
 		{
@@ -24,7 +24,7 @@ func hushMutations() []mutation {
 		},
 		{
 			breaks: "what a format cannot store decides nothing",
-			file:   "alert/hush.go", old: "r.whole() || !e.memory.has(formatEnds)", new: "r.whole()",
+			file:   "alert/hush.go", old: "r.whole() || !l.memory.has(formatEnds)", new: "r.whole()",
 			by: only("alert", "TestSilencesBelowTheirFormat"), says: `.*Not equal.*`,
 		},
 		{
@@ -59,7 +59,7 @@ func hushMutations() []mutation {
 		},
 		{
 			breaks: "what is overdue decides nothing else",
-			file:   "alert/episode.go", old: "	reason := e.mute(r, en, o)\n	if reason == \"\" {\n", new: "	reason := e.overdue(r, en, o)\n	if reason == \"\" {\n		reason = e.mute(r, en, o)\n	}\n	if reason == \"\" {\n",
+			file:   "alert/episode.go", old: "	reason := l.mute(r, en, o)\n	if reason == \"\" {\n", new: "	reason := l.overdue(r, en, o)\n	if reason == \"\" {\n		reason = l.mute(r, en, o)\n	}\n	if reason == \"\" {\n",
 			by: only("alert", "TestOverdueChangesNothingElse"), says: `.*Error:.*`,
 		},
 		{

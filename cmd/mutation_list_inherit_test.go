@@ -20,7 +20,7 @@ func inheritMutations() []mutation {
 		},
 		{
 			breaks: "one child speaks for a key of which none hears",
-			file:   "alert/kin.go", old: "	e.silent, e.unsure = k.silent, strings.Join(unsure, \", \")\n", new: "	e.silent, e.unsure = false, strings.Join(unsure, \", \")\n",
+			file:   "alert/kin.go", old: "	rel.life.out.silent, rel.life.out.unsure = k.silent, strings.Join(unsure, \", \")\n", new: "	rel.life.out.silent, rel.life.out.unsure = false, strings.Join(unsure, \", \")\n",
 			by: reshard, says: `.*Error:.*`,
 		},
 		{

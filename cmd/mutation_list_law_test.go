@@ -34,7 +34,7 @@ func lawMutations() []mutation {
 		},
 		{
 			breaks: "a rise in severity is told (a law)",
-			file:   "alert/episode.go", old: "	case e.graver(r, en):\n		e.rises(r, en, o)\n", new: "",
+			file:   "alert/episode.go", old: "	case l.graver(r, en):\n		l.rises(r, en, o)\n", new: "",
 			by: law, says: `.*of the evaluator:.*`,
 		},
 		{
@@ -49,7 +49,7 @@ func lawMutations() []mutation {
 		},
 		{
 			breaks: "silences cover what time brings about (a law)",
-			file:   "alert/hush.go", old: "if en.covered = e.verdicts(r.covers); (was", new: "if en.covered = 0; (was",
+			file:   "alert/hush.go", old: "if en.covered = l.in.verdicts(r.covers); (was", new: "if en.covered = 0; (was",
 			by: law, says: `.*of the evaluator:.*`,
 		},
 		{

@@ -28,7 +28,7 @@ func memoryMutations() []mutation {
 		},
 		{
 			breaks: "long keys are shortened",
-			file:   "alert/episode.go", old: "		if len(e.keyText) > maxKey && e.memory.keyed() {\n", new: "		if false {\n",
+			file:   "alert/episode.go", old: "		if len(in.keyText) > maxKey && in.agreed.keyed() {\n", new: "		if false {\n",
 			by: only("alert", "TestLongKeysAreKeptShort"), says: `.*Error:.*`,
 		},
 		{

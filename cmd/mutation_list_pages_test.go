@@ -13,12 +13,12 @@ func pageMutations() []mutation {
 		},
 		{
 			breaks: "what nobody was told of inhibits nothing",
-			file:   "alert/episode.go", old: "theirs.firing && (theirs.told || e.silenced(other, theirs, o) != nil)", new: "theirs.firing",
+			file:   "alert/episode.go", old: "theirs.firing && (theirs.told || l.silenced(other, theirs, o) != nil)", new: "theirs.firing",
 			by: only("alert", "TestOnlyWhatSomebodyKnowsInhibits"), says: `.*Error:.*`,
 		},
 		{
 			breaks: "what a person has silenced inhibits",
-			file:   "alert/episode.go", old: "theirs.firing && (theirs.told || e.silenced(other, theirs, o) != nil)", new: "theirs.firing && theirs.told",
+			file:   "alert/episode.go", old: "theirs.firing && (theirs.told || l.silenced(other, theirs, o) != nil)", new: "theirs.firing && theirs.told",
 			by: only("alert", "TestOnlyWhatSomebodyKnowsInhibits"), says: `.*Error:.*`,
 		},
 		{
@@ -53,12 +53,12 @@ func pageMutations() []mutation {
 		},
 		{
 			breaks: "a rise in severity is told",
-			file:   "alert/episode.go", old: "	case e.graver(r, en):\n", new: "	case e.graver(r, en) && false:\n",
+			file:   "alert/episode.go", old: "	case l.graver(r, en):\n", new: "	case l.graver(r, en) && false:\n",
 			by: only("alert", "TestRiseInSeverity"), says: `.*Error:.*`,
 		},
 		{
 			breaks: "dedup holds back no rise in severity",
-			file:   "alert/episode.go", old: " && !e.graver(r, en) && !en.owed", new: " && !en.owed",
+			file:   "alert/episode.go", old: " && !l.graver(r, en) && !en.owed", new: " && !en.owed",
 			by: only("alert", "TestRiseInSeverity"), says: `.*Error:.*`,
 		},
 		{

@@ -28,7 +28,7 @@ func pressureMutations() []mutation {
 		},
 		{
 			breaks: "who was told that a key fires is told that it is not followed any more",
-			file:   "alert/room.go", old: "			e.emitEnd(en.of.rule, en, &occ", new: "			(func(*rule, *entry, *occasion) {})(en.of.rule, en, &occ",
+			file:   "alert/room.go", old: "			l.emitEnd(en.of.rule, en, &occ", new: "			(func(*rule, *entry, *occasion) {})(en.of.rule, en, &occ",
 			by: only("alert", "TestWhatFiresIsPushedOutAloud"), says: `.*Not equal.*`,
 		},
 		{
@@ -38,7 +38,7 @@ func pressureMutations() []mutation {
 		},
 		{
 			breaks: "an end of another key is no outcome of the record",
-			file:   "alert/room.go", old: "			e.aside += len(e.alerts) - before\n", new: "			_ = before\n",
+			file:   "alert/room.go", old: "			l.out.aside += len(l.out.alerts) - before\n", new: "			_ = before\n",
 			by: only("alert", "TestOnlyAnEndIsNoAlertOfTheRecord"), says: `.*Not equal.*`,
 		},
 		{
@@ -48,7 +48,7 @@ func pressureMutations() []mutation {
 		},
 		{
 			breaks: "nobody is told by a record whose alerts go nowhere",
-			file:   "alert/evaluator.go", old: "	if !rec.Replayed {\n		e.trim()\n	}\n", new: "	e.trim()\n",
+			file:   "alert/evaluator.go", old: "	if !rec.Replayed {\n		e.life.trim()\n	}\n", new: "	e.life.trim()\n",
 			by: only("alert", "TestLessRoomAfterARestart"), says: `.*nobody hears.*`,
 		},
 		{
@@ -63,7 +63,7 @@ func pressureMutations() []mutation {
 		},
 		{
 			breaks: "the last word on it says so",
-			file:   "alert/expiry.go", old: "	e.conclude(r, en, o)\n	e.memory.drop(en)\n", new: "	e.memory.drop(en)\n",
+			file:   "alert/expiry.go", old: "	l.conclude(r, en, o)\n	l.memory.drop(en)\n", new: "	l.memory.drop(en)\n",
 			by: only("alert", "TestAbsenceIsGivenUp"), says: `.*Error:.*`,
 		},
 		{

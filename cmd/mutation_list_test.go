@@ -118,7 +118,7 @@ func coreMutations() []mutation {
 		},
 		{
 			breaks: "what an owner resolved above the checkpoint is kept",
-			file:   "consumer/consumer.go", old: "decodeStretches(resolved)", new: "decodeStretches(resolved[:0])",
+			file:   "consumer/consumer.go", old: "DecodeRanges(resolved)", new: "DecodeRanges(resolved[:0])",
 			by: only("consumer", "TestStopRemembersWhatWasPublishedAbove"), says: `.*Error:.*`,
 		},
 		{
@@ -193,7 +193,7 @@ func coreMutations() []mutation {
 		},
 		{
 			breaks: "ticks only bring forward",
-			file:   "alert/evaluator.go", old: "	e.advance(e.now())\n", new: "",
+			file:   "alert/evaluator.go", old: "	e.others.advance(e.clock.now())\n", new: "",
 			by: killer{"alert", "TestTicksOnlyBringForward", 100}, says: `.*Error:.*|.*failed.*`,
 		},
 		{

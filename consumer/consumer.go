@@ -20,6 +20,7 @@ import (
 	"kinesis-alerter/alert"
 	"kinesis-alerter/internal/clock"
 	"kinesis-alerter/internal/guard"
+	"kinesis-alerter/internal/position"
 )
 
 // Deps are what a Consumer works with. All fields but DeadLetters are required.
@@ -174,19 +175,19 @@ func (c *Consumer) begin(id string) error {
 	}
 	from, sub, resolved := lease.Start()
 	log := c.log.With(zap.String("shard", id))
-	if from.SequenceNumber != nil && !validSequence(*from.SequenceNumber) {
+	if from.SequenceNumber != nil && !position.IsNumber(*from.SequenceNumber) {
 		lease.Unusable()
 		from, sub, resolved = types.StartingPosition{Type: types.ShardIteratorTypeTrimHorizon}, 0, ""
 	}
 	s := &shard{
 		id: id, lease: lease, eval: c.evaluator(id, lease.Generation()), pipeline: c.pipeline, budget: c.budget, metrics: c.metrics,
-		log: log, clock: c.clock, began: time.Now(), start: from, from: from, inherited: decodeStretches(resolved),
+		log: log, clock: c.clock, began: time.Now(), start: from, from: from, inherited: position.DecodeRanges(resolved),
 	}
 	switch from.Type { //nolint:exhaustive // the others name no record
 	case types.ShardIteratorTypeAfterSequenceNumber:
-		s.startAt = position{*from.SequenceNumber, WholeRecord}
+		s.startAt = position.Past(*from.SequenceNumber)
 	case types.ShardIteratorTypeAtSequenceNumber:
-		s.startAt = position{*from.SequenceNumber, sub}
+		s.startAt = position.Position{Sequence: *from.SequenceNumber, Sub: sub}
 	}
 	s.stored, s.offered = s.startAt, s.startAt
 	s.recall(c.ledger.take(id, lease.Generation(), s.stored))

@@ -10,9 +10,6 @@ import (
 	"kinesis-alerter/alert"
 )
 
-// WholeRecord is the sub-sequence number of a checkpoint that has passed a Kinesis record with all that is inside it.
-const WholeRecord = ^uint32(0)
-
 // Leases is what the consumer asks of the lease table (checkpoint.Store, wrapped by cmd).
 type Leases interface {
 	// Checkpointer is handed to the KCL worker, with RemoveLeaseOwner wrapped so that a shard is wound down first.

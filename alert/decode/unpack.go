@@ -1,23 +1,21 @@
-package consumer
+package decode
 
 import "kinesis-alerter/alert"
 
 // UserRecord is a record as the evaluation of a shard sees it, or the reason why it cannot be evaluated.
 type UserRecord struct {
 	alert.Record
-	// Err is why the record, or the aggregate that it was to be found in, cannot be taken apart.
+	// Err is why the record, or the aggregate that contains it, cannot be unpacked.
 	Err error
-	// Whole says that it is a Kinesis record as such, Empty that this is an aggregate with nothing in it. Last says that no other one
-	// of the Kinesis record follows.
+	// Whole marks a Kinesis record as such, Empty an aggregate of nothing, and Last the last one of a Kinesis record.
 	Whole, Empty, Last bool
 }
 
-// EachUserRecord takes a Kinesis record apart: into the records of a KPL aggregate in their order, or the record itself. There is
-// always at least one. The daemon and every command that tries rules read records in this way alone. What visit is given is valid
-// until it returns; its first error ends the visits.
-func EachUserRecord(rec *alert.Record, visit func(u *UserRecord) error) error {
+// Each unpacks a Kinesis record: into the records of an aggregate in their order, or the record itself. What visit gets
+// is valid until it returns; its first error ends the visits.
+func Each(rec *alert.Record, visit func(u *UserRecord) error) error {
 	u := UserRecord{Record: *rec, Whole: true, Last: true}
-	if !isAggregate(rec.Data) {
+	if !IsAggregate(rec.Data) {
 		return visit(&u)
 	}
 	inside, err := deaggregate(rec.Data)
@@ -32,7 +30,7 @@ func EachUserRecord(rec *alert.Record, visit func(u *UserRecord) error) error {
 		if u.Err = err; err == nil {
 			u.PartitionKey, u.Data = key, data
 		} else if data != nil {
-			u.Data = data // a dead letter of it is about the piece, not thousands of times about the whole
+			u.Data = data // its dead letter shows this record, not the whole aggregate thousands of times
 		}
 		if err := visit(&u); err != nil {
 			return err
@@ -41,17 +39,17 @@ func EachUserRecord(rec *alert.Record, visit func(u *UserRecord) error) error {
 	return nil
 }
 
-// UserRecords are those of a Kinesis record.
-func UserRecords(rec alert.Record) []UserRecord {
+// All lists the user records of a Kinesis record.
+func All(rec alert.Record) []UserRecord {
 	var all []UserRecord
-	_ = EachUserRecord(&rec, func(u *UserRecord) error {
+	_ = Each(&rec, func(u *UserRecord) error {
 		all = append(all, *u)
 		return nil
 	})
 	return all
 }
 
-// Undecidable says that no rule can see the record.
+// Undecidable reports whether no rule can see the record.
 func (u *UserRecord) Undecidable() bool { return u.Err != nil || u.Empty }
 
 // Decide is the decision on a record that no rule can see; poison is the pipeline's.

@@ -1,45 +1,14 @@
-package consumer
+package decode
 
 import (
-	"crypto/md5" //nolint:gosec // the KPL's format prescribes it
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
-	"google.golang.org/protobuf/encoding/protowire"
 
 	"kinesis-alerter/alert"
+	"kinesis-alerter/internal/fakeaws"
 )
-
-// aggregate builds a KPL aggregate. Key indexes refer to keys; an index beyond them makes a bad record.
-func aggregate(keys []string, records []aggregated) []byte {
-	var message []byte
-	for _, k := range keys {
-		message = protowire.AppendTag(message, fieldPartitionKeys, protowire.BytesType)
-		message = protowire.AppendString(message, k)
-	}
-	for _, r := range records {
-		var m []byte
-		m = protowire.AppendTag(m, fieldPartitionKeyIndex, protowire.VarintType)
-		m = protowire.AppendVarint(m, r.key)
-		m = protowire.AppendTag(m, fieldData, protowire.BytesType)
-		m = protowire.AppendBytes(m, r.data)
-		message = protowire.AppendTag(message, fieldRecords, protowire.BytesType)
-		message = protowire.AppendBytes(message, m)
-	}
-	return seal(message)
-}
-
-type aggregated struct {
-	key  uint64
-	data []byte
-}
-
-// seal puts magic and checksum around a message.
-func seal(message []byte) []byte {
-	sum := md5.Sum(message) //nolint:gosec // see the import
-	return append(append([]byte{0xF3, 0x89, 0x9A, 0xC2}, message...), sum[:]...)
-}
 
 // What is inside a Kinesis record is read in one way, by the daemon and by every command.
 func TestUserRecords(t *testing.T) {
@@ -47,27 +16,30 @@ func TestUserRecords(t *testing.T) {
 	of := func(data []byte) []UserRecord {
 		rec := outer
 		rec.Data = data
-		return UserRecords(rec)
+		return All(rec)
 	}
 	inner := func(i uint32, key string, data []byte) UserRecord {
-		return UserRecord{Record: alert.Record{PartitionKey: key, SequenceNumber: "7", Shard: "s", SubSequence: i, Data: data}}
+		return UserRecord{Record: alert.Record{
+			PartitionKey: key, SequenceNumber: "7", Shard: "s", SubSequence: i, Data: data,
+		}}
 	}
 	plain := of([]byte("x"))
 	require.Equal(t, []UserRecord{{Record: plain[0].Record, Whole: true, Last: true}}, plain)
 	require.Equal(t, "outer", plain[0].PartitionKey)
 
-	data := aggregate([]string{"a", "b"}, []aggregated{{0, []byte("one")}, {1, []byte("two")}, {0, nil}})
-	require.True(t, isAggregate(data))
+	records := []fakeaws.UserRecord{{Data: []byte("one")}, {Key: 1, Data: []byte("two")}, {}}
+	data := fakeaws.Aggregate([]string{"a", "b"}, records)
+	require.True(t, IsAggregate(data))
 	last := inner(2, "a", []byte{})
 	last.Last = true
 	require.Equal(t, []UserRecord{inner(0, "a", []byte("one")), inner(1, "b", []byte("two")), last}, of(data))
 
-	empty := of(aggregate(nil, nil))
+	empty := of(fakeaws.Aggregate(nil, nil))
 	require.Len(t, empty, 1)
 	require.True(t, empty[0].Empty && empty[0].Whole && empty[0].Last && empty[0].Undecidable())
 	require.Equal(t, alert.Decision{Outcome: alert.Filtered, Reason: alert.ReasonEmpty}, empty[0].Decide(alert.Poison))
 
-	broken := of(seal([]byte("garbage-not-protobuf-\xff\xff\xff\xff\xff")))
+	broken := of(fakeaws.SealAggregate([]byte("garbage-not-protobuf-\xff\xff\xff\xff\xff")))
 	require.Len(t, broken, 1)
 	require.ErrorContains(t, broken[0].Err, "aggregated record")
 	require.Equal(t, alert.Poison(alert.ReasonBadAggregate), broken[0].Decide(alert.Poison))
@@ -75,18 +47,23 @@ func TestUserRecords(t *testing.T) {
 
 // TestDeaggregateIsolatesBadRecords is defect 24: the library indexes the key table without a look and dies.
 func TestDeaggregateIsolatesBadRecords(t *testing.T) {
-	got := UserRecords(alert.Record{Data: aggregate([]string{"a"}, []aggregated{{0, []byte("one")}, {7, []byte("two")}, {0, []byte("three")}})})
+	records := []fakeaws.UserRecord{{Data: []byte("one")}, {Key: 7, Data: []byte("two")}, {Data: []byte("three")}}
+	got := All(alert.Record{Data: fakeaws.Aggregate([]string{"a"}, records)})
 	require.Len(t, got, 3)
 	require.ErrorIs(t, got[1].Err, errNoPartitionKey)
 	require.True(t, got[1].Undecidable())
 	require.Equal(t, "three", string(got[2].Data))
 }
 
-// A partition key has at most 256 characters in Kinesis. One inside an aggregate was never looked at, and each of its records would
-// be kept with all of it.
+// Kinesis never saw the partition keys inside an aggregate.
 func TestDeaggregateRefusesLongKeys(t *testing.T) {
 	long, longest := strings.Repeat("k", 257), strings.Repeat("ü", 256)
-	got := UserRecords(alert.Record{Data: aggregate([]string{long, longest, "a"}, []aggregated{{0, []byte("one")}, {1, []byte("two")}, {2, []byte("three")}})})
+	records := []fakeaws.UserRecord{
+		{Key: 0, Data: []byte("one")},
+		{Key: 1, Data: []byte("two")},
+		{Key: 2, Data: []byte("three")},
+	}
+	got := All(alert.Record{Data: fakeaws.Aggregate([]string{long, longest, "a"}, records)})
 	require.Len(t, got, 3)
 	require.ErrorIs(t, got[0].Err, errKeyTooLong)
 	require.Empty(t, got[0].PartitionKey)
@@ -97,18 +74,18 @@ func TestDeaggregateRefusesLongKeys(t *testing.T) {
 }
 
 func TestPlainRecordsAreNotAggregates(t *testing.T) {
-	sealed := aggregate([]string{"a"}, []aggregated{{0, []byte("one")}})
+	sealed := fakeaws.Aggregate([]string{"a"}, []fakeaws.UserRecord{{Data: []byte("one")}})
 	sealed[len(sealed)-1]++ // the checksum does not hold
 	for _, data := range [][]byte{nil, {}, []byte(`{"a":1}`), {0xF3, 0x89, 0x9A, 0xC2}, sealed} {
-		require.False(t, isAggregate(data))
+		require.False(t, IsAggregate(data))
 	}
 }
 
 func FuzzDeaggregate(f *testing.F) {
-	f.Add(aggregate([]string{"a"}, []aggregated{{0, []byte("one")}, {3, nil}})[4:])
+	f.Add(fakeaws.Aggregate([]string{"a"}, []fakeaws.UserRecord{{Data: []byte("one")}, {Key: 3, Data: nil}})[4:])
 	f.Fuzz(func(t *testing.T, message []byte) {
 		total := 0
-		for _, u := range UserRecords(alert.Record{Data: seal(message)}) {
+		for _, u := range All(alert.Record{Data: fakeaws.SealAggregate(message)}) {
 			if !u.Undecidable() {
 				total += len(u.Data)
 			}

@@ -1,4 +1,4 @@
-package consumer
+package decode
 
 import (
 	"bytes"
@@ -21,8 +21,8 @@ const (
 	fieldData              = 3 // required bytes
 )
 
-// maxPartitionKey is what Kinesis takes, in characters. A key of an aggregate never passed Kinesis: a long one that thousands of
-// records share would be kept with each of their alerts.
+// maxPartitionKey is what Kinesis accepts, in characters. It never saw the keys inside an aggregate. A long one that
+// thousands of records share would be kept with each of their alerts.
 const maxPartitionKey = 256
 
 const aggregateOverhead = 4 + md5.Size
@@ -33,9 +33,9 @@ var (
 	errNoData         = errors.New("record without data")
 )
 
-// isAggregate says whether a payload is in the KPL's format: magic bytes and a checksum that holds. As in every KCL, a
-// payload whose checksum does not hold is a plain record that happens to start with the same bytes.
-func isAggregate(data []byte) bool {
+// IsAggregate reports whether a payload is in the KPL's format: magic bytes and a checksum that holds. As in every KCL,
+// a payload whose checksum does not hold is a plain record that happens to start with the same bytes.
+func IsAggregate(data []byte) bool {
 	if len(data) < aggregateOverhead || data[0] != 0xF3 || data[1] != 0x89 || data[2] != 0x9A || data[3] != 0xC2 {
 		return false
 	}
@@ -49,10 +49,8 @@ type unpacked struct {
 	records [][]byte
 }
 
-// deaggregate takes an aggregate apart. The records share memory with data. An error means that the message cannot be read at all.
-//
-// The hash range of the shard is not looked at: a record that was aggregated for a range that has been split since is
-// delivered here, once, rather than dropped in the hope that its producer sends it again, as the Java KCL does.
+// deaggregate finds the records of an aggregate; they share memory with data. An error means that the message cannot
+// be read at all.
 func deaggregate(data []byte) (a unpacked, err error) {
 	message := data[4 : len(data)-md5.Size]
 	err = eachField(message, func(field protowire.Number, value []byte) {
@@ -69,8 +67,7 @@ func deaggregate(data []byte) (a unpacked, err error) {
 	return a, nil
 }
 
-// read reads a record. A single one that is wrong has an error of its own, so that it costs only itself; its data are there if they can
-// be found.
+// read reads one record. The error is of this record alone; its data are there if they can be found.
 func (a *unpacked) read(i int) (partitionKey string, data []byte, err error) {
 	index, haveKey, haveData := uint64(0), false, false
 	err = eachField(a.records[i], func(field protowire.Number, value []byte) {
