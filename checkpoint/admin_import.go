@@ -49,7 +49,7 @@ func (a *Admin) startOf(shard string) types.StartingPosition {
 	s := a.store
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.view.lineage.from(shard, s.view.rows, &a.app.origin, s.cfg.Start)
+	return s.view.startOf(shard)
 }
 
 // Export reads the table for Import. A shard without a checkpoint is exported with the position at which it would start,

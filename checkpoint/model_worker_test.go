@@ -447,7 +447,7 @@ func (w *modelWorker) commits() {
 }
 
 // refused is what a refused write of a holder means.
-func (w *modelWorker) refused(l *Lease, c claim, now *row) {
+func (*modelWorker) refused(l *Lease, c claim, now *row) {
 	if now != nil && now.owner == c.worker && now.epoch == c.epoch {
 		l.raise(now)
 		return

@@ -281,7 +281,7 @@ func (p *planner) grant(ctx context.Context, inc *incarnation, r, was *row) {
 	}
 	// A lease outlives the activity that took it, and ends when its worker does (Run ends all when it returns).
 	lease, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
-	start := s.view.lineage.from(r.id, s.view.rows, &s.view.app.origin, s.cfg.Start)
+	start := s.view.startOf(r.id)
 	if r.startAt.Kind != StartLatest {
 		start = r.startAt.position()
 	}
