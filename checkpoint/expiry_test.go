@@ -428,7 +428,7 @@ func TestStoppedStoreIsHarmless(t *testing.T) {
 		l.Commit("9", position.WholeRecord, "", time.Now(), 0)
 		require.Error(w, l.HandOff(w.Context()))
 		require.Error(w, l.Finish(w.Context(), nil))
-		require.NoError(w, a.store.RemoveLeaseOwner(l.shard))
+		require.NoError(w, a.store.Release(l.shard))
 		_, ok := a.store.Trust()
 		require.False(w, ok)
 		for _, it := range w.aws.DynamoDB.Items(testTable) {

@@ -6,18 +6,17 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
-	par "github.com/vmware/vmware-go-kcl-v2/clientlibrary/partition"
 	"go.uber.org/zap"
 
 	"kinesis-alerter/internal/position"
 )
 
-// leaseState is where a lease is on its way from the table to the KCL and back.
+// leaseState is where a lease is on its way from the table to its consumer and back.
 //
-//	granted ──GetLease──▶ running ──RemoveLeaseOwner──▶ releasing ──▶ forgotten
-//	   │                     │ lost, handed off, ended
-//	   ▼                     ▼
-//	forgotten              over ──RemoveLeaseOwner──▶ forgotten
+//	granted ──Take──▶ running ──Release──▶ releasing ──▶ forgotten
+//	   │                 │ lost, handed off, ended
+//	   ▼                 ▼
+//	forgotten          over ──Release──▶ forgotten
 //
 // A shard whose lease is not forgotten is not taken again, so no second consumer of it starts before the first is gone.
 type leaseState uint8
@@ -56,7 +55,6 @@ type Lease struct {
 	worker *incarnation
 	epoch  int64
 	state  leaseState
-	asked  *par.ShardStatus // the status for which FetchCheckpoint was called last
 	ledger ledger
 	// snapshot is what is saved and in force; saver writes it.
 	snapshot snapshot

@@ -367,7 +367,7 @@ func (w *modelWorker) turn(l *Lease) {
 	switch {
 	case l.ctx.Err() != nil:
 		if l.state == leaseOver && !w.busy[l] {
-			_ = w.s.RemoveLeaseOwner(l.shard) // of a lease that is over: no request, no error
+			_ = w.s.Release(l.shard) // of a lease that is over: no request, no error
 			return
 		}
 	case !w.trusted(l), w.stopping, w.resting[l]:
@@ -583,7 +583,7 @@ func (w *modelWorker) release() {
 			w.later(50*time.Millisecond, w.release)
 			return
 		case err != nil:
-			_ = w.s.RemoveLeaseOwner(id)
+			_ = w.s.Release(id)
 			continue
 		}
 		w.busy[l] = true

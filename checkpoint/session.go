@@ -303,7 +303,7 @@ func (n *session) endIncarnation(inc *incarnation, why string) {
 	s.log.Error("leases lost, joining again under a new id", zap.String("worker", inc.id), zap.String("reason", why), zap.Int("leases", lost))
 }
 
-// endAll cancels the contexts of all leases when Run returns; Stop and RemoveLeaseOwner still release their rows.
+// endAll cancels the contexts of all leases when Run returns; Stop and Release still release their rows.
 func (s *Store) endAll() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
