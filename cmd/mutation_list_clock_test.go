@@ -78,12 +78,12 @@ func clockMutations() []mutation {
 		},
 		{
 			breaks: "an arrival that is still to come does not hide the stream's silence",
-			file:   "checkpoint/watch.go", old: " && !w.arrival.After(s.now().Add(clocksDiffer))", new: "",
+			file:   "checkpoint/watch.go", old: " && !w.arrival.After(latest.Add(clocksDiffer))", new: "",
 			by: only("checkpoint", "TestFleetIsNotAheadOfThePresent"), says: `.*Error:.*`,
 		},
 		{
 			breaks: "no peer has read further than the present",
-			file:   "checkpoint/fleet.go", old: "if v.caughtUp.After(latest) {", new: "if false {",
+			file:   "checkpoint/fleet.go", old: "if f.caughtUp.After(latest) {", new: "if false {",
 			by: only("checkpoint", "TestFleetIsNotAheadOfThePresent"), says: `.*Error:.*`,
 		},
 		{

@@ -6,9 +6,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	dto "github.com/prometheus/client_model/go"
 	"github.com/stretchr/testify/require"
-	kcl "github.com/vmware/vmware-go-kcl-v2/clientlibrary/interfaces"
 	"go.uber.org/zap"
-	"go.uber.org/zap/zaptest/observer"
 )
 
 // counter reads one series of a worker.
@@ -39,17 +37,6 @@ func labelOf(m *dto.Metric, name string) string {
 	return ""
 }
 
-// TestKCLLogNeverEndsTheProcess is defect 40.
-func TestKCLLogNeverEndsTheProcess(t *testing.T) {
-	core, seen := observer.New(zap.DebugLevel)
-	l := newKCLLog(zap.New(core))
-	l.Fatalf("fatal %d", 1)
-	l.Panicf("panic %d", 2)
-	l.WithFields(nil).Errorf("error %d", 3)
-	require.Equal(t, 3, seen.Len())
-	require.Zero(t, seen.FilterLevelExact(zap.ErrorLevel).Len(), "what matters is told where it is known")
-}
-
 // TestTwoConsumersInOneProcess is defect 41: nothing is registered globally, and shard series vanish with the lease.
 func TestTwoConsumersInOneProcess(t *testing.T) {
 	for range 2 {
@@ -78,21 +65,6 @@ func lagSeries(t *testing.T, n *node) []string {
 		}
 	}
 	return out
-}
-
-// TestKCLCheckpointersAreNotUsed is defects 2 and 42: the library's checkpointer moves memory before the durable write,
-// and its prepared one panics. Progress goes through Lease.Commit, so nil does for both.
-func TestKCLCheckpointersAreNotUsed(t *testing.T) {
-	inWorld(t, 1, func(w *world) {
-		n := w.join("one")
-		w.eventually(lease, "reading", func() bool { return n.reading() == 1 })
-		p := n.consumer.CreateProcessor()
-		p.Initialize(&kcl.InitializationInput{ShardId: w.cloud.Kinesis.OpenShards(testStream)[0]})
-		require.NotPanics(t, func() {
-			p.ProcessRecords(&kcl.ProcessRecordsInput{})
-			p.Shutdown(&kcl.ShutdownInput{ShutdownReason: kcl.REQUESTED})
-		})
-	})
 }
 
 func TestConfigSaysWhatIsWrong(t *testing.T) {
