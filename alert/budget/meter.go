@@ -19,7 +19,7 @@ import (
 //
 // The price depends on the text of the rule and the bytes of the record alone, never on time, caches or the index, so the
 // daemon, explain, tests of rules, backtests and a replay agree. What costs memory is paid for before it is made: a process
-// that asks for too much of it cannot be saved. budgetVersion is the version of the prices and limits. From 2 on it is part
+// that asks for too much of it cannot be saved. Version is the version of the prices and limits. From 2 on it is part
 // of the rules' fingerprints: other prices judge other records.
 const (
 	MaxWork  = 100_000_000
@@ -28,7 +28,7 @@ const (
 
 	MaxRecord = 5
 
-	BudgetVersion = 1
+	Version = 1
 )
 
 // The parts of a budget.
