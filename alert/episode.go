@@ -77,7 +77,7 @@ func (l *lifecycle) step(r *rule, v verdict, rec *Record) {
 		}
 	}
 	if v == yes && r.timed() && en.note(rec) {
-		l.memory.weigh(en)
+		l.memory.pressure.weigh(en)
 	}
 	if v == yes && r.covers != 0 && r.window == nil {
 		l.noteCovers(r, en)
@@ -92,7 +92,7 @@ func (l *lifecycle) step(r *rule, v verdict, rec *Record) {
 	default:
 		l.judge(r, en, v == yes, o, now)
 		if v == yes && r.owes(en) && en.note(rec) { // for what may be told without another record
-			l.memory.weigh(en)
+			l.memory.pressure.weigh(en)
 		}
 	}
 	l.reschedule(r, en, now)

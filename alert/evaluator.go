@@ -117,7 +117,7 @@ func (e *Evaluator) Evaluate(rec *Record) (d Decision) {
 		e.pipeline.unreadable(rec.Data, reason)
 		return Decision{Outcome: Invalid, Reason: reason, Alerts: e.out.made(), DeadLetter: e.in.set.letters}
 	}
-	if e.memory.kin > 0 {
+	if e.memory.inherited.kin > 0 {
 		e.others.hear(rec)
 	}
 	timed := len(e.out.alerts)
@@ -271,7 +271,7 @@ func (e *Evaluator) match(rec *Record) {
 		}
 	}
 	x.records.Add(1)
-	if e.memory.count > 0 {
+	if e.memory.pressure.count > 0 {
 		e.in.set.mindful.each(func(i int) {
 			if len(e.memory.rules[i].entries) > 0 {
 				e.hits.add(i)

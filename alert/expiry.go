@@ -169,7 +169,7 @@ func (l *lifecycle) reschedule(r *rule, en *entry, now int64) {
 	en.tally()
 	en.regard()
 	if w := en.window; w != nil && w.resized {
-		l.memory.weigh(en)
+		l.memory.pressure.weigh(en)
 		w.resized = false
 	}
 }

@@ -36,7 +36,7 @@ func (l *lifecycle) noteCovers(r *rule, en *entry) {
 	}
 	was := en.covered
 	if en.covered = l.in.verdicts(r.covers); (was == 0) != (en.covered == 0) {
-		l.memory.weigh(en)
+		l.memory.pressure.weigh(en)
 	}
 }
 
@@ -126,7 +126,7 @@ func (l *lifecycle) judgeWindow(r *rule, en *entry, o *occasion, now int64) {
 			s.hushed = s.hush.by
 		}
 		if (was == 0) != (en.covered == 0) {
-			l.memory.weigh(en)
+			l.memory.pressure.weigh(en)
 		}
 	}
 	l.judge(r, en, holds, o, now)

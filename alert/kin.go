@@ -28,6 +28,15 @@ type family struct {
 	users  int // entries and claims
 }
 
+// inheritance is what a shard shares with others, while it is not known to which of them the records of a key come.
+type inheritance struct {
+	kin      int // entries that other shards have, too
+	families []*family
+	// parked are entries that are due and wait for what others remember, parkedTo the latest moment at which one was due.
+	parked   []*entry
+	parkedTo int64
+}
+
 // kinship makes an entry one that was inherited, while no record of its key has come to this shard.
 type kinship struct {
 	family *family
@@ -57,30 +66,30 @@ func (en *entry) pending() int64 {
 }
 
 // family returns the family of these shards, made if there is none.
-func (m *memory) family(others []string) *family {
-	for _, f := range m.families {
+func (h *inheritance) family(others []string) *family {
+	for _, f := range h.families {
 		if slices.Equal(f.others, others) {
 			return f
 		}
 	}
 	f := &family{others: others}
-	m.families = append(m.families, f)
+	h.families = append(h.families, f)
 	return f
 }
 
-func (m *memory) leaveFamily(f *family) {
+func (h *inheritance) leaveFamily(f *family) {
 	if f.users--; f.users == 0 {
-		m.families = slices.DeleteFunc(m.families, func(x *family) bool { return x == f })
+		h.families = slices.DeleteFunc(h.families, func(x *family) bool { return x == f })
 	}
 }
 
 // bind makes an entry of the memory one that the others have, too.
 func (m *memory) bind(en *entry, others []string, silent bool, born int64) {
-	f := m.family(others)
+	f := m.inherited.family(others)
 	f.users++
 	en.kin = &kinship{family: f, silent: silent, born: born}
 	en.of.kin++
-	m.kin++
+	m.inherited.kin++
 }
 
 // unbind makes an entry the shard's own.
@@ -88,19 +97,19 @@ func (m *memory) unbind(en *entry) {
 	if en.kin == nil {
 		return
 	}
-	m.leaveFamily(en.kin.family)
+	m.inherited.leaveFamily(en.kin.family)
 	en.kin = nil
 	en.of.kin--
-	m.kin--
+	m.inherited.kin--
 }
 
 // claim notes since when the shard has heard of a key that these others have, too. One that was noted before, or by a parent, goes on.
 func (m *memory) claim(r *ruleMemory, key string, others []string, at int64) {
 	if was, ok := r.claims[key]; ok {
 		others = union(others, was.family.others)
-		defer m.leaveFamily(was.family)
+		defer m.inherited.leaveFamily(was.family)
 	}
-	f := m.family(others)
+	f := m.inherited.family(others)
 	f.users++
 	m.setClaim(r, key, claim{f, at})
 }
@@ -111,14 +120,14 @@ func (m *memory) setClaim(r *ruleMemory, key string, c claim) {
 		r.claims = make(map[string]claim)
 	}
 	if _, known := r.claims[key]; !known {
-		m.bulk.add(bulk{claimHeap + len(key), claimStored + len(key)})
+		m.pressure.bulk.add(bulk{claimHeap + len(key), claimStored + len(key)})
 	}
 	r.claims[key] = c
 }
 
 func (m *memory) dropClaim(r *ruleMemory, key string) {
 	delete(r.claims, key)
-	m.bulk.sub(bulk{claimHeap + len(key), claimStored + len(key)})
+	m.pressure.bulk.sub(bulk{claimHeap + len(key), claimStored + len(key)})
 }
 
 // union is the sorted union of two lists of shards.
@@ -137,8 +146,8 @@ func without(list []string, gone ...string) []string {
 func (m *memory) park(en *entry) {
 	en.kin.due = en.due
 	m.schedule(en, 0)
-	m.parked = append(m.parked, en)
-	m.parkedTo = max(m.parkedTo, en.kin.due)
+	m.inherited.parked = append(m.inherited.parked, en)
+	m.inherited.parkedTo = max(m.inherited.parkedTo, en.kin.due)
 }
 
 // hear makes keys the shard's own of which a record has come. What was due before was due while nobody heard of them: it is done now,
@@ -191,8 +200,8 @@ func (rel *siblings) settle() {
 	}
 	rel.news = false
 	clear(rel.missing)
-	parked := m.parked
-	m.parked = nil
+	parked := m.inherited.parked
+	m.inherited.parked = nil
 	for _, en := range parked {
 		if en.kin == nil || en.kin.due == 0 {
 			continue // it was heard of, or forgotten
@@ -254,7 +263,7 @@ type Awaited struct {
 // Awaits are the other shards that have copies of keys which this shard has, sorted. It is nil almost always.
 func (e *Evaluator) Awaits() []Awaited {
 	var out []Awaited
-	for _, f := range e.memory.families {
+	for _, f := range e.memory.inherited.families {
 		for _, shard := range f.others {
 			if slices.ContainsFunc(out, func(a Awaited) bool { return a.Shard == shard }) {
 				continue
@@ -272,7 +281,7 @@ func (e *Evaluator) Awaits() []Awaited {
 
 // ParkedTo is the latest moment, in milliseconds, at which something came due for a key that other shards have, too. When it has
 // grown, a snapshot is worth saving: the others wait for one that covers the same moment.
-func (e *Evaluator) ParkedTo() int64 { return e.memory.parkedTo }
+func (e *Evaluator) ParkedTo() int64 { return e.memory.inherited.parkedTo }
 
 // met is what is known of another shard.
 type met struct {
@@ -478,7 +487,7 @@ func (e *Evaluator) Meet(x *Relative) {
 			if m.dropClaim(r, key); len(others) > 0 {
 				m.claim(r, key, others, c.at)
 			}
-			m.leaveFamily(c.family)
+			m.inherited.leaveFamily(c.family)
 		}
 	}
 	if e.others.met == nil {
@@ -491,7 +500,7 @@ func (e *Evaluator) Meet(x *Relative) {
 	}
 	delete(e.others.met, x.shard)
 	alone := false
-	for _, f := range m.families {
+	for _, f := range m.inherited.families {
 		if !slices.Contains(f.others, x.shard) {
 			continue
 		}
@@ -518,7 +527,7 @@ func (rel *siblings) settleAlone() {
 		for key, c := range r.claims {
 			if len(c.family.others) == 0 {
 				m.dropClaim(r, key)
-				m.leaveFamily(c.family)
+				m.inherited.leaveFamily(c.family)
 			}
 		}
 	}
@@ -676,8 +685,8 @@ func (m *memory) writeKin(r *ruleMemory, ranks map[*entry]uint64, audiences []ui
 	for _, c := range r.claims {
 		use(c.family)
 	}
-	place := make(map[*family]uint64, len(m.families))
-	for _, f := range m.families {
+	place := make(map[*family]uint64, len(m.inherited.families))
+	for _, f := range m.inherited.families {
 		i, _ := slices.BinarySearchFunc(families, f.others, slices.Compare)
 		place[f] = uint64(i) //nolint:gosec // an index
 	}

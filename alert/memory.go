@@ -6,24 +6,19 @@ import (
 	"time"
 )
 
-// memory is what the rules of one shard remember: an entry for each key of each rule, bounded in number. It belongs to
+// memory is what the rules of one shard remember: an entry for each key of each rule, bounded in number and size. It belongs to
 // the evaluator's goroutine.
 //
 // Times are Unix milliseconds of event time, which is as fine as Kinesis' arrival times are. 0 means "never".
 type memory struct {
 	agreement
 
-	max   int
 	rules []*ruleMemory
 	// scores are the forests.
-	scores []*scoreMemory
-	// count is how many entries have a key, bulk the size of all entries and claims, and crowds are the rules by how much they hold.
-	count  int
-	bulk   bulk
-	crowds [measures]crowd
-	// crammed says that more was read or inherited than may be, which is kept until somebody can be told.
-	crammed bool
-	timers  timers
+	scores    []*scoreMemory
+	pressure  pressure
+	inherited inheritance
+	timers    timers
 	// clock is how far timers were run: the event time, or a tick beyond it.
 	clock int64
 	// watchdog is the end of the last interval for which the watchdog spoke, or that passed while it was silent.
@@ -34,14 +29,6 @@ type memory struct {
 	foreign []section
 	// noted is when the filter last told that a record is no JSON.
 	noted int64
-
-	// What follows is about inherited keys (kin.go). kin counts the entries that other shards have, too.
-
-	kin      int
-	families []*family
-	// parked are entries that are due and wait for what others remember, parkedTo the latest moment at which one was due.
-	parked   []*entry
-	parkedTo int64
 }
 
 // ruleMemory is the part of one rule.
@@ -117,15 +104,15 @@ type lastRecord struct {
 }
 
 func newMemory(set *compiled, agreed agreement) *memory {
-	m := &memory{agreement: agreed, max: set.maxKeys, rules: make([]*ruleMemory, len(set.rules))}
+	m := &memory{agreement: agreed, pressure: pressure{max: set.maxKeys}, rules: make([]*ruleMemory, len(set.rules))}
 	for _, x := range set.scores {
 		m.scores = append(m.scores, newScoreMemory(x, &m.agreement))
 	}
 	for i, r := range set.rules {
 		m.rules[i] = &ruleMemory{rule: r, tokens: float64(r.limit.Events)}
 		if !r.whole() { // the one entry of a rule without keys is never pushed out
-			for by := range m.crowds {
-				m.crowds[by].join(m.rules[i], measure(by))
+			for by := range m.pressure.crowds {
+				m.pressure.crowds[by].join(m.rules[i], measure(by))
 			}
 		}
 	}
@@ -164,12 +151,12 @@ func (m *memory) put(e *entry) {
 	}
 	e.of.entries[e.key] = e
 	if !e.of.rule.whole() {
-		m.count++
+		m.pressure.count++
 		e.list(e.stands())
 		e.of.lists[e.listed()].add(e)
-		m.crowds[byKeys].holds(e.of, byKeys, e.of.held[byKeys]+1)
+		m.pressure.crowds[byKeys].holds(e.of, byKeys, e.of.held[byKeys]+1)
 	}
-	m.weigh(e)
+	m.pressure.weigh(e)
 	e.tally()
 }
 
@@ -180,11 +167,11 @@ func (m *memory) drop(e *entry) {
 		e.counted = false
 		e.of.telling--
 	}
-	m.resize(e, bulk{})
+	m.pressure.resize(e, bulk{})
 	if !e.of.rule.whole() {
-		m.count--
+		m.pressure.count--
 		e.of.lists[e.listed()].remove(e)
-		m.crowds[byKeys].holds(e.of, byKeys, e.of.held[byKeys]-1)
+		m.pressure.crowds[byKeys].holds(e.of, byKeys, e.of.held[byKeys]-1)
 	}
 	m.schedule(e, 0)
 	m.unbind(e)

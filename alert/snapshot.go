@@ -81,8 +81,8 @@ func (e *Evaluator) Snapshot() []byte {
 		}
 	}
 	var ranks map[*entry]uint64
-	if m.kin > 0 {
-		ranks = make(map[*entry]uint64, m.kin)
+	if m.inherited.kin > 0 {
+		ranks = make(map[*entry]uint64, m.inherited.kin)
 	}
 	for i, en := range m.inOrder() {
 		rank := uint64(i)
@@ -801,7 +801,7 @@ func (l *loading) put() {
 		})
 		k.each(k.claims, func(family int, at int64, text []byte) {
 			key := m.shortened(r.rule, string(text))
-			if _, known := r.claims[key]; !known && !m.bulk.over() {
+			if _, known := r.claims[key]; !known && !m.pressure.bulk.over() {
 				m.claim(r, key, k.families[family], at)
 			}
 		})

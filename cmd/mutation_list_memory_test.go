@@ -33,7 +33,7 @@ func memoryMutations() []mutation {
 		},
 		{
 			breaks: "what rules remember is bounded in bytes",
-			file:   "alert/room.go", old: "	return byBytes, m.bulk.over()\n", new: "	return byBytes, false\n",
+			file:   "alert/room.go", old: "	return byBytes, p.bulk.over()\n", new: "	return byBytes, false\n",
 			by: only("alert", "TestMemoryIsBoundedInBytes"), says: `.*Error:.*`,
 		},
 		{
