@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"math/bits"
+	"reflect"
 	"unicode/utf8"
 )
 
@@ -100,6 +101,21 @@ func (m *meter) exceed() {
 	m.work, m.text, m.lists = min(m.work, maxWork+1), min(m.text, maxText+1), min(m.lists, maxLists+1)
 }
 
+// perText is how many bytes of a text are read, compared or copied for a unit of work.
+const perText = 64
+
+// lend makes the budget of who comes next, as far as the record has that much left.
+func (m *meter) lend(left int64) {
+	m.lent = max(0, maxWork-left)
+	m.work, m.text, m.lists, m.settled = m.lent, 0, 0, false
+	if m.over != "" {
+		m.over = ""
+	}
+}
+
+// spent is what was done out of a budget.
+func (m *meter) spent() int64 { return m.work - m.lent }
+
 // times is a product that does not overflow.
 func times(a, b int64) int64 {
 	if a > 0 && b > math.MaxInt32*math.MaxInt16/a {
@@ -162,6 +178,11 @@ func (m *meter) extentOf(x any) extent {
 	return e
 }
 
+// printable is a value that knows at least what fmt makes of it, and the most that a number in it takes with all its digits.
+type printable interface {
+	Printed() (size, widest int64)
+}
+
 // maxPrintedNumber is longer than any number but the least and the greatest, and maxPrinted longer than any.
 const (
 	maxPrintedNumber = 26
@@ -178,21 +199,9 @@ func (e *extent) measure(x any, depth int64) {
 	case string:
 		e.text += int64(len(x))
 		e.printed += int64(len(x)) + 1
-	case digits:
-		e.printed += int64(len(x)) + 1
-	case integer:
-		e.printed += int64(len(x.digits)) + maxPrintedNumber
-	case Number:
-		e.printed += maxPrintedNumber
-		switch f := math.Abs(float64(x)); {
-		case f != 0 && f < 1e-5:
-			e.printed += maxPrinted
-			fallthrough
-		case f >= 1e15:
-			e.widest = maxPrinted
-		default:
-			e.widest = max(e.widest, maxPrintedNumber)
-		}
+	case printable:
+		printed, widest := x.Printed()
+		e.printed, e.widest = e.printed+printed, max(e.widest, widest)
 	case []any:
 		e.printed += 3
 		for i := 0; i < len(x) && e.elements <= e.most; i++ {
@@ -252,4 +261,43 @@ func swollen(s string, special func(c byte) bool, more int64) int64 {
 
 func specialInJSON(c byte) bool {
 	return c < ' ' || c == '"' || c == '\\' || c == '<' || c == '>' || c == '&' || c >= utf8.RuneSelf
+}
+
+// lengthOf is how many elements a list or an object has.
+func lengthOf(x any) int {
+	switch x := x.(type) {
+	case []any:
+		return len(x)
+	case []string:
+		return len(x)
+	case []int:
+		return len(x)
+	case nil:
+		return 0
+	}
+	if v := reflect.ValueOf(x); v.Kind() == reflect.Slice || v.Kind() == reflect.Map || v.Kind() == reflect.Array {
+		return v.Len()
+	}
+	return 0
+}
+
+// escapes is how much longer the texts of a value are in JSON than as they are.
+func escapes(x any) (n int64) {
+	switch x := x.(type) {
+	case string:
+		return swollen(x, specialInJSON, 5) - int64(len(x))
+	case []any:
+		for _, y := range x {
+			n += escapes(y)
+		}
+	case []string:
+		for _, y := range x {
+			n += escapes(y)
+		}
+	case map[string]any:
+		for name, y := range x {
+			n += escapes(name) + escapes(y)
+		}
+	}
+	return n
 }

@@ -33,7 +33,7 @@ func TestPricesAreOfTheBudgetVersion(t *testing.T) {
 		`uniq(ys)[0] == "x"`:            {50, 0, 128},
 		`upper(s) == "X"`:               {3, 22, 0},
 	} {
-		s := newSchema(FormatJSON)
+		s := newSchema(false)
 		c, fault := compileCondition(when, s)
 		require.Nil(t, fault)
 		d, f := newDecoder(s), newFrame(s)

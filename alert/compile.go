@@ -22,23 +22,6 @@ import (
 func timeType() types.Type     { return types.TypeOf(time.Time{}) }
 func durationType() types.Type { return types.TypeOf(time.Duration(0)) }
 
-// condition is a compiled expression: the terms that must all be true. Those that need no virtual machine come first,
-// otherwise the order is the rule's own, so that a test in front of a term keeps guarding it.
-//
-// Pulling terms forward changes neither truth nor falsehood, only the work: the virtual machine runs for the few records
-// that pass the rest.
-type condition []term
-
-// eval returns the first verdict that is not yes.
-func (c condition) eval(f *frame) verdict {
-	for _, t := range c {
-		if v := t.eval(f); v != yes {
-			return v
-		}
-	}
-	return yes
-}
-
 // conjunct is a term of a condition with what an explanation needs.
 type conjunct struct {
 	term term
@@ -58,24 +41,10 @@ type usedField struct {
 }
 
 // compileCondition compiles source. Errors carry the place in source.
-func compileCondition(source string, s *schema) (condition, *file.Error) {
-	conjuncts, fault := compileConjuncts(source, s)
-	return conditionOf(conjuncts), fault
-}
-
-func conditionOf(conjuncts []conjunct) condition {
-	var c condition
-	for i := range conjuncts {
-		c = append(c, conjuncts[i].term)
-	}
-	return c
-}
-
-// compileConjuncts is compileCondition with what an explanation needs. The cheapest terms come first.
-func compileConjuncts(source string, s *schema) ([]conjunct, *file.Error) {
+func compileCondition(source string, s *schema) (*condition, *expressionFault) {
 	b, root, fault := newBuilder(source, s, reflect.Bool)
 	if fault != nil {
-		return nil, fault
+		return nil, faultOf(source, fault)
 	}
 	var out []conjunct
 	for _, node := range conjunction(root) {
@@ -91,10 +60,14 @@ func compileConjuncts(source string, s *schema) ([]conjunct, *file.Error) {
 		out = append(out, c)
 	}
 	if b.err != nil {
-		return nil, b.err.Bind(b.source)
+		return nil, faultOf(source, b.err.Bind(b.source))
 	}
 	slices.SortStableFunc(out, func(a, b conjunct) int { return cmp.Compare(a.term.cost(), b.term.cost()) })
-	return out, nil
+	c := &condition{conjuncts: out}
+	for i := range out {
+		c.terms = append(c.terms, out[i].term)
+	}
+	return c, nil
 }
 
 // conjunction returns the parts of a && b && c.
@@ -106,14 +79,14 @@ func conjunction(node ast.Node) []ast.Node {
 }
 
 // compileOperand compiles an expression that gives a value.
-func compileOperand(source string, s *schema) (operand, *file.Error) {
+func compileOperand(source string, s *schema) (operand, *expressionFault) {
 	b, root, fault := newBuilder(source, s, reflect.Invalid)
 	if fault != nil {
-		return nil, fault
+		return nil, faultOf(source, fault)
 	}
 	out := b.operand(root)
 	if b.err != nil {
-		return nil, b.err.Bind(b.source)
+		return nil, faultOf(source, b.err.Bind(b.source))
 	}
 	return out, nil
 }

@@ -13,7 +13,7 @@ import (
 
 // verdictOn evaluates a condition on one payload.
 func verdictOn(tb require.TestingT, when, payload string) verdict {
-	s := newSchema(FormatJSON)
+	s := newSchema(false)
 	c, fault := compileCondition(when, s)
 	require.Nil(tb, fault, "%s: %v", when, fault)
 	d, f := newDecoder(s), newFrame(s)
@@ -22,7 +22,7 @@ func verdictOn(tb require.TestingT, when, payload string) verdict {
 	f.slots[slotShard] = value{kind: text, raw: []byte("shardId-000000000001")}
 	f.slots[slotArrival] = value{kind: moment, at: time.Date(2026, 11, 22, 9, 30, 0, 0, time.UTC)}
 	f.slots[slotAge] = value{kind: span, ns: int64(90 * time.Second)}
-	return andTerm(c).eval(&f)
+	return andTerm(c.terms).eval(&f)
 }
 
 // TestConditionTraps holds the cases in which expr by itself, or a reader in a hurry, would decide otherwise.
@@ -263,10 +263,10 @@ func TestConditionErrors(t *testing.T) {
 	for _, c := range cases {
 		t.Run(c.when, func(t *testing.T) {
 			t.Parallel()
-			_, fault := compileCondition(c.when, newSchema(FormatJSON))
+			_, fault := compileCondition(c.when, newSchema(false))
 			require.NotNil(t, fault)
-			require.Equal(t, c.want, fault.Message)
-			require.Equal(t, [2]int{c.line, c.col}, [2]int{fault.Line, fault.Column + 1})
+			require.Equal(t, c.want, fault.text)
+			require.Equal(t, [2]int{c.line, c.col}, [2]int{fault.line, fault.col})
 		})
 	}
 }
@@ -339,14 +339,14 @@ func TestConditionIsThreeValuedLogic(t *testing.T) {
 // TestConditionOrder proves that pulling cheap terms forward changes no match, and that a guard keeps guarding.
 func TestConditionOrder(t *testing.T) {
 	t.Parallel()
-	s := newSchema(FormatJSON)
+	s := newSchema(false)
 	c, fault := compileCondition(`abs(a) > 1 && a != nil && a > 1 && b == "x"`, s)
 	require.Nil(t, fault)
-	require.Len(t, c, 4)
-	require.IsType(t, &nilTerm{}, c[0])
-	require.IsType(t, &predicate{}, c[1])
-	require.IsType(t, &predicate{}, c[2])
-	require.IsType(t, &comparisonTerm{}, c[3])
+	require.Len(t, c.terms, 4)
+	require.IsType(t, &nilTerm{}, c.terms[0])
+	require.IsType(t, &predicate{}, c.terms[1])
+	require.IsType(t, &predicate{}, c.terms[2])
+	require.IsType(t, &comparisonTerm{}, c.terms[3])
 }
 
 func TestNumbersCompareExactly(t *testing.T) {
@@ -396,10 +396,10 @@ func FuzzCondition(f *testing.F) {
 		if strings.Contains(when, "..") || strings.Contains(when, "repeat") || len(when) > 200 {
 			t.Skip("may legitimately cost seconds")
 		}
-		s := newSchema(FormatJSON)
+		s := newSchema(false)
 		c, fault := compileCondition(when, s)
 		if fault != nil {
-			require.NotEmpty(t, fault.Message)
+			require.NotEmpty(t, fault.text)
 			return
 		}
 		d, frame := newDecoder(s), newFrame(s)

@@ -9,8 +9,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/expr-lang/expr/file"
-
 	"kinesis-alerter/alert/filter"
 )
 
@@ -321,36 +319,8 @@ func (f *faults) add(field, value, format string, args ...any) {
 }
 
 // placedFault is a fault inside an expression.
-func placedFault(field, source string, fault *file.Error) *ConfigError {
-	return &ConfigError{Field: field, Value: source, Rule: fault.Message + meant(source, fault.From), Line: fault.Line, Col: fault.Column + 1}
-}
-
-// meant says how an operator of other languages is written here, of the text at which parsing failed.
-func meant(source string, at int) string {
-	for _, known := range []struct{ written, here string }{
-		{"=>", ">="},
-		{"=<", "<="},
-		{"=~", "matches"},
-		{"=", "=="},
-		{"<>", "!="},
-		{"&", "and"},
-		{"~", "matches"},
-		{"AND ", "and"},
-		{"OR ", "or"},
-		{"NOT ", "not"},
-		{"IN ", "in"},
-		{"IS NOT NULL", "!= nil"},
-		{"IS NULL", "== nil"},
-		{"LIKE ", "matches"},
-	} {
-		for _, back := range []int{0, 1, len("NOT ")} { // the parser may have taken the beginning for something
-			if from := at - back; from >= 0 && from <= len(source) && back < len(known.written) && (back == 0 || known.written == "<>" || known.written == "NOT ") &&
-				strings.HasPrefix(source[from:], known.written) && !strings.HasPrefix(source[from:], "==") {
-				return fmt.Sprintf("; did you mean %s?", known.here)
-			}
-		}
-	}
-	return ""
+func placedFault(field, source string, fault *expressionFault) *ConfigError {
+	return &ConfigError{Field: field, Value: source, Rule: fault.text, Line: fault.line, Col: fault.col}
 }
 
 // compileConfig validates c, whose defaults are filled in, and compiles it on the way.
@@ -367,7 +337,11 @@ func compileConfig(c Config) (*compiled, error) {
 			out.filtered[m.Path[0]] = true
 		}
 	}
-	out.index = newIndex(out.rules, out.schema.slots)
+	conditions := make([]*condition, len(out.rules))
+	for i, r := range out.rules {
+		conditions[i] = r.formula.when
+	}
+	out.index = newIndex(conditions, out.schema.slots)
 	out.mindful = newRuleSet(len(out.rules))
 	for _, r := range out.rules {
 		if r.minds() {
@@ -391,7 +365,7 @@ func compileRules(c Config, done func(*rule)) (*compiled, error) {
 		errs.add("state.max_keys", fmt.Sprint(c.State.MaxKeys), "must be 1 to %d", maxMaxKeys)
 	}
 	topics := errs.topics(&c)
-	out := &compiled{schema: newSchema(c.Format), maxKeys: c.State.MaxKeys, letters: c.DeadLetterInvalid}
+	out := &compiled{schema: newSchema(c.Format == FormatText), maxKeys: c.State.MaxKeys, letters: c.DeadLetterInvalid}
 	out.filter = errs.filter(&c)
 	out.scores, out.scored = errs.scores(c.Score, c.Format)
 	if len(c.Rules) == 0 {

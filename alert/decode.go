@@ -33,12 +33,12 @@ func newDecoder(s *schema) *decoder {
 
 // decode fills the field slots, which the caller has emptied. It returns the reason why data is no acceptable document,
 // or the empty reason.
-func (d *decoder) decode(data []byte, slots []value) Reason {
+func (d *decoder) decode(data []byte, slots []value) Defect {
 	d.scratch = d.scratch[:0]
 	d.touched = d.touched[:0]
 	clear(d.shadowed[:])
 	if len(data) > MaxRecordBytes {
-		return ReasonTooLarge
+		return TooLarge
 	}
 	if d.scan(data, slots) {
 		return ""
@@ -52,51 +52,51 @@ func (d *decoder) decode(data []byte, slots []value) Reason {
 }
 
 // strict is decode for a document that the scanner did not take.
-func (d *decoder) strict(data []byte, slots []value) Reason {
+func (d *decoder) strict(data []byte, slots []value) Defect {
 	d.input = *bytes.NewBuffer(data)
 	d.json.Reset(&d.input)
 
 	if d.json.PeekKind() != jsontext.KindBeginObject {
 		return d.noObject(data)
 	}
-	if reason := d.object(&d.schema.root, data, slots); reason != "" {
-		return reason
+	if defect := d.object(&d.schema.root, data, slots); defect != "" {
+		return defect
 	}
 	return d.end(data)
 }
 
 // noObject names what stands in an object's place. Invalid beats "not an object": the document may be broken further on.
-func (d *decoder) noObject(data []byte) Reason {
+func (d *decoder) noObject(data []byte) Defect {
 	if _, err := d.json.ReadValue(); err != nil {
-		return reasonOf(err, data)
+		return defectOf(err, data)
 	}
-	if reason := d.end(data); reason != "" {
-		return reason
+	if defect := d.end(data); defect != "" {
+		return defect
 	}
-	return ReasonNotObject
+	return NotObject
 }
 
 // end makes sure that nothing follows the document.
-func (d *decoder) end(data []byte) Reason {
+func (d *decoder) end(data []byte) Defect {
 	_, err := d.json.ReadToken()
 	if errors.Is(err, io.EOF) {
 		return ""
 	}
 	if len(data) > 0 && !utf8.Valid(data[d.json.InputOffset():]) {
-		return ReasonInvalidUTF8
+		return InvalidUTF8
 	}
-	return ReasonTrailingData
+	return TrailingData
 }
 
 // object reads an object, of which at least one member is wanted. Its depth is that of the schema, not of the document.
-func (d *decoder) object(node *fieldNode, data []byte, slots []value) Reason {
+func (d *decoder) object(node *fieldNode, data []byte, slots []value) Defect {
 	if _, err := d.json.ReadToken(); err != nil {
-		return reasonOf(err, data)
+		return defectOf(err, data)
 	}
 	for d.json.PeekKind() != jsontext.KindEndObject {
 		name, err := d.json.ReadValue()
 		if err != nil {
-			return reasonOf(err, data)
+			return defectOf(err, data)
 		}
 		child := node.find(d.unquote(name))
 		if child == nil || child.shadowed {
@@ -104,24 +104,24 @@ func (d *decoder) object(node *fieldNode, data []byte, slots []value) Reason {
 				d.shadowed[child.slot] = true
 			}
 			if _, err := d.json.ReadValue(); err != nil {
-				return reasonOf(err, data)
+				return defectOf(err, data)
 			}
 			continue
 		}
-		if reason := d.member(child, data, slots); reason != "" {
-			return reason
+		if defect := d.member(child, data, slots); defect != "" {
+			return defect
 		}
 	}
 	_, err := d.json.ReadToken()
-	return reasonOf(err, data)
+	return defectOf(err, data)
 }
 
 // member reads the value of a wanted name.
-func (d *decoder) member(node *fieldNode, data []byte, slots []value) Reason {
+func (d *decoder) member(node *fieldNode, data []byte, slots []value) Defect {
 	if d.json.PeekKind() == jsontext.KindBeginObject && len(node.children) > 0 {
 		start := d.json.InputOffset()
-		if reason := d.object(node, data, slots); reason != "" {
-			return reason
+		if defect := d.object(node, data, slots); defect != "" {
+			return defect
 		}
 		if node.slot >= 0 {
 			// The offset is behind the name, so a colon and white space come first.
@@ -133,7 +133,7 @@ func (d *decoder) member(node *fieldNode, data []byte, slots []value) Reason {
 	}
 	raw, err := d.json.ReadValue()
 	if err != nil {
-		return reasonOf(err, data)
+		return defectOf(err, data)
 	}
 	if node.slot < 0 {
 		return ""
@@ -152,13 +152,13 @@ func (d *decoder) member(node *fieldNode, data []byte, slots []value) Reason {
 	case jsontext.KindNumber:
 		v, ok := numberOf(raw)
 		if !ok {
-			return ReasonNumberRange
+			return NumberRange
 		}
 		*slot = v
 	case jsontext.KindBeginObject, jsontext.KindBeginArray:
 		*slot = value{kind: composite, raw: raw}
 	case jsontext.KindInvalid, jsontext.KindEndObject, jsontext.KindEndArray:
-		return ReasonNotJSON
+		return NotJSON
 	}
 	return ""
 }
@@ -178,40 +178,40 @@ func (d *decoder) unquote(quoted []byte) []byte {
 	return d.scratch[start:]
 }
 
-// reasonOf classifies what jsontext found. The reasons that share one error type are told apart by the bytes at the
+// defectOf classifies what jsontext found. The reasons that share one error type are told apart by the bytes at the
 // error's place, since their messages are not part of its contract.
-func reasonOf(err error, data []byte) Reason {
+func defectOf(err error, data []byte) Defect {
 	if err == nil {
 		return ""
 	}
 	if errors.Is(err, io.EOF) {
-		return ReasonEmpty
+		return Empty
 	}
 	if errors.Is(err, jsontext.ErrDuplicateName) {
-		return ReasonDuplicateKey
+		return DuplicateKey
 	}
 	if errors.Is(err, io.ErrUnexpectedEOF) {
 		// A cut multi-byte character is cut all the same; only bytes that no continuation can mend are not UTF-8.
-		return ReasonTruncated
+		return Truncated
 	}
 	syntax, ok := errors.AsType[*jsontext.SyntacticError](err)
 	if !ok {
-		return ReasonNotJSON
+		return NotJSON
 	}
 	rest := data[min(max(syntax.ByteOffset, 0), int64(len(data))):]
 	switch {
 	case loneSurrogate(rest):
-		return ReasonLoneSurrogate
+		return LoneSurrogate
 	case invalidUTF8(rest):
-		return ReasonInvalidUTF8
+		return InvalidUTF8
 	case nonFinite(rest), bytes.HasSuffix(data[:len(data)-len(rest)], []byte("n")) && bytes.HasPrefix(rest, []byte("an")):
 		// A lower-case nan is noticed at its second letter, where it stops being null.
-		return ReasonNonFinite
+		return NonFinite
 	case syntax.Err != nil && strings.Contains(syntax.Err.Error(), "max depth"):
 		// The one defect that leaves no trace in the bytes; TestDecodeReasons holds jsontext to this message.
-		return ReasonTooDeep
+		return TooDeep
 	}
-	return ReasonNotJSON
+	return NotJSON
 }
 
 // loneSurrogate recognises \ud800 to \udfff.

@@ -16,12 +16,12 @@ import (
 )
 
 // decodeOne decodes payload for one wanted path.
-func decodeOne(payload []byte, path ...string) (value, Reason) {
-	s := newSchema(FormatJSON)
+func decodeOne(payload []byte, path ...string) (value, Defect) {
+	s := newSchema(false)
 	slot := s.field(path)
 	f := newFrame(s)
-	reason := newDecoder(s).decode(payload, f.slots)
-	return f.slots[slot], reason
+	defect := newDecoder(s).decode(payload, f.slots)
+	return f.slots[slot], defect
 }
 
 func TestDecodeReasons(t *testing.T) {
@@ -35,73 +35,73 @@ func TestDecodeReasons(t *testing.T) {
 	}
 	cases := []struct {
 		name, payload string
-		want          Reason
+		want          Defect
 	}{
-		{"empty", ``, ReasonEmpty},
-		{"white space", " \n\t", ReasonEmpty},
-		{"text", `hello`, ReasonNotJSON},
-		{"CSV", `QXZ,HEALTHCARE,-1.2`, ReasonNotJSON},
-		{"byte order mark", "\xef\xbb\xbf{}", ReasonNotJSON},
-		{"comment", `{"s":1} // one`, ReasonTrailingData},
-		{"comment inside", `{/**/"s":1}`, ReasonNotJSON},
-		{"single quotes", `{'s':1}`, ReasonNotJSON},
-		{"bare name", `{s:1}`, ReasonNotJSON},
-		{"trailing comma", `{"s":1,}`, ReasonNotJSON},
-		{"missing comma", `{"s":1 "x":2}`, ReasonNotJSON},
-		{"missing value", `{"s":}`, ReasonNotJSON},
-		{"leading zero", `{"s":03.5}`, ReasonNotJSON},
-		{"leading plus", `{"s":+3.5}`, ReasonNotJSON},
-		{"no fraction", `{"s":3.}`, ReasonNotJSON},
-		{"no integer part", `{"s":.5}`, ReasonNotJSON},
-		{"hex", `{"s":0x10}`, ReasonNotJSON},
-		{"capital literal", `{"s":True}`, ReasonNotJSON},
-		{"bad escape", `{"s":"\q"}`, ReasonNotJSON},
-		{"control character", "{\"s\":\"a\nb\"}", ReasonNotJSON},
-		{"mismatched brackets", `{"s":[1}}`, ReasonNotJSON},
-		{"truncated object", `{"s":1`, ReasonTruncated},
-		{"truncated string", `{"s":"abc`, ReasonTruncated},
-		{"truncated escape", `{"s":"\u12`, ReasonTruncated},
-		{"truncated literal", `{"s":tru`, ReasonTruncated},
-		{"truncated number", `{"s":1e`, ReasonTruncated},
-		{"truncated character", "{\"s\":\"\xc3", ReasonTruncated},
-		{"only a bracket", `{`, ReasonTruncated},
-		{"second object", `{"s":1}{"s":2}`, ReasonTrailingData},
-		{"second line", "{\"s\":1}\n{\"s\":2}\n", ReasonTrailingData},
-		{"stray bracket", `{"s":1}}`, ReasonTrailingData},
-		{"NUL behind", "{\"s\":1}\x00", ReasonTrailingData},
-		{"array", `[{"s":1}]`, ReasonNotObject},
-		{"string", `"hello"`, ReasonNotObject},
-		{"number", `3.5`, ReasonNotObject},
-		{"null", `null`, ReasonNotObject},
-		{"broken array", `[1,]`, ReasonNotJSON},
-		{"two values", `1 2`, ReasonTrailingData},
-		{"invalid UTF-8", "{\"s\":\"a\xffb\"}", ReasonInvalidUTF8},
-		{"invalid UTF-8 elsewhere", "{\"s\":1,\"x\":\"a\xffb\"}", ReasonInvalidUTF8},
-		{"invalid UTF-8 in a name", "{\"\xff\":1}", ReasonInvalidUTF8},
-		{"invalid UTF-8 behind", "{\"s\":1}\xff", ReasonInvalidUTF8},
-		{"Latin-1", "{\"s\":\"M\xfcller\"}", ReasonInvalidUTF8},
-		{"CESU surrogate", "{\"s\":\"\xed\xa0\x80\"}", ReasonInvalidUTF8},
-		{"lone high surrogate", `{"s":"\ud83d"}`, ReasonLoneSurrogate},
-		{"lone high surrogate before text", `{"s":"\ud83dabcdef"}`, ReasonLoneSurrogate},
-		{"lone low surrogate", `{"s":"\uDE00 abcdef"}`, ReasonLoneSurrogate},
-		{"swapped surrogates", `{"s":"\ude00\ud83d"}`, ReasonLoneSurrogate},
-		{"duplicate wanted name", `{"s":1,"s":2}`, ReasonDuplicateKey},
-		{"duplicate other name", `{"s":1,"x":1,"x":2}`, ReasonDuplicateKey},
-		{"duplicate escaped name", `{"s":1,"\u0073":2}`, ReasonDuplicateKey},
-		{"duplicate nested name", `{"s":1,"x":[{"y":1,"y":1}]}`, ReasonDuplicateKey},
-		{"NaN", `{"s":NaN}`, ReasonNonFinite},
-		{"nan", `{"s":nan}`, ReasonNonFinite},
-		{"NaN elsewhere", `{"s":1,"x":[NaN]}`, ReasonNonFinite},
-		{"Infinity", `{"s":Infinity}`, ReasonNonFinite},
-		{"-Infinity", `{"s":-Infinity}`, ReasonNonFinite},
-		{"out of range", `{"s":1e400}`, ReasonNumberRange},
-		{"out of range below", `{"s":-1e400}`, ReasonNumberRange},
-		{"out of range in digits", `{"s":1` + strings.Repeat("0", 400) + `}`, ReasonNumberRange},
+		{"empty", ``, Empty},
+		{"white space", " \n\t", Empty},
+		{"text", `hello`, NotJSON},
+		{"CSV", `QXZ,HEALTHCARE,-1.2`, NotJSON},
+		{"byte order mark", "\xef\xbb\xbf{}", NotJSON},
+		{"comment", `{"s":1} // one`, TrailingData},
+		{"comment inside", `{/**/"s":1}`, NotJSON},
+		{"single quotes", `{'s':1}`, NotJSON},
+		{"bare name", `{s:1}`, NotJSON},
+		{"trailing comma", `{"s":1,}`, NotJSON},
+		{"missing comma", `{"s":1 "x":2}`, NotJSON},
+		{"missing value", `{"s":}`, NotJSON},
+		{"leading zero", `{"s":03.5}`, NotJSON},
+		{"leading plus", `{"s":+3.5}`, NotJSON},
+		{"no fraction", `{"s":3.}`, NotJSON},
+		{"no integer part", `{"s":.5}`, NotJSON},
+		{"hex", `{"s":0x10}`, NotJSON},
+		{"capital literal", `{"s":True}`, NotJSON},
+		{"bad escape", `{"s":"\q"}`, NotJSON},
+		{"control character", "{\"s\":\"a\nb\"}", NotJSON},
+		{"mismatched brackets", `{"s":[1}}`, NotJSON},
+		{"truncated object", `{"s":1`, Truncated},
+		{"truncated string", `{"s":"abc`, Truncated},
+		{"truncated escape", `{"s":"\u12`, Truncated},
+		{"truncated literal", `{"s":tru`, Truncated},
+		{"truncated number", `{"s":1e`, Truncated},
+		{"truncated character", "{\"s\":\"\xc3", Truncated},
+		{"only a bracket", `{`, Truncated},
+		{"second object", `{"s":1}{"s":2}`, TrailingData},
+		{"second line", "{\"s\":1}\n{\"s\":2}\n", TrailingData},
+		{"stray bracket", `{"s":1}}`, TrailingData},
+		{"NUL behind", "{\"s\":1}\x00", TrailingData},
+		{"array", `[{"s":1}]`, NotObject},
+		{"string", `"hello"`, NotObject},
+		{"number", `3.5`, NotObject},
+		{"null", `null`, NotObject},
+		{"broken array", `[1,]`, NotJSON},
+		{"two values", `1 2`, TrailingData},
+		{"invalid UTF-8", "{\"s\":\"a\xffb\"}", InvalidUTF8},
+		{"invalid UTF-8 elsewhere", "{\"s\":1,\"x\":\"a\xffb\"}", InvalidUTF8},
+		{"invalid UTF-8 in a name", "{\"\xff\":1}", InvalidUTF8},
+		{"invalid UTF-8 behind", "{\"s\":1}\xff", InvalidUTF8},
+		{"Latin-1", "{\"s\":\"M\xfcller\"}", InvalidUTF8},
+		{"CESU surrogate", "{\"s\":\"\xed\xa0\x80\"}", InvalidUTF8},
+		{"lone high surrogate", `{"s":"\ud83d"}`, LoneSurrogate},
+		{"lone high surrogate before text", `{"s":"\ud83dabcdef"}`, LoneSurrogate},
+		{"lone low surrogate", `{"s":"\uDE00 abcdef"}`, LoneSurrogate},
+		{"swapped surrogates", `{"s":"\ude00\ud83d"}`, LoneSurrogate},
+		{"duplicate wanted name", `{"s":1,"s":2}`, DuplicateKey},
+		{"duplicate other name", `{"s":1,"x":1,"x":2}`, DuplicateKey},
+		{"duplicate escaped name", `{"s":1,"\u0073":2}`, DuplicateKey},
+		{"duplicate nested name", `{"s":1,"x":[{"y":1,"y":1}]}`, DuplicateKey},
+		{"NaN", `{"s":NaN}`, NonFinite},
+		{"nan", `{"s":nan}`, NonFinite},
+		{"NaN elsewhere", `{"s":1,"x":[NaN]}`, NonFinite},
+		{"Infinity", `{"s":Infinity}`, NonFinite},
+		{"-Infinity", `{"s":-Infinity}`, NonFinite},
+		{"out of range", `{"s":1e400}`, NumberRange},
+		{"out of range below", `{"s":-1e400}`, NumberRange},
+		{"out of range in digits", `{"s":1` + strings.Repeat("0", 400) + `}`, NumberRange},
 		{"out of range elsewhere", `{"s":1,"x":1e400}`, ""},
 		{"deepest", nested(9_999), ""},
-		{"too deep", nested(10_000), ReasonTooDeep},
+		{"too deep", nested(10_000), TooDeep},
 		{"largest record", large(MaxRecordBytes), ""},
-		{"above the largest record", large(MaxRecordBytes + 1), ReasonTooLarge},
+		{"above the largest record", large(MaxRecordBytes + 1), TooLarge},
 		{"empty object", `{}`, ""},
 		{"white space around", " {\"s\" : 1 }\r\n", ""},
 	}
@@ -111,7 +111,7 @@ func TestDecodeReasons(t *testing.T) {
 			_, got := decodeOne([]byte(c.payload), "s")
 			require.Equal(t, c.want, got)
 			if got != "" {
-				require.Contains(t, invalidReasons(), got)
+				require.Contains(t, defects(), got)
 			}
 		})
 	}
@@ -145,8 +145,8 @@ func TestDecodeValues(t *testing.T) {
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			got, reason := decodeOne([]byte(c.payload), c.path...)
-			require.Empty(t, reason)
+			got, defect := decodeOne([]byte(c.payload), c.path...)
+			require.Empty(t, defect)
 			require.Equal(t, c.want, got)
 		})
 	}
@@ -155,7 +155,7 @@ func TestDecodeValues(t *testing.T) {
 // TestDecodeKeepsEscapedTexts guards the scratch space: a later string must not overwrite an earlier one.
 func TestDecodeKeepsEscapedTexts(t *testing.T) {
 	t.Parallel()
-	s := newSchema(FormatJSON)
+	s := newSchema(false)
 	var doc strings.Builder
 	var want []string
 	for i := range 40 {
@@ -179,7 +179,7 @@ func TestDecodeKeepsEscapedTexts(t *testing.T) {
 // TestDecodeWholeAndPart: a rule set may want an object and a member of it.
 func TestDecodeWholeAndPart(t *testing.T) {
 	t.Parallel()
-	s := newSchema(FormatJSON)
+	s := newSchema(false)
 	whole, part, other := s.field([]string{"order"}), s.field([]string{"order", "price"}), s.field([]string{"order", "lines", "n"})
 	f := newFrame(s)
 	const order = `{"price":3,"lines":{"n":"x"}}`
@@ -300,7 +300,7 @@ func TestDecodeLikeEncodingJSON(t *testing.T) {
 				wanted = append(wanted, path)
 			}
 		}
-		s := newSchema(FormatJSON)
+		s := newSchema(false)
 		slots := make([]int, len(wanted))
 		for i, path := range wanted {
 			slots[i] = s.field(path)
@@ -323,7 +323,7 @@ func FuzzDecode(f *testing.F) {
 	} {
 		f.Add([]byte(seed))
 	}
-	s := newSchema(FormatJSON)
+	s := newSchema(false)
 	wanted := [][]string{{"a"}, {"order"}, {"order", "price"}, {"é"}}
 	slots := make([]int, len(wanted))
 	for i, path := range wanted {
@@ -333,17 +333,17 @@ func FuzzDecode(f *testing.F) {
 	f.Fuzz(func(t *testing.T, data []byte) {
 		frame := newFrame(s)
 		before := bytes.Clone(data)
-		reason := reused.decode(data, frame.slots)
+		defect := reused.decode(data, frame.slots)
 		require.Equal(t, before, data, "the payload belongs to the page")
 
 		fresh := newFrame(s)
-		require.Equal(t, reason, newDecoder(s).decode(data, fresh.slots), "a used decoder decides as a new one")
-		if reason != "" {
-			require.Contains(t, invalidReasons(), reason)
-			mended := []Reason{
-				ReasonNotObject, ReasonNumberRange, ReasonDuplicateKey, ReasonLoneSurrogate, ReasonInvalidUTF8, ReasonTooDeep,
+		require.Equal(t, defect, newDecoder(s).decode(data, fresh.slots), "a used decoder decides as a new one")
+		if defect != "" {
+			require.Contains(t, defects(), defect)
+			mended := []Defect{
+				NotObject, NumberRange, DuplicateKey, LoneSurrogate, InvalidUTF8, TooDeep,
 			}
-			require.True(t, slices.Contains(mended, reason) || !json.Valid(data), "%s: %q", reason, data)
+			require.True(t, slices.Contains(mended, defect) || !json.Valid(data), "%s: %q", defect, data)
 			return
 		}
 		require.True(t, utf8.Valid(data))

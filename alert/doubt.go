@@ -3,7 +3,6 @@ package alert
 import (
 	"cmp"
 	"fmt"
-	"maps"
 	"math"
 	"reflect"
 	"regexp"
@@ -13,117 +12,27 @@ import (
 
 	"github.com/expr-lang/expr/ast"
 	"github.com/expr-lang/expr/file"
-
-	"kinesis-alerter/alert/filter"
 )
 
 const (
 	// maxDoubtSteps bounds the search in one condition; beyond it nothing is said.
 	maxDoubtSteps = 5_000
-	// longSilence is the length from which on a silence is doubtful.
-	longSilence = 31 * 24 * time.Hour
 	// longestRetention is how long a stream keeps a record at most, and a day for clocks that differ.
 	longestRetention = 366 * 24 * time.Hour
 )
 
-// Doubt is something valid in a Config that cannot be meant. Never says that it keeps a rule from ever matching, or a filter from
-// ever letting a record pass; Fault says where it stands and why.
-type Doubt struct {
-	Fault *ConfigError
-	Never bool
+// conditionDoubt is something about a valid condition that cannot be meant.
+type conditionDoubt struct {
+	text string
+	// never says that the condition can never hold.
+	never bool
+	// line and col are the place in its text, from 1.
+	line, col int
 }
 
-// Doubts returns what is valid in c and still cannot be meant: conditions that can never hold or never fail, filter patterns that
-// match no record, windows that see a part of their key's records, silences without an end in sight, or that have nothing to look at. now
-// is the time by which silences and arrivals are judged. It is for a c in which
-// Validate finds no fault: rules are not compiled once more.
-func (c Config) Doubts(now time.Time) []Doubt {
-	c = c.WithDefaults()
-	var (
-		out []Doubt
-		f   faults
-		s   = newSchema(c.Format)
-	)
-	patterns := filter.Doubts(c.Filter)
-	for _, i := range slices.Sorted(maps.Keys(patterns)) {
-		text, _ := c.Filter[i].MarshalJSON()
-		out = append(out, Doubt{&ConfigError{Field: fmt.Sprintf("filter[%d]", i), Value: string(text), Rule: "can never match: " + patterns[i]}, true})
-	}
-	for i := range c.Rules {
-		r, field := &c.Rules[i], fmt.Sprintf("rules[%d].", i)
-		out = append(out, c.conditionDoubts(s, field+"when", r.When, now)...)
-		if word := otherSeverity(r.Severity, s); word != "" {
-			out = append(out, Doubt{Fault: &ConfigError{
-				Field: field + "severity", Value: r.Severity,
-				Rule: fmt.Sprintf("gives %q, which is no severity and counts as %s; want %s", word, SeverityWarning, strings.Join(severities(), ", ")),
-			}})
-		}
-		if w := f.window(field+"window", r.Window, s); w != nil {
-			out = append(out, w.doubts(field+"window.is", r.Window.Is)...)
-			if key := strings.TrimSpace(r.Key); key != "" && key != "partition_key" && !namesShard(key, s) {
-				out = append(out, Doubt{Fault: &ConfigError{
-					Field: field + "key", Value: r.Key, Rule: "is not the partition key, so records of one key can come to several shards, and each shard has a window of its own: " +
-						"it sees a part of them, and compares the bound with that part. Let producers put records by this key and leave key out, or choose a bound for the part of one shard",
-				}})
-			}
-		}
-	}
-	for i := range c.Silences {
-		silence, field := &c.Silences[i], fmt.Sprintf("silences[%d].", i)
-		for _, d := range c.conditionDoubts(s, field+"when", silence.When, now) {
-			out = append(out, Doubt{Fault: d.Fault}) // such a silence mutes nothing
-		}
-		from, _ := time.Parse(time.RFC3339, silence.From) // empty is always
-		until, err := time.Parse(time.RFC3339, silence.Until)
-		if from.Before(now) {
-			from = now
-		}
-		if d := until.Sub(from); err == nil && d > longSilence && until.After(now) {
-			out = append(out, Doubt{Fault: &ConfigError{
-				Field: field + "until", Value: silence.Until, Rule: fmt.Sprintf("the silence %s lasts %d days: what it mutes is easily forgotten", silence.Name, int(d.Hours()/24)),
-			}})
-		}
-		if deaf := c.withoutRecord(silence); len(deaf) > 0 {
-			out = append(out, Doubt{Fault: &ConfigError{
-				Field: field + "when", Value: silence.When, Rule: fmt.Sprintf("the silence %s does not cover %s: what is absent from a shard or the stream as a whole has no record "+
-					"to look at; use a silence of that rule without when", silence.Name, strings.Join(deaf, ", ")),
-			}})
-		}
-	}
-	return out
-}
-
-// withoutRecord are the rules that a silence would mute, but for its condition, which has no record of theirs to look at.
-func (c *Config) withoutRecord(s *SilenceConfig) (rules []string) {
-	if when := strings.TrimSpace(s.When); when == "" || when == "true" {
-		return nil
-	}
-	for i := range c.Rules {
-		r := &c.Rules[i]
-		whole := r.Absence.After > 0 && r.Absence.Of != "" && r.Absence.Of != AbsenceOfKey
-		if whole && (len(s.Rules) == 0 || slices.Contains(s.Rules, r.Name)) {
-			rules = append(rules, r.Name)
-		}
-	}
-	return rules
-}
-
-// Over returns the silences of a valid c whose end is past at a time: nothing would be muted by what somebody wants to be. They are no
-// faults by themselves, since every silence ends.
-func (c Config) Over(now time.Time) []*ConfigError {
-	var out []*ConfigError
-	for i := range c.Silences {
-		s := &c.Silences[i]
-		if until, err := time.Parse(time.RFC3339, s.Until); err == nil && !until.After(now) {
-			out = append(out, &ConfigError{
-				Field: fmt.Sprintf("silences[%d].until", i), Value: s.Until, Rule: fmt.Sprintf("the silence %s is over; take it out, or give it an end that is still to come", s.Name),
-			})
-		}
-	}
-	return out
-}
-
-func (c *Config) conditionDoubts(s *schema, field, source string, now time.Time) []Doubt {
+// doubts returns why a condition can never hold, or which parts of it make no difference. now is the time by which arrivals are
+// judged, and scores are the most that the fields of that name can be.
+func (s *schema) doubts(source string, now time.Time, scores map[string]float64) []conditionDoubt {
 	if strings.TrimSpace(source) == "" {
 		return nil
 	}
@@ -131,18 +40,11 @@ func (c *Config) conditionDoubts(s *schema, field, source string, now time.Time)
 	if fault != nil {
 		return nil
 	}
-	d := &doubter{b: b, now: now, scores: make(map[string]float64)}
-	for _, s := range c.Score {
-		d.scores[s.As] = math.Inf(1)
-		if s.Samples > 0 && s.Scoring != "standard" && s.Shingle <= 1 {
-			d.scores[s.As] = math.Log2(float64(s.Samples))
-		}
-	}
-	var out []Doubt
+	d := &doubter{b: b, now: now, scores: scores}
+	var out []conditionDoubt
 	say := func(node ast.Node, never bool, format string, args ...any) {
 		at := (&file.Error{Location: node.Location()}).Bind(b.source)
-		fault := &ConfigError{Field: field, Value: source, Rule: fmt.Sprintf(format, args...), Line: at.Line, Col: at.Column + 1}
-		out = append(out, Doubt{fault, never})
+		out = append(out, conditionDoubt{fmt.Sprintf(format, args...), never, at.Line, at.Column + 1})
 	}
 	if x := d.clash([]goal{{root, true}}); x != nil {
 		say(x.node, true, "can never hold: %s", x.text)
@@ -370,25 +272,6 @@ func (d *doubter) binary(n *ast.BinaryNode, want bool, known facts) *clash {
 		return d.add(known, n.Right, g, op.flipped(), c)
 	}
 	return d.relation(n, g, op, known)
-}
-
-// negated is the operator that holds where this one does not.
-func (o operator) negated() operator {
-	switch o {
-	case equal:
-		return notEqual
-	case notEqual:
-		return equal
-	case less:
-		return moreOrEqual
-	case lessOrEqual:
-		return more
-	case more:
-		return lessOrEqual
-	case moreOrEqual:
-		return less
-	}
-	return o
 }
 
 // relation adds what a comparison of two values says: how they can lie to each other.
@@ -892,34 +775,9 @@ func (p *textPart) implies(other *textPart) bool {
 	return other.holds(p.text)
 }
 
-// doubts are about the comparison of a window.
-func (w *windowRule) doubts(field, source string) []Doubt {
-	f := &fact{kinds: kindsOf(number), said: []string{source}}
-	switch w.aggregate {
-	case AggregateCount, AggregateDistinct:
-		f.integer, f.why = true, "it is a whole number from 0 up"
-	case AggregateRate:
-		f.why = "it is 0 or more"
-	default:
-		return nil
-	}
-	f.low = &bound{value{kind: number}, false}
-	holds, fails := f.clone(), f.clone()
-	if w.least > 0 && w.aggregate != AggregateDistinct {
-		least := float64(w.least)
-		if holds.why = fmt.Sprintf("min_records makes it %d at least", w.least); w.aggregate == AggregateRate {
-			least *= 1000 / float64(w.length)
-			holds.why = fmt.Sprintf("min_records makes it %v at least", Number(least))
-		}
-		holds.low = &bound{value{kind: number, num: least}, false}
-	}
-	holds.compare(w.op, value{kind: number, num: w.bound})
-	fails.compare(w.op.negated(), value{kind: number, num: w.bound})
-	switch {
-	case !holds.possible():
-		return []Doubt{{&ConfigError{Field: field, Value: source, Rule: fmt.Sprintf("can never hold for the %s of a window: %s", w.aggregate, holds.why)}, true}}
-	case !fails.possible():
-		return []Doubt{{Fault: &ConfigError{Field: field, Value: source, Rule: fmt.Sprintf("holds for every window: the %s is always so", w.aggregate)}}}
-	}
-	return nil
+// canHold says whether a figure of at least so much can be op a bound. whole says that it is a whole number.
+func (o operator) canHold(than, least float64, whole bool) bool {
+	f := &fact{kinds: kindsOf(number), integer: whole, low: &bound{value{kind: number, num: least}, false}}
+	f.compare(o, value{kind: number, num: than})
+	return f.possible()
 }

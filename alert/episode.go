@@ -2,8 +2,6 @@ package alert
 
 import (
 	"bytes"
-	"math"
-	"strconv"
 	"strings"
 	"time"
 )
@@ -59,7 +57,7 @@ func (l *lifecycle) step(r *rule, v verdict, rec *Record) {
 		return
 	}
 	m := l.memory.rules[r.place]
-	if v == no && r.keyed > 0 && !l.in.frame.meter.settled && !l.in.frame.settleKey(r) {
+	if v == no && !r.formula.settleKey(&l.in.frame) {
 		return
 	}
 	key := l.in.keyOf(r, rec)
@@ -152,34 +150,6 @@ func (in *reading) keyOf(r *rule, rec *Record) []byte {
 		}
 	}
 	return in.keyText
-}
-
-// appendText appends the value as people write it.
-func (v *value) appendText(b []byte) []byte {
-	switch v.kind {
-	case text, composite:
-		return append(b, v.raw...)
-	case number:
-		switch size := math.Abs(v.num); {
-		case v.wide && size < plainBelow:
-			return append(b, v.raw...)
-		case v.wide:
-			if _, exact := v.rational().Float64(); !exact {
-				return append(b, v.raw...)
-			}
-		case size >= 1<<53 && size < plainBelow: // a whole number: its digits, as an integer has them
-			return strconv.AppendFloat(b, v.num, 'f', 0, 64)
-		}
-		return append(b, Number(v.num+0).String()...) // -0 is 0
-	case boolean:
-		return strconv.AppendBool(b, v.num == 1)
-	case moment:
-		return v.at.AppendFormat(b, time.RFC3339Nano)
-	case span:
-		return append(b, time.Duration(v.ns).String()...)
-	case absent, null:
-	}
-	return b
 }
 
 // window adds a record to the window of its key, if it belongs there, and judges a window that slides.

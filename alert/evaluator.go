@@ -197,7 +197,7 @@ func (e *Evaluator) notJSON(rec *Record) {
 // read fills the slots. It returns the reason why the record is invalid, or the empty reason.
 func (in *reading) read(rec *Record) Reason {
 	c := in.set
-	if c.every != nil || c.schema.format == FormatText {
+	if c.every != nil || c.schema.text {
 		if len(rec.Data) > MaxRecordBytes {
 			return ReasonTooLarge
 		}
@@ -227,7 +227,7 @@ func (in *reading) decode(rec *Record) Reason {
 	for _, slot := range in.decoder.touched { // of the record before
 		in.frame.slots[slot] = value{}
 	}
-	return in.decoder.decode(rec.Data, in.frame.slots)
+	return Reason(in.decoder.decode(rec.Data, in.frame.slots))
 }
 
 // builtins fills the slots of the built-in names that some rule mentions.
@@ -292,62 +292,13 @@ func (e *Evaluator) match(rec *Record) {
 }
 
 // verdict evaluates the condition and counts what is undefined in it, but for the term by which the index has the rule:
-// its shelf counts for it.
+// the index counts for it.
 func (r *rule) verdict(f *frame) verdict {
-	if r.priced {
-		return r.pricedVerdict(f)
-	}
-	rest := r.when
-	if r.shelf != nil {
-		if v := rest[0].eval(f); v != yes {
-			return v
-		}
-		rest = rest[1:]
-	}
-	v := rest.eval(f)
-	if v.undefined() {
-		r.metrics.undefined[v].Add(1)
-	}
-	return v
-}
-
-// pricedVerdict is verdict within the rule's budget. For a record that matches, what the rule computes of it is paid for, too.
-func (r *rule) pricedVerdict(f *frame) verdict {
-	v, counted := r.within(f)
+	v, counted := r.formula.judge(f)
 	if v.undefined() && !counted {
 		r.metrics.undefined[v].Add(1)
 	}
 	return v
-}
-
-// within evaluates a rule within its budget and the record's. counted says that nothing is to be counted for what is undefined.
-func (r *rule) within(f *frame) (v verdict, counted bool) {
-	f.begin()
-	v, counted = r.evaluate(f)
-	f.rules -= f.meter.spent()
-	return v, counted
-}
-
-func (r *rule) evaluate(f *frame) (v verdict, counted bool) {
-	rest := r.when
-	if r.shelf != nil { // its term has no price
-		if v := rest[0].eval(f); v != yes {
-			return v, true
-		}
-		rest = rest[1:]
-	}
-	v = rest.eval(f)
-	switch {
-	case f.meter.over != "":
-		return undefinedOverBudget, false
-	case len(r.computed) == 0:
-	case v == yes && !f.settle(r.computed):
-		return undefinedOverBudget, false
-	case v == no && !f.settle(r.computed[:r.keyed]):
-		// It matters only where the rule remembers a key, so it does not matter anywhere.
-		return undefinedFailed, true
-	}
-	return v, false
 }
 
 // panicked makes the evaluator usable again and accounts for the panic.

@@ -3,13 +3,10 @@ package alert
 import (
 	"cmp"
 	"fmt"
-	"math"
-	"math/big"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -102,15 +99,6 @@ type TermExplanation struct {
 	By       string `json:"by,omitempty"`
 }
 
-// FieldValue is what a record has under a name.
-type FieldValue struct {
-	Name string `json:"name"`
-	// Type is missing, null, boolean, number, text, "list or object", time or duration.
-	Type string `json:"type"`
-	// Value is the value as JSON writes it, cut where it is long; empty for missing and null.
-	Value string `json:"value,omitempty"`
-}
-
 // Publication is one message that is published.
 type Publication struct {
 	Topic   string `json:"topic"`
@@ -163,14 +151,6 @@ func (t TermExplanation) values(before string) string {
 	return before + strings.Join(list, ", ")
 }
 
-// String is the field in a line: "heartRate is 180".
-func (f FieldValue) String() string {
-	if f.Value == "" {
-		return f.Name + " is " + f.Type
-	}
-	return f.Name + " is " + f.Value
-}
-
 // Explain says what the rules make of a record on its own, and why. It is for people: it tries everything to its end,
 // counts nothing and knows nothing of earlier records. It is safe for concurrent use and never panics.
 func (p *Pipeline) Explain(rec *Record) (x Explanation) {
@@ -199,12 +179,12 @@ func (p *Pipeline) Explain(rec *Record) (x Explanation) {
 		return x
 	case filter.NotJSON:
 		x.Outcome, x.Reason = Filtered, ReasonNotJSON
-		x.Likely = LikelyCause(rec.Data, cmp.Or(e.in.decode(rec), ReasonNotJSON))
+		x.Likely = LikelyCause(rec.Data, Defect(cmp.Or(e.in.decode(rec), ReasonNotJSON)), true)
 		return x
 	case filter.Matched, filter.OverBudget:
 	}
 	if reason := e.in.readQuietly(rec); reason != "" {
-		x.Outcome, x.Reason, x.Likely = Invalid, reason, LikelyCause(rec.Data, reason)
+		x.Outcome, x.Reason, x.Likely = Invalid, reason, LikelyCause(rec.Data, Defect(reason), true)
 		return x
 	}
 	if every := e.in.set.every; every != nil {
@@ -250,24 +230,13 @@ func (in *reading) openScores(rec *Record) []string {
 	return open
 }
 
-// opens are the fields of a term on which what it says of this record depends.
-func (c *conjunct) opens(v verdict, open []string) []string {
-	var names []string
-	for _, f := range c.fields {
-		if slices.Contains(open, f.name) && (v.undefined() || f.optional) {
-			names = append(names, f.name)
-		}
-	}
-	return names
-}
-
 // readQuietly is read without accounting for hidden fields.
 func (in *reading) readQuietly(rec *Record) Reason {
-	if in.set.every != nil || in.set.schema.format == FormatText {
+	if in.set.every != nil || in.set.schema.text {
 		return in.read(rec)
 	}
-	if reason := in.decoder.decode(rec.Data, in.frame.slots); reason != "" {
-		return reason
+	if defect := in.decoder.decode(rec.Data, in.frame.slots); defect != "" {
+		return Reason(defect)
 	}
 	in.builtins(rec)
 	return ""
@@ -276,10 +245,9 @@ func (in *reading) readQuietly(rec *Record) Reason {
 func (e *Evaluator) explainRule(r *rule, rec *Record, open []string) RuleExplanation {
 	o := &occasion{rec: rec, at: rec.Arrival}
 	x := RuleExplanation{Rule: r.name, Shadow: r.shadow, Depends: r.dependencies()}
-	for _, c := range r.conjuncts {
-		t := e.in.explainTerm(&c)
-		e.in.frame.begin()
-		if names := c.opens(c.term.eval(&e.in.frame), open); len(names) > 0 {
+	for _, term := range r.formula.when.explain(&e.in.frame, open) {
+		t := explainTerm(&term)
+		if names := term.open; len(names) > 0 {
 			t.Verdict, t.Cause, t.By = VerdictDepends, "", ""
 			x.open = append(x.open, names...)
 		}
@@ -288,7 +256,7 @@ func (e *Evaluator) explainRule(r *rule, rec *Record, open []string) RuleExplana
 		}
 		x.Terms = append(x.Terms, t)
 	}
-	v, _ := r.within(&e.in.frame)
+	v, _ := r.formula.within(&e.in.frame)
 	if v == undefinedOverBudget {
 		x.Verdict, x.Cause = verdictWords(undefinedOverBudget)
 		x.OverBudget = BudgetRemedy(e.in.frame.meter.over)
@@ -356,47 +324,26 @@ func (x *RuleExplanation) depends() {
 	}
 }
 
-func (in *reading) explainTerm(c *conjunct) TermExplanation {
-	t := TermExplanation{Term: c.source}
-	in.frame.begin()
-	t.Verdict, t.Cause = verdictWords(c.term.eval(&in.frame))
-	for _, f := range c.fields {
-		t.Fields = append(t.Fields, fieldValue(f.name, &in.frame.slots[f.slot]))
-	}
-	left, right, op := in.sides(c)
-	if left == nil || right == nil || left.kind != number || right.kind != number {
-		return t
-	}
-	sign := operatorSigns()[op]
-	t.Compared = fmt.Sprintf("%s: %s %s %s", c.source, left.figure(), sign, right.figure())
-	if _, ok := c.term.(*predicate); ok && len(c.fields) == 1 {
-		t.Compared = fmt.Sprintf("%s %s %s %s", c.fields[0].name, left.figure(), sign, right.figure())
-	}
-	t.By = distance(left, right)
+// explainTerm is a term in the words of an explanation.
+func explainTerm(x *termExplanation) TermExplanation {
+	t := TermExplanation{Term: x.source, Fields: x.fields, Compared: x.compared, By: x.by}
+	t.Verdict, t.Cause = verdictWords(x.verdict)
 	return t
 }
 
-// sides are what a comparison compares; nil where the term is none, or a side has no value.
-func (in *reading) sides(c *conjunct) (left, right *value, op operator) {
-	switch t := c.term.(type) {
-	case *predicate:
-		return &in.frame.slots[t.slot], &t.value, t.op
-	case *comparisonTerm:
-		l, cause := t.left.load(&in.frame)
-		if cause.undefined() {
-			return nil, nil, 0
+func ordinal(n int) string {
+	suffix := "th"
+	if n%100 < 11 || n%100 > 13 {
+		switch n % 10 {
+		case 1:
+			suffix = "st"
+		case 2:
+			suffix = "nd"
+		case 3:
+			suffix = "rd"
 		}
-		r, cause := t.right.load(&in.frame)
-		if cause.undefined() {
-			return nil, nil, 0
-		}
-		return &l, &r, t.op
 	}
-	return nil, nil, 0
-}
-
-func operatorSigns() map[operator]string {
-	return map[operator]string{equal: "==", notEqual: "!=", less: "<", lessOrEqual: "<=", more: ">", moreOrEqual: ">="}
+	return strconv.Itoa(n) + suffix
 }
 
 // explainKey is keyOf without accounting for what is undefined.
@@ -497,10 +444,7 @@ func (r *rule) dependencies() []Dependency {
 			out = append(out, Dependency{Setting: setting, Says: fmt.Sprintf(format, args...)})
 		}
 	}
-	uses := slices.ContainsFunc(r.conjuncts, func(c conjunct) bool {
-		return slices.ContainsFunc(c.fields, func(f usedField) bool { return f.slot == slotAge })
-	})
-	add(uses, "age", "is counted from the latest arrival before; here it is 0s")
+	add(r.formula.when.uses(slotAge), "age", "is counted from the latest arrival before; here it is 0s")
 	add(r.hold.Records > 1, "for", "fires only with the %s record of the key in a row for which the condition holds", ordinal(r.hold.Records))
 	add(r.hold.Time > 0, "for", "fires only when the condition has held for %s", shortDuration(r.hold.Time))
 	if w := r.window; w != nil {
@@ -521,21 +465,6 @@ func (r *rule) dependencies() []Dependency {
 	}
 	add(!r.limit.IsZero(), "rate_limit", "what the rule makes beyond %s is swallowed", r.limit)
 	return out
-}
-
-func ordinal(n int) string {
-	suffix := "th"
-	if n%100 < 11 || n%100 > 13 {
-		switch n % 10 {
-		case 1:
-			suffix = "st"
-		case 2:
-			suffix = "nd"
-		case 3:
-			suffix = "rd"
-		}
-	}
-	return strconv.Itoa(n) + suffix
 }
 
 // publication renders an alert on a record for one topic. a has what does not depend on the topic.
@@ -578,92 +507,4 @@ func verdictWords(v verdict) (words Verdict, cause string) {
 		return VerdictTrue, ""
 	}
 	return VerdictFalse, ""
-}
-
-func fieldValue(name string, v *value) FieldValue {
-	f := FieldValue{Name: name, Type: kindName(v.kind)}
-	switch v.kind {
-	case absent, null:
-	case boolean:
-		f.Value = strconv.FormatBool(v.num == 1)
-	case number:
-		f.Value = v.figure()
-	case text:
-		f.Value = strconv.Quote(abridged(v.raw))
-	case composite:
-		f.Value = abridged(v.raw)
-	case moment, span:
-		f.Value = string(v.appendText(nil))
-	}
-	return f
-}
-
-// kindName is what people call a kind.
-func kindName(k kind) string {
-	switch k {
-	case null:
-		return "null"
-	case boolean:
-		return "boolean"
-	case number:
-		return "number"
-	case text:
-		return "text"
-	case composite:
-		return "list or object"
-	case moment:
-		return "time"
-	case span:
-		return "duration"
-	case absent:
-	}
-	return "missing"
-}
-
-// abridged keeps a value to a part of a line.
-func abridged(b []byte) string {
-	const most = 120
-	if len(b) <= most {
-		return string(b)
-	}
-	b = b[:most]
-	for len(b) > 0 && !utf8.Valid(b) {
-		b = b[:len(b)-1]
-	}
-	return string(b) + "…"
-}
-
-// figure is a number as people write it.
-func (v *value) figure() string { return string(v.appendText(nil)) }
-
-// distance is how far two numbers are apart, exactly, in decimals where that is short enough.
-func distance(a, b *value) string {
-	x, y := a.decimal(), b.decimal()
-	if x == nil || y == nil {
-		return ""
-	}
-	d := new(big.Rat).Sub(x, y)
-	d.Abs(d)
-	const digits = 15
-	nearest, _ := d.Float64()
-	if nearest != 0 && (nearest < 1e-9 || nearest >= 1e15) {
-		return strconv.FormatFloat(nearest, 'g', 6, 64)
-	}
-	s := d.FloatString(digits)
-	return strings.TrimRight(strings.TrimRight(s, "0"), ".")
-}
-
-// decimal is the number that people read: the shortest decimal that means the float.
-func (v *value) decimal() *big.Rat {
-	if v.wide {
-		return v.rational()
-	}
-	if math.IsNaN(v.num) || math.IsInf(v.num, 0) {
-		return nil
-	}
-	r, ok := new(big.Rat).SetString(strconv.FormatFloat(v.num, 'g', -1, 64))
-	if !ok {
-		return nil
-	}
-	return r
 }

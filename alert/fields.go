@@ -2,7 +2,7 @@ package alert
 
 import (
 	"fmt"
-	"strconv"
+	"math"
 
 	"github.com/go-json-experiment/json/jsontext"
 )
@@ -11,16 +11,18 @@ import (
 // a customer number, and compares and formats like any float64.
 type Number float64
 
-// plainBelow is up to where numbers are written without an exponent.
-const plainBelow = 1e21
-
 // String returns the number without an exponent, unless it is out of any human range.
-func (n Number) String() string {
-	f := float64(n)
-	if f > plainBelow || f < -plainBelow {
-		return strconv.FormatFloat(f, 'g', -1, 64)
+func (n Number) String() string { return string(appendNumber(nil, float64(n))) }
+
+// Printed is what the budget counts.
+func (n Number) Printed() (size, widest int64) {
+	switch f := math.Abs(float64(n)); {
+	case f != 0 && f < 1e-5:
+		return maxPrintedNumber + maxPrinted, maxPrinted
+	case f >= 1e15:
+		return maxPrintedNumber, maxPrinted
 	}
-	return strconv.FormatFloat(f, 'f', -1, 64)
+	return maxPrintedNumber, maxPrintedNumber
 }
 
 // digits are a JSON integer in a template that no float64 holds. They print, and compare, as text.
@@ -28,6 +30,9 @@ type digits string
 
 // MarshalJSONTo implements json.MarshalerTo: to the function json they are a number again.
 func (d digits) MarshalJSONTo(e *jsontext.Encoder) error { return e.WriteValue(jsontext.Value(d)) }
+
+// Printed is what the budget counts.
+func (d digits) Printed() (size, widest int64) { return int64(len(d)) + 1, 0 }
 
 // templateFields reads the members of a JSON object for a template.
 func templateFields(data []byte) (map[string]any, error) {

@@ -61,22 +61,19 @@ type threshold struct {
 	rule      int
 }
 
-// newIndex files the rules. It moves the term under which a rule is filed to the front of its condition.
-func newIndex(rules []*rule, slots int) *index {
-	x := &index{always: newRuleSet(len(rules)), bySlot: make([][]*shelf, slots)}
-	for i, r := range rules {
-		at := slices.IndexFunc(r.conjuncts, func(c conjunct) bool { return isEquality(c.term) })
+// newIndex files the conditions of rules. It moves the term under which one is filed to its front.
+func newIndex(conditions []*condition, slots int) *index {
+	x := &index{always: newRuleSet(len(conditions)), bySlot: make([][]*shelf, slots)}
+	for i, c := range conditions {
+		at := slices.IndexFunc(c.terms, isEquality)
 		if at < 0 {
-			at = slices.IndexFunc(r.conjuncts, func(c conjunct) bool { return isThreshold(c.term) })
+			at = slices.IndexFunc(c.terms, isThreshold)
 		}
 		if at < 0 {
 			x.always.add(i)
 			continue
 		}
-		first := r.conjuncts[at]
-		r.conjuncts = slices.Insert(slices.Delete(r.conjuncts, at, at+1), 0, first)
-		r.when = conditionOf(r.conjuncts)
-		r.shelf = x.file(first.term, i)
+		c.file(at, x.file(c.terms[at], i))
 	}
 	for _, shelves := range x.bySlot {
 		for _, s := range shelves {

@@ -96,7 +96,7 @@ func TestIndexFindsWhatTryingEachRuleFinds(t *testing.T) {
 			require.NotEqual(t, Invalid, indexed.Evaluate(rec).Outcome)
 			require.Empty(t, plain.in.readQuietly(rec))
 			for j, r := range set.rules {
-				switch v := r.when.eval(&plain.in.frame); {
+				switch v := r.formula.when.eval(&plain.in.frame); {
 				case v == yes:
 					matched[j]++
 				case v.undefined():
@@ -149,15 +149,4 @@ func TestIndexOfManyRules(t *testing.T) {
 		}
 		require.Equal(t, want, got)
 	}
-}
-
-// TestUndefinedNeverGoesBack: a scrape in the middle of a record must not look like a counter that began anew.
-func TestUndefinedNeverGoesBack(t *testing.T) {
-	t.Parallel()
-	s := &shelf{}
-	require.Equal(t, uint64(5), s.undefined(5)[undefinedMissing])
-	s.compared.Add(1) // of a record that is being looked up
-	require.Equal(t, uint64(5), s.undefined(5)[undefinedMissing])
-	require.Equal(t, uint64(5), s.undefined(6)[undefinedMissing])
-	require.Equal(t, uint64(6), s.undefined(7)[undefinedMissing])
 }

@@ -15,7 +15,7 @@ import (
 )
 
 // Likely is what a record that cannot be read probably is, judged by its bytes. It is one of a closed set, fit for a metric
-// label. Where the bytes say no more than the Reason does, it is the Reason.
+// label. Where the bytes say no more than the Defect does, it is the Defect.
 type Likely string
 
 // What the bytes of an unreadable record can look like.
@@ -60,16 +60,13 @@ func likelies() []Likely {
 		LikelyConcatenated, LikelyJSONArray, LikelyJSONText, LikelyEscapedJSON, LikelyPython, LikelyBase64, LikelyXML, LikelyCSV,
 		LikelyLogfmt, LikelyText, LikelyOtherEncoding, LikelyBinary,
 	}
-	for _, r := range invalidReasons() {
-		if unreadable(r) && r != ReasonBadAggregate {
-			out = append(out, Likely(r))
+	for _, d := range defects() {
+		if d != BadAggregate {
+			out = append(out, Likely(d))
 		}
 	}
 	return out
 }
-
-// unreadable says that a reason is about the bytes of a record.
-func unreadable(r Reason) bool { return r != ReasonPanic && r != ReasonRejected && r != ReasonOther }
 
 // Words are what a person calls it, after "looks like".
 func (l Likely) Words() string {
@@ -125,33 +122,33 @@ func (l Likely) Words() string {
 	case LikelyBinary:
 		return "binary data"
 	}
-	return Reason(l).likelyWords()
+	return Defect(l).words()
 }
 
-// likelyWords are the words for a defect that the bytes say no more about.
-func (r Reason) likelyWords() string {
-	switch r { //nolint:exhaustive // the others are not about the bytes
-	case ReasonEmpty:
+// words are the words for a defect that the bytes say no more about.
+func (d Defect) words() string {
+	switch d { //nolint:exhaustive // the others are not about the bytes
+	case Empty:
 		return "an empty record"
-	case ReasonTruncated:
+	case Truncated:
 		return "JSON that was cut off"
-	case ReasonTrailingData:
+	case TrailingData:
 		return "JSON with something behind it"
-	case ReasonNotObject:
+	case NotObject:
 		return "a JSON value that is no object"
-	case ReasonInvalidUTF8:
+	case InvalidUTF8:
 		return "bytes that are no UTF-8"
-	case ReasonLoneSurrogate:
+	case LoneSurrogate:
 		return "JSON with half a surrogate pair"
-	case ReasonDuplicateKey:
+	case DuplicateKey:
 		return "JSON with a name twice"
-	case ReasonNonFinite:
+	case NonFinite:
 		return "JSON with NaN or Infinity"
-	case ReasonNumberRange:
+	case NumberRange:
 		return "JSON with a number that is out of range"
-	case ReasonTooDeep:
+	case TooDeep:
 		return "JSON that is nested too deep"
-	case ReasonTooLarge:
+	case TooLarge:
 		return "a record that is too large"
 	}
 	return "broken JSON"
@@ -168,7 +165,7 @@ func (l Likely) Remedy() string {
 		return "let the producer write without compression, or decompress on the way, such as with a Lambda function"
 	case LikelyJSONLines, LikelyConcatenated, LikelyJSONArray:
 		return "let the producer put each JSON object into a record of its own"
-	case LikelyUTF8Mark, LikelyUTF16, LikelyUTF32, LikelyOtherEncoding, Likely(ReasonInvalidUTF8):
+	case LikelyUTF8Mark, LikelyUTF16, LikelyUTF32, LikelyOtherEncoding, Likely(InvalidUTF8):
 		return "let the producer write UTF-8 without a byte order mark"
 	}
 	return "let the producer write one JSON object a record; dead_letter.invalid keeps such records to look at"
@@ -210,18 +207,13 @@ func signatures() []signature {
 const aggregateMagic = "\xf3\x89\x9a\xc2"
 
 // LikelyCause says what a record probably is that cannot be read for that reason. It looks at the first few KiB, and runs for bad
-// records only.
-func LikelyCause(data []byte, reason Reason) Likely {
-	return likelyCause(data, reason, true)
-}
-
-// likelyCause is LikelyCause. Without deep it leaves out what costs more than a look.
-func likelyCause(data []byte, reason Reason, deep bool) Likely {
-	switch reason { //nolint:exhaustive // the bytes say more about the others
-	case ReasonBadAggregate:
+// records only. Without deep it leaves out what costs more than a look.
+func LikelyCause(data []byte, defect Defect, deep bool) Likely {
+	switch defect { //nolint:exhaustive // the bytes say more about the others
+	case BadAggregate:
 		return LikelyAggregate
-	case ReasonTooLarge, ReasonEmpty:
-		return Likely(reason)
+	case TooLarge, Empty:
+		return Likely(defect)
 	}
 	head := data[:min(len(data), lookAt)]
 	if l := byHeader(head); l != "" {
@@ -229,9 +221,9 @@ func likelyCause(data []byte, reason Reason, deep bool) Likely {
 	}
 	plain, valid := readableText(head)
 	if !plain {
-		return byBinary(head, reason, valid, deep)
+		return byBinary(head, defect, valid, deep)
 	}
-	return byText(head, data, reason)
+	return byText(head, data, defect)
 }
 
 // byHeader recognises formats that begin with bytes of their own. It returns nothing where there are none.
@@ -281,7 +273,7 @@ func readableText(head []byte) (plain, valid bool) {
 }
 
 // byBinary judges what is no readable text.
-func byBinary(head []byte, reason Reason, valid, deep bool) Likely {
+func byBinary(head []byte, defect Defect, valid, deep bool) Likely {
 	if len(head) > 2 && head[0]&0xf == 8 && head[0]>>4 <= 7 && binary.BigEndian.Uint16(head)%31 == 0 {
 		return LikelyZlib
 	}
@@ -293,7 +285,7 @@ func byBinary(head []byte, reason Reason, valid, deep bool) Likely {
 		if !valid {
 			return LikelyOtherEncoding
 		}
-		return Likely(reason)
+		return Likely(defect)
 	}
 	if deep && inflates(head) {
 		return LikelyDeflate
@@ -363,67 +355,67 @@ func inflates(head []byte) bool {
 }
 
 // byText judges readable text.
-func byText(head, data []byte, reason Reason) Likely {
+func byText(head, data []byte, defect Defect) Likely {
 	trimmed := bytes.TrimLeft(head, " \t\r\n\x1e")
 	if len(trimmed) == 0 {
-		return Likely(reason)
+		return Likely(defect)
 	}
 	switch trimmed[0] {
 	case '{':
-		return byBrace(trimmed, data, reason)
+		return byBrace(trimmed, data, defect)
 	case '[':
 		switch {
-		case reason == ReasonNotObject:
+		case defect == NotObject:
 			return LikelyJSONArray
 		case !jsonBegins(trimmed) || logBrackets.Match(trimmed): // [2026-11-30] ERROR ...
 			return LikelyText
-		case reason == ReasonTrailingData:
+		case defect == TrailingData:
 			return joined(data)
 		}
-		return Likely(reason)
+		return Likely(defect)
 	case '"':
-		if reason == ReasonNotObject {
+		if defect == NotObject {
 			if inner, err := jsontext.AppendUnquote(nil, bytes.TrimSpace(data)); err == nil && jsonBegins(inner) {
 				return LikelyJSONText
 			}
-			return Likely(reason)
+			return Likely(defect)
 		}
-		if reason != ReasonTrailingData {
-			return Likely(reason)
+		if defect != TrailingData {
+			return Likely(defect)
 		}
 	case '<':
 		return LikelyXML
 	}
-	if reason == ReasonNotObject { // a number, true, false or null
-		return Likely(reason)
+	if defect == NotObject { // a number, true, false or null
+		return Likely(defect)
 	}
 	return textFormat(trimmed)
 }
 
 // byBrace judges text that begins as an object does.
-func byBrace(trimmed, data []byte, reason Reason) Likely {
+func byBrace(trimmed, data []byte, defect Defect) Likely {
 	second := firstByte(trimmed[1:])
 	switch {
-	case reason == ReasonTrailingData:
+	case defect == TrailingData:
 		return joined(data)
 	case second == '\'':
 		return LikelyPython
 	case bytes.HasPrefix(bytes.TrimLeft(trimmed[1:], " \t\r\n"), []byte(`\"`)):
 		return LikelyEscapedJSON
 	}
-	return Likely(reason)
+	return Likely(defect)
 }
 
 // joined says how several values follow each other.
 func joined(data []byte) Likely {
 	d := jsontext.NewDecoder(bytes.NewReader(data), jsontext.AllowDuplicateNames(true))
 	if _, err := d.ReadValue(); err != nil {
-		return Likely(ReasonTrailingData)
+		return Likely(TrailingData)
 	}
 	rest := data[d.InputOffset():]
 	next := bytes.TrimLeft(rest, " \t\r\n\x1e\x00")
 	if len(next) == 0 || next[0] != '{' && next[0] != '[' {
-		return Likely(ReasonTrailingData)
+		return Likely(TrailingData)
 	}
 	first := bytes.TrimSpace(data[:d.InputOffset()])
 	if bytes.IndexByte(rest[:len(rest)-len(next)], '\n') >= 0 && bytes.IndexByte(first, '\n') < 0 {

@@ -2,7 +2,6 @@ package alert
 
 import (
 	"math/bits"
-	"reflect"
 	"regexp"
 	"slices"
 	"strings"
@@ -19,9 +18,6 @@ import (
 
 // nodeWork is the work of a node of an expression, run once: the virtual machine's steps, a call, a small allocation.
 const nodeWork = 4
-
-// perText is how many bytes of a text are read, compared or copied for a unit of work.
-const perText = 64
 
 // listElement is what an element of a list that an expression makes counts as: the list, the value in it, and the stack that
 // it came from.
@@ -252,15 +248,18 @@ type knownPattern struct {
 	size int64
 }
 
+// payer pays for what a program does.
+type payer struct{ *meter }
+
 // must pays, or ends the program.
-func (m *meter) must(work, text, lists int64) {
+func (m payer) must(work, text, lists int64) {
 	if !m.spend(work, text, lists) {
 		panic(undefinedError(undefinedOverBudget)) // the virtual machine recovers it
 	}
 }
 
 // read pays for reading a text once; other values cost a step.
-func (m *meter) read(x any) {
+func (m payer) read(x any) {
 	if s, ok := x.(string); ok {
 		m.must(int64(len(s))/perText+1, 0, 0)
 	}
@@ -268,7 +267,8 @@ func (m *meter) read(x any) {
 
 // meteredFunctions are the functions of a frame by name. Their types are among those that the virtual machine calls without
 // allocating for the arguments, where there is one.
-func meteredFunctions(m *meter) map[string]any {
+func meteredFunctions(of *meter) map[string]any {
+	m := payer{of}
 	functions := map[string]any{
 		meteredLoop: func(list, cost any) any {
 			if c, ok := cost.(*loopCost); ok {
@@ -372,7 +372,7 @@ func must[T any](x T, err error) T {
 // maxDynamicPattern is how long a regular expression from a record may be: it is compiled each time.
 const maxDynamicPattern = 1 << 10
 
-func (m *meter) compile(pattern string) *knownPattern {
+func (m payer) compile(pattern string) *knownPattern {
 	// Compiled, a character can become a thousand instructions of 40 bytes; such patterns are rare.
 	m.must(times(int64(len(pattern)), 20)+200, 0, 5000*int64(len(pattern)))
 	if len(pattern) > maxDynamicPattern {
@@ -384,26 +384,9 @@ func (m *meter) compile(pattern string) *knownPattern {
 	return known
 }
 
-func lengthOf(x any) int {
-	switch x := x.(type) {
-	case []any:
-		return len(x)
-	case []string:
-		return len(x)
-	case []int:
-		return len(x)
-	case nil:
-		return 0
-	}
-	if v := reflect.ValueOf(x); v.Kind() == reflect.Slice || v.Kind() == reflect.Map || v.Kind() == reflect.Array {
-		return v.Len()
-	}
-	return 0
-}
-
 // functionPrices are what the functions of expr cost, by name, as far as that depends on their arguments. Each pays before the function
 // is called.
-func functionPrices() map[string]func(m *meter, args []any) {
+func functionPrices() map[string]func(m payer, args []any) {
 	str := func(args []any, i int) string {
 		if i < len(args) {
 			s, _ := args[i].(string)
@@ -411,55 +394,55 @@ func functionPrices() map[string]func(m *meter, args []any) {
 		}
 		return ""
 	}
-	reads := func(m *meter, args []any) {
+	reads := func(m payer, args []any) {
 		for i := range args {
 			m.read(args[i])
 		}
 		m.must(nodeWork, 0, 0)
 	}
-	numerals := func(m *meter, args []any) { m.must(int64(len(str(args, 0)))/2+nodeWork, 0, 0) }
+	numerals := func(m payer, args []any) { m.must(int64(len(str(args, 0)))/2+nodeWork, 0, 0) }
 	// swells are functions whose text is at most so many times as long as their arguments.
-	swells := func(numerator, denominator int64) func(*meter, []any) {
-		return func(m *meter, args []any) {
+	swells := func(numerator, denominator int64) func(payer, []any) {
+		return func(m payer, args []any) {
 			n := int64(len(str(args, 0)))
 			m.must(n/8+1, n*numerator/denominator, 0)
 		}
 	}
-	splits := func(m *meter, args []any) {
+	splits := func(m payer, args []any) {
 		s, sep := str(args, 0), str(args, 1)
 		m.must(int64(len(s))/8+1, 0, 0)
 		n := int64(strings.Count(s, sep)) + 1
 		m.must(n, 0, n*listElement)
 	}
-	lists := func(m *meter, args []any) {
+	lists := func(m payer, args []any) {
 		n := int64(0)
 		for _, list := range args {
 			n += int64(lengthOf(list))
 		}
 		m.must(2*n, 0, n*listElement)
 	}
-	folds := func(m *meter, args []any) {
+	folds := func(m payer, args []any) {
 		for _, x := range args {
 			e := m.extentOf(x)
 			m.must(8*e.elements, 0, 32*e.elements)
 		}
 	}
-	return map[string]func(*meter, []any){
-		"len":   func(m *meter, args []any) { m.must(int64(len(str(args, 0)))/8+1, 0, 0) },
+	return map[string]func(payer, []any){
+		"len":   func(m payer, args []any) { m.must(int64(len(str(args, 0)))/8+1, 0, 0) },
 		"int":   numerals,
 		"float": numerals,
-		"trim": func(m *meter, args []any) {
+		"trim": func(m payer, args []any) {
 			m.must(times(int64(len(str(args, 0))), 1+int64(len(str(args, 1)))/8)/8+1, 0, 0)
 		},
 		"trimPrefix":  reads,
 		"trimSuffix":  reads,
 		"hasPrefix":   reads,
 		"hasSuffix":   reads,
-		"indexOf":     func(m *meter, args []any) { reads(m, args); m.must(int64(len(str(args, 0)))/8, 0, 0) },
-		"lastIndexOf": func(m *meter, args []any) { reads(m, args); m.must(int64(len(str(args, 0)))/8, 0, 0) },
+		"indexOf":     func(m payer, args []any) { reads(m, args); m.must(int64(len(str(args, 0)))/8, 0, 0) },
+		"lastIndexOf": func(m payer, args []any) { reads(m, args); m.must(int64(len(str(args, 0)))/8, 0, 0) },
 		"get":         reads,
-		"duration":    func(m *meter, args []any) { m.must(int64(len(str(args, 0)))+20, 0, 0) },
-		"date": func(m *meter, args []any) {
+		"duration":    func(m payer, args []any) { m.must(int64(len(str(args, 0)))+20, 0, 0) },
+		"date": func(m payer, args []any) {
 			n := int64(0)
 			for i := range args {
 				n += int64(len(str(args, i)))
@@ -469,23 +452,23 @@ func functionPrices() map[string]func(m *meter, args []any) {
 				m.must(5000, 0, 0) // the zone is read from a file
 			}
 		},
-		"timezone":   func(m *meter, _ []any) { m.must(5000, 0, 0) },
+		"timezone":   func(m payer, _ []any) { m.must(5000, 0, 0) },
 		"upper":      swells(3, 2),
 		"lower":      swells(3, 2),
 		"toBase64":   swells(4, 3),
 		"fromBase64": swells(1, 1),
-		"string": func(m *meter, args []any) {
+		"string": func(m payer, args []any) {
 			e := m.extentOf(args[0])
 			m.must(20*e.elements+e.printed/8, e.printed, 0)
 		},
-		"toJSON": func(m *meter, args []any) {
+		"toJSON": func(m payer, args []any) {
 			e := m.extentOf(args[0])
 			m.must(40*e.elements+e.printed/8, e.printed+e.indent, 0)
 			m.must(0, escapes(args[0]), 0)
 		},
 		"split":      splits,
 		"splitAfter": splits,
-		"replace": func(m *meter, args []any) {
+		"replace": func(m payer, args []any) {
 			s, old, next := str(args, 0), str(args, 1), str(args, 2)
 			m.must(int64(len(s))/8+1, 0, 0)
 			n := int64(utf8.RuneCountInString(s)) + 1
@@ -502,7 +485,7 @@ func functionPrices() map[string]func(m *meter, args []any) {
 				m.must(size/8+n, size, 0)
 			}
 		},
-		"repeat": func(m *meter, args []any) {
+		"repeat": func(m payer, args []any) {
 			n := int64(0)
 			if len(args) > 1 {
 				n = int64(max(0, runtime.ToInt(args[1])))
@@ -510,51 +493,30 @@ func functionPrices() map[string]func(m *meter, args []any) {
 			size := times(int64(len(str(args, 0))), n)
 			m.must(size/perText+n/8+1, size, 0)
 		},
-		"join": func(m *meter, args []any) {
+		"join": func(m payer, args []any) {
 			e := m.extentOf(args[0])
 			size := e.text + times(e.elements, int64(len(str(args, 1))))
 			m.must(2*e.elements+size/perText, size, 16*e.elements)
 		},
 		"max": folds, "min": folds, "mean": folds,
-		"median":  func(m *meter, args []any) { folds(m, args); folds(m, args); folds(m, args) },
+		"median":  func(m payer, args []any) { folds(m, args); folds(m, args); folds(m, args) },
 		"reverse": lists,
 		"concat":  lists,
-		"uniq": func(m *meter, args []any) {
+		"uniq": func(m payer, args []any) {
 			n, e := int64(lengthOf(args[0])), m.extentOf(args[0])
 			m.must(times(n, 4*e.elements+e.text/perText), 0, n*listElement)
 		},
-		"flatten": func(m *meter, args []any) {
+		"flatten": func(m payer, args []any) {
 			e := m.extentOf(args[0])
 			m.must(times(2*e.elements, e.depth), 0, times(e.elements*16, min(e.depth, 4)))
 		},
-		"sort": func(m *meter, args []any) {
+		"sort": func(m payer, args []any) {
 			n, e := int64(lengthOf(args[0])), m.extentOf(args[0])
 			m.must(times(int64(bits.Len64(uint64(n)))*2, 2*e.elements+e.text/perText), 0, n*listElement) //nolint:gosec // a length
 		},
-		"fromPairs": func(m *meter, args []any) {
+		"fromPairs": func(m payer, args []any) {
 			n, e := int64(lengthOf(args[0])), m.extentOf(args[0])
 			m.must(8*n+e.text/perText, 0, n*128)
 		},
 	}
-}
-
-// escapes is how much longer the texts of a value are in JSON than as they are.
-func escapes(x any) (n int64) {
-	switch x := x.(type) {
-	case string:
-		return swollen(x, specialInJSON, 5) - int64(len(x))
-	case []any:
-		for _, y := range x {
-			n += escapes(y)
-		}
-	case []string:
-		for _, y := range x {
-			n += escapes(y)
-		}
-	case map[string]any:
-		for name, y := range x {
-			n += escapes(name) + escapes(y)
-		}
-	}
-	return n
 }

@@ -57,7 +57,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		Name: "kinesis_alerter_invalid_records_total",
 		Help: "Records that could not be read, by the first defect, dead letters included.",
 	}, []string{"reason"})
-	for _, r := range invalidReasons() {
+	for _, r := range InvalidReasons() {
 		m.invalid[r] = invalid.WithLabelValues(string(r))
 	}
 	likely := factory.NewCounterVec(prometheus.CounterOpts{
@@ -221,10 +221,8 @@ func (u *undefinedCounts) each(visit func(rule string, counts [verdictCount]uint
 		for v := range r.metrics.undefined {
 			counts[v] += r.metrics.undefined[v].Load()
 		}
-		if r.shelf != nil {
-			for v, n := range r.shelf.undefined(u.set.index.records.Load()) {
-				counts[v] += n
-			}
+		for v, n := range r.formula.when.undefined(u.set.index) {
+			counts[v] += n
 		}
 		visit(r.name, counts)
 	}

@@ -151,7 +151,7 @@ func (p *Pipeline) Resolved(d Decision) {
 func (p *Pipeline) unreadable(data []byte, reason Reason) {
 	const all, some = 64, 64
 	n := p.deep.Add(1)
-	if c := p.metrics.likely[likelyCause(data, reason, n <= all || n%some == 0)]; c != nil {
+	if c := p.metrics.likely[LikelyCause(data, Defect(reason), n <= all || n%some == 0)]; c != nil {
 		c.Inc()
 	}
 }

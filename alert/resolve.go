@@ -53,7 +53,7 @@ func resolve(root *ast.Node, s *schema) (map[string]reference, *file.Error) {
 		refs[node.Value] = reference{slot: slot, kind: builtinType(slot)}
 	}
 	for node, path := range n.paths {
-		if s.format == FormatText {
+		if s.text {
 			n.fail(node, strings.Join(path, ".")+" is unknown: format text has data, partition_key, shard, arrival and age")
 			continue
 		}
@@ -112,7 +112,7 @@ func (n *names) identifier(x *ast.IdentifierNode) {
 
 // name decides between a built-in name and a top-level field.
 func (n *names) name(x *ast.IdentifierNode) {
-	if slot, ok := builtinSlot(x.Value, n.schema.format); ok {
+	if slot, ok := n.schema.builtinSlot(x.Value); ok {
 		n.builtins[x] = slot
 		return
 	}

@@ -13,11 +13,8 @@ import (
 type rule struct {
 	name string
 	// place is where the rule stands in the list.
-	place     int
-	conjuncts []conjunct
-	when      condition
-	// shelf is where the index has the rule, by the first term of when; nil if it is always tried.
-	shelf *shelf
+	place   int
+	formula formula
 	// key is what "the same alert" means; nil is the partition key.
 	key operand
 	// value is the figure that messages show; nil if there is none.
@@ -49,12 +46,6 @@ type rule struct {
 	audience []string
 	said     []byte
 	metrics  ruleMetrics
-
-	// computed is what the rule computes beside its condition; the first keyed of it are the key. priced says that the rule has
-	// a price at all.
-	computed []operand
-	keyed    int
-	priced   bool
 }
 
 // remembers says whether the rule keeps an entry for each key.
@@ -99,7 +90,7 @@ func (f *faults) rule(field string, c RuleConfig, topics map[string]*topicWords,
 		f.add(field+".name", c.Name, "is the name of the watchdog's own messages; use another one")
 	}
 	r := &rule{
-		name: c.Name, hold: c.For, absence: c.Absence, resolve: c.Resolve, dedup: millis(c.Dedup),
+		formula: formula{when: &condition{}}, name: c.Name, hold: c.For, absence: c.Absence, resolve: c.Resolve, dedup: millis(c.Dedup),
 		repeat: millis(c.RepeatInterval), limit: c.RateLimit, shadow: c.Mode == ModeShadow,
 	}
 	f.ruleCondition(field, c, s, r)
@@ -112,33 +103,20 @@ func (f *faults) rule(field string, c RuleConfig, topics map[string]*topicWords,
 	f.ruleMuting(field, c, r, before)
 	f.ruleRoutes(field, c, topics, r)
 	r.fingerprint, r.sense, r.audience, r.said = fingerprintOf(c), r.senseOf(c), r.listeners(), saidByRule(c)
-	r.compute()
+	if r.window != nil {
+		r.formula = newFormula(r.formula.when, r.key, r.window.of, r.severityOf, r.value)
+	} else {
+		r.formula = newFormula(r.formula.when, r.key, r.severityOf, r.value)
+	}
 	return r
 }
 
 // forget lets go of what was compiled, but for what rules behind this one ask of it.
 func (r *rule) forget() {
-	r.conjuncts, r.when, r.key, r.value, r.severityOf, r.computed, r.routes = nil, nil, nil, nil, nil, nil, nil
+	r.formula, r.key, r.value, r.severityOf, r.routes = formula{}, nil, nil, nil, nil
 	if r.window != nil {
 		r.window.of = nil
 	}
-}
-
-// compute notes what the rule computes beside its condition.
-func (r *rule) compute() {
-	note := func(o operand) {
-		if p, ok := o.(*program); ok {
-			r.computed = append(r.computed, p)
-		}
-	}
-	note(r.key)
-	r.keyed = len(r.computed)
-	if r.window != nil {
-		note(r.window.of)
-	}
-	note(r.severityOf)
-	note(r.value)
-	r.priced = len(r.computed) > 0 || slices.ContainsFunc(r.conjuncts, func(c conjunct) bool { return c.priced })
 }
 
 func (f *faults) ruleCondition(field string, c RuleConfig, s *schema, r *rule) {
@@ -153,12 +131,9 @@ func (f *faults) ruleCondition(field string, c RuleConfig, s *schema, r *rule) {
 		f.add(field+".when", c.When, "absence of stream looks at all records of all shards; leave when out")
 		return
 	}
-	conjuncts, fault := compileConjuncts(when, s)
-	if fault != nil {
-		*f = append(*f, placedFault(field+".when", when, fault))
-		return
+	if c := f.condition(field+".when", when, s); c != nil {
+		r.formula.when = c
 	}
-	r.conjuncts, r.when = conjuncts, conditionOf(conjuncts)
 }
 
 // ruleValue finds the figure that the rule is about.
@@ -169,16 +144,11 @@ func (f *faults) ruleValue(field string, c RuleConfig, s *schema, r *rule) {
 	if r.window != nil {
 		return
 	}
-	for _, x := range r.conjuncts {
-		p, ok := x.term.(*predicate)
-		if !ok || p.value.kind != number || p.op == equal || p.op == notEqual {
-			continue
-		}
+	if slot, op, ok := r.formula.when.threshold(); ok {
 		if r.value == nil {
-			r.value = slotOperand(p.slot)
+			r.value = slot
 		}
-		r.worse = direction(p.op)
-		return
+		r.worse = direction(op)
 	}
 }
 
@@ -356,7 +326,7 @@ func (f *faults) operand(field, source string, s *schema) operand {
 }
 
 // condition compiles a condition; nil after an error.
-func (f *faults) condition(field, source string, s *schema) condition {
+func (f *faults) condition(field, source string, s *schema) *condition {
 	c, fault := compileCondition(source, s)
 	if fault != nil {
 		*f = append(*f, placedFault(field, source, fault))

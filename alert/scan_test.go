@@ -13,30 +13,30 @@ import (
 
 // scanSchema looks at every kind of value, nested names and a hidden one.
 func scanSchema(tb require.TestingT) *schema {
-	s := newSchema(FormatJSON)
+	s := newSchema(false)
 	_, fault := compileCondition(`a > 1 && b == "x" && o.p.q > 1 && o.p != nil && $env["n m"] == true && shard == "s" && l != nil && ü == 1`, s)
 	require.Nil(tb, fault)
 	return s
 }
 
 // both decodes a document by the scanner and by the strict decoder alone.
-func both(s *schema, data []byte) (taken bool, short, long []value, hidden [2][builtinSlots]bool, reason Reason) {
+func both(s *schema, data []byte) (taken bool, short, long []value, hidden [2][builtinSlots]bool, defect Defect) {
 	d := newDecoder(s)
 	short, long = make([]value, s.slots), make([]value, s.slots)
 	taken = d.scan(data, short)
 	hidden[0] = d.shadowed
 	e := newDecoder(s)
-	reason = e.strict(data, long)
+	defect = e.strict(data, long)
 	hidden[1] = e.shadowed
-	return taken, short, long, hidden, reason
+	return taken, short, long, hidden, defect
 }
 
 func agree(t require.TestingT, s *schema, data []byte) {
-	taken, short, long, hidden, reason := both(s, data)
+	taken, short, long, hidden, defect := both(s, data)
 	if !taken {
 		return
 	}
-	require.Empty(t, reason, "%q", data)
+	require.Empty(t, defect, "%q", data)
 	require.Equal(t, hidden[1], hidden[0], "%q", data)
 	for slot := range short {
 		a, b := &short[slot], &long[slot]

@@ -2,6 +2,7 @@ package alert
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/expr-lang/expr/conf"
 )
@@ -21,18 +22,19 @@ func builtinNames() [builtinSlots]string {
 	return [builtinSlots]string{"partition_key", "shard", "arrival", "age", "data"}
 }
 
-// builtinSlot returns the slot of a built-in name. The payload has one in format text only.
-func builtinSlot(name, format string) (int, bool) {
+// builtinSlot returns the slot of a built-in name. The payload has one where records are text.
+func (s *schema) builtinSlot(name string) (int, bool) {
 	names := builtinNames()
 	slot := slices.Index(names[:], name)
-	return slot, slot >= 0 && (slot != slotData || format == FormatText)
+	return slot, slot >= 0 && (slot != slotData || s.text)
 }
 
 // schema is what a rule set looks at: every field has a slot, and the tree finds it while the document is read.
 type schema struct {
-	format string
-	slots  int
-	root   fieldNode
+	// text says that records are texts, which have no fields.
+	text  bool
+	slots int
+	root  fieldNode
 	// used marks the built-in names that some rule mentions; the others are not worth filling.
 	used [builtinSlots]bool
 	// instructions are those of all regular expressions so far.
@@ -57,8 +59,8 @@ type fieldNode struct {
 // manyChildren is where a map becomes faster than comparing lengths and bytes one by one.
 const manyChildren = 12
 
-func newSchema(format string) *schema {
-	return &schema{format: format, slots: builtinSlots, root: fieldNode{slot: -1}}
+func newSchema(text bool) *schema {
+	return &schema{text: text, slots: builtinSlots, root: fieldNode{slot: -1}}
 }
 
 // field returns the slot of a path, made on first use.
@@ -110,4 +112,41 @@ func (n *fieldNode) find(name []byte) *fieldNode {
 		}
 	}
 	return nil
+}
+
+// slotOf is the slot of a path that has one; -1 otherwise.
+func (s *schema) slotOf(path []string) int {
+	node := &s.root
+	for _, name := range path {
+		if node = node.find([]byte(name)); node == nil {
+			return -1
+		}
+	}
+	return node.slot
+}
+
+// needs are the kinds that fields have in every record for which a condition holds, by their paths, joined by NUL.
+func (s *schema) needs(c *condition) map[string]kindSet {
+	bySlot := make(map[int]kindSet)
+	for _, need := range c.needs() {
+		if need.slot < builtinSlots {
+			continue
+		}
+		if before, known := bySlot[need.slot]; known {
+			need.kinds &= before
+		}
+		bySlot[need.slot] = need.kinds
+	}
+	out := make(map[string]kindSet)
+	var walk func(n *fieldNode, path []string)
+	walk = func(n *fieldNode, path []string) {
+		if kinds := bySlot[n.slot]; n.slot >= builtinSlots && kinds != 0 {
+			out[strings.Join(path, "\x00")] = kinds
+		}
+		for _, child := range n.children {
+			walk(child, append(slices.Clip(path), child.name))
+		}
+	}
+	walk(&s.root, nil)
+	return out
 }

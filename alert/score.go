@@ -315,7 +315,7 @@ func (m *scoreMemory) unlink(f *scored) {
 
 // scores compiles the scores. Their fields have a schema of their own: they are read before the filter and the rules are.
 func (f *faults) scores(configs []ScoreConfig, format string) ([]*score, *schema) {
-	s := newSchema(FormatJSON)
+	s := newSchema(false)
 	var out []*score
 	for i, c := range configs {
 		field := fmt.Sprintf("score[%d]", i)

@@ -25,7 +25,7 @@ type silence struct {
 
 // cover is the condition of one silence or more. What it says of a record is kept with the record's key, for what time brings about.
 type cover struct {
-	when condition
+	when *condition
 	// hash is of the condition's text. A snapshot names conditions by it, so that silences may be edited.
 	hash uint32
 	// over are the series of its silences that count the records for which it costs too much.
@@ -43,18 +43,13 @@ func (s *silence) mutes(at time.Time, covered uint32) bool {
 // covers evaluates the condition. It has a budget of its own: one that costs too much silences nothing, which is counted for its
 // silences, and costs no rule its alert.
 func (c *cover) covers(f *frame) bool {
-	rules := f.meter
-	f.meter.lend(f.others)
-	v := c.when.eval(f)
-	over := f.meter.over != ""
-	f.others -= f.meter.spent()
-	f.meter = rules
+	holds, over := f.apart(c.when)
 	if over {
 		for _, silence := range c.over {
 			silence.Inc()
 		}
 	}
-	return v == yes && !over
+	return holds
 }
 
 // verdicts says which of some conditions the record at hand meets. Each is evaluated once at most, and only for a record that matters.
@@ -122,7 +117,7 @@ func (f *faults) cover(field, when string, x *silence, known map[string]int, out
 	i, ok := known[source]
 	if !ok {
 		c := f.condition(field, when, out.schema)
-		if len(c) == 1 && c[0] == literal(true) {
+		if c != nil && c.isTrue() {
 			return
 		}
 		if i = len(out.covers); i == maxCovers {
@@ -130,7 +125,11 @@ func (f *faults) cover(field, when string, x *silence, known map[string]int, out
 				`host in ["a", "b"], and take out silences that are over`, maxCovers, maxCovers)
 			return
 		}
-		sum := sha256.Sum256([]byte(out.schema.format + "\x00" + source))
+		format := FormatJSON
+		if out.schema.text {
+			format = FormatText
+		}
+		sum := sha256.Sum256([]byte(format + "\x00" + source))
 		known[source] = i
 		out.covers = append(out.covers, &cover{when: c, hash: binary.BigEndian.Uint32(sum[:])})
 	}

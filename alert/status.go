@@ -63,11 +63,7 @@ func (p *Pipeline) Status() Status {
 	set := p.current.Load()
 	fields := set.watch.findings(func(rule int) uint64 {
 		r := set.rules[rule]
-		n := r.metrics.undefined[undefinedMistyped].Load()
-		if r.shelf != nil {
-			n += r.shelf.mistyped.Load()
-		}
-		return n
+		return r.metrics.undefined[undefinedMistyped].Load() + r.formula.when.mistyped()
 	})
 	for i, r := range set.rules {
 		one := RuleStatus{

@@ -56,18 +56,6 @@ type outcomeOf struct {
 // record makes ready for the rules of a record.
 func (f *frame) record() { f.rules, f.others = maxRecord*maxWork, maxRecord*maxWork }
 
-// lend makes the budget of who comes next, as far as the record has that much left.
-func (m *meter) lend(left int64) {
-	m.lent = max(0, maxWork-left)
-	m.work, m.text, m.lists, m.settled = m.lent, 0, 0, false
-	if m.over != "" {
-		m.over = ""
-	}
-}
-
-// spent is what was done out of a budget.
-func (m *meter) spent() int64 { return m.work - m.lent }
-
 // begin makes ready for a rule.
 func (f *frame) begin() {
 	f.meter.lend(f.rules)
@@ -85,14 +73,6 @@ func (f *frame) settle(operands []operand) bool {
 	}
 	f.meter.settled = f.meter.over == ""
 	return f.meter.settled
-}
-
-// settleKey pays for the key of a rule that a record does not match: it is asked for where the rule remembers something.
-func (f *frame) settleKey(r *rule) bool {
-	f.meter.lend(f.others)
-	ok := f.settle(r.computed[:r.keyed])
-	f.others -= f.meter.spent()
-	return ok
 }
 
 func newFrame(s *schema) frame {

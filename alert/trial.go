@@ -65,8 +65,8 @@ type tried struct {
 // rule tries the templates of a rule with its topics. field is empty in the mode without rules.
 func (t *trials) rule(field string, c RuleConfig, topics map[string]*topicWords, format string) {
 	var f faults
-	r, own := &rule{hold: c.For, absence: c.Absence, resolve: c.Resolve, repeat: millis(c.RepeatInterval)}, (*ruleWords)(nil)
-	s := newSchema(format)
+	r, own := &rule{formula: formula{when: &condition{}}, hold: c.For, absence: c.Absence, resolve: c.Resolve, repeat: millis(c.RepeatInterval)}, (*ruleWords)(nil)
+	s := newSchema(format == FormatText)
 	known := map[string]kindSet{}
 	if field != "" {
 		own = f.ruleWords(field, c)
@@ -74,7 +74,7 @@ func (t *trials) rule(field string, c RuleConfig, topics map[string]*topicWords,
 		r.window = f.window(field+".window", c.Window, s)
 		f.ruleValue(field, c, s, r)
 		if r.window == nil { // which is judged with any record of its key
-			known = kindsNeeded(r, s)
+			known = s.needs(r.formula.when)
 		}
 	}
 	if len(f) > 0 {
@@ -169,31 +169,6 @@ func (r *rule) recorded(kind Kind) bool {
 		return r.resolve.Records > 0
 	}
 	return true
-}
-
-// kindsNeeded are the types that fields have in every record that the rule matches, by their paths.
-func kindsNeeded(r *rule, s *schema) map[string]kindSet {
-	bySlot := make(map[int]kindSet)
-	for _, c := range r.conjuncts {
-		if slot, kinds, ok := demand(c.term); ok && slot >= builtinSlots {
-			if before, known := bySlot[slot]; known {
-				kinds &= before
-			}
-			bySlot[slot] = kinds
-		}
-	}
-	out := make(map[string]kindSet)
-	var walk func(n *fieldNode, path []string)
-	walk = func(n *fieldNode, path []string) {
-		if kinds := bySlot[n.slot]; n.slot >= builtinSlots && kinds != 0 {
-			out[strings.Join(path, "\x00")] = kinds
-		}
-		for _, child := range n.children {
-			walk(child, append(slices.Clip(path), child.name))
-		}
-	}
-	walk(&s.root, nil)
-	return out
 }
 
 // trialValues are values of a field, by their kinds.

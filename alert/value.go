@@ -143,6 +143,25 @@ func (o operator) flipped() operator {
 	return o
 }
 
+// negated is the operator that holds where this one does not.
+func (o operator) negated() operator {
+	switch o {
+	case equal:
+		return notEqual
+	case notEqual:
+		return equal
+	case less:
+		return moreOrEqual
+	case lessOrEqual:
+		return more
+	case more:
+		return lessOrEqual
+	case moreOrEqual:
+		return less
+	}
+	return o
+}
+
 // holds says whether the operator holds for sides that compare as order (-1, 0 or 1).
 func (o operator) holds(order int) verdict {
 	switch o {
@@ -297,6 +316,9 @@ type integer struct {
 // String returns the digits, so that string(id) is exact.
 func (i integer) String() string { return i.digits }
 
+// Printed is what the budget counts.
+func (i integer) Printed() (size, widest int64) { return int64(len(i.digits)) + maxPrintedNumber, 0 }
+
 // boxed is the value as the virtual machine sees it. It shares no memory with the payload.
 func (v *value) boxed() (any, verdict) {
 	switch v.kind {
@@ -319,4 +341,43 @@ func (v *value) boxed() (any, verdict) {
 		return boxedJSON(v.raw)
 	}
 	return nil, undefinedFailed
+}
+
+// appendText appends the value as people write it.
+func (v *value) appendText(b []byte) []byte {
+	switch v.kind {
+	case text, composite:
+		return append(b, v.raw...)
+	case number:
+		switch size := math.Abs(v.num); {
+		case v.wide && size < plainBelow:
+			return append(b, v.raw...)
+		case v.wide:
+			if _, exact := v.rational().Float64(); !exact {
+				return append(b, v.raw...)
+			}
+		case size >= 1<<53 && size < plainBelow: // a whole number: its digits, as an integer has them
+			return strconv.AppendFloat(b, v.num, 'f', 0, 64)
+		}
+		return appendNumber(b, v.num+0) // -0 is 0
+	case boolean:
+		return strconv.AppendBool(b, v.num == 1)
+	case moment:
+		return v.at.AppendFormat(b, time.RFC3339Nano)
+	case span:
+		return append(b, time.Duration(v.ns).String()...)
+	case absent, null:
+	}
+	return b
+}
+
+// plainBelow is up to where numbers are written without an exponent.
+const plainBelow = 1e21
+
+// appendNumber appends a number without an exponent, unless it is out of any human range.
+func appendNumber(b []byte, f float64) []byte {
+	if f > plainBelow || f < -plainBelow {
+		return strconv.AppendFloat(b, f, 'g', -1, 64)
+	}
+	return strconv.AppendFloat(b, f, 'f', -1, 64)
 }

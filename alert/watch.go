@@ -31,21 +31,6 @@ const (
 	maxSampledDepth = 8
 )
 
-// kindSet is a set of kinds.
-type kindSet uint16
-
-func kindsOf(kinds ...kind) kindSet {
-	var s kindSet
-	for _, k := range kinds {
-		s |= 1 << k
-	}
-	return s
-}
-
-func (s kindSet) has(k kind) bool { return s&(1<<k) != 0 }
-
-const jsonKinds = kindSet(1<<null | 1<<boolean | 1<<number | 1<<text | 1<<composite)
-
 // fieldWatch knows which of the fields that rules look at the records have. Evaluators note what they saw now and then, all of it,
 // so that a record costs a bit for each of its fields.
 type fieldWatch struct {
@@ -126,51 +111,14 @@ func newFieldWatch(rules []*rule, mentions []Mention, s *schema) *fieldWatch {
 		}
 	}
 	for i, r := range rules {
-		for _, c := range r.conjuncts {
-			if slot, kinds, ok := demand(c.term); ok && bySlot[slot] != nil {
-				w.wants = append(w.wants, fieldWant{rule: i, field: bySlot[slot], kinds: kinds})
+		for _, need := range r.formula.when.needs() {
+			if field := bySlot[need.slot]; field != nil {
+				w.wants = append(w.wants, fieldWant{rule: i, field: field, kinds: need.kinds})
 			}
 		}
 	}
 	w.lacks.Store(len(w.fields) > 0)
 	return w
-}
-
-// slotOf is the slot of a path that has one; -1 otherwise.
-func (s *schema) slotOf(path []string) int {
-	node := &s.root
-	for _, name := range path {
-		if node = node.find([]byte(name)); node == nil {
-			return -1
-		}
-	}
-	return node.slot
-}
-
-// demand is the one field of which a term needs certain kinds to be true or false at all.
-func demand(t term) (slot int, kinds kindSet, ok bool) {
-	switch t := t.(type) {
-	case *predicate:
-		return t.slot, kindsOf(t.value.kind), true
-	case *memberTerm:
-		if left, is := t.left.(slotOperand); is && len(t.list) > 0 {
-			for i := range t.list {
-				kinds |= kindsOf(t.list[i].kind)
-			}
-			return int(left), kinds, true
-		}
-	case *textTerm:
-		if left, is := t.left.(slotOperand); is {
-			return int(left), kindsOf(text), true
-		}
-	case *flag:
-		if operand, is := t.operand.(slotOperand); is {
-			return int(operand), kindsOf(boolean), true
-		}
-	case *notTerm:
-		return demand(t.term)
-	}
-	return 0, 0, false
 }
 
 // fieldNotes are what an evaluator has seen since it noted it last.
@@ -369,14 +317,4 @@ func shownPath(name string) string {
 		return `$env["` + name + `"]`
 	}
 	return strings.ReplaceAll(name, "\x00", ".")
-}
-
-func kindNames(s kindSet) string {
-	var names []string
-	for k := boolean; k <= span; k++ {
-		if s.has(k) {
-			names = append(names, kindName(k))
-		}
-	}
-	return strings.Join(names, " or ")
 }
