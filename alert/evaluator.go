@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"runtime/debug"
 	"time"
-	"unicode/utf8"
 
 	"go.uber.org/zap"
 
@@ -59,22 +58,6 @@ func (e *Evaluator) run(set *compiled) {
 	e.hits, e.life.fired = newRuleSet(len(set.rules)), newRuleSet(len(set.rules))
 	e.notes = fieldNotes{seen: make([]kindSet, set.schema.slots)}
 }
-
-// release drops everything that may point into a payload or have grown with it.
-func (in *reading) release() {
-	in.decoder, in.frame, in.matcher = newDecoder(in.set.schema), newFrame(in.set.schema), nil
-	in.keyText, in.counted = nil, value{}
-	if in.scoring = nil; len(in.set.scores) > 0 {
-		in.scoring = newScoring(in.set.scored)
-	}
-	if in.set.filter != nil {
-		in.matcher = in.set.filter.Matcher()
-	}
-}
-
-// maxRetained is the payload up to which an evaluator keeps its working memory, and with it the payload, until the next
-// record. A larger one is let go at once: an idle shard must not pin megabytes.
-const maxRetained = 64 << 10
 
 // Evaluate says what becomes of rec. It does not keep rec, but its alerts keep rec.Data. It never panics: a panic in a
 // rule or a stage is counted and logged, and the record is Invalid with ReasonPanic.
@@ -171,17 +154,6 @@ func (e *Evaluator) noteOver(r *rule, rec *Record) {
 	}
 }
 
-// now is the event time in milliseconds. It never goes back.
-func (c *eventClock) now() int64 { return millisOf(c.eventTime) }
-
-// admit asks the filter.
-func (in *reading) admit(rec *Record) filter.Result {
-	if in.matcher == nil {
-		return filter.Matched
-	}
-	return in.matcher.Match(rec.Data, rec.PartitionKey)
-}
-
 // notJSON accounts for a record that a filter on data dropped unread. Lambda does the same, and says nothing.
 func (e *Evaluator) notJSON(rec *Record) {
 	e.pipeline.metrics.notJSON.Inc()
@@ -191,64 +163,6 @@ func (e *Evaluator) notJSON(rec *Record) {
 		e.memory.noted = now
 		e.pipeline.log.Warn("a record is no JSON, the filter on data dropped it, as Lambda does; told once a minute at most",
 			zap.String("shard", e.shard), zap.String("sequence", rec.SequenceNumber), zap.Int("bytes", len(rec.Data)))
-	}
-}
-
-// read fills the slots. It returns the reason why the record is invalid, or the empty reason.
-func (in *reading) read(rec *Record) Reason {
-	c := in.set
-	if c.every != nil || c.schema.text {
-		if len(rec.Data) > MaxRecordBytes {
-			return ReasonTooLarge
-		}
-		if !utf8.Valid(rec.Data) {
-			return ReasonInvalidUTF8
-		}
-		if c.every != nil {
-			return ""
-		}
-		in.builtins(rec)
-		return ""
-	}
-	if reason := in.decode(rec); reason != "" {
-		return reason
-	}
-	for slot, hidden := range in.decoder.shadowed {
-		if hidden {
-			in.pipeline.shadowed(slot)
-		}
-	}
-	in.builtins(rec)
-	return ""
-}
-
-// decode fills the slots of the fields.
-func (in *reading) decode(rec *Record) Reason {
-	for _, slot := range in.decoder.touched { // of the record before
-		in.frame.slots[slot] = value{}
-	}
-	return Reason(in.decoder.decode(rec.Data, in.frame.slots))
-}
-
-// builtins fills the slots of the built-in names that some rule mentions.
-func (in *reading) builtins(rec *Record) {
-	used := &in.set.schema.used
-	slots := in.frame.slots
-	if used[slotPartitionKey] {
-		in.key = append(in.key[:0], rec.PartitionKey...)
-		slots[slotPartitionKey] = value{kind: text, raw: in.key}
-	}
-	if used[slotShard] {
-		slots[slotShard] = value{kind: text, raw: in.name}
-	}
-	if used[slotArrival] {
-		slots[slotArrival] = value{kind: moment, at: rec.Arrival.UTC()}
-	}
-	if used[slotAge] {
-		slots[slotAge] = value{kind: span, ns: int64(in.clock.eventTime.Sub(rec.Arrival))}
-	}
-	if used[slotData] {
-		slots[slotData] = value{kind: text, raw: rec.Data}
 	}
 }
 
@@ -320,10 +234,6 @@ func (e *Evaluator) panicked(rec *Record, cause any) Decision {
 	return Decision{Outcome: Invalid, Reason: ReasonPanic, Alerts: e.out.made(), DeadLetter: e.in.set.letters}
 }
 
-// made are the alerts of the record at hand; nil if there are none.
-func (out *outbox) made() []*Alert {
-	if len(out.alerts) == 0 {
-		return nil
-	}
-	return out.alerts
-}
+// Scored is the payload of the record that was evaluated last as filters, rules and templates saw it: with what the scores
+// added. It is valid until the next call of the evaluator, and nil where there are no scores.
+func (e *Evaluator) Scored() []byte { return e.in.scored.Data }

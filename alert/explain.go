@@ -230,18 +230,6 @@ func (in *reading) openScores(rec *Record) []string {
 	return open
 }
 
-// readQuietly is read without accounting for hidden fields.
-func (in *reading) readQuietly(rec *Record) Reason {
-	if in.set.every != nil || in.set.schema.text {
-		return in.read(rec)
-	}
-	if defect := in.decoder.decode(rec.Data, in.frame.slots); defect != "" {
-		return Reason(defect)
-	}
-	in.builtins(rec)
-	return ""
-}
-
 func (e *Evaluator) explainRule(r *rule, rec *Record, open []string) RuleExplanation {
 	o := &occasion{rec: rec, at: rec.Arrival}
 	x := RuleExplanation{Rule: r.name, Shadow: r.shadow, Depends: r.dependencies()}

@@ -2,8 +2,6 @@ package alert
 
 import (
 	"container/heap"
-	"strings"
-	"time"
 )
 
 // memory is what the rules of one shard remember: an entry for each key of each rule, bounded in number and size. It belongs to
@@ -48,7 +46,7 @@ type ruleMemory struct {
 	kin    int
 	claims map[string]claim
 
-	// What follows is about edited rules (edited.go). audiences are those that entries name, and left the topics to which the rule
+	// What follows is about edited rules (edited_rules.go). audiences are those that entries name, and left the topics to which the rule
 	// goes no longer. owing says that some of them may be owed ends. telling counts the entries of which somebody was told.
 
 	audiences [][]string
@@ -88,7 +86,7 @@ type entry struct {
 	counted bool
 	heard   uint16
 	// covered are the conditions of silences that the last matching record meets; with a window, all records in it when it last
-	// held. See hush.go.
+	// held. See window_silence.go.
 	covered uint32
 	last    *lastRecord
 	window  *window
@@ -200,68 +198,4 @@ func (m *memory) next(now int64) *entry {
 		return nil
 	}
 	return m.timers[0]
-}
-
-// timers is a heap of entries. What is due at the same moment has an order too: that of the rules, so that what inhibits is
-// decided first, and of the keys, so that it is the same after a restart.
-type timers []*entry
-
-// restore puts the heap in order after keys have changed, which order what is due at one moment.
-func (t *timers) restore() { heap.Init(t) }
-
-// Len implements heap.Interface.
-func (t timers) Len() int { return len(t) }
-
-// Less implements heap.Interface.
-func (t timers) Less(i, j int) bool {
-	a, b := t[i], t[j]
-	if a.due != b.due {
-		return a.due < b.due
-	}
-	if a.of != b.of {
-		return a.of.rule.place < b.of.rule.place
-	}
-	return strings.Compare(a.key, b.key) < 0
-}
-
-// Swap implements heap.Interface.
-func (t timers) Swap(i, j int) {
-	t[i], t[j] = t[j], t[i]
-	t[i].place, t[j].place = int32(i), int32(j) //nolint:gosec // state.max_keys is far below
-}
-
-// Push implements heap.Interface.
-func (t *timers) Push(x any) {
-	if e, ok := x.(*entry); ok {
-		e.place = int32(len(*t)) //nolint:gosec // as in Swap
-		*t = append(*t, e)
-	}
-}
-
-// Pop implements heap.Interface.
-func (t *timers) Pop() any {
-	old := *t
-	e := old[len(old)-1]
-	old[len(old)-1] = nil
-	*t = old[:len(old)-1]
-	e.place = -1
-	return e
-}
-
-func millis(d time.Duration) int64 { return d.Milliseconds() }
-
-// millisOf is 0 for the zero time. What a stream says to have arrived before 1970 arrived then: 0 is "never", and windows are
-// counted from there.
-func millisOf(t time.Time) int64 {
-	if t.IsZero() {
-		return 0
-	}
-	return max(t.UnixMilli(), 1)
-}
-
-func timeOf(ms int64) time.Time {
-	if ms == 0 {
-		return time.Time{}
-	}
-	return time.UnixMilli(ms).UTC()
 }

@@ -4,7 +4,6 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
-	"math/bits"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -50,17 +49,6 @@ func (c *cover) covers(f *frame) bool {
 		}
 	}
 	return holds
-}
-
-// verdicts says which of some conditions the record at hand meets. Each is evaluated once at most, and only for a record that matters.
-func (in *reading) verdicts(of uint32) uint32 {
-	for todo := of &^ in.judged; todo != 0; todo &= todo - 1 {
-		if i := bits.TrailingZeros32(todo); in.set.covers[i].covers(&in.frame) {
-			in.covered |= 1 << i
-		}
-	}
-	in.judged |= of
-	return in.covered & of
 }
 
 // silences compiles the silences of a configuration, and tells the rules of theirs.

@@ -1,6 +1,6 @@
 package alert
 
-// What rules remember is bounded in bytes, beside state.max_keys: beyond it keys are forgotten (room.go). Its size is a function of
+// What rules remember is bounded in bytes, beside state.max_keys: beyond it keys are forgotten (eviction.go). Its size is a function of
 // what is remembered and of nothing else, so that a restart forgets the same keys.
 const (
 	// maxHeap bounds what a shard remembers in memory, and maxStored in its snapshot: a little below what can be stored of one, so

@@ -13,17 +13,17 @@ func costMutations() []mutation {
 		},
 		{
 			breaks: "the size of a key is counted where the texts of its last record change",
-			file:   "alert/episode.go", old: "	resized = resized || len(l.sequence) != len(rec.SequenceNumber)\n", new: "",
+			file:   "alert/lifecycle.go", old: "	resized = resized || len(l.sequence) != len(rec.SequenceNumber)\n", new: "",
 			by: only("alert", "TestSizesAreOfWhatIsRemembered"), says: `.*Not equal.*`,
 		},
 		{
 			breaks: "what rules have done with a record is missing for the next ones",
-			file:   "alert/evaluator.go", old: "	f.rules -= f.meter.spent()\n", new: "",
+			file:   "alert/formula.go", old: "	f.rules -= f.meter.spent()\n", new: "",
 			by: only("alert", "TestRecordHasABudget"), says: `.*Error:.*`,
 		},
 		{
 			breaks: "the keys of a record that does not match have a budget together",
-			file:   "alert/term.go", old: "	f.others -= f.meter.spent()\n	return ok\n", new: "	return ok\n",
+			file:   "alert/formula.go", old: "	f.others -= f.meter.spent()\n	return ok\n", new: "	return ok\n",
 			by: only("alert", "TestRecordHasABudgetForWhatIsRemembered"), says: `.*Error:.*`,
 		},
 		{

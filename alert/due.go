@@ -10,22 +10,6 @@ import (
 // taken as it comes, and a replay might then decide otherwise than the tick did.
 const lateness = 2 * 1000 // milliseconds
 
-// advance does everything that is due up to a time.
-func (rel *siblings) advance(to int64) {
-	m := rel.memory
-	for en := m.next(to); en != nil; en = m.next(to) {
-		rel.life.expiring = en
-		if en.kin == nil {
-			rel.life.expire(en, to)
-		} else if rel.cleared(en) {
-			rel.life.expire(en, to)
-			rel.life.out.silent, rel.life.out.unsure = false, ""
-		}
-	}
-	rel.life.expiring = nil
-	m.clock = max(m.clock, to)
-}
-
 // maxMissed is how many repetitions of one alert are made up for at once, where time comes far in a single step. Beyond that,
 // as after days in which nobody read an idle shard, all but the last say nothing and could be millions.
 const maxMissed = 60
@@ -274,4 +258,35 @@ func (en *entry) dedupEnd(r *rule) int64 {
 // forgettable says that an entry, for which nothing is due, is like one that was never made.
 func (r *rule) forgettable(en *entry) bool {
 	return !en.firing && en.since == 0 && en.streak == 0 && r.absence.After == 0
+}
+
+// reached is how far time has come, by records or by ticks.
+func (l *lifecycle) reached() int64 { return max(l.clock.now(), l.memory.clock) }
+
+// thaw goes on with what a rule remembers that was not in force for a while. What came meanwhile nobody noted, so nothing may
+// be concluded from its absence: what waits, begins to wait anew. It is false if nothing is left to remember.
+func (r *rule) thaw(en *entry, now int64) bool {
+	if r.absence.Of == AbsenceOfStream {
+		return true // what the fleet knows of the stream has no gap
+	}
+	if en.window != nil {
+		r.window.advance(en.window, now)
+		en.window.watched = now
+	}
+	switch {
+	case en.firing:
+		en.held = max(en.held, now)
+		if r.repeat > 0 && now > en.sent {
+			en.sent += (now - en.sent) / r.repeat * r.repeat
+		}
+	case r.absence.After > 0:
+		en.held = max(en.held, now)
+	default:
+		en.since, en.streak = 0, 0
+	}
+	en.due = r.nextDue(en, now)
+	if r.owes(en) {
+		en.due = now + patience
+	}
+	return en.due != 0 || !r.forgettable(en)
 }

@@ -1,7 +1,6 @@
 package alert
 
 import (
-	"bytes"
 	"strings"
 	"time"
 )
@@ -121,35 +120,6 @@ func (en *entry) note(rec *Record) (resized bool) {
 	resized = resized || len(l.sequence) != len(rec.SequenceNumber)
 	l.sequence, l.sub, l.arrival = rec.SequenceNumber, rec.SubSequence, rec.Arrival.UnixMilli()
 	return resized
-}
-
-// countKey accounts for a record that matches a rule and has no proper key.
-func (in *reading) countKey(r *rule) {
-	if r.key == nil {
-		return
-	}
-	if _, cause := r.key.load(&in.frame); cause.undefined() {
-		r.metrics.undefined[cause].Add(1)
-	}
-}
-
-// keyOf is what "the same alert" means for a record. A key that cannot be computed is the empty one: an alert without a
-// proper key is better than none. The bytes are valid until the next call.
-func (in *reading) keyOf(r *rule, rec *Record) []byte {
-	in.keyText = in.keyText[:0]
-	switch {
-	case r.whole():
-	case r.key == nil:
-		in.keyText = append(in.keyText, rec.PartitionKey...)
-	default:
-		if v, cause := r.key.load(&in.frame); !cause.undefined() {
-			in.keyText = v.appendText(in.keyText)
-		}
-		if len(in.keyText) > maxKey && in.agreed.keyed() {
-			return in.agreed.key.shorten(in.keyText)
-		}
-	}
-	return in.keyText
 }
 
 // window adds a record to the window of its key, if it belongs there, and judges a window that slides.
@@ -320,14 +290,6 @@ func (l *lifecycle) conclude(r *rule, en *entry, o *occasion) {
 	en.since, en.streak = 0, 0
 }
 
-// at is the event time of an occasion: a record that came late happens now.
-func (c *eventClock) at(o *occasion) int64 {
-	if o.rec != nil {
-		return c.now()
-	}
-	return o.ms()
-}
-
 // arrived takes a sign of life for what can be absent.
 func (l *lifecycle) arrived(r *rule, en *entry, o *occasion) {
 	en.held = l.clock.at(o)
@@ -415,115 +377,4 @@ func (m *ruleMemory) spend(at int64) bool {
 	}
 	m.tokens--
 	return true
-}
-
-// severityOf is the place of an alert's severity among severities.
-func (in *reading) severityOf(r *rule, o *occasion) uint8 {
-	word := r.severity
-	if r.severityOf != nil && o.rec != nil {
-		if v, cause := r.severityOf.load(&in.frame); !cause.undefined() && v.kind == text {
-			word = string(v.raw)
-		}
-	}
-	for i, s := range severities() {
-		if s == word {
-			return uint8(i)
-		}
-	}
-	return warning // what an expression says that is no severity
-}
-
-// emit makes an alert of a rule for each of its topics.
-func (out *outbox) emit(r *rule, en *entry, kind Kind, o *occasion) {
-	if out.silent {
-		return // another shard says it
-	}
-	if r.shadow {
-		r.metrics.shadow.Inc()
-		return
-	}
-	for _, to := range r.routes {
-		out.make(to, kind, o, en)
-	}
-}
-
-// make makes one alert.
-func (out *outbox) make(to *route, kind Kind, o *occasion, en *entry) {
-	a := &Alert{
-		Topic: to.topic, Kind: kind, At: o.at, Ended: o.ended, Unsure: out.unsure, render: to.render.message, sample: to.render.sampled,
-	}
-	r := to.rule
-	if r != nil {
-		a.Rule, a.sent = r.name, r.audience
-		out.describe(a, r, en, o)
-	}
-	if o.rec != nil {
-		a.Record = out.in.kept(o.rec)
-		a.ID = alertID(out.stream, o.rec, a.Rule, to.topic, kind, out.generation)
-	} else {
-		a.Record = Record{Shard: out.shard, Arrival: o.at}
-		shard := out.shard
-		if r != nil && r.absence.Of == AbsenceOfStream || kind == KindWatchdog {
-			shard = ""
-		}
-		if en != nil && en.last != nil {
-			a.Record.PartitionKey, a.Record.SequenceNumber = en.last.partitionKey, en.last.sequence
-			a.Record.SubSequence, a.Record.Arrival = en.last.sub, timeOf(en.last.arrival)
-		}
-		if o.pushedBy != nil {
-			a.ID = pushedID(out.stream, o.pushedBy, a.Rule, to.topic, kind, a.Key, out.generation)
-		} else {
-			a.ID = timeID(out.stream, shard, a.Rule, to.topic, kind, a.Key, o.ms(), out.generation)
-		}
-	}
-	out.alerts = append(out.alerts, a)
-}
-
-// kept is a record that may be kept.
-func (in *reading) kept(rec *Record) Record {
-	kept := *rec
-	if in.scoring != nil {
-		if in.payload == nil {
-			in.payload = bytes.Clone(rec.Data)
-		}
-		kept.Data = in.payload
-	}
-	return kept
-}
-
-// began is when what the alert is about began; 0 where that is not known. A tumbling window is judged at its end, and about all of it.
-func (en *entry) began(r *rule) int64 {
-	switch {
-	case r.window == nil || !r.window.tumbling:
-		return en.since
-	case en.since == 0:
-		return r.window.end(en.window) - r.window.length
-	}
-	return en.since - r.window.length
-}
-
-// describe fills in what the rule knows about an alert.
-func (out *outbox) describe(a *Alert, r *rule, en *entry, o *occasion) {
-	a.Severity = severities()[out.in.severityOf(r, o)]
-	if en != nil {
-		place := en.severity
-		if a.Kind == KindRepeat && r.severityOf != nil && out.agreed.keyed() {
-			place = en.grade // what holds now
-		}
-		a.Severity = severities()[place]
-		a.Key, a.Suppressed, a.Since = en.key, en.swallowed, timeOf(en.began(r))
-	} else if o.rec != nil {
-		a.Key = string(out.in.keyOf(r, o.rec))
-	}
-	switch {
-	case o.hasValue && r.window != nil:
-		a.Value, a.Worse = o.value, direction(r.window.op)
-	case o.rec != nil && r.value != nil:
-		if v, cause := r.value.load(&out.in.frame); !cause.undefined() && v.kind == number {
-			a.Value, a.Worse = v.num, r.worse
-		}
-	}
-	if a.Kind == KindWatchdog {
-		a.Severity = r.severity
-	}
 }
