@@ -63,18 +63,18 @@ func (l *lifecycle) expire(en *entry, to int64) {
 		} else {
 			l.again(r, en, o)
 		}
-	case !fired || !r.owes(en) || r.untilHeard(en, due-1) > due:
+	case !fired || !r.owes(en) || l.nextRecheck(r, en, due-1) > due:
 	case !en.told:
-		if l.hindrance(r, en, o) == "" {
+		if l.mute(r, en, o, false) == nil {
 			l.tell(r, en, o)
 		}
 	case l.graver(r, en):
-		if l.mute(r, en, o) == "" {
+		if l.mute(r, en, o, false) == nil {
 			l.tellRise(r, en, o)
 		}
 	}
 	if r.owes(en) {
-		due = max(due, to-maxSteps*maxPatience)
+		due = max(due, to-maxSteps*maxRecheckInterval)
 	}
 	l.reschedule(r, en, due)
 }
@@ -138,7 +138,7 @@ func (w *windowRule) skip(s *window, to int64) {
 func (l *lifecycle) reschedule(r *rule, en *entry, now int64) {
 	next := r.nextDue(en, now)
 	if r.owes(en) {
-		if again := r.untilHeard(en, now); next == 0 || again < next {
+		if again := l.nextRecheck(r, en, now); next == 0 || again < next {
 			next = again
 		}
 	}
@@ -163,43 +163,6 @@ func (l *lifecycle) reschedule(r *rule, en *entry, now int64) {
 func (r *rule) owes(en *entry) bool {
 	unsaid := !en.told || r.severityOf != nil && en.grade < en.severity
 	return en.firing && unsaid && r.episodic() && r.absence.Of != AbsenceOfStream
-}
-
-// patience and maxPatience are after which time a claim that was swallowed is looked at again where it is not known how long
-// what swallows it will last: the time doubles up to the longer one.
-const (
-	patience    = 60 * 1000
-	maxPatience = 10 * patience
-)
-
-// untilHeard is when to look again at a claim that fires and that nobody was told: when what swallows it is over, as far as
-// that is known, and now and then in any case.
-func (r *rule) untilHeard(en *entry, now int64) int64 {
-	began := en.since + max(millis(r.hold.Time), millis(r.absence.After))
-	wait := int64(patience)
-	for began+wait <= now && wait < maxPatience {
-		wait = min(2*wait, maxPatience)
-	}
-	next := began + wait
-	if next <= now {
-		next += (now - next + maxPatience) / maxPatience * maxPatience
-	}
-	at := timeOf(now)
-	for _, s := range r.silences { // also one that only begins by then
-		if until := s.until.UnixMilli(); until > now {
-			next = min(next, until)
-		}
-	}
-	for _, q := range r.quiet {
-		next = min(next, q.end(at).UnixMilli())
-	}
-	if end := en.sent + r.dedup; end > now && en.sent != 0 {
-		next = min(next, end)
-	}
-	if word := en.since + lastWord; en.ended && word > now {
-		next = min(next, word)
-	}
-	return next
 }
 
 // endLife is for how long a rule with a rate limit remembers that the last word on a key was that it is over.
@@ -286,7 +249,7 @@ func (r *rule) thaw(en *entry, now int64) bool {
 	}
 	en.due = r.nextDue(en, now)
 	if r.owes(en) {
-		en.due = now + patience
+		en.due = now + recheckInterval
 	}
 	return en.due != 0 || !r.forgettable(en)
 }

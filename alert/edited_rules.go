@@ -59,7 +59,7 @@ func (r *rule) carry(en *entry, same bool, now int64) bool {
 	}
 	en.due = r.nextDue(en, now)
 	if r.owes(en) {
-		en.due = now + patience
+		en.due = now + recheckInterval
 	}
 	return en.due != 0 || !r.forgettable(en)
 }

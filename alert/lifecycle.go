@@ -32,8 +32,7 @@ type lifecycle struct {
 	out    *outbox
 	// fired are the rules without memory that match the record at hand and that somebody knows of.
 	fired ruleSet
-	// mutedBy is the silence that swallowed the last alert which one did.
-	mutedBy *silence
+	asked candidate
 	// muted is the first reason for which an alert of the record at hand was swallowed.
 	muted Reason
 	// expiring is the entry for which something that is due is being done.
@@ -59,7 +58,7 @@ func (l *lifecycle) step(r *rule, v verdict, rec *Record) {
 	if v == no && !r.formula.settleKey(&l.in.frame) {
 		return
 	}
-	key := l.in.keyOf(r, rec)
+	key := l.in.keyOf(r, rec.PartitionKey)
 	en := m.find(key)
 	switch {
 	case v == yes:
@@ -199,9 +198,9 @@ func (l *lifecycle) holds(r *rule, en *entry, o *occasion, now int64) {
 // announce makes the alert of a claim, unless something swallows it. en is nil for a rule that remembers nothing. It answers
 // whether anybody knows: an alert was made, or a person has silenced it.
 func (l *lifecycle) announce(r *rule, en *entry, o *occasion) (known bool) {
-	if reason := l.hindrance(r, en, o); reason != "" {
-		l.swallow(r, en, reason)
-		return reason == ReasonSilenced
+	if by := l.mute(r, en, o, false); by != nil {
+		l.suppress(r, en, by)
+		return by.reason() == ReasonSilenced
 	}
 	l.tell(r, en, o)
 	return true
@@ -209,8 +208,8 @@ func (l *lifecycle) announce(r *rule, en *entry, o *occasion) (known bool) {
 
 // rises tells that a claim which was told has become graver: at once, whatever was told before, and once for each grade.
 func (l *lifecycle) rises(r *rule, en *entry, o *occasion) {
-	if reason := l.mute(r, en, o); reason != "" {
-		l.swallow(r, en, reason)
+	if by := l.mute(r, en, o, false); by != nil {
+		l.suppress(r, en, by)
 		return
 	}
 	l.tellRise(r, en, o)
@@ -227,14 +226,6 @@ func (l *lifecycle) tellRise(r *rule, en *entry, o *occasion) {
 // that a restart would forget which.
 func (l *lifecycle) graver(r *rule, en *entry) bool {
 	return r.severityOf != nil && en.grade < en.severity && l.memory.keyed()
-}
-
-// hindrance is what swallows the alert that a claim fires, or nothing.
-func (l *lifecycle) hindrance(r *rule, en *entry, o *occasion) Reason {
-	if en != nil && r.dedup > 0 && en.sent != 0 && l.clock.at(o)-en.sent < r.dedup && !l.graver(r, en) && !en.owed(l.clock.at(o)) {
-		return ReasonDedup
-	}
-	return l.mute(r, en, o)
 }
 
 // lastWord is for how long the last word on a claim that holds may be that it is over.
@@ -262,21 +253,25 @@ func (l *lifecycle) tell(r *rule, en *entry, o *occasion) {
 // again repeats the alert of a claim that still holds. It counts as made also when it is muted: the next one is due an
 // interval later.
 func (l *lifecycle) again(r *rule, en *entry, o *occasion) {
-	reason := l.mute(r, en, o)
-	if reason == "" {
-		l.memory.rules[r.place].joins(en)
-		reason = l.overdue(r, en, o)
-	}
-	if reason != "" {
-		l.swallow(r, en, reason)
-	} else {
-		l.out.emit(r, en, KindRepeat, o)
-		en.swallowed = 0
-		if l.graver(r, en) {
-			en.severity = en.grade // that is told now
-		}
-	}
+	l.repeat(r, en, o)
 	en.sent = l.clock.at(o)
+}
+
+func (l *lifecycle) repeat(r *rule, en *entry, o *occasion) {
+	if by := l.mute(r, en, o, true); by != nil {
+		l.suppress(r, en, by)
+		return
+	}
+	l.memory.rules[r.place].joins(en)
+	if reason := l.overdue(r, en, o); reason != "" {
+		l.swallow(r, en, reason)
+		return
+	}
+	l.out.emit(r, en, KindRepeat, o)
+	en.swallowed = 0
+	if l.graver(r, en) {
+		en.severity = en.grade // that is told now
+	}
 }
 
 // conclude ends an excursion. Whoever was told of its beginning is told of its end, whatever mutes the rule by now; with
@@ -305,76 +300,10 @@ func (l *lifecycle) swallow(r *rule, en *entry, reason Reason) {
 		return
 	}
 	r.metrics.suppressed[reason].Inc()
-	if reason == ReasonSilenced {
-		l.mutedBy.muted.Add(1)
-	}
 	if en != nil {
 		en.swallowed++
 	}
 	if l.muted == "" && !r.shadow {
 		l.muted = reason
 	}
-}
-
-// mute says what swallows an alert, or nothing. A rule in mode shadow takes no notice.
-func (l *lifecycle) mute(r *rule, en *entry, o *occasion) Reason {
-	for _, other := range r.inhibitors {
-		if l.inhibits(other, r, en, o) {
-			return ReasonInhibited
-		}
-	}
-	if l.mutedBy = l.silenced(r, en, o); l.mutedBy != nil {
-		return ReasonSilenced
-	}
-	at := timeOf(l.clock.at(o))
-	for _, q := range r.quiet {
-		if q.cover(at) {
-			return ReasonQuietHours
-		}
-	}
-	if !r.limit.IsZero() && !l.memory.rules[r.place].spend(l.clock.at(o)) && (en == nil || !en.owed(l.clock.at(o))) {
-		return ReasonRateLimit
-	}
-	return ""
-}
-
-// inhibits says whether other is active for the key that r is about to alert on, and somebody knows. What nobody was told,
-// because of quiet hours or a rate limit, mutes nothing: or nobody would hear of the key at all.
-func (l *lifecycle) inhibits(other, r *rule, en *entry, o *occasion) bool {
-	if other.shadow {
-		return false
-	}
-	if !other.remembers() {
-		return o.rec != nil && l.fired.has(other.place)
-	}
-	var theirs *entry
-	switch {
-	case other.whole(): // it is about the keys of all others, too
-		theirs = l.memory.rules[other.place].find(nil)
-	case en != nil:
-		theirs = l.memory.rules[other.place].entries[en.key]
-	case o.rec != nil:
-		theirs = l.memory.rules[other.place].find(l.in.keyOf(r, o.rec))
-	}
-	if theirs == nil {
-		return false
-	}
-	if theirs.firing && (theirs.told || l.silenced(other, theirs, o) != nil) {
-		return true
-	}
-	return !other.concludes() && other.dedup > 0 && theirs.sent != 0 && l.clock.at(o)-theirs.sent < other.dedup
-}
-
-// spend takes a token of the rule's rate limit.
-func (m *ruleMemory) spend(at int64) bool {
-	limit := m.rule.limit
-	if at > m.at {
-		m.tokens = min(float64(limit.Events), m.tokens+float64(at-m.at)/1000*limit.PerSecond())
-		m.at = at
-	}
-	if m.tokens < 1 {
-		return false
-	}
-	m.tokens--
-	return true
 }

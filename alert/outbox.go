@@ -86,7 +86,7 @@ func (out *outbox) describe(a *Alert, r *rule, en *entry, o *occasion) {
 		a.Severity = severities()[place]
 		a.Key, a.Suppressed, a.Since = en.key, en.swallowed, timeOf(en.began(r))
 	} else if o.rec != nil {
-		a.Key = string(out.in.keyOf(r, o.rec))
+		a.Key = string(out.in.keyOf(r, o.rec.PartitionKey))
 	}
 	switch {
 	case o.hasValue && r.window != nil:

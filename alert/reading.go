@@ -137,12 +137,12 @@ func (in *reading) countKey(r *rule) {
 
 // keyOf is what "the same alert" means for a record. A key that cannot be computed is the empty one: an alert without a
 // proper key is better than none. The bytes are valid until the next call.
-func (in *reading) keyOf(r *rule, rec *Record) []byte {
+func (in *reading) keyOf(r *rule, partitionKey string) []byte {
 	in.keyText = in.keyText[:0]
 	switch {
 	case r.whole():
 	case r.key == nil:
-		in.keyText = append(in.keyText, rec.PartitionKey...)
+		in.keyText = append(in.keyText, partitionKey...)
 	default:
 		if v, cause := r.key.load(&in.frame); !cause.undefined() {
 			in.keyText = v.appendText(in.keyText)

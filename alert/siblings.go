@@ -29,7 +29,7 @@ func (rel *siblings) hear(rec *Record) {
 		if r.kin == 0 {
 			continue
 		}
-		if en := r.find(rel.life.in.keyOf(r.rule, rec)); en != nil && en.kin != nil {
+		if en := r.find(rel.life.in.keyOf(r.rule, rec.PartitionKey)); en != nil && en.kin != nil {
 			m.claim(r, en.key, en.kin.family.others, max(now, en.kin.born+1))
 			heard = append(heard, en)
 		}

@@ -34,8 +34,21 @@ type cover struct {
 // maxCovers is how many different conditions silences can have: there is a bit for each with every key.
 const maxCovers = 32
 
-// mutes says whether the silence is in force at a time, and covers what meets these conditions.
-func (s *silence) mutes(at time.Time, covered uint32) bool {
+// mutes implements muter. What a silence with a condition says of what time causes is in window_silence.go.
+func (s *silence) mutes(c *candidate) (until time.Time, ok bool) {
+	return s.until, s.applies(c.at, c.covered(c.rule, c.key))
+}
+
+func (s *silence) reason() Reason { return ReasonSilenced }
+
+func (s *silence) words() string {
+	return "silence " + s.name + ", until " + s.until.UTC().Format(time.RFC3339)
+}
+
+func (s *silence) dependency() (d Dependency, ok bool) { return d, false }
+
+// applies says whether the silence is in force at a time, and covers what meets these conditions.
+func (s *silence) applies(at time.Time, covered uint32) bool {
 	return !at.Before(s.from) && at.Before(s.until) && (s.bit == 0 || covered&s.bit != 0)
 }
 
@@ -91,6 +104,7 @@ func (f *faults) silences(configs []SilenceConfig, out *compiled) {
 		out.silences = append(out.silences, x)
 		for _, r := range muted {
 			r.silences = append(r.silences, x)
+			r.mutedBy(x)
 			r.covers |= x.bit
 		}
 	}

@@ -112,8 +112,8 @@ func (l *lifecycle) watchStreamRule(r *rule, f Fleet, caughtUp int64) {
 		l.again(r, en, &occasion{at: timeOf(r.repeatAt(en.sent, caughtUp))})
 	case en.firing && !en.told:
 		// Something swallowed it; perhaps no longer. By the full minute its id is the same whichever tick finds that out.
-		o := &occasion{at: timeOf(caughtUp / patience * patience)}
-		if o.ms() > due && l.hindrance(r, en, o) == "" {
+		o := &occasion{at: timeOf(caughtUp / recheckInterval * recheckInterval)}
+		if o.ms() > due && l.mute(r, en, o, false) == nil {
 			l.tell(r, en, o)
 		}
 	}

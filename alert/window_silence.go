@@ -2,6 +2,7 @@ package alert
 
 import (
 	"maps"
+	"slices"
 	"time"
 )
 
@@ -63,7 +64,7 @@ func (l *lifecycle) count(r *rule, en *entry, x float64) {
 // inForce are those of some conditions whose silences are in force.
 func (r *rule) inForce(at time.Time, covered uint32) (by uint32) {
 	for _, s := range r.silences {
-		if s.bit != 0 && s.mutes(at, covered) {
+		if s.bit != 0 && s.applies(at, covered) {
 			by |= s.bit
 		}
 	}
@@ -130,25 +131,22 @@ func (l *lifecycle) judgeWindow(r *rule, en *entry, o *occasion, now int64) {
 	l.judge(r, en, holds, o, now)
 }
 
-// silenced is the silence by which a person has silenced a claim, or nil.
-func (l *lifecycle) silenced(r *rule, en *entry, o *occasion) *silence {
-	if len(r.silences) == 0 {
-		return nil
+// covered are the conditions of silences that a claim meets.
+func (c *candidate) covered(r *rule, en *entry) (covered uint32) {
+	if c.record && r.covers != 0 {
+		covered = c.life.in.verdicts(r.covers)
 	}
-	covered, at := uint32(0), timeOf(l.clock.at(o))
 	if en != nil {
-		covered = en.covered
-	}
-	if o.rec != nil && r.covers != 0 {
-		covered |= l.in.verdicts(r.covers)
-	}
-	if en != nil && en.window != nil {
-		covered |= en.window.hushed
-	}
-	for _, s := range r.silences {
-		if s.mutes(at, covered) {
-			return s
+		covered |= en.covered
+		if en.window != nil {
+			covered |= en.window.hushed
 		}
 	}
-	return nil
+	return covered
+}
+
+// silenced says whether a person has silenced the claim of a rule.
+func (c *candidate) silenced(r *rule, en *entry) bool {
+	covered := c.covered(r, en)
+	return slices.ContainsFunc(r.silences, func(s *silence) bool { return s.applies(c.at, covered) })
 }

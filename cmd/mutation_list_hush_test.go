@@ -59,7 +59,7 @@ func hushMutations() []mutation {
 		},
 		{
 			breaks: "what is overdue decides nothing else",
-			file:   "alert/lifecycle.go", old: "	reason := l.mute(r, en, o)\n	if reason == \"\" {\n", new: "	reason := l.overdue(r, en, o)\n	if reason == \"\" {\n		reason = l.mute(r, en, o)\n	}\n	if reason == \"\" {\n",
+			file:   "alert/lifecycle.go", old: "	if by := l.mute(r, en, o, true); by != nil {\n", new: "	if reason := l.overdue(r, en, o); reason != \"\" {\n		l.swallow(r, en, reason)\n		return\n	}\n	if by := l.mute(r, en, o, true); by != nil {\n",
 			by: only("alert", "TestOverdueChangesNothingElse"), says: `.*Error:.*`,
 		},
 		{

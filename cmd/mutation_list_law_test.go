@@ -44,7 +44,7 @@ func lawMutations() []mutation {
 		},
 		{
 			breaks: "only what somebody was told of inhibits (a law)",
-			file:   "alert/lifecycle.go", old: "theirs.firing && (theirs.told || ", new: "theirs.firing && (true || ",
+			file:   "alert/inhibition.go", old: "theirs.firing && (theirs.told || ", new: "theirs.firing && (true || ",
 			by: law, says: `.*of the evaluator:.*`,
 		},
 		{

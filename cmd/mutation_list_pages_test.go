@@ -13,12 +13,12 @@ func pageMutations() []mutation {
 		},
 		{
 			breaks: "what nobody was told of inhibits nothing",
-			file:   "alert/lifecycle.go", old: "theirs.firing && (theirs.told || l.silenced(other, theirs, o) != nil)", new: "theirs.firing",
+			file:   "alert/inhibition.go", old: "theirs.firing && (theirs.told || c.silenced(other, theirs))", new: "theirs.firing",
 			by: only("alert", "TestOnlyWhatSomebodyKnowsInhibits"), says: `.*Error:.*`,
 		},
 		{
 			breaks: "what a person has silenced inhibits",
-			file:   "alert/lifecycle.go", old: "theirs.firing && (theirs.told || l.silenced(other, theirs, o) != nil)", new: "theirs.firing && theirs.told",
+			file:   "alert/inhibition.go", old: "theirs.firing && (theirs.told || c.silenced(other, theirs))", new: "theirs.firing && theirs.told",
 			by: only("alert", "TestOnlyWhatSomebodyKnowsInhibits"), says: `.*Error:.*`,
 		},
 		{
@@ -33,7 +33,7 @@ func pageMutations() []mutation {
 		},
 		{
 			breaks: "what is over inhibits nothing, whatever its dedup",
-			file:   "alert/lifecycle.go", old: "return !other.concludes() && other.dedup", new: "return other.dedup",
+			file:   "alert/inhibition.go", old: "return time.Time{}, !other.concludes() && other.dedup", new: "return time.Time{}, other.dedup",
 			by: only("alert", "TestWhatIsOverInhibitsNothing"), says: `.*Error:.*`,
 		},
 		{
@@ -58,7 +58,7 @@ func pageMutations() []mutation {
 		},
 		{
 			breaks: "dedup holds back no rise in severity",
-			file:   "alert/lifecycle.go", old: " && !l.graver(r, en) && !en.owed", new: " && !en.owed",
+			file:   "alert/dedup.go", old: " && !c.life.graver(c.rule, en) && !en.owed", new: " && !en.owed",
 			by: only("alert", "TestRiseInSeverity"), says: `.*Error:.*`,
 		},
 		{
