@@ -9,6 +9,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/dchest/siphash"
+
+	"kinesis-alerter/alert/condition"
 )
 
 // Formats of snapshots. A worker writes the latest one that every worker of the application reads ([Evaluator.Agree]); each of them is
@@ -154,24 +156,24 @@ func (m *memory) shortened(r *rule, key string) string {
 }
 
 // distinct is what a value is told from others by. Equal numbers are one value, however they are written.
-func (k *HashKey) distinct(v *value) uint64 {
+func (k *HashKey) distinct(v *condition.Value) uint64 {
 	var fixed [8]byte
-	text := v.raw
+	text := v.Raw
 	switch {
-	case v.kind == span:
-		binary.BigEndian.PutUint64(fixed[:], uint64(v.ns)) //nolint:gosec // all of its bits
+	case v.Kind == condition.Span:
+		binary.BigEndian.PutUint64(fixed[:], uint64(v.NS)) //nolint:gosec // all of its bits
 		text = fixed[:]
-	case v.kind == moment:
-		text = strconv.AppendInt(nil, v.at.UnixNano(), 10)
-	case v.kind == number && v.wide:
-		if x, exact := v.rational().Float64(); exact {
+	case v.Kind == condition.Moment:
+		text = strconv.AppendInt(nil, v.At.UnixNano(), 10)
+	case v.Kind == condition.Number && v.Wide:
+		if x, exact := v.Rational().Float64(); exact {
 			binary.BigEndian.PutUint64(fixed[:], math.Float64bits(x))
 			text = fixed[:]
 		}
-	case v.kind == number, v.kind == boolean:
-		binary.BigEndian.PutUint64(fixed[:], math.Float64bits(v.num+0)) // -0 is 0
+	case v.Kind == condition.Number, v.Kind == condition.Boolean:
+		binary.BigEndian.PutUint64(fixed[:], math.Float64bits(v.Num+0)) // -0 is 0
 		text = fixed[:]
 	}
 	k0, k1 := k.halves()
-	return siphash.Hash(k0^uint64(v.kind), k1, text) // the kinds have keys of their own
+	return siphash.Hash(k0^uint64(v.Kind), k1, text) // the kinds have keys of their own
 }

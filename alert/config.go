@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"kinesis-alerter/alert/condition"
 	"kinesis-alerter/alert/filter"
 )
 
@@ -319,8 +320,8 @@ func (f *faults) add(field, value, format string, args ...any) {
 }
 
 // placedFault is a fault inside an expression.
-func placedFault(field, source string, fault *expressionFault) *ConfigError {
-	return &ConfigError{Field: field, Value: source, Rule: fault.text, Line: fault.line, Col: fault.col}
+func placedFault(field, source string, fault *condition.Fault) *ConfigError {
+	return &ConfigError{Field: field, Value: source, Rule: fault.Text, Line: fault.Line, Col: fault.Col}
 }
 
 // compileConfig validates c, whose defaults are filled in, and compiles it on the way.
@@ -337,15 +338,15 @@ func compileConfig(c Config) (*compiled, error) {
 			out.filtered[m.Path[0]] = true
 		}
 	}
-	conditions := make([]*condition, len(out.rules))
+	conditions := make([]*condition.Condition, len(out.rules))
 	for i, r := range out.rules {
-		conditions[i] = r.formula.when
+		conditions[i] = r.formula.When
 	}
-	out.index = newIndex(conditions, out.schema.slots)
-	out.mindful = newRuleSet(len(out.rules))
+	out.index = condition.NewIndex(conditions, out.schema.Slots)
+	out.mindful = condition.NewRuleSet(len(out.rules))
 	for _, r := range out.rules {
 		if r.minds() {
-			out.mindful.add(r.place)
+			out.mindful.Add(r.place)
 		}
 		out.stateful = out.stateful || r.stateful()
 	}
@@ -365,7 +366,7 @@ func compileRules(c Config, done func(*rule)) (*compiled, error) {
 		errs.add("state.max_keys", fmt.Sprint(c.State.MaxKeys), "must be 1 to %d", maxMaxKeys)
 	}
 	topics := errs.topics(&c)
-	out := &compiled{schema: newSchema(c.Format == FormatText), maxKeys: c.State.MaxKeys, letters: c.DeadLetterInvalid}
+	out := &compiled{schema: condition.NewSchema(c.Format == FormatText), maxKeys: c.State.MaxKeys, letters: c.DeadLetterInvalid}
 	out.filter = errs.filter(&c)
 	out.scores, out.scored = errs.scores(c.Score, c.Format)
 	if len(c.Rules) == 0 {

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"kinesis-alerter/alert/condition"
 	"kinesis-alerter/alert/filter"
 )
 
@@ -30,7 +31,7 @@ func (c Config) Doubts(now time.Time) []Doubt {
 	var (
 		out []Doubt
 		f   faults
-		s   = newSchema(c.Format == FormatText)
+		s   = condition.NewSchema(c.Format == FormatText)
 	)
 	patterns := filter.Doubts(c.Filter)
 	for _, i := range slices.Sorted(maps.Keys(patterns)) {
@@ -48,7 +49,7 @@ func (c Config) Doubts(now time.Time) []Doubt {
 		}
 		if w := f.window(field+"window", r.Window, s); w != nil {
 			out = append(out, w.doubts(field+"window.is", r.Window.Is)...)
-			if key := strings.TrimSpace(r.Key); key != "" && key != "partition_key" && !s.namesBuiltin(key, "shard") {
+			if key := strings.TrimSpace(r.Key); key != "" && key != "partition_key" && !s.NamesBuiltin(key, "shard") {
 				out = append(out, Doubt{Fault: &ConfigError{
 					Field: field + "key", Value: r.Key, Rule: "is not the partition key, so records of one key can come to several shards, and each shard has a window of its own: " +
 						"it sees a part of them, and compares the bound with that part. Let producers put records by this key and leave key out, or choose a bound for the part of one shard",
@@ -112,7 +113,7 @@ func (c Config) Over(now time.Time) []*ConfigError {
 }
 
 // conditionDoubts are the doubts about one condition.
-func (c *Config) conditionDoubts(s *schema, field, source string, now time.Time) []Doubt {
+func (c *Config) conditionDoubts(s *condition.Schema, field, source string, now time.Time) []Doubt {
 	scores := make(map[string]float64)
 	for _, s := range c.Score {
 		scores[s.As] = math.Inf(1)
@@ -121,20 +122,20 @@ func (c *Config) conditionDoubts(s *schema, field, source string, now time.Time)
 		}
 	}
 	var out []Doubt
-	for _, d := range s.doubts(source, now, scores) {
-		fault := &ConfigError{Field: field, Value: source, Rule: d.text, Line: d.line, Col: d.col}
-		out = append(out, Doubt{fault, d.never})
+	for _, d := range s.Doubts(source, now, scores) {
+		fault := &ConfigError{Field: field, Value: source, Rule: d.Text, Line: d.Line, Col: d.Col}
+		out = append(out, Doubt{fault, d.Never})
 	}
 	return out
 }
 
 // otherSeverity is a text that an expression for the severity gives as it stands in one of its branches, and that is none; empty if
 // there is none.
-func otherSeverity(source string, s *schema) string {
+func otherSeverity(source string, s *condition.Schema) string {
 	if slices.Contains(severities(), source) {
 		return ""
 	}
-	for _, word := range s.literals(source) {
+	for _, word := range s.Literals(source) {
 		if !slices.Contains(severities(), word) {
 			return word
 		}
@@ -162,10 +163,10 @@ func (w *windowRule) doubts(field, source string) []Doubt {
 	}
 	fault := &ConfigError{Field: field, Value: source}
 	switch {
-	case !w.op.canHold(w.bound, least, whole):
+	case !w.op.CanHold(w.bound, least, whole):
 		fault.Rule = fmt.Sprintf("can never hold for the %s of a window: %s", w.aggregate, why)
 		return []Doubt{{fault, true}}
-	case !w.op.negated().canHold(w.bound, 0, whole):
+	case !w.op.Negated().CanHold(w.bound, 0, whole):
 		fault.Rule = fmt.Sprintf("holds for every window: the %s is always so", w.aggregate)
 		return []Doubt{{Fault: fault}}
 	}

@@ -7,7 +7,10 @@ import (
 
 	"go.uber.org/zap"
 
+	"kinesis-alerter/alert/budget"
+	"kinesis-alerter/alert/condition"
 	"kinesis-alerter/alert/filter"
+	"kinesis-alerter/alert/payload"
 )
 
 // Evaluator evaluates the records of one shard, in sequence order. It belongs to one goroutine.
@@ -31,7 +34,7 @@ type Evaluator struct {
 	// notes are which fields records had that the watch of the rules does not know of yet.
 	notes fieldNotes
 	// hits are the rules to try on the record at hand.
-	hits ruleSet
+	hits condition.RuleSet
 
 	// over says that a rule would have cost more than its budget with the record at hand. lettered and toldOver are when such a record
 	// last went to the dead letters, and to the log, in event time.
@@ -55,8 +58,8 @@ func newEvaluator(p *Pipeline, shard string) *Evaluator {
 func (e *Evaluator) run(set *compiled) {
 	e.in.set = set
 	e.in.release()
-	e.hits, e.life.fired = newRuleSet(len(set.rules)), newRuleSet(len(set.rules))
-	e.notes = fieldNotes{seen: make([]kindSet, set.schema.slots)}
+	e.hits, e.life.fired = condition.NewRuleSet(len(set.rules)), condition.NewRuleSet(len(set.rules))
+	e.notes = fieldNotes{seen: make([]condition.KindSet, set.schema.Slots)}
 }
 
 // Evaluate says what becomes of rec. It does not keep rec, but its alerts keep rec.Data. It never panics: a panic in a
@@ -149,7 +152,7 @@ func (e *Evaluator) noteOver(r *rule, rec *Record) {
 	if now := e.clock.now(); e.toldOver == 0 || now >= e.toldOver+atMost {
 		e.toldOver = now
 		e.pipeline.log.Warn("a rule is beyond its budget and did not judge a record; told once a minute at most",
-			zap.String("rule", r.name), zap.String("why", BudgetRemedy(e.in.frame.meter.over)),
+			zap.String("rule", r.name), zap.String("why", budget.BudgetRemedy(e.in.frame.Meter.Over)),
 			zap.String("shard", e.shard), zap.String("sequence", rec.SequenceNumber), zap.Int("bytes", len(rec.Data)))
 	}
 }
@@ -169,36 +172,36 @@ func (e *Evaluator) notJSON(rec *Record) {
 // match tries the rules that the record can match, and those to which it means something that it does not.
 func (e *Evaluator) match(rec *Record) {
 	x := e.in.set.index
-	e.in.frame.record()
-	copy(e.hits, x.always)
+	e.in.frame.Record()
+	copy(e.hits, x.Always)
 	clear(e.life.fired)
-	for _, slot := range e.in.decoder.touched {
-		e.notes.seen[slot] |= 1 << e.in.frame.slots[slot].kind
-		x.lookUp(slot, &e.in.frame.slots[slot], e.hits)
+	for _, slot := range e.in.decoder.Touched {
+		e.notes.seen[slot] |= 1 << e.in.frame.Slots[slot].Kind
+		x.LookUp(slot, &e.in.frame.Slots[slot], e.hits)
 	}
 	if now := e.clock.now(); e.notes.due(now) {
 		e.in.set.watch.note(&e.notes, now, rec.Data)
 	}
-	for slot, used := range e.in.set.schema.used {
+	for slot, used := range e.in.set.schema.Used {
 		if used {
-			x.lookUp(slot, &e.in.frame.slots[slot], e.hits)
+			x.LookUp(slot, &e.in.frame.Slots[slot], e.hits)
 		}
 	}
 	x.records.Add(1)
 	if e.memory.pressure.count > 0 {
 		e.in.set.mindful.each(func(i int) {
 			if len(e.memory.rules[i].entries) > 0 {
-				e.hits.add(i)
+				e.hits.Add(i)
 			}
 		})
 	}
-	e.hits.each(func(i int) {
+	e.hits.Each(func(i int) {
 		r := e.in.set.rules[i]
 		v := r.verdict(&e.in.frame)
-		if v == yes {
+		if v == condition.Yes {
 			r.metrics.matched.Inc()
 		}
-		if v == undefinedOverBudget {
+		if v == condition.UndefinedOverBudget {
 			e.noteOver(r, rec)
 		}
 		e.life.step(r, v, rec)
@@ -207,9 +210,9 @@ func (e *Evaluator) match(rec *Record) {
 
 // verdict evaluates the condition and counts what is undefined in it, but for the term by which the index has the rule:
 // the index counts for it.
-func (r *rule) verdict(f *frame) verdict {
-	v, counted := r.formula.judge(f)
-	if v.undefined() && !counted {
+func (r *rule) verdict(f *condition.Frame) condition.Verdict {
+	v, counted := r.formula.Judge(f)
+	if v.Undefined() && !counted {
 		r.metrics.undefined[v].Add(1)
 	}
 	return v

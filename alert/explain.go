@@ -10,7 +10,10 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"kinesis-alerter/alert/budget"
+	"kinesis-alerter/alert/condition"
 	"kinesis-alerter/alert/filter"
+	"kinesis-alerter/alert/payload"
 )
 
 // Verdict is what a condition, or a term of it, makes of a record.
@@ -40,7 +43,7 @@ type Explanation struct {
 	Outcome Outcome `json:"outcome"`
 	Reason  Reason  `json:"reason,omitempty"`
 	// Likely is what a record looks like that cannot be read.
-	Likely Likely `json:"likely,omitempty"`
+	Likely payload.Likely `json:"likely,omitempty"`
 	// Filter is what each pattern of the filter says; empty without one.
 	Filter []filter.Explanation `json:"filter,omitempty"`
 	// Rules are the rules in their order; empty for a record that no rule gets to see.
@@ -92,7 +95,7 @@ type TermExplanation struct {
 	// Cause is why the term is undefined.
 	Cause string `json:"cause,omitempty"`
 	// Fields are the names that the term looks at, with what the record has.
-	Fields []FieldValue `json:"fields,omitempty"`
+	Fields []condition.FieldValue `json:"fields,omitempty"`
 	// Compared is a comparison of two numbers with the numbers in it, such as "ANOMALY_SCORE 2.91 > 3.5", and By the
 	// distance between the two. Both are empty for other terms.
 	Compared string `json:"compared,omitempty"`
@@ -179,12 +182,12 @@ func (p *Pipeline) Explain(rec *Record) (x Explanation) {
 		return x
 	case filter.NotJSON:
 		x.Outcome, x.Reason = Filtered, ReasonNotJSON
-		x.Likely = LikelyCause(rec.Data, Defect(cmp.Or(e.in.decode(rec), ReasonNotJSON)), true)
+		x.Likely = payload.LikelyCause(rec.Data, payload.Defect(cmp.Or(e.in.decode(rec), ReasonNotJSON)), true)
 		return x
 	case filter.Matched, filter.OverBudget:
 	}
 	if reason := e.in.readQuietly(rec); reason != "" {
-		x.Outcome, x.Reason, x.Likely = Invalid, reason, LikelyCause(rec.Data, Defect(reason), true)
+		x.Outcome, x.Reason, x.Likely = Invalid, reason, payload.LikelyCause(rec.Data, payload.Defect(reason), true)
 		return x
 	}
 	if every := e.in.set.every; every != nil {
@@ -192,7 +195,7 @@ func (p *Pipeline) Explain(rec *Record) (x Explanation) {
 		return x
 	}
 	open := e.in.openScores(rec)
-	e.in.frame.record()
+	e.in.frame.Record()
 	for _, r := range e.in.set.rules {
 		one := e.explainRule(r, rec, open)
 		if one.Verdict == VerdictDepends && !r.shadow {
@@ -215,14 +218,14 @@ func (p *Pipeline) Explain(rec *Record) (x Explanation) {
 
 // openScores are the members that the scores would add to a record, as far as records before it decide about them.
 func (in *reading) openScores(rec *Record) []string {
-	if in.scoring == nil || in.scoring.decoder.decode(rec.Data, in.scoring.slots) != "" {
+	if in.scoring == nil || in.scoring.decoder.Decode(rec.Data, in.scoring.slots) != "" {
 		return nil
 	}
 	var open []string
 	for _, x := range in.set.scores {
-		value := func(slot int) *value { return &in.scoring.slots[slot] }
-		if slices.ContainsFunc(x.taken, func(slot int) bool { return value(slot).kind != absent }) ||
-			slices.ContainsFunc(x.slots, func(slot int) bool { return value(slot).kind != number }) {
+		value := func(slot int) *condition.Value { return &in.scoring.slots[slot] }
+		if slices.ContainsFunc(x.taken, func(slot int) bool { return value(slot).Kind != condition.Absent }) ||
+			slices.ContainsFunc(x.slots, func(slot int) bool { return value(slot).Kind != condition.Number }) {
 			continue // it has its own, or never gets one
 		}
 		open = append(open, x.adds()...)
@@ -233,9 +236,9 @@ func (in *reading) openScores(rec *Record) []string {
 func (e *Evaluator) explainRule(r *rule, rec *Record, open []string) RuleExplanation {
 	o := &occasion{rec: rec, at: rec.Arrival}
 	x := RuleExplanation{Rule: r.name, Shadow: r.shadow, Depends: r.dependencies()}
-	for _, term := range r.formula.when.explain(&e.in.frame, open) {
+	for _, term := range r.formula.When.Explain(&e.in.frame, open) {
 		t := explainTerm(&term)
-		if names := term.open; len(names) > 0 {
+		if names := term.Open; len(names) > 0 {
 			t.Verdict, t.Cause, t.By = VerdictDepends, "", ""
 			x.open = append(x.open, names...)
 		}
@@ -244,16 +247,16 @@ func (e *Evaluator) explainRule(r *rule, rec *Record, open []string) RuleExplana
 		}
 		x.Terms = append(x.Terms, t)
 	}
-	v, _ := r.formula.within(&e.in.frame)
-	if v == undefinedOverBudget {
-		x.Verdict, x.Cause = verdictWords(undefinedOverBudget)
-		x.OverBudget = BudgetRemedy(e.in.frame.meter.over)
+	v, _ := r.formula.Within(&e.in.frame)
+	if v == condition.UndefinedOverBudget {
+		x.Verdict, x.Cause = verdictWords(condition.UndefinedOverBudget)
+		x.OverBudget = budget.BudgetRemedy(e.in.frame.Meter.Over)
 		x.First, x.Severity = "the rule "+x.OverBudget, r.severity
 		x.Outcome, x.Reason = OverBudget, ReasonOverBudget
 		return x
 	}
-	if e.in.frame.meter.over != "" {
-		v = no // only its key is too much
+	if e.in.frame.Meter.Over != "" {
+		v = condition.No // only its key is too much
 	}
 	x.Severity = severities()[e.in.severityOf(r, o)]
 	x.Verdict, x.Cause = verdictWords(v)
@@ -265,14 +268,14 @@ func (e *Evaluator) explainRule(r *rule, rec *Record, open []string) RuleExplana
 		return x
 	}
 	if r.window != nil {
-		if _, cause := r.window.load(&e.in.frame, new(value)); cause.undefined() {
-			x.WindowCause = cause.cause()
+		if _, cause := r.window.load(&e.in.frame, new(condition.Value)); cause.Undefined() {
+			x.WindowCause = cause.Cause()
 		}
 	}
 	e.explainMutes(r, rec, &x)
 	e.explainFiring(r, &x)
 	if !r.remembers() && (x.Reason == "" || x.Reason == ReasonSilenced) {
-		e.life.fired.add(r.place)
+		e.life.fired.Add(r.place)
 	}
 	if r.shadow || r.absence.After > 0 {
 		return x
@@ -282,8 +285,8 @@ func (e *Evaluator) explainRule(r *rule, rec *Record, open []string) RuleExplana
 	case r.window != nil: // its figure is of earlier records too: the bound stands in
 		a.Value, a.Worse = r.window.bound, direction(r.window.op)
 	case r.value != nil:
-		if n, cause := r.value.load(&e.in.frame); !cause.undefined() && n.kind == number {
-			a.Value, a.Worse = n.num, r.worse
+		if n, cause := r.value.Load(&e.in.frame); !cause.Undefined() && n.Kind == condition.Number {
+			a.Value, a.Worse = n.Num, r.worse
 		}
 	}
 	for _, to := range r.routes {
@@ -313,9 +316,9 @@ func (x *RuleExplanation) depends() {
 }
 
 // explainTerm is a term in the words of an explanation.
-func explainTerm(x *termExplanation) TermExplanation {
-	t := TermExplanation{Term: x.source, Fields: x.fields, Compared: x.compared, By: x.by}
-	t.Verdict, t.Cause = verdictWords(x.verdict)
+func explainTerm(x *condition.Explanation) TermExplanation {
+	t := TermExplanation{Term: x.Source, Fields: x.Fields, Compared: x.Compared, By: x.By}
+	t.Verdict, t.Cause = verdictWords(x.Verdict)
 	return t
 }
 
@@ -342,11 +345,11 @@ func (in *reading) explainKey(r *rule, rec *Record) (key, cause string) {
 	case r.key == nil:
 		return rec.PartitionKey, ""
 	}
-	v, undefined := r.key.load(&in.frame)
-	if undefined.undefined() {
-		return "", undefined.cause()
+	v, undefined := r.key.Load(&in.frame)
+	if undefined.Undefined() {
+		return "", undefined.Cause()
 	}
-	return string(v.appendText(nil)), ""
+	return string(v.AppendText(nil)), ""
 }
 
 // explainFiring says whether the rule, whose condition holds, fires on a record that is the first of its key.
@@ -368,9 +371,9 @@ func (e *Evaluator) explainFiring(r *rule, x *RuleExplanation) {
 
 // aloneInWindow says whether a window that holds the record at hand alone makes its rule fire.
 func (e *Evaluator) aloneInWindow(w *windowRule) bool {
-	var item value
+	var item condition.Value
 	n, cause := w.load(&e.in.frame, &item)
-	if cause.undefined() {
+	if cause.Undefined() {
 		return false
 	}
 	s := w.newWindow(true)
@@ -391,7 +394,7 @@ func (r *rule) dependencies() []Dependency {
 			out = append(out, Dependency{Setting: setting, Says: fmt.Sprintf(format, args...)})
 		}
 	}
-	add(r.formula.when.uses(slotAge), "age", "is counted from the latest arrival before; here it is 0s")
+	add(r.formula.When.Uses(condition.SlotAge), "age", "is counted from the latest arrival before; here it is 0s")
 	add(r.hold.Records > 1, "for", "fires only with the %s record of the key in a row for which the condition holds", ordinal(r.hold.Records))
 	add(r.hold.Time > 0, "for", "fires only when the condition has held for %s", shortDuration(r.hold.Time))
 	if w := r.window; w != nil {
@@ -425,7 +428,7 @@ func (e *Evaluator) publication(to *route, rec *Record, a *Alert) Publication {
 	one.ID = alertID(e.pipeline.stream, rec, one.Rule, to.topic, KindFiring, 0)
 	x := Publication{Topic: to.topic, AlertID: one.ID}
 	quiet := *to.render
-	quiet.over = func(part string) { x.OverBudget = templateRemedy(part) }
+	quiet.over = func(part string) { x.OverBudget = budget.TemplateRemedy(part) }
 	quiet.failed = make(map[string]prometheus.Counter)
 	for _, part := range []string{partSubject, partMessage, partBody, partAttribute, partGroup, partLink} {
 		quiet.failed[part] = &failureNote{part: part, to: &x.Failed}
@@ -450,11 +453,11 @@ func (n *failureNote) Inc() {
 	}
 }
 
-func verdictWords(v verdict) (words Verdict, cause string) {
-	if v.undefined() {
-		return VerdictUndefined, v.cause()
+func verdictWords(v condition.Verdict) (words Verdict, cause string) {
+	if v.Undefined() {
+		return VerdictUndefined, v.Cause()
 	}
-	if v == yes {
+	if v == condition.Yes {
 		return VerdictTrue, ""
 	}
 	return VerdictFalse, ""

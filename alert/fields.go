@@ -5,6 +5,9 @@ import (
 	"math"
 
 	"github.com/go-json-experiment/json/jsontext"
+
+	"kinesis-alerter/alert/budget"
+	"kinesis-alerter/alert/condition"
 )
 
 // Number is a JSON number in a template. It prints as people write it, where %v of a float64 would make 1.2345678e+07 of
@@ -12,17 +15,17 @@ import (
 type Number float64
 
 // String returns the number without an exponent, unless it is out of any human range.
-func (n Number) String() string { return string(appendNumber(nil, float64(n))) }
+func (n Number) String() string { return string(condition.AppendNumber(nil, float64(n))) }
 
 // Printed is what the budget counts.
 func (n Number) Printed() (size, widest int64) {
 	switch f := math.Abs(float64(n)); {
 	case f != 0 && f < 1e-5:
-		return maxPrintedNumber + maxPrinted, maxPrinted
+		return budget.MaxPrintedNumber + budget.MaxPrinted, budget.MaxPrinted
 	case f >= 1e15:
-		return maxPrintedNumber, maxPrinted
+		return budget.MaxPrintedNumber, budget.MaxPrinted
 	}
-	return maxPrintedNumber, maxPrintedNumber
+	return budget.MaxPrintedNumber, budget.MaxPrintedNumber
 }
 
 // digits are a JSON integer in a template that no float64 holds. They print, and compare, as text.
@@ -36,9 +39,9 @@ func (d digits) Printed() (size, widest int64) { return int64(len(d)) + 1, 0 }
 
 // templateFields reads the members of a JSON object for a template.
 func templateFields(data []byte) (map[string]any, error) {
-	x, cause := boxedJSON(data)
+	x, cause := condition.BoxedJSON(data)
 	members, ok := x.(map[string]any)
-	if cause.undefined() || !ok {
+	if cause.Undefined() || !ok {
 		return nil, fmt.Errorf("payload has no fields: it is no JSON object, or a number in it is out of range")
 	}
 	for name, member := range members {
@@ -51,8 +54,8 @@ func readable(x any) any {
 	switch x := x.(type) {
 	case float64:
 		return Number(x)
-	case integer:
-		return digits(x.digits)
+	case condition.Integer:
+		return digits(x.Digits)
 	case []any:
 		for i := range x {
 			x[i] = readable(x[i])

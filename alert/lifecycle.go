@@ -3,6 +3,8 @@ package alert
 import (
 	"strings"
 	"time"
+
+	"kinesis-alerter/alert/condition"
 )
 
 // This file is the one place where a rule's claim becomes alerts: how it begins to hold and fires, what swallows it, how
@@ -40,34 +42,34 @@ type lifecycle struct {
 }
 
 // step takes the verdict on a record through what the rule remembers, and makes the alerts that follow from it.
-func (l *lifecycle) step(r *rule, v verdict, rec *Record) {
-	if v.undefined() || r.absence.Of == AbsenceOfStream {
+func (l *lifecycle) step(r *rule, v condition.Verdict, rec *Record) {
+	if v.Undefined() || r.absence.Of == AbsenceOfStream {
 		return // an undefined condition is no match, and no normal record either; about the stream only a tick decides
 	}
 	o := &occasion{rec: rec, at: rec.Arrival}
-	if v == yes {
+	if v == condition.Yes {
 		l.in.countKey(r)
 	}
 	if !r.remembers() {
-		if v == yes && l.announce(r, nil, o) {
-			l.fired.add(r.place)
+		if v == condition.Yes && l.announce(r, nil, o) {
+			l.fired.Add(r.place)
 		}
 		return
 	}
 	m := l.memory.rules[r.place]
-	if v == no && !r.formula.settleKey(&l.in.frame) {
+	if v == condition.No && !r.formula.SettleKey(&l.in.frame) {
 		return
 	}
 	key := l.in.keyOf(r, rec.PartitionKey)
 	en := m.find(key)
 	switch {
-	case v == yes:
+	case v == condition.Yes:
 		en = l.remember(m, key, en)
 	case en == nil:
 		return
 	}
 	now := l.clock.now()
-	if v == yes && r.severityOf != nil {
+	if v == condition.Yes && r.severityOf != nil {
 		if en.grade = l.in.severityOf(r, o); !l.memory.keyed() && (!en.firing || !en.told) {
 			en.severity = en.grade
 		}
@@ -75,12 +77,12 @@ func (l *lifecycle) step(r *rule, v verdict, rec *Record) {
 	if v == yes && r.timed() && en.note(rec) {
 		l.memory.pressure.weigh(en)
 	}
-	if v == yes && r.covers != 0 && r.window == nil {
+	if v == condition.Yes && r.covers != 0 && r.window == nil {
 		l.noteCovers(r, en)
 	}
 	switch {
 	case r.absence.After > 0:
-		if v == yes { // any other record of the key is no sign of what is awaited
+		if v == condition.Yes { // any other record of the key is no sign of what is awaited
 			l.arrived(r, en, o)
 		}
 	case r.window != nil:
@@ -122,11 +124,11 @@ func (en *entry) note(rec *Record) (resized bool) {
 }
 
 // window adds a record to the window of its key, if it belongs there, and judges a window that slides.
-func (l *lifecycle) window(r *rule, en *entry, v verdict, o *occasion) {
+func (l *lifecycle) window(r *rule, en *entry, v condition.Verdict, o *occasion) {
 	r.window.advance(en.window, l.clock.now())
-	if v == yes {
+	if v == condition.Yes {
 		x, cause := r.window.load(&l.in.frame, &l.in.counted)
-		if cause.undefined() {
+		if cause.Undefined() {
 			r.metrics.undefined[cause].Add(1)
 			return
 		}

@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"github.com/go-json-experiment/json/jsontext"
+
+	"kinesis-alerter/alert/condition"
 )
 
 // Mention is one place in a Config that looks at a field of the records.
@@ -32,7 +34,7 @@ func (m Mention) Name() string { return strings.Join(m.Path, ".") }
 func (c Config) Mentions() []Mention {
 	c = c.WithDefaults()
 	var out []Mention
-	s := newSchema(c.Format == FormatText)
+	s := condition.NewSchema(c.Format == FormatText)
 	for i, pattern := range c.Filter {
 		text, _ := pattern.MarshalJSON()
 		out = append(out, filterMentions(fmt.Sprintf("filter[%d]", i), text)...)
@@ -54,21 +56,21 @@ func (c Config) Mentions() []Mention {
 			if x.name == "severity" && slices.Contains(severities(), x.source) {
 				continue
 			}
-			for _, m := range s.mentions(x.source, x.condition) {
+			for _, m := range s.Mentions(x.source, x.condition) {
 				out = append(out, mentionIn(field+x.name, x.source, r.Name, m))
 			}
 		}
 	}
 	for i := range c.Silences {
-		for _, m := range s.mentions(c.Silences[i].When, true) {
+		for _, m := range s.Mentions(c.Silences[i].When, true) {
 			out = append(out, mentionIn(fmt.Sprintf("silences[%d].when", i), c.Silences[i].When, "", m))
 		}
 	}
 	return out
 }
 
-func mentionIn(field, source, rule string, m fieldMention) Mention {
-	return Mention{Field: field, Value: source, Rule: rule, Path: m.path, Optional: m.optional, Line: m.line, Col: m.col}
+func mentionIn(field, source, rule string, m condition.Mention) Mention {
+	return Mention{Field: field, Value: source, Rule: rule, Path: m.Path, Optional: m.Optional, Line: m.Line, Col: m.Col}
 }
 
 // filterMentions are the fields that a pattern looks at in the payload.

@@ -15,10 +15,10 @@ type reading struct {
 	agreed   *agreement // of the memory
 	// set is the version of the rules that the evaluator runs.
 	set     *compiled
-	decoder *decoder
+	decoder *condition.Decoder
 	scoring *scoring // nil where there are no scores
 	matcher *filter.Matcher
-	frame   frame
+	frame   condition.Frame
 	// scored is the record with what the scores add to its payload.
 	scored Record
 	// payload is what the alerts of a scored record keep, once one is made: the scores' own memory is used again.
@@ -26,7 +26,7 @@ type reading struct {
 	// key and name are copies that the slots of the built-in names point to; keyText is the key of the rule at hand.
 	key, name, keyText []byte
 	// counted is what a distinct window counts of the record at hand.
-	counted value
+	counted condition.Value
 	// covered are the conditions of silences that the record meets, of those that were judged.
 	covered, judged uint32
 }

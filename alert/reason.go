@@ -1,20 +1,24 @@
 package alert
 
+import (
+	"kinesis-alerter/alert/payload"
+)
+
 // The reasons of Invalid. A record has the reason of its first defect.
 const (
-	ReasonEmpty         = Reason(Empty)
-	ReasonNotJSON       = Reason(NotJSON)
-	ReasonTruncated     = Reason(Truncated)
-	ReasonTrailingData  = Reason(TrailingData)
-	ReasonNotObject     = Reason(NotObject)
-	ReasonInvalidUTF8   = Reason(InvalidUTF8)
-	ReasonLoneSurrogate = Reason(LoneSurrogate)
-	ReasonDuplicateKey  = Reason(DuplicateKey)
-	ReasonNonFinite     = Reason(NonFinite)
-	ReasonNumberRange   = Reason(NumberRange)
-	ReasonTooDeep       = Reason(TooDeep)
-	ReasonTooLarge      = Reason(TooLarge)
-	ReasonBadAggregate  = Reason(BadAggregate)
+	ReasonEmpty         = Reason(payload.Empty)
+	ReasonNotJSON       = Reason(payload.NotJSON)
+	ReasonTruncated     = Reason(payload.Truncated)
+	ReasonTrailingData  = Reason(payload.TrailingData)
+	ReasonNotObject     = Reason(payload.NotObject)
+	ReasonInvalidUTF8   = Reason(payload.InvalidUTF8)
+	ReasonLoneSurrogate = Reason(payload.LoneSurrogate)
+	ReasonDuplicateKey  = Reason(payload.DuplicateKey)
+	ReasonNonFinite     = Reason(payload.NonFinite)
+	ReasonNumberRange   = Reason(payload.NumberRange)
+	ReasonTooDeep       = Reason(payload.TooDeep)
+	ReasonTooLarge      = Reason(payload.TooLarge)
+	ReasonBadAggregate  = Reason(payload.BadAggregate)
 
 	// ReasonPanic is a record whose evaluation panicked.
 	ReasonPanic Reason = "panic"
@@ -51,7 +55,7 @@ const (
 // InvalidReasons are the reasons that an Invalid record can have: a closed set, in the order of the documentation.
 func InvalidReasons() []Reason {
 	var out []Reason
-	for _, d := range defects() {
+	for _, d := range payload.Defects() {
 		out = append(out, Reason(d))
 	}
 	return append(out, ReasonPanic, ReasonRejected, ReasonOther)

@@ -7,6 +7,9 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"kinesis-alerter/alert/budget"
+	"kinesis-alerter/alert/condition"
 )
 
 // rule is one compiled rule. It does not change once the rule set is made.
@@ -14,11 +17,11 @@ type rule struct {
 	name string
 	// place is where the rule stands in the list.
 	place   int
-	formula formula
+	formula condition.Formula
 	// key is what "the same alert" means; nil is the partition key.
-	key operand
+	key condition.Operand
 	// value is the figure that messages show; nil if there is none.
-	value operand
+	value condition.Operand
 	worse int8
 
 	hold    Stretch
@@ -35,7 +38,7 @@ type rule struct {
 	silences   []*silence
 	covers     uint32
 	severity   string
-	severityOf operand
+	severityOf condition.Operand
 	shadow     bool
 	routes     []*route
 	// fingerprint is of everything that the remembered state depends on. Another rule of the same name does not take the
@@ -84,13 +87,13 @@ const (
 )
 
 // rule compiles c, whose defaults are filled in. before are the rules that stand before it.
-func (f *faults) rule(field string, c RuleConfig, topics map[string]*topicWords, s *schema, before map[string]*rule) *rule {
+func (f *faults) rule(field string, c RuleConfig, topics map[string]*topicWords, s *condition.Schema, before map[string]*rule) *rule {
 	f.name(field+".name", c.Name, "_-.")
 	if c.Name == watchdogName {
 		f.add(field+".name", c.Name, "is the name of the watchdog's own messages; use another one")
 	}
 	r := &rule{
-		formula: formula{when: &condition{}}, name: c.Name, hold: c.For, absence: c.Absence, resolve: c.Resolve, dedup: millis(c.Dedup),
+		formula: condition.Formula{When: &condition.Condition{}}, name: c.Name, hold: c.For, absence: c.Absence, resolve: c.Resolve, dedup: millis(c.Dedup),
 		repeat: millis(c.RepeatInterval), limit: c.RateLimit, shadow: c.Mode == ModeShadow,
 	}
 	f.ruleCondition(field, c, s, r)
@@ -104,22 +107,22 @@ func (f *faults) rule(field string, c RuleConfig, topics map[string]*topicWords,
 	f.ruleRoutes(field, c, topics, r)
 	r.fingerprint, r.sense, r.audience, r.said = fingerprintOf(c), r.senseOf(c), r.listeners(), saidByRule(c)
 	if r.window != nil {
-		r.formula = newFormula(r.formula.when, r.key, r.window.of, r.severityOf, r.value)
+		r.formula = condition.NewFormula(r.formula.When, r.key, r.window.of, r.severityOf, r.value)
 	} else {
-		r.formula = newFormula(r.formula.when, r.key, r.severityOf, r.value)
+		r.formula = condition.NewFormula(r.formula.When, r.key, r.severityOf, r.value)
 	}
 	return r
 }
 
 // forget lets go of what was compiled, but for what rules behind this one ask of it.
 func (r *rule) forget() {
-	r.formula, r.key, r.value, r.severityOf, r.routes = formula{}, nil, nil, nil, nil
+	r.formula, r.key, r.value, r.severityOf, r.routes = condition.Formula{}, nil, nil, nil, nil
 	if r.window != nil {
 		r.window.of = nil
 	}
 }
 
-func (f *faults) ruleCondition(field string, c RuleConfig, s *schema, r *rule) {
+func (f *faults) ruleCondition(field string, c RuleConfig, s *condition.Schema, r *rule) {
 	when := c.When
 	if strings.TrimSpace(when) == "" {
 		if c.Absence.After == 0 {
@@ -132,19 +135,19 @@ func (f *faults) ruleCondition(field string, c RuleConfig, s *schema, r *rule) {
 		return
 	}
 	if c := f.condition(field+".when", when, s); c != nil {
-		r.formula.when = c
+		r.formula.When = c
 	}
 }
 
 // ruleValue finds the figure that the rule is about.
-func (f *faults) ruleValue(field string, c RuleConfig, s *schema, r *rule) {
+func (f *faults) ruleValue(field string, c RuleConfig, s *condition.Schema, r *rule) {
 	if strings.TrimSpace(c.Value) != "" {
 		r.value, r.worse = f.operand(field+".value", c.Value, s), 1
 	}
 	if r.window != nil {
 		return
 	}
-	if slot, op, ok := r.formula.when.threshold(); ok {
+	if slot, op, ok := r.formula.When.Threshold(); ok {
 		if r.value == nil {
 			r.value = slot
 		}
@@ -153,19 +156,19 @@ func (f *faults) ruleValue(field string, c RuleConfig, s *schema, r *rule) {
 }
 
 // direction says which way a figure is worse that alerts when it is op some bound.
-func direction(op operator) int8 {
+func direction(op condition.Operator) int8 {
 	switch op {
-	case more, moreOrEqual:
+	case condition.More, condition.MoreOrEqual:
 		return 1
-	case less, lessOrEqual:
+	case condition.Less, condition.LessOrEqual:
 		return -1
-	case equal, notEqual:
+	case condition.Equal, condition.NotEqual:
 	}
 	return 0
 }
 
 // ruleState checks what the rule remembers.
-func (f *faults) ruleState(field string, c RuleConfig, s *schema, r *rule) {
+func (f *faults) ruleState(field string, c RuleConfig, s *condition.Schema, r *rule) {
 	r.window = f.window(field+".window", c.Window, s)
 	stretch := func(name string, x Stretch) {
 		if x.Records > maxStreak || x.Time > maxStretch || x.Time%time.Millisecond != 0 {
@@ -213,7 +216,7 @@ func (f *faults) ruleState(field string, c RuleConfig, s *schema, r *rule) {
 	}
 }
 
-func (f *faults) ruleSeverity(field string, c RuleConfig, s *schema, r *rule) {
+func (f *faults) ruleSeverity(field string, c RuleConfig, s *condition.Schema, r *rule) {
 	if slices.Contains(severities(), c.Severity) {
 		r.severity = c.Severity
 		return
@@ -225,7 +228,7 @@ func (f *faults) ruleSeverity(field string, c RuleConfig, s *schema, r *rule) {
 		return
 	}
 	if r.severityOf = f.operand(field+".severity", c.Severity, s); r.severityOf != nil {
-		if k, ok := r.severityOf.(*constant); ok && !slices.Contains(severities(), string(k.value.raw)) {
+		if word, ok := condition.ConstantText(r.severityOf); ok && !slices.Contains(severities(), word) {
 			f.add(field+".severity", c.Severity, "%s", one)
 		}
 		if r.absence.Of == AbsenceOfStream {
@@ -277,16 +280,16 @@ func fingerprintOf(c RuleConfig) [16]byte {
 	if n := c.Window.MinRecords; n > 0 {
 		fmt.Fprintf(&b, "min_records %d\n", n)
 	}
-	if budgetVersion > 1 {
-		fmt.Fprintf(&b, "budget %d\n", budgetVersion)
+	if budget.BudgetVersion > 1 {
+		fmt.Fprintf(&b, "budget %d\n", budget.BudgetVersion)
 	}
 	sum := sha256.Sum256([]byte(b.String()))
 	return [16]byte(sum[:16])
 }
 
 // operand compiles an expression that gives a value; nil after an error.
-func (f *faults) operand(field, source string, s *schema) operand {
-	o, fault := compileOperand(source, s)
+func (f *faults) operand(field, source string, s *condition.Schema) condition.Operand {
+	o, fault := condition.CompileOperand(source, s)
 	if fault != nil {
 		*f = append(*f, placedFault(field, source, fault))
 		return nil
@@ -295,8 +298,8 @@ func (f *faults) operand(field, source string, s *schema) operand {
 }
 
 // condition compiles a condition; nil after an error.
-func (f *faults) condition(field, source string, s *schema) *condition {
-	c, fault := compileCondition(source, s)
+func (f *faults) condition(field, source string, s *condition.Schema) *condition.Condition {
+	c, fault := condition.Compile(source, s)
 	if fault != nil {
 		*f = append(*f, placedFault(field, source, fault))
 	}

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"kinesis-alerter/alert/condition"
 )
 
 // silence mutes rules from one event time to another.
@@ -24,7 +26,7 @@ type silence struct {
 
 // cover is the condition of one silence or more. What it says of a record is kept with the record's key, for what time brings about.
 type cover struct {
-	when *condition
+	when *condition.Condition
 	// hash is of the condition's text. A snapshot names conditions by it, so that silences may be edited.
 	hash uint32
 	// over are the series of its silences that count the records for which it costs too much.
@@ -54,8 +56,8 @@ func (s *silence) applies(at time.Time, covered uint32) bool {
 
 // covers evaluates the condition. It has a budget of its own: one that costs too much silences nothing, which is counted for its
 // silences, and costs no rule its alert.
-func (c *cover) covers(f *frame) bool {
-	holds, over := f.apart(c.when)
+func (c *cover) covers(f *condition.Frame) bool {
+	holds, over := f.Apart(c.when)
 	if over {
 		for _, silence := range c.over {
 			silence.Inc()
@@ -119,7 +121,7 @@ func (f *faults) cover(field, when string, x *silence, known map[string]int, out
 	i, ok := known[source]
 	if !ok {
 		c := f.condition(field, when, out.schema)
-		if c != nil && c.isTrue() {
+		if c != nil && c.IsTrue() {
 			return
 		}
 		if i = len(out.covers); i == maxCovers {
@@ -128,7 +130,7 @@ func (f *faults) cover(field, when string, x *silence, known map[string]int, out
 			return
 		}
 		format := FormatJSON
-		if out.schema.text {
+		if out.schema.Text {
 			format = FormatText
 		}
 		sum := sha256.Sum256([]byte(format + "\x00" + source))

@@ -11,6 +11,7 @@ import (
 
 	"github.com/go-json-experiment/json/jsontext"
 
+	"kinesis-alerter/alert/condition"
 	"kinesis-alerter/internal/near"
 )
 
@@ -49,7 +50,7 @@ type fieldWatch struct {
 type watchedField struct {
 	slot int
 	path []string
-	last [span + 1]sighting // by kind
+	last [condition.Span + 1]sighting // by kind
 	// similar is the name most like it that sampled records have, and likeness how much it is.
 	similar  string
 	likeness likeness
@@ -65,7 +66,7 @@ type sighting struct {
 type fieldWant struct {
 	rule  int
 	field *watchedField
-	kinds kindSet
+	kinds condition.KindSet
 }
 
 type likeness uint8
@@ -79,7 +80,7 @@ const (
 )
 
 // newFieldWatch makes the watch of a set of rules. mentions are those of its configuration.
-func newFieldWatch(rules []*rule, mentions []Mention, s *schema) *fieldWatch {
+func newFieldWatch(rules []*rule, mentions []Mention, s *condition.Schema) *fieldWatch {
 	w := &fieldWatch{names: make(map[string]bool)}
 	bySlot := make(map[int]*watchedField)
 	field := func(slot int, path []string) *watchedField {
@@ -100,20 +101,20 @@ func newFieldWatch(rules []*rule, mentions []Mention, s *schema) *fieldWatch {
 		if !ok || m.Filter || m.Optional {
 			continue
 		}
-		slot := s.slotOf(m.Path)
-		if slot < builtinSlots {
+		slot := s.SlotOf(m.Path)
+		if slot < condition.BuiltinSlots {
 			continue
 		}
-		want := fieldWant{rule: place, field: field(slot, m.Path), kinds: jsonKinds}
+		want := fieldWant{rule: place, field: field(slot, m.Path), kinds: condition.JSONKinds}
 		if !wanted[want] {
 			wanted[want] = true
 			w.wants = append(w.wants, want)
 		}
 	}
 	for i, r := range rules {
-		for _, need := range r.formula.when.needs() {
-			if field := bySlot[need.slot]; field != nil {
-				w.wants = append(w.wants, fieldWant{rule: i, field: field, kinds: need.kinds})
+		for _, need := range r.formula.When.Needs() {
+			if field := bySlot[need.Slot]; field != nil {
+				w.wants = append(w.wants, fieldWant{rule: i, field: field, kinds: need.Kinds})
 			}
 		}
 	}
@@ -123,7 +124,7 @@ func newFieldWatch(rules []*rule, mentions []Mention, s *schema) *fieldWatch {
 
 // fieldNotes are what an evaluator has seen since it noted it last.
 type fieldNotes struct {
-	seen    []kindSet // by slot
+	seen    []condition.KindSet // by slot
 	records int
 	at      int64
 }
@@ -147,11 +148,11 @@ func (w *fieldWatch) note(n *fieldNotes, now int64, data []byte) {
 	lacks := false
 	for _, f := range w.fields {
 		for k := range f.last {
-			if n.seen[f.slot].has(kind(k)) {
+			if n.seen[f.slot].Has(condition.Kind(k)) {
 				f.last[k] = sighting{w.records, now}
 			}
 		}
-		lacks = lacks || f.seen(jsonKinds).record == 0
+		lacks = lacks || f.seen(condition.JSONKinds).record == 0
 	}
 	w.lacks.Store(lacks)
 	if lacks {
@@ -162,10 +163,10 @@ func (w *fieldWatch) note(n *fieldNotes, now int64, data []byte) {
 }
 
 // seen is the last sighting of the field with one of the kinds.
-func (f *watchedField) seen(kinds kindSet) sighting {
+func (f *watchedField) seen(kinds condition.KindSet) sighting {
 	var last sighting
 	for k := range f.last {
-		if kinds.has(kind(k)) && f.last[k].record > last.record {
+		if kinds.Has(condition.Kind(k)) && f.last[k].record > last.record {
 			last = f.last[k]
 		}
 	}
@@ -183,7 +184,7 @@ func (w *fieldWatch) learn(names []string) {
 		}
 		w.names[name] = true
 		for _, f := range w.fields {
-			if l := likenessOf(f.path, name); l > f.likeness && f.seen(jsonKinds).record == 0 {
+			if l := likenessOf(f.path, name); l > f.likeness && f.seen(condition.JSONKinds).record == 0 {
 				f.similar, f.likeness = name, l
 			}
 		}
@@ -284,7 +285,7 @@ func (w *fieldWatch) findings(mistyped func(rule int) uint64) map[int][]FieldFin
 			continue
 		}
 		f := FieldFinding{Field: shownName(want.field.path), Records: since, Never: last.record == 0}
-		if want.kinds == jsonKinds {
+		if want.kinds == condition.JSONKinds {
 			f.Similar, f.Sure = shownPath(want.field.similar), want.field.likeness == same
 			if !f.Sure && since < watchRecords { // another kind of event may have it
 				f.Similar = ""
@@ -292,14 +293,14 @@ func (w *fieldWatch) findings(mistyped func(rule int) uint64) map[int][]FieldFin
 		} else {
 			var has []string
 			for k, s := range want.field.last {
-				if s.record > last.record && kind(k) > null && !want.kinds.has(kind(k)) {
-					has = append(has, kindName(kind(k)))
+				if s.record > last.record && condition.Kind(k) > condition.Null && !want.kinds.Has(condition.Kind(k)) {
+					has = append(has, condition.KindName(condition.Kind(k)))
 				}
 			}
 			if len(has) == 0 || mistyped(want.rule) < watchFew {
 				continue
 			}
-			f.Has, f.Wanted = strings.Join(has, " or "), kindNames(want.kinds)
+			f.Has, f.Wanted = strings.Join(has, " or "), condition.KindNames(want.kinds)
 		}
 		out[want.rule] = append(out[want.rule], f)
 	}

@@ -12,6 +12,7 @@ import (
 	ddb "github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"go.uber.org/zap"
 
+	"kinesis-alerter/internal/position"
 	"kinesis-alerter/internal/sleep"
 )
 
@@ -34,7 +35,7 @@ type LeaseRow struct {
 	Epoch  int64
 	// Position is the stored checkpoint. Without one the shard starts at StartAt, or, where that is latest, at the
 	// application's start.
-	Position Position
+	Position position.Position
 	StartAt  Start
 	// Resolved describes what is resolved above the checkpoint, as the last owner wrote it.
 	Resolved string

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"kinesis-alerter/internal/position"
 )
 
 // VerbReset begins a stream that was created anew under an old name.
@@ -81,7 +83,7 @@ func (r *Reset) plan(ctx context.Context) error {
 			continue
 		}
 		c := Change{Verb: VerbReset, Before: row, After: row, exists: s.rows[row.Shard] != nil, breaks: true, moves: true}
-		c.After.Position, c.After.Resolved, c.After.CaughtUp, c.After.StartAt = Position{}, "", time.Time{}, r.To
+		c.After.Position, c.After.Resolved, c.After.CaughtUp, c.After.StartAt = position.Position{}, "", time.Time{}, r.To
 		if c.exists || r.To.Kind != StartLatest {
 			r.Changes = append(r.Changes, c.settled())
 		}

@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"kinesis-alerter/internal/fakeaws"
+	"kinesis-alerter/internal/position"
 )
 
 const only = "shardId-000000000000"
@@ -53,7 +54,7 @@ func TestPauseWithoutAnAnswer(t *testing.T) {
 			bubble(t, 1, func(w *world) {
 				p := w.start("a")
 				w.awaitHeld(5*time.Second, 1, p)
-				p.store.Lease(only).Commit("42", WholeRecord, "", time.Now(), 0)
+				p.store.Lease(only).Commit("42", position.WholeRecord, "", time.Now(), 0)
 				time.Sleep(2 * time.Second)
 				a := w.admin()
 				w.rest = func(*Lease) {

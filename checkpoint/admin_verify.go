@@ -13,6 +13,7 @@ import (
 	kinesistypes "github.com/aws/aws-sdk-go-v2/service/kinesis/types"
 	"golang.org/x/sync/errgroup"
 
+	"kinesis-alerter/internal/position"
 	"kinesis-alerter/internal/sleep"
 )
 
@@ -137,9 +138,9 @@ func (a *Admin) verify(ctx context.Context, in map[string]LeaseRow, plan *Import
 		case inStream[id] == nil:
 			plan.Notes = append(plan.Notes, fmt.Sprintf("row %q: the stream has no such shard, passed over", id))
 			delete(in, id)
-		case in[id].Position.Sequence == ShardEnd && !a.closed(id):
+		case in[id].Position.Sequence == position.ShardEnd && !a.closed(id):
 			refused[id] = "the checkpoint is SHARD_END, and the stream shows the shard open: records that are still to come would never be read"
-		case !in[id].Position.IsZero() && in[id].Position.Sequence != ShardEnd:
+		case !in[id].Position.IsZero() && in[id].Position.Sequence != position.ShardEnd:
 			ids = append(ids, id)
 		}
 	}
@@ -234,12 +235,12 @@ func (s *Store) place(ctx context.Context, shard, sequence string) (refused, not
 		return "", fmt.Sprintf("whether the shard has the checkpoint %s could not be checked: %v", quoted(sequence), fault("kinesis:GetShardIterator", "shard "+shard, err))
 	}
 	oldest, err := s.oldest(ctx, shard)
-	switch at := (Position{Sequence: sequence, Sub: WholeRecord}); {
+	switch at := (position.Position{Sequence: sequence, Sub: position.WholeRecord}); {
 	case err != nil:
 		return "", fmt.Sprintf("Kinesis refuses the checkpoint %s, and why could not be checked: %v", quoted(sequence), err)
 	case oldest == "":
 		return "", fmt.Sprintf("Kinesis refuses the checkpoint %s, and the shard holds no record: it starts at its first one", quoted(sequence))
-	case at.Compare(Position{Sequence: oldest}) < 0:
+	case at.Compare(position.Position{Sequence: oldest}) < 0:
 		return "", fmt.Sprintf("the checkpoint %s has left the stream: the shard starts at the oldest record, those between are missed", quoted(sequence))
 	}
 	return fmt.Sprintf("the checkpoint %s is beyond what the shard has: Kinesis refuses it", quoted(sequence)), ""

@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"kinesis-alerter/internal/position"
 )
 
 // A worker that joins after a row vanished cannot know its holder, and begins the row anew at epoch one. The holder has
@@ -13,7 +15,7 @@ func TestRowBegunAnewEndsTheIdleHolder(t *testing.T) {
 	bubble(t, 1, func(w *world) {
 		a := w.start("a")
 		w.awaitHeld(5*time.Second, 1, a)
-		a.store.Lease(shardName(0)).Commit("10", WholeRecord, "", time.Now(), 0)
+		a.store.Lease(shardName(0)).Commit("10", position.WholeRecord, "", time.Now(), 0)
 		time.Sleep(11 * time.Second)
 		// What a joiner writes that has never heard of a.
 		e := &expr{}

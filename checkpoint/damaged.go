@@ -10,6 +10,8 @@ import (
 
 	ddb "github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"go.uber.org/zap"
+
+	"kinesis-alerter/internal/position"
 )
 
 // DamagedRow is a row of the lease table that no worker can read: somebody else wrote to it.
@@ -233,10 +235,10 @@ func (a *Admin) Check(ctx context.Context, t *LeaseTable) {
 		case r.Fault != "" || p.IsZero():
 		case !r.Listed:
 			r.Fault = "the stream has no such shard"
-		case p.Sequence == ShardEnd && !a.closed(r.Shard):
+		case p.Sequence == position.ShardEnd && !a.closed(r.Shard):
 			r.Fault = "the checkpoint is SHARD_END, and the stream shows the shard open; a running worker reads it on"
-		case p.Sequence == ShardEnd, r.Owner != "" && !r.Silent:
-		case !validSequence(p.Sequence):
+		case p.Sequence == position.ShardEnd, r.Owner != "" && !r.Silent:
+		case !position.ValidSequence(p.Sequence):
 			r.Fault = fmt.Sprintf("the checkpoint %s is no sequence number; a running worker replaces it when Kinesis refuses it", quoted(p.Sequence))
 		default:
 			refused, note := a.store.place(ctx, r.Shard, p.Sequence)

@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"kinesis-alerter/internal/fakeaws"
+	"kinesis-alerter/internal/position"
 )
 
 // Defects 1, 2 and 38 of the KCL: a zombie's late writes change nothing, and expiry is measured by the observer's own
@@ -29,7 +30,7 @@ func TestCrashIsTakenOverAndTheZombieIsFenced(t *testing.T) {
 			leases := map[string]*Lease{}
 			for _, id := range heldByA {
 				leases[id] = a.store.Lease(id)
-				leases[id].Commit("100", WholeRecord, "", time.Now(), 1)
+				leases[id].Commit("100", position.WholeRecord, "", time.Now(), 1)
 			}
 			time.Sleep(2 * time.Second)
 			owner := w.row(heldByA[0])[attrOwner]
@@ -47,7 +48,7 @@ func TestCrashIsTakenOverAndTheZombieIsFenced(t *testing.T) {
 			until, ok := a.store.Trust()
 			require.True(w, ok)
 			for id := range leases { // what a resolves meanwhile must not arrive later
-				leases[id].Commit("150", WholeRecord, "", time.Now(), 1)
+				leases[id].Commit("150", position.WholeRecord, "", time.Now(), 1)
 			}
 			took := w.await("takeover", 15*time.Second, func() bool { return len(b.held()) == 10 })
 			require.LessOrEqual(w, took, DefaultLeaseDuration+time.Second)
@@ -57,12 +58,12 @@ func TestCrashIsTakenOverAndTheZombieIsFenced(t *testing.T) {
 			w.Logf("taken over %v after the crash", took)
 			for id, l := range leases {
 				require.ErrorIs(w, context.Cause(l.Context()), ErrLeaseLost)
-				b.store.Lease(id).Commit("500", WholeRecord, "", time.Now(), 1)
+				b.store.Lease(id).Commit("500", position.WholeRecord, "", time.Now(), 1)
 			}
 			time.Sleep(2 * time.Second)
 			remove()
 			for _, l := range leases {
-				l.Commit("160", WholeRecord, "", time.Now(), 1)
+				l.Commit("160", position.WholeRecord, "", time.Now(), 1)
 			}
 			time.Sleep(3 * time.Second)
 			for id := range leases {
@@ -158,7 +159,7 @@ func TestOutageClosesTheWindowAndTheWorkerResumes(t *testing.T) {
 		a := w.start("a")
 		w.awaitHeld(5*time.Second, 3, a)
 		l := a.store.Lease(a.held()[0])
-		l.Commit("7", WholeRecord, "above", time.Now(), 0)
+		l.Commit("7", position.WholeRecord, "above", time.Now(), 0)
 		time.Sleep(2 * time.Second)
 		until, _ := a.store.Trust()
 		remove := w.aws.Faults.Add(fakeaws.Fault{Service: fakeaws.ServiceDynamoDB, Kind: fakeaws.BlackHole})
@@ -270,7 +271,7 @@ func TestMetricsFollowTheLeases(t *testing.T) {
 	bubble(t, 2, func(w *world) {
 		a := w.start("a")
 		w.awaitHeld(5*time.Second, 2, a)
-		a.store.Lease(shardName(0)).Commit("1", WholeRecord, "", time.Now(), 0)
+		a.store.Lease(shardName(0)).Commit("1", position.WholeRecord, "", time.Now(), 0)
 		time.Sleep(2 * time.Second)
 		count := func(name string) int {
 			n, err := testutil.GatherAndCount(a.reg, name)
@@ -399,8 +400,8 @@ func TestClockSkewIsIrrelevant(t *testing.T) {
 		a := w.start("a")
 		w.awaitHeld(5*time.Second, 4, a)
 		for _, id := range a.held() {
-			a.store.Lease(id).Commit("5", WholeRecord, "", time.Unix(1, 0), 0)
-			a.store.Lease(id).Commit("6", WholeRecord, "", time.Now().Add(1000*time.Hour), 0)
+			a.store.Lease(id).Commit("5", position.WholeRecord, "", time.Unix(1, 0), 0)
+			a.store.Lease(id).Commit("6", position.WholeRecord, "", time.Now().Add(1000*time.Hour), 0)
 		}
 		time.Sleep(2 * time.Second)
 		b := w.start("b")
@@ -425,10 +426,10 @@ func TestStoppedStoreIsHarmless(t *testing.T) {
 		l := a.store.Lease(a.held()[0])
 		a.stop()
 		require.NoError(w, a.store.Stop(w.Context()))
-		l.Commit("9", WholeRecord, "", time.Now(), 0)
+		l.Commit("9", position.WholeRecord, "", time.Now(), 0)
 		require.Error(w, l.HandOff(w.Context()))
 		require.Error(w, l.Finish(w.Context(), nil))
-		require.NoError(w, a.store.RemoveLeaseOwner(l.Shard()))
+		require.NoError(w, a.store.Release(l.Shard()))
 		_, ok := a.store.Trust()
 		require.False(w, ok)
 		for _, it := range w.aws.DynamoDB.Items(testTable) {

@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"kinesis-alerter/internal/fakeaws"
+	"kinesis-alerter/internal/position"
 )
 
 // reports is a consumer that says of the shards of one process what a test wants it to say.
@@ -40,7 +41,7 @@ func (w *world) reporting(name string) (*process, *reports) {
 	w.Helper()
 	r := &reports{}
 	if w.work == nil { // the processes before this one use it already
-		w.work = func(_ *process, l *Lease) { l.Commit("1", WholeRecord, "", time.Now(), 0) }
+		w.work = func(_ *process, l *Lease) { l.Commit("1", position.WholeRecord, "", time.Now(), 0) }
 	}
 	w.report = r.report
 	p := w.start(name)

@@ -1,7 +1,6 @@
 package checkpoint
 
 import (
-	"cmp"
 	"context"
 	"time"
 
@@ -9,6 +8,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
 	"github.com/aws/smithy-go"
 	"go.uber.org/zap"
+
+	"kinesis-alerter/internal/position"
 )
 
 const (
@@ -44,24 +45,22 @@ func (o *otherIdentity) twice() bool { return o.seen.any() && o.seen.to.Sub(o.se
 
 // sameShards reports whether a listing is of the stream to which these shards belong: first are the starting sequence
 // numbers that were listed before, and positions the checkpoints. A stream that was made anew has higher ones.
-func sameShards(shards []types.Shard, first map[string]string, positions map[string]Position) bool {
+func sameShards(shards []types.Shard, first map[string]string, positions map[string]position.Position) bool {
 	for i := range shards {
 		id, r := aws.ToString(shards[i].ShardId), shards[i].SequenceNumberRange
-		if r == nil || !validSequence(aws.ToString(r.StartingSequenceNumber)) {
+		if r == nil || !position.ValidSequence(aws.ToString(r.StartingSequenceNumber)) {
 			continue
 		}
 		start := *r.StartingSequenceNumber
 		if first[id] == start {
 			return true
 		}
-		if p := positions[id]; validSequence(p.Sequence) && compareSequences(p.Sequence, start) >= 0 {
+		if p := positions[id]; position.ValidSequence(p.Sequence) && position.CompareSequences(p.Sequence, start) >= 0 {
 			return true
 		}
 	}
 	return false
 }
-
-func compareSequences(a, b string) int { return cmp.Or(cmp.Compare(len(a), len(b)), cmp.Compare(a, b)) }
 
 // sameIdentity compares a summary with #application. A summary that names another stream is believed when two say so and
 // no shard shows that it is the same one; else #application is corrected once it has said so for a minute.
@@ -121,12 +120,12 @@ func (s *Store) correctIdentity(ctx context.Context, app *application, id identi
 }
 
 // firstPositions are the checkpoints of the first page of the table: one of them suffices.
-func (s *Store) firstPositions(ctx context.Context) (map[string]Position, error) {
+func (s *Store) firstPositions(ctx context.Context) (map[string]position.Position, error) {
 	page, err := s.table.page(ctx, nil)
 	if err != nil {
 		return nil, err
 	}
-	out := map[string]Position{}
+	out := map[string]position.Position{}
 	for _, it := range page.Items {
 		if !isShardKey(text(it[attrKey])) {
 			continue

@@ -114,7 +114,7 @@ func (s *Store) dropGone() {
 		s.log.Error("the stream has lost a shard before it was read to its end, what was left in it is lost",
 			zap.String("shard", id), zap.String("checkpoint", r.position.Sequence))
 		if held {
-			l.cancel(ErrShardGone) // its consumer ends and RemoveLeaseOwner releases the row
+			l.cancel(ErrShardGone) // its consumer ends and Release releases the row
 		}
 	}
 }

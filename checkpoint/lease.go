@@ -6,16 +6,17 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
-	par "github.com/vmware/vmware-go-kcl-v2/clientlibrary/partition"
 	"go.uber.org/zap"
+
+	"kinesis-alerter/internal/position"
 )
 
-// leaseState is where a lease is on its way from the table to the KCL and back.
+// leaseState is where a lease is on its way from the table to its consumer and back.
 //
-//	granted ──GetLease──▶ running ──RemoveLeaseOwner──▶ releasing ──▶ forgotten
-//	   │                     │ lost, handed off, ended
-//	   ▼                     ▼
-//	forgotten              over ──RemoveLeaseOwner──▶ forgotten
+//	granted ──Take──▶ running ──Release──▶ releasing ──▶ forgotten
+//	   │                 │ lost, handed off, ended
+//	   ▼                 ▼
+//	forgotten          over ──Release──▶ forgotten
 //
 // A shard whose lease is not forgotten is not taken again, so no second consumer of it starts before the first is gone.
 type leaseState uint8
@@ -29,7 +30,7 @@ const (
 
 // progress is one offer to the table.
 type progress struct {
-	position Position
+	position position.Position
 	resolved string
 	caughtUp time.Time
 	load     float64
@@ -54,7 +55,6 @@ type Lease struct {
 	worker *incarnation
 	epoch  int64
 	state  leaseState
-	asked  *par.ShardStatus // the status for which FetchCheckpoint was called last
 	offer  progress
 	stored progress
 	number int64 // of the last offer that was read for a write
@@ -95,7 +95,7 @@ func (l *Lease) Start() (from types.StartingPosition, sub uint32, resolved strin
 	switch {
 	case p.IsZero():
 		return l.start, 0, l.first.resolved
-	case p.Sub == WholeRecord:
+	case p.Sub == position.WholeRecord:
 		return types.StartingPosition{Type: types.ShardIteratorTypeAfterSequenceNumber, SequenceNumber: aws.String(p.Sequence)}, p.Sub, l.first.resolved
 	}
 	return types.StartingPosition{Type: types.ShardIteratorTypeAtSequenceNumber, SequenceNumber: aws.String(p.Sequence)}, p.Sub, l.first.resolved
@@ -108,9 +108,6 @@ func (l *Lease) Generation() uint32 { return l.first.rewinds }
 // CaughtUp is the time up to which the last owner had read the shard, by its row; zero if that is not known. The row of an
 // idle shard is written every few minutes, so it may have read further.
 func (l *Lease) CaughtUp() time.Time { return l.first.caughtUp }
-
-// maxResolved bounds what Commit stores above the checkpoint, in bytes.
-const maxResolved = 64 << 10
 
 // Commit offers progress: everything up to and including (sequence, sub) is resolved. It does no I/O. The latest offer
 // is written within the checkpoint interval, and with a release, handoff or end. An offer below an earlier one is
@@ -129,7 +126,7 @@ func (l *Lease) Commit(sequence string, sub uint32, resolved string, caughtUp ti
 	if caughtUp.After(l.offer.caughtUp) {
 		l.offer.caughtUp = caughtUp
 	}
-	p := Position{Sequence: sequence, Sub: sub}
+	p := position.Position{Sequence: sequence, Sub: sub}
 	if sequence == "" {
 		if p = l.offer.position; resolved == "" {
 			resolved = l.offer.resolved
@@ -140,7 +137,7 @@ func (l *Lease) Commit(sequence string, sub uint32, resolved string, caughtUp ti
 		s.m.committed(resultIgnored)
 		return
 	}
-	if len(resolved) > maxResolved {
+	if len(resolved) > position.MaxText {
 		resolved = ""
 	}
 	if p == l.offer.position && resolved == l.offer.resolved {

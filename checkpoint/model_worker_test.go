@@ -9,6 +9,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
 	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
+
+	"kinesis-alerter/internal/position"
 )
 
 const (
@@ -365,7 +367,7 @@ func (w *modelWorker) turn(l *Lease) {
 	switch {
 	case l.ctx.Err() != nil:
 		if l.state == leaseOver && !w.busy[l] {
-			_ = w.s.RemoveLeaseOwner(l.shard) // of a lease that is over: no request, no error
+			_ = w.s.Release(l.shard) // of a lease that is over: no request, no error
 			return
 		}
 	case !w.trusted(l), w.stopping, w.resting[l]:
@@ -389,7 +391,7 @@ func (w *modelWorker) turn(l *Lease) {
 				at = min(at, shard.last)
 			}
 			shard.offered = max(shard.offered, at)
-			l.Commit(strconv.Itoa(at), WholeRecord, "", time.Now(), load)
+			l.Commit(strconv.Itoa(at), position.WholeRecord, "", time.Now(), load)
 		} else if !w.busy[l] {
 			shard.offered = max(shard.offered, shard.last)
 			w.finish(l, shard.children)
@@ -550,7 +552,7 @@ func (w *modelWorker) finish(l *Lease, children []string) {
 		return
 	}
 	w.settleRow(l.shard, func(r *row) bool { return r != nil && r.owner == c.worker && r.epoch == c.epoch },
-		func(r *row) { r.position, r.owner = Position{Sequence: ShardEnd}, "" },
+		func(r *row) { r.position, r.owner = position.Position{Sequence: position.ShardEnd}, "" },
 		func(r *row) bool { return r.ended() && r.epoch == c.epoch },
 		func(ok bool, now *row, unknown bool) {
 			w.rested(l)
@@ -581,7 +583,7 @@ func (w *modelWorker) release() {
 			w.later(50*time.Millisecond, w.release)
 			return
 		case err != nil:
-			_ = w.s.RemoveLeaseOwner(id)
+			_ = w.s.Release(id)
 			continue
 		}
 		w.busy[l] = true

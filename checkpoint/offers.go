@@ -6,30 +6,27 @@ import (
 	"unicode/utf8"
 
 	"go.uber.org/zap"
+
+	"kinesis-alerter/internal/position"
 )
 
 // unstorable says why a position cannot be stored over another one of the same shard; empty when it can. Positions are
 // compared as numbers: by length, text and sub-sequence number. What a service calls them is not judged, but a number and
 // what is none have no order.
-func unstorable(p, over Position) string {
+func unstorable(p, over position.Position) string {
 	switch {
 	case p.Sequence == "":
 		return "it is empty"
-	case p.Sequence == ShardEnd:
+	case p.Sequence == position.ShardEnd:
 		return "it is the mark of a shard's end"
-	case len(p.Sequence) > maxSequenceDigits:
-		return fmt.Sprintf("it has %d characters, and the Kinesis API allows %d", len(p.Sequence), maxSequenceDigits)
+	case len(p.Sequence) > position.MaxDigits:
+		return fmt.Sprintf("it has %d characters, and the Kinesis API allows %d", len(p.Sequence), position.MaxDigits)
 	case !utf8.ValidString(p.Sequence):
 		return "it is not UTF-8"
-	case !p.comparable(over):
+	case !p.Comparable(over):
 		return fmt.Sprintf("it cannot be compared with %s", quoted(over.Sequence))
 	}
 	return ""
-}
-
-// comparable reports whether two positions have an order.
-func (p Position) comparable(q Position) bool {
-	return p.IsZero() || q.IsZero() || validSequence(p.Sequence) == validSequence(q.Sequence)
 }
 
 // quoted shows what may be anything, cut to a length that a line can hold.
@@ -43,7 +40,7 @@ func quoted(s string) string {
 
 // storable reports whether an offer can be stored over what was offered before, and tells of each change of that. Call it
 // with the Store's mu held.
-func (s *Store) storable(l *Lease, p Position) bool {
+func (s *Store) storable(l *Lease, p position.Position) bool {
 	why := unstorable(p, l.offer.position)
 	if why != "" {
 		why = fmt.Sprintf("the position %s: %s", quoted(p.Sequence), why)
@@ -57,7 +54,7 @@ func (s *Store) storable(l *Lease, p Position) bool {
 // Store's mu held.
 func (s *Store) comparable(l *Lease, r *row) bool {
 	foreign := ""
-	if ok := r.ended() || r.position.comparable(l.offer.position); !ok {
+	if ok := r.ended() || r.position.Comparable(l.offer.position); !ok {
 		foreign = fmt.Sprintf("the row has the checkpoint %s, which cannot be compared with %s", quoted(r.position.Sequence), quoted(l.offer.position.Sequence))
 		s.m.committed(resultUnstorable)
 	}
@@ -81,8 +78,8 @@ func (s *Store) tellUnstorable(l *Lease, offer, row string) {
 // disown lets progress be stored over a checkpoint that is no number and that the stream refused: nothing compares with it.
 // Call it with the Store's mu held.
 func (l *Lease) disown() {
-	if p := l.offer.position; !p.IsZero() && !validSequence(p.Sequence) {
-		l.replaces, l.offer.position, l.offer.resolved = p.Sequence, Position{}, ""
+	if p := l.offer.position; !p.IsZero() && !position.ValidSequence(p.Sequence) {
+		l.replaces, l.offer.position, l.offer.resolved = p.Sequence, position.Position{}, ""
 	}
 }
 
@@ -107,7 +104,7 @@ func (l *Lease) Unusable() {
 	if l.state == leaseOver || p.IsZero() {
 		return
 	}
-	l.replaces, l.offer.position, l.offer.resolved = p.Sequence, Position{}, ""
+	l.replaces, l.offer.position, l.offer.resolved = p.Sequence, position.Position{}, ""
 	s.befell(IncidentPosition, l.shard, quoted(p.Sequence))
 	s.log.Error("the checkpoint is no position in the shard: it is read again from its oldest record, alerts are repeated",
 		zap.String("shard", l.shard), zap.String("checkpoint", quoted(p.Sequence)))

@@ -12,6 +12,7 @@ import (
 
 	"kinesis-alerter/checkpoint/plan"
 	"kinesis-alerter/internal/guard"
+	"kinesis-alerter/internal/position"
 )
 
 // coolDown is how long this process leaves a shard alone after it released it, or after taking it failed; and missedCoolDown after a
@@ -305,5 +306,7 @@ func (s *Store) setOwner(id, owner string) {
 }
 
 func (s *Store) setEnded(id string) {
-	s.changeRow(id, func(r *row) { r.position, r.last, r.resolved = Position{Sequence: ShardEnd}, r.position, "" })
+	s.changeRow(id, func(r *row) {
+		r.position, r.last, r.resolved = position.Position{Sequence: position.ShardEnd}, r.position, ""
+	})
 }

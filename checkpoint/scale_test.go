@@ -16,6 +16,7 @@ import (
 
 	"kinesis-alerter/checkpoint/plan"
 	"kinesis-alerter/internal/fakeaws"
+	"kinesis-alerter/internal/position"
 )
 
 // callDelay is what every call of the scale test takes, in virtual time: a usual answer of DynamoDB in the same region.
@@ -238,7 +239,7 @@ func (s *scale) step(_ *process, l *Lease) {
 	next := s.resolved[id]
 	s.mu.Unlock()
 	if next > 0 {
-		l.Commit(strconv.Itoa(next), WholeRecord, "", time.Now(), load)
+		l.Commit(strconv.Itoa(next), position.WholeRecord, "", time.Now(), load)
 	}
 }
 

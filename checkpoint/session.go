@@ -8,6 +8,7 @@ import (
 	ddb "github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"go.uber.org/zap"
 
+	"kinesis-alerter/internal/position"
 	"kinesis-alerter/internal/sleep"
 )
 
@@ -281,7 +282,7 @@ func (s *Store) endIncarnation(inc *incarnation, why string) {
 	s.log.Error("leases lost, joining again under a new id", zap.String("worker", inc.id), zap.String("reason", why), zap.Int("leases", lost))
 }
 
-// endAll cancels the contexts of all leases when Run returns; Stop and RemoveLeaseOwner still release their rows.
+// endAll cancels the contexts of all leases when Run returns; Stop and Release still release their rows.
 func (s *Store) endAll() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -327,7 +328,7 @@ func (s *Store) remember(l *Lease, why error) {
 		parents: l.first.parents, rewinds: l.first.rewinds, startAt: l.first.startAt, state: l.snapshot, offers: l.number,
 	}
 	if errors.Is(why, ErrShardEnded) {
-		r.position, r.last, r.resolved = Position{Sequence: ShardEnd}, r.position, ""
+		r.position, r.last, r.resolved = position.Position{Sequence: position.ShardEnd}, r.position, ""
 	}
 	s.memory[l.shard] = r
 }

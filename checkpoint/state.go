@@ -8,6 +8,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"kinesis-alerter/internal/position"
 	"kinesis-alerter/internal/sleep"
 )
 
@@ -27,12 +28,12 @@ type saver struct {
 // ErrStateAhead. After an error, or a crash, the snapshot before is in force, unless the row was written all the same. It
 // waits for a save of the same lease that is under way, and ends with the lease.
 func (l *Lease) SaveState(ctx context.Context, sequence string, sub uint32, data []byte) error {
-	at := Position{Sequence: sequence, Sub: sub}
+	at := position.Position{Sequence: sequence, Sub: sub}
 	switch {
 	case sequence == "":
-		at = Position{}
-	case unstorable(at, Position{}) != "":
-		return fmt.Errorf("save state of shard %s: %q is no position: %s", l.shard, sequence, unstorable(at, Position{}))
+		at = position.Position{}
+	case unstorable(at, position.Position{}) != "":
+		return fmt.Errorf("save state of shard %s: %q is no position: %s", l.shard, sequence, unstorable(at, position.Position{}))
 	}
 	if len(data) > MaxState {
 		return fmt.Errorf("save state of shard %s: %w: %d bytes, at most %d", l.shard, ErrStateTooLarge, len(data), MaxState)
@@ -61,7 +62,7 @@ func (l *Lease) within(ctx context.Context) (context.Context, context.CancelFunc
 	}
 }
 
-func (s *Store) saveState(ctx context.Context, l *Lease, at Position, data []byte) error {
+func (s *Store) saveState(ctx context.Context, l *Lease, at position.Position, data []byte) error {
 	if c, err := s.claim(l); err != nil {
 		return err
 	} else if c.offer.position.Compare(at) < 0 {
@@ -92,7 +93,7 @@ func (s *Store) saveState(ctx context.Context, l *Lease, at Position, data []byt
 }
 
 // writeState stores the chunks in the slot that is not in force.
-func (s *Store) writeState(ctx context.Context, l *Lease, at Position, data []byte) (snapshot, error) {
+func (s *Store) writeState(ctx context.Context, l *Lease, at position.Position, data []byte) (snapshot, error) {
 	// The epoch with which the lease began, and not the present one: no other lease ever had it.
 	v := stateVersion{epoch: l.first.epoch, number: l.saver.number + 1}
 	if old, err := parseVersion(s.state(l).version); err == nil && old.epoch == v.epoch {

@@ -5,6 +5,8 @@ import (
 	"context"
 	"slices"
 	"time"
+
+	"kinesis-alerter/internal/position"
 )
 
 // ShardState is what a shard's row says about its reading.
@@ -31,7 +33,7 @@ type ShardStatus struct {
 	ID       string
 	Owner    string // worker id, or empty
 	Epoch    int64
-	Position Position // as offered where this process holds it, else as stored at the last scan
+	Position position.Position // as offered where this process holds it, else as stored at the last scan
 	CaughtUp time.Time
 	Load     float64 // bytes per second
 	Parents  []string

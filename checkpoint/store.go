@@ -175,7 +175,7 @@ func (s *Store) Run(ctx context.Context) error {
 }
 
 // Leave makes this worker take no more shards, and tells its peers so that they take what it releases. Call it first
-// when the process is to end: a shard that RemoveLeaseOwner releases is otherwise free for this worker too.
+// when the process is to end: a shard that Release releases is otherwise free for this worker too.
 func (s *Store) Leave() {
 	s.mu.Lock()
 	already := s.leaving

@@ -15,6 +15,7 @@ import (
 	"go.uber.org/zap/zaptest/observer"
 
 	"kinesis-alerter/internal/fakeaws"
+	"kinesis-alerter/internal/position"
 )
 
 func TestRowOfAHeldShardIsRewritten(t *testing.T) {
@@ -23,7 +24,7 @@ func TestRowOfAHeldShardIsRewritten(t *testing.T) {
 		w.awaitHeld(5*time.Second, 2, a)
 		id := shardName(1)
 		l := a.store.Lease(id)
-		l.Commit("77", WholeRecord, "r", time.Now(), 0)
+		l.Commit("77", position.WholeRecord, "r", time.Now(), 0)
 		time.Sleep(2 * time.Second)
 		epoch := l.Epoch()
 		require.True(w, w.aws.DynamoDB.Delete(testTable, id))
@@ -32,11 +33,11 @@ func TestRowOfAHeldShardIsRewritten(t *testing.T) {
 		require.Equal(w, "77", w.row(id)[attrPosition])
 		require.Equal(w, "r", w.row(id)[attrResolved])
 		require.Equal(w, epoch+1, l.Epoch())
-		l.Commit("78", WholeRecord, "", time.Now(), 0)
+		l.Commit("78", position.WholeRecord, "", time.Now(), 0)
 		time.Sleep(2 * time.Second)
 		require.Equal(w, "78", w.row(id)[attrPosition])
 		require.True(w, w.aws.DynamoDB.Delete(testTable, id))
-		l.Commit("79", WholeRecord, "", time.Now(), 0)
+		l.Commit("79", position.WholeRecord, "", time.Now(), 0)
 		time.Sleep(2 * time.Second)
 		require.Equal(w, "79", w.row(id)[attrPosition], "a commit finds it sooner")
 		require.True(w, w.aws.DynamoDB.Delete(testTable, id))
@@ -65,20 +66,20 @@ func TestTableVanishesAndIsCreatedAnew(t *testing.T) {
 		a := w.start("a", func(c *Config) { c.CreateTable = true })
 		w.awaitHeld(5*time.Second, 2, a)
 		before := w.row(keyApplication)
-		a.store.Lease(shardName(0)).Commit("10", WholeRecord, "", time.Now(), 0)
+		a.store.Lease(shardName(0)).Commit("10", position.WholeRecord, "", time.Now(), 0)
 		low, high := w.aws.Kinesis.Split(testStream, shardName(1))
 		w.finish(shardName(1), nil, a)
 		w.await("children", 5*time.Second, func() bool { return isHeld(low, a) && isHeld(high, a) })
 		time.Sleep(2 * time.Second)
 		w.aws.DynamoDB.DropTable(testTable)
-		a.store.Lease(shardName(0)).Commit("11", WholeRecord, "", time.Now(), 0)
+		a.store.Lease(shardName(0)).Commit("11", position.WholeRecord, "", time.Now(), 0)
 		w.await("table and leases back", time.Minute, func() bool {
 			return w.row(shardName(0)) != nil && w.row(shardName(0))[attrPosition] == "11" && len(a.held()) == 3
 		})
 		require.Equal(w, before, w.row(keyApplication))
 		require.True(w, isHeld(low, a) && isHeld(high, a) && isHeld(shardName(0), a), "the ended parent is not read again")
 		w.await("the parent's end is stored again", 5*time.Second, func() bool { return w.row(shardName(1)) != nil })
-		require.Equal(w, ShardEnd, w.row(shardName(1))[attrPosition])
+		require.Equal(w, position.ShardEnd, w.row(shardName(1))[attrPosition])
 		require.NotContains(w, w.row(shardName(1)), attrOwner)
 		a.stop()
 	})
@@ -90,7 +91,7 @@ func TestTableVanishesAndIsRestored(t *testing.T) {
 		a := w.start("a")
 		w.awaitHeld(5*time.Second, 2, a)
 		before := w.row(keyApplication)
-		a.store.Lease(shardName(0)).Commit("10", WholeRecord, "", time.Now(), 0)
+		a.store.Lease(shardName(0)).Commit("10", position.WholeRecord, "", time.Now(), 0)
 		time.Sleep(2 * time.Second)
 		w.aws.DynamoDB.DropTable(testTable)
 		time.Sleep(3 * time.Second)

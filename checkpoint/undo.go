@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"go.uber.org/zap"
+
+	"kinesis-alerter/internal/position"
 )
 
 func compareIDs(a, b string) int { return strings.Compare(a, b) }
@@ -31,7 +33,7 @@ func (s *Store) undoEnds(ctx context.Context, rows []*row) (unsure bool) {
 func (s *Store) undoEnd(ctx context.Context, r *row) error {
 	e := &expr{}
 	e.ifEqual(attrEpoch, num(r.epoch))
-	e.ifEqual(attrPosition, str(ShardEnd))
+	e.ifEqual(attrPosition, str(position.ShardEnd))
 	e.ifAbsent(attrOwner)
 	e.setAttr(attrEpoch, num(r.epoch+1))
 	e.removeAttr(attrLast)

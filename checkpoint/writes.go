@@ -11,6 +11,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
 	"go.uber.org/zap"
 
+	"kinesis-alerter/internal/position"
 	"kinesis-alerter/internal/sleep"
 )
 
@@ -451,7 +452,7 @@ func (s *Store) finish(ctx context.Context, l *Lease, children []types.ChildShar
 	err := s.leaveTwice(ctx, l, func(c claim) (*expr, func(*row) bool) {
 		e := &expr{}
 		e.fence(c.worker, c.epoch)
-		e.setAttr(attrPosition, str(ShardEnd))
+		e.setAttr(attrPosition, str(position.ShardEnd))
 		if last := c.offer.position; last.IsZero() {
 			e.removeAttr(attrLast)
 			e.removeAttr(attrLastSub)

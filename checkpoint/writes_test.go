@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"kinesis-alerter/internal/fakeaws"
+	"kinesis-alerter/internal/position"
 )
 
 // lost are the ways in which an answer does not arrive although the write did.
@@ -39,15 +40,15 @@ func TestCommitIsCoalescedMonotonicAndKept(t *testing.T) {
 		time.Sleep(2 * time.Second)
 		require.Equal(w, "1999", w.row(id)[attrPosition])
 		require.Equal(w, "r", w.row(id)[attrResolved])
-		l.Commit("1998", WholeRecord, "", time.Now(), 0)
+		l.Commit("1998", position.WholeRecord, "", time.Now(), 0)
 		l.Commit("1999", 2, "", time.Now(), 0)
-		l.Commit("999", WholeRecord, "", time.Now(), 0)
-		l.Commit("garbage", WholeRecord, "", time.Now(), 0)
+		l.Commit("999", position.WholeRecord, "", time.Now(), 0)
+		l.Commit("garbage", position.WholeRecord, "", time.Now(), 0)
 		time.Sleep(2 * time.Second)
 		require.Equal(w, "1999", w.row(id)[attrPosition])
 		require.InDelta(w, 3, testutil.ToFloat64(a.store.m.commits.WithLabelValues(string(resultIgnored))), 0)
 		require.InDelta(w, 1, testutil.ToFloat64(a.store.m.commits.WithLabelValues(string(resultUnstorable))), 0)
-		l.Commit("10000", WholeRecord, "", time.Now(), 0) // longer, hence larger
+		l.Commit("10000", position.WholeRecord, "", time.Now(), 0) // longer, hence larger
 		a.stop()
 		require.Equal(w, "10000", w.row(id)[attrPosition], "the last offer goes with the release")
 		require.NotContains(w, w.row(id), attrResolved)
@@ -56,7 +57,7 @@ func TestCommitIsCoalescedMonotonicAndKept(t *testing.T) {
 		from, sub, resolved := b.store.Lease(id).Start()
 		require.Equal(w, types.ShardIteratorTypeAfterSequenceNumber, from.Type)
 		require.Equal(w, "10000", *from.SequenceNumber)
-		require.Equal(w, WholeRecord, sub)
+		require.Equal(w, position.WholeRecord, sub)
 		require.Empty(w, resolved)
 		b.store.Lease(id).Commit("10001", 4, "x", time.Now(), 0)
 		b.stop()
@@ -78,7 +79,7 @@ func TestLateCommitOfTheSameEpochIsRefused(t *testing.T) {
 		l := a.store.Lease(shardName(0))
 		l.Commit("100", 7, "", time.Now(), 0)
 		time.Sleep(2 * time.Second)
-		for _, late := range []Position{{"99", WholeRecord}, {"100", 6}, {"9", 0}} {
+		for _, late := range []position.Position{position.Past("99"), {Sequence: "100", Sub: 6}, {Sequence: "9"}} {
 			c, err := a.store.claim(l)
 			require.NoError(w, err)
 			e := &expr{}
@@ -104,11 +105,11 @@ func TestLostAnswerOfACommit(t *testing.T) {
 				fault.Operation = "UpdateItem"
 				w.aws.Faults.Add(fault)
 				l := a.store.Lease(shardName(0))
-				l.Commit("5", WholeRecord, "", time.Now(), 0)
+				l.Commit("5", position.WholeRecord, "", time.Now(), 0)
 				time.Sleep(5 * time.Second)
 				require.NoError(w, l.Context().Err())
 				require.Equal(w, "5", w.row(shardName(0))[attrPosition])
-				l.Commit("6", WholeRecord, "", time.Now(), 0)
+				l.Commit("6", position.WholeRecord, "", time.Now(), 0)
 				time.Sleep(3 * time.Second)
 				require.Equal(w, "6", w.row(shardName(0))[attrPosition])
 				a.stop()
@@ -136,7 +137,7 @@ func TestLostAnswerOfAnAcquisition(t *testing.T) {
 					w.aws.Faults.Add(fault)
 					w.awaitHeld(6*time.Second, 1, b)
 					require.Equal(w, b.store.Status().Worker, w.row(shardName(0))[attrOwner])
-					b.store.Lease(shardName(0)).Commit("5", WholeRecord, "", time.Now(), 0)
+					b.store.Lease(shardName(0)).Commit("5", position.WholeRecord, "", time.Now(), 0)
 					time.Sleep(3 * time.Second)
 					require.Equal(w, "5", w.row(shardName(0))[attrPosition], "the epoch in memory is that in the table")
 					b.stop()
@@ -153,7 +154,7 @@ func TestLostAnswerOfAHandoffAndARelease(t *testing.T) {
 				a := w.startStubborn("a")
 				w.awaitHeld(5*time.Second, 2, a)
 				for _, id := range a.held() {
-					a.store.Lease(id).Commit("5", WholeRecord, "", time.Now(), 0)
+					a.store.Lease(id).Commit("5", position.WholeRecord, "", time.Now(), 0)
 				}
 				time.Sleep(2 * time.Second)
 				b := w.start("b")
@@ -168,7 +169,7 @@ func TestLostAnswerOfAHandoffAndARelease(t *testing.T) {
 					}
 					return l != nil
 				})
-				l.Commit("6", WholeRecord, "", time.Now(), 0)
+				l.Commit("6", position.WholeRecord, "", time.Now(), 0)
 				fault.Operation = "UpdateItem"
 				w.aws.Faults.Add(fault)
 				for l.HandOff(w.Context()) != nil {
@@ -313,7 +314,7 @@ func TestHandoffToADeadTarget(t *testing.T) {
 			}
 			return l != nil
 		})
-		l.Commit("42", WholeRecord, "", time.Now(), 0)
+		l.Commit("42", position.WholeRecord, "", time.Now(), 0)
 		b.kill()
 		require.NoError(w, l.HandOff(w.Context()))
 		id := l.Shard()
@@ -335,7 +336,7 @@ func TestBalanceByLoad(t *testing.T) {
 		offer := func() {
 			for i, id := range hot {
 				if l := a.store.Lease(id); l != nil {
-					l.Commit(fmt.Sprint(time.Now().Unix()), WholeRecord, "", time.Now(), float64(900_000+i*10_000))
+					l.Commit(fmt.Sprint(time.Now().Unix()), position.WholeRecord, "", time.Now(), float64(900_000+i*10_000))
 				}
 			}
 		}
@@ -353,7 +354,7 @@ func TestLostPositionIsCounted(t *testing.T) {
 		a := w.start("a")
 		w.awaitHeld(5*time.Second, 1, a)
 		read := time.Now()
-		a.store.Lease(shardName(0)).Commit("5", WholeRecord, "", read, 0)
+		a.store.Lease(shardName(0)).Commit("5", position.WholeRecord, "", read, 0)
 		a.stop()
 		b := w.start("b")
 		w.awaitHeld(5*time.Second, 1, b)
@@ -379,12 +380,12 @@ func TestLateWritesOfAFormerOwnerAreRefused(t *testing.T) {
 		late := func(name string) {
 			for kind, build := range map[string]func(e *expr){
 				"commit": func(e *expr) {
-					e.progress(claim{number: 1 << 40, offer: progress{position: Position{Sequence: "99999", Sub: WholeRecord}}})
+					e.progress(claim{number: 1 << 40, offer: progress{position: position.Position{Sequence: "99999", Sub: position.WholeRecord}}})
 				},
 				"idle":    func(e *expr) { e.context(progress{caughtUp: time.Now()}) },
 				"release": func(e *expr) { e.removeAttr(attrOwner) },
 				"handoff": func(e *expr) { e.setAttr(attrOwner, str("thief")) },
-				"end":     func(e *expr) { e.setAttr(attrPosition, str(ShardEnd)) },
+				"end":     func(e *expr) { e.setAttr(attrPosition, str(position.ShardEnd)) },
 			} {
 				before := w.row(id)
 				e := &expr{}
@@ -408,7 +409,7 @@ func TestLateWritesOfAFormerOwnerAreRefused(t *testing.T) {
 		_, err = a.store.table.update(w.Context(), id, e)
 		require.NoError(w, err)
 		late("in a later turn of the same worker")
-		b.store.Lease(id).Commit("7", WholeRecord, "", time.Now(), 0)
+		b.store.Lease(id).Commit("7", position.WholeRecord, "", time.Now(), 0)
 		lb := b.store.Lease(id)
 		<-lb.Context().Done()
 		require.ErrorIs(w, context.Cause(lb.Context()), ErrLeaseLost, "b finds out with its next commit")

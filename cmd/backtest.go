@@ -10,8 +10,8 @@ import (
 	"go.uber.org/zap"
 
 	"kinesis-alerter/alert"
+	"kinesis-alerter/alert/decode"
 	"kinesis-alerter/alert/sns"
-	"kinesis-alerter/consumer"
 )
 
 // backtest evaluates records by one set of rules, or by two beside each other, and adds up what comes of them. It is given
@@ -132,7 +132,7 @@ func (b *backtest) take(ctx context.Context, rec *alert.Record) {
 	if rec.Arrival.After(b.last) {
 		b.last = rec.Arrival
 	}
-	for _, u := range consumer.UserRecords(*rec) {
+	for _, u := range decode.All(*rec) {
 		if u.Undecidable() {
 			b.report.decided(u.Decide(alert.Poison))
 			continue

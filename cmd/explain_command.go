@@ -16,7 +16,7 @@ import (
 	"go.uber.org/zap"
 
 	"kinesis-alerter/alert"
-	"kinesis-alerter/consumer"
+	"kinesis-alerter/alert/decode"
 	"kinesis-alerter/internal/plain"
 )
 
@@ -61,7 +61,7 @@ func (x *explainer) run(ctx context.Context, args []string) error {
 		return err
 	}
 	arn := loaded.assumedARN()
-	var records []consumer.UserRecord
+	var records []decode.UserRecord
 	if x.data != "" {
 		records, err = x.given(ctx)
 	} else {
@@ -136,7 +136,7 @@ func (x *explainer) check(args []string) error {
 }
 
 // given is the record of --data.
-func (x *explainer) given(ctx context.Context) ([]consumer.UserRecord, error) {
+func (x *explainer) given(ctx context.Context) ([]decode.UserRecord, error) {
 	data, err := readInput(ctx, x.stdin, x.data, mostRecord)
 	if err != nil {
 		return nil, fmt.Errorf("explain: %s: %w", x.data, err)
@@ -145,12 +145,12 @@ func (x *explainer) given(ctx context.Context) ([]consumer.UserRecord, error) {
 	if x.arrival != "" {
 		arrival, _ = time.Parse(time.RFC3339, x.arrival) // check has read it
 	}
-	return consumer.UserRecords(alert.Record{Shard: x.shard, PartitionKey: x.key, Arrival: arrival.UTC(), Data: data}), nil
+	return decode.All(alert.Record{Shard: x.shard, PartitionKey: x.key, Arrival: arrival.UTC(), Data: data}), nil
 }
 
 // read reads the record of the stream, with everything in it that is asked for, and the stream's ARN, which is empty if it
 // cannot be had.
-func (x *explainer) read(ctx context.Context, c Config) (records []consumer.UserRecord, arn string, err error) {
+func (x *explainer) read(ctx context.Context, c Config) (records []decode.UserRecord, arn string, err error) {
 	cfg, err := x.load(ctx)
 	if err != nil {
 		return nil, "", ConfigErrors{{Rule: err.Error()}}
@@ -163,7 +163,7 @@ func (x *explainer) read(ctx context.Context, c Config) (records []consumer.User
 	if arn = c.Stream.ARN; arn == "" {
 		arn, _ = describeStream(ctx, client, c.Stream.Name) // only the alert ids need it
 	}
-	return consumer.UserRecords(*rec), arn, nil
+	return decode.All(*rec), arn, nil
 }
 
 func (x *explainer) print(all []alert.Explanation) error {

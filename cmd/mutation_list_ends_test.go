@@ -78,7 +78,7 @@ func endMutations() []mutation {
 		},
 		{
 			breaks: "a refusal alone does not give a position up",
-			file:   "consumer/doubt.go", old: "!beyond(aws.ToString(p.records[0].SequenceNumber), *was.SequenceNumber)", new: "beyond(\"\", aws.ToString(p.records[0].SequenceNumber))",
+			file:   "consumer/doubt.go", old: "position.CompareSequences(aws.ToString(p.records[0].SequenceNumber), *was.SequenceNumber) <= 0", new: "position.CompareSequences(\"\", aws.ToString(p.records[0].SequenceNumber)) > 0",
 			by: only("consumer", "TestRefusedPositionIsKept"), says: `.*Error:.*`,
 		},
 		{
@@ -108,7 +108,7 @@ func endMutations() []mutation {
 		},
 		{
 			breaks: "a checkpoint that is no position is replaced",
-			file:   "checkpoint/offers.go", old: "	l.replaces, l.offer.position, l.offer.resolved = p.Sequence, Position{}, \"\"\n	s.befell", new: "	s.befell",
+			file:   "checkpoint/offers.go", old: "	l.replaces, l.offer.position, l.offer.resolved = p.Sequence, position.Position{}, \"\"\n	s.befell", new: "	s.befell",
 			by: only("consumer", "TestUnusablePositionIsReplaced"), says: `.*Error:.*|.*within.*`,
 		},
 		{

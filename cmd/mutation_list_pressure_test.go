@@ -83,7 +83,7 @@ func pressureMutations() []mutation {
 		},
 		{
 			breaks: "templates are tried with the types that the condition needs",
-			file:   "alert/trial.go", old: "			known = kindsNeeded(r, s)\n", new: "",
+			file:   "alert/trial.go", old: "			known = s.Needs(r.formula.When)\n", new: "",
 			by: only("alert", "TestTrials"), says: `.*should have 1 item.*`,
 		},
 		{
@@ -93,7 +93,7 @@ func pressureMutations() []mutation {
 		},
 		{
 			breaks: "check warns of windows that see a part of their records",
-			file:   "alert/doubt.go", old: `key != "" && key != "partition_key"`, new: `key == "partition_key"`,
+			file:   "alert/doubts.go", old: `key != "" && key != "partition_key"`, new: `key == "partition_key"`,
 			by: only("cmd", "TestCheckWarnsOfWindowsByOtherKeys"), says: `.*does not contain.*|.*should not contain.*`,
 		},
 	}

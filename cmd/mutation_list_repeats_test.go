@@ -89,7 +89,7 @@ func repeatsMutations() []mutation {
 		},
 		{
 			breaks: "an import ends no open shard",
-			file:   "checkpoint/admin_verify.go", old: "case in[id].Position.Sequence == ShardEnd && !a.closed(id):", new: "case false:",
+			file:   "checkpoint/admin_verify.go", old: "case in[id].Position.Sequence == position.ShardEnd && !a.closed(id):", new: "case false:",
 			by: only("cmd", "TestLeasesImportNamesWhatItDoesNotImport"), says: `.*Error:.*`,
 		},
 		{

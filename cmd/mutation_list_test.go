@@ -118,7 +118,7 @@ func coreMutations() []mutation {
 		},
 		{
 			breaks: "what an owner resolved above the checkpoint is kept",
-			file:   "consumer/consumer.go", old: "decodeStretches(resolved)", new: "decodeStretches(resolved[:0])",
+			file:   "consumer/consumer.go", old: "DecodeRanges(resolved)", new: "DecodeRanges(resolved[:0])",
 			by: only("consumer", "TestStopRemembersWhatWasPublishedAbove"), says: `.*Error:.*`,
 		},
 		{
@@ -228,13 +228,13 @@ func coreMutations() []mutation {
 		},
 		{
 			breaks: "a missing field is no match and no error",
-			file:   "alert/value.go", old: "	case a.kind == absent || b.kind == absent:\n		return undefinedMissing\n", new: "	case a.kind == absent || b.kind == absent:\n		return yes\n",
-			by: only("alert", "TestConditionTraps"), says: `.*Error:.*`,
+			file:   "alert/condition/value.go", old: "	case a.Kind == Absent || b.Kind == Absent:\n		return UndefinedMissing\n", new: "	case a.Kind == Absent || b.Kind == Absent:\n		return Yes\n",
+			by: only("alert/condition", "TestConditionTraps"), says: `.*Error:.*`,
 		},
 		{
 			breaks: "the scanner takes nothing that the strict decoder refuses",
-			file:   "alert/scan.go", old: "		if !s.newName(name, first) {\n			return -1\n		}\n", new: "		_ = first\n",
-			by: killer{"alert", "FuzzScan|TestScan.*", 100}, says: `.*Error.*|.*failed.*`,
+			file:   "alert/condition/json_scan.go", old: "		if !s.newName(name, first) {\n			return -1\n		}\n", new: "		_ = first\n",
+			by: killer{"alert/condition", "FuzzScan|TestScan.*", 100}, says: `.*Error.*|.*failed.*`,
 		},
 		{
 			breaks: "the lag is the age of the oldest record that waits",

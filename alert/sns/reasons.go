@@ -1,6 +1,8 @@
 package sns
 
-import "kinesis-alerter/alert"
+import (
+	"kinesis-alerter/alert"
+)
 
 // RejectReasons are the reasons that a RejectedError of the publisher can have, for the metrics of whoever takes what it
 // rejects.
