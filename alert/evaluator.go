@@ -10,7 +10,6 @@ import (
 	"kinesis-alerter/alert/budget"
 	"kinesis-alerter/alert/condition"
 	"kinesis-alerter/alert/filter"
-	"kinesis-alerter/alert/payload"
 )
 
 // Evaluator evaluates the records of one shard, in sequence order. It belongs to one goroutine.
@@ -187,9 +186,9 @@ func (e *Evaluator) match(rec *Record) {
 			x.LookUp(slot, &e.in.frame.Slots[slot], e.hits)
 		}
 	}
-	x.records.Add(1)
+	x.Records.Add(1)
 	if e.memory.pressure.count > 0 {
-		e.in.set.mindful.each(func(i int) {
+		e.in.set.mindful.Each(func(i int) {
 			if len(e.memory.rules[i].entries) > 0 {
 				e.hits.Add(i)
 			}

@@ -32,7 +32,7 @@ func (x *inhibition) mutes(c *candidate) (until time.Time, ok bool) {
 		return time.Time{}, false
 	}
 	if !other.remembers() {
-		return time.Time{}, c.record && l.fired.has(other.place)
+		return time.Time{}, c.record && l.fired.Has(other.place)
 	}
 	var theirs *entry
 	switch {

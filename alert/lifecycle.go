@@ -33,7 +33,7 @@ type lifecycle struct {
 	memory *memory
 	out    *outbox
 	// fired are the rules without memory that match the record at hand and that somebody knows of.
-	fired ruleSet
+	fired condition.RuleSet
 	asked candidate
 	// muted is the first reason for which an alert of the record at hand was swallowed.
 	muted Reason
@@ -74,7 +74,7 @@ func (l *lifecycle) step(r *rule, v condition.Verdict, rec *Record) {
 			en.severity = en.grade
 		}
 	}
-	if v == yes && r.timed() && en.note(rec) {
+	if v == condition.Yes && r.timed() && en.note(rec) {
 		l.memory.pressure.weigh(en)
 	}
 	if v == condition.Yes && r.covers != 0 && r.window == nil {
@@ -88,8 +88,8 @@ func (l *lifecycle) step(r *rule, v condition.Verdict, rec *Record) {
 	case r.window != nil:
 		l.window(r, en, v, o)
 	default:
-		l.judge(r, en, v == yes, o, now)
-		if v == yes && r.owes(en) && en.note(rec) { // for what may be told without another record
+		l.judge(r, en, v == condition.Yes, o, now)
+		if v == condition.Yes && r.owes(en) && en.note(rec) { // for what may be told without another record
 			l.memory.pressure.weigh(en)
 		}
 	}

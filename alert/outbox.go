@@ -1,6 +1,10 @@
 package alert
 
-import "time"
+import (
+	"time"
+
+	"kinesis-alerter/alert/condition"
+)
 
 // outbox makes the alerts of the record or tick at hand.
 type outbox struct {
@@ -92,8 +96,8 @@ func (out *outbox) describe(a *Alert, r *rule, en *entry, o *occasion) {
 	case o.hasValue && r.window != nil:
 		a.Value, a.Worse = o.value, direction(r.window.op)
 	case o.rec != nil && r.value != nil:
-		if v, cause := r.value.load(&out.in.frame); !cause.undefined() && v.kind == number {
-			a.Value, a.Worse = v.num, r.worse
+		if v, cause := r.value.Load(&out.in.frame); !cause.Undefined() && v.Kind == condition.Number {
+			a.Value, a.Worse = v.Num, r.worse
 		}
 	}
 	if a.Kind == KindWatchdog {

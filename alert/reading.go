@@ -5,7 +5,9 @@ import (
 	"math/bits"
 	"unicode/utf8"
 
+	"kinesis-alerter/alert/condition"
 	"kinesis-alerter/alert/filter"
+	"kinesis-alerter/alert/payload"
 )
 
 // reading is the record at hand as the filter, the rules and the templates see it, and the working memory for that.
@@ -33,8 +35,8 @@ type reading struct {
 
 // release drops everything that may point into a payload or have grown with it.
 func (in *reading) release() {
-	in.decoder, in.frame, in.matcher = newDecoder(in.set.schema), newFrame(in.set.schema), nil
-	in.keyText, in.counted = nil, value{}
+	in.decoder, in.frame, in.matcher = condition.NewDecoder(in.set.schema), condition.NewFrame(in.set.schema), nil
+	in.keyText, in.counted = nil, condition.Value{}
 	if in.scoring = nil; len(in.set.scores) > 0 {
 		in.scoring = newScoring(in.set.scored)
 	}
@@ -58,8 +60,8 @@ func (in *reading) admit(rec *Record) filter.Result {
 // read fills the slots. It returns the reason why the record is invalid, or the empty reason.
 func (in *reading) read(rec *Record) Reason {
 	c := in.set
-	if c.every != nil || c.schema.text {
-		if len(rec.Data) > MaxRecordBytes {
+	if c.every != nil || c.schema.Text {
+		if len(rec.Data) > payload.MaxRecordBytes {
 			return ReasonTooLarge
 		}
 		if !utf8.Valid(rec.Data) {
@@ -74,7 +76,7 @@ func (in *reading) read(rec *Record) Reason {
 	if reason := in.decode(rec); reason != "" {
 		return reason
 	}
-	for slot, hidden := range in.decoder.shadowed {
+	for slot, hidden := range in.decoder.Shadowed {
 		if hidden {
 			in.pipeline.shadowed(slot)
 		}
@@ -85,40 +87,40 @@ func (in *reading) read(rec *Record) Reason {
 
 // decode fills the slots of the fields.
 func (in *reading) decode(rec *Record) Reason {
-	for _, slot := range in.decoder.touched { // of the record before
-		in.frame.slots[slot] = value{}
+	for _, slot := range in.decoder.Touched { // of the record before
+		in.frame.Slots[slot] = condition.Value{}
 	}
-	return Reason(in.decoder.decode(rec.Data, in.frame.slots))
+	return Reason(in.decoder.Decode(rec.Data, in.frame.Slots))
 }
 
 // builtins fills the slots of the built-in names that some rule mentions.
 func (in *reading) builtins(rec *Record) {
-	used := &in.set.schema.used
-	slots := in.frame.slots
-	if used[slotPartitionKey] {
+	used := &in.set.schema.Used
+	slots := in.frame.Slots
+	if used[condition.SlotPartitionKey] {
 		in.key = append(in.key[:0], rec.PartitionKey...)
-		slots[slotPartitionKey] = value{kind: text, raw: in.key}
+		slots[condition.SlotPartitionKey] = condition.Value{Kind: condition.Text, Raw: in.key}
 	}
-	if used[slotShard] {
-		slots[slotShard] = value{kind: text, raw: in.name}
+	if used[condition.SlotShard] {
+		slots[condition.SlotShard] = condition.Value{Kind: condition.Text, Raw: in.name}
 	}
-	if used[slotArrival] {
-		slots[slotArrival] = value{kind: moment, at: rec.Arrival.UTC()}
+	if used[condition.SlotArrival] {
+		slots[condition.SlotArrival] = condition.Value{Kind: condition.Moment, At: rec.Arrival.UTC()}
 	}
-	if used[slotAge] {
-		slots[slotAge] = value{kind: span, ns: int64(in.clock.eventTime.Sub(rec.Arrival))}
+	if used[condition.SlotAge] {
+		slots[condition.SlotAge] = condition.Value{Kind: condition.Span, NS: int64(in.clock.eventTime.Sub(rec.Arrival))}
 	}
-	if used[slotData] {
-		slots[slotData] = value{kind: text, raw: rec.Data}
+	if used[condition.SlotData] {
+		slots[condition.SlotData] = condition.Value{Kind: condition.Text, Raw: rec.Data}
 	}
 }
 
 // readQuietly is read without accounting for hidden fields.
 func (in *reading) readQuietly(rec *Record) Reason {
-	if in.set.every != nil || in.set.schema.text {
+	if in.set.every != nil || in.set.schema.Text {
 		return in.read(rec)
 	}
-	if defect := in.decoder.decode(rec.Data, in.frame.slots); defect != "" {
+	if defect := in.decoder.Decode(rec.Data, in.frame.Slots); defect != "" {
 		return Reason(defect)
 	}
 	in.builtins(rec)
@@ -130,7 +132,7 @@ func (in *reading) countKey(r *rule) {
 	if r.key == nil {
 		return
 	}
-	if _, cause := r.key.load(&in.frame); cause.undefined() {
+	if _, cause := r.key.Load(&in.frame); cause.Undefined() {
 		r.metrics.undefined[cause].Add(1)
 	}
 }
@@ -144,8 +146,8 @@ func (in *reading) keyOf(r *rule, partitionKey string) []byte {
 	case r.key == nil:
 		in.keyText = append(in.keyText, partitionKey...)
 	default:
-		if v, cause := r.key.load(&in.frame); !cause.undefined() {
-			in.keyText = v.appendText(in.keyText)
+		if v, cause := r.key.Load(&in.frame); !cause.Undefined() {
+			in.keyText = v.AppendText(in.keyText)
 		}
 		if len(in.keyText) > maxKey && in.agreed.keyed() {
 			return in.agreed.key.shorten(in.keyText)
@@ -158,8 +160,8 @@ func (in *reading) keyOf(r *rule, partitionKey string) []byte {
 func (in *reading) severityOf(r *rule, o *occasion) uint8 {
 	word := r.severity
 	if r.severityOf != nil && o.rec != nil {
-		if v, cause := r.severityOf.load(&in.frame); !cause.undefined() && v.kind == text {
-			word = string(v.raw)
+		if v, cause := r.severityOf.Load(&in.frame); !cause.Undefined() && v.Kind == condition.Text {
+			word = string(v.Raw)
 		}
 	}
 	for i, s := range severities() {

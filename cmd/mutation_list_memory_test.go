@@ -8,7 +8,7 @@ func memoryMutations() []mutation {
 	return []mutation{
 		{
 			breaks: "what producers write is hashed under the application's key",
-			file:   "alert/agreement.go", old: "siphash.Hash(k0^uint64(v.kind), k1, text)", new: "siphash.Hash(k0*0, k1*0, text)",
+			file:   "alert/agreement.go", old: "siphash.Hash(k0^uint64(v.Kind), k1, text)", new: "siphash.Hash(k0*0, k1*0, text)",
 			by: only("alert", "TestHashesAreKeyed"), says: `.*the same under another key.*`,
 		},
 		{

@@ -8,7 +8,7 @@ func pageMutations() []mutation {
 	return []mutation{
 		{
 			breaks: "only what matches is a sign of life",
-			file:   "alert/lifecycle.go", old: "if v == yes { // any other record of the key", new: "if v != undefinedMissing { // any other record of the key",
+			file:   "alert/lifecycle.go", old: "if v == condition.Yes { // any other record of the key", new: "if v != condition.UndefinedMissing { // any other record of the key",
 			by: only("alert", "TestRulesThatRememberSeeWhatMatches"), says: `.*Error:.*`,
 		},
 		{

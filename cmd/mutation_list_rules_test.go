@@ -63,7 +63,7 @@ func ruleMutations() []mutation {
 		},
 		{
 			breaks: "explain does not take a score that it cannot know for missing",
-			file:   "alert/term_explained.go", old: "slices.Contains(open, f.name) && (v.undefined() || f.optional)", new: "slices.Contains(open, f.name) && f.optional",
+			file:   "alert/condition/explain.go", old: "slices.Contains(open, f.name) && (v.Undefined() || f.optional)", new: "slices.Contains(open, f.name) && f.optional",
 			by: only("alert", "TestExplainOfScores"), says: `.*Error:.*`,
 		},
 		{
