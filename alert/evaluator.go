@@ -4,14 +4,12 @@ import (
 	"cmp"
 	"runtime/debug"
 	"time"
-	"unicode/utf8"
 
 	"go.uber.org/zap"
 
 	"kinesis-alerter/alert/budget"
 	"kinesis-alerter/alert/condition"
 	"kinesis-alerter/alert/filter"
-	"kinesis-alerter/alert/payload"
 )
 
 // Evaluator evaluates the records of one shard, in sequence order. It belongs to one goroutine.
@@ -63,22 +61,6 @@ func (e *Evaluator) run(set *compiled) {
 	e.notes = fieldNotes{seen: make([]condition.KindSet, set.schema.Slots)}
 }
 
-// release drops everything that may point into a payload or have grown with it.
-func (in *reading) release() {
-	in.decoder, in.frame, in.matcher = condition.NewDecoder(in.set.schema), condition.NewFrame(in.set.schema), nil
-	in.keyText, in.counted = nil, condition.Value{}
-	if in.scoring = nil; len(in.set.scores) > 0 {
-		in.scoring = newScoring(in.set.scored)
-	}
-	if in.set.filter != nil {
-		in.matcher = in.set.filter.Matcher()
-	}
-}
-
-// maxRetained is the payload up to which an evaluator keeps its working memory, and with it the payload, until the next
-// record. A larger one is let go at once: an idle shard must not pin megabytes.
-const maxRetained = 64 << 10
-
 // Evaluate says what becomes of rec. It does not keep rec, but its alerts keep rec.Data. It never panics: a panic in a
 // rule or a stage is counted and logged, and the record is Invalid with ReasonPanic.
 func (e *Evaluator) Evaluate(rec *Record) (d Decision) {
@@ -120,7 +102,7 @@ func (e *Evaluator) Evaluate(rec *Record) (d Decision) {
 		e.pipeline.unreadable(rec.Data, reason)
 		return Decision{Outcome: Invalid, Reason: reason, Alerts: e.out.made(), DeadLetter: e.in.set.letters}
 	}
-	if e.memory.kin > 0 {
+	if e.memory.inherited.kin > 0 {
 		e.others.hear(rec)
 	}
 	timed := len(e.out.alerts)
@@ -174,17 +156,6 @@ func (e *Evaluator) noteOver(r *rule, rec *Record) {
 	}
 }
 
-// now is the event time in milliseconds. It never goes back.
-func (c *eventClock) now() int64 { return millisOf(c.eventTime) }
-
-// admit asks the filter.
-func (in *reading) admit(rec *Record) filter.Result {
-	if in.matcher == nil {
-		return filter.Matched
-	}
-	return in.matcher.Match(rec.Data, rec.PartitionKey)
-}
-
 // notJSON accounts for a record that a filter on data dropped unread. Lambda does the same, and says nothing.
 func (e *Evaluator) notJSON(rec *Record) {
 	e.pipeline.metrics.notJSON.Inc()
@@ -194,64 +165,6 @@ func (e *Evaluator) notJSON(rec *Record) {
 		e.memory.noted = now
 		e.pipeline.log.Warn("a record is no JSON, the filter on data dropped it, as Lambda does; told once a minute at most",
 			zap.String("shard", e.shard), zap.String("sequence", rec.SequenceNumber), zap.Int("bytes", len(rec.Data)))
-	}
-}
-
-// read fills the slots. It returns the reason why the record is invalid, or the empty reason.
-func (in *reading) read(rec *Record) Reason {
-	c := in.set
-	if c.every != nil || c.schema.Text {
-		if len(rec.Data) > payload.MaxRecordBytes {
-			return ReasonTooLarge
-		}
-		if !utf8.Valid(rec.Data) {
-			return ReasonInvalidUTF8
-		}
-		if c.every != nil {
-			return ""
-		}
-		in.builtins(rec)
-		return ""
-	}
-	if reason := in.decode(rec); reason != "" {
-		return reason
-	}
-	for slot, hidden := range in.decoder.Shadowed {
-		if hidden {
-			in.pipeline.shadowed(slot)
-		}
-	}
-	in.builtins(rec)
-	return ""
-}
-
-// decode fills the slots of the fields.
-func (in *reading) decode(rec *Record) Reason {
-	for _, slot := range in.decoder.Touched { // of the record before
-		in.frame.Slots[slot] = condition.Value{}
-	}
-	return Reason(in.decoder.Decode(rec.Data, in.frame.Slots))
-}
-
-// builtins fills the slots of the built-in names that some rule mentions.
-func (in *reading) builtins(rec *Record) {
-	used := &in.set.schema.Used
-	slots := in.frame.Slots
-	if used[condition.SlotPartitionKey] {
-		in.key = append(in.key[:0], rec.PartitionKey...)
-		slots[condition.SlotPartitionKey] = condition.Value{Kind: condition.Text, Raw: in.key}
-	}
-	if used[condition.SlotShard] {
-		slots[condition.SlotShard] = condition.Value{Kind: condition.Text, Raw: in.name}
-	}
-	if used[condition.SlotArrival] {
-		slots[condition.SlotArrival] = condition.Value{Kind: condition.Moment, At: rec.Arrival.UTC()}
-	}
-	if used[condition.SlotAge] {
-		slots[condition.SlotAge] = condition.Value{Kind: condition.Span, NS: int64(in.clock.eventTime.Sub(rec.Arrival))}
-	}
-	if used[condition.SlotData] {
-		slots[condition.SlotData] = condition.Value{Kind: condition.Text, Raw: rec.Data}
 	}
 }
 
@@ -274,7 +187,7 @@ func (e *Evaluator) match(rec *Record) {
 		}
 	}
 	x.Records.Add(1)
-	if e.memory.count > 0 {
+	if e.memory.pressure.count > 0 {
 		e.in.set.mindful.Each(func(i int) {
 			if len(e.memory.rules[i].entries) > 0 {
 				e.hits.Add(i)
@@ -323,10 +236,6 @@ func (e *Evaluator) panicked(rec *Record, cause any) Decision {
 	return Decision{Outcome: Invalid, Reason: ReasonPanic, Alerts: e.out.made(), DeadLetter: e.in.set.letters}
 }
 
-// made are the alerts of the record at hand; nil if there are none.
-func (out *outbox) made() []*Alert {
-	if len(out.alerts) == 0 {
-		return nil
-	}
-	return out.alerts
-}
+// Scored is the payload of the record that was evaluated last as filters, rules and templates saw it: with what the scores
+// added. It is valid until the next call of the evaluator, and nil where there are no scores.
+func (e *Evaluator) Scored() []byte { return e.in.scored.Data }

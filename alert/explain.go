@@ -233,18 +233,6 @@ func (in *reading) openScores(rec *Record) []string {
 	return open
 }
 
-// readQuietly is read without accounting for hidden fields.
-func (in *reading) readQuietly(rec *Record) Reason {
-	if in.set.every != nil || in.set.schema.Text {
-		return in.read(rec)
-	}
-	if defect := in.decoder.Decode(rec.Data, in.frame.Slots); defect != "" {
-		return Reason(defect)
-	}
-	in.builtins(rec)
-	return ""
-}
-
 func (e *Evaluator) explainRule(r *rule, rec *Record, open []string) RuleExplanation {
 	o := &occasion{rec: rec, at: rec.Arrival}
 	x := RuleExplanation{Rule: r.name, Shadow: r.shadow, Depends: r.dependencies()}
@@ -364,47 +352,6 @@ func (in *reading) explainKey(r *rule, rec *Record) (key, cause string) {
 	return string(v.AppendText(nil)), ""
 }
 
-// explainMutes names what swallows an alert of the rule on this record, whatever came before.
-func (e *Evaluator) explainMutes(r *rule, rec *Record, x *RuleExplanation) {
-	mute := func(reason Reason, format string, args ...any) {
-		if x.Reason == "" {
-			x.Reason = reason
-		}
-		x.Mutes = append(x.Mutes, fmt.Sprintf(format, args...))
-	}
-	for _, other := range r.inhibitors {
-		if !other.shadow && !other.remembers() && e.life.fired.Has(other.place) {
-			mute(ReasonInhibited, "rule %s matches the same record and inhibits this one", other.name)
-		}
-	}
-	known := e.in.verdicts(r.covers)
-	for _, s := range r.silences {
-		if s.mutes(rec.Arrival, known) {
-			mute(ReasonSilenced, "silence %s, until %s", s.name, s.until.UTC().Format(time.RFC3339))
-		}
-	}
-	for _, q := range r.quiet {
-		if q.cover(rec.Arrival) {
-			mute(ReasonQuietHours, "quiet hours %s", q)
-		}
-	}
-}
-
-// String is the hours as they are written: "22:00 to 06:00 Europe/Berlin".
-func (q *quietHours) String() string {
-	var days []string
-	for i, on := range q.days {
-		if on {
-			days = append(days, weekdays()[i])
-		}
-	}
-	on := ""
-	if len(days) < len(q.days) {
-		on = " on " + strings.Join(days, ", ")
-	}
-	return fmt.Sprintf("%02d:%02d to %02d:%02d %s%s", q.from/60, q.from%60, q.to/60, q.to%60, q.zone, on)
-}
-
 // explainFiring says whether the rule, whose condition holds, fires on a record that is the first of its key.
 func (e *Evaluator) explainFiring(r *rule, x *RuleExplanation) {
 	switch {
@@ -458,15 +405,19 @@ func (r *rule) dependencies() []Dependency {
 		add(true, "window", "fires on the %s of a %s window of %s", w.aggregate, kind, shortDuration(time.Duration(w.length)*time.Millisecond))
 	}
 	add(r.absence.After > 0, "absence", "fires when nothing came for %s; this record is a sign of life", shortDuration(r.absence.After))
-	add(r.dedup > 0, "dedup", "an alert of the key within %s before swallows this one", shortDuration(time.Duration(r.dedup)*time.Millisecond))
 	text, _ := r.resolve.MarshalText()
+	muted := func(behind bool) {
+		for _, m := range r.muters {
+			if d, ok := m.dependency(); ok && askedLater(m, ReasonFiring) == behind {
+				out = append(out, d)
+			}
+		}
+	}
+	muted(false)
 	add(r.resolve.Records > 0, "resolve", "a key that fires already makes no further alert; it ends after %s records for which the condition is false", text)
 	add(r.resolve.Time > 0, "resolve", "a key that fires already makes no further alert; it ends %s after the last match", text)
 	add(r.repeat > 0, "repeat_interval", "a key that fires already alerts again every %s", shortDuration(time.Duration(r.repeat)*time.Millisecond))
-	for _, other := range r.inhibitors {
-		add(other.remembers(), "inhibited_by", "the rule %s swallows the alert while it is active for the same key", other.name)
-	}
-	add(!r.limit.IsZero(), "rate_limit", "what the rule makes beyond %s is swallowed", r.limit)
+	muted(true)
 	return out
 }
 

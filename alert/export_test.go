@@ -155,5 +155,5 @@ func Sizes(e *Evaluator) (noted, counted [2]int) {
 			b.add(bulk{claimHeap + len(key), claimStored + len(key)})
 		}
 	}
-	return [2]int{e.memory.bulk.heap, e.memory.bulk.stored}, [2]int{b.heap, b.stored}
+	return [2]int{e.memory.pressure.bulk.heap, e.memory.pressure.bulk.stored}, [2]int{b.heap, b.stored}
 }

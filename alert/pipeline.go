@@ -31,7 +31,7 @@ type Pipeline struct {
 	// deep is how many unreadable records were looked at closely.
 	deep    atomic.Uint64
 	current atomic.Pointer[compiled]
-	// edits is what the last Update did to rules (edited.go).
+	// edits is what the last Update did to rules (edited_rules.go).
 	edits atomic.Pointer[map[string]string]
 }
 

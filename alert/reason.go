@@ -52,11 +52,6 @@ const (
 	ReasonOverdue Reason = "overdue"
 )
 
-// suppressions are the reasons of Suppressed.
-func suppressions() []Reason {
-	return []Reason{ReasonDedup, ReasonFiring, ReasonInhibited, ReasonSilenced, ReasonQuietHours, ReasonRateLimit, ReasonOverdue}
-}
-
 // InvalidReasons are the reasons that an Invalid record can have: a closed set, in the order of the documentation.
 func InvalidReasons() []Reason {
 	var out []Reason

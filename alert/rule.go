@@ -32,14 +32,14 @@ type rule struct {
 	repeat  int64
 	limit   Rate
 
-	inhibitors []*rule
+	// muters are what can suppress the alerts, in the order in which they are asked (mute.go).
+	muters []muter
 	// silences are those that mute the rule, and covers the bits of their conditions.
 	silences   []*silence
 	covers     uint32
 	severity   string
 	severityOf condition.Operand
 	shadow     bool
-	quiet      []*quietHours
 	routes     []*route
 	// fingerprint is of everything that the remembered state depends on. Another rule of the same name does not take the
 	// state over.
@@ -241,38 +241,7 @@ func (f *faults) ruleMuting(field string, c RuleConfig, r *rule, before map[stri
 	if c.Mode != ModeLive && c.Mode != ModeShadow {
 		f.add(field+".mode", c.Mode, "must be %s or %s", ModeLive, ModeShadow)
 	}
-	for i, q := range c.Quiet {
-		r.quiet = append(r.quiet, f.quiet(fmt.Sprintf("%s.quiet[%d]", field, i), q))
-	}
-	for i, name := range c.InhibitedBy {
-		other := before[name]
-		if other == nil {
-			f.add(fmt.Sprintf("%s.inhibited_by[%d]", field, i), name,
-				"is not the name of a rule that stands before this one; what inhibits is decided first")
-			continue
-		}
-		if why := r.inhibitable(other); why != "" {
-			f.add(fmt.Sprintf("%s.inhibited_by[%d]", field, i), name, "%s", why)
-		}
-		r.inhibitors = append(r.inhibitors, other)
-	}
-}
-
-// inhibitable says why other can never mute the rule; empty if it can.
-func (r *rule) inhibitable(other *rule) string {
-	switch {
-	case other.absence.Of == AbsenceOfStream && r.absence.Of != AbsenceOfStream:
-		return "absence of stream is decided in one shard, the others would not know; use absence of shard"
-	case r.whole() && !other.whole():
-		return fmt.Sprintf("is about single keys, and absence of %s about none of them", r.absence.Of)
-	case r.absence.Of == AbsenceOfStream && other.absence.Of != AbsenceOfStream:
-		return "is about one shard, and absence of stream about all of them"
-	case !other.remembers() && (r.absence.After > 0 || r.window != nil && r.window.tumbling):
-		return "is about single records, and this rule fires without one; give it resolve, or dedup"
-	case other.remembers() && !other.episodic() && other.dedup == 0:
-		return "is active for no longer than a moment; give it resolve, or dedup"
-	}
-	return ""
+	f.muters(field, c, r, before)
 }
 
 func (f *faults) ruleRoutes(field string, c RuleConfig, topics map[string]*topicWords, r *rule) {

@@ -4,7 +4,6 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
-	"math/bits"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -37,8 +36,21 @@ type cover struct {
 // maxCovers is how many different conditions silences can have: there is a bit for each with every key.
 const maxCovers = 32
 
-// mutes says whether the silence is in force at a time, and covers what meets these conditions.
-func (s *silence) mutes(at time.Time, covered uint32) bool {
+// mutes implements muter. What a silence with a condition says of what time causes is in window_silence.go.
+func (s *silence) mutes(c *candidate) (until time.Time, ok bool) {
+	return s.until, s.applies(c.at, c.covered(c.rule, c.key))
+}
+
+func (s *silence) reason() Reason { return ReasonSilenced }
+
+func (s *silence) words() string {
+	return "silence " + s.name + ", until " + s.until.UTC().Format(time.RFC3339)
+}
+
+func (s *silence) dependency() (d Dependency, ok bool) { return d, false }
+
+// applies says whether the silence is in force at a time, and covers what meets these conditions.
+func (s *silence) applies(at time.Time, covered uint32) bool {
 	return !at.Before(s.from) && at.Before(s.until) && (s.bit == 0 || covered&s.bit != 0)
 }
 
@@ -52,17 +64,6 @@ func (c *cover) covers(f *condition.Frame) bool {
 		}
 	}
 	return holds
-}
-
-// verdicts says which of some conditions the record at hand meets. Each is evaluated once at most, and only for a record that matters.
-func (in *reading) verdicts(of uint32) uint32 {
-	for todo := of &^ in.judged; todo != 0; todo &= todo - 1 {
-		if i := bits.TrailingZeros32(todo); in.set.covers[i].covers(&in.frame) {
-			in.covered |= 1 << i
-		}
-	}
-	in.judged |= of
-	return in.covered & of
 }
 
 // silences compiles the silences of a configuration, and tells the rules of theirs.
@@ -105,6 +106,7 @@ func (f *faults) silences(configs []SilenceConfig, out *compiled) {
 		out.silences = append(out.silences, x)
 		for _, r := range muted {
 			r.silences = append(r.silences, x)
+			r.mutedBy(x)
 			r.covers |= x.bit
 		}
 	}

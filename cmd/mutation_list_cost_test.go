@@ -13,7 +13,7 @@ func costMutations() []mutation {
 		},
 		{
 			breaks: "the size of a key is counted where the texts of its last record change",
-			file:   "alert/episode.go", old: "	resized = resized || len(l.sequence) != len(rec.SequenceNumber)\n", new: "",
+			file:   "alert/lifecycle.go", old: "	resized = resized || len(l.sequence) != len(rec.SequenceNumber)\n", new: "",
 			by: only("alert", "TestSizesAreOfWhatIsRemembered"), says: `.*Not equal.*`,
 		},
 		{
@@ -38,7 +38,7 @@ func costMutations() []mutation {
 		},
 		{
 			breaks: "a record that is beyond the filter's budget passes",
-			file:   "alert/evaluator.go", old: "	case filter.OverBudget: // better an alert too many\n", new: "	case filter.OverBudget:\n		return Decision{Outcome: Filtered, Alerts: e.made()}\n	case 99:\n",
+			file:   "alert/evaluator.go", old: "	case filter.OverBudget: // better an alert too many\n", new: "	case filter.OverBudget:\n		return Decision{Outcome: Filtered, Alerts: e.out.made()}\n	case 99:\n",
 			by: only("cmd", "TestStatusOfAFilterOverBudget"), says: `.*Error:.*`,
 		},
 		{

@@ -198,22 +198,22 @@ func coreMutations() []mutation {
 		},
 		{
 			breaks: "a snapshot keeps the order in which keys are forgotten",
-			file:   "alert/snapshot.go", old: "cmp.Compare(a.rank, b.rank)", new: "cmp.Compare(a.entry.key, b.entry.key)",
+			file:   "alert/state_read.go", old: "cmp.Compare(a.rank, b.rank)", new: "cmp.Compare(a.entry.key, b.entry.key)",
 			by: killer{"alert", "TestRestartGivesTheSameAlerts", 100}, says: `.*Error:.*|.*failed.*`,
 		},
 		{
 			breaks: "who was told that a key fires is told that it is resolved",
-			file:   "alert/episode.go", old: "	if o != nil && en.told {\n", new: "	if o != nil && en.told && e.mute(r, en, o) == \"\" {\n",
+			file:   "alert/lifecycle.go", old: "	if o != nil && en.told {\n", new: "	if o != nil && en.told && l.mute(r, en, o, false) == nil {\n",
 			by: only("alert", "TestResolveIsToldWhateverMutes"), says: `.*Error:.*`,
 		},
 		{
 			breaks: "a restart changes no score",
-			file:   "alert/snapshot.go", old: "	for _, x := range m.scores {\n		body", new: "	for _, x := range m.scores[:0] {\n		body",
+			file:   "alert/state_write.go", old: "	for _, x := range m.scores {\n		body", new: "	for _, x := range m.scores[:0] {\n		body",
 			by: only("alert", "TestScoresSurviveARestart"), says: `.*Error:.*`,
 		},
 		{
 			breaks: "children take over the keys that fall to them, and no others",
-			file:   "alert/snapshot.go", old: "r.key != nil || owns(en.key)", new: "true || owns(en.key)",
+			file:   "alert/state_inherit.go", old: "r.key != nil || owns(en.key)", new: "true || owns(en.key)",
 			by: only("alert", "TestChildrenInheritTheirKeys"), says: `.*Error:.*`,
 		},
 		{

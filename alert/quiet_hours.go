@@ -2,6 +2,7 @@ package alert
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -36,7 +37,25 @@ func (q *quietHours) end(at time.Time) time.Time {
 	return end
 }
 
+// mutes implements muter.
+func (q *quietHours) mutes(c *candidate) (until time.Time, ok bool) {
+	return q.end(c.at), q.cover(c.at)
+}
+
+func (q *quietHours) reason() Reason { return ReasonQuietHours }
+
+func (q *quietHours) words() string { return "quiet hours " + q.String() }
+
+func (q *quietHours) dependency() (d Dependency, ok bool) { return d, false }
+
 func weekdays() []string { return []string{"sun", "mon", "tue", "wed", "thu", "fri", "sat"} }
+
+func (f *faults) quietHours(field string, c RuleConfig, _ *rule, _ map[string]*rule) (out []muter) {
+	for i, q := range c.Quiet {
+		out = append(out, f.quiet(fmt.Sprintf("%s.quiet[%d]", field, i), q))
+	}
+	return out
+}
 
 func (f *faults) quiet(field string, c QuietConfig) *quietHours {
 	q := &quietHours{}
@@ -69,4 +88,19 @@ func (f *faults) quiet(field string, c QuietConfig) *quietHours {
 		f.add(field, q.String(), "covers every hour of the week, so that the rule would never speak; use mode: shadow")
 	}
 	return q
+}
+
+// String is the hours as they are written: "22:00 to 06:00 Europe/Berlin".
+func (q *quietHours) String() string {
+	var days []string
+	for i, on := range q.days {
+		if on {
+			days = append(days, weekdays()[i])
+		}
+	}
+	on := ""
+	if len(days) < len(q.days) {
+		on = " on " + strings.Join(days, ", ")
+	}
+	return fmt.Sprintf("%02d:%02d to %02d:%02d %s%s", q.from/60, q.from%60, q.to/60, q.to%60, q.zone, on)
 }

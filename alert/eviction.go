@@ -83,7 +83,7 @@ func (l *entryList) remove(e *entry) {
 // were used after them, the most first. So a version that knows one order for all rules forgets quiet keys first, and those of the rule
 // that has most.
 func (m *memory) inOrder() []*entry {
-	out := make([]*entry, 0, m.count)
+	out := make([]*entry, 0, m.pressure.count)
 	type cursor struct {
 		next *entry
 		left int
@@ -111,6 +111,17 @@ func (m *memory) inOrder() []*entry {
 		}
 	}
 	return out
+}
+
+// pressure is how much is remembered, and how much may be.
+type pressure struct {
+	max int // keys
+	// count is how many entries have a key, bulk the size of all entries and claims, and crowds are the rules by how much they hold.
+	count  int
+	bulk   bulk
+	crowds [measures]crowd
+	// crammed says that more was read or inherited than may be, which is kept until somebody can be told.
+	crammed bool
 }
 
 // measure is what can be too much.
@@ -176,17 +187,17 @@ func (c crowd) second(by measure) *ruleMemory {
 }
 
 // over says by which measure too much is remembered.
-func (m *memory) over() (by measure, over bool) {
-	if m.count > m.max {
+func (p *pressure) over() (by measure, over bool) {
+	if p.count > p.max {
 		return byKeys, true
 	}
-	return byBytes, m.bulk.over()
+	return byBytes, p.bulk.over()
 }
 
 // victim is the entry that is forgotten next. The one in hand, if there is one, is only where its rule has no other quiet one and it is
 // quiet itself: what is about to fire is not given up for it. It is nil where nothing can be forgotten.
-func (m *memory) victim(inHand *entry, by measure) *entry {
-	c := m.crowds[by]
+func (p *pressure) victim(inHand *entry, by measure) *entry {
+	c := p.crowds[by]
 	if len(c) == 0 {
 		return nil
 	}
@@ -232,10 +243,10 @@ func (m *memory) forget(en *entry) {
 
 // bring makes what was read or inherited fit, as far as nobody has to be told. The rest waits for the next record or tick.
 func (m *memory) bring() {
-	for by, over := m.over(); over; by, over = m.over() {
-		en := m.victim(nil, by)
+	for by, over := m.pressure.over(); over; by, over = m.pressure.over() {
+		en := m.pressure.victim(nil, by)
 		if en == nil || en.firing && en.told {
-			m.crammed = true
+			m.pressure.crammed = true
 			return
 		}
 		m.forget(en)
@@ -244,8 +255,8 @@ func (m *memory) bring() {
 
 // trim makes what was brought fit; by now somebody hears of it.
 func (l *lifecycle) trim() {
-	if l.memory.crammed {
-		l.memory.crammed = false
+	if l.memory.pressure.crammed {
+		l.memory.pressure.crammed = false
 		l.fit(nil, nil)
 	}
 }
@@ -254,8 +265,8 @@ func (l *lifecycle) trim() {
 // record at hand and inHand its entry; both are nil in trim.
 func (l *lifecycle) fit(inHand *entry, rec *Record) {
 	m := l.memory
-	for by, over := m.over(); over && !m.crammed; by, over = m.over() {
-		en := m.victim(inHand, by)
+	for by, over := m.pressure.over(); over && !m.pressure.crammed; by, over = m.pressure.over() {
+		en := m.pressure.victim(inHand, by)
 		if en == nil {
 			return
 		}

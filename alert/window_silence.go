@@ -1,9 +1,8 @@
 package alert
 
 import (
-	"encoding/binary"
 	"maps"
-	"math"
+	"slices"
 	"time"
 )
 
@@ -36,7 +35,7 @@ func (l *lifecycle) noteCovers(r *rule, en *entry) {
 	}
 	was := en.covered
 	if en.covered = l.in.verdicts(r.covers); (was == 0) != (en.covered == 0) {
-		l.memory.weigh(en)
+		l.memory.pressure.weigh(en)
 	}
 }
 
@@ -65,7 +64,7 @@ func (l *lifecycle) count(r *rule, en *entry, x float64) {
 // inForce are those of some conditions whose silences are in force.
 func (r *rule) inForce(at time.Time, covered uint32) (by uint32) {
 	for _, s := range r.silences {
-		if s.bit != 0 && s.mutes(at, covered) {
+		if s.bit != 0 && s.applies(at, covered) {
 			by |= s.bit
 		}
 	}
@@ -126,155 +125,28 @@ func (l *lifecycle) judgeWindow(r *rule, en *entry, o *occasion, now int64) {
 			s.hushed = s.hush.by
 		}
 		if (was == 0) != (en.covered == 0) {
-			l.memory.weigh(en)
+			l.memory.pressure.weigh(en)
 		}
 	}
 	l.judge(r, en, holds, o, now)
 }
 
-// silenced is the silence by which a person has silenced a claim, or nil.
-func (l *lifecycle) silenced(r *rule, en *entry, o *occasion) *silence {
-	if len(r.silences) == 0 {
-		return nil
+// covered are the conditions of silences that a claim meets.
+func (c *candidate) covered(r *rule, en *entry) (covered uint32) {
+	if c.record && r.covers != 0 {
+		covered = c.life.in.verdicts(r.covers)
 	}
-	covered, at := uint32(0), timeOf(l.clock.at(o))
 	if en != nil {
-		covered = en.covered
-	}
-	if o.rec != nil && r.covers != 0 {
-		covered |= l.in.verdicts(r.covers)
-	}
-	if en != nil && en.window != nil {
-		covered |= en.window.hushed
-	}
-	for _, s := range r.silences {
-		if s.mutes(at, covered) {
-			return s
+		covered |= en.covered
+		if en.window != nil {
+			covered |= en.window.hushed
 		}
 	}
-	return nil
+	return covered
 }
 
-// coversOf are the hashes of the conditions that the bits of a rule's entries stand for.
-func (e *Evaluator) coversOf(r *ruleMemory) []uint32 {
-	if r.rule.covers == 0 || len(r.entries) == 0 {
-		return nil
-	}
-	hashes := make([]uint32, len(e.in.set.covers))
-	for i, c := range e.in.set.covers {
-		hashes[i] = c.hash
-	}
-	return hashes
-}
-
-// coversOf translates bits of a snapshot into those of a rule set: what bit i becomes. A condition that is no more becomes nothing, and
-// nothing is known of one that is new.
-type coversOf []uint32
-
-func (c *compiled) coversOf(hashes []uint32) coversOf {
-	out := make(coversOf, len(hashes))
-	for i, hash := range hashes {
-		for j, known := range c.covers {
-			if known.hash == hash {
-				out[i] = 1 << j
-			}
-		}
-	}
-	return out
-}
-
-func (t coversOf) of(stored uint32) (out uint32) {
-	for i, bit := range t {
-		if stored&(1<<i) != 0 {
-			out |= bit
-		}
-	}
-	return out
-}
-
-func (t coversOf) translate(en *entry) {
-	en.covered = t.of(en.covered)
-	if w := en.window; w != nil {
-		w.seen, w.spared, w.hushed = t.of(w.seen), t.of(w.spared), t.of(w.hushed)
-		if w.hush != nil {
-			w.hush.by = t.of(w.hush.by)
-		}
-	}
-}
-
-// covers says whether there is anything to store of conditions of silences.
-func (en *entry) covers() bool {
-	w := en.window
-	return en.covered != 0 || w != nil && w.seen|w.spared|w.hushed != 0
-}
-
-func (w *writer) covers(hashes []uint32) {
-	w.uint(uint64(len(hashes)))
-	for _, hash := range hashes {
-		w.buf = binary.BigEndian.AppendUint32(w.buf, hash)
-	}
-}
-
-func (r *reader) coverList() []uint32 {
-	n := r.count()
-	if n > maxCovers {
-		r.fail()
-		return nil
-	}
-	var hashes []uint32
-	for range n {
-		if b := r.take(4); b != nil {
-			hashes = append(hashes, binary.BigEndian.Uint32(b))
-		}
-	}
-	return hashes
-}
-
-// hush writes what a silence covered of a window. It stands behind the window.
-func (w *writer) hush(s *window) {
-	w.uint(uint64(s.hush.by))
-	w.uint(uint64(len(s.hush.panes)))
-	for i := range s.hush.panes {
-		p := &s.hush.panes[i]
-		w.uint(uint64(s.last - p.n)) //nolint:gosec // no pane is ahead of the window
-		w.uint(p.count)
-		w.float(p.sum)
-		w.float(p.rest)
-		w.float(p.min)
-		w.float(p.max)
-	}
-	if s.values != nil {
-		w.values(s.hush.heard)
-	}
-}
-
-// covers reads what an entry has of silences. panes is memory to work in.
-func (r *reader) covers(v *entryView, bits uint64, panes []pane) {
-	if bits&entryCovers != 0 {
-		v.covered = r.small(math.MaxUint32)
-		if v.windowed {
-			v.win.seen, v.win.spared, v.win.hushed = r.small(math.MaxUint32), r.small(math.MaxUint32), r.small(math.MaxUint32)
-		}
-	}
-	v.hush.panes = panes
-	if bits&entryHush == 0 {
-		return
-	}
-	v.hush.by = r.small(math.MaxUint32)
-	n := r.count()
-	if !v.windowed || n == 0 || n > uint64(v.win.size) {
-		r.fail()
-		return
-	}
-	for range n {
-		p := pane{n: v.win.last - int64(r.small(maxPanes)), count: r.uint(), sum: r.float(), rest: r.float(), min: r.float(), max: r.float()}
-		if before := len(v.hush.panes); p.count == 0 || p.n < 0 || p.n <= v.win.last-int64(v.win.size) || before > 0 && v.hush.panes[before-1].n >= p.n {
-			r.fail()
-			return
-		}
-		v.hush.panes = append(v.hush.panes, p)
-	}
-	if v.win.hush = &v.hush; v.values.has {
-		v.heard = r.values()
-	}
+// silenced says whether a person has silenced the claim of a rule.
+func (c *candidate) silenced(r *rule, en *entry) bool {
+	covered := c.covered(r, en)
+	return slices.ContainsFunc(r.silences, func(s *silence) bool { return s.applies(c.at, covered) })
 }

@@ -1,7 +1,6 @@
 package alert
 
 import (
-	"bytes"
 	"strings"
 	"time"
 
@@ -35,8 +34,7 @@ type lifecycle struct {
 	out    *outbox
 	// fired are the rules without memory that match the record at hand and that somebody knows of.
 	fired condition.RuleSet
-	// mutedBy is the silence that swallowed the last alert which one did.
-	mutedBy *silence
+	asked candidate
 	// muted is the first reason for which an alert of the record at hand was swallowed.
 	muted Reason
 	// expiring is the entry for which something that is due is being done.
@@ -62,7 +60,7 @@ func (l *lifecycle) step(r *rule, v condition.Verdict, rec *Record) {
 	if v == condition.No && !r.formula.SettleKey(&l.in.frame) {
 		return
 	}
-	key := l.in.keyOf(r, rec)
+	key := l.in.keyOf(r, rec.PartitionKey)
 	en := m.find(key)
 	switch {
 	case v == condition.Yes:
@@ -77,7 +75,7 @@ func (l *lifecycle) step(r *rule, v condition.Verdict, rec *Record) {
 		}
 	}
 	if v == condition.Yes && r.timed() && en.note(rec) {
-		l.memory.weigh(en)
+		l.memory.pressure.weigh(en)
 	}
 	if v == condition.Yes && r.covers != 0 && r.window == nil {
 		l.noteCovers(r, en)
@@ -92,7 +90,7 @@ func (l *lifecycle) step(r *rule, v condition.Verdict, rec *Record) {
 	default:
 		l.judge(r, en, v == condition.Yes, o, now)
 		if v == condition.Yes && r.owes(en) && en.note(rec) { // for what may be told without another record
-			l.memory.weigh(en)
+			l.memory.pressure.weigh(en)
 		}
 	}
 	l.reschedule(r, en, now)
@@ -123,35 +121,6 @@ func (en *entry) note(rec *Record) (resized bool) {
 	resized = resized || len(l.sequence) != len(rec.SequenceNumber)
 	l.sequence, l.sub, l.arrival = rec.SequenceNumber, rec.SubSequence, rec.Arrival.UnixMilli()
 	return resized
-}
-
-// countKey accounts for a record that matches a rule and has no proper key.
-func (in *reading) countKey(r *rule) {
-	if r.key == nil {
-		return
-	}
-	if _, cause := r.key.Load(&in.frame); cause.Undefined() {
-		r.metrics.undefined[cause].Add(1)
-	}
-}
-
-// keyOf is what "the same alert" means for a record. A key that cannot be computed is the empty one: an alert without a
-// proper key is better than none. The bytes are valid until the next call.
-func (in *reading) keyOf(r *rule, rec *Record) []byte {
-	in.keyText = in.keyText[:0]
-	switch {
-	case r.whole():
-	case r.key == nil:
-		in.keyText = append(in.keyText, rec.PartitionKey...)
-	default:
-		if v, cause := r.key.Load(&in.frame); !cause.Undefined() {
-			in.keyText = v.AppendText(in.keyText)
-		}
-		if len(in.keyText) > maxKey && in.agreed.keyed() {
-			return in.agreed.key.shorten(in.keyText)
-		}
-	}
-	return in.keyText
 }
 
 // window adds a record to the window of its key, if it belongs there, and judges a window that slides.
@@ -231,9 +200,9 @@ func (l *lifecycle) holds(r *rule, en *entry, o *occasion, now int64) {
 // announce makes the alert of a claim, unless something swallows it. en is nil for a rule that remembers nothing. It answers
 // whether anybody knows: an alert was made, or a person has silenced it.
 func (l *lifecycle) announce(r *rule, en *entry, o *occasion) (known bool) {
-	if reason := l.hindrance(r, en, o); reason != "" {
-		l.swallow(r, en, reason)
-		return reason == ReasonSilenced
+	if by := l.mute(r, en, o, false); by != nil {
+		l.suppress(r, en, by)
+		return by.reason() == ReasonSilenced
 	}
 	l.tell(r, en, o)
 	return true
@@ -241,8 +210,8 @@ func (l *lifecycle) announce(r *rule, en *entry, o *occasion) (known bool) {
 
 // rises tells that a claim which was told has become graver: at once, whatever was told before, and once for each grade.
 func (l *lifecycle) rises(r *rule, en *entry, o *occasion) {
-	if reason := l.mute(r, en, o); reason != "" {
-		l.swallow(r, en, reason)
+	if by := l.mute(r, en, o, false); by != nil {
+		l.suppress(r, en, by)
 		return
 	}
 	l.tellRise(r, en, o)
@@ -259,14 +228,6 @@ func (l *lifecycle) tellRise(r *rule, en *entry, o *occasion) {
 // that a restart would forget which.
 func (l *lifecycle) graver(r *rule, en *entry) bool {
 	return r.severityOf != nil && en.grade < en.severity && l.memory.keyed()
-}
-
-// hindrance is what swallows the alert that a claim fires, or nothing.
-func (l *lifecycle) hindrance(r *rule, en *entry, o *occasion) Reason {
-	if en != nil && r.dedup > 0 && en.sent != 0 && l.clock.at(o)-en.sent < r.dedup && !l.graver(r, en) && !en.owed(l.clock.at(o)) {
-		return ReasonDedup
-	}
-	return l.mute(r, en, o)
 }
 
 // lastWord is for how long the last word on a claim that holds may be that it is over.
@@ -294,21 +255,25 @@ func (l *lifecycle) tell(r *rule, en *entry, o *occasion) {
 // again repeats the alert of a claim that still holds. It counts as made also when it is muted: the next one is due an
 // interval later.
 func (l *lifecycle) again(r *rule, en *entry, o *occasion) {
-	reason := l.mute(r, en, o)
-	if reason == "" {
-		l.memory.rules[r.place].joins(en)
-		reason = l.overdue(r, en, o)
-	}
-	if reason != "" {
-		l.swallow(r, en, reason)
-	} else {
-		l.out.emit(r, en, KindRepeat, o)
-		en.swallowed = 0
-		if l.graver(r, en) {
-			en.severity = en.grade // that is told now
-		}
-	}
+	l.repeat(r, en, o)
 	en.sent = l.clock.at(o)
+}
+
+func (l *lifecycle) repeat(r *rule, en *entry, o *occasion) {
+	if by := l.mute(r, en, o, true); by != nil {
+		l.suppress(r, en, by)
+		return
+	}
+	l.memory.rules[r.place].joins(en)
+	if reason := l.overdue(r, en, o); reason != "" {
+		l.swallow(r, en, reason)
+		return
+	}
+	l.out.emit(r, en, KindRepeat, o)
+	en.swallowed = 0
+	if l.graver(r, en) {
+		en.severity = en.grade // that is told now
+	}
 }
 
 // conclude ends an excursion. Whoever was told of its beginning is told of its end, whatever mutes the rule by now; with
@@ -320,14 +285,6 @@ func (l *lifecycle) conclude(r *rule, en *entry, o *occasion) {
 	}
 	en.firing, en.told, en.heard = false, false, 0
 	en.since, en.streak = 0, 0
-}
-
-// at is the event time of an occasion: a record that came late happens now.
-func (c *eventClock) at(o *occasion) int64 {
-	if o.rec != nil {
-		return c.now()
-	}
-	return o.ms()
 }
 
 // arrived takes a sign of life for what can be absent.
@@ -345,187 +302,10 @@ func (l *lifecycle) swallow(r *rule, en *entry, reason Reason) {
 		return
 	}
 	r.metrics.suppressed[reason].Inc()
-	if reason == ReasonSilenced {
-		l.mutedBy.muted.Add(1)
-	}
 	if en != nil {
 		en.swallowed++
 	}
 	if l.muted == "" && !r.shadow {
 		l.muted = reason
-	}
-}
-
-// mute says what swallows an alert, or nothing. A rule in mode shadow takes no notice.
-func (l *lifecycle) mute(r *rule, en *entry, o *occasion) Reason {
-	for _, other := range r.inhibitors {
-		if l.inhibits(other, r, en, o) {
-			return ReasonInhibited
-		}
-	}
-	if l.mutedBy = l.silenced(r, en, o); l.mutedBy != nil {
-		return ReasonSilenced
-	}
-	at := timeOf(l.clock.at(o))
-	for _, q := range r.quiet {
-		if q.cover(at) {
-			return ReasonQuietHours
-		}
-	}
-	if !r.limit.IsZero() && !l.memory.rules[r.place].spend(l.clock.at(o)) && (en == nil || !en.owed(l.clock.at(o))) {
-		return ReasonRateLimit
-	}
-	return ""
-}
-
-// inhibits says whether other is active for the key that r is about to alert on, and somebody knows. What nobody was told,
-// because of quiet hours or a rate limit, mutes nothing: or nobody would hear of the key at all.
-func (l *lifecycle) inhibits(other, r *rule, en *entry, o *occasion) bool {
-	if other.shadow {
-		return false
-	}
-	if !other.remembers() {
-		return o.rec != nil && l.fired.Has(other.place)
-	}
-	var theirs *entry
-	switch {
-	case other.whole(): // it is about the keys of all others, too
-		theirs = l.memory.rules[other.place].find(nil)
-	case en != nil:
-		theirs = l.memory.rules[other.place].entries[en.key]
-	case o.rec != nil:
-		theirs = l.memory.rules[other.place].find(l.in.keyOf(r, o.rec))
-	}
-	if theirs == nil {
-		return false
-	}
-	if theirs.firing && (theirs.told || l.silenced(other, theirs, o) != nil) {
-		return true
-	}
-	return !other.concludes() && other.dedup > 0 && theirs.sent != 0 && l.clock.at(o)-theirs.sent < other.dedup
-}
-
-// spend takes a token of the rule's rate limit.
-func (m *ruleMemory) spend(at int64) bool {
-	limit := m.rule.limit
-	if at > m.at {
-		m.tokens = min(float64(limit.Events), m.tokens+float64(at-m.at)/1000*limit.PerSecond())
-		m.at = at
-	}
-	if m.tokens < 1 {
-		return false
-	}
-	m.tokens--
-	return true
-}
-
-// severityOf is the place of an alert's severity among severities.
-func (in *reading) severityOf(r *rule, o *occasion) uint8 {
-	word := r.severity
-	if r.severityOf != nil && o.rec != nil {
-		if v, cause := r.severityOf.Load(&in.frame); !cause.Undefined() && v.Kind == condition.Text {
-			word = string(v.Raw)
-		}
-	}
-	for i, s := range severities() {
-		if s == word {
-			return uint8(i)
-		}
-	}
-	return warning // what an expression says that is no severity
-}
-
-// emit makes an alert of a rule for each of its topics.
-func (out *outbox) emit(r *rule, en *entry, kind Kind, o *occasion) {
-	if out.silent {
-		return // another shard says it
-	}
-	if r.shadow {
-		r.metrics.shadow.Inc()
-		return
-	}
-	for _, to := range r.routes {
-		out.make(to, kind, o, en)
-	}
-}
-
-// make makes one alert.
-func (out *outbox) make(to *route, kind Kind, o *occasion, en *entry) {
-	a := &Alert{
-		Topic: to.topic, Kind: kind, At: o.at, Ended: o.ended, Unsure: out.unsure, render: to.render.message, sample: to.render.sampled,
-	}
-	r := to.rule
-	if r != nil {
-		a.Rule, a.sent = r.name, r.audience
-		out.describe(a, r, en, o)
-	}
-	if o.rec != nil {
-		a.Record = out.in.kept(o.rec)
-		a.ID = alertID(out.stream, o.rec, a.Rule, to.topic, kind, out.generation)
-	} else {
-		a.Record = Record{Shard: out.shard, Arrival: o.at}
-		shard := out.shard
-		if r != nil && r.absence.Of == AbsenceOfStream || kind == KindWatchdog {
-			shard = ""
-		}
-		if en != nil && en.last != nil {
-			a.Record.PartitionKey, a.Record.SequenceNumber = en.last.partitionKey, en.last.sequence
-			a.Record.SubSequence, a.Record.Arrival = en.last.sub, timeOf(en.last.arrival)
-		}
-		if o.pushedBy != nil {
-			a.ID = pushedID(out.stream, o.pushedBy, a.Rule, to.topic, kind, a.Key, out.generation)
-		} else {
-			a.ID = timeID(out.stream, shard, a.Rule, to.topic, kind, a.Key, o.ms(), out.generation)
-		}
-	}
-	out.alerts = append(out.alerts, a)
-}
-
-// kept is a record that may be kept.
-func (in *reading) kept(rec *Record) Record {
-	kept := *rec
-	if in.scoring != nil {
-		if in.payload == nil {
-			in.payload = bytes.Clone(rec.Data)
-		}
-		kept.Data = in.payload
-	}
-	return kept
-}
-
-// began is when what the alert is about began; 0 where that is not known. A tumbling window is judged at its end, and about all of it.
-func (en *entry) began(r *rule) int64 {
-	switch {
-	case r.window == nil || !r.window.tumbling:
-		return en.since
-	case en.since == 0:
-		return r.window.end(en.window) - r.window.length
-	}
-	return en.since - r.window.length
-}
-
-// describe fills in what the rule knows about an alert.
-func (out *outbox) describe(a *Alert, r *rule, en *entry, o *occasion) {
-	a.Severity = severities()[out.in.severityOf(r, o)]
-	if en != nil {
-		place := en.severity
-		if a.Kind == KindRepeat && r.severityOf != nil && out.agreed.keyed() {
-			place = en.grade // what holds now
-		}
-		a.Severity = severities()[place]
-		a.Key, a.Suppressed, a.Since = en.key, en.swallowed, timeOf(en.began(r))
-	} else if o.rec != nil {
-		a.Key = string(out.in.keyOf(r, o.rec))
-	}
-	switch {
-	case o.hasValue && r.window != nil:
-		a.Value, a.Worse = o.value, direction(r.window.op)
-	case o.rec != nil && r.value != nil:
-		if v, cause := r.value.Load(&out.in.frame); !cause.Undefined() && v.Kind == condition.Number {
-			a.Value, a.Worse = v.Num, r.worse
-		}
-	}
-	if a.Kind == KindWatchdog {
-		a.Severity = r.severity
 	}
 }

@@ -10,22 +10,6 @@ import (
 // taken as it comes, and a replay might then decide otherwise than the tick did.
 const lateness = 2 * 1000 // milliseconds
 
-// advance does everything that is due up to a time.
-func (rel *siblings) advance(to int64) {
-	m := rel.memory
-	for en := m.next(to); en != nil; en = m.next(to) {
-		rel.life.expiring = en
-		if en.kin == nil {
-			rel.life.expire(en, to)
-		} else if rel.cleared(en) {
-			rel.life.expire(en, to)
-			rel.life.out.silent, rel.life.out.unsure = false, ""
-		}
-	}
-	rel.life.expiring = nil
-	m.clock = max(m.clock, to)
-}
-
 // maxMissed is how many repetitions of one alert are made up for at once, where time comes far in a single step. Beyond that,
 // as after days in which nobody read an idle shard, all but the last say nothing and could be millions.
 const maxMissed = 60
@@ -79,18 +63,18 @@ func (l *lifecycle) expire(en *entry, to int64) {
 		} else {
 			l.again(r, en, o)
 		}
-	case !fired || !r.owes(en) || r.untilHeard(en, due-1) > due:
+	case !fired || !r.owes(en) || l.nextRecheck(r, en, due-1) > due:
 	case !en.told:
-		if l.hindrance(r, en, o) == "" {
+		if l.mute(r, en, o, false) == nil {
 			l.tell(r, en, o)
 		}
 	case l.graver(r, en):
-		if l.mute(r, en, o) == "" {
+		if l.mute(r, en, o, false) == nil {
 			l.tellRise(r, en, o)
 		}
 	}
 	if r.owes(en) {
-		due = max(due, to-maxSteps*maxPatience)
+		due = max(due, to-maxSteps*maxRecheckInterval)
 	}
 	l.reschedule(r, en, due)
 }
@@ -154,7 +138,7 @@ func (w *windowRule) skip(s *window, to int64) {
 func (l *lifecycle) reschedule(r *rule, en *entry, now int64) {
 	next := r.nextDue(en, now)
 	if r.owes(en) {
-		if again := r.untilHeard(en, now); next == 0 || again < next {
+		if again := l.nextRecheck(r, en, now); next == 0 || again < next {
 			next = again
 		}
 	}
@@ -169,7 +153,7 @@ func (l *lifecycle) reschedule(r *rule, en *entry, now int64) {
 	en.tally()
 	en.regard()
 	if w := en.window; w != nil && w.resized {
-		l.memory.weigh(en)
+		l.memory.pressure.weigh(en)
 		w.resized = false
 	}
 }
@@ -179,43 +163,6 @@ func (l *lifecycle) reschedule(r *rule, en *entry, now int64) {
 func (r *rule) owes(en *entry) bool {
 	unsaid := !en.told || r.severityOf != nil && en.grade < en.severity
 	return en.firing && unsaid && r.episodic() && r.absence.Of != AbsenceOfStream
-}
-
-// patience and maxPatience are after which time a claim that was swallowed is looked at again where it is not known how long
-// what swallows it will last: the time doubles up to the longer one.
-const (
-	patience    = 60 * 1000
-	maxPatience = 10 * patience
-)
-
-// untilHeard is when to look again at a claim that fires and that nobody was told: when what swallows it is over, as far as
-// that is known, and now and then in any case.
-func (r *rule) untilHeard(en *entry, now int64) int64 {
-	began := en.since + max(millis(r.hold.Time), millis(r.absence.After))
-	wait := int64(patience)
-	for began+wait <= now && wait < maxPatience {
-		wait = min(2*wait, maxPatience)
-	}
-	next := began + wait
-	if next <= now {
-		next += (now - next + maxPatience) / maxPatience * maxPatience
-	}
-	at := timeOf(now)
-	for _, s := range r.silences { // also one that only begins by then
-		if until := s.until.UnixMilli(); until > now {
-			next = min(next, until)
-		}
-	}
-	for _, q := range r.quiet {
-		next = min(next, q.end(at).UnixMilli())
-	}
-	if end := en.sent + r.dedup; end > now && en.sent != 0 {
-		next = min(next, end)
-	}
-	if word := en.since + lastWord; en.ended && word > now {
-		next = min(next, word)
-	}
-	return next
 }
 
 // endLife is for how long a rule with a rate limit remembers that the last word on a key was that it is over.
@@ -274,4 +221,35 @@ func (en *entry) dedupEnd(r *rule) int64 {
 // forgettable says that an entry, for which nothing is due, is like one that was never made.
 func (r *rule) forgettable(en *entry) bool {
 	return !en.firing && en.since == 0 && en.streak == 0 && r.absence.After == 0
+}
+
+// reached is how far time has come, by records or by ticks.
+func (l *lifecycle) reached() int64 { return max(l.clock.now(), l.memory.clock) }
+
+// thaw goes on with what a rule remembers that was not in force for a while. What came meanwhile nobody noted, so nothing may
+// be concluded from its absence: what waits, begins to wait anew. It is false if nothing is left to remember.
+func (r *rule) thaw(en *entry, now int64) bool {
+	if r.absence.Of == AbsenceOfStream {
+		return true // what the fleet knows of the stream has no gap
+	}
+	if en.window != nil {
+		r.window.advance(en.window, now)
+		en.window.watched = now
+	}
+	switch {
+	case en.firing:
+		en.held = max(en.held, now)
+		if r.repeat > 0 && now > en.sent {
+			en.sent += (now - en.sent) / r.repeat * r.repeat
+		}
+	case r.absence.After > 0:
+		en.held = max(en.held, now)
+	default:
+		en.since, en.streak = 0, 0
+	}
+	en.due = r.nextDue(en, now)
+	if r.owes(en) {
+		en.due = now + recheckInterval
+	}
+	return en.due != 0 || !r.forgettable(en)
 }

@@ -121,7 +121,7 @@ func (m *memory) rehash() {
 			if short := m.shortened(r.rule, en.key); short != en.key {
 				m.rename(en, short)
 			}
-			m.weigh(en)
+			m.pressure.weigh(en)
 		}
 		for key, c := range r.claims {
 			if short := m.shortened(r.rule, key); short != key {
