@@ -4,109 +4,62 @@ import (
 	"cmp"
 	"runtime/debug"
 	"time"
-	"unicode/utf8"
 
 	"go.uber.org/zap"
 
+	"kinesis-alerter/alert/budget"
+	"kinesis-alerter/alert/condition"
 	"kinesis-alerter/alert/filter"
 )
 
 // Evaluator evaluates the records of one shard, in sequence order. It belongs to one goroutine.
+//
+// It runs the stages. Its parts do the work, and each owns what it writes: the clock (event_clock.go), the record at hand as rules see it
+// (reading.go), the memory of rules (memory.go), the life of their firing periods (lifecycle.go), what other shards know of inherited keys
+// (siblings.go), and the alerts that come of it (outbox.go).
 type Evaluator struct {
 	pipeline *Pipeline
-	// set is the version of the rules that this evaluator runs.
-	set   *compiled
-	shard string
-	// generation is how often the shard was rewound.
-	generation uint32
-	decoder    *decoder
-	scoring    *scoring // nil where there are no scores
-	matcher    *filter.Matcher
-	frame      frame
-	// eventTime is the latest arrival so far. Arrivals of a shard do not always increase.
-	eventTime time.Time
-	memory    *memory
+	shard    string
 	// agreed is what the workers of the application have agreed on, as far as the evaluator was told.
 	agreed agreement
-	// clock is how late it is for the stream, in milliseconds; 0 where nobody says so.
-	clock int64
+	clock  eventClock
+	in     reading
+	memory *memory // one for ever: what is restored replaces what is in it
+	out    outbox
+	life   lifecycle
+	others siblings
 	// unwell is since when the fleet has been in no state for the watchdog to speak; zero while it is in one.
 	unwell time.Time
-	// key and name are copies that the slots of the built-in names point to; keyText is the key of the rule at hand.
-	key, name, keyText []byte
-	// counted is what a distinct window counts of the record at hand.
-	counted value
-
-	// notes are which fields records had that set.watch does not know of yet.
+	// notes are which fields records had that the watch of the rules does not know of yet.
 	notes fieldNotes
+	// hits are the rules to try on the record at hand.
+	hits condition.RuleSet
 
-	// What follows is about keys that other shards have, too (kin.go). met are those shards, as far as is known, and without those
-	// for which nothing waits; missing is what the last look at what is due has missed. news says that another look is worth while.
-	met      map[string]*met
-	without  []string
-	missing  map[string]bool
-	news     bool
-	deciding bool // a tick looks at what waits
-	// silent says that what is being done is said by another shard, unsure of which shards nothing is known that may contradict it.
-	silent bool
-	unsure string
-
-	// What follows is of the record or tick at hand.
-
-	alerts []*Alert
-	// scored is the record with what the scores add to its payload.
-	scored Record
-	// payload is what the alerts of a scored record keep, once one is made: the scores' own memory is used again.
-	payload []byte
-	// hits are the rules to try, fired those without memory that match the record and that somebody knows of.
-	hits, fired ruleSet
-	// covered are the conditions of silences that the record meets, of those that were judged.
-	covered, judged uint32
-	// mutedBy is the silence that swallowed the last alert which one did.
-	mutedBy *silence
-	// muted is the first reason for which an alert was swallowed.
-	muted Reason
-	// aside counts the alerts that are about other keys than the record at hand, which pushed them out.
-	aside int
-	// over says that a rule would have cost more than its budget.
-	over bool
-	// expiring is the entry for which something that is due is being done.
-	expiring *entry
-
-	// lettered and toldOver are when a record beyond a budget last went to the dead letters, and to the log, in event time.
+	// over says that a rule would have cost more than its budget with the record at hand. lettered and toldOver are when such a record
+	// last went to the dead letters, and to the log, in event time.
+	over               bool
 	lettered, toldOver int64
 }
 
 func newEvaluator(p *Pipeline, shard string) *Evaluator {
-	e := &Evaluator{pipeline: p, shard: shard, name: []byte(shard), agreed: agreement{format: SnapshotFormat}}
-	e.run(p.current.Load())
-	e.memory = newMemory(e.set, e.agreed)
+	e := &Evaluator{pipeline: p, shard: shard, agreed: agreement{format: SnapshotFormat}}
+	set := p.current.Load()
+	e.memory = newMemory(set, e.agreed)
+	e.in = reading{pipeline: p, clock: &e.clock, agreed: &e.memory.agreement, name: []byte(shard)}
+	e.out = outbox{stream: p.stream, shard: shard, in: &e.in, agreed: &e.memory.agreement}
+	e.life = lifecycle{clock: &e.clock, in: &e.in, memory: e.memory, out: &e.out}
+	e.others = siblings{shard: shard, memory: e.memory, life: &e.life}
+	e.run(set)
 	return e
 }
 
 // run makes the evaluator work by a version of the rules. The memory is not its matter.
 func (e *Evaluator) run(set *compiled) {
-	e.set = set
-	e.release()
-	e.hits, e.fired = newRuleSet(len(set.rules)), newRuleSet(len(set.rules))
-	e.notes = fieldNotes{seen: make([]kindSet, set.schema.slots)}
+	e.in.set = set
+	e.in.release()
+	e.hits, e.life.fired = condition.NewRuleSet(len(set.rules)), condition.NewRuleSet(len(set.rules))
+	e.notes = fieldNotes{seen: make([]condition.KindSet, set.schema.Slots)}
 }
-
-// release drops everything that may point into a payload or have grown with it.
-func (e *Evaluator) release() {
-	e.decoder, e.frame, e.matcher = newDecoder(e.set.schema), newFrame(e.set.schema), nil
-	e.keyText, e.counted = nil, value{}
-	if e.scoring = nil; len(e.set.scores) > 0 {
-		e.scoring = newScoring(e.set.scored)
-	}
-	if e.set.filter != nil {
-		e.matcher = e.set.filter.Matcher()
-	}
-}
-
-// maxRetained is the payload up to which an evaluator keeps its working memory, and with it the payload, until the next
-// record. A larger one is let go at once: an idle shard must not pin megabytes.
-const maxRetained = 64 << 10
 
 // Evaluate says what becomes of rec. It does not keep rec, but its alerts keep rec.Data. It never panics: a panic in a
 // rule or a stage is counted and logged, and the record is Invalid with ReasonPanic.
@@ -118,74 +71,74 @@ func (e *Evaluator) Evaluate(rec *Record) (d Decision) {
 	}()
 	e.begin()
 	if !rec.Replayed {
-		e.trim()
+		e.life.trim()
 	}
-	if rec.Arrival.After(e.eventTime) {
-		e.eventTime = rec.Arrival
+	if rec.Arrival.After(e.clock.eventTime) {
+		e.clock.eventTime = rec.Arrival
 	}
 	if len(rec.Data) > maxRetained {
-		defer e.release()
+		defer e.in.release()
 	}
 
 	// The stages, in order.
-	e.advance(e.now())
-	if e.scoring != nil {
-		e.scored = *rec
-		e.scored.Data = e.scoring.apply(e.set, e.memory, rec)
-		rec = &e.scored
+	e.others.advance(e.clock.now())
+	if e.in.scoring != nil {
+		e.in.scored = *rec
+		e.in.scored.Data = e.in.scoring.apply(e.in.set, e.memory, rec)
+		rec = &e.in.scored
 	}
-	e.muted = "" // what time brought about is not of the record
-	switch e.admit(rec) {
+	e.life.muted = "" // what time brought about is not of the record
+	switch e.in.admit(rec) {
 	case filter.NotMatched:
-		return Decision{Outcome: Filtered, Alerts: e.made()}
+		return Decision{Outcome: Filtered, Alerts: e.out.made()}
 	case filter.NotJSON:
 		e.notJSON(rec)
-		return Decision{Outcome: Filtered, Reason: ReasonNotJSON, Alerts: e.made(), DeadLetter: e.set.letters}
+		return Decision{Outcome: Filtered, Reason: ReasonNotJSON, Alerts: e.out.made(), DeadLetter: e.in.set.letters}
 	case filter.OverBudget: // better an alert too many
 		e.pipeline.metrics.filterOver.Inc()
 	case filter.Matched:
 	}
-	if reason := e.read(rec); reason != "" {
+	if reason := e.in.read(rec); reason != "" {
 		e.pipeline.unreadable(rec.Data, reason)
-		return Decision{Outcome: Invalid, Reason: reason, Alerts: e.made(), DeadLetter: e.set.letters}
+		return Decision{Outcome: Invalid, Reason: reason, Alerts: e.out.made(), DeadLetter: e.in.set.letters}
 	}
-	if e.memory.kin > 0 {
-		e.hear(rec)
+	if e.memory.inherited.kin > 0 {
+		e.others.hear(rec)
 	}
-	timed := len(e.alerts)
-	e.aside = 0
-	if every := e.set.every; every != nil {
-		e.make(every, KindFiring, &occasion{rec: rec, at: rec.Arrival}, nil)
+	timed := len(e.out.alerts)
+	e.out.aside = 0
+	if every := e.in.set.every; every != nil {
+		e.out.make(every, KindFiring, &occasion{rec: rec, at: rec.Arrival}, nil)
 	} else if e.match(rec); e.over {
-		return e.overBudget(len(e.alerts) > timed+e.aside)
+		return e.overBudget(len(e.out.alerts) > timed+e.out.aside)
 	}
 	switch {
-	case len(e.alerts) > timed+e.aside:
-		return Decision{Outcome: Alerted, Alerts: e.made()}
-	case e.muted != "":
-		return Decision{Outcome: Suppressed, Reason: e.muted, Alerts: e.made()}
+	case len(e.out.alerts) > timed+e.out.aside:
+		return Decision{Outcome: Alerted, Alerts: e.out.made()}
+	case e.life.muted != "":
+		return Decision{Outcome: Suppressed, Reason: e.life.muted, Alerts: e.out.made()}
 	}
-	return Decision{Outcome: Unmatched, Alerts: e.made()}
+	return Decision{Outcome: Unmatched, Alerts: e.out.made()}
 }
 
 // begin makes ready for a record or a tick.
 func (e *Evaluator) begin() {
-	if set := e.pipeline.current.Load(); set != e.set {
+	if set := e.pipeline.current.Load(); set != e.in.set {
 		e.adopt(set)
 	}
-	clear(e.alerts)
-	e.alerts = e.alerts[:0]
-	e.muted, e.payload, e.over, e.aside, e.judged, e.covered = "", nil, false, 0, 0, 0
+	clear(e.out.alerts)
+	e.out.alerts = e.out.alerts[:0]
+	e.life.muted, e.in.payload, e.over, e.out.aside, e.in.judged, e.in.covered = "", nil, false, 0, 0, 0
 }
 
 // overBudget is the decision on a record that some rule could not judge within its budget. One a second of event time goes to the
 // dead letters: a producer that sends nothing else must not flood them.
 func (e *Evaluator) overBudget(alerted bool) Decision {
-	d := Decision{Outcome: OverBudget, Reason: ReasonOverBudget, Alerts: e.made()}
+	d := Decision{Outcome: OverBudget, Reason: ReasonOverBudget, Alerts: e.out.made()}
 	if alerted {
 		d.Outcome = Alerted
 	}
-	if now := e.now(); e.lettered == 0 || now >= e.lettered+1000 {
+	if now := e.clock.now(); e.lettered == 0 || now >= e.lettered+1000 {
 		e.lettered, d.DeadLetter = now, true
 	}
 	return d
@@ -195,188 +148,73 @@ func (e *Evaluator) overBudget(alerted bool) Decision {
 func (e *Evaluator) noteOver(r *rule, rec *Record) {
 	e.over = e.over || !r.shadow
 	const atMost = int64(time.Minute / time.Millisecond)
-	if now := e.now(); e.toldOver == 0 || now >= e.toldOver+atMost {
+	if now := e.clock.now(); e.toldOver == 0 || now >= e.toldOver+atMost {
 		e.toldOver = now
 		e.pipeline.log.Warn("a rule is beyond its budget and did not judge a record; told once a minute at most",
-			zap.String("rule", r.name), zap.String("why", BudgetRemedy(e.frame.meter.over)),
+			zap.String("rule", r.name), zap.String("why", budget.Remedy(e.in.frame.Meter.Over)),
 			zap.String("shard", e.shard), zap.String("sequence", rec.SequenceNumber), zap.Int("bytes", len(rec.Data)))
 	}
-}
-
-// now is the event time in milliseconds. It never goes back.
-func (e *Evaluator) now() int64 { return millisOf(e.eventTime) }
-
-// admit asks the filter.
-func (e *Evaluator) admit(rec *Record) filter.Result {
-	if e.matcher == nil {
-		return filter.Matched
-	}
-	return e.matcher.Match(rec.Data, rec.PartitionKey)
 }
 
 // notJSON accounts for a record that a filter on data dropped unread. Lambda does the same, and says nothing.
 func (e *Evaluator) notJSON(rec *Record) {
 	e.pipeline.metrics.notJSON.Inc()
-	e.pipeline.unreadable(rec.Data, cmp.Or(e.decode(rec), ReasonNotJSON))
+	e.pipeline.unreadable(rec.Data, cmp.Or(e.in.decode(rec), ReasonNotJSON))
 	const atMost = int64(time.Minute / time.Millisecond)
-	if now := e.now(); e.memory.noted == 0 || now >= e.memory.noted+atMost {
+	if now := e.clock.now(); e.memory.noted == 0 || now >= e.memory.noted+atMost {
 		e.memory.noted = now
 		e.pipeline.log.Warn("a record is no JSON, the filter on data dropped it, as Lambda does; told once a minute at most",
 			zap.String("shard", e.shard), zap.String("sequence", rec.SequenceNumber), zap.Int("bytes", len(rec.Data)))
 	}
 }
 
-// read fills the slots. It returns the reason why the record is invalid, or the empty reason.
-func (e *Evaluator) read(rec *Record) Reason {
-	c := e.set
-	if c.every != nil || c.schema.format == FormatText {
-		if len(rec.Data) > MaxRecordBytes {
-			return ReasonTooLarge
-		}
-		if !utf8.Valid(rec.Data) {
-			return ReasonInvalidUTF8
-		}
-		if c.every != nil {
-			return ""
-		}
-		e.builtins(rec)
-		return ""
-	}
-	if reason := e.decode(rec); reason != "" {
-		return reason
-	}
-	for slot, hidden := range e.decoder.shadowed {
-		if hidden {
-			e.pipeline.shadowed(slot)
-		}
-	}
-	e.builtins(rec)
-	return ""
-}
-
-// decode fills the slots of the fields.
-func (e *Evaluator) decode(rec *Record) Reason {
-	for _, slot := range e.decoder.touched { // of the record before
-		e.frame.slots[slot] = value{}
-	}
-	return e.decoder.decode(rec.Data, e.frame.slots)
-}
-
-// builtins fills the slots of the built-in names that some rule mentions.
-func (e *Evaluator) builtins(rec *Record) {
-	used := &e.set.schema.used
-	slots := e.frame.slots
-	if used[slotPartitionKey] {
-		e.key = append(e.key[:0], rec.PartitionKey...)
-		slots[slotPartitionKey] = value{kind: text, raw: e.key}
-	}
-	if used[slotShard] {
-		slots[slotShard] = value{kind: text, raw: e.name}
-	}
-	if used[slotArrival] {
-		slots[slotArrival] = value{kind: moment, at: rec.Arrival.UTC()}
-	}
-	if used[slotAge] {
-		slots[slotAge] = value{kind: span, ns: int64(e.eventTime.Sub(rec.Arrival))}
-	}
-	if used[slotData] {
-		slots[slotData] = value{kind: text, raw: rec.Data}
-	}
-}
-
 // match tries the rules that the record can match, and those to which it means something that it does not.
 func (e *Evaluator) match(rec *Record) {
-	x := e.set.index
-	e.frame.record()
-	copy(e.hits, x.always)
-	clear(e.fired)
-	for _, slot := range e.decoder.touched {
-		e.notes.seen[slot] |= 1 << e.frame.slots[slot].kind
-		x.lookUp(slot, &e.frame.slots[slot], e.hits)
+	x := e.in.set.index
+	e.in.frame.Record()
+	copy(e.hits, x.Always)
+	clear(e.life.fired)
+	for _, slot := range e.in.decoder.Touched {
+		e.notes.seen[slot] |= 1 << e.in.frame.Slots[slot].Kind
+		x.LookUp(slot, &e.in.frame.Slots[slot], e.hits)
 	}
-	if now := e.now(); e.notes.due(now) {
-		e.set.watch.note(&e.notes, now, rec.Data)
+	if now := e.clock.now(); e.notes.due(now) {
+		e.in.set.watch.note(&e.notes, now, rec.Data)
 	}
-	for slot, used := range e.set.schema.used {
+	for slot, used := range e.in.set.schema.Used {
 		if used {
-			x.lookUp(slot, &e.frame.slots[slot], e.hits)
+			x.LookUp(slot, &e.in.frame.Slots[slot], e.hits)
 		}
 	}
-	x.records.Add(1)
-	if e.memory.count > 0 {
-		e.set.mindful.each(func(i int) {
+	x.Records.Add(1)
+	if e.memory.pressure.count > 0 {
+		e.in.set.mindful.Each(func(i int) {
 			if len(e.memory.rules[i].entries) > 0 {
-				e.hits.add(i)
+				e.hits.Add(i)
 			}
 		})
 	}
-	e.hits.each(func(i int) {
-		r := e.set.rules[i]
-		v := r.verdict(&e.frame)
-		if v == yes {
+	e.hits.Each(func(i int) {
+		r := e.in.set.rules[i]
+		v := r.verdict(&e.in.frame)
+		if v == condition.Yes {
 			r.metrics.matched.Inc()
 		}
-		e.step(r, v, rec)
+		if v == condition.UndefinedOverBudget {
+			e.noteOver(r, rec)
+		}
+		e.life.step(r, v, rec)
 	})
 }
 
 // verdict evaluates the condition and counts what is undefined in it, but for the term by which the index has the rule:
-// its shelf counts for it.
-func (r *rule) verdict(f *frame) verdict {
-	if r.priced {
-		return r.pricedVerdict(f)
-	}
-	rest := r.when
-	if r.shelf != nil {
-		if v := rest[0].eval(f); v != yes {
-			return v
-		}
-		rest = rest[1:]
-	}
-	v := rest.eval(f)
-	if v.undefined() {
+// the index counts for it.
+func (r *rule) verdict(f *condition.Frame) condition.Verdict {
+	v, counted := r.formula.Judge(f)
+	if v.Undefined() && !counted {
 		r.metrics.undefined[v].Add(1)
 	}
 	return v
-}
-
-// pricedVerdict is verdict within the rule's budget. For a record that matches, what the rule computes of it is paid for, too.
-func (r *rule) pricedVerdict(f *frame) verdict {
-	v, counted := r.within(f)
-	if v.undefined() && !counted {
-		r.metrics.undefined[v].Add(1)
-	}
-	return v
-}
-
-// within evaluates a rule within its budget and the record's. counted says that nothing is to be counted for what is undefined.
-func (r *rule) within(f *frame) (v verdict, counted bool) {
-	f.begin()
-	v, counted = r.evaluate(f)
-	f.rules -= f.meter.spent()
-	return v, counted
-}
-
-func (r *rule) evaluate(f *frame) (v verdict, counted bool) {
-	rest := r.when
-	if r.shelf != nil { // its term has no price
-		if v := rest[0].eval(f); v != yes {
-			return v, true
-		}
-		rest = rest[1:]
-	}
-	v = rest.eval(f)
-	switch {
-	case f.meter.over != "":
-		return undefinedOverBudget, false
-	case len(r.computed) == 0:
-	case v == yes && !f.settle(r.computed):
-		return undefinedOverBudget, false
-	case v == no && !f.settle(r.computed[:r.keyed]):
-		// It matters only where the rule remembers a key, so it does not matter anywhere.
-		return undefinedFailed, true
-	}
-	return v, false
 }
 
 // panicked makes the evaluator usable again and accounts for the panic.
@@ -389,19 +227,15 @@ func (e *Evaluator) panicked(rec *Record, cause any) Decision {
 		zap.Uint32("sub_sequence", rec.SubSequence),
 		zap.Any("panic", cause),
 		zap.ByteString("stack", debug.Stack()))
-	e.release()
-	if en := e.expiring; en != nil && en.of.entries[en.key] == en { // or it would be due, and panic, with every record to come
+	e.in.release()
+	if en := e.life.expiring; en != nil && en.of.entries[en.key] == en { // or it would be due, and panic, with every record to come
 		e.memory.drop(en)
 	}
-	e.expiring, e.silent, e.unsure, e.deciding = nil, false, "", false
+	e.life.expiring, e.out.silent, e.out.unsure, e.others.deciding = nil, false, "", false
 	// What was made before the panic is due: what is remembered says that it was told.
-	return Decision{Outcome: Invalid, Reason: ReasonPanic, Alerts: e.made(), DeadLetter: e.set.letters}
+	return Decision{Outcome: Invalid, Reason: ReasonPanic, Alerts: e.out.made(), DeadLetter: e.in.set.letters}
 }
 
-// made are the alerts of the record at hand; nil if there are none.
-func (e *Evaluator) made() []*Alert {
-	if len(e.alerts) == 0 {
-		return nil
-	}
-	return e.alerts
-}
+// Scored is the payload of the record that was evaluated last as filters, rules and templates saw it: with what the scores
+// added. It is valid until the next call of the evaluator, and nil where there are no scores.
+func (e *Evaluator) Scored() []byte { return e.in.scored.Data }

@@ -1,33 +1,27 @@
 package alert
 
-import "time"
-
 // overdueLeast is how far behind the clock a repetition is at least that counts as overdue: a little more than reading and ticks take.
 const overdueLeast = 5 * 1000 // milliseconds
-
-// Reaches tells the evaluator up to when the stream has records at least, however far behind evaluation is: what the service's clock
-// shows. It decides one thing, which repetitions are said while evaluation catches up. An evaluator that is told nothing says all.
-func (e *Evaluator) Reaches(now time.Time) { e.clock = now.UnixMilli() }
 
 // overdue says whether a repetition goes unsaid because a later one is due by now: after an hour of downtime nobody wants sixty. Where
 // evaluation stays behind, one is made for each interval that passes by the clock.
 //
 // A replay sees a later clock, so it may leave out a repetition that was made, or count another number as swallowed. Nothing else may
 // differ. So this is asked last, when the repetition has spent what it spends of a rate limit, and an overdue one counts as made.
-func (e *Evaluator) overdue(r *rule, en *entry, o *occasion) Reason {
-	m := e.memory
-	if e.at(o)+max(r.repeat, overdueLeast) > e.clock {
+func (l *lifecycle) overdue(r *rule, en *entry, o *occasion) Reason {
+	m := l.memory
+	if l.clock.at(o)+max(r.repeat, overdueLeast) > l.clock.clock {
 		delete(m.late, en)
 		return ""
 	}
 	since, known := m.late[en]
-	if passed := e.clock - since; known && passed >= 0 && passed < r.repeat {
+	if passed := l.clock.clock - since; known && passed >= 0 && passed < r.repeat {
 		return ReasonOverdue
 	}
 	if m.late == nil {
 		m.late = make(map[*entry]int64)
 	}
-	if m.late[en] = e.clock; known {
+	if m.late[en] = l.clock.clock; known {
 		return ""
 	}
 	return ReasonOverdue

@@ -58,7 +58,7 @@ func (f *faults) watchdog(c WatchdogConfig, topics map[string]*topicWords) *watc
 // speak makes the watchdog's message at the end of an interval. While the fleet is not well there is none, and afterwards none is
 // made up for.
 func (e *Evaluator) speak(f Fleet) {
-	w := e.set.watchdog
+	w := e.in.set.watchdog
 	if w == nil {
 		return
 	}
@@ -80,7 +80,7 @@ func (e *Evaluator) speak(f Fleet) {
 	if e.memory.watchdog != 0 && end > e.memory.watchdog {
 		o := &occasion{at: timeOf(end)}
 		for _, to := range w.rule.routes {
-			e.make(to, KindWatchdog, o, nil)
+			e.out.make(to, KindWatchdog, o, nil)
 		}
 	}
 	e.memory.watchdog = max(e.memory.watchdog, end)

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"slices"
 	"time"
+
+	"kinesis-alerter/internal/position"
 )
 
 // Verb says what an operator does to a lease.
@@ -43,7 +45,7 @@ func (c Change) row() *row {
 		parents: a.Parents, paused: a.Paused, rewinds: a.Generation, startAt: a.StartAt,
 	}
 	if r.ended() {
-		r.position.Sub = WholeRecord // as it is read back
+		r.position.Sub = position.WholeRecord // as it is read back
 	}
 	return r
 }
@@ -71,7 +73,7 @@ func (a *Admin) Rewind(ctx context.Context, shards []string, to Start) ([]Change
 			return false, errors.New("its records are past the retention, so there is nothing to read again")
 		}
 		c.breaks, c.moves = true, true
-		c.After.Position, c.After.Resolved, c.After.CaughtUp = Position{}, "", time.Time{}
+		c.After.Position, c.After.Resolved, c.After.CaughtUp = position.Position{}, "", time.Time{}
 		c.After.StartAt, c.After.Generation = to, c.Before.Generation+1
 		return true, nil
 	})
@@ -82,7 +84,7 @@ func (a *Admin) Rewind(ctx context.Context, shards []string, to Start) ([]Change
 func (a *Admin) Pause(ctx context.Context, shards []string) ([]Change, error) {
 	return a.plan(ctx, VerbPause, shards, func(c *Change) (bool, error) {
 		c.pauses, c.After.Paused = true, true
-		return !c.Before.Paused && c.Before.Position.Sequence != ShardEnd && c.Before.State != ShardSkipped && c.Before.Listed, nil
+		return !c.Before.Paused && c.Before.Position.Sequence != position.ShardEnd && c.Before.State != ShardSkipped && c.Before.Listed, nil
 	})
 }
 
@@ -108,7 +110,7 @@ func (a *Admin) plan(ctx context.Context, verb Verb, shards []string, change fun
 	var out []Change
 	var errs []error
 	for i := range rows {
-		c := Change{Verb: verb, Before: rows[i], After: rows[i], exists: a.store.rows[rows[i].Shard] != nil}
+		c := Change{Verb: verb, Before: rows[i], After: rows[i], exists: a.store.view.rows[rows[i].Shard] != nil}
 		ok, err := change(&c)
 		switch {
 		case err != nil:

@@ -11,6 +11,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
 
+	"kinesis-alerter/internal/position"
 	"kinesis-alerter/internal/sleep"
 )
 
@@ -48,7 +49,7 @@ func (a *Admin) startOf(shard string) types.StartingPosition {
 	s := a.store
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.lineage.from(shard, s.rows, &a.app.origin, s.cfg.Start)
+	return s.view.startOf(shard)
 }
 
 // Export reads the table for Import. A shard without a checkpoint is exported with the position at which it would start,
@@ -77,7 +78,7 @@ func (a *Admin) Export(ctx context.Context, now time.Time) (Export, error) {
 			if from := a.startOf(r.Shard); from.Timestamp != nil {
 				x.StartAt = Start{Kind: StartTime, Time: from.Timestamp.UTC()}
 			}
-		case !p.IsZero() && p.Sequence != ShardEnd && p.Sub != WholeRecord:
+		case !p.IsZero() && p.Sequence != position.ShardEnd && p.Sub != position.WholeRecord:
 			x.SubSequence = &p.Sub
 		}
 		out.Shards = append(out.Shards, x)
@@ -102,15 +103,15 @@ func (a *Admin) Import(ctx context.Context, from Export) (plan ImportPlan, err e
 	in := map[string]LeaseRow{}
 	for _, x := range from.Shards {
 		r := LeaseRow{
-			Shard: x.Shard, Position: Position{Sequence: x.Checkpoint}, Resolved: x.Resolved, StartAt: x.StartAt,
+			Shard: x.Shard, Position: position.Position{Sequence: x.Checkpoint}, Resolved: x.Resolved, StartAt: x.StartAt,
 			CaughtUp: x.CaughtUp, Generation: x.Generation, Paused: x.Paused,
 		}
 		if !r.Position.IsZero() {
-			r.Position.Sub = WholeRecord
+			r.Position.Sub = position.WholeRecord
 			if x.SubSequence != nil {
 				r.Position.Sub = *x.SubSequence
 			}
-			if x.Checkpoint != ShardEnd && !validSequence(x.Checkpoint) {
+			if x.Checkpoint != position.ShardEnd && !position.ValidSequence(x.Checkpoint) {
 				plan.Faults = append(plan.Faults, RowFault{Row: x.Shard, Cause: fmt.Sprintf("the checkpoint %s is no sequence number", quoted(x.Checkpoint))})
 				continue
 			}
@@ -187,7 +188,7 @@ func (a *Admin) hasShard(id string) bool {
 	s := a.store
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	info := s.lineage.shards[id]
+	info := s.view.lineage.shards[id]
 	return info != nil && info.inListing && !info.absent.any()
 }
 
@@ -230,13 +231,13 @@ func (f foreignRow) place(id string) (LeaseRow, error) {
 	case "", "LATEST", "AT_TIMESTAMP": // never checkpointed
 	case "TRIM_HORIZON":
 		r.StartAt = Start{Kind: StartTrimHorizon}
-	case ShardEnd:
-		r.Position = Position{Sequence: ShardEnd, Sub: WholeRecord}
+	case position.ShardEnd:
+		r.Position = position.Position{Sequence: position.ShardEnd, Sub: position.WholeRecord}
 	default:
-		if !validSequence(f.checkpoint) {
+		if !position.ValidSequence(f.checkpoint) {
 			return r, fmt.Errorf("the checkpoint %s is no sequence number", quoted(f.checkpoint))
 		}
-		r.Position = Position{Sequence: f.checkpoint, Sub: WholeRecord}
+		r.Position = position.Position{Sequence: f.checkpoint, Sub: position.WholeRecord}
 		if f.sub != "" { // Java writes 0 both for a plain record and for the first of an aggregate
 			var sub uint32
 			if _, err := fmt.Sscan(f.sub, &sub); err != nil {
@@ -262,14 +263,14 @@ func (a *Admin) fillTree(in map[string]LeaseRow) {
 			begun[id] = true
 		}
 	}
-	for _, id := range sortedKeys(s.lineage.shards) {
+	for _, id := range sortedKeys(s.view.lineage.shards) {
 		if r := in[id]; !r.Position.IsZero() || r.StartAt.Kind != StartLatest {
 			continue
 		}
 		switch {
-		case !known[id] && s.lineage.related(id, begun, s.lineage.children):
-			in[id] = LeaseRow{Shard: id, Position: Position{Sequence: ShardEnd, Sub: WholeRecord}}
-		case s.lineage.related(id, known, s.lineage.parentsOf):
+		case !known[id] && s.view.lineage.related(id, begun, s.view.lineage.children):
+			in[id] = LeaseRow{Shard: id, Position: position.Position{Sequence: position.ShardEnd, Sub: position.WholeRecord}}
+		case s.view.lineage.related(id, known, s.view.lineage.parentsOf):
 			in[id] = LeaseRow{Shard: id, StartAt: Start{Kind: StartTrimHorizon}}
 		}
 	}
@@ -322,7 +323,7 @@ func (a *Admin) planImport(ctx context.Context, in map[string]LeaseRow, unwritte
 			continue
 		}
 		listed++
-		c := Change{Verb: VerbImport, Before: before, After: before, exists: a.store.rows[before.Shard] != nil, breaks: true, moves: true}
+		c := Change{Verb: VerbImport, Before: before, After: before, exists: a.store.view.rows[before.Shard] != nil, breaks: true, moves: true}
 		if x.Position.IsZero() && x.StartAt.Kind == StartLatest {
 			continue // it starts where the application does
 		}

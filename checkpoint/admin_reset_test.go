@@ -7,6 +7,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/stretchr/testify/require"
+
+	"kinesis-alerter/internal/position"
 )
 
 func (w *world) reset(to Start) (*Reset, error) {
@@ -22,7 +24,7 @@ func TestResetBeginsARecreatedStream(t *testing.T) {
 			bubble(t, 2, func(w *world) {
 				a := w.start("a")
 				w.awaitHeld(5*time.Second, 2, a)
-				a.store.Lease(only).Commit("100", WholeRecord, "101>102", time.Now(), 0)
+				a.store.Lease(only).Commit("100", position.WholeRecord, "101>102", time.Now(), 0)
 				_, err := w.reset(to)
 				require.ErrorIs(w, err, ErrSameStream)
 				w.aws.Kinesis.Delete(testStream)

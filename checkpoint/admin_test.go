@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"kinesis-alerter/internal/fakeaws"
+	"kinesis-alerter/internal/position"
 )
 
 const only = "shardId-000000000000"
@@ -53,7 +54,7 @@ func TestPauseWithoutAnAnswer(t *testing.T) {
 			bubble(t, 1, func(w *world) {
 				p := w.start("a")
 				w.awaitHeld(5*time.Second, 1, p)
-				p.store.Lease(only).Commit("42", WholeRecord, "", time.Now(), 0)
+				p.store.Lease(only).Commit("42", position.WholeRecord, "", time.Now(), 0)
 				time.Sleep(2 * time.Second)
 				a := w.admin()
 				w.rest = func(*Lease) {
@@ -84,10 +85,10 @@ func TestPausedShardIsNotTakenOnAnOldView(t *testing.T) {
 		w.await("let go", 3*time.Second, func() bool { return len(p.held()) == 0 })
 		time.Sleep(5 * time.Second)
 		p.store.mu.Lock()
-		inc, was := p.store.me, *p.store.rows[only]
+		inc, was := p.store.view.me, *p.store.view.rows[only]
 		p.store.mu.Unlock()
 		was.paused = false
-		require.NoError(w, p.store.acquire(w.Context(), inc, only, &was))
+		require.NoError(w, p.store.planner.acquire(w.Context(), inc, only, &was))
 		require.Nil(w, p.store.Lease(only))
 		require.NotContains(w, w.row(only), attrOwner)
 		p.stop()

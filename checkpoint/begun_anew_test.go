@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"kinesis-alerter/internal/position"
 )
 
 // A worker that joins after a row vanished cannot know its holder, and begins the row anew at epoch one. The holder has
@@ -13,7 +15,7 @@ func TestRowBegunAnewEndsTheIdleHolder(t *testing.T) {
 	bubble(t, 1, func(w *world) {
 		a := w.start("a")
 		w.awaitHeld(5*time.Second, 1, a)
-		a.store.Lease(shardName(0)).Commit("10", WholeRecord, "", time.Now(), 0)
+		a.store.Lease(shardName(0)).Commit("10", position.WholeRecord, "", time.Now(), 0)
 		time.Sleep(11 * time.Second)
 		// What a joiner writes that has never heard of a.
 		e := &expr{}
@@ -36,13 +38,13 @@ func TestRowBegunAnewIsBelievedByBystanders(t *testing.T) {
 		const id = "shardId-000000000077"
 		known := &row{id: id, owner: "b/1", epoch: 9, at: time.Now()}
 		a.store.mu.Lock()
-		a.store.rows[id] = known
+		a.store.view.rows[id] = known
 		a.store.mu.Unlock()
 		time.Sleep(time.Second)
 		require.NoError(w, a.store.table.putNew(w.Context(), (&row{id: id, epoch: 1}).encode()))
-		require.NoError(w, a.store.scan(w.Context()))
+		require.NoError(w, a.store.watcher.scan(w.Context()))
 		a.store.mu.Lock()
-		now := *a.store.rows[id]
+		now := *a.store.view.rows[id]
 		a.store.mu.Unlock()
 		require.Equal(w, int64(1), now.epoch)
 		require.Empty(w, now.owner)

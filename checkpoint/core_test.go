@@ -2,7 +2,6 @@ package checkpoint
 
 import (
 	"maps"
-	"math/big"
 	"slices"
 	"testing"
 	"time"
@@ -11,35 +10,9 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
-)
 
-func TestPositionOrderIsNumeric(t *testing.T) {
-	sequence := rapid.StringMatching(`0|[1-9][0-9]{0,128}`)
-	position := rapid.Custom(func(t *rapid.T) Position {
-		return Position{Sequence: sequence.Draw(t, "sequence"), Sub: rapid.Uint32().Draw(t, "sub")}
-	})
-	rapid.Check(t, func(t *rapid.T) {
-		p, q := position.Draw(t, "p"), position.Draw(t, "q")
-		if rapid.Bool().Draw(t, "same sequence") {
-			q.Sequence = p.Sequence
-		}
-		a, _ := new(big.Int).SetString(p.Sequence, 10)
-		b, _ := new(big.Int).SetString(q.Sequence, 10)
-		want := a.Cmp(b)
-		if want == 0 {
-			want = new(big.Int).SetUint64(uint64(p.Sub)).Cmp(new(big.Int).SetUint64(uint64(q.Sub)))
-		}
-		if got := p.Compare(q); got != want {
-			t.Fatalf("Compare(%v, %v) = %d, want %d", p, q, got, want)
-		}
-		if !validSequence(p.Sequence) {
-			t.Fatalf("%q is valid", p.Sequence)
-		}
-	})
-	for _, s := range []string{"", "01", "-1", "1a", ShardEnd, Sentinel, "1 ", string(slices.Repeat([]byte("1"), 130))} {
-		require.False(t, validSequence(s), s)
-	}
-}
+	"kinesis-alerter/internal/position"
+)
 
 // The window must be closed whenever a peer may fence: in real time, a lease duration after the heartbeat was stored,
 // however the two monotonic clocks drift within a tenth and however long this machine was suspended.
@@ -179,9 +152,9 @@ func TestGate(t *testing.T) {
 			case 1:
 				rows[id] = &row{id: id, parents: tr.parents[id]}
 			case 2:
-				rows[id] = &row{id: id, parents: tr.parents[id], position: Position{Sequence: "5"}}
+				rows[id] = &row{id: id, parents: tr.parents[id], position: position.Position{Sequence: "5"}}
 			case 3:
-				rows[id] = &row{id: id, parents: tr.parents[id], position: Position{Sequence: ShardEnd}}
+				rows[id] = &row{id: id, parents: tr.parents[id], position: position.Position{Sequence: position.ShardEnd}}
 			}
 		}
 		l.listed(listing, nil, time.Now(), true)
@@ -253,31 +226,31 @@ func TestScanNeverGoesBack(t *testing.T) {
 	bubble(t, 0, func(w *world) {
 		s, _ := w.newStore("a")
 		at := func(d time.Duration) time.Time { return time.Now().Add(d) }
-		s.rows = map[string]*row{
+		s.view.rows = map[string]*row{
 			"newer epoch":   {id: "newer epoch", owner: "b", epoch: 5, at: at(-time.Minute)},
-			"ended":         {id: "ended", epoch: 5, position: Position{Sequence: ShardEnd}, at: at(-time.Minute)},
+			"ended":         {id: "ended", epoch: 5, position: position.Position{Sequence: position.ShardEnd}, at: at(-time.Minute)},
 			"just written":  {id: "just written", owner: "c", epoch: 5, at: at(time.Second)},
 			"just created":  {id: "just created", epoch: 0, at: at(time.Second)},
 			"deleted":       {id: "deleted", epoch: 5, at: at(-time.Minute)},
 			"moved on":      {id: "moved on", owner: "b", epoch: 5, at: at(-time.Minute)},
 			"moved on soon": {id: "moved on soon", owner: "b", epoch: 5, at: at(time.Second)},
 		}
-		s.merge(map[string]*row{
+		s.view.merge(map[string]*row{
 			"newer epoch":   {id: "newer epoch", owner: "a", epoch: 4},
 			"ended":         {id: "ended", owner: "a", epoch: 5},
 			"just written":  {id: "just written", owner: "b", epoch: 5},
 			"moved on":      {id: "moved on", owner: "c", epoch: 6},
 			"moved on soon": {id: "moved on soon", owner: "c", epoch: 6},
 			"new":           {id: "new", epoch: 1},
-		}, nil, time.Now())
-		require.Equal(w, "b", s.rows["newer epoch"].owner)
-		require.True(w, s.rows["ended"].ended())
-		require.Equal(w, "c", s.rows["just written"].owner)
-		require.NotNil(w, s.rows["just created"])
-		require.Nil(w, s.rows["deleted"])
-		require.Equal(w, "c", s.rows["moved on"].owner)
-		require.Equal(w, "c", s.rows["moved on soon"].owner)
-		require.NotNil(w, s.rows["new"])
+		}, nil, time.Now(), time.Now(), s.now())
+		require.Equal(w, "b", s.view.rows["newer epoch"].owner)
+		require.True(w, s.view.rows["ended"].ended())
+		require.Equal(w, "c", s.view.rows["just written"].owner)
+		require.NotNil(w, s.view.rows["just created"])
+		require.Nil(w, s.view.rows["deleted"])
+		require.Equal(w, "c", s.view.rows["moved on"].owner)
+		require.Equal(w, "c", s.view.rows["moved on soon"].owner)
+		require.NotNil(w, s.view.rows["new"])
 	})
 }
 
@@ -289,9 +262,9 @@ func TestRowRoundTrip(t *testing.T) {
 		}
 		switch rapid.IntRange(0, 2).Draw(t, "position") {
 		case 1:
-			r.position = Position{Sequence: "123", Sub: rapid.Uint32().Draw(t, "sub")}
+			r.position = position.Position{Sequence: "123", Sub: rapid.Uint32().Draw(t, "sub")}
 		case 2:
-			r.position = Position{Sequence: ShardEnd, Sub: WholeRecord}
+			r.position = position.Position{Sequence: position.ShardEnd, Sub: position.WholeRecord}
 		}
 		if rapid.Bool().Draw(t, "caught up") {
 			r.caughtUp = time.UnixMilli(rapid.Int64Range(1, 1<<42).Draw(t, "ms"))
@@ -301,7 +274,7 @@ func TestRowRoundTrip(t *testing.T) {
 				version: "7.b.3", chunks: 2, sum: rapid.Uint32().Draw(t, "sum"), bytes: 400_000, generation: rapid.Uint32().Draw(t, "generation"),
 			}
 			if rapid.Bool().Draw(t, "of records") {
-				r.state.at = Position{Sequence: "122", Sub: rapid.Uint32().Draw(t, "state sub")}
+				r.state.at = position.Position{Sequence: "122", Sub: rapid.Uint32().Draw(t, "state sub")}
 			}
 		}
 		got, err := decodeRow(r.encode(), time.UnixMilli(1<<42))
@@ -311,4 +284,11 @@ func TestRowRoundTrip(t *testing.T) {
 		got.at = r.at
 		require.Equal(t, r, got)
 	})
+}
+
+// epochNow is the epoch of a lease, which a write that had no answer may have raised.
+func (l *Lease) epochNow() int64 {
+	l.store.mu.Lock()
+	defer l.store.mu.Unlock()
+	return l.epoch
 }

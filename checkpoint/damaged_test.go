@@ -8,6 +8,8 @@ import (
 	ddb "github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
 	"github.com/stretchr/testify/require"
+
+	"kinesis-alerter/internal/position"
 )
 
 // TestRowsThatNobodyCanRead: whatever somebody writes into a row, its shard is read again soon, where the row can still say
@@ -34,7 +36,7 @@ func TestRowsThatNobodyCanRead(t *testing.T) {
 			bubble(t, 1, func(w *world) {
 				a := w.start("a")
 				w.awaitHeld(5*time.Second, 1, a)
-				a.store.Lease(only).Commit(stored, WholeRecord, "", time.Now(), 0)
+				a.store.Lease(only).Commit(stored, position.WholeRecord, "", time.Now(), 0)
 				a.stop()
 				w.edit(only, c.change)
 
@@ -52,7 +54,7 @@ func TestRowsThatNobodyCanRead(t *testing.T) {
 				require.Equal(w, only, shown[0].Key)
 				require.Contains(w, shown[0].Cause, c.names)
 				require.True(w, shown[0].Mended)
-				b.store.Lease(only).Commit("200", WholeRecord, "", time.Now(), 0)
+				b.store.Lease(only).Commit("200", position.WholeRecord, "", time.Now(), 0)
 				time.Sleep(2 * time.Second)
 				require.Equal(w, "200", w.row(only)[attrPosition])
 				time.Sleep(damagedFor)
@@ -72,7 +74,7 @@ func TestRowOfAHeldShardThatNobodyCanRead(t *testing.T) {
 			b := w.start("b")
 			time.Sleep(2 * time.Second)
 			l := a.store.Lease(only)
-			l.Commit("100", WholeRecord, "", time.Now(), 0)
+			l.Commit("100", position.WholeRecord, "", time.Now(), 0)
 			time.Sleep(12 * time.Second)
 			w.edit(only, func(e *expr) { e.setAttr(attr, &ddb.AttributeValueMemberBOOL{Value: true}) })
 			w.await("lost", 20*time.Second, func() bool { return l.Context().Err() != nil })

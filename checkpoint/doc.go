@@ -8,7 +8,7 @@
 //   - One owner. A shard row names one worker and an epoch that grows with every change of owner. Every write of a holder
 //     is conditional on both, so a worker that lost its lease can change nothing in the table.
 //   - One consumer at a time. A holder may act only inside its trust window, which closes before any peer may take its
-//     shards; the lease's context ends with it. In one process a shard is granted again only after RemoveLeaseOwner of
+//     shards; the lease's context ends with it. In one process a shard is granted again only after Release of
 //     the consumer before returned.
 //   - A stored checkpoint never moves back, and nothing above the last offer is ever stored. Writes of progress are numbered,
 //     over all owners, and each wants a lower number in the row: one that was sent first and arrives last changes nothing,
@@ -51,7 +51,7 @@
 //
 // # Order of a stop
 //
-// Leave (takes no more shards, tells the peers), then the consumers end and RemoveLeaseOwner releases each shard, then
+// Leave (takes no more shards, tells the peers), then the consumers end and Release releases each shard, then
 // Stop. The context of Run stays alive until Stop returned: without heartbeats a drain has only the rest of one window.
 //
 // # State

@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"kinesis-alerter/internal/fakeaws"
+	"kinesis-alerter/internal/position"
 )
 
 // rewrite changes the answers of an operation until the returned function is called.
@@ -133,7 +134,7 @@ func TestShardThatComesBackIsReadFromItsPosition(t *testing.T) {
 		a := w.start("a", startTrim)
 		w.awaitHeld(5*time.Second, 2, a)
 		id := shardName(1)
-		a.store.Lease(id).Commit("77", WholeRecord, "", time.Now(), 0)
+		a.store.Lease(id).Commit("77", position.WholeRecord, "", time.Now(), 0)
 		low, high := w.aws.Kinesis.Split(testStream, id)
 		stop := w.rewrite("ListShards", without(id))
 		found := w.aws.Faults.Add(fakeaws.Fault{
@@ -145,7 +146,7 @@ func TestShardThatComesBackIsReadFromItsPosition(t *testing.T) {
 		require.InDelta(w, 1, testutil.ToFloat64(a.store.m.gaps.WithLabelValues("true")), 0)
 		w.await("its children are read", 10*time.Second, func() bool { return isHeld(low, a) && isHeld(high, a) })
 		for _, child := range []string{low, high} {
-			a.store.Lease(child).Commit("99", WholeRecord, "", time.Now(), 0)
+			a.store.Lease(child).Commit("99", position.WholeRecord, "", time.Now(), 0)
 		}
 		time.Sleep(10 * time.Minute)
 		require.Equal(w, "77", w.row(id)[attrPosition], "the row is kept")
@@ -184,10 +185,10 @@ func TestEndOfAnOpenShardIsTakenBack(t *testing.T) {
 				a := w.start("a")
 				w.awaitHeld(5*time.Second, 2, a)
 				id := shardName(1)
-				a.store.Lease(id).Commit("77", WholeRecord, "", time.Now(), 0)
+				a.store.Lease(id).Commit("77", position.WholeRecord, "", time.Now(), 0)
 				w.finish(id, []types.ChildShard{child(shardName(0), id)}, a)
 				row := w.row(id)
-				require.Equal(w, ShardEnd, row[attrPosition])
+				require.Equal(w, position.ShardEnd, row[attrPosition])
 				require.Equal(w, "77", row[attrLast])
 				if older {
 					e := &expr{}
@@ -201,7 +202,7 @@ func TestEndOfAnOpenShardIsTakenBack(t *testing.T) {
 				}
 				closed := w.rewrite("GetRecords", func(doc map[string]any) { delete(doc, "NextShardIterator") })
 				time.Sleep(3 * time.Minute)
-				require.Equal(w, ShardEnd, w.row(id)[attrPosition], "not before GetRecords from LATEST has a next iterator")
+				require.Equal(w, position.ShardEnd, w.row(id)[attrPosition], "not before GetRecords from LATEST has a next iterator")
 				require.False(w, statusOf(a, id).EndDoubted.IsZero())
 				closed()
 				took := w.await("read again", 3*time.Minute, func() bool { return isHeld(id, a) })
@@ -234,7 +235,7 @@ func TestEndOfAClosedShardStays(t *testing.T) {
 		w.finish(parent, nil, a)
 		w.rewrite("ListShards", showingOpen(parent))
 		time.Sleep(5 * time.Minute)
-		require.Equal(w, ShardEnd, w.row(parent)[attrPosition])
+		require.Equal(w, position.ShardEnd, w.row(parent)[attrPosition])
 		require.Zero(w, a.incidents(IncidentEndUndone))
 		a.stop()
 	})

@@ -19,7 +19,7 @@ var (
 	ErrLeaseLost = errors.New("lease lost")
 	// ErrLeaseHandedOff: the shard belongs to the worker that HandOff named in the table.
 	ErrLeaseHandedOff = errors.New("lease handed off")
-	// ErrLeaseReleased: RemoveLeaseOwner or Stop gave the lease back.
+	// ErrLeaseReleased: Release or Stop gave the lease back.
 	ErrLeaseReleased = errors.New("lease released")
 	// ErrShardGone: the stream no longer lists the shard.
 	ErrShardGone = errors.New("shard is no longer in the stream")
@@ -55,7 +55,6 @@ func (e *StateError) Error() string {
 var ErrNoHandoff = errors.New("no handoff is requested")
 
 var (
-	errNotGranted  = errors.New("shard is not granted to this process")
 	errTableGone   = errors.New("lease table is gone")
 	errStopped     = errors.New("store stopped")
 	errRowVanished = errors.New("row vanished")

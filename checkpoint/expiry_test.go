@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"kinesis-alerter/internal/fakeaws"
+	"kinesis-alerter/internal/position"
 )
 
 // Defects 1, 2 and 38 of the KCL: a zombie's late writes change nothing, and expiry is measured by the observer's own
@@ -29,7 +30,7 @@ func TestCrashIsTakenOverAndTheZombieIsFenced(t *testing.T) {
 			leases := map[string]*Lease{}
 			for _, id := range heldByA {
 				leases[id] = a.store.Lease(id)
-				leases[id].Commit("100", WholeRecord, "", time.Now(), 1)
+				leases[id].Commit("100", position.WholeRecord, "", time.Now(), 1)
 			}
 			time.Sleep(2 * time.Second)
 			owner := w.row(heldByA[0])[attrOwner]
@@ -47,7 +48,7 @@ func TestCrashIsTakenOverAndTheZombieIsFenced(t *testing.T) {
 			until, ok := a.store.Trust()
 			require.True(w, ok)
 			for id := range leases { // what a resolves meanwhile must not arrive later
-				leases[id].Commit("150", WholeRecord, "", time.Now(), 1)
+				leases[id].Commit("150", position.WholeRecord, "", time.Now(), 1)
 			}
 			took := w.await("takeover", 15*time.Second, func() bool { return len(b.held()) == 10 })
 			require.LessOrEqual(w, took, DefaultLeaseDuration+time.Second)
@@ -57,12 +58,12 @@ func TestCrashIsTakenOverAndTheZombieIsFenced(t *testing.T) {
 			w.Logf("taken over %v after the crash", took)
 			for id, l := range leases {
 				require.ErrorIs(w, context.Cause(l.Context()), ErrLeaseLost)
-				b.store.Lease(id).Commit("500", WholeRecord, "", time.Now(), 1)
+				b.store.Lease(id).Commit("500", position.WholeRecord, "", time.Now(), 1)
 			}
 			time.Sleep(2 * time.Second)
 			remove()
 			for _, l := range leases {
-				l.Commit("160", WholeRecord, "", time.Now(), 1)
+				l.Commit("160", position.WholeRecord, "", time.Now(), 1)
 			}
 			time.Sleep(3 * time.Second)
 			for id := range leases {
@@ -132,7 +133,7 @@ func TestWindowBeginsWithTheFirstAttempt(t *testing.T) {
 				remove()
 			}
 			if until, ok := a.store.Trust(); ok {
-				require.LessOrEqual(w, until.Sub(time.Unix(0, effect.Load())), a.store.duration*9/10)
+				require.LessOrEqual(w, until.Sub(time.Unix(0, effect.Load())), a.store.view.duration*9/10)
 			}
 		}
 		a.stop()
@@ -158,7 +159,7 @@ func TestOutageClosesTheWindowAndTheWorkerResumes(t *testing.T) {
 		a := w.start("a")
 		w.awaitHeld(5*time.Second, 3, a)
 		l := a.store.Lease(a.held()[0])
-		l.Commit("7", WholeRecord, "above", time.Now(), 0)
+		l.Commit("7", position.WholeRecord, "above", time.Now(), 0)
 		time.Sleep(2 * time.Second)
 		until, _ := a.store.Trust()
 		remove := w.aws.Faults.Add(fakeaws.Fault{Service: fakeaws.ServiceDynamoDB, Kind: fakeaws.BlackHole})
@@ -174,7 +175,7 @@ func TestOutageClosesTheWindowAndTheWorkerResumes(t *testing.T) {
 		remove()
 		took := w.awaitHeld(15*time.Second, 3, a)
 		w.Logf("resumed %v after the outage", took)
-		l = a.store.Lease(l.Shard())
+		l = a.store.Lease(l.shard)
 		from, _, resolved := l.Start()
 		require.Equal(w, "7", *from.SequenceNumber)
 		require.Equal(w, "above", resolved)
@@ -189,7 +190,7 @@ func TestFencedWorkerRejoins(t *testing.T) {
 		old := a.store.Status().Worker
 		l := a.store.Lease(a.held()[0])
 		self := decodeWorker(mustGet(w, a.store, keyWorker+old), time.Now())
-		moved, err := a.store.fenceWorker(w.Context(), old, self)
+		moved, err := a.store.watcher.fenceWorker(w.Context(), old, self)
 		require.NoError(w, err)
 		require.Nil(w, moved)
 		<-l.Context().Done()
@@ -213,7 +214,7 @@ func TestFenceAndHeartbeatExclude(t *testing.T) {
 	bubble(t, 1, func(w *world) {
 		a := w.start("a")
 		w.awaitHeld(5*time.Second, 1, a)
-		moved, err := a.store.fenceWorker(w.Context(), a.store.Status().Worker, workerRow{}) // an old count
+		moved, err := a.store.watcher.fenceWorker(w.Context(), a.store.Status().Worker, workerRow{}) // an old count
 		require.NoError(w, err)
 		require.NotNil(w, moved)
 		time.Sleep(10 * time.Second)
@@ -270,7 +271,7 @@ func TestMetricsFollowTheLeases(t *testing.T) {
 	bubble(t, 2, func(w *world) {
 		a := w.start("a")
 		w.awaitHeld(5*time.Second, 2, a)
-		a.store.Lease(shardName(0)).Commit("1", WholeRecord, "", time.Now(), 0)
+		a.store.Lease(shardName(0)).Commit("1", position.WholeRecord, "", time.Now(), 0)
 		time.Sleep(2 * time.Second)
 		count := func(name string) int {
 			n, err := testutil.GatherAndCount(a.reg, name)
@@ -308,7 +309,7 @@ func TestShardsOfPeersAreUnreadWhileTheTableIsAway(t *testing.T) {
 		states := func(n *process) map[ShardState]int {
 			n.store.mu.Lock()
 			defer n.store.mu.Unlock()
-			return n.store.countStates()
+			return n.store.view.countStates(time.Now())
 		}
 		w.await("b has seen what a holds", 15*time.Second, func() bool { return states(b)[ShardForeign] == 1 })
 		time.Sleep(time.Minute)
@@ -350,15 +351,15 @@ func TestShardsOfASilentWorkerCountAsUnread(t *testing.T) {
 		states := func() map[ShardState]int {
 			b.store.mu.Lock()
 			defer b.store.mu.Unlock()
-			return b.store.countStates()
+			return b.store.view.countStates(time.Now())
 		}
 		w.await("b has seen what a holds", 15*time.Second, func() bool { return states()[ShardForeign] == 2 })
 		b.store.mu.Lock()
-		for _, p := range b.store.peers {
+		for _, p := range b.store.view.peers {
 			p.fenced = true
 		}
-		counted := b.store.countStates()
-		for _, p := range b.store.peers {
+		counted := b.store.view.countStates(time.Now())
+		for _, p := range b.store.view.peers {
 			p.fenced = false
 		}
 		b.store.mu.Unlock()
@@ -371,12 +372,11 @@ func TestShardsOfASilentWorkerCountAsUnread(t *testing.T) {
 // With one value for all shards the oldest checkpoint speaks for the process.
 func TestOneCheckpointTimeForAllShards(t *testing.T) {
 	now := time.Now()
-	s := &Store{leases: map[string]*Lease{
-		"new": {confirmed: now}, "old": {confirmed: now.Add(-time.Hour)}, "none": {}, "over": {state: leaseOver, confirmed: now.Add(-2 * time.Hour)},
+	v := &view{leases: map[string]*Lease{
+		"new": {ledger: ledger{confirmed: now}}, "old": {ledger: ledger{confirmed: now.Add(-time.Hour)}}, "none": {}, "over": {state: leaseOver, ledger: ledger{confirmed: now.Add(-2 * time.Hour)}},
 	}}
-	require.Equal(t, map[string]time.Time{"new": now, "old": now.Add(-time.Hour)}, s.confirmed())
-	s.cfg.MergeShards = true
-	require.Equal(t, map[string]time.Time{"all": now.Add(-time.Hour)}, s.confirmed())
+	require.Equal(t, map[string]time.Time{"new": now, "old": now.Add(-time.Hour)}, v.confirmed(false))
+	require.Equal(t, map[string]time.Time{"all": now.Add(-time.Hour)}, v.confirmed(true))
 }
 
 func shardsByState(held, foreign, unread int) string {
@@ -399,8 +399,8 @@ func TestClockSkewIsIrrelevant(t *testing.T) {
 		a := w.start("a")
 		w.awaitHeld(5*time.Second, 4, a)
 		for _, id := range a.held() {
-			a.store.Lease(id).Commit("5", WholeRecord, "", time.Unix(1, 0), 0)
-			a.store.Lease(id).Commit("6", WholeRecord, "", time.Now().Add(1000*time.Hour), 0)
+			a.store.Lease(id).Commit("5", position.WholeRecord, "", time.Unix(1, 0), 0)
+			a.store.Lease(id).Commit("6", position.WholeRecord, "", time.Now().Add(1000*time.Hour), 0)
 		}
 		time.Sleep(2 * time.Second)
 		b := w.start("b")
@@ -425,10 +425,10 @@ func TestStoppedStoreIsHarmless(t *testing.T) {
 		l := a.store.Lease(a.held()[0])
 		a.stop()
 		require.NoError(w, a.store.Stop(w.Context()))
-		l.Commit("9", WholeRecord, "", time.Now(), 0)
+		l.Commit("9", position.WholeRecord, "", time.Now(), 0)
 		require.Error(w, l.HandOff(w.Context()))
 		require.Error(w, l.Finish(w.Context(), nil))
-		require.NoError(w, a.store.RemoveLeaseOwner(l.Shard()))
+		require.NoError(w, a.store.Release(l.shard))
 		_, ok := a.store.Trust()
 		require.False(w, ok)
 		for _, it := range w.aws.DynamoDB.Items(testTable) {

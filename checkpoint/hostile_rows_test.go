@@ -9,6 +9,8 @@ import (
 
 	ddb "github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/stretchr/testify/require"
+
+	"kinesis-alerter/internal/position"
 )
 
 // hostileValues are what somebody may write into any attribute.
@@ -74,10 +76,10 @@ func hostileRow(t *testing.T, key, attr string, value ddb.AttributeValue) {
 		require.NoError(w, err)
 		showable(w, table)
 		l := b.store.Lease(only)
-		l.Commit("200", WholeRecord, "", time.Now(), 0)
+		l.Commit("200", position.WholeRecord, "", time.Now(), 0)
 		if b.store.Status().Shards[0].Unstorable != "" {
 			l.Lost(time.Now()) // as the reader does with what Kinesis refuses
-			l.Commit("200", WholeRecord, "", time.Now(), 0)
+			l.Commit("200", position.WholeRecord, "", time.Now(), 0)
 		}
 		w.await("progress is stored", time.Minute, func() bool { return w.row(only)[attrPosition] == "200" })
 		b.stop()

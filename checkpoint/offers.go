@@ -6,30 +6,27 @@ import (
 	"unicode/utf8"
 
 	"go.uber.org/zap"
+
+	"kinesis-alerter/internal/position"
 )
 
 // unstorable says why a position cannot be stored over another one of the same shard; empty when it can. Positions are
 // compared as numbers: by length, text and sub-sequence number. What a service calls them is not judged, but a number and
 // what is none have no order.
-func unstorable(p, over Position) string {
+func unstorable(p, over position.Position) string {
 	switch {
 	case p.Sequence == "":
 		return "it is empty"
-	case p.Sequence == ShardEnd:
+	case p.Sequence == position.ShardEnd:
 		return "it is the mark of a shard's end"
-	case len(p.Sequence) > maxSequenceDigits:
-		return fmt.Sprintf("it has %d characters, and the Kinesis API allows %d", len(p.Sequence), maxSequenceDigits)
+	case len(p.Sequence) > position.MaxDigits:
+		return fmt.Sprintf("it has %d characters, and the Kinesis API allows %d", len(p.Sequence), position.MaxDigits)
 	case !utf8.ValidString(p.Sequence):
 		return "it is not UTF-8"
-	case !p.comparable(over):
+	case !p.Comparable(over):
 		return fmt.Sprintf("it cannot be compared with %s", quoted(over.Sequence))
 	}
 	return ""
-}
-
-// comparable reports whether two positions have an order.
-func (p Position) comparable(q Position) bool {
-	return p.IsZero() || q.IsZero() || validSequence(p.Sequence) == validSequence(q.Sequence)
 }
 
 // quoted shows what may be anything, cut to a length that a line can hold.
@@ -41,34 +38,35 @@ func quoted(s string) string {
 	return fmt.Sprintf("%q", s)
 }
 
-// storable reports whether an offer can be stored over what was offered before, and tells of each change of that. Call it
-// with the Store's mu held.
-func (s *Store) storable(l *Lease, p Position) bool {
-	why := unstorable(p, l.offer.position)
+// storableLocked reports whether an offer can be stored over what was offered before, and tells of each change of that.
+func (l *Lease) storableLocked(p position.Position) bool {
+	s := l.store
+	why := unstorable(p, l.ledger.offer.position)
 	if why != "" {
 		why = fmt.Sprintf("the position %s: %s", quoted(p.Sequence), why)
 		s.m.committed(resultUnstorable)
 	}
-	s.tellUnstorable(l, why, l.foreign)
+	l.reportUnstorableLocked(why, l.ledger.foreign)
 	return why == ""
 }
 
-// comparable reports whether an offer has an order with what the row has, and tells of each change of that. Call it with the
-// Store's mu held.
-func (s *Store) comparable(l *Lease, r *row) bool {
+// comparableLocked reports whether an offer has an order with what the row has, and tells of each change of that.
+func (l *Lease) comparableLocked(r *row) bool {
+	s := l.store
 	foreign := ""
-	if ok := r.ended() || r.position.comparable(l.offer.position); !ok {
-		foreign = fmt.Sprintf("the row has the checkpoint %s, which cannot be compared with %s", quoted(r.position.Sequence), quoted(l.offer.position.Sequence))
+	if ok := r.ended() || r.position.Comparable(l.ledger.offer.position); !ok {
+		foreign = fmt.Sprintf("the row has the checkpoint %s, which cannot be compared with %s", quoted(r.position.Sequence), quoted(l.ledger.offer.position.Sequence))
 		s.m.committed(resultUnstorable)
 	}
-	s.tellUnstorable(l, l.unstorable, foreign)
+	l.reportUnstorableLocked(l.ledger.unstorable, foreign)
 	return foreign == ""
 }
 
-// tellUnstorable logs a change of why progress of a shard cannot be stored: the offer, or what the row has.
-func (s *Store) tellUnstorable(l *Lease, offer, row string) {
-	was := l.unstorable + l.foreign
-	l.unstorable, l.foreign = offer, row
+// reportUnstorableLocked logs a change of why progress of a shard cannot be stored: the offer, or what the row has.
+func (l *Lease) reportUnstorableLocked(offer, row string) {
+	s := l.store
+	was := l.ledger.unstorable + l.ledger.foreign
+	l.ledger.unstorable, l.ledger.foreign = offer, row
 	switch now := offer + row; {
 	case now == was:
 	case now == "":
@@ -78,22 +76,19 @@ func (s *Store) tellUnstorable(l *Lease, offer, row string) {
 	}
 }
 
-// disown lets progress be stored over a checkpoint that is no number and that the stream refused: nothing compares with it.
-// Call it with the Store's mu held.
-func (l *Lease) disown() {
-	if p := l.offer.position; !p.IsZero() && !validSequence(p.Sequence) {
-		l.replaces, l.offer.position, l.offer.resolved = p.Sequence, Position{}, ""
-	}
+// disown lets whatever is offered next be stored over a checkpoint that the stream refused.
+func (d *ledger) disown() {
+	d.replaces, d.offer.position, d.offer.resolved = d.offer.position.Sequence, position.Position{}, ""
 }
 
 // stillOurs reports whether a row still names the holder of a claim, so that something else refused its write: then what the
 // row says is taken over.
-func (s *Store) stillOurs(l *Lease, c claim, now item) bool {
+func (l *Lease) stillOurs(c claim, now item) bool {
 	r, err := decodeRow(now, l.since)
 	if err != nil || r.owner != c.worker || r.epoch != c.epoch {
 		return false
 	}
-	s.raise(l, r)
+	l.raise(r)
 	return true
 }
 
@@ -103,12 +98,12 @@ func (l *Lease) Unusable() {
 	s := l.store
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	p := l.offer.position
+	p := l.ledger.offer.position
 	if l.state == leaseOver || p.IsZero() {
 		return
 	}
-	l.replaces, l.offer.position, l.offer.resolved = p.Sequence, Position{}, ""
-	s.befell(IncidentPosition, l.shard, quoted(p.Sequence))
+	l.ledger.disown()
+	s.incidents.add(IncidentPosition, l.shard, quoted(p.Sequence))
 	s.log.Error("the checkpoint is no position in the shard: it is read again from its oldest record, alerts are repeated",
 		zap.String("shard", l.shard), zap.String("checkpoint", quoted(p.Sequence)))
 }
@@ -117,5 +112,5 @@ func (l *Lease) Unusable() {
 func (l *Lease) Retention() time.Duration {
 	l.store.mu.Lock()
 	defer l.store.mu.Unlock()
-	return l.store.retention
+	return l.store.catalog.retention
 }

@@ -12,6 +12,7 @@ import (
 	"go.uber.org/zap/zaptest/observer"
 
 	"kinesis-alerter/internal/fakeaws"
+	"kinesis-alerter/internal/position"
 )
 
 // TestLateCommitAtTheSamePosition: the write that was sent first and arrives last brings no older stretches back, and
@@ -21,10 +22,10 @@ func TestLateCommitAtTheSamePosition(t *testing.T) {
 		a := w.start("a")
 		w.awaitHeld(5*time.Second, 1, a)
 		l := a.store.Lease(only)
-		l.Commit("100", WholeRecord, "101>102", time.Now(), 0)
-		first, err := a.store.claim(l)
+		l.Commit("100", position.WholeRecord, "101>102", time.Now(), 0)
+		first, err := l.claim()
 		require.NoError(w, err)
-		l.Commit("100", WholeRecord, "101>109", time.Now(), 0)
+		l.Commit("100", position.WholeRecord, "101>109", time.Now(), 0)
 		time.Sleep(2 * time.Second)
 		require.Equal(w, "101>109", w.row(only)[attrResolved])
 
@@ -42,7 +43,7 @@ func TestLateCommitAtTheSamePosition(t *testing.T) {
 		_, wasRefused = refused(err)
 		require.True(w, wasRefused, "the late flip: %v", err)
 
-		l.Commit("100", WholeRecord, "101>110", time.Now(), 0)
+		l.Commit("100", position.WholeRecord, "101>110", time.Now(), 0)
 		time.Sleep(2 * time.Second)
 		require.Equal(w, "101>110", w.row(only)[attrResolved], "and the next one goes")
 		a.stop()
@@ -67,20 +68,20 @@ func TestEpochRaisedCarriesTheOffer(t *testing.T) {
 			}
 			return l != nil
 		})
-		l.Commit("5", WholeRecord, "", time.Now(), 0)
+		l.Commit("5", position.WholeRecord, "", time.Now(), 0)
 		time.Sleep(2 * time.Second)
-		require.Equal(w, "5", w.row(l.Shard())[attrPosition])
-		before := l.Epoch()
+		require.Equal(w, "5", w.row(l.shard)[attrPosition])
+		before := l.epochNow()
 		remove := w.aws.Faults.Add(fakeaws.Fault{Client: "a", Service: fakeaws.ServiceDynamoDB, Kind: fakeaws.BlackHole})
 		time.AfterFunc(2*time.Second, remove)
-		l.Commit("6", WholeRecord, "7>8", time.Now(), 0) // drained
+		l.Commit("6", position.WholeRecord, "7>8", time.Now(), 0) // drained
 		ctx, cancel := context.WithTimeout(w.Context(), 500*time.Millisecond)
 		defer cancel()
 		require.Error(w, l.HandOff(ctx))
 		require.NoError(w, l.Context().Err())
-		require.Equal(w, before+1, l.Epoch())
-		require.Equal(w, "6", w.row(l.Shard())[attrPosition], "a process that dies now must not repeat what it drained")
-		require.Equal(w, "7>8", w.row(l.Shard())[attrResolved])
+		require.Equal(w, before+1, l.epochNow())
+		require.Equal(w, "6", w.row(l.shard)[attrPosition], "a process that dies now must not repeat what it drained")
+		require.Equal(w, "7>8", w.row(l.shard)[attrResolved])
 		l.KeepLease()
 		a.stop()
 		b.stop()
@@ -102,10 +103,10 @@ func TestOffersGrowOverOwners(t *testing.T) {
 			p := w.start(name)
 			w.awaitHeld(5*time.Second, 1, p)
 			l := p.store.Lease(only)
-			l.Commit([]string{"100", "200"}[i], WholeRecord, "", time.Now(), 0)
+			l.Commit([]string{"100", "200"}[i], position.WholeRecord, "", time.Now(), 0)
 			time.Sleep(2 * time.Second)
 			grown("a commit of " + name)
-			require.NoError(w, l.SaveState(w.Context(), []string{"100", "200"}[i], WholeRecord, stateOf(1)))
+			require.NoError(w, l.SaveState(w.Context(), []string{"100", "200"}[i], position.WholeRecord, stateOf(1)))
 			grown("a snapshot of " + name)
 			p.stop()
 			grown("the release by " + name)
@@ -115,7 +116,7 @@ func TestOffersGrowOverOwners(t *testing.T) {
 		c := w.start("c")
 		w.awaitHeld(5*time.Second, 1, c)
 		last = 0
-		c.store.Lease(only).Commit("300", WholeRecord, "", time.Now(), 0)
+		c.store.Lease(only).Commit("300", position.WholeRecord, "", time.Now(), 0)
 		time.Sleep(2 * time.Second)
 		grown("a commit to a row without one")
 
@@ -132,7 +133,7 @@ func TestOfferThatCannotBeStored(t *testing.T) {
 	for name, sequence := range map[string]string{
 		"too long":          "1" + string(make([]byte, 200)),
 		"of another form":   "49x",
-		"looks like an end": ShardEnd,
+		"looks like an end": position.ShardEnd,
 	} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, 1, func(w *world) {
@@ -141,17 +142,17 @@ func TestOfferThatCannotBeStored(t *testing.T) {
 				a := w.start("a")
 				w.awaitHeld(5*time.Second, 1, a)
 				l := a.store.Lease(only)
-				l.Commit("100", WholeRecord, "", time.Now(), 0)
+				l.Commit("100", position.WholeRecord, "", time.Now(), 0)
 				time.Sleep(2 * time.Second)
 				for range 3 {
-					l.Commit(sequence, WholeRecord, "", time.Now(), 0)
+					l.Commit(sequence, position.WholeRecord, "", time.Now(), 0)
 				}
 				time.Sleep(2 * time.Second)
 				require.Equal(w, "100", w.row(only)[attrPosition])
 				require.NotEmpty(w, a.store.Status().Shards[0].Unstorable)
 				require.InDelta(w, 3, testutil.ToFloat64(a.store.m.commits.WithLabelValues(string(resultUnstorable))), 0)
 				require.Len(w, logs.FilterMessage("progress of a shard cannot be stored").All(), 1)
-				l.Commit("101", WholeRecord, "", time.Now(), 0)
+				l.Commit("101", position.WholeRecord, "", time.Now(), 0)
 				time.Sleep(2 * time.Second)
 				require.Equal(w, "101", w.row(only)[attrPosition])
 				require.Empty(w, a.store.Status().Shards[0].Unstorable)
@@ -169,11 +170,11 @@ func TestPositionsAreNotJudgedByTheirForm(t *testing.T) {
 		w.awaitHeld(5*time.Second, 1, a)
 		l := a.store.Lease(only)
 		for _, sequence := range []string{"ab-9", "ab-10", "ab-11"} {
-			l.Commit(sequence, WholeRecord, "", time.Now(), 0)
+			l.Commit(sequence, position.WholeRecord, "", time.Now(), 0)
 			time.Sleep(2 * time.Second)
 			require.Equal(w, sequence, w.row(only)[attrPosition])
 		}
-		require.NoError(w, l.SaveState(w.Context(), "ab-11", WholeRecord, stateOf(1)))
+		require.NoError(w, l.SaveState(w.Context(), "ab-11", position.WholeRecord, stateOf(1)))
 		a.stop()
 	})
 }
@@ -185,10 +186,10 @@ func TestStoredPositionOfAnotherForm(t *testing.T) {
 		w.awaitHeld(5*time.Second, 1, a)
 		const nonsense = "the day before yesterday"
 		l := a.store.Lease(only)
-		l.Commit("100", WholeRecord, "", time.Now(), 0)
+		l.Commit("100", position.WholeRecord, "", time.Now(), 0)
 		time.Sleep(2 * time.Second)
 		w.edit(only, func(e *expr) { e.setAttr(attrPosition, str(nonsense)) })
-		l.Commit("101", WholeRecord, "", time.Now(), 0)
+		l.Commit("101", position.WholeRecord, "", time.Now(), 0)
 		time.Sleep(2 * time.Second)
 		require.Contains(w, a.store.Status().Shards[0].Unstorable, nonsense)
 		w.edit(only, func(e *expr) { e.setAttr(attrPosition, str("100")) })
@@ -220,10 +221,10 @@ func TestCheckpointThatIsNoNumberIsReplaced(t *testing.T) {
 			b := w.start("b")
 			w.awaitHeld(5*time.Second, 1, b)
 			l := b.store.Lease(only)
-			l.Commit("100", WholeRecord, "", time.Now(), 0)
+			l.Commit("100", position.WholeRecord, "", time.Now(), 0)
 			require.NotEmpty(w, b.store.Status().Shards[0].Unstorable, "the stream has not refused it")
 			l.Lost(time.Now())
-			l.Commit("101", WholeRecord, "", time.Now(), 0)
+			l.Commit("101", position.WholeRecord, "", time.Now(), 0)
 			time.Sleep(2 * time.Second)
 			require.Equal(w, "101", w.row(only)[attrPosition])
 			require.Empty(w, b.store.Status().Shards[0].Unstorable)

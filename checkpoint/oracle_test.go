@@ -12,6 +12,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
 	"github.com/stretchr/testify/require"
+
+	"kinesis-alerter/internal/position"
 )
 
 // graph is a stream's history, in epochs: which shards there were, from when to when, and whose children they are.
@@ -131,7 +133,7 @@ func (g graph) reading(start Start, o *origin, rows map[string]*row, trimmed []i
 		}
 		waves = append(waves, strings.Join(wave, " "))
 		for _, id := range ended {
-			rows[id] = &row{id: id, position: Position{Sequence: ShardEnd}}
+			rows[id] = &row{id: id, position: position.Position{Sequence: position.ShardEnd}}
 		}
 	}
 }
@@ -208,13 +210,13 @@ func TestShardTreeOracle(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			rows := map[string]*row{}
 			for field := range strings.FieldsSeq(c.rows) {
-				number, position, _ := strings.Cut(field, ":")
+				number, checkpoint, _ := strings.Cut(field, ":")
 				n, err := strconv.Atoi(number)
 				require.NoError(t, err)
-				if position == "end" {
-					position = ShardEnd
+				if checkpoint == "end" {
+					checkpoint = position.ShardEnd
 				}
-				rows[numbered(n)] = &row{id: numbered(n), position: Position{Sequence: position, Sub: WholeRecord}}
+				rows[numbered(n)] = &row{id: numbered(n), position: position.Position{Sequence: checkpoint, Sub: position.WholeRecord}}
 			}
 			require.Equal(t, c.reads, c.g.reading(c.start, c.g.origin(c.t0), rows, c.trimmed))
 			require.Equal(t, c.kcl != same, c.why != "", "a difference has a reason")
@@ -242,14 +244,14 @@ func TestShardTreeOnTwoWorkers(t *testing.T) {
 				var order []string
 				w.work = func(_ *process, l *Lease) {
 					mu.Lock()
-					_, again := begun[l.Shard()]
+					_, again := begun[l.shard]
 					if !again {
 						from, _, _ := l.Start()
-						begun[l.Shard()] = map[types.ShardIteratorType]string{types.ShardIteratorTypeTrimHorizon: "T", types.ShardIteratorTypeAtTimestamp: "@"}[from.Type]
-						order = append(order, l.Shard())
+						begun[l.shard] = map[types.ShardIteratorType]string{types.ShardIteratorTypeTrimHorizon: "T", types.ShardIteratorTypeAtTimestamp: "@"}[from.Type]
+						order = append(order, l.shard)
 					}
 					mu.Unlock()
-					if again && !slices.Contains(open, l.Shard()) {
+					if again && !slices.Contains(open, l.shard) {
 						_ = l.Finish(w.Context(), nil) // again at the next turn
 					}
 				}

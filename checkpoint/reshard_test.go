@@ -9,6 +9,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
 	"github.com/stretchr/testify/require"
+
+	"kinesis-alerter/internal/position"
 )
 
 func child(id string, parents ...string) types.ChildShard {
@@ -53,7 +55,7 @@ func TestSplit(t *testing.T) {
 		w.finish(parent, []types.ChildShard{child(low, parent), child(high, parent)}, a, b)
 		took := w.await("children", 2*time.Second, func() bool { return isHeld(low, a, b) && isHeld(high, a, b) })
 		w.Logf("children run %v after the end of their parent", took)
-		require.Equal(w, ShardEnd, w.row(parent)[attrPosition])
+		require.Equal(w, position.ShardEnd, w.row(parent)[attrPosition])
 		for _, id := range []string{low, high} {
 			for _, p := range []*process{a, b} {
 				if l := p.store.Lease(id); l != nil {
@@ -185,8 +187,8 @@ func TestRowsOfTrimmedShardsAreCollected(t *testing.T) {
 		w.awaitHeld(5*time.Second, 2, b)
 		time.Sleep(5 * time.Minute)
 		require.NotNil(w, w.row(parent), "its children have no checkpoint")
-		b.store.Lease(low).Commit("1", WholeRecord, "", time.Now(), 0)
-		b.store.Lease(high).Commit("1", WholeRecord, "", time.Now(), 0)
+		b.store.Lease(low).Commit("1", position.WholeRecord, "", time.Now(), 0)
+		b.store.Lease(high).Commit("1", position.WholeRecord, "", time.Now(), 0)
 		time.Sleep(5 * time.Minute)
 		require.Nil(w, w.row(parent))
 		require.Len(w, b.held(), 2)

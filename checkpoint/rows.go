@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
+	"kinesis-alerter/internal/position"
 )
 
 // Keys of the rows that are not shards. No shard id starts with '#', and '#' within a key parts a shard from what
@@ -84,8 +86,8 @@ type row struct {
 	id       string
 	owner    string
 	epoch    int64
-	position Position
-	last     Position // before SHARD_END; zero where an older version wrote the end, or nothing was read
+	position position.Position
+	last     position.Position // before SHARD_END; zero where an older version wrote the end, or nothing was read
 	resolved string
 	offers   int64
 	caughtUp time.Time
@@ -99,7 +101,7 @@ type row struct {
 	at       time.Time // when this process read or wrote it
 }
 
-func (r *row) ended() bool { return r.position.Sequence == ShardEnd }
+func (r *row) ended() bool { return r.position.Sequence == position.ShardEnd }
 
 // progressed reports whether the shard was ever read and committed.
 func (r *row) progressed() bool { return !r.position.IsZero() }
@@ -151,20 +153,20 @@ func decodeRow(it item, at time.Time) (*row, error) {
 	}
 	r := &row{
 		id: text(it[attrKey]), owner: text(it[attrOwner]), resolved: text(it[attrResolved]), at: at,
-		position: Position{Sequence: text(it[attrPosition]), Sub: WholeRecord}, state: decodeSnapshot(it),
+		position: position.Position{Sequence: text(it[attrPosition]), Sub: position.WholeRecord}, state: decodeSnapshot(it),
 	}
 	r.epoch, _ = count(it[attrEpoch])
 	if av, ok := it[attrSub]; ok {
 		sub, _ := count(av)
-		r.position.Sub = uint32(min(sub, int64(WholeRecord))) //nolint:gosec // a count is never negative
+		r.position.Sub = uint32(min(sub, int64(position.WholeRecord))) //nolint:gosec // a count is never negative
 	}
 	if r.position.IsZero() {
 		r.position.Sub = 0
 	}
-	if last := text(it[attrLast]); r.ended() && validSequence(last) {
-		r.last = Position{Sequence: last, Sub: WholeRecord}
+	if last := text(it[attrLast]); r.ended() && position.ValidSequence(last) {
+		r.last = position.Position{Sequence: last, Sub: position.WholeRecord}
 		if sub, ok := count(it[attrLastSub]); ok {
-			r.last.Sub = uint32(min(sub, int64(WholeRecord))) //nolint:gosec // as above
+			r.last.Sub = uint32(min(sub, int64(position.WholeRecord))) //nolint:gosec // as above
 		}
 	}
 	r.offers, _ = count(it[attrOffers])

@@ -14,7 +14,9 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.uber.org/zap"
 
+	"kinesis-alerter/checkpoint/plan"
 	"kinesis-alerter/internal/fakeaws"
+	"kinesis-alerter/internal/position"
 )
 
 // callDelay is what every call of the scale test takes, in virtual time: a usual answer of DynamoDB in the same region.
@@ -219,7 +221,7 @@ func (s *scale) written(_ string, before, after map[string]any) {
 
 // step resolves what has come since the last turn.
 func (s *scale) step(_ *process, l *Lease) {
-	id := l.Shard()
+	id := l.shard
 	s.mu.Lock()
 	if !s.began[l] {
 		s.began[l] = true
@@ -237,7 +239,7 @@ func (s *scale) step(_ *process, l *Lease) {
 	next := s.resolved[id]
 	s.mu.Unlock()
 	if next > 0 {
-		l.Commit(strconv.Itoa(next), WholeRecord, "", time.Now(), load)
+		l.Commit(strconv.Itoa(next), position.WholeRecord, "", time.Now(), load)
 	}
 }
 
@@ -266,10 +268,10 @@ func (s *scale) balanced() bool {
 		return false
 	}
 	mean := all / float64(len(loads))
-	if mean < negligibleLoad {
+	if mean < plan.NegligibleLoad {
 		return slices.Max(counts)-slices.Min(counts) <= 1
 	}
-	return slices.Max(loads)-slices.Min(loads) <= mean*loadTolerance
+	return slices.Max(loads)-slices.Min(loads) <= mean*plan.LoadTolerance
 }
 
 func (s *scale) spread() string {

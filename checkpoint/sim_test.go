@@ -15,6 +15,7 @@ import (
 	"pgregory.net/rapid"
 
 	"kinesis-alerter/internal/fakeaws"
+	"kinesis-alerter/internal/position"
 )
 
 // simulation is a fleet under random faults, with the invariants of lease-protocol.md checked at every write and by every
@@ -49,11 +50,11 @@ func (s *simulation) written(_ string, before, after map[string]any) {
 	was, is := fmt.Sprint(before[attrPosition]), fmt.Sprint(after[attrPosition])
 	switch {
 	case before[attrPosition] == nil:
-	case was == ShardEnd && is != ShardEnd:
+	case was == position.ShardEnd && is != position.ShardEnd:
 		s.fail("%s is no longer at its end", key)
 	case after[attrPosition] == nil:
 		s.fail("the checkpoint of %s vanished", key)
-	case is != ShardEnd && (Position{Sequence: is}).Compare(Position{Sequence: was}) < 0:
+	case is != position.ShardEnd && (position.Position{Sequence: is}).Compare(position.Position{Sequence: was}) < 0:
 		s.fail("the checkpoint of %s went back from %s to %s", key, was, is)
 	}
 	if e1, e2 := before[attrEpoch].(int64), after[attrEpoch].(int64); e2 < e1 || (before[attrOwner] != after[attrOwner] && after[attrOwner] != nil && e1 == e2) {
@@ -61,7 +62,7 @@ func (s *simulation) written(_ string, before, after map[string]any) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if at, ok := after[attrStateAt].(string); ok && is != ShardEnd && (Position{Sequence: at}).Compare(Position{Sequence: is}) > 0 {
+	if at, ok := after[attrStateAt].(string); ok && is != position.ShardEnd && (position.Position{Sequence: at}).Compare(position.Position{Sequence: is}) > 0 {
 		s.fail("the state of %s is at %s, the checkpoint at %s", key, at, is)
 	}
 	if n, err := strconv.Atoi(is); err == nil && n > s.offered[key] {
@@ -74,7 +75,7 @@ func (s *simulation) step(p *process, l *Lease) {
 	if _, ok := p.store.Trust(); !ok || l.Context().Err() != nil {
 		return
 	}
-	id := l.Shard()
+	id := l.shard
 	if !s.begin(p, l) {
 		return
 	}
@@ -83,7 +84,7 @@ func (s *simulation) step(p *process, l *Lease) {
 	parents := s.parents[id]
 	s.mu.Unlock()
 	for _, parent := range parents {
-		if at := s.row(parent)[attrPosition]; at != ShardEnd {
+		if at := s.row(parent)[attrPosition]; at != position.ShardEnd {
 			s.fail("%s runs while its parent %s is at %v", id, parent, at)
 		}
 	}
@@ -97,16 +98,16 @@ func (s *simulation) step(p *process, l *Lease) {
 	at := 100 // so that the number of digits grows on the way
 	if from, _, _ := l.Start(); from.SequenceNumber != nil {
 		at, _ = strconv.Atoi(*from.SequenceNumber)
-	} else if s.offered[id] == 0 && stored[attrPosition] != nil && stored[attrPosition] != ShardEnd {
+	} else if s.offered[id] == 0 && stored[attrPosition] != nil && stored[attrPosition] != position.ShardEnd {
 		s.fail("%s starts at its beginning, but %v is stored", id, stored)
 	}
 	s.offered[id] = max(s.offered[id], at) + 37
 	next, kids := s.offered[id], s.children[id]
 	s.mu.Unlock()
-	l.Commit(strconv.Itoa(next), WholeRecord, "", time.Now(), float64(next))
+	l.Commit(strconv.Itoa(next), position.WholeRecord, "", time.Now(), float64(next))
 	if next%3 == 0 { // several chunks, each of which says of which save it is
 		ctx, cancel := context.WithTimeout(l.Context(), 2*time.Second)
-		_ = l.SaveState(ctx, strconv.Itoa(next), WholeRecord, stateOf(next)) // again some turns later
+		_ = l.SaveState(ctx, strconv.Itoa(next), position.WholeRecord, stateOf(next)) // again some turns later
 		cancel()
 	}
 	if kids != nil && next > 1000 {
@@ -126,18 +127,18 @@ func (s *simulation) begin(p *process, l *Lease) bool {
 	own, at, _, parents, err := l.LoadState(s.Context())
 	if err != nil {
 		if l.Context().Err() == nil && s.Context().Err() == nil {
-			s.fail("%s cannot load the state of %s: %v", p.name, l.Shard(), err)
+			s.fail("%s cannot load the state of %s: %v", p.name, l.shard, err)
 		}
 		return false
 	}
 	for _, state := range append([][]byte{own}, parents...) {
 		n, err := strconv.Atoi(string(state[:min(len(state), 8)]))
 		if len(state) > 0 && (err != nil || !bytes.Equal(state, stateOf(n))) {
-			s.fail("%s begins %s with a mix: %s", p.name, l.Shard(), state)
+			s.fail("%s begins %s with a mix: %s", p.name, l.shard, state)
 		}
 	}
 	if n, _ := strconv.Atoi(at); len(own) > 0 && !bytes.Equal(own, stateOf(n)) {
-		s.fail("the state of %s at %s is %s", l.Shard(), at, own)
+		s.fail("the state of %s at %s is %s", l.shard, at, own)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -149,8 +150,8 @@ func (s *simulation) begin(p *process, l *Lease) bool {
 func (s *simulation) rest(l *Lease) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.acting[l.Shard()].l == l {
-		delete(s.acting, l.Shard())
+	if s.acting[l.shard].l == l {
+		delete(s.acting, l.shard)
 	}
 }
 

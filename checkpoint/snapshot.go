@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	ddb "github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
+	"kinesis-alerter/internal/position"
 )
 
 const (
@@ -65,11 +67,11 @@ type snapshot struct {
 	chunks     int
 	sum        uint32 // CRC-32C of the whole
 	bytes      int
-	at         Position // the last record that it includes; zero: it is from before the first
-	generation uint32   // of the shard when it was saved
+	at         position.Position // the last record that it includes; zero: it is from before the first
+	generation uint32            // of the shard when it was saved
 }
 
-func newSnapshot(v stateVersion, at Position, generation uint32, data []byte, chunks int) snapshot {
+func newSnapshot(v stateVersion, at position.Position, generation uint32, data []byte, chunks int) snapshot {
 	return snapshot{
 		version: v.String(), chunks: chunks, sum: checksum(data), bytes: len(data),
 		at: at, generation: generation,
@@ -112,7 +114,7 @@ func decodeSnapshot(it item) snapshot {
 	p.chunks, p.bytes = int(number(attrStateChunks)), int(number(attrStateBytes))
 	p.sum, p.generation = uint32(number(attrStateSum)), uint32(number(attrStateGeneration)) //nolint:gosec // as they were written
 	if at := text(it[attrStateAt]); at != "" {
-		p.at = Position{Sequence: at, Sub: uint32(number(attrStateSub))} //nolint:gosec // as it was written
+		p.at = position.Position{Sequence: at, Sub: uint32(number(attrStateSub))} //nolint:gosec // as it was written
 	}
 	return p
 }

@@ -18,6 +18,7 @@ import (
 	"go.uber.org/zap/zaptest/observer"
 
 	"kinesis-alerter/internal/fakeaws"
+	"kinesis-alerter/internal/position"
 )
 
 const testStateTable = testTable + stateSuffix
@@ -40,8 +41,8 @@ func (w *world) save(p *process, id, sequence string, data []byte) error {
 	w.Helper()
 	l := p.store.Lease(id)
 	require.NotNil(w, l)
-	l.Commit(sequence, WholeRecord, "", time.Now(), 0)
-	return l.SaveState(w.Context(), sequence, WholeRecord, data)
+	l.Commit(sequence, position.WholeRecord, "", time.Now(), 0)
+	return l.SaveState(w.Context(), sequence, position.WholeRecord, data)
 }
 
 // loads checks what a lease begins with.
@@ -66,16 +67,16 @@ func (w *world) watchState() *stateWatch {
 	v := &stateWatch{}
 	w.aws.DynamoDB.Watch(func(table string, _, after map[string]any) {
 		at, _ := after[attrStateAt].(string)
-		position, _ := after[attrPosition].(string)
-		if table != testTable || at == "" || position == ShardEnd {
+		checkpoint, _ := after[attrPosition].(string)
+		if table != testTable || at == "" || checkpoint == position.ShardEnd {
 			return
 		}
 		sub, _ := after[attrStateSub].(int64)
 		stored, _ := after[attrSub].(int64)
-		if (Position{at, uint32(sub)}).Compare(Position{position, uint32(stored)}) > 0 { //nolint:gosec // as they were written
+		if (position.Position{Sequence: at, Sub: uint32(sub)}).Compare(position.Position{Sequence: checkpoint, Sub: uint32(stored)}) > 0 { //nolint:gosec // as they were written
 			v.mu.Lock()
 			defer v.mu.Unlock()
-			v.ahead = append(v.ahead, fmt.Sprintf("%v: state at %s, checkpoint %q", after[attrKey], at, position))
+			v.ahead = append(v.ahead, fmt.Sprintf("%v: state at %s, checkpoint %q", after[attrKey], at, checkpoint))
 		}
 	})
 	w.aws.Faults.Add(fakeaws.Fault{Service: fakeaws.ServiceDynamoDB, Match: func(r *fakeaws.Request) bool {
@@ -125,7 +126,7 @@ func TestStateRoundTrip(t *testing.T) {
 
 // Commit offers progress on a shard that the process holds.
 func (p *process) Commit(id, sequence string) {
-	p.store.Lease(id).Commit(sequence, WholeRecord, "", time.Now(), 0)
+	p.store.Lease(id).Commit(sequence, position.WholeRecord, "", time.Now(), 0)
 }
 
 // The offer goes with the state in one write, a position that was not offered is refused before anything is written, and
@@ -249,7 +250,7 @@ func (w *world) crashAt(at int, first bool, kind fakeaws.Kind) {
 	w.aws.Faults.Add(fakeaws.Fault{Client: "a", Kind: fakeaws.BlackHole, When: isDead})
 	ctx, cancel := context.WithTimeout(w.Context(), 3*time.Second)
 	a.Commit(only, "400")
-	err := a.store.Lease(only).SaveState(ctx, "400", WholeRecord, stateOf(4))
+	err := a.store.Lease(only).SaveState(ctx, "400", position.WholeRecord, stateOf(4))
 	cancel()
 	a.kill()
 	b := w.startSmall("b")
@@ -337,7 +338,7 @@ func TestCrashAfterAFlipWithoutAnAnswer(t *testing.T) {
 				ctx, cancel := context.WithTimeout(w.Context(), 3*time.Second)
 				defer cancel()
 				a.Commit(only, "300")
-				err := a.store.Lease(only).SaveState(ctx, "300", WholeRecord, stateOf(3))
+				err := a.store.Lease(only).SaveState(ctx, "300", position.WholeRecord, stateOf(3))
 				require.Equal(w, at == 4, err == nil, "%v", err)
 				a.kill()
 				b := w.startSmall("b")
@@ -362,11 +363,11 @@ func TestFlipIsFenced(t *testing.T) {
 		l := a.store.Lease(only)
 		e := &expr{}
 		e.setAttr(attrOwner, str("another"))
-		e.setAttr(attrEpoch, num(l.Epoch()+1))
+		e.setAttr(attrEpoch, num(l.epochNow()+1))
 		_, err := a.store.table.update(w.Context(), only, e)
 		require.NoError(w, err)
 		row := w.row(only)
-		require.ErrorIs(w, l.SaveState(w.Context(), "100", WholeRecord, stateOf(2)), ErrLeaseLost)
+		require.ErrorIs(w, l.SaveState(w.Context(), "100", position.WholeRecord, stateOf(2)), ErrLeaseLost)
 		require.ErrorIs(w, context.Cause(l.Context()), ErrLeaseLost)
 		require.Equal(w, row, w.row(only))
 		a.stop()
@@ -377,9 +378,9 @@ func TestFlipIsFenced(t *testing.T) {
 func (p *process) flipOf(w *world, id string) *expr {
 	w.Helper()
 	l := p.store.Lease(id)
-	c, err := p.store.claim(l)
+	c, err := l.claim()
 	require.NoError(w, err)
-	now := p.store.state(l)
+	now := l.saved()
 	e := &expr{}
 	e.fence(c.worker, c.epoch)
 	e.point(newSnapshot(stateVersion{epoch: l.first.epoch, slot: 1, number: 99}, c.offer.position, 0, nil, 0), now.version)
@@ -396,7 +397,7 @@ func TestZombieCannotTouchTheState(t *testing.T) {
 		flip := a.flipOf(w, only)
 		w.aws.Faults.Add(fakeaws.Fault{Client: "a", Kind: fakeaws.BlackHole})
 		a.Commit(only, "200")
-		err := l.SaveState(w.Context(), "200", WholeRecord, stateOf(2))
+		err := l.SaveState(w.Context(), "200", position.WholeRecord, stateOf(2))
 		require.ErrorIs(w, err, ErrLeaseLost, "it ends with the lease")
 		b := w.startSmall("b")
 		w.awaitHeld(20*time.Second, 1, b)
@@ -412,7 +413,7 @@ func TestZombieCannotTouchTheState(t *testing.T) {
 					continue // a holder never writes into the slot that is in force
 				}
 				v := stateVersion{epoch: l.first.epoch, slot: slot, number: 50}
-				require.NoError(w, a.store.states.write(w.Context(), only, v, newSnapshot(v, Position{}, 0, stateOf(9), 3), stateOf(9), 3))
+				require.NoError(w, a.store.states.write(w.Context(), only, v, newSnapshot(v, position.Position{}, 0, stateOf(9), 3), stateOf(9), 3))
 			}
 		}
 		zombie()
@@ -438,7 +439,7 @@ func TestLateChunkOfAnEarlierSave(t *testing.T) {
 			require.NoError(w, w.save(a, only, fmt.Sprint(i*100), stateOf(i)))
 		}
 		v := stateVersion{epoch: 1, number: 1}
-		err := a.store.states.write(w.Context(), only, v, newSnapshot(v, Position{}, 0, stateOf(1), 3), stateOf(1), 3)
+		err := a.store.states.write(w.Context(), only, v, newSnapshot(v, position.Position{}, 0, stateOf(1), 3), stateOf(1), 3)
 		require.ErrorAs(w, err, new(*inTheWayError))
 		w.loads(a, only, stateOf(3), "300")
 		a.stop()
@@ -457,7 +458,7 @@ func TestChunksInTheWay(t *testing.T) {
 		require.True(w, w.aws.DynamoDB.Delete(testTable, only))
 		b := w.startSmall("b")
 		w.awaitHeld(5*time.Second, 1, b)
-		require.EqualValues(w, 1, b.store.Lease(only).Epoch())
+		require.EqualValues(w, 1, b.store.Lease(only).epochNow())
 		w.loads(b, only, nil, "")
 		for i := 1; i < 4; i++ {
 			require.NoError(w, w.save(b, only, fmt.Sprint(i*100), stateOf(i)))
@@ -526,7 +527,7 @@ func TestChildrenInheritTheState(t *testing.T) {
 			inherits(id, stateOf(1))
 			l := a.store.Lease(id)
 			a.store.mu.Lock()
-			require.True(w, a.store.lineage.shards[id].keys.known, "the range by which the state is divided")
+			require.True(w, a.store.view.lineage.shards[id].keys.known, "the range by which the state is divided")
 			a.store.mu.Unlock()
 			require.NoError(w, l.SaveState(w.Context(), "", 0, stateOf(2)), "what it inherited, before its first record")
 			w.loads(a, id, stateOf(2), "")
@@ -544,7 +545,7 @@ func TestChildrenInheritTheState(t *testing.T) {
 			first, second = second, first
 		}
 		inherits(merged, first, second)
-		w.aws.DynamoDB.Delete(testStateTable, chunkKey(high, a.store.rows[high].epoch, 0, 1))
+		w.aws.DynamoDB.Delete(testStateTable, chunkKey(high, a.store.view.rows[high].epoch, 0, 1))
 		_, _, _, parents, err := a.store.Lease(merged).LoadState(w.Context())
 		require.ErrorAs(w, err, new(*StateError))
 		require.Equal(w, [][]byte{stateOf(4)}, parents, "the other one is whole")
@@ -626,11 +627,11 @@ func TestDamagedState(t *testing.T) {
 		"the table is gone": {func(w *world, _ *Store) { w.aws.DynamoDB.DropTable(testStateTable) }, "the table is gone"},
 		"a chunk of another save": {func(w *world, s *Store) {
 			v := stateVersion{epoch: 1, slot: 1, number: 9}
-			require.NoError(w, s.states.put(w.Context(), encodeChunk(only, v, newSnapshot(v, Position{}, 0, stateOf(2), 3), stateOf(2)[16:32], 1, 0), 9))
+			require.NoError(w, s.states.put(w.Context(), encodeChunk(only, v, newSnapshot(v, position.Position{}, 0, stateOf(2), 3), stateOf(2)[16:32], 1, 0), 9))
 		}, `chunk 2 of 3: it belongs to version "1.b.9"`},
 		"another chunk of the same name": {func(w *world, s *Store) {
 			v := stateVersion{epoch: 1, slot: 1, number: 2}
-			require.NoError(w, s.states.put(w.Context(), encodeChunk(only, v, newSnapshot(v, Position{}, 0, stateOf(2), 3), stateOf(3)[16:32], 1, 0), 2))
+			require.NoError(w, s.states.put(w.Context(), encodeChunk(only, v, newSnapshot(v, position.Position{}, 0, stateOf(2), 3), stateOf(3)[16:32], 1, 0), 2))
 		}, "checksum"},
 		"another format": {func(w *world, s *Store) {
 			it := encodeChunk(only, stateVersion{epoch: 1, slot: 1, number: 2}, snapshot{version: "1.b.2"}, []byte("x"), 0, 0)

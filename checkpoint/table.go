@@ -12,6 +12,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"kinesis-alerter/internal/answer"
+	"kinesis-alerter/internal/position"
 )
 
 // callTimeout bounds one call with all attempts that the client makes of it. A lease has room for three of them.
@@ -70,11 +71,11 @@ func (e *expr) ifPresent(attr string) {
 // ifNotBeyond holds where the stored position is at most p. Text order decides between sequence numbers of one length
 // only, so the length is compared first (Position.Compare says the same).
 // It holds, too, where that is replaces, unless that is empty.
-func (e *expr) ifNotBeyond(p Position, replaces string) {
+func (e *expr) ifNotBeyond(p position.Position, replaces string) {
 	seq, sub := e.name(attrPosition), e.name(attrSub)
 	s, n, length := e.value(str(p.Sequence)), e.value(num(int64(p.Sub))), e.value(num(int64(len(p.Sequence))))
 	within := sub + " <= " + n
-	if p.Sub == WholeRecord {
+	if p.Sub == position.WholeRecord {
 		within = "(attribute_not_exists(" + sub + ") OR " + within + ")" // a row without it has passed the whole record
 	}
 	or := ""

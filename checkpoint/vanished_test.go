@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"kinesis-alerter/internal/position"
 )
 
 // The table vanishes while two workers share the stream: what each of them holds is its own to put back. A row that is
@@ -19,7 +21,7 @@ func TestTableVanishesUnderTwoWorkers(t *testing.T) {
 			for _, p := range []*process{a, b} {
 				for _, id := range p.held() {
 					if l := p.store.Lease(id); l != nil {
-						l.Commit(sequence, WholeRecord, "", time.Now(), 0)
+						l.Commit(sequence, position.WholeRecord, "", time.Now(), 0)
 					}
 				}
 			}

@@ -15,7 +15,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/kinesis"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/stretchr/testify/require"
-	par "github.com/vmware/vmware-go-kcl-v2/clientlibrary/partition"
 	"go.uber.org/zap"
 	"go.uber.org/zap/zaptest"
 
@@ -25,7 +24,6 @@ import (
 const (
 	testStream = "orders"
 	testTable  = "alerts"
-	kclID      = "kcl" // what the KCL calls itself; a constant of no meaning to the table
 )
 
 // world is one emulated account in a bubble, with the processes that share a lease table in it.
@@ -62,8 +60,8 @@ func bubble(t *testing.T, shards int, test func(w *world)) {
 	})
 }
 
-// process is one worker process with a stand-in for the KCL: it starts a consumer for each grant, hands over when asked,
-// and ends every consumer with RemoveLeaseOwner, as the KCL does.
+// process is one worker process with a stand-in for the consumer: it starts a consumer for each grant, hands over when asked,
+// and ends every consumer with Release.
 type process struct {
 	w        *world
 	name     string
@@ -75,9 +73,8 @@ type process struct {
 	result   chan error
 	wg       sync.WaitGroup
 
-	mu       sync.Mutex
-	statuses map[string]*par.ShardStatus
-	running  map[string]int
+	mu      sync.Mutex
+	running map[string]int
 }
 
 func (w *world) clients(name string) (*dynamodb.Client, *kinesis.Client) {
@@ -123,24 +120,15 @@ func (w *world) run(name string, stubborn bool, change ...func(*Config)) *proces
 	ctx, cancel := context.WithCancel(w.Context())
 	p := &process{
 		w: w, name: name, store: s, reg: reg, cancel: cancel, drain: make(chan struct{}), result: make(chan error, 1), stubborn: stubborn,
-		statuses: map[string]*par.ShardStatus{}, running: map[string]int{},
+		running: map[string]int{},
 	}
 	go func() { p.result <- s.Run(ctx) }()
-	p.wg.Go(func() { p.kcl(ctx) })
+	p.wg.Go(func() { p.consumers(ctx) })
 	return p
 }
 
-func (p *process) status(id string) *par.ShardStatus {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.statuses[id] == nil {
-		p.statuses[id] = &par.ShardStatus{ID: id, Mux: &sync.RWMutex{}}
-	}
-	return p.statuses[id]
-}
-
-// kcl is the library's event loop.
-func (p *process) kcl(ctx context.Context) {
+// consumers starts a consumer for each grant.
+func (p *process) consumers(ctx context.Context) {
 	for {
 		ids := p.store.Grants(ctx)
 		if ctx.Err() != nil {
@@ -152,24 +140,21 @@ func (p *process) kcl(ctx context.Context) {
 		default:
 		}
 		for _, id := range ids {
-			st := p.status(id)
-			if st.GetLeaseOwner() == kclID || p.store.FetchCheckpoint(st) != nil || p.store.GetLease(st, kclID) != nil {
-				continue
+			if l := p.store.Lease(id); l != nil && l.Take() {
+				p.wg.Go(func() { p.consume(ctx, l) })
 			}
-			p.wg.Go(func() { p.consume(ctx, st) })
 		}
 		time.Sleep(2 * time.Millisecond)
 	}
 }
 
-func (p *process) consume(ctx context.Context, st *par.ShardStatus) {
+func (p *process) consume(ctx context.Context, l *Lease) {
 	p.mu.Lock()
-	p.running[st.ID]++
-	if p.running[st.ID] > 1 {
-		p.w.Errorf("%s runs two consumers of %s", p.name, st.ID)
+	p.running[l.shard]++
+	if p.running[l.shard] > 1 {
+		p.w.Errorf("%s runs two consumers of %s", p.name, l.shard)
 	}
 	p.mu.Unlock()
-	l := p.store.Lease(st.ID)
 	var tick <-chan time.Time
 	if p.w.work != nil {
 		t := time.NewTicker(100 * time.Millisecond)
@@ -203,10 +188,9 @@ func (p *process) consume(ctx context.Context, st *par.ShardStatus) {
 		}
 	}
 	p.mu.Lock()
-	p.running[st.ID]--
+	p.running[l.shard]--
 	p.mu.Unlock()
-	st.SetLeaseOwner("")
-	_ = p.store.RemoveLeaseOwner(st.ID) //nolint:contextcheck // the KCL passes none
+	_ = p.store.Release(l.shard) //nolint:contextcheck // the KCL passes none
 }
 
 // stop ends a process in the order of the daemon.

@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"kinesis-alerter/internal/fakeaws"
+	"kinesis-alerter/internal/position"
 )
 
 // lost are the ways in which an answer does not arrive although the write did.
@@ -39,15 +40,15 @@ func TestCommitIsCoalescedMonotonicAndKept(t *testing.T) {
 		time.Sleep(2 * time.Second)
 		require.Equal(w, "1999", w.row(id)[attrPosition])
 		require.Equal(w, "r", w.row(id)[attrResolved])
-		l.Commit("1998", WholeRecord, "", time.Now(), 0)
+		l.Commit("1998", position.WholeRecord, "", time.Now(), 0)
 		l.Commit("1999", 2, "", time.Now(), 0)
-		l.Commit("999", WholeRecord, "", time.Now(), 0)
-		l.Commit("garbage", WholeRecord, "", time.Now(), 0)
+		l.Commit("999", position.WholeRecord, "", time.Now(), 0)
+		l.Commit("garbage", position.WholeRecord, "", time.Now(), 0)
 		time.Sleep(2 * time.Second)
 		require.Equal(w, "1999", w.row(id)[attrPosition])
 		require.InDelta(w, 3, testutil.ToFloat64(a.store.m.commits.WithLabelValues(string(resultIgnored))), 0)
 		require.InDelta(w, 1, testutil.ToFloat64(a.store.m.commits.WithLabelValues(string(resultUnstorable))), 0)
-		l.Commit("10000", WholeRecord, "", time.Now(), 0) // longer, hence larger
+		l.Commit("10000", position.WholeRecord, "", time.Now(), 0) // longer, hence larger
 		a.stop()
 		require.Equal(w, "10000", w.row(id)[attrPosition], "the last offer goes with the release")
 		require.NotContains(w, w.row(id), attrResolved)
@@ -56,7 +57,7 @@ func TestCommitIsCoalescedMonotonicAndKept(t *testing.T) {
 		from, sub, resolved := b.store.Lease(id).Start()
 		require.Equal(w, types.ShardIteratorTypeAfterSequenceNumber, from.Type)
 		require.Equal(w, "10000", *from.SequenceNumber)
-		require.Equal(w, WholeRecord, sub)
+		require.Equal(w, position.WholeRecord, sub)
 		require.Empty(w, resolved)
 		b.store.Lease(id).Commit("10001", 4, "x", time.Now(), 0)
 		b.stop()
@@ -78,14 +79,14 @@ func TestLateCommitOfTheSameEpochIsRefused(t *testing.T) {
 		l := a.store.Lease(shardName(0))
 		l.Commit("100", 7, "", time.Now(), 0)
 		time.Sleep(2 * time.Second)
-		for _, late := range []Position{{"99", WholeRecord}, {"100", 6}, {"9", 0}} {
-			c, err := a.store.claim(l)
+		for _, late := range []position.Position{position.Past("99"), {Sequence: "100", Sub: 6}, {Sequence: "9"}} {
+			c, err := l.claim()
 			require.NoError(w, err)
 			e := &expr{}
 			e.fence(c.worker, c.epoch)
 			c.offer = progress{position: late}
 			e.progress(c)
-			_, err = a.store.table.update(w.Context(), l.Shard(), e)
+			_, err = a.store.table.update(w.Context(), l.shard, e)
 			_, wasRefused := refused(err)
 			require.True(w, wasRefused, "%v: %v", late, err)
 		}
@@ -104,11 +105,11 @@ func TestLostAnswerOfACommit(t *testing.T) {
 				fault.Operation = "UpdateItem"
 				w.aws.Faults.Add(fault)
 				l := a.store.Lease(shardName(0))
-				l.Commit("5", WholeRecord, "", time.Now(), 0)
+				l.Commit("5", position.WholeRecord, "", time.Now(), 0)
 				time.Sleep(5 * time.Second)
 				require.NoError(w, l.Context().Err())
 				require.Equal(w, "5", w.row(shardName(0))[attrPosition])
-				l.Commit("6", WholeRecord, "", time.Now(), 0)
+				l.Commit("6", position.WholeRecord, "", time.Now(), 0)
 				time.Sleep(3 * time.Second)
 				require.Equal(w, "6", w.row(shardName(0))[attrPosition])
 				a.stop()
@@ -136,7 +137,7 @@ func TestLostAnswerOfAnAcquisition(t *testing.T) {
 					w.aws.Faults.Add(fault)
 					w.awaitHeld(6*time.Second, 1, b)
 					require.Equal(w, b.store.Status().Worker, w.row(shardName(0))[attrOwner])
-					b.store.Lease(shardName(0)).Commit("5", WholeRecord, "", time.Now(), 0)
+					b.store.Lease(shardName(0)).Commit("5", position.WholeRecord, "", time.Now(), 0)
 					time.Sleep(3 * time.Second)
 					require.Equal(w, "5", w.row(shardName(0))[attrPosition], "the epoch in memory is that in the table")
 					b.stop()
@@ -153,7 +154,7 @@ func TestLostAnswerOfAHandoffAndARelease(t *testing.T) {
 				a := w.startStubborn("a")
 				w.awaitHeld(5*time.Second, 2, a)
 				for _, id := range a.held() {
-					a.store.Lease(id).Commit("5", WholeRecord, "", time.Now(), 0)
+					a.store.Lease(id).Commit("5", position.WholeRecord, "", time.Now(), 0)
 				}
 				time.Sleep(2 * time.Second)
 				b := w.start("b")
@@ -168,7 +169,7 @@ func TestLostAnswerOfAHandoffAndARelease(t *testing.T) {
 					}
 					return l != nil
 				})
-				l.Commit("6", WholeRecord, "", time.Now(), 0)
+				l.Commit("6", position.WholeRecord, "", time.Now(), 0)
 				fault.Operation = "UpdateItem"
 				w.aws.Faults.Add(fault)
 				for l.HandOff(w.Context()) != nil {
@@ -176,7 +177,7 @@ func TestLostAnswerOfAHandoffAndARelease(t *testing.T) {
 				}
 				require.ErrorIs(w, context.Cause(l.Context()), ErrLeaseHandedOff)
 				w.await("the other side", 3*time.Second, func() bool { return len(b.held()) == 1 })
-				from, _, _ := b.store.Lease(l.Shard()).Start()
+				from, _, _ := b.store.Lease(l.shard).Start()
 				require.Equal(w, "6", *from.SequenceNumber)
 
 				other := a.held()[0]
@@ -212,7 +213,7 @@ func TestHandoffWithoutAnAnswerIsDecided(t *testing.T) {
 						}
 						return l != nil
 					})
-					old, err := a.store.claim(l)
+					old, err := l.claim()
 					require.NoError(w, err)
 					w.aws.Faults.Add(fakeaws.Fault{Client: "a", Operation: "UpdateItem", Kind: kind, Times: 1})
 					remove := w.aws.Faults.Add(fakeaws.Fault{Client: "a", Service: fakeaws.ServiceDynamoDB, Kind: fakeaws.BlackHole})
@@ -227,13 +228,13 @@ func TestHandoffWithoutAnAnswerIsDecided(t *testing.T) {
 						require.ErrorIs(w, context.Cause(l.Context()), ErrLeaseHandedOff)
 					case l.Context().Err() == nil:
 						require.True(w, trusted)
-						require.Equal(w, old.epoch+1, l.Epoch())
+						require.Equal(w, old.epoch+1, l.epochNow())
 						e := &expr{}
 						e.fence(old.worker, old.epoch)
-						_, late := a.store.table.update(w.Context(), l.Shard(), e)
+						_, late := a.store.table.update(w.Context(), l.shard, e)
 						_, wasRefused := refused(late)
 						require.True(w, wasRefused, "the handoff can no longer take effect")
-						require.False(w, isHeld(l.Shard(), b))
+						require.False(w, isHeld(l.shard, b))
 						l.KeepLease()
 					default:
 						require.ErrorIs(w, context.Cause(l.Context()), ErrLeaseLost)
@@ -313,10 +314,10 @@ func TestHandoffToADeadTarget(t *testing.T) {
 			}
 			return l != nil
 		})
-		l.Commit("42", WholeRecord, "", time.Now(), 0)
+		l.Commit("42", position.WholeRecord, "", time.Now(), 0)
 		b.kill()
 		require.NoError(w, l.HandOff(w.Context()))
-		id := l.Shard()
+		id := l.shard
 		w.await("wound down", time.Second, func() bool { return len(a.held()) == 1 })
 		w.await("back", DefaultLeaseDuration+3*time.Second, func() bool { return len(a.held()) == 2 })
 		from, _, _ := a.store.Lease(id).Start()
@@ -335,7 +336,7 @@ func TestBalanceByLoad(t *testing.T) {
 		offer := func() {
 			for i, id := range hot {
 				if l := a.store.Lease(id); l != nil {
-					l.Commit(fmt.Sprint(time.Now().Unix()), WholeRecord, "", time.Now(), float64(900_000+i*10_000))
+					l.Commit(fmt.Sprint(time.Now().Unix()), position.WholeRecord, "", time.Now(), float64(900_000+i*10_000))
 				}
 			}
 		}
@@ -353,7 +354,7 @@ func TestLostPositionIsCounted(t *testing.T) {
 		a := w.start("a")
 		w.awaitHeld(5*time.Second, 1, a)
 		read := time.Now()
-		a.store.Lease(shardName(0)).Commit("5", WholeRecord, "", read, 0)
+		a.store.Lease(shardName(0)).Commit("5", position.WholeRecord, "", read, 0)
 		a.stop()
 		b := w.start("b")
 		w.awaitHeld(5*time.Second, 1, b)
@@ -374,17 +375,17 @@ func TestLateWritesOfAFormerOwnerAreRefused(t *testing.T) {
 		w.awaitHeld(5*time.Second, 1, a)
 		id := shardName(0)
 		l := a.store.Lease(id)
-		old, err := a.store.claim(l)
+		old, err := l.claim()
 		require.NoError(w, err)
 		late := func(name string) {
 			for kind, build := range map[string]func(e *expr){
 				"commit": func(e *expr) {
-					e.progress(claim{number: 1 << 40, offer: progress{position: Position{Sequence: "99999", Sub: WholeRecord}}})
+					e.progress(claim{number: 1 << 40, offer: progress{position: position.Position{Sequence: "99999", Sub: position.WholeRecord}}})
 				},
 				"idle":    func(e *expr) { e.context(progress{caughtUp: time.Now()}) },
 				"release": func(e *expr) { e.removeAttr(attrOwner) },
 				"handoff": func(e *expr) { e.setAttr(attrOwner, str("thief")) },
-				"end":     func(e *expr) { e.setAttr(attrPosition, str(ShardEnd)) },
+				"end":     func(e *expr) { e.setAttr(attrPosition, str(position.ShardEnd)) },
 			} {
 				before := w.row(id)
 				e := &expr{}
@@ -404,11 +405,11 @@ func TestLateWritesOfAFormerOwnerAreRefused(t *testing.T) {
 		// The same worker holds it again: its own writes of the turn before are as late as those of anyone.
 		e := &expr{}
 		e.setAttr(attrOwner, str(old.worker))
-		e.setAttr(attrEpoch, num(b.store.Lease(id).Epoch()+1))
+		e.setAttr(attrEpoch, num(b.store.Lease(id).epochNow()+1))
 		_, err = a.store.table.update(w.Context(), id, e)
 		require.NoError(w, err)
 		late("in a later turn of the same worker")
-		b.store.Lease(id).Commit("7", WholeRecord, "", time.Now(), 0)
+		b.store.Lease(id).Commit("7", position.WholeRecord, "", time.Now(), 0)
 		lb := b.store.Lease(id)
 		<-lb.Context().Done()
 		require.ErrorIs(w, context.Cause(lb.Context()), ErrLeaseLost, "b finds out with its next commit")
@@ -425,13 +426,13 @@ func TestATakenRowIsNoticed(t *testing.T) {
 		l := a.store.Lease(shardName(0))
 		e := &expr{}
 		e.removeAttr(attrOwner)
-		e.setAttr(attrEpoch, num(l.Epoch()+1))
-		_, err := a.store.table.update(w.Context(), l.Shard(), e)
+		e.setAttr(attrEpoch, num(l.epochNow()+1))
+		_, err := a.store.table.update(w.Context(), l.shard, e)
 		require.NoError(w, err)
 		w.await("lost", scanEvery+2*time.Second, func() bool { return l.Context().Err() != nil })
 		w.await("taken again", 3*time.Second, func() bool {
-			again := a.store.Lease(l.Shard())
-			return again != nil && again != l && again.Epoch() == l.Epoch()+2
+			again := a.store.Lease(l.shard)
+			return again != nil && again != l && again.epochNow() == l.epochNow()+2
 		})
 		a.stop()
 	})

@@ -6,6 +6,7 @@ import (
 	"sync"
 
 	"kinesis-alerter/alert"
+	"kinesis-alerter/internal/position"
 )
 
 // maxRemembered bounds what a process remembers of all shards that it has lost, in stretches and alert ids together: about
@@ -17,9 +18,9 @@ const maxRemembered = 16 << 10
 type account struct {
 	generation uint32
 	// stored is the checkpoint that the table was last known to have.
-	stored position
+	stored position.Position
 	// stretches are in order. The first may begin before the first record: then it is the watermark.
-	stretches []stretch
+	stretches []position.Range
 	// alerts are those of records that were not dealt with in full, and those that time brought about and no snapshot
 	// includes. They are the ids of alerts, or what letterID makes of a record.
 	alerts []dealtAlert
@@ -28,34 +29,34 @@ type account struct {
 // dealtAlert is an alert, or a letter, that must not be sent again.
 type dealtAlert struct {
 	id string
-	at position // of its record; a timed one has that of the record before
+	at position.Position // of its record; a timed one has that of the record before
 	// timed says that time brought it about, behind the entry of that number. A snapshot behind that entry includes it.
 	timed bool
 	after uint64
 }
 
 // letterID stands for the letter about a record as the id of an alert stands for that.
-func letterID(at position) string { return "letter " + at.String() }
+func letterID(at position.Position) string { return "letter " + at.String() }
 
 // size is the number of things that an account remembers.
 func (a *account) size() int { return len(a.stretches) + len(a.alerts) }
 
 // above is what is left of an account when the table has a checkpoint: nothing, when the shard was sent back since.
-func (a *account) above(generation uint32, checkpoint position) *account {
-	if a.generation != generation || checkpoint.compare(a.stored) < 0 {
+func (a *account) above(generation uint32, checkpoint position.Position) *account {
+	if a.generation != generation || checkpoint.Compare(a.stored) < 0 {
 		return nil
 	}
 	a.stored = checkpoint
-	a.stretches = slices.DeleteFunc(a.stretches, func(s stretch) bool { return s.upTo.compare(checkpoint) <= 0 })
+	a.stretches = slices.DeleteFunc(a.stretches, func(s position.Range) bool { return s.UpTo.Compare(checkpoint) <= 0 })
 	mark := checkpoint
-	if len(a.stretches) > 0 && a.stretches[0].after == (position{}) {
-		mark = a.stretches[0].upTo
+	if len(a.stretches) > 0 && a.stretches[0].After.IsZero() {
+		mark = a.stretches[0].UpTo
 	}
 	a.alerts = slices.DeleteFunc(a.alerts, func(d dealtAlert) bool {
 		if d.timed { // behind the mark it comes with the next record, if no snapshot includes it
-			return d.at.compare(mark) < 0
+			return d.at.Compare(mark) < 0
 		}
-		return d.at.compare(mark) <= 0 || covers(a.stretches, d.at)
+		return d.at.Compare(mark) <= 0 || position.Covers(a.stretches, d.at)
 	})
 	if a.size() == 0 {
 		return nil
@@ -66,7 +67,7 @@ func (a *account) above(generation uint32, checkpoint position) *account {
 // shrink drops the oldest n things: stretches above the watermark first, then alerts, and the watermark last.
 func (a *account) shrink(n int) {
 	first := 0
-	if len(a.stretches) > 0 && a.stretches[0].after == (position{}) {
+	if len(a.stretches) > 0 && a.stretches[0].After.IsZero() {
 		first = 1
 	}
 	drop := min(n, len(a.stretches)-first)
@@ -114,7 +115,7 @@ func (l *ledger) keep(shard string, a *account) {
 }
 
 // take hands the account of a shard out for a lease that begins at a checkpoint; nil where there is nothing above that.
-func (l *ledger) take(shard string, generation uint32, checkpoint position) *account {
+func (l *ledger) take(shard string, generation uint32, checkpoint position.Position) *account {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	a := l.accounts[shard]
@@ -135,8 +136,8 @@ func (l *ledger) prune(checkpoint func(shard string) (generation uint32, sequenc
 		if !known {
 			continue
 		}
-		_, number := parsePosition(sequence)
-		at, ended := position{sequence, sub}, sequence != "" && !number
+		_, number := position.Parse(sequence)
+		at, ended := position.Position{Sequence: sequence, Sub: sub}, sequence != "" && !number
 		l.mu.Lock()
 		if a := l.accounts[shard]; a != nil && (ended || a.above(generation, at) == nil) {
 			l.removeLocked(shard)
@@ -167,24 +168,6 @@ func (l *ledger) size() int {
 	return l.sizeLocked()
 }
 
-// union joins stretches that meet or overlap, and puts them in order.
-func union(lists ...[]stretch) []stretch {
-	all := slices.Concat(lists...)
-	all = slices.DeleteFunc(all, func(s stretch) bool { return s.upTo.compare(s.after) <= 0 })
-	slices.SortFunc(all, func(a, b stretch) int { return a.after.compare(b.after) })
-	out := all[:0]
-	for _, s := range all {
-		if n := len(out); n > 0 && s.after.compare(out[n-1].upTo) <= 0 {
-			if s.upTo.compare(out[n-1].upTo) > 0 {
-				out[n-1].upTo = s.upTo
-			}
-			continue
-		}
-		out = append(out, s)
-	}
-	return out
-}
-
 // recall begins a shard with what this process has dealt with above the checkpoint: the watermark is where all below is,
 // and the rest is as if an earlier owner had named it.
 func (s *shard) recall(a *account) {
@@ -195,9 +178,9 @@ func (s *shard) recall(a *account) {
 	for _, d := range a.alerts {
 		s.recalled[d.id] = d
 	}
-	s.inherited = union([]stretch{{position{}, s.stored}}, s.inherited, a.stretches)
-	if first := s.inherited; len(first) > 0 && first[0].after == (position{}) {
-		s.startAt, s.inherited = first[0].upTo, first[1:]
+	s.inherited = position.Union([]position.Range{{UpTo: s.stored}}, s.inherited, a.stretches)
+	if first := s.inherited; len(first) > 0 && first[0].After.IsZero() {
+		s.startAt, s.inherited = first[0].UpTo, first[1:]
 	}
 	if s.startAt != s.stored {
 		s.start = startBehind(s.startAt)
@@ -214,7 +197,7 @@ func (c *Consumer) keepAccount(s *shard) {
 	}
 	a := s.account()
 	if generation, sequence, sub, known := c.leases.Checkpoint(s.id); known && generation == a.generation {
-		if at := (position{sequence, sub}); at.compare(a.stored) > 0 {
+		if at := (position.Position{Sequence: sequence, Sub: sub}); at.Compare(a.stored) > 0 {
 			a = a.above(generation, at)
 		}
 	}
@@ -228,12 +211,12 @@ func (s *shard) account() *account {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	a := &account{generation: s.lease.Generation(), stored: s.stored}
-	if mark := s.mark.mark(); mark.sequence != "" {
-		a.stretches = append(a.stretches, stretch{position{}, mark})
+	if mark := s.mark.mark(); !mark.IsZero() {
+		a.stretches = append(a.stretches, position.Range{UpTo: mark})
 	}
 	// What is too much goes here already, the oldest first, so that one shard does not push out all others.
-	above, dropped := s.mark.lastAbove(maxStretches)
-	a.stretches = union(a.stretches, above, s.inheritedAbove(s.mark.mark()))
+	above, dropped := s.mark.lastAbove(position.MaxRanges)
+	a.stretches = position.Union(a.stretches, above, s.inheritedAbove(s.mark.mark()))
 	for e := s.mark.first; e != nil; e = e.next {
 		for _, id := range e.dealt {
 			a.alerts = append(a.alerts, dealtAlert{id: id, at: e.at, timed: e.timed, after: e.number})
@@ -243,8 +226,8 @@ func (s *shard) account() *account {
 		a.alerts = append(a.alerts, d)
 	}
 	a.alerts = append(a.alerts, s.dealt...)
-	slices.SortStableFunc(a.alerts, func(x, y dealtAlert) int { return x.at.compare(y.at) })
-	if over := len(a.alerts) - maxStretches; over > 0 {
+	slices.SortStableFunc(a.alerts, func(x, y dealtAlert) int { return x.at.Compare(y.at) })
+	if over := len(a.alerts) - position.MaxRanges; over > 0 {
 		a.alerts, dropped = slices.Delete(a.alerts, 0, over), dropped+over
 	}
 	if dropped > 0 {
@@ -254,22 +237,22 @@ func (s *shard) account() *account {
 }
 
 // lastAbove lists what is resolved above the mark, up to the first time entry: the last n of it. It says how many it left out.
-func (w *watermark) lastAbove(n int) (out []stretch, dropped int) {
-	add := func(s stretch) {
+func (w *watermark) lastAbove(n int) (out []position.Range, dropped int) {
+	add := func(s position.Range) {
 		if out = append(out, s); len(out) == 2*n {
 			out = append(out[:0], out[n:]...)
 			dropped += n
 		}
 	}
-	after, timed := position{}, false
+	after, timed := position.Position{}, false
 	for e := w.first; e != nil && !timed; e = e.next {
-		if after.sequence != "" && after != e.before {
-			add(stretch{after, e.before})
+		if !after.IsZero() && after != e.before {
+			add(position.Range{After: after, UpTo: e.before})
 		}
 		after, timed = e.at, e.timed
 	}
-	if !timed && after.sequence != "" && after != w.last {
-		add(stretch{after, w.last})
+	if !timed && !after.IsZero() && after != w.last {
+		add(position.Range{After: after, UpTo: w.last})
 	}
 	if over := len(out) - n; over > 0 {
 		out, dropped = slices.Delete(out, 0, over), dropped+over
@@ -303,7 +286,7 @@ func (s *shard) wasDealt(id string) bool {
 }
 
 // remain undoes wasDealt for the alerts of a record that is not taken in after all.
-func (s *shard) remain(at position, ids []string) {
+func (s *shard) remain(at position.Position, ids []string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, id := range ids {
@@ -323,7 +306,7 @@ func (s *shard) noteDealt(e *entry) {
 	for _, id := range e.dealt {
 		s.dealt = append(s.dealt, dealtAlert{id: strings.Clone(id), at: e.at, timed: e.timed, after: e.number})
 	}
-	if over := len(s.dealt) - 2*maxStretches; over > 0 { // oldest first
+	if over := len(s.dealt) - 2*position.MaxRanges; over > 0 { // oldest first
 		s.dealt = slices.Delete(s.dealt, 0, over)
 		s.metrics.forgotten.Add(float64(over))
 	}

@@ -12,11 +12,11 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/stretchr/testify/require"
 	"go.uber.org/zap"
-	"pgregory.net/rapid"
 
 	"kinesis-alerter/alert"
 	"kinesis-alerter/checkpoint"
 	"kinesis-alerter/internal/fakeaws"
+	"kinesis-alerter/internal/position"
 )
 
 // loseTable keeps DynamoDB away until the worker has lost its leases, and brings it back.
@@ -257,33 +257,33 @@ type letterFunc func(context.Context, *alert.Letter) error
 
 func (f letterFunc) Send(ctx context.Context, l *alert.Letter) error { return f(ctx, l) }
 
-func at(n int) position { return position{fmt.Sprint(1000 + n), WholeRecord} }
+func at(n int) position.Position { return position.Past(fmt.Sprint(1000 + n)) }
 
 // TestLedgerIsBounded: the shards lost longest ago lose what they had, above the watermark first, and it is counted.
 func TestLedgerIsBounded(t *testing.T) {
 	dropped := 0
 	l := newLedger(func(n int) { dropped += n })
 	for shard := range 20 {
-		a := &account{stretches: []stretch{{position{}, at(0)}}}
-		for i := range maxStretches {
-			a.stretches = append(a.stretches, stretch{at(3*i + 1), at(3*i + 2)})
+		a := &account{stretches: []position.Range{{UpTo: at(0)}}}
+		for i := range position.MaxRanges {
+			a.stretches = append(a.stretches, position.Range{After: at(3*i + 1), UpTo: at(3*i + 2)})
 		}
 		l.keep(fmt.Sprint(shard), a)
 		require.LessOrEqual(t, l.size(), maxRemembered)
 	}
-	require.Equal(t, 20*(maxStretches+1)-maxRemembered, dropped)
-	require.Nil(t, l.take("0", 0, position{}), "the oldest is gone")
-	require.Len(t, l.take("19", 0, position{}).stretches, maxStretches+1)
-	partly := l.take("4", 0, position{})
-	require.Equal(t, position{}, partly.stretches[0].after, "the watermark stays longest")
-	require.Positive(t, partly.stretches[1].after.compare(at(1)), "the oldest stretches are gone")
+	require.Equal(t, 20*(position.MaxRanges+1)-maxRemembered, dropped)
+	require.Nil(t, l.take("0", 0, position.Position{}), "the oldest is gone")
+	require.Len(t, l.take("19", 0, position.Position{}).stretches, position.MaxRanges+1)
+	partly := l.take("4", 0, position.Position{})
+	require.Equal(t, position.Position{}, partly.stretches[0].After, "the watermark stays longest")
+	require.Positive(t, partly.stretches[1].After.Compare(at(1)), "the oldest stretches are gone")
 }
 
 // TestLedgerForgetsWhatTheTableHas, from whichever owner, and what an operator has sent back.
 func TestLedgerForgetsWhatTheTableHas(t *testing.T) {
 	fresh := func() *account {
 		return &account{
-			generation: 2, stored: at(5), stretches: []stretch{{position{}, at(10)}, {at(12), at(20)}},
+			generation: 2, stored: at(5), stretches: []position.Range{{UpTo: at(10)}, {After: at(12), UpTo: at(20)}},
 			alerts: []dealtAlert{{id: "partly", at: at(11)}, {id: "time", at: at(10), timed: true}},
 		}
 	}
@@ -293,18 +293,20 @@ func TestLedgerForgetsWhatTheTableHas(t *testing.T) {
 		sequence   string
 		left       int
 	}{
-		{"nothing stored since", 2, at(5).sequence, 4},
-		{"a part", 2, at(10).sequence, 3},
-		{"the mark, time comes with the next record", 2, at(11).sequence, 1},
-		{"all", 2, at(20).sequence, 0},
+		{"nothing stored since", 2, at(5).Sequence, 4},
+		{"a part", 2, at(10).Sequence, 3},
+		{"the mark, time comes with the next record", 2, at(11).Sequence, 1},
+		{"all", 2, at(20).Sequence, 0},
 		{"the end", 2, "SHARD_END", 0},
-		{"sent back", 3, at(5).sequence, 0},
-		{"moved back by an import", 2, at(4).sequence, 0},
+		{"sent back", 3, at(5).Sequence, 0},
+		{"moved back by an import", 2, at(4).Sequence, 0},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			l := newLedger(func(int) {})
 			l.keep("s", fresh())
-			l.prune(func(string) (uint32, string, uint32, bool) { return c.generation, c.sequence, WholeRecord, true })
+			l.prune(func(string) (uint32, string, uint32, bool) {
+				return c.generation, c.sequence, position.WholeRecord, true
+			})
 			require.Equal(t, c.left, l.size())
 		})
 	}
@@ -312,35 +314,4 @@ func TestLedgerForgetsWhatTheTableHas(t *testing.T) {
 	l.keep("s", fresh())
 	l.prune(func(string) (uint32, string, uint32, bool) { return 0, "", 0, false })
 	require.Equal(t, 4, l.size(), "of a shard without a row nothing is known")
-}
-
-// TestUnion holds the union of stretches against a set of numbers.
-func TestUnion(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		draw := func(name string) (out []stretch) {
-			for range rapid.IntRange(0, 4).Draw(t, name) {
-				from := rapid.IntRange(0, 20).Draw(t, "from")
-				out = append(out, stretch{at(from), at(from + rapid.IntRange(0, 5).Draw(t, "length"))})
-			}
-			return out
-		}
-		a, b := draw("a"), draw("b")
-		in := func(n int, lists ...[]stretch) bool {
-			for _, l := range lists {
-				for _, s := range l {
-					if at(n).compare(s.after) > 0 && at(n).compare(s.upTo) <= 0 {
-						return true
-					}
-				}
-			}
-			return false
-		}
-		u := union(a, b)
-		for n := range 30 {
-			require.Equal(t, in(n, a, b), covers(u, at(n)), "%d in %v and %v", n, a, b)
-		}
-		for i := 1; i < len(u); i++ {
-			require.Positive(t, u[i].after.compare(u[i-1].upTo), "apart and in order")
-		}
-	})
 }

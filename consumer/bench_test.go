@@ -33,6 +33,8 @@ func (idleLease) HandOff(context.Context) error                     { return nil
 func (idleLease) Generation() uint32                                { return 0 }
 func (idleLease) CaughtUp() time.Time                               { return time.Time{} }
 func (idleLease) KeepLease()                                        {}
+func (idleLease) Take() bool                                        { return false }
+func (idleLease) Trusted() error                                    { return nil }
 func (idleLease) Finish(context.Context, []types.ChildShard) error  { return nil }
 func (idleLease) Ended(context.Context, time.Time) (bool, error)    { return true, nil }
 func (idleLease) Unusable()                                         {}

@@ -59,12 +59,12 @@ func (w *world) chaos(draw *rand.Rand, crashes bool) {
 				records++
 				continue
 			}
-			var inside []aggregated
+			var inside []fakeaws.UserRecord
 			for range 1 + pick(6) {
-				inside = append(inside, aggregated{0, fmt.Append(nil, records)})
+				inside = append(inside, fakeaws.UserRecord{Data: fmt.Append(nil, records)})
 				records++
 			}
-			w.cloud.Kinesis.Put(testStream, key, aggregate([]string{key}, inside))
+			w.cloud.Kinesis.Put(testStream, key, fakeaws.Aggregate([]string{key}, inside))
 		}
 	}
 	for range 400 {

@@ -12,14 +12,13 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
 	"github.com/prometheus/client_golang/prometheus"
-	kclconfig "github.com/vmware/vmware-go-kcl-v2/clientlibrary/config"
-	kclmetrics "github.com/vmware/vmware-go-kcl-v2/clientlibrary/metrics"
-	"github.com/vmware/vmware-go-kcl-v2/clientlibrary/worker"
 	"go.uber.org/zap"
 
 	"kinesis-alerter/alert"
+	"kinesis-alerter/consumer/kcl"
 	"kinesis-alerter/internal/clock"
 	"kinesis-alerter/internal/guard"
+	"kinesis-alerter/internal/position"
 )
 
 // Deps are what a Consumer works with. All fields but DeadLetters are required.
@@ -104,33 +103,19 @@ func (c *Consumer) Run(ctx context.Context) error {
 	c.workCtx, c.endWork = context.WithCancelCause(ctx)
 	c.readCtx, c.endReading = context.WithCancelCause(c.workCtx)
 	c.mu.Unlock()
-	w := worker.NewWorker(c, c.kclConfig()).WithKinesis(c.kclClient()).WithCheckpointer(kclLeases{c.leases, c})
+	w := kcl.New(c.readCtx, table{c.leases}, shards{c}, c.log) //nolint:contextcheck // it is derived from ctx above
 	if err := w.Start(); err != nil {
-		return fmt.Errorf("start the KCL worker: %w", err)
+		return err
 	}
 	<-c.readCtx.Done()
 	go func() {
 		defer close(c.done)
-		// Once, from here only: the library closes its channel without a look (defect 39).
 		_ = guard.Run(ctx, "KCL", func() error { w.Shutdown(); return nil })
 	}()
 	<-c.done
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.stopErr
-}
-
-// kclConfig is the only translation to the library's configuration. Its setters panic on bad values; these are
-// constants.
-func (c *Consumer) kclConfig() *kclconfig.KinesisClientLibConfiguration {
-	k := kclconfig.NewKinesisClientLibConfig("kinesis-alerter", "stream", "none", "worker")
-	k.Logger = newKCLLog(c.log)
-	k.MonitoringService = kclmetrics.NoopMonitoringService{} // the library's own series are unusable (defect 41)
-	k.ShardSyncIntervalMillis = 2                            // ListShards blocks while there is nothing to do
-	k.IdleTimeBetweenReadsInMillis = 1                       // pacing is the reader's
-	k.LeaseRefreshWaitTime = int(time.Hour / time.Millisecond)
-	k.EnableLeaseStealing = false // balance is the lease table's (defects 13, 16 to 20)
-	return k
 }
 
 // Stop ends reading at once, drains the shards within ctx's deadline, commits and releases them. It may be called
@@ -174,19 +159,19 @@ func (c *Consumer) begin(id string) error {
 	}
 	from, sub, resolved := lease.Start()
 	log := c.log.With(zap.String("shard", id))
-	if from.SequenceNumber != nil && !validSequence(*from.SequenceNumber) {
+	if from.SequenceNumber != nil && !position.IsNumber(*from.SequenceNumber) {
 		lease.Unusable()
 		from, sub, resolved = types.StartingPosition{Type: types.ShardIteratorTypeTrimHorizon}, 0, ""
 	}
 	s := &shard{
 		id: id, lease: lease, eval: c.evaluator(id, lease.Generation()), pipeline: c.pipeline, budget: c.budget, metrics: c.metrics,
-		log: log, clock: c.clock, began: time.Now(), start: from, from: from, inherited: decodeStretches(resolved),
+		log: log, clock: c.clock, began: time.Now(), start: from, from: from, inherited: position.DecodeRanges(resolved),
 	}
 	switch from.Type { //nolint:exhaustive // the others name no record
 	case types.ShardIteratorTypeAfterSequenceNumber:
-		s.startAt = position{*from.SequenceNumber, WholeRecord}
+		s.startAt = position.Past(*from.SequenceNumber)
 	case types.ShardIteratorTypeAtSequenceNumber:
-		s.startAt = position{*from.SequenceNumber, sub}
+		s.startAt = position.Position{Sequence: *from.SequenceNumber, Sub: sub}
 	}
 	s.stored, s.offered = s.startAt, s.startAt
 	s.recall(c.ledger.take(id, lease.Generation(), s.stored))

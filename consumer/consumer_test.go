@@ -236,9 +236,9 @@ func TestPoisonCostsItself(t *testing.T) {
 	inWorld(t, 1, func(w *world) {
 		put := func(data []byte) { w.cloud.Kinesis.Put(testStream, "outer", data) }
 		put([]byte("0"))
-		put(seal([]byte("garbage-not-protobuf-\xff\xff\xff\xff\xff")))
-		put(aggregate([]string{"a", "b"}, []aggregated{{0, []byte("1")}, {9, []byte("x")}, {1, []byte("2")}, {0, []byte("3")}}))
-		put(aggregate(nil, nil))
+		put(fakeaws.SealAggregate([]byte("garbage-not-protobuf-\xff\xff\xff\xff\xff")))
+		put(fakeaws.Aggregate([]string{"a", "b"}, []fakeaws.UserRecord{{Data: []byte("1")}, {Key: 9, Data: []byte("x")}, {Key: 1, Data: []byte("2")}, {Data: []byte("3")}}))
+		put(fakeaws.Aggregate(nil, nil))
 		put([]byte("4"))
 		n := w.join("one")
 		w.eventually(5*time.Second, "5 good ones", func() bool { return w.distinct() == 5 })
@@ -256,11 +256,11 @@ func TestPoisonCostsItself(t *testing.T) {
 // TestResumeInsideAnAggregate is defect 25: a checkpoint inside an aggregate neither loses nor repeats the rest.
 func TestResumeInsideAnAggregate(t *testing.T) {
 	inWorld(t, 1, func(w *world) {
-		var records []aggregated
+		var records []fakeaws.UserRecord
 		for i := range 8 {
-			records = append(records, aggregated{0, fmt.Appendf(nil, "%d", i)})
+			records = append(records, fakeaws.UserRecord{Data: fmt.Appendf(nil, "%d", i)})
 		}
-		w.cloud.Kinesis.Put(testStream, "outer", aggregate([]string{"key"}, records))
+		w.cloud.Kinesis.Put(testStream, "outer", fakeaws.Aggregate([]string{"key"}, records))
 		w.publish = func(ctx context.Context, n *node, a *alert.Alert) error {
 			if n.name == "one" && a.Record.SubSequence >= 3 {
 				<-ctx.Done()

@@ -67,7 +67,7 @@
 // # The life of a shard
 //
 // See phase: reading, draining for a handoff, ending, stopping; then handed over, ended, released or lost. Every end
-// passes through the KCL's call of RemoveLeaseOwner (kclleases.go).
+// passes through shards.End (worker.go).
 //
 // # Goroutines and locks
 //

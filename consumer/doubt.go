@@ -1,12 +1,13 @@
 package consumer
 
 import (
-	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
 	"go.uber.org/zap"
+
+	"kinesis-alerter/internal/position"
 )
 
 // AWS does not document what becomes of a position whose records have left the stream. Three answers are known: the
@@ -105,7 +106,7 @@ func (r *pollingReader) judge(p *page) (take bool) {
 		if p.behind > 0 && !p.null {
 			return false // the oldest record is still to come
 		}
-	} else if was.SequenceNumber != nil && !beyond(aws.ToString(p.records[0].SequenceNumber), *was.SequenceNumber) {
+	} else if was.SequenceNumber != nil && position.CompareSequences(aws.ToString(p.records[0].SequenceNumber), *was.SequenceNumber) <= 0 {
 		d.position = types.StartingPosition{}
 		if d.refused == 0 || p.at.Sub(d.since) < unusableAfter {
 			d.cleared = p.at
@@ -126,9 +127,3 @@ func (r *pollingReader) judge(p *page) (take bool) {
 	*d = doubt{}
 	return true
 }
-
-// beyond compares sequence numbers.
-func beyond(a, b string) bool { return position{a, 0}.compare(position{b, 0}) > 0 }
-
-// validSequence reports whether a sequence number is one.
-func validSequence(s string) bool { return s != "" && strings.Trim(s, "0123456789") == "" }

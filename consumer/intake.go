@@ -9,6 +9,8 @@ import (
 	"go.uber.org/zap"
 
 	"kinesis-alerter/alert"
+	"kinesis-alerter/alert/decode"
+	"kinesis-alerter/internal/position"
 )
 
 // takenPage sums up what the unresolved records of a page keep of its credit. Until the page is settled the credit
@@ -47,7 +49,7 @@ func (s *shard) takeInPage(p *page) bool {
 	}
 	s.state.torn = false
 	if n := len(p.records); n > 0 {
-		s.state.at, s.state.dirty = position{aws.ToString(p.records[n-1].SequenceNumber), WholeRecord}, true
+		s.state.at, s.state.dirty = position.Past(aws.ToString(p.records[n-1].SequenceNumber)), true
 	}
 	s.tookIn(p)
 	s.metrics.evalDuration.Observe(time.Since(began).Seconds())
@@ -92,11 +94,11 @@ func (s *shard) takeInRecord(r *types.Record, p *page) error {
 		Shard: s.id, PartitionKey: aws.ToString(r.PartitionKey), SequenceNumber: aws.ToString(r.SequenceNumber), Data: r.Data,
 		Arrival: s.arrival(r, p),
 	}
-	if !isAggregate(r.Data) { // most are none, and EachUserRecord would do no more for them
-		return s.takeInUserRecord(rec, position{rec.SequenceNumber, WholeRecord})
+	if !decode.IsAggregate(r.Data) { // most are none, and decode.Each would do no more for them
+		return s.takeInUserRecord(rec, position.Past(rec.SequenceNumber))
 	}
 	outer := *rec
-	return EachUserRecord(&outer, func(u *UserRecord) error {
+	return decode.Each(&outer, func(u *decode.UserRecord) error {
 		switch {
 		case u.Whole && u.Err != nil:
 			s.log.Warn("aggregated record cannot be read, one record is invalid, going on",
@@ -104,9 +106,9 @@ func (s *shard) takeInRecord(r *types.Record, p *page) error {
 		case u.Last:
 			s.metrics.aggregates.Inc()
 		}
-		at := position{u.SequenceNumber, u.SubSequence}
+		at := position.Position{Sequence: u.SequenceNumber, Sub: u.SubSequence}
 		if u.Last {
-			at.sub = WholeRecord
+			at.Sub = position.WholeRecord
 		}
 		*rec = u.Record
 		switch {
@@ -120,7 +122,7 @@ func (s *shard) takeInRecord(r *types.Record, p *page) error {
 	})
 }
 
-func (s *shard) takeInUserRecord(rec *alert.Record, at position) error {
+func (s *shard) takeInUserRecord(rec *alert.Record, at position.Position) error {
 	if rec.PartitionKey == "" {
 		s.noteKeyless()
 	}
@@ -128,7 +130,7 @@ func (s *shard) takeInUserRecord(rec *alert.Record, at position) error {
 		return s.decided(rec, at, s.eval.Evaluate(rec))
 	}
 	// What it means for later records is needed all the same, unless a snapshot has it already.
-	if s.eval.Stateful() && at.compare(s.state.at) > 0 {
+	if s.eval.Stateful() && at.Compare(s.state.at) > 0 {
 		rec.Replayed = true
 		s.eval.Evaluate(rec)
 	}
@@ -147,7 +149,7 @@ func (s *shard) noteKeyless() {
 
 // decided takes in a record with what the pipeline says about it: one entry of the watermark, with a task for each
 // partition key that its alerts are about.
-func (s *shard) decided(rec *alert.Record, at position, d alert.Decision) error {
+func (s *shard) decided(rec *alert.Record, at position.Position, d alert.Decision) error {
 	tasks, dealt := s.tasksFor(rec, at, &d)
 	if len(tasks) == 0 {
 		s.pass(at)
@@ -176,7 +178,7 @@ func (s *shard) decided(rec *alert.Record, at position, d alert.Decision) error 
 
 // tasksFor are the tasks of a decision, without what this process has dealt with before. A record that the configuration
 // wants to see among the dead letters is one, if there is a place for these.
-func (s *shard) tasksFor(rec *alert.Record, at position, d *alert.Decision) (tasks []*task, dealt []string) {
+func (s *shard) tasksFor(rec *alert.Record, at position.Position, d *alert.Decision) (tasks []*task, dealt []string) {
 	letter := d.DeadLetter && s.lanes.deadLetters != nil
 	if len(d.Alerts) == 0 && !letter {
 		return nil, nil
@@ -250,30 +252,30 @@ func (s *shard) callOff(why error) {
 	s.log.Warn("handoff called off, shard kept", zap.Error(why))
 }
 
-func (s *shard) pass(at position) {
+func (s *shard) pass(at position.Position) {
 	s.mu.Lock()
 	s.mark.pass(at)
 	s.mu.Unlock()
 }
 
 // skip takes in a record that an earlier owner has resolved.
-func (s *shard) skip(at position) {
-	if s.startAt.sequence == "" { // else it is at or below the mark already
+func (s *shard) skip(at position.Position) {
+	if s.startAt.IsZero() { // else it is at or below the mark already
 		s.pass(at)
 	}
 	s.metrics.recordsSkip.Inc()
 }
 
 // resolvedBefore says whether an earlier owner has dealt with a position.
-func (s *shard) resolvedBefore(at position) bool {
-	if s.startAt.sequence != "" {
-		if at.compare(s.startAt) <= 0 {
+func (s *shard) resolvedBefore(at position.Position) bool {
+	if !s.startAt.IsZero() {
+		if at.Compare(s.startAt) <= 0 {
 			return true
 		}
-		s.startAt = position{}
+		s.startAt = position.Position{}
 	}
-	for s.passed < len(s.inherited) && s.inherited[s.passed].upTo.compare(at) < 0 {
+	for s.passed < len(s.inherited) && s.inherited[s.passed].UpTo.Compare(at) < 0 {
 		s.passed++ // it stays named in offers until the watermark has passed it, too
 	}
-	return covers(s.inherited[s.passed:], at)
+	return position.Covers(s.inherited[s.passed:], at)
 }

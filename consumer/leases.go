@@ -5,25 +5,23 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
-	chk "github.com/vmware/vmware-go-kcl-v2/clientlibrary/checkpoint"
 
 	"kinesis-alerter/alert"
 )
 
-// WholeRecord is the sub-sequence number of a checkpoint that has passed a Kinesis record with all that is inside it.
-const WholeRecord = ^uint32(0)
-
 // Leases is what the consumer asks of the lease table (checkpoint.Store, wrapped by cmd).
 type Leases interface {
-	// Checkpointer is handed to the KCL worker, with RemoveLeaseOwner wrapped so that a shard is wound down first.
-	chk.Checkpointer
-
 	// Grants returns the ids of all shards that this process holds, sorted, as soon as at least one of them waits for
-	// its consumer (GetLease not yet called); until then it blocks. It returns what there is when ctx is done.
+	// its consumer (Lease.Take); until then it blocks. It returns what there is when ctx is done.
 	Grants(ctx context.Context) []string
 
-	// Lease returns the lease that GetLease handed out for a shard, or nil when this process does not hold it.
+	// Lease returns the lease of a shard from its grant until Release, or nil when this process does not hold it. It is
+	// the same value each time.
 	Lease(shardID string) Lease
+
+	// Release gives the lease of a shard back, with its last offer. Call it when the shard is wound down. Only after it
+	// has returned can the shard be granted to this process again. A lease that is over is forgotten.
+	Release(shardID string) error
 
 	// Checkpoint answers what the table is known to have of a shard, whoever reads it: how often an operator has sent it
 	// back, and its checkpoint (empty: none yet; what is no number stands for the end). known is false for a shard without
@@ -39,8 +37,14 @@ type Leases interface {
 	AnyPaused() bool
 }
 
-// Lease is the ownership of one shard, from GetLease to RemoveLeaseOwner.
+// Lease is the ownership of one shard, from its grant to Release.
 type Lease interface {
+	// Take starts the consumer of a granted shard. It is true once.
+	Take() bool
+
+	// Trusted is nil while the lease is held, and else why it is not. It does no I/O.
+	Trusted() error
+
 	// Context is done when the lease is lost or given away; context.Cause says which.
 	Context() context.Context
 

@@ -11,6 +11,7 @@ import (
 
 	"kinesis-alerter/alert"
 	"kinesis-alerter/internal/clock"
+	"kinesis-alerter/internal/position"
 	"kinesis-alerter/internal/sleep"
 )
 
@@ -49,21 +50,21 @@ type shard struct {
 	// Used by the KCL's goroutine only.
 	start    types.StartingPosition // behind startAt
 	from     types.StartingPosition // where the lease begins
-	stored   position               // its checkpoint
+	stored   position.Position      // its checkpoint
 	state    keeper
-	record   alert.Record // the one that is being taken in
-	arrived  time.Time    // of the last record that had an arrival time
-	unknown  time.Time    // by when the record arrived that is being taken in, where it has no arrival time
-	startAt  position     // records up to here were resolved by an earlier owner, or here before
-	passed   int          // how many of inherited reading has passed
-	closed   bool         // the last page was taken in to its end
-	refuted  bool         // the claim before was refuted, and told
+	record   alert.Record      // the one that is being taken in
+	arrived  time.Time         // of the last record that had an arrival time
+	unknown  time.Time         // by when the record arrived that is being taken in, where it has no arrival time
+	startAt  position.Position // records up to here were resolved by an earlier owner, or here before
+	passed   int               // how many of inherited reading has passed
+	closed   bool              // the last page was taken in to its end
+	refuted  bool              // the claim before was refuted, and told
 	children []types.ChildShard
 
 	mu         sync.Mutex
 	recalled   map[string]dealtAlert // dealt with here, in an earlier life of the shard, and not made again yet
 	dealt      []dealtAlert          // dealt with in this one, in entries that are resolved and that no offer names
-	inherited  []stretch             // resolved by an earlier owner, above startAt; changed by the KCL's goroutine only
+	inherited  []position.Range      // resolved by an earlier owner, above startAt; changed by the KCL's goroutine only
 	load       load
 	holding    bool   // a key is held, so the watermark stands while the others go on
 	heldBy     string // what SNS said of the last alert that it will never accept
@@ -72,7 +73,7 @@ type shard struct {
 	claim      *endClaim // changed by the KCL's goroutine only
 	failed     error
 	mark       watermark
-	offered    position
+	offered    position.Position
 	inTaking   *takenPage // the page that is being taken in
 	kept       int        // of the credits of settled pages, by records that are not resolved
 	caughtUp   time.Time
@@ -192,7 +193,7 @@ func (s *shard) fail(err error) {
 // that the oldest record is behind it: then what was resolved before still is. Without a record to show it the position may
 // be none at all.
 func (s *shard) gap(shown bool) types.StartingPosition {
-	if s.state.replays && s.startAt.sequence != "" { // only what the state is missing is gone
+	if s.state.replays && !s.startAt.IsZero() { // only what the state is missing is gone
 		s.state.replays, s.state.at = false, s.startAt
 		s.stateGap(gapTrimmed, nil)
 		return s.start
@@ -205,7 +206,7 @@ func (s *shard) gap(shown bool) types.StartingPosition {
 		s.log.Warn("the checkpoint has left the stream, but nothing was there; going on with the oldest record")
 	}
 	if !shown {
-		s.startAt, s.passed, s.state.ticksFrom = position{}, 0, position{}
+		s.startAt, s.passed, s.state.ticksFrom = position.Position{}, 0, position.Position{}
 		s.mu.Lock()
 		s.inherited = nil
 		s.mu.Unlock()
@@ -219,12 +220,12 @@ func (s *shard) unusable() {
 	if s.eval.Stateful() {
 		s.stateGap(gapAhead, nil)
 	}
-	s.startAt, s.stored, s.passed = position{}, position{}, 0
-	s.state.at, s.state.ticksFrom, s.state.replays = position{}, position{}, false
+	s.startAt, s.stored, s.passed = position.Position{}, position.Position{}, 0
+	s.state.at, s.state.ticksFrom, s.state.replays = position.Position{}, position.Position{}, false
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.inherited = nil
-	s.mark.last, s.offered = position{}, position{}
+	s.mark.last, s.offered = position.Position{}, position.Position{}
 }
 
 // taskFreed implements laneOwner: the task's part of its page's credit is given back.
@@ -328,7 +329,7 @@ func (s *shard) offer(all bool) {
 	if all || s.holding {
 		resolved = append(s.mark.resolvedAbove(), s.inheritedAbove(s.mark.last)...)
 	}
-	above := encodeStretches(resolved)
+	above := position.EncodeRanges(resolved)
 	var caughtUp time.Time
 	if s.mark.unresolved() == 0 {
 		caughtUp = s.caughtUp
@@ -338,13 +339,13 @@ func (s *shard) offer(all bool) {
 		return
 	}
 	s.offered = mark
-	s.lease.Commit(mark.sequence, mark.sub, above, caughtUp, s.load.rate(time.Now()))
+	s.lease.Commit(mark.Sequence, mark.Sub, above, caughtUp, s.load.rate(time.Now()))
 }
 
 // inheritedAbove lists the inherited stretches that reach above a mark.
-func (s *shard) inheritedAbove(mark position) []stretch {
+func (s *shard) inheritedAbove(mark position.Position) []position.Range {
 	n := 0
-	for n < len(s.inherited) && s.inherited[n].upTo.compare(mark) <= 0 {
+	for n < len(s.inherited) && s.inherited[n].UpTo.Compare(mark) <= 0 {
 		n++
 	}
 	return s.inherited[n:]

@@ -14,6 +14,7 @@ import (
 
 	"kinesis-alerter/alert"
 	"kinesis-alerter/internal/guard"
+	"kinesis-alerter/internal/position"
 )
 
 const (
@@ -60,19 +61,19 @@ func gapReasons() []string {
 type keeper struct {
 	origin types.StartingPosition // where reading began when there was no checkpoint
 	opened bool                   // loadState has come to its end
-	at     position               // the state includes everything up to here
+	at     position.Position      // the state includes everything up to here
 	// torn says that evaluation is, or was left, in the middle of a page or a tick: the state includes what the watermark
 	// does not know of, so it must not be saved.
 	torn bool
 	// replays says that reading began at the snapshot, not at the checkpoint.
 	replays bool
 	// from is where the snapshot was taken that is replayed.
-	from position
+	from position.Position
 	// tips counts the pages in a row that reached the tip of the shard while the checkpoint was still ahead.
 	tips int
 	// ticksFrom is the end of what an earlier owner resolved. Before it time must not bring about what the records did:
 	// those of the earlier owner would drop it if they made it, and else there is nobody to.
-	ticksFrom position
+	ticksFrom position.Position
 	nextTick  time.Time
 
 	kept   bool      // what is stored may differ from what is known, if evaluation is stateful or not
@@ -93,7 +94,7 @@ type keeper struct {
 type capture struct {
 	snapshot
 
-	at      position
+	at      position.Position
 	entries uint64 // those of the watermark that were taken in before it
 }
 
@@ -109,7 +110,7 @@ func (s *shard) open() {
 	from := s.start
 	s.state.at, s.state.ticksFrom = s.startAt, s.startAt
 	if n := len(s.inherited); n > 0 {
-		s.state.ticksFrom = s.inherited[n-1].upTo
+		s.state.ticksFrom = s.inherited[n-1].UpTo
 	}
 	s.eval.Agree(s.lease.Agreement())
 	s.state.origin = types.StartingPosition{Type: types.ShardIteratorTypeTrimHorizon}
@@ -141,9 +142,9 @@ func (s *shard) loadState() (types.StartingPosition, bool) {
 	if err != nil {
 		s.stateGap(gapLost, err) // of its own, or of a parent
 	}
-	at := position{}
+	at := position.Position{}
 	if sequence != "" {
-		at = position{sequence, sub}
+		at = position.Position{Sequence: sequence, Sub: sub}
 	}
 	if len(own) > 0 && s.restore(own, at) {
 		return s.replayFrom(at), true
@@ -174,11 +175,11 @@ func (s *shard) loadOwed() {
 }
 
 // restore gives the evaluator its snapshot. It answers false when there is none to give, which is told.
-func (s *shard) restore(own []byte, at position) bool {
+func (s *shard) restore(own []byte, at position.Position) bool {
 	snap, err := decodeSnapshot(own)
 	switch {
 	case err != nil:
-	case at.compare(s.stored) > 0:
+	case at.Compare(s.stored) > 0:
 		// The shard was sent back, or the table was changed by hand.
 		s.stateGap(gapAhead, nil)
 		return false
@@ -201,31 +202,31 @@ func (s *shard) restore(own []byte, at position) bool {
 }
 
 // replayFrom is where reading goes on behind a snapshot.
-func (s *shard) replayFrom(at position) types.StartingPosition {
+func (s *shard) replayFrom(at position.Position) types.StartingPosition {
 	if at == s.startAt {
 		return s.start
 	}
 	s.state.replays, s.state.from = true, at
 	s.log.Info("evaluating again from the last snapshot, up to the checkpoint", zap.Stringer("snapshot", at))
-	if at.sequence == "" {
+	if at.IsZero() {
 		return s.state.origin
 	}
 	return startBehind(at)
 }
 
 // startBehind is where reading goes on behind a position.
-func startBehind(at position) types.StartingPosition {
-	if at.sub == WholeRecord {
-		return types.StartingPosition{Type: types.ShardIteratorTypeAfterSequenceNumber, SequenceNumber: aws.String(at.sequence)}
+func startBehind(at position.Position) types.StartingPosition {
+	if at.Sub == position.WholeRecord {
+		return types.StartingPosition{Type: types.ShardIteratorTypeAfterSequenceNumber, SequenceNumber: aws.String(at.Sequence)}
 	}
-	return types.StartingPosition{Type: types.ShardIteratorTypeAtSequenceNumber, SequenceNumber: aws.String(at.sequence)}
+	return types.StartingPosition{Type: types.ShardIteratorTypeAtSequenceNumber, SequenceNumber: aws.String(at.Sequence)}
 }
 
 // replayed looks whether the checkpoint is one that the shard can have: every record up to it is resolved, and replayed without
 // an alert. If the tip is reached without it, it is beyond what the shard has, and what was replayed may be new.
 func (s *shard) replayed(p *page) {
 	k := &s.state
-	if !k.replays || !p.tip || s.startAt.sequence == "" || k.at.compare(s.startAt) >= 0 {
+	if !k.replays || !p.tip || s.startAt.IsZero() || k.at.Compare(s.startAt) >= 0 {
 		k.tips = 0
 		return
 	}
@@ -236,7 +237,7 @@ func (s *shard) replayed(p *page) {
 	s.log.Error("the checkpoint is beyond what the shard has; going on behind the last snapshot, alerts since then are repeated",
 		zap.Stringer("checkpoint", s.startAt), zap.Stringer("snapshot", k.from))
 	s.start, s.startAt, s.passed = k.origin, k.from, 0
-	if k.from.sequence != "" {
+	if !k.from.IsZero() {
 		s.start = startBehind(k.from)
 	}
 	s.mu.Lock()
@@ -318,10 +319,10 @@ func (s *shard) keepsState() bool {
 // mayTick says whether time may bring about alerts: not too often, and not within what an earlier owner resolved.
 func (s *shard) mayTick(p *page, now time.Time) bool {
 	k := &s.state
-	if k.ticksFrom.sequence != "" && (p.behind == 0 || k.at.compare(k.ticksFrom) >= 0) {
-		k.ticksFrom = position{}
+	if !k.ticksFrom.IsZero() && (p.behind == 0 || k.at.Compare(k.ticksFrom) >= 0) {
+		k.ticksFrom = position.Position{}
 	}
-	return k.ticksFrom.sequence == "" && !now.Before(k.nextTick)
+	return k.ticksFrom.IsZero() && !now.Before(k.nextTick)
 }
 
 // tick takes in the alerts that are due because time has passed: one time entry, with tasks by partition key.
@@ -468,7 +469,7 @@ func (s *shard) write(ctx context.Context, c *capture) error {
 		heaviest, most := alert.Heaviest(c.state)
 		err = &tooLargeError{len(c.state), most, heaviest}
 	} else {
-		err = s.lease.SaveState(ctx, c.at.sequence, c.at.sub, data)
+		err = s.lease.SaveState(ctx, c.at.Sequence, c.at.Sub, data)
 	}
 	if err != nil {
 		if s.workCtx.Err() == nil {

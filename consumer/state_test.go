@@ -137,13 +137,13 @@ func TestReplayRunsThroughWhatWasResolvedAbove(t *testing.T) {
 func TestReplayInsideAnAggregate(t *testing.T) {
 	inWorld(t, 1, func(w *world) {
 		s := w.remembering()
-		var inside []aggregated
+		var inside []fakeaws.UserRecord
 		for i := range 8 {
-			inside = append(inside, aggregated{0, fmt.Append(nil, i)})
+			inside = append(inside, fakeaws.UserRecord{Data: fmt.Append(nil, i)})
 			s.want[fmt.Sprint(i)] = fmt.Sprintf("key#%d", i+1)
 		}
 		w.publish = stuck("one", "key#4")
-		w.cloud.Kinesis.Put(testStream, "outer", aggregate([]string{"key"}, inside))
+		w.cloud.Kinesis.Put(testStream, "outer", fakeaws.Aggregate([]string{"key"}, inside))
 		one := w.join("one")
 		w.eventually(5*time.Second, "three of eight", func() bool { return w.distinct() == 3 })
 		time.Sleep(2 * time.Second)
@@ -165,12 +165,12 @@ func TestReplayInsideAnAggregate(t *testing.T) {
 func TestMemoryThatBeginsInsideAnAggregate(t *testing.T) {
 	inWorld(t, 1, func(w *world) {
 		s := w.remembering()
-		var inside []aggregated
+		var inside []fakeaws.UserRecord
 		for i := range 8 {
-			inside = append(inside, aggregated{0, fmt.Append(nil, i)})
+			inside = append(inside, fakeaws.UserRecord{Data: fmt.Append(nil, i)})
 			s.want[fmt.Sprint(i)] = fmt.Sprintf("key#%d", i-2)
 		}
-		w.cloud.Kinesis.Put(testStream, "outer", aggregate([]string{"key"}, inside))
+		w.cloud.Kinesis.Put(testStream, "outer", fakeaws.Aggregate([]string{"key"}, inside))
 		w.evaluator = func(string) evaluator { return &rider{} }
 		w.publish = stuck("one", "key/3")
 		one := w.join("one")
@@ -188,7 +188,7 @@ func TestMemoryThatBeginsInsideAnAggregate(t *testing.T) {
 		w.eventually(30*time.Second, "five", func() bool { return w.distinct() == 5 })
 		s.checkMemory()
 		require.Len(t, s.saved(), 1)
-		require.Equal(t, uint32(2), s.saved()[0].at.sub)
+		require.Equal(t, uint32(2), s.saved()[0].at.Sub)
 		require.Equal(t, 10, s.used().evaluated, "five by each")
 	})
 }
@@ -395,7 +395,7 @@ func TestSnapshotsWaitForWhatTheyInclude(t *testing.T) {
 		close(release)
 		time.Sleep(time.Second)
 		require.Len(t, s.saved(), 3, "the one that waited, and what came after it")
-		require.Negative(t, s.saved()[1].at.compare(s.saved()[2].at))
+		require.Negative(t, s.saved()[1].at.Compare(s.saved()[2].at))
 		time.Sleep(8 * time.Minute)
 		require.Len(t, s.saved(), 3, "nothing was evaluated")
 		time.Sleep(3 * time.Minute)

@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"kinesis-alerter/alert"
+	"kinesis-alerter/internal/position"
 )
 
 // gatherInto makes the workers' alerts go into digests while d gathers.
@@ -43,7 +44,7 @@ func TestStorm(t *testing.T) {
 		require.LessOrEqual(t, one.consumer.budget.inUse(), 5*minCredit, "a digest keeps no payload")
 		require.Zero(t, w.distinct())
 		s := one.consumer.shard(status.Shard)
-		require.Equal(t, position{}, func() position { s.mu.Lock(); defer s.mu.Unlock(); return s.mark.mark() }())
+		require.Equal(t, position.Position{}, func() position.Position { s.mu.Lock(); defer s.mu.Unlock(); return s.mark.mark() }())
 		time.Sleep(time.Minute)
 		require.Greater(t, one.consumer.Status()[0].Lag, time.Minute)
 

@@ -18,6 +18,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"kinesis-alerter/alert"
+	"kinesis-alerter/internal/position"
 )
 
 // tally is an evaluator with a memory. It numbers the records of each key, with an alert for each, and says so when a key
@@ -173,7 +174,7 @@ type use struct {
 
 type stored struct {
 	shard string
-	at    position
+	at    position.Position
 	when  time.Time
 }
 
@@ -298,7 +299,7 @@ func (l *stateLease) SaveState(ctx context.Context, sequence string, sub uint32,
 		w := l.world
 		w.mu.Lock()
 		defer w.mu.Unlock()
-		w.saves = append(w.saves, stored{l.shard, position{sequence, sub}, time.Now()})
+		w.saves = append(w.saves, stored{l.shard, position.Position{Sequence: sequence, Sub: sub}, time.Now()})
 		w.events = append(w.events, "saved "+l.shard)
 	}
 	return err

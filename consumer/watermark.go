@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"kinesis-alerter/alert"
+	"kinesis-alerter/internal/position"
 )
 
 // watermark finds how far everything of a shard is resolved, when records come in order and are resolved out of order.
@@ -15,7 +16,7 @@ import (
 // on, and tens of thousands wait while a digest gathers.
 type watermark struct {
 	// last is the last record taken in, resolved or not.
-	last        position
+	last        position.Position
 	first, tail *entry
 	timed       []*entry // of those, what time brought about, in order
 	waiting     int
@@ -25,9 +26,9 @@ type watermark struct {
 // entry is what waits for its alerts to be accepted.
 type entry struct {
 	// at is the record's position. A time entry has that of the record that it follows.
-	at position
+	at position.Position
 	// before is the record that came just before this one: the watermark while this entry is the first to wait.
-	before  position
+	before  position.Position
 	arrival time.Time
 	// timed says that the entry is no record but what time brought about behind one.
 	timed bool
@@ -49,10 +50,10 @@ type entry struct {
 }
 
 // pass takes in a record that is resolved already.
-func (w *watermark) pass(at position) { w.last = at }
+func (w *watermark) pass(at position.Position) { w.last = at }
 
 // wait takes in a record that is resolved with the last of its parts.
-func (w *watermark) wait(at position, arrival time.Time, parts int) *entry {
+func (w *watermark) wait(at position.Position, arrival time.Time, parts int) *entry {
 	e := w.push(&entry{at: at, before: w.last, arrival: arrival, parts: parts})
 	w.last = at
 	return e
@@ -125,7 +126,7 @@ func (w *watermark) unresolved() int { return w.waiting }
 func (w *watermark) resolvedThrough(n uint64) bool { return w.first == nil || w.first.number > n }
 
 // mark is the highest position below and at which everything is resolved; empty when there is none yet.
-func (w *watermark) mark() position {
+func (w *watermark) mark() position.Position {
 	if w.first == nil {
 		return w.last
 	}
@@ -141,20 +142,20 @@ func (w *watermark) oldest() (time.Time, bool) {
 }
 
 // resolvedAbove lists what is resolved above the mark, up to the first time entry, and the first maxStretches of it.
-func (w *watermark) resolvedAbove() []stretch {
-	var out []stretch
-	after := position{}
+func (w *watermark) resolvedAbove() []position.Range {
+	var out []position.Range
+	after := position.Position{}
 	for e := w.first; e != nil; e = e.next {
-		if after.sequence != "" && after != e.before {
-			out = append(out, stretch{after, e.before})
+		if !after.IsZero() && after != e.before {
+			out = append(out, position.Range{After: after, UpTo: e.before})
 		}
-		if e.timed || len(out) == maxStretches {
+		if e.timed || len(out) == position.MaxRanges {
 			return out
 		}
 		after = e.at
 	}
-	if after.sequence != "" && after != w.last {
-		out = append(out, stretch{after, w.last})
+	if !after.IsZero() && after != w.last {
+		out = append(out, position.Range{After: after, UpTo: w.last})
 	}
 	return out
 }

@@ -2,12 +2,13 @@ package consumer
 
 import (
 	"fmt"
-	"slices"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
+
+	"kinesis-alerter/internal/position"
 )
 
 // TestWatermarkAgainstReference compares the watermark with the obvious implementation: a list of all that was taken in,
@@ -15,7 +16,7 @@ import (
 func TestWatermarkAgainstReference(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		type ref struct {
-			at    position
+			at    position.Position
 			timed bool
 			left  int // parts
 			entry *entry
@@ -23,11 +24,11 @@ func TestWatermarkAgainstReference(t *testing.T) {
 		var all []*ref
 		var w watermark
 		next := 0
-		last := func() position {
+		last := func() position.Position {
 			if next == 0 {
-				return position{}
+				return position.Position{}
 			}
-			return position{fmt.Sprint(next), WholeRecord}
+			return position.Past(fmt.Sprint(next))
 		}
 		parts := rapid.IntRange(1, 3)
 		t.Repeat(map[string]func(*rapid.T){
@@ -62,7 +63,7 @@ func TestWatermarkAgainstReference(t *testing.T) {
 				r.left = max(0, r.left-1)
 			},
 			"": func(t *rapid.T) {
-				mark, unresolved, oldest, through := position{}, 0, time.Time{}, uint64(0)
+				mark, unresolved, oldest, through := position.Position{}, 0, time.Time{}, uint64(0)
 				for _, r := range all {
 					switch {
 					case r.left > 0:
@@ -83,14 +84,14 @@ func TestWatermarkAgainstReference(t *testing.T) {
 				at, ok := w.oldest()
 				require.Equal(t, unresolved > 0, ok)
 				require.Equal(t, oldest, at)
-				above := decodeStretches(encodeStretches(w.resolvedAbove()))
+				above := position.DecodeRanges(position.EncodeRanges(w.resolvedAbove()))
 				behindTime := false // of what waits
 				for _, r := range all {
 					behindTime = behindTime || r.timed && r.left > 0
 					if r.timed {
 						continue
 					}
-					done := r.at.compare(mark) <= 0 || covers(above, r.at)
+					done := r.at.Compare(mark) <= 0 || position.Covers(above, r.at)
 					require.Equal(t, r.left == 0 && !behindTime, done, "%v with %v", r.at, above)
 				}
 			},
@@ -98,47 +99,12 @@ func TestWatermarkAgainstReference(t *testing.T) {
 	})
 }
 
-func TestPositionOrder(t *testing.T) {
-	ordered := []position{
-		{},
-		{"9", WholeRecord},
-		{"10", 0},
-		{"10", 1},
-		{"10", WholeRecord},
-		{"49590338271490256608559692538361571095921575989136588898", 0},
-	}
-	require.True(t, slices.IsSortedFunc(ordered, position.compare))
-	for _, p := range ordered[1:] {
-		back, ok := parsePosition(p.String())
-		require.True(t, ok)
-		require.Equal(t, p, back)
-	}
-}
-
-func TestStretchesThatCannotBeReadAreIgnored(t *testing.T) {
-	require.Empty(t, decodeStretches(""))
-	require.Empty(t, decodeStretches("x>y"))
-	require.Len(t, decodeStretches("1>2,3.4>5.6,junk"), 2)
-}
-
-func TestStretchesStayWithinTheRow(t *testing.T) {
-	var many []stretch
-	for i := range 5000 {
-		many = append(many, stretch{position{fmt.Sprintf("4%055d", 2*i), WholeRecord}, position{fmt.Sprintf("4%055d", 2*i+1), WholeRecord}})
-	}
-	text := encodeStretches(many)
-	require.LessOrEqual(t, len(text), maxStretchText)
-	kept := decodeStretches(text)
-	require.Equal(t, many[:len(kept)], kept)
-	require.Greater(t, len(kept), 400)
-}
-
 // TestWatermarkForgetsWhatIsResolved: a held key keeps the watermark for days, and the other keys go on.
 func TestWatermarkForgetsWhatIsResolved(t *testing.T) {
 	var w watermark
-	w.wait(position{"1", WholeRecord}, time.Time{}, 1)
+	w.wait(position.Past("1"), time.Time{}, 1)
 	for i := range 10_000 {
-		w.resolve(w.wait(position{fmt.Sprint(i + 2), WholeRecord}, time.Time{}, 1))
+		w.resolve(w.wait(position.Past(fmt.Sprint(i+2)), time.Time{}, 1))
 	}
 	require.Equal(t, 1, w.unresolved())
 	require.Same(t, w.first, w.tail)

@@ -13,6 +13,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"kinesis-alerter/alert"
+	"kinesis-alerter/alert/dispatch"
 	"kinesis-alerter/alert/sns"
 	"kinesis-alerter/internal/config"
 	"kinesis-alerter/internal/daemon"
@@ -48,7 +49,11 @@ func drillCommand(p *program, fs *flag.FlagSet) func(context.Context, []string) 
 		}
 		config := loaded.Parts()
 		clients := daemon.NewClients(cfg, prometheus.NewRegistry(), nil)
-		publisher, err := sns.New(config.Sns, sns.Deps{Client: clients.Sns})
+		topics, err := sns.New(clients.Sns, nil)
+		if err != nil {
+			return err
+		}
+		publisher, err := dispatch.New(config.Sns, dispatch.Deps{Service: topics})
 		if err != nil {
 			return err
 		}
@@ -67,7 +72,7 @@ func drillCommand(p *program, fs *flag.FlagSet) func(context.Context, []string) 
 }
 
 // drill sends one and says what came of it. Every topic has the time for itself: one that is missing takes none from others.
-func (p *program) drill(ctx context.Context, publisher *sns.Publisher, limit time.Duration, c alert.Config, stream, topic string) error {
+func (p *program) drill(ctx context.Context, publisher *dispatch.Publisher, limit time.Duration, c alert.Config, stream, topic string) error {
 	a, err := c.Drill(stream, topic, time.Now().UTC(), rand.Text())
 	if err != nil {
 		return err
@@ -88,7 +93,7 @@ func (p *program) drill(ctx context.Context, publisher *sns.Publisher, limit tim
 		topic, time.Since(began).Round(time.Millisecond), id, a.ID); err != nil {
 		return err
 	}
-	for _, s := range publisher.Status() {
+	for _, s := range sns.Topics(publisher.Status()) {
 		if s.Name == topic {
 			return p.drillHeard(topic, c.Topics[topic].ARN, s.Subscriptions)
 		}

@@ -16,7 +16,7 @@ import (
 	"go.uber.org/zap"
 
 	"kinesis-alerter/alert"
-	"kinesis-alerter/consumer"
+	"kinesis-alerter/alert/decode"
 	"kinesis-alerter/internal/config"
 	"kinesis-alerter/internal/daemon"
 	"kinesis-alerter/internal/plain"
@@ -64,7 +64,7 @@ func (x *explainer) Run(ctx context.Context, args []string) error {
 		return err
 	}
 	arn := loaded.AssumedARN()
-	var records []consumer.UserRecord
+	var records []decode.UserRecord
 	if x.data != "" {
 		records, err = x.given(ctx)
 	} else {
@@ -141,7 +141,7 @@ func (x *explainer) check(args []string) error {
 }
 
 // given is the record of --data.
-func (x *explainer) given(ctx context.Context) ([]consumer.UserRecord, error) {
+func (x *explainer) given(ctx context.Context) ([]decode.UserRecord, error) {
 	data, err := config.ReadInput(ctx, x.stdin, x.data, config.MostRecord)
 	if err != nil {
 		return nil, fmt.Errorf("explain: %s: %w", x.data, err)
@@ -150,12 +150,12 @@ func (x *explainer) given(ctx context.Context) ([]consumer.UserRecord, error) {
 	if x.arrival != "" {
 		arrival, _ = time.Parse(time.RFC3339, x.arrival) // check has read it
 	}
-	return consumer.UserRecords(alert.Record{Shard: x.shard, PartitionKey: x.key, Arrival: arrival.UTC(), Data: data}), nil
+	return decode.All(alert.Record{Shard: x.shard, PartitionKey: x.key, Arrival: arrival.UTC(), Data: data}), nil
 }
 
 // Read reads the record of the stream, with everything in it that is asked for, and the stream's ARN, which is empty if it
 // cannot be had.
-func (x *explainer) Read(ctx context.Context, c config.Config) (records []consumer.UserRecord, arn string, err error) {
+func (x *explainer) Read(ctx context.Context, c config.Config) (records []decode.UserRecord, arn string, err error) {
 	cfg, err := x.load(ctx)
 	if err != nil {
 		return nil, "", config.FieldErrors{{Rule: err.Error()}}
@@ -168,7 +168,7 @@ func (x *explainer) Read(ctx context.Context, c config.Config) (records []consum
 	if arn = c.Stream.ARN; arn == "" {
 		arn, _ = daemon.DescribeStream(ctx, client, c.Stream.Name) // only the alert ids need it
 	}
-	return consumer.UserRecords(*rec), arn, nil
+	return decode.All(*rec), arn, nil
 }
 
 func (x *explainer) Print(all []alert.Explanation) error {

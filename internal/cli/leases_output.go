@@ -11,6 +11,7 @@ import (
 
 	"kinesis-alerter/checkpoint"
 	"kinesis-alerter/internal/plain"
+	"kinesis-alerter/internal/position"
 )
 
 // leaseJSON is a lease as --json prints it. The names are stable.
@@ -56,7 +57,7 @@ func toLeaseJSON(r *checkpoint.LeaseRow, now time.Time) leaseJSON {
 		Shard: r.Shard, State: leaseState(r), Owner: r.Owner, OwnerSilent: r.Silent, Epoch: r.Epoch, Checkpoint: r.Position.Sequence,
 		Generation: r.Generation, Paused: r.Paused, Parents: append([]string{}, r.Parents...), Listed: r.Listed, Fault: r.Fault,
 	}
-	if p := r.Position; !p.IsZero() && p.Sequence != checkpoint.ShardEnd && p.Sub != checkpoint.WholeRecord {
+	if p := r.Position; !p.IsZero() && p.Sequence != position.ShardEnd && p.Sub != position.WholeRecord {
 		out.SubSequence = &p.Sub
 	}
 	if r.StartAt.Kind != checkpoint.StartLatest {
@@ -176,7 +177,7 @@ func place(r *checkpoint.LeaseRow) string {
 		return "none"
 	case p.IsZero():
 		return "none, from " + r.StartAt.String()
-	case p.Sequence == checkpoint.ShardEnd, p.Sub == checkpoint.WholeRecord:
+	case p.Sequence == position.ShardEnd, p.Sub == position.WholeRecord:
 		return p.Sequence
 	default:
 		return p.Sequence + "/" + strconv.FormatUint(uint64(p.Sub), 10)

@@ -19,6 +19,7 @@ import (
 
 	"kinesis-alerter/alert"
 	"kinesis-alerter/alert/deadletter"
+	"kinesis-alerter/alert/dispatch"
 	"kinesis-alerter/alert/filter"
 	"kinesis-alerter/alert/sns"
 	"kinesis-alerter/checkpoint"
@@ -133,7 +134,7 @@ type MetricsConfig struct {
 // parts are the configurations of the packages, as the file asks for them.
 type parts struct {
 	Alert      alert.Config
-	Sns        sns.Config
+	Sns        dispatch.Config
 	Checkpoint checkpoint.Config
 	Consumer   consumer.Config
 	Deadletter deadletter.Config
@@ -158,13 +159,13 @@ func (c Config) Parts() parts {
 			Parallelism: c.Processing.Parallelism, Memory: int(c.Processing.Memory), PollInterval: c.Processing.PollInterval,
 			OnRejected: c.Processing.OnRejected, MergeShards: c.mergeShards(),
 		}.WithDefaults(),
-		Sns: sns.Config{Topics: map[string]sns.TopicConfig{}, MaxRecordAge: c.Processing.MaxRecordAge, MaxAttempts: -1},
+		Sns: dispatch.Config{Topics: map[string]dispatch.TopicConfig{}, MaxRecordAge: c.Processing.MaxRecordAge, MaxAttempts: -1},
 	}
 	if n := c.Processing.MaxRetryAttempts; n != nil {
 		p.Sns.MaxAttempts = *n
 	}
 	// An attempt must fit into the trust window, which is nine tenths of a lease, with time to spare for a second one.
-	p.Sns.AttemptTimeout = min(sns.DefaultAttemptTimeout, p.Checkpoint.LeaseDuration*9/10/2)
+	p.Sns.AttemptTimeout = min(dispatch.DefaultAttemptTimeout, p.Checkpoint.LeaseDuration*9/10/2)
 	rulesOf := map[string][]string{}
 	for _, r := range p.Alert.Rules {
 		for _, name := range r.Topics {
@@ -174,7 +175,7 @@ func (c Config) Parts() parts {
 		}
 	}
 	for name, t := range p.Alert.Topics {
-		p.Sns.Topics[name] = sns.TopicConfig{ARN: t.ARN, Rate: t.Rate.PerSecond(), Digest: t.Digest, Rules: rulesOf[name]}
+		p.Sns.Topics[name] = dispatch.TopicConfig{ARN: t.ARN, Rate: t.Rate.PerSecond(), Digest: t.Digest, Rules: rulesOf[name]}
 	}
 	p.Sns = p.Sns.WithDefaults()
 	return p
@@ -258,7 +259,7 @@ func (c Config) Validate() error {
 	for i, name := range c.Server.Names {
 		refuse(!HostName(name), fmt.Sprintf("server.names[%d]", i), name, "want the name of a host alone, as in alerts.example.com: no scheme, no port, no path")
 	}
-	return errors.Join(append(errs, p.Checkpoint.Validate(), p.Consumer.Validate(), p.Alert.Validate(), p.Sns.Validate(), p.Deadletter.Validate())...)
+	return errors.Join(append(errs, p.Checkpoint.Validate(), p.Consumer.Validate(), p.Alert.Validate(), sns.Validate(p.Sns), p.Deadletter.Validate())...)
 }
 
 // ConfigField is the path of the field, as the packages' own configuration errors have it.
@@ -449,7 +450,7 @@ func describeError(err configFielder) *FieldError {
 	var (
 		own     *FieldError
 		rules   *alert.ConfigError
-		topics  *sns.ConfigError
+		topics  *dispatch.ConfigError
 		table   *checkpoint.ConfigError
 		reading *consumer.ConfigError
 	)

@@ -34,7 +34,7 @@ type Document struct {
 	given    substitutions     // what the environment gave
 	room     int               // how many bytes the environment may still give
 	broken   []string          // paths that could not be decoded: later rules have nothing to say about them
-	Problems FieldErrors            // no more than mostFaults, behind which nothing is looked at
+	Problems FieldErrors       // no more than mostFaults, behind which nothing is looked at
 }
 
 // ParseDocument decodes one YAML document into target, a pointer to a struct with yaml tags. The struct's present

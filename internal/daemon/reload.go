@@ -20,7 +20,7 @@ import (
 	"go.uber.org/zap"
 
 	"kinesis-alerter/alert"
-	"kinesis-alerter/alert/sns"
+	"kinesis-alerter/alert/dispatch"
 	"kinesis-alerter/consumer"
 	"kinesis-alerter/internal/config"
 	"kinesis-alerter/internal/guard"
@@ -33,7 +33,7 @@ import (
 type reloader struct {
 	load      func(context.Context) (*config.LoadedConfig, error) // nil: the daemon was started without a file
 	pipeline  *alert.Pipeline
-	publisher *sns.Publisher
+	publisher *dispatch.Publisher
 	shards    func() []consumer.ShardStatus // nil where none is read
 	log       *zap.Logger
 	reloads   map[bool]prometheus.Counter

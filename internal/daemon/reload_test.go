@@ -18,6 +18,7 @@ import (
 	"go.uber.org/zap/zaptest/observer"
 
 	"kinesis-alerter/alert"
+	"kinesis-alerter/alert/dispatch"
 	"kinesis-alerter/alert/sns"
 	"kinesis-alerter/internal/config"
 	"kinesis-alerter/internal/testkit"
@@ -48,7 +49,9 @@ func newReloadable(t *testing.T) *reloadable {
 	r.reloader = NewReloader(loaded.Config, load, zap.New(core), reg)
 	r.pipeline, err = alert.New(p.Alert, alert.Deps{Stream: "arn", Log: zap.NewNop(), Registerer: reg})
 	require.NoError(t, err)
-	r.publisher, err = sns.New(p.Sns, sns.Deps{Client: NewClients(testkit.Emulated(nil), prometheus.NewRegistry(), nil).Sns})
+	topics, err := sns.New(NewClients(testkit.Emulated(nil), prometheus.NewRegistry(), nil).Sns, nil)
+	require.NoError(t, err)
+	r.publisher, err = dispatch.New(p.Sns, dispatch.Deps{Service: topics})
 	require.NoError(t, err)
 	return r
 }

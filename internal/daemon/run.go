@@ -21,6 +21,7 @@ import (
 
 	"kinesis-alerter/alert"
 	"kinesis-alerter/alert/deadletter"
+	"kinesis-alerter/alert/dispatch"
 	"kinesis-alerter/alert/sns"
 	"kinesis-alerter/checkpoint"
 	"kinesis-alerter/consumer"
@@ -167,8 +168,12 @@ func Run(ctx context.Context, c config.Config, o Options) (err error) {
 	if err != nil {
 		return err
 	}
-	publisher, err := sns.New(p.Sns, sns.Deps{
-		Client: clients.Sns, At: now.At, Within: now.Within, Trust: store.Trust, Share: store.Share, Lease: Leases{store}.context,
+	topics, err := sns.New(clients.Sns, series)
+	if err != nil {
+		return err
+	}
+	publisher, err := dispatch.New(p.Sns, dispatch.Deps{
+		Service: topics, At: now.At, Within: now.Within, Trust: store.Trust, Share: store.Share, Lease: Leases{store}.context,
 		Log: log.Named("sns"), Audit: logs.Audit, Registerer: series,
 	})
 	if err != nil {
@@ -187,7 +192,7 @@ func Run(ctx context.Context, c config.Config, o Options) (err error) {
 	}
 	clients.Credentials.OnChange(publisher.Hurry)
 	reloads.pipeline, reloads.publisher, reloads.shards = pipeline, publisher, func() []consumer.ShardStatus { return shards.Status() }
-	had := &subscriptionMemory{topics: publisher.Status, load: store.Keepsake, save: store.SetKeepsake, log: log.Named("sns")}
+	had := &subscriptionMemory{topics: func() []sns.TopicStatus { return sns.Topics(publisher.Status()) }, load: store.Keepsake, save: store.SetKeepsake, log: log.Named("sns")}
 	page.attach(statusParts{
 		store: store, shards: shards, pipeline: pipeline, publisher: publisher, letters: sender(letters), had: had,
 	})

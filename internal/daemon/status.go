@@ -10,6 +10,7 @@ import (
 
 	"kinesis-alerter/alert"
 	"kinesis-alerter/alert/deadletter"
+	"kinesis-alerter/alert/dispatch"
 	"kinesis-alerter/alert/sns"
 	"kinesis-alerter/checkpoint"
 	"kinesis-alerter/consumer"
@@ -53,7 +54,7 @@ type statusParts struct {
 	store     *checkpoint.Store
 	shards    *consumer.Consumer
 	pipeline  *alert.Pipeline
-	publisher *sns.Publisher
+	publisher *dispatch.Publisher
 	letters   *deadletter.Sender
 	had       *subscriptionMemory
 }
@@ -312,7 +313,7 @@ func (s *statusSource) tell(out *status.Status, now time.Time, table checkpoint.
 			Occurred: a.Occurred.UTC(), Accepted: a.At.Add(-out.Ahead()).UTC(), MessageID: a.MessageID,
 		})
 	}
-	for _, t := range p.publisher.Status() {
+	for _, t := range sns.Topics(p.publisher.Status()) {
 		heard := t.Subscriptions
 		out.Topics = append(out.Topics, status.Topic{
 			Name: t.Name, FIFO: t.FIFO, Rate: t.Rate, Share: t.Share, SentLastMinute: t.SentLastMinute, LastAccepted: status.Moment(t.LastAccepted),

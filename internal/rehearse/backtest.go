@@ -10,8 +10,8 @@ import (
 	"go.uber.org/zap"
 
 	"kinesis-alerter/alert"
-	"kinesis-alerter/alert/sns"
-	"kinesis-alerter/consumer"
+	"kinesis-alerter/alert/decode"
+	"kinesis-alerter/alert/dispatch"
 	"kinesis-alerter/internal/config"
 )
 
@@ -34,7 +34,7 @@ type Backtest struct {
 	step time.Duration
 	// score is that of the record at hand, NaN without.
 	score float64
-	sns   sns.Config
+	sns   dispatch.Config
 }
 
 // backtestTrack is one set of rules with what it remembers.
@@ -134,7 +134,7 @@ func (b *Backtest) take(ctx context.Context, rec *alert.Record) {
 	if rec.Arrival.After(b.last) {
 		b.last = rec.Arrival
 	}
-	for _, u := range consumer.UserRecords(*rec) {
+	for _, u := range decode.All(*rec) {
 		if u.Undecidable() {
 			b.Report.decided(u.Decide(alert.Poison))
 			continue

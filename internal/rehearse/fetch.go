@@ -15,6 +15,8 @@ import (
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 
 	"kinesis-alerter/alert"
+	"kinesis-alerter/alert/decode"
+	"kinesis-alerter/alert/payload"
 	"kinesis-alerter/consumer"
 	"kinesis-alerter/internal/answer"
 	"kinesis-alerter/internal/awsfault"
@@ -22,7 +24,7 @@ import (
 )
 
 // ExplainRecord explains a record as evaluation sees it.
-func ExplainRecord(pipeline *alert.Pipeline, u *consumer.UserRecord) alert.Explanation {
+func ExplainRecord(pipeline *alert.Pipeline, u *decode.UserRecord) alert.Explanation {
 	if !u.Undecidable() {
 		return pipeline.Explain(&u.Record)
 	}
@@ -32,7 +34,7 @@ func ExplainRecord(pipeline *alert.Pipeline, u *consumer.UserRecord) alert.Expla
 		Outcome: d.Outcome, Reason: d.Reason,
 	}
 	if u.Err != nil {
-		e.Likely = alert.LikelyAggregate
+		e.Likely = payload.LikelyAggregate
 	}
 	return e
 }

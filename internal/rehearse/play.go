@@ -14,8 +14,8 @@ import (
 	"go.uber.org/zap"
 
 	"kinesis-alerter/alert"
+	"kinesis-alerter/alert/decode"
 	"kinesis-alerter/alert/sns"
-	"kinesis-alerter/consumer"
 	"kinesis-alerter/internal/config"
 )
 
@@ -124,7 +124,7 @@ func (c *ruleCase) Play(ctx context.Context, config *config.LoadedConfig) (*play
 		if e.record.isTick() {
 			continue
 		}
-		for _, u := range consumer.UserRecords(alert.Record{
+		for _, u := range decode.All(alert.Record{
 			Shard: c.Shard, PartitionKey: e.record.Key, SequenceNumber: strconv.Itoa(i + 1),
 			Arrival: p.start().Add(e.at - e.record.Age), Data: e.record.payload,
 		}) {

@@ -19,7 +19,7 @@ import (
 	"go.uber.org/zap"
 
 	"kinesis-alerter/alert"
-	"kinesis-alerter/consumer"
+	"kinesis-alerter/alert/decode"
 	"kinesis-alerter/internal/config"
 	"kinesis-alerter/internal/plain"
 )
@@ -173,7 +173,7 @@ func (s *sampled) Add(pipeline *alert.Pipeline, shard *alert.Evaluator, r *sampl
 		Shard: defaultCaseShard, PartitionKey: r.key, SequenceNumber: strconv.Itoa(s.lines), Data: r.data,
 		Arrival: archiveStart().Add(time.Duration(s.lines) * time.Second),
 	}
-	for _, u := range consumer.UserRecords(rec) {
+	for _, u := range decode.All(rec) {
 		if !u.Undecidable() && len(s.config.Score) > 0 { // scores come of the records before
 			shard.Evaluate(&u.Record)
 			if scored := shard.Scored(); scored != nil {
@@ -184,7 +184,7 @@ func (s *sampled) Add(pipeline *alert.Pipeline, shard *alert.Evaluator, r *sampl
 	}
 }
 
-func (s *sampled) addRecord(pipeline *alert.Pipeline, u *consumer.UserRecord, place string) {
+func (s *sampled) addRecord(pipeline *alert.Pipeline, u *decode.UserRecord, place string) {
 	s.records++
 	s.fields.Add(u.Data)
 	x := ExplainRecord(pipeline, u)

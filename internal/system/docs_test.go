@@ -18,6 +18,7 @@ import (
 
 	"kinesis-alerter/alert"
 	"kinesis-alerter/alert/deadletter"
+	"kinesis-alerter/alert/dispatch"
 	"kinesis-alerter/alert/sns"
 	"kinesis-alerter/checkpoint"
 	"kinesis-alerter/consumer"
@@ -76,7 +77,11 @@ func everyMetric(t *testing.T) map[string]string {
 	require.NoError(t, err)
 	store, err := checkpoint.New(p.Checkpoint, checkpoint.Deps{DynamoDB: clients.Dynamodb, Stream: clients.Kinesis, Log: zap.NewNop(), Registerer: d})
 	require.NoError(t, err)
-	_, err = sns.New(p.Sns, sns.Deps{Client: clients.Sns, Trust: store.Trust, Log: zap.NewNop(), Audit: zap.NewNop(), Registerer: d})
+	topics, err := sns.New(clients.Sns, d)
+	require.NoError(t, err)
+	_, err = dispatch.New(p.Sns, dispatch.Deps{
+		Service: topics, Trust: store.Trust, Log: zap.NewNop(), Audit: zap.NewNop(), Registerer: d,
+	})
 	require.NoError(t, err)
 	_, err = consumer.New(p.Consumer, consumer.Deps{Leases: daemon.Leases{Store: store}, Kinesis: clients.Kinesis, Log: zap.NewNop(), Registerer: d})
 	require.NoError(t, err)

@@ -1,0 +1,107 @@
+package checkpoint
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"go.uber.org/zap"
+)
+
+// releaseBudget is how long Release tries to write before it leaves the row to the expiry.
+const releaseBudget = 3 * time.Second
+
+// Grants returns the ids of all shards that this process has a lease or a consumer of, sorted, as soon as at least one
+// of them waits for its consumer; until then it blocks. It returns what there is when ctx is done.
+func (s *Store) Grants(ctx context.Context) []string {
+	for {
+		s.mu.Lock()
+		waiting := ctx.Err() != nil
+		for _, l := range s.view.leases {
+			waiting = waiting || l.state == leaseGranted
+		}
+		ids, changed := sortedKeys(s.view.leases), s.changed
+		s.mu.Unlock()
+		if waiting {
+			return ids
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+		}
+	}
+}
+
+// Lease returns the lease of a shard from its grant until Release, or nil.
+func (s *Store) Lease(shardID string) *Lease {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.view.leases[shardID]
+}
+
+// Take starts the consumer of a granted shard. It is true once, for a lease that is not over. It does no I/O.
+func (l *Lease) Take() bool {
+	l.store.mu.Lock()
+	defer l.store.mu.Unlock()
+	if l.state != leaseGranted || l.ctx.Err() != nil {
+		return false
+	}
+	l.state = leaseRunning
+	return true
+}
+
+// Trusted is nil while the lease is held and this process may act on it. It does no I/O.
+func (l *Lease) Trusted() error {
+	s := l.store
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case l.state == leaseOver:
+		return fmt.Errorf("shard %s: %w", l.shard, cause(l.ctx))
+	case l.worker != s.view.me || !s.view.me.window.open(time.Now()):
+		return fmt.Errorf("shard %s: %w", l.shard, ErrLeaseLost)
+	}
+	return nil
+}
+
+// Release gives a shard back when its consumer is wound down. A lease that is over is forgotten; any other is released in
+// one conditional write with its last offer. Only after it returned can the shard be granted to this process again. A
+// release that could not be written within three seconds is returned as an error; the row then frees itself by expiry, or
+// comes back to this process.
+func (s *Store) Release(shardID string) error {
+	s.mu.Lock()
+	l := s.view.leases[shardID]
+	held := l != nil && l.state != leaseOver
+	if held {
+		l.state = leaseReleasing
+	}
+	s.mu.Unlock()
+	if l == nil {
+		return nil
+	}
+	var err error
+	if held {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(l.ctx), releaseBudget)
+		err = l.release(ctx)
+		cancel()
+		l.end(ErrLeaseReleased, eventReleased)
+		if err != nil && !isOver(err) {
+			s.log.Warn("cannot release a shard, it expires instead", zap.String("shard", shardID), zap.Error(err))
+			err = fmt.Errorf("release shard %s: %w", shardID, err)
+		} else {
+			err = nil
+		}
+		s.watcher.bump()
+	}
+	s.mu.Lock()
+	if s.view.leases[shardID] == l {
+		delete(s.view.leases, shardID)
+	}
+	if held {
+		s.view.cool[shardID] = time.Now().Add(coolDown)
+	}
+	s.notifyLocked()
+	s.mu.Unlock()
+	s.planner.replan()
+	return err
+}

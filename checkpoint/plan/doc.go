@@ -1,0 +1,17 @@
+// Package plan decides which worker reads which shard.
+//
+// # What it guarantees
+//
+// [Decide] is a pure function of the rows. Every worker calls it with what it knows of the fleet, and takes or gives only
+// its own part of the plan. No worker leads.
+//
+//   - Equal inputs give equal plans.
+//   - A free shard is taken before any shard moves. No worker takes more than its share by count.
+//   - Plans come to rest. Then loads differ by a tenth of the mean at most, or no move would bring them nearer. Counts
+//     differ by one where the shards carry next to nothing.
+//
+// # What it does not promise
+//
+// Two workers may try the same free shard when they see different rows. The conditional write of the lease table decides
+// which of them gets it.
+package plan

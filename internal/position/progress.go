@@ -1,0 +1,15 @@
+package position
+
+import "time"
+
+// Progress is what the reader of a shard offers to its lease.
+type Progress struct {
+	// At is the checkpoint: everything up to and including it is settled. The zero value leaves the stored one.
+	At Position
+	// Above describes what is settled above At (EncodeRanges). Beside a zero At an empty one leaves the stored one.
+	Above string
+	// CaughtUp is the time up to which the shard was read; zero where that is not known.
+	CaughtUp time.Time
+	// Load is the recent rate of the shard in bytes per second.
+	Load float64
+}
