@@ -151,7 +151,7 @@ func (e *Evaluator) noteOver(r *rule, rec *Record) {
 	if now := e.clock.now(); e.toldOver == 0 || now >= e.toldOver+atMost {
 		e.toldOver = now
 		e.pipeline.log.Warn("a rule is beyond its budget and did not judge a record; told once a minute at most",
-			zap.String("rule", r.name), zap.String("why", budget.BudgetRemedy(e.in.frame.Meter.Over)),
+			zap.String("rule", r.name), zap.String("why", budget.Remedy(e.in.frame.Meter.Over)),
 			zap.String("shard", e.shard), zap.String("sequence", rec.SequenceNumber), zap.Int("bytes", len(rec.Data)))
 	}
 }

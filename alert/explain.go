@@ -250,7 +250,7 @@ func (e *Evaluator) explainRule(r *rule, rec *Record, open []string) RuleExplana
 	v, _ := r.formula.Within(&e.in.frame)
 	if v == condition.UndefinedOverBudget {
 		x.Verdict, x.Cause = verdictWords(condition.UndefinedOverBudget)
-		x.OverBudget = budget.BudgetRemedy(e.in.frame.Meter.Over)
+		x.OverBudget = budget.Remedy(e.in.frame.Meter.Over)
 		x.First, x.Severity = "the rule "+x.OverBudget, r.severity
 		x.Outcome, x.Reason = OverBudget, ReasonOverBudget
 		return x
@@ -428,7 +428,7 @@ func (e *Evaluator) publication(to *route, rec *Record, a *Alert) Publication {
 	one.ID = alertID(e.pipeline.stream, rec, one.Rule, to.topic, KindFiring, 0)
 	x := Publication{Topic: to.topic, AlertID: one.ID}
 	quiet := *to.render
-	quiet.over = func(part string) { x.OverBudget = budget.TemplateRemedy(part) }
+	quiet.over = func(part string) { x.OverBudget = budget.MessageRemedy(part) }
 	quiet.failed = make(map[string]prometheus.Counter)
 	for _, part := range []string{partSubject, partMessage, partBody, partAttribute, partGroup, partLink} {
 		quiet.failed[part] = &failureNote{part: part, to: &x.Failed}

@@ -280,8 +280,8 @@ func fingerprintOf(c RuleConfig) [16]byte {
 	if n := c.Window.MinRecords; n > 0 {
 		fmt.Fprintf(&b, "min_records %d\n", n)
 	}
-	if budget.BudgetVersion > 1 {
-		fmt.Fprintf(&b, "budget %d\n", budget.BudgetVersion)
+	if budget.Version > 1 {
+		fmt.Fprintf(&b, "budget %d\n", budget.Version)
 	}
 	sum := sha256.Sum256([]byte(b.String()))
 	return [16]byte(sum[:16])

@@ -371,7 +371,7 @@ func (f *faults) ruleTemplate(field, source string, labels map[string]string) *w
 	x.template = t.Option("missingkey=default")
 	switch _, err := x.run(trial); {
 	case errors.Is(err, errOverBudget):
-		f.add(field, source, "%s", budget.TemplateRemedy(trial.meter.Over))
+		f.add(field, source, "%s", budget.MessageRemedy(trial.meter.Over))
 		return nil
 	case err != nil && neverWorks(err):
 		*f = append(*f, templateFault(field, source, err))

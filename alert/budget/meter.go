@@ -19,7 +19,7 @@ import (
 //
 // The price depends on the text of the rule and the bytes of the record alone, never on time, caches or the index, so the
 // daemon, explain, tests of rules, backtests and a replay agree. What costs memory is paid for before it is made: a process
-// that asks for too much of it cannot be saved. budgetVersion is the version of the prices and limits. From 2 on it is part
+// that asks for too much of it cannot be saved. Version is the version of the prices and limits. From 2 on it is part
 // of the rules' fingerprints: other prices judge other records.
 const (
 	MaxWork  = 100_000_000
@@ -28,35 +28,35 @@ const (
 
 	MaxRecord = 5
 
-	BudgetVersion = 1
+	Version = 1
 )
 
 // The parts of a budget.
 const (
-	BudgetWork  = "work"
-	BudgetText  = "text"
-	BudgetLists = "lists"
-	// BudgetRecord is what all rules together may do with one record.
-	BudgetRecord = "record"
+	Work  = "work"
+	Text  = "text"
+	Lists = "lists"
+	// Record is what all rules together may do with one record.
+	Record = "record"
 )
 
-// BudgetRemedy says what a rule exceeds with a record, and what to do.
-func BudgetRemedy(part string) string {
+// Remedy says what a rule exceeds with a record, and what to do.
+func Remedy(part string) string {
 	return exceeded(part) + ": put a cheaper term in front, such as len(list) < 1000, or make the expression simpler"
 }
 
-// TemplateRemedy is BudgetRemedy for the templates of a message.
-func TemplateRemedy(part string) string {
+// MessageRemedy is Remedy for the templates of a message.
+func MessageRemedy(part string) string {
 	return exceeded(part) + ": leave out loops inside loops and long lists"
 }
 
 func exceeded(part string) string {
 	switch part {
-	case BudgetRecord:
+	case Record:
 		return fmt.Sprintf("is too much for one record together with the rules before it, which have about %d seconds of work in all", MaxRecord)
-	case BudgetWork:
+	case Work:
 		return "costs more than about a second of work with this record"
-	case BudgetText:
+	case Text:
 		return fmt.Sprintf("would make more than %d MiB of text of this record", MaxText>>20)
 	}
 	return fmt.Sprintf("would make more than %d MiB of lists and objects of this record", MaxLists>>20)
@@ -89,13 +89,13 @@ func (m *Meter) exceed() {
 	switch {
 	case m.Over != "":
 	case m.Text > MaxText:
-		m.Over = BudgetText
+		m.Over = Text
 	case m.Lists > MaxLists:
-		m.Over = BudgetLists
+		m.Over = Lists
 	case m.Work-m.lent <= MaxWork:
-		m.Over = BudgetRecord
+		m.Over = Record
 	default:
-		m.Over = BudgetWork
+		m.Over = Work
 	}
 	// No sum of what is refused can overflow.
 	m.Work, m.Text, m.Lists = min(m.Work, MaxWork+1), min(m.Text, MaxText+1), min(m.Lists, MaxLists+1)

@@ -339,7 +339,7 @@ func (b *builder) computed(node ast.Node) Operand {
 	v, cause := p.Load(f)
 	switch {
 	case cause == UndefinedOverBudget:
-		b.fail(node, "%s %s", source, budget.BudgetRemedy(f.Meter.Over))
+		b.fail(node, "%s %s", source, budget.Remedy(f.Meter.Over))
 		return &constant{}
 	case cause.Undefined():
 		b.fail(node, "%s has no value (%s)", source, cause.Cause())

@@ -13,7 +13,7 @@ import (
 func TestPricesAreOfTheBudgetVersion(t *testing.T) {
 	t.Parallel()
 	const payload = `{"s":"hello world","xs":[1,2,3,4,5],"ys":["a","b"],"o":{"a":{"b":1}}}`
-	require.Equal(t, 1, budget.BudgetVersion)
+	require.Equal(t, 1, budget.Version)
 	require.Equal(t, []int{100_000_000, 4 << 20, 64 << 20}, []int{budget.MaxWork, budget.MaxText, budget.MaxLists})
 	for when, want := range map[string][3]int64{
 		`3 in xs && "q" in ys`:          {48, 0, 0},
