@@ -9,11 +9,11 @@ func editMutations() []mutation {
 	return []mutation{
 		{
 			breaks: "the end waits until all workers agree about the rules",
-			file:   "alert/edited_rules.go", old: "if s.owes > 0 && (settled || total", new: "if s.owes > 0 && (true || total", by: words, says: `.*Error:.*`,
+			file:   "alert/former_rules.go", old: "if s.owes > 0 && (settled || total", new: "if s.owes > 0 && (true || total", by: words, says: `.*Error:.*`,
 		},
 		{
 			breaks: "a rule that is taken out ends what it told",
-			file:   "alert/edited_rules.go", old: "			l.endForeign(s, &room)\n", new: "			s.settleOver()\n", by: words, says: `.*Error:.*`,
+			file:   "alert/edited_rules.go", old: "{ l.endFormer(s, &room) }", new: "{ s.settleOver() }", by: words, says: `.*Error:.*`,
 		},
 		{
 			breaks: "a topic that a rule leaves is told the end",
@@ -33,7 +33,7 @@ func editMutations() []mutation {
 		},
 		{
 			breaks: "both parents' ends are said after a merge, once",
-			file:   "alert/edited_rules.go", old: "	add(&t, uint64(len(s.told.audiences)), false)\n", new: "", by: words, says: `.*Error:.*`,
+			file:   "alert/former_rules.go", old: "	add(&t, uint64(len(s.told.audiences)), false)\n", new: "", by: words, says: `.*Error:.*`,
 		},
 		{
 			breaks: "an end is not said while the rule of today fires for the key",
@@ -41,11 +41,11 @@ func editMutations() []mutation {
 		},
 		{
 			breaks: "one child says the end",
-			file:   "alert/state_inherit.go", old: "			mine = len(s.owed(v)) == 0 || owns(string(v.key))\n", new: "			mine = true\n", by: words, says: `.*Error:.*`,
+			file:   "alert/former_rules.go", old: "			mine = len(s.owed(v)) == 0 || owns(string(v.key))\n", new: "			mine = true\n", by: words, says: `.*Error:.*`,
 		},
 		{
 			breaks: "what is about to be forgotten is ended first",
-			file:   "alert/edited_rules.go", old: "settled || total > maxForeign || l.clock.now()-s.used > millis(foreignLife)", new: "settled", by: killer{pkg: "alert", test: "TestMemoryOfEditedRulesEndsBeforeItIsForgotten"}, says: `.*Error:.*`,
+			file:   "alert/former_rules.go", old: "settled || total > maxFormer || s.expired(now)", new: "settled", by: killer{pkg: "alert", test: "TestMemoryOfEditedRulesEndsBeforeItIsForgotten"}, says: `.*Error:.*`,
 		},
 		{
 			breaks: "formats that cannot keep it change no decision",
@@ -53,7 +53,7 @@ func editMutations() []mutation {
 		},
 		{
 			breaks: "an end that the rule of today has said is not said again",
-			file:   "alert/edited_rules.go", old: "			s.over[en.key] = union(s.over[en.key], m.heard(en))\n", new: "", by: killer{pkg: "alert", test: "TestEndIsSaidByTheRuleOfToday"}, says: `.*Error:.*`,
+			file:   "alert/former_rules.go", old: "			s.over[key] = union(s.over[key], topics)\n", new: "", by: killer{pkg: "alert", test: "TestEndIsSaidByTheRuleOfToday"}, says: `.*Error:.*`,
 		},
 		{
 			breaks: "workers that differ do not agree",

@@ -208,7 +208,7 @@ func coreMutations() []mutation {
 		},
 		{
 			breaks: "a restart changes no score",
-			file:   "alert/state_write.go", old: "	for _, x := range m.scores {\n		body", new: "	for _, x := range m.scores[:0] {\n		body",
+			file:   "alert/state_write.go", old: "	for _, m := range x.m.scores {\n		body", new: "	for _, m := range x.m.scores[:0] {\n		body",
 			by: only("alert", "TestScoresSurviveARestart"), says: `.*Error:.*`,
 		},
 		{
