@@ -9,6 +9,8 @@ import (
 
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/prometheus/client_golang/prometheus"
+
+	"kinesis-alerter/alert/template"
 )
 
 // StructureString is the MessageStructure that the sample publishes with. It means nothing to SNS.
@@ -28,7 +30,7 @@ type renderer struct {
 	labels  map[string]string
 	// Each template is nil where there is none.
 	templates struct {
-		subject, message, group, runbook, dashboard *words
+		subject, message, group, runbook, dashboard *template.Template
 	}
 	bodies     []bodyWords
 	attributes []attributeWords
@@ -66,18 +68,18 @@ func newTemplateFailures(c *prometheus.CounterVec, rule string) map[string]prome
 func (r *renderer) message(a *Alert) (Message, error) {
 	data := r.data(a)
 	defer func() {
-		if data.meter.Over != "" && r.over != nil {
-			r.over(data.meter.Over)
+		if data.Meter.Over != "" && r.over != nil {
+			r.over(data.Meter.Over)
 		}
 	}()
 	m := Message{Subject: r.subjectOf(data)}
 	if body, ok := r.text(r.templates.message, data, partMessage); ok {
-		m.Body = finish(body, r.templates.message.says, data, true)
+		m.Body = finish(body, r.templates.message.Says, data, true)
 	} else {
-		m.Body = finish(r.defaultBody(a, data), mentions{kind: true, ended: true}, data, true)
+		m.Body = finish(r.defaultBody(a, data), template.Mentions{Kind: true, Ended: true}, data, true)
 	}
 	if r.templates.group != nil {
-		if out, err := r.templates.group.execute(data); err == nil {
+		if out, err := r.templates.group.Execute(data); err == nil {
 			m.Group = strings.TrimSpace(strings.ToValidUTF8(out, "\uFFFD"))
 		} else {
 			r.fail(partGroup, r.templates.group, data)
@@ -97,10 +99,10 @@ func (r *renderer) message(a *Alert) (Message, error) {
 }
 
 // subjectOf says what an alert is about that is no news of a condition that began to hold, unless the template does.
-func (r *renderer) subjectOf(data *messageData) string {
+func (r *renderer) subjectOf(data *template.Data) string {
 	if out, ok := r.text(r.templates.subject, data, partSubject); ok {
 		if subject := validSubject(out); subject != "" {
-			if r.templates.subject.says.kind {
+			if r.templates.subject.Says.Kind {
 				return subject
 			}
 			return validSubject(kindPrefix(data) + subject)
@@ -112,7 +114,7 @@ func (r *renderer) subjectOf(data *messageData) string {
 
 // bodiesOf makes the bodies of single protocols. One whose template fails is left out, so that its protocol gets the
 // message.
-func (r *renderer) bodiesOf(a *Alert, data *messageData) map[string]string {
+func (r *renderer) bodiesOf(a *Alert, data *template.Data) map[string]string {
 	bodies := make(map[string]string, len(r.bodies))
 	for i := range r.bodies {
 		b := &r.bodies[i]
@@ -120,7 +122,7 @@ func (r *renderer) bodiesOf(a *Alert, data *messageData) map[string]string {
 		if !ok {
 			continue
 		}
-		if body = finish(body, b.words.says, data, b.protocol != protocolSMS); b.protocol == protocolSMS {
+		if body = finish(body, b.words.Says, data, b.protocol != protocolSMS); b.protocol == protocolSMS {
 			body = TruncateText(body, maxSMS, a)
 		}
 		bodies[b.protocol] = body
@@ -130,11 +132,11 @@ func (r *renderer) bodiesOf(a *Alert, data *messageData) map[string]string {
 
 // text runs a template of which some text must come. It is false if there is none, or none fit for the alert, or if it
 // failed, which is counted.
-func (r *renderer) text(w *words, data *messageData, part string) (string, bool) {
-	if w == nil || data.Kind == string(KindWatchdog) && !w.says.kind {
+func (r *renderer) text(w *template.Template, data *template.Data, part string) (string, bool) {
+	if w == nil || data.Kind == string(KindWatchdog) && !w.Says.Kind {
 		return "", false
 	}
-	out, err := w.execute(data)
+	out, err := w.Execute(data)
 	out = strings.ToValidUTF8(out, "\uFFFD")
 	if err != nil || strings.TrimSpace(out) == "" {
 		r.fail(part, w, data)
@@ -145,8 +147,8 @@ func (r *renderer) text(w *words, data *messageData, part string) (string, bool)
 
 // fail counts a template that failed, unless it is one for records and there is no record: a rule that resolves after a
 // time would otherwise count a failure with each alert that it resolves.
-func (r *renderer) fail(part string, w *words, data *messageData) {
-	if data.Record.Data == "" && w.says.payload && !w.says.kind {
+func (r *renderer) fail(part string, w *template.Template, data *template.Data) {
+	if data.Record.Data == "" && w.Says.Payload && !w.Says.Kind {
 		return
 	}
 	if c := r.failed[part]; c != nil {
@@ -155,29 +157,29 @@ func (r *renderer) fail(part string, w *words, data *messageData) {
 }
 
 // finish adds to a body what its template does not say. A body that is a JSON document is for a machine, and stays one.
-func finish(body string, says mentions, data *messageData, links bool) string {
+func finish(body string, says template.Mentions, data *template.Data, links bool) string {
 	var lines []string
-	if data.Suppressed > 0 && !says.suppressed {
+	if data.Suppressed > 0 && !says.Suppressed {
 		verb := "were"
 		if data.Suppressed == 1 {
 			verb = "was"
 		}
 		lines = append(lines, fmt.Sprintf("(%d more %s suppressed since the last message)", data.Suppressed, verb))
 	}
-	if data.Unsure != "" && !says.unsure {
+	if data.Unsure != "" && !says.Unsure {
 		lines = append(lines, "(not certain: the memory of "+data.Unsure+" could not be read, and records of the key may go there)")
 	}
-	if data.Ended != "" && !says.ended {
+	if data.Ended != "" && !says.Ended {
 		lines = append(lines, "(it may still hold: "+data.Ended+")")
 	}
-	if links && data.Runbook != "" && !says.runbook {
+	if links && data.Runbook != "" && !says.Runbook {
 		lines = append(lines, "Runbook: "+data.Runbook)
 	}
-	if links && data.Dashboard != "" && !says.dashboard {
+	if links && data.Dashboard != "" && !says.Dashboard {
 		lines = append(lines, "Dashboard: "+data.Dashboard)
 	}
 	before := ""
-	if !says.kind {
+	if !says.Kind {
 		before = kindPrefix(data)
 	}
 	if len(lines) == 0 && before == "" || isDocument(body) {
@@ -217,9 +219,9 @@ func validSubject(s string) string {
 func lineOrControl(r rune) bool { return unicode.IsControl(r) || r == '\u2028' || r == '\u2029' }
 
 // data is what the templates see of a.
-func (r *renderer) data(a *Alert) *messageData {
-	d := &messageData{
-		Record: RecordData{
+func (r *renderer) data(a *Alert) *template.Data {
+	d := &template.Data{
+		Record: template.RecordData{
 			Data:           string(a.Record.Data),
 			PartitionKey:   a.Record.PartitionKey,
 			SequenceNumber: a.Record.SequenceNumber,
@@ -242,7 +244,7 @@ func (r *renderer) data(a *Alert) *messageData {
 		Stream:     r.stream,
 	}
 	if a.Worse != 0 && !math.IsNaN(a.Value) && !math.IsInf(a.Value, 0) {
-		d.Value = Number(a.Value)
+		d.Value = template.Number(a.Value)
 	}
 	// A link sees everything but the links.
 	runbook, dashboard := r.link(r.templates.runbook, d), r.link(r.templates.dashboard, d)
@@ -251,11 +253,11 @@ func (r *renderer) data(a *Alert) *messageData {
 }
 
 // link runs the template of a link; empty if there is none or it makes none.
-func (r *renderer) link(w *words, data *messageData) string {
+func (r *renderer) link(w *template.Template, data *template.Data) string {
 	if w == nil {
 		return ""
 	}
-	out, err := w.execute(data)
+	out, err := w.Execute(data)
 	out = strings.TrimSpace(out)
 	if err == nil && out == "" {
 		return ""

@@ -11,6 +11,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"kinesis-alerter/alert/condition"
+	"kinesis-alerter/alert/template"
 )
 
 const (
@@ -59,7 +60,7 @@ type topicTrial struct {
 // tried is a template with its place in the configuration.
 type tried struct {
 	field string
-	words *words
+	words *template.Template
 	topic bool
 }
 
@@ -88,13 +89,13 @@ func (t *trials) rule(field string, c RuleConfig, topics map[string]*topicWords,
 		}
 		render := f.render(topic, own)
 		for _, x := range templatesOf(render, topic, own) {
-			if x.words == nil || x.words.fixed {
+			if x.words == nil || x.words.Fixed {
 				continue
 			}
 			var fault *ConfigError
 			for _, kind := range r.kinds() {
 				// What does not look at the kind is no worse in the others.
-				if fault == nil && (kind == KindFiring || x.words.says.kind) {
+				if fault == nil && (kind == KindFiring || x.words.Says.Kind) {
 					fault = t.try(render, r, x, kind, known, format)
 				}
 			}
@@ -122,7 +123,7 @@ func (t *trials) note(field string, fault *ConfigError) {
 
 // templatesOf are the templates of a route. own is nil in the mode without rules.
 func templatesOf(r *renderer, topic *topicWords, own *ruleWords) []tried {
-	pick := func(name string, w, mine *words) tried {
+	pick := func(name string, w, mine *template.Template) tried {
 		if mine != nil {
 			return tried{own.field + "." + name, mine, false}
 		}
@@ -204,7 +205,7 @@ func trialValues(kinds condition.KindSet) []string {
 
 // try runs a template for one kind of message. The answer is nil unless it fails whatever the record.
 func (t *trials) try(r *renderer, of *rule, x tried, kind Kind, known map[string]condition.KindSet, format string) *ConfigError {
-	paths := x.words.fields()
+	paths := x.words.Fields()
 	for path := range known {
 		paths = append(paths, strings.Split(path, "\x00"))
 	}
@@ -252,8 +253,8 @@ func (t *trials) try(r *renderer, of *rule, x tried, kind Kind, known map[string
 		if a.Worse = 0; at[0] < len(figures) {
 			a.Value, a.Worse = figures[at[0]], 1
 		}
-		_, err := x.words.execute(r.data(a))
-		if err == nil || !ofTypes(err) {
+		_, err := x.words.Execute(r.data(a))
+		if err == nil || !template.OfTypes(err) {
 			return true
 		}
 		failed = cmp.Or(failed, err)
@@ -302,7 +303,7 @@ func (t *trials) try(r *renderer, of *rule, x tried, kind Kind, known map[string
 		if a.Record.Data = nil; of.timed() && (kind != KindResolved || of.absence.After == 0) && passes() {
 			return nil // the message can come without a record, too
 		}
-		fault := templateFault(x.field, x.words.source, faultOf(failed))
+		fault := templateFault(x.field, x.words.Source, template.FaultOf(failed))
 		fault.Rule = fmt.Sprintf("fails in every message of kind %s, whatever the record: %s", kind, fault.Rule)
 		return fault
 	}

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"time"
 	"unicode/utf8"
+
+	"kinesis-alerter/alert/template"
 )
 
 // The words of AWS's sample Lambda function. The two spaces behind the dots are the sample's.
@@ -30,7 +32,7 @@ func defaultSubject(kind string) string {
 }
 
 // kindPrefix stands before words that do not say the kind themselves, so that nobody takes them for a new alarm.
-func kindPrefix(data *messageData) string {
+func kindPrefix(data *template.Data) string {
 	switch Kind(data.Kind) {
 	case KindRepeat:
 		return "[STILL FIRING] "
@@ -50,7 +52,7 @@ func kindPrefix(data *messageData) string {
 
 // defaultBody is the body without a template: the sample's words for a record that fires, else what happened in plain
 // words.
-func (r *renderer) defaultBody(a *Alert, d *messageData) string {
+func (r *renderer) defaultBody(a *Alert, d *template.Data) string {
 	if r.sample || d.Kind == string(KindFiring) && d.Record.Data != "" {
 		return strings.ToValidUTF8(samplePrefix+d.Record.Data, "\uFFFD")
 	}
@@ -76,7 +78,7 @@ func (r *renderer) defaultBody(a *Alert, d *messageData) string {
 }
 
 // sentence says what happened.
-func (r *renderer) sentence(d *messageData) string {
+func (r *renderer) sentence(d *template.Data) string {
 	rule := "The rule " + d.Rule
 	switch Kind(d.Kind) {
 	case KindWatchdog:
@@ -133,7 +135,7 @@ func timeInWords(t time.Time) string {
 // bodyWords are the body of one protocol.
 type bodyWords struct {
 	protocol string
-	words    *words
+	words    *template.Template
 }
 
 const (
@@ -150,7 +152,7 @@ func protocols() []string {
 type topicWords struct {
 	// field is the topic's path in the configuration.
 	field                   string
-	subject, message, group *words
+	subject, message, group *template.Template
 	bodies                  []bodyWords
 	// structured says that the topic has bodies of single protocols, faulty ones included.
 	structured bool
@@ -163,7 +165,7 @@ type ruleWords struct {
 	field, name, severity                string
 	absence                              bool
 	labels                               map[string]string
-	subject, message, runbook, dashboard *words
+	subject, message, runbook, dashboard *template.Template
 	attributes                           []attributeWords
 	// own is how many attributes the rule asks for, and names are those that are no labels.
 	own   int
@@ -222,7 +224,7 @@ func (f *faults) render(topic *topicWords, rule *ruleWords) *renderer {
 	}
 	r.rule, r.severity, r.absence, r.labels, r.attributes = rule.name, rule.severity, rule.absence, rule.labels, rule.attributes
 	r.sampled = !topic.structured && slices.ContainsFunc(rule.attributes, func(a attributeWords) bool {
-		return a.name == SampleAttributeName && (a.label == SampleAttribute || a.words != nil && a.words.fixed && a.words.source == SampleAttribute)
+		return a.name == SampleAttributeName && (a.label == SampleAttribute || a.words != nil && a.words.Fixed && a.words.Source == SampleAttribute)
 	})
 	if rule.subject != nil {
 		r.templates.subject = rule.subject
@@ -256,9 +258,9 @@ func (f *faults) once(field, value, format string, args ...any) {
 }
 
 // subject compiles the template of a subject. One that is always the same must be what SNS takes.
-func (f *faults) subject(field, source string, labels map[string]string) *words {
+func (f *faults) subject(field, source string, labels map[string]string) *template.Template {
 	w := f.ruleTemplate(field, source, labels)
-	if w == nil || !w.fixed {
+	if w == nil || !w.Fixed {
 		return w
 	}
 	s := strings.TrimSpace(source)
@@ -276,23 +278,23 @@ func (f *faults) subject(field, source string, labels map[string]string) *words 
 }
 
 // body compiles the template of a body.
-func (f *faults) body(field, source string, labels map[string]string) *words {
+func (f *faults) body(field, source string, labels map[string]string) *template.Template {
 	w := f.ruleTemplate(field, source, labels)
-	if w != nil && w.fixed && strings.TrimSpace(source) == "" {
+	if w != nil && w.Fixed && strings.TrimSpace(source) == "" {
 		f.add(field, source, "must not be empty: SNS takes no empty message")
 	}
 	return w
 }
 
 // link compiles the template of a link. One that never can be a link is a fault, others are judged when they are made.
-func (f *faults) link(field, source string, labels map[string]string) *words {
+func (f *faults) link(field, source string, labels map[string]string) *template.Template {
 	w := f.ruleTemplate(field, source, labels)
 	if w == nil {
 		return nil
 	}
-	lead := strings.ToLower(strings.TrimLeft(w.lead(), " \t\r\n"))
+	lead := strings.ToLower(strings.TrimLeft(w.Lead(), " \t\r\n"))
 	var err error
-	if w.fixed {
+	if w.Fixed {
 		err = checkLink(strings.TrimSpace(source))
 	} else if lead != "" && !commonLead(lead, "http://") && !commonLead(lead, "https://") {
 		err = fmt.Errorf("must begin with http:// or https://")
@@ -309,8 +311,8 @@ func commonLead(a, b string) bool { return strings.HasPrefix(a, b) || strings.Ha
 const maxLink = 2048
 
 // templateFault is what is wrong with a template of a setting.
-func templateFault(field, source string, fault *wordsFault) *ConfigError {
-	return &ConfigError{Field: field, Value: source, Rule: fault.text, Line: fault.line, Col: fault.col}
+func templateFault(field, source string, fault *template.Fault) *ConfigError {
+	return &ConfigError{Field: field, Value: source, Rule: fault.Text, Line: fault.Line, Col: fault.Col}
 }
 
 // checkLink says why a text is no absolute URL that people can follow.
@@ -330,14 +332,16 @@ func checkLink(s string) error {
 }
 
 // template compiles source; nil for an empty one. A trial run finds names that no record has.
-func (f *faults) template(field, source string) *words { return f.ruleTemplate(field, source, nil) }
+func (f *faults) template(field, source string) *template.Template {
+	return f.ruleTemplate(field, source, nil)
+}
 
 // ruleTemplate is template for one that only ever sees these labels; nil means that they are not known.
-func (f *faults) ruleTemplate(field, source string, labels map[string]string) *words {
+func (f *faults) ruleTemplate(field, source string, labels map[string]string) *template.Template {
 	if source == "" {
 		return nil
 	}
-	w, fault := compileTemplate(source, labels)
+	w, fault := template.Compile(source, labels)
 	if fault != nil {
 		*f = append(*f, templateFault(field, source, fault))
 	}

@@ -1,4 +1,4 @@
-package alert
+package template
 
 import (
 	"fmt"
@@ -10,31 +10,31 @@ import (
 	"time"
 )
 
-// mentions are the names that a template reads, as far as somebody asks.
-type mentions struct {
-	kind, suppressed, unsure, ended, runbook, dashboard bool
-	// payload is .Fields or .Record.Data.
-	payload bool
+// Mentions are the names that a template reads, as far as somebody asks.
+type Mentions struct {
+	Kind, Suppressed, Unsure, Ended, Runbook, Dashboard bool
+	// Payload is .Fields or .Record.Data.
+	Payload bool
 }
 
-func (m *mentions) add(path []string) {
+func (m *Mentions) add(path []string) {
 	switch path[0] {
 	case "Kind":
-		m.kind = true
+		m.Kind = true
 	case "Unsure":
-		m.unsure = true
+		m.Unsure = true
 	case "Ended":
-		m.ended = true
+		m.Ended = true
 	case "Suppressed":
-		m.suppressed = true
+		m.Suppressed = true
 	case "Runbook":
-		m.runbook = true
+		m.Runbook = true
 	case "Dashboard":
-		m.dashboard = true
+		m.Dashboard = true
 	case "Fields":
-		m.payload = true
+		m.Payload = true
 	case "Record":
-		m.payload = m.payload || len(path) == 1 || path[1] == "Data"
+		m.Payload = m.Payload || len(path) == 1 || path[1] == "Data"
 	}
 }
 
@@ -43,7 +43,7 @@ type survey struct {
 	main     *template.Template
 	zones    map[string]*time.Location
 	labels   map[string]string
-	mentions mentions
+	mentions Mentions
 	seen     map[visit]bool
 	// err is the first fault.
 	err error
@@ -121,7 +121,7 @@ func (s *survey) pipe(p *parse.PipeNode, in scope) {
 		for _, arg := range c.Args {
 			// A function that is given all of it may print all of it, as in json . itself.
 			if len(c.Args) > 1 && in.data(arg) {
-				s.mentions = mentions{kind: true, suppressed: true, runbook: true, dashboard: true, payload: true}
+				s.mentions = Mentions{Kind: true, Suppressed: true, Runbook: true, Dashboard: true, Payload: true}
 			}
 			s.arg(arg, in)
 		}
@@ -156,7 +156,7 @@ func (s *survey) arg(n parse.Node, in scope) {
 // path looks at a name of the data.
 func (s *survey) path(n parse.Node, path []string) {
 	s.mentions.add(path)
-	data := reflect.TypeFor[*messageData]()
+	data := reflect.TypeFor[*Data]()
 	_, isMethod := data.MethodByName(path[0])
 	_, isField := data.Elem().FieldByName(path[0])
 	switch {
@@ -201,8 +201,8 @@ func (s *survey) fault(n parse.Node, format string, args ...any) {
 	}
 }
 
-// fields are the fields of the record that a template reads, as far as they stand there by name.
-func (w *words) fields() [][]string {
+// Fields are the fields of the record that a template reads, as far as they stand there by name.
+func (w *Template) Fields() [][]string {
 	var out [][]string
 	below := func(n parse.Node) ([]string, bool) {
 		var ident []string
@@ -294,8 +294,8 @@ func (w *words) fields() [][]string {
 	return out
 }
 
-// ofTypes says whether a template failed for the types of values, so that other values of these types do not help.
-func ofTypes(err error) bool {
+// OfTypes says whether a template failed for the types of values, so that other values of these types do not help.
+func OfTypes(err error) bool {
 	return slices.ContainsFunc([]string{
 		errIncomparable.Error(), errNoOrder.Error(), " is no list", " is no number", " is no time", "no RFC 3339 time", "can't evaluate field",
 		"can't index item of type", "cannot index slice/array with type", "can't iterate over", "len of type", "can't slice item of type",

@@ -1,4 +1,4 @@
-package alert
+package template
 
 import (
 	"time"
@@ -6,8 +6,8 @@ import (
 	"kinesis-alerter/alert/budget"
 )
 
-// messageData is what a template sees.
-type messageData struct {
+// Data is what a template sees.
+type Data struct {
 	Record RecordData
 	// Rule and Key are empty where there is none.
 	Rule, Severity, Key string
@@ -33,8 +33,8 @@ type messageData struct {
 	Topic, Stream string
 
 	fields func() (map[string]any, error)
-	// meter counts what the templates of the message cost. Each may make as much text as there may be.
-	meter budget.Meter
+	// Meter counts what the templates of the message cost. Each may make as much text as there may be.
+	Meter budget.Meter
 }
 
 // RecordData is .Record in a template.
@@ -49,11 +49,11 @@ type RecordData struct {
 
 // Fields is .Fields in a template: the members of the payload's object. It is read from the payload only when a template
 // asks, so that alerts that wait cost no more than their records, and once for all templates of a message.
-func (d *messageData) Fields() (map[string]any, error) {
+func (d *Data) Fields() (map[string]any, error) {
 	if d.fields == nil {
 		var members map[string]any
 		err := errOverBudget
-		if payload := []byte(d.Record.Data); d.meter.Box(payload) {
+		if payload := []byte(d.Record.Data); d.Meter.Box(payload) {
 			members, err = templateFields(payload)
 		}
 		d.fields = func() (map[string]any, error) { return members, err }

@@ -1,4 +1,4 @@
-package alert
+package template
 
 import (
 	"errors"
@@ -13,27 +13,27 @@ import (
 	"kinesis-alerter/alert/budget"
 )
 
-// words are one compiled template.
-type words struct {
-	source   string
+// Template is one compiled template.
+type Template struct {
+	Source   string
 	template *template.Template
-	// fixed says that the template is nothing but source.
-	fixed  bool
-	says   mentions
+	// Fixed says that the template is nothing but source.
+	Fixed  bool
+	Says   Mentions
 	zones  map[string]*time.Location
 	prices prices
 	// executions run the template, one message each at a time.
 	executions sync.Pool
 }
 
-// compileTemplate compiles source for messages of rules with these labels; nil means that they are not known. A trial run finds names
+// Compile compiles source for messages of rules with these labels; nil means that they are not known. A trial run finds names
 // that no record has.
-func compileTemplate(source string, labels map[string]string) (*words, *wordsFault) {
+func Compile(source string, labels map[string]string) (*Template, *Fault) {
 	zones := make(map[string]*time.Location)
 	x := &execution{}
 	t, err := template.New("template").Funcs(functions(zones, x)).Parse(source)
 	if err != nil {
-		return nil, faultOf(err)
+		return nil, FaultOf(err)
 	}
 	s := survey{main: t, zones: zones, labels: labels, seen: make(map[visit]bool)}
 	s.list(t.Root, scope{dot: true, dollar: true})
@@ -44,20 +44,20 @@ func compileTemplate(source string, labels map[string]string) (*words, *wordsFau
 	}
 	x.prices = prices
 	// In the trial no member of a record is missing, so that it comes as far as it can.
-	trial := &messageData{Record: RecordData{Data: "{}"}, Kind: "firing", Labels: labels}
+	trial := &Data{Record: RecordData{Data: "{}"}, Kind: "firing", Labels: labels}
 	x.template = t.Option("missingkey=default")
 	switch _, err := x.run(trial); {
 	case errors.Is(err, errOverBudget):
-		return nil, &wordsFault{text: budget.MessageRemedy(trial.meter.Over)}
+		return nil, &Fault{Text: budget.MessageRemedy(trial.Meter.Over)}
 	case err != nil && neverWorks(err):
-		return nil, faultOf(err)
+		return nil, FaultOf(err)
 	}
 	if s.err != nil {
-		return nil, faultOf(s.err)
+		return nil, FaultOf(s.err)
 	}
-	out := &words{
-		source: source, template: t.Option("missingkey=error"), says: s.mentions, zones: zones, prices: prices,
-		fixed: !slices.ContainsFunc(t.Root.Nodes, func(n parse.Node) bool { return n.Type() != parse.NodeText }) &&
+	out := &Template{
+		Source: source, template: t.Option("missingkey=error"), Says: s.mentions, zones: zones, prices: prices,
+		Fixed: !slices.ContainsFunc(t.Root.Nodes, func(n parse.Node) bool { return n.Type() != parse.NodeText }) &&
 			t.Root.String() == source,
 	}
 	for _, part := range t.Templates() {
@@ -98,8 +98,8 @@ func printNothing(list *parse.ListNode) {
 	}
 }
 
-// lead is the text before the first action.
-func (w *words) lead() string {
+// Lead is the text before the first action.
+func (w *Template) Lead() string {
 	if len(w.template.Root.Nodes) > 0 {
 		if text, ok := w.template.Root.Nodes[0].(*parse.TextNode); ok {
 			return string(text.Text)
@@ -115,16 +115,16 @@ func neverWorks(err error) bool {
 	}, func(s string) bool { return strings.Contains(err.Error(), s) })
 }
 
-// wordsFault is what is wrong with a template, and where in its text, from 1; 0 where it is not known.
-type wordsFault struct {
-	text      string
-	line, col int
+// Fault is what is wrong with a template, and where in its text, from 1; 0 where it is not known.
+type Fault struct {
+	Text      string
+	Line, Col int
 }
 
-// faultOf takes the place out of text/template's message, which has it as "template: name:line:col: " or
+// FaultOf takes the place out of text/template's message, which has it as "template: name:line:col: " or
 // "template: name:line: ".
-func faultOf(err error) *wordsFault {
-	fault := &wordsFault{text: err.Error()}
+func FaultOf(err error) *Fault {
+	fault := &Fault{Text: err.Error()}
 	rest, ok := strings.CutPrefix(err.Error(), "template: template:")
 	if !ok {
 		return fault
@@ -142,17 +142,17 @@ func faultOf(err error) *wordsFault {
 	if _, cause, ok := strings.Cut(message, ">: "); ok && strings.HasPrefix(message, "executing ") {
 		message = cause
 	}
-	fault.text, fault.line, fault.col = message, n, 1
+	fault.Text, fault.Line, fault.Col = message, n, 1
 	if c, err := strconv.Atoi(col); err == nil {
-		fault.col = c + 1
+		fault.Col = c + 1
 	}
 	return fault
 }
 
-// execute runs a template.
-func (w *words) execute(data *messageData) (string, error) {
-	if w.fixed {
-		return w.source, nil
+// Execute runs a template.
+func (w *Template) Execute(data *Data) (string, error) {
+	if w.Fixed {
+		return w.Source, nil
 	}
 	x, ok := w.executions.Get().(*execution)
 	if !ok {
@@ -166,7 +166,7 @@ func (w *words) execute(data *messageData) (string, error) {
 }
 
 // execution makes one more.
-func (w *words) execution() (*execution, error) {
+func (w *Template) execution() (*execution, error) {
 	t, err := w.template.Clone()
 	if err != nil {
 		return nil, err
