@@ -296,7 +296,7 @@ func durationFunc(v any) (string, error) {
 	return Duration(time.Duration(ns)), nil
 }
 
-// human is a duration in its two greatest units, cut.
+// Duration is a duration in its two greatest units, cut.
 func Duration(d time.Duration) string {
 	const day = 24 * time.Hour
 	sign := ""
@@ -339,6 +339,7 @@ func (x *execution) json(v any) (string, error) {
 	return JSON(v)
 }
 
+// JSON is the value as JSON.
 func JSON(v any) (string, error) {
 	b, err := json.Marshal(v, json.Deterministic(true), jsontext.AllowInvalidUTF8(true),
 		json.WithMarshalers(json.MarshalToFunc(func(e *jsontext.Encoder, d time.Duration) error {
