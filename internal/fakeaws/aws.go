@@ -55,14 +55,35 @@ type AWS struct {
 	// History records every request that reached a service, in order.
 	History *History
 
-	targets map[string]service // by X-Amz-Target prefix
+	targets    map[string]service              // by X-Amz-Target prefix
+	operations map[string]map[string]operation // by service
 }
 
 // service answers the requests of one AWS service.
 type service interface {
 	name() string
-	// handle runs one operation. It returns the result to encode, or an *Error.
-	handle(ctx context.Context, op string, req *Request) (any, error)
+	// operations are what it emulates, and unknown is the answer to what it does not.
+	operations() map[string]operation
+	unknown(op string) *Error
+}
+
+// operation runs one request. It returns the result to encode, or an *Error.
+type operation func(ctx context.Context, req *Request) (any, error)
+
+// decoded is an operation on its decoded input.
+func decoded[In any](do func(*In) (any, error)) operation {
+	return func(_ context.Context, req *Request) (any, error) {
+		in := new(In)
+		if err := req.decode(in); err != nil {
+			return nil, err
+		}
+		return do(in)
+	}
+}
+
+// plain is an operation that decodes its request by itself.
+func plain(do func(*Request) (any, error)) operation {
+	return func(_ context.Context, req *Request) (any, error) { return do(req) }
 }
 
 // Request is one decoded call.
@@ -137,6 +158,10 @@ func New(o Options) *AWS {
 		"Kinesis_20131202":  a.Kinesis,
 		"DynamoDB_20120810": a.DynamoDB,
 		"AmazonSQS":         a.SQS,
+	}
+	a.operations = map[string]map[string]operation{}
+	for _, svc := range []service{a.Kinesis, a.DynamoDB, a.SQS, a.SNS, a.S3} {
+		a.operations[svc.name()] = svc.operations()
 	}
 	return a
 }
@@ -234,7 +259,7 @@ func (a *AWS) answer(ctx context.Context, r *http.Request, body []byte) (*Answer
 	var result any
 	fault := a.Faults.pick(svc.name(), op, req)
 	err := fault.around(ctx, func() error {
-		res, err := svc.handle(ctx, op, req)
+		res, err := a.run(ctx, svc, op, req)
 		result = res
 		a.History.add(Event{At: time.Now(), Service: svc.name(), Operation: op, Client: req.Client, Err: err})
 		return err
@@ -249,6 +274,14 @@ func (a *AWS) answer(ctx context.Context, r *http.Request, body []byte) (*Answer
 		fault.Rewrite(ans)
 	}
 	return ans, err
+}
+
+// run runs one request without faults.
+func (a *AWS) run(ctx context.Context, svc service, op string, req *Request) (any, error) {
+	if do := a.operations[svc.name()][op]; do != nil {
+		return do(ctx, req)
+	}
+	return nil, svc.unknown(op)
 }
 
 // encoder writes an answer, or the error, in the protocol of the request.

@@ -325,16 +325,6 @@ func itemBehaviours() []behaviour {
 			_, operand := p.update(table, "SET x = absent", "", nil, nil)
 			return observations(key, typed, twice, unused, undefined, operand)
 		}},
-		{name: "batch write puts and deletes", want: "0; id=b; 0", observe: func(p *probe) string {
-			table := p.table(false)
-			p.store(table, item{"id": str("a")})
-			out, err := p.dynamodb.BatchWriteItem(p.ctx, &dynamodb.BatchWriteItemInput{RequestItems: map[string][]types.WriteRequest{table: {
-				{PutRequest: &types.PutRequest{Item: item{"id": str("b")}}},
-				{DeleteRequest: &types.DeleteRequest{Key: item{"id": str("a")}}},
-			}}})
-			p.must(err)
-			return observations(len(out.UnprocessedItems), show(p.load(table, "b")), len(p.load(table, "a")))
-		}},
 	}
 }
 
@@ -423,27 +413,7 @@ func scanBehaviours() []behaviour {
 			p.must(err)
 			return show(out.Item)
 		}},
-		{name: "a query reads one key in order", want: "2,10; 10,2,1; ValidationException", observe: func(p *probe) string {
-			table := p.table(true)
-			p.store(table, item{"id": str("a"), "seq": num("10")}, item{"id": str("a"), "seq": num("2")}, item{"id": str("a"), "seq": num("1")}, item{"id": str("b"), "seq": num("3")})
-			query := func(condition string, forward bool, values item) (string, error) {
-				out, err := p.dynamodb.Query(p.ctx, &dynamodb.QueryInput{TableName: &table, KeyConditionExpression: &condition, ScanIndexForward: &forward, ExpressionAttributeValues: values})
-				if err != nil {
-					return "", err
-				}
-				var s []string
-				for _, i := range out.Items {
-					s = append(s, text(i["seq"]))
-				}
-				return strings.Join(s, ","), nil
-			}
-			some, err := query("id = :a AND seq >= :two", true, item{":a": str("a"), ":two": num("2")})
-			p.must(err)
-			all, err := query("id = :a", false, item{":a": str("a")})
-			p.must(err)
-			_, err = query("seq = :two", true, item{":two": num("2")})
-			return observations(some, all, err)
-		}},
+
 		{name: "consumed capacity counts whole units", want: "1; 0.5; 1; 2", observe: func(p *probe) string {
 			table := fill(p, 1)
 			key, total := item{"id": str("row-00")}, types.ReturnConsumedCapacityTotal

@@ -109,7 +109,7 @@ func (p *exprParser) end() error {
 	return nil
 }
 
-// parseCondition parses a ConditionExpression, FilterExpression or KeyConditionExpression.
+// parseCondition parses a ConditionExpression or FilterExpression.
 func parseCondition(what, src string, params *exprParams) (exprNode, error) {
 	p, err := newExprParser(what, src, params)
 	if err != nil {

@@ -23,7 +23,6 @@ type exprRequest struct {
 	UpdateExpression          *string
 	ProjectionExpression      *string
 	FilterExpression          *string
-	KeyConditionExpression    *string
 	ExpressionAttributeNames  map[string]string
 	ExpressionAttributeValues wireItem
 	ReturnConsumedCapacity    string
@@ -49,7 +48,7 @@ func (r *exprRequest) params() (*exprParams, error) {
 		return nil, err
 	}
 	expressions := r.ConditionExpression != nil || r.UpdateExpression != nil || r.ProjectionExpression != nil ||
-		r.FilterExpression != nil || r.KeyConditionExpression != nil
+		r.FilterExpression != nil
 	return newExprParams(r.ExpressionAttributeNames, r.ExpressionAttributeValues, expressions)
 }
 

@@ -154,7 +154,7 @@ func TestDynamoDBItemsThatAreRefused(t *testing.T) {
 		t.Run(message, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				a, _ := newDynamo(t)
-				_, err := a.DynamoDB.handle(t.Context(), "PutItem", &Request{Body: []byte(body)})
+				_, err := a.run(t.Context(), a.DynamoDB, "PutItem", &Request{Body: []byte(body)})
 				require.ErrorContains(t, err, "ValidationException")
 				require.ErrorContains(t, err, message)
 			})

@@ -6,7 +6,7 @@ import (
 	"slices"
 )
 
-// maxPage is how many bytes of items Scan and Query look at for one answer, before the filter.
+// maxPage is how many bytes of items Scan looks at for one answer, before the filter.
 const maxPage = 1 << 20
 
 const (
@@ -16,7 +16,7 @@ const (
 	selectProjected = "ALL_PROJECTED_ATTRIBUTES"
 )
 
-// pageRequest holds what Scan and Query share.
+// pageRequest is a request of Scan for one page.
 type pageRequest struct {
 	exprRequest
 	ExclusiveStartKey wireItem

@@ -227,22 +227,6 @@ func TestDynamoDBWithoutTable(t *testing.T) {
 			_, err := c.Scan(ctx, &dynamodb.ScanInput{TableName: name})
 			return err
 		},
-		"Query": func(ctx context.Context) error {
-			_, err := c.Query(ctx, &dynamodb.QueryInput{
-				TableName: name, KeyConditionExpression: aws.String("id = :x"), ExpressionAttributeValues: avMap{":x": avS("x")},
-			})
-			return err
-		},
-		"BatchGetItem": func(ctx context.Context) error {
-			_, err := c.BatchGetItem(ctx, &dynamodb.BatchGetItemInput{RequestItems: map[string]types.KeysAndAttributes{*name: {Keys: []avMap{key}}}})
-			return err
-		},
-		"BatchWriteItem": func(ctx context.Context) error {
-			_, err := c.BatchWriteItem(ctx, &dynamodb.BatchWriteItemInput{RequestItems: map[string][]types.WriteRequest{
-				*name: {{PutRequest: &types.PutRequest{Item: key}}},
-			}})
-			return err
-		},
 		"DeleteTable": func(ctx context.Context) error {
 			_, err := c.DeleteTable(ctx, &dynamodb.DeleteTableInput{TableName: name})
 			return err

@@ -145,7 +145,7 @@ func (m *kinesisModel) open() []shard {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	var open []shard
-	for _, sh := range k.settled(testStream, time.Now()).open {
+	for _, sh := range k.account.settled(testStream, time.Now()).open {
 		open = append(open, *sh)
 	}
 	return open
@@ -279,7 +279,7 @@ func TestKinesisHashKeys(t *testing.T) {
 // A shard knows its own sequence numbers and no others.
 func TestKinesisSequenceNumbers(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		st := New(Options{}).Kinesis.open(testStream, 2, modeProvisioned, time.Now())
+		st := New(Options{}).Kinesis.account.open(testStream, 2, modeProvisioned, time.Now())
 		sh, other := st.shards[0], st.shards[1]
 		n := rapid.IntRange(1, 50).Draw(t, "records")
 		var sequences []string

@@ -154,7 +154,7 @@ func TestKinesisTrimmedSequence(t *testing.T) {
 			ShardId: aws.String(shardID(0)), ShardIteratorType: types.ShardIteratorTypeAfterSequenceNumber, StartingSequenceNumber: &trimmed,
 		}
 		require.Equal(t, []string{"new"}, payloads(read(t, c, shardIterator(t, c, in)).Records))
-		a.Kinesis.RefuseTrimmed(true)
+		a.Kinesis.AnswerTrimmed(TrimmedRefused)
 		_, err := c.GetShardIterator(t.Context(), &in)
 		requireKinesisError(t, "InvalidArgumentException", err)
 	})

@@ -25,7 +25,7 @@ const (
 
 // stream is one stream and the shards that it still lists.
 type stream struct {
-	kinesis *Kinesis
+	account *account
 	id      int64
 	name    string
 	created time.Time
@@ -53,13 +53,13 @@ type change struct {
 }
 
 // open makes an active stream.
-func (k *Kinesis) open(name string, shards int, mode string, now time.Time) *stream {
-	k.streamsEver++
+func (a *account) open(name string, shards int, mode string, now time.Time) *stream {
+	a.streamsEver++
 	st := &stream{
-		kinesis: k, id: k.streamsEver, name: name, created: now, mode: mode, retention: minRetention,
+		account: a, id: a.streamsEver, name: name, created: now, mode: mode, retention: minRetention,
 		maxRecordKiB: minRecordKiB,
 	}
-	k.streams[name] = st
+	a.streams[name] = st
 	starts := uniform(shards)
 	for i, first := range starts {
 		last := maxHashKey()
@@ -73,13 +73,13 @@ func (k *Kinesis) open(name string, shards int, mode string, now time.Time) *str
 
 // addShard opens a shard. The caller puts it where it belongs in st.open.
 func (st *stream) addShard(keys keyRange, at time.Time, parents ...string) *shard {
-	k := st.kinesis
-	k.shardsEver++
-	k.lastOpened = max(k.lastOpened, at.UnixMilli())
+	a := st.account
+	a.shardsEver++
+	a.lastOpened = max(a.lastOpened, at.UnixMilli())
 	sh := &shard{
 		id: shardID(st.nextNumber), number: st.nextNumber, keys: keys, firstKey: keys.first.String(),
 		lastKey: keys.last.String(), opened: at, parents: parents, base: 1,
-		prefix:    fmt.Sprintf("49%013d%010d", k.lastOpened, k.shardsEver),
+		prefix:    fmt.Sprintf("49%013d%010d", a.lastOpened, a.shardsEver),
 		readCalls: newBucket(callsPerSecond, at), iteratorCalls: newBucket(callsPerSecond, at),
 		readBytes:  newBucket(readBytesPerSecond, at),
 		writeBytes: newBucket(writeBytesPerSecond, at), writeCount: newBucket(writeRecordsPerSecond, at),
@@ -258,11 +258,11 @@ func (k *Kinesis) createStream(in *createStreamInput) (any, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	now := time.Now()
-	if k.settled(in.StreamName, now) != nil {
-		return nil, errorf("ResourceInUseException", "Stream %s under account %s already exists.", in.StreamName, k.options.Account)
+	if k.account.settled(in.StreamName, now) != nil {
+		return nil, errorf("ResourceInUseException", "Stream %s under account %s already exists.", in.StreamName, k.account.options.Account)
 	}
-	st := k.open(in.StreamName, shards, mode, now)
-	st.activeAt = now.Add(k.options.StreamActivation)
+	st := k.account.open(in.StreamName, shards, mode, now)
+	st.activeAt = now.Add(k.account.options.StreamActivation)
 	st.maxRecordKiB = size
 	return nil, nil
 }
@@ -292,12 +292,12 @@ func (k *Kinesis) deleteStream(in *streamRef) (any, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	now := time.Now()
-	st, err := k.find(*in, now)
+	st, err := k.account.find(*in, now)
 	if err != nil {
 		return nil, err
 	}
 	if st.deletedAt.IsZero() {
-		st.deletedAt = now.Add(k.options.StreamActivation)
+		st.deletedAt = now.Add(k.account.options.StreamActivation)
 	}
 	return nil, nil
 }
@@ -312,7 +312,7 @@ type streamSummary struct {
 
 func (st *stream) summary(now time.Time) streamSummary {
 	return streamSummary{
-		StreamName: st.name, StreamARN: st.kinesis.arn(st.name), StreamStatus: st.status(now),
+		StreamName: st.name, StreamARN: st.account.arn(st.name), StreamStatus: st.status(now),
 		StreamModeDetails: streamModeDetails{st.mode}, StreamCreationTimestamp: epoch(st.created.UnixMilli()),
 	}
 }
@@ -343,7 +343,7 @@ func (k *Kinesis) describeStreamSummary(in *streamRef) (any, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	now := time.Now()
-	st, err := k.find(*in, now)
+	st, err := k.account.find(*in, now)
 	if err != nil {
 		return nil, err
 	}
@@ -382,7 +382,7 @@ func (k *Kinesis) describeStream(in *describeStreamInput) (any, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	now := time.Now()
-	st, err := k.find(in.streamRef, now)
+	st, err := k.account.find(in.streamRef, now)
 	if err != nil {
 		return nil, err
 	}
@@ -426,8 +426,8 @@ func (k *Kinesis) listStreams(in *listStreamsInput) (any, error) {
 		HasMoreStreams  bool
 		NextToken       string `json:",omitempty"`
 	}{StreamNames: []string{}, StreamSummaries: []streamSummary{}}
-	for _, name := range k.names() {
-		st := k.settled(name, now)
+	for _, name := range k.account.names() {
+		st := k.account.settled(name, now)
 		if st == nil || name <= max(in.ExclusiveStartStreamName, in.NextToken) {
 			continue
 		}
@@ -463,12 +463,12 @@ func (k *Kinesis) setRetention(in *retentionInput, allowed func(have, want time.
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	now := time.Now()
-	st, err := k.find(in.streamRef, now)
+	st, err := k.account.find(in.streamRef, now)
 	if err != nil {
 		return nil, err
 	}
 	if !st.serving(now) {
-		return nil, k.notActive(st, now)
+		return nil, st.notActive(now)
 	}
 	if !allowed(st.retention, want) {
 		return nil, errorf("InvalidArgumentException", "Requested retention period (%d hours) for stream %s is on the wrong side "+
@@ -481,9 +481,9 @@ func (k *Kinesis) setRetention(in *retentionInput, allowed func(have, want time.
 	return nil, nil
 }
 
-func (k *Kinesis) notActive(st *stream, now time.Time) *Error {
+func (st *stream) notActive(now time.Time) *Error {
 	return errorf("ResourceInUseException", "Stream %s under account %s not ACTIVE, instead in state %s", st.name,
-		k.options.Account, st.status(now))
+		st.account.options.Account, st.status(now))
 }
 
 type maxRecordSizeInput struct {
@@ -499,12 +499,12 @@ func (k *Kinesis) updateMaxRecordSize(in *maxRecordSizeInput) (any, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	now := time.Now()
-	st, err := k.find(in.streamRef, now)
+	st, err := k.account.find(in.streamRef, now)
 	if err != nil {
 		return nil, err
 	}
 	if st.status(now) != "ACTIVE" {
-		return nil, k.notActive(st, now)
+		return nil, st.notActive(now)
 	}
 	st.maxRecordKiB = in.MaxRecordSizeInKiB
 	return nil, nil

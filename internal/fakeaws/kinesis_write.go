@@ -42,9 +42,9 @@ func (e *putEntry) hashKey(st *stream) (hashKey, error) {
 }
 
 // put stores an entry at its hash key, or nothing if the shard's limits are used up.
-func (k *Kinesis) put(st *stream, h hashKey, e *putEntry, now time.Time) (sh *shard, sequence string, ok bool) {
+func (st *stream) put(h hashKey, e *putEntry, now time.Time) (sh *shard, sequence string, ok bool) {
 	sh = st.route(h)
-	if !k.options.Unthrottled {
+	if !st.account.options.Unthrottled {
 		if !sh.writeCount.ready(now) || !sh.writeBytes.ready(now) {
 			return sh, "", false
 		}
@@ -63,7 +63,7 @@ func (k *Kinesis) putRecord(in *putRecordInput) (any, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	now := time.Now()
-	st, err := k.findReadable(in.streamRef, now)
+	st, err := k.account.findReadable(in.streamRef, now)
 	if err != nil {
 		return nil, err
 	}
@@ -71,9 +71,9 @@ func (k *Kinesis) putRecord(in *putRecordInput) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	sh, sequence, ok := k.put(st, h, &in.putEntry, now)
+	sh, sequence, ok := st.put(h, &in.putEntry, now)
 	if !ok {
-		return nil, k.exceeded(st, sh)
+		return nil, st.exceeded(sh)
 	}
 	return putResult{ShardID: sh.id, SequenceNumber: sequence}, nil
 }
@@ -107,7 +107,7 @@ func (k *Kinesis) putRecords(in *putRecordsInput) (any, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	now := time.Now()
-	st, err := k.findReadable(in.streamRef, now)
+	st, err := k.account.findReadable(in.streamRef, now)
 	if err != nil {
 		return nil, err
 	}
@@ -122,13 +122,13 @@ func (k *Kinesis) putRecords(in *putRecordsInput) (any, error) {
 		Records           []putResult
 	}{Records: make([]putResult, len(in.Records))}
 	for i := range in.Records {
-		sh, sequence, ok := k.put(st, keys[i], &in.Records[i], now)
+		sh, sequence, ok := st.put(keys[i], &in.Records[i], now)
 		if ok {
 			out.Records[i] = putResult{ShardID: sh.id, SequenceNumber: sequence}
 			continue
 		}
 		out.FailedRecordCount++
-		e := k.exceeded(st, sh)
+		e := st.exceeded(sh)
 		out.Records[i] = putResult{ErrorCode: e.Code, ErrorMessage: e.Message}
 	}
 	return out, nil

@@ -45,45 +45,37 @@ func newSNS(o Options, sqs *SQS) *SNS {
 
 func (*SNS) name() string { return ServiceSNS }
 
-func (s *SNS) handle(_ context.Context, op string, req *Request) (any, error) {
-	var run func(*Request) (any, error)
-	switch op {
-	case "CreateTopic":
-		run = s.createTopic
-	case "DeleteTopic":
-		run = s.deleteTopic
-	case "ListTopics":
-		run = s.listTopics
-	case "GetTopicAttributes":
-		run = s.getTopicAttributes
-	case "SetTopicAttributes":
-		run = s.setTopicAttributes
-	case "Subscribe":
-		run = s.subscribe
-	case "ConfirmSubscription":
-		run = s.confirmSubscription
-	case "Unsubscribe":
-		run = s.unsubscribe
-	case "ListSubscriptions":
-		run = s.listSubscriptions
-	case "ListSubscriptionsByTopic":
-		run = s.listSubscriptionsByTopic
-	case "GetSubscriptionAttributes":
-		run = s.getSubscriptionAttributes
-	case "SetSubscriptionAttributes":
-		run = s.setSubscriptionAttributes
-	case "Publish":
-		run = s.publish
-	case "PublishBatch":
-		run = s.publishBatch
-	default:
-		return nil, errorf("UnknownOperationException", "SNS.%s is not emulated", op)
+func (s *SNS) operations() map[string]operation {
+	operations := map[string]operation{}
+	for op, run := range map[string]func(*Request) (any, error){
+		"CreateTopic":               s.createTopic,
+		"DeleteTopic":               s.deleteTopic,
+		"ListTopics":                s.listTopics,
+		"GetTopicAttributes":        s.getTopicAttributes,
+		"SetTopicAttributes":        s.setTopicAttributes,
+		"Subscribe":                 s.subscribe,
+		"ConfirmSubscription":       s.confirmSubscription,
+		"Unsubscribe":               s.unsubscribe,
+		"ListSubscriptions":         s.listSubscriptions,
+		"ListSubscriptionsByTopic":  s.listSubscriptionsByTopic,
+		"GetSubscriptionAttributes": s.getSubscriptionAttributes,
+		"SetSubscriptionAttributes": s.setSubscriptionAttributes,
+		"Publish":                   s.publish,
+		"PublishBatch":              s.publishBatch,
+	} {
+		operations[op] = func(_ context.Context, req *Request) (any, error) {
+			body, err := run(req)
+			if err != nil {
+				return nil, err
+			}
+			return queryResult{op: op, body: body}, nil
+		}
 	}
-	body, err := run(req)
-	if err != nil {
-		return nil, err
-	}
-	return queryResult{op: op, body: body}, nil
+	return operations
+}
+
+func (*SNS) unknown(op string) *Error {
+	return errorf("UnknownOperationException", "SNS.%s is not emulated", op)
 }
 
 // Published is a message that SNS accepted and delivered to the subscriptions, as it was published.

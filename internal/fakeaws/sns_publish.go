@@ -40,16 +40,6 @@ func FailIndex(index int, f EntryFailure) EntryScript {
 	}
 }
 
-// FailID fails the entries with that id.
-func FailID(id string, f EntryFailure) EntryScript {
-	return func(e BatchEntry) *EntryFailure {
-		if e.ID != id {
-			return nil
-		}
-		return &f
-	}
-}
-
 // FailTimes fails what the script fails, but only the first n entries.
 func FailTimes(n int, script EntryScript) EntryScript {
 	var used atomic.Int64

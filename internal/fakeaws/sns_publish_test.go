@@ -232,7 +232,12 @@ func TestPublishBatchFailsScriptedEntries(t *testing.T) {
 	internal := EntryFailure{Code: "InternalError", Message: "try again"}
 	refused := EntryFailure{Code: "InvalidParameter", Message: "Invalid parameter: no", SenderFault: true}
 	m.SNS.FailEntries(FailTimes(1, FailIndex(1, internal)))
-	remove := m.SNS.FailEntries(FailID("id-2", refused))
+	remove := m.SNS.FailEntries(func(e BatchEntry) *EntryFailure {
+		if e.ID != "id-2" {
+			return nil
+		}
+		return &refused
+	})
 	m.SNS.FailEntries(func(e BatchEntry) *EntryFailure {
 		require.Equal(t, "CLIENT", e.Client)
 		require.Equal(t, *topic, e.TopicARN)
