@@ -217,8 +217,10 @@ func (a *AWS) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		panic(http.ErrAbortHandler) // a lost connection: the client sees no answer at all
 	}
 	maps.Copy(w.Header(), ans.Header)
-	if n := ans.length(); n >= 0 && ans.Header.Get("Content-Length") == "" { // set, it is of the object that a HEAD call asks for
-		w.Header().Set("Content-Length", strconv.FormatInt(n, 10)) // as AWS does; net/http would send large ones in chunks
+	// set, it is of the object that a HEAD call asks for
+	if n := ans.length(); n >= 0 && ans.Header.Get("Content-Length") == "" {
+		// as AWS does; net/http would send large ones in chunks
+		w.Header().Set("Content-Length", strconv.FormatInt(n, 10))
 	}
 	w.WriteHeader(ans.Status)
 	if _, err := io.Copy(w, ans.body()); err != nil {
@@ -299,7 +301,9 @@ func (a *AWS) route(r *http.Request, req *Request, signedFor string) (svc servic
 	if signedFor == ServiceS3 { // whose calls have no other mark
 		req.Form, req.Header = r.URL.Query(), r.Header
 		req.Bucket, req.Key = s3Address(r)
-		return a.S3, s3Operation(r, req), func(h http.Header, result any, apiErr *Error) (int, http.Header, []byte, error) {
+		return a.S3, s3Operation(r, req), func(
+			h http.Header, result any, apiErr *Error,
+		) (int, http.Header, []byte, error) {
 			return encodeREST(h, r.Method == http.MethodHead, result, apiErr)
 		}
 	}

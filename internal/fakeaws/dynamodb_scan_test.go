@@ -34,7 +34,9 @@ func TestDynamoDBScanSeesAll(t *testing.T) {
 		churn := rapid.Bool().Draw(rt, "churn")
 		var got []string
 		for segment := range segments {
-			in := &dynamodb.ScanInput{TableName: aws.String("plain"), Limit: limit, TotalSegments: &segments, Segment: &segment}
+			in := &dynamodb.ScanInput{
+				TableName: aws.String("plain"), Limit: limit, TotalSegments: &segments, Segment: &segment,
+			}
 			for page := 0; ; page++ {
 				out, err := c.Scan(t.Context(), in)
 				require.NoError(rt, err)
@@ -75,7 +77,8 @@ func TestDynamoDBScanPages(t *testing.T) {
 		var pages []int32
 		in := &dynamodb.ScanInput{
 			TableName: aws.String("plain"), Select: types.SelectCount,
-			FilterExpression: aws.String("attribute_not_exists(v)"), ReturnConsumedCapacity: types.ReturnConsumedCapacityTotal,
+			FilterExpression:       aws.String("attribute_not_exists(v)"),
+			ReturnConsumedCapacity: types.ReturnConsumedCapacityTotal,
 		}
 		scan := dynamodb.NewScanPaginator(c, in)
 		for scan.HasMorePages() {
@@ -97,8 +100,10 @@ func TestDynamoDBScanFilters(t *testing.T) {
 			put1(t, c, "plain", avMap{"id": avS(strconv.Itoa(i)), "n": avN(strconv.Itoa(i)), "owner": avS("w")})
 		}
 		out, err := c.Scan(t.Context(), &dynamodb.ScanInput{
-			TableName: aws.String("plain"), FilterExpression: aws.String("#n >= :seven"), ProjectionExpression: aws.String("#n, gone"),
-			ExpressionAttributeNames: map[string]string{"#n": "n"}, ExpressionAttributeValues: avMap{":seven": avN("7")},
+			TableName: aws.String("plain"), FilterExpression: aws.String("#n >= :seven"),
+			ProjectionExpression:      aws.String("#n, gone"),
+			ExpressionAttributeNames:  map[string]string{"#n": "n"},
+			ExpressionAttributeValues: avMap{":seven": avN("7")},
 		})
 		require.NoError(t, err)
 		require.ElementsMatch(t, []avMap{{"n": avN("7")}, {"n": avN("8")}, {"n": avN("9")}}, out.Items)
@@ -116,18 +121,40 @@ func TestDynamoDBScanFilters(t *testing.T) {
 
 func TestDynamoDBScansThatAreRefused(t *testing.T) {
 	for message, change := range map[string]func(in *dynamodb.ScanInput){
-		"Value '0' at 'limit' failed to satisfy constraint":      func(in *dynamodb.ScanInput) { in.Limit = aws.Int32(0) },
-		"The TotalSegments parameter is required":                func(in *dynamodb.ScanInput) { in.Segment = aws.Int32(0) },
-		"The Segment parameter is required":                      func(in *dynamodb.ScanInput) { in.TotalSegments = aws.Int32(2) },
-		"Segment: 2 is not less than TotalSegments: 2":           func(in *dynamodb.ScanInput) { in.Segment, in.TotalSegments = aws.Int32(2), aws.Int32(2) },
-		"at 'totalSegments' failed to satisfy constraint":        func(in *dynamodb.ScanInput) { in.Segment, in.TotalSegments = aws.Int32(0), aws.Int32(0) },
-		"The table does not have the specified index: i":         func(in *dynamodb.ScanInput) { in.IndexName = aws.String("i") },
-		"at 'select' failed to satisfy constraint":               func(in *dynamodb.ScanInput) { in.Select = "SOME" },
-		"when choosing to get SPECIFIC_ATTRIBUTES":               func(in *dynamodb.ScanInput) { in.Select = types.SelectSpecificAttributes },
-		"ALL_PROJECTED_ATTRIBUTES can be used only":              func(in *dynamodb.ScanInput) { in.Select = types.SelectAllProjectedAttributes },
-		"Invalid FilterExpression: Syntax error":                 func(in *dynamodb.ScanInput) { in.FilterExpression = aws.String("n >") },
-		"The provided starting key is invalid: The provided key": func(in *dynamodb.ScanInput) { in.ExclusiveStartKey = avMap{"x": avS("y")} },
-		"ExpressionAttributeNames can only be specified":         func(in *dynamodb.ScanInput) { in.ExpressionAttributeNames = map[string]string{"#a": "a"} },
+		"Value '0' at 'limit' failed to satisfy constraint": func(in *dynamodb.ScanInput) {
+			in.Limit = aws.Int32(0)
+		},
+		"The TotalSegments parameter is required": func(in *dynamodb.ScanInput) {
+			in.Segment = aws.Int32(0)
+		},
+		"The Segment parameter is required": func(in *dynamodb.ScanInput) {
+			in.TotalSegments = aws.Int32(2)
+		},
+		"Segment: 2 is not less than TotalSegments: 2": func(in *dynamodb.ScanInput) {
+			in.Segment, in.TotalSegments = aws.Int32(2), aws.Int32(2)
+		},
+		"at 'totalSegments' failed to satisfy constraint": func(in *dynamodb.ScanInput) {
+			in.Segment, in.TotalSegments = aws.Int32(0), aws.Int32(0)
+		},
+		"The table does not have the specified index: i": func(in *dynamodb.ScanInput) {
+			in.IndexName = aws.String("i")
+		},
+		"at 'select' failed to satisfy constraint": func(in *dynamodb.ScanInput) { in.Select = "SOME" },
+		"when choosing to get SPECIFIC_ATTRIBUTES": func(in *dynamodb.ScanInput) {
+			in.Select = types.SelectSpecificAttributes
+		},
+		"ALL_PROJECTED_ATTRIBUTES can be used only": func(in *dynamodb.ScanInput) {
+			in.Select = types.SelectAllProjectedAttributes
+		},
+		"Invalid FilterExpression: Syntax error": func(in *dynamodb.ScanInput) {
+			in.FilterExpression = aws.String("n >")
+		},
+		"The provided starting key is invalid: The provided key": func(in *dynamodb.ScanInput) {
+			in.ExclusiveStartKey = avMap{"x": avS("y")}
+		},
+		"ExpressionAttributeNames can only be specified": func(in *dynamodb.ScanInput) {
+			in.ExpressionAttributeNames = map[string]string{"#a": "a"}
+		},
 		"the legacy parameter ScanFilter is not emulated": func(in *dynamodb.ScanInput) {
 			in.ScanFilter = map[string]types.Condition{"a": {ComparisonOperator: types.ComparisonOperatorNotNull}}
 		},
@@ -135,7 +162,8 @@ func TestDynamoDBScansThatAreRefused(t *testing.T) {
 			in.Select, in.ProjectionExpression = types.SelectCount, aws.String("a")
 		},
 		"Please use ExclusiveStartKey with correct Segment": func(in *dynamodb.ScanInput) {
-			in.Segment, in.TotalSegments, in.ExclusiveStartKey = aws.Int32(999_999), aws.Int32(1_000_000), avMap{"id": avS("k")}
+			in.Segment, in.TotalSegments = aws.Int32(999_999), aws.Int32(1_000_000)
+			in.ExclusiveStartKey = avMap{"id": avS("k")}
 		},
 	} {
 		t.Run(message, func(t *testing.T) {

@@ -15,9 +15,9 @@ import (
 // A change that AWS makes in the background has a due time, and every operation first applies what is due. So no
 // goroutine is needed, and an observer cannot tell it from a change made at that very moment.
 //
-// Limits are those of a shard: calls, records and bytes a second, pages, iterators. Those of an account (streams, shards,
-// calls of the control plane) and the 2,000 records/s of provisioned reading are not enforced. KMS, tags, consumers with
-// enhanced fan-out and channels do not exist; EncryptionType is always NONE.
+// Limits are those of a shard: calls, records and bytes a second, pages, iterators. Those of an account (streams,
+// shards, calls of the control plane) and the 2,000 records/s of provisioned reading are not enforced. KMS, tags,
+// consumers with enhanced fan-out and channels do not exist; EncryptionType is always NONE.
 //
 // The methods that take no request (Create, Put, Split, …) are for tests and the demo: they act at once, obey no
 // limits and return zero values where AWS would answer with an error.
@@ -58,7 +58,8 @@ func (*Kinesis) unknown(op string) *Error {
 	return errorf("UnknownOperationException", "the emulator has no Kinesis operation %q", op)
 }
 
-// parsed is decoded with a parser for large requests. A PutRecords body can have 14 MiB, which encoding/json reads twice.
+// parsed is decoded with a parser for large requests. A PutRecords body can have 14 MiB, which encoding/json reads
+// twice.
 func parsed[In any](do func(*In) (any, error)) operation {
 	return func(_ context.Context, req *Request) (any, error) {
 		in := new(In)
@@ -76,7 +77,8 @@ type streamRef struct {
 }
 
 func (st *stream) noShard(shardID string) *Error {
-	return errorf("ResourceNotFoundException", "Could not find shard %s in stream %s under account %s.", shardID, st.name,
+	return errorf("ResourceNotFoundException", "Could not find shard %s in stream %s under account %s.", shardID,
+		st.name,
 		st.account.options.Account)
 }
 

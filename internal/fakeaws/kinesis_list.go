@@ -116,7 +116,10 @@ func (k *Kinesis) listShards(in *listShardsInput) (any, error) {
 			continue
 		}
 		if len(out.Shards) == limit {
-			token := listToken{Stream: st.id, Name: st.name, After: out.Shards[limit-1].ShardID, Issued: now.UnixMilli(), Filter: filter}
+			token := listToken{
+				Stream: st.id, Name: st.name, After: out.Shards[limit-1].ShardID, Issued: now.UnixMilli(),
+				Filter: filter,
+			}
 			out.NextToken, err = token.encode()
 			break
 		}
@@ -140,17 +143,20 @@ func (k *Kinesis) listing(in *listShardsInput, now time.Time) (*stream, string, 
 		}
 		return st, in.ExclusiveStartShardID, in.ShardFilter, nil
 	}
-	if in.StreamName != "" || in.StreamARN != "" || in.StreamCreationTimestamp != nil || in.ExclusiveStartShardID != "" ||
+	if in.StreamName != "" || in.StreamARN != "" || in.StreamCreationTimestamp != nil ||
+		in.ExclusiveStartShardID != "" ||
 		in.ShardFilter != nil {
 		return nil, "", nil, errorf("InvalidArgumentException",
-			"NextToken cannot be provided together with StreamName, StreamARN, StreamCreationTimestamp, ExclusiveStartShardId or ShardFilter.")
+			"NextToken cannot be provided together with StreamName, StreamARN, StreamCreationTimestamp, "+
+				"ExclusiveStartShardId or ShardFilter.")
 	}
 	token, ok := parseListToken(*in.NextToken)
 	if !ok {
 		return nil, "", nil, errorf("InvalidArgumentException", "NextToken is not one that ListShards returned.")
 	}
 	if now.Sub(time.UnixMilli(token.Issued)) >= tokenLife {
-		return nil, "", nil, errorf("ExpiredNextTokenException", "NextToken expired. It is %s old while tokens expire in %s.",
+		return nil, "", nil, errorf("ExpiredNextTokenException",
+			"NextToken expired. It is %s old while tokens expire in %s.",
 			now.Sub(time.UnixMilli(token.Issued)), tokenLife)
 	}
 	st := k.account.settled(token.Name, now)

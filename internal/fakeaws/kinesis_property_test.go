@@ -28,9 +28,14 @@ func (m *kinesisModel) putRecords(t *rapid.T) {
 	var batch []types.PutRecordsRequestEntry
 	for range rapid.IntRange(1, 20).Draw(t, "records") {
 		key := fmt.Sprintf("key-%d", rapid.IntRange(0, 30).Draw(t, "key"))
-		batch = append(batch, types.PutRecordsRequestEntry{PartitionKey: &key, Data: fmt.Appendf(nil, "%s/%d", key, m.total+len(batch))})
+		batch = append(
+			batch,
+			types.PutRecordsRequestEntry{PartitionKey: &key, Data: fmt.Appendf(nil, "%s/%d", key, m.total+len(batch))},
+		)
 	}
-	out, err := m.client.PutRecords(t.Context(), &kinesis.PutRecordsInput{StreamName: aws.String(testStream), Records: batch})
+	out, err := m.client.PutRecords(
+		t.Context(), &kinesis.PutRecordsInput{StreamName: aws.String(testStream), Records: batch},
+	)
 	require.NoError(t, err)
 	require.Zero(t, *out.FailedRecordCount)
 	for i, r := range out.Records {
@@ -182,7 +187,9 @@ func (m *kinesisModel) checkLineage(t *rapid.T) {
 				continue
 			}
 			children[*p] = append(children[*p], s)
-			require.Greater(t, *s.SequenceNumberRange.StartingSequenceNumber, *byID[*p].SequenceNumberRange.EndingSequenceNumber)
+			require.Greater(
+				t, *s.SequenceNumberRange.StartingSequenceNumber, *byID[*p].SequenceNumberRange.EndingSequenceNumber,
+			)
 		}
 	}
 	for id, s := range byID {
@@ -238,7 +245,9 @@ func (m *kinesisModel) checkDelivery(t *rapid.T) {
 			byKey[*r.PartitionKey] = append(byKey[*r.PartitionKey], string(r.Data))
 		}
 		require.Equal(t, m.put[shard], data)
-		require.True(t, slices.IsSortedFunc(got, func(a, b types.Record) int { return cmp.Compare(*a.SequenceNumber, *b.SequenceNumber) }))
+		require.True(t, slices.IsSortedFunc(
+			got, func(a, b types.Record) int { return cmp.Compare(*a.SequenceNumber, *b.SequenceNumber) },
+		))
 		for _, child := range children {
 			if !slices.ContainsFunc(child.ParentShards, func(p string) bool { return !done[p] }) {
 				ready = append(ready, *child.ShardId)

@@ -108,18 +108,23 @@ type iterators struct {
 }
 
 func (i *iterators) at(st *stream, sh *shard, position int64, now time.Time) iterator {
-	return iterator{generation: i.generation, stream: st.id, shard: sh.number, position: position, issued: now.UnixNano()}
+	return iterator{
+		generation: i.generation, stream: st.id, shard: sh.number, position: position, issued: now.UnixNano(),
+	}
 }
 
-// startingPosition is where an iterator of the asked type begins. It may be trimmed already: reading goes on behind that.
+// startingPosition is where an iterator of the asked type begins. It may be trimmed already: reading goes on behind
+// that.
 func (i *iterators) startingPosition(st *stream, sh *shard, in *shardIteratorInput, now time.Time) (int64, error) {
 	bySequence := in.ShardIteratorType == typeAtSequence || in.ShardIteratorType == typeAfterSequence
 	switch {
 	case bySequence && in.StartingSequenceNumber == nil:
-		return 0, errorf("InvalidArgumentException", "Must specify startingSequenceNumber parameter for iterator of type %s.",
+		return 0, errorf("InvalidArgumentException",
+			"Must specify startingSequenceNumber parameter for iterator of type %s.",
 			in.ShardIteratorType)
 	case !bySequence && in.StartingSequenceNumber != nil:
-		return 0, errorf("InvalidArgumentException", "Request has ShardIteratorType %s but also includes a StartingSequenceNumber.",
+		return 0, errorf("InvalidArgumentException",
+			"Request has ShardIteratorType %s but also includes a StartingSequenceNumber.",
 			in.ShardIteratorType)
 	case in.ShardIteratorType != atTimestamp && in.Timestamp != nil:
 		return 0, errorf("InvalidArgumentException", "Request has ShardIteratorType %s but also includes a Timestamp.",
@@ -137,8 +142,10 @@ func (i *iterators) startingPosition(st *stream, sh *shard, in *shardIteratorInp
 			return nowhere, nil
 		}
 		if !ok || trimmed && i.trimmed == TrimmedRefused {
-			return 0, errorf("InvalidArgumentException", "StartingSequenceNumber %s used in GetShardIterator on shard %s in stream %s "+
-				"under account %s is invalid because it did not come from this stream.", *in.StartingSequenceNumber, sh.id, st.name,
+			return 0, errorf("InvalidArgumentException",
+				"StartingSequenceNumber %s used in GetShardIterator on shard %s in stream %s "+
+					"under account %s is invalid because it did not come from this stream.", *in.StartingSequenceNumber,
+				sh.id, st.name,
 				st.account.options.Account)
 		}
 		if in.ShardIteratorType == typeAfterSequence {
@@ -147,7 +154,10 @@ func (i *iterators) startingPosition(st *stream, sh *shard, in *shardIteratorInp
 		return min(p, sh.next()), nil
 	case atTimestamp:
 		if in.Timestamp == nil {
-			return 0, errorf("InvalidArgumentException", "Must specify timestampInMillis parameter for iterator of type %s.", atTimestamp)
+			return 0, errorf(
+				"InvalidArgumentException", "Must specify timestampInMillis parameter for iterator of type %s.",
+				atTimestamp,
+			)
 		}
 		if t := int64(*in.Timestamp); t > now.UnixMilli() {
 			return 0, errorf("InvalidArgumentException", "The timestampInMillis parameter cannot be greater than the "+
@@ -155,13 +165,16 @@ func (i *iterators) startingPosition(st *stream, sh *shard, in *shardIteratorInp
 		}
 		return sh.base + int64(sh.after(int64(*in.Timestamp))), nil
 	}
-	return 0, errorf("ValidationException", "1 validation error detected: Value '%s' at 'shardIteratorType' failed to satisfy "+
-		"constraint: Member must satisfy enum value set: [%s, %s, %s, %s, %s]", in.ShardIteratorType, typeAfterSequence, typeLatest,
+	return 0, errorf("ValidationException",
+		"1 validation error detected: Value '%s' at 'shardIteratorType' failed to satisfy "+
+			"constraint: Member must satisfy enum value set: [%s, %s, %s, %s, %s]", in.ShardIteratorType,
+		typeAfterSequence, typeLatest,
 		atTimestamp, typeAtSequence, typeTrimHorizon)
 }
 
 func (st *stream) exceeded(sh *shard) *Error {
-	return errorf("ProvisionedThroughputExceededException", "Rate exceeded for shard %s in stream %s under account %s.", sh.id,
+	return errorf("ProvisionedThroughputExceededException",
+		"Rate exceeded for shard %s in stream %s under account %s.", sh.id,
 		st.name, st.account.options.Account)
 }
 
@@ -215,13 +228,18 @@ func (k *Kinesis) page(shardIterator string, limit int) (*recordPage, error) {
 	defer k.mu.Unlock()
 	now := time.Now()
 	if age := now.Sub(time.Unix(0, it.issued)); age >= iteratorLife || it.generation < k.iterators.generation {
-		return nil, errorf("ExpiredIteratorException", "Iterator expired. The iterator was created at time %s while right now it is "+
-			"%s which is further in the future than the tolerated delay of %d milliseconds.",
-			time.Unix(0, it.issued).UTC().Format(time.RFC1123), now.UTC().Format(time.RFC1123), iteratorLife.Milliseconds())
+		return nil, errorf("ExpiredIteratorException",
+			"Iterator expired. The iterator was created at time %s while right now it is "+
+				"%s which is further in the future than the tolerated delay of %d milliseconds.",
+			time.Unix(0, it.issued).UTC().Format(time.RFC1123), now.UTC().Format(time.RFC1123),
+			iteratorLife.Milliseconds())
 	}
 	st := k.account.streamByID(it.stream, now)
 	if st == nil {
-		return nil, errorf("ResourceNotFoundException", "The stream of this iterator under account %s not found.", k.account.options.Account)
+		return nil, errorf(
+			"ResourceNotFoundException", "The stream of this iterator under account %s not found.",
+			k.account.options.Account,
+		)
 	}
 	sh := st.shardNumber(it.shard, now)
 	if sh == nil {
@@ -303,7 +321,9 @@ func (st *stream) childrenOf(parent *shard, now time.Time) []childShard {
 
 // encode writes the answer in one pass over the records, into one allocation: pages are what this emulator moves most.
 func (p *recordPage) encode() (encodedJSON, error) {
-	const perRecord = len(`{"ApproximateArrivalTimestamp":1234567890.123,"Data":"","PartitionKey":"","SequenceNumber":""},`) + sequenceDigits
+	const perRecord = len(
+		`{"ApproximateArrivalTimestamp":1234567890.123,"Data":"","PartitionKey":"","SequenceNumber":""},`,
+	) + sequenceDigits
 	b := make([]byte, 0, 512+len(p.records)*(perRecord+8)+p.bytes*4/3)
 	b = append(b, `{"Records":[`...)
 	var err error

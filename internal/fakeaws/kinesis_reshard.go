@@ -35,7 +35,9 @@ func (a *account) reshardable(ref streamRef, now time.Time) (*stream, error) {
 		return nil, st.notActive(now)
 	}
 	if st.mode != modeProvisioned {
-		return nil, errorf("ValidationException", "Stream %s is on-demand: its shards are changed by the service alone", st.name)
+		return nil, errorf(
+			"ValidationException", "Stream %s is on-demand: its shards are changed by the service alone", st.name,
+		)
 	}
 	return st, nil
 }
@@ -47,8 +49,9 @@ func (st *stream) eligible(id string, now time.Time) (*shard, error) {
 		return nil, st.noShard(id)
 	}
 	if !sh.isOpen() {
-		return nil, errorf("InvalidArgumentException", "Shard %s in stream %s under account %s has already been merged or split, and "+
-			"thus is not eligible for merging or splitting.", id, st.name, st.account.options.Account)
+		return nil, errorf("InvalidArgumentException",
+			"Shard %s in stream %s under account %s has already been merged or split, and "+
+				"thus is not eligible for merging or splitting.", id, st.name, st.account.options.Account)
 	}
 	return sh, nil
 }
@@ -83,8 +86,10 @@ func (k *Kinesis) splitShard(in *splitShardInput) (any, error) {
 	}
 	key, ok := parseHashKey(in.NewStartingHashKey)
 	if !ok || key.compare(sh.keys.first.plus(1)) <= 0 || key.compare(sh.keys.last) >= 0 || !sh.keys.inside(key) {
-		return nil, errorf("InvalidArgumentException", "NewStartingHashKey %s used in SplitShard() on shard %s in stream %s under account "+
-			"%s is not both greater than one plus the shard's StartingHashKey %s and less than the shard's EndingHashKey %s.",
+		return nil, errorf("InvalidArgumentException",
+			"NewStartingHashKey %s used in SplitShard() on shard %s in stream %s under account "+
+				"%s is not both greater than one plus the shard's StartingHashKey %s and less than the shard's "+
+				"EndingHashKey %s.",
 			in.NewStartingHashKey, sh.id, st.name, k.account.options.Account, sh.firstKey, sh.lastKey)
 	}
 	st.plan(now, []func(time.Time){func(at time.Time) { st.splitOpen(sh, key, at) }})
@@ -128,8 +133,9 @@ func (k *Kinesis) mergeShards(in *mergeShardsInput) (any, error) {
 		return nil, err
 	}
 	if !a.keys.adjacent(b.keys) {
-		return nil, errorf("InvalidArgumentException", "Shards %s and %s in stream %s under account %s are not an adjacent pair of shards "+
-			"eligible for merging", a.id, b.id, st.name, k.account.options.Account)
+		return nil, errorf("InvalidArgumentException",
+			"Shards %s and %s in stream %s under account %s are not an adjacent pair of shards "+
+				"eligible for merging", a.id, b.id, st.name, k.account.options.Account)
 	}
 	st.plan(now, []func(time.Time){func(at time.Time) { st.mergeOpen(a, b, at) }})
 	return nil, nil
@@ -161,12 +167,15 @@ func (k *Kinesis) updateShardCount(in *updateShardCountInput) (any, error) {
 	}
 	current := len(st.open)
 	if in.TargetShardCount > 2*current || 2*in.TargetShardCount < current || in.TargetShardCount > maxShards {
-		return nil, errorf("LimitExceededException", "UpdateShardCount cannot scale stream %s from %d to %d shards: want at most double, at "+
-			"least half, and at most %d", st.name, current, in.TargetShardCount, maxShards)
+		return nil, errorf("LimitExceededException",
+			"UpdateShardCount cannot scale stream %s from %d to %d shards: want at most double, at "+
+				"least half, and at most %d", st.name, current, in.TargetShardCount, maxShards)
 	}
 	st.rescaled = slices.DeleteFunc(st.rescaled, func(t time.Time) bool { return now.Sub(t) >= 24*time.Hour })
 	if len(st.rescaled) >= updatesPerDay && !k.account.options.Unthrottled {
-		return nil, errorf("LimitExceededException", "Stream %s has been scaled %d times within 24 hours", st.name, updatesPerDay)
+		return nil, errorf(
+			"LimitExceededException", "Stream %s has been scaled %d times within 24 hours", st.name, updatesPerDay,
+		)
 	}
 	st.rescaled = append(st.rescaled, now)
 	ranges := make([]keyRange, current)
@@ -212,8 +221,8 @@ func (s step) apply(st *stream, at time.Time) {
 }
 
 // rescale plans the way from ranges to n ranges of equal size, in rounds in which no shard changes twice: first shards
-// are split where a new range begins, then neighbours within the same new range are merged. So doubling a uniform stream
-// splits every shard once, and halving it merges every pair.
+// are split where a new range begins, then neighbours within the same new range are merged. So doubling a uniform
+// stream splits every shard once, and halving it merges every pair.
 func rescale(ranges []keyRange, n int) [][]step {
 	starts := snap(uniform(n), ranges)
 	begins := func(h hashKey) bool {

@@ -138,7 +138,9 @@ func (st *stream) cutoff(now time.Time) int64 { return st.horizon(now).UnixMilli
 
 // trimAll drops what is older than before, once and for all.
 func (st *stream) trimAll(now, before time.Time) {
-	st.shards = slices.DeleteFunc(slices.Clone(st.shards), func(s *shard) bool { return !s.isOpen() && s.closed.Before(before) })
+	st.shards = slices.DeleteFunc(
+		slices.Clone(st.shards), func(s *shard) bool { return !s.isOpen() && s.closed.Before(before) },
+	)
 	for _, sh := range st.shards {
 		sh.trim(before.UnixMilli())
 	}
@@ -224,8 +226,9 @@ type streamModeDetails struct{ StreamMode string }
 
 func (k *Kinesis) createStream(in *createStreamInput) (any, error) {
 	if !validStreamName(in.StreamName) {
-		return nil, errorf("ValidationException", "1 validation error detected: Value '%s' at 'streamName' failed to satisfy "+
-			"constraint: Member must satisfy regular expression pattern: [a-zA-Z0-9_.-]{1,128}", in.StreamName)
+		return nil, errorf("ValidationException",
+			"1 validation error detected: Value '%s' at 'streamName' failed to satisfy "+
+				"constraint: Member must satisfy regular expression pattern: [a-zA-Z0-9_.-]{1,128}", in.StreamName)
 	}
 	mode, shards := modeProvisioned, 1
 	if in.StreamModeDetails != nil {
@@ -237,13 +240,16 @@ func (k *Kinesis) createStream(in *createStreamInput) (any, error) {
 	case mode == modeOnDemand:
 		shards = onDemandShards
 	case mode != modeProvisioned:
-		return nil, errorf("ValidationException", "StreamMode %q is neither %s nor %s", mode, modeProvisioned, modeOnDemand)
+		return nil, errorf(
+			"ValidationException", "StreamMode %q is neither %s nor %s", mode, modeProvisioned, modeOnDemand,
+		)
 	case in.ShardCount != nil:
 		shards = *in.ShardCount
 	}
 	if shards < 1 {
-		return nil, errorf("ValidationException", "1 validation error detected: Value '%d' at 'shardCount' failed to satisfy "+
-			"constraint: Member must have value greater than or equal to 1", shards)
+		return nil, errorf("ValidationException",
+			"1 validation error detected: Value '%d' at 'shardCount' failed to satisfy "+
+				"constraint: Member must have value greater than or equal to 1", shards)
 	}
 	if shards > maxShards {
 		return nil, errorf("LimitExceededException", "This request would exceed the shard limit of %d", maxShards)
@@ -259,7 +265,10 @@ func (k *Kinesis) createStream(in *createStreamInput) (any, error) {
 	defer k.mu.Unlock()
 	now := time.Now()
 	if k.account.settled(in.StreamName, now) != nil {
-		return nil, errorf("ResourceInUseException", "Stream %s under account %s already exists.", in.StreamName, k.account.options.Account)
+		return nil, errorf(
+			"ResourceInUseException", "Stream %s under account %s already exists.", in.StreamName,
+			k.account.options.Account,
+		)
 	}
 	st := k.account.open(in.StreamName, shards, mode, now)
 	st.activeAt = now.Add(k.account.options.StreamActivation)
@@ -458,7 +467,9 @@ func (k *Kinesis) decreaseRetention(in *retentionInput) (any, error) {
 func (k *Kinesis) setRetention(in *retentionInput, allowed func(have, want time.Duration) bool) (any, error) {
 	want := time.Duration(in.RetentionPeriodHours) * time.Hour
 	if want < minRetention || want > maxRetention {
-		return nil, errorf("InvalidArgumentException", "RetentionPeriodHours is %d: want 24 to 8760", in.RetentionPeriodHours)
+		return nil, errorf(
+			"InvalidArgumentException", "RetentionPeriodHours is %d: want 24 to 8760", in.RetentionPeriodHours,
+		)
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -471,8 +482,11 @@ func (k *Kinesis) setRetention(in *retentionInput, allowed func(have, want time.
 		return nil, st.notActive(now)
 	}
 	if !allowed(st.retention, want) {
-		return nil, errorf("InvalidArgumentException", "Requested retention period (%d hours) for stream %s is on the wrong side "+
-			"of the existing retention period (%d hours)", in.RetentionPeriodHours, st.name, int(st.retention.Hours()))
+		return nil, errorf("InvalidArgumentException",
+			"Requested retention period (%d hours) for stream %s is on the wrong side "+
+				"of the existing retention period (%d hours)", in.RetentionPeriodHours, st.name, int(
+				st.retention.Hours(),
+			))
 	}
 	// What a shorter retention has passed over does not come back with a longer one.
 	st.trimAll(now, st.horizon(now))

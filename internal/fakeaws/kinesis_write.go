@@ -23,11 +23,13 @@ type putEntry struct {
 // hashKey validates an entry and says where it falls.
 func (e *putEntry) hashKey(st *stream) (hashKey, error) {
 	if n := utf8.RuneCountInString(e.PartitionKey); n < 1 || n > maxPartitionKey {
-		return hashKey{}, errorf("ValidationException", "1 validation error detected: Value at 'partitionKey' failed to satisfy "+
-			"constraint: Member must have length between 1 and %d", maxPartitionKey)
+		return hashKey{}, errorf("ValidationException",
+			"1 validation error detected: Value at 'partitionKey' failed to satisfy "+
+				"constraint: Member must have length between 1 and %d", maxPartitionKey)
 	}
 	if size := len(e.Data) + len(e.PartitionKey); size > st.maxRecordKiB<<10 {
-		return hashKey{}, errorf("InvalidArgumentException", "Record of %d bytes is larger than the %d KiB that stream %s accepts",
+		return hashKey{}, errorf("InvalidArgumentException",
+			"Record of %d bytes is larger than the %d KiB that stream %s accepts",
 			size, st.maxRecordKiB, st.name)
 	}
 	if e.ExplicitHashKey == nil {
@@ -35,8 +37,9 @@ func (e *putEntry) hashKey(st *stream) (hashKey, error) {
 	}
 	h, ok := parseHashKey(*e.ExplicitHashKey)
 	if !ok {
-		return hashKey{}, errorf("InvalidArgumentException", "Invalid ExplicitHashKey. ExplicitHashKey must be in the range: "+
-			"[0, 2^128-1]. Specified value was %s", *e.ExplicitHashKey)
+		return hashKey{}, errorf("InvalidArgumentException",
+			"Invalid ExplicitHashKey. ExplicitHashKey must be in the range: "+
+				"[0, 2^128-1]. Specified value was %s", *e.ExplicitHashKey)
 	}
 	return h, nil
 }
@@ -94,8 +97,9 @@ type putResult struct {
 
 func (k *Kinesis) putRecords(in *putRecordsInput) (any, error) {
 	if n := len(in.Records); n < 1 || n > maxPutRecords {
-		return nil, errorf("ValidationException", "1 validation error detected: Value at 'records' failed to satisfy constraint: "+
-			"Member must have length between 1 and %d, not %d", maxPutRecords, n)
+		return nil, errorf("ValidationException",
+			"1 validation error detected: Value at 'records' failed to satisfy constraint: "+
+				"Member must have length between 1 and %d, not %d", maxPutRecords, n)
 	}
 	total := 0
 	for i := range in.Records {

@@ -102,7 +102,9 @@ func s3Operation(r *http.Request, req *Request) string {
 			return name
 		}
 	}
-	for _, name := range []string{"Range", "If-Match", "If-None-Match", "If-Modified-Since", "If-Unmodified-Since", "X-Amz-Copy-Source"} {
+	for _, name := range []string{
+		"Range", "If-Match", "If-None-Match", "If-Modified-Since", "If-Unmodified-Since", "X-Amz-Copy-Source",
+	} {
 		if r.Header.Get(name) != "" {
 			return "with " + name
 		}

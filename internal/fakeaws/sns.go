@@ -11,12 +11,12 @@ import (
 // ConfirmSubscription, Unsubscribe, ListSubscriptions, ListSubscriptionsByTopic, GetSubscriptionAttributes,
 // SetSubscriptionAttributes, Publish and PublishBatch.
 //
-// Faithful are the validation rules and their answers (codes and messages of the API reference, or of recorded answers of
-// the real service where it is silent), FIFO topics (order within a message group, five minutes of
-// deduplication), filter policies, delivery to the queues of the same emulator, and the hard limit of e-mail
-// subscriptions. E-mail, SMS, HTTP(S), Lambda and Firehose are not contacted: what they would get is kept for tests.
-// Not emulated are publishing to a phone number or a mobile endpoint, the 300 messages per second of a FIFO message
-// group, delivery retries, archives and data protection.
+// Faithful are the validation rules and their answers (codes and messages of the API reference, or of recorded answers
+// of the real service where it is silent), FIFO topics (order within a message group, five minutes of deduplication),
+// filter policies, delivery to the queues of the same emulator, and the hard limit of e-mail subscriptions. E-mail,
+// SMS, HTTP(S), Lambda and Firehose are not contacted: what they would get is kept for tests. Not emulated are
+// publishing to a phone number or a mobile endpoint, the 300 messages per second of a FIFO message group, delivery
+// retries, archives and data protection.
 //
 // It is safe for concurrent use. While its mutex is held the one of SQS may be taken, never the other way round.
 type SNS struct {

@@ -279,7 +279,9 @@ func formEntries(form url.Values) ([]snsEntry, *Error) {
 		e := &entries[i]
 		switch {
 		case len(e.id) > 80:
-			return nil, errorf("InvalidBatchEntryId", "The Id of a batch entry in the batch request is too long: %s", e.id)
+			return nil, errorf(
+				"InvalidBatchEntryId", "The Id of a batch entry in the batch request is too long: %s", e.id,
+			)
 		case !nameOf(e.id):
 			return nil, errorf("InvalidBatchEntryId",
 				"The Id of a batch entry in the batch request contains an impermissible character: %s", e.id)

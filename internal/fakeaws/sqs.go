@@ -123,7 +123,8 @@ func invalidValue(value any, parameter, reason string) *Error {
 	return errorf("InvalidParameterValue", "Value %v for parameter %s is invalid. Reason: %s", value, parameter, reason)
 }
 
-// page cuts one page out of sorted keys. The token is the last key of the page before; the next one is empty at the end.
+// page cuts one page out of sorted keys. The token is the last key of the page before; the next one is empty at the
+// end.
 func page(keys []string, token string, size int) (cut []string, next string) {
 	from, found := slices.BinarySearch(keys, token)
 	if found {
