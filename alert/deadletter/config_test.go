@@ -37,15 +37,18 @@ func TestConfigThatIsWrong(t *testing.T) {
 	}{
 		{Config{SQS: "letters"}, "dead_letter.sqs", "must be the URL of an SQS queue"},
 		{
-			Config{SQS: "arn:aws:sqs:us-east-1:000000000000:letters"}, "dead_letter.sqs",
+			Config{SQS: "arn:aws:sqs:us-east-1:000000000000:letters"},
+			"dead_letter.sqs",
 			"must be the URL of an SQS queue",
 		},
 		{
-			Config{SQS: "https://sqs.us-east-1.amazonaws.com/letters"}, "dead_letter.sqs",
+			Config{SQS: "https://sqs.us-east-1.amazonaws.com/letters"},
+			"dead_letter.sqs",
 			"must be the URL of an SQS queue",
 		},
 		{
-			Config{SQS: "https://sqs.us-east-1.amazonaws.com/0/letters?x=1"}, "dead_letter.sqs",
+			Config{SQS: "https://sqs.us-east-1.amazonaws.com/0/letters?x=1"},
+			"dead_letter.sqs",
 			"must be the URL of an SQS queue",
 		},
 		{Config{SQS: "https:///0/letters"}, "dead_letter.sqs", "must be the URL of an SQS queue"},
@@ -54,7 +57,8 @@ func TestConfigThatIsWrong(t *testing.T) {
 		{Config{SQS: testQueue + strings.Repeat("x", 80)}, "dead_letter.sqs", "a queue's name"},
 		{Config{SNS: "letters"}, "dead_letter.sns", "must be the ARN of an SNS topic"},
 		{
-			Config{SNS: "arn:aws:sqs:us-east-1:000000000000:letters"}, "dead_letter.sns",
+			Config{SNS: "arn:aws:sqs:us-east-1:000000000000:letters"},
+			"dead_letter.sns",
 			"must be the ARN of an SNS topic",
 		},
 		{Config{SNS: testTopic + ":a-subscription"}, "dead_letter.sns", "must be the ARN of an SNS topic"},

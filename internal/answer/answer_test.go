@@ -572,13 +572,15 @@ func TestOtherLies(t *testing.T) {
 	}{
 		{name: "a shard twice", body: `{"Shards": [` + shard(0) + `,` + shard(0) + `]}`, what: "listed twice"},
 		{name: "no shards", body: `{"Shards": []}`},
-		{name: "the same token again", body: `{"Shards": [], "NextToken": "again"}`, what: "no end",
+		{
+			name: "the same token again", body: `{"Shards": [], "NextToken": "again"}`, what: "no end",
 			make: func() error {
 				_, err := kinesis.NewFromConfig(f.cfg).ListShards(
 					t.Context(), &kinesis.ListShardsInput{NextToken: aws.String("again")},
 				)
 				return err
-			}},
+			},
+		},
 		{
 			name: "the same key again",
 			body: `{"Items": [` + item + `], "LastEvaluatedKey": {"leaseKey": {"S": "a"}}}`, what: "no end",
@@ -767,11 +769,13 @@ func TestTextsAreCut(t *testing.T) {
 	_, err = kinesis.NewFromConfig(f.cfg).ListShards(t.Context(), &kinesis.ListShardsInput{StreamName: aws.String("s")})
 	require.True(t, answer.Is(err), "a code of that length is none")
 
-	f.reply = reply{status: 200,
+	f.reply = reply{
+		status: 200,
 		body: "<PublishBatchResponse><PublishBatchResult><Successful><member><Id>1</Id>" +
 			"<MessageId>" + long + "</MessageId></member></Successful>" +
 			"<Failed><member><Id>0</Id><Code>InternalError</Code><Message>" + long + "</Message></member></Failed>" +
-			"</PublishBatchResult></PublishBatchResponse>"}
+			"</PublishBatchResult></PublishBatchResponse>",
+	}
 	out, err := sns.NewFromConfig(f.cfg).PublishBatch(t.Context(), &sns.PublishBatchInput{
 		TopicArn: aws.String(topicARN),
 		PublishBatchRequestEntries: []snstypes.PublishBatchRequestEntry{

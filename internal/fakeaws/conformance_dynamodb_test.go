@@ -152,7 +152,8 @@ func dynamoDBBehaviours() []behaviour {
 
 func tableBehaviours() []behaviour {
 	return []behaviour{
-		{name: "a new table becomes ACTIVE", want: "CREATING; ACTIVE; arn:aws:dynamodb:us-east-1:000000000000:table",
+		{
+			name: "a new table becomes ACTIVE", want: "CREATING; ACTIVE; arn:aws:dynamodb:us-east-1:000000000000:table",
 			observe: func(p *probe) string {
 				name := p.name("table")
 				out, err := p.dynamodb.CreateTable(p.ctx, &dynamodb.CreateTableInput{
@@ -173,7 +174,8 @@ func tableBehaviours() []behaviour {
 				})
 				arn, _, _ := strings.Cut(*d.Table.TableArn, "/")
 				return observations(out.TableDescription.TableStatus, d.Table.TableStatus, arn)
-			}},
+			},
+		},
 		{name: "creating a table twice is refused", want: "ResourceInUseException", observe: func(p *probe) string {
 			name := p.table(false)
 			_, err := p.dynamodb.CreateTable(p.ctx, &dynamodb.CreateTableInput{
@@ -355,7 +357,8 @@ func itemBehaviours() []behaviour {
 			})
 			return observations(err, show(failedItem(err)), show(p.load(table, "a")))
 		}},
-		{name: "put on the condition that nothing is there", want: "ok; ConditionalCheckFailedException",
+		{
+			name: "put on the condition that nothing is there", want: "ok; ConditionalCheckFailedException",
 			observe: func(p *probe) string {
 				table := p.table(false)
 				put := func() error {
@@ -366,13 +369,16 @@ func itemBehaviours() []behaviour {
 					return err
 				}
 				return observations(put(), put())
-			}},
-		{name: "a condition on a missing item fails and makes none", want: "ConditionalCheckFailedException; 0",
+			},
+		},
+		{
+			name: "a condition on a missing item fails and makes none", want: "ConditionalCheckFailedException; 0",
 			observe: func(p *probe) string {
 				table := p.table(false)
 				_, err := p.update(table, "SET x = :x", "x = :x", nil, item{":x": num("1")})
 				return observations(err, len(p.load(table, "a")))
-			}},
+			},
+		},
 		{name: "refused updates", want: "ValidationException; ValidationException; ValidationException; " +
 			"ValidationException; ValidationException; ValidationException", observe: func(p *probe) string {
 			table := p.table(false)
@@ -434,13 +440,15 @@ func expressionBehaviours() []behaviour {
 			p.must(err)
 			return show(out.Attributes)
 		}},
-		{name: "an unused placeholder is refused", want: "ValidationException; ValidationException",
+		{
+			name: "an unused placeholder is refused", want: "ValidationException; ValidationException",
 			observe: func(p *probe) string {
 				table := p.table(false)
 				_, unused := p.update(table, "SET x = :v", "", map[string]string{"#o": "owner"}, item{":v": str("w")})
 				_, undefined := p.update(table, "SET #o = :v", "", nil, item{":v": str("w")})
 				return observations(unused, undefined)
-			}},
+			},
+		},
 	}
 }
 

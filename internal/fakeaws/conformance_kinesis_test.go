@@ -165,14 +165,16 @@ func kinesisBehaviours() []behaviour {
 
 func streamBehaviours() []behaviour {
 	return []behaviour{
-		{name: "a new stream has its shards over the whole hash key space", want: "0,1,2; true; true",
+		{
+			name: "a new stream has its shards over the whole hash key space", want: "0,1,2; true; true",
 			observe: func(p *probe) string {
 				shards := p.shards(p.stream(3), nil)
 				started := !slices.ContainsFunc(
 					shards, func(s types.Shard) bool { return s.SequenceNumberRange.StartingSequenceNumber == nil },
 				)
 				return observations(numbers(shards), covers(shards), started)
-			}},
+			},
+		},
 		{name: "creating a stream twice is refused", want: "ResourceInUseException", observe: func(p *probe) string {
 			name := p.stream(1)
 			_, err := p.kinesis.CreateStream(
@@ -180,7 +182,8 @@ func streamBehaviours() []behaviour {
 			)
 			return code(err)
 		}},
-		{name: "a missing stream is not found",
+		{
+			name: "a missing stream is not found",
 			want: "ResourceNotFoundException; ResourceNotFoundException; ResourceNotFoundException; " +
 				"ResourceNotFoundException", observe: func(p *probe) string {
 				name := aws.String(p.name("missing"))
@@ -191,8 +194,10 @@ func streamBehaviours() []behaviour {
 				)
 				_, it := p.from(*name, kinesis.GetShardIteratorInput{ShardIteratorType: types.ShardIteratorTypeLatest})
 				return observations(summary, list, put, it)
-			}},
-		{name: "the summary tells ARN, status, open shards, retention", want: "true; ACTIVE; 2; 24; true",
+			},
+		},
+		{
+			name: "the summary tells ARN, status, open shards, retention", want: "true; ACTIVE; 2; 24; true",
 			observe: func(p *probe) string {
 				name := p.stream(2)
 				out, err := p.kinesis.DescribeStreamSummary(p.ctx, &kinesis.DescribeStreamSummaryInput{StreamName: &name})
@@ -203,7 +208,8 @@ func streamBehaviours() []behaviour {
 					*d.StreamARN == streamArn(name), d.StreamStatus, *d.OpenShardCount, *d.RetentionPeriodHours,
 					age < time.Minute && age > -time.Minute,
 				)
-			}},
+			},
+		},
 		{name: "shards are listed in pages", want: "2,2,1; 5; true", observe: func(p *probe) string {
 			name := p.stream(5)
 			var sizes []string
@@ -287,7 +293,8 @@ func writeBehaviours() []behaviour {
 			records, _ := p.readAll(name, "shardId-000000000000")
 			return observations(err, *out.FailedRecordCount, growing, payloads(records))
 		}},
-		{name: "500 entries are a batch and 501 are none", want: "ok; ValidationException; ValidationException",
+		{
+			name: "500 entries are a batch and 501 are none", want: "ok; ValidationException; ValidationException",
 			observe: func(p *probe) string {
 				name := p.stream(1)
 				entries := slices.Repeat(
@@ -297,8 +304,10 @@ func writeBehaviours() []behaviour {
 				_, over := putRecords(p, name, entries...)
 				_, none := putRecords(p, name, entries[:0]...)
 				return observations(full, over, none)
-			}},
-		{name: "partition keys are 1 to 256 characters", want: "ok; ValidationException; ValidationException",
+			},
+		},
+		{
+			name: "partition keys are 1 to 256 characters", want: "ok; ValidationException; ValidationException",
 			observe: func(p *probe) string {
 				name := p.stream(1)
 				var results []any
@@ -309,7 +318,8 @@ func writeBehaviours() []behaviour {
 					results = append(results, err)
 				}
 				return observations(results...)
-			}},
+			},
+		},
 		{name: "a record of more than 1 MiB is refused", want: "ok; refused", observe: func(p *probe) string {
 			name := p.stream(1)
 			var results []any
@@ -337,7 +347,8 @@ func writeBehaviours() []behaviour {
 			}
 			return strings.Join(where, ",")
 		}},
-		{name: "an explicit hash key chooses the shard", want: "0; 3; InvalidArgumentException",
+		{
+			name: "an explicit hash key chooses the shard", want: "0; 3; InvalidArgumentException",
 			observe: func(p *probe) string {
 				name := p.stream(4)
 				put := func(key string) (*kinesis.PutRecordOutput, error) {
@@ -351,8 +362,10 @@ func writeBehaviours() []behaviour {
 				p.must(err)
 				_, err = put("340282366920938463463374607431768211456")
 				return observations(number(low.ShardId), number(high.ShardId), code(err))
-			}},
-		{name: "a shard takes 1,000 records a second", want: "0; ProvisionedThroughputExceededException",
+			},
+		},
+		{
+			name: "a shard takes 1,000 records a second", want: "0; ProvisionedThroughputExceededException",
 			throttled: true, observe: func(p *probe) string {
 				name := p.stream(1)
 				entries := slices.Repeat(
@@ -373,7 +386,8 @@ func writeBehaviours() []behaviour {
 					}
 				}
 				return observations(failed, why)
-			}},
+			},
+		},
 	}
 }
 
@@ -471,7 +485,8 @@ func readBehaviours() []behaviour {
 			tip := p.page(behind.NextShardIterator, nil)
 			return observations(*behind.MillisBehindLatest > 0, *tip.MillisBehindLatest)
 		}},
-		{name: "records carry key, sequence number and arrival time", want: "key; true; true",
+		{
+			name: "records carry key, sequence number and arrival time", want: "key; true; true",
 			observe: func(p *probe) string {
 				name := p.stream(1)
 				before := time.Now().Add(-time.Second)
@@ -480,7 +495,8 @@ func readBehaviours() []behaviour {
 				at := *records[0].ApproximateArrivalTimestamp
 				return observations(*records[0].PartitionKey, *records[0].SequenceNumber == seq, at.After(before) &&
 					at.Before(time.Now().Add(time.Second)))
-			}},
+			},
+		},
 		{name: "a page holds 10 MiB at most", want: "true; 12", observe: func(p *probe) string {
 			name := p.stream(1)
 			data := bytes.Repeat([]byte{'x'}, 1<<20-16)
@@ -502,21 +518,26 @@ func readBehaviours() []behaviour {
 			}
 			return observations(len(first.Records) > 0 && len(first.Records) <= 10, total)
 		}},
-		{name: "a garbage iterator is an invalid argument", want: "InvalidArgumentException",
+		{
+			name: "a garbage iterator is an invalid argument", want: "InvalidArgumentException",
 			observe: func(p *probe) string {
 				_, err := p.kinesis.GetRecords(
 					p.ctx, &kinesis.GetRecordsInput{ShardIterator: aws.String("AAAAAAAAgarbage")},
 				)
 				return code(err)
-			}},
-		{name: "an iterator needs an existing shard", want: "ResourceNotFoundException",
+			},
+		},
+		{
+			name: "an iterator needs an existing shard", want: "ResourceNotFoundException",
 			observe: func(p *probe) string {
 				_, err := p.from(p.stream(1), kinesis.GetShardIteratorInput{
 					ShardId: aws.String("shardId-000000000077"), ShardIteratorType: types.ShardIteratorTypeLatest,
 				})
 				return code(err)
-			}},
-		{name: "an iterator needs what its kind names", want: "InvalidArgumentException; InvalidArgumentException",
+			},
+		},
+		{
+			name: "an iterator needs what its kind names", want: "InvalidArgumentException; InvalidArgumentException",
 			observe: func(p *probe) string {
 				name := p.stream(1)
 				_, seq := p.from(
@@ -524,15 +545,19 @@ func readBehaviours() []behaviour {
 				)
 				_, at := p.from(name, kinesis.GetShardIteratorInput{ShardIteratorType: types.ShardIteratorTypeAtTimestamp})
 				return observations(seq, at)
-			}},
-		{name: "a foreign sequence number is an invalid argument", want: "InvalidArgumentException",
+			},
+		},
+		{
+			name: "a foreign sequence number is an invalid argument", want: "InvalidArgumentException",
 			observe: func(p *probe) string {
 				name := p.stream(1)
 				p.put(name, "a")
 				_, err := p.from(name, startOf(types.ShardIteratorTypeAfterSequenceNumber, "12345"))
 				return code(err)
-			}},
-		{name: "a shard is read five times a second", want: "5 ok; ProvisionedThroughputExceededException",
+			},
+		},
+		{
+			name: "a shard is read five times a second", want: "5 ok; ProvisionedThroughputExceededException",
 			throttled: true, observe: func(p *probe) string {
 				it, err := p.from(
 					p.stream(1), kinesis.GetShardIteratorInput{ShardIteratorType: types.ShardIteratorTypeTrimHorizon},
@@ -544,7 +569,8 @@ func readBehaviours() []behaviour {
 					}
 				}
 				return "20 ok"
-			}},
+			},
+		},
 	}
 }
 
@@ -593,7 +619,8 @@ func reshardBehaviours() []behaviour {
 		return strings.Join(s, " ")
 	}
 	return []behaviour{
-		{name: "a split has one parent and two children", want: "ok; 1,2; true; 0,0; true",
+		{
+			name: "a split has one parent and two children", want: "ok; 1,2; true; 0,0; true",
 			observe: func(p *probe) string {
 				name := p.stream(1)
 				err := split(p, name, p.shards(name, nil)[0])
@@ -604,16 +631,20 @@ func reshardBehaviours() []behaviour {
 					err, numbers(kids), covers(slices.Clone(kids)), parents,
 					all[0].SequenceNumberRange.EndingSequenceNumber != nil,
 				)
-			}},
-		{name: "a closed shard ends and names its children", want: "a,b; true; 1<-0 2<-0",
+			},
+		},
+		{
+			name: "a closed shard ends and names its children", want: "a,b; true; 1<-0 2<-0",
 			observe: func(p *probe) string {
 				name := p.stream(1)
 				p.put(name, "a", "b")
 				p.must(split(p, name, p.shards(name, nil)[0]))
 				records, last := p.readAll(name, "shardId-000000000000")
 				return observations(payloads(records), last.NextShardIterator == nil, children(last))
-			}},
-		{name: "a merge has two parents and one child", want: "ok; 2; 0; 1; true; 2<-0+1; 2<-0+1",
+			},
+		},
+		{
+			name: "a merge has two parents and one child", want: "ok; 2; 0; 1; true; 2<-0+1; 2<-0+1",
 			observe: func(p *probe) string {
 				name := p.stream(2)
 				shards := p.shards(name, nil)
@@ -625,7 +656,8 @@ func reshardBehaviours() []behaviour {
 					err, numbers(kids), number(kids[0].ParentShardId), number(kids[0].AdjacentParentShardId),
 					covers(kids), children(first), children(second),
 				)
-			}},
+			},
+		},
 		{name: "records after a split are the children's", want: "a; b", observe: func(p *probe) string {
 			name := p.stream(1)
 			p.put(name, "a")
@@ -671,10 +703,12 @@ func reshardBehaviours() []behaviour {
 			two := open(p.shards(name, nil))
 			return observations(up, len(four), down, len(two), covers(two))
 		}},
-		{name: "UpdateShardCount goes to double at most", want: "LimitExceededException",
+		{
+			name: "UpdateShardCount goes to double at most", want: "LimitExceededException",
 			observe: func(p *probe) string {
 				return observations(scale(p, p.stream(2), 5))
-			}},
+			},
+		},
 		{name: "shard filters", want: "2,3,1; 1,2,3; 0,1,2,3; 0,1", observe: func(p *probe) string {
 			name := p.stream(2)
 			time.Sleep(1100 * time.Millisecond) // kinesis-local compares whole seconds

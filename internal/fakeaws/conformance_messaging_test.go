@@ -119,7 +119,8 @@ func messagingBehaviours() []behaviour {
 
 func topicBehaviours() []behaviour {
 	return []behaviour{
-		{name: "creating a topic again gives the same ARN", want: "true; arn:aws:sns:us-east-1:000000000000",
+		{
+			name: "creating a topic again gives the same ARN", want: "true; arn:aws:sns:us-east-1:000000000000",
 			observe: func(p *probe) string {
 				name := p.name("topic")
 				first, err := p.sns.CreateTopic(p.ctx, &sns.CreateTopicInput{Name: &name})
@@ -127,7 +128,8 @@ func topicBehaviours() []behaviour {
 				second, err := p.sns.CreateTopic(p.ctx, &sns.CreateTopicInput{Name: &name})
 				p.must(err)
 				return observations(*first.TopicArn == *second.TopicArn, strings.TrimSuffix(*first.TopicArn, ":"+name))
-			}},
+			},
+		},
 		{name: "a missing topic is not found", want: "NotFound; NotFound; NotFound", observe: func(p *probe) string {
 			arn := aws.String("arn:aws:sns:us-east-1:000000000000:" + p.name("missing"))
 			_, attributes := p.sns.GetTopicAttributes(p.ctx, &sns.GetTopicAttributesInput{TopicArn: arn})
@@ -153,20 +155,24 @@ func topicBehaviours() []behaviour {
 func publishBehaviours() []behaviour {
 	long := strings.Repeat("x", 256<<10)
 	return []behaviour{
-		{name: "a message is 1 byte to 256 KiB", want: "ok; InvalidParameter; InvalidParameter",
+		{
+			name: "a message is 1 byte to 256 KiB", want: "ok; InvalidParameter; InvalidParameter",
 			observe: func(p *probe) string {
 				topic := p.topic(false)
 				return observations(p.publish(sns.PublishInput{TopicArn: &topic, Message: &long}), p.publish(
 					sns.PublishInput{TopicArn: &topic, Message: aws.String(long + "x")},
 				),
 					p.publish(sns.PublishInput{TopicArn: &topic, Message: aws.String("")}))
-			}},
+			},
+		},
 		{name: "attributes count into the size", want: "InvalidParameter", observe: func(p *probe) string {
 			topic := p.topic(false)
-			return observations(p.publish(sns.PublishInput{TopicArn: &topic, Message: aws.String(long[:256<<10-4]),
+			return observations(p.publish(sns.PublishInput{
+				TopicArn: &topic, Message: aws.String(long[:256<<10-4]),
 				MessageAttributes: map[string]snstypes.MessageAttributeValue{
 					"name": {DataType: aws.String("String"), StringValue: aws.String("value")},
-				}}))
+				},
+			}))
 		}},
 		{name: "a subject is one line of less than 100 characters", want: "ok; InvalidParameter; InvalidParameter; " +
 			"InvalidParameter", observe: func(p *probe) string {
@@ -180,7 +186,8 @@ func publishBehaviours() []behaviour {
 			}
 			return observations(results...)
 		}},
-		{name: "an attribute has a known type and a value", want: "ok; refused; refused; refused",
+		{
+			name: "an attribute has a known type and a value", want: "ok; refused; refused; refused",
 			observe: func(p *probe) string {
 				topic := p.topic(false)
 				var results []any
@@ -200,8 +207,10 @@ func publishBehaviours() []behaviour {
 					results = append(results, c)
 				}
 				return observations(results...)
-			}},
-		{name: "MessageStructure json needs a default and picks the protocol",
+			},
+		},
+		{
+			name: "MessageStructure json needs a default and picks the protocol",
 			want: "for queues; InvalidParameter; InvalidParameter", observe: func(p *probe) string {
 				topic, queue := p.subscribed(false, raw())
 				p.must(p.publish(sns.PublishInput{
@@ -216,16 +225,20 @@ func publishBehaviours() []behaviour {
 					p.publish(sns.PublishInput{
 						TopicArn: &topic, MessageStructure: aws.String("json"), Message: aws.String(`not json`),
 					}))
-			}},
-		{name: "MessageStructure string leaves the message alone", want: `{"default":"x"}`,
+			},
+		},
+		{
+			name: "MessageStructure string leaves the message alone", want: `{"default":"x"}`,
 			observe: func(p *probe) string {
 				topic, queue := p.subscribed(false, raw())
 				p.must(p.publish(sns.PublishInput{
 					TopicArn: &topic, MessageStructure: aws.String("string"), Message: aws.String(`{"default":"x"}`),
 				}))
 				return bodies(p.receive(queue, 1))
-			}},
-		{name: "a FIFO topic needs group and deduplication id", want: "InvalidParameter; InvalidParameter; ok",
+			},
+		},
+		{
+			name: "a FIFO topic needs group and deduplication id", want: "InvalidParameter; InvalidParameter; ok",
 			observe: func(p *probe) string {
 				topic := p.topic(true)
 				return observations(p.publish(
@@ -238,7 +251,8 @@ func publishBehaviours() []behaviour {
 						TopicArn: &topic, Message: aws.String("m"), MessageGroupId: aws.String("g"),
 						MessageDeduplicationId: aws.String("d"),
 					}))
-			}},
+			},
+		},
 	}
 }
 
@@ -297,7 +311,8 @@ func deliveryBehaviours() []behaviour {
 		}
 	}
 	return []behaviour{
-		{name: "raw delivery keeps body and attributes", want: "text; severity=String:high",
+		{
+			name: "raw delivery keeps body and attributes", want: "text; severity=String:high",
 			observe: func(p *probe) string {
 				topic, queue := p.subscribed(false, raw())
 				p.must(p.publish(sns.PublishInput{
@@ -307,7 +322,8 @@ func deliveryBehaviours() []behaviour {
 				m := p.receive(queue, 1)[0]
 				a := m.MessageAttributes["severity"]
 				return observations(*m.Body, "severity="+aws.ToString(a.DataType)+":"+aws.ToString(a.StringValue))
-			}},
+			},
+		},
 		{name: "plain delivery wraps the message", want: "Notification; text; subject; true; true; String:high; " +
 			"true", observe: func(p *probe) string {
 			topic, queue := p.subscribed(false, nil)
@@ -385,7 +401,8 @@ func deliveryBehaviours() []behaviour {
 
 func queueBehaviours() []behaviour {
 	return []behaviour{
-		{name: "a missing queue does not exist", want: "QueueDoesNotExist; QueueDoesNotExist",
+		{
+			name: "a missing queue does not exist", want: "QueueDoesNotExist; QueueDoesNotExist",
 			observe: func(p *probe) string {
 				url, _ := p.queue(false)
 				missing := strings.Replace(url, "queue-", "missing-", 1)
@@ -397,8 +414,10 @@ func queueBehaviours() []behaviour {
 					)
 				}
 				return observations(trim(send), trim(get))
-			}},
-		{name: "a received message is hidden until it is deleted or its time is up", want: "x; ; x; 2",
+			},
+		},
+		{
+			name: "a received message is hidden until it is deleted or its time is up", want: "x; ; x; 2",
 			observe: func(p *probe) string {
 				url, _ := p.queue(false)
 				_, err := p.sqs.SendMessage(p.ctx, &sqs.SendMessageInput{QueueUrl: &url, MessageBody: aws.String("x")})
@@ -419,7 +438,8 @@ func queueBehaviours() []behaviour {
 				return observations(
 					bodies(first), bodies(hidden), bodies(again), again[0].Attributes["ApproximateReceiveCount"],
 				)
-			}},
+			},
+		},
 		{name: "a deleted message is gone", want: "x; 0", observe: func(p *probe) string {
 			url, _ := p.queue(false)
 			_, err := p.sqs.SendMessage(p.ctx, &sqs.SendMessageInput{QueueUrl: &url, MessageBody: aws.String("x")})
@@ -433,21 +453,25 @@ func queueBehaviours() []behaviour {
 		}},
 		{name: "attributes of a message come back", want: "x; String:v", observe: func(p *probe) string {
 			url, _ := p.queue(false)
-			_, err := p.sqs.SendMessage(p.ctx, &sqs.SendMessageInput{QueueUrl: &url, MessageBody: aws.String("x"),
+			_, err := p.sqs.SendMessage(p.ctx, &sqs.SendMessageInput{
+				QueueUrl: &url, MessageBody: aws.String("x"),
 				MessageAttributes: map[string]sqstypes.MessageAttributeValue{
 					"k": {DataType: aws.String("String"), StringValue: aws.String("v")},
-				}})
+				},
+			})
 			p.must(err)
 			m := p.receive(url, 1)[0]
 			return observations(*m.Body, *m.MessageAttributes["k"].DataType+":"+*m.MessageAttributes["k"].StringValue)
 		}},
 		{name: "a batch of messages is sent", want: "2; 0; a,b", observe: func(p *probe) string {
 			url, _ := p.queue(false)
-			out, err := p.sqs.SendMessageBatch(p.ctx, &sqs.SendMessageBatchInput{QueueUrl: &url,
+			out, err := p.sqs.SendMessageBatch(p.ctx, &sqs.SendMessageBatchInput{
+				QueueUrl: &url,
 				Entries: []sqstypes.SendMessageBatchRequestEntry{
 					{Id: aws.String("1"), MessageBody: aws.String("a")},
 					{Id: aws.String("2"), MessageBody: aws.String("b")},
-				}})
+				},
+			})
 			p.must(err)
 			return observations(len(out.Successful), len(out.Failed), sorted(bodies(p.receive(url, 2))))
 		}},

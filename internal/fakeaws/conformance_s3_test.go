@@ -59,7 +59,8 @@ func keys(out *s3.ListObjectsV2Output) string {
 
 func objectBehaviours() []behaviour {
 	return []behaviour{
-		{name: "an object comes back as it was put",
+		{
+			name: "an object comes back as it was put",
 			want: `{"a":1}; application/json; "bb6cb5c68df4652941caf652a366f2d8"; true; 7`, observe: func(p *probe) string {
 				bucket := p.bucket()
 				put, err := p.s3.PutObject(p.ctx, &s3.PutObjectInput{
@@ -72,22 +73,27 @@ func objectBehaviours() []behaviour {
 				data, err := io.ReadAll(out.Body)
 				p.must(errors.Join(err, out.Body.Close()))
 				return observations(string(data), *out.ContentType, *put.ETag, *put.ETag == *out.ETag, *out.ContentLength)
-			}},
-		{name: "an object's head is its size and type",
+			},
+		},
+		{
+			name: "an object's head is its size and type",
 			want: `5; application/json; "5d41402abc4b2a76b9719d911017c592"; true`, observe: func(p *probe) string {
 				bucket := p.bucket()
 				p.must(p.putObject(bucket, "k", "hello"))
 				out, err := p.s3.HeadObject(p.ctx, &s3.HeadObjectInput{Bucket: bucket, Key: aws.String("k")})
 				p.must(err)
 				return observations(*out.ContentLength, *out.ContentType, *out.ETag, !out.LastModified.IsZero())
-			}},
-		{name: "an object is replaced by the next with its key", want: "second; k 1 false",
+			},
+		},
+		{
+			name: "an object is replaced by the next with its key", want: "second; k 1 false",
 			observe: func(p *probe) string {
 				bucket := p.bucket()
 				p.must(p.putObject(bucket, "k", "first"))
 				p.must(p.putObject(bucket, "k", "second"))
 				return observations(p.getObject(bucket, "k"), p.list(s3.ListObjectsV2Input{Bucket: bucket}))
-			}},
+			},
+		},
 		{name: "a missing bucket is told from a missing object", want: "NoSuchBucket; NoSuchBucket; NoSuchKey; " +
 			"404; 404; 404; ok; NoSuchBucket", observe: func(p *probe) string {
 			bucket, missing := p.bucket(), aws.String(p.name("missing"))
@@ -101,14 +107,17 @@ func objectBehaviours() []behaviour {
 			return observations(p.putObject(missing, "k", "x"), p.getObject(missing, "k"), p.getObject(bucket, "k"),
 				head(missing, aws.String("k")), head(bucket, aws.String("k")), status(absent), present, list)
 		}},
-		{name: "a bucket of one's own can be created again in us-east-1", want: "ok; kept",
+		{
+			name: "a bucket of one's own can be created again in us-east-1", want: "ok; kept",
 			observe: func(p *probe) string {
 				bucket := p.bucket()
 				p.must(p.putObject(bucket, "k", "kept"))
 				_, err := p.s3.CreateBucket(p.ctx, &s3.CreateBucketInput{Bucket: bucket})
 				return observations(err, p.getObject(bucket, "k"))
-			}},
-		{name: "buckets have the names of hosts", want: "InvalidBucketName; InvalidBucketName; InvalidBucketName",
+			},
+		},
+		{
+			name: "buckets have the names of hosts", want: "InvalidBucketName; InvalidBucketName; InvalidBucketName",
 			observe: func(p *probe) string {
 				var results []any
 				for _, name := range []string{"ab", "Upper-Case", "under_score"} {
@@ -116,7 +125,8 @@ func objectBehaviours() []behaviour {
 					results = append(results, err)
 				}
 				return observations(results...)
-			}},
+			},
+		},
 		{name: "keys may have any character", want: "true; true; true; true; true", observe: func(p *probe) string {
 			bucket := p.bucket()
 			var results []any
@@ -149,7 +159,8 @@ func objectBehaviours() []behaviour {
 				}),
 				p.list(s3.ListObjectsV2Input{Bucket: bucket, StartAfter: aws.String("a/1")}))
 		}},
-		{name: "an object with another checksum is refused", want: "BadDigest; NoSuchKey",
+		{
+			name: "an object with another checksum is refused", want: "BadDigest; NoSuchKey",
 			observe: func(p *probe) string {
 				bucket := p.bucket()
 				_, err := p.s3.PutObject(p.ctx, &s3.PutObjectInput{
@@ -157,7 +168,8 @@ func objectBehaviours() []behaviour {
 					ChecksumCRC32: aws.String("AAAAAA=="),
 				})
 				return observations(err, p.getObject(bucket, "k"))
-			}},
+			},
+		},
 		{name: "the body of an object may come in chunks", want: "true; 200000", observe: func(p *probe) string {
 			// Where a connection has TLS, the SDK sends the checksum behind the body.
 			bucket, data := p.bucket(), bytes.Repeat([]byte("0123456789"), 20_000)

@@ -119,12 +119,14 @@ func TestDynamoDBItemsThatAreRefused(t *testing.T) {
 		message string
 	}{
 		{
-			"plain", avMap{"other": avS("k")},
+			"plain",
+			avMap{"other": avS("k")},
 			"One or more parameter values were invalid: Missing the key id in the item",
 		},
 		{"plain", avMap{"id": avN("1")}, "Type mismatch for key id expected: S actual: N"},
 		{
-			"plain", avMap{"id": avS("")},
+			"plain",
+			avMap{"id": avS("")},
 			"The AttributeValue for a key attribute cannot contain an empty string value. Key: id",
 		},
 		{"plain", avMap{"id": avS(long)}, "Size of hashkey has exceeded the maximum size limit of2048 bytes"},

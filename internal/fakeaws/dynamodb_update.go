@@ -175,8 +175,10 @@ func added(old, v attr) (attr, error) {
 
 // deleted is the set after DELETE, nil when no element is left.
 func deleted(old, v attr) (attr, error) {
-	var rest attr
-	left := 0
+	var (
+		rest attr
+		left int
+	)
 	switch v := v.(type) {
 	case attrStringSet:
 		old, ok := old.(attrStringSet)

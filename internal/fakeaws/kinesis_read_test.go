@@ -32,7 +32,8 @@ func TestKinesisIteratorTypes(t *testing.T) {
 			want []string
 		}{
 			{
-				"horizon", kinesis.GetShardIteratorInput{ShardIteratorType: types.ShardIteratorTypeTrimHorizon},
+				"horizon",
+				kinesis.GetShardIteratorInput{ShardIteratorType: types.ShardIteratorTypeTrimHorizon},
 				[]string{"0", "1", "2", "3"},
 			},
 			{"latest", kinesis.GetShardIteratorInput{ShardIteratorType: types.ShardIteratorTypeLatest}, []string{}},
@@ -128,7 +129,8 @@ func TestKinesisIteratorErrors(t *testing.T) {
 				"InvalidArgumentException",
 			},
 			{
-				"made up", kinesis.GetShardIteratorInput{ShardIteratorType: at, StartingSequenceNumber: &unknown},
+				"made up",
+				kinesis.GetShardIteratorInput{ShardIteratorType: at, StartingSequenceNumber: &unknown},
 				"InvalidArgumentException",
 			},
 			{
@@ -141,7 +143,8 @@ func TestKinesisIteratorErrors(t *testing.T) {
 				ShardIteratorType: types.ShardIteratorTypeLatest, StartingSequenceNumber: &mine,
 			}, "InvalidArgumentException"},
 			{
-				"no time", kinesis.GetShardIteratorInput{ShardIteratorType: types.ShardIteratorTypeAtTimestamp},
+				"no time",
+				kinesis.GetShardIteratorInput{ShardIteratorType: types.ShardIteratorTypeAtTimestamp},
 				"InvalidArgumentException",
 			},
 			{"the future", kinesis.GetShardIteratorInput{

@@ -184,20 +184,24 @@ func TestSubscribeRefuses(t *testing.T) {
 		{"e-mail on a large topic", "large", "email", "nurse@example.com", nil, "256 KiB"},
 		{"unknown attribute", "std", "email", "nurse@example.com", []string{"Color", "red"}, "AttributeName"},
 		{
-			"raw e-mail", "std", "email", "nurse@example.com", []string{"RawMessageDelivery", "true"},
+			"raw e-mail", "std", "email", "nurse@example.com",
+			[]string{"RawMessageDelivery", "true"},
 			"does not support raw message delivery",
 		},
 		{"raw maybe", "std", "sqs", queueARN("q"), []string{"RawMessageDelivery", "maybe"}, "Invalid value [maybe]"},
 		{
-			"unknown scope", "std", "sqs", queueARN("q"), []string{"FilterPolicyScope", "Body"},
+			"unknown scope", "std", "sqs", queueARN("q"),
+			[]string{"FilterPolicyScope", "Body"},
 			"Please use either MessageBody or MessageAttributes",
 		},
 		{
-			"filter is no JSON", "std", "sqs", queueARN("q"), []string{"FilterPolicy", "{"},
+			"filter is no JSON", "std", "sqs", queueARN("q"),
+			[]string{"FilterPolicy", "{"},
 			"FilterPolicy: failed to parse JSON",
 		},
 		{
-			"different attributes", "std", "sqs", queueARN("taken"), []string{"RawMessageDelivery", "false"},
+			"different attributes", "std", "sqs", queueARN("taken"),
+			[]string{"RawMessageDelivery", "false"},
 			"different attributes",
 		},
 	}

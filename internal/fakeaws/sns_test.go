@@ -122,10 +122,12 @@ func snsToSQS(t *testing.T, m *messaging) {
 	require.Equal(t, "3.5", *got.Messages[0].MessageAttributes["n"].StringValue)
 	require.Equal(t, []byte{0, 255}, got.Messages[0].MessageAttributes["b"].BinaryValue)
 
-	batch, err := m.sns.PublishBatch(ctx, &sns.PublishBatchInput{TopicArn: topic,
+	batch, err := m.sns.PublishBatch(ctx, &sns.PublishBatchInput{
+		TopicArn: topic,
 		PublishBatchRequestEntries: []snstypes.PublishBatchRequestEntry{
 			{Id: new("a"), Message: new("1")}, {Id: new("b"), Message: new("2")},
-		}})
+		},
+	})
 	require.NoError(t, err)
 	require.Len(t, batch.Successful, 2)
 	require.Empty(t, batch.Failed)

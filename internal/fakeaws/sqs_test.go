@@ -395,10 +395,12 @@ func TestSQSBatches(t *testing.T) {
 	require.Len(t, hidden.Successful, 1)
 	require.Equal(t, "ReceiptHandleIsInvalid", *hidden.Failed[0].Code)
 	require.Equal(t, []string{"m0"}, received(m.receive(t, queue)))
-	deleted, err := m.sqs.DeleteMessageBatch(ctx, &sqs.DeleteMessageBatchInput{QueueUrl: queue,
+	deleted, err := m.sqs.DeleteMessageBatch(ctx, &sqs.DeleteMessageBatchInput{
+		QueueUrl: queue,
 		Entries: []types.DeleteMessageBatchRequestEntry{
 			{Id: new("a"), ReceiptHandle: got[0].ReceiptHandle}, {Id: new("b"), ReceiptHandle: got[1].ReceiptHandle},
-		}})
+		},
+	})
 	require.NoError(t, err)
 	require.Len(t, deleted.Successful, 2)
 	require.Zero(t, m.SQS.Len("q"))
