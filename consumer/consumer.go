@@ -44,12 +44,11 @@ type Consumer struct {
 	lanes     laneConfig // of every shard, but for its owner
 	pipeline  *alert.Pipeline
 	evaluator func(shard string, generation uint32) evaluator
-	kinesis   KinesisReader
+	source    *source
 	clock     *clock.Clock
 	log       *zap.Logger
 	metrics   *metrics
 	budget    *budget
-	decoding  chan struct{}
 	ledger    *ledger
 
 	// readCtx ends when a stop begins, workCtx when its budget is over.
@@ -66,9 +65,6 @@ type Consumer struct {
 	shards map[string]*shard
 }
 
-// decodeAtOnce is how many large answers are read and decoded at the same time: each takes about three times its size.
-const decodeAtOnce = 2
-
 // New makes a consumer. The configuration must be valid.
 func New(cfg Config, d Deps) (*Consumer, error) {
 	cfg = cfg.WithDefaults()
@@ -76,7 +72,7 @@ func New(cfg Config, d Deps) (*Consumer, error) {
 		return nil, err
 	}
 	c := &Consumer{
-		cfg: cfg, leases: d.Leases, pipeline: d.Pipeline, kinesis: d.Kinesis, clock: d.Clock,
+		cfg: cfg, leases: d.Leases, pipeline: d.Pipeline, clock: d.Clock,
 		lanes: laneConfig{
 			// A shard whose alerts stand still keeps at most a quarter of all credits, so that the others are read on.
 			parallelism: cfg.Parallelism, maxBytes: cfg.Memory / 4,
@@ -84,11 +80,12 @@ func New(cfg Config, d Deps) (*Consumer, error) {
 		},
 		evaluator: func(shard string, generation uint32) evaluator { return d.Pipeline.Rewound(shard, generation) },
 		log:       d.Log.Named("consumer"), metrics: newMetrics(d.Registerer), budget: newBudget(cfg.Memory),
-		decoding: make(chan struct{}, decodeAtOnce), done: make(chan struct{}), shards: map[string]*shard{},
+		done: make(chan struct{}), shards: map[string]*shard{},
 	}
 	if c.clock == nil {
 		c.clock = clock.New(nil)
 	}
+	c.source = newSource(cfg.StreamName, cfg.StreamARN, d.Kinesis, cfg.PollInterval, c.budget, c.metrics.read, c.clock)
 	c.ledger = newLedger(func(n int) { c.metrics.forgotten.Add(float64(n)) })
 	if err := d.Registerer.Register(newShardCollector(c.Status, c.budget, cfg.MergeShards)); err != nil {
 		return nil, fmt.Errorf("register shard metrics: %w", err)
@@ -187,12 +184,10 @@ func (c *Consumer) begin(id string) error {
 		}
 	}
 	s.read = func(from types.StartingPosition) reader {
-		return &pollingReader{
-			shardID: id, stream: c.stream(), client: c.kinesis, budget: c.budget, decoding: c.decoding,
-			metrics: c.metrics, log: log, clock: c.clock, stands: &s.stands, pace: newPacer(c.cfg.PollInterval), from: from,
-			want: 4 * minCredit, least: minCredit, perItem: 1 << 10, onGap: s.gap, onUnusable: s.unusable, retention: lease.Retention,
-			doubt: doubt{caughtUp: lease.CaughtUp()}, wanted: s.lease.HandoffRequested,
-		}
+		return c.source.poll(shardReader{
+			shardID: id, log: log, activity: &s.stands, caughtUp: lease.CaughtUp(),
+			wanted: lease.HandoffRequested, retention: lease.Retention, onGap: s.gap, onUnusable: s.unusable,
+		}, from)
 	}
 	where := zap.Skip()
 	switch {
@@ -206,13 +201,6 @@ func (c *Consumer) begin(id string) error {
 	defer c.mu.Unlock()
 	c.shards[id] = s
 	return nil
-}
-
-func (c *Consumer) stream() streamName {
-	if c.cfg.StreamARN != "" {
-		return streamName{arn: &c.cfg.StreamARN}
-	}
-	return streamName{name: &c.cfg.StreamName}
 }
 
 // end winds a shard down. It is called when the KCL's consumer of the shard exits. What it returns is called when the table

@@ -39,16 +39,16 @@ func (d *doubt) active() bool { return d.position.Type != "" }
 // overtaken reports whether what follows the position may have left the stream, by the time up to which it was read.
 func (r *pollingReader) overtaken(now time.Time) bool {
 	d := &r.doubt
-	return !d.active() && r.from.SequenceNumber != nil && !d.caughtUp.IsZero() && r.retains() > 0 &&
-		r.clock.At(now).Sub(d.caughtUp) > r.retains() && now.Sub(d.cleared) >= doubtEvery
+	return !d.active() && r.from.SequenceNumber != nil && !d.caughtUp.IsZero() && r.retention() > 0 &&
+		r.clock.At(now).Sub(d.caughtUp) > r.retention() && now.Sub(d.cleared) >= doubtEvery
 }
 
 // adrift reports whether a page says that the position is before all that the stream holds: it is empty, and as far behind
 // as the retention.
 func (r *pollingReader) adrift(p *page) bool {
 	d := &r.doubt
-	return !d.active() && len(p.records) == 0 && !p.null && r.from.Type != types.ShardIteratorTypeTrimHorizon && r.retains() > 0 &&
-		p.behind >= r.retains()-retentionSlack && p.at.Sub(d.cleared) >= doubtEvery
+	return !d.active() && len(p.records) == 0 && !p.null && r.from.Type != types.ShardIteratorTypeTrimHorizon && r.retention() > 0 &&
+		p.behind >= r.retention()-retentionSlack && p.at.Sub(d.cleared) >= doubtEvery
 }
 
 // accepts reports whether a page is to be taken in, or is read again from another position.
@@ -66,14 +66,6 @@ func (r *pollingReader) accepts(p *page) bool {
 		r.doubt.caughtUp = at
 	}
 	return true
-}
-
-// retains is how long the stream keeps its records; 0 while that is not known.
-func (r *pollingReader) retains() time.Duration {
-	if r.retention == nil {
-		return 0
-	}
-	return r.retention()
 }
 
 // refuse takes a refusal of the position in.

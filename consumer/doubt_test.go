@@ -62,7 +62,7 @@ func TestRefusalsAreOneTrouble(t *testing.T) {
 		go func() {
 			time.Sleep(time.Second)
 			for range 180 {
-				if code, _ := w.stands.code(); code == "" {
+				if code, _ := w.activity.code(); code == "" {
 					calm++
 				}
 				time.Sleep(100 * time.Millisecond)
@@ -74,7 +74,7 @@ func TestRefusalsAreOneTrouble(t *testing.T) {
 		<-done
 		require.Zero(t, calm)
 		require.Equal(t, 1, logs.FilterMessage("reading again").Len())
-		code, _ := w.stands.code()
+		code, _ := w.activity.code()
 		require.Empty(t, code)
 	})
 }

@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/kinesis"
 	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
 	"go.uber.org/zap"
 )
@@ -15,22 +14,6 @@ const (
 	leastPatience = time.Second
 	mostPatience  = 10 * time.Second
 )
-
-// nullAnswers judges GetRecords answers without a next iterator. One alone proves nothing: any answer that lost the member
-// looks like it.
-type nullAnswers struct{ before bool }
-
-// claim reports whether an answer says that the shard has ended: it names the children, or it says the same again from a
-// fresh iterator behind the last record.
-func (n *nullAnswers) claim(out *kinesis.GetRecordsOutput) bool {
-	if out.NextShardIterator != nil {
-		n.before = false
-		return false
-	}
-	again := n.before && len(out.Records) == 0
-	n.before = true
-	return len(out.ChildShards) > 0 || again
-}
 
 // endClaim is the end of a shard as Kinesis claimed it. No page follows until a listing confirms or refutes it.
 type endClaim struct {

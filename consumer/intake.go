@@ -41,7 +41,7 @@ func (s *shard) takeInPage(p *page) bool {
 	defer s.stands.idles()
 	s.state.torn = true
 	s.eval.Reaches(p.asked)
-	s.metrics.untimed.Add(float64(bearOut(p.records, s.reached(), s.clock, p.at)))
+	s.metrics.read.untimed.Add(float64(bearOut(p.records, s.reached(), s.clock, p.at)))
 	for i := range p.records {
 		if err := s.takeInRecord(&p.records[i], p); err != nil {
 			return false
@@ -178,30 +178,30 @@ func (s *shard) decided(rec *alert.Record, at position.Position, d alert.Decisio
 
 // tasksFor are the tasks of a decision, without what this process has dealt with before. A record that the configuration
 // wants to see among the dead letters is one, if there is a place for these.
-func (s *shard) tasksFor(rec *alert.Record, at position.Position, d *alert.Decision) (tasks []*task, dealt []string) {
+func (s *shard) tasksFor(rec *alert.Record, at position.Position, d *alert.Decision) (tasks []*part, dealt []string) {
 	letter := d.DeadLetter && s.lanes.deadLetters != nil
 	if len(d.Alerts) == 0 && !letter {
 		return nil, nil
 	}
 	alerts, dealt := s.dealtBefore(d.Alerts)
-	if id := letterID(at); letter && s.wasDealt(id) {
-		letter, dealt = false, append(dealt, id)
+	id := ""
+	if letter {
+		if id = letterID(at); s.wasDealt(id) {
+			letter, dealt = false, append(dealt, id)
+		}
 	}
 	if len(alerts) == 0 && !letter {
 		return nil, nil
 	}
-	tasks = tasksOf(alerts)
+	tasks = partsOf(alerts)
 	if letter {
-		tasks = append([]*task{{
-			key: rec.PartitionKey, bytes: len(rec.Data) + len(rec.PartitionKey) + recordOverhead,
-			letter: &alert.Letter{Record: *rec, Condition: alert.ConditionRetries, Reason: d.Reason},
-		}}, tasks...)
+		tasks = append([]*part{letterPart(rec, id, d.Reason)}, tasks...)
 	}
 	return tasks, dealt
 }
 
 // submit queues the tasks of an entry; there is room for the first.
-func (s *shard) submit(e *entry, tasks []*task) error {
+func (s *shard) submit(e *entry, tasks []*part) error {
 	many := len(tasks) > 1 || len(tasks[0].alerts) > 1 || len(e.dealt) > 0
 	for i, t := range tasks {
 		if i > 0 {
@@ -211,13 +211,15 @@ func (s *shard) submit(e *entry, tasks []*task) error {
 		}
 		t.entry, t.decides = e, e.decided || t.letter != nil
 		s.mu.Lock()
-		t.tracked = many || len(s.mark.timed) > 0
+		if many || len(s.mark.timed) > 0 { // an offer cannot say that a part of them is dealt with
+			t.dealt = &e.dealt
+		}
 		if s.inTaking != nil && t.keepsPayload() {
 			t.page = s.inTaking
 			t.page.kept += t.bytes
 		}
 		s.mu.Unlock()
-		s.lanes.submit(t.key, t)
+		s.lanes.submit(&t.task)
 	}
 	return nil
 }
@@ -278,4 +280,31 @@ func (s *shard) resolvedBefore(at position.Position) bool {
 		s.passed++ // it stays named in offers until the watermark has passed it, too
 	}
 	return position.Covers(s.inherited[s.passed:], at)
+}
+
+// arrival is the event time of a record. One without arrival time takes that of the shard, or, where there is none yet, the
+// time of the answer.
+func (s *shard) arrival(r *types.Record, p *page) time.Time {
+	if r.ApproximateArrivalTimestamp != nil {
+		s.arrived, s.unknown = *r.ApproximateArrivalTimestamp, time.Time{}
+		return s.arrived
+	}
+	s.unknown = p.date.Add(-p.behind)
+	at := s.eval.EventTime()
+	if s.arrived.After(at) {
+		at = s.arrived
+	}
+	if at.IsZero() {
+		at = p.date
+	}
+	return at
+}
+
+// reached is the latest arrival of the records so far; zero before the first.
+func (s *shard) reached() time.Time {
+	at := s.arrived
+	if s.eval.Stateful() && s.eval.EventTime().After(at) {
+		at = s.eval.EventTime()
+	}
+	return at
 }

@@ -347,7 +347,7 @@ func (l *lanes) mail(ln *lane, m *letter) stepEnd {
 // id is that of the alert, or what stands for one.
 func (m *letter) id() string {
 	if m.alert == nil {
-		return letterID(m.task.entry.at)
+		return m.task.letterID
 	}
 	return m.alert.ID
 }

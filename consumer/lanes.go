@@ -180,20 +180,20 @@ func (l *lanes) releaseLocked(t *task, keep bool) {
 }
 
 // submit queues a task for which room was reserved. After stop it does nothing.
-func (l *lanes) submit(key string, t *task) {
+func (l *lanes) submit(t *task) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.ctx.Err() != nil { // stop may be waiting for the workers already: no new one
 		return
 	}
 	t.slot, t.reserved = true, t.bytes
-	if ln := l.byKey[key]; ln != nil { // it has work, or alerts in digests, or is held
+	if ln := l.byKey[t.key]; ln != nil { // it has work, or alerts in digests, or is held
 		ln.queue = append(ln.queue, t)
 		l.scheduleLocked(ln)
 		return
 	}
-	ln := &lane{key: key, queue: []*task{t}}
-	l.byKey[key] = ln
+	ln := &lane{key: t.key, queue: []*task{t}}
+	l.byKey[t.key] = ln
 	l.scheduleLocked(ln)
 }
 

@@ -68,7 +68,8 @@ func (w *lanesWorld) submit(ctx context.Context, key string, t *task) error {
 	if err := w.reserve(ctx, t.bytes, time.Hour); err != nil {
 		return err
 	}
-	w.lanes.submit(key, t)
+	t.key = key
+	w.lanes.submit(t)
 	return nil
 }
 

@@ -11,35 +11,29 @@ import (
 
 // metrics are the series of this package. Series of a single shard exist while the process holds it.
 type metrics struct {
-	recordsRead   prometheus.Counter
-	recordsSkip   prometheus.Counter
-	recordsLeft   prometheus.Counter
-	recordBytes   prometheus.Counter
-	aggregates    prometheus.Counter
-	untimed       prometheus.Counter
-	readFailures  *prometheus.CounterVec
-	fetchDuration prometheus.Histogram
-	evalDuration  prometheus.Histogram
-	heldAlerts    prometheus.Counter
-	skipped       map[alert.Reason]prometheus.Counter
-	handoffs      *prometheus.CounterVec
-	panics        prometheus.Counter
-	endsRefuted   prometheus.Counter
-	forgotten     prometheus.Counter
+	read *readMetrics
+
+	recordsRead  prometheus.Counter
+	recordsSkip  prometheus.Counter
+	recordsLeft  prometheus.Counter
+	aggregates   prometheus.Counter
+	evalDuration prometheus.Histogram
+	heldAlerts   prometheus.Counter
+	skipped      map[alert.Reason]prometheus.Counter
+	handoffs     *prometheus.CounterVec
+	panics       prometheus.Counter
+	endsRefuted  prometheus.Counter
+	forgotten    prometheus.Counter
 
 	stateSaves        *prometheus.CounterVec
 	stateSaveDuration prometheus.Histogram
 	stateGaps         *prometheus.CounterVec
 }
 
-// readFailureReasons is the closed set of the label reason.
-func readFailureReasons() []string {
-	return []string{"throttled", "expired_iterator", "too_large", "error"}
-}
-
 func newMetrics(reg prometheus.Registerer) *metrics {
 	f := promauto.With(reg)
 	m := &metrics{
+		read:    newReadMetrics(reg),
 		skipped: map[alert.Reason]prometheus.Counter{},
 		recordsRead: f.NewCounter(prometheus.CounterOpts{
 			Name: "kinesis_alerter_records_read_total",
@@ -53,26 +47,9 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 			Name: "kinesis_alerter_records_skipped_total",
 			Help: "Records read again that an earlier owner of the shard had resolved.",
 		}),
-		recordBytes: f.NewCounter(prometheus.CounterOpts{
-			Name: "kinesis_alerter_record_bytes_total",
-			Help: "Payload and partition key bytes read from Kinesis.",
-		}),
 		aggregates: f.NewCounter(prometheus.CounterOpts{
 			Name: "kinesis_alerter_aggregated_records_total",
 			Help: "Kinesis records in the KPL's aggregated format that were taken apart.",
-		}),
-		untimed: f.NewCounter(prometheus.CounterOpts{
-			Name: "kinesis_alerter_untimed_records_total",
-			Help: "Kinesis records whose arrival times were not believed: they could not be, and stayed so, or nothing bore out that they are so late.",
-		}),
-		readFailures: f.NewCounterVec(prometheus.CounterOpts{
-			Name: "kinesis_alerter_read_failures_total",
-			Help: "Calls for pages and iterators that failed and are tried again.",
-		}, []string{"reason"}),
-		fetchDuration: f.NewHistogram(prometheus.HistogramOpts{
-			Name:    "kinesis_alerter_fetch_duration_seconds",
-			Help:    "Time of a GetRecords call that was answered.",
-			Buckets: []float64{.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10},
 		}),
 		evalDuration: f.NewHistogram(prometheus.HistogramOpts{
 			Name:    "kinesis_alerter_process_duration_seconds",
@@ -108,9 +85,6 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 	for _, r := range []alert.Reason{alert.ReasonRejected, ReasonRecordAge, ReasonRetryAttempts} {
 		m.skipped[r] = skipped.WithLabelValues(string(r))
 	}
-	for _, r := range readFailureReasons() {
-		m.readFailures.WithLabelValues(r)
-	}
 	for _, r := range []string{"done", "called_off"} {
 		m.handoffs.WithLabelValues(r)
 	}
@@ -137,12 +111,6 @@ func (m *metrics) stateMetrics(f promauto.Factory) {
 	for _, r := range gapReasons() {
 		m.stateGaps.WithLabelValues(r)
 	}
-}
-
-// fetched notes an answered GetRecords call.
-func (m *metrics) fetched(took time.Duration, payload int) {
-	m.fetchDuration.Observe(took.Seconds())
-	m.recordBytes.Add(float64(payload))
 }
 
 // shardCollector computes the per-shard gauges when it is asked, so that they grow while nothing moves and vanish with

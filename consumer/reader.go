@@ -1,10 +1,8 @@
 package consumer
 
 import (
-	"cmp"
 	"context"
 	"errors"
-	"slices"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -13,46 +11,9 @@ import (
 	"go.uber.org/zap"
 
 	"kinesis-alerter/internal/answer"
-	"kinesis-alerter/internal/awsfault"
 	"kinesis-alerter/internal/clock"
 	"kinesis-alerter/internal/sleep"
 )
-
-// reader brings the pages of one shard, in order, from a start position on. The polling reader is the only one today;
-// one that is pushed to (enhanced fan-out) has the same shape.
-type reader interface {
-	// read waits for the next page: records, or the end of the shard, or news that there is nothing. It deals with
-	// every transient error itself. It returns an error only when ctx is done.
-	read(ctx context.Context) (page, error)
-}
-
-// page is one answer of a shard. Whoever holds it settles its credit.
-type page struct {
-	records []types.Record
-	credit  credit
-	// behind is how far this page is from the tip of the shard; tip says that Kinesis said 0.
-	behind time.Duration
-	tip    bool
-	// at is when the answer came, by the machine's clock. By the service's clock, asked is what had surely passed when the call for it
-	// began, and date when it was answered.
-	at, asked, date time.Time
-	// null says that the answer named no next iterator. end says that the shard has ended, as Kinesis claims; children are
-	// what it was split or merged into. proven says that a listing confirms it: no page follows.
-	null, end, proven bool
-	children          []types.ChildShard
-}
-
-// caughtUp is the time up to which the shard is read with this page: Kinesis looked no earlier than it was asked. Where
-// there is more to read, that is no later than the last record, whatever the distance to the tip is measured from.
-func (p *page) caughtUp() time.Time {
-	at := p.asked.Add(-p.behind)
-	if n := len(p.records); n > 0 && p.behind > 0 {
-		if last := p.records[n-1].ApproximateArrivalTimestamp; last != nil && last.Before(at) {
-			return *last
-		}
-	}
-	return at
-}
 
 // KinesisReader is what the polling reader calls. *kinesis.Client has it; retries are the reader's, so give it a
 // client that makes one attempt.
@@ -74,49 +35,77 @@ const (
 	pageTimeout     = 15 * time.Second
 )
 
-// pollingReader asks Kinesis again and again, at its pace and within its credits. Used by one goroutine.
-type pollingReader struct {
-	shardID  string
+// crowdedEvery is how often throttling is logged at most.
+const crowdedEvery = time.Minute
+
+// decodeAtOnce is how many large answers are read and decoded at the same time: each takes about three times its size.
+const decodeAtOnce = 2
+
+// source is what all readers of a process share.
+type source struct {
 	stream   streamName
 	client   KinesisReader
+	interval time.Duration // between two calls for one shard
 	budget   *budget
-	decoding chan struct{}
-	metrics  *metrics
-	log      *zap.Logger
+	decoding chan struct{} // as many as may decode a large answer
+	metrics  *readMetrics
 	clock    *clock.Clock
-	stands   *standing
+}
+
+// streamName names the stream as the API takes it: by ARN or by name.
+type streamName struct{ name, arn *string }
+
+// newSource makes the source of a stream: by ARN, or by name where that is empty.
+func newSource(name, arn string, client KinesisReader, interval time.Duration, b *budget, m *readMetrics, c *clock.Clock) *source {
+	s := &source{client: client, interval: interval, budget: b, decoding: make(chan struct{}, decodeAtOnce), metrics: m, clock: c}
+	if s.stream.name = &name; arn != "" {
+		s.stream = streamName{arn: &arn}
+	}
+	return s
+}
+
+// shardReader is what a reader knows of its shard.
+type shardReader struct {
+	shardID  string
+	log      *zap.Logger
+	activity *standing
+	caughtUp time.Time // up to when the shard was read before; zero where that is not known
 	// wanted says that the shard is wanted for something else, which ends a pause between two reads.
 	wanted func() <-chan struct{}
-	// onGap is told when the position has left the stream, and says where to go on; shown says that the oldest record is
-	// behind it. onUnusable is told that it never was one in the shard, which is read from its beginning. retention is how
-	// long the stream keeps its records, 0 while it is not known.
+	// retention is how long the stream keeps its records, 0 while it is not known.
+	retention func() time.Duration
+	// onGap is called when the position has left the stream, and answers where to continue; shown says that the oldest
+	// record is behind it. onUnusable is called when it never was one in the shard, which is read from its beginning.
 	onGap      func(shown bool) types.StartingPosition
 	onUnusable func()
-	retention  func() time.Duration
+}
+
+// pollingReader asks Kinesis again and again, at its pace and within its credits. Used by one goroutine.
+type pollingReader struct {
+	*source
+	shardReader
 
 	pace     pacer
 	from     types.StartingPosition
 	iterator string
-	want     int // bytes of the next page
-	least    int // bytes without which there is no point in asking
-	perItem  int // bytes of a record, as seen lately
+	size     pageSizer
 	doubt    doubt
+	nulls    nullAnswers
+	times    strangeTimes
+	expect   answer.Expect
 	expired  bool // the iterator before this one had expired too
 	// tip is when the last page was asked for, if it reached the tip: what comes behind it has arrived since.
 	tip     time.Time
-	nulls   nullAnswers
-	trouble string
-	expect  answer.Expect
-	times   strangeTimes
-	// crowded is when it was said last that others read the shard, too: it comes and goes many times a minute.
-	crowded time.Time
+	trouble string    // the error code that was logged last; empty while reading works
+	crowded time.Time // when throttling was logged last: it comes and goes many times a minute
 }
 
-// crowdedEvery is how often throttling is told at most.
-const crowdedEvery = time.Minute
-
-// streamName names the stream as the API takes it: by ARN or by name.
-type streamName struct{ name, arn *string }
+// poll makes a reader that begins at a position.
+func (s *source) poll(shard shardReader, from types.StartingPosition) *pollingReader {
+	return &pollingReader{
+		source: s, shardReader: shard, from: from, pace: newPacer(s.interval), size: newPageSizer(), doubt: doubt{caughtUp: shard.caughtUp},
+	}
+}
 
 func (r *pollingReader) read(ctx context.Context) (page, error) {
 	for {
@@ -153,11 +142,11 @@ func (r *pollingReader) read(ctx context.Context) (page, error) {
 
 // fetch takes credits, makes one GetRecords call and notes where to go on.
 func (r *pollingReader) fetch(ctx context.Context) (page, error) {
-	granted, wait := r.budget.tryTake(r.want, r.least)
+	granted, wait := r.budget.tryTake(r.size.want, r.size.least)
 	if wait != nil {
-		r.stands.enter(standsAtMemory)
+		r.activity.enter(standsAtMemory)
 		var err error
-		if granted, err = r.budget.take(ctx, r.want, r.least); err != nil {
+		if granted, err = r.budget.take(ctx, r.size.want, r.size.least); err != nil {
 			return page{}, err
 		}
 	}
@@ -175,12 +164,12 @@ func (r *pollingReader) fetch(ctx context.Context) (page, error) {
 	c, wait := r.budget.tryAdmit(admitted, size)
 	if wait != nil {
 		size = cut(out, admitted.bytes, size, now)
-		r.stands.enter(standsAtMemory)
+		r.activity.enter(standsAtMemory)
 		if c, err = r.budget.admit(ctx, admitted, size); err != nil {
 			return page{}, err // the records are read again by the shard's next reader
 		}
 	}
-	r.stands.enter(standsAtNothing)
+	r.activity.enter(standsAtNothing)
 	r.pace.answered(start, payload)
 	r.expired = false
 	date := answer.Time(out.ResultMetadata, now)
@@ -196,47 +185,20 @@ func (r *pollingReader) fetch(ctx context.Context) (page, error) {
 	}, nil
 }
 
-// cut shortens a page to the records that its credits cover, if that is one at least, and returns its size. The rest is
-// read again. The page could wait for more credits, but the ones that are missing may be those of a shard whose alerts
-// stand still for days.
-func cut(out *kinesis.GetRecordsOutput, granted, size int, now time.Time) int {
-	kept, n := 0, 0
-	for ; n < len(out.Records); n++ {
-		_, more := pageSize(out.Records[n : n+1])
-		if kept+more > granted {
-			break
-		}
-		kept += more
-	}
-	if n == 0 || n == len(out.Records) {
-		return size
-	}
-	out.Records = slices.Clone(out.Records[:n]) // the rest must not stay in memory
-	if at := out.Records[n-1].ApproximateArrivalTimestamp; at != nil {
-		behind := max(aws.ToInt64(out.MillisBehindLatest), now.Sub(*at).Milliseconds())
-		out.MillisBehindLatest = &behind
-	}
-	out.NextShardIterator, out.ChildShards = new(string), nil // no end yet; the iterator is made anew from the last record
-	return kept
-}
-
 // call makes one GetRecords call and says when.
 func (r *pollingReader) call(ctx context.Context, gate *answerGate) (out *kinesis.GetRecordsOutput, start time.Time, err error) {
 	defer gate.leave()
-	limit := min(maxPageRecords, max(1, gate.credit.bytes/r.perItem))
+	limit := r.size.limit(gate.credit.bytes)
 	start = time.Now()
-	r.stands.enter(standsAtKinesis)
-	defer r.stands.enter(standsAtNothing)
+	r.activity.enter(standsAtKinesis)
+	defer r.activity.enter(standsAtNothing)
 	ctx, cancel := context.WithTimeout(answer.With(ctx, r.expects()), pageTimeout)
 	defer cancel()
 	out, err = r.client.GetRecords(ctx, &kinesis.GetRecordsInput{
 		ShardIterator: &r.iterator, StreamARN: r.stream.arn, Limit: aws.Int32(int32(limit)),
 	}, gate.install)
 	if large, ok := errors.AsType[*pageTooLargeError](err); ok {
-		// Next time with fewer records, and not before there are credits for as much.
-		r.perItem = max(4*r.perItem, large.size/limit)
-		r.least = large.size
-		r.want = max(r.want, large.size)
+		r.size.tooLarge(large.size, limit)
 		r.pace.answered(start, large.size) // unread or not, Kinesis has counted it
 	}
 	return out, start, err
@@ -253,26 +215,12 @@ func (r *pollingReader) advance(out *kinesis.GetRecordsOutput, size, granted int
 		Type:           types.ShardIteratorTypeAfterSequenceNumber,
 		SequenceNumber: out.Records[n-1].SequenceNumber,
 	}
-	r.perItem, r.least = max(1, size/n), minCredit
-	switch full := n >= maxPageRecords || size >= granted/2; {
-	case full && aws.ToInt64(out.MillisBehindLatest) > 0:
-		r.want = min(maxPageBytes+maxPageRecords*recordOverhead, 2*max(r.want, size))
-	case !full:
-		r.want = max(4*minCredit, r.want/2)
-	}
-}
-
-// pageSize counts the payload, as Kinesis limits it, and the memory that a page takes.
-func pageSize(records []types.Record) (payload, memory int) {
-	for i := range records {
-		payload += len(records[i].Data) + len(aws.ToString(records[i].PartitionKey))
-	}
-	return payload, payload + len(records)*recordOverhead
+	r.size.fit(n, size, granted, aws.ToInt64(out.MillisBehindLatest) > 0)
 }
 
 func (r *pollingReader) renewIterator(ctx context.Context) error {
-	r.stands.enter(standsAtKinesis)
-	defer r.stands.enter(standsAtNothing)
+	r.activity.enter(standsAtKinesis)
+	defer r.activity.enter(standsAtNothing)
 	callCtx, cancel := context.WithTimeout(answer.With(ctx, r.expects()), iteratorTimeout)
 	defer cancel()
 	out, err := r.client.GetShardIterator(callCtx, &kinesis.GetShardIteratorInput{
@@ -300,10 +248,10 @@ func (r *pollingReader) failed(err error) {
 	now := time.Now()
 	if _, large := errors.AsType[*pageTooLargeError](err); large {
 		r.metrics.readFailures.WithLabelValues("too_large").Inc()
-		r.stands.enter(standsAtMemory) // the pause before the next call is for credits, too
+		r.activity.enter(standsAtMemory) // the pause before the next call is for credits, too
 		return
 	}
-	r.stands.failed(now, err)
+	r.activity.failed(now, err)
 	if r.times.refused(err, now) {
 		r.log.Warn("arrival times of records cannot be, and stay so; the records are read as if they had none", zap.Error(err))
 	}
@@ -323,7 +271,7 @@ func (r *pollingReader) failed(err error) {
 		// One that expires as soon as it is made (a clock far off) would be renewed without a pause for ever.
 	case errors.As(err, &throughput), errors.As(err, &limit), errors.As(err, &kms):
 		r.pace.throttled(now)
-		r.stands.throttled.Store(now.UnixNano())
+		r.activity.throttled.Store(now.UnixNano())
 		r.metrics.readFailures.WithLabelValues("throttled").Inc()
 		if now.Sub(r.crowded) >= crowdedEvery {
 			r.crowded = now
@@ -349,28 +297,11 @@ func (r *pollingReader) failed(err error) {
 
 // recovered ends the trouble with a page that is taken in: a look at the oldest record reads nothing on.
 func (r *pollingReader) recovered() {
-	r.stands.succeeded()
+	r.activity.succeeded()
 	if r.trouble != "" {
 		r.log.Info("reading again", zap.String("after", r.trouble))
 		r.trouble = ""
 	}
-}
-
-// ReadRemedy is what an operator does about an error code of Kinesis, or about reads without an answer.
-func ReadRemedy(code string) string {
-	switch code {
-	case answer.Code:
-		return "check AWS_ENDPOINT_URL, proxies and the network: what answers there is not AWS, or AWS is unwell"
-	case "timeout", "unreachable", "":
-		return "if it does not pass: check the network, DNS, proxies, AWS_REGION and AWS_ENDPOINT_URL"
-	}
-	remedy := awsfault.Of(code).Remedy(awsfault.Resource{
-		Name: "the stream", Actions: "kinesis:GetRecords and kinesis:GetShardIterator", KeyActions: "kms:Decrypt",
-		Crowded: "see who else reads the stream: Kinesis allows five reads a second and 2 MB/s a shard to all readers together; " +
-			"set processing.poll_interval to 1s in each application, or take a reader away",
-		Found: "the stream or the shard does not exist: was it deleted, or is AWS_REGION another one?",
-	})
-	return cmp.Or(remedy, "if it does not pass: see AWS' health page")
 }
 
 // errWanted ends a pause because the shard is wanted for something else.

@@ -50,17 +50,16 @@ func newReaderWorld(t *testing.T) *readerWorld {
 	cloud := fakeaws.New(fakeaws.Options{})
 	cloud.Kinesis.Create("stream", 1)
 	w := &readerWorld{cloud: cloud}
-	w.pollingReader = &pollingReader{
-		shardID: cloud.Kinesis.OpenShards("stream")[0], stream: streamName{name: aws.String("stream")},
-		client: kinesisClient(cloud, "reader"), budget: newBudget(64 * mib), decoding: make(chan struct{}, decodeAtOnce),
-		metrics: newMetrics(prometheus.NewPedanticRegistry()), log: zaptest.NewLogger(t), clock: clock.New(nil), stands: &standing{},
-		pace: newPacer(DefaultPollInterval), from: types.StartingPosition{Type: types.ShardIteratorTypeTrimHorizon},
+	source := newSource("stream", "", kinesisClient(cloud, "reader"), DefaultPollInterval, newBudget(64*mib),
+		newReadMetrics(prometheus.NewPedanticRegistry()), clock.New(nil))
+	w.pollingReader = source.poll(shardReader{
+		shardID: cloud.Kinesis.OpenShards("stream")[0], log: zaptest.NewLogger(t), activity: &standing{},
 		retention: func() time.Duration { return 24 * time.Hour }, onUnusable: func() { w.unusable++ },
-		want: 4 * minCredit, least: minCredit, perItem: 1 << 10, onGap: func(bool) types.StartingPosition {
+		onGap: func(bool) types.StartingPosition {
 			w.gaps++
 			return types.StartingPosition{Type: types.ShardIteratorTypeTrimHorizon}
 		},
-	}
+	}, types.StartingPosition{Type: types.ShardIteratorTypeTrimHorizon})
 	return w
 }
 
@@ -447,7 +446,7 @@ func manyReaders(t *testing.T, announced bool) {
 			cloud.Kinesis.Put("stream", fmt.Sprint(i), large)
 		}
 		pool, decoding := newBudget(16*mib), make(chan struct{}, decodeAtOnce)
-		m := newMetrics(prometheus.NewPedanticRegistry())
+		m := newReadMetrics(prometheus.NewPedanticRegistry())
 		var most atomic.Int64
 		var inMemory peak
 		var wg sync.WaitGroup
@@ -455,12 +454,11 @@ func manyReaders(t *testing.T, announced bool) {
 			o := kinesisClient(cloud, id).Options()
 			o.HTTPClient = slowClient{o.HTTPClient, announced, &inMemory}
 			client := kinesis.New(o)
-			r := &pollingReader{
-				shardID: id, stream: streamName{name: aws.String("stream")}, client: client,
-				budget: pool, decoding: decoding, metrics: m, log: zaptest.NewLogger(t), clock: clock.New(nil), stands: &standing{}, pace: newPacer(DefaultPollInterval),
-				from: types.StartingPosition{Type: types.ShardIteratorTypeTrimHorizon},
-				want: 4 * minCredit, least: minCredit, perItem: 1 << 10,
-			}
+			source := newSource("stream", "", client, DefaultPollInterval, pool, m, clock.New(nil))
+			source.decoding = decoding
+			r := source.poll(shardReader{
+				shardID: id, log: zaptest.NewLogger(t), activity: &standing{}, retention: func() time.Duration { return 0 },
+			}, types.StartingPosition{Type: types.ShardIteratorTypeTrimHorizon})
 			wg.Go(func() {
 				for n := 0; n < perShard; {
 					p, err := r.read(t.Context())

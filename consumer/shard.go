@@ -24,6 +24,14 @@ const (
 	leastRetention = 24 * time.Hour
 )
 
+// reader brings the pages of one shard, in order, from a start position on. The polling reader is the only one today;
+// one that is pushed to (enhanced fan-out) has the same shape.
+type reader interface {
+	// read waits for the next page: records, or the end of the shard, or news that there is nothing. It deals with
+	// every transient error itself. It returns an error only when ctx is done.
+	read(ctx context.Context) (page, error)
+}
+
 // shard is one shard's life on this worker, from GetShardIterator to RemoveLeaseOwner. Reading and evaluation run on
 // the KCL's goroutine for the shard, so records are evaluated in sequence order; publishing runs in the lanes.
 type shard struct {
@@ -231,8 +239,8 @@ func (s *shard) unusable() {
 // taskFreed implements laneOwner: the task's part of its page's credit is given back.
 func (s *shard) taskFreed(t *task) {
 	s.mu.Lock()
-	give := 0
-	switch p := t.page; {
+	give, of := 0, t.owner.(*part)
+	switch p := of.page; {
 	case p == nil:
 	case p.settled:
 		give = t.bytes
@@ -240,7 +248,7 @@ func (s *shard) taskFreed(t *task) {
 	default:
 		p.kept -= t.bytes
 	}
-	t.page = nil
+	of.page = nil
 	s.mu.Unlock()
 	if give > 0 {
 		s.budget.give(give)
@@ -250,8 +258,9 @@ func (s *shard) taskFreed(t *task) {
 // taskResolved implements laneOwner.
 func (s *shard) taskResolved(t *task) {
 	s.mu.Lock()
-	e := t.entry
-	if t.decides {
+	of := t.owner.(*part)
+	e := of.entry
+	if of.decides {
 		worsen(&e.decision, t.result.Outcome, t.result.Reason)
 	}
 	whole := s.mark.resolve(e)

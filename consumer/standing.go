@@ -1,6 +1,7 @@
 package consumer
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"sync/atomic"
@@ -9,6 +10,7 @@ import (
 	"github.com/aws/smithy-go"
 
 	"kinesis-alerter/internal/answer"
+	"kinesis-alerter/internal/awsfault"
 )
 
 // What a shard waits for before it can read on, as ShardStatus tells it. A pause between two reads is none of it.
@@ -112,4 +114,21 @@ func readCode(err error) string {
 		return "timeout"
 	}
 	return "unreachable"
+}
+
+// ReadRemedy is what an operator does about an error code of Kinesis, or about reads without an answer.
+func ReadRemedy(code string) string {
+	switch code {
+	case answer.Code:
+		return "check AWS_ENDPOINT_URL, proxies and the network: what answers there is not AWS, or AWS is unwell"
+	case "timeout", "unreachable", "":
+		return "if it does not pass: check the network, DNS, proxies, AWS_REGION and AWS_ENDPOINT_URL"
+	}
+	remedy := awsfault.Of(code).Remedy(awsfault.Resource{
+		Name: "the stream", Actions: "kinesis:GetRecords and kinesis:GetShardIterator", KeyActions: "kms:Decrypt",
+		Crowded: "see who else reads the stream: Kinesis allows five reads a second and 2 MB/s a shard to all readers together; " +
+			"set processing.poll_interval to 1s in each application, or take a reader away",
+		Found: "the stream or the shard does not exist: was it deleted, or is AWS_REGION another one?",
+	})
+	return cmp.Or(remedy, "if it does not pass: see AWS' health page")
 }

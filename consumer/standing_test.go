@@ -17,10 +17,10 @@ func TestReaderSaysWhatItWaitsFor(t *testing.T) {
 		w := newReaderWorld(t)
 		w.budget = newBudget(mib)
 		code := func() string {
-			code, _ := w.stands.code()
+			code, _ := w.activity.code()
 			return code
 		}
-		said := func() [2]string { return [2]string{w.stands.waitsFor(false), code()} }
+		said := func() [2]string { return [2]string{w.activity.waitsFor(false), code()} }
 		pages := make(chan page)
 		go func() {
 			for {
@@ -39,7 +39,7 @@ func TestReaderSaysWhatItWaitsFor(t *testing.T) {
 		next()
 		synctest.Wait()
 		require.Equal(t, [2]string{"", ""}, said(), "the pause between two reads")
-		require.Equal(t, WaitsForAlerts, w.stands.waitsFor(true))
+		require.Equal(t, WaitsForAlerts, w.activity.waitsFor(true))
 
 		hang := w.cloud.Faults.Add(fakeaws.Fault{Service: fakeaws.ServiceKinesis, Kind: fakeaws.BlackHole})
 		time.Sleep(time.Second)
@@ -50,10 +50,10 @@ func TestReaderSaysWhatItWaitsFor(t *testing.T) {
 		denied := w.cloud.Faults.Add(fakeaws.Fault{
 			Service: fakeaws.ServiceKinesis, Err: &fakeaws.Error{Code: "AccessDeniedException", Status: 400},
 		})
-		_, first := w.stands.code()
+		_, first := w.activity.code()
 		time.Sleep(30 * time.Second)
 		require.Equal(t, [2]string{"", "AccessDeniedException"}, said())
-		_, since := w.stands.code()
+		_, since := w.activity.code()
 		require.Equal(t, first, since, "of the first failure in a row, whatever its kind")
 		denied()
 		w.cloud.Faults.Add(fakeaws.Fault{Service: fakeaws.ServiceKinesis, Operation: "GetRecords", Kind: fakeaws.Partition, Times: 1})

@@ -345,7 +345,7 @@ func (s *shard) tick(p *page, now time.Time) {
 	s.firing, s.leaving = firing, leaving
 	s.mu.Unlock()
 	if len(alerts) > 0 {
-		tasks := tasksOf(alerts)
+		tasks := partsOf(alerts)
 		s.mu.Lock()
 		e := s.mark.waitTimed(at, len(tasks))
 		e.dealt = dealt

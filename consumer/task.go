@@ -1,25 +1,20 @@
 package consumer
 
-import (
-	"kinesis-alerter/alert"
-)
+import "kinesis-alerter/alert"
 
-// task is the part of an entry that concerns one partition key: alerts that have to be dealt with in order, or a record
-// that goes to the dead letters as it is.
+// task is work for one partition key: alerts that have to be published in order, or a record that goes to the dead letters
+// as it is. Its owner makes it, and gets it back with each call of laneOwner.
 type task struct {
-	entry  *entry
+	owner  any // the owner's own value
 	key    string
 	alerts []*alert.Alert
-	// letter is the record itself, as a dead letter; nil once it is sent.
-	letter *alert.Letter
-	// decides says that the outcome of the record depends on the task. Alerts of other keys that ride along do not count.
-	decides bool
-	// tracked says that the ids of its alerts are kept as they are dealt with: an offer cannot say that a part of them is.
-	tracked bool
-	// bytes is the memory that the task keeps.
-	bytes int
-	// page is whose credit the task keeps; nil when it keeps none. The shard's mutex guards it.
-	page *takenPage
+	// letter is the record itself, as a dead letter, and letterID stands for it where an alert has its id; nil once it is
+	// sent.
+	letter   *alert.Letter
+	letterID string
+	bytes    int // of memory that the task keeps
+	// dealt, where it is not nil, gets the ids of what is dealt with, one by one. The lanes' mutex guards it.
+	dealt *[]string
 	// next is the first alert that its lane has not dealt with. It belongs to the lane's worker.
 	next int
 
@@ -34,12 +29,12 @@ type task struct {
 	result alert.Decision
 }
 
-// note adds what became of an alert, or of a letter.
+// note adds what became of an alert, or of a dead letter.
 func (t *task) note(id string, f fate) {
-	o, r := f.outcome()
-	worsen(&t.result, o, r)
-	if t.tracked {
-		t.entry.dealt = append(t.entry.dealt, id)
+	outcome, reason := f.outcome()
+	worsen(&t.result, outcome, reason)
+	if t.dealt != nil {
+		*t.dealt = append(*t.dealt, id)
 	}
 }
 
@@ -52,46 +47,4 @@ func worsen(d *alert.Decision, o alert.Outcome, r alert.Reason) {
 		r = d.Reason // the letter is about the record, and why it could not be read is counted wherever it went
 	}
 	d.Outcome, d.Reason = o, r
-}
-
-// tasksOf sorts alerts by partition key, each key's in their order, into tasks in the order of their first alerts.
-func tasksOf(alerts []*alert.Alert) []*task {
-	tasks := make([]*task, 0, 1)
-	var byKey map[string]*task
-	find := func(key string) *task {
-		if n := len(tasks); n > 0 && tasks[n-1].key == key {
-			return tasks[n-1]
-		}
-		if byKey == nil && len(tasks) > 0 {
-			byKey = map[string]*task{tasks[0].key: tasks[0]}
-		}
-		t := byKey[key]
-		if t == nil {
-			t = &task{key: key, bytes: len(key) + recordOverhead}
-			tasks = append(tasks, t)
-			if byKey != nil {
-				byKey[key] = t
-			}
-		}
-		return t
-	}
-	for _, a := range alerts {
-		t := find(a.Record.PartitionKey)
-		t.alerts = append(t.alerts, a)
-		t.bytes = max(t.bytes, len(a.Record.Data)+len(t.key)+recordOverhead)
-	}
-	return tasks
-}
-
-// keepsPayload says whether a task keeps a part of the page that its record came with.
-func (t *task) keepsPayload() bool {
-	if t.letter != nil {
-		return true
-	}
-	for _, a := range t.alerts {
-		if len(a.Record.Data) > 0 {
-			return true
-		}
-	}
-	return false
 }

@@ -1,0 +1,102 @@
+package consumer
+
+import (
+	"slices"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/kinesis"
+	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
+)
+
+// page is one answer of a shard. Whoever holds it settles its credit.
+type page struct {
+	records []types.Record
+	credit  credit
+	// behind is how far this page is from the tip of the shard; tip says that Kinesis said 0.
+	behind time.Duration
+	tip    bool
+	// at is when the answer came, by the machine's clock. By the service's clock, asked is what had surely passed when the call for it
+	// began, and date when it was answered.
+	at, asked, date time.Time
+	// null says that the answer named no next iterator. end says that the shard has ended, as Kinesis claims; children are
+	// what it was split or merged into. proven says that a listing confirms it: no page follows.
+	null, end, proven bool
+	children          []types.ChildShard
+}
+
+// caughtUp is the time up to which the shard is read with this page: Kinesis looked no earlier than it was asked. Where
+// there is more to read, that is no later than the last record, whatever the distance to the tip is measured from.
+func (p *page) caughtUp() time.Time {
+	at := p.asked.Add(-p.behind)
+	if n := len(p.records); n > 0 && p.behind > 0 {
+		if last := p.records[n-1].ApproximateArrivalTimestamp; last != nil && last.Before(at) {
+			return *last
+		}
+	}
+	return at
+}
+
+// pageSize counts the payload, as Kinesis limits it, and the memory that a page takes.
+func pageSize(records []types.Record) (payload, memory int) {
+	for i := range records {
+		payload += len(records[i].Data) + len(aws.ToString(records[i].PartitionKey))
+	}
+	return payload, payload + len(records)*recordOverhead
+}
+
+// cut shortens a page to the records that its credits cover, if that is one at least, and returns its size. The rest is
+// read again. The page could wait for more credits, but the ones that are missing may be those of a shard whose alerts
+// stand still for days.
+func cut(out *kinesis.GetRecordsOutput, granted, size int, now time.Time) int {
+	kept, n := 0, 0
+	for ; n < len(out.Records); n++ {
+		_, more := pageSize(out.Records[n : n+1])
+		if kept+more > granted {
+			break
+		}
+		kept += more
+	}
+	if n == 0 || n == len(out.Records) {
+		return size
+	}
+	out.Records = slices.Clone(out.Records[:n]) // the rest must not stay in memory
+	if at := out.Records[n-1].ApproximateArrivalTimestamp; at != nil {
+		behind := max(aws.ToInt64(out.MillisBehindLatest), now.Sub(*at).Milliseconds())
+		out.MillisBehindLatest = &behind
+	}
+	out.NextShardIterator, out.ChildShards = new(string), nil // no end yet; the iterator is made anew from the last record
+	return kept
+}
+
+// pageSizer chooses how much to ask for: enough credits for the next page, and a limit of records.
+type pageSizer struct {
+	want    int // bytes of the next page
+	least   int // bytes without which there is no point in asking
+	perItem int // bytes of a record, as seen lately
+}
+
+func newPageSizer() pageSizer {
+	return pageSizer{want: 4 * minCredit, least: minCredit, perItem: 1 << 10}
+}
+
+// limit is how many records to ask for with some credits.
+func (z *pageSizer) limit(credits int) int { return min(maxPageRecords, max(1, credits/z.perItem)) }
+
+// tooLarge learns from a page that was let go unread: next time fewer records, and not before there are credits for it.
+func (z *pageSizer) tooLarge(size, limit int) {
+	z.perItem = max(4*z.perItem, size/limit)
+	z.least = size
+	z.want = max(z.want, size)
+}
+
+// fit learns from a page of n records; more says that there are more behind it.
+func (z *pageSizer) fit(n, size, granted int, more bool) {
+	z.perItem, z.least = max(1, size/n), minCredit
+	switch full := n >= maxPageRecords || size >= granted/2; {
+	case full && more:
+		z.want = min(maxPageBytes+maxPageRecords*recordOverhead, 2*max(z.want, size))
+	case !full:
+		z.want = max(4*minCredit, z.want/2)
+	}
+}
