@@ -343,3 +343,27 @@ func (l *lanes) waiting() (heldKeys, gathered int, crowded bool) {
 	defer l.mu.Unlock()
 	return l.held, l.gathered, l.room != nil
 }
+
+// Publisher publishes alerts.
+type Publisher interface {
+	// Publish returns nil when SNS accepted the alert. It retries what can be retried, and holds on a configuration
+	// fault of the topic, until ctx is done (then it returns the context's cause). It returns *alert.RejectedError
+	// when SNS will never accept the message. Safe for concurrent use; many callers share PublishBatch calls.
+	//
+	// It returns *alert.GivenUpError when the configured limits of attempts or age ended the attempts, and
+	// alert.ErrGathering when the topic has begun to gather: the alert is then handed over by Gather.
+	Publish(ctx context.Context, a *alert.Alert) error
+
+	// Gather takes an alert into the digest that its topic gathers at the moment, and answers whether there is one. done is
+	// called once, later and from another goroutine: with nil when SNS accepted the digest, with *alert.RejectedError or
+	// *alert.GivenUpError, or with another error when publishing ended first. The digest keeps the order in which alerts
+	// were gathered, and nothing of the record's payload.
+	Gather(a *alert.Alert, done func(error)) bool
+}
+
+// DeadLetters takes what cannot be published.
+type DeadLetters interface {
+	// Send returns nil when the destination took the letter. It retries what can be retried, and holds on a configuration
+	// fault of the destination, until ctx is done; then it returns the context's cause. Safe for concurrent use.
+	Send(ctx context.Context, l *alert.Letter) error
+}

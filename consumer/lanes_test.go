@@ -52,7 +52,7 @@ func (w *lanesWorld) heldKeys() int {
 
 func newLanesWorld(t *testing.T, parallelism int, publish func(context.Context, *alert.Alert) error) *lanesWorld {
 	t.Helper()
-	return lanesWorldOf(t, laneConfig{parallelism: parallelism, maxBytes: mib, publisher: publisherFunc(publish)})
+	return lanesWorldOf(t, laneConfig{parallelism: parallelism, maxBytes: 1 << 20, publisher: publishFunc(publish)})
 }
 
 func lanesWorldOf(t *testing.T, cfg laneConfig) *lanesWorld {
@@ -110,7 +110,7 @@ func TestLanesKeepTheOrderOfAKey(t *testing.T) {
 		require.Equal(t, want, published)
 		require.Equal(t, 3, most, "three keys at once, not more")
 		require.Len(t, w.resolved, 200)
-		w.stop(ErrStopping)
+		w.stop(errStop)
 	})
 }
 
@@ -135,7 +135,7 @@ func TestLanesHoldOnlyTheKeyOfARejectedAlert(t *testing.T) {
 		require.Len(t, w.resolved, 50, "the other key went on, with the only worker")
 		require.Equal(t, []string{"poison", "panic"}, w.held)
 		require.Equal(t, 2, w.heldKeys())
-		w.stop(ErrStopping)
+		w.stop(errStop)
 	})
 }
 
@@ -151,9 +151,9 @@ func TestLanesStopReadingWhenTooMuchWaits(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		require.ErrorIs(t, w.submit(ctx, "one more", alerts("x")), context.DeadlineExceeded)
-		w.stop(ErrStopping)
+		w.stop(errStop)
 		require.Empty(t, w.resolved)
-		require.ErrorIs(t, w.submit(t.Context(), "after stop", alerts("x")), ErrStopping)
+		require.ErrorIs(t, w.submit(t.Context(), "after stop", alerts("x")), errStop)
 	})
 }
 
@@ -178,6 +178,13 @@ func TestLanesLeaveWhatATopicRefusesAtAStop(t *testing.T) {
 		require.Equal(t, "fine", w.resolved[0].alerts[0].ID)
 		require.Empty(t, w.refusals)
 		require.Zero(t, w.heldKeys())
-		w.stop(ErrStopping)
+		w.stop(errStop)
 	})
 }
+
+var errStop = errors.New("stopping")
+
+type publishFunc func(context.Context, *alert.Alert) error
+
+func (f publishFunc) Publish(ctx context.Context, a *alert.Alert) error { return f(ctx, a) }
+func (publishFunc) Gather(*alert.Alert, func(error)) bool               { return false }

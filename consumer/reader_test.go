@@ -3,6 +3,7 @@ package consumer
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -29,14 +30,6 @@ import (
 	"kinesis-alerter/internal/fakeaws"
 )
 
-// kinesisClient is a real SDK client on the emulator, with one attempt a call as in production.
-func kinesisClient(cloud *fakeaws.AWS, name string) *kinesis.Client {
-	return kinesis.New(kinesis.Options{
-		Region: "us-east-1", Credentials: credentials.NewStaticCredentialsProvider(name, "secret", ""),
-		HTTPClient: cloud.HTTPClient(), Retryer: aws.NopRetryer{}, APIOptions: []func(*middleware.Stack) error{answer.New(nil, nil).Install},
-	})
-}
-
 // readerWorld is a stream with one shard and a reader of it.
 type readerWorld struct {
 	cloud *fakeaws.AWS
@@ -50,7 +43,7 @@ func newReaderWorld(t *testing.T) *readerWorld {
 	cloud := fakeaws.New(fakeaws.Options{})
 	cloud.Kinesis.Create("stream", 1)
 	w := &readerWorld{cloud: cloud}
-	source := newSource("stream", "", kinesisClient(cloud, "reader"), DefaultPollInterval, newBudget(64*mib),
+	source := newSource("stream", "", readerClient(cloud, "reader"), pollInterval, newBudget(64*mib),
 		newReadMetrics(prometheus.NewPedanticRegistry()), clock.New(nil))
 	w.pollingReader = source.poll(shardReader{
 		shardID: cloud.Kinesis.OpenShards("stream")[0], log: zaptest.NewLogger(t), activity: &standing{},
@@ -156,10 +149,10 @@ func TestReaderEndsWithItsContext(t *testing.T) {
 			w := newReaderWorld(t)
 			w.cloud.Faults.Add(fakeaws.Fault{Operation: "GetRecords", Kind: kind})
 			ctx, cancel := context.WithCancelCause(t.Context())
-			time.AfterFunc(3*time.Second, func() { cancel(ErrStopping) })
+			time.AfterFunc(3*time.Second, func() { cancel(errStopping) })
 			start := time.Now()
 			_, err := w.read(ctx)
-			require.ErrorIs(t, err, ErrStopping)
+			require.ErrorIs(t, err, errStopping)
 			require.Equal(t, 3*time.Second, time.Since(start))
 			require.Zero(t, w.budget.inUse())
 		})
@@ -210,7 +203,7 @@ func TestReaderPaces(t *testing.T) {
 			w.put(0, 20)
 			time.Sleep(3 * time.Millisecond)
 		}
-		require.LessOrEqual(t, worst, DefaultPollInterval+paceSlack+kclSlack)
+		require.LessOrEqual(t, worst, pollInterval+paceSlack+kclSlack)
 		require.Zero(t, testutil.ToFloat64(w.metrics.readFailures.WithLabelValues("throttled")), "never six calls in a second")
 	})
 }
@@ -284,7 +277,7 @@ func TestReaderCatchesUpWithGrowingPages(t *testing.T) {
 func TestReaderByARN(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newReaderWorld(t)
-		w.stream = streamName{arn: aws.String(testARN)}
+		w.stream = streamName{arn: aws.String("arn:aws:kinesis:us-east-1:000000000000:stream/stream")}
 		want := w.put(0, 10)
 		got, _ := w.readUntil(t, 10)
 		require.Equal(t, want, got)
@@ -451,10 +444,10 @@ func manyReaders(t *testing.T, announced bool) {
 		var inMemory peak
 		var wg sync.WaitGroup
 		for _, id := range cloud.Kinesis.OpenShards("stream") {
-			o := kinesisClient(cloud, id).Options()
+			o := readerClient(cloud, id).Options()
 			o.HTTPClient = slowClient{o.HTTPClient, announced, &inMemory}
 			client := kinesis.New(o)
-			source := newSource("stream", "", client, DefaultPollInterval, pool, m, clock.New(nil))
+			source := newSource("stream", "", client, pollInterval, pool, m, clock.New(nil))
 			source.decoding = decoding
 			r := source.poll(shardReader{
 				shardID: id, log: zaptest.NewLogger(t), activity: &standing{}, retention: func() time.Duration { return 0 },
@@ -512,5 +505,18 @@ func TestReaderTellsOfThrottlingNowAndThen(t *testing.T) {
 		_, err := w.read(ctx)
 		require.Error(t, err)
 		require.Equal(t, 5, logs.FilterMessage("reads are throttled, the shard is read less often").Len())
+	})
+}
+
+const pollInterval = 200 * time.Millisecond
+
+var errStopping = errors.New("stopping")
+
+// readerClient is a real SDK client on the emulator, with one attempt a call as in production.
+func readerClient(cloud *fakeaws.AWS, name string) *kinesis.Client {
+	return kinesis.New(kinesis.Options{
+		Region: "us-east-1", Credentials: credentials.NewStaticCredentialsProvider(name, "secret", ""),
+		HTTPClient: cloud.HTTPClient(), Retryer: aws.NopRetryer{},
+		APIOptions: []func(*middleware.Stack) error{answer.New(nil, nil).Install},
 	})
 }
