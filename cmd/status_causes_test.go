@@ -16,6 +16,7 @@ import (
 	"go.yaml.in/yaml/v4"
 
 	"kinesis-alerter/consumer"
+	"kinesis-alerter/consumer/read"
 	"kinesis-alerter/internal/fakeaws"
 )
 
@@ -91,9 +92,9 @@ func TestStatusOfMemoryThatAlertsHold(t *testing.T) {
 		memory, own := 0, 0
 		for i := range s.Shards {
 			switch s.Shards[i].Reading.WaitsFor {
-			case consumer.WaitsForMemory:
+			case read.WaitsForMemory:
 				memory++
-			case consumer.WaitsForAlerts:
+			case read.WaitsForAlerts:
 				own++
 			}
 		}

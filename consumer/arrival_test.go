@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"kinesis-alerter/alert"
+	"kinesis-alerter/consumer/read"
 )
 
 // A record without key or time is a record: it has the empty key, and the time of its shard.
@@ -18,14 +19,14 @@ func TestRecordsWithoutKeyAndTime(t *testing.T) {
 		date := time.Now().Add(time.Hour)
 		s := benchShard(t, 1)
 		defer s.windDown(ErrStopping)
-		bare := func(n int) *page {
+		bare := func(n int) *read.Page {
 			p := benchPage(2)
-			for i := range p.records {
-				r := &p.records[i]
+			for i := range p.Records {
+				r := &p.Records[i]
 				r.PartitionKey, r.ApproximateArrivalTimestamp = nil, nil
 				r.SequenceNumber = new(fmt.Sprint(n + i))
 			}
-			p.date = date
+			p.Date = date
 			return p
 		}
 		s.eval = noting{s.eval, new([]alert.Record)}
@@ -36,7 +37,7 @@ func TestRecordsWithoutKeyAndTime(t *testing.T) {
 		require.Empty(t, (*seen)[0].PartitionKey)
 		timed := benchPage(1)
 		at := date.Add(time.Minute)
-		timed.records[0].ApproximateArrivalTimestamp, timed.records[0].SequenceNumber = &at, new("20")
+		timed.Records[0].ApproximateArrivalTimestamp, timed.Records[0].SequenceNumber = &at, new("20")
 		s.takeIn(timed)
 		s.takeIn(bare(30))
 		require.Equal(t, at, (*seen)[3].Arrival, "the shard's")
@@ -65,7 +66,7 @@ func TestStateAheadOfTheClock(t *testing.T) {
 		}
 		w.eventually(5*time.Second, "10", func() bool { return w.distinct() == 10 })
 		time.Sleep(2 * time.Second)
-		require.NoError(t, one.stop(w, 10*time.Second))
+		require.NoError(t, one.Stop(w, 10*time.Second))
 		s.spoil = func(own []byte, at string) ([]byte, string) {
 			snap, err := decodeSnapshot(own)
 			require.NoError(t, err)

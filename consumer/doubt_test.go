@@ -24,7 +24,7 @@ func TestUnusablePositionIsReplaced(t *testing.T) {
 				w.put(0, 10, 2)
 				w.eventually(5*time.Second, "10", func() bool { return w.distinct() == 10 })
 				time.Sleep(2 * time.Second)
-				require.NoError(t, one.stop(w, 5*time.Second))
+				require.NoError(t, one.Stop(w, 5*time.Second))
 				shard := w.cloud.Kinesis.OpenShards(testStream)[0]
 				w.setCheckpoint(shard, checkpoint)
 				w.put(10, 20, 2)
@@ -37,7 +37,7 @@ func TestUnusablePositionIsReplaced(t *testing.T) {
 					at, _ := w.cloud.DynamoDB.Item("application", shard)["checkpoint"].(string)
 					return at != checkpoint && len(at) == 56
 				})
-				require.NoError(t, two.stop(w, 5*time.Second))
+				require.NoError(t, two.Stop(w, 5*time.Second))
 				w.join("three")
 				time.Sleep(2 * time.Minute)
 				require.Equal(t, 10, w.repeats(), "once")
@@ -69,7 +69,7 @@ func TestShardThatStandsStill(t *testing.T) {
 				w.put(0, 20, 10)
 				w.eventually(5*time.Second, "20", func() bool { return w.distinct() == 20 })
 				time.Sleep(2 * time.Second)
-				require.NoError(t, one.stop(w, 5*time.Second))
+				require.NoError(t, one.Stop(w, 5*time.Second))
 				w.put(20, 30, 10)
 				time.Sleep(26 * time.Hour) // these are lost
 				w.put(30, 40, 10)
@@ -105,7 +105,7 @@ func TestBothPositionsLeftTheStream(t *testing.T) {
 				}
 				w.eventually(5*time.Second, "20", func() bool { return w.distinct() == 20 })
 				time.Sleep(2 * time.Second)
-				require.NoError(t, one.stop(w, 10*time.Second))
+				require.NoError(t, one.Stop(w, 10*time.Second))
 				s.saving(true)
 				s.put(20, "key")
 				time.Sleep(26 * time.Hour) // it is lost

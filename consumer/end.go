@@ -7,6 +7,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
 	"go.uber.org/zap"
+
+	"kinesis-alerter/consumer/read"
 )
 
 // How long an end waits for a listing before the shard is asked again.
@@ -25,30 +27,30 @@ type endClaim struct {
 }
 
 // noteEnd keeps what a page says about the end of the shard.
-func (s *shard) noteEnd(p *page) {
+func (s *shard) noteEnd(p *read.Page) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
-	case !p.end:
+	case !p.End:
 		s.claim = nil
-		if !p.null {
+		if !p.Null {
 			s.refuted = false
 		}
 	case s.claim == nil:
-		s.claim = &endClaim{since: p.at, at: p.at, reached: p.asked, children: p.children, patience: leastPatience}
+		s.claim = &endClaim{since: p.At, at: p.At, reached: p.Asked, children: p.Children, patience: leastPatience}
 	default: // asked again
-		if len(p.records) > 0 {
-			s.claim.at, s.claim.reached = p.at, p.asked
+		if len(p.Records) > 0 {
+			s.claim.at, s.claim.reached = p.At, p.Asked
 		}
-		if len(p.children) > 0 {
-			s.claim.children = p.children
+		if len(p.Children) > 0 {
+			s.claim.children = p.Children
 		}
 	}
 }
 
 // proveEnd looks for a listing that began after the claim. With a proof it answers the last page. Without one the shard
 // is asked again: it may have a next iterator after all.
-func (s *shard) proveEnd() (p page, proven bool) {
+func (s *shard) proveEnd() (p read.Page, proven bool) {
 	c := s.claim
 	ctx, cancel := context.WithTimeout(s.readCtx, c.patience)
 	defer cancel()
@@ -56,9 +58,9 @@ func (s *shard) proveEnd() (p page, proven bool) {
 	switch {
 	case err != nil:
 		c.patience = min(2*c.patience, mostPatience)
-		return page{}, false
+		return read.Page{}, false
 	case ended:
-		return page{end: true, proven: true, null: true, children: c.children, asked: c.reached, at: c.at}, true
+		return read.Page{End: true, Proven: true, Null: true, Children: c.children, Asked: c.reached, At: c.at}, true
 	}
 	s.metrics.endsRefuted.Inc()
 	if !s.refuted {
@@ -69,7 +71,7 @@ func (s *shard) proveEnd() (p page, proven bool) {
 	s.mu.Lock()
 	s.claim = nil
 	s.mu.Unlock()
-	return page{}, false
+	return read.Page{}, false
 }
 
 // unproven is since when an end waits for its proof, and which children wait for it. Call it with mu held.

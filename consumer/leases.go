@@ -22,7 +22,7 @@ type Leases interface {
 	Release(shardID string) error
 
 	// Checkpoint answers what the table is known to have of a shard, whoever reads it: how often an operator has sent it
-	// back, and its checkpoint (empty: none yet; what is no number stands for the end). known is false for a shard without
+	// back, and its checkpoint (empty: none yet; what is no number activity for the end). known is false for a shard without
 	// a row. It does no I/O.
 	Checkpoint(shardID string) (generation uint32, sequence string, sub uint32, known bool)
 

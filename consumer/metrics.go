@@ -7,11 +7,13 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promauto"
 
 	"kinesis-alerter/alert"
+	"kinesis-alerter/consumer/lanes"
+	"kinesis-alerter/consumer/read"
 )
 
 // metrics are the series of this package. Series of a single shard exist while the process holds it.
 type metrics struct {
-	read *readMetrics
+	read *read.Metrics
 
 	recordsRead  prometheus.Counter
 	recordsSkip  prometheus.Counter
@@ -33,7 +35,7 @@ type metrics struct {
 func newMetrics(reg prometheus.Registerer) *metrics {
 	f := promauto.With(reg)
 	m := &metrics{
-		read:    newReadMetrics(reg),
+		read:    read.NewMetrics(reg),
 		skipped: map[alert.Reason]prometheus.Counter{},
 		recordsRead: f.NewCounter(prometheus.CounterOpts{
 			Name: "kinesis_alerter_records_read_total",
@@ -82,7 +84,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		Name: "kinesis_alerter_alerts_skipped_total",
 		Help: "Alerts dropped: rejected by SNS and skipped as configured, or given up within the limits without dead letters.",
 	}, []string{"reason"})
-	for _, r := range []alert.Reason{alert.ReasonRejected, ReasonRecordAge, ReasonRetryAttempts} {
+	for _, r := range []alert.Reason{alert.ReasonRejected, lanes.ReasonRecordAge, lanes.ReasonRetryAttempts} {
 		m.skipped[r] = skipped.WithLabelValues(string(r))
 	}
 	for _, r := range []string{"done", "called_off"} {
@@ -117,13 +119,13 @@ func (m *metrics) stateMetrics(f promauto.Factory) {
 // the lease.
 type shardCollector struct {
 	shards func() []ShardStatus
-	budget *budget
+	budget *read.Credits
 	merge  bool // one value for all shards instead of one for each
 
 	lag, behind, lastFetch, unresolved, heldKeys, gathered, buffered, inFlight, stateBytes, stateAge *prometheus.Desc
 }
 
-func newShardCollector(shards func() []ShardStatus, b *budget, merge bool) *shardCollector {
+func newShardCollector(shards func() []ShardStatus, b *read.Credits, merge bool) *shardCollector {
 	d := func(name, help string, labels ...string) *prometheus.Desc {
 		return prometheus.NewDesc("kinesis_alerter_"+name, help, labels, nil)
 	}
@@ -156,7 +158,7 @@ func (c *shardCollector) Collect(ch chan<- prometheus.Metric) {
 	gauge := func(d *prometheus.Desc, v float64, labels ...string) {
 		ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
 	}
-	gauge(c.buffered, float64(c.budget.inUse()))
+	gauge(c.buffered, float64(c.budget.InUse()))
 	shards, inFlight := c.shards(), 0
 	for _, s := range shards {
 		inFlight += s.Unresolved
@@ -184,7 +186,7 @@ func (c *shardCollector) Collect(ch chan<- prometheus.Metric) {
 	}
 }
 
-// AllShards is the label value of the one series that stands for all shards of the process where they have none of their own.
+// AllShards is the label value of the one series that activity for all shards of the process where they have none of their own.
 const AllShards = "all"
 
 // merged is one status for all shards: the worst of each figure, and the sum of what is counted. None for none. A shard that

@@ -1,10 +1,14 @@
 package consumer
 
-import "kinesis-alerter/alert"
+import (
+	"kinesis-alerter/alert"
+	"kinesis-alerter/consumer/lanes"
+	"kinesis-alerter/consumer/read"
+)
 
 // part is what an entry of the watermark waits for: a task of the lanes.
 type part struct {
-	task // it is the task's owner
+	lanes.Task // it is the task's owner
 
 	entry *entry
 	// decides says that the outcome of the record depends on the part. Alerts of other keys that ride along do not count.
@@ -14,8 +18,8 @@ type part struct {
 }
 
 func newPart(key string) *part {
-	p := &part{task: task{key: key, bytes: len(key) + recordOverhead}}
-	p.owner = p
+	p := &part{Task: lanes.Task{Key: key, Bytes: len(key) + read.RecordOverhead}}
+	p.Owner = p
 	return p
 }
 
@@ -24,11 +28,11 @@ func partsOf(alerts []*alert.Alert) []*part {
 	parts := make([]*part, 0, 1)
 	var byKey map[string]*part
 	find := func(key string) *part {
-		if n := len(parts); n > 0 && parts[n-1].key == key {
+		if n := len(parts); n > 0 && parts[n-1].Key == key {
 			return parts[n-1]
 		}
 		if byKey == nil && len(parts) > 0 {
-			byKey = map[string]*part{parts[0].key: parts[0]}
+			byKey = map[string]*part{parts[0].Key: parts[0]}
 		}
 		p := byKey[key]
 		if p == nil {
@@ -42,8 +46,8 @@ func partsOf(alerts []*alert.Alert) []*part {
 	}
 	for _, a := range alerts {
 		p := find(a.Record.PartitionKey)
-		p.alerts = append(p.alerts, a)
-		p.bytes = max(p.bytes, len(a.Record.Data)+len(p.key)+recordOverhead)
+		p.Alerts = append(p.Alerts, a)
+		p.Bytes = max(p.Bytes, len(a.Record.Data)+len(p.Key)+read.RecordOverhead)
 	}
 	return parts
 }
@@ -51,18 +55,18 @@ func partsOf(alerts []*alert.Alert) []*part {
 // letterPart is a record on its way to the dead letters.
 func letterPart(rec *alert.Record, id string, reason alert.Reason) *part {
 	p := newPart(rec.PartitionKey)
-	p.bytes += len(rec.Data)
-	p.letter = &alert.Letter{Record: *rec, Condition: alert.ConditionRetries, Reason: reason}
-	p.letterID = id
+	p.Bytes += len(rec.Data)
+	p.Letter = &alert.Letter{Record: *rec, Condition: alert.ConditionRetries, Reason: reason}
+	p.LetterID = id
 	return p
 }
 
 // keepsPayload reports whether a part keeps a piece of the page that its record came with.
 func (p *part) keepsPayload() bool {
-	if p.letter != nil {
+	if p.Letter != nil {
 		return true
 	}
-	for _, a := range p.alerts {
+	for _, a := range p.Alerts {
 		if len(a.Record.Data) > 0 {
 			return true
 		}

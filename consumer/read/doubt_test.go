@@ -1,4 +1,4 @@
-package consumer
+package read
 
 import (
 	"bytes"
@@ -39,7 +39,7 @@ func TestRefusalsAreOneTrouble(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newReaderWorld(t)
 		core, logs := observer.New(zap.InfoLevel)
-		w.log = zap.New(core)
+		w.shard.Log = zap.New(core)
 		w.put(0, 10)
 		_, _ = w.readUntil(t, 10)
 		w.iterator = ""
@@ -49,7 +49,7 @@ func TestRefusalsAreOneTrouble(t *testing.T) {
 		go func() {
 			time.Sleep(time.Second)
 			for range 180 {
-				if code, _ := w.activity.code(); code == "" {
+				if code, _ := w.shard.Activity.Failing(); code == "" {
 					calm++
 				}
 				time.Sleep(100 * time.Millisecond)
@@ -61,7 +61,7 @@ func TestRefusalsAreOneTrouble(t *testing.T) {
 		<-done
 		require.Zero(t, calm)
 		require.Equal(t, 1, logs.FilterMessage("reading again").Len())
-		code, _ := w.activity.code()
+		code, _ := w.shard.Activity.Failing()
 		require.Empty(t, code)
 	})
 }

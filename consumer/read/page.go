@@ -1,4 +1,4 @@
-package consumer
+package read
 
 import (
 	"slices"
@@ -9,28 +9,28 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
 )
 
-// page is one answer of a shard. Whoever holds it settles its credit.
-type page struct {
-	records []types.Record
-	credit  credit
-	// behind is how far this page is from the tip of the shard; tip says that Kinesis said 0.
-	behind time.Duration
-	tip    bool
-	// at is when the answer came, by the machine's clock. By the service's clock, asked is what had surely passed when the call for it
+// Page is one answer of a shard. Whoever holds it settles its credit.
+type Page struct {
+	Records []types.Record
+	Credit  Credit
+	// Behind is how far this page is from the tip of the shard; tip says that Kinesis said 0.
+	Behind time.Duration
+	Tip    bool
+	// At is when the answer came, by the machine's clock. By the service's clock, asked is what had surely passed when the call for it
 	// began, and date when it was answered.
-	at, asked, date time.Time
-	// null says that the answer named no next iterator. end says that the shard has ended, as Kinesis claims; children are
+	At, Asked, Date time.Time
+	// Null says that the answer named no next iterator. end says that the shard has ended, as Kinesis claims; children are
 	// what it was split or merged into. proven says that a listing confirms it: no page follows.
-	null, end, proven bool
-	children          []types.ChildShard
+	Null, End, Proven bool
+	Children          []types.ChildShard
 }
 
-// caughtUp is the time up to which the shard is read with this page: Kinesis looked no earlier than it was asked. Where
+// CaughtUp is the time up to which the shard is read with this page: Kinesis looked no earlier than it was asked. Where
 // there is more to read, that is no later than the last record, whatever the distance to the tip is measured from.
-func (p *page) caughtUp() time.Time {
-	at := p.asked.Add(-p.behind)
-	if n := len(p.records); n > 0 && p.behind > 0 {
-		if last := p.records[n-1].ApproximateArrivalTimestamp; last != nil && last.Before(at) {
+func (p *Page) CaughtUp() time.Time {
+	at := p.Asked.Add(-p.Behind)
+	if n := len(p.Records); n > 0 && p.Behind > 0 {
+		if last := p.Records[n-1].ApproximateArrivalTimestamp; last != nil && last.Before(at) {
 			return *last
 		}
 	}
@@ -42,12 +42,12 @@ func pageSize(records []types.Record) (payload, memory int) {
 	for i := range records {
 		payload += len(records[i].Data) + len(aws.ToString(records[i].PartitionKey))
 	}
-	return payload, payload + len(records)*recordOverhead
+	return payload, payload + len(records)*RecordOverhead
 }
 
 // cut shortens a page to the records that its credits cover, if that is one at least, and returns its size. The rest is
 // read again. The page could wait for more credits, but the ones that are missing may be those of a shard whose alerts
-// stand still for days.
+// place still for days.
 func cut(out *kinesis.GetRecordsOutput, granted, size int, now time.Time) int {
 	kept, n := 0, 0
 	for ; n < len(out.Records); n++ {
@@ -77,7 +77,7 @@ type pageSizer struct {
 }
 
 func newPageSizer() pageSizer {
-	return pageSizer{want: 4 * minCredit, least: minCredit, perItem: 1 << 10}
+	return pageSizer{want: 4 * MinCredit, least: MinCredit, perItem: 1 << 10}
 }
 
 // limit is how many records to ask for with some credits.
@@ -92,11 +92,11 @@ func (z *pageSizer) tooLarge(size, limit int) {
 
 // fit learns from a page of n records; more says that there are more behind it.
 func (z *pageSizer) fit(n, size, granted int, more bool) {
-	z.perItem, z.least = max(1, size/n), minCredit
+	z.perItem, z.least = max(1, size/n), MinCredit
 	switch full := n >= maxPageRecords || size >= granted/2; {
 	case full && more:
-		z.want = min(maxPageBytes+maxPageRecords*recordOverhead, 2*max(z.want, size))
+		z.want = min(maxPageBytes+maxPageRecords*RecordOverhead, 2*max(z.want, size))
 	case !full:
-		z.want = max(4*minCredit, z.want/2)
+		z.want = max(4*MinCredit, z.want/2)
 	}
 }

@@ -1,10 +1,13 @@
-package consumer
+package read
 
 import (
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/kinesis"
+	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 	"github.com/stretchr/testify/require"
 
@@ -31,38 +34,38 @@ func TestReaderGivesUpStrangeTimes(t *testing.T) {
 		w.cloud.Kinesis.Put("stream", "k", []byte("a"))
 		end := datedAhead(w.cloud)
 		began := time.Now()
-		p, err := w.read(t.Context())
-		for err == nil && len(p.records) == 0 {
-			p, err = w.read(t.Context())
+		p, err := w.Read(t.Context())
+		for err == nil && len(p.Records) == 0 {
+			p, err = w.Read(t.Context())
 		}
 		require.NoError(t, err)
 		require.GreaterOrEqual(t, time.Since(began), strangeFor)
 		require.Less(t, time.Since(began), strangeFor+2*maxTrouble)
-		require.Nil(t, p.records[0].ApproximateArrivalTimestamp)
-		require.InDelta(t, 1, testutil.ToFloat64(w.metrics.untimed), 0)
+		require.Nil(t, p.Records[0].ApproximateArrivalTimestamp)
+		require.InDelta(t, 1, testutil.ToFloat64(w.source.metrics.Untimed), 0)
 		w.cloud.Kinesis.Put("stream", "k", []byte("b"))
 		began = time.Now()
 		p = w.nextRecords(t)
 		require.Less(t, time.Since(began), 5*time.Second, "the next ones do not wait another minute")
-		require.Nil(t, p.records[0].ApproximateArrivalTimestamp)
+		require.Nil(t, p.Records[0].ApproximateArrivalTimestamp)
 		end()
 		w.cloud.Kinesis.Put("stream", "k", []byte("c"))
-		require.NotNil(t, w.nextRecords(t).records[0].ApproximateArrivalTimestamp)
-		require.InDelta(t, 2, testutil.ToFloat64(w.metrics.untimed), 0)
+		require.NotNil(t, w.nextRecords(t).Records[0].ApproximateArrivalTimestamp)
+		require.InDelta(t, 2, testutil.ToFloat64(w.source.metrics.Untimed), 0)
 		defer datedAhead(w.cloud)()
 		w.cloud.Kinesis.Put("stream", "k", []byte("d"))
 		began = time.Now()
-		require.Len(t, w.nextRecords(t).records, 1)
+		require.Len(t, w.nextRecords(t).Records, 1)
 		require.GreaterOrEqual(t, time.Since(began), strangeFor, "it begins anew")
 	})
 }
 
-func (w *readerWorld) nextRecords(t *testing.T) page {
+func (w *readerWorld) nextRecords(t *testing.T) Page {
 	t.Helper()
 	for {
-		p, err := w.read(t.Context())
+		p, err := w.Read(t.Context())
 		require.NoError(t, err)
-		if len(p.records) > 0 {
+		if len(p.Records) > 0 {
 			return p
 		}
 	}
@@ -78,7 +81,24 @@ func TestStrangeTimesOnce(t *testing.T) {
 		began := time.Now()
 		p := w.nextRecords(t)
 		require.Less(t, time.Since(began), 10*time.Second)
-		require.NotNil(t, p.records[0].ApproximateArrivalTimestamp)
-		require.Zero(t, testutil.ToFloat64(w.metrics.untimed))
+		require.NotNil(t, p.Records[0].ApproximateArrivalTimestamp)
+		require.Zero(t, testutil.ToFloat64(w.source.metrics.Untimed))
 	})
+}
+
+// TestOneNullAnswerIsNoClaim: children make a claim of an answer, or the same answer again with no record in between.
+func TestOneNullAnswerIsNoClaim(t *testing.T) {
+	t.Parallel()
+	continues := &kinesis.GetRecordsOutput{NextShardIterator: aws.String("next")}
+	null := &kinesis.GetRecordsOutput{}
+	withRecords := &kinesis.GetRecordsOutput{Records: []types.Record{{}}}
+	named := &kinesis.GetRecordsOutput{ChildShards: []types.ChildShard{{}}}
+	var n nullAnswers
+	require.True(t, n.claim(named))
+	n = nullAnswers{}
+	require.False(t, n.claim(null))
+	require.False(t, n.claim(continues))
+	require.False(t, n.claim(null))
+	require.False(t, n.claim(withRecords), "it said something new")
+	require.True(t, n.claim(null), "the same again")
 }

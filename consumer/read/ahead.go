@@ -1,4 +1,4 @@
-package consumer
+package read
 
 import (
 	"time"
@@ -23,7 +23,7 @@ const (
 // replay finds the same; only of the last record of a page another reader may know more. And it is Kinesis' clock, where answers have
 // told it: a record cannot have arrived after it was read. reached is the time up to which the records before were evaluated; zero
 // where there were none.
-func bearOut(records []types.Record, reached time.Time, now *clock.Clock, read time.Time) int {
+func CorrectArrivals(records []types.Record, reached time.Time, now *clock.Clock, read time.Time) int {
 	n := 0
 	latest, known := now.Latest(read)
 	for i := range records {

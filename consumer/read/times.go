@@ -1,4 +1,4 @@
-package consumer
+package read
 
 import (
 	"errors"
@@ -52,9 +52,9 @@ func (s *strangeTimes) read(records []types.Record, now time.Time) int {
 }
 
 // expects is what the reader knows about the next answer.
-func (r *pollingReader) expects() *answer.Expect {
+func (r *Polling) expects() *answer.Expect {
 	e := &r.expect
-	*e = answer.Expect{Subject: r.shardID, Shard: r.shardID, AnyTime: r.times.taken}
+	*e = answer.Expect{Subject: r.shard.ID, Shard: r.shard.ID, AnyTime: r.times.taken}
 	switch r.from.Type {
 	case types.ShardIteratorTypeAfterSequenceNumber:
 		e.After = aws.ToString(r.from.SequenceNumber)
@@ -66,7 +66,7 @@ func (r *pollingReader) expects() *answer.Expect {
 }
 
 // bears tells the clock what the arrival times of a page say of it.
-func (r *pollingReader) bears(records []types.Record, asked, answered time.Time, tip bool) {
+func (r *Polling) bears(records []types.Record, asked, answered time.Time, tip bool) {
 	after := r.tip
 	if r.tip = (time.Time{}); tip {
 		r.tip = asked
@@ -85,7 +85,7 @@ func (r *pollingReader) bears(records []types.Record, asked, answered time.Time,
 		}
 	}
 	if !after.IsZero() && !first.IsZero() {
-		r.clock.Arrived(first, last, after, answered)
+		r.source.clock.Arrived(first, last, after, answered)
 	}
 }
 

@@ -1,4 +1,4 @@
-package consumer
+package read
 
 import (
 	"context"
@@ -15,9 +15,9 @@ import (
 	"kinesis-alerter/internal/sleep"
 )
 
-// KinesisReader is what the polling reader calls. *kinesis.Client has it; retries are the reader's, so give it a
+// Kinesis is what the polling reader calls. *kinesis.Client has it; retries are the reader's, so give it a
 // client that makes one attempt.
-type KinesisReader interface {
+type Kinesis interface {
 	GetShardIterator(context.Context, *kinesis.GetShardIteratorInput, ...func(*kinesis.Options)) (*kinesis.GetShardIteratorOutput, error)
 	GetRecords(context.Context, *kinesis.GetRecordsInput, ...func(*kinesis.Options)) (*kinesis.GetRecordsOutput, error)
 }
@@ -26,8 +26,8 @@ const (
 	// maxPageRecords and maxPageBytes are Kinesis' bounds of one GetRecords answer.
 	maxPageRecords = 10_000
 	maxPageBytes   = 10 << 20
-	// recordOverhead is what a record costs in memory beside its payload and key.
-	recordOverhead = 200
+	// RecordOverhead is what a record costs in memory beside its payload and key.
+	RecordOverhead = 200
 	// largePage is the size from which an answer is decoded under the limit of decodeAtOnce.
 	largePage = 1 << 20
 	// iteratorTimeout and pageTimeout bound one call. 10 MiB travel as 14 MB of JSON.
@@ -41,49 +41,49 @@ const crowdedEvery = time.Minute
 // decodeAtOnce is how many large answers are read and decoded at the same time: each takes about three times its size.
 const decodeAtOnce = 2
 
-// source is what all readers of a process share.
-type source struct {
+// Source is what all readers of a process share.
+type Source struct {
 	stream   streamName
-	client   KinesisReader
+	client   Kinesis
 	interval time.Duration // between two calls for one shard
-	budget   *budget
+	credits  *Credits
 	decoding chan struct{} // as many as may decode a large answer
-	metrics  *readMetrics
+	metrics  *Metrics
 	clock    *clock.Clock
 }
 
 // streamName names the stream as the API takes it: by ARN or by name.
 type streamName struct{ name, arn *string }
 
-// newSource makes the source of a stream: by ARN, or by name where that is empty.
-func newSource(name, arn string, client KinesisReader, interval time.Duration, b *budget, m *readMetrics, c *clock.Clock) *source {
-	s := &source{client: client, interval: interval, budget: b, decoding: make(chan struct{}, decodeAtOnce), metrics: m, clock: c}
+// NewSource makes the source of a stream: by ARN, or by name where that is empty.
+func NewSource(name, arn string, client Kinesis, interval time.Duration, b *Credits, m *Metrics, c *clock.Clock) *Source {
+	s := &Source{client: client, interval: interval, credits: b, decoding: make(chan struct{}, decodeAtOnce), metrics: m, clock: c}
 	if s.stream.name = &name; arn != "" {
 		s.stream = streamName{arn: &arn}
 	}
 	return s
 }
 
-// shardReader is what a reader knows of its shard.
-type shardReader struct {
-	shardID  string
-	log      *zap.Logger
-	activity *standing
-	caughtUp time.Time // up to when the shard was read before; zero where that is not known
-	// wanted says that the shard is wanted for something else, which ends a pause between two reads.
-	wanted func() <-chan struct{}
-	// retention is how long the stream keeps its records, 0 while it is not known.
-	retention func() time.Duration
-	// onGap is called when the position has left the stream, and answers where to continue; shown says that the oldest
+// Shard is what a reader knows of its shard.
+type Shard struct {
+	ID       string
+	Log      *zap.Logger
+	Activity *Activity
+	CaughtUp time.Time // up to when the shard was read before; zero where that is not known
+	// Wanted says that the shard is wanted for something else, which ends a pause between two reads.
+	Wanted func() <-chan struct{}
+	// Retention is how long the stream keeps its records, 0 while it is not known.
+	Retention func() time.Duration
+	// OnGap is called when the position has left the stream, and answers where to continue; shown says that the oldest
 	// record is behind it. onUnusable is called when it never was one in the shard, which is read from its beginning.
-	onGap      func(shown bool) types.StartingPosition
-	onUnusable func()
+	OnGap      func(shown bool) types.StartingPosition
+	OnUnusable func()
 }
 
-// pollingReader asks Kinesis again and again, at its pace and within its credits. Used by one goroutine.
-type pollingReader struct {
-	*source
-	shardReader
+// Polling asks Kinesis again and again, at its pace and within its credits. Used by one goroutine.
+type Polling struct {
+	source *Source
+	shard  Shard
 
 	pace     pacer
 	from     types.StartingPosition
@@ -100,17 +100,17 @@ type pollingReader struct {
 	crowded time.Time // when throttling was logged last: it comes and goes many times a minute
 }
 
-// poll makes a reader that begins at a position.
-func (s *source) poll(shard shardReader, from types.StartingPosition) *pollingReader {
-	return &pollingReader{
-		source: s, shardReader: shard, from: from, pace: newPacer(s.interval), size: newPageSizer(), doubt: doubt{caughtUp: shard.caughtUp},
+// Poll makes a reader that begins at a position.
+func (s *Source) Poll(shard Shard, from types.StartingPosition) *Polling {
+	return &Polling{
+		source: s, shard: shard, from: from, pace: newPacer(s.interval), size: newPageSizer(), doubt: doubt{caughtUp: shard.CaughtUp},
 	}
 }
 
-func (r *pollingReader) read(ctx context.Context) (page, error) {
+func (r *Polling) Read(ctx context.Context) (Page, error) {
 	for {
 		if err := r.rest(ctx); err != nil {
-			return page{}, err
+			return Page{}, err
 		}
 		if r.overtaken(time.Now()) {
 			r.raiseDoubt()
@@ -118,7 +118,7 @@ func (r *pollingReader) read(ctx context.Context) (page, error) {
 		if r.iterator == "" {
 			if err := r.renewIterator(ctx); err != nil {
 				if ctx.Err() != nil {
-					return page{}, context.Cause(ctx)
+					return Page{}, context.Cause(ctx)
 				}
 				r.failed(err)
 				continue
@@ -130,72 +130,72 @@ func (r *pollingReader) read(ctx context.Context) (page, error) {
 				r.recovered()
 				return p, nil
 			}
-			r.budget.settle(p.credit, 0)
+			r.source.credits.Settle(p.Credit, 0)
 			continue
 		}
 		if ctx.Err() != nil {
-			return page{}, context.Cause(ctx)
+			return Page{}, context.Cause(ctx)
 		}
 		r.failed(err)
 	}
 }
 
 // fetch takes credits, makes one GetRecords call and notes where to go on.
-func (r *pollingReader) fetch(ctx context.Context) (page, error) {
-	granted, wait := r.budget.tryTake(r.size.want, r.size.least)
+func (r *Polling) fetch(ctx context.Context) (Page, error) {
+	granted, wait := r.source.credits.tryTake(r.size.want, r.size.least)
 	if wait != nil {
-		r.activity.enter(standsAtMemory)
+		r.shard.Activity.enter(atMemory)
 		var err error
-		if granted, err = r.budget.take(ctx, r.size.want, r.size.least); err != nil {
-			return page{}, err
+		if granted, err = r.source.credits.take(ctx, r.size.want, r.size.least); err != nil {
+			return Page{}, err
 		}
 	}
-	gate := &answerGate{budget: r.budget, decoding: r.decoding, credit: credit{bytes: granted}}
-	defer func() { r.budget.settle(gate.credit, 0) }() // also when the call panics
+	gate := &answerGate{credits: r.source.credits, decoding: r.source.decoding, credit: Credit{bytes: granted}}
+	defer func() { r.source.credits.Settle(gate.credit, 0) }() // also when the call panics
 	out, start, err := r.call(ctx, gate)
 	if err != nil {
-		return page{}, err
+		return Page{}, err
 	}
 	admitted := gate.credit
 	now := time.Now() // before the wait for credits: the answer knows nothing of what comes in meanwhile
 	payload, size := pageSize(out.Records)
-	r.metrics.fetched(now.Sub(start), payload)
-	gate.credit = credit{} // admit's from here on
-	c, wait := r.budget.tryAdmit(admitted, size)
+	r.source.metrics.fetched(now.Sub(start), payload)
+	gate.credit = Credit{} // admit's from here on
+	c, wait := r.source.credits.tryAdmit(admitted, size)
 	if wait != nil {
 		size = cut(out, admitted.bytes, size, now)
-		r.activity.enter(standsAtMemory)
-		if c, err = r.budget.admit(ctx, admitted, size); err != nil {
-			return page{}, err // the records are read again by the shard's next reader
+		r.shard.Activity.enter(atMemory)
+		if c, err = r.source.credits.admit(ctx, admitted, size); err != nil {
+			return Page{}, err // the records are read again by the shard's next reader
 		}
 	}
-	r.activity.enter(standsAtNothing)
+	r.shard.Activity.enter(atNothing)
 	r.pace.answered(start, payload)
 	r.expired = false
 	date := answer.Time(out.ResultMetadata, now)
-	r.metrics.untimed.Add(float64(r.times.read(out.Records, date)))
+	r.source.metrics.Untimed.Add(float64(r.times.read(out.Records, date)))
 	tip := out.MillisBehindLatest != nil && *out.MillisBehindLatest == 0
 	r.bears(out.Records, start, now, tip)
 	r.advance(out, size, granted)
-	return page{
-		records: out.Records, credit: c, asked: r.clock.Surely(start), at: now, date: date,
-		behind: time.Duration(aws.ToInt64(out.MillisBehindLatest)) * time.Millisecond, // nil is 0: defect 29
-		tip:    tip,
-		null:   out.NextShardIterator == nil, end: r.nulls.claim(out), children: out.ChildShards,
+	return Page{
+		Records: out.Records, Credit: c, Asked: r.source.clock.Surely(start), At: now, Date: date,
+		Behind: time.Duration(aws.ToInt64(out.MillisBehindLatest)) * time.Millisecond, // nil is 0: defect 29
+		Tip:    tip,
+		Null:   out.NextShardIterator == nil, End: r.nulls.claim(out), Children: out.ChildShards,
 	}, nil
 }
 
 // call makes one GetRecords call and says when.
-func (r *pollingReader) call(ctx context.Context, gate *answerGate) (out *kinesis.GetRecordsOutput, start time.Time, err error) {
+func (r *Polling) call(ctx context.Context, gate *answerGate) (out *kinesis.GetRecordsOutput, start time.Time, err error) {
 	defer gate.leave()
 	limit := r.size.limit(gate.credit.bytes)
 	start = time.Now()
-	r.activity.enter(standsAtKinesis)
-	defer r.activity.enter(standsAtNothing)
+	r.shard.Activity.enter(atKinesis)
+	defer r.shard.Activity.enter(atNothing)
 	ctx, cancel := context.WithTimeout(answer.With(ctx, r.expects()), pageTimeout)
 	defer cancel()
-	out, err = r.client.GetRecords(ctx, &kinesis.GetRecordsInput{
-		ShardIterator: &r.iterator, StreamARN: r.stream.arn, Limit: aws.Int32(int32(limit)),
+	out, err = r.source.client.GetRecords(ctx, &kinesis.GetRecordsInput{
+		ShardIterator: &r.iterator, StreamARN: r.source.stream.arn, Limit: aws.Int32(int32(limit)),
 	}, gate.install)
 	if large, ok := errors.AsType[*pageTooLargeError](err); ok {
 		r.size.tooLarge(large.size, limit)
@@ -205,7 +205,7 @@ func (r *pollingReader) call(ctx context.Context, gate *answerGate) (out *kinesi
 }
 
 // advance moves the position behind the page and fits the size of the next one to what this one was like.
-func (r *pollingReader) advance(out *kinesis.GetRecordsOutput, size, granted int) {
+func (r *Polling) advance(out *kinesis.GetRecordsOutput, size, granted int) {
 	r.iterator = aws.ToString(out.NextShardIterator)
 	n := len(out.Records)
 	if n == 0 {
@@ -218,13 +218,13 @@ func (r *pollingReader) advance(out *kinesis.GetRecordsOutput, size, granted int
 	r.size.fit(n, size, granted, aws.ToInt64(out.MillisBehindLatest) > 0)
 }
 
-func (r *pollingReader) renewIterator(ctx context.Context) error {
-	r.activity.enter(standsAtKinesis)
-	defer r.activity.enter(standsAtNothing)
+func (r *Polling) renewIterator(ctx context.Context) error {
+	r.shard.Activity.enter(atKinesis)
+	defer r.shard.Activity.enter(atNothing)
 	callCtx, cancel := context.WithTimeout(answer.With(ctx, r.expects()), iteratorTimeout)
 	defer cancel()
-	out, err := r.client.GetShardIterator(callCtx, &kinesis.GetShardIteratorInput{
-		ShardId: &r.shardID, StreamName: r.stream.name, StreamARN: r.stream.arn,
+	out, err := r.source.client.GetShardIterator(callCtx, &kinesis.GetShardIteratorInput{
+		ShardId: &r.shard.ID, StreamName: r.source.stream.name, StreamARN: r.source.stream.arn,
 		ShardIteratorType: r.from.Type, StartingSequenceNumber: r.from.SequenceNumber, Timestamp: r.from.Timestamp,
 	})
 	var invalid *types.InvalidArgumentException
@@ -244,16 +244,16 @@ func (r *pollingReader) renewIterator(ctx context.Context) error {
 }
 
 // failed sorts an error: what to do with the iterator, how long to wait, and what to tell.
-func (r *pollingReader) failed(err error) {
+func (r *Polling) failed(err error) {
 	now := time.Now()
 	if _, large := errors.AsType[*pageTooLargeError](err); large {
-		r.metrics.readFailures.WithLabelValues("too_large").Inc()
-		r.activity.enter(standsAtMemory) // the pause before the next call is for credits, too
+		r.source.metrics.readFailures.WithLabelValues("too_large").Inc()
+		r.shard.Activity.enter(atMemory) // the pause before the next call is for credits, too
 		return
 	}
-	r.activity.failed(now, err)
+	r.shard.Activity.failed(now, err)
 	if r.times.refused(err, now) {
-		r.log.Warn("arrival times of records cannot be, and stay so; the records are read as if they had none", zap.Error(err))
+		r.shard.Log.Warn("arrival times of records cannot be, and stay so; the records are read as if they had none", zap.Error(err))
 	}
 	var expired *types.ExpiredIteratorException
 	var throughput *types.ProvisionedThroughputExceededException
@@ -262,7 +262,7 @@ func (r *pollingReader) failed(err error) {
 	var invalid *types.InvalidArgumentException
 	switch {
 	case errors.As(err, &expired):
-		r.metrics.readFailures.WithLabelValues("expired_iterator").Inc()
+		r.source.metrics.readFailures.WithLabelValues("expired_iterator").Inc()
 		r.iterator = ""
 		if !r.expired {
 			r.expired = true
@@ -271,12 +271,12 @@ func (r *pollingReader) failed(err error) {
 		// One that expires as soon as it is made (a clock far off) would be renewed without a pause for ever.
 	case errors.As(err, &throughput), errors.As(err, &limit), errors.As(err, &kms):
 		r.pace.throttled(now)
-		r.activity.throttled.Store(now.UnixNano())
-		r.metrics.readFailures.WithLabelValues("throttled").Inc()
+		r.shard.Activity.throttled.Store(now.UnixNano())
+		r.source.metrics.readFailures.WithLabelValues("throttled").Inc()
 		if now.Sub(r.crowded) >= crowdedEvery {
 			r.crowded = now
-			r.log.Warn("reads are throttled, the shard is read less often", zap.Duration("every", r.pace.spacing()), zap.String("code", readCode(err)),
-				zap.String("remedy", ReadRemedy(readCode(err))))
+			r.shard.Log.Warn("reads are throttled, the shard is read less often", zap.Duration("every", r.pace.spacing()), zap.String("code", readCode(err)),
+				zap.String("remedy", Remedy(readCode(err))))
 		}
 		return
 	case errors.As(err, &invalid):
@@ -286,20 +286,20 @@ func (r *pollingReader) failed(err error) {
 	}
 	r.pace.failed(now)
 	if expired == nil {
-		r.metrics.readFailures.WithLabelValues("error").Inc()
+		r.source.metrics.readFailures.WithLabelValues("error").Inc()
 	}
 	if code := readCode(err); code != r.trouble {
 		r.trouble = code
-		r.log.Warn("reading fails, position held, trying again", zap.String("code", code),
-			zap.String("remedy", ReadRemedy(code)), zap.Error(err))
+		r.shard.Log.Warn("reading fails, position held, trying again", zap.String("code", code),
+			zap.String("remedy", Remedy(code)), zap.Error(err))
 	}
 }
 
 // recovered ends the trouble with a page that is taken in: a look at the oldest record reads nothing on.
-func (r *pollingReader) recovered() {
-	r.activity.succeeded()
+func (r *Polling) recovered() {
+	r.shard.Activity.succeeded()
 	if r.trouble != "" {
-		r.log.Info("reading again", zap.String("after", r.trouble))
+		r.shard.Log.Info("reading again", zap.String("after", r.trouble))
 		r.trouble = ""
 	}
 }
@@ -308,9 +308,9 @@ func (r *pollingReader) recovered() {
 var errWanted = errors.New("the shard is wanted")
 
 // rest waits until the shard may be asked again.
-func (r *pollingReader) rest(ctx context.Context) error {
+func (r *Polling) rest(ctx context.Context) error {
 	d := time.Until(r.pace.next)
-	if d <= 0 || r.wanted == nil {
+	if d <= 0 || r.shard.Wanted == nil {
 		return sleep.Until(ctx, r.pace.next)
 	}
 	timer := time.NewTimer(d)
@@ -318,7 +318,7 @@ func (r *pollingReader) rest(ctx context.Context) error {
 	select {
 	case <-timer.C:
 		return nil
-	case <-r.wanted():
+	case <-r.shard.Wanted():
 		return errWanted
 	case <-ctx.Done():
 		return context.Cause(ctx)

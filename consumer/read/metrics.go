@@ -1,4 +1,4 @@
-package consumer
+package read
 
 import (
 	"time"
@@ -8,19 +8,19 @@ import (
 )
 
 // readMetrics are the series of this package, of all shards together.
-type readMetrics struct {
-	// untimed counts records whose arrival times were not believed. The shards count theirs here too.
-	untimed       prometheus.Counter
+type Metrics struct {
+	// Untimed counts records whose arrival times were not believed. The shards count theirs here too.
+	Untimed       prometheus.Counter
 	recordBytes   prometheus.Counter
 	readFailures  *prometheus.CounterVec
 	fetchDuration prometheus.Histogram
 }
 
 // newReadMetrics registers the series of this package.
-func newReadMetrics(reg prometheus.Registerer) *readMetrics {
+func NewMetrics(reg prometheus.Registerer) *Metrics {
 	f := promauto.With(reg)
-	m := &readMetrics{
-		untimed: f.NewCounter(prometheus.CounterOpts{
+	m := &Metrics{
+		Untimed: f.NewCounter(prometheus.CounterOpts{
 			Name: "kinesis_alerter_untimed_records_total",
 			Help: "Kinesis records whose arrival times were not believed: they could not be, and stayed so, or nothing bore out that they are so late.",
 		}),
@@ -45,7 +45,7 @@ func newReadMetrics(reg prometheus.Registerer) *readMetrics {
 }
 
 // fetched records an answered GetRecords call.
-func (m *readMetrics) fetched(took time.Duration, payload int) {
+func (m *Metrics) fetched(took time.Duration, payload int) {
 	m.fetchDuration.Observe(took.Seconds())
 	m.recordBytes.Add(float64(payload))
 }
