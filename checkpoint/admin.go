@@ -99,7 +99,7 @@ func readApplication(ctx context.Context, t *table) (*application, error) {
 func (a *Admin) refresh(ctx context.Context) error {
 	s := a.store
 	if a.create {
-		if err := s.tryOpen(ctx); err != nil {
+		if err := s.opener.tryOpen(ctx); err != nil {
 			return err
 		}
 	} else {
@@ -107,27 +107,27 @@ func (a *Admin) refresh(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		arn, created, err := s.describeStream(ctx)
+		arn, created, err := s.catalog.describe(ctx)
 		if err != nil {
 			return err
 		}
 		// A row that does not say when the stream was made is for the workers to correct.
-		if err := s.sameStream(app, arn, created); err != nil && (app.streamARN != arn || app.streamCreated != 0) {
+		if err := s.opener.sameStream(app, arn, created); err != nil && (app.streamARN != arn || app.streamCreated != 0) {
 			return err
 		}
 		s.mu.Lock()
-		s.app, s.duration = app, app.duration
+		s.view.app, s.view.duration = app, app.duration
 		s.mu.Unlock()
 	}
-	if _, _, err := s.listShards(ctx); err != nil {
+	if _, _, err := s.catalog.list(ctx); err != nil {
 		return err
 	}
-	if err := s.scan(ctx); err != nil {
+	if err := s.watcher.scan(ctx); err != nil {
 		return err
 	}
 	s.mu.Lock()
-	s.lineage.trustListing()
-	a.app = s.app
+	s.view.lineage.trustListing()
+	a.app = s.view.app
 	s.mu.Unlock()
 	return nil
 }
@@ -147,25 +147,26 @@ func (a *Admin) snapshot() LeaseTable {
 	s := a.store
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	now := time.Now()
 	out := LeaseTable{Table: s.cfg.Table, Stream: a.app.streamARN, T0: a.app.origin.t0, LeaseDuration: a.app.duration}
-	for _, id := range sortedKeys(s.lineage.shards) {
-		info := s.lineage.shards[id]
-		r := s.rows[id]
+	for _, id := range sortedKeys(s.view.lineage.shards) {
+		info := s.view.lineage.shards[id]
+		r := s.view.rows[id]
 		if r == nil && info.absent.any() {
 			continue
 		}
 		l := viewOf(id, r)
 		l.Parents, l.Listed = slices.Clone(info.parents), info.inListing && !info.absent.any()
-		l.State = s.shardStatus(id).State
-		l.Silent = l.Owner != "" && s.liveOwner(l.Owner) == ""
-		if d := s.damaged[id]; d != nil {
+		l.State = s.view.shardStatus(id, now).State
+		l.Silent = l.Owner != "" && s.view.liveOwner(l.Owner, now) == ""
+		if d := s.view.damaged[id]; d != nil {
 			l.Fault = d.Cause
-		} else if s.circles[id] {
+		} else if s.view.circles[id] {
 			l.Fault = "its parents lead back to the shard itself; the stream's are believed, and a running worker writes them anew"
 		}
 		out.Shards = append(out.Shards, l)
 	}
-	out.Damaged = s.damagedRows(time.Now())
+	out.Damaged = s.view.damagedRows(now)
 	return out
 }
 
@@ -275,7 +276,7 @@ func (a *Admin) Apply(ctx context.Context, changes []Change, force bool) (made [
 		a.dropState(ctx, c)
 	}
 	if len(made) > 0 {
-		if _, err := a.store.bumpFleet(ctx); err != nil {
+		if _, err := a.store.watcher.bumpFleet(ctx); err != nil {
 			errs = append(errs, fmt.Errorf("%w; the workers see the change within %s all the same", err, scanEvery))
 		}
 	}
@@ -286,7 +287,7 @@ func (a *Admin) Apply(ctx context.Context, changes []Change, force bool) (made [
 // more, and the worker that saves the next one deletes what is left.
 func (a *Admin) dropState(ctx context.Context, c Change) {
 	a.store.mu.Lock()
-	r := a.store.rows[c.After.Shard]
+	r := a.store.view.rows[c.After.Shard]
 	a.store.mu.Unlock()
 	if !c.moves || r == nil || r.state.version == "" {
 		return

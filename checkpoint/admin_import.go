@@ -49,7 +49,7 @@ func (a *Admin) startOf(shard string) types.StartingPosition {
 	s := a.store
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.lineage.from(shard, s.rows, &a.app.origin, s.cfg.Start)
+	return s.view.startOf(shard)
 }
 
 // Export reads the table for Import. A shard without a checkpoint is exported with the position at which it would start,
@@ -188,7 +188,7 @@ func (a *Admin) hasShard(id string) bool {
 	s := a.store
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	info := s.lineage.shards[id]
+	info := s.view.lineage.shards[id]
 	return info != nil && info.inListing && !info.absent.any()
 }
 
@@ -263,14 +263,14 @@ func (a *Admin) fillTree(in map[string]LeaseRow) {
 			begun[id] = true
 		}
 	}
-	for _, id := range sortedKeys(s.lineage.shards) {
+	for _, id := range sortedKeys(s.view.lineage.shards) {
 		if r := in[id]; !r.Position.IsZero() || r.StartAt.Kind != StartLatest {
 			continue
 		}
 		switch {
-		case !known[id] && s.lineage.related(id, begun, s.lineage.children):
+		case !known[id] && s.view.lineage.related(id, begun, s.view.lineage.children):
 			in[id] = LeaseRow{Shard: id, Position: position.Position{Sequence: position.ShardEnd, Sub: position.WholeRecord}}
-		case s.lineage.related(id, known, s.lineage.parentsOf):
+		case s.view.lineage.related(id, known, s.view.lineage.parentsOf):
 			in[id] = LeaseRow{Shard: id, StartAt: Start{Kind: StartTrimHorizon}}
 		}
 	}
@@ -323,7 +323,7 @@ func (a *Admin) planImport(ctx context.Context, in map[string]LeaseRow, unwritte
 			continue
 		}
 		listed++
-		c := Change{Verb: VerbImport, Before: before, After: before, exists: a.store.rows[before.Shard] != nil, breaks: true, moves: true}
+		c := Change{Verb: VerbImport, Before: before, After: before, exists: a.store.view.rows[before.Shard] != nil, breaks: true, moves: true}
 		if x.Position.IsZero() && x.StartAt.Kind == StartLatest {
 			continue // it starts where the application does
 		}

@@ -57,21 +57,21 @@ func NewReset(ctx context.Context, config Config, deps Deps, to Start) (*Reset, 
 
 func (r *Reset) plan(ctx context.Context) error {
 	s := r.admin.store
-	arn, created, err := s.describeStream(ctx)
+	arn, created, err := s.catalog.describe(ctx)
 	if err != nil {
 		return err
 	}
-	if s.sameStream(r.before, arn, created) == nil {
+	if s.opener.sameStream(r.before, arn, created) == nil {
 		return fmt.Errorf("%w, %s, created %s: nothing to reset; leases rewind --all --to trim_horizon reads it again", ErrSameStream, arn, r.OldCreated.Format(time.RFC3339))
 	}
 	r.Stream, r.Created = arn, time.Unix(created, 0).UTC()
 	s.mu.Lock()
-	s.app, s.duration = r.before, r.before.duration
+	s.view.app, s.view.duration = r.before, r.before.duration
 	s.mu.Unlock()
-	if _, _, err := s.listShards(ctx); err != nil {
+	if _, _, err := s.catalog.list(ctx); err != nil {
 		return err
 	}
-	if err := s.scan(ctx); err != nil {
+	if err := s.watcher.scan(ctx); err != nil {
 		return err
 	}
 	r.Changes, r.Gone = nil, nil
@@ -82,14 +82,14 @@ func (r *Reset) plan(ctx context.Context) error {
 			r.Gone = append(r.Gone, row.Shard)
 			continue
 		}
-		c := Change{Verb: VerbReset, Before: row, After: row, exists: s.rows[row.Shard] != nil, breaks: true, moves: true}
+		c := Change{Verb: VerbReset, Before: row, After: row, exists: s.view.rows[row.Shard] != nil, breaks: true, moves: true}
 		c.After.Position, c.After.Resolved, c.After.CaughtUp, c.After.StartAt = position.Position{}, "", time.Time{}, r.To
 		if c.exists || r.To.Kind != StartLatest {
 			r.Changes = append(r.Changes, c.settled())
 		}
 	}
 	owners := map[string]bool{}
-	for id, p := range s.peers {
+	for id, p := range s.view.peers {
 		if !p.fenced {
 			owners[id] = true
 		}
@@ -126,7 +126,7 @@ func (r *Reset) Apply(ctx context.Context, force bool) error {
 		}
 		r.admin.dropState(ctx, c)
 	}
-	app, err := s.newApplication(ctx, r.Stream, r.Created.Unix())
+	app, err := s.opener.newApplication(ctx, r.Stream, r.Created.Unix())
 	if err != nil {
 		return err
 	}
@@ -149,6 +149,6 @@ func (r *Reset) Apply(ctx context.Context, force bool) error {
 	if err := outcome(landed, unknown); err != nil {
 		return fmt.Errorf("row %s: %w", keyApplication, err)
 	}
-	_, err = s.bumpFleet(ctx)
+	_, err = s.watcher.bumpFleet(ctx)
 	return err
 }

@@ -85,10 +85,10 @@ func TestPausedShardIsNotTakenOnAnOldView(t *testing.T) {
 		w.await("let go", 3*time.Second, func() bool { return len(p.held()) == 0 })
 		time.Sleep(5 * time.Second)
 		p.store.mu.Lock()
-		inc, was := p.store.me, *p.store.rows[only]
+		inc, was := p.store.view.me, *p.store.view.rows[only]
 		p.store.mu.Unlock()
 		was.paused = false
-		require.NoError(w, p.store.acquire(w.Context(), inc, only, &was))
+		require.NoError(w, p.store.planner.acquire(w.Context(), inc, only, &was))
 		require.Nil(w, p.store.Lease(only))
 		require.NotContains(w, w.row(only), attrOwner)
 		p.stop()

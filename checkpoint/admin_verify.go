@@ -7,14 +7,10 @@ import (
 	"strings"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
-	"github.com/aws/aws-sdk-go-v2/service/kinesis"
-	kinesistypes "github.com/aws/aws-sdk-go-v2/service/kinesis/types"
-	"golang.org/x/sync/errgroup"
-
 	"kinesis-alerter/internal/position"
-	"kinesis-alerter/internal/sleep"
+
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+	"golang.org/x/sync/errgroup"
 )
 
 // ImportPlan is what an import would do. Nothing is written before Apply.
@@ -150,7 +146,7 @@ func (a *Admin) verify(ctx context.Context, in map[string]LeaseRow, plan *Import
 	g.SetLimit(parallel)
 	for i, id := range ids {
 		g.Go(func() (err error) {
-			causes[i], notes[i] = a.store.place(ctx, id, in[id].Position.Sequence)
+			causes[i], notes[i] = a.store.stream.place(ctx, id, in[id].Position.Sequence)
 			return cause(ctx)
 		})
 	}
@@ -175,7 +171,7 @@ func (a *Admin) verify(ctx context.Context, in map[string]LeaseRow, plan *Import
 func (a *Admin) closed(id string) bool {
 	a.store.mu.Lock()
 	defer a.store.mu.Unlock()
-	info := a.store.lineage.shards[id]
+	info := a.store.view.lineage.shards[id]
 	return info != nil && info.last != ""
 }
 
@@ -204,7 +200,7 @@ func (a *Admin) remark(in map[string]LeaseRow, unwritten map[string]string, plan
 func (a *Admin) begins(id string) string {
 	s := a.store
 	s.mu.Lock()
-	r, done := s.rows[id], s.shardStatus(id).State == ShardSkipped
+	r, done := s.view.rows[id], s.view.shardStatus(id, time.Now()).State == ShardSkipped
 	s.mu.Unlock()
 	if r != nil && r.progressed() {
 		return "stays at the checkpoint " + quoted(r.position.Sequence)
@@ -219,64 +215,4 @@ func (a *Admin) begins(id string) string {
 		return fmt.Sprintf("starts with what arrived after %s (start: %s)", from.Timestamp.UTC().Format(time.RFC3339), s.cfg.Start)
 	}
 	return "starts at its first record (TRIM_HORIZON)"
-}
-
-// place asks Kinesis for an iterator behind a position. It answers why the position is none of the shard's, or what a person
-// should know of it.
-func (s *Store) place(ctx context.Context, shard, sequence string) (refused, note string) {
-	_, err := s.iterator(ctx, shard, kinesistypes.ShardIteratorTypeAfterSequenceNumber, &sequence)
-	for attempt := 0; err != nil && isInvalid(err) && attempt < 2 && sleep.For(ctx, backoff(0)); attempt++ { // it may pass
-		_, err = s.iterator(ctx, shard, kinesistypes.ShardIteratorTypeAfterSequenceNumber, &sequence)
-	}
-	switch {
-	case err == nil:
-		return "", ""
-	case !isInvalid(err):
-		return "", fmt.Sprintf("whether the shard has the checkpoint %s could not be checked: %v", quoted(sequence), fault("kinesis:GetShardIterator", "shard "+shard, err))
-	}
-	oldest, err := s.oldest(ctx, shard)
-	switch at := (position.Position{Sequence: sequence, Sub: position.WholeRecord}); {
-	case err != nil:
-		return "", fmt.Sprintf("Kinesis refuses the checkpoint %s, and why could not be checked: %v", quoted(sequence), err)
-	case oldest == "":
-		return "", fmt.Sprintf("Kinesis refuses the checkpoint %s, and the shard holds no record: it starts at its first one", quoted(sequence))
-	case at.Compare(position.Position{Sequence: oldest}) < 0:
-		return "", fmt.Sprintf("the checkpoint %s has left the stream: the shard starts at the oldest record, those between are missed", quoted(sequence))
-	}
-	return fmt.Sprintf("the checkpoint %s is beyond what the shard has: Kinesis refuses it", quoted(sequence)), ""
-}
-
-func isInvalid(err error) bool {
-	_, ok := errors.AsType[*kinesistypes.InvalidArgumentException](err)
-	return ok
-}
-
-// oldest is the sequence number of the oldest record that a shard holds, or nothing.
-func (s *Store) oldest(ctx context.Context, shard string) (string, error) {
-	it, err := s.iterator(ctx, shard, kinesistypes.ShardIteratorTypeTrimHorizon, nil)
-	for range 10 { // empty pages may come before it
-		if err != nil {
-			return "", fault("kinesis:GetRecords", "shard "+shard, err)
-		}
-		if it == nil {
-			return "", nil
-		}
-		page, cancel := context.WithTimeout(ctx, 5*callTimeout)
-		in := &kinesis.GetRecordsInput{ShardIterator: it, Limit: aws.Int32(1)}
-		if s.cfg.StreamARN != "" {
-			in.StreamARN = &s.cfg.StreamARN
-		}
-		var out *kinesis.GetRecordsOutput
-		out, err = s.stream.GetRecords(page, in)
-		cancel()
-		if err == nil {
-			if len(out.Records) > 0 {
-				return aws.ToString(out.Records[0].SequenceNumber), nil
-			}
-			if it = out.NextShardIterator; !sleep.For(ctx, 250*time.Millisecond) { // five calls a second
-				return "", cause(ctx)
-			}
-		}
-	}
-	return "", nil
 }

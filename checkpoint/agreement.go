@@ -32,10 +32,21 @@ func newHashKey() hashKey {
 	return k
 }
 
+// agreement is what all live workers have in common: the format of snapshots that they read, and their configuration.
+// Guarded by Store.mu.
+type agreement struct {
+	store   *Store
+	config  func() []byte // Deps.Configuration; may be nil
+	formats formats
+	configs configs
+	hashed  hashedConfig
+}
+
 // giveKey puts a hash key into an #application row that has none: that of this process, if it has one, and else a new one.
-func (s *Store) giveKey(ctx context.Context, app *application, was ddb.AttributeValue) error {
+func (o *opener) giveKey(ctx context.Context, app *application, was ddb.AttributeValue) error {
+	s := o.store
 	s.mu.Lock()
-	before := s.app
+	before := s.view.app
 	s.mu.Unlock()
 	key := newHashKey()
 	if before != nil && before.hasKey {
@@ -82,34 +93,40 @@ func (f *formats) look(now time.Time, seen, born int) {
 	}
 }
 
-// readByAll is the latest format that every live worker reads, as far as their rows say; 0 while that is not known. Call it with mu held.
-func (s *Store) readByAll(now time.Time) int {
-	if s.me == nil || !s.me.window.open(now) || s.scanned.Before(s.me.joined) {
+// readByAll is the latest format that every live worker reads, as far as their rows say; 0 while that is not known. own
+// is what this one reads.
+func (v *view) readByAll(now time.Time, own int) int {
+	if v.me == nil || !v.me.window.open(now) || v.scanned.Before(v.me.joined) {
 		return 0
 	}
-	least := max(s.cfg.Reads, firstFormat)
-	for id, p := range s.peers {
-		if !p.fenced && !s.retired[id] {
+	least := max(own, firstFormat)
+	for id, p := range v.peers {
+		if !p.fenced && !v.retired[id] {
 			least = min(least, p.reads)
 		}
 	}
 	return least
 }
 
-// lookAtFormats is called with every turn of watch.
-func (s *Store) lookAtFormats() {
+// look compares what the live workers read and are configured with. The watcher calls it at every turn.
+func (a *agreement) look() {
+	s := a.store
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.lookLocked()
+	a.formatsLocked()
+	now := time.Now()
+	if seen := s.view.configOfAll(now, a.configHashLocked()); seen != a.configs.seen {
+		a.configs = configs{seen, now}
+	}
 }
 
-// lookLocked is to be called with mu held.
-func (s *Store) lookLocked() {
+func (a *agreement) formatsLocked() {
+	s := a.store
 	now, born := time.Now(), 0
-	if s.app != nil {
-		born = s.app.born
+	if s.view.app != nil {
+		born = s.view.app.born
 	}
-	s.formats.look(now, s.readByAll(now), born)
+	a.formats.look(now, s.view.readByAll(now, s.cfg.Reads), born)
 }
 
 // Agreement answers the application's hash key, and the latest format of snapshots that may be written: every live worker has said
@@ -117,11 +134,11 @@ func (s *Store) lookLocked() {
 func (s *Store) Agreement() (key [16]byte, format int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.app == nil || !s.app.hasKey {
+	if s.view.app == nil || !s.view.app.hasKey {
 		return key, firstFormat
 	}
-	s.lookLocked() // a shard begins with what it is told here
-	return s.app.key, max(s.formats.agreed, firstFormat)
+	s.agreement.formatsLocked() // a shard begins with what it is told here
+	return s.view.app.key, max(s.agreement.formats.agreed, firstFormat)
 }
 
 // Agreement is that of the Store.

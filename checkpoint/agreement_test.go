@@ -81,7 +81,7 @@ func TestHashKeyIsOneForAnApplication(t *testing.T) {
 		require.Equal(t, made, key(w.start("second")))
 
 		w.edit(keyApplication, func(e *expr) { e.removeAttr(attrHashKey) }) // a worker of an earlier version wrote the row from memory
-		first.store.doubtTable()
+		first.store.opener.doubtTable()
 		w.await("the key that is known", 10*time.Second, func() bool { return text(w.application()[attrHashKey]) == hashKey(made).String() })
 
 		w.edit(keyApplication, func(e *expr) { e.setAttr(attrHashKey, str("no key")) })

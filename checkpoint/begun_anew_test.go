@@ -38,13 +38,13 @@ func TestRowBegunAnewIsBelievedByBystanders(t *testing.T) {
 		const id = "shardId-000000000077"
 		known := &row{id: id, owner: "b/1", epoch: 9, at: time.Now()}
 		a.store.mu.Lock()
-		a.store.rows[id] = known
+		a.store.view.rows[id] = known
 		a.store.mu.Unlock()
 		time.Sleep(time.Second)
 		require.NoError(w, a.store.table.putNew(w.Context(), (&row{id: id, epoch: 1}).encode()))
-		require.NoError(w, a.store.scan(w.Context()))
+		require.NoError(w, a.store.watcher.scan(w.Context()))
 		a.store.mu.Lock()
-		now := *a.store.rows[id]
+		now := *a.store.view.rows[id]
 		a.store.mu.Unlock()
 		require.Equal(w, int64(1), now.epoch)
 		require.Empty(w, now.owner)

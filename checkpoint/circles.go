@@ -52,26 +52,34 @@ func circles(rows map[string]*row) map[string]bool {
 	return out
 }
 
-// noteCircles looks for circles in a scan and tells of new ones. Call it with mu held.
-func (s *Store) noteCircles(rows map[string]*row) {
-	found := circles(rows)
-	var fresh []string
+// newCircles looks for circles in the rows and answers those that were not there before.
+func (v *view) newCircles() (fresh []string) {
+	found := circles(v.rows)
 	for _, id := range sortedKeys(found) {
-		if !s.circles[id] {
-			s.befell(IncidentParents, id, "")
+		if !v.circles[id] {
 			fresh = append(fresh, id)
 		}
 	}
-	s.circles = found
-	if len(fresh) > 0 {
-		s.log.Error("rows of the lease table name shards as their own ancestors, somebody else writes to it; the stream is believed, and the shards are read",
-			zap.Strings("rows", fresh))
-	}
+	v.circles = found
+	return fresh
 }
 
-// believed is a row with the parents that the stream lists, where it has. Call it with mu held.
-func (s *Store) believed(r *row) *row {
-	info := s.lineage.shards[r.id]
+// reportCirclesLocked counts and logs circles that a scan has just shown.
+func (w *watcher) reportCirclesLocked(fresh []string) {
+	s := w.store
+	if len(fresh) == 0 {
+		return
+	}
+	for _, id := range fresh {
+		s.incidents.add(IncidentParents, id, "")
+	}
+	s.log.Error("rows of the lease table name shards as their own ancestors, somebody else writes to it; "+
+		"the stream is believed, and the shards are read", zap.Strings("rows", fresh))
+}
+
+// believed is a row with the parents that the stream lists, where it has.
+func (v *view) believed(r *row) *row {
+	info := v.lineage.shards[r.id]
 	if info == nil || !info.ofStream || slices.Equal(r.parents, info.parents) {
 		return r
 	}
@@ -81,23 +89,25 @@ func (s *Store) believed(r *row) *row {
 }
 
 // mendCircles writes the stream's parents into rows that claim to descend from themselves.
-func (s *Store) mendCircles(ctx context.Context) {
+func (w *watcher) mendCircles(ctx context.Context) {
+	s := w.store
 	s.mu.Lock()
-	ids := sortedKeys(s.circles)
+	ids := sortedKeys(s.view.circles)
 	s.mu.Unlock()
 	for _, id := range ids {
-		if err := s.mendCircle(ctx, id); err != nil && ctx.Err() == nil {
+		if err := w.mendCircle(ctx, id); err != nil && ctx.Err() == nil {
 			s.log.Warn("cannot write the parents of a shard anew yet", zap.String("row", id), zap.Error(err))
 			return // the next one would only wait for the same table
 		}
 	}
 }
 
-func (s *Store) mendCircle(ctx context.Context, id string) error {
+func (w *watcher) mendCircle(ctx context.Context, id string) error {
+	s := w.store
 	s.mu.Lock()
 	var parents []string
 	known := false
-	if info := s.lineage.shards[id]; info != nil {
+	if info := s.view.lineage.shards[id]; info != nil {
 		parents, known = info.parents, info.ofStream
 	}
 	s.mu.Unlock()
@@ -117,6 +127,6 @@ func (s *Store) mendCircle(ctx context.Context, id string) error {
 	}
 	s.log.Warn("the parents of a shard were written anew", zap.String("row", id), zap.String("parents", strings.Join(parents, ",")))
 	s.changeRow(id, func(r *row) { r.claims, r.parents, r.at = parents, parents, time.Now() })
-	s.rescan()
+	w.rescan()
 	return nil
 }

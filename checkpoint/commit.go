@@ -22,9 +22,21 @@ const (
 	commitBudget = 100
 )
 
-// commits writes the offers of all leases: each at most once per checkpoint interval, or, at once, the next one when the
+// committer writes the progress of all leases, within a budget.
+type committer struct {
+	store *Store
+	wake  chan struct{} // by a lease whose progress is to be written at once
+
+	// Guarded by Store.mu; due writes and reads them.
+
+	idled  time.Time // the last write that was for a caught-up time alone
+	credit credit
+}
+
+// run writes the offers of all leases: each at most once per checkpoint interval, or, at once, the next one when the
 // last was answered.
-func (s *Store) commits(ctx context.Context) error {
+func (c *committer) run(ctx context.Context) error {
+	s := c.store
 	tick := time.NewTicker(max(s.cfg.CheckpointInterval, MinCheckpointInterval) / 4)
 	defer tick.Stop()
 	var g errgroup.Group
@@ -33,18 +45,18 @@ func (s *Store) commits(ctx context.Context) error {
 	for {
 		select {
 		case <-tick.C:
-		case <-s.commitC:
+		case <-c.wake:
 		case <-ctx.Done():
 			return nil
 		}
-		for _, l := range s.due() {
+		for _, l := range c.due() {
 			g.Go(func() error {
 				return guard.Run(ctx, partName, func() error {
-					err := s.commit(ctx, l)
+					err := l.writeProgress(ctx)
 					if err != nil && ctx.Err() == nil {
 						s.log.Debug("commit failed, trying again", zap.String("shard", l.shard), zap.Error(err))
 					}
-					s.answered(l, err)
+					c.answered(l, err)
 					return nil
 				})
 			})
@@ -53,32 +65,35 @@ func (s *Store) commits(ctx context.Context) error {
 }
 
 // due answers the leases to write now, and marks them as written so that a failing one waits for its interval too.
-func (s *Store) due() []*Lease {
+func (c *committer) due() []*Lease {
+	s := c.store
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := time.Now()
 	var out []*Lease
 	var idle *Lease
-	for _, l := range s.leases {
+	for _, l := range s.view.leases {
 		switch {
 		case l.state == leaseOver || l.state == leaseReleasing:
-		case l.pace.busy, now.Before(l.pace.after):
-		case l.suspect, l.dirty:
-			if now.Sub(l.written) >= s.cfg.CheckpointInterval {
+		case l.ledger.pace.busy, now.Before(l.ledger.pace.after):
+		case l.ledger.suspect, l.ledger.dirty:
+			if now.Sub(l.ledger.written) >= s.cfg.CheckpointInterval {
 				out = append(out, l)
 			}
-		case l.offer.caughtUp.Sub(l.stored.caughtUp) >= idleEvery && (idle == nil || l.stored.caughtUp.Before(idle.stored.caughtUp)):
+		case l.ledger.offer.caughtUp.Sub(l.ledger.stored.caughtUp) >= idleEvery && (idle == nil || l.ledger.stored.caughtUp.Before(idle.ledger.stored.caughtUp)):
 			idle = l
 		}
 	}
-	if idle != nil && now.Sub(s.idled) >= idleSpace {
-		s.idled = now
+	if idle != nil && now.Sub(c.idled) >= idleSpace {
+		c.idled = now
 		out = append(out, idle)
 	}
-	slices.SortFunc(out, func(a, b *Lease) int { return cmp.Or(a.written.Compare(b.written), cmp.Compare(a.shard, b.shard)) })
-	out = out[:min(len(out), s.commitCredit.spend(now, len(out)))]
+	slices.SortFunc(out, func(a, b *Lease) int {
+		return cmp.Or(a.ledger.written.Compare(b.ledger.written), cmp.Compare(a.shard, b.shard))
+	})
+	out = out[:min(len(out), c.credit.spend(now, len(out)))]
 	for _, l := range out {
-		l.written, l.pace.busy = now, true
+		l.ledger.written, l.ledger.pace.busy = now, true
 	}
 	return out
 }
@@ -99,37 +114,41 @@ func (c *credit) spend(now time.Time, n int) int {
 }
 
 // acknowledge notes what is stored now.
-func (s *Store) acknowledge(l *Lease, p progress) {
+func (l *Lease) acknowledge(p progress) {
+	s := l.store
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	l.stored, l.suspect, l.replaces = p, false, ""
-	s.tellUnstorable(l, l.unstorable, "")
-	l.dirty = l.offer.position != p.position || l.offer.resolved != p.resolved
-	if r := s.rows[l.shard]; r != nil {
+	l.ledger.stored, l.ledger.suspect, l.ledger.replaces = p, false, ""
+	l.reportUnstorableLocked(l.ledger.unstorable, "")
+	l.ledger.dirty = l.ledger.offer.position != p.position || l.ledger.offer.resolved != p.resolved
+	if r := s.view.rows[l.shard]; r != nil {
 		now := *r
 		now.position, now.resolved, now.caughtUp, now.load, now.at = p.position, p.resolved, p.caughtUp, p.load, time.Now()
-		s.rows[l.shard] = &now
+		s.view.rows[l.shard] = &now
 	}
-	l.confirm(time.Now())
+	if l.state != leaseOver {
+		l.ledger.confirm(time.Now())
+	}
 }
 
-// confirm notes that the stored checkpoint was current at that time, which may be before what is known already. Call it with the Store's mu held.
-func (l *Lease) confirm(at time.Time) {
-	if at.After(l.confirmed) && l.state != leaseOver {
-		l.confirmed = at
+// confirm notes that the stored checkpoint was current at that time, which may be before what is known already.
+func (d *ledger) confirm(at time.Time) {
+	if at.After(d.confirmed) {
+		d.confirmed = at
 	}
 }
 
 // raise takes a stored checkpoint over that is beyond the offer.
-func (s *Store) raise(l *Lease, r *row) {
+func (l *Lease) raise(r *row) {
+	s := l.store
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	l.suspect = false
-	l.number = max(l.number, r.offers)
-	l.stored.position, l.stored.resolved = r.position, r.resolved
-	if s.comparable(l, r) && r.position.Compare(l.offer.position) > 0 && !r.ended() {
-		l.offer.position, l.offer.resolved = r.position, r.resolved
+	l.ledger.suspect = false
+	l.ledger.number = max(l.ledger.number, r.offers)
+	l.ledger.stored.position, l.ledger.stored.resolved = r.position, r.resolved
+	if l.comparableLocked(r) && r.position.Compare(l.ledger.offer.position) > 0 && !r.ended() {
+		l.ledger.offer.position, l.ledger.offer.resolved = r.position, r.resolved
 	}
-	l.dirty = l.offer.position != l.stored.position || l.offer.resolved != l.stored.resolved
-	s.rows[l.shard] = r
+	l.ledger.dirty = l.ledger.offer.position != l.ledger.stored.position || l.ledger.offer.resolved != l.ledger.stored.resolved
+	s.view.rows[l.shard] = r
 }

@@ -17,20 +17,21 @@ type commitPace struct {
 }
 
 // answered notes how a commit ended. At once, one that failed is tried again after a back-off; else its interval has to pass.
-func (s *Store) answered(l *Lease, err error) {
+func (c *committer) answered(l *Lease, err error) {
+	s := c.store
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	l.pace.busy = false
+	l.ledger.pace.busy = false
 	if s.cfg.CheckpointInterval != AtOnce {
 		return
 	}
 	if err != nil {
-		l.pace.after = time.Now().Add(backoff(l.pace.failed))
-		l.pace.failed++
+		l.ledger.pace.after = time.Now().Add(backoff(l.ledger.pace.failed))
+		l.ledger.pace.failed++
 		return
 	}
-	l.pace.failed, l.pace.after = 0, time.Time{}
-	if l.dirty {
-		ask(s.commitC)
+	l.ledger.pace.failed, l.ledger.pace.after = 0, time.Time{}
+	if l.ledger.dirty {
+		ask(c.wake)
 	}
 }

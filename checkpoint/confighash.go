@@ -8,32 +8,34 @@ import (
 	"time"
 )
 
-// configHash is what the heartbeat says of this worker's configuration. Call it without mu.
-func (s *Store) configHash() string {
+// configHash is what the heartbeat says of this worker's configuration.
+func (a *agreement) configHash() string {
+	s := a.store
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.configHashOf()
+	return a.configHashLocked()
 }
 
-// configHashOf is configHash with mu held. The key is the application's own, so that neither a table of known configurations nor
+// configHashLocked is configHash. The key is the application's own, so that neither a table of known configurations nor
 // another application's row tells what is hashed.
-func (s *Store) configHashOf() string {
-	if s.config == nil || s.app == nil {
+func (a *agreement) configHashLocked() string {
+	s := a.store
+	if a.config == nil || s.view.app == nil {
 		return ""
 	}
-	text := s.config()
+	text := a.config()
 	if len(text) == 0 {
 		return ""
 	}
-	app := fmt.Sprintf("%s\x00%s\x00%d\x00%s", s.cfg.Table, s.app.streamARN, s.app.streamCreated, s.app.generation)
-	if s.hashed.of == &text[0] && s.hashed.app == app {
-		return s.hashed.hash
+	app := fmt.Sprintf("%s\x00%s\x00%d\x00%s", s.cfg.Table, s.view.app.streamARN, s.view.app.streamCreated, s.view.app.generation)
+	if a.hashed.of == &text[0] && a.hashed.app == app {
+		return a.hashed.hash
 	}
 	key := sha256.Sum256([]byte(app))
 	h := hmac.New(sha256.New, key[:])
 	_, _ = h.Write(text) // a hash never fails
-	s.hashed = hashedConfig{&text[0], app, hex.EncodeToString(h.Sum(nil)[:16])}
-	return s.hashed.hash
+	a.hashed = hashedConfig{&text[0], app, hex.EncodeToString(h.Sum(nil)[:16])}
+	return a.hashed.hash
 }
 
 // hashedConfig is the hash of a text that was hashed before.
@@ -48,29 +50,18 @@ type configs struct {
 	since time.Time // without a break
 }
 
-// configOfAll is the hash of the configuration that every live worker has, as far as their rows say; empty if there is none. Call it
-// with mu held.
-func (s *Store) configOfAll(now time.Time) string {
-	if s.me == nil || !s.me.window.open(now) || s.scanned.Before(s.me.joined) {
+// configOfAll is the hash of the configuration that every live worker has, as far as their rows say, if it is hash, that
+// of this one; else it is empty.
+func (v *view) configOfAll(now time.Time, hash string) string {
+	if v.me == nil || !v.me.window.open(now) || v.scanned.Before(v.me.joined) {
 		return ""
 	}
-	hash := s.configHashOf()
-	for id, p := range s.peers {
-		if !p.fenced && !s.retired[id] && p.config != hash {
+	for id, p := range v.peers {
+		if !p.fenced && !v.retired[id] && p.config != hash {
 			return ""
 		}
 	}
 	return hash
-}
-
-// lookAtConfigs is called with every turn of watch.
-func (s *Store) lookAtConfigs() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	now := time.Now()
-	if seen := s.configOfAll(now); seen != s.configs.seen {
-		s.configs = configs{seen, now}
-	}
 }
 
 // configPatience is for how long all live workers must have had the same configuration without a break for it to be more than a step of
@@ -82,8 +73,8 @@ func (s *Store) Settled() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := time.Now()
-	seen := s.configOfAll(now) // it may have changed since the last look
-	return seen != "" && seen == s.configs.seen && now.Sub(s.configs.since) >= configPatience
+	seen := s.view.configOfAll(now, s.agreement.configHashLocked()) // it may have changed since the last look
+	return seen != "" && seen == s.agreement.configs.seen && now.Sub(s.agreement.configs.since) >= configPatience
 }
 
 // Settled is that of the Store.

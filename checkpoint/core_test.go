@@ -226,7 +226,7 @@ func TestScanNeverGoesBack(t *testing.T) {
 	bubble(t, 0, func(w *world) {
 		s, _ := w.newStore("a")
 		at := func(d time.Duration) time.Time { return time.Now().Add(d) }
-		s.rows = map[string]*row{
+		s.view.rows = map[string]*row{
 			"newer epoch":   {id: "newer epoch", owner: "b", epoch: 5, at: at(-time.Minute)},
 			"ended":         {id: "ended", epoch: 5, position: position.Position{Sequence: position.ShardEnd}, at: at(-time.Minute)},
 			"just written":  {id: "just written", owner: "c", epoch: 5, at: at(time.Second)},
@@ -235,22 +235,22 @@ func TestScanNeverGoesBack(t *testing.T) {
 			"moved on":      {id: "moved on", owner: "b", epoch: 5, at: at(-time.Minute)},
 			"moved on soon": {id: "moved on soon", owner: "b", epoch: 5, at: at(time.Second)},
 		}
-		s.merge(map[string]*row{
+		s.view.merge(map[string]*row{
 			"newer epoch":   {id: "newer epoch", owner: "a", epoch: 4},
 			"ended":         {id: "ended", owner: "a", epoch: 5},
 			"just written":  {id: "just written", owner: "b", epoch: 5},
 			"moved on":      {id: "moved on", owner: "c", epoch: 6},
 			"moved on soon": {id: "moved on soon", owner: "c", epoch: 6},
 			"new":           {id: "new", epoch: 1},
-		}, nil, time.Now())
-		require.Equal(w, "b", s.rows["newer epoch"].owner)
-		require.True(w, s.rows["ended"].ended())
-		require.Equal(w, "c", s.rows["just written"].owner)
-		require.NotNil(w, s.rows["just created"])
-		require.Nil(w, s.rows["deleted"])
-		require.Equal(w, "c", s.rows["moved on"].owner)
-		require.Equal(w, "c", s.rows["moved on soon"].owner)
-		require.NotNil(w, s.rows["new"])
+		}, nil, time.Now(), time.Now(), s.now())
+		require.Equal(w, "b", s.view.rows["newer epoch"].owner)
+		require.True(w, s.view.rows["ended"].ended())
+		require.Equal(w, "c", s.view.rows["just written"].owner)
+		require.NotNil(w, s.view.rows["just created"])
+		require.Nil(w, s.view.rows["deleted"])
+		require.Equal(w, "c", s.view.rows["moved on"].owner)
+		require.Equal(w, "c", s.view.rows["moved on soon"].owner)
+		require.NotNil(w, s.view.rows["new"])
 	})
 }
 
@@ -284,4 +284,11 @@ func TestRowRoundTrip(t *testing.T) {
 		got.at = r.at
 		require.Equal(t, r, got)
 	})
+}
+
+// epochNow is the epoch of a lease, which a write that had no answer may have raised.
+func (l *Lease) epochNow() int64 {
+	l.store.mu.Lock()
+	defer l.store.mu.Unlock()
+	return l.epoch
 }

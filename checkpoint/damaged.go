@@ -113,42 +113,45 @@ func mend(it item, known *row, now time.Time) *expr {
 	return e
 }
 
-// noteDamage notes a row that cannot be read, once in the log for each change of what is wrong. Call it without mu.
-func (s *Store) noteDamage(key string, why error) {
+// noteDamage notes a row that cannot be read, once in the log for each change of what is wrong.
+func (w *watcher) noteDamage(key string, why error) {
+	s := w.store
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	cause := faultOf(why)
-	d := s.damaged[key]
+	d := s.view.damaged[key]
 	if d == nil || d.Cause != cause || d.Mended {
 		s.m.damagedRows.Inc()
 		s.log.Error("row of the lease table cannot be read, somebody else writes to it", zap.String("row", key), zap.String("because", cause))
 	}
-	s.damaged[key] = &DamagedRow{Key: key, Cause: cause, At: time.Now()}
+	s.view.damaged[key] = &DamagedRow{Key: key, Cause: cause, At: time.Now()}
 }
 
-// damagedIn takes in which rows a whole scan found damaged: the others are whole again, or gone. Call it with mu held.
-func (s *Store) damagedIn(found map[string]bool) {
-	for key, d := range s.damaged {
+// damagedIn takes in which rows a whole scan found damaged: the others are whole again, or gone.
+func (v *view) damagedIn(found map[string]bool) {
+	for key, d := range v.damaged {
 		if !found[key] && !d.Mended {
-			delete(s.damaged, key)
+			delete(v.damaged, key)
 		}
 	}
 }
 
 // keepKnown puts what is known of a row that cannot be read among the rows of a scan: it has not vanished.
-func (s *Store) keepKnown(rows map[string]*row, key string) {
+func (w *watcher) keepKnown(rows map[string]*row, key string) {
+	s := w.store
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if known := s.rows[key]; known != nil {
+	if known := s.view.rows[key]; known != nil {
 		rows[key] = known
 	}
 }
 
 // mendRows writes rows that cannot be read anew, so that their shards are read.
-func (s *Store) mendRows(ctx context.Context) {
+func (w *watcher) mendRows(ctx context.Context) {
+	s := w.store
 	s.mu.Lock()
 	var keys []string
-	for key, d := range s.damaged {
+	for key, d := range s.view.damaged {
 		if !d.Mended {
 			keys = append(keys, key)
 		}
@@ -156,15 +159,16 @@ func (s *Store) mendRows(ctx context.Context) {
 	s.mu.Unlock()
 	slices.Sort(keys)
 	for _, key := range keys {
-		if err := s.mendRow(ctx, key); err != nil && ctx.Err() == nil {
+		if err := w.mendRow(ctx, key); err != nil && ctx.Err() == nil {
 			s.log.Warn("cannot write a damaged row of the lease table anew yet", zap.String("row", key), zap.Error(err))
 			return // the next one would only wait for the same table
 		}
 	}
-	s.mendCircles(ctx)
+	w.mendCircles(ctx)
 }
 
-func (s *Store) mendRow(ctx context.Context, key string) error {
+func (w *watcher) mendRow(ctx context.Context, key string) error {
+	s := w.store
 	it, err := s.table.get(ctx, key, true)
 	if err != nil || it == nil {
 		return err
@@ -180,7 +184,7 @@ func (s *Store) mendRow(ctx context.Context, key string) error {
 		wrote = s.table.remove(ctx, key, e)
 	case key == keyApplication:
 		s.mu.Lock()
-		app := s.app
+		app := s.view.app
 		s.mu.Unlock()
 		if app == nil || app.origin.t0.IsZero() || !moment(it[attrT0], time.Now()).IsZero() {
 			return nil // nobody here knows better
@@ -193,33 +197,33 @@ func (s *Store) mendRow(ctx context.Context, key string) error {
 		return nil // a worker is fenced when it is silent, or the row is whole again
 	default:
 		s.mu.Lock()
-		e := mend(it, s.rows[key], time.Now())
+		e := mend(it, s.view.rows[key], time.Now())
 		s.mu.Unlock()
 		_, wrote = s.table.update(ctx, key, e)
 	}
 	if _, overtaken := refused(wrote); overtaken {
-		s.rescan()
+		w.rescan()
 		return nil
 	}
 	if wrote != nil {
 		return wrote
 	}
 	s.mu.Lock()
-	if d := s.damaged[key]; d != nil {
+	if d := s.view.damaged[key]; d != nil {
 		d.Mended = true
 	}
 	s.mu.Unlock()
 	s.log.Warn("row of the lease table that could not be read was written anew", zap.String("row", key))
-	s.bump()
-	s.rescan()
+	w.bump()
+	w.rescan()
 	return nil
 }
 
-// damagedRows are those to show, sorted by key. Call it with mu held.
-func (s *Store) damagedRows(now time.Time) []DamagedRow {
+// damagedRows are those to show, sorted by key.
+func (v *view) damagedRows(now time.Time) []DamagedRow {
 	var out []DamagedRow
-	for _, key := range sortedKeys(s.damaged) {
-		if d := s.damaged[key]; !d.Mended || now.Sub(d.At) < damagedFor {
+	for _, key := range sortedKeys(v.damaged) {
+		if d := v.damaged[key]; !d.Mended || now.Sub(d.At) < damagedFor {
 			out = append(out, *d)
 		}
 	}
@@ -241,7 +245,7 @@ func (a *Admin) Check(ctx context.Context, t *LeaseTable) {
 		case !position.ValidSequence(p.Sequence):
 			r.Fault = fmt.Sprintf("the checkpoint %s is no sequence number; a running worker replaces it when Kinesis refuses it", quoted(p.Sequence))
 		default:
-			refused, note := a.store.place(ctx, r.Shard, p.Sequence)
+			refused, note := a.store.stream.place(ctx, r.Shard, p.Sequence)
 			r.Fault = cmp.Or(refused, note)
 		}
 	}

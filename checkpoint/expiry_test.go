@@ -133,7 +133,7 @@ func TestWindowBeginsWithTheFirstAttempt(t *testing.T) {
 				remove()
 			}
 			if until, ok := a.store.Trust(); ok {
-				require.LessOrEqual(w, until.Sub(time.Unix(0, effect.Load())), a.store.duration*9/10)
+				require.LessOrEqual(w, until.Sub(time.Unix(0, effect.Load())), a.store.view.duration*9/10)
 			}
 		}
 		a.stop()
@@ -175,7 +175,7 @@ func TestOutageClosesTheWindowAndTheWorkerResumes(t *testing.T) {
 		remove()
 		took := w.awaitHeld(15*time.Second, 3, a)
 		w.Logf("resumed %v after the outage", took)
-		l = a.store.Lease(l.Shard())
+		l = a.store.Lease(l.shard)
 		from, _, resolved := l.Start()
 		require.Equal(w, "7", *from.SequenceNumber)
 		require.Equal(w, "above", resolved)
@@ -190,7 +190,7 @@ func TestFencedWorkerRejoins(t *testing.T) {
 		old := a.store.Status().Worker
 		l := a.store.Lease(a.held()[0])
 		self := decodeWorker(mustGet(w, a.store, keyWorker+old), time.Now())
-		moved, err := a.store.fenceWorker(w.Context(), old, self)
+		moved, err := a.store.watcher.fenceWorker(w.Context(), old, self)
 		require.NoError(w, err)
 		require.Nil(w, moved)
 		<-l.Context().Done()
@@ -214,7 +214,7 @@ func TestFenceAndHeartbeatExclude(t *testing.T) {
 	bubble(t, 1, func(w *world) {
 		a := w.start("a")
 		w.awaitHeld(5*time.Second, 1, a)
-		moved, err := a.store.fenceWorker(w.Context(), a.store.Status().Worker, workerRow{}) // an old count
+		moved, err := a.store.watcher.fenceWorker(w.Context(), a.store.Status().Worker, workerRow{}) // an old count
 		require.NoError(w, err)
 		require.NotNil(w, moved)
 		time.Sleep(10 * time.Second)
@@ -309,7 +309,7 @@ func TestShardsOfPeersAreUnreadWhileTheTableIsAway(t *testing.T) {
 		states := func(n *process) map[ShardState]int {
 			n.store.mu.Lock()
 			defer n.store.mu.Unlock()
-			return n.store.countStates()
+			return n.store.view.countStates(time.Now())
 		}
 		w.await("b has seen what a holds", 15*time.Second, func() bool { return states(b)[ShardForeign] == 1 })
 		time.Sleep(time.Minute)
@@ -351,15 +351,15 @@ func TestShardsOfASilentWorkerCountAsUnread(t *testing.T) {
 		states := func() map[ShardState]int {
 			b.store.mu.Lock()
 			defer b.store.mu.Unlock()
-			return b.store.countStates()
+			return b.store.view.countStates(time.Now())
 		}
 		w.await("b has seen what a holds", 15*time.Second, func() bool { return states()[ShardForeign] == 2 })
 		b.store.mu.Lock()
-		for _, p := range b.store.peers {
+		for _, p := range b.store.view.peers {
 			p.fenced = true
 		}
-		counted := b.store.countStates()
-		for _, p := range b.store.peers {
+		counted := b.store.view.countStates(time.Now())
+		for _, p := range b.store.view.peers {
 			p.fenced = false
 		}
 		b.store.mu.Unlock()
@@ -372,12 +372,11 @@ func TestShardsOfASilentWorkerCountAsUnread(t *testing.T) {
 // With one value for all shards the oldest checkpoint speaks for the process.
 func TestOneCheckpointTimeForAllShards(t *testing.T) {
 	now := time.Now()
-	s := &Store{leases: map[string]*Lease{
-		"new": {confirmed: now}, "old": {confirmed: now.Add(-time.Hour)}, "none": {}, "over": {state: leaseOver, confirmed: now.Add(-2 * time.Hour)},
+	v := &view{leases: map[string]*Lease{
+		"new": {ledger: ledger{confirmed: now}}, "old": {ledger: ledger{confirmed: now.Add(-time.Hour)}}, "none": {}, "over": {state: leaseOver, ledger: ledger{confirmed: now.Add(-2 * time.Hour)}},
 	}}
-	require.Equal(t, map[string]time.Time{"new": now, "old": now.Add(-time.Hour)}, s.confirmed())
-	s.cfg.MergeShards = true
-	require.Equal(t, map[string]time.Time{"all": now.Add(-time.Hour)}, s.confirmed())
+	require.Equal(t, map[string]time.Time{"new": now, "old": now.Add(-time.Hour)}, v.confirmed(false))
+	require.Equal(t, map[string]time.Time{"all": now.Add(-time.Hour)}, v.confirmed(true))
 }
 
 func shardsByState(held, foreign, unread int) string {
@@ -429,7 +428,7 @@ func TestStoppedStoreIsHarmless(t *testing.T) {
 		l.Commit("9", position.WholeRecord, "", time.Now(), 0)
 		require.Error(w, l.HandOff(w.Context()))
 		require.Error(w, l.Finish(w.Context(), nil))
-		require.NoError(w, a.store.Release(l.Shard()))
+		require.NoError(w, a.store.Release(l.shard))
 		_, ok := a.store.Trust()
 		require.False(w, ok)
 		for _, it := range w.aws.DynamoDB.Items(testTable) {

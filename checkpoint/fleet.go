@@ -2,7 +2,6 @@ package checkpoint
 
 import (
 	"hash/fnv"
-	"slices"
 	"strconv"
 	"time"
 )
@@ -37,34 +36,45 @@ func (c *cover) add(shard string, epoch int64) {
 
 func (c cover) String() string { return strconv.FormatUint(uint64(c), 36) }
 
-// own is the report of this process. It asks the consumer, so call it without mu.
-func (s *Store) own() report {
-	if s.consumer == nil {
+// reports is what Fleet answers from. Guarded by Store.mu.
+type reports struct {
+	store *Store
+	ask   func() (lastArrival, caughtUp time.Time) // Deps.Report; may be nil
+	seen  fleetView                                // the last answer
+}
+
+// own is the report of this process. It asks the consumer.
+func (r *reports) own() report {
+	s := r.store
+	if r.ask == nil {
 		return report{}
 	}
-	before, _ := s.covers()
-	var r report
-	r.arrival, r.caughtUp = s.consumer()
-	after, whole := s.covers()
+	covers := func() (cover, bool) {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		return s.view.covers()
+	}
+	before, _ := covers()
+	var own report
+	own.arrival, own.caughtUp = r.ask()
+	after, whole := covers()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if r.arrival.After(s.arrival) {
-		s.arrival = r.arrival
+	if v := &s.view; own.arrival.After(v.arrival) {
+		v.arrival = own.arrival
 	}
 	if before != after || !whole { // a shard came, went, or is not yet being read
-		r.caughtUp = time.Time{}
+		own.caughtUp = time.Time{}
 	}
-	r.covers = after.String()
-	return r
+	own.covers = after.String()
+	return own
 }
 
 // covers sums the leases up, and says whether a consumer has spoken for each of them.
-func (s *Store) covers() (sum cover, whole bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+func (v *view) covers() (sum cover, whole bool) {
 	whole = true
-	for id, l := range s.leases {
-		if l.state != leaseOver {
+	for id := range v.leases {
+		if l := v.held(id); l != nil {
 			sum.add(id, l.epoch)
 			whole = whole && l.heard
 		}
@@ -101,93 +111,97 @@ type fleetView struct {
 // the lease duration), and, with more than three workers, by up to ten seconds until the next scan.
 func (s *Store) Fleet() (decider string, lastArrival, caughtUp time.Time) {
 	s.mu.Lock()
-	v := s.view
+	f := s.reports.seen
 	s.mu.Unlock()
-	if time.Since(v.at) >= fleetEvery {
-		v = s.look(s.own())
+	if time.Since(f.at) >= fleetEvery {
+		own := s.reports.own()
+		s.mu.Lock()
+		f = s.view.fleetAt(time.Now(), s.now(), own)
+		s.reports.seen = f
+		s.mu.Unlock()
 	}
-	return v.decider, v.arrival, v.caughtUp
+	return f.decider, f.arrival, f.caughtUp
 }
 
 // AnyPaused says whether an operator has paused a shard that is not at its end, as of the last answer of Fleet.
 func (s *Store) AnyPaused() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.view.paused
+	return s.reports.seen.paused
 }
 
-// look puts together what is known.
-func (s *Store) look(own report) fleetView {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	v := fleetView{at: time.Now(), arrival: s.arrival}
-	latest := s.now()
-	unread := s.me == nil || s.app == nil || s.scanned.IsZero()
-	for id, info := range s.lineage.shards {
-		if s.app == nil {
+// fleetAt puts together what is known of all shards. own is the report of this process, latest the time by which records
+// arrive.
+func (v *view) fleetAt(now, latest time.Time, own report) fleetView {
+	f := fleetView{at: now, arrival: v.arrival}
+	unread := v.me == nil || v.app == nil || v.scanned.IsZero()
+	for id, info := range v.lineage.shards {
+		if v.app == nil {
 			break
 		}
-		due, read := s.isRead(id, info)
+		due, read := v.isRead(id, info)
 		unread = unread || !read
-		r := s.rows[id]
-		v.paused = v.paused || r != nil && r.paused && !r.ended() && !info.unlisted()
-		if due && (v.decider == "" || id < v.decider) {
-			v.decider = id
+		r := v.rows[id]
+		f.paused = f.paused || r != nil && r.paused && !r.ended() && !info.unlisted()
+		if due && (f.decider == "" || id < f.decider) {
+			f.decider = id
 		}
 	}
-	held := map[string]*cover{}
-	for id, r := range s.rows {
-		if l := s.leases[id]; r.owner == "" || r.ended() || (l != nil && l.state != leaseOver) {
+	covers := map[string]*cover{}
+	for id, r := range v.rows {
+		if r.owner == "" || r.ended() || v.held(id) != nil {
 			continue
 		}
-		if held[r.owner] == nil {
-			held[r.owner] = new(cover)
+		if covers[r.owner] == nil {
+			covers[r.owner] = new(cover)
 		}
-		held[r.owner].add(id, r.epoch)
+		covers[r.owner].add(id, r.epoch)
 	}
 	earliest := func(r report, known bool) {
 		switch {
 		case !known || r.caughtUp.IsZero():
 			unread = true
-		case v.caughtUp.IsZero() || r.caughtUp.Before(v.caughtUp):
-			v.caughtUp = r.caughtUp
+		case f.caughtUp.IsZero() || r.caughtUp.Before(f.caughtUp):
+			f.caughtUp = r.caughtUp
 		}
 	}
-	if slices.ContainsFunc(sortedKeys(s.leases), func(id string) bool { return s.leases[id].state != leaseOver }) {
-		earliest(own, true)
+	for id := range v.leases {
+		if v.held(id) != nil {
+			earliest(own, true)
+			break
+		}
 	}
-	for owner, sum := range held {
-		if p := s.peers[owner]; p != nil && !p.fenced {
+	for owner, sum := range covers {
+		if p := v.peers[owner]; p != nil && !p.fenced {
 			earliest(p.report, p.covers == sum.String())
 		}
 	}
-	if v.caughtUp.After(latest) { // an older version's, by a machine's clock
-		v.caughtUp = latest
+	if f.caughtUp.After(latest) { // an older version's, by a machine's clock
+		f.caughtUp = latest
 	}
 	if unread {
-		v.caughtUp = time.Time{}
+		f.caughtUp = time.Time{}
 	}
-	s.view = v
-	return v
+	return f
 }
 
-// isRead says of one shard whether it is to be read now, and whether it is, or needs not be. Call it with mu held.
-func (s *Store) isRead(id string, info *shardInfo) (due, read bool) {
-	if l := s.leases[id]; l != nil && l.state != leaseOver {
+// isRead says of one shard whether it is to be read now, and whether it is, or needs not be.
+func (v *view) isRead(id string, info *shardInfo) (due, read bool) {
+	if v.held(id) != nil {
 		return true, true // whether its consumer has spoken is in the report
 	}
-	r := s.rows[id]
+	r := v.rows[id]
 	switch {
 	case info.unlisted(), r != nil && r.paused:
 		return false, true
-	case finished(id, s.rows, &s.app.origin, s.cfg.Start):
+	case v.finished(id):
 		// Its children are to be read now, so they must be known.
-		return false, r == nil || !info.inListing || len(s.lineage.children(id)) > 0
+		return false, r == nil || !info.inListing || len(v.lineage.children(id)) > 0
 	case r == nil || r.owner == "":
-		open := s.lineage.gateOpen(id, s.rows, &s.app.origin, s.cfg.Start)
+		open := v.gateOpen(id)
 		return open, !open // behind a parent that counts
 	}
-	p := s.peers[r.owner]
+	p := v.peers[r.owner]
 	return true, p != nil && !p.fenced
 }
 
@@ -199,16 +213,16 @@ func (s *Store) Share() (index, workers int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := time.Now()
-	if s.me == nil || s.scanned.IsZero() || now.Sub(s.me.joined) < shareDelay || !s.me.window.open(now) {
+	if s.view.me == nil || s.view.scanned.IsZero() || now.Sub(s.view.me.joined) < shareDelay || !s.view.me.window.open(now) {
 		return 0, 0
 	}
 	workers = 1
-	for id, p := range s.peers {
-		if p.fenced || s.retired[id] {
+	for id, p := range s.view.peers {
+		if p.fenced || s.view.retired[id] {
 			continue
 		}
 		workers++
-		if id < s.me.id {
+		if id < s.view.me.id {
 			index++
 		}
 	}

@@ -14,20 +14,20 @@ import (
 	"kinesis-alerter/internal/position"
 )
 
-// reports is a consumer that says of the shards of one process what a test wants it to say.
-type reports struct {
+// reported is a consumer that says of the shards of one process what a test wants it to say.
+type reported struct {
 	mu                sync.Mutex
 	arrival, caughtUp time.Time
 	behind            time.Duration // with a zero caughtUp: how far behind the present it is
 }
 
-func (r *reports) say(arrival, caughtUp time.Time) {
+func (r *reported) say(arrival, caughtUp time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.arrival, r.caughtUp = arrival, caughtUp
 }
 
-func (r *reports) report() (lastArrival, caughtUp time.Time) {
+func (r *reported) report() (lastArrival, caughtUp time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.caughtUp.IsZero() {
@@ -37,9 +37,9 @@ func (r *reports) report() (lastArrival, caughtUp time.Time) {
 }
 
 // reporting starts a process whose consumers offer progress all the time.
-func (w *world) reporting(name string) (*process, *reports) {
+func (w *world) reporting(name string) (*process, *reported) {
 	w.Helper()
-	r := &reports{}
+	r := &reported{}
 	if w.work == nil { // the processes before this one use it already
 		w.work = func(_ *process, l *Lease) { l.Commit("1", position.WholeRecord, "", time.Now(), 0) }
 	}
@@ -111,7 +111,7 @@ func TestFleetIsNeverAheadOfAShardThatMoves(t *testing.T) {
 		ra.behind = time.Hour // one of its shards
 		ra.mu.Unlock()
 		lagging := a.held()[7]
-		behind := func(p *process, r *reports) {
+		behind := func(p *process, r *reported) {
 			r.mu.Lock()
 			defer r.mu.Unlock()
 			r.behind = 0
@@ -119,7 +119,7 @@ func TestFleetIsNeverAheadOfAShardThatMoves(t *testing.T) {
 				r.behind = time.Hour
 			}
 		}
-		fleet, all := []*process{a}, []*reports{ra}
+		fleet, all := []*process{a}, []*reported{ra}
 		check := func(d time.Duration) {
 			w.Helper()
 			for end := time.Now().Add(d); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
@@ -208,10 +208,10 @@ func TestReportSpeaksOfTheShardsThatAreHeld(t *testing.T) {
 		require.Zero(w, upTo(), "one shard has not begun")
 		a.Commit(shardName(1), "1")
 		require.NotZero(w, upTo())
-		require.NotZero(w, a.store.own().caughtUp)
+		require.NotZero(w, a.store.reports.own().caughtUp)
 		l := a.store.Lease(shardName(1))
-		meanwhile.Store(new(func() { a.store.endLease(l, ErrLeaseLost, eventLost) }))
-		require.Zero(w, a.store.own().caughtUp)
+		meanwhile.Store(new(func() { l.end(ErrLeaseLost, eventLost) }))
+		require.Zero(w, a.store.reports.own().caughtUp)
 		a.stop()
 	})
 }
@@ -223,7 +223,7 @@ func takes(shard string) func(*fakeaws.Request) bool {
 	}
 }
 
-// Without a consumer that reports, workers write what they wrote before.
+// Without a consumer that reported, workers write what they wrote before.
 func TestNoReportNoAttributes(t *testing.T) {
 	bubble(t, 1, func(w *world) {
 		a := w.start("a")
@@ -370,18 +370,19 @@ func TestAPeerWasHeardWhenItWrote(t *testing.T) {
 func TestConfigHash(t *testing.T) {
 	t.Parallel()
 	text := []byte("rules")
-	s := &Store{cfg: Config{Table: "t"}, config: func() []byte { return text }}
-	require.Empty(t, s.configHash(), "before the application is known")
-	s.app = &application{streamARN: "arn", generation: "g"}
-	first := s.configHash()
+	s := &Store{cfg: Config{Table: "t"}}
+	s.agreement = agreement{store: s, config: func() []byte { return text }}
+	require.Empty(t, s.agreement.configHash(), "before the application is known")
+	s.view.app = &application{streamARN: "arn", generation: "g"}
+	first := s.agreement.configHash()
 	require.Len(t, first, 32)
-	require.Equal(t, first, s.configHash())
-	s.app.generation = "other"
-	require.NotEqual(t, first, s.configHash(), "the key is the application's own")
-	s.app.generation, text = "g", []byte("other rules")
-	require.NotEqual(t, first, s.configHash())
+	require.Equal(t, first, s.agreement.configHash())
+	s.view.app.generation = "other"
+	require.NotEqual(t, first, s.agreement.configHash(), "the key is the application's own")
+	s.view.app.generation, text = "g", []byte("other rules")
+	require.NotEqual(t, first, s.agreement.configHash())
 	text = nil
-	require.Empty(t, s.configHash())
+	require.Empty(t, s.agreement.configHash())
 }
 
 // What the workers keep with the application is there for the next ones, and changes nothing of the application.
@@ -403,7 +404,7 @@ func TestKeepsake(t *testing.T) {
 	})
 }
 
-// An arrival that is still to come, as a peer reports it, arrived nowhere: it would hide the silence of the stream until then. And
+// An arrival that is still to come, as a peer reported it, arrived nowhere: it would hide the silence of the stream until then. And
 // no peer has read further than the present, whatever its machine's clock says.
 func TestFleetIsNotAheadOfThePresent(t *testing.T) {
 	bubble(t, 4, func(w *world) {

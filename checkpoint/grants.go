@@ -17,10 +17,10 @@ func (s *Store) Grants(ctx context.Context) []string {
 	for {
 		s.mu.Lock()
 		waiting := ctx.Err() != nil
-		for _, l := range s.leases {
+		for _, l := range s.view.leases {
 			waiting = waiting || l.state == leaseGranted
 		}
-		ids, changed := sortedKeys(s.leases), s.changed
+		ids, changed := sortedKeys(s.view.leases), s.changed
 		s.mu.Unlock()
 		if waiting {
 			return ids
@@ -36,7 +36,7 @@ func (s *Store) Grants(ctx context.Context) []string {
 func (s *Store) Lease(shardID string) *Lease {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.leases[shardID]
+	return s.view.leases[shardID]
 }
 
 // Take starts the consumer of a granted shard. It is true once, for a lease that is not over. It does no I/O.
@@ -58,7 +58,7 @@ func (l *Lease) Trusted() error {
 	switch {
 	case l.state == leaseOver:
 		return fmt.Errorf("shard %s: %w", l.shard, cause(l.ctx))
-	case l.worker != s.me || !s.me.window.open(time.Now()):
+	case l.worker != s.view.me || !s.view.me.window.open(time.Now()):
 		return fmt.Errorf("shard %s: %w", l.shard, ErrLeaseLost)
 	}
 	return nil
@@ -70,7 +70,7 @@ func (l *Lease) Trusted() error {
 // comes back to this process.
 func (s *Store) Release(shardID string) error {
 	s.mu.Lock()
-	l := s.leases[shardID]
+	l := s.view.leases[shardID]
 	held := l != nil && l.state != leaseOver
 	if held {
 		l.state = leaseReleasing
@@ -82,26 +82,26 @@ func (s *Store) Release(shardID string) error {
 	var err error
 	if held {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(l.ctx), releaseBudget)
-		err = s.release(ctx, l)
+		err = l.release(ctx)
 		cancel()
-		s.endLease(l, ErrLeaseReleased, eventReleased)
+		l.end(ErrLeaseReleased, eventReleased)
 		if err != nil && !isOver(err) {
 			s.log.Warn("cannot release a shard, it expires instead", zap.String("shard", shardID), zap.Error(err))
 			err = fmt.Errorf("release shard %s: %w", shardID, err)
 		} else {
 			err = nil
 		}
-		s.bump()
+		s.watcher.bump()
 	}
 	s.mu.Lock()
-	if s.leases[shardID] == l {
-		delete(s.leases, shardID)
+	if s.view.leases[shardID] == l {
+		delete(s.view.leases, shardID)
 	}
 	if held {
-		s.cool[shardID] = time.Now().Add(coolDown)
+		s.view.cool[shardID] = time.Now().Add(coolDown)
 	}
-	s.notify()
+	s.notifyLocked()
 	s.mu.Unlock()
-	s.replan()
+	s.planner.replan()
 	return err
 }

@@ -38,7 +38,7 @@ func TestTakeStartsOneConsumer(t *testing.T) {
 		require.False(w, first.Take())
 		require.NoError(w, first.Trusted())
 		w.aws.Faults.Clear()
-		require.NoError(w, s.Release(first.Shard()))
+		require.NoError(w, s.Release(first.shard))
 		require.ErrorIs(w, first.Trusted(), ErrLeaseReleased)
 		require.Len(w, s.Grants(w.Context()), 1) // granted again
 		require.False(w, first.Take())

@@ -64,28 +64,29 @@ func sameShards(shards []types.Shard, first map[string]string, positions map[str
 
 // sameIdentity compares a summary with #application. A summary that names another stream is believed when two say so and
 // no shard shows that it is the same one; else #application is corrected once it has said so for a minute.
-func (s *Store) sameIdentity(ctx context.Context, app *application, id identity) error {
-	refusal := s.sameStream(app, id.arn, id.created)
+func (o *opener) sameIdentity(ctx context.Context, app *application, id identity) error {
+	s := o.store
+	refusal := o.sameStream(app, id.arn, id.created)
 	s.mu.Lock()
 	if refusal == nil {
-		s.other = otherIdentity{}
+		o.other = otherIdentity{}
 		s.mu.Unlock()
 		return nil
 	}
-	s.other.note(id, time.Now())
-	twice, corrected := s.other.twice(), s.other.seen.confirmed()
+	o.other.note(id, time.Now())
+	twice, corrected := o.other.twice(), o.other.seen.confirmed()
 	first := map[string]string{app.shard.id: app.shard.first}
-	for id, info := range s.lineage.shards {
-		if s.app != nil && info.first != "" { // listed while the summary agreed
+	for id, info := range s.view.lineage.shards {
+		if s.view.app != nil && info.first != "" { // listed while the summary agreed
 			first[id] = info.first
 		}
 	}
 	s.mu.Unlock()
-	positions, err := s.firstPositions(ctx)
+	positions, err := o.firstPositions(ctx)
 	if err != nil {
 		return err
 	}
-	shards, _, err := s.listShards(ctx)
+	shards, _, err := s.catalog.list(ctx)
 	if err != nil {
 		return err
 	}
@@ -98,11 +99,12 @@ func (s *Store) sameIdentity(ctx context.Context, app *application, id identity)
 		s.log.Warn("the summary of the stream names another one, but its shards are the same", zap.String("arn", id.arn), zap.Int64("created", id.created))
 		return nil
 	}
-	return s.correctIdentity(ctx, app, id)
+	return o.correctIdentity(ctx, app, id)
 }
 
 // correctIdentity writes what the summary has said for a minute into #application.
-func (s *Store) correctIdentity(ctx context.Context, app *application, id identity) error {
+func (o *opener) correctIdentity(ctx context.Context, app *application, id identity) error {
+	s := o.store
 	e := &expr{}
 	e.ifEqual(attrTable, str(app.generation))
 	e.ifEqual(attrStream, str(app.streamARN))
@@ -120,8 +122,8 @@ func (s *Store) correctIdentity(ctx context.Context, app *application, id identi
 }
 
 // firstPositions are the checkpoints of the first page of the table: one of them suffices.
-func (s *Store) firstPositions(ctx context.Context) (map[string]position.Position, error) {
-	page, err := s.table.page(ctx, nil)
+func (o *opener) firstPositions(ctx context.Context) (map[string]position.Position, error) {
+	page, err := o.store.table.page(ctx, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -138,8 +140,9 @@ func (s *Store) firstPositions(ctx context.Context) (map[string]position.Positio
 }
 
 // describeTwice answers what two summaries say alike.
-func (s *Store) describeTwice(ctx context.Context, arn string, created int64) error {
-	again, at, err := s.describeStream(ctx)
+func (o *opener) describeTwice(ctx context.Context, arn string, created int64) error {
+	s := o.store
+	again, at, err := s.catalog.describe(ctx)
 	if err != nil {
 		return err
 	}
@@ -151,13 +154,14 @@ func (s *Store) describeTwice(ctx context.Context, arn string, created int64) er
 
 // firstListing lists the stream for #application. It wants a complete listing, for a while, and answers which shards two
 // of them show closed.
-func (s *Store) firstListing(ctx context.Context) (shards []types.Shard, closed map[string]bool, at time.Time, err error) {
-	shards, at, err = s.listShards(ctx)
+func (o *opener) firstListing(ctx context.Context) (shards []types.Shard, closed map[string]bool, at time.Time, err error) {
+	s := o.store
+	shards, at, err = s.catalog.list(ctx)
 	if err != nil {
 		return nil, nil, at, err
 	}
 	s.mu.Lock()
-	wait := !s.listing.complete && time.Since(s.listing.since) < startPatience
+	wait := !s.catalog.health.complete && time.Since(s.catalog.health.since) < startPatience
 	s.mu.Unlock()
 	if wait {
 		return nil, nil, at, inconsistent("kinesis:ListShards", s.cfg.stream(), "IncompleteListing", "its open shards do not hold every key, or a parent is open or has other keys")
@@ -165,7 +169,7 @@ func (s *Store) firstListing(ctx context.Context) (shards []types.Shard, closed 
 	if closed = closedIn(shards); len(closed) == 0 {
 		return shards, closed, at, nil
 	}
-	again, _, err := s.listShards(ctx)
+	again, _, err := s.catalog.list(ctx)
 	if err != nil {
 		return nil, nil, at, err
 	}

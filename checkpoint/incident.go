@@ -3,6 +3,8 @@ package checkpoint
 import (
 	"slices"
 	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
 )
 
 // IncidentKind says what befell a shard; it is a label value.
@@ -44,15 +46,21 @@ const (
 	incidentsKept = 200
 )
 
-// befell counts an incident and keeps it for a while. Call it with mu held; log it beside.
-func (s *Store) befell(kind IncidentKind, shard, detail string) {
-	s.m.incidents.WithLabelValues(string(kind)).Inc()
-	s.incidents = append(s.incidents, Incident{Kind: kind, Shard: shard, Detail: detail, At: time.Now()})
-	s.incidents = s.incidents[max(0, len(s.incidents)-incidentsKept):]
+// incidentLog keeps what befell shards for a while. Guarded by Store.mu.
+type incidentLog struct {
+	count *prometheus.CounterVec
+	kept  []Incident
 }
 
-// recentIncidents are those to show. Call it with mu held.
-func (s *Store) recentIncidents(now time.Time) []Incident {
-	s.incidents = slices.DeleteFunc(s.incidents, func(i Incident) bool { return now.Sub(i.At) >= incidentsFor })
-	return slices.Clone(s.incidents)
+// add counts an incident and keeps it for a while. Log it beside.
+func (g *incidentLog) add(kind IncidentKind, shard, detail string) {
+	g.count.WithLabelValues(string(kind)).Inc()
+	g.kept = append(g.kept, Incident{Kind: kind, Shard: shard, Detail: detail, At: time.Now()})
+	g.kept = g.kept[max(0, len(g.kept)-incidentsKept):]
+}
+
+// recent are those to show.
+func (g *incidentLog) recent(now time.Time) []Incident {
+	g.kept = slices.DeleteFunc(g.kept, func(i Incident) bool { return now.Sub(i.At) >= incidentsFor })
+	return slices.Clone(g.kept)
 }

@@ -13,17 +13,18 @@ import (
 
 // judge compares the listing that was just made with the rows, asks Kinesis about each shard of which they differ, and
 // acts on what both say. It reports whether something could not be found out.
-func (s *Store) judge(ctx context.Context) (unsure bool) {
+func (c *catalog) judge(ctx context.Context) (unsure bool) {
+	s := c.store
 	s.mu.Lock()
-	missing := s.lineage.missing()
-	doubtful := s.doubtfulEnds(time.Now())
-	skipped := s.wronglySkipped()
+	missing := s.view.lineage.missing()
+	doubtful := s.view.doubtfulEnds(time.Now())
+	skipped := s.view.wronglySkipped()
 	s.mu.Unlock()
-	unsure = s.seek(ctx, missing)
-	s.dropGone()
-	unsure = s.undoEnds(ctx, doubtful) || unsure
+	unsure = c.seek(ctx, missing)
+	c.dropGone()
+	unsure = c.undoEnds(ctx, doubtful) || unsure
 	if len(skipped) > 0 {
-		unsure = s.undoSkips(ctx) || unsure
+		unsure = c.undoSkips(ctx) || unsure
 	}
 	return unsure
 }
@@ -64,17 +65,18 @@ func (l *lineage) sought(id string, found bool) {
 }
 
 // seek asks Kinesis for shards that are not listed.
-func (s *Store) seek(ctx context.Context, ids []string) (unsure bool) {
+func (c *catalog) seek(ctx context.Context, ids []string) (unsure bool) {
+	s := c.store
 	answers := make([]error, len(ids))
 	var g errgroup.Group
 	g.SetLimit(parallel)
 	for i, id := range ids {
 		g.Go(func() error {
 			return guard.Run(ctx, partName, func() error {
-				found, err := s.exists(ctx, id)
+				found, err := s.stream.exists(ctx, id)
 				if answers[i] = err; err == nil {
 					s.mu.Lock()
-					s.lineage.sought(id, found)
+					s.view.lineage.sought(id, found)
 					s.mu.Unlock()
 				}
 				return nil
@@ -89,28 +91,29 @@ func (s *Store) seek(ctx context.Context, ids []string) (unsure bool) {
 		}
 	}
 	if len(ids) > 0 {
-		s.replan()
+		s.planner.replan()
 	}
 	return unsure
 }
 
 // dropGone ends the leases of shards that the stream has lost: what was left unread or unresolved in them is past the
 // retention, and their consumers would ask for it for ever. The row keeps the position.
-func (s *Store) dropGone() {
+func (c *catalog) dropGone() {
+	s := c.store
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for id, info := range s.lineage.shards {
-		r, l := s.rows[id], s.leases[id]
+	for id, info := range s.view.lineage.shards {
+		r, l := s.view.rows[id], s.view.leases[id]
 		if !info.gone || info.told || r == nil || r.ended() {
 			continue
 		}
 		held := l != nil && l.state != leaseOver
-		if !held && s.liveOwner(r.owner) != "" {
+		if !held && s.view.liveOwner(r.owner, time.Now()) != "" {
 			continue // its holder tells
 		}
 		info.told = true
 		s.m.gaps.WithLabelValues("true").Inc()
-		s.befell(IncidentGone, id, r.position.Sequence)
+		s.incidents.add(IncidentGone, id, r.position.Sequence)
 		s.log.Error("the stream has lost a shard before it was read to its end, what was left in it is lost",
 			zap.String("shard", id), zap.String("checkpoint", r.position.Sequence))
 		if held {
@@ -119,11 +122,11 @@ func (s *Store) dropGone() {
 	}
 }
 
-// doubtfulEnds are the rows at SHARD_END of shards that listings show open, for a minute now. Call it with mu held.
-func (s *Store) doubtfulEnds(now time.Time) []*row {
+// doubtfulEnds are the rows at SHARD_END of shards that listings show open, for a minute now.
+func (v *view) doubtfulEnds(now time.Time) []*row {
 	var out []*row
-	for id, info := range s.lineage.shards {
-		r := s.rows[id]
+	for id, info := range v.lineage.shards {
+		r := v.rows[id]
 		if r == nil || !r.ended() || !info.open.any() {
 			info.contradiction = sighting{}
 			continue

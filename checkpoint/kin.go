@@ -13,12 +13,12 @@ import (
 func (l *Lease) Family() (parents, siblings []string) {
 	l.store.mu.Lock()
 	defer l.store.mu.Unlock()
-	return l.family()
+	return l.familyLocked()
 }
 
-// family is Family with mu held.
-func (l *Lease) family() (parents, siblings []string) {
-	lin := l.store.lineage
+// familyLocked is Family.
+func (l *Lease) familyLocked() (parents, siblings []string) {
+	lin := l.store.view.lineage
 	parents = l.first.parents
 	if info := lin.shards[l.shard]; info != nil && (info.ofStream || len(info.parents) > 0) {
 		parents = info.parents
@@ -41,13 +41,13 @@ func (l *Lease) family() (parents, siblings []string) {
 func (l *Lease) Inherits(partitionKey string) bool {
 	l.store.mu.Lock()
 	defer l.store.mu.Unlock()
-	own, hash := l.keys(), md5.Sum([]byte(partitionKey)) //nolint:gosec // see the import
+	own, hash := l.keysLocked(), md5.Sum([]byte(partitionKey)) //nolint:gosec // see the import
 	if own.holds(hash) {
 		return true
 	}
-	_, siblings := l.family()
+	_, siblings := l.familyLocked()
 	for _, id := range siblings {
-		keys := l.store.lineage.shards[id].keys
+		keys := l.store.view.lineage.shards[id].keys
 		if keys.known && (keys.holds(hash) || keys.below(own)) {
 			return false
 		}
@@ -55,9 +55,9 @@ func (l *Lease) Inherits(partitionKey string) bool {
 	return true
 }
 
-// keys is the range of the shard, with mu held.
-func (l *Lease) keys() hashRange {
-	if info := l.store.lineage.shards[l.shard]; info != nil {
+// keysLocked is the range of the shard.
+func (l *Lease) keysLocked() hashRange {
+	if info := l.store.view.lineage.shards[l.shard]; info != nil {
 		return info.keys
 	}
 	return hashRange{}
@@ -71,7 +71,7 @@ func (l *Lease) Relative(ctx context.Context, shard, version string) (now string
 	defer cancel()
 	s := l.store
 	s.mu.Lock()
-	r, heirs := s.rows[shard], s.lineage.children(shard)
+	r, heirs := s.view.rows[shard], s.view.lineage.children(shard)
 	s.mu.Unlock()
 	slices.Sort(heirs)
 	if r != nil && relativeVersion(r, heirs) == version {

@@ -47,7 +47,7 @@ type Lease struct {
 	ctx    context.Context //nolint:containedctx // a lease is a lifetime: its context is what it gives to its holder
 	cancel context.CancelCauseFunc
 	// writing is held while the row is written, so that a commit cannot arrive after the release that follows it.
-	writing chan struct{}
+	writing token
 	saver   saver
 
 	// What follows is guarded by store.mu.
@@ -55,38 +55,38 @@ type Lease struct {
 	worker *incarnation
 	epoch  int64
 	state  leaseState
-	offer  progress
-	stored progress
-	number int64 // of the last offer that was read for a write
+	ledger ledger
+	// snapshot is what is saved and in force; saver writes it.
+	snapshot snapshot
+	heard    bool // Commit was called: its consumer counts the shard in what it reports
+	// The planner writes handoff and target, KeepLease takes them back. target is the worker that is to have the shard;
+	// noHeir for a shard that is paused.
+	handoff chan struct{}
+	target  string
+	rest    time.Time // the planner leaves the shard where it is before; KeepLease writes it
+}
+
+// ledger is the progress of one shard: what its consumer offered and what the row has. Guarded by Store.mu.
+type ledger struct {
+	offer  progress // the last one; Commit writes it, and what the row turns out to have
+	stored progress // acknowledgeLocked writes it
+	number int64    // of the last offer that was read for a write
+	// dirty says that offer and row differ; the committer reads it.
+	dirty bool
+	// suspect says that a scan saw the row otherwise: write, so that the fence decides. The watcher writes it.
+	suspect bool
 	// unstorable is why the last offer could not be taken, foreign why none can be stored over what the row has; both are
-	// empty when they can. replaces is a checkpoint that any offer may be stored over.
-	unstorable, foreign, replaces string
-	snapshot                      snapshot // in force
-	dirty                         bool
-	heard                         bool // Commit was called: its consumer counts the shard in what it reports
-	suspect                       bool // a scan saw the row otherwise: write, so that the fence decides
-	written                       time.Time
-	pace                          commitPace
-	// confirmed is when the stored checkpoint was last known to be current.
-	confirmed time.Time
-	handoff   chan struct{}
-	target    string // of the requested handoff; noHeir for a shard that is paused
-	rest      time.Time
+	// empty when they can.
+	unstorable, foreign string
+	replaces            string     // a checkpoint that any offer may be stored over
+	written             time.Time  // when the committer last had it written
+	pace                commitPace // of the committer
+	confirmed           time.Time  // when the stored checkpoint was last known to be current; a metric and the page read it
 }
 
 // Context is done when the lease is over; context.Cause tells why: ErrLeaseLost, ErrLeaseHandedOff, ErrLeaseReleased or
 // ErrShardEnded.
 func (l *Lease) Context() context.Context { return l.ctx }
-
-// Shard is the id of the shard.
-func (l *Lease) Shard() string { return l.shard }
-
-// Epoch is the number of this ownership. It grows with every change of owner, over all workers.
-func (l *Lease) Epoch() int64 {
-	l.store.mu.Lock()
-	defer l.store.mu.Unlock()
-	return l.epoch
-}
 
 // Start says where to read from. With AT_SEQUENCE_NUMBER the records inside the aggregate up to and including sub are
 // already resolved. resolved is what the last owner gave to Commit, or empty.
@@ -122,33 +122,33 @@ func (l *Lease) Commit(sequence string, sub uint32, resolved string, caughtUp ti
 		return
 	}
 	l.heard = true
-	l.offer.load = max(load, 0)
-	if caughtUp.After(l.offer.caughtUp) {
-		l.offer.caughtUp = caughtUp
+	l.ledger.offer.load = max(load, 0)
+	if caughtUp.After(l.ledger.offer.caughtUp) {
+		l.ledger.offer.caughtUp = caughtUp
 	}
 	p := position.Position{Sequence: sequence, Sub: sub}
 	if sequence == "" {
-		if p = l.offer.position; resolved == "" {
-			resolved = l.offer.resolved
+		if p = l.ledger.offer.position; resolved == "" {
+			resolved = l.ledger.offer.resolved
 		}
-	} else if !s.storable(l, p) {
+	} else if !l.storableLocked(p) {
 		return
-	} else if p.Compare(l.offer.position) < 0 {
+	} else if p.Compare(l.ledger.offer.position) < 0 {
 		s.m.committed(resultIgnored)
 		return
 	}
 	if len(resolved) > position.MaxText {
 		resolved = ""
 	}
-	if p == l.offer.position && resolved == l.offer.resolved {
-		if !l.dirty {
-			l.confirm(caughtUp)
+	if p == l.ledger.offer.position && resolved == l.ledger.offer.resolved {
+		if !l.ledger.dirty {
+			l.ledger.confirm(caughtUp)
 		}
 		return
 	}
-	l.offer.position, l.offer.resolved, l.dirty = p, resolved, true
-	if s.cfg.CheckpointInterval == AtOnce && !l.pace.busy {
-		ask(s.commitC)
+	l.ledger.offer.position, l.ledger.offer.resolved, l.ledger.dirty = p, resolved, true
+	if s.cfg.CheckpointInterval == AtOnce && !l.ledger.pace.busy {
+		ask(s.committer.wake)
 	}
 }
 
@@ -177,8 +177,10 @@ func (l *Lease) KeepLease() {
 // false when the shard was known to be read up to oldest or later, so that nothing was there.
 func (l *Lease) Lost(oldest time.Time) bool {
 	l.store.mu.Lock()
-	caughtUp := l.offer.caughtUp // of the row, or what was offered since: a shard may be held for longer than the retention
-	l.disown()
+	caughtUp := l.ledger.offer.caughtUp // of the row, or what was offered since: a shard may be held for longer than the retention
+	if p := l.ledger.offer.position; !p.IsZero() && !position.ValidSequence(p.Sequence) {
+		l.ledger.disown()
+	}
 	l.store.mu.Unlock()
 	missed := caughtUp.IsZero() || caughtUp.Before(oldest)
 	if missed {
@@ -193,28 +195,21 @@ func (l *Lease) Lost(oldest time.Time) bool {
 	return missed
 }
 
-// HandOff writes the last offer and the new owner in one conditional write. Call it when all is resolved. After nil the
-// lease is over. After an error it is as it was, unless Context is done; ErrNoHandoff means that the target died
-// meanwhile, so read on. Where no answer arrives HandOff outlasts ctx, by the rest of the trust window at most: before it
-// is certain that the write can no longer take effect, the holder must not go on.
-func (l *Lease) HandOff(ctx context.Context) error { return l.store.handOff(ctx, l) }
+// callOffLocked takes a requested handoff back.
+func (l *Lease) callOffLocked() { l.target, l.handoff = "", make(chan struct{}) }
 
-// Finish ends the shard: rows for its children first, then SHARD_END with the last offer, so that a crash in between
-// repeats the end and never orphans a child. Call it when all is resolved and Ended has proved the end. children is what
-// the last GetRecords answer said, or nil: then they are those that are listed. After nil the lease is over; after an
-// error it is as it was, unless Context is done, and Finish may be called again.
-func (l *Lease) Finish(ctx context.Context, children []types.ChildShard) error {
-	return l.store.finish(ctx, l, children)
-}
+// token is a lock that is waited for no longer than a context lasts.
+type token chan struct{}
 
-// lock waits for the row's write token.
-func (l *Lease) lock(ctx context.Context) error {
+func newToken() token { return make(token, 1) }
+
+func (t token) take(ctx context.Context) error {
 	select {
-	case l.writing <- struct{}{}:
+	case t <- struct{}{}:
 		return nil
 	case <-ctx.Done():
 		return cause(ctx)
 	}
 }
 
-func (l *Lease) unlock() { <-l.writing }
+func (t token) free() { <-t }

@@ -24,21 +24,30 @@ const (
 	incompleteEvery = 3 * time.Second
 )
 
-func (s *Store) streamID() (name, arn *string) {
-	if s.cfg.StreamARN != "" {
-		return nil, &s.cfg.StreamARN
-	}
-	return &s.cfg.StreamName, nil
+// catalog keeps the list of the stream's shards, and acts on what the stream says of them: ends leases of lost shards,
+// takes wrong ends back, deletes rows past the retention.
+type catalog struct {
+	store *Store
+	wake  chan struct{} // by whoever waits for a listing
+
+	// Guarded by Store.mu.
+
+	health    listingHealth // list writes it; nextListing, firstListing and Status read it
+	retention time.Duration // of the stream's records; 0 while it is not known; describe writes it
+	met       time.Time     // Kinesis' time of the first answer about the stream; describe writes it, newApplication reads it
 }
 
-// describeStream answers ARN and creation time (Unix seconds) of the stream, and notes its retention. Call it without mu.
-func (s *Store) describeStream(ctx context.Context) (arn string, created int64, err error) {
+func (c *catalog) relist() { ask(c.wake) }
+
+// describeStream answers ARN and creation time (Unix seconds) of the stream, and notes its retention.
+func (c *catalog) describe(ctx context.Context) (arn string, created int64, err error) {
+	s := c.store
 	ctx, cancel := context.WithTimeout(ctx, 5*callTimeout)
 	defer cancel()
 	in := &kinesis.DescribeStreamSummaryInput{}
-	in.StreamName, in.StreamARN = s.streamID()
+	in.StreamName, in.StreamARN = s.stream.id()
 	began := time.Now()
-	out, err := s.stream.DescribeStreamSummary(ctx, in)
+	out, err := s.stream.api.DescribeStreamSummary(ctx, in)
 	if err != nil {
 		return "", 0, fault("kinesis:DescribeStreamSummary", "stream "+s.cfg.stream(), err)
 	}
@@ -47,9 +56,9 @@ func (s *Store) describeStream(ctx context.Context) (arn string, created int64, 
 		return "", 0, fault("kinesis:DescribeStreamSummary", "stream "+s.cfg.stream(), errNoSummary)
 	}
 	s.mu.Lock()
-	s.retention = time.Duration(aws.ToInt32(d.RetentionPeriodHours)) * time.Hour
-	if s.met.IsZero() {
-		s.met = answer.Time(out.ResultMetadata, began)
+	c.retention = time.Duration(aws.ToInt32(d.RetentionPeriodHours)) * time.Hour
+	if c.met.IsZero() {
+		c.met = answer.Time(out.ResultMetadata, began)
 	}
 	s.mu.Unlock()
 	return aws.ToString(d.StreamARN), aws.ToTime(d.StreamCreationTimestamp).Unix(), nil
@@ -57,17 +66,18 @@ func (s *Store) describeStream(ctx context.Context) (arn string, created int64, 
 
 // listShards lists the whole stream and merges the answer into the lineage. at is the service's own time of the first
 // page, and ours where it does not tell.
-func (s *Store) listShards(ctx context.Context) (shards []types.Shard, at time.Time, err error) {
+func (c *catalog) list(ctx context.Context) (shards []types.Shard, at time.Time, err error) {
+	s := c.store
 	s.mu.Lock()
-	known := s.lineage.known()
+	known := s.view.lineage.known()
 	s.mu.Unlock()
 	began := time.Now()
 	in := &kinesis.ListShardsInput{}
-	in.StreamName, in.StreamARN = s.streamID()
+	in.StreamName, in.StreamARN = s.stream.id()
 	expect := &answer.Expect{Listed: map[string]bool{}}
 	for ; ; expect.Page++ {
 		begin := time.Now()
-		out, err := s.listPage(answer.With(ctx, expect), in)
+		out, err := s.stream.listPage(answer.With(ctx, expect), in)
 		if err != nil {
 			return nil, time.Time{}, fault("kinesis:ListShards", "stream "+s.cfg.stream(), err)
 		}
@@ -93,34 +103,29 @@ func (s *Store) listShards(ctx context.Context) (shards []types.Shard, at time.T
 	sound := plausible(shards)
 	complete := covered(shards) && len(sound) == len(shards)
 	s.mu.Lock()
-	s.lineage.listed(sound, known, began, complete)
-	news := s.listing.note(began, complete)
-	s.notify()
+	s.view.lineage.listed(sound, known, began, complete)
+	news := c.health.note(began, complete)
+	s.notifyLocked()
 	s.mu.Unlock()
-	s.replan()
+	s.planner.replan()
 	if news {
-		s.tellListing(complete, len(shards), open)
+		c.tellListing(complete, len(shards), open)
 	}
 	return shards, at, nil
 }
 
-func (s *Store) listPage(ctx context.Context, in *kinesis.ListShardsInput) (*kinesis.ListShardsOutput, error) {
-	ctx, cancel := context.WithTimeout(ctx, 5*callTimeout)
-	defer cancel()
-	return s.stream.ListShards(ctx, in)
-}
-
 // keepListing lists the stream every minute, at once when somebody asks, and every few seconds while it is incomplete.
-func (s *Store) keepListing(ctx context.Context) error {
+func (c *catalog) run(ctx context.Context) error {
+	s := c.store
 	s.mu.Lock()
-	listed := len(s.lineage.shards) > 0 // the first worker has just listed it for its #application row
+	listed := len(s.view.lineage.shards) > 0 // the first worker has just listed it for its #application row
 	s.mu.Unlock()
 	var described time.Time
 	said, unsure := "", false
 	for {
 		if !listed {
 			describe := time.Since(described) >= listEvery/2
-			if err := s.relook(ctx, describe); err != nil {
+			if err := c.relook(ctx, describe); err != nil {
 				if isFatal(err) {
 					return err
 				}
@@ -137,20 +142,20 @@ func (s *Store) keepListing(ctx context.Context) error {
 				described = time.Now()
 			}
 			said = ""
-			unsure = s.judge(ctx)
-			s.collect(ctx)
+			unsure = c.judge(ctx)
+			c.collect(ctx)
 			if !sleep.For(ctx, listSpace) {
 				return nil
 			}
 		}
 		if listed {
-			unsure = s.judge(ctx)
+			unsure = c.judge(ctx)
 		}
 		listed = false
-		t := time.NewTimer(s.nextListing(unsure))
+		t := time.NewTimer(c.nextListing(unsure))
 		select {
 		case <-t.C:
-		case <-s.listC:
+		case <-c.wake:
 		case <-ctx.Done():
 			t.Stop()
 			return nil
@@ -160,30 +165,32 @@ func (s *Store) keepListing(ctx context.Context) error {
 }
 
 // nextListing is how long to wait for the next listing when nobody asks for one.
-func (s *Store) nextListing(unsure bool) time.Duration {
+func (c *catalog) nextListing(unsure bool) time.Duration {
+	s := c.store
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if unsure || !s.listing.complete {
+	if unsure || !c.health.complete {
 		return sleep.Jitter(incompleteEvery)
 	}
 	return sleep.Jitter(listEvery)
 }
 
 // relook lists the stream, after a look whether it still is the one that the table is about if describe says so.
-func (s *Store) relook(ctx context.Context, describe bool) error {
+func (c *catalog) relook(ctx context.Context, describe bool) error {
+	s := c.store
 	if describe {
-		arn, created, err := s.describeStream(ctx)
+		arn, created, err := c.describe(ctx)
 		if err != nil {
 			return err
 		}
 		s.mu.Lock()
-		app := s.app
+		app := s.view.app
 		s.mu.Unlock()
 		if app.streamARN != arn || app.streamCreated != created {
-			return s.ensureApplication(ctx) // says so, unless the table was begun anew as well
+			return s.opener.ensureApplication(ctx) // says so, unless the table was begun anew as well
 		}
 	}
-	_, _, err := s.listShards(ctx)
+	_, _, err := c.list(ctx)
 	return err
 }
 
@@ -192,17 +199,18 @@ func (s *Store) relook(ctx context.Context, describe bool) error {
 // for the retention, so that a shard which comes back is read from its position. Its state
 // goes with it. A child that has progress but no state of its own by then, which is the whole retention later, could not be
 // read again from its beginning anyhow. The chunks go first, because only the row tells of them.
-func (s *Store) collect(ctx context.Context) {
+func (c *catalog) collect(ctx context.Context) {
+	s := c.store
 	s.mu.Lock()
 	var old []*row
-	for id, r := range s.rows {
-		info := s.lineage.shards[id]
-		if info == nil || !info.gone || s.leases[id] != nil || (!r.ended() && (r.owner != "" || r.progressed() && info.absent.to.Sub(info.absent.from) < s.retention)) {
+	for id, r := range s.view.rows {
+		info := s.view.lineage.shards[id]
+		if info == nil || !info.gone || s.view.leases[id] != nil || (!r.ended() && (r.owner != "" || r.progressed() && info.absent.to.Sub(info.absent.from) < c.retention)) {
 			continue
 		}
-		if slices.ContainsFunc(s.lineage.children(id), func(child string) bool {
-			c := s.rows[child]
-			return c == nil || !c.progressed()
+		if slices.ContainsFunc(s.view.lineage.children(id), func(child string) bool {
+			young := s.view.rows[child]
+			return young == nil || !young.progressed()
 		}) {
 			continue
 		}
@@ -222,13 +230,13 @@ func (s *Store) collect(ctx context.Context) {
 		e.ifEqual(attrEpoch, num(r.epoch))
 		e.ifAbsent(attrOwner)
 		if err := s.table.remove(ctx, r.id, e); err != nil {
-			s.noteTable(err)
+			s.opener.noteTable(err)
 			continue
 		}
 		s.mu.Lock()
-		delete(s.rows, r.id)
-		delete(s.memory, r.id)
-		delete(s.lineage.shards, r.id)
+		delete(s.view.rows, r.id)
+		delete(s.view.memory, r.id)
+		delete(s.view.lineage.shards, r.id)
 		s.mu.Unlock()
 		s.log.Info("row of a shard past the retention deleted", zap.String("shard", r.id))
 	}

@@ -144,7 +144,7 @@ func (c *shardCollector) Describe(ch chan<- *prometheus.Desc) {
 // Collect implements prometheus.Collector.
 func (c *shardCollector) Collect(ch chan<- prometheus.Metric) {
 	c.store.mu.Lock()
-	confirmed, states, retention := c.store.confirmed(), c.store.countStates(), c.store.retention
+	confirmed, states, retention := c.store.view.confirmed(c.store.cfg.MergeShards), c.store.view.countStates(time.Now()), c.store.catalog.retention
 	c.store.mu.Unlock()
 	if retention > 0 {
 		ch <- prometheus.MustNewConstMetric(c.retention, prometheus.GaugeValue, retention.Seconds())
@@ -157,32 +157,33 @@ func (c *shardCollector) Collect(ch chan<- prometheus.Metric) {
 	}
 }
 
-// confirmed is when the stored checkpoint of each held shard was last known to be current; with Config.MergeShards the
-// oldest of all. Call it with mu held.
-func (s *Store) confirmed() map[string]time.Time {
+// confirmed is when the stored checkpoint of each held shard was last known to be current; with merge the
+// oldest of all.
+func (v *view) confirmed(merge bool) map[string]time.Time {
 	out := map[string]time.Time{}
-	for id, l := range s.leases {
-		if l.state == leaseOver || l.confirmed.IsZero() {
+	for id := range v.leases {
+		l := v.held(id)
+		if l == nil || l.ledger.confirmed.IsZero() {
 			continue
 		}
-		if s.cfg.MergeShards {
+		if merge {
 			id = allShards
 		}
-		if at, known := out[id]; !known || l.confirmed.Before(at) {
-			out[id] = l.confirmed
+		if at, known := out[id]; !known || l.ledger.confirmed.Before(at) {
+			out[id] = l.ledger.confirmed
 		}
 	}
 	return out
 }
 
-// countStates counts the shards by state. Call it with mu held.
-func (s *Store) countStates() map[ShardState]int {
+// countStates counts the shards by state.
+func (v *view) countStates(now time.Time) map[ShardState]int {
 	out := map[ShardState]int{}
-	for id := range s.lineage.shards {
-		if !s.shown(id) {
+	for id := range v.lineage.shards {
+		if !v.shown(id) {
 			continue
 		}
-		out[s.shardStatus(id).State]++
+		out[v.shardStatus(id, now).State]++
 	}
 	return out
 }

@@ -137,11 +137,11 @@ func (r *row) progress() progress { return progress{position: r.position, resolv
 // believes checks that what a trusted holder takes for stored is stored.
 func (m *model) believes(w *modelWorker, l *Lease) {
 	r := m.row(l.shard)
-	if l.dirty || l.suspect || w.busy[l] || !w.trusted(l) || r == nil || r.owner != l.worker.id || r.epoch != l.epoch {
+	if l.ledger.dirty || l.ledger.suspect || w.busy[l] || !w.trusted(l) || r == nil || r.owner != l.worker.id || r.epoch != l.epoch {
 		return
 	}
-	if r.position != l.stored.position || r.resolved != l.stored.resolved {
-		m.violated("%s takes %s above %s of %s for stored, the row has %s above %s", w.name, l.stored.resolved, l.stored.position.Sequence, l.shard, r.resolved, r.position.Sequence)
+	if r.position != l.ledger.stored.position || r.resolved != l.ledger.stored.resolved {
+		m.violated("%s takes %s above %s of %s for stored, the row has %s above %s", w.name, l.ledger.stored.resolved, l.ledger.stored.position.Sequence, l.shard, r.resolved, r.position.Sequence)
 	}
 }
 
@@ -255,7 +255,7 @@ func (m *model) acts(w *modelWorker, l *Lease) {
 		if other == w || other.dead || other.stopping {
 			continue
 		}
-		if o := other.s.leases[l.shard]; o != nil && o.state == leaseRunning && !other.resting[o] && other.trusted(o) {
+		if o := other.s.view.leases[l.shard]; o != nil && o.state == leaseRunning && !other.resting[o] && other.trusted(o) {
 			m.violated("%s acts on %s while %s may", w.name, l.shard, other.name)
 		}
 	}
@@ -318,7 +318,7 @@ func (m *model) settled() bool {
 			continue
 		}
 		if !slices.ContainsFunc(m.fleet, func(w *modelWorker) bool {
-			l := w.s.leases[id]
+			l := w.s.view.leases[id]
 			return !w.dead && l != nil && l.state == leaseRunning && w.trusted(l)
 		}) {
 			return false

@@ -47,8 +47,8 @@ func (m *model) join() {
 		return
 	}
 	w.lease = time.Duration(float64(modelLease) * (0.97 + 0.06*m.Float64()))
-	w.s.duration = w.lease
-	w.s.app = &application{origin: m.origin, duration: w.lease}
+	w.s.view.duration = w.lease
+	w.s.view.app = &application{origin: m.origin, duration: w.lease}
 	m.fleet = append(m.fleet, w)
 	m.note("%s starts", w.name)
 	w.list()
@@ -75,7 +75,7 @@ func (w *modelWorker) step(do func()) {
 
 func (w *modelWorker) trusted(l *Lease) bool {
 	_, ok := w.s.Trust()
-	return ok && w.s.me == l.worker && l.ctx.Err() == nil
+	return ok && w.s.view.me == l.worker && l.ctx.Err() == nil
 }
 
 // call sends a request. It may take effect with an answer, without one, long after it was given up, or never; then is
@@ -152,22 +152,22 @@ func (w *modelWorker) enter() {
 				return
 			}
 			inc.window = newTrustWindow(begin, w.lease)
-			w.s.me = inc
-			delete(w.s.peers, inc.id)
+			w.s.view.me = inc
+			delete(w.s.view.peers, inc.id)
 			w.retire()
 			w.later(w.lease/3, func() { w.beat(inc, time.Now()) })
 		})
 }
 
 func (w *modelWorker) retire() {
-	for _, id := range sortedKeys(w.s.retired) {
+	for _, id := range sortedKeys(w.s.view.retired) {
 		w.settleWorker(id, func(r *workerRow) bool { return r != nil },
 			func(r workerRow) *workerRow { r.fenced = true; return &r },
 			func(r *workerRow) bool { return r.fenced },
 			func(ok bool, now *workerRow, unknown bool) {
 				if ok || (now == nil && !unknown) {
-					delete(w.s.retired, id)
-					w.s.orphans[id] = time.Now()
+					delete(w.s.view.retired, id)
+					w.s.view.orphans[id] = time.Now()
 				}
 			})
 	}
@@ -175,7 +175,7 @@ func (w *modelWorker) retire() {
 
 // beat makes one attempt at the next count; first is the start of the first attempt at it.
 func (w *modelWorker) beat(inc *incarnation, first time.Time) {
-	if w.s.me != inc {
+	if w.s.view.me != inc {
 		return
 	}
 	next := inc.counter + 1
@@ -184,7 +184,7 @@ func (w *modelWorker) beat(inc *incarnation, first time.Time) {
 		func(r *workerRow) bool { return !r.fenced && r.counter == next },
 		func(ok bool, now *workerRow, unknown bool) {
 			switch {
-			case w.s.me != inc:
+			case w.s.view.me != inc:
 			case ok:
 				inc.counter, inc.window = next, newTrustWindow(first, w.lease)
 				again := max(0, time.Until(first.Add(w.lease/3)))
@@ -200,21 +200,21 @@ func (w *modelWorker) beat(inc *incarnation, first time.Time) {
 // over ends an incarnation and begins the next.
 func (w *modelWorker) over(inc *incarnation) {
 	w.m.note("%s is over", inc.id)
-	w.s.endIncarnation(inc, "the model says so")
+	w.s.session.endIncarnation(inc, "the model says so")
 	if !w.stopping {
 		w.enter()
 	}
 }
 
 func (w *modelWorker) guard() {
-	if inc := w.s.me; inc != nil && !inc.window.open(time.Now()) {
+	if inc := w.s.view.me; inc != nil && !inc.window.open(time.Now()) {
 		w.over(inc)
 	}
 	w.later(100*time.Millisecond, w.guard)
 }
 
 func (w *modelWorker) list() {
-	w.s.lineage.listed(w.m.listing(), w.s.lineage.known(), time.Now(), false)
+	w.s.view.lineage.listed(w.m.listing(), w.s.view.lineage.known(), time.Now(), false)
 	w.later(5*time.Second, w.list)
 }
 
@@ -240,7 +240,7 @@ func (w *modelWorker) look() {
 		if !answered {
 			return
 		}
-		for _, id := range w.s.merge(rows, workers, begin) {
+		for _, id := range w.s.view.merge(rows, workers, begin, time.Now(), time.Now()) {
 			w.lookFor(id)
 		}
 		w.fence()
@@ -255,18 +255,18 @@ func (w *modelWorker) lookFor(id string) {
 		switch {
 		case !answered:
 		case seen == nil:
-			w.s.orphans[id] = time.Now().Add(w.s.duration)
+			w.s.view.orphans[id] = time.Now().Add(w.s.view.duration)
 		default:
-			w.s.observe(*seen, time.Now())
+			w.s.view.observe(*seen, time.Now(), time.Now())
 		}
 	})
 }
 
 func (w *modelWorker) fence() {
 	now := time.Now()
-	for _, id := range sortedKeys(w.s.peers) {
-		p := w.s.peers[id]
-		if p.fenced || now.Sub(p.since) < w.s.duration || now.Sub(p.seen) > fresh {
+	for _, id := range sortedKeys(w.s.view.peers) {
+		p := w.s.view.peers[id]
+		if p.fenced || now.Sub(p.since) < w.s.view.duration || now.Sub(p.seen) > fresh {
 			continue
 		}
 		counter := p.counter
@@ -274,10 +274,10 @@ func (w *modelWorker) fence() {
 			func(r workerRow) *workerRow { r.fenced = true; return &r },
 			func(r *workerRow) bool { return r.fenced },
 			func(ok bool, moved *workerRow, unknown bool) {
-				switch p := w.s.peers[id]; {
+				switch p := w.s.view.peers[id]; {
 				case unknown:
 				case !ok && moved != nil:
-					w.s.observe(*moved, time.Now())
+					w.s.view.observe(*moved, time.Now(), time.Now())
 				case p != nil:
 					p.fenced, p.gone = true, time.Now()
 				}
@@ -289,7 +289,7 @@ func (w *modelWorker) plan() {
 	if w.taking > 0 {
 		return
 	}
-	inc, wants := w.s.decide()
+	inc, wants := w.s.planner.decide()
 	for _, want := range wants {
 		w.taking++
 		w.acquire(inc, want)
@@ -302,7 +302,7 @@ func (w *modelWorker) acquire(inc *incarnation, want want) {
 		to = was.epoch + 1
 	}
 	var parents []string
-	if info := w.s.lineage.shards[want.shard]; info != nil {
+	if info := w.s.view.lineage.shards[want.shard]; info != nil {
 		parents = info.parents
 	}
 	w.settleRow(want.shard,
@@ -320,7 +320,7 @@ func (w *modelWorker) acquire(inc *incarnation, want want) {
 			w.taking--
 			switch {
 			case !ok && unknown:
-				w.s.cool[want.shard] = time.Now().Add(coolDown)
+				w.s.view.cool[want.shard] = time.Now().Add(coolDown)
 			case now == nil:
 				w.s.dropRow(want.shard)
 			default:
@@ -328,7 +328,7 @@ func (w *modelWorker) acquire(inc *incarnation, want want) {
 				seen.at = time.Now()
 				w.s.noteRow(&seen)
 				if ok && !seen.ended() {
-					w.s.grant(context.Background(), inc, &seen, was)
+					w.s.planner.grant(context.Background(), inc, &seen, was)
 					w.begin(want.shard)
 				}
 			}
@@ -337,7 +337,7 @@ func (w *modelWorker) acquire(inc *incarnation, want want) {
 
 // begin starts the consumer of a granted shard, and checks where it starts.
 func (w *modelWorker) begin(id string) {
-	l := w.s.leases[id]
+	l := w.s.view.leases[id]
 	if l == nil || l.state != leaseGranted {
 		return
 	}
@@ -374,9 +374,9 @@ func (w *modelWorker) turn(l *Lease) {
 	default:
 		w.m.acts(w, l)
 		shard := w.m.shards[l.shard]
-		at, top := modelFirst, max(reach(l.offer), modelFirst)
-		if !l.offer.position.IsZero() {
-			at, _ = strconv.Atoi(l.offer.position.Sequence)
+		at, top := modelFirst, max(reach(l.ledger.offer), modelFirst)
+		if !l.ledger.offer.position.IsZero() {
+			at, _ = strconv.Atoi(l.ledger.offer.position.Sequence)
 		}
 		load := float64(w.m.IntN(1 << 20))
 		if more := !shard.closed || top < shard.last; more && w.m.IntN(3) > 0 { // one waits, the others go on
@@ -385,8 +385,8 @@ func (w *modelWorker) turn(l *Lease) {
 				top = min(top, shard.last)
 			}
 			shard.offered = max(shard.offered, top)
-			l.Commit(l.offer.position.Sequence, l.offer.position.Sub, strconv.Itoa(top), time.Now(), load)
-		} else if at = max(at+1, top); !shard.closed || l.offer.position.Sequence != strconv.Itoa(shard.last) {
+			l.Commit(l.ledger.offer.position.Sequence, l.ledger.offer.position.Sub, strconv.Itoa(top), time.Now(), load)
+		} else if at = max(at+1, top); !shard.closed || l.ledger.offer.position.Sequence != strconv.Itoa(shard.last) {
 			if shard.closed {
 				at = min(at, shard.last)
 			}
@@ -426,18 +426,18 @@ func (c *claim) landed(r *row) bool {
 
 // commits writes every offer that is due.
 func (w *modelWorker) commits() {
-	for _, id := range sortedKeys(w.s.leases) {
-		l := w.s.leases[id]
+	for _, id := range sortedKeys(w.s.view.leases) {
+		l := w.s.view.leases[id]
 		w.m.believes(w, l)
-		c, err := w.s.claim(l)
-		if err != nil || (!l.dirty && !l.suspect) || w.busy[l] || w.stopping {
+		c, err := l.claim()
+		if err != nil || (!l.ledger.dirty && !l.ledger.suspect) || w.busy[l] || w.stopping {
 			continue
 		}
 		w.busy[l] = true
 		w.settleRow(l.shard, c.holds, c.store, c.landed, func(ok bool, now *row, unknown bool) {
 			delete(w.busy, l)
 			if ok {
-				w.s.acknowledge(l, c.offer)
+				l.acknowledge(c.offer)
 			} else if !unknown {
 				w.refused(l, c, now)
 			}
@@ -447,16 +447,16 @@ func (w *modelWorker) commits() {
 }
 
 // refused is what a refused write of a holder means.
-func (w *modelWorker) refused(l *Lease, c claim, now *row) {
+func (*modelWorker) refused(l *Lease, c claim, now *row) {
 	if now != nil && now.owner == c.worker && now.epoch == c.epoch {
-		w.s.raise(l, now)
+		l.raise(now)
 		return
 	}
-	w.s.endLease(l, ErrLeaseLost, eventLost)
+	l.end(ErrLeaseLost, eventLost)
 }
 
 func (w *modelWorker) handOff(l *Lease) {
-	c, err := w.s.claim(l)
+	c, err := l.claim()
 	if err != nil || c.target == "" || w.busy[l] {
 		return
 	}
@@ -470,7 +470,7 @@ func (w *modelWorker) handOff(l *Lease) {
 		func(ok bool, now *row, unknown bool) {
 			switch {
 			case ok:
-				w.s.noteLeft(l, c)
+				l.noteLeft(c)
 				w.handedOff(l, c.target)
 			case unknown:
 				w.certain(l, c.target)
@@ -489,12 +489,12 @@ func (w *modelWorker) rested(l *Lease) {
 func (w *modelWorker) handedOff(l *Lease, target string) {
 	w.rested(l)
 	w.s.setOwner(l.shard, target)
-	w.s.endLease(l, ErrLeaseHandedOff, eventHandedOff)
+	l.end(ErrLeaseHandedOff, eventHandedOff)
 }
 
 // certain finds out whose a shard is after a handoff without an answer, before its consumer goes on.
 func (w *modelWorker) certain(l *Lease, target string) {
-	c, err := w.s.claim(l)
+	c, err := l.claim()
 	if err != nil {
 		w.rested(l)
 		return
@@ -514,15 +514,15 @@ func (w *modelWorker) certain(l *Lease, target string) {
 				seen := *now
 				w.s.noteRow(&seen)
 				l.epoch = c.epoch + 1
-				w.s.acknowledge(l, c.offer)
+				l.acknowledge(c.offer)
 			case now != nil && now.owner == c.worker && now.epoch == c.epoch:
-				w.s.raise(l, now)
+				l.raise(now)
 				w.later(200*time.Millisecond, func() { w.certain(l, target) })
 			case now != nil && now.owner == target:
 				w.handedOff(l, target)
 			default:
 				w.rested(l)
-				w.s.endLease(l, ErrLeaseLost, eventLost)
+				l.end(ErrLeaseLost, eventLost)
 			}
 		})
 }
@@ -541,12 +541,12 @@ func (w *modelWorker) finish(l *Lease, children []string) {
 				w.rested(l)
 				return
 			}
-			w.s.lineage.learn(children[0], parents)
+			w.s.view.lineage.learn(children[0], parents)
 			w.finish(l, children[1:])
 		})
 		return
 	}
-	c, err := w.s.claim(l)
+	c, err := l.claim()
 	if err != nil {
 		w.rested(l)
 		return
@@ -558,9 +558,9 @@ func (w *modelWorker) finish(l *Lease, children []string) {
 			w.rested(l)
 			switch {
 			case ok:
-				w.s.noteLeft(l, c)
+				l.noteLeft(c)
 				w.s.setEnded(l.shard)
-				w.s.endLease(l, ErrShardEnded, eventEnded)
+				l.end(ErrShardEnded, eventEnded)
 			case !unknown:
 				w.refused(l, c, now)
 			}
@@ -570,14 +570,14 @@ func (w *modelWorker) finish(l *Lease, children []string) {
 // stop ends a worker in order: no more shards, every lease released, the worker's row deleted.
 func (w *modelWorker) stop() {
 	w.m.note("%s stops", w.name)
-	w.stopping, w.s.leaving = true, true
+	w.stopping, w.s.view.leaving = true, true
 	w.later(0, w.release)
 }
 
 func (w *modelWorker) release() {
-	for _, id := range sortedKeys(w.s.leases) {
-		l := w.s.leases[id]
-		c, err := w.s.claim(l)
+	for _, id := range sortedKeys(w.s.view.leases) {
+		l := w.s.view.leases[id]
+		c, err := l.claim()
 		switch {
 		case w.busy[l]:
 			w.later(50*time.Millisecond, w.release)
@@ -595,13 +595,13 @@ func (w *modelWorker) release() {
 			func(r *row) bool { return r.owner == "" && r.epoch == c.epoch },
 			func(bool, *row, bool) { // without an answer the row frees itself
 				delete(w.busy, l)
-				w.s.endLease(l, ErrLeaseReleased, eventReleased)
+				l.end(ErrLeaseReleased, eventReleased)
 				w.release()
 			})
 		return
 	}
-	me := w.s.me
-	w.s.me = nil
+	me := w.s.view.me
+	w.s.view.me = nil
 	if me == nil {
 		w.dead = true
 		return

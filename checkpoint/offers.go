@@ -38,34 +38,35 @@ func quoted(s string) string {
 	return fmt.Sprintf("%q", s)
 }
 
-// storable reports whether an offer can be stored over what was offered before, and tells of each change of that. Call it
-// with the Store's mu held.
-func (s *Store) storable(l *Lease, p position.Position) bool {
-	why := unstorable(p, l.offer.position)
+// storableLocked reports whether an offer can be stored over what was offered before, and tells of each change of that.
+func (l *Lease) storableLocked(p position.Position) bool {
+	s := l.store
+	why := unstorable(p, l.ledger.offer.position)
 	if why != "" {
 		why = fmt.Sprintf("the position %s: %s", quoted(p.Sequence), why)
 		s.m.committed(resultUnstorable)
 	}
-	s.tellUnstorable(l, why, l.foreign)
+	l.reportUnstorableLocked(why, l.ledger.foreign)
 	return why == ""
 }
 
-// comparable reports whether an offer has an order with what the row has, and tells of each change of that. Call it with the
-// Store's mu held.
-func (s *Store) comparable(l *Lease, r *row) bool {
+// comparableLocked reports whether an offer has an order with what the row has, and tells of each change of that.
+func (l *Lease) comparableLocked(r *row) bool {
+	s := l.store
 	foreign := ""
-	if ok := r.ended() || r.position.Comparable(l.offer.position); !ok {
-		foreign = fmt.Sprintf("the row has the checkpoint %s, which cannot be compared with %s", quoted(r.position.Sequence), quoted(l.offer.position.Sequence))
+	if ok := r.ended() || r.position.Comparable(l.ledger.offer.position); !ok {
+		foreign = fmt.Sprintf("the row has the checkpoint %s, which cannot be compared with %s", quoted(r.position.Sequence), quoted(l.ledger.offer.position.Sequence))
 		s.m.committed(resultUnstorable)
 	}
-	s.tellUnstorable(l, l.unstorable, foreign)
+	l.reportUnstorableLocked(l.ledger.unstorable, foreign)
 	return foreign == ""
 }
 
-// tellUnstorable logs a change of why progress of a shard cannot be stored: the offer, or what the row has.
-func (s *Store) tellUnstorable(l *Lease, offer, row string) {
-	was := l.unstorable + l.foreign
-	l.unstorable, l.foreign = offer, row
+// reportUnstorableLocked logs a change of why progress of a shard cannot be stored: the offer, or what the row has.
+func (l *Lease) reportUnstorableLocked(offer, row string) {
+	s := l.store
+	was := l.ledger.unstorable + l.ledger.foreign
+	l.ledger.unstorable, l.ledger.foreign = offer, row
 	switch now := offer + row; {
 	case now == was:
 	case now == "":
@@ -75,22 +76,19 @@ func (s *Store) tellUnstorable(l *Lease, offer, row string) {
 	}
 }
 
-// disown lets progress be stored over a checkpoint that is no number and that the stream refused: nothing compares with it.
-// Call it with the Store's mu held.
-func (l *Lease) disown() {
-	if p := l.offer.position; !p.IsZero() && !position.ValidSequence(p.Sequence) {
-		l.replaces, l.offer.position, l.offer.resolved = p.Sequence, position.Position{}, ""
-	}
+// disown lets whatever is offered next be stored over a checkpoint that the stream refused.
+func (d *ledger) disown() {
+	d.replaces, d.offer.position, d.offer.resolved = d.offer.position.Sequence, position.Position{}, ""
 }
 
 // stillOurs reports whether a row still names the holder of a claim, so that something else refused its write: then what the
 // row says is taken over.
-func (s *Store) stillOurs(l *Lease, c claim, now item) bool {
+func (l *Lease) stillOurs(c claim, now item) bool {
 	r, err := decodeRow(now, l.since)
 	if err != nil || r.owner != c.worker || r.epoch != c.epoch {
 		return false
 	}
-	s.raise(l, r)
+	l.raise(r)
 	return true
 }
 
@@ -100,12 +98,12 @@ func (l *Lease) Unusable() {
 	s := l.store
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	p := l.offer.position
+	p := l.ledger.offer.position
 	if l.state == leaseOver || p.IsZero() {
 		return
 	}
-	l.replaces, l.offer.position, l.offer.resolved = p.Sequence, position.Position{}, ""
-	s.befell(IncidentPosition, l.shard, quoted(p.Sequence))
+	l.ledger.disown()
+	s.incidents.add(IncidentPosition, l.shard, quoted(p.Sequence))
 	s.log.Error("the checkpoint is no position in the shard: it is read again from its oldest record, alerts are repeated",
 		zap.String("shard", l.shard), zap.String("checkpoint", quoted(p.Sequence)))
 }
@@ -114,5 +112,5 @@ func (l *Lease) Unusable() {
 func (l *Lease) Retention() time.Duration {
 	l.store.mu.Lock()
 	defer l.store.mu.Unlock()
-	return l.store.retention
+	return l.store.catalog.retention
 }

@@ -18,17 +18,33 @@ import (
 	"kinesis-alerter/internal/sleep"
 )
 
+// opener reaches the table and its #application row, at the start and whenever they are gone.
+type opener struct {
+	store *Store
+	wake  chan struct{} // by suspectTable
+
+	// Guarded by Store.mu.
+
+	ready     bool          // the table was reached and its #application row read once
+	tableSeen bool          // the table was there once, so it is not created without leave
+	suspect   bool          // table or #application row may be gone: the view takes no shard
+	opening   opening       // what is waited for; Status reads it
+	tried     bool          // to write #application
+	other     otherIdentity // what the stream's summary says when it names another stream
+}
+
 // open reaches table and stream and reads or writes the #application row. It goes on until that is done, logging a
 // fault once for each change of its text, and returns an error only for what waiting cannot mend, once the table has said it for
 // a minute: one answer that says so may be wrong. A stream that is another one has its own proof.
-func (s *Store) open(ctx context.Context, failFast bool) error {
+func (o *opener) open(ctx context.Context, failFast bool) error {
+	s := o.store
 	said := ""
-	s.waitFor("table "+s.cfg.Table, "")
+	o.waitFor("table "+s.cfg.Table, "")
 	begun := time.Now()
 	var refused sighting // what waiting cannot mend, said without a break
 	for attempt := 0; ; attempt++ {
 		s.alive()
-		err := s.tryOpen(ctx)
+		err := o.tryOpen(ctx)
 		if isFatal(err) {
 			refused.add(time.Now())
 		} else {
@@ -45,7 +61,7 @@ func (s *Store) open(ctx context.Context, failFast bool) error {
 		case isFatal(err) && (failFast || errors.Is(err, ErrOtherStream) || refused.confirmed()), failFast && (NamesFault(err) || refusesCredentials(err) && time.Since(begun) >= s.cfg.Patience):
 			return err
 		}
-		s.waitForCall(err)
+		o.waitForCall(err)
 		if text := faultText(err); text != said {
 			said = text
 			s.log.Error("cannot use the lease table yet, going on trying", zap.Error(err))
@@ -64,25 +80,26 @@ type opening struct {
 }
 
 // waitFor notes what the Store waits for, and why: as long as that stays the same thing, since the same time.
-func (s *Store) waitFor(what, because string) {
+func (o *opener) waitFor(what, because string) {
+	s := o.store
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.begun {
+	if s.session.begun {
 		return
 	}
-	if s.opening.what != what {
-		s.opening = opening{what: what, since: time.Now()}
+	if o.opening.what != what {
+		o.opening = opening{what: what, since: time.Now()}
 	}
-	s.opening.because = because
+	o.opening.because = because
 }
 
 // waitForCall is waitFor what a call that failed was about.
-func (s *Store) waitForCall(err error) {
-	what := "table " + s.cfg.Table
+func (o *opener) waitForCall(err error) {
+	what := "table " + o.store.cfg.Table
 	if call, ok := errors.AsType[*callError](err); ok {
 		what = call.resource
 	}
-	s.waitFor(what, errorCode(err))
+	o.waitFor(what, errorCode(err))
 }
 
 // refusesCredentials reports whether AWS does not accept the credentials: for good, or not yet, which nobody can tell.
@@ -117,27 +134,28 @@ func faultText(err error) string {
 	return err.Error()
 }
 
-func (s *Store) tryOpen(ctx context.Context) error {
-	if err := s.ensureTable(ctx); err != nil {
+func (o *opener) tryOpen(ctx context.Context) error {
+	if err := o.ensureTable(ctx); err != nil {
 		return err
 	}
-	return s.ensureApplication(ctx)
+	return o.ensureApplication(ctx)
 }
 
 // ensureTable waits until the table is ACTIVE, and creates it where none was ever seen.
-func (s *Store) ensureTable(ctx context.Context) error {
+func (o *opener) ensureTable(ctx context.Context) error {
+	s := o.store
 	for {
 		s.alive()
-		desc, err := s.describeTable(ctx)
+		desc, err := o.describeTable(ctx)
 		switch {
 		case isNotFound(err):
 			s.mu.Lock()
-			may := !s.saw || s.cfg.CreateTable
+			may := !o.tableSeen || s.cfg.CreateTable
 			s.mu.Unlock()
 			if !may {
 				return fmt.Errorf("%w: %s: restore it from a backup, or start with --create-table to begin a new one", errTableGone, s.cfg.Table)
 			}
-			if err := s.createTable(ctx); err != nil {
+			if err := o.createTable(ctx); err != nil {
 				return err
 			}
 		case err != nil:
@@ -148,7 +166,7 @@ func (s *Store) ensureTable(ctx context.Context) error {
 					ErrForeignTable, s.cfg.Table, keySchema(desc.KeySchema), attrKey)
 			}
 			s.mu.Lock()
-			s.saw = true
+			o.tableSeen = true
 			s.mu.Unlock()
 			return nil
 		}
@@ -158,7 +176,8 @@ func (s *Store) ensureTable(ctx context.Context) error {
 	}
 }
 
-func (s *Store) describeTable(ctx context.Context) (*types.TableDescription, error) {
+func (o *opener) describeTable(ctx context.Context) (*types.TableDescription, error) {
+	s := o.store
 	ctx, cancel := context.WithTimeout(ctx, 3*callTimeout)
 	defer cancel()
 	out, err := s.table.db.DescribeTable(ctx, &dynamodb.DescribeTableInput{TableName: &s.cfg.Table})
@@ -176,7 +195,8 @@ func keySchema(ks []types.KeySchemaElement) string {
 	return strings.Join(names, "/")
 }
 
-func (s *Store) createTable(ctx context.Context) error {
+func (o *opener) createTable(ctx context.Context) error {
+	s := o.store
 	ctx, cancel := context.WithTimeout(ctx, 5*callTimeout)
 	defer cancel()
 	if err := createTable(ctx, s.table.db, s.cfg.Table); err != nil {
@@ -202,8 +222,9 @@ func createTable(ctx context.Context, db DynamoDB, name string) error {
 
 // ensureApplication reads the #application row, or writes it: the first worker's from the stream as it is now, that of
 // a table that vanished under us from memory.
-func (s *Store) ensureApplication(ctx context.Context) error {
-	arn, created, err := s.describeStream(ctx)
+func (o *opener) ensureApplication(ctx context.Context) error {
+	s := o.store
+	arn, created, err := s.catalog.describe(ctx)
 	if err != nil {
 		return err
 	}
@@ -212,14 +233,14 @@ func (s *Store) ensureApplication(ctx context.Context) error {
 		return err
 	}
 	if it == nil {
-		if err := s.refuseForeign(ctx); err != nil {
+		if err := o.refuseForeign(ctx); err != nil {
 			return err
 		}
 		s.mu.Lock()
-		app := s.app
+		app := s.view.app
 		s.mu.Unlock()
 		if app == nil {
-			if app, err = s.newApplication(ctx, arn, created); err != nil {
+			if app, err = o.newApplication(ctx, arn, created); err != nil {
 				return err
 			}
 		}
@@ -239,20 +260,21 @@ func (s *Store) ensureApplication(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := s.sameIdentity(ctx, app, identity{arn, created}); err != nil {
+	if err := o.sameIdentity(ctx, app, identity{arn, created}); err != nil {
 		return err
 	}
 	if !app.hasKey {
-		if err := s.giveKey(ctx, app, it[attrHashKey]); err != nil {
+		if err := o.giveKey(ctx, app, it[attrHashKey]); err != nil {
 			return err
 		}
 	}
-	s.adoptApplication(app)
+	o.adoptApplication(app)
 	return nil
 }
 
 // sameStream refuses a table that is about another stream.
-func (s *Store) sameStream(app *application, arn string, created int64) error {
+func (o *opener) sameStream(app *application, arn string, created int64) error {
+	s := o.store
 	if app.streamARN == arn && app.streamCreated == created {
 		return nil
 	}
@@ -265,17 +287,18 @@ func (s *Store) sameStream(app *application, arn string, created int64) error {
 		app.streamARN, time.Unix(app.streamCreated, 0).UTC().Format(time.RFC3339), arn, time.Unix(created, 0).UTC().Format(time.RFC3339), reset)
 }
 
-func (s *Store) adoptApplication(app *application) {
+func (o *opener) adoptApplication(app *application) {
+	s := o.store
 	s.mu.Lock()
-	before := s.app
+	before := s.view.app
 	if before != nil && app.origin.t0.IsZero() {
 		app.origin.t0 = before.origin.t0
 	}
 	if before == nil || before.generation != app.generation {
-		s.adopted = time.Now()
+		s.view.adopted = time.Now()
 	}
-	s.app, s.ready = app, true
-	s.duration = app.duration
+	s.view.app, o.ready = app, true
+	s.view.duration = app.duration
 	s.mu.Unlock()
 	switch {
 	case before == nil:
@@ -287,11 +310,12 @@ func (s *Store) adoptApplication(app *application) {
 	case before.generation != app.generation:
 		s.log.Warn("the lease table was begun anew by another worker", zap.String("generation", app.generation), zap.String("before", before.generation))
 	}
-	s.replan()
+	s.planner.replan()
 }
 
 // refuseForeign looks whether a table without #application row holds another library's rows.
-func (s *Store) refuseForeign(ctx context.Context) error {
+func (o *opener) refuseForeign(ctx context.Context) error {
+	s := o.store
 	page, err := s.table.page(ctx, nil)
 	if err != nil {
 		return err
@@ -313,11 +337,12 @@ func (s *Store) refuseForeign(ctx context.Context) error {
 // was there at T0, and a shard that it does not hold is younger. Where an earlier attempt failed, T0 is the first answer
 // about the stream, so that no record is passed over that came while the start waited. A shard may have been closed
 // since then, so none counts as closed at T0: each is asked for what it has from T0 on.
-func (s *Store) newApplication(ctx context.Context, arn string, created int64) (*application, error) {
-	shards, closed, at, err := s.firstListing(ctx)
+func (o *opener) newApplication(ctx context.Context, arn string, created int64) (*application, error) {
+	s := o.store
+	shards, closed, at, err := o.firstListing(ctx)
 	s.mu.Lock()
-	again, met := s.tried, s.met
-	s.tried = true
+	again, met := o.tried, s.catalog.met
+	o.tried = true
 	s.mu.Unlock()
 	if err != nil {
 		return nil, err
@@ -325,7 +350,7 @@ func (s *Store) newApplication(ctx context.Context, arn string, created int64) (
 	if again && met.Before(at) {
 		at, closed = met, nil
 	}
-	if err := s.describeTwice(ctx, arn, created); err != nil {
+	if err := o.describeTwice(ctx, arn, created); err != nil {
 		return nil, err
 	}
 	app := &application{
@@ -345,23 +370,24 @@ func (s *Store) newApplication(ctx context.Context, arn string, created int64) (
 }
 
 // keepTable looks after table and #application row when a call found them gone.
-func (s *Store) keepTable(ctx context.Context) error {
+func (o *opener) keepTable(ctx context.Context) error {
+	s := o.store
 	for {
 		select {
-		case <-s.tableC:
+		case <-o.wake:
 		case <-ctx.Done():
 			return nil
 		}
-		if err := s.open(ctx, false); err != nil {
+		if err := o.open(ctx, false); err != nil {
 			return err
 		}
 		s.mu.Lock()
-		s.doubt = false
-		for _, l := range s.leases {
-			l.suspect = true
+		o.suspect = false
+		for _, l := range s.view.leases {
+			l.ledger.suspect = true
 		}
 		s.mu.Unlock()
-		s.rescan()
+		s.watcher.rescan()
 		if !sleep.For(ctx, time.Second) { // a table that comes and goes must not be described in a loop
 			return nil
 		}

@@ -244,14 +244,14 @@ func TestShardTreeOnTwoWorkers(t *testing.T) {
 				var order []string
 				w.work = func(_ *process, l *Lease) {
 					mu.Lock()
-					_, again := begun[l.Shard()]
+					_, again := begun[l.shard]
 					if !again {
 						from, _, _ := l.Start()
-						begun[l.Shard()] = map[types.ShardIteratorType]string{types.ShardIteratorTypeTrimHorizon: "T", types.ShardIteratorTypeAtTimestamp: "@"}[from.Type]
-						order = append(order, l.Shard())
+						begun[l.shard] = map[types.ShardIteratorType]string{types.ShardIteratorTypeTrimHorizon: "T", types.ShardIteratorTypeAtTimestamp: "@"}[from.Type]
+						order = append(order, l.shard)
 					}
 					mu.Unlock()
-					if again && !slices.Contains(open, l.Shard()) {
+					if again && !slices.Contains(open, l.shard) {
 						_ = l.Finish(w.Context(), nil) // again at the next turn
 					}
 				}

@@ -25,18 +25,26 @@ const (
 // noHeir is the target of the handoff of a paused shard. It is no worker id.
 const noHeir = "#paused"
 
-// planner takes what this worker should have, and asks for handoffs of what it should not.
-func (s *Store) planner(ctx context.Context) error {
+// planner carries out the view's decisions.
+type planner struct {
+	store *Store
+	wake  chan struct{} // by whoever changed what a plan is made from
+}
+
+func (p *planner) replan() { ask(p.wake) }
+
+// run takes what this worker should have, and asks for handoffs of what it should not.
+func (p *planner) run(ctx context.Context) error {
 	tick := time.NewTicker(time.Second) // for what time alone changes: cool-downs and rests
 	defer tick.Stop()
 	for {
 		select {
-		case <-s.planC:
+		case <-p.wake:
 		case <-tick.C:
 		case <-ctx.Done():
 			return nil
 		}
-		s.carryOut(ctx)
+		p.carryOut(ctx)
 	}
 }
 
@@ -46,8 +54,9 @@ type want struct {
 	was   *row
 }
 
-func (s *Store) carryOut(ctx context.Context) {
-	inc, wants := s.decide()
+func (p *planner) carryOut(ctx context.Context) {
+	s := p.store
+	inc, wants := p.decide()
 	if len(wants) == 0 {
 		return
 	}
@@ -57,24 +66,24 @@ func (s *Store) carryOut(ctx context.Context) {
 	for _, w := range wants {
 		g.Go(func() error {
 			return guard.Run(ctx, partName, func() error {
-				if !s.trusted(inc) {
+				if !p.trusted(inc) {
 					return nil
 				}
 				free := w.was == nil || w.was.owner != inc.id
-				err := s.acquire(ctx, inc, w.shard, w.was)
+				err := p.acquire(ctx, inc, w.shard, w.was)
 				if err != nil && ctx.Err() == nil {
-					s.noteTable(err)
+					s.opener.noteTable(err)
 					s.log.Warn("cannot take a shard yet", zap.String("shard", w.shard), zap.Error(err))
 				} else if free {
 					took.Store(true)
 				}
 				s.mu.Lock()
-				if s.leases[w.shard] == nil { // or the next plan would try again at once, for ever where the rows deceive
+				if s.view.leases[w.shard] == nil { // or the next plan would try again at once, for ever where the rows deceive
 					pause := coolDown
 					if err == nil {
 						pause = missedCoolDown
 					}
-					s.cool[w.shard] = time.Now().Add(pause)
+					s.view.cool[w.shard] = time.Now().Add(pause)
 				}
 				s.mu.Unlock()
 				return nil
@@ -83,51 +92,150 @@ func (s *Store) carryOut(ctx context.Context) {
 	}
 	_ = g.Wait() // its functions answer nil, or a panic that was reported
 	if took.Load() {
-		s.bump() // a peer that still sees these shards as free evens nothing out
+		s.watcher.bump() // a peer that still sees these shards as free evens nothing out
 	}
-	s.replan()
+	p.replan()
 }
 
-func (s *Store) trusted(inc *incarnation) bool {
+func (p *planner) trusted(inc *incarnation) bool {
+	s := p.store
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.me == inc && inc.window.open(time.Now())
+	return s.view.me == inc && inc.window.open(time.Now())
 }
 
-// decide makes the plan from what is in memory, requests the handoffs in it, and answers what to take.
-func (s *Store) decide() (*incarnation, []want) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	now := time.Now()
-	inc := s.me
-	if inc == nil || s.app == nil || s.doubt || s.scanned.IsZero() || s.leaving || !inc.window.open(now) {
-		return nil, nil
-	}
-	workers := []string{inc.id}
-	for id, p := range s.peers {
-		if !p.fenced && !p.leaving && !s.retired[id] {
+// decision is what one worker does next.
+type decision struct {
+	wants   []want
+	give    []plan.Handoff // to ask for
+	callOff []string       // requested handoffs whose target died or is leaving
+	pause   []string       // shards that an operator paused and that this worker holds
+}
+
+// ready reports whether a plan can be made now.
+func (v *view) ready(now time.Time) bool {
+	return v.me != nil && v.app != nil && !v.scanned.IsZero() && !v.leaving && v.me.window.open(now)
+}
+
+// decide makes the plan from what is known. Call it when the view is ready.
+func (v *view) decide(now time.Time) (d decision) {
+	workers := []string{v.me.id}
+	for id, p := range v.peers {
+		if !p.fenced && !p.leaving && !v.retired[id] {
 			workers = append(workers, id)
 		}
 	}
-	maps.DeleteFunc(s.cool, func(_ string, until time.Time) bool { return now.After(until) })
 	var shards []plan.Shard
-	var wants []want
-	for _, id := range s.shardIDs() {
-		p, mine := s.planned(id, workers, now)
+	for _, id := range v.shardIDs() {
+		if r := v.rows[id]; r != nil && r.paused {
+			d.pause = append(d.pause, id)
+			continue // no matter of balance until somebody resumes it
+		}
+		p, adopt := v.planned(id, workers, now)
 		if p == nil {
 			continue
 		}
+		if l := v.leases[id]; l != nil && p.Target != l.target {
+			d.callOff = append(d.callOff, id)
+		}
 		shards = append(shards, *p)
-		if mine {
-			wants = append(wants, want{id, s.rows[id]})
+		if adopt {
+			d.wants = append(d.wants, want{id, v.rows[id]})
 		}
 	}
-	acquire, give := plan.Decide(inc.id, workers, shards)
+	acquire, give := plan.Decide(v.me.id, workers, shards)
 	for _, id := range acquire {
-		wants = append(wants, want{id, s.rows[id]})
+		d.wants = append(d.wants, want{id, v.rows[id]})
 	}
-	for _, h := range give {
-		l := s.leases[h.Shard]
+	d.give = give
+	return d
+}
+
+// shardIDs are all shards that may be read, sorted.
+func (v *view) shardIDs() []string {
+	ids := make([]string, 0, len(v.lineage.shards))
+	for id, info := range v.lineage.shards {
+		if !info.unlisted() || v.leases[id] != nil {
+			ids = append(ids, id)
+		}
+	}
+	slices.Sort(ids)
+	return ids
+}
+
+// planned is a shard as the planner sees it, or nil when it is not to be planned. adopt says that the row names this
+// worker, which does not hold it: a peer handed it over, or an answer of our own was lost.
+func (v *view) planned(id string, workers []string, now time.Time) (p *plan.Shard, adopt bool) {
+	r := v.rows[id]
+	if l := v.leases[id]; l != nil {
+		p = &plan.Shard{ID: id, Owner: v.me.id, Load: l.ledger.offer.load, Target: l.target}
+		if l.state == leaseOver && r != nil && r.owner != "" && r.owner != l.worker.id {
+			p.Owner = v.liveOwner(r.owner, now)
+			if p.Owner == "" {
+				return nil, false // free for peers; for us when the consumer is gone
+			}
+			return p, false
+		}
+		if p.Target != "" && !slices.Contains(workers, p.Target) {
+			p.Target = "" // it died or is leaving: HandOff answers ErrNoHandoff, and the shard stays
+		}
+		p.Movable = p.Target == "" && l.state == leaseRunning && !now.Before(l.rest)
+		return p, false
+	}
+	if v.finished(id) {
+		return nil, false
+	}
+	if d := v.damaged[id]; d != nil && !d.Mended {
+		return nil, false // until somebody has written it anew
+	}
+	if now.Before(v.cool[id]) || r == nil && now.Before(v.vanished[id]) {
+		return nil, false
+	}
+	p = &plan.Shard{ID: id, Open: v.gateOpen(id)}
+	if r != nil {
+		p.Load = r.load
+		if r.owner == v.me.id {
+			p.Owner = v.me.id
+			return p, true
+		}
+		p.Owner = v.liveOwner(r.owner, now)
+	}
+	return p, false
+}
+
+// liveOwner is owner, or empty when it is fenced or has no row.
+func (v *view) liveOwner(owner string, now time.Time) string {
+	if p := v.peers[owner]; p != nil && !p.fenced {
+		return owner
+	}
+	if v.peers[owner] != nil {
+		return ""
+	}
+	if over, known := v.orphans[owner]; known && !now.Before(over) {
+		return ""
+	}
+	return owner // unknown yet: the next scan finds out
+}
+
+// decide has the view make a plan, requests the handoffs in it, and answers what to take.
+func (p *planner) decide() (*incarnation, []want) {
+	s := p.store
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := time.Now()
+	if s.opener.suspect || !s.view.ready(now) {
+		return nil, nil
+	}
+	maps.DeleteFunc(s.view.cool, func(_ string, until time.Time) bool { return now.After(until) })
+	d := s.view.decide(now)
+	for _, id := range d.callOff {
+		s.view.leases[id].callOffLocked()
+	}
+	for _, id := range d.pause {
+		p.askToPauseLocked(id)
+	}
+	for _, h := range d.give {
+		l := s.view.leases[h.Shard]
 		if l == nil || l.state != leaseRunning || l.target != "" {
 			continue
 		}
@@ -135,13 +243,14 @@ func (s *Store) decide() (*incarnation, []want) {
 		close(l.handoff)
 		s.log.Info("handoff requested", zap.String("shard", h.Shard), zap.String("target", h.Target))
 	}
-	return inc, wants
+	return s.view.me, d.wants
 }
 
-// askToPause has a running consumer drain its shard and let it go: a handoff to nobody. One that is called off because
-// the drain took too long is asked for again. Call it with mu held.
-func (s *Store) askToPause(id string) {
-	l := s.leases[id]
+// askToPauseLocked has a running consumer drain its shard and let it go: a handoff to nobody. One that is called off
+// because the drain took too long is asked for again.
+func (p *planner) askToPauseLocked(id string) {
+	s := p.store
+	l := s.view.leases[id]
 	if l == nil || l.state != leaseRunning || l.target == noHeir {
 		return
 	}
@@ -152,83 +261,13 @@ func (s *Store) askToPause(id string) {
 	s.log.Info("shard is paused, asking for its release", zap.String("shard", id))
 }
 
-// shardIDs are all shards that may be read, sorted. Call it with mu held.
-func (s *Store) shardIDs() []string {
-	ids := make([]string, 0, len(s.lineage.shards))
-	for id, info := range s.lineage.shards {
-		if !info.unlisted() || s.leases[id] != nil {
-			ids = append(ids, id)
-		}
-	}
-	slices.Sort(ids)
-	return ids
-}
-
-// planned is a shard as the planner sees it, or nil when it is no matter of planning. adopt says that the row names
-// this worker, which does not hold it: a peer handed it over, or an answer of our own was lost. Call it with mu held.
-func (s *Store) planned(id string, workers []string, now time.Time) (p *plan.Shard, adopt bool) {
-	r := s.rows[id]
-	if r != nil && r.paused {
-		s.askToPause(id)
-		return nil, false // no matter of balance until somebody resumes it
-	}
-	if l := s.leases[id]; l != nil {
-		p = &plan.Shard{ID: id, Owner: s.me.id, Load: l.offer.load, Target: l.target}
-		if l.state == leaseOver && r != nil && r.owner != "" && r.owner != l.worker.id {
-			p.Owner = s.liveOwner(r.owner)
-			if p.Owner == "" {
-				return nil, false // free for peers; for us when the consumer is gone
-			}
-			return p, false
-		}
-		if p.Target != "" && !slices.Contains(workers, p.Target) {
-			// It died or is leaving: HandOff answers ErrNoHandoff, and the shard stays.
-			l.target, l.handoff, p.Target = "", make(chan struct{}), ""
-		}
-		p.Movable = l.state == leaseRunning && l.target == "" && !now.Before(l.rest)
-		return p, false
-	}
-	if finished(id, s.rows, &s.app.origin, s.cfg.Start) {
-		return nil, false
-	}
-	if d := s.damaged[id]; d != nil && !d.Mended {
-		return nil, false // until somebody has written it anew
-	}
-	if now.Before(s.cool[id]) || r == nil && now.Before(s.vanished[id]) {
-		return nil, false
-	}
-	p = &plan.Shard{ID: id, Open: s.lineage.gateOpen(id, s.rows, &s.app.origin, s.cfg.Start)}
-	if r != nil {
-		p.Load = r.load
-		if r.owner == s.me.id {
-			p.Owner = s.me.id
-			return p, true
-		}
-		p.Owner = s.liveOwner(r.owner)
-	}
-	return p, false
-}
-
-// liveOwner is owner, or empty when it is fenced or has no row. Call it with mu held.
-func (s *Store) liveOwner(owner string) string {
-	if p := s.peers[owner]; p != nil && !p.fenced {
-		return owner
-	}
-	if s.peers[owner] != nil {
-		return ""
-	}
-	if over, known := s.orphans[owner]; known && !time.Now().Before(over) {
-		return ""
-	}
-	return owner // unknown yet: the next scan finds out
-}
-
 // grant makes a lease of a row that is ours now.
-func (s *Store) grant(ctx context.Context, inc *incarnation, r, was *row) {
+func (p *planner) grant(ctx context.Context, inc *incarnation, r, was *row) {
+	s := p.store
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.me != inc || s.leases[r.id] != nil || s.leaving {
-		s.replan() // the row names an id that is over, or us: the rules for such rows free it
+	if s.view.me != inc || s.view.leases[r.id] != nil || s.view.leaving {
+		p.replan() // the row names an id that is over, or us: the rules for such rows free it
 		return
 	}
 	event := eventAcquired
@@ -242,39 +281,40 @@ func (s *Store) grant(ctx context.Context, inc *incarnation, r, was *row) {
 	}
 	// A lease outlives the activity that took it, and ends when its worker does (Run ends all when it returns).
 	lease, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
-	start := s.lineage.from(r.id, s.rows, &s.app.origin, s.cfg.Start)
+	start := s.view.startOf(r.id)
 	if r.startAt.Kind != StartLatest {
 		start = r.startAt.position()
 	}
 	now := time.Now()
 	progressed := progress{position: r.position, resolved: r.resolved, caughtUp: r.caughtUp, load: r.load}
-	s.leases[r.id] = &Lease{
+	l := &Lease{
 		store: s, shard: r.id, first: *r, start: start, since: now,
-		ctx: lease, cancel: cancel, writing: make(chan struct{}, 1),
-		worker: inc, epoch: r.epoch, number: r.offers, offer: progressed, stored: progressed, snapshot: r.state, handoff: make(chan struct{}), rest: rest,
+		ctx: lease, cancel: cancel, writing: newToken(),
+		worker: inc, epoch: r.epoch, snapshot: r.state, handoff: make(chan struct{}), rest: rest,
 		// The row was just read, so that a checkpoint that can never be written grows old from here, too.
-		confirmed: now,
-		saver:     saver{token: make(chan struct{}, 1)},
+		ledger: ledger{number: r.offers, offer: progressed, stored: progressed, confirmed: now},
 	}
-	delete(s.memory, r.id)
+	l.saver = saver{lease: l, token: newToken()}
+	s.view.leases[r.id] = l
+	delete(s.view.memory, r.id)
 	s.m.event(event)
 	s.m.held.Inc()
 	s.log.Info("lease taken", zap.String("shard", r.id), zap.String("how", string(event)), zap.Int64("epoch", r.epoch), zap.String("checkpoint", r.position.Sequence))
-	s.notify()
+	s.notifyLocked()
 }
 
 // noteRow takes a row into memory that was just read or written.
 func (s *Store) noteRow(r *row) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.lineage.claimed(r.id, r.parents)
-	s.rows[r.id] = s.believed(r)
+	s.view.lineage.claimed(r.id, r.parents)
+	s.view.rows[r.id] = s.view.believed(r)
 }
 
 func (s *Store) dropRow(id string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	delete(s.rows, id)
+	delete(s.view.rows, id)
 }
 
 // changeRow replaces a row in memory by a changed copy.
@@ -282,16 +322,17 @@ func (s *Store) changeRow(id string, change func(*row)) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	r := row{id: id}
-	if old := s.rows[id]; old != nil {
+	if old := s.view.rows[id]; old != nil {
 		r = *old
 	}
 	r.at = time.Now()
 	change(&r)
-	s.rows[id] = &r
+	s.view.rows[id] = &r
 }
 
 // noteLeft notes what a last write stored.
-func (s *Store) noteLeft(l *Lease, c claim) {
+func (l *Lease) noteLeft(c claim) {
+	s := l.store
 	s.changeRow(l.shard, func(r *row) {
 		r.owner, r.epoch, r.parents, r.state = "", c.epoch, l.first.parents, l.snapshot
 		if !c.offer.position.IsZero() {

@@ -4,19 +4,37 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
+
+	"kinesis-alerter/internal/position"
+	"kinesis-alerter/internal/sleep"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/kinesis"
 	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
 )
 
+// streamClient makes single calls on the stream, each with a deadline.
+type streamClient struct {
+	api       Stream
+	name, arn string // the ARN wins
+}
+
+// id names the stream in a call.
+func (k *streamClient) id() (name, arn *string) {
+	if k.arn != "" {
+		return nil, &k.arn
+	}
+	return &k.name, nil
+}
+
 // iterator asks for an iterator of a shard, at a sequence number for those kinds that want one.
-func (s *Store) iterator(ctx context.Context, shard string, kind types.ShardIteratorType, sequence *string) (*string, error) {
+func (k *streamClient) iterator(ctx context.Context, shard string, kind types.ShardIteratorType, sequence *string) (*string, error) {
 	ctx, cancel := context.WithTimeout(ctx, 3*callTimeout)
 	defer cancel()
 	in := &kinesis.GetShardIteratorInput{ShardId: &shard, ShardIteratorType: kind, StartingSequenceNumber: sequence}
-	in.StreamName, in.StreamARN = s.streamID()
-	out, err := s.stream.GetShardIterator(ctx, in)
+	in.StreamName, in.StreamARN = k.id()
+	out, err := k.api.GetShardIterator(ctx, in)
 	if err != nil {
 		return nil, err
 	}
@@ -27,8 +45,8 @@ func (s *Store) iterator(ctx context.Context, shard string, kind types.ShardIter
 }
 
 // exists asks Kinesis for a shard that its listings do not show.
-func (s *Store) exists(ctx context.Context, shard string) (bool, error) {
-	_, err := s.iterator(ctx, shard, types.ShardIteratorTypeTrimHorizon, nil)
+func (k *streamClient) exists(ctx context.Context, shard string) (bool, error) {
+	_, err := k.iterator(ctx, shard, types.ShardIteratorTypeTrimHorizon, nil)
 	if _, gone := errors.AsType[*types.ResourceNotFoundException](err); gone {
 		return false, nil
 	}
@@ -39,18 +57,82 @@ func (s *Store) exists(ctx context.Context, shard string) (bool, error) {
 }
 
 // goesOn asks Kinesis whether a shard has a next iterator behind its last record, which a closed one has not.
-func (s *Store) goesOn(ctx context.Context, shard string) (bool, error) {
-	it, err := s.iterator(ctx, shard, types.ShardIteratorTypeLatest, nil)
+func (k *streamClient) goesOn(ctx context.Context, shard string) (bool, error) {
+	it, err := k.iterator(ctx, shard, types.ShardIteratorTypeLatest, nil)
 	if err != nil {
 		return false, fault("kinesis:GetShardIterator", "shard "+shard, err)
 	}
 	ctx, cancel := context.WithTimeout(ctx, 5*callTimeout)
 	defer cancel()
 	in := &kinesis.GetRecordsInput{ShardIterator: it, Limit: aws.Int32(1)}
-	_, in.StreamARN = s.streamID()
-	out, err := s.stream.GetRecords(ctx, in)
+	_, in.StreamARN = k.id()
+	out, err := k.api.GetRecords(ctx, in)
 	if err != nil {
 		return false, fmt.Errorf("read the tip: %w", fault("kinesis:GetRecords", "shard "+shard, err))
 	}
 	return aws.ToString(out.NextShardIterator) != "", nil
+}
+
+func (k *streamClient) listPage(ctx context.Context, in *kinesis.ListShardsInput) (*kinesis.ListShardsOutput, error) {
+	ctx, cancel := context.WithTimeout(ctx, 5*callTimeout)
+	defer cancel()
+	return k.api.ListShards(ctx, in)
+}
+
+// place asks Kinesis for an iterator behind a position. It answers why the position is none of the shard's, or what a person
+// should know of it.
+func (k *streamClient) place(ctx context.Context, shard, sequence string) (refused, note string) {
+	_, err := k.iterator(ctx, shard, types.ShardIteratorTypeAfterSequenceNumber, &sequence)
+	for attempt := 0; err != nil && isInvalid(err) && attempt < 2 && sleep.For(ctx, backoff(0)); attempt++ { // it may pass
+		_, err = k.iterator(ctx, shard, types.ShardIteratorTypeAfterSequenceNumber, &sequence)
+	}
+	switch {
+	case err == nil:
+		return "", ""
+	case !isInvalid(err):
+		return "", fmt.Sprintf("whether the shard has the checkpoint %s could not be checked: %v", quoted(sequence), fault("kinesis:GetShardIterator", "shard "+shard, err))
+	}
+	oldest, err := k.oldest(ctx, shard)
+	switch at := (position.Position{Sequence: sequence, Sub: position.WholeRecord}); {
+	case err != nil:
+		return "", fmt.Sprintf("Kinesis refuses the checkpoint %s, and why could not be checked: %v", quoted(sequence), err)
+	case oldest == "":
+		return "", fmt.Sprintf("Kinesis refuses the checkpoint %s, and the shard holds no record: it starts at its first one", quoted(sequence))
+	case at.Compare(position.Position{Sequence: oldest}) < 0:
+		return "", fmt.Sprintf("the checkpoint %s has left the stream: the shard starts at the oldest record, those between are missed", quoted(sequence))
+	}
+	return fmt.Sprintf("the checkpoint %s is beyond what the shard has: Kinesis refuses it", quoted(sequence)), ""
+}
+
+func isInvalid(err error) bool {
+	_, ok := errors.AsType[*types.InvalidArgumentException](err)
+	return ok
+}
+
+// oldest is the sequence number of the oldest record that a shard holds, or nothing.
+func (k *streamClient) oldest(ctx context.Context, shard string) (string, error) {
+	it, err := k.iterator(ctx, shard, types.ShardIteratorTypeTrimHorizon, nil)
+	for range 10 { // empty pages may come before it
+		if err != nil {
+			return "", fault("kinesis:GetRecords", "shard "+shard, err)
+		}
+		if it == nil {
+			return "", nil
+		}
+		page, cancel := context.WithTimeout(ctx, 5*callTimeout)
+		in := &kinesis.GetRecordsInput{ShardIterator: it, Limit: aws.Int32(1)}
+		_, in.StreamARN = k.id()
+		var out *kinesis.GetRecordsOutput
+		out, err = k.api.GetRecords(page, in)
+		cancel()
+		if err == nil {
+			if len(out.Records) > 0 {
+				return aws.ToString(out.Records[0].SequenceNumber), nil
+			}
+			if it = out.NextShardIterator; !sleep.For(ctx, 250*time.Millisecond) { // five calls a second
+				return "", cause(ctx)
+			}
+		}
+	}
+	return "", nil
 }

@@ -105,7 +105,7 @@ func (l *Lease) Ended(ctx context.Context, answered time.Time) (bool, error) {
 	s := l.store
 	for asked := false; ; asked = true {
 		s.mu.Lock()
-		p, changed := s.lineage.proveEnd(l.shard, answered), s.changed
+		p, changed := s.view.lineage.proveEnd(l.shard, answered), s.changed
 		s.mu.Unlock()
 		switch p {
 		case proofEnded:
@@ -115,7 +115,7 @@ func (l *Lease) Ended(ctx context.Context, answered time.Time) (bool, error) {
 		case proofAwaited:
 		}
 		if !asked {
-			s.relist()
+			s.catalog.relist()
 		}
 		select {
 		case <-changed:
@@ -145,7 +145,8 @@ func (h *listingHealth) note(began time.Time, complete bool) bool {
 	return news
 }
 
-func (s *Store) tellListing(complete bool, shards, open int) {
+func (c *catalog) tellListing(complete bool, shards, open int) {
+	s := c.store
 	fields := []zap.Field{zap.Int("shards", shards), zap.Int("open", open)}
 	if complete {
 		s.log.Info("the list of the stream's shards is complete again", fields...)

@@ -221,7 +221,7 @@ func (s *scale) written(_ string, before, after map[string]any) {
 
 // step resolves what has come since the last turn.
 func (s *scale) step(_ *process, l *Lease) {
-	id := l.Shard()
+	id := l.shard
 	s.mu.Lock()
 	if !s.began[l] {
 		s.began[l] = true

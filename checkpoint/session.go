@@ -29,22 +29,35 @@ type incarnation struct {
 	told    bool // the row says that this worker leaves, and the peers were told to look
 }
 
-// heartbeats joins the fleet, keeps the heartbeat, and joins under a new id whenever the old one is over.
-func (s *Store) heartbeats(ctx context.Context) error {
+// session keeps this worker in the table: one incarnation after the other, each with its heartbeat and trust window.
+type session struct {
+	store *Store
+	wake  chan struct{} // by Leave: the next heartbeat at once
+
+	// Guarded by Store.mu.
+
+	unsure  []string // ids whose row may or may not be in the table; join writes and reads them
+	begun   bool     // there was a heartbeat; join writes it, the opener reads it
+	failure string   // the code of the last heartbeat's error; empty when it was confirmed; Status reads it
+}
+
+// run joins the fleet, keeps the heartbeat, and joins under a new id whenever the old one is over.
+func (n *session) run(ctx context.Context) error {
+	s := n.store
 	for attempt := 0; ; attempt++ {
-		inc, err := s.join(ctx)
+		inc, err := n.join(ctx)
 		if err == nil {
-			s.retire(ctx)
-			s.beat(ctx, inc) // until this id is over
+			n.retire(ctx)
+			n.beat(ctx, inc) // until this id is over
 			attempt = -1
 			if !sleep.For(ctx, 0) {
 				return nil
 			}
 			continue
 		}
-		s.noteTable(err)
-		s.noteFailure(err)
-		s.waitForCall(err)
+		s.opener.noteTable(err)
+		n.noteFailure(err)
+		s.opener.waitForCall(err)
 		if attempt == 1 { // the first may be a passing fault
 			s.log.Warn("cannot write the worker's row, going on trying", zap.Error(err))
 		}
@@ -56,11 +69,12 @@ func (s *Store) heartbeats(ctx context.Context) error {
 
 // join writes a worker row under a new id. Leases are taken only after it is there, so that a lease whose owner has no
 // row is free for certain.
-func (s *Store) join(ctx context.Context) (*incarnation, error) {
+func (n *session) join(ctx context.Context) (*incarnation, error) {
+	s := n.store
 	inc := &incarnation{id: s.cfg.Host + "/" + randomHex(4), over: make(chan struct{}), counter: 1}
 	s.mu.Lock()
-	leaving := s.leaving
-	lease := s.duration
+	leaving := s.view.leaving
+	lease := s.view.duration
 	s.mu.Unlock()
 	begin := time.Now()
 	row := item{attrKey: str(keyWorker + inc.id), attrCounter: num(inc.counter), attrVersion: str(s.cfg.Version)}
@@ -68,7 +82,7 @@ func (s *Store) join(ctx context.Context) (*incarnation, error) {
 	if s.cfg.Reads > firstFormat {
 		row[attrReads] = num(int64(s.cfg.Reads))
 	}
-	if hash := s.configHash(); hash != "" {
+	if hash := s.agreement.configHash(); hash != "" {
 		row[attrConfig] = str(hash)
 	}
 	if leaving {
@@ -82,8 +96,8 @@ func (s *Store) join(ctx context.Context) (*incarnation, error) {
 		// The row may still appear, under an id that nobody will beat. Left alone it would count as a live worker for a lease
 		// duration, and have its share of the shards.
 		s.mu.Lock()
-		s.unsure = append(s.unsure, inc.id)
-		s.unsure = s.unsure[max(0, len(s.unsure)-unsureKept):]
+		n.unsure = append(n.unsure, inc.id)
+		n.unsure = n.unsure[max(0, len(n.unsure)-unsureKept):]
 		s.mu.Unlock()
 		return nil, unknown
 	}
@@ -92,25 +106,26 @@ func (s *Store) join(ctx context.Context) (*incarnation, error) {
 	}
 	inc.window, inc.joined = newTrustWindow(begin, lease), time.Now()
 	s.mu.Lock()
-	s.me, s.begun, s.opening, s.failure = inc, true, opening{}, ""
-	for _, id := range s.unsure {
-		s.retired[id] = true
+	s.view.me, n.begun, s.opener.opening, n.failure = inc, true, opening{}, ""
+	for _, id := range n.unsure {
+		s.view.retired[id] = true
 	}
-	s.unsure = nil
-	delete(s.peers, inc.id) // a scan saw the row before its answer came here, and took it for another's
-	s.notify()
+	n.unsure = nil
+	delete(s.view.peers, inc.id) // a scan saw the row before its answer came here, and took it for another's
+	s.notifyLocked()
 	s.mu.Unlock()
 	s.log.Info("joined the fleet", zap.String("worker", inc.id))
-	s.bump()
-	s.rescan()
+	s.watcher.bump()
+	s.watcher.rescan()
 	return inc, nil
 }
 
 // retire fences the former ids of this process, so that their shards need not wait until a peer finds them silent.
 // Their leases have ended here before.
-func (s *Store) retire(ctx context.Context) {
+func (n *session) retire(ctx context.Context) {
+	s := n.store
 	s.mu.Lock()
-	old := sortedKeys(s.retired)
+	old := sortedKeys(s.view.retired)
 	s.mu.Unlock()
 	for _, id := range old {
 		e := &expr{}
@@ -121,18 +136,19 @@ func (s *Store) retire(ctx context.Context) {
 			continue // a peer does it when the lease duration is over
 		}
 		s.mu.Lock()
-		delete(s.retired, id)
-		s.orphans[id] = time.Now()
+		delete(s.view.retired, id)
+		s.view.orphans[id] = time.Now()
 		s.mu.Unlock()
-		s.bump()
-		s.rescan()
+		s.watcher.bump()
+		s.watcher.rescan()
 	}
 }
 
 // beat keeps the heartbeat of one incarnation until that is over.
-func (s *Store) beat(ctx context.Context, inc *incarnation) {
+func (n *session) beat(ctx context.Context, inc *incarnation) {
+	s := n.store
 	s.mu.Lock()
-	interval := s.duration / 3
+	interval := s.view.duration / 3
 	s.mu.Unlock()
 	var first time.Time // start of the first attempt at the next count
 	next := time.Now().Add(interval)
@@ -140,7 +156,7 @@ func (s *Store) beat(ctx context.Context, inc *incarnation) {
 		t := time.NewTimer(time.Until(next))
 		select {
 		case <-t.C:
-		case <-s.beatC:
+		case <-n.wake:
 		case <-inc.over:
 			t.Stop()
 			return
@@ -153,60 +169,62 @@ func (s *Store) beat(ctx context.Context, inc *incarnation) {
 		if first.IsZero() {
 			first = begin
 		}
-		confirmed, err := s.heartbeat(ctx, inc, first)
+		confirmed, err := n.heartbeat(ctx, inc, first)
 		switch {
 		case ctx.Err() != nil:
 			return // the answer does not matter any more
 		case confirmed:
 			s.m.renewal(resultOK)
-			s.noteFailure(nil)
+			n.noteFailure(nil)
 			next, first = first.Add(interval), time.Time{}
 		case err != nil:
 			s.m.renewal(resultError)
-			s.noteFailure(err)
-			s.noteTable(err)
+			n.noteFailure(err)
+			s.opener.noteTable(err)
 			if first.Equal(begin) {
-				s.log.Warn("heartbeat failed, trying again while the leases are trusted", zap.Error(err), zap.Duration("trust_left", s.trustLeft(inc)))
+				s.log.Warn("heartbeat failed, trying again while the leases are trusted", zap.Error(err), zap.Duration("trust_left", n.trustLeft(inc)))
 			}
 			next = time.Now().Add(sleep.Jitter(interval / 10))
 		default:
 			s.m.renewal(resultFenced)
-			s.endIncarnation(inc, "the worker's row is fenced or gone")
+			n.endIncarnation(inc, "the worker's row is fenced or gone")
 			return
 		}
 	}
 }
 
 // noteFailure notes how the last heartbeat ended.
-func (s *Store) noteFailure(err error) {
+func (n *session) noteFailure(err error) {
+	s := n.store
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.failure = ""
+	n.failure = ""
 	if err != nil {
-		s.failure = errorCode(err)
+		n.failure = errorCode(err)
 	}
 }
 
 // heartbeat makes one attempt at the next count. Neither confirmed nor an error means that the row refused it for good.
-func (s *Store) heartbeat(ctx context.Context, inc *incarnation, first time.Time) (confirmed bool, err error) {
+func (n *session) heartbeat(ctx context.Context, inc *incarnation, first time.Time) (confirmed bool, err error) {
+	s := n.store
 	s.mu.Lock()
-	counter, leaving, lease := inc.counter, s.leaving, s.duration
+	counter, leaving, lease := inc.counter, s.view.leaving, s.view.duration
 	s.mu.Unlock()
 	e := &expr{}
 	e.setAttr(attrCounter, num(counter+1))
 	e.setAttr(attrBeat, num(s.now().UnixMilli()))
-	if hash := s.configHash(); hash != "" {
+	if hash := s.agreement.configHash(); hash != "" {
 		e.setAttr(attrConfig, str(hash))
 	}
-	if s.consumer != nil {
-		s.own().add(e)
+	if s.reports.ask != nil {
+		s.reports.own().add(e)
 	}
 	if leaving {
 		e.setAttr(attrLeaving, &ddb.AttributeValueMemberBOOL{Value: true})
 	}
 	e.ifEqual(attrCounter, num(counter))
 	e.ifAbsent(attrFenced)
-	ctx, cancel := context.WithTimeout(ctx, max(s.trustLeft(inc), time.Millisecond))
+	ctx, cancel := context.WithTimeout(ctx, max(n.trustLeft(inc), time.Millisecond))
 	defer cancel()
 	key := keyWorker + inc.id
 	_, err = s.table.update(ctx, key, e)
@@ -229,12 +247,13 @@ func (s *Store) heartbeat(ctx context.Context, inc *incarnation, first time.Time
 	inc.told = inc.told || leaving
 	s.mu.Unlock()
 	if tell {
-		s.bump()
+		s.watcher.bump()
 	}
 	return true, nil
 }
 
-func (s *Store) trustLeft(inc *incarnation) time.Duration {
+func (n *session) trustLeft(inc *incarnation) time.Duration {
+	s := n.store
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return inc.window.left(time.Now())
@@ -242,16 +261,17 @@ func (s *Store) trustLeft(inc *incarnation) time.Duration {
 
 // guard ends an incarnation when its window closes. It looks four times a second as well, because a timer does not run
 // while the machine is suspended.
-func (s *Store) guard(ctx context.Context) error {
+func (n *session) guard(ctx context.Context) error {
+	s := n.store
 	for {
 		s.mu.Lock()
-		inc, wait := s.me, 250*time.Millisecond
+		inc, wait := s.view.me, 250*time.Millisecond
 		if inc != nil {
 			wait = min(wait, inc.window.left(time.Now()))
 		}
 		s.mu.Unlock()
 		if inc != nil && wait <= 0 {
-			s.endIncarnation(inc, "no heartbeat was confirmed in time")
+			n.endIncarnation(inc, "no heartbeat was confirmed in time")
 			continue
 		}
 		if !sleep.For(ctx, wait) {
@@ -261,23 +281,24 @@ func (s *Store) guard(ctx context.Context) error {
 }
 
 // endIncarnation ends every lease of one worker id for good.
-func (s *Store) endIncarnation(inc *incarnation, why string) {
+func (n *session) endIncarnation(inc *incarnation, why string) {
+	s := n.store
 	s.mu.Lock()
-	if s.me != inc {
+	if s.view.me != inc {
 		s.mu.Unlock()
 		return
 	}
-	s.me = nil
-	s.retired[inc.id] = true
+	s.view.me = nil
+	s.view.retired[inc.id] = true
 	close(inc.over)
 	lost := 0
-	for _, l := range s.leases {
+	for _, l := range s.view.leases {
 		if l.worker == inc && l.state != leaseOver {
-			s.end(l, ErrLeaseLost, eventExpired)
+			l.endLocked(ErrLeaseLost, eventExpired)
 			lost++
 		}
 	}
-	s.notify()
+	s.notifyLocked()
 	s.mu.Unlock()
 	s.log.Error("leases lost, joining again under a new id", zap.String("worker", inc.id), zap.String("reason", why), zap.Int("leases", lost))
 }
@@ -286,49 +307,52 @@ func (s *Store) endIncarnation(inc *incarnation, why string) {
 func (s *Store) endAll() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, l := range s.leases {
+	for _, l := range s.view.leases {
 		l.cancel(ErrLeaseReleased)
 	}
-	s.notify()
+	s.notifyLocked()
 }
 
-// endLease ends one lease. Ending it twice is harmless.
-func (s *Store) endLease(l *Lease, why error, event leaseEvent) {
+// end ends the lease. Ending it twice is harmless.
+func (l *Lease) end(why error, event leaseEvent) {
+	s := l.store
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.end(l, why, event)
-	s.notify()
-	s.replan()
+	l.endLocked(why, event)
+	s.notifyLocked()
+	s.planner.replan()
 }
 
-// end is endLease with mu held.
-func (s *Store) end(l *Lease, why error, event leaseEvent) {
+// endLocked is end.
+func (l *Lease) endLocked(why error, event leaseEvent) {
+	s := l.store
 	if l.state == leaseOver {
 		return
 	}
 	waiting := l.state == leaseGranted
 	l.state = leaseOver
 	l.cancel(why)
-	s.remember(l, why)
+	l.rememberLocked(why)
 	s.m.event(event)
 	s.m.held.Dec()
 	if waiting { // no consumer runs, so none will report its end
-		delete(s.leases, l.shard)
+		delete(s.view.leases, l.shard)
 	}
 }
 
-// remember keeps what this process knows of a shard that it held, in case that the row vanishes.
-func (s *Store) remember(l *Lease, why error) {
+// rememberLocked keeps what this process knows of a shard that it held, in case that the row vanishes.
+func (l *Lease) rememberLocked(why error) {
+	s := l.store
 	if errors.Is(why, ErrLeaseHandedOff) {
-		delete(s.memory, l.shard) // from here on it is the peer's to remember
+		delete(s.view.memory, l.shard) // from here on it is the peer's to remember
 		return
 	}
 	r := &row{
-		id: l.shard, epoch: l.epoch, position: l.offer.position, resolved: l.offer.resolved, caughtUp: l.offer.caughtUp,
-		parents: l.first.parents, rewinds: l.first.rewinds, startAt: l.first.startAt, state: l.snapshot, offers: l.number,
+		id: l.shard, epoch: l.epoch, position: l.ledger.offer.position, resolved: l.ledger.offer.resolved, caughtUp: l.ledger.offer.caughtUp,
+		parents: l.first.parents, rewinds: l.first.rewinds, startAt: l.first.startAt, state: l.snapshot, offers: l.ledger.number,
 	}
 	if errors.Is(why, ErrShardEnded) {
 		r.position, r.last, r.resolved = position.Position{Sequence: position.ShardEnd}, r.position, ""
 	}
-	s.memory[l.shard] = r
+	s.view.memory[l.shard] = r
 }

@@ -75,7 +75,7 @@ func (s *simulation) step(p *process, l *Lease) {
 	if _, ok := p.store.Trust(); !ok || l.Context().Err() != nil {
 		return
 	}
-	id := l.Shard()
+	id := l.shard
 	if !s.begin(p, l) {
 		return
 	}
@@ -127,18 +127,18 @@ func (s *simulation) begin(p *process, l *Lease) bool {
 	own, at, _, parents, err := l.LoadState(s.Context())
 	if err != nil {
 		if l.Context().Err() == nil && s.Context().Err() == nil {
-			s.fail("%s cannot load the state of %s: %v", p.name, l.Shard(), err)
+			s.fail("%s cannot load the state of %s: %v", p.name, l.shard, err)
 		}
 		return false
 	}
 	for _, state := range append([][]byte{own}, parents...) {
 		n, err := strconv.Atoi(string(state[:min(len(state), 8)]))
 		if len(state) > 0 && (err != nil || !bytes.Equal(state, stateOf(n))) {
-			s.fail("%s begins %s with a mix: %s", p.name, l.Shard(), state)
+			s.fail("%s begins %s with a mix: %s", p.name, l.shard, state)
 		}
 	}
 	if n, _ := strconv.Atoi(at); len(own) > 0 && !bytes.Equal(own, stateOf(n)) {
-		s.fail("the state of %s at %s is %s", l.Shard(), at, own)
+		s.fail("the state of %s at %s is %s", l.shard, at, own)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -150,8 +150,8 @@ func (s *simulation) begin(p *process, l *Lease) bool {
 func (s *simulation) rest(l *Lease) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.acting[l.Shard()].l == l {
-		delete(s.acting, l.Shard())
+	if s.acting[l.shard].l == l {
+		delete(s.acting, l.shard)
 	}
 }
 

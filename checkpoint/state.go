@@ -12,9 +12,10 @@ import (
 	"kinesis-alerter/internal/sleep"
 )
 
-// saver is what a lease knows of its saves. It is used by the one that holds the token.
+// saver saves what the rules of a shard remember. All but lease is used by the one that holds the token.
 type saver struct {
-	token   chan struct{}
+	lease   *Lease
+	token   token
 	number  int64     // of the last save
 	tops    [2]int    // how many rows each slot may have
 	pending *snapshot // a flip without an answer: it may be in force, and may come to be
@@ -40,13 +41,11 @@ func (l *Lease) SaveState(ctx context.Context, sequence string, sub uint32, data
 	}
 	ctx, cancel := l.within(ctx)
 	defer cancel()
-	select {
-	case l.saver.token <- struct{}{}:
-	case <-ctx.Done():
-		return cause(ctx)
+	if err := l.saver.token.take(ctx); err != nil {
+		return err
 	}
-	defer func() { <-l.saver.token }()
-	if err := l.store.saveState(ctx, l, at, data); err != nil {
+	defer l.saver.token.free()
+	if err := l.saver.save(ctx, at, data); err != nil {
 		return fmt.Errorf("save state of shard %s: %w", l.shard, err)
 	}
 	return nil
@@ -62,65 +61,70 @@ func (l *Lease) within(ctx context.Context) (context.Context, context.CancelFunc
 	}
 }
 
-func (s *Store) saveState(ctx context.Context, l *Lease, at position.Position, data []byte) error {
-	if c, err := s.claim(l); err != nil {
+func (sv *saver) save(ctx context.Context, at position.Position, data []byte) error {
+	l := sv.lease
+	if c, err := l.claim(); err != nil {
 		return err
 	} else if c.offer.position.Compare(at) < 0 {
 		return ErrStateAhead // before anything is written; the flip looks again
 	}
 	// Until the flip before has an answer either slot may be the one in force. It is repeated as it was, its chunks are
 	// all there.
-	if p := l.saver.pending; p != nil {
-		if err := s.flip(ctx, l, *p); err != nil {
+	if p := sv.pending; p != nil {
+		if err := l.saver.flip(ctx, *p); err != nil {
 			return err
 		}
 	}
 	for attempt := 0; ; attempt++ {
-		p, err := s.writeState(ctx, l, at, data)
+		p, err := l.saver.write(ctx, at, data)
 		if later, ok := errors.AsType[*inTheWayError](err); ok && attempt == 0 {
-			l.saver.number = max(l.saver.number, later.number)
+			sv.number = max(sv.number, later.number)
 			continue
 		}
 		if err != nil {
 			return err
 		}
-		if err := s.flip(ctx, l, p); err != nil {
+		if err := l.saver.flip(ctx, p); err != nil {
 			return err
 		}
-		s.sweepStates(ctx, l)
+		l.saver.sweep(ctx)
 		return nil
 	}
 }
 
 // writeState stores the chunks in the slot that is not in force.
-func (s *Store) writeState(ctx context.Context, l *Lease, at position.Position, data []byte) (snapshot, error) {
+func (sv *saver) write(ctx context.Context, at position.Position, data []byte) (snapshot, error) {
+	l := sv.lease
+	s := l.store
 	// The epoch with which the lease began, and not the present one: no other lease ever had it.
-	v := stateVersion{epoch: l.first.epoch, number: l.saver.number + 1}
-	if old, err := parseVersion(s.state(l).version); err == nil && old.epoch == v.epoch {
+	v := stateVersion{epoch: l.first.epoch, number: sv.number + 1}
+	if old, err := parseVersion(l.saved().version); err == nil && old.epoch == v.epoch {
 		v.slot = 1 - old.slot
 	}
-	l.saver.number = v.number
+	sv.number = v.number
 	p := newSnapshot(v, at, l.first.rewinds, data, s.states.chunks(len(data)))
-	top := max(l.saver.tops[v.slot], p.chunks)
-	l.saver.tops[v.slot] = top
+	top := max(sv.tops[v.slot], p.chunks)
+	sv.tops[v.slot] = top
 	return p, s.states.write(ctx, l.shard, v, p, data, top)
 }
 
 // state is the snapshot in force.
-func (s *Store) state(l *Lease) snapshot {
+func (l *Lease) saved() snapshot {
+	s := l.store
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return l.snapshot
 }
 
-func (s *Store) noteState(l *Lease, p snapshot) {
+func (l *Lease) noteSaved(p snapshot) {
+	s := l.store
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	l.snapshot = p
-	if r := s.rows[l.shard]; r != nil {
+	if r := s.view.rows[l.shard]; r != nil {
 		now := *r
 		now.state, now.at = p, time.Now()
-		s.rows[l.shard] = &now
+		s.view.rows[l.shard] = &now
 	}
 }
 
@@ -128,21 +132,23 @@ func (s *Store) noteState(l *Lease, p snapshot) {
 const flipAttempts = 3
 
 // flip puts a snapshot in force, together with the last offer. Without an answer it stays pending.
-func (s *Store) flip(ctx context.Context, l *Lease, p snapshot) error {
-	if err := l.lock(ctx); err != nil {
+func (sv *saver) flip(ctx context.Context, p snapshot) error {
+	l := sv.lease
+	s := l.store
+	if err := l.writing.take(ctx); err != nil {
 		return err
 	}
-	defer l.unlock()
+	defer l.writing.free()
 	var err error
 	for range flipAttempts {
 		var c claim
-		if c, err = s.claim(l); err != nil {
+		if c, err = l.claim(); err != nil {
 			return err
 		}
 		if c.offer.position.Compare(p.at) < 0 {
 			return ErrStateAhead
 		}
-		was := s.state(l)
+		was := l.saved()
 		e := &expr{blind: true}
 		e.fence(c.worker, c.epoch)
 		e.progress(c)
@@ -154,20 +160,20 @@ func (s *Store) flip(ctx context.Context, l *Lease, p snapshot) error {
 		})
 		switch {
 		case landed:
-			l.saver.pending = nil
-			s.noteState(l, p)
+			sv.pending = nil
+			l.noteSaved(p)
 			if now == nil {
-				s.acknowledge(l, c.offer)
+				l.acknowledge(c.offer)
 			} else if r, err := decodeRow(now, time.Now()); err == nil {
-				s.raise(l, r) // an earlier attempt may have carried an earlier offer
+				l.raise(r) // an earlier attempt may have carried an earlier offer
 			}
 			return nil
 		case unknown != nil:
-			l.saver.pending = &p
-			s.noteTable(unknown)
+			sv.pending = &p
+			s.opener.noteTable(unknown)
 			return fmt.Errorf("point to it: %w", unknown)
 		case now == nil:
-			if err := s.rewrite(ctx, l, c); err != nil {
+			if err := l.rewriteRow(ctx, c); err != nil {
 				return err
 			}
 			continue
@@ -178,19 +184,21 @@ func (s *Store) flip(ctx context.Context, l *Lease, p snapshot) error {
 		}
 		if r.owner != c.worker || r.epoch != c.epoch {
 			s.noteRow(r)
-			s.endLease(l, ErrLeaseLost, eventLost)
+			l.end(ErrLeaseLost, eventLost)
 			return ErrLeaseLost
 		}
-		s.noteState(l, r.state)
-		s.raise(l, r)
+		l.noteSaved(r.state)
+		l.raise(r)
 	}
 	return fmt.Errorf("point to it: %w", err)
 }
 
 // sweepStates deletes what the leases before this one left, once, after its own first snapshot is in force. In the epoch
 // of the lease nothing is deleted: the slots take turns, because deleting a chunk costs as much as writing it.
-func (s *Store) sweepStates(ctx context.Context, l *Lease) {
-	if l.saver.swept {
+func (sv *saver) sweep(ctx context.Context) {
+	l := sv.lease
+	s := l.store
+	if sv.swept {
 		return
 	}
 	if err := s.states.sweep(ctx, l.shard, l.first.state, l.first.epoch); err != nil {
@@ -199,7 +207,7 @@ func (s *Store) sweepStates(ctx context.Context, l *Lease) {
 		}
 		return
 	}
-	l.saver.swept = true
+	sv.swept = true
 }
 
 // LoadState returns the snapshot that the shard begins with: its own, with the last record that it includes (an empty
@@ -212,7 +220,7 @@ func (l *Lease) LoadState(ctx context.Context) (own []byte, sequence string, sub
 	s := l.store
 	ctx, cancel := l.within(ctx)
 	defer cancel()
-	if p := s.state(l); p.version != "" && p.generation == l.first.rewinds {
+	if p := l.saved(); p.version != "" && p.generation == l.first.rewinds {
 		if p == l.first.state && p.at.Compare(l.first.position) > 0 { // somebody changed the row by hand
 			return nil, "", 0, nil, &StateError{Shard: l.shard, Version: p.version, Table: s.states.name, What: "it is ahead of the checkpoint"}
 		}
@@ -225,17 +233,19 @@ func (l *Lease) LoadState(ctx context.Context) (own []byte, sequence string, sub
 	if l.first.startAt.Kind == StartTime {
 		return nil, "", 0, nil, nil
 	}
-	parents, err = s.parentStates(ctx, l)
+	parents, err = l.saver.parents(ctx)
 	if len(parents) > 0 {
-		s.learnRange(ctx, l.shard)
+		s.catalog.learnRange(ctx, l.shard)
 	}
 	return nil, "", 0, parents, err
 }
 
 // parentStates are the snapshots with which the parents of a shard ended.
-func (s *Store) parentStates(ctx context.Context, l *Lease) (out [][]byte, err error) {
+func (sv *saver) parents(ctx context.Context) (out [][]byte, err error) {
+	l := sv.lease
+	s := l.store
 	s.mu.Lock()
-	ids, _ := l.family()
+	ids, _ := l.familyLocked()
 	s.mu.Unlock()
 	var errs []error
 	for _, id := range ids {
@@ -299,15 +309,16 @@ func (s *Store) waitOut(ctx context.Context, shard string, read func() error) er
 
 // learnRange lists the stream for the hash range of a shard that is known from its row alone, before its parents' state
 // is split by it.
-func (s *Store) learnRange(ctx context.Context, shard string) {
+func (c *catalog) learnRange(ctx context.Context, shard string) {
+	s := c.store
 	s.mu.Lock()
-	info := s.lineage.shards[shard]
+	info := s.view.lineage.shards[shard]
 	known := info != nil && info.keys.known
 	s.mu.Unlock()
 	if known {
 		return
 	}
-	if _, _, err := s.listShards(ctx); err != nil && ctx.Err() == nil {
+	if _, _, err := c.list(ctx); err != nil && ctx.Err() == nil {
 		s.log.Warn("cannot list the hash range of a shard, it inherits every key", zap.String("shard", shard), zap.Error(err))
 	}
 }

@@ -363,7 +363,7 @@ func TestFlipIsFenced(t *testing.T) {
 		l := a.store.Lease(only)
 		e := &expr{}
 		e.setAttr(attrOwner, str("another"))
-		e.setAttr(attrEpoch, num(l.Epoch()+1))
+		e.setAttr(attrEpoch, num(l.epochNow()+1))
 		_, err := a.store.table.update(w.Context(), only, e)
 		require.NoError(w, err)
 		row := w.row(only)
@@ -378,9 +378,9 @@ func TestFlipIsFenced(t *testing.T) {
 func (p *process) flipOf(w *world, id string) *expr {
 	w.Helper()
 	l := p.store.Lease(id)
-	c, err := p.store.claim(l)
+	c, err := l.claim()
 	require.NoError(w, err)
-	now := p.store.state(l)
+	now := l.saved()
 	e := &expr{}
 	e.fence(c.worker, c.epoch)
 	e.point(newSnapshot(stateVersion{epoch: l.first.epoch, slot: 1, number: 99}, c.offer.position, 0, nil, 0), now.version)
@@ -458,7 +458,7 @@ func TestChunksInTheWay(t *testing.T) {
 		require.True(w, w.aws.DynamoDB.Delete(testTable, only))
 		b := w.startSmall("b")
 		w.awaitHeld(5*time.Second, 1, b)
-		require.EqualValues(w, 1, b.store.Lease(only).Epoch())
+		require.EqualValues(w, 1, b.store.Lease(only).epochNow())
 		w.loads(b, only, nil, "")
 		for i := 1; i < 4; i++ {
 			require.NoError(w, w.save(b, only, fmt.Sprint(i*100), stateOf(i)))
@@ -527,7 +527,7 @@ func TestChildrenInheritTheState(t *testing.T) {
 			inherits(id, stateOf(1))
 			l := a.store.Lease(id)
 			a.store.mu.Lock()
-			require.True(w, a.store.lineage.shards[id].keys.known, "the range by which the state is divided")
+			require.True(w, a.store.view.lineage.shards[id].keys.known, "the range by which the state is divided")
 			a.store.mu.Unlock()
 			require.NoError(w, l.SaveState(w.Context(), "", 0, stateOf(2)), "what it inherited, before its first record")
 			w.loads(a, id, stateOf(2), "")
@@ -545,7 +545,7 @@ func TestChildrenInheritTheState(t *testing.T) {
 			first, second = second, first
 		}
 		inherits(merged, first, second)
-		w.aws.DynamoDB.Delete(testStateTable, chunkKey(high, a.store.rows[high].epoch, 0, 1))
+		w.aws.DynamoDB.Delete(testStateTable, chunkKey(high, a.store.view.rows[high].epoch, 0, 1))
 		_, _, _, parents, err := a.store.Lease(merged).LoadState(w.Context())
 		require.ErrorAs(w, err, new(*StateError))
 		require.Equal(w, [][]byte{stateOf(4)}, parents, "the other one is whole")

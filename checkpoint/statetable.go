@@ -47,6 +47,12 @@ type stateTable struct {
 	created time.Time // the last CreateTable
 }
 
+func newStateTable(db DynamoDB, cfg Config, m *metrics) *stateTable {
+	return &stateTable{
+		db: db, name: cfg.Table + stateSuffix, size: chunkBytes, m: m, budget: pace{rate: float64(cfg.StateWriteUnits)},
+	}
+}
+
 // pace spaces writes so that they stay within a rate on average. Callers wait as long as it says before they write.
 type pace struct {
 	rate float64 // units a second

@@ -2,7 +2,6 @@ package checkpoint
 
 import (
 	"cmp"
-	"context"
 	"slices"
 	"time"
 
@@ -89,93 +88,74 @@ type Status struct {
 	Shards     []ShardStatus  // sorted by id
 }
 
-// LiveWorkers counts the workers that are not fenced, this process included while it is joined.
-func (s Status) LiveWorkers() int {
-	n := 0
-	for _, w := range s.Workers {
-		if !w.Fenced {
-			n++
-		}
-	}
-	return n
-}
-
 // Status answers from memory.
 func (s *Store) Status() Status {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := time.Now()
 	out := Status{
-		Ready: s.ready, Leaving: s.leaving, LeaseDuration: s.duration, Scanned: s.scanned, Retention: s.retention,
-		WaitsFor: s.opening.what, WaitingSince: s.opening.since, Because: s.opening.because, Failure: s.failure,
+		Ready: s.opener.ready, Leaving: s.view.leaving, LeaseDuration: s.view.duration, Scanned: s.view.scanned, Retention: s.catalog.retention,
+		WaitsFor: s.opener.opening.what, WaitingSince: s.opener.opening.since, Because: s.opener.opening.because, Failure: s.session.failure,
 	}
-	out.Damaged = s.damagedRows(now)
-	out.Incomplete, out.Incidents = s.listing.since, s.recentIncidents(now)
-	if s.app != nil {
-		out.T0, out.Generation = s.app.origin.t0, s.app.generation
+	out.Damaged = s.view.damagedRows(now)
+	out.Incomplete, out.Incidents = s.catalog.health.since, s.incidents.recent(now)
+	if s.view.app != nil {
+		out.T0, out.Generation = s.view.app.origin.t0, s.view.app.generation
 	}
-	if s.me != nil {
-		out.Worker, out.TrustedUntil, out.Heartbeat = s.me.id, s.me.window.until(), s.me.window.anchor
-		out.Workers = append(out.Workers, WorkerStatus{ID: s.me.id, Version: s.cfg.Version, Self: true, Leaving: s.leaving, Config: s.configHashOf()})
+	if s.view.me != nil {
+		out.Worker, out.TrustedUntil, out.Heartbeat = s.view.me.id, s.view.me.window.until(), s.view.me.window.anchor
+		out.Workers = append(out.Workers, WorkerStatus{ID: s.view.me.id, Version: s.cfg.Version, Self: true, Leaving: s.view.leaving, Config: s.agreement.configHashLocked()})
 	}
-	for id, p := range s.peers {
+	for id, p := range s.view.peers {
 		out.Workers = append(out.Workers, WorkerStatus{ID: id, Version: p.version, Fenced: p.fenced, Leaving: p.leaving, Silent: now.Sub(p.since), Heard: s.since(p.heard(), p.since, now), Config: p.config})
 	}
 	slices.SortFunc(out.Workers, func(a, b WorkerStatus) int { return cmp.Compare(a.ID, b.ID) })
-	for _, id := range sortedKeys(s.lineage.shards) {
-		if s.shown(id) {
-			out.Shards = append(out.Shards, s.shardStatus(id))
+	for _, id := range sortedKeys(s.view.lineage.shards) {
+		if s.view.shown(id) {
+			out.Shards = append(out.Shards, s.view.shardStatus(id, now))
 		}
 	}
 	return out
 }
 
-// shown reports whether a shard of the lineage is of interest to anybody: it is in the stream, or has a row. Call it with mu held.
-func (s *Store) shown(id string) bool {
-	return !s.lineage.shards[id].unlisted() || s.rows[id] != nil || s.leases[id] != nil
+// shown reports whether a shard of the lineage is of interest to anybody: it is in the stream, or has a row.
+func (v *view) shown(id string) bool {
+	return !v.lineage.shards[id].unlisted() || v.rows[id] != nil || v.leases[id] != nil
 }
 
 // abandoned reports whether a worker that has shards by their rows reads none of them, as far as this process can know: it is
 // fenced, it was a former self of this process, or it was not heard of for a lease duration and the time between two looks at
-// all workers. The latter is so when the table is away, and then the owner's trust has ended like everyone's. Call it with mu held.
-func (s *Store) abandoned(owner string) bool {
-	p := s.peers[owner]
-	return p == nil || p.fenced || time.Since(p.since) > s.duration+scanEvery
+// all workers. The latter is so when the table is away, and then the owner's trust has ended like everyone's.
+func (v *view) abandoned(owner string, now time.Time) bool {
+	p := v.peers[owner]
+	return p == nil || p.fenced || now.Sub(p.since) > v.duration+scanEvery
 }
 
-// shardStatus is called with mu held.
-func (s *Store) shardStatus(id string) ShardStatus {
-	out := ShardStatus{ID: id, Parents: s.lineage.shards[id].parents, State: ShardUnread, EndDoubted: s.lineage.shards[id].contradiction.from}
-	if r := s.rows[id]; r != nil {
+// shardStatus is one shard of a Status.
+func (v *view) shardStatus(id string, now time.Time) ShardStatus {
+	out := ShardStatus{ID: id, Parents: v.lineage.shards[id].parents, State: ShardUnread, EndDoubted: v.lineage.shards[id].contradiction.from}
+	if r := v.rows[id]; r != nil {
 		out.Owner, out.Epoch, out.Position, out.CaughtUp, out.Load = r.owner, r.epoch, r.position, r.caughtUp, r.load
 	}
-	if l := s.leases[id]; l != nil && l.state != leaseOver {
-		out.Owner, out.Epoch, out.Position, out.CaughtUp, out.Load = l.worker.id, l.epoch, l.offer.position, l.offer.caughtUp, l.offer.load
-		out.State, out.Handoff, out.Confirmed, out.Unstorable = ShardHeld, l.target, l.confirmed, cmp.Or(l.unstorable, l.foreign)
+	if l := v.held(id); l != nil {
+		out.Owner, out.Epoch, out.Position, out.CaughtUp, out.Load = l.worker.id, l.epoch, l.ledger.offer.position, l.ledger.offer.caughtUp, l.ledger.offer.load
+		out.State, out.Handoff, out.Confirmed, out.Unstorable = ShardHeld, l.target, l.ledger.confirmed, cmp.Or(l.ledger.unstorable, l.ledger.foreign)
 		return out
 	}
-	r := s.rows[id]
+	r := v.rows[id]
 	switch {
 	case r != nil && r.ended():
 		out.State = ShardEnded
-	case out.Owner != "" && !s.abandoned(out.Owner):
+	case out.Owner != "" && !v.abandoned(out.Owner, now):
 		out.State = ShardForeign
 	case r != nil && r.paused:
 		out.State = ShardPaused
 	case out.Owner != "":
 		out.State = ShardUnread
-	case s.app != nil && finished(id, s.rows, &s.app.origin, s.cfg.Start):
+	case v.app != nil && v.finished(id):
 		out.State = ShardSkipped
-	case s.app != nil && !s.lineage.gateOpen(id, s.rows, &s.app.origin, s.cfg.Start):
+	case v.app != nil && !v.gateOpen(id):
 		out.State = ShardBlocked
 	}
 	return out
-}
-
-// Rows reads the whole table and answers the new Status.
-func (s *Store) Rows(ctx context.Context) (Status, error) {
-	if err := s.scan(ctx); err != nil {
-		return Status{}, err
-	}
-	return s.Status(), nil
 }

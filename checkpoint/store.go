@@ -24,66 +24,38 @@ const partName = "lease table"
 const parallel = 16
 
 // Store is the lease table of one process. Make it with New, run it with Run, end it with Stop. Its methods are safe for
-// concurrent use. It is the KCL worker's Checkpointer.
+// concurrent use.
+//
+// Decisions are made by the view. Each activity of Run is a part of the Store that owns what only it needs.
 type Store struct {
-	cfg      Config
-	table    *table
-	states   *stateTable
-	stream   Stream
-	log      *zap.Logger
-	m        *metrics
-	consumer func() (lastArrival, caughtUp time.Time) // Deps.Report; may be nil
-	now      func() time.Time                         // Deps.Now
-	config   func() []byte                            // Deps.Configuration; may be nil
+	// Set by New, never changed.
+	cfg    Config
+	table  *table
+	states *stateTable
+	stream streamClient
+	log    *zap.Logger
+	m      *metrics
+	now    func() time.Time // Deps.Now
 
-	// Requests to the goroutines of Run. Each holds one, because a second would ask for the same.
-	planC, bumpC, scanC, listC, beatC, tableC, commitC chan struct{}
-	stopC                                              chan struct{} // closed by Stop
-	stopOnce                                           sync.Once
+	mu      sync.Mutex    // guards view and what the parts say that it guards; never held across I/O
+	view    view          // written and read by all parts
+	changed chan struct{} // closed and replaced by notifyLocked; Grants and Ended wait for it
+	running chan struct{} // made by Run, closed when it returns; Stop waits for it
 
-	mu           sync.Mutex // never held across I/O
-	running      chan struct{}
-	app          *application
-	duration     time.Duration   // as the table says
-	me           *incarnation    // nil while not joined
-	retired      map[string]bool // former ids of this process, to be fenced
-	unsure       []string        // ids whose row may or may not be in the table
-	leases       map[string]*Lease
-	rows         map[string]*row
-	peers        map[string]*peer
-	doubted      []string             // shards whose row a scan showed at a lower epoch than was known
-	orphans      map[string]time.Time // owners that have no worker row, confirmed, and since when their leases count as over
-	vanished     map[string]time.Time // shards whose row vanished while another worker held it, and until when they are its own
-	lineage      *lineage
-	memory       map[string]*row      // of shards that this process held
-	cool         map[string]time.Time // shards that this process does not take before
-	circles      map[string]bool      // rows whose parents lead back to them, as of the last scan
-	damaged      map[string]*DamagedRow
-	fleet        int64
-	formats      formats
-	configs      configs
-	hashed       hashedConfig
-	scanned      time.Time
-	listing      listingHealth
-	incidents    []Incident
-	other        otherIdentity
-	idled        time.Time // the last write that was for a caught-up time alone
-	commitCredit credit
-	arrival      time.Time // the latest that any worker reported
-	view         fleetView
-	leaving      bool
-	ready        bool
-	saw          bool // the table was there once
-	doubt        bool // table or #application row may be gone
-	lastLoop     time.Time
-	opening      opening
-	begun        bool          // there was a heartbeat
-	failure      string        // the code of the last heartbeat's error; empty when it was confirmed
-	retention    time.Duration // of the stream's records; 0 while it is not known
-	met          time.Time     // Kinesis' time of the first answer about the stream
-	tried        bool          // to write #application
-	adopted      time.Time     // when #application, as it is, was first read
-	changed      chan struct{} // closed and replaced with every change that Grants or a waiter may care for
+	stopC    chan struct{} // closed by Stop; Run waits for it
+	stopOnce sync.Once
+
+	lastLoop  time.Time   // guarded by mu; opener and watcher write it, LastLoop reads it
+	incidents incidentLog // guarded by mu; catalog, watcher and leases add, Status reads
+	agreement agreement   // guarded by mu
+	reports   reports     // guarded by mu
+
+	opener    opener
+	catalog   catalog
+	session   session
+	watcher   watcher
+	planner   planner
+	committer committer
 }
 
 // New makes a Store. It does no I/O.
@@ -92,26 +64,40 @@ func New(cfg Config, deps Deps) (*Store, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	request := func() chan struct{} { return make(chan struct{}, 1) }
 	m := newMetrics(deps.Registerer)
-	states := &stateTable{db: deps.DynamoDB, name: cfg.Table + stateSuffix, size: chunkBytes, m: m, budget: pace{rate: float64(cfg.StateWriteUnits)}}
 	if deps.Now == nil {
 		deps.Now = time.Now
 	}
 	s := &Store{
-		now: deps.Now, cfg: cfg, table: &table{db: deps.DynamoDB, name: cfg.Table}, states: states, stream: deps.Stream,
-		log: deps.Log.With(zap.String("table", cfg.Table)), m: m, consumer: deps.Report, config: deps.Configuration,
-		planC: request(), bumpC: request(), scanC: request(), listC: request(), beatC: request(), tableC: request(), commitC: request(),
-		stopC: make(chan struct{}), duration: cfg.LeaseDuration,
-		retired: map[string]bool{}, leases: map[string]*Lease{}, rows: map[string]*row{}, peers: map[string]*peer{},
-		orphans: map[string]time.Time{}, vanished: map[string]time.Time{}, lineage: newLineage(), memory: map[string]*row{}, cool: map[string]time.Time{}, damaged: map[string]*DamagedRow{},
-		changed: make(chan struct{}), lastLoop: time.Now(),
+		cfg:      cfg,
+		table:    &table{db: deps.DynamoDB, name: cfg.Table},
+		states:   newStateTable(deps.DynamoDB, cfg, m),
+		stream:   streamClient{api: deps.Stream, name: cfg.StreamName, arn: cfg.StreamARN},
+		log:      deps.Log.With(zap.String("table", cfg.Table)),
+		m:        m,
+		now:      deps.Now,
+		view:     newView(cfg.Start, cfg.LeaseDuration),
+		changed:  make(chan struct{}),
+		stopC:    make(chan struct{}),
+		lastLoop: time.Now(),
 	}
+	s.incidents.count = m.incidents
+	s.agreement = agreement{store: s, config: deps.Configuration}
+	s.reports = reports{store: s, ask: deps.Report}
+	s.opener = opener{store: s, wake: newWake()}
+	s.catalog = catalog{store: s, wake: newWake()}
+	s.session = session{store: s, wake: newWake()}
+	s.watcher = watcher{store: s, bumps: newWake(), scans: newWake()}
+	s.planner = planner{store: s, wake: newWake()}
+	s.committer = committer{store: s, wake: newWake()}
 	if err := deps.Registerer.Register(newShardCollector(s)); err != nil {
 		return nil, fmt.Errorf("register shard metrics: %w", err)
 	}
 	return s, nil
 }
+
+// newWake makes a request to a goroutine of Run. It holds one, because a second would ask for the same.
+func newWake() chan struct{} { return make(chan struct{}, 1) }
 
 func ask(c chan struct{}) {
 	select {
@@ -119,11 +105,6 @@ func ask(c chan struct{}) {
 	default:
 	}
 }
-
-func (s *Store) replan() { ask(s.planC) }
-func (s *Store) bump()   { ask(s.bumpC) }
-func (s *Store) rescan() { ask(s.scanC) }
-func (s *Store) relist() { ask(s.listC) }
 
 // Run keeps the table, this worker's heartbeat and its leases until ctx is done or Stop is called; then it returns nil.
 // It waits out whatever ails AWS. It returns an error only for what waiting cannot mend (ErrOtherStream,
@@ -156,12 +137,12 @@ func (s *Store) Run(ctx context.Context) error {
 	})
 	g.Go(func() error {
 		defer cancel(errStopped)
-		if err := guard.Run(ctx, partName, func() error { return s.open(ctx, s.cfg.FailFast) }); err != nil {
+		if err := guard.Run(ctx, partName, func() error { return s.opener.open(ctx, s.cfg.FailFast) }); err != nil {
 			return err
 		}
 		g, ctx := errgroup.WithContext(ctx)
 		for _, part := range []func(context.Context) error{
-			s.keepTable, s.keepListing, s.heartbeats, s.guard, s.watch, s.planner, s.commits, s.bumps,
+			s.opener.keepTable, s.catalog.run, s.session.run, s.session.guard, s.watcher.watch, s.planner.run, s.committer.run, s.watcher.notifyPeers,
 		} {
 			g.Go(func() error { return guard.Run(ctx, partName, func() error { return part(ctx) }) })
 		}
@@ -178,11 +159,11 @@ func (s *Store) Run(ctx context.Context) error {
 // when the process is to end: a shard that Release releases is otherwise free for this worker too.
 func (s *Store) Leave() {
 	s.mu.Lock()
-	already := s.leaving
-	s.leaving = true
+	already := s.view.leaving
+	s.view.leaving = true
 	s.mu.Unlock()
 	if !already {
-		ask(s.beatC)
+		ask(s.session.wake)
 	}
 }
 
@@ -204,10 +185,10 @@ func (s *Store) Stop(ctx context.Context) error {
 		return fmt.Errorf("stop of the lease table: %w", cause(ctx))
 	}
 	s.mu.Lock()
-	me := s.me
-	s.me = nil
+	me := s.view.me
+	s.view.me = nil
 	var held []*Lease
-	for _, l := range s.leases {
+	for _, l := range s.view.leases {
 		if l.state != leaseOver {
 			held = append(held, l)
 		}
@@ -221,11 +202,11 @@ func (s *Store) Stop(ctx context.Context) error {
 	g.SetLimit(parallel)
 	for i, l := range held {
 		g.Go(func() error {
-			err := guard.Do(partName, func() error { return s.release(ctx, l) })
+			err := guard.Do(partName, func() error { return l.release(ctx) })
 			if err != nil && !isOver(err) {
 				errs[i] = fmt.Errorf("release shard %s: %w", l.shard, err)
 			}
-			s.endLease(l, ErrLeaseReleased, eventReleased)
+			l.end(ErrLeaseReleased, eventReleased)
 			return nil
 		})
 	}
@@ -238,17 +219,18 @@ func (s *Store) Stop(ctx context.Context) error {
 			errs = append(errs, fmt.Errorf("delete the row of worker %s: %w", me.id, err))
 		}
 	}
-	if _, err := s.bumpFleet(ctx); err != nil {
+	if _, err := s.watcher.bumpFleet(ctx); err != nil {
 		errs = append(errs, err)
 	}
 	return errors.Join(errs...)
 }
 
 // bumps tells the peers of changes, one write for all that happen within a few milliseconds.
-func (s *Store) bumps(ctx context.Context) error {
+func (w *watcher) notifyPeers(ctx context.Context) error {
+	s := w.store
 	for {
 		select {
-		case <-s.bumpC:
+		case <-w.bumps:
 		case <-ctx.Done():
 			return nil
 		}
@@ -256,30 +238,30 @@ func (s *Store) bumps(ctx context.Context) error {
 			return nil
 		}
 		select {
-		case <-s.bumpC: // came while waiting, and is told with this one
+		case <-w.bumps: // came while waiting, and is told with this one
 		default:
 		}
-		n, err := s.bumpFleet(ctx)
+		n, err := w.bumpFleet(ctx)
 		if err != nil {
-			s.noteTable(err)
-			s.bump()
+			s.opener.noteTable(err)
+			w.bump()
 			if !sleep.For(ctx, sleep.Jitter(250*time.Millisecond)) {
 				return nil
 			}
 			continue
 		}
 		s.mu.Lock()
-		if n == s.fleet+1 {
-			s.fleet = n // nobody else changed anything since our last look
+		if n == w.counter+1 {
+			w.counter = n // nobody else changed anything since our last look
 		}
 		s.mu.Unlock()
 	}
 }
 
-func (s *Store) bumpFleet(ctx context.Context) (int64, error) {
+func (w *watcher) bumpFleet(ctx context.Context) (int64, error) {
 	e := &expr{}
 	e.add = append(e.add, e.name(attrCounter)+" "+e.value(num(1)))
-	it, err := s.table.update(ctx, keyFleet, e)
+	it, err := w.store.table.update(ctx, keyFleet, e)
 	if err != nil {
 		return 0, fmt.Errorf("tell the peers: %w", err)
 	}
@@ -290,7 +272,7 @@ func (s *Store) bumpFleet(ctx context.Context) (int64, error) {
 func (s *Store) Ready() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.ready
+	return s.opener.ready
 }
 
 // LastLoop is when the watch loop last came round, which it does four times a second. A value older than ten seconds
@@ -309,14 +291,14 @@ func (s *Store) Healthy() bool { return time.Since(s.LastLoop()) < 10*time.Secon
 func (s *Store) Trust() (until time.Time, ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.me == nil || !s.me.window.open(time.Now()) {
+	if s.view.me == nil || !s.view.me.window.open(time.Now()) {
 		return time.Time{}, false
 	}
-	return s.me.window.until(), true
+	return s.view.me.window.until(), true
 }
 
-// notify wakes whoever waits for a change. Call it with mu held.
-func (s *Store) notify() {
+// notifyLocked wakes those that wait for a change.
+func (s *Store) notifyLocked() {
 	close(s.changed)
 	s.changed = make(chan struct{})
 }
@@ -328,19 +310,20 @@ func (s *Store) alive() {
 }
 
 // noteTable looks whether a failed call says that the table is gone.
-func (s *Store) noteTable(err error) {
+func (o *opener) noteTable(err error) {
 	if isNotFound(err) {
-		s.doubtTable()
+		o.doubtTable()
 	}
 }
 
 // doubtTable has table and #application row looked after. No shard is taken before that is done: a table without the
 // row that fixes where shards start is not one to start from.
-func (s *Store) doubtTable() {
+func (o *opener) doubtTable() {
+	s := o.store
 	s.mu.Lock()
-	s.doubt = true
+	o.suspect = true
 	s.mu.Unlock()
-	ask(s.tableC)
+	ask(o.wake)
 }
 
 func randomHex(bytes int) string {

@@ -6,7 +6,7 @@ package checkpoint
 func (s *Store) Checkpoint(shardID string) (generation uint32, sequence string, sub uint32, known bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	r := s.rows[shardID]
+	r := s.view.rows[shardID]
 	if r == nil {
 		return 0, "", 0, false
 	}

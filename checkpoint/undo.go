@@ -14,11 +14,12 @@ import (
 func compareIDs(a, b string) int { return strings.Compare(a, b) }
 
 // undoEnds gives shards back to reading whose rows say SHARD_END while they are open.
-func (s *Store) undoEnds(ctx context.Context, rows []*row) (unsure bool) {
+func (c *catalog) undoEnds(ctx context.Context, rows []*row) (unsure bool) {
+	s := c.store
 	for _, r := range rows {
-		open, err := s.goesOn(ctx, r.id)
+		open, err := s.stream.goesOn(ctx, r.id)
 		if err == nil && open {
-			err = s.undoEnd(ctx, r)
+			err = c.undoEnd(ctx, r)
 		}
 		if err != nil && ctx.Err() == nil {
 			unsure = true
@@ -30,7 +31,8 @@ func (s *Store) undoEnds(ctx context.Context, rows []*row) (unsure bool) {
 
 // undoEnd takes SHARD_END back, in the next epoch. The shard is read from the position that was stored with the end, or
 // from its beginning where there is none: that repeats alerts and loses none.
-func (s *Store) undoEnd(ctx context.Context, r *row) error {
+func (c *catalog) undoEnd(ctx context.Context, r *row) error {
+	s := c.store
 	e := &expr{}
 	e.ifEqual(attrEpoch, num(r.epoch))
 	e.ifEqual(attrPosition, str(position.ShardEnd))
@@ -68,33 +70,34 @@ func (s *Store) undoEnd(ctx context.Context, r *row) error {
 		return nil // somebody else changed it, and tells
 	}
 	s.mu.Lock()
-	delete(s.memory, r.id)
-	s.lineage.shards[r.id].contradiction = sighting{}
-	s.befell(IncidentEndUndone, r.id, from)
+	delete(s.view.memory, r.id)
+	s.view.lineage.shards[r.id].contradiction = sighting{}
+	s.incidents.add(IncidentEndUndone, r.id, from)
 	var running []string
-	for _, child := range s.lineage.children(r.id) {
-		if c := s.rows[child]; s.leases[child] != nil || c != nil && (c.progressed() || c.owner != "") {
+	for _, child := range s.view.lineage.children(r.id) {
+		young := s.view.rows[child]
+		if s.view.leases[child] != nil || young != nil && (young.progressed() || young.owner != "") {
 			running = append(running, child)
-			s.befell(IncidentOrderBreached, child, r.id)
+			s.incidents.add(IncidentOrderBreached, child, r.id)
 		}
 	}
 	s.mu.Unlock()
 	s.log.Error("SHARD_END was stored of a shard that is open: it is taken back and the shard is read on",
 		zap.String("shard", r.id), zap.String("from", from), zap.Strings("children_running", running))
-	s.bump()
-	s.replan()
+	s.watcher.bump()
+	s.planner.replan()
 	return nil
 }
 
 // wronglySkipped are the shards that #application has as closed at T0 while a listing shows them open that began after the row was
-// read: an earlier one may have seen a shard before it was closed. Call it with mu held.
-func (s *Store) wronglySkipped() []string {
-	if s.app == nil {
+// read: an earlier one may have seen a shard before it was closed.
+func (v *view) wronglySkipped() []string {
+	if v.app == nil {
 		return nil
 	}
 	var out []string
-	for id := range s.app.origin.closed {
-		if info := s.lineage.shards[id]; info != nil && info.open.to.After(s.adopted) {
+	for id := range v.app.origin.closed {
+		if info := v.lineage.shards[id]; info != nil && info.open.to.After(v.adopted) {
 			out = append(out, id)
 		}
 	}
@@ -102,7 +105,8 @@ func (s *Store) wronglySkipped() []string {
 }
 
 // undoSkips corrects #application: what a listing shows open now was open at T0 as well.
-func (s *Store) undoSkips(ctx context.Context) (unsure bool) {
+func (c *catalog) undoSkips(ctx context.Context) (unsure bool) {
+	s := c.store
 	err := func() error {
 		app, err := readApplication(ctx, s.table)
 		if err != nil {
@@ -110,11 +114,11 @@ func (s *Store) undoSkips(ctx context.Context) (unsure bool) {
 		}
 		was := encodeShards(app.origin.closed)
 		s.mu.Lock()
-		s.app.origin = app.origin
-		wrong := s.wronglySkipped()
+		s.view.app.origin = app.origin
+		wrong := s.view.wronglySkipped()
 		s.mu.Unlock()
 		if len(wrong) == 0 {
-			s.replan()
+			s.planner.replan()
 			return nil // a peer was quicker
 		}
 		o := origin{t0: app.origin.t0, open: maps.Clone(app.origin.open), closed: maps.Clone(app.origin.closed)}
@@ -135,16 +139,16 @@ func (s *Store) undoSkips(ctx context.Context) (unsure bool) {
 			return err // refused: a peer was quicker; the next look finds out
 		}
 		s.mu.Lock()
-		s.app.origin = o
+		s.view.app.origin = o
 		for _, id := range wrong {
 			if s.cfg.Start.Kind == StartLatest {
-				s.befell(IncidentSkipUndone, id, "")
+				s.incidents.add(IncidentSkipUndone, id, "")
 			}
 		}
 		s.mu.Unlock()
 		s.log.Error("shards were taken for closed when the application began, and are open: they are read from then on",
 			zap.Strings("shards", wrong), zap.Time("t0", o.t0))
-		s.replan()
+		s.planner.replan()
 		return nil
 	}()
 	if err != nil && ctx.Err() == nil {

@@ -4,21 +4,21 @@ import "time"
 
 // noteVanished compares what a scan showed with what was known before. A row that is gone while another worker held the
 // shard is that worker's to put back: it is still inside its trust window, and it alone knows how far it is. After a
-// lease duration it has lost the shard, and anybody may have it. Call it with mu held, before rows replace those known.
-func (s *Store) noteVanished(rows map[string]*row, now time.Time) {
-	for id, until := range s.vanished {
+// lease duration it has lost the shard, and anybody may have it. Call it before rows replace those known.
+func (v *view) noteVanished(rows map[string]*row, now time.Time) {
+	for id, until := range v.vanished {
 		if rows[id] != nil || now.After(until) {
-			delete(s.vanished, id)
+			delete(v.vanished, id)
 		}
 	}
-	for id, old := range s.rows {
-		if rows[id] == nil && old.owner != "" && !s.mine(old.owner) && s.liveOwner(old.owner) != "" {
-			s.vanished[id] = now.Add(s.duration)
+	for id, old := range v.rows {
+		if rows[id] == nil && old.owner != "" && !v.mine(old.owner) && v.liveOwner(old.owner, now) != "" {
+			v.vanished[id] = now.Add(v.duration)
 		}
 	}
 }
 
-// mine reports whether an owner is this process, under its present id or one before. Call it with mu held.
-func (s *Store) mine(owner string) bool {
-	return s.retired[owner] || s.me != nil && owner == s.me.id
+// mine reports whether an owner is this process, under its present id or one before.
+func (v *view) mine(owner string) bool {
+	return v.retired[owner] || v.me != nil && owner == v.me.id
 }

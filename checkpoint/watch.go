@@ -33,54 +33,67 @@ type peer struct {
 	gone  time.Time // since when it is fenced
 }
 
+// watcher sees what others do to the table, and tells them of what this process did. It fences peers that fell silent and
+// repairs rows that nobody can read.
+type watcher struct {
+	store   *Store
+	bumps   chan struct{} // by whoever changed something that peers should see: notifyPeers writes it
+	scans   chan struct{} // by whoever cannot wait for the next scan
+	counter int64         // of #fleet, as last seen; guarded by Store.mu
+}
+
+func (w *watcher) bump()   { ask(w.bumps) }
+func (w *watcher) rescan() { ask(w.scans) }
+
 // watch notices what peers do: changes through #fleet, silence through their heartbeats.
-func (s *Store) watch(ctx context.Context) error {
+func (w *watcher) watch(ctx context.Context) error {
+	s := w.store
 	tick := time.NewTicker(watchTick)
 	defer tick.Stop()
 	for n := 0; ; n++ {
 		forced := false
 		select {
 		case <-tick.C:
-		case <-s.scanC:
+		case <-w.scans:
 			forced = true
 		case <-ctx.Done():
 			return nil
 		}
 		s.alive()
-		s.lookAtFormats()
-		s.lookAtConfigs()
-		changed, err := s.pollFleet(ctx)
+		s.agreement.look()
+		changed, err := w.pollFleet(ctx)
 		if err != nil {
-			s.noteTable(err)
+			s.opener.noteTable(err)
 			if !forced {
 				continue // one probe is enough while the table does not answer
 			}
 		}
 		if n%2 == 0 {
-			s.pollRing(ctx)
+			w.pollRing(ctx)
 		}
 		s.mu.Lock()
-		due := forced || changed || time.Since(s.scanned) >= scanEvery
+		due := forced || changed || time.Since(s.view.scanned) >= scanEvery
 		s.mu.Unlock()
 		if due {
-			if err := s.scan(ctx); err != nil {
-				s.noteTable(err)
+			if err := w.scan(ctx); err != nil {
+				s.opener.noteTable(err)
 				if changed || forced {
 					s.mu.Lock()
-					s.fleet = -1 // look again at the next tick
+					w.counter = -1 // look again at the next tick
 					s.mu.Unlock()
 				}
 				continue
 			}
 		}
-		s.mendRows(ctx)
-		s.fenceSilent(ctx)
-		s.replan()
+		w.mendRows(ctx)
+		w.fenceSilent(ctx)
+		s.planner.replan()
 	}
 }
 
 // pollFleet reports whether anyone changed the table since the last look.
-func (s *Store) pollFleet(ctx context.Context) (bool, error) {
+func (w *watcher) pollFleet(ctx context.Context) (bool, error) {
+	s := w.store
 	it, err := s.table.get(ctx, keyFleet, false)
 	if err != nil {
 		return false, err
@@ -91,45 +104,47 @@ func (s *Store) pollFleet(ctx context.Context) (bool, error) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if n == s.fleet {
+	if n == w.counter {
 		return false, nil
 	}
-	s.fleet = n
+	w.counter = n
 	return true, nil
 }
 
 // pollRing looks at the workers next to this one.
-func (s *Store) pollRing(ctx context.Context) {
-	for _, id := range s.successors() {
+func (w *watcher) pollRing(ctx context.Context) {
+	s := w.store
+	s.mu.Lock()
+	ring := s.view.successors()
+	s.mu.Unlock()
+	for _, id := range ring {
 		it, err := s.table.get(ctx, keyWorker+id, false)
 		if err != nil {
 			return
 		}
 		s.mu.Lock()
 		if it == nil {
-			delete(s.peers, id)
+			delete(s.view.peers, id)
 			s.mu.Unlock()
-			s.rescan() // it left: the scan tells what became of its shards
+			w.rescan() // it left: the scan tells what became of its shards
 			continue
 		}
-		s.observe(decodeWorker(it, s.now()), time.Now())
+		s.view.observe(decodeWorker(it, s.now()), time.Now(), s.now())
 		s.mu.Unlock()
 	}
 }
 
-func (s *Store) successors() []string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.me == nil {
+func (v *view) successors() []string {
+	if v.me == nil {
 		return nil
 	}
 	var live []string
-	for id, p := range s.peers {
+	for id, p := range v.peers {
 		if !p.fenced {
 			live = append(live, id)
 		}
 	}
-	return successors(s.me.id, live)
+	return successors(v.me.id, live)
 }
 
 // successors answers the next ids after me in the sorted ring.
@@ -143,22 +158,22 @@ func successors(me string, live []string) []string {
 	return out
 }
 
-// observe notes a look at a worker's row. Call it with mu held.
-func (s *Store) observe(w workerRow, at time.Time) {
-	if s.me != nil && w.id == s.me.id {
+// observe notes a look at a worker's row. latest is the time by which records arrive.
+func (v *view) observe(w workerRow, at, latest time.Time) {
+	if v.me != nil && w.id == v.me.id {
 		return
 	}
-	p := s.peers[w.id]
+	p := v.peers[w.id]
 	if p == nil {
 		p = &peer{workerRow: w, since: at}
-		s.peers[w.id] = p
+		v.peers[w.id] = p
 	}
 	// An eventually consistent read may show an older row than one before it; a counter never goes back.
 	if w.counter > p.counter {
 		p.since, p.report, p.moved, p.config = at, w.report, true, w.config
 	}
-	if w.arrival.After(s.arrival) && !w.arrival.After(s.now().Add(clocksDiffer)) {
-		s.arrival = w.arrival
+	if w.arrival.After(v.arrival) && !w.arrival.After(latest.Add(clocksDiffer)) {
+		v.arrival = w.arrival
 	}
 	p.counter = max(p.counter, w.counter)
 	p.fenced = p.fenced || w.fenced
@@ -171,7 +186,8 @@ func (s *Store) observe(w workerRow, at time.Time) {
 }
 
 // scan reads the whole table.
-func (s *Store) scan(ctx context.Context) error {
+func (w *watcher) scan(ctx context.Context) error {
+	s := w.store
 	begin := time.Now()
 	rows := map[string]*row{}
 	workers := map[string]workerRow{}
@@ -182,25 +198,25 @@ func (s *Store) scan(ctx context.Context) error {
 			sawApplication = true
 			if app, err := decodeApplication(it, s.now()); err == nil && app.damage != nil {
 				damaged[key] = true
-				s.noteDamage(key, app.damage)
+				w.noteDamage(key, app.damage)
 			}
 		case len(key) > len(keyWorker) && key[:len(keyWorker)] == keyWorker:
-			w := decodeWorker(it, s.now())
-			if workers[w.id] = w; w.damaged && !w.fenced {
+			worker := decodeWorker(it, s.now())
+			if workers[worker.id] = worker; worker.damaged && !worker.fenced {
 				damaged[key] = true
-				s.noteDamage(key, fmt.Errorf("%s is %s, and should be a number: the worker ends, and its shards are taken when it is silent", attrCounter, shown(w.raw)))
+				w.noteDamage(key, fmt.Errorf("%s is %s, and should be a number: the worker ends, and its shards are taken when it is silent", attrCounter, shown(worker.raw)))
 			}
 		case key == keyFleet:
 			if _, ok := count(it[attrCounter]); !ok {
 				damaged[key] = true
-				s.noteDamage(key, fmt.Errorf("%s is %s, and should be a number: workers hear late of each other", attrCounter, shown(it[attrCounter])))
+				w.noteDamage(key, fmt.Errorf("%s is %s, and should be a number: workers hear late of each other", attrCounter, shown(it[attrCounter])))
 			}
 		case isShardID(key): // another key is no shard's, and no label's value
 			r, err := decodeRow(it, begin)
 			if err != nil {
 				damaged[key] = true
-				s.noteDamage(key, damage(it, begin))
-				s.keepKnown(rows, key)
+				w.noteDamage(key, damage(it, begin))
+				w.keepKnown(rows, key)
 				return nil //nolint:nilerr // it is reported, and the other rows count
 			}
 			rows[r.id] = r
@@ -211,12 +227,14 @@ func (s *Store) scan(ctx context.Context) error {
 		return err
 	}
 	if !sawApplication {
-		s.doubtTable()
+		s.opener.doubtTable()
 	}
 	s.mu.Lock()
-	s.damagedIn(damaged)
+	s.view.damagedIn(damaged)
+	unknown := s.view.merge(rows, workers, begin, time.Now(), s.now())
+	w.reportCirclesLocked(s.view.newCircles())
+	s.m.liveWorkers.Set(float64(s.view.liveWorkers()))
 	s.mu.Unlock()
-	unknown := s.merge(rows, workers, begin)
 	for _, owner := range unknown {
 		// The scan may be older than the worker, so only a consistent read says that it has no row.
 		it, err := s.table.get(ctx, keyWorker+owner, true)
@@ -225,25 +243,26 @@ func (s *Store) scan(ctx context.Context) error {
 		}
 		s.mu.Lock()
 		if it == nil {
-			s.orphans[owner] = time.Now().Add(s.duration) // it may not know yet that its row is gone
+			s.view.orphans[owner] = time.Now().Add(s.view.duration) // it may not know yet that its row is gone
 		} else {
-			s.observe(decodeWorker(it, s.now()), time.Now())
+			s.view.observe(decodeWorker(it, s.now()), time.Now(), s.now())
 		}
 		s.mu.Unlock()
 	}
-	if err := s.resolveDoubts(ctx); err != nil {
+	if err := w.resolveDoubts(ctx); err != nil {
 		return err
 	}
-	s.sweepWorkers(ctx)
+	w.sweepWorkers(ctx)
 	return nil
 }
 
 // resolveDoubts reads the rows that a scan showed at a lower epoch than was known. Most often the scan was stale. But a
 // row that vanished is begun anew at epoch one; whoever went on believing the old one would wait for an owner that is none
 // for ever, and with all peers doing so nobody would read the shard.
-func (s *Store) resolveDoubts(ctx context.Context) error {
+func (w *watcher) resolveDoubts(ctx context.Context) error {
+	s := w.store
 	s.mu.Lock()
-	doubted := s.doubted
+	doubted := s.view.doubted
 	s.mu.Unlock()
 	for _, id := range doubted {
 		it, err := s.table.get(ctx, id, true)
@@ -262,18 +281,15 @@ func (s *Store) resolveDoubts(ctx context.Context) error {
 }
 
 // merge takes a scan into memory and answers the owners that it showed no worker row of.
-func (s *Store) merge(rows map[string]*row, workers map[string]workerRow, begin time.Time) (unknown []string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	now := time.Now()
-	for id, l := range s.leases {
+func (v *view) merge(rows map[string]*row, workers map[string]workerRow, begin, now, latest time.Time) (unknown []string) {
+	for id, l := range v.leases {
 		// Also with a lower epoch: a row that vanished is begun anew at one. The write that follows is what decides.
-		if seen := rows[id]; seen != nil && seen.owner != l.worker.id && s.me == l.worker && l.state != leaseOver {
-			l.suspect = true
+		if seen := rows[id]; seen != nil && seen.owner != l.worker.id && v.me == l.worker && l.state != leaseOver {
+			l.ledger.suspect = true
 		}
 	}
-	s.doubted = nil
-	for id, old := range s.rows {
+	v.doubted = nil
+	for id, old := range v.rows {
 		seen := rows[id]
 		if old.at.After(begin) && (seen == nil || seen.epoch <= old.epoch) {
 			rows[id] = old // written or read while the scan was under way
@@ -285,117 +301,132 @@ func (s *Store) merge(rows map[string]*row, workers map[string]workerRow, begin 
 		} else if seen != nil && (seen.epoch < old.epoch || (seen.epoch == old.epoch && old.ended())) {
 			rows[id] = old // the scan showed an older row than we have seen
 			if seen.epoch < old.epoch {
-				s.doubted = append(s.doubted, id)
+				v.doubted = append(v.doubted, id)
 			}
 		}
 	}
-	s.noteVanished(rows, now)
-	s.rows, s.scanned = rows, now
-	s.noteCircles(rows)
+	v.noteVanished(rows, now)
+	v.rows, v.scanned = rows, now
 	for id, r := range rows {
-		s.lineage.claimed(id, r.parents)
-		r = s.believed(r)
+		v.lineage.claimed(id, r.parents)
+		r = v.believed(r)
 		rows[id] = r
-		if l := s.leases[id]; l != nil && l.state != leaseOver && s.me == l.worker && (r.epoch > l.epoch || (r.epoch == l.epoch && r.owner != l.worker.id)) {
-			l.suspect = true
+		if l := v.held(id); l != nil && v.me == l.worker && (r.epoch > l.epoch || (r.epoch == l.epoch && r.owner != l.worker.id)) {
+			l.ledger.suspect = true
 		}
 	}
-	for id, l := range s.leases {
+	for id, l := range v.leases {
 		if l.state != leaseOver && rows[id] == nil {
-			l.suspect = true
+			l.ledger.suspect = true
 		}
 	}
-	for id := range s.peers {
-		if _, ok := workers[id]; !ok && s.peers[id].seen.Before(begin) {
-			delete(s.peers, id)
+	for id := range v.peers {
+		if _, ok := workers[id]; !ok && v.peers[id].seen.Before(begin) {
+			delete(v.peers, id)
 		}
 	}
 	for _, w := range workers {
-		s.observe(w, now)
+		v.observe(w, now, latest)
 	}
 	owners := map[string]bool{}
 	for _, r := range rows {
-		if r.owner == "" || (s.me != nil && r.owner == s.me.id) {
+		if r.owner == "" || (v.me != nil && r.owner == v.me.id) {
 			continue
 		}
-		if _, ok := s.peers[r.owner]; !ok {
+		if _, ok := v.peers[r.owner]; !ok {
 			owners[r.owner] = true
 		}
 	}
-	for id := range s.orphans {
-		if !owners[id] && s.peers[id] == nil {
-			delete(s.orphans, id)
+	for id := range v.orphans {
+		if !owners[id] && v.peers[id] == nil {
+			delete(v.orphans, id)
 		}
 	}
 	for id := range owners {
-		if _, known := s.orphans[id]; !known {
+		if _, known := v.orphans[id]; !known {
 			unknown = append(unknown, id)
 		}
 	}
-	live := 0
-	if s.me != nil {
-		live = 1
-	}
-	for _, p := range s.peers {
-		if !p.fenced {
-			live++
-		}
-	}
-	s.m.liveWorkers.Set(float64(live))
 	slices.Sort(unknown)
 	return unknown
 }
 
-// fenceSilent fences the peers whose counter stood still for a lease duration of our own monotonic clock.
-func (s *Store) fenceSilent(ctx context.Context) {
-	s.mu.Lock()
-	now := time.Now()
-	silent := map[string]workerRow{}
-	for id, p := range s.peers {
-		if !p.fenced && now.Sub(p.since) >= s.duration && now.Sub(p.seen) <= fresh {
-			silent[id] = p.workerRow
+// liveWorkers counts the workers that are not fenced, this one included while it is joined.
+func (v *view) liveWorkers() int {
+	live := 0
+	if v.me != nil {
+		live = 1
+	}
+	for _, p := range v.peers {
+		if !p.fenced {
+			live++
 		}
 	}
+	return live
+}
+
+// silent are the peers whose counter stood still for a lease duration, and were looked at just now.
+func (v *view) silent(now time.Time) map[string]workerRow {
+	out := map[string]workerRow{}
+	for id, p := range v.peers {
+		if !p.fenced && now.Sub(p.since) >= v.duration && now.Sub(p.seen) <= fresh {
+			out[id] = p.workerRow
+		}
+	}
+	return out
+}
+
+// fenceSilent fences the peers whose counter stood still for a lease duration of our own monotonic clock.
+func (w *watcher) fenceSilent(ctx context.Context) {
+	s := w.store
+	s.mu.Lock()
+	silent := s.view.silent(time.Now())
 	s.mu.Unlock()
 	for id, observed := range silent {
-		moved, err := s.fenceWorker(ctx, id, observed)
+		moved, err := w.fenceWorker(ctx, id, observed)
 		if err != nil {
 			s.log.Warn("cannot fence a silent worker yet", zap.String("peer", id), zap.Error(err))
 			return // the next one would only wait for the same table
 		}
 		s.mu.Lock()
 		if moved != nil {
-			s.observe(*moved, time.Now())
-		} else if p := s.peers[id]; p != nil {
+			s.view.observe(*moved, time.Now(), s.now())
+		} else if p := s.view.peers[id]; p != nil {
 			p.fenced, p.gone = true, time.Now()
 		}
 		s.mu.Unlock()
 		if moved == nil {
 			s.log.Warn("fenced a worker that fell silent, its shards are free", zap.String("peer", id))
-			s.bump()
+			w.bump()
 		}
 	}
 }
 
-// sweepWorkers deletes rows of workers that were fenced long ago and own nothing.
-func (s *Store) sweepWorkers(ctx context.Context) {
-	s.mu.Lock()
+// retiredWorkers are the peers that were fenced long ago and own nothing.
+func (v *view) retiredWorkers(now time.Time) (ids []string) {
 	owners := map[string]bool{}
-	for _, r := range s.rows {
+	for _, r := range v.rows {
 		owners[r.owner] = true
 	}
-	var old []string
-	for id, p := range s.peers {
-		if p.fenced && !owners[id] && time.Since(p.gone) >= retention {
-			old = append(old, id)
+	for id, p := range v.peers {
+		if p.fenced && !owners[id] && now.Sub(p.gone) >= retention {
+			ids = append(ids, id)
 		}
 	}
+	return ids
+}
+
+// sweepWorkers deletes rows of workers that were fenced long ago and own nothing.
+func (w *watcher) sweepWorkers(ctx context.Context) {
+	s := w.store
+	s.mu.Lock()
+	old := s.view.retiredWorkers(time.Now())
 	s.mu.Unlock()
 	for _, id := range old {
 		e := &expr{}
 		e.ifPresent(attrFenced)
 		if err := s.table.remove(ctx, keyWorker+id, e); err != nil && !errors.Is(err, context.Canceled) {
-			s.noteTable(err)
+			s.opener.noteTable(err)
 		}
 	}
 }

@@ -70,23 +70,25 @@ func (c claim) heir() string {
 	return c.target
 }
 
-func (s *Store) claim(l *Lease) (claim, error) {
+func (l *Lease) claim() (claim, error) {
+	s := l.store
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if l.state == leaseOver {
 		return claim{}, cause(l.ctx)
 	}
-	l.number++
-	return claim{worker: l.worker.id, epoch: l.epoch, offer: l.offer, number: l.number, target: l.target, replaces: l.replaces}, nil
+	l.ledger.number++
+	return claim{worker: l.worker.id, epoch: l.epoch, offer: l.ledger.offer, number: l.ledger.number, target: l.target, replaces: l.ledger.replaces}, nil
 }
 
 // acquire makes this worker the owner of a shard with the next epoch. was is the row from which the plan was made, or
 // nil where there is none. Shards that a peer handed to us are acquired in the same way: the write confirms what an
 // eventually consistent read told, and the new epoch shuts out our own late writes of an earlier turn.
-func (s *Store) acquire(ctx context.Context, inc *incarnation, shard string, was *row) error {
+func (p *planner) acquire(ctx context.Context, inc *incarnation, shard string, was *row) error {
+	s := p.store
 	s.mu.Lock()
-	memory := s.memory[shard]
-	info := s.lineage.shards[shard]
+	memory := s.view.memory[shard]
+	info := s.view.lineage.shards[shard]
 	var parents []string
 	if info != nil {
 		parents = info.parents
@@ -157,19 +159,20 @@ func (s *Store) acquire(ctx context.Context, inc *incarnation, shard string, was
 			s.m.rewritten.Inc()
 		}
 		if !r.ended() {
-			s.grant(ctx, inc, r, was)
+			p.grant(ctx, inc, r, was)
 		}
 	}
 	return nil
 }
 
-// commit writes the latest offer of a lease. A lost answer leaves it dirty: the same write again is harmless.
-func (s *Store) commit(ctx context.Context, l *Lease) error {
-	if err := l.lock(ctx); err != nil {
+// writeProgress writes the latest offer of a lease. A lost answer leaves it dirty: the same write again is harmless.
+func (l *Lease) writeProgress(ctx context.Context) error {
+	s := l.store
+	if err := l.writing.take(ctx); err != nil {
 		return err
 	}
-	defer l.unlock()
-	c, err := s.claim(l)
+	defer l.writing.free()
+	c, err := l.claim()
 	if err != nil {
 		return nil // the lease ended in between, and with it the need to write
 	}
@@ -181,20 +184,21 @@ func (s *Store) commit(ctx context.Context, l *Lease) error {
 	s.m.commitTime.Observe(time.Since(begin).Seconds())
 	if err == nil {
 		s.m.committed(resultOK)
-		s.acknowledge(l, c.offer)
+		l.acknowledge(c.offer)
 		return nil
 	}
 	if _, ok := refused(err); !ok {
 		s.m.committed(resultError)
-		s.noteTable(err)
+		s.opener.noteTable(err)
 		return fmt.Errorf("commit shard %s: %w", l.shard, err)
 	}
-	return s.refusedWrite(ctx, l, c, err)
+	return l.refusedWrite(ctx, c, err)
 }
 
 // refusedWrite finds out why the fence of a held lease did not hold. It ends the lease, or mends row or offer, or
 // returns an error when nothing could be found out.
-func (s *Store) refusedWrite(ctx context.Context, l *Lease, c claim, err error) error {
+func (l *Lease) refusedWrite(ctx context.Context, c claim, err error) error {
+	s := l.store
 	mine, now, unknown := s.table.settle(ctx, l.shard, err, func(it item) bool {
 		n, err := integer(it[attrEpoch])
 		return err == nil && n == c.epoch && text(it[attrOwner]) == c.worker
@@ -204,7 +208,7 @@ func (s *Store) refusedWrite(ctx context.Context, l *Lease, c claim, err error) 
 		s.m.committed(resultError)
 		return unknown
 	case now == nil:
-		return s.rewrite(ctx, l, c)
+		return l.rewriteRow(ctx, c)
 	case mine:
 		r, err := decodeRow(now, time.Now())
 		if err != nil {
@@ -212,27 +216,28 @@ func (s *Store) refusedWrite(ctx context.Context, l *Lease, c claim, err error) 
 		}
 		if r.offers == c.number { // the client sent it twice, and the answer to the first was lost
 			s.m.committed(resultOK)
-			s.acknowledge(l, c.offer)
+			l.acknowledge(c.offer)
 			return nil
 		}
 		s.m.committed(resultIgnored)
-		s.raise(l, r)
+		l.raise(r)
 		return nil
 	}
 	s.m.committed(resultFenced)
 	if r, err := decodeRow(now, time.Now()); err == nil {
 		s.noteRow(r)
 	}
-	s.endLease(l, ErrLeaseLost, eventLost)
+	l.end(ErrLeaseLost, eventLost)
 	return nil
 }
 
-// rewrite puts the row of a held shard back after it vanished, one epoch on.
-func (s *Store) rewrite(ctx context.Context, l *Lease, c claim) error {
+// rewriteRow puts the row of a held shard back after it vanished, one epoch on.
+func (l *Lease) rewriteRow(ctx context.Context, c claim) error {
+	s := l.store
 	r := &row{
 		id: l.shard, owner: c.worker, epoch: c.epoch + 1, position: c.offer.position, resolved: c.offer.resolved,
 		caughtUp: c.offer.caughtUp, parents: l.first.parents, rewinds: l.first.rewinds, startAt: l.first.startAt, paused: c.target == noHeir,
-		state: s.state(l), offers: c.number, at: time.Now(),
+		state: l.saved(), offers: c.number, at: time.Now(),
 	}
 	mine, _, unknown := s.table.settle(ctx, l.shard, s.table.putNew(ctx, r.encode()), func(it item) bool {
 		n, err := integer(it[attrEpoch])
@@ -242,22 +247,23 @@ func (s *Store) rewrite(ctx context.Context, l *Lease, c claim) error {
 		return fmt.Errorf("rewrite row of shard %s: %w", l.shard, unknown)
 	}
 	if !mine {
-		s.endLease(l, ErrLeaseLost, eventLost)
+		l.end(ErrLeaseLost, eventLost)
 		return nil
 	}
 	s.log.Warn("the row of a held shard had vanished from the table and was written again from memory", zap.String("shard", l.shard), zap.Int64("epoch", r.epoch))
 	s.m.rewritten.Inc()
 	s.mu.Lock()
-	l.epoch, l.suspect = r.epoch, false
-	s.rows[l.shard] = r
+	l.epoch, l.ledger.suspect = r.epoch, false
+	s.view.rows[l.shard] = r
 	s.mu.Unlock()
-	s.acknowledge(l, c.offer)
+	l.acknowledge(c.offer)
 	return nil
 }
 
 // leave makes one write that ends this worker's ownership, with the last offer. done tells from the row whether it took
 // effect. ErrLeaseLost means that the row is another's.
-func (s *Store) leave(ctx context.Context, l *Lease, c claim, e *expr, done func(*row) bool) error {
+func (l *Lease) leave(ctx context.Context, c claim, e *expr, done func(*row) bool) error {
+	s := l.store
 	var decoded *row
 	_, err := s.table.update(ctx, l.shard, e)
 	landed, it, unknown := s.table.settle(ctx, l.shard, err, func(it item) bool {
@@ -272,13 +278,13 @@ func (s *Store) leave(ctx context.Context, l *Lease, c claim, e *expr, done func
 	case landed:
 		return nil
 	case unknown != nil:
-		s.noteTable(unknown)
+		s.opener.noteTable(unknown)
 		return unknown
 	case it == nil:
 		return errRowVanished
 	case decoded != nil && decoded.owner == c.worker && decoded.epoch == c.epoch:
 		// The fence holds, so what is stored is later than the offer.
-		s.raise(l, decoded)
+		l.raise(decoded)
 		return fmt.Errorf("shard %s: the stored checkpoint %s, offer %d, is later than %s, offer %d",
 			l.shard, decoded.position.Sequence, decoded.offers, c.offer.position.Sequence, c.number)
 	}
@@ -286,24 +292,24 @@ func (s *Store) leave(ctx context.Context, l *Lease, c claim, e *expr, done func
 }
 
 // leaveTwice is leave, with one repetition after the row was mended.
-func (s *Store) leaveTwice(ctx context.Context, l *Lease, build func(claim) (*expr, func(*row) bool)) error {
+func (l *Lease) leaveTwice(ctx context.Context, build func(claim) (*expr, func(*row) bool)) error {
 	var err error
 	for range 2 {
 		var c claim
-		if c, err = s.claim(l); err != nil {
+		if c, err = l.claim(); err != nil {
 			return err
 		}
 		e, done := build(c)
-		if err = s.leave(ctx, l, c, e, done); err == nil {
-			s.noteLeft(l, c)
+		if err = l.leave(ctx, c, e, done); err == nil {
+			l.noteLeft(c)
 			return nil
 		}
 		switch {
 		case errors.Is(err, ErrLeaseLost):
-			s.endLease(l, ErrLeaseLost, eventLost)
+			l.end(ErrLeaseLost, eventLost)
 			return ErrLeaseLost
 		case errors.Is(err, errRowVanished):
-			if err := s.rewrite(ctx, l, c); err != nil {
+			if err := l.rewriteRow(ctx, c); err != nil {
 				return err
 			}
 		}
@@ -312,12 +318,12 @@ func (s *Store) leaveTwice(ctx context.Context, l *Lease, build func(claim) (*ex
 }
 
 // release gives a shard back: no owner, the last offer, the same epoch (the next owner raises it).
-func (s *Store) release(ctx context.Context, l *Lease) error {
-	if err := l.lock(ctx); err != nil {
+func (l *Lease) release(ctx context.Context) error {
+	if err := l.writing.take(ctx); err != nil {
 		return err
 	}
-	defer l.unlock()
-	return s.leaveTwice(ctx, l, func(c claim) (*expr, func(*row) bool) {
+	defer l.writing.free()
+	return l.leaveTwice(ctx, func(c claim) (*expr, func(*row) bool) {
 		e := &expr{}
 		e.fence(c.worker, c.epoch)
 		e.progress(c)
@@ -326,18 +332,23 @@ func (s *Store) release(ctx context.Context, l *Lease) error {
 	})
 }
 
-func (s *Store) handOff(ctx context.Context, l *Lease) error {
-	if err := l.lock(ctx); err != nil {
+// HandOff writes the last offer and the new owner in one conditional write. Call it when all is resolved. After nil the
+// lease is over. After an error it is as it was, unless Context is done; ErrNoHandoff means that the target died
+// meanwhile, so read on. Where no answer arrives HandOff outlasts ctx, by the rest of the trust window at most: before it
+// is certain that the write can no longer take effect, the holder must not go on.
+func (l *Lease) HandOff(ctx context.Context) error {
+	s := l.store
+	if err := l.writing.take(ctx); err != nil {
 		return err
 	}
-	defer l.unlock()
-	if c, err := s.claim(l); err != nil {
+	defer l.writing.free()
+	if c, err := l.claim(); err != nil {
 		return err
 	} else if c.target == "" {
 		return ErrNoHandoff
 	}
 	var target string
-	err := s.leaveTwice(ctx, l, func(c claim) (*expr, func(*row) bool) {
+	err := l.leaveTwice(ctx, func(c claim) (*expr, func(*row) bool) {
 		target = c.heir()
 		e := &expr{}
 		e.fence(c.worker, c.epoch)
@@ -351,28 +362,29 @@ func (s *Store) handOff(ctx context.Context, l *Lease) error {
 		// The target may have taken it over already, with an epoch of its own.
 		return e, func(r *row) bool { return r.epoch > c.epoch && r.owner == target }
 	})
-	if err != nil && (l.ctx.Err() != nil || !s.handedOff(ctx, l, target)) {
+	if err != nil && (l.ctx.Err() != nil || !l.settleHandoff(ctx, target)) {
 		return fmt.Errorf("hand shard %s over to %s: %w", l.shard, target, err)
 	}
 	s.setOwner(l.shard, target)
 	if target == "" {
-		s.endLease(l, ErrLeaseReleased, eventReleased)
+		l.end(ErrLeaseReleased, eventReleased)
 	} else {
-		s.endLease(l, ErrLeaseHandedOff, eventHandedOff)
+		l.end(ErrLeaseHandedOff, eventHandedOff)
 	}
-	s.bump()
+	s.watcher.bump()
 	return nil
 }
 
-// handedOff makes certain whose a shard is after a handoff that got no answer. Its holder would go on acting after an
+// settleHandoff makes certain whose a shard is after a handoff that got no answer. Its holder would go on acting after an
 // error while the write may still arrive and the target start: so either the write is found in the row, or the epoch is
 // raised, which shuts it out, or the trust window closes. The epoch is raised together with the last offer: no commit went
 // while the handoff was under way, and a process that dies before the next one would repeat what it had drained. It does
 // not stop when ctx is done.
-func (s *Store) handedOff(ctx context.Context, l *Lease, target string) bool {
+func (l *Lease) settleHandoff(ctx context.Context, target string) bool {
+	s := l.store
 	ctx = context.WithoutCancel(ctx)
 	for attempt := 0; ; attempt++ {
-		c, err := s.claim(l)
+		c, err := l.claim()
 		if err != nil {
 			return false
 		}
@@ -398,13 +410,13 @@ func (s *Store) handedOff(ctx context.Context, l *Lease, target string) bool {
 			return false // a late handoff finds no row either, and the next commit writes it again
 		case text(now[attrOwner]) == target:
 			return true
-		case !mine && s.stillOurs(l, c, now):
+		case !mine && l.stillOurs(c, now):
 			if !sleep.For(l.ctx, backoff(attempt)) { //nolint:contextcheck // as above
 				return false
 			}
 			continue // with what the row says, and a number above its own
 		case !mine:
-			s.endLease(l, ErrLeaseLost, eventLost)
+			l.end(ErrLeaseLost, eventLost)
 			return false
 		}
 		if r, err := decodeRow(now, time.Now()); err == nil {
@@ -413,25 +425,32 @@ func (s *Store) handedOff(ctx context.Context, l *Lease, target string) bool {
 		s.mu.Lock()
 		l.epoch = c.epoch + 1
 		s.mu.Unlock()
-		s.acknowledge(l, c.offer)
+		l.acknowledge(c.offer)
 		return false
 	}
 }
 
-func (s *Store) finish(ctx context.Context, l *Lease, children []types.ChildShard) error {
-	if err := l.lock(ctx); err != nil {
+// Finish ends the shard: rows for its children first, then SHARD_END with the last offer, so that a crash in between
+// repeats the end and never orphans a child. Call it when all is resolved and Ended has proved the end. children is what
+// the last GetRecords answer said, or nil: then they are those that are listed. After nil the lease is over; after an
+// error it is as it was, unless Context is done, and Finish may be called again.
+func (l *Lease) Finish(ctx context.Context, children []types.ChildShard) error {
+	s := l.store
+	if err := l.writing.take(ctx); err != nil {
 		return err
 	}
-	defer l.unlock()
-	if _, err := s.claim(l); err != nil {
+	defer l.writing.free()
+	if _, err := l.claim(); err != nil {
 		return err
 	}
 	told := len(children) > 0
 	if len(children) == 0 {
-		children = s.knownChildren(l.shard) // from the listing that proved the end
+		s.mu.Lock()
+		children = s.view.knownChildren(l.shard) // from the listing that proved the end
+		s.mu.Unlock()
 	}
 	if len(children) == 0 {
-		children = s.findChildren(ctx, l.shard)
+		children = s.catalog.findChildren(ctx, l.shard)
 	}
 	for i := range children {
 		child := &row{id: aws.ToString(children[i].ShardId), parents: children[i].ParentShards, at: time.Now()}
@@ -441,15 +460,15 @@ func (s *Store) finish(ctx context.Context, l *Lease, children []types.ChildShar
 		}
 		s.mu.Lock()
 		if told {
-			s.lineage.learn(child.id, child.parents)
+			s.view.lineage.learn(child.id, child.parents)
 		}
-		s.lineage.place(child.id, children[i].HashKeyRange)
+		s.view.lineage.place(child.id, children[i].HashKeyRange)
 		if err == nil {
-			s.rows[child.id] = child
+			s.view.rows[child.id] = child
 		}
 		s.mu.Unlock()
 	}
-	err := s.leaveTwice(ctx, l, func(c claim) (*expr, func(*row) bool) {
+	err := l.leaveTwice(ctx, func(c claim) (*expr, func(*row) bool) {
 		e := &expr{}
 		e.fence(c.worker, c.epoch)
 		e.setAttr(attrPosition, str(position.ShardEnd))
@@ -470,37 +489,39 @@ func (s *Store) finish(ctx context.Context, l *Lease, children []types.ChildShar
 		return fmt.Errorf("end shard %s: %w", l.shard, err)
 	}
 	s.setEnded(l.shard)
-	s.endLease(l, ErrShardEnded, eventEnded)
-	s.bump()
+	l.end(ErrShardEnded, eventEnded)
+	s.watcher.bump()
 	if len(children) == 0 {
-		s.relist()
+		s.catalog.relist()
 	}
 	return nil
 }
 
 // findChildren lists the stream for the children of a shard. Without an answer the shard ends all the same: children
 // have no row before they start, so the next listing finds them.
-func (s *Store) findChildren(ctx context.Context, shard string) []types.ChildShard {
-	if _, _, err := s.listShards(ctx); err != nil {
+func (c *catalog) findChildren(ctx context.Context, shard string) []types.ChildShard {
+	s := c.store
+	if _, _, err := c.list(ctx); err != nil {
 		s.log.Warn("cannot list the children of a shard that ends, the next listing finds them", zap.String("shard", shard), zap.Error(err))
 		return nil
 	}
-	return s.knownChildren(shard)
-}
-
-func (s *Store) knownChildren(shard string) []types.ChildShard {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	return s.view.knownChildren(shard)
+}
+
+func (v *view) knownChildren(shard string) []types.ChildShard {
 	var out []types.ChildShard
-	for _, id := range s.lineage.children(shard) {
-		out = append(out, types.ChildShard{ShardId: aws.String(id), ParentShards: s.lineage.shards[id].parents})
+	for _, id := range v.lineage.children(shard) {
+		out = append(out, types.ChildShard{ShardId: aws.String(id), ParentShards: v.lineage.shards[id].parents})
 	}
 	return out
 }
 
 // fenceWorker shuts a worker out whose counter stood still as it was observed. It answers the row as it is when the worker
 // moved on, and nil when it is fenced or its row is gone.
-func (s *Store) fenceWorker(ctx context.Context, id string, observed workerRow) (*workerRow, error) {
+func (w *watcher) fenceWorker(ctx context.Context, id string, observed workerRow) (*workerRow, error) {
+	s := w.store
 	e := &expr{}
 	e.setAttr(attrFenced, &ddb.AttributeValueMemberBOOL{Value: true})
 	observed.still(e)
@@ -515,6 +536,6 @@ func (s *Store) fenceWorker(ctx context.Context, id string, observed workerRow) 
 	case fenced || it == nil:
 		return nil, nil //nolint:nilnil // no row that moved on, as the comment says
 	}
-	w := decodeWorker(it, s.now())
-	return &w, nil
+	worker := decodeWorker(it, s.now())
+	return &worker, nil
 }

@@ -80,13 +80,13 @@ func TestLateCommitOfTheSameEpochIsRefused(t *testing.T) {
 		l.Commit("100", 7, "", time.Now(), 0)
 		time.Sleep(2 * time.Second)
 		for _, late := range []position.Position{position.Past("99"), {Sequence: "100", Sub: 6}, {Sequence: "9"}} {
-			c, err := a.store.claim(l)
+			c, err := l.claim()
 			require.NoError(w, err)
 			e := &expr{}
 			e.fence(c.worker, c.epoch)
 			c.offer = progress{position: late}
 			e.progress(c)
-			_, err = a.store.table.update(w.Context(), l.Shard(), e)
+			_, err = a.store.table.update(w.Context(), l.shard, e)
 			_, wasRefused := refused(err)
 			require.True(w, wasRefused, "%v: %v", late, err)
 		}
@@ -177,7 +177,7 @@ func TestLostAnswerOfAHandoffAndARelease(t *testing.T) {
 				}
 				require.ErrorIs(w, context.Cause(l.Context()), ErrLeaseHandedOff)
 				w.await("the other side", 3*time.Second, func() bool { return len(b.held()) == 1 })
-				from, _, _ := b.store.Lease(l.Shard()).Start()
+				from, _, _ := b.store.Lease(l.shard).Start()
 				require.Equal(w, "6", *from.SequenceNumber)
 
 				other := a.held()[0]
@@ -213,7 +213,7 @@ func TestHandoffWithoutAnAnswerIsDecided(t *testing.T) {
 						}
 						return l != nil
 					})
-					old, err := a.store.claim(l)
+					old, err := l.claim()
 					require.NoError(w, err)
 					w.aws.Faults.Add(fakeaws.Fault{Client: "a", Operation: "UpdateItem", Kind: kind, Times: 1})
 					remove := w.aws.Faults.Add(fakeaws.Fault{Client: "a", Service: fakeaws.ServiceDynamoDB, Kind: fakeaws.BlackHole})
@@ -228,13 +228,13 @@ func TestHandoffWithoutAnAnswerIsDecided(t *testing.T) {
 						require.ErrorIs(w, context.Cause(l.Context()), ErrLeaseHandedOff)
 					case l.Context().Err() == nil:
 						require.True(w, trusted)
-						require.Equal(w, old.epoch+1, l.Epoch())
+						require.Equal(w, old.epoch+1, l.epochNow())
 						e := &expr{}
 						e.fence(old.worker, old.epoch)
-						_, late := a.store.table.update(w.Context(), l.Shard(), e)
+						_, late := a.store.table.update(w.Context(), l.shard, e)
 						_, wasRefused := refused(late)
 						require.True(w, wasRefused, "the handoff can no longer take effect")
-						require.False(w, isHeld(l.Shard(), b))
+						require.False(w, isHeld(l.shard, b))
 						l.KeepLease()
 					default:
 						require.ErrorIs(w, context.Cause(l.Context()), ErrLeaseLost)
@@ -317,7 +317,7 @@ func TestHandoffToADeadTarget(t *testing.T) {
 		l.Commit("42", position.WholeRecord, "", time.Now(), 0)
 		b.kill()
 		require.NoError(w, l.HandOff(w.Context()))
-		id := l.Shard()
+		id := l.shard
 		w.await("wound down", time.Second, func() bool { return len(a.held()) == 1 })
 		w.await("back", DefaultLeaseDuration+3*time.Second, func() bool { return len(a.held()) == 2 })
 		from, _, _ := a.store.Lease(id).Start()
@@ -375,7 +375,7 @@ func TestLateWritesOfAFormerOwnerAreRefused(t *testing.T) {
 		w.awaitHeld(5*time.Second, 1, a)
 		id := shardName(0)
 		l := a.store.Lease(id)
-		old, err := a.store.claim(l)
+		old, err := l.claim()
 		require.NoError(w, err)
 		late := func(name string) {
 			for kind, build := range map[string]func(e *expr){
@@ -405,7 +405,7 @@ func TestLateWritesOfAFormerOwnerAreRefused(t *testing.T) {
 		// The same worker holds it again: its own writes of the turn before are as late as those of anyone.
 		e := &expr{}
 		e.setAttr(attrOwner, str(old.worker))
-		e.setAttr(attrEpoch, num(b.store.Lease(id).Epoch()+1))
+		e.setAttr(attrEpoch, num(b.store.Lease(id).epochNow()+1))
 		_, err = a.store.table.update(w.Context(), id, e)
 		require.NoError(w, err)
 		late("in a later turn of the same worker")
@@ -426,13 +426,13 @@ func TestATakenRowIsNoticed(t *testing.T) {
 		l := a.store.Lease(shardName(0))
 		e := &expr{}
 		e.removeAttr(attrOwner)
-		e.setAttr(attrEpoch, num(l.Epoch()+1))
-		_, err := a.store.table.update(w.Context(), l.Shard(), e)
+		e.setAttr(attrEpoch, num(l.epochNow()+1))
+		_, err := a.store.table.update(w.Context(), l.shard, e)
 		require.NoError(w, err)
 		w.await("lost", scanEvery+2*time.Second, func() bool { return l.Context().Err() != nil })
 		w.await("taken again", 3*time.Second, func() bool {
-			again := a.store.Lease(l.Shard())
-			return again != nil && again != l && again.Epoch() == l.Epoch()+2
+			again := a.store.Lease(l.shard)
+			return again != nil && again != l && again.epochNow() == l.epochNow()+2
 		})
 		a.stop()
 	})

@@ -16,6 +16,7 @@ import (
 
 	"kinesis-alerter/alert"
 	"kinesis-alerter/alert/decode"
+	"kinesis-alerter/alert/payload"
 	"kinesis-alerter/consumer"
 	"kinesis-alerter/internal/answer"
 	"kinesis-alerter/internal/awsfault"
@@ -33,7 +34,7 @@ func explainRecord(pipeline *alert.Pipeline, u *decode.UserRecord) alert.Explana
 		Outcome: d.Outcome, Reason: d.Reason,
 	}
 	if u.Err != nil {
-		e.Likely = alert.LikelyAggregate
+		e.Likely = payload.LikelyAggregate
 	}
 	return e
 }

@@ -75,7 +75,7 @@ func answerMutations() []mutation {
 		},
 		{
 			breaks: "rules speak again when their state was brought back",
-			file:   "alert/ahead.go", old: "			e.life.bringBack(r.rule, en, limit)\n", new: "			_ = en\n",
+			file:   "alert/bring_back.go", old: "			e.life.bringBack(r.rule, en, limit)\n", new: "			_ = en\n",
 			by: only("alert", "TestStateAheadIsBroughtBack"), says: `.*Error:.*`,
 		},
 	}

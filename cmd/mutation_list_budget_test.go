@@ -8,17 +8,17 @@ func budgetMutations() []mutation {
 	return []mutation{
 		{
 			breaks: "the work of a rule is counted",
-			file:   "alert/budget.go", old: "m.work, m.text, m.lists = m.work+work, m.text+text, m.lists+lists", new: "m.work, m.text, m.lists = 0*work, m.text+text, m.lists+lists",
+			file:   "alert/budget/meter.go", old: "m.Work, m.Text, m.Lists = m.Work+work, m.Text+text, m.Lists+lists", new: "m.Work, m.Text, m.Lists = 0*work, m.Text+text, m.Lists+lists",
 			by: only("alert", "TestBudgetIsOfRuleAndRecord"), says: `.*Error:.*`,
 		},
 		{
 			breaks: "the bytes that a rule makes are counted",
-			file:   "alert/budget.go", old: "m.work, m.text, m.lists = m.work+work, m.text+text, m.lists+lists", new: "m.work, m.text, m.lists = m.work+work, 0*text, m.lists+lists",
+			file:   "alert/budget/meter.go", old: "m.Work, m.Text, m.Lists = m.Work+work, m.Text+text, m.Lists+lists", new: "m.Work, m.Text, m.Lists = m.Work+work, 0*text, m.Lists+lists",
 			by: only("alert", "TestEachPartOfABudgetIsCounted"), says: `.*Error:.*`,
 		},
 		{
 			breaks: "what templates make is counted",
-			file:   "alert/execution.go", old: "if x.meter == nil || x.meter.spend(work, text, 0) {", new: "if x.meter == nil || x.meter.spend(work, 0*text, 0) {",
+			file:   "alert/execution.go", old: "if x.meter == nil || x.meter.Spend(work, text, 0) {", new: "if x.meter == nil || x.meter.Spend(work, 0*text, 0) {",
 			by: only("alert", "TestEachPartOfABudgetIsCounted"), says: `.*Error:.*`,
 		},
 		{
@@ -28,7 +28,7 @@ func budgetMutations() []mutation {
 		},
 		{
 			breaks: "everything that a rule computes is paid for before its memory changes, needed or not",
-			file:   "alert/evaluator.go", old: "case v == yes && !f.settle(r.computed):", new: "case v == yes && !f.settle(nil):",
+			file:   "alert/condition/formula.go", old: "case v == Yes && !f.settle(x.computed):", new: "case v == Yes && !f.settle(nil):",
 			by: only("alert", "TestBudgetIsOfRuleAndRecord|TestOverBudgetLeavesMemoryAlone"), says: `.*Error:.*`,
 		},
 		{

@@ -68,22 +68,22 @@ func clockMutations() []mutation {
 		},
 		{
 			breaks: "turns go by one clock",
-			file:   "alert/sns/share.go", old: "s.shift = f.at(now).Sub(now)", new: "",
-			by: killer{pkg: "alert/sns", test: "TestFleetKeepsTheRate", checks: 1000}, says: `.*Error:.*|.*failed after.*`,
+			file:   "alert/dispatch/share.go", old: "s.shift = f.at(now).Sub(now)", new: "",
+			by: killer{pkg: "alert/dispatch", test: "TestFleetKeepsTheRate", checks: 1000}, says: `.*Error:.*|.*failed after.*`,
 		},
 		{
 			breaks: "turns wait for a clock that is fine",
-			file:   "alert/sns/share.go", old: "f.within() > clockTolerance/2", new: "false",
-			by: only("alert/sns", "TestTurnsWaitForAClockThatIsFine"), says: `.*Error:.*`,
+			file:   "alert/dispatch/share.go", old: "f.within() > clockTolerance/2", new: "false",
+			by: only("alert/dispatch", "TestTurnsWaitForAClockThatIsFine"), says: `.*Error:.*`,
 		},
 		{
 			breaks: "an arrival that is still to come does not hide the stream's silence",
-			file:   "checkpoint/watch.go", old: " && !w.arrival.After(s.now().Add(clocksDiffer))", new: "",
+			file:   "checkpoint/watch.go", old: " && !w.arrival.After(latest.Add(clocksDiffer))", new: "",
 			by: only("checkpoint", "TestFleetIsNotAheadOfThePresent"), says: `.*Error:.*`,
 		},
 		{
 			breaks: "no peer has read further than the present",
-			file:   "checkpoint/fleet.go", old: "if v.caughtUp.After(latest) {", new: "if false {",
+			file:   "checkpoint/fleet.go", old: "if f.caughtUp.After(latest) {", new: "if false {",
 			by: only("checkpoint", "TestFleetIsNotAheadOfThePresent"), says: `.*Error:.*`,
 		},
 		{

@@ -13,17 +13,17 @@ func costMutations() []mutation {
 		},
 		{
 			breaks: "the size of a key is counted where the texts of its last record change",
-			file:   "alert/episode.go", old: "	resized = resized || len(l.sequence) != len(rec.SequenceNumber)\n", new: "",
+			file:   "alert/lifecycle.go", old: "	resized = resized || len(l.sequence) != len(rec.SequenceNumber)\n", new: "",
 			by: only("alert", "TestSizesAreOfWhatIsRemembered"), says: `.*Not equal.*`,
 		},
 		{
 			breaks: "what rules have done with a record is missing for the next ones",
-			file:   "alert/evaluator.go", old: "	f.rules -= f.meter.spent()\n", new: "",
+			file:   "alert/condition/formula.go", old: "	f.rules -= f.Meter.Spent()\n", new: "",
 			by: only("alert", "TestRecordHasABudget"), says: `.*Error:.*`,
 		},
 		{
 			breaks: "the keys of a record that does not match have a budget together",
-			file:   "alert/term.go", old: "	f.others -= f.meter.spent()\n	return ok\n", new: "	return ok\n",
+			file:   "alert/condition/formula.go", old: "	f.others -= f.Meter.Spent()\n	return ok\n", new: "	return ok\n",
 			by: only("alert", "TestRecordHasABudgetForWhatIsRemembered"), says: `.*Error:.*`,
 		},
 		{
@@ -38,7 +38,7 @@ func costMutations() []mutation {
 		},
 		{
 			breaks: "a record that is beyond the filter's budget passes",
-			file:   "alert/evaluator.go", old: "	case filter.OverBudget: // better an alert too many\n", new: "	case filter.OverBudget:\n		return Decision{Outcome: Filtered, Alerts: e.made()}\n	case 99:\n",
+			file:   "alert/evaluator.go", old: "	case filter.OverBudget: // better an alert too many\n", new: "	case filter.OverBudget:\n		return Decision{Outcome: Filtered, Alerts: e.out.made()}\n	case 99:\n",
 			by: only("cmd", "TestStatusOfAFilterOverBudget"), says: `.*Error:.*`,
 		},
 		{

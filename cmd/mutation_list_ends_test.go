@@ -28,17 +28,17 @@ func endMutations() []mutation {
 		},
 		{
 			breaks: "an incomplete listing is asked for again within seconds",
-			file:   "checkpoint/listing.go", old: "if unsure || !s.listing.complete {", new: "if unsure {",
+			file:   "checkpoint/listing.go", old: "if unsure || !c.health.complete {", new: "if unsure {",
 			by: only("checkpoint", "TestFirstListingIsNotTheLastWord"), says: `.*not within.*|.*Error:.*`,
 		},
 		{
 			breaks: "a shard is gone only when Kinesis has no iterator for it",
-			file:   "checkpoint/judge.go", old: "found, err := s.exists(ctx, id)", new: "found, err := false, ctx.Err()",
+			file:   "checkpoint/judge.go", old: "found, err := s.stream.exists(ctx, id)", new: "found, err := false, ctx.Err()",
 			by: only("checkpoint", "TestUnlistedShardIsKeptWhileItCanBeRead|TestChildWaitsForAnUnlistedParent"), says: `.*Error:.*`,
 		},
 		{
 			breaks: "the row of a shard that is gone keeps its position",
-			file:   "checkpoint/listing.go", old: `r.owner != "" || r.progressed() && info.absent.to.Sub(info.absent.from) < s.retention`, new: `r.owner != ""`,
+			file:   "checkpoint/listing.go", old: `r.owner != "" || r.progressed() && info.absent.to.Sub(info.absent.from) < c.retention`, new: `r.owner != ""`,
 			by: only("checkpoint", "TestShardThatComesBackIsReadFromItsPosition"), says: `.*Error:.*`,
 		},
 		{
@@ -48,7 +48,7 @@ func endMutations() []mutation {
 		},
 		{
 			breaks: "an end is taken back only when reading goes on",
-			file:   "checkpoint/undo.go", old: "open, err := s.goesOn(ctx, r.id)", new: "open, err := true, ctx.Err()",
+			file:   "checkpoint/undo.go", old: "open, err := s.stream.goesOn(ctx, r.id)", new: "open, err := true, ctx.Err()",
 			by: only("checkpoint", "TestEndOfAClosedShardStays"), says: `.*Error:.*`,
 		},
 		{
@@ -108,7 +108,7 @@ func endMutations() []mutation {
 		},
 		{
 			breaks: "a checkpoint that is no position is replaced",
-			file:   "checkpoint/offers.go", old: "	l.replaces, l.offer.position, l.offer.resolved = p.Sequence, position.Position{}, \"\"\n	s.befell", new: "	s.befell",
+			file:   "checkpoint/offers.go", old: "	l.ledger.disown()\n	s.incidents", new: "	s.incidents",
 			by: only("consumer", "TestUnusablePositionIsReplaced"), says: `.*Error:.*|.*within.*`,
 		},
 		{
@@ -118,7 +118,7 @@ func endMutations() []mutation {
 		},
 		{
 			breaks: "a listing that is older than #application undoes no skip",
-			file:   "checkpoint/undo.go", old: "info.open.to.After(s.adopted)", new: "info.open.any()",
+			file:   "checkpoint/undo.go", old: "info.open.to.After(v.adopted)", new: "info.open.any()",
 			by: only("checkpoint", "TestOlderListingUndoesNoSkip"), says: `.*Error:.*`,
 		},
 	}

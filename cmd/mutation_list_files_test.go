@@ -38,12 +38,12 @@ func fileMutations() []mutation {
 		},
 		{
 			breaks: "an expression's brackets are counted before it is parsed",
-			file:   "alert/compile.go", old: "if nesting(source) > mostNesting {", new: "if false {",
+			file:   "alert/condition/compile.go", old: "if nesting(source) > mostNesting {", new: "if false {",
 			by: only("cmd", "TestHostileConfigsAreRefused"), says: `.*Error:.*`,
 		},
 		{
 			breaks: "regular expressions are priced before they are compiled",
-			file:   "alert/regexp.go", old: "		n *= max(re.Min, re.Max, 1)\n", new: "",
+			file:   "alert/condition/regexp.go", old: "		n *= max(re.Min, re.Max, 1)\n", new: "",
 			by: only("cmd", "TestHostileConfigsAreRefused"), says: `.*Error:.*`,
 		},
 		{

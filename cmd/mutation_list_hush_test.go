@@ -9,27 +9,27 @@ func hushMutations() []mutation {
 	return []mutation{
 		{
 			breaks: "what silences say of a record is kept with its key",
-			file:   "alert/episode.go", old: "		l.noteCovers(r, en)\n", new: "",
+			file:   "alert/lifecycle.go", old: "		l.noteCovers(r, en)\n", new: "",
 			by: only("alert", "TestSilencesCoverWhatTimeBringsAbout"), says: `.*Not equal.*`,
 		},
 		{
 			breaks: "a restart keeps what silences said",
-			file:   "alert/snapshot.go", old: "w.format >= formatEnds && e.covers(), ", new: "false, ",
+			file:   "alert/state_entry.go", old: "w.format >= formatEnds && e.covers(), ", new: "false, ",
 			by: only("alert", "TestSilencesCoverWhatTimeBringsAbout"), says: `.*Not equal.*`,
 		},
 		{
 			breaks: "a reload keeps what is known of the conditions that stay",
-			file:   "alert/hush.go", old: "			if known.hash == hash {\n				out[i] = 1 << j", new: "			if known.hash == hash {\n				out[i] = 1 << i\n				_ = j",
+			file:   "alert/state_entry.go", old: "			if known.hash == hash {\n				out[i] = 1 << j", new: "			if known.hash == hash {\n				out[i] = 1 << i\n				_ = j",
 			by: only("alert", "TestSilencesAndReloads"), says: `.*Not equal.*`,
 		},
 		{
 			breaks: "what a format cannot store decides nothing",
-			file:   "alert/hush.go", old: "r.whole() || !l.memory.has(formatEnds)", new: "r.whole()",
+			file:   "alert/window_silence.go", old: "r.whole() || !l.memory.has(formatEnds)", new: "r.whole()",
 			by: only("alert", "TestSilencesBelowTheirFormat"), says: `.*Not equal.*`,
 		},
 		{
 			breaks: "a good record of another host does not page with what is silenced",
-			file:   "alert/hush.go", old: "	if s.hush == nil {\n		return true\n", new: "	if s.hush != nil || s.hush == nil {\n		return true\n",
+			file:   "alert/window_silence.go", old: "	if s.hush == nil {\n		return true\n", new: "	if s.hush != nil || s.hush == nil {\n		return true\n",
 			by: windows, says: `.*Not equal.*`,
 		},
 		{
@@ -39,12 +39,12 @@ func hushMutations() []mutation {
 		},
 		{
 			breaks: "what another host does by itself is told",
-			file:   "alert/hush.go", old: "	return holds\n}\n\n// judgeWindow", new: "	return false && holds\n}\n\n// judgeWindow",
+			file:   "alert/window_silence.go", old: "	return holds\n}\n\n// judgeWindow", new: "	return false && holds\n}\n\n// judgeWindow",
 			by: windows, says: `.*Not equal.*`,
 		},
 		{
 			breaks: "a restart keeps which records of a window were silenced",
-			file:   "alert/snapshot.go", old: "w.format >= formatEnds && e.window != nil && e.window.hush != nil", new: "false",
+			file:   "alert/state_entry.go", old: "w.format >= formatEnds && e.window != nil && e.window.hush != nil", new: "false",
 			by: windows, says: `.*Not equal.*`,
 		},
 		{
@@ -59,7 +59,7 @@ func hushMutations() []mutation {
 		},
 		{
 			breaks: "what is overdue decides nothing else",
-			file:   "alert/episode.go", old: "	reason := l.mute(r, en, o)\n	if reason == \"\" {\n", new: "	reason := l.overdue(r, en, o)\n	if reason == \"\" {\n		reason = l.mute(r, en, o)\n	}\n	if reason == \"\" {\n",
+			file:   "alert/lifecycle.go", old: "	if by := l.mute(r, en, o, true); by != nil {\n", new: "	if reason := l.overdue(r, en, o); reason != \"\" {\n		l.swallow(r, en, reason)\n		return\n	}\n	if by := l.mute(r, en, o, true); by != nil {\n",
 			by: only("alert", "TestOverdueChangesNothingElse"), says: `.*Error:.*`,
 		},
 		{

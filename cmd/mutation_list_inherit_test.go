@@ -15,27 +15,27 @@ func inheritMutations() []mutation {
 		},
 		{
 			breaks: "what is due waits for what the others have heard",
-			file:   "alert/kin.go", old: "	if !covered {\n", new: "	if !covered && false {\n",
+			file:   "alert/siblings.go", old: "	if !covered {\n", new: "	if !covered && false {\n",
 			by: reshard, says: `.*Error:.*`,
 		},
 		{
 			breaks: "one child speaks for a key of which none hears",
-			file:   "alert/kin.go", old: "	rel.life.out.silent, rel.life.out.unsure = k.silent, strings.Join(unsure, \", \")\n", new: "	rel.life.out.silent, rel.life.out.unsure = false, strings.Join(unsure, \", \")\n",
+			file:   "alert/siblings.go", old: "	rel.life.out.silent, rel.life.out.unsure = k.silent, strings.Join(unsure, \", \")\n", new: "	rel.life.out.silent, rel.life.out.unsure = false, strings.Join(unsure, \", \")\n",
 			by: reshard, says: `.*Error:.*`,
 		},
 		{
 			breaks: "a claim outlives the memory of the key",
-			file:   "alert/kin.go", old: "			m.claim(r, en.key, en.kin.family.others, max(now, en.kin.born+1))\n", new: "",
+			file:   "alert/siblings.go", old: "			m.claim(r, en.key, en.kin.family.others, max(now, en.kin.born+1))\n", new: "",
 			by: reshard, says: `.*Error:.*`,
 		},
 		{
 			breaks: "a claim is of its generation",
-			file:   "alert/kin.go", old: "	if at <= en.kin.born {\n", new: "	if at == 0 {\n",
+			file:   "alert/siblings.go", old: "	if at <= en.kin.born {\n", new: "	if at == 0 {\n",
 			by: reshard, says: `.*Error:.*`,
 		},
 		{
 			breaks: "a shard that has ended is replaced by its children",
-			file:   "alert/kin.go", old: "		f.others = without(union(f.others, x.heirs), x.shard, e.shard)\n", new: "		f.others = without(f.others, x.shard)\n",
+			file:   "alert/siblings.go", old: "		f.others = without(union(f.others, x.heirs), x.shard, e.shard)\n", new: "		f.others = without(f.others, x.shard)\n",
 			by: reshard, says: `.*Error:.*`,
 		},
 		{
@@ -50,7 +50,7 @@ func inheritMutations() []mutation {
 		},
 		{
 			breaks: "a version that does not know copies speaks for none",
-			file:   "alert/snapshot.go", old: "		if en.kin == nil || !en.kin.silent {\n", new: "		if true {\n",
+			file:   "alert/state_write.go", old: "		if en.kin == nil || !en.kin.silent {\n", new: "		if true {\n",
 			by: only("alert", "TestOlderVersionsKeepWhatTheyDoNotKnow"), says: `.*Error:.*`,
 		},
 		{

@@ -9,57 +9,57 @@ func lawMutations() []mutation {
 	return []mutation{
 		{
 			breaks: "a window is judged at the ends of its steps, and a repeat is no judgement",
-			file:   "alert/expiry.go", old: "!r.window.tumbling && r.turns(en, due):", new: "!r.window.tumbling:",
+			file:   "alert/due.go", old: "!r.window.tumbling && r.turns(en, due):", new: "!r.window.tumbling:",
 			by: law, says: `.*of the evaluator:.*`,
 		},
 		{
 			breaks: "the end of dedup judges no window",
-			file:   "alert/expiry.go", old: " && !r.lost(en, due-r.window.length) {", new: " {",
+			file:   "alert/due.go", old: " && !r.lost(en, due-r.window.length) {", new: " {",
 			by: order("TestWindowsAreJudgedAtTheirEnds"), says: `.*Error:.*`,
 		},
 		{
 			breaks: "what still fires is told by itself when what swallowed it is over",
-			file:   "alert/expiry.go", old: "return en.firing && unsaid && r.episodic() && r", new: "return en.firing && unsaid && (r.timed() || en.ended) && r",
+			file:   "alert/due.go", old: "return en.firing && unsaid && r.episodic() && r", new: "return en.firing && unsaid && (r.timed() || en.ended) && r",
 			by: law, says: `.*of the evaluator:.*`,
 		},
 		{
 			breaks: "what is due of an inherited key is done in the order of time",
-			file:   "alert/kin.go", old: "(first == nil || en.kin.due < first.kin.due)", new: "first == nil",
+			file:   "alert/siblings.go", old: "(first == nil || en.kin.due < first.kin.due)", new: "first == nil",
 			by: order("TestInheritedKeyIsToldInTheOrderOfTime"), says: `.*Error:.*`,
 		},
 		{
 			breaks: "only what matches is a sign of life (a law)",
-			file:   "alert/episode.go", old: "		if v == yes { // any other record of the key is no sign of what is awaited\n", new: "		if true {\n",
+			file:   "alert/lifecycle.go", old: "		if v == condition.Yes { // any other record of the key is no sign of what is awaited\n", new: "		if true {\n",
 			by: law, says: `.*of the evaluator:.*`,
 		},
 		{
 			breaks: "a rise in severity is told (a law)",
-			file:   "alert/episode.go", old: "	case l.graver(r, en):\n		l.rises(r, en, o)\n", new: "",
+			file:   "alert/lifecycle.go", old: "	case l.graver(r, en):\n		l.rises(r, en, o)\n", new: "",
 			by: law, says: `.*of the evaluator:.*`,
 		},
 		{
 			breaks: "the last word is true (a law)",
-			file:   "alert/episode.go", old: "en.firing && !en.told && en.ended && at-en.since >= lastWord", new: "false",
+			file:   "alert/lifecycle.go", old: "en.firing && !en.told && en.ended && at-en.since >= lastWord", new: "false",
 			by: law, says: `.*of the evaluator:.*`,
 		},
 		{
 			breaks: "only what somebody was told of inhibits (a law)",
-			file:   "alert/episode.go", old: "theirs.firing && (theirs.told || ", new: "theirs.firing && (true || ",
+			file:   "alert/inhibition.go", old: "theirs.firing && (theirs.told || ", new: "theirs.firing && (true || ",
 			by: law, says: `.*of the evaluator:.*`,
 		},
 		{
 			breaks: "silences cover what time brings about (a law)",
-			file:   "alert/hush.go", old: "if en.covered = l.in.verdicts(r.covers); (was", new: "if en.covered = 0; (was",
+			file:   "alert/window_silence.go", old: "if en.covered = l.in.verdicts(r.covers); (was", new: "if en.covered = 0; (was",
 			by: law, says: `.*of the evaluator:.*`,
 		},
 		{
 			breaks: "an absent key is given up (a law)",
-			file:   "alert/expiry.go", old: "	if !r.perKey() || !en.told {\n		return 0", new: "	if r != nil {\n		return 0",
+			file:   "alert/due.go", old: "	if !r.perKey() || !en.told {\n		return 0", new: "	if r != nil {\n		return 0",
 			by: law, says: `.*of the evaluator:.*`,
 		},
 		{
 			breaks: "shards that part twice in a millisecond forget no key",
-			file:   "alert/snapshot.go", old: "born = max(born, parent.rules[r.place].claims[en.key].at)", new: "born = max(born, 0)",
+			file:   "alert/state_inherit.go", old: "born = max(born, parent.rules[r.place].claims[en.key].at)", new: "born = max(born, 0)",
 			by: order("TestShardsThatPartInAMillisecond"), says: `.*Error:.*`,
 		},
 		{

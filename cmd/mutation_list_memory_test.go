@@ -8,12 +8,12 @@ func memoryMutations() []mutation {
 	return []mutation{
 		{
 			breaks: "what producers write is hashed under the application's key",
-			file:   "alert/keyed.go", old: "siphash.Hash(k0^uint64(v.kind), k1, text)", new: "siphash.Hash(k0*0, k1*0, text)",
+			file:   "alert/agreement.go", old: "siphash.Hash(k0^uint64(v.Kind), k1, text)", new: "siphash.Hash(k0*0, k1*0, text)",
 			by: only("alert", "TestHashesAreKeyed"), says: `.*the same under another key.*`,
 		},
 		{
 			breaks: "a digest of a long key is made under the application's key",
-			file:   "alert/keyed.go", old: "siphash.Hash128(k0, k1, key)", new: "siphash.Hash128(k0*0, k1*0, key)",
+			file:   "alert/agreement.go", old: "siphash.Hash128(k0, k1, key)", new: "siphash.Hash128(k0*0, k1*0, key)",
 			by: only("alert", "TestHashesAreKeyed"), says: `.*the same under another key.*`,
 		},
 		{
@@ -28,17 +28,17 @@ func memoryMutations() []mutation {
 		},
 		{
 			breaks: "long keys are shortened",
-			file:   "alert/episode.go", old: "		if len(in.keyText) > maxKey && in.agreed.keyed() {\n", new: "		if false {\n",
+			file:   "alert/reading.go", old: "		if len(in.keyText) > maxKey && in.agreed.keyed() {\n", new: "		if false {\n",
 			by: only("alert", "TestLongKeysAreKeptShort"), says: `.*Error:.*`,
 		},
 		{
 			breaks: "what rules remember is bounded in bytes",
-			file:   "alert/room.go", old: "	return byBytes, m.bulk.over()\n", new: "	return byBytes, false\n",
+			file:   "alert/eviction.go", old: "	return byBytes, p.bulk.over()\n", new: "	return byBytes, false\n",
 			by: only("alert", "TestMemoryIsBoundedInBytes"), says: `.*Error:.*`,
 		},
 		{
 			breaks: "a snapshot is looked through before it takes memory",
-			file:   "alert/snapshot.go", old: "	if !sound || !total.over() {\n", new: "	if true {\n",
+			file:   "alert/state_read.go", old: "	if !sound || !total.over() {\n", new: "	if true {\n",
 			by: only("alert", "TestHostileSnapshotsTakeNoMemory"), says: `.*Error:.*`,
 		},
 		{
@@ -63,7 +63,7 @@ func memoryMutations() []mutation {
 		},
 		{
 			breaks: "nothing grows with the number of alerts",
-			file:   "alert/sns/limiter.go", old: "	l.forget(now)\n	l.ended = l.ended[max(0, len(l.ended)-fastestRate):]\n", new: "",
+			file:   "alert/dispatch/limiter.go", old: "	l.forget(now)\n	l.ended = l.ended[max(0, len(l.ended)-fastestRate):]\n", new: "",
 			by: only("consumer", "TestNothingGrowsWithRecordsOrAlerts"), says: `.*something grows with records or alerts.*`,
 		},
 	}

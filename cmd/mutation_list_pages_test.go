@@ -8,17 +8,17 @@ func pageMutations() []mutation {
 	return []mutation{
 		{
 			breaks: "only what matches is a sign of life",
-			file:   "alert/episode.go", old: "if v == yes { // any other record of the key", new: "if v != undefinedMissing { // any other record of the key",
+			file:   "alert/lifecycle.go", old: "if v == condition.Yes { // any other record of the key", new: "if v != condition.UndefinedMissing { // any other record of the key",
 			by: only("alert", "TestRulesThatRememberSeeWhatMatches"), says: `.*Error:.*`,
 		},
 		{
 			breaks: "what nobody was told of inhibits nothing",
-			file:   "alert/episode.go", old: "theirs.firing && (theirs.told || l.silenced(other, theirs, o) != nil)", new: "theirs.firing",
+			file:   "alert/inhibition.go", old: "theirs.firing && (theirs.told || c.silenced(other, theirs))", new: "theirs.firing",
 			by: only("alert", "TestOnlyWhatSomebodyKnowsInhibits"), says: `.*Error:.*`,
 		},
 		{
 			breaks: "what a person has silenced inhibits",
-			file:   "alert/episode.go", old: "theirs.firing && (theirs.told || l.silenced(other, theirs, o) != nil)", new: "theirs.firing && theirs.told",
+			file:   "alert/inhibition.go", old: "theirs.firing && (theirs.told || c.silenced(other, theirs))", new: "theirs.firing && theirs.told",
 			by: only("alert", "TestOnlyWhatSomebodyKnowsInhibits"), says: `.*Error:.*`,
 		},
 		{
@@ -33,17 +33,17 @@ func pageMutations() []mutation {
 		},
 		{
 			breaks: "what is over inhibits nothing, whatever its dedup",
-			file:   "alert/episode.go", old: "return !other.concludes() && other.dedup", new: "return other.dedup",
+			file:   "alert/inhibition.go", old: "return time.Time{}, !other.concludes() && other.dedup", new: "return time.Time{}, other.dedup",
 			by: only("alert", "TestWhatIsOverInhibitsNothing"), says: `.*Error:.*`,
 		},
 		{
 			breaks: "a rise that quiet hours swallowed is told by itself",
-			file:   "alert/expiry.go", old: "unsaid := !en.told || r.severityOf != nil && en.grade < en.severity", new: "unsaid := !en.told",
+			file:   "alert/due.go", old: "unsaid := !en.told || r.severityOf != nil && en.grade < en.severity", new: "unsaid := !en.told",
 			by: only("alert", "TestRiseIsToldByItself"), says: `.*Error:.*`,
 		},
 		{
 			breaks: "what a repeat told of a rise is told",
-			file:   "alert/episode.go", old: "en.severity = en.grade // that is told now", new: "_ = en",
+			file:   "alert/lifecycle.go", old: "en.severity = en.grade // that is told now", new: "_ = en",
 			by: only("alert", "TestRiseInSeverity"), says: `.*Error:.*`,
 		},
 		{
@@ -53,17 +53,17 @@ func pageMutations() []mutation {
 		},
 		{
 			breaks: "a rise in severity is told",
-			file:   "alert/episode.go", old: "	case l.graver(r, en):\n", new: "	case l.graver(r, en) && false:\n",
+			file:   "alert/lifecycle.go", old: "	case l.graver(r, en):\n", new: "	case l.graver(r, en) && false:\n",
 			by: only("alert", "TestRiseInSeverity"), says: `.*Error:.*`,
 		},
 		{
 			breaks: "dedup holds back no rise in severity",
-			file:   "alert/episode.go", old: " && !l.graver(r, en) && !en.owed", new: " && !en.owed",
+			file:   "alert/dedup.go", old: " && !c.life.graver(c.rule, en) && !en.owed", new: " && !en.owed",
 			by: only("alert", "TestRiseInSeverity"), says: `.*Error:.*`,
 		},
 		{
 			breaks: "the severity of the last record survives a restart",
-			file:   "alert/snapshot.go", old: "	set(entryGrade, graded)\n", new: "	graded = false\n",
+			file:   "alert/state_entry.go", old: "	set(entryGrade, graded)\n", new: "	graded = false\n",
 			by: only("alert", "TestRiseInSeverity"), says: `.*Error:.*`,
 		},
 		{
@@ -78,7 +78,7 @@ func pageMutations() []mutation {
 		},
 		{
 			breaks: "a restart does not begin to watch a key anew",
-			file:   "alert/snapshot.go", old: "watched = r.time()", new: "watched = r.time() * 0",
+			file:   "alert/state_entry.go", old: "watched = r.time()", new: "watched = r.time() * 0",
 			by: only("alert", "TestWindowBelow"), says: `.*Error:.*`,
 		},
 		{
@@ -88,12 +88,12 @@ func pageMutations() []mutation {
 		},
 		{
 			breaks: "the last word is not that it is over while it holds",
-			file:   "alert/episode.go", old: "at-en.since >= lastWord", new: "at-en.since < 0",
+			file:   "alert/lifecycle.go", old: "at-en.since >= lastWord", new: "at-en.since < 0",
 			by: only("alert", "TestTheLastWordIsTrue"), says: `.*Error:.*`,
 		},
 		{
 			breaks: "a key that flaps makes no message more",
-			file:   "alert/episode.go", old: "at-en.since >= lastWord", new: "at-en.since >= 0",
+			file:   "alert/lifecycle.go", old: "at-en.since >= lastWord", new: "at-en.since >= 0",
 			by: only("alert", "TestTheLastWordIsTrue"), says: `.*Error:.*`,
 		},
 		{

@@ -8,42 +8,42 @@ func pressureMutations() []mutation {
 	return []mutation{
 		{
 			breaks: "quiet keys are forgotten before those that fire",
-			file:   "alert/room.go", old: "standing {\n	switch {", new: "standing {\n	switch {\n	case en != nil:\n		return quiet",
+			file:   "alert/eviction.go", old: "standing {\n	switch {", new: "standing {\n	switch {\n	case en != nil:\n		return quiet",
 			by: only("alert", "TestQuietKeysGoFirst"), says: `.*Not equal.*`,
 		},
 		{
 			breaks: "a quiet key does not push out what fires",
-			file:   "alert/room.go", old: "		if s == quiet && m.lists[quiet].n > 0 && m.held[byKeys] > 1 {\n			return inHand\n		}\n", new: "",
+			file:   "alert/eviction.go", old: "		if s == quiet && m.lists[quiet].n > 0 && m.held[byKeys] > 1 {\n			return inHand\n		}\n", new: "",
 			by: only("alert", "TestQuietKeyDoesNotPushOutWhatFires"), says: `.*Not equal.*`,
 		},
 		{
 			breaks: "the rule that holds most gives way",
-			file:   "alert/room.go", old: "return a.held[by] > b.held[by] ||", new: "return a.held[by] < b.held[by] && a.held[by] > 0 ||",
+			file:   "alert/eviction.go", old: "return a.held[by] > b.held[by] ||", new: "return a.held[by] < b.held[by] && a.held[by] > 0 ||",
 			by: only("alert", "TestRulesHaveTheirShare"), says: `.*Not equal.*|.*Should be zero.*`,
 		},
 		{
 			breaks: "of two rules that hold as much, who wants more gives way",
-			file:   "alert/room.go", old: "		first, next = inHand.of, first", new: "		next = first",
+			file:   "alert/eviction.go", old: "		first, next = inHand.of, first", new: "		next = first",
 			by: only("alert", "TestRulesHaveTheirShare"), says: `.*Not equal.*`,
 		},
 		{
 			breaks: "who was told that a key fires is told that it is not followed any more",
-			file:   "alert/room.go", old: "			l.emitEnd(en.of.rule, en, &occ", new: "			(func(*rule, *entry, *occasion) {})(en.of.rule, en, &occ",
+			file:   "alert/eviction.go", old: "			l.emitEnd(en.of.rule, en, &occ", new: "			(func(*rule, *entry, *occasion) {})(en.of.rule, en, &occ",
 			by: only("alert", "TestWhatFiresIsPushedOutAloud"), says: `.*Not equal.*`,
 		},
 		{
 			breaks: "each such end is another message",
-			file:   "alert/episode.go", old: "		if o.pushedBy != nil {", new: "		if o.pushedBy != nil && false {",
+			file:   "alert/outbox.go", old: "		if o.pushedBy != nil {", new: "		if o.pushedBy != nil && false {",
 			by: only("alert", "TestWhatFiresIsPushedOutAloud"), says: `.*twice.*`,
 		},
 		{
 			breaks: "an end of another key is no outcome of the record",
-			file:   "alert/room.go", old: "			l.out.aside += len(l.out.alerts) - before\n", new: "			_ = before\n",
+			file:   "alert/eviction.go", old: "			l.out.aside += len(l.out.alerts) - before\n", new: "			_ = before\n",
 			by: only("alert", "TestOnlyAnEndIsNoAlertOfTheRecord"), says: `.*Not equal.*`,
 		},
 		{
 			breaks: "what fires and is too much for a restart is kept until somebody can be told",
-			file:   "alert/room.go", old: "		if en == nil || en.firing && en.told {", new: "		if en == nil {",
+			file:   "alert/eviction.go", old: "		if en == nil || en.firing && en.told {", new: "		if en == nil {",
 			by: only("alert", "TestLessRoomAfterARestart"), says: `.*nothing is lost.*`,
 		},
 		{
@@ -53,27 +53,27 @@ func pressureMutations() []mutation {
 		},
 		{
 			breaks: "an absence rule keeps watching what is silent",
-			file:   "alert/room.go", old: "	if m.rule.absence.After > 0 && m.lists", new: "	if m.rule.absence.After < 0 && m.lists",
+			file:   "alert/eviction.go", old: "	if m.rule.absence.After > 0 && m.lists", new: "	if m.rule.absence.After < 0 && m.lists",
 			by: only("alert", "TestWhatAnAbsenceRuleWatchesStaysWatched"), says: `.*Not equal.*`,
 		},
 		{
 			breaks: "a key that does not come back is given up",
-			file:   "alert/expiry.go", old: "	case r.givesUp(en) != 0 && due >= r.givesUp(en):\n", new: "	case r.givesUp(en) < 0:\n",
+			file:   "alert/due.go", old: "	case r.givesUp(en) != 0 && due >= r.givesUp(en):\n", new: "	case r.givesUp(en) < 0:\n",
 			by: only("alert", "TestAbsenceIsGivenUp"), says: `.*Error:.*`,
 		},
 		{
 			breaks: "the last word on it says so",
-			file:   "alert/expiry.go", old: "	l.conclude(r, en, o)\n	l.memory.drop(en)\n", new: "	l.memory.drop(en)\n",
+			file:   "alert/due.go", old: "	l.conclude(r, en, o)\n	l.memory.drop(en)\n", new: "	l.memory.drop(en)\n",
 			by: only("alert", "TestAbsenceIsGivenUp"), says: `.*Error:.*`,
 		},
 		{
 			breaks: "an absence that nobody heard of is not given up",
-			file:   "alert/expiry.go", old: "	if !r.perKey() || !en.told {", new: "	if !r.perKey() {",
+			file:   "alert/due.go", old: "	if !r.perKey() || !en.told {", new: "	if !r.perKey() {",
 			by: only("alert", "TestAbsenceThatNobodyHeardOfIsNotGivenUp"), says: `.*Error:.*`,
 		},
 		{
 			breaks: "it is given up at the same time however time comes",
-			file:   "alert/expiry.go", old: "r.repeatAt(en.sent, min(to, r.lastRepeat(en)))", new: "r.repeatAt(en.sent, to)",
+			file:   "alert/due.go", old: "r.repeatAt(en.sent, min(to, r.lastRepeat(en)))", new: "r.repeatAt(en.sent, to)",
 			by: only("alert", "TestAbsenceIsGivenUpHoweverTimeComes"), says: `.*Not equal.*`,
 		},
 		{
@@ -83,7 +83,7 @@ func pressureMutations() []mutation {
 		},
 		{
 			breaks: "templates are tried with the types that the condition needs",
-			file:   "alert/trial.go", old: "			known = kindsNeeded(r, s)\n", new: "",
+			file:   "alert/trial.go", old: "			known = s.Needs(r.formula.When)\n", new: "",
 			by: only("alert", "TestTrials"), says: `.*should have 1 item.*`,
 		},
 		{
@@ -93,7 +93,7 @@ func pressureMutations() []mutation {
 		},
 		{
 			breaks: "check warns of windows that see a part of their records",
-			file:   "alert/doubt.go", old: `key != "" && key != "partition_key"`, new: `key == "partition_key"`,
+			file:   "alert/doubts.go", old: `key != "" && key != "partition_key"`, new: `key == "partition_key"`,
 			by: only("cmd", "TestCheckWarnsOfWindowsByOtherKeys"), says: `.*does not contain.*|.*should not contain.*`,
 		},
 	}

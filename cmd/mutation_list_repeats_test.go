@@ -59,7 +59,7 @@ func repeatsMutations() []mutation {
 		},
 		{
 			breaks: "a row that is written again has its number",
-			file:   "checkpoint/writes.go", old: "state: s.state(l), offers: c.number, at: time.Now(),", new: "state: s.state(l), at: time.Now(),",
+			file:   "checkpoint/writes.go", old: "state: l.saved(), offers: c.number, at: time.Now(),", new: "state: l.saved(), at: time.Now(),",
 			by: only("checkpoint", "TestOffersGrowOverOwners"), says: `.*written again.*`,
 		},
 		{
@@ -69,7 +69,7 @@ func repeatsMutations() []mutation {
 		},
 		{
 			breaks: "nonsense in the row is not taken for progress",
-			file:   "checkpoint/commit.go", old: "s.comparable(l, r) && r.position", new: "r.position",
+			file:   "checkpoint/commit.go", old: "l.comparableLocked(r) && r.position", new: "r.position",
 			by: only("checkpoint", "TestStoredPositionOfAnotherForm"), says: `.*Error:.*`,
 		},
 		{
@@ -99,7 +99,7 @@ func repeatsMutations() []mutation {
 		},
 		{
 			breaks: "a row that nobody can read is written anew",
-			file:   "checkpoint/watch.go", old: "		s.mendRows(ctx)\n", new: "",
+			file:   "checkpoint/watch.go", old: "		w.mendRows(ctx)\n", new: "",
 			by: only("checkpoint", "TestRowsThatNobodyCanRead"), says: `.*not held.*|.*not within.*|.*Error:.*`,
 		},
 		{
@@ -124,17 +124,17 @@ func repeatsMutations() []mutation {
 		},
 		{
 			breaks: "at once, nothing waits for an interval",
-			file:   "checkpoint/lease.go", old: "		ask(s.commitC)\n", new: "",
+			file:   "checkpoint/lease.go", old: "		ask(s.committer.wake)\n", new: "",
 			by: only("checkpoint", "TestCommitsAtOnce"), says: `.*no interval to wait for.*`,
 		},
 		{
 			breaks: "a shard has one commit under way",
-			file:   "checkpoint/commit.go", old: "l.written, l.pace.busy = now, true", new: "l.written = now",
+			file:   "checkpoint/commit.go", old: "l.ledger.written, l.ledger.pace.busy = now, true", new: "l.ledger.written = now",
 			by: only("checkpoint", "TestCommitsAtOnce"), says: `.*one at a time.*`,
 		},
 		{
 			breaks: "a throttled commit backs off",
-			file:   "checkpoint/commit_pace.go", old: "time.Now().Add(backoff(l.pace.failed))", new: "time.Now()",
+			file:   "checkpoint/commit_pace.go", old: "time.Now().Add(backoff(l.ledger.pace.failed))", new: "time.Now()",
 			by: only("checkpoint", "TestCommitsAtOnceBackOff"), says: `.*two attempts a call.*`,
 		},
 	}

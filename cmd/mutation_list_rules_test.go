@@ -13,7 +13,7 @@ func ruleMutations() []mutation {
 		},
 		{
 			breaks: "a field that no record has is told where they have one like it",
-			file:   "alert/watch.go", old: "l > f.likeness && f.seen(jsonKinds).record == 0", new: "l > same",
+			file:   "alert/watch.go", old: "l > f.likeness && f.seen(condition.JSONKinds).record == 0", new: "l > same",
 			by: only("alert", "TestFieldThatNoRecordHas"), says: `.*Error:.*`,
 		},
 		{
@@ -23,7 +23,7 @@ func ruleMutations() []mutation {
 		},
 		{
 			breaks: "a field that is of another type in every record is told",
-			file:   "alert/watch.go", old: "			if slot, kinds, ok := demand(c.term); ok && bySlot[slot] != nil {\n", new: "			if slot, kinds, ok := demand(c.term); ok && false {\n",
+			file:   "alert/watch.go", old: "			if field := bySlot[need.Slot]; field != nil {\n", new: "			if field := bySlot[need.Slot]; field != nil && false {\n",
 			by: only("alert", "TestFieldOfAnotherType"), says: `.*Error:.*`,
 		},
 		{
@@ -33,12 +33,12 @@ func ruleMutations() []mutation {
 		},
 		{
 			breaks: "check warns of conditions that can never hold",
-			file:   "alert/doubt.go", old: "	if f.possible() {\n		return nil\n	}\n", new: "	if true {\n		return nil\n	}\n",
+			file:   "alert/condition/doubt.go", old: "	if f.possible() {\n		return nil\n	}\n", new: "	if true {\n		return nil\n	}\n",
 			by: only("alert", "TestDoubtsAboutConditions"), says: `.*Error:.*`,
 		},
 		{
 			breaks: "a condition that can hold is not called impossible",
-			file:   "alert/doubt.go", old: "		x := d.search(append(slices.Clone(splits[1:]), way...), known.clone())\n", new: "		x := d.search(append(slices.Clone(splits[1:]), way...), known)\n",
+			file:   "alert/condition/doubt.go", old: "		x := d.search(append(slices.Clone(splits[1:]), way...), known.clone())\n", new: "		x := d.search(append(slices.Clone(splits[1:]), way...), known)\n",
 			by: only("alert", "TestDoubts.*"), says: `.*Error:.*|.*but it holds.*`,
 		},
 		{
@@ -63,12 +63,12 @@ func ruleMutations() []mutation {
 		},
 		{
 			breaks: "explain does not take a score that it cannot know for missing",
-			file:   "alert/explain.go", old: "slices.Contains(open, f.name) && (v.undefined() || f.optional)", new: "slices.Contains(open, f.name) && f.optional",
+			file:   "alert/condition/explain.go", old: "slices.Contains(open, f.name) && (v.Undefined() || f.optional)", new: "slices.Contains(open, f.name) && f.optional",
 			by: only("alert", "TestExplainOfScores"), says: `.*Error:.*`,
 		},
 		{
 			breaks: "digests keep the sample's attribute",
-			file:   "alert/sns/digestwords.go", old: "	if d.sampled {\n", new: "	if false {\n",
+			file:   "alert/dispatch/digest_text.go", old: "	if d.sampled {\n", new: "	if false {\n",
 			by: only("cmd", "TestWhenKeepsTheSamplesAttribute"), says: `.*Error:.*`,
 		},
 		{

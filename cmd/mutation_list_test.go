@@ -38,7 +38,7 @@ func coreMutations() []mutation {
 		},
 		{
 			breaks: "a silent worker is fenced before its shards are taken",
-			file:   "checkpoint/watch.go", old: "moved, err := s.fenceWorker(ctx, id, observed)", new: "moved, err := (*workerRow)(nil), error(nil)\n		_ = observed",
+			file:   "checkpoint/watch.go", old: "moved, err := w.fenceWorker(ctx, id, observed)", new: "moved, err := (*workerRow)(nil), error(nil)\n		_ = observed",
 			by: only("checkpoint", "TestCrashIsTakenOverAndTheZombieIsFenced"), says: `.*Error:.*`,
 		},
 		{
@@ -63,7 +63,7 @@ func coreMutations() []mutation {
 		},
 		{
 			breaks: "a closed window ends every lease",
-			file:   "checkpoint/session.go", old: "			s.end(l, ErrLeaseLost, eventExpired)\n", new: "",
+			file:   "checkpoint/session.go", old: "			l.endLocked(ErrLeaseLost, eventExpired)\n", new: "",
 			by: daemons, says: `.*owned by.*|outside its trust window|never published`,
 		},
 		{
@@ -78,7 +78,7 @@ func coreMutations() []mutation {
 		},
 		{
 			breaks: "parents end before their children start",
-			file:   "checkpoint/planner.go", old: "s.lineage.gateOpen(id, s.rows, &s.app.origin, s.cfg.Start)", new: "true",
+			file:   "checkpoint/planner.go", old: "v.gateOpen(id)", new: "true",
 			by: fleet, says: `.* runs while its parent .*`,
 		},
 		{
@@ -93,7 +93,7 @@ func coreMutations() []mutation {
 		},
 		{
 			breaks: "a row that vanished is written again with its checkpoint",
-			file:   "checkpoint/writes.go", old: "	case now == nil:\n		return s.rewrite(ctx, l, c)\n", new: "	case now == nil:\n		s.endLease(l, ErrLeaseLost, eventLost)\n		return nil\n",
+			file:   "checkpoint/writes.go", old: "	case now == nil:\n		return l.rewriteRow(ctx, c)\n", new: "	case now == nil:\n		l.end(ErrLeaseLost, eventLost)\n		return nil\n",
 			by: only("checkpoint", "TestRowOfAHeldShardIsRewritten"), says: `.*Error:.*`,
 		},
 		{
@@ -134,12 +134,12 @@ func coreMutations() []mutation {
 		{
 			breaks: "the FIFO deduplication id is the alert id",
 			file:   "alert/sns/message.go", old: "token(a.Record.PartitionKey), token(a.ID)", new: "token(a.Record.PartitionKey), token(m.Body)",
-			by: only("alert/sns", "Test.*FIFO.*"), says: `.*Error:.*`,
+			by: only("alert/dispatch", "Test.*FIFO.*"), says: `.*Error:.*`,
 		},
 		{
 			breaks: "a misconfigured topic holds its alerts",
-			file:   "alert/sns/errors.go", old: "		return delivery.Hold.Because(reasonTopicMissing), true\n", new: "		return delivery.Reject.Because(reasonTopicMissing), true\n",
-			by: only("alert/sns", "TestConfigurationFaultHoldsAndEndsByItself"), says: `.*Error:.*`,
+			file:   "alert/sns/errors.go", old: "		return delivery.Hold.Because(dispatch.ReasonMissing), true\n", new: "		return delivery.Reject.Because(dispatch.ReasonMissing), true\n",
+			by: only("alert/dispatch", "TestConfigurationFaultHoldsAndEndsByItself"), says: `.*Error:.*`,
 		},
 		{
 			breaks: "everything is published soon after the last fault",
@@ -153,7 +153,7 @@ func coreMutations() []mutation {
 		},
 		{
 			breaks: "the process never exits because AWS is unwell",
-			file:   "checkpoint/store.go", old: "s.open(ctx, s.cfg.FailFast)", new: "s.tryOpen(ctx)",
+			file:   "checkpoint/store.go", old: "s.opener.open(ctx, s.cfg.FailFast)", new: "s.opener.tryOpen(ctx)",
 			by: daemons, says: `its end by itself.*`,
 		},
 		{
@@ -198,43 +198,43 @@ func coreMutations() []mutation {
 		},
 		{
 			breaks: "a snapshot keeps the order in which keys are forgotten",
-			file:   "alert/snapshot.go", old: "cmp.Compare(a.rank, b.rank)", new: "cmp.Compare(a.entry.key, b.entry.key)",
+			file:   "alert/state_read.go", old: "cmp.Compare(a.rank, b.rank)", new: "cmp.Compare(a.entry.key, b.entry.key)",
 			by: killer{"alert", "TestRestartGivesTheSameAlerts", 100}, says: `.*Error:.*|.*failed.*`,
 		},
 		{
 			breaks: "who was told that a key fires is told that it is resolved",
-			file:   "alert/episode.go", old: "	if o != nil && en.told {\n", new: "	if o != nil && en.told && e.mute(r, en, o) == \"\" {\n",
+			file:   "alert/lifecycle.go", old: "	if o != nil && en.told {\n", new: "	if o != nil && en.told && l.mute(r, en, o, false) == nil {\n",
 			by: only("alert", "TestResolveIsToldWhateverMutes"), says: `.*Error:.*`,
 		},
 		{
 			breaks: "a restart changes no score",
-			file:   "alert/snapshot.go", old: "	for _, x := range m.scores {\n		body", new: "	for _, x := range m.scores[:0] {\n		body",
+			file:   "alert/state_write.go", old: "	for _, x := range m.scores {\n		body", new: "	for _, x := range m.scores[:0] {\n		body",
 			by: only("alert", "TestScoresSurviveARestart"), says: `.*Error:.*`,
 		},
 		{
 			breaks: "children take over the keys that fall to them, and no others",
-			file:   "alert/snapshot.go", old: "r.key != nil || owns(en.key)", new: "true || owns(en.key)",
+			file:   "alert/state_inherit.go", old: "r.key != nil || owns(en.key)", new: "true || owns(en.key)",
 			by: only("alert", "TestChildrenInheritTheirKeys"), says: `.*Error:.*`,
 		},
 		{
 			breaks: "all workers together keep to a topic's rate",
-			file:   "alert/sns/topic.go", old: "	n, wait := t.limiter.room(now, t.fleet.share(now, t.limiter.allowance))\n", new: "	n, wait := t.limiter.room(now, share{quota: t.limiter.allowance.most})\n",
-			by: only("alert/sns", "TestStormOfManyWorkers"), says: `.*Error:.*|.*messages within.*`,
+			file:   "alert/dispatch/rate.go", old: "	n, wait := r.limiter.room(now, r.share(now))\n", new: "	n, wait := r.limiter.room(now, share{quota: r.limiter.allowance.most})\n",
+			by: only("alert/dispatch", "TestStormOfManyWorkers"), says: `.*Error:.*|.*messages within.*`,
 		},
 		{
 			breaks: "the alerts of one key are gathered in a storm, too",
-			file:   "alert/sns/storm.go", old: "pressed := t.queue.room == 0 && ", new: "pressed := false && ",
+			file:   "alert/dispatch/schedule.go", old: "s.pressed = room == 0 && ", new: "s.pressed = false && ",
 			by: only("cmd", "TestStormOfFewKeys"), says: `.*Error:.*`,
 		},
 		{
 			breaks: "a missing field is no match and no error",
-			file:   "alert/value.go", old: "	case a.kind == absent || b.kind == absent:\n		return undefinedMissing\n", new: "	case a.kind == absent || b.kind == absent:\n		return yes\n",
-			by: only("alert", "TestConditionTraps"), says: `.*Error:.*`,
+			file:   "alert/condition/value.go", old: "	case a.Kind == Absent || b.Kind == Absent:\n		return UndefinedMissing\n", new: "	case a.Kind == Absent || b.Kind == Absent:\n		return Yes\n",
+			by: only("alert/condition", "TestConditionTraps"), says: `.*Error:.*`,
 		},
 		{
 			breaks: "the scanner takes nothing that the strict decoder refuses",
-			file:   "alert/scan.go", old: "		if !s.newName(name, first) {\n			return -1\n		}\n", new: "		_ = first\n",
-			by: killer{"alert", "FuzzScan|TestScan.*", 100}, says: `.*Error.*|.*failed.*`,
+			file:   "alert/condition/json_scan.go", old: "		if !s.newName(name, first) {\n			return -1\n		}\n", new: "		_ = first\n",
+			by: killer{"alert/condition", "FuzzScan|TestScan.*", 100}, says: `.*Error.*|.*failed.*`,
 		},
 		{
 			breaks: "the lag is the age of the oldest record that waits",

@@ -311,11 +311,11 @@ func outcomesOfRules() []string {
 	return names
 }
 
-func suppressionsOfRules() []string {
-	return []string{
-		string(alert.ReasonDedup), string(alert.ReasonFiring), string(alert.ReasonInhibited), string(alert.ReasonSilenced),
-		string(alert.ReasonQuietHours), string(alert.ReasonRateLimit), string(alert.ReasonOverdue),
+func suppressionsOfRules() (names []string) {
+	for _, reason := range alert.Suppressions() {
+		names = append(names, string(reason))
 	}
+	return names
 }
 
 // check reports names in an expectation that the configuration cannot bring about: such a test would say nothing.

@@ -3,7 +3,7 @@ package cmd
 import (
 	"time"
 
-	"kinesis-alerter/alert"
+	"kinesis-alerter/alert/payload"
 )
 
 // Status is everything that the daemon tells about itself: the status page, its plain text and /api/v1/status are three
@@ -203,9 +203,9 @@ type StatusRecent struct {
 	StateGaps uint64 `json:"state_gaps"`
 	// Resolved are the records of every outcome. Unreadable are those that could not be read, or not by the filter, and UnreadableAs
 	// the same by what they look like; only what came is there.
-	Resolved     uint64                  `json:"resolved_records"`
-	Unreadable   uint64                  `json:"unreadable_records"`
-	UnreadableAs map[alert.Likely]uint64 `json:"unreadable_as,omitempty"`
+	Resolved     uint64                    `json:"resolved_records"`
+	Unreadable   uint64                    `json:"unreadable_records"`
+	UnreadableAs map[payload.Likely]uint64 `json:"unreadable_as,omitempty"`
 	// OverBudget are the records that a rule did not judge, and the messages that got the default words, because the rule would have
 	// cost more than it may, by rule; only what came is there.
 	OverBudget map[string]uint64 `json:"over_budget,omitempty"`

@@ -10,7 +10,7 @@ import (
 
 	"go.uber.org/zap"
 
-	"kinesis-alerter/alert"
+	"kinesis-alerter/alert/payload"
 )
 
 const (
@@ -198,8 +198,8 @@ func unreadableProblem(r *StatusRecent, add addProblem) {
 }
 
 // mostLikely is what most records look like.
-func mostLikely(seen map[alert.Likely]uint64) alert.Likely {
-	var top alert.Likely
+func mostLikely(seen map[payload.Likely]uint64) payload.Likely {
+	var top payload.Likely
 	for _, l := range slices.Sorted(maps.Keys(seen)) {
 		if top == "" || seen[l] > seen[top] {
 			top = l

@@ -19,7 +19,7 @@ import (
 	"go.uber.org/zap"
 	"go.uber.org/zap/zaptest"
 
-	"kinesis-alerter/alert"
+	"kinesis-alerter/alert/payload"
 )
 
 // manyShards is the status of a worker that reads half of many shards, each the child of one that ended.
@@ -75,7 +75,7 @@ func exampleStatus() Status {
 		Worker: StatusWorker{ID: "alerter-0/5e0f7a11", TrustedUntil: moment(at.Add(3 * time.Second)), Heartbeat: ago(6 * time.Second), Failure: "InternalServerError", LeaseSeconds: 10},
 		Recent: StatusRecent{
 			Window: 900, Missed: 1, Skipped: 2, InvalidLetters: 3, Resolved: 40_000, Unreadable: 4000,
-			UnreadableAs: map[alert.Likely]uint64{alert.LikelyGzip: 3900, alert.LikelyText: 100},
+			UnreadableAs: map[payload.Likely]uint64{payload.LikelyGzip: 3900, payload.LikelyText: 100},
 		},
 		History: StatusHistory{Interval: 5, Records: []float64{96.2, 101.4, 110, 1240.5}, Alerts: []float64{0, 0.4, 8.2, 1.2}},
 		Records: map[string]uint64{
