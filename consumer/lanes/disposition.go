@@ -9,6 +9,7 @@ import (
 // Disposition is what becomes of an alert.
 type Disposition uint8
 
+// What becomes of an alert.
 const (
 	accepted     Disposition = iota
 	DeadLettered             // it goes to the dead letters

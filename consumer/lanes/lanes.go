@@ -118,6 +118,7 @@ func (ln *lane) isOut(topic string) bool {
 // ErrNoRoom says that too much waits for SNS.
 var ErrNoRoom = errors.New("too many records wait for SNS")
 
+// New makes lanes that work until ctx is done, or Stop.
 func New(ctx context.Context, cfg Config) *Lanes {
 	l := &Lanes{cfg: cfg, byKey: map[string]*lane{}}
 	l.ctx, l.cancel = context.WithCancelCause(ctx)

@@ -69,7 +69,7 @@ func (w *lanesWorld) submit(ctx context.Context, key string, t *Task) error {
 		return err
 	}
 	t.Key = key
-	w.Lanes.Submit(t)
+	w.Submit(t)
 	return nil
 }
 

@@ -15,7 +15,8 @@ const (
 	witnesses = 3
 )
 
-// bearOut takes arrival times back that are ahead of their time, and says how many there were. One record must not carry its shard into
+// CorrectArrivals takes arrival times back that are ahead of their time, and says how many there were. One record must
+// not carry its shard into
 // the future: whatever is due until then would happen, and until time has come as far again rules with memory would be silent.
 //
 // A time that is ahead of all before it counts only as far as something bears it out. That is the next records of the page: if more

@@ -23,6 +23,7 @@ type Credits struct {
 	waiters   []chan struct{}
 }
 
+// NewCredits makes a pool of so many bytes.
 func NewCredits(total int) *Credits { return &Credits{total: max(total, MinCredit)} }
 
 // take waits until it can grant at least `least` bytes, or a quarter of the pool if that is less, and returns what it

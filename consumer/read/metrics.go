@@ -7,7 +7,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promauto"
 )
 
-// readMetrics are the series of this package, of all shards together.
+// Metrics are the series of this package, of all shards together.
 type Metrics struct {
 	// Untimed counts records whose arrival times were not believed. The shards count theirs here too.
 	Untimed       prometheus.Counter
@@ -16,7 +16,7 @@ type Metrics struct {
 	fetchDuration prometheus.Histogram
 }
 
-// newReadMetrics registers the series of this package.
+// NewMetrics registers the series of this package.
 func NewMetrics(reg prometheus.Registerer) *Metrics {
 	f := promauto.With(reg)
 	m := &Metrics{

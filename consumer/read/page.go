@@ -81,11 +81,13 @@ func newPageSizer() pageSizer {
 }
 
 // limit is how many records to ask for with some credits.
-func (z *pageSizer) limit(credits int) int { return min(maxPageRecords, max(1, credits/z.perItem)) }
+func (z *pageSizer) limit(credits int) int32 {
+	return int32(min(maxPageRecords, max(1, credits/z.perItem))) //nolint:gosec // at most 10,000
+}
 
 // tooLarge learns from a page that was let go unread: next time fewer records, and not before there are credits for it.
-func (z *pageSizer) tooLarge(size, limit int) {
-	z.perItem = max(4*z.perItem, size/limit)
+func (z *pageSizer) tooLarge(size int, limit int32) {
+	z.perItem = max(4*z.perItem, size/int(limit))
 	z.least = size
 	z.want = max(z.want, size)
 }

@@ -195,7 +195,7 @@ func (r *Polling) call(ctx context.Context, gate *answerGate) (out *kinesis.GetR
 	ctx, cancel := context.WithTimeout(answer.With(ctx, r.expects()), pageTimeout)
 	defer cancel()
 	out, err = r.source.client.GetRecords(ctx, &kinesis.GetRecordsInput{
-		ShardIterator: &r.iterator, StreamARN: r.source.stream.arn, Limit: aws.Int32(int32(limit)),
+		ShardIterator: &r.iterator, StreamARN: r.source.stream.arn, Limit: &limit,
 	}, gate.install)
 	if large, ok := errors.AsType[*pageTooLargeError](err); ok {
 		r.size.tooLarge(large.size, limit)
