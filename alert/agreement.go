@@ -96,7 +96,7 @@ func (m *memory) empty() bool {
 			return false
 		}
 	}
-	return len(m.foreign) == 0
+	return len(m.former) == 0
 }
 
 // raise continues in a later format. What has a hash key keeps it.

@@ -30,8 +30,8 @@ func (e *Evaluator) BringBack(now time.Time) time.Duration {
 		e.clock.eventTime = timeOf(limit)
 	}
 	m.clock, m.watchdog, m.noted = min(m.clock, limit), min(m.watchdog, limit), min(m.noted, limit)
-	for i := range m.foreign {
-		m.foreign[i].used = min(m.foreign[i].used, limit)
+	for i := range m.former {
+		m.former[i].used = min(m.former[i].used, limit)
 	}
 	for _, r := range m.rules {
 		r.at = min(r.at, limit)

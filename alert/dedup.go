@@ -5,7 +5,7 @@ import "time"
 // dedup suppresses the alerts of a key for a while after the last one.
 type dedup int64 // milliseconds
 
-func (f *faults) dedup(_ string, c RuleConfig, _ *rule, _ map[string]*rule) []muter {
+func (*faults) dedup(_ string, c RuleConfig, _ *rule, _ map[string]*rule) []muter {
 	if c.Dedup == 0 {
 		return nil
 	}
@@ -22,7 +22,7 @@ func (d dedup) mutes(c *candidate) (until time.Time, ok bool) {
 	return timeOf(end), c.now < end && !c.life.graver(c.rule, en) && !en.owed(c.now)
 }
 
-func (d dedup) reason() Reason { return ReasonDedup }
+func (dedup) reason() Reason { return ReasonDedup }
 
 func (d dedup) words() string { return "dedup of " + shortDuration(time.Duration(d)*time.Millisecond) }
 

@@ -1,7 +1,6 @@
 package alert
 
 import (
-	"cmp"
 	"crypto/sha256"
 	"fmt"
 	"slices"
@@ -74,13 +73,8 @@ func (l *lifecycle) emitEnd(r *rule, en *entry, o *occasion) {
 			l.out.make(l.out.way(m, topic), KindResolved, o, en)
 		}
 	}
-	for i := range l.memory.foreign {
-		if s := &l.memory.foreign[i]; s.owes > 0 && s.name == r.name && !l.out.silent {
-			if s.over == nil {
-				s.over = map[string][]string{}
-			}
-			s.over[en.key] = union(s.over[en.key], m.heard(en))
-		}
+	if !l.out.silent {
+		l.memory.former.ended(r.name, en.key, m.heard(en))
 	}
 }
 
@@ -97,18 +91,7 @@ func (l *lifecycle) endEdited(settled bool) {
 			r.owing = l.endLeft(r, &room)
 		}
 	}
-	if !slices.ContainsFunc(m.foreign, func(s section) bool { return s.owes > 0 }) {
-		return
-	}
-	total := 0
-	slices.SortStableFunc(m.foreign, func(a, b section) int { return cmp.Compare(b.used, a.used) })
-	for i := range m.foreign {
-		s := &m.foreign[i]
-		total += len(s.body) + 128
-		if s.owes > 0 && (settled || total > maxForeign || l.clock.now()-s.used > millis(foreignLife)) {
-			l.endForeign(s, &room)
-		}
-	}
+	m.former.leaving(settled, l.clock.now(), func(s *section) { l.endFormer(s, &room) })
 }
 
 // endLeft tells topics to which a rule goes no longer that its alerts end there. It answers whether there is more to say.
@@ -151,8 +134,8 @@ func (l *lifecycle) endLeft(r *ruleMemory, room *int) bool {
 	return false
 }
 
-// endForeign says the ends of what a rule has told that is no more, or is another one.
-func (l *lifecycle) endForeign(s *section, room *int) {
+// endFormer says the ends of what a rule has told that is no more, or is another one.
+func (l *lifecycle) endFormer(s *section, room *int) {
 	s.settleOver()
 	why := "the rule was taken out of the configuration"
 	var now *ruleMemory
@@ -189,136 +172,6 @@ func (l *lifecycle) endForeign(s *section, room *int) {
 	})
 }
 
-// settleOver takes out what the rule of today has told to be over meanwhile.
-func (s *section) settleOver() {
-	if len(s.over) == 0 {
-		return
-	}
-	over := s.over
-	s.over = nil
-	s.rewrite(func(v *entryView, topics []string) []string { return without(topics, over[string(v.key)]...) })
-}
-
-// each goes through the entries of a section, with what an entry takes behind its bits; false if they do not fit together.
-func (s *section) each(do func(rank, bits uint64, rest []byte, v *entryView)) bool {
-	r, v := &reader{buf: s.body}, &entryView{}
-	r.limit()
-	for range r.count() {
-		rank := r.entry(v)
-		if r.failed || s.told != nil && int(v.entry.heard) >= len(s.told.audiences) {
-			return false
-		}
-		do(rank, v.bits, v.rest[:len(v.rest)-len(r.buf)], v)
-	}
-	return !r.failed && len(r.buf) == 0
-}
-
-// owed are the topics to which the end of an entry is owed.
-func (s *section) owed(v *entryView) []string {
-	if s.told == nil || !s.told.ends || !v.firing || !v.told {
-		return nil
-	}
-	return s.told.audiences[v.entry.heard]
-}
-
-// countOwed counts the entries whose ends are owed.
-func (s *section) countOwed() bool {
-	s.owes = 0
-	return s.told == nil || s.each(func(_, _ uint64, _ []byte, v *entryView) {
-		if len(s.owed(v)) > 0 {
-			s.owes++
-		}
-	})
-}
-
-// rewrite changes who is owed the ends of entries. One of which nobody is owed any counts as not told.
-func (s *section) rewrite(to func(v *entryView, topics []string) []string) {
-	w := &writer{buf: make([]byte, 0, len(s.body)+16)}
-	head := (&reader{buf: s.body}).limit()
-	w.float(head.tokens)
-	w.int(head.at)
-	n, kept := uint64(0), &writer{}
-	t := *s.told
-	t.audiences = slices.Clone(t.audiences)
-	owes := 0
-	s.each(func(rank, bits uint64, rest []byte, v *entryView) {
-		heard := uint64(v.entry.heard)
-		if topics := s.owed(v); len(topics) > 0 {
-			left := to(v, topics)
-			if bits &^= entryHeard; len(left) == 0 {
-				bits, heard = bits&^entryTold, 0
-			} else {
-				owes++
-				i := slices.IndexFunc(t.audiences, func(a []string) bool { return slices.Equal(a, left) })
-				if i < 0 {
-					i = len(t.audiences)
-					t.audiences = append(t.audiences, left)
-				}
-				if heard = uint64(i); i > 0 {
-					bits |= entryHeard
-				}
-			}
-		}
-		n++
-		kept.uint(rank)
-		if kept.uint(bits); bits&entryHeard != 0 {
-			kept.uint(heard)
-		}
-		kept.buf = append(kept.buf, rest...)
-	})
-	w.uint(n)
-	s.body, s.told, s.owes = append(w.buf, kept.buf...), &t, owes
-}
-
-// absorb adds what another shard has of the same rule. Of a key that both have, the one goes on of which an end is owed.
-func (s *section) absorb(t section) {
-	if s.told == nil || t.told == nil {
-		return
-	}
-	s.settleOver()
-	t.settleOver()
-	have := map[string]bool{} // whether its end is owed
-	s.each(func(_, _ uint64, _ []byte, v *entryView) { have[string(v.key)] = len(s.owed(v)) > 0 })
-	better := map[string]bool{}
-	t.each(func(_, _ uint64, _ []byte, v *entryView) {
-		if owed, known := have[string(v.key)]; !known || !owed && len(t.owed(v)) > 0 {
-			better[string(v.key)] = true
-		}
-	})
-	both := *s.told
-	both.audiences = slices.Concat(both.audiences, t.told.audiences)
-	for _, x := range t.told.topics {
-		if !slices.ContainsFunc(both.topics, func(y toldTopic) bool { return x.name == y.name }) {
-			both.topics = append(both.topics, x)
-		}
-	}
-	w, n := &writer{}, uint64(0)
-	add := func(from *section, first uint64, mine bool) {
-		from.each(func(rank, bits uint64, rest []byte, v *entryView) {
-			if better[string(v.key)] == mine {
-				return
-			}
-			n++
-			w.uint(rank)
-			if heard := first + uint64(v.entry.heard); heard > 0 {
-				w.uint(bits | entryHeard)
-				w.uint(heard)
-			} else {
-				w.uint(bits &^ entryHeard)
-			}
-			w.buf = append(w.buf, rest...)
-		})
-	}
-	add(s, 0, true)
-	add(&t, uint64(len(s.told.audiences)), false)
-	out, head := &writer{}, (&reader{buf: s.body}).limit()
-	out.float(head.tokens)
-	out.int(head.at)
-	out.uint(n)
-	s.body, s.told, s.used = append(out.buf, w.buf...), &both, max(s.used, t.used)
-	s.countOwed()
-}
-
 // Told counts, by rule (nil for none), the keys of which somebody was told that they fire: those of rules that go on, and those whose rule was taken out
 // or changed so that its memory was dropped, or does not go to a topic any more that was told. Of those the end is said once all workers
 // have had the same rules for a while.
@@ -341,8 +194,8 @@ func (e *Evaluator) Told() (firing, leaving map[string]int) {
 			}
 		}
 	}
-	for i := range e.memory.foreign {
-		if s := &e.memory.foreign[i]; s.owes > 0 {
+	for i := range e.memory.former {
+		if s := &e.memory.former[i]; s.owes > 0 {
 			count(&leaving, s.name, s.owes)
 		}
 	}
@@ -351,6 +204,6 @@ func (e *Evaluator) Told() (firing, leaving map[string]int) {
 
 // owes says whether ends are owed, or may be after the next change of the rules.
 func (e *Evaluator) owes() bool {
-	return e.memory.has(formatEnds) && (slices.ContainsFunc(e.memory.foreign, func(s section) bool { return s.owes > 0 }) ||
+	return e.memory.has(formatEnds) && (e.memory.former.owe() ||
 		slices.ContainsFunc(e.memory.rules, func(r *ruleMemory) bool { return r.telling > 0 }))
 }

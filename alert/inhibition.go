@@ -52,7 +52,7 @@ func (x *inhibition) mutes(c *candidate) (until time.Time, ok bool) {
 	return time.Time{}, !other.concludes() && other.dedup > 0 && theirs.sent != 0 && c.now-theirs.sent < other.dedup
 }
 
-func (x *inhibition) reason() Reason { return ReasonInhibited }
+func (*inhibition) reason() Reason { return ReasonInhibited }
 
 func (x *inhibition) words() string {
 	return "rule " + x.by.name + " matches the same record and inhibits this one"

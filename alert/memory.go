@@ -22,9 +22,8 @@ type memory struct {
 	// watchdog is the end of the last interval for which the watchdog spoke, or that passed while it was silent.
 	watchdog int64
 	// late are the keys whose repetitions are overdue, with the clock at which one was last made, or the first was not (overdue.go).
-	late map[*entry]int64
-	// foreign is the state of rules that this rule set does not know.
-	foreign []section
+	late   map[*entry]int64
+	former formerRules
 	// noted is when the filter last told that a record is no JSON.
 	noted int64
 }

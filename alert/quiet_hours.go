@@ -42,11 +42,11 @@ func (q *quietHours) mutes(c *candidate) (until time.Time, ok bool) {
 	return q.end(c.at), q.cover(c.at)
 }
 
-func (q *quietHours) reason() Reason { return ReasonQuietHours }
+func (*quietHours) reason() Reason { return ReasonQuietHours }
 
 func (q *quietHours) words() string { return "quiet hours " + q.String() }
 
-func (q *quietHours) dependency() (d Dependency, ok bool) { return d, false }
+func (*quietHours) dependency() (d Dependency, ok bool) { return d, false }
 
 func weekdays() []string { return []string{"sun", "mon", "tue", "wed", "thu", "fri", "sat"} }
 

@@ -8,7 +8,7 @@ import (
 // rateLimit suppresses the alerts of a rule beyond so many in a time. Each shard has its own tokens, in the memory of the rule.
 type rateLimit struct{ limit Rate }
 
-func (f *faults) rateLimit(_ string, _ RuleConfig, r *rule, _ map[string]*rule) []muter {
+func (*faults) rateLimit(_ string, _ RuleConfig, r *rule, _ map[string]*rule) []muter {
 	if r.limit.IsZero() {
 		return nil
 	}
@@ -16,17 +16,17 @@ func (f *faults) rateLimit(_ string, _ RuleConfig, r *rule, _ map[string]*rule) 
 }
 
 // mutes implements muter. It spends nothing.
-func (x *rateLimit) mutes(c *candidate) (until time.Time, ok bool) {
+func (*rateLimit) mutes(c *candidate) (until time.Time, ok bool) {
 	m := c.life.memory.rules[c.rule.place]
-	return time.Time{}, m.refilled(c.now) < 1 && !(c.key != nil && c.key.owed(c.now))
+	return time.Time{}, m.refilled(c.now) < 1 && (c.key == nil || !c.key.owed(c.now))
 }
 
 // spend takes a token for an alert that nothing else suppresses. It answers whether the alert is made.
-func (x *rateLimit) spend(c *candidate) bool {
+func (*rateLimit) spend(c *candidate) bool {
 	return c.life.memory.rules[c.rule.place].spend(c.now) || c.key != nil && c.key.owed(c.now)
 }
 
-func (x *rateLimit) reason() Reason { return ReasonRateLimit }
+func (*rateLimit) reason() Reason { return ReasonRateLimit }
 
 func (x *rateLimit) words() string { return "rate limit of " + fmt.Sprint(x.limit) }
 

@@ -41,13 +41,13 @@ func (s *silence) mutes(c *candidate) (until time.Time, ok bool) {
 	return s.until, s.applies(c.at, c.covered(c.rule, c.key))
 }
 
-func (s *silence) reason() Reason { return ReasonSilenced }
+func (*silence) reason() Reason { return ReasonSilenced }
 
 func (s *silence) words() string {
 	return "silence " + s.name + ", until " + s.until.UTC().Format(time.RFC3339)
 }
 
-func (s *silence) dependency() (d Dependency, ok bool) { return d, false }
+func (*silence) dependency() (d Dependency, ok bool) { return d, false }
 
 // applies says whether the silence is in force at a time, and covers what meets these conditions.
 func (s *silence) applies(at time.Time, covered uint32) bool {

@@ -67,9 +67,6 @@ func openSnapshot(data []byte) (head snapshotHead, sections []section, err error
 // used (eviction.go).
 const (
 	snapshotMagic = "KAS"
-	// foreignLife is for how long, in event time, the state of rules that are no more is kept, and maxForeign how much.
-	foreignLife = 7 * 24 * time.Hour
-	maxForeign  = 8 << 20
 	// maxSnapshot bounds what Restore reads, maxSections and maxNames how many sections and names of shards it can have.
 	maxSnapshot = 1 << 30
 	maxSections = 1 << 16

@@ -3,7 +3,6 @@ package alert
 import (
 	"errors"
 	"slices"
-	"strings"
 )
 
 // Inherit adds the states of parent shards. Where several shards inherit, each takes every key over, and it shows which of them
@@ -39,17 +38,7 @@ func (e *Evaluator) Inherit(parents [][]byte, heir Heir) error {
 		for i, x := range m.scores {
 			mine.scores[i].inherit(x, func(key string) bool { return len(heir.Siblings) > 0 || heir.Owns(key) })
 		}
-		for _, s := range m.foreign {
-			same := func(t section) bool { return t.name == s.name && t.fingerprint == s.fingerprint }
-			if strings.HasPrefix(s.name, kinSection) {
-				continue
-			}
-			if s = s.inherited(heir.Owns); slices.ContainsFunc(mine.foreign, same) {
-				mine.foreign[slices.IndexFunc(mine.foreign, same)].absorb(s)
-			} else {
-				mine.foreign = append(mine.foreign, s)
-			}
-		}
+		mine.former.inherit(m.former, heir.Owns)
 		for _, r := range m.rules {
 			if r.rule.whole() {
 				for _, en := range r.entries {
@@ -164,40 +153,6 @@ func (en *entry) falls(r *rule, owns func(partitionKey string) bool) bool {
 		return owns(en.last.partitionKey)
 	}
 	return r.key != nil || owns(en.key)
-}
-
-// inherited is the state of an unknown rule without the keys whose last record would not be this shard's. Entries without a
-// last record are not moved by time, so that they do no harm in both children, unless their end is owed: one child says it.
-func (s section) inherited(owns func(partitionKey string) bool) section {
-	s.settleOver()
-	kept, n := []byte(nil), uint64(0)
-	v := &entryView{}
-	r := &reader{buf: s.body}
-	head := r.limit()
-	for range r.count() {
-		before := r.buf
-		r.entry(v)
-		if r.failed {
-			return s // by a later version, which knows what to make of it
-		}
-		mine := v.located && len(v.key) > 0 && owns(string(v.partitionKey))
-		if !v.located || len(v.key) == 0 {
-			mine = len(s.owed(v)) == 0 || owns(string(v.key))
-		}
-		if mine {
-			kept, n = append(kept, before[:len(before)-len(r.buf)]...), n+1
-		}
-	}
-	if r.failed || len(r.buf) > 0 {
-		return s
-	}
-	w := &writer{}
-	w.float(head.tokens)
-	w.int(head.at)
-	w.uint(n)
-	s.body = append(w.buf, kept...)
-	s.countOwed()
-	return s
 }
 
 // inherit takes an entry of another memory over, and returns the one that is remembered.

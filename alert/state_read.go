@@ -121,7 +121,7 @@ func (l *loading) sort(set *compiled, sections []section) bool {
 			if s.told = versions.told[versionID{s.name, s.fingerprint}]; !s.countOwed() {
 				return false
 			}
-			l.m.foreign = append(l.m.foreign, *s)
+			l.m.former = append(l.m.former, *s)
 		case shared && set.rules[i].whole(): // it has no keys
 		case shared:
 			k, ok := readKin(s.body)

@@ -3,20 +3,53 @@ package alert
 import (
 	"encoding/binary"
 	"hash/crc32"
-	"slices"
-	"sort"
 )
 
 // Snapshot returns the state after everything that was evaluated so far. It takes less than a microsecond an entry.
 func (e *Evaluator) Snapshot() []byte {
-	m := e.memory
-	bodies := make([]writer, len(m.rules))
-	tells, words := make([]*told, len(m.rules)), maxSaid
+	x := &encoding{
+		m: e.memory, covers: e.in.set.covers, now: e.clock.now(), reached: e.life.reached(), size: sectionOverhead,
+		bodies: make([]writer, len(e.memory.rules)), told: make([]*told, len(e.memory.rules)),
+	}
+	x.entries()
+	x.rules()
+	x.scores()
+	x.former()
+	eventTime := int64(0)
+	if !e.clock.eventTime.IsZero() {
+		eventTime = e.clock.eventTime.UnixNano()
+	}
+	return x.seal(eventTime)
+}
+
+// encoding is a memory on its way into the bytes of a state.
+type encoding struct {
+	m            *memory
+	covers       []*cover // of the rule set
+	now, reached int64
+	bodies       []writer          // of the rules' own sections
+	told         []*told           // by rule; nil where nobody needs it
+	ranks        map[*entry]uint64 // of entries that other shards have, too
+	sections     []section
+	size         int // of the state, about
+}
+
+// sectionOverhead is what a section takes beside its body, at most and about.
+const sectionOverhead = 128
+
+func (x *encoding) add(s section) {
+	x.sections = append(x.sections, s)
+	x.size += len(s.body) + sectionOverhead
+}
+
+// entries writes what is remembered of keys, each into the section of its rule.
+func (x *encoding) entries() {
+	m, words := x.m, maxSaid
 	for i, r := range m.rules {
-		w := &bodies[i]
+		w := &x.bodies[i]
 		w.format = m.format
 		if m.has(formatEnds) && r.rule.stateful() {
-			tells[i], w.audiences = r.tells(&words)
+			x.told[i], w.audiences = r.tells(&words)
 		}
 		w.buf = make([]byte, 0, 32+len(r.entries)*64)
 		w.float(r.tokens)
@@ -28,105 +61,94 @@ func (e *Evaluator) Snapshot() []byte {
 			}
 		}
 	}
-	var ranks map[*entry]uint64
 	if m.inherited.kin > 0 {
-		ranks = make(map[*entry]uint64, m.inherited.kin)
+		x.ranks = make(map[*entry]uint64, m.inherited.kin)
 	}
 	for i, en := range m.inOrder() {
 		rank := uint64(i)
 		if en.kin != nil {
-			ranks[en] = rank
+			x.ranks[en] = rank
 		}
 		if en.kin == nil || !en.kin.silent {
-			bodies[en.of.rule.place].entry(rank, en)
+			x.bodies[en.of.rule.place].entry(rank, en)
 		}
 	}
-	var sections []section
-	total := 128
-	for i, r := range m.rules {
+}
+
+// rules adds the sections of each rule: its own, that of who was told, and that of what it shares with other shards.
+func (x *encoding) rules() {
+	for i, r := range x.m.rules {
+		s := section{name: r.rule.name, fingerprint: r.rule.fingerprint, used: x.reached}
+		covers := x.coversOf(r)
 		if r.rule.stateful() {
-			sections = append(sections, section{name: r.rule.name, fingerprint: r.rule.fingerprint, used: e.life.reached(), body: bodies[i].buf, covers: e.coversOf(r)})
-			total += len(bodies[i].buf) + 128
+			own := s
+			own.body, own.covers = x.bodies[i].buf, covers
+			x.add(own)
 		}
-		if t := tells[i]; t != nil {
-			sections = append(sections, section{name: toldSection + r.rule.name, fingerprint: r.rule.fingerprint, used: e.life.reached(), body: t.write()})
-			total += len(sections[len(sections)-1].body) + 128
+		if t := x.told[i]; t != nil {
+			x.add(s.of(toldSection, t.write(), nil))
 		}
-		if body := m.writeKin(r, ranks, bodies[i].audiences); body != nil {
-			sections = append(sections, section{name: kinSection + r.rule.name, fingerprint: r.rule.fingerprint, used: e.life.reached(), body: body, covers: e.coversOf(r)})
-			total += len(body) + 128
+		if body := x.m.writeKin(r, x.ranks, x.bodies[i].audiences); body != nil {
+			x.add(s.of(kinSection, body, covers))
 		}
 	}
-	for _, x := range m.scores {
+}
+
+// of is another section about the same version of a rule.
+func (s section) of(prefix string, body []byte, covers []uint32) section {
+	return section{name: prefix + s.name, fingerprint: s.fingerprint, used: s.used, body: body, covers: covers}
+}
+
+func (x *encoding) scores() {
+	for _, m := range x.m.scores {
 		body := &writer{}
-		if err := x.write(body); err != nil {
+		if err := m.write(body); err != nil {
 			continue // unreachable: a forest of a validated configuration can be written
 		}
-		sections = append(sections, section{name: scoreSection + x.score.config.As, fingerprint: x.score.fingerprint, used: e.clock.now(), body: body.buf})
-		total += len(body.buf) + 128
+		x.add(section{name: scoreSection + m.score.config.As, fingerprint: m.score.fingerprint, used: x.now, body: body.buf})
 	}
-	for _, s := range e.foreign(MaxSnapshot - total) {
-		sections = append(sections, s)
-		total += len(s.body) + 128
+}
+
+func (x *encoding) former() {
+	for _, s := range x.m.former.kept(MaxSnapshot-x.size, x.now) {
+		x.add(s)
 		if s.told != nil {
-			sections = append(sections, section{name: toldSection + s.name, fingerprint: s.fingerprint, used: s.used, body: s.told.write()})
-			total += len(sections[len(sections)-1].body) + 128
+			x.add(s.of(toldSection, s.told.write(), nil))
 		}
 	}
-	w := &writer{buf: make([]byte, 0, total)}
+}
+
+// seal puts the header, the sections and the checksum together.
+func (x *encoding) seal(eventTime int64) []byte {
+	m, w := x.m, &writer{buf: make([]byte, 0, x.size)}
 	w.buf = append(append(w.buf, snapshotMagic...), m.format)
-	if e.clock.eventTime.IsZero() {
-		w.int(0)
-	} else {
-		w.int(e.clock.eventTime.UnixNano())
-	}
+	w.int(eventTime)
 	w.int(m.clock)
 	w.int(m.watchdog)
 	if m.keyed() {
 		w.buf = append(w.buf, m.key[:]...)
 	}
-	w.uint(uint64(len(sections)))
-	for i := range sections {
-		s := &sections[i]
+	w.uint(uint64(len(x.sections)))
+	for i := range x.sections {
+		s := &x.sections[i]
 		w.text(s.name)
 		w.buf = append(w.buf, s.fingerprint[:]...)
 		w.int(s.used)
 		if m.has(formatEnds) {
 			w.covers(s.covers)
 		}
-		w.uint(uint64(len(s.body)))
-		w.buf = append(w.buf, s.body...)
+		w.blob(s.body)
 	}
 	return binary.BigEndian.AppendUint32(w.buf, crc32.Checksum(w.buf, crc32.MakeTable(crc32.Castagnoli)))
 }
 
-// foreign is the state of unknown rules that is still worth keeping, and for which there is room, the most recently used first.
-func (e *Evaluator) foreign(room int) []section {
-	for i := range e.memory.foreign {
-		e.memory.foreign[i].settleOver()
-	}
-	kept := slices.Clone(e.memory.foreign)
-	sort.SliceStable(kept, func(i, j int) bool { return kept[i].used > kept[j].used })
-	total := 0
-	return slices.DeleteFunc(kept, func(s section) bool {
-		total += len(s.body) + 128
-		if s.told != nil {
-			total += len(s.told.words) + 256
-		}
-		if s.owes > 0 { // the next tick says the ends first
-			return total > room
-		}
-		return total > min(maxForeign, room) || e.clock.now()-s.used > millis(foreignLife)
-	})
-}
-
 // coversOf are the hashes of the conditions that the bits of a rule's entries stand for.
-func (e *Evaluator) coversOf(r *ruleMemory) []uint32 {
+func (x *encoding) coversOf(r *ruleMemory) []uint32 {
 	if r.rule.covers == 0 || len(r.entries) == 0 {
 		return nil
 	}
-	hashes := make([]uint32, len(e.in.set.covers))
-	for i, c := range e.in.set.covers {
+	hashes := make([]uint32, len(x.covers))
+	for i, c := range x.covers {
 		hashes[i] = c.hash
 	}
 	return hashes

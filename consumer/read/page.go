@@ -82,7 +82,7 @@ func newPageSizer() pageSizer {
 
 // limit is how many records to ask for with some credits.
 func (z *pageSizer) limit(credits int) int32 {
-	return int32(min(maxPageRecords, max(1, credits/z.perItem))) //nolint:gosec // at most 10,000
+	return int32(min(maxPageRecords, max(1, credits/z.perItem)))
 }
 
 // tooLarge learns from a page that was let go unread: next time fewer records, and not before there are credits for it.
