@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -84,17 +85,6 @@ func NewAdmin(ctx context.Context, config Config, deps Deps, create bool) (*Admi
 	return a, a.refresh(ctx)
 }
 
-func readApplication(ctx context.Context, t *table) (*application, error) {
-	it, err := t.get(ctx, keyApplication, true)
-	switch {
-	case err != nil:
-		return nil, err
-	case it == nil:
-		return nil, fmt.Errorf("%w: table %s has no row %s: name the lease table of an application that has run", ErrForeignTable, t.name, keyApplication)
-	}
-	return decodeApplication(it, time.Now())
-}
-
 // refresh reads application, shards and rows anew.
 func (a *Admin) refresh(ctx context.Context) error {
 	s := a.store
@@ -149,7 +139,7 @@ func (a *Admin) snapshot() LeaseTable {
 	defer s.mu.Unlock()
 	now := time.Now()
 	out := LeaseTable{Table: s.cfg.Table, Stream: a.app.streamARN, T0: a.app.origin.t0, LeaseDuration: a.app.duration}
-	for _, id := range sortedKeys(s.view.lineage.shards) {
+	for _, id := range slices.Sorted(maps.Keys(s.view.lineage.shards)) {
 		info := s.view.lineage.shards[id]
 		r := s.view.rows[id]
 		if r == nil && info.absent.any() {
@@ -219,7 +209,7 @@ func (a *Admin) observe(ctx context.Context, owners map[string]bool) (live map[s
 		return nil, err
 	}
 	if !sleep.For(ctx, a.app.duration/2) {
-		return nil, cause(ctx)
+		return nil, context.Cause(ctx)
 	}
 	after, err := a.counters(ctx, owners)
 	if err != nil {
@@ -235,7 +225,7 @@ func (a *Admin) observe(ctx context.Context, owners map[string]bool) (live map[s
 
 func (a *Admin) counters(ctx context.Context, owners map[string]bool) (map[string]int64, error) {
 	out := map[string]int64{}
-	for _, id := range sortedKeys(owners) {
+	for _, id := range slices.Sorted(maps.Keys(owners)) {
 		it, err := a.store.table.get(ctx, keyWorker+id, true)
 		if err != nil {
 			return nil, fmt.Errorf("look at worker %s: %w", id, err)
@@ -349,19 +339,4 @@ func outcome(landed bool, unknown error) error {
 		return unknown
 	}
 	return fmt.Errorf("%w: look again with leases list and repeat the command", ErrLeaseChanged)
-}
-
-// put sets an attribute or removes it.
-func (e *expr) put(attr string, av ddb.AttributeValue, present bool) {
-	if present {
-		e.setAttr(attr, av)
-	} else {
-		e.removeAttr(attr)
-	}
-}
-
-// sameAs compares what an operator can change.
-func (r *row) sameAs(o *row) bool {
-	return r.owner == o.owner && r.epoch == o.epoch && r.position == o.position && r.resolved == o.resolved &&
-		r.rewinds == o.rewinds && r.startAt.String() == o.startAt.String() && r.paused == o.paused
 }

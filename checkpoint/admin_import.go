@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -146,7 +147,7 @@ func (a *Admin) ImportTable(ctx context.Context, name string, wait time.Duration
 		return plan, err
 	}
 	if !sleep.For(ctx, wait) {
-		return plan, cause(ctx)
+		return plan, context.Cause(ctx)
 	}
 	after, notes, err := readForeign(ctx, t)
 	if err != nil {
@@ -162,14 +163,14 @@ func (a *Admin) ImportTable(ctx context.Context, name string, wait time.Duration
 			moving[id] = true
 		}
 	}
-	if moved := slices.DeleteFunc(sortedKeys(moving), func(id string) bool { return !moving[id] }); len(moved) > 0 {
+	if moved := slices.DeleteFunc(slices.Sorted(maps.Keys(moving)), func(id string) bool { return !moving[id] }); len(moved) > 0 {
 		return plan, &MovingError{Table: name, Shards: moved, Within: wait}
 	}
 	if err := a.refresh(ctx); err != nil {
 		return plan, err
 	}
 	in, unwritten := map[string]LeaseRow{}, map[string]string{}
-	for _, id := range sortedKeys(after) {
+	for _, id := range slices.Sorted(maps.Keys(after)) {
 		row, err := after[id].place(id)
 		switch {
 		case err != nil && a.hasShard(id):
@@ -263,7 +264,7 @@ func (a *Admin) fillTree(in map[string]LeaseRow) {
 			begun[id] = true
 		}
 	}
-	for _, id := range sortedKeys(s.view.lineage.shards) {
+	for _, id := range slices.Sorted(maps.Keys(s.view.lineage.shards)) {
 		if r := in[id]; !r.Position.IsZero() || r.StartAt.Kind != StartLatest {
 			continue
 		}
@@ -274,30 +275,6 @@ func (a *Admin) fillTree(in map[string]LeaseRow) {
 			in[id] = LeaseRow{Shard: id, StartAt: Start{Kind: StartTrimHorizon}}
 		}
 	}
-}
-
-func (l *lineage) parentsOf(id string) []string {
-	if s := l.shards[id]; s != nil {
-		return s.parents
-	}
-	return nil
-}
-
-// related reports whether one of these shards is reached from id by one or more steps.
-func (*lineage) related(id string, these map[string]bool, step func(string) []string) bool {
-	seen := map[string]bool{}
-	for todo := step(id); len(todo) > 0; {
-		next := todo[0]
-		todo = todo[1:]
-		if these[next] {
-			return true
-		}
-		if !seen[next] {
-			seen[next] = true
-			todo = append(todo, step(next)...)
-		}
-	}
-	return false
 }
 
 // planImport plans the changes that make rows say what in says. ours says that in is an export, which also knows of

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -98,7 +99,7 @@ func (r *Reset) plan(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	r.Live = slices.DeleteFunc(sortedKeys(live), func(id string) bool { return !live[id] })
+	r.Live = slices.DeleteFunc(slices.Sorted(maps.Keys(live)), func(id string) bool { return !live[id] })
 	return nil
 }
 

@@ -2,8 +2,9 @@ package checkpoint
 
 import (
 	"context"
-	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -52,21 +53,6 @@ func (e *ImportError) Lines() []string {
 	return lines
 }
 
-// shown is an attribute as a person reads it.
-func shown(av types.AttributeValue) string {
-	switch v := av.(type) {
-	case nil:
-		return "missing"
-	case *types.AttributeValueMemberS:
-		return "the text " + quoted(v.Value)
-	case *types.AttributeValueMemberN:
-		return "the number " + short(v.Value)
-	case *types.AttributeValueMemberNULL:
-		return "null"
-	}
-	return fmt.Sprintf("a %s", strings.TrimPrefix(fmt.Sprintf("%T", av), "*types.AttributeValueMember"))
-}
-
 // optionalText is a text, or nothing where the attribute is missing or null.
 func optionalText(it item, attr string) (string, error) {
 	switch v := it[attr].(type) {
@@ -111,13 +97,6 @@ func goRow(it item) foreignRow {
 	return f
 }
 
-func faultOf(errs ...error) string {
-	if err := errors.Join(errs...); err != nil {
-		return strings.ReplaceAll(err.Error(), "\n", "; ")
-	}
-	return ""
-}
-
 // verify takes out of in what cannot be imported, and says so. rows are the names of the rows that in was made of.
 func (a *Admin) verify(ctx context.Context, in map[string]LeaseRow, plan *ImportPlan) error {
 	t := a.snapshot()
@@ -129,7 +108,7 @@ func (a *Admin) verify(ctx context.Context, in map[string]LeaseRow, plan *Import
 	}
 	refused := make(map[string]string)
 	var ids []string
-	for _, id := range sortedKeys(in) {
+	for _, id := range slices.Sorted(maps.Keys(in)) {
 		switch {
 		case inStream[id] == nil:
 			plan.Notes = append(plan.Notes, fmt.Sprintf("row %q: the stream has no such shard, passed over", id))
@@ -147,7 +126,7 @@ func (a *Admin) verify(ctx context.Context, in map[string]LeaseRow, plan *Import
 	for i, id := range ids {
 		g.Go(func() (err error) {
 			causes[i], notes[i] = a.store.stream.place(ctx, id, in[id].Position.Sequence)
-			return cause(ctx)
+			return context.Cause(ctx)
 		})
 	}
 	if err := g.Wait(); err != nil {
@@ -161,7 +140,7 @@ func (a *Admin) verify(ctx context.Context, in map[string]LeaseRow, plan *Import
 			plan.Notes = append(plan.Notes, fmt.Sprintf("row %q: %s", id, notes[i]))
 		}
 	}
-	for _, id := range sortedKeys(refused) {
+	for _, id := range slices.Sorted(maps.Keys(refused)) {
 		plan.Faults = append(plan.Faults, RowFault{Row: id, Cause: refused[id]})
 		delete(in, id)
 	}

@@ -2,35 +2,15 @@ package checkpoint
 
 import (
 	"context"
-	"encoding/hex"
 	"fmt"
 	"time"
 
 	ddb "github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 )
 
-// firstFormat is the format of snapshots that every version reads. A worker whose row names none reads no later one.
-const firstFormat = 1
-
 // formatPatience is for how long all live workers must have read a format without a break before it is written: a worker of an older
 // version that joins meanwhile, as in a rolling deploy or one that is rolled back, can go on with every snapshot.
 const formatPatience = time.Minute
-
-// hashKey is the secret of an application, under which its workers hash what producers write. It lies in #application, from the
-// first worker on that knows of it.
-type hashKey [16]byte
-
-func (k hashKey) String() string { return hex.EncodeToString(k[:]) }
-
-func parseHashKey(s string) (k hashKey, ok bool) {
-	n, err := hex.Decode(k[:], []byte(s[:min(len(s), 2*len(k))]))
-	return k, err == nil && n == len(k) && len(s) == 2*len(k)
-}
-
-func newHashKey() hashKey {
-	k, _ := parseHashKey(randomHex(len(hashKey{})))
-	return k
-}
 
 // agreement is what all live workers have in common: the format of snapshots that they read, and their configuration.
 // Guarded by Store.mu.

@@ -2,6 +2,7 @@ package checkpoint
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -14,48 +15,10 @@ import (
 // has such shards: the rows are damaged. They are named, the parents that the stream lists are believed, and the rows are
 // written anew.
 
-// circles are the rows whose parents, by what the rows themselves claim, lead back to them.
-func circles(rows map[string]*row) map[string]bool {
-	claims := func(id string) []string {
-		if r := rows[id]; r != nil {
-			return r.claims
-		}
-		return nil
-	}
-	const underWay, clear = 1, 2
-	state, met := make(map[string]int8, len(rows)), false
-	var visit func(id string)
-	visit = func(id string) {
-		switch state[id] {
-		case underWay:
-			met = true
-		case 0:
-			state[id] = underWay
-			for _, p := range claims(id) {
-				visit(p)
-			}
-			state[id] = clear
-		}
-	}
-	for id := range rows {
-		visit(id)
-	}
-	if !met { // as ever
-		return nil
-	}
-	out := map[string]bool{}
-	for id, r := range rows {
-		if slices.ContainsFunc(r.claims, func(p string) bool { return leadsTo(p, id, claims) }) {
-			out[id] = true
-		}
-	}
-	return out
-}
-
 // newCircles looks for circles in the rows and answers those that were not there before.
 func (v *view) newCircles() (fresh []string) {
 	found := circles(v.rows)
-	for _, id := range sortedKeys(found) {
+	for _, id := range slices.Sorted(maps.Keys(found)) {
 		if !v.circles[id] {
 			fresh = append(fresh, id)
 		}
@@ -92,7 +55,7 @@ func (v *view) believed(r *row) *row {
 func (w *watcher) mendCircles(ctx context.Context) {
 	s := w.store
 	s.mu.Lock()
-	ids := sortedKeys(s.view.circles)
+	ids := slices.Sorted(maps.Keys(s.view.circles))
 	s.mu.Unlock()
 	for _, id := range ids {
 		if err := w.mendCircle(ctx, id); err != nil && ctx.Err() == nil {

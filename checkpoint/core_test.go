@@ -131,7 +131,7 @@ func TestGate(t *testing.T) {
 		rows := map[string]*row{}
 		trimmed := map[string]bool{}
 		var listing []types.Shard
-		for _, id := range sortedKeys(tr.shards) {
+		for _, id := range slices.Sorted(maps.Keys(tr.shards)) {
 			s := tr.shards[id]
 			// A shard is past the retention only with all its parents.
 			old := !slices.ContainsFunc(tr.parents[id], func(p string) bool { return !trimmed[p] })

@@ -3,6 +3,8 @@ package checkpoint
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -132,7 +134,7 @@ func TestRowsThatDescendFromThemselves(t *testing.T) {
 					require.Equal(w, IncidentParents, i.Kind)
 					named = append(named, i.Shard)
 				}
-				require.ElementsMatch(w, sortedKeys(claims), named)
+				require.ElementsMatch(w, slices.Sorted(maps.Keys(claims)), named)
 				w.await("the rows are written anew", 20*time.Second, func() bool {
 					return w.row(only)[attrParents] == nil && w.row(second)[attrParents] == nil
 				})

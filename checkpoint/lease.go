@@ -28,14 +28,6 @@ const (
 	leaseOver
 )
 
-// progress is one offer to the table.
-type progress struct {
-	position position.Position
-	resolved string
-	caughtUp time.Time
-	load     float64
-}
-
 // Lease is the ownership of one shard. Its methods are safe for concurrent use.
 type Lease struct {
 	store *Store
@@ -208,7 +200,7 @@ func (t token) take(ctx context.Context) error {
 	case t <- struct{}{}:
 		return nil
 	case <-ctx.Done():
-		return cause(ctx)
+		return context.Cause(ctx)
 	}
 }
 

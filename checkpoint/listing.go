@@ -133,7 +133,7 @@ func (c *catalog) run(ctx context.Context) error {
 					said = text
 					s.log.Warn("cannot list the stream, going on with the shards that are known", zap.Error(err))
 				}
-				if !sleep.For(ctx, backoff(4)) {
+				if !sleep.For(ctx, sleep.Backoff(4)) {
 					return nil
 				}
 				continue

@@ -3,6 +3,7 @@ package checkpoint
 import (
 	"container/heap"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"os"
 	"slices"
@@ -132,7 +133,7 @@ func reach(p progress) int {
 	return max(at, top)
 }
 
-func (r *row) progress() progress { return progress{position: r.position, resolved: r.resolved} }
+func progressOf(r row) progress { return progress{position: r.position, resolved: r.resolved} }
 
 // believes checks that what a trusted holder takes for stored is stored.
 func (m *model) believes(w *modelWorker, l *Lease) {
@@ -166,7 +167,7 @@ func (m *model) write(id string, cond func(*row) bool, change func(*row)) (bool,
 			m.violated("%s is no longer at its end", id)
 		case !r.ended() && r.position.Compare(old.position) < 0:
 			m.violated("the checkpoint of %s goes back from %s to %s", id, old.position.Sequence, r.position.Sequence)
-		case !r.ended() && reach(r.progress()) < reach(old.progress()):
+		case !r.ended() && reach(progressOf(r)) < reach(progressOf(*old)):
 			m.violated("what is resolved above the checkpoint of %s goes back from %s to %s", id, old.resolved, r.resolved)
 		case r.offers < old.offers:
 			m.violated("the number of %s goes back from %d to %d", id, old.offers, r.offers)
@@ -179,7 +180,7 @@ func (m *model) write(id string, cond func(*row) bool, change func(*row)) (bool,
 		if s.offered < s.last {
 			m.violated("%s ends with %d of %d resolved", id, s.offered, s.last)
 		}
-	case reach(r.progress()) > s.offered:
+	case reach(progressOf(r)) > s.offered:
 		m.violated("%s is stored at %s, above it %s, but only %d was resolved", id, r.position.Sequence, r.resolved, s.offered)
 	}
 	return true, &r
@@ -208,7 +209,7 @@ func (m *model) writeWorker(id string, cond func(*workerRow) bool, change func(w
 // listing is what ListShards answers.
 func (m *model) listing() []types.Shard {
 	out := make([]types.Shard, 0, len(m.shards))
-	for _, id := range sortedKeys(m.shards) {
+	for _, id := range slices.Sorted(maps.Keys(m.shards)) {
 		s := m.shards[id]
 		sh := types.Shard{ShardId: aws.String(id), SequenceNumberRange: &types.SequenceNumberRange{StartingSequenceNumber: aws.String("1")}}
 		if s.closed {
@@ -226,7 +227,7 @@ func (m *model) listing() []types.Shard {
 }
 
 func (m *model) open() []string {
-	return slices.DeleteFunc(sortedKeys(m.shards), func(id string) bool { return m.shards[id].closed })
+	return slices.DeleteFunc(slices.Sorted(maps.Keys(m.shards)), func(id string) bool { return m.shards[id].closed })
 }
 
 // reshard closes one or two shards and opens their children.

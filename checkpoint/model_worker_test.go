@@ -3,6 +3,8 @@ package checkpoint
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"strconv"
 	"time"
 
@@ -160,7 +162,7 @@ func (w *modelWorker) enter() {
 }
 
 func (w *modelWorker) retire() {
-	for _, id := range sortedKeys(w.s.view.retired) {
+	for _, id := range slices.Sorted(maps.Keys(w.s.view.retired)) {
 		w.settleWorker(id, func(r *workerRow) bool { return r != nil },
 			func(r workerRow) *workerRow { r.fenced = true; return &r },
 			func(r *workerRow) bool { return r.fenced },
@@ -223,14 +225,14 @@ func (w *modelWorker) look() {
 	begin := time.Now()
 	rows, workers := map[string]*row{}, map[string]workerRow{}
 	w.call(func() {
-		for _, id := range sortedKeys(w.m.rows) {
+		for _, id := range slices.Sorted(maps.Keys(w.m.rows)) {
 			if r := at(w.m.rows[id], w.m.between(0, 800*time.Millisecond)); r != nil {
 				seen := *r
 				seen.at = begin
 				rows[id] = &seen
 			}
 		}
-		for _, id := range sortedKeys(w.m.workers) {
+		for _, id := range slices.Sorted(maps.Keys(w.m.workers)) {
 			if r := at(w.m.workers[id], w.m.between(0, 800*time.Millisecond)); r != nil {
 				workers[id] = *r
 			}
@@ -264,7 +266,7 @@ func (w *modelWorker) lookFor(id string) {
 
 func (w *modelWorker) fence() {
 	now := time.Now()
-	for _, id := range sortedKeys(w.s.view.peers) {
+	for _, id := range slices.Sorted(maps.Keys(w.s.view.peers)) {
 		p := w.s.view.peers[id]
 		if p.fenced || now.Sub(p.since) < w.s.view.duration || now.Sub(p.seen) > fresh {
 			continue
@@ -426,7 +428,7 @@ func (c *claim) landed(r *row) bool {
 
 // commits writes every offer that is due.
 func (w *modelWorker) commits() {
-	for _, id := range sortedKeys(w.s.view.leases) {
+	for _, id := range slices.Sorted(maps.Keys(w.s.view.leases)) {
 		l := w.s.view.leases[id]
 		w.m.believes(w, l)
 		c, err := l.claim()
@@ -575,7 +577,7 @@ func (w *modelWorker) stop() {
 }
 
 func (w *modelWorker) release() {
-	for _, id := range sortedKeys(w.s.view.leases) {
+	for _, id := range slices.Sorted(maps.Keys(w.s.view.leases)) {
 		l := w.s.view.leases[id]
 		c, err := l.claim()
 		switch {

@@ -29,15 +29,6 @@ func unstorable(p, over position.Position) string {
 	return ""
 }
 
-// quoted shows what may be anything, cut to a length that a line can hold.
-func quoted(s string) string {
-	const most = 60
-	if len(s) > most {
-		return fmt.Sprintf("%.*q…", most, s)
-	}
-	return fmt.Sprintf("%q", s)
-}
-
 // storableLocked reports whether an offer can be stored over what was offered before, and tells of each change of that.
 func (l *Lease) storableLocked(p position.Position) bool {
 	s := l.store

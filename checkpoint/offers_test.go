@@ -31,14 +31,14 @@ func TestLateCommitAtTheSamePosition(t *testing.T) {
 
 		e := &expr{}
 		e.fence(first.worker, first.epoch)
-		e.progress(first)
+		e.progress(first.offer, first.number, first.replaces)
 		_, err = a.store.table.update(w.Context(), only, e)
 		_, wasRefused := refused(err)
 		require.True(w, wasRefused, "the late commit: %v", err)
 		require.Equal(w, "101>109", w.row(only)[attrResolved])
 
 		flip := a.flipOf(w, only)
-		flip.progress(first)
+		flip.progress(first.offer, first.number, first.replaces)
 		_, err = a.store.table.update(w.Context(), only, flip)
 		_, wasRefused = refused(err)
 		require.True(w, wasRefused, "the late flip: %v", err)

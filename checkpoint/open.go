@@ -13,7 +13,6 @@ import (
 	"github.com/aws/smithy-go"
 	"go.uber.org/zap"
 
-	"kinesis-alerter/internal/awsfault"
 	"kinesis-alerter/internal/credentials"
 	"kinesis-alerter/internal/sleep"
 )
@@ -57,7 +56,7 @@ func (o *opener) open(ctx context.Context, failFast bool) error {
 			}
 			return nil
 		case ctx.Err() != nil:
-			return cause(ctx)
+			return context.Cause(ctx)
 		case isFatal(err) && (failFast || errors.Is(err, ErrOtherStream) || refused.confirmed()), failFast && (NamesFault(err) || refusesCredentials(err) && time.Since(begun) >= s.cfg.Patience):
 			return err
 		}
@@ -66,8 +65,8 @@ func (o *opener) open(ctx context.Context, failFast bool) error {
 			said = text
 			s.log.Error("cannot use the lease table yet, going on trying", zap.Error(err))
 		}
-		if !sleep.For(ctx, backoff(attempt)) {
-			return cause(ctx)
+		if !sleep.For(ctx, sleep.Backoff(attempt)) {
+			return context.Cause(ctx)
 		}
 	}
 }
@@ -106,21 +105,6 @@ func (o *opener) waitForCall(err error) {
 func refusesCredentials(err error) bool {
 	code, blamed := credentials.Blames(err)
 	return blamed && code != credentials.CodeUnavailable
-}
-
-// NamesFault reports whether an answer of AWS names a fault that somebody has to mend before a call can work: what is missing,
-// denied or impossible.
-func NamesFault(err error) bool {
-	if _, blamed := credentials.Blames(err); blamed {
-		return false // the answer is about the credentials, or there was none
-	}
-	var api smithy.APIError
-	if !errors.As(err, &api) {
-		return errors.Is(err, errTableGone)
-	}
-	kind := awsfault.Of(api.ErrorCode())
-	return kind == awsfault.Denied || kind == awsfault.Missing ||
-		api.ErrorCode() == "ValidationException" || api.ErrorCode() == "InvalidArgumentException"
 }
 
 // faultText is the text by which faults are told apart: request ids, which differ every time, left out.
@@ -171,7 +155,7 @@ func (o *opener) ensureTable(ctx context.Context) error {
 			return nil
 		}
 		if !sleep.For(ctx, sleep.Jitter(150*time.Millisecond)) {
-			return cause(ctx)
+			return context.Cause(ctx)
 		}
 	}
 }
@@ -204,20 +188,6 @@ func (o *opener) createTable(ctx context.Context) error {
 	}
 	s.log.Info("lease table created")
 	return nil
-}
-
-// createTable makes an on-demand table. That another worker is quicker is no error.
-func createTable(ctx context.Context, db DynamoDB, name string) error {
-	_, err := db.CreateTable(ctx, &dynamodb.CreateTableInput{
-		TableName:            &name,
-		BillingMode:          types.BillingModePayPerRequest,
-		KeySchema:            []types.KeySchemaElement{{AttributeName: aws.String(attrKey), KeyType: types.KeyTypeHash}},
-		AttributeDefinitions: []types.AttributeDefinition{{AttributeName: aws.String(attrKey), AttributeType: types.ScalarAttributeTypeS}},
-	})
-	if _, inUse := errors.AsType[*types.ResourceInUseException](err); inUse {
-		return nil
-	}
-	return err
 }
 
 // ensureApplication reads the #application row, or writes it: the first worker's from the stream as it is now, that of

@@ -122,7 +122,7 @@ func (g graph) reading(start Start, o *origin, rows map[string]*row, trimmed []i
 			if l.shards[id] == nil || begun[id] || finished(id, rows, o, start) || !l.gateOpen(id, rows, o, start) {
 				continue
 			}
-			wave = append(wave, strconv.Itoa(i)+l.where(id, rows, o, start))
+			wave = append(wave, strconv.Itoa(i)+where(l, id, rows, o, start))
 			begun[id] = true
 			if s.to > 0 {
 				ended = append(ended, id)
@@ -138,7 +138,7 @@ func (g graph) reading(start Start, o *origin, rows map[string]*row, trimmed []i
 	}
 }
 
-func (l *lineage) where(id string, rows map[string]*row, o *origin, start Start) string {
+func where(l *lineage, id string, rows map[string]*row, o *origin, start Start) string {
 	if r := rows[id]; r != nil && r.progressed() {
 		return "+"
 	}

@@ -83,7 +83,7 @@ func (k *streamClient) listPage(ctx context.Context, in *kinesis.ListShardsInput
 // should know of it.
 func (k *streamClient) place(ctx context.Context, shard, sequence string) (refused, note string) {
 	_, err := k.iterator(ctx, shard, types.ShardIteratorTypeAfterSequenceNumber, &sequence)
-	for attempt := 0; err != nil && isInvalid(err) && attempt < 2 && sleep.For(ctx, backoff(0)); attempt++ { // it may pass
+	for attempt := 0; err != nil && isInvalid(err) && attempt < 2 && sleep.For(ctx, sleep.Backoff(0)); attempt++ { // it may pass
 		_, err = k.iterator(ctx, shard, types.ShardIteratorTypeAfterSequenceNumber, &sequence)
 	}
 	switch {
@@ -130,7 +130,7 @@ func (k *streamClient) oldest(ctx context.Context, shard string) (string, error)
 				return aws.ToString(out.Records[0].SequenceNumber), nil
 			}
 			if it = out.NextShardIterator; !sleep.For(ctx, 250*time.Millisecond) { // five calls a second
-				return "", cause(ctx)
+				return "", context.Cause(ctx)
 			}
 		}
 	}

@@ -2,7 +2,11 @@ package checkpoint
 
 import (
 	"context"
+	"crypto/rand"
+	"encoding/hex"
 	"errors"
+	"maps"
+	"slices"
 	"time"
 
 	ddb "github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
@@ -61,7 +65,7 @@ func (n *session) run(ctx context.Context) error {
 		if attempt == 1 { // the first may be a passing fault
 			s.log.Warn("cannot write the worker's row, going on trying", zap.Error(err))
 		}
-		if !sleep.For(ctx, backoff(attempt)) {
+		if !sleep.For(ctx, sleep.Backoff(attempt)) {
 			return nil
 		}
 	}
@@ -125,7 +129,7 @@ func (n *session) join(ctx context.Context) (*incarnation, error) {
 func (n *session) retire(ctx context.Context) {
 	s := n.store
 	s.mu.Lock()
-	old := sortedKeys(s.view.retired)
+	old := slices.Sorted(maps.Keys(s.view.retired))
 	s.mu.Unlock()
 	for _, id := range old {
 		e := &expr{}
@@ -355,4 +359,10 @@ func (l *Lease) rememberLocked(why error) {
 		r.position, r.last, r.resolved = position.Position{Sequence: position.ShardEnd}, r.position, ""
 	}
 	s.view.memory[l.shard] = r
+}
+
+func randomHex(bytes int) string {
+	b := make([]byte, bytes)
+	_, _ = rand.Read(b) // crypto/rand never fails
+	return hex.EncodeToString(b)
 }

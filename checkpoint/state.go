@@ -54,7 +54,7 @@ func (l *Lease) SaveState(ctx context.Context, sequence string, sub uint32, data
 // within answers a context that ends with the lease too, and with its cause.
 func (l *Lease) within(ctx context.Context) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithCancelCause(ctx)
-	stop := context.AfterFunc(l.ctx, func() { cancel(cause(l.ctx)) })
+	stop := context.AfterFunc(l.ctx, func() { cancel(context.Cause(l.ctx)) })
 	return ctx, func() {
 		stop()
 		cancel(nil)
@@ -151,7 +151,7 @@ func (sv *saver) flip(ctx context.Context, p snapshot) error {
 		was := l.saved()
 		e := &expr{blind: true}
 		e.fence(c.worker, c.epoch)
-		e.progress(c)
+		e.progress(c.offer, c.number, c.replaces)
 		e.point(p, was.version)
 		_, err = s.table.update(ctx, l.shard, e)
 		landed, now, unknown := s.table.settle(ctx, l.shard, err, func(it item) bool {
@@ -295,14 +295,14 @@ func (s *Store) waitOut(ctx context.Context, shard string, read func() error) er
 		case err == nil, damaged:
 			return err
 		case ctx.Err() != nil:
-			return cause(ctx)
+			return context.Cause(ctx)
 		}
 		if text := faultText(err); text != said {
 			said = text
 			s.log.Error("cannot read the state that a shard begins with, going on trying", zap.String("shard", shard), zap.Error(err))
 		}
-		if !sleep.For(ctx, backoff(attempt)) {
-			return cause(ctx)
+		if !sleep.For(ctx, sleep.Backoff(attempt)) {
+			return context.Cause(ctx)
 		}
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/errgroup"
 
 	"kinesis-alerter/internal/guard"
@@ -40,17 +41,17 @@ type stateTable struct {
 	db   DynamoDB
 	name string
 	size int // of a chunk, in bytes
-	m    *metrics
+	cost prometheus.Counter
 
 	mu      sync.Mutex
 	budget  pace
 	created time.Time // the last CreateTable
 }
 
-func newStateTable(db DynamoDB, cfg Config, m *metrics) *stateTable {
-	return &stateTable{
-		db: db, name: cfg.Table + stateSuffix, size: chunkBytes, m: m, budget: pace{rate: float64(cfg.StateWriteUnits)},
-	}
+// newStateTable is the state table beside a lease table. It spends so many write units a second on average, which cost
+// counts.
+func newStateTable(db DynamoDB, leases string, units int, cost prometheus.Counter) *stateTable {
+	return &stateTable{db: db, name: leases + stateSuffix, size: chunkBytes, cost: cost, budget: pace{rate: float64(units)}}
 }
 
 // pace spaces writes so that they stay within a rate on average. Callers wait as long as it says before they write.
@@ -76,9 +77,9 @@ func (t *stateTable) spend(ctx context.Context, units int) error {
 	t.mu.Lock()
 	wait := t.budget.take(time.Now(), units)
 	t.mu.Unlock()
-	t.m.stateUnits.Add(float64(units))
+	t.cost.Add(float64(units))
 	if wait > 0 && !sleep.For(ctx, wait) {
-		return cause(ctx)
+		return context.Cause(ctx)
 	}
 	return nil
 }
@@ -124,7 +125,7 @@ func (t *stateTable) put(ctx context.Context, it item, number int64) error {
 			n, _ := integer(old[attrNumber])
 			return &inTheWayError{number: n}
 		case ctx.Err() != nil:
-			return cause(ctx)
+			return context.Cause(ctx)
 		case isNotFound(err):
 			if time.Since(begin) > stateTableWait {
 				return t.fault("PutItem", err)
@@ -136,8 +137,8 @@ func (t *stateTable) put(ctx context.Context, it item, number int64) error {
 		case NamesFault(err), attempt+1 >= chunkAttempts:
 			return t.fault("PutItem", err)
 		}
-		if !sleep.For(ctx, backoff(max(attempt, 0))) {
-			return cause(ctx)
+		if !sleep.For(ctx, sleep.Backoff(max(attempt, 0))) {
+			return context.Cause(ctx)
 		}
 	}
 }
@@ -146,8 +147,7 @@ func (t *stateTable) tryPut(ctx context.Context, it item, number int64) error {
 	ctx, cancel := context.WithTimeout(ctx, chunkTimeout)
 	defer cancel()
 	e := &expr{}
-	counter := e.name(attrNumber)
-	e.cond = append(e.cond, fmt.Sprintf("(attribute_not_exists(%[1]s) OR %[1]s <= %[2]s)", counter, e.value(num(number))))
+	e.ifAtMost(attrNumber, number)
 	_, err := t.db.PutItem(ctx, &dynamodb.PutItemInput{
 		TableName: &t.name, Item: it, ConditionExpression: e.condition(), ExpressionAttributeNames: e.names, ExpressionAttributeValues: e.values,
 		ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld,
@@ -225,15 +225,7 @@ func (t *stateTable) get(ctx context.Context, key string, only []string) (item, 
 	defer cancel()
 	in := &dynamodb.GetItemInput{TableName: &t.name, Key: keyOf(key), ConsistentRead: aws.Bool(true)}
 	if only != nil {
-		e := &expr{}
-		list := ""
-		for i, attr := range only {
-			if i > 0 {
-				list += ", "
-			}
-			list += e.name(attr)
-		}
-		in.ProjectionExpression, in.ExpressionAttributeNames = &list, e.names
+		in.ProjectionExpression, in.ExpressionAttributeNames = projection(only...)
 	}
 	out, err := t.db.GetItem(ctx, in)
 	if err != nil {

@@ -2,6 +2,7 @@ package checkpoint
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 	"time"
 
@@ -110,7 +111,7 @@ func (s *Store) Status() Status {
 		out.Workers = append(out.Workers, WorkerStatus{ID: id, Version: p.version, Fenced: p.fenced, Leaving: p.leaving, Silent: now.Sub(p.since), Heard: s.since(p.heard(), p.since, now), Config: p.config})
 	}
 	slices.SortFunc(out.Workers, func(a, b WorkerStatus) int { return cmp.Compare(a.ID, b.ID) })
-	for _, id := range sortedKeys(s.view.lineage.shards) {
+	for _, id := range slices.Sorted(maps.Keys(s.view.lineage.shards)) {
 		if s.view.shown(id) {
 			out.Shards = append(out.Shards, s.view.shardStatus(id, now))
 		}

@@ -2,11 +2,8 @@ package checkpoint
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/hex"
 	"errors"
 	"fmt"
-	"slices"
 	"sync"
 	"time"
 
@@ -71,7 +68,7 @@ func New(cfg Config, deps Deps) (*Store, error) {
 	s := &Store{
 		cfg:      cfg,
 		table:    &table{db: deps.DynamoDB, name: cfg.Table},
-		states:   newStateTable(deps.DynamoDB, cfg, m),
+		states:   newStateTable(deps.DynamoDB, cfg.Table, cfg.StateWriteUnits, m.stateUnits),
 		stream:   streamClient{api: deps.Stream, name: cfg.StreamName, arn: cfg.StreamARN},
 		log:      deps.Log.With(zap.String("table", cfg.Table)),
 		m:        m,
@@ -182,7 +179,7 @@ func (s *Store) Stop(ctx context.Context) error {
 	select {
 	case <-running:
 	case <-ctx.Done():
-		return fmt.Errorf("stop of the lease table: %w", cause(ctx))
+		return fmt.Errorf("stop of the lease table: %w", context.Cause(ctx))
 	}
 	s.mu.Lock()
 	me := s.view.me
@@ -260,7 +257,7 @@ func (w *watcher) notifyPeers(ctx context.Context) error {
 
 func (w *watcher) bumpFleet(ctx context.Context) (int64, error) {
 	e := &expr{}
-	e.add = append(e.add, e.name(attrCounter)+" "+e.value(num(1)))
+	e.increment(attrCounter)
 	it, err := w.store.table.update(ctx, keyFleet, e)
 	if err != nil {
 		return 0, fmt.Errorf("tell the peers: %w", err)
@@ -324,24 +321,4 @@ func (o *opener) doubtTable() {
 	o.suspect = true
 	s.mu.Unlock()
 	ask(o.wake)
-}
-
-func randomHex(bytes int) string {
-	b := make([]byte, bytes)
-	_, _ = rand.Read(b) // crypto/rand never fails
-	return hex.EncodeToString(b)
-}
-
-// backoff doubles from 250 ms to 5 s.
-func backoff(attempt int) time.Duration {
-	return sleep.Jitter(min(250*time.Millisecond<<min(attempt, 6), 5*time.Second))
-}
-
-func sortedKeys[V any](m map[string]V) []string {
-	keys := make([]string, 0, len(m))
-	for k := range m {
-		keys = append(keys, k)
-	}
-	slices.Sort(keys)
-	return keys
 }

@@ -94,6 +94,25 @@ func (e *expr) ifBefore(number int64) {
 	e.cond = append(e.cond, fmt.Sprintf("(attribute_not_exists(%[1]s) OR %[1]s < %[2]s)", n, e.value(num(number))))
 }
 
+// ifAtMost holds where a number is absent, or this at most.
+func (e *expr) ifAtMost(attr string, most int64) {
+	n := e.name(attr)
+	e.cond = append(e.cond, fmt.Sprintf("(attribute_not_exists(%[1]s) OR %[1]s <= %[2]s)", n, e.value(num(most))))
+}
+
+// increment adds one to a number.
+func (e *expr) increment(attr string) { e.add = append(e.add, e.name(attr)+" "+e.value(num(1))) }
+
+// projection are the attributes to answer, as a call wants them.
+func projection(attributes ...string) (list *string, names map[string]string) {
+	e := &expr{}
+	placeholders := make([]string, 0, len(attributes))
+	for _, attr := range attributes {
+		placeholders = append(placeholders, e.name(attr))
+	}
+	return aws.String(strings.Join(placeholders, ", ")), e.names
+}
+
 func (e *expr) condition() *string {
 	if len(e.cond) == 0 {
 		return nil

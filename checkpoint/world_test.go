@@ -3,6 +3,8 @@ package checkpoint
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -219,7 +221,7 @@ func (p *process) held() []string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	var out []string
-	for _, id := range sortedKeys(p.running) {
+	for _, id := range slices.Sorted(maps.Keys(p.running)) {
 		if p.running[id] > 0 {
 			out = append(out, id)
 		}

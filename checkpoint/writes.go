@@ -18,39 +18,6 @@ import (
 // shardRest is how long a shard stays where it is after it moved, or after a handoff was called off.
 const shardRest = time.Minute
 
-// fence adds the condition under which a holder may write: the row still names this worker and this epoch.
-func (e *expr) fence(worker string, epoch int64) {
-	e.ifEqual(attrOwner, str(worker))
-	e.ifEqual(attrEpoch, num(epoch))
-}
-
-// progress adds an offer to a write, never below what is stored and never after a later one of the same owner.
-func (e *expr) progress(c claim) {
-	p := c.offer
-	e.ifBefore(c.number)
-	e.setAttr(attrOffers, num(c.number))
-	if !p.position.IsZero() {
-		e.ifNotBeyond(p.position, c.replaces)
-		e.setAttr(attrPosition, str(p.position.Sequence))
-		e.setAttr(attrSub, num(int64(p.position.Sub)))
-	}
-	// Also without a position: the first record of a shard may be the one that waits.
-	if p.resolved == "" {
-		e.removeAttr(attrResolved)
-	} else {
-		e.setAttr(attrResolved, str(p.resolved))
-	}
-	e.context(p)
-}
-
-// context adds what is known beside the position.
-func (e *expr) context(p progress) {
-	if !p.caughtUp.IsZero() {
-		e.setAttr(attrCaughtUp, num(p.caughtUp.UnixMilli()))
-	}
-	e.setAttr(attrLoad, num(int64(p.load)))
-}
-
 // claim is what a holder needs for a write, read under the lock.
 type claim struct {
 	worker string
@@ -75,7 +42,7 @@ func (l *Lease) claim() (claim, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if l.state == leaseOver {
-		return claim{}, cause(l.ctx)
+		return claim{}, context.Cause(l.ctx)
 	}
 	l.ledger.number++
 	return claim{worker: l.worker.id, epoch: l.epoch, offer: l.ledger.offer, number: l.ledger.number, target: l.target, replaces: l.ledger.replaces}, nil
@@ -179,7 +146,7 @@ func (l *Lease) writeProgress(ctx context.Context) error {
 	begin := time.Now()
 	e := &expr{blind: true} // ranges of up to 64 KiB need not come back
 	e.fence(c.worker, c.epoch)
-	e.progress(c)
+	e.progress(c.offer, c.number, c.replaces)
 	_, err = s.table.update(ctx, l.shard, e)
 	s.m.commitTime.Observe(time.Since(begin).Seconds())
 	if err == nil {
@@ -326,7 +293,7 @@ func (l *Lease) release(ctx context.Context) error {
 	return l.leaveTwice(ctx, func(c claim) (*expr, func(*row) bool) {
 		e := &expr{}
 		e.fence(c.worker, c.epoch)
-		e.progress(c)
+		e.progress(c.offer, c.number, c.replaces)
 		e.removeAttr(attrOwner)
 		return e, func(r *row) bool { return r.owner == "" && r.epoch == c.epoch }
 	})
@@ -352,7 +319,7 @@ func (l *Lease) HandOff(ctx context.Context) error {
 		target = c.heir()
 		e := &expr{}
 		e.fence(c.worker, c.epoch)
-		e.progress(c)
+		e.progress(c.offer, c.number, c.replaces)
 		if target == "" {
 			e.removeAttr(attrOwner)
 		} else {
@@ -390,7 +357,7 @@ func (l *Lease) settleHandoff(ctx context.Context, target string) bool {
 		}
 		e := &expr{}
 		e.fence(c.worker, c.epoch)
-		e.progress(c)
+		e.progress(c.offer, c.number, c.replaces)
 		e.setAttr(attrEpoch, num(c.epoch+1))
 		now, err := s.table.update(ctx, l.shard, e)
 		mine, seen, unknown := s.table.settle(ctx, l.shard, err, func(it item) bool {
@@ -402,7 +369,7 @@ func (l *Lease) settleHandoff(ctx context.Context, target string) bool {
 		}
 		switch {
 		case unknown != nil:
-			if !sleep.For(l.ctx, backoff(attempt)) { //nolint:contextcheck // the lease, not the caller, bounds the wait
+			if !sleep.For(l.ctx, sleep.Backoff(attempt)) { //nolint:contextcheck // the lease, not the caller, bounds the wait
 				return false
 			}
 			continue
@@ -411,7 +378,7 @@ func (l *Lease) settleHandoff(ctx context.Context, target string) bool {
 		case text(now[attrOwner]) == target:
 			return true
 		case !mine && l.stillOurs(c, now):
-			if !sleep.For(l.ctx, backoff(attempt)) { //nolint:contextcheck // as above
+			if !sleep.For(l.ctx, sleep.Backoff(attempt)) { //nolint:contextcheck // as above
 				return false
 			}
 			continue // with what the row says, and a number above its own

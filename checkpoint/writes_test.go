@@ -85,7 +85,7 @@ func TestLateCommitOfTheSameEpochIsRefused(t *testing.T) {
 			e := &expr{}
 			e.fence(c.worker, c.epoch)
 			c.offer = progress{position: late}
-			e.progress(c)
+			e.progress(c.offer, c.number, c.replaces)
 			_, err = a.store.table.update(w.Context(), l.shard, e)
 			_, wasRefused := refused(err)
 			require.True(w, wasRefused, "%v: %v", late, err)
@@ -380,7 +380,7 @@ func TestLateWritesOfAFormerOwnerAreRefused(t *testing.T) {
 		late := func(name string) {
 			for kind, build := range map[string]func(e *expr){
 				"commit": func(e *expr) {
-					e.progress(claim{number: 1 << 40, offer: progress{position: position.Position{Sequence: "99999", Sub: position.WholeRecord}}})
+					e.progress(progress{position: position.Past("99999")}, 1<<40, "")
 				},
 				"idle":    func(e *expr) { e.context(progress{caughtUp: time.Now()}) },
 				"release": func(e *expr) { e.removeAttr(attrOwner) },

@@ -1,0 +1,43 @@
+package checkpoint
+
+import (
+	"slices"
+)
+
+// circles are the rows whose parents, by what the rows themselves claim, lead back to them.
+func circles(rows map[string]*row) map[string]bool {
+	claims := func(id string) []string {
+		if r := rows[id]; r != nil {
+			return r.claims
+		}
+		return nil
+	}
+	const underWay, clear = 1, 2
+	state, met := make(map[string]int8, len(rows)), false
+	var visit func(id string)
+	visit = func(id string) {
+		switch state[id] {
+		case underWay:
+			met = true
+		case 0:
+			state[id] = underWay
+			for _, p := range claims(id) {
+				visit(p)
+			}
+			state[id] = clear
+		}
+	}
+	for id := range rows {
+		visit(id)
+	}
+	if !met { // as ever
+		return nil
+	}
+	out := map[string]bool{}
+	for id, r := range rows {
+		if slices.ContainsFunc(r.claims, func(p string) bool { return leadsTo(p, id, claims) }) {
+			out[id] = true
+		}
+	}
+	return out
+}
