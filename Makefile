@@ -75,7 +75,7 @@ soak: ## two processes for MINUTES=10 under load, reshards, faults, bad answers 
 
 bench: ## every figure that is promised, beside its bar; asserts nothing on a clock
 	$(GO) test -tags bench -count=1 -timeout 30m -v -run Figure ./cmd
-	SCALE=1 $(GO) test -count=1 -timeout 10m -v -run 'ScaleOfTheFleet|HandoffGap|StartHundredShards|TestStorm$$' ./checkpoint ./consumer ./alert/sns
+	SCALE=1 $(GO) test -count=1 -timeout 10m -v -run 'ScaleOfTheFleet|HandoffGap|StartHundredShards|TestStorm$$' ./checkpoint ./consumer ./alert/dispatch
 	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem $(BENCHFLAGS) ./...
 
 bench-smoke: ## every Go benchmark once: that it runs, not how fast

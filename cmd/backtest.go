@@ -11,7 +11,7 @@ import (
 
 	"kinesis-alerter/alert"
 	"kinesis-alerter/alert/decode"
-	"kinesis-alerter/alert/sns"
+	"kinesis-alerter/alert/dispatch"
 )
 
 // backtest evaluates records by one set of rules, or by two beside each other, and adds up what comes of them. It is given
@@ -33,7 +33,7 @@ type backtest struct {
 	step time.Duration
 	// score is that of the record at hand, NaN without.
 	score float64
-	sns   sns.Config
+	sns   dispatch.Config
 }
 
 // backtestTrack is one set of rules with what it remembers.

@@ -7,14 +7,15 @@ import (
 	"time"
 
 	"kinesis-alerter/alert"
+	"kinesis-alerter/alert/dispatch"
 	"kinesis-alerter/alert/sns"
 )
 
 // topicTally adds up what a topic would be given.
 type topicTally struct {
 	name   string
-	config sns.Config
-	topic  sns.TopicConfig
+	config dispatch.Config
+	topic  dispatch.TopicConfig
 	out    topicResult
 	// seconds are alerts by the second, of the last minutes.
 	seconds map[int64]int
@@ -26,7 +27,7 @@ type topicTally struct {
 	err     error
 }
 
-func newTopicTally(name string, config sns.Config) *topicTally {
+func newTopicTally(name string, config dispatch.Config) *topicTally {
 	t := &topicTally{name: name, config: config, topic: config.WithDefaults().Topics[name], seconds: map[int64]int{}}
 	t.out.Topic = name
 	return t

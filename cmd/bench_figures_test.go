@@ -283,7 +283,7 @@ func (f *figures) pipeline(t *testing.T) {
 // storm is a million alerts to a topic with e-mail, from three workers, in virtual time.
 func (f *figures) storm(t *testing.T) {
 	t.Setenv("SCALE", "1")
-	out := goTest(t, "-run", "^TestStorm$", "-v", "../alert/sns")
+	out := goTest(t, "-run", "^TestStorm$", "-v", "../alert/dispatch")
 	said := regexp.MustCompile(`(\d+ alerts by \d+ workers.*)`).FindString(out)
 	require.NotEmpty(t, said, "%s", out)
 	f.add(t, "a storm of 1,000,000 alerts to an e-mail topic", "<= 10 messages in any second, every id", "%s", said)

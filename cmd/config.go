@@ -19,6 +19,7 @@ import (
 
 	"kinesis-alerter/alert"
 	"kinesis-alerter/alert/deadletter"
+	"kinesis-alerter/alert/dispatch"
 	"kinesis-alerter/alert/filter"
 	"kinesis-alerter/alert/sns"
 	"kinesis-alerter/checkpoint"
@@ -133,7 +134,7 @@ type MetricsConfig struct {
 // parts are the configurations of the packages, as the file asks for them.
 type parts struct {
 	alert      alert.Config
-	sns        sns.Config
+	sns        dispatch.Config
 	checkpoint checkpoint.Config
 	consumer   consumer.Config
 	deadletter deadletter.Config
@@ -158,13 +159,13 @@ func (c Config) parts() parts {
 			Parallelism: c.Processing.Parallelism, Memory: int(c.Processing.Memory), PollInterval: c.Processing.PollInterval,
 			OnRejected: c.Processing.OnRejected, MergeShards: c.mergeShards(),
 		}.WithDefaults(),
-		sns: sns.Config{Topics: map[string]sns.TopicConfig{}, MaxRecordAge: c.Processing.MaxRecordAge, MaxAttempts: -1},
+		sns: dispatch.Config{Topics: map[string]dispatch.TopicConfig{}, MaxRecordAge: c.Processing.MaxRecordAge, MaxAttempts: -1},
 	}
 	if n := c.Processing.MaxRetryAttempts; n != nil {
 		p.sns.MaxAttempts = *n
 	}
 	// An attempt must fit into the trust window, which is nine tenths of a lease, with time to spare for a second one.
-	p.sns.AttemptTimeout = min(sns.DefaultAttemptTimeout, p.checkpoint.LeaseDuration*9/10/2)
+	p.sns.AttemptTimeout = min(dispatch.DefaultAttemptTimeout, p.checkpoint.LeaseDuration*9/10/2)
 	rulesOf := map[string][]string{}
 	for _, r := range p.alert.Rules {
 		for _, name := range r.Topics {
@@ -174,7 +175,7 @@ func (c Config) parts() parts {
 		}
 	}
 	for name, t := range p.alert.Topics {
-		p.sns.Topics[name] = sns.TopicConfig{ARN: t.ARN, Rate: t.Rate.PerSecond(), Digest: t.Digest, Rules: rulesOf[name]}
+		p.sns.Topics[name] = dispatch.TopicConfig{ARN: t.ARN, Rate: t.Rate.PerSecond(), Digest: t.Digest, Rules: rulesOf[name]}
 	}
 	p.sns = p.sns.WithDefaults()
 	return p
@@ -258,7 +259,7 @@ func (c Config) Validate() error {
 	for i, name := range c.Server.Names {
 		refuse(!hostName(name), fmt.Sprintf("server.names[%d]", i), name, "want the name of a host alone, as in alerts.example.com: no scheme, no port, no path")
 	}
-	return errors.Join(append(errs, p.checkpoint.Validate(), p.consumer.Validate(), p.alert.Validate(), p.sns.Validate(), p.deadletter.Validate())...)
+	return errors.Join(append(errs, p.checkpoint.Validate(), p.consumer.Validate(), p.alert.Validate(), sns.Validate(p.sns), p.deadletter.Validate())...)
 }
 
 // ConfigField is the path of the field, as the packages' own configuration errors have it.
@@ -447,7 +448,7 @@ func describeError(err fieldError) *ConfigError {
 	var (
 		own     *ConfigError
 		rules   *alert.ConfigError
-		topics  *sns.ConfigError
+		topics  *dispatch.ConfigError
 		table   *checkpoint.ConfigError
 		reading *consumer.ConfigError
 	)

@@ -18,6 +18,7 @@ import (
 
 	"kinesis-alerter/alert"
 	"kinesis-alerter/alert/deadletter"
+	"kinesis-alerter/alert/dispatch"
 	"kinesis-alerter/alert/sns"
 	"kinesis-alerter/checkpoint"
 	"kinesis-alerter/consumer"
@@ -72,7 +73,11 @@ func everyMetric(t *testing.T) map[string]string {
 	require.NoError(t, err)
 	store, err := checkpoint.New(p.checkpoint, checkpoint.Deps{DynamoDB: clients.dynamodb, Stream: clients.kinesis, Log: zap.NewNop(), Registerer: d})
 	require.NoError(t, err)
-	_, err = sns.New(p.sns, sns.Deps{Client: clients.sns, Trust: store.Trust, Log: zap.NewNop(), Audit: zap.NewNop(), Registerer: d})
+	topics, err := sns.New(clients.sns, d)
+	require.NoError(t, err)
+	_, err = dispatch.New(p.sns, dispatch.Deps{
+		Service: topics, Trust: store.Trust, Log: zap.NewNop(), Audit: zap.NewNop(), Registerer: d,
+	})
 	require.NoError(t, err)
 	_, err = consumer.New(p.consumer, consumer.Deps{Leases: leases{store}, Kinesis: clients.kinesis, Log: zap.NewNop(), Registerer: d})
 	require.NoError(t, err)

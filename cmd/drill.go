@@ -13,6 +13,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"kinesis-alerter/alert"
+	"kinesis-alerter/alert/dispatch"
 	"kinesis-alerter/alert/sns"
 	"kinesis-alerter/internal/plain"
 )
@@ -45,7 +46,11 @@ func drillCommand(p *program, fs *flag.FlagSet) func(context.Context, []string) 
 		}
 		config := loaded.parts()
 		clients := newClients(cfg, prometheus.NewRegistry(), nil)
-		publisher, err := sns.New(config.sns, sns.Deps{Client: clients.sns})
+		topics, err := sns.New(clients.sns, nil)
+		if err != nil {
+			return err
+		}
+		publisher, err := dispatch.New(config.sns, dispatch.Deps{Service: topics})
 		if err != nil {
 			return err
 		}
@@ -64,7 +69,7 @@ func drillCommand(p *program, fs *flag.FlagSet) func(context.Context, []string) 
 }
 
 // drill sends one and says what came of it. Every topic has the time for itself: one that is missing takes none from others.
-func (p *program) drill(ctx context.Context, publisher *sns.Publisher, limit time.Duration, c alert.Config, stream, topic string) error {
+func (p *program) drill(ctx context.Context, publisher *dispatch.Publisher, limit time.Duration, c alert.Config, stream, topic string) error {
 	a, err := c.Drill(stream, topic, time.Now().UTC(), rand.Text())
 	if err != nil {
 		return err
@@ -85,7 +90,7 @@ func (p *program) drill(ctx context.Context, publisher *sns.Publisher, limit tim
 		topic, time.Since(began).Round(time.Millisecond), id, a.ID); err != nil {
 		return err
 	}
-	for _, s := range publisher.Status() {
+	for _, s := range sns.Topics(publisher.Status()) {
 		if s.Name == topic {
 			return p.drillHeard(topic, c.Topics[topic].ARN, s.Subscriptions)
 		}

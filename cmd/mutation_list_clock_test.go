@@ -68,13 +68,13 @@ func clockMutations() []mutation {
 		},
 		{
 			breaks: "turns go by one clock",
-			file:   "alert/sns/share.go", old: "s.shift = f.at(now).Sub(now)", new: "",
-			by: killer{pkg: "alert/sns", test: "TestFleetKeepsTheRate", checks: 1000}, says: `.*Error:.*|.*failed after.*`,
+			file:   "alert/dispatch/share.go", old: "s.shift = f.at(now).Sub(now)", new: "",
+			by: killer{pkg: "alert/dispatch", test: "TestFleetKeepsTheRate", checks: 1000}, says: `.*Error:.*|.*failed after.*`,
 		},
 		{
 			breaks: "turns wait for a clock that is fine",
-			file:   "alert/sns/share.go", old: "f.within() > clockTolerance/2", new: "false",
-			by: only("alert/sns", "TestTurnsWaitForAClockThatIsFine"), says: `.*Error:.*`,
+			file:   "alert/dispatch/share.go", old: "f.within() > clockTolerance/2", new: "false",
+			by: only("alert/dispatch", "TestTurnsWaitForAClockThatIsFine"), says: `.*Error:.*`,
 		},
 		{
 			breaks: "an arrival that is still to come does not hide the stream's silence",

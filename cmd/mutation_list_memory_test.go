@@ -63,7 +63,7 @@ func memoryMutations() []mutation {
 		},
 		{
 			breaks: "nothing grows with the number of alerts",
-			file:   "alert/sns/limiter.go", old: "	l.forget(now)\n	l.ended = l.ended[max(0, len(l.ended)-fastestRate):]\n", new: "",
+			file:   "alert/dispatch/limiter.go", old: "	l.forget(now)\n	l.ended = l.ended[max(0, len(l.ended)-fastestRate):]\n", new: "",
 			by: only("consumer", "TestNothingGrowsWithRecordsOrAlerts"), says: `.*something grows with records or alerts.*`,
 		},
 	}

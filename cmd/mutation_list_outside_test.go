@@ -18,13 +18,13 @@ func outsideMutations() []mutation {
 		},
 		{
 			breaks: "a fault of one entry is no fault of its topic",
-			file:   "alert/sns/call.go", old: "if took && c.fault != \"\" {", new: "if !took && c.fault != \"\" {",
-			by: only("alert/sns", "TestFaultOfOneEntryIsItsOwn"), says: `.*Error:.*|.*deadlock.*`,
+			file:   "alert/dispatch/call.go", old: "if took && c.fault != \"\" {", new: "if !took && c.fault != \"\" {",
+			by: only("alert/dispatch", "TestFaultOfOneEntryIsItsOwn"), says: `.*Error:.*|.*deadlock.*`,
 		},
 		{
 			breaks: "what failed alone beside others never holds its topic",
-			file:   "alert/sns/call.go", old: "if r.own {", new: "if r.own && false {",
-			by: only("alert/sns", "TestFaultOfOneEntryIsItsOwn"), says: `.*Error:.*|.*deadlock.*`,
+			file:   "alert/dispatch/call.go", old: "case r.own, v.Class", new: "case r.own && false, v.Class",
+			by: only("alert/dispatch", "TestFaultOfOneEntryIsItsOwn"), says: `.*Error:.*|.*deadlock.*`,
 		},
 	}
 }

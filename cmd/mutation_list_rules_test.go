@@ -68,7 +68,7 @@ func ruleMutations() []mutation {
 		},
 		{
 			breaks: "digests keep the sample's attribute",
-			file:   "alert/sns/digestwords.go", old: "	if d.sampled {\n", new: "	if false {\n",
+			file:   "alert/dispatch/digest_text.go", old: "	if d.sampled {\n", new: "	if false {\n",
 			by: only("cmd", "TestWhenKeepsTheSamplesAttribute"), says: `.*Error:.*`,
 		},
 		{

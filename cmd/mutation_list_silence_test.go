@@ -48,12 +48,12 @@ func silenceMutations() []mutation {
 		},
 		{
 			breaks: "what SNS said is on the page",
-			file:   "alert/sns/topic.go", old: "	t.failure = alert.ErrorText(err)\n", new: "",
+			file:   "alert/dispatch/health.go", old: "	h.text = alert.ErrorText(err)\n", new: "",
 			by: only("cmd", "TestStatusTellsWhatSNSSaid"), says: `.*Error:.*`,
 		},
 		{
 			breaks: "an alert that SNS fails again and again is told",
-			file:   "alert/sns/topic.go", old: "	t.noteStubborn(c)\n", new: "",
+			file:   "alert/dispatch/health.go", old: "	h.noteStubborn(c)\n", new: "",
 			by: only("cmd", "TestStatusTellsWhatSNSSaid"), says: `.*Error:.*`,
 		},
 		{
@@ -73,7 +73,7 @@ func silenceMutations() []mutation {
 		},
 		{
 			breaks: "topics are asked again who hears them",
-			file:   "alert/sns/limits.go", old: "		if err == nil || v.Class != delivery.Retry && v.Reason != reasonTopicMissing {\n			failures = 0\n", new: "		if err == nil || v.Class != delivery.Retry && v.Reason != reasonTopicMissing {\n			return\n",
+			file:   "alert/dispatch/topic.go", old: "		if err == nil || v.Class != delivery.Retry && v.Reason != ReasonMissing {\n			failures = 0\n", new: "		if err == nil || v.Class != delivery.Retry && v.Reason != ReasonMissing {\n			return\n",
 			by: only("cmd", "TestStatusOfTopicsThatNobodyHears"), says: `.*Error:.*`,
 		},
 		{

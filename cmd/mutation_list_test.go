@@ -134,12 +134,12 @@ func coreMutations() []mutation {
 		{
 			breaks: "the FIFO deduplication id is the alert id",
 			file:   "alert/sns/message.go", old: "token(a.Record.PartitionKey), token(a.ID)", new: "token(a.Record.PartitionKey), token(m.Body)",
-			by: only("alert/sns", "Test.*FIFO.*"), says: `.*Error:.*`,
+			by: only("alert/dispatch", "Test.*FIFO.*"), says: `.*Error:.*`,
 		},
 		{
 			breaks: "a misconfigured topic holds its alerts",
-			file:   "alert/sns/errors.go", old: "		return delivery.Hold.Because(reasonTopicMissing), true\n", new: "		return delivery.Reject.Because(reasonTopicMissing), true\n",
-			by: only("alert/sns", "TestConfigurationFaultHoldsAndEndsByItself"), says: `.*Error:.*`,
+			file:   "alert/sns/errors.go", old: "		return delivery.Hold.Because(dispatch.ReasonMissing), true\n", new: "		return delivery.Reject.Because(dispatch.ReasonMissing), true\n",
+			by: only("alert/dispatch", "TestConfigurationFaultHoldsAndEndsByItself"), says: `.*Error:.*`,
 		},
 		{
 			breaks: "everything is published soon after the last fault",
@@ -218,12 +218,12 @@ func coreMutations() []mutation {
 		},
 		{
 			breaks: "all workers together keep to a topic's rate",
-			file:   "alert/sns/topic.go", old: "	n, wait := t.limiter.room(now, t.fleet.share(now, t.limiter.allowance))\n", new: "	n, wait := t.limiter.room(now, share{quota: t.limiter.allowance.most})\n",
-			by: only("alert/sns", "TestStormOfManyWorkers"), says: `.*Error:.*|.*messages within.*`,
+			file:   "alert/dispatch/rate.go", old: "	n, wait := r.limiter.room(now, r.share(now))\n", new: "	n, wait := r.limiter.room(now, share{quota: r.limiter.allowance.most})\n",
+			by: only("alert/dispatch", "TestStormOfManyWorkers"), says: `.*Error:.*|.*messages within.*`,
 		},
 		{
 			breaks: "the alerts of one key are gathered in a storm, too",
-			file:   "alert/sns/storm.go", old: "pressed := t.queue.room == 0 && ", new: "pressed := false && ",
+			file:   "alert/dispatch/schedule.go", old: "s.pressed = room == 0 && ", new: "s.pressed = false && ",
 			by: only("cmd", "TestStormOfFewKeys"), says: `.*Error:.*`,
 		},
 		{

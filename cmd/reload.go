@@ -21,7 +21,7 @@ import (
 	"go.uber.org/zap"
 
 	"kinesis-alerter/alert"
-	"kinesis-alerter/alert/sns"
+	"kinesis-alerter/alert/dispatch"
 	"kinesis-alerter/consumer"
 	"kinesis-alerter/internal/guard"
 	"kinesis-alerter/internal/plain"
@@ -32,7 +32,7 @@ import (
 type reloader struct {
 	load      func(context.Context) (*LoadedConfig, error) // nil: the daemon was started without a file
 	pipeline  *alert.Pipeline
-	publisher *sns.Publisher
+	publisher *dispatch.Publisher
 	shards    func() []consumer.ShardStatus // nil where none is read
 	log       *zap.Logger
 	reloads   map[bool]prometheus.Counter

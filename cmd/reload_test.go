@@ -19,6 +19,7 @@ import (
 	"go.uber.org/zap/zaptest/observer"
 
 	"kinesis-alerter/alert"
+	"kinesis-alerter/alert/dispatch"
 	"kinesis-alerter/alert/sns"
 )
 
@@ -54,7 +55,9 @@ func newReloadable(t *testing.T) *reloadable {
 	r.reloader = newReloader(loaded.Config, load, zap.New(core), reg)
 	r.pipeline, err = alert.New(p.alert, alert.Deps{Stream: "arn", Log: zap.NewNop(), Registerer: reg})
 	require.NoError(t, err)
-	r.publisher, err = sns.New(p.sns, sns.Deps{Client: newClients(emulated(nil), prometheus.NewRegistry(), nil).sns})
+	topics, err := sns.New(newClients(emulated(nil), prometheus.NewRegistry(), nil).sns, nil)
+	require.NoError(t, err)
+	r.publisher, err = dispatch.New(p.sns, dispatch.Deps{Service: topics})
 	require.NoError(t, err)
 	return r
 }

@@ -21,6 +21,7 @@ import (
 
 	"kinesis-alerter/alert"
 	"kinesis-alerter/alert/deadletter"
+	"kinesis-alerter/alert/dispatch"
 	"kinesis-alerter/alert/sns"
 	"kinesis-alerter/checkpoint"
 	"kinesis-alerter/consumer"
@@ -165,8 +166,12 @@ func Run(ctx context.Context, c Config, o Options) (err error) {
 	if err != nil {
 		return err
 	}
-	publisher, err := sns.New(p.sns, sns.Deps{
-		Client: clients.sns, At: now.At, Within: now.Within, Trust: store.Trust, Share: store.Share, Lease: leases{store}.context,
+	topics, err := sns.New(clients.sns, series)
+	if err != nil {
+		return err
+	}
+	publisher, err := dispatch.New(p.sns, dispatch.Deps{
+		Service: topics, At: now.At, Within: now.Within, Trust: store.Trust, Share: store.Share, Lease: leases{store}.context,
 		Log: log.Named("sns"), Audit: logs.Audit, Registerer: series,
 	})
 	if err != nil {
@@ -185,7 +190,7 @@ func Run(ctx context.Context, c Config, o Options) (err error) {
 	}
 	clients.credentials.OnChange(publisher.Hurry)
 	reloads.pipeline, reloads.publisher, reloads.shards = pipeline, publisher, func() []consumer.ShardStatus { return shards.Status() }
-	had := &subscriptionMemory{topics: publisher.Status, load: store.Keepsake, save: store.SetKeepsake, log: log.Named("sns")}
+	had := &subscriptionMemory{topics: func() []sns.TopicStatus { return sns.Topics(publisher.Status()) }, load: store.Keepsake, save: store.SetKeepsake, log: log.Named("sns")}
 	status.attach(statusParts{
 		store: store, shards: shards, pipeline: pipeline, publisher: publisher, letters: sender(letters), had: had,
 	})

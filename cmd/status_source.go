@@ -10,6 +10,7 @@ import (
 
 	"kinesis-alerter/alert"
 	"kinesis-alerter/alert/deadletter"
+	"kinesis-alerter/alert/dispatch"
 	"kinesis-alerter/alert/sns"
 	"kinesis-alerter/checkpoint"
 	"kinesis-alerter/consumer"
@@ -51,7 +52,7 @@ type statusParts struct {
 	store     *checkpoint.Store
 	shards    *consumer.Consumer
 	pipeline  *alert.Pipeline
-	publisher *sns.Publisher
+	publisher *dispatch.Publisher
 	letters   *deadletter.Sender
 	had       *subscriptionMemory
 }
@@ -310,7 +311,7 @@ func (s *statusSource) tell(out *Status, now time.Time, table checkpoint.Status,
 			Occurred: a.Occurred.UTC(), Accepted: a.At.Add(-out.ahead()).UTC(), MessageID: a.MessageID,
 		})
 	}
-	for _, t := range p.publisher.Status() {
+	for _, t := range sns.Topics(p.publisher.Status()) {
 		heard := t.Subscriptions
 		out.Topics = append(out.Topics, StatusTopic{
 			Name: t.Name, FIFO: t.FIFO, Rate: t.Rate, Share: t.Share, SentLastMinute: t.SentLastMinute, LastAccepted: moment(t.LastAccepted),

@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.uber.org/zap/zaptest"
 
+	"kinesis-alerter/alert/dispatch"
 	alertsns "kinesis-alerter/alert/sns"
 	"kinesis-alerter/internal/fakeaws"
 )
@@ -126,9 +127,11 @@ func TestSubscriptionMemory(t *testing.T) {
 				mu.Lock()
 				defer mu.Unlock()
 				for arn, n := range confirmed {
-					out = append(out, alertsns.TopicStatus{ARN: arn, Subscriptions: alertsns.Subscriptions{Confirmed: n, At: time.Now()}})
+					out = append(out, alertsns.TopicStatus{
+						TopicStatus: dispatch.TopicStatus{ARN: arn}, Subscriptions: alertsns.Subscriptions{Confirmed: n, At: time.Now()},
+					})
 				}
-				return append(out, alertsns.TopicStatus{ARN: "unknown"})
+				return append(out, alertsns.TopicStatus{TopicStatus: dispatch.TopicStatus{ARN: "unknown"}})
 			},
 			load: func(context.Context) (string, error) {
 				mu.Lock()

@@ -19,6 +19,7 @@ import (
 	"go.uber.org/zap"
 
 	"kinesis-alerter/alert"
+	"kinesis-alerter/alert/dispatch"
 	"kinesis-alerter/alert/sns"
 	"kinesis-alerter/internal/clock"
 )
@@ -53,9 +54,11 @@ func TestNothingGrowsWithRecordsOrAlerts(t *testing.T) {
 	const perPage, most = 1000, 384 << 10 // less than ten bytes an alert
 	arn := "arn:aws:sns:us-east-1:000000000000:t"
 	client := &acceptingClient{}
-	publisher, err := sns.New(sns.Config{Topics: map[string]sns.TopicConfig{
+	topics, err := sns.New(client, nil)
+	require.NoError(t, err)
+	publisher, err := dispatch.New(dispatch.Config{Topics: map[string]dispatch.TopicConfig{
 		"unlimited": {ARN: arn}, "limited": {ARN: arn, Rate: 30_000, Rules: []string{"muted"}},
-	}}, sns.Deps{Client: client, Registerer: prometheus.NewRegistry()})
+	}}, dispatch.Deps{Service: topics, Registerer: prometheus.NewRegistry()})
 	require.NoError(t, err)
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)

@@ -1,7 +1,6 @@
 package deadletter
 
 import (
-	"maps"
 	"net/http"
 	"strings"
 
@@ -23,20 +22,17 @@ func retryReasons() []alert.Reason {
 	return append(delivery.RetryReasons(), reasonTooLarge)
 }
 
-// remedies has the reasons for which the destination is held, and what an operator does about each.
-func remedies() map[alert.Reason]string {
-	r := awsfault.Resource{
-		Name: "the destination", Actions: "sqs:SendMessage, sns:Publish or s3:PutObject", HasPolicy: true,
-		KeyActions: "kms:GenerateDataKey and kms:Decrypt", Found: "create the queue, topic or bucket, or correct dead_letter",
-	}
-	all := delivery.Remedies(r)
-	maps.Copy(all, map[alert.Reason]string{
-		reasonMissing: awsfault.Missing.Remedy(r),
-		reasonRefused: "check that dead_letter names a standard queue, a standard topic or a bucket in the region of " +
-			"AWS_REGION, and that a queue's MaximumMessageSize is not below 16 KiB",
-		delivery.ReasonUnknown: "look up the error code in the API reference of the destination's service",
+// holdReasons are the reasons for which the destination is held.
+func holdReasons() []alert.Reason {
+	return append(delivery.HoldReasons(), reasonMissing, reasonRefused)
+}
+
+// remedy is what an operator does about one of them.
+func remedy(r alert.Reason) string {
+	return delivery.Remedy(r, awsfault.DeadLetters(), map[alert.Reason]awsfault.Kind{
+		reasonMissing: awsfault.Missing,
+		reasonRefused: awsfault.Refused,
 	})
-	return all
 }
 
 // classify judges the error of a call. No error ends a letter: what is not known is held, where somebody sees it.

@@ -41,7 +41,7 @@ func newMetrics(reg prometheus.Registerer, reasons []alert.Reason) *metrics {
 	for _, r := range retryReasons() {
 		m.failures[r] = failures.WithLabelValues(string(r))
 	}
-	for r := range remedies() {
+	for _, r := range holdReasons() {
 		m.failures[r] = failures.WithLabelValues(string(r))
 		m.faults[r] = fault.WithLabelValues(string(r))
 	}

@@ -158,7 +158,7 @@ func (s *Sender) changed(before, after delivery.Health, err error) {
 	case fault != was && fault != "":
 		s.metrics.faults.Move(was, fault)
 		s.log.Error("on-failure destination refuses dead letters, they wait and it is probed",
-			zap.String("reason", string(fault)), zap.String("remedy", remedies()[fault]), zap.Error(err))
+			zap.String("reason", string(fault)), zap.String("remedy", remedy(fault)), zap.Error(err))
 	case after.Failures() >= delivery.WorthALine && fault == "" && !s.loggedPass:
 		s.loggedPass = true
 		s.log.Warn("sending dead letters fails, they wait and are tried again", zap.Error(err))

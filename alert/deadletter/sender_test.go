@@ -444,7 +444,7 @@ func TestReasonsAreAClosedSet(t *testing.T) {
 		after, err := testutil.GatherAndCount(w.reg)
 		require.NoError(t, err)
 		require.Equal(t, series, after, "every series exists from the start")
-		require.Equal(t, 2+len(retryReasons())+2*len(remedies()), series)
+		require.Equal(t, 2+len(retryReasons())+2*len(holdReasons()), series)
 	})
 }
 

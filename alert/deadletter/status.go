@@ -27,7 +27,7 @@ type Status struct {
 func (s *Sender) Status() Status {
 	health := s.line.health()
 	out := Status{
-		Waiting: uint64(max(0, s.waiting.Load())), Fault: health.Fault(), Remedy: remedies()[health.Fault()],
+		Waiting: uint64(max(0, s.waiting.Load())), Fault: health.Fault(), Remedy: remedy(health.Fault()),
 		Failures: health.Failures(), FailingSince: health.Since(),
 	}
 	if said := s.failure.Load(); said != nil && out.Failures > 0 {

@@ -5,7 +5,7 @@ import (
 	"kinesis-alerter/internal/awsfault"
 )
 
-// The reasons for which a call may be made again without anybody mending anything.
+// The reasons for which a call may be made again without a change of the configuration.
 const (
 	// ReasonThrottled is a service that has enough for now.
 	ReasonThrottled alert.Reason = "throttled"
@@ -23,7 +23,7 @@ const (
 	ReasonClient alert.Reason = "client"
 )
 
-// The reasons for which a destination is held until somebody mends its configuration.
+// The reasons for which a destination is held until an operator corrects its configuration.
 const (
 	// ReasonNotAuthorized is a policy that does not allow the call.
 	ReasonNotAuthorized alert.Reason = "not_authorized"
@@ -35,7 +35,7 @@ const (
 	ReasonSignature alert.Reason = "signature"
 	// ReasonCredentialsRefused is a role for which STS refuses credentials.
 	ReasonCredentialsRefused alert.Reason = "credentials_refused"
-	// ReasonUnknown is an error that a service answered with and nobody here knows.
+	// ReasonUnknown is an error of a service that is not in the dictionary.
 	ReasonUnknown alert.Reason = "unknown"
 )
 
@@ -47,13 +47,25 @@ func RetryReasons() []alert.Reason {
 	}
 }
 
-// Remedies has what an operator does about the faults that a destination shares with others. The map is the caller's, who adds its own.
-func Remedies(r awsfault.Resource) map[alert.Reason]string {
-	return map[alert.Reason]string{
-		ReasonSignature:          awsfault.Signature.Remedy(r),
-		ReasonNotAuthorized:      awsfault.Denied.Remedy(r),
-		ReasonKMSAccess:          awsfault.KMSDenied.Remedy(r),
-		ReasonKMSKey:             awsfault.KMSKey.Remedy(r),
-		ReasonCredentialsRefused: "check the role that the daemon assumes: STS refused to give credentials",
+// HoldReasons are the reasons of all verdicts of Hold that the package gives.
+func HoldReasons() []alert.Reason {
+	return []alert.Reason{
+		ReasonSignature, ReasonNotAuthorized, ReasonKMSAccess, ReasonKMSKey, ReasonCredentialsRefused, ReasonUnknown,
 	}
+}
+
+// Remedy is what an operator does about a reason for which a call on a resource failed; empty where waiting is all. own
+// are the faults behind the caller's reasons.
+func Remedy(r alert.Reason, at awsfault.Resource, own map[alert.Reason]awsfault.Kind) string {
+	if kind, ok := own[r]; ok {
+		return kind.Remedy(at)
+	}
+	return map[alert.Reason]awsfault.Kind{
+		ReasonSignature:          awsfault.Signature,
+		ReasonNotAuthorized:      awsfault.Denied,
+		ReasonKMSAccess:          awsfault.KMSDenied,
+		ReasonKMSKey:             awsfault.KMSKey,
+		ReasonCredentialsRefused: awsfault.RoleRefused,
+		ReasonUnknown:            awsfault.Unknown,
+	}[r].Remedy(at)
 }

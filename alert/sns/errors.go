@@ -1,89 +1,62 @@
 package sns
 
 import (
-	"errors"
-	"maps"
 	"net/http"
 	"strings"
 
 	"kinesis-alerter/alert"
 	"kinesis-alerter/alert/delivery"
+	"kinesis-alerter/alert/dispatch"
 	"kinesis-alerter/internal/awsfault"
 )
 
-// ErrStopped is returned by Publish when Run has ended and the alert was not accepted.
-var ErrStopped = errors.New("sns publisher is stopped")
-
-// errTopicEnded says that a topic has left the configuration; its name may belong to another one.
-var errTopicEnded = errors.New("topic has left the configuration")
-
-// The reasons of failures and retries that only a publisher has, as metric labels.
+// The reasons of failures that only SNS has, as metric labels.
 const (
-	reasonTrustWindow  alert.Reason = "trust_window"
-	reasonBatchTooLong alert.Reason = "batch_too_long"
-
 	reasonKMSThrottled alert.Reason = "kms_throttled"
 
-	reasonTopicMissing alert.Reason = "topic_missing"
 	reasonTopicRefused alert.Reason = "topic_refused"
 
 	reasonInvalidParameter alert.Reason = "invalid_parameter"
-	reasonTooLarge         alert.Reason = "too_large"
-	reasonRender           alert.Reason = "render"
 	reasonBody             alert.Reason = "body"
 	reasonSubject          alert.Reason = "subject"
 	reasonStructure        alert.Reason = "structure"
 	reasonAttribute        alert.Reason = "attribute"
-	reasonUnknownTopic                  = alert.ReasonUnknownTopic
 )
 
-// retryReasons are the reasons for which an alert is sent again without anybody mending anything.
-func retryReasons() []alert.Reason {
-	return append(delivery.RetryReasons(), reasonTrustWindow, reasonBatchTooLong, reasonInvalidParameter, reasonKMSThrottled)
-}
-
-// remedies has the reasons for which a topic is held, and what an operator does about each.
-func remedies() map[alert.Reason]string {
-	r := resource()
-	all := delivery.Remedies(r)
-	maps.Copy(all, map[alert.Reason]string{
-		reasonTopicMissing:     awsfault.Missing.Remedy(r),
-		reasonTopicRefused:     "check that the ARN is that of a topic",
-		delivery.ReasonUnknown: "look up the error code in the SNS API reference",
-	})
-	return all
-}
-
-func resource() awsfault.Resource {
-	return awsfault.Resource{
-		Name: "the topic", Actions: "sns:Publish", HasPolicy: true, KeyActions: "kms:GenerateDataKey and kms:Decrypt",
-		Found: "create the topic or correct its ARN",
+// Reasons are the reasons of all verdicts and rejections of SNS.
+func (*Service) Reasons() dispatch.Reasons {
+	return dispatch.Reasons{
+		Retry:  []alert.Reason{reasonInvalidParameter, reasonKMSThrottled},
+		Hold:   []alert.Reason{reasonTopicRefused},
+		Reject: rejectReasons(),
 	}
 }
 
-// remedyOf is what to do about a topic that is held or fails; empty where waiting is all.
-func remedyOf(r alert.Reason) string {
-	if r == reasonKMSThrottled {
-		return awsfault.KMSThrottled.Remedy(resource())
-	}
-	return remedies()[r]
-}
-
-// rejectReasons are the reasons of RejectedError.
 func rejectReasons() []alert.Reason {
-	return []alert.Reason{
-		reasonInvalidParameter, reasonTooLarge, reasonRender, reasonBody, reasonSubject, reasonStructure, reasonAttribute,
-	}
+	return []alert.Reason{reasonInvalidParameter, reasonBody, reasonSubject, reasonStructure, reasonAttribute}
 }
 
-// classify judges the error of a whole call. Nothing that it does not know is ever a rejection: burning alerts is the
-// one mistake that cannot be made good. Nor is what STS says about the role and not about the topic.
+// RejectReasons are the reasons that a RejectedError of a publisher to SNS can have, for the metrics of what becomes of
+// such an alert.
+func RejectReasons() []alert.Reason { return append(dispatch.RejectReasons(), rejectReasons()...) }
+
+// Remedy is what to do about a topic that is held or fails; empty where waiting is all.
+func (*Service) Remedy(r alert.Reason) string {
+	return delivery.Remedy(r, awsfault.Topic(), map[alert.Reason]awsfault.Kind{
+		reasonKMSThrottled:     awsfault.KMSThrottled,
+		dispatch.ReasonMissing: awsfault.Missing,
+		reasonTopicRefused:     awsfault.Refused,
+	})
+}
+
+// classify judges the error of a whole call. Nothing that it does not know is ever a rejection: a rejected alert is lost,
+// and no other mistake is as bad. Nor is what STS says about the role and not about the topic.
 func classify(err error) delivery.Verdict { return delivery.Classify(err, byCode, byStatus) }
 
 // byStatus judges an answer whose code says nothing.
 func byStatus(status int) (delivery.Verdict, bool) {
 	if status == http.StatusRequestEntityTooLarge {
-		return delivery.Shrink.Because(reasonBatchTooLong), true
+		return delivery.Shrink.Because(dispatch.ReasonBatchTooLong), true
 	}
 	return delivery.Verdict{}, false
 }
@@ -109,11 +82,11 @@ func byCode(code, message string) (delivery.Verdict, bool) {
 		return delivery.Retry.Because(reasonKMSThrottled), true
 	}
 	if kind == awsfault.Missing {
-		return delivery.Hold.Because(reasonTopicMissing), true
+		return delivery.Hold.Because(dispatch.ReasonMissing), true
 	}
 	switch strings.TrimSuffix(code, "Exception") {
 	case "BatchRequestTooLong", "TooManyEntriesInBatchRequest", "RequestEntityTooLarge":
-		return delivery.Shrink.Because(reasonBatchTooLong), true
+		return delivery.Shrink.Because(dispatch.ReasonBatchTooLong), true
 
 	case "InvalidParameter", "ParameterValueInvalid", "InvalidParameterValue", "InvalidParameterCombination":
 		// SNS answers so as well when the topic's ARN belongs to another region than the client: no message's fault.

@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"kinesis-alerter/alert/delivery"
+	"kinesis-alerter/alert/dispatch"
 	"kinesis-alerter/internal/fakeaws"
 )
 
@@ -28,9 +29,9 @@ func (*smithyError) ErrorFault() smithy.ErrorFault { return smithy.FaultClient }
 // throttling codes.
 func verdicts() map[string]delivery.Verdict {
 	throttled, service := delivery.Retry.Because(delivery.ReasonThrottled), delivery.Retry.Because(delivery.ReasonServiceError)
-	creds, tooLong := delivery.Retry.Because(delivery.ReasonCredentials), delivery.Shrink.Because(reasonBatchTooLong)
+	creds, tooLong := delivery.Retry.Because(delivery.ReasonCredentials), delivery.Shrink.Because(dispatch.ReasonBatchTooLong)
 	invalid := delivery.Reject.Because(reasonInvalidParameter)
-	denied, missing := delivery.Hold.Because(delivery.ReasonNotAuthorized), delivery.Hold.Because(reasonTopicMissing)
+	denied, missing := delivery.Hold.Because(delivery.ReasonNotAuthorized), delivery.Hold.Because(dispatch.ReasonMissing)
 	refused, key := delivery.Hold.Because(reasonTopicRefused), delivery.Hold.Because(delivery.ReasonKMSKey)
 	signature, unknown := delivery.Hold.Because(delivery.ReasonSignature), delivery.Hold.Because(delivery.ReasonUnknown)
 	return map[string]delivery.Verdict{
@@ -75,7 +76,9 @@ func TestClassifyCodes(t *testing.T) {
 	client := newClient(emulator)
 	for code, want := range verdicts() {
 		emulator.Faults.Clear()
-		emulator.Faults.Add(apiFault(code, 400))
+		emulator.Faults.Add(fakeaws.Fault{
+			Kind: fakeaws.Before, Err: &fakeaws.Error{Code: code, Message: "injected", Status: 400},
+		})
 		_, err := client.PublishBatch(t.Context(), &sns.PublishBatchInput{
 			TopicArn: new(testARN), PublishBatchRequestEntries: []types.PublishBatchRequestEntry{
 				{Id: new("0"), Message: new("body")},
@@ -102,7 +105,7 @@ func TestClassifyOtherErrors(t *testing.T) {
 		err  error
 		want delivery.Verdict
 	}{
-		"413":                  {status(413, generic), delivery.Shrink.Because(reasonBatchTooLong)},
+		"413":                  {status(413, generic), delivery.Shrink.Because(dispatch.ReasonBatchTooLong)},
 		"503 without a body":   {status(503, errors.New("EOF")), delivery.Retry.Because(delivery.ReasonServiceError)},
 		"403 of a proxy":       {status(403, generic), delivery.Hold.Because(delivery.ReasonUnknown)},
 		"301 of a proxy":       {status(301, generic), delivery.Retry.Because(delivery.ReasonBadAnswer)},
@@ -127,17 +130,23 @@ func TestClassifyEntries(t *testing.T) {
 	require.Equal(t, delivery.Retry.Because(delivery.ReasonServiceError), classifyEntry("NobodyHasSeenThis", "", false))
 }
 
-// Every verdict must have its series, or counting it would panic.
-func TestEveryReasonIsCounted(t *testing.T) {
-	m := newMetrics(nil, Config{}).topic("oncall")
+// Every verdict must be announced, or counting it would panic. A fault needs a remedy.
+func TestEveryReasonIsAnnounced(t *testing.T) {
+	service := &Service{}
+	shared := delivery.RetryReasons()
+	announced := service.Reasons()
+	retry := append(append(shared, dispatch.ReasonBatchTooLong), announced.Retry...)
+	hold := append(append(delivery.HoldReasons(), dispatch.ReasonMissing), announced.Hold...)
 	for code, v := range verdicts() {
-		require.NotNil(t, m.failures[v.Reason], code)
 		switch v.Class {
 		case delivery.Hold:
-			require.NotNil(t, m.faults[v.Reason], code)
-			require.NotEmpty(t, remedies()[v.Reason])
+			require.Contains(t, hold, v.Reason, code)
+			require.NotEmpty(t, service.Remedy(v.Reason))
 		case delivery.Retry, delivery.Shrink, delivery.Reject:
-			require.NotNil(t, m.retries[v.Reason], code)
+			require.Contains(t, retry, v.Reason, code)
 		}
+	}
+	for _, r := range RejectReasons() {
+		require.Contains(t, append(dispatch.RejectReasons(), announced.Reject...), r)
 	}
 }

@@ -11,7 +11,7 @@ import (
 
 	"kinesis-alerter/alert"
 	"kinesis-alerter/alert/delivery"
-	"kinesis-alerter/internal/sleep"
+	"kinesis-alerter/alert/dispatch"
 )
 
 // Limits of SNS, from the API reference of Publish, PublishBatch and SetTopicAttributes.
@@ -53,103 +53,64 @@ func parseLimits(arn string, attributes map[string]string) limits {
 	return l
 }
 
-// learn asks SNS what the topic accepts and who hears it, and goes on asking: soon while the topic cannot be reached or does not
-// exist, else every few minutes, because subscriptions come and go. Alerts wait for the first answer only: a topic with a small
-// MaximumMessageSize would reject what the assumed limits let through.
-func (t *topic) learn(ctx context.Context) {
-	t.limits.Store(new(assumedLimits(t.arn)))
-	asked, known, missing := false, false, false
-	for failures := 0; ; {
-		attributes, err := t.ask(ctx)
-		if ctx.Err() != nil {
-			return
-		}
-		var v delivery.Verdict
-		if err == nil {
-			t.learnt(attributes, known)
-			known = true
-		} else {
-			v = classify(err)
-			t.unlearnt(v, err, asked)
-		}
-		// That the topic is there says nothing against a call of PublishBatch that did not find it.
-		told := !asked || missing || v.Reason == reasonTopicMissing
-		missing = v.Reason == reasonTopicMissing
-		if !asked {
-			asked = true
-			close(t.known)
-		}
-		if told && !t.tellAnswer(ctx, v, err) {
-			return
-		}
-		wait := subscriptionsEvery - subscriptionsEvery/5 + time.Duration(delivery.Lot()*float64(2*subscriptionsEvery/5))
-		if err == nil || v.Class != delivery.Retry && v.Reason != reasonTopicMissing {
-			failures = 0
-		} else {
-			wait = min(wait, delivery.Probe(failures, delivery.Lot()))
-			failures++
-		}
-		if !sleep.For(ctx, wait) {
-			return
-		}
+// Ask reads the topic's attributes: what it takes and who hears it. Subscriptions come and go, so it is asked again and
+// again.
+func (t *topic) Ask(ctx context.Context) (delivery.Verdict, error) {
+	again := t.asked
+	out, err := t.client.GetTopicAttributes(ctx, &sns.GetTopicAttributesInput{TopicArn: &t.arn}, InRegionOf(t.arn))
+	t.asked = true
+	if err == nil {
+		t.learn(out.Attributes)
+		return delivery.Verdict{}, nil
 	}
-}
-
-// subscriptionsEvery is how often a topic is asked who hears it, on average.
-const subscriptionsEvery = 5 * time.Minute
-
-// learnt takes in what a topic says of itself.
-func (t *topic) learnt(attributes map[string]string, again bool) {
-	l := parseLimits(t.arn, attributes)
-	if before := t.limits.Swap(&l); !again || *before != l {
-		t.log.Info("topic is known", zap.Int("max_message_bytes", l.maxBytes), zap.Bool("fifo", l.fifo),
-			zap.Bool("content_based_deduplication", l.contentDedup), zap.String("fifo_throughput_scope", l.scope),
-			zap.String("kms_key", l.kmsKey))
-	}
-	s := parseSubscriptions(attributes)
-	s.At = time.Now()
-	t.subscriptions.Store(&s)
-	t.metrics.subscribed(s)
-}
-
-// unlearnt deals with a topic that did not say it.
-func (t *topic) unlearnt(v delivery.Verdict, err error, again bool) {
+	v := classify(err)
 	if !again {
 		t.log.Warn("topic attributes cannot be read, assuming defaults; allow sns:GetTopicAttributes to have them read",
 			zap.Int("max_message_bytes", defaultMaxBytes), zap.String("reason", string(v.Reason)), zap.Error(err))
 	}
-	if v.Class == delivery.Retry {
-		return // what is known of the subscriptions stays so until there is an answer
+	if v.Class != delivery.Retry { // else what is known of the subscriptions stays so until there is an answer
+		t.shows(Subscriptions{At: time.Now(), Unknown: alert.ErrorText(err)})
 	}
-	s := Subscriptions{At: time.Now(), Unknown: alert.ErrorText(err)}
+	return v, err
+}
+
+// learn takes in what a topic says of itself.
+func (t *topic) learn(attributes map[string]string) {
+	l := parseLimits(t.arn, attributes)
+	if before := t.limits.Swap(&l); !t.known || *before != l {
+		t.log.Info("topic is known", zap.Int("max_message_bytes", l.maxBytes), zap.Bool("fifo", l.fifo),
+			zap.Bool("content_based_deduplication", l.contentDedup), zap.String("fifo_throughput_scope", l.scope),
+			zap.String("kms_key", l.kmsKey))
+	}
+	t.known = true
+	s := parseSubscriptions(attributes)
+	s.At = time.Now()
+	t.shows(s)
+}
+
+func (t *topic) shows(s Subscriptions) {
 	t.subscriptions.Store(&s)
-	t.metrics.subscribed(s)
+	t.subscribed(s)
 }
 
-// asked is the answer to a question about the topic's attributes.
-type asked struct {
-	verdict delivery.Verdict
-	err     error
+// TopicStatus is what is known of one topic.
+type TopicStatus struct {
+	dispatch.TopicStatus
+	Subscriptions Subscriptions
+	FIFO          bool
 }
 
-// tellAnswer tells the topic's goroutine, and answers false when ctx has ended.
-func (t *topic) tellAnswer(ctx context.Context, v delivery.Verdict, err error) bool {
-	select {
-	case t.asked <- asked{verdict: v, err: err}:
-		return true
-	case <-ctx.Done():
-		return false
+// Topics adds what SNS says of topics to what their publisher knows.
+func Topics(published []dispatch.TopicStatus) []TopicStatus {
+	var out []TopicStatus
+	for _, s := range published {
+		of := TopicStatus{TopicStatus: s}
+		if t, ok := s.Destination.(*topic); ok {
+			of.Subscriptions, of.FIFO = *t.subscriptions.Load(), t.limits.Load().fifo
+		}
+		out = append(out, of)
 	}
-}
-
-func (t *topic) ask(ctx context.Context) (map[string]string, error) {
-	ctx, cancel := context.WithTimeout(ctx, t.settings.Load().AttemptTimeout)
-	defer cancel()
-	out, err := t.client.GetTopicAttributes(ctx, &sns.GetTopicAttributesInput{TopicArn: &t.arn}, t.inRegion)
-	if err != nil {
-		return nil, err
-	}
-	return out.Attributes, nil
+	return out
 }
 
 // Subscriptions are how many a topic has, as it said at At; the zero value is a topic that was not asked yet.

@@ -14,6 +14,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"kinesis-alerter/alert"
+	"kinesis-alerter/alert/dispatch"
 )
 
 // message is what one entry of a call carries, checked against every rule of SNS that can be checked here: the SDK
@@ -25,7 +26,12 @@ type message struct {
 	group, dedup string
 	// size is what counts against the topic's limit: body and attributes in bytes of UTF-8, before any escaping.
 	size int
+	// plain says that it goes without the structure "string", because SNS refused it with that.
+	plain bool
 }
+
+// Size counts against the topic's limit.
+func (m *message) Size() int { return m.size }
 
 // prepare checks m and shortens its bodies to what the topic accepts. The error is a *alert.RejectedError.
 func prepare(a *alert.Alert, m alert.Message, l limits) (*message, error) {
@@ -50,12 +56,15 @@ func prepare(a *alert.Alert, m alert.Message, l limits) (*message, error) {
 		m = alert.Truncate(m, room, a)
 	}
 	if len(m.Body) > room || m.Body == "" {
-		return nil, rejected(reasonTooLarge, fmt.Errorf("%d bytes of body and %d of attributes, the topic takes %d",
+		return nil, rejected(dispatch.ReasonTooLarge, fmt.Errorf("%d bytes of body and %d of attributes, the topic takes %d",
 			len(m.Body), attributeBytes, l.maxBytes))
 	}
 	out := &message{
-		body: m.Body, subject: m.Subject, structure: m.Structure, attributes: attributes,
-		size: len(m.Body) + attributeBytes,
+		body:       m.Body,
+		subject:    m.Subject,
+		structure:  m.Structure,
+		attributes: attributes,
+		size:       len(m.Body) + attributeBytes,
 	}
 	if l.fifo {
 		out.group, out.dedup = token(a.Record.PartitionKey), token(a.ID)

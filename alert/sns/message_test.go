@@ -11,6 +11,7 @@ import (
 	"pgregory.net/rapid"
 
 	"kinesis-alerter/alert"
+	"kinesis-alerter/alert/dispatch"
 	"kinesis-alerter/internal/fakeaws"
 )
 
@@ -71,9 +72,9 @@ func TestMessageThatSNSWouldRefuseIsRejectedHere(t *testing.T) {
 		"name that only looks so":    {attribute("awsx", "String", "x"), ""},
 		"name of 256":                {attribute(strings.Repeat("a", 256), "String", "x"), ""},
 		"name of 257":                {attribute(strings.Repeat("a", 257), "String", "x"), reasonAttribute},
-		"attributes beyond the body": {attribute("a", "String", strings.Repeat("x", defaultMaxBytes)), reasonTooLarge},
+		"attributes beyond the body": {attribute("a", "String", strings.Repeat("x", defaultMaxBytes)), dispatch.ReasonTooLarge},
 		"bodies that are large":      {bodies("email", strings.Repeat("x", 2*defaultMaxBytes)), ""},
-		"protocol that is too large": {bodies(strings.Repeat("x", defaultMaxBytes), "b"), reasonTooLarge},
+		"protocol that is too large": {bodies(strings.Repeat("x", defaultMaxBytes), "b"), dispatch.ReasonTooLarge},
 		"ten attributes":             {attributes(10), ""},
 		"eleven attributes":          {attributes(11), reasonAttribute},
 		"attribute twice": {func(m *alert.Message) {
@@ -150,8 +151,8 @@ func TestWhatIsSentIsAccepted(t *testing.T) {
 		if err != nil {
 			return
 		}
-		c := &call{entries: []*request{{msg: msg}}}
-		out, err := client.PublishBatch(ctx, c.input(new(topics[fifo]), false))
+		b := batch{messages: []*message{msg}}
+		out, err := client.PublishBatch(ctx, b.input(new(topics[fifo]), false))
 		require.NoError(t, err)
 		require.Empty(t, out.Failed)
 	})

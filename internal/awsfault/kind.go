@@ -26,6 +26,12 @@ const (
 	KMSDenied
 	// KMSKey is a key of the resource that is disabled, deleted or of no use.
 	KMSKey
+	// Refused is a resource that refuses every call. Services say so in codes of their own, which Of does not know.
+	Refused
+	// RoleRefused is a role for which STS refuses credentials. Of does not return it: the call decides, not the code.
+	RoleRefused
+	// Unknown is a code that no part of the program knows. Of returns Other instead.
+	Unknown
 )
 
 // Of looks a code up. It accepts a code with and without "Exception" at its end.

@@ -12,8 +12,10 @@ type Resource struct {
 	HasPolicy bool
 	// Crowded is what to do about throttling; empty where waiting is all.
 	Crowded string
-	// Found is what to do about a resource that does not exist.
-	Found string
+	// Found is what to do about a resource that does not exist, and Accepted about one that refuses all calls.
+	Found, Accepted string
+	// Reference documents the codes that are not in the dictionary.
+	Reference string
 }
 
 // Remedy is what an operator does about a fault of this Kind; empty where there is nothing to do but to wait, or for Other.
@@ -31,6 +33,12 @@ func (k Kind) Remedy(r Resource) string {
 		return r.Found
 	case KMSDenied:
 		return "allow " + r.KeyActions + " on the key of " + r.Name + " in the role's policy and in the key's policy"
+	case Refused:
+		return r.Accepted
+	case RoleRefused:
+		return "check the role that the daemon assumes: STS refused to give credentials"
+	case Unknown:
+		return "look up the error code in " + r.Reference
 	case KMSKey:
 		return "enable the KMS key of " + r.Name + ", or encrypt " + r.Name + " with another one"
 	case Other, Unavailable:
