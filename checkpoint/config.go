@@ -13,6 +13,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
 
+	"kinesis-alerter/checkpoint/table"
 	"kinesis-alerter/internal/arns"
 )
 
@@ -35,7 +36,7 @@ type Config struct {
 	// StreamName or StreamARN is required; the ARN wins.
 	StreamName, StreamARN string
 	// Start applies to shards without a checkpoint. Defaults to latest.
-	Start Start
+	Start table.Start
 	// LeaseDuration is how long a worker that fell silent keeps its shards, from 3 s to 5 min. Defaults to 10 s. The
 	// first worker writes it into the table, and that value is in force for all.
 	LeaseDuration time.Duration
@@ -96,11 +97,11 @@ func (c Config) Validate() error {
 	case !regexp.MustCompile(`^[a-zA-Z0-9_.-]{1,128}$`).MatchString(c.StreamName):
 		bad("stream.name", c.StreamName, "must be 1 to 128 letters, digits, dots, dashes or underscores, or give stream.arn")
 	}
-	if c.Start.Kind == StartTime && c.Start.Time.IsZero() {
+	if c.Start.Kind == table.StartTime && c.Start.Time.IsZero() {
 		bad("stream.start", c.Start, "needs a time")
 	}
-	if c.LeaseDuration < MinLeaseDuration || c.LeaseDuration > MaxLeaseDuration {
-		bad("leases.duration", c.LeaseDuration, "must be between %s and %s", MinLeaseDuration, MaxLeaseDuration)
+	if c.LeaseDuration < table.MinLeaseDuration || c.LeaseDuration > table.MaxLeaseDuration {
+		bad("leases.duration", c.LeaseDuration, "must be between %s and %s", table.MinLeaseDuration, table.MaxLeaseDuration)
 	}
 	if i := c.CheckpointInterval; i != AtOnce && (i < MinCheckpointInterval || i > max(c.LeaseDuration/3, MinCheckpointInterval)) {
 		bad("processing.checkpoint_interval", i,
@@ -126,7 +127,7 @@ type Stream interface {
 
 // Deps are the parts that a Store works with. All from Report on are optional.
 type Deps struct {
-	DynamoDB   DynamoDB
+	DynamoDB   table.DynamoDB
 	Stream     Stream
 	Log        *zap.Logger
 	Registerer prometheus.Registerer

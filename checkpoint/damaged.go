@@ -10,6 +10,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"kinesis-alerter/checkpoint/table"
 	"kinesis-alerter/internal/position"
 )
 
@@ -29,7 +30,7 @@ func (w *watcher) noteDamage(key string, why error) {
 	s := w.store
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	cause := faultOf(why)
+	cause := table.FaultOf(why)
 	d := s.view.damaged[key]
 	if d == nil || d.Cause != cause || d.Mended {
 		s.m.damagedRows.Inc()
@@ -48,7 +49,7 @@ func (v *view) damagedIn(found map[string]bool) {
 }
 
 // keepKnown puts what is known of a row that cannot be read among the rows of a scan: it has not vanished.
-func (w *watcher) keepKnown(rows map[string]*row, key string) {
+func (w *watcher) keepKnown(rows map[string]*table.Row, key string) {
 	s := w.store
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -80,39 +81,39 @@ func (w *watcher) mendRows(ctx context.Context) {
 
 func (w *watcher) mendRow(ctx context.Context, key string) error {
 	s := w.store
-	it, err := s.table.get(ctx, key, true)
+	it, err := s.table.Get(ctx, key, true)
 	if err != nil || it == nil {
 		return err
 	}
 	var wrote error
 	switch {
-	case key == keyFleet:
-		e := &expr{}
-		e.ifEqual(attrCounter, it[attrCounter])
-		if _, ok := count(it[attrCounter]); ok {
+	case key == table.KeyFleet:
+		e := &table.Write{}
+		e.IfEqual(table.AttrCounter, it[table.AttrCounter])
+		if _, ok := table.Count(it[table.AttrCounter]); ok {
 			return nil
 		}
-		wrote = s.table.remove(ctx, key, e)
-	case key == keyApplication:
+		wrote = s.table.Remove(ctx, key, e)
+	case key == table.KeyApplication:
 		s.mu.Lock()
 		app := s.view.app
 		s.mu.Unlock()
-		if app == nil || app.origin.t0.IsZero() || !moment(it[attrT0], time.Now()).IsZero() {
+		if app == nil || app.Origin.T0.IsZero() || !table.Moment(it[table.AttrT0], time.Now()).IsZero() {
 			return nil // nobody here knows better
 		}
-		e := &expr{}
-		e.ifEqual(attrT0, it[attrT0])
-		e.setAttr(attrT0, num(app.origin.t0.UnixMilli()))
-		_, wrote = s.table.update(ctx, key, e)
-	case !isShardKey(key) || damage(it, time.Now()) == nil:
+		e := &table.Write{}
+		e.IfEqual(table.AttrT0, it[table.AttrT0])
+		e.Set(table.AttrT0, table.Num(app.Origin.T0.UnixMilli()))
+		_, wrote = s.table.Update(ctx, key, e)
+	case !table.IsShardKey(key) || table.Damage(it, time.Now()) == nil:
 		return nil // a worker is fenced when it is silent, or the row is whole again
 	default:
 		s.mu.Lock()
-		e := mend(it, s.view.rows[key], time.Now())
+		e := table.Repair(it, s.view.rows[key], time.Now())
 		s.mu.Unlock()
-		_, wrote = s.table.update(ctx, key, e)
+		_, wrote = s.table.Update(ctx, key, e)
 	}
-	if _, overtaken := refused(wrote); overtaken {
+	if _, overtaken := table.Refused(wrote); overtaken {
 		w.rescan()
 		return nil
 	}
@@ -154,7 +155,7 @@ func (a *Admin) Check(ctx context.Context, t *LeaseTable) {
 			r.Fault = "the checkpoint is SHARD_END, and the stream shows the shard open; a running worker reads it on"
 		case p.Sequence == position.ShardEnd, r.Owner != "" && !r.Silent:
 		case !position.ValidSequence(p.Sequence):
-			r.Fault = fmt.Sprintf("the checkpoint %s is no sequence number; a running worker replaces it when Kinesis refuses it", quoted(p.Sequence))
+			r.Fault = fmt.Sprintf("the checkpoint %s is no sequence number; a running worker replaces it when Kinesis refuses it", table.Quoted(p.Sequence))
 		default:
 			refused, note := a.store.stream.place(ctx, r.Shard, p.Sequence)
 			r.Fault = cmp.Or(refused, note)

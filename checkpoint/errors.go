@@ -7,6 +7,7 @@ import (
 
 	"github.com/aws/smithy-go"
 
+	"kinesis-alerter/checkpoint/table"
 	"kinesis-alerter/internal/answer"
 )
 
@@ -65,9 +66,9 @@ func errorCode(err error) string {
 	switch {
 	case errors.Is(err, context.DeadlineExceeded):
 		return "timeout"
-	case errors.Is(err, ErrFormat):
+	case errors.Is(err, table.ErrFormat):
 		return "AnotherFormat"
-	case errors.Is(err, ErrForeignTable):
+	case errors.Is(err, table.ErrForeignTable):
 		return "ForeignTable"
 	}
 	return "unreachable"
@@ -75,7 +76,7 @@ func errorCode(err error) string {
 
 // isFatal reports whether waiting cannot help.
 func isFatal(err error) bool {
-	return errors.Is(err, ErrOtherStream) || errors.Is(err, ErrForeignTable) || errors.Is(err, ErrFormat)
+	return errors.Is(err, table.ErrOtherStream) || errors.Is(err, table.ErrForeignTable) || errors.Is(err, table.ErrFormat)
 }
 
 // isOver reports whether err says that a lease had ended already, so that there is nothing left to do for it.

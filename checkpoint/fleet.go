@@ -4,6 +4,9 @@ import (
 	"hash/fnv"
 	"strconv"
 	"time"
+
+	"kinesis-alerter/checkpoint/lineage"
+	"kinesis-alerter/checkpoint/table"
 )
 
 const (
@@ -21,7 +24,7 @@ const (
 // come to the same sum when they mean the same shards, and only then is the report about what the reader thinks.
 type cover uint64
 
-func (c *cover) add(shard string, epoch int64) {
+func (c *cover) Add(shard string, epoch int64) {
 	h := fnv.New64a()
 	_, _ = h.Write(strconv.AppendInt([]byte(shard+"@"), epoch, 10)) // a hash never fails
 	*c ^= cover(h.Sum64())
@@ -37,10 +40,10 @@ type reports struct {
 }
 
 // own is the report of this process. It asks the consumer.
-func (r *reports) own() report {
+func (r *reports) own() table.Report {
 	s := r.store
 	if r.ask == nil {
-		return report{}
+		return table.Report{}
 	}
 	covers := func() (cover, bool) {
 		s.mu.Lock()
@@ -48,18 +51,18 @@ func (r *reports) own() report {
 		return s.view.covers()
 	}
 	before, _ := covers()
-	var own report
-	own.arrival, own.caughtUp = r.ask()
+	var own table.Report
+	own.Arrival, own.CaughtUp = r.ask()
 	after, whole := covers()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if v := &s.view; own.arrival.After(v.arrival) {
-		v.arrival = own.arrival
+	if v := &s.view; own.Arrival.After(v.arrival) {
+		v.arrival = own.Arrival
 	}
 	if before != after || !whole { // a shard came, went, or is not yet being read
-		own.caughtUp = time.Time{}
+		own.CaughtUp = time.Time{}
 	}
-	own.covers = after.String()
+	own.Covers = after.String()
 	return own
 }
 
@@ -68,7 +71,7 @@ func (v *view) covers() (sum cover, whole bool) {
 	whole = true
 	for id := range v.leases {
 		if l := v.held(id); l != nil {
-			sum.add(id, l.epoch)
+			sum.Add(id, l.epoch)
 			whole = whole && l.heard
 		}
 	}
@@ -114,37 +117,37 @@ func (s *Store) AnyPaused() bool {
 
 // fleetAt puts together what is known of all shards. own is the report of this process, latest the time by which records
 // arrive.
-func (v *view) fleetAt(now, latest time.Time, own report) fleetView {
+func (v *view) fleetAt(now, latest time.Time, own table.Report) fleetView {
 	f := fleetView{at: now, arrival: v.arrival}
 	unread := v.me == nil || v.app == nil || v.scanned.IsZero()
-	for id, info := range v.lineage.shards {
+	for id, info := range v.lineage.Shards {
 		if v.app == nil {
 			break
 		}
 		due, read := v.isRead(id, info)
 		unread = unread || !read
 		r := v.rows[id]
-		f.paused = f.paused || r != nil && r.paused && !r.ended() && !info.unlisted()
+		f.paused = f.paused || r != nil && r.Paused && !r.Ended() && !info.Unlisted()
 		if due && (f.decider == "" || id < f.decider) {
 			f.decider = id
 		}
 	}
 	covers := map[string]*cover{}
 	for id, r := range v.rows {
-		if r.owner == "" || r.ended() || v.held(id) != nil {
+		if r.Owner == "" || r.Ended() || v.held(id) != nil {
 			continue
 		}
-		if covers[r.owner] == nil {
-			covers[r.owner] = new(cover)
+		if covers[r.Owner] == nil {
+			covers[r.Owner] = new(cover)
 		}
-		covers[r.owner].add(id, r.epoch)
+		covers[r.Owner].Add(id, r.Epoch)
 	}
-	earliest := func(r report, known bool) {
+	earliest := func(r table.Report, known bool) {
 		switch {
-		case !known || r.caughtUp.IsZero():
+		case !known || r.CaughtUp.IsZero():
 			unread = true
-		case f.caughtUp.IsZero() || r.caughtUp.Before(f.caughtUp):
-			f.caughtUp = r.caughtUp
+		case f.caughtUp.IsZero() || r.CaughtUp.Before(f.caughtUp):
+			f.caughtUp = r.CaughtUp
 		}
 	}
 	for id := range v.leases {
@@ -154,8 +157,8 @@ func (v *view) fleetAt(now, latest time.Time, own report) fleetView {
 		}
 	}
 	for owner, sum := range covers {
-		if p := v.peers[owner]; p != nil && !p.fenced {
-			earliest(p.report, p.covers == sum.String())
+		if p := v.peers[owner]; p != nil && !p.Fenced {
+			earliest(p.Report, p.Covers == sum.String())
 		}
 	}
 	if f.caughtUp.After(latest) { // an older version's, by a machine's clock
@@ -168,23 +171,23 @@ func (v *view) fleetAt(now, latest time.Time, own report) fleetView {
 }
 
 // isRead says of one shard whether it is to be read now, and whether it is, or needs not be.
-func (v *view) isRead(id string, info *shardInfo) (due, read bool) {
+func (v *view) isRead(id string, info *lineage.Shard) (due, read bool) {
 	if v.held(id) != nil {
 		return true, true // whether its consumer has spoken is in the report
 	}
 	r := v.rows[id]
 	switch {
-	case info.unlisted(), r != nil && r.paused:
+	case info.Unlisted(), r != nil && r.Paused:
 		return false, true
 	case v.finished(id):
 		// Its children are to be read now, so they must be known.
-		return false, r == nil || !info.inListing || len(v.lineage.children(id)) > 0
-	case r == nil || r.owner == "":
+		return false, r == nil || !info.InListing || len(v.lineage.Children(id)) > 0
+	case r == nil || r.Owner == "":
 		open := v.gateOpen(id)
 		return open, !open // behind a parent that counts
 	}
-	p := v.peers[r.owner]
-	return true, p != nil && !p.fenced
+	p := v.peers[r.Owner]
+	return true, p != nil && !p.Fenced
 }
 
 // Share is the place of this worker among the live ones, from 0, and their number, by which they divide what the fleet
@@ -200,7 +203,7 @@ func (s *Store) Share() (index, workers int) {
 	}
 	workers = 1
 	for id, p := range s.view.peers {
-		if p.fenced || s.view.retired[id] {
+		if p.Fenced || s.view.retired[id] {
 			continue
 		}
 		workers++

@@ -8,6 +8,8 @@ import (
 	"go.uber.org/zap"
 	"golang.org/x/sync/errgroup"
 
+	"kinesis-alerter/checkpoint/lineage"
+	"kinesis-alerter/checkpoint/table"
 	"kinesis-alerter/internal/guard"
 )
 
@@ -16,7 +18,7 @@ import (
 func (c *catalog) judge(ctx context.Context) (unsure bool) {
 	s := c.store
 	s.mu.Lock()
-	missing := s.view.lineage.missing()
+	missing := s.view.lineage.Missing()
 	doubtful := s.view.doubtfulEnds(time.Now())
 	skipped := s.view.wronglySkipped()
 	s.mu.Unlock()
@@ -41,7 +43,7 @@ func (c *catalog) seek(ctx context.Context, ids []string) (unsure bool) {
 				found, err := s.stream.exists(ctx, id)
 				if answers[i] = err; err == nil {
 					s.mu.Lock()
-					s.view.lineage.sought(id, found)
+					s.view.lineage.Sought(id, found)
 					s.mu.Unlock()
 				}
 				return nil
@@ -67,20 +69,20 @@ func (c *catalog) dropGone() {
 	s := c.store
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for id, info := range s.view.lineage.shards {
+	for id, info := range s.view.lineage.Shards {
 		r, l := s.view.rows[id], s.view.leases[id]
-		if !info.gone || info.told || r == nil || r.ended() {
+		if !info.Gone || info.Told || r == nil || r.Ended() {
 			continue
 		}
 		held := l != nil && l.state != leaseOver
-		if !held && s.view.liveOwner(r.owner, time.Now()) != "" {
+		if !held && s.view.liveOwner(r.Owner, time.Now()) != "" {
 			continue // its holder tells
 		}
-		info.told = true
+		info.Told = true
 		s.m.gaps.WithLabelValues("true").Inc()
-		s.incidents.add(IncidentGone, id, r.position.Sequence)
+		s.incidents.add(IncidentGone, id, r.Position.Sequence)
 		s.log.Error("the stream has lost a shard before it was read to its end, what was left in it is lost",
-			zap.String("shard", id), zap.String("checkpoint", r.position.Sequence))
+			zap.String("shard", id), zap.String("checkpoint", r.Position.Sequence))
 		if held {
 			l.cancel(ErrShardGone) // its consumer ends and Release releases the row
 		}
@@ -88,19 +90,19 @@ func (c *catalog) dropGone() {
 }
 
 // doubtfulEnds are the rows at SHARD_END of shards that listings show open, for a minute now.
-func (v *view) doubtfulEnds(now time.Time) []*row {
-	var out []*row
-	for id, info := range v.lineage.shards {
+func (v *view) doubtfulEnds(now time.Time) []*table.Row {
+	var out []*table.Row
+	for id, info := range v.lineage.Shards {
 		r := v.rows[id]
-		if r == nil || !r.ended() || !info.open.any() {
-			info.contradiction = sighting{}
+		if r == nil || !r.Ended() || !info.Open.Any() {
+			info.Contradiction = lineage.Sighting{}
 			continue
 		}
-		info.contradiction.add(now)
-		if info.contradiction.confirmed() {
+		info.Contradiction.Add(now)
+		if info.Contradiction.Confirmed() {
 			out = append(out, r)
 		}
 	}
-	slices.SortFunc(out, func(a, b *row) int { return compareIDs(a.id, b.id) })
+	slices.SortFunc(out, func(a, b *table.Row) int { return compareIDs(a.ID, b.ID) })
 	return out
 }

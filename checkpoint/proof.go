@@ -1,10 +1,12 @@
 package checkpoint
 
 import (
-	"context" //nolint:gosec // the size of a hash key
+	"context"
 	"time"
 
 	"go.uber.org/zap"
+
+	"kinesis-alerter/checkpoint/lineage"
 )
 
 // Ended reports whether the shard has ended, as an answer of GetRecords at that time said. It waits for a listing that
@@ -13,14 +15,14 @@ func (l *Lease) Ended(ctx context.Context, answered time.Time) (bool, error) {
 	s := l.store
 	for asked := false; ; asked = true {
 		s.mu.Lock()
-		p, changed := s.view.lineage.proveEnd(l.shard, answered), s.changed
+		p, changed := s.view.lineage.ProveEnd(l.shard, answered), s.changed
 		s.mu.Unlock()
 		switch p {
-		case proofEnded:
+		case lineage.ProofEnded:
 			return true, nil
-		case proofOpen:
+		case lineage.ProofOpen:
 			return false, nil
-		case proofAwaited:
+		case lineage.ProofAwaited:
 		}
 		if !asked {
 			s.catalog.relist()

@@ -99,7 +99,7 @@ func (w *world) newStore(name string, change ...func(*Config)) (*Store, *prometh
 	s, err := New(cfg, Deps{DynamoDB: db, Stream: kin, Log: w.log.Named(name), Registerer: reg, Report: w.report, Configuration: w.config})
 	require.NoError(w, err)
 	if w.chunk > 0 {
-		s.states.size = w.chunk
+		s.states.Size = w.chunk
 	}
 	return s, reg
 }

@@ -57,7 +57,7 @@ func editMutations() []mutation {
 		},
 		{
 			breaks: "workers that differ do not agree",
-			file:   "checkpoint/confighash.go", old: "!p.fenced && !v.retired[id] && p.config != hash", new: "!p.fenced && v.retired[id] && p.config != hash", by: killer{pkg: "checkpoint", test: "TestSettledWaitsForEveryLiveWorker"}, says: `.*Error:.*`,
+			file:   "checkpoint/confighash.go", old: "!p.Fenced && !v.retired[id] && p.Config != hash", new: "!p.Fenced && v.retired[id] && p.Config != hash", by: killer{pkg: "checkpoint", test: "TestSettledWaitsForEveryLiveWorker"}, says: `.*Error:.*`,
 		},
 		{
 			breaks: "ends are said where no rule remembers anything",

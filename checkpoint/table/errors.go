@@ -1,4 +1,4 @@
-package checkpoint
+package table
 
 import (
 	"errors"
@@ -19,34 +19,35 @@ var (
 	ErrFormat = errors.New("lease table has another format")
 )
 
-// callError is a call that failed, with the resource that it was about, such as "table heart-rate-alerts".
-type callError struct {
+// CallError is a call that failed, with the resource that it was about, such as "table heart-rate-alerts".
+type CallError struct {
 	err      error
-	resource string
+	Resource string
 }
 
-func (e *callError) Error() string { return e.err.Error() }
+func (e *CallError) Error() string { return e.err.Error() }
 
-func (e *callError) Unwrap() error { return e.err }
+func (e *CallError) Unwrap() error { return e.err }
 
-// fault says what is wrong with a call.
-func fault(permission, resource string, err error) error {
-	return &callError{awsfault.Explain(err, permission, resource), resource}
+// Fault says what is wrong with a call.
+func Fault(permission, resource string, err error) error {
+	return &CallError{awsfault.Explain(err, permission, resource), resource}
 }
 
-// isDenied reports whether a permission is missing.
-func isDenied(err error) bool {
+// IsDenied reports whether a permission is missing.
+func IsDenied(err error) bool {
 	api, ok := errors.AsType[smithy.APIError](err)
 	return ok && awsfault.Of(api.ErrorCode()) == awsfault.Denied
 }
 
-func isNotFound(err error) bool {
+// IsNotFound reports whether a call says that there is no such table.
+func IsNotFound(err error) bool {
 	var nf *types.ResourceNotFoundException
 	return errors.As(err, &nf)
 }
 
-// refused reports whether a condition did not hold, and the row as it was if the service told.
-func refused(err error) (map[string]types.AttributeValue, bool) {
+// Refused reports whether a condition did not hold, and the row as it was if the service told.
+func Refused(err error) (map[string]types.AttributeValue, bool) {
 	var ccf *types.ConditionalCheckFailedException
 	if !errors.As(err, &ccf) {
 		return nil, false
@@ -54,5 +55,5 @@ func refused(err error) (map[string]types.AttributeValue, bool) {
 	return ccf.Item, true
 }
 
-// errTableGone is why a table that was there once is not created again.
-var errTableGone = errors.New("lease table is gone")
+// ErrGone is why a table that was there once is not created again.
+var ErrGone = errors.New("lease table is gone")

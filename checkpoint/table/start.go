@@ -1,4 +1,4 @@
-package checkpoint
+package table
 
 import (
 	"fmt"
@@ -62,8 +62,8 @@ func (s Start) String() string {
 	return "latest"
 }
 
-// position is where to read from. It means nothing for latest, which is the moment when the application began.
-func (s Start) position() types.StartingPosition {
+// Position is where to read from. It means nothing for latest, which is the moment when the application began.
+func (s Start) Position() types.StartingPosition {
 	if s.Kind == StartTime {
 		return types.StartingPosition{Type: types.ShardIteratorTypeAtTimestamp, Timestamp: aws.Time(s.Time)}
 	}

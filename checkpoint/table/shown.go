@@ -1,4 +1,4 @@
-package checkpoint
+package table
 
 import (
 	"errors"
@@ -8,13 +8,22 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 )
 
-// shown is an attribute as a person reads it.
-func shown(av types.AttributeValue) string {
+// Quoted shows what may be anything, cut to a length that a line can hold.
+func Quoted(s string) string {
+	const most = 60
+	if len(s) > most {
+		return fmt.Sprintf("%.*q…", most, s)
+	}
+	return fmt.Sprintf("%q", s)
+}
+
+// Show is an attribute as a person reads it.
+func Show(av types.AttributeValue) string {
 	switch v := av.(type) {
 	case nil:
 		return "missing"
 	case *types.AttributeValueMemberS:
-		return "the text " + quoted(v.Value)
+		return "the text " + Quoted(v.Value)
 	case *types.AttributeValueMemberN:
 		return "the number " + short(v.Value)
 	case *types.AttributeValueMemberNULL:
@@ -23,7 +32,8 @@ func shown(av types.AttributeValue) string {
 	return fmt.Sprintf("a %s", strings.TrimPrefix(fmt.Sprintf("%T", av), "*types.AttributeValueMember"))
 }
 
-func faultOf(errs ...error) string {
+// FaultOf is what errors say, in one line.
+func FaultOf(errs ...error) string {
 	if err := errors.Join(errs...); err != nil {
 		return strings.ReplaceAll(err.Error(), "\n", "; ")
 	}

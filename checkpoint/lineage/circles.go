@@ -1,14 +1,16 @@
-package checkpoint
+package lineage
 
 import (
 	"slices"
+
+	"kinesis-alerter/checkpoint/table"
 )
 
-// circles are the rows whose parents, by what the rows themselves claim, lead back to them.
-func circles(rows map[string]*row) map[string]bool {
+// Circles are the rows whose parents, by what the rows themselves claim, lead back to them.
+func Circles(rows map[string]*table.Row) map[string]bool {
 	claims := func(id string) []string {
 		if r := rows[id]; r != nil {
-			return r.claims
+			return r.Claims
 		}
 		return nil
 	}
@@ -35,7 +37,7 @@ func circles(rows map[string]*row) map[string]bool {
 	}
 	out := map[string]bool{}
 	for id, r := range rows {
-		if slices.ContainsFunc(r.claims, func(p string) bool { return leadsTo(p, id, claims) }) {
+		if slices.ContainsFunc(r.Claims, func(p string) bool { return leadsTo(p, id, claims) }) {
 			out[id] = true
 		}
 	}

@@ -1,4 +1,4 @@
-package checkpoint
+package saved
 
 import (
 	"context"
@@ -14,13 +14,14 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/errgroup"
 
+	"kinesis-alerter/checkpoint/table"
 	"kinesis-alerter/internal/guard"
 	"kinesis-alerter/internal/sleep"
 )
 
 const (
-	// stateSuffix makes the name of the state table of that of the lease table.
-	stateSuffix = "-state"
+	// StateSuffix makes the name of the state table of that of the lease table.
+	StateSuffix = "-state"
 	// chunkTimeout bounds one call on a chunk of up to 400 KB, with all attempts that the client makes of it.
 	chunkTimeout = 5 * time.Second
 	// chunkAttempts is how often the write of a chunk is tried before the save is given up for this time.
@@ -29,18 +30,18 @@ const (
 	chunkReads = 4
 	// stateTableWait is how long a save waits for a table that is being created. It usually takes seconds.
 	stateTableWait = 2 * time.Minute
-	// burstSeconds is how much of the write budget is saved up: a new on-demand table takes 4,000 write units a second at
+	// BurstSeconds is how much of the write budget is saved up: a new on-demand table takes 4,000 write units a second at
 	// once, which is four times the default budget.
-	burstSeconds = 4
+	BurstSeconds = 4
 )
 
-// stateTable holds the chunks of snapshots. It is a table of its own because every worker scans the lease table every ten
+// Table holds the chunks of snapshots. It is a table of its own because every worker scans the lease table every ten
 // seconds, and a scan pays for all that is in the rows. It has a hash key only, like the lease table: DynamoDB writes no
 // more than a thousand units a second to one hash key, and so the chunks of a shard are spread.
-type stateTable struct {
-	db   DynamoDB
-	name string
-	size int // of a chunk, in bytes
+type Table struct {
+	db   table.DynamoDB
+	Name string
+	Size int // of a chunk, in bytes
 	cost prometheus.Counter
 
 	mu      sync.Mutex
@@ -48,10 +49,10 @@ type stateTable struct {
 	created time.Time // the last CreateTable
 }
 
-// newStateTable is the state table beside a lease table. It spends so many write units a second on average, which cost
+// New is the state table beside a lease table. It spends so many write units a second on average, which cost
 // counts.
-func newStateTable(db DynamoDB, leases string, units int, cost prometheus.Counter) *stateTable {
-	return &stateTable{db: db, name: leases + stateSuffix, size: chunkBytes, cost: cost, budget: pace{rate: float64(units)}}
+func New(db table.DynamoDB, leases string, units int, cost prometheus.Counter) *Table {
+	return &Table{db: db, Name: leases + StateSuffix, Size: ChunkBytes, cost: cost, budget: pace{rate: float64(units)}}
 }
 
 // pace spaces writes so that they stay within a rate on average. Callers wait as long as it says before they write.
@@ -61,7 +62,7 @@ type pace struct {
 }
 
 func (p *pace) take(now time.Time, units int) (wait time.Duration) {
-	if earliest := now.Add(-burstSeconds * time.Second); p.next.Before(earliest) {
+	if earliest := now.Add(-BurstSeconds * time.Second); p.next.Before(earliest) {
 		p.next = earliest
 	}
 	wait = max(0, p.next.Sub(now))
@@ -69,11 +70,11 @@ func (p *pace) take(now time.Time, units int) (wait time.Duration) {
 	return wait
 }
 
-// chunks is how many rows so many bytes need.
-func (t *stateTable) chunks(bytes int) int { return (bytes + t.size - 1) / t.size }
+// Chunks is how many rows so many bytes need.
+func (t *Table) Chunks(bytes int) int { return (bytes + t.Size - 1) / t.Size }
 
 // spend waits until so many write units are within the budget.
-func (t *stateTable) spend(ctx context.Context, units int) error {
+func (t *Table) spend(ctx context.Context, units int) error {
 	t.mu.Lock()
 	wait := t.budget.take(time.Now(), units)
 	t.mu.Unlock()
@@ -87,46 +88,47 @@ func (t *stateTable) spend(ctx context.Context, units int) error {
 // units is what writing or deleting a chunk of so many bytes costs; its other attributes have less than a quarter KB.
 func units(bytes int) int { return 1 + (bytes+256)/1024 }
 
-// inTheWayError says that a chunk is there that was written later, by a lease that began with the same epoch: that can
+// InTheWayError says that a chunk is there that was written later, by a lease that began with the same epoch: that can
 // only be after the row of the shard was deleted.
-type inTheWayError struct{ number int64 }
+type InTheWayError struct{ Number int64 }
 
-func (e *inTheWayError) Error() string {
-	return fmt.Sprintf("a chunk of a later save (number %d) is in the way", e.number)
+func (e *InTheWayError) Error() string {
+	return fmt.Sprintf("a chunk of a later save (number %d) is in the way", e.Number)
 }
 
 var errNoChunk = errors.New("it is not there")
 
-// write stores the chunks of a snapshot, in order. A chunk of a later save of the same slot stays as it is, so that a
+// Write stores the chunks of a snapshot, in order. A chunk of a later save of the same slot stays as it is, so that a
 // write that was under way for long does no harm.
-func (t *stateTable) write(ctx context.Context, shard string, v stateVersion, p snapshot, data []byte, top int) error {
+func (t *Table) Write(ctx context.Context, shard string, v Version, p table.Saved, data []byte, top int) error {
 	n := 0
-	for part := range slices.Chunk(data, t.size) {
+	for part := range slices.Chunk(data, t.Size) {
 		if err := t.spend(ctx, units(len(part))); err != nil {
 			return err
 		}
-		if err := t.put(ctx, encodeChunk(shard, v, p, part, n, top), v.number); err != nil {
-			return fmt.Errorf("chunk %d of %d: %w", n+1, p.chunks, err)
+		if err := t.Put(ctx, EncodeChunk(shard, v, p, part, n, top), v.Number); err != nil {
+			return fmt.Errorf("chunk %d of %d: %w", n+1, p.Chunks, err)
 		}
 		n++
 	}
 	return nil
 }
 
-func (t *stateTable) put(ctx context.Context, it item, number int64) error {
+// Put writes one chunk, unless one of a later save is there.
+func (t *Table) Put(ctx context.Context, it table.Item, number int64) error {
 	begin := time.Now()
 	for attempt := 0; ; attempt++ {
 		err := t.tryPut(ctx, it, number)
-		old, wasRefused := refused(err)
+		old, wasRefused := table.Refused(err)
 		switch {
 		case err == nil:
 			return nil
 		case wasRefused:
-			n, _ := integer(old[attrNumber])
-			return &inTheWayError{number: n}
+			n, _ := table.Integer(old[table.AttrNumber])
+			return &InTheWayError{Number: n}
 		case ctx.Err() != nil:
 			return context.Cause(ctx)
-		case isNotFound(err):
+		case table.IsNotFound(err):
 			if time.Since(begin) > stateTableWait {
 				return t.fault("PutItem", err)
 			}
@@ -134,7 +136,7 @@ func (t *stateTable) put(ctx context.Context, it item, number int64) error {
 				return err
 			}
 			attempt = -1 // and wait until it is there
-		case NamesFault(err), attempt+1 >= chunkAttempts:
+		case table.NamesFault(err), attempt+1 >= chunkAttempts:
 			return t.fault("PutItem", err)
 		}
 		if !sleep.For(ctx, sleep.Backoff(max(attempt, 0))) {
@@ -143,13 +145,13 @@ func (t *stateTable) put(ctx context.Context, it item, number int64) error {
 	}
 }
 
-func (t *stateTable) tryPut(ctx context.Context, it item, number int64) error {
+func (t *Table) tryPut(ctx context.Context, it table.Item, number int64) error {
 	ctx, cancel := context.WithTimeout(ctx, chunkTimeout)
 	defer cancel()
-	e := &expr{}
-	e.ifAtMost(attrNumber, number)
+	e := &table.Write{}
+	e.IfAtMost(table.AttrNumber, number)
 	_, err := t.db.PutItem(ctx, &dynamodb.PutItemInput{
-		TableName: &t.name, Item: it, ConditionExpression: e.condition(), ExpressionAttributeNames: e.names, ExpressionAttributeValues: e.values,
+		TableName: &t.Name, Item: it, ConditionExpression: e.Condition(), ExpressionAttributeNames: e.Names, ExpressionAttributeValues: e.Values,
 		ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld,
 	})
 	return err
@@ -157,7 +159,7 @@ func (t *stateTable) tryPut(ctx context.Context, it item, number int64) error {
 
 // create makes the table, once in a while: another save or another worker may have asked for it, and while it is being
 // made its rows are not found either.
-func (t *stateTable) create(ctx context.Context) error {
+func (t *Table) create(ctx context.Context) error {
 	t.mu.Lock()
 	again := time.Since(t.created) > 10*time.Second
 	if again {
@@ -167,9 +169,9 @@ func (t *stateTable) create(ctx context.Context) error {
 	if !again {
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, 5*callTimeout)
+	ctx, cancel := context.WithTimeout(ctx, 5*table.CallTimeout)
 	defer cancel()
-	if err := createTable(ctx, t.db, t.name); err != nil {
+	if err := table.Create(ctx, t.db, t.Name); err != nil {
 		t.mu.Lock()
 		t.created = time.Time{}
 		t.mu.Unlock()
@@ -178,31 +180,31 @@ func (t *stateTable) create(ctx context.Context) error {
 	return nil
 }
 
-// read answers a whole snapshot. A missing or foreign chunk is a *StateError; any other error may pass.
-func (t *stateTable) read(ctx context.Context, shard string, p snapshot) ([]byte, error) {
+// Read answers a whole snapshot. A missing or foreign chunk is a *StateError; any other error may pass.
+func (t *Table) Read(ctx context.Context, shard string, p table.Saved) ([]byte, error) {
 	bad := func(what string, args ...any) error {
-		return &StateError{Shard: shard, Version: p.version, Table: t.name, What: fmt.Sprintf(what, args...)}
+		return &StateError{Shard: shard, Version: p.Version, Table: t.Name, What: fmt.Sprintf(what, args...)}
 	}
-	v, err := parseVersion(p.version)
+	v, err := ParseVersion(p.Version)
 	if err != nil {
 		return nil, bad("%v", err)
 	}
-	if p.bytes < 0 || p.bytes > MaxState || p.chunks < 0 || p.chunks > maxChunks {
-		return nil, bad("%d bytes in %d chunks", p.bytes, p.chunks)
+	if p.Bytes < 0 || p.Bytes > MaxState || p.Chunks < 0 || p.Chunks > maxChunks {
+		return nil, bad("%d bytes in %d chunks", p.Bytes, p.Chunks)
 	}
-	parts := make([][]byte, p.chunks)
+	parts := make([][]byte, p.Chunks)
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(chunkReads)
 	for n := range parts {
 		g.Go(func() error {
 			return guard.Do("state table", func() error {
-				it, err := t.get(ctx, chunkKey(shard, v.epoch, v.slot, n), nil)
+				it, err := t.Get(ctx, ChunkKey(shard, v.Epoch, v.Slot, n), nil)
 				if err == nil {
-					parts[n], err = decodeChunk(it, p)
+					parts[n], err = DecodeChunk(it, p)
 					if err != nil {
-						err = bad("chunk %d of %d: %v", n+1, p.chunks, err)
+						err = bad("chunk %d of %d: %v", n+1, p.Chunks, err)
 					}
-				} else if isNotFound(err) {
+				} else if table.IsNotFound(err) {
 					err = bad("the table is gone")
 				}
 				return err
@@ -213,19 +215,19 @@ func (t *stateTable) read(ctx context.Context, shard string, p snapshot) ([]byte
 		return nil, err
 	}
 	data := slices.Concat(parts...)
-	if len(data) != p.bytes || checksum(data) != p.sum {
-		return nil, bad("%d bytes with checksum %08x, not %d with %08x", len(data), checksum(data), p.bytes, p.sum)
+	if len(data) != p.Bytes || checksum(data) != p.Sum {
+		return nil, bad("%d bytes with checksum %08x, not %d with %08x", len(data), checksum(data), p.Bytes, p.Sum)
 	}
 	return data, nil
 }
 
-// get reads one chunk, strongly consistent; only is the attributes to answer, or nil for all.
-func (t *stateTable) get(ctx context.Context, key string, only []string) (item, error) {
+// Get reads one chunk, strongly consistent; only is the attributes to answer, or nil for all.
+func (t *Table) Get(ctx context.Context, key string, only []string) (table.Item, error) {
 	ctx, cancel := context.WithTimeout(ctx, chunkTimeout)
 	defer cancel()
-	in := &dynamodb.GetItemInput{TableName: &t.name, Key: keyOf(key), ConsistentRead: aws.Bool(true)}
+	in := &dynamodb.GetItemInput{TableName: &t.Name, Key: table.KeyOf(key), ConsistentRead: aws.Bool(true)}
 	if only != nil {
-		in.ProjectionExpression, in.ExpressionAttributeNames = projection(only...)
+		in.ProjectionExpression, in.ExpressionAttributeNames = table.Projection(only...)
 	}
 	out, err := t.db.GetItem(ctx, in)
 	if err != nil {
@@ -236,10 +238,10 @@ func (t *stateTable) get(ctx context.Context, key string, only []string) (item, 
 
 // drop deletes what is in one slot: a look at its first row, and no more where there is none. The first row goes last, so
 // that a deletion which did not come to its end is found again.
-func (t *stateTable) drop(ctx context.Context, shard string, epoch int64, slot int) error {
-	first, err := t.get(ctx, chunkKey(shard, epoch, slot, 0), []string{attrTop, attrChunks})
+func (t *Table) drop(ctx context.Context, shard string, epoch int64, slot int) error {
+	first, err := t.Get(ctx, ChunkKey(shard, epoch, slot, 0), []string{table.AttrTop, table.AttrChunks})
 	switch {
-	case isNotFound(err):
+	case table.IsNotFound(err):
 		return nil // no table, no chunks
 	case err != nil:
 		return err
@@ -247,26 +249,26 @@ func (t *stateTable) drop(ctx context.Context, shard string, epoch int64, slot i
 		return nil
 	}
 	top := 1
-	for _, attr := range []string{attrTop, attrChunks} {
-		if n, err := integer(first[attr]); err == nil {
+	for _, attr := range []string{table.AttrTop, table.AttrChunks} {
+		if n, err := table.Integer(first[attr]); err == nil {
 			top = max(top, int(min(n, maxChunks)))
 		}
 	}
 	for n := top - 1; n >= 0; n-- {
-		if err := t.spend(ctx, units(t.size)); err != nil {
+		if err := t.spend(ctx, units(t.Size)); err != nil {
 			return err
 		}
-		if err := t.remove(ctx, chunkKey(shard, epoch, slot, n)); err != nil {
+		if err := t.remove(ctx, ChunkKey(shard, epoch, slot, n)); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (t *stateTable) remove(ctx context.Context, key string) error {
+func (t *Table) remove(ctx context.Context, key string) error {
 	ctx, cancel := context.WithTimeout(ctx, chunkTimeout)
 	defer cancel()
-	if _, err := t.db.DeleteItem(ctx, &dynamodb.DeleteItemInput{TableName: &t.name, Key: keyOf(key)}); err != nil && !isNotFound(err) {
+	if _, err := t.db.DeleteItem(ctx, &dynamodb.DeleteItemInput{TableName: &t.Name, Key: table.KeyOf(key)}); err != nil && !table.IsNotFound(err) {
 		return t.fault("DeleteItem", err)
 	}
 	return nil
@@ -275,12 +277,12 @@ func (t *stateTable) remove(ctx context.Context, key string) error {
 // stateReach is how many epochs back the rows of a shard are looked for that nobody points to.
 const stateReach = 16
 
-// sweep deletes the snapshots that leases of a shard wrote which began before an epoch: the one of p, which was in force
+// Sweep deletes the snapshots that leases of a shard wrote which began before an epoch: the one of p, which was in force
 // before, and what crashed or fenced writers left in the epochs before this one.
-func (t *stateTable) sweep(ctx context.Context, shard string, p snapshot, before int64) error {
+func (t *Table) Sweep(ctx context.Context, shard string, p table.Saved, before int64) error {
 	epochs := make([]int64, 0, stateReach+1)
-	if v, err := parseVersion(p.version); err == nil && v.epoch < before-stateReach {
-		epochs = append(epochs, v.epoch)
+	if v, err := ParseVersion(p.Version); err == nil && v.Epoch < before-stateReach {
+		epochs = append(epochs, v.Epoch)
 	}
 	for epoch := max(0, before-stateReach); epoch < before; epoch++ {
 		epochs = append(epochs, epoch)
@@ -295,10 +297,10 @@ func (t *stateTable) sweep(ctx context.Context, shard string, p snapshot, before
 	return nil
 }
 
-func (t *stateTable) fault(operation string, err error) error {
-	err = fault("dynamodb:"+operation, "table "+t.name, err)
-	if isDenied(err) {
-		return fmt.Errorf("%w (state snapshots need dynamodb:CreateTable, PutItem, GetItem and DeleteItem on table %s)", err, t.name)
+func (t *Table) fault(operation string, err error) error {
+	err = table.Fault("dynamodb:"+operation, "table "+t.Name, err)
+	if table.IsDenied(err) {
+		return fmt.Errorf("%w (state snapshots need dynamodb:CreateTable, PutItem, GetItem and DeleteItem on table %s)", err, t.Name)
 	}
 	return err
 }
