@@ -10,6 +10,8 @@ import (
 	"text/template"
 	"text/template/parse"
 	"unicode/utf8"
+
+	"kinesis-alerter/alert/budget"
 )
 
 // This file prices what templates do. Functions pay before they make anything; what loops and templates that call each other
@@ -20,7 +22,7 @@ type execution struct {
 	template *template.Template
 	prices   prices
 	out      bytes.Buffer
-	meter    *meter
+	meter    *budget.Meter
 }
 
 // prices are the works that the texts of no bytes in a template stand for, by where the text is in memory.
@@ -38,7 +40,7 @@ const maxKeptOutput = 64 << 10
 func (x *execution) run(data *messageData) (out string, err error) {
 	x.meter = &data.meter
 	// The payload is no text that the template makes.
-	x.meter.text = -int64(len(data.Record.Data))
+	x.meter.Text = -int64(len(data.Record.Data))
 	defer func() {
 		if r := recover(); r != nil {
 			err = fmt.Errorf("template panicked: %v", r)
@@ -59,14 +61,14 @@ func (x *execution) Write(p []byte) (int, error) {
 	if len(p) == 0 && cap(p) > 0 {
 		return 0, x.pay(x.prices[&p[:1][0]], 0)
 	}
-	if err := x.pay(int64(len(p))/perText+1, int64(len(p))); err != nil {
+	if err := x.pay(int64(len(p))/budget.PerText+1, int64(len(p))); err != nil {
 		return 0, err
 	}
 	return x.out.Write(p)
 }
 
 func (x *execution) pay(work, text int64) error {
-	if x.meter == nil || x.meter.spend(work, text, 0) {
+	if x.meter == nil || x.meter.Spend(work, text, 0) {
 		return nil
 	}
 	return errOverBudget
@@ -80,7 +82,7 @@ func (x *execution) functions() template.FuncMap {
 			if err != nil {
 				return "", err
 			}
-			if err := x.pay(int64(len(s))/4, swollen(s, special, more)); err != nil {
+			if err := x.pay(int64(len(s))/4, budget.Swollen(s, special, more)); err != nil {
 				return "", err
 			}
 			return escape(s), nil
@@ -114,14 +116,14 @@ func (x *execution) functions() template.FuncMap {
 
 		readValue: func(v any) (any, error) {
 			if s, ok := v.(string); ok {
-				return v, x.pay(int64(len(s))/perText, 0)
+				return v, x.pay(int64(len(s))/budget.PerText, 0)
 			}
 			return v, nil
 		},
 		walkedValue: func(v any) (any, error) {
-			n := int64(lengthOf(v))
+			n := int64(budget.LengthOf(v))
 			if _, ok := v.(map[string]any); ok {
-				n = sorting(n)
+				n = budget.Sorting(n)
 			}
 			return v, x.pay(n, 0)
 		},
@@ -147,18 +149,18 @@ func (x *execution) plain(v any) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if err := x.pay(20*e.elements+e.printed/8, e.printed); err != nil {
+	if err := x.pay(20*e.Elements+e.Printed/8, e.Printed); err != nil {
 		return "", err
 	}
 	return fmt.Sprint(v), nil
 }
 
 // extent measures a value.
-func (x *execution) extent(v any) (extent, error) {
+func (x *execution) extent(v any) (budget.Extent, error) {
 	if x.meter == nil {
-		return (&meter{}).extentOf(v), nil
+		return (&budget.Meter{}).ExtentOf(v), nil
 	}
-	e := x.meter.extentOf(v)
+	e := x.meter.ExtentOf(v)
 	return e, x.pay(0, 0)
 }
 
@@ -170,7 +172,7 @@ func (x *execution) sprint(args []any) (string, error) {
 		if err != nil {
 			return "", err
 		}
-		size += e.printed
+		size += e.Printed
 	}
 	if err := x.pay(size/8+templateWork, size); err != nil {
 		return "", err
@@ -182,11 +184,11 @@ func (x *execution) sprint(args []any) (string, error) {
 func (x *execution) formatted(format string, args []any) (work, text int64) {
 	const most = 1_000_000 // fmt takes no greater width or precision
 	work, text = templateWork, int64(len(format))
-	extents := make([]extent, len(args))
+	extents := make([]budget.Extent, len(args))
 	for i := range args {
 		e, err := x.extent(args[i])
 		if err != nil {
-			return maxWork, maxText
+			return budget.MaxWork, budget.MaxText
 		}
 		extents[i] = e
 	}
@@ -227,27 +229,27 @@ func (x *execution) formatted(format string, args []any) (work, text int64) {
 		if verb == '%' {
 			continue
 		}
-		one := extent{elements: 1, printed: 64, widest: maxPrinted}
+		one := budget.Extent{Elements: 1, Printed: 64, Widest: budget.MaxPrinted}
 		if next < len(args) && next >= 0 {
 			one = extents[next]
 			if s, ok := args[next].(string); ok && verb != 'q' && verb != 'x' && verb != 'X' && verb != 'U' {
-				one.printed = int64(len(s))
+				one.Printed = int64(len(s))
 			}
 		}
 		next++
 		switch verb {
 		case 'q', 'x', 'X', 'U':
-			one.printed *= 10
+			one.Printed *= 10
 		}
-		each := width + precision + one.widest + 8
+		each := width + precision + one.Widest + 8
 		if sharp {
 			each += 40 // the types
 		}
-		text += one.printed + times(one.elements, each)
-		work += times(one.elements, 20+each/8) + one.printed/8
+		text += one.Printed + budget.Times(one.Elements, each)
+		work += budget.Times(one.Elements, 20+each/8) + one.Printed/8
 	}
 	for i := max(next, 0); i < len(extents); i++ { // one too many is printed with its type
-		text += extents[i].printed + 32
+		text += extents[i].Printed + 32
 	}
 	return work, text
 }

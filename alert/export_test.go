@@ -5,6 +5,8 @@ import (
 	"hash/crc32"
 	"slices"
 	"strings"
+
+	"kinesis-alerter/alert/condition"
 )
 
 // Sealed replaces the last four bytes by the right checksum, so that fuzzing gets behind it.
@@ -43,7 +45,7 @@ func KeptByOlder(state []byte, rule string) (kept bool, speaks []string) {
 
 // DistinctHash is what is kept of a text in a distinct window.
 func DistinctHash(key HashKey, s string) []byte {
-	v := value{kind: text, raw: []byte(s)}
+	v := condition.Value{Kind: condition.Text, Raw: []byte(s)}
 	return binary.BigEndian.AppendUint64(nil, key.distinct(&v))
 }
 
@@ -153,5 +155,5 @@ func Sizes(e *Evaluator) (noted, counted [2]int) {
 			b.add(bulk{claimHeap + len(key), claimStored + len(key)})
 		}
 	}
-	return [2]int{e.memory.bulk.heap, e.memory.bulk.stored}, [2]int{b.heap, b.stored}
+	return [2]int{e.memory.pressure.bulk.heap, e.memory.pressure.bulk.stored}, [2]int{b.heap, b.stored}
 }

@@ -14,6 +14,8 @@ import (
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
+
+	"kinesis-alerter/alert/budget"
 )
 
 // functions are what templates can call beside text/template's own (printf, index, len, eq, urlquery, ...). They know no
@@ -120,7 +122,7 @@ func (x *execution) payPrinting(v any) error {
 	if err != nil {
 		return err
 	}
-	return x.pay(20*e.elements+e.printed/8, e.printed)
+	return x.pay(20*e.Elements+e.Printed/8, e.Printed)
 }
 
 // printed and printedOrNot are what printNothing calls.
@@ -137,7 +139,7 @@ func (x *execution) truncate(n int, v any) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if err := x.pay(int64(len(s))/8, min(int64(len(s)), 4*int64(min(n, maxText)))); err != nil {
+	if err := x.pay(int64(len(s))/8, min(int64(len(s)), 4*int64(min(n, budget.MaxText)))); err != nil {
 		return "", err
 	}
 	if len(s) <= n || utf8.RuneCountInString(s) <= n {
@@ -186,7 +188,7 @@ func (x *execution) join(sep string, v any) (string, error) {
 	if !ok {
 		return "", fmt.Errorf("%T is no list", v)
 	}
-	size := times(int64(len(list)), int64(len(sep)))
+	size := budget.Times(int64(len(list)), int64(len(sep)))
 	if err := x.pay(int64(len(list)), size); err != nil {
 		return "", err
 	}
@@ -328,10 +330,10 @@ func (x *execution) json(v any) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if err := x.pay(20*e.elements+e.printed/8, e.printed); err != nil {
+	if err := x.pay(20*e.Elements+e.Printed/8, e.Printed); err != nil {
 		return "", err
 	}
-	if err := x.pay(0, escapes(v)); err != nil {
+	if err := x.pay(0, budget.Escapes(v)); err != nil {
 		return "", err
 	}
 	return jsonFunc(v)

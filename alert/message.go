@@ -10,6 +10,8 @@ import (
 
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/prometheus/client_golang/prometheus"
+
+	"kinesis-alerter/alert/budget"
 )
 
 // StructureString is the MessageStructure that the sample publishes with. It means nothing to SNS.
@@ -67,8 +69,8 @@ func newTemplateFailures(c *prometheus.CounterVec, rule string) map[string]prome
 func (r *renderer) message(a *Alert) (Message, error) {
 	data := r.data(a)
 	defer func() {
-		if data.meter.over != "" && r.over != nil {
-			r.over(data.meter.over)
+		if data.meter.Over != "" && r.over != nil {
+			r.over(data.meter.Over)
 		}
 	}()
 	m := Message{Subject: r.subjectOf(data)}
@@ -245,7 +247,7 @@ type messageData struct {
 
 	fields func() (map[string]any, error)
 	// meter counts what the templates of the message cost. Each may make as much text as there may be.
-	meter meter
+	meter budget.Meter
 }
 
 // RecordData is .Record in a template.
@@ -264,7 +266,7 @@ func (d *messageData) Fields() (map[string]any, error) {
 	if d.fields == nil {
 		var members map[string]any
 		err := errOverBudget
-		if payload := []byte(d.Record.Data); d.meter.box(payload) {
+		if payload := []byte(d.Record.Data); d.meter.Box(payload) {
 			members, err = templateFields(payload)
 		}
 		d.fields = func() (map[string]any, error) { return members, err }

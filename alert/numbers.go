@@ -8,6 +8,8 @@ import (
 	"reflect"
 	"strconv"
 	"strings"
+
+	"kinesis-alerter/alert/budget"
 )
 
 // This file lets templates write and compare numbers as people expect. A number of a record is a Number, which is a float;
@@ -66,7 +68,7 @@ func (x *execution) compare(a, b any, order bool) (c int, same bool, err error) 
 		}
 		return 0, a == nil && b == nil, nil
 	case v.Kind() == reflect.String && w.Kind() == reflect.String && !isNumber && !areNumbers:
-		if err := x.pay(int64(min(v.Len(), w.Len()))/perText, 0); err != nil {
+		if err := x.pay(int64(min(v.Len(), w.Len()))/budget.PerText, 0); err != nil {
 			return 0, false, err
 		}
 		c = strings.Compare(v.String(), w.String())

@@ -15,6 +15,7 @@ import (
 	"pgregory.net/rapid"
 
 	"kinesis-alerter/alert"
+	"kinesis-alerter/alert/payload"
 )
 
 const (
@@ -67,7 +68,7 @@ func TestSampleParity(t *testing.T) {
 	}
 	d := w.evaluator.Evaluate(record("1", "M\xfcller"))
 	require.Equal(t, alert.Decision{Outcome: alert.Invalid, Reason: alert.ReasonInvalidUTF8}, d)
-	d = w.evaluator.Evaluate(record("1", strings.Repeat("x", alert.MaxRecordBytes+1)))
+	d = w.evaluator.Evaluate(record("1", strings.Repeat("x", payload.MaxRecordBytes+1)))
 	require.Equal(t, alert.Decision{Outcome: alert.Invalid, Reason: alert.ReasonTooLarge}, d)
 }
 

@@ -1,5 +1,11 @@
 package alert
 
+import (
+	"cmp"
+	"slices"
+	"strings"
+)
+
 // siblings is what is known of the shards that have copies of this shard's inherited keys, and what waits for them.
 type siblings struct {
 	shard  string
@@ -12,4 +18,258 @@ type siblings struct {
 	missing  map[string]bool
 	news     bool
 	deciding bool // a tick looks at what waits
+}
+
+// hear makes keys the shard's own of which a record has come. What was due before was due while nobody heard of them: it is done now,
+// in the order of time and of the rules as ever, and told by the shard that speaks for the key.
+func (rel *siblings) hear(rec *Record) {
+	m, now := rel.memory, rel.life.clock.now()
+	var heard []*entry
+	for _, r := range m.rules {
+		if r.kin == 0 {
+			continue
+		}
+		if en := r.find(rel.life.in.keyOf(r.rule, rec.PartitionKey)); en != nil && en.kin != nil {
+			m.claim(r, en.key, en.kin.family.others, max(now, en.kin.born+1))
+			heard = append(heard, en)
+		}
+	}
+	for en := firstDue(heard); en != nil; en = firstDue(heard) {
+		k := en.kin
+		en.due, k.due = k.due, 0
+		rel.life.expiring, rel.life.out.silent = en, k.silent
+		rel.life.expire(en, now)
+		if en.due != 0 && en.due <= now {
+			k.due = en.due
+			m.schedule(en, 0)
+		}
+	}
+	rel.life.expiring, rel.life.out.silent = nil, false
+	for _, en := range heard {
+		m.unbind(en)
+	}
+	rel.life.muted = "" // what time brought about is not of the record
+}
+
+// firstDue is the first of these entries, in the order of their rules, for which something waits that was due before all others.
+func firstDue(heard []*entry) *entry {
+	var first *entry
+	for _, en := range heard {
+		if en.kin != nil && en.kin.due != 0 && (first == nil || en.kin.due < first.kin.due) {
+			first = en
+		}
+	}
+	return first
+}
+
+// settle does what waits for other shards, as far as it is known what they have heard.
+func (rel *siblings) settle() {
+	m := rel.memory
+	if !rel.news {
+		return
+	}
+	rel.news = false
+	clear(rel.missing)
+	parked := m.inherited.parked
+	m.inherited.parked = nil
+	for _, en := range parked {
+		if en.kin == nil || en.kin.due == 0 {
+			continue // it was heard of, or forgotten
+		}
+		due := en.kin.due
+		en.kin.due = 0
+		m.schedule(en, due)
+	}
+	rel.deciding = true
+	rel.advance(rel.life.reached())
+	rel.deciding = false
+}
+
+// cleared says whether what is due for an entry that the shard shares with others can be done now. Otherwise it is set aside, or
+// forgotten because its records come to another shard.
+func (rel *siblings) cleared(en *entry) bool {
+	k := en.kin
+	switch {
+	case !en.of.rule.timed() && !en.of.rule.owes(en):
+		rel.life.out.silent = k.silent // time only makes it forget
+		return true
+	case !rel.deciding:
+		rel.memory.park(en)
+		rel.news = true
+		return false
+	case k.elsewhere != 0 && k.elsewhere < en.due:
+		rel.memory.drop(en)
+		return false
+	}
+	covered, unsure := true, []string(nil)
+	for _, shard := range k.family.others {
+		if x := rel.met[shard]; x != nil && x.reached[en.of.rule.place] >= en.due {
+			continue
+		}
+		if rel.missing == nil {
+			rel.missing = make(map[string]bool)
+		}
+		rel.missing[shard] = true
+		unsure = append(unsure, shard)
+		covered = covered && slices.Contains(rel.without, shard)
+	}
+	if !covered {
+		rel.memory.park(en)
+		return false
+	}
+	rel.life.out.silent, rel.life.out.unsure = k.silent, strings.Join(unsure, ", ")
+	return true
+}
+
+// Awaited is another shard of which an evaluator has to know what it has heard.
+type Awaited struct {
+	Shard string
+	// Version is that of what is known of it already, or empty.
+	Version string
+	// Blocks says that something is due that waits for it.
+	Blocks bool
+}
+
+// Awaits are the other shards that have copies of keys which this shard has, sorted. It is nil almost always.
+func (e *Evaluator) Awaits() []Awaited {
+	var out []Awaited
+	for _, f := range e.memory.inherited.families {
+		for _, shard := range f.others {
+			if slices.ContainsFunc(out, func(a Awaited) bool { return a.Shard == shard }) {
+				continue
+			}
+			a := Awaited{Shard: shard, Blocks: e.others.missing[shard]}
+			if x := e.others.met[shard]; x != nil {
+				a.Version = x.version
+			}
+			out = append(out, a)
+		}
+	}
+	slices.SortFunc(out, func(a, b Awaited) int { return cmp.Compare(a.Shard, b.Shard) })
+	return out
+}
+
+// ParkedTo is the latest moment, in milliseconds, at which something came due for a key that other shards have, too. When it has
+// grown, a snapshot is worth saving: the others wait for one that covers the same moment.
+func (e *Evaluator) ParkedTo() int64 { return e.memory.inherited.parkedTo }
+
+// met is what is known of another shard.
+type met struct {
+	version string
+	reached []int64 // by rule: up to when it has the rule's records; 0 if it does not know the rule
+}
+
+// Meet tells the evaluator what another shard remembers. Keys that the other one has heard of are forgotten, and what waits for it
+// is done by the next tick.
+func (e *Evaluator) Meet(x *Relative) {
+	m := e.memory
+	known := &met{version: x.version, reached: make([]int64, len(m.rules))}
+	for i, r := range m.rules {
+		s := x.sections[r.rule.name+string(r.rule.fingerprint[:])]
+		if s == nil { // of a worker with another version of the rule
+			s = x.senses[r.rule.name+string(r.rule.sense.memory[:])]
+		}
+		if s == nil {
+			continue
+		}
+		known.reached[i] = s.used
+		if m.keyed() && !x.head.keyed() && r.rule.key != nil {
+			s.keys.shorten(&m.key)
+			s.claims.shorten(&m.key)
+		}
+		if r.kin > 0 {
+			for _, en := range r.entries {
+				e.others.meet(en, x, s)
+			}
+		}
+		for key, c := range r.claims {
+			if heard, has := s.keys.find(key, x.called(key)); !slices.Contains(c.family.others, x.shard) || has && heard == 0 {
+				continue
+			}
+			others := without(c.family.others, x.shard)
+			if m.dropClaim(r, key); len(others) > 0 {
+				m.claim(r, key, others, c.at)
+			}
+			m.inherited.leaveFamily(c.family)
+		}
+	}
+	if e.others.met == nil {
+		e.others.met = make(map[string]*met)
+	}
+	e.others.met[x.shard] = known
+	e.others.news = true
+	if len(x.heirs) == 0 {
+		return
+	}
+	delete(e.others.met, x.shard)
+	alone := false
+	for _, f := range m.inherited.families {
+		if !slices.Contains(f.others, x.shard) {
+			continue
+		}
+		f.others = without(union(f.others, x.heirs), x.shard, e.shard)
+		alone = alone || len(f.others) == 0
+	}
+	if alone { // all of the family has come together in this shard
+		e.others.settleAlone()
+	}
+}
+
+// settleAlone makes keys the shard's own that no other shard has.
+func (rel *siblings) settleAlone() {
+	m := rel.memory
+	for _, r := range m.rules {
+		for _, en := range r.entries {
+			if en.kin != nil && len(en.kin.family.others) == 0 {
+				if due := en.kin.due; due != 0 {
+					m.schedule(en, due)
+				}
+				m.unbind(en)
+			}
+		}
+		for key, c := range r.claims {
+			if len(c.family.others) == 0 {
+				m.dropClaim(r, key)
+				m.inherited.leaveFamily(c.family)
+			}
+		}
+	}
+}
+
+// meet looks at one key of a rule of which another shard remembers s.
+func (rel *siblings) meet(en *entry, x *Relative, s *relativeSection) {
+	if en.kin == nil || !slices.Contains(en.kin.family.others, x.shard) {
+		return
+	}
+	called := x.called(en.key)
+	at, _ := s.claims.find(en.key, called)
+	if at <= en.kin.born {
+		at = 0
+		if heard, _ := s.keys.find(en.key, called); heard == 0 {
+			return
+		} // else it is known to a version that keeps no claims, or came anew when the copy had been forgotten
+	}
+	if due := en.pending(); due == 0 || due > at {
+		rel.memory.drop(en) // nothing was due before
+		return
+	}
+	if at = max(at, 1); en.kin.elsewhere == 0 || at < en.kin.elsewhere {
+		en.kin.elsewhere = at
+	}
+}
+
+// advance does everything that is due up to a time.
+func (rel *siblings) advance(to int64) {
+	m := rel.memory
+	for en := m.next(to); en != nil; en = m.next(to) {
+		rel.life.expiring = en
+		if en.kin == nil {
+			rel.life.expire(en, to)
+		} else if rel.cleared(en) {
+			rel.life.expire(en, to)
+			rel.life.out.silent, rel.life.out.unsure = false, ""
+		}
+	}
+	rel.life.expiring = nil
+	m.clock = max(m.clock, to)
 }

@@ -1,6 +1,6 @@
 package alert
 
-// What rules remember is bounded in bytes, beside state.max_keys: beyond it keys are forgotten (room.go). Its size is a function of
+// What rules remember is bounded in bytes, beside state.max_keys: beyond it keys are forgotten (eviction.go). Its size is a function of
 // what is remembered and of nothing else, so that a restart forgets the same keys.
 const (
 	// maxHeap bounds what a shard remembers in memory, and maxStored in its snapshot: a little below what can be stored of one, so
@@ -67,21 +67,21 @@ func (s *window) bulk() bulk {
 
 // weigh notes what an entry takes by now: where its key, its last record's texts or its window's parts have changed, and not with
 // every record.
-func (m *memory) weigh(en *entry) {
+func (p *pressure) weigh(en *entry) {
 	now := en.bulk()
 	if uint32(now.heap) == en.heap && uint32(now.stored) == en.packed>>standingBits { //nolint:gosec // as below
 		return
 	}
-	m.resize(en, now)
+	p.resize(en, now)
 }
 
-func (m *memory) resize(en *entry, now bulk) {
+func (p *pressure) resize(en *entry, now bulk) {
 	more := bulk{now.heap - int(en.heap), now.stored - int(en.packed>>standingBits)}
 	en.heap, en.packed = uint32(now.heap), uint32(now.stored)<<standingBits|uint32(en.listed()) //nolint:gosec // keys, values and panes are bounded
-	m.bulk.add(more)
+	p.bulk.add(more)
 	if r := en.of; !r.rule.whole() {
 		r.bulk.add(more)
-		m.crowds[byBytes].holds(r, byBytes, r.bulk.weight())
+		p.crowds[byBytes].holds(r, byBytes, r.bulk.weight())
 	}
 }
 

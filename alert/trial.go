@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/go-json-experiment/json/jsontext"
+
+	"kinesis-alerter/alert/condition"
 )
 
 const (
@@ -65,16 +67,16 @@ type tried struct {
 // rule tries the templates of a rule with its topics. field is empty in the mode without rules.
 func (t *trials) rule(field string, c RuleConfig, topics map[string]*topicWords, format string) {
 	var f faults
-	r, own := &rule{hold: c.For, absence: c.Absence, resolve: c.Resolve, repeat: millis(c.RepeatInterval)}, (*ruleWords)(nil)
-	s := newSchema(format)
-	known := map[string]kindSet{}
+	r, own := &rule{formula: condition.Formula{When: &condition.Condition{}}, hold: c.For, absence: c.Absence, resolve: c.Resolve, repeat: millis(c.RepeatInterval)}, (*ruleWords)(nil)
+	s := condition.NewSchema(format == FormatText)
+	known := map[string]condition.KindSet{}
 	if field != "" {
 		own = f.ruleWords(field, c)
 		f.ruleCondition(field, c, s, r)
 		r.window = f.window(field+".window", c.Window, s)
 		f.ruleValue(field, c, s, r)
 		if r.window == nil { // which is judged with any record of its key
-			known = kindsNeeded(r, s)
+			known = s.Needs(r.formula.When)
 		}
 	}
 	if len(f) > 0 {
@@ -171,55 +173,30 @@ func (r *rule) recorded(kind Kind) bool {
 	return true
 }
 
-// kindsNeeded are the types that fields have in every record that the rule matches, by their paths.
-func kindsNeeded(r *rule, s *schema) map[string]kindSet {
-	bySlot := make(map[int]kindSet)
-	for _, c := range r.conjuncts {
-		if slot, kinds, ok := demand(c.term); ok && slot >= builtinSlots {
-			if before, known := bySlot[slot]; known {
-				kinds &= before
-			}
-			bySlot[slot] = kinds
-		}
-	}
-	out := make(map[string]kindSet)
-	var walk func(n *fieldNode, path []string)
-	walk = func(n *fieldNode, path []string) {
-		if kinds := bySlot[n.slot]; n.slot >= builtinSlots && kinds != 0 {
-			out[strings.Join(path, "\x00")] = kinds
-		}
-		for _, child := range n.children {
-			walk(child, append(slices.Clip(path), child.name))
-		}
-	}
-	walk(&s.root, nil)
-	return out
-}
-
 // trialValues are values of a field, by their kinds.
-func trialValues(kinds kindSet) []string {
+func trialValues(kinds condition.KindSet) []string {
 	var out []string
 	for _, v := range []struct {
-		kind kind
+		kind condition.Kind
 		text string
 	}{
-		{text, `"text"`},
-		{number, "5"},
-		{boolean, "true"},
-		{composite, `["a"]`},
-		{composite, `{"a":1}`},
-		{null, "null"},
-		{number, "-1.5"},
-		{number, "0"},
-		{boolean, "false"},
-		{text, `""`},
-		{text, `"123"`},
-		{text, `"2026-11-22T12:00:00Z"`},
-		{composite, "[]"},
-		{composite, "[1,2,3]"},
-		{composite, "{}"},
+		{condition.Text, `"text"`},
+		{condition.Number, "5"},
+		{condition.Boolean, "true"},
+		{condition.Composite, `["a"]`},
+		{condition.Composite, `{"a":1}`},
+		{condition.Null, "null"},
+		{condition.Number, "-1.5"},
+		{condition.Number, "0"},
+		{condition.Boolean, "false"},
+		{condition.Text, `""`},
+		{condition.Text, `"123"`},
+		{condition.Text, `"2026-11-22T12:00:00Z"`},
+		{condition.Composite, "[]"},
+		{condition.Composite, "[1,2,3]"},
+		{condition.Composite, "{}"},
 	} {
-		if kinds.has(v.kind) {
+		if kinds.Has(v.kind) {
 			out = append(out, v.text)
 		}
 	}
@@ -227,7 +204,7 @@ func trialValues(kinds kindSet) []string {
 }
 
 // try runs a template for one kind of message. The answer is nil unless it fails whatever the record.
-func (t *trials) try(r *renderer, of *rule, x tried, kind Kind, known map[string]kindSet, format string) *ConfigError {
+func (t *trials) try(r *renderer, of *rule, x tried, kind Kind, known map[string]condition.KindSet, format string) *ConfigError {
 	paths := fieldsOf(x.words)
 	for path := range known {
 		paths = append(paths, strings.Split(path, "\x00"))
@@ -238,7 +215,7 @@ func (t *trials) try(r *renderer, of *rule, x tried, kind Kind, known map[string
 	}
 	paths = slices.DeleteFunc(paths, func(path []string) bool {
 		for i := range path { // below what is no object
-			if need, ok := known[strings.Join(path[:i], "\x00")]; ok && !need.has(composite) {
+			if need, ok := known[strings.Join(path[:i], "\x00")]; ok && !need.Has(condition.Composite) {
 				return true
 			}
 		}
@@ -255,7 +232,7 @@ func (t *trials) try(r *renderer, of *rule, x tried, kind Kind, known map[string
 		paths = nil
 	}
 	for i, path := range paths {
-		kinds := jsonKinds
+		kinds := condition.JSONKinds
 		if need, ok := known[strings.Join(path, "\x00")]; ok {
 			kinds = need
 		}

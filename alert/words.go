@@ -13,6 +13,8 @@ import (
 	"text/template/parse"
 	"time"
 	"unicode/utf8"
+
+	"kinesis-alerter/alert/budget"
 )
 
 // The words of AWS's sample Lambda function. The two spaces behind the dots are the sample's.
@@ -369,7 +371,7 @@ func (f *faults) ruleTemplate(field, source string, labels map[string]string) *w
 	x.template = t.Option("missingkey=default")
 	switch _, err := x.run(trial); {
 	case errors.Is(err, errOverBudget):
-		f.add(field, source, "%s", templateRemedy(trial.meter.over))
+		f.add(field, source, "%s", budget.MessageRemedy(trial.meter.Over))
 		return nil
 	case err != nil && neverWorks(err):
 		*f = append(*f, templateFault(field, source, err))

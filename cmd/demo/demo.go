@@ -21,8 +21,10 @@ import (
 
 	"kinesis-alerter/alert"
 	"kinesis-alerter/checkpoint"
-	"kinesis-alerter/cmd"
+	"kinesis-alerter/internal/config"
+	"kinesis-alerter/internal/daemon"
 	"kinesis-alerter/internal/fakeaws"
+	"kinesis-alerter/internal/produce"
 )
 
 const (
@@ -90,9 +92,9 @@ func (d *demo) run(ctx context.Context) error {
 	learned := time.Now()
 	running, stopDaemon := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopDaemon()
-	daemon := make(chan error, 1)
+	ended := make(chan error, 1)
 	go func() {
-		daemon <- cmd.Run(running, daemonConfig(topicARN, learned), cmd.Options{
+		ended <- daemon.Run(running, daemonConfig(topicARN, learned), daemon.Options{
 			AWS: config, Output: d.log, Registry: d.registry, Listener: admin, FailFast: true, Host: "demo",
 		})
 	}()
@@ -106,9 +108,9 @@ func (d *demo) run(ctx context.Context) error {
 	produced := make(chan error, 1)
 	go func() { produced <- d.produce(producing, config, 0, d.rate) }()
 
-	err = d.watch(topicARN, produced, daemon)
+	err = d.watch(topicARN, produced, ended)
 	stopDaemon()
-	err = errors.Join(err, await(daemon))
+	err = errors.Join(err, await(ended))
 	d.printEmails(topicARN)
 	d.screen.progress("")
 	d.summary(topicARN, time.Since(began))
@@ -116,9 +118,9 @@ func (d *demo) run(ctx context.Context) error {
 }
 
 // await takes the end of the daemon, which the watching may have taken already.
-func await(daemon chan error) error {
-	err := <-daemon
-	daemon <- nil
+func await(ended chan error) error {
+	err := <-ended
+	ended <- nil
 	return err
 }
 
@@ -174,15 +176,15 @@ func (d *demo) provision(ctx context.Context, config aws.Config) (topicARN strin
 // listenAdmin opens the daemon's usual port, or any other when that is taken.
 func listenAdmin(ctx context.Context) (net.Listener, error) {
 	var lc net.ListenConfig
-	if l, err := lc.Listen(ctx, "tcp", cmd.DefaultListen); err == nil {
+	if l, err := lc.Listen(ctx, "tcp", config.DefaultListen); err == nil {
 		return l, nil
 	}
 	return lc.Listen(ctx, "tcp", "127.0.0.1:0")
 }
 
-func daemonConfig(topicARN string, learned time.Time) cmd.Config {
-	return cmd.Config{
-		Stream: cmd.StreamConfig{
+func daemonConfig(topicARN string, learned time.Time) config.Config {
+	return config.Config{
+		Stream: config.StreamConfig{
 			Name: streamName, Application: application,
 			// The stream is as new as the application: no record is older than what should be read.
 			Start: checkpoint.Start{Kind: checkpoint.StartTrimHorizon},
@@ -200,11 +202,11 @@ func daemonConfig(topicARN string, learned time.Time) cmd.Config {
 
 // produce puts so many records, 0 for no end, at a rate, 0 for as fast as the stream takes them. It ends with ctx.
 func (d *demo) produce(ctx context.Context, config aws.Config, count int, rate float64) error {
-	sample, err := cmd.NewSample("heart-rate", rand.New(rand.NewPCG(uint64(time.Now().UnixNano()), 0))) //nolint:gosec // sample data, not a secret
+	sample, err := produce.NewSample("heart-rate", rand.New(rand.NewPCG(uint64(time.Now().UnixNano()), 0))) //nolint:gosec // sample data, not a secret
 	if err != nil {
 		return err
 	}
-	_, err = (&cmd.Producer{
+	_, err = (&produce.Producer{
 		Client: kinesis.NewFromConfig(config), Stream: streamName, Sample: sample, Count: count, Rate: rate,
 		// AWS' script has one partition key, which would leave all shards but one idle.
 		Keys:  16 * d.shards,
@@ -214,7 +216,7 @@ func (d *demo) produce(ctx context.Context, config aws.Config, count int, rate f
 }
 
 // watch shows what happens until the producer has ended and its records have their outcomes, or the daemon has ended.
-func (d *demo) watch(topicARN string, produced, daemon chan error) error {
+func (d *demo) watch(topicARN string, produced, daemonEnd chan error) error {
 	emails := make(chan struct{}, 1)
 	d.emulator.SNS.OnPublish(func(fakeaws.Published) {
 		select {
@@ -251,8 +253,8 @@ func (d *demo) watch(topicARN string, produced, daemon chan error) error {
 			drained.Reset(3 * time.Second)
 		case <-drained.C:
 			return result
-		case err := <-daemon:
-			daemon <- nil
+		case err := <-daemonEnd:
+			daemonEnd <- nil
 			return cmp.Or(err, errors.New("the daemon ended by itself"))
 		}
 	}

@@ -12,12 +12,12 @@ import (
 	"os"
 	"time"
 
-	"kinesis-alerter/cmd"
+	"kinesis-alerter/internal/daemon"
 )
 
 func main() {
 	// The first signal stops in order, the second one at once.
-	ctx, _ := cmd.StopOnSignal(context.Background(), os.Exit)
+	ctx, _ := daemon.StopOnSignal(context.Background(), os.Exit)
 	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
 }
 
