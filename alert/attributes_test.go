@@ -9,6 +9,8 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
+
+	"kinesis-alerter/alert/template"
 )
 
 func TestAttributes(t *testing.T) {
@@ -102,7 +104,7 @@ func TestArrayAttributeKeepsItsValues(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		texts := rapid.SliceOf(rapid.String()).Draw(t, "texts")
-		source, err := jsonFunc(texts)
+		source, err := template.JSON(texts)
 		require.NoError(t, err)
 		got, err := attributeValue(typeArray, source)
 		if len(source) > maxAttributeValue/3 && err != nil {

@@ -10,6 +10,7 @@ import (
 
 	"kinesis-alerter/alert/condition"
 	"kinesis-alerter/alert/filter"
+	"kinesis-alerter/alert/template"
 )
 
 // longSilence is the length from which on a silence is doubtful.
@@ -158,7 +159,7 @@ func (w *windowRule) doubts(field, source string) []Doubt {
 		least = float64(w.least)
 		if why = fmt.Sprintf("min_records makes it %d at least", w.least); w.aggregate == AggregateRate {
 			least *= 1000 / float64(w.length)
-			why = fmt.Sprintf("min_records makes it %v at least", Number(least))
+			why = fmt.Sprintf("min_records makes it %v at least", template.Number(least))
 		}
 	}
 	fault := &ConfigError{Field: field, Value: source}

@@ -3,6 +3,8 @@ package alert
 import (
 	"math"
 	"time"
+
+	"kinesis-alerter/alert/template"
 )
 
 // lateness is how much later than Kinesis' clock says an event time counts as passed where no record says so: that clock is known to
@@ -117,7 +119,7 @@ func (r *rule) perKey() bool { return r.absence.After > 0 && r.absence.Of == Abs
 
 // giveUp says the last word on a key that does not come back, and forgets it: it would be reported for ever.
 func (l *lifecycle) giveUp(r *rule, en *entry, o *occasion) {
-	o.ended = "no record has come for " + human(time.Duration(o.ms()-en.held)*time.Millisecond) +
+	o.ended = "no record has come for " + template.Duration(time.Duration(o.ms()-en.held)*time.Millisecond) +
 		", so the key is given up; it is reported again once it sends and then stops"
 	l.conclude(r, en, o)
 	l.memory.drop(en)

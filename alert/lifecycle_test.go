@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"kinesis-alerter/alert"
+	"kinesis-alerter/alert/template"
 )
 
 // noon is when the stories begin: Sunday, 2026-11-22 12:00 UTC.
@@ -363,7 +364,7 @@ func TestWindowAggregates(t *testing.T) {
 		}
 		alerts := w.evaluator.Tick(alert.Tick{CaughtUp: noon().Add(12 * time.Second)})
 		require.Len(t, alerts, 1, c.aggregate)
-		require.Equal(t, c.want, alert.Number(alerts[0].Value).String(), c.aggregate)
+		require.Equal(t, c.want, template.Number(alerts[0].Value).String(), c.aggregate)
 		require.Equal(t, noon().Add(10*time.Second), alerts[0].At)
 		require.Empty(t, w.evaluator.Tick(alert.Tick{CaughtUp: noon().Add(time.Hour)}), "a window that is empty is no window")
 	}

@@ -18,12 +18,12 @@ func budgetMutations() []mutation {
 		},
 		{
 			breaks: "what templates make is counted",
-			file:   "alert/execution.go", old: "if x.meter == nil || x.meter.Spend(work, text, 0) {", new: "if x.meter == nil || x.meter.Spend(work, 0*text, 0) {",
+			file:   "alert/template/execution.go", old: "if x.meter == nil || x.meter.Spend(work, text, 0) {", new: "if x.meter == nil || x.meter.Spend(work, 0*text, 0) {",
 			by: only("alert", "TestEachPartOfABudgetIsCounted"), says: `.*Error:.*`,
 		},
 		{
 			breaks: "loops of templates pay for what they do",
-			file:   "alert/execution.go", old: "return 0, x.pay(x.prices[&p[:1][0]], 0)", new: "return 0, nil",
+			file:   "alert/template/execution.go", old: "return 0, x.pay(x.prices[&p[:1][0]], 0)", new: "return 0, nil",
 			by: only("alert", "TestEachPartOfABudgetIsCounted"), says: `.*Error:.*`,
 		},
 		{

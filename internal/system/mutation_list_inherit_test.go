@@ -45,7 +45,7 @@ func inheritMutations() []mutation {
 		},
 		{
 			breaks: "an alert that is not certain says so",
-			file:   "alert/message.go", old: "	if data.Unsure != \"\" && !says.unsure {\n", new: "	if data.Unsure != \"\" && !says.unsure && false {\n",
+			file:   "alert/message.go", old: "	if data.Unsure != \"\" && !says.Unsure {\n", new: "	if data.Unsure != \"\" && !says.Unsure && false {\n",
 			by: only("alert", "TestUnsureIsSaid"), says: `.*Error:.*`,
 		},
 		{

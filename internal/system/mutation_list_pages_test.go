@@ -98,12 +98,12 @@ func pageMutations() []mutation {
 		},
 		{
 			breaks: "numbers in templates compare whatever their type",
-			file:   "alert/numbers.go", old: "	case isNumber && areNumbers:\n", new: "	case isNumber && areNumbers && v.Type() == w.Type():\n",
+			file:   "alert/template/numbers.go", old: "	case isNumber && areNumbers:\n", new: "	case isNumber && areNumbers && v.Type() == w.Type():\n",
 			by: only("alert", "TestNumbersInTemplates"), says: `.*Error:.*`,
 		},
 		{
 			breaks: "nobody is paged with a complaint of fmt",
-			file:   "alert/numbers.go", old: "	if strings.Count(out, complaint) <= meant {", new: "	if meant >= 0 {",
+			file:   "alert/template/numbers.go", old: "	if strings.Count(out, complaint) <= meant {", new: "	if meant >= 0 {",
 			by: only("alert", "TestNumbersInTemplates"), says: `.*Error:.*`,
 		},
 	}

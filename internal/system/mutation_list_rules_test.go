@@ -73,7 +73,7 @@ func ruleMutations() []mutation {
 		},
 		{
 			breaks: "null is missing in a message",
-			file:   "alert/functions.go", old: "			if v == nil {\n				return nil, errors.New(\"it is null\")\n			}\n", new: "",
+			file:   "alert/template/functions.go", old: "			if v == nil {\n				return nil, errors.New(\"it is null\")\n			}\n", new: "",
 			by: only("alert", "TestNullIsMissing"), says: `.*Error:.*`,
 		},
 	}

@@ -1,4 +1,4 @@
-package alert
+package template
 
 import (
 	"bytes"
@@ -37,8 +37,8 @@ const templateWork = 12
 const maxKeptOutput = 64 << 10
 
 // run executes the template. text/template turns panics of what it calls into errors, but not those of its own.
-func (x *execution) run(data *messageData) (out string, err error) {
-	x.meter = &data.meter
+func (x *execution) run(data *Data) (out string, err error) {
+	x.meter = &data.Meter
 	// The payload is no text that the template makes.
 	x.meter.Text = -int64(len(data.Record.Data))
 	defer func() {

@@ -1,4 +1,4 @@
-package alert
+package template
 
 import (
 	"errors"
@@ -283,7 +283,7 @@ func dateFunc(zones map[string]*time.Location, layout string, v []any) (string, 
 
 func durationFunc(v any) (string, error) {
 	if d, ok := v.(time.Duration); ok {
-		return human(d), nil
+		return Duration(d), nil
 	}
 	seconds, err := numeric(v)
 	if err != nil {
@@ -293,11 +293,11 @@ func durationFunc(v any) (string, error) {
 	if math.Abs(ns) >= math.MaxInt64 {
 		return "", errors.New("duration is out of range")
 	}
-	return human(time.Duration(ns)), nil
+	return Duration(time.Duration(ns)), nil
 }
 
-// human is a duration in its two greatest units, cut.
-func human(d time.Duration) string {
+// Duration is a duration in its two greatest units, cut.
+func Duration(d time.Duration) string {
 	const day = 24 * time.Hour
 	sign := ""
 	if d < 0 {
@@ -336,10 +336,11 @@ func (x *execution) json(v any) (string, error) {
 	if err := x.pay(0, budget.Escapes(v)); err != nil {
 		return "", err
 	}
-	return jsonFunc(v)
+	return JSON(v)
 }
 
-func jsonFunc(v any) (string, error) {
+// JSON is the value as JSON.
+func JSON(v any) (string, error) {
 	b, err := json.Marshal(v, json.Deterministic(true), jsontext.AllowInvalidUTF8(true),
 		json.WithMarshalers(json.MarshalToFunc(func(e *jsontext.Encoder, d time.Duration) error {
 			return e.WriteToken(jsontext.String(d.String()))
