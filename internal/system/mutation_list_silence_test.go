@@ -88,13 +88,8 @@ func silenceMutations() []mutation {
 		},
 		{
 			breaks: "workers with another configuration are told of",
-<<<<<<< HEAD:cmd/mutation_list_silence_test.go
-			file:   "checkpoint/watch.go", old: "p.since, p.Report, p.moved, p.Config = at, w.Report, true, w.Config", new: "p.since, p.Report, p.moved, p.Config = at, w.Report, true, \"\"",
-			by: only("cmd", "TestStatusOfWorkersThatDiffer"), says: `.*Error:.*`,
-=======
 			file:   "checkpoint/watch.go", old: "p.since, p.Report, p.moved, p.Config = at, w.Report, true, w.Config", new: "p.since, p.Report, p.moved, p.Config = at, w.Report, true, \"\"",
 			by: only("internal/system", "TestStatusOfWorkersThatDiffer"), says: `.*Error:.*`,
->>>>>>> main:internal/system/mutation_list_silence_test.go
 		},
 		{
 			breaks: "the hash of a configuration is keyed by its application",
