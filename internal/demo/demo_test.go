@@ -1,4 +1,4 @@
-package main
+package demo
 
 import (
 	"bytes"
@@ -42,7 +42,7 @@ func (w *writer) String() string {
 // The demo is the first thing that anybody runs: it must end by itself, cleanly, with every record accounted for.
 func TestDemoEndsByItself(t *testing.T) {
 	var out, errs writer
-	code := run(t.Context(), []string{"--for", "8s", "--rate", "100", "--shards", "2"}, &out, &errs)
+	code := Main(t.Context(), []string{"--for", "8s", "--rate", "100", "--shards", "2"}, &out, &errs)
 	http.DefaultTransport.(*http.Transport).CloseIdleConnections()
 	require.Equal(t, 0, code, "%s%s", &out, &errs)
 	text := out.String()
@@ -82,7 +82,7 @@ func TestDemoEndsAtASignal(t *testing.T) {
 	var out, errs writer
 	ctx, stop := context.WithCancelCause(t.Context())
 	time.AfterFunc(time.Second, func() { stop(errors.New("Ctrl-C")) })
-	code := run(ctx, nil, &out, &errs)
+	code := Main(ctx, nil, &out, &errs)
 	http.DefaultTransport.(*http.Transport).CloseIdleConnections()
 	require.Equal(t, 0, code, "%s%s", &out, &errs)
 	require.Contains(t, out.String(), "Summary")
@@ -90,9 +90,9 @@ func TestDemoEndsAtASignal(t *testing.T) {
 
 func TestDemoRefusesNonsense(t *testing.T) {
 	for _, args := range [][]string{{"--rate", "5000"}, {"--shards", "0"}, {"now"}, {"--nonsense"}} {
-		require.Equal(t, 2, run(t.Context(), args, io.Discard, io.Discard), "%v", args)
+		require.Equal(t, 2, Main(t.Context(), args, io.Discard, io.Discard), "%v", args)
 	}
-	require.Equal(t, 0, run(t.Context(), []string{"--help"}, io.Discard, io.Discard))
+	require.Equal(t, 0, Main(t.Context(), []string{"--help"}, io.Discard, io.Discard))
 }
 
 // A long line is broken, and every line of the frame has the same width, whatever the alphabet.
