@@ -123,7 +123,7 @@ func silenceMutations() []mutation {
 		},
 		{
 			breaks: "one answer that a quiet shard is behind takes no watchdog's message",
-			file:   "alert/watchdog.go", old: "f.Now.Sub(e.unwell) >= doubt", new: "f.Now.Sub(e.unwell) >= 0",
+			file:   "alert/watchdog.go", old: "f.Now.Sub(e.unavailableSince) >= doubt", new: "f.Now.Sub(e.unavailableSince) >= 0",
 			by: only("alert", "TestWatchdogIsSilentWhileTheFleetIsNotWell"), says: `.*Error:.*`,
 		},
 		{

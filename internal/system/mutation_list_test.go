@@ -203,7 +203,7 @@ func coreMutations() []mutation {
 		},
 		{
 			breaks: "who was told that a key fires is told that it is resolved",
-			file:   "alert/lifecycle.go", old: "	if o != nil && en.told {\n", new: "	if o != nil && en.told && l.mute(r, en, o, false) == nil {\n",
+			file:   "alert/lifecycle.go", old: "	if t != nil && en.notified {\n", new: "	if t != nil && en.notified && l.mute(r, en, t, false) == nil {\n",
 			by: only("alert", "TestResolveIsToldWhateverMutes"), says: `.*Error:.*`,
 		},
 		{
