@@ -78,7 +78,7 @@ func clockMutations() []mutation {
 		},
 		{
 			breaks: "an arrival that is still to come does not hide the stream's silence",
-			file:   "checkpoint/watch.go", old: " && !w.arrival.After(latest.Add(clocksDiffer))", new: "",
+			file:   "checkpoint/watch.go", old: " && !w.Arrival.After(latest.Add(clocksDiffer))", new: "",
 			by: only("checkpoint", "TestFleetIsNotAheadOfThePresent"), says: `.*Error:.*`,
 		},
 		{

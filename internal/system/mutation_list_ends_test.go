@@ -18,12 +18,12 @@ func endMutations() []mutation {
 		},
 		{
 			breaks: "only a listing begun after the answer proves an end",
-			file:   "checkpoint/proof.go", old: "return !t.IsZero() && !t.Before(answered)", new: "return !t.IsZero()",
+			file:   "checkpoint/lineage/proof.go", old: "return !t.IsZero() && !t.Before(answered)", new: "return !t.IsZero()",
 			by: only("checkpoint", "TestProofOfAnEnd"), says: `.*Error:.*`,
 		},
 		{
 			breaks: "a listing that does not cover every key proves nothing missing",
-			file:   "checkpoint/proof.go", old: "		if bytes.Compare(r.first[:], next[:]) > 0 {\n			return false\n		}\n", new: "",
+			file:   "checkpoint/lineage/proof.go", old: "		if bytes.Compare(r.first[:], next[:]) > 0 {\n			return false\n		}\n", new: "",
 			by: only("checkpoint", "TestListingIsCompleteWhenItCoversEveryKey"), says: `.*Error:.*`,
 		},
 		{
@@ -38,7 +38,7 @@ func endMutations() []mutation {
 		},
 		{
 			breaks: "the row of a shard that is gone keeps its position",
-			file:   "checkpoint/listing.go", old: `r.owner != "" || r.progressed() && info.absent.to.Sub(info.absent.from) < c.retention`, new: `r.owner != ""`,
+			file:   "checkpoint/listing.go", old: `r.Owner != "" || r.Progressed() && info.Absent.To.Sub(info.Absent.From) < c.retention`, new: `r.Owner != ""`,
 			by: only("checkpoint", "TestShardThatComesBackIsReadFromItsPosition"), says: `.*Error:.*`,
 		},
 		{
@@ -48,12 +48,12 @@ func endMutations() []mutation {
 		},
 		{
 			breaks: "an end is taken back only when reading goes on",
-			file:   "checkpoint/undo.go", old: "open, err := s.stream.goesOn(ctx, r.id)", new: "open, err := true, ctx.Err()",
+			file:   "checkpoint/undo.go", old: "open, err := s.stream.goesOn(ctx, r.ID)", new: "open, err := true, ctx.Err()",
 			by: only("checkpoint", "TestEndOfAClosedShardStays"), says: `.*Error:.*`,
 		},
 		{
 			breaks: "the end keeps the last position",
-			file:   "checkpoint/writes.go", old: "			e.setAttr(attrLast, str(last.Sequence))\n", new: "",
+			file:   "checkpoint/writes.go", old: "			e.Set(table.AttrLast, table.Str(last.Sequence))\n", new: "",
 			by: only("checkpoint", "TestEndOfAnOpenShardIsTakenBack"), says: `.*Error:.*`,
 		},
 		{
@@ -93,12 +93,12 @@ func endMutations() []mutation {
 		},
 		{
 			breaks: "a parent that cannot be is not waited for",
-			file:   "checkpoint/lineage.go", old: "			return p != nil && (isOpen(p) || ", new: "			return p != nil && false && (isOpen(p) || ",
+			file:   "checkpoint/lineage/tree.go", old: "			return p != nil && (IsOpen(p) || ", new: "			return p != nil && false && (IsOpen(p) || ",
 			by: only("checkpoint", "TestParentThatCannotBe"), says: `.*Error:.*|.*not within.*`,
 		},
 		{
 			breaks: "a listing corrects what a shard's last answer said of its children",
-			file:   "checkpoint/lineage.go", old: "		if len(parents) > 0 {\n			s.parents = parents\n		}\n", new: "",
+			file:   "checkpoint/lineage/tree.go", old: "		if len(parents) > 0 {\n			s.Parents = parents\n		}\n", new: "",
 			by: only("checkpoint", "TestListingCorrectsTheParentsOfAChild"), says: `.*not within.*`,
 		},
 		{
@@ -118,7 +118,7 @@ func endMutations() []mutation {
 		},
 		{
 			breaks: "a listing that is older than #application undoes no skip",
-			file:   "checkpoint/undo.go", old: "info.open.to.After(v.adopted)", new: "info.open.any()",
+			file:   "checkpoint/undo.go", old: "info.Open.To.After(v.adopted)", new: "info.Open.Any()",
 			by: only("checkpoint", "TestOlderListingUndoesNoSkip"), says: `.*Error:.*`,
 		},
 	}

@@ -88,7 +88,7 @@ func silenceMutations() []mutation {
 		},
 		{
 			breaks: "workers with another configuration are told of",
-			file:   "checkpoint/watch.go", old: "p.since, p.report, p.moved, p.config = at, w.report, true, w.config", new: "p.since, p.report, p.moved, p.config = at, w.report, true, \"\"",
+			file:   "checkpoint/watch.go", old: "p.since, p.Report, p.moved, p.Config = at, w.Report, true, w.Config", new: "p.since, p.Report, p.moved, p.Config = at, w.Report, true, \"\"",
 			by: only("internal/system", "TestStatusOfWorkersThatDiffer"), says: `.*Error:.*`,
 		},
 		{
@@ -103,7 +103,7 @@ func silenceMutations() []mutation {
 		},
 		{
 			breaks: "a peer was heard when it wrote its heartbeat",
-			file:   "checkpoint/confighash.go", old: "		return p.beat\n", new: "		return p.since\n",
+			file:   "checkpoint/confighash.go", old: "		return p.Beat\n", new: "		return p.since\n",
 			by: only("checkpoint", "TestAPeerWasHeardWhenItWrote"), says: `.*Error:.*`,
 		},
 		{
@@ -123,7 +123,7 @@ func silenceMutations() []mutation {
 		},
 		{
 			breaks: "one answer that a quiet shard is behind takes no watchdog's message",
-			file:   "alert/watchdog.go", old: "f.Now.Sub(e.unwell) >= doubt", new: "f.Now.Sub(e.unwell) >= 0",
+			file:   "alert/watchdog.go", old: "f.Now.Sub(e.unavailableSince) >= doubt", new: "f.Now.Sub(e.unavailableSince) >= 0",
 			by: only("alert", "TestWatchdogIsSilentWhileTheFleetIsNotWell"), says: `.*Error:.*`,
 		},
 		{
