@@ -40,7 +40,7 @@ RUN --mount=type=cache,target=/go/pkg/mod \
     --mount=type=cache,target=/root/.cache/go-build \
     GOMODCACHE=/go/pkg/mod GOCACHE=/root/.cache/go-build GOOS=${TARGETOS} GOARCH=${TARGETARCH} \
     go build -trimpath \
-      -ldflags "-s -w -X kinesis-alerter/cmd.version=${VERSION} -X kinesis-alerter/cmd.revision=${REVISION}" \
+      -ldflags "-s -w -X kinesis-alerter/internal/daemon.version=${VERSION} -X kinesis-alerter/internal/daemon.revision=${REVISION}" \
       -o /out/kinesis-alerter ./cmd/kinesis-alerter
 
 FROM ${RUNTIME_IMAGE}

@@ -33,7 +33,7 @@ demo: ## emulator, producer and daemon in one process; Ctrl-C ends it, ARGS="--f
 	@exec bin/demo $(ARGS)
 
 build: ## the static daemon, bin/kinesis-alerter
-	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w -X kinesis-alerter/cmd.version=$(VERSION)' -o bin/kinesis-alerter ./cmd/kinesis-alerter
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w -X kinesis-alerter/internal/daemon.version=$(VERSION)' -o bin/kinesis-alerter ./cmd/kinesis-alerter
 
 test: ## unit, property and simulation tests with the race detector, in random order
 	$(GO) test -race -shuffle=on -timeout 40m ./...
@@ -42,7 +42,7 @@ lint: ## golangci-lint with gosec, formatting, go vet, a tidy go.mod, known vuln
 	$(TOOL) golangci-lint run --build-tags $(TAGS) ./...
 	$(TOOL) golangci-lint fmt --diff
 	$(GO) vet -tags $(TAGS) ./...
-	$(GO) test -tags mutation -run '^TestMutationsFitTheSource$$' ./cmd
+	$(GO) test -tags mutation -run '^TestMutationsFitTheSource$$' ./internal/system
 	$(GO) mod tidy -diff
 	$(GO) mod verify
 	GO=$(GO) node $(TOOLS)/vulnerabilities.mjs
@@ -54,7 +54,7 @@ conformance: emulators ## one table of behaviours against fakeaws and against th
 	CONFORMANCE_NPM=1 $(GO) test -race -count=1 -run 'Conformance|Servers' ./internal/fakeaws/...
 
 e2e: emulators ## the built daemon, twice, on the npm emulators: reshards, SIGKILL, SIGTERM, 20,000 records
-	$(GO) test -tags e2e -count=1 -timeout 10m -v -run E2E ./cmd
+	$(GO) test -tags e2e -count=1 -timeout 10m -v -run E2E ./internal/system
 
 # The other version of a mixed fleet, as git names it.
 FROM ?= HEAD~1
@@ -64,17 +64,17 @@ mixed: emulators ## workers of the version FROM=git-revision beside this one, ki
 	git worktree add --quiet --detach "$$folder/source" "$(FROM)"; \
 	(cd "$$folder/source" && CGO_ENABLED=0 $(GO) build -trimpath -o "$$folder/previous" ./cmd/kinesis-alerter); \
 	"$$folder/previous" version; \
-	$(GO) test -tags e2e -count=1 -timeout 10m -v -run E2ERemembered ./cmd -previous "$$folder/previous"
+	$(GO) test -tags e2e -count=1 -timeout 10m -v -run E2ERemembered ./internal/system -previous "$$folder/previous"
 
 # How long the soak puts records, and the seed of one whose faults are to be drawn again (0 draws one).
 MINUTES  ?= 10
 SOAKSEED ?= 0
 
 soak: ## two processes for MINUTES=10 under load, reshards, faults, bad answers and kills: an exact ledger, and nothing grows
-	$(GO) test -tags e2e -count=1 -timeout 60m -v -run 'TestSoak$$' ./cmd -soak.minutes $(MINUTES) -soak.seed $(SOAKSEED)
+	$(GO) test -tags e2e -count=1 -timeout 60m -v -run 'TestSoak$$' ./internal/system -soak.minutes $(MINUTES) -soak.seed $(SOAKSEED)
 
 bench: ## every figure that is promised, beside its bar; asserts nothing on a clock
-	$(GO) test -tags bench -count=1 -timeout 30m -v -run Figure ./cmd
+	$(GO) test -tags bench -count=1 -timeout 30m -v -run Figure ./internal/system
 	SCALE=1 $(GO) test -count=1 -timeout 10m -v -run 'ScaleOfTheFleet|HandoffGap|StartHundredShards|TestStorm$$' ./checkpoint ./consumer ./alert/dispatch
 	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem $(BENCHFLAGS) ./...
 
@@ -99,7 +99,7 @@ sim: ## the simulations alone: RUNS=20 schedules of whole daemons, more of small
 		list=$$($(GO) test -list '^Test.*Sim' $$pkg); \
 		case "$$list" in Test*) ;; *) continue ;; esac; \
 		found=1; runs=$$(($(RUNS) * 5)); flags=; \
-		case "$$pkg" in */cmd) runs=$(RUNS) ;; esac; \
+		case "$$pkg" in */system) runs=$(RUNS) ;; esac; \
 		case "$$($(GO) list -f '{{.TestImports}}' $$pkg)" in \
 			*pgregory.net/rapid*) flags="$(if $(SEED),-rapid.seed=$(SEED) -rapid.checks=1,-rapid.checks=$$runs)" ;; \
 		esac; \
@@ -111,10 +111,10 @@ sim: ## the simulations alone: RUNS=20 schedules of whole daemons, more of small
 ONLY ?=
 
 hostile: ## every operation meets every answer that is none: whole daemons in virtual time; ONLY=regexp plays some of them
-	$(GO) test -count=1 -timeout 30m -v -run TestHostileAll ./cmd -hostile -hostile.only '$(ONLY)'
+	$(GO) test -count=1 -timeout 30m -v -run TestHostileAll ./internal/system -hostile -hostile.only '$(ONLY)'
 
 mutate: ## breaks the source in every way that the guarantees exclude, and shows which test finds it
-	$(GO) test -tags mutation -count=1 -parallel 2 -timeout 30m -v -run TestMutations ./cmd
+	$(GO) test -tags mutation -count=1 -parallel 2 -timeout 30m -v -run TestMutations ./internal/system
 
 # Which parts of deploy/ are checked; all without it.
 PARTS ?=

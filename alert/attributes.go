@@ -12,6 +12,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/go-json-experiment/json/jsontext"
+
+	"kinesis-alerter/alert/template"
 )
 
 // Limits of SNS' message attributes.
@@ -42,11 +44,11 @@ func reservedAttributes() []string { return []string{"alert_id", "rule", "severi
 type attributeWords struct {
 	name, typ string
 	label     string
-	words     *words
+	words     *template.Template
 }
 
 // attributesOf makes the attributes of an alert of a rule.
-func (r *renderer) attributesOf(d *messageData) []Attribute {
+func (r *renderer) attributesOf(d *template.Data) []Attribute {
 	out := make([]Attribute, 0, len(reservedAttributes())+len(r.attributes))
 	add := func(name, typ, value string) {
 		if value != "" {
@@ -63,7 +65,7 @@ func (r *renderer) attributesOf(d *messageData) []Attribute {
 			add(a.name, a.typ, a.label)
 			continue
 		}
-		value, err := a.words.execute(d)
+		value, err := a.words.Execute(d)
 		if err == nil {
 			value, err = attributeValue(a.typ, value)
 		}
@@ -113,14 +115,14 @@ func (f *faults) ruleAttributes(r *ruleWords, c RuleConfig) {
 }
 
 // attributeConstant judges a value that is always the same more strictly: its author can mend it.
-func (f *faults) attributeConstant(field, typ string, w *words) {
-	if !w.fixed {
+func (f *faults) attributeConstant(field, typ string, w *template.Template) {
+	if !w.Fixed {
 		return
 	}
-	if _, err := attributeValue(typ, w.source); err != nil {
-		f.add(field, w.source, "%s", err)
-	} else if s := strings.TrimSpace(w.source); typ == typeNumber && decimals(s) > maxDecimals {
-		f.add(field, w.source, "has %d decimals, SNS compares %d", decimals(s), maxDecimals)
+	if _, err := attributeValue(typ, w.Source); err != nil {
+		f.add(field, w.Source, "%s", err)
+	} else if s := strings.TrimSpace(w.Source); typ == typeNumber && decimals(s) > maxDecimals {
+		f.add(field, w.Source, "has %d decimals, SNS compares %d", decimals(s), maxDecimals)
 	}
 }
 

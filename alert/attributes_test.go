@@ -9,6 +9,8 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
+
+	"kinesis-alerter/alert/template"
 )
 
 func TestAttributes(t *testing.T) {
@@ -102,7 +104,7 @@ func TestArrayAttributeKeepsItsValues(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		texts := rapid.SliceOf(rapid.String()).Draw(t, "texts")
-		source, err := jsonFunc(texts)
+		source, err := template.JSON(texts)
 		require.NoError(t, err)
 		got, err := attributeValue(typeArray, source)
 		if len(source) > maxAttributeValue/3 && err != nil {
@@ -164,7 +166,7 @@ func TestAttributeConfigErrors(t *testing.T) {
 		{
 			"template",
 			RuleConfig{Attributes: map[string]AttributeConfig{"a": {Value: "{{ .Nosuch }}"}}},
-			`rules[0].attributes.a.value: "{{ .Nosuch }}": can't evaluate field Nosuch in type *alert.messageData (line 1, column 4 of the value)`,
+			`rules[0].attributes.a.value: "{{ .Nosuch }}": can't evaluate field Nosuch: there is no such thing in a message (line 1, column 4 of the value)`,
 		},
 		{
 			"constant range",

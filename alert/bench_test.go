@@ -187,3 +187,37 @@ func BenchmarkRemember(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkMute is the cost of a record whose alert is suppressed, by what suppresses it.
+func BenchmarkMute(b *testing.B) {
+	inhibitor := alert.RuleConfig{Name: "first", When: "PRICE > 1", Topics: []string{"oncall"}, Resolve: alert.Stretch{Records: 3}}
+	for _, c := range []struct {
+		name     string
+		rules    []alert.RuleConfig
+		silences []alert.SilenceConfig
+	}{
+		{"dedup", []alert.RuleConfig{{Name: "r", When: "PRICE > 1", Dedup: time.Hour}}, nil},
+		{"inhibited", []alert.RuleConfig{inhibitor, {Name: "r", When: "PRICE > 1", InhibitedBy: []string{"first"}}}, nil},
+		{"silence", []alert.RuleConfig{{Name: "r", When: "PRICE > 1"}}, []alert.SilenceConfig{{Name: "s", When: "PRICE > 2", Until: "2099-01-01T00:00:00Z"}}},
+		{"quiet hours", []alert.RuleConfig{{Name: "r", When: "PRICE > 1", Quiet: []alert.QuietConfig{{From: "00:00", To: "23:59"}}}}, nil},
+		{"rate limit", []alert.RuleConfig{{Name: "r", When: "PRICE > 1", RateLimit: alert.Rate{Events: 1, Per: time.Hour}}}, nil},
+	} {
+		b.Run(c.name, func(b *testing.B) {
+			for i := range c.rules {
+				c.rules[i].Topics = []string{"oncall"}
+			}
+			w := newWorld(b, alert.Config{Topics: map[string]alert.TopicConfig{"oncall": {}}, Rules: c.rules, Silences: c.silences})
+			rec := record("1", benchRecord)
+			rec.Arrival = noon()
+			w.evaluator.Evaluate(rec)
+			b.ReportAllocs()
+			began := cpuTime(b)
+			for b.Loop() {
+				if d := w.evaluator.Evaluate(rec); d.Outcome != alert.Suppressed {
+					b.Fatal(d)
+				}
+			}
+			b.ReportMetric(float64(cpuTime(b)-began)/float64(b.N), "cpu-ns/op")
+		})
+	}
+}

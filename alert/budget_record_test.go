@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"kinesis-alerter/alert"
+	"kinesis-alerter/alert/budget"
 )
 
 // mostOfABudget is how long a text must be for the pattern below to take most of a rule's budget.
@@ -52,7 +53,7 @@ func TestRecordHasABudget(t *testing.T) {
 	for i, one := range x.Rules {
 		require.Equal(t, over[one.Rule] > 0, one.OverBudget != "", "explain agrees about rule %d", i)
 	}
-	require.Equal(t, alert.BudgetRemedy(alert.BudgetRecord), x.Rules[7].OverBudget)
+	require.Equal(t, budget.Remedy(budget.Record), x.Rules[7].OverBudget)
 }
 
 // Keys that rules look up because they remember something, and conditions of silences, have a budget of the record, too.

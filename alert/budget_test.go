@@ -13,6 +13,7 @@ import (
 	"go.uber.org/zap"
 
 	"kinesis-alerter/alert"
+	"kinesis-alerter/alert/budget"
 )
 
 // numbers is a JSON list of that many.
@@ -87,13 +88,13 @@ func TestOverBudget(t *testing.T) {
 			require.NotZero(t, w.logs.FilterField(zap.String("rule", "costly")).FilterMessageSnippet("beyond its budget").Len())
 			require.Less(t, made, uint64(128<<20+12*len(c.payload)), "bytes")
 
-			if c.part == alert.BudgetWork && name != "pattern" {
+			if c.part == budget.Work && name != "pattern" {
 				return // it takes its time to be explained
 			}
 			x := w.pipeline.Explain(rec).Rules[0]
 			require.Equal(t, alert.VerdictUndefined, x.Verdict)
 			require.Equal(t, alert.OverBudget, x.Outcome)
-			require.Equal(t, alert.BudgetRemedy(c.part), x.OverBudget, "explain agrees, and says what to do")
+			require.Equal(t, budget.Remedy(c.part), x.OverBudget, "explain agrees, and says what to do")
 		})
 	}
 }

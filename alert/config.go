@@ -9,8 +9,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/expr-lang/expr/file"
-
+	"kinesis-alerter/alert/condition"
 	"kinesis-alerter/alert/filter"
 )
 
@@ -321,36 +320,8 @@ func (f *faults) add(field, value, format string, args ...any) {
 }
 
 // placedFault is a fault inside an expression.
-func placedFault(field, source string, fault *file.Error) *ConfigError {
-	return &ConfigError{Field: field, Value: source, Rule: fault.Message + meant(source, fault.From), Line: fault.Line, Col: fault.Column + 1}
-}
-
-// meant says how an operator of other languages is written here, of the text at which parsing failed.
-func meant(source string, at int) string {
-	for _, known := range []struct{ written, here string }{
-		{"=>", ">="},
-		{"=<", "<="},
-		{"=~", "matches"},
-		{"=", "=="},
-		{"<>", "!="},
-		{"&", "and"},
-		{"~", "matches"},
-		{"AND ", "and"},
-		{"OR ", "or"},
-		{"NOT ", "not"},
-		{"IN ", "in"},
-		{"IS NOT NULL", "!= nil"},
-		{"IS NULL", "== nil"},
-		{"LIKE ", "matches"},
-	} {
-		for _, back := range []int{0, 1, len("NOT ")} { // the parser may have taken the beginning for something
-			if from := at - back; from >= 0 && from <= len(source) && back < len(known.written) && (back == 0 || known.written == "<>" || known.written == "NOT ") &&
-				strings.HasPrefix(source[from:], known.written) && !strings.HasPrefix(source[from:], "==") {
-				return fmt.Sprintf("; did you mean %s?", known.here)
-			}
-		}
-	}
-	return ""
+func placedFault(field, source string, fault *condition.Fault) *ConfigError {
+	return &ConfigError{Field: field, Value: source, Rule: fault.Text, Line: fault.Line, Col: fault.Col}
 }
 
 // compileConfig validates c, whose defaults are filled in, and compiles it on the way.
@@ -367,11 +338,15 @@ func compileConfig(c Config) (*compiled, error) {
 			out.filtered[m.Path[0]] = true
 		}
 	}
-	out.index = newIndex(out.rules, out.schema.slots)
-	out.mindful = newRuleSet(len(out.rules))
+	conditions := make([]*condition.Condition, len(out.rules))
+	for i, r := range out.rules {
+		conditions[i] = r.formula.When
+	}
+	out.index = condition.NewIndex(conditions, out.schema.Slots)
+	out.needNonMatches = condition.NewRuleSet(len(out.rules))
 	for _, r := range out.rules {
-		if r.minds() {
-			out.mindful.add(r.place)
+		if r.needsNonMatches() {
+			out.needNonMatches.Add(r.place)
 		}
 		out.stateful = out.stateful || r.stateful()
 	}
@@ -391,7 +366,7 @@ func compileRules(c Config, done func(*rule)) (*compiled, error) {
 		errs.add("state.max_keys", fmt.Sprint(c.State.MaxKeys), "must be 1 to %d", maxMaxKeys)
 	}
 	topics := errs.topics(&c)
-	out := &compiled{schema: newSchema(c.Format), maxKeys: c.State.MaxKeys, letters: c.DeadLetterInvalid}
+	out := &compiled{schema: condition.NewSchema(c.Format == FormatText), maxKeys: c.State.MaxKeys, letters: c.DeadLetterInvalid}
 	out.filter = errs.filter(&c)
 	out.scores, out.scored = errs.scores(c.Score, c.Format)
 	if len(c.Rules) == 0 {

@@ -64,7 +64,7 @@
 //
 // # What rules remember
 //
-// A rule remembers by key, for each shard by itself. What it claims goes through these states (episode.go):
+// A rule remembers by key, for each shard by itself. What it claims goes through these states (lifecycle.go):
 //
 //	quiet ──holds──▶ pending ──for is over──▶ firing ──resolve is over──▶ quiet
 //	  ▲                 │                       │  ▲
@@ -94,7 +94,7 @@
 // Keys are remembered up to Config.State.MaxKeys a shard, and up to 48 MiB of memory or 22 MiB of a snapshot, which are counted by what is
 // remembered and by nothing else (size.go). Beyond that a key of the rule that holds most is forgotten, and counted: the quiet one that was not
 // used for the longest time or, if there is none, one that is pending, then one that fires, of which a last alert says so (Alert.Ended). See
-// room.go. A restart forgets the same keys. An absent key that is not heard of for AbsenceConfig.GiveUp is given up with a last alert, and
+// eviction.go. A restart forgets the same keys. An absent key that is not heard of for AbsenceConfig.GiveUp is given up with a last alert, and
 // forgotten. Of a key of more than a kilobyte the first part is kept, and a digest of all of it.
 // The digest, and the hash by which distinct tells values apart, are under a key of the application that producers do not know; it goes with
 // snapshots and to the children of a split. Snapshots have formats; a later one is written when every live worker reads it ([Evaluator.Agree]),
@@ -108,7 +108,7 @@
 // that waits to fire goes on if condition, for, resolve and bounds are the same. All other memory of versions that are not in force is kept
 // untouched for a week, with the topics that were told, and the words.
 //
-// Whoever was told that a key fires is told its end, once (edited.go): with the end of the excursion, or, where the rule was taken out, changed so
+// Whoever was told that a key fires is told its end, once (edited_rules.go): with the end of the excursion, or, where the rule was taken out, changed so
 // that its memory was dropped, is in mode shadow or does not go to the topic any more, at the first tick that says that all workers agree
 // about the rules ([Tick.Settled]). Such an end has Alert.Ended, and an id made of rule, key, topic and when the excursion began. If nobody is left
 // who was told, the claim counts as not told: the topics of today hear of it while it holds. A topic that a rule gains hears of a key with the
@@ -119,7 +119,7 @@
 // # Inherited keys
 //
 // A producer may place records by an explicit hash key, so nobody knows to which child of a split the records of a key will go.
-// Each child therefore inherits every key ([Evaluator.Inherit], kin.go), and a key is provisional in each of them until one hears of it:
+// Each child therefore inherits every key ([Evaluator.Inherit], inherited.go), and a key is provisional in each of them until one hears of it:
 //
 //	             a record of the key comes here
 //	provisional ───────────────────────────────▶ the shard's own; a claim for the others to read
@@ -157,7 +157,7 @@
 // than two seconds) is taken as it comes; a replay may decide otherwise about what was due in between. Where time comes so far
 // in one step that an alert missed more than 60 repetitions, only the last is made, and with [Evaluator.Reaches] none that is overdue is: a
 // replay, which is later, may leave out a repetition that was made, and count another number of alerts as swallowed. Of what time alone brings about, the
-// severity is that of the key's last matching record, and so is what the condition of a silence says (hush.go).
+// severity is that of the key's last matching record, and so is what the condition of a silence says (window_silence.go).
 // A producer that puts records of one key into several shards at once has the key in each of them after a split, and each counts and
 // resolves for itself. What waits for other shards when its shard is merged with the one that hears of the key next is not said. Rate
 // limits are each shard's own. In a sliding window each judgement counts for for and resolve in records, also those that time makes when a step ends.

@@ -4,10 +4,11 @@ import (
 	"cmp"
 	"runtime/debug"
 	"time"
-	"unicode/utf8"
 
 	"go.uber.org/zap"
 
+	"kinesis-alerter/alert/budget"
+	"kinesis-alerter/alert/condition"
 	"kinesis-alerter/alert/filter"
 )
 
@@ -28,16 +29,16 @@ type Evaluator struct {
 	life   lifecycle
 	others siblings
 	// unwell is since when the fleet has been in no state for the watchdog to speak; zero while it is in one.
-	unwell time.Time
+	unavailableSince time.Time
 	// notes are which fields records had that the watch of the rules does not know of yet.
 	notes fieldNotes
 	// hits are the rules to try on the record at hand.
-	hits ruleSet
+	hits condition.RuleSet
 
 	// over says that a rule would have cost more than its budget with the record at hand. lettered and toldOver are when such a record
 	// last went to the dead letters, and to the log, in event time.
-	over               bool
-	lettered, toldOver int64
+	over                   bool
+	lastLetter, lastLogged int64
 }
 
 func newEvaluator(p *Pipeline, shard string) *Evaluator {
@@ -56,25 +57,9 @@ func newEvaluator(p *Pipeline, shard string) *Evaluator {
 func (e *Evaluator) run(set *compiled) {
 	e.in.set = set
 	e.in.release()
-	e.hits, e.life.fired = newRuleSet(len(set.rules)), newRuleSet(len(set.rules))
-	e.notes = fieldNotes{seen: make([]kindSet, set.schema.slots)}
+	e.hits, e.life.fired = condition.NewRuleSet(len(set.rules)), condition.NewRuleSet(len(set.rules))
+	e.notes = fieldNotes{seen: make([]condition.KindSet, set.schema.Slots)}
 }
-
-// release drops everything that may point into a payload or have grown with it.
-func (in *reading) release() {
-	in.decoder, in.frame, in.matcher = newDecoder(in.set.schema), newFrame(in.set.schema), nil
-	in.keyText, in.counted = nil, value{}
-	if in.scoring = nil; len(in.set.scores) > 0 {
-		in.scoring = newScoring(in.set.scored)
-	}
-	if in.set.filter != nil {
-		in.matcher = in.set.filter.Matcher()
-	}
-}
-
-// maxRetained is the payload up to which an evaluator keeps its working memory, and with it the payload, until the next
-// record. A larger one is let go at once: an idle shard must not pin megabytes.
-const maxRetained = 64 << 10
 
 // Evaluate says what becomes of rec. It does not keep rec, but its alerts keep rec.Data. It never panics: a panic in a
 // rule or a stage is counted and logged, and the record is Invalid with ReasonPanic.
@@ -86,7 +71,7 @@ func (e *Evaluator) Evaluate(rec *Record) (d Decision) {
 	}()
 	e.begin()
 	if !rec.Replayed {
-		e.life.trim()
+		e.life.makeRoomForLoaded()
 	}
 	if rec.Arrival.After(e.clock.eventTime) {
 		e.clock.eventTime = rec.Arrival
@@ -102,7 +87,7 @@ func (e *Evaluator) Evaluate(rec *Record) (d Decision) {
 		e.in.scored.Data = e.in.scoring.apply(e.in.set, e.memory, rec)
 		rec = &e.in.scored
 	}
-	e.life.muted = "" // what time brought about is not of the record
+	e.life.suppressedBy = "" // what time brought about is not of the record
 	switch e.in.admit(rec) {
 	case filter.NotMatched:
 		return Decision{Outcome: Filtered, Alerts: e.out.made()}
@@ -117,21 +102,21 @@ func (e *Evaluator) Evaluate(rec *Record) (d Decision) {
 		e.pipeline.unreadable(rec.Data, reason)
 		return Decision{Outcome: Invalid, Reason: reason, Alerts: e.out.made(), DeadLetter: e.in.set.letters}
 	}
-	if e.memory.kin > 0 {
-		e.others.hear(rec)
+	if e.memory.inherited.provisional > 0 {
+		e.others.claimKeys(rec)
 	}
 	timed := len(e.out.alerts)
-	e.out.aside = 0
+	e.out.evictions = 0
 	if every := e.in.set.every; every != nil {
-		e.out.make(every, KindFiring, &occasion{rec: rec, at: rec.Arrival}, nil)
+		e.out.make(every, KindFiring, &trigger{rec: rec, at: rec.Arrival}, nil)
 	} else if e.match(rec); e.over {
-		return e.overBudget(len(e.out.alerts) > timed+e.out.aside)
+		return e.overBudget(len(e.out.alerts) > timed+e.out.evictions)
 	}
 	switch {
-	case len(e.out.alerts) > timed+e.out.aside:
+	case len(e.out.alerts) > timed+e.out.evictions:
 		return Decision{Outcome: Alerted, Alerts: e.out.made()}
-	case e.life.muted != "":
-		return Decision{Outcome: Suppressed, Reason: e.life.muted, Alerts: e.out.made()}
+	case e.life.suppressedBy != "":
+		return Decision{Outcome: Suppressed, Reason: e.life.suppressedBy, Alerts: e.out.made()}
 	}
 	return Decision{Outcome: Unmatched, Alerts: e.out.made()}
 }
@@ -143,7 +128,7 @@ func (e *Evaluator) begin() {
 	}
 	clear(e.out.alerts)
 	e.out.alerts = e.out.alerts[:0]
-	e.life.muted, e.in.payload, e.over, e.out.aside, e.in.judged, e.in.covered = "", nil, false, 0, 0, 0
+	e.life.suppressedBy, e.in.payload, e.over, e.out.evictions, e.in.judged, e.in.covered = "", nil, false, 0, 0, 0
 }
 
 // overBudget is the decision on a record that some rule could not judge within its budget. One a second of event time goes to the
@@ -153,33 +138,22 @@ func (e *Evaluator) overBudget(alerted bool) Decision {
 	if alerted {
 		d.Outcome = Alerted
 	}
-	if now := e.clock.now(); e.lettered == 0 || now >= e.lettered+1000 {
-		e.lettered, d.DeadLetter = now, true
+	if now := e.clock.now(); e.lastLetter == 0 || now >= e.lastLetter+1000 {
+		e.lastLetter, d.DeadLetter = now, true
 	}
 	return d
 }
 
 // noteOver accounts for a record that a rule cannot judge within its budget. The rule's memory stays as it is.
-func (e *Evaluator) noteOver(r *rule, rec *Record) {
+func (e *Evaluator) recordOver(r *rule, rec *Record) {
 	e.over = e.over || !r.shadow
 	const atMost = int64(time.Minute / time.Millisecond)
-	if now := e.clock.now(); e.toldOver == 0 || now >= e.toldOver+atMost {
-		e.toldOver = now
+	if now := e.clock.now(); e.lastLogged == 0 || now >= e.lastLogged+atMost {
+		e.lastLogged = now
 		e.pipeline.log.Warn("a rule is beyond its budget and did not judge a record; told once a minute at most",
-			zap.String("rule", r.name), zap.String("why", BudgetRemedy(e.in.frame.meter.over)),
+			zap.String("rule", r.name), zap.String("why", budget.Remedy(e.in.frame.Meter.Over)),
 			zap.String("shard", e.shard), zap.String("sequence", rec.SequenceNumber), zap.Int("bytes", len(rec.Data)))
 	}
-}
-
-// now is the event time in milliseconds. It never goes back.
-func (c *eventClock) now() int64 { return millisOf(c.eventTime) }
-
-// admit asks the filter.
-func (in *reading) admit(rec *Record) filter.Result {
-	if in.matcher == nil {
-		return filter.Matched
-	}
-	return in.matcher.Match(rec.Data, rec.PartitionKey)
 }
 
 // notJSON accounts for a record that a filter on data dropped unread. Lambda does the same, and says nothing.
@@ -187,167 +161,60 @@ func (e *Evaluator) notJSON(rec *Record) {
 	e.pipeline.metrics.notJSON.Inc()
 	e.pipeline.unreadable(rec.Data, cmp.Or(e.in.decode(rec), ReasonNotJSON))
 	const atMost = int64(time.Minute / time.Millisecond)
-	if now := e.clock.now(); e.memory.noted == 0 || now >= e.memory.noted+atMost {
-		e.memory.noted = now
+	if now := e.clock.now(); e.memory.loggedNotJSON == 0 || now >= e.memory.loggedNotJSON+atMost {
+		e.memory.loggedNotJSON = now
 		e.pipeline.log.Warn("a record is no JSON, the filter on data dropped it, as Lambda does; told once a minute at most",
 			zap.String("shard", e.shard), zap.String("sequence", rec.SequenceNumber), zap.Int("bytes", len(rec.Data)))
-	}
-}
-
-// read fills the slots. It returns the reason why the record is invalid, or the empty reason.
-func (in *reading) read(rec *Record) Reason {
-	c := in.set
-	if c.every != nil || c.schema.format == FormatText {
-		if len(rec.Data) > MaxRecordBytes {
-			return ReasonTooLarge
-		}
-		if !utf8.Valid(rec.Data) {
-			return ReasonInvalidUTF8
-		}
-		if c.every != nil {
-			return ""
-		}
-		in.builtins(rec)
-		return ""
-	}
-	if reason := in.decode(rec); reason != "" {
-		return reason
-	}
-	for slot, hidden := range in.decoder.shadowed {
-		if hidden {
-			in.pipeline.shadowed(slot)
-		}
-	}
-	in.builtins(rec)
-	return ""
-}
-
-// decode fills the slots of the fields.
-func (in *reading) decode(rec *Record) Reason {
-	for _, slot := range in.decoder.touched { // of the record before
-		in.frame.slots[slot] = value{}
-	}
-	return in.decoder.decode(rec.Data, in.frame.slots)
-}
-
-// builtins fills the slots of the built-in names that some rule mentions.
-func (in *reading) builtins(rec *Record) {
-	used := &in.set.schema.used
-	slots := in.frame.slots
-	if used[slotPartitionKey] {
-		in.key = append(in.key[:0], rec.PartitionKey...)
-		slots[slotPartitionKey] = value{kind: text, raw: in.key}
-	}
-	if used[slotShard] {
-		slots[slotShard] = value{kind: text, raw: in.name}
-	}
-	if used[slotArrival] {
-		slots[slotArrival] = value{kind: moment, at: rec.Arrival.UTC()}
-	}
-	if used[slotAge] {
-		slots[slotAge] = value{kind: span, ns: int64(in.clock.eventTime.Sub(rec.Arrival))}
-	}
-	if used[slotData] {
-		slots[slotData] = value{kind: text, raw: rec.Data}
 	}
 }
 
 // match tries the rules that the record can match, and those to which it means something that it does not.
 func (e *Evaluator) match(rec *Record) {
 	x := e.in.set.index
-	e.in.frame.record()
-	copy(e.hits, x.always)
+	e.in.frame.Record()
+	copy(e.hits, x.Always)
 	clear(e.life.fired)
-	for _, slot := range e.in.decoder.touched {
-		e.notes.seen[slot] |= 1 << e.in.frame.slots[slot].kind
-		x.lookUp(slot, &e.in.frame.slots[slot], e.hits)
+	for _, slot := range e.in.decoder.Touched {
+		e.notes.seen[slot] |= 1 << e.in.frame.Slots[slot].Kind
+		x.LookUp(slot, &e.in.frame.Slots[slot], e.hits)
 	}
 	if now := e.clock.now(); e.notes.due(now) {
 		e.in.set.watch.note(&e.notes, now, rec.Data)
 	}
-	for slot, used := range e.in.set.schema.used {
+	for slot, used := range e.in.set.schema.Used {
 		if used {
-			x.lookUp(slot, &e.in.frame.slots[slot], e.hits)
+			x.LookUp(slot, &e.in.frame.Slots[slot], e.hits)
 		}
 	}
-	x.records.Add(1)
-	if e.memory.count > 0 {
-		e.in.set.mindful.each(func(i int) {
+	x.Records.Add(1)
+	if e.memory.pressure.count > 0 {
+		e.in.set.needNonMatches.Each(func(i int) {
 			if len(e.memory.rules[i].entries) > 0 {
-				e.hits.add(i)
+				e.hits.Add(i)
 			}
 		})
 	}
-	e.hits.each(func(i int) {
+	e.hits.Each(func(i int) {
 		r := e.in.set.rules[i]
 		v := r.verdict(&e.in.frame)
-		if v == yes {
+		if v == condition.Yes {
 			r.metrics.matched.Inc()
 		}
-		if v == undefinedOverBudget {
-			e.noteOver(r, rec)
+		if v == condition.UndefinedOverBudget {
+			e.recordOver(r, rec)
 		}
 		e.life.step(r, v, rec)
 	})
 }
 
 // verdict evaluates the condition and counts what is undefined in it, but for the term by which the index has the rule:
-// its shelf counts for it.
-func (r *rule) verdict(f *frame) verdict {
-	if r.priced {
-		return r.pricedVerdict(f)
-	}
-	rest := r.when
-	if r.shelf != nil {
-		if v := rest[0].eval(f); v != yes {
-			return v
-		}
-		rest = rest[1:]
-	}
-	v := rest.eval(f)
-	if v.undefined() {
+// the index counts for it.
+func (r *rule) verdict(f *condition.Frame) condition.Verdict {
+	v, counted := r.formula.Judge(f)
+	if v.Undefined() && !counted {
 		r.metrics.undefined[v].Add(1)
 	}
 	return v
-}
-
-// pricedVerdict is verdict within the rule's budget. For a record that matches, what the rule computes of it is paid for, too.
-func (r *rule) pricedVerdict(f *frame) verdict {
-	v, counted := r.within(f)
-	if v.undefined() && !counted {
-		r.metrics.undefined[v].Add(1)
-	}
-	return v
-}
-
-// within evaluates a rule within its budget and the record's. counted says that nothing is to be counted for what is undefined.
-func (r *rule) within(f *frame) (v verdict, counted bool) {
-	f.begin()
-	v, counted = r.evaluate(f)
-	f.rules -= f.meter.spent()
-	return v, counted
-}
-
-func (r *rule) evaluate(f *frame) (v verdict, counted bool) {
-	rest := r.when
-	if r.shelf != nil { // its term has no price
-		if v := rest[0].eval(f); v != yes {
-			return v, true
-		}
-		rest = rest[1:]
-	}
-	v = rest.eval(f)
-	switch {
-	case f.meter.over != "":
-		return undefinedOverBudget, false
-	case len(r.computed) == 0:
-	case v == yes && !f.settle(r.computed):
-		return undefinedOverBudget, false
-	case v == no && !f.settle(r.computed[:r.keyed]):
-		// It matters only where the rule remembers a key, so it does not matter anywhere.
-		return undefinedFailed, true
-	}
-	return v, false
 }
 
 // panicked makes the evaluator usable again and accounts for the panic.
@@ -361,18 +228,14 @@ func (e *Evaluator) panicked(rec *Record, cause any) Decision {
 		zap.Any("panic", cause),
 		zap.ByteString("stack", debug.Stack()))
 	e.in.release()
-	if en := e.life.expiring; en != nil && en.of.entries[en.key] == en { // or it would be due, and panic, with every record to come
+	if en := e.life.running; en != nil && en.of.entries[en.key] == en { // or it would be due, and panic, with every record to come
 		e.memory.drop(en)
 	}
-	e.life.expiring, e.out.silent, e.out.unsure, e.others.deciding = nil, false, "", false
+	e.life.running, e.out.silent, e.out.unsure, e.others.deciding = nil, false, "", false
 	// What was made before the panic is due: what is remembered says that it was told.
 	return Decision{Outcome: Invalid, Reason: ReasonPanic, Alerts: e.out.made(), DeadLetter: e.in.set.letters}
 }
 
-// made are the alerts of the record at hand; nil if there are none.
-func (out *outbox) made() []*Alert {
-	if len(out.alerts) == 0 {
-		return nil
-	}
-	return out.alerts
-}
+// Scored is the payload of the record that was evaluated last as filters, rules and templates saw it: with what the scores
+// added. It is valid until the next call of the evaluator, and nil where there are no scores.
+func (e *Evaluator) Scored() []byte { return e.in.scored.Data }

@@ -3,17 +3,17 @@ package alert
 import (
 	"cmp"
 	"fmt"
-	"math"
-	"math/big"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"kinesis-alerter/alert/budget"
+	"kinesis-alerter/alert/condition"
 	"kinesis-alerter/alert/filter"
+	"kinesis-alerter/alert/payload"
 )
 
 // Verdict is what a condition, or a term of it, makes of a record.
@@ -43,7 +43,7 @@ type Explanation struct {
 	Outcome Outcome `json:"outcome"`
 	Reason  Reason  `json:"reason,omitempty"`
 	// Likely is what a record looks like that cannot be read.
-	Likely Likely `json:"likely,omitempty"`
+	Likely payload.Likely `json:"likely,omitempty"`
 	// Filter is what each pattern of the filter says; empty without one.
 	Filter []filter.Explanation `json:"filter,omitempty"`
 	// Rules are the rules in their order; empty for a record that no rule gets to see.
@@ -95,20 +95,11 @@ type TermExplanation struct {
 	// Cause is why the term is undefined.
 	Cause string `json:"cause,omitempty"`
 	// Fields are the names that the term looks at, with what the record has.
-	Fields []FieldValue `json:"fields,omitempty"`
+	Fields []condition.FieldValue `json:"fields,omitempty"`
 	// Compared is a comparison of two numbers with the numbers in it, such as "ANOMALY_SCORE 2.91 > 3.5", and By the
 	// distance between the two. Both are empty for other terms.
 	Compared string `json:"compared,omitempty"`
 	By       string `json:"by,omitempty"`
-}
-
-// FieldValue is what a record has under a name.
-type FieldValue struct {
-	Name string `json:"name"`
-	// Type is missing, null, boolean, number, text, "list or object", time or duration.
-	Type string `json:"type"`
-	// Value is the value as JSON writes it, cut where it is long; empty for missing and null.
-	Value string `json:"value,omitempty"`
 }
 
 // Publication is one message that is published.
@@ -163,14 +154,6 @@ func (t TermExplanation) values(before string) string {
 	return before + strings.Join(list, ", ")
 }
 
-// String is the field in a line: "heartRate is 180".
-func (f FieldValue) String() string {
-	if f.Value == "" {
-		return f.Name + " is " + f.Type
-	}
-	return f.Name + " is " + f.Value
-}
-
 // Explain says what the rules make of a record on its own, and why. It is for people: it tries everything to its end,
 // counts nothing and knows nothing of earlier records. It is safe for concurrent use and never panics.
 func (p *Pipeline) Explain(rec *Record) (x Explanation) {
@@ -199,12 +182,12 @@ func (p *Pipeline) Explain(rec *Record) (x Explanation) {
 		return x
 	case filter.NotJSON:
 		x.Outcome, x.Reason = Filtered, ReasonNotJSON
-		x.Likely = LikelyCause(rec.Data, cmp.Or(e.in.decode(rec), ReasonNotJSON))
+		x.Likely = payload.LikelyCause(rec.Data, payload.Defect(cmp.Or(e.in.decode(rec), ReasonNotJSON)), true)
 		return x
 	case filter.Matched, filter.OverBudget:
 	}
 	if reason := e.in.readQuietly(rec); reason != "" {
-		x.Outcome, x.Reason, x.Likely = Invalid, reason, LikelyCause(rec.Data, reason)
+		x.Outcome, x.Reason, x.Likely = Invalid, reason, payload.LikelyCause(rec.Data, payload.Defect(reason), true)
 		return x
 	}
 	if every := e.in.set.every; every != nil {
@@ -212,7 +195,7 @@ func (p *Pipeline) Explain(rec *Record) (x Explanation) {
 		return x
 	}
 	open := e.in.openScores(rec)
-	e.in.frame.record()
+	e.in.frame.Record()
 	for _, r := range e.in.set.rules {
 		one := e.explainRule(r, rec, open)
 		if one.Verdict == VerdictDepends && !r.shadow {
@@ -235,14 +218,14 @@ func (p *Pipeline) Explain(rec *Record) (x Explanation) {
 
 // openScores are the members that the scores would add to a record, as far as records before it decide about them.
 func (in *reading) openScores(rec *Record) []string {
-	if in.scoring == nil || in.scoring.decoder.decode(rec.Data, in.scoring.slots) != "" {
+	if in.scoring == nil || in.scoring.decoder.Decode(rec.Data, in.scoring.slots) != "" {
 		return nil
 	}
 	var open []string
 	for _, x := range in.set.scores {
-		value := func(slot int) *value { return &in.scoring.slots[slot] }
-		if slices.ContainsFunc(x.taken, func(slot int) bool { return value(slot).kind != absent }) ||
-			slices.ContainsFunc(x.slots, func(slot int) bool { return value(slot).kind != number }) {
+		value := func(slot int) *condition.Value { return &in.scoring.slots[slot] }
+		if slices.ContainsFunc(x.taken, func(slot int) bool { return value(slot).Kind != condition.Absent }) ||
+			slices.ContainsFunc(x.slots, func(slot int) bool { return value(slot).Kind != condition.Number }) {
 			continue // it has its own, or never gets one
 		}
 		open = append(open, x.adds()...)
@@ -250,36 +233,12 @@ func (in *reading) openScores(rec *Record) []string {
 	return open
 }
 
-// opens are the fields of a term on which what it says of this record depends.
-func (c *conjunct) opens(v verdict, open []string) []string {
-	var names []string
-	for _, f := range c.fields {
-		if slices.Contains(open, f.name) && (v.undefined() || f.optional) {
-			names = append(names, f.name)
-		}
-	}
-	return names
-}
-
-// readQuietly is read without accounting for hidden fields.
-func (in *reading) readQuietly(rec *Record) Reason {
-	if in.set.every != nil || in.set.schema.format == FormatText {
-		return in.read(rec)
-	}
-	if reason := in.decoder.decode(rec.Data, in.frame.slots); reason != "" {
-		return reason
-	}
-	in.builtins(rec)
-	return ""
-}
-
 func (e *Evaluator) explainRule(r *rule, rec *Record, open []string) RuleExplanation {
-	o := &occasion{rec: rec, at: rec.Arrival}
+	t := &trigger{rec: rec, at: rec.Arrival}
 	x := RuleExplanation{Rule: r.name, Shadow: r.shadow, Depends: r.dependencies()}
-	for _, c := range r.conjuncts {
-		t := e.in.explainTerm(&c)
-		e.in.frame.begin()
-		if names := c.opens(c.term.eval(&e.in.frame), open); len(names) > 0 {
+	for _, term := range r.formula.When.Explain(&e.in.frame, open) {
+		t := explainTerm(&term)
+		if names := term.Open; len(names) > 0 {
 			t.Verdict, t.Cause, t.By = VerdictDepends, "", ""
 			x.open = append(x.open, names...)
 		}
@@ -288,18 +247,18 @@ func (e *Evaluator) explainRule(r *rule, rec *Record, open []string) RuleExplana
 		}
 		x.Terms = append(x.Terms, t)
 	}
-	v, _ := r.within(&e.in.frame)
-	if v == undefinedOverBudget {
-		x.Verdict, x.Cause = verdictWords(undefinedOverBudget)
-		x.OverBudget = BudgetRemedy(e.in.frame.meter.over)
+	v, _ := r.formula.Within(&e.in.frame)
+	if v == condition.UndefinedOverBudget {
+		x.Verdict, x.Cause = verdictWords(condition.UndefinedOverBudget)
+		x.OverBudget = budget.Remedy(e.in.frame.Meter.Over)
 		x.First, x.Severity = "the rule "+x.OverBudget, r.severity
 		x.Outcome, x.Reason = OverBudget, ReasonOverBudget
 		return x
 	}
-	if e.in.frame.meter.over != "" {
-		v = no // only its key is too much
+	if e.in.frame.Meter.Over != "" {
+		v = condition.No // only its key is too much
 	}
-	x.Severity = severities()[e.in.severityOf(r, o)]
+	x.Severity = severities()[e.in.severityOf(r, t)]
 	x.Verdict, x.Cause = verdictWords(v)
 	if len(x.open) > 0 {
 		x.depends()
@@ -309,14 +268,14 @@ func (e *Evaluator) explainRule(r *rule, rec *Record, open []string) RuleExplana
 		return x
 	}
 	if r.window != nil {
-		if _, cause := r.window.load(&e.in.frame, new(value)); cause.undefined() {
-			x.WindowCause = cause.cause()
+		if _, cause := r.window.load(&e.in.frame, new(condition.Value)); cause.Undefined() {
+			x.WindowCause = cause.Cause()
 		}
 	}
 	e.explainMutes(r, rec, &x)
 	e.explainFiring(r, &x)
 	if !r.remembers() && (x.Reason == "" || x.Reason == ReasonSilenced) {
-		e.life.fired.add(r.place)
+		e.life.fired.Add(r.place)
 	}
 	if r.shadow || r.absence.After > 0 {
 		return x
@@ -326,8 +285,8 @@ func (e *Evaluator) explainRule(r *rule, rec *Record, open []string) RuleExplana
 	case r.window != nil: // its figure is of earlier records too: the bound stands in
 		a.Value, a.Worse = r.window.bound, direction(r.window.op)
 	case r.value != nil:
-		if n, cause := r.value.load(&e.in.frame); !cause.undefined() && n.kind == number {
-			a.Value, a.Worse = n.num, r.worse
+		if n, cause := r.value.Load(&e.in.frame); !cause.Undefined() && n.Kind == condition.Number {
+			a.Value, a.Worse = n.Num, r.worse
 		}
 	}
 	for _, to := range r.routes {
@@ -356,103 +315,41 @@ func (x *RuleExplanation) depends() {
 	}
 }
 
-func (in *reading) explainTerm(c *conjunct) TermExplanation {
-	t := TermExplanation{Term: c.source}
-	in.frame.begin()
-	t.Verdict, t.Cause = verdictWords(c.term.eval(&in.frame))
-	for _, f := range c.fields {
-		t.Fields = append(t.Fields, fieldValue(f.name, &in.frame.slots[f.slot]))
-	}
-	left, right, op := in.sides(c)
-	if left == nil || right == nil || left.kind != number || right.kind != number {
-		return t
-	}
-	sign := operatorSigns()[op]
-	t.Compared = fmt.Sprintf("%s: %s %s %s", c.source, left.figure(), sign, right.figure())
-	if _, ok := c.term.(*predicate); ok && len(c.fields) == 1 {
-		t.Compared = fmt.Sprintf("%s %s %s %s", c.fields[0].name, left.figure(), sign, right.figure())
-	}
-	t.By = distance(left, right)
+// explainTerm is a term in the words of an explanation.
+func explainTerm(x *condition.Explanation) TermExplanation {
+	t := TermExplanation{Term: x.Source, Fields: x.Fields, Compared: x.Compared, By: x.By}
+	t.Verdict, t.Cause = verdictWords(x.Verdict)
 	return t
 }
 
-// sides are what a comparison compares; nil where the term is none, or a side has no value.
-func (in *reading) sides(c *conjunct) (left, right *value, op operator) {
-	switch t := c.term.(type) {
-	case *predicate:
-		return &in.frame.slots[t.slot], &t.value, t.op
-	case *comparisonTerm:
-		l, cause := t.left.load(&in.frame)
-		if cause.undefined() {
-			return nil, nil, 0
+func ordinal(n int) string {
+	suffix := "th"
+	if n%100 < 11 || n%100 > 13 {
+		switch n % 10 {
+		case 1:
+			suffix = "st"
+		case 2:
+			suffix = "nd"
+		case 3:
+			suffix = "rd"
 		}
-		r, cause := t.right.load(&in.frame)
-		if cause.undefined() {
-			return nil, nil, 0
-		}
-		return &l, &r, t.op
 	}
-	return nil, nil, 0
-}
-
-func operatorSigns() map[operator]string {
-	return map[operator]string{equal: "==", notEqual: "!=", less: "<", lessOrEqual: "<=", more: ">", moreOrEqual: ">="}
+	return strconv.Itoa(n) + suffix
 }
 
 // explainKey is keyOf without accounting for what is undefined.
 func (in *reading) explainKey(r *rule, rec *Record) (key, cause string) {
 	switch {
-	case r.whole():
+	case r.keyless():
 		return "", ""
 	case r.key == nil:
 		return rec.PartitionKey, ""
 	}
-	v, undefined := r.key.load(&in.frame)
-	if undefined.undefined() {
-		return "", undefined.cause()
+	v, undefined := r.key.Load(&in.frame)
+	if undefined.Undefined() {
+		return "", undefined.Cause()
 	}
-	return string(v.appendText(nil)), ""
-}
-
-// explainMutes names what swallows an alert of the rule on this record, whatever came before.
-func (e *Evaluator) explainMutes(r *rule, rec *Record, x *RuleExplanation) {
-	mute := func(reason Reason, format string, args ...any) {
-		if x.Reason == "" {
-			x.Reason = reason
-		}
-		x.Mutes = append(x.Mutes, fmt.Sprintf(format, args...))
-	}
-	for _, other := range r.inhibitors {
-		if !other.shadow && !other.remembers() && e.life.fired.has(other.place) {
-			mute(ReasonInhibited, "rule %s matches the same record and inhibits this one", other.name)
-		}
-	}
-	known := e.in.verdicts(r.covers)
-	for _, s := range r.silences {
-		if s.mutes(rec.Arrival, known) {
-			mute(ReasonSilenced, "silence %s, until %s", s.name, s.until.UTC().Format(time.RFC3339))
-		}
-	}
-	for _, q := range r.quiet {
-		if q.cover(rec.Arrival) {
-			mute(ReasonQuietHours, "quiet hours %s", q)
-		}
-	}
-}
-
-// String is the hours as they are written: "22:00 to 06:00 Europe/Berlin".
-func (q *quietHours) String() string {
-	var days []string
-	for i, on := range q.days {
-		if on {
-			days = append(days, weekdays()[i])
-		}
-	}
-	on := ""
-	if len(days) < len(q.days) {
-		on = " on " + strings.Join(days, ", ")
-	}
-	return fmt.Sprintf("%02d:%02d to %02d:%02d %s%s", q.from/60, q.from%60, q.to/60, q.to%60, q.zone, on)
+	return string(v.AppendText(nil)), ""
 }
 
 // explainFiring says whether the rule, whose condition holds, fires on a record that is the first of its key.
@@ -474,9 +371,9 @@ func (e *Evaluator) explainFiring(r *rule, x *RuleExplanation) {
 
 // aloneInWindow says whether a window that holds the record at hand alone makes its rule fire.
 func (e *Evaluator) aloneInWindow(w *windowRule) bool {
-	var item value
+	var item condition.Value
 	n, cause := w.load(&e.in.frame, &item)
-	if cause.undefined() {
+	if cause.Undefined() {
 		return false
 	}
 	s := w.newWindow(true)
@@ -497,10 +394,7 @@ func (r *rule) dependencies() []Dependency {
 			out = append(out, Dependency{Setting: setting, Says: fmt.Sprintf(format, args...)})
 		}
 	}
-	uses := slices.ContainsFunc(r.conjuncts, func(c conjunct) bool {
-		return slices.ContainsFunc(c.fields, func(f usedField) bool { return f.slot == slotAge })
-	})
-	add(uses, "age", "is counted from the latest arrival before; here it is 0s")
+	add(r.formula.When.Uses(condition.SlotAge), "age", "is counted from the latest arrival before; here it is 0s")
 	add(r.hold.Records > 1, "for", "fires only with the %s record of the key in a row for which the condition holds", ordinal(r.hold.Records))
 	add(r.hold.Time > 0, "for", "fires only when the condition has held for %s", shortDuration(r.hold.Time))
 	if w := r.window; w != nil {
@@ -511,31 +405,20 @@ func (r *rule) dependencies() []Dependency {
 		add(true, "window", "fires on the %s of a %s window of %s", w.aggregate, kind, shortDuration(time.Duration(w.length)*time.Millisecond))
 	}
 	add(r.absence.After > 0, "absence", "fires when nothing came for %s; this record is a sign of life", shortDuration(r.absence.After))
-	add(r.dedup > 0, "dedup", "an alert of the key within %s before swallows this one", shortDuration(time.Duration(r.dedup)*time.Millisecond))
 	text, _ := r.resolve.MarshalText()
+	muted := func(behind bool) {
+		for _, m := range r.muters {
+			if d, ok := m.dependency(); ok && askedLater(m, ReasonFiring) == behind {
+				out = append(out, d)
+			}
+		}
+	}
+	muted(false)
 	add(r.resolve.Records > 0, "resolve", "a key that fires already makes no further alert; it ends after %s records for which the condition is false", text)
 	add(r.resolve.Time > 0, "resolve", "a key that fires already makes no further alert; it ends %s after the last match", text)
 	add(r.repeat > 0, "repeat_interval", "a key that fires already alerts again every %s", shortDuration(time.Duration(r.repeat)*time.Millisecond))
-	for _, other := range r.inhibitors {
-		add(other.remembers(), "inhibited_by", "the rule %s swallows the alert while it is active for the same key", other.name)
-	}
-	add(!r.limit.IsZero(), "rate_limit", "what the rule makes beyond %s is swallowed", r.limit)
+	muted(true)
 	return out
-}
-
-func ordinal(n int) string {
-	suffix := "th"
-	if n%100 < 11 || n%100 > 13 {
-		switch n % 10 {
-		case 1:
-			suffix = "st"
-		case 2:
-			suffix = "nd"
-		case 3:
-			suffix = "rd"
-		}
-	}
-	return strconv.Itoa(n) + suffix
 }
 
 // publication renders an alert on a record for one topic. a has what does not depend on the topic.
@@ -545,7 +428,7 @@ func (e *Evaluator) publication(to *route, rec *Record, a *Alert) Publication {
 	one.ID = alertID(e.pipeline.stream, rec, one.Rule, to.topic, KindFiring, 0)
 	x := Publication{Topic: to.topic, AlertID: one.ID}
 	quiet := *to.render
-	quiet.over = func(part string) { x.OverBudget = templateRemedy(part) }
+	quiet.over = func(part string) { x.OverBudget = budget.MessageRemedy(part) }
 	quiet.failed = make(map[string]prometheus.Counter)
 	for _, part := range []string{partSubject, partMessage, partBody, partAttribute, partGroup, partLink} {
 		quiet.failed[part] = &failureNote{part: part, to: &x.Failed}
@@ -570,100 +453,12 @@ func (n *failureNote) Inc() {
 	}
 }
 
-func verdictWords(v verdict) (words Verdict, cause string) {
-	if v.undefined() {
-		return VerdictUndefined, v.cause()
+func verdictWords(v condition.Verdict) (words Verdict, cause string) {
+	if v.Undefined() {
+		return VerdictUndefined, v.Cause()
 	}
-	if v == yes {
+	if v == condition.Yes {
 		return VerdictTrue, ""
 	}
 	return VerdictFalse, ""
-}
-
-func fieldValue(name string, v *value) FieldValue {
-	f := FieldValue{Name: name, Type: kindName(v.kind)}
-	switch v.kind {
-	case absent, null:
-	case boolean:
-		f.Value = strconv.FormatBool(v.num == 1)
-	case number:
-		f.Value = v.figure()
-	case text:
-		f.Value = strconv.Quote(abridged(v.raw))
-	case composite:
-		f.Value = abridged(v.raw)
-	case moment, span:
-		f.Value = string(v.appendText(nil))
-	}
-	return f
-}
-
-// kindName is what people call a kind.
-func kindName(k kind) string {
-	switch k {
-	case null:
-		return "null"
-	case boolean:
-		return "boolean"
-	case number:
-		return "number"
-	case text:
-		return "text"
-	case composite:
-		return "list or object"
-	case moment:
-		return "time"
-	case span:
-		return "duration"
-	case absent:
-	}
-	return "missing"
-}
-
-// abridged keeps a value to a part of a line.
-func abridged(b []byte) string {
-	const most = 120
-	if len(b) <= most {
-		return string(b)
-	}
-	b = b[:most]
-	for len(b) > 0 && !utf8.Valid(b) {
-		b = b[:len(b)-1]
-	}
-	return string(b) + "…"
-}
-
-// figure is a number as people write it.
-func (v *value) figure() string { return string(v.appendText(nil)) }
-
-// distance is how far two numbers are apart, exactly, in decimals where that is short enough.
-func distance(a, b *value) string {
-	x, y := a.decimal(), b.decimal()
-	if x == nil || y == nil {
-		return ""
-	}
-	d := new(big.Rat).Sub(x, y)
-	d.Abs(d)
-	const digits = 15
-	nearest, _ := d.Float64()
-	if nearest != 0 && (nearest < 1e-9 || nearest >= 1e15) {
-		return strconv.FormatFloat(nearest, 'g', 6, 64)
-	}
-	s := d.FloatString(digits)
-	return strings.TrimRight(strings.TrimRight(s, "0"), ".")
-}
-
-// decimal is the number that people read: the shortest decimal that means the float.
-func (v *value) decimal() *big.Rat {
-	if v.wide {
-		return v.rational()
-	}
-	if math.IsNaN(v.num) || math.IsInf(v.num, 0) {
-		return nil
-	}
-	r, ok := new(big.Rat).SetString(strconv.FormatFloat(v.num, 'g', -1, 64))
-	if !ok {
-		return nil
-	}
-	return r
 }

@@ -5,6 +5,8 @@ import (
 	"hash/crc32"
 	"slices"
 	"strings"
+
+	"kinesis-alerter/alert/condition"
 )
 
 // Sealed replaces the last four bytes by the right checksum, so that fuzzing gets behind it.
@@ -24,7 +26,7 @@ func KeptByOlder(state []byte, rule string) (kept bool, speaks []string) {
 		return false, nil
 	}
 	for _, s := range sections {
-		if strings.HasPrefix(s.name, kinSection) {
+		if strings.HasPrefix(s.name, inheritedPrefix) {
 			if kept = string(s.inherited(func(string) bool { return false }).body) == string(s.body); !kept {
 				return false, nil
 			}
@@ -43,7 +45,7 @@ func KeptByOlder(state []byte, rule string) (kept bool, speaks []string) {
 
 // DistinctHash is what is kept of a text in a distinct window.
 func DistinctHash(key HashKey, s string) []byte {
-	v := value{kind: text, raw: []byte(s)}
+	v := condition.Value{Kind: condition.Text, Raw: []byte(s)}
 	return binary.BigEndian.AppendUint64(nil, key.distinct(&v))
 }
 
@@ -65,7 +67,7 @@ func HostileSnapshots(rules []RuleConfig) map[string][]byte {
 		w.uint(1)
 		name := c.rules[of].name
 		if kin {
-			name = kinSection + name
+			name = inheritedPrefix + name
 		}
 		w.text(name)
 		w.buf = append(w.buf, c.rules[of].fingerprint[:]...)
@@ -101,7 +103,7 @@ func HostileSnapshots(rules []RuleConfig) map[string][]byte {
 	family.float(0)
 	family.int(0)
 	family.uint(0)
-	family.uint(kinVersion)
+	family.uint(inheritedVersion)
 	family.uint(size / 3)
 	for range size / 3 {
 		family.uint(1)
@@ -111,7 +113,7 @@ func HostileSnapshots(rules []RuleConfig) map[string][]byte {
 	relatives.float(0)
 	relatives.int(0)
 	relatives.uint(0)
-	relatives.uint(kinVersion)
+	relatives.uint(inheritedVersion)
 	relatives.uint(1)
 	relatives.uint(1)
 	relatives.text("s")
@@ -153,5 +155,5 @@ func Sizes(e *Evaluator) (noted, counted [2]int) {
 			b.add(bulk{claimHeap + len(key), claimStored + len(key)})
 		}
 	}
-	return [2]int{e.memory.bulk.heap, e.memory.bulk.stored}, [2]int{b.heap, b.stored}
+	return [2]int{e.memory.pressure.bulk.heap, e.memory.pressure.bulk.stored}, [2]int{b.heap, b.stored}
 }

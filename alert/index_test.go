@@ -11,6 +11,8 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.uber.org/zap"
 	"pgregory.net/rapid"
+
+	"kinesis-alerter/alert/condition"
 )
 
 // drawCondition makes a condition of terms that the index has shelves for, and of some that it has none for.
@@ -86,7 +88,7 @@ func TestIndexFindsWhatTryingEachRuleFinds(t *testing.T) {
 			t.Skip(err) // two constants that have no type in common
 		}
 		set := p.current.Load()
-		matched, undefined := make([]int, len(set.rules)), make([][verdictCount]int, len(set.rules))
+		matched, undefined := make([]int, len(set.rules)), make([][condition.VerdictCount]int, len(set.rules))
 		indexed, plain := p.Shard("s"), p.Shard("s")
 		for i := range rapid.IntRange(1, 12).Draw(t, "records") {
 			rec := &Record{
@@ -96,15 +98,15 @@ func TestIndexFindsWhatTryingEachRuleFinds(t *testing.T) {
 			require.NotEqual(t, Invalid, indexed.Evaluate(rec).Outcome)
 			require.Empty(t, plain.in.readQuietly(rec))
 			for j, r := range set.rules {
-				switch v := r.when.eval(&plain.in.frame); {
-				case v == yes:
+				switch v := r.formula.When.Eval(&plain.in.frame); {
+				case v == condition.Yes:
 					matched[j]++
-				case v.undefined():
+				case v.Undefined():
 					undefined[j][v]++
 				}
 			}
-			for _, slot := range plain.in.decoder.touched {
-				plain.in.frame.slots[slot] = value{}
+			for _, slot := range plain.in.decoder.Touched {
+				plain.in.frame.Slots[slot] = condition.Value{}
 			}
 		}
 		var want strings.Builder
@@ -116,8 +118,8 @@ func TestIndexFindsWhatTryingEachRuleFinds(t *testing.T) {
 		want.WriteString("# HELP kinesis_alerter_rule_undefined_total Records that a rule did not match because a term was undefined, by the first cause.\n" +
 			"# TYPE kinesis_alerter_rule_undefined_total counter\n")
 		for j, r := range set.rules {
-			for v := undefinedMissing; v < verdictCount; v++ {
-				fmt.Fprintf(&want, "kinesis_alerter_rule_undefined_total{reason=%q,rule=%q} %d\n", v.cause(), r.name, undefined[j][v])
+			for v := condition.UndefinedMissing; v < condition.VerdictCount; v++ {
+				fmt.Fprintf(&want, "kinesis_alerter_rule_undefined_total{reason=%q,rule=%q} %d\n", v.Cause(), r.name, undefined[j][v])
 			}
 		}
 		require.NoError(t, testutil.GatherAndCompare(registry, strings.NewReader(want.String()),
@@ -149,15 +151,4 @@ func TestIndexOfManyRules(t *testing.T) {
 		}
 		require.Equal(t, want, got)
 	}
-}
-
-// TestUndefinedNeverGoesBack: a scrape in the middle of a record must not look like a counter that began anew.
-func TestUndefinedNeverGoesBack(t *testing.T) {
-	t.Parallel()
-	s := &shelf{}
-	require.Equal(t, uint64(5), s.undefined(5)[undefinedMissing])
-	s.compared.Add(1) // of a record that is being looked up
-	require.Equal(t, uint64(5), s.undefined(5)[undefinedMissing])
-	require.Equal(t, uint64(5), s.undefined(6)[undefinedMissing])
-	require.Equal(t, uint64(6), s.undefined(7)[undefinedMissing])
 }

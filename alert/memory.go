@@ -2,46 +2,30 @@ package alert
 
 import (
 	"container/heap"
-	"strings"
-	"time"
 )
 
-// memory is what the rules of one shard remember: an entry for each key of each rule, bounded in number. It belongs to
+// memory is what the rules of one shard remember: an entry for each key of each rule, bounded in number and size. It belongs to
 // the evaluator's goroutine.
 //
 // Times are Unix milliseconds of event time, which is as fine as Kinesis' arrival times are. 0 means "never".
 type memory struct {
 	agreement
 
-	max   int
 	rules []*ruleMemory
 	// scores are the forests.
-	scores []*scoreMemory
-	// count is how many entries have a key, bulk the size of all entries and claims, and crowds are the rules by how much they hold.
-	count  int
-	bulk   bulk
-	crowds [measures]crowd
-	// crammed says that more was read or inherited than may be, which is kept until somebody can be told.
-	crammed bool
-	timers  timers
+	scores    []*scoreMemory
+	pressure  pressure
+	inherited inheritance
+	timers    timers
 	// clock is how far timers were run: the event time, or a tick beyond it.
 	clock int64
 	// watchdog is the end of the last interval for which the watchdog spoke, or that passed while it was silent.
 	watchdog int64
 	// late are the keys whose repetitions are overdue, with the clock at which one was last made, or the first was not (overdue.go).
-	late map[*entry]int64
-	// foreign is the state of rules that this rule set does not know.
-	foreign []section
+	late   map[*entry]int64
+	former formerRules
 	// noted is when the filter last told that a record is no JSON.
-	noted int64
-
-	// What follows is about inherited keys (kin.go). kin counts the entries that other shards have, too.
-
-	kin      int
-	families []*family
-	// parked are entries that are due and wait for what others remember, parkedTo the latest moment at which one was due.
-	parked   []*entry
-	parkedTo int64
+	loggedNotJSON int64
 }
 
 // ruleMemory is the part of one rule.
@@ -49,25 +33,25 @@ type ruleMemory struct {
 	rule    *rule
 	entries map[string]*entry
 	// lists are the entries with a key by their standing.
-	lists [standings]entryList
+	lists [phases]entryList
 	// bulk is the size of the entries with a key; held is how much that is by each measure, and seat where the rule stands in the crowd.
-	bulk bulk
-	held [measures]int
-	seat [measures]int
+	bulk      bulk
+	held      [measures]int
+	heapIndex [measures]int
 	// tokens are what the rate limit has left, at the time at.
 	tokens float64
 	at     int64
 	// kin counts the entries that other shards have, too; claims are the inherited keys of which the shard has heard.
-	kin    int
-	claims map[string]claim
+	provisional int
+	claims      map[string]claim
 
-	// What follows is about edited rules (edited.go). audiences are those that entries name, and left the topics to which the rule
+	// What follows is about edited rules (edited_rules.go). audiences are those that entries name, and left the topics to which the rule
 	// goes no longer. owing says that some of them may be owed ends. telling counts the entries of which somebody was told.
 
-	audiences [][]string
-	left      map[string]*leftTopic
-	owing     bool
-	telling   int
+	audiences    [][]string
+	formerTopics map[string]*formerTopic
+	oweEnds      bool
+	notifiedKeys int
 }
 
 // entry is what a rule remembers of a key.
@@ -90,23 +74,23 @@ type entry struct {
 	// sent is when the last alert was made.
 	sent int64
 	// swallowed counts the alerts that were not made since the last one that was.
-	swallowed uint32
+	suppressed uint32
 	// firing says that the claim counts as true; told that an alert said so; ended that the last alert said that it is over.
-	firing, told, ended bool
+	firing, notified, ended bool
 	// severity, by its place among severities, is the gravest that was told or, before anything is, that of the last record;
 	// grade is that of the last record, if an expression gives it.
 	severity, grade uint8
 	// heard is who was told, behind the first of the rule's audiences; 0 for whoever hears of the rule now. counted says that the
 	// rule's count of entries of which somebody was told has it.
-	counted bool
-	heard   uint16
+	countedNotified bool
+	audience        uint16
 	// covered are the conditions of silences that the last matching record meets; with a window, all records in it when it last
-	// held. See hush.go.
+	// held. See window_silence.go.
 	covered uint32
 	last    *lastRecord
 	window  *window
 	// kin is nil unless the entry was inherited by several shards and this one has not heard of its key.
-	kin *kinship
+	provisional *provisional
 }
 
 // lastRecord is where an alert that time brings about points to.
@@ -117,15 +101,15 @@ type lastRecord struct {
 }
 
 func newMemory(set *compiled, agreed agreement) *memory {
-	m := &memory{agreement: agreed, max: set.maxKeys, rules: make([]*ruleMemory, len(set.rules))}
+	m := &memory{agreement: agreed, pressure: pressure{max: set.maxKeys}, rules: make([]*ruleMemory, len(set.rules))}
 	for _, x := range set.scores {
 		m.scores = append(m.scores, newScoreMemory(x, &m.agreement))
 	}
 	for i, r := range set.rules {
 		m.rules[i] = &ruleMemory{rule: r, tokens: float64(r.limit.Events)}
-		if !r.whole() { // the one entry of a rule without keys is never pushed out
-			for by := range m.crowds {
-				m.crowds[by].join(m.rules[i], measure(by))
+		if !r.keyless() { // the one entry of a rule without keys is never pushed out
+			for by := range m.pressure.heaps {
+				m.pressure.heaps[by].join(m.rules[i], measure(by))
 			}
 		}
 	}
@@ -146,9 +130,9 @@ func (r *ruleMemory) find(key []byte) *entry { return r.entries[string(key)] }
 // touch returns the entry of a key, which is known or nil, as the most recently used one, made if there is none.
 func (m *memory) touch(r *ruleMemory, key []byte, known *entry) *entry {
 	if known != nil {
-		if !r.rule.whole() {
-			r.lists[known.listed()].remove(known)
-			r.lists[known.listed()].add(known)
+		if !r.rule.keyless() {
+			r.lists[known.listedPhase()].remove(known)
+			r.lists[known.listedPhase()].add(known)
 		}
 		return known
 	}
@@ -163,28 +147,28 @@ func (m *memory) put(e *entry) {
 		e.of.entries = make(map[string]*entry)
 	}
 	e.of.entries[e.key] = e
-	if !e.of.rule.whole() {
-		m.count++
-		e.list(e.stands())
-		e.of.lists[e.listed()].add(e)
-		m.crowds[byKeys].holds(e.of, byKeys, e.of.held[byKeys]+1)
+	if !e.of.rule.keyless() {
+		m.pressure.count++
+		e.list(e.phase())
+		e.of.lists[e.listedPhase()].add(e)
+		m.pressure.heaps[byKeys].holds(e.of, byKeys, e.of.held[byKeys]+1)
 	}
-	m.weigh(e)
-	e.tally()
+	m.pressure.weigh(e)
+	e.countNotified()
 }
 
 // drop forgets an entry.
 func (m *memory) drop(e *entry) {
 	delete(e.of.entries, e.key)
-	if e.counted {
-		e.counted = false
-		e.of.telling--
+	if e.countedNotified {
+		e.countedNotified = false
+		e.of.notifiedKeys--
 	}
-	m.resize(e, bulk{})
-	if !e.of.rule.whole() {
-		m.count--
-		e.of.lists[e.listed()].remove(e)
-		m.crowds[byKeys].holds(e.of, byKeys, e.of.held[byKeys]-1)
+	m.pressure.resize(e, bulk{})
+	if !e.of.rule.keyless() {
+		m.pressure.count--
+		e.of.lists[e.listedPhase()].remove(e)
+		m.pressure.heaps[byKeys].holds(e.of, byKeys, e.of.held[byKeys]-1)
 	}
 	m.schedule(e, 0)
 	m.unbind(e)
@@ -213,68 +197,4 @@ func (m *memory) next(now int64) *entry {
 		return nil
 	}
 	return m.timers[0]
-}
-
-// timers is a heap of entries. What is due at the same moment has an order too: that of the rules, so that what inhibits is
-// decided first, and of the keys, so that it is the same after a restart.
-type timers []*entry
-
-// restore puts the heap in order after keys have changed, which order what is due at one moment.
-func (t *timers) restore() { heap.Init(t) }
-
-// Len implements heap.Interface.
-func (t timers) Len() int { return len(t) }
-
-// Less implements heap.Interface.
-func (t timers) Less(i, j int) bool {
-	a, b := t[i], t[j]
-	if a.due != b.due {
-		return a.due < b.due
-	}
-	if a.of != b.of {
-		return a.of.rule.place < b.of.rule.place
-	}
-	return strings.Compare(a.key, b.key) < 0
-}
-
-// Swap implements heap.Interface.
-func (t timers) Swap(i, j int) {
-	t[i], t[j] = t[j], t[i]
-	t[i].place, t[j].place = int32(i), int32(j) //nolint:gosec // state.max_keys is far below
-}
-
-// Push implements heap.Interface.
-func (t *timers) Push(x any) {
-	if e, ok := x.(*entry); ok {
-		e.place = int32(len(*t)) //nolint:gosec // as in Swap
-		*t = append(*t, e)
-	}
-}
-
-// Pop implements heap.Interface.
-func (t *timers) Pop() any {
-	old := *t
-	e := old[len(old)-1]
-	old[len(old)-1] = nil
-	*t = old[:len(old)-1]
-	e.place = -1
-	return e
-}
-
-func millis(d time.Duration) int64 { return d.Milliseconds() }
-
-// millisOf is 0 for the zero time. What a stream says to have arrived before 1970 arrived then: 0 is "never", and windows are
-// counted from there.
-func millisOf(t time.Time) int64 {
-	if t.IsZero() {
-		return 0
-	}
-	return max(t.UnixMilli(), 1)
-}
-
-func timeOf(ms int64) time.Time {
-	if ms == 0 {
-		return time.Time{}
-	}
-	return time.UnixMilli(ms).UTC()
 }

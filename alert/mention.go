@@ -2,13 +2,12 @@ package alert
 
 import (
 	"fmt"
-	"reflect"
 	"slices"
 	"strings"
 
-	"github.com/expr-lang/expr/ast"
-	"github.com/expr-lang/expr/file"
 	"github.com/go-json-experiment/json/jsontext"
+
+	"kinesis-alerter/alert/condition"
 )
 
 // Mention is one place in a Config that looks at a field of the records.
@@ -35,7 +34,7 @@ func (m Mention) Name() string { return strings.Join(m.Path, ".") }
 func (c Config) Mentions() []Mention {
 	c = c.WithDefaults()
 	var out []Mention
-	s := newSchema(c.Format)
+	s := condition.NewSchema(c.Format == FormatText)
 	for i, pattern := range c.Filter {
 		text, _ := pattern.MarshalJSON()
 		out = append(out, filterMentions(fmt.Sprintf("filter[%d]", i), text)...)
@@ -45,81 +44,33 @@ func (c Config) Mentions() []Mention {
 		field := fmt.Sprintf("rules[%d].", i)
 		in := []struct {
 			name, source string
-			kind         reflect.Kind
+			condition    bool
 		}{
-			{"when", r.When, reflect.Bool},
-			{"key", r.Key, reflect.Invalid},
-			{"value", r.Value, reflect.Invalid},
-			{"window.of", r.Window.Of, reflect.Invalid},
-			{"severity", r.Severity, reflect.Invalid},
+			{"when", r.When, true},
+			{"key", r.Key, false},
+			{"value", r.Value, false},
+			{"window.of", r.Window.Of, false},
+			{"severity", r.Severity, false},
 		}
 		for _, x := range in {
 			if x.name == "severity" && slices.Contains(severities(), x.source) {
 				continue
 			}
-			found := expressionMentions(x.source, s, x.kind)
-			for j := range found {
-				found[j].Field, found[j].Rule = field+x.name, r.Name
+			for _, m := range s.Mentions(x.source, x.condition) {
+				out = append(out, mentionIn(field+x.name, x.source, r.Name, m))
 			}
-			out = append(out, found...)
 		}
 	}
 	for i := range c.Silences {
-		found := expressionMentions(c.Silences[i].When, s, reflect.Bool)
-		for j := range found {
-			found[j].Field = fmt.Sprintf("silences[%d].when", i)
+		for _, m := range s.Mentions(c.Silences[i].When, true) {
+			out = append(out, mentionIn(fmt.Sprintf("silences[%d].when", i), c.Silences[i].When, "", m))
 		}
-		out = append(out, found...)
 	}
 	return out
 }
 
-// expressionMentions are the fields that an expression looks at, each where it stands first.
-func expressionMentions(source string, s *schema, want reflect.Kind) []Mention {
-	if strings.TrimSpace(source) == "" {
-		return nil
-	}
-	b, root, fault := newBuilder(source, s, want)
-	if fault != nil {
-		return nil
-	}
-	uses := &fieldUses{refs: b.refs, optional: make(map[string]bool)}
-	ast.Walk(&root, uses)
-	places := &fieldPlaces{at: make(map[string]file.Location)}
-	ast.Walk(&root, places)
-	var out []Mention
-	for _, name := range uses.names {
-		if _, builtin := builtinSlot(name, s.format); builtin {
-			continue
-		}
-		at := (&file.Error{Location: places.at[name]}).Bind(b.source)
-		out = append(out, Mention{
-			Value: source, Path: strings.Split(name, "\x00"), Optional: uses.optional[name], Line: at.Line, Col: at.Column + 1,
-		})
-	}
-	slices.SortStableFunc(out, func(a, b Mention) int {
-		if a.Line != b.Line {
-			return a.Line - b.Line
-		}
-		return a.Col - b.Col
-	})
-	return out
-}
-
-// fieldPlaces finds where names stand. It is an ast.Visitor.
-type fieldPlaces struct {
-	at map[string]file.Location
-}
-
-// Visit implements ast.Visitor.
-func (p *fieldPlaces) Visit(node *ast.Node) {
-	x, ok := (*node).(*ast.IdentifierNode)
-	if !ok {
-		return
-	}
-	if first, seen := p.at[x.Value]; !seen || x.Location().From < first.From {
-		p.at[x.Value] = x.Location()
-	}
+func mentionIn(field, source, rule string, m condition.Mention) Mention {
+	return Mention{Field: field, Value: source, Rule: rule, Path: m.Path, Optional: m.Optional, Line: m.Line, Col: m.Col}
 }
 
 // filterMentions are the fields that a pattern looks at in the payload.

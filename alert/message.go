@@ -5,11 +5,12 @@ import (
 	"fmt"
 	"math"
 	"strings"
-	"time"
 	"unicode"
 
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/prometheus/client_golang/prometheus"
+
+	"kinesis-alerter/alert/template"
 )
 
 // StructureString is the MessageStructure that the sample publishes with. It means nothing to SNS.
@@ -29,7 +30,7 @@ type renderer struct {
 	labels  map[string]string
 	// Each template is nil where there is none.
 	templates struct {
-		subject, message, group, runbook, dashboard *words
+		subject, message, group, runbook, dashboard *template.Template
 	}
 	bodies     []bodyWords
 	attributes []attributeWords
@@ -67,18 +68,18 @@ func newTemplateFailures(c *prometheus.CounterVec, rule string) map[string]prome
 func (r *renderer) message(a *Alert) (Message, error) {
 	data := r.data(a)
 	defer func() {
-		if data.meter.over != "" && r.over != nil {
-			r.over(data.meter.over)
+		if data.Meter.Over != "" && r.over != nil {
+			r.over(data.Meter.Over)
 		}
 	}()
 	m := Message{Subject: r.subjectOf(data)}
 	if body, ok := r.text(r.templates.message, data, partMessage); ok {
-		m.Body = finish(body, r.templates.message.says, data, true)
+		m.Body = finish(body, r.templates.message.Says, data, true)
 	} else {
-		m.Body = finish(r.defaultBody(a, data), mentions{kind: true, ended: true}, data, true)
+		m.Body = finish(r.defaultBody(a, data), template.Mentions{Kind: true, Ended: true}, data, true)
 	}
 	if r.templates.group != nil {
-		if out, err := r.templates.group.execute(data); err == nil {
+		if out, err := r.templates.group.Execute(data); err == nil {
 			m.Group = strings.TrimSpace(strings.ToValidUTF8(out, "\uFFFD"))
 		} else {
 			r.fail(partGroup, r.templates.group, data)
@@ -98,10 +99,10 @@ func (r *renderer) message(a *Alert) (Message, error) {
 }
 
 // subjectOf says what an alert is about that is no news of a condition that began to hold, unless the template does.
-func (r *renderer) subjectOf(data *messageData) string {
+func (r *renderer) subjectOf(data *template.Data) string {
 	if out, ok := r.text(r.templates.subject, data, partSubject); ok {
 		if subject := validSubject(out); subject != "" {
-			if r.templates.subject.says.kind {
+			if r.templates.subject.Says.Kind {
 				return subject
 			}
 			return validSubject(kindPrefix(data) + subject)
@@ -113,7 +114,7 @@ func (r *renderer) subjectOf(data *messageData) string {
 
 // bodiesOf makes the bodies of single protocols. One whose template fails is left out, so that its protocol gets the
 // message.
-func (r *renderer) bodiesOf(a *Alert, data *messageData) map[string]string {
+func (r *renderer) bodiesOf(a *Alert, data *template.Data) map[string]string {
 	bodies := make(map[string]string, len(r.bodies))
 	for i := range r.bodies {
 		b := &r.bodies[i]
@@ -121,7 +122,7 @@ func (r *renderer) bodiesOf(a *Alert, data *messageData) map[string]string {
 		if !ok {
 			continue
 		}
-		if body = finish(body, b.words.says, data, b.protocol != protocolSMS); b.protocol == protocolSMS {
+		if body = finish(body, b.words.Says, data, b.protocol != protocolSMS); b.protocol == protocolSMS {
 			body = TruncateText(body, maxSMS, a)
 		}
 		bodies[b.protocol] = body
@@ -131,11 +132,11 @@ func (r *renderer) bodiesOf(a *Alert, data *messageData) map[string]string {
 
 // text runs a template of which some text must come. It is false if there is none, or none fit for the alert, or if it
 // failed, which is counted.
-func (r *renderer) text(w *words, data *messageData, part string) (string, bool) {
-	if w == nil || data.Kind == string(KindWatchdog) && !w.says.kind {
+func (r *renderer) text(w *template.Template, data *template.Data, part string) (string, bool) {
+	if w == nil || data.Kind == string(KindWatchdog) && !w.Says.Kind {
 		return "", false
 	}
-	out, err := w.execute(data)
+	out, err := w.Execute(data)
 	out = strings.ToValidUTF8(out, "\uFFFD")
 	if err != nil || strings.TrimSpace(out) == "" {
 		r.fail(part, w, data)
@@ -146,8 +147,8 @@ func (r *renderer) text(w *words, data *messageData, part string) (string, bool)
 
 // fail counts a template that failed, unless it is one for records and there is no record: a rule that resolves after a
 // time would otherwise count a failure with each alert that it resolves.
-func (r *renderer) fail(part string, w *words, data *messageData) {
-	if data.Record.Data == "" && w.says.payload && !w.says.kind {
+func (r *renderer) fail(part string, w *template.Template, data *template.Data) {
+	if data.Record.Data == "" && w.Says.Payload && !w.Says.Kind {
 		return
 	}
 	if c := r.failed[part]; c != nil {
@@ -156,29 +157,29 @@ func (r *renderer) fail(part string, w *words, data *messageData) {
 }
 
 // finish adds to a body what its template does not say. A body that is a JSON document is for a machine, and stays one.
-func finish(body string, says mentions, data *messageData, links bool) string {
+func finish(body string, says template.Mentions, data *template.Data, links bool) string {
 	var lines []string
-	if data.Suppressed > 0 && !says.suppressed {
+	if data.Suppressed > 0 && !says.Suppressed {
 		verb := "were"
 		if data.Suppressed == 1 {
 			verb = "was"
 		}
 		lines = append(lines, fmt.Sprintf("(%d more %s suppressed since the last message)", data.Suppressed, verb))
 	}
-	if data.Unsure != "" && !says.unsure {
+	if data.Unsure != "" && !says.Unsure {
 		lines = append(lines, "(not certain: the memory of "+data.Unsure+" could not be read, and records of the key may go there)")
 	}
-	if data.Ended != "" && !says.ended {
+	if data.Ended != "" && !says.Ended {
 		lines = append(lines, "(it may still hold: "+data.Ended+")")
 	}
-	if links && data.Runbook != "" && !says.runbook {
+	if links && data.Runbook != "" && !says.Runbook {
 		lines = append(lines, "Runbook: "+data.Runbook)
 	}
-	if links && data.Dashboard != "" && !says.dashboard {
+	if links && data.Dashboard != "" && !says.Dashboard {
 		lines = append(lines, "Dashboard: "+data.Dashboard)
 	}
 	before := ""
-	if !says.kind {
+	if !says.Kind {
 		before = kindPrefix(data)
 	}
 	if len(lines) == 0 && before == "" || isDocument(body) {
@@ -217,65 +218,10 @@ func validSubject(s string) string {
 
 func lineOrControl(r rune) bool { return unicode.IsControl(r) || r == '\u2028' || r == '\u2029' }
 
-// messageData is what a template sees.
-type messageData struct {
-	Record RecordData
-	// Rule and Key are empty where there is none.
-	Rule, Severity, Key string
-	// Kind is firing, repeat, resolved, watchdog or drill.
-	Kind string
-	// ID is the alert's id, as in the attribute alert_id.
-	ID string
-	// At is the event time of the alert, Since when its condition began to hold, or the zero time. Both are in UTC.
-	At, Since time.Time
-	// Suppressed is how many alerts of the key were swallowed since the last message.
-	Suppressed uint32
-	// Unsure names the shards whose memory could not be read and to which records of the key may go since a reshard, or is empty.
-	Unsure string
-	// Ended says why the rule says no more of the key here although its condition may still hold: it was taken out, say. Mostly empty.
-	Ended string
-	// Value is the figure that the rule looks at, a Number, or nil.
-	Value any
-	// Labels are the rule's.
-	Labels map[string]string
-	// Runbook and Dashboard are the rendered links, or empty.
-	Runbook, Dashboard string
-	// Topic is the topic's name, Stream the stream's ARN.
-	Topic, Stream string
-
-	fields func() (map[string]any, error)
-	// meter counts what the templates of the message cost. Each may make as much text as there may be.
-	meter meter
-}
-
-// RecordData is .Record in a template.
-type RecordData struct {
-	// Data is the payload as text; empty for an alert that time brought about.
-	Data                                string
-	PartitionKey, SequenceNumber, Shard string
-	SubSequence                         uint32
-	// Arrival is in UTC.
-	Arrival time.Time
-}
-
-// Fields is .Fields in a template: the members of the payload's object. It is read from the payload only when a template
-// asks, so that alerts that wait cost no more than their records, and once for all templates of a message.
-func (d *messageData) Fields() (map[string]any, error) {
-	if d.fields == nil {
-		var members map[string]any
-		err := errOverBudget
-		if payload := []byte(d.Record.Data); d.meter.box(payload) {
-			members, err = templateFields(payload)
-		}
-		d.fields = func() (map[string]any, error) { return members, err }
-	}
-	return d.fields()
-}
-
 // data is what the templates see of a.
-func (r *renderer) data(a *Alert) *messageData {
-	d := &messageData{
-		Record: RecordData{
+func (r *renderer) data(a *Alert) *template.Data {
+	d := &template.Data{
+		Record: template.RecordData{
 			Data:           string(a.Record.Data),
 			PartitionKey:   a.Record.PartitionKey,
 			SequenceNumber: a.Record.SequenceNumber,
@@ -298,7 +244,7 @@ func (r *renderer) data(a *Alert) *messageData {
 		Stream:     r.stream,
 	}
 	if a.Worse != 0 && !math.IsNaN(a.Value) && !math.IsInf(a.Value, 0) {
-		d.Value = Number(a.Value)
+		d.Value = template.Number(a.Value)
 	}
 	// A link sees everything but the links.
 	runbook, dashboard := r.link(r.templates.runbook, d), r.link(r.templates.dashboard, d)
@@ -307,11 +253,11 @@ func (r *renderer) data(a *Alert) *messageData {
 }
 
 // link runs the template of a link; empty if there is none or it makes none.
-func (r *renderer) link(w *words, data *messageData) string {
+func (r *renderer) link(w *template.Template, data *template.Data) string {
 	if w == nil {
 		return ""
 	}
-	out, err := w.execute(data)
+	out, err := w.Execute(data)
 	out = strings.TrimSpace(out)
 	if err == nil && out == "" {
 		return ""
@@ -321,31 +267,4 @@ func (r *renderer) link(w *words, data *messageData) string {
 		return ""
 	}
 	return out
-}
-
-// execute runs a template.
-func (w *words) execute(data *messageData) (string, error) {
-	if w.fixed {
-		return w.source, nil
-	}
-	x, ok := w.executions.Get().(*execution)
-	if !ok {
-		var err error
-		if x, err = w.execution(); err != nil {
-			return "", err
-		}
-	}
-	defer w.executions.Put(x)
-	return x.run(data)
-}
-
-// execution makes one more.
-func (w *words) execution() (*execution, error) {
-	t, err := w.template.Clone()
-	if err != nil {
-		return nil, err
-	}
-	x := &execution{prices: w.prices}
-	x.template = t.Funcs(functions(w.zones, x))
-	return x, nil
 }

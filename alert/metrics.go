@@ -6,17 +6,20 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promauto"
+
+	"kinesis-alerter/alert/condition"
+	"kinesis-alerter/alert/payload"
 )
 
 type metrics struct {
 	records []prometheus.Counter
 	invalid map[Reason]prometheus.Counter
-	likely  map[Likely]prometheus.Counter
+	likely  map[payload.Likely]prometheus.Counter
 	panics  prometheus.Counter
 	notJSON prometheus.Counter
 	// filterOver counts the records that passed because the filter was over its budget.
 	filterOver prometheus.Counter
-	shadowed   [builtinSlots]prometheus.Counter
+	shadowed   [condition.BuiltinSlots]prometheus.Counter
 	templates  *prometheus.CounterVec
 
 	matched    *prometheus.CounterVec
@@ -37,14 +40,14 @@ type ruleMetrics struct {
 	evicted, cut prometheus.Counter
 	suppressed   map[Reason]prometheus.Counter
 	// undefined counts what kept the rule from matching behind the term under which the index has it.
-	undefined *[verdictCount]atomic.Uint64
+	undefined *[condition.VerdictCount]atomic.Uint64
 	// over counts the messages whose templates were over the budget.
 	over *atomic.Uint64
 }
 
 func newMetrics(reg prometheus.Registerer) *metrics {
 	factory := promauto.With(reg)
-	m := &metrics{invalid: make(map[Reason]prometheus.Counter), likely: make(map[Likely]prometheus.Counter)}
+	m := &metrics{invalid: make(map[Reason]prometheus.Counter), likely: make(map[payload.Likely]prometheus.Counter)}
 
 	records := factory.NewCounterVec(prometheus.CounterOpts{
 		Name: "kinesis_alerter_records_total",
@@ -57,14 +60,14 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		Name: "kinesis_alerter_invalid_records_total",
 		Help: "Records that could not be read, by the first defect, dead letters included.",
 	}, []string{"reason"})
-	for _, r := range invalidReasons() {
+	for _, r := range InvalidReasons() {
 		m.invalid[r] = invalid.WithLabelValues(string(r))
 	}
 	likely := factory.NewCounterVec(prometheus.CounterOpts{
 		Name: "kinesis_alerter_unreadable_records_total",
 		Help: "Records that could not be read, or not by the filter, by what they look like.",
 	}, []string{"likely"})
-	for _, l := range likelies() {
+	for _, l := range payload.Likelies() {
 		m.likely[l] = likely.WithLabelValues(string(l))
 	}
 	m.panics = factory.NewCounter(prometheus.CounterOpts{
@@ -83,7 +86,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		Name: "kinesis_alerter_shadowed_fields_total",
 		Help: "Records with a field that a rule cannot see, because a built-in name hides it.",
 	}, []string{"field"})
-	for slot, name := range builtinNames() {
+	for slot, name := range condition.BuiltinNames() {
 		m.shadowed[slot] = shadowed.WithLabelValues(name)
 	}
 	m.templates = factory.NewCounterVec(prometheus.CounterOpts{
@@ -133,7 +136,7 @@ func (m *metrics) adopt(c *compiled) {
 	for _, r := range c.rules {
 		r.metrics = ruleMetrics{
 			matched: m.matched.WithLabelValues(r.name), evicted: m.evicted.WithLabelValues(r.name), cut: m.cut.WithLabelValues(r.name),
-			suppressed: make(map[Reason]prometheus.Counter), undefined: new([verdictCount]atomic.Uint64), over: new(atomic.Uint64),
+			suppressed: make(map[Reason]prometheus.Counter), undefined: new([condition.VerdictCount]atomic.Uint64), over: new(atomic.Uint64),
 		}
 		if r.shadow {
 			r.metrics.shadow = m.shadow.WithLabelValues(r.name)
@@ -166,7 +169,7 @@ func (m *metrics) adopt(c *compiled) {
 }
 
 // forgot counts a key that was pushed out.
-func (m *ruleMetrics) forgot(stood standing) {
+func (m *ruleMetrics) forgot(stood phase) {
 	m.evicted.Inc()
 	if stood != quiet {
 		m.cut.Inc()
@@ -203,28 +206,26 @@ type undefinedCollector struct {
 type undefinedCounts struct {
 	set *compiled
 	// before is what the rules of earlier sets have counted, by rule and cause.
-	before map[string][verdictCount]uint64
+	before map[string][condition.VerdictCount]uint64
 }
 
 // adopt goes on with another set of rules where the last one stopped. It is called by one goroutine at a time.
 func (u *undefinedCollector) adopt(c *compiled) {
-	next := &undefinedCounts{set: c, before: make(map[string][verdictCount]uint64)}
+	next := &undefinedCounts{set: c, before: make(map[string][condition.VerdictCount]uint64)}
 	if last := u.current.Load(); last != nil {
-		last.each(func(rule string, counts [verdictCount]uint64) { next.before[rule] = counts })
+		last.each(func(rule string, counts [condition.VerdictCount]uint64) { next.before[rule] = counts })
 	}
 	u.current.Store(next)
 }
 
-func (u *undefinedCounts) each(visit func(rule string, counts [verdictCount]uint64)) {
+func (u *undefinedCounts) each(visit func(rule string, counts [condition.VerdictCount]uint64)) {
 	for _, r := range u.set.rules {
 		counts := u.before[r.name]
 		for v := range r.metrics.undefined {
 			counts[v] += r.metrics.undefined[v].Load()
 		}
-		if r.shelf != nil {
-			for v, n := range r.shelf.undefined(u.set.index.records.Load()) {
-				counts[v] += n
-			}
+		for v, n := range r.formula.When.Undefined(u.set.index) {
+			counts[v] += n
 		}
 		visit(r.name, counts)
 	}
@@ -239,9 +240,9 @@ func (u *undefinedCollector) Collect(ch chan<- prometheus.Metric) {
 	if counts == nil {
 		return
 	}
-	counts.each(func(rule string, counts [verdictCount]uint64) {
-		for v := undefinedMissing; v < verdictCount; v++ {
-			ch <- prometheus.MustNewConstMetric(u.desc, prometheus.CounterValue, float64(counts[v]), rule, v.cause())
+	counts.each(func(rule string, counts [condition.VerdictCount]uint64) {
+		for v := condition.UndefinedMissing; v < condition.VerdictCount; v++ {
+			ch <- prometheus.MustNewConstMetric(u.desc, prometheus.CounterValue, float64(counts[v]), rule, v.Cause())
 		}
 	})
 }

@@ -1,22 +1,16 @@
 package alert
 
-import "time"
-
 // overdueLeast is how far behind the clock a repetition is at least that counts as overdue: a little more than reading and ticks take.
 const overdueLeast = 5 * 1000 // milliseconds
-
-// Reaches tells the evaluator up to when the stream has records at least, however far behind evaluation is: what the service's clock
-// shows. It decides one thing, which repetitions are said while evaluation catches up. An evaluator that is told nothing says all.
-func (e *Evaluator) Reaches(now time.Time) { e.clock.clock = now.UnixMilli() }
 
 // overdue says whether a repetition goes unsaid because a later one is due by now: after an hour of downtime nobody wants sixty. Where
 // evaluation stays behind, one is made for each interval that passes by the clock.
 //
 // A replay sees a later clock, so it may leave out a repetition that was made, or count another number as swallowed. Nothing else may
 // differ. So this is asked last, when the repetition has spent what it spends of a rate limit, and an overdue one counts as made.
-func (l *lifecycle) overdue(r *rule, en *entry, o *occasion) Reason {
+func (l *lifecycle) overdue(r *rule, en *entry, t *trigger) Reason {
 	m := l.memory
-	if l.clock.at(o)+max(r.repeat, overdueLeast) > l.clock.clock {
+	if l.clock.at(t)+max(r.repeat, overdueLeast) > l.clock.clock {
 		delete(m.late, en)
 		return ""
 	}

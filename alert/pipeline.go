@@ -7,7 +7,9 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
 
+	"kinesis-alerter/alert/condition"
 	"kinesis-alerter/alert/filter"
+	"kinesis-alerter/alert/payload"
 )
 
 // Deps are what a Pipeline is given. All are required.
@@ -25,46 +27,46 @@ type Pipeline struct {
 	log     *zap.Logger
 	metrics *metrics
 	// hidden are the built-in names that have been reported to hide a field.
-	hidden [builtinSlots]atomic.Bool
+	hidden [condition.BuiltinSlots]atomic.Bool
 	// deep is how many unreadable records were looked at closely.
 	deep    atomic.Uint64
 	current atomic.Pointer[compiled]
-	// edits is what the last Update did to rules (edited.go).
+	// edits is what the last Update did to rules (edited_rules.go).
 	edits atomic.Pointer[map[string]string]
 }
 
 // compiled is a Config made ready to run: one version of the rules. It does not change.
 type compiled struct {
-	schema *schema
+	schema *condition.Schema
 	// filter is nil where every record passes.
 	filter *filter.Set
 	// filtered are the top-level members of the payload that the filter looks at.
 	filtered map[string]bool
 	// scores are the forests, and scored the schema of what they look at.
 	scores []*score
-	scored *schema
+	scored *condition.Schema
 	rules  []*rule
 	// every is the alert of each record where there are no rules; nil otherwise.
 	every    *route
-	index    *index
+	index    *condition.Index
 	watch    *fieldWatch
 	silences []*silence
 	// covers are the conditions of the silences, each once.
 	covers   []*cover
 	watchdog *watchdog
 	// mindful are the rules to which a record that does not match means something while they remember its key.
-	mindful  ruleSet
-	maxKeys  int
-	letters  bool
-	stateful bool
+	needNonMatches condition.RuleSet
+	maxKeys        int
+	letters        bool
+	stateful       bool
 }
 
 // route is one destination of a rule. The rule is nil where there are no rules.
 type route struct {
-	rule   *rule
-	topic  string
-	render *renderer
-	said   []byte // the words of the topic as a snapshot keeps them
+	rule       *rule
+	topic      string
+	render     *renderer
+	savedWords []byte // the words of the topic as a snapshot keeps them
 }
 
 // New compiles config. Its errors are those of Config.Validate, or say which dependency is missing.
@@ -151,7 +153,7 @@ func (p *Pipeline) Resolved(d Decision) {
 func (p *Pipeline) unreadable(data []byte, reason Reason) {
 	const all, some = 64, 64
 	n := p.deep.Add(1)
-	if c := p.metrics.likely[likelyCause(data, reason, n <= all || n%some == 0)]; c != nil {
+	if c := p.metrics.likely[payload.LikelyCause(data, payload.Defect(reason), n <= all || n%some == 0)]; c != nil {
 		c.Inc()
 	}
 }
@@ -161,7 +163,7 @@ func (p *Pipeline) shadowed(slot int) {
 	p.metrics.shadowed[slot].Inc()
 	if !p.hidden[slot].Swap(true) {
 		p.log.Warn("records have a field that a built-in name hides from the rules",
-			zap.String("field", builtinNames()[slot]))
+			zap.String("field", condition.BuiltinNames()[slot]))
 	}
 }
 

@@ -15,6 +15,7 @@ import (
 	"pgregory.net/rapid"
 
 	"kinesis-alerter/alert"
+	"kinesis-alerter/alert/payload"
 )
 
 const (
@@ -67,7 +68,7 @@ func TestSampleParity(t *testing.T) {
 	}
 	d := w.evaluator.Evaluate(record("1", "M\xfcller"))
 	require.Equal(t, alert.Decision{Outcome: alert.Invalid, Reason: alert.ReasonInvalidUTF8}, d)
-	d = w.evaluator.Evaluate(record("1", strings.Repeat("x", alert.MaxRecordBytes+1)))
+	d = w.evaluator.Evaluate(record("1", strings.Repeat("x", payload.MaxRecordBytes+1)))
 	require.Equal(t, alert.Decision{Outcome: alert.Invalid, Reason: alert.ReasonTooLarge}, d)
 }
 
@@ -264,7 +265,7 @@ func TestNewNamesMissingDependencies(t *testing.T) {
 }
 
 // told is everything about a decision that must repeat after a restart.
-func told(t require.TestingT, d alert.Decision) string {
+func notifiedSection(t require.TestingT, d alert.Decision) string {
 	var b strings.Builder
 	fmt.Fprintln(&b, d.Outcome, d.Reason)
 	for _, a := range d.Alerts {
@@ -311,7 +312,7 @@ func TestDeterminism(t *testing.T) {
 				if shards[rec.Shard] == nil {
 					shards[rec.Shard] = p.Shard(rec.Shard)
 				}
-				out[rec.Shard+rec.SequenceNumber] = told(t, shards[rec.Shard].Evaluate(rec))
+				out[rec.Shard+rec.SequenceNumber] = notifiedSection(t, shards[rec.Shard].Evaluate(rec))
 			}
 			return out
 		}

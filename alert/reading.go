@@ -1,7 +1,13 @@
 package alert
 
 import (
+	"bytes"
+	"math/bits"
+	"unicode/utf8"
+
+	"kinesis-alerter/alert/condition"
 	"kinesis-alerter/alert/filter"
+	"kinesis-alerter/alert/payload"
 )
 
 // reading is the record at hand as the filter, the rules and the templates see it, and the working memory for that.
@@ -11,10 +17,10 @@ type reading struct {
 	agreed   *agreement // of the memory
 	// set is the version of the rules that the evaluator runs.
 	set     *compiled
-	decoder *decoder
+	decoder *condition.Decoder
 	scoring *scoring // nil where there are no scores
 	matcher *filter.Matcher
-	frame   frame
+	frame   condition.Frame
 	// scored is the record with what the scores add to its payload.
 	scored Record
 	// payload is what the alerts of a scored record keep, once one is made: the scores' own memory is used again.
@@ -22,7 +28,169 @@ type reading struct {
 	// key and name are copies that the slots of the built-in names point to; keyText is the key of the rule at hand.
 	key, name, keyText []byte
 	// counted is what a distinct window counts of the record at hand.
-	counted value
+	counted condition.Value
 	// covered are the conditions of silences that the record meets, of those that were judged.
 	covered, judged uint32
+}
+
+// release drops everything that may point into a payload or have grown with it.
+func (in *reading) release() {
+	in.decoder, in.frame, in.matcher = condition.NewDecoder(in.set.schema), condition.NewFrame(in.set.schema), nil
+	in.keyText, in.counted = nil, condition.Value{}
+	if in.scoring = nil; len(in.set.scores) > 0 {
+		in.scoring = newScoring(in.set.scored)
+	}
+	if in.set.filter != nil {
+		in.matcher = in.set.filter.Matcher()
+	}
+}
+
+// maxRetained is the payload up to which an evaluator keeps its working memory, and with it the payload, until the next
+// record. A larger one is let go at once: an idle shard must not pin megabytes.
+const maxRetained = 64 << 10
+
+// admit asks the filter.
+func (in *reading) admit(rec *Record) filter.Result {
+	if in.matcher == nil {
+		return filter.Matched
+	}
+	return in.matcher.Match(rec.Data, rec.PartitionKey)
+}
+
+// read fills the slots. It returns the reason why the record is invalid, or the empty reason.
+func (in *reading) read(rec *Record) Reason {
+	c := in.set
+	if c.every != nil || c.schema.Text {
+		if len(rec.Data) > payload.MaxRecordBytes {
+			return ReasonTooLarge
+		}
+		if !utf8.Valid(rec.Data) {
+			return ReasonInvalidUTF8
+		}
+		if c.every != nil {
+			return ""
+		}
+		in.builtins(rec)
+		return ""
+	}
+	if reason := in.decode(rec); reason != "" {
+		return reason
+	}
+	for slot, hidden := range in.decoder.Shadowed {
+		if hidden {
+			in.pipeline.shadowed(slot)
+		}
+	}
+	in.builtins(rec)
+	return ""
+}
+
+// decode fills the slots of the fields.
+func (in *reading) decode(rec *Record) Reason {
+	for _, slot := range in.decoder.Touched { // of the record before
+		in.frame.Slots[slot] = condition.Value{}
+	}
+	return Reason(in.decoder.Decode(rec.Data, in.frame.Slots))
+}
+
+// builtins fills the slots of the built-in names that some rule mentions.
+func (in *reading) builtins(rec *Record) {
+	used := &in.set.schema.Used
+	slots := in.frame.Slots
+	if used[condition.SlotPartitionKey] {
+		in.key = append(in.key[:0], rec.PartitionKey...)
+		slots[condition.SlotPartitionKey] = condition.Value{Kind: condition.Text, Raw: in.key}
+	}
+	if used[condition.SlotShard] {
+		slots[condition.SlotShard] = condition.Value{Kind: condition.Text, Raw: in.name}
+	}
+	if used[condition.SlotArrival] {
+		slots[condition.SlotArrival] = condition.Value{Kind: condition.Moment, At: rec.Arrival.UTC()}
+	}
+	if used[condition.SlotAge] {
+		slots[condition.SlotAge] = condition.Value{Kind: condition.Span, NS: int64(in.clock.eventTime.Sub(rec.Arrival))}
+	}
+	if used[condition.SlotData] {
+		slots[condition.SlotData] = condition.Value{Kind: condition.Text, Raw: rec.Data}
+	}
+}
+
+// readQuietly is read without accounting for hidden fields.
+func (in *reading) readQuietly(rec *Record) Reason {
+	if in.set.every != nil || in.set.schema.Text {
+		return in.read(rec)
+	}
+	if defect := in.decoder.Decode(rec.Data, in.frame.Slots); defect != "" {
+		return Reason(defect)
+	}
+	in.builtins(rec)
+	return ""
+}
+
+// countKey accounts for a record that matches a rule and has no proper key.
+func (in *reading) countKey(r *rule) {
+	if r.key == nil {
+		return
+	}
+	if _, cause := r.key.Load(&in.frame); cause.Undefined() {
+		r.metrics.undefined[cause].Add(1)
+	}
+}
+
+// keyOf is what "the same alert" means for a record. A key that cannot be computed is the empty one: an alert without a
+// proper key is better than none. The bytes are valid until the next call.
+func (in *reading) keyOf(r *rule, partitionKey string) []byte {
+	in.keyText = in.keyText[:0]
+	switch {
+	case r.keyless():
+	case r.key == nil:
+		in.keyText = append(in.keyText, partitionKey...)
+	default:
+		if v, cause := r.key.Load(&in.frame); !cause.Undefined() {
+			in.keyText = v.AppendText(in.keyText)
+		}
+		if len(in.keyText) > maxKey && in.agreed.keyed() {
+			return in.agreed.key.shorten(in.keyText)
+		}
+	}
+	return in.keyText
+}
+
+// severityOf is the place of an alert's severity among severities.
+func (in *reading) severityOf(r *rule, t *trigger) uint8 {
+	word := r.severity
+	if r.severityOf != nil && t.rec != nil {
+		if v, cause := r.severityOf.Load(&in.frame); !cause.Undefined() && v.Kind == condition.Text {
+			word = string(v.Raw)
+		}
+	}
+	for i, s := range severities() {
+		if s == word {
+			return uint8(i)
+		}
+	}
+	return warning // what an expression says that is no severity
+}
+
+// kept is a record that may be kept.
+func (in *reading) kept(rec *Record) Record {
+	kept := *rec
+	if in.scoring != nil {
+		if in.payload == nil {
+			in.payload = bytes.Clone(rec.Data)
+		}
+		kept.Data = in.payload
+	}
+	return kept
+}
+
+// verdicts says which of some conditions the record at hand meets. Each is evaluated once at most, and only for a record that matters.
+func (in *reading) verdicts(of uint32) uint32 {
+	for todo := of &^ in.judged; todo != 0; todo &= todo - 1 {
+		if i := bits.TrailingZeros32(todo); in.set.covers[i].covers(&in.frame) {
+			in.covered |= 1 << i
+		}
+	}
+	in.judged |= of
+	return in.covered & of
 }

@@ -1,33 +1,25 @@
 package alert
 
+import (
+	"kinesis-alerter/alert/payload"
+)
+
 // The reasons of Invalid. A record has the reason of its first defect.
 const (
-	// ReasonEmpty is a payload of no bytes or only white space, where an object was expected.
-	ReasonEmpty Reason = "empty"
-	// ReasonNotJSON is a payload that breaks JSON's grammar in a way that no other reason names.
-	ReasonNotJSON Reason = "not_json"
-	// ReasonTruncated is a payload that ends in the middle of a document.
-	ReasonTruncated Reason = "truncated"
-	// ReasonTrailingData is a second value, or anything but white space, behind the object.
-	ReasonTrailingData Reason = "trailing_data"
-	// ReasonNotObject is valid JSON whose top level is an array, a string, a number, a boolean or null.
-	ReasonNotObject Reason = "not_object"
-	// ReasonInvalidUTF8 is a payload with bytes that are no UTF-8.
-	ReasonInvalidUTF8 Reason = "invalid_utf8"
-	// ReasonLoneSurrogate is a string with half of a surrogate pair, which stands for no character.
-	ReasonLoneSurrogate Reason = "lone_surrogate"
-	// ReasonDuplicateKey is an object with one name twice, where decoders disagree on which value counts.
-	ReasonDuplicateKey Reason = "duplicate_key"
-	// ReasonNonFinite is NaN or an infinity, which JSON cannot express.
-	ReasonNonFinite Reason = "non_finite"
-	// ReasonNumberRange is a referenced number beyond float64, like 1e400.
-	ReasonNumberRange Reason = "number_range"
-	// ReasonTooDeep is a document nested below 10,000 levels.
-	ReasonTooDeep Reason = "too_deep"
-	// ReasonTooLarge is a payload above MaxRecordBytes.
-	ReasonTooLarge Reason = "too_large"
-	// ReasonBadAggregate is a KPL aggregate that could not be taken apart; see Poison.
-	ReasonBadAggregate Reason = "bad_aggregate"
+	ReasonEmpty         = Reason(payload.Empty)
+	ReasonNotJSON       = Reason(payload.NotJSON)
+	ReasonTruncated     = Reason(payload.Truncated)
+	ReasonTrailingData  = Reason(payload.TrailingData)
+	ReasonNotObject     = Reason(payload.NotObject)
+	ReasonInvalidUTF8   = Reason(payload.InvalidUTF8)
+	ReasonLoneSurrogate = Reason(payload.LoneSurrogate)
+	ReasonDuplicateKey  = Reason(payload.DuplicateKey)
+	ReasonNonFinite     = Reason(payload.NonFinite)
+	ReasonNumberRange   = Reason(payload.NumberRange)
+	ReasonTooDeep       = Reason(payload.TooDeep)
+	ReasonTooLarge      = Reason(payload.TooLarge)
+	ReasonBadAggregate  = Reason(payload.BadAggregate)
+
 	// ReasonPanic is a record whose evaluation panicked.
 	ReasonPanic Reason = "panic"
 	// ReasonRejected is a readable record whose alert SNS will never accept, where the configuration says to go on without.
@@ -60,25 +52,14 @@ const (
 	ReasonOverdue Reason = "overdue"
 )
 
-// suppressions are the reasons of Suppressed.
-func suppressions() []Reason {
-	return []Reason{ReasonDedup, ReasonFiring, ReasonInhibited, ReasonSilenced, ReasonQuietHours, ReasonRateLimit, ReasonOverdue}
-}
-
-// MaxRecordBytes is the largest payload that is evaluated: 10 MiB, which is the largest record that Kinesis accepts.
-const MaxRecordBytes = 10 << 20
-
-// invalidReasons is the closed set, in the order of the documentation.
-func invalidReasons() []Reason {
-	return []Reason{
-		ReasonEmpty, ReasonNotJSON, ReasonTruncated, ReasonTrailingData, ReasonNotObject, ReasonInvalidUTF8,
-		ReasonLoneSurrogate, ReasonDuplicateKey, ReasonNonFinite, ReasonNumberRange, ReasonTooDeep, ReasonTooLarge,
-		ReasonBadAggregate, ReasonPanic, ReasonRejected, ReasonOther,
+// InvalidReasons are the reasons that an Invalid record can have: a closed set, in the order of the documentation.
+func InvalidReasons() []Reason {
+	var out []Reason
+	for _, d := range payload.Defects() {
+		out = append(out, Reason(d))
 	}
+	return append(out, ReasonPanic, ReasonRejected, ReasonOther)
 }
-
-// InvalidReasons are the reasons that an Invalid record can have.
-func InvalidReasons() []Reason { return invalidReasons() }
 
 // Poison is the decision on something that never became a Record, such as an aggregate that cannot be taken apart. It is
 // resolved like any other decision.

@@ -7,21 +7,21 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"kinesis-alerter/alert/budget"
+	"kinesis-alerter/alert/condition"
 )
 
 // rule is one compiled rule. It does not change once the rule set is made.
 type rule struct {
 	name string
 	// place is where the rule stands in the list.
-	place     int
-	conjuncts []conjunct
-	when      condition
-	// shelf is where the index has the rule, by the first term of when; nil if it is always tried.
-	shelf *shelf
+	place   int
+	formula condition.Formula
 	// key is what "the same alert" means; nil is the partition key.
-	key operand
+	key condition.Operand
 	// value is the figure that messages show; nil if there is none.
-	value operand
+	value condition.Operand
 	worse int8
 
 	hold    Stretch
@@ -32,48 +32,42 @@ type rule struct {
 	repeat  int64
 	limit   Rate
 
-	inhibitors []*rule
+	// muters are what can suppress the alerts, in the order in which they are asked (mute.go).
+	muters []muter
 	// silences are those that mute the rule, and covers the bits of their conditions.
 	silences   []*silence
 	covers     uint32
 	severity   string
-	severityOf operand
+	severityOf condition.Operand
 	shadow     bool
-	quiet      []*quietHours
 	routes     []*route
 	// fingerprint is of everything that the remembered state depends on. Another rule of the same name does not take the
 	// state over.
 	fingerprint [16]byte
 	sense       sense
 	// audience are the topics that hear of the rule, and said its words as a snapshot keeps them.
-	audience []string
-	said     []byte
-	metrics  ruleMetrics
-
-	// computed is what the rule computes beside its condition; the first keyed of it are the key. priced says that the rule has
-	// a price at all.
-	computed []operand
-	keyed    int
-	priced   bool
+	audience   []string
+	savedWords []byte
+	metrics    ruleMetrics
 }
 
 // remembers says whether the rule keeps an entry for each key.
-func (r *rule) remembers() bool { return r.episodic() || r.dedup > 0 || r.window != nil }
+func (r *rule) remembers() bool { return r.hasPeriods() || r.dedup > 0 || r.window != nil }
 
 // stateful says whether its decisions depend on earlier records.
 func (r *rule) stateful() bool { return r.remembers() || !r.limit.IsZero() }
 
 // episodic says whether the rule has excursions, with a beginning and an end, of which each alerts once. The other rules
 // alert with every record, or every tumbling window, for which they hold.
-func (r *rule) episodic() bool {
+func (r *rule) hasPeriods() bool {
 	return !r.hold.IsZero() || !r.resolve.IsZero() || r.absence.After > 0 || r.repeat > 0 || r.window != nil && !r.window.tumbling
 }
 
 // minds says whether a record for which the rule's condition is false changes what the rule remembers of its key.
-func (r *rule) minds() bool { return r.episodic() && r.absence.After == 0 }
+func (r *rule) needsNonMatches() bool { return r.hasPeriods() && r.absence.After == 0 }
 
 // whole says whether the rule is about the shard or the stream as a whole, so that it has no keys.
-func (r *rule) whole() bool { return r.absence.After > 0 && r.absence.Of != AbsenceOfKey }
+func (r *rule) keyless() bool { return r.absence.After > 0 && r.absence.Of != AbsenceOfKey }
 
 // timed says whether time can make the rule's alerts.
 func (r *rule) timed() bool {
@@ -93,13 +87,13 @@ const (
 )
 
 // rule compiles c, whose defaults are filled in. before are the rules that stand before it.
-func (f *faults) rule(field string, c RuleConfig, topics map[string]*topicWords, s *schema, before map[string]*rule) *rule {
+func (f *faults) rule(field string, c RuleConfig, topics map[string]*topicWords, s *condition.Schema, before map[string]*rule) *rule {
 	f.name(field+".name", c.Name, "_-.")
 	if c.Name == watchdogName {
 		f.add(field+".name", c.Name, "is the name of the watchdog's own messages; use another one")
 	}
 	r := &rule{
-		name: c.Name, hold: c.For, absence: c.Absence, resolve: c.Resolve, dedup: millis(c.Dedup),
+		formula: condition.Formula{When: &condition.Condition{}}, name: c.Name, hold: c.For, absence: c.Absence, resolve: c.Resolve, dedup: millis(c.Dedup),
 		repeat: millis(c.RepeatInterval), limit: c.RateLimit, shadow: c.Mode == ModeShadow,
 	}
 	f.ruleCondition(field, c, s, r)
@@ -111,37 +105,24 @@ func (f *faults) rule(field string, c RuleConfig, topics map[string]*topicWords,
 	f.ruleSeverity(field, c, s, r)
 	f.ruleMuting(field, c, r, before)
 	f.ruleRoutes(field, c, topics, r)
-	r.fingerprint, r.sense, r.audience, r.said = fingerprintOf(c), r.senseOf(c), r.listeners(), saidByRule(c)
-	r.compute()
+	r.fingerprint, r.sense, r.audience, r.savedWords = fingerprintOf(c), r.senseOf(c), r.listeners(), encodeRuleWords(c)
+	if r.window != nil {
+		r.formula = condition.NewFormula(r.formula.When, r.key, r.window.of, r.severityOf, r.value)
+	} else {
+		r.formula = condition.NewFormula(r.formula.When, r.key, r.severityOf, r.value)
+	}
 	return r
 }
 
 // forget lets go of what was compiled, but for what rules behind this one ask of it.
 func (r *rule) forget() {
-	r.conjuncts, r.when, r.key, r.value, r.severityOf, r.computed, r.routes = nil, nil, nil, nil, nil, nil, nil
+	r.formula, r.key, r.value, r.severityOf, r.routes = condition.Formula{}, nil, nil, nil, nil
 	if r.window != nil {
 		r.window.of = nil
 	}
 }
 
-// compute notes what the rule computes beside its condition.
-func (r *rule) compute() {
-	note := func(o operand) {
-		if p, ok := o.(*program); ok {
-			r.computed = append(r.computed, p)
-		}
-	}
-	note(r.key)
-	r.keyed = len(r.computed)
-	if r.window != nil {
-		note(r.window.of)
-	}
-	note(r.severityOf)
-	note(r.value)
-	r.priced = len(r.computed) > 0 || slices.ContainsFunc(r.conjuncts, func(c conjunct) bool { return c.priced })
-}
-
-func (f *faults) ruleCondition(field string, c RuleConfig, s *schema, r *rule) {
+func (f *faults) ruleCondition(field string, c RuleConfig, s *condition.Schema, r *rule) {
 	when := c.When
 	if strings.TrimSpace(when) == "" {
 		if c.Absence.After == 0 {
@@ -153,49 +134,41 @@ func (f *faults) ruleCondition(field string, c RuleConfig, s *schema, r *rule) {
 		f.add(field+".when", c.When, "absence of stream looks at all records of all shards; leave when out")
 		return
 	}
-	conjuncts, fault := compileConjuncts(when, s)
-	if fault != nil {
-		*f = append(*f, placedFault(field+".when", when, fault))
-		return
+	if c := f.condition(field+".when", when, s); c != nil {
+		r.formula.When = c
 	}
-	r.conjuncts, r.when = conjuncts, conditionOf(conjuncts)
 }
 
 // ruleValue finds the figure that the rule is about.
-func (f *faults) ruleValue(field string, c RuleConfig, s *schema, r *rule) {
+func (f *faults) ruleValue(field string, c RuleConfig, s *condition.Schema, r *rule) {
 	if strings.TrimSpace(c.Value) != "" {
 		r.value, r.worse = f.operand(field+".value", c.Value, s), 1
 	}
 	if r.window != nil {
 		return
 	}
-	for _, x := range r.conjuncts {
-		p, ok := x.term.(*predicate)
-		if !ok || p.value.kind != number || p.op == equal || p.op == notEqual {
-			continue
-		}
+	if slot, op, ok := r.formula.When.Threshold(); ok {
 		if r.value == nil {
-			r.value = slotOperand(p.slot)
+			r.value = slot
 		}
-		r.worse = direction(p.op)
-		return
+		r.worse = direction(op)
 	}
 }
 
 // direction says which way a figure is worse that alerts when it is op some bound.
-func direction(op operator) int8 {
+func direction(op condition.Operator) int8 {
 	switch op {
-	case more, moreOrEqual:
+	case condition.More, condition.MoreOrEqual:
 		return 1
-	case less, lessOrEqual:
+	case condition.Less, condition.LessOrEqual:
 		return -1
-	case equal, notEqual:
+	case condition.Equal, condition.NotEqual:
 	}
 	return 0
 }
 
 // ruleState checks what the rule remembers.
-func (f *faults) ruleState(field string, c RuleConfig, s *schema, r *rule) {
+func (f *faults) ruleState(field string, c RuleConfig, s *condition.Schema, r *rule) {
 	r.window = f.window(field+".window", c.Window, s)
 	stretch := func(name string, x Stretch) {
 		if x.Records > maxStreak || x.Time > maxStretch || x.Time%time.Millisecond != 0 {
@@ -243,7 +216,7 @@ func (f *faults) ruleState(field string, c RuleConfig, s *schema, r *rule) {
 	}
 }
 
-func (f *faults) ruleSeverity(field string, c RuleConfig, s *schema, r *rule) {
+func (f *faults) ruleSeverity(field string, c RuleConfig, s *condition.Schema, r *rule) {
 	if slices.Contains(severities(), c.Severity) {
 		r.severity = c.Severity
 		return
@@ -255,7 +228,7 @@ func (f *faults) ruleSeverity(field string, c RuleConfig, s *schema, r *rule) {
 		return
 	}
 	if r.severityOf = f.operand(field+".severity", c.Severity, s); r.severityOf != nil {
-		if k, ok := r.severityOf.(*constant); ok && !slices.Contains(severities(), string(k.value.raw)) {
+		if word, ok := condition.ConstantText(r.severityOf); ok && !slices.Contains(severities(), word) {
 			f.add(field+".severity", c.Severity, "%s", one)
 		}
 		if r.absence.Of == AbsenceOfStream {
@@ -268,38 +241,7 @@ func (f *faults) ruleMuting(field string, c RuleConfig, r *rule, before map[stri
 	if c.Mode != ModeLive && c.Mode != ModeShadow {
 		f.add(field+".mode", c.Mode, "must be %s or %s", ModeLive, ModeShadow)
 	}
-	for i, q := range c.Quiet {
-		r.quiet = append(r.quiet, f.quiet(fmt.Sprintf("%s.quiet[%d]", field, i), q))
-	}
-	for i, name := range c.InhibitedBy {
-		other := before[name]
-		if other == nil {
-			f.add(fmt.Sprintf("%s.inhibited_by[%d]", field, i), name,
-				"is not the name of a rule that stands before this one; what inhibits is decided first")
-			continue
-		}
-		if why := r.inhibitable(other); why != "" {
-			f.add(fmt.Sprintf("%s.inhibited_by[%d]", field, i), name, "%s", why)
-		}
-		r.inhibitors = append(r.inhibitors, other)
-	}
-}
-
-// inhibitable says why other can never mute the rule; empty if it can.
-func (r *rule) inhibitable(other *rule) string {
-	switch {
-	case other.absence.Of == AbsenceOfStream && r.absence.Of != AbsenceOfStream:
-		return "absence of stream is decided in one shard, the others would not know; use absence of shard"
-	case r.whole() && !other.whole():
-		return fmt.Sprintf("is about single keys, and absence of %s about none of them", r.absence.Of)
-	case r.absence.Of == AbsenceOfStream && other.absence.Of != AbsenceOfStream:
-		return "is about one shard, and absence of stream about all of them"
-	case !other.remembers() && (r.absence.After > 0 || r.window != nil && r.window.tumbling):
-		return "is about single records, and this rule fires without one; give it resolve, or dedup"
-	case other.remembers() && !other.episodic() && other.dedup == 0:
-		return "is active for no longer than a moment; give it resolve, or dedup"
-	}
-	return ""
+	f.muters(field, c, r, before)
 }
 
 func (f *faults) ruleRoutes(field string, c RuleConfig, topics map[string]*topicWords, r *rule) {
@@ -319,7 +261,7 @@ func (f *faults) ruleRoutes(field string, c RuleConfig, topics map[string]*topic
 		case listed[name]:
 			f.add(at, name, "is listed twice; one alert per topic is sent")
 		default:
-			r.routes = append(r.routes, &route{rule: r, topic: name, render: f.render(shared, own), said: shared.said})
+			r.routes = append(r.routes, &route{rule: r, topic: name, render: f.render(shared, own), savedWords: shared.savedWords})
 		}
 		listed[name] = true
 	}
@@ -338,16 +280,16 @@ func fingerprintOf(c RuleConfig) [16]byte {
 	if n := c.Window.MinRecords; n > 0 {
 		fmt.Fprintf(&b, "min_records %d\n", n)
 	}
-	if budgetVersion > 1 {
-		fmt.Fprintf(&b, "budget %d\n", budgetVersion)
+	if budget.Version > 1 {
+		fmt.Fprintf(&b, "budget %d\n", budget.Version)
 	}
 	sum := sha256.Sum256([]byte(b.String()))
 	return [16]byte(sum[:16])
 }
 
 // operand compiles an expression that gives a value; nil after an error.
-func (f *faults) operand(field, source string, s *schema) operand {
-	o, fault := compileOperand(source, s)
+func (f *faults) operand(field, source string, s *condition.Schema) condition.Operand {
+	o, fault := condition.CompileOperand(source, s)
 	if fault != nil {
 		*f = append(*f, placedFault(field, source, fault))
 		return nil
@@ -356,8 +298,8 @@ func (f *faults) operand(field, source string, s *schema) operand {
 }
 
 // condition compiles a condition; nil after an error.
-func (f *faults) condition(field, source string, s *schema) condition {
-	c, fault := compileCondition(source, s)
+func (f *faults) condition(field, source string, s *condition.Schema) *condition.Condition {
+	c, fault := condition.Compile(source, s)
 	if fault != nil {
 		*f = append(*f, placedFault(field, source, fault))
 	}

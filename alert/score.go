@@ -13,6 +13,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"kinesis-alerter/alert/condition"
 	"kinesis-alerter/alert/forest"
 )
 
@@ -134,18 +135,18 @@ type scored struct {
 
 // scoring is what an evaluator scores with: a decoder for the fields of all scores, and the payload that it makes.
 type scoring struct {
-	decoder *decoder
-	slots   []value
+	decoder *condition.Decoder
+	slots   []condition.Value
 	payload []byte
 }
 
 // apply scores a record and returns the payload with what the scores add to it. It is the record's own payload where there is
 // nothing to score: what is wrong with it is found by the stages behind.
 func (s *scoring) apply(c *compiled, m *memory, rec *Record) []byte {
-	for _, slot := range s.decoder.touched {
-		s.slots[slot] = value{}
+	for _, slot := range s.decoder.Touched {
+		s.slots[slot] = condition.Value{}
 	}
-	if s.decoder.decode(rec.Data, s.slots) != "" {
+	if s.decoder.Decode(rec.Data, s.slots) != "" {
 		return rec.Data
 	}
 	end := bytes.LastIndexByte(rec.Data, '}')
@@ -154,7 +155,7 @@ func (s *scoring) apply(c *compiled, m *memory, rec *Record) []byte {
 	empty := len(first) > 0 && first[len(first)-1] == '{'
 	added := false
 	for i, x := range c.scores {
-		if slices.ContainsFunc(x.taken, func(slot int) bool { return s.slots[slot].kind != absent }) {
+		if slices.ContainsFunc(x.taken, func(slot int) bool { return s.slots[slot].Kind != condition.Absent }) {
 			x.metrics.skipped[reasonScored].Inc()
 			continue
 		}
@@ -171,16 +172,16 @@ func (s *scoring) apply(c *compiled, m *memory, rec *Record) []byte {
 }
 
 // append appends the members of one score to a payload that is open; nothing if the record has no point.
-func (m *scoreMemory) append(to []byte, slots []value, rec *Record, comma bool) []byte {
+func (m *scoreMemory) append(to []byte, slots []condition.Value, rec *Record, comma bool) []byte {
 	x := m.score
 	m.values = m.values[:0]
 	for _, slot := range x.slots {
 		v := &slots[slot]
-		if v.kind != number || math.IsInf(v.num, 0) || math.IsNaN(v.num) {
+		if v.Kind != condition.Number || math.IsInf(v.Num, 0) || math.IsNaN(v.Num) {
 			x.metrics.skipped[reasonField].Inc()
 			return to
 		}
-		m.values = append(m.values, v.num)
+		m.values = append(m.values, v.Num)
 	}
 	f := m.find(m.keyOf(slots, rec))
 	if !f.forest.Valid(m.values) {
@@ -228,11 +229,11 @@ func (m *scoreMemory) explain(to []byte, f *scored) []byte {
 	return append(to, '}')
 }
 
-func (m *scoreMemory) keyOf(slots []value, rec *Record) []byte {
+func (m *scoreMemory) keyOf(slots []condition.Value, rec *Record) []byte {
 	m.keyText = m.keyText[:0]
 	switch {
 	case m.score.keySlot >= 0:
-		m.keyText = slots[m.score.keySlot].appendText(m.keyText)
+		m.keyText = slots[m.score.keySlot].AppendText(m.keyText)
 		if len(m.keyText) > maxKey && m.agreed.keyed() {
 			short := m.agreed.key.shorten(m.keyText)
 			m.keyText = nil // it may be as long as a record
@@ -314,8 +315,8 @@ func (m *scoreMemory) unlink(f *scored) {
 }
 
 // scores compiles the scores. Their fields have a schema of their own: they are read before the filter and the rules are.
-func (f *faults) scores(configs []ScoreConfig, format string) ([]*score, *schema) {
-	s := newSchema(FormatJSON)
+func (f *faults) scores(configs []ScoreConfig, format string) ([]*score, *condition.Schema) {
+	s := condition.NewSchema(false)
 	var out []*score
 	for i, c := range configs {
 		field := fmt.Sprintf("score[%d]", i)
@@ -329,13 +330,13 @@ func (f *faults) scores(configs []ScoreConfig, format string) ([]*score, *schema
 			if strings.TrimSpace(path) == "" || slices.Index(c.Fields, path) < j {
 				f.add(fmt.Sprintf("%s.fields[%d]", field, j), path, "must be the path of a field, once")
 			}
-			x.slots = append(x.slots, s.field(strings.Split(path, ".")))
+			x.slots = append(x.slots, s.Field(strings.Split(path, ".")))
 		}
 		if len(c.Fields) == 0 || len(c.Fields) > maxScoreFields {
 			f.add(field+".fields", "", "must name 1 to %d fields with numbers", maxScoreFields)
 		}
 		if c.Key != "" && c.Key != "partition_key" {
-			x.keySlot = s.field(strings.Split(c.Key, "."))
+			x.keySlot = s.Field(strings.Split(c.Key, "."))
 		}
 		for _, name := range x.adds() {
 			for _, b := range out {
@@ -343,7 +344,7 @@ func (f *faults) scores(configs []ScoreConfig, format string) ([]*score, *schema
 					f.add(field+".as", c.As, "adds %s, as score[%d] does; names must be unique", name, b.place)
 				}
 			}
-			x.taken = append(x.taken, s.field([]string{name}))
+			x.taken = append(x.taken, s.Field([]string{name}))
 		}
 		f.scoreForest(field, c, x)
 		sum := sha256.Sum256(fmt.Appendf(nil, "%q %q %+v %+v", c.Fields, c.Key, x.forest, c.Threshold))
@@ -430,8 +431,8 @@ func (c ScoreConfig) withDefaults() ScoreConfig {
 	return c
 }
 
-func newScoring(s *schema) *scoring {
-	return &scoring{decoder: newDecoder(s), slots: make([]value, s.slots)}
+func newScoring(s *condition.Schema) *scoring {
+	return &scoring{decoder: condition.NewDecoder(s), slots: make([]condition.Value, s.Slots)}
 }
 
 func newScoreMemory(x *score, agreed *agreement) *scoreMemory {

@@ -4,12 +4,13 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
-	"math/bits"
 	"strings"
 	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"kinesis-alerter/alert/condition"
 )
 
 // silence mutes rules from one event time to another.
@@ -25,7 +26,7 @@ type silence struct {
 
 // cover is the condition of one silence or more. What it says of a record is kept with the record's key, for what time brings about.
 type cover struct {
-	when condition
+	when *condition.Condition
 	// hash is of the condition's text. A snapshot names conditions by it, so that silences may be edited.
 	hash uint32
 	// over are the series of its silences that count the records for which it costs too much.
@@ -35,37 +36,34 @@ type cover struct {
 // maxCovers is how many different conditions silences can have: there is a bit for each with every key.
 const maxCovers = 32
 
-// mutes says whether the silence is in force at a time, and covers what meets these conditions.
-func (s *silence) mutes(at time.Time, covered uint32) bool {
+// mutes implements muter. What a silence with a condition says of what time causes is in window_silence.go.
+func (s *silence) mutes(c *candidate) (until time.Time, ok bool) {
+	return s.until, s.applies(c.at, c.covered(c.rule, c.key))
+}
+
+func (*silence) reason() Reason { return ReasonSilenced }
+
+func (s *silence) words() string {
+	return "silence " + s.name + ", until " + s.until.UTC().Format(time.RFC3339)
+}
+
+func (*silence) dependency() (d Dependency, ok bool) { return d, false }
+
+// applies says whether the silence is in force at a time, and covers what meets these conditions.
+func (s *silence) applies(at time.Time, covered uint32) bool {
 	return !at.Before(s.from) && at.Before(s.until) && (s.bit == 0 || covered&s.bit != 0)
 }
 
 // covers evaluates the condition. It has a budget of its own: one that costs too much silences nothing, which is counted for its
 // silences, and costs no rule its alert.
-func (c *cover) covers(f *frame) bool {
-	rules := f.meter
-	f.meter.lend(f.others)
-	v := c.when.eval(f)
-	over := f.meter.over != ""
-	f.others -= f.meter.spent()
-	f.meter = rules
+func (c *cover) covers(f *condition.Frame) bool {
+	holds, over := f.Apart(c.when)
 	if over {
 		for _, silence := range c.over {
 			silence.Inc()
 		}
 	}
-	return v == yes && !over
-}
-
-// verdicts says which of some conditions the record at hand meets. Each is evaluated once at most, and only for a record that matters.
-func (in *reading) verdicts(of uint32) uint32 {
-	for todo := of &^ in.judged; todo != 0; todo &= todo - 1 {
-		if i := bits.TrailingZeros32(todo); in.set.covers[i].covers(&in.frame) {
-			in.covered |= 1 << i
-		}
-	}
-	in.judged |= of
-	return in.covered & of
+	return holds
 }
 
 // silences compiles the silences of a configuration, and tells the rules of theirs.
@@ -108,6 +106,7 @@ func (f *faults) silences(configs []SilenceConfig, out *compiled) {
 		out.silences = append(out.silences, x)
 		for _, r := range muted {
 			r.silences = append(r.silences, x)
+			r.mutedBy(x)
 			r.covers |= x.bit
 		}
 	}
@@ -122,7 +121,7 @@ func (f *faults) cover(field, when string, x *silence, known map[string]int, out
 	i, ok := known[source]
 	if !ok {
 		c := f.condition(field, when, out.schema)
-		if len(c) == 1 && c[0] == literal(true) {
+		if c != nil && c.IsTrue() {
 			return
 		}
 		if i = len(out.covers); i == maxCovers {
@@ -130,7 +129,11 @@ func (f *faults) cover(field, when string, x *silence, known map[string]int, out
 				`host in ["a", "b"], and take out silences that are over`, maxCovers, maxCovers)
 			return
 		}
-		sum := sha256.Sum256([]byte(out.schema.format + "\x00" + source))
+		format := FormatJSON
+		if out.schema.Text {
+			format = FormatText
+		}
+		sum := sha256.Sum256([]byte(format + "\x00" + source))
 		known[source] = i
 		out.covers = append(out.covers, &cover{when: c, hash: binary.BigEndian.Uint32(sum[:])})
 	}

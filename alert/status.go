@@ -3,6 +3,8 @@ package alert
 import (
 	"time"
 
+	"kinesis-alerter/alert/condition"
+	"kinesis-alerter/alert/payload"
 	"kinesis-alerter/internal/counts"
 )
 
@@ -12,7 +14,7 @@ type Status struct {
 	// Records are the resolved records by outcome; every outcome is there.
 	Records map[Outcome]uint64
 	// Unreadable are the records that could not be read, or not by the filter, by what they look like; only those that came.
-	Unreadable map[Likely]uint64
+	Unreadable map[payload.Likely]uint64
 	// Rules are in the order of the configuration; none where every record alerts.
 	Rules []RuleStatus
 	// Filters says that there is a filter.
@@ -54,8 +56,8 @@ func (p *Pipeline) Status() Status {
 	s := Status{Records: p.Resolutions(), Unreadable: p.Unreadable()}
 	undefined := make(map[string]uint64)
 	if counts := p.metrics.undefined.current.Load(); counts != nil {
-		counts.each(func(rule string, causes [verdictCount]uint64) {
-			for v := undefinedMissing; v < verdictCount; v++ {
+		counts.each(func(rule string, causes [condition.VerdictCount]uint64) {
+			for v := condition.UndefinedMissing; v < condition.VerdictCount; v++ {
 				undefined[rule] += causes[v]
 			}
 		})
@@ -63,11 +65,7 @@ func (p *Pipeline) Status() Status {
 	set := p.current.Load()
 	fields := set.watch.findings(func(rule int) uint64 {
 		r := set.rules[rule]
-		n := r.metrics.undefined[undefinedMistyped].Load()
-		if r.shelf != nil {
-			n += r.shelf.mistyped.Load()
-		}
-		return n
+		return r.metrics.undefined[condition.UndefinedMistyped].Load() + r.formula.When.Mistyped()
 	})
 	for i, r := range set.rules {
 		one := RuleStatus{
@@ -109,8 +107,8 @@ func (p *Pipeline) Resolutions() map[Outcome]uint64 {
 
 // Unreadable are the records that could not be read, or not by the filter, by what they look like; only those that came. Safe
 // for concurrent use.
-func (p *Pipeline) Unreadable() map[Likely]uint64 {
-	seen := make(map[Likely]uint64)
+func (p *Pipeline) Unreadable() map[payload.Likely]uint64 {
+	seen := make(map[payload.Likely]uint64)
 	for l, c := range p.metrics.likely {
 		if n := counts.Of(c); n > 0 {
 			seen[l] = n
@@ -129,7 +127,9 @@ func (p *Pipeline) OverBudget() map[string]uint64 {
 		}
 	}
 	if counts := p.metrics.undefined.current.Load(); counts != nil {
-		counts.each(func(rule string, causes [verdictCount]uint64) { add(rule, causes[undefinedOverBudget]) })
+		counts.each(func(rule string, causes [condition.VerdictCount]uint64) {
+			add(rule, causes[condition.UndefinedOverBudget])
+		})
 	}
 	for _, r := range p.current.Load().rules {
 		add(r.name, r.metrics.over.Load())

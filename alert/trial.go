@@ -6,10 +6,12 @@ import (
 	"math/rand/v2"
 	"slices"
 	"strings"
-	"text/template/parse"
 	"time"
 
 	"github.com/go-json-experiment/json/jsontext"
+
+	"kinesis-alerter/alert/condition"
+	"kinesis-alerter/alert/template"
 )
 
 const (
@@ -58,23 +60,23 @@ type topicTrial struct {
 // tried is a template with its place in the configuration.
 type tried struct {
 	field string
-	words *words
+	words *template.Template
 	topic bool
 }
 
 // rule tries the templates of a rule with its topics. field is empty in the mode without rules.
 func (t *trials) rule(field string, c RuleConfig, topics map[string]*topicWords, format string) {
 	var f faults
-	r, own := &rule{hold: c.For, absence: c.Absence, resolve: c.Resolve, repeat: millis(c.RepeatInterval)}, (*ruleWords)(nil)
-	s := newSchema(format)
-	known := map[string]kindSet{}
+	r, own := &rule{formula: condition.Formula{When: &condition.Condition{}}, hold: c.For, absence: c.Absence, resolve: c.Resolve, repeat: millis(c.RepeatInterval)}, (*ruleWords)(nil)
+	s := condition.NewSchema(format == FormatText)
+	known := map[string]condition.KindSet{}
 	if field != "" {
 		own = f.ruleWords(field, c)
 		f.ruleCondition(field, c, s, r)
 		r.window = f.window(field+".window", c.Window, s)
 		f.ruleValue(field, c, s, r)
 		if r.window == nil { // which is judged with any record of its key
-			known = kindsNeeded(r, s)
+			known = s.Needs(r.formula.When)
 		}
 	}
 	if len(f) > 0 {
@@ -87,13 +89,13 @@ func (t *trials) rule(field string, c RuleConfig, topics map[string]*topicWords,
 		}
 		render := f.render(topic, own)
 		for _, x := range templatesOf(render, topic, own) {
-			if x.words == nil || x.words.fixed {
+			if x.words == nil || x.words.Fixed {
 				continue
 			}
 			var fault *ConfigError
 			for _, kind := range r.kinds() {
 				// What does not look at the kind is no worse in the others.
-				if fault == nil && (kind == KindFiring || x.words.says.kind) {
+				if fault == nil && (kind == KindFiring || x.words.Says.Kind) {
 					fault = t.try(render, r, x, kind, known, format)
 				}
 			}
@@ -121,7 +123,7 @@ func (t *trials) note(field string, fault *ConfigError) {
 
 // templatesOf are the templates of a route. own is nil in the mode without rules.
 func templatesOf(r *renderer, topic *topicWords, own *ruleWords) []tried {
-	pick := func(name string, w, mine *words) tried {
+	pick := func(name string, w, mine *template.Template) tried {
 		if mine != nil {
 			return tried{own.field + "." + name, mine, false}
 		}
@@ -171,55 +173,30 @@ func (r *rule) recorded(kind Kind) bool {
 	return true
 }
 
-// kindsNeeded are the types that fields have in every record that the rule matches, by their paths.
-func kindsNeeded(r *rule, s *schema) map[string]kindSet {
-	bySlot := make(map[int]kindSet)
-	for _, c := range r.conjuncts {
-		if slot, kinds, ok := demand(c.term); ok && slot >= builtinSlots {
-			if before, known := bySlot[slot]; known {
-				kinds &= before
-			}
-			bySlot[slot] = kinds
-		}
-	}
-	out := make(map[string]kindSet)
-	var walk func(n *fieldNode, path []string)
-	walk = func(n *fieldNode, path []string) {
-		if kinds := bySlot[n.slot]; n.slot >= builtinSlots && kinds != 0 {
-			out[strings.Join(path, "\x00")] = kinds
-		}
-		for _, child := range n.children {
-			walk(child, append(slices.Clip(path), child.name))
-		}
-	}
-	walk(&s.root, nil)
-	return out
-}
-
 // trialValues are values of a field, by their kinds.
-func trialValues(kinds kindSet) []string {
+func trialValues(kinds condition.KindSet) []string {
 	var out []string
 	for _, v := range []struct {
-		kind kind
+		kind condition.Kind
 		text string
 	}{
-		{text, `"text"`},
-		{number, "5"},
-		{boolean, "true"},
-		{composite, `["a"]`},
-		{composite, `{"a":1}`},
-		{null, "null"},
-		{number, "-1.5"},
-		{number, "0"},
-		{boolean, "false"},
-		{text, `""`},
-		{text, `"123"`},
-		{text, `"2026-11-22T12:00:00Z"`},
-		{composite, "[]"},
-		{composite, "[1,2,3]"},
-		{composite, "{}"},
+		{condition.Text, `"text"`},
+		{condition.Number, "5"},
+		{condition.Boolean, "true"},
+		{condition.Composite, `["a"]`},
+		{condition.Composite, `{"a":1}`},
+		{condition.Null, "null"},
+		{condition.Number, "-1.5"},
+		{condition.Number, "0"},
+		{condition.Boolean, "false"},
+		{condition.Text, `""`},
+		{condition.Text, `"123"`},
+		{condition.Text, `"2026-11-22T12:00:00Z"`},
+		{condition.Composite, "[]"},
+		{condition.Composite, "[1,2,3]"},
+		{condition.Composite, "{}"},
 	} {
-		if kinds.has(v.kind) {
+		if kinds.Has(v.kind) {
 			out = append(out, v.text)
 		}
 	}
@@ -227,8 +204,8 @@ func trialValues(kinds kindSet) []string {
 }
 
 // try runs a template for one kind of message. The answer is nil unless it fails whatever the record.
-func (t *trials) try(r *renderer, of *rule, x tried, kind Kind, known map[string]kindSet, format string) *ConfigError {
-	paths := fieldsOf(x.words)
+func (t *trials) try(r *renderer, of *rule, x tried, kind Kind, known map[string]condition.KindSet, format string) *ConfigError {
+	paths := x.words.Fields()
 	for path := range known {
 		paths = append(paths, strings.Split(path, "\x00"))
 	}
@@ -238,7 +215,7 @@ func (t *trials) try(r *renderer, of *rule, x tried, kind Kind, known map[string
 	}
 	paths = slices.DeleteFunc(paths, func(path []string) bool {
 		for i := range path { // below what is no object
-			if need, ok := known[strings.Join(path[:i], "\x00")]; ok && !need.has(composite) {
+			if need, ok := known[strings.Join(path[:i], "\x00")]; ok && !need.Has(condition.Composite) {
 				return true
 			}
 		}
@@ -255,7 +232,7 @@ func (t *trials) try(r *renderer, of *rule, x tried, kind Kind, known map[string
 		paths = nil
 	}
 	for i, path := range paths {
-		kinds := jsonKinds
+		kinds := condition.JSONKinds
 		if need, ok := known[strings.Join(path, "\x00")]; ok {
 			kinds = need
 		}
@@ -276,8 +253,8 @@ func (t *trials) try(r *renderer, of *rule, x tried, kind Kind, known map[string
 		if a.Worse = 0; at[0] < len(figures) {
 			a.Value, a.Worse = figures[at[0]], 1
 		}
-		_, err := x.words.execute(r.data(a))
-		if err == nil || !ofTypes(err) {
+		_, err := x.words.Execute(r.data(a))
+		if err == nil || !template.OfTypes(err) {
 			return true
 		}
 		failed = cmp.Or(failed, err)
@@ -326,7 +303,7 @@ func (t *trials) try(r *renderer, of *rule, x tried, kind Kind, known map[string
 		if a.Record.Data = nil; of.timed() && (kind != KindResolved || of.absence.After == 0) && passes() {
 			return nil // the message can come without a record, too
 		}
-		fault := templateFault(x.field, x.words.source, failed)
+		fault := templateFault(x.field, x.words.Source, template.FaultOf(failed))
 		fault.Rule = fmt.Sprintf("fails in every message of kind %s, whatever the record: %s", kind, fault.Rule)
 		return fault
 	}
@@ -339,15 +316,6 @@ func (r *rule) direction() int8 {
 		return direction(r.window.op)
 	}
 	return r.worse
-}
-
-// ofTypes says whether a template failed for the types of values, so that other values of these types do not help.
-func ofTypes(err error) bool {
-	return slices.ContainsFunc([]string{
-		errIncomparable.Error(), errNoOrder.Error(), " is no list", " is no number", " is no time", "no RFC 3339 time", "can't evaluate field",
-		"can't index item of type", "cannot index slice/array with type", "can't iterate over", "len of type", "can't slice item of type",
-		"cannot slice", "wrong type for value", "expected ", "printf ", "it is null",
-	}, func(s string) bool { return strings.Contains(err.Error(), s) })
 }
 
 // withMembers stands for an object with the fields that are looked at below it.
@@ -381,97 +349,4 @@ func trialRecord(paths, choices [][]string, at []int) []byte {
 		return append(b, '}')
 	}
 	return write(nil, 0, len(paths), 0)
-}
-
-// fieldsOf are the fields that a template reads, as far as they stand there by name.
-func fieldsOf(w *words) [][]string {
-	var out [][]string
-	below := func(n parse.Node) ([]string, bool) {
-		var ident []string
-		switch n := n.(type) {
-		case *parse.FieldNode:
-			ident = n.Ident
-		case *parse.VariableNode:
-			ident = n.Ident[1:]
-		case *parse.PipeNode: // the price of a value
-			if len(n.Cmds) == 1 && len(n.Cmds[0].Args) == 2 {
-				if field, ok := n.Cmds[0].Args[1].(*parse.FieldNode); ok {
-					ident = field.Ident
-				}
-			}
-		}
-		if len(ident) == 0 || ident[0] != "Fields" {
-			return nil, false
-		}
-		return slices.Clone(ident[1:]), true
-	}
-	note := func(path []string) {
-		if len(path) > 0 {
-			out = append(out, path)
-		}
-	}
-	var walk func(n parse.Node)
-	pipe := func(p *parse.PipeNode) {
-		if p != nil {
-			walk(p)
-		}
-	}
-	list := func(l *parse.ListNode) {
-		if l != nil {
-			walk(l)
-		}
-	}
-	branch := func(n *parse.BranchNode) {
-		pipe(n.Pipe)
-		list(n.List)
-		list(n.ElseList)
-	}
-	walk = func(n parse.Node) {
-		switch n := n.(type) {
-		case *parse.ListNode:
-			for _, x := range n.Nodes {
-				walk(x)
-			}
-		case *parse.ActionNode:
-			pipe(n.Pipe)
-		case *parse.IfNode:
-			branch(&n.BranchNode)
-		case *parse.RangeNode:
-			branch(&n.BranchNode)
-		case *parse.WithNode:
-			branch(&n.BranchNode)
-		case *parse.TemplateNode:
-			pipe(n.Pipe)
-		case *parse.PipeNode:
-			for _, c := range n.Cmds {
-				walk(c)
-			}
-		case *parse.CommandNode:
-			if fn := n.Args[0].String(); (fn == "get" || fn == "index") && len(n.Args) > 2 {
-				if path, ok := below(n.Args[1]); ok {
-					for _, arg := range n.Args[2:] {
-						name, ok := arg.(*parse.StringNode)
-						if !ok {
-							break
-						}
-						path = append(path, name.Text)
-					}
-					note(path)
-				}
-			}
-			for _, arg := range n.Args {
-				walk(arg)
-			}
-		default:
-			if path, ok := below(n); ok {
-				note(path)
-			}
-		}
-	}
-	for _, part := range w.template.Templates() {
-		if part.Tree != nil {
-			list(part.Root)
-		}
-	}
-	return out
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/go-json-experiment/json/jsontext"
 
+	"kinesis-alerter/alert/condition"
 	"kinesis-alerter/internal/near"
 )
 
@@ -31,21 +32,6 @@ const (
 	maxSampledDepth = 8
 )
 
-// kindSet is a set of kinds.
-type kindSet uint16
-
-func kindsOf(kinds ...kind) kindSet {
-	var s kindSet
-	for _, k := range kinds {
-		s |= 1 << k
-	}
-	return s
-}
-
-func (s kindSet) has(k kind) bool { return s&(1<<k) != 0 }
-
-const jsonKinds = kindSet(1<<null | 1<<boolean | 1<<number | 1<<text | 1<<composite)
-
 // fieldWatch knows which of the fields that rules look at the records have. Evaluators note what they saw now and then, all of it,
 // so that a record costs a bit for each of its fields.
 type fieldWatch struct {
@@ -64,7 +50,7 @@ type fieldWatch struct {
 type watchedField struct {
 	slot int
 	path []string
-	last [span + 1]sighting // by kind
+	last [condition.Span + 1]sighting // by kind
 	// similar is the name most like it that sampled records have, and likeness how much it is.
 	similar  string
 	likeness likeness
@@ -80,7 +66,7 @@ type sighting struct {
 type fieldWant struct {
 	rule  int
 	field *watchedField
-	kinds kindSet
+	kinds condition.KindSet
 }
 
 type likeness uint8
@@ -94,7 +80,7 @@ const (
 )
 
 // newFieldWatch makes the watch of a set of rules. mentions are those of its configuration.
-func newFieldWatch(rules []*rule, mentions []Mention, s *schema) *fieldWatch {
+func newFieldWatch(rules []*rule, mentions []Mention, s *condition.Schema) *fieldWatch {
 	w := &fieldWatch{names: make(map[string]bool)}
 	bySlot := make(map[int]*watchedField)
 	field := func(slot int, path []string) *watchedField {
@@ -115,20 +101,20 @@ func newFieldWatch(rules []*rule, mentions []Mention, s *schema) *fieldWatch {
 		if !ok || m.Filter || m.Optional {
 			continue
 		}
-		slot := s.slotOf(m.Path)
-		if slot < builtinSlots {
+		slot := s.SlotOf(m.Path)
+		if slot < condition.BuiltinSlots {
 			continue
 		}
-		want := fieldWant{rule: place, field: field(slot, m.Path), kinds: jsonKinds}
+		want := fieldWant{rule: place, field: field(slot, m.Path), kinds: condition.JSONKinds}
 		if !wanted[want] {
 			wanted[want] = true
 			w.wants = append(w.wants, want)
 		}
 	}
 	for i, r := range rules {
-		for _, c := range r.conjuncts {
-			if slot, kinds, ok := demand(c.term); ok && bySlot[slot] != nil {
-				w.wants = append(w.wants, fieldWant{rule: i, field: bySlot[slot], kinds: kinds})
+		for _, need := range r.formula.When.Needs() {
+			if field := bySlot[need.Slot]; field != nil {
+				w.wants = append(w.wants, fieldWant{rule: i, field: field, kinds: need.Kinds})
 			}
 		}
 	}
@@ -136,46 +122,9 @@ func newFieldWatch(rules []*rule, mentions []Mention, s *schema) *fieldWatch {
 	return w
 }
 
-// slotOf is the slot of a path that has one; -1 otherwise.
-func (s *schema) slotOf(path []string) int {
-	node := &s.root
-	for _, name := range path {
-		if node = node.find([]byte(name)); node == nil {
-			return -1
-		}
-	}
-	return node.slot
-}
-
-// demand is the one field of which a term needs certain kinds to be true or false at all.
-func demand(t term) (slot int, kinds kindSet, ok bool) {
-	switch t := t.(type) {
-	case *predicate:
-		return t.slot, kindsOf(t.value.kind), true
-	case *memberTerm:
-		if left, is := t.left.(slotOperand); is && len(t.list) > 0 {
-			for i := range t.list {
-				kinds |= kindsOf(t.list[i].kind)
-			}
-			return int(left), kinds, true
-		}
-	case *textTerm:
-		if left, is := t.left.(slotOperand); is {
-			return int(left), kindsOf(text), true
-		}
-	case *flag:
-		if operand, is := t.operand.(slotOperand); is {
-			return int(operand), kindsOf(boolean), true
-		}
-	case *notTerm:
-		return demand(t.term)
-	}
-	return 0, 0, false
-}
-
 // fieldNotes are what an evaluator has seen since it noted it last.
 type fieldNotes struct {
-	seen    []kindSet // by slot
+	seen    []condition.KindSet // by slot
 	records int
 	at      int64
 }
@@ -199,11 +148,11 @@ func (w *fieldWatch) note(n *fieldNotes, now int64, data []byte) {
 	lacks := false
 	for _, f := range w.fields {
 		for k := range f.last {
-			if n.seen[f.slot].has(kind(k)) {
+			if n.seen[f.slot].Has(condition.Kind(k)) {
 				f.last[k] = sighting{w.records, now}
 			}
 		}
-		lacks = lacks || f.seen(jsonKinds).record == 0
+		lacks = lacks || f.seen(condition.JSONKinds).record == 0
 	}
 	w.lacks.Store(lacks)
 	if lacks {
@@ -214,10 +163,10 @@ func (w *fieldWatch) note(n *fieldNotes, now int64, data []byte) {
 }
 
 // seen is the last sighting of the field with one of the kinds.
-func (f *watchedField) seen(kinds kindSet) sighting {
+func (f *watchedField) seen(kinds condition.KindSet) sighting {
 	var last sighting
 	for k := range f.last {
-		if kinds.has(kind(k)) && f.last[k].record > last.record {
+		if kinds.Has(condition.Kind(k)) && f.last[k].record > last.record {
 			last = f.last[k]
 		}
 	}
@@ -235,7 +184,7 @@ func (w *fieldWatch) learn(names []string) {
 		}
 		w.names[name] = true
 		for _, f := range w.fields {
-			if l := likenessOf(f.path, name); l > f.likeness && f.seen(jsonKinds).record == 0 {
+			if l := likenessOf(f.path, name); l > f.likeness && f.seen(condition.JSONKinds).record == 0 {
 				f.similar, f.likeness = name, l
 			}
 		}
@@ -336,7 +285,7 @@ func (w *fieldWatch) findings(mistyped func(rule int) uint64) map[int][]FieldFin
 			continue
 		}
 		f := FieldFinding{Field: shownName(want.field.path), Records: since, Never: last.record == 0}
-		if want.kinds == jsonKinds {
+		if want.kinds == condition.JSONKinds {
 			f.Similar, f.Sure = shownPath(want.field.similar), want.field.likeness == same
 			if !f.Sure && since < watchRecords { // another kind of event may have it
 				f.Similar = ""
@@ -344,14 +293,14 @@ func (w *fieldWatch) findings(mistyped func(rule int) uint64) map[int][]FieldFin
 		} else {
 			var has []string
 			for k, s := range want.field.last {
-				if s.record > last.record && kind(k) > null && !want.kinds.has(kind(k)) {
-					has = append(has, kindName(kind(k)))
+				if s.record > last.record && condition.Kind(k) > condition.Null && !want.kinds.Has(condition.Kind(k)) {
+					has = append(has, condition.KindName(condition.Kind(k)))
 				}
 			}
 			if len(has) == 0 || mistyped(want.rule) < watchFew {
 				continue
 			}
-			f.Has, f.Wanted = strings.Join(has, " or "), kindNames(want.kinds)
+			f.Has, f.Wanted = strings.Join(has, " or "), condition.KindNames(want.kinds)
 		}
 		out[want.rule] = append(out[want.rule], f)
 	}
@@ -369,14 +318,4 @@ func shownPath(name string) string {
 		return `$env["` + name + `"]`
 	}
 	return strings.ReplaceAll(name, "\x00", ".")
-}
-
-func kindNames(s kindSet) string {
-	var names []string
-	for k := boolean; k <= span; k++ {
-		if s.has(k) {
-			names = append(names, kindName(k))
-		}
-	}
-	return strings.Join(names, " or ")
 }

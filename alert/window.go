@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"kinesis-alerter/alert/condition"
 )
 
 const (
@@ -28,8 +30,8 @@ type windowRule struct {
 	tumbling     bool
 	distinct     bool
 	aggregate    string
-	of           operand
-	op           operator
+	of           condition.Operand
+	op           condition.Operator
 	bound        float64
 	// least is how many records a window must have to be judged.
 	least uint64
@@ -47,8 +49,8 @@ type window struct {
 	resized bool
 	// seen are the conditions of silences that the last record meets, spared those that some record does not, and hushed those without
 	// whose records the window did not hold when it last did.
-	seen, spared, hushed uint32
-	panes                []pane
+	seen, spared, silencedBy uint32
+	panes                    []pane
 	// values are what a distinct window has seen, by hash, with the pane in which it was seen last. legacy is the same by the hash of the
 	// plain format. In a window that has both, legacy is what counts, until all of what it saw before the pane since has passed.
 	values, legacy map[uint64]int64
@@ -56,7 +58,7 @@ type window struct {
 	// watched is the time from which on nothing of the key was missed.
 	watched int64
 	// hush is what came while a silence covered it; nil where there is nothing of that in the window.
-	hush *hush
+	silenced *silencedPart
 }
 
 // pane is a part of a window. The sum is sum + rest, in units of sumUnit: rest is what rounding has lost (Neumaier: Rundungsfehleranalyse
@@ -102,7 +104,7 @@ func (w *windowRule) newWindow(keyed bool) *window {
 }
 
 // raise begins to tell values apart by the keyed hash.
-func (s *window) raise() {
+func (s *window) upgrade() {
 	if s.legacy == nil || s.values != nil {
 		return
 	}
@@ -120,7 +122,7 @@ func (w *windowRule) advance(s *window, now int64) {
 	}
 	s.last, s.resized = n, true
 	s.panes = s.inside(s.panes)
-	s.advanceHush()
+	s.advanceSilenced()
 	s.age(s.values)
 	s.age(s.legacy)
 	if s.values != nil && s.legacy != nil && n >= s.since+int64(s.size) {
@@ -160,14 +162,14 @@ func (s *window) addTo(panes *[]pane, v float64) {
 }
 
 // see notes a value of a distinct window. 64 bits tell 10,000 values apart for whoever does not know the key.
-func (s *window) see(v *value, key *HashKey, hushed bool) {
+func (s *window) see(v *condition.Value, key *HashKey, hushed bool) {
 	if s.legacy != nil {
 		s.saw(s.legacy, plainHash(v))
 	}
 	if s.values != nil {
 		hash := key.distinct(v)
-		if s.saw(s.values, hash); s.hush != nil && !hushed {
-			s.saw(s.hush.heard, hash)
+		if s.saw(s.values, hash); s.silenced != nil && !hushed {
+			s.saw(s.silenced.audible, hash)
 		}
 	}
 }
@@ -207,11 +209,11 @@ func (w *windowRule) value(all *pane, distinct int) (float64, bool) {
 }
 
 // empty says that nothing is in the window.
-func (s *window) empty() bool { return len(s.panes) == 0 && s.hush == nil }
+func (s *window) empty() bool { return len(s.panes) == 0 && s.silenced == nil }
 
 // whole says whether the window may be judged: a whole length of it was watched, or it makes no difference. Of a window that
 // slides, the newest pane has only begun.
-func (w *windowRule) whole(s *window) bool {
+func (w *windowRule) complete(s *window) bool {
 	from := s.last - w.panes
 	if w.tumbling {
 		from = s.last
@@ -221,14 +223,14 @@ func (w *windowRule) whole(s *window) bool {
 
 // awaits says whether an empty window is kept all the same, until a whole one of its key can be judged: up to the end of the step in
 // which now lies, whatever looks at the key meanwhile.
-func (w *windowRule) awaits(en *entry, now int64) bool {
+func (w *windowRule) keepsEmpty(en *entry, now int64) bool {
 	return w.entire && en.last != nil && now-now%w.step < en.last.arrival+2*w.length
 }
 
 // lost says that a key without an excursion has had an empty window for so long that it is judged no more, also if dedup still
 // remembers it: nobody is told for ever that a key is gone which may never come back.
-func (r *rule) lost(en *entry, now int64) bool {
-	return !en.firing && en.since == 0 && en.window.empty() && !r.window.awaits(en, now)
+func (r *rule) windowLapsed(en *entry, now int64) bool {
+	return !en.firing && en.since == 0 && en.window.empty() && !r.window.keepsEmpty(en, now)
 }
 
 // merge adds panes, the oldest first: the order of a sum matters to its last bits.
@@ -247,8 +249,8 @@ func noPane() pane { return pane{min: math.Inf(1), max: math.Inf(-1)} }
 // all is the whole window.
 func (s *window) all() pane {
 	all := noPane()
-	if all.merge(s.panes); s.hush != nil {
-		all.merge(s.hush.panes)
+	if all.merge(s.panes); s.silenced != nil {
+		all.merge(s.silenced.panes)
 	}
 	return all
 }
@@ -261,7 +263,7 @@ func (w *windowRule) holds(s *window) (value float64, ok bool) {
 
 func (w *windowRule) judge(all *pane, distinct int) (value float64, ok bool) {
 	value, ok = w.value(all, distinct)
-	return value, ok && all.count >= w.least && !math.IsNaN(value) && w.op.holds(cmp.Compare(value, w.bound)) == yes
+	return value, ok && all.count >= w.least && !math.IsNaN(value) && w.op.Holds(cmp.Compare(value, w.bound)) == condition.Yes
 }
 
 // end is the end of the pane in which the window stands: for a tumbling window its own end.
@@ -269,38 +271,38 @@ func (w *windowRule) end(s *window) int64 { return (s.last + 1) * w.step }
 
 // load takes what is aggregated out of a record: a number, or, into item, the value that a distinct window tells from others. It is
 // undefined where the record has none.
-func (w *windowRule) load(f *frame, item *value) (v float64, cause verdict) {
+func (w *windowRule) load(f *condition.Frame, item *condition.Value) (v float64, cause condition.Verdict) {
 	if w.of == nil {
-		return 1, yes
+		return 1, condition.Yes
 	}
-	x, cause := w.of.load(f)
-	if cause.undefined() {
+	x, cause := w.of.Load(f)
+	if cause.Undefined() {
 		return 0, cause
 	}
 	if w.distinct {
 		*item = x
-		return 1, yes
+		return 1, condition.Yes
 	}
-	if x.kind != number && x.kind != boolean { // true is 1
-		return 0, undefinedMistyped
+	if x.Kind != condition.Number && x.Kind != condition.Boolean { // true is 1
+		return 0, condition.UndefinedMistyped
 	}
-	return x.num, yes
+	return x.Num, condition.Yes
 }
 
 // plainHash is FNV-1a over the kind and the text of a value, by which the plain format tells values apart.
-func plainHash(v *value) uint64 {
+func plainHash(v *condition.Value) uint64 {
 	const offset, prime = 14695981039346656037, 1099511628211
 	h := uint64(offset)
 	step := func(b byte) { h = (h ^ uint64(b)) * prime }
-	step(byte(v.kind))
-	raw := v.raw
+	step(byte(v.Kind))
+	raw := v.Raw
 	switch {
-	case v.kind == span:
-		raw = strconv.AppendInt(nil, v.ns, 10)
-	case v.kind == moment:
-		raw = strconv.AppendInt(nil, v.at.UnixNano(), 10)
-	case v.kind == boolean, v.kind == number && !v.wide:
-		raw = strconv.AppendFloat(nil, v.num, 'g', -1, 64)
+	case v.Kind == condition.Span:
+		raw = strconv.AppendInt(nil, v.NS, 10)
+	case v.Kind == condition.Moment:
+		raw = strconv.AppendInt(nil, v.At.UnixNano(), 10)
+	case v.Kind == condition.Boolean, v.Kind == condition.Number && !v.Wide:
+		raw = strconv.AppendFloat(nil, v.Num, 'g', -1, 64)
 	}
 	for _, b := range raw {
 		step(b)
@@ -309,7 +311,7 @@ func plainHash(v *value) uint64 {
 }
 
 // comparisonOf reads "> 100".
-func comparisonOf(text string) (operator, float64, error) {
+func comparisonOf(text string) (condition.Operator, float64, error) {
 	text = strings.TrimSpace(text)
 	for _, sign := range []string{">=", "<=", "==", "!=", ">", "<"} {
 		rest, ok := strings.CutPrefix(text, sign)
@@ -320,7 +322,7 @@ func comparisonOf(text string) (operator, float64, error) {
 		if err != nil || math.IsNaN(bound) || math.IsInf(bound, 0) {
 			break
 		}
-		op, _ := comparison(sign)
+		op, _ := condition.Comparison(sign)
 		return op, bound, nil
 	}
 	return 0, 0, errors.New(`want a comparison with a number, such as "> 100"`)
@@ -328,19 +330,19 @@ func comparisonOf(text string) (operator, float64, error) {
 
 // entire says whether a comparison that holds for a part of a window says nothing about the whole. The average is judged with what there is,
 // whichever way it is compared: what is too little for it is for min_records to say.
-func entire(aggregate string, op operator) bool {
-	lower := op == more || op == moreOrEqual
+func entire(aggregate string, op condition.Operator) bool {
+	lower := op == condition.More || op == condition.MoreOrEqual
 	switch aggregate {
 	case AggregateAvg:
 		return false
 	case AggregateMin: // more records can only make it less
-		return op != less && op != lessOrEqual
+		return op != condition.Less && op != condition.LessOrEqual
 	}
 	return !lower
 }
 
 // windowRule compiles a window; nil if the rule has none.
-func (f *faults) window(field string, c WindowConfig, s *schema) *windowRule {
+func (f *faults) window(field string, c WindowConfig, s *condition.Schema) *windowRule {
 	if c == (WindowConfig{}) {
 		return nil
 	}

@@ -4,15 +4,13 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
-	"reflect"
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
-	"text/template"
-	"text/template/parse"
 	"time"
 	"unicode/utf8"
+
+	"kinesis-alerter/alert/template"
 )
 
 // The words of AWS's sample Lambda function. The two spaces behind the dots are the sample's.
@@ -34,7 +32,7 @@ func defaultSubject(kind string) string {
 }
 
 // kindPrefix stands before words that do not say the kind themselves, so that nobody takes them for a new alarm.
-func kindPrefix(data *messageData) string {
+func kindPrefix(data *template.Data) string {
 	switch Kind(data.Kind) {
 	case KindRepeat:
 		return "[STILL FIRING] "
@@ -54,7 +52,7 @@ func kindPrefix(data *messageData) string {
 
 // defaultBody is the body without a template: the sample's words for a record that fires, else what happened in plain
 // words.
-func (r *renderer) defaultBody(a *Alert, d *messageData) string {
+func (r *renderer) defaultBody(a *Alert, d *template.Data) string {
 	if r.sample || d.Kind == string(KindFiring) && d.Record.Data != "" {
 		return strings.ToValidUTF8(samplePrefix+d.Record.Data, "\uFFFD")
 	}
@@ -80,7 +78,7 @@ func (r *renderer) defaultBody(a *Alert, d *messageData) string {
 }
 
 // sentence says what happened.
-func (r *renderer) sentence(d *messageData) string {
+func (r *renderer) sentence(d *template.Data) string {
 	rule := "The rule " + d.Rule
 	switch Kind(d.Kind) {
 	case KindWatchdog:
@@ -134,23 +132,10 @@ func timeInWords(t time.Time) string {
 	return t.UTC().Format(time.RFC3339)
 }
 
-// words are one compiled template.
-type words struct {
-	source   string
-	template *template.Template
-	// fixed says that the template is nothing but source.
-	fixed  bool
-	says   mentions
-	zones  map[string]*time.Location
-	prices prices
-	// executions run the template, one message each at a time.
-	executions sync.Pool
-}
-
 // bodyWords are the body of one protocol.
 type bodyWords struct {
 	protocol string
-	words    *words
+	words    *template.Template
 }
 
 const (
@@ -167,11 +152,11 @@ func protocols() []string {
 type topicWords struct {
 	// field is the topic's path in the configuration.
 	field                   string
-	subject, message, group *words
+	subject, message, group *template.Template
 	bodies                  []bodyWords
 	// structured says that the topic has bodies of single protocols, faulty ones included.
 	structured bool
-	said       []byte
+	savedWords []byte
 }
 
 // ruleWords are what a rule says.
@@ -180,7 +165,7 @@ type ruleWords struct {
 	field, name, severity                string
 	absence                              bool
 	labels                               map[string]string
-	subject, message, runbook, dashboard *words
+	subject, message, runbook, dashboard *template.Template
 	attributes                           []attributeWords
 	// own is how many attributes the rule asks for, and names are those that are no labels.
 	own   int
@@ -195,7 +180,7 @@ func (f *faults) topicWords(field string, c TopicConfig) *topicWords {
 		message:    f.body(field+".message", c.Message, nil),
 		group:      f.template(field+".group_id", c.GroupID),
 		structured: len(c.Bodies) > 0,
-		said:       saidByTopic(c),
+		savedWords: encodeTopicWords(c),
 	}
 	for _, protocol := range sortedKeys(c.Bodies) {
 		at, source := field+".bodies."+protocol, c.Bodies[protocol]
@@ -239,7 +224,7 @@ func (f *faults) render(topic *topicWords, rule *ruleWords) *renderer {
 	}
 	r.rule, r.severity, r.absence, r.labels, r.attributes = rule.name, rule.severity, rule.absence, rule.labels, rule.attributes
 	r.sampled = !topic.structured && slices.ContainsFunc(rule.attributes, func(a attributeWords) bool {
-		return a.name == SampleAttributeName && (a.label == SampleAttribute || a.words != nil && a.words.fixed && a.words.source == SampleAttribute)
+		return a.name == SampleAttributeName && (a.label == SampleAttribute || a.words != nil && a.words.Fixed && a.words.Source == SampleAttribute)
 	})
 	if rule.subject != nil {
 		r.templates.subject = rule.subject
@@ -273,9 +258,9 @@ func (f *faults) once(field, value, format string, args ...any) {
 }
 
 // subject compiles the template of a subject. One that is always the same must be what SNS takes.
-func (f *faults) subject(field, source string, labels map[string]string) *words {
+func (f *faults) subject(field, source string, labels map[string]string) *template.Template {
 	w := f.ruleTemplate(field, source, labels)
-	if w == nil || !w.fixed {
+	if w == nil || !w.Fixed {
 		return w
 	}
 	s := strings.TrimSpace(source)
@@ -293,23 +278,23 @@ func (f *faults) subject(field, source string, labels map[string]string) *words 
 }
 
 // body compiles the template of a body.
-func (f *faults) body(field, source string, labels map[string]string) *words {
+func (f *faults) body(field, source string, labels map[string]string) *template.Template {
 	w := f.ruleTemplate(field, source, labels)
-	if w != nil && w.fixed && strings.TrimSpace(source) == "" {
+	if w != nil && w.Fixed && strings.TrimSpace(source) == "" {
 		f.add(field, source, "must not be empty: SNS takes no empty message")
 	}
 	return w
 }
 
 // link compiles the template of a link. One that never can be a link is a fault, others are judged when they are made.
-func (f *faults) link(field, source string, labels map[string]string) *words {
+func (f *faults) link(field, source string, labels map[string]string) *template.Template {
 	w := f.ruleTemplate(field, source, labels)
 	if w == nil {
 		return nil
 	}
-	lead := strings.ToLower(strings.TrimLeft(w.lead(), " \t\r\n"))
+	lead := strings.ToLower(strings.TrimLeft(w.Lead(), " \t\r\n"))
 	var err error
-	if w.fixed {
+	if w.Fixed {
 		err = checkLink(strings.TrimSpace(source))
 	} else if lead != "" && !commonLead(lead, "http://") && !commonLead(lead, "https://") {
 		err = fmt.Errorf("must begin with http:// or https://")
@@ -324,6 +309,11 @@ func commonLead(a, b string) bool { return strings.HasPrefix(a, b) || strings.Ha
 
 // maxLink is what browsers and mail programs are known to follow, in bytes.
 const maxLink = 2048
+
+// templateFault is what is wrong with a template of a setting.
+func templateFault(field, source string, fault *template.Fault) *ConfigError {
+	return &ConfigError{Field: field, Value: source, Rule: fault.Text, Line: fault.Line, Col: fault.Col}
+}
 
 // checkLink says why a text is no absolute URL that people can follow.
 func checkLink(s string) error {
@@ -342,320 +332,20 @@ func checkLink(s string) error {
 }
 
 // template compiles source; nil for an empty one. A trial run finds names that no record has.
-func (f *faults) template(field, source string) *words { return f.ruleTemplate(field, source, nil) }
+func (f *faults) template(field, source string) *template.Template {
+	return f.ruleTemplate(field, source, nil)
+}
 
 // ruleTemplate is template for one that only ever sees these labels; nil means that they are not known.
-func (f *faults) ruleTemplate(field, source string, labels map[string]string) *words {
+func (f *faults) ruleTemplate(field, source string, labels map[string]string) *template.Template {
 	if source == "" {
 		return nil
 	}
-	zones := make(map[string]*time.Location)
-	x := &execution{}
-	t, err := template.New("template").Funcs(functions(zones, x)).Parse(source)
-	if err != nil {
-		*f = append(*f, templateFault(field, source, err))
-		return nil
+	w, fault := template.Compile(source, labels)
+	if fault != nil {
+		*f = append(*f, templateFault(field, source, fault))
 	}
-	s := survey{main: t, zones: zones, labels: labels, seen: make(map[visit]bool)}
-	s.list(t.Root, scope{dot: true, dollar: true})
-	prices := make(prices)
-	for _, part := range t.Templates() {
-		// The main one can be called by name, too.
-		prices.list(part.Root, part != t || strings.Contains(source, "template"))
-	}
-	x.prices = prices
-	// In the trial no member of a record is missing, so that it comes as far as it can.
-	trial := &messageData{Record: RecordData{Data: "{}"}, Kind: string(KindFiring), Labels: labels}
-	x.template = t.Option("missingkey=default")
-	switch _, err := x.run(trial); {
-	case errors.Is(err, errOverBudget):
-		f.add(field, source, "%s", templateRemedy(trial.meter.over))
-		return nil
-	case err != nil && neverWorks(err):
-		*f = append(*f, templateFault(field, source, err))
-		return nil
-	}
-	if s.err != nil {
-		*f = append(*f, templateFault(field, source, s.err))
-		return nil
-	}
-	out := &words{
-		source: source, template: t.Option("missingkey=error"), says: s.mentions, zones: zones, prices: prices,
-		fixed: !slices.ContainsFunc(t.Root.Nodes, func(n parse.Node) bool { return n.Type() != parse.NodeText }) &&
-			t.Root.String() == source,
-	}
-	for _, part := range t.Templates() {
-		printNothing(part.Root)
-	}
-	return out
-}
-
-// printNothing sends what a template prints through a function: text/template would print <no value> for null, which is as good as
-// missing. What get gives may be nothing, and so may the figure of an alert.
-func printNothing(list *parse.ListNode) {
-	if list == nil {
-		return
-	}
-	branch := func(n *parse.BranchNode) {
-		printNothing(n.List)
-		printNothing(n.ElseList)
-	}
-	for _, node := range list.Nodes {
-		switch n := node.(type) {
-		case *parse.ActionNode:
-			if len(n.Pipe.Decl) > 0 {
-				continue
-			}
-			name := printed
-			if last := n.Pipe.Cmds[len(n.Pipe.Cmds)-1]; slices.Contains([]string{"get", ".Value", "$.Value"}, last.Args[0].String()) {
-				name = printedOrNot
-			}
-			call := parse.NewIdentifier(name).SetPos(n.Pos)
-			n.Pipe.Cmds = append(n.Pipe.Cmds, &parse.CommandNode{NodeType: parse.NodeCommand, Pos: n.Pos, Args: []parse.Node{call}})
-		case *parse.IfNode:
-			branch(&n.BranchNode)
-		case *parse.RangeNode:
-			branch(&n.BranchNode)
-		case *parse.WithNode:
-			branch(&n.BranchNode)
-		}
-	}
-}
-
-// lead is the text before the first action.
-func (w *words) lead() string {
-	if len(w.template.Root.Nodes) > 0 {
-		if text, ok := w.template.Root.Nodes[0].(*parse.TextNode); ok {
-			return string(text.Text)
-		}
-	}
-	return ""
-}
-
-// neverWorks tells what is wrong with a template from what its trial record lacks. text/template has no types for it.
-func neverWorks(err error) bool {
-	return slices.ContainsFunc([]string{
-		"can't evaluate field", "not defined", "wrong number of args", "expected integer; found", "expected string; found",
-	}, func(s string) bool { return strings.Contains(err.Error(), s) })
-}
-
-// templateFault takes the place out of text/template's message, which has it as "template: name:line:col: " or
-// "template: name:line: ".
-func templateFault(field, source string, err error) *ConfigError {
-	fault := &ConfigError{Field: field, Value: source, Rule: err.Error()}
-	rest, ok := strings.CutPrefix(err.Error(), "template: template:")
-	if !ok {
-		return fault
-	}
-	place, message, ok := strings.Cut(rest, ": ")
-	if !ok {
-		return fault
-	}
-	line, col, _ := strings.Cut(place, ":")
-	n, err := strconv.Atoi(line)
-	if err != nil {
-		return fault
-	}
-	// "executing "template" at <.Record.Dta>: " says the same again.
-	if _, cause, ok := strings.Cut(message, ">: "); ok && strings.HasPrefix(message, "executing ") {
-		message = cause
-	}
-	fault.Rule, fault.Line, fault.Col = message, n, 1
-	if c, err := strconv.Atoi(col); err == nil {
-		fault.Col = c + 1
-	}
-	return fault
-}
-
-// mentions are the names that a template reads, as far as somebody asks.
-type mentions struct {
-	kind, suppressed, unsure, ended, runbook, dashboard bool
-	// payload is .Fields or .Record.Data.
-	payload bool
-}
-
-func (m *mentions) add(path []string) {
-	switch path[0] {
-	case "Kind":
-		m.kind = true
-	case "Unsure":
-		m.unsure = true
-	case "Ended":
-		m.ended = true
-	case "Suppressed":
-		m.suppressed = true
-	case "Runbook":
-		m.runbook = true
-	case "Dashboard":
-		m.dashboard = true
-	case "Fields":
-		m.payload = true
-	case "Record":
-		m.payload = m.payload || len(path) == 1 || path[1] == "Data"
-	}
-}
-
-// survey looks at the parse tree of a template, which text/template leaves to the moment of execution.
-type survey struct {
-	main     *template.Template
-	zones    map[string]*time.Location
-	labels   map[string]string
-	mentions mentions
-	seen     map[visit]bool
-	// err is the first fault.
-	err error
-}
-
-// scope says whether the dot and the dollar are the data of the message, rather than a part of them.
-type scope struct{ dot, dollar bool }
-
-// visit is a template that is called in a scope.
-type visit struct {
-	name string
-	in   scope
-}
-
-func (s *survey) list(l *parse.ListNode, in scope) {
-	if l == nil {
-		return
-	}
-	for _, n := range l.Nodes {
-		s.node(n, in)
-	}
-}
-
-func (s *survey) node(n parse.Node, in scope) {
-	switch n := n.(type) {
-	case *parse.ActionNode:
-		s.pipe(n.Pipe, in)
-	case *parse.IfNode:
-		s.branch(&n.BranchNode, in, in)
-	case *parse.WithNode:
-		s.branch(&n.BranchNode, in, scope{dot: in.whole(n.Pipe), dollar: in.dollar})
-	case *parse.RangeNode:
-		s.branch(&n.BranchNode, in, scope{dollar: in.dollar})
-	case *parse.TemplateNode:
-		s.pipe(n.Pipe, in)
-		whole := in.whole(n.Pipe)
-		next := visit{name: n.Name, in: scope{dot: whole, dollar: whole}}
-		if called := s.main.Lookup(n.Name); called != nil && called.Tree != nil && !s.seen[next] {
-			s.seen[next] = true
-			s.list(called.Root, next.in)
-		}
-	}
-}
-
-func (s *survey) branch(n *parse.BranchNode, in, body scope) {
-	s.pipe(n.Pipe, in)
-	s.list(n.List, body)
-	s.list(n.ElseList, in)
-}
-
-// whole says whether a pipeline is the data of the message.
-func (in scope) whole(p *parse.PipeNode) bool {
-	if p == nil || len(p.Cmds) != 1 || len(p.Cmds[0].Args) != 1 {
-		return false
-	}
-	return in.data(p.Cmds[0].Args[0])
-}
-
-func (in scope) data(n parse.Node) bool {
-	switch n := n.(type) {
-	case *parse.DotNode:
-		return in.dot
-	case *parse.VariableNode:
-		return in.dollar && len(n.Ident) == 1 && n.Ident[0] == "$"
-	}
-	return false
-}
-
-func (s *survey) pipe(p *parse.PipeNode, in scope) {
-	if p == nil {
-		return
-	}
-	for i, c := range p.Cmds {
-		s.zone(c, i > 0)
-		for _, arg := range c.Args {
-			// A function that is given all of it may print all of it, as in json . itself.
-			if len(c.Args) > 1 && in.data(arg) {
-				s.mentions = mentions{kind: true, suppressed: true, runbook: true, dashboard: true, payload: true}
-			}
-			s.arg(arg, in)
-		}
-	}
-}
-
-func (s *survey) arg(n parse.Node, in scope) {
-	switch n := n.(type) {
-	case *parse.FieldNode:
-		if in.dot {
-			s.path(n, n.Ident)
-		}
-	case *parse.VariableNode:
-		if len(n.Ident) < 2 {
-			return
-		}
-		if n.Ident[0] == "$" {
-			if in.dollar {
-				s.path(n, n.Ident[1:])
-			}
-			return
-		}
-		s.mentions.add(n.Ident[1:]) // the variable may stand for the data
-	case *parse.ChainNode:
-		s.arg(n.Node, in)
-		s.mentions.add(n.Field)
-	case *parse.PipeNode:
-		s.pipe(n, in)
-	}
-}
-
-// path looks at a name of the data.
-func (s *survey) path(n parse.Node, path []string) {
-	s.mentions.add(path)
-	data := reflect.TypeFor[*messageData]()
-	_, isMethod := data.MethodByName(path[0])
-	_, isField := data.Elem().FieldByName(path[0])
-	switch {
-	case !isMethod && (!isField || !token(path[0])):
-		s.fault(n, "can't evaluate field %s: there is no such thing in a message", path[0])
-	case path[0] == "Labels" && len(path) > 1 && s.labels != nil:
-		if _, ok := s.labels[path[1]]; !ok {
-			s.fault(n, "the rule has no label %s", path[1])
-		}
-	case path[0] == "Record" && len(path) > 1:
-		if _, ok := reflect.TypeFor[RecordData]().FieldByName(path[1]); !ok {
-			s.fault(n, "can't evaluate field %s: a record has no such thing", path[1])
-		}
-	}
-}
-
-// token says whether a field is exported.
-func token(name string) bool { return name != "" && name[0] >= 'A' && name[0] <= 'Z' }
-
-// zone takes up the time zone of a call of date, which must stand in the template: to look it up is I/O.
-func (s *survey) zone(c *parse.CommandNode, piped bool) {
-	if name, ok := c.Args[0].(*parse.IdentifierNode); !ok || name.Ident != "date" || len(c.Args) < 3 || len(c.Args) == 3 && !piped {
-		return
-	}
-	name, ok := c.Args[2].(*parse.StringNode)
-	if !ok {
-		return
-	}
-	zone, err := time.LoadLocation(name.Text)
-	if err != nil || name.Text == "" || name.Text == "Local" {
-		s.fault(name, "%s is no time zone of the IANA", name.Quoted)
-		return
-	}
-	s.zones[name.Text] = zone
-}
-
-// fault notes what is wrong with a node, in the form of text/template's errors.
-func (s *survey) fault(n parse.Node, format string, args ...any) {
-	if s.err == nil {
-		place, _ := s.main.ErrorContext(n)
-		s.err = fmt.Errorf("template: %s: %s", place, fmt.Sprintf(format, args...))
-	}
+	return w
 }
 
 func sortedKeys[V any](m map[string]V) []string {

@@ -13,6 +13,7 @@ import (
 	"pgregory.net/rapid"
 
 	"kinesis-alerter/alert"
+	"kinesis-alerter/alert/payload"
 )
 
 func testApplication(t require.TestingT) *application {
@@ -273,7 +274,7 @@ func TestDetailIsCutBetweenCharacters(t *testing.T) {
 // The largest record costs its document and little more: many may be under way. What cannot fit is not even encoded.
 func TestDocumentOfTheLargestRecordIsMadeInOnePiece(t *testing.T) {
 	l := exhausted()
-	l.Record.Data = make([]byte, alert.MaxRecordBytes)
+	l.Record.Data = make([]byte, payload.MaxRecordBytes)
 	e := testApplication(t).envelope(l, time.Now())
 	allocated := func(limit int) (document []byte, bytes int) {
 		var before, after runtime.MemStats

@@ -1,6 +1,8 @@
 package decode
 
-import "kinesis-alerter/alert"
+import (
+	"kinesis-alerter/alert"
+)
 
 // UserRecord is a record as the evaluation of a shard sees it, or the reason why it cannot be evaluated.
 type UserRecord struct {

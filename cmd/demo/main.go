@@ -1,55 +1,16 @@
-// Command demo shows the whole daemon in one process, with nothing but Go: it starts the emulator on loopback, makes a
-// stream and a topic with an e-mail subscription, produces heart-rate records, runs the daemon on them, which scores each one
-// and alerts on the anomalies, and prints each alert as the e-mail that a person would get.
+// Command demo shows the whole daemon in one process, against an emulator on loopback. See demo --help.
 package main
 
 import (
 	"context"
-	"errors"
-	"flag"
-	"fmt"
-	"io"
 	"os"
-	"time"
 
-	"kinesis-alerter/cmd"
+	"kinesis-alerter/internal/daemon"
+	"kinesis-alerter/internal/demo"
 )
 
 func main() {
 	// The first signal stops in order, the second one at once.
-	ctx, _ := cmd.StopOnSignal(context.Background(), os.Exit)
-	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
-}
-
-// options are the demo's flags.
-type options struct {
-	limit   time.Duration
-	rate    float64
-	shards  int
-	verbose bool
-}
-
-func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
-	fs := flag.NewFlagSet("demo", flag.ContinueOnError)
-	fs.SetOutput(stderr)
-	var o options
-	fs.DurationVar(&o.limit, "for", 0, "end by itself after this `DURATION` (default at Ctrl-C)")
-	fs.Float64Var(&o.rate, "rate", 100, "heart-rate `RECORDS` per second; one in a hundred alerts")
-	fs.IntVar(&o.shards, "shards", 4, "`NUMBER` of shards of the stream")
-	fs.BoolVar(&o.verbose, "verbose", false, "show the daemon's log on standard error")
-	switch err := fs.Parse(args); {
-	case errors.Is(err, flag.ErrHelp):
-		return 0
-	case err != nil:
-		return 2
-	case fs.NArg() > 0 || o.rate <= 0 || o.rate > 900 || o.shards < 1 || o.shards > 100 || o.limit < 0:
-		// One record in a hundred alerts, and SNS switches e-mail subscriptions off that get more than ten a second.
-		_, _ = fmt.Fprintln(stderr, "demo: want no arguments, --rate up to 900, --shards from 1 to 100; see --help")
-		return 2
-	}
-	if err := newDemo(o, stdout, stderr).run(ctx); err != nil {
-		_, _ = fmt.Fprintln(stderr, "demo:", err)
-		return 1
-	}
-	return 0
+	ctx, _ := daemon.StopOnSignal(context.Background(), os.Exit)
+	os.Exit(demo.Main(ctx, os.Args[1:], os.Stdout, os.Stderr))
 }

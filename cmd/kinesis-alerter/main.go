@@ -6,12 +6,13 @@ import (
 	"os"
 	_ "time/tzdata" // quiet hours and templates name time zones, and a container image may have none
 
-	"kinesis-alerter/cmd"
+	"kinesis-alerter/internal/cli"
+	"kinesis-alerter/internal/daemon"
 )
 
 func main() {
-	cmd.HoldHangups(os.Args[1:])
+	daemon.HoldHangups(os.Args[1:])
 	// The first signal stops in order, the second one at once.
-	ctx, _ := cmd.StopOnSignal(context.Background(), os.Exit)
-	os.Exit(cmd.Main(ctx, os.Args[1:], os.LookupEnv, os.Stdout, os.Stderr))
+	ctx, _ := daemon.StopOnSignal(context.Background(), os.Exit)
+	os.Exit(cli.Main(ctx, os.Args[1:], os.LookupEnv, os.Stdout, os.Stderr))
 }

@@ -33,7 +33,7 @@ if [[ ! -e $tools/node_modules/.package-lock.json || $tools/package-lock.json -n
 fi
 
 mkdir -p bin/screenshots
-echo "-- go test -tags browser -run TestBrowser ./cmd"
+echo "-- go test -tags browser -run TestBrowser ./internal/system"
 version=$(git describe --tags --always --dirty 2>/dev/null || echo devel)
 CHROMIUM=$browser BROWSER_OUT=$PWD/bin/screenshots BROWSER_FOR=${BROWSER_FOR:-15s} BROWSER_IMAGES=${BROWSER_IMAGES:-} \
-	go test -tags browser -ldflags "-X kinesis-alerter/cmd.version=$version" -count=1 -timeout 40m -v -run TestBrowser ./cmd
+	go test -tags browser -ldflags "-X kinesis-alerter/internal/daemon.version=$version" -count=1 -timeout 40m -v -run TestBrowser ./internal/system

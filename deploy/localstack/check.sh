@@ -113,6 +113,6 @@ export AWS_CLI
 
 say "the npm emulators: $(make --no-print-directory emulators >/dev/null && echo installed)"
 say "init script (twice), daemon, producer, and alerts.sh through an outage, as processes against the npm emulators"
-go test -tags e2e -count=1 -v -run '^TestLocalStackFiles$' ./cmd
+go test -tags e2e -count=1 -v -run '^TestLocalStackFiles$' ./internal/system
 
 echo "not run: docker compose up, which needs a container engine and the registries of the images"

@@ -156,7 +156,7 @@ func metrics(t *testing.T) map[string][]string {
 		}
 		out["kinesis_alerter_"+m[1]] = labels
 	}
-	for _, m := range regexp.MustCompile(`(?m)^(kinesis_alerter_[a-z_]+) \w+ \{([a-z_,]*)\}`).FindAllStringSubmatch(read(t, "../../cmd/testdata/metrics.golden"), -1) {
+	for _, m := range regexp.MustCompile(`(?m)^(kinesis_alerter_[a-z_]+) \w+ \{([a-z_,]*)\}`).FindAllStringSubmatch(read(t, "../../internal/system/testdata/metrics.golden"), -1) {
 		require.Contains(t, out, m[1], "metrics.golden has it, the README has not")
 		out[m[1]] = append([]string{}, split(m[2])...)
 	}
@@ -252,7 +252,7 @@ func fences(page string) map[string][]string {
 func source(t *testing.T) string {
 	t.Helper()
 	var b strings.Builder
-	for _, dir := range []string{"alert", "checkpoint", "cmd", "consumer", "internal/answer"} {
+	for _, dir := range []string{"alert", "checkpoint", "consumer", "internal"} {
 		require.NoError(t, filepath.WalkDir(filepath.Join("../..", dir), func(path string, _ fs.DirEntry, err error) error {
 			if err == nil && strings.HasSuffix(path, ".go") && !strings.HasSuffix(path, "_test.go") {
 				b.WriteString(read(t, path))

@@ -1,5 +1,5 @@
 // Looks at the status page as people do: in light and dark, on a desk and on a phone, without JavaScript, over a refresh, and
-// when the daemon dies. cmd/browser_test.go runs the daemons and says where they are.
+// when the daemon dies. internal/system/browser_test.go runs the daemons and says where they are.
 import { readFileSync, mkdirSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";

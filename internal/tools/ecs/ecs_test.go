@@ -17,7 +17,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
 	"github.com/stretchr/testify/require"
 
-	"kinesis-alerter/cmd"
+	"kinesis-alerter/internal/config"
 )
 
 const root = "../../.."
@@ -112,10 +112,10 @@ func TestTaskDefinition(t *testing.T) {
 
 func TestTaskDefinitionFitsTheDaemon(t *testing.T) {
 	_, c := task(t)
-	require.Greater(t, time.Duration(*c.StopTimeout)*time.Second, cmd.DefaultStopBudget, "SIGKILL comes after the drain")
+	require.Greater(t, time.Duration(*c.StopTimeout)*time.Second, config.DefaultStopBudget, "SIGKILL comes after the drain")
 	require.LessOrEqual(t, *c.StopTimeout, int32(120), "Fargate's most")
 
-	_, port, err := net.SplitHostPort(cmd.DefaultListen)
+	_, port, err := net.SplitHostPort(config.DefaultListen)
 	require.NoError(t, err)
 	require.Len(t, c.PortMappings, 1)
 	require.Equal(t, port, strconv.Itoa(int(*c.PortMappings[0].ContainerPort)))
@@ -133,13 +133,13 @@ func TestTaskDefinitionFitsTheDaemon(t *testing.T) {
 	for _, e := range c.Environment {
 		environment[*e.Name] = *e.Value
 	}
-	config, err := cmd.LoadConfig(t.Context(), "env:KINESIS_ALERTER_CONFIG", func(name string) (string, bool) {
+	loaded, err := config.LoadConfig(t.Context(), "env:KINESIS_ALERTER_CONFIG", func(name string) (string, bool) {
 		value, ok := environment[name]
 		return value, ok
 	})
 	require.NoError(t, err)
-	require.Equal(t, "alerts", config.Stream.Application)
-	require.NotEmpty(t, config.Stream.ARN, "with a name --fail-fast ends the worker for any failure to ask for its ARN, an outage's, too")
+	require.Equal(t, "alerts", loaded.Stream.Application)
+	require.NotEmpty(t, loaded.Stream.ARN, "with a name --fail-fast ends the worker for any failure to ask for its ARN, an outage's, too")
 }
 
 func TestService(t *testing.T) {
@@ -169,5 +169,5 @@ func TestTerraformAgrees(t *testing.T) {
 	require.Equal(t, strconv.Itoa(int(*c.PortMappings[0].ContainerPort)), find("service.tf", `(?m)^  port = (\d+)$`))
 	block := `(?s)variable "stop_timeout" \{.*?`
 	require.Equal(t, strconv.Itoa(int(*c.StopTimeout)), find("variables.tf", block+`default +=\s+(\d+)`))
-	require.Equal(t, strconv.Itoa(int(cmd.DefaultStopBudget/time.Second)), find("variables.tf", block+`stop_timeout > (\d+)`))
+	require.Equal(t, strconv.Itoa(int(config.DefaultStopBudget/time.Second)), find("variables.tf", block+`stop_timeout > (\d+)`))
 }

@@ -1,0 +1,257 @@
+package alert
+
+import (
+	"math"
+	"time"
+
+	"kinesis-alerter/alert/template"
+)
+
+// lateness is how much later than Kinesis' clock says an event time counts as passed where no record says so: that clock is known to
+// a second only, and a record that is under way has its arrival time already. A record that comes later than that is
+// taken as it comes, and a replay might then decide otherwise than the tick did.
+const lateness = 2 * 1000 // milliseconds
+
+// maxMissed is how many repetitions of one alert are made up for at once, where time comes far in a single step. Beyond that,
+// as after days in which nobody read an idle shard, all but the last say nothing and could be millions.
+const maxMissed = 60
+
+// repeatAt is when an alert that was last made at sent is repeated, if time comes as far as to in one step.
+func (r *rule) repeatAt(sent, to int64) int64 {
+	if missed := (to - sent) / r.repeat; missed > maxMissed {
+		return sent + missed*r.repeat
+	}
+	return sent + r.repeat
+}
+
+// expire does what is due for an entry, at the time at which it was due. Time comes as far as to.
+func (l *lifecycle) runDue(en *entry, to int64) {
+	r, due, fired := en.of.rule, en.due, en.firing
+	t := &trigger{at: timeOf(due)}
+	switch {
+	case r.absence.After > 0:
+		if !en.firing && due >= en.held+millis(r.absence.After) {
+			en.firing, en.notified, en.since = true, false, en.held
+			l.announce(r, en, t)
+		}
+	case r.window != nil && r.window.tumbling && due >= r.window.end(en.window):
+		if r.window.complete(en.window) && !r.windowLapsed(en, due-r.window.length) {
+			l.judgeWindow(r, en, t, due) // the window that ends here
+		}
+		r.window.advance(en.window, due)
+		r.window.skip(en.window, to)
+	case r.window != nil && !r.window.tumbling && r.windowDue(en, due):
+		if r.window.advance(en.window, due); r.window.complete(en.window) {
+			l.judgeWindow(r, en, t, due)
+		}
+		r.window.skip(en.window, to)
+	case !en.firing && en.since != 0 && r.hold.Time > 0 && due >= en.since+millis(r.hold.Time):
+		if r.resolve.Time > 0 && due >= en.held+millis(r.resolve.Time) {
+			l.endPeriod(r, en, nil) // it is over before it could fire
+		} else {
+			l.holds(r, en, t, due) // nothing has said that it does not hold any more
+		}
+	}
+	switch {
+	case !en.firing:
+	case r.givesUp(en) != 0 && due >= r.givesUp(en):
+		l.giveUp(r, en, t)
+		return
+	case r.resolve.Time > 0 && due >= en.held+millis(r.resolve.Time):
+		l.endPeriod(r, en, t)
+	case r.repeat > 0 && en.notified && due >= en.sent+r.repeat:
+		if at := r.repeatAt(en.sent, min(to, r.lastRepeat(en))); at > due {
+			en.sent = at - r.repeat // unless it is resolved before
+		} else {
+			l.repeat(r, en, t)
+		}
+	case !fired || !r.needsRecheck(en) || l.nextRecheck(r, en, due-1) > due:
+	case !en.notified:
+		if l.mute(r, en, t, false) == nil {
+			l.notify(r, en, t)
+		}
+	case l.escalates(r, en):
+		if l.mute(r, en, t, false) == nil {
+			l.notifyEscalation(r, en, t)
+		}
+	}
+	if r.needsRecheck(en) {
+		due = max(due, to-maxSteps*maxRecheckInterval)
+	}
+	l.reschedule(r, en, due)
+}
+
+// turns says whether a window that slides may be another one by now, or has to say whether a claim still holds. Nothing else that is
+// due judges it, or for and resolve in records would count that.
+func (r *rule) windowDue(en *entry, due int64) bool {
+	switch {
+	case due >= r.window.end(en.window):
+		return true
+	case en.firing:
+		return r.resolve.Time > 0 && due >= en.held+millis(r.resolve.Time)
+	}
+	return r.hold.Time > 0 && en.since != 0 && due >= en.since+millis(r.hold.Time)
+}
+
+// givesUp is when a key whose absence was told is given up; 0 for never. It is when the absence has been reported for as long as is
+// configured, in place of the next repetition; who heard of it late hears of it once more first, or as long.
+func (r *rule) givesUp(en *entry) int64 {
+	if !r.perKey() || !en.notified {
+		return 0
+	}
+	wait := millis(r.absence.GiveUp)
+	if r.repeat > 0 {
+		wait = min(wait, r.repeat)
+	}
+	return max(r.lastRepeat(en), en.sent+wait)
+}
+
+// lastRepeat is up to when the alert of a key is repeated that does not come back.
+func (r *rule) lastRepeat(en *entry) int64 {
+	if !r.perKey() {
+		return math.MaxInt64
+	}
+	return en.since + millis(r.absence.After) + millis(r.absence.GiveUp)
+}
+
+// perKey says whether the rule is about keys that do not come.
+func (r *rule) perKey() bool { return r.absence.After > 0 && r.absence.Of == AbsenceOfKey }
+
+// giveUp says the last word on a key that does not come back, and forgets it: it would be reported for ever.
+func (l *lifecycle) giveUp(r *rule, en *entry, t *trigger) {
+	t.ended = "no record has come for " + template.Duration(time.Duration(t.ms()-en.held)*time.Millisecond) +
+		", so the key is given up; it is reported again once it sends and then stops"
+	l.endPeriod(r, en, t)
+	l.memory.drop(en)
+}
+
+// maxSteps is how many windows without a record are judged one by one where time comes far in a single step, and how often what was
+// swallowed is looked at again. Beyond that the first ones are passed over: they are alike, and since 1970 there were billions.
+const maxSteps = 1000
+
+// skip passes over windows without a record, where time comes as far as to.
+func (w *windowRule) skip(s *window, to int64) {
+	if s.empty() {
+		s.last = max(s.last, to/w.step-maxSteps)
+	}
+}
+
+// reschedule sets when time next has something to do with an entry, or forgets one that remembers nothing any more.
+func (l *lifecycle) reschedule(r *rule, en *entry, now int64) {
+	next := r.nextDue(en, now)
+	if r.needsRecheck(en) {
+		if again := l.nextRecheck(r, en, now); next == 0 || again < next {
+			next = again
+		}
+	}
+	if next == 0 && r.forgettable(en) {
+		l.memory.drop(en)
+		return
+	}
+	if next != 0 && next <= en.due && en.due <= now {
+		next = en.due + 1 // whatever else was missed: time goes on
+	}
+	l.memory.schedule(en, next)
+	en.countNotified()
+	en.relist()
+	if w := en.window; w != nil && w.resized {
+		l.memory.pressure.weigh(en)
+		w.resized = false
+	}
+}
+
+// owes says whether the rule comes back by itself to a claim, because something swallowed it, or its rise in severity: no record may ever
+// come to show that it still fires, and the last word on the key may be that it is over.
+func (r *rule) needsRecheck(en *entry) bool {
+	unsaid := !en.notified || r.severityOf != nil && en.grade < en.severity
+	return en.firing && unsaid && r.hasPeriods() && r.absence.Of != AbsenceOfStream
+}
+
+// endLife is for how long a rule with a rate limit remembers that the last word on a key was that it is over.
+const endLife = 24 * 60 * 60 * 1000
+
+// nextDue is the earliest time behind now at which something happens to an entry by itself; 0 for never.
+func (r *rule) nextDue(en *entry, now int64) int64 {
+	next := int64(0)
+	at := func(ms int64) {
+		if next == 0 || ms < next {
+			next = ms
+		}
+	}
+	if en.firing {
+		if r.resolve.Time > 0 {
+			at(en.held + millis(r.resolve.Time))
+		}
+		if r.repeat > 0 && en.notified {
+			at(en.sent + r.repeat)
+		}
+		if end := r.givesUp(en); end != 0 {
+			at(end)
+		}
+	} else {
+		if r.absence.After > 0 && r.absence.Of != AbsenceOfStream {
+			at(en.held + millis(r.absence.After))
+		}
+		if r.hold.Time > 0 && en.since != 0 {
+			at(en.since + millis(r.hold.Time))
+		}
+		if end := en.dedupEnd(r); end > now {
+			at(end)
+		}
+		if end := en.sent + endLife; en.ended && !r.limit.IsZero() && end > now {
+			at(end)
+		}
+	}
+	if w := r.window; w != nil && (en.firing || en.since != 0 || !en.window.empty() || w.keepsEmpty(en, now)) {
+		at(w.end(en.window))
+	}
+	return next
+}
+
+// dedupEnd is when an entry has no more to do with dedup. The count of what was swallowed is kept for as long again, for
+// the next alert to tell.
+func (en *entry) dedupEnd(r *rule) int64 {
+	switch {
+	case r.dedup == 0 || en.sent == 0:
+		return 0
+	case en.suppressed > 0:
+		return en.sent + 2*r.dedup
+	}
+	return en.sent + r.dedup
+}
+
+// forgettable says that an entry, for which nothing is due, is like one that was never made.
+func (r *rule) forgettable(en *entry) bool {
+	return !en.firing && en.since == 0 && en.streak == 0 && r.absence.After == 0
+}
+
+// reached is how far time has come, by records or by ticks.
+func (l *lifecycle) reached() int64 { return max(l.clock.now(), l.memory.clock) }
+
+// thaw goes on with what a rule remembers that was not in force for a while. What came meanwhile nobody noted, so nothing may
+// be concluded from its absence: what waits, begins to wait anew. It is false if nothing is left to remember.
+func (r *rule) resume(en *entry, now int64) bool {
+	if r.absence.Of == AbsenceOfStream {
+		return true // what the fleet knows of the stream has no gap
+	}
+	if en.window != nil {
+		r.window.advance(en.window, now)
+		en.window.watched = now
+	}
+	switch {
+	case en.firing:
+		en.held = max(en.held, now)
+		if r.repeat > 0 && now > en.sent {
+			en.sent += (now - en.sent) / r.repeat * r.repeat
+		}
+	case r.absence.After > 0:
+		en.held = max(en.held, now)
+	default:
+		en.since, en.streak = 0, 0
+	}
+	en.due = r.nextDue(en, now)
+	if r.needsRecheck(en) {
+		en.due = now + recheckInterval
+	}
+	return en.due != 0 || !r.forgettable(en)
+}

@@ -1,0 +1,209 @@
+package alert
+
+import (
+	"crypto/sha256"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// This file is about rules that are edited while they fire. See "Edited rules" in doc.go.
+//
+// Who was told of a key is kept by audience, not by key: the topics to which the rule went when it told. An entry names one of its
+// rule's audiences; nearly always it is the topics to which the rule goes now, and takes no room.
+
+// sense is what the remembered values of a rule mean: two rules with the same memory can read each other's; with the same claim, too,
+// what waits for them to fire goes on.
+type sense struct{ memory, claim [16]byte }
+
+// senseOf is of a rule whose configuration is c.
+func (r *rule) senseOf(c RuleConfig) sense {
+	memory := []any{
+		strings.TrimSpace(c.Key), c.Window.Length, c.Window.Step, c.Window.Tumbling, c.Window.Aggregate, c.Window.Of,
+		r.absence.Of, c.Absence.After > 0, r.hasPeriods(),
+	}
+	if r.window != nil || c.Absence.After > 0 { // what was counted, and what is a sign of life
+		memory = append(memory, c.When)
+	}
+	claim := []any{c.When, c.For.Records, c.For.Time, c.Window.Is, c.Window.MinRecords, c.Absence.After, c.Resolve.Records, c.Resolve.Time}
+	sum := func(list []any) [16]byte {
+		var b strings.Builder
+		for _, x := range list {
+			fmt.Fprintf(&b, "%q\n", fmt.Sprint(x))
+		}
+		sum := sha256.Sum256([]byte(b.String()))
+		return [16]byte(sum[:16])
+	}
+	return sense{sum(memory), sum(claim)}
+}
+
+// concludes says whether the ends of the rule's alerts are said at all.
+func (r *rule) notifiesEnd() bool { return !r.resolve.IsZero() || r.absence.After > 0 }
+
+// takes says whether the rule can go on with what another version of it remembers.
+func (r *rule) takes(t *notifiedSection) bool {
+	return r.remembers() && r.sense.memory == t.memory && (r.notifiesEnd() || !t.ends)
+}
+
+// carry goes on with what another version of the rule remembered. What it knew of a claim that does not fire yet is about another claim,
+// unless that is the same.
+func (r *rule) adopt(en *entry, same bool, now int64) bool {
+	if !same {
+		if en.streak = 0; !en.firing {
+			en.since = 0
+		}
+	}
+	if r.repeat > 0 && en.firing && en.notified && now > en.sent {
+		en.sent += (now - en.sent) / r.repeat * r.repeat
+	}
+	en.due = r.nextDue(en, now)
+	if r.needsRecheck(en) {
+		en.due = now + recheckInterval
+	}
+	return en.due != 0 || !r.forgettable(en)
+}
+
+// emitEnd says that an excursion is over, to everybody who heard of it, and to nobody else.
+func (l *lifecycle) notifyEnd(r *rule, en *entry, t *trigger) {
+	m := l.memory.rules[r.place]
+	if en.audience == 0 {
+		l.out.emit(r, en, KindResolved, t)
+	} else if !l.out.silent {
+		for _, topic := range m.audienceOf(en) {
+			l.out.make(l.out.routeTo(m, topic), KindResolved, t, en)
+		}
+	}
+	if !l.out.silent {
+		l.memory.former.ended(r.name, en.key, m.audienceOf(en))
+	}
+}
+
+// endEdited says the ends of what rules have told and do not tell any more, at a tick at which all workers have had the same rules for a
+// while; and of what is about to be forgotten in any case.
+func (l *lifecycle) endEdited(settled bool) {
+	m := l.memory
+	if !m.has(formatEnds) {
+		return
+	}
+	room := maxEnds
+	for _, r := range m.rules {
+		if settled && r.oweEnds {
+			r.oweEnds = l.endLeft(r, &room)
+		}
+	}
+	m.former.leaving(settled, l.clock.now(), func(s *section) { l.endFormer(s, &room) })
+}
+
+// endLeft tells topics to which a rule goes no longer that its alerts end there. It answers whether there is more to say.
+func (l *lifecycle) endLeft(r *ruleMemory, room *int) bool {
+	var entries []*entry
+	for _, en := range r.entries {
+		if en.audience != 0 && en.firing && en.notified {
+			entries = append(entries, en)
+		}
+	}
+	slices.SortFunc(entries, func(a, b *entry) int { return strings.Compare(a.key, b.key) })
+	why := "the rule does not go to this topic any more"
+	switch {
+	case r.rule.shadow:
+		why = "the rule is in mode shadow now, so it sends nothing"
+	case len(r.rule.audience) > 0:
+		why += ", but to " + strings.Join(r.rule.audience, ", ")
+	}
+	for _, en := range entries {
+		heard := r.audienceOf(en)
+		left := without(heard, r.rule.audience...)
+		if len(left) == 0 {
+			continue
+		}
+		if *room -= len(left); *room < 0 {
+			return true
+		}
+		l.out.silent = en.provisional != nil && en.provisional.silent
+		for _, topic := range left {
+			if !l.out.silent {
+				l.out.makeEnd(l.out.routeTo(r, topic), en, timeOf(l.reached()), why)
+			}
+		}
+		l.out.silent = false
+		if r.setAudience(en, without(heard, left...)); len(left) == len(heard) { // whoever hears of the rule now has not heard of this
+			en.notified, en.ended, en.audience = false, true, 0
+		}
+		l.reschedule(r.rule, en, l.reached())
+	}
+	return false
+}
+
+// endFormer says the ends of what a rule has told that is no more, or is another one.
+func (l *lifecycle) endFormer(s *section, room *int) {
+	s.settleOver()
+	why := "the rule was taken out of the configuration"
+	var now *ruleMemory
+	for _, r := range l.memory.rules {
+		if r.rule.name == s.name {
+			now, why = r, "the rule was changed, and begins anew"
+		}
+	}
+	ways := map[string]*route{}
+	s.rewrite(func(v *entryView, topics []string) []string {
+		if now != nil {
+			if en := now.entries[string(v.key)]; en != nil && en.firing && en.notified && now.rule.notifiesEnd() {
+				topics = without(topics, now.audienceOf(en)...) // the rule of today says it, when it is over
+			}
+		}
+		if *room -= len(topics); *room < 0 {
+			return topics
+		}
+		en := v.entry
+		en.key = string(v.key)
+		if v.located {
+			en.last = &lastRecord{string(v.partitionKey), string(v.sequence), v.sub, v.arrival}
+		}
+		for _, topic := range topics {
+			to := ways[topic]
+			if to == nil {
+				i := slices.IndexFunc(s.notified.topics, func(t notifiedTopic) bool { return t.name == topic })
+				to = &route{topic: topic, render: rendererOf(s.name, l.out.stream, s.notified.words, s.notified.topics[i].words)}
+				ways[topic] = to
+			}
+			l.out.makeEnd(to, &en, timeOf(l.reached()), why)
+		}
+		return nil
+	})
+}
+
+// Told counts, by rule (nil for none), the keys of which somebody was told that they fire: those of rules that go on, and those whose rule was taken out
+// or changed so that its memory was dropped, or does not go to a topic any more that was told. Of those the end is said once all workers
+// have had the same rules for a while.
+func (e *Evaluator) Told() (firing, leaving map[string]int) {
+	count := func(to *map[string]int, rule string, n int) {
+		if *to == nil {
+			*to = map[string]int{}
+		}
+		(*to)[rule] += n
+	}
+	for _, r := range e.memory.rules {
+		if r.notifiedKeys > 0 && r.rule.notifiesEnd() && len(r.rule.audience) > 0 {
+			count(&firing, r.rule.name, r.notifiedKeys)
+		}
+		if r.oweEnds {
+			for _, en := range r.entries {
+				if en.audience != 0 && en.firing && en.notified && len(without(r.audienceOf(en), r.rule.audience...)) > 0 {
+					count(&leaving, r.rule.name, 1)
+				}
+			}
+		}
+	}
+	for i := range e.memory.former {
+		if s := &e.memory.former[i]; s.owedEnds > 0 {
+			count(&leaving, s.name, s.owedEnds)
+		}
+	}
+	return firing, leaving
+}
+
+// owes says whether ends are owed, or may be after the next change of the rules.
+func (e *Evaluator) owesEnds() bool {
+	return e.memory.has(formatEnds) && (e.memory.former.oweEnds() ||
+		slices.ContainsFunc(e.memory.rules, func(r *ruleMemory) bool { return r.notifiedKeys > 0 }))
+}

@@ -1,0 +1,282 @@
+package alert
+
+import (
+	"cmp"
+	"slices"
+)
+
+// This file is about what is forgotten where rules remember more than they may. The rule that holds most gives way, so that the keys of
+// one rule never push out those of another that stays within its share; of its keys the quiet ones go first. All of it is a function of
+// what is remembered, and the snapshot keeps the order.
+
+// standing is how much it would matter if an entry were forgotten.
+type phase uint8
+
+const (
+	quiet phase = iota
+	pending
+	firing
+	phases
+)
+
+// stands is the standing of an entry by what it remembers.
+func (en *entry) phase() phase {
+	switch {
+	case en.firing:
+		return firing
+	case en.since != 0:
+		return pending
+	}
+	return quiet
+}
+
+// standingBits are the bits of entry.packed for its standing: a byte of its own would make each entry 16 bytes larger.
+const phaseBits = 2
+
+// listed is the standing by which the entry stands in a list of its rule.
+func (en *entry) listedPhase() phase { return phase(en.packed & (1<<phaseBits - 1)) }
+
+func (en *entry) list(s phase) { en.packed = en.packed>>phaseBits<<phaseBits | uint32(s) }
+
+// regard takes up a change of an entry's standing, which counts as a use.
+func (en *entry) relist() {
+	if now := en.phase(); now != en.listedPhase() && !en.of.rule.keyless() {
+		en.of.lists[en.listedPhase()].remove(en)
+		en.list(now)
+		en.of.lists[now].add(en)
+	}
+}
+
+// entryList are the entries of a rule with one standing, in the order of their last use.
+type entryList struct {
+	oldest, newest *entry
+	n              int
+}
+
+func (l *entryList) add(e *entry) {
+	e.older, e.newer = l.newest, nil
+	if l.newest != nil {
+		l.newest.newer = e
+	} else {
+		l.oldest = e
+	}
+	l.newest = e
+	l.n++
+}
+
+func (l *entryList) remove(e *entry) {
+	if e.older != nil {
+		e.older.newer = e.newer
+	} else {
+		l.oldest = e.newer
+	}
+	if e.newer != nil {
+		e.newer.older = e.older
+	} else {
+		l.newest = e.older
+	}
+	e.older, e.newer = nil, nil
+	l.n--
+}
+
+// inOrder are all entries with a key in the order in which snapshots have them: by standing, and among these by how many of their rule
+// were used after them, the most first. So a version that knows one order for all rules forgets quiet keys first, and those of the rule
+// that has most.
+func (m *memory) inOrder() []*entry {
+	out := make([]*entry, 0, m.pressure.count)
+	type cursor struct {
+		next *entry
+		left int
+	}
+	for s := range phases {
+		var lists []cursor
+		for _, r := range m.rules {
+			if l := &r.lists[s]; l.n > 0 {
+				lists = append(lists, cursor{l.oldest, l.n})
+			}
+		}
+		slices.SortStableFunc(lists, func(a, b cursor) int { return cmp.Compare(b.left, a.left) })
+		if len(lists) == 0 {
+			continue
+		}
+		deep := 1
+		for left := lists[0].left; left > 0; left-- {
+			for deep < len(lists) && lists[deep].left >= left {
+				deep++
+			}
+			for i := range lists[:deep] {
+				out = append(out, lists[i].next)
+				lists[i].next = lists[i].next.newer
+			}
+		}
+	}
+	return out
+}
+
+// pressure is how much is remembered, and how much may be.
+type pressure struct {
+	max int // keys
+	// count is how many entries have a key, bulk the size of all entries and claims, and crowds are the rules by how much they hold.
+	count int
+	bulk  bulk
+	heaps [measures]ruleHeap
+	// crammed says that more was read or inherited than may be, which is kept until somebody can be told.
+	overfull bool
+}
+
+// measure is what can be too much.
+type measure uint8
+
+const (
+	byKeys measure = iota
+	byBytes
+	measures
+)
+
+// crowd are the rules with keys as a heap, the one that holds most by a measure first.
+type ruleHeap []*ruleMemory
+
+func (c *ruleHeap) join(r *ruleMemory, by measure) {
+	r.heapIndex[by] = len(*c)
+	*c = append(*c, r)
+	c.holds(r, by, 0)
+}
+
+// holds says how much a rule holds by now.
+func (c ruleHeap) holds(r *ruleMemory, by measure, n int) {
+	r.held[by] = n
+	i := r.heapIndex[by]
+	for i > 0 && c.before(i, (i-1)/2, by) {
+		c.swap(i, (i-1)/2, by)
+		i = (i - 1) / 2
+	}
+	for {
+		most := i
+		for child := 2*i + 1; child <= 2*i+2 && child < len(c); child++ {
+			if c.before(child, most, by) {
+				most = child
+			}
+		}
+		if most == i {
+			return
+		}
+		c.swap(i, most, by)
+		i = most
+	}
+}
+
+func (c ruleHeap) before(i, j int, by measure) bool {
+	a, b := c[i], c[j]
+	return a.held[by] > b.held[by] || a.held[by] == b.held[by] && a.rule.place > b.rule.place
+}
+
+func (c ruleHeap) swap(i, j int, by measure) {
+	c[i], c[j] = c[j], c[i]
+	c[i].heapIndex[by], c[j].heapIndex[by] = i, j
+}
+
+// second is the rule that holds most after the first one; nil if there is none.
+func (c ruleHeap) second(by measure) *ruleMemory {
+	switch {
+	case len(c) < 2:
+		return nil
+	case len(c) > 2 && c.before(2, 1, by):
+		return c[2]
+	}
+	return c[1]
+}
+
+// over says by which measure too much is remembered.
+func (p *pressure) over() (by measure, over bool) {
+	if p.count > p.max {
+		return byKeys, true
+	}
+	return byBytes, p.bulk.over()
+}
+
+// victim is the entry that is forgotten next. The one in hand, if there is one, is only where its rule has no other quiet one and it is
+// quiet itself: what is about to fire is not given up for it. It is nil where nothing can be forgotten.
+func (p *pressure) toEvict(inHand *entry, by measure) *entry {
+	c := p.heaps[by]
+	if len(c) == 0 {
+		return nil
+	}
+	first, next := c[0], c.second(by)
+	if inHand != nil && inHand.of != first && !inHand.of.rule.keyless() && inHand.of.held[by] == first.held[by] {
+		first, next = inHand.of, first // of two that hold as much, who wants more gives way
+	}
+	if en := first.evictable(inHand); en != nil || next == nil {
+		return en
+	}
+	return next.evictable(inHand)
+}
+
+// yields is the key that a rule can do without best. What an absence rule waits for is not worth forgetting because nothing comes: there the
+// key of the last record goes, and the others are watched.
+func (m *ruleMemory) evictable(inHand *entry) *entry {
+	if m.rule.absence.After > 0 && m.lists[quiet].newest != nil && m.held[byKeys] > 1 {
+		return m.lists[quiet].newest
+	}
+	for s := range phases {
+		en := m.lists[s].oldest
+		if en != nil && en == inHand {
+			en = en.newer
+		}
+		if en != nil {
+			return en
+		}
+		if s == quiet && m.lists[quiet].n > 0 && m.held[byKeys] > 1 {
+			return inHand
+		}
+	}
+	return nil
+}
+
+// forgotten are the words for an end that is none of the condition.
+const forgotten = "the shard has more keys than it can remember, so this one is not followed any more"
+
+// forget pushes an entry out, and counts it.
+func (m *memory) evict(en *entry) {
+	en.of.rule.metrics.forgot(en.listedPhase())
+	m.drop(en)
+}
+
+// bring makes what was read or inherited fit, as far as nobody has to be told. The rest waits for the next record or tick.
+func (m *memory) evictUnannounced() {
+	for by, over := m.pressure.over(); over; by, over = m.pressure.over() {
+		en := m.pressure.toEvict(nil, by)
+		if en == nil || en.firing && en.notified {
+			m.pressure.overfull = true
+			return
+		}
+		m.evict(en)
+	}
+}
+
+// trim makes what was brought fit; by now somebody hears of it.
+func (l *lifecycle) makeRoomForLoaded() {
+	if l.memory.pressure.overfull {
+		l.memory.pressure.overfull = false
+		l.makeRoom(nil, nil)
+	}
+}
+
+// fit forgets keys while too much is remembered. Whoever was told that one fires is told that it is not followed any more. rec is the
+// record at hand and inHand its entry; both are nil in trim.
+func (l *lifecycle) makeRoom(inHand *entry, rec *Record) {
+	m := l.memory
+	for by, over := m.pressure.over(); over && !m.pressure.overfull; by, over = m.pressure.over() {
+		en := m.pressure.toEvict(inHand, by)
+		if en == nil {
+			return
+		}
+		if en.firing && en.notified {
+			before := len(l.out.alerts)
+			l.out.silent = en.provisional != nil && en.provisional.silent
+			l.notifyEnd(en.of.rule, en, &trigger{at: timeOf(l.reached()), ended: forgotten, pushedBy: rec})
+			l.out.silent = false
+			l.out.evictions += len(l.out.alerts) - before
+		}
+		m.evict(en)
+	}
+}

@@ -1,0 +1,66 @@
+package alert
+
+import (
+	"slices"
+	"strings"
+)
+
+// Redirect answers the alerts that take the place of one whose topic is not configured any more: for the topics to which its rule goes now and
+// did not go when the alert was made. It is empty where the alert has no rule any more, or all of these have it already.
+func (p *Pipeline) Redirect(a *Alert) (out []*Alert) {
+	set := p.current.Load()
+	var to []*route
+	if set.every != nil && a.Rule == "" {
+		to = []*route{set.every}
+	}
+	for _, r := range set.rules {
+		if r.name == a.Rule && !r.shadow {
+			to = r.routes
+		}
+	}
+	if a.Ended != "" { // of no interest to whoever was not told of the beginning
+		return nil
+	}
+	for _, x := range to {
+		if x.topic == a.Topic || slices.Contains(a.sent, x.topic) {
+			continue
+		}
+		b := *a
+		b.Topic, b.render, b.sample = x.topic, x.render.message, x.render.sampled
+		b.ID, b.sent = hashFields([]string{a.ID, "instead", x.topic}), append(slices.Clone(a.sent), x.topic)
+		out = append(out, &b)
+	}
+	return out
+}
+
+// editsOf says of each rule of a version of which the next one drops what it has told some topic, what became of it.
+func editsOf(old, next *compiled) map[string]string {
+	out := map[string]string{}
+	rules := make(map[string]*rule, len(next.rules))
+	for _, r := range next.rules {
+		rules[r.name] = r
+	}
+	for _, r := range old.rules {
+		now := rules[r.name]
+		switch {
+		case !r.notifiesEnd() || len(r.audience) == 0:
+		case now == nil:
+			out[r.name] = "taken out"
+		case !now.takes(&notifiedSection{sense: r.sense, ends: true}):
+			out[r.name] = "changed, so that its memory is dropped"
+		case now.shadow:
+			out[r.name] = "set to mode shadow"
+		case len(without(r.audience, now.audience...)) > 0:
+			out[r.name] = "taken away from " + strings.Join(without(r.audience, now.audience...), ", ")
+		}
+	}
+	return out
+}
+
+// Edits says, by name, which rules the last Update took out, or changed so that some topic that was told of a key is owed its end, and how.
+func (p *Pipeline) Edits() map[string]string {
+	if edits := p.edits.Load(); edits != nil {
+		return *edits
+	}
+	return nil
+}

@@ -1,0 +1,122 @@
+package alert
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"math"
+	"strings"
+	"time"
+)
+
+// snapshotHead is what stands before the sections of a snapshot.
+type snapshotHead struct {
+	agreement
+
+	eventTime, clock, watchdog int64
+}
+
+// openSnapshot checks a snapshot and takes its sections apart. Their bodies are parts of data.
+func openSnapshot(data []byte) (head snapshotHead, sections []section, err error) {
+	if len(data) < len(snapshotMagic)+1+4 || len(data) > maxSnapshot || string(data[:3]) != snapshotMagic {
+		return head, nil, fmt.Errorf("%w: it is no snapshot", ErrSnapshot)
+	}
+	if head.format = data[3]; head.format < formatPlain || head.format > SnapshotFormat {
+		return head, nil, fmt.Errorf("%w: it has version %d, this program reads up to %d", ErrSnapshot, head.format, SnapshotFormat)
+	}
+	body, sum := data[:len(data)-4], binary.BigEndian.Uint32(data[len(data)-4:])
+	if crc32.Checksum(body, crc32.MakeTable(crc32.Castagnoli)) != sum {
+		return head, nil, fmt.Errorf("%w: its checksum is wrong", ErrSnapshot)
+	}
+	r := &reader{buf: body[4:]}
+	head.eventTime, head.clock, head.watchdog = r.int(), r.time(), r.time()
+	if head.keyed() {
+		copy(head.key[:], r.take(uint64(len(head.key))))
+	}
+	n := r.count()
+	if n > maxSections {
+		r.fail()
+	}
+	for range n {
+		s := section{name: r.text()}
+		copy(s.fingerprint[:], r.take(16))
+		s.used = r.time()
+		if head.has(formatEnds) {
+			s.covers = r.coverList()
+		}
+		if s.body = r.take(r.uint()); r.failed {
+			break
+		}
+		sections = append(sections, s)
+	}
+	if r.failed || len(r.buf) > 0 {
+		return head, nil, fmt.Errorf("%w: its parts do not fit together", ErrSnapshot)
+	}
+	return head, sections, nil
+}
+
+// A snapshot is a header, sections by rule, and a checksum:
+//
+//	magic, format | event time, clock, watchdog | hash key, 16 bytes (from format 2 on) | number of sections |
+//	  { name, fingerprint, time of the last use, length, body } ... | CRC-32C
+//
+// Numbers are varints. Format 1 differs from 2 in that keys are kept whole and that distinct windows have no values by the hash key.
+// What is read is looked through first, without taking memory: it may be anybody's. A section whose name and fingerprint no rule has is kept as it is, so that a rule set that is
+// rolled back finds its state again. Entries carry their rank in an order in which those of one rule and standing stand as they were
+// used (eviction.go).
+const (
+	snapshotMagic = "KAS"
+	// maxSnapshot bounds what Restore reads, maxSections and maxNames how many sections and names of shards it can have.
+	maxSnapshot = 1 << 30
+	maxSections = 1 << 16
+	maxNames    = 1 << 16
+	// maxMillis is the latest time, as far as nanoseconds reach: the year 2262.
+	maxMillis = math.MaxInt64 / int64(time.Millisecond)
+)
+
+// scoreSection stands before the name of a score in the name of its section; no rule's name has a colon.
+const scorePrefix = "score:"
+
+// section is the state of one rule, in the form of a snapshot.
+type section struct {
+	name        string
+	fingerprint [16]byte
+	used        int64 // how far time had come, in milliseconds, when a rule last had it
+	body        []byte
+	// covers are the hashes of the conditions that the bits of its entries stand for; format 3.
+	covers []uint32
+
+	// What follows is of rules that are no more (edited_rules.go). owes counts the entries of which somebody is owed the end, and over are
+	// those of whose end the rule of today has told somebody meanwhile.
+
+	notified *notifiedSection
+	owedEnds int
+	over     map[string][]string
+}
+
+// ErrSnapshot says that a snapshot cannot be read: it is damaged, or of a later version.
+var ErrSnapshot = errors.New("snapshot of evaluation cannot be read")
+
+// MaxSnapshot is how large a snapshot may be that others store. What rules remember fits in; scores may not.
+const MaxSnapshot = 23 << 20
+
+// Heaviest names what takes most of a snapshot, "rule NAME" or "score NAME", with its bytes.
+func Heaviest(state []byte) (name string, most int) {
+	_, sections, err := openSnapshot(state)
+	if err != nil {
+		return "no rule", 0
+	}
+	for _, s := range sections {
+		if len(s.body) < most {
+			continue
+		}
+		most = len(s.body)
+		if score, ok := strings.CutPrefix(s.name, scorePrefix); ok {
+			name = "score " + score
+		} else {
+			name = "rule " + strings.TrimPrefix(strings.TrimPrefix(s.name, inheritedPrefix), notifiedPrefix)
+		}
+	}
+	return name, most
+}

@@ -1,0 +1,152 @@
+package alert
+
+import (
+	"maps"
+	"slices"
+	"time"
+)
+
+// This file is about silences and what time brings about. Whether a silence covers a record is known while the record is at hand. So the
+// verdict of its condition is kept with the key, and decides until the next record that matches, together with the time from which
+// and until which the silence is in force.
+//
+// A window is about many records, of which a silence may cover some. It is judged with all of them, so that no silence makes an alert,
+// and nothing is forgotten. While a silence is in force, a claim is silenced if every record that it is about meets the condition, or if
+// it does not hold without the records that the silence covered when they came. So the next record of another kind does not report them.
+// What still holds when the silence ends is told then, as it is without a window.
+
+// hush is the part of a window that came while a silence covered it.
+type silencedPart struct {
+	panes []pane
+	// by are the conditions that covered something of it.
+	by uint32
+	// heard are the distinct values that came otherwise, as window.values.
+	audible map[uint64]int64
+}
+
+func (h *silencedPart) bulk() bulk {
+	return bulk{silencedHeap + len(h.panes)*paneHeap + len(h.audible)*valueHeap, len(h.panes)*(paneStored+5) + len(h.audible)*valueStored + 2*coversStored}
+}
+
+// noteCovers keeps with a key what the conditions of silences say of its record at hand.
+func (l *lifecycle) keepCovers(r *rule, en *entry) {
+	if r.keyless() || !l.memory.has(formatEnds) {
+		return // the last record says nothing about a whole shard
+	}
+	was := en.covered
+	if en.covered = l.in.verdicts(r.covers); (was == 0) != (en.covered == 0) {
+		l.memory.pressure.weigh(en)
+	}
+}
+
+// count adds a value of the record at hand to the window of its key.
+func (l *lifecycle) count(r *rule, en *entry, x float64) {
+	s, by := en.window, uint32(0)
+	if r.covers != 0 && l.memory.has(formatEnds) {
+		covered := l.in.verdicts(r.covers)
+		if s.empty() {
+			s.spared = 0
+		}
+		s.resized = s.resized || s.seen|s.spared == 0
+		s.seen, s.spared = covered, s.spared|r.covers&^covered
+		by = r.activeCovers(timeOf(l.clock.now()), covered)
+	}
+	if by != 0 {
+		s.addSilenced(x, by)
+	} else {
+		s.add(x)
+	}
+	if r.window.distinct {
+		s.see(&l.in.counted, &l.memory.key, by != 0)
+	}
+}
+
+// inForce are those of some conditions whose silences are in force.
+func (r *rule) activeCovers(at time.Time, covered uint32) (by uint32) {
+	for _, s := range r.silences {
+		if s.bit != 0 && s.applies(at, covered) {
+			by |= s.bit
+		}
+	}
+	return by
+}
+
+// quieten adds a value that a silence covers.
+func (s *window) addSilenced(v float64, by uint32) {
+	if s.silenced == nil {
+		s.silenced, s.resized = &silencedPart{audible: maps.Clone(s.values)}, true
+	}
+	s.addTo(&s.silenced.panes, v)
+	s.silenced.by |= by
+}
+
+// advanceHush forgets what fell out of the window.
+func (s *window) advanceSilenced() {
+	h := s.silenced
+	if h == nil {
+		return
+	}
+	h.panes = s.inside(h.panes)
+	s.age(h.audible)
+	if len(h.panes) == 0 {
+		s.silenced = nil
+	}
+}
+
+// audible says whether the window's claim holds without what a silence covered.
+func (w *windowRule) holdsAudibly(s *window) bool {
+	if s.silenced == nil {
+		return true
+	}
+	if len(s.panes) == 0 {
+		return false
+	}
+	distinct := len(s.silenced.audible)
+	if s.legacy != nil {
+		distinct = len(s.legacy) // of a format without silences, until it has passed
+	}
+	all := noPane()
+	all.merge(s.panes)
+	_, holds := w.judge(&all, distinct)
+	return holds
+}
+
+// judgeWindow judges a window and takes its claim on. What a silence covers of it is that of the moment at which it held.
+func (l *lifecycle) judgeWindow(r *rule, en *entry, t *trigger, now int64) {
+	w, s := r.window, en.window
+	value, holds := w.holds(s)
+	t.value, t.hasValue = value, true
+	if holds {
+		was := en.covered
+		if en.covered = s.seen &^ s.spared; s.empty() {
+			en.covered = s.seen
+		}
+		if s.silencedBy = 0; !w.holdsAudibly(s) {
+			s.silencedBy = s.silenced.by
+		}
+		if (was == 0) != (en.covered == 0) {
+			l.memory.pressure.weigh(en)
+		}
+	}
+	l.judge(r, en, holds, t, now)
+}
+
+// covered are the conditions of silences that a claim meets.
+func (c *candidate) covered(r *rule, en *entry) (covered uint32) {
+	if c.record && r.covers != 0 {
+		covered = c.life.in.verdicts(r.covers)
+	}
+	if en != nil {
+		covered |= en.covered
+		if en.window != nil {
+			covered |= en.window.silencedBy
+		}
+	}
+	return covered
+}
+
+// silenced says whether a person has silenced the claim of a rule.
+func (c *candidate) silenced(r *rule, en *entry) bool {
+	covered := c.covered(r, en)
+	return slices.ContainsFunc(r.silences, func(s *silence) bool { return s.applies(c.at, covered) })
+}

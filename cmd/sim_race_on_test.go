@@ -1,9 +1,0 @@
-//go:build race
-
-package cmd
-
-// simRuns is how many schedules run where nobody says; the race detector makes each of them many times slower.
-const simRuns = 8
-
-// raceMemory is how many times as much memory the race detector takes.
-const raceMemory = 2

@@ -1,0 +1,206 @@
+package cli
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"kinesis-alerter/alert"
+	"kinesis-alerter/internal/config"
+	"kinesis-alerter/internal/daemon"
+	"kinesis-alerter/internal/rehearse"
+)
+
+// backtester carries out the command rules backtest.
+type backtester struct {
+	rules *rulesFlags
+
+	against, from, to, svg string
+
+	archive []string
+	every   time.Duration
+	fast    bool
+
+	program *program
+	now     func() time.Time
+	// load says how to reach AWS; it is asked only for a stream.
+	load func(context.Context) (aws.Config, error)
+	// terminal says whether the program's stderr is one.
+	terminal bool
+}
+
+func newBacktester(p *program, rules *rulesFlags) *backtester {
+	return &backtester{rules: rules, program: p, now: time.Now, load: daemon.LoadAWS, terminal: rehearse.IsTerminal(p.console)}
+}
+
+// backtestFlags are the flags that only rules backtest has.
+func backtestFlags() []string {
+	return []string{"stream", "topic-arn", "application", "when", "against", "from", "to", "archive", "every", "fast", "svg"}
+}
+
+func (x *backtester) declare(fs *flag.FlagSet) {
+	fs.StringVar(&x.against, "against", "", "backtest: the configuration `FILE` with the rules to compare with")
+	fs.StringVar(&x.from, "from", "", "backtest: read the stream from this `TIME` on (RFC 3339, or a duration before now such as -24h)")
+	fs.StringVar(&x.to, "to", "", "backtest: read the stream up to this `TIME` (default now)")
+	fs.Func("archive", "backtest: instead of the stream: a `FILE` with a JSON record a line, .gz is unpacked; more may follow", func(s string) error {
+		x.archive = append(x.archive, s)
+		return nil
+	})
+	fs.DurationVar(&x.every, "every", time.Second, "backtest: the `TIME` between records of an archive that do not carry their own")
+	fs.BoolVar(&x.fast, "fast", false, "backtest: read 4 times a second and all that a shard gives, which slows other readers down")
+	fs.StringVar(&x.svg, "svg", "", "backtest: write a plot of values and alerts over time to this `FILE`")
+}
+
+func (x *backtester) Run(ctx context.Context, args []string) error {
+	if len(x.archive) > 0 {
+		x.archive, args = append(x.archive, args...), nil
+	}
+	from, to, err := x.check(args)
+	if err != nil {
+		return err
+	}
+	loaded, err := x.rules.from.Load(ctx, x.program.env)
+	if err != nil {
+		return err
+	}
+	var against *config.LoadedConfig
+	if x.against != "" {
+		if against, err = config.LoadConfig(ctx, x.against, x.program.env); err != nil {
+			return err
+		}
+	}
+	b, err := rehearse.NewBacktest(loaded, against)
+	if err != nil {
+		return err
+	}
+	b.Report.Against = x.against
+	source, err := x.source(ctx, loaded, from, to)
+	if err != nil {
+		return err
+	}
+	if x.svg != "" {
+		file, err := os.Create(x.svg) // now: not to find out after hours of reading
+		if err != nil {
+			return fmt.Errorf("rules: backtest: %w", err)
+		}
+		defer file.Close() //nolint:errcheck // written and closed below; this is for ways out with another error
+		b.Plot = rehearse.NewBacktestPlot(loaded)
+		return x.finish(ctx, b, source, file)
+	}
+	return x.finish(ctx, b, source, nil)
+}
+
+// finish reads the source to its end, or as far as that is possible, and tells what was found.
+func (x *backtester) finish(ctx context.Context, b *rehearse.Backtest, source rehearse.BacktestSource, svg *os.File) error {
+	bar := rehearse.NewProgressBar(x.program.console, x.terminal, x.now)
+	failed := source.Run(ctx, b, bar)
+	bar.Clear()
+	b.End(ctx, source, failed == nil)
+	if err := b.Settle(context.WithoutCancel(ctx)); err != nil {
+		return fmt.Errorf("rules: backtest: %w", err)
+	}
+	switch {
+	case failed == nil:
+	case ctx.Err() != nil:
+		b.Report.Incomplete = "interrupted"
+	case b.Report.Records == 0 && b.Report.BadLines == 0: // there is nothing to tell
+		return fmt.Errorf("rules: backtest: %w", failed)
+	default:
+		b.Report.Incomplete = failed.Error()
+	}
+	if err := b.Report.Print(x.program.stdout, x.rules.json); err != nil {
+		return err
+	}
+	if svg != nil {
+		err := b.Plot.Write(svg)
+		if err = errors.Join(err, svg.Close()); err != nil {
+			return fmt.Errorf("rules: backtest: %w", err)
+		}
+	}
+	switch {
+	case failed == nil:
+		return nil
+	case ctx.Err() != nil:
+		return fmt.Errorf("rules: backtest: interrupted after %s", config.Plural(b.Report.Records, "record"))
+	}
+	return fmt.Errorf("rules: backtest: %w", failed)
+}
+
+// check says what is wrong with the command line, and from when to when the stream is to be read.
+func (x *backtester) check(args []string) (from, to time.Time, err error) {
+	bad := func(text string, values ...any) error {
+		return config.UsageError("rules: backtest: " + fmt.Sprintf(text, values...))
+	}
+	switch {
+	case len(args) > 0:
+		return from, to, bad("unexpected argument %q; files with records follow --archive", args[0])
+	case !x.rules.from.given():
+		return from, to, bad("give --config FILE, or --stream NAME and --topic-arn ARN: the rules to try")
+	case x.from == "" && len(x.archive) == 0:
+		return from, to, bad("which records? give --from TIME, for what the stream retains, or --archive FILE")
+	case x.from != "" && len(x.archive) > 0:
+		return from, to, bad("give either --from, for the stream, or --archive")
+	case len(x.archive) > 0 && (x.to != "" || x.fast):
+		return from, to, bad("--to and --fast go with --from; an archive is read as a whole")
+	case x.every <= 0:
+		return from, to, bad("--every %s: want a duration above 0", x.every)
+	case len(x.archive) > 0:
+		return from, to, nil
+	}
+	now := x.now().UTC()
+	to = now
+	if from, err = instantOf(x.from, now); err != nil {
+		return from, to, bad("--from %s: %v", x.from, err)
+	}
+	if x.to != "" {
+		if to, err = instantOf(x.to, now); err != nil {
+			return from, to, bad("--to %s: %v", x.to, err)
+		}
+	}
+	switch {
+	case from.After(now):
+		return from, to, bad("--from %s: is in the future, and nothing was there yet", x.from)
+	case !from.Before(to):
+		return from, to, bad("--to %s: is not after --from %s", cmp.Or(x.to, "now"), x.from)
+	}
+	return from, to, nil
+}
+
+// instantOf reads a time, or a negative duration as the time so long before now.
+func instantOf(text string, now time.Time) (time.Time, error) {
+	if d, err := time.ParseDuration(text); err == nil && d <= 0 {
+		return now.Add(d), nil
+	}
+	t, err := time.Parse(time.RFC3339, text)
+	if err != nil {
+		return t, errors.New("want a time such as 2026-11-22T09:00:00Z, or a duration before now such as -24h")
+	}
+	return t.UTC(), nil
+}
+
+func (x *backtester) source(ctx context.Context, loaded *config.LoadedConfig, from, to time.Time) (rehearse.BacktestSource, error) {
+	if len(x.archive) > 0 {
+		parts := loaded.Parts()
+		text := parts.Alert.Format == alert.FormatText || len(loaded.Rules) == 0
+		return &rehearse.ArchiveSource{Files: x.archive, Every: x.every, Text: text}, nil
+	}
+	cfg, err := x.load(ctx)
+	if err != nil {
+		return nil, config.FieldErrors{{Rule: err.Error()}}
+	}
+	s := &rehearse.StreamSource{
+		Client: daemon.NewClients(cfg, prometheus.NewRegistry(), nil).Of(loaded.Stream.ARN).Kinesis, Stream: loaded.Parts().Consumer, From: from, To: to,
+		Interval: time.Second, BytesPerSecond: rehearse.ShardReadRate / 2,
+	}
+	if x.fast {
+		s.Interval, s.BytesPerSecond = time.Second/4, rehearse.ShardReadRate
+	}
+	return s, nil
+}

@@ -1,0 +1,116 @@
+package cli
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"flag"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"kinesis-alerter/alert"
+	"kinesis-alerter/alert/dispatch"
+	"kinesis-alerter/alert/sns"
+	"kinesis-alerter/internal/config"
+	"kinesis-alerter/internal/daemon"
+	"kinesis-alerter/internal/plain"
+	"kinesis-alerter/internal/status"
+)
+
+// drillCommand sends a marked test alert to every topic, by the way that alerts take: rendered, checked, through
+// PublishBatch. It holds no lease and counts against no worker's share of a topic's rate: it is one message.
+func drillCommand(p *program, fs *flag.FlagSet) func(context.Context, []string) error {
+	var from configFlags
+	from.declare(fs)
+	only := fs.String("topic", "", "the one topic to test, by its `NAME` in the configuration (default all)")
+	limit := fs.Duration("timeout", 30*time.Second, "`DURATION` that SNS has to accept a message (default 30s)")
+	return func(ctx context.Context, args []string) error {
+		if err := noArguments(args); err != nil {
+			return err
+		}
+		loaded, err := from.Load(ctx, p.env)
+		if err != nil {
+			return err
+		}
+		names := slices.Sorted(maps.Keys(loaded.Topics))
+		if *only != "" {
+			if _, ok := loaded.Topics[*only]; !ok {
+				return config.UsageError(fmt.Sprintf("drill: no topic %q is configured", *only))
+			}
+			names = []string{*only}
+		}
+		cfg, err := daemon.LoadAWS(ctx)
+		if err != nil {
+			return config.FieldErrors{{Rule: err.Error()}}
+		}
+		config := loaded.Parts()
+		clients := daemon.NewClients(cfg, prometheus.NewRegistry(), nil)
+		topics, err := sns.New(clients.Sns, nil)
+		if err != nil {
+			return err
+		}
+		publisher, err := dispatch.New(config.Sns, dispatch.Deps{Service: topics})
+		if err != nil {
+			return err
+		}
+		running := make(chan error, 1)
+		work, stop := context.WithCancel(context.WithoutCancel(ctx))
+		go func() { running <- publisher.Run(work) }()
+		for _, name := range names {
+			err = errors.Join(err, p.drill(ctx, publisher, *limit, config.Alert, loaded.StreamName(), name))
+		}
+		if trouble := status.CredentialsTrouble(clients.Credentials); err != nil && trouble != "" {
+			err = fmt.Errorf("%s: %w", trouble, err)
+		}
+		stop()
+		return errors.Join(err, <-running)
+	}
+}
+
+// drill sends one and says what came of it. Every topic has the time for itself: one that is missing takes none from others.
+func (p *program) drill(ctx context.Context, publisher *dispatch.Publisher, limit time.Duration, c alert.Config, stream, topic string) error {
+	a, err := c.Drill(stream, topic, time.Now().UTC(), rand.Text())
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("SNS did not accept it within %s", limit))
+	defer cancel()
+	began := time.Now()
+	id, err := publisher.PublishNow(ctx, a)
+	if err != nil {
+		for _, s := range publisher.Status() {
+			if s.Name == topic && s.Fault != "" {
+				err = fmt.Errorf("%w (%s): %s", err, s.Fault, s.Remedy)
+			}
+		}
+		return fmt.Errorf("topic %s, %s: %w", topic, c.Topics[topic].ARN, err)
+	}
+	if _, err = plain.Fprintf(p.stdout, "%s: SNS accepted it after %s as message %s, alert_id %s\n",
+		topic, time.Since(began).Round(time.Millisecond), id, a.ID); err != nil {
+		return err
+	}
+	for _, s := range sns.Topics(publisher.Status()) {
+		if s.Name == topic {
+			return p.drillHeard(topic, c.Topics[topic].ARN, s.Subscriptions)
+		}
+	}
+	return nil
+}
+
+// drillHeard says who gets the message: an accepted one without a subscription is heard by nobody.
+func (p *program) drillHeard(topic, arn string, s sns.Subscriptions) error {
+	switch {
+	case !s.Known():
+		_, err := plain.Fprintf(p.stdout, "%s: who hears it is not known: allow sns:GetTopicAttributes on the topic\n", topic)
+		return err
+	case s.Confirmed == 0:
+		return fmt.Errorf("topic %s, %s: nobody hears it: %d subscriptions confirmed, %d pending; subscribe whoever should, and have the confirmation accepted",
+			topic, arn, s.Confirmed, s.Pending)
+	}
+	_, err := plain.Fprintf(p.stdout, "%s: %s, %d pending\n", topic, status.Number(s.Confirmed, "confirmed subscription"), s.Pending)
+	return err
+}

@@ -1,0 +1,305 @@
+package cli
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/prometheus/client_golang/prometheus"
+	"go.uber.org/zap"
+
+	"kinesis-alerter/alert"
+	"kinesis-alerter/alert/decode"
+	"kinesis-alerter/internal/config"
+	"kinesis-alerter/internal/daemon"
+	"kinesis-alerter/internal/plain"
+	"kinesis-alerter/internal/rehearse"
+)
+
+// explainer carries out the command explain.
+type explainer struct {
+	from                                configFlags
+	shard, sequence, data, key, arrival string
+
+	sub  int
+	json bool
+
+	program *program
+	stdin   io.Reader
+	now     func() time.Time
+	// load says how to reach AWS; it is asked only for a record of the stream.
+	load func(context.Context) (aws.Config, error)
+}
+
+func (x *explainer) declare(fs *flag.FlagSet) {
+	x.from.declareSource(fs)
+	fs.StringVar(&x.shard, "shard", "", "the `SHARD` of the record")
+	fs.StringVar(&x.sequence, "sequence", "", "the sequence `NUMBER` of the record")
+	fs.IntVar(&x.sub, "sub", -1, "the `PLACE` in a KPL aggregate, from 0 (default all of it)")
+	fs.StringVar(&x.data, "data", "", "instead of a record of the stream: a `FILE` with its payload; - is standard input")
+	fs.StringVar(&x.key, "key", rehearse.DefaultCaseKey, "with --data: the partition `KEY`")
+	fs.StringVar(&x.arrival, "arrival", "", "with --data: the `TIME` (RFC 3339) at which the record arrived (default now)")
+	fs.BoolVar(&x.json, "json", false, "print JSON")
+}
+
+func explainCommand(p *program, fs *flag.FlagSet) func(context.Context, []string) error {
+	x := &explainer{program: p, stdin: os.Stdin, now: time.Now, load: daemon.LoadAWS}
+	x.declare(fs)
+	return x.Run
+}
+
+func (x *explainer) Run(ctx context.Context, args []string) error {
+	if err := x.check(args); err != nil {
+		return err
+	}
+	loaded, err := x.from.Load(ctx, x.program.env)
+	if err != nil {
+		return err
+	}
+	arn := loaded.AssumedARN()
+	var records []decode.UserRecord
+	if x.data != "" {
+		records, err = x.given(ctx)
+	} else {
+		records, arn, err = x.Read(ctx, loaded.Config)
+	}
+	if err != nil {
+		return err
+	}
+	switch {
+	case x.sub < 0:
+	case x.sub >= len(records):
+		return config.UsageError(fmt.Sprintf("explain: --sub %d: the record has %d in it, the last is %d", x.sub, len(records), len(records)-1))
+	default:
+		records = records[x.sub : x.sub+1]
+	}
+	pipeline, err := alert.New(loaded.Parts().Alert, alert.Deps{
+		Stream: cmp.Or(arn, loaded.AssumedARN()), Log: zap.NewNop(), Registerer: prometheus.NewRegistry(),
+	})
+	if err != nil {
+		return err
+	}
+	var all []alert.Explanation
+	cover := loaded.Cover()
+	for _, r := range records {
+		e := rehearse.ExplainRecord(pipeline, &r)
+		if arn == "" || x.data != "" { // what the ids are made of is not known
+			rehearse.ForgetIDs(&e)
+		}
+		cover.Explanation(&e)
+		all = append(all, e)
+	}
+	if x.json {
+		return x.Print(all)
+	}
+	for i, e := range all {
+		if i > 0 {
+			_, _ = fmt.Fprintln(x.program.stdout)
+		}
+		writeExplanation(x.program.stdout, &e, records[i].Data)
+	}
+	writeRates(x.program.stdout, loaded.Config, all)
+	return nil
+}
+
+func (x *explainer) check(args []string) error {
+	bad := func(text string, values ...any) error {
+		return config.UsageError("explain: " + fmt.Sprintf(text, values...))
+	}
+	fromStream := x.shard != "" || x.sequence != ""
+	switch {
+	case len(args) > 0:
+		return bad("unexpected argument %q", args[0])
+	case !x.from.given():
+		return bad("give --config FILE, or --stream NAME and --topic-arn ARN: the rules")
+	case x.data != "" && x.sequence != "":
+		return bad("give either --sequence, for a record of the stream, or --data")
+	case x.data == "" && !fromStream:
+		return bad("which record? give --shard SHARD and --sequence NUMBER, or --data FILE (- is standard input)")
+	case x.data == "" && x.shard == "":
+		return bad("give --shard, too: a sequence number is one of a shard")
+	case x.data == "" && x.sequence == "":
+		return bad("give --sequence, too")
+	case strings.Trim(x.sequence, "0123456789") != "":
+		return bad("--sequence %s: a sequence number consists of digits", x.sequence)
+	case x.data == "" && x.arrival != "":
+		return bad("--arrival goes with --data; a record of the stream has its own")
+	}
+	if x.arrival != "" {
+		if _, err := time.Parse(time.RFC3339, x.arrival); err != nil {
+			return bad("--arrival %s: want a time such as 2026-11-22T09:00:00Z", x.arrival)
+		}
+	}
+	return nil
+}
+
+// given is the record of --data.
+func (x *explainer) given(ctx context.Context) ([]decode.UserRecord, error) {
+	data, err := config.ReadInput(ctx, x.stdin, x.data, config.MostRecord)
+	if err != nil {
+		return nil, fmt.Errorf("explain: %s: %w", x.data, err)
+	}
+	arrival := x.now()
+	if x.arrival != "" {
+		arrival, _ = time.Parse(time.RFC3339, x.arrival) // check has read it
+	}
+	return decode.All(alert.Record{Shard: x.shard, PartitionKey: x.key, Arrival: arrival.UTC(), Data: data}), nil
+}
+
+// Read reads the record of the stream, with everything in it that is asked for, and the stream's ARN, which is empty if it
+// cannot be had.
+func (x *explainer) Read(ctx context.Context, c config.Config) (records []decode.UserRecord, arn string, err error) {
+	cfg, err := x.load(ctx)
+	if err != nil {
+		return nil, "", config.FieldErrors{{Rule: err.Error()}}
+	}
+	client := daemon.NewClients(cfg, prometheus.NewRegistry(), nil).Of(c.Stream.ARN).Kinesis
+	rec, err := (&rehearse.RecordReader{Client: client, Stream: c.Parts().Consumer, Shard: x.shard, Sequence: x.sequence}).Read(ctx)
+	if err != nil {
+		return nil, "", fmt.Errorf("explain: %w", err)
+	}
+	if arn = c.Stream.ARN; arn == "" {
+		arn, _ = daemon.DescribeStream(ctx, client, c.Stream.Name) // only the alert ids need it
+	}
+	return decode.All(*rec), arn, nil
+}
+
+func (x *explainer) Print(all []alert.Explanation) error {
+	text, err := json.MarshalIndent(struct {
+		Records []alert.Explanation `json:"records"`
+	}{all}, "", "  ")
+	if err != nil {
+		return err
+	}
+	_, err = x.program.stdout.Write(append(text, '\n'))
+	return err
+}
+
+// writeExplanation writes an explanation for people.
+func writeExplanation(w io.Writer, e *alert.Explanation, data []byte) {
+	line := func(format string, values ...any) { _, _ = plain.Fprintf(w, format+"\n", values...) }
+	if e.SequenceNumber == "" {
+		line("The payload, as a record with the key %q, arrived %s:", e.PartitionKey, e.Arrival.Format(time.RFC3339Nano))
+	} else {
+		line("Record %s, sub-sequence %d, of %s", e.SequenceNumber, e.SubSequence, e.Shard)
+		line("with the key %q, arrived %s:", e.PartitionKey, e.Arrival.Format(time.RFC3339Nano))
+	}
+	line("  %s", printable(data))
+	if len(e.DependsOn) > 0 {
+		line("Outcome: depends on %s, which comes from the records before this one; they are not looked at here. The audit log has what became of the record.",
+			strings.Join(e.DependsOn, ", "))
+	} else {
+		line("Outcome, where the rules see no record before: %s", strings.TrimSuffix(fmt.Sprintf("%s (%s)", e.Outcome, e.Reason), " ()"))
+	}
+	if e.Likely != "" {
+		line("It looks like %s: %s", e.Likely.Words(), e.Likely.Remedy())
+	}
+	for _, f := range e.Filter {
+		line("  filter[%d]: %s", f.Index, f)
+	}
+	if e.Publishes != nil {
+		line("There are no rules: every record alerts.")
+		writePublication(w, *e.Publishes)
+	}
+	for _, r := range e.Rules {
+		writeRule(w, &r)
+	}
+}
+
+func writeRule(w io.Writer, r *alert.RuleExplanation) {
+	line := func(format string, values ...any) { _, _ = plain.Fprintf(w, "  "+format+"\n", values...) }
+	_, _ = plain.Fprintf(w, "\nRule %s: %s\n", r.Rule, headline(r))
+	for _, t := range r.Terms {
+		line("%s", t)
+	}
+	about := "severity " + r.Severity
+	switch {
+	case r.KeyCause != "":
+		about += ", no proper key (" + r.KeyCause + "): the empty one counts"
+	case r.Key != "":
+		about += fmt.Sprintf(", key %q", r.Key)
+	}
+	line("%s", about)
+	if r.WindowCause != "" {
+		line("adds nothing to the window (%s)", r.WindowCause)
+	}
+	if r.Shadow {
+		line("mode shadow: it publishes nothing")
+	}
+	for _, p := range r.Publishes {
+		writePublication(w, p)
+	}
+	for _, m := range r.Mutes {
+		line("swallowed by %s", m)
+	}
+	for i, d := range r.Depends {
+		if i == 0 {
+			line("depends on earlier records:")
+		}
+		line("  %s: %s", d.Setting, d.Says)
+	}
+}
+
+// headline says in a word what a rule makes of the record, and why.
+func headline(r *alert.RuleExplanation) string {
+	if r.Verdict == alert.VerdictTrue {
+		return "matches"
+	}
+	if r.Verdict == alert.VerdictDepends {
+		return r.First
+	}
+	return "no match: " + r.First
+}
+
+func writePublication(w io.Writer, p alert.Publication) {
+	_, _ = plain.Fprintf(w, "  publishes to %s: %q\n", p.Topic, p.Subject)
+	if p.AlertID != "" {
+		_, _ = plain.Fprintf(w, "    alert_id %s, unless the shard was rewound\n", p.AlertID)
+	}
+	if p.OverBudget != "" {
+		_, _ = fmt.Fprintf(w, "    a template %s\n", p.OverBudget)
+	}
+	for _, part := range p.Failed {
+		_, _ = plain.Fprintf(w, "    a template for the %s fails on this record: %s\n", part, rehearse.InsteadOf(part))
+	}
+}
+
+// writeRates says what explanations cannot know of the topics.
+func writeRates(w io.Writer, c config.Config, all []alert.Explanation) {
+	told := map[string]bool{}
+	tell := func(topic string) {
+		if rate := c.Topics[topic].Rate; !told[topic] && !rate.Unlimited {
+			told[topic] = true
+			_, _ = plain.Fprintf(w, "\nTopic %s: above %s, of all workers together, alerts are gathered into digests; this depends on the other alerts.\n", topic, rate)
+		}
+	}
+	for _, e := range all {
+		if e.Publishes != nil {
+			tell(e.Publishes.Topic)
+		}
+		for _, r := range e.Rules {
+			for _, p := range r.Publishes {
+				tell(p.Topic)
+			}
+		}
+	}
+}
+
+// printable is the beginning of a payload. The writer escapes what is no text.
+func printable(data []byte) string {
+	const most = 2000
+	switch {
+	case len(data) == 0:
+		return "(empty)"
+	case len(data) > most:
+		return fmt.Sprintf("%s… (%d bytes)", data[:most], len(data))
+	}
+	return string(data)
+}

@@ -1,0 +1,59 @@
+package cli
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"time"
+
+	"kinesis-alerter/internal/config"
+)
+
+// healthcheckTimeout is below the shortest timeout that orchestrators give a health check by default (ECS: 5 s).
+const healthcheckTimeout = 2 * time.Second
+
+func healthcheckCommand(p *program, fs *flag.FlagSet) func(context.Context, []string) error {
+	listen := fs.String("listen", config.DefaultListen, "the daemon's server.listen `ADDRESS`; all addresses mean this machine")
+	return func(ctx context.Context, args []string) error {
+		if err := noArguments(args); err != nil {
+			return err
+		}
+		host, port, err := net.SplitHostPort(*listen)
+		if err != nil {
+			return config.UsageError(fmt.Sprintf("healthcheck: --listen %s: want HOST:PORT", *listen))
+		}
+		if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
+			host = "127.0.0.1"
+		}
+		return p.healthcheck(ctx, "http://"+net.JoinHostPort(host, port)+"/healthz")
+	}
+}
+
+func (p *program) healthcheck(ctx context.Context, url string) error {
+	ctx, cancel := context.WithTimeout(ctx, healthcheckTimeout)
+	defer cancel()
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return err
+	}
+	// Its own transport: a proxy of the environment has no business between a container and itself.
+	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	response, err := client.Do(request)
+	if err != nil {
+		return fmt.Errorf("no answer: %w; is the daemon running, and is --listen its server.listen?", err)
+	}
+	defer func() { _ = response.Body.Close() }()
+	body, err := io.ReadAll(io.LimitReader(response.Body, 4<<10))
+	if err != nil {
+		return fmt.Errorf("%s: %w", url, err)
+	}
+	if response.StatusCode != http.StatusOK {
+		return fmt.Errorf("%s: %s: %s", url, response.Status, strings.TrimSpace(string(body)))
+	}
+	_, err = fmt.Fprintln(p.stdout, "ok")
+	return err
+}

@@ -1,0 +1,81 @@
+package cli
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	"kinesis-alerter/checkpoint"
+	"kinesis-alerter/internal/plain"
+	"kinesis-alerter/internal/status"
+)
+
+// resetJSON is a reset as --json prints it. The names are stable.
+type resetJSON struct {
+	Table      string           `json:"table"`
+	Old        string           `json:"old_stream_arn"`
+	OldCreated time.Time        `json:"old_stream_created"`
+	Stream     string           `json:"stream_arn"`
+	Created    time.Time        `json:"stream_created"`
+	To         checkpoint.Start `json:"to"`
+	Shards     int              `json:"shards"`
+	Gone       []string         `json:"gone"`
+	Live       []string         `json:"live_workers"`
+	Made       bool             `json:"made"`
+}
+
+// reset begins a stream that was created anew.
+func (o *operator) reset(ctx context.Context, _ []string) error {
+	to, err := o.target(true)
+	if err != nil {
+		return err
+	}
+	config, deps, err := o.parts(ctx)
+	if err != nil {
+		return err
+	}
+	r, err := checkpoint.NewReset(ctx, config, deps, to)
+	if err != nil {
+		return err
+	}
+	out := resetJSON{
+		Table: r.Table, Old: r.Old, OldCreated: r.OldCreated, Stream: r.Stream, Created: r.Created, To: r.To, Shards: len(r.Changes),
+		Gone: append([]string{}, r.Gone...), Live: append([]string{}, r.Live...),
+	}
+	if !o.json {
+		o.describeReset(r)
+	}
+	if err = o.confirm(len(r.Changes) + len(r.Gone) + 1); err == nil {
+		err = r.Apply(ctx, o.force)
+	}
+	out.Made = err == nil
+	switch {
+	case o.json:
+		if printed := o.Print(out); err == nil {
+			err = printed
+		}
+	case err == nil:
+		_, err = plain.Fprintln(o.program.stdout, "reset; start the workers")
+	}
+	return err
+}
+
+// describeReset says what a reset does, and what it skips.
+func (o *operator) describeReset(r *checkpoint.Reset) {
+	say := func(format string, args ...any) { _, _ = plain.Fprintf(o.program.stdout, format+"\n", args...) }
+	say("table %s is about %s, created %s", r.Table, r.Old, r.OldCreated.Format(time.RFC3339))
+	say("the stream is   %s, created %s", r.Stream, r.Created.Format(time.RFC3339))
+	switch r.To.Kind {
+	case checkpoint.StartLatest:
+		say("it begins with what arrives from now on: every record that was put since %s is SKIPPED and makes no alert; without --to latest they are read",
+			r.Created.Format(time.RFC3339))
+	case checkpoint.StartTime:
+		say("it begins at %s; records that arrived before that are SKIPPED and make no alert", r.To)
+	case checkpoint.StartTrimHorizon:
+		say("it begins at its first record")
+	}
+	say("progress and memory of the old stream are dropped: %s of it, %s begin anew", status.Number(len(r.Gone), "shard"), status.Number(len(r.Changes), "row"))
+	if len(r.Live) > 0 {
+		say("workers are alive on the table: %s", strings.Join(r.Live, ", "))
+	}
+}

@@ -1,0 +1,166 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"kinesis-alerter/internal/config"
+	"kinesis-alerter/internal/plain"
+	"kinesis-alerter/internal/rehearse"
+)
+
+// rulesFlags are the flags of the command rules.
+type rulesFlags struct {
+	from configFlags
+	json bool
+}
+
+func rulesCommand(p *program, fs *flag.FlagSet) func(context.Context, []string) error {
+	o := &rulesFlags{}
+	o.from.declareSource(fs)
+	fs.BoolVar(&o.json, "json", false, "print JSON")
+	backtest := newBacktester(p, o)
+	backtest.declare(fs)
+	return func(ctx context.Context, args []string) error {
+		verbs := []string{"test", "backtest"}
+		switch {
+		case len(args) == 0:
+			return config.UsageError("rules: do what? " + strings.Join(verbs, ", "))
+		case !slices.Contains(verbs, args[0]):
+			if near := config.Nearest(args[0], verbs); near != "" {
+				return config.UsageError(fmt.Sprintf("rules: no command %q; did you mean %q?", args[0], near))
+			}
+			return config.UsageError(fmt.Sprintf("rules: no command %q; there are %s", args[0], strings.Join(verbs, ", ")))
+		case args[0] == "backtest":
+			return backtest.Run(ctx, args[1:])
+		case len(args) == 1:
+			return config.UsageError("rules: test which files?")
+		}
+		var stray string
+		fs.Visit(func(f *flag.Flag) {
+			if slices.Contains(backtestFlags(), f.Name) {
+				stray = f.Name
+			}
+		})
+		if stray != "" {
+			return config.UsageError(fmt.Sprintf("rules: test has no --%s", stray))
+		}
+		return o.test(ctx, p, args[1:])
+	}
+}
+
+// ruleResult is how one test came out.
+type ruleResult struct {
+	File        string                 `json:"file"`
+	Name        string                 `json:"name"`
+	Passed      bool                   `json:"passed"`
+	Differences []rehearse.Difference  `json:"differences,omitempty"`
+	Notes       []string               `json:"notes,omitempty"`
+	Alerts      []rehearse.PlayedAlert `json:"alerts"`
+}
+
+// ruleResults are how all came out.
+type ruleResults struct {
+	Tests  []ruleResult `json:"tests"`
+	Passed int          `json:"passed"`
+	Failed int          `json:"failed"`
+}
+
+// test plays the tests of files. It plays none if one of the files cannot be read or is wrong, and reports all of that.
+func (o *rulesFlags) test(ctx context.Context, p *program, files []string) error {
+	loader := &rehearse.TestLoader{Lookup: p.env, Config: o.from.file, Configs: map[string]*config.LoadedConfig{}}
+	var all []*rehearse.LoadedTests
+	for _, file := range files {
+		if tests := loader.Load(ctx, file); tests != nil {
+			all = append(all, tests)
+		}
+	}
+	if len(loader.Problems) > 0 {
+		return loader.Problems
+	}
+	results := ruleResults{Tests: []ruleResult{}}
+	for _, tests := range all {
+		for i := range tests.Cases {
+			c := &tests.Cases[i]
+			got, err := c.Play(ctx, tests.Config)
+			if err != nil {
+				return fmt.Errorf("rules: %s: %s: %w", tests.File, c.Name, err)
+			}
+			r := ruleResult{File: tests.File, Name: c.Name, Differences: c.Expect.Differences(got), Notes: got.Notes, Alerts: got.Alerts}
+			if r.Passed = len(r.Differences) == 0; r.Passed {
+				results.Passed++
+			} else {
+				results.Failed++
+			}
+			results.Tests = append(results.Tests, r)
+			if !o.json {
+				r.Write(p.stdout)
+			}
+		}
+	}
+	if err := o.close(p.stdout, results); err != nil {
+		return err
+	}
+	if results.Failed > 0 {
+		return fmt.Errorf("rules: %d of %d tests failed", results.Failed, len(results.Tests))
+	}
+	return nil
+}
+
+func (o *rulesFlags) close(w io.Writer, results ruleResults) error {
+	if !o.json {
+		_, err := plain.Fprintf(w, "%d passed, %d failed\n", results.Passed, results.Failed)
+		return err
+	}
+	text, err := json.MarshalIndent(results, "", "  ")
+	if err != nil {
+		return err
+	}
+	_, err = w.Write(append(text, '\n'))
+	return err
+}
+
+// mostDifferences is how many differences of one test are shown.
+const mostDifferences = 20
+
+// Write shows a result: a line, and below it what differs.
+func (r *ruleResult) Write(w io.Writer) {
+	mark := "ok    "
+	if !r.Passed {
+		mark = "FAIL  "
+	}
+	_, _ = plain.Fprintf(w, "%s%s: %s\n", mark, r.File, r.Name)
+	where, width := "", 0
+	for _, d := range r.Differences {
+		width = max(width, len(d.Field))
+	}
+	for i, d := range r.Differences {
+		if i == mostDifferences {
+			_, _ = plain.Fprintf(w, "      and %d more differences\n", len(r.Differences)-i)
+			break
+		}
+		if d.Where != where {
+			where = d.Where
+			_, _ = plain.Fprintf(w, "      %s\n", where)
+		}
+		lead := "        "
+		if d.Field != "" {
+			lead += fmt.Sprintf("%-*s  ", width, d.Field)
+		}
+		if d.Want != "" {
+			_, _ = plain.Fprintf(w, "%swant %s\n", lead, d.Want)
+			lead = strings.Repeat(" ", len(lead))
+		}
+		if d.Got != "" {
+			_, _ = plain.Fprintf(w, "%sgot  %s\n", lead, d.Got)
+		}
+	}
+	for _, note := range r.Notes {
+		_, _ = plain.Fprintf(w, "      note: %s\n", note)
+	}
+}

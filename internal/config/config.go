@@ -1,0 +1,542 @@
+package config
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"net"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"go.uber.org/zap"
+	"go.yaml.in/yaml/v4"
+
+	"kinesis-alerter/alert"
+	"kinesis-alerter/alert/deadletter"
+	"kinesis-alerter/alert/dispatch"
+	"kinesis-alerter/alert/filter"
+	"kinesis-alerter/alert/sns"
+	"kinesis-alerter/checkpoint"
+	"kinesis-alerter/consumer"
+	"kinesis-alerter/internal/plain"
+)
+
+// Defaults of the configuration that are this package's own.
+const (
+	DefaultStopBudget = 25 * time.Second
+	DefaultListen     = "127.0.0.1:9464"
+)
+
+// Config is the configuration file. Each package's part is checked by the package itself; this one adds what is true
+// only of the whole.
+type Config struct {
+	Stream     StreamConfig     `yaml:"stream"`
+	Leases     LeasesConfig     `yaml:"leases"`
+	Processing ProcessingConfig `yaml:"processing"`
+	// Format is how records are read: json (the default) or text.
+	Format string `yaml:"format"`
+	// Filter are Lambda's filter patterns, ORed; FilterFile is a file that has them as Lambda does, as FilterCriteria in
+	// JSON, relative to the configuration file. Both together are one list.
+	Filter     []filter.Pattern `yaml:"filter"`
+	FilterFile string           `yaml:"filter_file"`
+	// Score are random cut forests, whose scores are added to the records before anything else looks at them. One can stand
+	// there without a list.
+	Score []alert.ScoreConfig `yaml:"score" form:"one"`
+	// Rules say which records alert. Without any, every record does, with the message of AWS' sample function.
+	Rules []alert.RuleConfig `yaml:"rules"`
+	// Silences mute rules for a time.
+	Silences []alert.SilenceConfig `yaml:"silences"`
+	// Watchdog is a message at an interval, whose absence means trouble.
+	Watchdog alert.WatchdogConfig `yaml:"watchdog"`
+	// State bounds what rules remember.
+	State alert.StateConfig `yaml:"state"`
+	// Topics are the SNS topics, by the names that rules use.
+	Topics map[string]alert.TopicConfig `yaml:"topics"`
+	// DeadLetter is where records go that can never be published.
+	DeadLetter DeadLetterConfig `yaml:"dead_letter"`
+	Server     ServerConfig     `yaml:"server"`
+	Metrics    MetricsConfig    `yaml:"metrics"`
+	Log        LogConfig        `yaml:"log"`
+}
+
+// DeadLetterConfig is the section "dead_letter".
+type DeadLetterConfig struct {
+	// SQS, SNS or S3 is the destination; at most one. See deadletter.Config.
+	SQS string `yaml:"sqs"`
+	SNS string `yaml:"sns"`
+	S3  string `yaml:"s3"`
+	// Invalid sends records there, too, that cannot be read, or that are no JSON under a filter on data.
+	Invalid bool `yaml:"invalid"`
+}
+
+func (c DeadLetterConfig) destination() deadletter.Config {
+	return deadletter.Config{SQS: c.SQS, SNS: c.SNS, S3: c.S3}
+}
+
+// StreamConfig is the section "stream".
+type StreamConfig struct {
+	// Name or ARN of the stream; exactly one. The ARN is for a stream of another account.
+	Name string `yaml:"name"`
+	ARN  string `yaml:"arn"`
+	// Application names the group of workers that share the stream, and the DynamoDB table of their leases.
+	// Defaults to kinesis-alerter-NAME.
+	Application string `yaml:"application"`
+	// Start is where an application begins that has no checkpoints yet. Defaults to latest.
+	Start checkpoint.Start `yaml:"start"`
+	// FanOut is reserved for enhanced fan-out.
+	FanOut string `yaml:"fan_out"`
+}
+
+// LeasesConfig is the section "leases".
+type LeasesConfig struct {
+	// Duration is how long a worker that fell silent keeps its shards. Defaults to 10 s.
+	Duration time.Duration `yaml:"duration"`
+}
+
+// ProcessingConfig is the section "processing".
+type ProcessingConfig struct {
+	// Parallelism is how many partition keys of a shard may publish at once, 1 to 1000. Defaults to 10.
+	Parallelism int `yaml:"parallelism"`
+	// Memory bounds the pages of all shards together. Defaults to 64 MiB.
+	Memory Size `yaml:"memory"`
+	// PollInterval is the pause between two reads of a shard, at least 200 ms. Defaults to 200 ms.
+	PollInterval time.Duration `yaml:"poll_interval"`
+	// CheckpointInterval is how often the progress of a shard is written at most; 0 is as fast as DynamoDB answers.
+	// Defaults to 1 s.
+	CheckpointInterval *time.Duration `yaml:"checkpoint_interval"`
+	// MaxRetryAttempts is how often an alert is tried again after failures of its own; -1 is without limit, as in Lambda.
+	// Outages, throttling and faults of a topic's configuration do not count. Defaults to -1.
+	MaxRetryAttempts *int `yaml:"max_retry_attempts"`
+	// MaxRecordAge is how old a record may be for its alert to be tried; 0 is without limit. The time for which a fault of
+	// its topic's configuration held it does not count.
+	MaxRecordAge time.Duration `yaml:"max_record_age"`
+	// OnRejected is what happens to an alert that SNS will never accept where there are no dead letters: hold its
+	// partition key (the default), or skip it.
+	OnRejected string `yaml:"on_rejected"`
+	// StopBudget bounds the whole of an orderly stop, 5 s to 10 min. Keep it below the container's grace period.
+	// Defaults to 25 s.
+	StopBudget time.Duration `yaml:"stop_budget"`
+}
+
+// MetricsConfig is the section "metrics".
+type MetricsConfig struct {
+	// PerShard gives every shard series of its own. Off, one value stands for all shards of a process, with shard="all":
+	// the worst of a lag, the sum of a count. Defaults to true.
+	PerShard *bool `yaml:"per_shard"`
+}
+
+// parts are the configurations of the packages, as the file asks for them.
+type parts struct {
+	Alert      alert.Config
+	Sns        dispatch.Config
+	Checkpoint checkpoint.Config
+	Consumer   consumer.Config
+	Deadletter deadletter.Config
+}
+
+// Parts translates the file into what each package wants, with defaults.
+func (c Config) Parts() parts {
+	p := parts{
+		Alert: alert.Config{
+			Format: c.Format, Filter: c.Filter, DeadLetterInvalid: c.DeadLetter.Invalid, Score: c.Score, Rules: c.Rules, Silences: c.Silences,
+			Watchdog: c.Watchdog, State: c.State, Topics: c.Topics,
+		}.WithDefaults(),
+		Deadletter: c.DeadLetter.destination(),
+		Checkpoint: checkpoint.Config{
+			Reads:       alert.SnapshotFormat,
+			Application: c.Stream.Application, StreamName: c.Stream.Name, StreamARN: c.Stream.ARN, Start: c.Stream.Start,
+			LeaseDuration: c.Leases.Duration, CheckpointInterval: c.Processing.checkpointInterval(),
+			MergeShards: c.mergeShards(),
+		}.WithDefaults(),
+		Consumer: consumer.Config{
+			StreamName: c.Stream.Name, StreamARN: c.Stream.ARN,
+			Parallelism: c.Processing.Parallelism, Memory: int(c.Processing.Memory), PollInterval: c.Processing.PollInterval,
+			OnRejected: c.Processing.OnRejected, MergeShards: c.mergeShards(),
+		}.WithDefaults(),
+		Sns: dispatch.Config{Topics: map[string]dispatch.TopicConfig{}, MaxRecordAge: c.Processing.MaxRecordAge, MaxAttempts: -1},
+	}
+	if n := c.Processing.MaxRetryAttempts; n != nil {
+		p.Sns.MaxAttempts = *n
+	}
+	// An attempt must fit into the trust window, which is nine tenths of a lease, with time to spare for a second one.
+	p.Sns.AttemptTimeout = min(dispatch.DefaultAttemptTimeout, p.Checkpoint.LeaseDuration*9/10/2)
+	rulesOf := map[string][]string{}
+	for _, r := range p.Alert.Rules {
+		for _, name := range r.Topics {
+			if of := rulesOf[name]; len(of) == 0 || of[len(of)-1] != r.Name {
+				rulesOf[name] = append(of, r.Name)
+			}
+		}
+	}
+	for name, t := range p.Alert.Topics {
+		p.Sns.Topics[name] = dispatch.TopicConfig{ARN: t.ARN, Rate: t.Rate.PerSecond(), Digest: t.Digest, Rules: rulesOf[name]}
+	}
+	p.Sns = p.Sns.WithDefaults()
+	return p
+}
+
+// WithDefaults returns a copy in which every value that was left out has its default.
+func (c Config) WithDefaults() Config {
+	if c.Stream.Application == "" {
+		c.Stream.Application = "kinesis-alerter-" + c.StreamName()
+	}
+	c.Processing.StopBudget = cmp.Or(c.Processing.StopBudget, DefaultStopBudget)
+	c.Server.Listen = cmp.Or(c.Server.Listen, DefaultListen)
+	c.Metrics.PerShard = cmp.Or(c.Metrics.PerShard, new(true))
+	c.Log.Level = cmp.Or(c.Log.Level, "info")
+	c.Log.Format = cmp.Or(c.Log.Format, "json")
+	p := c.Parts()
+	c.Leases.Duration = p.Checkpoint.LeaseDuration
+	c.Processing.CheckpointInterval = cmp.Or(c.Processing.CheckpointInterval, new(p.Checkpoint.CheckpointInterval))
+	c.Processing.Parallelism = p.Consumer.Parallelism
+	c.Processing.Memory = Size(p.Consumer.Memory)
+	c.Processing.PollInterval = p.Consumer.PollInterval
+	c.Processing.MaxRetryAttempts = cmp.Or(c.Processing.MaxRetryAttempts, new(-1))
+	c.Processing.OnRejected = p.Consumer.OnRejected
+	c.Format, c.Rules, c.Topics = p.Alert.Format, p.Alert.Rules, p.Alert.Topics
+	c.Watchdog, c.State, c.Score = p.Alert.Watchdog, p.Alert.State, p.Alert.Score
+	return c
+}
+
+// checkpointInterval is what the lease table is told: zero, its default, where nothing was said.
+func (c ProcessingConfig) checkpointInterval() time.Duration {
+	switch i := c.CheckpointInterval; {
+	case i == nil:
+		return 0
+	case *i == 0:
+		return checkpoint.AtOnce
+	default:
+		return *i
+	}
+}
+
+func (c Config) mergeShards() bool { return c.Metrics.PerShard != nil && !*c.Metrics.PerShard }
+
+// StreamName is the name of the stream, taken from the ARN when that is what was given.
+func (c Config) StreamName() string {
+	if _, name, ok := strings.Cut(c.Stream.ARN, ":stream/"); ok {
+		return name
+	}
+	return c.Stream.Name
+}
+
+// Validate returns every fault, joined; each has the method ConfigField. It wants the defaults in place.
+func (c Config) Validate() error {
+	p := c.Parts()
+	var errs []error
+	refuse := func(bad bool, field, value, rule string, args ...any) {
+		if bad {
+			errs = append(errs, &FieldError{Field: field, Value: value, Rule: fmt.Sprintf(rule, args...)})
+		}
+	}
+	refuse(c.Stream.Name == "" && c.Stream.ARN == "", "stream.name", "", "required, unless stream.arn is given")
+	refuse(c.Stream.Name != "" && c.Stream.ARN != "", "stream.name", c.Stream.Name, "give either stream.name or stream.arn, not both")
+	refuse(c.Stream.FanOut != "", "stream.fan_out", c.Stream.FanOut,
+		"enhanced fan-out is not supported yet; leave fan_out empty to poll")
+	refuse(c.Processing.StopBudget < 5*time.Second || c.Processing.StopBudget > 10*time.Minute, "processing.stop_budget",
+		c.Processing.StopBudget.String(), "must be between 5s and 10m")
+	refuse(c.Processing.PollInterval >= c.Leases.Duration, "processing.poll_interval", c.Processing.PollInterval.String(),
+		"must be shorter than leases.duration (%s), or a shard would change hands between two reads", c.Leases.Duration)
+	refuse(p.Sns.AttemptTimeout >= c.Processing.StopBudget*StopShareShards/100, "processing.stop_budget", c.Processing.StopBudget.String(),
+		"the drain gets %d %% of it, which must outlast one publish attempt (%s)", StopShareShards, p.Sns.AttemptTimeout)
+	refuse(*c.Processing.MaxRetryAttempts < -1 || *c.Processing.MaxRetryAttempts > 10_000, "processing.max_retry_attempts",
+		strconv.Itoa(*c.Processing.MaxRetryAttempts), "must be -1 (no limit) to 10000, as in Lambda")
+	refuse(c.Processing.MaxRecordAge < 0 || c.Processing.MaxRecordAge > 7*24*time.Hour, "processing.max_record_age",
+		c.Processing.MaxRecordAge.String(), "must be 0s (no limit) to 168h")
+	refuse(c.DeadLetter.Invalid && !p.Deadletter.Enabled(), "dead_letter.invalid", "true",
+		"needs a destination; set dead_letter.sqs, sns or s3")
+	_, levelErr := zap.ParseAtomicLevel(c.Log.Level)
+	refuse(levelErr != nil || !slices.Contains([]string{"debug", "info", "warn", "error"}, c.Log.Level), "log.level", c.Log.Level,
+		"want debug, info, warn or error")
+	refuse(!slices.Contains([]string{"json", "console"}, c.Log.Format), "log.format", c.Log.Format, "want json or console")
+	refuse(!Listenable(c.Server.Listen), "server.listen", c.Server.Listen, "want HOST:PORT, as in 127.0.0.1:9464, or :9464 for all addresses, with a port of 0 to 65535")
+	for i, name := range c.Server.Names {
+		refuse(!HostName(name), fmt.Sprintf("server.names[%d]", i), name, "want the name of a host alone, as in alerts.example.com: no scheme, no port, no path")
+	}
+	return errors.Join(append(errs, p.Checkpoint.Validate(), p.Consumer.Validate(), p.Alert.Validate(), sns.Validate(p.Sns), p.Deadletter.Validate())...)
+}
+
+// ConfigField is the path of the field, as the packages' own configuration errors have it.
+func (p *FieldError) ConfigField() string { return p.Field }
+
+// HostName says whether a text may be the name of a host.
+func HostName(s string) bool {
+	return s != "" && len(s) <= 253 && !strings.ContainsFunc(s, func(c rune) bool {
+		return (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (c < '0' || c > '9') && !strings.ContainsRune("-._", c)
+	})
+}
+
+// Listenable reports whether an address is HOST:PORT with a port of 0 to 65535.
+func Listenable(address string) bool {
+	_, port, err := net.SplitHostPort(address)
+	if err != nil {
+		return false
+	}
+	n, err := strconv.Atoi(port)
+	return err == nil && n >= 0 && n <= 65535
+}
+
+// EnvSource marks a configuration that an environment variable holds. Some platforms, ECS among them, give a container
+// variables but no files; there the task definition holds the configuration, and a rollback takes back both at once.
+const EnvSource = "env:"
+
+// LoadConfig reads and checks a configuration file, or, for env:NAME, the text in the environment variable NAME. lookup
+// gives that and the values of ${VAR}. The error is a FieldErrors with every fault of the file, or that the file cannot be
+// read. The configuration has its defaults.
+//
+// The work is bounded by the size of the file. When ctx ends before it is done, it is left behind.
+func LoadConfig(ctx context.Context, file string, lookup func(string) (string, bool)) (*LoadedConfig, error) {
+	return interruptible(ctx, func() (*LoadedConfig, error) { return loadConfig(ctx, file, lookup) })
+}
+
+func loadConfig(ctx context.Context, file string, lookup func(string) (string, bool)) (*LoadedConfig, error) {
+	if variable, ok := strings.CutPrefix(file, EnvSource); ok {
+		text, set := lookup(variable)
+		switch {
+		case variable == "":
+			return nil, FieldErrors{{File: file, Rule: "names no variable; write env:NAME"}}
+		case !set:
+			return nil, FieldErrors{{File: file, Rule: fmt.Sprintf("the environment has no variable %q; set it to the text of a configuration, or name a file", variable)}}
+		case text == "":
+			return nil, FieldErrors{{File: file, Rule: fmt.Sprintf("the variable %q is set, but empty; set it to the text of a configuration", variable)}}
+		}
+		return ParseConfig(ctx, file, []byte(text), lookup)
+	}
+	data, err := ReadFile(ctx, file, MaxDocument)
+	if err != nil {
+		return nil, FieldErrors{{File: file, Rule: err.Error()}}
+	}
+	return ParseConfig(ctx, file, data, lookup)
+}
+
+// LoadedConfig is a valid configuration, and what is known of where it came from.
+type LoadedConfig struct {
+	Config
+	Doc *Document
+}
+
+// doubt is something valid in a configuration that cannot be meant.
+type doubt struct {
+	*FieldError
+
+	Never bool // it keeps a rule or a filter from ever matching
+}
+
+// Trials are the templates that can only fail. The daemon starts with them, and sends the default words.
+func (c *LoadedConfig) Trials() error {
+	var problems FieldErrors
+	for _, fails := range c.Parts().Alert.Trials() {
+		problems = append(problems, c.Doc.Place(fails)...)
+	}
+	if len(problems) == 0 {
+		return nil
+	}
+	return problems
+}
+
+// Current refuses a configuration with silences that are over, for whoever puts it in force now. A start does not: a daemon that is
+// restarted at night must not stay down because a silence has ended.
+func (c *LoadedConfig) Current(now time.Time) error {
+	var problems FieldErrors
+	for _, over := range c.Parts().Alert.Over(now) {
+		problems = append(problems, c.Doc.Place(over)...)
+	}
+	if len(problems) == 0 {
+		return nil
+	}
+	return problems
+}
+
+// Doubts are what is valid in the configuration and cannot be meant, in the order of the file.
+func (c *LoadedConfig) Doubts(now time.Time) []doubt {
+	var out []doubt
+	for _, d := range c.Parts().Alert.Doubts(now) {
+		for _, placed := range c.Doc.Place(d.Fault) {
+			out = append(out, doubt{placed, d.Never})
+		}
+	}
+	slices.SortStableFunc(out, func(a, b doubt) int { return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column)) })
+	return out
+}
+
+// ParseConfig is LoadConfig for the bytes of a file that was read already.
+func ParseConfig(ctx context.Context, file string, data []byte, lookup func(string) (string, bool)) (*LoadedConfig, error) {
+	var c Config
+	doc := ParseDocument(file, data, lookup, &c)
+	// What the packages say about a file without a usable root would only be noise.
+	if doc.IsBroken("") || doc.Root == nil || doc.full() {
+		doc.Problems.Sort()
+		return nil, doc.Problems
+	}
+	if c.FilterFile != "" {
+		doc.addFilters(ctx, &c)
+	}
+	c = c.WithDefaults()
+	problems := slices.Concat(doc.Problems, doc.Place(c.Validate()))
+	if len(problems) > 0 {
+		problems.Sort()
+		return nil, problems
+	}
+	return &LoadedConfig{Config: c, Doc: doc}, nil
+}
+
+// addFilters adds the patterns of the filter file, whose name is relative to the configuration file.
+func (d *Document) addFilters(ctx context.Context, c *Config) {
+	name := c.FilterFile
+	if !filepath.IsAbs(name) {
+		name = filepath.Join(filepath.Dir(d.File), name)
+	}
+	data, err := ReadFile(ctx, name, MaxDocument)
+	if err == nil {
+		var patterns []filter.Pattern
+		patterns, err = filter.ParseCriteria(data)
+		c.Filter = append(slices.Clone(c.Filter), patterns...)
+	}
+	if err != nil {
+		n, _ := d.Locate("filter_file")
+		d.report("filter_file", n, c.FilterFile, err.Error())
+	}
+}
+
+// Place turns the errors of Validate methods into problems with a place in the file. A field is mentioned once, with the
+// first that is wrong: several packages look at the stream, for one. Faults about values that could not even be decoded
+// are left out: they speak of a default.
+func (d *Document) Place(err error) FieldErrors {
+	var placed FieldErrors
+	said := map[string]bool{}
+	for _, e := range flatten(err) {
+		if len(placed) == mostFaults {
+			break
+		}
+		var field configFielder
+		if !errors.As(e, &field) {
+			placed = append(placed, &FieldError{File: d.File, Rule: e.Error()})
+			continue
+		}
+		path := field.ConfigField()
+		if d.IsBroken(path) || said[path] {
+			continue
+		}
+		said[path] = true
+		p := describeError(field)
+		p.File = d.File
+		p.Value, p.Rule = d.hide(path, p.Value, p.Rule)
+		if n, exact := d.Locate(path); n != nil && (exact || n != d.Root) {
+			within := p.Column // inside a value, where the package knows
+			p.Line, p.Column = n.Line, n.Column
+			// A value in one line: point at the very place. In a block or with variables the columns do not map.
+			if within > 0 && n.Style&(yaml.LiteralStyle|yaml.FoldedStyle) == 0 && !strings.ContainsAny(n.Value, "\n$\\") {
+				p.Column += within - 1
+				if n.Style&(yaml.SingleQuotedStyle|yaml.DoubleQuotedStyle) != 0 {
+					p.Column++
+				}
+			}
+		} else {
+			p.Line, p.Column = 0, 0
+		}
+		placed = append(placed, p)
+	}
+	return placed
+}
+
+// describeError takes the packages' configuration errors apart. Column is the place inside the value, from 1, or 0.
+func describeError(err configFielder) *FieldError {
+	var (
+		own     *FieldError
+		rules   *alert.ConfigError
+		topics  *dispatch.ConfigError
+		table   *checkpoint.ConfigError
+		reading *consumer.ConfigError
+	)
+	p := &FieldError{Field: err.ConfigField()}
+	switch {
+	case errors.As(err, &own):
+		p.Value, p.Rule = own.Value, own.Rule
+	case errors.As(err, &rules):
+		p.Value, p.Rule = rules.Value, rules.Rule
+		if rules.Line == 1 {
+			p.Column = rules.Col
+		}
+	case errors.As(err, &topics):
+		p.Value, p.Rule = fmt.Sprint(topics.Value), topics.Rule
+	case errors.As(err, &table):
+		p.Value, p.Rule = fmt.Sprint(table.Value), table.Rule
+	case errors.As(err, &reading):
+		p.Value, p.Rule = reading.Value, reading.Rule
+	default:
+		p.Rule = strings.TrimPrefix(err.Error(), p.Field+": ")
+	}
+	return p
+}
+
+// quoteUnprintable writes texts in the style in which escapes mean something, where they need some.
+func quoteUnprintable(n *yaml.Node) {
+	if n.Kind == yaml.ScalarNode && !plain.Printable(n.Value) {
+		n.Style = yaml.DoubleQuotedStyle
+	}
+	for _, child := range n.Content {
+		quoteUnprintable(child)
+	}
+}
+
+func (d *Document) redactNode(path string, n *yaml.Node) {
+	switch {
+	case n.Kind == yaml.MappingNode:
+		for pair := range slices.Chunk(n.Content, 2) {
+			d.redactNode(Join(path, pair[0].Value), pair[1])
+		}
+	case n.Kind == yaml.SequenceNode:
+		for i, item := range n.Content {
+			d.redactNode(fmt.Sprintf("%s[%d]", path, i), item)
+		}
+	case d.secrets[path] != "":
+		n.SetString(redacted)
+	}
+}
+
+// QuickConfig is the configuration of a start without a file.
+type QuickConfig struct {
+	Stream, TopicARN, Application, When string
+}
+
+// sampleAttributes are those of AWS's sample function: a filter policy that looks at them goes on matching.
+func sampleAttributes() map[string]alert.AttributeConfig {
+	return map[string]alert.AttributeConfig{alert.SampleAttributeName: {Value: alert.SampleAttribute}}
+}
+
+// Config builds the configuration. The error is a FieldErrors that speaks of flags.
+func (q QuickConfig) Config() (*LoadedConfig, error) {
+	c := Config{
+		Stream: StreamConfig{Name: q.Stream, Application: q.Application},
+		Topics: map[string]alert.TopicConfig{"topic": {ARN: q.TopicARN}},
+	}
+	if strings.HasPrefix(q.Stream, "arn:") {
+		c.Stream.Name, c.Stream.ARN = "", q.Stream
+	}
+	if q.When != "" {
+		c.Rules = []alert.RuleConfig{{Name: "rule", When: q.When, Topics: []string{"topic"}, Attributes: sampleAttributes()}}
+	}
+	c = c.WithDefaults()
+	doc := &Document{}
+	problems := doc.Place(c.Validate())
+	if len(problems) == 0 {
+		return &LoadedConfig{Config: c, Doc: doc}, nil
+	}
+	flags := map[string]string{
+		"stream.name": "--stream", "stream.arn": "--stream", "stream.application": "--application",
+		"topics.topic.arn": "--topic-arn", "rules[0].when": "--when",
+	}
+	for _, p := range problems {
+		p.Field = cmp.Or(flags[p.Field], p.Field)
+		for _, path := range slices.Sorted(maps.Keys(flags)) {
+			p.Rule = regexp.MustCompile(`\b`+regexp.QuoteMeta(path)+`\b`).ReplaceAllString(p.Rule, flags[path])
+		}
+	}
+	return nil, problems
+}

@@ -1,0 +1,156 @@
+package config
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"syscall"
+	"time"
+
+	"kinesis-alerter/internal/guard"
+)
+
+// What may be in the files that commands and the daemon read, in bytes.
+const (
+	// MostRecord is the largest record of Kinesis in base64, with what is around it.
+	MostRecord = 16 << 20
+	MostSample = 64 << 20
+	MostExport = 16 << 20
+	// MostExportRows is in rows: a stream has some ten thousand shards at most, and as many that ended.
+	MostExportRows = 100_000
+)
+
+// mostFileTime is how long a file may take. A disk answers in milliseconds; a dead network file system never does.
+const mostFileTime = 10 * time.Second
+
+// StandardInput is how an argument names it.
+const StandardInput = "-"
+
+// StatFile refuses what does not end. See openFile.
+func StatFile(name string) (fs.FileInfo, error) {
+	info, err := os.Stat(name)
+	if err == nil {
+		err = readable(info.Mode())
+	}
+	if err != nil {
+		return nil, withoutPath(err)
+	}
+	return info, nil
+}
+
+// OpenFile opens a file that ends: a regular one, or a pipe, as a shell's <(command) is. Devices, folders and sockets are refused. It
+// does not wait for somebody to write into a pipe: one that nobody has open is empty. Errors do not repeat the name.
+func OpenFile(name string) (*os.File, error) {
+	// Looked at before it is opened, since opening a device may do something.
+	if _, err := StatFile(name); err != nil {
+		return nil, err
+	}
+	file, err := os.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0) //nolint:gosec // the operator names the file
+	if err != nil {
+		return nil, withoutPath(err)
+	}
+	info, err := file.Stat()
+	if err == nil { // of what was opened: the name may have become another file's
+		err = readable(info.Mode())
+	}
+	if err != nil {
+		_ = file.Close()
+		return nil, withoutPath(err)
+	}
+	return file, nil
+}
+
+func readable(mode fs.FileMode) error {
+	switch {
+	case mode.IsRegular(), mode&fs.ModeNamedPipe != 0:
+		return nil
+	case mode.IsDir():
+		return errors.New("is a directory; name a file in it")
+	case mode&fs.ModeDevice != 0:
+		return errors.New("is a device, not a file")
+	}
+	return errors.New("is not a regular file")
+}
+
+// CloseWith closes a file that is only read when ctx ends, which ends the read of a pipe, or when the function that it returns is called.
+func CloseWith(ctx context.Context, file *os.File) (done func()) {
+	stop := context.AfterFunc(ctx, func() { _ = file.Close() })
+	return func() {
+		stop()
+		_ = file.Close()
+	}
+}
+
+// withoutPath is an error of the file system without the name, which callers put in front of it.
+func withoutPath(err error) error {
+	if path, ok := errors.AsType[*fs.PathError](err); ok {
+		return path.Err
+	}
+	return err
+}
+
+// ReadFile reads the whole of a file, see openFile, of at most `most` bytes.
+func ReadFile(ctx context.Context, name string, most int64) ([]byte, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, mostFileTime, fmt.Errorf("cannot be read within %s", mostFileTime))
+	defer cancel()
+	return interruptible(ctx, func() ([]byte, error) {
+		file, err := OpenFile(name)
+		if err != nil {
+			return nil, err
+		}
+		done := CloseWith(ctx, file)
+		defer done()
+		data, err := readAll(file, most)
+		if info, statErr := file.Stat(); err == nil && statErr == nil && len(data) == 0 && !info.Mode().IsRegular() {
+			err = errors.New("is a pipe that nobody writes into")
+		}
+		return data, err
+	})
+}
+
+// ReadInput is readFile, or standard input for "-". A person may type there, so it has no deadline.
+func ReadInput(ctx context.Context, stdin io.Reader, name string, most int64) ([]byte, error) {
+	if name != StandardInput {
+		return ReadFile(ctx, name, most)
+	}
+	return interruptible(ctx, func() ([]byte, error) { return readAll(stdin, most) })
+}
+
+// readAll reads to the end, of at most `most` bytes. No more is allocated than there is.
+func readAll(r io.Reader, most int64) ([]byte, error) {
+	data, err := io.ReadAll(io.LimitReader(r, most+1))
+	if err != nil {
+		return nil, withoutPath(err)
+	}
+	if int64(len(data)) > most {
+		return nil, fmt.Errorf("is larger than %d MiB", most>>20)
+	}
+	return data, nil
+}
+
+// interruptible does work that does not look at its context, such as a system call or a compiler. When the context ends first, the
+// work is left behind, and what it gives is dropped: it must change nothing.
+func interruptible[T any](ctx context.Context, work func() (T, error)) (T, error) {
+	type result struct {
+		value T
+		err   error
+	}
+	done := make(chan result, 1)
+	go func() {
+		var r result
+		if err := guard.Do("reading a file", func() error { r.value, r.err = work(); return nil }); err != nil {
+			r.err = err
+		}
+		done <- r
+	}()
+	select {
+	case r := <-done:
+		return r.value, r.err
+	case <-ctx.Done():
+		var none T
+		return none, context.Cause(ctx)
+	}
+}

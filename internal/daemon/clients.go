@@ -1,0 +1,248 @@
+package daemon
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	awsmiddleware "github.com/aws/aws-sdk-go-v2/aws/middleware"
+	"github.com/aws/aws-sdk-go-v2/aws/ratelimit"
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/kinesis"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/sns"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
+	"github.com/aws/smithy-go"
+	"github.com/aws/smithy-go/middleware"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promauto"
+
+	"kinesis-alerter/internal/answer"
+	"kinesis-alerter/internal/arns"
+	"kinesis-alerter/internal/clock"
+	"kinesis-alerter/internal/credentials"
+)
+
+// LoadAWS reads region, credentials and endpoints the way every AWS tool does: environment variables, shared profiles,
+// container and instance roles. The credentials are a *credentials.Provider.
+func LoadAWS(ctx context.Context) (aws.Config, error) {
+	// The SDK's own buildable client, because with AWS_CA_BUNDLE set any other one is refused.
+	cfg, err := credentials.LoadConfig(ctx, newHTTPClient())
+	if err != nil {
+		return aws.Config{}, fmt.Errorf("AWS configuration: %w", err)
+	}
+	if cfg.Region == "" {
+		return aws.Config{}, errors.New("AWS configuration: no region; set AWS_REGION, or a region in the profile")
+	}
+	return cfg, nil
+}
+
+func newHTTPClient() *awshttp.BuildableClient {
+	return awshttp.NewBuildableClient().
+		WithDialerOptions(func(d *net.Dialer) {
+			d.Timeout, d.KeepAlive = 3*time.Second, 15*time.Second
+		}).
+		WithTransportOptions(func(t *http.Transport) {
+			t.TLSHandshakeTimeout = 3 * time.Second
+			// Callers have deadlines of their own. This one is for those who forget.
+			t.ResponseHeaderTimeout = 30 * time.Second
+			t.MaxResponseHeaderBytes = 64 << 10 // an error shows a header that cannot be read
+			// Every shard polls the same host, five times a second at most. With the SDK's ten idle connections a
+			// hundred shards would close and open connections, with their TLS handshakes, all the time.
+			t.MaxIdleConns, t.MaxIdleConnsPerHost = 2048, 1024
+			t.IdleConnTimeout = 60 * time.Second
+		})
+}
+
+// clients are the daemon's AWS clients.
+type clients struct {
+	Credentials *credentials.Provider
+
+	Kinesis  *kinesis.Client
+	Dynamodb *dynamodb.Client
+	Sns      *sns.Client
+	sqs      *sqs.Client
+	s3       *s3.Client
+	// clock is the services' time.
+	clock *clock.Clock
+}
+
+// NewClients makes the clients on one connection pool. Kinesis, SNS, SQS and S3 calls are attempted once: the shard reader,
+// the publisher and the dead letters have retry classes of their own, count each attempt, and know when a retry no longer makes sense
+// because a lease ran out. DynamoDB calls have three quick attempts, which fit into a third of a lease.
+//
+// Every answer is checked before anything else sees it; watch, which may be nil, is told of those that cannot be used.
+func NewClients(cfg aws.Config, reg prometheus.Registerer, watch *answer.Watch) clients {
+	return newClientsBy(clock.New(nil), cfg, reg, watch)
+}
+
+// newClientsBy is newClients with a clock that their answers set.
+func newClientsBy(now *clock.Clock, cfg aws.Config, reg prometheus.Registerer, watch *answer.Watch) clients {
+	held, checker := credentials.Of(cfg), answer.New(watch, now)
+	cfg = cfg.Copy()
+	cfg.Credentials = held
+	cfg.HTTPClient = SteadyBody{refuseRedirects(cfg.HTTPClient)}
+	cfg.APIOptions = append(cfg.APIOptions, checker.Install, newRequestMetrics(reg).install, held.Install)
+	once := func() aws.Retryer { return aws.NopRetryer{} }
+	return clients{
+		Credentials: held,
+		clock:       now,
+
+		Kinesis: kinesis.NewFromConfig(cfg, func(o *kinesis.Options) { o.Retryer = once() }),
+		Sns:     sns.NewFromConfig(cfg, func(o *sns.Options) { o.Retryer = once() }),
+		sqs:     sqs.NewFromConfig(cfg, func(o *sqs.Options) { o.Retryer = once() }),
+		s3:      newS3(cfg, once()),
+		Dynamodb: dynamodb.NewFromConfig(cfg, func(o *dynamodb.Options) {
+			o.Retryer = retry.NewStandard(func(o *retry.StandardOptions) {
+				o.MaxAttempts, o.MaxBackoff = 3, 200*time.Millisecond
+				// The SDK's token bucket would stop retrying just when an outage ends; the calls are few.
+				o.RateLimiter = ratelimit.None
+			})
+			// What the SDK does about a wrong checksum is a line on stderr, also for every answer of an emulator that sends
+			// none. TLS guards the way, and an answer that is cut short is no JSON.
+			o.DisableValidateResponseChecksum = true
+		}),
+	}
+}
+
+// Of returns the clients with that of Kinesis in the region of a stream's ARN. The tables stay where they are: a stream is
+// given by ARN because it is elsewhere.
+func (c clients) Of(streamARN string) clients {
+	c.Kinesis = kinesis.New(c.Kinesis.Options(), func(o *kinesis.Options) { o.Region = cmp.Or(arns.Region(streamARN), o.Region) })
+	return c
+}
+
+// plainEndpoints are the endpoints that are reached over plain HTTP on another host: payloads and the session token go there in
+// clear.
+func (c clients) plainEndpoints() []string {
+	var out []string
+	for _, endpoint := range []*string{
+		c.Kinesis.Options().BaseEndpoint, c.Dynamodb.Options().BaseEndpoint, c.Sns.Options().BaseEndpoint, c.sqs.Options().BaseEndpoint, c.s3.Options().BaseEndpoint,
+	} {
+		if at, err := url.Parse(aws.ToString(endpoint)); err == nil && at.Scheme == "http" && !loopback(at.Hostname()) && !slices.Contains(out, at.Host) {
+			out = append(out, at.Host)
+		}
+	}
+	return out
+}
+
+// loopback says that a host is this one.
+func loopback(host string) bool {
+	address, err := netip.ParseAddr(host)
+	return err == nil && address.Unmap().IsLoopback() || strings.EqualFold(strings.TrimSuffix(host, "."), "localhost")
+}
+
+// refuseRedirects makes a client that answers with a redirect instead of following it, to whatever host.
+func refuseRedirects(c aws.HTTPClient) aws.HTTPClient {
+	refuse := func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	switch c := c.(type) {
+	case *awshttp.BuildableClient:
+		return &http.Client{Transport: c.GetTransport(), Timeout: c.GetTimeout(), CheckRedirect: refuse}
+	case *http.Client:
+		return &http.Client{Transport: c.Transport, Timeout: c.Timeout, Jar: c.Jar, CheckRedirect: refuse}
+	}
+	return c
+}
+
+// newS3 makes the S3 client. With an endpoint of its own, which is an emulator or a gateway, buckets are addressed by path:
+// their names are no host names there.
+func newS3(cfg aws.Config, retryer aws.Retryer) *s3.Client {
+	return s3.NewFromConfig(cfg, func(o *s3.Options) {
+		o.Retryer = retryer
+		o.UsePathStyle = cfg.BaseEndpoint != nil || o.BaseEndpoint != nil
+	})
+}
+
+// SteadyBody sends request bodies that the SDK cannot close under the transport. The SDK closes a body as soon as the
+// answer is there; when the answer comes fast, net/http is still looking for the end of the body, takes the closed one
+// for a failed write and drops the connection, and with it the answer (an eighth of all calls on loopback). A copy in
+// memory also lets net/http repeat a request that met a connection which the server had just closed.
+type SteadyBody struct{ Next aws.HTTPClient }
+
+// Do implements aws.HTTPClient.
+func (s SteadyBody) Do(r *http.Request) (*http.Response, error) {
+	if r.Body == nil || r.Body == http.NoBody {
+		return s.Next.Do(r)
+	}
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		return nil, err
+	}
+	if len(body) == 0 {
+		r = r.WithContext(r.Context())
+		r.Body = http.NoBody
+		return s.Next.Do(r)
+	}
+	r = r.WithContext(r.Context())
+	r.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(body)), nil }
+	r.Body, r.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
+	return s.Next.Do(r)
+}
+
+// requestMetrics counts every attempt of every AWS call.
+type requestMetrics struct {
+	requests *prometheus.CounterVec
+}
+
+func newRequestMetrics(reg prometheus.Registerer) *requestMetrics {
+	m := &requestMetrics{requests: promauto.With(reg).NewCounterVec(prometheus.CounterOpts{
+		Name: "kinesis_alerter_aws_requests_total",
+		Help: "Attempts of AWS API calls by their result: OK, the service's error code (other where it documents no such code), BadAnswer, Canceled, Timeout or Connection.",
+	}, []string{"service", "operation", "code"})}
+	// The calls that decide whether the daemon works: their failure rates must exist before the first failure.
+	for _, call := range [][2]string{
+		{"Kinesis", "GetRecords"},
+		{"Kinesis", "GetShardIterator"},
+		{"Kinesis", "ListShards"},
+		{"DynamoDB", "UpdateItem"},
+		{"DynamoDB", "GetItem"},
+		{"DynamoDB", "Scan"},
+		{"SNS", "PublishBatch"},
+	} {
+		m.requests.WithLabelValues(call[0], call[1], "OK")
+	}
+	return m
+}
+
+// install adds the counting to a client. It sits inside the retry loop, so that each attempt counts.
+func (m *requestMetrics) install(stack *middleware.Stack) error {
+	return stack.Deserialize.Add(middleware.DeserializeMiddlewareFunc("CountAttempts",
+		func(ctx context.Context, in middleware.DeserializeInput, next middleware.DeserializeHandler) (middleware.DeserializeOutput, middleware.Metadata, error) {
+			out, metadata, err := next.HandleDeserialize(ctx, in)
+			m.requests.WithLabelValues(awsmiddleware.GetServiceID(ctx), awsmiddleware.GetOperationName(ctx), closedCode(resultCode(err))).Inc()
+			return out, metadata, err
+		}), middleware.Before)
+}
+
+// resultCode is how an attempt ended, in a word: the service's error code where it is one.
+func resultCode(err error) string {
+	var api smithy.APIError
+	var timeout net.Error
+	switch {
+	case err == nil:
+		return "OK"
+	case answer.Is(err):
+		return "BadAnswer"
+	case errors.As(err, &api):
+		return api.ErrorCode()
+	case errors.Is(err, context.Canceled):
+		return "Canceled"
+	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &timeout) && timeout.Timeout():
+		return "Timeout"
+	default:
+		return "Connection"
+	}
+}

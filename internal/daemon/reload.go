@@ -1,0 +1,368 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"math"
+	"net/http"
+	"os"
+	"runtime/debug"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promauto"
+	"go.uber.org/zap"
+
+	"kinesis-alerter/alert"
+	"kinesis-alerter/alert/dispatch"
+	"kinesis-alerter/consumer"
+	"kinesis-alerter/internal/config"
+	"kinesis-alerter/internal/guard"
+	"kinesis-alerter/internal/plain"
+	"kinesis-alerter/internal/status"
+)
+
+// reloader puts a changed configuration file into force while the daemon runs: filters, rules, silences, the watchdog and
+// topics. Everything else needs a restart, and is left as it was. A file that does not validate changes nothing.
+type reloader struct {
+	load      func(context.Context) (*config.LoadedConfig, error) // nil: the daemon was started without a file
+	pipeline  *alert.Pipeline
+	publisher *dispatch.Publisher
+	shards    func() []consumer.ShardStatus // nil where none is read
+	log       *zap.Logger
+	reloads   map[bool]prometheus.Counter
+	good      prometheus.Gauge
+	goodAt    prometheus.Gauge
+
+	mu      sync.Mutex
+	current config.Config
+	turns   turns
+
+	// For the status page, which must not wait for a reload.
+	shown atomic.Pointer[config.ShownConfig]
+	last  atomic.Pointer[status.Reload]
+	began atomic.Pointer[time.Time] // of a reload that is under way
+	// inForce is what the heartbeat tells a hash of. A heartbeat must not wait for a reload either.
+	inForce atomic.Pointer[[]byte]
+	// doubted are the doubts about what is in force.
+	doubted atomic.Pointer[[]status.Doubt]
+}
+
+// NewReloader returns a reloader whose active configuration is c; load reads the next one.
+func NewReloader(c config.Config, load func(context.Context) (*config.LoadedConfig, error), log *zap.Logger, reg prometheus.Registerer) *reloader {
+	counter := promauto.With(reg).NewCounterVec(prometheus.CounterOpts{
+		Name: "kinesis_alerter_config_reloads_total",
+		Help: "Reloads of the configuration file, by result; a refused one left everything as it was.",
+	}, []string{"result"})
+	good := promauto.With(reg).NewGauge(prometheus.GaugeOpts{
+		Name: "kinesis_alerter_config_last_reload_successful",
+		Help: "Whether the last reload of the configuration file was put into force. 1 before the first one.",
+	})
+	goodAt := promauto.With(reg).NewGauge(prometheus.GaugeOpts{
+		Name: "kinesis_alerter_config_last_reload_success_timestamp_seconds",
+		Help: "When the configuration in force was read.",
+	})
+	good.Set(1)
+	goodAt.SetToCurrentTime()
+	r := &reloader{
+		load: load, log: log, current: c, good: good, goodAt: goodAt, turns: turns{wake: make(chan struct{}, 1)},
+		reloads: map[bool]prometheus.Counter{true: counter.WithLabelValues("ok"), false: counter.WithLabelValues("refused")},
+	}
+	r.shown.Store(config.NewShownConfig(c, config.NewSubstitutions()))
+	r.inForce.Store(new(c.Meaning()))
+	return r
+}
+
+// show notes how a reload went.
+func (r *reloader) show(changes []string, err error) {
+	last := &status.Reload{At: time.Now().UTC(), OK: err == nil, Changes: append([]string{}, changes...)}
+	if err != nil {
+		last.Error = places(err)
+	}
+	r.last.Store(last)
+}
+
+// places says where a file is wrong, without the values, which may come from the environment.
+func places(err error) string {
+	const most = 5
+	problems, ok := errors.AsType[config.FieldErrors](err)
+	if !ok {
+		return "the file is valid and could not be put into force; the log says why"
+	}
+	var out []string
+	for i, p := range problems {
+		if i == most {
+			out = append(out, fmt.Sprintf("and %d more", len(problems)-most))
+			break
+		}
+		switch {
+		case p.Line > 0:
+			out = append(out, strings.TrimSuffix(fmt.Sprintf("line %d: %s", p.Line, p.Field), ": "))
+		case p.Field != "":
+			out = append(out, p.Field)
+		default:
+			out = append(out, "the file cannot be read")
+		}
+	}
+	return strings.Join(out, "; ")
+}
+
+// reload reads the file again. It answers what has changed, a line each. Once ctx is done it changes nothing.
+func (r *reloader) reload(ctx context.Context) (changes []string, err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	// Nothing failed: no alert may stand until the next restart because somebody asked for what cannot be.
+	if r.load == nil {
+		err := config.UsageError("the daemon was started without a configuration file, so there is none to reload; restart it")
+		r.log.Warn("nothing to reload", zap.Error(err))
+		return nil, err
+	}
+	defer debug.SetGCPercent(debug.SetGCPercent(frugalGCPercent))
+	began := time.Now().UTC()
+	r.began.Store(&began)
+	defer r.began.Store(nil)
+	defer func() { r.show(changes, err) }()
+	err = errNoEnd // should it panic
+	defer func() {
+		r.reloads[err == nil].Inc()
+		r.good.Set(0)
+		if err == nil {
+			r.good.Set(1)
+			r.goodAt.SetToCurrentTime()
+		}
+	}()
+	loaded, err := r.load(ctx)
+	if err == nil {
+		err = loaded.Current(time.Now())
+	}
+	if ctx.Err() != nil {
+		return nil, errStopping
+	}
+	if err != nil {
+		r.log.Error("configuration file is refused, the old one stays in force", zap.Error(err))
+		return nil, err
+	}
+	next := loaded.Config
+	changes = config.Changes(r.current, next)
+	next = r.current.WithRulesOf(next)
+	p := next.Parts()
+	// The topics first, with those that leave: a rule may name one that is new, and what waits for one that leaves goes where its rule goes then.
+	both := p.Sns
+	both.Topics = r.current.Parts().Sns.Topics
+	maps.Copy(both.Topics, p.Sns.Topics)
+	if err := r.publisher.Update(both); err != nil {
+		r.log.Error("topics could not be put into force", zap.Error(err))
+		return nil, err
+	}
+	fire := r.firing()
+	before := r.inForce.Load()
+	// First: workers that agree do so about the rules in force, or about those that come now.
+	r.inForce.Store(new(next.Meaning()))
+	if err := r.pipeline.Update(p.Alert); err != nil { // unreachable: the file was validated as a whole
+		r.inForce.Store(before)
+		r.log.Error("rules could not be put into force", zap.Error(err))
+		return nil, err
+	}
+	if err := r.publisher.Update(p.Sns); err != nil { // unreachable: it took these, and more
+		r.log.Error("topics could not be put into force", zap.Error(err))
+		return nil, err
+	}
+	for _, rule := range slices.Sorted(maps.Keys(r.pipeline.Edits())) {
+		if n := fire[rule]; n > 0 {
+			changes = append(changes, fmt.Sprintf("rule %s was %s with %s firing on this worker: the topics that were notified get the end once all workers have had the same configuration for a minute",
+				rule, r.pipeline.Edits()[rule], status.Number(n, "key")))
+		}
+	}
+	r.current = next
+	r.shown.Store(r.shown.Load().Reloaded(loaded, next))
+	r.doubt(loaded, next)
+	r.log.Info("configuration reloaded", zap.Strings("changes", changes))
+	return changes, nil
+}
+
+// firing counts, by rule, the keys of this worker of which somebody was told that they fire.
+func (r *reloader) firing() map[string]int {
+	out := map[string]int{}
+	if r.shards == nil {
+		return out
+	}
+	for _, s := range r.shards() {
+		for rule, n := range s.Firing {
+			out[rule] += n
+		}
+	}
+	return out
+}
+
+// configuration is what is in force, as meaning. Safe for concurrent use.
+func (r *reloader) configuration() []byte { return *r.inForce.Load() }
+
+// errNoEnd is the error of a reload that did not come to its end.
+var errNoEnd = errors.New("the reload has panicked")
+
+// errStopping is the answer to whoever asks a daemon that stops.
+var errStopping = errors.New("the daemon stops, the old configuration stays in force")
+
+// turns are the reloads that were asked for. One runs, and one waits, of which all who ask meanwhile share the answer: it begins
+// after each of them has asked, so it reads what they have written.
+type turns struct {
+	mu   sync.Mutex
+	next *turn         // the one that waits; nil when nobody asks
+	wake chan struct{} // holds one token when there is a next one
+	over bool          // nobody runs turns any more
+}
+
+type turn struct {
+	callers int // who still waits for the answer
+	done    chan struct{}
+	changes []string
+	err     error
+}
+
+// join asks for a reload. It answers nil when nobody makes any.
+func (t *turns) join() *turn {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.over {
+		return nil
+	}
+	if t.next == nil {
+		t.next = &turn{done: make(chan struct{})}
+		select {
+		case t.wake <- struct{}{}:
+		default:
+		}
+	}
+	t.next.callers++
+	return t.next
+}
+
+// leave is for a caller that does not wait any longer.
+func (t *turns) leave(n *turn) {
+	t.mu.Lock()
+	n.callers--
+	t.mu.Unlock()
+}
+
+// take answers the turn that waits, if anybody still waits for it.
+func (t *turns) take() *turn {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	n := t.next
+	t.next = nil
+	if n == nil || n.callers == 0 {
+		return nil
+	}
+	return n
+}
+
+// open and shut say whether turns are taken.
+func (t *turns) open() {
+	t.mu.Lock()
+	t.over = false
+	t.mu.Unlock()
+}
+
+func (t *turns) shut() {
+	t.mu.Lock()
+	n := t.next
+	t.next, t.over = nil, true
+	t.mu.Unlock()
+	if n != nil {
+		n.err = errStopping
+		close(n.done)
+	}
+}
+
+// Run makes the reloads that are asked for, also whenever asked is sent to, until ctx is done. asked may be nil.
+func (r *reloader) Run(asked <-chan os.Signal) func(context.Context) error {
+	return func(ctx context.Context) error {
+		r.turns.open()
+		defer r.turns.shut()
+		for {
+			select {
+			case <-asked:
+				r.turns.join() // told in the log and in the metrics
+			case <-r.turns.wake:
+				if ctx.Err() != nil {
+					return nil // whoever waits is told so
+				}
+				if t := r.turns.take(); t != nil {
+					r.make(ctx, t)
+				}
+			case <-ctx.Done():
+				return nil
+			}
+		}
+	}
+}
+
+// make reloads for a turn. It waits for no file once ctx is done: the reload is left behind, and changes nothing.
+func (r *reloader) make(ctx context.Context, t *turn) {
+	type result struct {
+		changes []string
+		err     error
+	}
+	made := make(chan result, 1)
+	go func() {
+		var m result
+		m.err = guard.Do("reload", func() (err error) {
+			m.changes, err = r.reload(ctx)
+			return err
+		})
+		if p, panicked := errors.AsType[*guard.PanicError](m.err); panicked {
+			r.log.Error("a reload has panicked", zap.Any("panic", p.Value), zap.ByteString("stack", p.Stack))
+		}
+		made <- m
+	}()
+	select {
+	case m := <-made:
+		t.changes, t.err = m.changes, m.err
+	case <-ctx.Done():
+		t.err = errStopping
+	}
+	close(t.done)
+}
+
+// reloadPatience is how long the answer to a reload may take, in the queue and by itself.
+const reloadPatience = time.Minute
+
+// ServeHTTP reloads, for PUT and POST /-/reload. It answers what has changed, or 422 with every fault of the file.
+func (r *reloader) ServeHTTP(w http.ResponseWriter, request *http.Request) {
+	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(reloadPatience))
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	t, err := r.turns.join(), errStopping
+	if t != nil {
+		select {
+		case <-t.done:
+			err = t.err
+		case <-request.Context().Done():
+			r.turns.leave(t)
+			return
+		}
+	}
+	if err != nil {
+		w.WriteHeader(map[bool]int{true: http.StatusServiceUnavailable, false: http.StatusUnprocessableEntity}[errors.Is(err, errStopping)])
+		for _, line := range plain.Lines(err) {
+			_, _ = plain.Fprintln(w, line)
+		}
+		return
+	}
+	changes := t.changes
+	if len(changes) == 0 {
+		changes = []string{"nothing changed"}
+	}
+	for _, change := range changes {
+		_, _ = plain.Fprintln(w, change)
+	}
+	now := time.Now()
+	for _, x := range r.pipeline.Status().Silences {
+		_, _ = plain.Fprintf(w, "silence %s: %s; this process has silenced %s by it\n", x.Name, status.InForce(x.From, x.Until, now), status.Number(int(min(x.Muted, math.MaxInt32)), "alert"))
+	}
+}

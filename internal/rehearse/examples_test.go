@@ -1,0 +1,37 @@
+package rehearse
+
+import (
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"kinesis-alerter/internal/config"
+	"kinesis-alerter/internal/testkit"
+)
+
+// Each rule of an example makes an alert in one of its tests, and the other way round each test of theirs would fail if
+// nothing alerted.
+func TestExamplesExerciseTheirRules(t *testing.T) {
+	t.Parallel()
+	files, err := filepath.Glob("../../deploy/examples/*/rules.test.yaml")
+	require.NoError(t, err)
+	for _, file := range files {
+		loader := &TestLoader{Lookup: testkit.Environment(nil), Configs: map[string]*config.LoadedConfig{}}
+		tests := loader.Load(t.Context(), file)
+		require.Empty(t, loader.Problems)
+		fired := map[string]bool{}
+		for i := range tests.Cases {
+			c := &tests.Cases[i]
+			require.NotNil(t, c.Expect.Alerts, "%s: %s expects nothing of alerts", file, c.Name)
+			got, err := c.Play(t.Context(), tests.Config)
+			require.NoError(t, err)
+			for _, a := range got.Alerts {
+				fired[a.Rule] = true
+			}
+		}
+		for _, r := range tests.Config.Rules {
+			require.Contains(t, fired, r.Name, file)
+		}
+	}
+}

@@ -1,0 +1,42 @@
+package rehearse
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"kinesis-alerter/internal/config"
+	"kinesis-alerter/internal/testkit"
+)
+
+// A test that is told to stop stops.
+func TestRulesTestEndsWithItsContext(t *testing.T) {
+	t.Parallel()
+	loader := &TestLoader{Lookup: testkit.Environment(nil), Configs: map[string]*config.LoadedConfig{}}
+	tests := loader.Load(t.Context(), "../cli/testdata/rules/passing.test.yaml")
+	require.Empty(t, loader.Problems)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err := tests.Cases[0].Play(ctx, tests.Config)
+	require.ErrorIs(t, err, context.Canceled)
+}
+
+// The time that a test takes is virtual.
+func TestRulesTestIsVirtual(t *testing.T) {
+	t.Parallel()
+	const week = 7 * 24 * time.Hour
+	c := &ruleCase{Name: "a week", Start: instant(time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)), Records: []caseRecord{{At: week, Times: new(1)}}}
+	loader := &TestLoader{Lookup: testkit.Environment(nil), Configs: map[string]*config.LoadedConfig{}}
+	tests := loader.Load(t.Context(), "../cli/testdata/rules/passing.test.yaml")
+	got, err := c.Play(t.Context(), tests.Config)
+	require.NoError(t, err)
+	watchdogs := 0
+	for _, a := range got.Alerts {
+		if a.Kind == "watchdog" {
+			watchdogs++
+		}
+	}
+	require.Equal(t, int(week/(5*time.Minute)), watchdogs, "none is passed over")
+}

@@ -1,0 +1,389 @@
+package rehearse
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"iter"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/go-json-experiment/json/jsontext"
+	"github.com/prometheus/client_golang/prometheus"
+	"go.uber.org/zap"
+
+	"kinesis-alerter/alert"
+	"kinesis-alerter/alert/decode"
+	"kinesis-alerter/internal/config"
+	"kinesis-alerter/internal/plain"
+)
+
+// sampleRecord is one record of a sample.
+type sampleRecord struct {
+	// place says where it stands: "line 7", "record 7".
+	place string
+	key   string
+	data  []byte
+}
+
+// readSample reads a file with one record a line or, where the whole is a JSON array, its elements. Empty lines are left
+// out. The records are made one by one, and share the file's bytes.
+func readSample(ctx context.Context, file string) (iter.Seq[sampleRecord], error) {
+	text, err := config.ReadFile(ctx, file, config.MostSample)
+	if err != nil {
+		return nil, config.FieldErrors{{File: file, Rule: err.Error()}}
+	}
+	records := sampleLines(text)
+	if bytes.HasPrefix(bytes.TrimSpace(text), []byte("[")) && json.Valid(text) {
+		records = sampleElements(text)
+	}
+	for range records {
+		return records, nil
+	}
+	return nil, config.FieldErrors{{File: file, Rule: "there are no records: want one JSON record a line, or a JSON array of them"}}
+}
+
+func sampleLines(text []byte) iter.Seq[sampleRecord] {
+	return func(yield func(sampleRecord) bool) {
+		n := 0
+		for line := range bytes.Lines(text) {
+			n++
+			line = bytes.TrimRight(line, "\r\n")
+			if len(bytes.TrimSpace(line)) > 0 && !yield(newSampleRecord(fmt.Sprintf("line %d", n), line)) {
+				return
+			}
+		}
+	}
+}
+
+// sampleElements are the elements of a valid JSON array.
+func sampleElements(text []byte) iter.Seq[sampleRecord] {
+	return func(yield func(sampleRecord) bool) {
+		dec := config.LenientJSON(text)
+		if _, err := dec.ReadToken(); err != nil {
+			return // unreachable: it is valid
+		}
+		for n := 1; dec.PeekKind() != jsontext.KindEndArray; n++ {
+			element, err := dec.ReadValue()
+			if err != nil || !yield(newSampleRecord(fmt.Sprintf("record %d", n), bytes.Clone(element))) {
+				return
+			}
+		}
+	}
+}
+
+// newSampleRecord is the record of a line: the line itself, or what it has as data in the form of an archive.
+func newSampleRecord(place string, line []byte) sampleRecord {
+	if a, whole := Wrapped(line); whole {
+		if data, why := a.payload(); why == "" {
+			return sampleRecord{place, *a.PartitionKey, data}
+		}
+	}
+	return sampleRecord{place, DefaultCaseKey, line}
+}
+
+// sampled is what is known of a configuration after a sample of records.
+type sampled struct {
+	config *config.LoadedConfig
+	// lines are those of the file, records what is in them.
+	lines, records int
+	// matched, filtered and invalid count records; the other ones match no rule.
+	matched, filtered int
+	invalid           map[string]int            // by reason
+	invalidAt         map[string]string         // the place of the first, by reason
+	likely            map[string]map[string]int // by reason, and by what it looks like
+	passed            []int                     // records by filter pattern
+	rules             []sampledRule
+	fields            *config.FieldNames
+	cover             *config.ExplanationCover
+}
+
+// sampledRule is what is known of a rule.
+type sampledRule struct {
+	name            string
+	seen, matched   int
+	terms           []sampledTerm
+	first           map[string]int // records by the term that kept them from matching
+	noKey, noWindow map[string]int // records by cause
+	failed          map[string]int // of the matching records, by part of the message
+	over            int            // records that the rule cannot judge within its budget, and why of the first
+	overWhy         string
+}
+
+// sampledTerm is what is known of a term of a rule's condition.
+type sampledTerm struct {
+	term    string
+	decided int            // records for which it was true or false
+	causes  map[string]int // and those for which it was undefined
+	example map[string]string
+}
+
+// CheckSample reads a sample of records the way the rules do. It writes what looks wrong, and returns what is: names of
+// fields that no record has, each with its place in the configuration.
+func CheckSample(ctx context.Context, w io.Writer, loaded *config.LoadedConfig, file string) error {
+	records, err := readSample(ctx, file)
+	if err != nil {
+		return err
+	}
+	pipeline, err := alert.New(loaded.Parts().Alert, alert.Deps{Stream: loaded.AssumedARN(), Log: zap.NewNop(), Registerer: prometheus.NewRegistry()})
+	if err != nil {
+		return err
+	}
+	s := &sampled{
+		config: loaded, invalid: map[string]int{}, invalidAt: map[string]string{}, likely: map[string]map[string]int{},
+		passed: make([]int, len(loaded.Filter)),
+		rules:  make([]sampledRule, len(loaded.Rules)), fields: config.NewFieldNames(), cover: loaded.Cover(),
+	}
+	for i, r := range loaded.Rules {
+		s.rules[i] = sampledRule{
+			name: r.Name, first: map[string]int{}, noKey: map[string]int{}, noWindow: map[string]int{}, failed: map[string]int{},
+		}
+	}
+	shard := pipeline.Shard(defaultCaseShard)
+	for r := range records {
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		s.Add(pipeline, shard, &r)
+	}
+	if s.fields.Full {
+		return config.FieldErrors{{File: file, Rule: fmt.Sprintf("the records have more than %d fields of different names; are names made of values, such as ids?", config.MostFieldNames)}}
+	}
+	faults := s.unknownNames()
+	if len(faults) > 0 && !s.fields.Objects {
+		faults = config.FieldErrors{{File: file, Rule: "no record of the sample is a JSON object with fields, so there is nothing to check names against"}}
+	}
+	s.Write(w, file, len(faults) > 0)
+	if len(faults) > 0 {
+		return faults
+	}
+	return nil
+}
+
+// Add takes up a line of the sample: a record as a producer puts it.
+func (s *sampled) Add(pipeline *alert.Pipeline, shard *alert.Evaluator, r *sampleRecord) {
+	s.lines++
+	rec := alert.Record{
+		Shard: defaultCaseShard, PartitionKey: r.key, SequenceNumber: strconv.Itoa(s.lines), Data: r.data,
+		Arrival: archiveStart().Add(time.Duration(s.lines) * time.Second),
+	}
+	for _, u := range decode.All(rec) {
+		if !u.Undecidable() && len(s.config.Score) > 0 { // scores come of the records before
+			shard.Evaluate(&u.Record)
+			if scored := shard.Scored(); scored != nil {
+				u.Data = bytes.Clone(scored)
+			}
+		}
+		s.addRecord(pipeline, &u, r.place)
+	}
+}
+
+func (s *sampled) addRecord(pipeline *alert.Pipeline, u *decode.UserRecord, place string) {
+	s.records++
+	s.fields.Add(u.Data)
+	x := ExplainRecord(pipeline, u)
+	s.cover.Explanation(&x)
+	for _, f := range x.Filter {
+		if f.Matched {
+			s.passed[f.Index]++
+		}
+	}
+	switch x.Outcome {
+	case alert.Filtered:
+		s.filtered++
+	case alert.Invalid:
+		reason := string(x.Reason)
+		s.invalid[reason]++
+		if s.invalidAt[reason] == "" {
+			s.invalidAt[reason], s.likely[reason] = place, map[string]int{}
+		}
+		s.likely[reason][x.Likely.Words()]++
+	case alert.Unmatched, alert.Suppressed, alert.Expired, alert.OverBudget, alert.DeadLettered, alert.Alerted:
+	}
+	matched := x.Publishes != nil
+	for i := range x.Rules {
+		s.rules[i].Add(&x.Rules[i])
+		matched = matched || x.Rules[i].Verdict == alert.VerdictTrue
+	}
+	if matched {
+		s.matched++
+	}
+}
+
+func (s *sampledRule) Add(x *alert.RuleExplanation) {
+	s.seen++
+	if x.OverBudget != "" {
+		s.over++
+		s.overWhy = cmp.Or(s.overWhy, x.OverBudget)
+	}
+	if s.terms == nil {
+		for _, t := range x.Terms {
+			s.terms = append(s.terms, sampledTerm{term: t.Term, causes: map[string]int{}, example: map[string]string{}})
+		}
+	}
+	for i, t := range x.Terms {
+		if t.Verdict != alert.VerdictUndefined {
+			s.terms[i].decided++
+			if t.Verdict == alert.VerdictFalse && x.First == t.String() {
+				s.first[t.Term+" is false"]++
+			}
+			continue
+		}
+		s.terms[i].causes[t.Cause]++
+		if s.terms[i].example[t.Cause] == "" {
+			var values []string
+			for _, f := range t.Fields {
+				values = append(values, f.String())
+			}
+			s.terms[i].example[t.Cause] = strings.Join(values, ", ")
+		}
+		if x.First == t.String() {
+			s.first[t.Term+" is undefined ("+t.Cause+")"]++
+		}
+	}
+	if x.KeyCause != "" {
+		s.noKey[x.KeyCause]++
+	}
+	if x.Verdict != alert.VerdictTrue {
+		return
+	}
+	s.matched++
+	if x.WindowCause != "" {
+		s.noWindow[x.WindowCause]++
+	}
+	failed := map[string]bool{}
+	for _, p := range x.Publishes {
+		for _, part := range p.Failed {
+			failed[part] = true
+		}
+	}
+	for part := range failed {
+		s.failed[part]++
+	}
+}
+
+// unknownNames are the fields that the configuration mentions and no record has.
+func (s *sampled) unknownNames() config.FieldErrors {
+	var out config.FieldErrors
+	for _, m := range s.config.Parts().Alert.Mentions() {
+		if m.Optional || s.fields.Has(m) {
+			continue
+		}
+		rule := fmt.Sprintf("no record of the sample has %s", m.Name())
+		if near := s.fields.Near(m); near != "" && len(out) < config.MostSuggestions {
+			rule += "; did you mean " + near + "?"
+		}
+		if s.config.Doc.File == "" { // from flags
+			m.Field, m.Rule = "--when", ""
+		}
+		if m.Rule != "" {
+			rule += " (rule " + m.Rule + ")"
+		}
+		out = append(out, s.config.Doc.Place(&alert.ConfigError{Field: m.Field, Value: m.Value, Rule: rule, Line: m.Line, Col: m.Col})...)
+	}
+	out.Sort()
+	return out
+}
+
+// Write says what the sample shows. A name that is unknown explains much, so the faults come first then.
+func (s *sampled) Write(w io.Writer, file string, faulty bool) {
+	invalid := 0
+	for _, n := range s.invalid {
+		invalid += n
+	}
+	matching := fmt.Sprintf("%d match a rule, %d do not", s.matched, s.records-s.matched-s.filtered-invalid)
+	if len(s.rules) == 0 {
+		matching = fmt.Sprintf("%d alert, as there are no rules", s.matched)
+	}
+	_, _ = plain.Fprintf(w, "%s: %s: %s, %d filtered, %d invalid\n", file, config.Plural(s.records, "record"), matching, s.filtered, invalid)
+	warn := func(format string, args ...any) { _, _ = plain.Fprintf(w, "warning: "+format+"\n", args...) }
+	for _, reason := range slices.Sorted(maps.Keys(s.invalid)) {
+		warn("%s of the sample cannot be read (%s), the first in %s: most look like %s",
+			config.Plural(s.invalid[reason], "record"), reason, s.invalidAt[reason], mostOften(s.likely[reason]))
+	}
+	for i, n := range s.passed {
+		if n == 0 {
+			warn("filter[%d] lets no record of the sample pass", i)
+		}
+	}
+	for _, m := range s.config.Parts().Alert.Mentions() {
+		if m.Optional && !s.fields.Has(m) {
+			warn("%s: no record of the sample has %s, which it asks for itself", m.Field, m.Name())
+		}
+	}
+	for i := range s.rules {
+		s.rules[i].Write(fmt.Sprintf("rules[%d]", i), faulty, warn)
+	}
+}
+
+func (s *sampledRule) Write(field string, faulty bool, warn func(string, ...any)) {
+	if s.seen == 0 {
+		return // no record came so far
+	}
+	if s.over > 0 {
+		warn("%s: %s of the sample, which the rule does not judge: it %s (rule %s)", field, config.Plural(s.over, "record"), s.overWhy, s.name)
+	}
+	explained := false
+	for _, t := range s.terms {
+		if t.decided > 0 {
+			continue
+		}
+		explained = true
+		cause := mostOften(t.causes)
+		if faulty && cause == "missing" {
+			continue // told as a fault, or because of one
+		}
+		warn("%s.when: %s is undefined in every record of the sample (%s), such as %s (rule %s)",
+			field, t.term, counts(t.causes), t.example[cause], s.name)
+	}
+	if s.matched == 0 && !explained {
+		warn("%s: no record of the sample matches; most often %s (rule %s)", field, mostOften(s.first), s.name)
+	}
+	total := func(m map[string]int) int {
+		n := 0
+		for _, x := range m {
+			n += x
+		}
+		return n
+	}
+	if n := total(s.noKey); n == s.seen && !faulty {
+		warn("%s.key: is undefined in every record of the sample (%s): all of them have the empty key (rule %s)", field, counts(s.noKey), s.name)
+	}
+	if n := total(s.noWindow); n > 0 && n == s.matched {
+		warn("%s.window.of: no matching record of the sample adds to the window (%s) (rule %s)", field, counts(s.noWindow), s.name)
+	}
+	for _, part := range slices.Sorted(maps.Keys(s.failed)) {
+		warn("%s: a template for the %s fails on %d of the %d that match: %s (rule %s)",
+			field, part, s.failed[part], s.matched, InsteadOf(part), s.name)
+	}
+}
+
+// InsteadOf says what becomes of a part of a message whose template fails.
+func InsteadOf(part string) string {
+	switch part {
+	case "attribute", "link":
+		return "it is left out"
+	case "body":
+		return "the message stands in for it"
+	case "group":
+		return "the partition key stands in for it"
+	}
+	return "the default words stand in for it"
+}
+
+// mostOften is the name with the highest count; the first one of several.
+func mostOften(m map[string]int) string {
+	best := ""
+	for _, name := range slices.Sorted(maps.Keys(m)) {
+		if best == "" || m[name] > m[best] {
+			best = name
+		}
+	}
+	return best
+}

@@ -1,0 +1,13 @@
+// Package status is the model of what a worker knows about itself, its shards and the other workers, and its three
+// renderings: a page for people, text for terminals, JSON for programs.
+//
+// What it guarantees:
+//
+//   - A Status is one snapshot, made from memory. Rendering it calls no service and changes nothing.
+//   - What is wrong is a function of the snapshot: Problems. Each problem has a code, a level, a subject, a text and a
+//     remedy. Every code is also a metric, a log line and a section of deploy/runbooks/problems.md.
+//   - No record's payload is in it. Text from outside is escaped in each rendering.
+//   - JSON names are stable.
+//
+// What it does not promise: that peers are as their last heartbeat said. How long ago that was is in the model.
+package status

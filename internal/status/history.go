@@ -1,0 +1,114 @@
+package status
+
+import (
+	"context"
+	"math"
+	"sync"
+	"time"
+)
+
+const (
+	// HistoryEvery is how often the throughput is sampled.
+	HistoryEvery = 5 * time.Second
+	// HistoryLength is how many samples are kept: 15 minutes.
+	HistoryLength = 180
+)
+
+// Totals are counts that only grow.
+type Totals struct {
+	Records, Alerts uint64
+	Befell          Recent // since the process started
+}
+
+// Recorder keeps what a process did in its last 15 minutes. One goroutine runs it; reading it is safe for all.
+type Recorder struct {
+	mu   sync.Mutex
+	last Totals
+	at   time.Time // of last; zero before the first sample
+	ring [HistoryLength]struct{ records, alerts float64 }
+	n    int // samples ever
+	// befell are the last 15 minutes of what befell the process, as counted since it started; the oldest is at turn.
+	befell [HistoryLength]Recent
+	turn   int
+}
+
+// Run samples until ctx is done. count answers the totals, and false while there is nothing to count.
+func (h *Recorder) Run(ctx context.Context, count func(now time.Time) (Totals, bool)) error {
+	ticker := time.NewTicker(HistoryEvery)
+	defer ticker.Stop()
+	for {
+		if t, ok := count(time.Now()); ok {
+			h.note(time.Now(), t)
+		}
+		select {
+		case <-ticker.C:
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+// Note takes a sample. What was counted before the first one is not known to belong to any interval.
+func (h *Recorder) note(now time.Time, t Totals) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if seconds := now.Sub(h.at).Seconds(); !h.at.IsZero() && seconds > 0 {
+		rate := func(now, before uint64) float64 {
+			return math.Round(float64(now-min(now, before))/seconds*1000) / 1000
+		}
+		h.ring[h.n%HistoryLength] = struct{ records, alerts float64 }{rate(t.Records, h.last.Records), rate(t.Alerts, h.last.Alerts)}
+		h.n++
+	}
+	h.last, h.at = t, now
+	h.befell[h.turn] = t.Befell
+	h.turn = (h.turn + 1) % HistoryLength
+}
+
+// Recent is what has befallen the process in the last 15 minutes, of all that did since it started.
+func (h *Recorder) Recent(all Recent) Recent {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	before := h.befell[h.turn] // zero in a young process
+	out := Recent{
+		Window: HistoryLength * HistoryEvery.Seconds(),
+		Missed: all.Missed - before.Missed, Skipped: all.Skipped - before.Skipped, GivenUp: all.GivenUp - before.GivenUp,
+		Letters: all.Letters - before.Letters, InvalidLetters: all.InvalidLetters - before.InvalidLetters,
+		Panics: all.Panics - before.Panics, StateGaps: all.StateGaps - before.StateGaps,
+		Resolved: all.Resolved - before.Resolved, Unreadable: all.Unreadable - before.Unreadable,
+		Untimed: all.Untimed - before.Untimed, FilterOverBudget: all.FilterOverBudget - before.FilterOverBudget,
+	}
+	out.UnreadableAs = since(all.UnreadableAs, before.UnreadableAs)
+	out.OverBudget = since(all.OverBudget, before.OverBudget)
+	out.SilencesOverBudget = since(all.SilencesOverBudget, before.SilencesOverBudget)
+	out.TemplateFailures = since(all.TemplateFailures, before.TemplateFailures)
+	out.Evicted = since(all.Evicted, before.Evicted)
+	out.EvictedActive = since(all.EvictedActive, before.EvictedActive)
+	return out
+}
+
+// since is what was counted since before; nil for nothing. A count can begin anew.
+func since[K comparable](now, before map[K]uint64) map[K]uint64 {
+	var out map[K]uint64
+	for k, n := range now {
+		if n -= min(n, before[k]); n > 0 {
+			if out == nil {
+				out = make(map[K]uint64)
+			}
+			out[k] = n
+		}
+	}
+	return out
+}
+
+// Status returns the figures, the oldest first.
+func (h *Recorder) Status() History {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	n := min(h.n, HistoryLength)
+	out := History{Interval: HistoryEvery.Seconds(), Records: make([]float64, n), Alerts: make([]float64, n)}
+	for i := range n {
+		x := h.ring[(h.n-n+i)%HistoryLength]
+		out.Records[i], out.Alerts[i] = x.records, x.alerts
+	}
+	return out
+}

@@ -1,0 +1,448 @@
+package status
+
+import (
+	"time"
+
+	"kinesis-alerter/alert/payload"
+)
+
+// Status is everything that the daemon tells about itself: the status page, its plain text and /api/v1/status are three
+// renderings of one value. The JSON names are stable: fields are added, and never renamed or given another meaning.
+//
+// It is made from memory alone, without a call to AWS. What it says about this process is as of At; what it says about other
+// workers and their shards may be ten seconds older. Times are absent (null in JSON) while they are not known. Durations are
+// in seconds.
+type Status struct {
+	// At is when the snapshot was taken.
+	At time.Time `json:"at"`
+	// Summary is one sentence: that all is well, or what is wrong.
+	Summary string `json:"summary"`
+	// Level is the gravest of the problems' levels, or ok.
+	Level Level `json:"level"`
+	// Problems are what is wrong, the gravest first.
+	Problems []Problem `json:"problems"`
+	// State is starting, running or stopping.
+	State string `json:"state"`
+	// WaitingFor is what a start waits for, since WaitingSince; empty when it waits for nothing.
+	WaitingFor   string     `json:"waiting_for,omitempty"`
+	WaitingSince *time.Time `json:"waiting_since,omitempty"`
+
+	Build   Build     `json:"build"`
+	Started time.Time `json:"started"`
+	Uptime  float64   `json:"uptime_seconds"`
+	Stream  Stream    `json:"stream"`
+	Worker  Worker    `json:"worker"`
+	// Credentials are those that this process calls AWS with.
+	Credentials Credentials `json:"credentials"`
+	History     History     `json:"history"`
+	// Recent is what befell this process lately.
+	Recent Recent `json:"recent"`
+	// Records are the records that this process has resolved since it started, by outcome.
+	Records map[string]uint64 `json:"records"`
+
+	// ShardCounts are the shards of the stream by state; every state is there.
+	ShardCounts map[string]int `json:"shard_counts"`
+	// Shards are all shards of the stream that are of interest, parents before their children.
+	Shards []Shard `json:"shards"`
+	// Workers are the workers of the fleet, by id.
+	Workers []FleetWorker `json:"workers"`
+	// Rules are in the order of the configuration; empty where every record alerts.
+	Rules []Rule `json:"rules"`
+	// Filter is what the filter has dropped; null without one.
+	Filter *Filter `json:"filter"`
+	// Silences are those of the configuration, in its order.
+	Silences []Silence `json:"silences"`
+	// Alerts are the latest messages that SNS accepted from this process, the latest first, at most 50.
+	Alerts []Alert `json:"alerts"`
+	Topics []Topic `json:"topics"`
+	// DeadLetters is the on-failure destination; null without one.
+	DeadLetters *DeadLetters `json:"dead_letters"`
+	// Incidents are what befell shards in the last 15 minutes and was dealt with.
+	Incidents []Incident `json:"incidents,omitempty"`
+	// UnreadableRows are rows of the lease table that no worker can read, and those that were written anew in the last 15 minutes.
+	UnreadableRows []Row `json:"unreadable_rows,omitempty"`
+	// PlainEndpoints are the hosts other than this one that answer for AWS over plain HTTP.
+	PlainEndpoints []string `json:"plain_endpoints,omitempty"`
+	// ClockAhead is by how many seconds this machine's clock is ahead of Kinesis', negative if behind; missing while no answer has told.
+	ClockAhead *float64 `json:"clock_ahead_seconds,omitempty"`
+	// Doubts are what is valid in the configuration in force and cannot be meant.
+	Doubts []Doubt `json:"doubts"`
+	// Log is the output of the log lines.
+	Log Log `json:"log"`
+	// BadAnswers are the operations of AWS whose answers cannot be used now.
+	BadAnswers []BadAnswers `json:"bad_answers"`
+	// Reload is the last reload of the configuration that came to an end; null before the first. ReloadingSince is when one began
+	// that has not.
+	Reload         *Reload    `json:"reload"`
+	ReloadingSince *time.Time `json:"reloading_since"`
+	// Configuration is what is in force, as YAML. Where a value came from the environment it has ${VAR}, and what looks like a
+	// credential is cut.
+	Configuration string `json:"configuration"`
+}
+
+// Level says how grave something is.
+type Level string
+
+// The levels, the gravest first.
+const (
+	// LevelCritical means that alerts or records wait, and will until somebody acts.
+	LevelCritical Level = "critical"
+	// LevelWarning means that something needs a look.
+	LevelWarning Level = "warning"
+	// LevelInfo is worth knowing and needs nothing.
+	LevelInfo Level = "info"
+	// LevelOK means that all is well.
+	LevelOK Level = "ok"
+)
+
+// Problem is one thing that is wrong.
+type Problem struct {
+	Level Level `json:"level"`
+	// Code names the kind of problem, for machines: problemSubjects has all of them.
+	Code string `json:"code"`
+	// Subject is what it is about: credentials, daemon, answers (of AWS), table, topic, dead_letters, kinesis, owners (shards that nobody reads), shards, records,
+	// rules, lag or configuration. Problems of one level are in this order, so that causes come before what they bring about.
+	Subject string `json:"subject"`
+	// Object is the topic, where the problem is one topic's.
+	Object string `json:"object,omitempty"`
+	// Text is one clause, without a full stop.
+	Text string `json:"text"`
+	// Remedy is what to do about it; empty where waiting is all.
+	Remedy string `json:"remedy,omitempty"`
+}
+
+// Build is what is running.
+type Build struct {
+	Version   string `json:"version"`
+	Revision  string `json:"revision"`
+	GoVersion string `json:"go_version"`
+}
+
+// Stream is what is read.
+type Stream struct {
+	Name string `json:"name"`
+	// Application is the group of workers that shares the stream, and its lease table.
+	Application string `json:"application"`
+	// Retention is how long the stream keeps a record; 0 while that is not known.
+	Retention float64 `json:"retention_seconds"`
+	// Incomplete is since when ListShards does not name all shards; absent while it does.
+	Incomplete *time.Time `json:"listing_incomplete_since,omitempty"`
+}
+
+// Row is a row of the lease table that cannot, or could not, be read.
+type Row struct {
+	Key   string `json:"key"`
+	Cause string `json:"cause"`
+	// Mended says that it was written anew.
+	Mended bool `json:"mended"`
+}
+
+// Incident is something that befell a shard in the last 15 minutes and was dealt with: gone, end_undone,
+// order_breached, skip_undone, position_unusable or parents_circular.
+type Incident struct {
+	Kind   string    `json:"kind"`
+	Shard  string    `json:"shard"`
+	Detail string    `json:"detail,omitempty"`
+	At     time.Time `json:"at"`
+}
+
+// Worker is this process as a worker of the fleet.
+type Worker struct {
+	// ID is empty while the process has not joined the fleet.
+	ID string `json:"id"`
+	// TrustedUntil is until when the process may act on its leases without another answer from DynamoDB; null while it may not.
+	TrustedUntil *time.Time `json:"trusted_until"`
+	// Heartbeat is when DynamoDB last confirmed that it lives.
+	Heartbeat *time.Time `json:"heartbeat"`
+	// Failure is why the last heartbeat failed: the error code of DynamoDB, timeout or unreachable; empty when it did not.
+	Failure string `json:"failure,omitempty"`
+	// LeaseSeconds is how long a silent worker keeps its shards.
+	LeaseSeconds float64 `json:"lease_seconds"`
+}
+
+// Credentials is what is known of the AWS credentials of this process.
+type Credentials struct {
+	// Known says that there are or were some; Expires is when they end or ended, null where they do not.
+	Known   bool       `json:"known"`
+	Expires *time.Time `json:"expires"`
+	// Failing is why they cannot be loaded or renewed, since FailingSince; empty while they can.
+	Failing      string     `json:"failing,omitempty"`
+	FailingSince *time.Time `json:"failing_since"`
+	// Refused are the services that do not accept them, by name.
+	Refused []refusal `json:"refused"`
+}
+
+// Refusal is a service of AWS that does not accept the credentials.
+type refusal struct {
+	Service string    `json:"service"`
+	Code    string    `json:"code"`
+	Since   time.Time `json:"since"`
+}
+
+// History is the throughput of this process: figures a second, the oldest first. Each is the mean of Interval, and
+// the last one ends at or before Status.At. There are at most 15 minutes, and less in a young process.
+type History struct {
+	Interval float64   `json:"interval_seconds"`
+	Records  []float64 `json:"records_per_second"`
+	Alerts   []float64 `json:"alerts_per_second"`
+}
+
+// Recent counts what befell this process within the last Window seconds.
+type Recent struct {
+	Window float64 `json:"window_seconds"`
+	// Missed are checkpoints that had left the stream before the records behind them were read.
+	Missed uint64 `json:"checkpoint_gaps"`
+	// Skipped are alerts that SNS rejected and that were dropped as configured, GivenUp those dropped at the limits of attempts or age.
+	Skipped uint64 `json:"alerts_skipped"`
+	GivenUp uint64 `json:"alerts_given_up"`
+	// Letters are the dead letters of alerts, InvalidLetters those of records that could not be read.
+	Letters        uint64 `json:"dead_letters"`
+	InvalidLetters uint64 `json:"invalid_dead_letters"`
+	Panics         uint64 `json:"panics"`
+	// StateGaps are shards whose evaluation went on without what it should remember.
+	StateGaps uint64 `json:"state_gaps"`
+	// Resolved are the records of every outcome. Unreadable are those that could not be read, or not by the filter, and UnreadableAs
+	// the same by what they look like; only what came is there.
+	Resolved     uint64                    `json:"resolved_records"`
+	Unreadable   uint64                    `json:"unreadable_records"`
+	UnreadableAs map[payload.Likely]uint64 `json:"unreadable_as,omitempty"`
+	// OverBudget are the records that a rule did not judge, and the messages that got the default words, because the rule would have
+	// cost more than it may, by rule; only what came is there.
+	OverBudget map[string]uint64 `json:"over_budget,omitempty"`
+	// FilterOverBudget are the records that passed the filter because it would have cost too much.
+	FilterOverBudget uint64 `json:"filter_over_budget"`
+	// SilencesOverBudget are the records that a silence did not cover because its condition would have cost too much, by silence.
+	SilencesOverBudget map[string]uint64 `json:"silences_over_budget,omitempty"`
+	// TemplateFailures are the templates that failed, and Evicted the keys that were forgotten because there were too many, by rule.
+	TemplateFailures map[string]uint64 `json:"template_failures,omitempty"`
+	Evicted          map[string]uint64 `json:"evicted_keys,omitempty"`
+	// EvictedActive are those of them that fired or were about to.
+	EvictedActive map[string]uint64 `json:"evicted_active_keys,omitempty"`
+	// Untimed are records that were read without their arrival times, because these could not be.
+	Untimed uint64 `json:"untimed_records"`
+}
+
+// Shard is one shard.
+type Shard struct {
+	ID      string   `json:"id"`
+	Parents []string `json:"parents"`
+	// State is held (by this process), foreign (by another worker), unread, blocked (a parent is not finished), paused, ended or
+	// skipped (closed before the application began).
+	State string `json:"state"`
+	// EndDoubted is since when listings show the shard open although the lease table says that it ended.
+	EndDoubted *time.Time `json:"end_doubted_since,omitempty"`
+	// Owner is the worker that has the lease; empty without one.
+	Owner string `json:"owner"`
+	// UnreadSince is since when nobody reads the shard for the reason that its state tells, unread or blocked, as far as this process
+	// has seen; null while somebody does.
+	UnreadSince *time.Time `json:"unread_since"`
+	// Heir is the worker that the shard is being handed over to.
+	Heir string `json:"heir,omitempty"`
+	// BytesPerSecond is the recent rate of reading.
+	BytesPerSecond float64 `json:"bytes_per_second"`
+	// CaughtUp is the time up to which everything is resolved, as its owner last said. Null while that is not known.
+	CaughtUp *time.Time `json:"caught_up"`
+	// Reading is what only the process knows that reads the shard; null for the others.
+	Reading *Reading `json:"reading"`
+}
+
+// Reading is a shard that this process reads.
+type Reading struct {
+	// Phase is reading, draining (for another worker), ending (the shard is closed) or stopping.
+	Phase string `json:"phase"`
+	// Lag is the age of the oldest record that is not resolved; 0 when there is none.
+	Lag float64 `json:"lag_seconds"`
+	// Behind is how far reading was from the tip of the shard at LastFetch.
+	Behind    float64    `json:"behind_seconds"`
+	LastFetch *time.Time `json:"last_fetch"`
+	// Unstorable is why the shard's progress cannot be stored; empty when it can.
+	Unstorable string `json:"unstorable,omitempty"`
+	// Since is when this process began to read the shard.
+	Since *time.Time `json:"since"`
+	// WaitsFor is what it waits for before it can read on: state (in DynamoDB), kinesis (an answer), memory (the unresolved records
+	// of all shards have taken it) or alerts (its own wait); empty in a pause between two reads.
+	WaitsFor string `json:"waits_for,omitempty"`
+	// ReadError is why the last call of Kinesis failed: its error code, timeout or unreachable; empty when it did not.
+	ReadError string `json:"read_error,omitempty"`
+	// ReadFailing is when the first of the calls in a row failed that did. Throttled is when Kinesis throttled the last call.
+	ReadFailing *time.Time `json:"read_failing_since"`
+	Throttled   *time.Time `json:"throttled_at"`
+	// Evaluating is since when the evaluation has been at work on what was read; null while it is not.
+	Evaluating *time.Time `json:"evaluating_since"`
+	// LagGrows says that the lag has grown for half a minute.
+	LagGrows bool `json:"lag_grows"`
+	// Checkpoint is when the stored checkpoint was last confirmed to be current.
+	Checkpoint *time.Time `json:"checkpoint"`
+	// Unresolved are the records whose alerts wait; Gathered are those of them that wait in digests.
+	Unresolved int `json:"unresolved_records"`
+	Gathered   int `json:"gathered_records"`
+	// HeldKeys are the partition keys that are held because of an alert that SNS will never accept.
+	// HeldBy is what SNS said of one.
+	HeldKeys int    `json:"held_keys"`
+	HeldBy   string `json:"held_by,omitempty"`
+	// StateFailing is since when saving the state of evaluation fails; null while it does not.
+	StateFailing *time.Time `json:"state_failing_since"`
+	// StateTooLarge is the rule or score that most of a state is about which is too large to be saved; empty while it is not.
+	StateTooLarge string `json:"state_too_large"`
+	// EndUnproven is since when Kinesis says that the shard has ended and no listing confirms it; EndChildren wait for that.
+	EndUnproven *time.Time `json:"end_unproven_since,omitempty"`
+	EndChildren []string   `json:"end_children,omitempty"`
+	// Unheard are shards whose memory of inherited keys was not readable for five minutes, so that something was decided without it in
+	// the last 15 minutes.
+	Unheard []string `json:"unheard,omitempty"`
+	// Keyless says that records without partition key have come while rules remember.
+	Keyless bool `json:"keyless,omitempty"`
+	// Leaving are, by rule, the keys that fire and whose rule was taken out or changed: their end is sent once all workers have had the same
+	// configuration for a minute.
+	Leaving map[string]int `json:"leaving_keys,omitempty"`
+}
+
+// FleetWorker is one worker of the fleet.
+type FleetWorker struct {
+	ID      string `json:"id"`
+	Version string `json:"version"`
+	Self    bool   `json:"self"`
+	// State is live, leaving (it stops) or fenced (it fell silent, and its shards are taken over).
+	State string `json:"state"`
+	// Silent is the time since Heard; in the first moments, since this process first saw the worker's row.
+	Silent float64 `json:"silent_seconds"`
+	// Heard is when its last heartbeat was observed; before the first one, when the worker says that it wrote it. Null where
+	// neither is known, and for this process.
+	Heard *time.Time `json:"heard"`
+	// Configuration is a hash of what rules, filters, silences, topics and input are in force there; empty where that is not known.
+	// DiffersSince is since when it is another one than here, in workers of the same version; null while it is not.
+	Configuration string     `json:"configuration_hash,omitempty"`
+	DiffersSince  *time.Time `json:"configuration_differs_since"`
+	// Shards is how many it holds.
+	Shards int `json:"shards"`
+}
+
+// Rule is one rule. Counts are of this process, since it started.
+type Rule struct {
+	Name     string   `json:"name"`
+	Severity string   `json:"severity"`
+	Topics   []string `json:"topics"`
+	// Mode is live or shadow.
+	Mode string `json:"mode"`
+	// Matched are the records that the rule matched; Undefined those that it did not because a term was undefined, such as a
+	// field that is missing.
+	Matched   uint64 `json:"matched"`
+	Undefined uint64 `json:"undefined"`
+	// Published are the alerts that SNS accepted, one for each topic, also inside digests. In mode shadow they are the alerts
+	// that the rule would have made.
+	Published uint64 `json:"published"`
+	// WouldBe says that the alerts of Published would be published, but are not: the mode is shadow.
+	WouldBe bool `json:"would_be"`
+	// Suppressed are the alerts that were swallowed, by reason; every reason is there.
+	Suppressed map[string]uint64 `json:"suppressed"`
+	// Fields are those that keep the rule from matching: no record has them, or none of the type that the rule needs.
+	Fields []RuleField `json:"fields,omitempty"`
+}
+
+// Alert is a message that SNS accepted. It has nothing of the record's payload.
+type Alert struct {
+	// ID is the alert_id, with which the audit log tells the rest.
+	ID       string `json:"alert_id"`
+	Kind     string `json:"kind"`
+	Rule     string `json:"rule,omitempty"`
+	Severity string `json:"severity,omitempty"`
+	Topic    string `json:"topic"`
+	// Key is the beginning of the alert's key: four characters, and never more than half of them. Keys may name people.
+	Key string `json:"key,omitempty"`
+	// Alerts is how many alerts the message stands for: 1, or more in a digest.
+	Alerts int `json:"alerts"`
+	// Occurred is when the record arrived in the stream, or when time brought the alert about; Accepted is when SNS took it.
+	Occurred  time.Time `json:"occurred"`
+	Accepted  time.Time `json:"accepted"`
+	MessageID string    `json:"message_id"`
+}
+
+// Topic is one topic.
+type Topic struct {
+	Name string `json:"name"`
+	FIFO bool   `json:"fifo"`
+	// Rate is what all workers together may send, Share what this one may now, in messages a second; a Rate of 0 is no limit.
+	Rate  float64 `json:"rate"`
+	Share float64 `json:"share"`
+	// SentLastMinute are the messages that SNS accepted, LastAccepted is when it did for the last time.
+	SentLastMinute int        `json:"sent_last_minute"`
+	LastAccepted   *time.Time `json:"last_accepted"`
+	// Waiting are the alerts that wait to go one by one, those under way included; Gathered are those in digests.
+	Waiting  int `json:"waiting"`
+	Gathered int `json:"gathered"`
+	// Digesting says that alerts are gathered into digests.
+	Digesting bool `json:"digesting"`
+	// Fault is why the topic holds its alerts, and Remedy what mends it; empty while it does not.
+	Fault  string `json:"fault,omitempty"`
+	Remedy string `json:"remedy,omitempty"`
+	// Failures are the calls that failed in a row, since FailingSince; 0 while SNS answers.
+	Failures     int        `json:"failures"`
+	FailingSince *time.Time `json:"failing_since"`
+	// Failing is why the last of them failed; empty while SNS answers.
+	Failing string `json:"failing,omitempty"`
+	// Error is what SNS said at the last failure. Where it answers calls and yet fails one alert again and again, it is what it
+	// said of that one, which has waited since AlertFailingSince.
+	Error             string     `json:"error,omitempty"`
+	AlertFailingSince *time.Time `json:"alert_failing_since"`
+	// Ending says that the topic has left the configuration and is kept until nothing waits.
+	Ending bool `json:"ending"`
+	// Subscriptions are those of the topic, which is asked every five minutes.
+	Subscriptions Subscriptions `json:"subscriptions"`
+}
+
+// Subscriptions are the subscriptions of a topic, as SNS counted them at At; that is null before the first answer.
+type Subscriptions struct {
+	At        *time.Time `json:"at"`
+	Confirmed int        `json:"confirmed"`
+	// Pending ones wait for their confirmation and get nothing; Deleted ones are gone.
+	Pending int `json:"pending"`
+	Deleted int `json:"deleted"`
+	// Had is how many were confirmed within the last day.
+	Had int `json:"had"`
+	// Unknown is why the numbers are not known; empty when they are.
+	Unknown string `json:"unknown,omitempty"`
+}
+
+// DeadLetters is the on-failure destination.
+type DeadLetters struct {
+	// Kind is sqs, sns or s3.
+	Kind string `json:"kind"`
+	// Sent are the letters that it accepted, Waiting those that it has not yet.
+	Sent    uint64 `json:"sent"`
+	Waiting uint64 `json:"waiting"`
+	// Fault, Remedy, Failures, FailingSince and Error are those of a topic.
+	Fault        string     `json:"fault,omitempty"`
+	Remedy       string     `json:"remedy,omitempty"`
+	Failures     int        `json:"failures"`
+	FailingSince *time.Time `json:"failing_since"`
+	Error        string     `json:"error,omitempty"`
+}
+
+// Log is the output of the log lines. Nothing waits for it: lines that it does not take are dropped and counted.
+type Log struct {
+	// Waiting are the lines that are not written yet.
+	Waiting int `json:"waiting_lines"`
+	// Dropped and AuditDropped are the lines dropped since one was last written.
+	Dropped      int `json:"dropped_lines"`
+	AuditDropped int `json:"dropped_audit_lines"`
+	// Since is since when the output has taken no line; null while it does.
+	Since *time.Time `json:"blocked_since"`
+}
+
+// Reload is a reload of the configuration.
+type Reload struct {
+	At time.Time `json:"at"`
+	OK bool      `json:"ok"`
+	// Changes are what it changed, a line each.
+	Changes []string `json:"changes"`
+	// Error says where the file is wrong, without its values; the log and "kinesis-alerter check" tell the rest.
+	Error string `json:"error,omitempty"`
+}
+
+// Ahead is by how much this machine's clock is ahead of the one by which records arrive.
+func (st *Status) Ahead() time.Duration {
+	if st.ClockAhead == nil {
+		return 0
+	}
+	return time.Duration(*st.ClockAhead * float64(time.Second))
+}

@@ -1,0 +1,96 @@
+package status
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"kinesis-alerter/consumer"
+)
+
+// Reads that are throttled now and then are a problem once they make a lag, although each second call succeeds.
+func TestStatusOfThrottledReads(t *testing.T) {
+	t.Parallel()
+	at := time.Date(2026, 11, 27, 22, 15, 3, 0, time.UTC)
+	reading := Reading{Phase: "reading", LastFetch: &at, Throttled: Moment(at.Add(-3 * time.Second)), Lag: 12}
+	s := Status{At: at, State: "running", Shards: []Shard{{ID: "a", State: "held", Reading: &reading}}}
+	found := Problems(&s, false)
+	require.Len(t, found, 1)
+	require.Equal(t, "reads_throttled", found[0].Code)
+	require.Equal(t, LevelWarning, found[0].Level)
+	require.Contains(t, found[0].Remedy, "who else reads")
+	reading.Lag = 1
+	require.Empty(t, Problems(&s, false), "without a lag")
+	reading.Lag, reading.Throttled = 12, Moment(at.Add(-time.Minute))
+	require.Empty(t, Problems(&s, false), "long ago")
+}
+
+// An evaluation that does not end is named before the lag is.
+func TestStatusOfAnEvaluationThatDoesNotEnd(t *testing.T) {
+	t.Parallel()
+	at := time.Date(2026, 11, 27, 22, 15, 3, 0, time.UTC)
+	reading := Reading{Phase: "reading", LastFetch: Moment(at.Add(-11 * time.Second)), Lag: 11, Evaluating: Moment(at.Add(-11 * time.Second))}
+	s := Status{At: at, State: "running", Shards: []Shard{{ID: "a", State: "held", Reading: &reading}}}
+	require.Equal(t, "evaluation_stuck", firstProblem(t, &s).Code)
+	require.Equal(t, LevelWarning, firstProblem(t, &s).Level)
+	reading.Evaluating = Moment(at.Add(-5 * time.Second))
+	require.Empty(t, Problems(&s, false))
+	reading.Evaluating, reading.Phase = Moment(at.Add(-5*time.Minute)), "ending"
+	require.Equal(t, LevelCritical, firstProblem(t, &s).Level)
+}
+
+// A lag that grows and that nothing explains is a problem before it is a minute old; one that comes and goes is none.
+func TestLagThatGrows(t *testing.T) {
+	t.Parallel()
+	var h LagHistory
+	note := func(lag time.Duration) bool {
+		h.Note([]consumer.ShardStatus{{Shard: "a", Lag: lag}})
+		return h.Grow("a", lag)
+	}
+	for i := range 20 { // a read every twenty seconds, or alerts in digests
+		require.False(t, note(time.Duration(i%4)*5*time.Second), i)
+	}
+	h = LagHistory{}
+	for i := range 20 { // late, and no later than before
+		require.False(t, note(20*time.Second+time.Duration(i%2)*time.Second), i)
+	}
+	h = LagHistory{}
+	for range lagSamples {
+		require.False(t, note(0))
+	}
+	grows := 0
+	for i := range 12 {
+		if note(time.Duration(i) * 5 * time.Second) {
+			grows = max(grows, 12-i)
+		}
+	}
+	require.GreaterOrEqual(t, grows, 5, "from 35 seconds on")
+	require.False(t, h.Grow("b", time.Hour), "not known for long enough")
+	h.Note(nil)
+	require.Empty(t, h.lags, "a shard that is not read here is forgotten")
+
+	at := time.Date(2026, 11, 27, 22, 15, 3, 0, time.UTC)
+	reading := Reading{Phase: "reading", LastFetch: &at, Lag: 31, LagGrows: true, Unresolved: 3}
+	s := Status{At: at, State: "running", Shards: []Shard{{ID: "a", State: "held", Reading: &reading}}}
+	require.Equal(t, Problem{
+		Level: LevelWarning, Code: "lag_growing", Subject: "lag", Text: "the lag of 1 shard grows, 31 s on a", Remedy: firstProblem(t, &s).Remedy,
+	}, firstProblem(t, &s))
+	s.Topics = []Topic{{Name: "t", Gathered: 3, Digesting: true}}
+	require.Equal(t, "topic_digesting", firstProblem(t, &s).Code, "that is what the rate asks for")
+	require.False(t, slices.ContainsFunc(Problems(&s, false), func(p Problem) bool { return p.Code == "lag_growing" }))
+	s.Topics = nil
+	reading.Lag = 14
+	require.Empty(t, Problems(&s, false))
+	reading.Lag, reading.LagGrows = 31, false
+	require.Empty(t, Problems(&s, false))
+}
+
+// firstProblem is the gravest problem of a snapshot.
+func firstProblem(t *testing.T, s *Status) Problem {
+	t.Helper()
+	found := Problems(s, false)
+	require.NotEmpty(t, found)
+	return found[0]
+}

@@ -1,0 +1,2 @@
+// Package statustest has example statuses for tests: one that has everything, and one of many shards.
+package statustest

@@ -1,0 +1,142 @@
+package status
+
+import (
+	"cmp"
+	"strings"
+	"text/tabwriter"
+
+	"kinesis-alerter/internal/plain"
+)
+
+// Text is a Status for a terminal: kubectl exec, ssh and curl.
+func Text(st *Status) string {
+	v := NewView(st)
+	var b strings.Builder
+	line := func(format string, args ...any) { _, _ = plain.Fprintf(&b, format+"\n", args...) }
+	table := func(name string, columns ...string) (row func(cells ...any), end func()) {
+		line("")
+		w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
+		row = func(cells ...any) {
+			for _, c := range cells {
+				_, _ = plain.Fprintf(w, "%v\t", c)
+			}
+			_, _ = plain.Fprintln(w)
+		}
+		titles := []any{name}
+		for _, c := range columns {
+			titles = append(titles, c)
+		}
+		row(titles...)
+		return row, func() { _ = w.Flush() }
+	}
+	line("kinesis-alerter %s (%s)  stream %s  application %s  up %s", st.Build.Version, st.Build.Revision, st.Stream.Name, st.Stream.Application, v.UpWords)
+	line("")
+	line("%s  %s", strings.ToUpper(string(st.Level)), st.Summary)
+	for _, p := range st.Problems {
+		line("  %-8s  %s", p.Level, p.Text)
+		if p.Remedy != "" {
+			line("            -> %s", p.Remedy)
+		}
+	}
+	line("")
+	line("now      %s records/s, %s alerts/s, lag %s (%s)", v.Records.Now, v.Alerts.Now, v.Lag, v.LagWhere)
+	var outcomes []string
+	for _, o := range v.Outcomes {
+		outcomes = append(outcomes, o.Name+" "+grouped(o.N))
+	}
+	line("records  %s: %s", grouped(v.Resolved), strings.Join(outcomes, ", "))
+
+	if len(v.Families)+len(v.Chunks) > 0 {
+		if v.RestNote != "" {
+			line("")
+			line("%s", v.RestNote)
+		}
+		row, end := table("SHARD", "STATE", "OWNER", "RATE", "LAG", "BEHIND", "CHECKPOINT", "WAITING", "HELD KEYS")
+		for i := range v.Families {
+			s := &v.Families[i]
+			switch name := strings.Repeat("  ", s.Depth) + s.Short; {
+			case s.Ended:
+				row(name, s.State)
+			default:
+				row(name, s.State, cmp.Or(s.OwnerShort, "–"), s.Rate, s.Lag, s.Behind, s.Checked, s.Waiting, s.Held)
+			}
+		}
+		for i := range v.Chunks {
+			row(v.Chunks[i].From+" to "+v.Chunks[i].To, v.Chunks[i].Text)
+		}
+		end()
+		if v.PastLine != "" {
+			line("%s", v.PastLine)
+		}
+	}
+	if len(v.TopicRows) > 0 {
+		row, end := table("TOPIC", "STATE", "WAITING", "IN DIGESTS", "SENT IN 1 M", "SHARE OF RATE", "LAST ACCEPTED")
+		for _, t := range v.TopicRows {
+			row(t.Name, t.State, t.Waiting, t.Gathered, t.Sent, t.Rate, t.Last+t.Ago)
+		}
+		if l := v.Letters; l != nil {
+			row("dead letters, "+l.Kind, l.State, l.Waiting, "–", l.Sent+" in all", "no limit", "–")
+		}
+		end()
+	}
+	if len(v.RuleRows) > 0 {
+		row, end := table("RULE", "SEVERITY", "MATCHED", "PUBLISHED", "SUPPRESSED", "UNDEFINED")
+		for _, r := range v.RuleRows {
+			name, published := r.Name, r.Published
+			if r.Shadow {
+				name += " (shadow)"
+				published += " would be"
+			}
+			suppressed := r.Suppressed
+			if r.Why != "" {
+				suppressed += " (" + r.Why + ")"
+			}
+			row(name, r.Severity, r.Matched, published, suppressed, r.Undefined)
+		}
+		end()
+		for _, r := range v.RuleRows {
+			for _, note := range r.Notes {
+				line("  %s %s", r.Name, note)
+			}
+		}
+	}
+	if len(v.SilenceRows) > 0 {
+		row, end := table("SILENCE", "IN FORCE", "SILENCED")
+		for _, x := range v.SilenceRows {
+			row(x.Name, x.InForce, x.Muted)
+		}
+		end()
+	}
+	if len(v.AlertRows) > 0 {
+		row, end := table("LAST ALERTS", "RULE", "KEY", "KIND", "SEVERITY", "TOPIC", "LATENCY", "ALERT ID")
+		for _, a := range v.AlertRows {
+			row(a.Ago+" ago", a.Rule, a.Key, a.Kind, a.Severity, a.Topic, a.Latency, a.ShortID)
+		}
+		end()
+	}
+	if len(v.WorkerRows) > 0 {
+		row, end := table("WORKER", "STATE", "HEARD", "SHARDS", "VERSION")
+		for _, w := range v.WorkerRows {
+			row(w.Short, w.State, w.Heard, w.Shards, w.Version)
+		}
+		end()
+	}
+	b.WriteString(`
+/metrics        Prometheus metrics (OpenMetrics when asked for)
+/healthz        200 while the process works; restart it otherwise
+/readyz         200 when it takes part: configuration good, lease table reached, not stopping
+/api/v1/status  all of this and the configuration, as JSON
+/-/log-level    GET, or PUT {"level":"debug"}
+/-/reload       PUT or POST: reads the configuration file again, and answers what changed; SIGHUP does the same
+`)
+	return tidy(b.String())
+}
+
+// tidy cuts the blanks that tables leave at the ends of lines.
+func tidy(text string) string {
+	lines := strings.Split(text, "\n")
+	for i := range lines {
+		lines[i] = strings.TrimRight(lines[i], " ")
+	}
+	return strings.Join(lines, "\n")
+}

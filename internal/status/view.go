@@ -1,0 +1,609 @@
+package status
+
+import (
+	"cmp"
+	"fmt"
+	"html/template"
+	"maps"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"kinesis-alerter/alert"
+)
+
+// View is a Status in the words of the page.
+type view struct {
+	Status
+
+	Style  template.CSS
+	Script template.JS
+	Icon   template.URL
+	Title  string
+
+	Records, Alerts     sparkline
+	Advice              string
+	List                []Problem
+	Lag, LagWhere       string
+	ShardLine, RestNote string
+	Outcomes            []labelled
+	Resolved            uint64
+	Families            []shardView  // the open shards, or those of many that need a look
+	Chunks              []shardChunk // the others of many
+	PastLine            string
+	Past                []shardView // ended and skipped shards
+	WorkerRows          []workerView
+	RuleRows            []ruleView
+	SilenceRows         []silenceView
+	TopicRows           []topicView
+	AlertRows, Earlier  []alertView
+	Letters             *lettersView
+	UpWords, ReloadLine string
+	BuildLine           string
+}
+
+type labelled struct {
+	Name string
+	N    uint64
+}
+
+const (
+	// FewShards are all shown one by one. Of more, those that need a look are, and the others are folded up in chunks.
+	FewShards      = 60
+	shardChunkSize = 100
+	// alertsShown are shown at once; the earlier ones are folded up.
+	alertsShown = 10
+)
+
+// NewView prepares a status for the template.
+func NewView(st *Status) *view {
+	v := &view{
+		Status: *st, Style: template.CSS(statusCSS), Script: template.JS(statusJS), //nolint:gosec // both are compiled in
+		UpWords: words(time.Duration(st.Uptime * float64(time.Second))),
+		Records: newSparkline("records", st.History.Records, st.History.Interval),
+		Alerts:  newSparkline("alerts", st.History.Alerts, st.History.Interval),
+		Icon:    icon(st.Level),
+	}
+	if len(st.Problems) == 1 { // the headline is what it says
+		v.Advice = st.Problems[0].Remedy
+	} else {
+		v.List = st.Problems
+	}
+	v.BuildLine = st.Build.Version
+	if r := st.Build.Revision; r != "unknown" { // as in a test
+		v.BuildLine += " (" + r + ")"
+	}
+	v.Title = mark(st.Level) + " " + st.Stream.Name + " – kinesis-alerter"
+	for _, name := range []string{"alerted", "suppressed", "unmatched", "filtered", "invalid", "over_budget", "expired", "dead_lettered"} {
+		if n, ok := st.Records[name]; ok {
+			v.Outcomes = append(v.Outcomes, labelled{strings.ReplaceAll(name, "_", " "), n})
+			v.Resolved += n
+		}
+	}
+	v.shards(st)
+	for i := range st.Workers {
+		v.WorkerRows = append(v.WorkerRows, newWorkerView(&st.Workers[i], st.At))
+	}
+	for i := range st.Rules {
+		v.RuleRows = append(v.RuleRows, newRuleView(&st.Rules[i]))
+	}
+	for i := range st.Silences {
+		v.SilenceRows = append(v.SilenceRows, newSilenceView(&st.Silences[i], st.At))
+	}
+	for i := range st.Topics {
+		v.TopicRows = append(v.TopicRows, newTopicView(&st.Topics[i], st.At))
+	}
+	for i := range st.Alerts {
+		row := newAlertView(&st.Alerts[i], st.At.Add(-st.Ahead()))
+		if i < alertsShown {
+			v.AlertRows = append(v.AlertRows, row)
+		} else {
+			v.Earlier = append(v.Earlier, row)
+		}
+	}
+	if d := st.DeadLetters; d != nil {
+		v.Letters = newLettersView(d, st.At)
+	}
+	if r := st.Reload; r != nil {
+		v.ReloadLine = "reloaded " + words(st.At.Sub(r.At)) + " ago: " + cmp.Or(strings.Join(r.Changes, ", "), "nothing changed")
+		if !r.OK {
+			v.ReloadLine = "a reload was refused " + words(st.At.Sub(r.At)) + " ago: " + r.Error
+		}
+	}
+	return v
+}
+
+// mark stands for a level where there is no colour, such as in the title of a tab.
+func mark(l Level) string {
+	switch l {
+	case LevelCritical:
+		return "✕"
+	case LevelWarning:
+		return "!"
+	case LevelInfo, LevelOK:
+	}
+	return "✓"
+}
+
+// Mark is the sign of the whole page's level.
+func (v *view) Mark() string { return mark(v.Level) }
+
+// icon is the page's icon in the browser's tab, by form and colour.
+func icon(l Level) template.URL {
+	form := `%3Ccircle cx='8' cy='8' r='6' fill='%231a7f4b'/%3E`
+	switch l {
+	case LevelCritical:
+		form = `%3Crect x='2' y='2' width='12' height='12' fill='%23c62828'/%3E`
+	case LevelWarning:
+		form = `%3Cpath d='M8 1.5 15 14H1z' fill='%23b26a00'/%3E`
+	case LevelInfo, LevelOK:
+	}
+	return template.URL(`data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 16 16'%3E` + form + `%3C/svg%3E`) //nolint:gosec // constants
+}
+
+// sparkline is a curve of the last 15 minutes.
+type sparkline struct {
+	Now, Most string
+	// Line and Area are SVG paths in a box of 180 by 40; empty without two points.
+	Line, Area string
+	Text       string
+}
+
+const sparkHeight = 40.0
+
+func newSparkline(what string, points []float64, interval float64) sparkline {
+	if len(points) == 0 {
+		return sparkline{Now: "–", Text: "no figures yet"}
+	}
+	most := slices.Max(points)
+	s := sparkline{Now: rate(points[len(points)-1]), Most: rate(most)}
+	s.Text = fmt.Sprintf("%s a second over the last %s: now %s, at least %s, at most %s", what,
+		words(time.Duration(float64(len(points))*interval*float64(time.Second))), s.Now, rate(slices.Min(points)), s.Most)
+	if len(points) < 2 {
+		return s
+	}
+	var b strings.Builder
+	scale := (sparkHeight - 3) / math.Max(most, 0.001)
+	for i, p := range points {
+		x, y := HistoryLength-len(points)+1+i, sparkHeight-1-p*scale
+		b.WriteString(map[bool]string{true: "M", false: "L"}[i == 0])
+		b.WriteString(strconv.Itoa(x) + " " + strconv.FormatFloat(y, 'f', 1, 64))
+	}
+	s.Line = b.String()
+	s.Area = fmt.Sprintf("%sL%d %gL%d %gZ", s.Line, HistoryLength, sparkHeight, HistoryLength-len(points)+1, sparkHeight)
+	return s
+}
+
+// rate writes a figure a second.
+func rate(x float64) string {
+	switch {
+	case x == 0:
+		return "0"
+	case x < 10:
+		return strconv.FormatFloat(x, 'f', 1, 64)
+	}
+	return grouped(uint64(math.Round(x)))
+}
+
+// shardView is a row of the shards.
+type shardView struct {
+	ID, Short            string
+	Row                  string // classes of the row
+	Depth                int
+	Parents              string
+	State, Sign, Class   string
+	Owner, OwnerShort    string
+	Here                 bool
+	Lag, Behind, Checked string
+	Waiting, Held        string
+	LagClass, HeldClass  string
+	Rate                 string
+	Ended                bool
+	// gravity is how much the row wants a look: 0 not at all, then from an operator's own doing to what nobody deals with.
+	gravity int
+	lag     float64
+}
+
+// shardChunk is a folded part of many shards.
+type shardChunk struct {
+	ID, From, To, Text string
+	Rows               []shardView
+}
+
+func (v *view) shards(st *Status) {
+	shown := make(map[string]bool) // open shards, and their parents
+	index := make(map[string]*Shard, len(st.Shards))
+	open, read, foreign := 0, 0, 0
+	v.Lag, v.LagWhere = "–", "no shard is read here"
+	worst := -1.0
+	for i := range st.Shards {
+		s := &st.Shards[i]
+		index[s.ID] = s
+		if over(s) {
+			continue
+		}
+		open++
+		shown[s.ID] = true
+		for _, p := range s.Parents {
+			shown[p] = true
+		}
+		if s.State == "foreign" {
+			foreign++
+		}
+		if r := s.Reading; r != nil {
+			read++
+			if r.Lag > worst {
+				worst = r.Lag
+				v.Lag, v.LagWhere = words(time.Duration(r.Lag*float64(time.Second))), "the most, on "+shortShard(s.ID)
+			}
+		}
+	}
+	v.ShardLine = fmt.Sprintf("%s open", grouped(uint64(open)))
+	if worst == 0 && read > 1 {
+		v.LagWhere = "on all shards"
+	}
+	if open > FewShards {
+		v.manyShards(st, open)
+		return
+	}
+	depth := make(map[string]int)
+	var rows []shardView
+	for i := range st.Shards {
+		s := &st.Shards[i]
+		row := newShardView(s, st)
+		for _, p := range s.Parents {
+			if shown[p] && index[p] != nil {
+				depth[s.ID] = min(3, max(depth[s.ID], depth[p]+1))
+			}
+		}
+		if !shown[s.ID] {
+			depth[s.ID] = 0
+			v.Past = append(v.Past, row)
+			continue
+		}
+		if over(s) {
+			depth[s.ID] = 0 // its own parents are folded up
+		}
+		if row.Ended {
+			row.Row = "past"
+		}
+		if d := depth[s.ID]; d > 0 {
+			row.Depth = d
+			row.Row = strings.TrimSpace(fmt.Sprintf("%s d%d", row.Row, d))
+			if len(s.Parents) == 1 {
+				row.Parents = "" // the row above
+			}
+		}
+		rows = append(rows, row)
+	}
+	v.Families = rows
+	if n := len(v.Past); n > 0 {
+		v.PastLine = Number(n, "shard") + " before these, whose records are done with"
+	}
+}
+
+// manyShards shows those of many that need a look, and folds the other open ones up. Those that ended are counted: the JSON
+// has them.
+func (v *view) manyShards(st *Status, open int) {
+	var rest []shardView
+	for i := range st.Shards {
+		switch row := newShardView(&st.Shards[i], st); {
+		case row.Ended:
+		case row.gravity > 0:
+			v.Families = append(v.Families, row)
+		default:
+			rest = append(rest, row)
+		}
+	}
+	slices.SortFunc(v.Families, func(a, b shardView) int {
+		return cmp.Or(cmp.Compare(b.gravity, a.gravity), cmp.Compare(b.lag, a.lag), strings.Compare(a.ID, b.ID))
+	})
+	switch n := len(v.Families); {
+	case n == 0:
+		v.RestNote = "None of " + Number(open, "open shard") + " needs a look; they are folded up."
+	case n > FewShards:
+		v.RestNote = fmt.Sprintf("Of %s, %s need a look: the gravest %d are shown, the others are folded up.", Number(open, "open shard"), grouped(uint64(n)), FewShards)
+		rest = append(rest, v.Families[FewShards:]...)
+		v.Families = v.Families[:FewShards]
+	default:
+		v.RestNote = "Of " + Number(open, "open shard") + ", those that need a look are shown, the gravest first; the others are folded up."
+	}
+	slices.SortFunc(rest, func(a, b shardView) int { return strings.Compare(a.ID, b.ID) })
+	if n := len(st.Shards) - open; n > 0 {
+		v.RestNote += " " + Number(n, "shard") + " before these ended."
+	}
+	for i, part := range slices.Collect(slices.Chunk(rest, shardChunkSize)) {
+		v.Chunks = append(v.Chunks, newShardChunk(i, part))
+	}
+}
+
+func newShardChunk(i int, rows []shardView) shardChunk {
+	states, lag := map[string]int{}, 0.0
+	for i := range rows {
+		states[rows[i].State]++
+		lag = math.Max(lag, rows[i].lag)
+	}
+	var parts []string
+	for _, state := range slices.Sorted(maps.Keys(states)) {
+		parts = append(parts, fmt.Sprintf("%d %s", states[state], state))
+	}
+	return shardChunk{
+		ID: fmt.Sprintf("shards-%d", i), From: rows[0].Short, To: rows[len(rows)-1].Short, Rows: rows,
+		Text: strings.Join(parts, ", ") + ", lag " + words(time.Duration(lag*float64(time.Second))),
+	}
+}
+
+// over says that nobody reads the shard any more.
+func over(s *Shard) bool { return s.State == "ended" || s.State == "skipped" }
+
+func newShardView(s *Shard, st *Status) shardView {
+	row := shardView{
+		ID: s.ID, Short: shortShard(s.ID), State: s.State, Owner: s.Owner, OwnerShort: shortWorker(s.Owner), Here: s.Reading != nil || s.State == "held",
+		Lag: "–", Behind: "–", Checked: "–", Waiting: "–", Held: "–", Rate: "–", Ended: over(s),
+	}
+	row.Sign, row.Class = shardSign(s.State)
+	switch len(s.Parents) {
+	case 0:
+	case 1:
+		row.Parents = "from " + shortShard(s.Parents[0])
+	default:
+		row.Parents = "from " + shortShard(s.Parents[0]) + " and " + shortShard(s.Parents[1])
+	}
+	if s.Heir != "" {
+		row.State += ", goes to " + shortWorker(s.Heir)
+	}
+	switch {
+	case s.State == "unread":
+		row.gravity = 3
+	case s.State == "paused", s.Heir != "":
+		row.gravity = 1
+	}
+	if (s.State == "held" || s.State == "foreign") && s.BytesPerSecond > 0 {
+		row.Rate = bytesWords(s.BytesPerSecond) + "/s"
+	}
+	r := s.Reading
+	if r == nil {
+		row.Row = "bare idle"
+		if s.State == "foreign" && s.CaughtUp != nil {
+			row.Row, row.Lag = "bare", "≤ "+words(st.At.Add(-st.Ahead()).Sub(*s.CaughtUp))
+		}
+		return row
+	}
+	if r.Phase != "reading" && s.Heir == "" {
+		row.State += ", " + r.Phase
+	}
+	row.lag = r.Lag
+	row.Lag = words(time.Duration(r.Lag * float64(time.Second)))
+	if r.LastFetch != nil {
+		row.Behind = words(time.Duration(r.Behind * float64(time.Second)))
+	}
+	if r.Checkpoint != nil {
+		row.Checked = words(st.At.Sub(*r.Checkpoint))
+	}
+	row.Waiting, row.Held = grouped(uint64(max(0, r.Unresolved))), grouped(uint64(max(0, r.HeldKeys)))
+	if r.Gathered > 0 {
+		row.Waiting += fmt.Sprintf(" (%s in digests)", grouped(uint64(r.Gathered)))
+	}
+	if r.Lag >= lagWorthAWord.Seconds() {
+		row.LagClass, row.gravity = "warn", max(row.gravity, 2)
+	}
+	if cause, _ := standsStill(st, r); cause != "" {
+		row.gravity = max(row.gravity, 2)
+		row.State += ", " + stands(cause, r)
+	}
+	if r.HeldKeys > 0 {
+		row.HeldClass, row.gravity = "bad", 3
+	}
+	return row
+}
+
+// stands says why a shard is not read on.
+func stands(cause string, r *Reading) string {
+	switch cause {
+	case "state_awaited":
+		return "waits for its state"
+	case "memory_awaited":
+		return "waits for memory"
+	case "reads_held":
+		return "waits for its alerts"
+	case "reads_throttled":
+		return "is throttled"
+	case "evaluation_stuck":
+		return "evaluation does not end"
+	}
+	return "read fails" + because(r.ReadError)
+}
+
+// shardSign is a form and a class for a state, so that colour never says it alone.
+func shardSign(state string) (sign, class string) {
+	switch state {
+	case "held":
+		return "●", "ok"
+	case "foreign":
+		return "○", "quiet"
+	case "unread":
+		return "▲", "bad"
+	case "paused":
+		return "■", "warn"
+	case "blocked":
+		return "◌", "quiet"
+	}
+	return "□", "quiet"
+}
+
+// shortWorker shortens the host of a worker id, and keeps what tells two workers of one host apart.
+func shortWorker(id string) string {
+	host, life, ok := strings.Cut(id, "/")
+	if !ok {
+		return id
+	}
+	const most = 24
+	if r := []rune(host); len(r) > most {
+		host = "…" + string(r[len(r)-most:])
+	}
+	return host + "/" + life[:min(4, len(life))]
+}
+
+func bytesWords(x float64) string {
+	switch {
+	case x < 1000:
+		return fmt.Sprintf("%.0f B", x)
+	case x < 1e6:
+		return fmt.Sprintf("%.1f kB", x/1000)
+	}
+	return fmt.Sprintf("%.1f MB", x/1e6)
+}
+
+type workerView struct {
+	ID, Short, Version, State, Sign, Class, Heard string
+	Shards                                        int
+	Self                                          bool
+}
+
+func newWorkerView(w *FleetWorker, at time.Time) workerView {
+	row := workerView{ID: w.ID, Short: shortWorker(w.ID), Version: w.Version, State: w.State, Sign: "●", Class: "ok", Shards: w.Shards, Self: w.Self}
+	switch w.State {
+	case "fenced":
+		row.Sign, row.Class = "▲", "warn"
+	case "leaving":
+		row.Sign, row.Class = "○", "quiet"
+	}
+	row.Heard = "not yet"
+	if w.Heard != nil {
+		row.Heard = words(at.Sub(*w.Heard)) + " ago"
+	}
+	if w.Self {
+		row.Heard = "this one"
+	}
+	return row
+}
+
+type ruleView struct {
+	Name, Severity, Topics        string
+	Shadow                        bool
+	Matched, Published, Undefined string
+	Suppressed, Why               string
+	Notes                         []string // what keeps it from matching
+}
+
+// silenceView is a row of the table of silences.
+type silenceView struct{ Name, InForce, Muted string }
+
+func newSilenceView(x *Silence, now time.Time) silenceView {
+	row := silenceView{Name: x.Name, Muted: grouped(x.Muted)}
+	var from, until time.Time
+	if x.From != nil {
+		from = *x.From
+	}
+	if x.Until != nil {
+		until = *x.Until
+	}
+	if row.InForce = InForce(from, until, now); x.Conditional {
+		row.InForce += ", by a condition"
+	}
+	return row
+}
+
+func newRuleView(r *Rule) ruleView {
+	row := ruleView{
+		Name: r.Name, Severity: r.Severity, Topics: strings.Join(r.Topics, ", "), Shadow: r.Mode == "shadow",
+		Matched: grouped(r.Matched), Published: grouped(r.Published), Undefined: grouped(r.Undefined),
+	}
+	sum := uint64(0)
+	var why []string
+	for _, reason := range slices.Sorted(maps.Keys(r.Suppressed)) {
+		if n := r.Suppressed[reason]; n > 0 {
+			sum += n
+			why = append(why, strings.ReplaceAll(reason, "_", " ")+" "+grouped(n))
+		}
+	}
+	row.Suppressed, row.Why = grouped(sum), strings.Join(why, ", ")
+	for i := range r.Fields {
+		row.Notes = append(row.Notes, r.Fields[i].finding())
+	}
+	return row
+}
+
+type topicView struct {
+	Name, State, Sign, Class      string
+	Remedy                        string
+	Waiting, Gathered, Sent, Rate string
+	Last, Ago                     string
+}
+
+func newTopicView(t *Topic, at time.Time) topicView {
+	count := func(n int) string { return grouped(uint64(max(0, n))) }
+	row := topicView{
+		Name: t.Name, State: "accepts", Sign: "●", Class: "ok", Remedy: t.Remedy,
+		Waiting: count(t.Waiting), Gathered: count(t.Gathered), Sent: count(t.SentLastMinute), Rate: "no limit", Last: "never",
+	}
+	if t.Rate > 0 {
+		row.Rate = decimals(t.Share) + " of " + decimals(t.Rate) + "/s"
+	}
+	if t.LastAccepted != nil {
+		row.Last, row.Ago = words(at.Sub(*t.LastAccepted)), " ago"
+	}
+	switch {
+	case t.Fault != "":
+		row.State, row.Sign, row.Class = faultWords(t.Fault), "✕", "bad"
+		if t.FailingSince != nil {
+			row.State += " for " + words(at.Sub(*t.FailingSince))
+		}
+	case topicFails(t, at):
+		row.State, row.Sign, row.Class = "fails for "+words(at.Sub(*t.FailingSince)), "▲", "warn"
+	case t.Digesting:
+		row.State, row.Sign, row.Class = "gathers digests", "◆", "warn"
+	case t.Ending:
+		row.State, row.Sign, row.Class = "ends", "○", "quiet"
+	}
+	return row
+}
+
+// decimals writes a number with at most two decimals.
+func decimals(x float64) string { return strconv.FormatFloat(math.Round(x*100)/100, 'f', -1, 64) }
+
+type alertView struct {
+	At, Ago, Rule, Key, Topic, Kind, Severity, Latency, ID, ShortID string
+	Class                                                           string
+}
+
+func newAlertView(a *Alert, at time.Time) alertView {
+	row := alertView{
+		At: a.Accepted.Format(time.RFC3339), Ago: words(at.Sub(a.Accepted)), Rule: a.Rule, Key: a.Key, Topic: a.Topic, Kind: a.Kind,
+		Severity: a.Severity, ID: a.ID, ShortID: a.ID[:min(10, len(a.ID))], Latency: "–",
+	}
+	if !a.Occurred.IsZero() {
+		row.Latency = words(a.Accepted.Sub(a.Occurred))
+	}
+	if a.Kind == "digest" {
+		row.Rule = Number(a.Alerts, "alert")
+	}
+	switch {
+	case a.Kind == string(alert.KindResolved):
+		row.Class = "quiet"
+	case a.Severity == alert.SeverityCritical:
+		row.Class = "bad"
+	case a.Severity == alert.SeverityWarning:
+		row.Class = "warn"
+	}
+	return row
+}
+
+type lettersView struct {
+	Kind, State, Sign, Class, Remedy, Sent, Waiting string
+}
+
+func newLettersView(d *DeadLetters, at time.Time) *lettersView {
+	v := &lettersView{
+		Kind: strings.ToUpper(d.Kind), State: "accepts", Sign: "●", Class: "ok", Remedy: d.Remedy, Sent: grouped(d.Sent), Waiting: grouped(d.Waiting),
+	}
+	switch {
+	case d.Fault != "":
+		v.State, v.Sign, v.Class = faultWords(d.Fault), "✕", "bad"
+	case lettersFail(d):
+		v.State, v.Sign, v.Class = "fails for "+words(at.Sub(*d.FailingSince)), "▲", "warn"
+	}
+	return v
+}

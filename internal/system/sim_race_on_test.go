@@ -1,0 +1,6 @@
+//go:build race
+
+package system
+
+// simRuns is how many schedules run where nobody says; the race detector makes each of them many times slower.
+const simRuns = 8

@@ -1,0 +1,518 @@
+package takeover
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+	"time"
+	"unicode"
+
+	"go.yaml.in/yaml/v4"
+
+	"kinesis-alerter/alert"
+	"kinesis-alerter/internal/config"
+)
+
+// placeholderTopic stands for the topic, which a mapping does not know.
+const placeholderTopic = "REPLACE-ME"
+
+// configuration is the file that takes over the mapping. It was read back and is valid.
+func (x *LambdaExplainer) configuration(ctx context.Context, m *lambdaMapping, unknown []string) ([]byte, error) {
+	w := newTakeover(m, x.TopicARN)
+	w.writeHead()
+	w.writeStream()
+	w.writeProcessing()
+	w.writeFilter()
+	w.writeRules()
+	w.writeTopics()
+	w.writeDeadLetter()
+	w.writeRest(unknown)
+	text := w.text.Bytes()
+	_, err := config.ParseConfig(ctx, "", text, func(string) (string, bool) { return "", false })
+	if problems, ok := errors.AsType[config.FieldErrors](err); ok {
+		return nil, x.blame(problems)
+	}
+	return text, err
+}
+
+// blame says of which field of the mapping the faults of a configuration are.
+func (x *LambdaExplainer) blame(problems config.FieldErrors) error {
+	from := []struct{ ours, theirs string }{
+		{"stream.name", "EventSourceArn"},
+		{"stream.arn", "EventSourceArn"},
+		{"stream.start", "StartingPositionTimestamp"},
+		{"processing.parallelism", "ParallelizationFactor"},
+		{"processing.max_retry_attempts", "MaximumRetryAttempts"},
+		{"processing.max_record_age", "MaximumRecordAgeInSeconds"},
+		{"rules[0].window.length", "TumblingWindowInSeconds"},
+		{"dead_letter", "DestinationConfig.OnFailure.Destination"},
+	}
+	out := make(config.FieldErrors, 0, len(problems))
+	for _, p := range problems {
+		if p.Field == "stream.application" {
+			continue // it is made of the stream's name, which is wrong itself then
+		}
+		own := &config.FieldError{File: x.Name(), Field: p.Field, Value: p.Value, Rule: p.Rule}
+		if strings.HasPrefix(p.Field, "topics.") {
+			own.File, own.Field = "", "--topic-arn"
+		}
+		if rest, ok := strings.CutPrefix(p.Field, "filter"); ok {
+			own.Field = "FilterCriteria.Filters" + rest
+		}
+		for _, f := range from {
+			if strings.HasPrefix(p.Field, f.ours) {
+				own.Field = f.theirs
+			}
+		}
+		out = append(out, own)
+	}
+	return out
+}
+
+// takeover writes the configuration that takes over a mapping.
+type takeover struct {
+	text bytes.Buffer
+	m    *lambdaMapping
+
+	topicARN string
+	// partition, region and account are those of the stream; stream is its name and consumer what follows it in the ARN of
+	// a consumer with enhanced fan-out.
+	partition, region, account, stream, consumer string
+	// function is the function's name; empty where the mapping does not have it.
+	function string
+	// alias is the function's alias or version that is called; empty where it has none.
+	alias    string
+	patterns []string
+	// hidden says that there are filters, and they cannot be read.
+	hidden bool
+}
+
+func newTakeover(m *lambdaMapping, topicARN string) *takeover {
+	w := &takeover{m: m, topicARN: topicARN}
+	arn := strings.SplitN(m.EventSourceArn, ":", 6)
+	w.partition, w.region, w.account = arn[1], arn[3], arn[4]
+	w.stream, w.consumer, _ = strings.Cut(strings.TrimPrefix(arn[5], "stream/"), "/consumer/")
+	// arn:aws:lambda:REGION:ACCOUNT:function:NAME, with :VERSION or :ALIAS behind it for some.
+	if function := strings.Split(m.FunctionArn, ":"); len(function) > 6 {
+		w.function = function[6]
+		if len(function) > 7 && function[7] != "$LATEST" {
+			w.alias = function[7]
+		}
+	}
+	if m.FilterCriteria != nil {
+		for _, f := range m.FilterCriteria.Filters {
+			w.patterns = append(w.patterns, f.Pattern)
+		}
+	}
+	failed := m.FilterCriteriaError != nil && *m.FilterCriteriaError != lambdaFilterError{}
+	w.hidden = len(w.patterns) == 0 && (m.KMSKeyArn != "" || failed)
+	return w
+}
+
+// width is where lines of comments are broken.
+const width = 118
+
+// comment writes a comment that says something, indented by so many columns.
+func (w *takeover) comment(indent int, format string, args ...any) {
+	w.item(indent, "", format, args...)
+}
+
+// item writes a comment with a mark before it, such as the number in a list.
+func (w *takeover) item(indent int, mark, format string, args ...any) {
+	prefix := strings.Repeat(" ", indent) + "# "
+	line, next := prefix+mark, prefix+strings.Repeat(" ", len(mark))
+	empty := true
+	for word := range strings.FieldsSeq(fmt.Sprintf(format, args...)) {
+		word = graphic(word)
+		if !empty && len(line)+1+len(word) > width {
+			w.line("%s", line)
+			line, empty = next, true
+		}
+		if !empty {
+			line += " "
+		}
+		line, empty = line+word, false
+	}
+	w.line("%s", line)
+}
+
+func (w *takeover) line(format string, args ...any) { fmt.Fprintf(&w.text, format+"\n", args...) }
+
+// scalar writes a text as YAML that is read back as it was, whatever is in it.
+func scalar(s string) string {
+	s = strings.ReplaceAll(s, "${", "$${") // no variable is meant
+	if strings.ContainsFunc(s, unicode.IsControl) {
+		return jsonText(s)
+	}
+	if out, err := yaml.Dump(s); err == nil && !bytes.Contains(bytes.TrimSpace(out), []byte("\n")) {
+		return string(bytes.TrimSpace(out))
+	}
+	return jsonText(s)
+}
+
+// jsonText is a text as JSON, and so as YAML, without the escapes that are only for web pages.
+func jsonText(s string) string {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	if e.Encode(s) != nil {
+		return `""` // unreachable: any string can be written
+	}
+	return strings.TrimSpace(b.String())
+}
+
+// enabled says that Lambda polls, or soon will.
+func (w *takeover) enabled() bool {
+	return !slices.Contains([]string{"Disabled", "Disabling", "Deleting"}, w.m.State)
+}
+
+func (w *takeover) writeHead() {
+	m := w.m
+	w.comment(0, "What Lambda's event source mapping %s becomes, by kinesis-alerter check --explain-lambda.", cmp.Or(m.UUID, "(without UUID)"))
+	w.comment(0, "Each field of the mapping is named where it went, and at the end where nothing is needed.")
+	w.line("#")
+	w.comment(0, "Decide first what a mapping does not say. Most of it is in the function's code:")
+	number := 0
+	todo := func(format string, args ...any) {
+		number++
+		w.line("#")
+		w.item(0, fmt.Sprintf("%2d. ", number), format, args...)
+	}
+	if w.hidden {
+		todo("Which filter? There may be one, and it is missing below, because FilterCriteria is encrypted (KMSKeyArn). Run aws lambda " +
+			"get-event-source-mapping again as somebody who may kms:Decrypt with that key; list-event-source-mappings never shows it.")
+	}
+	if w.topicARN == "" {
+		todo("Which topic? topics.alerts.arn is a placeholder; --topic-arn sets it. Look for publish( with TopicArn=, and for an environment variable "+
+			"that holds it: aws lambda get-function-configuration --function-name %s", cmp.Or(w.function, "NAME"))
+	}
+	todo("Which records alert? The rule below holds for every one%s. Look for the if around publish(, and write it into rules[0].when, such as "+
+		"ANOMALY_SCORE > 3.0. check --sample FILE then says which of its names no record has. Functions that keep what they have seen in DynamoDB "+
+		"or a cache mostly want dedup, for or window.", w.thatPasses())
+	todo("What do the messages say? Look for Subject=, Message= and MessageAttributes=. The function decodes record[\"kinesis\"][\"data\"] from base64; " +
+		"here it is .Record.Data, decoded. Where records are no JSON objects, add format: text.")
+	todo("Where to begin? Lambda tells nobody how far the mapping has read; see stream.start.")
+	todo("The rule is in mode shadow: it counts (kinesis_alerter_shadow_alerts_total) and publishes nothing. Compare, then take the line out. " +
+		"deploy/migration.md has the whole way, and the way back.")
+	w.line("")
+}
+
+func (w *takeover) thatPasses() string {
+	if len(w.patterns) > 0 {
+		return " that passes the filter"
+	}
+	return ""
+}
+
+func (w *takeover) writeStream() {
+	m := w.m
+	w.line("stream:")
+	w.comment(2, "EventSourceArn: %s. The process needs AWS_REGION=%s.", m.EventSourceArn, w.region)
+	if w.consumer != "" {
+		w.comment(2, "It is the ARN of a consumer with enhanced fan-out. This program polls, and so shares 5 reads a second and 2 MB/s of each shard with "+
+			"the other pollers; the consumer %q is not used, and costs until you deregister it.", w.consumer)
+	}
+	if parts := strings.Split(m.FunctionArn, ":"); len(parts) > 4 && parts[4] != w.account {
+		w.comment(2, "The stream is another account's than the function's, so its ARN stands here; its resource policy has to let this program's role in.")
+		w.line("  arn: %s", scalar("arn:"+w.partition+":kinesis:"+w.region+":"+w.account+":stream/"+w.stream))
+	} else {
+		w.line("  name: %s", scalar(w.stream))
+	}
+	if m.FunctionArn != "" {
+		its := "Its name keeps"
+		if w.alias != "" {
+			its = "Its name and alias keep"
+		}
+		w.comment(2, "FunctionArn: %s. %s the progress apart from that of other functions' successors on this stream.", m.FunctionArn, its)
+	}
+	application := "kinesis-alerter-" + w.stream
+	if name := w.rule(); name != defaultRuleName {
+		application += "-" + name
+	}
+	if w.alias != "" {
+		application += "-" + w.alias
+	}
+	w.line("  application: %s", scalar(application))
+	start := "latest"
+	switch m.StartingPosition {
+	case "TRIM_HORIZON":
+		start = "trim_horizon"
+	case "AT_TIMESTAMP":
+		start = m.StartingPositionTimestamp.Truncate(time.Second).Format(time.RFC3339)
+	}
+	w.comment(2, "StartingPosition: %s%s. It is where the mapping once began, not how far it has read: %s To go on where it stops, put the time of a minute "+
+		"before you disable it here, such as 2026-11-22T09:00:00Z. It counts at the very first start only.",
+		cmp.Or(m.StartingPosition, "(not given)"), w.startTime(), w.startMeans())
+	w.line("  start: %s", start)
+	w.line("")
+}
+
+func (w *takeover) startTime() string {
+	if w.m.StartingPositionTimestamp.IsZero() {
+		return ""
+	}
+	return ", StartingPositionTimestamp: " + w.m.StartingPositionTimestamp.Format(time.RFC3339Nano)
+}
+
+func (w *takeover) startMeans() string {
+	switch w.m.StartingPosition {
+	case "TRIM_HORIZON":
+		return "the stream's whole retention would be evaluated again, and published once the rule is live."
+	case "AT_TIMESTAMP":
+		return "everything since then that the stream retains would be evaluated again, and published once the rule is live."
+	}
+	return "what arrives between Lambda's last batch and this program's first start would be left out."
+}
+
+func (w *takeover) writeProcessing() {
+	m := w.m
+	w.line("processing:")
+	switch n := m.ParallelizationFactor; {
+	case n != nil && *n == 1:
+		w.comment(2, "ParallelizationFactor: 1, which is Lambda's default. Here 10 partition keys of a shard publish at once, in order within each; it uses up no "+
+			"function concurrency. parallelism: 1 would publish one alert of a shard after the other.")
+	case n != nil:
+		w.comment(2, "ParallelizationFactor: %d. So many partition keys of a shard publish at once, in order within each, as in Lambda. It uses up no function "+
+			"concurrency; 10 is the default here.", *n)
+		w.line("  parallelism: %d", *n)
+	}
+	state := "State: " + cmp.Or(m.State, "(not given)")
+	if m.StateTransitionReason != "" {
+		state += fmt.Sprintf(", StateTransitionReason: %q", m.StateTransitionReason)
+	}
+	switch {
+	case w.enabled() && w.consumer == "":
+		w.comment(2, "%s. While Lambda polls, too, both share five reads a second of each shard; take the line out (200ms) when it is disabled.", state)
+		w.line("  poll_interval: 1s")
+	case w.enabled():
+		w.comment(2, "%s. Lambda's consumer has its own share of each shard, so poll_interval may be its default, 200ms, if nobody else polls.", state)
+	default:
+		w.comment(2, "%s. Nobody reads for this function now; enabled again, it goes on where it stopped, as far as the stream still has that. "+
+			"poll_interval may be its default, 200ms, if nobody else polls.", state)
+	}
+	if n := m.MaximumRetryAttempts; n != nil {
+		w.comment(2, "MaximumRetryAttempts: %d%s. Here it counts an alert's own failures; throttling, outages and faults of the topic do not use it up.", *n, unlimited(*n))
+		w.line("  max_retry_attempts: %d", *n)
+	}
+	if n := m.MaximumRecordAgeInSeconds; n != nil {
+		w.comment(2, "MaximumRecordAgeInSeconds: %d%s. Time for which a fault of the topic held the alert does not count.", *n, unlimited(*n))
+		w.line("  max_record_age: %s", time.Duration(max(*n, 0))*time.Second)
+	}
+	w.line("")
+}
+
+func unlimited(n int) string {
+	if n < 0 {
+		return ", without limit"
+	}
+	return ""
+}
+
+func (w *takeover) writeFilter() {
+	m := w.m
+	if e := m.FilterCriteriaError; e != nil && *e != (lambdaFilterError{}) {
+		w.comment(0, "FilterCriteriaError: %q, %q.", e.ErrorCode, e.Message)
+	}
+	if m.KMSKeyArn != "" {
+		w.comment(0, "KMSKeyArn: %s. It encrypts the text of the filters in Lambda; here they stand in this file as plain text.", m.KMSKeyArn)
+	}
+	switch {
+	case w.hidden:
+		w.comment(0, "FilterCriteria: not shown. If there is one, more records are evaluated here than Lambda passed to the function.")
+		w.line("")
+	case len(w.patterns) > 0:
+		w.comment(0, "FilterCriteria: the patterns as they are. They mean the same; a record that is no JSON is dropped as in Lambda, but counted "+
+			"(kinesis_alerter_filter_not_json_total) and, with dead_letter.invalid, kept.")
+		w.line("filter:")
+		for _, p := range w.patterns {
+			w.line("  - %s", scalar(p))
+		}
+		w.line("")
+	case m.FilterCriteria != nil:
+		w.comment(0, "FilterCriteria: without filters; every record is evaluated.")
+		w.line("")
+	}
+}
+
+// defaultRuleName is the rule's name where the function's cannot be.
+const defaultRuleName = "function"
+
+// rule is the name of the rule: the function's.
+func (w *takeover) rule() string {
+	fits := func(r rune) bool {
+		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '_' || r == '-'
+	}
+	name := w.function
+	if name == "" || len(name) > 64 || name == "watchdog" || strings.ContainsFunc(name, func(r rune) bool { return !fits(r) }) {
+		return defaultRuleName
+	}
+	return name
+}
+
+func (w *takeover) writeRules() {
+	w.line("rules:")
+	w.line("  - name: %s", scalar(w.rule()))
+	w.comment(4, "Every record%s. Replace it by the function's condition.", w.thatPasses())
+	w.line(`    when: "true"`)
+	w.line("    mode: shadow")
+	w.comment(4, "The attribute of AWS's sample function, beside alert_id, rule, severity and kind, so that a filter policy on it goes on matching. Take it out "+
+		"if your function sends none.")
+	w.line("    attributes: {%s: {value: %s}}", alert.SampleAttributeName, scalar(alert.SampleAttribute))
+	if n := w.m.TumblingWindowInSeconds; n != nil && *n > 0 {
+		w.comment(4, "TumblingWindowInSeconds: %d. The function's state, event[\"state\"], is kept here, and survives reshards. Look for what it adds up, and for "+
+			"isFinalInvokeForWindow: aggregate, of and is replace that. As in Lambda the window is a shard's; key: partition_key makes it each key's.", *n)
+		w.line("    key: shard")
+		w.line(`    window: {length: %ds, tumbling: true, aggregate: count, is: "> 0"}`, *n)
+	}
+	w.line("")
+}
+
+func (w *takeover) writeTopics() {
+	w.line("topics:")
+	w.line("  alerts:")
+	arn := w.topicARN
+	if arn == "" {
+		arn = "arn:" + w.partition + ":sns:" + w.region + ":" + w.account + ":" + placeholderTopic
+		w.comment(4, "A placeholder.")
+	}
+	w.line("    arn: %s", scalar(arn))
+	w.comment(4, "The words of AWS's sample function; replace them by your function's. Above 8 messages a second alerts are gathered into digests, because "+
+		"SNS switches e-mail subscriptions off above 10; email: false with rate: unlimited gives that up.")
+	w.line("    subject: Anomaly detected")
+	w.line(`    message: "Anomaly detected ...  {{ .Record.Data }}"`)
+	w.line("")
+}
+
+func (w *takeover) writeDeadLetter() {
+	d := w.m.DestinationConfig
+	if d == nil {
+		return
+	}
+	if d.OnSuccess != nil && d.OnSuccess.Destination != "" {
+		w.comment(0, "DestinationConfig.OnSuccess: %s. Lambda does not use it for streams, and there is nothing like it here.", d.OnSuccess.Destination)
+	}
+	if d.OnFailure == nil || d.OnFailure.Destination == "" {
+		w.comment(0, "DestinationConfig: without OnFailure. An alert that is given up is dropped, and counted as expired; one that SNS will never accept holds "+
+			"its partition key, and says so. dead_letter would keep both.")
+		w.line("")
+		return
+	}
+	to := d.OnFailure.Destination
+	const field = "DestinationConfig.OnFailure.Destination"
+	key, value, why := lettersTo(to)
+	if why != "" {
+		w.comment(0, "%s: %s. It is left out, because %s. dead_letter takes a standard SQS queue, a standard SNS topic or an S3 bucket.", field, to, why)
+		w.line("")
+		return
+	}
+	w.comment(0, "%s: %s. What is given up goes there, one document a record in the form of Lambda's, with the payload also for SQS and SNS.", field, to)
+	w.line("dead_letter:")
+	w.line("  %s: %s", key, scalar(value))
+	w.line("")
+}
+
+// lettersTo is where letters go, or why not.
+func lettersTo(to string) (key, value, why string) {
+	arn := strings.SplitN(to, ":", 6)
+	if len(arn) != 6 || arn[0] != "arn" {
+		if strings.HasPrefix(to, "kafka://") {
+			return "", "", "a Kafka topic cannot be one here"
+		}
+		return "", "", "it is no ARN"
+	}
+	service, region, account, resource := arn[2], arn[3], arn[4], arn[5]
+	switch {
+	case (service == "sqs" || service == "sns") && strings.HasSuffix(resource, ".fifo"):
+		return "", "", "it is FIFO, which Lambda does not take either"
+	case service == "sqs":
+		domain, ok := map[string]string{
+			"aws": "amazonaws.com", "aws-us-gov": "amazonaws.com", "aws-cn": "amazonaws.com.cn", "aws-eusc": "amazonaws.eu",
+			"aws-iso": "c2s.ic.gov", "aws-iso-b": "sc2s.sgov.gov",
+		}[arn[1]]
+		if !ok {
+			return "", "", fmt.Sprintf("the address of queues in the partition %q is not known: write the queue's URL as dead_letter.sqs", arn[1])
+		}
+		return "sqs", "https://sqs." + region + "." + domain + "/" + account + "/" + resource, ""
+	case service == "sns":
+		return "sns", to, ""
+	case service == "s3":
+		return "s3", "s3://" + resource, ""
+	case service == "lambda":
+		return "", "", "functions are not called"
+	case service == "events":
+		return "", "", "event buses are not written to"
+	}
+	return "", "", fmt.Sprintf("letters cannot go to %q", service)
+}
+
+// writeRest tells of the fields that need nothing.
+func (w *takeover) writeRest(unknown []string) {
+	m := w.m
+	before := w.text.Len()
+	w.comment(0, "Fields that need nothing here:")
+	w.line("#")
+	heading := w.text.Len()
+	say := func(format string, args ...any) { w.item(0, "- ", format, args...) }
+	if n := m.BatchSize; n != nil {
+		say("BatchSize: %d. Records are evaluated one by one as they come; alerts of the same moment share a PublishBatch by themselves.", *n)
+	}
+	if n := m.MaximumBatchingWindowInSeconds; n != nil {
+		say("MaximumBatchingWindowInSeconds: %d. Nothing waits for a batch to fill.", *n)
+	}
+	if b := m.BisectBatchOnFunctionError; b != nil {
+		say("BisectBatchOnFunctionError: %t. A bad record costs itself alone, so there is no batch to halve.", *b)
+	}
+	if m.FunctionResponseTypes != nil {
+		say("FunctionResponseTypes: %s. Every record has an outcome of its own, and the checkpoint is behind the last one below which all have.",
+			cmp.Or(strings.Join(m.FunctionResponseTypes, ", "), "none"))
+	}
+	if n := m.TumblingWindowInSeconds; n != nil && *n == 0 {
+		say("TumblingWindowInSeconds: 0. There is no window; rules[].window would be one.")
+	}
+	if m.MetricsConfig != nil {
+		say("MetricsConfig: %s. The Prometheus metrics are always there: PolledEventCount is kinesis_alerter_records_read_total, FilteredOutEventCount "+
+			`kinesis_alerter_records_total{outcome="filtered"}, DroppedEventCount {outcome="expired"}, OnFailureDestinationDeliveredEventCount `+
+			`{outcome="dead_lettered"}, IteratorAge kinesis_alerter_shard_lag_seconds.`, cmp.Or(strings.Join(m.MetricsConfig.Metrics, ", "), "none"))
+	}
+	if m.UUID != "" {
+		say("UUID: %s. The lease table, named like stream.application, takes its place.", m.UUID)
+	}
+	if m.EventSourceMappingArn != "" {
+		say("EventSourceMappingArn: %s. As the UUID.", m.EventSourceMappingArn)
+	}
+	if !m.LastModified.IsZero() {
+		say("LastModified: %s. It says nothing of what to do.", m.LastModified.Format(time.RFC3339))
+	}
+	if m.LastProcessingResult != "" {
+		say("LastProcessingResult: %q. If it is a problem, know why before you move it here.", m.LastProcessingResult)
+	}
+	v := reflect.ValueOf(*m)
+	for i := range v.NumField() {
+		text, raw := reflect.TypeAssert[json.RawMessage](v.Field(i))
+		if name := v.Type().Field(i).Name; raw && name != "ResponseMetadata" && given(text) {
+			say("%s: not about Kinesis.", name)
+		}
+	}
+	for _, name := range unknown {
+		say("%q: this version does not know the field; see in Lambda's documentation whether it matters.", name)
+	}
+	if w.text.Len() == heading {
+		w.text.Truncate(before)
+	}
+}
+
+// graphic makes a word fit for a comment.
+func graphic(s string) string {
+	return strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return '?'
+		}
+		return r
+	}, s)
+}

@@ -1,0 +1,6 @@
+//go:build !race
+
+package testkit
+
+// RaceMemory is how many times as much memory the race detector takes.
+const RaceMemory = 1
