@@ -492,11 +492,10 @@ func (w *takeover) writeRest(unknown []string) {
 	if m.LastProcessingResult != "" {
 		say("LastProcessingResult: %q. If it is a problem, know why before you move it here.", m.LastProcessingResult)
 	}
-	v := reflect.ValueOf(*m)
-	for i := range v.NumField() {
-		text, raw := reflect.TypeAssert[json.RawMessage](v.Field(i))
-		if name := v.Type().Field(i).Name; raw && name != "ResponseMetadata" && given(text) {
-			say("%s: not about Kinesis.", name)
+	others := reflect.ValueOf(m.otherSources)
+	for i := range others.NumField() {
+		if text, _ := reflect.TypeAssert[json.RawMessage](others.Field(i)); given(text) {
+			say("%s: not about Kinesis.", others.Type().Field(i).Name)
 		}
 	}
 	for _, name := range unknown {
