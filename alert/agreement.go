@@ -80,7 +80,7 @@ func (e *Evaluator) Agree(key HashKey, format int) {
 		return
 	}
 	if m.format < e.agreed.format {
-		m.raise(e.agreed)
+		m.upgrade(e.agreed)
 	}
 }
 
@@ -100,7 +100,7 @@ func (m *memory) empty() bool {
 }
 
 // raise continues in a later format. What has a hash key keeps it.
-func (m *memory) raise(to agreement) {
+func (m *memory) upgrade(to agreement) {
 	keyed := m.keyed()
 	if keyed {
 		to.key = m.key
@@ -116,7 +116,7 @@ func (m *memory) rehash() {
 		for _, en := range r.entries {
 			en.grade = en.severity // what a restart would have kept
 			if en.window != nil {
-				en.window.raise()
+				en.window.upgrade()
 			}
 			if short := m.shortened(r.rule, en.key); short != en.key {
 				m.rename(en, short)

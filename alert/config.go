@@ -343,10 +343,10 @@ func compileConfig(c Config) (*compiled, error) {
 		conditions[i] = r.formula.When
 	}
 	out.index = condition.NewIndex(conditions, out.schema.Slots)
-	out.mindful = condition.NewRuleSet(len(out.rules))
+	out.needNonMatches = condition.NewRuleSet(len(out.rules))
 	for _, r := range out.rules {
-		if r.minds() {
-			out.mindful.Add(r.place)
+		if r.needsNonMatches() {
+			out.needNonMatches.Add(r.place)
 		}
 		out.stateful = out.stateful || r.stateful()
 	}

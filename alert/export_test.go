@@ -26,7 +26,7 @@ func KeptByOlder(state []byte, rule string) (kept bool, speaks []string) {
 		return false, nil
 	}
 	for _, s := range sections {
-		if strings.HasPrefix(s.name, kinSection) {
+		if strings.HasPrefix(s.name, inheritedPrefix) {
 			if kept = string(s.inherited(func(string) bool { return false }).body) == string(s.body); !kept {
 				return false, nil
 			}
@@ -67,7 +67,7 @@ func HostileSnapshots(rules []RuleConfig) map[string][]byte {
 		w.uint(1)
 		name := c.rules[of].name
 		if kin {
-			name = kinSection + name
+			name = inheritedPrefix + name
 		}
 		w.text(name)
 		w.buf = append(w.buf, c.rules[of].fingerprint[:]...)
@@ -103,7 +103,7 @@ func HostileSnapshots(rules []RuleConfig) map[string][]byte {
 	family.float(0)
 	family.int(0)
 	family.uint(0)
-	family.uint(kinVersion)
+	family.uint(inheritedVersion)
 	family.uint(size / 3)
 	for range size / 3 {
 		family.uint(1)
@@ -113,7 +113,7 @@ func HostileSnapshots(rules []RuleConfig) map[string][]byte {
 	relatives.float(0)
 	relatives.int(0)
 	relatives.uint(0)
-	relatives.uint(kinVersion)
+	relatives.uint(inheritedVersion)
 	relatives.uint(1)
 	relatives.uint(1)
 	relatives.text("s")

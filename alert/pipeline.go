@@ -55,18 +55,18 @@ type compiled struct {
 	covers   []*cover
 	watchdog *watchdog
 	// mindful are the rules to which a record that does not match means something while they remember its key.
-	mindful  condition.RuleSet
-	maxKeys  int
-	letters  bool
-	stateful bool
+	needNonMatches condition.RuleSet
+	maxKeys        int
+	letters        bool
+	stateful       bool
 }
 
 // route is one destination of a rule. The rule is nil where there are no rules.
 type route struct {
-	rule   *rule
-	topic  string
-	render *renderer
-	said   []byte // the words of the topic as a snapshot keeps them
+	rule       *rule
+	topic      string
+	render     *renderer
+	savedWords []byte // the words of the topic as a snapshot keeps them
 }
 
 // New compiles config. Its errors are those of Config.Validate, or say which dependency is missing.

@@ -265,7 +265,7 @@ func TestNewNamesMissingDependencies(t *testing.T) {
 }
 
 // told is everything about a decision that must repeat after a restart.
-func told(t require.TestingT, d alert.Decision) string {
+func notifiedSection(t require.TestingT, d alert.Decision) string {
 	var b strings.Builder
 	fmt.Fprintln(&b, d.Outcome, d.Reason)
 	for _, a := range d.Alerts {
@@ -312,7 +312,7 @@ func TestDeterminism(t *testing.T) {
 				if shards[rec.Shard] == nil {
 					shards[rec.Shard] = p.Shard(rec.Shard)
 				}
-				out[rec.Shard+rec.SequenceNumber] = told(t, shards[rec.Shard].Evaluate(rec))
+				out[rec.Shard+rec.SequenceNumber] = notifiedSection(t, shards[rec.Shard].Evaluate(rec))
 			}
 			return out
 		}

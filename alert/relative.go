@@ -88,13 +88,13 @@ func ReadRelative(shard, version string, state []byte, heirs []string) (*Relativ
 	senses := map[string]string{}
 	for i := range sections {
 		s := &sections[i]
-		if of, ok := strings.CutPrefix(s.name, toldSection); ok {
-			if t, ok := readTold(s.body); ok {
+		if of, ok := strings.CutPrefix(s.name, notifiedPrefix); ok {
+			if t, ok := readNotified(s.body); ok {
 				senses[of+string(s.fingerprint[:])] = of + string(t.memory[:])
 			}
 			continue
 		}
-		name, shared := strings.CutPrefix(s.name, kinSection)
+		name, shared := strings.CutPrefix(s.name, inheritedPrefix)
 		if !shared && strings.Contains(name, ":") {
 			continue // no rule's
 		}
@@ -105,7 +105,7 @@ func ReadRelative(shard, version string, state []byte, heirs []string) (*Relativ
 			x.sections[id] = of
 		}
 		if shared {
-			k, ok := readKin(s.body)
+			k, ok := readInherited(s.body)
 			if !ok {
 				return nil, fmt.Errorf("%w: its inherited keys do not fit together", ErrSnapshot)
 			}
@@ -137,7 +137,7 @@ func ReadRelative(shard, version string, state []byte, heirs []string) (*Relativ
 			for range r.count() {
 				r.entry(v)
 				heard := int64(1)
-				if v.shared {
+				if v.isProvisional {
 					heard = 0
 				}
 				of.keys.add(v.key, heard)

@@ -76,7 +76,7 @@ const (
 )
 
 // scoreSection stands before the name of a score in the name of its section; no rule's name has a colon.
-const scoreSection = "score:"
+const scorePrefix = "score:"
 
 // section is the state of one rule, in the form of a snapshot.
 type section struct {
@@ -90,9 +90,9 @@ type section struct {
 	// What follows is of rules that are no more (edited_rules.go). owes counts the entries of which somebody is owed the end, and over are
 	// those of whose end the rule of today has told somebody meanwhile.
 
-	told *told
-	owes int
-	over map[string][]string
+	notified *notifiedSection
+	owedEnds int
+	over     map[string][]string
 }
 
 // ErrSnapshot says that a snapshot cannot be read: it is damaged, or of a later version.
@@ -112,10 +112,10 @@ func Heaviest(state []byte) (name string, most int) {
 			continue
 		}
 		most = len(s.body)
-		if score, ok := strings.CutPrefix(s.name, scoreSection); ok {
+		if score, ok := strings.CutPrefix(s.name, scorePrefix); ok {
 			name = "score " + score
 		} else {
-			name = "rule " + strings.TrimPrefix(strings.TrimPrefix(s.name, kinSection), toldSection)
+			name = "rule " + strings.TrimPrefix(strings.TrimPrefix(s.name, inheritedPrefix), notifiedPrefix)
 		}
 	}
 	return name, most

@@ -37,3 +37,8 @@ func Jitter(d time.Duration) time.Duration {
 	}
 	return d - d/4 + rand.N(d/2+1) //nolint:gosec // spreading load needs no secrecy
 }
+
+// Backoff is the wait after failed attempt number attempt, from 0 on: it doubles from 250 ms to 5 s, with Jitter.
+func Backoff(attempt int) time.Duration {
+	return Jitter(min(250*time.Millisecond<<min(attempt, 6), 5*time.Second))
+}
