@@ -230,7 +230,7 @@ type otherSources struct {
 	Topics                              json.RawMessage
 }
 
-// given says that something stands in a field.
+// given reports whether a field has a value.
 func given(text json.RawMessage) bool {
 	return len(text) > 0 && !slices.Contains([]string{"null", "[]", "{}", `""`}, string(text))
 }
