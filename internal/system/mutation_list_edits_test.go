@@ -57,7 +57,7 @@ func editMutations() []mutation {
 		},
 		{
 			breaks: "workers that differ do not agree",
-			file:   "checkpoint/confighash.go", old: "!p.fenced && !v.retired[id] && p.config != hash", new: "!p.fenced && v.retired[id] && p.config != hash", by: killer{pkg: "checkpoint", test: "TestSettledWaitsForEveryLiveWorker"}, says: `.*Error:.*`,
+			file:   "checkpoint/confighash.go", old: "!p.Fenced && !v.retired[id] && p.Config != hash", new: "!p.Fenced && v.retired[id] && p.Config != hash", by: killer{pkg: "checkpoint", test: "TestSettledWaitsForEveryLiveWorker"}, says: `.*Error:.*`,
 		},
 		{
 			breaks: "ends are said where no rule remembers anything",
@@ -69,7 +69,7 @@ func editMutations() []mutation {
 		},
 		{
 			breaks: "alerts for a topic that left the configuration go where their rule goes",
-			file:   "consumer/lane.go", old: "		if l.redirect(t, err) {", new: "		if false {", by: killer{pkg: "internal/system", test: "TestAlertsForATopicThatLeft"}, says: `.*Error:.*`,
+			file:   "consumer/lanes/publish.go", old: "		if l.redirect(t, err) {", new: "		if false {", by: killer{pkg: "internal/system", test: "TestAlertsForATopicThatLeft"}, says: `.*Error:.*`,
 		},
 		{
 			breaks: "a topic that left the configuration and refuses alerts stops nobody",

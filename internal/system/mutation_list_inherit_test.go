@@ -55,7 +55,7 @@ func inheritMutations() []mutation {
 		},
 		{
 			breaks: "of two children one inherits a key that was placed outside the parent's range",
-			file:   "checkpoint/kin.go", old: "(keys.holds(hash) || keys.below(own))", new: "true",
+			file:   "checkpoint/kin.go", old: "(keys.Holds(hash) || keys.Below(own))", new: "true",
 			by: only("checkpoint", "TestRangesAreWhereTheServicePutsARecord"), says: `.*Error:.*`,
 		},
 		{
