@@ -48,7 +48,7 @@ func (idleLease) LoadState(context.Context) (own []byte, sequence string, sub ui
 }
 func (idleLease) SaveState(context.Context, string, uint32, []byte) error { return nil }
 func (idleLease) Settled() bool                                           { return true }
-func (idleLease) Agreement() ([16]byte, int)                              { return [16]byte{}, alert.SnapshotFormat }
+func (idleLease) Agreement() ([16]byte, int)                              { return [16]byte{}, alert.StateFormat }
 func (idleLease) Inherits(string) bool                                    { return true }
 func (idleLease) Family() (parents, siblings []string)                    { return nil, nil }
 
