@@ -296,7 +296,7 @@ func TestWordsAreThoseOfTheReference(t *testing.T) {
 			case "tick":
 				tick(rec.At)
 			case "restart":
-				state := e.Snapshot()
+				state := e.State()
 				p = pipeline()
 				e = p.Shard(shardID)
 				e.Agree(alert.HashKey{1}, format)
@@ -394,14 +394,14 @@ func TestWordsOfReshardsAreThoseOfTheReference(t *testing.T) {
 // drawFormat draws a format. What was told of a key, an end or how grave it was, and since when a window is watched, is known in the later ones only.
 func drawFormat(t *rapid.T, c alert.Config) int {
 	if slices.ContainsFunc(c.Silences, func(s alert.SilenceConfig) bool { return s.When != "" }) {
-		return alert.SnapshotFormat
+		return alert.StateFormat
 	}
 	for _, r := range c.Rules {
 		if r.Window.Length > 0 || r.Dedup > 0 || !r.RateLimit.IsZero() || len(r.Quiet)+len(r.InhibitedBy)+len(c.Silences) > 0 || strings.Contains(r.Severity, "?") {
-			return rapid.IntRange(2, alert.SnapshotFormat).Draw(t, "format")
+			return rapid.IntRange(2, alert.StateFormat).Draw(t, "format")
 		}
 	}
-	return rapid.IntRange(1, alert.SnapshotFormat).Draw(t, "format")
+	return rapid.IntRange(1, alert.StateFormat).Draw(t, "format")
 }
 
 // compare compares words as far as they are.

@@ -110,7 +110,8 @@ func checkBucket(name, prefix string) string {
 	switch {
 	case len(name) < 3 || len(name) > 63 || strings.ContainsFunc(name, odd) || strings.Contains(name, "..") ||
 		strings.TrimFunc(name, edge) != name:
-		return "must be a bucket's name, 3 to 63 of a-z 0-9 . - with a letter or digit at both ends, or s3://<bucket>/<prefix>"
+		return "must be a bucket's name, 3 to 63 of a-z 0-9 . - with a letter or digit at both ends, or " +
+			"s3://<bucket>/<prefix>"
 	case len(prefix) > maxPrefix || !utf8.ValidString(prefix) || strings.ContainsFunc(prefix, unicode.IsControl):
 		return "a prefix has at most 511 bytes of UTF-8 without control characters"
 	}

@@ -34,8 +34,8 @@ const (
 	objectTimeout  = 30 * time.Second
 )
 
-// maxMessage is how long a document for SQS and SNS may be, in bytes. Both take 1 MiB from queues and topics that are set
-// up for it; a queue that was made before August 2025 and every topic take 256 KiB unless told otherwise.
+// maxMessage is how long a document for SQS and SNS may be, in bytes. Both take 1 MiB from queues and topics that are
+// set up for it; a queue that was made before August 2025 and every topic take 256 KiB unless told otherwise.
 const maxMessage = 256 << 10
 
 // destination is the one place that letters go to.

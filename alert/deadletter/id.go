@@ -16,8 +16,9 @@ func (a *application) letterID(l *alert.Letter) string {
 		string(l.Reason))
 }
 
-// uuid derives a UUID from fields. It has the form of RFC 9562's version 5, with SHA-256 in the place of SHA-1. Each field
-// is preceded by its length in bytes as eight bytes, big-endian, so that no two lists of fields have the same encoding.
+// uuid derives a UUID from fields. It has the form of RFC 9562's version 5, with SHA-256 in the place of SHA-1. Each
+// field is preceded by its length in bytes as eight bytes, big-endian, so that no two lists of fields have the same
+// encoding.
 func uuid(fields ...string) string {
 	var b []byte
 	for _, f := range fields {

@@ -8,8 +8,8 @@ import (
 	"kinesis-alerter/alert/delivery"
 )
 
-// metrics are the package's metrics. Every series exists from the start; the maps are complete and never change, so they
-// are read without a lock.
+// metrics are the package's metrics. Every series exists from the start; the maps are complete and never change, so
+// they are read without a lock.
 type metrics struct {
 	letters  map[alert.Reason]prometheus.Counter
 	failures map[alert.Reason]prometheus.Counter

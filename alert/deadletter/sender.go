@@ -21,8 +21,8 @@ type Deps struct {
 	SQS                 SQSClient
 	SNS                 SNSClient
 	S3                  S3Client
-	// Reasons are the reasons that letters can have, so that their metrics exist before the first letter. Others count as
-	// alert.ReasonOther.
+	// Reasons are the reasons that letters can have, so that their metrics exist before the first letter. Others count
+	// as alert.ReasonOther.
 	Reasons []alert.Reason
 	// Log takes state changes. None when nil.
 	Log *zap.Logger
@@ -78,8 +78,8 @@ func New(cfg Config, deps Deps) (*Sender, error) {
 }
 
 // Send returns nil when the destination has accepted the letter. It waits for as long as it takes, through throttling,
-// outages and faults of the destination's configuration, until ctx is done; then it returns the context's cause, and the
-// destination may or may not have the letter. The letter must not change meanwhile.
+// outages and faults of the destination's configuration, until ctx is done; then it returns the context's cause, and
+// the destination may or may not have the letter. The letter must not change meanwhile.
 func (s *Sender) Send(ctx context.Context, l *alert.Letter) error {
 	s.waiting.Add(1)
 	defer s.waiting.Add(-1)
@@ -165,7 +165,9 @@ func (s *Sender) changed(before, after delivery.Health, err error) {
 	case after.Failures() == 0 && before.Failures() > 0:
 		s.metrics.faults.Move(was, "")
 		if was != "" || s.loggedPass {
-			s.log.Info("on-failure destination accepts dead letters again", zap.Duration("after", time.Since(before.Since())),
+			s.log.Info("on-failure destination accepts dead letters again", zap.Duration(
+				"after", time.Since(before.Since()),
+			),
 				zap.String("reason", string(was)))
 		}
 		s.loggedPass = false

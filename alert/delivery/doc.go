@@ -1,5 +1,5 @@
-// Package delivery has what the senders (alert/sns, alert/deadletter) know in common about AWS: how a call failed, and when
-// to try again.
+// Package delivery has what the senders (alert/sns, alert/deadletter) know in common about AWS: how a call failed, and
+// when to try again.
 //
 // # What it guarantees
 //
@@ -8,8 +8,8 @@
 //
 // What is said about the credentials by STS is never taken for a word of the service that was called.
 //
-// [Health] needs nobody's clock and draws no lots, so its intervals can be tested to the millisecond; [Lot] alone is random.
-// Nothing here does I/O or has a goroutine.
+// [Health] needs nobody's clock and draws no lots, so its intervals can be tested to the millisecond; [Lot] alone is
+// random. Nothing here does I/O or has a goroutine.
 //
 // # States of a destination
 //

@@ -25,7 +25,8 @@ type Health struct {
 	probing bool
 }
 
-// Failures counts the calls that failed one after the other; those of a held destination since it is held. 0 is healthy.
+// Failures counts the calls that failed one after the other; those of a held destination since it is held. 0 is
+// healthy.
 func (h *Health) Failures() int { return h.failures }
 
 // Fault is the reason why the destination is held; empty while it is healthy or backing off.
@@ -37,8 +38,8 @@ func (h *Health) Since() time.Time { return h.since }
 // Epoch is what to remember of a call that starts now, for what comes of it.
 func (h *Health) Epoch() int { return h.epoch }
 
-// Wait is how long the next call has to wait: 0 is not at all, and UntilTold is for what comes of the probe that is under
-// way.
+// Wait is how long the next call has to wait: 0 is not at all, and UntilTold is for what comes of the probe that is
+// under way.
 func (h *Health) Wait(now time.Time) time.Duration {
 	switch {
 	case h.probing:
@@ -52,8 +53,8 @@ func (h *Health) Wait(now time.Time) time.Duration {
 // Start notes a call.
 func (h *Health) Start() { h.probing = h.failures > 0 }
 
-// Failed notes a failed call; fault is empty when it may pass. lot is the jitter, from [0, 1). It answers whether that is
-// news.
+// Failed notes a failed call; fault is empty when it may pass. lot is the jitter, from [0, 1). It answers whether that
+// is news.
 func (h *Health) Failed(now time.Time, epoch int, fault alert.Reason, lot float64) bool {
 	if epoch != h.epoch {
 		return false

@@ -17,7 +17,8 @@ type Service interface {
 	Open(topic, address string, log *zap.Logger) Destination
 	// Forget deletes the metrics of a topic that has ended.
 	Forget(topic string)
-	// Reasons are the reasons of its verdicts, besides those of this package, so that each has its series from the start.
+	// Reasons are the reasons of its verdicts, besides those of this package, so that each has its series from the
+	// start.
 	Reasons() Reasons
 	// Remedy is what an operator does about a reason; empty where waiting is all.
 	Remedy(r alert.Reason) string

@@ -64,7 +64,8 @@ func NewWatch(log *zap.Logger, reg prometheus.Registerer) *Watch {
 	w := &Watch{log: log, states: map[place]*state{}, count: map[string]prometheus.Counter{}}
 	counts := promauto.With(reg).NewCounterVec(prometheus.CounterOpts{
 		Name: "kinesis_alerter_bad_answers_total",
-		Help: "Answers of AWS that could not be used: promised members missing, another call's body, too long, a redirect and the like.",
+		Help: "Answers of AWS that could not be used: promised members missing, another call's body, too long, a " +
+			"redirect and the like.",
 	}, []string{"service", "operation"})
 	for name := range table() {
 		service, operation, _ := strings.Cut(name, ".")
@@ -96,7 +97,9 @@ func (w *Watch) heal(at place) {
 	}
 	w.drop(at)
 	if s.told && !w.toldElsewhere(at) {
-		w.log.Info("answers of AWS are fine again", zap.String("service", at.service), zap.String("operation", at.operation),
+		w.log.Info("answers of AWS are fine again", zap.String("service", at.service), zap.String(
+			"operation", at.operation,
+		),
 			zap.Duration("after", time.Since(s.since)))
 	}
 }
@@ -131,7 +134,9 @@ func (w *Watch) note(at place, err *BadError, now time.Time) {
 	}
 	elsewhere := w.toldElsewhere(at)
 	if s.told = true; !elsewhere {
-		w.log.Warn("answers of AWS cannot be used, trying again", zap.String("service", at.service), zap.String("operation", at.operation),
+		w.log.Warn("answers of AWS cannot be used, trying again", zap.String("service", at.service), zap.String(
+			"operation", at.operation,
+		),
 			zap.String("subject", at.shown()), zap.String("what", err.What), zap.Error(err.Err))
 	}
 }

@@ -149,7 +149,7 @@ func (c Config) Parts() parts {
 		}.WithDefaults(),
 		Deadletter: c.DeadLetter.destination(),
 		Checkpoint: checkpoint.Config{
-			Reads:       alert.SnapshotFormat,
+			Reads:       alert.StateFormat,
 			Application: c.Stream.Application, StreamName: c.Stream.Name, StreamARN: c.Stream.ARN, Start: c.Stream.Start,
 			LeaseDuration: c.Leases.Duration, CheckpointInterval: c.Processing.checkpointInterval(),
 			MergeShards: c.mergeShards(),

@@ -43,8 +43,8 @@ func LoadConfig(ctx context.Context, client *awshttp.BuildableClient) (aws.Confi
 // mostMetadata bounds one answer of an instance's metadata service.
 const mostMetadata = 64 << 10
 
-// instanceRole is the metadata service of an instance. It notes the end of the credentials that it gave, because the SDK
-// tells no end that is more than an hour away.
+// instanceRole is the metadata service of an instance. It notes the end of the credentials that it gave, because the
+// SDK tells no end that is more than an hour away.
 type instanceRole struct {
 	client ec2rolecreds.GetMetadataAPIClient
 	end    time.Time

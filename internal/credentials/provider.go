@@ -37,8 +37,8 @@ const (
 	mostText = 300
 )
 
-// Load resolves the whole chain anew and returns what it gives. Credentials that can expire have the end that their source
-// told.
+// Load resolves the whole chain anew and returns what it gives. Credentials that can expire have the end that their
+// source told.
 type Load func(context.Context) (aws.Credentials, error)
 
 // Provider is an aws.CredentialsProvider. It is safe for concurrent use.
@@ -134,8 +134,8 @@ func (p *Provider) left() float64 {
 	return max(0, time.Until(p.have.Expires).Seconds())
 }
 
-// Retrieve implements aws.CredentialsProvider. It waits for a load only where there are no credentials, and as long as ctx
-// lives. The error is an *Error.
+// Retrieve implements aws.CredentialsProvider. It waits for a load only where there are no credentials, and as long as
+// ctx lives. The error is an *Error.
 func (p *Provider) Retrieve(ctx context.Context) (aws.Credentials, error) {
 	p.mu.Lock()
 	p.refreshLocked(ctx)
@@ -207,7 +207,10 @@ func (p *Provider) usableLocked(now time.Time) bool {
 	}
 	if !p.ended {
 		p.ended = true
-		p.say(zap.ErrorLevel, "the credentials have ended, nothing can be asked of AWS until there are new ones", zap.Time("at", p.have.Expires))
+		p.say(
+			zap.ErrorLevel, "the credentials have ended, nothing can be asked of AWS until there are new ones",
+			zap.Time("at", p.have.Expires),
+		)
 	}
 	return false
 }
@@ -258,7 +261,8 @@ func (p *Provider) settle(c aws.Credentials, err error) {
 	}
 	p.metrics.ok.Inc()
 	first := !p.have.HasKeys()
-	renewed := c.AccessKeyID != p.have.AccessKeyID || c.SecretAccessKey != p.have.SecretAccessKey || c.SessionToken != p.have.SessionToken
+	renewed := c.AccessKeyID != p.have.AccessKeyID || c.SecretAccessKey != p.have.SecretAccessKey ||
+		c.SessionToken != p.have.SessionToken
 	if p.told || p.ended || renewed && p.isRefusedLocked() {
 		p.say(zap.InfoLevel, "credentials resolved anew", zap.Bool("changed", renewed))
 	}
@@ -332,7 +336,10 @@ func (p *Provider) refused(ctx context.Context, service, key, code string) {
 	p.refusals[service] = r
 	p.doubted.Store(true)
 	if !known {
-		p.say(zap.ErrorLevel, "AWS refuses the credentials, they are resolved anew", zap.String("service", service), zap.String("code", code))
+		p.say(
+			zap.ErrorLevel, "AWS refuses the credentials, they are resolved anew", zap.String("service", service),
+			zap.String("code", code),
+		)
 	}
 	p.refreshLocked(ctx)
 }
@@ -346,7 +353,10 @@ func (p *Provider) accepted(service, key string) {
 		return
 	}
 	delete(p.refusals, service)
-	p.say(zap.InfoLevel, "AWS accepts the credentials again", zap.String("service", service), zap.Duration("after", time.Since(r.Since)))
+	p.say(
+		zap.InfoLevel, "AWS accepts the credentials again", zap.String("service", service),
+		zap.Duration("after", time.Since(r.Since)),
+	)
 	if len(p.refusals) == 0 {
 		p.doubted.Store(false)
 		p.inVain = 0

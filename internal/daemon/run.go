@@ -25,6 +25,7 @@ import (
 	"kinesis-alerter/alert/sns"
 	"kinesis-alerter/checkpoint"
 	"kinesis-alerter/consumer"
+	"kinesis-alerter/consumer/lanes"
 	"kinesis-alerter/internal/answer"
 	"kinesis-alerter/internal/clock"
 	"kinesis-alerter/internal/config"
@@ -238,19 +239,19 @@ func Run(ctx context.Context, c config.Config, o Options) (err error) {
 // DeadLetters makes what sends to the on-failure destination; nil if there is none.
 func DeadLetters(
 	c deadletter.Config, stream, application string, clients clients, logs Loggers, reg prometheus.Registerer,
-) (consumer.DeadLetters, error) {
+) (lanes.DeadLetters, error) {
 	if !c.Enabled() {
 		return nil, nil //nolint:nilnil // an interface that holds nothing says that there is no destination
 	}
 	return deadletter.New(c, deadletter.Deps{
 		Stream: stream, Application: application, SQS: clients.sqs, SNS: clients.Sns, S3: clients.s3,
-		Reasons: slices.Concat([]alert.Reason{alert.ReasonOverBudget}, alert.InvalidReasons(), sns.RejectReasons(), consumer.LetterReasons()),
+		Reasons: slices.Concat([]alert.Reason{alert.ReasonOverBudget}, alert.InvalidReasons(), sns.RejectReasons(), lanes.LetterReasons()),
 		Log:     logs.Operational.Named("deadletter"), Audit: logs.Audit, Registerer: reg,
 	})
 }
 
 // sender is what sends the dead letters, or nil.
-func sender(letters consumer.DeadLetters) *deadletter.Sender {
+func sender(letters lanes.DeadLetters) *deadletter.Sender {
 	s, _ := letters.(*deadletter.Sender)
 	return s
 }

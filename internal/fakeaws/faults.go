@@ -50,8 +50,8 @@ type Fault struct {
 	When func() bool
 	// Match, if set, looks at the request as well, for faults of one shard, topic or row; it must not block.
 	Match func(*Request) bool
-	// Rewrite, if set, changes the answer on the wire, of any kind that has one: with Before the operation has no effect
-	// and the answer is made from an error, with Changed it is made from the real one. It must not block.
+	// Rewrite, if set, changes the answer on the wire, of any kind that has one: with Before the operation has no
+	// effect and the answer is made from an error, with Changed it is made from the real one. It must not block.
 	Rewrite func(*Answer)
 }
 
@@ -87,8 +87,8 @@ func (a *Answer) body() io.Reader {
 	return io.MultiReader(bytes.NewReader(a.Body), a.Rest)
 }
 
-// JSON changes the members of a JSON answer: edit gets the document. It panics where the answer is no JSON object, which
-// is a fault of the test.
+// JSON changes the members of a JSON answer: edit gets the document. It panics where the answer is no JSON object,
+// which is a fault of the test.
 func (a *Answer) JSON(edit func(map[string]any)) {
 	doc := map[string]any{}
 	in := json.NewDecoder(bytes.NewReader(a.Body))

@@ -119,7 +119,7 @@ func (b *Backtest) begin(shard string, heir alert.Heir) {
 // leave ends a shard, whose state its children inherit. If it decides about the stream, the first of them does next.
 func (b *Backtest) leave(shard string, children []string) {
 	for _, t := range b.tracks {
-		t.left[shard] = &leftState{t.evaluators[shard].Snapshot(), children, len(children)}
+		t.left[shard] = &leftState{t.evaluators[shard].State(), children, len(children)}
 		delete(t.evaluators, shard)
 	}
 	b.open = slices.DeleteFunc(b.open, func(s string) bool { return s == shard })
@@ -208,7 +208,7 @@ func (t *backtestTrack) meet(e *alert.Evaluator, at time.Time) (news bool) {
 		var state []byte
 		var children []string
 		if other := t.evaluators[a.Shard]; other != nil {
-			state = other.Snapshot()
+			state = other.State()
 		} else if l := t.left[a.Shard]; l != nil {
 			state, children = l.state, l.children
 		}

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"time"
 
-	"kinesis-alerter/consumer"
+	"kinesis-alerter/consumer/read"
 )
 
 // shardProblems looks at the shards that this process reads.
@@ -86,16 +86,16 @@ func standsStill(st *Status, r *Reading) (code string, d time.Duration) {
 	d = unfetched(st, r)
 	refused := r.ReadError != "" && r.ReadError != "timeout" && r.ReadError != "unreachable"
 	switch {
-	case d >= silenceWorthAWord && r.WaitsFor == consumer.WaitsForState:
+	case d >= silenceWorthAWord && r.WaitsFor == read.WaitsForState:
 		return "state_awaited", d
-	case d >= silenceWorthAWord && r.WaitsFor == consumer.WaitsForMemory:
+	case d >= silenceWorthAWord && r.WaitsFor == read.WaitsForMemory:
 		return "memory_awaited", d
-	case d >= silenceWorthAWord && r.WaitsFor == consumer.WaitsForAlerts:
+	case d >= silenceWorthAWord && r.WaitsFor == read.WaitsForAlerts:
 		return "reads_held", d
-	case r.WaitsFor == consumer.WaitsForState || r.WaitsFor == consumer.WaitsForMemory || r.WaitsFor == consumer.WaitsForAlerts:
+	case r.WaitsFor == read.WaitsForState || r.WaitsFor == read.WaitsForMemory || r.WaitsFor == read.WaitsForAlerts:
 		return "", 0
 	case refused && r.ReadFailing != nil && st.At.Sub(*r.ReadFailing) >= refusalWorthAWord,
-		d >= noAnswerWorthAWord && (r.ReadError != "" || r.WaitsFor == consumer.WaitsForKinesis):
+		d >= noAnswerWorthAWord && (r.ReadError != "" || r.WaitsFor == read.WaitsForKinesis):
 		return "reads_failing", d
 	case r.Throttled != nil && st.At.Sub(*r.Throttled) < throttledLately && r.Lag >= throttledLag.Seconds():
 		return "reads_throttled", time.Duration(r.Lag * float64(time.Second))
@@ -106,11 +106,11 @@ func standsStill(st *Status, r *Reading) (code string, d time.Duration) {
 // readProblems tells of the shards that stand still.
 func readProblems(st *Status, still map[string]*shardGroup, add addProblem) {
 	if g := still["reads_failing"]; g != nil {
-		add(atLeast(g.longest, 0, failingCritical), "reads_failing", consumer.ReadRemedy(g.code),
+		add(atLeast(g.longest, 0, failingCritical), "reads_failing", read.Remedy(g.code),
 			"Kinesis: no success for %s for %s%s%s", words(g.longest), Number(len(g.ids), "shard"), because(g.code), first(g.ids))
 	}
 	if g := still["reads_throttled"]; g != nil {
-		add(LevelWarning, "reads_throttled", consumer.ReadRemedy("ProvisionedThroughputExceededException"),
+		add(LevelWarning, "reads_throttled", read.Remedy("ProvisionedThroughputExceededException"),
 			"Kinesis throttles the reads of %s, lag %s%s", Number(len(g.ids), "shard"), words(g.longest), first(g.ids))
 	}
 	if g := still["evaluation_stuck"]; g != nil {

@@ -401,7 +401,7 @@ func (w *rememberWorld) evaluate(
 		case early && len(children) > 0:
 			alerts = append(alerts, e.Elapse(slices.MinFunc(children, time.Time.Compare))...)
 		}
-		states[*s.ShardId] = e.Snapshot()
+		states[*s.ShardId] = e.State()
 	}
 	return alerts, invalid
 }

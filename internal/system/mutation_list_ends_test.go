@@ -8,8 +8,8 @@ func endMutations() []mutation {
 	return []mutation{
 		{
 			breaks: "one answer without a next iterator is no end",
-			file:   "consumer/end.go", old: "return len(out.ChildShards) > 0 || again", new: "_ = again\n	return true",
-			by: only("consumer", "TestOneNullAnswerIsNoClaim"), says: `.*Error:.*`,
+			file:   "consumer/read/times.go", old: "return len(out.ChildShards) > 0 || again", new: "_ = again\n	return true",
+			by: only("consumer/read", "TestOneNullAnswerIsNoClaim"), says: `.*Error:.*`,
 		},
 		{
 			breaks: "an end is believed after a listing agrees",
@@ -68,23 +68,23 @@ func endMutations() []mutation {
 		},
 		{
 			breaks: "a position that left the stream is found by the time up to which it was read",
-			file:   "consumer/doubt.go", old: "r.clock.At(now).Sub(d.caughtUp) > r.retains() &&", new: "now.Before(d.caughtUp) &&",
+			file:   "consumer/read/doubt.go", old: "r.source.clock.At(now).Sub(d.caughtUp) > r.shard.Retention() &&", new: "now.Before(d.caughtUp) &&",
 			by: only("consumer", "TestShardThatStandsStill"), says: `.*Error:.*`,
 		},
 		{
 			breaks: "empty pages as far behind as the retention are no progress",
-			file:   "consumer/doubt.go", old: "p.behind >= r.retains()-retentionSlack", new: "p.behind < 0",
+			file:   "consumer/read/doubt.go", old: "p.Behind >= r.shard.Retention()-retentionSlack", new: "p.Behind < 0",
 			by: only("consumer", "TestGapTellsWhetherRecordsWereMissed"), says: `.*Error:.*|.*within.*`,
 		},
 		{
 			breaks: "a refusal alone does not give a position up",
-			file:   "consumer/doubt.go", old: "position.CompareSequences(aws.ToString(p.records[0].SequenceNumber), *was.SequenceNumber) <= 0", new: "position.CompareSequences(\"\", aws.ToString(p.records[0].SequenceNumber)) > 0",
-			by: only("consumer", "TestRefusedPositionIsKept"), says: `.*Error:.*`,
+			file:   "consumer/read/doubt.go", old: "position.CompareSequences(aws.ToString(p.Records[0].SequenceNumber), *was.SequenceNumber) <= 0", new: "position.CompareSequences(\"\", aws.ToString(p.Records[0].SequenceNumber)) > 0",
+			by: only("consumer/read", "TestRefusedPositionIsKept"), says: `.*Error:.*`,
 		},
 		{
 			breaks: "a look at the oldest record is no success while a position is refused",
-			file:   "consumer/reader.go", old: "	r.expired = false\n", new: "	r.expired = false\n	r.stands.succeeded()\n",
-			by: only("consumer", "TestRefusalsAreOneTrouble"), says: `.*Error:.*`,
+			file:   "consumer/read/polling.go", old: "	r.expired = false\n", new: "	r.expired = false\n	r.shard.Activity.succeeded()\n",
+			by: only("consumer/read", "TestRefusalsAreOneTrouble"), says: `.*Error:.*`,
 		},
 		{
 			breaks: "children that wait for their parents are told of",
@@ -103,7 +103,7 @@ func endMutations() []mutation {
 		},
 		{
 			breaks: "the checkpoint behind a snapshot that left the stream is looked at, too",
-			file:   "consumer/doubt.go", old: "doubt{caughtUp: d.caughtUp}", new: "doubt{}",
+			file:   "consumer/read/doubt.go", old: "doubt{caughtUp: d.caughtUp}", new: "doubt{}",
 			by: only("consumer", "TestBothPositionsLeftTheStream"), says: `.*Error:.*`,
 		},
 		{

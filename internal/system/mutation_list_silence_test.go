@@ -23,17 +23,17 @@ func silenceMutations() []mutation {
 		},
 		{
 			breaks: "throttled reads that make a lag are told",
-			file:   "consumer/reader.go", old: "		r.stands.throttled.Store(now.UnixNano())\n", new: "",
+			file:   "consumer/read/polling.go", old: "		r.shard.Activity.throttled.Store(now.UnixNano())\n", new: "",
 			by: only("consumer", "TestThrottledReadsAreSeen"), says: `.*Error:.*`,
 		},
 		{
 			breaks: "an evaluation that does not end is told",
-			file:   "consumer/intake.go", old: "	began := time.Now()\n	s.stands.evaluates()\n", new: "	began := time.Now()\n",
+			file:   "consumer/intake.go", old: "	began := time.Now()\n	s.activity.StartEvaluating()\n", new: "	began := time.Now()\n",
 			by: only("consumer", "TestEvaluationThatTakesLongIsSeen"), says: `.*Error:.*`,
 		},
 		{
 			breaks: "a wait for SNS is no evaluation",
-			file:   "consumer/intake.go", old: "	s.stands.idles()\n	defer s.stands.evaluates()\n", new: "",
+			file:   "consumer/intake.go", old: "	s.activity.StopEvaluating()\n	defer s.activity.StartEvaluating()\n", new: "",
 			by: only("consumer", "TestEvaluationThatTakesLongIsSeen"), says: `.*Error:.*`,
 		},
 		{

@@ -1,4 +1,4 @@
-package consumer
+package read
 
 import (
 	"bytes"
@@ -15,16 +15,16 @@ import (
 func TestReaderSaysWhatItWaitsFor(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newReaderWorld(t)
-		w.budget = newBudget(mib)
+		w.source.credits = NewCredits(Mib)
 		code := func() string {
-			code, _ := w.stands.code()
+			code, _ := w.shard.Activity.Failing()
 			return code
 		}
-		said := func() [2]string { return [2]string{w.stands.waitsFor(false), code()} }
-		pages := make(chan page)
+		said := func() [2]string { return [2]string{w.shard.Activity.WaitsFor(false), code()} }
+		pages := make(chan Page)
 		go func() {
 			for {
-				p, err := w.read(t.Context())
+				p, err := w.Read(t.Context())
 				if err != nil {
 					return
 				}
@@ -33,13 +33,13 @@ func TestReaderSaysWhatItWaitsFor(t *testing.T) {
 		}()
 		next := func() {
 			p := <-pages
-			w.budget.settle(p.credit, 0)
+			w.source.credits.Settle(p.Credit, 0)
 		}
 		require.Equal(t, [2]string{WaitsForState, ""}, said(), "before anything was read")
 		next()
 		synctest.Wait()
 		require.Equal(t, [2]string{"", ""}, said(), "the pause between two reads")
-		require.Equal(t, WaitsForAlerts, w.stands.waitsFor(true))
+		require.Equal(t, WaitsForAlerts, w.shard.Activity.WaitsFor(true))
 
 		hang := w.cloud.Faults.Add(fakeaws.Fault{Service: fakeaws.ServiceKinesis, Kind: fakeaws.BlackHole})
 		time.Sleep(time.Second)
@@ -50,10 +50,10 @@ func TestReaderSaysWhatItWaitsFor(t *testing.T) {
 		denied := w.cloud.Faults.Add(fakeaws.Fault{
 			Service: fakeaws.ServiceKinesis, Err: &fakeaws.Error{Code: "AccessDeniedException", Status: 400},
 		})
-		_, first := w.stands.code()
+		_, first := w.shard.Activity.Failing()
 		time.Sleep(30 * time.Second)
 		require.Equal(t, [2]string{"", "AccessDeniedException"}, said())
-		_, since := w.stands.code()
+		_, since := w.shard.Activity.Failing()
 		require.Equal(t, first, since, "of the first failure in a row, whatever its kind")
 		denied()
 		w.cloud.Faults.Add(fakeaws.Fault{Service: fakeaws.ServiceKinesis, Operation: "GetRecords", Kind: fakeaws.Partition, Times: 1})
@@ -62,21 +62,21 @@ func TestReaderSaysWhatItWaitsFor(t *testing.T) {
 		synctest.Wait()
 		require.Empty(t, code())
 
-		taken, _ := w.budget.tryTake(mib, mib)
+		taken, _ := w.source.credits.tryTake(Mib, Mib)
 		time.Sleep(time.Second)
-		all, wait := w.budget.tryAdmit(credit{bytes: taken}, w.budget.total-w.budget.inUse()+taken)
+		all, wait := w.source.credits.tryAdmit(Credit{bytes: taken}, w.source.credits.total-w.source.credits.InUse()+taken)
 		require.Nil(t, wait)
 		next()
-		all, wait = w.budget.tryAdmit(all, w.budget.total)
+		all, wait = w.source.credits.tryAdmit(all, w.source.credits.total)
 		require.Nil(t, wait)
 		time.Sleep(time.Second)
 		require.Equal(t, [2]string{WaitsForMemory, ""}, said(), "without a credit")
 		w.cloud.Kinesis.Put("stream", "key", bytes.Repeat([]byte("x"), 900<<10))
-		w.budget.overdrawn = true // by the page of another shard
-		w.budget.give(300 << 10)
+		w.source.credits.overdrawn = true // by the page of another shard
+		w.source.credits.Give(300 << 10)
 		time.Sleep(time.Second)
 		require.Equal(t, [2]string{WaitsForMemory, ""}, said(), "with too few for the page that there is")
-		w.budget.give(all.bytes - 300<<10)
+		w.source.credits.Give(all.bytes - 300<<10)
 		next()
 	})
 }

@@ -1,4 +1,4 @@
-package consumer
+package read
 
 import (
 	"context"
@@ -21,9 +21,9 @@ import (
 // A page gets the missing credits if they are there, and is let go unread if they are not. Large ones are decoded a few
 // at a time.
 type answerGate struct {
-	budget   *budget
+	credits  *Credits
 	decoding chan struct{}
-	credit   credit
+	credit   Credit
 	inside   bool
 }
 
@@ -46,7 +46,7 @@ func (g *answerGate) install(o *kinesis.Options) {
 		if res, ok := out.RawResponse.(*smithyhttp.Response); ok && err == nil {
 			if res.ContentLength < 0 {
 				res.Body = &meteredBody{ReadCloser: res.Body, ctx: ctx, gate: g}
-			} else if err = g.enter(ctx, res.ContentLength); err != nil {
+			} else if err = g.Enter(ctx, res.ContentLength); err != nil {
 				_ = res.Body.Close()
 				res.Body = http.NoBody // the SDK drains what an error leaves
 			}
@@ -61,11 +61,11 @@ func (g *answerGate) install(o *kinesis.Options) {
 	})
 }
 
-// enter admits a body of n bytes of JSON, which holds the payload in base64.
-func (g *answerGate) enter(ctx context.Context, n int64) error {
+// Enter admits a body of n bytes of JSON, which holds the payload in base64.
+func (g *answerGate) Enter(ctx context.Context, n int64) error {
 	size := max(int(n/4*3), g.credit.bytes)
 	if size > g.credit.bytes {
-		c, wait := g.budget.tryAdmit(g.credit, size)
+		c, wait := g.credits.tryAdmit(g.credit, size)
 		if wait != nil {
 			return &pageTooLargeError{size}
 		}
@@ -106,7 +106,7 @@ const meterStep = 256 << 10
 // Read implements io.Reader. A body for which there are no credits is taken to be twice as long as what came of it.
 func (b *meteredBody) Read(p []byte) (int, error) {
 	if b.read >= b.admitted {
-		if err := b.gate.enter(b.ctx, b.admitted+meterStep); err != nil {
+		if err := b.gate.Enter(b.ctx, b.admitted+meterStep); err != nil {
 			if large, ok := errors.AsType[*pageTooLargeError](err); ok {
 				large.size = min(2*large.size, answer.MostRecords)
 			}

@@ -1,4 +1,4 @@
-package consumer
+package read
 
 import (
 	"math/rand/v2"

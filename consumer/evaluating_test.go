@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"kinesis-alerter/alert"
+	"kinesis-alerter/consumer/read"
 	"kinesis-alerter/internal/fakeaws"
 )
 
@@ -53,7 +54,7 @@ func TestEvaluationThatTakesLongIsSeen(t *testing.T) {
 		}
 		time.Sleep(time.Minute)
 		s := n.consumer.Status()[0]
-		require.Equal(t, WaitsForAlerts, s.WaitsFor)
+		require.Equal(t, read.WaitsForAlerts, s.WaitsFor)
 		require.Zero(t, s.Evaluating)
 		n.crash(w)
 	})

@@ -1,4 +1,4 @@
-package consumer
+package lanes
 
 import (
 	"context"
@@ -16,66 +16,67 @@ import (
 
 // lanesWorld runs lanes with a publisher of the test's making and notes what was resolved and refused.
 type lanesWorld struct {
-	*lanes
+	*Lanes
 	mu       sync.Mutex
-	resolved []*task
-	held     []string
-	refusals []refusal
-	kept     int // tasks that keep something of their page
+	Resolved []*Task
+	Held     []string
+	Refusals []Refusal
+	Kept     int // tasks that keep something of their page
 }
 
-func (w *lanesWorld) taskFreed(*task) {
+func (w *lanesWorld) Freed(*Task) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.kept--
+	w.Kept--
 }
 
-func (w *lanesWorld) taskResolved(t *task) {
+func (w *lanesWorld) Settled(t *Task) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.resolved = append(w.resolved, t)
+	w.Resolved = append(w.Resolved, t)
 }
 
-func (w *lanesWorld) refused(r refusal) {
+func (w *lanesWorld) Refused(r Refusal) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.refusals = append(w.refusals, r)
-	if r.fate == fateHeld {
-		w.held = append(w.held, r.id)
+	w.Refusals = append(w.Refusals, r)
+	if r.Disposition == Held {
+		w.Held = append(w.Held, r.ID)
 	}
 }
 
 func (w *lanesWorld) heldKeys() int {
-	n, _, _ := w.waiting()
+	n, _, _ := w.Waiting()
 	return n
 }
 
 func newLanesWorld(t *testing.T, parallelism int, publish func(context.Context, *alert.Alert) error) *lanesWorld {
 	t.Helper()
-	return lanesWorldOf(t, laneConfig{parallelism: parallelism, maxBytes: mib, publisher: publisherFunc(publish)})
+	return lanesWorldOf(t, Config{Parallelism: parallelism, MaxBytes: 1 << 20, Publisher: publishFunc(publish)})
 }
 
-func lanesWorldOf(t *testing.T, cfg laneConfig) *lanesWorld {
+func lanesWorldOf(t *testing.T, cfg Config) *lanesWorld {
 	t.Helper()
 	w := &lanesWorld{}
-	cfg.owner = w
-	w.lanes = newLanes(t.Context(), cfg)
+	cfg.Owner = w
+	w.Lanes = New(t.Context(), cfg)
 	return w
 }
 
 // submit queues a task when there is room for it.
-func (w *lanesWorld) submit(ctx context.Context, key string, t *task) error {
-	if err := w.reserve(ctx, t.bytes, time.Hour); err != nil {
+func (w *lanesWorld) submit(ctx context.Context, key string, t *Task) error {
+	if err := w.Reserve(ctx, t.Bytes, time.Hour); err != nil {
 		return err
 	}
-	w.lanes.submit(key, t)
+	t.Key = key
+	w.Submit(t)
 	return nil
 }
 
-func alerts(ids ...string) *task {
-	t := &task{bytes: 100}
+func alerts(ids ...string) *Task {
+	t := &Task{Bytes: 100}
 	for _, id := range ids {
-		t.alerts = append(t.alerts, &alert.Alert{ID: id})
+		t.Alerts = append(t.Alerts, &alert.Alert{ID: id})
 	}
 	return t
 }
@@ -105,11 +106,11 @@ func TestLanesKeepTheOrderOfAKey(t *testing.T) {
 			want[key] = append(want[key], id)
 			require.NoError(t, w.submit(t.Context(), key, alerts(id)))
 		}
-		require.NoError(t, w.quiet(t.Context()))
+		require.NoError(t, w.Quiet(t.Context()))
 		require.Equal(t, want, published)
 		require.Equal(t, 3, most, "three keys at once, not more")
-		require.Len(t, w.resolved, 200)
-		w.stop(ErrStopping)
+		require.Len(t, w.Resolved, 200)
+		w.Stop(errStop)
 	})
 }
 
@@ -130,11 +131,11 @@ func TestLanesHoldOnlyTheKeyOfARejectedAlert(t *testing.T) {
 		for i := range 50 {
 			require.NoError(t, w.submit(t.Context(), "c", alerts(fmt.Sprint(i))))
 		}
-		require.NoError(t, w.quiet(t.Context()))
-		require.Len(t, w.resolved, 50, "the other key went on, with the only worker")
-		require.Equal(t, []string{"poison", "panic"}, w.held)
+		require.NoError(t, w.Quiet(t.Context()))
+		require.Len(t, w.Resolved, 50, "the other key went on, with the only worker")
+		require.Equal(t, []string{"poison", "panic"}, w.Held)
 		require.Equal(t, 2, w.heldKeys())
-		w.stop(ErrStopping)
+		w.Stop(errStop)
 	})
 }
 
@@ -144,15 +145,15 @@ func TestLanesStopReadingWhenTooMuchWaits(t *testing.T) {
 			<-ctx.Done()
 			return context.Cause(ctx)
 		})
-		for i := range maxUnresolved {
+		for i := range MaxUnresolved {
 			require.NoError(t, w.submit(t.Context(), fmt.Sprint(i), alerts("x")))
 		}
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		require.ErrorIs(t, w.submit(ctx, "one more", alerts("x")), context.DeadlineExceeded)
-		w.stop(ErrStopping)
-		require.Empty(t, w.resolved)
-		require.ErrorIs(t, w.submit(t.Context(), "after stop", alerts("x")), ErrStopping)
+		w.Stop(errStop)
+		require.Empty(t, w.Resolved)
+		require.ErrorIs(t, w.submit(t.Context(), "after stop", alerts("x")), errStop)
 	})
 }
 
@@ -167,16 +168,23 @@ func TestLanesLeaveWhatATopicRefusesAtAStop(t *testing.T) {
 			return nil
 		})
 		left := alerts("left", "behind")
-		left.alerts[0].Topic = "gone"
+		left.Alerts[0].Topic = "gone"
 		require.NoError(t, w.submit(t.Context(), "a", left))
 		require.NoError(t, w.submit(t.Context(), "a", alerts("later")))
 		require.NoError(t, w.submit(t.Context(), "b", alerts("fine")))
-		require.NoError(t, w.quiet(t.Context()))
-		require.True(t, w.leaves())
-		require.Len(t, w.resolved, 1)
-		require.Equal(t, "fine", w.resolved[0].alerts[0].ID)
-		require.Empty(t, w.refusals)
+		require.NoError(t, w.Quiet(t.Context()))
+		require.True(t, w.Leaves())
+		require.Len(t, w.Resolved, 1)
+		require.Equal(t, "fine", w.Resolved[0].Alerts[0].ID)
+		require.Empty(t, w.Refusals)
 		require.Zero(t, w.heldKeys())
-		w.stop(ErrStopping)
+		w.Stop(errStop)
 	})
 }
+
+var errStop = errors.New("stopping")
+
+type publishFunc func(context.Context, *alert.Alert) error
+
+func (f publishFunc) Publish(ctx context.Context, a *alert.Alert) error { return f(ctx, a) }
+func (publishFunc) Gather(*alert.Alert, func(error)) bool               { return false }

@@ -1,4 +1,4 @@
-package consumer
+package lanes
 
 import (
 	"context"
@@ -12,13 +12,13 @@ import (
 )
 
 const (
-	// maxUnresolved bounds the records of one shard that wait for SNS. Beyond it the shard is not read on.
-	maxUnresolved = 1024
-	// maxGathered bounds the records of one shard whose alerts wait in digests. Each costs about half a kilobyte here.
-	maxGathered = 100_000
+	// MaxUnresolved bounds the records of one shard that wait for SNS. Beyond it the shard is not read on.
+	MaxUnresolved = 1024
+	// MaxGathered bounds the records of one shard whose alerts wait in digests. Each costs about half a kilobyte here.
+	MaxGathered = 100_000
 )
 
-// lanes deal with the alerts of one shard: several partition keys at once, the alerts of one key one after the other, so
+// Lanes deal with the alerts of one shard: several partition keys at once, the alerts of one key one after the other, so
 // that a key's alerts are accepted in the order of its records.
 //
 // An alert that a digest takes frees its lane at once. While a key has alerts in the digests of a topic, its next one for
@@ -27,8 +27,8 @@ const (
 //
 // A key whose alert cannot go anywhere is held: its lane stops, keeps what it has and takes no worker, and the other keys
 // go on. Letters to the dead have workers of their own: a destination that stands still holds the keys that it concerns.
-type lanes struct {
-	laneConfig
+type Lanes struct {
+	cfg Config
 
 	ctx    context.Context //nolint:containedctx // the lifetime of the lanes' own goroutines, ended by stop
 	cancel context.CancelCauseFunc
@@ -38,7 +38,7 @@ type lanes struct {
 	stopped    bool
 	byKey      map[string]*lane
 	publishing pool // of lanes whose next task is up
-	mailing    pool // of lanes with a letter to send
+	sending    pool // of lanes with a letter to send
 	waiters    []chan struct{}
 	tasks      int           // reserved, and not resolved or gathered
 	bytes      int           // of memory that tasks keep
@@ -49,26 +49,26 @@ type lanes struct {
 	room       chan struct{} // closed when there may be room; nil while nobody waits for that
 }
 
-// laneConfig is what lanes work with.
-type laneConfig struct {
-	parallelism int
-	maxBytes    int // of the records that wait
-	publisher   Publisher
-	deadLetters DeadLetters                       // nil for none
-	instead     func(*alert.Alert) []*alert.Alert // what takes the place of an alert whose topic left the configuration; nil for nothing
-	skip        bool                              // a rejected alert is passed over where there are no dead letters
-	owner       laneOwner
+// Config is what lanes work with.
+type Config struct {
+	Parallelism int
+	MaxBytes    int // of the records that wait
+	Publisher   Publisher
+	DeadLetters DeadLetters                       // nil for none
+	Instead     func(*alert.Alert) []*alert.Alert // what takes the place of an alert whose topic left the configuration; nil for nothing
+	Skip        bool                              // a rejected alert is passed over where there are no dead letters
+	Owner       Owner
 }
 
-// laneOwner is told what becomes of tasks: without a lock held, by the lanes' workers and by the publisher's goroutines,
+// Owner is told what becomes of tasks: without a lock held, by the lanes' workers and by the publisher's goroutines,
 // never after stop has returned.
-type laneOwner interface {
-	// taskFreed says that nothing is kept any more of the page that the task's record came with.
-	taskFreed(t *task)
-	// taskResolved says that all of a task is dealt with.
-	taskResolved(t *task)
-	// refused tells of an alert, or of a letter, that was not accepted.
-	refused(r refusal)
+type Owner interface {
+	// Freed says that nothing is kept any more of the page that the task's record came with.
+	Freed(t *Task)
+	// Settled says that all of a task is dealt with.
+	Settled(t *Task)
+	// Refused tells of an alert, or of a letter, that was not accepted.
+	Refused(r Refusal)
 }
 
 // pool is the workers of one kind.
@@ -80,7 +80,7 @@ type pool struct {
 // lane is one partition key with work.
 type lane struct {
 	key     string
-	queue   []*task
+	queue   []*Task
 	letters []*letter // to send before the queue goes on
 	out     int       // of lanes.out
 	outTo   []topicOut
@@ -115,17 +115,18 @@ func (ln *lane) isOut(topic string) bool {
 	return slices.ContainsFunc(ln.outTo, func(o topicOut) bool { return o.topic == topic && o.n > 0 })
 }
 
-// errNoRoom says that too much waits for SNS.
-var errNoRoom = errors.New("too many records wait for SNS")
+// ErrNoRoom says that too much waits for SNS.
+var ErrNoRoom = errors.New("too many records wait for SNS")
 
-func newLanes(ctx context.Context, cfg laneConfig) *lanes {
-	l := &lanes{laneConfig: cfg, byKey: map[string]*lane{}}
+// New makes lanes that work until ctx is done, or Stop.
+func New(ctx context.Context, cfg Config) *Lanes {
+	l := &Lanes{cfg: cfg, byKey: map[string]*lane{}}
 	l.ctx, l.cancel = context.WithCancelCause(ctx)
 	return l
 }
 
-// reserve waits until a record of some bytes may wait for SNS too. After limit it gives up with errNoRoom.
-func (l *lanes) reserve(ctx context.Context, bytes int, limit time.Duration) error {
+// Reserve waits until a record of some bytes may wait for SNS too. After limit it gives up with errNoRoom.
+func (l *Lanes) Reserve(ctx context.Context, bytes int, limit time.Duration) error {
 	room := l.tryReserve(bytes)
 	if room == nil {
 		return nil
@@ -136,7 +137,7 @@ func (l *lanes) reserve(ctx context.Context, bytes int, limit time.Duration) err
 		select {
 		case <-room:
 		case <-timer.C:
-			return errNoRoom
+			return ErrNoRoom
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		case <-l.ctx.Done():
@@ -148,10 +149,10 @@ func (l *lanes) reserve(ctx context.Context, bytes int, limit time.Duration) err
 
 // tryReserve answers nil when there was room, else a channel that is closed when there may be. Where nothing is kept, one
 // record always fits.
-func (l *lanes) tryReserve(bytes int) <-chan struct{} {
+func (l *Lanes) tryReserve(bytes int) <-chan struct{} {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.gathered < maxGathered && (l.bytes == 0 || l.tasks < maxUnresolved && l.bytes+bytes <= l.maxBytes) {
+	if l.gathered < MaxGathered && (l.bytes == 0 || l.tasks < MaxUnresolved && l.bytes+bytes <= l.cfg.MaxBytes) {
 		l.tasks++
 		l.bytes += bytes
 		return nil
@@ -164,7 +165,7 @@ func (l *lanes) tryReserve(bytes int) <-chan struct{} {
 
 // releaseLocked gives back what is reserved for a task: its place among those that wait and, unless its record has to be
 // kept, its bytes.
-func (l *lanes) releaseLocked(t *task, keep bool) {
+func (l *Lanes) releaseLocked(t *Task, keep bool) {
 	if t.slot {
 		t.slot = false
 		l.tasks--
@@ -179,28 +180,28 @@ func (l *lanes) releaseLocked(t *task, keep bool) {
 	}
 }
 
-// submit queues a task for which room was reserved. After stop it does nothing.
-func (l *lanes) submit(key string, t *task) {
+// Submit queues a task for which room was reserved. After stop it does nothing.
+func (l *Lanes) Submit(t *Task) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.ctx.Err() != nil { // stop may be waiting for the workers already: no new one
 		return
 	}
-	t.slot, t.reserved = true, t.bytes
-	if ln := l.byKey[key]; ln != nil { // it has work, or alerts in digests, or is held
+	t.slot, t.reserved = true, t.Bytes
+	if ln := l.byKey[t.Key]; ln != nil { // it has work, or alerts in digests, or is held
 		ln.queue = append(ln.queue, t)
 		l.scheduleLocked(ln)
 		return
 	}
-	ln := &lane{key: key, queue: []*task{t}}
-	l.byKey[key] = ln
+	ln := &lane{key: t.Key, queue: []*Task{t}}
+	l.byKey[t.Key] = ln
 	l.scheduleLocked(ln)
 }
 
 // scheduleLocked finds a worker for a lane that has something to do, and forgets a lane that has nothing left.
-func (l *lanes) scheduleLocked(ln *lane) {
+func (l *Lanes) scheduleLocked(ln *lane) {
 	p := l.readyLocked(ln)
-	if p == nil || p.running >= l.parallelism {
+	if p == nil || p.running >= l.cfg.Parallelism {
 		return
 	}
 	p.running++
@@ -209,14 +210,14 @@ func (l *lanes) scheduleLocked(ln *lane) {
 }
 
 // readyLocked lines a lane up for the workers that it needs next; nil if it needs none.
-func (l *lanes) readyLocked(ln *lane) *pool {
+func (l *Lanes) readyLocked(ln *lane) *pool {
 	if ln.busy || l.ctx.Err() != nil {
 		return nil
 	}
 	p := &l.publishing
 	switch {
 	case len(ln.letters) > 0:
-		p = &l.mailing
+		p = &l.sending
 	case ln.held:
 		return nil
 	case len(ln.queue) == 0:
@@ -241,36 +242,36 @@ func (p *pool) take() *lane {
 }
 
 // guarded is work whose panic is reported: the watermark, which others share, may be half changed.
-func (l *lanes) guarded(p *pool, ln *lane) {
+func (l *Lanes) guarded(p *pool, ln *lane) {
 	_ = guard.Run(l.ctx, "lanes", func() error { l.work(p, ln); return nil })
 }
 
 // work does what lanes are lined up for, a task or a letter at a time, until nothing is.
-func (l *lanes) work(p *pool, ln *lane) {
+func (l *Lanes) work(p *pool, ln *lane) {
 	for ln != nil {
 		ln = l.next(p, ln, l.step(p, ln))
 	}
 }
 
 // next notes how the step of a lane ended and picks the lane to go on with, or ends the worker.
-func (l *lanes) next(p *pool, ln *lane, end stepEnd) *lane {
+func (l *Lanes) next(p *pool, ln *lane, end stepEnd) *lane {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	ln.busy = false
 	switch end {
-	case taskLeft:
+	case taskDispatched:
 		ln.queue[0] = nil
 		ln.queue = ln.queue[1:]
-	case letterGone:
+	case letterSettled:
 		ln.letters = ln.letters[1:]
 	case taskWaits:
 		ln.waits = true
-	case taskPosted, keyHeld:
+	case letterQueued, keyHeld:
 	case stopped:
 		l.endWorkerLocked(p)
 		return nil
 	}
-	if other := l.readyLocked(ln); other != nil && other != p && other.running < l.parallelism {
+	if other := l.readyLocked(ln); other != nil && other != p && other.running < l.cfg.Parallelism {
 		other.running++
 		first := other.take()
 		l.wg.Go(func() { l.guarded(other, first) })
@@ -282,17 +283,17 @@ func (l *lanes) next(p *pool, ln *lane, end stepEnd) *lane {
 	return nil
 }
 
-func (l *lanes) endWorkerLocked(p *pool) {
+func (l *Lanes) endWorkerLocked(p *pool) {
 	p.running--
 	l.wakeQuietLocked()
 }
 
 // quietLocked says that nothing is on its way: not in a worker, not in a digest.
-func (l *lanes) quietLocked() bool {
-	return l.publishing.running == 0 && l.mailing.running == 0 && l.out == 0
+func (l *Lanes) quietLocked() bool {
+	return l.publishing.running == 0 && l.sending.running == 0 && l.out == 0
 }
 
-func (l *lanes) wakeQuietLocked() {
+func (l *Lanes) wakeQuietLocked() {
 	if !l.quietLocked() {
 		return
 	}
@@ -302,8 +303,8 @@ func (l *lanes) wakeQuietLocked() {
 	l.waiters = nil
 }
 
-// quiet waits until nothing is being published or gathered and nothing but held keys is queued.
-func (l *lanes) quiet(ctx context.Context) error {
+// Quiet waits until nothing is being published or gathered and nothing but held keys is queued.
+func (l *Lanes) Quiet(ctx context.Context) error {
 	l.mu.Lock()
 	if l.quietLocked() {
 		l.mu.Unlock()
@@ -320,16 +321,19 @@ func (l *lanes) quiet(ctx context.Context) error {
 	}
 }
 
-// leaves says that all that waits is left to the next owner, because a topic refuses it.
-func (l *lanes) leaves() bool {
+// TakesDeadLetters reports whether there is a place for dead letters.
+func (l *Lanes) TakesDeadLetters() bool { return l.cfg.DeadLetters != nil }
+
+// Leaves says that all that waits is left to the next owner, because a topic refuses it.
+func (l *Lanes) Leaves() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.left && l.held == 0 && l.quietLocked()
 }
 
-// stop ends publishing; what is not accepted stays unresolved, and so does what digests say from now on. It returns when
+// Stop ends publishing; what is not accepted stays unresolved, and so does what digests say from now on. It returns when
 // no worker is left and nobody is told any more.
-func (l *lanes) stop(cause error) {
+func (l *Lanes) Stop(cause error) {
 	l.mu.Lock()
 	l.stopped = true
 	l.cancel(cause)
@@ -337,9 +341,33 @@ func (l *lanes) stop(cause error) {
 	l.wg.Wait()
 }
 
-// waiting says how many keys are held, how many records wait in digests, and whether one more waits for room.
-func (l *lanes) waiting() (heldKeys, gathered int, crowded bool) {
+// Waiting says how many keys are held, how many records wait in digests, and whether one more waits for room.
+func (l *Lanes) Waiting() (heldKeys, gathered int, crowded bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.held, l.gathered, l.room != nil
+}
+
+// Publisher publishes alerts.
+type Publisher interface {
+	// Publish returns nil when SNS accepted the alert. It retries what can be retried, and holds on a configuration
+	// fault of the topic, until ctx is done (then it returns the context's cause). It returns *alert.RejectedError
+	// when SNS will never accept the message. Safe for concurrent use; many callers share PublishBatch calls.
+	//
+	// It returns *alert.GivenUpError when the configured limits of attempts or age ended the attempts, and
+	// alert.ErrGathering when the topic has begun to gather: the alert is then handed over by Gather.
+	Publish(ctx context.Context, a *alert.Alert) error
+
+	// Gather takes an alert into the digest that its topic gathers at the moment, and answers whether there is one. done is
+	// called once, later and from another goroutine: with nil when SNS accepted the digest, with *alert.RejectedError or
+	// *alert.GivenUpError, or with another error when publishing ended first. The digest keeps the order in which alerts
+	// were gathered, and nothing of the record's payload.
+	Gather(a *alert.Alert, done func(error)) bool
+}
+
+// DeadLetters takes what cannot be published.
+type DeadLetters interface {
+	// Send returns nil when the destination took the letter. It retries what can be retried, and holds on a configuration
+	// fault of the destination, until ctx is done; then it returns the context's cause. Safe for concurrent use.
+	Send(ctx context.Context, l *alert.Letter) error
 }

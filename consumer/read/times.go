@@ -1,10 +1,11 @@
-package consumer
+package read
 
 import (
 	"errors"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/kinesis"
 	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
 
 	"kinesis-alerter/internal/answer"
@@ -51,9 +52,9 @@ func (s *strangeTimes) read(records []types.Record, now time.Time) int {
 }
 
 // expects is what the reader knows about the next answer.
-func (r *pollingReader) expects() *answer.Expect {
+func (r *Polling) expects() *answer.Expect {
 	e := &r.expect
-	*e = answer.Expect{Subject: r.shardID, Shard: r.shardID, AnyTime: r.times.taken}
+	*e = answer.Expect{Subject: r.shard.ID, Shard: r.shard.ID, AnyTime: r.times.taken}
 	switch r.from.Type {
 	case types.ShardIteratorTypeAfterSequenceNumber:
 		e.After = aws.ToString(r.from.SequenceNumber)
@@ -64,26 +65,8 @@ func (r *pollingReader) expects() *answer.Expect {
 	return e
 }
 
-// arrival is the event time of a record. One without arrival time takes that of the shard, or, where there is none yet, the
-// time of the answer.
-func (s *shard) arrival(r *types.Record, p *page) time.Time {
-	if r.ApproximateArrivalTimestamp != nil {
-		s.arrived, s.unknown = *r.ApproximateArrivalTimestamp, time.Time{}
-		return s.arrived
-	}
-	s.unknown = p.date.Add(-p.behind)
-	at := s.eval.EventTime()
-	if s.arrived.After(at) {
-		at = s.arrived
-	}
-	if at.IsZero() {
-		at = p.date
-	}
-	return at
-}
-
 // bears tells the clock what the arrival times of a page say of it.
-func (r *pollingReader) bears(records []types.Record, asked, answered time.Time, tip bool) {
+func (r *Polling) bears(records []types.Record, asked, answered time.Time, tip bool) {
 	after := r.tip
 	if r.tip = (time.Time{}); tip {
 		r.tip = asked
@@ -102,15 +85,22 @@ func (r *pollingReader) bears(records []types.Record, asked, answered time.Time,
 		}
 	}
 	if !after.IsZero() && !first.IsZero() {
-		r.clock.Arrived(first, last, after, answered)
+		r.source.clock.Arrived(first, last, after, answered)
 	}
 }
 
-// reached is the latest arrival of the records so far; zero before the first.
-func (s *shard) reached() time.Time {
-	at := s.arrived
-	if s.eval.Stateful() && s.eval.EventTime().After(at) {
-		at = s.eval.EventTime()
+// nullAnswers judges GetRecords answers without a next iterator. One alone proves nothing: any answer that lost the member
+// looks like it.
+type nullAnswers struct{ before bool }
+
+// claim reports whether an answer says that the shard has ended: it names the children, or it says the same again from a
+// fresh iterator behind the last record.
+func (n *nullAnswers) claim(out *kinesis.GetRecordsOutput) bool {
+	if out.NextShardIterator != nil {
+		n.before = false
+		return false
 	}
-	return at
+	again := n.before && len(out.Records) == 0
+	n.before = true
+	return len(out.ChildShards) > 0 || again
 }

@@ -1,4 +1,4 @@
-package consumer
+package read
 
 import (
 	"slices"
@@ -81,7 +81,7 @@ func TestArrivalThatNothingBearsOut(t *testing.T) {
 					reached = began.Add(time.Duration(test.reached) * time.Second)
 				}
 				records := arrivals(began, test.at...)
-				changed := bearOut(records, reached, now, time.Now())
+				changed := CorrectArrivals(records, reached, now, time.Now())
 				require.Equal(t, test.want, secondsOf(began, records))
 				differ := 0
 				for i := range test.at {
@@ -119,7 +119,7 @@ func TestOneWrongArrivalMovesNoOther(t *testing.T) {
 				reached = began.Add(time.Duration(seconds[from-1]) * time.Second)
 			}
 			page := arrivals(began, told[from:to]...)
-			bearOut(page, reached, clock.New(nil), time.Now())
+			CorrectArrivals(page, reached, clock.New(nil), time.Now())
 			for i, got := range secondsOf(began, page) {
 				switch n := from + i; {
 				case n != wrong:

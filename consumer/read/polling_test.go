@@ -1,8 +1,9 @@
-package consumer
+package read
 
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -29,18 +30,10 @@ import (
 	"kinesis-alerter/internal/fakeaws"
 )
 
-// kinesisClient is a real SDK client on the emulator, with one attempt a call as in production.
-func kinesisClient(cloud *fakeaws.AWS, name string) *kinesis.Client {
-	return kinesis.New(kinesis.Options{
-		Region: "us-east-1", Credentials: credentials.NewStaticCredentialsProvider(name, "secret", ""),
-		HTTPClient: cloud.HTTPClient(), Retryer: aws.NopRetryer{}, APIOptions: []func(*middleware.Stack) error{answer.New(nil, nil).Install},
-	})
-}
-
 // readerWorld is a stream with one shard and a reader of it.
 type readerWorld struct {
 	cloud *fakeaws.AWS
-	*pollingReader
+	*Polling
 	gaps     int
 	unusable int
 }
@@ -50,35 +43,34 @@ func newReaderWorld(t *testing.T) *readerWorld {
 	cloud := fakeaws.New(fakeaws.Options{})
 	cloud.Kinesis.Create("stream", 1)
 	w := &readerWorld{cloud: cloud}
-	w.pollingReader = &pollingReader{
-		shardID: cloud.Kinesis.OpenShards("stream")[0], stream: streamName{name: aws.String("stream")},
-		client: kinesisClient(cloud, "reader"), budget: newBudget(64 * mib), decoding: make(chan struct{}, decodeAtOnce),
-		metrics: newMetrics(prometheus.NewPedanticRegistry()), log: zaptest.NewLogger(t), clock: clock.New(nil), stands: &standing{},
-		pace: newPacer(DefaultPollInterval), from: types.StartingPosition{Type: types.ShardIteratorTypeTrimHorizon},
-		retention: func() time.Duration { return 24 * time.Hour }, onUnusable: func() { w.unusable++ },
-		want: 4 * minCredit, least: minCredit, perItem: 1 << 10, onGap: func(bool) types.StartingPosition {
+	source := NewSource("stream", "", readerClient(cloud, "reader"), pollInterval, NewCredits(64*Mib),
+		NewMetrics(prometheus.NewPedanticRegistry()), clock.New(nil))
+	w.Polling = source.Poll(Shard{
+		ID: cloud.Kinesis.OpenShards("stream")[0], Log: zaptest.NewLogger(t), Activity: &Activity{},
+		Retention: func() time.Duration { return 24 * time.Hour }, OnUnusable: func() { w.unusable++ },
+		OnGap: func(bool) types.StartingPosition {
 			w.gaps++
 			return types.StartingPosition{Type: types.ShardIteratorTypeTrimHorizon}
 		},
-	}
+	}, types.StartingPosition{Type: types.ShardIteratorTypeTrimHorizon})
 	return w
 }
 
 // readUntil reads until n records have come, or the shard ends.
-func (w *readerWorld) readUntil(t *testing.T, n int) (data []string, last page) {
+func (w *readerWorld) readUntil(t *testing.T, n int) (data []string, last Page) {
 	t.Helper()
 	for len(data) < n {
-		p, err := w.read(t.Context())
+		p, err := w.Read(t.Context())
 		require.NoError(t, err)
-		for _, r := range p.records {
+		for _, r := range p.Records {
 			data = append(data, string(r.Data))
 		}
-		w.budget.settle(p.credit, 0)
-		if last = p; p.end {
+		w.source.credits.Settle(p.Credit, 0)
+		if last = p; p.End {
 			break
 		}
 	}
-	require.Zero(t, w.budget.inUse(), "credits are settled")
+	require.Zero(t, w.source.credits.InUse(), "credits are settled")
 	return data, last
 }
 
@@ -157,12 +149,12 @@ func TestReaderEndsWithItsContext(t *testing.T) {
 			w := newReaderWorld(t)
 			w.cloud.Faults.Add(fakeaws.Fault{Operation: "GetRecords", Kind: kind})
 			ctx, cancel := context.WithCancelCause(t.Context())
-			time.AfterFunc(3*time.Second, func() { cancel(ErrStopping) })
+			time.AfterFunc(3*time.Second, func() { cancel(errStopping) })
 			start := time.Now()
-			_, err := w.read(ctx)
-			require.ErrorIs(t, err, ErrStopping)
+			_, err := w.Read(ctx)
+			require.ErrorIs(t, err, errStopping)
 			require.Equal(t, 3*time.Second, time.Since(start))
-			require.Zero(t, w.budget.inUse())
+			require.Zero(t, w.source.credits.InUse())
 		})
 	}
 }
@@ -180,7 +172,7 @@ func TestReaderLostPosition(t *testing.T) {
 				want := w.put(10, 20)
 				w.iterator = ""
 				w.from = types.StartingPosition{
-					Type: types.ShardIteratorTypeAtSequenceNumber, SequenceNumber: last.records[0].SequenceNumber,
+					Type: types.ShardIteratorTypeAtSequenceNumber, SequenceNumber: last.Records[0].SequenceNumber,
 				}
 				got, _ := w.readUntil(t, 10)
 				require.Equal(t, want, got)
@@ -202,17 +194,17 @@ func TestReaderPaces(t *testing.T) {
 		var worst time.Duration
 		start := time.Now()
 		for time.Since(start) < 30*time.Second {
-			p, err := w.read(t.Context())
+			p, err := w.Read(t.Context())
 			require.NoError(t, err)
-			for _, r := range p.records {
+			for _, r := range p.Records {
 				worst = max(worst, time.Since(*r.ApproximateArrivalTimestamp))
 			}
-			w.budget.settle(p.credit, 0)
+			w.source.credits.Settle(p.Credit, 0)
 			w.put(0, 20)
 			time.Sleep(3 * time.Millisecond)
 		}
-		require.LessOrEqual(t, worst, DefaultPollInterval+paceSlack+kclSlack)
-		require.Zero(t, testutil.ToFloat64(w.metrics.readFailures.WithLabelValues("throttled")), "never six calls in a second")
+		require.LessOrEqual(t, worst, pollInterval+paceSlack+kclSlack)
+		require.Zero(t, testutil.ToFloat64(w.source.metrics.readFailures.WithLabelValues("throttled")), "never six calls in a second")
 	})
 }
 
@@ -220,12 +212,12 @@ func TestReaderLastPageAndChildren(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newReaderWorld(t)
 		want := w.put(0, 5)
-		low, high := w.cloud.Kinesis.Split("stream", w.shardID)
+		low, high := w.cloud.Kinesis.Split("stream", w.shard.ID)
 		got, last := w.readUntil(t, 100)
 		require.Equal(t, want, got, "records of the last page are delivered before the end")
-		require.True(t, last.end)
+		require.True(t, last.End)
 		var children []string
-		for _, c := range last.children {
+		for _, c := range last.Children {
 			children = append(children, *c.ShardId)
 		}
 		require.ElementsMatch(t, []string{low, high}, children)
@@ -246,20 +238,20 @@ func TestReaderEmptyPagesWithDataAhead(t *testing.T) {
 func TestReaderKeepsToItsCredits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newReaderWorld(t)
-		w.budget = newBudget(2 * mib)
+		w.source.credits = NewCredits(2 * Mib)
 		large := bytes.Repeat([]byte("x"), 200<<10)
 		for range 100 {
 			w.cloud.Kinesis.Put("stream", "key", large)
 		}
 		n, most := 0, 0
 		for n < 100 {
-			p, err := w.read(t.Context())
+			p, err := w.Read(t.Context())
 			require.NoError(t, err)
-			n += len(p.records)
-			most = max(most, p.credit.bytes)
-			w.budget.settle(p.credit, 0)
+			n += len(p.Records)
+			most = max(most, p.Credit.bytes)
+			w.source.credits.Settle(p.Credit, 0)
 		}
-		require.LessOrEqual(t, most, 2*mib)
+		require.LessOrEqual(t, most, 2*Mib)
 	})
 }
 
@@ -272,10 +264,10 @@ func TestReaderCatchesUpWithGrowingPages(t *testing.T) {
 		start := time.Now()
 		n := 0
 		for n < 100_000 {
-			p, err := w.read(t.Context())
+			p, err := w.Read(t.Context())
 			require.NoError(t, err)
-			n += len(p.records)
-			w.budget.settle(p.credit, 0)
+			n += len(p.Records)
+			w.source.credits.Settle(p.Credit, 0)
 		}
 		require.Less(t, time.Since(start), 10*time.Second)
 	})
@@ -285,7 +277,7 @@ func TestReaderCatchesUpWithGrowingPages(t *testing.T) {
 func TestReaderByARN(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newReaderWorld(t)
-		w.stream = streamName{arn: aws.String(testARN)}
+		w.source.stream = streamName{arn: aws.String("arn:aws:kinesis:us-east-1:000000000000:stream/stream")}
 		want := w.put(0, 10)
 		got, _ := w.readUntil(t, 10)
 		require.Equal(t, want, got)
@@ -309,11 +301,11 @@ func (bareKinesis) GetRecords(context.Context, *kinesis.GetRecordsInput, ...func
 // TestReaderBareAnswer is defect 29: an answer without MillisBehindLatest is a nil dereference in the library.
 func TestReaderBareAnswer(t *testing.T) {
 	w := newReaderWorld(t)
-	w.client = bareKinesis{}
-	p, err := w.read(t.Context())
+	w.source.client = bareKinesis{}
+	p, err := w.Read(t.Context())
 	require.NoError(t, err)
-	require.Len(t, p.records, 1)
-	require.Zero(t, p.behind)
+	require.Len(t, p.Records, 1)
+	require.Zero(t, p.Behind)
 }
 
 // TestReaderIteratorsThatExpireAtOnce: a clock far ahead makes every iterator an expired one.
@@ -323,11 +315,11 @@ func TestReaderIteratorsThatExpireAtOnce(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
 		calls := &expiredKinesis{stop: cancel}
-		w.client = calls
-		_, err := w.read(ctx)
+		w.source.client = calls
+		_, err := w.Read(ctx)
 		require.ErrorIs(t, err, context.DeadlineExceeded)
 		require.Less(t, calls.n, 100)
-		require.Zero(t, w.budget.inUse())
+		require.Zero(t, w.source.credits.InUse())
 	})
 }
 
@@ -349,9 +341,9 @@ func (k *expiredKinesis) GetRecords(context.Context, *kinesis.GetRecordsInput, .
 func TestReaderCutsAPageThatDoesNotFit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newReaderWorld(t)
-		w.budget = newBudget(mib)
-		elsewhere, _ := w.budget.tryTake(mib, mib)
-		stuck, wait := w.budget.tryAdmit(credit{bytes: elsewhere}, 2*mib) // overdraws for as long as the test takes
+		w.source.credits = NewCredits(Mib)
+		elsewhere, _ := w.source.credits.tryTake(Mib, Mib)
+		stuck, wait := w.source.credits.tryAdmit(Credit{bytes: elsewhere}, 2*Mib) // overdraws for as long as the test takes
 		require.Nil(t, wait)
 		require.True(t, stuck.overdraft)
 		large := bytes.Repeat([]byte("x"), 20<<10)
@@ -359,20 +351,20 @@ func TestReaderCutsAPageThatDoesNotFit(t *testing.T) {
 			large = fmt.Appendf(large[:20<<10], "%d", i)
 			w.cloud.Kinesis.Put("stream", "key", bytes.Clone(large))
 		}
-		w.cloud.Kinesis.Split("stream", w.shardID)
+		w.cloud.Kinesis.Split("stream", w.shard.ID)
 		n := 0
 		for end := false; !end; {
-			p, err := w.read(t.Context())
+			p, err := w.Read(t.Context())
 			require.NoError(t, err)
-			for _, r := range p.records {
+			for _, r := range p.Records {
 				require.Equal(t, fmt.Sprint(n), string(r.Data[20<<10:]))
 				n++
 			}
-			w.budget.settle(credit{bytes: p.credit.bytes}, 0)
-			end = p.end
+			w.source.credits.Settle(Credit{bytes: p.Credit.bytes}, 0)
+			end = p.End
 		}
 		require.Equal(t, 100, n)
-		require.Equal(t, stuck.bytes, w.budget.inUse())
+		require.Equal(t, stuck.bytes, w.source.credits.InUse())
 	})
 }
 
@@ -446,39 +438,38 @@ func manyReaders(t *testing.T, announced bool) {
 		for i := range 40 * shards {
 			cloud.Kinesis.Put("stream", fmt.Sprint(i), large)
 		}
-		pool, decoding := newBudget(16*mib), make(chan struct{}, decodeAtOnce)
-		m := newMetrics(prometheus.NewPedanticRegistry())
+		pool, decoding := NewCredits(16*Mib), make(chan struct{}, decodeAtOnce)
+		m := NewMetrics(prometheus.NewPedanticRegistry())
 		var most atomic.Int64
 		var inMemory peak
 		var wg sync.WaitGroup
 		for _, id := range cloud.Kinesis.OpenShards("stream") {
-			o := kinesisClient(cloud, id).Options()
+			o := readerClient(cloud, id).Options()
 			o.HTTPClient = slowClient{o.HTTPClient, announced, &inMemory}
 			client := kinesis.New(o)
-			r := &pollingReader{
-				shardID: id, stream: streamName{name: aws.String("stream")}, client: client,
-				budget: pool, decoding: decoding, metrics: m, log: zaptest.NewLogger(t), clock: clock.New(nil), stands: &standing{}, pace: newPacer(DefaultPollInterval),
-				from: types.StartingPosition{Type: types.ShardIteratorTypeTrimHorizon},
-				want: 4 * minCredit, least: minCredit, perItem: 1 << 10,
-			}
+			source := NewSource("stream", "", client, pollInterval, pool, m, clock.New(nil))
+			source.decoding = decoding
+			r := source.Poll(Shard{
+				ID: id, Log: zaptest.NewLogger(t), Activity: &Activity{}, Retention: func() time.Duration { return 0 },
+			}, types.StartingPosition{Type: types.ShardIteratorTypeTrimHorizon})
 			wg.Go(func() {
 				for n := 0; n < perShard; {
-					p, err := r.read(t.Context())
+					p, err := r.Read(t.Context())
 					if err != nil {
 						return
 					}
-					n += len(p.records)
-					most.Store(max(most.Load(), int64(pool.inUse())))
+					n += len(p.Records)
+					most.Store(max(most.Load(), int64(pool.InUse())))
 					time.Sleep(50 * time.Millisecond)
-					pool.settle(p.credit, 0)
+					pool.Settle(p.Credit, 0)
 				}
 			})
 		}
 		wg.Wait()
-		require.LessOrEqual(t, most.Load(), int64(16*mib))
-		require.Zero(t, pool.inUse())
+		require.LessOrEqual(t, most.Load(), int64(16*Mib))
+		require.Zero(t, pool.InUse())
 		require.Empty(t, decoding)
-		require.LessOrEqual(t, inMemory.most, 2*16*mib*4/3, "base64, with as much again for small pages under way")
+		require.LessOrEqual(t, inMemory.most, 2*16*Mib*4/3, "base64, with as much again for small pages under way")
 	})
 }
 
@@ -487,7 +478,7 @@ func TestReaderAnswersHandoffsInItsPauses(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newReaderWorld(t)
 		wanted := make(chan struct{})
-		w.wanted = func() <-chan struct{} { return wanted }
+		w.shard.Wanted = func() <-chan struct{} { return wanted }
 		w.put(0, 1)
 		w.readUntil(t, 1)
 		w.pace.next = time.Now().Add(10 * time.Second)
@@ -496,7 +487,7 @@ func TestReaderAnswersHandoffsInItsPauses(t *testing.T) {
 			close(wanted)
 		}()
 		start := time.Now()
-		_, err := w.read(t.Context())
+		_, err := w.Read(t.Context())
 		require.ErrorIs(t, err, errWanted)
 		require.Equal(t, 50*time.Millisecond, time.Since(start))
 	})
@@ -507,12 +498,25 @@ func TestReaderTellsOfThrottlingNowAndThen(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newReaderWorld(t)
 		core, logs := observer.New(zap.WarnLevel)
-		w.log = zap.New(core)
+		w.shard.Log = zap.New(core)
 		w.cloud.Faults.Add(fakeaws.Throttle(fakeaws.ServiceKinesis, "GetRecords"))
 		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 		defer cancel()
-		_, err := w.read(ctx)
+		_, err := w.Read(ctx)
 		require.Error(t, err)
 		require.Equal(t, 5, logs.FilterMessage("reads are throttled, the shard is read less often").Len())
+	})
+}
+
+const pollInterval = 200 * time.Millisecond
+
+var errStopping = errors.New("stopping")
+
+// readerClient is a real SDK client on the emulator, with one attempt a call as in production.
+func readerClient(cloud *fakeaws.AWS, name string) *kinesis.Client {
+	return kinesis.New(kinesis.Options{
+		Region: "us-east-1", Credentials: credentials.NewStaticCredentialsProvider(name, "secret", ""),
+		HTTPClient: cloud.HTTPClient(), Retryer: aws.NopRetryer{},
+		APIOptions: []func(*middleware.Stack) error{answer.New(nil, nil).Install},
 	})
 }

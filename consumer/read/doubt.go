@@ -1,4 +1,4 @@
-package consumer
+package read
 
 import (
 	"time"
@@ -37,22 +37,22 @@ type doubt struct {
 func (d *doubt) active() bool { return d.position.Type != "" }
 
 // overtaken reports whether what follows the position may have left the stream, by the time up to which it was read.
-func (r *pollingReader) overtaken(now time.Time) bool {
+func (r *Polling) overtaken(now time.Time) bool {
 	d := &r.doubt
-	return !d.active() && r.from.SequenceNumber != nil && !d.caughtUp.IsZero() && r.retains() > 0 &&
-		r.clock.At(now).Sub(d.caughtUp) > r.retains() && now.Sub(d.cleared) >= doubtEvery
+	return !d.active() && r.from.SequenceNumber != nil && !d.caughtUp.IsZero() && r.shard.Retention() > 0 &&
+		r.source.clock.At(now).Sub(d.caughtUp) > r.shard.Retention() && now.Sub(d.cleared) >= doubtEvery
 }
 
 // adrift reports whether a page says that the position is before all that the stream holds: it is empty, and as far behind
 // as the retention.
-func (r *pollingReader) adrift(p *page) bool {
+func (r *Polling) adrift(p *Page) bool {
 	d := &r.doubt
-	return !d.active() && len(p.records) == 0 && !p.null && r.from.Type != types.ShardIteratorTypeTrimHorizon && r.retains() > 0 &&
-		p.behind >= r.retains()-retentionSlack && p.at.Sub(d.cleared) >= doubtEvery
+	return !d.active() && len(p.Records) == 0 && !p.Null && r.from.Type != types.ShardIteratorTypeTrimHorizon && r.shard.Retention() > 0 &&
+		p.Behind >= r.shard.Retention()-retentionSlack && p.At.Sub(d.cleared) >= doubtEvery
 }
 
 // accepts reports whether a page is to be taken in, or is read again from another position.
-func (r *pollingReader) accepts(p *page) bool {
+func (r *Polling) accepts(p *Page) bool {
 	switch {
 	case r.doubt.active():
 		if !r.judge(p) {
@@ -62,22 +62,14 @@ func (r *pollingReader) accepts(p *page) bool {
 		r.raiseDoubt()
 		return false
 	}
-	if at := p.caughtUp(); !p.null && at.After(r.doubt.caughtUp) {
+	if at := p.CaughtUp(); !p.Null && at.After(r.doubt.caughtUp) {
 		r.doubt.caughtUp = at
 	}
 	return true
 }
 
-// retains is how long the stream keeps its records; 0 while that is not known.
-func (r *pollingReader) retains() time.Duration {
-	if r.retention == nil {
-		return 0
-	}
-	return r.retention()
-}
-
 // refuse takes a refusal of the position in.
-func (r *pollingReader) refuse(now time.Time) {
+func (r *Polling) refuse(now time.Time) {
 	d := &r.doubt
 	if d.refused == 0 {
 		d.since = now
@@ -88,39 +80,39 @@ func (r *pollingReader) refuse(now time.Time) {
 }
 
 // raiseDoubt looks at the oldest record.
-func (r *pollingReader) raiseDoubt() {
+func (r *Polling) raiseDoubt() {
 	r.doubt.position = r.from
 	r.restart(types.StartingPosition{Type: types.ShardIteratorTypeTrimHorizon})
 }
 
-func (r *pollingReader) restart(from types.StartingPosition) {
+func (r *Polling) restart(from types.StartingPosition) {
 	r.from, r.iterator, r.tip = from, "", time.Time{}
 }
 
 // judge decides about a position in doubt by a page from the beginning of the shard. It answers whether the page is to be
 // taken in; if not, its records are read again.
-func (r *pollingReader) judge(p *page) (take bool) {
+func (r *Polling) judge(p *Page) (take bool) {
 	d := &r.doubt
 	was := d.position
-	if len(p.records) == 0 {
-		if p.behind > 0 && !p.null {
+	if len(p.Records) == 0 {
+		if p.Behind > 0 && !p.Null {
 			return false // the oldest record is still to come
 		}
-	} else if was.SequenceNumber != nil && position.CompareSequences(aws.ToString(p.records[0].SequenceNumber), *was.SequenceNumber) <= 0 {
+	} else if was.SequenceNumber != nil && position.CompareSequences(aws.ToString(p.Records[0].SequenceNumber), *was.SequenceNumber) <= 0 {
 		d.position = types.StartingPosition{}
-		if d.refused == 0 || p.at.Sub(d.since) < unusableAfter {
-			d.cleared = p.at
+		if d.refused == 0 || p.At.Sub(d.since) < unusableAfter {
+			d.cleared = p.At
 			r.restart(was) // what it names is still there
 			return false
 		}
-		r.log.Error("Kinesis refuses the position to read from, although older records are there: the shard is read again from its oldest record",
+		r.shard.Log.Error("Kinesis refuses the position to read from, although older records are there: the shard is read again from its oldest record",
 			zap.Stringp("sequence_number", was.SequenceNumber))
-		r.onUnusable()
+		r.shard.OnUnusable()
 		*d = doubt{}
 		return true
 	}
 	*d = doubt{caughtUp: d.caughtUp}
-	if from := r.onGap(len(p.records) > 0 && was.SequenceNumber != nil); from.Type != types.ShardIteratorTypeTrimHorizon {
+	if from := r.shard.OnGap(len(p.Records) > 0 && was.SequenceNumber != nil); from.Type != types.ShardIteratorTypeTrimHorizon {
 		r.restart(from) // the checkpoint behind the snapshot, which may be gone as well
 		return false
 	}
