@@ -24,7 +24,7 @@ const (
 	formatEnds = 3
 
 	// SnapshotFormat is the latest format that this version reads and writes.
-	SnapshotFormat = formatEnds
+	StateFormat = formatEnds
 )
 
 const (
@@ -73,14 +73,14 @@ func (a *agreement) keyed() bool { return a.has(formatKeyed) }
 // one. After that a later format is taken up at once, and nothing else changes. An evaluator that is told nothing uses the latest
 // format, with a key that everybody knows.
 func (e *Evaluator) Agree(key HashKey, format int) {
-	e.agreed = agreement{key, byte(min(max(format, formatPlain), SnapshotFormat))}
+	e.agreed = agreement{key, byte(min(max(format, formatPlain), StateFormat))}
 	m := e.memory
 	if m.empty() {
 		m.agreement = e.agreed
 		return
 	}
 	if m.format < e.agreed.format {
-		m.raise(e.agreed)
+		m.upgrade(e.agreed)
 	}
 }
 
@@ -100,7 +100,7 @@ func (m *memory) empty() bool {
 }
 
 // raise continues in a later format. What has a hash key keeps it.
-func (m *memory) raise(to agreement) {
+func (m *memory) upgrade(to agreement) {
 	keyed := m.keyed()
 	if keyed {
 		to.key = m.key
@@ -116,7 +116,7 @@ func (m *memory) rehash() {
 		for _, en := range r.entries {
 			en.grade = en.severity // what a restart would have kept
 			if en.window != nil {
-				en.window.raise()
+				en.window.upgrade()
 			}
 			if short := m.shortened(r.rule, en.key); short != en.key {
 				m.rename(en, short)

@@ -166,7 +166,7 @@ func TestAttributeConfigErrors(t *testing.T) {
 		{
 			"template",
 			RuleConfig{Attributes: map[string]AttributeConfig{"a": {Value: "{{ .Nosuch }}"}}},
-			`rules[0].attributes.a.value: "{{ .Nosuch }}": can't evaluate field Nosuch in type *alert.messageData (line 1, column 4 of the value)`,
+			`rules[0].attributes.a.value: "{{ .Nosuch }}": can't evaluate field Nosuch: there is no such thing in a message (line 1, column 4 of the value)`,
 		},
 		{
 			"constant range",

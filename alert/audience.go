@@ -29,7 +29,7 @@ func (r *rule) route(topic string) *route {
 }
 
 // ruleSaid and topicSaid are the words of a rule and of a topic, as a snapshot keeps them.
-type ruleSaid struct {
+type savedRuleWords struct {
 	Severity   string                     `json:"severity,omitempty"`
 	Absence    bool                       `json:"absence,omitempty"`
 	Labels     map[string]string          `json:"labels,omitempty"`
@@ -40,29 +40,29 @@ type ruleSaid struct {
 	Attributes map[string]AttributeConfig `json:"attributes,omitempty"`
 }
 
-type topicSaid struct {
+type savedTopicWords struct {
 	Subject string            `json:"subject,omitempty"`
 	Message string            `json:"message,omitempty"`
 	Bodies  map[string]string `json:"bodies,omitempty"`
 	Group   string            `json:"group,omitempty"`
 }
 
-func saidByRule(c RuleConfig) []byte {
-	b, _ := json.Marshal(ruleSaid{ // texts and maps of texts can always be written
+func encodeRuleWords(c RuleConfig) []byte {
+	b, _ := json.Marshal(savedRuleWords{ // texts and maps of texts can always be written
 		c.Severity, c.Absence.After > 0, c.Labels, c.Subject, c.Message, c.Runbook, c.Dashboard, c.Attributes,
 	})
 	return b
 }
 
-func saidByTopic(c TopicConfig) []byte {
-	b, _ := json.Marshal(topicSaid{c.Subject, c.Message, c.Bodies, c.GroupID})
+func encodeTopicWords(c TopicConfig) []byte {
+	b, _ := json.Marshal(savedTopicWords{c.Subject, c.Message, c.Bodies, c.GroupID})
 	return b
 }
 
 // rendererOf makes the renderer of words that were in force before. Words that cannot be read any more are the default ones.
 func rendererOf(rule, stream string, own, shared []byte) *renderer {
-	var said ruleSaid
-	var topic topicSaid
+	var said savedRuleWords
+	var topic savedTopicWords
 	c, t := RuleConfig{Name: rule, Severity: SeverityWarning}, TopicConfig{}
 	if json.Unmarshal(own, &said) == nil && json.Unmarshal(shared, &topic) == nil {
 		c = RuleConfig{
@@ -85,27 +85,27 @@ func rendererOf(rule, stream string, own, shared []byte) *renderer {
 }
 
 // tally notes whether somebody was told of an entry.
-func (en *entry) tally() {
-	if tells := en.firing && en.told; tells != en.counted {
-		if en.counted = tells; tells {
-			en.of.telling++
+func (en *entry) countNotified() {
+	if tells := en.firing && en.notified; tells != en.countedNotified {
+		if en.countedNotified = tells; tells {
+			en.of.notifiedKeys++
 		} else {
-			en.of.telling--
+			en.of.notifiedKeys--
 		}
 	}
 }
 
 // heard are the topics that were told of an entry.
-func (m *ruleMemory) heard(en *entry) []string {
-	if en.heard == 0 {
+func (m *ruleMemory) audienceOf(en *entry) []string {
+	if en.audience == 0 {
 		return m.rule.audience
 	}
-	return m.audiences[en.heard-1]
+	return m.audiences[en.audience-1]
 }
 
 // hears notes who was told of an entry.
-func (m *ruleMemory) hears(en *entry, topics []string) {
-	en.heard = 0
+func (m *ruleMemory) setAudience(en *entry, topics []string) {
+	en.audience = 0
 	if slices.Equal(topics, m.rule.audience) {
 		return
 	}
@@ -114,41 +114,41 @@ func (m *ruleMemory) hears(en *entry, topics []string) {
 		i = len(m.audiences)
 		m.audiences = append(m.audiences, topics)
 	}
-	en.heard = uint16(min(i+1, 1<<16-1))
+	en.audience = uint16(min(i+1, 1<<16-1))
 }
 
 // joins says that whoever hears of the rule now has heard of the entry, too.
-func (m *ruleMemory) joins(en *entry) {
-	if en.heard != 0 {
-		m.hears(en, union(m.heard(en), m.rule.audience))
+func (m *ruleMemory) addAudience(en *entry) {
+	if en.audience != 0 {
+		m.setAudience(en, union(m.audienceOf(en), m.rule.audience))
 	}
 }
 
 // receive takes over what is known of who was told of an entry that another version of the rule left behind, or none.
-func (m *ruleMemory) receive(en *entry, t *told) {
-	place := en.heard
-	if en.heard = 0; t == nil || !en.firing || !en.told {
+func (m *ruleMemory) receiveAudience(en *entry, t *notifiedSection) {
+	place := en.audience
+	if en.audience = 0; t == nil || !en.firing || !en.notified {
 		return
 	}
 	topics := t.audiences[place]
 	if len(topics) == 0 && len(m.rule.audience) > 0 {
-		en.told = false // nobody was
+		en.notified = false // nobody was
 		return
 	}
-	m.hears(en, topics)
+	m.setAudience(en, topics)
 	for _, x := range t.topics {
 		if m.rule.route(x.name) == nil && slices.Contains(topics, x.name) {
-			if m.left == nil {
-				m.left = map[string]*leftTopic{}
+			if m.formerTopics == nil {
+				m.formerTopics = map[string]*formerTopic{}
 			}
-			m.left[x.name] = &leftTopic{own: t.words, shared: x.words}
-			m.owing = true
+			m.formerTopics[x.name] = &formerTopic{own: t.words, shared: x.words}
+			m.oweEnds = true
 		}
 	}
 }
 
 // leftTopic is a topic to which the rule no longer goes, with the words in force before.
-type leftTopic struct {
+type formerTopic struct {
 	own, shared []byte
 	route       *route
 }

@@ -29,7 +29,7 @@ func (e *Evaluator) BringBack(now time.Time) time.Duration {
 	if e.clock.eventTime.After(now) {
 		e.clock.eventTime = timeOf(limit)
 	}
-	m.clock, m.watchdog, m.noted = min(m.clock, limit), min(m.watchdog, limit), min(m.noted, limit)
+	m.clock, m.watchdog, m.loggedNotJSON = min(m.clock, limit), min(m.watchdog, limit), min(m.loggedNotJSON, limit)
 	for i := range m.former {
 		m.former[i].used = min(m.former[i].used, limit)
 	}
@@ -65,8 +65,8 @@ func (l *lifecycle) bringBack(r *rule, en *entry, limit int64) {
 	if en.window != nil {
 		en.window.back(limit / r.window.step)
 	}
-	if en.kin != nil {
-		en.kin.born = min(en.kin.born, limit-1) // before the claims
+	if en.provisional != nil {
+		en.provisional.partedAt = min(en.provisional.partedAt, limit-1) // before the claims
 	}
 	if en.due > limit {
 		l.reschedule(r, en, limit)
@@ -87,9 +87,9 @@ func (s *window) back(n int64) {
 	}
 	s.panes = moved(s.panes)
 	all := []map[uint64]int64{s.values, s.legacy}
-	if h := s.hush; h != nil {
+	if h := s.silenced; h != nil {
 		h.panes = moved(h.panes)
-		all = append(all, h.heard)
+		all = append(all, h.audible)
 	}
 	for _, values := range all {
 		for hash, seen := range values {

@@ -297,7 +297,7 @@ func (c *Config) onlyTopic() string {
 	return ""
 }
 
-// Validate reports every fault of c, each as a *ConfigError, joined. It applies the defaults first.
+// Validate is Compile for a caller that wants to know the faults only. It keeps nothing of what it compiles.
 func (c Config) Validate() error {
 	_, err := compileRules(c.WithDefaults(), (*rule).forget)
 	return err
@@ -343,10 +343,10 @@ func compileConfig(c Config) (*compiled, error) {
 		conditions[i] = r.formula.When
 	}
 	out.index = condition.NewIndex(conditions, out.schema.Slots)
-	out.mindful = condition.NewRuleSet(len(out.rules))
+	out.needNonMatches = condition.NewRuleSet(len(out.rules))
 	for _, r := range out.rules {
-		if r.minds() {
-			out.mindful.Add(r.place)
+		if r.needsNonMatches() {
+			out.needNonMatches.Add(r.place)
 		}
 		out.stateful = out.stateful || r.stateful()
 	}

@@ -33,7 +33,7 @@ func TestConfigErrors(t *testing.T) {
 format: "xml": must be json or text
 topics.a b: "a b": must be 1 to 64 letters, digits or any of _-
 topics.a b.message: "{{ if }}": missing value for if (line 1, column 1 of the value)
-topics.oncall.subject: "{{ .Record.Dta }}": can't evaluate field Dta in type alert.RecordData (line 1, column 11 of the value)
+topics.oncall.subject: "{{ .Record.Dta }}": can't evaluate field Dta: a record has no such thing (line 1, column 11 of the value)
 rules[1].when: "SCORE >\n  now()": now is not available: a decision depends on the record only; use arrival or age (line 2, column 3 of the value)
 rules[1].severity: "fatal": must be critical, warning, info, or an expression that gives one of them
 rules[1].topics[0]: "onkall": is not one of the topics: a b, oncall

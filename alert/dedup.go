@@ -19,7 +19,7 @@ func (d dedup) mutes(c *candidate) (until time.Time, ok bool) {
 		return time.Time{}, false
 	}
 	end := en.sent + int64(d)
-	return timeOf(end), c.now < end && !c.life.graver(c.rule, en) && !en.owed(c.now)
+	return timeOf(end), c.now < end && !c.life.escalates(c.rule, en) && !en.mustNotify(c.now)
 }
 
 func (dedup) reason() Reason { return ReasonDedup }

@@ -25,57 +25,57 @@ func (r *rule) repeatAt(sent, to int64) int64 {
 }
 
 // expire does what is due for an entry, at the time at which it was due. Time comes as far as to.
-func (l *lifecycle) expire(en *entry, to int64) {
+func (l *lifecycle) runDue(en *entry, to int64) {
 	r, due, fired := en.of.rule, en.due, en.firing
-	o := &occasion{at: timeOf(due)}
+	t := &trigger{at: timeOf(due)}
 	switch {
 	case r.absence.After > 0:
 		if !en.firing && due >= en.held+millis(r.absence.After) {
-			en.firing, en.told, en.since = true, false, en.held
-			l.announce(r, en, o)
+			en.firing, en.notified, en.since = true, false, en.held
+			l.announce(r, en, t)
 		}
 	case r.window != nil && r.window.tumbling && due >= r.window.end(en.window):
-		if r.window.whole(en.window) && !r.lost(en, due-r.window.length) {
-			l.judgeWindow(r, en, o, due) // the window that ends here
+		if r.window.complete(en.window) && !r.windowLapsed(en, due-r.window.length) {
+			l.judgeWindow(r, en, t, due) // the window that ends here
 		}
 		r.window.advance(en.window, due)
 		r.window.skip(en.window, to)
-	case r.window != nil && !r.window.tumbling && r.turns(en, due):
-		if r.window.advance(en.window, due); r.window.whole(en.window) {
-			l.judgeWindow(r, en, o, due)
+	case r.window != nil && !r.window.tumbling && r.windowDue(en, due):
+		if r.window.advance(en.window, due); r.window.complete(en.window) {
+			l.judgeWindow(r, en, t, due)
 		}
 		r.window.skip(en.window, to)
 	case !en.firing && en.since != 0 && r.hold.Time > 0 && due >= en.since+millis(r.hold.Time):
 		if r.resolve.Time > 0 && due >= en.held+millis(r.resolve.Time) {
-			l.conclude(r, en, nil) // it is over before it could fire
+			l.endPeriod(r, en, nil) // it is over before it could fire
 		} else {
-			l.holds(r, en, o, due) // nothing has said that it does not hold any more
+			l.holds(r, en, t, due) // nothing has said that it does not hold any more
 		}
 	}
 	switch {
 	case !en.firing:
 	case r.givesUp(en) != 0 && due >= r.givesUp(en):
-		l.giveUp(r, en, o)
+		l.giveUp(r, en, t)
 		return
 	case r.resolve.Time > 0 && due >= en.held+millis(r.resolve.Time):
-		l.conclude(r, en, o)
-	case r.repeat > 0 && en.told && due >= en.sent+r.repeat:
+		l.endPeriod(r, en, t)
+	case r.repeat > 0 && en.notified && due >= en.sent+r.repeat:
 		if at := r.repeatAt(en.sent, min(to, r.lastRepeat(en))); at > due {
 			en.sent = at - r.repeat // unless it is resolved before
 		} else {
-			l.again(r, en, o)
+			l.repeat(r, en, t)
 		}
-	case !fired || !r.owes(en) || l.nextRecheck(r, en, due-1) > due:
-	case !en.told:
-		if l.mute(r, en, o, false) == nil {
-			l.tell(r, en, o)
+	case !fired || !r.needsRecheck(en) || l.nextRecheck(r, en, due-1) > due:
+	case !en.notified:
+		if l.mute(r, en, t, false) == nil {
+			l.notify(r, en, t)
 		}
-	case l.graver(r, en):
-		if l.mute(r, en, o, false) == nil {
-			l.tellRise(r, en, o)
+	case l.escalates(r, en):
+		if l.mute(r, en, t, false) == nil {
+			l.notifyEscalation(r, en, t)
 		}
 	}
-	if r.owes(en) {
+	if r.needsRecheck(en) {
 		due = max(due, to-maxSteps*maxRecheckInterval)
 	}
 	l.reschedule(r, en, due)
@@ -83,7 +83,7 @@ func (l *lifecycle) expire(en *entry, to int64) {
 
 // turns says whether a window that slides may be another one by now, or has to say whether a claim still holds. Nothing else that is
 // due judges it, or for and resolve in records would count that.
-func (r *rule) turns(en *entry, due int64) bool {
+func (r *rule) windowDue(en *entry, due int64) bool {
 	switch {
 	case due >= r.window.end(en.window):
 		return true
@@ -96,7 +96,7 @@ func (r *rule) turns(en *entry, due int64) bool {
 // givesUp is when a key whose absence was told is given up; 0 for never. It is when the absence has been reported for as long as is
 // configured, in place of the next repetition; who heard of it late hears of it once more first, or as long.
 func (r *rule) givesUp(en *entry) int64 {
-	if !r.perKey() || !en.told {
+	if !r.perKey() || !en.notified {
 		return 0
 	}
 	wait := millis(r.absence.GiveUp)
@@ -118,10 +118,10 @@ func (r *rule) lastRepeat(en *entry) int64 {
 func (r *rule) perKey() bool { return r.absence.After > 0 && r.absence.Of == AbsenceOfKey }
 
 // giveUp says the last word on a key that does not come back, and forgets it: it would be reported for ever.
-func (l *lifecycle) giveUp(r *rule, en *entry, o *occasion) {
-	o.ended = "no record has come for " + template.Duration(time.Duration(o.ms()-en.held)*time.Millisecond) +
+func (l *lifecycle) giveUp(r *rule, en *entry, t *trigger) {
+	t.ended = "no record has come for " + template.Duration(time.Duration(t.ms()-en.held)*time.Millisecond) +
 		", so the key is given up; it is reported again once it sends and then stops"
-	l.conclude(r, en, o)
+	l.endPeriod(r, en, t)
 	l.memory.drop(en)
 }
 
@@ -139,7 +139,7 @@ func (w *windowRule) skip(s *window, to int64) {
 // reschedule sets when time next has something to do with an entry, or forgets one that remembers nothing any more.
 func (l *lifecycle) reschedule(r *rule, en *entry, now int64) {
 	next := r.nextDue(en, now)
-	if r.owes(en) {
+	if r.needsRecheck(en) {
 		if again := l.nextRecheck(r, en, now); next == 0 || again < next {
 			next = again
 		}
@@ -152,8 +152,8 @@ func (l *lifecycle) reschedule(r *rule, en *entry, now int64) {
 		next = en.due + 1 // whatever else was missed: time goes on
 	}
 	l.memory.schedule(en, next)
-	en.tally()
-	en.regard()
+	en.countNotified()
+	en.relist()
 	if w := en.window; w != nil && w.resized {
 		l.memory.pressure.weigh(en)
 		w.resized = false
@@ -162,9 +162,9 @@ func (l *lifecycle) reschedule(r *rule, en *entry, now int64) {
 
 // owes says whether the rule comes back by itself to a claim, because something swallowed it, or its rise in severity: no record may ever
 // come to show that it still fires, and the last word on the key may be that it is over.
-func (r *rule) owes(en *entry) bool {
-	unsaid := !en.told || r.severityOf != nil && en.grade < en.severity
-	return en.firing && unsaid && r.episodic() && r.absence.Of != AbsenceOfStream
+func (r *rule) needsRecheck(en *entry) bool {
+	unsaid := !en.notified || r.severityOf != nil && en.grade < en.severity
+	return en.firing && unsaid && r.hasPeriods() && r.absence.Of != AbsenceOfStream
 }
 
 // endLife is for how long a rule with a rate limit remembers that the last word on a key was that it is over.
@@ -182,7 +182,7 @@ func (r *rule) nextDue(en *entry, now int64) int64 {
 		if r.resolve.Time > 0 {
 			at(en.held + millis(r.resolve.Time))
 		}
-		if r.repeat > 0 && en.told {
+		if r.repeat > 0 && en.notified {
 			at(en.sent + r.repeat)
 		}
 		if end := r.givesUp(en); end != 0 {
@@ -202,7 +202,7 @@ func (r *rule) nextDue(en *entry, now int64) int64 {
 			at(end)
 		}
 	}
-	if w := r.window; w != nil && (en.firing || en.since != 0 || !en.window.empty() || w.awaits(en, now)) {
+	if w := r.window; w != nil && (en.firing || en.since != 0 || !en.window.empty() || w.keepsEmpty(en, now)) {
 		at(w.end(en.window))
 	}
 	return next
@@ -214,7 +214,7 @@ func (en *entry) dedupEnd(r *rule) int64 {
 	switch {
 	case r.dedup == 0 || en.sent == 0:
 		return 0
-	case en.swallowed > 0:
+	case en.suppressed > 0:
 		return en.sent + 2*r.dedup
 	}
 	return en.sent + r.dedup
@@ -230,7 +230,7 @@ func (l *lifecycle) reached() int64 { return max(l.clock.now(), l.memory.clock) 
 
 // thaw goes on with what a rule remembers that was not in force for a while. What came meanwhile nobody noted, so nothing may
 // be concluded from its absence: what waits, begins to wait anew. It is false if nothing is left to remember.
-func (r *rule) thaw(en *entry, now int64) bool {
+func (r *rule) resume(en *entry, now int64) bool {
 	if r.absence.Of == AbsenceOfStream {
 		return true // what the fleet knows of the stream has no gap
 	}
@@ -250,7 +250,7 @@ func (r *rule) thaw(en *entry, now int64) bool {
 		en.since, en.streak = 0, 0
 	}
 	en.due = r.nextDue(en, now)
-	if r.owes(en) {
+	if r.needsRecheck(en) {
 		en.due = now + recheckInterval
 	}
 	return en.due != 0 || !r.forgettable(en)

@@ -20,7 +20,7 @@ type sense struct{ memory, claim [16]byte }
 func (r *rule) senseOf(c RuleConfig) sense {
 	memory := []any{
 		strings.TrimSpace(c.Key), c.Window.Length, c.Window.Step, c.Window.Tumbling, c.Window.Aggregate, c.Window.Of,
-		r.absence.Of, c.Absence.After > 0, r.episodic(),
+		r.absence.Of, c.Absence.After > 0, r.hasPeriods(),
 	}
 	if r.window != nil || c.Absence.After > 0 { // what was counted, and what is a sign of life
 		memory = append(memory, c.When)
@@ -38,43 +38,43 @@ func (r *rule) senseOf(c RuleConfig) sense {
 }
 
 // concludes says whether the ends of the rule's alerts are said at all.
-func (r *rule) concludes() bool { return !r.resolve.IsZero() || r.absence.After > 0 }
+func (r *rule) notifiesEnd() bool { return !r.resolve.IsZero() || r.absence.After > 0 }
 
 // takes says whether the rule can go on with what another version of it remembers.
-func (r *rule) takes(t *told) bool {
-	return r.remembers() && r.sense.memory == t.memory && (r.concludes() || !t.ends)
+func (r *rule) takes(t *notifiedSection) bool {
+	return r.remembers() && r.sense.memory == t.memory && (r.notifiesEnd() || !t.ends)
 }
 
 // carry goes on with what another version of the rule remembered. What it knew of a claim that does not fire yet is about another claim,
 // unless that is the same.
-func (r *rule) carry(en *entry, same bool, now int64) bool {
+func (r *rule) adopt(en *entry, same bool, now int64) bool {
 	if !same {
 		if en.streak = 0; !en.firing {
 			en.since = 0
 		}
 	}
-	if r.repeat > 0 && en.firing && en.told && now > en.sent {
+	if r.repeat > 0 && en.firing && en.notified && now > en.sent {
 		en.sent += (now - en.sent) / r.repeat * r.repeat
 	}
 	en.due = r.nextDue(en, now)
-	if r.owes(en) {
+	if r.needsRecheck(en) {
 		en.due = now + recheckInterval
 	}
 	return en.due != 0 || !r.forgettable(en)
 }
 
 // emitEnd says that an excursion is over, to everybody who heard of it, and to nobody else.
-func (l *lifecycle) emitEnd(r *rule, en *entry, o *occasion) {
+func (l *lifecycle) notifyEnd(r *rule, en *entry, t *trigger) {
 	m := l.memory.rules[r.place]
-	if en.heard == 0 {
-		l.out.emit(r, en, KindResolved, o)
+	if en.audience == 0 {
+		l.out.emit(r, en, KindResolved, t)
 	} else if !l.out.silent {
-		for _, topic := range m.heard(en) {
-			l.out.make(l.out.way(m, topic), KindResolved, o, en)
+		for _, topic := range m.audienceOf(en) {
+			l.out.make(l.out.routeTo(m, topic), KindResolved, t, en)
 		}
 	}
 	if !l.out.silent {
-		l.memory.former.ended(r.name, en.key, m.heard(en))
+		l.memory.former.ended(r.name, en.key, m.audienceOf(en))
 	}
 }
 
@@ -87,8 +87,8 @@ func (l *lifecycle) endEdited(settled bool) {
 	}
 	room := maxEnds
 	for _, r := range m.rules {
-		if settled && r.owing {
-			r.owing = l.endLeft(r, &room)
+		if settled && r.oweEnds {
+			r.oweEnds = l.endLeft(r, &room)
 		}
 	}
 	m.former.leaving(settled, l.clock.now(), func(s *section) { l.endFormer(s, &room) })
@@ -98,7 +98,7 @@ func (l *lifecycle) endEdited(settled bool) {
 func (l *lifecycle) endLeft(r *ruleMemory, room *int) bool {
 	var entries []*entry
 	for _, en := range r.entries {
-		if en.heard != 0 && en.firing && en.told {
+		if en.audience != 0 && en.firing && en.notified {
 			entries = append(entries, en)
 		}
 	}
@@ -111,7 +111,7 @@ func (l *lifecycle) endLeft(r *ruleMemory, room *int) bool {
 		why += ", but to " + strings.Join(r.rule.audience, ", ")
 	}
 	for _, en := range entries {
-		heard := r.heard(en)
+		heard := r.audienceOf(en)
 		left := without(heard, r.rule.audience...)
 		if len(left) == 0 {
 			continue
@@ -119,15 +119,15 @@ func (l *lifecycle) endLeft(r *ruleMemory, room *int) bool {
 		if *room -= len(left); *room < 0 {
 			return true
 		}
-		l.out.silent = en.kin != nil && en.kin.silent
+		l.out.silent = en.provisional != nil && en.provisional.silent
 		for _, topic := range left {
 			if !l.out.silent {
-				l.out.makeEnd(l.out.way(r, topic), en, timeOf(l.reached()), why)
+				l.out.makeEnd(l.out.routeTo(r, topic), en, timeOf(l.reached()), why)
 			}
 		}
 		l.out.silent = false
-		if r.hears(en, without(heard, left...)); len(left) == len(heard) { // whoever hears of the rule now has not heard of this
-			en.told, en.ended, en.heard = false, true, 0
+		if r.setAudience(en, without(heard, left...)); len(left) == len(heard) { // whoever hears of the rule now has not heard of this
+			en.notified, en.ended, en.audience = false, true, 0
 		}
 		l.reschedule(r.rule, en, l.reached())
 	}
@@ -147,8 +147,8 @@ func (l *lifecycle) endFormer(s *section, room *int) {
 	ways := map[string]*route{}
 	s.rewrite(func(v *entryView, topics []string) []string {
 		if now != nil {
-			if en := now.entries[string(v.key)]; en != nil && en.firing && en.told && now.rule.concludes() {
-				topics = without(topics, now.heard(en)...) // the rule of today says it, when it is over
+			if en := now.entries[string(v.key)]; en != nil && en.firing && en.notified && now.rule.notifiesEnd() {
+				topics = without(topics, now.audienceOf(en)...) // the rule of today says it, when it is over
 			}
 		}
 		if *room -= len(topics); *room < 0 {
@@ -162,8 +162,8 @@ func (l *lifecycle) endFormer(s *section, room *int) {
 		for _, topic := range topics {
 			to := ways[topic]
 			if to == nil {
-				i := slices.IndexFunc(s.told.topics, func(t toldTopic) bool { return t.name == topic })
-				to = &route{topic: topic, render: rendererOf(s.name, l.out.stream, s.told.words, s.told.topics[i].words)}
+				i := slices.IndexFunc(s.notified.topics, func(t notifiedTopic) bool { return t.name == topic })
+				to = &route{topic: topic, render: rendererOf(s.name, l.out.stream, s.notified.words, s.notified.topics[i].words)}
 				ways[topic] = to
 			}
 			l.out.makeEnd(to, &en, timeOf(l.reached()), why)
@@ -183,27 +183,27 @@ func (e *Evaluator) Told() (firing, leaving map[string]int) {
 		(*to)[rule] += n
 	}
 	for _, r := range e.memory.rules {
-		if r.telling > 0 && r.rule.concludes() && len(r.rule.audience) > 0 {
-			count(&firing, r.rule.name, r.telling)
+		if r.notifiedKeys > 0 && r.rule.notifiesEnd() && len(r.rule.audience) > 0 {
+			count(&firing, r.rule.name, r.notifiedKeys)
 		}
-		if r.owing {
+		if r.oweEnds {
 			for _, en := range r.entries {
-				if en.heard != 0 && en.firing && en.told && len(without(r.heard(en), r.rule.audience...)) > 0 {
+				if en.audience != 0 && en.firing && en.notified && len(without(r.audienceOf(en), r.rule.audience...)) > 0 {
 					count(&leaving, r.rule.name, 1)
 				}
 			}
 		}
 	}
 	for i := range e.memory.former {
-		if s := &e.memory.former[i]; s.owes > 0 {
-			count(&leaving, s.name, s.owes)
+		if s := &e.memory.former[i]; s.owedEnds > 0 {
+			count(&leaving, s.name, s.owedEnds)
 		}
 	}
 	return firing, leaving
 }
 
 // owes says whether ends are owed, or may be after the next change of the rules.
-func (e *Evaluator) owes() bool {
-	return e.memory.has(formatEnds) && (e.memory.former.owe() ||
-		slices.ContainsFunc(e.memory.rules, func(r *ruleMemory) bool { return r.telling > 0 }))
+func (e *Evaluator) owesEnds() bool {
+	return e.memory.has(formatEnds) && (e.memory.former.oweEnds() ||
+		slices.ContainsFunc(e.memory.rules, func(r *ruleMemory) bool { return r.notifiedKeys > 0 }))
 }

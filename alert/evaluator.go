@@ -29,7 +29,7 @@ type Evaluator struct {
 	life   lifecycle
 	others siblings
 	// unwell is since when the fleet has been in no state for the watchdog to speak; zero while it is in one.
-	unwell time.Time
+	unavailableSince time.Time
 	// notes are which fields records had that the watch of the rules does not know of yet.
 	notes fieldNotes
 	// hits are the rules to try on the record at hand.
@@ -37,12 +37,12 @@ type Evaluator struct {
 
 	// over says that a rule would have cost more than its budget with the record at hand. lettered and toldOver are when such a record
 	// last went to the dead letters, and to the log, in event time.
-	over               bool
-	lettered, toldOver int64
+	over                   bool
+	lastLetter, lastLogged int64
 }
 
 func newEvaluator(p *Pipeline, shard string) *Evaluator {
-	e := &Evaluator{pipeline: p, shard: shard, agreed: agreement{format: SnapshotFormat}}
+	e := &Evaluator{pipeline: p, shard: shard, agreed: agreement{format: StateFormat}}
 	set := p.current.Load()
 	e.memory = newMemory(set, e.agreed)
 	e.in = reading{pipeline: p, clock: &e.clock, agreed: &e.memory.agreement, name: []byte(shard)}
@@ -71,7 +71,7 @@ func (e *Evaluator) Evaluate(rec *Record) (d Decision) {
 	}()
 	e.begin()
 	if !rec.Replayed {
-		e.life.trim()
+		e.life.makeRoomForLoaded()
 	}
 	if rec.Arrival.After(e.clock.eventTime) {
 		e.clock.eventTime = rec.Arrival
@@ -87,7 +87,7 @@ func (e *Evaluator) Evaluate(rec *Record) (d Decision) {
 		e.in.scored.Data = e.in.scoring.apply(e.in.set, e.memory, rec)
 		rec = &e.in.scored
 	}
-	e.life.muted = "" // what time brought about is not of the record
+	e.life.suppressedBy = "" // what time brought about is not of the record
 	switch e.in.admit(rec) {
 	case filter.NotMatched:
 		return Decision{Outcome: Filtered, Alerts: e.out.made()}
@@ -102,21 +102,21 @@ func (e *Evaluator) Evaluate(rec *Record) (d Decision) {
 		e.pipeline.unreadable(rec.Data, reason)
 		return Decision{Outcome: Invalid, Reason: reason, Alerts: e.out.made(), DeadLetter: e.in.set.letters}
 	}
-	if e.memory.inherited.kin > 0 {
-		e.others.hear(rec)
+	if e.memory.inherited.provisional > 0 {
+		e.others.claimKeys(rec)
 	}
 	timed := len(e.out.alerts)
-	e.out.aside = 0
+	e.out.evictions = 0
 	if every := e.in.set.every; every != nil {
-		e.out.make(every, KindFiring, &occasion{rec: rec, at: rec.Arrival}, nil)
+		e.out.make(every, KindFiring, &trigger{rec: rec, at: rec.Arrival}, nil)
 	} else if e.match(rec); e.over {
-		return e.overBudget(len(e.out.alerts) > timed+e.out.aside)
+		return e.overBudget(len(e.out.alerts) > timed+e.out.evictions)
 	}
 	switch {
-	case len(e.out.alerts) > timed+e.out.aside:
+	case len(e.out.alerts) > timed+e.out.evictions:
 		return Decision{Outcome: Alerted, Alerts: e.out.made()}
-	case e.life.muted != "":
-		return Decision{Outcome: Suppressed, Reason: e.life.muted, Alerts: e.out.made()}
+	case e.life.suppressedBy != "":
+		return Decision{Outcome: Suppressed, Reason: e.life.suppressedBy, Alerts: e.out.made()}
 	}
 	return Decision{Outcome: Unmatched, Alerts: e.out.made()}
 }
@@ -128,7 +128,7 @@ func (e *Evaluator) begin() {
 	}
 	clear(e.out.alerts)
 	e.out.alerts = e.out.alerts[:0]
-	e.life.muted, e.in.payload, e.over, e.out.aside, e.in.judged, e.in.covered = "", nil, false, 0, 0, 0
+	e.life.suppressedBy, e.in.payload, e.over, e.out.evictions, e.in.judged, e.in.covered = "", nil, false, 0, 0, 0
 }
 
 // overBudget is the decision on a record that some rule could not judge within its budget. One a second of event time goes to the
@@ -138,18 +138,18 @@ func (e *Evaluator) overBudget(alerted bool) Decision {
 	if alerted {
 		d.Outcome = Alerted
 	}
-	if now := e.clock.now(); e.lettered == 0 || now >= e.lettered+1000 {
-		e.lettered, d.DeadLetter = now, true
+	if now := e.clock.now(); e.lastLetter == 0 || now >= e.lastLetter+1000 {
+		e.lastLetter, d.DeadLetter = now, true
 	}
 	return d
 }
 
 // noteOver accounts for a record that a rule cannot judge within its budget. The rule's memory stays as it is.
-func (e *Evaluator) noteOver(r *rule, rec *Record) {
+func (e *Evaluator) recordOver(r *rule, rec *Record) {
 	e.over = e.over || !r.shadow
 	const atMost = int64(time.Minute / time.Millisecond)
-	if now := e.clock.now(); e.toldOver == 0 || now >= e.toldOver+atMost {
-		e.toldOver = now
+	if now := e.clock.now(); e.lastLogged == 0 || now >= e.lastLogged+atMost {
+		e.lastLogged = now
 		e.pipeline.log.Warn("a rule is beyond its budget and did not judge a record; told once a minute at most",
 			zap.String("rule", r.name), zap.String("why", budget.Remedy(e.in.frame.Meter.Over)),
 			zap.String("shard", e.shard), zap.String("sequence", rec.SequenceNumber), zap.Int("bytes", len(rec.Data)))
@@ -161,8 +161,8 @@ func (e *Evaluator) notJSON(rec *Record) {
 	e.pipeline.metrics.notJSON.Inc()
 	e.pipeline.unreadable(rec.Data, cmp.Or(e.in.decode(rec), ReasonNotJSON))
 	const atMost = int64(time.Minute / time.Millisecond)
-	if now := e.clock.now(); e.memory.noted == 0 || now >= e.memory.noted+atMost {
-		e.memory.noted = now
+	if now := e.clock.now(); e.memory.loggedNotJSON == 0 || now >= e.memory.loggedNotJSON+atMost {
+		e.memory.loggedNotJSON = now
 		e.pipeline.log.Warn("a record is no JSON, the filter on data dropped it, as Lambda does; told once a minute at most",
 			zap.String("shard", e.shard), zap.String("sequence", rec.SequenceNumber), zap.Int("bytes", len(rec.Data)))
 	}
@@ -188,7 +188,7 @@ func (e *Evaluator) match(rec *Record) {
 	}
 	x.Records.Add(1)
 	if e.memory.pressure.count > 0 {
-		e.in.set.mindful.Each(func(i int) {
+		e.in.set.needNonMatches.Each(func(i int) {
 			if len(e.memory.rules[i].entries) > 0 {
 				e.hits.Add(i)
 			}
@@ -201,7 +201,7 @@ func (e *Evaluator) match(rec *Record) {
 			r.metrics.matched.Inc()
 		}
 		if v == condition.UndefinedOverBudget {
-			e.noteOver(r, rec)
+			e.recordOver(r, rec)
 		}
 		e.life.step(r, v, rec)
 	})
@@ -228,10 +228,10 @@ func (e *Evaluator) panicked(rec *Record, cause any) Decision {
 		zap.Any("panic", cause),
 		zap.ByteString("stack", debug.Stack()))
 	e.in.release()
-	if en := e.life.expiring; en != nil && en.of.entries[en.key] == en { // or it would be due, and panic, with every record to come
+	if en := e.life.running; en != nil && en.of.entries[en.key] == en { // or it would be due, and panic, with every record to come
 		e.memory.drop(en)
 	}
-	e.life.expiring, e.out.silent, e.out.unsure, e.others.deciding = nil, false, "", false
+	e.life.running, e.out.silent, e.out.unsure, e.others.deciding = nil, false, "", false
 	// What was made before the panic is due: what is remembered says that it was told.
 	return Decision{Outcome: Invalid, Reason: ReasonPanic, Alerts: e.out.made(), DeadLetter: e.in.set.letters}
 }

@@ -11,11 +11,11 @@ type eventClock struct {
 }
 
 // at is the event time of an occasion: a record that came late happens now.
-func (c *eventClock) at(o *occasion) int64 {
-	if o.rec != nil {
+func (c *eventClock) at(t *trigger) int64 {
+	if t.rec != nil {
 		return c.now()
 	}
-	return o.ms()
+	return t.ms()
 }
 
 // now is the event time in milliseconds. It never goes back.

@@ -10,17 +10,17 @@ import (
 // what is remembered, and the snapshot keeps the order.
 
 // standing is how much it would matter if an entry were forgotten.
-type standing uint8
+type phase uint8
 
 const (
-	quiet standing = iota
+	quiet phase = iota
 	pending
 	firing
-	standings
+	phases
 )
 
 // stands is the standing of an entry by what it remembers.
-func (en *entry) stands() standing {
+func (en *entry) phase() phase {
 	switch {
 	case en.firing:
 		return firing
@@ -31,17 +31,17 @@ func (en *entry) stands() standing {
 }
 
 // standingBits are the bits of entry.packed for its standing: a byte of its own would make each entry 16 bytes larger.
-const standingBits = 2
+const phaseBits = 2
 
 // listed is the standing by which the entry stands in a list of its rule.
-func (en *entry) listed() standing { return standing(en.packed & (1<<standingBits - 1)) }
+func (en *entry) listedPhase() phase { return phase(en.packed & (1<<phaseBits - 1)) }
 
-func (en *entry) list(s standing) { en.packed = en.packed>>standingBits<<standingBits | uint32(s) }
+func (en *entry) list(s phase) { en.packed = en.packed>>phaseBits<<phaseBits | uint32(s) }
 
 // regard takes up a change of an entry's standing, which counts as a use.
-func (en *entry) regard() {
-	if now := en.stands(); now != en.listed() && !en.of.rule.whole() {
-		en.of.lists[en.listed()].remove(en)
+func (en *entry) relist() {
+	if now := en.phase(); now != en.listedPhase() && !en.of.rule.keyless() {
+		en.of.lists[en.listedPhase()].remove(en)
 		en.list(now)
 		en.of.lists[now].add(en)
 	}
@@ -88,7 +88,7 @@ func (m *memory) inOrder() []*entry {
 		next *entry
 		left int
 	}
-	for s := range standings {
+	for s := range phases {
 		var lists []cursor
 		for _, r := range m.rules {
 			if l := &r.lists[s]; l.n > 0 {
@@ -117,11 +117,11 @@ func (m *memory) inOrder() []*entry {
 type pressure struct {
 	max int // keys
 	// count is how many entries have a key, bulk the size of all entries and claims, and crowds are the rules by how much they hold.
-	count  int
-	bulk   bulk
-	crowds [measures]crowd
+	count int
+	bulk  bulk
+	heaps [measures]ruleHeap
 	// crammed says that more was read or inherited than may be, which is kept until somebody can be told.
-	crammed bool
+	overfull bool
 }
 
 // measure is what can be too much.
@@ -134,18 +134,18 @@ const (
 )
 
 // crowd are the rules with keys as a heap, the one that holds most by a measure first.
-type crowd []*ruleMemory
+type ruleHeap []*ruleMemory
 
-func (c *crowd) join(r *ruleMemory, by measure) {
-	r.seat[by] = len(*c)
+func (c *ruleHeap) join(r *ruleMemory, by measure) {
+	r.heapIndex[by] = len(*c)
 	*c = append(*c, r)
 	c.holds(r, by, 0)
 }
 
 // holds says how much a rule holds by now.
-func (c crowd) holds(r *ruleMemory, by measure, n int) {
+func (c ruleHeap) holds(r *ruleMemory, by measure, n int) {
 	r.held[by] = n
-	i := r.seat[by]
+	i := r.heapIndex[by]
 	for i > 0 && c.before(i, (i-1)/2, by) {
 		c.swap(i, (i-1)/2, by)
 		i = (i - 1) / 2
@@ -165,18 +165,18 @@ func (c crowd) holds(r *ruleMemory, by measure, n int) {
 	}
 }
 
-func (c crowd) before(i, j int, by measure) bool {
+func (c ruleHeap) before(i, j int, by measure) bool {
 	a, b := c[i], c[j]
 	return a.held[by] > b.held[by] || a.held[by] == b.held[by] && a.rule.place > b.rule.place
 }
 
-func (c crowd) swap(i, j int, by measure) {
+func (c ruleHeap) swap(i, j int, by measure) {
 	c[i], c[j] = c[j], c[i]
-	c[i].seat[by], c[j].seat[by] = i, j
+	c[i].heapIndex[by], c[j].heapIndex[by] = i, j
 }
 
 // second is the rule that holds most after the first one; nil if there is none.
-func (c crowd) second(by measure) *ruleMemory {
+func (c ruleHeap) second(by measure) *ruleMemory {
 	switch {
 	case len(c) < 2:
 		return nil
@@ -196,28 +196,28 @@ func (p *pressure) over() (by measure, over bool) {
 
 // victim is the entry that is forgotten next. The one in hand, if there is one, is only where its rule has no other quiet one and it is
 // quiet itself: what is about to fire is not given up for it. It is nil where nothing can be forgotten.
-func (p *pressure) victim(inHand *entry, by measure) *entry {
-	c := p.crowds[by]
+func (p *pressure) toEvict(inHand *entry, by measure) *entry {
+	c := p.heaps[by]
 	if len(c) == 0 {
 		return nil
 	}
 	first, next := c[0], c.second(by)
-	if inHand != nil && inHand.of != first && !inHand.of.rule.whole() && inHand.of.held[by] == first.held[by] {
+	if inHand != nil && inHand.of != first && !inHand.of.rule.keyless() && inHand.of.held[by] == first.held[by] {
 		first, next = inHand.of, first // of two that hold as much, who wants more gives way
 	}
-	if en := first.yields(inHand); en != nil || next == nil {
+	if en := first.evictable(inHand); en != nil || next == nil {
 		return en
 	}
-	return next.yields(inHand)
+	return next.evictable(inHand)
 }
 
 // yields is the key that a rule can do without best. What an absence rule waits for is not worth forgetting because nothing comes: there the
 // key of the last record goes, and the others are watched.
-func (m *ruleMemory) yields(inHand *entry) *entry {
+func (m *ruleMemory) evictable(inHand *entry) *entry {
 	if m.rule.absence.After > 0 && m.lists[quiet].newest != nil && m.held[byKeys] > 1 {
 		return m.lists[quiet].newest
 	}
-	for s := range standings {
+	for s := range phases {
 		en := m.lists[s].oldest
 		if en != nil && en == inHand {
 			en = en.newer
@@ -236,47 +236,47 @@ func (m *ruleMemory) yields(inHand *entry) *entry {
 const forgotten = "the shard has more keys than it can remember, so this one is not followed any more"
 
 // forget pushes an entry out, and counts it.
-func (m *memory) forget(en *entry) {
-	en.of.rule.metrics.forgot(en.listed())
+func (m *memory) evict(en *entry) {
+	en.of.rule.metrics.forgot(en.listedPhase())
 	m.drop(en)
 }
 
 // bring makes what was read or inherited fit, as far as nobody has to be told. The rest waits for the next record or tick.
-func (m *memory) bring() {
+func (m *memory) evictUnannounced() {
 	for by, over := m.pressure.over(); over; by, over = m.pressure.over() {
-		en := m.pressure.victim(nil, by)
-		if en == nil || en.firing && en.told {
-			m.pressure.crammed = true
+		en := m.pressure.toEvict(nil, by)
+		if en == nil || en.firing && en.notified {
+			m.pressure.overfull = true
 			return
 		}
-		m.forget(en)
+		m.evict(en)
 	}
 }
 
 // trim makes what was brought fit; by now somebody hears of it.
-func (l *lifecycle) trim() {
-	if l.memory.pressure.crammed {
-		l.memory.pressure.crammed = false
-		l.fit(nil, nil)
+func (l *lifecycle) makeRoomForLoaded() {
+	if l.memory.pressure.overfull {
+		l.memory.pressure.overfull = false
+		l.makeRoom(nil, nil)
 	}
 }
 
 // fit forgets keys while too much is remembered. Whoever was told that one fires is told that it is not followed any more. rec is the
 // record at hand and inHand its entry; both are nil in trim.
-func (l *lifecycle) fit(inHand *entry, rec *Record) {
+func (l *lifecycle) makeRoom(inHand *entry, rec *Record) {
 	m := l.memory
-	for by, over := m.pressure.over(); over && !m.pressure.crammed; by, over = m.pressure.over() {
-		en := m.pressure.victim(inHand, by)
+	for by, over := m.pressure.over(); over && !m.pressure.overfull; by, over = m.pressure.over() {
+		en := m.pressure.toEvict(inHand, by)
 		if en == nil {
 			return
 		}
-		if en.firing && en.told {
+		if en.firing && en.notified {
 			before := len(l.out.alerts)
-			l.out.silent = en.kin != nil && en.kin.silent
-			l.emitEnd(en.of.rule, en, &occasion{at: timeOf(l.reached()), ended: forgotten, pushedBy: rec})
+			l.out.silent = en.provisional != nil && en.provisional.silent
+			l.notifyEnd(en.of.rule, en, &trigger{at: timeOf(l.reached()), ended: forgotten, pushedBy: rec})
 			l.out.silent = false
-			l.out.aside += len(l.out.alerts) - before
+			l.out.evictions += len(l.out.alerts) - before
 		}
-		m.forget(en)
+		m.evict(en)
 	}
 }

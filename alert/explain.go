@@ -234,7 +234,7 @@ func (in *reading) openScores(rec *Record) []string {
 }
 
 func (e *Evaluator) explainRule(r *rule, rec *Record, open []string) RuleExplanation {
-	o := &occasion{rec: rec, at: rec.Arrival}
+	t := &trigger{rec: rec, at: rec.Arrival}
 	x := RuleExplanation{Rule: r.name, Shadow: r.shadow, Depends: r.dependencies()}
 	for _, term := range r.formula.When.Explain(&e.in.frame, open) {
 		t := explainTerm(&term)
@@ -258,7 +258,7 @@ func (e *Evaluator) explainRule(r *rule, rec *Record, open []string) RuleExplana
 	if e.in.frame.Meter.Over != "" {
 		v = condition.No // only its key is too much
 	}
-	x.Severity = severities()[e.in.severityOf(r, o)]
+	x.Severity = severities()[e.in.severityOf(r, t)]
 	x.Verdict, x.Cause = verdictWords(v)
 	if len(x.open) > 0 {
 		x.depends()
@@ -340,7 +340,7 @@ func ordinal(n int) string {
 // explainKey is keyOf without accounting for what is undefined.
 func (in *reading) explainKey(r *rule, rec *Record) (key, cause string) {
 	switch {
-	case r.whole():
+	case r.keyless():
 		return "", ""
 	case r.key == nil:
 		return rec.PartitionKey, ""

@@ -21,12 +21,12 @@ func Sealed(data []byte) []byte {
 // KeptByOlder says whether a version that knows nothing of keys that several shards have would hand on, as it is, what is stored of
 // them, and for which keys of a rule it would speak.
 func KeptByOlder(state []byte, rule string) (kept bool, speaks []string) {
-	_, sections, err := openSnapshot(state)
+	_, sections, err := openState(state)
 	if err != nil {
 		return false, nil
 	}
 	for _, s := range sections {
-		if strings.HasPrefix(s.name, kinSection) {
+		if strings.HasPrefix(s.name, inheritedPrefix) {
 			if kept = string(s.inherited(func(string) bool { return false }).body) == string(s.body); !kept {
 				return false, nil
 			}
@@ -53,21 +53,21 @@ func DistinctHash(key HashKey, s string) []byte {
 func KeptKey(key HashKey, s string) []byte { return key.shorten([]byte(s)) }
 
 // HostileSnapshots are snapshots of rules as large as one can be, by what is wrong with them.
-func HostileSnapshots(rules []RuleConfig) map[string][]byte {
+func HostileStates(rules []RuleConfig) map[string][]byte {
 	const size = 23 << 20
 	c, err := compileConfig(Config{Topics: map[string]TopicConfig{"t": {}}, Rules: rules}.WithDefaults())
 	if err != nil {
 		panic(err)
 	}
 	seal := func(kin bool, of int, body *writer) []byte {
-		w := &writer{buf: append([]byte(snapshotMagic), formatPlain)}
+		w := &writer{buf: append([]byte(stateMagic), formatPlain)}
 		w.int(0)
 		w.int(0)
 		w.int(0)
 		w.uint(1)
 		name := c.rules[of].name
 		if kin {
-			name = kinSection + name
+			name = inheritedPrefix + name
 		}
 		w.text(name)
 		w.buf = append(w.buf, c.rules[of].fingerprint[:]...)
@@ -103,7 +103,7 @@ func HostileSnapshots(rules []RuleConfig) map[string][]byte {
 	family.float(0)
 	family.int(0)
 	family.uint(0)
-	family.uint(kinVersion)
+	family.uint(inheritedVersion)
 	family.uint(size / 3)
 	for range size / 3 {
 		family.uint(1)
@@ -113,7 +113,7 @@ func HostileSnapshots(rules []RuleConfig) map[string][]byte {
 	relatives.float(0)
 	relatives.int(0)
 	relatives.uint(0)
-	relatives.uint(kinVersion)
+	relatives.uint(inheritedVersion)
 	relatives.uint(1)
 	relatives.uint(1)
 	relatives.text("s")
@@ -156,4 +156,22 @@ func Sizes(e *Evaluator) (noted, counted [2]int) {
 		}
 	}
 	return [2]int{e.memory.pressure.bulk.heap, e.memory.pressure.bulk.stored}, [2]int{b.heap, b.stored}
+}
+
+// NewOf is New for a configuration.
+func NewOf(config Config, deps Deps) (*Pipeline, error) {
+	rules, err := config.Compile()
+	if err != nil {
+		return nil, err
+	}
+	return New(rules, deps)
+}
+
+// UpdateTo is Update for a configuration.
+func (p *Pipeline) UpdateTo(config Config) error {
+	rules, err := config.Compile()
+	if err != nil {
+		return err
+	}
+	return p.Update(rules)
 }

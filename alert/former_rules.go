@@ -17,8 +17,8 @@ const (
 type formerRules []section
 
 // owe says whether the end of some alert is owed.
-func (f formerRules) owe() bool {
-	return slices.ContainsFunc(f, func(s section) bool { return s.owes > 0 })
+func (f formerRules) oweEnds() bool {
+	return slices.ContainsFunc(f, func(s section) bool { return s.owedEnds > 0 })
 }
 
 // kept is what is still worth keeping, and for which there is room, the most recently used first.
@@ -31,10 +31,10 @@ func (f formerRules) kept(room int, now int64) []section {
 	total := 0
 	return slices.DeleteFunc(kept, func(s section) bool {
 		total += len(s.body) + sectionOverhead
-		if s.told != nil {
-			total += len(s.told.words) + 2*sectionOverhead
+		if s.notified != nil {
+			total += len(s.notified.words) + 2*sectionOverhead
 		}
-		if s.owes > 0 { // the next tick says the ends first
+		if s.owedEnds > 0 { // the next tick says the ends first
 			return total > room
 		}
 		return total > min(maxFormer, room) || s.expired(now)
@@ -47,7 +47,7 @@ func (s *section) expired(now int64) bool { return now-s.used > millis(formerLif
 // leaving calls end for each rule whose ends are owed and are to be said now: because all workers agree, or because the state is about to
 // be forgotten.
 func (f formerRules) leaving(settled bool, now int64, end func(*section)) {
-	if !f.owe() {
+	if !f.oweEnds() {
 		return
 	}
 	total := 0
@@ -55,7 +55,7 @@ func (f formerRules) leaving(settled bool, now int64, end func(*section)) {
 	for i := range f {
 		s := &f[i]
 		total += len(s.body) + sectionOverhead
-		if s.owes > 0 && (settled || total > maxFormer || s.expired(now)) {
+		if s.owedEnds > 0 && (settled || total > maxFormer || s.expired(now)) {
 			end(s)
 		}
 	}
@@ -64,7 +64,7 @@ func (f formerRules) leaving(settled bool, now int64, end func(*section)) {
 // ended notes that topics were told the end of a key by the rule of today.
 func (f formerRules) ended(rule, key string, topics []string) {
 	for i := range f {
-		if s := &f[i]; s.owes > 0 && s.name == rule {
+		if s := &f[i]; s.owedEnds > 0 && s.name == rule {
 			if s.over == nil {
 				s.over = map[string][]string{}
 			}
@@ -76,7 +76,7 @@ func (f formerRules) ended(rule, key string, topics []string) {
 // inherit adds what a parent has of former rules.
 func (f *formerRules) inherit(parent formerRules, owns func(partitionKey string) bool) {
 	for _, s := range parent {
-		if strings.HasPrefix(s.name, kinSection) {
+		if strings.HasPrefix(s.name, inheritedPrefix) {
 			continue
 		}
 		s = s.inherited(owns)
@@ -105,7 +105,7 @@ func (s section) inherited(owns func(partitionKey string) bool) section {
 		}
 		mine := v.located && len(v.key) > 0 && owns(string(v.partitionKey))
 		if !v.located || len(v.key) == 0 {
-			mine = len(s.owed(v)) == 0 || owns(string(v.key))
+			mine = len(s.owedTo(v)) == 0 || owns(string(v.key))
 		}
 		if mine {
 			kept, n = append(kept, before[:len(before)-len(r.buf)]...), n+1
@@ -119,7 +119,7 @@ func (s section) inherited(owns func(partitionKey string) bool) section {
 	w.int(head.at)
 	w.uint(n)
 	s.body = append(w.buf, kept...)
-	s.countOwed()
+	s.countOwedEnds()
 	return s
 }
 
@@ -139,7 +139,7 @@ func (s *section) each(do func(rank, bits uint64, rest []byte, v *entryView)) bo
 	r.limit()
 	for range r.count() {
 		rank := r.entry(v)
-		if r.failed || s.told != nil && int(v.entry.heard) >= len(s.told.audiences) {
+		if r.failed || s.notified != nil && int(v.entry.audience) >= len(s.notified.audiences) {
 			return false
 		}
 		do(rank, v.bits, v.rest[:len(v.rest)-len(r.buf)], v)
@@ -148,19 +148,19 @@ func (s *section) each(do func(rank, bits uint64, rest []byte, v *entryView)) bo
 }
 
 // owed are the topics to which the end of an entry is owed.
-func (s *section) owed(v *entryView) []string {
-	if s.told == nil || !s.told.ends || !v.firing || !v.told {
+func (s *section) owedTo(v *entryView) []string {
+	if s.notified == nil || !s.notified.ends || !v.firing || !v.notified {
 		return nil
 	}
-	return s.told.audiences[v.entry.heard]
+	return s.notified.audiences[v.entry.audience]
 }
 
 // countOwed counts the entries whose ends are owed.
-func (s *section) countOwed() bool {
-	s.owes = 0
-	return s.told == nil || s.each(func(_, _ uint64, _ []byte, v *entryView) {
-		if len(s.owed(v)) > 0 {
-			s.owes++
+func (s *section) countOwedEnds() bool {
+	s.owedEnds = 0
+	return s.notified == nil || s.each(func(_, _ uint64, _ []byte, v *entryView) {
+		if len(s.owedTo(v)) > 0 {
+			s.owedEnds++
 		}
 	})
 }
@@ -172,15 +172,15 @@ func (s *section) rewrite(to func(v *entryView, topics []string) []string) {
 	w.float(head.tokens)
 	w.int(head.at)
 	n, kept := uint64(0), &writer{}
-	t := *s.told
+	t := *s.notified
 	t.audiences = slices.Clone(t.audiences)
 	owes := 0
 	s.each(func(rank, bits uint64, rest []byte, v *entryView) {
-		heard := uint64(v.entry.heard)
-		if topics := s.owed(v); len(topics) > 0 {
+		heard := uint64(v.entry.audience)
+		if topics := s.owedTo(v); len(topics) > 0 {
 			left := to(v, topics)
-			if bits &^= entryHeard; len(left) == 0 {
-				bits, heard = bits&^entryTold, 0
+			if bits &^= entryAudience; len(left) == 0 {
+				bits, heard = bits&^entryNotified, 0
 			} else {
 				owes++
 				i := slices.IndexFunc(t.audiences, func(a []string) bool { return slices.Equal(a, left) })
@@ -189,40 +189,40 @@ func (s *section) rewrite(to func(v *entryView, topics []string) []string) {
 					t.audiences = append(t.audiences, left)
 				}
 				if heard = uint64(i); i > 0 {
-					bits |= entryHeard
+					bits |= entryAudience
 				}
 			}
 		}
 		n++
 		kept.uint(rank)
-		if kept.uint(bits); bits&entryHeard != 0 {
+		if kept.uint(bits); bits&entryAudience != 0 {
 			kept.uint(heard)
 		}
 		kept.buf = append(kept.buf, rest...)
 	})
 	w.uint(n)
-	s.body, s.told, s.owes = append(w.buf, kept.buf...), &t, owes
+	s.body, s.notified, s.owedEnds = append(w.buf, kept.buf...), &t, owes
 }
 
 // absorb adds what another shard has of the same rule. Of a key that both have, the one goes on of which an end is owed.
 func (s *section) absorb(t section) {
-	if s.told == nil || t.told == nil {
+	if s.notified == nil || t.notified == nil {
 		return
 	}
 	s.settleOver()
 	t.settleOver()
 	have := map[string]bool{} // whether its end is owed
-	s.each(func(_, _ uint64, _ []byte, v *entryView) { have[string(v.key)] = len(s.owed(v)) > 0 })
+	s.each(func(_, _ uint64, _ []byte, v *entryView) { have[string(v.key)] = len(s.owedTo(v)) > 0 })
 	better := map[string]bool{}
 	t.each(func(_, _ uint64, _ []byte, v *entryView) {
-		if owed, known := have[string(v.key)]; !known || !owed && len(t.owed(v)) > 0 {
+		if owed, known := have[string(v.key)]; !known || !owed && len(t.owedTo(v)) > 0 {
 			better[string(v.key)] = true
 		}
 	})
-	both := *s.told
-	both.audiences = slices.Concat(both.audiences, t.told.audiences)
-	for _, x := range t.told.topics {
-		if !slices.ContainsFunc(both.topics, func(y toldTopic) bool { return x.name == y.name }) {
+	both := *s.notified
+	both.audiences = slices.Concat(both.audiences, t.notified.audiences)
+	for _, x := range t.notified.topics {
+		if !slices.ContainsFunc(both.topics, func(y notifiedTopic) bool { return x.name == y.name }) {
 			both.topics = append(both.topics, x)
 		}
 	}
@@ -234,21 +234,21 @@ func (s *section) absorb(t section) {
 			}
 			n++
 			w.uint(rank)
-			if heard := first + uint64(v.entry.heard); heard > 0 {
-				w.uint(bits | entryHeard)
+			if heard := first + uint64(v.entry.audience); heard > 0 {
+				w.uint(bits | entryAudience)
 				w.uint(heard)
 			} else {
-				w.uint(bits &^ entryHeard)
+				w.uint(bits &^ entryAudience)
 			}
 			w.buf = append(w.buf, rest...)
 		})
 	}
 	add(s, 0, true)
-	add(&t, uint64(len(s.told.audiences)), false)
+	add(&t, uint64(len(s.notified.audiences)), false)
 	out, head := &writer{}, (&reader{buf: s.body}).limit()
 	out.float(head.tokens)
 	out.int(head.at)
 	out.uint(n)
-	s.body, s.told, s.used = append(out.buf, w.buf...), &both, max(s.used, t.used)
-	s.countOwed()
+	s.body, s.notified, s.used = append(out.buf, w.buf...), &both, max(s.used, t.used)
+	s.countOwedEnds()
 }

@@ -23,20 +23,20 @@ type family struct {
 
 // inheritance is what a shard shares with others, while it is not known to which of them the records of a key come.
 type inheritance struct {
-	kin      int // entries that other shards have, too
-	families []*family
+	provisional int // entries that other shards have, too
+	families    []*family
 	// parked are entries that are due and wait for what others remember, parkedTo the latest moment at which one was due.
 	parked   []*entry
 	parkedTo int64
 }
 
 // kinship makes an entry one that was inherited, while no record of its key has come to this shard.
-type kinship struct {
+type provisional struct {
 	family *family
 	// silent says that another shard of the family speaks for the key while none of them hears of it.
 	silent bool
 	// born is the event time at which the shards parted that have copies. Who heard of the key before that is of the past.
-	born int64
+	partedAt int64
 	// due is what has come due and waits for what the others remember; 0 for nothing.
 	due int64
 	// elsewhere is when another shard first heard of the key; 0 while none did, as far as is known.
@@ -52,8 +52,8 @@ type claim struct {
 
 // pending is when time next has something to do with the entry, or had if it waits for other shards.
 func (en *entry) pending() int64 {
-	if en.kin != nil && en.kin.due != 0 {
-		return en.kin.due
+	if en.provisional != nil && en.provisional.due != 0 {
+		return en.provisional.due
 	}
 	return en.due
 }
@@ -80,20 +80,20 @@ func (h *inheritance) leaveFamily(f *family) {
 func (m *memory) bind(en *entry, others []string, silent bool, born int64) {
 	f := m.inherited.family(others)
 	f.users++
-	en.kin = &kinship{family: f, silent: silent, born: born}
-	en.of.kin++
-	m.inherited.kin++
+	en.provisional = &provisional{family: f, silent: silent, partedAt: born}
+	en.of.provisional++
+	m.inherited.provisional++
 }
 
 // unbind makes an entry the shard's own.
 func (m *memory) unbind(en *entry) {
-	if en.kin == nil {
+	if en.provisional == nil {
 		return
 	}
-	m.inherited.leaveFamily(en.kin.family)
-	en.kin = nil
-	en.of.kin--
-	m.inherited.kin--
+	m.inherited.leaveFamily(en.provisional.family)
+	en.provisional = nil
+	en.of.provisional--
+	m.inherited.provisional--
 }
 
 // claim notes since when the shard has heard of a key that these others have, too. One that was noted before, or by a parent, goes on.
@@ -137,8 +137,8 @@ func without(list []string, gone ...string) []string {
 
 // park sets an entry aside that is due, until it is known what the others have heard.
 func (m *memory) park(en *entry) {
-	en.kin.due = en.due
+	en.provisional.due = en.due
 	m.schedule(en, 0)
 	m.inherited.parked = append(m.inherited.parked, en)
-	m.inherited.parkedTo = max(m.inherited.parkedTo, en.kin.due)
+	m.inherited.parkedTo = max(m.inherited.parkedTo, en.provisional.due)
 }

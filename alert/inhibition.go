@@ -36,7 +36,7 @@ func (x *inhibition) mutes(c *candidate) (until time.Time, ok bool) {
 	}
 	var theirs *entry
 	switch {
-	case other.whole(): // it is about the keys of all others, too
+	case other.keyless(): // it is about the keys of all others, too
 		theirs = l.memory.rules[other.place].find(nil)
 	case c.key != nil:
 		theirs = l.memory.rules[other.place].entries[c.key.key]
@@ -46,10 +46,10 @@ func (x *inhibition) mutes(c *candidate) (until time.Time, ok bool) {
 	if theirs == nil {
 		return time.Time{}, false
 	}
-	if theirs.firing && (theirs.told || c.silenced(other, theirs)) {
+	if theirs.firing && (theirs.notified || c.silenced(other, theirs)) {
 		return time.Time{}, true
 	}
-	return time.Time{}, !other.concludes() && other.dedup > 0 && theirs.sent != 0 && c.now-theirs.sent < other.dedup
+	return time.Time{}, !other.notifiesEnd() && other.dedup > 0 && theirs.sent != 0 && c.now-theirs.sent < other.dedup
 }
 
 func (*inhibition) reason() Reason { return ReasonInhibited }
@@ -67,13 +67,13 @@ func (r *rule) inhibitable(other *rule) string {
 	switch {
 	case other.absence.Of == AbsenceOfStream && r.absence.Of != AbsenceOfStream:
 		return "absence of stream is decided in one shard, the others would not know; use absence of shard"
-	case r.whole() && !other.whole():
+	case r.keyless() && !other.keyless():
 		return fmt.Sprintf("is about single keys, and absence of %s about none of them", r.absence.Of)
 	case r.absence.Of == AbsenceOfStream && other.absence.Of != AbsenceOfStream:
 		return "is about one shard, and absence of stream about all of them"
 	case !other.remembers() && (r.absence.After > 0 || r.window != nil && r.window.tumbling):
 		return "is about single records, and this rule fires without one; give it resolve, or dedup"
-	case other.remembers() && !other.episodic() && other.dedup == 0:
+	case other.remembers() && !other.hasPeriods() && other.dedup == 0:
 		return "is active for no longer than a moment; give it resolve, or dedup"
 	}
 	return ""

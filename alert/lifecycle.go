@@ -13,7 +13,7 @@ import (
 // same records makes the same alerts, with the same ids, however the ticks fell.
 
 // occasion is why something is judged: a record, or that time has passed.
-type occasion struct {
+type trigger struct {
 	rec *Record   // nil for time
 	at  time.Time // the arrival of the record, or when it was due
 	// value is the aggregate of a window.
@@ -24,7 +24,7 @@ type occasion struct {
 	pushedBy *Record
 }
 
-func (o *occasion) ms() int64 { return o.at.UnixMilli() }
+func (t *trigger) ms() int64 { return t.at.UnixMilli() }
 
 // lifecycle takes the keys of all rules through their states, and lets the outbox say what follows.
 type lifecycle struct {
@@ -36,9 +36,9 @@ type lifecycle struct {
 	fired condition.RuleSet
 	asked candidate
 	// muted is the first reason for which an alert of the record at hand was swallowed.
-	muted Reason
+	suppressedBy Reason
 	// expiring is the entry for which something that is due is being done.
-	expiring *entry
+	running *entry
 }
 
 // step takes the verdict on a record through what the rule remembers, and makes the alerts that follow from it.
@@ -46,12 +46,12 @@ func (l *lifecycle) step(r *rule, v condition.Verdict, rec *Record) {
 	if v.Undefined() || r.absence.Of == AbsenceOfStream {
 		return // an undefined condition is no match, and no normal record either; about the stream only a tick decides
 	}
-	o := &occasion{rec: rec, at: rec.Arrival}
+	t := &trigger{rec: rec, at: rec.Arrival}
 	if v == condition.Yes {
 		l.in.countKey(r)
 	}
 	if !r.remembers() {
-		if v == condition.Yes && l.announce(r, nil, o) {
+		if v == condition.Yes && l.announce(r, nil, t) {
 			l.fired.Add(r.place)
 		}
 		return
@@ -70,37 +70,37 @@ func (l *lifecycle) step(r *rule, v condition.Verdict, rec *Record) {
 	}
 	now := l.clock.now()
 	if v == condition.Yes && r.severityOf != nil {
-		if en.grade = l.in.severityOf(r, o); !l.memory.keyed() && (!en.firing || !en.told) {
+		if en.grade = l.in.severityOf(r, t); !l.memory.keyed() && (!en.firing || !en.notified) {
 			en.severity = en.grade
 		}
 	}
-	if v == condition.Yes && r.timed() && en.note(rec) {
+	if v == condition.Yes && r.timed() && en.setLast(rec) {
 		l.memory.pressure.weigh(en)
 	}
 	if v == condition.Yes && r.covers != 0 && r.window == nil {
-		l.noteCovers(r, en)
+		l.keepCovers(r, en)
 	}
 	switch {
 	case r.absence.After > 0:
 		if v == condition.Yes { // any other record of the key is no sign of what is awaited
-			l.arrived(r, en, o)
+			l.arrived(r, en, t)
 		}
 	case r.window != nil:
-		l.window(r, en, v, o)
+		l.window(r, en, v, t)
 	default:
-		l.judge(r, en, v == condition.Yes, o, now)
-		if v == condition.Yes && r.owes(en) && en.note(rec) { // for what may be told without another record
+		l.judge(r, en, v == condition.Yes, t, now)
+		if v == condition.Yes && r.needsRecheck(en) && en.setLast(rec) { // for what may be told without another record
 			l.memory.pressure.weigh(en)
 		}
 	}
 	l.reschedule(r, en, now)
-	l.fit(en, rec)
+	l.makeRoom(en, rec)
 }
 
 // remember returns the entry of a key, which is known or nil, made if there is none.
 func (l *lifecycle) remember(m *ruleMemory, key []byte, known *entry) *entry {
 	en := l.memory.touch(m, key, known)
-	if w := m.rule.window; w != nil && (en.window == nil || w.entire && m.rule.lost(en, l.clock.now())) {
+	if w := m.rule.window; w != nil && (en.window == nil || w.entire && m.rule.windowLapsed(en, l.clock.now())) {
 		en.window = w.newWindow(l.memory.keyed())
 		en.window.last, en.window.watched = l.clock.now()/w.step, l.clock.now()
 	}
@@ -108,7 +108,7 @@ func (l *lifecycle) remember(m *ruleMemory, key []byte, known *entry) *entry {
 }
 
 // note keeps where the last record of the key stands, and answers whether the entry's size is another one now.
-func (en *entry) note(rec *Record) (resized bool) {
+func (en *entry) setLast(rec *Record) (resized bool) {
 	l := en.last
 	if l == nil {
 		l, resized = &lastRecord{}, true
@@ -124,7 +124,7 @@ func (en *entry) note(rec *Record) (resized bool) {
 }
 
 // window adds a record to the window of its key, if it belongs there, and judges a window that slides.
-func (l *lifecycle) window(r *rule, en *entry, v condition.Verdict, o *occasion) {
+func (l *lifecycle) window(r *rule, en *entry, v condition.Verdict, t *trigger) {
 	r.window.advance(en.window, l.clock.now())
 	if v == condition.Yes {
 		x, cause := r.window.load(&l.in.frame, &l.in.counted)
@@ -134,23 +134,23 @@ func (l *lifecycle) window(r *rule, en *entry, v condition.Verdict, o *occasion)
 		}
 		l.count(r, en, x)
 	}
-	if r.window.tumbling || !r.window.whole(en.window) {
+	if r.window.tumbling || !r.window.complete(en.window) {
 		return // judged at its end, or when a whole window was watched
 	}
-	l.judgeWindow(r, en, o, l.clock.now())
+	l.judgeWindow(r, en, t, l.clock.now())
 }
 
 // judge takes a claim that holds or does not, and makes the alerts that follow. now is the event time.
-func (l *lifecycle) judge(r *rule, en *entry, holds bool, o *occasion, now int64) {
-	if !r.episodic() {
+func (l *lifecycle) judge(r *rule, en *entry, holds bool, t *trigger, now int64) {
+	if !r.hasPeriods() {
 		if holds {
-			l.announce(r, en, o)
+			l.announce(r, en, t)
 		}
 		return
 	}
 	if holds {
 		en.held = now
-		l.holds(r, en, o, now)
+		l.holds(r, en, t, now)
 		return
 	}
 	if !en.firing {
@@ -161,15 +161,15 @@ func (l *lifecycle) judge(r *rule, en *entry, holds bool, o *occasion, now int64
 	switch {
 	case r.resolve.Records > 0:
 		if int(en.streak) >= r.resolve.Records {
-			l.conclude(r, en, o)
+			l.endPeriod(r, en, t)
 		}
 	case r.resolve.Time == 0:
-		l.conclude(r, en, nil) // an excursion that nobody wants to hear the end of
+		l.endPeriod(r, en, nil) // an excursion that nobody wants to hear the end of
 	}
 }
 
 // holds takes a claim that holds: it may begin to fire, or fires already.
-func (l *lifecycle) holds(r *rule, en *entry, o *occasion, now int64) {
+func (l *lifecycle) holds(r *rule, en *entry, t *trigger, now int64) {
 	if !en.firing {
 		if en.since == 0 {
 			en.since = now
@@ -178,134 +178,134 @@ func (l *lifecycle) holds(r *rule, en *entry, o *occasion, now int64) {
 		if int(en.streak) < r.hold.Records || now-en.since < millis(r.hold.Time) {
 			return
 		}
-		en.firing, en.told = true, false
+		en.firing, en.notified = true, false
 		en.streak = 0
-		l.announce(r, en, o)
+		l.announce(r, en, t)
 		return
 	}
 	en.streak = 0
 	switch {
-	case !en.told:
-		l.announce(r, en, o) // something swallowed it; perhaps no longer
-	case l.graver(r, en):
-		l.rises(r, en, o)
-	case o.rec == nil: // expire repeats what is due
+	case !en.notified:
+		l.announce(r, en, t) // something swallowed it; perhaps no longer
+	case l.escalates(r, en):
+		l.escalate(r, en, t)
+	case t.rec == nil: // expire repeats what is due
 	case r.repeat > 0 && now-en.sent >= r.repeat:
-		l.again(r, en, o)
+		l.repeat(r, en, t)
 	default:
-		l.swallow(r, en, ReasonFiring)
+		l.suppress(r, en, ReasonFiring)
 	}
 }
 
 // announce makes the alert of a claim, unless something swallows it. en is nil for a rule that remembers nothing. It answers
 // whether anybody knows: an alert was made, or a person has silenced it.
-func (l *lifecycle) announce(r *rule, en *entry, o *occasion) (known bool) {
-	if by := l.mute(r, en, o, false); by != nil {
-		l.suppress(r, en, by)
+func (l *lifecycle) announce(r *rule, en *entry, t *trigger) (known bool) {
+	if by := l.mute(r, en, t, false); by != nil {
+		l.suppressBy(r, en, by)
 		return by.reason() == ReasonSilenced
 	}
-	l.tell(r, en, o)
+	l.notify(r, en, t)
 	return true
 }
 
 // rises tells that a claim which was told has become graver: at once, whatever was told before, and once for each grade.
-func (l *lifecycle) rises(r *rule, en *entry, o *occasion) {
-	if by := l.mute(r, en, o, false); by != nil {
-		l.suppress(r, en, by)
+func (l *lifecycle) escalate(r *rule, en *entry, t *trigger) {
+	if by := l.mute(r, en, t, false); by != nil {
+		l.suppressBy(r, en, by)
 		return
 	}
-	l.tellRise(r, en, o)
+	l.notifyEscalation(r, en, t)
 }
 
-func (l *lifecycle) tellRise(r *rule, en *entry, o *occasion) {
+func (l *lifecycle) notifyEscalation(r *rule, en *entry, t *trigger) {
 	en.severity = en.grade
-	l.memory.rules[r.place].joins(en)
-	l.out.emit(r, en, KindFiring, o)
-	en.sent, en.swallowed = l.clock.at(o), 0
+	l.memory.rules[r.place].addAudience(en)
+	l.out.emit(r, en, KindFiring, t)
+	en.sent, en.suppressed = l.clock.at(t), 0
 }
 
 // graver says whether the last record of a key is graver than what was told of it. The plain format has room for one severity, so
 // that a restart would forget which.
-func (l *lifecycle) graver(r *rule, en *entry) bool {
+func (l *lifecycle) escalates(r *rule, en *entry) bool {
 	return r.severityOf != nil && en.grade < en.severity && l.memory.keyed()
 }
 
 // lastWord is for how long the last word on a claim that holds may be that it is over.
-const lastWord = 60 * 1000
+const resolvedGrace = 60 * 1000
 
 // owed says whether somebody was told that a claim is over which has held for a while again: that is told, whatever dedup and rate
 // limits say. A key that flaps faster makes no message more.
-func (en *entry) owed(at int64) bool {
-	return en.firing && !en.told && en.ended && at-en.since >= lastWord
+func (en *entry) mustNotify(at int64) bool {
+	return en.firing && !en.notified && en.ended && at-en.since >= resolvedGrace
 }
 
 // tell makes the alert of a claim.
-func (l *lifecycle) tell(r *rule, en *entry, o *occasion) {
+func (l *lifecycle) notify(r *rule, en *entry, t *trigger) {
 	if en != nil {
 		if en.severity = en.grade; r.severityOf == nil {
-			en.severity = l.in.severityOf(r, o)
+			en.severity = l.in.severityOf(r, t)
 		}
 	}
-	l.out.emit(r, en, KindFiring, o)
+	l.out.emit(r, en, KindFiring, t)
 	if en != nil {
-		en.told, en.ended, en.sent, en.swallowed, en.heard = true, false, l.clock.at(o), 0, 0
+		en.notified, en.ended, en.sent, en.suppressed, en.audience = true, false, l.clock.at(t), 0, 0
 	}
 }
 
 // again repeats the alert of a claim that still holds. It counts as made also when it is muted: the next one is due an
 // interval later.
-func (l *lifecycle) again(r *rule, en *entry, o *occasion) {
-	l.repeat(r, en, o)
-	en.sent = l.clock.at(o)
+func (l *lifecycle) repeat(r *rule, en *entry, t *trigger) {
+	l.repeatUnlessMuted(r, en, t)
+	en.sent = l.clock.at(t)
 }
 
-func (l *lifecycle) repeat(r *rule, en *entry, o *occasion) {
-	if by := l.mute(r, en, o, true); by != nil {
-		l.suppress(r, en, by)
+func (l *lifecycle) repeatUnlessMuted(r *rule, en *entry, t *trigger) {
+	if by := l.mute(r, en, t, true); by != nil {
+		l.suppressBy(r, en, by)
 		return
 	}
-	l.memory.rules[r.place].joins(en)
-	if reason := l.overdue(r, en, o); reason != "" {
-		l.swallow(r, en, reason)
+	l.memory.rules[r.place].addAudience(en)
+	if reason := l.overdue(r, en, t); reason != "" {
+		l.suppress(r, en, reason)
 		return
 	}
-	l.out.emit(r, en, KindRepeat, o)
-	en.swallowed = 0
-	if l.graver(r, en) {
+	l.out.emit(r, en, KindRepeat, t)
+	en.suppressed = 0
+	if l.escalates(r, en) {
 		en.severity = en.grade // that is told now
 	}
 }
 
 // conclude ends an excursion. Whoever was told of its beginning is told of its end, whatever mutes the rule by now; with
 // a nil occasion nobody is.
-func (l *lifecycle) conclude(r *rule, en *entry, o *occasion) {
-	if o != nil && en.told {
-		l.emitEnd(r, en, o)
-		en.swallowed, en.ended = 0, l.memory.keyed() // or a restart would forget it
+func (l *lifecycle) endPeriod(r *rule, en *entry, t *trigger) {
+	if t != nil && en.notified {
+		l.notifyEnd(r, en, t)
+		en.suppressed, en.ended = 0, l.memory.keyed() // or a restart would forget it
 	}
-	en.firing, en.told, en.heard = false, false, 0
+	en.firing, en.notified, en.audience = false, false, 0
 	en.since, en.streak = 0, 0
 }
 
 // arrived takes a sign of life for what can be absent.
-func (l *lifecycle) arrived(r *rule, en *entry, o *occasion) {
-	en.held = l.clock.at(o)
+func (l *lifecycle) arrived(r *rule, en *entry, t *trigger) {
+	en.held = l.clock.at(t)
 	if en.firing {
-		l.conclude(r, en, o)
+		l.endPeriod(r, en, t)
 	}
 }
 
 // swallow accounts for an alert that is not made.
-func (l *lifecycle) swallow(r *rule, en *entry, reason Reason) {
+func (l *lifecycle) suppress(r *rule, en *entry, reason Reason) {
 	if l.out.silent {
-		en.swallowed++ // and counted by the shard that speaks for the key
+		en.suppressed++ // and counted by the shard that speaks for the key
 		return
 	}
 	r.metrics.suppressed[reason].Inc()
 	if en != nil {
-		en.swallowed++
+		en.suppressed++
 	}
-	if l.muted == "" && !r.shadow {
-		l.muted = reason
+	if l.suppressedBy == "" && !r.shadow {
+		l.suppressedBy = reason
 	}
 }

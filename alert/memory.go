@@ -25,7 +25,7 @@ type memory struct {
 	late   map[*entry]int64
 	former formerRules
 	// noted is when the filter last told that a record is no JSON.
-	noted int64
+	loggedNotJSON int64
 }
 
 // ruleMemory is the part of one rule.
@@ -33,25 +33,25 @@ type ruleMemory struct {
 	rule    *rule
 	entries map[string]*entry
 	// lists are the entries with a key by their standing.
-	lists [standings]entryList
+	lists [phases]entryList
 	// bulk is the size of the entries with a key; held is how much that is by each measure, and seat where the rule stands in the crowd.
-	bulk bulk
-	held [measures]int
-	seat [measures]int
+	bulk      bulk
+	held      [measures]int
+	heapIndex [measures]int
 	// tokens are what the rate limit has left, at the time at.
 	tokens float64
 	at     int64
 	// kin counts the entries that other shards have, too; claims are the inherited keys of which the shard has heard.
-	kin    int
-	claims map[string]claim
+	provisional int
+	claims      map[string]claim
 
 	// What follows is about edited rules (edited_rules.go). audiences are those that entries name, and left the topics to which the rule
 	// goes no longer. owing says that some of them may be owed ends. telling counts the entries of which somebody was told.
 
-	audiences [][]string
-	left      map[string]*leftTopic
-	owing     bool
-	telling   int
+	audiences    [][]string
+	formerTopics map[string]*formerTopic
+	oweEnds      bool
+	notifiedKeys int
 }
 
 // entry is what a rule remembers of a key.
@@ -74,23 +74,23 @@ type entry struct {
 	// sent is when the last alert was made.
 	sent int64
 	// swallowed counts the alerts that were not made since the last one that was.
-	swallowed uint32
+	suppressed uint32
 	// firing says that the claim counts as true; told that an alert said so; ended that the last alert said that it is over.
-	firing, told, ended bool
+	firing, notified, ended bool
 	// severity, by its place among severities, is the gravest that was told or, before anything is, that of the last record;
 	// grade is that of the last record, if an expression gives it.
 	severity, grade uint8
 	// heard is who was told, behind the first of the rule's audiences; 0 for whoever hears of the rule now. counted says that the
 	// rule's count of entries of which somebody was told has it.
-	counted bool
-	heard   uint16
+	countedNotified bool
+	audience        uint16
 	// covered are the conditions of silences that the last matching record meets; with a window, all records in it when it last
 	// held. See window_silence.go.
 	covered uint32
 	last    *lastRecord
 	window  *window
 	// kin is nil unless the entry was inherited by several shards and this one has not heard of its key.
-	kin *kinship
+	provisional *provisional
 }
 
 // lastRecord is where an alert that time brings about points to.
@@ -107,9 +107,9 @@ func newMemory(set *compiled, agreed agreement) *memory {
 	}
 	for i, r := range set.rules {
 		m.rules[i] = &ruleMemory{rule: r, tokens: float64(r.limit.Events)}
-		if !r.whole() { // the one entry of a rule without keys is never pushed out
-			for by := range m.pressure.crowds {
-				m.pressure.crowds[by].join(m.rules[i], measure(by))
+		if !r.keyless() { // the one entry of a rule without keys is never pushed out
+			for by := range m.pressure.heaps {
+				m.pressure.heaps[by].join(m.rules[i], measure(by))
 			}
 		}
 	}
@@ -130,9 +130,9 @@ func (r *ruleMemory) find(key []byte) *entry { return r.entries[string(key)] }
 // touch returns the entry of a key, which is known or nil, as the most recently used one, made if there is none.
 func (m *memory) touch(r *ruleMemory, key []byte, known *entry) *entry {
 	if known != nil {
-		if !r.rule.whole() {
-			r.lists[known.listed()].remove(known)
-			r.lists[known.listed()].add(known)
+		if !r.rule.keyless() {
+			r.lists[known.listedPhase()].remove(known)
+			r.lists[known.listedPhase()].add(known)
 		}
 		return known
 	}
@@ -147,28 +147,28 @@ func (m *memory) put(e *entry) {
 		e.of.entries = make(map[string]*entry)
 	}
 	e.of.entries[e.key] = e
-	if !e.of.rule.whole() {
+	if !e.of.rule.keyless() {
 		m.pressure.count++
-		e.list(e.stands())
-		e.of.lists[e.listed()].add(e)
-		m.pressure.crowds[byKeys].holds(e.of, byKeys, e.of.held[byKeys]+1)
+		e.list(e.phase())
+		e.of.lists[e.listedPhase()].add(e)
+		m.pressure.heaps[byKeys].holds(e.of, byKeys, e.of.held[byKeys]+1)
 	}
 	m.pressure.weigh(e)
-	e.tally()
+	e.countNotified()
 }
 
 // drop forgets an entry.
 func (m *memory) drop(e *entry) {
 	delete(e.of.entries, e.key)
-	if e.counted {
-		e.counted = false
-		e.of.telling--
+	if e.countedNotified {
+		e.countedNotified = false
+		e.of.notifiedKeys--
 	}
 	m.pressure.resize(e, bulk{})
-	if !e.of.rule.whole() {
+	if !e.of.rule.keyless() {
 		m.pressure.count--
-		e.of.lists[e.listed()].remove(e)
-		m.pressure.crowds[byKeys].holds(e.of, byKeys, e.of.held[byKeys]-1)
+		e.of.lists[e.listedPhase()].remove(e)
+		m.pressure.heaps[byKeys].holds(e.of, byKeys, e.of.held[byKeys]-1)
 	}
 	m.schedule(e, 0)
 	m.unbind(e)

@@ -169,7 +169,7 @@ func (m *metrics) adopt(c *compiled) {
 }
 
 // forgot counts a key that was pushed out.
-func (m *ruleMetrics) forgot(stood standing) {
+func (m *ruleMetrics) forgot(stood phase) {
 	m.evicted.Inc()
 	if stood != quiet {
 		m.cut.Inc()

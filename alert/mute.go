@@ -88,21 +88,21 @@ type candidate struct {
 }
 
 // candidate describes an alert. There is one at a time, so that muters can have a pointer to it without an allocation.
-func (l *lifecycle) candidate(r *rule, en *entry, o *occasion, repeat bool) *candidate {
-	now := l.clock.at(o)
+func (l *lifecycle) candidate(r *rule, en *entry, t *trigger, repeat bool) *candidate {
+	now := l.clock.at(t)
 	l.asked = candidate{life: l, rule: r, key: en, at: timeOf(now), now: now, repeat: repeat}
-	if o.rec != nil {
-		l.asked.record, l.asked.partitionKey = true, o.rec.PartitionKey
+	if t.rec != nil {
+		l.asked.record, l.asked.partitionKey = true, t.rec.PartitionKey
 	}
 	return &l.asked
 }
 
 // mute is what suppresses an alert; nil for nothing. An alert that nothing suppresses is charged to the rate limit of its rule.
-func (l *lifecycle) mute(r *rule, en *entry, o *occasion, repeat bool) muter {
+func (l *lifecycle) mute(r *rule, en *entry, t *trigger, repeat bool) muter {
 	if len(r.muters) == 0 {
 		return nil
 	}
-	c := l.candidate(r, en, o, repeat)
+	c := l.candidate(r, en, t, repeat)
 	for _, m := range r.muters {
 		if limit, ok := m.(*rateLimit); ok {
 			if !limit.spend(c) {
@@ -134,29 +134,29 @@ func (l *lifecycle) nextRecheck(r *rule, en *entry, now int64) int64 {
 	if next <= now {
 		next += (now - next + maxRecheckInterval) / maxRecheckInterval * maxRecheckInterval
 	}
-	c := l.candidate(r, en, &occasion{at: timeOf(now)}, false)
+	c := l.candidate(r, en, &trigger{at: timeOf(now)}, false)
 	for _, m := range r.muters { // also one that only begins by then
 		if until, _ := m.mutes(c); until.UnixMilli() > now {
 			next = min(next, until.UnixMilli())
 		}
 	}
-	if word := en.since + lastWord; en.ended && word > now {
+	if word := en.since + resolvedGrace; en.ended && word > now {
 		next = min(next, word)
 	}
 	return next
 }
 
 // suppress accounts for an alert that a muter suppresses.
-func (l *lifecycle) suppress(r *rule, en *entry, by muter) {
+func (l *lifecycle) suppressBy(r *rule, en *entry, by muter) {
 	if s, ok := by.(*silence); ok && !l.out.silent {
 		s.muted.Add(1)
 	}
-	l.swallow(r, en, by.reason())
+	l.suppress(r, en, by.reason())
 }
 
 // explainMutes names what suppresses an alert of the rule on this record, whatever came before.
 func (e *Evaluator) explainMutes(r *rule, rec *Record, x *RuleExplanation) {
-	c := e.life.candidate(r, nil, &occasion{rec: rec, at: rec.Arrival}, false)
+	c := e.life.candidate(r, nil, &trigger{rec: rec, at: rec.Arrival}, false)
 	for _, m := range r.muters {
 		if _, ok := m.mutes(c); ok {
 			if x.Reason == "" {

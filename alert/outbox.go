@@ -16,14 +16,14 @@ type outbox struct {
 
 	alerts []*Alert
 	// aside counts the alerts that are about other keys than the record at hand, which pushed them out.
-	aside int
+	evictions int
 	// silent says that what is being done is said by another shard, unsure of which shards nothing is known that may contradict it.
 	silent bool
 	unsure string
 }
 
 // emit makes an alert of a rule for each of its topics.
-func (out *outbox) emit(r *rule, en *entry, kind Kind, o *occasion) {
+func (out *outbox) emit(r *rule, en *entry, kind Kind, t *trigger) {
 	if out.silent {
 		return // another shard says it
 	}
@@ -32,25 +32,25 @@ func (out *outbox) emit(r *rule, en *entry, kind Kind, o *occasion) {
 		return
 	}
 	for _, to := range r.routes {
-		out.make(to, kind, o, en)
+		out.make(to, kind, t, en)
 	}
 }
 
 // make makes one alert.
-func (out *outbox) make(to *route, kind Kind, o *occasion, en *entry) {
+func (out *outbox) make(to *route, kind Kind, t *trigger, en *entry) {
 	a := &Alert{
-		Topic: to.topic, Kind: kind, At: o.at, Ended: o.ended, Unsure: out.unsure, render: to.render.message, sample: to.render.sampled,
+		Topic: to.topic, Kind: kind, At: t.at, Ended: t.ended, Unsure: out.unsure, render: to.render.message, sample: to.render.sampled,
 	}
 	r := to.rule
 	if r != nil {
 		a.Rule, a.sent = r.name, r.audience
-		out.describe(a, r, en, o)
+		out.describe(a, r, en, t)
 	}
-	if o.rec != nil {
-		a.Record = out.in.kept(o.rec)
-		a.ID = alertID(out.stream, o.rec, a.Rule, to.topic, kind, out.generation)
+	if t.rec != nil {
+		a.Record = out.in.kept(t.rec)
+		a.ID = alertID(out.stream, t.rec, a.Rule, to.topic, kind, out.generation)
 	} else {
-		a.Record = Record{Shard: out.shard, Arrival: o.at}
+		a.Record = Record{Shard: out.shard, Arrival: t.at}
 		shard := out.shard
 		if r != nil && r.absence.Of == AbsenceOfStream || kind == KindWatchdog {
 			shard = ""
@@ -59,10 +59,10 @@ func (out *outbox) make(to *route, kind Kind, o *occasion, en *entry) {
 			a.Record.PartitionKey, a.Record.SequenceNumber = en.last.partitionKey, en.last.sequence
 			a.Record.SubSequence, a.Record.Arrival = en.last.sub, timeOf(en.last.arrival)
 		}
-		if o.pushedBy != nil {
-			a.ID = pushedID(out.stream, o.pushedBy, a.Rule, to.topic, kind, a.Key, out.generation)
+		if t.pushedBy != nil {
+			a.ID = pushedID(out.stream, t.pushedBy, a.Rule, to.topic, kind, a.Key, out.generation)
 		} else {
-			a.ID = timeID(out.stream, shard, a.Rule, to.topic, kind, a.Key, o.ms(), out.generation)
+			a.ID = timeID(out.stream, shard, a.Rule, to.topic, kind, a.Key, t.ms(), out.generation)
 		}
 	}
 	out.alerts = append(out.alerts, a)
@@ -80,22 +80,22 @@ func (en *entry) began(r *rule) int64 {
 }
 
 // describe fills in what the rule knows about an alert.
-func (out *outbox) describe(a *Alert, r *rule, en *entry, o *occasion) {
-	a.Severity = severities()[out.in.severityOf(r, o)]
+func (out *outbox) describe(a *Alert, r *rule, en *entry, t *trigger) {
+	a.Severity = severities()[out.in.severityOf(r, t)]
 	if en != nil {
 		place := en.severity
 		if a.Kind == KindRepeat && r.severityOf != nil && out.agreed.keyed() {
 			place = en.grade // what holds now
 		}
 		a.Severity = severities()[place]
-		a.Key, a.Suppressed, a.Since = en.key, en.swallowed, timeOf(en.began(r))
-	} else if o.rec != nil {
-		a.Key = string(out.in.keyOf(r, o.rec.PartitionKey))
+		a.Key, a.Suppressed, a.Since = en.key, en.suppressed, timeOf(en.began(r))
+	} else if t.rec != nil {
+		a.Key = string(out.in.keyOf(r, t.rec.PartitionKey))
 	}
 	switch {
-	case o.hasValue && r.window != nil:
-		a.Value, a.Worse = o.value, direction(r.window.op)
-	case o.rec != nil && r.value != nil:
+	case t.hasValue && r.window != nil:
+		a.Value, a.Worse = t.value, direction(r.window.op)
+	case t.rec != nil && r.value != nil:
 		if v, cause := r.value.Load(&out.in.frame); !cause.Undefined() && v.Kind == condition.Number {
 			a.Value, a.Worse = v.Num, r.worse
 		}
@@ -114,13 +114,13 @@ func (out *outbox) made() []*Alert {
 }
 
 // way is the way to a topic that was told of an entry.
-func (out *outbox) way(m *ruleMemory, topic string) *route {
+func (out *outbox) routeTo(m *ruleMemory, topic string) *route {
 	if to := m.rule.route(topic); to != nil {
 		return to
 	}
-	x := m.left[topic]
+	x := m.formerTopics[topic]
 	if x == nil { // unreachable: each topic of an audience came with its words
-		x = &leftTopic{}
+		x = &formerTopic{}
 	}
 	if x.route == nil {
 		x.route = &route{rule: m.rule, topic: topic, render: rendererOf(m.rule.name, out.stream, x.own, x.shared)}
@@ -133,7 +133,7 @@ func (out *outbox) way(m *ruleMemory, topic string) *route {
 func (out *outbox) makeEnd(to *route, en *entry, at time.Time, why string) {
 	a := &Alert{
 		Rule: to.render.rule, Topic: to.topic, Kind: KindResolved, Ended: why, Severity: severities()[en.severity], Key: en.key,
-		At: at, Since: timeOf(en.since), Suppressed: en.swallowed, render: to.render.message, sample: to.render.sampled,
+		At: at, Since: timeOf(en.since), Suppressed: en.suppressed, render: to.render.message, sample: to.render.sampled,
 	}
 	a.Record = Record{Shard: out.shard, PartitionKey: en.key, Arrival: a.At}
 	if en.last != nil {

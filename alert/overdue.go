@@ -8,9 +8,9 @@ const overdueLeast = 5 * 1000 // milliseconds
 //
 // A replay sees a later clock, so it may leave out a repetition that was made, or count another number as swallowed. Nothing else may
 // differ. So this is asked last, when the repetition has spent what it spends of a rate limit, and an overdue one counts as made.
-func (l *lifecycle) overdue(r *rule, en *entry, o *occasion) Reason {
+func (l *lifecycle) overdue(r *rule, en *entry, t *trigger) Reason {
 	m := l.memory
-	if l.clock.at(o)+max(r.repeat, overdueLeast) > l.clock.clock {
+	if l.clock.at(t)+max(r.repeat, overdueLeast) > l.clock.clock {
 		delete(m.late, en)
 		return ""
 	}

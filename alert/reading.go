@@ -142,7 +142,7 @@ func (in *reading) countKey(r *rule) {
 func (in *reading) keyOf(r *rule, partitionKey string) []byte {
 	in.keyText = in.keyText[:0]
 	switch {
-	case r.whole():
+	case r.keyless():
 	case r.key == nil:
 		in.keyText = append(in.keyText, partitionKey...)
 	default:
@@ -157,9 +157,9 @@ func (in *reading) keyOf(r *rule, partitionKey string) []byte {
 }
 
 // severityOf is the place of an alert's severity among severities.
-func (in *reading) severityOf(r *rule, o *occasion) uint8 {
+func (in *reading) severityOf(r *rule, t *trigger) uint8 {
 	word := r.severity
-	if r.severityOf != nil && o.rec != nil {
+	if r.severityOf != nil && t.rec != nil {
 		if v, cause := r.severityOf.Load(&in.frame); !cause.Undefined() && v.Kind == condition.Text {
 			word = string(v.Raw)
 		}

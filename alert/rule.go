@@ -46,28 +46,28 @@ type rule struct {
 	fingerprint [16]byte
 	sense       sense
 	// audience are the topics that hear of the rule, and said its words as a snapshot keeps them.
-	audience []string
-	said     []byte
-	metrics  ruleMetrics
+	audience   []string
+	savedWords []byte
+	metrics    ruleMetrics
 }
 
 // remembers says whether the rule keeps an entry for each key.
-func (r *rule) remembers() bool { return r.episodic() || r.dedup > 0 || r.window != nil }
+func (r *rule) remembers() bool { return r.hasPeriods() || r.dedup > 0 || r.window != nil }
 
 // stateful says whether its decisions depend on earlier records.
 func (r *rule) stateful() bool { return r.remembers() || !r.limit.IsZero() }
 
 // episodic says whether the rule has excursions, with a beginning and an end, of which each alerts once. The other rules
 // alert with every record, or every tumbling window, for which they hold.
-func (r *rule) episodic() bool {
+func (r *rule) hasPeriods() bool {
 	return !r.hold.IsZero() || !r.resolve.IsZero() || r.absence.After > 0 || r.repeat > 0 || r.window != nil && !r.window.tumbling
 }
 
 // minds says whether a record for which the rule's condition is false changes what the rule remembers of its key.
-func (r *rule) minds() bool { return r.episodic() && r.absence.After == 0 }
+func (r *rule) needsNonMatches() bool { return r.hasPeriods() && r.absence.After == 0 }
 
 // whole says whether the rule is about the shard or the stream as a whole, so that it has no keys.
-func (r *rule) whole() bool { return r.absence.After > 0 && r.absence.Of != AbsenceOfKey }
+func (r *rule) keyless() bool { return r.absence.After > 0 && r.absence.Of != AbsenceOfKey }
 
 // timed says whether time can make the rule's alerts.
 func (r *rule) timed() bool {
@@ -105,7 +105,7 @@ func (f *faults) rule(field string, c RuleConfig, topics map[string]*topicWords,
 	f.ruleSeverity(field, c, s, r)
 	f.ruleMuting(field, c, r, before)
 	f.ruleRoutes(field, c, topics, r)
-	r.fingerprint, r.sense, r.audience, r.said = fingerprintOf(c), r.senseOf(c), r.listeners(), saidByRule(c)
+	r.fingerprint, r.sense, r.audience, r.savedWords = fingerprintOf(c), r.senseOf(c), r.listeners(), encodeRuleWords(c)
 	if r.window != nil {
 		r.formula = condition.NewFormula(r.formula.When, r.key, r.window.of, r.severityOf, r.value)
 	} else {
@@ -261,7 +261,7 @@ func (f *faults) ruleRoutes(field string, c RuleConfig, topics map[string]*topic
 		case listed[name]:
 			f.add(at, name, "is listed twice; one alert per topic is sent")
 		default:
-			r.routes = append(r.routes, &route{rule: r, topic: name, render: f.render(shared, own), said: shared.said})
+			r.routes = append(r.routes, &route{rule: r, topic: name, render: f.render(shared, own), savedWords: shared.savedWords})
 		}
 		listed[name] = true
 	}

@@ -43,10 +43,10 @@ func editsOf(old, next *compiled) map[string]string {
 	for _, r := range old.rules {
 		now := rules[r.name]
 		switch {
-		case !r.concludes() || len(r.audience) == 0:
+		case !r.notifiesEnd() || len(r.audience) == 0:
 		case now == nil:
 			out[r.name] = "taken out"
-		case !now.takes(&told{sense: r.sense, ends: true}):
+		case !now.takes(&notifiedSection{sense: r.sense, ends: true}):
 			out[r.name] = "changed, so that its memory is dropped"
 		case now.shadow:
 			out[r.name] = "set to mode shadow"

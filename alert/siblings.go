@@ -13,49 +13,49 @@ type siblings struct {
 	life   *lifecycle
 	// met are those shards, as far as is known, and without those for which nothing waits; missing is what the last look at what is due has
 	// missed. news says that another look is worth while.
-	met      map[string]*met
+	known    map[string]*siblingState
 	without  []string
 	missing  map[string]bool
-	news     bool
+	changed  bool
 	deciding bool // a tick looks at what waits
 }
 
 // hear makes keys the shard's own of which a record has come. What was due before was due while nobody heard of them: it is done now,
 // in the order of time and of the rules as ever, and told by the shard that speaks for the key.
-func (rel *siblings) hear(rec *Record) {
+func (rel *siblings) claimKeys(rec *Record) {
 	m, now := rel.memory, rel.life.clock.now()
 	var heard []*entry
 	for _, r := range m.rules {
-		if r.kin == 0 {
+		if r.provisional == 0 {
 			continue
 		}
-		if en := r.find(rel.life.in.keyOf(r.rule, rec.PartitionKey)); en != nil && en.kin != nil {
-			m.claim(r, en.key, en.kin.family.others, max(now, en.kin.born+1))
+		if en := r.find(rel.life.in.keyOf(r.rule, rec.PartitionKey)); en != nil && en.provisional != nil {
+			m.claim(r, en.key, en.provisional.family.others, max(now, en.provisional.partedAt+1))
 			heard = append(heard, en)
 		}
 	}
 	for en := firstDue(heard); en != nil; en = firstDue(heard) {
-		k := en.kin
+		k := en.provisional
 		en.due, k.due = k.due, 0
-		rel.life.expiring, rel.life.out.silent = en, k.silent
-		rel.life.expire(en, now)
+		rel.life.running, rel.life.out.silent = en, k.silent
+		rel.life.runDue(en, now)
 		if en.due != 0 && en.due <= now {
 			k.due = en.due
 			m.schedule(en, 0)
 		}
 	}
-	rel.life.expiring, rel.life.out.silent = nil, false
+	rel.life.running, rel.life.out.silent = nil, false
 	for _, en := range heard {
 		m.unbind(en)
 	}
-	rel.life.muted = "" // what time brought about is not of the record
+	rel.life.suppressedBy = "" // what time brought about is not of the record
 }
 
 // firstDue is the first of these entries, in the order of their rules, for which something waits that was due before all others.
 func firstDue(heard []*entry) *entry {
 	var first *entry
 	for _, en := range heard {
-		if en.kin != nil && en.kin.due != 0 && (first == nil || en.kin.due < first.kin.due) {
+		if en.provisional != nil && en.provisional.due != 0 && (first == nil || en.provisional.due < first.provisional.due) {
 			first = en
 		}
 	}
@@ -63,21 +63,21 @@ func firstDue(heard []*entry) *entry {
 }
 
 // settle does what waits for other shards, as far as it is known what they have heard.
-func (rel *siblings) settle() {
+func (rel *siblings) settleParked() {
 	m := rel.memory
-	if !rel.news {
+	if !rel.changed {
 		return
 	}
-	rel.news = false
+	rel.changed = false
 	clear(rel.missing)
 	parked := m.inherited.parked
 	m.inherited.parked = nil
 	for _, en := range parked {
-		if en.kin == nil || en.kin.due == 0 {
+		if en.provisional == nil || en.provisional.due == 0 {
 			continue // it was heard of, or forgotten
 		}
-		due := en.kin.due
-		en.kin.due = 0
+		due := en.provisional.due
+		en.provisional.due = 0
 		m.schedule(en, due)
 	}
 	rel.deciding = true
@@ -87,15 +87,15 @@ func (rel *siblings) settle() {
 
 // cleared says whether what is due for an entry that the shard shares with others can be done now. Otherwise it is set aside, or
 // forgotten because its records come to another shard.
-func (rel *siblings) cleared(en *entry) bool {
-	k := en.kin
+func (rel *siblings) mayRun(en *entry) bool {
+	k := en.provisional
 	switch {
-	case !en.of.rule.timed() && !en.of.rule.owes(en):
+	case !en.of.rule.timed() && !en.of.rule.needsRecheck(en):
 		rel.life.out.silent = k.silent // time only makes it forget
 		return true
 	case !rel.deciding:
 		rel.memory.park(en)
-		rel.news = true
+		rel.changed = true
 		return false
 	case k.elsewhere != 0 && k.elsewhere < en.due:
 		rel.memory.drop(en)
@@ -103,7 +103,7 @@ func (rel *siblings) cleared(en *entry) bool {
 	}
 	covered, unsure := true, []string(nil)
 	for _, shard := range k.family.others {
-		if x := rel.met[shard]; x != nil && x.reached[en.of.rule.place] >= en.due {
+		if x := rel.known[shard]; x != nil && x.reached[en.of.rule.place] >= en.due {
 			continue
 		}
 		if rel.missing == nil {
@@ -139,7 +139,7 @@ func (e *Evaluator) Awaits() []Awaited {
 				continue
 			}
 			a := Awaited{Shard: shard, Blocks: e.others.missing[shard]}
-			if x := e.others.met[shard]; x != nil {
+			if x := e.others.known[shard]; x != nil {
 				a.Version = x.version
 			}
 			out = append(out, a)
@@ -154,7 +154,7 @@ func (e *Evaluator) Awaits() []Awaited {
 func (e *Evaluator) ParkedTo() int64 { return e.memory.inherited.parkedTo }
 
 // met is what is known of another shard.
-type met struct {
+type siblingState struct {
 	version string
 	reached []int64 // by rule: up to when it has the rule's records; 0 if it does not know the rule
 }
@@ -163,7 +163,7 @@ type met struct {
 // is done by the next tick.
 func (e *Evaluator) Meet(x *Relative) {
 	m := e.memory
-	known := &met{version: x.version, reached: make([]int64, len(m.rules))}
+	known := &siblingState{version: x.version, reached: make([]int64, len(m.rules))}
 	for i, r := range m.rules {
 		s := x.sections[r.rule.name+string(r.rule.fingerprint[:])]
 		if s == nil { // of a worker with another version of the rule
@@ -177,9 +177,9 @@ func (e *Evaluator) Meet(x *Relative) {
 			s.keys.shorten(&m.key)
 			s.claims.shorten(&m.key)
 		}
-		if r.kin > 0 {
+		if r.provisional > 0 {
 			for _, en := range r.entries {
-				e.others.meet(en, x, s)
+				e.others.meetKey(en, x, s)
 			}
 		}
 		for key, c := range r.claims {
@@ -193,15 +193,15 @@ func (e *Evaluator) Meet(x *Relative) {
 			m.inherited.leaveFamily(c.family)
 		}
 	}
-	if e.others.met == nil {
-		e.others.met = make(map[string]*met)
+	if e.others.known == nil {
+		e.others.known = make(map[string]*siblingState)
 	}
-	e.others.met[x.shard] = known
-	e.others.news = true
+	e.others.known[x.shard] = known
+	e.others.changed = true
 	if len(x.heirs) == 0 {
 		return
 	}
-	delete(e.others.met, x.shard)
+	delete(e.others.known, x.shard)
 	alone := false
 	for _, f := range m.inherited.families {
 		if !slices.Contains(f.others, x.shard) {
@@ -211,17 +211,17 @@ func (e *Evaluator) Meet(x *Relative) {
 		alone = alone || len(f.others) == 0
 	}
 	if alone { // all of the family has come together in this shard
-		e.others.settleAlone()
+		e.others.releaseAlone()
 	}
 }
 
 // settleAlone makes keys the shard's own that no other shard has.
-func (rel *siblings) settleAlone() {
+func (rel *siblings) releaseAlone() {
 	m := rel.memory
 	for _, r := range m.rules {
 		for _, en := range r.entries {
-			if en.kin != nil && len(en.kin.family.others) == 0 {
-				if due := en.kin.due; due != 0 {
+			if en.provisional != nil && len(en.provisional.family.others) == 0 {
+				if due := en.provisional.due; due != 0 {
 					m.schedule(en, due)
 				}
 				m.unbind(en)
@@ -237,13 +237,13 @@ func (rel *siblings) settleAlone() {
 }
 
 // meet looks at one key of a rule of which another shard remembers s.
-func (rel *siblings) meet(en *entry, x *Relative, s *relativeSection) {
-	if en.kin == nil || !slices.Contains(en.kin.family.others, x.shard) {
+func (rel *siblings) meetKey(en *entry, x *Relative, s *relativeSection) {
+	if en.provisional == nil || !slices.Contains(en.provisional.family.others, x.shard) {
 		return
 	}
 	called := x.called(en.key)
 	at, _ := s.claims.find(en.key, called)
-	if at <= en.kin.born {
+	if at <= en.provisional.partedAt {
 		at = 0
 		if heard, _ := s.keys.find(en.key, called); heard == 0 {
 			return
@@ -253,8 +253,8 @@ func (rel *siblings) meet(en *entry, x *Relative, s *relativeSection) {
 		rel.memory.drop(en) // nothing was due before
 		return
 	}
-	if at = max(at, 1); en.kin.elsewhere == 0 || at < en.kin.elsewhere {
-		en.kin.elsewhere = at
+	if at = max(at, 1); en.provisional.elsewhere == 0 || at < en.provisional.elsewhere {
+		en.provisional.elsewhere = at
 	}
 }
 
@@ -262,14 +262,14 @@ func (rel *siblings) meet(en *entry, x *Relative, s *relativeSection) {
 func (rel *siblings) advance(to int64) {
 	m := rel.memory
 	for en := m.next(to); en != nil; en = m.next(to) {
-		rel.life.expiring = en
-		if en.kin == nil {
-			rel.life.expire(en, to)
-		} else if rel.cleared(en) {
-			rel.life.expire(en, to)
+		rel.life.running = en
+		if en.provisional == nil {
+			rel.life.runDue(en, to)
+		} else if rel.mayRun(en) {
+			rel.life.runDue(en, to)
 			rel.life.out.silent, rel.life.out.unsure = false, ""
 		}
 	}
-	rel.life.expiring = nil
+	rel.life.running = nil
 	m.clock = max(m.clock, to)
 }

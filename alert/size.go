@@ -19,7 +19,7 @@ const (
 	paneHeap, paneStored   = 60, 34 // one with something in it; each other takes a byte of a snapshot
 	valuesHeap             = 190    // with room for eight
 	valueHeap, valueStored = 24, 13
-	hushHeap               = 32
+	silencedHeap           = 32
 	coversStored           = 5 // of conditions of silences, where there are some
 )
 
@@ -53,10 +53,10 @@ func (s *window) bulk() bulk {
 	if s.values != nil {
 		b.heap += valuesHeap
 	}
-	if s.seen|s.spared|s.hushed != 0 {
+	if s.seen|s.spared|s.silencedBy != 0 {
 		b.stored += 3 * coversStored
 	}
-	if h := s.hush; h != nil {
+	if h := s.silenced; h != nil {
 		b.add(h.bulk())
 	}
 	if s.legacy != nil {
@@ -69,19 +69,19 @@ func (s *window) bulk() bulk {
 // every record.
 func (p *pressure) weigh(en *entry) {
 	now := en.bulk()
-	if uint32(now.heap) == en.heap && uint32(now.stored) == en.packed>>standingBits { //nolint:gosec // as below
+	if uint32(now.heap) == en.heap && uint32(now.stored) == en.packed>>phaseBits { //nolint:gosec // as below
 		return
 	}
 	p.resize(en, now)
 }
 
 func (p *pressure) resize(en *entry, now bulk) {
-	more := bulk{now.heap - int(en.heap), now.stored - int(en.packed>>standingBits)}
-	en.heap, en.packed = uint32(now.heap), uint32(now.stored)<<standingBits|uint32(en.listed()) //nolint:gosec // keys, values and panes are bounded
+	more := bulk{now.heap - int(en.heap), now.stored - int(en.packed>>phaseBits)}
+	en.heap, en.packed = uint32(now.heap), uint32(now.stored)<<phaseBits|uint32(en.listedPhase()) //nolint:gosec // keys, values and panes are bounded
 	p.bulk.add(more)
-	if r := en.of; !r.rule.whole() {
+	if r := en.of; !r.rule.keyless() {
 		r.bulk.add(more)
-		p.crowds[byBytes].holds(r, byBytes, r.bulk.weight())
+		p.heaps[byBytes].holds(r, byBytes, r.bulk.weight())
 	}
 }
 

@@ -12,28 +12,28 @@ import (
 func (v *entryView) turn(r *rule, rank uint64) uint64 {
 	const last = 1<<38 - 1
 	rank = min(rank, last)
-	stands := v.stands()
+	stands := v.phase()
 	if r.absence.After > 0 && stands == quiet {
 		rank = last - rank
 	}
-	return uint64(stands)<<standsAbove | rank<<24
+	return uint64(stands)<<phaseShift | rank<<24
 }
 
 // The bits of an entry that say what follows.
 const (
 	entryFiring = 1 << iota
-	entryTold
+	entryNotified
 	entryLast
 	entryWindow
-	entryLegacy // the values of a distinct window by the plain hash
-	entryKin    // other shards have it, too; no more follows
-	entryValues // those by the hash key; format 2
-	entryGrade  // the severity of the last record is another one; format 2
-	entryExact  // the window has exact sums, and since when it is watched; format 2
-	entryEnded  // the last alert said that it is over; format 2
-	entryHeard  // who was told is not the first audience of the rule; format 3
-	entryCovers // what conditions of silences said; format 3
-	entryHush   // the window has what a silence covered; format 3
+	entryLegacy      // the values of a distinct window by the plain hash
+	entryProvisional // other shards have it, too; no more follows
+	entryValues      // those by the hash key; format 2
+	entryGrade       // the severity of the last record is another one; format 2
+	entryExact       // the window has exact sums, and since when it is watched; format 2
+	entryEnded       // the last alert said that it is over; format 2
+	entryAudience    // who was told is not the first audience of the rule; format 3
+	entryCovers      // what conditions of silences said; format 3
+	entrySilenced    // the window has what a silence covered; format 3
 	entryBits
 )
 
@@ -48,23 +48,23 @@ func (w *writer) entry(rank uint64, e *entry) {
 		}
 	}
 	exact := e.window != nil && w.format >= formatKeyed
-	heard := e.heard != 0 && e.firing && e.told && w.format >= formatEnds
-	set(entryHeard, heard)
+	heard := e.audience != 0 && e.firing && e.notified && w.format >= formatEnds
+	set(entryAudience, heard)
 	set(entryExact, exact)
 	set(entryEnded, e.ended && w.format >= formatKeyed)
-	covers, hush := w.format >= formatEnds && e.covers(), w.format >= formatEnds && e.window != nil && e.window.hush != nil
+	covers, hush := w.format >= formatEnds && e.covers(), w.format >= formatEnds && e.window != nil && e.window.silenced != nil
 	set(entryCovers, covers)
-	set(entryHush, hush)
+	set(entrySilenced, hush)
 	set(entryGrade, graded)
 	set(entryFiring, e.firing)
-	set(entryTold, e.told)
-	set(entryKin, e.kin != nil)
+	set(entryNotified, e.notified)
+	set(entryProvisional, e.provisional != nil)
 	set(entryLast, e.last != nil)
 	set(entryWindow, e.window != nil)
 	set(entryLegacy, e.window != nil && e.window.legacy != nil)
 	set(entryValues, e.window != nil && e.window.values != nil)
 	if w.uint(bits); heard {
-		w.uint(w.audiences[e.heard-1])
+		w.uint(w.audiences[e.audience-1])
 	}
 	w.text(e.key)
 	w.uint(uint64(e.severity))
@@ -75,7 +75,7 @@ func (w *writer) entry(rank uint64, e *entry) {
 	w.uint(uint64(e.streak))
 	w.int(e.since)
 	w.int(e.held)
-	w.uint(uint64(e.swallowed))
+	w.uint(uint64(e.suppressed))
 	w.int(e.sent)
 	if e.last != nil {
 		w.text(e.last.partitionKey)
@@ -91,11 +91,11 @@ func (w *writer) entry(rank uint64, e *entry) {
 		if e.window != nil {
 			w.uint(uint64(e.window.seen))
 			w.uint(uint64(e.window.spared))
-			w.uint(uint64(e.window.hushed))
+			w.uint(uint64(e.window.silencedBy))
 		}
 	}
 	if hush {
-		w.hush(e.window)
+		w.silenced(e.window)
 	}
 }
 
@@ -154,15 +154,15 @@ func (r *reader) limit() limitState { return limitState{r.float(), r.time()} }
 type entryView struct {
 	entry // without texts, window and last record
 
-	key, partitionKey, sequence []byte
-	sub                         uint32
-	arrival                     int64
-	located, windowed, shared   bool
-	bits                        uint64
-	rest                        []byte // behind who was told
-	win                         window // without values
-	legacy, values, heard       valuesView
-	hush                        hush // of the window
+	key, partitionKey, sequence      []byte
+	sub                              uint32
+	arrival                          int64
+	located, windowed, isProvisional bool
+	bits                             uint64
+	rest                             []byte // behind who was told
+	win                              window // without values
+	legacy, values, audible          valuesView
+	silenced                         silencedPart // of the window
 }
 
 // valuesView are the values of a distinct window.
@@ -174,16 +174,16 @@ type valuesView struct {
 
 // entry reads an entry into v, and answers its rank.
 func (r *reader) entry(v *entryView) (rank uint64) {
-	panes, hushed := v.win.panes[:0], v.hush.panes[:0]
+	panes, hushed := v.win.panes[:0], v.silenced.panes[:0]
 	rank = r.uint()
 	bits, heard := r.uint(), uint32(0)
-	if bits&entryHeard != 0 {
+	if bits&entryAudience != 0 {
 		heard = r.small(maxAudience)
 	}
 	rest := r.buf
 	*v = entryView{
 		bits: bits, rest: rest,
-		entry: entry{place: -1, firing: bits&entryFiring != 0, told: bits&entryTold != 0, ended: bits&entryEnded != 0, heard: uint16(heard)}, shared: bits&entryKin != 0,
+		entry: entry{place: -1, firing: bits&entryFiring != 0, notified: bits&entryNotified != 0, ended: bits&entryEnded != 0, audience: uint16(heard)}, isProvisional: bits&entryProvisional != 0,
 		located: bits&entryLast != 0, windowed: bits&entryWindow != 0, key: r.take(r.uint()),
 	}
 	v.severity = r.severity()
@@ -191,7 +191,7 @@ func (r *reader) entry(v *entryView) (rank uint64) {
 		v.grade = r.severity()
 	}
 	v.due, v.streak = r.time(), r.small(math.MaxUint32)
-	v.since, v.held, v.swallowed, v.sent = r.time(), r.time(), r.small(math.MaxUint32), r.time()
+	v.since, v.held, v.suppressed, v.sent = r.time(), r.time(), r.small(math.MaxUint32), r.time()
 	if v.located {
 		v.partitionKey, v.sequence, v.sub, v.arrival = r.take(r.uint()), r.take(r.uint()), r.small(math.MaxUint32), r.time()
 	}
@@ -279,7 +279,7 @@ func (v *entryView) bulk() bulk {
 		b.add(bulk{lastHeap + n, lastStored + n})
 	}
 	if v.windowed {
-		n := int(v.values.count + v.legacy.count + v.heard.count) //nolint:gosec // at most the bytes of a snapshot
+		n := int(v.values.count + v.legacy.count + v.audible.count) //nolint:gosec // at most the bytes of a snapshot
 		b.add(v.win.bulk())
 		b.add(bulk{n * valueHeap, n * valueStored})
 	}
@@ -307,8 +307,8 @@ func (v *entryView) make(of *ruleMemory, m *memory) *entry {
 			w.watched = (first + 1) * of.rule.window.step
 		}
 		w.legacy, w.values = v.legacy.read(), v.values.read()
-		if v.win.hush != nil {
-			w.hush = &hush{panes: slices.Clone(v.hush.panes), by: v.hush.by, heard: v.heard.read()}
+		if v.win.silenced != nil {
+			w.silenced = &silencedPart{panes: slices.Clone(v.silenced.panes), by: v.silenced.by, audible: v.audible.read()}
 		}
 		en.window = w
 	}
@@ -343,9 +343,9 @@ func (t coversOf) of(stored uint32) (out uint32) {
 func (t coversOf) translate(en *entry) {
 	en.covered = t.of(en.covered)
 	if w := en.window; w != nil {
-		w.seen, w.spared, w.hushed = t.of(w.seen), t.of(w.spared), t.of(w.hushed)
-		if w.hush != nil {
-			w.hush.by = t.of(w.hush.by)
+		w.seen, w.spared, w.silencedBy = t.of(w.seen), t.of(w.spared), t.of(w.silencedBy)
+		if w.silenced != nil {
+			w.silenced.by = t.of(w.silenced.by)
 		}
 	}
 }
@@ -353,7 +353,7 @@ func (t coversOf) translate(en *entry) {
 // covers says whether there is anything to store of conditions of silences.
 func (en *entry) covers() bool {
 	w := en.window
-	return en.covered != 0 || w != nil && w.seen|w.spared|w.hushed != 0
+	return en.covered != 0 || w != nil && w.seen|w.spared|w.silencedBy != 0
 }
 
 func (w *writer) covers(hashes []uint32) {
@@ -379,11 +379,11 @@ func (r *reader) coverList() []uint32 {
 }
 
 // hush writes what a silence covered of a window. It stands behind the window.
-func (w *writer) hush(s *window) {
-	w.uint(uint64(s.hush.by))
-	w.uint(uint64(len(s.hush.panes)))
-	for i := range s.hush.panes {
-		p := &s.hush.panes[i]
+func (w *writer) silenced(s *window) {
+	w.uint(uint64(s.silenced.by))
+	w.uint(uint64(len(s.silenced.panes)))
+	for i := range s.silenced.panes {
+		p := &s.silenced.panes[i]
 		w.uint(uint64(s.last - p.n)) //nolint:gosec // no pane is ahead of the window
 		w.uint(p.count)
 		w.float(p.sum)
@@ -392,7 +392,7 @@ func (w *writer) hush(s *window) {
 		w.float(p.max)
 	}
 	if s.values != nil {
-		w.values(s.hush.heard)
+		w.values(s.silenced.audible)
 	}
 }
 
@@ -401,14 +401,14 @@ func (r *reader) covers(v *entryView, bits uint64, panes []pane) {
 	if bits&entryCovers != 0 {
 		v.covered = r.small(math.MaxUint32)
 		if v.windowed {
-			v.win.seen, v.win.spared, v.win.hushed = r.small(math.MaxUint32), r.small(math.MaxUint32), r.small(math.MaxUint32)
+			v.win.seen, v.win.spared, v.win.silencedBy = r.small(math.MaxUint32), r.small(math.MaxUint32), r.small(math.MaxUint32)
 		}
 	}
-	v.hush.panes = panes
-	if bits&entryHush == 0 {
+	v.silenced.panes = panes
+	if bits&entrySilenced == 0 {
 		return
 	}
-	v.hush.by = r.small(math.MaxUint32)
+	v.silenced.by = r.small(math.MaxUint32)
 	n := r.count()
 	if !v.windowed || n == 0 || n > uint64(v.win.size) {
 		r.fail()
@@ -416,13 +416,13 @@ func (r *reader) covers(v *entryView, bits uint64, panes []pane) {
 	}
 	for range n {
 		p := pane{n: v.win.last - int64(r.small(maxPanes)), count: r.uint(), sum: r.float(), rest: r.float(), min: r.float(), max: r.float()}
-		if before := len(v.hush.panes); p.count == 0 || p.n < 0 || p.n <= v.win.last-int64(v.win.size) || before > 0 && v.hush.panes[before-1].n >= p.n {
+		if before := len(v.silenced.panes); p.count == 0 || p.n < 0 || p.n <= v.win.last-int64(v.win.size) || before > 0 && v.silenced.panes[before-1].n >= p.n {
 			r.fail()
 			return
 		}
-		v.hush.panes = append(v.hush.panes, p)
+		v.silenced.panes = append(v.silenced.panes, p)
 	}
-	if v.win.hush = &v.hush; v.values.has {
-		v.heard = r.values()
+	if v.win.silenced = &v.silenced; v.values.has {
+		v.audible = r.values()
 	}
 }

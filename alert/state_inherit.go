@@ -13,13 +13,13 @@ func (e *Evaluator) Inherit(parents [][]byte, heir Heir) error {
 	var from []*memory
 	var errs []error
 	mine := e.memory
-	if agreed := inherited(mine.agreement, parents); mine.empty() {
+	if agreed := inheritedAgreement(mine.agreement, parents); mine.empty() {
 		mine.agreement = agreed
 	} else if mine.format < agreed.format {
-		mine.raise(agreed)
+		mine.upgrade(agreed)
 	}
 	for _, state := range parents {
-		m, eventTime, err := readSnapshot(e.in.set, state, mine.agreement)
+		m, eventTime, err := readState(e.in.set, state, mine.agreement)
 		if err != nil {
 			errs = append(errs, err)
 			continue
@@ -29,7 +29,7 @@ func (e *Evaluator) Inherit(parents [][]byte, heir Heir) error {
 		}
 		from = append(from, m)
 	}
-	h := &heritage{heir: heir, mine: mine, from: from, rank: map[*entry]int{}}
+	h := &takeover{heir: heir, mine: mine, from: from, rank: map[*entry]int{}}
 	for _, m := range from {
 		mine.clock, mine.watchdog = max(mine.clock, m.clock), max(mine.watchdog, m.watchdog)
 		for i, r := range m.rules {
@@ -40,7 +40,7 @@ func (e *Evaluator) Inherit(parents [][]byte, heir Heir) error {
 		}
 		mine.former.inherit(m.former, heir.Owns)
 		for _, r := range m.rules {
-			if r.rule.whole() {
+			if r.rule.keyless() {
 				for _, en := range r.entries {
 					mine.inherit(en, r.rule.place)
 				}
@@ -57,17 +57,17 @@ func (e *Evaluator) Inherit(parents [][]byte, heir Heir) error {
 			h.take(m, en, millisOf(e.clock.eventTime))
 		}
 	}
-	mine.bring()
-	e.others.news = true
+	mine.evictUnannounced()
+	e.others.changed = true
 	return errors.Join(errs...)
 }
 
 // inherited is what a child goes on with: the latest format of what it knows and of its parents, with the key of the first parent that
 // has one. Parents of two keys, which takes a lost table, count what both have seen twice until it has passed.
-func inherited(agreed agreement, parents [][]byte) agreement {
+func inheritedAgreement(agreed agreement, parents [][]byte) agreement {
 	keyed := false
 	for _, state := range parents {
-		head, _, err := openSnapshot(state)
+		head, _, err := openState(state)
 		if err != nil || !head.keyed() {
 			continue
 		}
@@ -80,7 +80,7 @@ func inherited(agreed agreement, parents [][]byte) agreement {
 }
 
 // heritage is a takeover from parents.
-type heritage struct {
+type takeover struct {
 	heir Heir
 	mine *memory
 	from []*memory
@@ -95,24 +95,24 @@ const (
 )
 
 // take takes over one entry, or leaves it.
-func (h *heritage) take(parent *memory, en *entry, born int64) {
+func (h *takeover) take(parent *memory, en *entry, born int64) {
 	r, rank := en.of.rule, heard
 	others := slices.Clone(h.heir.Siblings)
-	if en.kin == nil { // the claim is of before, also if all of it happened in one millisecond
+	if en.provisional == nil { // the claim is of before, also if all of it happened in one millisecond
 		born = max(born, parent.rules[r.place].claims[en.key].at)
 	} else {
-		if rank = spokenCopy; en.kin.silent {
+		if rank = spokenCopy; en.provisional.silent {
 			rank = silentCopy
 		}
-		born = en.kin.born
+		born = en.provisional.partedAt
 		for _, m := range h.from {
 			if m != parent && m.rules[r.place].claims[en.key].at > born {
 				return // the other parent has what became of it
 			}
 		}
-		others = append(others, en.kin.family.others...)
+		others = append(others, en.provisional.family.others...)
 	}
-	falls := en.falls(r, h.heir.Owns)
+	falls := en.ownedBy(r, h.heir.Owns)
 	if len(h.heir.Siblings) == 0 && rank == heard && !falls {
 		return
 	}
@@ -128,9 +128,9 @@ func (h *heritage) take(parent *memory, en *entry, born int64) {
 		}
 		if before < rank {
 			h.mine.drop(known)
-		} else if known.kin != nil {
-			others = union(others, known.kin.family.others)
-			silent, born = silent && known.kin.silent, max(born, known.kin.born)
+		} else if known.provisional != nil {
+			others = union(others, known.provisional.family.others)
+			silent, born = silent && known.provisional.silent, max(born, known.provisional.partedAt)
 		}
 	}
 	due := en.pending()
@@ -148,7 +148,7 @@ func (h *heritage) take(parent *memory, en *entry, born int64) {
 
 // falls says whether an entry goes on in the shard that owns partition keys by owns, while no shard hears of its key. Time must go
 // on for it in one shard only, or the other would miss records that it does not get.
-func (en *entry) falls(r *rule, owns func(partitionKey string) bool) bool {
+func (en *entry) ownedBy(r *rule, owns func(partitionKey string) bool) bool {
 	if r.key != nil && en.last != nil {
 		return owns(en.last.partitionKey)
 	}
@@ -160,26 +160,26 @@ func (m *memory) inherit(en *entry, place int) *entry {
 	r := m.rules[place]
 	if known := r.entries[en.key]; known != nil {
 		held := max(known.held, en.held)
-		if known.outlives(en) {
+		if known.preferredTo(en) {
 			known.held = held
 			return known
 		}
 		en.held = held
 		m.drop(known)
 	}
-	due, heard := en.due, en.of.heard(en)
-	for topic, x := range en.of.left {
-		if r.left == nil {
-			r.left = map[string]*leftTopic{}
+	due, heard := en.due, en.of.audienceOf(en)
+	for topic, x := range en.of.formerTopics {
+		if r.formerTopics == nil {
+			r.formerTopics = map[string]*formerTopic{}
 		}
-		r.left[topic], r.owing = x, true
+		r.formerTopics[topic], r.oweEnds = x, true
 	}
 	*en = entry{ // its size is counted anew
-		key: en.key, of: r, place: -1, streak: en.streak, since: en.since, held: en.held, swallowed: en.swallowed, sent: en.sent,
-		firing: en.firing, told: en.told, ended: en.ended, covered: en.covered, severity: en.severity, grade: en.grade, last: en.last, window: en.window,
+		key: en.key, of: r, place: -1, streak: en.streak, since: en.since, held: en.held, suppressed: en.suppressed, sent: en.sent,
+		firing: en.firing, notified: en.notified, ended: en.ended, covered: en.covered, severity: en.severity, grade: en.grade, last: en.last, window: en.window,
 	}
-	if en.firing && en.told {
-		r.hears(en, heard)
+	if en.firing && en.notified {
+		r.setAudience(en, heard)
 	}
 	m.put(en)
 	m.schedule(en, due)
@@ -187,8 +187,8 @@ func (m *memory) inherit(en *entry, place int) *entry {
 }
 
 // outlives says which of two entries for one key goes on. Whoever was told that it fires is to be told of the end.
-func (en *entry) outlives(other *entry) bool {
-	if told := en.firing && en.told; told != (other.firing && other.told) {
+func (en *entry) preferredTo(other *entry) bool {
+	if told := en.firing && en.notified; told != (other.firing && other.notified) {
 		return told
 	}
 	return max(en.held, en.sent) >= max(other.held, other.sent)

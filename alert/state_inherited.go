@@ -14,32 +14,32 @@ import (
 //
 // The zeros are an empty section of a rule, with something behind it that such a version does not understand: it leaves it alone.
 const (
-	kinSection = "inherited:"
-	kinVersion = 1
+	inheritedPrefix  = "inherited:"
+	inheritedVersion = 1
 )
 
 // kinState is such a section. Its parts stay where they are.
-type kinState struct {
+type inheritedSection struct {
 	families               [][]string
-	copies, shared, claims kinPart
+	copies, shared, claims sectionPart
 }
 
 // kinPart are so many things in a row, the first of which begins from.
-type kinPart struct {
+type sectionPart struct {
 	count uint64
 	from  []byte
 }
 
-func (p kinPart) reader() *reader { return &reader{buf: p.from} }
+func (p sectionPart) reader() *reader { return &reader{buf: p.from} }
 
 // kinCopy is what stands before an entry for which another shard speaks.
-type kinCopy struct {
+type inheritedCopy struct {
 	family int
 	born   int64
 }
 
 // family reads the place of a family.
-func (k *kinState) family(r *reader) int {
+func (k *inheritedSection) family(r *reader) int {
 	n := r.uint()
 	if n >= uint64(len(k.families)) {
 		r.fail()
@@ -49,7 +49,7 @@ func (k *kinState) family(r *reader) int {
 }
 
 // each reads keys: in the rule's own section, with when the shards parted, or claims, with when they were made.
-func (k *kinState) each(p kinPart, do func(family int, at int64, key []byte)) {
+func (k *inheritedSection) each(p sectionPart, do func(family int, at int64, key []byte)) {
 	r := p.reader()
 	for range p.count {
 		do(k.family(r), r.time(), r.take(r.uint()))
@@ -57,15 +57,15 @@ func (k *kinState) each(p kinPart, do func(family int, at int64, key []byte)) {
 }
 
 // writeKin writes what a rule shares with other shards; nil if that is nothing. ranks are the places of entries in the order of use.
-func (m *memory) writeKin(r *ruleMemory, ranks map[*entry]uint64, audiences []uint64) []byte {
-	if r.kin == 0 && len(r.claims) == 0 {
+func (m *memory) writeInherited(r *ruleMemory, ranks map[*entry]uint64, audiences []uint64) []byte {
+	if r.provisional == 0 && len(r.claims) == 0 {
 		return nil
 	}
 	var copies, shared []*entry
 	for _, en := range r.entries {
 		switch {
-		case en.kin == nil:
-		case en.kin.silent:
+		case en.provisional == nil:
+		case en.provisional.silent:
 			copies = append(copies, en)
 		default:
 			shared = append(shared, en)
@@ -77,7 +77,7 @@ func (m *memory) writeKin(r *ruleMemory, ranks map[*entry]uint64, audiences []ui
 	w.float(0)
 	w.int(0)
 	w.uint(0)
-	w.uint(kinVersion)
+	w.uint(inheritedVersion)
 	var families [][]string
 	use := func(f *family) {
 		if i, known := slices.BinarySearchFunc(families, f.others, slices.Compare); !known {
@@ -85,7 +85,7 @@ func (m *memory) writeKin(r *ruleMemory, ranks map[*entry]uint64, audiences []ui
 		}
 	}
 	for _, en := range slices.Concat(copies, shared) {
-		use(en.kin.family)
+		use(en.provisional.family)
 	}
 	for _, c := range r.claims {
 		use(c.family)
@@ -104,14 +104,14 @@ func (m *memory) writeKin(r *ruleMemory, ranks map[*entry]uint64, audiences []ui
 	}
 	w.uint(uint64(len(copies)))
 	for _, en := range copies {
-		w.uint(place[en.kin.family])
-		w.int(en.kin.born)
+		w.uint(place[en.provisional.family])
+		w.int(en.provisional.partedAt)
 		w.entry(ranks[en], en)
 	}
 	w.uint(uint64(len(shared)))
 	for _, en := range shared {
-		w.uint(place[en.kin.family])
-		w.int(en.kin.born)
+		w.uint(place[en.provisional.family])
+		w.int(en.provisional.partedAt)
 		w.text(en.key)
 	}
 	w.uint(uint64(len(r.claims)))
@@ -124,11 +124,11 @@ func (m *memory) writeKin(r *ruleMemory, ranks map[*entry]uint64, audiences []ui
 }
 
 // readKin looks through such a section.
-func readKin(body []byte) (*kinState, bool) {
-	k := &kinState{}
+func readInherited(body []byte) (*inheritedSection, bool) {
+	k := &inheritedSection{}
 	r := &reader{buf: body}
 	r.limit()
-	if r.uint() != 0 || r.uint() != kinVersion {
+	if r.uint() != 0 || r.uint() != inheritedVersion {
 		return nil, false
 	}
 	names := uint64(0)
@@ -147,7 +147,7 @@ func readKin(body []byte) (*kinState, bool) {
 		slices.Sort(others)
 		k.families = append(k.families, slices.Compact(others))
 	}
-	part := func(thing func()) (p kinPart) {
+	part := func(thing func()) (p sectionPart) {
 		p.count = r.count()
 		p.from = r.buf
 		for range p.count {

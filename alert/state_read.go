@@ -10,7 +10,7 @@ import (
 
 // Restore replaces the state by a snapshot. After an error, which wraps ErrSnapshot, the state is as it was.
 func (e *Evaluator) Restore(data []byte) error {
-	m, eventTime, err := readSnapshot(e.pipeline.current.Load(), data, e.agreed)
+	m, eventTime, err := readState(e.pipeline.current.Load(), data, e.agreed)
 	if err != nil {
 		return err
 	}
@@ -19,21 +19,21 @@ func (e *Evaluator) Restore(data []byte) error {
 	}
 	e.memory.replace(m)
 	e.clock.eventTime = eventTime
-	e.others.met, e.others.news = nil, true
+	e.others.known, e.others.changed = nil, true
 	return nil
 }
 
 // adopt changes over to another version of the rules: rules that are the same as before keep what they remember.
 func (e *Evaluator) adopt(set *compiled) {
-	state := e.Snapshot()
+	state := e.State()
 	e.run(set)
-	m, _, err := readSnapshot(set, state, e.memory.agreement)
+	m, _, err := readState(set, state, e.memory.agreement)
 	if err != nil { // of our own making: a bug, and forgetting is the lesser evil
 		m = newMemory(set, e.memory.agreement)
 	}
-	m.noted = e.memory.noted
+	m.loggedNotJSON = e.memory.loggedNotJSON
 	e.memory.replace(m)
-	e.others.met, e.others.news = nil, true // what is known of other shards is known by the rules
+	e.others.known, e.others.changed = nil, true // what is known of other shards is known by the rules
 }
 
 // ranked is an entry on its way into a memory, with its rank in the order of use.
@@ -44,14 +44,14 @@ type ranked struct {
 
 // loading is a snapshot on its way into a memory.
 type loading struct {
-	m       *memory
-	reached int64
-	bodies  [][]byte          // by rule; nil for none
-	used    []int64           // by rule
-	told    []*told           // by rule; nil where it is not known who was told
-	kin     map[int]*kinState // by rule
-	version [][16]byte        // by rule: the fingerprint of the version that is read
-	covers  [2][]coversOf     // by rule: of its own section, and of the one with inherited keys
+	m         *memory
+	reached   int64
+	bodies    [][]byte                  // by rule; nil for none
+	used      []int64                   // by rule
+	notified  []*notifiedSection        // by rule; nil where it is not known who was told
+	inherited map[int]*inheritedSection // by rule
+	version   [][16]byte                // by rule: the fingerprint of the version that is read
+	covers    [2][]coversOf             // by rule: of its own section, and of the one with inherited keys
 
 	// kept are the entries for which there is room, by rule.
 	kept []keptEntries
@@ -59,8 +59,8 @@ type loading struct {
 }
 
 // readSnapshot makes the memory of a rule set from a snapshot.
-func readSnapshot(set *compiled, data []byte, agreed agreement) (*memory, time.Time, error) {
-	head, sections, err := openSnapshot(data)
+func readState(set *compiled, data []byte, agreed agreement) (*memory, time.Time, error) {
+	head, sections, err := openState(data)
 	if err != nil {
 		return nil, time.Time{}, err
 	}
@@ -76,16 +76,16 @@ func readSnapshot(set *compiled, data []byte, agreed agreement) (*memory, time.T
 	m.clock, m.watchdog = head.clock, head.watchdog
 	l := &loading{
 		m: m, reached: max(millisOf(eventTime), m.clock, 0), bodies: make([][]byte, len(set.rules)), used: make([]int64, len(set.rules)),
-		told: make([]*told, len(set.rules)), kin: map[int]*kinState{},
+		notified: make([]*notifiedSection, len(set.rules)), inherited: map[int]*inheritedSection{},
 		covers: [2][]coversOf{make([]coversOf, len(set.rules)), make([]coversOf, len(set.rules))},
 	}
 	if !l.sort(set, sections) || !l.look() || !l.take() {
-		return nil, time.Time{}, fmt.Errorf("%w: its parts do not fit together", ErrSnapshot)
+		return nil, time.Time{}, fmt.Errorf("%w: its parts do not fit together", ErrState)
 	}
 	l.put()
-	m.bring()
+	m.evictUnannounced()
 	if m.format < agreed.format { // and what is later than what is agreed on was agreed on by whoever wrote it
-		m.raise(agreed)
+		m.upgrade(agreed)
 	}
 	return m, eventTime, nil
 }
@@ -103,38 +103,38 @@ func (l *loading) sort(set *compiled, sections []section) bool {
 	l.version = versions.of
 	for i := range sections {
 		s := &sections[i]
-		if strings.HasPrefix(s.name, toldSection) {
+		if strings.HasPrefix(s.name, notifiedPrefix) {
 			continue
 		}
-		if j := slices.IndexFunc(set.scores, func(x *score) bool { return scoreSection+x.config.As == s.name && x.fingerprint == s.fingerprint }); j >= 0 {
+		if j := slices.IndexFunc(set.scores, func(x *score) bool { return scorePrefix+x.config.As == s.name && x.fingerprint == s.fingerprint }); j >= 0 {
 			part := &reader{buf: s.body}
 			if l.m.scores[j].read(part); part.failed || len(part.buf) > 0 {
 				return false
 			}
 			continue
 		}
-		name, shared := strings.CutPrefix(s.name, kinSection)
+		name, shared := strings.CutPrefix(s.name, inheritedPrefix)
 		i, known := places[name]
 		switch {
 		case !known || versions.of[i] != s.fingerprint:
 			s.body = slices.Clone(s.body)
-			if s.told = versions.told[versionID{s.name, s.fingerprint}]; !s.countOwed() {
+			if s.notified = versions.told[versionID{s.name, s.fingerprint}]; !s.countOwedEnds() {
 				return false
 			}
 			l.m.former = append(l.m.former, *s)
-		case shared && set.rules[i].whole(): // it has no keys
+		case shared && set.rules[i].keyless(): // it has no keys
 		case shared:
-			k, ok := readKin(s.body)
+			k, ok := readInherited(s.body)
 			if !ok {
 				return false
 			}
 			if s.used < l.reached { // what came meanwhile nobody noted
-				k.copies, k.shared = kinPart{}, kinPart{}
+				k.copies, k.shared = sectionPart{}, sectionPart{}
 			}
-			l.kin[i], l.covers[1][i] = k, set.coversOf(s.covers)
+			l.inherited[i], l.covers[1][i] = k, set.coversOf(s.covers)
 		case l.bodies[i] == nil:
 			l.bodies[i], l.used[i], l.covers[0][i] = s.body, s.used, set.coversOf(s.covers)
-			l.told[i] = versions.told[versionID{s.name, s.fingerprint}]
+			l.notified[i] = versions.told[versionID{s.name, s.fingerprint}]
 		}
 	}
 	return true
@@ -148,13 +148,13 @@ type versionID struct {
 
 // versions are what a snapshot says of the versions of rules, and which of them each rule goes on with, by its fingerprint.
 type versions struct {
-	told map[versionID]*told
+	told map[versionID]*notifiedSection
 	of   [][16]byte
 }
 
 // versionsOf chooses, for each rule, its own version or else the latest that it can go on with.
 func versionsOf(set *compiled, places map[string]int, sections []section) (versions, bool) {
-	out := versions{map[versionID]*told{}, make([][16]byte, len(set.rules))}
+	out := versions{map[versionID]*notifiedSection{}, make([][16]byte, len(set.rules))}
 	used, own := make([]int64, len(set.rules)), make([]bool, len(set.rules))
 	for i, r := range set.rules {
 		out.of[i], used[i] = r.fingerprint, -1
@@ -164,11 +164,11 @@ func versionsOf(set *compiled, places map[string]int, sections []section) (versi
 		if place, known := places[s.name]; known {
 			own[place] = own[place] || s.fingerprint == set.rules[place].fingerprint
 		}
-		name, ok := strings.CutPrefix(s.name, toldSection)
+		name, ok := strings.CutPrefix(s.name, notifiedPrefix)
 		if !ok {
 			continue
 		}
-		t, ok := readTold(s.body)
+		t, ok := readNotified(s.body)
 		if !ok {
 			return out, false
 		}
@@ -188,7 +188,7 @@ func versionsOf(set *compiled, places map[string]int, sections []section) (versi
 }
 
 // entries reads what the snapshot has of keys, without keeping it.
-func (l *loading) entries(each func(place int, rank uint64, v *entryView, c *kinCopy)) bool {
+func (l *loading) entries(each func(place int, rank uint64, v *entryView, c *inheritedCopy)) bool {
 	v := &entryView{}
 	for i, body := range l.bodies {
 		if body != nil {
@@ -205,8 +205,8 @@ func (l *loading) entries(each func(place int, rank uint64, v *entryView, c *kin
 				return false
 			}
 		}
-		if k := l.kin[i]; k != nil {
-			r, c := k.copies.reader(), kinCopy{}
+		if k := l.inherited[i]; k != nil {
+			r, c := k.copies.reader(), inheritedCopy{}
 			for range k.copies.count {
 				c.family, c.born = k.family(r), r.time()
 				if rank := r.entry(v); !r.failed && l.m.rules[i].fits(v) {
@@ -232,13 +232,13 @@ func (l *loading) look() bool {
 	rules := l.m.rules
 	total := bulk{}
 	l.kept = make([]keptEntries, len(rules))
-	sound := l.entries(func(place int, _ uint64, v *entryView, _ *kinCopy) {
-		if l.kept[place].n++; !rules[place].rule.whole() {
+	sound := l.entries(func(place int, _ uint64, v *entryView, _ *inheritedCopy) {
+		if l.kept[place].n++; !rules[place].rule.keyless() {
 			total.add(v.bulk())
 		}
 	})
 	for i, r := range rules {
-		sound = sound && (!r.rule.whole() || l.kept[i].n <= 1)
+		sound = sound && (!r.rule.keyless() || l.kept[i].n <= 1)
 	}
 	if !sound || !total.over() {
 		return sound
@@ -248,10 +248,10 @@ func (l *loading) look() bool {
 	for i := range turns {
 		turns[i] = make([]uint64, 0, l.kept[i].n)
 	}
-	most := crowd{}
+	most := ruleHeap{}
 	shares := make([]ruleMemory, len(rules)) // how much the rules would hold
-	l.entries(func(place int, rank uint64, v *entryView, _ *kinCopy) {
-		if of := rules[place].rule; !of.whole() {
+	l.entries(func(place int, rank uint64, v *entryView, _ *inheritedCopy) {
+		if of := rules[place].rule; !of.keyless() {
 			weight := min((v.bulk().weight()+unit-1)/unit, heaviest)
 			turns[place] = append(turns[place], v.turn(of, rank)|uint64(weight)) //nolint:gosec // not negative
 			shares[place].held[byBytes] += weight
@@ -259,7 +259,7 @@ func (l *loading) look() bool {
 	})
 	left := maxHeap / unit
 	for i, r := range rules {
-		if !r.rule.whole() {
+		if !r.rule.keyless() {
 			slices.Sort(turns[i])
 			shares[i].rule = r.rule
 			held := shares[i].held[byBytes]
@@ -275,10 +275,10 @@ func (l *loading) look() bool {
 		turns[i] = turns[i][1:]
 		left += weight
 		most.holds(&shares[i], byBytes, shares[i].held[byBytes]-weight)
-		rules[i].rule.metrics.forgot(standing(turn >> standsAbove))
+		rules[i].rule.metrics.forgot(phase(turn >> phaseShift))
 	}
 	for i, r := range rules {
-		if l.kept[i].n = len(turns[i]); r.rule.whole() {
+		if l.kept[i].n = len(turns[i]); r.rule.keyless() {
 			l.kept[i].n = 1
 		} else if l.kept[i].n > 0 {
 			l.kept[i].from = turns[i][0] &^ heaviest
@@ -288,7 +288,7 @@ func (l *loading) look() bool {
 }
 
 // standsAbove is how many bits of a turn stand below the standing.
-const standsAbove = 62
+const phaseShift = 62
 
 // take makes the entries for which there is room.
 func (l *loading) take() bool {
@@ -299,9 +299,9 @@ func (l *loading) take() bool {
 	l.all = make([]ranked, 0, room)
 	frozen := func(i int) bool { return l.used[i] < l.reached }
 	sound := true
-	return l.entries(func(i int, rank uint64, v *entryView, c *kinCopy) {
-		r, t := l.m.rules[i], l.told[i]
-		if v.entry.heard != 0 && (t == nil || int(v.entry.heard) >= len(t.audiences)) {
+	return l.entries(func(i int, rank uint64, v *entryView, c *inheritedCopy) {
+		r, t := l.m.rules[i], l.notified[i]
+		if v.entry.audience != 0 && (t == nil || int(v.entry.audience) >= len(t.audiences)) {
 			sound = false
 		}
 		k := &l.kept[i]
@@ -310,14 +310,14 @@ func (l *loading) take() bool {
 		}
 		k.n--
 		en := v.make(r, l.m)
-		r.receive(en, t)
-		if t != nil && l.version[i] != r.rule.fingerprint && !r.rule.carry(en, t.claim == r.rule.sense.claim, l.reached) && c == nil {
+		r.receiveAudience(en, t)
+		if t != nil && l.version[i] != r.rule.fingerprint && !r.rule.adopt(en, t.claim == r.rule.sense.claim, l.reached) && c == nil {
 			return
 		}
 		if c != nil {
 			l.covers[1][i].translate(en)
-			en.kin = &kinship{family: &family{others: l.kin[i].families[c.family]}, born: c.born}
-		} else if l.covers[0][i].translate(en); frozen(i) && !r.rule.thaw(en, l.reached) {
+			en.provisional = &provisional{family: &family{others: l.inherited[i].families[c.family]}, partedAt: c.born}
+		} else if l.covers[0][i].translate(en); frozen(i) && !r.rule.resume(en, l.reached) {
 			return
 		}
 		l.all = append(l.all, ranked{en, rank})
@@ -338,16 +338,16 @@ func (l *loading) put() {
 		}
 	}
 	for _, x := range l.all {
-		en, copied := x.entry, x.entry.kin
+		en, copied := x.entry, x.entry.provisional
 		if en.of.entries[en.key] != nil {
 			continue // twice: nobody writes that
 		}
 		due := en.due
-		en.due, en.kin = 0, nil
+		en.due, en.provisional = 0, nil
 		m.put(en)
 		m.schedule(en, due)
 		if copied != nil {
-			m.bind(en, copied.family.others, true, copied.born)
+			m.bind(en, copied.family.others, true, copied.partedAt)
 		}
 	}
 	for i, body := range l.bodies {
@@ -358,10 +358,10 @@ func (l *loading) put() {
 			}
 		}
 	}
-	for i, k := range l.kin {
+	for i, k := range l.inherited {
 		r := m.rules[i]
 		k.each(k.shared, func(family int, at int64, key []byte) {
-			if en := r.entries[m.shortened(r.rule, string(key))]; en != nil && en.kin == nil {
+			if en := r.entries[m.shortened(r.rule, string(key))]; en != nil && en.provisional == nil {
 				m.bind(en, k.families[family], false, at)
 			}
 		})
@@ -381,14 +381,14 @@ func (m *ruleMemory) fits(v *entryView) bool {
 		return w == nil && !v.windowed
 	}
 	seen := w.distinct
-	return int64(v.win.size) == w.panes && v.win.last <= maxMillis/w.step && seen == (v.values.has || v.legacy.has) && (v.win.hush == nil || v.values.has == v.heard.has)
+	return int64(v.win.size) == w.panes && v.win.last <= maxMillis/w.step && seen == (v.values.has || v.legacy.has) && (v.win.silenced == nil || v.values.has == v.audible.has)
 }
 
 // silent counts the entries for which another shard speaks.
 func (m *ruleMemory) silent() (n int) {
-	if m.kin > 0 {
+	if m.provisional > 0 {
 		for _, en := range m.entries {
-			if en.kin != nil && en.kin.silent {
+			if en.provisional != nil && en.provisional.silent {
 				n++
 			}
 		}

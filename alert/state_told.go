@@ -9,33 +9,33 @@ import (
 //
 //	version | memory, claim | whether ends are said | words of the rule | topics { name, words } | audiences { places of topics }
 const (
-	toldSection = "told:"
-	toldVersion = 1
+	notifiedPrefix  = "told:"
+	notifiedVersion = 1
 	// maxAudience bounds the topics and audiences of a section, maxSaid the words that a snapshot keeps.
-	maxAudience = 1<<16 - 1
-	maxSaid     = 1 << 20
+	maxAudience   = 1<<16 - 1
+	maxSavedWords = 1 << 20
 	// maxEnds is how many ends one tick says.
 	maxEnds = 1000
 )
 
 // told is such a section.
-type told struct {
+type notifiedSection struct {
 	sense
 	ends      bool
 	words     []byte
-	topics    []toldTopic
+	topics    []notifiedTopic
 	audiences [][]string // the first is that of entries that name none
 }
 
-type toldTopic struct {
+type notifiedTopic struct {
 	name  string
 	words []byte
 }
 
 // write writes the section.
-func (t *told) write() []byte {
+func (t *notifiedSection) write() []byte {
 	w := &writer{}
-	w.uint(toldVersion)
+	w.uint(notifiedVersion)
 	w.buf = append(append(w.buf, t.memory[:]...), t.claim[:]...)
 	ends := uint64(0)
 	if t.ends {
@@ -61,9 +61,9 @@ func (t *told) write() []byte {
 }
 
 // readTold reads such a section.
-func readTold(body []byte) (*told, bool) {
-	r, t := &reader{buf: body}, &told{}
-	if r.uint() != toldVersion {
+func readNotified(body []byte) (*notifiedSection, bool) {
+	r, t := &reader{buf: body}, &notifiedSection{}
+	if r.uint() != notifiedVersion {
 		return nil, false
 	}
 	copy(t.memory[:], r.take(16))
@@ -75,7 +75,7 @@ func readTold(body []byte) (*told, bool) {
 		return nil, false
 	}
 	for range n {
-		x := toldTopic{name: r.text()}
+		x := notifiedTopic{name: r.text()}
 		if x.words = slices.Clone(r.take(r.uint())); r.failed {
 			return nil, false
 		}
@@ -105,18 +105,18 @@ func readTold(body []byte) (*told, bool) {
 }
 
 // tells is what a snapshot has of who was told by a rule, with the place of each of its audiences there. room bounds the words.
-func (m *ruleMemory) tells(room *int) (t *told, places []uint64) {
+func (m *ruleMemory) notifiedSection(room *int) (t *notifiedSection, places []uint64) {
 	r := m.rule
-	t = &told{sense: r.sense, ends: r.concludes(), audiences: [][]string{r.audience}}
-	if m.telling == 0 {
+	t = &notifiedSection{sense: r.sense, ends: r.notifiesEnd(), audiences: [][]string{r.audience}}
+	if m.notifiedKeys == 0 {
 		t.audiences[0] = nil
 		return t, nil
 	}
 	used := make([]bool, len(m.audiences))
 	if len(m.audiences) > 0 {
 		for _, en := range m.entries {
-			if en.heard != 0 && en.firing && en.told {
-				used[en.heard-1] = true
+			if en.audience != 0 && en.firing && en.notified {
+				used[en.audience-1] = true
 			}
 		}
 	}
@@ -143,12 +143,12 @@ func (m *ruleMemory) tells(room *int) (t *told, places []uint64) {
 		}
 		return words
 	}
-	t.words = keep(r.said)
+	t.words = keep(r.savedWords)
 	for _, name := range names {
-		x := toldTopic{name: name}
+		x := notifiedTopic{name: name}
 		if to := r.route(name); to != nil {
-			x.words = keep(to.said)
-		} else if left := m.left[name]; left != nil {
+			x.words = keep(to.savedWords)
+		} else if left := m.formerTopics[name]; left != nil {
 			if x.words = keep(left.shared); len(t.words) == 0 {
 				t.words = keep(left.own)
 			}

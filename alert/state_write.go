@@ -6,10 +6,10 @@ import (
 )
 
 // Snapshot returns the state after everything that was evaluated so far. It takes less than a microsecond an entry.
-func (e *Evaluator) Snapshot() []byte {
+func (e *Evaluator) State() []byte {
 	x := &encoding{
 		m: e.memory, covers: e.in.set.covers, now: e.clock.now(), reached: e.life.reached(), size: sectionOverhead,
-		bodies: make([]writer, len(e.memory.rules)), told: make([]*told, len(e.memory.rules)),
+		bodies: make([]writer, len(e.memory.rules)), notified: make([]*notifiedSection, len(e.memory.rules)),
 	}
 	x.entries()
 	x.rules()
@@ -27,9 +27,9 @@ type encoding struct {
 	m            *memory
 	covers       []*cover // of the rule set
 	now, reached int64
-	bodies       []writer          // of the rules' own sections
-	told         []*told           // by rule; nil where nobody needs it
-	ranks        map[*entry]uint64 // of entries that other shards have, too
+	bodies       []writer           // of the rules' own sections
+	notified     []*notifiedSection // by rule; nil where nobody needs it
+	ranks        map[*entry]uint64  // of entries that other shards have, too
 	sections     []section
 	size         int // of the state, about
 }
@@ -44,32 +44,32 @@ func (x *encoding) add(s section) {
 
 // entries writes what is remembered of keys, each into the section of its rule.
 func (x *encoding) entries() {
-	m, words := x.m, maxSaid
+	m, words := x.m, maxSavedWords
 	for i, r := range m.rules {
 		w := &x.bodies[i]
 		w.format = m.format
 		if m.has(formatEnds) && r.rule.stateful() {
-			x.told[i], w.audiences = r.tells(&words)
+			x.notified[i], w.audiences = r.notifiedSection(&words)
 		}
 		w.buf = make([]byte, 0, 32+len(r.entries)*64)
 		w.float(r.tokens)
 		w.int(r.at)
 		w.uint(uint64(len(r.entries) - r.silent())) //nolint:gosec // the silent ones are a part
-		if r.rule.whole() {
+		if r.rule.keyless() {
 			for _, en := range r.entries { // one at most, outside the order of use
 				w.entry(0, en)
 			}
 		}
 	}
-	if m.inherited.kin > 0 {
-		x.ranks = make(map[*entry]uint64, m.inherited.kin)
+	if m.inherited.provisional > 0 {
+		x.ranks = make(map[*entry]uint64, m.inherited.provisional)
 	}
 	for i, en := range m.inOrder() {
 		rank := uint64(i)
-		if en.kin != nil {
+		if en.provisional != nil {
 			x.ranks[en] = rank
 		}
-		if en.kin == nil || !en.kin.silent {
+		if en.provisional == nil || !en.provisional.silent {
 			x.bodies[en.of.rule.place].entry(rank, en)
 		}
 	}
@@ -85,11 +85,11 @@ func (x *encoding) rules() {
 			own.body, own.covers = x.bodies[i].buf, covers
 			x.add(own)
 		}
-		if t := x.told[i]; t != nil {
-			x.add(s.of(toldSection, t.write(), nil))
+		if t := x.notified[i]; t != nil {
+			x.add(s.of(notifiedPrefix, t.write(), nil))
 		}
-		if body := x.m.writeKin(r, x.ranks, x.bodies[i].audiences); body != nil {
-			x.add(s.of(kinSection, body, covers))
+		if body := x.m.writeInherited(r, x.ranks, x.bodies[i].audiences); body != nil {
+			x.add(s.of(inheritedPrefix, body, covers))
 		}
 	}
 }
@@ -105,15 +105,15 @@ func (x *encoding) scores() {
 		if err := m.write(body); err != nil {
 			continue // unreachable: a forest of a validated configuration can be written
 		}
-		x.add(section{name: scoreSection + m.score.config.As, fingerprint: m.score.fingerprint, used: x.now, body: body.buf})
+		x.add(section{name: scorePrefix + m.score.config.As, fingerprint: m.score.fingerprint, used: x.now, body: body.buf})
 	}
 }
 
 func (x *encoding) former() {
-	for _, s := range x.m.former.kept(MaxSnapshot-x.size, x.now) {
+	for _, s := range x.m.former.kept(MaxState-x.size, x.now) {
 		x.add(s)
-		if s.told != nil {
-			x.add(s.of(toldSection, s.told.write(), nil))
+		if s.notified != nil {
+			x.add(s.of(notifiedPrefix, s.notified.write(), nil))
 		}
 	}
 }
@@ -121,7 +121,7 @@ func (x *encoding) former() {
 // seal puts the header, the sections and the checksum together.
 func (x *encoding) seal(eventTime int64) []byte {
 	m, w := x.m, &writer{buf: make([]byte, 0, x.size)}
-	w.buf = append(append(w.buf, snapshotMagic...), m.format)
+	w.buf = append(append(w.buf, stateMagic...), m.format)
 	w.int(eventTime)
 	w.int(m.clock)
 	w.int(m.watchdog)

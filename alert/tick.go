@@ -32,7 +32,7 @@ type Fleet struct {
 
 // Stateful says whether a decision can depend on earlier records or on time, so that there is a state to keep with the
 // checkpoint and there are ticks to take. It can change with Pipeline.Update.
-func (e *Evaluator) Stateful() bool { return e.pipeline.current.Load().stateful || e.owes() }
+func (e *Evaluator) Stateful() bool { return e.pipeline.current.Load().stateful || e.owesEnds() }
 
 // Tick makes the alerts that are due because time has passed. The slice is valid until the next call of the evaluator.
 // It never panics, as Evaluate.
@@ -45,22 +45,22 @@ func (e *Evaluator) Tick(t Tick) (alerts []*Alert) {
 	rules := e.in.set
 	e.begin()
 	t.Settled = t.Settled && e.in.set == rules // it was said of the rules before
-	e.life.trim()
+	e.life.makeRoomForLoaded()
 	clear(e.life.fired)
 	if to := t.CaughtUp.UnixMilli() - lateness; !t.CaughtUp.IsZero() && to > 0 {
 		e.life.watchShard(to)
 		e.others.advance(to)
 	}
 	if !slices.Equal(t.Without, e.others.without) {
-		e.others.without, e.others.news = slices.Clone(t.Without), true
+		e.others.without, e.others.changed = slices.Clone(t.Without), true
 	}
-	e.others.settle()
+	e.others.settleParked()
 	e.life.endEdited(t.Settled)
 	if t.Fleet.Decides {
 		if !t.Fleet.CaughtUp.IsZero() {
 			e.life.watchStream(t.Fleet)
 		}
-		e.speak(t.Fleet)
+		e.runWatchdog(t.Fleet)
 	}
 	return e.out.alerts
 }
@@ -68,7 +68,7 @@ func (e *Evaluator) Tick(t Tick) (alerts []*Alert) {
 // watchShard begins to wait for records that may never have come.
 func (l *lifecycle) watchShard(to int64) {
 	for _, r := range l.in.set.rules {
-		if !r.whole() || r.absence.Of != AbsenceOfShard || len(l.memory.rules[r.place].entries) > 0 {
+		if !r.keyless() || r.absence.Of != AbsenceOfShard || len(l.memory.rules[r.place].entries) > 0 {
 			continue
 		}
 		en := l.remember(l.memory.rules[r.place], nil, nil)
@@ -90,7 +90,7 @@ func (l *lifecycle) watchStream(f Fleet) {
 func (l *lifecycle) watchStreamRule(r *rule, f Fleet, caughtUp int64) {
 	m := l.memory.rules[r.place]
 	en := l.remember(m, nil, m.find(nil))
-	defer en.tally()
+	defer en.countNotified()
 	last := int64(0)
 	if !f.LastArrival.IsZero() {
 		last = f.LastArrival.UnixMilli()
@@ -101,20 +101,20 @@ func (l *lifecycle) watchStreamRule(r *rule, f Fleet, caughtUp int64) {
 		}
 	}
 	if last > en.held {
-		l.arrived(r, en, &occasion{at: timeOf(last)})
+		l.arrived(r, en, &trigger{at: timeOf(last)})
 	}
 	due := en.held + millis(r.absence.After)
 	switch {
 	case !en.firing && caughtUp >= due:
-		en.firing, en.told, en.since = true, false, en.held
-		l.announce(r, en, &occasion{at: timeOf(due)})
-	case en.firing && en.told && r.repeat > 0 && caughtUp >= en.sent+r.repeat:
-		l.again(r, en, &occasion{at: timeOf(r.repeatAt(en.sent, caughtUp))})
-	case en.firing && !en.told:
+		en.firing, en.notified, en.since = true, false, en.held
+		l.announce(r, en, &trigger{at: timeOf(due)})
+	case en.firing && en.notified && r.repeat > 0 && caughtUp >= en.sent+r.repeat:
+		l.repeat(r, en, &trigger{at: timeOf(r.repeatAt(en.sent, caughtUp))})
+	case en.firing && !en.notified:
 		// Something swallowed it; perhaps no longer. By the full minute its id is the same whichever tick finds that out.
-		o := &occasion{at: timeOf(caughtUp / recheckInterval * recheckInterval)}
-		if o.ms() > due && l.mute(r, en, o, false) == nil {
-			l.tell(r, en, o)
+		t := &trigger{at: timeOf(caughtUp / recheckInterval * recheckInterval)}
+		if t.ms() > due && l.mute(r, en, t, false) == nil {
+			l.notify(r, en, t)
 		}
 	}
 }

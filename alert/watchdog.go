@@ -57,7 +57,7 @@ func (f *faults) watchdog(c WatchdogConfig, topics map[string]*topicWords) *watc
 
 // speak makes the watchdog's message at the end of an interval. While the fleet is not well there is none, and afterwards none is
 // made up for.
-func (e *Evaluator) speak(f Fleet) {
+func (e *Evaluator) runWatchdog(f Fleet) {
 	w := e.in.set.watchdog
 	if w == nil {
 		return
@@ -68,19 +68,19 @@ func (e *Evaluator) speak(f Fleet) {
 	if !well {
 		switch {
 		case f.Now.IsZero():
-		case e.unwell.IsZero():
-			e.unwell = f.Now
-		case f.Now.Sub(e.unwell) >= doubt && e.memory.watchdog != 0:
+		case e.unavailableSince.IsZero():
+			e.unavailableSince = f.Now
+		case f.Now.Sub(e.unavailableSince) >= doubt && e.memory.watchdog != 0:
 			e.memory.watchdog = max(e.memory.watchdog, last(f.Now.UnixMilli()))
 		}
 		return
 	}
-	e.unwell = time.Time{}
+	e.unavailableSince = time.Time{}
 	end := last(f.CaughtUp.UnixMilli() - lateness)
 	if e.memory.watchdog != 0 && end > e.memory.watchdog {
-		o := &occasion{at: timeOf(end)}
+		t := &trigger{at: timeOf(end)}
 		for _, to := range w.rule.routes {
-			e.out.make(to, KindWatchdog, o, nil)
+			e.out.make(to, KindWatchdog, t, nil)
 		}
 	}
 	e.memory.watchdog = max(e.memory.watchdog, end)

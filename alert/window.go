@@ -49,8 +49,8 @@ type window struct {
 	resized bool
 	// seen are the conditions of silences that the last record meets, spared those that some record does not, and hushed those without
 	// whose records the window did not hold when it last did.
-	seen, spared, hushed uint32
-	panes                []pane
+	seen, spared, silencedBy uint32
+	panes                    []pane
 	// values are what a distinct window has seen, by hash, with the pane in which it was seen last. legacy is the same by the hash of the
 	// plain format. In a window that has both, legacy is what counts, until all of what it saw before the pane since has passed.
 	values, legacy map[uint64]int64
@@ -58,7 +58,7 @@ type window struct {
 	// watched is the time from which on nothing of the key was missed.
 	watched int64
 	// hush is what came while a silence covered it; nil where there is nothing of that in the window.
-	hush *hush
+	silenced *silencedPart
 }
 
 // pane is a part of a window. The sum is sum + rest, in units of sumUnit: rest is what rounding has lost (Neumaier: Rundungsfehleranalyse
@@ -104,7 +104,7 @@ func (w *windowRule) newWindow(keyed bool) *window {
 }
 
 // raise begins to tell values apart by the keyed hash.
-func (s *window) raise() {
+func (s *window) upgrade() {
 	if s.legacy == nil || s.values != nil {
 		return
 	}
@@ -122,7 +122,7 @@ func (w *windowRule) advance(s *window, now int64) {
 	}
 	s.last, s.resized = n, true
 	s.panes = s.inside(s.panes)
-	s.advanceHush()
+	s.advanceSilenced()
 	s.age(s.values)
 	s.age(s.legacy)
 	if s.values != nil && s.legacy != nil && n >= s.since+int64(s.size) {
@@ -168,8 +168,8 @@ func (s *window) see(v *condition.Value, key *HashKey, hushed bool) {
 	}
 	if s.values != nil {
 		hash := key.distinct(v)
-		if s.saw(s.values, hash); s.hush != nil && !hushed {
-			s.saw(s.hush.heard, hash)
+		if s.saw(s.values, hash); s.silenced != nil && !hushed {
+			s.saw(s.silenced.audible, hash)
 		}
 	}
 }
@@ -209,11 +209,11 @@ func (w *windowRule) value(all *pane, distinct int) (float64, bool) {
 }
 
 // empty says that nothing is in the window.
-func (s *window) empty() bool { return len(s.panes) == 0 && s.hush == nil }
+func (s *window) empty() bool { return len(s.panes) == 0 && s.silenced == nil }
 
 // whole says whether the window may be judged: a whole length of it was watched, or it makes no difference. Of a window that
 // slides, the newest pane has only begun.
-func (w *windowRule) whole(s *window) bool {
+func (w *windowRule) complete(s *window) bool {
 	from := s.last - w.panes
 	if w.tumbling {
 		from = s.last
@@ -223,14 +223,14 @@ func (w *windowRule) whole(s *window) bool {
 
 // awaits says whether an empty window is kept all the same, until a whole one of its key can be judged: up to the end of the step in
 // which now lies, whatever looks at the key meanwhile.
-func (w *windowRule) awaits(en *entry, now int64) bool {
+func (w *windowRule) keepsEmpty(en *entry, now int64) bool {
 	return w.entire && en.last != nil && now-now%w.step < en.last.arrival+2*w.length
 }
 
 // lost says that a key without an excursion has had an empty window for so long that it is judged no more, also if dedup still
 // remembers it: nobody is told for ever that a key is gone which may never come back.
-func (r *rule) lost(en *entry, now int64) bool {
-	return !en.firing && en.since == 0 && en.window.empty() && !r.window.awaits(en, now)
+func (r *rule) windowLapsed(en *entry, now int64) bool {
+	return !en.firing && en.since == 0 && en.window.empty() && !r.window.keepsEmpty(en, now)
 }
 
 // merge adds panes, the oldest first: the order of a sum matters to its last bits.
@@ -249,8 +249,8 @@ func noPane() pane { return pane{min: math.Inf(1), max: math.Inf(-1)} }
 // all is the whole window.
 func (s *window) all() pane {
 	all := noPane()
-	if all.merge(s.panes); s.hush != nil {
-		all.merge(s.hush.panes)
+	if all.merge(s.panes); s.silenced != nil {
+		all.merge(s.silenced.panes)
 	}
 	return all
 }

@@ -16,21 +16,21 @@ import (
 // What still holds when the silence ends is told then, as it is without a window.
 
 // hush is the part of a window that came while a silence covered it.
-type hush struct {
+type silencedPart struct {
 	panes []pane
 	// by are the conditions that covered something of it.
 	by uint32
 	// heard are the distinct values that came otherwise, as window.values.
-	heard map[uint64]int64
+	audible map[uint64]int64
 }
 
-func (h *hush) bulk() bulk {
-	return bulk{hushHeap + len(h.panes)*paneHeap + len(h.heard)*valueHeap, len(h.panes)*(paneStored+5) + len(h.heard)*valueStored + 2*coversStored}
+func (h *silencedPart) bulk() bulk {
+	return bulk{silencedHeap + len(h.panes)*paneHeap + len(h.audible)*valueHeap, len(h.panes)*(paneStored+5) + len(h.audible)*valueStored + 2*coversStored}
 }
 
 // noteCovers keeps with a key what the conditions of silences say of its record at hand.
-func (l *lifecycle) noteCovers(r *rule, en *entry) {
-	if r.whole() || !l.memory.has(formatEnds) {
+func (l *lifecycle) keepCovers(r *rule, en *entry) {
+	if r.keyless() || !l.memory.has(formatEnds) {
 		return // the last record says nothing about a whole shard
 	}
 	was := en.covered
@@ -49,10 +49,10 @@ func (l *lifecycle) count(r *rule, en *entry, x float64) {
 		}
 		s.resized = s.resized || s.seen|s.spared == 0
 		s.seen, s.spared = covered, s.spared|r.covers&^covered
-		by = r.inForce(timeOf(l.clock.now()), covered)
+		by = r.activeCovers(timeOf(l.clock.now()), covered)
 	}
 	if by != 0 {
-		s.quieten(x, by)
+		s.addSilenced(x, by)
 	} else {
 		s.add(x)
 	}
@@ -62,7 +62,7 @@ func (l *lifecycle) count(r *rule, en *entry, x float64) {
 }
 
 // inForce are those of some conditions whose silences are in force.
-func (r *rule) inForce(at time.Time, covered uint32) (by uint32) {
+func (r *rule) activeCovers(at time.Time, covered uint32) (by uint32) {
 	for _, s := range r.silences {
 		if s.bit != 0 && s.applies(at, covered) {
 			by |= s.bit
@@ -72,36 +72,36 @@ func (r *rule) inForce(at time.Time, covered uint32) (by uint32) {
 }
 
 // quieten adds a value that a silence covers.
-func (s *window) quieten(v float64, by uint32) {
-	if s.hush == nil {
-		s.hush, s.resized = &hush{heard: maps.Clone(s.values)}, true
+func (s *window) addSilenced(v float64, by uint32) {
+	if s.silenced == nil {
+		s.silenced, s.resized = &silencedPart{audible: maps.Clone(s.values)}, true
 	}
-	s.addTo(&s.hush.panes, v)
-	s.hush.by |= by
+	s.addTo(&s.silenced.panes, v)
+	s.silenced.by |= by
 }
 
 // advanceHush forgets what fell out of the window.
-func (s *window) advanceHush() {
-	h := s.hush
+func (s *window) advanceSilenced() {
+	h := s.silenced
 	if h == nil {
 		return
 	}
 	h.panes = s.inside(h.panes)
-	s.age(h.heard)
+	s.age(h.audible)
 	if len(h.panes) == 0 {
-		s.hush = nil
+		s.silenced = nil
 	}
 }
 
 // audible says whether the window's claim holds without what a silence covered.
-func (w *windowRule) audible(s *window) bool {
-	if s.hush == nil {
+func (w *windowRule) holdsAudibly(s *window) bool {
+	if s.silenced == nil {
 		return true
 	}
 	if len(s.panes) == 0 {
 		return false
 	}
-	distinct := len(s.hush.heard)
+	distinct := len(s.silenced.audible)
 	if s.legacy != nil {
 		distinct = len(s.legacy) // of a format without silences, until it has passed
 	}
@@ -112,23 +112,23 @@ func (w *windowRule) audible(s *window) bool {
 }
 
 // judgeWindow judges a window and takes its claim on. What a silence covers of it is that of the moment at which it held.
-func (l *lifecycle) judgeWindow(r *rule, en *entry, o *occasion, now int64) {
+func (l *lifecycle) judgeWindow(r *rule, en *entry, t *trigger, now int64) {
 	w, s := r.window, en.window
 	value, holds := w.holds(s)
-	o.value, o.hasValue = value, true
+	t.value, t.hasValue = value, true
 	if holds {
 		was := en.covered
 		if en.covered = s.seen &^ s.spared; s.empty() {
 			en.covered = s.seen
 		}
-		if s.hushed = 0; !w.audible(s) {
-			s.hushed = s.hush.by
+		if s.silencedBy = 0; !w.holdsAudibly(s) {
+			s.silencedBy = s.silenced.by
 		}
 		if (was == 0) != (en.covered == 0) {
 			l.memory.pressure.weigh(en)
 		}
 	}
-	l.judge(r, en, holds, o, now)
+	l.judge(r, en, holds, t, now)
 }
 
 // covered are the conditions of silences that a claim meets.
@@ -139,7 +139,7 @@ func (c *candidate) covered(r *rule, en *entry) (covered uint32) {
 	if en != nil {
 		covered |= en.covered
 		if en.window != nil {
-			covered |= en.window.hushed
+			covered |= en.window.silencedBy
 		}
 	}
 	return covered

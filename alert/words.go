@@ -156,7 +156,7 @@ type topicWords struct {
 	bodies                  []bodyWords
 	// structured says that the topic has bodies of single protocols, faulty ones included.
 	structured bool
-	said       []byte
+	savedWords []byte
 }
 
 // ruleWords are what a rule says.
@@ -180,7 +180,7 @@ func (f *faults) topicWords(field string, c TopicConfig) *topicWords {
 		message:    f.body(field+".message", c.Message, nil),
 		group:      f.template(field+".group_id", c.GroupID),
 		structured: len(c.Bodies) > 0,
-		said:       saidByTopic(c),
+		savedWords: encodeTopicWords(c),
 	}
 	for _, protocol := range sortedKeys(c.Bodies) {
 		at, source := field+".bodies."+protocol, c.Bodies[protocol]

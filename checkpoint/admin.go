@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -12,6 +13,7 @@ import (
 	ddb "github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"go.uber.org/zap"
 
+	"kinesis-alerter/checkpoint/table"
 	"kinesis-alerter/internal/position"
 	"kinesis-alerter/internal/sleep"
 )
@@ -21,7 +23,7 @@ import (
 // shown, so none overtakes a worker. An Admin is used by one goroutine.
 type Admin struct {
 	store *Store // never run: the Admin uses its table, its listing and its rules
-	app   *application
+	app   *table.Application
 	// create allows to make the table and its #application row, which an import into a new application needs.
 	create bool
 }
@@ -36,7 +38,7 @@ type LeaseRow struct {
 	// Position is the stored checkpoint. Without one the shard starts at StartAt, or, where that is latest, at the
 	// application's start.
 	Position position.Position
-	StartAt  Start
+	StartAt  table.Start
 	// Resolved describes what is resolved above the checkpoint, as the last owner wrote it.
 	Resolved string
 	// CaughtUp is the last stored time up to which everything was read and resolved; zero where nobody knows. A shard
@@ -69,12 +71,12 @@ type LeaseTable struct {
 // table is an error. The other errors are those of Store.Run, and of calls that fail.
 func NewAdmin(ctx context.Context, config Config, deps Deps, create bool) (*Admin, error) {
 	if config.StreamName == "" && config.StreamARN == "" {
-		probe := &table{db: deps.DynamoDB, name: config.WithDefaults().Table}
-		app, err := readApplication(ctx, probe)
+		probe := &table.Client{DB: deps.DynamoDB, Name: config.WithDefaults().Table}
+		app, err := table.ReadApplication(ctx, probe)
 		if err != nil {
 			return nil, err
 		}
-		config.StreamARN = app.streamARN
+		config.StreamARN = app.StreamARN
 	}
 	store, err := New(config, deps)
 	if err != nil {
@@ -82,17 +84,6 @@ func NewAdmin(ctx context.Context, config Config, deps Deps, create bool) (*Admi
 	}
 	a := &Admin{store: store, create: create}
 	return a, a.refresh(ctx)
-}
-
-func readApplication(ctx context.Context, t *table) (*application, error) {
-	it, err := t.get(ctx, keyApplication, true)
-	switch {
-	case err != nil:
-		return nil, err
-	case it == nil:
-		return nil, fmt.Errorf("%w: table %s has no row %s: name the lease table of an application that has run", ErrForeignTable, t.name, keyApplication)
-	}
-	return decodeApplication(it, time.Now())
 }
 
 // refresh reads application, shards and rows anew.
@@ -103,7 +94,7 @@ func (a *Admin) refresh(ctx context.Context) error {
 			return err
 		}
 	} else {
-		app, err := readApplication(ctx, s.table)
+		app, err := table.ReadApplication(ctx, s.table)
 		if err != nil {
 			return err
 		}
@@ -112,11 +103,11 @@ func (a *Admin) refresh(ctx context.Context) error {
 			return err
 		}
 		// A row that does not say when the stream was made is for the workers to correct.
-		if err := s.opener.sameStream(app, arn, created); err != nil && (app.streamARN != arn || app.streamCreated != 0) {
+		if err := s.opener.sameStream(app, arn, created); err != nil && (app.StreamARN != arn || app.StreamCreated != 0) {
 			return err
 		}
 		s.mu.Lock()
-		s.view.app, s.view.duration = app, app.duration
+		s.view.app, s.view.duration = app, app.Duration
 		s.mu.Unlock()
 	}
 	if _, _, err := s.catalog.list(ctx); err != nil {
@@ -126,14 +117,14 @@ func (a *Admin) refresh(ctx context.Context) error {
 		return err
 	}
 	s.mu.Lock()
-	s.view.lineage.trustListing()
+	s.view.lineage.TrustListing()
 	a.app = s.view.app
 	s.mu.Unlock()
 	return nil
 }
 
 // LeaseDuration is that of the table.
-func (a *Admin) LeaseDuration() time.Duration { return a.app.duration }
+func (a *Admin) LeaseDuration() time.Duration { return a.app.Duration }
 
 // Table reads the whole table and answers it.
 func (a *Admin) Table(ctx context.Context) (LeaseTable, error) {
@@ -148,15 +139,15 @@ func (a *Admin) snapshot() LeaseTable {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := time.Now()
-	out := LeaseTable{Table: s.cfg.Table, Stream: a.app.streamARN, T0: a.app.origin.t0, LeaseDuration: a.app.duration}
-	for _, id := range sortedKeys(s.view.lineage.shards) {
-		info := s.view.lineage.shards[id]
+	out := LeaseTable{Table: s.cfg.Table, Stream: a.app.StreamARN, T0: a.app.Origin.T0, LeaseDuration: a.app.Duration}
+	for _, id := range slices.Sorted(maps.Keys(s.view.lineage.Shards)) {
+		info := s.view.lineage.Shards[id]
 		r := s.view.rows[id]
-		if r == nil && info.absent.any() {
+		if r == nil && info.Absent.Any() {
 			continue
 		}
 		l := viewOf(id, r)
-		l.Parents, l.Listed = slices.Clone(info.parents), info.inListing && !info.absent.any()
+		l.Parents, l.Listed = slices.Clone(info.Parents), info.InListing && !info.Absent.Any()
 		l.State = s.view.shardStatus(id, now).State
 		l.Silent = l.Owner != "" && s.view.liveOwner(l.Owner, now) == ""
 		if d := s.view.damaged[id]; d != nil {
@@ -170,13 +161,13 @@ func (a *Admin) snapshot() LeaseTable {
 	return out
 }
 
-func viewOf(id string, r *row) LeaseRow {
+func viewOf(id string, r *table.Row) LeaseRow {
 	if r == nil {
 		return LeaseRow{Shard: id}
 	}
 	return LeaseRow{
-		Shard: id, Owner: r.owner, Epoch: r.epoch, Position: r.position, StartAt: r.startAt, Resolved: r.resolved,
-		CaughtUp: r.caughtUp, Generation: r.rewinds, Paused: r.paused, Parents: slices.Clone(r.parents),
+		Shard: id, Owner: r.Owner, Epoch: r.Epoch, Position: r.Position, StartAt: r.StartAt, Resolved: r.Resolved,
+		CaughtUp: r.CaughtUp, Generation: r.Rewinds, Paused: r.Paused, Parents: slices.Clone(r.Parents),
 	}
 }
 
@@ -218,8 +209,8 @@ func (a *Admin) observe(ctx context.Context, owners map[string]bool) (live map[s
 	if err != nil || len(before) == 0 {
 		return nil, err
 	}
-	if !sleep.For(ctx, a.app.duration/2) {
-		return nil, cause(ctx)
+	if !sleep.For(ctx, a.app.Duration/2) {
+		return nil, context.Cause(ctx)
 	}
 	after, err := a.counters(ctx, owners)
 	if err != nil {
@@ -235,16 +226,16 @@ func (a *Admin) observe(ctx context.Context, owners map[string]bool) (live map[s
 
 func (a *Admin) counters(ctx context.Context, owners map[string]bool) (map[string]int64, error) {
 	out := map[string]int64{}
-	for _, id := range sortedKeys(owners) {
-		it, err := a.store.table.get(ctx, keyWorker+id, true)
+	for _, id := range slices.Sorted(maps.Keys(owners)) {
+		it, err := a.store.table.Get(ctx, table.KeyWorker+id, true)
 		if err != nil {
 			return nil, fmt.Errorf("look at worker %s: %w", id, err)
 		}
 		if it == nil {
 			continue
 		}
-		if w := decodeWorker(it, time.Now()); !w.fenced {
-			out[id] = w.counter
+		if w := table.DecodeWorker(it, time.Now()); !w.Fenced {
+			out[id] = w.Counter
 		}
 	}
 	return out, nil
@@ -266,7 +257,7 @@ func (a *Admin) Apply(ctx context.Context, changes []Change, force bool) (made [
 		case c.Live && !force:
 			err = fmt.Errorf("%w %s: pause the shard first (leases pause %s), which drains it, or take it by --force", ErrLeaseLive, c.Before.Owner, c.After.Shard)
 		default:
-			err = a.write(ctx, c)
+			err = a.Write(ctx, c)
 		}
 		if err != nil {
 			errs = append(errs, fmt.Errorf("%s shard %s: %w", c.Verb, c.After.Shard, err))
@@ -289,54 +280,54 @@ func (a *Admin) dropState(ctx context.Context, c Change) {
 	a.store.mu.Lock()
 	r := a.store.view.rows[c.After.Shard]
 	a.store.mu.Unlock()
-	if !c.moves || r == nil || r.state.version == "" {
+	if !c.moves || r == nil || r.State.Version == "" {
 		return
 	}
-	if err := a.store.states.sweep(ctx, r.id, r.state, r.epoch+1); err != nil {
-		a.store.log.Info("the snapshots of a shard that was moved stay in the state table for now", zap.String("shard", r.id), zap.Error(err))
+	if err := a.store.states.Sweep(ctx, r.ID, r.State, r.Epoch+1); err != nil {
+		a.store.log.Info("the snapshots of a shard that was moved stay in the state table for now", zap.String("shard", r.ID), zap.Error(err))
 	}
 }
 
-// write makes one change.
-func (a *Admin) write(ctx context.Context, c Change) error {
+// Write makes one change.
+func (a *Admin) Write(ctx context.Context, c Change) error {
 	t := a.store.table
 	after := c.row()
 	if !c.exists {
-		landed, _, unknown := t.settle(ctx, after.id, t.putNew(ctx, after.encode()), func(it item) bool {
-			r, err := decodeRow(it, time.Now())
-			return err == nil && r.sameAs(after)
+		landed, _, unknown := t.Settle(ctx, after.ID, t.PutNew(ctx, after.Encode()), func(it table.Item) bool {
+			r, err := table.DecodeRow(it, time.Now())
+			return err == nil && r.SameAs(after)
 		})
 		return outcome(landed, unknown)
 	}
-	e := &expr{}
-	e.ifEqual(attrEpoch, num(c.Before.Epoch))
+	e := &table.Write{}
+	e.IfEqual(table.AttrEpoch, table.Num(c.Before.Epoch))
 	if c.Before.Owner == "" {
-		e.ifAbsent(attrOwner)
+		e.IfAbsent(table.AttrOwner)
 	} else {
-		e.ifEqual(attrOwner, str(c.Before.Owner))
+		e.IfEqual(table.AttrOwner, table.Str(c.Before.Owner))
 	}
 	if c.pauses {
-		e.put(attrPaused, &ddb.AttributeValueMemberBOOL{Value: true}, after.paused)
+		e.Put(table.AttrPaused, &ddb.AttributeValueMemberBOOL{Value: true}, after.Paused)
 	}
 	if c.breaks {
-		e.setAttr(attrEpoch, num(after.epoch))
-		e.put(attrOwner, nil, false)
+		e.Set(table.AttrEpoch, table.Num(after.Epoch))
+		e.Put(table.AttrOwner, nil, false)
 	}
 	if c.moves {
-		e.put(attrPosition, str(after.position.Sequence), after.progressed())
-		e.put(attrSub, num(int64(after.position.Sub)), after.progressed() && !after.ended())
-		e.put(attrResolved, str(after.resolved), after.resolved != "")
-		e.put(attrCaughtUp, num(after.caughtUp.UnixMilli()), !after.caughtUp.IsZero())
-		e.put(attrRewinds, num(int64(after.rewinds)), after.rewinds > 0)
-		e.put(attrStartAt, str(after.startAt.String()), after.startAt.Kind != StartLatest)
-		for _, attr := range stateAttributes() { // it belongs to the progress that goes
-			e.put(attr, nil, false)
+		e.Put(table.AttrPosition, table.Str(after.Position.Sequence), after.Progressed())
+		e.Put(table.AttrSub, table.Num(int64(after.Position.Sub)), after.Progressed() && !after.Ended())
+		e.Put(table.AttrResolved, table.Str(after.Resolved), after.Resolved != "")
+		e.Put(table.AttrCaughtUp, table.Num(after.CaughtUp.UnixMilli()), !after.CaughtUp.IsZero())
+		e.Put(table.AttrRewinds, table.Num(int64(after.Rewinds)), after.Rewinds > 0)
+		e.Put(table.AttrStartAt, table.Str(after.StartAt.String()), after.StartAt.Kind != table.StartLatest)
+		for _, attr := range table.StateAttributes() { // it belongs to the progress that goes
+			e.Put(attr, nil, false)
 		}
 	}
-	_, err := t.update(ctx, after.id, e)
-	landed, _, unknown := t.settle(ctx, after.id, err, func(it item) bool {
-		r, err := decodeRow(it, time.Now())
-		return err == nil && r.epoch == after.epoch && r.owner == after.owner && (!c.pauses || r.paused == after.paused) && (!c.moves || r.sameAs(after))
+	_, err := t.Update(ctx, after.ID, e)
+	landed, _, unknown := t.Settle(ctx, after.ID, err, func(it table.Item) bool {
+		r, err := table.DecodeRow(it, time.Now())
+		return err == nil && r.Epoch == after.Epoch && r.Owner == after.Owner && (!c.pauses || r.Paused == after.Paused) && (!c.moves || r.SameAs(after))
 	})
 	return outcome(landed, unknown)
 }
@@ -349,19 +340,4 @@ func outcome(landed bool, unknown error) error {
 		return unknown
 	}
 	return fmt.Errorf("%w: look again with leases list and repeat the command", ErrLeaseChanged)
-}
-
-// put sets an attribute or removes it.
-func (e *expr) put(attr string, av ddb.AttributeValue, present bool) {
-	if present {
-		e.setAttr(attr, av)
-	} else {
-		e.removeAttr(attr)
-	}
-}
-
-// sameAs compares what an operator can change.
-func (r *row) sameAs(o *row) bool {
-	return r.owner == o.owner && r.epoch == o.epoch && r.position == o.position && r.resolved == o.resolved &&
-		r.rewinds == o.rewinds && r.startAt.String() == o.startAt.String() && r.paused == o.paused
 }

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"kinesis-alerter/checkpoint/table"
 	"kinesis-alerter/internal/position"
 )
 
@@ -38,14 +39,14 @@ type Change struct {
 }
 
 // row is what is stored after the change, as far as an operator decides it.
-func (c Change) row() *row {
+func (c Change) row() *table.Row {
 	a := c.After
-	r := &row{
-		id: a.Shard, owner: a.Owner, epoch: a.Epoch, position: a.Position, resolved: a.Resolved, caughtUp: a.CaughtUp,
-		parents: a.Parents, paused: a.Paused, rewinds: a.Generation, startAt: a.StartAt,
+	r := &table.Row{
+		ID: a.Shard, Owner: a.Owner, Epoch: a.Epoch, Position: a.Position, Resolved: a.Resolved, CaughtUp: a.CaughtUp,
+		Parents: a.Parents, Paused: a.Paused, Rewinds: a.Generation, StartAt: a.StartAt,
 	}
-	if r.ended() {
-		r.position.Sub = position.WholeRecord // as it is read back
+	if r.Ended() {
+		r.Position.Sub = position.WholeRecord // as it is read back
 	}
 	return r
 }
@@ -61,8 +62,8 @@ func (a *Admin) Release(ctx context.Context, shards []string) ([]Change, error) 
 
 // Rewind plans to read these shards, or all without any, again from a time or from TRIM_HORIZON on. Each gets the next
 // generation, so its alerts have new ids. Shards that left the stream are passed over, unless they are named.
-func (a *Admin) Rewind(ctx context.Context, shards []string, to Start) ([]Change, error) {
-	if to.Kind == StartLatest {
+func (a *Admin) Rewind(ctx context.Context, shards []string, to table.Start) ([]Change, error) {
+	if to.Kind == table.StartLatest {
 		return nil, errors.New("rewind: to where? a time or trim_horizon")
 	}
 	return a.plan(ctx, VerbRewind, shards, func(c *Change) (bool, error) {

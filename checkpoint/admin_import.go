@@ -5,12 +5,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
 
+	"kinesis-alerter/checkpoint/table"
 	"kinesis-alerter/internal/position"
 	"kinesis-alerter/internal/sleep"
 )
@@ -37,11 +39,11 @@ type ExportedShard struct {
 	SubSequence *uint32 `json:"sub_sequence,omitempty"`
 	Resolved    string  `json:"resolved,omitempty"`
 	// StartAt is where a shard without a checkpoint starts.
-	StartAt    Start     `json:"start_at,omitzero"`
-	CaughtUp   time.Time `json:"caught_up,omitzero"`
-	Generation uint32    `json:"generation,omitempty"`
-	Paused     bool      `json:"paused,omitempty"`
-	Parents    []string  `json:"parents,omitempty"`
+	StartAt    table.Start `json:"start_at,omitzero"`
+	CaughtUp   time.Time   `json:"caught_up,omitzero"`
+	Generation uint32      `json:"generation,omitempty"`
+	Paused     bool        `json:"paused,omitempty"`
+	Parents    []string    `json:"parents,omitempty"`
 }
 
 // startOf is where a worker would start a shard that has no checkpoint, by the same rule as the workers'.
@@ -61,7 +63,7 @@ func (a *Admin) Export(ctx context.Context, now time.Time) (Export, error) {
 	}
 	out := Export{
 		Format: exportFormat, Table: t.Table, StreamARN: t.Stream,
-		StreamCreated: time.Unix(a.app.streamCreated, 0).UTC(), Exported: now.UTC(), Shards: []ExportedShard{},
+		StreamCreated: time.Unix(a.app.StreamCreated, 0).UTC(), Exported: now.UTC(), Shards: []ExportedShard{},
 	}
 	for i := range t.Shards {
 		r := &t.Shards[i]
@@ -73,10 +75,10 @@ func (a *Admin) Export(ctx context.Context, now time.Time) (Export, error) {
 			Generation: r.Generation, Paused: r.Paused, Parents: r.Parents, StartAt: r.StartAt,
 		}
 		switch p := r.Position; {
-		case p.IsZero() && r.StartAt.Kind == StartLatest:
-			x.StartAt = Start{Kind: StartTrimHorizon}
+		case p.IsZero() && r.StartAt.Kind == table.StartLatest:
+			x.StartAt = table.Start{Kind: table.StartTrimHorizon}
 			if from := a.startOf(r.Shard); from.Timestamp != nil {
-				x.StartAt = Start{Kind: StartTime, Time: from.Timestamp.UTC()}
+				x.StartAt = table.Start{Kind: table.StartTime, Time: from.Timestamp.UTC()}
 			}
 		case !p.IsZero() && p.Sequence != position.ShardEnd && p.Sub != position.WholeRecord:
 			x.SubSequence = &p.Sub
@@ -90,15 +92,15 @@ func (a *Admin) Export(ctx context.Context, now time.Time) (Export, error) {
 // A shard's generation never goes down. What cannot be imported is a fault of the plan.
 func (a *Admin) Import(ctx context.Context, from Export) (plan ImportPlan, err error) {
 	if from.Format != exportFormat {
-		return plan, fmt.Errorf("%w: the export has format %d, this version reads %d", ErrFormat, from.Format, exportFormat)
+		return plan, fmt.Errorf("%w: the export has format %d, this version reads %d", table.ErrFormat, from.Format, exportFormat)
 	}
 	if err := a.refresh(ctx); err != nil {
 		return plan, err
 	}
-	if from.StreamARN != a.app.streamARN || from.StreamCreated.Unix() != a.app.streamCreated {
-		return plan, fmt.Errorf("%w: the export is about %s, created %s; table %s is about %s, created %s", ErrOtherStream,
+	if from.StreamARN != a.app.StreamARN || from.StreamCreated.Unix() != a.app.StreamCreated {
+		return plan, fmt.Errorf("%w: the export is about %s, created %s; table %s is about %s, created %s", table.ErrOtherStream,
 			from.StreamARN, from.StreamCreated.UTC().Format(time.RFC3339), a.store.cfg.Table,
-			a.app.streamARN, time.Unix(a.app.streamCreated, 0).UTC().Format(time.RFC3339))
+			a.app.StreamARN, time.Unix(a.app.StreamCreated, 0).UTC().Format(time.RFC3339))
 	}
 	in := map[string]LeaseRow{}
 	for _, x := range from.Shards {
@@ -112,7 +114,7 @@ func (a *Admin) Import(ctx context.Context, from Export) (plan ImportPlan, err e
 				r.Position.Sub = *x.SubSequence
 			}
 			if x.Checkpoint != position.ShardEnd && !position.ValidSequence(x.Checkpoint) {
-				plan.Faults = append(plan.Faults, RowFault{Row: x.Shard, Cause: fmt.Sprintf("the checkpoint %s is no sequence number", quoted(x.Checkpoint))})
+				plan.Faults = append(plan.Faults, RowFault{Row: x.Shard, Cause: fmt.Sprintf("the checkpoint %s is no sequence number", table.Quoted(x.Checkpoint))})
 				continue
 			}
 		}
@@ -140,13 +142,13 @@ func (e *MovingError) Error() string {
 // TRIM_HORIZON, parents that it had forgotten count as ended, and shards that it never checkpointed start where this
 // application does, which the plan says. Rows that cannot be understood are faults of the plan.
 func (a *Admin) ImportTable(ctx context.Context, name string, wait time.Duration) (plan ImportPlan, err error) {
-	t := &table{db: a.store.table.db, name: name}
+	t := &table.Client{DB: a.store.table.DB, Name: name}
 	before, _, err := readForeign(ctx, t)
 	if err != nil {
 		return plan, err
 	}
 	if !sleep.For(ctx, wait) {
-		return plan, cause(ctx)
+		return plan, context.Cause(ctx)
 	}
 	after, notes, err := readForeign(ctx, t)
 	if err != nil {
@@ -162,20 +164,20 @@ func (a *Admin) ImportTable(ctx context.Context, name string, wait time.Duration
 			moving[id] = true
 		}
 	}
-	if moved := slices.DeleteFunc(sortedKeys(moving), func(id string) bool { return !moving[id] }); len(moved) > 0 {
+	if moved := slices.DeleteFunc(slices.Sorted(maps.Keys(moving)), func(id string) bool { return !moving[id] }); len(moved) > 0 {
 		return plan, &MovingError{Table: name, Shards: moved, Within: wait}
 	}
 	if err := a.refresh(ctx); err != nil {
 		return plan, err
 	}
 	in, unwritten := map[string]LeaseRow{}, map[string]string{}
-	for _, id := range sortedKeys(after) {
-		row, err := after[id].place(id)
+	for _, id := range slices.Sorted(maps.Keys(after)) {
+		row, err := after[id].Place(id)
 		switch {
 		case err != nil && a.hasShard(id):
 			plan.Faults = append(plan.Faults, RowFault{Row: id, Cause: err.Error()})
 			continue
-		case err == nil && row.Position.IsZero() && row.StartAt.Kind == StartLatest:
+		case err == nil && row.Position.IsZero() && row.StartAt.Kind == table.StartLatest:
 			unwritten[id] = "the checkpoint " + cmp.Or(after[id].checkpoint, "is missing, which") + " means that nothing was ever checkpointed"
 		}
 		in[id] = row // of a shard that is not in the stream it makes no difference what the row says
@@ -188,41 +190,41 @@ func (a *Admin) hasShard(id string) bool {
 	s := a.store
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	info := s.view.lineage.shards[id]
-	return info != nil && info.inListing && !info.absent.any()
+	info := s.view.lineage.Shards[id]
+	return info != nil && info.InListing && !info.Absent.Any()
 }
 
 // foreignRow is one lease of another library, in text so that two readings can be compared.
 type foreignRow struct{ owner, moves, checkpoint, sub, fault string }
 
 // readForeign reads the leases of another library's table, and says which rows are none.
-func readForeign(ctx context.Context, t *table) (out map[string]foreignRow, notes []string, err error) {
+func readForeign(ctx context.Context, t *table.Client) (out map[string]foreignRow, notes []string, err error) {
 	out = map[string]foreignRow{}
-	err = t.scan(ctx, "", func(it item) error {
+	err = t.Scan(ctx, "", func(it table.Item) error {
 		switch {
-		case it[attrEpoch] != nil || text(it[attrKey]) == keyApplication:
-			return fmt.Errorf("table %s belongs to kinesis-alerter itself: use leases export and leases import FILE", t.name)
-		case it[attrJavaLease] != nil:
-			id := text(it[attrKey])
+		case it[table.AttrEpoch] != nil || table.Text(it[table.AttrKey]) == table.KeyApplication:
+			return fmt.Errorf("table %s belongs to kinesis-alerter itself: use leases export and leases import FILE", t.Name)
+		case it[table.AttrJavaLease] != nil:
+			id := table.Text(it[table.AttrKey])
 			if strings.Contains(id, ":") {
-				return fmt.Errorf("table %s: row %s is of a KCL consumer of several streams, which cannot be imported", t.name, id)
+				return fmt.Errorf("table %s: row %s is of a KCL consumer of several streams, which cannot be imported", t.Name, id)
 			}
 			out[id] = javaRow(it)
 		case it["ShardID"] != nil:
-			out[text(it["ShardID"])] = goRow(it)
+			out[table.Text(it["ShardID"])] = goRow(it)
 		default:
-			notes = append(notes, fmt.Sprintf("row %q is no lease of vmware-go-kcl or of a KCL for Java, passed over", text(it[attrKey])))
+			notes = append(notes, fmt.Sprintf("row %q is no lease of vmware-go-kcl or of a KCL for Java, passed over", table.Text(it[table.AttrKey])))
 		}
 		return nil
 	})
 	if err == nil && len(out) == 0 {
-		err = fmt.Errorf("table %s holds no lease of vmware-go-kcl or of a KCL for Java: name the lease table of the old application", t.name)
+		err = fmt.Errorf("table %s holds no lease of vmware-go-kcl or of a KCL for Java: name the lease table of the old application", t.Name)
 	}
 	return out, notes, err
 }
 
-// place says in our words where a consumer of another library stopped.
-func (f foreignRow) place(id string) (LeaseRow, error) {
+// Place says in our words where a consumer of another library stopped.
+func (f foreignRow) Place(id string) (LeaseRow, error) {
 	r := LeaseRow{Shard: id}
 	if f.fault != "" {
 		return r, errors.New(f.fault)
@@ -230,18 +232,18 @@ func (f foreignRow) place(id string) (LeaseRow, error) {
 	switch f.checkpoint {
 	case "", "LATEST", "AT_TIMESTAMP": // never checkpointed
 	case "TRIM_HORIZON":
-		r.StartAt = Start{Kind: StartTrimHorizon}
+		r.StartAt = table.Start{Kind: table.StartTrimHorizon}
 	case position.ShardEnd:
 		r.Position = position.Position{Sequence: position.ShardEnd, Sub: position.WholeRecord}
 	default:
 		if !position.ValidSequence(f.checkpoint) {
-			return r, fmt.Errorf("the checkpoint %s is no sequence number", quoted(f.checkpoint))
+			return r, fmt.Errorf("the checkpoint %s is no sequence number", table.Quoted(f.checkpoint))
 		}
 		r.Position = position.Position{Sequence: f.checkpoint, Sub: position.WholeRecord}
 		if f.sub != "" { // Java writes 0 both for a plain record and for the first of an aggregate
 			var sub uint32
 			if _, err := fmt.Sscan(f.sub, &sub); err != nil {
-				return r, fmt.Errorf("the checkpointSubSequenceNumber %s is none", quoted(f.sub))
+				return r, fmt.Errorf("the checkpointSubSequenceNumber %s is none", table.Quoted(f.sub))
 			}
 			r.Position.Sub = sub
 		}
@@ -263,41 +265,17 @@ func (a *Admin) fillTree(in map[string]LeaseRow) {
 			begun[id] = true
 		}
 	}
-	for _, id := range sortedKeys(s.view.lineage.shards) {
-		if r := in[id]; !r.Position.IsZero() || r.StartAt.Kind != StartLatest {
+	for _, id := range slices.Sorted(maps.Keys(s.view.lineage.Shards)) {
+		if r := in[id]; !r.Position.IsZero() || r.StartAt.Kind != table.StartLatest {
 			continue
 		}
 		switch {
-		case !known[id] && s.view.lineage.related(id, begun, s.view.lineage.children):
+		case !known[id] && s.view.lineage.Related(id, begun, s.view.lineage.Children):
 			in[id] = LeaseRow{Shard: id, Position: position.Position{Sequence: position.ShardEnd, Sub: position.WholeRecord}}
-		case s.view.lineage.related(id, known, s.view.lineage.parentsOf):
-			in[id] = LeaseRow{Shard: id, StartAt: Start{Kind: StartTrimHorizon}}
+		case s.view.lineage.Related(id, known, s.view.lineage.ParentsOf):
+			in[id] = LeaseRow{Shard: id, StartAt: table.Start{Kind: table.StartTrimHorizon}}
 		}
 	}
-}
-
-func (l *lineage) parentsOf(id string) []string {
-	if s := l.shards[id]; s != nil {
-		return s.parents
-	}
-	return nil
-}
-
-// related reports whether one of these shards is reached from id by one or more steps.
-func (*lineage) related(id string, these map[string]bool, step func(string) []string) bool {
-	seen := map[string]bool{}
-	for todo := step(id); len(todo) > 0; {
-		next := todo[0]
-		todo = todo[1:]
-		if these[next] {
-			return true
-		}
-		if !seen[next] {
-			seen[next] = true
-			todo = append(todo, step(next)...)
-		}
-	}
-	return false
 }
 
 // planImport plans the changes that make rows say what in says. ours says that in is an export, which also knows of
@@ -324,7 +302,7 @@ func (a *Admin) planImport(ctx context.Context, in map[string]LeaseRow, unwritte
 		}
 		listed++
 		c := Change{Verb: VerbImport, Before: before, After: before, exists: a.store.view.rows[before.Shard] != nil, breaks: true, moves: true}
-		if x.Position.IsZero() && x.StartAt.Kind == StartLatest {
+		if x.Position.IsZero() && x.StartAt.Kind == table.StartLatest {
 			continue // it starts where the application does
 		}
 		c.After.Position, c.After.StartAt, c.After.Resolved, c.After.CaughtUp = x.Position, x.StartAt, x.Resolved, x.CaughtUp
@@ -332,7 +310,7 @@ func (a *Admin) planImport(ctx context.Context, in map[string]LeaseRow, unwritte
 			c.After.Generation = max(before.Generation, x.Generation)
 			c.After.Paused, c.pauses = x.Paused, x.Paused != before.Paused
 		}
-		if c.exists && c.row().sameAs(Change{After: before}.row()) {
+		if c.exists && c.row().SameAs(Change{After: before}.row()) {
 			continue
 		}
 		out = append(out, c.settled())

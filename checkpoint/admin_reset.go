@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
 
+	"kinesis-alerter/checkpoint/table"
 	"kinesis-alerter/internal/position"
 )
 
@@ -20,7 +22,7 @@ type Reset struct {
 	Table, Old, Stream  string
 	OldCreated, Created time.Time
 	// To is where the shards of the new stream begin.
-	To Start
+	To table.Start
 	// Changes are of the shards that the stream has, Gone are those of the old one, whose rows go.
 	Changes []Change
 	Gone    []string
@@ -28,7 +30,7 @@ type Reset struct {
 	Live []string
 
 	admin  *Admin
-	before *application
+	before *table.Application
 }
 
 // ErrSameStream is the reason why there is nothing to reset.
@@ -36,20 +38,20 @@ var ErrSameStream = errors.New("the lease table belongs to this very stream")
 
 // NewReset plans to begin the stream of config with a table that is about another one: at TRIM_HORIZON, at a time, or, with
 // latest, with what arrives from now on. It looks for half a lease duration whether workers still run on the table.
-func NewReset(ctx context.Context, config Config, deps Deps, to Start) (*Reset, error) {
-	before, err := readApplication(ctx, &table{db: deps.DynamoDB, name: config.WithDefaults().Table})
+func NewReset(ctx context.Context, config Config, deps Deps, to table.Start) (*Reset, error) {
+	before, err := table.ReadApplication(ctx, &table.Client{DB: deps.DynamoDB, Name: config.WithDefaults().Table})
 	if err != nil {
 		return nil, err
 	}
 	if config.StreamName == "" && config.StreamARN == "" {
-		config.StreamARN = before.streamARN
+		config.StreamARN = before.StreamARN
 	}
 	store, err := New(config, deps)
 	if err != nil {
 		return nil, err
 	}
 	r := &Reset{
-		Table: store.cfg.Table, Old: before.streamARN, OldCreated: time.Unix(before.streamCreated, 0).UTC(), To: to,
+		Table: store.cfg.Table, Old: before.StreamARN, OldCreated: time.Unix(before.StreamCreated, 0).UTC(), To: to,
 		admin: &Admin{store: store, app: before}, before: before,
 	}
 	return r, r.plan(ctx)
@@ -66,7 +68,7 @@ func (r *Reset) plan(ctx context.Context) error {
 	}
 	r.Stream, r.Created = arn, time.Unix(created, 0).UTC()
 	s.mu.Lock()
-	s.view.app, s.view.duration = r.before, r.before.duration
+	s.view.app, s.view.duration = r.before, r.before.Duration
 	s.mu.Unlock()
 	if _, _, err := s.catalog.list(ctx); err != nil {
 		return err
@@ -84,13 +86,13 @@ func (r *Reset) plan(ctx context.Context) error {
 		}
 		c := Change{Verb: VerbReset, Before: row, After: row, exists: s.view.rows[row.Shard] != nil, breaks: true, moves: true}
 		c.After.Position, c.After.Resolved, c.After.CaughtUp, c.After.StartAt = position.Position{}, "", time.Time{}, r.To
-		if c.exists || r.To.Kind != StartLatest {
+		if c.exists || r.To.Kind != table.StartLatest {
 			r.Changes = append(r.Changes, c.settled())
 		}
 	}
 	owners := map[string]bool{}
 	for id, p := range s.view.peers {
-		if !p.fenced {
+		if !p.Fenced {
 			owners[id] = true
 		}
 	}
@@ -98,7 +100,7 @@ func (r *Reset) plan(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	r.Live = slices.DeleteFunc(sortedKeys(live), func(id string) bool { return !live[id] })
+	r.Live = slices.DeleteFunc(slices.Sorted(maps.Keys(live)), func(id string) bool { return !live[id] })
 	return nil
 }
 
@@ -112,16 +114,16 @@ func (r *Reset) Apply(ctx context.Context, force bool) error {
 	}
 	s := r.admin.store
 	for _, id := range r.Gone {
-		e := &expr{}
-		e.ifPresent(attrKey)
-		if err := s.table.remove(ctx, id, e); err != nil {
-			if _, gone := refused(err); !gone {
+		e := &table.Write{}
+		e.IfPresent(table.AttrKey)
+		if err := s.table.Remove(ctx, id, e); err != nil {
+			if _, gone := table.Refused(err); !gone {
 				return fmt.Errorf("delete the row of shard %s: %w", id, err)
 			}
 		}
 	}
 	for _, c := range r.Changes {
-		if err := r.admin.write(ctx, c); err != nil {
+		if err := r.admin.Write(ctx, c); err != nil {
 			return fmt.Errorf("reset shard %s: %w", c.After.Shard, err)
 		}
 		r.admin.dropState(ctx, c)
@@ -130,24 +132,24 @@ func (r *Reset) Apply(ctx context.Context, force bool) error {
 	if err != nil {
 		return err
 	}
-	app.duration = r.before.duration
-	now := app.encode()
-	e := &expr{}
-	e.ifEqual(attrTable, str(r.before.generation))
-	for _, attr := range []string{attrOpen, attrClosed} {
+	app.Duration = r.before.Duration
+	now := app.Encode()
+	e := &table.Write{}
+	e.IfEqual(table.AttrTable, table.Str(r.before.Generation))
+	for _, attr := range []string{table.AttrOpen, table.AttrClosed} {
 		if now[attr] == nil {
-			e.removeAttr(attr)
+			e.Remove(attr)
 		}
 	}
 	for attr, value := range now {
-		if attr != attrKey {
-			e.setAttr(attr, value)
+		if attr != table.AttrKey {
+			e.Set(attr, value)
 		}
 	}
-	_, err = s.table.update(ctx, keyApplication, e)
-	landed, _, unknown := s.table.settle(ctx, keyApplication, err, func(it item) bool { return text(it[attrTable]) == app.generation })
+	_, err = s.table.Update(ctx, table.KeyApplication, e)
+	landed, _, unknown := s.table.Settle(ctx, table.KeyApplication, err, func(it table.Item) bool { return table.Text(it[table.AttrTable]) == app.Generation })
 	if err := outcome(landed, unknown); err != nil {
-		return fmt.Errorf("row %s: %w", keyApplication, err)
+		return fmt.Errorf("row %s: %w", table.KeyApplication, err)
 	}
 	_, err = s.watcher.bumpFleet(ctx)
 	return err

@@ -8,10 +8,11 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/stretchr/testify/require"
 
+	"kinesis-alerter/checkpoint/table"
 	"kinesis-alerter/internal/position"
 )
 
-func (w *world) reset(to Start) (*Reset, error) {
+func (w *world) reset(to table.Start) (*Reset, error) {
 	db, kin := w.clients("operator")
 	return NewReset(w.Context(), Config{Application: testTable}, Deps{DynamoDB: db, Stream: kin, Log: w.log, Registerer: prometheus.NewRegistry()}, to)
 }
@@ -19,7 +20,7 @@ func (w *world) reset(to Start) (*Reset, error) {
 // TestResetBeginsARecreatedStream at its first record, whatever the configuration's start is, or with latest where a person
 // says so. Nothing of the old stream is left.
 func TestResetBeginsARecreatedStream(t *testing.T) {
-	for _, to := range []Start{{Kind: StartTrimHorizon}, {}} {
+	for _, to := range []table.Start{{Kind: table.StartTrimHorizon}, {}} {
 		t.Run(to.String(), func(t *testing.T) {
 			bubble(t, 2, func(w *world) {
 				a := w.start("a")
@@ -41,7 +42,7 @@ func TestResetBeginsARecreatedStream(t *testing.T) {
 				case err = <-a.result:
 				case <-time.After(2 * time.Minute):
 				}
-				require.ErrorIs(w, err, ErrOtherStream)
+				require.ErrorIs(w, err, table.ErrOtherStream)
 				a.cancel()
 				a.wg.Wait()
 				time.Sleep(time.Minute)
@@ -49,16 +50,16 @@ func TestResetBeginsARecreatedStream(t *testing.T) {
 				r, err = w.reset(to)
 				require.NoError(w, err)
 				require.Empty(w, r.Live)
-				require.Equal(w, []string{shardName(1)}, r.Gone)
+				require.Equal(w, []string{table.ShardName(1)}, r.Gone)
 				require.NoError(w, r.Apply(w.Context(), false))
-				require.Nil(w, w.row(shardName(1)))
-				require.NotContains(w, w.row(only), attrPosition)
-				require.NotContains(w, w.row(only), attrResolved)
+				require.Nil(w, w.row(table.ShardName(1)))
+				require.NotContains(w, w.row(only), table.AttrPosition)
+				require.NotContains(w, w.row(only), table.AttrResolved)
 				b := w.start("b") // at latest, by its configuration
 				w.awaitHeld(10*time.Second, 1, b)
 				from, _, _ := b.store.Lease(only).Start()
 				want := types.ShardIteratorTypeTrimHorizon
-				if to.Kind == StartLatest {
+				if to.Kind == table.StartLatest {
 					want = types.ShardIteratorTypeAtTimestamp
 				}
 				require.Equal(w, want, from.Type)

@@ -8,6 +8,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/stretchr/testify/require"
 
+	"kinesis-alerter/checkpoint/table"
 	"kinesis-alerter/internal/fakeaws"
 	"kinesis-alerter/internal/position"
 )
@@ -65,7 +66,7 @@ func TestPauseWithoutAnAnswer(t *testing.T) {
 				time.Sleep(20 * time.Second)
 				w.rest = nil
 				require.Empty(w, p.held())
-				require.NotContains(w, w.row(only), attrOwner)
+				require.NotContains(w, w.row(only), table.AttrOwner)
 				w.resume(a)
 				w.awaitHeld(3*time.Second, 1, p)
 				from, _, _ := p.store.Lease(only).Start()
@@ -87,10 +88,10 @@ func TestPausedShardIsNotTakenOnAnOldView(t *testing.T) {
 		p.store.mu.Lock()
 		inc, was := p.store.view.me, *p.store.view.rows[only]
 		p.store.mu.Unlock()
-		was.paused = false
+		was.Paused = false
 		require.NoError(w, p.store.planner.acquire(w.Context(), inc, only, &was))
 		require.Nil(w, p.store.Lease(only))
-		require.NotContains(w, w.row(only), attrOwner)
+		require.NotContains(w, w.row(only), table.AttrOwner)
 		p.stop()
 	})
 }
@@ -108,7 +109,7 @@ func TestChangeIsConditionalOnTheEpoch(t *testing.T) {
 		w.await("let go", 3*time.Second, func() bool { return len(p.held()) == 0 })
 		w.resume(other)
 		w.awaitHeld(5*time.Second, 1, p)
-		require.Equal(w, changes[0].Before.Owner, w.row(only)[attrOwner])
+		require.Equal(w, changes[0].Before.Owner, w.row(only)[table.AttrOwner])
 		require.ErrorIs(w, w.apply(a, changes, nil, true), ErrLeaseChanged)
 		require.Len(w, p.held(), 1)
 		p.stop()
@@ -124,7 +125,7 @@ func TestDeadOwnerIsNoObstacle(t *testing.T) {
 		a := w.admin()
 		changes, err := a.Release(w.Context(), []string{only})
 		require.NoError(w, w.apply(a, changes, err, false))
-		require.NotContains(w, w.row(only), attrOwner)
+		require.NotContains(w, w.row(only), table.AttrOwner)
 	})
 }
 
@@ -139,7 +140,7 @@ func TestRewindOfASkippedShard(t *testing.T) {
 		a := w.admin()
 		w.pause(a)
 		w.await("let go", 3*time.Second, func() bool { return len(p.held()) == 0 })
-		changes, err := a.Rewind(w.Context(), nil, Start{Kind: StartTrimHorizon})
+		changes, err := a.Rewind(w.Context(), nil, table.Start{Kind: table.StartTrimHorizon})
 		require.Len(w, changes, 3)
 		require.NoError(w, w.apply(a, changes, err, false))
 		w.resume(a)
@@ -160,11 +161,11 @@ func TestChangeWithoutAnAnswer(t *testing.T) {
 		a := w.admin()
 		w.pause(a)
 		time.Sleep(2 * time.Second)
-		changes, err := a.Rewind(w.Context(), nil, Start{Kind: StartTime, Time: time.Now().Add(-time.Hour)})
+		changes, err := a.Rewind(w.Context(), nil, table.Start{Kind: table.StartTime, Time: time.Now().Add(-time.Hour)})
 		require.NoError(w, err)
 		w.aws.Faults.Add(fakeaws.Fault{Client: "operator", Operation: "UpdateItem", Kind: fakeaws.After, Times: 2})
 		require.NoError(w, w.apply(a, changes, nil, false))
-		require.EqualValues(w, 1, w.row(only)[attrRewinds])
+		require.EqualValues(w, 1, w.row(only)[table.AttrRewinds])
 		p.stop()
 	})
 }
@@ -182,7 +183,7 @@ func TestAdminNamesWhatIsWrong(t *testing.T) {
 		w.awaitHeld(5*time.Second, 1, p)
 		w.aws.Kinesis.Create("other", 1)
 		time.Sleep(time.Second)
-		require.ErrorIs(w, open(Config{Application: testTable, StreamName: "other"}), ErrOtherStream)
+		require.ErrorIs(w, open(Config{Application: testTable, StreamName: "other"}), table.ErrOtherStream)
 		p.stop()
 	})
 }
@@ -191,13 +192,13 @@ func TestAdminNamesWhatIsWrong(t *testing.T) {
 // starts at its own beginning too, and an export must not say that it starts at T0.
 func TestExportStartsChildrenLikeTheWorkers(t *testing.T) {
 	bubble(t, 1, func(w *world) {
-		low, high := w.aws.Kinesis.Split(testStream, shardName(0))
+		low, high := w.aws.Kinesis.Split(testStream, table.ShardName(0))
 		time.Sleep(2 * time.Second)
 		a := w.start("a")
 		w.awaitHeld(5*time.Second, 2, a)
 		a.stop()
 		admin := w.admin()
-		changes, err := admin.Rewind(w.Context(), []string{shardName(0)}, Start{Kind: StartTrimHorizon})
+		changes, err := admin.Rewind(w.Context(), []string{table.ShardName(0)}, table.Start{Kind: table.StartTrimHorizon})
 		require.NoError(w, err)
 		_, err = admin.Apply(w.Context(), changes, false)
 		require.NoError(w, err)
@@ -205,7 +206,7 @@ func TestExportStartsChildrenLikeTheWorkers(t *testing.T) {
 		require.NoError(w, err)
 		for _, s := range export.Shards {
 			if s.Shard == low || s.Shard == high {
-				require.Equal(w, Start{Kind: StartTrimHorizon}, s.StartAt, s.Shard)
+				require.Equal(w, table.Start{Kind: table.StartTrimHorizon}, s.StartAt, s.Shard)
 			}
 		}
 		require.Len(w, export.Shards, 3)

@@ -2,8 +2,9 @@ package checkpoint
 
 import (
 	"context"
-	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -11,6 +12,8 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"golang.org/x/sync/errgroup"
+
+	"kinesis-alerter/checkpoint/table"
 )
 
 // ImportPlan is what an import would do. Nothing is written before Apply.
@@ -52,70 +55,48 @@ func (e *ImportError) Lines() []string {
 	return lines
 }
 
-// shown is an attribute as a person reads it.
-func shown(av types.AttributeValue) string {
-	switch v := av.(type) {
-	case nil:
-		return "missing"
-	case *types.AttributeValueMemberS:
-		return "the text " + quoted(v.Value)
-	case *types.AttributeValueMemberN:
-		return "the number " + short(v.Value)
-	case *types.AttributeValueMemberNULL:
-		return "null"
-	}
-	return fmt.Sprintf("a %s", strings.TrimPrefix(fmt.Sprintf("%T", av), "*types.AttributeValueMember"))
-}
-
 // optionalText is a text, or nothing where the attribute is missing or null.
-func optionalText(it item, attr string) (string, error) {
+func optionalText(it table.Item, attr string) (string, error) {
 	switch v := it[attr].(type) {
 	case nil, *types.AttributeValueMemberNULL:
 		return "", nil
 	case *types.AttributeValueMemberS:
 		return v.Value, nil
 	}
-	return "", fmt.Errorf("%s is %s, and should be a text", attr, shown(it[attr]))
+	return "", fmt.Errorf("%s is %s, and should be a text", attr, table.Show(it[attr]))
 }
 
 // javaRow reads a lease of a KCL for Java.
-func javaRow(it item) foreignRow {
-	f := foreignRow{moves: shown(it[attrJavaLease])}
+func javaRow(it table.Item) foreignRow {
+	f := foreignRow{moves: table.Show(it[table.AttrJavaLease])}
 	var errs [3]error
-	if _, ok := it[attrJavaLease].(*types.AttributeValueMemberN); !ok {
-		errs[0] = fmt.Errorf("%s is %s, and should be a number: whether the old consumer still runs cannot be told", attrJavaLease, shown(it[attrJavaLease]))
+	if _, ok := it[table.AttrJavaLease].(*types.AttributeValueMemberN); !ok {
+		errs[0] = fmt.Errorf("%s is %s, and should be a number: whether the old consumer still runs cannot be told", table.AttrJavaLease, table.Show(it[table.AttrJavaLease]))
 	}
-	f.owner = text(it[attrOwner])
-	f.checkpoint, errs[1] = optionalText(it, attrPosition)
+	f.owner = table.Text(it[table.AttrOwner])
+	f.checkpoint, errs[1] = optionalText(it, table.AttrPosition)
 	switch sub := it["checkpointSubSequenceNumber"].(type) {
 	case nil:
 	case *types.AttributeValueMemberN:
 		f.sub = sub.Value
 	default:
-		errs[2] = fmt.Errorf("checkpointSubSequenceNumber is %s, and should be a number", shown(sub))
+		errs[2] = fmt.Errorf("checkpointSubSequenceNumber is %s, and should be a number", table.Show(sub))
 	}
-	f.fault = faultOf(errs[:]...)
+	f.fault = table.FaultOf(errs[:]...)
 	return f
 }
 
 // goRow reads a lease of vmware-go-kcl.
-func goRow(it item) foreignRow {
-	f := foreignRow{owner: text(it["AssignedTo"])}
+func goRow(it table.Item) foreignRow {
+	f := foreignRow{owner: table.Text(it["AssignedTo"])}
 	var errs [2]error
 	f.moves, errs[0] = optionalText(it, "LeaseTimeout")
 	if errs[0] != nil {
-		f.moves, errs[0] = shown(it["LeaseTimeout"]), fmt.Errorf("%w: whether the old consumer still runs cannot be told", errs[0])
+		f.moves, errs[0] = table.Show(it["LeaseTimeout"]), fmt.Errorf("%w: whether the old consumer still runs cannot be told", errs[0])
 	}
 	f.checkpoint, errs[1] = optionalText(it, "Checkpoint")
-	f.fault = faultOf(errs[:]...)
+	f.fault = table.FaultOf(errs[:]...)
 	return f
-}
-
-func faultOf(errs ...error) string {
-	if err := errors.Join(errs...); err != nil {
-		return strings.ReplaceAll(err.Error(), "\n", "; ")
-	}
-	return ""
 }
 
 // verify takes out of in what cannot be imported, and says so. rows are the names of the rows that in was made of.
@@ -129,7 +110,7 @@ func (a *Admin) verify(ctx context.Context, in map[string]LeaseRow, plan *Import
 	}
 	refused := make(map[string]string)
 	var ids []string
-	for _, id := range sortedKeys(in) {
+	for _, id := range slices.Sorted(maps.Keys(in)) {
 		switch {
 		case inStream[id] == nil:
 			plan.Notes = append(plan.Notes, fmt.Sprintf("row %q: the stream has no such shard, passed over", id))
@@ -147,7 +128,7 @@ func (a *Admin) verify(ctx context.Context, in map[string]LeaseRow, plan *Import
 	for i, id := range ids {
 		g.Go(func() (err error) {
 			causes[i], notes[i] = a.store.stream.place(ctx, id, in[id].Position.Sequence)
-			return cause(ctx)
+			return context.Cause(ctx)
 		})
 	}
 	if err := g.Wait(); err != nil {
@@ -161,7 +142,7 @@ func (a *Admin) verify(ctx context.Context, in map[string]LeaseRow, plan *Import
 			plan.Notes = append(plan.Notes, fmt.Sprintf("row %q: %s", id, notes[i]))
 		}
 	}
-	for _, id := range sortedKeys(refused) {
+	for _, id := range slices.Sorted(maps.Keys(refused)) {
 		plan.Faults = append(plan.Faults, RowFault{Row: id, Cause: refused[id]})
 		delete(in, id)
 	}
@@ -171,8 +152,8 @@ func (a *Admin) verify(ctx context.Context, in map[string]LeaseRow, plan *Import
 func (a *Admin) closed(id string) bool {
 	a.store.mu.Lock()
 	defer a.store.mu.Unlock()
-	info := a.store.view.lineage.shards[id]
-	return info != nil && info.last != ""
+	info := a.store.view.lineage.Shards[id]
+	return info != nil && info.Last != ""
 }
 
 // remark adds what becomes of shards that the import leaves alone, and of those whose rows are left out.
@@ -202,15 +183,15 @@ func (a *Admin) begins(id string) string {
 	s.mu.Lock()
 	r, done := s.view.rows[id], s.view.shardStatus(id, time.Now()).State == ShardSkipped
 	s.mu.Unlock()
-	if r != nil && r.progressed() {
-		return "stays at the checkpoint " + quoted(r.position.Sequence)
+	if r != nil && r.Progressed() {
+		return "stays at the checkpoint " + table.Quoted(r.Position.Sequence)
 	}
 	from := a.startOf(id)
 	switch {
 	case done:
 		return "is not read: it was closed before this application began"
-	case r != nil && r.startAt.Kind != StartLatest:
-		return "starts at " + r.startAt.String()
+	case r != nil && r.StartAt.Kind != table.StartLatest:
+		return "starts at " + r.StartAt.String()
 	case from.Timestamp != nil:
 		return fmt.Sprintf("starts with what arrived after %s (start: %s)", from.Timestamp.UTC().Format(time.RFC3339), s.cfg.Start)
 	}

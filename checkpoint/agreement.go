@@ -2,35 +2,17 @@ package checkpoint
 
 import (
 	"context"
-	"encoding/hex"
 	"fmt"
 	"time"
 
 	ddb "github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
-)
 
-// firstFormat is the format of snapshots that every version reads. A worker whose row names none reads no later one.
-const firstFormat = 1
+	"kinesis-alerter/checkpoint/table"
+)
 
 // formatPatience is for how long all live workers must have read a format without a break before it is written: a worker of an older
 // version that joins meanwhile, as in a rolling deploy or one that is rolled back, can go on with every snapshot.
 const formatPatience = time.Minute
-
-// hashKey is the secret of an application, under which its workers hash what producers write. It lies in #application, from the
-// first worker on that knows of it.
-type hashKey [16]byte
-
-func (k hashKey) String() string { return hex.EncodeToString(k[:]) }
-
-func parseHashKey(s string) (k hashKey, ok bool) {
-	n, err := hex.Decode(k[:], []byte(s[:min(len(s), 2*len(k))]))
-	return k, err == nil && n == len(k) && len(s) == 2*len(k)
-}
-
-func newHashKey() hashKey {
-	k, _ := parseHashKey(randomHex(len(hashKey{})))
-	return k
-}
 
 // agreement is what all live workers have in common: the format of snapshots that they read, and their configuration.
 // Guarded by Store.mu.
@@ -43,32 +25,32 @@ type agreement struct {
 }
 
 // giveKey puts a hash key into an #application row that has none: that of this process, if it has one, and else a new one.
-func (o *opener) giveKey(ctx context.Context, app *application, was ddb.AttributeValue) error {
+func (o *opener) giveKey(ctx context.Context, app *table.Application, was ddb.AttributeValue) error {
 	s := o.store
 	s.mu.Lock()
 	before := s.view.app
 	s.mu.Unlock()
-	key := newHashKey()
-	if before != nil && before.hasKey {
-		key = before.key
+	key := table.NewHashKey()
+	if before != nil && before.HasKey {
+		key = before.Key
 	}
-	e := &expr{}
-	e.ifEqual(attrTable, str(app.generation))
+	e := &table.Write{}
+	e.IfEqual(table.AttrTable, table.Str(app.Generation))
 	if was == nil {
-		e.ifAbsent(attrHashKey)
+		e.IfAbsent(table.AttrHashKey)
 	} else {
-		e.ifEqual(attrHashKey, was)
+		e.IfEqual(table.AttrHashKey, was)
 	}
-	e.setAttr(attrHashKey, str(key.String()))
-	it, err := s.table.update(ctx, keyApplication, e)
-	if old, lost := refused(err); lost { // another worker was quicker
+	e.Set(table.AttrHashKey, table.Str(key.String()))
+	it, err := s.table.Update(ctx, table.KeyApplication, e)
+	if old, lost := table.Refused(err); lost { // another worker was quicker
 		it, err = old, nil
 	}
 	if err != nil {
 		return err
 	}
-	if app.key, app.hasKey = parseHashKey(text(it[attrHashKey])); !app.hasKey {
-		return fmt.Errorf("row %s of table %s changed at once, trying again", keyApplication, s.cfg.Table)
+	if app.Key, app.HasKey = table.ParseHashKey(table.Text(it[table.AttrHashKey])); !app.HasKey {
+		return fmt.Errorf("row %s of table %s changed at once, trying again", table.KeyApplication, s.cfg.Table)
 	}
 	s.log.Info("the application has a key under which it hashes what producers write")
 	return nil
@@ -99,10 +81,10 @@ func (v *view) readByAll(now time.Time, own int) int {
 	if v.me == nil || !v.me.window.open(now) || v.scanned.Before(v.me.joined) {
 		return 0
 	}
-	least := max(own, firstFormat)
+	least := max(own, table.FirstFormat)
 	for id, p := range v.peers {
-		if !p.fenced && !v.retired[id] {
-			least = min(least, p.reads)
+		if !p.Fenced && !v.retired[id] {
+			least = min(least, p.Reads)
 		}
 	}
 	return least
@@ -124,7 +106,7 @@ func (a *agreement) formatsLocked() {
 	s := a.store
 	now, born := time.Now(), 0
 	if s.view.app != nil {
-		born = s.view.app.born
+		born = s.view.app.Born
 	}
 	a.formats.look(now, s.view.readByAll(now, s.cfg.Reads), born)
 }
@@ -134,11 +116,11 @@ func (a *agreement) formatsLocked() {
 func (s *Store) Agreement() (key [16]byte, format int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.view.app == nil || !s.view.app.hasKey {
-		return key, firstFormat
+	if s.view.app == nil || !s.view.app.HasKey {
+		return key, table.FirstFormat
 	}
 	s.agreement.formatsLocked() // a shard begins with what it is told here
-	return s.view.app.key, max(s.agreement.formats.agreed, firstFormat)
+	return s.view.app.Key, max(s.agreement.formats.agreed, table.FirstFormat)
 }
 
 // Agreement is that of the Store.

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"kinesis-alerter/checkpoint/table"
 )
 
 // reading makes a worker that reads formats of snapshots up to n; 0 is a version that does not say.
@@ -77,23 +79,23 @@ func TestHashKeyIsOneForAnApplication(t *testing.T) {
 		}
 		first := w.start("first")
 		made := key(first)
-		require.Equal(t, hashKey(made).String(), text(w.application()[attrHashKey]))
+		require.Equal(t, table.HashKey(made).String(), table.Text(w.application()[table.AttrHashKey]))
 		require.Equal(t, made, key(w.start("second")))
 
-		w.edit(keyApplication, func(e *expr) { e.removeAttr(attrHashKey) }) // a worker of an earlier version wrote the row from memory
+		w.edit(table.KeyApplication, func(e *table.Write) { e.Remove(table.AttrHashKey) }) // a worker of an earlier version wrote the row from memory
 		first.store.opener.doubtTable()
-		w.await("the key that is known", 10*time.Second, func() bool { return text(w.application()[attrHashKey]) == hashKey(made).String() })
+		w.await("the key that is known", 10*time.Second, func() bool { return table.Text(w.application()[table.AttrHashKey]) == table.HashKey(made).String() })
 
-		w.edit(keyApplication, func(e *expr) { e.setAttr(attrHashKey, str("no key")) })
+		w.edit(table.KeyApplication, func(e *table.Write) { e.Set(table.AttrHashKey, table.Str("no key")) })
 		third := w.start("third")
-		require.Equal(t, hashKey(key(third)).String(), text(w.application()[attrHashKey]), "one that cannot be read is made anew")
+		require.Equal(t, table.HashKey(key(third)).String(), table.Text(w.application()[table.AttrHashKey]), "one that cannot be read is made anew")
 	})
 }
 
 // application is the row of that name.
-func (w *world) application() item {
+func (w *world) application() table.Item {
 	db, _ := w.clients("reader")
-	it, err := (&table{db: db, name: testTable}).get(w.Context(), keyApplication, true)
+	it, err := (&table.Client{DB: db, Name: testTable}).Get(w.Context(), table.KeyApplication, true)
 	require.NoError(w, err)
 	return it
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"kinesis-alerter/checkpoint/table"
 	"kinesis-alerter/internal/fakeaws"
 )
 
@@ -19,7 +20,7 @@ func TestCommitsAtOnce(t *testing.T) {
 		const latency = 20 * time.Millisecond
 		a := w.start("a", atOnce)
 		w.awaitHeld(5*time.Second, 1, a)
-		id := shardName(0)
+		id := table.ShardName(0)
 		l := a.store.Lease(id)
 		w.aws.Faults.Add(fakeaws.Fault{Service: fakeaws.ServiceDynamoDB, Operation: "UpdateItem", Kind: fakeaws.Delay, Delay: latency})
 		time.Sleep(time.Second)
@@ -32,11 +33,11 @@ func TestCommitsAtOnce(t *testing.T) {
 		require.GreaterOrEqual(w, writes, 45, "the next one goes when the last was answered")
 		require.LessOrEqual(w, writes, 50+2, "one at a time, beside a heartbeat")
 		time.Sleep(2 * latency)
-		require.Equal(w, "1999", w.row(id)[attrPosition])
+		require.Equal(w, "1999", w.row(id)[table.AttrPosition])
 
 		l.Commit("2000", 3, "", time.Now(), 5)
 		time.Sleep(latency + time.Millisecond)
-		require.Equal(w, "2000", w.row(id)[attrPosition], "no interval to wait for")
+		require.Equal(w, "2000", w.row(id)[table.AttrPosition], "no interval to wait for")
 		a.stop()
 	})
 }
@@ -46,7 +47,7 @@ func TestCommitsAtOnceBackOff(t *testing.T) {
 	bubble(t, 1, func(w *world) {
 		a := w.start("a", atOnce)
 		w.awaitHeld(5*time.Second, 1, a)
-		l := a.store.Lease(shardName(0))
+		l := a.store.Lease(table.ShardName(0))
 		var calls atomic.Int64
 		throttle := fakeaws.Throttle(fakeaws.ServiceDynamoDB, "UpdateItem")
 		throttle.Match = func(*fakeaws.Request) bool { calls.Add(1); return true }
@@ -58,7 +59,7 @@ func TestCommitsAtOnceBackOff(t *testing.T) {
 		require.Less(w, calls.Load(), int64(60), "two attempts a call, heartbeats among them")
 		remove()
 		time.Sleep(6 * time.Second)
-		require.Equal(w, "4999", w.row(shardName(0))[attrPosition])
+		require.Equal(w, "4999", w.row(table.ShardName(0))[table.AttrPosition])
 		a.stop()
 	})
 }
@@ -72,7 +73,7 @@ func TestCommitsAtOnceStayInTheBudget(t *testing.T) {
 		before := w.aws.History.Count(fakeaws.ServiceDynamoDB, "UpdateItem")
 		for i := range 5000 {
 			for shard := range uint64(8) {
-				a.store.Lease(shardName(shard)).Commit(strconv.Itoa(1000+i), 3, "", time.Now(), 5)
+				a.store.Lease(table.ShardName(shard)).Commit(strconv.Itoa(1000+i), 3, "", time.Now(), 5)
 			}
 			time.Sleep(time.Millisecond)
 		}

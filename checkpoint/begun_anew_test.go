@@ -6,6 +6,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"kinesis-alerter/checkpoint/table"
 	"kinesis-alerter/internal/position"
 )
 
@@ -15,14 +16,14 @@ func TestRowBegunAnewEndsTheIdleHolder(t *testing.T) {
 	bubble(t, 1, func(w *world) {
 		a := w.start("a")
 		w.awaitHeld(5*time.Second, 1, a)
-		a.store.Lease(shardName(0)).Commit("10", position.WholeRecord, "", time.Now(), 0)
+		a.store.Lease(table.ShardName(0)).Commit("10", position.WholeRecord, "", time.Now(), 0)
 		time.Sleep(11 * time.Second)
 		// What a joiner writes that has never heard of a.
-		e := &expr{}
-		e.setAttr(attrOwner, str("stranger/1"))
-		e.setAttr(attrEpoch, num(0))
-		e.ifPresent(attrKey)
-		_, err := a.store.table.update(w.Context(), shardName(0), e)
+		e := &table.Write{}
+		e.Set(table.AttrOwner, table.Str("stranger/1"))
+		e.Set(table.AttrEpoch, table.Num(0))
+		e.IfPresent(table.AttrKey)
+		_, err := a.store.table.Update(w.Context(), table.ShardName(0), e)
 		require.NoError(w, err)
 		w.await("lease over", scanEvery+2*time.Second, func() bool { return len(a.held()) == 0 })
 		a.stop()
@@ -36,18 +37,18 @@ func TestRowBegunAnewIsBelievedByBystanders(t *testing.T) {
 		a := w.start("a")
 		w.awaitHeld(5*time.Second, 1, a)
 		const id = "shardId-000000000077"
-		known := &row{id: id, owner: "b/1", epoch: 9, at: time.Now()}
+		known := &table.Row{ID: id, Owner: "b/1", Epoch: 9, At: time.Now()}
 		a.store.mu.Lock()
 		a.store.view.rows[id] = known
 		a.store.mu.Unlock()
 		time.Sleep(time.Second)
-		require.NoError(w, a.store.table.putNew(w.Context(), (&row{id: id, epoch: 1}).encode()))
+		require.NoError(w, a.store.table.PutNew(w.Context(), (&table.Row{ID: id, Epoch: 1}).Encode()))
 		require.NoError(w, a.store.watcher.scan(w.Context()))
 		a.store.mu.Lock()
 		now := *a.store.view.rows[id]
 		a.store.mu.Unlock()
-		require.Equal(w, int64(1), now.epoch)
-		require.Empty(w, now.owner)
+		require.Equal(w, int64(1), now.Epoch)
+		require.Empty(w, now.Owner)
 		a.stop()
 	})
 }

@@ -2,60 +2,26 @@ package checkpoint
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"strings"
 	"time"
 
 	ddb "github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"go.uber.org/zap"
+
+	"kinesis-alerter/checkpoint/lineage"
+	"kinesis-alerter/checkpoint/table"
 )
 
 // A shard waits for its parents, so rows whose parents lead back to them would keep shards from being read for ever. No stream
 // has such shards: the rows are damaged. They are named, the parents that the stream lists are believed, and the rows are
 // written anew.
 
-// circles are the rows whose parents, by what the rows themselves claim, lead back to them.
-func circles(rows map[string]*row) map[string]bool {
-	claims := func(id string) []string {
-		if r := rows[id]; r != nil {
-			return r.claims
-		}
-		return nil
-	}
-	const underWay, clear = 1, 2
-	state, met := make(map[string]int8, len(rows)), false
-	var visit func(id string)
-	visit = func(id string) {
-		switch state[id] {
-		case underWay:
-			met = true
-		case 0:
-			state[id] = underWay
-			for _, p := range claims(id) {
-				visit(p)
-			}
-			state[id] = clear
-		}
-	}
-	for id := range rows {
-		visit(id)
-	}
-	if !met { // as ever
-		return nil
-	}
-	out := map[string]bool{}
-	for id, r := range rows {
-		if slices.ContainsFunc(r.claims, func(p string) bool { return leadsTo(p, id, claims) }) {
-			out[id] = true
-		}
-	}
-	return out
-}
-
 // newCircles looks for circles in the rows and answers those that were not there before.
 func (v *view) newCircles() (fresh []string) {
-	found := circles(v.rows)
-	for _, id := range sortedKeys(found) {
+	found := lineage.Circles(v.rows)
+	for _, id := range slices.Sorted(maps.Keys(found)) {
 		if !v.circles[id] {
 			fresh = append(fresh, id)
 		}
@@ -78,13 +44,13 @@ func (w *watcher) reportCirclesLocked(fresh []string) {
 }
 
 // believed is a row with the parents that the stream lists, where it has.
-func (v *view) believed(r *row) *row {
-	info := v.lineage.shards[r.id]
-	if info == nil || !info.ofStream || slices.Equal(r.parents, info.parents) {
+func (v *view) believed(r *table.Row) *table.Row {
+	info := v.lineage.Shards[r.ID]
+	if info == nil || !info.OfStream || slices.Equal(r.Parents, info.Parents) {
 		return r
 	}
 	out := *r
-	out.parents = info.parents
+	out.Parents = info.Parents
 	return &out
 }
 
@@ -92,7 +58,7 @@ func (v *view) believed(r *row) *row {
 func (w *watcher) mendCircles(ctx context.Context) {
 	s := w.store
 	s.mu.Lock()
-	ids := sortedKeys(s.view.circles)
+	ids := slices.Sorted(maps.Keys(s.view.circles))
 	s.mu.Unlock()
 	for _, id := range ids {
 		if err := w.mendCircle(ctx, id); err != nil && ctx.Err() == nil {
@@ -107,26 +73,26 @@ func (w *watcher) mendCircle(ctx context.Context, id string) error {
 	s.mu.Lock()
 	var parents []string
 	known := false
-	if info := s.view.lineage.shards[id]; info != nil {
-		parents, known = info.parents, info.ofStream
+	if info := s.view.lineage.Shards[id]; info != nil {
+		parents, known = info.Parents, info.OfStream
 	}
 	s.mu.Unlock()
 	if !known {
 		return nil
 	}
-	it, err := s.table.get(ctx, id, true)
-	if err != nil || it == nil || slices.Equal(decodeParents(it[attrParents]), parents) {
+	it, err := s.table.Get(ctx, id, true)
+	if err != nil || it == nil || slices.Equal(table.DecodeParents(it[table.AttrParents]), parents) {
 		return err
 	}
-	e := &expr{}
-	e.ifEqual(attrParents, it[attrParents])
-	e.put(attrParents, &ddb.AttributeValueMemberSS{Value: parents}, len(parents) > 0)
-	_, err = s.table.update(ctx, id, e)
-	if _, overtaken := refused(err); err != nil && !overtaken {
+	e := &table.Write{}
+	e.IfEqual(table.AttrParents, it[table.AttrParents])
+	e.Put(table.AttrParents, &ddb.AttributeValueMemberSS{Value: parents}, len(parents) > 0)
+	_, err = s.table.Update(ctx, id, e)
+	if _, overtaken := table.Refused(err); err != nil && !overtaken {
 		return err
 	}
 	s.log.Warn("the parents of a shard were written anew", zap.String("row", id), zap.String("parents", strings.Join(parents, ",")))
-	s.changeRow(id, func(r *row) { r.claims, r.parents, r.at = parents, parents, time.Now() })
+	s.changeRow(id, func(r *table.Row) { r.Claims, r.Parents, r.At = parents, parents, time.Now() })
 	w.rescan()
 	return nil
 }

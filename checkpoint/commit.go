@@ -9,6 +9,7 @@ import (
 	"go.uber.org/zap"
 	"golang.org/x/sync/errgroup"
 
+	"kinesis-alerter/checkpoint/table"
 	"kinesis-alerter/internal/guard"
 )
 
@@ -80,7 +81,7 @@ func (c *committer) due() []*Lease {
 			if now.Sub(l.ledger.written) >= s.cfg.CheckpointInterval {
 				out = append(out, l)
 			}
-		case l.ledger.offer.caughtUp.Sub(l.ledger.stored.caughtUp) >= idleEvery && (idle == nil || l.ledger.stored.caughtUp.Before(idle.ledger.stored.caughtUp)):
+		case l.ledger.offer.CaughtUp.Sub(l.ledger.stored.CaughtUp) >= idleEvery && (idle == nil || l.ledger.stored.CaughtUp.Before(idle.ledger.stored.CaughtUp)):
 			idle = l
 		}
 	}
@@ -114,16 +115,16 @@ func (c *credit) spend(now time.Time, n int) int {
 }
 
 // acknowledge notes what is stored now.
-func (l *Lease) acknowledge(p progress) {
+func (l *Lease) acknowledge(p table.Progress) {
 	s := l.store
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	l.ledger.stored, l.ledger.suspect, l.ledger.replaces = p, false, ""
 	l.reportUnstorableLocked(l.ledger.unstorable, "")
-	l.ledger.dirty = l.ledger.offer.position != p.position || l.ledger.offer.resolved != p.resolved
+	l.ledger.dirty = l.ledger.offer.Position != p.Position || l.ledger.offer.Resolved != p.Resolved
 	if r := s.view.rows[l.shard]; r != nil {
 		now := *r
-		now.position, now.resolved, now.caughtUp, now.load, now.at = p.position, p.resolved, p.caughtUp, p.load, time.Now()
+		now.Position, now.Resolved, now.CaughtUp, now.Load, now.At = p.Position, p.Resolved, p.CaughtUp, p.Load, time.Now()
 		s.view.rows[l.shard] = &now
 	}
 	if l.state != leaseOver {
@@ -139,16 +140,16 @@ func (d *ledger) confirm(at time.Time) {
 }
 
 // raise takes a stored checkpoint over that is beyond the offer.
-func (l *Lease) raise(r *row) {
+func (l *Lease) raise(r *table.Row) {
 	s := l.store
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	l.ledger.suspect = false
-	l.ledger.number = max(l.ledger.number, r.offers)
-	l.ledger.stored.position, l.ledger.stored.resolved = r.position, r.resolved
-	if l.comparableLocked(r) && r.position.Compare(l.ledger.offer.position) > 0 && !r.ended() {
-		l.ledger.offer.position, l.ledger.offer.resolved = r.position, r.resolved
+	l.ledger.number = max(l.ledger.number, r.Offers)
+	l.ledger.stored.Position, l.ledger.stored.Resolved = r.Position, r.Resolved
+	if l.comparableLocked(r) && r.Position.Compare(l.ledger.offer.Position) > 0 && !r.Ended() {
+		l.ledger.offer.Position, l.ledger.offer.Resolved = r.Position, r.Resolved
 	}
-	l.ledger.dirty = l.ledger.offer.position != l.ledger.stored.position || l.ledger.offer.resolved != l.ledger.stored.resolved
+	l.ledger.dirty = l.ledger.offer.Position != l.ledger.stored.Position || l.ledger.offer.Resolved != l.ledger.stored.Resolved
 	s.view.rows[l.shard] = r
 }

@@ -3,6 +3,8 @@ package checkpoint
 import (
 	"math"
 	"time"
+
+	"kinesis-alerter/internal/sleep"
 )
 
 // AtOnce is the checkpoint interval of a worker that writes progress as fast as DynamoDB answers. A shard has one write
@@ -26,7 +28,7 @@ func (c *committer) answered(l *Lease, err error) {
 		return
 	}
 	if err != nil {
-		l.ledger.pace.after = time.Now().Add(backoff(l.ledger.pace.failed))
+		l.ledger.pace.after = time.Now().Add(sleep.Backoff(l.ledger.pace.failed))
 		l.ledger.pace.failed++
 		return
 	}

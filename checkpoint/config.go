@@ -8,84 +8,24 @@ import (
 	"regexp"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/aws/arn"
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/kinesis"
-	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
 	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
 
+	"kinesis-alerter/checkpoint/table"
 	"kinesis-alerter/internal/arns"
 )
 
 // Defaults and limits of Config.
 const (
 	DefaultLeaseDuration      = 10 * time.Second
-	MinLeaseDuration          = 3 * time.Second
-	MaxLeaseDuration          = 5 * time.Minute
 	DefaultCheckpointInterval = time.Second
 	MinCheckpointInterval     = 100 * time.Millisecond
 	DefaultStateWriteUnits    = 1000
 	MinStateWriteUnits        = 50
 	MaxStateWriteUnits        = 40_000
 )
-
-// StartKind says where an application without checkpoints begins.
-type StartKind uint8
-
-// The kinds of start.
-const (
-	StartLatest StartKind = iota
-	StartTrimHorizon
-	StartTime
-)
-
-// Start is where an application without checkpoints begins. The zero value is latest: with what arrives after the
-// application's first start. It is written as "latest", "trim_horizon" or an RFC 3339 time.
-type Start struct {
-	Kind StartKind
-	Time time.Time // with StartTime
-}
-
-// UnmarshalText implements encoding.TextUnmarshaler.
-func (s *Start) UnmarshalText(text []byte) error {
-	switch v := string(text); v {
-	case "", "latest":
-		*s = Start{}
-	case "trim_horizon":
-		*s = Start{Kind: StartTrimHorizon}
-	default:
-		t, err := time.Parse(time.RFC3339, v)
-		if err != nil {
-			return fmt.Errorf("%q is none of latest, trim_horizon and an RFC 3339 time such as 2026-11-22T09:00:00Z", v)
-		}
-		*s = Start{Kind: StartTime, Time: t}
-	}
-	return nil
-}
-
-// MarshalText implements encoding.TextMarshaler.
-func (s Start) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
-
-func (s Start) String() string {
-	switch s.Kind {
-	case StartTrimHorizon:
-		return "trim_horizon"
-	case StartTime:
-		return s.Time.Format(time.RFC3339)
-	case StartLatest:
-	}
-	return "latest"
-}
-
-// position is where to read from. It means nothing for latest, which is the moment when the application began.
-func (s Start) position() types.StartingPosition {
-	if s.Kind == StartTime {
-		return types.StartingPosition{Type: types.ShardIteratorTypeAtTimestamp, Timestamp: aws.Time(s.Time)}
-	}
-	return types.StartingPosition{Type: types.ShardIteratorTypeTrimHorizon}
-}
 
 // Config says which stream is read, under which name, and how leases run.
 type Config struct {
@@ -96,7 +36,7 @@ type Config struct {
 	// StreamName or StreamARN is required; the ARN wins.
 	StreamName, StreamARN string
 	// Start applies to shards without a checkpoint. Defaults to latest.
-	Start Start
+	Start table.Start
 	// LeaseDuration is how long a worker that fell silent keeps its shards, from 3 s to 5 min. Defaults to 10 s. The
 	// first worker writes it into the table, and that value is in force for all.
 	LeaseDuration time.Duration
@@ -157,11 +97,11 @@ func (c Config) Validate() error {
 	case !regexp.MustCompile(`^[a-zA-Z0-9_.-]{1,128}$`).MatchString(c.StreamName):
 		bad("stream.name", c.StreamName, "must be 1 to 128 letters, digits, dots, dashes or underscores, or give stream.arn")
 	}
-	if c.Start.Kind == StartTime && c.Start.Time.IsZero() {
+	if c.Start.Kind == table.StartTime && c.Start.Time.IsZero() {
 		bad("stream.start", c.Start, "needs a time")
 	}
-	if c.LeaseDuration < MinLeaseDuration || c.LeaseDuration > MaxLeaseDuration {
-		bad("leases.duration", c.LeaseDuration, "must be between %s and %s", MinLeaseDuration, MaxLeaseDuration)
+	if c.LeaseDuration < table.MinLeaseDuration || c.LeaseDuration > table.MaxLeaseDuration {
+		bad("leases.duration", c.LeaseDuration, "must be between %s and %s", table.MinLeaseDuration, table.MaxLeaseDuration)
 	}
 	if i := c.CheckpointInterval; i != AtOnce && (i < MinCheckpointInterval || i > max(c.LeaseDuration/3, MinCheckpointInterval)) {
 		bad("processing.checkpoint_interval", i,
@@ -177,18 +117,6 @@ func (c Config) Validate() error {
 // stream names the stream in messages.
 func (c Config) stream() string { return cmp.Or(c.StreamName, c.StreamARN) }
 
-// DynamoDB is what the lease table needs of the service; *dynamodb.Client has it. The client should make two or three
-// attempts with short timeouts: a call is given up within a second anyhow.
-type DynamoDB interface {
-	CreateTable(context.Context, *dynamodb.CreateTableInput, ...func(*dynamodb.Options)) (*dynamodb.CreateTableOutput, error)
-	DescribeTable(context.Context, *dynamodb.DescribeTableInput, ...func(*dynamodb.Options)) (*dynamodb.DescribeTableOutput, error)
-	GetItem(context.Context, *dynamodb.GetItemInput, ...func(*dynamodb.Options)) (*dynamodb.GetItemOutput, error)
-	PutItem(context.Context, *dynamodb.PutItemInput, ...func(*dynamodb.Options)) (*dynamodb.PutItemOutput, error)
-	UpdateItem(context.Context, *dynamodb.UpdateItemInput, ...func(*dynamodb.Options)) (*dynamodb.UpdateItemOutput, error)
-	DeleteItem(context.Context, *dynamodb.DeleteItemInput, ...func(*dynamodb.Options)) (*dynamodb.DeleteItemOutput, error)
-	Scan(context.Context, *dynamodb.ScanInput, ...func(*dynamodb.Options)) (*dynamodb.ScanOutput, error)
-}
-
 // Stream is what the lease table needs of Kinesis; *kinesis.Client has it.
 type Stream interface {
 	ListShards(context.Context, *kinesis.ListShardsInput, ...func(*kinesis.Options)) (*kinesis.ListShardsOutput, error)
@@ -199,7 +127,7 @@ type Stream interface {
 
 // Deps are the parts that a Store works with. All from Report on are optional.
 type Deps struct {
-	DynamoDB   DynamoDB
+	DynamoDB   table.DynamoDB
 	Stream     Stream
 	Log        *zap.Logger
 	Registerer prometheus.Registerer

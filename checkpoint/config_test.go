@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"kinesis-alerter/checkpoint/table"
 )
 
 func TestConfigFaults(t *testing.T) {
@@ -28,7 +30,7 @@ func TestConfigFaults(t *testing.T) {
 		"long lease":        {func(c *Config) { c.LeaseDuration = time.Hour }, []string{"leases.duration"}},
 		"lazy checkpoints":  {func(c *Config) { c.CheckpointInterval = 5 * time.Second }, []string{"processing.checkpoint_interval"}},
 		"eager checkpoints": {func(c *Config) { c.CheckpointInterval = time.Millisecond }, []string{"processing.checkpoint_interval"}},
-		"time without time": {func(c *Config) { c.Start = Start{Kind: StartTime} }, []string{"stream.start"}},
+		"time without time": {func(c *Config) { c.Start = table.Start{Kind: table.StartTime} }, []string{"stream.start"}},
 		"several":           {func(c *Config) { c.Application, c.StreamName = "", "" }, []string{"stream.application", "stream.name"}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -54,21 +56,21 @@ func TestConfigFaults(t *testing.T) {
 }
 
 func TestStartText(t *testing.T) {
-	for text, want := range map[string]Start{
+	for text, want := range map[string]table.Start{
 		"":                     {},
 		"latest":               {},
-		"trim_horizon":         {Kind: StartTrimHorizon},
-		"2026-11-22T09:00:00Z": {Kind: StartTime, Time: time.Date(2026, 11, 22, 9, 0, 0, 0, time.UTC)},
+		"trim_horizon":         {Kind: table.StartTrimHorizon},
+		"2026-11-22T09:00:00Z": {Kind: table.StartTime, Time: time.Date(2026, 11, 22, 9, 0, 0, 0, time.UTC)},
 	} {
-		var s Start
+		var s table.Start
 		require.NoError(t, s.UnmarshalText([]byte(text)))
 		require.Equal(t, want, s)
 		again, err := s.MarshalText()
 		require.NoError(t, err)
-		var s2 Start
+		var s2 table.Start
 		require.NoError(t, s2.UnmarshalText(again))
 		require.Equal(t, want, s2)
 	}
-	var s Start
+	var s table.Start
 	require.ErrorContains(t, s.UnmarshalText([]byte("yesterday")), "RFC 3339")
 }

@@ -27,7 +27,7 @@ func (a *agreement) configHashLocked() string {
 	if len(text) == 0 {
 		return ""
 	}
-	app := fmt.Sprintf("%s\x00%s\x00%d\x00%s", s.cfg.Table, s.view.app.streamARN, s.view.app.streamCreated, s.view.app.generation)
+	app := fmt.Sprintf("%s\x00%s\x00%d\x00%s", s.cfg.Table, s.view.app.StreamARN, s.view.app.StreamCreated, s.view.app.Generation)
 	if a.hashed.of == &text[0] && a.hashed.app == app {
 		return a.hashed.hash
 	}
@@ -57,7 +57,7 @@ func (v *view) configOfAll(now time.Time, hash string) string {
 		return ""
 	}
 	for id, p := range v.peers {
-		if !p.fenced && !v.retired[id] && p.config != hash {
+		if !p.Fenced && !v.retired[id] && p.Config != hash {
 			return ""
 		}
 	}
@@ -85,9 +85,9 @@ func (p *peer) heard() time.Time {
 	switch {
 	case p.moved:
 		return p.since
-	case !p.beat.IsZero() && p.beat.Before(p.since):
-		return p.beat
-	case !p.beat.IsZero(): // its clock is ahead
+	case !p.Beat.IsZero() && p.Beat.Before(p.since):
+		return p.Beat
+	case !p.Beat.IsZero(): // its clock is ahead
 		return p.since
 	}
 	return time.Time{}

@@ -11,6 +11,8 @@ import (
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 
+	"kinesis-alerter/checkpoint/lineage"
+	"kinesis-alerter/checkpoint/table"
 	"kinesis-alerter/internal/position"
 )
 
@@ -18,8 +20,8 @@ import (
 // however the two monotonic clocks drift within a tenth and however long this machine was suspended.
 func TestWindowClosesBeforeAnyPeerMayFence(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		lease := time.Duration(rapid.Int64Range(int64(MinLeaseDuration), int64(MaxLeaseDuration)).Draw(t, "lease"))
-		real := time.Duration(rapid.Int64Range(0, int64(2*MaxLeaseDuration)).Draw(t, "real time since the attempt"))
+		lease := time.Duration(rapid.Int64Range(int64(table.MinLeaseDuration), int64(table.MaxLeaseDuration)).Draw(t, "lease"))
+		real := time.Duration(rapid.Int64Range(0, int64(2*table.MaxLeaseDuration)).Draw(t, "real time since the attempt"))
 		suspended := time.Duration(rapid.Int64Range(0, int64(real)).Draw(t, "suspended"))
 		peerRate := rapid.Float64Range(0.96, 1.04).Draw(t, "peer clock rate")
 		ownRate := rapid.Float64Range(0.97, 1.03).Draw(t, "own clock rate")
@@ -49,8 +51,8 @@ func TestWindowIgnoresAWallClockSetBack(t *testing.T) {
 
 func TestShardListRoundTrip(t *testing.T) {
 	name := rapid.OneOf(
-		rapid.Custom(func(t *rapid.T) string { return shardName(rapid.Uint64Range(0, 40).Draw(t, "n")) }),
-		rapid.Custom(func(t *rapid.T) string { return shardName(rapid.Uint64Range(0, 999_999_999_999).Draw(t, "n")) }),
+		rapid.Custom(func(t *rapid.T) string { return table.ShardName(rapid.Uint64Range(0, 40).Draw(t, "n")) }),
+		rapid.Custom(func(t *rapid.T) string { return table.ShardName(rapid.Uint64Range(0, 999_999_999_999).Draw(t, "n")) }),
 		rapid.StringMatching(`[a-z][a-zA-Z0-9_.-]{0,20}`),
 		rapid.Just("shardId-1"), rapid.Just("shardId-0000000000001"),
 	)
@@ -59,18 +61,18 @@ func TestShardListRoundTrip(t *testing.T) {
 		for _, id := range rapid.SliceOf(name).Draw(t, "ids") {
 			ids[id] = true
 		}
-		got, err := decodeShards(encodeShards(ids))
+		got, err := table.DecodeShards(table.EncodeShards(ids))
 		if err != nil || !maps.Equal(got, ids) {
-			t.Fatalf("%v came back as %v, %v (%q)", ids, got, err, encodeShards(ids))
+			t.Fatalf("%v came back as %v, %v (%q)", ids, got, err, table.EncodeShards(ids))
 		}
 	})
-	_, err := decodeShards("0-99999999999")
+	_, err := table.DecodeShards("0-99999999999")
 	require.Error(t, err)
 	ids := map[string]bool{}
 	for i := range uint64(10_000) {
-		ids[shardName(i)] = true
+		ids[table.ShardName(i)] = true
 	}
-	require.Equal(t, "0-9999", encodeShards(ids))
+	require.Equal(t, "0-9999", table.EncodeShards(ids))
 }
 
 // tree is a random history of splits and merges.
@@ -84,7 +86,7 @@ func drawTree(t *rapid.T) tree {
 	var open []string
 	next := uint64(0)
 	add := func(parents ...string) {
-		id := shardName(next)
+		id := table.ShardName(next)
 		next++
 		s := types.Shard{ShardId: &id, SequenceNumberRange: &types.SequenceNumberRange{StartingSequenceNumber: aws.String("1")}}
 		if len(parents) > 0 {
@@ -125,52 +127,52 @@ func drawTree(t *rapid.T) tree {
 func TestGate(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		tr := drawTree(t)
-		start := Start{Kind: rapid.SampledFrom([]StartKind{StartLatest, StartTrimHorizon, StartTime}).Draw(t, "start")}
-		o := origin{open: map[string]bool{}, closed: map[string]bool{}}
-		l := newLineage()
-		rows := map[string]*row{}
+		start := table.Start{Kind: rapid.SampledFrom([]table.StartKind{table.StartLatest, table.StartTrimHorizon, table.StartTime}).Draw(t, "start")}
+		o := table.Origin{Open: map[string]bool{}, Closed: map[string]bool{}}
+		l := lineage.New()
+		rows := map[string]*table.Row{}
 		trimmed := map[string]bool{}
 		var listing []types.Shard
-		for _, id := range sortedKeys(tr.shards) {
+		for _, id := range slices.Sorted(maps.Keys(tr.shards)) {
 			s := tr.shards[id]
 			// A shard is past the retention only with all its parents.
 			old := !slices.ContainsFunc(tr.parents[id], func(p string) bool { return !trimmed[p] })
 			if old && s.SequenceNumberRange.EndingSequenceNumber != nil && rapid.Bool().Draw(t, "trimmed "+id) {
 				trimmed[id] = true
-				l.sought(id, false)
+				l.Sought(id, false)
 				continue
 			}
 			listing = append(listing, s)
 			if rapid.Bool().Draw(t, "at T0 "+id) {
 				if s.SequenceNumberRange.EndingSequenceNumber != nil {
-					o.closed[id] = true
+					o.Closed[id] = true
 				} else {
-					o.open[id] = true
+					o.Open[id] = true
 				}
 			}
 			switch rapid.IntRange(0, 3).Draw(t, "row "+id) {
 			case 1:
-				rows[id] = &row{id: id, parents: tr.parents[id]}
+				rows[id] = &table.Row{ID: id, Parents: tr.parents[id]}
 			case 2:
-				rows[id] = &row{id: id, parents: tr.parents[id], position: position.Position{Sequence: "5"}}
+				rows[id] = &table.Row{ID: id, Parents: tr.parents[id], Position: position.Position{Sequence: "5"}}
 			case 3:
-				rows[id] = &row{id: id, parents: tr.parents[id], position: position.Position{Sequence: position.ShardEnd}}
+				rows[id] = &table.Row{ID: id, Parents: tr.parents[id], Position: position.Position{Sequence: position.ShardEnd}}
 			}
 		}
-		l.listed(listing, nil, time.Now(), true)
+		l.Listed(listing, nil, time.Now(), true)
 		for _, s := range listing {
 			id := *s.ShardId
 			want := true
 			for _, p := range tr.parents[id] {
 				r := rows[p]
-				ended := r != nil && r.ended()
-				skipped := start.Kind == StartLatest && o.closed[p] && (r == nil || r.position.IsZero())
+				ended := r != nil && r.Ended()
+				skipped := start.Kind == table.StartLatest && o.Closed[p] && (r == nil || r.Position.IsZero())
 				want = want && (trimmed[p] || ended || skipped)
 			}
-			if got := l.gateOpen(id, rows, &o, start); got != want {
+			if got := l.GateOpen(id, rows, &o, start); got != want {
 				t.Fatalf("gate of %s (parents %v) is %v, want %v", id, tr.parents[id], got, want)
 			}
-			if from := o.from(start, id); !o.open[id] && !o.closed[id] && from.Type != types.ShardIteratorTypeTrimHorizon {
+			if from := o.From(start, id); !o.Open[id] && !o.Closed[id] && from.Type != types.ShardIteratorTypeTrimHorizon {
 				t.Fatalf("%s is younger than T0 and starts at %s", id, from.Type)
 			}
 		}
@@ -179,45 +181,45 @@ func TestGate(t *testing.T) {
 
 // A child's row of a peer may be seen before the parent's: an unknown parent blocks until Kinesis says that there is none.
 func TestGateWaitsForAnUnknownParent(t *testing.T) {
-	l := newLineage()
-	l.learn("child", []string{"parent"})
-	o := &origin{}
-	require.False(t, l.gateOpen("child", nil, o, Start{}))
+	l := lineage.New()
+	l.Learn("child", []string{"parent"})
+	o := &table.Origin{}
+	require.False(t, l.GateOpen("child", nil, o, table.Start{}))
 	child := types.Shard{ShardId: aws.String("child"), ParentShardId: aws.String("parent")}
-	l.listed([]types.Shard{child}, l.known(), time.Now(), true)
-	require.False(t, l.gateOpen("child", nil, o, Start{}), "one listing is no proof that the parent has left the stream")
-	require.Equal(t, []string{"parent"}, l.missing())
-	l.sought("parent", false)
-	require.True(t, l.gateOpen("child", nil, o, Start{}))
-	require.Empty(t, l.missing())
-	l.learn("parent", nil)
-	require.False(t, l.gateOpen("child", nil, o, Start{}))
+	l.Listed([]types.Shard{child}, l.Known(), time.Now(), true)
+	require.False(t, l.GateOpen("child", nil, o, table.Start{}), "one listing is no proof that the parent has left the stream")
+	require.Equal(t, []string{"parent"}, l.Missing())
+	l.Sought("parent", false)
+	require.True(t, l.GateOpen("child", nil, o, table.Start{}))
+	require.Empty(t, l.Missing())
+	l.Learn("parent", nil)
+	require.False(t, l.GateOpen("child", nil, o, table.Start{}))
 }
 
 // Defect 34 of the KCL: one listing that lacks a shard must not end it, and neither must several within a minute.
 func TestAbsenceNeedsSpacedListings(t *testing.T) {
-	l := newLineage()
+	l := lineage.New()
 	s := types.Shard{ShardId: aws.String("s")}
 	at := time.Unix(1000, 0)
 	list := func(after time.Duration, complete bool, shards ...types.Shard) {
 		at = at.Add(after)
-		l.listed(shards, l.known(), at, complete)
+		l.Listed(shards, l.Known(), at, complete)
 	}
-	absent := func() bool { return l.shards["s"].absent.confirmed() }
+	absent := func() bool { return l.Shards["s"].Absent.Confirmed() }
 	list(0, true, s)
 	list(0, false)
-	list(2*apart, false)
-	require.False(t, l.shards["s"].absent.any(), "an incomplete listing does not count")
+	list(2*lineage.Apart, false)
+	require.False(t, l.Shards["s"].Absent.Any(), "an incomplete listing does not count")
 	list(0, true)
-	list(apart/2, true)
-	require.True(t, l.shards["s"].absent.any())
+	list(lineage.Apart/2, true)
+	require.True(t, l.Shards["s"].Absent.Any())
 	require.False(t, absent())
-	list(apart/2, true)
+	list(lineage.Apart/2, true)
 	require.True(t, absent())
 	list(0, true, s)
-	require.False(t, l.shards["s"].absent.any())
-	l.listed(nil, map[string]bool{}, at, true) // learned while the listing was under way
-	require.False(t, l.shards["s"].absent.any())
+	require.False(t, l.Shards["s"].Absent.Any())
+	l.Listed(nil, map[string]bool{}, at, true) // learned while the listing was under way
+	require.False(t, l.Shards["s"].Absent.Any())
 }
 
 // Scans are eventually consistent, and rows are written while one is under way: what was seen before stays when the scan
@@ -226,62 +228,62 @@ func TestScanNeverGoesBack(t *testing.T) {
 	bubble(t, 0, func(w *world) {
 		s, _ := w.newStore("a")
 		at := func(d time.Duration) time.Time { return time.Now().Add(d) }
-		s.view.rows = map[string]*row{
-			"newer epoch":   {id: "newer epoch", owner: "b", epoch: 5, at: at(-time.Minute)},
-			"ended":         {id: "ended", epoch: 5, position: position.Position{Sequence: position.ShardEnd}, at: at(-time.Minute)},
-			"just written":  {id: "just written", owner: "c", epoch: 5, at: at(time.Second)},
-			"just created":  {id: "just created", epoch: 0, at: at(time.Second)},
-			"deleted":       {id: "deleted", epoch: 5, at: at(-time.Minute)},
-			"moved on":      {id: "moved on", owner: "b", epoch: 5, at: at(-time.Minute)},
-			"moved on soon": {id: "moved on soon", owner: "b", epoch: 5, at: at(time.Second)},
+		s.view.rows = map[string]*table.Row{
+			"newer epoch":   {ID: "newer epoch", Owner: "b", Epoch: 5, At: at(-time.Minute)},
+			"ended":         {ID: "ended", Epoch: 5, Position: position.Position{Sequence: position.ShardEnd}, At: at(-time.Minute)},
+			"just written":  {ID: "just written", Owner: "c", Epoch: 5, At: at(time.Second)},
+			"just created":  {ID: "just created", Epoch: 0, At: at(time.Second)},
+			"deleted":       {ID: "deleted", Epoch: 5, At: at(-time.Minute)},
+			"moved on":      {ID: "moved on", Owner: "b", Epoch: 5, At: at(-time.Minute)},
+			"moved on soon": {ID: "moved on soon", Owner: "b", Epoch: 5, At: at(time.Second)},
 		}
-		s.view.merge(map[string]*row{
-			"newer epoch":   {id: "newer epoch", owner: "a", epoch: 4},
-			"ended":         {id: "ended", owner: "a", epoch: 5},
-			"just written":  {id: "just written", owner: "b", epoch: 5},
-			"moved on":      {id: "moved on", owner: "c", epoch: 6},
-			"moved on soon": {id: "moved on soon", owner: "c", epoch: 6},
-			"new":           {id: "new", epoch: 1},
+		s.view.merge(map[string]*table.Row{
+			"newer epoch":   {ID: "newer epoch", Owner: "a", Epoch: 4},
+			"ended":         {ID: "ended", Owner: "a", Epoch: 5},
+			"just written":  {ID: "just written", Owner: "b", Epoch: 5},
+			"moved on":      {ID: "moved on", Owner: "c", Epoch: 6},
+			"moved on soon": {ID: "moved on soon", Owner: "c", Epoch: 6},
+			"new":           {ID: "new", Epoch: 1},
 		}, nil, time.Now(), time.Now(), s.now())
-		require.Equal(w, "b", s.view.rows["newer epoch"].owner)
-		require.True(w, s.view.rows["ended"].ended())
-		require.Equal(w, "c", s.view.rows["just written"].owner)
+		require.Equal(w, "b", s.view.rows["newer epoch"].Owner)
+		require.True(w, s.view.rows["ended"].Ended())
+		require.Equal(w, "c", s.view.rows["just written"].Owner)
 		require.NotNil(w, s.view.rows["just created"])
 		require.Nil(w, s.view.rows["deleted"])
-		require.Equal(w, "c", s.view.rows["moved on"].owner)
-		require.Equal(w, "c", s.view.rows["moved on soon"].owner)
+		require.Equal(w, "c", s.view.rows["moved on"].Owner)
+		require.Equal(w, "c", s.view.rows["moved on soon"].Owner)
 		require.NotNil(w, s.view.rows["new"])
 	})
 }
 
 func TestRowRoundTrip(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		r := &row{
-			id: shardName(rapid.Uint64Range(0, 1000).Draw(t, "n")), owner: rapid.SampledFrom([]string{"", "w/1"}).Draw(t, "owner"),
-			epoch: rapid.Int64Range(0, mostCount).Draw(t, "epoch"), resolved: rapid.SampledFrom([]string{"", "5-7"}).Draw(t, "resolved"),
+		r := &table.Row{
+			ID: table.ShardName(rapid.Uint64Range(0, 1000).Draw(t, "n")), Owner: rapid.SampledFrom([]string{"", "w/1"}).Draw(t, "owner"),
+			Epoch: rapid.Int64Range(0, table.MostCount).Draw(t, "epoch"), Resolved: rapid.SampledFrom([]string{"", "5-7"}).Draw(t, "resolved"),
 		}
 		switch rapid.IntRange(0, 2).Draw(t, "position") {
 		case 1:
-			r.position = position.Position{Sequence: "123", Sub: rapid.Uint32().Draw(t, "sub")}
+			r.Position = position.Position{Sequence: "123", Sub: rapid.Uint32().Draw(t, "sub")}
 		case 2:
-			r.position = position.Position{Sequence: position.ShardEnd, Sub: position.WholeRecord}
+			r.Position = position.Position{Sequence: position.ShardEnd, Sub: position.WholeRecord}
 		}
 		if rapid.Bool().Draw(t, "caught up") {
-			r.caughtUp = time.UnixMilli(rapid.Int64Range(1, 1<<42).Draw(t, "ms"))
+			r.CaughtUp = time.UnixMilli(rapid.Int64Range(1, 1<<42).Draw(t, "ms"))
 		}
 		if rapid.Bool().Draw(t, "state") {
-			r.state = snapshot{
-				version: "7.b.3", chunks: 2, sum: rapid.Uint32().Draw(t, "sum"), bytes: 400_000, generation: rapid.Uint32().Draw(t, "generation"),
+			r.State = table.Saved{
+				Version: "7.b.3", Chunks: 2, Sum: rapid.Uint32().Draw(t, "sum"), Bytes: 400_000, Generation: rapid.Uint32().Draw(t, "generation"),
 			}
 			if rapid.Bool().Draw(t, "of records") {
-				r.state.at = position.Position{Sequence: "122", Sub: rapid.Uint32().Draw(t, "state sub")}
+				r.State.At = position.Position{Sequence: "122", Sub: rapid.Uint32().Draw(t, "state sub")}
 			}
 		}
-		got, err := decodeRow(r.encode(), time.UnixMilli(1<<42))
+		got, err := table.DecodeRow(r.Encode(), time.UnixMilli(1<<42))
 		if err != nil {
 			t.Fatal(err)
 		}
-		got.at = r.at
+		got.At = r.At
 		require.Equal(t, r, got)
 	})
 }

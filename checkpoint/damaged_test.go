@@ -9,6 +9,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
 	"github.com/stretchr/testify/require"
 
+	tablepkg "kinesis-alerter/checkpoint/table"
 	"kinesis-alerter/internal/position"
 )
 
@@ -17,20 +18,23 @@ import (
 func TestRowsThatNobodyCanRead(t *testing.T) {
 	const stored = "100"
 	for name, c := range map[string]struct {
-		change func(*expr)
+		change func(*tablepkg.Write)
 		from   types.ShardIteratorType
 		names  string
 	}{
-		"epoch":     {func(e *expr) { e.setAttr(attrEpoch, str("seven")) }, types.ShardIteratorTypeAfterSequenceNumber, `leaseEpoch is the text "seven"`},
-		"no epoch":  {func(e *expr) { e.removeAttr(attrEpoch) }, types.ShardIteratorTypeAfterSequenceNumber, "leaseEpoch is missing"},
-		"negative":  {func(e *expr) { e.setAttr(attrEpoch, num(-3)) }, types.ShardIteratorTypeAfterSequenceNumber, "leaseEpoch is the number -3"},
-		"sub":       {func(e *expr) { e.setAttr(attrSub, str("x")) }, types.ShardIteratorTypeAtSequenceNumber, "checkpointSub"},
-		"offers":    {func(e *expr) { e.setAttr(attrOffers, str("x")) }, types.ShardIteratorTypeAfterSequenceNumber, "offers"},
-		"owner":     {func(e *expr) { e.setAttr(attrOwner, num(5)) }, types.ShardIteratorTypeAfterSequenceNumber, "leaseOwner is the number 5"},
-		"start":     {func(e *expr) { e.setAttr(attrStartAt, str("tomorrow")) }, types.ShardIteratorTypeAfterSequenceNumber, "startAt"},
-		"position":  {func(e *expr) { e.setAttr(attrPosition, num(12345)) }, types.ShardIteratorTypeTrimHorizon, "checkpoint is the number 12345"},
-		"null":      {func(e *expr) { e.setAttr(attrPosition, &ddb.AttributeValueMemberNULL{Value: true}) }, types.ShardIteratorTypeTrimHorizon, "checkpoint is null"},
-		"two of it": {func(e *expr) { e.setAttr(attrEpoch, str("7")); e.setAttr(attrSub, str("0")) }, types.ShardIteratorTypeAtSequenceNumber, "leaseEpoch"},
+		"epoch":    {func(e *tablepkg.Write) { e.Set(tablepkg.AttrEpoch, tablepkg.Str("seven")) }, types.ShardIteratorTypeAfterSequenceNumber, `leaseEpoch is the text "seven"`},
+		"no epoch": {func(e *tablepkg.Write) { e.Remove(tablepkg.AttrEpoch) }, types.ShardIteratorTypeAfterSequenceNumber, "leaseEpoch is missing"},
+		"negative": {func(e *tablepkg.Write) { e.Set(tablepkg.AttrEpoch, tablepkg.Num(-3)) }, types.ShardIteratorTypeAfterSequenceNumber, "leaseEpoch is the number -3"},
+		"sub":      {func(e *tablepkg.Write) { e.Set(tablepkg.AttrSub, tablepkg.Str("x")) }, types.ShardIteratorTypeAtSequenceNumber, "checkpointSub"},
+		"offers":   {func(e *tablepkg.Write) { e.Set(tablepkg.AttrOffers, tablepkg.Str("x")) }, types.ShardIteratorTypeAfterSequenceNumber, "offers"},
+		"owner":    {func(e *tablepkg.Write) { e.Set(tablepkg.AttrOwner, tablepkg.Num(5)) }, types.ShardIteratorTypeAfterSequenceNumber, "leaseOwner is the number 5"},
+		"start":    {func(e *tablepkg.Write) { e.Set(tablepkg.AttrStartAt, tablepkg.Str("tomorrow")) }, types.ShardIteratorTypeAfterSequenceNumber, "startAt"},
+		"position": {func(e *tablepkg.Write) { e.Set(tablepkg.AttrPosition, tablepkg.Num(12345)) }, types.ShardIteratorTypeTrimHorizon, "checkpoint is the number 12345"},
+		"null":     {func(e *tablepkg.Write) { e.Set(tablepkg.AttrPosition, &ddb.AttributeValueMemberNULL{Value: true}) }, types.ShardIteratorTypeTrimHorizon, "checkpoint is null"},
+		"two of it": {func(e *tablepkg.Write) {
+			e.Set(tablepkg.AttrEpoch, tablepkg.Str("7"))
+			e.Set(tablepkg.AttrSub, tablepkg.Str("0"))
+		}, types.ShardIteratorTypeAtSequenceNumber, "leaseEpoch"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, 1, func(w *world) {
@@ -56,7 +60,7 @@ func TestRowsThatNobodyCanRead(t *testing.T) {
 				require.True(w, shown[0].Mended)
 				b.store.Lease(only).Commit("200", position.WholeRecord, "", time.Now(), 0)
 				time.Sleep(2 * time.Second)
-				require.Equal(w, "200", w.row(only)[attrPosition])
+				require.Equal(w, "200", w.row(only)[tablepkg.AttrPosition])
 				time.Sleep(damagedFor)
 				require.Empty(w, b.store.Status().Damaged)
 				b.stop()
@@ -67,7 +71,7 @@ func TestRowsThatNobodyCanRead(t *testing.T) {
 
 // TestRowOfAHeldShardThatNobodyCanRead: its holder loses it, and one of the workers has it again, at the place that it knew.
 func TestRowOfAHeldShardThatNobodyCanRead(t *testing.T) {
-	for _, attr := range []string{attrEpoch, attrPosition} {
+	for _, attr := range []string{tablepkg.AttrEpoch, tablepkg.AttrPosition} {
 		bubble(t, 1, func(w *world) {
 			a := w.start("a")
 			w.awaitHeld(5*time.Second, 1, a)
@@ -76,7 +80,7 @@ func TestRowOfAHeldShardThatNobodyCanRead(t *testing.T) {
 			l := a.store.Lease(only)
 			l.Commit("100", position.WholeRecord, "", time.Now(), 0)
 			time.Sleep(12 * time.Second)
-			w.edit(only, func(e *expr) { e.setAttr(attr, &ddb.AttributeValueMemberBOOL{Value: true}) })
+			w.edit(only, func(e *tablepkg.Write) { e.Set(attr, &ddb.AttributeValueMemberBOOL{Value: true}) })
 			w.await("lost", 20*time.Second, func() bool { return l.Context().Err() != nil })
 			w.awaitHeld(30*time.Second, 1, a, b)
 			for _, p := range []*process{a, b} {
@@ -103,7 +107,7 @@ func TestWorkerRowThatNobodyCanRead(t *testing.T) {
 			if crash {
 				a.kill()
 			}
-			w.edit(keyWorker+id, func(e *expr) { e.setAttr(attrCounter, str("many")) })
+			w.edit(tablepkg.KeyWorker+id, func(e *tablepkg.Write) { e.Set(tablepkg.AttrCounter, tablepkg.Str("many")) })
 			b := w.start("b")
 			w.await("named", 15*time.Second, func() bool {
 				for _, d := range b.store.Status().Damaged {
@@ -129,9 +133,9 @@ func TestFleetRowThatNobodyCanRead(t *testing.T) {
 	bubble(t, 2, func(w *world) {
 		a := w.start("a")
 		w.awaitHeld(5*time.Second, 2, a)
-		w.edit(keyFleet, func(e *expr) { e.setAttr(attrCounter, str("many")) })
+		w.edit(tablepkg.KeyFleet, func(e *tablepkg.Write) { e.Set(tablepkg.AttrCounter, tablepkg.Str("many")) })
 		time.Sleep(15 * time.Second)
-		require.IsType(w, int64(0), w.row(keyFleet)[attrCounter])
+		require.IsType(w, int64(0), w.row(tablepkg.KeyFleet)[tablepkg.AttrCounter])
 		a.stop()
 	})
 }

@@ -11,6 +11,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil"
 	"github.com/stretchr/testify/require"
 
+	"kinesis-alerter/checkpoint/lineage"
+	"kinesis-alerter/checkpoint/table"
 	"kinesis-alerter/internal/fakeaws"
 	"kinesis-alerter/internal/position"
 )
@@ -76,37 +78,37 @@ func ranged(first, last, ending string) types.Shard {
 
 func TestListingIsCompleteWhenItCoversEveryKey(t *testing.T) {
 	const top = "340282366920938463463374607431768211455"
-	require.True(t, covered([]types.Shard{ranged("0", top, "")}))
-	require.True(t, covered([]types.Shard{ranged("100", top, ""), ranged("0", "99", "")}))
-	require.True(t, covered([]types.Shard{ranged("0", "120", ""), ranged("100", top, "")}), "an overlap hides nothing")
-	require.True(t, covered([]types.Shard{ranged("0", top, ""), ranged("0", "99", "5")}))
-	require.False(t, covered(nil))
-	require.False(t, covered([]types.Shard{ranged("0", "99", "")}))
-	require.False(t, covered([]types.Shard{ranged("100", top, "")}))
-	require.False(t, covered([]types.Shard{ranged("0", "99", ""), ranged("101", top, "")}), "one key is missing")
-	require.False(t, covered([]types.Shard{ranged("0", "99", "7"), ranged("100", top, "")}), "closed")
-	require.False(t, covered([]types.Shard{{ShardId: aws.String("s")}}), "no range")
+	require.True(t, lineage.Covered([]types.Shard{ranged("0", top, "")}))
+	require.True(t, lineage.Covered([]types.Shard{ranged("100", top, ""), ranged("0", "99", "")}))
+	require.True(t, lineage.Covered([]types.Shard{ranged("0", "120", ""), ranged("100", top, "")}), "an overlap hides nothing")
+	require.True(t, lineage.Covered([]types.Shard{ranged("0", top, ""), ranged("0", "99", "5")}))
+	require.False(t, lineage.Covered(nil))
+	require.False(t, lineage.Covered([]types.Shard{ranged("0", "99", "")}))
+	require.False(t, lineage.Covered([]types.Shard{ranged("100", top, "")}))
+	require.False(t, lineage.Covered([]types.Shard{ranged("0", "99", ""), ranged("101", top, "")}), "one key is missing")
+	require.False(t, lineage.Covered([]types.Shard{ranged("0", "99", "7"), ranged("100", top, "")}), "closed")
+	require.False(t, lineage.Covered([]types.Shard{{ShardId: aws.String("s")}}), "no range")
 }
 
 // The end of a shard is believed when a listing that began after the answer agrees.
 func TestProofOfAnEnd(t *testing.T) {
 	const top = "340282366920938463463374607431768211455"
 	at := func(s int) time.Time { return time.Unix(int64(1000+s), 0) }
-	l := newLineage()
+	l := lineage.New()
 	open, closed := ranged("0", top, ""), ranged("0", top, "9")
 	other := ranged("0", top, "")
 	other.ShardId = aws.String("other")
-	require.Equal(t, proofAwaited, l.proveEnd("s0", at(0)))
-	l.listed([]types.Shard{closed, other}, l.known(), at(0), true)
-	require.Equal(t, proofAwaited, l.proveEnd("s0", at(1)), "it began before the answer")
-	l.listed([]types.Shard{closed}, l.known(), at(2), false)
-	require.Equal(t, proofAwaited, l.proveEnd("s0", at(1)), "an incomplete listing proves no end")
-	l.listed([]types.Shard{open}, l.known(), at(3), false)
-	require.Equal(t, proofOpen, l.proveEnd("s0", at(1)))
-	l.listed([]types.Shard{closed, other}, l.known(), at(5), true)
-	require.Equal(t, proofEnded, l.proveEnd("s0", at(4)))
-	l.listed([]types.Shard{other}, l.known(), at(6), true)
-	require.Equal(t, proofEnded, l.proveEnd("s0", at(6)), "no longer listed")
+	require.Equal(t, lineage.ProofAwaited, l.ProveEnd("s0", at(0)))
+	l.Listed([]types.Shard{closed, other}, l.Known(), at(0), true)
+	require.Equal(t, lineage.ProofAwaited, l.ProveEnd("s0", at(1)), "it began before the answer")
+	l.Listed([]types.Shard{closed}, l.Known(), at(2), false)
+	require.Equal(t, lineage.ProofAwaited, l.ProveEnd("s0", at(1)), "an incomplete listing proves no end")
+	l.Listed([]types.Shard{open}, l.Known(), at(3), false)
+	require.Equal(t, lineage.ProofOpen, l.ProveEnd("s0", at(1)))
+	l.Listed([]types.Shard{closed, other}, l.Known(), at(5), true)
+	require.Equal(t, lineage.ProofEnded, l.ProveEnd("s0", at(4)))
+	l.Listed([]types.Shard{other}, l.Known(), at(6), true)
+	require.Equal(t, lineage.ProofEnded, l.ProveEnd("s0", at(6)), "no longer listed")
 }
 
 // A shard that two listings lack is not gone while Kinesis still has an iterator for it.
@@ -114,7 +116,7 @@ func TestUnlistedShardIsKeptWhileItCanBeRead(t *testing.T) {
 	bubble(t, 2, func(w *world) {
 		a := w.start("a", startTrim)
 		w.awaitHeld(5*time.Second, 2, a)
-		id := shardName(1)
+		id := table.ShardName(1)
 		low, _ := w.aws.Kinesis.Split(testStream, id) // closed, so that a listing without it is complete
 		stop := w.rewrite("ListShards", without(id))
 		time.Sleep(5 * time.Minute)
@@ -133,7 +135,7 @@ func TestShardThatComesBackIsReadFromItsPosition(t *testing.T) {
 	bubble(t, 2, func(w *world) {
 		a := w.start("a", startTrim)
 		w.awaitHeld(5*time.Second, 2, a)
-		id := shardName(1)
+		id := table.ShardName(1)
 		a.store.Lease(id).Commit("77", position.WholeRecord, "", time.Now(), 0)
 		low, high := w.aws.Kinesis.Split(testStream, id)
 		stop := w.rewrite("ListShards", without(id))
@@ -149,7 +151,7 @@ func TestShardThatComesBackIsReadFromItsPosition(t *testing.T) {
 			a.store.Lease(child).Commit("99", position.WholeRecord, "", time.Now(), 0)
 		}
 		time.Sleep(10 * time.Minute)
-		require.Equal(w, "77", w.row(id)[attrPosition], "the row is kept")
+		require.Equal(w, "77", w.row(id)[table.AttrPosition], "the row is kept")
 		require.Equal(w, 1, a.incidents(IncidentGone), "once")
 		stop()
 		found()
@@ -163,7 +165,7 @@ func TestShardThatComesBackIsReadFromItsPosition(t *testing.T) {
 // A child does not start because a listing lacks its parent.
 func TestChildWaitsForAnUnlistedParent(t *testing.T) {
 	bubble(t, 1, func(w *world) {
-		parent := shardName(0)
+		parent := table.ShardName(0)
 		low, high := w.aws.Kinesis.Split(testStream, parent)
 		time.Sleep(time.Second)
 		stop := w.rewrite("ListShards", without(parent))
@@ -184,25 +186,25 @@ func TestEndOfAnOpenShardIsTakenBack(t *testing.T) {
 			bubble(t, 2, func(w *world) {
 				a := w.start("a")
 				w.awaitHeld(5*time.Second, 2, a)
-				id := shardName(1)
+				id := table.ShardName(1)
 				a.store.Lease(id).Commit("77", position.WholeRecord, "", time.Now(), 0)
-				w.finish(id, []types.ChildShard{child(shardName(0), id)}, a)
+				w.finish(id, []types.ChildShard{child(table.ShardName(0), id)}, a)
 				row := w.row(id)
-				require.Equal(w, position.ShardEnd, row[attrPosition])
-				require.Equal(w, "77", row[attrLast])
+				require.Equal(w, position.ShardEnd, row[table.AttrPosition])
+				require.Equal(w, "77", row[table.AttrLast])
 				if older {
-					e := &expr{}
-					e.removeAttr(attrLast)
-					e.removeAttr(attrLastSub)
+					e := &table.Write{}
+					e.Remove(table.AttrLast)
+					e.Remove(table.AttrLastSub)
 					db, _ := w.clients("other")
-					_, err := (&table{db: db, name: testTable}).update(w.Context(), id, e)
+					_, err := (&table.Client{DB: db, Name: testTable}).Update(w.Context(), id, e)
 					require.NoError(w, err)
 					a.stop()
 					a = w.start("c")
 				}
 				closed := w.rewrite("GetRecords", func(doc map[string]any) { delete(doc, "NextShardIterator") })
 				time.Sleep(3 * time.Minute)
-				require.Equal(w, position.ShardEnd, w.row(id)[attrPosition], "not before GetRecords from LATEST has a next iterator")
+				require.Equal(w, position.ShardEnd, w.row(id)[table.AttrPosition], "not before GetRecords from LATEST has a next iterator")
 				require.False(w, statusOf(a, id).EndDoubted.IsZero())
 				closed()
 				took := w.await("read again", 3*time.Minute, func() bool { return isHeld(id, a) })
@@ -217,8 +219,8 @@ func TestEndOfAnOpenShardIsTakenBack(t *testing.T) {
 				if !older { // only the process that ended it takes the other shard for its child
 					require.Equal(w, 1, a.incidents(IncidentOrderBreached), "its child ran")
 				}
-				require.True(w, isHeld(shardName(0), a), "it goes on")
-				require.NotContains(w, w.row(id), attrLast)
+				require.True(w, isHeld(table.ShardName(0), a), "it goes on")
+				require.NotContains(w, w.row(id), table.AttrLast)
 				a.stop()
 			})
 		})
@@ -230,12 +232,12 @@ func TestEndOfAClosedShardStays(t *testing.T) {
 	bubble(t, 1, func(w *world) {
 		a := w.start("a")
 		w.awaitHeld(5*time.Second, 1, a)
-		parent := shardName(0)
+		parent := table.ShardName(0)
 		w.aws.Kinesis.Split(testStream, parent)
 		w.finish(parent, nil, a)
 		w.rewrite("ListShards", showingOpen(parent))
 		time.Sleep(5 * time.Minute)
-		require.Equal(w, position.ShardEnd, w.row(parent)[attrPosition])
+		require.Equal(w, position.ShardEnd, w.row(parent)[table.AttrPosition])
 		require.Zero(w, a.incidents(IncidentEndUndone))
 		a.stop()
 	})
@@ -255,14 +257,14 @@ func statusOf(p *process, id string) ShardStatus {
 func TestFirstListingIsNotTheLastWord(t *testing.T) {
 	lies := map[string]func(map[string]any){
 		"empty":      shardsOf(func(map[string]any) bool { return false }),
-		"one less":   without(shardName(1)),
-		"one closed": showingClosed(shardName(1)),
+		"one less":   without(table.ShardName(1)),
+		"one closed": showingClosed(table.ShardName(1)),
 		"all closed": showingClosed(""),
 	}
 	for name, lie := range lies {
-		for _, start := range []StartKind{StartLatest, StartTrimHorizon} {
+		for _, start := range []table.StartKind{table.StartLatest, table.StartTrimHorizon} {
 			for _, lasts := range []time.Duration{12 * time.Second, 3 * time.Minute} {
-				t.Run(name+" "+Start{Kind: start}.String()+" "+lasts.String(), func(t *testing.T) {
+				t.Run(name+" "+table.Start{Kind: start}.String()+" "+lasts.String(), func(t *testing.T) {
 					bubble(t, 2, func(w *world) {
 						stop := w.rewrite("ListShards", lie)
 						a := w.start("a", func(c *Config) { c.Start.Kind = start })
@@ -271,7 +273,7 @@ func TestFirstListingIsNotTheLastWord(t *testing.T) {
 						stop()
 						took := w.awaitHeld(10*time.Second, 2, a, b)
 						w.Logf("read after %v", took)
-						if start == StartLatest {
+						if start == table.StartLatest {
 							for _, p := range []*process{a, b} {
 								for _, id := range p.held() {
 									from, _, _ := p.store.Lease(id).Start()
@@ -296,15 +298,15 @@ func TestFirstListingIsNotTheLastWord(t *testing.T) {
 func TestBeginsWithTheFirstAnswer(t *testing.T) {
 	bubble(t, 2, func(w *world) {
 		began := time.Now()
-		stop := w.rewrite("ListShards", without(shardName(1)))
+		stop := w.rewrite("ListShards", without(table.ShardName(1)))
 		a := w.start("a")
 		time.Sleep(6 * time.Second)
-		w.aws.Kinesis.Split(testStream, shardName(0))
+		w.aws.Kinesis.Split(testStream, table.ShardName(0))
 		time.Sleep(6 * time.Second)
 		stop()
 		w.awaitHeld(10*time.Second, 2, a)
 		require.WithinDuration(w, began, a.store.Status().T0, 2*time.Second)
-		for _, id := range []string{shardName(0), shardName(1)} {
+		for _, id := range []string{table.ShardName(0), table.ShardName(1)} {
 			from, _, _ := a.store.Lease(id).Start()
 			require.Equal(w, types.ShardIteratorTypeAtTimestamp, from.Type, id)
 			require.Equal(w, a.store.Status().T0, *from.Timestamp)
@@ -320,7 +322,7 @@ func TestOlderListingUndoesNoSkip(t *testing.T) {
 		remove := w.aws.Faults.Add(fakeaws.Fault{Service: fakeaws.ServiceDynamoDB, Operation: "PutItem", Kind: fakeaws.Delay, Delay: time.Second, Client: "a"})
 		a := w.start("a")
 		time.Sleep(500 * time.Millisecond) // it has listed the stream
-		w.aws.Kinesis.Split(testStream, shardName(0))
+		w.aws.Kinesis.Split(testStream, table.ShardName(0))
 		b := w.start("b")
 		w.awaitHeld(5*time.Second, 3, a, b)
 		remove()
@@ -328,7 +330,7 @@ func TestOlderListingUndoesNoSkip(t *testing.T) {
 		for _, p := range []*process{a, b} {
 			require.Zero(w, p.incidents(IncidentSkipUndone), p.name)
 		}
-		require.Nil(w, w.row(shardName(0)))
+		require.Nil(w, w.row(table.ShardName(0)))
 		a.stop()
 		b.stop()
 	})
@@ -337,7 +339,7 @@ func TestOlderListingUndoesNoSkip(t *testing.T) {
 // A shard that one listing wrongly showed closed at the first start is read although its row was never written.
 func TestSkipIsUndone(t *testing.T) {
 	bubble(t, 2, func(w *world) {
-		id := shardName(1)
+		id := table.ShardName(1)
 		// A lie that leaves no hole in the key space: another shard is shown with the whole of it.
 		stop := w.rewrite("ListShards", func(doc map[string]any) {
 			showingClosed(id)(doc)
@@ -349,14 +351,14 @@ func TestSkipIsUndone(t *testing.T) {
 		a := w.start("a")
 		w.awaitHeld(5*time.Second, 1, a)
 		time.Sleep(2 * time.Minute)
-		require.Equal(w, []string{shardName(0)}, a.held())
+		require.Equal(w, []string{table.ShardName(0)}, a.held())
 		stop()
 		w.awaitHeld(90*time.Second, 2, a)
 		from, _, _ := a.store.Lease(id).Start()
 		require.Equal(w, types.ShardIteratorTypeAtTimestamp, from.Type)
 		require.Equal(w, a.store.Status().T0, *from.Timestamp)
 		require.Equal(w, 1, a.incidents(IncidentSkipUndone))
-		require.NotContains(w, w.row(keyApplication), attrClosed)
+		require.NotContains(w, w.row(table.KeyApplication), table.AttrClosed)
 		a.stop()
 	})
 }
@@ -395,8 +397,8 @@ func TestSummaryThatLies(t *testing.T) {
 				stop()
 				time.Sleep(5 * time.Minute)
 				w.awaitHeld(time.Second, 1, a)
-				require.NotEqual(w, int64(1234567890), w.row(keyApplication)[attrCreated], "corrected")
-				require.NotContains(w, w.row(keyApplication)[attrStream], "other", "corrected")
+				require.NotEqual(w, int64(1234567890), w.row(table.KeyApplication)[table.AttrCreated], "corrected")
+				require.NotContains(w, w.row(table.KeyApplication)[table.AttrStream], "other", "corrected")
 				a.stop()
 				s, _ := w.newStore("b")
 				ctx, cancel := context.WithCancel(w.Context())
@@ -415,8 +417,8 @@ func TestParentThatCannotBe(t *testing.T) {
 			bubble(t, 3, func(w *world) {
 				lie := func() (stop func()) {
 					return w.rewrite("ListShards", shardsOf(func(s map[string]any) bool {
-						if s["ShardId"] == shardName(2) {
-							s["ParentShardId"], s["AdjacentParentShardId"] = shardName(0), shardName(1)
+						if s["ShardId"] == table.ShardName(2) {
+							s["ParentShardId"], s["AdjacentParentShardId"] = table.ShardName(0), table.ShardName(1)
 						}
 						return true
 					}))
@@ -441,9 +443,9 @@ func TestListingCorrectsTheParentsOfAChild(t *testing.T) {
 	bubble(t, 2, func(w *world) {
 		a := w.start("a")
 		w.awaitHeld(5*time.Second, 2, a)
-		low, high := w.aws.Kinesis.Split(testStream, shardName(0))
+		low, high := w.aws.Kinesis.Split(testStream, table.ShardName(0))
 		time.Sleep(time.Second)
-		w.finish(shardName(0), []types.ChildShard{child(low, shardName(0), shardName(1)), child(high, shardName(0))}, a)
+		w.finish(table.ShardName(0), []types.ChildShard{child(low, table.ShardName(0), table.ShardName(1)), child(high, table.ShardName(0))}, a)
 		w.await("both children", 90*time.Second, func() bool { return isHeld(low, a) && isHeld(high, a) })
 		a.stop()
 	})

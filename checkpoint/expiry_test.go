@@ -11,6 +11,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil"
 	"github.com/stretchr/testify/require"
 
+	"kinesis-alerter/checkpoint/table"
 	"kinesis-alerter/internal/fakeaws"
 	"kinesis-alerter/internal/position"
 )
@@ -33,14 +34,14 @@ func TestCrashIsTakenOverAndTheZombieIsFenced(t *testing.T) {
 				leases[id].Commit("100", position.WholeRecord, "", time.Now(), 1)
 			}
 			time.Sleep(2 * time.Second)
-			owner := w.row(heldByA[0])[attrOwner]
+			owner := w.row(heldByA[0])[table.AttrOwner]
 			var fenced atomic.Bool
 			var early atomic.Int32
 			w.aws.DynamoDB.Watch(func(_ string, before, after map[string]any) {
 				switch {
-				case after[attrKey] == keyWorker+fmt.Sprint(owner):
-					fenced.CompareAndSwap(false, after[attrFenced] == true)
-				case before[attrOwner] == owner && after[attrOwner] != owner && !fenced.Load():
+				case after[table.AttrKey] == table.KeyWorker+fmt.Sprint(owner):
+					fenced.CompareAndSwap(false, after[table.AttrFenced] == true)
+				case before[table.AttrOwner] == owner && after[table.AttrOwner] != owner && !fenced.Load():
 					early.Add(1)
 				}
 			})
@@ -67,7 +68,7 @@ func TestCrashIsTakenOverAndTheZombieIsFenced(t *testing.T) {
 			}
 			time.Sleep(3 * time.Second)
 			for id := range leases {
-				require.Equal(w, "500", w.row(id)[attrPosition])
+				require.Equal(w, "500", w.row(id)[table.AttrPosition])
 			}
 			w.await("a back under a new id", 30*time.Second, func() bool { return len(a.held()) == 5 && len(b.held()) == 5 })
 			a.stop()
@@ -120,7 +121,7 @@ func TestWindowBeginsWithTheFirstAttempt(t *testing.T) {
 	bubble(t, 1, func(w *world) {
 		var effect atomic.Int64 // of the last heartbeat
 		w.aws.DynamoDB.Watch(func(_ string, before, after map[string]any) {
-			if key, _ := after[attrKey].(string); strings.HasPrefix(key, keyWorker) && (before == nil || before[attrCounter] != after[attrCounter]) {
+			if key, _ := after[table.AttrKey].(string); strings.HasPrefix(key, table.KeyWorker) && (before == nil || before[table.AttrCounter] != after[table.AttrCounter]) {
 				effect.Store(time.Now().UnixNano())
 			}
 		})
@@ -189,7 +190,7 @@ func TestFencedWorkerRejoins(t *testing.T) {
 		w.awaitHeld(5*time.Second, 2, a)
 		old := a.store.Status().Worker
 		l := a.store.Lease(a.held()[0])
-		self := decodeWorker(mustGet(w, a.store, keyWorker+old), time.Now())
+		self := table.DecodeWorker(mustGet(w, a.store, table.KeyWorker+old), time.Now())
 		moved, err := a.store.watcher.fenceWorker(w.Context(), old, self)
 		require.NoError(w, err)
 		require.Nil(w, moved)
@@ -202,9 +203,9 @@ func TestFencedWorkerRejoins(t *testing.T) {
 	})
 }
 
-func mustGet(w *world, s *Store, key string) item {
+func mustGet(w *world, s *Store, key string) table.Item {
 	w.Helper()
-	it, err := s.table.get(w.Context(), key, true)
+	it, err := s.table.Get(w.Context(), key, true)
 	require.NoError(w, err)
 	return it
 }
@@ -214,7 +215,7 @@ func TestFenceAndHeartbeatExclude(t *testing.T) {
 	bubble(t, 1, func(w *world) {
 		a := w.start("a")
 		w.awaitHeld(5*time.Second, 1, a)
-		moved, err := a.store.watcher.fenceWorker(w.Context(), a.store.Status().Worker, workerRow{}) // an old count
+		moved, err := a.store.watcher.fenceWorker(w.Context(), a.store.Status().Worker, table.Worker{}) // an old count
 		require.NoError(w, err)
 		require.NotNil(w, moved)
 		time.Sleep(10 * time.Second)
@@ -271,7 +272,7 @@ func TestMetricsFollowTheLeases(t *testing.T) {
 	bubble(t, 2, func(w *world) {
 		a := w.start("a")
 		w.awaitHeld(5*time.Second, 2, a)
-		a.store.Lease(shardName(0)).Commit("1", position.WholeRecord, "", time.Now(), 0)
+		a.store.Lease(table.ShardName(0)).Commit("1", position.WholeRecord, "", time.Now(), 0)
 		time.Sleep(2 * time.Second)
 		count := func(name string) int {
 			n, err := testutil.GatherAndCount(a.reg, name)
@@ -356,11 +357,11 @@ func TestShardsOfASilentWorkerCountAsUnread(t *testing.T) {
 		w.await("b has seen what a holds", 15*time.Second, func() bool { return states()[ShardForeign] == 2 })
 		b.store.mu.Lock()
 		for _, p := range b.store.view.peers {
-			p.fenced = true
+			p.Fenced = true
 		}
 		counted := b.store.view.countStates(time.Now())
 		for _, p := range b.store.view.peers {
-			p.fenced = false
+			p.Fenced = false
 		}
 		b.store.mu.Unlock()
 		require.Equal(w, map[ShardState]int{ShardHeld: 2, ShardUnread: 2}, counted)
@@ -409,8 +410,8 @@ func TestClockSkewIsIrrelevant(t *testing.T) {
 		require.Len(w, a.held(), 2)
 		require.Len(w, b.held(), 2)
 		for _, it := range w.aws.DynamoDB.Items(testTable) {
-			if key, _ := it[attrKey].(string); strings.HasPrefix(key, keyWorker) {
-				require.NotContains(w, it, attrCaughtUp)
+			if key, _ := it[table.AttrKey].(string); strings.HasPrefix(key, table.KeyWorker) {
+				require.NotContains(w, it, table.AttrCaughtUp)
 			}
 		}
 		a.stop()
@@ -432,7 +433,7 @@ func TestStoppedStoreIsHarmless(t *testing.T) {
 		_, ok := a.store.Trust()
 		require.False(w, ok)
 		for _, it := range w.aws.DynamoDB.Items(testTable) {
-			require.NotContains(w, it[attrKey], keyWorker)
+			require.NotContains(w, it[table.AttrKey], table.KeyWorker)
 		}
 		require.ErrorIs(w, context.Cause(l.Context()), ErrLeaseReleased)
 	})

@@ -4,6 +4,9 @@ import (
 	"hash/fnv"
 	"strconv"
 	"time"
+
+	"kinesis-alerter/checkpoint/lineage"
+	"kinesis-alerter/checkpoint/table"
 )
 
 const (
@@ -17,18 +20,11 @@ const (
 	clocksDiffer = 5 * time.Second
 )
 
-// report is what one worker knows of the shards that it holds.
-type report struct {
-	arrival  time.Time // the latest arrival of a record in any of them, now or ever; zero: none yet
-	caughtUp time.Time // the time up to which all of them were read; zero: not known
-	covers   string    // of which shards caughtUp speaks
-}
-
 // cover sums shards up, each with the epoch in which it is held, in any order. The worker of a report and its readers
 // come to the same sum when they mean the same shards, and only then is the report about what the reader thinks.
 type cover uint64
 
-func (c *cover) add(shard string, epoch int64) {
+func (c *cover) Add(shard string, epoch int64) {
 	h := fnv.New64a()
 	_, _ = h.Write(strconv.AppendInt([]byte(shard+"@"), epoch, 10)) // a hash never fails
 	*c ^= cover(h.Sum64())
@@ -44,10 +40,10 @@ type reports struct {
 }
 
 // own is the report of this process. It asks the consumer.
-func (r *reports) own() report {
+func (r *reports) own() table.Report {
 	s := r.store
 	if r.ask == nil {
-		return report{}
+		return table.Report{}
 	}
 	covers := func() (cover, bool) {
 		s.mu.Lock()
@@ -55,18 +51,18 @@ func (r *reports) own() report {
 		return s.view.covers()
 	}
 	before, _ := covers()
-	var own report
-	own.arrival, own.caughtUp = r.ask()
+	var own table.Report
+	own.Arrival, own.CaughtUp = r.ask()
 	after, whole := covers()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if v := &s.view; own.arrival.After(v.arrival) {
-		v.arrival = own.arrival
+	if v := &s.view; own.Arrival.After(v.arrival) {
+		v.arrival = own.Arrival
 	}
 	if before != after || !whole { // a shard came, went, or is not yet being read
-		own.caughtUp = time.Time{}
+		own.CaughtUp = time.Time{}
 	}
-	own.covers = after.String()
+	own.Covers = after.String()
 	return own
 }
 
@@ -75,22 +71,11 @@ func (v *view) covers() (sum cover, whole bool) {
 	whole = true
 	for id := range v.leases {
 		if l := v.held(id); l != nil {
-			sum.add(id, l.epoch)
+			sum.Add(id, l.epoch)
 			whole = whole && l.heard
 		}
 	}
 	return sum, whole
-}
-
-// add writes a report into the worker's own row.
-func (r report) add(e *expr) {
-	e.put(attrArrival, num(r.arrival.UnixMilli()), !r.arrival.IsZero())
-	e.put(attrCaughtUp, num(r.caughtUp.UnixMilli()), !r.caughtUp.IsZero())
-	e.put(attrCovers, str(r.covers), !r.caughtUp.IsZero())
-}
-
-func decodeReport(it item, now time.Time) report {
-	return report{covers: short(text(it[attrCovers])), arrival: moment(it[attrArrival], now), caughtUp: moment(it[attrCaughtUp], now)}
 }
 
 // fleetView is the answer of Fleet.
@@ -132,37 +117,37 @@ func (s *Store) AnyPaused() bool {
 
 // fleetAt puts together what is known of all shards. own is the report of this process, latest the time by which records
 // arrive.
-func (v *view) fleetAt(now, latest time.Time, own report) fleetView {
+func (v *view) fleetAt(now, latest time.Time, own table.Report) fleetView {
 	f := fleetView{at: now, arrival: v.arrival}
 	unread := v.me == nil || v.app == nil || v.scanned.IsZero()
-	for id, info := range v.lineage.shards {
+	for id, info := range v.lineage.Shards {
 		if v.app == nil {
 			break
 		}
 		due, read := v.isRead(id, info)
 		unread = unread || !read
 		r := v.rows[id]
-		f.paused = f.paused || r != nil && r.paused && !r.ended() && !info.unlisted()
+		f.paused = f.paused || r != nil && r.Paused && !r.Ended() && !info.Unlisted()
 		if due && (f.decider == "" || id < f.decider) {
 			f.decider = id
 		}
 	}
 	covers := map[string]*cover{}
 	for id, r := range v.rows {
-		if r.owner == "" || r.ended() || v.held(id) != nil {
+		if r.Owner == "" || r.Ended() || v.held(id) != nil {
 			continue
 		}
-		if covers[r.owner] == nil {
-			covers[r.owner] = new(cover)
+		if covers[r.Owner] == nil {
+			covers[r.Owner] = new(cover)
 		}
-		covers[r.owner].add(id, r.epoch)
+		covers[r.Owner].Add(id, r.Epoch)
 	}
-	earliest := func(r report, known bool) {
+	earliest := func(r table.Report, known bool) {
 		switch {
-		case !known || r.caughtUp.IsZero():
+		case !known || r.CaughtUp.IsZero():
 			unread = true
-		case f.caughtUp.IsZero() || r.caughtUp.Before(f.caughtUp):
-			f.caughtUp = r.caughtUp
+		case f.caughtUp.IsZero() || r.CaughtUp.Before(f.caughtUp):
+			f.caughtUp = r.CaughtUp
 		}
 	}
 	for id := range v.leases {
@@ -172,8 +157,8 @@ func (v *view) fleetAt(now, latest time.Time, own report) fleetView {
 		}
 	}
 	for owner, sum := range covers {
-		if p := v.peers[owner]; p != nil && !p.fenced {
-			earliest(p.report, p.covers == sum.String())
+		if p := v.peers[owner]; p != nil && !p.Fenced {
+			earliest(p.Report, p.Covers == sum.String())
 		}
 	}
 	if f.caughtUp.After(latest) { // an older version's, by a machine's clock
@@ -186,23 +171,23 @@ func (v *view) fleetAt(now, latest time.Time, own report) fleetView {
 }
 
 // isRead says of one shard whether it is to be read now, and whether it is, or needs not be.
-func (v *view) isRead(id string, info *shardInfo) (due, read bool) {
+func (v *view) isRead(id string, info *lineage.Shard) (due, read bool) {
 	if v.held(id) != nil {
 		return true, true // whether its consumer has spoken is in the report
 	}
 	r := v.rows[id]
 	switch {
-	case info.unlisted(), r != nil && r.paused:
+	case info.Unlisted(), r != nil && r.Paused:
 		return false, true
 	case v.finished(id):
 		// Its children are to be read now, so they must be known.
-		return false, r == nil || !info.inListing || len(v.lineage.children(id)) > 0
-	case r == nil || r.owner == "":
+		return false, r == nil || !info.InListing || len(v.lineage.Children(id)) > 0
+	case r == nil || r.Owner == "":
 		open := v.gateOpen(id)
 		return open, !open // behind a parent that counts
 	}
-	p := v.peers[r.owner]
-	return true, p != nil && !p.fenced
+	p := v.peers[r.Owner]
+	return true, p != nil && !p.Fenced
 }
 
 // Share is the place of this worker among the live ones, from 0, and their number, by which they divide what the fleet
@@ -218,7 +203,7 @@ func (s *Store) Share() (index, workers int) {
 	}
 	workers = 1
 	for id, p := range s.view.peers {
-		if p.fenced || s.view.retired[id] {
+		if p.Fenced || s.view.retired[id] {
 			continue
 		}
 		workers++

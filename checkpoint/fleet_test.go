@@ -10,6 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"kinesis-alerter/checkpoint/table"
 	"kinesis-alerter/internal/fakeaws"
 	"kinesis-alerter/internal/position"
 )
@@ -66,7 +67,7 @@ func TestFleetOfThreeWorkers(t *testing.T) {
 			return func() bool {
 				return !slices.ContainsFunc(fleet, func(p *process) bool {
 					decider, last, upTo := p.store.Fleet()
-					require.Equal(w, shardName(0), decider)
+					require.Equal(w, table.ShardName(0), decider)
 					return !last.Equal(arrival) || !upTo.Equal(caughtUp)
 				})
 			}
@@ -200,18 +201,18 @@ func TestReportSpeaksOfTheShardsThatAreHeld(t *testing.T) {
 		upTo := func() time.Time {
 			time.Sleep(5 * time.Second)
 			_, _, upTo := a.store.Fleet()
-			require.Equal(w, upTo.IsZero(), w.row(keyWorker + a.store.Status().Worker)[attrCaughtUp] == nil)
+			require.Equal(w, upTo.IsZero(), w.row(table.KeyWorker + a.store.Status().Worker)[table.AttrCaughtUp] == nil)
 			return upTo
 		}
 		require.Zero(w, upTo())
-		a.Commit(shardName(0), "1")
+		a.Commit(table.ShardName(0), "1")
 		require.Zero(w, upTo(), "one shard has not begun")
-		a.Commit(shardName(1), "1")
+		a.Commit(table.ShardName(1), "1")
 		require.NotZero(w, upTo())
-		require.NotZero(w, a.store.reports.own().caughtUp)
-		l := a.store.Lease(shardName(1))
+		require.NotZero(w, a.store.reports.own().CaughtUp)
+		l := a.store.Lease(table.ShardName(1))
 		meanwhile.Store(new(func() { l.end(ErrLeaseLost, eventLost) }))
-		require.Zero(w, a.store.reports.own().caughtUp)
+		require.Zero(w, a.store.reports.own().CaughtUp)
 		a.stop()
 	})
 }
@@ -219,7 +220,7 @@ func TestReportSpeaksOfTheShardsThatAreHeld(t *testing.T) {
 // takes picks the writes that name an owner for a shard.
 func takes(shard string) func(*fakeaws.Request) bool {
 	return func(r *fakeaws.Request) bool {
-		return bytes.Contains(r.Body, []byte(shard)) && bytes.Contains(r.Body, []byte(attrOwner))
+		return bytes.Contains(r.Body, []byte(shard)) && bytes.Contains(r.Body, []byte(table.AttrOwner))
 	}
 }
 
@@ -229,8 +230,8 @@ func TestNoReportNoAttributes(t *testing.T) {
 		a := w.start("a")
 		w.awaitHeld(5*time.Second, 1, a)
 		time.Sleep(20 * time.Second)
-		row := w.row(keyWorker + a.store.Status().Worker)
-		for _, attr := range []string{attrArrival, attrCaughtUp, attrCovers} {
+		row := w.row(table.KeyWorker + a.store.Status().Worker)
+		for _, attr := range []string{table.AttrArrival, table.AttrCaughtUp, table.AttrCovers} {
 			require.NotContains(w, row, attr)
 		}
 		_, last, upTo := a.store.Fleet()
@@ -357,11 +358,11 @@ func TestAPeerWasHeardWhenItWrote(t *testing.T) {
 		b.stop()
 	})
 	bubble(t, 1, func(w *world) {
-		old := &peer{workerRow: workerRow{id: "old"}, since: time.Now()}
+		old := &peer{Worker: table.Worker{ID: "old"}, since: time.Now()}
 		require.Zero(w, old.heard())
 		old.moved = true
 		require.Equal(w, old.since, old.heard())
-		ahead := &peer{workerRow: workerRow{beat: time.Now().Add(time.Hour)}, since: time.Now()}
+		ahead := &peer{Worker: table.Worker{Beat: time.Now().Add(time.Hour)}, since: time.Now()}
 		require.Equal(w, ahead.since, ahead.heard(), "its clock is ahead")
 	})
 }
@@ -373,13 +374,13 @@ func TestConfigHash(t *testing.T) {
 	s := &Store{cfg: Config{Table: "t"}}
 	s.agreement = agreement{store: s, config: func() []byte { return text }}
 	require.Empty(t, s.agreement.configHash(), "before the application is known")
-	s.view.app = &application{streamARN: "arn", generation: "g"}
+	s.view.app = &table.Application{StreamARN: "arn", Generation: "g"}
 	first := s.agreement.configHash()
 	require.Len(t, first, 32)
 	require.Equal(t, first, s.agreement.configHash())
-	s.view.app.generation = "other"
+	s.view.app.Generation = "other"
 	require.NotEqual(t, first, s.agreement.configHash(), "the key is the application's own")
-	s.view.app.generation, text = "g", []byte("other rules")
+	s.view.app.Generation, text = "g", []byte("other rules")
 	require.NotEqual(t, first, s.agreement.configHash())
 	text = nil
 	require.Empty(t, s.agreement.configHash())

@@ -8,6 +8,9 @@ import (
 
 	ddb "github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/stretchr/testify/require"
+
+	"kinesis-alerter/checkpoint/saved"
+	"kinesis-alerter/checkpoint/table"
 )
 
 // FuzzRows: rows are data from strangers. Whatever stands in one, reading it ends with a row or with an error, and times and numbers
@@ -15,25 +18,25 @@ import (
 func FuzzRows(f *testing.F) {
 	f.Add("leaseKey S shardId-000000000000\nleaseEpoch N 7\nleaseOwner S a")
 	for name, value := range hostileValues() {
-		if text := text(value) + numberText(value); text != "" {
-			f.Add(attrCaughtUp + " N " + text + "\n" + attrState + " S " + text + "\n" + attrPosition + " S " + name)
+		if text := table.Text(value) + table.NumberText(value); text != "" {
+			f.Add(table.AttrCaughtUp + " N " + text + "\n" + table.AttrState + " S " + text + "\n" + table.AttrPosition + " S " + name)
 		}
 	}
 	for _, attr := range []string{
-		attrKey, attrOwner, attrEpoch, attrPosition, attrSub, attrResolved, attrOffers, attrCaughtUp, attrLoad, attrParents, attrLast, attrLastSub,
-		attrRewinds, attrStartAt, attrState, attrStateChunks, attrStateSum, attrStateBytes, attrStateAt, attrStateSub, attrStateGeneration,
-		attrCounter, attrArrival, attrCovers, attrVersion, attrConfig, attrBeat, attrCreated, attrT0, attrMark, attrKeepsake,
+		table.AttrKey, table.AttrOwner, table.AttrEpoch, table.AttrPosition, table.AttrSub, table.AttrResolved, table.AttrOffers, table.AttrCaughtUp, table.AttrLoad, table.AttrParents, table.AttrLast, table.AttrLastSub,
+		table.AttrRewinds, table.AttrStartAt, table.AttrState, table.AttrStateChunks, table.AttrStateSum, table.AttrStateBytes, table.AttrStateAt, table.AttrStateSub, table.AttrStateGeneration,
+		table.AttrCounter, table.AttrArrival, table.AttrCovers, table.AttrVersion, table.AttrConfig, table.AttrBeat, table.AttrCreated, table.AttrT0, table.AttrMark, table.AttrKeepsake,
 	} {
 		f.Add(attr + " S x\n" + attr + " N 1\n" + attr + " L x")
 	}
 	f.Fuzz(func(t *testing.T, input string) {
-		it := item{}
+		it := table.Item{}
 		for line := range strings.SplitSeq(input, "\n") {
 			name, rest, _ := strings.Cut(line, " ")
 			kind, value, _ := strings.Cut(rest, " ")
 			switch kind {
 			case "S":
-				it[name] = str(value)
+				it[name] = table.Str(value)
 			case "N":
 				it[name] = &ddb.AttributeValueMemberN{Value: value}
 			case "B":
@@ -41,22 +44,22 @@ func FuzzRows(f *testing.F) {
 			case "SS":
 				it[name] = &ddb.AttributeValueMemberSS{Value: strings.Split(value, ",")}
 			case "L":
-				it[name] = &ddb.AttributeValueMemberL{Value: []ddb.AttributeValue{str(value), nil}}
+				it[name] = &ddb.AttributeValueMemberL{Value: []ddb.AttributeValue{table.Str(value), nil}}
 			case "NIL":
 				it[name] = nil
 			}
 		}
 		now := time.Date(2026, 11, 22, 9, 0, 0, 0, time.UTC)
-		if r, err := decodeRow(it, now); err == nil {
-			_, err := json.Marshal([]any{r.caughtUp, r.load, r.startAt, r.id, r.owner, r.parents})
+		if r, err := table.DecodeRow(it, now); err == nil {
+			_, err := json.Marshal([]any{r.CaughtUp, r.Load, r.StartAt, r.ID, r.Owner, r.Parents})
 			require.NoError(t, err)
 		}
-		w := decodeWorker(it, now)
-		_, err := json.Marshal([]any{w.beat, w.id, w.version, w.arrival})
+		w := table.DecodeWorker(it, now)
+		_, err := json.Marshal([]any{w.Beat, w.ID, w.Version, w.Arrival})
 		require.NoError(t, err)
-		_, _ = decodeApplication(it, now)
-		_, _ = decodeChunk(it, decodeSnapshot(it))
+		_, _ = table.DecodeApplication(it, now)
+		_, _ = saved.DecodeChunk(it, table.DecodeSaved(it))
 		_, _ = javaRow(it), goRow(it)
-		_, _ = decodeShards(input)
+		_, _ = table.DecodeShards(input)
 	})
 }

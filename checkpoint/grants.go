@@ -3,6 +3,8 @@ package checkpoint
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"go.uber.org/zap"
@@ -20,7 +22,7 @@ func (s *Store) Grants(ctx context.Context) []string {
 		for _, l := range s.view.leases {
 			waiting = waiting || l.state == leaseGranted
 		}
-		ids, changed := sortedKeys(s.view.leases), s.changed
+		ids, changed := slices.Sorted(maps.Keys(s.view.leases)), s.changed
 		s.mu.Unlock()
 		if waiting {
 			return ids
@@ -57,7 +59,7 @@ func (l *Lease) Trusted() error {
 	defer s.mu.Unlock()
 	switch {
 	case l.state == leaseOver:
-		return fmt.Errorf("shard %s: %w", l.shard, cause(l.ctx))
+		return fmt.Errorf("shard %s: %w", l.shard, context.Cause(l.ctx))
 	case l.worker != s.view.me || !s.view.me.window.open(time.Now()):
 		return fmt.Errorf("shard %s: %w", l.shard, ErrLeaseLost)
 	}

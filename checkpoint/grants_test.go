@@ -9,6 +9,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
 	"github.com/stretchr/testify/require"
 
+	tablepkg "kinesis-alerter/checkpoint/table"
 	"kinesis-alerter/internal/fakeaws"
 	"kinesis-alerter/internal/position"
 )
@@ -33,7 +34,7 @@ func TestTakeStartsOneConsumer(t *testing.T) {
 		s, stop := w.bare("a")
 		require.Len(w, s.Grants(w.Context()), 1)
 		w.aws.Faults.Add(fakeaws.Throttle(fakeaws.ServiceDynamoDB, "")) // it needs no answer of the table
-		first := s.Lease(shardName(0))
+		first := s.Lease(tablepkg.ShardName(0))
 		require.True(w, first.Take())
 		require.False(w, first.Take())
 		require.NoError(w, first.Trusted())
@@ -42,7 +43,7 @@ func TestTakeStartsOneConsumer(t *testing.T) {
 		require.ErrorIs(w, first.Trusted(), ErrLeaseReleased)
 		require.Len(w, s.Grants(w.Context()), 1) // granted again
 		require.False(w, first.Take())
-		require.True(w, s.Lease(shardName(0)).Take())
+		require.True(w, s.Lease(tablepkg.ShardName(0)).Take())
 		stop()
 	})
 }
@@ -52,10 +53,10 @@ func TestDefect14RenewalsDoNotTouchTheRow(t *testing.T) {
 	bubble(t, 1, func(w *world) {
 		a := w.start("a")
 		w.awaitHeld(5*time.Second, 1, a)
-		l := a.store.Lease(shardName(0))
+		l := a.store.Lease(tablepkg.ShardName(0))
 		var over atomic.Bool
 		w.aws.DynamoDB.Watch(func(table string, _, now map[string]any) {
-			if !over.Load() && table == testTable && now[attrKey] == shardName(0) {
+			if !over.Load() && table == testTable && now[tablepkg.AttrKey] == tablepkg.ShardName(0) {
 				w.Errorf("the row was written: %v", now)
 			}
 		})
@@ -75,14 +76,14 @@ func TestDefect15AcquisitionKeepsTheCheckpoint(t *testing.T) {
 		w.awaitHeld(5*time.Second, 1, a)
 		s, stop := w.bare("b") // has read the table while no checkpoint was there
 		time.Sleep(time.Second)
-		l := a.store.Lease(shardName(0))
+		l := a.store.Lease(tablepkg.ShardName(0))
 		l.Commit("900", position.WholeRecord, "", time.Now(), 0)
 		a.stop()
-		w.await("b has it", 5*time.Second, func() bool { return s.Lease(shardName(0)) != nil })
-		from, _, _ := s.Lease(shardName(0)).Start()
+		w.await("b has it", 5*time.Second, func() bool { return s.Lease(tablepkg.ShardName(0)) != nil })
+		from, _, _ := s.Lease(tablepkg.ShardName(0)).Start()
 		require.Equal(w, types.ShardIteratorTypeAfterSequenceNumber, from.Type)
 		require.Equal(w, "900", *from.SequenceNumber)
-		require.Equal(w, "900", w.row(shardName(0))[attrPosition])
+		require.Equal(w, "900", w.row(tablepkg.ShardName(0))[tablepkg.AttrPosition])
 		stop()
 	})
 }
@@ -94,7 +95,7 @@ func TestDefects16And19NobodyStealsALiveShard(t *testing.T) {
 		w.awaitHeld(5*time.Second, 4, a)
 		owners := map[string]bool{}
 		w.aws.DynamoDB.Watch(func(_ string, _, now map[string]any) {
-			if o, ok := now[attrOwner].(string); ok {
+			if o, ok := now[tablepkg.AttrOwner].(string); ok {
 				owners[o] = true
 			}
 		})
@@ -121,7 +122,7 @@ func TestNoSecondConsumerBeforeTheFirstIsGone(t *testing.T) {
 	bubble(t, 1, func(w *world) {
 		s, stop := w.bare("a")
 		s.Grants(w.Context())
-		l := s.Lease(shardName(0))
+		l := s.Lease(tablepkg.ShardName(0))
 		require.True(w, l.Take())
 		remove := w.aws.Faults.Add(fakeaws.Fault{Service: fakeaws.ServiceDynamoDB, Kind: fakeaws.BlackHole})
 		<-l.Context().Done()

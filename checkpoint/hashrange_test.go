@@ -12,6 +12,9 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/kinesis"
 	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
 	"github.com/stretchr/testify/require"
+
+	"kinesis-alerter/checkpoint/lineage"
+	"kinesis-alerter/checkpoint/table"
 )
 
 // Where the service puts a record is what a shard's range says, for the shards of a stream and for those that a split made of them,
@@ -33,7 +36,7 @@ func TestRangesAreWhereTheServicePutsARecord(t *testing.T) {
 						for _, id := range a.held() {
 							keys := a.store.Lease(id).keysLocked()
 							hash := md5.Sum([]byte(key)) //nolint:gosec // as Kinesis does
-							require.Equal(w, id == *out.ShardId, keys.holds(hash), "%s in %s, of %s", key, *out.ShardId, id)
+							require.Equal(w, id == *out.ShardId, keys.Holds(hash), "%s in %s, of %s", key, *out.ShardId, id)
 						}
 						heirs := 0
 						for _, id := range children {
@@ -46,17 +49,17 @@ func TestRangesAreWhereTheServicePutsARecord(t *testing.T) {
 					}
 				}
 				check()
-				low, high := w.aws.Kinesis.Split(testStream, shardName(1))
+				low, high := w.aws.Kinesis.Split(testStream, table.ShardName(1))
 				var children []types.ChildShard
 				if tell {
 					children = []types.ChildShard{w.childOf(low), w.childOf(high)}
 				}
-				w.finish(shardName(1), children, a)
+				w.finish(table.ShardName(1), children, a)
 				w.awaitHeld(5*time.Second, 4, a)
 				check(low, high)
 				for _, pair := range [][]string{{low, high}, {high, low}} {
 					parents, siblings := a.store.Lease(pair[0]).Family()
-					require.Equal(w, []string{shardName(1)}, parents)
+					require.Equal(w, []string{table.ShardName(1)}, parents)
 					require.Equal(w, pair[1:], siblings)
 				}
 				a.stop()
@@ -73,7 +76,7 @@ func (w *world) childOf(id string) types.ChildShard {
 	require.NoError(w, err)
 	for i := range out.Shards {
 		if s := &out.Shards[i]; *s.ShardId == id {
-			return types.ChildShard{ShardId: s.ShardId, ParentShards: parentsOf(s), HashKeyRange: s.HashKeyRange}
+			return types.ChildShard{ShardId: s.ShardId, ParentShards: lineage.ParentsOf(s), HashKeyRange: s.HashKeyRange}
 		}
 	}
 	require.Fail(w, "no shard "+id)
@@ -91,13 +94,13 @@ func TestUnknownRangeOwnsEverything(t *testing.T) {
 		"reversed": {StartingHashKey: aws.String("2"), EndingHashKey: aws.String("1")},
 		"negative": {StartingHashKey: aws.String("-1"), EndingHashKey: aws.String("1")},
 	} {
-		h := hashRangeOf(r)
-		require.False(t, h.known, name)
-		require.True(t, h.holds(x), name)
+		h := lineage.HashRangeOf(r)
+		require.False(t, h.Known, name)
+		require.True(t, h.Holds(x), name)
 	}
-	h := hashRangeOf(&types.HashKeyRange{StartingHashKey: aws.String("0"), EndingHashKey: aws.String("1")})
-	require.False(t, h.holds(x))
-	h = hashRangeOf(&types.HashKeyRange{StartingHashKey: aws.String("0"), EndingHashKey: aws.String("340282366920938463463374607431768211455")})
-	require.True(t, h.known)
-	require.True(t, h.holds(x))
+	h := lineage.HashRangeOf(&types.HashKeyRange{StartingHashKey: aws.String("0"), EndingHashKey: aws.String("1")})
+	require.False(t, h.Holds(x))
+	h = lineage.HashRangeOf(&types.HashKeyRange{StartingHashKey: aws.String("0"), EndingHashKey: aws.String("340282366920938463463374607431768211455")})
+	require.True(t, h.Known)
+	require.True(t, h.Holds(x))
 }

@@ -3,6 +3,8 @@ package checkpoint
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -10,6 +12,8 @@ import (
 	ddb "github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/stretchr/testify/require"
 
+	"kinesis-alerter/checkpoint/lineage"
+	tablepkg "kinesis-alerter/checkpoint/table"
 	"kinesis-alerter/internal/position"
 )
 
@@ -26,12 +30,12 @@ func hostileValues() map[string]ddb.AttributeValue {
 		"32 bits":             number("4294967295"),
 		"a fraction":          number("1.5"),
 		"zero":                number("0"),
-		"a long text":         str(strings.Repeat("9", 90_000)),
-		"a terminal's text":   str("\x1b]0;owned\x07\x1b[2J\u009b31m\u202e\nforged"),
-		"a far year":          str("9999-12-31T23:59:59-12:00"),
+		"a long text":         tablepkg.Str(strings.Repeat("9", 90_000)),
+		"a terminal's text":   tablepkg.Str("\x1b]0;owned\x07\x1b[2J\u009b31m\u202e\nforged"),
+		"a far year":          tablepkg.Str("9999-12-31T23:59:59-12:00"),
 		"true":                &ddb.AttributeValueMemberBOOL{Value: true},
 		"null":                &ddb.AttributeValueMemberNULL{Value: true},
-		"a list":              &ddb.AttributeValueMemberL{Value: []ddb.AttributeValue{num(1), str(only)}},
+		"a list":              &ddb.AttributeValueMemberL{Value: []ddb.AttributeValue{tablepkg.Num(1), tablepkg.Str(only)}},
 		"bytes":               &ddb.AttributeValueMemberB{Value: []byte{0xff, 0xfe}},
 		"a set":               &ddb.AttributeValueMemberSS{Value: []string{"a", "b", "c"}},
 	}
@@ -42,13 +46,13 @@ func hostileValues() map[string]ddb.AttributeValue {
 func TestHostileRows(t *testing.T) {
 	t.Parallel()
 	shard := []string{
-		attrOwner, attrEpoch, attrPosition, attrSub, attrResolved, attrOffers, attrCaughtUp, attrLoad, attrParents, attrLast, attrLastSub,
-		attrRewinds, attrStartAt, attrState, attrStateChunks, attrStateSum, attrStateBytes, attrStateAt, attrStateSub, attrStateGeneration,
+		tablepkg.AttrOwner, tablepkg.AttrEpoch, tablepkg.AttrPosition, tablepkg.AttrSub, tablepkg.AttrResolved, tablepkg.AttrOffers, tablepkg.AttrCaughtUp, tablepkg.AttrLoad, tablepkg.AttrParents, tablepkg.AttrLast, tablepkg.AttrLastSub,
+		tablepkg.AttrRewinds, tablepkg.AttrStartAt, tablepkg.AttrState, tablepkg.AttrStateChunks, tablepkg.AttrStateSum, tablepkg.AttrStateBytes, tablepkg.AttrStateAt, tablepkg.AttrStateSub, tablepkg.AttrStateGeneration,
 	}
-	worker := []string{attrCounter, attrArrival, attrCaughtUp, attrCovers, attrVersion, attrConfig, attrBeat}
+	worker := []string{tablepkg.AttrCounter, tablepkg.AttrArrival, tablepkg.AttrCaughtUp, tablepkg.AttrCovers, tablepkg.AttrVersion, tablepkg.AttrConfig, tablepkg.AttrBeat}
 	for row, attrs := range map[string][]string{
-		only: shard, keyWorker + "zz": worker, keyFleet: {attrCounter},
-		keyApplication: {attrCreated, attrT0, attrMark, attrKeepsake},
+		only: shard, tablepkg.KeyWorker + "zz": worker, tablepkg.KeyFleet: {tablepkg.AttrCounter},
+		tablepkg.KeyApplication: {tablepkg.AttrCreated, tablepkg.AttrT0, tablepkg.AttrMark, tablepkg.AttrKeepsake},
 	} {
 		for _, attr := range attrs {
 			t.Run(strings.Trim(row, "#")+" "+attr, func(t *testing.T) {
@@ -68,7 +72,7 @@ func hostileRow(t *testing.T, key, attr string, value ddb.AttributeValue) {
 		w.awaitHeld(5*time.Second, 1, a)
 		require.NoError(w, w.save(a, only, "100", stateOf(1)))
 		a.stop()
-		w.edit(key, func(e *expr) { e.setAttr(attr, value) })
+		w.edit(key, func(e *tablepkg.Write) { e.Set(attr, value) })
 		b := w.startSmall("b")
 		w.await("the shard is read", time.Minute, func() bool { return b.store.Lease(only) != nil })
 		showable(w, b.store.Status())
@@ -81,7 +85,7 @@ func hostileRow(t *testing.T, key, attr string, value ddb.AttributeValue) {
 			l.Lost(time.Now()) // as the reader does with what Kinesis refuses
 			l.Commit("200", position.WholeRecord, "", time.Now(), 0)
 		}
-		w.await("progress is stored", time.Minute, func() bool { return w.row(only)[attrPosition] == "200" })
+		w.await("progress is stored", time.Minute, func() bool { return w.row(only)[tablepkg.AttrPosition] == "200" })
 		b.stop()
 	})
 }
@@ -111,10 +115,10 @@ func TestRowsThatDescendFromThemselves(t *testing.T) {
 				w.awaitHeld(5*time.Second, 2, a)
 				a.stop()
 				for id, parents := range claims {
-					w.edit(id, func(e *expr) {
-						e.setAttr(attrParents, &ddb.AttributeValueMemberSS{Value: parents})
-						e.removeAttr(attrPosition)
-						e.removeAttr(attrSub)
+					w.edit(id, func(e *tablepkg.Write) {
+						e.Set(tablepkg.AttrParents, &ddb.AttributeValueMemberSS{Value: parents})
+						e.Remove(tablepkg.AttrPosition)
+						e.Remove(tablepkg.AttrSub)
 					})
 				}
 				table, err := w.admin().Table(w.Context())
@@ -132,9 +136,9 @@ func TestRowsThatDescendFromThemselves(t *testing.T) {
 					require.Equal(w, IncidentParents, i.Kind)
 					named = append(named, i.Shard)
 				}
-				require.ElementsMatch(w, sortedKeys(claims), named)
+				require.ElementsMatch(w, slices.Sorted(maps.Keys(claims)), named)
 				w.await("the rows are written anew", 20*time.Second, func() bool {
-					return w.row(only)[attrParents] == nil && w.row(second)[attrParents] == nil
+					return w.row(only)[tablepkg.AttrParents] == nil && w.row(second)[tablepkg.AttrParents] == nil
 				})
 				time.Sleep(30 * time.Second)
 				require.Len(w, b.store.Status().Incidents, len(claims), "told once")
@@ -150,8 +154,8 @@ func TestParentsOfRowsAreClaims(t *testing.T) {
 		a := w.start("a")
 		w.awaitHeld(5*time.Second, 2, a)
 		a.stop()
-		w.edit("shardId-000000000001", func(e *expr) { // not read to its end, so a parent to wait for
-			e.setAttr(attrParents, &ddb.AttributeValueMemberSS{Value: []string{only}})
+		w.edit("shardId-000000000001", func(e *tablepkg.Write) { // not read to its end, so a parent to wait for
+			e.Set(tablepkg.AttrParents, &ddb.AttributeValueMemberSS{Value: []string{only}})
 		})
 		b := w.start("b")
 		w.awaitHeld(5*time.Second, 2, b)
@@ -160,15 +164,15 @@ func TestParentsOfRowsAreClaims(t *testing.T) {
 		}
 		b.stop()
 	})
-	l := newLineage() // of a shard that no listing shows any more
-	l.claimed("x", []string{"y"})
-	l.claimed("y", []string{"x"})
-	require.True(t, l.gateOpen("x", nil, &origin{}, Start{}), "a circle is waited for by nobody")
-	l = newLineage()
-	l.claimed("x", []string{"y"})
-	require.False(t, l.gateOpen("x", nil, &origin{}, Start{}))
-	l.learn("x", nil)
-	require.True(t, l.gateOpen("x", nil, &origin{}, Start{}), "the stream's word counts, also when it comes later")
+	l := lineage.New() // of a shard that no listing shows any more
+	l.Claimed("x", []string{"y"})
+	l.Claimed("y", []string{"x"})
+	require.True(t, l.GateOpen("x", nil, &tablepkg.Origin{}, tablepkg.Start{}), "a circle is waited for by nobody")
+	l = lineage.New()
+	l.Claimed("x", []string{"y"})
+	require.False(t, l.GateOpen("x", nil, &tablepkg.Origin{}, tablepkg.Start{}))
+	l.Learn("x", nil)
+	require.True(t, l.GateOpen("x", nil, &tablepkg.Origin{}, tablepkg.Start{}), "the stream's word counts, also when it comes later")
 }
 
 func TestShardsOfAnApplicationAreBounded(t *testing.T) {
@@ -176,12 +180,12 @@ func TestShardsOfAnApplicationAreBounded(t *testing.T) {
 		"0-18446744073709551615", "18446744073709551000-18446744073709551615", strings.Repeat("0-262142,", 2) + "300000-500000", "5-2",
 		"x" + strings.Repeat(",0-99999999", 3),
 	} {
-		_, err := decodeShards(s)
+		_, err := tablepkg.DecodeShards(s)
 		require.Error(t, err, s)
 	}
-	ids, err := decodeShards("0-9,12,odd")
+	ids, err := tablepkg.DecodeShards("0-9,12,odd")
 	require.NoError(t, err)
 	require.Len(t, ids, 12)
-	require.Equal(t, "odd,0-9,12", encodeShards(ids))
-	require.Contains(t, ids, fmt.Sprintf("%s%012d", shardPrefix, 12))
+	require.Equal(t, "odd,0-9,12", tablepkg.EncodeShards(ids))
+	require.Contains(t, ids, fmt.Sprintf("%s%012d", tablepkg.ShardPrefix, 12))
 }

@@ -9,6 +9,8 @@ import (
 	"github.com/aws/smithy-go"
 	"go.uber.org/zap"
 
+	"kinesis-alerter/checkpoint/lineage"
+	"kinesis-alerter/checkpoint/table"
 	"kinesis-alerter/internal/position"
 )
 
@@ -29,7 +31,7 @@ type identity struct {
 type otherIdentity struct {
 	identity
 
-	seen sighting
+	seen lineage.Sighting
 }
 
 // note takes a summary in that names another stream.
@@ -37,11 +39,11 @@ func (o *otherIdentity) note(id identity, at time.Time) {
 	if o.identity != id {
 		*o = otherIdentity{identity: id}
 	}
-	o.seen.add(at)
+	o.seen.Add(at)
 }
 
 // twice reports whether two answers said so.
-func (o *otherIdentity) twice() bool { return o.seen.any() && o.seen.to.Sub(o.seen.from) >= secondLook }
+func (o *otherIdentity) twice() bool { return o.seen.Any() && o.seen.To.Sub(o.seen.From) >= secondLook }
 
 // sameShards reports whether a listing is of the stream to which these shards belong: first are the starting sequence
 // numbers that were listed before, and positions the checkpoints. A stream that was made anew has higher ones.
@@ -64,7 +66,7 @@ func sameShards(shards []types.Shard, first map[string]string, positions map[str
 
 // sameIdentity compares a summary with #application. A summary that names another stream is believed when two say so and
 // no shard shows that it is the same one; else #application is corrected once it has said so for a minute.
-func (o *opener) sameIdentity(ctx context.Context, app *application, id identity) error {
+func (o *opener) sameIdentity(ctx context.Context, app *table.Application, id identity) error {
 	s := o.store
 	refusal := o.sameStream(app, id.arn, id.created)
 	s.mu.Lock()
@@ -74,11 +76,11 @@ func (o *opener) sameIdentity(ctx context.Context, app *application, id identity
 		return nil
 	}
 	o.other.note(id, time.Now())
-	twice, corrected := o.other.twice(), o.other.seen.confirmed()
-	first := map[string]string{app.shard.id: app.shard.first}
-	for id, info := range s.view.lineage.shards {
-		if s.view.app != nil && info.first != "" { // listed while the summary agreed
-			first[id] = info.first
+	twice, corrected := o.other.twice(), o.other.seen.Confirmed()
+	first := map[string]string{app.Shard.ID: app.Shard.First}
+	for id, info := range s.view.lineage.Shards {
+		if s.view.app != nil && info.First != "" { // listed while the summary agreed
+			first[id] = info.First
 		}
 	}
 	s.mu.Unlock()
@@ -103,37 +105,37 @@ func (o *opener) sameIdentity(ctx context.Context, app *application, id identity
 }
 
 // correctIdentity writes what the summary has said for a minute into #application.
-func (o *opener) correctIdentity(ctx context.Context, app *application, id identity) error {
+func (o *opener) correctIdentity(ctx context.Context, app *table.Application, id identity) error {
 	s := o.store
-	e := &expr{}
-	e.ifEqual(attrTable, str(app.generation))
-	e.ifEqual(attrStream, str(app.streamARN))
-	if app.streamCreated != 0 { // else it is none, and whatever it is goes
-		e.ifEqual(attrCreated, num(app.streamCreated))
+	e := &table.Write{}
+	e.IfEqual(table.AttrTable, table.Str(app.Generation))
+	e.IfEqual(table.AttrStream, table.Str(app.StreamARN))
+	if app.StreamCreated != 0 { // else it is none, and whatever it is goes
+		e.IfEqual(table.AttrCreated, table.Num(app.StreamCreated))
 	}
-	e.setAttr(attrStream, str(id.arn))
-	e.setAttr(attrCreated, num(id.created))
-	if _, err := s.table.update(ctx, keyApplication, e); err != nil {
+	e.Set(table.AttrStream, table.Str(id.arn))
+	e.Set(table.AttrCreated, table.Num(id.created))
+	if _, err := s.table.Update(ctx, table.KeyApplication, e); err != nil {
 		return err
 	}
 	s.log.Warn("the identity of the stream in the lease table was wrong and is corrected", zap.String("arn", id.arn), zap.Int64("created", id.created))
-	app.streamARN, app.streamCreated = id.arn, id.created
+	app.StreamARN, app.StreamCreated = id.arn, id.created
 	return nil
 }
 
 // firstPositions are the checkpoints of the first page of the table: one of them suffices.
 func (o *opener) firstPositions(ctx context.Context) (map[string]position.Position, error) {
-	page, err := o.store.table.page(ctx, nil)
+	page, err := o.store.table.Page(ctx, nil)
 	if err != nil {
 		return nil, err
 	}
 	out := map[string]position.Position{}
 	for _, it := range page.Items {
-		if !isShardKey(text(it[attrKey])) {
+		if !table.IsShardKey(table.Text(it[table.AttrKey])) {
 			continue
 		}
-		if r, err := decodeRow(it, time.Now()); err == nil {
-			out[r.id] = r.position
+		if r, err := table.DecodeRow(it, time.Now()); err == nil {
+			out[r.ID] = r.Position
 		}
 	}
 	return out, nil
@@ -185,7 +187,7 @@ func (o *opener) firstListing(ctx context.Context) (shards []types.Shard, closed
 func closedIn(shards []types.Shard) map[string]bool {
 	out := map[string]bool{}
 	for i := range shards {
-		if !isOpen(&shards[i]) {
+		if !lineage.IsOpen(&shards[i]) {
 			out[aws.ToString(shards[i].ShardId)] = true
 		}
 	}
@@ -194,5 +196,5 @@ func closedIn(shards []types.Shard) map[string]bool {
 
 // inconsistent is a fault of answers that are well-formed and cannot be true together. It is waited out.
 func inconsistent(permission, stream, code, message string) error {
-	return fault(permission, "stream "+stream, &smithy.GenericAPIError{Code: code, Message: message})
+	return table.Fault(permission, "stream "+stream, &smithy.GenericAPIError{Code: code, Message: message})
 }

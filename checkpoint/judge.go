@@ -8,6 +8,8 @@ import (
 	"go.uber.org/zap"
 	"golang.org/x/sync/errgroup"
 
+	"kinesis-alerter/checkpoint/lineage"
+	"kinesis-alerter/checkpoint/table"
 	"kinesis-alerter/internal/guard"
 )
 
@@ -16,7 +18,7 @@ import (
 func (c *catalog) judge(ctx context.Context) (unsure bool) {
 	s := c.store
 	s.mu.Lock()
-	missing := s.view.lineage.missing()
+	missing := s.view.lineage.Missing()
 	doubtful := s.view.doubtfulEnds(time.Now())
 	skipped := s.view.wronglySkipped()
 	s.mu.Unlock()
@@ -27,41 +29,6 @@ func (c *catalog) judge(ctx context.Context) (unsure bool) {
 		unsure = c.undoSkips(ctx) || unsure
 	}
 	return unsure
-}
-
-// missing are the shards to ask Kinesis about: known ones that were absent for a minute, and parents that no listing
-// ever held, which are past the retention if Kinesis does not know them either.
-func (l *lineage) missing() []string {
-	ask := map[string]bool{}
-	for id, s := range l.shards {
-		if s.absent.confirmed() && !s.gone {
-			ask[id] = true
-		}
-		if !s.inListing || s.absent.any() {
-			continue
-		}
-		for _, p := range s.parents {
-			if l.shards[p] == nil && !l.trimmed[p] {
-				ask[p] = true
-			}
-		}
-	}
-	return sortedKeys(ask)
-}
-
-// sought notes what Kinesis said of a shard that listings do not show.
-func (l *lineage) sought(id string, found bool) {
-	if s := l.shards[id]; s != nil {
-		if s.absent.confirmed() { // it may have been listed meanwhile
-			s.gone, s.found = !found, found
-		}
-		return
-	}
-	if found {
-		l.shard(id).found = true // unlisted, and there: read it before its children
-		return
-	}
-	l.trimmed[id] = true
 }
 
 // seek asks Kinesis for shards that are not listed.
@@ -76,7 +43,7 @@ func (c *catalog) seek(ctx context.Context, ids []string) (unsure bool) {
 				found, err := s.stream.exists(ctx, id)
 				if answers[i] = err; err == nil {
 					s.mu.Lock()
-					s.view.lineage.sought(id, found)
+					s.view.lineage.Sought(id, found)
 					s.mu.Unlock()
 				}
 				return nil
@@ -102,20 +69,20 @@ func (c *catalog) dropGone() {
 	s := c.store
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for id, info := range s.view.lineage.shards {
+	for id, info := range s.view.lineage.Shards {
 		r, l := s.view.rows[id], s.view.leases[id]
-		if !info.gone || info.told || r == nil || r.ended() {
+		if !info.Gone || info.Told || r == nil || r.Ended() {
 			continue
 		}
 		held := l != nil && l.state != leaseOver
-		if !held && s.view.liveOwner(r.owner, time.Now()) != "" {
+		if !held && s.view.liveOwner(r.Owner, time.Now()) != "" {
 			continue // its holder tells
 		}
-		info.told = true
+		info.Told = true
 		s.m.gaps.WithLabelValues("true").Inc()
-		s.incidents.add(IncidentGone, id, r.position.Sequence)
+		s.incidents.add(IncidentGone, id, r.Position.Sequence)
 		s.log.Error("the stream has lost a shard before it was read to its end, what was left in it is lost",
-			zap.String("shard", id), zap.String("checkpoint", r.position.Sequence))
+			zap.String("shard", id), zap.String("checkpoint", r.Position.Sequence))
 		if held {
 			l.cancel(ErrShardGone) // its consumer ends and Release releases the row
 		}
@@ -123,19 +90,19 @@ func (c *catalog) dropGone() {
 }
 
 // doubtfulEnds are the rows at SHARD_END of shards that listings show open, for a minute now.
-func (v *view) doubtfulEnds(now time.Time) []*row {
-	var out []*row
-	for id, info := range v.lineage.shards {
+func (v *view) doubtfulEnds(now time.Time) []*table.Row {
+	var out []*table.Row
+	for id, info := range v.lineage.Shards {
 		r := v.rows[id]
-		if r == nil || !r.ended() || !info.open.any() {
-			info.contradiction = sighting{}
+		if r == nil || !r.Ended() || !info.Open.Any() {
+			info.Contradiction = lineage.Sighting{}
 			continue
 		}
-		info.contradiction.add(now)
-		if info.contradiction.confirmed() {
+		info.Contradiction.Add(now)
+		if info.Contradiction.Confirmed() {
 			out = append(out, r)
 		}
 	}
-	slices.SortFunc(out, func(a, b *row) int { return compareIDs(a.id, b.id) })
+	slices.SortFunc(out, func(a, b *table.Row) int { return compareIDs(a.ID, b.ID) })
 	return out
 }

@@ -6,6 +6,10 @@ import (
 	"errors"
 	"slices"
 	"time"
+
+	"kinesis-alerter/checkpoint/lineage"
+	"kinesis-alerter/checkpoint/saved"
+	"kinesis-alerter/checkpoint/table"
 )
 
 // Family answers the parents of the shard, and its siblings: the other shards that take over from them. After a LoadState that
@@ -19,12 +23,12 @@ func (l *Lease) Family() (parents, siblings []string) {
 // familyLocked is Family.
 func (l *Lease) familyLocked() (parents, siblings []string) {
 	lin := l.store.view.lineage
-	parents = l.first.parents
-	if info := lin.shards[l.shard]; info != nil && (info.ofStream || len(info.parents) > 0) {
-		parents = info.parents
+	parents = l.first.Parents
+	if info := lin.Shards[l.shard]; info != nil && (info.OfStream || len(info.Parents) > 0) {
+		parents = info.Parents
 	}
 	for _, p := range parents {
-		for _, child := range lin.children(p) {
+		for _, child := range lin.Children(p) {
 			if child != l.shard && !slices.Contains(siblings, child) {
 				siblings = append(siblings, child)
 			}
@@ -42,13 +46,13 @@ func (l *Lease) Inherits(partitionKey string) bool {
 	l.store.mu.Lock()
 	defer l.store.mu.Unlock()
 	own, hash := l.keysLocked(), md5.Sum([]byte(partitionKey)) //nolint:gosec // see the import
-	if own.holds(hash) {
+	if own.Holds(hash) {
 		return true
 	}
 	_, siblings := l.familyLocked()
 	for _, id := range siblings {
-		keys := l.store.view.lineage.shards[id].keys
-		if keys.known && (keys.holds(hash) || keys.below(own)) {
+		keys := l.store.view.lineage.Shards[id].Keys
+		if keys.Known && (keys.Holds(hash) || keys.Below(own)) {
 			return false
 		}
 	}
@@ -56,11 +60,11 @@ func (l *Lease) Inherits(partitionKey string) bool {
 }
 
 // keysLocked is the range of the shard.
-func (l *Lease) keysLocked() hashRange {
-	if info := l.store.view.lineage.shards[l.shard]; info != nil {
-		return info.keys
+func (l *Lease) keysLocked() lineage.HashRange {
+	if info := l.store.view.lineage.Shards[l.shard]; info != nil {
+		return info.Keys
 	}
-	return hashRange{}
+	return lineage.HashRange{}
 }
 
 // Relative reads what another shard of the stream remembers: the state that is in force, with its version, and, if the shard has
@@ -71,7 +75,7 @@ func (l *Lease) Relative(ctx context.Context, shard, version string) (now string
 	defer cancel()
 	s := l.store
 	s.mu.Lock()
-	r, heirs := s.view.rows[shard], s.view.lineage.children(shard)
+	r, heirs := s.view.rows[shard], s.view.lineage.Children(shard)
 	s.mu.Unlock()
 	slices.Sort(heirs)
 	if r != nil && relativeVersion(r, heirs) == version {
@@ -79,14 +83,14 @@ func (l *Lease) Relative(ctx context.Context, shard, version string) (now string
 	}
 	for attempt := 0; ; attempt++ {
 		now, state, children, err = s.relative(ctx, shard, version, heirs)
-		if _, moved := errors.AsType[*StateError](err); !moved || attempt > 0 {
+		if _, moved := errors.AsType[*saved.StateError](err); !moved || attempt > 0 {
 			return now, state, children, err
 		} // or a later save has just replaced it
 	}
 }
 
 func (s *Store) relative(ctx context.Context, shard, version string, heirs []string) (now string, state []byte, children []string, err error) {
-	it, err := s.table.get(ctx, shard, true)
+	it, err := s.table.Get(ctx, shard, true)
 	if err != nil {
 		return version, nil, nil, err
 	}
@@ -96,18 +100,18 @@ func (s *Store) relative(ctx context.Context, shard, version string, heirs []str
 		}
 		return versionGone, nil, heirs, nil
 	}
-	r, err := decodeRow(it, time.Now())
+	r, err := table.DecodeRow(it, time.Now())
 	if err != nil {
 		return version, nil, nil, err
 	}
 	if now = relativeVersion(r, heirs); now == version {
 		return version, nil, nil, nil
 	}
-	if r.ended() {
+	if r.Ended() {
 		children = heirs
 	}
-	if r.state.version != "" && r.state.generation == r.rewinds {
-		state, err = s.states.read(ctx, shard, r.state)
+	if r.State.Version != "" && r.State.Generation == r.Rewinds {
+		state, err = s.states.Read(ctx, shard, r.State)
 	}
 	if err != nil {
 		return version, nil, nil, err
@@ -121,12 +125,12 @@ const (
 )
 
 // relativeVersion says what there is to be read of a shard. One that has ended counts when its children are known.
-func relativeVersion(r *row, heirs []string) string {
+func relativeVersion(r *table.Row, heirs []string) string {
 	v := ""
-	if r.state.generation == r.rewinds {
-		v = r.state.version
+	if r.State.Generation == r.Rewinds {
+		v = r.State.Version
 	}
-	if r.ended() && len(heirs) > 0 {
+	if r.Ended() && len(heirs) > 0 {
 		v += versionEnd
 	}
 	return v

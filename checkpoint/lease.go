@@ -8,6 +8,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
 	"go.uber.org/zap"
 
+	"kinesis-alerter/checkpoint/table"
 	"kinesis-alerter/internal/position"
 )
 
@@ -28,19 +29,11 @@ const (
 	leaseOver
 )
 
-// progress is one offer to the table.
-type progress struct {
-	position position.Position
-	resolved string
-	caughtUp time.Time
-	load     float64
-}
-
 // Lease is the ownership of one shard. Its methods are safe for concurrent use.
 type Lease struct {
 	store *Store
 	shard string
-	first row                    // as it was when the lease began
+	first table.Row              // as it was when the lease began
 	start types.StartingPosition // without a sub-sequence number
 	since time.Time
 
@@ -57,7 +50,7 @@ type Lease struct {
 	state  leaseState
 	ledger ledger
 	// snapshot is what is saved and in force; saver writes it.
-	snapshot snapshot
+	snapshot table.Saved
 	heard    bool // Commit was called: its consumer counts the shard in what it reports
 	// The planner writes handoff and target, KeepLease takes them back. target is the worker that is to have the shard;
 	// noHeir for a shard that is paused.
@@ -68,9 +61,9 @@ type Lease struct {
 
 // ledger is the progress of one shard: what its consumer offered and what the row has. Guarded by Store.mu.
 type ledger struct {
-	offer  progress // the last one; Commit writes it, and what the row turns out to have
-	stored progress // acknowledgeLocked writes it
-	number int64    // of the last offer that was read for a write
+	offer  table.Progress // the last one; Commit writes it, and what the row turns out to have
+	stored table.Progress // acknowledgeLocked writes it
+	number int64          // of the last offer that was read for a write
 	// dirty says that offer and row differ; the committer reads it.
 	dirty bool
 	// suspect says that a scan saw the row otherwise: write, so that the fence decides. The watcher writes it.
@@ -91,23 +84,23 @@ func (l *Lease) Context() context.Context { return l.ctx }
 // Start says where to read from. With AT_SEQUENCE_NUMBER the records inside the aggregate up to and including sub are
 // already resolved. resolved is what the last owner gave to Commit, or empty.
 func (l *Lease) Start() (from types.StartingPosition, sub uint32, resolved string) {
-	p := l.first.position
+	p := l.first.Position
 	switch {
 	case p.IsZero():
-		return l.start, 0, l.first.resolved
+		return l.start, 0, l.first.Resolved
 	case p.Sub == position.WholeRecord:
-		return types.StartingPosition{Type: types.ShardIteratorTypeAfterSequenceNumber, SequenceNumber: aws.String(p.Sequence)}, p.Sub, l.first.resolved
+		return types.StartingPosition{Type: types.ShardIteratorTypeAfterSequenceNumber, SequenceNumber: aws.String(p.Sequence)}, p.Sub, l.first.Resolved
 	}
-	return types.StartingPosition{Type: types.ShardIteratorTypeAtSequenceNumber, SequenceNumber: aws.String(p.Sequence)}, p.Sub, l.first.resolved
+	return types.StartingPosition{Type: types.ShardIteratorTypeAtSequenceNumber, SequenceNumber: aws.String(p.Sequence)}, p.Sub, l.first.Resolved
 }
 
 // Generation is how often an operator has sent the shard back. Alerts of each generation have ids of their own, so that
 // what is published again is not taken for a repetition.
-func (l *Lease) Generation() uint32 { return l.first.rewinds }
+func (l *Lease) Generation() uint32 { return l.first.Rewinds }
 
 // CaughtUp is the time up to which the last owner had read the shard, by its row; zero if that is not known. The row of an
 // idle shard is written every few minutes, so it may have read further.
-func (l *Lease) CaughtUp() time.Time { return l.first.caughtUp }
+func (l *Lease) CaughtUp() time.Time { return l.first.CaughtUp }
 
 // Commit offers progress: everything up to and including (sequence, sub) is resolved. It does no I/O. The latest offer
 // is written within the checkpoint interval, and with a release, handoff or end. An offer below an earlier one is
@@ -122,31 +115,31 @@ func (l *Lease) Commit(sequence string, sub uint32, resolved string, caughtUp ti
 		return
 	}
 	l.heard = true
-	l.ledger.offer.load = max(load, 0)
-	if caughtUp.After(l.ledger.offer.caughtUp) {
-		l.ledger.offer.caughtUp = caughtUp
+	l.ledger.offer.Load = max(load, 0)
+	if caughtUp.After(l.ledger.offer.CaughtUp) {
+		l.ledger.offer.CaughtUp = caughtUp
 	}
 	p := position.Position{Sequence: sequence, Sub: sub}
 	if sequence == "" {
-		if p = l.ledger.offer.position; resolved == "" {
-			resolved = l.ledger.offer.resolved
+		if p = l.ledger.offer.Position; resolved == "" {
+			resolved = l.ledger.offer.Resolved
 		}
 	} else if !l.storableLocked(p) {
 		return
-	} else if p.Compare(l.ledger.offer.position) < 0 {
+	} else if p.Compare(l.ledger.offer.Position) < 0 {
 		s.m.committed(resultIgnored)
 		return
 	}
 	if len(resolved) > position.MaxText {
 		resolved = ""
 	}
-	if p == l.ledger.offer.position && resolved == l.ledger.offer.resolved {
+	if p == l.ledger.offer.Position && resolved == l.ledger.offer.Resolved {
 		if !l.ledger.dirty {
 			l.ledger.confirm(caughtUp)
 		}
 		return
 	}
-	l.ledger.offer.position, l.ledger.offer.resolved, l.ledger.dirty = p, resolved, true
+	l.ledger.offer.Position, l.ledger.offer.Resolved, l.ledger.dirty = p, resolved, true
 	if s.cfg.CheckpointInterval == AtOnce && !l.ledger.pace.busy {
 		ask(s.committer.wake)
 	}
@@ -177,8 +170,8 @@ func (l *Lease) KeepLease() {
 // false when the shard was known to be read up to oldest or later, so that nothing was there.
 func (l *Lease) Lost(oldest time.Time) bool {
 	l.store.mu.Lock()
-	caughtUp := l.ledger.offer.caughtUp // of the row, or what was offered since: a shard may be held for longer than the retention
-	if p := l.ledger.offer.position; !p.IsZero() && !position.ValidSequence(p.Sequence) {
+	caughtUp := l.ledger.offer.CaughtUp // of the row, or what was offered since: a shard may be held for longer than the retention
+	if p := l.ledger.offer.Position; !p.IsZero() && !position.ValidSequence(p.Sequence) {
 		l.ledger.disown()
 	}
 	l.store.mu.Unlock()
@@ -186,7 +179,7 @@ func (l *Lease) Lost(oldest time.Time) bool {
 	if missed {
 		l.store.m.gaps.WithLabelValues("true").Inc()
 		l.store.log.Error("the stream no longer holds the checkpoint, records were missed; going on at TRIM_HORIZON",
-			zap.String("shard", l.shard), zap.String("checkpoint", l.first.position.Sequence), zap.Time("caught_up", caughtUp), zap.Time("oldest", oldest))
+			zap.String("shard", l.shard), zap.String("checkpoint", l.first.Position.Sequence), zap.Time("caught_up", caughtUp), zap.Time("oldest", oldest))
 	} else {
 		l.store.m.gaps.WithLabelValues("false").Inc()
 		l.store.log.Info("the stream no longer holds the checkpoint, but nothing was there; going on at TRIM_HORIZON",
@@ -208,7 +201,7 @@ func (t token) take(ctx context.Context) error {
 	case t <- struct{}{}:
 		return nil
 	case <-ctx.Done():
-		return cause(ctx)
+		return context.Cause(ctx)
 	}
 }
 

@@ -10,6 +10,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
 	"go.uber.org/zap"
 
+	"kinesis-alerter/checkpoint/lineage"
+	"kinesis-alerter/checkpoint/table"
 	"kinesis-alerter/internal/answer"
 	"kinesis-alerter/internal/sleep"
 )
@@ -42,18 +44,18 @@ func (c *catalog) relist() { ask(c.wake) }
 // describeStream answers ARN and creation time (Unix seconds) of the stream, and notes its retention.
 func (c *catalog) describe(ctx context.Context) (arn string, created int64, err error) {
 	s := c.store
-	ctx, cancel := context.WithTimeout(ctx, 5*callTimeout)
+	ctx, cancel := context.WithTimeout(ctx, 5*table.CallTimeout)
 	defer cancel()
 	in := &kinesis.DescribeStreamSummaryInput{}
 	in.StreamName, in.StreamARN = s.stream.id()
 	began := time.Now()
 	out, err := s.stream.api.DescribeStreamSummary(ctx, in)
 	if err != nil {
-		return "", 0, fault("kinesis:DescribeStreamSummary", "stream "+s.cfg.stream(), err)
+		return "", 0, table.Fault("kinesis:DescribeStreamSummary", "stream "+s.cfg.stream(), err)
 	}
 	d := out.StreamDescriptionSummary
 	if d == nil {
-		return "", 0, fault("kinesis:DescribeStreamSummary", "stream "+s.cfg.stream(), errNoSummary)
+		return "", 0, table.Fault("kinesis:DescribeStreamSummary", "stream "+s.cfg.stream(), errNoSummary)
 	}
 	s.mu.Lock()
 	c.retention = time.Duration(aws.ToInt32(d.RetentionPeriodHours)) * time.Hour
@@ -69,7 +71,7 @@ func (c *catalog) describe(ctx context.Context) (arn string, created int64, err 
 func (c *catalog) list(ctx context.Context) (shards []types.Shard, at time.Time, err error) {
 	s := c.store
 	s.mu.Lock()
-	known := s.view.lineage.known()
+	known := s.view.lineage.Known()
 	s.mu.Unlock()
 	began := time.Now()
 	in := &kinesis.ListShardsInput{}
@@ -79,7 +81,7 @@ func (c *catalog) list(ctx context.Context) (shards []types.Shard, at time.Time,
 		begin := time.Now()
 		out, err := s.stream.listPage(answer.With(ctx, expect), in)
 		if err != nil {
-			return nil, time.Time{}, fault("kinesis:ListShards", "stream "+s.cfg.stream(), err)
+			return nil, time.Time{}, table.Fault("kinesis:ListShards", "stream "+s.cfg.stream(), err)
 		}
 		if expect.Page == 0 {
 			at = answer.Time(out.ResultMetadata, begin)
@@ -95,15 +97,15 @@ func (c *catalog) list(ctx context.Context) (shards []types.Shard, at time.Time,
 	}
 	open := 0
 	for i := range shards {
-		if isOpen(&shards[i]) {
+		if lineage.IsOpen(&shards[i]) {
 			open++
 		}
 	}
 	s.m.openShards.Set(float64(open))
-	sound := plausible(shards)
-	complete := covered(shards) && len(sound) == len(shards)
+	sound := lineage.Plausible(shards)
+	complete := lineage.Covered(shards) && len(sound) == len(shards)
 	s.mu.Lock()
-	s.view.lineage.listed(sound, known, began, complete)
+	s.view.lineage.Listed(sound, known, began, complete)
 	news := c.health.note(began, complete)
 	s.notifyLocked()
 	s.mu.Unlock()
@@ -118,7 +120,7 @@ func (c *catalog) list(ctx context.Context) (shards []types.Shard, at time.Time,
 func (c *catalog) run(ctx context.Context) error {
 	s := c.store
 	s.mu.Lock()
-	listed := len(s.view.lineage.shards) > 0 // the first worker has just listed it for its #application row
+	listed := len(s.view.lineage.Shards) > 0 // the first worker has just listed it for its #application row
 	s.mu.Unlock()
 	var described time.Time
 	said, unsure := "", false
@@ -133,7 +135,7 @@ func (c *catalog) run(ctx context.Context) error {
 					said = text
 					s.log.Warn("cannot list the stream, going on with the shards that are known", zap.Error(err))
 				}
-				if !sleep.For(ctx, backoff(4)) {
+				if !sleep.For(ctx, sleep.Backoff(4)) {
 					return nil
 				}
 				continue
@@ -186,7 +188,7 @@ func (c *catalog) relook(ctx context.Context, describe bool) error {
 		s.mu.Lock()
 		app := s.view.app
 		s.mu.Unlock()
-		if app.streamARN != arn || app.streamCreated != created {
+		if app.StreamARN != arn || app.StreamCreated != created {
 			return s.opener.ensureApplication(ctx) // says so, unless the table was begun anew as well
 		}
 	}
@@ -202,15 +204,15 @@ func (c *catalog) relook(ctx context.Context, describe bool) error {
 func (c *catalog) collect(ctx context.Context) {
 	s := c.store
 	s.mu.Lock()
-	var old []*row
+	var old []*table.Row
 	for id, r := range s.view.rows {
-		info := s.view.lineage.shards[id]
-		if info == nil || !info.gone || s.view.leases[id] != nil || (!r.ended() && (r.owner != "" || r.progressed() && info.absent.to.Sub(info.absent.from) < c.retention)) {
+		info := s.view.lineage.Shards[id]
+		if info == nil || !info.Gone || s.view.leases[id] != nil || (!r.Ended() && (r.Owner != "" || r.Progressed() && info.Absent.To.Sub(info.Absent.From) < c.retention)) {
 			continue
 		}
-		if slices.ContainsFunc(s.view.lineage.children(id), func(child string) bool {
+		if slices.ContainsFunc(s.view.lineage.Children(id), func(child string) bool {
 			young := s.view.rows[child]
-			return young == nil || !young.progressed()
+			return young == nil || !young.Progressed()
 		}) {
 			continue
 		}
@@ -218,26 +220,26 @@ func (c *catalog) collect(ctx context.Context) {
 	}
 	s.mu.Unlock()
 	for _, r := range old {
-		if r.state.version != "" {
-			if err := s.states.sweep(ctx, r.id, r.state, r.epoch+1); err != nil {
+		if r.State.Version != "" {
+			if err := s.states.Sweep(ctx, r.ID, r.State, r.Epoch+1); err != nil {
 				if ctx.Err() == nil {
-					s.log.Warn("cannot delete the state of a shard past the retention yet", zap.String("shard", r.id), zap.Error(err))
+					s.log.Warn("cannot delete the state of a shard past the retention yet", zap.String("shard", r.ID), zap.Error(err))
 				}
 				continue
 			}
 		}
-		e := &expr{}
-		e.ifEqual(attrEpoch, num(r.epoch))
-		e.ifAbsent(attrOwner)
-		if err := s.table.remove(ctx, r.id, e); err != nil {
+		e := &table.Write{}
+		e.IfEqual(table.AttrEpoch, table.Num(r.Epoch))
+		e.IfAbsent(table.AttrOwner)
+		if err := s.table.Remove(ctx, r.ID, e); err != nil {
 			s.opener.noteTable(err)
 			continue
 		}
 		s.mu.Lock()
-		delete(s.view.rows, r.id)
-		delete(s.view.memory, r.id)
-		delete(s.view.lineage.shards, r.id)
+		delete(s.view.rows, r.ID)
+		delete(s.view.memory, r.ID)
+		delete(s.view.lineage.Shards, r.ID)
 		s.mu.Unlock()
-		s.log.Info("row of a shard past the retention deleted", zap.String("shard", r.id))
+		s.log.Info("row of a shard past the retention deleted", zap.String("shard", r.ID))
 	}
 }

@@ -179,7 +179,7 @@ func (v *view) confirmed(merge bool) map[string]time.Time {
 // countStates counts the shards by state.
 func (v *view) countStates(now time.Time) map[ShardState]int {
 	out := map[ShardState]int{}
-	for id := range v.lineage.shards {
+	for id := range v.lineage.Shards {
 		if !v.shown(id) {
 			continue
 		}

@@ -3,6 +3,7 @@ package checkpoint
 import (
 	"container/heap"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"os"
 	"slices"
@@ -14,6 +15,8 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
+
+	"kinesis-alerter/checkpoint/table"
 )
 
 // model is the protocol without services: a table of single-item conditional writes, a stream that is a tree of shards,
@@ -24,10 +27,10 @@ type model struct {
 	*rand.Rand
 	queue   events
 	steps   int
-	rows    map[string][]version[*row]       // shard: every value that its row had
-	workers map[string][]version[*workerRow] // worker: the same
-	origin  origin
-	start   Start
+	rows    map[string][]version[*table.Row]    // shard: every value that its row had
+	workers map[string][]version[*table.Worker] // worker: the same
+	origin  table.Origin
+	start   table.Start
 	shards  map[string]*modelShard
 	fleet   []*modelWorker
 	joined  int
@@ -123,92 +126,94 @@ func (m *model) between(lo, hi time.Duration) time.Duration {
 }
 
 // row is a shard's row as it is now, or nil.
-func (m *model) row(id string) *row { return at(m.rows[id], 0) }
+func (m *model) row(id string) *table.Row { return at(m.rows[id], 0) }
 
 // reach is the highest record that a row has as resolved: at its checkpoint, or above one that waits.
-func reach(p progress) int {
-	at, _ := strconv.Atoi(p.position.Sequence)
-	top, _ := strconv.Atoi(p.resolved)
+func reach(p table.Progress) int {
+	at, _ := strconv.Atoi(p.Position.Sequence)
+	top, _ := strconv.Atoi(p.Resolved)
 	return max(at, top)
 }
 
-func (r *row) progress() progress { return progress{position: r.position, resolved: r.resolved} }
+func progressOf(r table.Row) table.Progress {
+	return table.Progress{Position: r.Position, Resolved: r.Resolved}
+}
 
 // believes checks that what a trusted holder takes for stored is stored.
 func (m *model) believes(w *modelWorker, l *Lease) {
 	r := m.row(l.shard)
-	if l.ledger.dirty || l.ledger.suspect || w.busy[l] || !w.trusted(l) || r == nil || r.owner != l.worker.id || r.epoch != l.epoch {
+	if l.ledger.dirty || l.ledger.suspect || w.busy[l] || !w.trusted(l) || r == nil || r.Owner != l.worker.id || r.Epoch != l.epoch {
 		return
 	}
-	if r.position != l.ledger.stored.position || r.resolved != l.ledger.stored.resolved {
-		m.violated("%s takes %s above %s of %s for stored, the row has %s above %s", w.name, l.ledger.stored.resolved, l.ledger.stored.position.Sequence, l.shard, r.resolved, r.position.Sequence)
+	if r.Position != l.ledger.stored.Position || r.Resolved != l.ledger.stored.Resolved {
+		m.violated("%s takes %s above %s of %s for stored, the row has %s above %s", w.name, l.ledger.stored.Resolved, l.ledger.stored.Position.Sequence, l.shard, r.Resolved, r.Position.Sequence)
 	}
 }
 
-// write makes one conditional write and answers whether it took effect, and the row. It checks what must hold of every
+// Write makes one conditional write and answers whether it took effect, and the row. It checks what must hold of every
 // write: neither checkpoints nor what is resolved above them move back, nothing is stored that was not resolved, and a new
 // owner has a new epoch.
-func (m *model) write(id string, cond func(*row) bool, change func(*row)) (bool, *row) {
+func (m *model) Write(id string, cond func(*table.Row) bool, change func(*table.Row)) (bool, *table.Row) {
 	old := m.row(id)
 	if !cond(old) {
 		return false, old
 	}
-	r := row{id: id}
+	r := table.Row{ID: id}
 	if old != nil {
 		r = *old
 	}
 	change(&r)
 	m.note("%s: %s", id, describe(&r))
-	m.rows[id] = append(m.rows[id], version[*row]{time.Now(), &r})
+	m.rows[id] = append(m.rows[id], version[*table.Row]{time.Now(), &r})
 	if old != nil {
 		switch {
-		case old.ended() && !r.ended():
+		case old.Ended() && !r.Ended():
 			m.violated("%s is no longer at its end", id)
-		case !r.ended() && r.position.Compare(old.position) < 0:
-			m.violated("the checkpoint of %s goes back from %s to %s", id, old.position.Sequence, r.position.Sequence)
-		case !r.ended() && reach(r.progress()) < reach(old.progress()):
-			m.violated("what is resolved above the checkpoint of %s goes back from %s to %s", id, old.resolved, r.resolved)
-		case r.offers < old.offers:
-			m.violated("the number of %s goes back from %d to %d", id, old.offers, r.offers)
-		case r.epoch < old.epoch || (r.owner != "" && r.owner != old.owner && r.epoch == old.epoch):
-			m.violated("%s goes from %q in epoch %d to %q in epoch %d", id, old.owner, old.epoch, r.owner, r.epoch)
+		case !r.Ended() && r.Position.Compare(old.Position) < 0:
+			m.violated("the checkpoint of %s goes back from %s to %s", id, old.Position.Sequence, r.Position.Sequence)
+		case !r.Ended() && reach(progressOf(r)) < reach(progressOf(*old)):
+			m.violated("what is resolved above the checkpoint of %s goes back from %s to %s", id, old.Resolved, r.Resolved)
+		case r.Offers < old.Offers:
+			m.violated("the number of %s goes back from %d to %d", id, old.Offers, r.Offers)
+		case r.Epoch < old.Epoch || (r.Owner != "" && r.Owner != old.Owner && r.Epoch == old.Epoch):
+			m.violated("%s goes from %q in epoch %d to %q in epoch %d", id, old.Owner, old.Epoch, r.Owner, r.Epoch)
 		}
 	}
 	switch s := m.shards[id]; {
-	case r.ended():
+	case r.Ended():
 		if s.offered < s.last {
 			m.violated("%s ends with %d of %d resolved", id, s.offered, s.last)
 		}
-	case reach(r.progress()) > s.offered:
-		m.violated("%s is stored at %s, above it %s, but only %d was resolved", id, r.position.Sequence, r.resolved, s.offered)
+	case reach(progressOf(r)) > s.offered:
+		m.violated("%s is stored at %s, above it %s, but only %d was resolved", id, r.Position.Sequence, r.Resolved, s.offered)
 	}
 	return true, &r
 }
 
-func describe(r *row) string {
-	return fmt.Sprintf("owner %q epoch %d offer %d checkpoint %s above it %s", r.owner, r.epoch, r.offers, r.position.Sequence, r.resolved)
+func describe(r *table.Row) string {
+	return fmt.Sprintf("owner %q epoch %d offer %d checkpoint %s above it %s", r.Owner, r.Epoch, r.Offers, r.Position.Sequence, r.Resolved)
 }
 
 // writeWorker is write for the row of a worker; a nil result of change deletes it.
-func (m *model) writeWorker(id string, cond func(*workerRow) bool, change func(workerRow) *workerRow) (bool, *workerRow) {
+func (m *model) writeWorker(id string, cond func(*table.Worker) bool, change func(table.Worker) *table.Worker) (bool, *table.Worker) {
 	old := at(m.workers[id], 0)
 	if !cond(old) {
 		return false, old
 	}
-	w := workerRow{id: id}
+	w := table.Worker{ID: id}
 	if old != nil {
 		w = *old
 	}
 	now := change(w)
 	m.note("worker %s: %+v", id, now)
-	m.workers[id] = append(m.workers[id], version[*workerRow]{time.Now(), now})
+	m.workers[id] = append(m.workers[id], version[*table.Worker]{time.Now(), now})
 	return true, now
 }
 
 // listing is what ListShards answers.
 func (m *model) listing() []types.Shard {
 	out := make([]types.Shard, 0, len(m.shards))
-	for _, id := range sortedKeys(m.shards) {
+	for _, id := range slices.Sorted(maps.Keys(m.shards)) {
 		s := m.shards[id]
 		sh := types.Shard{ShardId: aws.String(id), SequenceNumberRange: &types.SequenceNumberRange{StartingSequenceNumber: aws.String("1")}}
 		if s.closed {
@@ -226,14 +231,14 @@ func (m *model) listing() []types.Shard {
 }
 
 func (m *model) open() []string {
-	return slices.DeleteFunc(sortedKeys(m.shards), func(id string) bool { return m.shards[id].closed })
+	return slices.DeleteFunc(slices.Sorted(maps.Keys(m.shards)), func(id string) bool { return m.shards[id].closed })
 }
 
 // reshard closes one or two shards and opens their children.
 func (m *model) reshard(merge bool, ids ...string) {
 	var children []string
 	for range 2 {
-		children = append(children, shardName(uint64(len(m.shards)+len(children))))
+		children = append(children, table.ShardName(uint64(len(m.shards)+len(children))))
 		if merge {
 			break
 		}
@@ -260,8 +265,8 @@ func (m *model) acts(w *modelWorker, l *Lease) {
 		}
 	}
 	for _, p := range m.shards[l.shard].parents {
-		skipped := m.start.Kind == StartLatest && m.origin.closed[p]
-		if r := m.row(p); (r == nil || !r.ended()) && !skipped {
+		skipped := m.start.Kind == table.StartLatest && m.origin.Closed[p]
+		if r := m.row(p); (r == nil || !r.Ended()) && !skipped {
 			m.violated("%s runs on %s before its parent %s is at its end", l.shard, w.name, p)
 		}
 	}
@@ -309,10 +314,10 @@ func (m *model) event() {
 func (m *model) settled() bool {
 	for id, s := range m.shards {
 		if s.closed {
-			if m.start.Kind == StartLatest && m.origin.closed[id] {
+			if m.start.Kind == table.StartLatest && m.origin.Closed[id] {
 				continue
 			}
-			if r := m.row(id); r == nil || !r.ended() {
+			if r := m.row(id); r == nil || !r.Ended() {
 				return false
 			}
 			continue
@@ -329,19 +334,19 @@ func (m *model) settled() bool {
 
 // schedule runs one schedule, and answers its first violation.
 func (m *model) schedule() string {
-	m.start.Kind = []StartKind{StartLatest, StartTrimHorizon}[m.IntN(2)]
+	m.start.Kind = []table.StartKind{table.StartLatest, table.StartTrimHorizon}[m.IntN(2)]
 	for i := range 1 + m.IntN(3) {
-		m.shards[shardName(uint64(i))] = &modelShard{}
+		m.shards[table.ShardName(uint64(i))] = &modelShard{}
 	}
 	if m.IntN(3) == 0 { // the stream was resharded before the application began
-		m.reshard(false, shardName(0))
+		m.reshard(false, table.ShardName(0))
 	}
-	m.origin = origin{t0: time.Now(), open: map[string]bool{}, closed: map[string]bool{}}
+	m.origin = table.Origin{T0: time.Now(), Open: map[string]bool{}, Closed: map[string]bool{}}
 	for id, s := range m.shards {
 		if s.closed {
-			m.origin.closed[id] = true
+			m.origin.Closed[id] = true
 		} else {
-			m.origin.open[id] = true
+			m.origin.Open[id] = true
 		}
 	}
 	m.join()
@@ -375,7 +380,7 @@ func (m *model) schedule() string {
 func newModel(seed uint64, verbose bool) *model {
 	return &model{
 		Rand: rand.New(rand.NewPCG(seed, 7)), //nolint:gosec // a schedule that repeats needs a weak one
-		rows: map[string][]version[*row]{}, workers: map[string][]version[*workerRow]{}, shards: map[string]*modelShard{}, verbose: verbose,
+		rows: map[string][]version[*table.Row]{}, workers: map[string][]version[*table.Worker]{}, shards: map[string]*modelShard{}, verbose: verbose,
 	}
 }
 

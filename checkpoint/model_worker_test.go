@@ -3,6 +3,8 @@ package checkpoint
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"strconv"
 	"time"
 
@@ -10,11 +12,12 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
 
+	"kinesis-alerter/checkpoint/table"
 	"kinesis-alerter/internal/position"
 )
 
 const (
-	modelLease = MinLeaseDuration
+	modelLease = table.MinLeaseDuration
 	modelTurn  = 300 * time.Millisecond // of a consumer
 	modelLook  = 500 * time.Millisecond // between two scans
 	modelRetry = modelLease / 30        // of a heartbeat
@@ -48,7 +51,7 @@ func (m *model) join() {
 	}
 	w.lease = time.Duration(float64(modelLease) * (0.97 + 0.06*m.Float64()))
 	w.s.view.duration = w.lease
-	w.s.view.app = &application{origin: m.origin, duration: w.lease}
+	w.s.view.app = &table.Application{Origin: m.origin, Duration: w.lease}
 	m.fleet = append(m.fleet, w)
 	m.note("%s starts", w.name)
 	w.list()
@@ -97,9 +100,9 @@ func (w *modelWorker) call(effect func(), then func(answered bool)) {
 	case 1: // the answer is lost
 		w.m.later(there, effect)
 	case 2: // late
-		w.m.later(w.m.between(callTimeout, 3*modelLease), effect)
+		w.m.later(w.m.between(table.CallTimeout, 3*modelLease), effect)
 	}
-	w.later(callTimeout, func() { then(false) })
+	w.later(table.CallTimeout, func() { then(false) })
 }
 
 // settle makes a write and finds out what became of it, as table.settle does.
@@ -127,12 +130,12 @@ func settle[T any](w *modelWorker, write func() (bool, *T), read func() *T, land
 	})
 }
 
-func (w *modelWorker) settleRow(id string, cond func(*row) bool, change func(*row), landed func(*row) bool, then func(ok bool, now *row, unknown bool)) {
-	settle(w, func() (bool, *row) { return w.m.write(id, cond, change) }, func() *row { return w.m.row(id) }, landed, then)
+func (w *modelWorker) settleRow(id string, cond func(*table.Row) bool, change func(*table.Row), landed func(*table.Row) bool, then func(ok bool, now *table.Row, unknown bool)) {
+	settle(w, func() (bool, *table.Row) { return w.m.Write(id, cond, change) }, func() *table.Row { return w.m.row(id) }, landed, then)
 }
 
-func (w *modelWorker) settleWorker(id string, cond func(*workerRow) bool, change func(workerRow) *workerRow, landed func(*workerRow) bool, then func(ok bool, now *workerRow, unknown bool)) {
-	settle(w, func() (bool, *workerRow) { return w.m.writeWorker(id, cond, change) }, func() *workerRow { return at(w.m.workers[id], 0) }, landed, then)
+func (w *modelWorker) settleWorker(id string, cond func(*table.Worker) bool, change func(table.Worker) *table.Worker, landed func(*table.Worker) bool, then func(ok bool, now *table.Worker, unknown bool)) {
+	settle(w, func() (bool, *table.Worker) { return w.m.writeWorker(id, cond, change) }, func() *table.Worker { return at(w.m.workers[id], 0) }, landed, then)
 }
 
 // enter joins the fleet under a new id.
@@ -140,10 +143,10 @@ func (w *modelWorker) enter() {
 	inc := &incarnation{id: fmt.Sprintf("%s/%d", w.name, w.ids), over: make(chan struct{}), counter: 1}
 	w.ids++
 	begin := time.Now()
-	w.settleWorker(inc.id, func(r *workerRow) bool { return r == nil },
-		func(r workerRow) *workerRow { r.counter = 1; return &r },
-		func(r *workerRow) bool { return !r.fenced && r.counter == 1 },
-		func(ok bool, _ *workerRow, _ bool) {
+	w.settleWorker(inc.id, func(r *table.Worker) bool { return r == nil },
+		func(r table.Worker) *table.Worker { r.Counter = 1; return &r },
+		func(r *table.Worker) bool { return !r.Fenced && r.Counter == 1 },
+		func(ok bool, _ *table.Worker, _ bool) {
 			if w.stopping {
 				return
 			}
@@ -160,11 +163,11 @@ func (w *modelWorker) enter() {
 }
 
 func (w *modelWorker) retire() {
-	for _, id := range sortedKeys(w.s.view.retired) {
-		w.settleWorker(id, func(r *workerRow) bool { return r != nil },
-			func(r workerRow) *workerRow { r.fenced = true; return &r },
-			func(r *workerRow) bool { return r.fenced },
-			func(ok bool, now *workerRow, unknown bool) {
+	for _, id := range slices.Sorted(maps.Keys(w.s.view.retired)) {
+		w.settleWorker(id, func(r *table.Worker) bool { return r != nil },
+			func(r table.Worker) *table.Worker { r.Fenced = true; return &r },
+			func(r *table.Worker) bool { return r.Fenced },
+			func(ok bool, now *table.Worker, unknown bool) {
 				if ok || (now == nil && !unknown) {
 					delete(w.s.view.retired, id)
 					w.s.view.orphans[id] = time.Now()
@@ -179,17 +182,17 @@ func (w *modelWorker) beat(inc *incarnation, first time.Time) {
 		return
 	}
 	next := inc.counter + 1
-	w.settleWorker(inc.id, func(r *workerRow) bool { return r != nil && r.counter == next-1 && !r.fenced },
-		func(r workerRow) *workerRow { r.counter = next; return &r },
-		func(r *workerRow) bool { return !r.fenced && r.counter == next },
-		func(ok bool, now *workerRow, unknown bool) {
+	w.settleWorker(inc.id, func(r *table.Worker) bool { return r != nil && r.Counter == next-1 && !r.Fenced },
+		func(r table.Worker) *table.Worker { r.Counter = next; return &r },
+		func(r *table.Worker) bool { return !r.Fenced && r.Counter == next },
+		func(ok bool, now *table.Worker, unknown bool) {
 			switch {
 			case w.s.view.me != inc:
 			case ok:
 				inc.counter, inc.window = next, newTrustWindow(first, w.lease)
 				again := max(0, time.Until(first.Add(w.lease/3)))
 				w.later(again, func() { w.beat(inc, time.Now()) })
-			case unknown && (now == nil || !now.fenced):
+			case unknown && (now == nil || !now.Fenced):
 				w.later(modelRetry, func() { w.beat(inc, first) })
 			default:
 				w.over(inc)
@@ -214,23 +217,23 @@ func (w *modelWorker) guard() {
 }
 
 func (w *modelWorker) list() {
-	w.s.view.lineage.listed(w.m.listing(), w.s.view.lineage.known(), time.Now(), false)
+	w.s.view.lineage.Listed(w.m.listing(), w.s.view.lineage.Known(), time.Now(), false)
 	w.later(5*time.Second, w.list)
 }
 
 // look scans the table. Every row that it shows may be older than the one before.
 func (w *modelWorker) look() {
 	begin := time.Now()
-	rows, workers := map[string]*row{}, map[string]workerRow{}
+	rows, workers := map[string]*table.Row{}, map[string]table.Worker{}
 	w.call(func() {
-		for _, id := range sortedKeys(w.m.rows) {
+		for _, id := range slices.Sorted(maps.Keys(w.m.rows)) {
 			if r := at(w.m.rows[id], w.m.between(0, 800*time.Millisecond)); r != nil {
 				seen := *r
-				seen.at = begin
+				seen.At = begin
 				rows[id] = &seen
 			}
 		}
-		for _, id := range sortedKeys(w.m.workers) {
+		for _, id := range slices.Sorted(maps.Keys(w.m.workers)) {
 			if r := at(w.m.workers[id], w.m.between(0, 800*time.Millisecond)); r != nil {
 				workers[id] = *r
 			}
@@ -243,14 +246,14 @@ func (w *modelWorker) look() {
 		for _, id := range w.s.view.merge(rows, workers, begin, time.Now(), time.Now()) {
 			w.lookFor(id)
 		}
-		w.fence()
+		w.Fence()
 		w.plan()
 	})
 }
 
 // lookFor reads the row of an owner that a scan did not show.
 func (w *modelWorker) lookFor(id string) {
-	var seen *workerRow
+	var seen *table.Worker
 	w.call(func() { seen = at(w.m.workers[id], 0) }, func(answered bool) {
 		switch {
 		case !answered:
@@ -262,24 +265,24 @@ func (w *modelWorker) lookFor(id string) {
 	})
 }
 
-func (w *modelWorker) fence() {
+func (w *modelWorker) Fence() {
 	now := time.Now()
-	for _, id := range sortedKeys(w.s.view.peers) {
+	for _, id := range slices.Sorted(maps.Keys(w.s.view.peers)) {
 		p := w.s.view.peers[id]
-		if p.fenced || now.Sub(p.since) < w.s.view.duration || now.Sub(p.seen) > fresh {
+		if p.Fenced || now.Sub(p.since) < w.s.view.duration || now.Sub(p.seen) > fresh {
 			continue
 		}
-		counter := p.counter
-		w.settleWorker(id, func(r *workerRow) bool { return r != nil && r.counter == counter },
-			func(r workerRow) *workerRow { r.fenced = true; return &r },
-			func(r *workerRow) bool { return r.fenced },
-			func(ok bool, moved *workerRow, unknown bool) {
+		counter := p.Counter
+		w.settleWorker(id, func(r *table.Worker) bool { return r != nil && r.Counter == counter },
+			func(r table.Worker) *table.Worker { r.Fenced = true; return &r },
+			func(r *table.Worker) bool { return r.Fenced },
+			func(ok bool, moved *table.Worker, unknown bool) {
 				switch p := w.s.view.peers[id]; {
 				case unknown:
 				case !ok && moved != nil:
 					w.s.view.observe(*moved, time.Now(), time.Now())
 				case p != nil:
-					p.fenced, p.gone = true, time.Now()
+					p.Fenced, p.gone = true, time.Now()
 				}
 			})
 	}
@@ -299,24 +302,24 @@ func (w *modelWorker) plan() {
 func (w *modelWorker) acquire(inc *incarnation, want want) {
 	was, to := want.was, int64(1)
 	if was != nil {
-		to = was.epoch + 1
+		to = was.Epoch + 1
 	}
 	var parents []string
-	if info := w.s.view.lineage.shards[want.shard]; info != nil {
-		parents = info.parents
+	if info := w.s.view.lineage.Shards[want.shard]; info != nil {
+		parents = info.Parents
 	}
 	w.settleRow(want.shard,
-		func(r *row) bool {
-			return (was == nil && r == nil) || (was != nil && r != nil && r.epoch == was.epoch && r.owner == was.owner)
+		func(r *table.Row) bool {
+			return (was == nil && r == nil) || (was != nil && r != nil && r.Epoch == was.Epoch && r.Owner == was.Owner)
 		},
-		func(r *row) {
-			r.owner, r.epoch = inc.id, to
+		func(r *table.Row) {
+			r.Owner, r.Epoch = inc.id, to
 			if was == nil {
-				r.parents = parents
+				r.Parents = parents
 			}
 		},
-		func(r *row) bool { return r.epoch == to && r.owner == inc.id },
-		func(ok bool, now *row, unknown bool) {
+		func(r *table.Row) bool { return r.Epoch == to && r.Owner == inc.id },
+		func(ok bool, now *table.Row, unknown bool) {
 			w.taking--
 			switch {
 			case !ok && unknown:
@@ -325,9 +328,9 @@ func (w *modelWorker) acquire(inc *incarnation, want want) {
 				w.s.dropRow(want.shard)
 			default:
 				seen := *now
-				seen.at = time.Now()
+				seen.At = time.Now()
 				w.s.noteRow(&seen)
-				if ok && !seen.ended() {
+				if ok && !seen.Ended() {
 					w.s.planner.grant(context.Background(), inc, &seen, was)
 					w.begin(want.shard)
 				}
@@ -343,15 +346,15 @@ func (w *modelWorker) begin(id string) {
 	}
 	l.state = leaseRunning
 	from, _, _ := l.Start()
-	if stored := w.m.row(id); w.trusted(l) && stored.epoch == l.epoch {
+	if stored := w.m.row(id); w.trusted(l) && stored.Epoch == l.epoch {
 		want := types.ShardIteratorTypeTrimHorizon
 		switch {
-		case stored.progressed():
+		case stored.Progressed():
 			want = types.ShardIteratorTypeAfterSequenceNumber
-			if from.SequenceNumber == nil || *from.SequenceNumber != stored.position.Sequence {
-				w.m.violated("%s starts %s from %v, %s is stored", w.name, id, from, stored.position.Sequence)
+			if from.SequenceNumber == nil || *from.SequenceNumber != stored.Position.Sequence {
+				w.m.violated("%s starts %s from %v, %s is stored", w.name, id, from, stored.Position.Sequence)
 			}
-		case w.m.origin.open[id] && w.m.start.Kind == StartLatest:
+		case w.m.origin.Open[id] && w.m.start.Kind == table.StartLatest:
 			want = types.ShardIteratorTypeAtTimestamp
 		}
 		if from.Type != want {
@@ -375,8 +378,8 @@ func (w *modelWorker) turn(l *Lease) {
 		w.m.acts(w, l)
 		shard := w.m.shards[l.shard]
 		at, top := modelFirst, max(reach(l.ledger.offer), modelFirst)
-		if !l.ledger.offer.position.IsZero() {
-			at, _ = strconv.Atoi(l.ledger.offer.position.Sequence)
+		if !l.ledger.offer.Position.IsZero() {
+			at, _ = strconv.Atoi(l.ledger.offer.Position.Sequence)
 		}
 		load := float64(w.m.IntN(1 << 20))
 		if more := !shard.closed || top < shard.last; more && w.m.IntN(3) > 0 { // one waits, the others go on
@@ -385,8 +388,8 @@ func (w *modelWorker) turn(l *Lease) {
 				top = min(top, shard.last)
 			}
 			shard.offered = max(shard.offered, top)
-			l.Commit(l.ledger.offer.position.Sequence, l.ledger.offer.position.Sub, strconv.Itoa(top), time.Now(), load)
-		} else if at = max(at+1, top); !shard.closed || l.ledger.offer.position.Sequence != strconv.Itoa(shard.last) {
+			l.Commit(l.ledger.offer.Position.Sequence, l.ledger.offer.Position.Sub, strconv.Itoa(top), time.Now(), load)
+		} else if at = max(at+1, top); !shard.closed || l.ledger.offer.Position.Sequence != strconv.Itoa(shard.last) {
 			if shard.closed {
 				at = min(at, shard.last)
 			}
@@ -405,28 +408,28 @@ func (w *modelWorker) turn(l *Lease) {
 	w.later(modelTurn, func() { w.turn(l) })
 }
 
-// holds is the fence of a claim, and that the offer is not below what is stored.
-func (c *claim) holds(r *row) bool {
-	return r != nil && r.owner == c.worker && r.epoch == c.epoch && r.offers < c.number &&
-		(c.offer.position.IsZero() || r.position.Compare(c.offer.position) <= 0)
+// Holds is the fence of a claim, and that the offer is not below what is stored.
+func (c *claim) Holds(r *table.Row) bool {
+	return r != nil && r.Owner == c.worker && r.Epoch == c.epoch && r.Offers < c.number &&
+		(c.offer.Position.IsZero() || r.Position.Compare(c.offer.Position) <= 0)
 }
 
-func (c *claim) store(r *row) {
-	if !c.offer.position.IsZero() {
-		r.position = c.offer.position
+func (c *claim) store(r *table.Row) {
+	if !c.offer.Position.IsZero() {
+		r.Position = c.offer.Position
 	}
-	r.resolved, r.offers = c.offer.resolved, c.number
-	r.caughtUp, r.load = c.offer.caughtUp, c.offer.load
+	r.Resolved, r.Offers = c.offer.Resolved, c.number
+	r.CaughtUp, r.Load = c.offer.CaughtUp, c.offer.Load
 }
 
 // landed reports whether a row of the same epoch has the claim's write.
-func (c *claim) landed(r *row) bool {
-	return r.owner == c.worker && r.epoch == c.epoch && r.offers == c.number
+func (c *claim) landed(r *table.Row) bool {
+	return r.Owner == c.worker && r.Epoch == c.epoch && r.Offers == c.number
 }
 
 // commits writes every offer that is due.
 func (w *modelWorker) commits() {
-	for _, id := range sortedKeys(w.s.view.leases) {
+	for _, id := range slices.Sorted(maps.Keys(w.s.view.leases)) {
 		l := w.s.view.leases[id]
 		w.m.believes(w, l)
 		c, err := l.claim()
@@ -434,7 +437,7 @@ func (w *modelWorker) commits() {
 			continue
 		}
 		w.busy[l] = true
-		w.settleRow(l.shard, c.holds, c.store, c.landed, func(ok bool, now *row, unknown bool) {
+		w.settleRow(l.shard, c.Holds, c.store, c.landed, func(ok bool, now *table.Row, unknown bool) {
 			delete(w.busy, l)
 			if ok {
 				l.acknowledge(c.offer)
@@ -447,8 +450,8 @@ func (w *modelWorker) commits() {
 }
 
 // refused is what a refused write of a holder means.
-func (*modelWorker) refused(l *Lease, c claim, now *row) {
-	if now != nil && now.owner == c.worker && now.epoch == c.epoch {
+func (*modelWorker) refused(l *Lease, c claim, now *table.Row) {
+	if now != nil && now.Owner == c.worker && now.Epoch == c.epoch {
 		l.raise(now)
 		return
 	}
@@ -461,13 +464,13 @@ func (w *modelWorker) handOff(l *Lease) {
 		return
 	}
 	w.busy[l], w.resting[l] = true, true
-	w.settleRow(l.shard, c.holds,
-		func(r *row) {
+	w.settleRow(l.shard, c.Holds,
+		func(r *table.Row) {
 			c.store(r)
-			r.owner, r.epoch = c.target, c.epoch+1
+			r.Owner, r.Epoch = c.target, c.epoch+1
 		},
-		func(r *row) bool { return r.epoch > c.epoch && r.owner == c.target },
-		func(ok bool, now *row, unknown bool) {
+		func(r *table.Row) bool { return r.Epoch > c.epoch && r.Owner == c.target },
+		func(ok bool, now *table.Row, unknown bool) {
 			switch {
 			case ok:
 				l.noteLeft(c)
@@ -499,13 +502,13 @@ func (w *modelWorker) certain(l *Lease, target string) {
 		w.rested(l)
 		return
 	}
-	w.settleRow(l.shard, c.holds,
-		func(r *row) {
+	w.settleRow(l.shard, c.Holds,
+		func(r *table.Row) {
 			c.store(r)
-			r.epoch = c.epoch + 1
+			r.Epoch = c.epoch + 1
 		},
-		func(r *row) bool { return r.epoch == c.epoch+1 && r.owner == c.worker },
-		func(ok bool, now *row, unknown bool) {
+		func(r *table.Row) bool { return r.Epoch == c.epoch+1 && r.Owner == c.worker },
+		func(ok bool, now *table.Row, unknown bool) {
 			switch {
 			case !ok && unknown:
 				w.later(200*time.Millisecond, func() { w.certain(l, target) })
@@ -515,10 +518,10 @@ func (w *modelWorker) certain(l *Lease, target string) {
 				w.s.noteRow(&seen)
 				l.epoch = c.epoch + 1
 				l.acknowledge(c.offer)
-			case now != nil && now.owner == c.worker && now.epoch == c.epoch:
+			case now != nil && now.Owner == c.worker && now.Epoch == c.epoch:
 				l.raise(now)
 				w.later(200*time.Millisecond, func() { w.certain(l, target) })
-			case now != nil && now.owner == target:
+			case now != nil && now.Owner == target:
 				w.handedOff(l, target)
 			default:
 				w.rested(l)
@@ -533,15 +536,15 @@ func (w *modelWorker) finish(l *Lease, children []string) {
 	if len(children) > 0 {
 		parents := w.m.shards[children[0]].parents
 		var answered bool
-		settle(w, func() (bool, *row) {
-			return w.m.write(children[0], func(r *row) bool { return r == nil }, func(r *row) { r.parents = parents })
-		}, func() *row { return w.m.row(children[0]) }, func(*row) bool { return true }, func(ok bool, _ *row, _ bool) {
+		settle(w, func() (bool, *table.Row) {
+			return w.m.Write(children[0], func(r *table.Row) bool { return r == nil }, func(r *table.Row) { r.Parents = parents })
+		}, func() *table.Row { return w.m.row(children[0]) }, func(*table.Row) bool { return true }, func(ok bool, _ *table.Row, _ bool) {
 			answered = ok
 			if !answered {
 				w.rested(l)
 				return
 			}
-			w.s.view.lineage.learn(children[0], parents)
+			w.s.view.lineage.Learn(children[0], parents)
 			w.finish(l, children[1:])
 		})
 		return
@@ -551,10 +554,10 @@ func (w *modelWorker) finish(l *Lease, children []string) {
 		w.rested(l)
 		return
 	}
-	w.settleRow(l.shard, func(r *row) bool { return r != nil && r.owner == c.worker && r.epoch == c.epoch },
-		func(r *row) { r.position, r.owner = position.Position{Sequence: position.ShardEnd}, "" },
-		func(r *row) bool { return r.ended() && r.epoch == c.epoch },
-		func(ok bool, now *row, unknown bool) {
+	w.settleRow(l.shard, func(r *table.Row) bool { return r != nil && r.Owner == c.worker && r.Epoch == c.epoch },
+		func(r *table.Row) { r.Position, r.Owner = position.Position{Sequence: position.ShardEnd}, "" },
+		func(r *table.Row) bool { return r.Ended() && r.Epoch == c.epoch },
+		func(ok bool, now *table.Row, unknown bool) {
 			w.rested(l)
 			switch {
 			case ok:
@@ -575,7 +578,7 @@ func (w *modelWorker) stop() {
 }
 
 func (w *modelWorker) release() {
-	for _, id := range sortedKeys(w.s.view.leases) {
+	for _, id := range slices.Sorted(maps.Keys(w.s.view.leases)) {
 		l := w.s.view.leases[id]
 		c, err := l.claim()
 		switch {
@@ -587,13 +590,13 @@ func (w *modelWorker) release() {
 			continue
 		}
 		w.busy[l] = true
-		w.settleRow(id, c.holds,
-			func(r *row) {
+		w.settleRow(id, c.Holds,
+			func(r *table.Row) {
 				c.store(r)
-				r.owner = ""
+				r.Owner = ""
 			},
-			func(r *row) bool { return r.owner == "" && r.epoch == c.epoch },
-			func(bool, *row, bool) { // without an answer the row frees itself
+			func(r *table.Row) bool { return r.Owner == "" && r.Epoch == c.epoch },
+			func(bool, *table.Row, bool) { // without an answer the row frees itself
 				delete(w.busy, l)
 				l.end(ErrLeaseReleased, eventReleased)
 				w.release()
@@ -606,10 +609,10 @@ func (w *modelWorker) release() {
 		w.dead = true
 		return
 	}
-	settle(w, func() (bool, *workerRow) {
-		return w.m.writeWorker(me.id, func(r *workerRow) bool { return r != nil }, func(workerRow) *workerRow { return nil })
-	}, func() *workerRow { return at(w.m.workers[me.id], 0) }, func(*workerRow) bool { return false },
-		func(bool, *workerRow, bool) {
+	settle(w, func() (bool, *table.Worker) {
+		return w.m.writeWorker(me.id, func(r *table.Worker) bool { return r != nil }, func(table.Worker) *table.Worker { return nil })
+	}, func() *table.Worker { return at(w.m.workers[me.id], 0) }, func(*table.Worker) bool { return false },
+		func(bool, *table.Worker, bool) {
 			w.m.note("%s has stopped", w.name)
 			w.dead = true
 		})

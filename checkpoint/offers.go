@@ -7,6 +7,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"kinesis-alerter/checkpoint/table"
 	"kinesis-alerter/internal/position"
 )
 
@@ -24,26 +25,17 @@ func unstorable(p, over position.Position) string {
 	case !utf8.ValidString(p.Sequence):
 		return "it is not UTF-8"
 	case !p.Comparable(over):
-		return fmt.Sprintf("it cannot be compared with %s", quoted(over.Sequence))
+		return fmt.Sprintf("it cannot be compared with %s", table.Quoted(over.Sequence))
 	}
 	return ""
-}
-
-// quoted shows what may be anything, cut to a length that a line can hold.
-func quoted(s string) string {
-	const most = 60
-	if len(s) > most {
-		return fmt.Sprintf("%.*q…", most, s)
-	}
-	return fmt.Sprintf("%q", s)
 }
 
 // storableLocked reports whether an offer can be stored over what was offered before, and tells of each change of that.
 func (l *Lease) storableLocked(p position.Position) bool {
 	s := l.store
-	why := unstorable(p, l.ledger.offer.position)
+	why := unstorable(p, l.ledger.offer.Position)
 	if why != "" {
-		why = fmt.Sprintf("the position %s: %s", quoted(p.Sequence), why)
+		why = fmt.Sprintf("the position %s: %s", table.Quoted(p.Sequence), why)
 		s.m.committed(resultUnstorable)
 	}
 	l.reportUnstorableLocked(why, l.ledger.foreign)
@@ -51,11 +43,11 @@ func (l *Lease) storableLocked(p position.Position) bool {
 }
 
 // comparableLocked reports whether an offer has an order with what the row has, and tells of each change of that.
-func (l *Lease) comparableLocked(r *row) bool {
+func (l *Lease) comparableLocked(r *table.Row) bool {
 	s := l.store
 	foreign := ""
-	if ok := r.ended() || r.position.Comparable(l.ledger.offer.position); !ok {
-		foreign = fmt.Sprintf("the row has the checkpoint %s, which cannot be compared with %s", quoted(r.position.Sequence), quoted(l.ledger.offer.position.Sequence))
+	if ok := r.Ended() || r.Position.Comparable(l.ledger.offer.Position); !ok {
+		foreign = fmt.Sprintf("the row has the checkpoint %s, which cannot be compared with %s", table.Quoted(r.Position.Sequence), table.Quoted(l.ledger.offer.Position.Sequence))
 		s.m.committed(resultUnstorable)
 	}
 	l.reportUnstorableLocked(l.ledger.unstorable, foreign)
@@ -78,14 +70,14 @@ func (l *Lease) reportUnstorableLocked(offer, row string) {
 
 // disown lets whatever is offered next be stored over a checkpoint that the stream refused.
 func (d *ledger) disown() {
-	d.replaces, d.offer.position, d.offer.resolved = d.offer.position.Sequence, position.Position{}, ""
+	d.replaces, d.offer.Position, d.offer.Resolved = d.offer.Position.Sequence, position.Position{}, ""
 }
 
 // stillOurs reports whether a row still names the holder of a claim, so that something else refused its write: then what the
 // row says is taken over.
-func (l *Lease) stillOurs(c claim, now item) bool {
-	r, err := decodeRow(now, l.since)
-	if err != nil || r.owner != c.worker || r.epoch != c.epoch {
+func (l *Lease) stillOurs(c claim, now table.Item) bool {
+	r, err := table.DecodeRow(now, l.since)
+	if err != nil || r.Owner != c.worker || r.Epoch != c.epoch {
 		return false
 	}
 	l.raise(r)
@@ -98,14 +90,14 @@ func (l *Lease) Unusable() {
 	s := l.store
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	p := l.ledger.offer.position
+	p := l.ledger.offer.Position
 	if l.state == leaseOver || p.IsZero() {
 		return
 	}
 	l.ledger.disown()
-	s.incidents.add(IncidentPosition, l.shard, quoted(p.Sequence))
+	s.incidents.add(IncidentPosition, l.shard, table.Quoted(p.Sequence))
 	s.log.Error("the checkpoint is no position in the shard: it is read again from its oldest record, alerts are repeated",
-		zap.String("shard", l.shard), zap.String("checkpoint", quoted(p.Sequence)))
+		zap.String("shard", l.shard), zap.String("checkpoint", table.Quoted(p.Sequence)))
 }
 
 // Retention is how long the stream keeps its records; 0 while that is not known.

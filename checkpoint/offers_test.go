@@ -11,6 +11,7 @@ import (
 	"go.uber.org/zap/zapcore"
 	"go.uber.org/zap/zaptest/observer"
 
+	"kinesis-alerter/checkpoint/table"
 	"kinesis-alerter/internal/fakeaws"
 	"kinesis-alerter/internal/position"
 )
@@ -27,25 +28,25 @@ func TestLateCommitAtTheSamePosition(t *testing.T) {
 		require.NoError(w, err)
 		l.Commit("100", position.WholeRecord, "101>109", time.Now(), 0)
 		time.Sleep(2 * time.Second)
-		require.Equal(w, "101>109", w.row(only)[attrResolved])
+		require.Equal(w, "101>109", w.row(only)[table.AttrResolved])
 
-		e := &expr{}
-		e.fence(first.worker, first.epoch)
-		e.progress(first)
-		_, err = a.store.table.update(w.Context(), only, e)
-		_, wasRefused := refused(err)
+		e := &table.Write{}
+		e.Fence(first.worker, first.epoch)
+		e.Progress(first.offer, first.number, first.replaces)
+		_, err = a.store.table.Update(w.Context(), only, e)
+		_, wasRefused := table.Refused(err)
 		require.True(w, wasRefused, "the late commit: %v", err)
-		require.Equal(w, "101>109", w.row(only)[attrResolved])
+		require.Equal(w, "101>109", w.row(only)[table.AttrResolved])
 
 		flip := a.flipOf(w, only)
-		flip.progress(first)
-		_, err = a.store.table.update(w.Context(), only, flip)
-		_, wasRefused = refused(err)
+		flip.Progress(first.offer, first.number, first.replaces)
+		_, err = a.store.table.Update(w.Context(), only, flip)
+		_, wasRefused = table.Refused(err)
 		require.True(w, wasRefused, "the late flip: %v", err)
 
 		l.Commit("100", position.WholeRecord, "101>110", time.Now(), 0)
 		time.Sleep(2 * time.Second)
-		require.Equal(w, "101>110", w.row(only)[attrResolved], "and the next one goes")
+		require.Equal(w, "101>110", w.row(only)[table.AttrResolved], "and the next one goes")
 		a.stop()
 	})
 }
@@ -70,7 +71,7 @@ func TestEpochRaisedCarriesTheOffer(t *testing.T) {
 		})
 		l.Commit("5", position.WholeRecord, "", time.Now(), 0)
 		time.Sleep(2 * time.Second)
-		require.Equal(w, "5", w.row(l.shard)[attrPosition])
+		require.Equal(w, "5", w.row(l.shard)[table.AttrPosition])
 		before := l.epochNow()
 		remove := w.aws.Faults.Add(fakeaws.Fault{Client: "a", Service: fakeaws.ServiceDynamoDB, Kind: fakeaws.BlackHole})
 		time.AfterFunc(2*time.Second, remove)
@@ -80,8 +81,8 @@ func TestEpochRaisedCarriesTheOffer(t *testing.T) {
 		require.Error(w, l.HandOff(ctx))
 		require.NoError(w, l.Context().Err())
 		require.Equal(w, before+1, l.epochNow())
-		require.Equal(w, "6", w.row(l.shard)[attrPosition], "a process that dies now must not repeat what it drained")
-		require.Equal(w, "7>8", w.row(l.shard)[attrResolved])
+		require.Equal(w, "6", w.row(l.shard)[table.AttrPosition], "a process that dies now must not repeat what it drained")
+		require.Equal(w, "7>8", w.row(l.shard)[table.AttrResolved])
 		l.KeepLease()
 		a.stop()
 		b.stop()
@@ -95,7 +96,7 @@ func TestOffersGrowOverOwners(t *testing.T) {
 		last := int64(0)
 		grown := func(what string) {
 			w.Helper()
-			now, _ := w.row(only)[attrOffers].(int64)
+			now, _ := w.row(only)[table.AttrOffers].(int64)
 			require.Greater(w, now, last, what)
 			last = now
 		}
@@ -112,7 +113,7 @@ func TestOffersGrowOverOwners(t *testing.T) {
 			grown("the release by " + name)
 		}
 		// A row of today's format has none.
-		w.edit(only, func(e *expr) { e.removeAttr(attrOffers) })
+		w.edit(only, func(e *table.Write) { e.Remove(table.AttrOffers) })
 		c := w.start("c")
 		w.awaitHeld(5*time.Second, 1, c)
 		last = 0
@@ -148,13 +149,13 @@ func TestOfferThatCannotBeStored(t *testing.T) {
 					l.Commit(sequence, position.WholeRecord, "", time.Now(), 0)
 				}
 				time.Sleep(2 * time.Second)
-				require.Equal(w, "100", w.row(only)[attrPosition])
+				require.Equal(w, "100", w.row(only)[table.AttrPosition])
 				require.NotEmpty(w, a.store.Status().Shards[0].Unstorable)
 				require.InDelta(w, 3, testutil.ToFloat64(a.store.m.commits.WithLabelValues(string(resultUnstorable))), 0)
 				require.Len(w, logs.FilterMessage("progress of a shard cannot be stored").All(), 1)
 				l.Commit("101", position.WholeRecord, "", time.Now(), 0)
 				time.Sleep(2 * time.Second)
-				require.Equal(w, "101", w.row(only)[attrPosition])
+				require.Equal(w, "101", w.row(only)[table.AttrPosition])
 				require.Empty(w, a.store.Status().Shards[0].Unstorable)
 				require.Len(w, logs.FilterMessage("progress of a shard can be stored again").All(), 1)
 				a.stop()
@@ -172,7 +173,7 @@ func TestPositionsAreNotJudgedByTheirForm(t *testing.T) {
 		for _, sequence := range []string{"ab-9", "ab-10", "ab-11"} {
 			l.Commit(sequence, position.WholeRecord, "", time.Now(), 0)
 			time.Sleep(2 * time.Second)
-			require.Equal(w, sequence, w.row(only)[attrPosition])
+			require.Equal(w, sequence, w.row(only)[table.AttrPosition])
 		}
 		require.NoError(w, l.SaveState(w.Context(), "ab-11", position.WholeRecord, stateOf(1)))
 		a.stop()
@@ -188,25 +189,25 @@ func TestStoredPositionOfAnotherForm(t *testing.T) {
 		l := a.store.Lease(only)
 		l.Commit("100", position.WholeRecord, "", time.Now(), 0)
 		time.Sleep(2 * time.Second)
-		w.edit(only, func(e *expr) { e.setAttr(attrPosition, str(nonsense)) })
+		w.edit(only, func(e *table.Write) { e.Set(table.AttrPosition, table.Str(nonsense)) })
 		l.Commit("101", position.WholeRecord, "", time.Now(), 0)
 		time.Sleep(2 * time.Second)
 		require.Contains(w, a.store.Status().Shards[0].Unstorable, nonsense)
-		w.edit(only, func(e *expr) { e.setAttr(attrPosition, str("100")) })
+		w.edit(only, func(e *table.Write) { e.Set(table.AttrPosition, table.Str("100")) })
 		time.Sleep(3 * time.Second)
-		require.Equal(w, "101", w.row(only)[attrPosition])
+		require.Equal(w, "101", w.row(only)[table.AttrPosition])
 		require.Empty(w, a.store.Status().Shards[0].Unstorable)
 		a.stop()
 	})
 }
 
 // edit is what somebody does to a row by hand.
-func (w *world) edit(key string, change func(*expr)) {
+func (w *world) edit(key string, change func(*table.Write)) {
 	w.Helper()
 	db, _ := w.clients("by-hand")
-	e := &expr{}
+	e := &table.Write{}
 	change(e)
-	_, err := (&table{db: db, name: testTable}).update(w.Context(), key, e)
+	_, err := (&table.Client{DB: db, Name: testTable}).Update(w.Context(), key, e)
 	require.NoError(w, err)
 }
 
@@ -217,7 +218,7 @@ func TestCheckpointThatIsNoNumberIsReplaced(t *testing.T) {
 			a := w.start("a")
 			w.awaitHeld(5*time.Second, 1, a)
 			a.stop()
-			w.edit(only, func(e *expr) { e.setAttr(attrPosition, str(nonsense)) })
+			w.edit(only, func(e *table.Write) { e.Set(table.AttrPosition, table.Str(nonsense)) })
 			b := w.start("b")
 			w.awaitHeld(5*time.Second, 1, b)
 			l := b.store.Lease(only)
@@ -226,7 +227,7 @@ func TestCheckpointThatIsNoNumberIsReplaced(t *testing.T) {
 			l.Lost(time.Now())
 			l.Commit("101", position.WholeRecord, "", time.Now(), 0)
 			time.Sleep(2 * time.Second)
-			require.Equal(w, "101", w.row(only)[attrPosition])
+			require.Equal(w, "101", w.row(only)[table.AttrPosition])
 			require.Empty(w, b.store.Status().Shards[0].Unstorable)
 			b.stop()
 		})

@@ -13,7 +13,8 @@ import (
 	"github.com/aws/smithy-go"
 	"go.uber.org/zap"
 
-	"kinesis-alerter/internal/awsfault"
+	"kinesis-alerter/checkpoint/lineage"
+	"kinesis-alerter/checkpoint/table"
 	"kinesis-alerter/internal/credentials"
 	"kinesis-alerter/internal/sleep"
 )
@@ -41,14 +42,14 @@ func (o *opener) open(ctx context.Context, failFast bool) error {
 	said := ""
 	o.waitFor("table "+s.cfg.Table, "")
 	begun := time.Now()
-	var refused sighting // what waiting cannot mend, said without a break
+	var refused lineage.Sighting // what waiting cannot mend, said without a break
 	for attempt := 0; ; attempt++ {
 		s.alive()
 		err := o.tryOpen(ctx)
 		if isFatal(err) {
-			refused.add(time.Now())
+			refused.Add(time.Now())
 		} else {
-			refused = sighting{}
+			refused = lineage.Sighting{}
 		}
 		switch {
 		case err == nil:
@@ -57,8 +58,8 @@ func (o *opener) open(ctx context.Context, failFast bool) error {
 			}
 			return nil
 		case ctx.Err() != nil:
-			return cause(ctx)
-		case isFatal(err) && (failFast || errors.Is(err, ErrOtherStream) || refused.confirmed()), failFast && (NamesFault(err) || refusesCredentials(err) && time.Since(begun) >= s.cfg.Patience):
+			return context.Cause(ctx)
+		case isFatal(err) && (failFast || errors.Is(err, table.ErrOtherStream) || refused.Confirmed()), failFast && (table.NamesFault(err) || refusesCredentials(err) && time.Since(begun) >= s.cfg.Patience):
 			return err
 		}
 		o.waitForCall(err)
@@ -66,8 +67,8 @@ func (o *opener) open(ctx context.Context, failFast bool) error {
 			said = text
 			s.log.Error("cannot use the lease table yet, going on trying", zap.Error(err))
 		}
-		if !sleep.For(ctx, backoff(attempt)) {
-			return cause(ctx)
+		if !sleep.For(ctx, sleep.Backoff(attempt)) {
+			return context.Cause(ctx)
 		}
 	}
 }
@@ -96,8 +97,8 @@ func (o *opener) waitFor(what, because string) {
 // waitForCall is waitFor what a call that failed was about.
 func (o *opener) waitForCall(err error) {
 	what := "table " + o.store.cfg.Table
-	if call, ok := errors.AsType[*callError](err); ok {
-		what = call.resource
+	if call, ok := errors.AsType[*table.CallError](err); ok {
+		what = call.Resource
 	}
 	o.waitFor(what, errorCode(err))
 }
@@ -106,21 +107,6 @@ func (o *opener) waitForCall(err error) {
 func refusesCredentials(err error) bool {
 	code, blamed := credentials.Blames(err)
 	return blamed && code != credentials.CodeUnavailable
-}
-
-// NamesFault reports whether an answer of AWS names a fault that somebody has to mend before a call can work: what is missing,
-// denied or impossible.
-func NamesFault(err error) bool {
-	if _, blamed := credentials.Blames(err); blamed {
-		return false // the answer is about the credentials, or there was none
-	}
-	var api smithy.APIError
-	if !errors.As(err, &api) {
-		return errors.Is(err, errTableGone)
-	}
-	kind := awsfault.Of(api.ErrorCode())
-	return kind == awsfault.Denied || kind == awsfault.Missing ||
-		api.ErrorCode() == "ValidationException" || api.ErrorCode() == "InvalidArgumentException"
 }
 
 // faultText is the text by which faults are told apart: request ids, which differ every time, left out.
@@ -148,22 +134,22 @@ func (o *opener) ensureTable(ctx context.Context) error {
 		s.alive()
 		desc, err := o.describeTable(ctx)
 		switch {
-		case isNotFound(err):
+		case table.IsNotFound(err):
 			s.mu.Lock()
 			may := !o.tableSeen || s.cfg.CreateTable
 			s.mu.Unlock()
 			if !may {
-				return fmt.Errorf("%w: %s: restore it from a backup, or start with --create-table to begin a new one", errTableGone, s.cfg.Table)
+				return fmt.Errorf("%w: %s: restore it from a backup, or start with --create-table to begin a new one", table.ErrGone, s.cfg.Table)
 			}
 			if err := o.createTable(ctx); err != nil {
 				return err
 			}
 		case err != nil:
-			return fault("dynamodb:DescribeTable", "table "+s.cfg.Table, err)
+			return table.Fault("dynamodb:DescribeTable", "table "+s.cfg.Table, err)
 		case desc.TableStatus == types.TableStatusActive, desc.TableStatus == types.TableStatusUpdating:
-			if len(desc.KeySchema) != 1 || aws.ToString(desc.KeySchema[0].AttributeName) != attrKey {
+			if len(desc.KeySchema) != 1 || aws.ToString(desc.KeySchema[0].AttributeName) != table.AttrKey {
 				return fmt.Errorf("%w: the key of table %s is %s, not %s: give this application another table name (leases import copies checkpoints)",
-					ErrForeignTable, s.cfg.Table, keySchema(desc.KeySchema), attrKey)
+					table.ErrForeignTable, s.cfg.Table, keySchema(desc.KeySchema), table.AttrKey)
 			}
 			s.mu.Lock()
 			o.tableSeen = true
@@ -171,16 +157,16 @@ func (o *opener) ensureTable(ctx context.Context) error {
 			return nil
 		}
 		if !sleep.For(ctx, sleep.Jitter(150*time.Millisecond)) {
-			return cause(ctx)
+			return context.Cause(ctx)
 		}
 	}
 }
 
 func (o *opener) describeTable(ctx context.Context) (*types.TableDescription, error) {
 	s := o.store
-	ctx, cancel := context.WithTimeout(ctx, 3*callTimeout)
+	ctx, cancel := context.WithTimeout(ctx, 3*table.CallTimeout)
 	defer cancel()
-	out, err := s.table.db.DescribeTable(ctx, &dynamodb.DescribeTableInput{TableName: &s.cfg.Table})
+	out, err := s.table.DB.DescribeTable(ctx, &dynamodb.DescribeTableInput{TableName: &s.cfg.Table})
 	if err != nil {
 		return nil, err
 	}
@@ -197,27 +183,13 @@ func keySchema(ks []types.KeySchemaElement) string {
 
 func (o *opener) createTable(ctx context.Context) error {
 	s := o.store
-	ctx, cancel := context.WithTimeout(ctx, 5*callTimeout)
+	ctx, cancel := context.WithTimeout(ctx, 5*table.CallTimeout)
 	defer cancel()
-	if err := createTable(ctx, s.table.db, s.cfg.Table); err != nil {
-		return fault("dynamodb:CreateTable", "table "+s.cfg.Table, err)
+	if err := table.Create(ctx, s.table.DB, s.cfg.Table); err != nil {
+		return table.Fault("dynamodb:CreateTable", "table "+s.cfg.Table, err)
 	}
 	s.log.Info("lease table created")
 	return nil
-}
-
-// createTable makes an on-demand table. That another worker is quicker is no error.
-func createTable(ctx context.Context, db DynamoDB, name string) error {
-	_, err := db.CreateTable(ctx, &dynamodb.CreateTableInput{
-		TableName:            &name,
-		BillingMode:          types.BillingModePayPerRequest,
-		KeySchema:            []types.KeySchemaElement{{AttributeName: aws.String(attrKey), KeyType: types.KeyTypeHash}},
-		AttributeDefinitions: []types.AttributeDefinition{{AttributeName: aws.String(attrKey), AttributeType: types.ScalarAttributeTypeS}},
-	})
-	if _, inUse := errors.AsType[*types.ResourceInUseException](err); inUse {
-		return nil
-	}
-	return err
 }
 
 // ensureApplication reads the #application row, or writes it: the first worker's from the stream as it is now, that of
@@ -228,7 +200,7 @@ func (o *opener) ensureApplication(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	it, err := s.table.get(ctx, keyApplication, true)
+	it, err := s.table.Get(ctx, table.KeyApplication, true)
 	if err != nil {
 		return err
 	}
@@ -244,27 +216,27 @@ func (o *opener) ensureApplication(ctx context.Context) error {
 				return err
 			}
 		}
-		err := s.table.putNew(ctx, app.encode())
-		if _, exists := refused(err); err != nil && !exists {
+		err := s.table.PutNew(ctx, app.Encode())
+		if _, exists := table.Refused(err); err != nil && !exists {
 			return err
 		}
 		// Read what won the race, also when we think that we did: the answer may belong to an earlier attempt.
-		if it, err = s.table.get(ctx, keyApplication, true); err != nil {
+		if it, err = s.table.Get(ctx, table.KeyApplication, true); err != nil {
 			return err
 		}
 		if it == nil {
-			return fmt.Errorf("row %s of table %s vanished at once", keyApplication, s.cfg.Table)
+			return fmt.Errorf("row %s of table %s vanished at once", table.KeyApplication, s.cfg.Table)
 		}
 	}
-	app, err := decodeApplication(it, s.now())
+	app, err := table.DecodeApplication(it, s.now())
 	if err != nil {
 		return err
 	}
 	if err := o.sameIdentity(ctx, app, identity{arn, created}); err != nil {
 		return err
 	}
-	if !app.hasKey {
-		if err := o.giveKey(ctx, app, it[attrHashKey]); err != nil {
+	if !app.HasKey {
+		if err := o.giveKey(ctx, app, it[table.AttrHashKey]); err != nil {
 			return err
 		}
 	}
@@ -273,42 +245,42 @@ func (o *opener) ensureApplication(ctx context.Context) error {
 }
 
 // sameStream refuses a table that is about another stream.
-func (o *opener) sameStream(app *application, arn string, created int64) error {
+func (o *opener) sameStream(app *table.Application, arn string, created int64) error {
 	s := o.store
-	if app.streamARN == arn && app.streamCreated == created {
+	if app.StreamARN == arn && app.StreamCreated == created {
 		return nil
 	}
 	reset := "kinesis-alerter leases reset --table " + s.cfg.Table
-	if arn != app.streamARN {
+	if arn != app.StreamARN {
 		reset += " --stream " + arn
 	}
 	return fmt.Errorf("%w: table %s is about %s, created %s; the stream is %s, created %s: its sequence numbers mean nothing here. "+
-		"To begin the new stream at its first record: %s. To keep what the table has, give the application another name", ErrOtherStream, s.cfg.Table,
-		app.streamARN, time.Unix(app.streamCreated, 0).UTC().Format(time.RFC3339), arn, time.Unix(created, 0).UTC().Format(time.RFC3339), reset)
+		"To begin the new stream at its first record: %s. To keep what the table has, give the application another name", table.ErrOtherStream, s.cfg.Table,
+		app.StreamARN, time.Unix(app.StreamCreated, 0).UTC().Format(time.RFC3339), arn, time.Unix(created, 0).UTC().Format(time.RFC3339), reset)
 }
 
-func (o *opener) adoptApplication(app *application) {
+func (o *opener) adoptApplication(app *table.Application) {
 	s := o.store
 	s.mu.Lock()
 	before := s.view.app
-	if before != nil && app.origin.t0.IsZero() {
-		app.origin.t0 = before.origin.t0
+	if before != nil && app.Origin.T0.IsZero() {
+		app.Origin.T0 = before.Origin.T0
 	}
-	if before == nil || before.generation != app.generation {
+	if before == nil || before.Generation != app.Generation {
 		s.view.adopted = time.Now()
 	}
 	s.view.app, o.ready = app, true
-	s.view.duration = app.duration
+	s.view.duration = app.Duration
 	s.mu.Unlock()
 	switch {
 	case before == nil:
-		if app.duration != s.cfg.LeaseDuration {
+		if app.Duration != s.cfg.LeaseDuration {
 			s.log.Warn("the lease duration of the table is in force; to change it, stop all workers and change the row #application",
-				zap.Duration("table", app.duration), zap.Duration("configured", s.cfg.LeaseDuration))
+				zap.Duration("table", app.Duration), zap.Duration("configured", s.cfg.LeaseDuration))
 		}
-		s.log.Info("application read", zap.Time("t0", app.origin.t0), zap.String("generation", app.generation), zap.Duration("lease_duration", app.duration))
-	case before.generation != app.generation:
-		s.log.Warn("the lease table was begun anew by another worker", zap.String("generation", app.generation), zap.String("before", before.generation))
+		s.log.Info("application read", zap.Time("t0", app.Origin.T0), zap.String("generation", app.Generation), zap.Duration("lease_duration", app.Duration))
+	case before.Generation != app.Generation:
+		s.log.Warn("the lease table was begun anew by another worker", zap.String("generation", app.Generation), zap.String("before", before.Generation))
 	}
 	s.planner.replan()
 }
@@ -316,18 +288,18 @@ func (o *opener) adoptApplication(app *application) {
 // refuseForeign looks whether a table without #application row holds another library's rows.
 func (o *opener) refuseForeign(ctx context.Context) error {
 	s := o.store
-	page, err := s.table.page(ctx, nil)
+	page, err := s.table.Page(ctx, nil)
 	if err != nil {
 		return err
 	}
 	for _, it := range page.Items {
-		if _, java := it[attrJavaLease]; java {
+		if _, java := it[table.AttrJavaLease]; java {
 			return fmt.Errorf("%w: table %s holds rows of a KCL for Java (row %s): give this application another table name; leases import copies checkpoints",
-				ErrForeignTable, s.cfg.Table, text(it[attrKey]))
+				table.ErrForeignTable, s.cfg.Table, table.Text(it[table.AttrKey]))
 		}
-		if _, ours := it[attrEpoch]; !ours && isShardKey(text(it[attrKey])) {
+		if _, ours := it[table.AttrEpoch]; !ours && table.IsShardKey(table.Text(it[table.AttrKey])) {
 			return fmt.Errorf("%w: row %s of table %s has no %s: give this application another table name",
-				ErrForeignTable, text(it[attrKey]), s.cfg.Table, attrEpoch)
+				table.ErrForeignTable, table.Text(it[table.AttrKey]), s.cfg.Table, table.AttrEpoch)
 		}
 	}
 	return nil
@@ -337,7 +309,7 @@ func (o *opener) refuseForeign(ctx context.Context) error {
 // was there at T0, and a shard that it does not hold is younger. Where an earlier attempt failed, T0 is the first answer
 // about the stream, so that no record is passed over that came while the start waited. A shard may have been closed
 // since then, so none counts as closed at T0: each is asked for what it has from T0 on.
-func (o *opener) newApplication(ctx context.Context, arn string, created int64) (*application, error) {
+func (o *opener) newApplication(ctx context.Context, arn string, created int64) (*table.Application, error) {
 	s := o.store
 	shards, closed, at, err := o.firstListing(ctx)
 	s.mu.Lock()
@@ -353,17 +325,17 @@ func (o *opener) newApplication(ctx context.Context, arn string, created int64) 
 	if err := o.describeTwice(ctx, arn, created); err != nil {
 		return nil, err
 	}
-	app := &application{
-		streamARN: arn, streamCreated: created, generation: randomHex(8), duration: s.cfg.LeaseDuration,
-		origin: origin{t0: at, open: map[string]bool{}, closed: closed}, key: newHashKey(), hasKey: true, born: s.cfg.Reads,
+	app := &table.Application{
+		StreamARN: arn, StreamCreated: created, Generation: randomHex(8), Duration: s.cfg.LeaseDuration,
+		Origin: table.Origin{T0: at, Open: map[string]bool{}, Closed: closed}, Key: table.NewHashKey(), HasKey: true, Born: s.cfg.Reads,
 	}
 	for i := range shards {
 		id := aws.ToString(shards[i].ShardId)
 		if !closed[id] {
-			app.origin.open[id] = true
+			app.Origin.Open[id] = true
 		}
-		if r := shards[i].SequenceNumberRange; r != nil && isOpen(&shards[i]) && app.shard.id == "" {
-			app.shard = shardMark{id: id, first: aws.ToString(r.StartingSequenceNumber)}
+		if r := shards[i].SequenceNumberRange; r != nil && lineage.IsOpen(&shards[i]) && app.Shard.ID == "" {
+			app.Shard = table.Mark{ID: id, First: aws.ToString(r.StartingSequenceNumber)}
 		}
 	}
 	return app, nil

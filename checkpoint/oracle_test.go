@@ -13,6 +13,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
 	"github.com/stretchr/testify/require"
 
+	"kinesis-alerter/checkpoint/lineage"
+	"kinesis-alerter/checkpoint/table"
 	"kinesis-alerter/internal/position"
 )
 
@@ -65,7 +67,9 @@ func graphB() graph {
 	}
 }
 
-func numbered(shard int) string { return shardPrefix + fmt.Sprintf("%0*d", shardDigits, shard) }
+func numbered(shard int) string {
+	return table.ShardPrefix + fmt.Sprintf("%0*d", table.ShardDigits, shard)
+}
 
 func (g graph) listing(trimmed []int) []types.Shard {
 	var out []types.Shard
@@ -90,15 +94,15 @@ func (g graph) listing(trimmed []int) []types.Shard {
 	return out
 }
 
-func (g graph) origin(epoch int) *origin {
-	o := &origin{t0: time.Unix(int64(epoch), 0), open: map[string]bool{}, closed: map[string]bool{}}
+func (g graph) origin(epoch int) *table.Origin {
+	o := &table.Origin{T0: time.Unix(int64(epoch), 0), Open: map[string]bool{}, Closed: map[string]bool{}}
 	for i, s := range g {
 		switch id := numbered(i); {
 		case s.from > epoch:
 		case s.to > 0 && s.to < epoch:
-			o.closed[id] = true
+			o.Closed[id] = true
 		default:
-			o.open[id] = true
+			o.Open[id] = true
 		}
 	}
 	return o
@@ -107,11 +111,11 @@ func (g graph) origin(epoch int) *origin {
 // reading plays the stream through: everything that may be read is, shards that are closed are read to their end, and
 // then what may be read after that. A shard is its number and where it starts: T for TRIM_HORIZON, @ for a time, + for
 // behind its checkpoint.
-func (g graph) reading(start Start, o *origin, rows map[string]*row, trimmed []int) string {
-	l := newLineage()
-	l.listed(g.listing(trimmed), nil, time.Now(), true)
-	for _, id := range l.missing() {
-		l.sought(id, false)
+func (g graph) reading(start table.Start, o *table.Origin, rows map[string]*table.Row, trimmed []int) string {
+	l := lineage.New()
+	l.Listed(g.listing(trimmed), nil, time.Now(), true)
+	for _, id := range l.Missing() {
+		l.Sought(id, false)
 	}
 	begun := map[string]bool{}
 	var waves []string
@@ -119,10 +123,10 @@ func (g graph) reading(start Start, o *origin, rows map[string]*row, trimmed []i
 		var wave, ended []string
 		for i, s := range g {
 			id := numbered(i)
-			if l.shards[id] == nil || begun[id] || finished(id, rows, o, start) || !l.gateOpen(id, rows, o, start) {
+			if l.Shards[id] == nil || begun[id] || lineage.Finished(id, rows, o, start) || !l.GateOpen(id, rows, o, start) {
 				continue
 			}
-			wave = append(wave, strconv.Itoa(i)+l.where(id, rows, o, start))
+			wave = append(wave, strconv.Itoa(i)+where(l, id, rows, o, start))
 			begun[id] = true
 			if s.to > 0 {
 				ended = append(ended, id)
@@ -133,16 +137,16 @@ func (g graph) reading(start Start, o *origin, rows map[string]*row, trimmed []i
 		}
 		waves = append(waves, strings.Join(wave, " "))
 		for _, id := range ended {
-			rows[id] = &row{id: id, position: position.Position{Sequence: position.ShardEnd}}
+			rows[id] = &table.Row{ID: id, Position: position.Position{Sequence: position.ShardEnd}}
 		}
 	}
 }
 
-func (l *lineage) where(id string, rows map[string]*row, o *origin, start Start) string {
-	if r := rows[id]; r != nil && r.progressed() {
+func where(l *lineage.Tree, id string, rows map[string]*table.Row, o *table.Origin, start table.Start) string {
+	if r := rows[id]; r != nil && r.Progressed() {
 		return "+"
 	}
-	if l.from(id, rows, o, start).Type == types.ShardIteratorTypeTrimHorizon {
+	if l.From(id, rows, o, start).Type == types.ShardIteratorTypeTrimHorizon {
 		return "T"
 	}
 	return "@"
@@ -151,8 +155,8 @@ func (l *lineage) where(id string, rows map[string]*row, o *origin, start Start)
 // TestShardTreeOracle has the scenarios of the KCL's own test of the same question: which shards are read, from where,
 // after what. kcl is what the KCL for Java does there; where we differ, why tells the reason.
 func TestShardTreeOracle(t *testing.T) {
-	latest, trim := Start{}, Start{Kind: StartTrimHorizon}
-	moment := Start{Kind: StartTime, Time: time.Unix(150, 0)}
+	latest, trim := table.Start{}, table.Start{Kind: table.StartTrimHorizon}
+	moment := table.Start{Kind: table.StartTime, Time: time.Unix(150, 0)}
 	const (
 		same      = "the same"
 		allOfA    = "0T 1T 2T 3T 4T 5T > 6T 7T 9T 10T > 8T"
@@ -164,7 +168,7 @@ func TestShardTreeOracle(t *testing.T) {
 	for _, c := range []struct {
 		name    string
 		g       graph
-		start   Start
+		start   table.Start
 		t0      int    // the epoch in which the application began
 		rows    string // number:end, number:checkpoint, or number: for a row without a checkpoint
 		trimmed []int
@@ -208,7 +212,7 @@ func TestShardTreeOracle(t *testing.T) {
 		{name: "B latest, trimmed up to the merge that is read", g: graphB(), start: latest, t0: 1120, rows: "3:end 4:end 5:1160", trimmed: []int{0, 1, 2, 3, 4}, reads: "5+ > 6T 7T > 8T > 9T 10T", kcl: same},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			rows := map[string]*row{}
+			rows := map[string]*table.Row{}
 			for field := range strings.FieldsSeq(c.rows) {
 				number, checkpoint, _ := strings.Cut(field, ":")
 				n, err := strconv.Atoi(number)
@@ -216,7 +220,7 @@ func TestShardTreeOracle(t *testing.T) {
 				if checkpoint == "end" {
 					checkpoint = position.ShardEnd
 				}
-				rows[numbered(n)] = &row{id: numbered(n), position: position.Position{Sequence: checkpoint, Sub: position.WholeRecord}}
+				rows[numbered(n)] = &table.Row{ID: numbered(n), Position: position.Position{Sequence: checkpoint, Sub: position.WholeRecord}}
 			}
 			require.Equal(t, c.reads, c.g.reading(c.start, c.g.origin(c.t0), rows, c.trimmed))
 			require.Equal(t, c.kcl != same, c.why != "", "a difference has a reason")
@@ -227,17 +231,17 @@ func TestShardTreeOracle(t *testing.T) {
 // The same with two running workers: graph B grows on a real Store, and is read from trim_horizon, generation after
 // generation, and from latest at its youngest shards alone.
 func TestShardTreeOnTwoWorkers(t *testing.T) {
-	for start, want := range map[StartKind]string{
-		StartTrimHorizon: "0T 1T > 2T > 3T 4T > 5T > 6T 7T",
-		StartLatest:      "6@ 7@",
+	for start, want := range map[table.StartKind]string{
+		table.StartTrimHorizon: "0T 1T > 2T > 3T 4T > 5T > 6T 7T",
+		table.StartLatest:      "6@ 7@",
 	} {
-		t.Run(Start{Kind: start}.String(), func(t *testing.T) {
+		t.Run(table.Start{Kind: start}.String(), func(t *testing.T) {
 			bubble(t, 2, func(w *world) {
 				k := w.aws.Kinesis
-				k.Merge(testStream, shardName(0), shardName(1))
-				k.Split(testStream, shardName(2))
-				k.Merge(testStream, shardName(3), shardName(4))
-				k.Split(testStream, shardName(5))
+				k.Merge(testStream, table.ShardName(0), table.ShardName(1))
+				k.Split(testStream, table.ShardName(2))
+				k.Merge(testStream, table.ShardName(3), table.ShardName(4))
+				k.Split(testStream, table.ShardName(5))
 				open := k.OpenShards(testStream)
 				var mu sync.Mutex
 				begun := map[string]string{} // shard: where
@@ -267,7 +271,7 @@ func TestShardTreeOnTwoWorkers(t *testing.T) {
 					require.GreaterOrEqual(t, len(order), n)
 					var got []string
 					for _, id := range slices.Sorted(slices.Values(order[:n])) {
-						number, _ := shardNumber(id)
+						number, _ := table.ShardNumber(id)
 						got = append(got, fmt.Sprint(number)+begun[id])
 					}
 					order = order[n:]

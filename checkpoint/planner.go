@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"kinesis-alerter/checkpoint/plan"
+	"kinesis-alerter/checkpoint/table"
 	"kinesis-alerter/internal/guard"
 	"kinesis-alerter/internal/position"
 )
@@ -51,7 +52,7 @@ func (p *planner) run(ctx context.Context) error {
 // want is one shard to take, and the row from which that was decided.
 type want struct {
 	shard string
-	was   *row
+	was   *table.Row
 }
 
 func (p *planner) carryOut(ctx context.Context) {
@@ -69,7 +70,7 @@ func (p *planner) carryOut(ctx context.Context) {
 				if !p.trusted(inc) {
 					return nil
 				}
-				free := w.was == nil || w.was.owner != inc.id
+				free := w.was == nil || w.was.Owner != inc.id
 				err := p.acquire(ctx, inc, w.shard, w.was)
 				if err != nil && ctx.Err() == nil {
 					s.opener.noteTable(err)
@@ -121,13 +122,13 @@ func (v *view) ready(now time.Time) bool {
 func (v *view) decide(now time.Time) (d decision) {
 	workers := []string{v.me.id}
 	for id, p := range v.peers {
-		if !p.fenced && !p.leaving && !v.retired[id] {
+		if !p.Fenced && !p.Leaving && !v.retired[id] {
 			workers = append(workers, id)
 		}
 	}
 	var shards []plan.Shard
 	for _, id := range v.shardIDs() {
-		if r := v.rows[id]; r != nil && r.paused {
+		if r := v.rows[id]; r != nil && r.Paused {
 			d.pause = append(d.pause, id)
 			continue // no matter of balance until somebody resumes it
 		}
@@ -153,9 +154,9 @@ func (v *view) decide(now time.Time) (d decision) {
 
 // shardIDs are all shards that may be read, sorted.
 func (v *view) shardIDs() []string {
-	ids := make([]string, 0, len(v.lineage.shards))
-	for id, info := range v.lineage.shards {
-		if !info.unlisted() || v.leases[id] != nil {
+	ids := make([]string, 0, len(v.lineage.Shards))
+	for id, info := range v.lineage.Shards {
+		if !info.Unlisted() || v.leases[id] != nil {
 			ids = append(ids, id)
 		}
 	}
@@ -168,9 +169,9 @@ func (v *view) shardIDs() []string {
 func (v *view) planned(id string, workers []string, now time.Time) (p *plan.Shard, adopt bool) {
 	r := v.rows[id]
 	if l := v.leases[id]; l != nil {
-		p = &plan.Shard{ID: id, Owner: v.me.id, Load: l.ledger.offer.load, Target: l.target}
-		if l.state == leaseOver && r != nil && r.owner != "" && r.owner != l.worker.id {
-			p.Owner = v.liveOwner(r.owner, now)
+		p = &plan.Shard{ID: id, Owner: v.me.id, Load: l.ledger.offer.Load, Target: l.target}
+		if l.state == leaseOver && r != nil && r.Owner != "" && r.Owner != l.worker.id {
+			p.Owner = v.liveOwner(r.Owner, now)
 			if p.Owner == "" {
 				return nil, false // free for peers; for us when the consumer is gone
 			}
@@ -193,19 +194,19 @@ func (v *view) planned(id string, workers []string, now time.Time) (p *plan.Shar
 	}
 	p = &plan.Shard{ID: id, Open: v.gateOpen(id)}
 	if r != nil {
-		p.Load = r.load
-		if r.owner == v.me.id {
+		p.Load = r.Load
+		if r.Owner == v.me.id {
 			p.Owner = v.me.id
 			return p, true
 		}
-		p.Owner = v.liveOwner(r.owner, now)
+		p.Owner = v.liveOwner(r.Owner, now)
 	}
 	return p, false
 }
 
 // liveOwner is owner, or empty when it is fenced or has no row.
 func (v *view) liveOwner(owner string, now time.Time) string {
-	if p := v.peers[owner]; p != nil && !p.fenced {
+	if p := v.peers[owner]; p != nil && !p.Fenced {
 		return owner
 	}
 	if v.peers[owner] != nil {
@@ -262,53 +263,53 @@ func (p *planner) askToPauseLocked(id string) {
 }
 
 // grant makes a lease of a row that is ours now.
-func (p *planner) grant(ctx context.Context, inc *incarnation, r, was *row) {
+func (p *planner) grant(ctx context.Context, inc *incarnation, r, was *table.Row) {
 	s := p.store
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.view.me != inc || s.view.leases[r.id] != nil || s.view.leaving {
+	if s.view.me != inc || s.view.leases[r.ID] != nil || s.view.leaving {
 		p.replan() // the row names an id that is over, or us: the rules for such rows free it
 		return
 	}
 	event := eventAcquired
 	rest := time.Time{}
 	switch {
-	case was == nil || was.owner == "":
-	case was.owner == inc.id:
+	case was == nil || was.Owner == "":
+	case was.Owner == inc.id:
 		event, rest = eventReceived, time.Now().Add(shardRest)
 	default:
 		event = eventStolen
 	}
 	// A lease outlives the activity that took it, and ends when its worker does (Run ends all when it returns).
 	lease, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
-	start := s.view.startOf(r.id)
-	if r.startAt.Kind != StartLatest {
-		start = r.startAt.position()
+	start := s.view.startOf(r.ID)
+	if r.StartAt.Kind != table.StartLatest {
+		start = r.StartAt.Position()
 	}
 	now := time.Now()
-	progressed := progress{position: r.position, resolved: r.resolved, caughtUp: r.caughtUp, load: r.load}
+	progressed := table.Progress{Position: r.Position, Resolved: r.Resolved, CaughtUp: r.CaughtUp, Load: r.Load}
 	l := &Lease{
-		store: s, shard: r.id, first: *r, start: start, since: now,
+		store: s, shard: r.ID, first: *r, start: start, since: now,
 		ctx: lease, cancel: cancel, writing: newToken(),
-		worker: inc, epoch: r.epoch, snapshot: r.state, handoff: make(chan struct{}), rest: rest,
+		worker: inc, epoch: r.Epoch, snapshot: r.State, handoff: make(chan struct{}), rest: rest,
 		// The row was just read, so that a checkpoint that can never be written grows old from here, too.
-		ledger: ledger{number: r.offers, offer: progressed, stored: progressed, confirmed: now},
+		ledger: ledger{number: r.Offers, offer: progressed, stored: progressed, confirmed: now},
 	}
 	l.saver = saver{lease: l, token: newToken()}
-	s.view.leases[r.id] = l
-	delete(s.view.memory, r.id)
+	s.view.leases[r.ID] = l
+	delete(s.view.memory, r.ID)
 	s.m.event(event)
 	s.m.held.Inc()
-	s.log.Info("lease taken", zap.String("shard", r.id), zap.String("how", string(event)), zap.Int64("epoch", r.epoch), zap.String("checkpoint", r.position.Sequence))
+	s.log.Info("lease taken", zap.String("shard", r.ID), zap.String("how", string(event)), zap.Int64("epoch", r.Epoch), zap.String("checkpoint", r.Position.Sequence))
 	s.notifyLocked()
 }
 
 // noteRow takes a row into memory that was just read or written.
-func (s *Store) noteRow(r *row) {
+func (s *Store) noteRow(r *table.Row) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.view.lineage.claimed(r.id, r.parents)
-	s.view.rows[r.id] = s.view.believed(r)
+	s.view.lineage.Claimed(r.ID, r.Parents)
+	s.view.rows[r.ID] = s.view.believed(r)
 }
 
 func (s *Store) dropRow(id string) {
@@ -318,14 +319,14 @@ func (s *Store) dropRow(id string) {
 }
 
 // changeRow replaces a row in memory by a changed copy.
-func (s *Store) changeRow(id string, change func(*row)) {
+func (s *Store) changeRow(id string, change func(*table.Row)) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	r := row{id: id}
+	r := table.Row{ID: id}
 	if old := s.view.rows[id]; old != nil {
 		r = *old
 	}
-	r.at = time.Now()
+	r.At = time.Now()
 	change(&r)
 	s.view.rows[id] = &r
 }
@@ -333,21 +334,21 @@ func (s *Store) changeRow(id string, change func(*row)) {
 // noteLeft notes what a last write stored.
 func (l *Lease) noteLeft(c claim) {
 	s := l.store
-	s.changeRow(l.shard, func(r *row) {
-		r.owner, r.epoch, r.parents, r.state = "", c.epoch, l.first.parents, l.snapshot
-		if !c.offer.position.IsZero() {
-			r.position, r.resolved = c.offer.position, c.offer.resolved
+	s.changeRow(l.shard, func(r *table.Row) {
+		r.Owner, r.Epoch, r.Parents, r.State = "", c.epoch, l.first.Parents, l.snapshot
+		if !c.offer.Position.IsZero() {
+			r.Position, r.Resolved = c.offer.Position, c.offer.Resolved
 		}
-		r.caughtUp, r.load = c.offer.caughtUp, c.offer.load
+		r.CaughtUp, r.Load = c.offer.CaughtUp, c.offer.Load
 	})
 }
 
 func (s *Store) setOwner(id, owner string) {
-	s.changeRow(id, func(r *row) { r.owner, r.epoch = owner, r.epoch+1 })
+	s.changeRow(id, func(r *table.Row) { r.Owner, r.Epoch = owner, r.Epoch+1 })
 }
 
 func (s *Store) setEnded(id string) {
-	s.changeRow(id, func(r *row) {
-		r.position, r.last, r.resolved = position.Position{Sequence: position.ShardEnd}, r.position, ""
+	s.changeRow(id, func(r *table.Row) {
+		r.Position, r.Last, r.Resolved = position.Position{Sequence: position.ShardEnd}, r.Position, ""
 	})
 }

@@ -12,6 +12,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/kinesis"
 	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
+
+	"kinesis-alerter/checkpoint/table"
 )
 
 // streamClient makes single calls on the stream, each with a deadline.
@@ -30,7 +32,7 @@ func (k *streamClient) id() (name, arn *string) {
 
 // iterator asks for an iterator of a shard, at a sequence number for those kinds that want one.
 func (k *streamClient) iterator(ctx context.Context, shard string, kind types.ShardIteratorType, sequence *string) (*string, error) {
-	ctx, cancel := context.WithTimeout(ctx, 3*callTimeout)
+	ctx, cancel := context.WithTimeout(ctx, 3*table.CallTimeout)
 	defer cancel()
 	in := &kinesis.GetShardIteratorInput{ShardId: &shard, ShardIteratorType: kind, StartingSequenceNumber: sequence}
 	in.StreamName, in.StreamARN = k.id()
@@ -51,7 +53,7 @@ func (k *streamClient) exists(ctx context.Context, shard string) (bool, error) {
 		return false, nil
 	}
 	if err != nil {
-		return false, fault("kinesis:GetShardIterator", "shard "+shard, err)
+		return false, table.Fault("kinesis:GetShardIterator", "shard "+shard, err)
 	}
 	return true, nil
 }
@@ -60,21 +62,21 @@ func (k *streamClient) exists(ctx context.Context, shard string) (bool, error) {
 func (k *streamClient) goesOn(ctx context.Context, shard string) (bool, error) {
 	it, err := k.iterator(ctx, shard, types.ShardIteratorTypeLatest, nil)
 	if err != nil {
-		return false, fault("kinesis:GetShardIterator", "shard "+shard, err)
+		return false, table.Fault("kinesis:GetShardIterator", "shard "+shard, err)
 	}
-	ctx, cancel := context.WithTimeout(ctx, 5*callTimeout)
+	ctx, cancel := context.WithTimeout(ctx, 5*table.CallTimeout)
 	defer cancel()
 	in := &kinesis.GetRecordsInput{ShardIterator: it, Limit: aws.Int32(1)}
 	_, in.StreamARN = k.id()
 	out, err := k.api.GetRecords(ctx, in)
 	if err != nil {
-		return false, fmt.Errorf("read the tip: %w", fault("kinesis:GetRecords", "shard "+shard, err))
+		return false, fmt.Errorf("read the tip: %w", table.Fault("kinesis:GetRecords", "shard "+shard, err))
 	}
 	return aws.ToString(out.NextShardIterator) != "", nil
 }
 
 func (k *streamClient) listPage(ctx context.Context, in *kinesis.ListShardsInput) (*kinesis.ListShardsOutput, error) {
-	ctx, cancel := context.WithTimeout(ctx, 5*callTimeout)
+	ctx, cancel := context.WithTimeout(ctx, 5*table.CallTimeout)
 	defer cancel()
 	return k.api.ListShards(ctx, in)
 }
@@ -83,25 +85,25 @@ func (k *streamClient) listPage(ctx context.Context, in *kinesis.ListShardsInput
 // should know of it.
 func (k *streamClient) place(ctx context.Context, shard, sequence string) (refused, note string) {
 	_, err := k.iterator(ctx, shard, types.ShardIteratorTypeAfterSequenceNumber, &sequence)
-	for attempt := 0; err != nil && isInvalid(err) && attempt < 2 && sleep.For(ctx, backoff(0)); attempt++ { // it may pass
+	for attempt := 0; err != nil && isInvalid(err) && attempt < 2 && sleep.For(ctx, sleep.Backoff(0)); attempt++ { // it may pass
 		_, err = k.iterator(ctx, shard, types.ShardIteratorTypeAfterSequenceNumber, &sequence)
 	}
 	switch {
 	case err == nil:
 		return "", ""
 	case !isInvalid(err):
-		return "", fmt.Sprintf("whether the shard has the checkpoint %s could not be checked: %v", quoted(sequence), fault("kinesis:GetShardIterator", "shard "+shard, err))
+		return "", fmt.Sprintf("whether the shard has the checkpoint %s could not be checked: %v", table.Quoted(sequence), table.Fault("kinesis:GetShardIterator", "shard "+shard, err))
 	}
 	oldest, err := k.oldest(ctx, shard)
 	switch at := (position.Position{Sequence: sequence, Sub: position.WholeRecord}); {
 	case err != nil:
-		return "", fmt.Sprintf("Kinesis refuses the checkpoint %s, and why could not be checked: %v", quoted(sequence), err)
+		return "", fmt.Sprintf("Kinesis refuses the checkpoint %s, and why could not be checked: %v", table.Quoted(sequence), err)
 	case oldest == "":
-		return "", fmt.Sprintf("Kinesis refuses the checkpoint %s, and the shard holds no record: it starts at its first one", quoted(sequence))
+		return "", fmt.Sprintf("Kinesis refuses the checkpoint %s, and the shard holds no record: it starts at its first one", table.Quoted(sequence))
 	case at.Compare(position.Position{Sequence: oldest}) < 0:
-		return "", fmt.Sprintf("the checkpoint %s has left the stream: the shard starts at the oldest record, those between are missed", quoted(sequence))
+		return "", fmt.Sprintf("the checkpoint %s has left the stream: the shard starts at the oldest record, those between are missed", table.Quoted(sequence))
 	}
-	return fmt.Sprintf("the checkpoint %s is beyond what the shard has: Kinesis refuses it", quoted(sequence)), ""
+	return fmt.Sprintf("the checkpoint %s is beyond what the shard has: Kinesis refuses it", table.Quoted(sequence)), ""
 }
 
 func isInvalid(err error) bool {
@@ -114,12 +116,12 @@ func (k *streamClient) oldest(ctx context.Context, shard string) (string, error)
 	it, err := k.iterator(ctx, shard, types.ShardIteratorTypeTrimHorizon, nil)
 	for range 10 { // empty pages may come before it
 		if err != nil {
-			return "", fault("kinesis:GetRecords", "shard "+shard, err)
+			return "", table.Fault("kinesis:GetRecords", "shard "+shard, err)
 		}
 		if it == nil {
 			return "", nil
 		}
-		page, cancel := context.WithTimeout(ctx, 5*callTimeout)
+		page, cancel := context.WithTimeout(ctx, 5*table.CallTimeout)
 		in := &kinesis.GetRecordsInput{ShardIterator: it, Limit: aws.Int32(1)}
 		_, in.StreamARN = k.id()
 		var out *kinesis.GetRecordsOutput
@@ -130,7 +132,7 @@ func (k *streamClient) oldest(ctx context.Context, shard string) (string, error)
 				return aws.ToString(out.Records[0].SequenceNumber), nil
 			}
 			if it = out.NextShardIterator; !sleep.For(ctx, 250*time.Millisecond) { // five calls a second
-				return "", cause(ctx)
+				return "", context.Cause(ctx)
 			}
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
 	"github.com/stretchr/testify/require"
 
+	"kinesis-alerter/checkpoint/table"
 	"kinesis-alerter/internal/position"
 )
 
@@ -17,7 +18,7 @@ func child(id string, parents ...string) types.ChildShard {
 	return types.ChildShard{ShardId: aws.String(id), ParentShards: parents}
 }
 
-func startTrim(c *Config) { c.Start = Start{Kind: StartTrimHorizon} }
+func startTrim(c *Config) { c.Start = table.Start{Kind: table.StartTrimHorizon} }
 
 func isHeld(id string, ps ...*process) bool {
 	for _, p := range ps {
@@ -47,7 +48,7 @@ func TestSplit(t *testing.T) {
 	bubble(t, 2, func(w *world) {
 		a, b := w.start("a"), w.start("b")
 		w.awaitHeld(5*time.Second, 2, a, b)
-		parent := shardName(0)
+		parent := table.ShardName(0)
 		low, high := w.aws.Kinesis.Split(testStream, parent)
 		time.Sleep(3 * time.Minute) // listings have seen the children by now
 		require.False(w, isHeld(low, a, b))
@@ -55,7 +56,7 @@ func TestSplit(t *testing.T) {
 		w.finish(parent, []types.ChildShard{child(low, parent), child(high, parent)}, a, b)
 		took := w.await("children", 2*time.Second, func() bool { return isHeld(low, a, b) && isHeld(high, a, b) })
 		w.Logf("children run %v after the end of their parent", took)
-		require.Equal(w, position.ShardEnd, w.row(parent)[attrPosition])
+		require.Equal(w, position.ShardEnd, w.row(parent)[table.AttrPosition])
 		for _, id := range []string{low, high} {
 			for _, p := range []*process{a, b} {
 				if l := p.store.Lease(id); l != nil {
@@ -79,13 +80,13 @@ func TestSplitBeforeTheListing(t *testing.T) {
 				w.awaitHeld(5*time.Second, 1, a)
 				b := w.start("b")
 				time.Sleep(time.Second)
-				low, high := w.aws.Kinesis.Split(testStream, shardName(0))
+				low, high := w.aws.Kinesis.Split(testStream, table.ShardName(0))
 				time.Sleep(time.Second)
 				var children []types.ChildShard
 				if tell {
-					children = []types.ChildShard{child(low, shardName(0)), child(high, shardName(0))}
+					children = []types.ChildShard{child(low, table.ShardName(0)), child(high, table.ShardName(0))}
 				}
-				w.finish(shardName(0), children, a, b)
+				w.finish(table.ShardName(0), children, a, b)
 				took := w.await("children", 7*time.Second, func() bool { return len(a.held()) == 1 && len(b.held()) == 1 })
 				w.Logf("one child on each worker after %v", took)
 				a.stop()
@@ -100,13 +101,13 @@ func TestMerge(t *testing.T) {
 	bubble(t, 2, func(w *world) {
 		a, b := w.start("a"), w.start("b")
 		w.awaitHeld(5*time.Second, 2, a, b)
-		merged := w.aws.Kinesis.Merge(testStream, shardName(0), shardName(1))
-		kids := []types.ChildShard{child(merged, shardName(0), shardName(1))}
+		merged := w.aws.Kinesis.Merge(testStream, table.ShardName(0), table.ShardName(1))
+		kids := []types.ChildShard{child(merged, table.ShardName(0), table.ShardName(1))}
 		time.Sleep(time.Second)
-		w.finish(shardName(0), kids, a, b)
+		w.finish(table.ShardName(0), kids, a, b)
 		time.Sleep(2 * time.Minute)
 		require.False(w, isHeld(merged, a, b))
-		w.finish(shardName(1), kids, a, b)
+		w.finish(table.ShardName(1), kids, a, b)
 		w.await("child", 2*time.Second, func() bool { return isHeld(merged, a, b) })
 		a.stop()
 		b.stop()
@@ -117,7 +118,7 @@ func TestMerge(t *testing.T) {
 // trim_horizon they come first.
 func TestStartOnAReshardedStream(t *testing.T) {
 	bubble(t, 1, func(w *world) {
-		low, high := w.aws.Kinesis.Split(testStream, shardName(0))
+		low, high := w.aws.Kinesis.Split(testStream, table.ShardName(0))
 		time.Sleep(time.Second)
 		a := w.start("a")
 		w.awaitHeld(5*time.Second, 2, a)
@@ -128,15 +129,15 @@ func TestStartOnAReshardedStream(t *testing.T) {
 		a.stop()
 	})
 	bubble(t, 1, func(w *world) {
-		low, high := w.aws.Kinesis.Split(testStream, shardName(0))
+		low, high := w.aws.Kinesis.Split(testStream, table.ShardName(0))
 		time.Sleep(time.Second)
 		a := w.start("a", startTrim)
 		w.awaitHeld(5*time.Second, 1, a)
 		time.Sleep(time.Minute)
-		require.Equal(w, []string{shardName(0)}, a.held())
-		from, _, _ := a.store.Lease(shardName(0)).Start()
+		require.Equal(w, []string{table.ShardName(0)}, a.held())
+		from, _, _ := a.store.Lease(table.ShardName(0)).Start()
 		require.Equal(w, types.ShardIteratorTypeTrimHorizon, from.Type)
-		w.finish(shardName(0), nil, a)
+		w.finish(table.ShardName(0), nil, a)
 		w.await("children", time.Second, func() bool { return isHeld(low, a) && isHeld(high, a) })
 		a.stop()
 	})
@@ -153,15 +154,15 @@ func TestT0SurvivesRestarts(t *testing.T) {
 		require.False(w, t0.After(time.Now()))
 		a.kill()
 		w.aws.Faults.Clear()
-		low, _ := w.aws.Kinesis.Split(testStream, shardName(1))
+		low, _ := w.aws.Kinesis.Split(testStream, table.ShardName(1))
 		time.Sleep(5 * time.Hour)
 		b := w.start("b")
 		w.awaitHeld(15*time.Second, 2, b)
-		require.ElementsMatch(w, []string{shardName(0), shardName(1)}, b.held(), "the parent first: it was open at T0")
-		from, _, _ := b.store.Lease(shardName(0)).Start()
+		require.ElementsMatch(w, []string{table.ShardName(0), table.ShardName(1)}, b.held(), "the parent first: it was open at T0")
+		from, _, _ := b.store.Lease(table.ShardName(0)).Start()
 		require.Equal(w, types.ShardIteratorTypeAtTimestamp, from.Type)
 		require.Equal(w, t0, *from.Timestamp)
-		w.finish(shardName(1), nil, b)
+		w.finish(table.ShardName(1), nil, b)
 		w.await("child", time.Second, func() bool { return isHeld(low, b) })
 		from, _, _ = b.store.Lease(low).Start()
 		require.Equal(w, types.ShardIteratorTypeTrimHorizon, from.Type)
@@ -175,7 +176,7 @@ func TestRowsOfTrimmedShardsAreCollected(t *testing.T) {
 	bubble(t, 1, func(w *world) {
 		a := w.start("a")
 		w.awaitHeld(5*time.Second, 1, a)
-		parent := shardName(0)
+		parent := table.ShardName(0)
 		low, high := w.aws.Kinesis.Split(testStream, parent)
 		w.finish(parent, []types.ChildShard{child(low, parent), child(high, parent)}, a)
 		w.awaitHeld(5*time.Second, 2, a)

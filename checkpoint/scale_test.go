@@ -15,6 +15,7 @@ import (
 	"go.uber.org/zap"
 
 	"kinesis-alerter/checkpoint/plan"
+	"kinesis-alerter/checkpoint/table"
 	"kinesis-alerter/internal/fakeaws"
 	"kinesis-alerter/internal/position"
 )
@@ -66,7 +67,7 @@ func TestScaleOfTheFleet(t *testing.T) {
 					began: map[*Lease]bool{}, writes: map[string]int{},
 				}
 				for i := range shards {
-					s.load[shardName(uint64(i))] = load(i)
+					s.load[table.ShardName(uint64(i))] = load(i)
 				}
 				s.run()
 			})
@@ -201,17 +202,17 @@ func (s *scale) cost() (requests int, read, write float64) {
 
 // written counts the writes of the table and the moves of leases.
 func (s *scale) written(_ string, before, after map[string]any) {
-	key, _ := after[attrKey].(string)
+	key, _ := after[table.AttrKey].(string)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
-	case key == keyFleet:
+	case key == table.KeyFleet:
 		s.writes["fleet"]++
-	case !isShardKey(key):
+	case !table.IsShardKey(key):
 		s.writes["worker"]++
-	case before[attrOwner] != after[attrOwner]:
+	case before[table.AttrOwner] != after[table.AttrOwner]:
 		s.writes["owner"]++
-		if after[attrOwner] != nil && before[attrOwner] != nil {
+		if after[table.AttrOwner] != nil && before[table.AttrOwner] != nil {
 			s.moved++
 		}
 	default:

@@ -2,12 +2,17 @@ package checkpoint
 
 import (
 	"context"
+	"crypto/rand"
+	"encoding/hex"
 	"errors"
+	"maps"
+	"slices"
 	"time"
 
 	ddb "github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"go.uber.org/zap"
 
+	"kinesis-alerter/checkpoint/table"
 	"kinesis-alerter/internal/position"
 	"kinesis-alerter/internal/sleep"
 )
@@ -61,7 +66,7 @@ func (n *session) run(ctx context.Context) error {
 		if attempt == 1 { // the first may be a passing fault
 			s.log.Warn("cannot write the worker's row, going on trying", zap.Error(err))
 		}
-		if !sleep.For(ctx, backoff(attempt)) {
+		if !sleep.For(ctx, sleep.Backoff(attempt)) {
 			return nil
 		}
 	}
@@ -77,20 +82,20 @@ func (n *session) join(ctx context.Context) (*incarnation, error) {
 	lease := s.view.duration
 	s.mu.Unlock()
 	begin := time.Now()
-	row := item{attrKey: str(keyWorker + inc.id), attrCounter: num(inc.counter), attrVersion: str(s.cfg.Version)}
-	row[attrBeat] = num(s.now().UnixMilli())
-	if s.cfg.Reads > firstFormat {
-		row[attrReads] = num(int64(s.cfg.Reads))
+	row := table.Item{table.AttrKey: table.Str(table.KeyWorker + inc.id), table.AttrCounter: table.Num(inc.counter), table.AttrVersion: table.Str(s.cfg.Version)}
+	row[table.AttrBeat] = table.Num(s.now().UnixMilli())
+	if s.cfg.Reads > table.FirstFormat {
+		row[table.AttrReads] = table.Num(int64(s.cfg.Reads))
 	}
 	if hash := s.agreement.configHash(); hash != "" {
-		row[attrConfig] = str(hash)
+		row[table.AttrConfig] = table.Str(hash)
 	}
 	if leaving {
-		row[attrLeaving] = &ddb.AttributeValueMemberBOOL{Value: true}
+		row[table.AttrLeaving] = &ddb.AttributeValueMemberBOOL{Value: true}
 	}
-	mine, _, unknown := s.table.settle(ctx, keyWorker+inc.id, s.table.putNew(ctx, row), func(it item) bool {
-		w := decodeWorker(it, s.now())
-		return !w.fenced && w.counter == inc.counter
+	mine, _, unknown := s.table.Settle(ctx, table.KeyWorker+inc.id, s.table.PutNew(ctx, row), func(it table.Item) bool {
+		w := table.DecodeWorker(it, s.now())
+		return !w.Fenced && w.Counter == inc.counter
 	})
 	if unknown != nil {
 		// The row may still appear, under an id that nobody will beat. Left alone it would count as a live worker for a lease
@@ -125,14 +130,14 @@ func (n *session) join(ctx context.Context) (*incarnation, error) {
 func (n *session) retire(ctx context.Context) {
 	s := n.store
 	s.mu.Lock()
-	old := sortedKeys(s.view.retired)
+	old := slices.Sorted(maps.Keys(s.view.retired))
 	s.mu.Unlock()
 	for _, id := range old {
-		e := &expr{}
-		e.setAttr(attrFenced, &ddb.AttributeValueMemberBOOL{Value: true})
-		e.ifPresent(attrKey)
-		_, err := s.table.update(ctx, keyWorker+id, e)
-		if _, gone := refused(err); err != nil && !gone {
+		e := &table.Write{}
+		e.Set(table.AttrFenced, &ddb.AttributeValueMemberBOOL{Value: true})
+		e.IfPresent(table.AttrKey)
+		_, err := s.table.Update(ctx, table.KeyWorker+id, e)
+		if _, gone := table.Refused(err); err != nil && !gone {
 			continue // a peer does it when the lease duration is over
 		}
 		s.mu.Lock()
@@ -210,31 +215,31 @@ func (n *session) heartbeat(ctx context.Context, inc *incarnation, first time.Ti
 	s.mu.Lock()
 	counter, leaving, lease := inc.counter, s.view.leaving, s.view.duration
 	s.mu.Unlock()
-	e := &expr{}
-	e.setAttr(attrCounter, num(counter+1))
-	e.setAttr(attrBeat, num(s.now().UnixMilli()))
+	e := &table.Write{}
+	e.Set(table.AttrCounter, table.Num(counter+1))
+	e.Set(table.AttrBeat, table.Num(s.now().UnixMilli()))
 	if hash := s.agreement.configHash(); hash != "" {
-		e.setAttr(attrConfig, str(hash))
+		e.Set(table.AttrConfig, table.Str(hash))
 	}
 	if s.reports.ask != nil {
-		s.reports.own().add(e)
+		s.reports.own().Add(e)
 	}
 	if leaving {
-		e.setAttr(attrLeaving, &ddb.AttributeValueMemberBOOL{Value: true})
+		e.Set(table.AttrLeaving, &ddb.AttributeValueMemberBOOL{Value: true})
 	}
-	e.ifEqual(attrCounter, num(counter))
-	e.ifAbsent(attrFenced)
+	e.IfEqual(table.AttrCounter, table.Num(counter))
+	e.IfAbsent(table.AttrFenced)
 	ctx, cancel := context.WithTimeout(ctx, max(n.trustLeft(inc), time.Millisecond))
 	defer cancel()
-	key := keyWorker + inc.id
-	_, err = s.table.update(ctx, key, e)
-	confirmed, now, err := s.table.settle(ctx, key, err, func(it item) bool {
-		w := decodeWorker(it, s.now())
-		return !w.fenced && w.counter == counter+1
+	key := table.KeyWorker + inc.id
+	_, err = s.table.Update(ctx, key, e)
+	confirmed, now, err := s.table.Settle(ctx, key, err, func(it table.Item) bool {
+		w := table.DecodeWorker(it, s.now())
+		return !w.Fenced && w.Counter == counter+1
 	})
 	if !confirmed {
 		if now != nil && err != nil {
-			if decodeWorker(now, s.now()).fenced {
+			if table.DecodeWorker(now, s.now()).Fenced {
 				return false, nil
 			}
 		}
@@ -347,12 +352,18 @@ func (l *Lease) rememberLocked(why error) {
 		delete(s.view.memory, l.shard) // from here on it is the peer's to remember
 		return
 	}
-	r := &row{
-		id: l.shard, epoch: l.epoch, position: l.ledger.offer.position, resolved: l.ledger.offer.resolved, caughtUp: l.ledger.offer.caughtUp,
-		parents: l.first.parents, rewinds: l.first.rewinds, startAt: l.first.startAt, state: l.snapshot, offers: l.ledger.number,
+	r := &table.Row{
+		ID: l.shard, Epoch: l.epoch, Position: l.ledger.offer.Position, Resolved: l.ledger.offer.Resolved, CaughtUp: l.ledger.offer.CaughtUp,
+		Parents: l.first.Parents, Rewinds: l.first.Rewinds, StartAt: l.first.StartAt, State: l.snapshot, Offers: l.ledger.number,
 	}
 	if errors.Is(why, ErrShardEnded) {
-		r.position, r.last, r.resolved = position.Position{Sequence: position.ShardEnd}, r.position, ""
+		r.Position, r.Last, r.Resolved = position.Position{Sequence: position.ShardEnd}, r.Position, ""
 	}
 	s.view.memory[l.shard] = r
+}
+
+func randomHex(bytes int) string {
+	b := make([]byte, bytes)
+	_, _ = rand.Read(b) // crypto/rand never fails
+	return hex.EncodeToString(b)
 }

@@ -14,6 +14,7 @@ import (
 	"go.uber.org/zap"
 	"pgregory.net/rapid"
 
+	"kinesis-alerter/checkpoint/table"
 	"kinesis-alerter/internal/fakeaws"
 	"kinesis-alerter/internal/position"
 )
@@ -43,26 +44,26 @@ func (s *simulation) fail(format string, args ...any) {
 
 // written checks each write of the table.
 func (s *simulation) written(_ string, before, after map[string]any) {
-	key, _ := after[attrKey].(string)
-	if !isShardKey(key) || before == nil {
+	key, _ := after[table.AttrKey].(string)
+	if !table.IsShardKey(key) || before == nil {
 		return
 	}
-	was, is := fmt.Sprint(before[attrPosition]), fmt.Sprint(after[attrPosition])
+	was, is := fmt.Sprint(before[table.AttrPosition]), fmt.Sprint(after[table.AttrPosition])
 	switch {
-	case before[attrPosition] == nil:
+	case before[table.AttrPosition] == nil:
 	case was == position.ShardEnd && is != position.ShardEnd:
 		s.fail("%s is no longer at its end", key)
-	case after[attrPosition] == nil:
+	case after[table.AttrPosition] == nil:
 		s.fail("the checkpoint of %s vanished", key)
 	case is != position.ShardEnd && (position.Position{Sequence: is}).Compare(position.Position{Sequence: was}) < 0:
 		s.fail("the checkpoint of %s went back from %s to %s", key, was, is)
 	}
-	if e1, e2 := before[attrEpoch].(int64), after[attrEpoch].(int64); e2 < e1 || (before[attrOwner] != after[attrOwner] && after[attrOwner] != nil && e1 == e2) {
-		s.fail("%s went from owner %v epoch %d to owner %v epoch %d", key, before[attrOwner], e1, after[attrOwner], e2)
+	if e1, e2 := before[table.AttrEpoch].(int64), after[table.AttrEpoch].(int64); e2 < e1 || (before[table.AttrOwner] != after[table.AttrOwner] && after[table.AttrOwner] != nil && e1 == e2) {
+		s.fail("%s went from owner %v epoch %d to owner %v epoch %d", key, before[table.AttrOwner], e1, after[table.AttrOwner], e2)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if at, ok := after[attrStateAt].(string); ok && is != position.ShardEnd && (position.Position{Sequence: at}).Compare(position.Position{Sequence: is}) > 0 {
+	if at, ok := after[table.AttrStateAt].(string); ok && is != position.ShardEnd && (position.Position{Sequence: at}).Compare(position.Position{Sequence: is}) > 0 {
 		s.fail("the state of %s is at %s, the checkpoint at %s", key, at, is)
 	}
 	if n, err := strconv.Atoi(is); err == nil && n > s.offered[key] {
@@ -84,7 +85,7 @@ func (s *simulation) step(p *process, l *Lease) {
 	parents := s.parents[id]
 	s.mu.Unlock()
 	for _, parent := range parents {
-		if at := s.row(parent)[attrPosition]; at != position.ShardEnd {
+		if at := s.row(parent)[table.AttrPosition]; at != position.ShardEnd {
 			s.fail("%s runs while its parent %s is at %v", id, parent, at)
 		}
 	}
@@ -98,7 +99,7 @@ func (s *simulation) step(p *process, l *Lease) {
 	at := 100 // so that the number of digits grows on the way
 	if from, _, _ := l.Start(); from.SequenceNumber != nil {
 		at, _ = strconv.Atoi(*from.SequenceNumber)
-	} else if s.offered[id] == 0 && stored[attrPosition] != nil && stored[attrPosition] != position.ShardEnd {
+	} else if s.offered[id] == 0 && stored[table.AttrPosition] != nil && stored[table.AttrPosition] != position.ShardEnd {
 		s.fail("%s starts at its beginning, but %v is stored", id, stored)
 	}
 	s.offered[id] = max(s.offered[id], at) + 37
@@ -182,7 +183,7 @@ func simulate(t *rapid.T) {
 	s.aws.Kinesis.Create(testStream, rapid.IntRange(1, 4).Draw(t, "shards"))
 	time.Sleep(100 * time.Millisecond)
 	short := func(c *Config) {
-		c.LeaseDuration, c.CheckpointInterval, c.Start.Kind = MinLeaseDuration, 500*time.Millisecond, StartTrimHorizon
+		c.LeaseDuration, c.CheckpointInterval, c.Start.Kind = table.MinLeaseDuration, 500*time.Millisecond, table.StartTrimHorizon
 	}
 	fleet := map[string]*process{}
 	for range rapid.IntRange(1, 12).Draw(t, "events") {

@@ -8,6 +8,8 @@ import (
 
 	"go.uber.org/zap"
 
+	"kinesis-alerter/checkpoint/saved"
+	"kinesis-alerter/checkpoint/table"
 	"kinesis-alerter/internal/position"
 	"kinesis-alerter/internal/sleep"
 )
@@ -16,10 +18,10 @@ import (
 type saver struct {
 	lease   *Lease
 	token   token
-	number  int64     // of the last save
-	tops    [2]int    // how many rows each slot may have
-	pending *snapshot // a flip without an answer: it may be in force, and may come to be
-	swept   bool      // the rows of leases before this one are deleted
+	number  int64        // of the last save
+	tops    [2]int       // how many rows each slot may have
+	pending *table.Saved // a flip without an answer: it may be in force, and may come to be
+	swept   bool         // the rows of leases before this one are deleted
 }
 
 // SaveState stores a snapshot of at most MaxState bytes that includes everything up to and including (sequence, sub); an
@@ -36,8 +38,8 @@ func (l *Lease) SaveState(ctx context.Context, sequence string, sub uint32, data
 	case unstorable(at, position.Position{}) != "":
 		return fmt.Errorf("save state of shard %s: %q is no position: %s", l.shard, sequence, unstorable(at, position.Position{}))
 	}
-	if len(data) > MaxState {
-		return fmt.Errorf("save state of shard %s: %w: %d bytes, at most %d", l.shard, ErrStateTooLarge, len(data), MaxState)
+	if len(data) > saved.MaxState {
+		return fmt.Errorf("save state of shard %s: %w: %d bytes, at most %d", l.shard, ErrStateTooLarge, len(data), saved.MaxState)
 	}
 	ctx, cancel := l.within(ctx)
 	defer cancel()
@@ -54,7 +56,7 @@ func (l *Lease) SaveState(ctx context.Context, sequence string, sub uint32, data
 // within answers a context that ends with the lease too, and with its cause.
 func (l *Lease) within(ctx context.Context) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithCancelCause(ctx)
-	stop := context.AfterFunc(l.ctx, func() { cancel(cause(l.ctx)) })
+	stop := context.AfterFunc(l.ctx, func() { cancel(context.Cause(l.ctx)) })
 	return ctx, func() {
 		stop()
 		cancel(nil)
@@ -65,7 +67,7 @@ func (sv *saver) save(ctx context.Context, at position.Position, data []byte) er
 	l := sv.lease
 	if c, err := l.claim(); err != nil {
 		return err
-	} else if c.offer.position.Compare(at) < 0 {
+	} else if c.offer.Position.Compare(at) < 0 {
 		return ErrStateAhead // before anything is written; the flip looks again
 	}
 	// Until the flip before has an answer either slot may be the one in force. It is repeated as it was, its chunks are
@@ -77,8 +79,8 @@ func (sv *saver) save(ctx context.Context, at position.Position, data []byte) er
 	}
 	for attempt := 0; ; attempt++ {
 		p, err := l.saver.write(ctx, at, data)
-		if later, ok := errors.AsType[*inTheWayError](err); ok && attempt == 0 {
-			sv.number = max(sv.number, later.number)
+		if later, ok := errors.AsType[*saved.InTheWayError](err); ok && attempt == 0 {
+			sv.number = max(sv.number, later.Number)
 			continue
 		}
 		if err != nil {
@@ -93,37 +95,37 @@ func (sv *saver) save(ctx context.Context, at position.Position, data []byte) er
 }
 
 // writeState stores the chunks in the slot that is not in force.
-func (sv *saver) write(ctx context.Context, at position.Position, data []byte) (snapshot, error) {
+func (sv *saver) write(ctx context.Context, at position.Position, data []byte) (table.Saved, error) {
 	l := sv.lease
 	s := l.store
 	// The epoch with which the lease began, and not the present one: no other lease ever had it.
-	v := stateVersion{epoch: l.first.epoch, number: sv.number + 1}
-	if old, err := parseVersion(l.saved().version); err == nil && old.epoch == v.epoch {
-		v.slot = 1 - old.slot
+	v := saved.Version{Epoch: l.first.Epoch, Number: sv.number + 1}
+	if old, err := saved.ParseVersion(l.saved().Version); err == nil && old.Epoch == v.Epoch {
+		v.Slot = 1 - old.Slot
 	}
-	sv.number = v.number
-	p := newSnapshot(v, at, l.first.rewinds, data, s.states.chunks(len(data)))
-	top := max(sv.tops[v.slot], p.chunks)
-	sv.tops[v.slot] = top
-	return p, s.states.write(ctx, l.shard, v, p, data, top)
+	sv.number = v.Number
+	p := saved.NewSaved(v, at, l.first.Rewinds, data, s.states.Chunks(len(data)))
+	top := max(sv.tops[v.Slot], p.Chunks)
+	sv.tops[v.Slot] = top
+	return p, s.states.Write(ctx, l.shard, v, p, data, top)
 }
 
 // state is the snapshot in force.
-func (l *Lease) saved() snapshot {
+func (l *Lease) saved() table.Saved {
 	s := l.store
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return l.snapshot
 }
 
-func (l *Lease) noteSaved(p snapshot) {
+func (l *Lease) noteSaved(p table.Saved) {
 	s := l.store
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	l.snapshot = p
 	if r := s.view.rows[l.shard]; r != nil {
 		now := *r
-		now.state, now.at = p, time.Now()
+		now.State, now.At = p, time.Now()
 		s.view.rows[l.shard] = &now
 	}
 }
@@ -132,7 +134,7 @@ func (l *Lease) noteSaved(p snapshot) {
 const flipAttempts = 3
 
 // flip puts a snapshot in force, together with the last offer. Without an answer it stays pending.
-func (sv *saver) flip(ctx context.Context, p snapshot) error {
+func (sv *saver) flip(ctx context.Context, p table.Saved) error {
 	l := sv.lease
 	s := l.store
 	if err := l.writing.take(ctx); err != nil {
@@ -145,18 +147,18 @@ func (sv *saver) flip(ctx context.Context, p snapshot) error {
 		if c, err = l.claim(); err != nil {
 			return err
 		}
-		if c.offer.position.Compare(p.at) < 0 {
+		if c.offer.Position.Compare(p.At) < 0 {
 			return ErrStateAhead
 		}
 		was := l.saved()
-		e := &expr{blind: true}
-		e.fence(c.worker, c.epoch)
-		e.progress(c)
-		e.point(p, was.version)
-		_, err = s.table.update(ctx, l.shard, e)
-		landed, now, unknown := s.table.settle(ctx, l.shard, err, func(it item) bool {
-			r, err := decodeRow(it, time.Now())
-			return err == nil && r.owner == c.worker && r.epoch == c.epoch && r.state == p
+		e := &table.Write{Blind: true}
+		e.Fence(c.worker, c.epoch)
+		e.Progress(c.offer, c.number, c.replaces)
+		e.Point(p, was.Version)
+		_, err = s.table.Update(ctx, l.shard, e)
+		landed, now, unknown := s.table.Settle(ctx, l.shard, err, func(it table.Item) bool {
+			r, err := table.DecodeRow(it, time.Now())
+			return err == nil && r.Owner == c.worker && r.Epoch == c.epoch && r.State == p
 		})
 		switch {
 		case landed:
@@ -164,7 +166,7 @@ func (sv *saver) flip(ctx context.Context, p snapshot) error {
 			l.noteSaved(p)
 			if now == nil {
 				l.acknowledge(c.offer)
-			} else if r, err := decodeRow(now, time.Now()); err == nil {
+			} else if r, err := table.DecodeRow(now, time.Now()); err == nil {
 				l.raise(r) // an earlier attempt may have carried an earlier offer
 			}
 			return nil
@@ -178,16 +180,16 @@ func (sv *saver) flip(ctx context.Context, p snapshot) error {
 			}
 			continue
 		}
-		r, bad := decodeRow(now, time.Now())
+		r, bad := table.DecodeRow(now, time.Now())
 		if bad != nil {
 			return bad
 		}
-		if r.owner != c.worker || r.epoch != c.epoch {
+		if r.Owner != c.worker || r.Epoch != c.epoch {
 			s.noteRow(r)
 			l.end(ErrLeaseLost, eventLost)
 			return ErrLeaseLost
 		}
-		l.noteSaved(r.state)
+		l.noteSaved(r.State)
 		l.raise(r)
 	}
 	return fmt.Errorf("point to it: %w", err)
@@ -201,7 +203,7 @@ func (sv *saver) sweep(ctx context.Context) {
 	if sv.swept {
 		return
 	}
-	if err := s.states.sweep(ctx, l.shard, l.first.state, l.first.epoch); err != nil {
+	if err := s.states.Sweep(ctx, l.shard, l.first.State, l.first.Epoch); err != nil {
 		if ctx.Err() == nil {
 			s.log.Warn("cannot delete the snapshots that were in force before, trying again with the next save", zap.String("shard", l.shard), zap.Error(err))
 		}
@@ -220,17 +222,17 @@ func (l *Lease) LoadState(ctx context.Context) (own []byte, sequence string, sub
 	s := l.store
 	ctx, cancel := l.within(ctx)
 	defer cancel()
-	if p := l.saved(); p.version != "" && p.generation == l.first.rewinds {
-		if p == l.first.state && p.at.Compare(l.first.position) > 0 { // somebody changed the row by hand
-			return nil, "", 0, nil, &StateError{Shard: l.shard, Version: p.version, Table: s.states.name, What: "it is ahead of the checkpoint"}
+	if p := l.saved(); p.Version != "" && p.Generation == l.first.Rewinds {
+		if p == l.first.State && p.At.Compare(l.first.Position) > 0 { // somebody changed the row by hand
+			return nil, "", 0, nil, &saved.StateError{Shard: l.shard, Version: p.Version, Table: s.states.Name, What: "it is ahead of the checkpoint"}
 		}
 		own, err = s.readState(ctx, l.shard, p)
 		if err != nil {
 			return nil, "", 0, nil, err
 		}
-		return own, p.at.Sequence, p.at.Sub, nil, nil
+		return own, p.At.Sequence, p.At.Sub, nil, nil
 	}
-	if l.first.startAt.Kind == StartTime {
+	if l.first.StartAt.Kind == table.StartTime {
 		return nil, "", 0, nil, nil
 	}
 	parents, err = l.saver.parents(ctx)
@@ -249,9 +251,9 @@ func (sv *saver) parents(ctx context.Context) (out [][]byte, err error) {
 	s.mu.Unlock()
 	var errs []error
 	for _, id := range ids {
-		var it item
+		var it table.Item
 		err := s.waitOut(ctx, id, func() (err error) {
-			it, err = s.table.get(ctx, id, true)
+			it, err = s.table.Get(ctx, id, true)
 			return err
 		})
 		if err != nil {
@@ -260,15 +262,15 @@ func (sv *saver) parents(ctx context.Context) (out [][]byte, err error) {
 		if it == nil {
 			continue // the row went with its shard
 		}
-		r, err := decodeRow(it, time.Now())
+		r, err := table.DecodeRow(it, time.Now())
 		if err != nil {
 			errs = append(errs, err)
 			continue
 		}
-		if r.state.version == "" || r.state.generation != r.rewinds {
+		if r.State.Version == "" || r.State.Generation != r.Rewinds {
 			continue
 		}
-		data, err := s.readState(ctx, id, r.state)
+		data, err := s.readState(ctx, id, r.State)
 		if err != nil {
 			errs = append(errs, err)
 			continue
@@ -278,9 +280,9 @@ func (sv *saver) parents(ctx context.Context) (out [][]byte, err error) {
 	return out, errors.Join(errs...)
 }
 
-func (s *Store) readState(ctx context.Context, shard string, p snapshot) (data []byte, err error) {
+func (s *Store) readState(ctx context.Context, shard string, p table.Saved) (data []byte, err error) {
 	err = s.waitOut(ctx, shard, func() (err error) {
-		data, err = s.states.read(ctx, shard, p)
+		data, err = s.states.Read(ctx, shard, p)
 		return err
 	})
 	return data, err
@@ -291,18 +293,18 @@ func (s *Store) waitOut(ctx context.Context, shard string, read func() error) er
 	said := ""
 	for attempt := 0; ; attempt++ {
 		err := read()
-		switch _, damaged := errors.AsType[*StateError](err); {
+		switch _, damaged := errors.AsType[*saved.StateError](err); {
 		case err == nil, damaged:
 			return err
 		case ctx.Err() != nil:
-			return cause(ctx)
+			return context.Cause(ctx)
 		}
 		if text := faultText(err); text != said {
 			said = text
 			s.log.Error("cannot read the state that a shard begins with, going on trying", zap.String("shard", shard), zap.Error(err))
 		}
-		if !sleep.For(ctx, backoff(attempt)) {
-			return cause(ctx)
+		if !sleep.For(ctx, sleep.Backoff(attempt)) {
+			return context.Cause(ctx)
 		}
 	}
 }
@@ -312,8 +314,8 @@ func (s *Store) waitOut(ctx context.Context, shard string, read func() error) er
 func (c *catalog) learnRange(ctx context.Context, shard string) {
 	s := c.store
 	s.mu.Lock()
-	info := s.view.lineage.shards[shard]
-	known := info != nil && info.keys.known
+	info := s.view.lineage.Shards[shard]
+	known := info != nil && info.Keys.Known
 	s.mu.Unlock()
 	if known {
 		return

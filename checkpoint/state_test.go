@@ -17,11 +17,13 @@ import (
 	"go.uber.org/zap/zapcore"
 	"go.uber.org/zap/zaptest/observer"
 
+	"kinesis-alerter/checkpoint/saved"
+	tablepkg "kinesis-alerter/checkpoint/table"
 	"kinesis-alerter/internal/fakeaws"
 	"kinesis-alerter/internal/position"
 )
 
-const testStateTable = testTable + stateSuffix
+const testStateTable = testTable + saved.StateSuffix
 
 // smallChunk is the size of chunks where little data is to have many.
 const smallChunk = 16
@@ -66,17 +68,17 @@ type stateWatch struct {
 func (w *world) watchState() *stateWatch {
 	v := &stateWatch{}
 	w.aws.DynamoDB.Watch(func(table string, _, after map[string]any) {
-		at, _ := after[attrStateAt].(string)
-		checkpoint, _ := after[attrPosition].(string)
+		at, _ := after[tablepkg.AttrStateAt].(string)
+		checkpoint, _ := after[tablepkg.AttrPosition].(string)
 		if table != testTable || at == "" || checkpoint == position.ShardEnd {
 			return
 		}
-		sub, _ := after[attrStateSub].(int64)
-		stored, _ := after[attrSub].(int64)
+		sub, _ := after[tablepkg.AttrStateSub].(int64)
+		stored, _ := after[tablepkg.AttrSub].(int64)
 		if (position.Position{Sequence: at, Sub: uint32(sub)}).Compare(position.Position{Sequence: checkpoint, Sub: uint32(stored)}) > 0 { //nolint:gosec // as they were written
 			v.mu.Lock()
 			defer v.mu.Unlock()
-			v.ahead = append(v.ahead, fmt.Sprintf("%v: state at %s, checkpoint %q", after[attrKey], at, checkpoint))
+			v.ahead = append(v.ahead, fmt.Sprintf("%v: state at %s, checkpoint %q", after[tablepkg.AttrKey], at, checkpoint))
 		}
 	})
 	w.aws.Faults.Add(fakeaws.Fault{Service: fakeaws.ServiceDynamoDB, Match: func(r *fakeaws.Request) bool {
@@ -97,7 +99,7 @@ func (v *stateWatch) seen() (requests int, ahead []string) {
 }
 
 func TestStateRoundTrip(t *testing.T) {
-	for _, size := range []int{0, 1, chunkBytes, chunkBytes + 1, 1 << 20, 3 << 20} {
+	for _, size := range []int{0, 1, saved.ChunkBytes, saved.ChunkBytes + 1, 1 << 20, 3 << 20} {
 		t.Run(fmt.Sprint(size), func(t *testing.T) {
 			bubble(t, 1, func(w *world) {
 				v := w.watchState()
@@ -112,7 +114,7 @@ func TestStateRoundTrip(t *testing.T) {
 				w.loads(a, only, data, "100") // a consumer that starts over in the same lease
 				a.Commit(only, "130")
 				a.stop()
-				require.Equal(w, "130", w.row(only)[attrPosition])
+				require.Equal(w, "130", w.row(only)[tablepkg.AttrPosition])
 				b := w.start("b")
 				w.awaitHeld(5*time.Second, 1, b)
 				w.loads(b, only, data, "100")
@@ -140,18 +142,18 @@ func TestStateIsNeverAheadOfTheCheckpoint(t *testing.T) {
 		require.ErrorIs(w, l.SaveState(w.Context(), "5", 0, []byte("x")), ErrStateAhead)
 		l.Commit("5", 3, "r", time.Now(), 0)
 		require.ErrorIs(w, l.SaveState(w.Context(), "5", 4, []byte("x")), ErrStateAhead)
-		require.ErrorIs(w, l.SaveState(w.Context(), "5", 3, make([]byte, MaxState+1)), ErrStateTooLarge)
+		require.ErrorIs(w, l.SaveState(w.Context(), "5", 3, make([]byte, saved.MaxState+1)), ErrStateTooLarge)
 		require.Error(w, l.SaveState(w.Context(), "five", 3, []byte("x")))
 		requests, _ := v.seen()
 		require.Zero(w, requests)
 		w.aws.Faults.Add(fakeaws.Fault{Operation: "UpdateItem", Kind: fakeaws.Before, Match: func(r *fakeaws.Request) bool { // commits, but no flips
-			return bytes.Contains(r.Body, []byte(attrPosition)) && !bytes.Contains(r.Body, []byte(attrState+`"`))
+			return bytes.Contains(r.Body, []byte(tablepkg.AttrPosition)) && !bytes.Contains(r.Body, []byte(tablepkg.AttrState+`"`))
 		}})
 		require.NoError(w, l.SaveState(w.Context(), "", 0, []byte("before the first")))
 		w.loads(a, only, []byte("before the first"), "")
 		require.NoError(w, l.SaveState(w.Context(), "5", 2, []byte("x")))
-		require.Equal(w, "5", w.row(only)[attrPosition])
-		require.Equal(w, "r", w.row(only)[attrResolved])
+		require.Equal(w, "5", w.row(only)[tablepkg.AttrPosition])
+		require.Equal(w, "r", w.row(only)[tablepkg.AttrResolved])
 		w.loads(a, only, []byte("x"), "5")
 		_, ahead := v.seen()
 		require.Empty(w, ahead)
@@ -173,8 +175,8 @@ func TestStateTableIsMadeWhenItIsNeeded(t *testing.T) {
 				p.Commit(id, "7")
 			}
 		}
-		low, high := w.aws.Kinesis.Split(testStream, shardName(0))
-		w.finish(shardName(0), []types.ChildShard{child(low, shardName(0)), child(high, shardName(0))}, a, b)
+		low, high := w.aws.Kinesis.Split(testStream, tablepkg.ShardName(0))
+		w.finish(tablepkg.ShardName(0), []types.ChildShard{child(low, tablepkg.ShardName(0)), child(high, tablepkg.ShardName(0))}, a, b)
 		w.awaitHeld(5*time.Second, 5, a, b)
 		time.Sleep(2 * time.Minute)
 		requests, _ := v.seen()
@@ -236,7 +238,7 @@ func (w *world) crashAt(at int, first bool, kind fakeaws.Kind) {
 	}
 	w.aws.Faults.Add(fakeaws.Fault{Client: "a", Service: fakeaws.ServiceDynamoDB, Kind: kind, Match: func(r *fakeaws.Request) bool {
 		write := bytes.Contains(r.Body, []byte(testStateTable)) && !bytes.Contains(r.Body, []byte("ProjectionExpression"))
-		if !write && !bytes.Contains(r.Body, []byte(attrStateChunks)) {
+		if !write && !bytes.Contains(r.Body, []byte(tablepkg.AttrStateChunks)) {
 			return false
 		}
 		mu.Lock()
@@ -288,19 +290,19 @@ func TestFlipWithoutAnAnswer(t *testing.T) {
 				row := w.row(only)
 				late := a.flipOf(w, only) // as the one that gets no answer is, for later
 				w.aws.Faults.Add(fakeaws.Fault{Operation: "UpdateItem", Kind: kind, Times: 1, Match: func(r *fakeaws.Request) bool {
-					return bytes.Contains(r.Body, []byte(attrStateChunks))
+					return bytes.Contains(r.Body, []byte(tablepkg.AttrStateChunks))
 				}})
 				remove := w.aws.Faults.Add(fakeaws.Fault{Operation: "GetItem", Kind: fakeaws.BlackHole, Match: func(r *fakeaws.Request) bool {
 					return bytes.Contains(r.Body, []byte(only))
 				}})
 				require.Error(w, w.save(a, only, "200", stateOf(2)))
-				require.Equal(w, kind == fakeaws.Lost, row[attrState] != w.row(only)[attrState])
+				require.Equal(w, kind == fakeaws.Lost, row[tablepkg.AttrState] != w.row(only)[tablepkg.AttrState])
 				remove()
 				for i := 3; i < 6; i++ {
 					require.NoError(w, w.save(a, only, fmt.Sprint(i*100), stateOf(i)))
 					w.loads(a, only, stateOf(i), fmt.Sprint(i*100))
-					_, err := a.store.table.update(w.Context(), only, late)
-					_, wasRefused := refused(err)
+					_, err := a.store.table.Update(w.Context(), only, late)
+					_, wasRefused := tablepkg.Refused(err)
 					require.True(w, wasRefused, "a flip that comes late changes nothing: %v", err)
 				}
 				a.stop()
@@ -321,7 +323,7 @@ func TestCrashAfterAFlipWithoutAnAnswer(t *testing.T) {
 				a := w.startSmall("a")
 				w.awaitHeld(5*time.Second, 1, a)
 				require.NoError(w, w.save(a, only, "100", stateOf(1)))
-				isFlip := func(r *fakeaws.Request) bool { return bytes.Contains(r.Body, []byte(attrStateChunks)) }
+				isFlip := func(r *fakeaws.Request) bool { return bytes.Contains(r.Body, []byte(tablepkg.AttrStateChunks)) }
 				w.aws.Faults.Add(fakeaws.Fault{Kind: fakeaws.Lost, Times: 1, Match: isFlip})
 				remove := w.aws.Faults.Add(fakeaws.Fault{Operation: "GetItem", Kind: fakeaws.BlackHole, Match: func(r *fakeaws.Request) bool {
 					return bytes.Contains(r.Body, []byte(only))
@@ -361,10 +363,10 @@ func TestFlipIsFenced(t *testing.T) {
 		w.awaitHeld(5*time.Second, 1, a)
 		require.NoError(w, w.save(a, only, "100", stateOf(1)))
 		l := a.store.Lease(only)
-		e := &expr{}
-		e.setAttr(attrOwner, str("another"))
-		e.setAttr(attrEpoch, num(l.epochNow()+1))
-		_, err := a.store.table.update(w.Context(), only, e)
+		e := &tablepkg.Write{}
+		e.Set(tablepkg.AttrOwner, tablepkg.Str("another"))
+		e.Set(tablepkg.AttrEpoch, tablepkg.Num(l.epochNow()+1))
+		_, err := a.store.table.Update(w.Context(), only, e)
 		require.NoError(w, err)
 		row := w.row(only)
 		require.ErrorIs(w, l.SaveState(w.Context(), "100", position.WholeRecord, stateOf(2)), ErrLeaseLost)
@@ -375,15 +377,15 @@ func TestFlipIsFenced(t *testing.T) {
 }
 
 // flipOf is the flip that a holder would make next.
-func (p *process) flipOf(w *world, id string) *expr {
+func (p *process) flipOf(w *world, id string) *tablepkg.Write {
 	w.Helper()
 	l := p.store.Lease(id)
 	c, err := l.claim()
 	require.NoError(w, err)
 	now := l.saved()
-	e := &expr{}
-	e.fence(c.worker, c.epoch)
-	e.point(newSnapshot(stateVersion{epoch: l.first.epoch, slot: 1, number: 99}, c.offer.position, 0, nil, 0), now.version)
+	e := &tablepkg.Write{}
+	e.Fence(c.worker, c.epoch)
+	e.Point(saved.NewSaved(saved.Version{Epoch: l.first.Epoch, Slot: 1, Number: 99}, c.offer.Position, 0, nil, 0), now.Version)
 	return e
 }
 
@@ -405,15 +407,15 @@ func TestZombieCannotTouchTheState(t *testing.T) {
 		w.aws.Faults.Clear()
 		zombie := func() {
 			w.Helper()
-			_, err := a.store.table.update(w.Context(), only, flip)
-			_, wasRefused := refused(err)
+			_, err := a.store.table.Update(w.Context(), only, flip)
+			_, wasRefused := tablepkg.Refused(err)
 			require.True(w, wasRefused)
 			for slot := range 2 { // as late as can be, and with the numbers of later saves
-				if slot == 0 && w.row(only)[attrState] == "1.a.1" {
+				if slot == 0 && w.row(only)[tablepkg.AttrState] == "1.a.1" {
 					continue // a holder never writes into the slot that is in force
 				}
-				v := stateVersion{epoch: l.first.epoch, slot: slot, number: 50}
-				require.NoError(w, a.store.states.write(w.Context(), only, v, newSnapshot(v, position.Position{}, 0, stateOf(9), 3), stateOf(9), 3))
+				v := saved.Version{Epoch: l.first.Epoch, Slot: slot, Number: 50}
+				require.NoError(w, a.store.states.Write(w.Context(), only, v, saved.NewSaved(v, position.Position{}, 0, stateOf(9), 3), stateOf(9), 3))
 			}
 		}
 		zombie()
@@ -438,9 +440,9 @@ func TestLateChunkOfAnEarlierSave(t *testing.T) {
 		for i := 1; i < 4; i++ {
 			require.NoError(w, w.save(a, only, fmt.Sprint(i*100), stateOf(i)))
 		}
-		v := stateVersion{epoch: 1, number: 1}
-		err := a.store.states.write(w.Context(), only, v, newSnapshot(v, position.Position{}, 0, stateOf(1), 3), stateOf(1), 3)
-		require.ErrorAs(w, err, new(*inTheWayError))
+		v := saved.Version{Epoch: 1, Number: 1}
+		err := a.store.states.Write(w.Context(), only, v, saved.NewSaved(v, position.Position{}, 0, stateOf(1), 3), stateOf(1), 3)
+		require.ErrorAs(w, err, new(*saved.InTheWayError))
 		w.loads(a, only, stateOf(3), "300")
 		a.stop()
 	})
@@ -473,7 +475,7 @@ func TestStateMovesWithTheShard(t *testing.T) {
 		a := w.startSmall("a")
 		w.awaitHeld(5*time.Second, 2, a)
 		for i := range 2 {
-			require.NoError(w, w.save(a, shardName(uint64(i)), "100", stateOf(i)))
+			require.NoError(w, w.save(a, tablepkg.ShardName(uint64(i)), "100", stateOf(i)))
 		}
 		b := w.startSmall("b")
 		w.await("handed over", 10*time.Second, func() bool { return len(a.held()) == 1 && len(b.held()) == 1 })
@@ -481,24 +483,24 @@ func TestStateMovesWithTheShard(t *testing.T) {
 		b.kill()
 		w.await("taken over", 20*time.Second, func() bool { return len(a.held()) == 2 })
 		for i := range 2 {
-			w.loads(a, shardName(uint64(i)), stateOf(i), "100")
+			w.loads(a, tablepkg.ShardName(uint64(i)), stateOf(i), "100")
 		}
 		// The row vanishes under its holder, and is written again with what it pointed to.
-		row := w.row(shardName(0))
-		require.True(w, w.aws.DynamoDB.Delete(testTable, shardName(0)))
-		w.await("row back", scanEvery+2*time.Second, func() bool { return w.row(shardName(0)) != nil })
-		for _, attr := range stateAttributes() {
-			require.Equal(w, row[attr], w.row(shardName(0))[attr], attr)
+		row := w.row(tablepkg.ShardName(0))
+		require.True(w, w.aws.DynamoDB.Delete(testTable, tablepkg.ShardName(0)))
+		w.await("row back", scanEvery+2*time.Second, func() bool { return w.row(tablepkg.ShardName(0)) != nil })
+		for _, attr := range tablepkg.StateAttributes() {
+			require.Equal(w, row[attr], w.row(tablepkg.ShardName(0))[attr], attr)
 		}
-		require.True(w, w.aws.DynamoDB.Delete(testTable, shardName(0)))
-		require.NoError(w, w.save(a, shardName(0), "200", stateOf(7)), "the flip mends the row too")
-		w.loads(a, shardName(0), stateOf(7), "200")
+		require.True(w, w.aws.DynamoDB.Delete(testTable, tablepkg.ShardName(0)))
+		require.NoError(w, w.save(a, tablepkg.ShardName(0), "200", stateOf(7)), "the flip mends the row too")
+		w.loads(a, tablepkg.ShardName(0), stateOf(7), "200")
 		a.stop()
 	})
 }
 
 func number(w *world, id string) int {
-	n, err := strconv.Atoi(strings.TrimPrefix(id, shardPrefix))
+	n, err := strconv.Atoi(strings.TrimPrefix(id, tablepkg.ShardPrefix))
 	require.NoError(w, err)
 	return n
 }
@@ -517,17 +519,17 @@ func TestChildrenInheritTheState(t *testing.T) {
 			require.Empty(w, at)
 			require.Equal(w, want, parents)
 		}
-		parent, other := shardName(0), shardName(1)
+		parent, other := tablepkg.ShardName(0), tablepkg.ShardName(1)
 		require.NoError(w, w.save(a, parent, "100", stateOf(1)))
 		low, high := w.aws.Kinesis.Split(testStream, parent)
 		w.finish(parent, []types.ChildShard{child(low, parent), child(high, parent)}, a)
-		require.NotNil(w, w.row(parent)[attrState])
+		require.NotNil(w, w.row(parent)[tablepkg.AttrState])
 		w.awaitHeld(5*time.Second, 3, a)
 		for _, id := range []string{low, high} {
 			inherits(id, stateOf(1))
 			l := a.store.Lease(id)
 			a.store.mu.Lock()
-			require.True(w, a.store.view.lineage.shards[id].keys.known, "the range by which the state is divided")
+			require.True(w, a.store.view.lineage.Shards[id].Keys.Known, "the range by which the state is divided")
 			a.store.mu.Unlock()
 			require.NoError(w, l.SaveState(w.Context(), "", 0, stateOf(2)), "what it inherited, before its first record")
 			w.loads(a, id, stateOf(2), "")
@@ -545,16 +547,16 @@ func TestChildrenInheritTheState(t *testing.T) {
 			first, second = second, first
 		}
 		inherits(merged, first, second)
-		w.aws.DynamoDB.Delete(testStateTable, chunkKey(high, a.store.view.rows[high].epoch, 0, 1))
+		w.aws.DynamoDB.Delete(testStateTable, saved.ChunkKey(high, a.store.view.rows[high].Epoch, 0, 1))
 		_, _, _, parents, err := a.store.Lease(merged).LoadState(w.Context())
-		require.ErrorAs(w, err, new(*StateError))
+		require.ErrorAs(w, err, new(*saved.StateError))
 		require.Equal(w, [][]byte{stateOf(4)}, parents, "the other one is whole")
 		a.Commit(merged, "500")
 		a.stop()
 		b := w.startSmall("b")
 		w.await("child", 5*time.Second, func() bool { return isHeld(merged, b) })
 		_, _, _, parents, err = b.store.Lease(merged).LoadState(w.Context())
-		require.ErrorAs(w, err, new(*StateError))
+		require.ErrorAs(w, err, new(*saved.StateError))
 		require.Equal(w, [][]byte{stateOf(4)}, parents, "it has progress, but no state of its own")
 		require.NoError(w, w.save(b, merged, "600", stateOf(6)))
 		w.loads(b, merged, stateOf(6), "600")
@@ -582,14 +584,14 @@ func TestRewindForgetsTheState(t *testing.T) {
 		require.NoError(w, w.save(p, only, "200", stateOf(2)))
 		p.stop()
 		a := w.admin()
-		a.store.states.size = 16
+		a.store.states.Size = 16
 		export, err := a.Export(w.Context(), time.Now())
 		require.NoError(w, err)
 		pointer := w.row(only)
-		changes, err := a.Rewind(w.Context(), []string{only}, Start{Kind: StartTrimHorizon})
+		changes, err := a.Rewind(w.Context(), []string{only}, tablepkg.Start{Kind: tablepkg.StartTrimHorizon})
 		require.NoError(w, w.apply(a, changes, err, false))
-		require.NotContains(w, w.row(only), attrState)
-		require.NotContains(w, w.row(only), attrStateAt)
+		require.NotContains(w, w.row(only), tablepkg.AttrState)
+		require.NotContains(w, w.row(only), tablepkg.AttrStateAt)
 		require.Empty(w, w.aws.DynamoDB.Items(testStateTable))
 		p = w.startSmall("b")
 		w.awaitHeld(5*time.Second, 1, p)
@@ -599,14 +601,14 @@ func TestRewindForgetsTheState(t *testing.T) {
 		plan, err := a.Import(w.Context(), export)
 		changes = plan.Changes
 		require.NoError(w, w.apply(a, changes, err, false))
-		require.Equal(w, "200", w.row(only)[attrPosition])
-		require.NotContains(w, w.row(only), attrState)
+		require.Equal(w, "200", w.row(only)[tablepkg.AttrPosition])
+		require.NotContains(w, w.row(only), tablepkg.AttrState)
 		// A pointer that came back by another way, from a copy of the row, belongs to the generation before.
-		e := &expr{}
-		for _, attr := range []string{attrState, attrStateAt} {
-			e.setAttr(attr, str(pointer[attr].(string))) //nolint:forcetypeassert // as it was written
+		e := &tablepkg.Write{}
+		for _, attr := range []string{tablepkg.AttrState, tablepkg.AttrStateAt} {
+			e.Set(attr, tablepkg.Str(pointer[attr].(string))) //nolint:forcetypeassert // as it was written
 		}
-		_, err = a.store.table.update(w.Context(), only, e)
+		_, err = a.store.table.Update(w.Context(), only, e)
 		require.NoError(w, err)
 		p = w.startSmall("c")
 		w.awaitHeld(5*time.Second, 1, p)
@@ -623,37 +625,37 @@ func TestDamagedState(t *testing.T) {
 		damage func(w *world, s *Store)
 		says   string
 	}{
-		"a chunk is gone":   {func(w *world, _ *Store) { w.aws.DynamoDB.Delete(testStateTable, chunkKey(only, 1, 1, 2)) }, "chunk 3 of 3: it is not there"},
+		"a chunk is gone":   {func(w *world, _ *Store) { w.aws.DynamoDB.Delete(testStateTable, saved.ChunkKey(only, 1, 1, 2)) }, "chunk 3 of 3: it is not there"},
 		"the table is gone": {func(w *world, _ *Store) { w.aws.DynamoDB.DropTable(testStateTable) }, "the table is gone"},
 		"a chunk of another save": {func(w *world, s *Store) {
-			v := stateVersion{epoch: 1, slot: 1, number: 9}
-			require.NoError(w, s.states.put(w.Context(), encodeChunk(only, v, newSnapshot(v, position.Position{}, 0, stateOf(2), 3), stateOf(2)[16:32], 1, 0), 9))
+			v := saved.Version{Epoch: 1, Slot: 1, Number: 9}
+			require.NoError(w, s.states.Put(w.Context(), saved.EncodeChunk(only, v, saved.NewSaved(v, position.Position{}, 0, stateOf(2), 3), stateOf(2)[16:32], 1, 0), 9))
 		}, `chunk 2 of 3: it belongs to version "1.b.9"`},
 		"another chunk of the same name": {func(w *world, s *Store) {
-			v := stateVersion{epoch: 1, slot: 1, number: 2}
-			require.NoError(w, s.states.put(w.Context(), encodeChunk(only, v, newSnapshot(v, position.Position{}, 0, stateOf(2), 3), stateOf(3)[16:32], 1, 0), 2))
+			v := saved.Version{Epoch: 1, Slot: 1, Number: 2}
+			require.NoError(w, s.states.Put(w.Context(), saved.EncodeChunk(only, v, saved.NewSaved(v, position.Position{}, 0, stateOf(2), 3), stateOf(3)[16:32], 1, 0), 2))
 		}, "checksum"},
 		"another format": {func(w *world, s *Store) {
-			it := encodeChunk(only, stateVersion{epoch: 1, slot: 1, number: 2}, snapshot{version: "1.b.2"}, []byte("x"), 0, 0)
-			it[attrFormat] = num(7)
-			require.NoError(w, s.states.put(w.Context(), it, 2))
+			it := saved.EncodeChunk(only, saved.Version{Epoch: 1, Slot: 1, Number: 2}, tablepkg.Saved{Version: "1.b.2"}, []byte("x"), 0, 0)
+			it[tablepkg.AttrFormat] = tablepkg.Num(7)
+			require.NoError(w, s.states.Put(w.Context(), it, 2))
 		}, "format 1 of chunks, not \"7\""},
 		"the pointer": {func(w *world, s *Store) {
-			e := &expr{}
-			e.setAttr(attrState, str("1.c.2"))
-			_, err := s.table.update(w.Context(), only, e)
+			e := &tablepkg.Write{}
+			e.Set(tablepkg.AttrState, tablepkg.Str("1.c.2"))
+			_, err := s.table.Update(w.Context(), only, e)
 			require.NoError(w, err)
 		}, "not epoch.slot.number"},
 		"the position": {func(w *world, s *Store) {
-			e := &expr{}
-			e.setAttr(attrStateAt, str("201"))
-			_, err := s.table.update(w.Context(), only, e)
+			e := &tablepkg.Write{}
+			e.Set(tablepkg.AttrStateAt, tablepkg.Str("201"))
+			_, err := s.table.Update(w.Context(), only, e)
 			require.NoError(w, err)
 		}, "ahead of the checkpoint"},
 		"the size": {func(w *world, s *Store) {
-			e := &expr{}
-			e.setAttr(attrStateBytes, num(MaxState+1))
-			_, err := s.table.update(w.Context(), only, e)
+			e := &tablepkg.Write{}
+			e.Set(tablepkg.AttrStateBytes, tablepkg.Num(saved.MaxState+1))
+			_, err := s.table.Update(w.Context(), only, e)
 			require.NoError(w, err)
 		}, "bytes in 3 chunks"},
 	} {
@@ -668,7 +670,7 @@ func TestDamagedState(t *testing.T) {
 				b := w.startSmall("b")
 				w.awaitHeld(5*time.Second, 1, b)
 				own, _, _, _, err := b.store.Lease(only).LoadState(w.Context())
-				require.ErrorAs(w, err, new(*StateError))
+				require.ErrorAs(w, err, new(*saved.StateError))
 				require.ErrorContains(w, err, c.says)
 				require.ErrorContains(w, err, only)
 				require.Nil(w, own)
@@ -787,7 +789,7 @@ func TestStateWritesKeepTheirBudget(t *testing.T) {
 		_, spent := w.aws.DynamoDB.Consumed(testStateTable)
 		took := time.Since(begin).Seconds()
 		require.InDelta(w, 2010, spent, 20)
-		require.InDelta(w, 2010, 100*(took+burstSeconds)+201, 5, "the last write waits until it is within the budget, and is not counted before")
+		require.InDelta(w, 2010, 100*(took+saved.BurstSeconds)+201, 5, "the last write waits until it is within the budget, and is not counted before")
 		a.stop()
 	})
 }
@@ -822,13 +824,13 @@ func TestStateOfTrimmedShardsIsCollected(t *testing.T) {
 }
 
 func TestStateVersionText(t *testing.T) {
-	for _, v := range []stateVersion{{1, 0, 1}, {1 << 40, 1, 99}} {
-		got, err := parseVersion(v.String())
+	for _, v := range []saved.Version{{Epoch: 1, Number: 1}, {Epoch: 1 << 40, Slot: 1, Number: 99}} {
+		got, err := saved.ParseVersion(v.String())
 		require.NoError(t, err)
 		require.Equal(t, v, got)
 	}
 	for _, s := range []string{"", "1", "1.a", "1.c.1", "x.a.1", "1.a.x", "1.a.1.1"} {
-		_, err := parseVersion(s)
+		_, err := saved.ParseVersion(s)
 		require.Error(t, err, s)
 	}
 }

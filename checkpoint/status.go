@@ -2,6 +2,7 @@ package checkpoint
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 	"time"
 
@@ -100,17 +101,17 @@ func (s *Store) Status() Status {
 	out.Damaged = s.view.damagedRows(now)
 	out.Incomplete, out.Incidents = s.catalog.health.since, s.incidents.recent(now)
 	if s.view.app != nil {
-		out.T0, out.Generation = s.view.app.origin.t0, s.view.app.generation
+		out.T0, out.Generation = s.view.app.Origin.T0, s.view.app.Generation
 	}
 	if s.view.me != nil {
 		out.Worker, out.TrustedUntil, out.Heartbeat = s.view.me.id, s.view.me.window.until(), s.view.me.window.anchor
 		out.Workers = append(out.Workers, WorkerStatus{ID: s.view.me.id, Version: s.cfg.Version, Self: true, Leaving: s.view.leaving, Config: s.agreement.configHashLocked()})
 	}
 	for id, p := range s.view.peers {
-		out.Workers = append(out.Workers, WorkerStatus{ID: id, Version: p.version, Fenced: p.fenced, Leaving: p.leaving, Silent: now.Sub(p.since), Heard: s.since(p.heard(), p.since, now), Config: p.config})
+		out.Workers = append(out.Workers, WorkerStatus{ID: id, Version: p.Version, Fenced: p.Fenced, Leaving: p.Leaving, Silent: now.Sub(p.since), Heard: s.since(p.heard(), p.since, now), Config: p.Config})
 	}
 	slices.SortFunc(out.Workers, func(a, b WorkerStatus) int { return cmp.Compare(a.ID, b.ID) })
-	for _, id := range sortedKeys(s.view.lineage.shards) {
+	for _, id := range slices.Sorted(maps.Keys(s.view.lineage.Shards)) {
 		if s.view.shown(id) {
 			out.Shards = append(out.Shards, s.view.shardStatus(id, now))
 		}
@@ -120,7 +121,7 @@ func (s *Store) Status() Status {
 
 // shown reports whether a shard of the lineage is of interest to anybody: it is in the stream, or has a row.
 func (v *view) shown(id string) bool {
-	return !v.lineage.shards[id].unlisted() || v.rows[id] != nil || v.leases[id] != nil
+	return !v.lineage.Shards[id].Unlisted() || v.rows[id] != nil || v.leases[id] != nil
 }
 
 // abandoned reports whether a worker that has shards by their rows reads none of them, as far as this process can know: it is
@@ -128,27 +129,27 @@ func (v *view) shown(id string) bool {
 // all workers. The latter is so when the table is away, and then the owner's trust has ended like everyone's.
 func (v *view) abandoned(owner string, now time.Time) bool {
 	p := v.peers[owner]
-	return p == nil || p.fenced || now.Sub(p.since) > v.duration+scanEvery
+	return p == nil || p.Fenced || now.Sub(p.since) > v.duration+scanEvery
 }
 
 // shardStatus is one shard of a Status.
 func (v *view) shardStatus(id string, now time.Time) ShardStatus {
-	out := ShardStatus{ID: id, Parents: v.lineage.shards[id].parents, State: ShardUnread, EndDoubted: v.lineage.shards[id].contradiction.from}
+	out := ShardStatus{ID: id, Parents: v.lineage.Shards[id].Parents, State: ShardUnread, EndDoubted: v.lineage.Shards[id].Contradiction.From}
 	if r := v.rows[id]; r != nil {
-		out.Owner, out.Epoch, out.Position, out.CaughtUp, out.Load = r.owner, r.epoch, r.position, r.caughtUp, r.load
+		out.Owner, out.Epoch, out.Position, out.CaughtUp, out.Load = r.Owner, r.Epoch, r.Position, r.CaughtUp, r.Load
 	}
 	if l := v.held(id); l != nil {
-		out.Owner, out.Epoch, out.Position, out.CaughtUp, out.Load = l.worker.id, l.epoch, l.ledger.offer.position, l.ledger.offer.caughtUp, l.ledger.offer.load
+		out.Owner, out.Epoch, out.Position, out.CaughtUp, out.Load = l.worker.id, l.epoch, l.ledger.offer.Position, l.ledger.offer.CaughtUp, l.ledger.offer.Load
 		out.State, out.Handoff, out.Confirmed, out.Unstorable = ShardHeld, l.target, l.ledger.confirmed, cmp.Or(l.ledger.unstorable, l.ledger.foreign)
 		return out
 	}
 	r := v.rows[id]
 	switch {
-	case r != nil && r.ended():
+	case r != nil && r.Ended():
 		out.State = ShardEnded
 	case out.Owner != "" && !v.abandoned(out.Owner, now):
 		out.State = ShardForeign
-	case r != nil && r.paused:
+	case r != nil && r.Paused:
 		out.State = ShardPaused
 	case out.Owner != "":
 		out.State = ShardUnread

@@ -2,17 +2,16 @@ package checkpoint
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/hex"
 	"errors"
 	"fmt"
-	"slices"
 	"sync"
 	"time"
 
 	"go.uber.org/zap"
 	"golang.org/x/sync/errgroup"
 
+	"kinesis-alerter/checkpoint/saved"
+	"kinesis-alerter/checkpoint/table"
 	"kinesis-alerter/internal/guard"
 	"kinesis-alerter/internal/sleep"
 )
@@ -30,8 +29,8 @@ const parallel = 16
 type Store struct {
 	// Set by New, never changed.
 	cfg    Config
-	table  *table
-	states *stateTable
+	table  *table.Client
+	states *saved.Table
 	stream streamClient
 	log    *zap.Logger
 	m      *metrics
@@ -70,8 +69,8 @@ func New(cfg Config, deps Deps) (*Store, error) {
 	}
 	s := &Store{
 		cfg:      cfg,
-		table:    &table{db: deps.DynamoDB, name: cfg.Table},
-		states:   newStateTable(deps.DynamoDB, cfg, m),
+		table:    &table.Client{DB: deps.DynamoDB, Name: cfg.Table},
+		states:   saved.New(deps.DynamoDB, cfg.Table, cfg.StateWriteUnits, m.stateUnits),
 		stream:   streamClient{api: deps.Stream, name: cfg.StreamName, arn: cfg.StreamARN},
 		log:      deps.Log.With(zap.String("table", cfg.Table)),
 		m:        m,
@@ -182,7 +181,7 @@ func (s *Store) Stop(ctx context.Context) error {
 	select {
 	case <-running:
 	case <-ctx.Done():
-		return fmt.Errorf("stop of the lease table: %w", cause(ctx))
+		return fmt.Errorf("stop of the lease table: %w", context.Cause(ctx))
 	}
 	s.mu.Lock()
 	me := s.view.me
@@ -212,10 +211,10 @@ func (s *Store) Stop(ctx context.Context) error {
 	}
 	_ = g.Wait() // the errors are in errs
 	// Rows that could not be released name a worker without a row from here on, and are free for that reason.
-	e := &expr{}
-	e.ifPresent(attrKey)
-	if err := s.table.remove(ctx, keyWorker+me.id, e); err != nil {
-		if _, gone := refused(err); !gone {
+	e := &table.Write{}
+	e.IfPresent(table.AttrKey)
+	if err := s.table.Remove(ctx, table.KeyWorker+me.id, e); err != nil {
+		if _, gone := table.Refused(err); !gone {
 			errs = append(errs, fmt.Errorf("delete the row of worker %s: %w", me.id, err))
 		}
 	}
@@ -259,13 +258,13 @@ func (w *watcher) notifyPeers(ctx context.Context) error {
 }
 
 func (w *watcher) bumpFleet(ctx context.Context) (int64, error) {
-	e := &expr{}
-	e.add = append(e.add, e.name(attrCounter)+" "+e.value(num(1)))
-	it, err := w.store.table.update(ctx, keyFleet, e)
+	e := &table.Write{}
+	e.Increment(table.AttrCounter)
+	it, err := w.store.table.Update(ctx, table.KeyFleet, e)
 	if err != nil {
 		return 0, fmt.Errorf("tell the peers: %w", err)
 	}
-	return integer(it[attrCounter])
+	return table.Integer(it[table.AttrCounter])
 }
 
 // Ready reports whether the table was reached and its #application row read once.
@@ -311,7 +310,7 @@ func (s *Store) alive() {
 
 // noteTable looks whether a failed call says that the table is gone.
 func (o *opener) noteTable(err error) {
-	if isNotFound(err) {
+	if table.IsNotFound(err) {
 		o.doubtTable()
 	}
 }
@@ -324,24 +323,4 @@ func (o *opener) doubtTable() {
 	o.suspect = true
 	s.mu.Unlock()
 	ask(o.wake)
-}
-
-func randomHex(bytes int) string {
-	b := make([]byte, bytes)
-	_, _ = rand.Read(b) // crypto/rand never fails
-	return hex.EncodeToString(b)
-}
-
-// backoff doubles from 250 ms to 5 s.
-func backoff(attempt int) time.Duration {
-	return sleep.Jitter(min(250*time.Millisecond<<min(attempt, 6), 5*time.Second))
-}
-
-func sortedKeys[V any](m map[string]V) []string {
-	keys := make([]string, 0, len(m))
-	for k := range m {
-		keys = append(keys, k)
-	}
-	slices.Sort(keys)
-	return keys
 }

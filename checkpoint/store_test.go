@@ -6,6 +6,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"kinesis-alerter/checkpoint/table"
 	"kinesis-alerter/internal/fakeaws"
 )
 
@@ -18,7 +19,7 @@ func TestHundredShardsStartAtOnce(t *testing.T) {
 		w.Logf("100 shards held after %v, %d ListShards calls", took, w.aws.History.Count(fakeaws.ServiceKinesis, "ListShards"))
 		p.stop()
 		for _, it := range w.aws.DynamoDB.Items(testTable) {
-			require.NotContains(w, it, attrOwner)
+			require.NotContains(w, it, table.AttrOwner)
 		}
 	})
 }

@@ -10,5 +10,5 @@ func (s *Store) Checkpoint(shardID string) (generation uint32, sequence string, 
 	if r == nil {
 		return 0, "", 0, false
 	}
-	return r.rewinds, r.position.Sequence, r.position.Sub, true
+	return r.Rewinds, r.Position.Sequence, r.Position.Sub, true
 }

@@ -14,6 +14,7 @@ import (
 	"go.uber.org/zap/zapcore"
 	"go.uber.org/zap/zaptest/observer"
 
+	"kinesis-alerter/checkpoint/table"
 	"kinesis-alerter/internal/fakeaws"
 	"kinesis-alerter/internal/position"
 )
@@ -22,7 +23,7 @@ func TestRowOfAHeldShardIsRewritten(t *testing.T) {
 	bubble(t, 2, func(w *world) {
 		a := w.start("a")
 		w.awaitHeld(5*time.Second, 2, a)
-		id := shardName(1)
+		id := table.ShardName(1)
 		l := a.store.Lease(id)
 		l.Commit("77", position.WholeRecord, "r", time.Now(), 0)
 		time.Sleep(2 * time.Second)
@@ -30,19 +31,19 @@ func TestRowOfAHeldShardIsRewritten(t *testing.T) {
 		require.True(w, w.aws.DynamoDB.Delete(testTable, id))
 		w.await("row back without any progress", scanEvery+2*time.Second, func() bool { return w.row(id) != nil })
 		require.NoError(w, l.Context().Err())
-		require.Equal(w, "77", w.row(id)[attrPosition])
-		require.Equal(w, "r", w.row(id)[attrResolved])
+		require.Equal(w, "77", w.row(id)[table.AttrPosition])
+		require.Equal(w, "r", w.row(id)[table.AttrResolved])
 		require.Equal(w, epoch+1, l.epochNow())
 		l.Commit("78", position.WholeRecord, "", time.Now(), 0)
 		time.Sleep(2 * time.Second)
-		require.Equal(w, "78", w.row(id)[attrPosition])
+		require.Equal(w, "78", w.row(id)[table.AttrPosition])
 		require.True(w, w.aws.DynamoDB.Delete(testTable, id))
 		l.Commit("79", position.WholeRecord, "", time.Now(), 0)
 		time.Sleep(2 * time.Second)
-		require.Equal(w, "79", w.row(id)[attrPosition], "a commit finds it sooner")
+		require.Equal(w, "79", w.row(id)[table.AttrPosition], "a commit finds it sooner")
 		require.True(w, w.aws.DynamoDB.Delete(testTable, id))
 		a.stop()
-		require.Equal(w, "79", w.row(id)[attrPosition], "so does a release")
+		require.Equal(w, "79", w.row(id)[table.AttrPosition], "so does a release")
 		require.InDelta(w, 3, testutil.ToFloat64(a.store.m.rewritten), 0)
 	})
 }
@@ -51,10 +52,10 @@ func TestApplicationRowIsRewrittenFromMemory(t *testing.T) {
 	bubble(t, 1, func(w *world) {
 		a := w.start("a")
 		w.awaitHeld(5*time.Second, 1, a)
-		before := w.row(keyApplication)
-		require.True(w, w.aws.DynamoDB.Delete(testTable, keyApplication))
-		w.await("row back", scanEvery+5*time.Second, func() bool { return w.row(keyApplication) != nil })
-		require.Equal(w, before, w.row(keyApplication))
+		before := w.row(table.KeyApplication)
+		require.True(w, w.aws.DynamoDB.Delete(testTable, table.KeyApplication))
+		w.await("row back", scanEvery+5*time.Second, func() bool { return w.row(table.KeyApplication) != nil })
+		require.Equal(w, before, w.row(table.KeyApplication))
 		require.Len(w, a.held(), 1)
 		a.stop()
 	})
@@ -65,22 +66,22 @@ func TestTableVanishesAndIsCreatedAnew(t *testing.T) {
 	bubble(t, 2, func(w *world) {
 		a := w.start("a", func(c *Config) { c.CreateTable = true })
 		w.awaitHeld(5*time.Second, 2, a)
-		before := w.row(keyApplication)
-		a.store.Lease(shardName(0)).Commit("10", position.WholeRecord, "", time.Now(), 0)
-		low, high := w.aws.Kinesis.Split(testStream, shardName(1))
-		w.finish(shardName(1), nil, a)
+		before := w.row(table.KeyApplication)
+		a.store.Lease(table.ShardName(0)).Commit("10", position.WholeRecord, "", time.Now(), 0)
+		low, high := w.aws.Kinesis.Split(testStream, table.ShardName(1))
+		w.finish(table.ShardName(1), nil, a)
 		w.await("children", 5*time.Second, func() bool { return isHeld(low, a) && isHeld(high, a) })
 		time.Sleep(2 * time.Second)
 		w.aws.DynamoDB.DropTable(testTable)
-		a.store.Lease(shardName(0)).Commit("11", position.WholeRecord, "", time.Now(), 0)
+		a.store.Lease(table.ShardName(0)).Commit("11", position.WholeRecord, "", time.Now(), 0)
 		w.await("table and leases back", time.Minute, func() bool {
-			return w.row(shardName(0)) != nil && w.row(shardName(0))[attrPosition] == "11" && len(a.held()) == 3
+			return w.row(table.ShardName(0)) != nil && w.row(table.ShardName(0))[table.AttrPosition] == "11" && len(a.held()) == 3
 		})
-		require.Equal(w, before, w.row(keyApplication))
-		require.True(w, isHeld(low, a) && isHeld(high, a) && isHeld(shardName(0), a), "the ended parent is not read again")
-		w.await("the parent's end is stored again", 5*time.Second, func() bool { return w.row(shardName(1)) != nil })
-		require.Equal(w, position.ShardEnd, w.row(shardName(1))[attrPosition])
-		require.NotContains(w, w.row(shardName(1)), attrOwner)
+		require.Equal(w, before, w.row(table.KeyApplication))
+		require.True(w, isHeld(low, a) && isHeld(high, a) && isHeld(table.ShardName(0), a), "the ended parent is not read again")
+		w.await("the parent's end is stored again", 5*time.Second, func() bool { return w.row(table.ShardName(1)) != nil })
+		require.Equal(w, position.ShardEnd, w.row(table.ShardName(1))[table.AttrPosition])
+		require.NotContains(w, w.row(table.ShardName(1)), table.AttrOwner)
 		a.stop()
 	})
 }
@@ -90,20 +91,20 @@ func TestTableVanishesAndIsRestored(t *testing.T) {
 	bubble(t, 2, func(w *world) {
 		a := w.start("a")
 		w.awaitHeld(5*time.Second, 2, a)
-		before := w.row(keyApplication)
-		a.store.Lease(shardName(0)).Commit("10", position.WholeRecord, "", time.Now(), 0)
+		before := w.row(table.KeyApplication)
+		a.store.Lease(table.ShardName(0)).Commit("10", position.WholeRecord, "", time.Now(), 0)
 		time.Sleep(2 * time.Second)
 		w.aws.DynamoDB.DropTable(testTable)
 		time.Sleep(3 * time.Second)
 		require.Len(w, a.held(), 2, "the window is still open")
 		time.Sleep(30 * time.Second)
 		require.Empty(w, a.held())
-		require.Nil(w, w.row(keyApplication))
+		require.Nil(w, w.row(table.KeyApplication))
 		db, _ := w.clients("operator")
-		w.createTable(db, attrKey)
+		w.createTable(db, table.AttrKey)
 		w.awaitHeld(30*time.Second, 2, a)
-		require.Equal(w, before, w.row(keyApplication))
-		from, _, _ := a.store.Lease(shardName(0)).Start()
+		require.Equal(w, before, w.row(table.KeyApplication))
+		from, _, _ := a.store.Lease(table.ShardName(0)).Start()
 		require.Equal(w, "10", *from.SequenceNumber)
 		a.stop()
 	})
@@ -142,12 +143,12 @@ func TestTwoFirstWorkersRace(t *testing.T) {
 func TestForeignTables(t *testing.T) {
 	for name, c := range map[string]struct {
 		key  string
-		row  item
+		row  table.Item
 		says string
 	}{
-		"vmware-go-kcl": {"ShardID", item{"ShardID": str("shardId-0")}, "ShardID"},
-		"KCL for Java":  {attrKey, item{attrKey: str(shardName(0)), attrJavaLease: num(7)}, "KCL for Java"},
-		"anything":      {attrKey, item{attrKey: str("customer-1")}, "customer-1"},
+		"vmware-go-kcl": {"ShardID", table.Item{"ShardID": table.Str("shardId-0")}, "ShardID"},
+		"KCL for Java":  {table.AttrKey, table.Item{table.AttrKey: table.Str(table.ShardName(0)), table.AttrJavaLease: table.Num(7)}, "KCL for Java"},
+		"anything":      {table.AttrKey, table.Item{table.AttrKey: table.Str("customer-1")}, "customer-1"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, 1, func(w *world) {
@@ -157,7 +158,7 @@ func TestForeignTables(t *testing.T) {
 				require.NoError(w, err)
 				s, _ := w.newStore("a")
 				err = s.Run(w.Context())
-				require.ErrorIs(w, err, ErrForeignTable)
+				require.ErrorIs(w, err, table.ErrForeignTable)
 				require.ErrorContains(w, err, c.says)
 				require.ErrorContains(w, err, "another table name")
 			})
@@ -178,23 +179,23 @@ func TestRecreatedStream(t *testing.T) {
 		case err = <-a.result:
 		case <-time.After(2 * time.Minute):
 		}
-		require.ErrorIs(w, err, ErrOtherStream)
+		require.ErrorIs(w, err, table.ErrOtherStream)
 		require.ErrorContains(w, err, "To begin the new stream at its first record: kinesis-alerter leases reset --table "+testTable+".")
 		a.cancel()
 		a.wg.Wait()
 		s, _ := w.newStore("b")
-		require.ErrorIs(w, s.Run(w.Context()), ErrOtherStream)
+		require.ErrorIs(w, s.Run(w.Context()), table.ErrOtherStream)
 	})
 }
 
 func TestOtherFormatIsRefused(t *testing.T) {
 	bubble(t, 1, func(w *world) {
 		db, _ := w.clients("other")
-		w.createTable(db, attrKey)
-		_, err := db.PutItem(w.Context(), &dynamodb.PutItemInput{TableName: aws.String(testTable), Item: item{attrKey: str(keyApplication), attrFormat: num(2)}})
+		w.createTable(db, table.AttrKey)
+		_, err := db.PutItem(w.Context(), &dynamodb.PutItemInput{TableName: aws.String(testTable), Item: table.Item{table.AttrKey: table.Str(table.KeyApplication), table.AttrFormat: table.Num(2)}})
 		require.NoError(w, err)
 		s, _ := w.newStore("a")
-		require.ErrorIs(w, s.Run(w.Context()), ErrFormat)
+		require.ErrorIs(w, s.Run(w.Context()), table.ErrFormat)
 	})
 }
 
@@ -206,7 +207,7 @@ func TestOneAnswerIsNoProofOfAForeignTable(t *testing.T) {
 	}{
 		"format": {"GetItem", func(doc map[string]any) {
 			if it, ok := doc["Item"].(map[string]any); ok {
-				it[attrFormat] = map[string]any{"N": "2"}
+				it[table.AttrFormat] = map[string]any{"N": "2"}
 			}
 		}},
 		"key": {"DescribeTable", func(doc map[string]any) {

@@ -8,22 +8,24 @@ import (
 
 	"go.uber.org/zap"
 
+	"kinesis-alerter/checkpoint/lineage"
+	"kinesis-alerter/checkpoint/table"
 	"kinesis-alerter/internal/position"
 )
 
 func compareIDs(a, b string) int { return strings.Compare(a, b) }
 
 // undoEnds gives shards back to reading whose rows say SHARD_END while they are open.
-func (c *catalog) undoEnds(ctx context.Context, rows []*row) (unsure bool) {
+func (c *catalog) undoEnds(ctx context.Context, rows []*table.Row) (unsure bool) {
 	s := c.store
 	for _, r := range rows {
-		open, err := s.stream.goesOn(ctx, r.id)
+		open, err := s.stream.goesOn(ctx, r.ID)
 		if err == nil && open {
 			err = c.undoEnd(ctx, r)
 		}
 		if err != nil && ctx.Err() == nil {
 			unsure = true
-			s.log.Warn("cannot take back the end of an open shard yet", zap.String("shard", r.id), zap.Error(err))
+			s.log.Warn("cannot take back the end of an open shard yet", zap.String("shard", r.ID), zap.Error(err))
 		}
 	}
 	return unsure
@@ -31,29 +33,29 @@ func (c *catalog) undoEnds(ctx context.Context, rows []*row) (unsure bool) {
 
 // undoEnd takes SHARD_END back, in the next epoch. The shard is read from the position that was stored with the end, or
 // from its beginning where there is none: that repeats alerts and loses none.
-func (c *catalog) undoEnd(ctx context.Context, r *row) error {
+func (c *catalog) undoEnd(ctx context.Context, r *table.Row) error {
 	s := c.store
-	e := &expr{}
-	e.ifEqual(attrEpoch, num(r.epoch))
-	e.ifEqual(attrPosition, str(position.ShardEnd))
-	e.ifAbsent(attrOwner)
-	e.setAttr(attrEpoch, num(r.epoch+1))
-	e.removeAttr(attrLast)
-	e.removeAttr(attrLastSub)
+	e := &table.Write{}
+	e.IfEqual(table.AttrEpoch, table.Num(r.Epoch))
+	e.IfEqual(table.AttrPosition, table.Str(position.ShardEnd))
+	e.IfAbsent(table.AttrOwner)
+	e.Set(table.AttrEpoch, table.Num(r.Epoch+1))
+	e.Remove(table.AttrLast)
+	e.Remove(table.AttrLastSub)
 	from := "trim_horizon"
-	if r.last.IsZero() {
-		e.removeAttr(attrPosition)
-		e.removeAttr(attrSub)
-		e.setAttr(attrStartAt, str(Start{Kind: StartTrimHorizon}.String()))
+	if r.Last.IsZero() {
+		e.Remove(table.AttrPosition)
+		e.Remove(table.AttrSub)
+		e.Set(table.AttrStartAt, table.Str(table.Start{Kind: table.StartTrimHorizon}.String()))
 	} else {
-		from = r.last.Sequence
-		e.setAttr(attrPosition, str(r.last.Sequence))
-		e.setAttr(attrSub, num(int64(r.last.Sub)))
+		from = r.Last.Sequence
+		e.Set(table.AttrPosition, table.Str(r.Last.Sequence))
+		e.Set(table.AttrSub, table.Num(int64(r.Last.Sub)))
 	}
-	it, err := s.table.update(ctx, r.id, e)
-	undone, seen, unknown := s.table.settle(ctx, r.id, err, func(it item) bool {
-		now, err := decodeRow(it, time.Now())
-		return err == nil && now.epoch > r.epoch && !now.ended()
+	it, err := s.table.Update(ctx, r.ID, e)
+	undone, seen, unknown := s.table.Settle(ctx, r.ID, err, func(it table.Item) bool {
+		now, err := table.DecodeRow(it, time.Now())
+		return err == nil && now.Epoch > r.Epoch && !now.Ended()
 	})
 	if seen != nil {
 		it = seen
@@ -61,29 +63,29 @@ func (c *catalog) undoEnd(ctx context.Context, r *row) error {
 	if unknown != nil {
 		return unknown
 	}
-	now, bad := decodeRow(it, time.Now())
+	now, bad := table.DecodeRow(it, time.Now())
 	if bad != nil {
 		return bad
 	}
 	s.noteRow(now)
-	if _, peer := refused(err); peer || !undone {
+	if _, peer := table.Refused(err); peer || !undone {
 		return nil // somebody else changed it, and tells
 	}
 	s.mu.Lock()
-	delete(s.view.memory, r.id)
-	s.view.lineage.shards[r.id].contradiction = sighting{}
-	s.incidents.add(IncidentEndUndone, r.id, from)
+	delete(s.view.memory, r.ID)
+	s.view.lineage.Shards[r.ID].Contradiction = lineage.Sighting{}
+	s.incidents.add(IncidentEndUndone, r.ID, from)
 	var running []string
-	for _, child := range s.view.lineage.children(r.id) {
+	for _, child := range s.view.lineage.Children(r.ID) {
 		young := s.view.rows[child]
-		if s.view.leases[child] != nil || young != nil && (young.progressed() || young.owner != "") {
+		if s.view.leases[child] != nil || young != nil && (young.Progressed() || young.Owner != "") {
 			running = append(running, child)
-			s.incidents.add(IncidentOrderBreached, child, r.id)
+			s.incidents.add(IncidentOrderBreached, child, r.ID)
 		}
 	}
 	s.mu.Unlock()
 	s.log.Error("SHARD_END was stored of a shard that is open: it is taken back and the shard is read on",
-		zap.String("shard", r.id), zap.String("from", from), zap.Strings("children_running", running))
+		zap.String("shard", r.ID), zap.String("from", from), zap.Strings("children_running", running))
 	s.watcher.bump()
 	s.planner.replan()
 	return nil
@@ -96,8 +98,8 @@ func (v *view) wronglySkipped() []string {
 		return nil
 	}
 	var out []string
-	for id := range v.app.origin.closed {
-		if info := v.lineage.shards[id]; info != nil && info.open.to.After(v.adopted) {
+	for id := range v.app.Origin.Closed {
+		if info := v.lineage.Shards[id]; info != nil && info.Open.To.After(v.adopted) {
 			out = append(out, id)
 		}
 	}
@@ -108,51 +110,51 @@ func (v *view) wronglySkipped() []string {
 func (c *catalog) undoSkips(ctx context.Context) (unsure bool) {
 	s := c.store
 	err := func() error {
-		app, err := readApplication(ctx, s.table)
+		app, err := table.ReadApplication(ctx, s.table)
 		if err != nil {
 			return err
 		}
-		was := encodeShards(app.origin.closed)
+		was := table.EncodeShards(app.Origin.Closed)
 		s.mu.Lock()
-		s.view.app.origin = app.origin
+		s.view.app.Origin = app.Origin
 		wrong := s.view.wronglySkipped()
 		s.mu.Unlock()
 		if len(wrong) == 0 {
 			s.planner.replan()
 			return nil // a peer was quicker
 		}
-		o := origin{t0: app.origin.t0, open: maps.Clone(app.origin.open), closed: maps.Clone(app.origin.closed)}
+		o := table.Origin{T0: app.Origin.T0, Open: maps.Clone(app.Origin.Open), Closed: maps.Clone(app.Origin.Closed)}
 		for _, id := range wrong {
-			delete(o.closed, id)
-			o.open[id] = true
+			delete(o.Closed, id)
+			o.Open[id] = true
 		}
-		e := &expr{}
-		e.ifEqual(attrTable, str(app.generation))
-		e.ifEqual(attrClosed, str(was))
-		e.setAttr(attrOpen, str(encodeShards(o.open)))
-		if closed := encodeShards(o.closed); closed == "" {
-			e.removeAttr(attrClosed)
+		e := &table.Write{}
+		e.IfEqual(table.AttrTable, table.Str(app.Generation))
+		e.IfEqual(table.AttrClosed, table.Str(was))
+		e.Set(table.AttrOpen, table.Str(table.EncodeShards(o.Open)))
+		if closed := table.EncodeShards(o.Closed); closed == "" {
+			e.Remove(table.AttrClosed)
 		} else {
-			e.setAttr(attrClosed, str(closed))
+			e.Set(table.AttrClosed, table.Str(closed))
 		}
-		if _, err := s.table.update(ctx, keyApplication, e); err != nil {
+		if _, err := s.table.Update(ctx, table.KeyApplication, e); err != nil {
 			return err // refused: a peer was quicker; the next look finds out
 		}
 		s.mu.Lock()
-		s.view.app.origin = o
+		s.view.app.Origin = o
 		for _, id := range wrong {
-			if s.cfg.Start.Kind == StartLatest {
+			if s.cfg.Start.Kind == table.StartLatest {
 				s.incidents.add(IncidentSkipUndone, id, "")
 			}
 		}
 		s.mu.Unlock()
 		s.log.Error("shards were taken for closed when the application began, and are open: they are read from then on",
-			zap.Strings("shards", wrong), zap.Time("t0", o.t0))
+			zap.Strings("shards", wrong), zap.Time("t0", o.T0))
 		s.planner.replan()
 		return nil
 	}()
 	if err != nil && ctx.Err() == nil {
-		s.log.Warn("cannot correct the row "+keyApplication+" yet", zap.Error(err))
+		s.log.Warn("cannot correct the row "+table.KeyApplication+" yet", zap.Error(err))
 	}
 	return err != nil
 }

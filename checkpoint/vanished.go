@@ -1,18 +1,22 @@
 package checkpoint
 
-import "time"
+import (
+	"time"
+
+	"kinesis-alerter/checkpoint/table"
+)
 
 // noteVanished compares what a scan showed with what was known before. A row that is gone while another worker held the
 // shard is that worker's to put back: it is still inside its trust window, and it alone knows how far it is. After a
 // lease duration it has lost the shard, and anybody may have it. Call it before rows replace those known.
-func (v *view) noteVanished(rows map[string]*row, now time.Time) {
+func (v *view) noteVanished(rows map[string]*table.Row, now time.Time) {
 	for id, until := range v.vanished {
 		if rows[id] != nil || now.After(until) {
 			delete(v.vanished, id)
 		}
 	}
 	for id, old := range v.rows {
-		if rows[id] == nil && old.owner != "" && !v.mine(old.owner) && v.liveOwner(old.owner, now) != "" {
+		if rows[id] == nil && old.Owner != "" && !v.mine(old.Owner) && v.liveOwner(old.Owner, now) != "" {
 			v.vanished[id] = now.Add(v.duration)
 		}
 	}

@@ -6,6 +6,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"kinesis-alerter/checkpoint/table"
 	"kinesis-alerter/internal/position"
 )
 
@@ -44,8 +45,8 @@ func TestTableVanishesUnderTwoWorkers(t *testing.T) {
 				require.LessOrEqual(w, n, 1, "workers that hold %s inside their trust windows", id)
 			}
 			for i := range uint64(4) {
-				if row := w.row(shardName(i)); row != nil {
-					require.Contains(w, []any{"10", "11"}, row[attrPosition], "%s was put back by the one that held it", shardName(i))
+				if row := w.row(table.ShardName(i)); row != nil {
+					require.Contains(w, []any{"10", "11"}, row[table.AttrPosition], "%s was put back by the one that held it", table.ShardName(i))
 				}
 			}
 			time.Sleep(5 * time.Millisecond)

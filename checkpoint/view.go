@@ -4,29 +4,32 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
+
+	"kinesis-alerter/checkpoint/lineage"
+	"kinesis-alerter/checkpoint/table"
 )
 
 // view is what this process knows of the table and the stream. It has no lock and does no I/O: the Store's mu guards it,
 // so call its methods with mu held. A decision is a method of the view that takes the time and returns what to do.
 type view struct {
-	start Start // where a shard without a checkpoint starts, by the configuration; never changes
+	start table.Start // where a shard without a checkpoint starts, by the configuration; never changes
 
 	// Of the #application row. The opener writes them, everyone reads them.
-	app      *application  // nil until the row was read
-	duration time.Duration // of a lease, as the table says
-	adopted  time.Time     // when #application, as it is, was first read
+	app      *table.Application // nil until the row was read
+	duration time.Duration      // of a lease, as the table says
+	adopted  time.Time          // when #application, as it is, was first read
 
 	// Of this worker. The session writes me and retired, Leave writes leaving, planner and leases write the rest.
 	me      *incarnation    // nil while not joined
 	retired map[string]bool // former ids of this process, to be fenced
 	leaving bool
 	leases  map[string]*Lease
-	memory  map[string]*row      // of shards that this process held
-	cool    map[string]time.Time // shards that this process does not take before
+	memory  map[string]*table.Row // of shards that this process held
+	cool    map[string]time.Time  // shards that this process does not take before
 
 	// Of the table. The watcher writes them after a scan, and whoever has just read or written a row.
 	scanned  time.Time
-	rows     map[string]*row
+	rows     map[string]*table.Row
 	peers    map[string]*peer
 	doubted  []string             // shards whose row a scan showed at a lower epoch than was known
 	orphans  map[string]time.Time // owners that have no worker row, confirmed, and since when their leases count as over
@@ -35,15 +38,15 @@ type view struct {
 	damaged  map[string]*DamagedRow
 	arrival  time.Time // the latest that any worker reported
 
-	lineage *lineage // of the stream; the catalog writes it, and rows of peers add to it
+	lineage *lineage.Tree // of the stream; the catalog writes it, and rows of peers add to it
 }
 
-func newView(start Start, lease time.Duration) view {
+func newView(start table.Start, lease time.Duration) view {
 	return view{
 		start: start, duration: lease, retired: map[string]bool{}, leases: map[string]*Lease{},
-		memory: map[string]*row{}, cool: map[string]time.Time{}, rows: map[string]*row{}, peers: map[string]*peer{},
+		memory: map[string]*table.Row{}, cool: map[string]time.Time{}, rows: map[string]*table.Row{}, peers: map[string]*peer{},
 		orphans: map[string]time.Time{}, vanished: map[string]time.Time{}, damaged: map[string]*DamagedRow{},
-		lineage: newLineage(),
+		lineage: lineage.New(),
 	}
 }
 
@@ -56,14 +59,14 @@ func (v *view) held(id string) *Lease {
 }
 
 // finished reports whether nothing of a shard is left to read. It needs the #application row, as all that follow.
-func (v *view) finished(id string) bool { return finished(id, v.rows, &v.app.origin, v.start) }
+func (v *view) finished(id string) bool { return lineage.Finished(id, v.rows, &v.app.Origin, v.start) }
 
 // gateOpen reports whether the parents of a shard let it be read.
 func (v *view) gateOpen(id string) bool {
-	return v.lineage.gateOpen(id, v.rows, &v.app.origin, v.start)
+	return v.lineage.GateOpen(id, v.rows, &v.app.Origin, v.start)
 }
 
 // startOf is where a shard without a checkpoint starts.
 func (v *view) startOf(id string) types.StartingPosition {
-	return v.lineage.from(id, v.rows, &v.app.origin, v.start)
+	return v.lineage.From(id, v.rows, &v.app.Origin, v.start)
 }

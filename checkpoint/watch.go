@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"go.uber.org/zap"
+
+	"kinesis-alerter/checkpoint/table"
 )
 
 const (
@@ -26,7 +28,7 @@ const (
 
 // peer is another worker as this process observes it.
 type peer struct {
-	workerRow
+	table.Worker
 	since time.Time // when the counter was first seen at its value, after the read that told
 	moved bool      // the counter was seen to move, so that since is when the worker was heard
 	seen  time.Time // the last look
@@ -94,11 +96,11 @@ func (w *watcher) watch(ctx context.Context) error {
 // pollFleet reports whether anyone changed the table since the last look.
 func (w *watcher) pollFleet(ctx context.Context) (bool, error) {
 	s := w.store
-	it, err := s.table.get(ctx, keyFleet, false)
+	it, err := s.table.Get(ctx, table.KeyFleet, false)
 	if err != nil {
 		return false, err
 	}
-	n, ok := count(it[attrCounter])
+	n, ok := table.Count(it[table.AttrCounter])
 	if !ok {
 		return false, nil // no row yet: nobody changed anything
 	}
@@ -118,7 +120,7 @@ func (w *watcher) pollRing(ctx context.Context) {
 	ring := s.view.successors()
 	s.mu.Unlock()
 	for _, id := range ring {
-		it, err := s.table.get(ctx, keyWorker+id, false)
+		it, err := s.table.Get(ctx, table.KeyWorker+id, false)
 		if err != nil {
 			return
 		}
@@ -129,7 +131,7 @@ func (w *watcher) pollRing(ctx context.Context) {
 			w.rescan() // it left: the scan tells what became of its shards
 			continue
 		}
-		s.view.observe(decodeWorker(it, s.now()), time.Now(), s.now())
+		s.view.observe(table.DecodeWorker(it, s.now()), time.Now(), s.now())
 		s.mu.Unlock()
 	}
 }
@@ -140,7 +142,7 @@ func (v *view) successors() []string {
 	}
 	var live []string
 	for id, p := range v.peers {
-		if !p.fenced {
+		if !p.Fenced {
 			live = append(live, id)
 		}
 	}
@@ -159,28 +161,28 @@ func successors(me string, live []string) []string {
 }
 
 // observe notes a look at a worker's row. latest is the time by which records arrive.
-func (v *view) observe(w workerRow, at, latest time.Time) {
-	if v.me != nil && w.id == v.me.id {
+func (v *view) observe(w table.Worker, at, latest time.Time) {
+	if v.me != nil && w.ID == v.me.id {
 		return
 	}
-	p := v.peers[w.id]
+	p := v.peers[w.ID]
 	if p == nil {
-		p = &peer{workerRow: w, since: at}
-		v.peers[w.id] = p
+		p = &peer{Worker: w, since: at}
+		v.peers[w.ID] = p
 	}
 	// An eventually consistent read may show an older row than one before it; a counter never goes back.
-	if w.counter > p.counter {
-		p.since, p.report, p.moved, p.config = at, w.report, true, w.config
+	if w.Counter > p.Counter {
+		p.since, p.Report, p.moved, p.Config = at, w.Report, true, w.Config
 	}
-	if w.arrival.After(v.arrival) && !w.arrival.After(latest.Add(clocksDiffer)) {
-		v.arrival = w.arrival
+	if w.Arrival.After(v.arrival) && !w.Arrival.After(latest.Add(clocksDiffer)) {
+		v.arrival = w.Arrival
 	}
-	p.counter = max(p.counter, w.counter)
-	p.fenced = p.fenced || w.fenced
-	p.leaving = p.leaving || w.leaving
-	p.version, p.seen = w.version, at
-	p.damaged, p.raw = w.damaged, w.raw
-	if p.fenced && p.gone.IsZero() {
+	p.Counter = max(p.Counter, w.Counter)
+	p.Fenced = p.Fenced || w.Fenced
+	p.Leaving = p.Leaving || w.Leaving
+	p.Version, p.seen = w.Version, at
+	p.Damaged, p.Raw = w.Damaged, w.Raw
+	if p.Fenced && p.gone.IsZero() {
 		p.gone = at
 	}
 }
@@ -189,37 +191,37 @@ func (v *view) observe(w workerRow, at, latest time.Time) {
 func (w *watcher) scan(ctx context.Context) error {
 	s := w.store
 	begin := time.Now()
-	rows := map[string]*row{}
-	workers := map[string]workerRow{}
+	rows := map[string]*table.Row{}
+	workers := map[string]table.Worker{}
 	sawApplication, damaged := false, map[string]bool{}
-	err := s.table.scan(ctx, attrKey, func(it item) error {
-		switch key := text(it[attrKey]); {
-		case key == keyApplication:
+	err := s.table.Scan(ctx, table.AttrKey, func(it table.Item) error {
+		switch key := table.Text(it[table.AttrKey]); {
+		case key == table.KeyApplication:
 			sawApplication = true
-			if app, err := decodeApplication(it, s.now()); err == nil && app.damage != nil {
+			if app, err := table.DecodeApplication(it, s.now()); err == nil && app.Damage != nil {
 				damaged[key] = true
-				w.noteDamage(key, app.damage)
+				w.noteDamage(key, app.Damage)
 			}
-		case len(key) > len(keyWorker) && key[:len(keyWorker)] == keyWorker:
-			worker := decodeWorker(it, s.now())
-			if workers[worker.id] = worker; worker.damaged && !worker.fenced {
+		case len(key) > len(table.KeyWorker) && key[:len(table.KeyWorker)] == table.KeyWorker:
+			worker := table.DecodeWorker(it, s.now())
+			if workers[worker.ID] = worker; worker.Damaged && !worker.Fenced {
 				damaged[key] = true
-				w.noteDamage(key, fmt.Errorf("%s is %s, and should be a number: the worker ends, and its shards are taken when it is silent", attrCounter, shown(worker.raw)))
+				w.noteDamage(key, fmt.Errorf("%s is %s, and should be a number: the worker ends, and its shards are taken when it is silent", table.AttrCounter, table.Show(worker.Raw)))
 			}
-		case key == keyFleet:
-			if _, ok := count(it[attrCounter]); !ok {
+		case key == table.KeyFleet:
+			if _, ok := table.Count(it[table.AttrCounter]); !ok {
 				damaged[key] = true
-				w.noteDamage(key, fmt.Errorf("%s is %s, and should be a number: workers hear late of each other", attrCounter, shown(it[attrCounter])))
+				w.noteDamage(key, fmt.Errorf("%s is %s, and should be a number: workers hear late of each other", table.AttrCounter, table.Show(it[table.AttrCounter])))
 			}
-		case isShardID(key): // another key is no shard's, and no label's value
-			r, err := decodeRow(it, begin)
+		case table.IsShardID(key): // another key is no shard's, and no label's value
+			r, err := table.DecodeRow(it, begin)
 			if err != nil {
 				damaged[key] = true
-				w.noteDamage(key, damage(it, begin))
+				w.noteDamage(key, table.Damage(it, begin))
 				w.keepKnown(rows, key)
 				return nil //nolint:nilerr // it is reported, and the other rows count
 			}
-			rows[r.id] = r
+			rows[r.ID] = r
 		}
 		return nil
 	})
@@ -237,7 +239,7 @@ func (w *watcher) scan(ctx context.Context) error {
 	s.mu.Unlock()
 	for _, owner := range unknown {
 		// The scan may be older than the worker, so only a consistent read says that it has no row.
-		it, err := s.table.get(ctx, keyWorker+owner, true)
+		it, err := s.table.Get(ctx, table.KeyWorker+owner, true)
 		if err != nil {
 			return err
 		}
@@ -245,7 +247,7 @@ func (w *watcher) scan(ctx context.Context) error {
 		if it == nil {
 			s.view.orphans[owner] = time.Now().Add(s.view.duration) // it may not know yet that its row is gone
 		} else {
-			s.view.observe(decodeWorker(it, s.now()), time.Now(), s.now())
+			s.view.observe(table.DecodeWorker(it, s.now()), time.Now(), s.now())
 		}
 		s.mu.Unlock()
 	}
@@ -265,7 +267,7 @@ func (w *watcher) resolveDoubts(ctx context.Context) error {
 	doubted := s.view.doubted
 	s.mu.Unlock()
 	for _, id := range doubted {
-		it, err := s.table.get(ctx, id, true)
+		it, err := s.table.Get(ctx, id, true)
 		if err != nil {
 			return err
 		}
@@ -273,7 +275,7 @@ func (w *watcher) resolveDoubts(ctx context.Context) error {
 			s.dropRow(id)
 			continue
 		}
-		if r, err := decodeRow(it, time.Now()); err == nil {
+		if r, err := table.DecodeRow(it, time.Now()); err == nil {
 			s.noteRow(r)
 		}
 	}
@@ -281,26 +283,26 @@ func (w *watcher) resolveDoubts(ctx context.Context) error {
 }
 
 // merge takes a scan into memory and answers the owners that it showed no worker row of.
-func (v *view) merge(rows map[string]*row, workers map[string]workerRow, begin, now, latest time.Time) (unknown []string) {
+func (v *view) merge(rows map[string]*table.Row, workers map[string]table.Worker, begin, now, latest time.Time) (unknown []string) {
 	for id, l := range v.leases {
 		// Also with a lower epoch: a row that vanished is begun anew at one. The write that follows is what decides.
-		if seen := rows[id]; seen != nil && seen.owner != l.worker.id && v.me == l.worker && l.state != leaseOver {
+		if seen := rows[id]; seen != nil && seen.Owner != l.worker.id && v.me == l.worker && l.state != leaseOver {
 			l.ledger.suspect = true
 		}
 	}
 	v.doubted = nil
 	for id, old := range v.rows {
 		seen := rows[id]
-		if old.at.After(begin) && (seen == nil || seen.epoch <= old.epoch) {
+		if old.At.After(begin) && (seen == nil || seen.Epoch <= old.Epoch) {
 			rows[id] = old // written or read while the scan was under way
-			if seen != nil && seen.epoch == old.epoch && seen.paused != old.paused {
+			if seen != nil && seen.Epoch == old.Epoch && seen.Paused != old.Paused {
 				now := *old // which no holder writes, so a write of our own says nothing about it
-				now.paused = seen.paused
+				now.Paused = seen.Paused
 				rows[id] = &now
 			}
-		} else if seen != nil && (seen.epoch < old.epoch || (seen.epoch == old.epoch && old.ended())) {
+		} else if seen != nil && (seen.Epoch < old.Epoch || (seen.Epoch == old.Epoch && old.Ended())) {
 			rows[id] = old // the scan showed an older row than we have seen
-			if seen.epoch < old.epoch {
+			if seen.Epoch < old.Epoch {
 				v.doubted = append(v.doubted, id)
 			}
 		}
@@ -308,10 +310,10 @@ func (v *view) merge(rows map[string]*row, workers map[string]workerRow, begin, 
 	v.noteVanished(rows, now)
 	v.rows, v.scanned = rows, now
 	for id, r := range rows {
-		v.lineage.claimed(id, r.parents)
+		v.lineage.Claimed(id, r.Parents)
 		r = v.believed(r)
 		rows[id] = r
-		if l := v.held(id); l != nil && v.me == l.worker && (r.epoch > l.epoch || (r.epoch == l.epoch && r.owner != l.worker.id)) {
+		if l := v.held(id); l != nil && v.me == l.worker && (r.Epoch > l.epoch || (r.Epoch == l.epoch && r.Owner != l.worker.id)) {
 			l.ledger.suspect = true
 		}
 	}
@@ -330,11 +332,11 @@ func (v *view) merge(rows map[string]*row, workers map[string]workerRow, begin, 
 	}
 	owners := map[string]bool{}
 	for _, r := range rows {
-		if r.owner == "" || (v.me != nil && r.owner == v.me.id) {
+		if r.Owner == "" || (v.me != nil && r.Owner == v.me.id) {
 			continue
 		}
-		if _, ok := v.peers[r.owner]; !ok {
-			owners[r.owner] = true
+		if _, ok := v.peers[r.Owner]; !ok {
+			owners[r.Owner] = true
 		}
 	}
 	for id := range v.orphans {
@@ -358,7 +360,7 @@ func (v *view) liveWorkers() int {
 		live = 1
 	}
 	for _, p := range v.peers {
-		if !p.fenced {
+		if !p.Fenced {
 			live++
 		}
 	}
@@ -366,11 +368,11 @@ func (v *view) liveWorkers() int {
 }
 
 // silent are the peers whose counter stood still for a lease duration, and were looked at just now.
-func (v *view) silent(now time.Time) map[string]workerRow {
-	out := map[string]workerRow{}
+func (v *view) silent(now time.Time) map[string]table.Worker {
+	out := map[string]table.Worker{}
 	for id, p := range v.peers {
-		if !p.fenced && now.Sub(p.since) >= v.duration && now.Sub(p.seen) <= fresh {
-			out[id] = p.workerRow
+		if !p.Fenced && now.Sub(p.since) >= v.duration && now.Sub(p.seen) <= fresh {
+			out[id] = p.Worker
 		}
 	}
 	return out
@@ -392,7 +394,7 @@ func (w *watcher) fenceSilent(ctx context.Context) {
 		if moved != nil {
 			s.view.observe(*moved, time.Now(), s.now())
 		} else if p := s.view.peers[id]; p != nil {
-			p.fenced, p.gone = true, time.Now()
+			p.Fenced, p.gone = true, time.Now()
 		}
 		s.mu.Unlock()
 		if moved == nil {
@@ -406,10 +408,10 @@ func (w *watcher) fenceSilent(ctx context.Context) {
 func (v *view) retiredWorkers(now time.Time) (ids []string) {
 	owners := map[string]bool{}
 	for _, r := range v.rows {
-		owners[r.owner] = true
+		owners[r.Owner] = true
 	}
 	for id, p := range v.peers {
-		if p.fenced && !owners[id] && now.Sub(p.gone) >= retention {
+		if p.Fenced && !owners[id] && now.Sub(p.gone) >= retention {
 			ids = append(ids, id)
 		}
 	}
@@ -423,9 +425,9 @@ func (w *watcher) sweepWorkers(ctx context.Context) {
 	old := s.view.retiredWorkers(time.Now())
 	s.mu.Unlock()
 	for _, id := range old {
-		e := &expr{}
-		e.ifPresent(attrFenced)
-		if err := s.table.remove(ctx, keyWorker+id, e); err != nil && !errors.Is(err, context.Canceled) {
+		e := &table.Write{}
+		e.IfPresent(table.AttrFenced)
+		if err := s.table.Remove(ctx, table.KeyWorker+id, e); err != nil && !errors.Is(err, context.Canceled) {
 			s.opener.noteTable(err)
 		}
 	}

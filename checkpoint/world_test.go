@@ -3,6 +3,8 @@ package checkpoint
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -97,7 +99,7 @@ func (w *world) newStore(name string, change ...func(*Config)) (*Store, *prometh
 	s, err := New(cfg, Deps{DynamoDB: db, Stream: kin, Log: w.log.Named(name), Registerer: reg, Report: w.report, Configuration: w.config})
 	require.NoError(w, err)
 	if w.chunk > 0 {
-		s.states.size = w.chunk
+		s.states.Size = w.chunk
 	}
 	return s, reg
 }
@@ -219,7 +221,7 @@ func (p *process) held() []string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	var out []string
-	for _, id := range sortedKeys(p.running) {
+	for _, id := range slices.Sorted(maps.Keys(p.running)) {
 		if p.running[id] > 0 {
 			out = append(out, id)
 		}

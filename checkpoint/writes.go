@@ -11,6 +11,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
 	"go.uber.org/zap"
 
+	"kinesis-alerter/checkpoint/table"
 	"kinesis-alerter/internal/position"
 	"kinesis-alerter/internal/sleep"
 )
@@ -18,44 +19,11 @@ import (
 // shardRest is how long a shard stays where it is after it moved, or after a handoff was called off.
 const shardRest = time.Minute
 
-// fence adds the condition under which a holder may write: the row still names this worker and this epoch.
-func (e *expr) fence(worker string, epoch int64) {
-	e.ifEqual(attrOwner, str(worker))
-	e.ifEqual(attrEpoch, num(epoch))
-}
-
-// progress adds an offer to a write, never below what is stored and never after a later one of the same owner.
-func (e *expr) progress(c claim) {
-	p := c.offer
-	e.ifBefore(c.number)
-	e.setAttr(attrOffers, num(c.number))
-	if !p.position.IsZero() {
-		e.ifNotBeyond(p.position, c.replaces)
-		e.setAttr(attrPosition, str(p.position.Sequence))
-		e.setAttr(attrSub, num(int64(p.position.Sub)))
-	}
-	// Also without a position: the first record of a shard may be the one that waits.
-	if p.resolved == "" {
-		e.removeAttr(attrResolved)
-	} else {
-		e.setAttr(attrResolved, str(p.resolved))
-	}
-	e.context(p)
-}
-
-// context adds what is known beside the position.
-func (e *expr) context(p progress) {
-	if !p.caughtUp.IsZero() {
-		e.setAttr(attrCaughtUp, num(p.caughtUp.UnixMilli()))
-	}
-	e.setAttr(attrLoad, num(int64(p.load)))
-}
-
 // claim is what a holder needs for a write, read under the lock.
 type claim struct {
 	worker string
 	epoch  int64
-	offer  progress
+	offer  table.Progress
 	number int64 // of the offer in the row; no other content has it
 	target string
 	// replaces is a checkpoint that the offer may be stored over, whatever it is.
@@ -75,7 +43,7 @@ func (l *Lease) claim() (claim, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if l.state == leaseOver {
-		return claim{}, cause(l.ctx)
+		return claim{}, context.Cause(l.ctx)
 	}
 	l.ledger.number++
 	return claim{worker: l.worker.id, epoch: l.epoch, offer: l.ledger.offer, number: l.ledger.number, target: l.target, replaces: l.ledger.replaces}, nil
@@ -84,52 +52,52 @@ func (l *Lease) claim() (claim, error) {
 // acquire makes this worker the owner of a shard with the next epoch. was is the row from which the plan was made, or
 // nil where there is none. Shards that a peer handed to us are acquired in the same way: the write confirms what an
 // eventually consistent read told, and the new epoch shuts out our own late writes of an earlier turn.
-func (p *planner) acquire(ctx context.Context, inc *incarnation, shard string, was *row) error {
+func (p *planner) acquire(ctx context.Context, inc *incarnation, shard string, was *table.Row) error {
 	s := p.store
 	s.mu.Lock()
 	memory := s.view.memory[shard]
-	info := s.view.lineage.shards[shard]
+	info := s.view.lineage.Shards[shard]
 	var parents []string
 	if info != nil {
-		parents = info.parents
+		parents = info.Parents
 	}
 	s.mu.Unlock()
 
 	var (
-		now item
+		now table.Item
 		err error
 		to  = int64(1)
 	)
 	if was == nil {
-		fresh := &row{id: shard, owner: inc.id, epoch: to, parents: parents}
+		fresh := &table.Row{ID: shard, Owner: inc.id, Epoch: to, Parents: parents}
 		if memory != nil {
-			to = memory.epoch + 1
-			fresh.epoch, fresh.position, fresh.resolved, fresh.caughtUp = to, memory.position, memory.resolved, memory.caughtUp
-			fresh.rewinds, fresh.startAt, fresh.state, fresh.last = memory.rewinds, memory.startAt, memory.state, memory.last
-			fresh.offers = memory.offers + 1
-			if fresh.ended() {
-				fresh.owner = ""
+			to = memory.Epoch + 1
+			fresh.Epoch, fresh.Position, fresh.Resolved, fresh.CaughtUp = to, memory.Position, memory.Resolved, memory.CaughtUp
+			fresh.Rewinds, fresh.StartAt, fresh.State, fresh.Last = memory.Rewinds, memory.StartAt, memory.State, memory.Last
+			fresh.Offers = memory.Offers + 1
+			if fresh.Ended() {
+				fresh.Owner = ""
 			}
 		}
-		now = fresh.encode()
-		err = s.table.putNew(ctx, now)
+		now = fresh.Encode()
+		err = s.table.PutNew(ctx, now)
 	} else {
-		to = was.epoch + 1
-		e := &expr{}
-		e.setAttr(attrOwner, str(inc.id))
-		e.setAttr(attrEpoch, num(to))
-		e.ifEqual(attrEpoch, num(was.epoch))
-		e.ifAbsent(attrPaused)
-		if was.owner == "" {
-			e.ifAbsent(attrOwner)
+		to = was.Epoch + 1
+		e := &table.Write{}
+		e.Set(table.AttrOwner, table.Str(inc.id))
+		e.Set(table.AttrEpoch, table.Num(to))
+		e.IfEqual(table.AttrEpoch, table.Num(was.Epoch))
+		e.IfAbsent(table.AttrPaused)
+		if was.Owner == "" {
+			e.IfAbsent(table.AttrOwner)
 		} else {
-			e.ifEqual(attrOwner, str(was.owner))
+			e.IfEqual(table.AttrOwner, table.Str(was.Owner))
 		}
-		now, err = s.table.update(ctx, shard, e)
+		now, err = s.table.Update(ctx, shard, e)
 	}
-	landed, seen, unknown := s.table.settle(ctx, shard, err, func(it item) bool {
-		n, err := integer(it[attrEpoch])
-		return err == nil && n == to && text(it[attrOwner]) == inc.id
+	landed, seen, unknown := s.table.Settle(ctx, shard, err, func(it table.Item) bool {
+		n, err := table.Integer(it[table.AttrEpoch])
+		return err == nil && n == to && table.Text(it[table.AttrOwner]) == inc.id
 	})
 	if seen != nil {
 		now = seen
@@ -141,15 +109,15 @@ func (p *planner) acquire(ctx context.Context, inc *incarnation, shard string, w
 		s.dropRow(shard)
 		return nil
 	}
-	r, err := decodeRow(now, time.Now())
+	r, err := table.DecodeRow(now, time.Now())
 	if err != nil {
 		return err
 	}
-	if landed && r.ended() && was != nil && !was.ended() { // nobody would look at the shard again
-		if now, err = s.table.get(ctx, shard, true); err != nil {
+	if landed && r.Ended() && was != nil && !was.Ended() { // nobody would look at the shard again
+		if now, err = s.table.Get(ctx, shard, true); err != nil {
 			return err
 		}
-		if r, err = decodeRow(now, time.Now()); err != nil {
+		if r, err = table.DecodeRow(now, time.Now()); err != nil {
 			return err
 		}
 	}
@@ -158,7 +126,7 @@ func (p *planner) acquire(ctx context.Context, inc *incarnation, shard string, w
 		if was == nil && memory != nil {
 			s.m.rewritten.Inc()
 		}
-		if !r.ended() {
+		if !r.Ended() {
 			p.grant(ctx, inc, r, was)
 		}
 	}
@@ -177,17 +145,17 @@ func (l *Lease) writeProgress(ctx context.Context) error {
 		return nil // the lease ended in between, and with it the need to write
 	}
 	begin := time.Now()
-	e := &expr{blind: true} // ranges of up to 64 KiB need not come back
-	e.fence(c.worker, c.epoch)
-	e.progress(c)
-	_, err = s.table.update(ctx, l.shard, e)
+	e := &table.Write{Blind: true} // ranges of up to 64 KiB need not come back
+	e.Fence(c.worker, c.epoch)
+	e.Progress(c.offer, c.number, c.replaces)
+	_, err = s.table.Update(ctx, l.shard, e)
 	s.m.commitTime.Observe(time.Since(begin).Seconds())
 	if err == nil {
 		s.m.committed(resultOK)
 		l.acknowledge(c.offer)
 		return nil
 	}
-	if _, ok := refused(err); !ok {
+	if _, ok := table.Refused(err); !ok {
 		s.m.committed(resultError)
 		s.opener.noteTable(err)
 		return fmt.Errorf("commit shard %s: %w", l.shard, err)
@@ -199,9 +167,9 @@ func (l *Lease) writeProgress(ctx context.Context) error {
 // returns an error when nothing could be found out.
 func (l *Lease) refusedWrite(ctx context.Context, c claim, err error) error {
 	s := l.store
-	mine, now, unknown := s.table.settle(ctx, l.shard, err, func(it item) bool {
-		n, err := integer(it[attrEpoch])
-		return err == nil && n == c.epoch && text(it[attrOwner]) == c.worker
+	mine, now, unknown := s.table.Settle(ctx, l.shard, err, func(it table.Item) bool {
+		n, err := table.Integer(it[table.AttrEpoch])
+		return err == nil && n == c.epoch && table.Text(it[table.AttrOwner]) == c.worker
 	})
 	switch {
 	case unknown != nil:
@@ -210,11 +178,11 @@ func (l *Lease) refusedWrite(ctx context.Context, c claim, err error) error {
 	case now == nil:
 		return l.rewriteRow(ctx, c)
 	case mine:
-		r, err := decodeRow(now, time.Now())
+		r, err := table.DecodeRow(now, time.Now())
 		if err != nil {
 			return err
 		}
-		if r.offers == c.number { // the client sent it twice, and the answer to the first was lost
+		if r.Offers == c.number { // the client sent it twice, and the answer to the first was lost
 			s.m.committed(resultOK)
 			l.acknowledge(c.offer)
 			return nil
@@ -224,7 +192,7 @@ func (l *Lease) refusedWrite(ctx context.Context, c claim, err error) error {
 		return nil
 	}
 	s.m.committed(resultFenced)
-	if r, err := decodeRow(now, time.Now()); err == nil {
+	if r, err := table.DecodeRow(now, time.Now()); err == nil {
 		s.noteRow(r)
 	}
 	l.end(ErrLeaseLost, eventLost)
@@ -234,14 +202,14 @@ func (l *Lease) refusedWrite(ctx context.Context, c claim, err error) error {
 // rewriteRow puts the row of a held shard back after it vanished, one epoch on.
 func (l *Lease) rewriteRow(ctx context.Context, c claim) error {
 	s := l.store
-	r := &row{
-		id: l.shard, owner: c.worker, epoch: c.epoch + 1, position: c.offer.position, resolved: c.offer.resolved,
-		caughtUp: c.offer.caughtUp, parents: l.first.parents, rewinds: l.first.rewinds, startAt: l.first.startAt, paused: c.target == noHeir,
-		state: l.saved(), offers: c.number, at: time.Now(),
+	r := &table.Row{
+		ID: l.shard, Owner: c.worker, Epoch: c.epoch + 1, Position: c.offer.Position, Resolved: c.offer.Resolved,
+		CaughtUp: c.offer.CaughtUp, Parents: l.first.Parents, Rewinds: l.first.Rewinds, StartAt: l.first.StartAt, Paused: c.target == noHeir,
+		State: l.saved(), Offers: c.number, At: time.Now(),
 	}
-	mine, _, unknown := s.table.settle(ctx, l.shard, s.table.putNew(ctx, r.encode()), func(it item) bool {
-		n, err := integer(it[attrEpoch])
-		return err == nil && n == r.epoch && text(it[attrOwner]) == c.worker
+	mine, _, unknown := s.table.Settle(ctx, l.shard, s.table.PutNew(ctx, r.Encode()), func(it table.Item) bool {
+		n, err := table.Integer(it[table.AttrEpoch])
+		return err == nil && n == r.Epoch && table.Text(it[table.AttrOwner]) == c.worker
 	})
 	if unknown != nil {
 		return fmt.Errorf("rewrite row of shard %s: %w", l.shard, unknown)
@@ -250,10 +218,10 @@ func (l *Lease) rewriteRow(ctx context.Context, c claim) error {
 		l.end(ErrLeaseLost, eventLost)
 		return nil
 	}
-	s.log.Warn("the row of a held shard had vanished from the table and was written again from memory", zap.String("shard", l.shard), zap.Int64("epoch", r.epoch))
+	s.log.Warn("the row of a held shard had vanished from the table and was written again from memory", zap.String("shard", l.shard), zap.Int64("epoch", r.Epoch))
 	s.m.rewritten.Inc()
 	s.mu.Lock()
-	l.epoch, l.ledger.suspect = r.epoch, false
+	l.epoch, l.ledger.suspect = r.Epoch, false
 	s.view.rows[l.shard] = r
 	s.mu.Unlock()
 	l.acknowledge(c.offer)
@@ -262,12 +230,12 @@ func (l *Lease) rewriteRow(ctx context.Context, c claim) error {
 
 // leave makes one write that ends this worker's ownership, with the last offer. done tells from the row whether it took
 // effect. ErrLeaseLost means that the row is another's.
-func (l *Lease) leave(ctx context.Context, c claim, e *expr, done func(*row) bool) error {
+func (l *Lease) leave(ctx context.Context, c claim, e *table.Write, done func(*table.Row) bool) error {
 	s := l.store
-	var decoded *row
-	_, err := s.table.update(ctx, l.shard, e)
-	landed, it, unknown := s.table.settle(ctx, l.shard, err, func(it item) bool {
-		r, err := decodeRow(it, time.Now())
+	var decoded *table.Row
+	_, err := s.table.Update(ctx, l.shard, e)
+	landed, it, unknown := s.table.Settle(ctx, l.shard, err, func(it table.Item) bool {
+		r, err := table.DecodeRow(it, time.Now())
 		if err != nil {
 			return false
 		}
@@ -282,17 +250,17 @@ func (l *Lease) leave(ctx context.Context, c claim, e *expr, done func(*row) boo
 		return unknown
 	case it == nil:
 		return errRowVanished
-	case decoded != nil && decoded.owner == c.worker && decoded.epoch == c.epoch:
+	case decoded != nil && decoded.Owner == c.worker && decoded.Epoch == c.epoch:
 		// The fence holds, so what is stored is later than the offer.
 		l.raise(decoded)
 		return fmt.Errorf("shard %s: the stored checkpoint %s, offer %d, is later than %s, offer %d",
-			l.shard, decoded.position.Sequence, decoded.offers, c.offer.position.Sequence, c.number)
+			l.shard, decoded.Position.Sequence, decoded.Offers, c.offer.Position.Sequence, c.number)
 	}
 	return ErrLeaseLost
 }
 
 // leaveTwice is leave, with one repetition after the row was mended.
-func (l *Lease) leaveTwice(ctx context.Context, build func(claim) (*expr, func(*row) bool)) error {
+func (l *Lease) leaveTwice(ctx context.Context, build func(claim) (*table.Write, func(*table.Row) bool)) error {
 	var err error
 	for range 2 {
 		var c claim
@@ -323,12 +291,12 @@ func (l *Lease) release(ctx context.Context) error {
 		return err
 	}
 	defer l.writing.free()
-	return l.leaveTwice(ctx, func(c claim) (*expr, func(*row) bool) {
-		e := &expr{}
-		e.fence(c.worker, c.epoch)
-		e.progress(c)
-		e.removeAttr(attrOwner)
-		return e, func(r *row) bool { return r.owner == "" && r.epoch == c.epoch }
+	return l.leaveTwice(ctx, func(c claim) (*table.Write, func(*table.Row) bool) {
+		e := &table.Write{}
+		e.Fence(c.worker, c.epoch)
+		e.Progress(c.offer, c.number, c.replaces)
+		e.Remove(table.AttrOwner)
+		return e, func(r *table.Row) bool { return r.Owner == "" && r.Epoch == c.epoch }
 	})
 }
 
@@ -348,19 +316,19 @@ func (l *Lease) HandOff(ctx context.Context) error {
 		return ErrNoHandoff
 	}
 	var target string
-	err := l.leaveTwice(ctx, func(c claim) (*expr, func(*row) bool) {
+	err := l.leaveTwice(ctx, func(c claim) (*table.Write, func(*table.Row) bool) {
 		target = c.heir()
-		e := &expr{}
-		e.fence(c.worker, c.epoch)
-		e.progress(c)
+		e := &table.Write{}
+		e.Fence(c.worker, c.epoch)
+		e.Progress(c.offer, c.number, c.replaces)
 		if target == "" {
-			e.removeAttr(attrOwner)
+			e.Remove(table.AttrOwner)
 		} else {
-			e.setAttr(attrOwner, str(target))
+			e.Set(table.AttrOwner, table.Str(target))
 		}
-		e.setAttr(attrEpoch, num(c.epoch+1))
+		e.Set(table.AttrEpoch, table.Num(c.epoch+1))
 		// The target may have taken it over already, with an epoch of its own.
-		return e, func(r *row) bool { return r.epoch > c.epoch && r.owner == target }
+		return e, func(r *table.Row) bool { return r.Epoch > c.epoch && r.Owner == target }
 	})
 	if err != nil && (l.ctx.Err() != nil || !l.settleHandoff(ctx, target)) {
 		return fmt.Errorf("hand shard %s over to %s: %w", l.shard, target, err)
@@ -388,30 +356,30 @@ func (l *Lease) settleHandoff(ctx context.Context, target string) bool {
 		if err != nil {
 			return false
 		}
-		e := &expr{}
-		e.fence(c.worker, c.epoch)
-		e.progress(c)
-		e.setAttr(attrEpoch, num(c.epoch+1))
-		now, err := s.table.update(ctx, l.shard, e)
-		mine, seen, unknown := s.table.settle(ctx, l.shard, err, func(it item) bool {
-			n, err := integer(it[attrEpoch])
-			return err == nil && n == c.epoch+1 && text(it[attrOwner]) == c.worker
+		e := &table.Write{}
+		e.Fence(c.worker, c.epoch)
+		e.Progress(c.offer, c.number, c.replaces)
+		e.Set(table.AttrEpoch, table.Num(c.epoch+1))
+		now, err := s.table.Update(ctx, l.shard, e)
+		mine, seen, unknown := s.table.Settle(ctx, l.shard, err, func(it table.Item) bool {
+			n, err := table.Integer(it[table.AttrEpoch])
+			return err == nil && n == c.epoch+1 && table.Text(it[table.AttrOwner]) == c.worker
 		})
 		if seen != nil {
 			now = seen
 		}
 		switch {
 		case unknown != nil:
-			if !sleep.For(l.ctx, backoff(attempt)) { //nolint:contextcheck // the lease, not the caller, bounds the wait
+			if !sleep.For(l.ctx, sleep.Backoff(attempt)) { //nolint:contextcheck // the lease, not the caller, bounds the wait
 				return false
 			}
 			continue
 		case now == nil:
 			return false // a late handoff finds no row either, and the next commit writes it again
-		case text(now[attrOwner]) == target:
+		case table.Text(now[table.AttrOwner]) == target:
 			return true
 		case !mine && l.stillOurs(c, now):
-			if !sleep.For(l.ctx, backoff(attempt)) { //nolint:contextcheck // as above
+			if !sleep.For(l.ctx, sleep.Backoff(attempt)) { //nolint:contextcheck // as above
 				return false
 			}
 			continue // with what the row says, and a number above its own
@@ -419,7 +387,7 @@ func (l *Lease) settleHandoff(ctx context.Context, target string) bool {
 			l.end(ErrLeaseLost, eventLost)
 			return false
 		}
-		if r, err := decodeRow(now, time.Now()); err == nil {
+		if r, err := table.DecodeRow(now, time.Now()); err == nil {
 			s.noteRow(r)
 		}
 		s.mu.Lock()
@@ -453,37 +421,37 @@ func (l *Lease) Finish(ctx context.Context, children []types.ChildShard) error {
 		children = s.catalog.findChildren(ctx, l.shard)
 	}
 	for i := range children {
-		child := &row{id: aws.ToString(children[i].ShardId), parents: children[i].ParentShards, at: time.Now()}
-		err := s.table.putNew(ctx, child.encode())
-		if _, exists := refused(err); err != nil && !exists {
-			return fmt.Errorf("write row of child %s of shard %s: %w", child.id, l.shard, err)
+		child := &table.Row{ID: aws.ToString(children[i].ShardId), Parents: children[i].ParentShards, At: time.Now()}
+		err := s.table.PutNew(ctx, child.Encode())
+		if _, exists := table.Refused(err); err != nil && !exists {
+			return fmt.Errorf("write row of child %s of shard %s: %w", child.ID, l.shard, err)
 		}
 		s.mu.Lock()
 		if told {
-			s.view.lineage.learn(child.id, child.parents)
+			s.view.lineage.Learn(child.ID, child.Parents)
 		}
-		s.view.lineage.place(child.id, children[i].HashKeyRange)
+		s.view.lineage.Place(child.ID, children[i].HashKeyRange)
 		if err == nil {
-			s.view.rows[child.id] = child
+			s.view.rows[child.ID] = child
 		}
 		s.mu.Unlock()
 	}
-	err := l.leaveTwice(ctx, func(c claim) (*expr, func(*row) bool) {
-		e := &expr{}
-		e.fence(c.worker, c.epoch)
-		e.setAttr(attrPosition, str(position.ShardEnd))
-		if last := c.offer.position; last.IsZero() {
-			e.removeAttr(attrLast)
-			e.removeAttr(attrLastSub)
+	err := l.leaveTwice(ctx, func(c claim) (*table.Write, func(*table.Row) bool) {
+		e := &table.Write{}
+		e.Fence(c.worker, c.epoch)
+		e.Set(table.AttrPosition, table.Str(position.ShardEnd))
+		if last := c.offer.Position; last.IsZero() {
+			e.Remove(table.AttrLast)
+			e.Remove(table.AttrLastSub)
 		} else {
-			e.setAttr(attrLast, str(last.Sequence))
-			e.setAttr(attrLastSub, num(int64(last.Sub)))
+			e.Set(table.AttrLast, table.Str(last.Sequence))
+			e.Set(table.AttrLastSub, table.Num(int64(last.Sub)))
 		}
-		e.context(c.offer)
-		e.removeAttr(attrSub)
-		e.removeAttr(attrResolved)
-		e.removeAttr(attrOwner)
-		return e, func(r *row) bool { return r.ended() && r.epoch == c.epoch }
+		e.Context(c.offer)
+		e.Remove(table.AttrSub)
+		e.Remove(table.AttrResolved)
+		e.Remove(table.AttrOwner)
+		return e, func(r *table.Row) bool { return r.Ended() && r.Epoch == c.epoch }
 	})
 	if err != nil {
 		return fmt.Errorf("end shard %s: %w", l.shard, err)
@@ -512,23 +480,23 @@ func (c *catalog) findChildren(ctx context.Context, shard string) []types.ChildS
 
 func (v *view) knownChildren(shard string) []types.ChildShard {
 	var out []types.ChildShard
-	for _, id := range v.lineage.children(shard) {
-		out = append(out, types.ChildShard{ShardId: aws.String(id), ParentShards: v.lineage.shards[id].parents})
+	for _, id := range v.lineage.Children(shard) {
+		out = append(out, types.ChildShard{ShardId: aws.String(id), ParentShards: v.lineage.Shards[id].Parents})
 	}
 	return out
 }
 
 // fenceWorker shuts a worker out whose counter stood still as it was observed. It answers the row as it is when the worker
 // moved on, and nil when it is fenced or its row is gone.
-func (w *watcher) fenceWorker(ctx context.Context, id string, observed workerRow) (*workerRow, error) {
+func (w *watcher) fenceWorker(ctx context.Context, id string, observed table.Worker) (*table.Worker, error) {
 	s := w.store
-	e := &expr{}
-	e.setAttr(attrFenced, &ddb.AttributeValueMemberBOOL{Value: true})
-	observed.still(e)
-	key := keyWorker + id
-	_, err := s.table.update(ctx, key, e)
-	fenced, it, unknown := s.table.settle(ctx, key, err, func(it item) bool {
-		return decodeWorker(it, s.now()).fenced
+	e := &table.Write{}
+	e.Set(table.AttrFenced, &ddb.AttributeValueMemberBOOL{Value: true})
+	observed.Still(e)
+	key := table.KeyWorker + id
+	_, err := s.table.Update(ctx, key, e)
+	fenced, it, unknown := s.table.Settle(ctx, key, err, func(it table.Item) bool {
+		return table.DecodeWorker(it, s.now()).Fenced
 	})
 	switch {
 	case unknown != nil:
@@ -536,6 +504,6 @@ func (w *watcher) fenceWorker(ctx context.Context, id string, observed workerRow
 	case fenced || it == nil:
 		return nil, nil //nolint:nilnil // no row that moved on, as the comment says
 	}
-	worker := decodeWorker(it, s.now())
+	worker := table.DecodeWorker(it, s.now())
 	return &worker, nil
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil"
 	"github.com/stretchr/testify/require"
 
+	"kinesis-alerter/checkpoint/table"
 	"kinesis-alerter/internal/fakeaws"
 	"kinesis-alerter/internal/position"
 )
@@ -28,7 +29,7 @@ func TestCommitIsCoalescedMonotonicAndKept(t *testing.T) {
 	bubble(t, 1, func(w *world) {
 		a := w.start("a")
 		w.awaitHeld(5*time.Second, 1, a)
-		id := shardName(0)
+		id := table.ShardName(0)
 		l := a.store.Lease(id)
 		before := w.aws.History.Count(fakeaws.ServiceDynamoDB, "UpdateItem")
 		for i := range 1000 {
@@ -38,20 +39,20 @@ func TestCommitIsCoalescedMonotonicAndKept(t *testing.T) {
 		writes := w.aws.History.Count(fakeaws.ServiceDynamoDB, "UpdateItem") - before
 		require.LessOrEqual(w, writes, 10+5, "ten commits and some heartbeats in ten seconds")
 		time.Sleep(2 * time.Second)
-		require.Equal(w, "1999", w.row(id)[attrPosition])
-		require.Equal(w, "r", w.row(id)[attrResolved])
+		require.Equal(w, "1999", w.row(id)[table.AttrPosition])
+		require.Equal(w, "r", w.row(id)[table.AttrResolved])
 		l.Commit("1998", position.WholeRecord, "", time.Now(), 0)
 		l.Commit("1999", 2, "", time.Now(), 0)
 		l.Commit("999", position.WholeRecord, "", time.Now(), 0)
 		l.Commit("garbage", position.WholeRecord, "", time.Now(), 0)
 		time.Sleep(2 * time.Second)
-		require.Equal(w, "1999", w.row(id)[attrPosition])
+		require.Equal(w, "1999", w.row(id)[table.AttrPosition])
 		require.InDelta(w, 3, testutil.ToFloat64(a.store.m.commits.WithLabelValues(string(resultIgnored))), 0)
 		require.InDelta(w, 1, testutil.ToFloat64(a.store.m.commits.WithLabelValues(string(resultUnstorable))), 0)
 		l.Commit("10000", position.WholeRecord, "", time.Now(), 0) // longer, hence larger
 		a.stop()
-		require.Equal(w, "10000", w.row(id)[attrPosition], "the last offer goes with the release")
-		require.NotContains(w, w.row(id), attrResolved)
+		require.Equal(w, "10000", w.row(id)[table.AttrPosition], "the last offer goes with the release")
+		require.NotContains(w, w.row(id), table.AttrResolved)
 		b := w.start("b")
 		w.awaitHeld(5*time.Second, 1, b)
 		from, sub, resolved := b.store.Lease(id).Start()
@@ -76,21 +77,21 @@ func TestLateCommitOfTheSameEpochIsRefused(t *testing.T) {
 	bubble(t, 1, func(w *world) {
 		a := w.start("a")
 		w.awaitHeld(5*time.Second, 1, a)
-		l := a.store.Lease(shardName(0))
+		l := a.store.Lease(table.ShardName(0))
 		l.Commit("100", 7, "", time.Now(), 0)
 		time.Sleep(2 * time.Second)
 		for _, late := range []position.Position{position.Past("99"), {Sequence: "100", Sub: 6}, {Sequence: "9"}} {
 			c, err := l.claim()
 			require.NoError(w, err)
-			e := &expr{}
-			e.fence(c.worker, c.epoch)
-			c.offer = progress{position: late}
-			e.progress(c)
-			_, err = a.store.table.update(w.Context(), l.shard, e)
-			_, wasRefused := refused(err)
+			e := &table.Write{}
+			e.Fence(c.worker, c.epoch)
+			c.offer = table.Progress{Position: late}
+			e.Progress(c.offer, c.number, c.replaces)
+			_, err = a.store.table.Update(w.Context(), l.shard, e)
+			_, wasRefused := table.Refused(err)
 			require.True(w, wasRefused, "%v: %v", late, err)
 		}
-		require.Equal(w, "100", w.row(shardName(0))[attrPosition])
+		require.Equal(w, "100", w.row(table.ShardName(0))[table.AttrPosition])
 		a.stop()
 	})
 }
@@ -104,14 +105,14 @@ func TestLostAnswerOfACommit(t *testing.T) {
 				time.Sleep(500 * time.Millisecond)
 				fault.Operation = "UpdateItem"
 				w.aws.Faults.Add(fault)
-				l := a.store.Lease(shardName(0))
+				l := a.store.Lease(table.ShardName(0))
 				l.Commit("5", position.WholeRecord, "", time.Now(), 0)
 				time.Sleep(5 * time.Second)
 				require.NoError(w, l.Context().Err())
-				require.Equal(w, "5", w.row(shardName(0))[attrPosition])
+				require.Equal(w, "5", w.row(table.ShardName(0))[table.AttrPosition])
 				l.Commit("6", position.WholeRecord, "", time.Now(), 0)
 				time.Sleep(3 * time.Second)
-				require.Equal(w, "6", w.row(shardName(0))[attrPosition])
+				require.Equal(w, "6", w.row(table.ShardName(0))[table.AttrPosition])
 				a.stop()
 			})
 		})
@@ -129,17 +130,17 @@ func TestLostAnswerOfAnAcquisition(t *testing.T) {
 						a.stop()
 					} else {
 						a.stop()
-						w.aws.DynamoDB.Delete(testTable, shardName(0))
+						w.aws.DynamoDB.Delete(testTable, table.ShardName(0))
 					}
 					b := w.start("b")
 					w.await("joined", time.Second, func() bool { return b.store.Status().Worker != "" })
 					fault.Operation = operation
 					w.aws.Faults.Add(fault)
 					w.awaitHeld(6*time.Second, 1, b)
-					require.Equal(w, b.store.Status().Worker, w.row(shardName(0))[attrOwner])
-					b.store.Lease(shardName(0)).Commit("5", position.WholeRecord, "", time.Now(), 0)
+					require.Equal(w, b.store.Status().Worker, w.row(table.ShardName(0))[table.AttrOwner])
+					b.store.Lease(table.ShardName(0)).Commit("5", position.WholeRecord, "", time.Now(), 0)
 					time.Sleep(3 * time.Second)
-					require.Equal(w, "5", w.row(shardName(0))[attrPosition], "the epoch in memory is that in the table")
+					require.Equal(w, "5", w.row(table.ShardName(0))[table.AttrPosition], "the epoch in memory is that in the table")
 					b.stop()
 				})
 			})
@@ -185,7 +186,7 @@ func TestLostAnswerOfAHandoffAndARelease(t *testing.T) {
 				w.aws.Faults.Add(fault)
 				a.stop()
 				w.awaitHeld(DefaultLeaseDuration, 2, b)
-				require.Equal(w, b.store.Status().Worker, w.row(other)[attrOwner])
+				require.Equal(w, b.store.Status().Worker, w.row(other)[table.AttrOwner])
 				b.stop()
 			})
 		})
@@ -229,10 +230,10 @@ func TestHandoffWithoutAnAnswerIsDecided(t *testing.T) {
 					case l.Context().Err() == nil:
 						require.True(w, trusted)
 						require.Equal(w, old.epoch+1, l.epochNow())
-						e := &expr{}
-						e.fence(old.worker, old.epoch)
-						_, late := a.store.table.update(w.Context(), l.shard, e)
-						_, wasRefused := refused(late)
+						e := &table.Write{}
+						e.Fence(old.worker, old.epoch)
+						_, late := a.store.table.Update(w.Context(), l.shard, e)
+						_, wasRefused := table.Refused(late)
 						require.True(w, wasRefused, "the handoff can no longer take effect")
 						require.False(w, isHeld(l.shard, b))
 						l.KeepLease()
@@ -255,10 +256,10 @@ func TestLostAnswerOfAnEnd(t *testing.T) {
 			bubble(t, 1, func(w *world) {
 				a := w.start("a")
 				w.awaitHeld(5*time.Second, 1, a)
-				low, high := w.aws.Kinesis.Split(testStream, shardName(0))
+				low, high := w.aws.Kinesis.Split(testStream, table.ShardName(0))
 				w.aws.Faults.Add(fault)
-				l := a.store.Lease(shardName(0))
-				kids := []types.ChildShard{child(low, shardName(0)), child(high, shardName(0))}
+				l := a.store.Lease(table.ShardName(0))
+				kids := []types.ChildShard{child(low, table.ShardName(0)), child(high, table.ShardName(0))}
 				for l.Finish(w.Context(), kids) != nil {
 					require.NoError(w, l.Context().Err())
 				}
@@ -354,11 +355,11 @@ func TestLostPositionIsCounted(t *testing.T) {
 		a := w.start("a")
 		w.awaitHeld(5*time.Second, 1, a)
 		read := time.Now()
-		a.store.Lease(shardName(0)).Commit("5", position.WholeRecord, "", read, 0)
+		a.store.Lease(table.ShardName(0)).Commit("5", position.WholeRecord, "", read, 0)
 		a.stop()
 		b := w.start("b")
 		w.awaitHeld(5*time.Second, 1, b)
-		l := b.store.Lease(shardName(0))
+		l := b.store.Lease(table.ShardName(0))
 		require.False(w, l.Lost(read.Add(-time.Hour)), "read up to a time that the stream still holds")
 		require.True(w, l.Lost(read.Add(time.Hour)))
 		require.InDelta(w, 1, testutil.ToFloat64(b.store.m.gaps.WithLabelValues("true")), 0)
@@ -373,26 +374,26 @@ func TestLateWritesOfAFormerOwnerAreRefused(t *testing.T) {
 	bubble(t, 1, func(w *world) {
 		a := w.start("a")
 		w.awaitHeld(5*time.Second, 1, a)
-		id := shardName(0)
+		id := table.ShardName(0)
 		l := a.store.Lease(id)
 		old, err := l.claim()
 		require.NoError(w, err)
 		late := func(name string) {
-			for kind, build := range map[string]func(e *expr){
-				"commit": func(e *expr) {
-					e.progress(claim{number: 1 << 40, offer: progress{position: position.Position{Sequence: "99999", Sub: position.WholeRecord}}})
+			for kind, build := range map[string]func(e *table.Write){
+				"commit": func(e *table.Write) {
+					e.Progress(table.Progress{Position: position.Past("99999")}, 1<<40, "")
 				},
-				"idle":    func(e *expr) { e.context(progress{caughtUp: time.Now()}) },
-				"release": func(e *expr) { e.removeAttr(attrOwner) },
-				"handoff": func(e *expr) { e.setAttr(attrOwner, str("thief")) },
-				"end":     func(e *expr) { e.setAttr(attrPosition, str(position.ShardEnd)) },
+				"idle":    func(e *table.Write) { e.Context(table.Progress{CaughtUp: time.Now()}) },
+				"release": func(e *table.Write) { e.Remove(table.AttrOwner) },
+				"handoff": func(e *table.Write) { e.Set(table.AttrOwner, table.Str("thief")) },
+				"end":     func(e *table.Write) { e.Set(table.AttrPosition, table.Str(position.ShardEnd)) },
 			} {
 				before := w.row(id)
-				e := &expr{}
-				e.fence(old.worker, old.epoch)
+				e := &table.Write{}
+				e.Fence(old.worker, old.epoch)
 				build(e)
-				_, err := a.store.table.update(w.Context(), id, e)
-				_, wasRefused := refused(err)
+				_, err := a.store.table.Update(w.Context(), id, e)
+				_, wasRefused := table.Refused(err)
 				require.True(w, wasRefused, "%s %s: %v", kind, name, err)
 				require.Equal(w, before, w.row(id))
 			}
@@ -403,17 +404,17 @@ func TestLateWritesOfAFormerOwnerAreRefused(t *testing.T) {
 		w.awaitHeld(5*time.Second, 1, b)
 		late("while another holds it")
 		// The same worker holds it again: its own writes of the turn before are as late as those of anyone.
-		e := &expr{}
-		e.setAttr(attrOwner, str(old.worker))
-		e.setAttr(attrEpoch, num(b.store.Lease(id).epochNow()+1))
-		_, err = a.store.table.update(w.Context(), id, e)
+		e := &table.Write{}
+		e.Set(table.AttrOwner, table.Str(old.worker))
+		e.Set(table.AttrEpoch, table.Num(b.store.Lease(id).epochNow()+1))
+		_, err = a.store.table.Update(w.Context(), id, e)
 		require.NoError(w, err)
 		late("in a later turn of the same worker")
 		b.store.Lease(id).Commit("7", position.WholeRecord, "", time.Now(), 0)
 		lb := b.store.Lease(id)
 		<-lb.Context().Done()
 		require.ErrorIs(w, context.Cause(lb.Context()), ErrLeaseLost, "b finds out with its next commit")
-		require.NotContains(w, w.row(id), attrPosition)
+		require.NotContains(w, w.row(id), table.AttrPosition)
 		b.stop()
 	})
 }
@@ -423,11 +424,11 @@ func TestATakenRowIsNoticed(t *testing.T) {
 	bubble(t, 1, func(w *world) {
 		a := w.start("a")
 		w.awaitHeld(5*time.Second, 1, a)
-		l := a.store.Lease(shardName(0))
-		e := &expr{}
-		e.removeAttr(attrOwner)
-		e.setAttr(attrEpoch, num(l.epochNow()+1))
-		_, err := a.store.table.update(w.Context(), l.shard, e)
+		l := a.store.Lease(table.ShardName(0))
+		e := &table.Write{}
+		e.Remove(table.AttrOwner)
+		e.Set(table.AttrEpoch, table.Num(l.epochNow()+1))
+		_, err := a.store.table.Update(w.Context(), l.shard, e)
 		require.NoError(w, err)
 		w.await("lost", scanEvery+2*time.Second, func() bool { return l.Context().Err() != nil })
 		w.await("taken again", 3*time.Second, func() bool {

@@ -35,7 +35,7 @@ type dealtAlert struct {
 	after uint64
 }
 
-// letterID stands for the letter about a record as the id of an alert stands for that.
+// letterID activity for the letter about a record as the id of an alert activity for that.
 func letterID(at position.Position) string { return "letter " + at.String() }
 
 // size is the number of things that an account remembers.

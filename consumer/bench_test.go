@@ -13,6 +13,8 @@ import (
 	"go.uber.org/zap"
 
 	"kinesis-alerter/alert"
+	"kinesis-alerter/consumer/lanes"
+	"kinesis-alerter/consumer/read"
 	"kinesis-alerter/internal/clock"
 )
 
@@ -46,7 +48,7 @@ func (idleLease) LoadState(context.Context) (own []byte, sequence string, sub ui
 }
 func (idleLease) SaveState(context.Context, string, uint32, []byte) error { return nil }
 func (idleLease) Settled() bool                                           { return true }
-func (idleLease) Agreement() ([16]byte, int)                              { return [16]byte{}, alert.SnapshotFormat }
+func (idleLease) Agreement() ([16]byte, int)                              { return [16]byte{}, alert.StateFormat }
 func (idleLease) Inherits(string) bool                                    { return true }
 func (idleLease) Family() (parents, siblings []string)                    { return nil, nil }
 
@@ -64,27 +66,29 @@ func benchShard(tb testing.TB, rules int) *shard {
 			When: fmt.Sprintf(`ANOMALY_SCORE > %d.5 && rateType == "HIGH"`, i+3),
 		})
 	}
-	p, err := alert.New(cfg, alert.Deps{Stream: "arn", Log: zap.NewNop(), Registerer: reg})
+	compiled, err := cfg.Compile()
+	require.NoError(tb, err)
+	p, err := alert.New(compiled, alert.Deps{Stream: "arn", Log: zap.NewNop(), Registerer: reg})
 	require.NoError(tb, err)
 	s := &shard{
 		id: "shardId-000000000000", lease: idleLease{tb}, eval: p.Shard("shardId-000000000000"), pipeline: p,
-		budget: newBudget(64 * mib), clock: clock.New(nil), metrics: newMetrics(reg), log: zap.NewNop(),
+		budget: read.NewCredits(64 * (1 << 20)), clock: clock.New(nil), metrics: newMetrics(reg), log: zap.NewNop(),
 	}
 	s.attach(tb.Context(), tb.Context())
-	s.lanes = newLanes(s.workCtx, laneConfig{
-		parallelism: 10, maxBytes: 64 * mib, owner: s,
-		publisher: publisherFunc(func(context.Context, *alert.Alert) error { return nil }),
+	s.lanes = lanes.New(s.workCtx, lanes.Config{
+		Parallelism: 10, MaxBytes: 64 * (1 << 20), Owner: s,
+		Publisher: publisherFunc(func(context.Context, *alert.Alert) error { return nil }),
 	})
 	return s
 }
 
-func benchPage(n int) *page {
-	p := &page{at: time.Now()}
+func benchPage(n int) *read.Page {
+	p := &read.Page{At: time.Now()}
 	for i := range n {
-		p.records = append(p.records, types.Record{
+		p.Records = append(p.Records, types.Record{
 			Data: []byte(benchRecord), PartitionKey: aws.String("partitionkey"),
 			SequenceNumber:              aws.String(fmt.Sprintf("495903382714902566085596925383615710959%017d", i)),
-			ApproximateArrivalTimestamp: &p.at,
+			ApproximateArrivalTimestamp: &p.At,
 		})
 	}
 	return p
@@ -97,7 +101,7 @@ func BenchmarkPageToWatermark(b *testing.B) {
 			s, p := benchShard(b, rules), benchPage(1000)
 			b.ReportAllocs()
 			b.ResetTimer()
-			for range b.N/len(p.records) + 1 {
+			for range b.N/len(p.Records) + 1 {
 				s.takeIn(p)
 			}
 		})
@@ -108,5 +112,5 @@ func BenchmarkPageToWatermark(b *testing.B) {
 func TestRecordWithoutAlertAllocations(t *testing.T) {
 	s, p := benchShard(t, 10), benchPage(1000)
 	perPage := testing.AllocsPerRun(20, func() { s.takeIn(p) })
-	require.LessOrEqual(t, perPage/float64(len(p.records)), 2.0)
+	require.LessOrEqual(t, perPage/float64(len(p.Records)), 2.0)
 }

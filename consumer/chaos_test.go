@@ -29,7 +29,7 @@ func TestChaos(t *testing.T) {
 
 func (w *world) chaos(draw *rand.Rand, crashes bool) {
 	var mu sync.Mutex
-	w.cfg.Memory = 2 * mib
+	w.cfg.Memory = 2 * (1 << 20)
 	w.publish = func(ctx context.Context, _ *node, _ *alert.Alert) error {
 		mu.Lock()
 		pause := time.Duration(draw.IntN(40)) * time.Millisecond
@@ -77,7 +77,7 @@ func (w *world) chaos(draw *rand.Rand, crashes bool) {
 			}
 		case 1:
 			if len(live) > 1 {
-				require.NoError(w.t, leave().stop(w, 20*time.Second))
+				require.NoError(w.t, leave().Stop(w, 20*time.Second))
 			}
 		case 2:
 			if crashes && len(live) > 1 {

@@ -16,6 +16,8 @@ import (
 
 	"kinesis-alerter/alert"
 	"kinesis-alerter/consumer/kcl"
+	"kinesis-alerter/consumer/lanes"
+	"kinesis-alerter/consumer/read"
 	"kinesis-alerter/internal/clock"
 	"kinesis-alerter/internal/guard"
 	"kinesis-alerter/internal/position"
@@ -24,13 +26,13 @@ import (
 // Deps are what a Consumer works with. All fields but DeadLetters are required.
 type Deps struct {
 	Leases    Leases
-	Publisher Publisher
+	Publisher lanes.Publisher
 	// DeadLetters takes alerts that cannot be published, and records that the pipeline wants to be seen there. Without it
 	// an alert that SNS will never accept is dealt with as Config.OnRejected says, one that is given up is dropped.
-	DeadLetters DeadLetters
+	DeadLetters lanes.DeadLetters
 	Pipeline    *alert.Pipeline
 	// Kinesis makes the real reads. Its client should make one attempt a call: the reader retries.
-	Kinesis KinesisReader
+	Kinesis read.Kinesis
 	// Clock is Kinesis' time, which the reader sets by arrival times. Defaults to one that no other answer sets.
 	Clock      *clock.Clock
 	Log        *zap.Logger
@@ -41,15 +43,14 @@ type Deps struct {
 type Consumer struct {
 	cfg       Config
 	leases    Leases
-	lanes     laneConfig // of every shard, but for its owner
+	lanes     lanes.Config // of every shard, but for its owner
 	pipeline  *alert.Pipeline
 	evaluator func(shard string, generation uint32) evaluator
-	kinesis   KinesisReader
+	source    *read.Source
 	clock     *clock.Clock
 	log       *zap.Logger
 	metrics   *metrics
-	budget    *budget
-	decoding  chan struct{}
+	budget    *read.Credits
 	ledger    *ledger
 
 	// readCtx ends when a stop begins, workCtx when its budget is over.
@@ -66,9 +67,6 @@ type Consumer struct {
 	shards map[string]*shard
 }
 
-// decodeAtOnce is how many large answers are read and decoded at the same time: each takes about three times its size.
-const decodeAtOnce = 2
-
 // New makes a consumer. The configuration must be valid.
 func New(cfg Config, d Deps) (*Consumer, error) {
 	cfg = cfg.WithDefaults()
@@ -76,19 +74,20 @@ func New(cfg Config, d Deps) (*Consumer, error) {
 		return nil, err
 	}
 	c := &Consumer{
-		cfg: cfg, leases: d.Leases, pipeline: d.Pipeline, kinesis: d.Kinesis, clock: d.Clock,
-		lanes: laneConfig{
+		cfg: cfg, leases: d.Leases, pipeline: d.Pipeline, clock: d.Clock,
+		lanes: lanes.Config{
 			// A shard whose alerts stand still keeps at most a quarter of all credits, so that the others are read on.
-			parallelism: cfg.Parallelism, maxBytes: cfg.Memory / 4,
-			publisher: d.Publisher, deadLetters: d.DeadLetters, instead: d.Pipeline.Redirect, skip: cfg.OnRejected == OnRejectedSkip,
+			Parallelism: cfg.Parallelism, MaxBytes: cfg.Memory / 4,
+			Publisher: d.Publisher, DeadLetters: d.DeadLetters, Instead: d.Pipeline.Redirect, Skip: cfg.OnRejected == OnRejectedSkip,
 		},
 		evaluator: func(shard string, generation uint32) evaluator { return d.Pipeline.Rewound(shard, generation) },
-		log:       d.Log.Named("consumer"), metrics: newMetrics(d.Registerer), budget: newBudget(cfg.Memory),
-		decoding: make(chan struct{}, decodeAtOnce), done: make(chan struct{}), shards: map[string]*shard{},
+		log:       d.Log.Named("consumer"), metrics: newMetrics(d.Registerer), budget: read.NewCredits(cfg.Memory),
+		done: make(chan struct{}), shards: map[string]*shard{},
 	}
 	if c.clock == nil {
 		c.clock = clock.New(nil)
 	}
+	c.source = read.NewSource(cfg.StreamName, cfg.StreamARN, d.Kinesis, cfg.PollInterval, c.budget, c.metrics.read, c.clock)
 	c.ledger = newLedger(func(n int) { c.metrics.forgotten.Add(float64(n)) })
 	if err := d.Registerer.Register(newShardCollector(c.Status, c.budget, cfg.MergeShards)); err != nil {
 		return nil, fmt.Errorf("register shard metrics: %w", err)
@@ -177,9 +176,9 @@ func (c *Consumer) begin(id string) error {
 	s.recall(c.ledger.take(id, lease.Generation(), s.stored))
 	s.mark.last = s.startAt
 	s.attach(c.readCtx, c.workCtx)
-	lanes := c.lanes
-	lanes.owner = s
-	s.lanes = newLanes(s.workCtx, lanes)
+	cfg := c.lanes
+	cfg.Owner = s
+	s.lanes = lanes.New(s.workCtx, cfg)
 	s.fleet = func() alert.Fleet {
 		decider, lastArrival, caughtUp := c.leases.Fleet()
 		return alert.Fleet{
@@ -187,12 +186,10 @@ func (c *Consumer) begin(id string) error {
 		}
 	}
 	s.read = func(from types.StartingPosition) reader {
-		return &pollingReader{
-			shardID: id, stream: c.stream(), client: c.kinesis, budget: c.budget, decoding: c.decoding,
-			metrics: c.metrics, log: log, clock: c.clock, stands: &s.stands, pace: newPacer(c.cfg.PollInterval), from: from,
-			want: 4 * minCredit, least: minCredit, perItem: 1 << 10, onGap: s.gap, onUnusable: s.unusable, retention: lease.Retention,
-			doubt: doubt{caughtUp: lease.CaughtUp()}, wanted: s.lease.HandoffRequested,
-		}
+		return c.source.Poll(read.Shard{
+			ID: id, Log: log, Activity: &s.activity, CaughtUp: lease.CaughtUp(),
+			Wanted: lease.HandoffRequested, Retention: lease.Retention, OnGap: s.gap, OnUnusable: s.unusable,
+		}, from)
 	}
 	where := zap.Skip()
 	switch {
@@ -208,13 +205,6 @@ func (c *Consumer) begin(id string) error {
 	return nil
 }
 
-func (c *Consumer) stream() streamName {
-	if c.cfg.StreamARN != "" {
-		return streamName{arn: &c.cfg.StreamARN}
-	}
-	return streamName{name: &c.cfg.StreamName}
-}
-
 // end winds a shard down. It is called when the KCL's consumer of the shard exits. What it returns is called when the table
 // has let the lease go: until then a heartbeat speaks of the shard, and must not tell of a time up to which only the others
 // were read.
@@ -226,7 +216,7 @@ func (c *Consumer) end(id string) (released func()) {
 	if c.readCtx.Err() != nil && s.checkLease() == nil {
 		s.drain()
 	}
-	leaves := s.lanes.leaves()
+	leaves := s.lanes.Leaves()
 	s.windDown(ErrStopping)
 	c.keepAccount(s)
 	c.mu.Lock()

@@ -14,6 +14,7 @@ import (
 
 	"kinesis-alerter/alert"
 	"kinesis-alerter/checkpoint"
+	"kinesis-alerter/consumer/lanes"
 	"kinesis-alerter/internal/fakeaws"
 )
 
@@ -70,7 +71,7 @@ func TestStopWhileChildWaits(t *testing.T) {
 		time.Sleep(5 * time.Second)
 		require.Equal(t, 1, n.reading(), "no child before its parent has ended")
 		start := time.Now()
-		require.ErrorIs(t, n.stop(w, 10*time.Second), ErrNotDrained)
+		require.ErrorIs(t, n.Stop(w, 10*time.Second), ErrNotDrained)
 		require.LessOrEqual(t, time.Since(start), 10*time.Second)
 		close(release)
 		w.join("two")
@@ -156,7 +157,7 @@ func TestStopHandsOver(t *testing.T) {
 		w.put(0, 200, 50)
 		time.Sleep(300 * time.Millisecond)
 		start := time.Now()
-		require.NoError(t, one.stop(w, 20*time.Second))
+		require.NoError(t, one.Stop(w, 20*time.Second))
 		w.put(200, 400, 50)
 		w.eventually(5*time.Second, "all of 400", func() bool { return w.distinct() == 400 })
 		require.LessOrEqual(t, time.Since(start), time.Second)
@@ -184,7 +185,7 @@ func TestLostLeaseEndsTheShard(t *testing.T) {
 			}
 			inFlight.Add(1)
 			defer inFlight.Add(-1)
-			<-ctx.Done() // SNS stands still, far beyond the lease
+			<-ctx.Done() // SNS activity still, far beyond the lease
 			return context.Cause(ctx)
 		}
 		w.put(0, 10, 10)
@@ -292,7 +293,7 @@ func TestStopRemembersWhatWasPublishedAbove(t *testing.T) {
 		w.put(0, 100, 10)
 		one := w.join("one")
 		w.eventually(5*time.Second, "nine keys of ten", func() bool { return w.distinct() == 90 })
-		require.ErrorIs(t, one.stop(w, 5*time.Second), ErrNotDrained)
+		require.ErrorIs(t, one.Stop(w, 5*time.Second), ErrNotDrained)
 		w.join("two")
 		w.eventually(5*time.Second, "all of 100", func() bool { return w.distinct() == 100 })
 		w.checkOrder()
@@ -361,7 +362,7 @@ func TestStopIsQuickAndIdempotent(t *testing.T) {
 		n := w.join("one")
 		w.eventually(5*time.Second, "reading", func() bool { return n.reading() == 50 })
 		start := time.Now()
-		require.NoError(t, n.stop(w, 20*time.Second))
+		require.NoError(t, n.Stop(w, 20*time.Second))
 		require.NoError(t, n.consumer.Stop(w.t.Context()))
 		require.Less(t, time.Since(start), time.Second)
 	})
@@ -394,9 +395,9 @@ func TestStopUnderLoadIsClean(t *testing.T) {
 		one := w.join("one")
 		w.eventually(5*time.Second, "as much as may wait", func() bool {
 			s := one.consumer.Status()
-			return len(s) == 1 && s[0].Unresolved >= maxUnresolved
+			return len(s) == 1 && s[0].Unresolved >= lanes.MaxUnresolved
 		})
-		require.NoError(t, one.stop(w, 20*time.Second))
+		require.NoError(t, one.Stop(w, 20*time.Second))
 		w.join("two")
 		w.eventually(30*time.Second, "all", func() bool { return w.distinct() == 4000 })
 		w.checkOrder()

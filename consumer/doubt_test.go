@@ -1,83 +1,18 @@
 package consumer
 
 import (
-	"bytes"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/stretchr/testify/require"
-	"go.uber.org/zap"
-	"go.uber.org/zap/zaptest/observer"
 
 	"kinesis-alerter/checkpoint"
 	"kinesis-alerter/internal/fakeaws"
 )
-
-// refusing makes Kinesis refuse iterators by sequence number.
-func refusing(cloud *fakeaws.AWS, times int) (stop func()) {
-	return cloud.Faults.Add(fakeaws.Fault{
-		Operation: "GetShardIterator", Err: &fakeaws.Error{Code: "InvalidArgumentException"}, Times: times,
-		Match: func(r *fakeaws.Request) bool { return bytes.Contains(r.Body, []byte("StartingSequenceNumber")) },
-	})
-}
-
-// TestRefusedPositionIsKept: what Kinesis refuses for a while, while older records are there, is read on from later.
-func TestRefusedPositionIsKept(t *testing.T) {
-	for name, times := range map[string]int{"three times": 3, "nine times": 9, "for twelve seconds": 0} {
-		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				w := newReaderWorld(t)
-				w.put(0, 10)
-				_, _ = w.readUntil(t, 10)
-				w.iterator = ""
-				stop := refusing(w.cloud, times)
-				time.AfterFunc(12*time.Second, stop)
-				want := w.put(10, 20)
-				got, _ := w.readUntil(t, 10)
-				require.Equal(t, want, got, "none twice")
-				require.Zero(t, w.gaps+w.unusable)
-			})
-		})
-	}
-}
-
-// TestRefusalsAreOneTrouble: while a position is refused the shard stands still. That its oldest record can be read, which is
-// looked at meanwhile, is no success: neither page nor log may say that all is well in between.
-func TestRefusalsAreOneTrouble(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		w := newReaderWorld(t)
-		core, logs := observer.New(zap.InfoLevel)
-		w.log = zap.New(core)
-		w.put(0, 10)
-		_, _ = w.readUntil(t, 10)
-		w.iterator = ""
-		stop := refusing(w.cloud, 0)
-		time.AfterFunc(20*time.Second, stop)
-		done, calm := make(chan struct{}), 0
-		go func() {
-			time.Sleep(time.Second)
-			for range 180 {
-				if code, _ := w.stands.code(); code == "" {
-					calm++
-				}
-				time.Sleep(100 * time.Millisecond)
-			}
-			close(done)
-		}()
-		w.put(10, 20)
-		_, _ = w.readUntil(t, 10)
-		<-done
-		require.Zero(t, calm)
-		require.Equal(t, 1, logs.FilterMessage("reading again").Len())
-		code, _ := w.stands.code()
-		require.Empty(t, code)
-	})
-}
 
 // TestUnusablePositionIsReplaced: a checkpoint that is no position in the shard costs repeats and nothing else. It is
 // told, and the next checkpoint is stored over it.
@@ -89,7 +24,7 @@ func TestUnusablePositionIsReplaced(t *testing.T) {
 				w.put(0, 10, 2)
 				w.eventually(5*time.Second, "10", func() bool { return w.distinct() == 10 })
 				time.Sleep(2 * time.Second)
-				require.NoError(t, one.stop(w, 5*time.Second))
+				require.NoError(t, one.Stop(w, 5*time.Second))
 				shard := w.cloud.Kinesis.OpenShards(testStream)[0]
 				w.setCheckpoint(shard, checkpoint)
 				w.put(10, 20, 2)
@@ -102,7 +37,7 @@ func TestUnusablePositionIsReplaced(t *testing.T) {
 					at, _ := w.cloud.DynamoDB.Item("application", shard)["checkpoint"].(string)
 					return at != checkpoint && len(at) == 56
 				})
-				require.NoError(t, two.stop(w, 5*time.Second))
+				require.NoError(t, two.Stop(w, 5*time.Second))
 				w.join("three")
 				time.Sleep(2 * time.Minute)
 				require.Equal(t, 10, w.repeats(), "once")
@@ -134,7 +69,7 @@ func TestShardThatStandsStill(t *testing.T) {
 				w.put(0, 20, 10)
 				w.eventually(5*time.Second, "20", func() bool { return w.distinct() == 20 })
 				time.Sleep(2 * time.Second)
-				require.NoError(t, one.stop(w, 5*time.Second))
+				require.NoError(t, one.Stop(w, 5*time.Second))
 				w.put(20, 30, 10)
 				time.Sleep(26 * time.Hour) // these are lost
 				w.put(30, 40, 10)
@@ -170,7 +105,7 @@ func TestBothPositionsLeftTheStream(t *testing.T) {
 				}
 				w.eventually(5*time.Second, "20", func() bool { return w.distinct() == 20 })
 				time.Sleep(2 * time.Second)
-				require.NoError(t, one.stop(w, 10*time.Second))
+				require.NoError(t, one.Stop(w, 10*time.Second))
 				s.saving(true)
 				s.put(20, "key")
 				time.Sleep(26 * time.Hour) // it is lost

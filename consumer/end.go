@@ -5,9 +5,10 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/kinesis"
 	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
 	"go.uber.org/zap"
+
+	"kinesis-alerter/consumer/read"
 )
 
 // How long an end waits for a listing before the shard is asked again.
@@ -15,22 +16,6 @@ const (
 	leastPatience = time.Second
 	mostPatience  = 10 * time.Second
 )
-
-// nullAnswers judges GetRecords answers without a next iterator. One alone proves nothing: any answer that lost the member
-// looks like it.
-type nullAnswers struct{ before bool }
-
-// claim reports whether an answer says that the shard has ended: it names the children, or it says the same again from a
-// fresh iterator behind the last record.
-func (n *nullAnswers) claim(out *kinesis.GetRecordsOutput) bool {
-	if out.NextShardIterator != nil {
-		n.before = false
-		return false
-	}
-	again := n.before && len(out.Records) == 0
-	n.before = true
-	return len(out.ChildShards) > 0 || again
-}
 
 // endClaim is the end of a shard as Kinesis claimed it. No page follows until a listing confirms or refutes it.
 type endClaim struct {
@@ -42,30 +27,30 @@ type endClaim struct {
 }
 
 // noteEnd keeps what a page says about the end of the shard.
-func (s *shard) noteEnd(p *page) {
+func (s *shard) noteEnd(p *read.Page) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
-	case !p.end:
+	case !p.End:
 		s.claim = nil
-		if !p.null {
+		if !p.Null {
 			s.refuted = false
 		}
 	case s.claim == nil:
-		s.claim = &endClaim{since: p.at, at: p.at, reached: p.asked, children: p.children, patience: leastPatience}
+		s.claim = &endClaim{since: p.At, at: p.At, reached: p.Asked, children: p.Children, patience: leastPatience}
 	default: // asked again
-		if len(p.records) > 0 {
-			s.claim.at, s.claim.reached = p.at, p.asked
+		if len(p.Records) > 0 {
+			s.claim.at, s.claim.reached = p.At, p.Asked
 		}
-		if len(p.children) > 0 {
-			s.claim.children = p.children
+		if len(p.Children) > 0 {
+			s.claim.children = p.Children
 		}
 	}
 }
 
 // proveEnd looks for a listing that began after the claim. With a proof it answers the last page. Without one the shard
 // is asked again: it may have a next iterator after all.
-func (s *shard) proveEnd() (p page, proven bool) {
+func (s *shard) proveEnd() (p read.Page, proven bool) {
 	c := s.claim
 	ctx, cancel := context.WithTimeout(s.readCtx, c.patience)
 	defer cancel()
@@ -73,9 +58,9 @@ func (s *shard) proveEnd() (p page, proven bool) {
 	switch {
 	case err != nil:
 		c.patience = min(2*c.patience, mostPatience)
-		return page{}, false
+		return read.Page{}, false
 	case ended:
-		return page{end: true, proven: true, null: true, children: c.children, asked: c.reached, at: c.at}, true
+		return read.Page{End: true, Proven: true, Null: true, Children: c.children, Asked: c.reached, At: c.at}, true
 	}
 	s.metrics.endsRefuted.Inc()
 	if !s.refuted {
@@ -86,7 +71,7 @@ func (s *shard) proveEnd() (p page, proven bool) {
 	s.mu.Lock()
 	s.claim = nil
 	s.mu.Unlock()
-	return page{}, false
+	return read.Page{}, false
 }
 
 // unproven is since when an end waits for its proof, and which children wait for it. Call it with mu held.

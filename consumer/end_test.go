@@ -11,12 +11,13 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
 	"github.com/stretchr/testify/require"
 
+	"kinesis-alerter/consumer/read"
 	"kinesis-alerter/internal/fakeaws"
 )
 
 // liar changes answers of GetRecords on their way to the workers.
 type liar struct {
-	KinesisReader
+	read.Kinesis
 
 	mu   sync.Mutex
 	lie  func(*kinesis.GetRecordsOutput)
@@ -24,7 +25,7 @@ type liar struct {
 }
 
 func (l *liar) GetRecords(ctx context.Context, in *kinesis.GetRecordsInput, o ...func(*kinesis.Options)) (*kinesis.GetRecordsOutput, error) {
-	out, err := l.KinesisReader.GetRecords(ctx, in, o...)
+	out, err := l.Kinesis.GetRecords(ctx, in, o...)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if err == nil && l.left != 0 {
@@ -57,7 +58,7 @@ func TestFalseEndIsNotBelieved(t *testing.T) {
 		for _, answers := range []int{1, 3, -1} {
 			inWorld(t, 1, func(w *world) {
 				l := &liar{}
-				w.reads = func(k KinesisReader) KinesisReader { l.KinesisReader = k; return l }
+				w.reads = func(k read.Kinesis) read.Kinesis { l.Kinesis = k; return l }
 				shard := w.cloud.Kinesis.OpenShards(testStream)[0]
 				n := w.join("one")
 				w.put(0, 5, 5)
@@ -122,7 +123,7 @@ func TestReshardIsQuick(t *testing.T) {
 func TestRetractedEnd(t *testing.T) {
 	inWorld(t, 1, func(w *world) {
 		l := &liar{}
-		w.reads = func(k KinesisReader) KinesisReader { l.KinesisReader = k; return l }
+		w.reads = func(k read.Kinesis) read.Kinesis { l.Kinesis = k; return l }
 		w.join("one")
 		w.put(0, 5, 5)
 		w.eventually(5*time.Second, "reading", func() bool { return w.distinct() == 5 })
@@ -132,21 +133,4 @@ func TestRetractedEnd(t *testing.T) {
 		w.put(5, 10, 5)
 		w.eventually(10*time.Second, "read on without a listing", func() bool { return w.distinct() == 10 })
 	})
-}
-
-// TestOneNullAnswerIsNoClaim: children make a claim of an answer, or the same answer again with no record in between.
-func TestOneNullAnswerIsNoClaim(t *testing.T) {
-	t.Parallel()
-	goesOn := &kinesis.GetRecordsOutput{NextShardIterator: aws.String("next")}
-	null := &kinesis.GetRecordsOutput{}
-	withRecords := &kinesis.GetRecordsOutput{Records: []types.Record{{}}}
-	named := &kinesis.GetRecordsOutput{ChildShards: []types.ChildShard{{}}}
-	var n nullAnswers
-	require.True(t, n.claim(named))
-	n = nullAnswers{}
-	require.False(t, n.claim(null))
-	require.False(t, n.claim(goesOn))
-	require.False(t, n.claim(null))
-	require.False(t, n.claim(withRecords), "it said something new")
-	require.True(t, n.claim(null), "the same again")
 }

@@ -21,6 +21,8 @@ import (
 	"kinesis-alerter/alert"
 	"kinesis-alerter/alert/dispatch"
 	"kinesis-alerter/alert/sns"
+	"kinesis-alerter/consumer/lanes"
+	"kinesis-alerter/consumer/read"
 	"kinesis-alerter/internal/clock"
 )
 
@@ -69,7 +71,7 @@ func TestNothingGrowsWithRecordsOrAlerts(t *testing.T) {
 	}()
 
 	registry := prometheus.NewRegistry()
-	pipeline, err := alert.New(alert.Config{
+	rules, err := alert.Config{
 		Topics: map[string]alert.TopicConfig{"unlimited": {ARN: arn}, "limited": {ARN: arn}},
 		State:  alert.StateConfig{MaxKeys: 2000},
 		Rules: []alert.RuleConfig{
@@ -81,25 +83,27 @@ func TestNothingGrowsWithRecordsOrAlerts(t *testing.T) {
 			{Name: "sum", When: "v > 0", Window: alert.WindowConfig{Length: time.Minute, Aggregate: "sum", Of: "v", Is: "> 1e15"}, Topics: []string{"limited"}},
 			{Name: "absent", Absence: alert.AbsenceConfig{After: time.Hour}, Topics: []string{"limited"}},
 		},
-	}, alert.Deps{Stream: "arn", Log: zap.NewNop(), Registerer: registry})
+	}.Compile()
+	require.NoError(t, err)
+	pipeline, err := alert.New(rules, alert.Deps{Stream: "arn", Log: zap.NewNop(), Registerer: registry})
 	require.NoError(t, err)
 	s := &shard{
 		id: "shardId-000000000000", lease: idleLease{t}, eval: pipeline.Shard("shardId-000000000000"), pipeline: pipeline,
-		budget: newBudget(64 * mib), clock: clock.New(nil), metrics: newMetrics(registry), log: zap.NewNop(),
+		budget: read.NewCredits(64 * (1 << 20)), clock: clock.New(nil), metrics: newMetrics(registry), log: zap.NewNop(),
 		fleet: func() alert.Fleet { return alert.Fleet{} },
 	}
 	s.attach(t.Context(), t.Context())
-	s.lanes = newLanes(s.workCtx, laneConfig{parallelism: 1000, maxBytes: 64 * mib, owner: s, publisher: publisher})
+	s.lanes = lanes.New(s.workCtx, lanes.Config{Parallelism: 1000, MaxBytes: 64 * (1 << 20), Owner: s, Publisher: publisher})
 	s.state.opened = true
 
 	n, now := 0, time.Now()
 	play := func(count int) (heap int64) {
 		for range count / perPage {
-			p := &page{at: now}
+			p := &read.Page{At: now}
 			for range perPage {
 				n++
 				at := now.Add(time.Duration(n) * time.Millisecond)
-				p.records = append(p.records, types.Record{
+				p.Records = append(p.Records, types.Record{
 					Data: fmt.Appendf(nil, `{"v":%d,"k":"key-%d"}`, n, n), PartitionKey: aws.String(fmt.Sprint("key-", n%5000)),
 					SequenceNumber: aws.String(fmt.Sprintf("495903382714902566085596925383615710959%017d", n)), ApproximateArrivalTimestamp: &at,
 				})

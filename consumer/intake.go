@@ -10,6 +10,8 @@ import (
 
 	"kinesis-alerter/alert"
 	"kinesis-alerter/alert/decode"
+	"kinesis-alerter/consumer/lanes"
+	"kinesis-alerter/consumer/read"
 	"kinesis-alerter/internal/position"
 )
 
@@ -22,7 +24,7 @@ type takenPage struct {
 
 // takeIn runs a page through the pipeline and queues its alerts. It stops early when the lease is lost or the process
 // stops; what was not taken in is read again by the shard's next owner.
-func (s *shard) takeIn(p *page) {
+func (s *shard) takeIn(p *read.Page) {
 	if s.takeInPage(p) {
 		s.pageDone(p)
 		s.replayed(p)
@@ -30,52 +32,52 @@ func (s *shard) takeIn(p *page) {
 }
 
 // takeInPage takes in the records of a page and answers whether it came to the end of it.
-func (s *shard) takeInPage(p *page) bool {
+func (s *shard) takeInPage(p *read.Page) bool {
 	taken := &takenPage{}
 	s.mu.Lock()
 	s.inTaking = taken
 	s.mu.Unlock()
 	defer s.settle(p, taken) // also when a record panics
 	began := time.Now()
-	s.stands.evaluates()
-	defer s.stands.idles()
+	s.activity.StartEvaluating()
+	defer s.activity.StopEvaluating()
 	s.state.torn = true
-	s.eval.Reaches(p.asked)
-	s.metrics.untimed.Add(float64(bearOut(p.records, s.reached(), s.clock, p.at)))
-	for i := range p.records {
-		if err := s.takeInRecord(&p.records[i], p); err != nil {
+	s.eval.Reaches(p.Asked)
+	s.metrics.read.Untimed.Add(float64(read.CorrectArrivals(p.Records, s.reached(), s.clock, p.At)))
+	for i := range p.Records {
+		if err := s.takeInRecord(&p.Records[i], p); err != nil {
 			return false
 		}
 	}
 	s.state.torn = false
-	if n := len(p.records); n > 0 {
-		s.state.at, s.state.dirty = position.Past(aws.ToString(p.records[n-1].SequenceNumber)), true
+	if n := len(p.Records); n > 0 {
+		s.state.at, s.state.dirty = position.Past(aws.ToString(p.Records[n-1].SequenceNumber)), true
 	}
 	s.tookIn(p)
 	s.metrics.evalDuration.Observe(time.Since(began).Seconds())
-	if p.proven {
-		s.closed, s.children = true, p.children
+	if p.Proven {
+		s.closed, s.children = true, p.Children
 	}
 	return true
 }
 
 // tookIn notes that everything of a page is in the watermark. How far time has come is noted with the latest arrival up
 // to then: who is told of both may conclude that nothing arrived in between.
-func (s *shard) tookIn(p *page) {
+func (s *shard) tookIn(p *read.Page) {
 	stateful, eventTime := s.eval.Stateful(), time.Time{}
 	if stateful {
 		eventTime = s.eval.EventTime()
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if !p.null || p.proven { // else the shard may go on where this answer did not look
-		s.caughtUp = p.caughtUp()
+	if !p.Null || p.Proven { // else the shard may go on where this answer did not look
+		s.caughtUp = p.CaughtUp()
 	}
 	s.evaluates, s.eventTime = stateful, eventTime
 }
 
 // settle gives back what a page's unresolved records do not keep, and offers the progress that the page made.
-func (s *shard) settle(p *page, taken *takenPage) {
+func (s *shard) settle(p *read.Page, taken *takenPage) {
 	s.record = alert.Record{} // an idle shard must not pin its last page
 	s.mu.Lock()
 	taken.settled = true
@@ -83,12 +85,12 @@ func (s *shard) settle(p *page, taken *takenPage) {
 	kept := taken.kept
 	s.kept += kept
 	s.mu.Unlock()
-	s.budget.settle(p.credit, kept)
+	s.budget.Settle(p.Credit, kept)
 	s.offer(false)
 }
 
 // takeInRecord takes in one Kinesis record, with all that is inside it.
-func (s *shard) takeInRecord(r *types.Record, p *page) error {
+func (s *shard) takeInRecord(r *types.Record, p *read.Page) error {
 	rec := &s.record // one for all of the shard's: the evaluator does not keep it
 	*rec = alert.Record{
 		Shard: s.id, PartitionKey: aws.ToString(r.PartitionKey), SequenceNumber: aws.ToString(r.SequenceNumber), Data: r.Data,
@@ -157,7 +159,7 @@ func (s *shard) decided(rec *alert.Record, at position.Position, d alert.Decisio
 		s.pipeline.Resolved(d)
 		return nil
 	}
-	if err := s.room(tasks[0].bytes); err != nil {
+	if err := s.room(tasks[0].Bytes); err != nil {
 		s.remain(at, dealt)
 		return err // it is not in the watermark: what a stop leaves behind there counts as not drained
 	}
@@ -173,63 +175,65 @@ func (s *shard) decided(rec *alert.Record, at position.Position, d alert.Decisio
 	e.dealt = dealt
 	s.mu.Unlock()
 	s.metrics.recordsRead.Inc()
-	return s.submit(e, tasks)
+	return s.Submit(e, tasks)
 }
 
 // tasksFor are the tasks of a decision, without what this process has dealt with before. A record that the configuration
 // wants to see among the dead letters is one, if there is a place for these.
-func (s *shard) tasksFor(rec *alert.Record, at position.Position, d *alert.Decision) (tasks []*task, dealt []string) {
-	letter := d.DeadLetter && s.lanes.deadLetters != nil
+func (s *shard) tasksFor(rec *alert.Record, at position.Position, d *alert.Decision) (tasks []*part, dealt []string) {
+	letter := d.DeadLetter && s.lanes.TakesDeadLetters()
 	if len(d.Alerts) == 0 && !letter {
 		return nil, nil
 	}
 	alerts, dealt := s.dealtBefore(d.Alerts)
-	if id := letterID(at); letter && s.wasDealt(id) {
-		letter, dealt = false, append(dealt, id)
+	id := ""
+	if letter {
+		if id = letterID(at); s.wasDealt(id) {
+			letter, dealt = false, append(dealt, id)
+		}
 	}
 	if len(alerts) == 0 && !letter {
 		return nil, nil
 	}
-	tasks = tasksOf(alerts)
+	tasks = partsOf(alerts)
 	if letter {
-		tasks = append([]*task{{
-			key: rec.PartitionKey, bytes: len(rec.Data) + len(rec.PartitionKey) + recordOverhead,
-			letter: &alert.Letter{Record: *rec, Condition: alert.ConditionRetries, Reason: d.Reason},
-		}}, tasks...)
+		tasks = append([]*part{letterPart(rec, id, d.Reason)}, tasks...)
 	}
 	return tasks, dealt
 }
 
 // submit queues the tasks of an entry; there is room for the first.
-func (s *shard) submit(e *entry, tasks []*task) error {
-	many := len(tasks) > 1 || len(tasks[0].alerts) > 1 || len(e.dealt) > 0
+func (s *shard) Submit(e *entry, tasks []*part) error {
+	many := len(tasks) > 1 || len(tasks[0].Alerts) > 1 || len(e.dealt) > 0
 	for i, t := range tasks {
 		if i > 0 {
-			if err := s.room(t.bytes); err != nil {
+			if err := s.room(t.Bytes); err != nil {
 				return err
 			}
 		}
-		t.entry, t.decides = e, e.decided || t.letter != nil
+		t.entry, t.decides = e, e.decided || t.Letter != nil
 		s.mu.Lock()
-		t.tracked = many || len(s.mark.timed) > 0
+		if many || len(s.mark.timed) > 0 { // an offer cannot say that a part of them is dealt with
+			t.Dealt = &e.dealt
+		}
 		if s.inTaking != nil && t.keepsPayload() {
 			t.page = s.inTaking
-			t.page.kept += t.bytes
+			t.page.kept += t.Bytes
 		}
 		s.mu.Unlock()
-		s.lanes.submit(t.key, t)
+		s.lanes.Submit(&t.Task)
 	}
 	return nil
 }
 
 // room waits until one more task may wait for SNS. A handoff that is asked for meanwhile is called off, or the planner
-// would count on it for as long as SNS stands still.
+// would count on it for as long as SNS activity still.
 func (s *shard) room(bytes int) error {
-	s.stands.idles()
-	defer s.stands.evaluates()
+	s.activity.StopEvaluating()
+	defer s.activity.StartEvaluating()
 	for {
-		err := s.lanes.reserve(s.readCtx, bytes, handoffLimit)
-		if !errors.Is(err, errNoRoom) {
+		err := s.lanes.Reserve(s.readCtx, bytes, handoffLimit)
+		if !errors.Is(err, lanes.ErrNoRoom) {
 			return err
 		}
 		s.offer(false)
@@ -278,4 +282,31 @@ func (s *shard) resolvedBefore(at position.Position) bool {
 		s.passed++ // it stays named in offers until the watermark has passed it, too
 	}
 	return position.Covers(s.inherited[s.passed:], at)
+}
+
+// arrival is the event time of a record. One without arrival time takes that of the shard, or, where there is none yet, the
+// time of the answer.
+func (s *shard) arrival(r *types.Record, p *read.Page) time.Time {
+	if r.ApproximateArrivalTimestamp != nil {
+		s.arrived, s.unknown = *r.ApproximateArrivalTimestamp, time.Time{}
+		return s.arrived
+	}
+	s.unknown = p.Date.Add(-p.Behind)
+	at := s.eval.EventTime()
+	if s.arrived.After(at) {
+		at = s.arrived
+	}
+	if at.IsZero() {
+		at = p.Date
+	}
+	return at
+}
+
+// reached is the latest arrival of the records so far; zero before the first.
+func (s *shard) reached() time.Time {
+	at := s.arrived
+	if s.eval.Stateful() && s.eval.EventTime().After(at) {
+		at = s.eval.EventTime()
+	}
+	return at
 }

@@ -5,8 +5,6 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
-
-	"kinesis-alerter/alert"
 )
 
 // Leases is what the consumer asks of the lease table (checkpoint.Store, wrapped by cmd).
@@ -24,7 +22,7 @@ type Leases interface {
 	Release(shardID string) error
 
 	// Checkpoint answers what the table is known to have of a shard, whoever reads it: how often an operator has sent it
-	// back, and its checkpoint (empty: none yet; what is no number stands for the end). known is false for a shard without
+	// back, and its checkpoint (empty: none yet; what is no number activity for the end). known is false for a shard without
 	// a row. It does no I/O.
 	Checkpoint(shardID string) (generation uint32, sequence string, sub uint32, known bool)
 
@@ -125,28 +123,4 @@ type Lease interface {
 	// Relative reads the snapshot in force of another shard, with its version, and, if that shard has ended, its children. It answers
 	// the version that was given, and nothing else, while there is nothing new. It does I/O, and does not try again.
 	Relative(ctx context.Context, shard, version string) (now string, state []byte, children []string, err error)
-}
-
-// Publisher publishes alerts.
-type Publisher interface {
-	// Publish returns nil when SNS accepted the alert. It retries what can be retried, and holds on a configuration
-	// fault of the topic, until ctx is done (then it returns the context's cause). It returns *alert.RejectedError
-	// when SNS will never accept the message. Safe for concurrent use; many callers share PublishBatch calls.
-	//
-	// It returns *alert.GivenUpError when the configured limits of attempts or age ended the attempts, and
-	// alert.ErrGathering when the topic has begun to gather: the alert is then handed over by Gather.
-	Publish(ctx context.Context, a *alert.Alert) error
-
-	// Gather takes an alert into the digest that its topic gathers at the moment, and answers whether there is one. done is
-	// called once, later and from another goroutine: with nil when SNS accepted the digest, with *alert.RejectedError or
-	// *alert.GivenUpError, or with another error when publishing ended first. The digest keeps the order in which alerts
-	// were gathered, and nothing of the record's payload.
-	Gather(a *alert.Alert, done func(error)) bool
-}
-
-// DeadLetters takes what cannot be published.
-type DeadLetters interface {
-	// Send returns nil when the destination took the letter. It retries what can be retried, and holds on a configuration
-	// fault of the destination, until ctx is done; then it returns the context's cause. Safe for concurrent use.
-	Send(ctx context.Context, l *alert.Letter) error
 }

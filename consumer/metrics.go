@@ -7,39 +7,35 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promauto"
 
 	"kinesis-alerter/alert"
+	"kinesis-alerter/consumer/lanes"
+	"kinesis-alerter/consumer/read"
 )
 
 // metrics are the series of this package. Series of a single shard exist while the process holds it.
 type metrics struct {
-	recordsRead   prometheus.Counter
-	recordsSkip   prometheus.Counter
-	recordsLeft   prometheus.Counter
-	recordBytes   prometheus.Counter
-	aggregates    prometheus.Counter
-	untimed       prometheus.Counter
-	readFailures  *prometheus.CounterVec
-	fetchDuration prometheus.Histogram
-	evalDuration  prometheus.Histogram
-	heldAlerts    prometheus.Counter
-	skipped       map[alert.Reason]prometheus.Counter
-	handoffs      *prometheus.CounterVec
-	panics        prometheus.Counter
-	endsRefuted   prometheus.Counter
-	forgotten     prometheus.Counter
+	read *read.Metrics
+
+	recordsRead  prometheus.Counter
+	recordsSkip  prometheus.Counter
+	recordsLeft  prometheus.Counter
+	aggregates   prometheus.Counter
+	evalDuration prometheus.Histogram
+	heldAlerts   prometheus.Counter
+	skipped      map[alert.Reason]prometheus.Counter
+	handoffs     *prometheus.CounterVec
+	panics       prometheus.Counter
+	endsRefuted  prometheus.Counter
+	forgotten    prometheus.Counter
 
 	stateSaves        *prometheus.CounterVec
 	stateSaveDuration prometheus.Histogram
 	stateGaps         *prometheus.CounterVec
 }
 
-// readFailureReasons is the closed set of the label reason.
-func readFailureReasons() []string {
-	return []string{"throttled", "expired_iterator", "too_large", "error"}
-}
-
 func newMetrics(reg prometheus.Registerer) *metrics {
 	f := promauto.With(reg)
 	m := &metrics{
+		read:    read.NewMetrics(reg),
 		skipped: map[alert.Reason]prometheus.Counter{},
 		recordsRead: f.NewCounter(prometheus.CounterOpts{
 			Name: "kinesis_alerter_records_read_total",
@@ -53,26 +49,9 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 			Name: "kinesis_alerter_records_skipped_total",
 			Help: "Records read again that an earlier owner of the shard had resolved.",
 		}),
-		recordBytes: f.NewCounter(prometheus.CounterOpts{
-			Name: "kinesis_alerter_record_bytes_total",
-			Help: "Payload and partition key bytes read from Kinesis.",
-		}),
 		aggregates: f.NewCounter(prometheus.CounterOpts{
 			Name: "kinesis_alerter_aggregated_records_total",
 			Help: "Kinesis records in the KPL's aggregated format that were taken apart.",
-		}),
-		untimed: f.NewCounter(prometheus.CounterOpts{
-			Name: "kinesis_alerter_untimed_records_total",
-			Help: "Kinesis records whose arrival times were not believed: they could not be, and stayed so, or nothing bore out that they are so late.",
-		}),
-		readFailures: f.NewCounterVec(prometheus.CounterOpts{
-			Name: "kinesis_alerter_read_failures_total",
-			Help: "Calls for pages and iterators that failed and are tried again.",
-		}, []string{"reason"}),
-		fetchDuration: f.NewHistogram(prometheus.HistogramOpts{
-			Name:    "kinesis_alerter_fetch_duration_seconds",
-			Help:    "Time of a GetRecords call that was answered.",
-			Buckets: []float64{.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10},
 		}),
 		evalDuration: f.NewHistogram(prometheus.HistogramOpts{
 			Name:    "kinesis_alerter_process_duration_seconds",
@@ -105,11 +84,8 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		Name: "kinesis_alerter_alerts_skipped_total",
 		Help: "Alerts dropped: rejected by SNS and skipped as configured, or given up within the limits without dead letters.",
 	}, []string{"reason"})
-	for _, r := range []alert.Reason{alert.ReasonRejected, ReasonRecordAge, ReasonRetryAttempts} {
+	for _, r := range []alert.Reason{alert.ReasonRejected, lanes.ReasonRecordAge, lanes.ReasonRetryAttempts} {
 		m.skipped[r] = skipped.WithLabelValues(string(r))
-	}
-	for _, r := range readFailureReasons() {
-		m.readFailures.WithLabelValues(r)
 	}
 	for _, r := range []string{"done", "called_off"} {
 		m.handoffs.WithLabelValues(r)
@@ -139,23 +115,17 @@ func (m *metrics) stateMetrics(f promauto.Factory) {
 	}
 }
 
-// fetched notes an answered GetRecords call.
-func (m *metrics) fetched(took time.Duration, payload int) {
-	m.fetchDuration.Observe(took.Seconds())
-	m.recordBytes.Add(float64(payload))
-}
-
 // shardCollector computes the per-shard gauges when it is asked, so that they grow while nothing moves and vanish with
 // the lease.
 type shardCollector struct {
 	shards func() []ShardStatus
-	budget *budget
+	budget *read.Credits
 	merge  bool // one value for all shards instead of one for each
 
 	lag, behind, lastFetch, unresolved, heldKeys, gathered, buffered, inFlight, stateBytes, stateAge *prometheus.Desc
 }
 
-func newShardCollector(shards func() []ShardStatus, b *budget, merge bool) *shardCollector {
+func newShardCollector(shards func() []ShardStatus, b *read.Credits, merge bool) *shardCollector {
 	d := func(name, help string, labels ...string) *prometheus.Desc {
 		return prometheus.NewDesc("kinesis_alerter_"+name, help, labels, nil)
 	}
@@ -188,7 +158,7 @@ func (c *shardCollector) Collect(ch chan<- prometheus.Metric) {
 	gauge := func(d *prometheus.Desc, v float64, labels ...string) {
 		ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
 	}
-	gauge(c.buffered, float64(c.budget.inUse()))
+	gauge(c.buffered, float64(c.budget.InUse()))
 	shards, inFlight := c.shards(), 0
 	for _, s := range shards {
 		inFlight += s.Unresolved
@@ -216,7 +186,7 @@ func (c *shardCollector) Collect(ch chan<- prometheus.Metric) {
 	}
 }
 
-// AllShards is the label value of the one series that stands for all shards of the process where they have none of their own.
+// AllShards is the label value of the one series that activity for all shards of the process where they have none of their own.
 const AllShards = "all"
 
 // merged is one status for all shards: the worst of each figure, and the sum of what is counted. None for none. A shard that

@@ -10,6 +10,8 @@ import (
 	"go.uber.org/zap"
 
 	"kinesis-alerter/alert"
+	"kinesis-alerter/consumer/lanes"
+	"kinesis-alerter/consumer/read"
 	"kinesis-alerter/internal/clock"
 	"kinesis-alerter/internal/position"
 	"kinesis-alerter/internal/sleep"
@@ -24,6 +26,14 @@ const (
 	leastRetention = 24 * time.Hour
 )
 
+// reader brings the pages of one shard, in order, from a start position on. The polling reader is the only one today;
+// one that is pushed to (enhanced fan-out) has the same shape.
+type reader interface {
+	// Read waits for the next page: records, or the end of the shard, or news that there is nothing. It deals with
+	// every transient error itself. It returns an error only when ctx is done.
+	Read(ctx context.Context) (read.Page, error)
+}
+
 // shard is one shard's life on this worker, from GetShardIterator to RemoveLeaseOwner. Reading and evaluation run on
 // the KCL's goroutine for the shard, so records are evaluated in sequence order; publishing runs in the lanes.
 type shard struct {
@@ -34,13 +44,13 @@ type shard struct {
 	fleet    func() alert.Fleet
 	reader   reader // nil before open
 	read     func(from types.StartingPosition) reader
-	lanes    *lanes
+	lanes    *lanes.Lanes
 	clock    *clock.Clock
-	budget   *budget
+	budget   *read.Credits
 	metrics  *metrics
 	log      *zap.Logger
 	began    time.Time
-	stands   standing
+	activity read.Activity
 
 	// readCtx ends with the lease or when the process begins to stop; workCtx ends with the lease or when the budget
 	// of that stop is over. Reading and waiting for room use the first, publishing and table writes the second.
@@ -66,11 +76,11 @@ type shard struct {
 	dealt      []dealtAlert          // dealt with in this one, in entries that are resolved and that no offer names
 	inherited  []position.Range      // resolved by an earlier owner, above startAt; changed by the KCL's goroutine only
 	load       load
-	holding    bool   // a key is held, so the watermark stands while the others go on
+	holding    bool   // a key is held, so the watermark stays while the other keys continue
 	heldBy     string // what SNS said of the last alert that it will never accept
 	phase      phase
-	current    *page     // read, not yet taken in
-	claim      *endClaim // changed by the KCL's goroutine only
+	current    *read.Page // read, not yet taken in
+	claim      *endClaim  // changed by the KCL's goroutine only
 	failed     error
 	mark       watermark
 	offered    position.Position
@@ -107,13 +117,13 @@ func (s *shard) attach(readCtx, workCtx context.Context) {
 
 // nextPage brings the next page with something in it. An error ends the KCL's consumer of the shard; it says whether
 // the lease is lost or given away, or the process stops.
-func (s *shard) nextPage() (page, error) {
+func (s *shard) nextPage() (read.Page, error) {
 	for {
 		if err := s.checkLease(); err != nil {
-			return page{}, err
+			return read.Page{}, err
 		}
 		if s.readCtx.Err() != nil {
-			return page{}, context.Cause(s.readCtx)
+			return read.Page{}, context.Cause(s.readCtx)
 		}
 		if s.reader == nil {
 			s.open()
@@ -122,7 +132,7 @@ func (s *shard) nextPage() (page, error) {
 		select {
 		case <-s.lease.HandoffRequested():
 			if s.handOff() {
-				return page{}, errHandedOver
+				return read.Page{}, errHandedOver
 			}
 			continue
 		default:
@@ -135,14 +145,14 @@ func (s *shard) nextPage() (page, error) {
 				continue
 			}
 		}
-		p, err := s.reader.read(s.readCtx)
+		p, err := s.reader.Read(s.readCtx)
 		if err != nil {
 			continue // a context has ended, or the shard is to be handed over; which one it was is looked up above
 		}
 		s.noteFetch(&p)
 		s.noteEnd(&p)
-		if len(p.records) == 0 {
-			s.budget.settle(p.credit, 0)
+		if len(p.Records) == 0 {
+			s.budget.Settle(p.Credit, 0)
 			s.tookIn(&p)
 			s.offer(false)
 			s.pageDone(&p)
@@ -162,19 +172,19 @@ func (s *shard) checkLease() error {
 		return err
 	}
 	if ctx := s.lease.Context(); ctx.Err() != nil {
-		s.enter(leaseLost)
+		s.Enter(leaseLost)
 		return context.Cause(ctx)
 	}
 	return nil
 }
 
 // hold keeps a page until the KCL comes back with its carrier record.
-func (s *shard) hold(p *page) { s.swap(p) }
+func (s *shard) hold(p *read.Page) { s.swap(p) }
 
 // held returns the page on hold, once.
-func (s *shard) held() *page { return s.swap(nil) }
+func (s *shard) held() *read.Page { return s.swap(nil) }
 
-func (s *shard) swap(p *page) *page {
+func (s *shard) swap(p *read.Page) *read.Page {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	old := s.current
@@ -228,31 +238,32 @@ func (s *shard) unusable() {
 	s.mark.last, s.offered = position.Position{}, position.Position{}
 }
 
-// taskFreed implements laneOwner: the task's part of its page's credit is given back.
-func (s *shard) taskFreed(t *task) {
+// Freed implements lanes.Owner: the task's part of its page's credit is given back.
+func (s *shard) Freed(t *lanes.Task) {
 	s.mu.Lock()
-	give := 0
-	switch p := t.page; {
+	give, of := 0, t.Owner.(*part)
+	switch p := of.page; {
 	case p == nil:
 	case p.settled:
-		give = t.bytes
+		give = t.Bytes
 		s.kept -= give
 	default:
-		p.kept -= t.bytes
+		p.kept -= t.Bytes
 	}
-	t.page = nil
+	of.page = nil
 	s.mu.Unlock()
 	if give > 0 {
-		s.budget.give(give)
+		s.budget.Give(give)
 	}
 }
 
-// taskResolved implements laneOwner.
-func (s *shard) taskResolved(t *task) {
+// Settled implements lanes.Owner.
+func (s *shard) Settled(t *lanes.Task) {
 	s.mu.Lock()
-	e := t.entry
-	if t.decides {
-		worsen(&e.decision, t.result.Outcome, t.result.Reason)
+	of := t.Owner.(*part)
+	e := of.entry
+	if of.decides {
+		lanes.MergeOutcome(&e.decision, t.Result.Outcome, t.Result.Reason)
 	}
 	whole := s.mark.resolve(e)
 	if whole {
@@ -260,11 +271,11 @@ func (s *shard) taskResolved(t *task) {
 	}
 	holding := s.holding
 	recovered := s.givenUp
-	if t.result.Outcome == alert.Alerted {
+	if t.Result.Outcome == alert.Alerted {
 		s.givenUp = ""
 	}
 	s.mu.Unlock()
-	if recovered != "" && t.result.Outcome == alert.Alerted {
+	if recovered != "" && t.Result.Outcome == alert.Alerted {
 		s.log.Info("alerts are accepted again", zap.String("after", recovered))
 	}
 	if !whole {
@@ -278,32 +289,32 @@ func (s *shard) taskResolved(t *task) {
 	}
 }
 
-// refused implements laneOwner: it accounts for an alert that was not accepted.
-func (s *shard) refused(r refusal) {
+// Refused implements lanes.Owner: it accounts for an alert that was not accepted.
+func (s *shard) Refused(r lanes.Refusal) {
 	fields := []zap.Field{
-		zap.String("alert_id", r.id), zap.String("rule", r.rule), zap.String("topic", r.topic),
-		zap.String("sequence_number", r.sequence),
+		zap.String("alert_id", r.ID), zap.String("rule", r.Rule), zap.String("topic", r.Topic),
+		zap.String("sequence_number", r.Sequence),
 	}
-	if r.err != nil {
-		fields = append(fields, zap.Error(r.err))
+	if r.Err != nil {
+		fields = append(fields, zap.Error(r.Err))
 	}
-	if rejected, ok := errors.AsType[*alert.RejectedError](r.err); ok {
+	if rejected, ok := errors.AsType[*alert.RejectedError](r.Err); ok {
 		fields = append(fields, zap.String("reason", string(rejected.Reason)))
 	}
-	given, isGivenUp := errors.AsType[*alert.GivenUpError](r.err)
+	given, isGivenUp := errors.AsType[*alert.GivenUpError](r.Err)
 	switch {
-	case r.fate == fateHeld:
+	case r.Disposition == lanes.Held:
 		s.mu.Lock()
-		s.holding, s.heldBy = true, alert.ErrorText(r.err)
+		s.holding, s.heldBy = true, alert.ErrorText(r.Err)
 		s.mu.Unlock()
 		s.metrics.heldAlerts.Inc()
 		s.log.Error("alert can never be published, its partition key is held: mend the rule or the record's path, then restart", fields...)
-	case r.fate == fateSkipped:
+	case r.Disposition == lanes.Skipped:
 		s.metrics.skipped[alert.ReasonRejected].Inc()
 		s.log.Error("alert can never be published, skipped as configured", fields...)
 	case isGivenUp:
-		if r.fate == fateExpired {
-			s.metrics.skipped[givenUpReason(given)].Inc()
+		if r.Disposition == lanes.Expired {
+			s.metrics.skipped[lanes.GivenUpReason(given)].Inc()
 		}
 		s.mu.Lock()
 		changed := s.givenUp != given.Condition
@@ -311,9 +322,9 @@ func (s *shard) refused(r refusal) {
 		s.mu.Unlock()
 		if changed { // once, not for each alert of an outage
 			s.log.Warn("alerts are given up, within the limits of the configuration", append(fields,
-				zap.String("condition", given.Condition), zap.Bool("dead_lettered", r.fate == fateLettered))...)
+				zap.String("condition", given.Condition), zap.Bool("dead_lettered", r.Disposition == lanes.DeadLettered))...)
 		}
-	case r.err != nil:
+	case r.Err != nil:
 		s.log.Warn("alert can never be published, sent to the dead letters", fields...)
 	}
 }
@@ -353,24 +364,24 @@ func (s *shard) inheritedAbove(mark position.Position) []position.Range {
 
 // handOff drains the shard for another worker. It returns false when the shard stays here.
 func (s *shard) handOff() bool {
-	s.enter(handoffAsked)
+	s.Enter(handoffAsked)
 	s.log.Info("handoff asked for, draining")
 	ctx, cancel := context.WithTimeout(s.workCtx, handoffLimit)
 	defer cancel()
-	err := s.lanes.quiet(ctx)
+	err := s.lanes.Quiet(ctx)
 	if err == nil {
 		s.offer(true)
 		_ = s.saveLast(lastSaveLimit)    // told and counted; the next owner reads from the snapshot before
 		err = s.lease.HandOff(s.workCtx) // not what the drain left of its time: a write cut off may still take effect
 	}
 	if err == nil {
-		s.enter(quietNow)
+		s.Enter(quietNow)
 		s.metrics.handoffs.WithLabelValues("done").Inc()
 		s.log.Info("handed over")
 		return true
 	}
 	if s.lease.Context().Err() == nil {
-		s.enter(drainLimit)
+		s.Enter(drainLimit)
 		s.callOff(err)
 	}
 	return false
@@ -382,7 +393,7 @@ func (s *shard) finish() {
 	if !s.closed || s.state.torn {
 		return // the KCL calls this after the last page, also when a panic or a stop has cut that short
 	}
-	s.enter(shardClosed)
+	s.Enter(shardClosed)
 	s.log.Info("shard is closed, draining")
 	for {
 		err := s.drained()
@@ -399,13 +410,13 @@ func (s *shard) finish() {
 		}
 		switch {
 		case err == nil:
-			s.enter(quietNow)
+			s.Enter(quietNow)
 			s.log.Info("shard ended", zap.Int("children", len(s.children)))
 			return
 		case s.checkLease() != nil:
 			return
 		case s.workCtx.Err() != nil || s.readCtx.Err() != nil && s.unresolved() > 0:
-			s.enter(stopAsked)
+			s.Enter(stopAsked)
 			return
 		}
 	}
@@ -415,11 +426,11 @@ func (s *shard) finish() {
 func (s *shard) drained() error {
 	ctx, cancel := context.WithTimeout(s.workCtx, handoffLimit)
 	defer cancel()
-	err := s.lanes.quiet(ctx)
+	err := s.lanes.Quiet(ctx)
 	if err == nil && s.unresolved() > 0 { // only held keys are left: the shard cannot end
 		s.offer(false)
 		_ = sleep.Until(s.readCtx, time.Now().Add(handoffLimit))
-		err = errNoRoom
+		err = lanes.ErrNoRoom
 	}
 	if err != nil {
 		s.refuseHandoff(err)
@@ -429,21 +440,21 @@ func (s *shard) drained() error {
 
 // drain waits, when the process stops, until everything is resolved or the budget is over.
 func (s *shard) drain() {
-	s.enter(stopAsked)
+	s.Enter(stopAsked)
 	e := quietNow
-	if err := s.lanes.quiet(s.workCtx); err != nil {
+	if err := s.lanes.Quiet(s.workCtx); err != nil {
 		e = budgetSpent
 	} else {
 		s.offer(true)
 		_ = s.saveLast(lastSaveLimit) // told and counted; the next owner reads from the snapshot before
 	}
-	s.enter(e)
+	s.Enter(e)
 }
 
 // windDown ends the lanes and offers what they achieved. Every exit of the KCL's consumer comes through here before the
 // lease is let go. It may be called more than once.
 func (s *shard) windDown(cause error) {
-	s.lanes.stop(cause)
+	s.lanes.Stop(cause)
 	s.mu.Lock()
 	s.metrics.recordsLeft.Add(float64(s.mark.leave()))
 	over := s.phase == handedOver || s.phase == ended || s.phase == lost
@@ -465,14 +476,14 @@ func (s *shard) giveBack() {
 	s.current = nil
 	s.mu.Unlock()
 	if left > 0 {
-		s.budget.give(left)
+		s.budget.Give(left)
 	}
 	if p != nil {
-		s.budget.settle(p.credit, 0)
+		s.budget.Settle(p.Credit, 0)
 	}
 }
 
-func (s *shard) enter(e event) {
+func (s *shard) Enter(e event) {
 	s.mu.Lock()
 	s.phase = s.phase.next(e)
 	s.mu.Unlock()
@@ -484,15 +495,15 @@ func (s *shard) unresolved() int {
 	return s.mark.unresolved()
 }
 
-func (s *shard) noteFetch(p *page) {
+func (s *shard) noteFetch(p *read.Page) {
 	bytes := 0
-	for i := range p.records {
-		bytes += len(p.records[i].Data)
+	for i := range p.Records {
+		bytes += len(p.Records[i].Data)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.load.add(p.at, bytes)
-	s.lastFetch, s.lastBehind = p.at, p.behind
+	s.load.add(p.At, bytes)
+	s.lastFetch, s.lastBehind = p.At, p.Behind
 }
 
 // report is the shard's part in Consumer.Report.
@@ -506,7 +517,7 @@ func (s *shard) report() (lastArrival, caughtUp time.Time) {
 }
 
 func (s *shard) status(now time.Time) ShardStatus {
-	held, gathered, crowded := s.lanes.waiting()
+	held, gathered, crowded := s.lanes.Waiting()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	oldest, waiting := s.mark.oldest()
@@ -515,7 +526,7 @@ func (s *shard) status(now time.Time) ShardStatus {
 		heard = unheard(now, s.began, s.ago(s.lease.CaughtUp(), now))
 	}
 	unproven, children := s.unproven()
-	code, failing := s.stands.code()
+	code, failing := s.activity.Failing()
 	heldBy := ""
 	if held > 0 {
 		heldBy = s.heldBy
@@ -527,8 +538,8 @@ func (s *shard) status(now time.Time) ShardStatus {
 		Gathered: gathered, StateBytes: s.saved.bytes, StateTaken: s.saved.taken, StateFailing: s.unsaved,
 		StateTooLarge: s.tooLarge.words(),
 		Unheard:       s.unsure(now), Keyless: s.keyless, Firing: s.firing, Leaving: s.leaving,
-		Began: s.began, WaitsFor: s.stands.waitsFor(crowded), ReadError: code, ReadFailing: failing, HeldBy: heldBy,
-		Throttled: instant(s.stands.throttled.Load()), Evaluating: instant(s.stands.evaluating.Load()),
+		Began: s.began, WaitsFor: s.activity.WaitsFor(crowded), ReadError: code, ReadFailing: failing, HeldBy: heldBy,
+		Throttled: s.activity.Throttled(), Evaluating: s.activity.Evaluating(),
 	}
 }
 

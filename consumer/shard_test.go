@@ -13,6 +13,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"kinesis-alerter/alert"
+	"kinesis-alerter/consumer/lanes"
+	"kinesis-alerter/consumer/read"
 	"kinesis-alerter/internal/fakeaws"
 )
 
@@ -60,7 +62,7 @@ func TestHandoffOfAStuckShardIsCalledOff(t *testing.T) {
 			<-ctx.Done()
 			return context.Cause(ctx)
 		}
-		w.put(0, 4*maxUnresolved, 50)
+		w.put(0, 4*lanes.MaxUnresolved, 50)
 		one := w.join("one")
 		w.eventually(5*time.Second, "stuck", func() bool { return one.reading() == 2 })
 		time.Sleep(2 * time.Second)
@@ -100,7 +102,7 @@ func TestGapTellsWhetherRecordsWereMissed(t *testing.T) {
 			w.put(0, 10, 2)
 			w.eventually(5*time.Second, "10", func() bool { return w.distinct() == 10 })
 			time.Sleep(2 * time.Second)
-			require.NoError(t, one.stop(w, 5*time.Second))
+			require.NoError(t, one.Stop(w, 5*time.Second))
 			w.cloud.Kinesis.AnswerTrimmed(tt.how)
 			time.Sleep(away)
 			w.put(10, 20, 2)
@@ -116,14 +118,14 @@ func TestGapTellsWhetherRecordsWereMissed(t *testing.T) {
 
 // panickyKinesis panics on its first answers with records.
 type panickyKinesis struct {
-	KinesisReader
+	read.Kinesis
 	left *atomic.Int32
 }
 
 func (k panickyKinesis) GetRecords(
 	ctx context.Context, in *kinesis.GetRecordsInput, opts ...func(*kinesis.Options),
 ) (*kinesis.GetRecordsOutput, error) {
-	out, err := k.KinesisReader.GetRecords(ctx, in, opts...)
+	out, err := k.Kinesis.GetRecords(ctx, in, opts...)
 	if err == nil && len(out.Records) > 0 && k.left.Add(-1) >= 0 {
 		panic("page")
 	}
@@ -135,19 +137,19 @@ func TestPanicWhileReadingCostsAStartOver(t *testing.T) {
 	inWorld(t, 2, func(w *world) {
 		var left atomic.Int32
 		left.Store(20) // more than the pool has credits for, if each of them kept its own
-		w.cfg.Memory = mib
-		w.reads = func(k KinesisReader) KinesisReader { return panickyKinesis{k, &left} }
+		w.cfg.Memory = (1 << 20)
+		w.reads = func(k read.Kinesis) read.Kinesis { return panickyKinesis{k, &left} }
 		n := w.join("one")
 		w.put(0, 10, 5)
 		w.eventually(2*time.Minute, "all of 10", func() bool { return w.distinct() == 10 })
 		require.InDelta(t, 20, counter(t, n, "kinesis_alerter_consumer_panics_total", "", ""), 0)
-		w.eventually(time.Second, "credits given back", func() bool { return n.consumer.budget.inUse() <= 2*4*minCredit })
+		w.eventually(time.Second, "credits given back", func() bool { return n.consumer.budget.InUse() <= 2*4*read.MinCredit })
 	})
 }
 
 // TestHeldKeyStarvesNoOtherShard: what waits behind a poisoned alert keeps its credits for days.
 func TestHeldKeyStarvesNoOtherShard(t *testing.T) {
-	for memory, large := range map[int][]byte{24 * mib: bytes.Repeat([]byte("0"), 200<<10), mib: bytes.Repeat([]byte("0"), 30<<10)} {
+	for memory, large := range map[int][]byte{24 * (1 << 20): bytes.Repeat([]byte("0"), 200<<10), (1 << 20): bytes.Repeat([]byte("0"), 30<<10)} {
 		heldKeyStarvesNoOtherShard(t, memory, large)
 	}
 }
@@ -201,7 +203,7 @@ func TestClosedShardWithAHeldKey(t *testing.T) {
 		require.Equal(t, 90, w.distinct(), "no child before its parent's end")
 		require.Len(t, one.consumer.Status(), 1)
 		start := time.Now()
-		require.ErrorIs(t, one.stop(w, 20*time.Second), ErrNotDrained)
+		require.ErrorIs(t, one.Stop(w, 20*time.Second), ErrNotDrained)
 		require.Less(t, time.Since(start), time.Second)
 		w.join("two")
 		w.eventually(10*time.Second, "all of 200", func() bool { return w.distinct() == 200 })

@@ -13,6 +13,7 @@ import (
 	"go.uber.org/zap"
 
 	"kinesis-alerter/alert"
+	"kinesis-alerter/consumer/read"
 	"kinesis-alerter/internal/guard"
 	"kinesis-alerter/internal/position"
 )
@@ -129,7 +130,7 @@ func (s *shard) open() {
 		return
 	}
 	s.state.opened = true
-	s.stands.enter(standsAtNothing)
+	s.activity.StateLoaded()
 	s.reader = s.read(from)
 }
 
@@ -224,9 +225,9 @@ func startBehind(at position.Position) types.StartingPosition {
 
 // replayed looks whether the checkpoint is one that the shard can have: every record up to it is resolved, and replayed without
 // an alert. If the tip is reached without it, it is beyond what the shard has, and what was replayed may be new.
-func (s *shard) replayed(p *page) {
+func (s *shard) replayed(p *read.Page) {
 	k := &s.state
-	if !k.replays || !p.tip || s.startAt.IsZero() || k.at.Compare(s.startAt) >= 0 {
+	if !k.replays || !p.Tip || s.startAt.IsZero() || k.at.Compare(s.startAt) >= 0 {
 		k.tips = 0
 		return
 	}
@@ -295,11 +296,11 @@ func (s *shard) stateGap(reason string, err error) {
 
 // pageDone does what is due between two pages, when evaluation depends on what came before: it lets time bring about
 // what is due, and keeps the state.
-func (s *shard) pageDone(p *page) {
+func (s *shard) pageDone(p *read.Page) {
 	if !s.keepsState() {
 		return
 	}
-	if p.null {
+	if p.Null {
 		return // perhaps its children's time; the state is saved with the end
 	}
 	if now := time.Now(); s.eval.Stateful() && s.mayTick(p, now) {
@@ -317,23 +318,23 @@ func (s *shard) keepsState() bool {
 }
 
 // mayTick says whether time may bring about alerts: not too often, and not within what an earlier owner resolved.
-func (s *shard) mayTick(p *page, now time.Time) bool {
+func (s *shard) mayTick(p *read.Page, now time.Time) bool {
 	k := &s.state
-	if !k.ticksFrom.IsZero() && (p.behind == 0 || k.at.Compare(k.ticksFrom) >= 0) {
+	if !k.ticksFrom.IsZero() && (p.Behind == 0 || k.at.Compare(k.ticksFrom) >= 0) {
 		k.ticksFrom = position.Position{}
 	}
 	return k.ticksFrom.IsZero() && !now.Before(k.nextTick)
 }
 
 // tick takes in the alerts that are due because time has passed: one time entry, with tasks by partition key.
-func (s *shard) tick(p *page, now time.Time) {
+func (s *shard) tick(p *read.Page, now time.Time) {
 	k := &s.state
 	k.nextTick, k.ticked = now.Add(tickEvery), true
-	at := p.caughtUp()
+	at := p.CaughtUp()
 	without := s.lookAtKin(now)
 	k.torn = true
-	s.stands.evaluates()
-	defer s.stands.idles()
+	s.activity.StartEvaluating()
+	defer s.activity.StopEvaluating()
 	alerts, dealt := s.dealtBefore(s.eval.Tick(alert.Tick{CaughtUp: at, Fleet: s.fleet(), Without: without, Settled: s.lease.Settled()}))
 	if len(alerts) == 0 && len(dealt) > 0 {
 		s.dealtByTime(dealt)
@@ -345,15 +346,15 @@ func (s *shard) tick(p *page, now time.Time) {
 	s.firing, s.leaving = firing, leaving
 	s.mu.Unlock()
 	if len(alerts) > 0 {
-		tasks := tasksOf(alerts)
+		tasks := partsOf(alerts)
 		s.mu.Lock()
 		e := s.mark.waitTimed(at, len(tasks))
 		e.dealt = dealt
 		s.mu.Unlock()
-		if err := s.room(tasks[0].bytes); err != nil {
+		if err := s.room(tasks[0].Bytes); err != nil {
 			return
 		}
-		if err := s.submit(e, tasks); err != nil {
+		if err := s.Submit(e, tasks); err != nil {
 			return
 		}
 		k.dirty = true
@@ -406,7 +407,7 @@ func (s *shard) saveForChildren() error {
 func (s *shard) capture(now time.Time) *capture {
 	s.eval.Agree(s.lease.Agreement())
 	c := &capture{
-		snapshot: snapshot{origin: s.state.origin, taken: now, state: s.eval.Snapshot()},
+		snapshot: snapshot{origin: s.state.origin, taken: now, state: s.eval.State()},
 		at:       s.state.at,
 	}
 	s.mu.Lock()
@@ -465,7 +466,7 @@ func (s *shard) write(ctx context.Context, c *capture) error {
 	start := time.Now()
 	data := c.encode()
 	var err error
-	if len(c.state) > alert.MaxSnapshot {
+	if len(c.state) > alert.MaxState {
 		heaviest, most := alert.Heaviest(c.state)
 		err = &tooLargeError{len(c.state), most, heaviest}
 	} else {

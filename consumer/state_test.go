@@ -15,6 +15,8 @@ import (
 
 	"kinesis-alerter/alert"
 	"kinesis-alerter/checkpoint"
+	"kinesis-alerter/consumer/lanes"
+	"kinesis-alerter/consumer/read"
 	"kinesis-alerter/internal/fakeaws"
 	"kinesis-alerter/internal/sleep"
 )
@@ -56,7 +58,7 @@ func TestRestartRemembers(t *testing.T) {
 			if crash {
 				one.crash(w)
 			} else {
-				require.NoError(t, one.stop(w, 10*time.Second))
+				require.NoError(t, one.Stop(w, 10*time.Second))
 			}
 			for range 50 {
 				put()
@@ -121,7 +123,7 @@ func TestReplayRunsThroughWhatWasResolvedAbove(t *testing.T) {
 			s.put(i, fmt.Sprint("key-", i%10))
 		}
 		w.eventually(5*time.Second, "nine keys and two", func() bool { return w.distinct() == 92 })
-		require.ErrorIs(t, one.stop(w, 5*time.Second), ErrNotDrained)
+		require.ErrorIs(t, one.Stop(w, 5*time.Second), ErrNotDrained)
 		w.join("two")
 		for i := range 100 {
 			s.put(100+i, fmt.Sprint("key-", i%10))
@@ -204,9 +206,9 @@ func TestStopUnderLoadRemembers(t *testing.T) {
 		one := w.join("one")
 		w.eventually(5*time.Second, "as much as may wait", func() bool {
 			status := one.consumer.Status()
-			return len(status) == 1 && status[0].Unresolved >= maxUnresolved
+			return len(status) == 1 && status[0].Unresolved >= lanes.MaxUnresolved
 		})
-		require.NoError(t, one.stop(w, 20*time.Second))
+		require.NoError(t, one.Stop(w, 20*time.Second))
 		w.join("two")
 		w.eventually(30*time.Second, "all", func() bool { return w.distinct() == 4000 })
 		s.checkMemory()
@@ -219,7 +221,7 @@ func TestSlowAnswersAreNotSilence(t *testing.T) {
 	inWorld(t, 1, func(w *world) {
 		s := w.remembering()
 		s.silence = time.Second
-		w.reads = func(k KinesisReader) KinesisReader { return lateKinesis{k} }
+		w.reads = func(k read.Kinesis) read.Kinesis { return lateKinesis{k} }
 		w.join("one")
 		for i := range 100 {
 			s.put(i, "a")
@@ -233,22 +235,22 @@ func TestSlowAnswersAreNotSilence(t *testing.T) {
 }
 
 // fewKinesis answers with few records at a time.
-type fewKinesis struct{ KinesisReader }
+type fewKinesis struct{ read.Kinesis }
 
 func (k fewKinesis) GetRecords(
 	ctx context.Context, in *kinesis.GetRecordsInput, opts ...func(*kinesis.Options),
 ) (*kinesis.GetRecordsOutput, error) {
 	in.Limit = aws.Int32(4)
-	return k.KinesisReader.GetRecords(ctx, in, opts...)
+	return k.Kinesis.GetRecords(ctx, in, opts...)
 }
 
 // lateKinesis takes its time to answer.
-type lateKinesis struct{ KinesisReader }
+type lateKinesis struct{ read.Kinesis }
 
 func (k lateKinesis) GetRecords(
 	ctx context.Context, in *kinesis.GetRecordsInput, opts ...func(*kinesis.Options),
 ) (*kinesis.GetRecordsOutput, error) {
-	out, err := k.KinesisReader.GetRecords(ctx, in, opts...)
+	out, err := k.Kinesis.GetRecords(ctx, in, opts...)
 	time.Sleep(700 * time.Millisecond)
 	return out, err
 }
@@ -302,7 +304,7 @@ func TestSilenceThatWasNotTold(t *testing.T) {
 			if crash {
 				one.crash(w)
 			} else {
-				require.ErrorIs(t, one.stop(w, 5*time.Second), ErrNotDrained)
+				require.ErrorIs(t, one.Stop(w, 5*time.Second), ErrNotDrained)
 			}
 			two := w.join("two")
 			w.eventually(30*time.Second, "told", func() bool { return s.times("a silent at #1") == 1 })
@@ -345,7 +347,7 @@ func TestNoTimePassesInAReplay(t *testing.T) {
 	inWorld(t, 1, func(w *world) {
 		s := w.remembering()
 		s.silence = 2 * time.Second
-		w.reads = func(k KinesisReader) KinesisReader { return fewKinesis{k} } // so that a replay takes many pages
+		w.reads = func(k read.Kinesis) read.Kinesis { return fewKinesis{k} } // so that a replay takes many pages
 		one := w.join("one")
 		s.saving(false)
 		for i := range 60 {
@@ -520,7 +522,7 @@ func TestSavesThatFailEndNothing(t *testing.T) {
 		two := w.join("two")
 		w.eventually(time.Minute, "handed over", func() bool { return two.reading() == 1 })
 		start := time.Now()
-		require.NoError(t, one.stop(w, 20*time.Second))
+		require.NoError(t, one.Stop(w, 20*time.Second))
 		require.Less(t, time.Since(start), 5*time.Second)
 		for i := range 20 {
 			s.put(120+i, fmt.Sprint("key-", i%20))
@@ -564,7 +566,7 @@ func TestStateThatIsLost(t *testing.T) {
 				}
 				w.eventually(5*time.Second, "20", func() bool { return w.distinct() == 20 })
 				time.Sleep(2 * time.Second)
-				require.NoError(t, one.stop(w, 10*time.Second))
+				require.NoError(t, one.Stop(w, 10*time.Second))
 				s.saving(true)
 				spoil(s)
 				if reason == gapTrimmed {
@@ -602,7 +604,7 @@ func TestNothingIsKeptForRulesWithoutMemory(t *testing.T) {
 		arrival, caughtUp := n.consumer.Report()
 		require.Zero(t, arrival)
 		require.Zero(t, caughtUp)
-		require.NoError(t, n.stop(w, 5*time.Second))
+		require.NoError(t, n.Stop(w, 5*time.Second))
 		require.Empty(t, s.saved())
 		require.Equal(t, 1, loads)
 	})
@@ -658,7 +660,7 @@ func TestChaosRemembers(t *testing.T) {
 						if draw.IntN(2) == 0 {
 							live[i].crash(w)
 						} else {
-							_ = live[i].stop(w, 20*time.Second)
+							_ = live[i].Stop(w, 20*time.Second)
 						}
 						live[i] = w.join(fmt.Sprint("n", len(w.nodes)))
 					case 3:

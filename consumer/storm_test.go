@@ -11,6 +11,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"kinesis-alerter/alert"
+	"kinesis-alerter/consumer/lanes"
+	"kinesis-alerter/consumer/read"
 	"kinesis-alerter/internal/position"
 )
 
@@ -27,11 +29,11 @@ func (w *world) gatherInto(d *digester) {
 }
 
 // TestStorm is a hundred thousand alerts of a few keys that a digest gathers for a while: reading goes on, memory comes
-// back, the position stands, and it moves when SNS has the digest.
+// back, the position activity, and it moves when SNS has the digest.
 func TestStorm(t *testing.T) {
 	const n = 95_000
 	inWorld(t, 1, func(w *world) {
-		w.cfg.Memory = 4 * mib
+		w.cfg.Memory = 4 * (1 << 20)
 		w.cloud.History.CountOnly()
 		d := &digester{on: true}
 		w.gatherInto(d)
@@ -41,7 +43,7 @@ func TestStorm(t *testing.T) {
 		status := one.consumer.Status()[0]
 		require.Equal(t, n, status.Unresolved)
 		require.Equal(t, n, status.Gathered)
-		require.LessOrEqual(t, one.consumer.budget.inUse(), 5*minCredit, "a digest keeps no payload")
+		require.LessOrEqual(t, one.consumer.budget.InUse(), 5*read.MinCredit, "a digest keeps no payload")
 		require.Zero(t, w.distinct())
 		s := one.consumer.shard(status.Shard)
 		require.Equal(t, position.Position{}, func() position.Position { s.mu.Lock(); defer s.mu.Unlock(); return s.mark.mark() }())
@@ -56,7 +58,7 @@ func TestStorm(t *testing.T) {
 		w.eventually(5*time.Second, "all published", func() bool { return w.distinct() == n+70 })
 		w.checkOrder()
 		require.InDelta(t, n+70, counter(t, one, "kinesis_alerter_records_total", "outcome", "alerted"), 0)
-		require.NoError(t, one.stop(w, 10*time.Second))
+		require.NoError(t, one.Stop(w, 10*time.Second))
 		w.join("two")
 		time.Sleep(10 * time.Second)
 		require.Zero(t, w.repeats(), "the position has passed it all")
@@ -69,15 +71,15 @@ func TestStormFillsTheDigests(t *testing.T) {
 		w.cloud.History.CountOnly()
 		d := &digester{on: true}
 		w.gatherInto(d)
-		w.put(0, maxGathered+20_000, 7)
+		w.put(0, lanes.MaxGathered+20_000, 7)
 		w.join("one")
 		time.Sleep(time.Minute)
-		require.GreaterOrEqual(t, d.count(), maxGathered)
-		require.LessOrEqual(t, d.count(), maxGathered+maxUnresolved)
+		require.GreaterOrEqual(t, d.count(), lanes.MaxGathered)
+		require.LessOrEqual(t, d.count(), lanes.MaxGathered+lanes.MaxUnresolved)
 		d.flush()
-		w.eventually(time.Minute, "the rest gathered", func() bool { return d.count() == maxGathered+20_000 })
+		w.eventually(time.Minute, "the rest gathered", func() bool { return d.count() == lanes.MaxGathered+20_000 })
 		d.flush()
-		w.eventually(time.Minute, "the rest", func() bool { return w.distinct() == maxGathered+20_000 })
+		w.eventually(time.Minute, "the rest", func() bool { return w.distinct() == lanes.MaxGathered+20_000 })
 		w.checkOrder()
 	})
 }
@@ -95,7 +97,7 @@ func TestStopDuringAStorm(t *testing.T) {
 			one := w.join("one")
 			w.eventually(10*time.Second, "gathered", func() bool { return d.count() == 1000 })
 			d.gathering(false)
-			err := one.stop(w, 10*time.Second)
+			err := one.Stop(w, 10*time.Second)
 			if inTime {
 				require.NoError(t, err)
 				require.Equal(t, 1000, w.distinct())
@@ -162,7 +164,7 @@ func TestRejectedAlertIsALetter(t *testing.T) {
 		require.Zero(t, n.consumer.Status()[0].HeldKeys)
 		require.InDelta(t, 98, counter(t, n, "kinesis_alerter_records_total", "outcome", "alerted"), 0)
 		require.InDelta(t, 2, counter(t, n, "kinesis_alerter_records_total", "outcome", "dead_lettered"), 0)
-		require.NoError(t, n.stop(w, 5*time.Second))
+		require.NoError(t, n.Stop(w, 5*time.Second))
 		w.join("two")
 		time.Sleep(5 * time.Second)
 		require.Zero(t, w.repeats())
@@ -181,7 +183,7 @@ func TestRejectedAlertIsSkippedWhenToldTo(t *testing.T) {
 		require.InDelta(t, 2, counter(t, n, "kinesis_alerter_alerts_skipped_total", "reason", "rejected"), 0)
 		require.InDelta(t, 2, counter(t, n, "kinesis_alerter_records_total", "outcome", "invalid"), 0)
 		require.InDelta(t, 2, counter(t, n, "kinesis_alerter_invalid_records_total", "reason", "rejected"), 0)
-		require.NoError(t, n.stop(w, 5*time.Second))
+		require.NoError(t, n.Stop(w, 5*time.Second))
 	})
 }
 
@@ -261,7 +263,7 @@ func (stateless) Agree(alert.HashKey, int)           {}
 func (stateless) Reaches(time.Time)                  {}
 func (stateless) EventTime() time.Time               { panic("stateless") }
 func (stateless) Tick(alert.Tick) []*alert.Alert     { panic("stateless") }
-func (stateless) Snapshot() []byte                   { panic("stateless") }
+func (stateless) State() []byte                      { panic("stateless") }
 func (stateless) Restore([]byte) error               { panic("stateless") }
 func (stateless) Inherit([][]byte, alert.Heir) error { panic("stateless") }
 func (stateless) Awaits() []alert.Awaited            { panic("stateless") }
@@ -289,7 +291,7 @@ func (r *rider) Evaluate(rec *alert.Record) alert.Decision {
 	return alert.Decision{Outcome: outcome, Alerts: alerts}
 }
 
-// TestAlertsOfOtherKeysRideAlong: they go in the order of their own key, and one that stands still holds the position,
+// TestAlertsOfOtherKeysRideAlong: they go in the order of their own key, and one that activity still holds the position,
 // not the others.
 func TestAlertsOfOtherKeysRideAlong(t *testing.T) {
 	inWorld(t, 1, func(w *world) {

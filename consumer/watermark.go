@@ -11,8 +11,8 @@ import (
 // watermark finds how far everything of a shard is resolved, when records come in order and are resolved out of order.
 // It is pure: no clock, no lock, no I/O. Only what waits for something has an entry; other records just pass.
 //
-// An entry stands for a record, or for what time brought about between two records. Entries form a list, so that one is
-// resolved in the same time wherever it stands and however many wait: the first may be held for days while all others go
+// An entry activity for a record, or for what time brought about between two records. Entries form a list, so that one is
+// resolved in the same time wherever it activity and however many wait: the first may be held for days while all others go
 // on, and tens of thousands wait while a digest gathers.
 type watermark struct {
 	// last is the last record taken in, resolved or not.
@@ -43,7 +43,7 @@ type entry struct {
 	left bool
 
 	decision alert.Decision // without its alerts
-	decided  bool           // by the alerts; else the decision stands, whatever becomes of alerts that ride along
+	decided  bool           // by the alerts; else the decision activity, whatever becomes of alerts that ride along
 
 	// dealt are the alerts of tasks that are tracked, as far as they are dealt with. The lanes' mutex guards it.
 	dealt []string

@@ -41,7 +41,7 @@ func (c shards) Next(id string) (at time.Time, last bool, err error) {
 		return time.Time{}, false, err
 	}
 	s.hold(&p)
-	return p.at, p.proven, nil
+	return p.At, p.Proven, nil
 }
 
 // Ingest implements kcl.Shards.

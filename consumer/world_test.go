@@ -19,6 +19,8 @@ import (
 
 	"kinesis-alerter/alert"
 	"kinesis-alerter/checkpoint"
+	"kinesis-alerter/consumer/lanes"
+	"kinesis-alerter/consumer/read"
 	"kinesis-alerter/internal/fakeaws"
 )
 
@@ -33,18 +35,18 @@ const (
 type world struct {
 	t     *testing.T
 	cloud *fakeaws.AWS
-	// publish stands for SNS; it may be changed while no worker runs. The default accepts at once.
+	// publish activity for SNS; it may be changed while no worker runs. The default accepts at once.
 	publish func(context.Context, *node, *alert.Alert) error
 	start   checkpoint.Start
 	cfg     Config
-	// gather stands for the digests; the default takes nothing.
+	// gather activity for the digests; the default takes nothing.
 	gather func(n *node, a *alert.Alert, done func(error)) bool
 	// reads may put something between the workers and Kinesis, leases between them and the lease table.
-	reads  func(KinesisReader) KinesisReader
+	reads  func(read.Kinesis) read.Kinesis
 	leases func(*node, Leases) Leases
 	// evaluator replaces the pipeline's; the default is that.
 	evaluator   func(shard string) evaluator
-	deadLetters DeadLetters
+	deadLetters lanes.DeadLetters
 
 	mu        sync.Mutex
 	published []delivery
@@ -78,14 +80,14 @@ func inWorld(t *testing.T, shards int, test func(*world)) {
 		w := &world{t: t, cloud: fakeaws.New(fakeaws.Options{}), start: checkpoint.Start{Kind: checkpoint.StartTrimHorizon}}
 		w.publish = func(context.Context, *node, *alert.Alert) error { return nil }
 		w.gather = func(*node, *alert.Alert, func(error)) bool { return false }
-		w.reads = func(k KinesisReader) KinesisReader { return k }
+		w.reads = func(k read.Kinesis) read.Kinesis { return k }
 		w.leases = func(_ *node, l Leases) Leases { return l }
 		w.cloud.Kinesis.Create(testStream, shards)
 		test(w)
 		w.cloud.Faults.Clear()
 		for _, n := range w.nodes {
 			if !n.ended {
-				_ = n.stop(w, 20*time.Second) // a test that cares for the drain stops its workers itself
+				_ = n.Stop(w, 20*time.Second) // a test that cares for the drain stops its workers itself
 			}
 		}
 	})
@@ -147,8 +149,9 @@ func (w *world) join(name string) *node {
 		Report: func() (lastArrival, caughtUp time.Time) { return n.consumer.Report() },
 	})
 	require.NoError(w.t, err)
-	pipeline, err := alert.New(alert.Config{Topics: map[string]alert.TopicConfig{"topic": {ARN: "arn:aws:sns:us-east-1:000000000000:topic"}}},
-		alert.Deps{Stream: testARN, Log: log, Registerer: n.registry})
+	rules, err := alert.Config{Topics: map[string]alert.TopicConfig{"topic": {ARN: "arn:aws:sns:us-east-1:000000000000:topic"}}}.Compile()
+	require.NoError(w.t, err)
+	pipeline, err := alert.New(rules, alert.Deps{Stream: testARN, Log: log, Registerer: n.registry})
 	require.NoError(w.t, err)
 	cfg := w.cfg
 	cfg.StreamName = testStream
@@ -176,7 +179,7 @@ func dynamoClient(cloud *fakeaws.AWS, name string) *dynamodb.Client {
 }
 
 // stop ends a worker as SIGTERM does, and returns what the drain said.
-func (n *node) stop(w *world, budget time.Duration) error {
+func (n *node) Stop(w *world, budget time.Duration) error {
 	w.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), budget)
 	defer cancel()
@@ -200,7 +203,7 @@ func (n *node) end(w *world) {
 	n.ran.Wait()
 	n.ended = true
 	require.Empty(w.t, n.consumer.Status())
-	require.Zero(w.t, n.consumer.budget.inUse(), "credits are given back")
+	require.Zero(w.t, n.consumer.budget.InUse(), "credits are given back")
 }
 
 // put puts numbered records with some keys and returns how many.

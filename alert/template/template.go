@@ -49,11 +49,10 @@ func Compile(source string, labels map[string]string) (*Template, *Fault) {
 	switch _, err := x.run(trial); {
 	case errors.Is(err, errOverBudget):
 		return nil, &Fault{Text: budget.MessageRemedy(trial.Meter.Over)}
+	case s.err != nil:
+		return nil, FaultOf(s.err)
 	case err != nil && neverWorks(err):
 		return nil, FaultOf(err)
-	}
-	if s.err != nil {
-		return nil, FaultOf(s.err)
 	}
 	out := &Template{
 		Source: source, template: t.Option("missingkey=error"), Says: s.mentions, zones: zones, prices: prices,

@@ -4,7 +4,7 @@ import (
 	"cmp"
 	"time"
 
-	"kinesis-alerter/consumer"
+	"kinesis-alerter/consumer/read"
 )
 
 func kinesisKinds() []kind {
@@ -18,11 +18,11 @@ func kinesisKinds() []kind {
 					return nil
 				}
 				return found(cmp.Or(after.level(g.longest), LevelWarning), "Kinesis: no success for %s for %s%s%s",
-					words(g.longest), g.count(), because(g.code), first(g.ids)).advise(consumer.ReadRemedy(g.code)).blaming(g.code)
+					words(g.longest), g.count(), because(g.code), first(g.ids)).advise(read.Remedy(g.code)).blaming(g.code)
 			},
 		},
 		{
-			code: "reads_throttled", remedy: consumer.ReadRemedy("ProvisionedThroughputExceededException"),
+			code: "reads_throttled", remedy: read.Remedy("ProvisionedThroughputExceededException"),
 			find: func(m *model, _ thresholds) findings {
 				g := m.stalled["reads_throttled"]
 				if g == nil {

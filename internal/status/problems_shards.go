@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"kinesis-alerter/checkpoint"
-	"kinesis-alerter/consumer"
+	"kinesis-alerter/consumer/read"
 )
 
 func shardKinds() []kind {
@@ -251,9 +251,9 @@ func stall(st *Status, r *Reading) (cause string, d time.Duration) {
 	d = st.ago(cmp.Or(r.LastFetch, r.Since))
 	refused := r.ReadError != "" && r.ReadError != "timeout" && r.ReadError != "unreachable"
 	own := map[string]string{
-		consumer.WaitsForState:  "state_awaited",
-		consumer.WaitsForMemory: "memory_awaited",
-		consumer.WaitsForAlerts: "alerts_awaited",
+		read.WaitsForState:  "state_awaited",
+		read.WaitsForMemory: "memory_awaited",
+		read.WaitsForAlerts: "alerts_awaited",
 	}[r.WaitsFor]
 	switch {
 	case own != "" && d >= stallWarnAfter:
@@ -261,7 +261,7 @@ func stall(st *Status, r *Reading) (cause string, d time.Duration) {
 	case own != "":
 		return "", 0
 	case refused && st.ago(r.ReadFailing) >= refusalWarnAfter,
-		d >= noAnswerWarnAfter && (r.ReadError != "" || r.WaitsFor == consumer.WaitsForKinesis):
+		d >= noAnswerWarnAfter && (r.ReadError != "" || r.WaitsFor == read.WaitsForKinesis):
 		return "reads_failing", d
 	case r.Throttled != nil && st.ago(r.Throttled) < throttledLately && r.Lag >= throttledLag.Seconds():
 		return "reads_throttled", seconds(r.Lag)

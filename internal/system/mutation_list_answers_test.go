@@ -65,8 +65,8 @@ func answerMutations() []mutation {
 		},
 		{
 			breaks: "records with times that cannot be are read again",
-			file:   "consumer/times.go", old: "s.taken = s.reads >= strangeReads &&", new: "s.taken = true ||",
-			by: only("consumer", "TestStrangeTimesOnce"), says: `.*Error:.*`,
+			file:   "consumer/read/times.go", old: "s.taken = s.reads >= strangeReads &&", new: "s.taken = true ||",
+			by: only("consumer/read", "TestStrangeTimesOnce"), says: `.*Error:.*`,
 		},
 		{
 			breaks: "a stored state whose time is ahead is brought back",

@@ -33,7 +33,7 @@ func budgetMutations() []mutation {
 		},
 		{
 			breaks: "a flood of records beyond the budget is no flood of dead letters",
-			file:   "alert/evaluator.go", old: "now >= e.lettered+1000", new: "true",
+			file:   "alert/evaluator.go", old: "now >= e.lastLetter+1000", new: "true",
 			by: only("alert", "TestOverBudgetLettersAreBounded"), says: `.*Error:.*`,
 		},
 		{

@@ -13,7 +13,7 @@ func clockMutations() []mutation {
 		},
 		{
 			breaks: "one record's arrival time moves no event time",
-			file:   "consumer/ahead.go", old: "records[i].ApproximateArrivalTimestamp = &borne", new: "_ = borne",
+			file:   "consumer/read/ahead.go", old: "records[i].ApproximateArrivalTimestamp = &borne", new: "_ = borne",
 			by: killer{pkg: "internal/system", test: "TestSimClocks", checks: 8}, says: `.*(not told|told for nothing|Error:).*`,
 		},
 		{
@@ -53,18 +53,18 @@ func clockMutations() []mutation {
 		},
 		{
 			breaks: "a page tells up to when the shard was read by Kinesis' clock",
-			file:   "consumer/reader.go", old: "asked: r.clock.Surely(start)", new: "asked: start",
+			file:   "consumer/read/polling.go", old: "Asked: r.source.clock.Surely(start)", new: "Asked: start",
 			by: only("internal/system", "TestClockThatIsOff"), says: `.*Error:.*`,
 		},
 		{
 			breaks: "an arrival time of the future is not there yet",
-			file:   "consumer/ahead.go", old: "if known && borne.After(latest.Add(aheadSlack)) {", new: "if known && false {",
-			by: only("consumer", "TestArrivalThatNothingBearsOut"), says: `.*Error:.*`,
+			file:   "consumer/read/ahead.go", old: "if known && borne.After(latest.Add(aheadSlack)) {", new: "if known && false {",
+			by: only("consumer/read", "TestArrivalThatNothingBearsOut"), says: `.*Error:.*`,
 		},
 		{
 			breaks: "the next records bear an arrival time out",
-			file:   "consumer/ahead.go", old: "borne = attested(records[i+1:], borne, reached)", new: "",
-			by: only("consumer", "TestOneWrongArrivalMovesNoOther"), says: `.*failed after.*`,
+			file:   "consumer/read/ahead.go", old: "borne = attested(records[i+1:], borne, reached)", new: "",
+			by: only("consumer/read", "TestOneWrongArrivalMovesNoOther"), says: `.*failed after.*`,
 		},
 		{
 			breaks: "turns go by one clock",
@@ -78,7 +78,7 @@ func clockMutations() []mutation {
 		},
 		{
 			breaks: "an arrival that is still to come does not hide the stream's silence",
-			file:   "checkpoint/watch.go", old: " && !w.arrival.After(latest.Add(clocksDiffer))", new: "",
+			file:   "checkpoint/watch.go", old: " && !w.Arrival.After(latest.Add(clocksDiffer))", new: "",
 			by: only("checkpoint", "TestFleetIsNotAheadOfThePresent"), says: `.*Error:.*`,
 		},
 		{

@@ -28,7 +28,7 @@ func edgeMutations() []mutation {
 		},
 		{
 			breaks: "what is left at a topic that refuses is not resolved",
-			file:   "consumer/lane.go", old: "	case errors.Is(err, alert.ErrHeld):\n		return fateLeft\n", new: "	case errors.Is(err, alert.ErrHeld):\n		return fateAccepted\n",
+			file:   "consumer/lanes/disposition.go", old: "	case errors.Is(err, alert.ErrHeld):\n		return leftToNext\n", new: "	case errors.Is(err, alert.ErrHeld):\n		return accepted\n",
 			by: only("internal/system", "TestStopWhileATopicRefusesIsClean"), says: `.*Error:.*`,
 		},
 		{

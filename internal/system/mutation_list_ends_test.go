@@ -8,8 +8,8 @@ func endMutations() []mutation {
 	return []mutation{
 		{
 			breaks: "one answer without a next iterator is no end",
-			file:   "consumer/end.go", old: "return len(out.ChildShards) > 0 || again", new: "_ = again\n	return true",
-			by: only("consumer", "TestOneNullAnswerIsNoClaim"), says: `.*Error:.*`,
+			file:   "consumer/read/times.go", old: "return len(out.ChildShards) > 0 || again", new: "_ = again\n	return true",
+			by: only("consumer/read", "TestOneNullAnswerIsNoClaim"), says: `.*Error:.*`,
 		},
 		{
 			breaks: "an end is believed after a listing agrees",
@@ -18,12 +18,12 @@ func endMutations() []mutation {
 		},
 		{
 			breaks: "only a listing begun after the answer proves an end",
-			file:   "checkpoint/proof.go", old: "return !t.IsZero() && !t.Before(answered)", new: "return !t.IsZero()",
+			file:   "checkpoint/lineage/proof.go", old: "return !t.IsZero() && !t.Before(answered)", new: "return !t.IsZero()",
 			by: only("checkpoint", "TestProofOfAnEnd"), says: `.*Error:.*`,
 		},
 		{
 			breaks: "a listing that does not cover every key proves nothing missing",
-			file:   "checkpoint/proof.go", old: "		if bytes.Compare(r.first[:], next[:]) > 0 {\n			return false\n		}\n", new: "",
+			file:   "checkpoint/lineage/proof.go", old: "		if bytes.Compare(r.first[:], next[:]) > 0 {\n			return false\n		}\n", new: "",
 			by: only("checkpoint", "TestListingIsCompleteWhenItCoversEveryKey"), says: `.*Error:.*`,
 		},
 		{
@@ -38,7 +38,7 @@ func endMutations() []mutation {
 		},
 		{
 			breaks: "the row of a shard that is gone keeps its position",
-			file:   "checkpoint/listing.go", old: `r.owner != "" || r.progressed() && info.absent.to.Sub(info.absent.from) < c.retention`, new: `r.owner != ""`,
+			file:   "checkpoint/listing.go", old: `r.Owner != "" || r.Progressed() && info.Absent.To.Sub(info.Absent.From) < c.retention`, new: `r.Owner != ""`,
 			by: only("checkpoint", "TestShardThatComesBackIsReadFromItsPosition"), says: `.*Error:.*`,
 		},
 		{
@@ -48,12 +48,12 @@ func endMutations() []mutation {
 		},
 		{
 			breaks: "an end is taken back only when reading goes on",
-			file:   "checkpoint/undo.go", old: "open, err := s.stream.goesOn(ctx, r.id)", new: "open, err := true, ctx.Err()",
+			file:   "checkpoint/undo.go", old: "open, err := s.stream.goesOn(ctx, r.ID)", new: "open, err := true, ctx.Err()",
 			by: only("checkpoint", "TestEndOfAClosedShardStays"), says: `.*Error:.*`,
 		},
 		{
 			breaks: "the end keeps the last position",
-			file:   "checkpoint/writes.go", old: "			e.setAttr(attrLast, str(last.Sequence))\n", new: "",
+			file:   "checkpoint/writes.go", old: "			e.Set(table.AttrLast, table.Str(last.Sequence))\n", new: "",
 			by: only("checkpoint", "TestEndOfAnOpenShardIsTakenBack"), says: `.*Error:.*`,
 		},
 		{
@@ -68,23 +68,23 @@ func endMutations() []mutation {
 		},
 		{
 			breaks: "a position that left the stream is found by the time up to which it was read",
-			file:   "consumer/doubt.go", old: "r.clock.At(now).Sub(d.caughtUp) > r.retains() &&", new: "now.Before(d.caughtUp) &&",
+			file:   "consumer/read/doubt.go", old: "r.source.clock.At(now).Sub(d.caughtUp) > r.shard.Retention() &&", new: "now.Before(d.caughtUp) &&",
 			by: only("consumer", "TestShardThatStandsStill"), says: `.*Error:.*`,
 		},
 		{
 			breaks: "empty pages as far behind as the retention are no progress",
-			file:   "consumer/doubt.go", old: "p.behind >= r.retains()-retentionSlack", new: "p.behind < 0",
+			file:   "consumer/read/doubt.go", old: "p.Behind >= r.shard.Retention()-retentionSlack", new: "p.Behind < 0",
 			by: only("consumer", "TestGapTellsWhetherRecordsWereMissed"), says: `.*Error:.*|.*within.*`,
 		},
 		{
 			breaks: "a refusal alone does not give a position up",
-			file:   "consumer/doubt.go", old: "position.CompareSequences(aws.ToString(p.records[0].SequenceNumber), *was.SequenceNumber) <= 0", new: "position.CompareSequences(\"\", aws.ToString(p.records[0].SequenceNumber)) > 0",
-			by: only("consumer", "TestRefusedPositionIsKept"), says: `.*Error:.*`,
+			file:   "consumer/read/doubt.go", old: "position.CompareSequences(aws.ToString(p.Records[0].SequenceNumber), *was.SequenceNumber) <= 0", new: "position.CompareSequences(\"\", aws.ToString(p.Records[0].SequenceNumber)) > 0",
+			by: only("consumer/read", "TestRefusedPositionIsKept"), says: `.*Error:.*`,
 		},
 		{
 			breaks: "a look at the oldest record is no success while a position is refused",
-			file:   "consumer/reader.go", old: "	r.expired = false\n", new: "	r.expired = false\n	r.stands.succeeded()\n",
-			by: only("consumer", "TestRefusalsAreOneTrouble"), says: `.*Error:.*`,
+			file:   "consumer/read/polling.go", old: "	r.expired = false\n", new: "	r.expired = false\n	r.shard.Activity.succeeded()\n",
+			by: only("consumer/read", "TestRefusalsAreOneTrouble"), says: `.*Error:.*`,
 		},
 		{
 			breaks: "children that wait for their parents are told of",
@@ -93,17 +93,17 @@ func endMutations() []mutation {
 		},
 		{
 			breaks: "a parent that cannot be is not waited for",
-			file:   "checkpoint/lineage.go", old: "			return p != nil && (isOpen(p) || ", new: "			return p != nil && false && (isOpen(p) || ",
+			file:   "checkpoint/lineage/tree.go", old: "			return p != nil && (IsOpen(p) || ", new: "			return p != nil && false && (IsOpen(p) || ",
 			by: only("checkpoint", "TestParentThatCannotBe"), says: `.*Error:.*|.*not within.*`,
 		},
 		{
 			breaks: "a listing corrects what a shard's last answer said of its children",
-			file:   "checkpoint/lineage.go", old: "		if len(parents) > 0 {\n			s.parents = parents\n		}\n", new: "",
+			file:   "checkpoint/lineage/tree.go", old: "		if len(parents) > 0 {\n			s.Parents = parents\n		}\n", new: "",
 			by: only("checkpoint", "TestListingCorrectsTheParentsOfAChild"), says: `.*not within.*`,
 		},
 		{
 			breaks: "the checkpoint behind a snapshot that left the stream is looked at, too",
-			file:   "consumer/doubt.go", old: "doubt{caughtUp: d.caughtUp}", new: "doubt{}",
+			file:   "consumer/read/doubt.go", old: "doubt{caughtUp: d.caughtUp}", new: "doubt{}",
 			by: only("consumer", "TestBothPositionsLeftTheStream"), says: `.*Error:.*`,
 		},
 		{
@@ -118,7 +118,7 @@ func endMutations() []mutation {
 		},
 		{
 			breaks: "a listing that is older than #application undoes no skip",
-			file:   "checkpoint/undo.go", old: "info.open.to.After(v.adopted)", new: "info.open.any()",
+			file:   "checkpoint/undo.go", old: "info.Open.To.After(v.adopted)", new: "info.Open.Any()",
 			by: only("checkpoint", "TestOlderListingUndoesNoSkip"), says: `.*Error:.*`,
 		},
 	}

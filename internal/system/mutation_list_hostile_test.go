@@ -39,7 +39,7 @@ func hostileMutations() []mutation {
 		},
 		{
 			breaks: "one answer does not make a table another one's",
-			file:   "checkpoint/open.go", old: "refused.confirmed()", new: "refused.any()",
+			file:   "checkpoint/open.go", old: "refused.Confirmed()", new: "refused.Any()",
 			by: only("checkpoint", "TestOneAnswerIsNoProofOfAForeignTable"), says: `.*not within.*`,
 		},
 		{
@@ -49,7 +49,7 @@ func hostileMutations() []mutation {
 		},
 		{
 			breaks: "one answer does not end a shard that was just taken",
-			file:   "checkpoint/writes.go", old: "	if landed && r.ended() && was != nil && !was.ended() {", new: "	if landed && r.ended() && was != nil && !was.ended() && false {",
+			file:   "checkpoint/writes.go", old: "	if landed && r.Ended() && was != nil && !was.Ended() {", new: "	if landed && r.Ended() && was != nil && !was.Ended() && false {",
 			by: only("internal/system", "TestHostileLies"), says: `.*records lost.*`,
 		},
 		{

@@ -9,7 +9,7 @@ func hushMutations() []mutation {
 	return []mutation{
 		{
 			breaks: "what silences say of a record is kept with its key",
-			file:   "alert/lifecycle.go", old: "		l.noteCovers(r, en)\n", new: "",
+			file:   "alert/lifecycle.go", old: "		l.keepCovers(r, en)\n", new: "",
 			by: only("alert", "TestSilencesCoverWhatTimeBringsAbout"), says: `.*Not equal.*`,
 		},
 		{
@@ -24,17 +24,17 @@ func hushMutations() []mutation {
 		},
 		{
 			breaks: "what a format cannot store decides nothing",
-			file:   "alert/window_silence.go", old: "r.whole() || !l.memory.has(formatEnds)", new: "r.whole()",
+			file:   "alert/window_silence.go", old: "r.keyless() || !l.memory.has(formatEnds)", new: "r.keyless()",
 			by: only("alert", "TestSilencesBelowTheirFormat"), says: `.*Not equal.*`,
 		},
 		{
 			breaks: "a good record of another host does not page with what is silenced",
-			file:   "alert/window_silence.go", old: "	if s.hush == nil {\n		return true\n", new: "	if s.hush != nil || s.hush == nil {\n		return true\n",
+			file:   "alert/window_silence.go", old: "	if s.silenced == nil {\n		return true\n", new: "	if s.silenced != nil || s.silenced == nil {\n		return true\n",
 			by: windows, says: `.*Not equal.*`,
 		},
 		{
 			breaks: "a silence makes no alert",
-			file:   "alert/window.go", old: "s.hush != nil {\n		all.merge(", new: "s.hush != nil && false {\n		all.merge(",
+			file:   "alert/window.go", old: "s.silenced != nil {\n		all.merge(", new: "s.silenced != nil && false {\n		all.merge(",
 			by: windows, says: `.*Not equal.*`,
 		},
 		{
@@ -44,12 +44,12 @@ func hushMutations() []mutation {
 		},
 		{
 			breaks: "a restart keeps which records of a window were silenced",
-			file:   "alert/state_entry.go", old: "w.format >= formatEnds && e.window != nil && e.window.hush != nil", new: "false",
+			file:   "alert/state_entry.go", old: "w.format >= formatEnds && e.window != nil && e.window.silenced != nil", new: "false",
 			by: windows, says: `.*Not equal.*`,
 		},
 		{
 			breaks: "after downtime a key is not said to fire sixty times",
-			file:   "consumer/intake.go", old: "	s.eval.Reaches(p.asked)\n", new: "",
+			file:   "consumer/intake.go", old: "	s.eval.Reaches(p.Asked)\n", new: "",
 			by: only("internal/system", "TestDowntimeIsNotToldByTheMinute"), says: `.*Error:.*`,
 		},
 		{
@@ -59,7 +59,7 @@ func hushMutations() []mutation {
 		},
 		{
 			breaks: "what is overdue decides nothing else",
-			file:   "alert/lifecycle.go", old: "	if by := l.mute(r, en, o, true); by != nil {\n", new: "	if reason := l.overdue(r, en, o); reason != \"\" {\n		l.swallow(r, en, reason)\n		return\n	}\n	if by := l.mute(r, en, o, true); by != nil {\n",
+			file:   "alert/lifecycle.go", old: "	if by := l.mute(r, en, t, true); by != nil {\n", new: "	if reason := l.overdue(r, en, t); reason != \"\" {\n		l.suppress(r, en, reason)\n		return\n	}\n	if by := l.mute(r, en, t, true); by != nil {\n",
 			by: only("alert", "TestOverdueChangesNothingElse"), says: `.*Error:.*`,
 		},
 		{

@@ -25,12 +25,12 @@ func inheritMutations() []mutation {
 		},
 		{
 			breaks: "a claim outlives the memory of the key",
-			file:   "alert/siblings.go", old: "			m.claim(r, en.key, en.kin.family.others, max(now, en.kin.born+1))\n", new: "",
+			file:   "alert/siblings.go", old: "			m.claim(r, en.key, en.provisional.family.others, max(now, en.provisional.partedAt+1))\n", new: "",
 			by: reshard, says: `.*Error:.*`,
 		},
 		{
 			breaks: "a claim is of its generation",
-			file:   "alert/siblings.go", old: "	if at <= en.kin.born {\n", new: "	if at == 0 {\n",
+			file:   "alert/siblings.go", old: "	if at <= en.provisional.partedAt {\n", new: "	if at == 0 {\n",
 			by: reshard, says: `.*Error:.*`,
 		},
 		{
@@ -50,12 +50,12 @@ func inheritMutations() []mutation {
 		},
 		{
 			breaks: "a version that does not know copies speaks for none",
-			file:   "alert/state_write.go", old: "		if en.kin == nil || !en.kin.silent {\n", new: "		if true {\n",
+			file:   "alert/state_write.go", old: "		if en.provisional == nil || !en.provisional.silent {\n", new: "		if true {\n",
 			by: only("alert", "TestOlderVersionsKeepWhatTheyDoNotKnow"), says: `.*Error:.*`,
 		},
 		{
 			breaks: "of two children one inherits a key that was placed outside the parent's range",
-			file:   "checkpoint/kin.go", old: "(keys.holds(hash) || keys.below(own))", new: "true",
+			file:   "checkpoint/kin.go", old: "(keys.Holds(hash) || keys.Below(own))", new: "true",
 			by: only("checkpoint", "TestRangesAreWhereTheServicePutsARecord"), says: `.*Error:.*`,
 		},
 		{

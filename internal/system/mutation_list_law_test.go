@@ -9,22 +9,22 @@ func lawMutations() []mutation {
 	return []mutation{
 		{
 			breaks: "a window is judged at the ends of its steps, and a repeat is no judgement",
-			file:   "alert/due.go", old: "!r.window.tumbling && r.turns(en, due):", new: "!r.window.tumbling:",
+			file:   "alert/due.go", old: "!r.window.tumbling && r.windowDue(en, due):", new: "!r.window.tumbling:",
 			by: law, says: `.*of the evaluator:.*`,
 		},
 		{
 			breaks: "the end of dedup judges no window",
-			file:   "alert/due.go", old: " && !r.lost(en, due-r.window.length) {", new: " {",
+			file:   "alert/due.go", old: " && !r.windowLapsed(en, due-r.window.length) {", new: " {",
 			by: order("TestWindowsAreJudgedAtTheirEnds"), says: `.*Error:.*`,
 		},
 		{
 			breaks: "what still fires is told by itself when what swallowed it is over",
-			file:   "alert/due.go", old: "return en.firing && unsaid && r.episodic() && r", new: "return en.firing && unsaid && (r.timed() || en.ended) && r",
+			file:   "alert/due.go", old: "return en.firing && unsaid && r.hasPeriods() && r", new: "return en.firing && unsaid && (r.timed() || en.ended) && r",
 			by: law, says: `.*of the evaluator:.*`,
 		},
 		{
 			breaks: "what is due of an inherited key is done in the order of time",
-			file:   "alert/siblings.go", old: "(first == nil || en.kin.due < first.kin.due)", new: "first == nil",
+			file:   "alert/siblings.go", old: "(first == nil || en.provisional.due < first.provisional.due)", new: "first == nil",
 			by: order("TestInheritedKeyIsToldInTheOrderOfTime"), says: `.*Error:.*`,
 		},
 		{
@@ -34,17 +34,17 @@ func lawMutations() []mutation {
 		},
 		{
 			breaks: "a rise in severity is told (a law)",
-			file:   "alert/lifecycle.go", old: "	case l.graver(r, en):\n		l.rises(r, en, o)\n", new: "",
+			file:   "alert/lifecycle.go", old: "	case l.escalates(r, en):\n		l.escalate(r, en, t)\n", new: "",
 			by: law, says: `.*of the evaluator:.*`,
 		},
 		{
 			breaks: "the last word is true (a law)",
-			file:   "alert/lifecycle.go", old: "en.firing && !en.told && en.ended && at-en.since >= lastWord", new: "false",
+			file:   "alert/lifecycle.go", old: "en.firing && !en.notified && en.ended && at-en.since >= resolvedGrace", new: "false",
 			by: law, says: `.*of the evaluator:.*`,
 		},
 		{
 			breaks: "only what somebody was told of inhibits (a law)",
-			file:   "alert/inhibition.go", old: "theirs.firing && (theirs.told || ", new: "theirs.firing && (true || ",
+			file:   "alert/inhibition.go", old: "theirs.firing && (theirs.notified || ", new: "theirs.firing && (true || ",
 			by: law, says: `.*of the evaluator:.*`,
 		},
 		{
@@ -54,7 +54,7 @@ func lawMutations() []mutation {
 		},
 		{
 			breaks: "an absent key is given up (a law)",
-			file:   "alert/due.go", old: "	if !r.perKey() || !en.told {\n		return 0", new: "	if r != nil {\n		return 0",
+			file:   "alert/due.go", old: "	if !r.perKey() || !en.notified {\n		return 0", new: "	if r != nil {\n		return 0",
 			by: law, says: `.*of the evaluator:.*`,
 		},
 		{

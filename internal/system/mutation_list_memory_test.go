@@ -43,7 +43,7 @@ func memoryMutations() []mutation {
 		},
 		{
 			breaks: "a later format is written only when every live worker reads it",
-			file:   "checkpoint/agreement.go", old: "			least = min(least, p.reads)\n", new: "			_ = p\n",
+			file:   "checkpoint/agreement.go", old: "			least = min(least, p.Reads)\n", new: "			_ = p\n",
 			by: only("checkpoint", "TestFormatWaitsForEveryLiveWorker"), says: `.*Error:.*`,
 		},
 		{
@@ -58,7 +58,7 @@ func memoryMutations() []mutation {
 		},
 		{
 			breaks: "a worker that knows the application's key writes it again",
-			file:   "checkpoint/agreement.go", old: "		key = before.key\n", new: "		_ = before.key\n",
+			file:   "checkpoint/agreement.go", old: "		key = before.Key\n", new: "		_ = before.Key\n",
 			by: only("checkpoint", "TestHashKeyIsOneForAnApplication"), says: `.*Error:.*`,
 		},
 		{

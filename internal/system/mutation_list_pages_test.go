@@ -13,12 +13,12 @@ func pageMutations() []mutation {
 		},
 		{
 			breaks: "what nobody was told of inhibits nothing",
-			file:   "alert/inhibition.go", old: "theirs.firing && (theirs.told || c.silenced(other, theirs))", new: "theirs.firing",
+			file:   "alert/inhibition.go", old: "theirs.firing && (theirs.notified || c.silenced(other, theirs))", new: "theirs.firing",
 			by: only("alert", "TestOnlyWhatSomebodyKnowsInhibits"), says: `.*Error:.*`,
 		},
 		{
 			breaks: "what a person has silenced inhibits",
-			file:   "alert/inhibition.go", old: "theirs.firing && (theirs.told || c.silenced(other, theirs))", new: "theirs.firing && theirs.told",
+			file:   "alert/inhibition.go", old: "theirs.firing && (theirs.notified || c.silenced(other, theirs))", new: "theirs.firing && theirs.notified",
 			by: only("alert", "TestOnlyWhatSomebodyKnowsInhibits"), says: `.*Error:.*`,
 		},
 		{
@@ -33,12 +33,12 @@ func pageMutations() []mutation {
 		},
 		{
 			breaks: "what is over inhibits nothing, whatever its dedup",
-			file:   "alert/inhibition.go", old: "return time.Time{}, !other.concludes() && other.dedup", new: "return time.Time{}, other.dedup",
+			file:   "alert/inhibition.go", old: "return time.Time{}, !other.notifiesEnd() && other.dedup", new: "return time.Time{}, other.dedup",
 			by: only("alert", "TestWhatIsOverInhibitsNothing"), says: `.*Error:.*`,
 		},
 		{
 			breaks: "a rise that quiet hours swallowed is told by itself",
-			file:   "alert/due.go", old: "unsaid := !en.told || r.severityOf != nil && en.grade < en.severity", new: "unsaid := !en.told",
+			file:   "alert/due.go", old: "unsaid := !en.notified || r.severityOf != nil && en.grade < en.severity", new: "unsaid := !en.notified",
 			by: only("alert", "TestRiseIsToldByItself"), says: `.*Error:.*`,
 		},
 		{
@@ -53,12 +53,12 @@ func pageMutations() []mutation {
 		},
 		{
 			breaks: "a rise in severity is told",
-			file:   "alert/lifecycle.go", old: "	case l.graver(r, en):\n", new: "	case l.graver(r, en) && false:\n",
+			file:   "alert/lifecycle.go", old: "	case l.escalates(r, en):\n", new: "	case l.escalates(r, en) && false:\n",
 			by: only("alert", "TestRiseInSeverity"), says: `.*Error:.*`,
 		},
 		{
 			breaks: "dedup holds back no rise in severity",
-			file:   "alert/dedup.go", old: " && !c.life.graver(c.rule, en) && !en.owed", new: " && !en.owed",
+			file:   "alert/dedup.go", old: " && !c.life.escalates(c.rule, en) && !en.mustNotify", new: " && !en.mustNotify",
 			by: only("alert", "TestRiseInSeverity"), says: `.*Error:.*`,
 		},
 		{
@@ -88,12 +88,12 @@ func pageMutations() []mutation {
 		},
 		{
 			breaks: "the last word is not that it is over while it holds",
-			file:   "alert/lifecycle.go", old: "at-en.since >= lastWord", new: "at-en.since < 0",
+			file:   "alert/lifecycle.go", old: "at-en.since >= resolvedGrace", new: "at-en.since < 0",
 			by: only("alert", "TestTheLastWordIsTrue"), says: `.*Error:.*`,
 		},
 		{
 			breaks: "a key that flaps makes no message more",
-			file:   "alert/lifecycle.go", old: "at-en.since >= lastWord", new: "at-en.since >= 0",
+			file:   "alert/lifecycle.go", old: "at-en.since >= resolvedGrace", new: "at-en.since >= 0",
 			by: only("alert", "TestTheLastWordIsTrue"), says: `.*Error:.*`,
 		},
 		{

@@ -8,7 +8,7 @@ func pressureMutations() []mutation {
 	return []mutation{
 		{
 			breaks: "quiet keys are forgotten before those that fire",
-			file:   "alert/eviction.go", old: "standing {\n	switch {", new: "standing {\n	switch {\n	case en != nil:\n		return quiet",
+			file:   "alert/eviction.go", old: "phase {\n	switch {", new: "phase {\n	switch {\n	case en != nil:\n		return quiet",
 			by: only("alert", "TestQuietKeysGoFirst"), says: `.*Not equal.*`,
 		},
 		{
@@ -28,27 +28,27 @@ func pressureMutations() []mutation {
 		},
 		{
 			breaks: "who was told that a key fires is told that it is not followed any more",
-			file:   "alert/eviction.go", old: "			l.emitEnd(en.of.rule, en, &occ", new: "			(func(*rule, *entry, *occasion) {})(en.of.rule, en, &occ",
+			file:   "alert/eviction.go", old: "			l.notifyEnd(en.of.rule, en, &trig", new: "			(func(*rule, *entry, *trigger) {})(en.of.rule, en, &trig",
 			by: only("alert", "TestWhatFiresIsPushedOutAloud"), says: `.*Not equal.*`,
 		},
 		{
 			breaks: "each such end is another message",
-			file:   "alert/outbox.go", old: "		if o.pushedBy != nil {", new: "		if o.pushedBy != nil && false {",
+			file:   "alert/outbox.go", old: "		if t.pushedBy != nil {", new: "		if t.pushedBy != nil && false {",
 			by: only("alert", "TestWhatFiresIsPushedOutAloud"), says: `.*twice.*`,
 		},
 		{
 			breaks: "an end of another key is no outcome of the record",
-			file:   "alert/eviction.go", old: "			l.out.aside += len(l.out.alerts) - before\n", new: "			_ = before\n",
+			file:   "alert/eviction.go", old: "			l.out.evictions += len(l.out.alerts) - before\n", new: "			_ = before\n",
 			by: only("alert", "TestOnlyAnEndIsNoAlertOfTheRecord"), says: `.*Not equal.*`,
 		},
 		{
 			breaks: "what fires and is too much for a restart is kept until somebody can be told",
-			file:   "alert/eviction.go", old: "		if en == nil || en.firing && en.told {", new: "		if en == nil {",
+			file:   "alert/eviction.go", old: "		if en == nil || en.firing && en.notified {", new: "		if en == nil {",
 			by: only("alert", "TestLessRoomAfterARestart"), says: `.*nothing is lost.*`,
 		},
 		{
 			breaks: "nobody is told by a record whose alerts go nowhere",
-			file:   "alert/evaluator.go", old: "	if !rec.Replayed {\n		e.life.trim()\n	}\n", new: "	e.life.trim()\n",
+			file:   "alert/evaluator.go", old: "	if !rec.Replayed {\n		e.life.makeRoomForLoaded()\n	}\n", new: "	e.life.makeRoomForLoaded()\n",
 			by: only("alert", "TestLessRoomAfterARestart"), says: `.*nobody hears.*`,
 		},
 		{
@@ -63,12 +63,12 @@ func pressureMutations() []mutation {
 		},
 		{
 			breaks: "the last word on it says so",
-			file:   "alert/due.go", old: "	l.conclude(r, en, o)\n	l.memory.drop(en)\n", new: "	l.memory.drop(en)\n",
+			file:   "alert/due.go", old: "	l.endPeriod(r, en, t)\n	l.memory.drop(en)\n", new: "	l.memory.drop(en)\n",
 			by: only("alert", "TestAbsenceIsGivenUp"), says: `.*Error:.*`,
 		},
 		{
 			breaks: "an absence that nobody heard of is not given up",
-			file:   "alert/due.go", old: "	if !r.perKey() || !en.told {", new: "	if !r.perKey() {",
+			file:   "alert/due.go", old: "	if !r.perKey() || !en.notified {", new: "	if !r.perKey() {",
 			by: only("alert", "TestAbsenceThatNobodyHeardOfIsNotGivenUp"), says: `.*Error:.*`,
 		},
 		{

@@ -19,7 +19,7 @@ func repeatsMutations() []mutation {
 		},
 		{
 			breaks: "a part of a record's alerts is not published again",
-			file:   "consumer/intake.go", old: "t.tracked = many ||", new: "t.tracked =",
+			file:   "consumer/intake.go", old: "if many || len(", new: "_ = many\n		if len(",
 			by: again, says: `.*Should be zero.*`,
 		},
 		{
@@ -39,7 +39,7 @@ func repeatsMutations() []mutation {
 		},
 		{
 			breaks: "a letter is not sent twice",
-			file:   "consumer/intake.go", old: "letter && s.wasDealt(id)", new: "letter && s.wasDealt(id) && false",
+			file:   "consumer/intake.go", old: "; s.wasDealt(id)", new: "; s.wasDealt(id) && false",
 			by: only("consumer", "TestLettersAreNotSentTwice"), says: `.*should have 10 item.*`,
 		},
 		{
@@ -49,17 +49,17 @@ func repeatsMutations() []mutation {
 		},
 		{
 			breaks: "a late commit at the same position brings nothing back",
-			file:   "checkpoint/writes.go", old: "	e.ifBefore(c.number)\n", new: "",
+			file:   "checkpoint/table/write.go", old: "	e.ifBefore(number)\n", new: "",
 			by: only("checkpoint", "TestLateCommitAtTheSamePosition"), says: `.*the late commit.*`,
 		},
 		{
 			breaks: "the epoch that is raised carries the offer",
-			file:   "checkpoint/writes.go", old: "		e.progress(c)\n		e.setAttr(attrEpoch, num(c.epoch+1))\n		now, err", new: "		e.setAttr(attrEpoch, num(c.epoch+1))\n		now, err",
+			file:   "checkpoint/writes.go", old: "		e.Progress(c.offer, c.number, c.replaces)\n		e.Set(table.AttrEpoch, table.Num(c.epoch+1))\n		now, err", new: "		e.Set(table.AttrEpoch, table.Num(c.epoch+1))\n		now, err",
 			by: only("checkpoint", "TestEpochRaisedCarriesTheOffer"), says: `.*must not repeat what it drained.*`,
 		},
 		{
 			breaks: "a row that is written again has its number",
-			file:   "checkpoint/writes.go", old: "state: l.saved(), offers: c.number, at: time.Now(),", new: "state: l.saved(), at: time.Now(),",
+			file:   "checkpoint/writes.go", old: "State: l.saved(), Offers: c.number, At: time.Now(),", new: "State: l.saved(), At: time.Now(),",
 			by: only("checkpoint", "TestOffersGrowOverOwners"), says: `.*written again.*`,
 		},
 		{
@@ -69,7 +69,7 @@ func repeatsMutations() []mutation {
 		},
 		{
 			breaks: "nonsense in the row is not taken for progress",
-			file:   "checkpoint/commit.go", old: "l.comparableLocked(r) && r.position", new: "r.position",
+			file:   "checkpoint/commit.go", old: "l.comparableLocked(r) && r.Position", new: "r.Position",
 			by: only("checkpoint", "TestStoredPositionOfAnotherForm"), says: `.*Error:.*`,
 		},
 		{
@@ -104,17 +104,17 @@ func repeatsMutations() []mutation {
 		},
 		{
 			breaks: "a checkpoint that cannot be read is not none",
-			file:   "checkpoint/damaged.go", old: "	case lost, badStart && !placed:", new: "	case badStart && !placed:",
+			file:   "checkpoint/table/damage.go", old: "	case lost, badStart && !placed:", new: "	case badStart && !placed:",
 			by: only("checkpoint", "TestRowsThatNobodyCanRead"), says: `.*Error:.*`,
 		},
 		{
 			breaks: "a sub-sequence number that cannot be read is not the whole record",
-			file:   "checkpoint/damaged.go", old: "		e.setAttr(attrSub, num(0))\n", new: "		e.removeAttr(attrSub)\n",
+			file:   "checkpoint/table/damage.go", old: "		e.Set(AttrSub, Num(0))\n", new: "		e.Remove(AttrSub)\n",
 			by: only("checkpoint", "TestRowsThatNobodyCanRead"), says: `.*Error:.*`,
 		},
 		{
 			breaks: "a worker whose row cannot be read is fenced",
-			file:   "checkpoint/rows.go", old: "		e.ifEqual(attrCounter, w.raw)\n", new: "		e.ifEqual(attrCounter, num(w.counter))\n",
+			file:   "checkpoint/table/rows.go", old: "		e.IfEqual(AttrCounter, w.Raw)\n", new: "		e.IfEqual(AttrCounter, Num(w.Counter))\n",
 			by: only("checkpoint", "TestWorkerRowThatNobodyCanRead"), says: `.*Error:.*|.*within.*`,
 		},
 		{
@@ -134,7 +134,7 @@ func repeatsMutations() []mutation {
 		},
 		{
 			breaks: "a throttled commit backs off",
-			file:   "checkpoint/commit_pace.go", old: "time.Now().Add(backoff(l.ledger.pace.failed))", new: "time.Now()",
+			file:   "checkpoint/commit_pace.go", old: "time.Now().Add(sleep.Backoff(l.ledger.pace.failed))", new: "time.Now()",
 			by: only("checkpoint", "TestCommitsAtOnceBackOff"), says: `.*two attempts a call.*`,
 		},
 	}

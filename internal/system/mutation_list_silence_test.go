@@ -33,17 +33,17 @@ func silenceMutations() []mutation {
 		},
 		{
 			breaks: "throttled reads that make a lag are told",
-			file:   "consumer/reader.go", old: "		r.stands.throttled.Store(now.UnixNano())\n", new: "",
+			file:   "consumer/read/polling.go", old: "		r.shard.Activity.throttled.Store(now.UnixNano())\n", new: "",
 			by: only("consumer", "TestThrottledReadsAreSeen"), says: `.*Error:.*`,
 		},
 		{
 			breaks: "an evaluation that does not end is told",
-			file:   "consumer/intake.go", old: "	began := time.Now()\n	s.stands.evaluates()\n", new: "	began := time.Now()\n",
+			file:   "consumer/intake.go", old: "	began := time.Now()\n	s.activity.StartEvaluating()\n", new: "	began := time.Now()\n",
 			by: only("consumer", "TestEvaluationThatTakesLongIsSeen"), says: `.*Error:.*`,
 		},
 		{
 			breaks: "a wait for SNS is no evaluation",
-			file:   "consumer/intake.go", old: "	s.stands.idles()\n	defer s.stands.evaluates()\n", new: "",
+			file:   "consumer/intake.go", old: "	s.activity.StopEvaluating()\n	defer s.activity.StartEvaluating()\n", new: "",
 			by: only("consumer", "TestEvaluationThatTakesLongIsSeen"), says: `.*Error:.*`,
 		},
 		{
@@ -98,7 +98,7 @@ func silenceMutations() []mutation {
 		},
 		{
 			breaks: "workers with another configuration are told of",
-			file:   "checkpoint/watch.go", old: "p.since, p.report, p.moved, p.config = at, w.report, true, w.config", new: "p.since, p.report, p.moved, p.config = at, w.report, true, \"\"",
+			file:   "checkpoint/watch.go", old: "p.since, p.Report, p.moved, p.Config = at, w.Report, true, w.Config", new: "p.since, p.Report, p.moved, p.Config = at, w.Report, true, \"\"",
 			by: only("internal/system", "TestStatusOfWorkersThatDiffer"), says: `.*Error:.*`,
 		},
 		{
@@ -113,7 +113,7 @@ func silenceMutations() []mutation {
 		},
 		{
 			breaks: "a peer was heard when it wrote its heartbeat",
-			file:   "checkpoint/confighash.go", old: "		return p.beat\n", new: "		return p.since\n",
+			file:   "checkpoint/confighash.go", old: "		return p.Beat\n", new: "		return p.since\n",
 			by: only("checkpoint", "TestAPeerWasHeardWhenItWrote"), says: `.*Error:.*`,
 		},
 		{
@@ -133,7 +133,7 @@ func silenceMutations() []mutation {
 		},
 		{
 			breaks: "one answer that a quiet shard is behind takes no watchdog's message",
-			file:   "alert/watchdog.go", old: "f.Now.Sub(e.unwell) >= doubt", new: "f.Now.Sub(e.unwell) >= 0",
+			file:   "alert/watchdog.go", old: "f.Now.Sub(e.unavailableSince) >= doubt", new: "f.Now.Sub(e.unavailableSince) >= 0",
 			by: only("alert", "TestWatchdogIsSilentWhileTheFleetIsNotWell"), says: `.*Error:.*`,
 		},
 		{

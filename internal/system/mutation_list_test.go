@@ -23,17 +23,17 @@ func coreMutations() []mutation {
 	return []mutation{
 		{
 			breaks: "a stored checkpoint never moves back",
-			file:   "checkpoint/writes.go", old: "		e.ifNotBeyond(p.position, c.replaces)\n", new: "",
+			file:   "checkpoint/table/write.go", old: "		e.ifNotBeyond(p.Position, replaces)\n", new: "",
 			by: only("checkpoint", "TestLateCommitOfTheSameEpochIsRefused"), says: `.*Error:.*`,
 		},
 		{
 			breaks: "commits are fenced by owner and epoch",
-			file:   "checkpoint/writes.go", old: "	e.ifEqual(attrOwner, str(worker))\n	e.ifEqual(attrEpoch, num(epoch))\n", new: "	e.ifPresent(attrKey)\n	_, _ = worker, epoch\n",
+			file:   "checkpoint/table/write.go", old: "	e.IfEqual(AttrOwner, Str(worker))\n	e.IfEqual(AttrEpoch, Num(epoch))\n", new: "	e.IfPresent(AttrKey)\n	_, _ = worker, epoch\n",
 			by: only("checkpoint", "TestLateWritesOfAFormerOwnerAreRefused"), says: `.*Error:.*`,
 		},
 		{
 			breaks: "a shard is taken in one epoch by one worker",
-			file:   "checkpoint/writes.go", old: "		e.ifEqual(attrEpoch, num(was.epoch))\n		e.ifAbsent(attrPaused)\n		if was.owner == \"\" {\n			e.ifAbsent(attrOwner)\n		} else {\n			e.ifEqual(attrOwner, str(was.owner))\n		}\n", new: "		e.ifPresent(attrKey)\n",
+			file:   "checkpoint/writes.go", old: "		e.IfEqual(table.AttrEpoch, table.Num(was.Epoch))\n		e.IfAbsent(table.AttrPaused)\n		if was.Owner == \"\" {\n			e.IfAbsent(table.AttrOwner)\n		} else {\n			e.IfEqual(table.AttrOwner, table.Str(was.Owner))\n		}\n", new: "		e.IfPresent(table.AttrKey)\n",
 			by: fleet, says: `went from owner .*|acts on .*`,
 		},
 		{
@@ -43,12 +43,12 @@ func coreMutations() []mutation {
 		},
 		{
 			breaks: "the fence holds only at the counter that stood still",
-			file:   "checkpoint/writes.go", old: "	observed.still(e)\n", new: "	e.ifPresent(attrKey)\n	_ = observed\n",
+			file:   "checkpoint/writes.go", old: "	observed.Still(e)\n", new: "	e.IfPresent(table.AttrKey)\n	_ = observed\n",
 			by: only("checkpoint", "TestFenceAndHeartbeatExclude"), says: `.*Error:.*`,
 		},
 		{
 			breaks: "no heartbeat counts after the fence",
-			file:   "checkpoint/session.go", old: "	e.ifAbsent(attrFenced)\n", new: "",
+			file:   "checkpoint/session.go", old: "	e.IfAbsent(table.AttrFenced)\n", new: "",
 			by: daemons, says: `.* went on with its heartbeat after it was fenced`,
 		},
 		{
@@ -68,27 +68,27 @@ func coreMutations() []mutation {
 		},
 		{
 			breaks: "an answer that was lost is no confirmation",
-			file:   "checkpoint/table.go", old: "		return false, now, err\n	}\n	return false, now, nil", new: "		return true, now, nil\n	}\n	return false, now, nil",
+			file:   "checkpoint/table/client.go", old: "		return false, now, err\n	}\n	return false, now, nil", new: "		return true, now, nil\n	}\n	return false, now, nil",
 			by: fleet, says: `.* acts on .* while .* does|.*Error.*`,
 		},
 		{
 			breaks: "an answer that was lost is read back",
-			file:   "checkpoint/table.go", old: "	if len(now) > 0 && landed(now) {\n", new: "	if len(now) > 0 && landed(now) && false {\n",
+			file:   "checkpoint/table/client.go", old: "	if len(now) > 0 && landed(now) {\n", new: "	if len(now) > 0 && landed(now) && false {\n",
 			by: only("checkpoint", "TestLostAnswer.*"), says: `.*Error:.*`,
 		},
 		{
 			breaks: "parents end before their children start",
-			file:   "checkpoint/planner.go", old: "v.gateOpen(id)", new: "true",
+			file:   "checkpoint/planner.go", old: "Open: v.gateOpen(id)", new: "Open: true",
 			by: fleet, says: `.* runs while its parent .*`,
 		},
 		{
 			breaks: "a shard that is younger than the application starts at TRIM_HORIZON",
-			file:   "checkpoint/lineage.go", old: "		return types.StartingPosition{Type: types.ShardIteratorTypeTrimHorizon}\n	}\n	if start.Kind ==", new: "		return types.StartingPosition{Type: types.ShardIteratorTypeLatest}\n	}\n	if start.Kind ==",
+			file:   "checkpoint/table/origin.go", old: "		return types.StartingPosition{Type: types.ShardIteratorTypeTrimHorizon}\n	}\n	if start.Kind ==", new: "		return types.StartingPosition{Type: types.ShardIteratorTypeLatest}\n	}\n	if start.Kind ==",
 			by: daemons, says: `record .* (was never|was not) published`,
 		},
 		{
 			breaks: "T0 is fixed once",
-			file:   "checkpoint/lineage.go", old: "Timestamp: aws.Time(o.t0)}", new: "Timestamp: aws.Time(time.Now())}",
+			file:   "checkpoint/table/origin.go", old: "Timestamp: aws.Time(o.T0)}", new: "Timestamp: aws.Time(time.Now())}",
 			by: daemons, says: `record .* (was never|was not) published`,
 		},
 		{
@@ -108,12 +108,12 @@ func coreMutations() []mutation {
 		},
 		{
 			breaks: "a shard is handed over when it is drained",
-			file:   "consumer/shard.go", old: "	err := s.lanes.quiet(ctx)\n	if err == nil {\n		s.offer(true)\n", new: "	err := ctx.Err()\n	if err == nil {\n		s.offer(true)\n",
+			file:   "consumer/shard.go", old: "	err := s.lanes.Quiet(ctx)\n	if err == nil {\n		s.offer(true)\n", new: "	err := ctx.Err()\n	if err == nil {\n		s.offer(true)\n",
 			by: only("consumer", "TestHandoffRepeatsNothing"), says: `.*Error:.*`,
 		},
 		{
 			breaks: "a release carries the last offer",
-			file:   "checkpoint/writes.go", old: "		e.progress(c)\n		e.removeAttr(attrOwner)\n", new: "		e.context(c.offer)\n		e.removeAttr(attrOwner)\n",
+			file:   "checkpoint/writes.go", old: "		e.Progress(c.offer, c.number, c.replaces)\n		e.Remove(table.AttrOwner)\n", new: "		e.Context(c.offer)\n		e.Remove(table.AttrOwner)\n",
 			by: daemons, says: `publishes record .* again, for which .* had the answer before it let go`,
 		},
 		{
@@ -123,7 +123,7 @@ func coreMutations() []mutation {
 		},
 		{
 			breaks: "the order of a key",
-			file:   "consumer/lanes.go", old: "	if ln := l.byKey[key]; ln != nil {", new: "	if ln := l.byKey[key]; ln != nil && false {",
+			file:   "consumer/lanes/lanes.go", old: "	if ln := l.byKey[t.Key]; ln != nil {", new: "	if ln := l.byKey[t.Key]; ln != nil && false {",
 			by: daemons, says: `of key .* was published after record .*`,
 		},
 		{
@@ -148,7 +148,7 @@ func coreMutations() []mutation {
 		},
 		{
 			breaks: "reading goes on after any error of Kinesis",
-			file:   "consumer/reader.go", old: "		if ctx.Err() != nil {\n			return page{}, context.Cause(ctx)\n		}\n		r.failed(err)\n	}\n}", new: "		r.failed(err)\n		<-ctx.Done()\n		return page{}, context.Cause(ctx)\n	}\n}",
+			file:   "consumer/read/polling.go", old: "		if ctx.Err() != nil {\n			return Page{}, context.Cause(ctx)\n		}\n		r.failed(err)\n	}\n}", new: "		r.failed(err)\n		<-ctx.Done()\n		return Page{}, context.Cause(ctx)\n	}\n}",
 			by: daemons, says: `record .* (was never|was not) published`,
 		},
 		{
@@ -158,8 +158,8 @@ func coreMutations() []mutation {
 		},
 		{
 			breaks: "credits are never exceeded",
-			file:   "consumer/budget.go", old: "	case missing <= b.total-b.used:\n", new: "	case missing <= b.total:\n",
-			by: only("consumer", "TestManyReadersMeetLargePages"), says: `.*Error:.*`,
+			file:   "consumer/read/credits.go", old: "	case missing <= b.total-b.used:\n", new: "	case missing <= b.total:\n",
+			by: only("consumer/read", "TestManyReadersMeetLargePages"), says: `.*Error:.*`,
 		},
 		{
 			breaks: "a stopped worker asks AWS for nothing more",
@@ -203,7 +203,7 @@ func coreMutations() []mutation {
 		},
 		{
 			breaks: "who was told that a key fires is told that it is resolved",
-			file:   "alert/lifecycle.go", old: "	if o != nil && en.told {\n", new: "	if o != nil && en.told && l.mute(r, en, o, false) == nil {\n",
+			file:   "alert/lifecycle.go", old: "	if t != nil && en.notified {\n", new: "	if t != nil && en.notified && l.mute(r, en, t, false) == nil {\n",
 			by: only("alert", "TestResolveIsToldWhateverMutes"), says: `.*Error:.*`,
 		},
 		{

@@ -9,32 +9,32 @@ func wallMutations() []mutation {
 	return []mutation{
 		{
 			breaks: "times out of range are no times",
-			file:   "checkpoint/rows.go", old: "err != nil || ms <= 0 || ms > now.Add(mostAhead).UnixMilli()", new: "err != nil || ms <= 0",
+			file:   "checkpoint/table/rows.go", old: "err != nil || ms <= 0 || ms > now.Add(mostAhead).UnixMilli()", new: "err != nil || ms <= 0",
 			by: only("checkpoint", "TestHostileRows"), says: failed,
 		},
 		{
 			breaks: "numbers out of range are no numbers",
-			file:   "checkpoint/rows.go", old: "if err != nil || n < 0 || n > mostCount {", new: "if err != nil || n < 0 {",
+			file:   "checkpoint/table/rows.go", old: "if err != nil || n < 0 || n > MostCount {", new: "if err != nil || n < 0 {",
 			by: only("checkpoint", "TestHostileRows"), says: `.*Error:.*|.*not within.*|.*panic.*`,
 		},
 		{
 			breaks: "a parent is believed where the listing agrees",
-			file:   "checkpoint/lineage.go", old: "if !s.ofStream || len(s.parents) == 0 {", new: "if len(s.parents) == 0 {",
+			file:   "checkpoint/lineage/tree.go", old: "if !s.OfStream || len(s.Parents) == 0 {", new: "if len(s.Parents) == 0 {",
 			by: only("checkpoint", "TestParentsOfRowsAreClaims"), says: `.*Error:.*|.*not within.*`,
 		},
 		{
 			breaks: "nobody waits in a circle",
-			file:   "checkpoint/lineage.go", old: "		case l.descends(p, id):\n", new: "",
+			file:   "checkpoint/lineage/tree.go", old: "		case l.descends(p, id):\n", new: "",
 			by: only("checkpoint", "TestParentsOfRowsAreClaims"), says: failed,
 		},
 		{
 			breaks: "a circle is told",
-			file:   "checkpoint/circles.go", old: "	if !met { // as ever", new: "	if met || !met {",
+			file:   "checkpoint/lineage/circles.go", old: "	if !met { // as ever", new: "	if met || !met {",
 			by: only("checkpoint", "TestRowsThatDescendFromThemselves"), says: failed,
 		},
 		{
 			breaks: "nothing is made by a count of a row",
-			file:   "checkpoint/lineage.go", old: " || hi-lo >= room", new: " || room < 0",
+			file:   "checkpoint/table/origin.go", old: " || hi-lo >= room", new: " || room < 0",
 			by: only("checkpoint", "TestShardsOfAnApplicationAreBounded"), says: `.*Error:.*|.*panic.*|.*out of memory.*`,
 		},
 		{

@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"kinesis-alerter/consumer"
+	"kinesis-alerter/consumer/read"
 	"kinesis-alerter/internal/config"
 	"kinesis-alerter/internal/daemon"
 	"kinesis-alerter/internal/fakeaws"
@@ -84,9 +85,9 @@ func TestStatusOfMemoryThatAlertsHold(t *testing.T) {
 		memory, own := 0, 0
 		for i := range s.Shards {
 			switch s.Shards[i].Reading.WaitsFor {
-			case consumer.WaitsForMemory:
+			case read.WaitsForMemory:
 				memory++
-			case consumer.WaitsForAlerts:
+			case read.WaitsForAlerts:
 				own++
 			}
 		}

@@ -1,0 +1,41 @@
+package checkpoint
+
+import (
+	"kinesis-alerter/checkpoint/saved"
+	"kinesis-alerter/checkpoint/table"
+)
+
+// What a user of the lease table needs of the rooms below.
+type (
+	// Start is where an application without checkpoints begins.
+	Start = table.Start
+	// DynamoDB is what the lease table needs of the service.
+	DynamoDB = table.DynamoDB
+	// StateError is a stored snapshot that cannot be had back.
+	StateError = saved.StateError
+)
+
+// The kinds of start.
+const (
+	StartLatest      = table.StartLatest
+	StartTrimHorizon = table.StartTrimHorizon
+	StartTime        = table.StartTime
+)
+
+// The bounds of Config.LeaseDuration, and the largest snapshot that SaveState takes, in bytes.
+const (
+	MinLeaseDuration = table.MinLeaseDuration
+	MaxLeaseDuration = table.MaxLeaseDuration
+	MaxState         = saved.MaxState
+)
+
+// Faults for which Run returns, beside ErrOtherStream.
+var (
+	// ErrForeignTable: the table holds rows that this program did not write.
+	ErrForeignTable = table.ErrForeignTable
+	// ErrFormat: the table was written by a version with another row format.
+	ErrFormat = table.ErrFormat
+)
+
+// NamesFault reports whether an answer of AWS names a fault that somebody has to mend before a call can work.
+func NamesFault(err error) bool { return table.NamesFault(err) }

@@ -1,0 +1,385 @@
+package lanes
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"kinesis-alerter/alert"
+	"kinesis-alerter/internal/sleep"
+)
+
+// stepEnd is how a lane's step ended.
+type stepEnd uint8
+
+const (
+	taskDispatched stepEnd = iota // the lane is through with its first task
+	letterQueued                  // a letter has to be sent before the first task goes on
+	taskWaits                     // for alerts that are out
+	letterSettled                 // the first letter is dealt with
+	keyHeld
+	stopped
+)
+
+// Refusal is news of an alert that was not accepted, or of a record whose letter was not.
+type Refusal struct {
+	alertRef
+	Disposition Disposition
+	Err         error
+}
+
+// alertRef is what is told of an alert, without its payload.
+type alertRef struct {
+	ID, Rule, Topic, Sequence string
+}
+
+func refOf(a *alert.Alert) alertRef { return alertRef{a.ID, a.Rule, a.Topic, a.Record.SequenceNumber} }
+
+// letter is an alert, or a record, on its way to the dead letters.
+type letter struct {
+	task     *Task
+	alert    *alert.Alert // nil for a record
+	gathered *gathered    // nil unless the alert was in a digest
+	err      error
+}
+
+// gathered is an alert in a digest.
+type gathered struct {
+	lane *lane
+	task *Task
+	ref  alertRef
+	// alert is kept for a letter only: with it stays the record's payload.
+	alert *alert.Alert
+	over  bool // settled; guarded by the lanes' mutex
+}
+
+// step does one piece of a lane's work.
+func (l *Lanes) step(p *pool, ln *lane) stepEnd {
+	l.mu.Lock()
+	if p == &l.sending {
+		m := ln.letters[0]
+		l.mu.Unlock()
+		return l.sendDeadLetter(ln, m)
+	}
+	t := ln.queue[0]
+	l.mu.Unlock()
+	return l.publishTask(ln, t)
+}
+
+// publishTask deals with what is left of a task, in order.
+func (l *Lanes) publishTask(ln *lane, t *Task) stepEnd {
+	if t.Letter != nil {
+		l.queueDeadLetter(ln, &letter{task: t})
+		return letterQueued
+	}
+	for ; t.next < len(t.Alerts); t.next++ {
+		if l.ctx.Err() != nil {
+			return stopped
+		}
+		a := t.Alerts[t.next]
+		gathered, err := l.publishAlert(ln, t, a)
+		if gathered {
+			continue
+		}
+		if errors.Is(err, errKeyIsOut) {
+			return taskWaits
+		}
+		if l.redirect(t, err) {
+			t.next--
+			continue
+		}
+		switch f := l.dispositionOf(err); f {
+		case accepted, Expired, Skipped:
+			l.report(Refusal{refOf(a), f, err})
+			l.mu.Lock()
+			t.note(a.ID, f)
+			l.mu.Unlock()
+		case DeadLettered:
+			l.queueDeadLetter(ln, &letter{task: t, alert: a, err: err})
+			return letterQueued
+		case Held:
+			l.hold(ln, Refusal{refOf(a), f, err})
+			return keyHeld
+		case leftToNext:
+			l.leaveKey(ln)
+			return keyHeld
+		case ended:
+			return stopped
+		}
+	}
+	l.allDispatched(t)
+	return taskDispatched
+}
+
+// redirect puts others in the place of an alert whose topic has left the configuration: for the topics to which its rule goes now.
+func (l *Lanes) redirect(t *Task, err error) bool {
+	if rejected, ok := errors.AsType[*alert.RejectedError](err); !ok || rejected.Reason != alert.ReasonUnknownTopic || l.cfg.Instead == nil {
+		return false
+	}
+	others := l.cfg.Instead(t.Alerts[t.next])
+	if len(others) == 0 {
+		return false
+	}
+	l.mu.Lock()
+	t.Alerts = slices.Concat(t.Alerts[:t.next], others, t.Alerts[t.next+1:])
+	l.mu.Unlock()
+	return true
+}
+
+// gatherPause is the pause between two tries to hand an alert over that neither a digest nor the topic takes.
+const gatherPause = 10 * time.Millisecond
+
+// errKeyIsOut says that an alert may not be published while earlier ones of its key are in digests of its topic, or held.
+var errKeyIsOut = errors.New("earlier alerts of the key are in digests of the topic, or held")
+
+// publishAlert gives an alert to a digest or, where there is none and the key's order allows it, publishes it. A panic
+// while rendering is the alert's fault, not the process's: the alert is rejected.
+func (l *Lanes) publishAlert(ln *lane, t *Task, a *alert.Alert) (gathered bool, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			gathered, err = false, &alert.RejectedError{Reason: alert.ReasonPanic, Err: fmt.Errorf("panic: %v", p)}
+		}
+	}()
+	for told := false; ; told = true {
+		if l.gather(ln, t, a) {
+			return true, nil
+		}
+		if told { // to gather what cannot be gathered: its lease has ended, and soon the lanes'
+			_ = sleep.Until(l.ctx, time.Now().Add(gatherPause))
+		}
+		l.mu.Lock()
+		mayPublish := !ln.held && !ln.isOut(a.Topic)
+		ln.waitsFor = a.Topic
+		l.mu.Unlock()
+		switch {
+		case l.ctx.Err() != nil:
+			return false, context.Cause(l.ctx)
+		case !mayPublish:
+			return false, errKeyIsOut
+		}
+		if err := l.cfg.Publisher.Publish(l.ctx, a); !errors.Is(err, alert.ErrGathering) {
+			return false, err
+		}
+	}
+}
+
+// gather offers an alert to a digest. The digest may settle it before this returns.
+func (l *Lanes) gather(ln *lane, t *Task, a *alert.Alert) (taken bool) {
+	g := &gathered{lane: ln, task: t, ref: refOf(a)}
+	if l.cfg.DeadLetters != nil {
+		g.alert = a
+	}
+	l.mu.Lock()
+	if ln.held { // since the last alert, by one in a digest
+		l.mu.Unlock()
+		return false
+	}
+	t.out++
+	ln.addOut(a.Topic, 1)
+	l.out++
+	l.mu.Unlock()
+	defer func() {
+		if taken {
+			return
+		}
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		g.over = true
+		t.out--
+		ln.addOut(a.Topic, -1)
+		l.out--
+	}()
+	return l.cfg.Publisher.Gather(a, func(err error) { l.settleGathered(g, err) })
+}
+
+// allDispatched lets go of a task whose alerts are all dealt with or in digests. What is in digests needs no payload any more,
+// unless it may become a letter.
+func (l *Lanes) allDispatched(t *Task) {
+	keep := l.cfg.DeadLetters != nil
+	l.mu.Lock()
+	t.left = true
+	finished := t.out == 0
+	if !finished {
+		l.gathered++
+		l.releaseLocked(t, keep)
+		if !keep {
+			t.Alerts, t.freed = nil, true
+		}
+	}
+	l.mu.Unlock()
+	switch {
+	case finished:
+		l.allSettled(t)
+	case !keep:
+		l.cfg.Owner.Freed(t)
+	}
+}
+
+// allSettled tells that all of a task is dealt with and gives back the rest of what is reserved for it.
+func (l *Lanes) allSettled(t *Task) {
+	if !t.freed {
+		l.cfg.Owner.Freed(t)
+	}
+	l.cfg.Owner.Settled(t)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !t.slot {
+		l.gathered--
+	}
+	l.releaseLocked(t, false)
+}
+
+// settleGathered is called by the publisher when a digest is through, from its own goroutine.
+func (l *Lanes) settleGathered(g *gathered, err error) {
+	l.mu.Lock()
+	f := l.dispositionOf(err)
+	if g.over || l.stopped || f == ended { // what comes too late is the next owner's
+		l.mu.Unlock()
+		return
+	}
+	g.over = true
+	l.wg.Add(1) // not after stop, which waits for it
+	defer l.wg.Done()
+	if f == DeadLettered { // by a worker, as sending takes its time
+		g.lane.letters = append(g.lane.letters, &letter{task: g.task, alert: g.alert, gathered: g, err: err})
+		l.scheduleLocked(g.lane)
+		l.mu.Unlock()
+		return
+	}
+	l.mu.Unlock()
+	switch f { //nolint:exhaustive // the others are settled
+	case Held:
+		l.hold(g.lane, Refusal{g.ref, f, err})
+		l.releaseKey(g)
+		return
+	case leftToNext:
+		l.leaveKey(g.lane)
+		l.releaseKey(g)
+		return
+	}
+	l.report(Refusal{g.ref, f, err})
+	l.settle(g, f)
+}
+
+// settle records what became of a gathered alert.
+func (l *Lanes) settle(g *gathered, f Disposition) {
+	l.mu.Lock()
+	t := g.task
+	t.note(g.ref.ID, f)
+	t.out--
+	finished := t.left && t.out == 0
+	l.mu.Unlock()
+	if finished {
+		l.allSettled(t)
+	}
+	l.releaseKey(g)
+}
+
+// releaseKey lets the key of a gathered alert go on. It comes last: then everything has been told.
+func (l *Lanes) releaseKey(g *gathered) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	g.lane.addOut(g.ref.Topic, -1)
+	l.out--
+	l.scheduleLocked(g.lane)
+	l.wakeQuietLocked()
+}
+
+// post lines a letter up before the rest of its lane.
+func (l *Lanes) queueDeadLetter(ln *lane, m *letter) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	ln.letters = append(ln.letters, m)
+}
+
+// mail sends a letter.
+func (l *Lanes) sendDeadLetter(ln *lane, m *letter) stepEnd {
+	text, ref := m.text()
+	switch err := l.send(text); {
+	case err == nil:
+	case l.ctx.Err() != nil:
+		return stopped
+	default: // not in the contract; see dispositionOf
+		l.hold(ln, Refusal{ref, Held, err})
+		if m.gathered != nil {
+			l.releaseKey(m.gathered)
+		}
+		return letterSettled
+	}
+	l.report(Refusal{ref, DeadLettered, m.err})
+	if m.gathered != nil {
+		l.settle(m.gathered, DeadLettered)
+		return letterSettled
+	}
+	if m.alert != nil {
+		m.task.next++
+	}
+	m.task.Letter = nil
+	l.mu.Lock()
+	m.task.note(m.id(), DeadLettered)
+	l.mu.Unlock()
+	return letterSettled
+}
+
+// id is that of the alert, or what stands for one.
+func (m *letter) id() string {
+	if m.alert == nil {
+		return m.task.LetterID
+	}
+	return m.alert.ID
+}
+
+func (l *Lanes) send(m *alert.Letter) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("panic: %v", p)
+		}
+	}()
+	return l.cfg.DeadLetters.Send(l.ctx, m)
+}
+
+// text writes a letter, and says what to call it in a log.
+func (m *letter) text() (*alert.Letter, alertRef) {
+	if m.alert == nil {
+		return m.task.Letter, alertRef{Sequence: m.task.Letter.Record.SequenceNumber}
+	}
+	a := m.alert
+	out := &alert.Letter{
+		Record: a.Record, Condition: alert.ConditionRetries, Detail: m.err.Error(), Attempts: 1,
+		AlertID: a.ID, Rule: a.Rule, Topic: a.Topic,
+	}
+	if rejected, ok := errors.AsType[*alert.RejectedError](m.err); ok {
+		out.Reason = rejected.Reason
+	}
+	if given, ok := errors.AsType[*alert.GivenUpError](m.err); ok {
+		out.Condition, out.Attempts, out.Reason = given.Condition, given.Attempts, GivenUpReason(given)
+	}
+	return out, refOf(a)
+}
+
+// hold stops a key.
+func (l *Lanes) hold(ln *lane, r Refusal) {
+	l.mu.Lock()
+	if !ln.held {
+		ln.held = true
+		l.held++
+	}
+	l.mu.Unlock()
+	l.cfg.Owner.Refused(r)
+}
+
+// leaveKey stops a key without a word: nothing is wrong with it.
+func (l *Lanes) leaveKey(ln *lane) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	ln.held = true
+	l.left = true
+}
+
+func (l *Lanes) report(r Refusal) {
+	if r.Disposition != accepted {
+		l.cfg.Owner.Refused(r)
+	}
+}

@@ -1,0 +1,75 @@
+package consumer
+
+import (
+	"kinesis-alerter/alert"
+	"kinesis-alerter/consumer/lanes"
+	"kinesis-alerter/consumer/read"
+)
+
+// part is what an entry of the watermark waits for: a task of the lanes.
+type part struct {
+	lanes.Task // it is the task's owner
+
+	entry *entry
+	// decides says that the outcome of the record depends on the part. Alerts of other keys that ride along do not count.
+	decides bool
+	// page is the page whose credit the part keeps; nil when it keeps none. The shard's mutex guards it.
+	page *takenPage
+}
+
+func newPart(key string) *part {
+	p := &part{Task: lanes.Task{Key: key, Bytes: len(key) + read.RecordOverhead}}
+	p.Owner = p
+	return p
+}
+
+// partsOf sorts alerts by partition key, each key's in their order, into parts in the order of their first alerts.
+func partsOf(alerts []*alert.Alert) []*part {
+	parts := make([]*part, 0, 1)
+	var byKey map[string]*part
+	find := func(key string) *part {
+		if n := len(parts); n > 0 && parts[n-1].Key == key {
+			return parts[n-1]
+		}
+		if byKey == nil && len(parts) > 0 {
+			byKey = map[string]*part{parts[0].Key: parts[0]}
+		}
+		p := byKey[key]
+		if p == nil {
+			p = newPart(key)
+			parts = append(parts, p)
+			if byKey != nil {
+				byKey[key] = p
+			}
+		}
+		return p
+	}
+	for _, a := range alerts {
+		p := find(a.Record.PartitionKey)
+		p.Alerts = append(p.Alerts, a)
+		p.Bytes = max(p.Bytes, len(a.Record.Data)+len(p.Key)+read.RecordOverhead)
+	}
+	return parts
+}
+
+// letterPart is a record on its way to the dead letters.
+func letterPart(rec *alert.Record, id string, reason alert.Reason) *part {
+	p := newPart(rec.PartitionKey)
+	p.Bytes += len(rec.Data)
+	p.Letter = &alert.Letter{Record: *rec, Condition: alert.ConditionRetries, Reason: reason}
+	p.LetterID = id
+	return p
+}
+
+// keepsPayload reports whether a part keeps a piece of the page that its record came with.
+func (p *part) keepsPayload() bool {
+	if p.Letter != nil {
+		return true
+	}
+	for _, a := range p.Alerts {
+		if len(a.Record.Data) > 0 {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,138 @@
+package read
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"sync/atomic"
+	"time"
+
+	"github.com/aws/smithy-go"
+
+	"kinesis-alerter/internal/answer"
+	"kinesis-alerter/internal/awsfault"
+)
+
+// What a shard waits for before it can read on. A pause between two reads is none of it.
+const (
+	// WaitsForState: a snapshot in DynamoDB, without which evaluation cannot begin.
+	WaitsForState = "state"
+	// WaitsForKinesis: the answer of a call.
+	WaitsForKinesis = "kinesis"
+	// WaitsForMemory: byte credits of the process. Records of all shards whose alerts wait have taken them.
+	WaitsForMemory = "memory"
+	// WaitsForAlerts: room among the shard's own records whose alerts wait.
+	WaitsForAlerts = "alerts"
+)
+
+// Activity is what a shard's goroutine does, for others to see. It costs a page two atomic writes, and a record nothing.
+type Activity struct {
+	at atomic.Uint32 // a place
+	// trouble is the failures in a row up to the last call of Kinesis; nil after one that succeeded.
+	trouble atomic.Pointer[trouble]
+	// throttled and evaluating are times, in nanoseconds since 1970: when Kinesis throttled a call for the last time, and
+	// since when the evaluator has been at work without a wait in between. 0 is never.
+	throttled, evaluating atomic.Int64
+}
+
+// trouble is a row of calls of Kinesis that failed.
+type trouble struct {
+	code  string // of the last one
+	since time.Time
+}
+
+type place uint32
+
+const (
+	atState place = iota // before anything was read
+	atNothing
+	atKinesis
+	atMemory
+)
+
+func (a *Activity) enter(at place) { a.at.Store(uint32(at)) }
+
+// StateLoaded ends the wait for the state.
+func (a *Activity) StateLoaded() { a.enter(atNothing) }
+
+// WaitsFor is what the shard waits for; alerts says that it waits for room among its own.
+func (a *Activity) WaitsFor(alerts bool) string {
+	if alerts {
+		return WaitsForAlerts
+	}
+	return [...]string{WaitsForState, "", WaitsForKinesis, WaitsForMemory}[a.at.Load()]
+}
+
+// failed records an error of Kinesis, succeeded an answer.
+func (a *Activity) failed(now time.Time, err error) {
+	t := &trouble{code: readCode(err), since: now}
+	if before := a.trouble.Load(); before != nil {
+		t.since = before.since
+	}
+	a.trouble.Store(t)
+}
+
+func (a *Activity) succeeded() {
+	if a.trouble.Load() != nil {
+		a.trouble.Store(nil)
+	}
+}
+
+// Failing is why the last call failed, and since the time of the first failure in a row; both are zero while calls
+// succeed.
+func (a *Activity) Failing() (code string, since time.Time) {
+	if t := a.trouble.Load(); t != nil {
+		return t.code, t.since
+	}
+	return "", time.Time{}
+}
+
+// Throttled is when Kinesis last throttled a call; zero for never.
+func (a *Activity) Throttled() time.Time { return instant(a.throttled.Load()) }
+
+// Evaluating is since when the evaluator has been at work without a wait in between; zero while it is not.
+func (a *Activity) Evaluating() time.Time { return instant(a.evaluating.Load()) }
+
+// StartEvaluating records that the evaluator gets something to do.
+func (a *Activity) StartEvaluating() { a.evaluating.Store(time.Now().UnixNano()) }
+
+// StopEvaluating records that the evaluator is done, or that its shard waits.
+func (a *Activity) StopEvaluating() { a.evaluating.Store(0) }
+
+func instant(nanoseconds int64) time.Time {
+	if nanoseconds == 0 {
+		return time.Time{}
+	}
+	return time.Unix(0, nanoseconds)
+}
+
+// readCode names the error of a call of Kinesis: its code, or that the answer was bad, or that there was none.
+func readCode(err error) string {
+	if answer.Is(err) {
+		return answer.Code
+	}
+	if apiErr, ok := errors.AsType[smithy.APIError](err); ok {
+		return apiErr.ErrorCode()
+	}
+	if errors.Is(err, context.DeadlineExceeded) {
+		return "timeout"
+	}
+	return "unreachable"
+}
+
+// Remedy is what an operator does about an error code of Kinesis, or about reads without an answer.
+func Remedy(code string) string {
+	switch code {
+	case answer.Code:
+		return "check AWS_ENDPOINT_URL, proxies and the network: what answers there is not AWS, or AWS is unwell"
+	case "timeout", "unreachable", "":
+		return "if it does not pass: check the network, DNS, proxies, AWS_REGION and AWS_ENDPOINT_URL"
+	}
+	remedy := awsfault.Of(code).Remedy(awsfault.Resource{
+		Name: "the stream", Actions: "kinesis:GetRecords and kinesis:GetShardIterator", KeyActions: "kms:Decrypt",
+		Crowded: "see who else reads the stream: Kinesis allows five reads a second and 2 MB/s a shard to all readers together; " +
+			"set processing.poll_interval to 1s in each application, or take a reader away",
+		Found: "the stream or the shard does not exist: was it deleted, or is AWS_REGION another one?",
+	})
+	return cmp.Or(remedy, "if it does not pass: see AWS' health page")
+}

@@ -1,0 +1,135 @@
+package read
+
+import (
+	"context"
+	"sync"
+)
+
+// MinCredit is the least that a reader asks for, in bytes: enough for a page of small records.
+const MinCredit = 64 << 10
+
+// Credits hands out byte credits for pages, to all shards of the process from one pool. A reader takes credits before
+// it asks Kinesis for a page, so that a backlog cannot grow beyond the pool.
+//
+// No reader gets more than a quarter of what is free (but at least what it cannot do without), so a few shards that are
+// stuck with large pages leave room for the healthy ones. A page that turns out larger than its credits waits for the difference,
+// except that one page at a time may overdraw: without that, pages that wait for each other would wait for ever. What it
+// overdraws has to be given back before the next one may: its records may keep it for as long as SNS stands still.
+type Credits struct {
+	mu        sync.Mutex
+	total     int
+	used      int
+	overdrawn bool
+	waiters   []chan struct{}
+}
+
+// NewCredits makes a pool of so many bytes.
+func NewCredits(total int) *Credits { return &Credits{total: max(total, MinCredit)} }
+
+// take waits until it can grant at least `least` bytes, or a quarter of the pool if that is less, and returns what it
+// granted, at most want.
+func (b *Credits) take(ctx context.Context, want, least int) (int, error) {
+	for {
+		granted, wait := b.tryTake(want, least)
+		if granted > 0 {
+			return granted, nil
+		}
+		select {
+		case <-wait:
+		case <-ctx.Done():
+			return 0, context.Cause(ctx)
+		}
+	}
+}
+
+func (b *Credits) tryTake(want, least int) (int, <-chan struct{}) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	free := b.total - b.used
+	granted := min(want, max(free/4, min(least, b.total/4), MinCredit))
+	if granted <= free {
+		b.used += granted
+		return granted, nil
+	}
+	return 0, b.waitLocked()
+}
+
+// admit turns the credits of a page into its real size: it gives back what was too much and waits for what is missing.
+// After an error nothing is held for the page.
+func (b *Credits) admit(ctx context.Context, c Credit, size int) (Credit, error) {
+	for {
+		sized, wait := b.tryAdmit(c, size)
+		if wait == nil {
+			return sized, nil
+		}
+		select {
+		case <-wait:
+		case <-ctx.Done():
+			b.Settle(c, 0)
+			return Credit{}, context.Cause(ctx)
+		}
+	}
+}
+
+// tryAdmit is admit without the waiting: with a channel to wait for, nothing has changed.
+func (b *Credits) tryAdmit(c Credit, size int) (Credit, <-chan struct{}) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	missing := size - c.bytes
+	switch {
+	case c.overdraft: // admitted before, whatever its size
+		return c, nil
+	case missing <= b.total-b.used:
+		b.used += missing
+		if missing < 0 {
+			b.wakeLocked()
+		}
+		return Credit{bytes: size}, nil
+	case !b.overdrawn && b.used <= b.total:
+		b.overdrawn = true
+		return Credit{bytes: c.bytes, overdraft: true}, nil
+	default:
+		return Credit{}, b.waitLocked()
+	}
+}
+
+// Credit is what a page holds of the budget.
+type Credit struct {
+	bytes     int
+	overdraft bool
+}
+
+// Settle gives a page's credit back, but for the bytes that its unresolved records keep; these are given back one by
+// one.
+func (b *Credits) Settle(c Credit, kept int) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.used += kept - c.bytes
+	if c.overdraft {
+		b.overdrawn = false
+	}
+	b.wakeLocked()
+}
+
+// Give gives bytes back.
+func (b *Credits) Give(bytes int) { b.Settle(Credit{bytes: bytes}, 0) }
+
+// InUse says how many bytes are handed out.
+func (b *Credits) InUse() int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.used
+}
+
+func (b *Credits) waitLocked() <-chan struct{} {
+	ch := make(chan struct{})
+	b.waiters = append(b.waiters, ch)
+	return ch
+}
+
+func (b *Credits) wakeLocked() {
+	for _, ch := range b.waiters {
+		close(ch)
+	}
+	b.waiters = nil
+}

@@ -1,0 +1,104 @@
+package read
+
+import (
+	"slices"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/kinesis"
+	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
+)
+
+// Page is one answer of a shard. Whoever holds it settles its credit.
+type Page struct {
+	Records []types.Record
+	Credit  Credit
+	// Behind is how far this page is from the tip of the shard; tip says that Kinesis said 0.
+	Behind time.Duration
+	Tip    bool
+	// At is when the answer came, by the machine's clock. By the service's clock, asked is what had surely passed when the call for it
+	// began, and date when it was answered.
+	At, Asked, Date time.Time
+	// Null says that the answer named no next iterator. end says that the shard has ended, as Kinesis claims; children are
+	// what it was split or merged into. proven says that a listing confirms it: no page follows.
+	Null, End, Proven bool
+	Children          []types.ChildShard
+}
+
+// CaughtUp is the time up to which the shard is read with this page: Kinesis looked no earlier than it was asked. Where
+// there is more to read, that is no later than the last record, whatever the distance to the tip is measured from.
+func (p *Page) CaughtUp() time.Time {
+	at := p.Asked.Add(-p.Behind)
+	if n := len(p.Records); n > 0 && p.Behind > 0 {
+		if last := p.Records[n-1].ApproximateArrivalTimestamp; last != nil && last.Before(at) {
+			return *last
+		}
+	}
+	return at
+}
+
+// pageSize counts the payload, as Kinesis limits it, and the memory that a page takes.
+func pageSize(records []types.Record) (payload, memory int) {
+	for i := range records {
+		payload += len(records[i].Data) + len(aws.ToString(records[i].PartitionKey))
+	}
+	return payload, payload + len(records)*RecordOverhead
+}
+
+// cut shortens a page to the records that its credits cover, if that is one at least, and returns its size. The rest is
+// read again. The page could wait for more credits, but the ones that are missing may be those of a shard whose alerts
+// place still for days.
+func cut(out *kinesis.GetRecordsOutput, granted, size int, now time.Time) int {
+	kept, n := 0, 0
+	for ; n < len(out.Records); n++ {
+		_, more := pageSize(out.Records[n : n+1])
+		if kept+more > granted {
+			break
+		}
+		kept += more
+	}
+	if n == 0 || n == len(out.Records) {
+		return size
+	}
+	out.Records = slices.Clone(out.Records[:n]) // the rest must not stay in memory
+	if at := out.Records[n-1].ApproximateArrivalTimestamp; at != nil {
+		behind := max(aws.ToInt64(out.MillisBehindLatest), now.Sub(*at).Milliseconds())
+		out.MillisBehindLatest = &behind
+	}
+	out.NextShardIterator, out.ChildShards = new(string), nil // no end yet; the iterator is made anew from the last record
+	return kept
+}
+
+// pageSizer chooses how much to ask for: enough credits for the next page, and a limit of records.
+type pageSizer struct {
+	want    int // bytes of the next page
+	least   int // bytes without which there is no point in asking
+	perItem int // bytes of a record, as seen lately
+}
+
+func newPageSizer() pageSizer {
+	return pageSizer{want: 4 * MinCredit, least: MinCredit, perItem: 1 << 10}
+}
+
+// limit is how many records to ask for with some credits.
+func (z *pageSizer) limit(credits int) int32 {
+	return int32(min(maxPageRecords, max(1, credits/z.perItem)))
+}
+
+// tooLarge learns from a page that was let go unread: next time fewer records, and not before there are credits for it.
+func (z *pageSizer) tooLarge(size int, limit int32) {
+	z.perItem = max(4*z.perItem, size/int(limit))
+	z.least = size
+	z.want = max(z.want, size)
+}
+
+// fit learns from a page of n records; more says that there are more behind it.
+func (z *pageSizer) fit(n, size, granted int, more bool) {
+	z.perItem, z.least = max(1, size/n), MinCredit
+	switch full := n >= maxPageRecords || size >= granted/2; {
+	case full && more:
+		z.want = min(maxPageBytes+maxPageRecords*RecordOverhead, 2*max(z.want, size))
+	case !full:
+		z.want = max(4*MinCredit, z.want/2)
+	}
+}
