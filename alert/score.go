@@ -3,6 +3,7 @@ package alert
 import (
 	"bytes"
 	"cmp"
+	"container/list"
 	"crypto/sha256"
 	"errors"
 	"fmt"
@@ -116,8 +117,7 @@ type scoreMemory struct {
 	score   *score
 	agreed  *agreement // of the memory that it is a part of
 	byKey   map[string]*scored
-	oldest  *scored
-	newest  *scored
+	used    list.List // of all *scored, the last used last
 	bytes   int
 	values  []float64
 	parts   []forest.Attribution
@@ -126,11 +126,11 @@ type scoreMemory struct {
 
 // scored is the forest of a key.
 type scored struct {
-	key          string
-	older, newer *scored
-	bytes        int
-	forest       *forest.Forest
-	threshold    *forest.Threshold
+	key       string
+	used      *list.Element // its place in the order of use
+	bytes     int
+	forest    *forest.Forest
+	threshold *forest.Threshold
 }
 
 // scoring is what an evaluator scores with: a decoder for the fields of all scores, and the payload that it makes.
@@ -248,8 +248,7 @@ func (m *scoreMemory) keyOf(slots []condition.Value, rec *Record) []byte {
 // find returns the forest of a key as the last used one, made if there is none.
 func (m *scoreMemory) find(key []byte) *scored {
 	if f := m.byKey[string(key)]; f != nil {
-		m.unlink(f)
-		m.link(f)
+		m.used.MoveToBack(f.used)
 		return f
 	}
 	f := m.score.plant(string(key))
@@ -269,7 +268,7 @@ func (x *score) plant(key string) *scored {
 
 func (m *scoreMemory) put(f *scored) {
 	m.byKey[f.key] = f
-	m.link(f)
+	f.used = m.used.PushBack(f)
 	m.weigh(f)
 }
 
@@ -279,9 +278,8 @@ func (m *scoreMemory) weigh(f *scored) {
 		m.bytes += now - f.bytes
 		f.bytes = now
 	}
-	for m.bytes > m.score.config.Memory && m.oldest != m.newest {
-		old := m.oldest
-		m.unlink(old)
+	for m.bytes > m.score.config.Memory && m.used.Len() > 1 {
+		old, _ := m.used.Remove(m.used.Front()).(*scored)
 		delete(m.byKey, old.key)
 		m.bytes -= old.bytes
 		if m.score.metrics.evicted != nil {
@@ -290,28 +288,13 @@ func (m *scoreMemory) weigh(f *scored) {
 	}
 }
 
-func (m *scoreMemory) link(f *scored) {
-	f.older, f.newer = m.newest, nil
-	if m.newest != nil {
-		m.newest.newer = f
-	} else {
-		m.oldest = f
+// all are the forests, the one that was not used for the longest time first.
+func (m *scoreMemory) all(yield func(*scored) bool) {
+	for at := m.used.Front(); at != nil; at = at.Next() {
+		if f, ok := at.Value.(*scored); ok && !yield(f) {
+			return
+		}
 	}
-	m.newest = f
-}
-
-func (m *scoreMemory) unlink(f *scored) {
-	if f.older != nil {
-		f.older.newer = f.newer
-	} else {
-		m.oldest = f.newer
-	}
-	if f.newer != nil {
-		f.newer.older = f.older
-	} else {
-		m.newest = f.older
-	}
-	f.older, f.newer = nil, nil
 }
 
 // scores compiles the scores. Their fields have a schema of their own: they are read before the filter and the rules are.
@@ -449,7 +432,7 @@ func (m *scoreMemory) shortened(key string) string {
 
 // shorten goes over to what is kept of long keys.
 func (m *scoreMemory) shorten() {
-	for f := m.oldest; f != nil; f = f.newer {
+	for f := range m.all {
 		if short := m.shortened(f.key); short != f.key {
 			delete(m.byKey, f.key)
 			f.key = short
@@ -463,7 +446,7 @@ func (m *scoreMemory) shorten() {
 func (m *scoreMemory) write(w *writer) error {
 	w.uint(uint64(len(m.byKey)))
 	var errs []error
-	for f := m.oldest; f != nil; f = f.newer {
+	for f := range m.all {
 		w.text(f.key)
 		state, err := f.forest.AppendBinary(nil)
 		errs = append(errs, err)
@@ -517,8 +500,7 @@ func (m *scoreMemory) read(r *reader) {
 // inherit takes over the forests of a parent: of partition keys those that fall to this shard, of others all.
 func (m *scoreMemory) inherit(parent *scoreMemory, owns func(string) bool) {
 	byPartition := m.score.keyed && m.score.keySlot < 0
-	for f := parent.oldest; f != nil; {
-		next := f.newer
+	for f := range parent.all {
 		if known := m.byKey[f.key]; known != nil {
 			if known.forest.Points() < f.forest.Points() { // of two parents the one that saw more
 				known.forest, known.threshold = f.forest, f.threshold
@@ -528,6 +510,5 @@ func (m *scoreMemory) inherit(parent *scoreMemory, owns func(string) bool) {
 			f.bytes = 0
 			m.put(f)
 		}
-		f = next
 	}
 }

@@ -68,7 +68,7 @@ func openState(data []byte) (head stateHead, sections []section, err error) {
 const (
 	stateMagic = "KAS"
 	// maxSnapshot bounds what Restore reads, maxSections and maxNames how many sections and names of shards it can have.
-	maxState = 1 << 30
+	maxState    = 1 << 30
 	maxSections = 1 << 16
 	maxNames    = 1 << 16
 	// maxMillis is the latest time, as far as nanoseconds reach: the year 2262.
