@@ -204,7 +204,7 @@ func (c Config) WithDefaults() Config {
 	return c
 }
 
-// checkpointInterval is what the lease table is told: zero, its default, where nothing was said.
+// checkpointInterval is the interval for the lease table: zero, its default, if the file has none.
 func (c ProcessingConfig) checkpointInterval() time.Duration {
 	switch i := c.CheckpointInterval; {
 	case i == nil:
@@ -340,7 +340,7 @@ func (c *LoadedConfig) Trials() error {
 	return problems
 }
 
-// Current refuses a configuration with silences that are over, for whoever puts it in force now. A start does not: a daemon that is
+// Current refuses a configuration with silences that are over, for a reload or a check. A start does not: a daemon that is
 // restarted at night must not stay down because a silence has ended.
 func (c *LoadedConfig) Current(now time.Time) error {
 	var problems FieldErrors
@@ -505,7 +505,7 @@ type QuickConfig struct {
 	Stream, TopicARN, Application, When string
 }
 
-// sampleAttributes are those of AWS's sample function: a filter policy that looks at them goes on matching.
+// sampleAttributes are those of AWS's sample function: a filter policy that looks at them still matches.
 func sampleAttributes() map[string]alert.AttributeConfig {
 	return map[string]alert.AttributeConfig{alert.SampleAttributeName: {Value: alert.SampleAttribute}}
 }

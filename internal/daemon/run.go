@@ -46,7 +46,7 @@ type Options struct {
 	Listener net.Listener
 	// FailFast makes a missing stream, table, topic or permission at start an error instead of something to wait for.
 	FailFast bool
-	// CreateTable allows to create the lease table anew when it vanished.
+	// CreateTable allows the daemon to create the lease table again if it vanishes.
 	CreateTable bool
 	// Reload reads the configuration again, for /-/reload and whenever Reloads is sent to. Without it they are refused.
 	Reload  func(context.Context) (*config.LoadedConfig, error)
@@ -139,7 +139,7 @@ func Run(ctx context.Context, c config.Config, o Options) (err error) {
 	page.credentials.Store(clients.Credentials)
 	if plain := clients.plainEndpoints(); len(plain) > 0 {
 		page.plain.Store(&plain)
-		log.Warn("an endpoint of AWS is reached over plain HTTP: whoever is on the way reads payloads and the session token, and can answer",
+		log.Warn("an endpoint of AWS is reached over plain HTTP: anyone on the way can read payloads and the session token, and can answer",
 			zap.Strings("hosts", plain))
 	}
 	asks := func(code string) { page.waitFor("the stream "+c.StreamName()+" in Kinesis", code) }
@@ -383,13 +383,13 @@ func (s *state) reload(w http.ResponseWriter, r *http.Request) {
 // healthy is about this process alone: with AWS unwell, a restart would only lose what is in memory.
 func (s *state) healthy() error {
 	if store := s.store.Load(); store != nil && store.Ready() && !store.Healthy() {
-		return errors.New("the lease loop has not come round for ten seconds; restart this process")
+		return errors.New("the lease loop has not run for ten seconds; restart this process")
 	}
 	return nil
 }
 
 // ready fails before the lease table was reached for the first time and from the begin of a stop on, and never for an
-// outage in between, because that would block the very rollout that mends it.
+// outage in between, because that would block the very rollout that fixes it.
 func (s *state) ready() error {
 	if s.draining.Load() {
 		return errors.New("stopping")

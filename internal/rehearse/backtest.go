@@ -28,7 +28,7 @@ type Backtest struct {
 	// open are the shards that are read, in order, and decider the one that decides about the stream as a whole.
 	open    []string
 	decider string
-	// now is how far the time of the records has come, ticked when evaluators were last told, and last the latest arrival.
+	// now is how far the time of the records has come, ticked when evaluators last had a tick, and last the latest arrival.
 	now, ticked, last time.Time
 	// step is how far time goes at once where the stream as a whole is watched; 0 is any way.
 	step time.Duration
@@ -158,7 +158,7 @@ func (b *Backtest) take(ctx context.Context, rec *alert.Record) {
 	}
 }
 
-// tickEvery is how often evaluators are told the time while records come.
+// tickEvery is how often evaluators get a tick while records come.
 const tickEvery = time.Second
 
 // pass lets time pass, up to when everything was evaluated.
@@ -223,7 +223,7 @@ func (t *backtestTrack) meet(e *alert.Evaluator, at time.Time) (news bool) {
 	return news
 }
 
-// forget lets the states of shards go that nobody needs any longer.
+// forget drops the states of shards that are no longer needed.
 func (t *backtestTrack) forget() {
 	needed := map[string]bool{}
 	for _, e := range t.evaluators {

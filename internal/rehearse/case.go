@@ -58,7 +58,7 @@ type expectation struct {
 	Alerts *[]expectedAlert `yaml:"alerts"`
 	// Outcomes are how many records met which outcome; one that is not named is 0.
 	Outcomes map[string]int `yaml:"outcomes"`
-	// Suppressed are how many alerts of a rule were swallowed, by reason; a reason that is not named is 0.
+	// Suppressed are how many alerts of a rule were suppressed, by reason; a reason that is not named is 0.
 	Suppressed map[string]map[string]int `yaml:"suppressed"`
 	// Digests are all digests in their order, as one worker sends them.
 	Digests *[]expectedDigest `yaml:"digests"`
@@ -195,7 +195,7 @@ func (l *TestLoader) Load(ctx context.Context, file string) *LoadedTests {
 	return &LoadedTests{File: file, Config: loaded, Cases: tests.Tests}
 }
 
-// configOf loads the configuration that a file of tests is about; nil if there is none, which is told.
+// configOf loads the configuration that a file of tests is about; nil if there is none, which is a fault.
 func (l *TestLoader) configOf(ctx context.Context, doc *config.Document, tests *ruleTests) *config.LoadedConfig {
 	name := l.Config
 	if name == "" {

@@ -19,7 +19,7 @@ import (
 	"kinesis-alerter/internal/config"
 )
 
-// played is what a test's records brought about.
+// played is the result of a test's records.
 type played struct {
 	Alerts     []PlayedAlert
 	outcomes   map[string]int
@@ -103,7 +103,7 @@ type player struct {
 	// step is how far time goes at once where the stream as a whole is watched; 0 is any way.
 	step time.Duration
 	out  played
-	made []*alert.Alert // for digests; nil where nobody asks
+	made []*alert.Alert // for digests; nil if they are not expected
 }
 
 // Play plays a test. The error is of the configuration.
