@@ -184,7 +184,7 @@ func TestMemoryIsBoundedInBytes(t *testing.T) {
 				c.rule.Name = fmt.Sprint("r", i)
 				config.Rules = append(config.Rules, c.rule)
 			}
-			p, err := alert.New(config, alert.Deps{Stream: streamARN, Log: zap.NewNop(), Registerer: prometheus.NewRegistry()})
+			p, err := alert.NewOf(config, alert.Deps{Stream: streamARN, Log: zap.NewNop(), Registerer: prometheus.NewRegistry()})
 			require.NoError(t, err)
 			e := p.Shard(shardID)
 			e.Agree(alert.HashKey{}, c.format)

@@ -28,7 +28,7 @@ func benchEvaluator(tb testing.TB, rules int) (*alert.Evaluator, *alert.Record) 
 			When: fmt.Sprintf(`ANOMALY_SCORE > %d.5 && COL1 != ""`, 3+i),
 		})
 	}
-	p, err := alert.New(config, alert.Deps{Stream: streamARN, Log: zap.NewNop(), Registerer: prometheus.NewRegistry()})
+	p, err := alert.NewOf(config, alert.Deps{Stream: streamARN, Log: zap.NewNop(), Registerer: prometheus.NewRegistry()})
 	require.NoError(tb, err)
 	return p.Shard("shardId-000000000000"), &alert.Record{
 		Shard: "shardId-000000000000", PartitionKey: "partitionkey", SequenceNumber: "1",

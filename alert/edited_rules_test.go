@@ -65,7 +65,7 @@ func (*fleetOfOne) config(rules []alert.RuleConfig) alert.Config {
 }
 
 func (f *fleetOfOne) start(rules []alert.RuleConfig) {
-	p, err := alert.New(f.config(rules), alert.Deps{Stream: streamARN, Log: zap.NewNop(), Registerer: prometheus.NewRegistry()})
+	p, err := alert.NewOf(f.config(rules), alert.Deps{Stream: streamARN, Log: zap.NewNop(), Registerer: prometheus.NewRegistry()})
 	require.NoError(f.t, err)
 	f.pipeline = p
 }
@@ -85,7 +85,7 @@ func (f *fleetOfOne) restart(rules []alert.RuleConfig) {
 }
 
 func (f *fleetOfOne) reload(rules []alert.RuleConfig) {
-	require.NoError(f.t, f.pipeline.Update(f.config(rules)))
+	require.NoError(f.t, f.pipeline.UpdateTo(f.config(rules)))
 }
 
 // split replaces the shard by two, of which the second gets the records of key b. They do not hear of a key until its next record.

@@ -157,3 +157,21 @@ func Sizes(e *Evaluator) (noted, counted [2]int) {
 	}
 	return [2]int{e.memory.pressure.bulk.heap, e.memory.pressure.bulk.stored}, [2]int{b.heap, b.stored}
 }
+
+// NewOf is New for a configuration.
+func NewOf(config Config, deps Deps) (*Pipeline, error) {
+	rules, err := config.Compile()
+	if err != nil {
+		return nil, err
+	}
+	return New(rules, deps)
+}
+
+// UpdateTo is Update for a configuration.
+func (p *Pipeline) UpdateTo(config Config) error {
+	rules, err := config.Compile()
+	if err != nil {
+		return err
+	}
+	return p.Update(rules)
+}

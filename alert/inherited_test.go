@@ -183,7 +183,7 @@ func TestReshardSaysWhatOneShardWould(t *testing.T) {
 		}
 	}
 	rapid.Check(t, func(t *rapid.T) {
-		p, err := alert.New(
+		p, err := alert.NewOf(
 			alert.Config{Topics: map[string]alert.TopicConfig{"oncall": {}}, Rules: rules},
 			alert.Deps{Stream: streamARN, Log: zap.NewNop(), Registerer: prometheus.NewRegistry()},
 		)

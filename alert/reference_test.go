@@ -263,7 +263,7 @@ func TestWordsAreThoseOfTheReference(t *testing.T) {
 		silences, when := drawSilences(t, rules)
 		config := lawConfig(rules, silences, when)
 		pipeline := func() *alert.Pipeline {
-			p, err := alert.New(config, alert.Deps{Stream: streamARN, Log: zap.NewNop(), Registerer: prometheus.NewRegistry()})
+			p, err := alert.NewOf(config, alert.Deps{Stream: streamARN, Log: zap.NewNop(), Registerer: prometheus.NewRegistry()})
 			require.NoError(t, err)
 			return p
 		}
@@ -302,7 +302,7 @@ func TestWordsAreThoseOfTheReference(t *testing.T) {
 				e.Agree(alert.HashKey{1}, format)
 				require.NoError(t, e.Restore(state))
 			case "reload":
-				require.NoError(t, p.Update(config))
+				require.NoError(t, p.UpdateTo(config))
 			}
 			data, err := json.Marshal(rec.Fields)
 			t.Log(time.UnixMilli(rec.At).UTC().Format("15:04:05.000"), rec.Key, string(data))
@@ -328,7 +328,7 @@ func TestWordsOfReshardsAreThoseOfTheReference(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		rules := drawRules(t, true)
 		silences, when := drawSilences(t, rules)
-		p, err := alert.New(lawConfig(rules, silences, when), alert.Deps{Stream: streamARN, Log: zap.NewNop(), Registerer: prometheus.NewRegistry()})
+		p, err := alert.NewOf(lawConfig(rules, silences, when), alert.Deps{Stream: streamARN, Log: zap.NewNop(), Registerer: prometheus.NewRegistry()})
 		require.NoError(t, err)
 		c := &clan{t: t, pipeline: p, shards: map[string]*clanShard{}, said: map[string]int{}}
 		c.add(0, 3, nil, nil, "shard-000")

@@ -75,7 +75,7 @@ func silencing(t require.TestingT, rules []alert.RuleConfig, silences []alert.Si
 	for i := range silences {
 		silences[i].Rules = slices.DeleteFunc(silences[i].Rules, func(name string) bool { return !slices.Contains(names, name) })
 	}
-	p, err := alert.New(
+	p, err := alert.NewOf(
 		alert.Config{
 			Topics: map[string]alert.TopicConfig{"oncall": {}}, Rules: rules, State: alert.StateConfig{MaxKeys: 20}, Silences: silences,
 		},
@@ -180,22 +180,22 @@ func TestUpdateKeepsWhatDidNotChange(t *testing.T) {
 
 	one.Severity, one.Message = "critical", "other words" // changes nothing of what it remembers
 	two.Key = `"all"`
-	require.NoError(t, s.pipeline.Update(config(two, one)))
+	require.NoError(t, s.pipeline.UpdateTo(config(two, one)))
 	s.v(1, "a", 11)
 	s.said("firing two all at 1s")
 
-	require.NoError(t, s.pipeline.Update(config(alert.RuleConfig{Name: "three", When: "v > 10"})))
+	require.NoError(t, s.pipeline.UpdateTo(config(alert.RuleConfig{Name: "three", When: "v > 10"})))
 	s.v(2, "a", 11)
 	s.said("firing three a at 2s")
 	restarted := s.evaluator.State()
 	s.evaluator = s.pipeline.Shard(shardID)
 	require.NoError(t, s.evaluator.Restore(restarted))
 	two.Key = ""
-	require.NoError(t, s.pipeline.Update(config(one, two)))
+	require.NoError(t, s.pipeline.UpdateTo(config(one, two)))
 	s.v(3, "a", 11)
 	s.said()
 
-	require.Error(t, s.pipeline.Update(config(alert.RuleConfig{Name: "bad", When: "v >"})))
+	require.Error(t, s.pipeline.UpdateTo(config(alert.RuleConfig{Name: "bad", When: "v >"})))
 	s.v(4, "a", 11)
 	s.said()
 	families, err := s.registry.Gather()
@@ -334,12 +334,12 @@ func TestRulesThatComeBackKnowNothingOfTheMeantime(t *testing.T) {
 	s.v(0, "a", 11)
 	s.v(1, "a", 11)
 	s.said("firing firing a at 0s", "firing dedup a at 0s")
-	require.NoError(t, s.pipeline.Update(config(other)))
+	require.NoError(t, s.pipeline.UpdateTo(config(other)))
 	for at := 2.0; at <= 3600; at += 30 {
 		s.v(at, "a", 1)
 	}
 	state := s.evaluator.State()
-	require.NoError(t, s.pipeline.Update(config(rules...)))
+	require.NoError(t, s.pipeline.UpdateTo(config(rules...)))
 	restarted := newStory(t, rules...)
 	require.NoError(t, restarted.evaluator.Restore(state))
 	for _, s := range []*story{s, restarted} {
@@ -368,13 +368,13 @@ func TestChildrenInheritOtherKeysWithTheirRecords(t *testing.T) {
 
 	// The same for rules that the child does not know yet.
 	child = newStory(t)
-	require.NoError(t, child.pipeline.Update(alert.Config{
+	require.NoError(t, child.pipeline.UpdateTo(alert.Config{
 		Topics: map[string]alert.TopicConfig{"oncall": {}}, Rules: []alert.RuleConfig{{Name: "other", When: "v > 10", Dedup: time.Hour}},
 	}))
 	child.tick(1)
 	require.NoError(t, child.evaluator.Inherit([][]byte{state}, alert.Heir{Owns: func(partitionKey string) bool { return partitionKey == "a" }}))
 	child.tick(2)
-	require.NoError(t, child.pipeline.Update(alert.Config{Topics: map[string]alert.TopicConfig{"oncall": {}}, Rules: rules}))
+	require.NoError(t, child.pipeline.UpdateTo(alert.Config{Topics: map[string]alert.TopicConfig{"oncall": {}}, Rules: rules}))
 	child.tick(130)
 	child.said("firing absent x at 1m2s", "repeat firing x at 2m")
 }
@@ -438,7 +438,7 @@ func TestSplitSaysWhatTheParentWould(t *testing.T) {
 		}
 	}
 	rapid.Check(t, func(t *rapid.T) {
-		p, err := alert.New(
+		p, err := alert.NewOf(
 			alert.Config{Topics: map[string]alert.TopicConfig{"oncall": {}}, Rules: rules},
 			alert.Deps{Stream: streamARN, Log: zap.NewNop(), Registerer: prometheus.NewRegistry()},
 		)

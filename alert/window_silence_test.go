@@ -47,7 +47,7 @@ func (s *silenced) restart() {
 func (s *silenced) reload(silences ...alert.SilenceConfig) {
 	s.t.Helper()
 	s.config.Silences = silences
-	require.NoError(s.t, s.pipeline.Update(s.config))
+	require.NoError(s.t, s.pipeline.UpdateTo(s.config))
 }
 
 // eachSilenced runs a story in the latest format, with and without restarts.

@@ -66,7 +66,9 @@ func benchShard(tb testing.TB, rules int) *shard {
 			When: fmt.Sprintf(`ANOMALY_SCORE > %d.5 && rateType == "HIGH"`, i+3),
 		})
 	}
-	p, err := alert.New(cfg, alert.Deps{Stream: "arn", Log: zap.NewNop(), Registerer: reg})
+	compiled, err := cfg.Compile()
+	require.NoError(tb, err)
+	p, err := alert.New(compiled, alert.Deps{Stream: "arn", Log: zap.NewNop(), Registerer: reg})
 	require.NoError(tb, err)
 	s := &shard{
 		id: "shardId-000000000000", lease: idleLease{tb}, eval: p.Shard("shardId-000000000000"), pipeline: p,

@@ -80,7 +80,7 @@ func (x *explainer) Run(ctx context.Context, args []string) error {
 	default:
 		records = records[x.sub : x.sub+1]
 	}
-	pipeline, err := alert.New(loaded.Parts().Alert, alert.Deps{
+	pipeline, err := loaded.Pipeline(alert.Deps{
 		Stream: cmp.Or(arn, loaded.AssumedARN()), Log: zap.NewNop(), Registerer: prometheus.NewRegistry(),
 	})
 	if err != nil {

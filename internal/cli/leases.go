@@ -201,7 +201,7 @@ func (o *operator) parts(ctx context.Context) (checkpoint.Config, checkpoint.Dep
 		c.StreamName, c.StreamARN = "", o.stream
 	}
 	if o.config != "" {
-		loaded, err := config.LoadConfig(ctx, o.config, o.program.env)
+		loaded, err := config.CheckConfig(ctx, o.config, o.program.env)
 		if err != nil {
 			return c, checkpoint.Deps{}, err
 		}

@@ -201,6 +201,8 @@ func (p *program) commandHelp(c command, fs *flag.FlagSet) {
 
 // configFlags are the two ways to say what to run.
 type configFlags struct {
+	checkOnly bool // no rules will run
+
 	file   string
 	listen string
 	names  string
@@ -252,6 +254,9 @@ func (f *configFlags) source(ctx context.Context, env func(string) (string, bool
 	case f.file != "" && quick:
 		return nil, config.UsageError("give either --config, or --stream, --topic-arn, --application and --when, not both")
 	case f.file != "":
+		if f.checkOnly {
+			return config.CheckConfig(ctx, f.file, env)
+		}
 		return config.LoadConfig(ctx, f.file, env)
 	case f.quick.Stream == "" || f.quick.TopicARN == "":
 		return nil, config.UsageError("give --config FILE, or --stream NAME and --topic-arn ARN")
@@ -329,6 +334,7 @@ func checkCommand(p *program, fs *flag.FlagSet) func(context.Context, []string) 
 		if value, set := p.env("GOMEMLIMIT"); (!set || value == "") && *sample == "" {
 			defer debug.SetMemoryLimit(debug.SetMemoryLimit(daemon.CheckMemory))
 		}
+		from.checkOnly = *sample == ""
 		loaded, err := from.Load(ctx, p.env)
 		if err != nil {
 			return err

@@ -160,11 +160,15 @@ func (r *reloader) reload(ctx context.Context) (changes []string, err error) {
 		r.log.Error("topics could not be put into force", zap.Error(err))
 		return nil, err
 	}
+	rules, err := loaded.TakeRules()
+	if err != nil { // unreachable: the file was validated as a whole
+		return nil, err
+	}
 	fire := r.firing()
 	before := r.inForce.Load()
 	// First: workers that agree do so about the active rules, or about those that come now.
 	r.inForce.Store(new(next.Meaning()))
-	if err := r.pipeline.Update(p.Alert); err != nil { // unreachable: the file was validated as a whole
+	if err := r.pipeline.Update(rules); err != nil { // unreachable: they were compiled for it
 		r.inForce.Store(before)
 		r.log.Error("rules could not be put into force", zap.Error(err))
 		return nil, err

@@ -47,7 +47,7 @@ func newReloadable(t *testing.T) *reloadable {
 	r.logs = logs
 	reg, p := prometheus.NewRegistry(), loaded.Parts()
 	r.reloader = NewReloader(loaded.Config, load, zap.New(core), reg)
-	r.pipeline, err = alert.New(p.Alert, alert.Deps{Stream: "arn", Log: zap.NewNop(), Registerer: reg})
+	r.pipeline, err = loaded.Pipeline(alert.Deps{Stream: "arn", Log: zap.NewNop(), Registerer: reg})
 	require.NoError(t, err)
 	topics, err := sns.New(NewClients(testkit.Emulated(nil), prometheus.NewRegistry(), nil).Sns, nil)
 	require.NoError(t, err)

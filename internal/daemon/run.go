@@ -51,8 +51,8 @@ type Options struct {
 	// Reload reads the configuration again, for /-/reload and whenever Reloads is sent to. Without it they are refused.
 	Reload  func(context.Context) (*config.LoadedConfig, error)
 	Reloads <-chan os.Signal
-	// Loaded is the file that the configuration was read from, so that the status page can show ${VAR} where it has a value of
-	// the environment. May be nil.
+	// Loaded is the configuration as it was read: it has the rules, compiled, and the status page shows ${VAR} where the file has it.
+	// May be nil.
 	Loaded *config.LoadedConfig
 	// Host names this machine in the lease table and the log.
 	Host string
@@ -155,7 +155,11 @@ func Run(ctx context.Context, c config.Config, o Options) (err error) {
 			return err
 		}
 	}
-	pipeline, err := alert.New(p.Alert, alert.Deps{Stream: arn, Log: log.Named("alert"), Registerer: series})
+	loaded := o.Loaded
+	if loaded == nil {
+		loaded = &config.LoadedConfig{Config: c}
+	}
+	pipeline, err := loaded.Pipeline(alert.Deps{Stream: arn, Log: log.Named("alert"), Registerer: series})
 	if err != nil {
 		return err
 	}

@@ -77,7 +77,7 @@ func NewBacktest(loaded, against *config.LoadedConfig) (*Backtest, error) {
 		}
 		t := &backtestTrack{registry: prometheus.NewRegistry(), evaluators: map[string]*alert.Evaluator{}, left: map[string]*leftState{}}
 		var err error
-		t.pipeline, err = alert.New(c.Parts().Alert, alert.Deps{Stream: c.AssumedARN(), Log: zap.NewNop(), Registerer: t.registry})
+		t.pipeline, err = c.Pipeline(alert.Deps{Stream: c.AssumedARN(), Log: zap.NewNop(), Registerer: t.registry})
 		if err != nil {
 			return nil, err
 		}
@@ -313,7 +313,7 @@ func (b *Backtest) Settle(ctx context.Context) error {
 		b.Report.Topics = append(b.Report.Topics, t.result())
 	}
 	p := &player{}
-	if err := p.account(b.tracks[0].registry); err != nil {
+	if err := p.account(b.tracks[0].registry, map[string]int{}); err != nil {
 		return err
 	}
 	b.Report.Notes = append(b.Report.Notes, p.out.Notes...)

@@ -131,7 +131,7 @@ func CheckSample(ctx context.Context, w io.Writer, loaded *config.LoadedConfig, 
 	if err != nil {
 		return err
 	}
-	pipeline, err := alert.New(loaded.Parts().Alert, alert.Deps{Stream: loaded.AssumedARN(), Log: zap.NewNop(), Registerer: prometheus.NewRegistry()})
+	pipeline, err := loaded.Pipeline(alert.Deps{Stream: loaded.AssumedARN(), Log: zap.NewNop(), Registerer: prometheus.NewRegistry()})
 	if err != nil {
 		return err
 	}

@@ -359,8 +359,9 @@ func (w *rememberWorld) evaluate(
 	require.NoError(w.t, os.WriteFile(file, []byte(w.Config()), 0o600))
 	config, err := config.LoadConfig(w.t.Context(), file, os.LookupEnv)
 	require.NoError(w.t, err)
-	pipeline, err := alert.New(alert.Config{Rules: config.Rules, Topics: config.Topics, DeadLetterInvalid: true},
-		alert.Deps{Stream: stream, Log: zap.NewNop(), Registerer: prometheus.NewRegistry()})
+	rules, err := alert.Config{Rules: config.Rules, Topics: config.Topics, DeadLetterInvalid: true}.Compile()
+	require.NoError(w.t, err)
+	pipeline, err := alert.New(rules, alert.Deps{Stream: stream, Log: zap.NewNop(), Registerer: prometheus.NewRegistry()})
 	require.NoError(w.t, err)
 
 	states := map[string][]byte{}
