@@ -18,8 +18,8 @@ import (
 	"kinesis-alerter/alert/forest"
 )
 
-// The members that a score adds to a record, for the default name: those of Kinesis Data Analytics, and whether an automatic
-// threshold takes the record for an anomaly.
+// The members that a score adds to a record, for the default name: those of Kinesis Data Analytics, and whether an
+// automatic threshold takes the record for an anomaly.
 const (
 	defaultScoreName  = "ANOMALY_SCORE"
 	scoreSuffix       = "_SCORE"
@@ -34,12 +34,13 @@ const (
 
 // ScoreConfig is one random cut forest for each shard, or for each key of a shard.
 type ScoreConfig struct {
-	// As is the member that the score adds to each record. Defaults to ANOMALY_SCORE. With a name that ends in _SCORE, the
-	// explanation and the verdict have the name with another end: ANOMALY_EXPLANATION, ANOMALY.
+	// As is the member that the score adds to each record. Defaults to ANOMALY_SCORE. With a name that ends in _SCORE,
+	// the explanation and the verdict have the name with another end: ANOMALY_EXPLANATION, ANOMALY.
 	As string `yaml:"as"`
 	// Fields are the numbers that make a point, by their paths: heartRate, order.price. At most 30.
 	Fields []string `yaml:"fields"`
-	// Key is partition_key, or the path of a field: each of its values has a forest of its own. Empty is one forest a shard.
+	// Key is partition_key, or the path of a field: each of its values has a forest of its own. Empty is one forest a
+	// shard.
 	Key string `yaml:"key"`
 	// Trees, Samples, Decay and Shingle are the parameters of RANDOM_CUT_FOREST; see forest.Config.
 	Trees   int `yaml:"trees"`
@@ -56,14 +57,15 @@ type ScoreConfig struct {
 	Threshold string `yaml:"threshold"`
 	// Auto tunes the automatic threshold.
 	Auto AutoConfig `yaml:"auto"`
-	// Memory bounds the forests of all keys of a shard, in bytes; beyond it the key that was not used for the longest time
-	// is forgotten. Defaults to 64 MiB.
+	// Memory bounds the forests of all keys of a shard, in bytes; beyond it the key that was not used for the longest
+	// time is forgotten. Defaults to 64 MiB.
 	Memory int `yaml:"memory"`
 }
 
 // AutoConfig tunes an automatic threshold; see forest.ThresholdConfig.
 type AutoConfig struct {
-	// Rate is which part of all records may be anomalies (0.002), and Group which part if their scores stand apart (0.02).
+	// Rate is which part of all records may be anomalies (0.002), and Group which part if their scores stand apart
+	// (0.02).
 	Rate  float64 `yaml:"rate"`
 	Group float64 `yaml:"group"`
 	// Floor is the least threshold (1.5).
@@ -140,8 +142,8 @@ type scoring struct {
 	payload []byte
 }
 
-// apply scores a record and returns the payload with what the scores add to it. It is the record's own payload where there is
-// nothing to score: what is wrong with it is found by the stages behind.
+// apply scores a record and returns the payload with what the scores add to it. It is the record's own payload where
+// there is nothing to score: what is wrong with it is found by the stages behind.
 func (s *scoring) apply(c *compiled, m *memory, rec *Record) []byte {
 	for _, slot := range s.decoder.Touched {
 		s.slots[slot] = condition.Value{}
@@ -224,7 +226,8 @@ func (m *scoreMemory) explain(to []byte, f *scored) []byte {
 			to = append(to, ',')
 		}
 		to = strconv.AppendQuote(to, m.score.config.Fields[i])
-		to = fmt.Appendf(to, `:{"DIRECTION":%q,"STRENGTH":"%.4f","ATTRIBUTION_SCORE":"%.4f"}`, p.Direction, p.Strength, p.Score)
+		to = fmt.Appendf(to, `:{"DIRECTION":%q,"STRENGTH":"%.4f","ATTRIBUTION_SCORE":"%.4f"}`, p.Direction, p.Strength,
+			p.Score)
 	}
 	return append(to, '}')
 }
@@ -297,7 +300,8 @@ func (m *scoreMemory) all(yield func(*scored) bool) {
 	}
 }
 
-// scores compiles the scores. Their fields have a schema of their own: they are read before the filter and the rules are.
+// scores compiles the scores. Their fields have a schema of their own: they are read before the filter and the rules
+// are.
 func (f *faults) scores(configs []ScoreConfig, format string) ([]*score, *condition.Schema) {
 	s := condition.NewSchema(false)
 	var out []*score
@@ -386,7 +390,8 @@ func (f *faults) scoreForest(field string, c ScoreConfig, x *score) {
 		}
 	case "auto":
 		x.threshold = new(forest.ThresholdConfig{
-			Rate: c.Auto.Rate, Group: c.Auto.Group, Floor: c.Auto.Floor, IgnoreNear: forest.Near(c.Auto.IgnoreNear), Decay: x.forest.Decay,
+			Rate: c.Auto.Rate, Group: c.Auto.Group, Floor: c.Auto.Floor, IgnoreNear: forest.Near(c.Auto.IgnoreNear),
+			Decay: x.forest.Decay,
 		}.WithDefaults())
 		if err := x.threshold.Validate(); err != nil {
 			for _, cause := range leaves(err) {
@@ -404,7 +409,8 @@ func (c ScoreConfig) withDefaults() ScoreConfig {
 	c.Scoring = cmp.Or(c.Scoring, string(forest.KDA))
 	c.Memory = cmp.Or(c.Memory, defaultScoreMemory)
 	c.Fields = slices.Clone(c.Fields)
-	grown := forest.Config{Trees: c.Trees, SampleSize: c.Samples, Decay: c.Decay, Shingle: c.Shingle, Seed: uint64(max(c.Seed, 0))}.WithDefaults()
+	grown := forest.Config{Trees: c.Trees, SampleSize: c.Samples, Decay: c.Decay, Shingle: c.Shingle,
+		Seed: uint64(max(c.Seed, 0))}.WithDefaults()
 	c.Trees, c.Samples, c.Decay, c.Shingle = grown.Trees, grown.SampleSize, grown.Decay, grown.Shingle
 	c.Seed = cmp.Or(c.Seed, int(grown.Seed)) //nolint:gosec // it was an int
 	if c.Threshold == "auto" {
@@ -463,8 +469,8 @@ func (m *scoreMemory) write(w *writer) error {
 // scoreOverhead is what a forest takes beside its points: the threshold and the entry.
 const scoreOverhead = 6 << 10
 
-// read takes what write appended. Of more keys than there is memory for, the first ones, which were not used for the longest time,
-// are passed over.
+// read takes what write appended. Of more keys than there is memory for, the first ones, which were not used for the
+// longest time, are passed over.
 func (m *scoreMemory) read(r *reader) {
 	n := r.count()
 	most := uint64(m.score.config.Memory/scoreOverhead) + 1 //nolint:gosec // positive
