@@ -252,7 +252,7 @@ func TestReloadOfAHostileFileKeepsTheOldSet(t *testing.T) {
 	require.NoError(t, os.Remove(r.file))
 	require.NoError(t, syscall.Mkfifo(r.file, 0o600))
 	_, err := r.reload(t.Context())
-	require.ErrorContains(t, err, "is a pipe that nobody writes into")
+	require.ErrorContains(t, err, "is a pipe without a writer")
 	writer, err := os.OpenFile(r.file, os.O_RDWR, 0) // and writes nothing
 	require.NoError(t, err)
 	defer writer.Close() //nolint:errcheck // nothing was written
