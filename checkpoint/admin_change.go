@@ -111,7 +111,7 @@ func (a *Admin) plan(ctx context.Context, verb Verb, shards []string, change fun
 	var out []Change
 	var errs []error
 	for i := range rows {
-		c := Change{Verb: verb, Before: rows[i], After: rows[i], exists: a.store.view.rows[rows[i].Shard] != nil}
+		c := Change{Verb: verb, Before: rows[i], After: rows[i], exists: a.source.Row(rows[i].Shard) != nil}
 		ok, err := change(&c)
 		switch {
 		case err != nil:

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 	"github.com/stretchr/testify/require"
 	"go.uber.org/zap"
@@ -583,8 +584,13 @@ func TestRewindForgetsTheState(t *testing.T) {
 		require.NoError(w, w.save(p, only, "100", stateOf(1)))
 		require.NoError(w, w.save(p, only, "200", stateOf(2)))
 		p.stop()
-		a := w.admin()
-		a.store.states.Size = 16
+		db, kin := w.clients("operator")
+		store, err := New(Config{Application: testTable, StreamName: testStream},
+			Deps{DynamoDB: db, Stream: kin, Log: w.log, Registerer: prometheus.NewRegistry()})
+		require.NoError(w, err)
+		store.states.Size = 16
+		a, err := newAdmin(w.Context(), &inspection{store: store})
+		require.NoError(w, err)
 		export, err := a.Export(w.Context(), time.Now())
 		require.NoError(w, err)
 		pointer := w.row(only)
@@ -608,7 +614,7 @@ func TestRewindForgetsTheState(t *testing.T) {
 		for _, attr := range []string{tablepkg.AttrState, tablepkg.AttrStateAt} {
 			e.Set(attr, tablepkg.Str(pointer[attr].(string))) //nolint:forcetypeassert // as it was written
 		}
-		_, err = a.store.table.Update(w.Context(), only, e)
+		_, err = store.table.Update(w.Context(), only, e)
 		require.NoError(w, err)
 		p = w.startSmall("c")
 		w.awaitHeld(5*time.Second, 1, p)
