@@ -25,7 +25,7 @@ func (w *watcher) noteDamage(key string, why error) {
 		s.m.damagedRows.Inc()
 		s.log.Error("row of the lease table cannot be read, somebody else writes to it", zap.String("row", key), zap.String("because", cause))
 	}
-	s.view.damaged[key] = &DamagedRow{Key: key, Cause: cause, At: time.Now()}
+	s.view.damaged[key] = &table.DamagedRow{Key: key, Cause: cause, At: time.Now()}
 }
 
 // damagedIn takes in which rows a whole scan found damaged: the others are whole again, or gone.
@@ -121,8 +121,8 @@ func (w *watcher) mendRow(ctx context.Context, key string) error {
 }
 
 // damagedRows are those to show, sorted by key.
-func (v *view) damagedRows(now time.Time) []DamagedRow {
-	var out []DamagedRow
+func (v *view) damagedRows(now time.Time) []table.DamagedRow {
+	var out []table.DamagedRow
 	for _, key := range slices.Sorted(maps.Keys(v.damaged)) {
 		if d := v.damaged[key]; !d.Mended || now.Sub(d.At) < damagedFor {
 			out = append(out, *d)

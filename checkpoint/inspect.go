@@ -10,6 +10,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
 	"go.uber.org/zap"
 
+	"kinesis-alerter/checkpoint/admin"
 	"kinesis-alerter/checkpoint/lineage"
 	"kinesis-alerter/checkpoint/table"
 )
@@ -17,7 +18,7 @@ import (
 // NewAdmin reads the table of config. Where config names no stream it is the one that the table is about. With create, a
 // table that does not exist is made, with its #application row; config must name the stream then. Otherwise an absent
 // table is an error. The other errors are those of Store.Run, and of calls that fail.
-func NewAdmin(ctx context.Context, config Config, deps Deps, create bool) (*Admin, error) {
+func NewAdmin(ctx context.Context, config Config, deps Deps, create bool) (*admin.Admin, error) {
 	if config.StreamName == "" && config.StreamARN == "" {
 		app, err := table.ReadApplication(ctx, &table.Client{DB: deps.DynamoDB, Name: config.WithDefaults().Table})
 		if err != nil {
@@ -29,11 +30,11 @@ func NewAdmin(ctx context.Context, config Config, deps Deps, create bool) (*Admi
 	if err != nil {
 		return nil, err
 	}
-	return newAdmin(ctx, &inspection{store: store, create: create})
+	return admin.New(ctx, &inspection{store: store, create: create})
 }
 
 // NewReset plans to begin the stream of config with a table that is about another one.
-func NewReset(ctx context.Context, config Config, deps Deps, to Start) (*Reset, error) {
+func NewReset(ctx context.Context, config Config, deps Deps, to Start) (*admin.Reset, error) {
 	before, err := table.ReadApplication(ctx, &table.Client{DB: deps.DynamoDB, Name: config.WithDefaults().Table})
 	if err != nil {
 		return nil, err
@@ -45,7 +46,7 @@ func NewReset(ctx context.Context, config Config, deps Deps, to Start) (*Reset, 
 	if err != nil {
 		return nil, err
 	}
-	return newReset(ctx, &inspection{store: store}, before, to)
+	return admin.NewReset(ctx, &inspection{store: store}, before, to)
 }
 
 // inspection looks at a lease table beside the workers. Its Store is never run: it lends its table, its listing and its
@@ -105,17 +106,17 @@ func (i *inspection) Read(ctx context.Context, app *table.Application) error {
 }
 
 // Snapshot implements admin.Source.
-func (i *inspection) Snapshot() LeaseTable {
+func (i *inspection) Snapshot() admin.LeaseTable {
 	s, v := i.store, &i.store.view
 	now := time.Now()
-	out := LeaseTable{Table: s.cfg.Table, Stream: v.app.StreamARN, T0: v.app.Origin.T0, LeaseDuration: v.app.Duration}
+	out := admin.LeaseTable{Table: s.cfg.Table, Stream: v.app.StreamARN, T0: v.app.Origin.T0, LeaseDuration: v.app.Duration}
 	for _, id := range slices.Sorted(maps.Keys(v.lineage.Shards)) {
 		info := v.lineage.Shards[id]
 		r := v.rows[id]
 		if r == nil && info.Absent.Any() {
 			continue
 		}
-		l := RowOf(id, r)
+		l := admin.RowOf(id, r)
 		l.Parents, l.Listed = slices.Clone(info.Parents), info.InListing && !info.Absent.Any()
 		l.State = v.shardStatus(id, now).State
 		l.Silent = l.Owner != "" && v.liveOwner(l.Owner, now) == ""

@@ -18,6 +18,7 @@ import (
 	"go.uber.org/zap/zapcore"
 	"go.uber.org/zap/zaptest/observer"
 
+	"kinesis-alerter/checkpoint/admin"
 	"kinesis-alerter/checkpoint/saved"
 	tablepkg "kinesis-alerter/checkpoint/table"
 	"kinesis-alerter/internal/fakeaws"
@@ -589,7 +590,7 @@ func TestRewindForgetsTheState(t *testing.T) {
 			Deps{DynamoDB: db, Stream: kin, Log: w.log, Registerer: prometheus.NewRegistry()})
 		require.NoError(w, err)
 		store.states.Size = 16
-		a, err := newAdmin(w.Context(), &inspection{store: store})
+		a, err := admin.New(w.Context(), &inspection{store: store})
 		require.NoError(w, err)
 		export, err := a.Export(w.Context(), time.Now())
 		require.NoError(w, err)

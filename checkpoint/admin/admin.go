@@ -1,4 +1,4 @@
-package checkpoint
+package admin
 
 import (
 	"cmp"
@@ -45,7 +45,7 @@ type LeaseRow struct {
 	Paused     bool
 	Parents    []string
 	// State is never held: an Admin holds nothing.
-	State ShardState
+	State table.ShardState
 	// Listed says that the stream still has the shard.
 	Listed bool
 	// Fault is what is wrong with the row; empty where nothing is known to be. See Check.
@@ -59,7 +59,7 @@ type LeaseTable struct {
 	LeaseDuration time.Duration
 	Shards        []LeaseRow // sorted by id
 	// Damaged are the rows that no worker can read.
-	Damaged []DamagedRow
+	Damaged []table.DamagedRow
 }
 
 // Source is a lease table as an Admin needs it: read beside the workers, without a lease. Snapshot and all that follow are
@@ -85,8 +85,8 @@ type Source interface {
 	Notify(ctx context.Context) error
 }
 
-// newAdmin reads the table.
-func newAdmin(ctx context.Context, source Source) (*Admin, error) {
+// New reads the table.
+func New(ctx context.Context, source Source) (*Admin, error) {
 	a := &Admin{source: source}
 	return a, source.Refresh(ctx)
 }

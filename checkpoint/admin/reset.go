@@ -1,4 +1,4 @@
-package checkpoint
+package admin
 
 import (
 	"context"
@@ -52,10 +52,10 @@ type ResetSource interface {
 	NewApplication(ctx context.Context, arn string, created int64) (*table.Application, error)
 }
 
-// newReset plans to begin the stream of the source with a table that is about another one, as its #application row before
+// NewReset plans to begin the stream of the source with a table that is about another one, as its #application row before
 // says: at TRIM_HORIZON, at a time, or, with latest, with what arrives from now on. It looks for half a lease duration
 // whether workers still run on the table.
-func newReset(ctx context.Context, source ResetSource, before *table.Application, to table.Start) (*Reset, error) {
+func NewReset(ctx context.Context, source ResetSource, before *table.Application, to table.Start) (*Reset, error) {
 	r := &Reset{
 		Table: source.Client().Name, Old: before.StreamARN, OldCreated: time.Unix(before.StreamCreated, 0).UTC(), To: to,
 		source: source, admin: &Admin{source: source}, before: before,

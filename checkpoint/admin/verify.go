@@ -1,4 +1,4 @@
-package checkpoint
+package admin
 
 import (
 	"context"
@@ -66,8 +66,8 @@ func optionalText(it table.Item, attr string) (string, error) {
 	return "", fmt.Errorf("%s is %s, and should be a text", attr, table.Show(it[attr]))
 }
 
-// javaRow reads a lease of a KCL for Java.
-func javaRow(it table.Item) foreignRow {
+// JavaRow reads a lease of a KCL for Java.
+func JavaRow(it table.Item) foreignRow {
 	f := foreignRow{moves: table.Show(it[table.AttrJavaLease])}
 	var errs [3]error
 	if _, ok := it[table.AttrJavaLease].(*types.AttributeValueMemberN); !ok {
@@ -86,8 +86,8 @@ func javaRow(it table.Item) foreignRow {
 	return f
 }
 
-// goRow reads a lease of vmware-go-kcl.
-func goRow(it table.Item) foreignRow {
+// GoRow reads a lease of vmware-go-kcl.
+func GoRow(it table.Item) foreignRow {
 	f := foreignRow{owner: table.Text(it["AssignedTo"])}
 	var errs [2]error
 	f.moves, errs[0] = optionalText(it, "LeaseTimeout")
@@ -185,7 +185,7 @@ func (a *Admin) begins(id string, t LeaseTable) string {
 	}
 	from := a.source.StartOf(id)
 	switch {
-	case slices.ContainsFunc(t.Shards, func(s LeaseRow) bool { return s.Shard == id && s.State == ShardSkipped }):
+	case slices.ContainsFunc(t.Shards, func(s LeaseRow) bool { return s.Shard == id && s.State == table.ShardSkipped }):
 		return "is not read: it was closed before this application began"
 	case r != nil && r.StartAt.Kind != table.StartLatest:
 		return "starts at " + r.StartAt.String()

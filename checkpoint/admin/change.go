@@ -1,4 +1,4 @@
-package checkpoint
+package admin
 
 import (
 	"context"
@@ -85,7 +85,7 @@ func (a *Admin) Rewind(ctx context.Context, shards []string, to table.Start) ([]
 func (a *Admin) Pause(ctx context.Context, shards []string) ([]Change, error) {
 	return a.plan(ctx, VerbPause, shards, func(c *Change) (bool, error) {
 		c.pauses, c.After.Paused = true, true
-		return !c.Before.Paused && c.Before.Position.Sequence != position.ShardEnd && c.Before.State != ShardSkipped && c.Before.Listed, nil
+		return !c.Before.Paused && c.Before.Position.Sequence != position.ShardEnd && c.Before.State != table.ShardSkipped && c.Before.Listed, nil
 	})
 }
 

@@ -1,4 +1,4 @@
-package checkpoint
+package admin
 
 import (
 	"cmp"
@@ -57,7 +57,7 @@ func (a *Admin) Export(ctx context.Context, now time.Time) (Export, error) {
 	}
 	for i := range t.Shards {
 		r := &t.Shards[i]
-		if r.State == ShardSkipped {
+		if r.State == table.ShardSkipped {
 			continue
 		}
 		x := ExportedShard{
@@ -196,9 +196,9 @@ func readForeign(ctx context.Context, t *table.Client) (out map[string]foreignRo
 			if strings.Contains(id, ":") {
 				return fmt.Errorf("table %s: row %s is of a KCL consumer of several streams, which cannot be imported", t.Name, id)
 			}
-			out[id] = javaRow(it)
+			out[id] = JavaRow(it)
 		case it["ShardID"] != nil:
-			out[table.Text(it["ShardID"])] = goRow(it)
+			out[table.Text(it["ShardID"])] = GoRow(it)
 		default:
 			notes = append(notes, fmt.Sprintf("row %q is no lease of vmware-go-kcl or of a KCL for Java, passed over", table.Text(it[table.AttrKey])))
 		}

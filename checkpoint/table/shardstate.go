@@ -1,4 +1,4 @@
-package checkpoint
+package table
 
 // ShardState is what a shard's row says about its reading.
 type ShardState string
