@@ -2,14 +2,12 @@ package checkpoint
 
 import (
 	"cmp"
-	"context"
 	"errors"
 	"fmt"
 	"regexp"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws/arn"
-	"github.com/aws/aws-sdk-go-v2/service/kinesis"
 	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
 
@@ -112,17 +110,6 @@ func (c Config) Validate() error {
 		bad("leases.state_write_units", c.StateWriteUnits, "must be between %d and %d", MinStateWriteUnits, MaxStateWriteUnits)
 	}
 	return errors.Join(errs...)
-}
-
-// stream names the stream in messages.
-func (c Config) stream() string { return cmp.Or(c.StreamName, c.StreamARN) }
-
-// Stream is what the lease table needs of Kinesis; *kinesis.Client has it.
-type Stream interface {
-	ListShards(context.Context, *kinesis.ListShardsInput, ...func(*kinesis.Options)) (*kinesis.ListShardsOutput, error)
-	DescribeStreamSummary(context.Context, *kinesis.DescribeStreamSummaryInput, ...func(*kinesis.Options)) (*kinesis.DescribeStreamSummaryOutput, error)
-	GetShardIterator(context.Context, *kinesis.GetShardIteratorInput, ...func(*kinesis.Options)) (*kinesis.GetShardIteratorOutput, error)
-	GetRecords(context.Context, *kinesis.GetRecordsInput, ...func(*kinesis.Options)) (*kinesis.GetRecordsOutput, error)
 }
 
 // Deps are the parts that a Store works with. All from Report on are optional.

@@ -4,65 +4,15 @@ import (
 	"context"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
-	"github.com/aws/smithy-go"
 	"go.uber.org/zap"
 
-	"kinesis-alerter/checkpoint/lineage"
 	"kinesis-alerter/checkpoint/table"
 	"kinesis-alerter/internal/position"
 )
 
-const (
-	// startPatience is how long a first start waits for a complete list of shards before it takes one that is not.
-	startPatience = time.Minute
-	// secondLook is how far apart two answers must be that say that the stream is another one.
-	secondLook = time.Second
-)
-
-// identity is what the summary of a stream says of which stream it is.
-type identity struct {
-	arn     string
-	created int64 // Unix seconds
-}
-
-// otherIdentity is one that is not that of #application, and when it was seen.
-type otherIdentity struct {
-	identity
-
-	seen lineage.Sighting
-}
-
-// note takes a summary in that names another stream.
-func (o *otherIdentity) note(id identity, at time.Time) {
-	if o.identity != id {
-		*o = otherIdentity{identity: id}
-	}
-	o.seen.Add(at)
-}
-
-// twice reports whether two answers said so.
-func (o *otherIdentity) twice() bool { return o.seen.Any() && o.seen.To.Sub(o.seen.From) >= secondLook }
-
-// sameShards reports whether a listing is of the stream to which these shards belong: first are the starting sequence
-// numbers that were listed before, and positions the checkpoints. A stream that was made anew has higher ones.
-func sameShards(shards []types.Shard, first map[string]string, positions map[string]position.Position) bool {
-	for i := range shards {
-		id, r := aws.ToString(shards[i].ShardId), shards[i].SequenceNumberRange
-		if r == nil || !position.ValidSequence(aws.ToString(r.StartingSequenceNumber)) {
-			continue
-		}
-		start := *r.StartingSequenceNumber
-		if first[id] == start {
-			return true
-		}
-		if p := positions[id]; position.ValidSequence(p.Sequence) && position.CompareSequences(p.Sequence, start) >= 0 {
-			return true
-		}
-	}
-	return false
-}
+// startPatience is how long a first start waits for a complete list of shards before it takes one that is not.
+const startPatience = time.Minute
 
 // sameIdentity compares a summary with #application. A summary that names another stream is believed when two say so and
 // no shard shows that it is the same one; else #application is corrected once it has said so for a minute.
@@ -96,7 +46,7 @@ func (o *opener) sameIdentity(ctx context.Context, app *table.Application, id id
 	case !sameShards(shards, first, positions) && twice:
 		return refusal
 	case !sameShards(shards, first, positions):
-		return inconsistent("kinesis:DescribeStreamSummary", s.cfg.stream(), "OtherStream", "it names another stream than the lease table, for the first time")
+		return s.stream.inconsistent("kinesis:DescribeStreamSummary", "OtherStream", "it names another stream than the lease table, for the first time")
 	case !corrected:
 		s.log.Warn("the summary of the stream names another one, but its shards are the same", zap.String("arn", id.arn), zap.Int64("created", id.created))
 		return nil
@@ -149,7 +99,7 @@ func (o *opener) describeTwice(ctx context.Context, arn string, created int64) e
 		return err
 	}
 	if again != arn || at != created {
-		return inconsistent("kinesis:DescribeStreamSummary", s.cfg.stream(), "InconsistentAnswers", "two answers name different streams")
+		return s.stream.inconsistent("kinesis:DescribeStreamSummary", "InconsistentAnswers", "two answers name different streams")
 	}
 	return nil
 }
@@ -166,7 +116,7 @@ func (o *opener) firstListing(ctx context.Context) (shards []types.Shard, closed
 	wait := !s.catalog.health.complete && time.Since(s.catalog.health.since) < startPatience
 	s.mu.Unlock()
 	if wait {
-		return nil, nil, at, inconsistent("kinesis:ListShards", s.cfg.stream(), "IncompleteListing", "its open shards do not hold every key, or a parent is open or has other keys")
+		return nil, nil, at, s.stream.inconsistent("kinesis:ListShards", "IncompleteListing", "its open shards do not hold every key, or a parent is open or has other keys")
 	}
 	if closed = closedIn(shards); len(closed) == 0 {
 		return shards, closed, at, nil
@@ -182,19 +132,4 @@ func (o *opener) firstListing(ctx context.Context) (shards []types.Shard, closed
 		}
 	}
 	return shards, closed, at, nil
-}
-
-func closedIn(shards []types.Shard) map[string]bool {
-	out := map[string]bool{}
-	for i := range shards {
-		if !lineage.IsOpen(&shards[i]) {
-			out[aws.ToString(shards[i].ShardId)] = true
-		}
-	}
-	return out
-}
-
-// inconsistent is a fault of answers that are well-formed and cannot be true together. It is waited out.
-func inconsistent(permission, stream, code, message string) error {
-	return table.Fault(permission, "stream "+stream, &smithy.GenericAPIError{Code: code, Message: message})
 }

@@ -5,14 +5,11 @@ import (
 	"slices"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/kinesis"
 	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
 	"go.uber.org/zap"
 
 	"kinesis-alerter/checkpoint/lineage"
 	"kinesis-alerter/checkpoint/table"
-	"kinesis-alerter/internal/answer"
 	"kinesis-alerter/internal/sleep"
 )
 
@@ -41,59 +38,32 @@ type catalog struct {
 
 func (c *catalog) relist() { ask(c.wake) }
 
-// describeStream answers ARN and creation time (Unix seconds) of the stream, and notes its retention.
+// describe answers ARN and creation time (Unix seconds) of the stream, and notes its retention.
 func (c *catalog) describe(ctx context.Context) (arn string, created int64, err error) {
 	s := c.store
-	ctx, cancel := context.WithTimeout(ctx, 5*table.CallTimeout)
-	defer cancel()
-	in := &kinesis.DescribeStreamSummaryInput{}
-	in.StreamName, in.StreamARN = s.stream.id()
-	began := time.Now()
-	out, err := s.stream.api.DescribeStreamSummary(ctx, in)
+	told, err := s.stream.describe(ctx)
 	if err != nil {
-		return "", 0, table.Fault("kinesis:DescribeStreamSummary", "stream "+s.cfg.stream(), err)
-	}
-	d := out.StreamDescriptionSummary
-	if d == nil {
-		return "", 0, table.Fault("kinesis:DescribeStreamSummary", "stream "+s.cfg.stream(), errNoSummary)
+		return "", 0, err
 	}
 	s.mu.Lock()
-	c.retention = time.Duration(aws.ToInt32(d.RetentionPeriodHours)) * time.Hour
+	defer s.mu.Unlock()
+	c.retention = told.retention
 	if c.met.IsZero() {
-		c.met = answer.Time(out.ResultMetadata, began)
+		c.met = told.at
 	}
-	s.mu.Unlock()
-	return aws.ToString(d.StreamARN), aws.ToTime(d.StreamCreationTimestamp).Unix(), nil
+	return told.arn, told.created, nil
 }
 
-// listShards lists the whole stream and merges the answer into the lineage. at is the service's own time of the first
-// page, and ours where it does not tell.
+// list lists the whole stream and merges the answer into the lineage. at is the service's own time of the first page, and
+// ours where it does not tell.
 func (c *catalog) list(ctx context.Context) (shards []types.Shard, at time.Time, err error) {
 	s := c.store
 	s.mu.Lock()
 	known := s.view.lineage.Known()
 	s.mu.Unlock()
 	began := time.Now()
-	in := &kinesis.ListShardsInput{}
-	in.StreamName, in.StreamARN = s.stream.id()
-	expect := &answer.Expect{Listed: map[string]bool{}}
-	for ; ; expect.Page++ {
-		begin := time.Now()
-		out, err := s.stream.listPage(answer.With(ctx, expect), in)
-		if err != nil {
-			return nil, time.Time{}, table.Fault("kinesis:ListShards", "stream "+s.cfg.stream(), err)
-		}
-		if expect.Page == 0 {
-			at = answer.Time(out.ResultMetadata, begin)
-		}
-		shards = append(shards, out.Shards...)
-		for i := range out.Shards {
-			expect.Listed[aws.ToString(out.Shards[i].ShardId)] = true
-		}
-		if out.NextToken == nil {
-			break
-		}
-		in = &kinesis.ListShardsInput{NextToken: out.NextToken}
+	if shards, at, err = s.stream.list(ctx); err != nil {
+		return nil, time.Time{}, err
 	}
 	open := 0
 	for i := range shards {

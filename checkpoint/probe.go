@@ -1,17 +1,20 @@
 package checkpoint
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"time"
 
+	"kinesis-alerter/internal/answer"
 	"kinesis-alerter/internal/position"
 	"kinesis-alerter/internal/sleep"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/kinesis"
 	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
+	"github.com/aws/smithy-go"
 
 	"kinesis-alerter/checkpoint/table"
 )
@@ -20,6 +23,65 @@ import (
 type streamClient struct {
 	api       Stream
 	name, arn string // the ARN wins
+}
+
+// label names the stream in messages.
+func (k *streamClient) label() string { return "stream " + cmp.Or(k.name, k.arn) }
+
+// summary is what a stream says of itself.
+type summary struct {
+	arn       string
+	created   int64         // Unix seconds
+	retention time.Duration // of its records
+	at        time.Time     // the service's own time of the answer, and ours where it does not tell
+}
+
+// describe asks for the summary of the stream.
+func (k *streamClient) describe(ctx context.Context) (summary, error) {
+	ctx, cancel := context.WithTimeout(ctx, 5*table.CallTimeout)
+	defer cancel()
+	in := &kinesis.DescribeStreamSummaryInput{}
+	in.StreamName, in.StreamARN = k.id()
+	began := time.Now()
+	out, err := k.api.DescribeStreamSummary(ctx, in)
+	if err == nil && out.StreamDescriptionSummary == nil {
+		err = errNoSummary
+	}
+	if err != nil {
+		return summary{}, table.Fault("kinesis:DescribeStreamSummary", k.label(), err)
+	}
+	d := out.StreamDescriptionSummary
+	return summary{
+		arn:       aws.ToString(d.StreamARN),
+		created:   aws.ToTime(d.StreamCreationTimestamp).Unix(),
+		retention: time.Duration(aws.ToInt32(d.RetentionPeriodHours)) * time.Hour,
+		at:        answer.Time(out.ResultMetadata, began),
+	}, nil
+}
+
+// list lists the whole stream. at is the service's own time of the first page, and ours where it does not tell.
+func (k *streamClient) list(ctx context.Context) (shards []types.Shard, at time.Time, err error) {
+	in := &kinesis.ListShardsInput{}
+	in.StreamName, in.StreamARN = k.id()
+	expect := &answer.Expect{Listed: map[string]bool{}}
+	for ; ; expect.Page++ {
+		begin := time.Now()
+		out, err := k.listPage(answer.With(ctx, expect), in)
+		if err != nil {
+			return nil, time.Time{}, table.Fault("kinesis:ListShards", k.label(), err)
+		}
+		if expect.Page == 0 {
+			at = answer.Time(out.ResultMetadata, begin)
+		}
+		shards = append(shards, out.Shards...)
+		for i := range out.Shards {
+			expect.Listed[aws.ToString(out.Shards[i].ShardId)] = true
+		}
+		if out.NextToken == nil {
+			return shards, at, nil
+		}
+		in = &kinesis.ListShardsInput{NextToken: out.NextToken}
+	}
 }
 
 // id names the stream in a call.
@@ -137,4 +199,11 @@ func (k *streamClient) oldest(ctx context.Context, shard string) (string, error)
 		}
 	}
 	return "", nil
+}
+
+var errNoSummary = errors.New("the answer has no summary")
+
+// inconsistent is a fault of answers that are well-formed and cannot be true together. It is waited out.
+func (k *streamClient) inconsistent(permission, code, message string) error {
+	return table.Fault(permission, k.label(), &smithy.GenericAPIError{Code: code, Message: message})
 }

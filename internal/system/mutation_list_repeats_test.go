@@ -74,7 +74,7 @@ func repeatsMutations() []mutation {
 		},
 		{
 			breaks: "a reset begins at the first record",
-			file:   "checkpoint/admin/reset.go", old: "time.Time{}, r.To\n", new: "time.Time{}, Start{}\n",
+			file:   "checkpoint/admin/reset.go", old: "time.Time{}, r.To\n", new: "time.Time{}, table.Start{}\n",
 			by: only("checkpoint", "TestResetBeginsARecreatedStream"), says: `.*Error:.*`,
 		},
 		{
