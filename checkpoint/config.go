@@ -11,6 +11,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
 
+	"kinesis-alerter/checkpoint/stream"
 	"kinesis-alerter/checkpoint/table"
 	"kinesis-alerter/internal/arns"
 )
@@ -115,7 +116,7 @@ func (c Config) Validate() error {
 // Deps are the parts that a Store works with. All from Report on are optional.
 type Deps struct {
 	DynamoDB   table.DynamoDB
-	Stream     Stream
+	Stream     stream.API
 	Log        *zap.Logger
 	Registerer prometheus.Registerer
 	// Report, if set, says of the shards that this process holds: the latest arrival of a record in any of them (zero:

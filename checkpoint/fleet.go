@@ -31,7 +31,7 @@ func (r *reports) own() table.Report {
 	if r.ask == nil {
 		return table.Report{}
 	}
-	covers := func() (cover, bool) {
+	covers := func() (table.Cover, bool) {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		return s.view.covers()
@@ -53,7 +53,7 @@ func (r *reports) own() table.Report {
 }
 
 // covers sums the leases up, and says whether a consumer has spoken for each of them.
-func (v *view) covers() (sum cover, whole bool) {
+func (v *view) covers() (sum table.Cover, whole bool) {
 	whole = true
 	for id := range v.leases {
 		if l := v.held(id); l != nil {
@@ -118,13 +118,13 @@ func (v *view) fleetAt(now, latest time.Time, own table.Report) fleetView {
 			f.decider = id
 		}
 	}
-	covers := map[string]*cover{}
+	covers := map[string]*table.Cover{}
 	for id, r := range v.rows {
 		if r.Owner == "" || r.Ended() || v.held(id) != nil {
 			continue
 		}
 		if covers[r.Owner] == nil {
-			covers[r.Owner] = new(cover)
+			covers[r.Owner] = new(table.Cover)
 		}
 		covers[r.Owner].Add(id, r.Epoch)
 	}

@@ -83,7 +83,7 @@ func (i *inspection) application(ctx context.Context) (*table.Application, error
 	if err != nil {
 		return nil, err
 	}
-	arn, created, err := s.catalog.describe(ctx)
+	arn, created, err := s.catalog.Describe(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -99,7 +99,7 @@ func (i *inspection) Read(ctx context.Context, app *table.Application) error {
 	i.store.mu.Lock()
 	i.store.view.app, i.store.view.duration = app, app.Duration
 	i.store.mu.Unlock()
-	if _, _, err := i.store.catalog.list(ctx); err != nil {
+	if _, _, err := i.store.catalog.List(ctx); err != nil {
 		return err
 	}
 	return i.store.watcher.scan(ctx)
@@ -149,7 +149,7 @@ func (i *inspection) StartOf(shard string) types.StartingPosition { return i.sto
 
 // Place implements admin.Source.
 func (i *inspection) Place(ctx context.Context, shard, sequence string) (refused, note string) {
-	return i.store.stream.place(ctx, shard, sequence)
+	return i.store.stream.Place(ctx, shard, sequence)
 }
 
 // Client implements admin.Source.
@@ -173,7 +173,7 @@ func (i *inspection) Notify(ctx context.Context) error {
 
 // Describe implements admin.ResetSource.
 func (i *inspection) Describe(ctx context.Context) (arn string, created int64, err error) {
-	return i.store.catalog.describe(ctx)
+	return i.store.catalog.Describe(ctx)
 }
 
 // SameStream implements admin.ResetSource.

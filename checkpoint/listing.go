@@ -39,30 +39,30 @@ type catalog struct {
 func (c *catalog) relist() { ask(c.wake) }
 
 // describe answers ARN and creation time (Unix seconds) of the stream, and notes its retention.
-func (c *catalog) describe(ctx context.Context) (arn string, created int64, err error) {
+func (c *catalog) Describe(ctx context.Context) (arn string, created int64, err error) {
 	s := c.store
-	told, err := s.stream.describe(ctx)
+	told, err := s.stream.Describe(ctx)
 	if err != nil {
 		return "", 0, err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	c.retention = told.retention
+	c.retention = told.Retention
 	if c.met.IsZero() {
-		c.met = told.at
+		c.met = told.At
 	}
-	return told.arn, told.created, nil
+	return told.ARN, told.Created, nil
 }
 
 // list lists the whole stream and merges the answer into the lineage. at is the service's own time of the first page, and
 // ours where it does not tell.
-func (c *catalog) list(ctx context.Context) (shards []types.Shard, at time.Time, err error) {
+func (c *catalog) List(ctx context.Context) (shards []types.Shard, at time.Time, err error) {
 	s := c.store
 	s.mu.Lock()
 	known := s.view.lineage.Known()
 	s.mu.Unlock()
 	began := time.Now()
-	if shards, at, err = s.stream.list(ctx); err != nil {
+	if shards, at, err = s.stream.List(ctx); err != nil {
 		return nil, time.Time{}, err
 	}
 	open := 0
@@ -76,7 +76,7 @@ func (c *catalog) list(ctx context.Context) (shards []types.Shard, at time.Time,
 	complete := lineage.Covered(shards) && len(sound) == len(shards)
 	s.mu.Lock()
 	s.view.lineage.Listed(sound, known, began, complete)
-	news := c.health.note(began, complete)
+	news := c.health.Note(began, complete)
 	s.notifyLocked()
 	s.mu.Unlock()
 	s.planner.replan()
@@ -151,7 +151,7 @@ func (c *catalog) nextListing(unsure bool) time.Duration {
 func (c *catalog) relook(ctx context.Context, describe bool) error {
 	s := c.store
 	if describe {
-		arn, created, err := c.describe(ctx)
+		arn, created, err := c.Describe(ctx)
 		if err != nil {
 			return err
 		}
@@ -162,7 +162,7 @@ func (c *catalog) relook(ctx context.Context, describe bool) error {
 			return s.opener.ensureApplication(ctx) // says so, unless the table was begun anew as well
 		}
 	}
-	_, _, err := c.list(ctx)
+	_, _, err := c.List(ctx)
 	return err
 }
 

@@ -2,6 +2,7 @@ package checkpoint
 
 import (
 	"kinesis-alerter/checkpoint/saved"
+	"kinesis-alerter/checkpoint/stream"
 	"kinesis-alerter/checkpoint/table"
 )
 
@@ -11,6 +12,8 @@ type (
 	Start = table.Start
 	// DynamoDB is what the lease table needs of the service.
 	DynamoDB = table.DynamoDB
+	// Stream is what the lease table needs of Kinesis.
+	Stream = stream.API
 	// DamagedRow is a row of the lease table that no worker can read.
 	DamagedRow = table.DamagedRow
 	// ShardState is what a shard's row says about its reading.

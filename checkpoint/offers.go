@@ -13,7 +13,7 @@ import (
 // storableLocked reports whether an offer can be stored over what was offered before, and tells of each change of that.
 func (l *Lease) storableLocked(p position.Position) bool {
 	s := l.store
-	why := unstorable(p, l.ledger.offer.Position)
+	why := table.Unstorable(p, l.ledger.offer.Position)
 	if why != "" {
 		why = fmt.Sprintf("the position %s: %s", table.Quoted(p.Sequence), why)
 		s.m.committed(resultUnstorable)

@@ -1,4 +1,4 @@
-package checkpoint
+package stream
 
 import (
 	"cmp"
@@ -19,31 +19,31 @@ import (
 	"kinesis-alerter/checkpoint/table"
 )
 
-// streamClient makes single calls on the stream, each with a deadline.
-type streamClient struct {
-	api       Stream
-	name, arn string // the ARN wins
+// Client makes single calls on the stream, each with a deadline.
+type Client struct {
+	API       API
+	Name, ARN string // the ARN wins
 }
 
 // label names the stream in messages.
-func (k *streamClient) label() string { return "stream " + cmp.Or(k.name, k.arn) }
+func (k *Client) label() string { return "stream " + cmp.Or(k.Name, k.ARN) }
 
 // summary is what a stream says of itself.
 type summary struct {
-	arn       string
-	created   int64         // Unix seconds
-	retention time.Duration // of its records
-	at        time.Time     // the service's own time of the answer, and ours where it does not tell
+	ARN       string
+	Created   int64         // Unix seconds
+	Retention time.Duration // of its records
+	At        time.Time     // the service's own time of the answer, and ours where it does not tell
 }
 
-// describe asks for the summary of the stream.
-func (k *streamClient) describe(ctx context.Context) (summary, error) {
+// Describe asks for the summary of the stream.
+func (k *Client) Describe(ctx context.Context) (summary, error) {
 	ctx, cancel := context.WithTimeout(ctx, 5*table.CallTimeout)
 	defer cancel()
 	in := &kinesis.DescribeStreamSummaryInput{}
 	in.StreamName, in.StreamARN = k.id()
 	began := time.Now()
-	out, err := k.api.DescribeStreamSummary(ctx, in)
+	out, err := k.API.DescribeStreamSummary(ctx, in)
 	if err == nil && out.StreamDescriptionSummary == nil {
 		err = errNoSummary
 	}
@@ -52,15 +52,15 @@ func (k *streamClient) describe(ctx context.Context) (summary, error) {
 	}
 	d := out.StreamDescriptionSummary
 	return summary{
-		arn:       aws.ToString(d.StreamARN),
-		created:   aws.ToTime(d.StreamCreationTimestamp).Unix(),
-		retention: time.Duration(aws.ToInt32(d.RetentionPeriodHours)) * time.Hour,
-		at:        answer.Time(out.ResultMetadata, began),
+		ARN:       aws.ToString(d.StreamARN),
+		Created:   aws.ToTime(d.StreamCreationTimestamp).Unix(),
+		Retention: time.Duration(aws.ToInt32(d.RetentionPeriodHours)) * time.Hour,
+		At:        answer.Time(out.ResultMetadata, began),
 	}, nil
 }
 
-// list lists the whole stream. at is the service's own time of the first page, and ours where it does not tell.
-func (k *streamClient) list(ctx context.Context) (shards []types.Shard, at time.Time, err error) {
+// List lists the whole stream. at is the service's own time of the first page, and ours where it does not tell.
+func (k *Client) List(ctx context.Context) (shards []types.Shard, at time.Time, err error) {
 	in := &kinesis.ListShardsInput{}
 	in.StreamName, in.StreamARN = k.id()
 	expect := &answer.Expect{Listed: map[string]bool{}}
@@ -85,20 +85,20 @@ func (k *streamClient) list(ctx context.Context) (shards []types.Shard, at time.
 }
 
 // id names the stream in a call.
-func (k *streamClient) id() (name, arn *string) {
-	if k.arn != "" {
-		return nil, &k.arn
+func (k *Client) id() (name, arn *string) {
+	if k.ARN != "" {
+		return nil, &k.ARN
 	}
-	return &k.name, nil
+	return &k.Name, nil
 }
 
 // iterator asks for an iterator of a shard, at a sequence number for those kinds that want one.
-func (k *streamClient) iterator(ctx context.Context, shard string, kind types.ShardIteratorType, sequence *string) (*string, error) {
+func (k *Client) iterator(ctx context.Context, shard string, kind types.ShardIteratorType, sequence *string) (*string, error) {
 	ctx, cancel := context.WithTimeout(ctx, 3*table.CallTimeout)
 	defer cancel()
 	in := &kinesis.GetShardIteratorInput{ShardId: &shard, ShardIteratorType: kind, StartingSequenceNumber: sequence}
 	in.StreamName, in.StreamARN = k.id()
-	out, err := k.api.GetShardIterator(ctx, in)
+	out, err := k.API.GetShardIterator(ctx, in)
 	if err != nil {
 		return nil, err
 	}
@@ -108,8 +108,8 @@ func (k *streamClient) iterator(ctx context.Context, shard string, kind types.Sh
 	return out.ShardIterator, nil
 }
 
-// exists asks Kinesis for a shard that its listings do not show.
-func (k *streamClient) exists(ctx context.Context, shard string) (bool, error) {
+// Exists asks Kinesis for a shard that its listings do not show.
+func (k *Client) Exists(ctx context.Context, shard string) (bool, error) {
 	_, err := k.iterator(ctx, shard, types.ShardIteratorTypeTrimHorizon, nil)
 	if _, gone := errors.AsType[*types.ResourceNotFoundException](err); gone {
 		return false, nil
@@ -120,8 +120,8 @@ func (k *streamClient) exists(ctx context.Context, shard string) (bool, error) {
 	return true, nil
 }
 
-// goesOn asks Kinesis whether a shard has a next iterator behind its last record, which a closed one has not.
-func (k *streamClient) goesOn(ctx context.Context, shard string) (bool, error) {
+// GoesOn asks Kinesis whether a shard has a next iterator behind its last record, which a closed one has not.
+func (k *Client) GoesOn(ctx context.Context, shard string) (bool, error) {
 	it, err := k.iterator(ctx, shard, types.ShardIteratorTypeLatest, nil)
 	if err != nil {
 		return false, table.Fault("kinesis:GetShardIterator", "shard "+shard, err)
@@ -130,22 +130,22 @@ func (k *streamClient) goesOn(ctx context.Context, shard string) (bool, error) {
 	defer cancel()
 	in := &kinesis.GetRecordsInput{ShardIterator: it, Limit: aws.Int32(1)}
 	_, in.StreamARN = k.id()
-	out, err := k.api.GetRecords(ctx, in)
+	out, err := k.API.GetRecords(ctx, in)
 	if err != nil {
 		return false, fmt.Errorf("read the tip: %w", table.Fault("kinesis:GetRecords", "shard "+shard, err))
 	}
 	return aws.ToString(out.NextShardIterator) != "", nil
 }
 
-func (k *streamClient) listPage(ctx context.Context, in *kinesis.ListShardsInput) (*kinesis.ListShardsOutput, error) {
+func (k *Client) listPage(ctx context.Context, in *kinesis.ListShardsInput) (*kinesis.ListShardsOutput, error) {
 	ctx, cancel := context.WithTimeout(ctx, 5*table.CallTimeout)
 	defer cancel()
-	return k.api.ListShards(ctx, in)
+	return k.API.ListShards(ctx, in)
 }
 
-// place asks Kinesis for an iterator behind a position. It answers why the position is none of the shard's, or what a person
+// Place asks Kinesis for an iterator behind a position. It answers why the position is none of the shard's, or what a person
 // should know of it.
-func (k *streamClient) place(ctx context.Context, shard, sequence string) (refused, note string) {
+func (k *Client) Place(ctx context.Context, shard, sequence string) (refused, note string) {
 	_, err := k.iterator(ctx, shard, types.ShardIteratorTypeAfterSequenceNumber, &sequence)
 	for attempt := 0; err != nil && isInvalid(err) && attempt < 2 && sleep.For(ctx, sleep.Backoff(0)); attempt++ { // it may pass
 		_, err = k.iterator(ctx, shard, types.ShardIteratorTypeAfterSequenceNumber, &sequence)
@@ -174,7 +174,7 @@ func isInvalid(err error) bool {
 }
 
 // oldest is the sequence number of the oldest record that a shard holds, or nothing.
-func (k *streamClient) oldest(ctx context.Context, shard string) (string, error) {
+func (k *Client) oldest(ctx context.Context, shard string) (string, error) {
 	it, err := k.iterator(ctx, shard, types.ShardIteratorTypeTrimHorizon, nil)
 	for range 10 { // empty pages may come before it
 		if err != nil {
@@ -187,7 +187,7 @@ func (k *streamClient) oldest(ctx context.Context, shard string) (string, error)
 		in := &kinesis.GetRecordsInput{ShardIterator: it, Limit: aws.Int32(1)}
 		_, in.StreamARN = k.id()
 		var out *kinesis.GetRecordsOutput
-		out, err = k.api.GetRecords(page, in)
+		out, err = k.API.GetRecords(page, in)
 		cancel()
 		if err == nil {
 			if len(out.Records) > 0 {
@@ -203,7 +203,15 @@ func (k *streamClient) oldest(ctx context.Context, shard string) (string, error)
 
 var errNoSummary = errors.New("the answer has no summary")
 
-// inconsistent is a fault of answers that are well-formed and cannot be true together. It is waited out.
-func (k *streamClient) inconsistent(permission, code, message string) error {
+// Inconsistent is a fault of answers that are well-formed and cannot be true together. It is waited out.
+func (k *Client) Inconsistent(permission, code, message string) error {
 	return table.Fault(permission, k.label(), &smithy.GenericAPIError{Code: code, Message: message})
+}
+
+// API is what the lease table needs of Kinesis; *kinesis.Client has it.
+type API interface {
+	ListShards(context.Context, *kinesis.ListShardsInput, ...func(*kinesis.Options)) (*kinesis.ListShardsOutput, error)
+	DescribeStreamSummary(context.Context, *kinesis.DescribeStreamSummaryInput, ...func(*kinesis.Options)) (*kinesis.DescribeStreamSummaryOutput, error)
+	GetShardIterator(context.Context, *kinesis.GetShardIteratorInput, ...func(*kinesis.Options)) (*kinesis.GetShardIteratorOutput, error)
+	GetRecords(context.Context, *kinesis.GetRecordsInput, ...func(*kinesis.Options)) (*kinesis.GetRecordsOutput, error)
 }
