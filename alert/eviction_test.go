@@ -14,12 +14,14 @@ import (
 
 // cramped is a configuration in which a shard remembers so many keys.
 func cramped(keys int, rules ...alert.RuleConfig) alert.Config {
-	return alert.Config{Topics: map[string]alert.TopicConfig{"oncall": {}}, State: alert.StateConfig{MaxKeys: keys}, Rules: rules}
+	return alert.Config{Topics: map[string]alert.TopicConfig{"oncall": {}}, State: alert.StateConfig{MaxKeys: keys},
+		Rules: rules}
 }
 
 // busy is a rule whose keys are quiet until a third record comes within a minute.
 func busy(name, when string) alert.RuleConfig {
-	return alert.RuleConfig{Name: name, When: when, Window: alert.WindowConfig{Length: time.Minute, Is: "> 2"}, Resolve: alert.Stretch{Records: 1}}
+	return alert.RuleConfig{Name: name, When: when, Window: alert.WindowConfig{Length: time.Minute, Is: "> 2"},
+		Resolve: alert.Stretch{Records: 1}}
 }
 
 func (s *story) evicted(metric, rule string) int {
@@ -52,9 +54,9 @@ func TestQuietKeysGoFirst(t *testing.T) {
 			s := tell(t, cramped(3, busy("r", "v > 0")))
 			restart := func() {
 				if restarts {
-					state := s.evaluator.Snapshot()
+					state := s.evaluator.State()
 					require.NoError(t, s.evaluator.Restore(state))
-					require.Equal(t, state, s.evaluator.Snapshot())
+					require.Equal(t, state, s.evaluator.State())
 				}
 			}
 			s.fires(0, "a", `{"v":1}`)
@@ -105,7 +107,8 @@ func TestWhatFiresIsPushedOutAloud(t *testing.T) {
 	m, err := end.Render()
 	require.NoError(t, err)
 	require.Equal(t, "[NO LONGER WATCHED] Anomaly detected", m.Subject)
-	require.Equal(t, "[NO LONGER WATCHED] a is critical\n\n(it may still hold: the shard has more keys than it can remember, so this one is not followed any more)", m.Body)
+	require.Equal(t, "[NO LONGER WATCHED] a is critical\n\n(it may still hold: the shard has more keys than it can "+
+		"remember, so this one is not followed any more)", m.Body)
 	require.Equal(t, 1, s.evicted("active_evictions_total", "r"))
 
 	s.v(2, "a", 11)
@@ -177,11 +180,12 @@ func TestRulesHaveTheirShare(t *testing.T) {
 			s.v(0, fmt.Sprint("few-", i), 11)
 		}
 		for i := range 30_000 {
-			s.evaluator.Evaluate(record(fmt.Sprint(i), fmt.Sprintf(`{"v":-1,"k":"%d%s"}`, i, strings.Repeat("x", 1000))))
+			s.evaluator.Evaluate(record(fmt.Sprint(i),
+				fmt.Sprintf(`{"v":-1,"k":"%d%s"}`, i, strings.Repeat("x", 1000))))
 		}
 		require.Positive(t, s.evicted("evictions_total", "many"))
 		require.Zero(t, s.evicted("evictions_total", "few"))
-		require.NoError(t, s.evaluator.Restore(s.evaluator.Snapshot()))
+		require.NoError(t, s.evaluator.Restore(s.evaluator.State()))
 		s.lines = nil
 		for i := range 1000 {
 			s.v(1, fmt.Sprint("few-", i), 11)
@@ -190,8 +194,8 @@ func TestRulesHaveTheirShare(t *testing.T) {
 	})
 }
 
-// TestWhatAnAbsenceRuleWatchesStaysWatched: with more keys than it may remember, it watches those that it has, and forgets none of them
-// because it is silent.
+// TestWhatAnAbsenceRuleWatchesStaysWatched: with more keys than it may remember, it watches those that it has, and
+// forgets none of them because it is silent.
 func TestWhatAnAbsenceRuleWatchesStaysWatched(t *testing.T) {
 	t.Parallel()
 	s := tell(t, cramped(3, alert.RuleConfig{Name: "r", Absence: alert.AbsenceConfig{After: time.Minute}}))
@@ -206,8 +210,8 @@ func TestWhatAnAbsenceRuleWatchesStaysWatched(t *testing.T) {
 	s.said("firing r key-1 at 1m41s")
 }
 
-// TestLessRoomAfterARestart: where fewer keys may be remembered, the same ones are forgotten as otherwise, and who has to be told is told
-// with the first record that is new.
+// TestLessRoomAfterARestart: where fewer keys may be remembered, the same ones are forgotten as otherwise, and who has
+// to be told is told with the first record that is new.
 func TestLessRoomAfterARestart(t *testing.T) {
 	t.Parallel()
 	rules := []alert.RuleConfig{
@@ -220,19 +224,19 @@ func TestLessRoomAfterARestart(t *testing.T) {
 			return e.Inherit([][]byte{state}, alert.Heir{Owns: func(string) bool { return true }})
 		},
 	} {
-		for format := 1; format <= alert.SnapshotFormat; format++ {
+		for format := 1; format <= alert.StateFormat; format++ {
 			before := tell(t, cramped(100, rules...))
 			before.evaluator.Agree(alert.HashKey{1}, format)
 			for i := range 4 {
 				before.v(float64(i), fmt.Sprint("key-", i), 11)
 			}
 			before.v(5, "busy", -1)
-			state := before.evaluator.Snapshot()
+			state := before.evaluator.State()
 
 			s := tell(t, cramped(3, rules...))
 			s.evaluator.Agree(alert.HashKey{1}, format)
 			require.NoError(t, bring(s.evaluator, state))
-			require.Equal(t, state[32:], s.evaluator.Snapshot()[32:], "nothing is lost before somebody was told")
+			require.Equal(t, state[32:], s.evaluator.State()[32:], "nothing is lost before somebody was told")
 			replayed := record("1", `{"v":11}`)
 			replayed.Replayed, replayed.Arrival, replayed.PartitionKey = true, noon().Add(6*time.Second), "key-4"
 			for _, a := range s.evaluator.Evaluate(replayed).Alerts {
@@ -251,9 +255,11 @@ func TestOrderOfForgettingOutlivesARestart(t *testing.T) {
 	t.Parallel()
 	rules := []alert.RuleConfig{
 		busy("busy", "v < 3"),
-		{Name: "resolves", When: "v > 6", Resolve: alert.Stretch{Time: 20 * time.Second}, RepeatInterval: 10 * time.Second},
+		{Name: "resolves", When: "v > 6", Resolve: alert.Stretch{Time: 20 * time.Second},
+			RepeatInterval: 10 * time.Second},
 		{Name: "waits", When: "v in [2, 4, 6, 8]", For: alert.Stretch{Records: 2}, Resolve: alert.Stretch{Records: 2}},
-		{Name: "stays", When: "v == 5", Absence: alert.AbsenceConfig{After: 15 * time.Second, GiveUp: 30 * time.Second}},
+		{Name: "stays", When: "v == 5", Absence: alert.AbsenceConfig{After: 15 * time.Second,
+			GiveUp: 30 * time.Second}},
 		{Name: "dedup", When: "v > 2", Dedup: 30 * time.Second},
 	}
 	for seed := range uint64(20) {
@@ -268,14 +274,14 @@ func TestOrderOfForgettingOutlivesARestart(t *testing.T) {
 					lines = append(lines, fmt.Sprint(a.ID, a.Kind, a.Rule, a.Key, a.Ended))
 				}
 				if restarts && i%3 == 0 {
-					state := s.evaluator.Snapshot()
+					state := s.evaluator.State()
 					require.NoError(t, s.evaluator.Restore(state))
-					require.Equal(t, state, s.evaluator.Snapshot())
+					require.Equal(t, state, s.evaluator.State())
 				}
 			}
 			return lines
 		}
-		for format := 1; format <= alert.SnapshotFormat; format++ {
+		for format := 1; format <= alert.StateFormat; format++ {
 			require.Equal(t, play(false, format), play(true, format))
 		}
 	}
@@ -285,8 +291,10 @@ func TestAbsenceIsGivenUp(t *testing.T) {
 	t.Parallel()
 	s := newStory(t,
 		alert.RuleConfig{Name: "once", Absence: alert.AbsenceConfig{After: 5 * time.Minute}},
-		alert.RuleConfig{Name: "repeats", Absence: alert.AbsenceConfig{After: time.Minute, GiveUp: time.Hour}, RepeatInterval: 25 * time.Minute},
-		alert.RuleConfig{Name: "slow", Absence: alert.AbsenceConfig{After: 48 * time.Hour}}, // longer than it is reported
+		alert.RuleConfig{Name: "repeats", Absence: alert.AbsenceConfig{After: time.Minute, GiveUp: time.Hour},
+			RepeatInterval: 25 * time.Minute},
+		// longer than it is reported
+		alert.RuleConfig{Name: "slow", Absence: alert.AbsenceConfig{After: 48 * time.Hour}},
 		alert.RuleConfig{Name: "shard", Absence: alert.AbsenceConfig{After: 72 * time.Hour, Of: "shard"}},
 	)
 	s.v(0, "a", 1)
@@ -300,32 +308,37 @@ func TestAbsenceIsGivenUp(t *testing.T) {
 	m, err := last[0].Render()
 	require.NoError(t, err)
 	require.Equal(t, "[NO LONGER WATCHED] Anomaly detected", m.Subject)
-	require.Contains(t, m.Body, "The rule once fired, and says no more here: no record has come for 1d, so the key is given up; "+
-		"it is reported again once it sends and then stops.\n")
+	require.Contains(t, m.Body,
+		"The rule once fired, and says no more here: no record has come for 1d, so the key is given up; "+
+			"it is reported again once it sends and then stops.\n")
 	require.NotContains(t, m.Body, "it may still hold", "it is said already")
 	s.tick(71 * 3600)
 	s.said("firing slow a at 48h0m")
 	s.tick(200 * 3600)
-	s.said("resolved slow a at 72h0m", "firing shard  at 72h0m") // in the order of their due times, and the shard is not given up
-	require.Equal(t, 1, strings.Count(string(s.evaluator.Snapshot()), "1001"), "of the key nothing is remembered, the one is the shard's")
+	// in the order of their due times, and the shard is not given up
+	s.said("resolved slow a at 72h0m", "firing shard  at 72h0m")
+	require.Equal(t, 1, strings.Count(string(s.evaluator.State()), "1001"),
+		"of the key nothing is remembered, the one is the shard's")
 	s.v(300*3600, "a", 1)
 	s.said("resolved shard  at 300h0m")
 	s.tick(301 * 3600)
-	s.said("firing repeats a at 300h1m", "firing once a at 300h5m", "repeat repeats a at 300h26m", "repeat repeats a at 300h51m")
+	s.said("firing repeats a at 300h1m", "firing once a at 300h5m", "repeat repeats a at 300h26m",
+		"repeat repeats a at 300h51m")
 }
 
 // TestAbsenceIsGivenUpHoweverTimeComes: in one step, in many, and with restarts, the last word is the same.
 func TestAbsenceIsGivenUpHoweverTimeComes(t *testing.T) {
 	t.Parallel()
 	for _, repeat := range []time.Duration{0, time.Minute, 7 * time.Minute, 50 * time.Hour} {
-		rule := alert.RuleConfig{Name: "r", Absence: alert.AbsenceConfig{After: time.Minute, GiveUp: 10 * time.Hour}, RepeatInterval: repeat}
+		rule := alert.RuleConfig{Name: "r", Absence: alert.AbsenceConfig{After: time.Minute, GiveUp: 10 * time.Hour},
+			RepeatInterval: repeat}
 		last := func(step float64, restarts bool) string {
 			s := newStory(t, rule)
 			s.v(0, "a", 1)
 			for at := step; at <= 60*3600; at += step {
 				s.tick(at)
 				if restarts {
-					require.NoError(t, s.evaluator.Restore(s.evaluator.Snapshot()))
+					require.NoError(t, s.evaluator.Restore(s.evaluator.State()))
 				}
 			}
 			return s.lines[len(s.lines)-1]

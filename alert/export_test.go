@@ -18,10 +18,10 @@ func Sealed(data []byte) []byte {
 	return binary.BigEndian.AppendUint32(slices.Clip(body), crc32.Checksum(body, crc32.MakeTable(crc32.Castagnoli)))
 }
 
-// KeptByOlder says whether a version that knows nothing of keys that several shards have would hand on, as it is, what is stored of
-// them, and for which keys of a rule it would speak.
+// KeptByOlder says whether a version that knows nothing of keys that several shards have would hand on, as it is, what
+// is stored of them, and for which keys of a rule it would speak.
 func KeptByOlder(state []byte, rule string) (kept bool, speaks []string) {
-	_, sections, err := openSnapshot(state)
+	_, sections, err := openState(state)
 	if err != nil {
 		return false, nil
 	}
@@ -53,14 +53,14 @@ func DistinctHash(key HashKey, s string) []byte {
 func KeptKey(key HashKey, s string) []byte { return key.shorten([]byte(s)) }
 
 // HostileSnapshots are snapshots of rules as large as one can be, by what is wrong with them.
-func HostileSnapshots(rules []RuleConfig) map[string][]byte {
+func HostileStates(rules []RuleConfig) map[string][]byte {
 	const size = 23 << 20
 	c, err := compileConfig(Config{Topics: map[string]TopicConfig{"t": {}}, Rules: rules}.WithDefaults())
 	if err != nil {
 		panic(err)
 	}
 	seal := func(kin bool, of int, body *writer) []byte {
-		w := &writer{buf: append([]byte(snapshotMagic), formatPlain)}
+		w := &writer{buf: append([]byte(stateMagic), formatPlain)}
 		w.int(0)
 		w.int(0)
 		w.int(0)
@@ -89,7 +89,8 @@ func HostileSnapshots(rules []RuleConfig) map[string][]byte {
 		return seal(false, of, body)
 	}
 	plain := func(w *writer, i int) {
-		w.entry(0, &entry{of: &ruleMemory{rule: c.rules[0]}, key: string(binary.AppendUvarint(nil, uint64(i)))}) //nolint:gosec // a count
+		w.entry(0, &entry{of: &ruleMemory{rule: c.rules[0]},
+			key: string(binary.AppendUvarint(nil, uint64(i)))}) //nolint:gosec // a count
 	}
 	counted := func(n uint64) *writer {
 		w := &writer{}
@@ -134,10 +135,12 @@ func HostileSnapshots(rules []RuleConfig) map[string][]byte {
 			return Sealed(b[:len(b)-1])
 		}(),
 		"empty windows": rule(1, size, func(w *writer, i int) {
-			w.entry(0, &entry{of: &ruleMemory{rule: c.rules[0]}, key: string(binary.AppendUvarint(nil, uint64(i))), window: &window{last: 1000, size: 120}}) //nolint:gosec // a count
+			w.entry(0, &entry{of: &ruleMemory{rule: c.rules[0]}, key: string(binary.AppendUvarint(nil, uint64(i))),
+				window: &window{last: 1000, size: 120}}) //nolint:gosec // a count
 		}),
 		"windows of few values": rule(2, size, func(w *writer, i int) {
-			w.entry(0, &entry{of: &ruleMemory{rule: c.rules[0]}, key: string(binary.AppendUvarint(nil, uint64(i))), window: &window{last: 1000, size: 12, legacy: map[uint64]int64{1: 1}}}) //nolint:gosec // a count
+			w.entry(0, &entry{of: &ruleMemory{rule: c.rules[0]}, key: string(binary.AppendUvarint(nil, uint64(i))),
+				window: &window{last: 1000, size: 12, legacy: map[uint64]int64{1: 1}}}) //nolint:gosec // a count
 		}),
 		"families": seal(true, 0, family),
 		"claims":   seal(true, 0, relatives),
@@ -156,4 +159,22 @@ func Sizes(e *Evaluator) (noted, counted [2]int) {
 		}
 	}
 	return [2]int{e.memory.pressure.bulk.heap, e.memory.pressure.bulk.stored}, [2]int{b.heap, b.stored}
+}
+
+// NewOf is New for a configuration.
+func NewOf(config Config, deps Deps) (*Pipeline, error) {
+	rules, err := config.Compile()
+	if err != nil {
+		return nil, err
+	}
+	return New(rules, deps)
+}
+
+// UpdateTo is Update for a configuration.
+func (p *Pipeline) UpdateTo(config Config) error {
+	rules, err := config.Compile()
+	if err != nil {
+		return err
+	}
+	return p.Update(rules)
 }

@@ -46,7 +46,8 @@ func (c *clan) add(first, last int, parents []string, siblings map[string]*clanS
 	if len(parents) == 0 {
 		return s
 	}
-	heir := alert.Heir{Parents: parents, Siblings: slices.DeleteFunc(slices.Sorted(maps.Keys(siblings)), func(o string) bool { return o == id })}
+	heir := alert.Heir{Parents: parents, Siblings: slices.DeleteFunc(slices.Sorted(maps.Keys(siblings)),
+		func(o string) bool { return o == id })}
 	heir.Owns = func(key string) bool {
 		hash, _ := strconv.Atoi(key[len(key)-1:])
 		for _, o := range siblings {
@@ -73,7 +74,7 @@ func (c *clan) add(first, last int, parents []string, siblings map[string]*clanS
 func (c *clan) end(id string, at time.Time) *clanShard {
 	s := c.shards[id]
 	c.take(s.evaluator.Tick(alert.Tick{CaughtUp: at}))
-	s.end = s.evaluator.Snapshot()
+	s.end = s.evaluator.State()
 	s.version++
 	c.open = slices.DeleteFunc(c.open, func(o string) bool { return o == id })
 	return s
@@ -121,15 +122,16 @@ func (c *clan) merge(one, two string, at time.Time) {
 	c.add(first, last, []string{one, two}, map[string]*clanShard{child: {id: child, first: first, last: last}}, child)
 }
 
-// save is what a daemon does now and then: the others see it only then. Sometimes it goes on from there, as after a restart.
+// save is what a daemon does now and then: the others see it only then. Sometimes it goes on from there, as after a
+// restart.
 func (c *clan) save(id string, restart bool) {
 	s := c.shards[id]
-	s.saved = s.evaluator.Snapshot()
+	s.saved = s.evaluator.State()
 	s.version++
 	if restart {
 		s.evaluator = c.pipeline.Shard(id)
 		require.NoError(c.t, s.evaluator.Restore(s.saved))
-		require.True(c.t, bytes.Equal(s.saved, s.evaluator.Snapshot()))
+		require.True(c.t, bytes.Equal(s.saved, s.evaluator.State()))
 	}
 }
 
@@ -166,12 +168,13 @@ func (c *clan) take(alerts []*alert.Alert) {
 	for _, a := range alerts {
 		require.Empty(c.t, a.Unsure)
 		c.told = append(c.told, wordOf(a))
-		c.said[fmt.Sprint(a.Kind, " ", a.Rule, " ", a.Key, " at ", a.At.Sub(noon()), " since ", a.Since.Sub(noon()), " suppressed ", a.Suppressed, " value ", a.Value)]++
+		c.said[fmt.Sprint(a.Kind, " ", a.Rule, " ", a.Key, " at ", a.At.Sub(noon()), " since ", a.Since.Sub(noon()),
+			" suppressed ", a.Suppressed, " value ", a.Value)]++
 	}
 }
 
-// TestReshardSaysWhatOneShardWould: wherever the records of a key go after splits and merges, whoever is restarted, and whenever the
-// shards see what the others remember, they say together what one shard would have said.
+// TestReshardSaysWhatOneShardWould: wherever the records of a key go after splits and merges, whoever is restarted, and
+// whenever the shards see what the others remember, they say together what one shard would have said.
 func TestReshardSaysWhatOneShardWould(t *testing.T) {
 	t.Parallel()
 	var rules []alert.RuleConfig
@@ -183,7 +186,7 @@ func TestReshardSaysWhatOneShardWould(t *testing.T) {
 		}
 	}
 	rapid.Check(t, func(t *rapid.T) {
-		p, err := alert.New(
+		p, err := alert.NewOf(
 			alert.Config{Topics: map[string]alert.TopicConfig{"oncall": {}}, Rules: rules},
 			alert.Deps{Stream: streamARN, Log: zap.NewNop(), Registerer: prometheus.NewRegistry()},
 		)
@@ -243,26 +246,30 @@ func TestReshardSaysWhatOneShardWould(t *testing.T) {
 // heirs are the stories of two children of a shard, of which the first owns the key a.
 func heirs(t *testing.T, parent *story, rules ...alert.RuleConfig) (low, high *story) {
 	t.Helper()
-	state := parent.evaluator.Snapshot()
+	state := parent.evaluator.State()
 	child := func(sibling string, owns func(string) bool) *story {
 		s := newStory(t, rules...)
-		require.NoError(t, s.evaluator.Inherit([][]byte{state}, alert.Heir{Owns: owns, Parents: []string{"p"}, Siblings: []string{sibling}}))
+		require.NoError(t, s.evaluator.Inherit([][]byte{state},
+			alert.Heir{Owns: owns, Parents: []string{"p"}, Siblings: []string{sibling}}))
 		return s
 	}
-	return child("high", func(key string) bool { return key == "a" }), child("low", func(key string) bool { return key != "a" })
+	return child("high", func(key string) bool { return key == "a" }),
+		child("low", func(key string) bool { return key != "a" })
 }
 
 // met tells a story what another one remembers.
 func (s *story) met(shard, version string, other *story) {
-	relative, err := alert.ReadRelative(shard, version, other.evaluator.Snapshot(), nil)
+	relative, err := alert.ReadRelative(shard, version, other.evaluator.State(), nil)
 	require.NoError(s.t, err)
 	s.evaluator.Meet(relative)
 }
 
-// TestInheritedKeysAreForgottenWhereTheyDoNotCome: a key that the other shard hears of is its own, however soon it forgets it.
+// TestInheritedKeysAreForgottenWhereTheyDoNotCome: a key that the other shard hears of is its own, however soon it
+// forgets it.
 func TestInheritedKeysAreForgottenWhereTheyDoNotCome(t *testing.T) {
 	t.Parallel()
-	rules := []alert.RuleConfig{{Name: "held", When: "v > 3", For: alert.Stretch{Time: time.Second}, Resolve: alert.Stretch{Time: time.Minute}}}
+	rules := []alert.RuleConfig{{Name: "held", When: "v > 3", For: alert.Stretch{Time: time.Second},
+		Resolve: alert.Stretch{Time: time.Minute}}}
 	parent := newStory(t, rules...)
 	for at := range 3 {
 		parent.v(float64(at), "a", 5)
@@ -272,7 +279,8 @@ func TestInheritedKeysAreForgottenWhereTheyDoNotCome(t *testing.T) {
 	low, high := heirs(t, parent, rules...)
 	high.v(4, "a", 1) // by hand
 	high.tick(70)
-	high.said("resolved held a at 1m2s (2 swallowed)") // the key that has come; of the other the low shard may have heard
+	// the key that has come; of the other the low shard may have heard
+	high.said("resolved held a at 1m2s (2 swallowed)")
 	low.tick(70)
 	low.said()
 	require.Equal(t, []alert.Awaited{{Shard: "high", Blocks: true}}, low.evaluator.Awaits())
@@ -302,10 +310,12 @@ func TestUnsureIsSaid(t *testing.T) {
 	require.Equal(t, "high", alerts[0].Unsure)
 	m, err := alerts[0].Render()
 	require.NoError(t, err)
-	require.Contains(t, m.Body, "(not certain: the memory of high could not be read, and records of the key may go there)")
+	require.Contains(t, m.Body,
+		"(not certain: the memory of high could not be read, and records of the key may go there)")
 }
 
-// TestOlderVersionsKeepWhatTheyDoNotKnow: a version without it leaves the section alone and speaks only for what this shard speaks for.
+// TestOlderVersionsKeepWhatTheyDoNotKnow: a version without it leaves the section alone and speaks only for what this
+// shard speaks for.
 func TestOlderVersionsKeepWhatTheyDoNotKnow(t *testing.T) {
 	t.Parallel()
 	rules := []alert.RuleConfig{{Name: "silent", Absence: alert.AbsenceConfig{After: time.Minute}}}
@@ -315,10 +325,10 @@ func TestOlderVersionsKeepWhatTheyDoNotKnow(t *testing.T) {
 	}
 	low, high := heirs(t, parent, rules...)
 	high.v(1, "b", 1)
-	kept, speaks := alert.KeptByOlder(low.evaluator.Snapshot(), "silent")
+	kept, speaks := alert.KeptByOlder(low.evaluator.State(), "silent")
 	require.True(t, kept)
 	require.Equal(t, []string{"a"}, speaks)
-	kept, speaks = alert.KeptByOlder(high.evaluator.Snapshot(), "silent")
+	kept, speaks = alert.KeptByOlder(high.evaluator.State(), "silent")
 	require.True(t, kept)
 	require.Equal(t, []string{"c", "b"}, speaks)
 }
@@ -330,26 +340,27 @@ func FuzzReadRelative(f *testing.F) {
 	child := func(t require.TestingT, sibling string) *alert.Evaluator {
 		parent, e := p.Shard("p"), p.Shard(shardID)
 		for i := range 4 {
-			parent.Evaluate(&alert.Record{PartitionKey: fmt.Sprint(i), SequenceNumber: "1", Arrival: noon(), Data: []byte(`{}`)})
+			parent.Evaluate(&alert.Record{PartitionKey: fmt.Sprint(i), SequenceNumber: "1", Arrival: noon(),
+				Data: []byte(`{}`)})
 		}
-		require.NoError(t, e.Inherit([][]byte{parent.Snapshot()}, alert.Heir{
+		require.NoError(t, e.Inherit([][]byte{parent.State()}, alert.Heir{
 			Owns: func(key string) bool { return key < "2" }, Siblings: []string{sibling},
 		}))
 		return e
 	}
 	e := child(f, "other")
 	e.Evaluate(&alert.Record{PartitionKey: "3", SequenceNumber: "2", Arrival: noon(), Data: []byte(`{}`)})
-	f.Add(e.Snapshot())
+	f.Add(e.State())
 	f.Fuzz(func(t *testing.T, data []byte) {
 		relative, err := alert.ReadRelative("other", "1", alert.Sealed(data), nil)
 		if err != nil {
-			require.ErrorIs(t, err, alert.ErrSnapshot)
+			require.ErrorIs(t, err, alert.ErrState)
 			return
 		}
 		e := child(t, "other")
 		e.Tick(alert.Tick{CaughtUp: noon().Add(time.Hour)})
 		e.Meet(relative)
 		e.Tick(alert.Tick{CaughtUp: noon().Add(time.Hour)})
-		require.NoError(t, p.Shard(shardID).Restore(e.Snapshot()))
+		require.NoError(t, p.Shard(shardID).Restore(e.State()))
 	})
 }

@@ -407,7 +407,7 @@ func (s *shard) saveForChildren() error {
 func (s *shard) capture(now time.Time) *capture {
 	s.eval.Agree(s.lease.Agreement())
 	c := &capture{
-		snapshot: snapshot{origin: s.state.origin, taken: now, state: s.eval.Snapshot()},
+		snapshot: snapshot{origin: s.state.origin, taken: now, state: s.eval.State()},
 		at:       s.state.at,
 	}
 	s.mu.Lock()
@@ -466,7 +466,7 @@ func (s *shard) write(ctx context.Context, c *capture) error {
 	start := time.Now()
 	data := c.encode()
 	var err error
-	if len(c.state) > alert.MaxSnapshot {
+	if len(c.state) > alert.MaxState {
 		heaviest, most := alert.Heaviest(c.state)
 		err = &tooLargeError{len(c.state), most, heaviest}
 	} else {

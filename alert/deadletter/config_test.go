@@ -36,15 +36,31 @@ func TestConfigThatIsWrong(t *testing.T) {
 		field, rule string
 	}{
 		{Config{SQS: "letters"}, "dead_letter.sqs", "must be the URL of an SQS queue"},
-		{Config{SQS: "arn:aws:sqs:us-east-1:000000000000:letters"}, "dead_letter.sqs", "must be the URL of an SQS queue"},
-		{Config{SQS: "https://sqs.us-east-1.amazonaws.com/letters"}, "dead_letter.sqs", "must be the URL of an SQS queue"},
-		{Config{SQS: "https://sqs.us-east-1.amazonaws.com/0/letters?x=1"}, "dead_letter.sqs", "must be the URL of an SQS queue"},
+		{
+			Config{SQS: "arn:aws:sqs:us-east-1:000000000000:letters"},
+			"dead_letter.sqs",
+			"must be the URL of an SQS queue",
+		},
+		{
+			Config{SQS: "https://sqs.us-east-1.amazonaws.com/letters"},
+			"dead_letter.sqs",
+			"must be the URL of an SQS queue",
+		},
+		{
+			Config{SQS: "https://sqs.us-east-1.amazonaws.com/0/letters?x=1"},
+			"dead_letter.sqs",
+			"must be the URL of an SQS queue",
+		},
 		{Config{SQS: "https:///0/letters"}, "dead_letter.sqs", "must be the URL of an SQS queue"},
 		{Config{SQS: testQueue + ".fifo"}, "dead_letter.sqs", "FIFO queue"},
 		{Config{SQS: testQueue + "/x"}, "dead_letter.sqs", "a queue's name"},
 		{Config{SQS: testQueue + strings.Repeat("x", 80)}, "dead_letter.sqs", "a queue's name"},
 		{Config{SNS: "letters"}, "dead_letter.sns", "must be the ARN of an SNS topic"},
-		{Config{SNS: "arn:aws:sqs:us-east-1:000000000000:letters"}, "dead_letter.sns", "must be the ARN of an SNS topic"},
+		{
+			Config{SNS: "arn:aws:sqs:us-east-1:000000000000:letters"},
+			"dead_letter.sns",
+			"must be the ARN of an SNS topic",
+		},
 		{Config{SNS: testTopic + ":a-subscription"}, "dead_letter.sns", "must be the ARN of an SNS topic"},
 		{Config{SNS: testTopic + ".fifo"}, "dead_letter.sns", "FIFO topic"},
 		{Config{SNS: testTopic + "?"}, "dead_letter.sns", "a topic's name"},

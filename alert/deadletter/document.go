@@ -12,7 +12,7 @@ import (
 	"kinesis-alerter/alert"
 )
 
-// maxDetail is how much of a letter's detail the document quotes, in bytes.
+// maxDetail is how much of a dead letter's detail the document quotes, in bytes.
 const maxDetail = 1 << 10
 
 // timeFormat is the form of Lambda's timestamps, in UTC.
@@ -35,7 +35,8 @@ func newApplication(stream, name string) (*application, error) {
 	return &application{
 		stream: stream, region: a.Region,
 		function: arn.ARN{
-			Partition: a.Partition, Service: "lambda", Region: a.Region, AccountID: a.AccountID, Resource: "function:" + name,
+			Partition: a.Partition, Service: "lambda", Region: a.Region, AccountID: a.AccountID,
+			Resource: "function:" + name,
 		}.String(),
 		identity: arn.ARN{
 			Partition: a.Partition, Service: "iam", AccountID: a.AccountID, Resource: "role/" + name,
@@ -44,7 +45,7 @@ func newApplication(stream, name string) (*application, error) {
 	}, nil
 }
 
-// envelope is a letter with what is decided once, so that every attempt carries the same bytes to the same key.
+// envelope is a dead letter with what is decided once, so that every attempt carries the same bytes to the same key.
 type envelope struct {
 	*application
 	letter *alert.Letter
@@ -56,13 +57,15 @@ func (a *application) envelope(l *alert.Letter, now time.Time) *envelope {
 	return &envelope{application: a, letter: l, id: a.letterID(l), at: now.UTC().Truncate(time.Millisecond)}
 }
 
-// key is where the letter lies in S3, below the prefix.
+// key is where the dead letter lies in S3, below the prefix.
 func (e *envelope) key() string {
-	return "aws/lambda/" + e.mapping + "/" + e.letter.Record.Shard + e.at.Format("/2006/01/02/2006-01-02T15.04.05-") + e.id
+	return "aws/lambda/" + e.mapping + "/" + e.letter.Record.Shard + e.at.Format(
+		"/2006/01/02/2006-01-02T15.04.05-",
+	) + e.id
 }
 
-// document writes the letter, at most limit bytes long where that can be kept by leaving the payload out; a limit of 0 is
-// none. It answers whether the payload is in it.
+// document writes the dead letter, at most limit bytes long where that can be kept by leaving the payload out; a limit
+// of 0 is none. It answers whether the payload is in it.
 func (e *envelope) document(limit int) (document []byte, whole bool) {
 	head, tail := e.event()
 	data := e.letter.Record.Data
@@ -82,7 +85,7 @@ func (e *envelope) document(limit int) (document []byte, whole bool) {
 	return e.bare(), false
 }
 
-// bare writes the letter without its payload. It always fits: all that is in it has its bounds.
+// bare writes the dead letter without its payload. It always fits: all that is in it has its bounds.
 func (e *envelope) bare() []byte {
 	head, tail := e.event()
 	size := len(head) + base64.StdEncoding.EncodedLen(len(e.letter.Record.Data)) + len(tail)
@@ -99,7 +102,9 @@ func (e *envelope) lambda(b []byte) []byte {
 	b = strconv.AppendInt(key(b, "approximateInvokeCount"), int64(max(l.Attempts, 1)), 10)
 	b = append(b, '}')
 	if l.Condition != alert.ConditionAge {
-		b = append(b, `,"responseContext":{"statusCode":200,"executedVersion":"$LATEST","functionError":"Unhandled"}`...)
+		b = append(
+			b, `,"responseContext":{"statusCode":200,"executedVersion":"$LATEST","functionError":"Unhandled"}`...,
+		)
 	}
 	b = member(b, "version", "1.0")
 	b = member(b, "timestamp", e.at.Format(timeFormat))

@@ -35,14 +35,15 @@ func exhausted() *alert.Letter {
 	return &alert.Letter{
 		Record: alert.Record{
 			Shard: testShard, PartitionKey: "ANOMALY", Arrival: at("2018-12-17T22:10:50.987654Z"),
-			SequenceNumber: "49590338271490256608559692538361571095921575989136588898", Data: []byte(`{"ANOMALY_SCORE":3.5}`),
+			SequenceNumber: "49590338271490256608559692538361571095921575989136588898",
+			Data:           []byte(`{"ANOMALY_SCORE":3.5}`),
 		},
 		Condition: alert.ConditionRetries, Reason: "service_error", Detail: "https response error StatusCode: 500",
 		Attempts: 3, AlertID: "0f", Rule: "high-heart-rate", Topic: "oncall",
 	}
 }
 
-// tooOld is the second record of an aggregate, which nobody tried to publish in time.
+// tooOld is the second record of an aggregate, which was not published in time.
 func tooOld() *alert.Letter {
 	return &alert.Letter{
 		Record: alert.Record{
@@ -73,14 +74,17 @@ func TestDocumentIsThatOfLambda(t *testing.T) {
 				`"KinesisBatchInfo":{"shardId":"shardId-000000000006",` +
 				`"startSequenceNumber":"49590338271490256608559692538361571095921575989136588898",` +
 				`"endSequenceNumber":"49590338271490256608559692538361571095921575989136588898",` +
-				`"approximateArrivalOfFirstRecord":"2018-12-17T22:10:50.987Z","approximateArrivalOfLastRecord":"2018-12-17T22:10:50.987Z",` +
+				`"approximateArrivalOfFirstRecord":"2018-12-17T22:10:50.987Z",` +
+				`"approximateArrivalOfLastRecord":"2018-12-17T22:10:50.987Z",` +
 				`"batchSize":1,"streamArn":"arn:aws:kinesis:us-east-1:000000000000:stream/ExampleInputStream"},` +
-				`"payload":"{\"Records\":[{\"kinesis\":{\"kinesisSchemaVersion\":\"1.0\",\"partitionKey\":\"ANOMALY\",` +
+				`"payload":"{\"Records\":[{\"kinesis\":{\"kinesisSchemaVersion\":\"1.0\",` +
+				`\"partitionKey\":\"ANOMALY\",` +
 				`\"sequenceNumber\":\"49590338271490256608559692538361571095921575989136588898\",` +
 				`\"data\":\"eyJBTk9NQUxZX1NDT1JFIjozLjV9\",\"approximateArrivalTimestamp\":1545084650.987},` +
 				`\"eventSource\":\"aws:kinesis\",\"eventVersion\":\"1.0\",` +
 				`\"eventID\":\"shardId-000000000006:49590338271490256608559692538361571095921575989136588898\",` +
-				`\"eventName\":\"aws:kinesis:record\",\"invokeIdentityArn\":\"arn:aws:iam::000000000000:role/kinesis-alerter\",` +
+				`\"eventName\":\"aws:kinesis:record\",` +
+				`\"invokeIdentityArn\":\"arn:aws:iam::000000000000:role/kinesis-alerter\",` +
 				`\"awsRegion\":\"us-east-1\",` +
 				`\"eventSourceARN\":\"arn:aws:kinesis:us-east-1:000000000000:stream/ExampleInputStream\"}]}",` +
 				`"kinesisAlerter":{"reason":"service_error","detail":"https response error StatusCode: 500",` +
@@ -94,13 +98,17 @@ func TestDocumentIsThatOfLambda(t *testing.T) {
 				`"functionArn":"arn:aws:lambda:us-east-1:000000000000:function:kinesis-alerter",` +
 				`"condition":"RecordAgeExceeded","approximateInvokeCount":1},` +
 				`"version":"1.0","timestamp":"2018-12-17T22:10:59.123Z",` +
-				`"KinesisBatchInfo":{"shardId":"shardId-000000000006","startSequenceNumber":"4959","endSequenceNumber":"4959",` +
-				`"approximateArrivalOfFirstRecord":"2018-12-17T22:10:50.000Z","approximateArrivalOfLastRecord":"2018-12-17T22:10:50.000Z",` +
+				`"KinesisBatchInfo":{"shardId":"shardId-000000000006","startSequenceNumber":"4959",` +
+				`"endSequenceNumber":"4959",` +
+				`"approximateArrivalOfFirstRecord":"2018-12-17T22:10:50.000Z",` +
+				`"approximateArrivalOfLastRecord":"2018-12-17T22:10:50.000Z",` +
 				`"batchSize":1,"streamArn":"arn:aws:kinesis:us-east-1:000000000000:stream/ExampleInputStream"},` +
-				`"payload":"{\"Records\":[{\"kinesis\":{\"kinesisSchemaVersion\":\"1.0\",\"partitionKey\":\"gr\\u00f6\\u00dfe\\n\",` +
+				`"payload":"{\"Records\":[{\"kinesis\":{\"kinesisSchemaVersion\":\"1.0\",` +
+				`\"partitionKey\":\"gr\\u00f6\\u00dfe\\n\",` +
 				`\"sequenceNumber\":\"4959\",\"data\":\"AP8=\",\"approximateArrivalTimestamp\":1545084650.000},` +
 				`\"eventSource\":\"aws:kinesis\",\"eventVersion\":\"1.0\",\"eventID\":\"shardId-000000000006:4959\",` +
-				`\"eventName\":\"aws:kinesis:record\",\"invokeIdentityArn\":\"arn:aws:iam::000000000000:role/kinesis-alerter\",` +
+				`\"eventName\":\"aws:kinesis:record\",` +
+				`\"invokeIdentityArn\":\"arn:aws:iam::000000000000:role/kinesis-alerter\",` +
 				`\"awsRegion\":\"us-east-1\",` +
 				`\"eventSourceARN\":\"arn:aws:kinesis:us-east-1:000000000000:stream/ExampleInputStream\"}]}",` +
 				`"kinesisAlerter":{"reason":"max_record_age","subSequenceNumber":1}}`,
@@ -113,8 +121,10 @@ func TestDocumentIsThatOfLambda(t *testing.T) {
 				`"functionArn":"arn:aws:lambda:us-east-1:000000000000:function:kinesis-alerter",` +
 				`"condition":"RecordAgeExceeded","approximateInvokeCount":1},` +
 				`"version":"1.0","timestamp":"2018-12-17T22:10:59.123Z",` +
-				`"KinesisBatchInfo":{"shardId":"shardId-000000000006","startSequenceNumber":"4959","endSequenceNumber":"4959",` +
-				`"approximateArrivalOfFirstRecord":"2018-12-17T22:10:50.000Z","approximateArrivalOfLastRecord":"2018-12-17T22:10:50.000Z",` +
+				`"KinesisBatchInfo":{"shardId":"shardId-000000000006","startSequenceNumber":"4959",` +
+				`"endSequenceNumber":"4959",` +
+				`"approximateArrivalOfFirstRecord":"2018-12-17T22:10:50.000Z",` +
+				`"approximateArrivalOfLastRecord":"2018-12-17T22:10:50.000Z",` +
 				`"batchSize":1,"streamArn":"arn:aws:kinesis:us-east-1:000000000000:stream/ExampleInputStream"},` +
 				`"kinesisAlerter":{"reason":"max_record_age","subSequenceNumber":1,` +
 				`"payloadOmitted":"471 bytes, larger than the destination takes"}}`,
@@ -151,7 +161,9 @@ func TestIDIsOfTheLetterAlone(t *testing.T) {
 	}
 	l := exhausted()
 	l.Attempts, l.Detail, l.Record.Data = 7, "other words", nil
-	require.Equal(t, "nothing", seen[app.letterID(l)], "a repeat after a restart may have other attempts and other words")
+	require.Equal(
+		t, "nothing", seen[app.letterID(l)], "a repeat after a restart may have other attempts and other words",
+	)
 
 	other, err := newApplication(testStream+"2", testApp)
 	require.NoError(t, err)
@@ -167,22 +179,31 @@ func TestPartitionsOfAWSAreKept(t *testing.T) {
 	app, err := newApplication("arn:aws-cn:kinesis:cn-north-1:000000000000:stream/s", "app")
 	require.NoError(t, err)
 	document, _ := app.envelope(exhausted(), time.Now()).document(0)
-	require.Equal(t, "arn:aws-cn:lambda:cn-north-1:000000000000:function:app", parse(t, string(document)).RequestContext.FunctionARN)
+	require.Equal(
+		t, "arn:aws-cn:lambda:cn-north-1:000000000000:function:app",
+		parse(t, string(document)).RequestContext.FunctionARN,
+	)
 }
 
 // drawLetter draws any letter that a stream and a configuration can bring about, and worse ones.
 func drawLetter(t *rapid.T) *alert.Letter {
-	text := rapid.OneOf(rapid.String(), rapid.Map(rapid.SliceOf(rapid.Byte()), func(b []byte) string { return string(b) }),
+	text := rapid.OneOf(rapid.String(), rapid.Map(
+		rapid.SliceOf(rapid.Byte()), func(b []byte) string { return string(b) },
+	),
 		rapid.StringOfN(rapid.RuneFrom([]rune{'"', '\\', 0, '\n', 0x7f, 0x85, 0x2028, 0xfffe, '😀', 'a'}), 0, 3000, -1))
 	return &alert.Letter{
 		Record: alert.Record{
-			Shard: testShard, PartitionKey: text.Draw(t, "partition key"), SequenceNumber: rapid.StringMatching(`[0-9]{1,129}`).Draw(t, "sequence"),
-			SubSequence: rapid.Uint32().Draw(t, "sub"), Arrival: time.UnixMilli(rapid.Int64Range(0, 1<<41).Draw(t, "arrival")),
-			Data: rapid.SliceOf(rapid.Byte()).Draw(t, "data"),
+			Shard: testShard, PartitionKey: text.Draw(t, "partition key"),
+			SequenceNumber: rapid.StringMatching(`[0-9]{1,129}`).Draw(t, "sequence"),
+			SubSequence:    rapid.Uint32().Draw(t, "sub"),
+			Arrival:        time.UnixMilli(rapid.Int64Range(0, 1<<41).Draw(t, "arrival")),
+			Data:           rapid.SliceOf(rapid.Byte()).Draw(t, "data"),
 		},
 		Condition: rapid.SampledFrom([]string{alert.ConditionRetries, alert.ConditionAge}).Draw(t, "condition"),
-		Reason:    alert.ReasonNotJSON, Detail: text.Draw(t, "detail"), Attempts: rapid.IntRange(0, 1000).Draw(t, "attempts"),
-		AlertID: strings.Repeat("0f", 32), Rule: rapid.StringMatching(`[A-Za-z0-9._-]{1,64}`).Draw(t, "rule"), Topic: "oncall",
+		Reason:    alert.ReasonNotJSON, Detail: text.Draw(t, "detail"),
+		Attempts: rapid.IntRange(0, 1000).Draw(t, "attempts"),
+		AlertID:  strings.Repeat("0f", 32), Rule: rapid.StringMatching(`[A-Za-z0-9._-]{1,64}`).Draw(t, "rule"),
+		Topic: "oncall",
 	}
 }
 
@@ -218,8 +239,8 @@ func TestDocumentIsASCIIAndKeepsEverything(t *testing.T) {
 	})
 }
 
-// A queue and a topic never see more than they take, and lose the payload only where it has no room. Without it a letter
-// always fits into 16 KiB.
+// A queue and a topic never see more than they take, and lose the payload only where it has no room. Without it a
+// letter always fits into 16 KiB.
 func TestDocumentFits(t *testing.T) {
 	const limit = 16 << 10
 	app := testApplication(t)

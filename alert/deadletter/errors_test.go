@@ -20,18 +20,27 @@ func apiFault(code string, status int) fakeaws.Fault {
 
 // verdicts has the error codes of the three services' models and references that a send can meet.
 func verdicts() map[string]delivery.Verdict {
-	throttled, service := delivery.Retry.Because(delivery.ReasonThrottled), delivery.Retry.Because(delivery.ReasonServiceError)
-	creds, broken := delivery.Retry.Because(delivery.ReasonCredentials), delivery.Retry.Because(delivery.ReasonConnection)
+	throttled, service := delivery.Retry.Because(delivery.ReasonThrottled), delivery.Retry.Because(
+		delivery.ReasonServiceError,
+	)
+	creds, broken := delivery.Retry.Because(
+		delivery.ReasonCredentials,
+	), delivery.Retry.Because(delivery.ReasonConnection)
 	large := delivery.Shrink.Because(reasonTooLarge)
 	denied, missing := delivery.Hold.Because(delivery.ReasonNotAuthorized), delivery.Hold.Because(reasonMissing)
 	refused, key := delivery.Hold.Because(reasonRefused), delivery.Hold.Because(delivery.ReasonKMSKey)
-	keyDenied, signature := delivery.Hold.Because(delivery.ReasonKMSAccess), delivery.Hold.Because(delivery.ReasonSignature)
+	keyDenied, signature := delivery.Hold.Because(
+		delivery.ReasonKMSAccess,
+	), delivery.Hold.Because(delivery.ReasonSignature)
 	return map[string]delivery.Verdict{
 		// SQS
 		"QueueDoesNotExist": missing, "AWS.SimpleQueueService.NonExistentQueue": missing, "InvalidAddress": refused,
-		"AWS.SimpleQueueService.UnsupportedOperation": refused, "UnsupportedOperation": refused, "QueueDeletedRecently": refused,
-		"InvalidMessageContents": large, "InvalidParameterValue": large, "InvalidAttributeValue": large, "InvalidSecurity": signature,
-		"KmsAccessDenied": keyDenied, "KMS.AccessDeniedException": keyDenied, "KmsDisabled": key, "KmsInvalidKeyUsage": key,
+		"AWS.SimpleQueueService.UnsupportedOperation": refused, "UnsupportedOperation": refused,
+		"QueueDeletedRecently":   refused,
+		"InvalidMessageContents": large, "InvalidParameterValue": large, "InvalidAttributeValue": large,
+		"InvalidSecurity": signature,
+		"KmsAccessDenied": keyDenied, "KMS.AccessDeniedException": keyDenied, "KmsDisabled": key,
+		"KmsInvalidKeyUsage":        key,
 		"KMS.InvalidStateException": key, "KmsNotFound": key, "KmsOptInRequired": key, "KmsThrottled": throttled,
 		"RequestThrottled": throttled, "OverLimit": throttled,
 		// SNS
@@ -44,12 +53,15 @@ func verdicts() map[string]delivery.Verdict {
 		"IllegalLocationConstraintException": refused, "MethodNotAllowed": refused, "InvalidRequest": refused,
 		"EntityTooLarge": large, "SlowDown": throttled, "OperationAborted": service, "ServiceUnavailable": service,
 		"RequestTimeout": service, "IncompleteBody": broken, "BadDigest": broken, "XAmzContentSHA256Mismatch": broken,
-		"RequestTimeTooSkewed": creds, "InvalidAccessKeyId": signature, "KMS.DisabledException": key, "KMS.NotFoundException": key,
+		"RequestTimeTooSkewed": creds, "InvalidAccessKeyId": signature, "KMS.DisabledException": key,
+		"KMS.NotFoundException": key,
 		// all
-		"AccessDeniedException": denied, "ExpiredToken": creds, "ExpiredTokenException": creds, "ThrottlingException": throttled,
+		"AccessDeniedException": denied, "ExpiredToken": creds, "ExpiredTokenException": creds,
+		"ThrottlingException":      throttled,
 		"TooManyRequestsException": throttled, "RequestLimitExceeded": throttled, "SignatureDoesNotMatch": signature,
 		"UnrecognizedClientException": signature, "InvalidClientTokenId": signature, "OptInRequired": signature,
-		"ValidationException": large, "InternalFailure": service, "NobodyHasSeenThis": delivery.Hold.Because(delivery.ReasonUnknown),
+		"ValidationException": large, "InternalFailure": service,
+		"NobodyHasSeenThis": delivery.Hold.Because(delivery.ReasonUnknown),
 	}
 }
 
@@ -93,15 +105,23 @@ func TestClassifyOtherErrors(t *testing.T) {
 		err  error
 		want delivery.Verdict
 	}{
-		"413":                   {status(413, generic), delivery.Shrink.Because(reasonTooLarge)},
-		"502":                   {status(502, generic), delivery.Retry.Because(delivery.ReasonServiceError)},
-		"403 without a code":    {status(403, generic), delivery.Hold.Because(delivery.ReasonNotAuthorized)},
-		"404 without a code":    {status(404, generic), delivery.Hold.Because(reasonMissing)},
-		"301 without a code":    {status(301, generic), delivery.Hold.Because(delivery.ReasonUnknown)},
-		"400 without a code":    {status(400, errors.New("EOF")), delivery.Hold.Because(delivery.ReasonUnknown)},
-		"STS refuses the role":  {sts(status(403, &smithy.GenericAPIError{Code: "AccessDenied"})), delivery.Hold.Because(delivery.ReasonCredentialsRefused)},
-		"topic elsewhere":       {&smithy.GenericAPIError{Code: "InvalidParameter", Message: "Invalid parameter: TopicArn"}, delivery.Hold.Because(reasonRefused)},
-		"code without a status": {&smithy.GenericAPIError{Code: "NobodyHasSeenThis"}, delivery.Hold.Because(delivery.ReasonUnknown)},
+		"413":                {status(413, generic), delivery.Shrink.Because(reasonTooLarge)},
+		"502":                {status(502, generic), delivery.Retry.Because(delivery.ReasonServiceError)},
+		"403 without a code": {status(403, generic), delivery.Hold.Because(delivery.ReasonNotAuthorized)},
+		"404 without a code": {status(404, generic), delivery.Hold.Because(reasonMissing)},
+		"301 without a code": {status(301, generic), delivery.Hold.Because(delivery.ReasonUnknown)},
+		"400 without a code": {status(400, errors.New("EOF")), delivery.Hold.Because(delivery.ReasonUnknown)},
+		"STS refuses the role": {
+			sts(status(403, &smithy.GenericAPIError{Code: "AccessDenied"})),
+			delivery.Hold.Because(delivery.ReasonCredentialsRefused),
+		},
+		"topic elsewhere": {
+			&smithy.GenericAPIError{Code: "InvalidParameter", Message: "Invalid parameter: TopicArn"},
+			delivery.Hold.Because(reasonRefused),
+		},
+		"code without a status": {
+			&smithy.GenericAPIError{Code: "NobodyHasSeenThis"}, delivery.Hold.Because(delivery.ReasonUnknown),
+		},
 	} {
 		require.Equal(t, test.want, classify(test.err), name)
 	}

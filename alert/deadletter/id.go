@@ -9,15 +9,16 @@ import (
 	"kinesis-alerter/alert"
 )
 
-// letterID is the letter's own UUID: the same for every attempt and every repeat.
+// letterID is the dead letter's own UUID: the same for every attempt and every repeat.
 func (a *application) letterID(l *alert.Letter) string {
 	r := &l.Record
 	return uuid("letter", a.stream, r.Shard, r.SequenceNumber, strconv.FormatUint(uint64(r.SubSequence), 10), l.AlertID,
 		string(l.Reason))
 }
 
-// uuid derives a UUID from fields. It has the form of RFC 9562's version 5, with SHA-256 in the place of SHA-1. Each field
-// is preceded by its length in bytes as eight bytes, big-endian, so that no two lists of fields have the same encoding.
+// uuid derives a UUID from fields. It has the form of RFC 9562's version 5, with SHA-256 in the place of SHA-1. Each
+// field is preceded by its length in bytes as eight bytes, big-endian, so that no two lists of fields have the same
+// encoding.
 func uuid(fields ...string) string {
 	var b []byte
 	for _, f := range fields {

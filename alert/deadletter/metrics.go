@@ -8,8 +8,8 @@ import (
 	"kinesis-alerter/alert/delivery"
 )
 
-// metrics are the package's metrics. Every series exists from the start; the maps are complete and never change, so they
-// are read without a lock.
+// metrics are the package's metrics. Every series exists from the start; the maps are complete and never change, so
+// they are read without a lock.
 type metrics struct {
 	letters  map[alert.Reason]prometheus.Counter
 	failures map[alert.Reason]prometheus.Counter
@@ -48,7 +48,7 @@ func newMetrics(reg prometheus.Registerer, reasons []alert.Reason) *metrics {
 	return m
 }
 
-// sent counts a letter; a reason that was not announced counts as other.
+// sent counts a dead letter; a reason that was not announced counts as other.
 func (m *metrics) sent(r alert.Reason) {
 	c := m.letters[r]
 	if c == nil {

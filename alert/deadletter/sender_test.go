@@ -56,7 +56,9 @@ func TestObjectLiesWhereLambdaPutsIt(t *testing.T) {
 		require.Len(t, keys, 1)
 		id := parse(t, w.documents(w)[0]).RequestContext.RequestID
 		now := time.Now().UTC()
-		require.Equal(t, "of/this team/aws/lambda/"+w.application.mapping+"/"+testShard+now.Format("/2006/01/02/2006-01-02T15.04.05-")+id, keys[0])
+		require.Equal(t, "of/this team/aws/lambda/"+w.application.mapping+"/"+testShard+now.Format(
+			"/2006/01/02/2006-01-02T15.04.05-",
+		)+id, keys[0])
 		require.Equal(t, keys[0], w.audit.All()[0].ContextMap()["message_id"])
 		require.Equal(t, "s3://letters/of/this team/", w.audit.All()[0].ContextMap()["where"])
 	})
@@ -67,8 +69,10 @@ func TestWhatMayPassIsTriedAgain(t *testing.T) {
 		fault  fakeaws.Fault
 		reason alert.Reason
 	}{
-		"server error":       {fakeaws.Fault{Kind: fakeaws.Before}, delivery.ReasonServiceError},
-		"unavailable":        {apiFault("ServiceUnavailable", http.StatusServiceUnavailable), delivery.ReasonServiceError},
+		"server error": {fakeaws.Fault{Kind: fakeaws.Before}, delivery.ReasonServiceError},
+		"unavailable": {
+			apiFault("ServiceUnavailable", http.StatusServiceUnavailable), delivery.ReasonServiceError,
+		},
 		"throttled":          {apiFault("SlowDown", http.StatusServiceUnavailable), delivery.ReasonThrottled},
 		"throttled as a 400": {apiFault("ThrottlingException", http.StatusBadRequest), delivery.ReasonThrottled},
 		"throttled key":      {apiFault("KMS.ThrottlingException", http.StatusBadRequest), delivery.ReasonThrottled},
@@ -98,13 +102,14 @@ func TestWhatMayPassIsTriedAgain(t *testing.T) {
 func TestSmallTroubleIsNotLogged(t *testing.T) {
 	each(t, func(t *testing.T, w *world) {
 		t.Helper()
-		w.fail(fakeaws.Fault{Kind: fakeaws.Before, Times: delivery.WorthALine - 1})
+		w.fail(fakeaws.Fault{Kind: fakeaws.Before, Times: delivery.WarnAfter - 1})
 		require.NoError(t, w.Send(t.Context(), newLetter(1)))
 		require.Zero(t, w.logs.Len())
 	})
 }
 
-// The destination has the letter and we do not know: the repeat is the same to the byte, and in S3 it is no second object.
+// The destination has the letter and we do not know: the repeat is the same to the byte, and in S3 it is no second
+// object.
 func TestLostAnswerRepeatsTheSameLetter(t *testing.T) {
 	for name, kind := range map[string]fakeaws.Kind{"error": fakeaws.After, "silence": fakeaws.Lost} {
 		t.Run(name, func(t *testing.T) {
@@ -121,7 +126,9 @@ func TestLostAnswerRepeatsTheSameLetter(t *testing.T) {
 					require.Len(t, documents, 4)
 				}
 				require.Len(t, slices.Compact(documents), 1)
-				require.Equal(t, start.UTC().Format(timeFormat), parse(t, documents[0]).Timestamp, "when Send was called")
+				require.Equal(
+					t, start.UTC().Format(timeFormat), parse(t, documents[0]).Timestamp, "when Send was called",
+				)
 				require.InDelta(t, 1, w.sentOf(alert.ReasonNotJSON), 0, "it is one letter")
 			})
 		})
@@ -235,7 +242,7 @@ func TestFaultThatChangesIsToldAgain(t *testing.T) {
 	})
 }
 
-// An outage that begins while the destination is held does not make anybody believe that the fault is mended.
+// An outage that begins while the destination is held does not look like the end of the fault.
 func TestOutageDoesNotHideAFault(t *testing.T) {
 	each(t, func(t *testing.T, w *world) {
 		t.Helper()
@@ -305,7 +312,7 @@ func TestQueueWithASmallerLimit(t *testing.T) {
 	})
 }
 
-// A letter that fails by itself is in nobody's way.
+// A dead letter that fails by itself holds up no other.
 func TestBadLetterHoldsNoOther(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, toQueue())
@@ -395,7 +402,7 @@ func TestEndOfContextEndsSend(t *testing.T) {
 
 				remove()
 				start := time.Now()
-				require.NoError(t, w.Send(t.Context(), newLetter(2)), "who left blocks nobody")
+				require.NoError(t, w.Send(t.Context(), newLetter(2)), "a caller that left blocks no other")
 				require.LessOrEqual(t, time.Since(start), delivery.LongestProbe)
 			})
 		})

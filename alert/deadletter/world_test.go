@@ -62,13 +62,16 @@ func clients(a *fakeaws.AWS) Deps {
 	creds := credentials.NewStaticCredentialsProvider("CLIENT", "secret", "")
 	return Deps{
 		SQS: sqs.New(sqs.Options{
-			Region: "us-east-1", Credentials: creds, HTTPClient: a.HTTPClient(), BaseEndpoint: new(at), Retryer: aws.NopRetryer{},
+			Region: "us-east-1", Credentials: creds, HTTPClient: a.HTTPClient(), BaseEndpoint: new(at),
+			Retryer: aws.NopRetryer{},
 		}),
 		SNS: sns.New(sns.Options{
-			Region: "us-east-1", Credentials: creds, HTTPClient: a.HTTPClient(), BaseEndpoint: new(at), Retryer: aws.NopRetryer{},
+			Region: "us-east-1", Credentials: creds, HTTPClient: a.HTTPClient(), BaseEndpoint: new(at),
+			Retryer: aws.NopRetryer{},
 		}),
 		S3: s3.New(s3.Options{
-			Region: "us-east-1", Credentials: creds, HTTPClient: a.HTTPClient(), BaseEndpoint: new(at), Retryer: aws.NopRetryer{},
+			Region: "us-east-1", Credentials: creds, HTTPClient: a.HTTPClient(), BaseEndpoint: new(at),
+			Retryer:      aws.NopRetryer{},
 			UsePathStyle: true,
 		}),
 	}
@@ -79,7 +82,9 @@ func toQueue() kind {
 		name: "SQS", service: fakeaws.ServiceSQS, operation: "SendMessage", cfg: Config{SQS: testQueue},
 		create: func(t *testing.T, w *world) {
 			t.Helper()
-			_, err := clients(w.AWS).SQS.(*sqs.Client).CreateQueue(t.Context(), &sqs.CreateQueueInput{QueueName: new("letters")})
+			_, err := clients(w.AWS).SQS.(*sqs.Client).CreateQueue(
+				t.Context(), &sqs.CreateQueueInput{QueueName: new("letters")},
+			)
 			require.NoError(t, err)
 		},
 		documents: func(w *world) []string { return w.SQS.Bodies(testQueue) },
@@ -91,7 +96,9 @@ func toTopic() kind {
 		name: "SNS", service: fakeaws.ServiceSNS, operation: "Publish", cfg: Config{SNS: testTopic},
 		create: func(t *testing.T, w *world) {
 			t.Helper()
-			_, err := clients(w.AWS).SNS.(*sns.Client).CreateTopic(t.Context(), &sns.CreateTopicInput{Name: new("letters")})
+			_, err := clients(w.AWS).SNS.(*sns.Client).CreateTopic(
+				t.Context(), &sns.CreateTopicInput{Name: new("letters")},
+			)
 			require.NoError(t, err)
 		},
 		documents: func(w *world) []string {
@@ -109,7 +116,9 @@ func toBucket() kind {
 		name: "S3", service: fakeaws.ServiceS3, operation: "PutObject", cfg: Config{S3: testBucket},
 		create: func(t *testing.T, w *world) {
 			t.Helper()
-			_, err := clients(w.AWS).S3.(*s3.Client).CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: new(testBucket)})
+			_, err := clients(w.AWS).S3.(*s3.Client).CreateBucket(
+				t.Context(), &s3.CreateBucketInput{Bucket: new(testBucket)},
+			)
 			require.NoError(t, err)
 		},
 		documents: func(w *world) []string {
@@ -157,8 +166,9 @@ func newWorld(t *testing.T, k kind) *world {
 func newLetter(i int) *alert.Letter {
 	return &alert.Letter{
 		Record: alert.Record{
-			Shard: testShard, PartitionKey: "key " + strconv.Itoa(i), SequenceNumber: strconv.Itoa(1000 + i), Arrival: time.Now(),
-			Data: []byte("{" + strconv.Itoa(i)),
+			Shard: testShard, PartitionKey: "key " + strconv.Itoa(i), SequenceNumber: strconv.Itoa(1000 + i),
+			Arrival: time.Now(),
+			Data:    []byte("{" + strconv.Itoa(i)),
 		},
 		Condition: alert.ConditionRetries, Reason: alert.ReasonNotJSON, Detail: "unexpected end",
 	}

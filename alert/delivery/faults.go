@@ -6,8 +6,8 @@ import (
 	"kinesis-alerter/alert"
 )
 
-// Faults are the gauges of the reasons for which a destination can be held: 1 while it is. The map is complete and never
-// changes, so it is read without a lock.
+// Faults are the gauges of the reasons for which a destination can be held: 1 while it is. The map is complete and
+// never changes, so it is read without a lock.
 type Faults map[alert.Reason]prometheus.Gauge
 
 // Move turns the gauge of one reason off and that of another one on; empty is none.

@@ -23,7 +23,7 @@ const (
 	Shrink
 	// Hold is for a destination that is misconfigured, or our access to it: keep everything and probe.
 	Hold
-	// Reject is for a message that the service will never take: tell the caller.
+	// Reject is for a message that the service will never take: return the error to the caller.
 	Reject
 )
 
@@ -36,13 +36,15 @@ type Verdict struct {
 	Reason alert.Reason
 }
 
-// Classify judges the error of a call. byCode is asked first, if a service answered with a code; it should ask ByCode for
-// what is not its own. byStatus is asked next, if there was an answer at all, and what both do not know is judged by what
-// all services have in common.
+// Classify judges the error of a call. byCode is asked first, if a service answered with a code; it should ask ByCode
+// for what is not its own. byStatus is asked next, if there was an answer at all, and what both do not know is judged
+// by what all services have in common.
 //
-// An error of the call that got the credentials is about the role and not about the destination: whatever is said of it, it
-// is ReasonCredentials if it may pass and ReasonCredentialsRefused otherwise.
-func Classify(err error, byCode func(code, message string) (Verdict, bool), byStatus func(status int) (Verdict, bool)) Verdict {
+// An error of the call that got the credentials is about the role and not about the destination: whatever is said of
+// it, it is ReasonCredentials if it may pass and ReasonCredentialsRefused otherwise.
+func Classify(
+	err error, byCode func(code, message string) (Verdict, bool), byStatus func(status int) (Verdict, bool),
+) Verdict {
 	if _, ok := errors.AsType[*credentials.Error](err); ok {
 		return Retry.Because(ReasonCredentials) // whatever their source said
 	}
@@ -96,7 +98,8 @@ type badAnswer interface {
 	BadAnswer() int
 }
 
-// credentialCall returns the error of a call that the SDK made to get credentials, or nil when err is of the destination.
+// credentialCall returns the error of a call that the SDK made to get credentials, or nil when err is of the
+// destination.
 func credentialCall(err error) error {
 	if outer, ok := errors.AsType[*smithy.OperationError](err); ok {
 		if inner, ok := errors.AsType[*smithy.OperationError](outer.Err); ok {

@@ -65,24 +65,34 @@ func TestClassify(t *testing.T) {
 		"504":                          {status(504, generic), delivery.Retry, delivery.ReasonServiceError},
 		"403 of a proxy":               {status(403, generic), delivery.Hold, delivery.ReasonUnknown},
 		"400 without a code":           {status(400, errors.New("EOF")), delivery.Hold, delivery.ReasonUnknown},
-		"400 of somebody else":         {status(400, noAnswerError{}), delivery.Retry, delivery.ReasonBadAnswer},
-		"403 of somebody else":         {status(403, noAnswerError{}), delivery.Retry, delivery.ReasonBadAnswer},
-		"a code without a status":      {code("NobodyHasSeenThis"), delivery.Hold, delivery.ReasonUnknown},
+		"400 of a proxy that is not AWS": {
+			status(400, noAnswerError{}), delivery.Retry, delivery.ReasonBadAnswer,
+		},
+		"403 of a proxy that is not AWS": {
+			status(403, noAnswerError{}), delivery.Retry, delivery.ReasonBadAnswer,
+		},
+		"a code without a status": {code("NobodyHasSeenThis"), delivery.Hold, delivery.ReasonUnknown},
 		"200, not to be read": {
 			status(200, &smithy.DeserializationError{Err: errors.New("EOF")}), delivery.Retry, delivery.ReasonBadAnswer,
 		},
-		"200, and then nothing":  {status(200, context.DeadlineExceeded), delivery.Retry, delivery.ReasonTimeout},
-		"deadline":               {context.DeadlineExceeded, delivery.Retry, delivery.ReasonTimeout},
-		"deadline, wrapped":      {&aws.RequestCanceledError{Err: context.DeadlineExceeded}, delivery.Retry, delivery.ReasonTimeout},
+		"200, and then nothing": {status(200, context.DeadlineExceeded), delivery.Retry, delivery.ReasonTimeout},
+		"deadline":              {context.DeadlineExceeded, delivery.Retry, delivery.ReasonTimeout},
+		"deadline, wrapped": {
+			&aws.RequestCanceledError{Err: context.DeadlineExceeded}, delivery.Retry, delivery.ReasonTimeout,
+		},
 		"refused connection":     {refused, delivery.Retry, delivery.ReasonConnection},
 		"name that is unknown":   {&net.DNSError{IsNotFound: true}, delivery.Retry, delivery.ReasonConnection},
 		"name server in trouble": {&net.DNSError{IsTimeout: true}, delivery.Retry, delivery.ReasonTimeout},
-		"broken connection":      {&smithyhttp.RequestSendError{Err: errors.New("EOF")}, delivery.Retry, delivery.ReasonConnection},
-		"no credentials":         {errors.New("no EC2 IMDS role found"), delivery.Retry, delivery.ReasonClient},
-		"STS throttles":          {sts(code("Throttling")), delivery.Retry, delivery.ReasonCredentials},
-		"STS is away":            {sts(refused), delivery.Retry, delivery.ReasonCredentials},
-		"STS is out":             {sts(status(503, generic)), delivery.Retry, delivery.ReasonCredentials},
-		"STS refuses the role":   {sts(status(403, code("AccessDenied"))), delivery.Hold, delivery.ReasonCredentialsRefused},
+		"broken connection": {
+			&smithyhttp.RequestSendError{Err: errors.New("EOF")}, delivery.Retry, delivery.ReasonConnection,
+		},
+		"no credentials": {errors.New("no EC2 IMDS role found"), delivery.Retry, delivery.ReasonClient},
+		"STS throttles":  {sts(code("Throttling")), delivery.Retry, delivery.ReasonCredentials},
+		"STS is away":    {sts(refused), delivery.Retry, delivery.ReasonCredentials},
+		"STS is out":     {sts(status(503, generic)), delivery.Retry, delivery.ReasonCredentials},
+		"STS refuses the role": {
+			sts(status(403, code("AccessDenied"))), delivery.Hold, delivery.ReasonCredentialsRefused,
+		},
 		"STS has the sender's code, which is not about the message": {
 			sts(code("Own")), delivery.Hold, delivery.ReasonCredentialsRefused,
 		},
@@ -90,7 +100,9 @@ func TestClassify(t *testing.T) {
 		v := classify(test.err)
 		require.Equal(t, test.class.Because(test.reason), v, name)
 		if v.Class == delivery.Retry {
-			require.Contains(t, delivery.RetryReasons(), v.Reason, "whoever counts by reason needs to know it beforehand")
+			require.Contains(
+				t, delivery.RetryReasons(), v.Reason, "a counter by reason needs to know it beforehand",
+			)
 		}
 	}
 }

@@ -32,8 +32,8 @@ func (h halts) ended(now time.Time) halts {
 	return h
 }
 
-// age is how old a record is for the limit of ages. Time in which only a fault of the configuration kept it waiting does
-// not count. A record without an arrival has no age.
+// age is how old a record is for the limit of ages. Time in which only a fault of the configuration kept it waiting
+// does not count. A record without an arrival has no age.
 func (h halts) age(arrival, now time.Time) time.Duration {
 	if arrival.IsZero() {
 		return 0
@@ -52,7 +52,7 @@ func (h halts) age(arrival, now time.Time) time.Duration {
 	return age
 }
 
-// ages tells how old records are, by the time at which records arrive. It is safe for concurrent use.
+// ages computes how old records are, by the time at which records arrive. It is safe for concurrent use.
 type ages struct {
 	at    func(time.Time) time.Time // Deps.At
 	halts atomic.Pointer[halts]

@@ -64,7 +64,8 @@ func TestNoLimitOfAttempts(t *testing.T) {
 func TestWhatIsNotTheAlertsFaultCountsAsNoAttempt(t *testing.T) {
 	for name, f := range map[string]fakeaws.Fault{
 		"throttled": apiFault("Throttling", 400), "outage": apiFault("InternalError", 500),
-		"connection": {Kind: fakeaws.Partition}, "timeout": {Kind: fakeaws.BlackHole}, "fault": apiFault("KMSDisabled", 400),
+		"connection": {Kind: fakeaws.Partition}, "timeout": {Kind: fakeaws.BlackHole},
+		"fault": apiFault("KMSDisabled", 400),
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

@@ -53,8 +53,8 @@ func saying(c *sayingClient) option {
 	}
 }
 
-// Only an id of the message says that SNS has it, and only a code that it has not. Whatever else an answer is, its alerts are
-// sent again, slowly: SNS may have accepted them.
+// Only an id of the message says that SNS has it, and only a code that it has not. Whatever else an answer is, its
+// alerts are sent again, slowly: SNS may have accepted them.
 func TestAnswerWithoutAnOutcomeIsNoAcceptance(t *testing.T) {
 	for name, says := range map[string]func(*sns.PublishBatchOutput){
 		"nothing at all": func(out *sns.PublishBatchOutput) { *out = sns.PublishBatchOutput{} },
@@ -80,13 +80,18 @@ func TestAnswerWithoutAnOutcomeIsNoAcceptance(t *testing.T) {
 		},
 		"a failure without a code": func(out *sns.PublishBatchOutput) {
 			for _, e := range out.Successful {
-				out.Failed = append(out.Failed, types.BatchResultErrorEntry{Id: e.Id, Message: new("no"), SenderFault: true})
+				out.Failed = append(
+					out.Failed, types.BatchResultErrorEntry{Id: e.Id, Message: new("no"), SenderFault: true},
+				)
 			}
 			out.Successful = nil
 		},
 		"accepted and refused": func(out *sns.PublishBatchOutput) {
 			for _, e := range out.Successful {
-				out.Failed = append(out.Failed, types.BatchResultErrorEntry{Id: e.Id, Code: new("InvalidParameter"), SenderFault: true})
+				out.Failed = append(
+					out.Failed,
+					types.BatchResultErrorEntry{Id: e.Id, Code: new("InvalidParameter"), SenderFault: true},
+				)
 			}
 		},
 	} {
@@ -151,7 +156,8 @@ func TestSilenceAboutOneEntryIsItsOwn(t *testing.T) {
 	})
 }
 
-// Some stand-ins for SNS take no MessageStructure but json. What they refuse goes again without, and so does all that follows.
+// Some stand-ins for SNS take no MessageStructure but json. What they refuse goes again without, and so does all that
+// follows.
 func TestStructureThatIsRefusedIsLeftOut(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		client := &structureClient{}
@@ -207,7 +213,8 @@ func (c *structureClient) PublishBatch(
 		if e.MessageStructure != nil && *e.MessageStructure != "json" {
 			c.refused++
 			return &sns.PublishBatchOutput{Failed: []types.BatchResultErrorEntry{{
-				Id: e.Id, Code: new("InvalidParameter"), Message: new("Invalid parameter: MessageStructure"), SenderFault: true,
+				Id: e.Id, Code: new("InvalidParameter"), Message: new("Invalid parameter: MessageStructure"),
+				SenderFault: true,
 			}}}, nil
 		}
 	}
@@ -278,8 +285,11 @@ func TestSlowCallHoldsOnlyItsOwn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		synctest.Wait()
-		// Three of the four calls that may be under way are held; the fourth place goes on publishing.
-		w.Faults.Add(fakeaws.Fault{Operation: "PublishBatch", Kind: fakeaws.Delay, Delay: 4 * time.Second, Times: dispatch.DefaultInFlight - 1})
+		// Three of the four calls that may be under way are held; the fourth place keeps publishing.
+		w.Faults.Add(fakeaws.Fault{
+			Operation: "PublishBatch", Kind: fakeaws.Delay, Delay: 4 * time.Second,
+			Times: dispatch.DefaultInFlight - 1,
+		})
 		var slow []<-chan error
 		for i := range dispatch.DefaultInFlight - 1 {
 			slow = append(slow, w.send(t.Context(), i))
@@ -347,7 +357,7 @@ func TestDrainLetsGoOfATopicThatRefuses(t *testing.T) {
 	}
 }
 
-// Whoever hands over to digests that go nowhere is told, too.
+// A caller that hands over to a digest that goes nowhere gets an answer, too.
 func TestDrainLetsGoOfWhatIsGathered(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, absent, limited)

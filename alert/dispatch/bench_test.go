@@ -23,7 +23,9 @@ func (c *instantClient) PublishBatch(
 	_ context.Context, in *sns.PublishBatchInput, _ ...func(*sns.Options),
 ) (*sns.PublishBatchOutput, error) {
 	c.calls.Add(1)
-	out := &sns.PublishBatchOutput{Successful: make([]types.PublishBatchResultEntry, len(in.PublishBatchRequestEntries))}
+	out := &sns.PublishBatchOutput{
+		Successful: make([]types.PublishBatchResultEntry, len(in.PublishBatchRequestEntries)),
+	}
 	for i, e := range in.PublishBatchRequestEntries {
 		out.Successful[i] = types.PublishBatchResultEntry{Id: e.Id, MessageId: e.Id}
 	}
@@ -41,7 +43,9 @@ func BenchmarkPublish(b *testing.B) {
 	for _, lanes := range []int{1, 100} {
 		b.Run("lanes="+strconv.Itoa(lanes), func(b *testing.B) {
 			client := &instantClient{}
-			p, err := dispatch.New(dispatch.Config{Topics: map[string]dispatch.TopicConfig{"oncall": {ARN: dispatch.TestARN, Rules: []string{"hot"}}}},
+			p, err := dispatch.New(dispatch.Config{
+				Topics: map[string]dispatch.TopicConfig{"oncall": {ARN: dispatch.TestARN, Rules: []string{"hot"}}},
+			},
 				dispatch.Deps{Service: serviceOf(b, client), Registerer: prometheus.NewRegistry()})
 			require.NoError(b, err)
 			ctx, cancel := context.WithCancel(b.Context())

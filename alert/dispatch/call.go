@@ -129,8 +129,8 @@ func (t *topic) judgeCall(c *call, a Answer) {
 	}
 }
 
-// judgeOutcomes deals with what the service said of each message. Where it said nothing the message is sent again, which
-// no limit of attempts counts, since the service is at fault.
+// judgeOutcomes deals with what the service said of each message. Where it said nothing the message is sent again,
+// which no limit of attempts counts, since the service is at fault.
 func (t *topic) judgeOutcomes(c *call, outcomes []Outcome) {
 	silent, took := true, false
 	for i, r := range c.requests {
@@ -147,8 +147,9 @@ func (t *topic) judgeOutcomes(c *call, outcomes []Outcome) {
 		}
 	}
 	if took && c.fault != "" {
-		// The topic takes alerts, so the fault is of these messages: an endpoint's policy by message attribute, say, or a
-		// key of KMS that was throttled. They go again with pauses of their own, alone or not, and never hold the topic.
+		// The topic takes alerts, so the fault is of these messages: an endpoint's policy by message attribute, say,
+		// or a key of KMS that was throttled. They go again with pauses of their own, alone or not, and never hold the
+		// topic.
 		c.fault, c.faultErr = "", nil
 		for _, r := range c.held {
 			r.own = true

@@ -45,8 +45,8 @@ type Config struct {
 	// failed inside calls that the service answered. Throttling, failed calls and faults of the configuration do not
 	// count. 0 and -1 are no limit.
 	MaxAttempts int
-	// MaxRecordAge is how old a record may be for its alert to be tried. Time in which a fault of the configuration held
-	// its topic does not count. 0 is no limit.
+	// MaxRecordAge is how old a record may be for its alert to be tried. Time in which a fault of the configuration
+	// held its topic does not count. 0 is no limit.
 	MaxRecordAge time.Duration
 }
 

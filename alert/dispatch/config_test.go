@@ -20,7 +20,8 @@ func TestConfigNamesEveryMistakeAtOnce(t *testing.T) {
 			"a": {ARN: TestARN},
 			"b": {ARN: "elsewhere"},
 		},
-		Linger: 2 * time.Second, AttemptTimeout: time.Millisecond, TrustMargin: time.Second, InFlight: 65, LatencyTarget: -1,
+		Linger: 2 * time.Second, AttemptTimeout: time.Millisecond, TrustMargin: time.Second, InFlight: 65,
+		LatencyTarget: -1,
 	}.Validate(func(address string) string {
 		if address != TestARN {
 			return "must be here"
@@ -39,7 +40,9 @@ func TestConfigNamesEveryMistakeAtOnce(t *testing.T) {
 
 	require.EqualError(t, Config{}.Validate(anyAddress), "topics: 0: at least one topic is needed")
 	require.NoError(t, Config{Topics: map[string]TopicConfig{"a": {ARN: TestARN}}}.Validate(anyAddress))
-	require.NoError(t, Config{Topics: map[string]TopicConfig{"a": {ARN: TestARN}}, AttemptTimeout: 100 * time.Millisecond}.Validate(anyAddress))
+	require.NoError(t, Config{
+		Topics: map[string]TopicConfig{"a": {ARN: TestARN}}, AttemptTimeout: 100 * time.Millisecond,
+	}.Validate(anyAddress))
 }
 
 func TestConfigOfRatesAndLimits(t *testing.T) {

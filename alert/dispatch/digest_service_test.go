@@ -34,7 +34,9 @@ func TestDigestIsAlwaysAccepted(t *testing.T) {
 		name := rapid.OneOf(rapid.StringMatching(`[a-z_.-]{0,64}`), rapid.StringN(0, 64, 64))
 		var alerts []*alert.Alert
 		for range rapid.IntRange(1, 60).Draw(t, "alerts") {
-			a := dispatch.MemberAlert(name.Draw(t, "rule"), rapid.SampledFrom([]string{"critical", "info", ""}).Draw(t, "severity"),
+			a := dispatch.MemberAlert(name.Draw(t, "rule"), rapid.SampledFrom(
+				[]string{"critical", "info", ""},
+			).Draw(t, "severity"),
 				rapid.SampledFrom([]alert.Kind{alert.KindFiring, alert.KindResolved, ""}).Draw(t, "kind"),
 				name.Draw(t, "key"), rapid.Float64().Draw(t, "value"), rapid.IntRange(0, 59).Draw(t, "second"))
 			a.ID = rapid.OneOf(rapid.StringMatching(`[0-9a-f]{64}`), rapid.String()).Draw(t, "id")

@@ -29,7 +29,8 @@ func digestOf(alerts ...*alert.Alert) *digest {
 // MemberAlert is one alert at 14:03 and some seconds.
 func MemberAlert(rule, severity string, kind alert.Kind, key string, value float64, second int) *alert.Alert {
 	return &alert.Alert{
-		ID: fmt.Sprintf("%s-%s-%d", rule, key, second), Rule: rule, Severity: severity, Kind: kind, Key: key, Value: value, Worse: 1,
+		ID: fmt.Sprintf("%s-%s-%d", rule, key, second), Rule: rule, Severity: severity, Kind: kind, Key: key,
+		Value: value, Worse: 1,
 		Record: alert.Record{
 			Shard: "shardId-000000000001", SequenceNumber: "4959000000000" + strconv.Itoa(second),
 			Arrival: time.Date(2026, 11, 22, 14, 3, second, 0, time.UTC),
@@ -80,7 +81,8 @@ high-heart-rate-b-10`, m.Body)
 	require.Equal(t, "digest", attributes["kind"].Value)
 	require.NotContains(t, attributes, "rule")
 
-	ids := "too-cold-d-12\nquiet\nhigh-heart-rate-a-7\nhigh-heart-rate-b-9\nhigh-heart-rate-a-17\ntoo-cold-d-13\nhigh-heart-rate-b-10\n"
+	ids := "too-cold-d-12\nquiet\nhigh-heart-rate-a-7\n" +
+		"high-heart-rate-b-9\nhigh-heart-rate-a-17\ntoo-cold-d-13\nhigh-heart-rate-b-10\n"
 	sum := sha256.Sum256([]byte(ids))
 	require.Equal(t, hex.EncodeToString(sum[:]), attributes["alert_id"].Value)
 }
@@ -92,19 +94,25 @@ func TestSubjectOfADigest(t *testing.T) {
 		"1 alert: hot":                   {MemberAlert("hot", "info", alert.KindFiring, "a", 1, 1)},
 		"2 resolved alerts: hot":         {resolved, resolved},
 		"2 alerts: hot and 1 other rule": {resolved, MemberAlert("cold", "", alert.KindFiring, "a", 1, 1)},
-		"1 alert: " + strings.Repeat("x", 89) + "…": {MemberAlert(strings.Repeat("x", 100), "", alert.KindFiring, "a", 1, 1)},
+		"1 alert: " + strings.Repeat("x", 89) + "…": {
+			MemberAlert(strings.Repeat("x", 100), "", alert.KindFiring, "a", 1, 1),
+		},
 	} {
 		require.Equal(t, want, digestOf(alerts...).summarize().subject(99))
 	}
 }
 
 func TestFiguresAndTimes(t *testing.T) {
-	for want, v := range map[string]float64{"199": 199, "0.5": 0.5, "123456789": 123456789, "1e+20": 1e20, "1e-09": 1e-9, "0": 0} {
+	for want, v := range map[string]float64{
+		"199": 199, "0.5": 0.5, "123456789": 123456789, "1e+20": 1e20, "1e-09": 1e-9, "0": 0,
+	} {
 		require.Equal(t, want, figure(v))
 	}
 	at := time.Date(2026, 11, 22, 23, 59, 59, 0, time.UTC)
 	require.Equal(t, "23:59:59 UTC", clock(at.UnixNano(), at.UnixNano()+1))
-	require.Equal(t, "2026-11-22 23:59:59 to 2026-11-23 00:00:01 UTC", clock(at.UnixNano(), at.Add(2*time.Second).UnixNano()))
+	require.Equal(
+		t, "2026-11-22 23:59:59 to 2026-11-23 00:00:01 UTC", clock(at.UnixNano(), at.Add(2*time.Second).UnixNano()),
+	)
 }
 
 func TestDistinctKeysAreCountedUpToABound(t *testing.T) {

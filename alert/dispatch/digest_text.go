@@ -372,8 +372,8 @@ func (s summary) attributes(id string) []alert.Attribute {
 	return out
 }
 
-// unsupported says whether an attribute with r is left out, because some service would refuse the message: XML 1.0 has no
-// such character, or it needs two units of UTF-16.
+// unsupported says whether an attribute with r is left out, because some service would refuse the message: XML 1.0 has
+// no such character, or it needs two units of UTF-16.
 func unsupported(r rune) bool {
 	return r < ' ' && r != '\t' && r != '\n' && r != '\r' || r == 0xFFFE || r >= 0xFFFF
 }

@@ -31,8 +31,8 @@ const (
 	reasonBody        alert.Reason = "body"
 )
 
-// RejectReasons are the reasons of a publisher's RejectedError, besides its service's, for the metrics of what becomes of
-// such an alert.
+// RejectReasons are the reasons of a publisher's RejectedError, besides its service's, for the metrics of what becomes
+// of such an alert.
 func RejectReasons() []alert.Reason {
 	return []alert.Reason{ReasonTooLarge, reasonRender, reasonBody, alert.ReasonUnknownTopic}
 }
@@ -47,7 +47,9 @@ func unknownTopic(name string) error {
 // all adds the reasons of every publisher to those of a service.
 func (r Reasons) all() Reasons {
 	return Reasons{
-		Retry:  append(delivery.RetryReasons(), append([]alert.Reason{reasonTrustWindow, ReasonBatchTooLong}, r.Retry...)...),
+		Retry: append(
+			delivery.RetryReasons(), append([]alert.Reason{reasonTrustWindow, ReasonBatchTooLong}, r.Retry...)...,
+		),
 		Hold:   append(delivery.HoldReasons(), append([]alert.Reason{ReasonMissing}, r.Hold...)...),
 		Reject: append([]alert.Reason{ReasonTooLarge, reasonRender, reasonBody}, r.Reject...),
 	}

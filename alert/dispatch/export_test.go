@@ -46,8 +46,9 @@ func SomeAlert(i int) *alert.Alert {
 	return &alert.Alert{
 		ID: hex.EncodeToString(id[:]), Rule: "hot", Topic: "oncall",
 		Record: alert.Record{
-			Shard: "shardId-000000000000", PartitionKey: "key " + strconv.Itoa(i), SequenceNumber: strconv.Itoa(1000 + i),
-			SubSequence: 2, Arrival: time.Now(),
+			Shard: "shardId-000000000000", PartitionKey: "key " + strconv.Itoa(i),
+			SequenceNumber: strconv.Itoa(1000 + i),
+			SubSequence:    2, Arrival: time.Now(),
 		},
 	}
 }

@@ -215,7 +215,9 @@ func TestAttributesAreReadWhenSNSComesBack(t *testing.T) {
 		}))
 		start := time.Now()
 		require.NoError(t, <-w.send(t.Context(), 1))
-		require.LessOrEqual(t, time.Since(start), dispatch.DefaultAttemptTimeout+time.Second, "alerts wait for the first answer only")
+		require.LessOrEqual(
+			t, time.Since(start), dispatch.DefaultAttemptTimeout+time.Second, "alerts wait for the first answer only",
+		)
 		time.Sleep(time.Minute)
 		require.Equal(t, 2048, w.limits().Bytes)
 	})

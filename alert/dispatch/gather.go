@@ -89,8 +89,8 @@ func (g *gatherer) swap(next *digest) *digest {
 	return d
 }
 
-// leave ends digest mode if nothing is gathered or, when callers may be sent back, only alerts that callers wait for. It
-// returns those, and says whether it did.
+// leave ends digest mode if nothing is gathered or, when callers may be sent back, only alerts that callers wait for.
+// It returns those, and says whether it did.
 func (g *gatherer) leave(back bool) ([]*request, bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()

@@ -2,8 +2,8 @@ package dispatch
 
 import "time"
 
-// clockTolerance is by how much the clocks of two workers, and the times that SNS takes for two calls, may differ without
-// a fleet that takes turns going above its rate.
+// clockTolerance is by how much the clocks of two workers, and the times that SNS takes for two calls, may differ
+// without a fleet that takes turns going above its rate.
 const clockTolerance = 100 * time.Millisecond
 
 // allowance is what a topic's rate lets the whole fleet hand over: most messages in any stretch of span.
@@ -12,8 +12,8 @@ type allowance struct {
 	span time.Duration
 }
 
-// allowanceOf reads a rate in messages a second, above 0. Above one a second what is behind the point is cut, because 2.5
-// messages in any second are 2; below one there is one message in a longer span.
+// allowanceOf reads a rate in messages a second, above 0. Above one a second what is behind the point is cut, because
+// 2.5 messages in any second are 2; below one there is one message in a longer span.
 func allowanceOf(rate float64) allowance {
 	const rounding = 1e-9 // 7 in 700 ms is 10 a second, whatever the division says
 	if rate+rounding >= 1 {
@@ -67,7 +67,8 @@ func (s share) perSecond(a allowance) float64 {
 	return float64(s.quota) / a.span.Seconds()
 }
 
-// turn returns how long it takes from now until the worker's next turn; 0 is now. All workers go by the same clock, that of Kinesis.
+// turn returns how long it takes from now until the worker's next turn; 0 is now. All workers go by the same clock,
+// that of Kinesis.
 func (s share) turn(now time.Time, a allowance) time.Duration {
 	length, part := a.slot()
 	ns, cycle := now.UnixNano(), int64(length)*int64(s.slots)
@@ -82,9 +83,9 @@ func (s share) turn(now time.Time, a allowance) time.Duration {
 	}
 }
 
-// limiter says how many messages a worker may hand over. A message takes up its place from the start of its attempt until
-// a span after the end of it: SNS may have accepted it at any moment in between, also where no answer came. It reads no
-// clock; one goroutine uses it.
+// limiter says how many messages a worker may hand over. A message takes up its place from the start of its attempt
+// until a span after the end of it: SNS may have accepted it at any moment in between, also where no answer came. It
+// reads no clock; one goroutine uses it.
 type limiter struct {
 	allowance
 	under int         // in calls under way
@@ -122,8 +123,8 @@ func (l *limiter) free(s share) int { return s.quota - l.under - len(l.ended) }
 // start notes that n messages are handed over.
 func (l *limiter) start(n int) { l.under += n }
 
-// end notes that the attempt of n messages is over, whatever came of it. A topic without a rate ends attempts too, and nobody
-// asks it for room: what it keeps is bounded here, by the most that any rate can look at.
+// end notes that the attempt of n messages is over, whatever came of it. A topic without a rate ends attempts too, and
+// the topic never asks it for room: what it keeps is bounded here, by the most that any rate can look at.
 func (l *limiter) end(now time.Time, n int) {
 	l.under -= n
 	for range n {

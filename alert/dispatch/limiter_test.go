@@ -190,7 +190,9 @@ func (f *simFleet) leave(w *simWorker) {
 	w.left = f.now
 	e := event{worker: w.id, known: map[int]time.Time{}}
 	for _, peer := range f.workers {
-		lag := time.Duration(rapid.IntRange(0, int(leaveLag/time.Millisecond)).Draw(f.t, "leave lag")) * time.Millisecond
+		lag := time.Duration(
+			rapid.IntRange(0, int(leaveLag/time.Millisecond)).Draw(f.t, "leave lag"),
+		) * time.Millisecond
 		e.known[peer.id] = f.now.Add(lag)
 	}
 	f.events = append(f.events, e)
@@ -230,8 +232,8 @@ func (f *simFleet) check() {
 	}
 }
 
-// Whatever joins, leaves and dies, whoever knows of it when, and however long SNS takes: all workers together never have
-// more accepted than the rate in any span.
+// Whatever joins, leaves and dies, whoever knows of it when, and however long SNS takes: all workers together never
+// have more accepted than the rate in any span.
 func TestFleetKeepsTheRate(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		rate := rapid.SampledFrom([]float64{0.25, 1, 2, 3, 8}).Draw(t, "rate")

@@ -62,8 +62,9 @@ func newMetrics(reg prometheus.Registerer, cfg Config, reasons Reasons) *metrics
 			Buckets: []float64{.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10},
 		}, []string{"topic"}),
 		latency: latency{f.NewHistogram(prometheus.HistogramOpts{
-			Name:    "kinesis_alerter_alert_latency_seconds",
-			Help:    "Time from the record's approximate arrival in the stream, or from when time brought the alert about, to SNS' acceptance.",
+			Name: "kinesis_alerter_alert_latency_seconds",
+			Help: "Time from the record's approximate arrival in the stream, or from when time brought the " +
+				"alert about, to SNS' acceptance.",
 			Buckets: []float64{.05, .1, .25, .5, 1, 2, 5, 10, 30, 60, 120, 300, 600},
 		})},
 		good: slo.WithLabelValues("good"), bad: slo.WithLabelValues("bad"),
@@ -73,7 +74,8 @@ func newMetrics(reg prometheus.Registerer, cfg Config, reasons Reasons) *metrics
 		}, []string{"topic"}),
 		rateShare: f.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "kinesis_alerter_topic_rate_share",
-			Help: "Messages per second that this worker may send to the topic, its share of the topic's rate; +Inf without a rate.",
+			Help: "Messages per second that this worker may send to the topic, its share of the topic's rate; +Inf " +
+				"without a rate.",
 		}, []string{"topic"}),
 		digests: f.NewCounterVec(prometheus.CounterOpts{
 			Name: "kinesis_alerter_digests_total",
@@ -109,7 +111,8 @@ func (m *metrics) expect(topic string, rules []string) {
 func (m *metrics) forget(topic string) {
 	label := prometheus.Labels{"topic": topic}
 	for _, v := range []interface{ DeletePartialMatch(prometheus.Labels) int }{
-		m.published, m.failures, m.retries, m.fault, m.duration, m.digestMode, m.rateShare, m.digests, m.members, m.givenUp,
+		m.published, m.failures, m.retries, m.fault, m.duration, m.digestMode, m.rateShare, m.digests, m.members,
+		m.givenUp,
 	} {
 		v.DeletePartialMatch(label)
 	}
@@ -179,8 +182,8 @@ func (t *topicMetrics) accepted(rule, id string, latency time.Duration) {
 	}
 }
 
-// latency is a histogram whose buckets each name an alert that fell into them lately, which leads from a slow bucket to that
-// alert's line in the audit log.
+// latency is a histogram whose buckets each name an alert that fell into them lately, which leads from a slow bucket
+// to that alert's line in the audit log.
 type latency struct{ prometheus.Histogram }
 
 func (h latency) observe(d time.Duration, id string) {

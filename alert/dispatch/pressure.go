@@ -2,21 +2,22 @@ package dispatch
 
 import "time"
 
-// pressure says whether a topic has sent for a while nearly as much as its rate lets go, although few alerts wait at any
-// moment: the alerts of one partition key wait for each other at their callers, and would trickle out at the rate for hours
-// where a person wants one message. It is pure: it counts messages in two spans of time, the one under way and the one
-// before.
+// pressure says whether a topic has sent for a while nearly as much as its rate lets go, although few alerts wait at
+// any moment: the alerts of one partition key wait for each other at their callers, and would trickle out at the rate
+// for hours where a person wants one message. It is pure: it counts messages in two spans of time, the one under way
+// and the one before.
 type pressure struct {
 	since       time.Time // of the span under way
 	now, before int
 }
 
 const (
-	// pressureLeast is the least time over which messages are counted, pressureMessages how many the share must let go in it.
+	// pressureLeast is the least time over which messages are counted, pressureMessages how many the share must let go
+	// in it.
 	pressureLeast    = 3 * time.Second
 	pressureMessages = 4
-	// pressureHigh is the part of the share that counts as nearly all of it: each message keeps its place until a second
-	// after SNS has answered, so with slow answers the share is not used up.
+	// pressureHigh is the part of the share that counts as nearly all of it: each message keeps its place until a
+	// second after SNS has answered, so with slow answers the share is not used up.
 	pressureHigh = 2.0 / 3
 )
 

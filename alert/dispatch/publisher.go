@@ -24,12 +24,12 @@ type Deps struct {
 	// nor call the publisher. Without it there is no window: for commands that hold no lease.
 	Trust func() (until time.Time, ok bool)
 	// Share returns the place of this process among the live workers, from 0, and their number. That is 0 while it has
-	// not joined them: then nothing is sent to topics with a rate. It must neither block nor call the publisher. Without
-	// it the process is alone.
+	// not joined them: then nothing is sent to topics with a rate. It must neither block nor call the publisher.
+	// Without it the process is alone.
 	Share func() (index, workers int)
 	// Lease returns the context of the lease by which this process holds a shard, or nil when it holds none. It must
-	// neither block nor call the publisher. Alerts of a lease that has ended are taken out of digests that were not sent
-	// yet. Without it alerts from Gather belong to no lease.
+	// neither block nor call the publisher. Alerts of a lease that has ended are taken out of digests that were not
+	// sent yet. Without it alerts from Gather belong to no lease.
 	Lease func(shard string) context.Context
 	// At is the time by which records arrive, at a moment of this process. Without it that is the machine's clock. The
 	// workers' turns at a topic go by it, and the ages of alerts.
@@ -39,8 +39,8 @@ type Deps struct {
 	Within func() time.Duration
 	// Log takes state changes. None when nil.
 	Log *zap.Logger
-	// Audit takes one line for each alert that was accepted, and for a digest one with its id and as many as it takes to
-	// list the ids of all its alerts; it must not sample. None when nil.
+	// Audit takes one line for each alert that was accepted, and for a digest one with its id and as many as it takes
+	// to list the ids of all its alerts; it must not sample. None when nil.
 	Audit *zap.Logger
 	// Registerer takes the metrics. None when nil.
 	Registerer prometheus.Registerer
@@ -143,9 +143,9 @@ func (p *Publisher) all() []*topic {
 	return slices.AppendSeq(slices.Collect(maps.Values(p.topics)), maps.Keys(p.replaced))
 }
 
-// Run sends what Publish and Gather are given until ctx is done; then it cancels the calls under way, waits for them and
-// returns nil. Callers of Publish that still wait get ErrStopped, and so does what was gathered, so stop the callers
-// first. Run may be called once.
+// Run sends what Publish and Gather are given until ctx is done; then it cancels the calls under way, waits for them
+// and returns nil. Callers of Publish that still wait get ErrStopped, and so does what was gathered, so stop the
+// callers first. Run may be called once.
 func (p *Publisher) Run(ctx context.Context) error {
 	if p.started.Swap(true) {
 		return errors.New("publisher runs already, or has run")
@@ -190,15 +190,15 @@ func (p *Publisher) watch(ctx context.Context) {
 	<-ctx.Done()
 }
 
-// Publish returns nil when the service accepted the alert, or the digest that stands for it. It waits for as long as it
-// takes, through throttling, outages and faults of the topic's configuration, until ctx is done. Then it returns the
-// context's cause, at once, even while a call carries the alert: if the service still accepts it, it counts as published.
-// It returns *alert.RejectedError when the service will never accept the message, *alert.GivenUpError when
+// Publish returns nil when the service accepted the alert, or the digest that stands for it. It waits for as long as
+// it takes, through throttling, outages and faults of the topic's configuration, until ctx is done. Then it returns
+// the context's cause, at once, even while a call carries the alert: if the service still accepts it, it counts as
+// published. It returns *alert.RejectedError when the service will never accept the message, *alert.GivenUpError when
 // Config.MaxAttempts or Config.MaxRecordAge ends the attempts, and ErrStopped when Run ended first. Before Run has
 // started it waits.
 //
-// When the topic gathers a digest, or begins to, it returns alert.ErrGathering: the caller hands the alert over by Gather,
-// and with it all that waits behind it.
+// When the topic gathers a digest, or begins to, it returns alert.ErrGathering: the caller hands the alert over by
+// Gather, and with it all that waits behind it.
 func (p *Publisher) Publish(ctx context.Context, a *alert.Alert) error {
 	m, err := p.render(a)
 	if err != nil {
@@ -208,8 +208,8 @@ func (p *Publisher) Publish(ctx context.Context, a *alert.Alert) error {
 	return err
 }
 
-// PublishNow is Publish that returns the id which the service gave to the message. In digest mode it waits for the digest,
-// whose id that is then.
+// PublishNow is Publish that returns the id which the service gave to the message. In digest mode it waits for the
+// digest, whose id that is then.
 func (p *Publisher) PublishNow(ctx context.Context, a *alert.Alert) (messageID string, err error) {
 	m, err := p.render(a)
 	if err != nil {

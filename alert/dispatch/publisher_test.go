@@ -23,10 +23,12 @@ import (
 func TestAlertOfThePipelineIsPublished(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
-		pipeline, err := alert.New(alert.Config{
+		rules, err := alert.Config{
 			Rules:  []alert.RuleConfig{{Name: "hot", When: "heartRate > 149", Severity: "critical"}},
 			Topics: map[string]alert.TopicConfig{"oncall": {ARN: w.arn}},
-		}, alert.Deps{
+		}.Compile()
+		require.NoError(t, err)
+		pipeline, err := alert.New(rules, alert.Deps{
 			Stream: "arn:aws:kinesis:us-east-1:000000000000:stream/ExampleOutputStream",
 			Log:    zap.NewNop(), Registerer: prometheus.NewRegistry(),
 		})
@@ -106,8 +108,8 @@ func TestCallKeepsWithinTheTopicsSize(t *testing.T) {
 	})
 }
 
-// TestLatencyOfWhatTimeBroughtAbout counts from then: five minutes without a record are no five minutes of latency, and no
-// age.
+// TestLatencyOfWhatTimeBroughtAbout counts from then: five minutes without a record are no five minutes of latency,
+// and no age.
 func TestLatencyOfWhatTimeBroughtAbout(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, func(s *setup) { s.cfg.MaxRecordAge = time.Minute })
@@ -291,13 +293,20 @@ func TestPublisherThatStopsSaysSo(t *testing.T) {
 		require.ErrorIs(t, <-waiting, dispatch.ErrStopped)
 		require.ErrorIs(t, <-w.send(t.Context(), 3), dispatch.ErrStopped)
 		require.Error(t, w.Run(t.Context()))
-		require.Zero(t, w.failures(delivery.ReasonConnection)+w.failures(delivery.ReasonTimeout)+w.failures(delivery.ReasonClient), "no fault of SNS")
+		require.Zero(
+			t,
+			w.failures(delivery.ReasonConnection)+w.failures(delivery.ReasonTimeout)+w.failures(delivery.ReasonClient),
+			"no fault of SNS",
+		)
 	})
 }
 
 func TestPublishBeforeRunWaits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p, err := dispatch.New(dispatch.Config{Topics: map[string]dispatch.TopicConfig{"oncall": {ARN: dispatch.TestARN}}}, dispatch.Deps{Service: serviceOf(t, newClient(nil))})
+		p, err := dispatch.New(
+			dispatch.Config{Topics: map[string]dispatch.TopicConfig{"oncall": {ARN: dispatch.TestARN}}},
+			dispatch.Deps{Service: serviceOf(t, newClient(nil))},
+		)
 		require.NoError(t, err)
 		ctx, cancel := context.WithTimeoutCause(t.Context(), time.Second, errors.New("enough"))
 		defer cancel()

@@ -10,7 +10,7 @@ import (
 )
 
 // untilWoken is a wait that an event ends.
-const untilWoken = delivery.UntilTold
+const untilWoken = delivery.UntilWoken
 
 // request is one message on its way: an alert, or a digest. It keeps copies of what is needed after Publish has
 // returned.
@@ -31,8 +31,8 @@ type request struct {
 	digest *digest
 	// sent counts the attempts.
 	sent int
-	// failures counts the request's own failures, inside calls that the service answered. counted are those of them that
-	// count for the limit of attempts. err is the last failure of any kind.
+	// failures counts the request's own failures, inside calls that the service answered. counted are those of them
+	// that count for the limit of attempts. err is the last failure of any kind.
 	failures, counted int
 	err               error
 	// due is when the request may go again after one.

@@ -16,7 +16,9 @@ import (
 func TestQueueKeepsEveryRequest(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		const maxBytes, maxEntries = 1000, 10
-		q := &queue{linger: 2 * time.Millisecond, inFlight: rapid.IntRange(1, 4).Draw(t, "in flight"), health: &health{}}
+		q := &queue{
+			linger: 2 * time.Millisecond, inFlight: rapid.IntRange(1, 4).Draw(t, "in flight"), health: &health{},
+		}
 		now := time.Unix(0, 0)
 		waiting := map[*request]bool{} // neither answered nor dropped
 		cancels := map[*request]context.CancelFunc{}

@@ -61,7 +61,8 @@ func (s *receipts) digest(d *digest, messageID string, now time.Time) {
 	s.metrics.digests.Inc()
 	s.metrics.members.Add(float64(len(ids)))
 	s.recent.add(Accepted{
-		ID: d.id, Topic: s.topic, Kind: alert.KindDigest, Alerts: len(ids), Occurred: first, At: now, MessageID: messageID,
+		ID: d.id, Topic: s.topic, Kind: alert.KindDigest, Alerts: len(ids), Occurred: first, At: now,
+		MessageID: messageID,
 	})
 	s.audit.Info("digest published", zap.String("digest_id", d.id), zap.String("topic", s.topic),
 		zap.String("message_id", messageID), zap.Int("alerts", len(ids)))

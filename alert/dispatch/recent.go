@@ -12,8 +12,8 @@ import (
 // maxRecent is how many accepted messages a Publisher keeps.
 const maxRecent = 50
 
-// Accepted is a message that a service accepted: an alert, or a digest that stands for several. It has nothing of the record's
-// payload.
+// Accepted is a message that a service accepted: an alert, or a digest that stands for several. It has nothing of the
+// record's payload.
 type Accepted struct {
 	// ID is the alert's id, or the digest's.
 	ID string
@@ -79,8 +79,8 @@ func accepted(a *alert.Alert, topic, messageID string, at time.Time) Accepted {
 // shownKey is how many characters of a key are shown at most.
 const shownKey = 4
 
-// shorten keeps the beginning of a key: its first four characters and never more than half of them. Keys may name people,
-// for which reason the audit log has only their hash, too; the alert's id leads to its line there.
+// shorten keeps the beginning of a key: its first four characters and never more than half of them. Keys may name
+// people, for which reason the audit log has only their hash, too; the alert's id leads to its line there.
 func shorten(key string) string {
 	n := utf8.RuneCountInString(key)
 	if n == 0 {

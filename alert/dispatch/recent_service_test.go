@@ -11,7 +11,7 @@ import (
 	"kinesis-alerter/alert/dispatch"
 )
 
-// What the publisher tells of what it sent is what SNS has, and nothing of the payload is in it.
+// What the publisher shows of what it sent is what SNS has, and nothing of the payload is in it.
 func TestRecentTellsOfAlertsAndDigests(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, limited)
@@ -21,8 +21,9 @@ func TestRecentTellsOfAlertsAndDigests(t *testing.T) {
 		sent := w.SNS.Messages(w.arn)[0]
 		a := newAlert(1)
 		require.Equal(t, dispatch.Accepted{
-			ID: a.ID, Rule: a.Rule, Severity: a.Severity, Topic: "oncall", Kind: a.Kind, Alerts: 1, Occurred: first[0].Occurred,
-			At: first[0].At, MessageID: sent.MessageID,
+			ID: a.ID, Rule: a.Rule, Severity: a.Severity, Topic: "oncall", Kind: a.Kind, Alerts: 1,
+			Occurred: first[0].Occurred,
+			At:       first[0].At, MessageID: sent.MessageID,
 		}, first[0])
 		require.Equal(t, map[string]uint64{"hot": 1}, w.Published())
 

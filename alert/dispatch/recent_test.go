@@ -12,7 +12,8 @@ import (
 func TestShorten(t *testing.T) {
 	t.Parallel()
 	for key, want := range map[string]string{
-		"": "", "a": "…", "ab": "a…", "Åsa": "Å…", "patient-17": "pati…", "日本語文字": "日本…", strings.Repeat("日", 500): "日日日日…",
+		"": "", "a": "…", "ab": "a…", "Åsa": "Å…", "patient-17": "pati…", "日本語文字": "日本…",
+		strings.Repeat("日", 500): "日日日日…",
 	} {
 		require.Equal(t, want, shorten(key), key)
 	}

@@ -73,15 +73,19 @@ func TestEntryThatAlwaysFailsStandsInNobodysWay(t *testing.T) {
 	})
 }
 
-// What SNS blames on the topic, the key or the role in one entry of a call, while it takes the others, is that entry's fault.
+// What SNS blames on the topic, the key or the role in one entry of a call, while it takes the others, is that entry's
+// fault.
 func TestFaultOfOneEntryIsItsOwn(t *testing.T) {
 	tests := map[string]struct {
 		failure fakeaws.EntryFailure
 		remedy  string
 	}{
-		"not authorized":  {fakeaws.EntryFailure{Code: "AuthorizationError", SenderFault: true}, "sns:Publish"},
-		"not found":       {fakeaws.EntryFailure{Code: "NotFound", SenderFault: true}, "create the topic"},
-		"topic's name":    {fakeaws.EntryFailure{Code: "InvalidParameter", Message: "Invalid parameter: TopicArn", SenderFault: true}, "ARN"},
+		"not authorized": {fakeaws.EntryFailure{Code: "AuthorizationError", SenderFault: true}, "sns:Publish"},
+		"not found":      {fakeaws.EntryFailure{Code: "NotFound", SenderFault: true}, "create the topic"},
+		"topic's name": {
+			fakeaws.EntryFailure{Code: "InvalidParameter", Message: "Invalid parameter: TopicArn", SenderFault: true},
+			"ARN",
+		},
 		"key denied":      {fakeaws.EntryFailure{Code: "KMSAccessDenied", SenderFault: true}, "kms:GenerateDataKey"},
 		"key throttled":   {fakeaws.EntryFailure{Code: "KMSThrottlingException"}, "higher request rate"},
 		"endpoint is off": {fakeaws.EntryFailure{Code: "EndpointDisabled", SenderFault: true}, "ARN"},
@@ -170,7 +174,9 @@ func TestEntryThatIsTooLongIsRejected(t *testing.T) {
 func TestRefusedCallCostsOnlyTheCulprit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, func(s *setup) {
-			s.through = func(c alertsns.Client) alertsns.Client { return &refusingClient{Client: c, culprit: newAlert(7).ID} }
+			s.through = func(c alertsns.Client) alertsns.Client {
+				return &refusingClient{Client: c, culprit: newAlert(7).ID}
+			}
 		})
 		var ends []<-chan error
 		for i := range 10 {

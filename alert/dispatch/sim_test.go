@@ -11,8 +11,8 @@ import (
 	"kinesis-alerter/internal/fakeaws"
 )
 
-// Whatever goes wrong, an alert that was reported as published was published, one that was not cancelled has an end, and
-// the counters agree with the answers.
+// Whatever goes wrong, an alert that was reported as published was published, one that was not cancelled has an end,
+// and the counters agree with the answers.
 func TestSimNothingIsLost(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		var options []option
@@ -89,7 +89,9 @@ func drawFault() *rapid.Generator[fakeaws.Fault] {
 			}).Draw(t, "kind"),
 			Delay: time.Duration(rapid.IntRange(1, 8000).Draw(t, "delay")) * time.Millisecond,
 		}
-		code := rapid.SampledFrom([]string{"", "Throttling", "NotFound", "AuthorizationError", "KMSDisabled"}).Draw(t, "code")
+		code := rapid.SampledFrom(
+			[]string{"", "Throttling", "NotFound", "AuthorizationError", "KMSDisabled"},
+		).Draw(t, "code")
 		if code != "" {
 			f.Err = &fakeaws.Error{Code: code, Message: "injected", Status: 400}
 		}

@@ -50,7 +50,11 @@ func bothWays(t fataler, rate float64, digest time.Duration, at []time.Duration)
 		require.NoError(t, err)
 		published = append(published, told{d.At.Sub(start), n, d.Subject})
 	}
-	sent, err := alertsns.Simulate(context.Background(), dispatch.Config{Topics: map[string]dispatch.TopicConfig{"oncall": {ARN: w.arn, Rate: rate, Digest: digest}}}, alerts)
+	sent, err := alertsns.Simulate(
+		context.Background(),
+		dispatch.Config{Topics: map[string]dispatch.TopicConfig{"oncall": {ARN: w.arn, Rate: rate, Digest: digest}}},
+		alerts,
+	)
 	require.NoError(t, err)
 	for _, d := range sent {
 		require.Equal(t, "oncall", d.Topic)
@@ -64,13 +68,16 @@ func TestSimulateAgreesWithPublisher(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(rt *rapid.T) {
 		// Times of their own: what comes at the same instant may be taken in any order by a publisher's goroutines.
-		gaps := rapid.SliceOfN(rapid.OneOf(rapid.IntRange(1, 20), rapid.IntRange(50, 300), rapid.IntRange(1_000, 15_000)), 1, 120).Draw(rt, "gaps in ms")
+		gaps := rapid.SliceOfN(
+			rapid.OneOf(rapid.IntRange(1, 20), rapid.IntRange(50, 300), rapid.IntRange(1_000, 15_000)), 1, 120,
+		).Draw(rt, "gaps in ms")
 		rate := rapid.SampledFrom([]float64{8, 2, 1.0 / 6}).Draw(rt, "rate")
 		digest := rapid.SampledFrom([]time.Duration{time.Second, 10 * time.Second}).Draw(rt, "digest")
 		var at []time.Duration
 		after := time.Duration(0)
 		for _, gap := range gaps {
-			after += time.Duration(gap)*time.Millisecond + 7*time.Microsecond // never at the moment of a turn or the end of a linger
+			// never at the moment of a turn or the end of a linger
+			after += time.Duration(gap)*time.Millisecond + 7*time.Microsecond
 			at = append(at, after)
 		}
 		var published, simulated []told
@@ -90,7 +97,8 @@ func TestSimulateBurst(t *testing.T) {
 	t.Parallel()
 	start := time.Date(2026, 11, 22, 9, 0, 0, 0, time.UTC)
 	cfg := dispatch.Config{Topics: map[string]dispatch.TopicConfig{
-		"oncall": {ARN: "arn:aws:sns:us-east-1:000000000000:oncall", Rate: 8}, "free": {ARN: "arn:aws:sns:us-east-1:000000000000:free"},
+		"oncall": {ARN: "arn:aws:sns:us-east-1:000000000000:oncall", Rate: 8},
+		"free":   {ARN: "arn:aws:sns:us-east-1:000000000000:free"},
 	}}
 	var alerts []*alert.Alert
 	for i := range 420 {

@@ -29,9 +29,9 @@ type TopicStatus struct {
 	FailingSince time.Time
 	// Failing is why the last of them failed, or why the alert of AlertFailing does; empty while neither is so.
 	Failing alert.Reason
-	// Error is what the service said at the last of these failures. Where it answers calls and yet fails one alert again
-	// and again, it is what it said of that, and AlertFailing since when the alert has waited. Empty and zero while
-	// neither is so.
+	// Error is what the service said at the last of these failures. Where it answers calls and yet fails one alert
+	// again and again, it is what it said of that, and AlertFailing since when the alert has waited. Empty and zero
+	// while neither is so.
 	Error        string
 	AlertFailing time.Time
 	// SentLastMinute are the messages that were accepted, LastAccepted is when the last one was; zero for never.
@@ -158,6 +158,6 @@ func (m *minute) count(now time.Time) int {
 	return n
 }
 
-// Published are the alerts that were accepted since the process started, by rule, also those inside digests. The rule is
-// empty where there are no rules. It is read from the counters of the metrics.
+// Published are the alerts that were accepted since the process started, by rule, also those inside digests. The rule
+// is empty where there are no rules. It is read from the counters of the metrics.
 func (p *Publisher) Published() map[string]uint64 { return counts.By(p.metrics.published, "rule") }

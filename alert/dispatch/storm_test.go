@@ -108,7 +108,9 @@ func TestFirstAlertsOfAStormGoAtOnceAndTheRestAsOne(t *testing.T) {
 		require.InDelta(t, 1025, w.published(), 0)
 		require.InDelta(t, 1017, w.metric("digest_members_total"), 0)
 		require.InDelta(t, 1, w.metric("digests_total"), 0)
-		require.InDelta(t, 1025, w.metric("slo_events_total", "result", "good")+w.metric("slo_events_total", "result", "bad"), 0)
+		require.InDelta(
+			t, 1025, w.metric("slo_events_total", "result", "good")+w.metric("slo_events_total", "result", "bad"), 0,
+		)
 
 		time.Sleep(dispatch.DefaultDigest)
 		synctest.Wait()
@@ -138,8 +140,8 @@ func TestFewAlertsGoOneByOne(t *testing.T) {
 	})
 }
 
-// TestAlertsOfOneKeyAreGatheredToo: they wait for each other at their caller, so that never more than one waits here. After
-// the first ones, which go at once, nobody wants eight messages a second for hours.
+// TestAlertsOfOneKeyAreGatheredToo: they wait for each other at their caller, so that never more than one waits here.
+// After the first ones, which go at once, eight messages a second for hours would help no reader.
 func TestAlertsOfOneKeyAreGatheredToo(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, limited)
@@ -148,7 +150,9 @@ func TestAlertsOfOneKeyAreGatheredToo(t *testing.T) {
 		for i := 0; time.Since(start) < 30*time.Second; i++ {
 			end := make(chan error, 1)
 			if !w.Gather(newAlert(i), func(err error) { end <- err }) {
-				if err := w.Publish(t.Context(), alert.NewAlert(*newAlert(i), newMessage(newAlert(i), "body"))); !errors.Is(err, alert.ErrGathering) {
+				if err := w.Publish(
+					t.Context(), alert.NewAlert(*newAlert(i), newMessage(newAlert(i), "body")),
+				); !errors.Is(err, alert.ErrGathering) {
 					require.NoError(t, err)
 					single++
 				} else {
@@ -187,8 +191,8 @@ func TestDigestModeEndsWhenAStormIsOver(t *testing.T) {
 	})
 }
 
-// A storm of three workers: in no second do they hand over more than the rate, every alert is accounted for exactly, and
-// everybody is told. The full million needs SCALE=1 in the environment.
+// A storm of three workers: in no second do they hand over more than the rate, every alert is accounted for exactly,
+// and every owner hears of it. The full million needs SCALE=1 in the environment.
 func TestStorm(t *testing.T) {
 	alerts := 60_000
 	if full() {
@@ -324,7 +328,7 @@ func TestOutageInTheMiddleOfADigest(t *testing.T) {
 		require.Len(t, w.audited(), 225)
 		require.InDelta(t, 225, w.published(), 0)
 		for _, end := range ends {
-			require.Empty(t, end, "nobody is told twice")
+			require.Empty(t, end, "no owner hears twice")
 		}
 	})
 }
@@ -478,7 +482,9 @@ func TestRefusedDigestIsTriedSmaller(t *testing.T) {
 		ended(t, ends...)
 		d := w.digests()
 		require.Len(t, d, 1)
-		require.Contains(t, d[0].Body, "more alert ids in the audit log, digest_id "+d[0].Attributes["alert_id"].StringValue)
+		require.Contains(
+			t, d[0].Body, "more alert ids in the audit log, digest_id "+d[0].Attributes["alert_id"].StringValue,
+		)
 		require.Len(t, w.audited(), 2025)
 	})
 }

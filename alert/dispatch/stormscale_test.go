@@ -57,7 +57,9 @@ func newStormTest(t *testing.T, workers int) *stormTest {
 	ctx, cancel := context.WithCancel(t.Context())
 	var running sync.WaitGroup
 	for i := range workers {
-		p, err := dispatch.New(dispatch.Config{Topics: map[string]dispatch.TopicConfig{"oncall": {ARN: s.arn, Rules: []string{"hot"}, Rate: 8}}}, dispatch.Deps{
+		p, err := dispatch.New(dispatch.Config{
+			Topics: map[string]dispatch.TopicConfig{"oncall": {ARN: s.arn, Rules: []string{"hot"}, Rate: 8}},
+		}, dispatch.Deps{
 			Service: serviceOf(t, newClient(s.AWS)), Registerer: prometheus.NewRegistry(), Audit: zap.New(s.ledger),
 			Share: func() (int, int) { return i, workers },
 		})
@@ -110,8 +112,9 @@ func stormAlert(i int) *alert.Alert {
 	return &alert.Alert{
 		ID: fmt.Sprintf("%064d", i), Rule: "hot", Topic: "oncall", Severity: "critical", Value: float64(i), Worse: 1,
 		Record: alert.Record{
-			Shard: "shardId-000000000000", PartitionKey: strconv.Itoa(i % 100), SequenceNumber: strconv.Itoa(1_000_000 + i),
-			Arrival: time.Now(),
+			Shard: "shardId-000000000000", PartitionKey: strconv.Itoa(i % 100),
+			SequenceNumber: strconv.Itoa(1_000_000 + i),
+			Arrival:        time.Now(),
 		},
 	}
 }

@@ -15,8 +15,8 @@ import (
 // trustPoll is how often a closed trust window is looked at while alerts wait for it.
 const trustPoll = 50 * time.Millisecond
 
-// topic is what rules name, with its destination. Its goroutine owns the schedule and what follows it. Calls and callers
-// reach it over the channels and the gatherer.
+// topic is what rules name, with its destination. Its goroutine owns the schedule and what follows it. Calls and
+// callers reach it over the channels and the gatherer.
 type topic struct {
 	// Written before the goroutine begins, or safe for concurrent use.
 
@@ -108,9 +108,9 @@ type asked struct {
 	err     error
 }
 
-// ask asks the destination what it takes, again and again: soon while it cannot be reached or does not exist, else every
-// few minutes. Alerts wait for the first answer only: a destination that takes little would reject what the limits
-// before it let through.
+// ask asks the destination what it takes, again and again: soon while it cannot be reached or does not exist, else
+// every few minutes. Alerts wait for the first answer only: a destination that takes little would reject what the
+// limits before it let through.
 func (t *topic) ask(ctx context.Context) {
 	first, missing := true, false
 	for failures := 0; ; {
@@ -147,8 +147,8 @@ func (t *topic) ask(ctx context.Context) {
 	}
 }
 
-// lingers is how long a topic that has left the configuration is kept without work: alerts of the former rules may be on
-// their way, and no other topic would take them.
+// lingers is how long a topic that has left the configuration is kept without work: alerts of the former rules may be
+// on their way, and no other topic would take them.
 //
 // It is longer than the minute that ends of edited rules wait for all workers to agree.
 const lingers = 3 * time.Minute
@@ -299,8 +299,8 @@ func (t *topic) leave() {
 	}
 }
 
-// judge says which members must not be sent any more: those whose caller has left, whose lease has ended, or whose record
-// is too old.
+// judge says which members must not be sent any more: those whose caller has left, whose lease has ended, or whose
+// record is too old.
 func (t *topic) judge(now time.Time, attempts int, last error) func(*member, *origin) error {
 	most := t.settings.Load().MaxRecordAge
 	return func(m *member, o *origin) error {

@@ -6,13 +6,13 @@ import (
 	"go.uber.org/zap"
 )
 
-// Update puts another configuration into effect, while Run runs, before it or after it. It returns the errors of a wrong
-// one, and then changes nothing.
+// Update puts another configuration into effect, while Run runs, before it or after it. It returns the errors of a
+// wrong one, and then changes nothing.
 //
-// New topics begin at once. Rates, digests and all other settings of topics that stay apply to what is sent from now on.
-// A topic whose ARN changed is a new one; the old one ends when all that it has is published. A topic that is no longer
-// there takes alerts of the rules that were, and ends when nothing has waited for it for a minute; from then on its
-// alerts are rejected and its metrics are gone.
+// New topics begin at once. Rates, digests and all other settings of topics that stay apply to what is sent from now
+// on. A topic whose ARN changed is a new one; the old one ends when all that it has is published. A topic that is no
+// longer there takes alerts of the rules that were, and ends when nothing has waited for it for a minute; from then on
+// its alerts are rejected and its metrics are gone.
 func (p *Publisher) Update(cfg Config) error {
 	if err := p.deps.Service.Validate(cfg); err != nil {
 		return err

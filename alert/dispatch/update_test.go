@@ -37,8 +37,12 @@ func TestUpdateAddsAndRemovesTopics(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		w.create(t.Context(), t, "second", nil)
-		oncall, second := dispatch.TopicConfig{ARN: w.arn, Rules: []string{"hot", "cold"}}, dispatch.TopicConfig{ARN: dispatch.TestARN[:len(dispatch.TestARN)-6] + "second"}
-		require.NoError(t, w.Update(dispatch.Config{Topics: map[string]dispatch.TopicConfig{"oncall": oncall, "second": second}}))
+		oncall, second := dispatch.TopicConfig{ARN: w.arn, Rules: []string{"hot", "cold"}}, dispatch.TopicConfig{
+			ARN: dispatch.TestARN[:len(dispatch.TestARN)-6] + "second",
+		}
+		require.NoError(
+			t, w.Update(dispatch.Config{Topics: map[string]dispatch.TopicConfig{"oncall": oncall, "second": second}}),
+		)
 		require.Equal(t, 3, w.series(t, "kinesis_alerter_alerts_published_total"), "hot, cold, and none of the second")
 		ended(t, w.to(t.Context(), "second", 1), w.to(t.Context(), "oncall", 2))
 		require.Len(t, w.Status(), 2)
@@ -58,7 +62,9 @@ func TestUpdateAddsAndRemovesTopics(t *testing.T) {
 		require.Equal(t, 8, w.series(t, "kinesis_alerter_topic_fault"))
 		require.Equal(t, 1, w.series(t, "kinesis_alerter_publish_duration_seconds"))
 
-		require.NoError(t, w.Update(dispatch.Config{Topics: map[string]dispatch.TopicConfig{"oncall": oncall, "second": second}}))
+		require.NoError(
+			t, w.Update(dispatch.Config{Topics: map[string]dispatch.TopicConfig{"oncall": oncall, "second": second}}),
+		)
 		ended(t, w.to(t.Context(), "second", 6))
 	})
 }
@@ -92,7 +98,9 @@ func TestTopicWithAnotherARNIsReplaced(t *testing.T) {
 			time.Sleep(time.Second)
 			return w.gather(t, 30)
 		}())
-		require.NoError(t, w.Update(dispatch.Config{Topics: map[string]dispatch.TopicConfig{"oncall": {ARN: second, Rules: []string{"hot"}}}}))
+		require.NoError(t, w.Update(
+			dispatch.Config{Topics: map[string]dispatch.TopicConfig{"oncall": {ARN: second, Rules: []string{"hot"}}}},
+		))
 		require.False(t, w.Gather(newAlert(31), nil), "the new one has no storm")
 		end := w.send(t.Context(), 32)
 		require.Len(t, w.Status(), 2)
@@ -152,7 +160,9 @@ func TestUpdateThatIsWrongChangesNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		require.Error(t, w.Update(dispatch.Config{}))
-		require.Error(t, w.Update(dispatch.Config{Topics: map[string]dispatch.TopicConfig{"oncall": {ARN: w.arn, Rate: -1}}}))
+		require.Error(
+			t, w.Update(dispatch.Config{Topics: map[string]dispatch.TopicConfig{"oncall": {ARN: w.arn, Rate: -1}}}),
+		)
 		ended(t, w.send(t.Context(), 1))
 		require.Len(t, w.Status(), 1)
 	})
@@ -161,7 +171,10 @@ func TestUpdateThatIsWrongChangesNothing(t *testing.T) {
 func TestUpdateBeforeRun(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		emulator := fakeaws.New(fakeaws.Options{})
-		p, err := dispatch.New(dispatch.Config{Topics: map[string]dispatch.TopicConfig{"oncall": {ARN: dispatch.TestARN}}}, dispatch.Deps{Service: serviceOf(t, newClient(emulator))})
+		p, err := dispatch.New(
+			dispatch.Config{Topics: map[string]dispatch.TopicConfig{"oncall": {ARN: dispatch.TestARN}}},
+			dispatch.Deps{Service: serviceOf(t, newClient(emulator))},
+		)
 		require.NoError(t, err)
 		w := &world{AWS: emulator, Publisher: p, client: newClient(emulator)}
 		w.create(t.Context(), t, "second", nil)
@@ -189,7 +202,8 @@ func TestUpdateOfLimits(t *testing.T) {
 		end := w.send(t.Context(), 1)
 		time.Sleep(time.Hour)
 		require.NoError(t, w.Update(dispatch.Config{
-			Topics: map[string]dispatch.TopicConfig{"oncall": {ARN: w.arn}}, MaxRecordAge: time.Minute, LatencyTarget: time.Hour,
+			Topics: map[string]dispatch.TopicConfig{"oncall": {ARN: w.arn}}, MaxRecordAge: time.Minute,
+			LatencyTarget: time.Hour,
 		}))
 		start := time.Now()
 		givenUp(t, <-end, alert.ConditionAge)

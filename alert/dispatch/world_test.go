@@ -171,7 +171,8 @@ func serviceOf(t fataler, client alertsns.Client) *alertsns.Service {
 func newClient(transport http.RoundTripper) *sns.Client {
 	return sns.New(sns.Options{
 		Region: "us-east-1", Credentials: credentials.NewStaticCredentialsProvider("CLIENT", "secret", ""),
-		HTTPClient: &http.Client{Transport: transport}, BaseEndpoint: aws.String("http://fakeaws"), Retryer: aws.NopRetryer{},
+		HTTPClient: &http.Client{Transport: transport}, BaseEndpoint: aws.String("http://fakeaws"),
+		Retryer: aws.NopRetryer{},
 	})
 }
 

@@ -19,10 +19,10 @@ const (
 	maxSMS = 1600
 )
 
-// protocolBodies makes the JSON object that has a body for each protocol, in at most room bytes: what SNS counts is the
-// object, escapes included. Where it does not fit, the longest bodies are cut, all to the same length, each with the
-// marker of alert.Truncate. A body that is empty is left out, so that its protocol gets the default. If even the shortest
-// bodies do not fit, the object is larger than room.
+// protocolBodies makes the JSON object that has a body for each protocol, in at most room bytes: what SNS counts is
+// the object, escapes included. Where it does not fit, the longest bodies are cut, all to the same length, each with
+// the marker of alert.Truncate. A body that is empty is left out, so that its protocol gets the default. If even the
+// shortest bodies do not fit, the object is larger than room.
 func protocolBodies(a *alert.Alert, m alert.Message, room int) string {
 	names := slices.Sorted(maps.Keys(m.Bodies))
 	names = append([]string{defaultBody}, slices.DeleteFunc(names, func(n string) bool { return m.Bodies[n] == "" })...)

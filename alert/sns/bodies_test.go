@@ -22,10 +22,13 @@ func unpack(t *testing.T, m *message) map[string]string {
 func TestBodiesOfProtocols(t *testing.T) {
 	a := newAlert(1)
 	got, err := prepare(a, alert.Message{
-		Subject: "Anomaly", Body: "for \"all\"\nothers", Bodies: map[string]string{"sms": "short <&>", "sqs": `{"n": 1}`, "email": ""},
+		Subject: "Anomaly", Body: "for \"all\"\nothers",
+		Bodies: map[string]string{"sms": "short <&>", "sqs": `{"n": 1}`, "email": ""},
 	}, assumedLimits(testARN))
 	require.NoError(t, err)
-	require.Equal(t, map[string]string{"default": "for \"all\"\nothers", "sms": "short <&>", "sqs": `{"n": 1}`}, unpack(t, got))
+	require.Equal(
+		t, map[string]string{"default": "for \"all\"\nothers", "sms": "short <&>", "sqs": `{"n": 1}`}, unpack(t, got),
+	)
 	require.Equal(t, len(got.body), got.size)
 	require.Empty(t, got.attributes)
 }
@@ -50,7 +53,9 @@ func TestSMSHasAtMost1600Characters(t *testing.T) {
 		strings.Repeat("x", 1600), strings.Repeat("x", 1601), strings.Repeat("ü", 3000), strings.Repeat("🔥", 9000),
 		strings.Repeat("x", 1500) + strings.Repeat("🔥", 101),
 	} {
-		got, err := prepare(newAlert(1), alert.Message{Body: "b", Bodies: map[string]string{"sms": text}}, assumedLimits(testARN))
+		got, err := prepare(
+			newAlert(1), alert.Message{Body: "b", Bodies: map[string]string{"sms": text}}, assumedLimits(testARN),
+		)
 		require.NoError(t, err)
 		sms := unpack(t, got)["sms"]
 		n := utf8.RuneCountInString(sms)

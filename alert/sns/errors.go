@@ -49,8 +49,8 @@ func (*Service) Remedy(r alert.Reason) string {
 	})
 }
 
-// classify judges the error of a whole call. Nothing that it does not know is ever a rejection: a rejected alert is lost,
-// and no other mistake is as bad. Nor is what STS says about the role and not about the topic.
+// classify judges the error of a whole call. Nothing that it does not know is ever a rejection: a rejected alert is
+// lost, and no other mistake is as bad. Nor is what STS says about the role and not about the topic.
 func classify(err error) delivery.Verdict { return delivery.Classify(err, byCode, byStatus) }
 
 // byStatus judges an answer whose code says nothing.

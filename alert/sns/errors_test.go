@@ -25,25 +25,33 @@ func (e *smithyError) ErrorCode() string           { return e.code }
 func (e *smithyError) ErrorMessage() string        { return e.message }
 func (*smithyError) ErrorFault() smithy.ErrorFault { return smithy.FaultClient }
 
-// verdicts has every code of the SNS model (types/errors.go of the SDK), of the service's common errors and of the SDK's
-// throttling codes.
+// verdicts has every code of the SNS model (types/errors.go of the SDK), of the service's common errors and of the
+// SDK's throttling codes.
 func verdicts() map[string]delivery.Verdict {
-	throttled, service := delivery.Retry.Because(delivery.ReasonThrottled), delivery.Retry.Because(delivery.ReasonServiceError)
-	creds, tooLong := delivery.Retry.Because(delivery.ReasonCredentials), delivery.Shrink.Because(dispatch.ReasonBatchTooLong)
+	throttled, service := delivery.Retry.Because(delivery.ReasonThrottled), delivery.Retry.Because(
+		delivery.ReasonServiceError,
+	)
+	creds, tooLong := delivery.Retry.Because(delivery.ReasonCredentials), delivery.Shrink.Because(
+		dispatch.ReasonBatchTooLong,
+	)
 	invalid := delivery.Reject.Because(reasonInvalidParameter)
-	denied, missing := delivery.Hold.Because(delivery.ReasonNotAuthorized), delivery.Hold.Because(dispatch.ReasonMissing)
+	denied, missing := delivery.Hold.Because(
+		delivery.ReasonNotAuthorized,
+	), delivery.Hold.Because(dispatch.ReasonMissing)
 	refused, key := delivery.Hold.Because(reasonTopicRefused), delivery.Hold.Because(delivery.ReasonKMSKey)
 	signature, unknown := delivery.Hold.Because(delivery.ReasonSignature), delivery.Hold.Because(delivery.ReasonUnknown)
 	return map[string]delivery.Verdict{
 		"AuthorizationError": denied, "AccessDenied": denied, "AccessDeniedException": denied, "NotAuthorized": denied,
 		"NotFound": missing, "ResourceNotFound": missing, "ResourceNotFoundException": missing,
-		"EndpointDisabled": refused, "PlatformApplicationDisabled": refused, "OptedOut": refused, "InvalidState": refused,
+		"EndpointDisabled": refused, "PlatformApplicationDisabled": refused, "OptedOut": refused,
+		"InvalidState":          refused,
 		"VerificationException": refused,
 		"KMSAccessDenied":       delivery.Hold.Because(delivery.ReasonKMSAccess),
 		"KMSDisabled":           key, "KMSInvalidState": key, "KMSNotFound": key, "KMSOptInRequired": key,
 		"InvalidSecurity": signature, "SignatureDoesNotMatch": signature, "IncompleteSignature": signature,
-		"InvalidSignatureException": signature, "InvalidClientTokenId": signature, "UnrecognizedClientException": signature,
-		"InvalidAccessKeyId": signature, "MissingAuthenticationToken": signature, "AuthFailure": signature,
+		"InvalidSignatureException": signature, "InvalidClientTokenId": signature,
+		"UnrecognizedClientException": signature,
+		"InvalidAccessKeyId":          signature, "MissingAuthenticationToken": signature, "AuthFailure": signature,
 		"OptInRequired": signature, "SubscriptionRequiredException": signature,
 
 		"InvalidParameter": invalid, "ParameterValueInvalid": invalid, "InvalidParameterValue": invalid,
@@ -52,19 +60,23 @@ func verdicts() map[string]delivery.Verdict {
 
 		"BatchRequestTooLong": tooLong, "TooManyEntriesInBatchRequest": tooLong, "RequestEntityTooLarge": tooLong,
 
-		"Throttling": throttled, "ThrottlingException": throttled, "ThrottledException": throttled, "Throttled": throttled,
+		"Throttling": throttled, "ThrottlingException": throttled, "ThrottledException": throttled,
+		"Throttled":                 throttled,
 		"RequestThrottledException": throttled, "RequestThrottled": throttled, "EC2ThrottledException": throttled,
-		"KMSThrottling": delivery.Retry.Because(reasonKMSThrottled), "KMSThrottlingException": delivery.Retry.Because(reasonKMSThrottled), "TooManyRequestsException": throttled,
+		"KMSThrottling":          delivery.Retry.Because(reasonKMSThrottled),
+		"KMSThrottlingException": delivery.Retry.Because(reasonKMSThrottled), "TooManyRequestsException": throttled,
 		"ProvisionedThroughputExceededException": throttled, "RequestLimitExceeded": throttled,
 		"BandwidthLimitExceeded": throttled, "LimitExceededException": throttled, "SlowDown": throttled,
 		"PriorRequestNotComplete": throttled, "TransactionInProgressException": throttled,
 
-		"InternalError": service, "InternalFailure": service, "InternalServerError": service, "ServiceUnavailable": service,
-		"RequestTimeout": service, "ConcurrentAccess": service,
+		"InternalError": service, "InternalFailure": service, "InternalServerError": service,
+		"ServiceUnavailable": service,
+		"RequestTimeout":     service, "ConcurrentAccess": service,
 		"ExpiredToken": creds, "ExpiredTokenException": creds, "RequestExpired": creds, "RequestTimeTooSkewed": creds,
 
 		// Of the model, but of other operations. Should PublishBatch ever answer with one of them, nothing burns.
-		"FilterPolicyLimitExceeded": unknown, "ReplayLimitExceeded": unknown, "StaleTag": unknown, "TagLimitExceeded": unknown,
+		"FilterPolicyLimitExceeded": unknown, "ReplayLimitExceeded": unknown, "StaleTag": unknown,
+		"TagLimitExceeded":          unknown,
 		"SubscriptionLimitExceeded": unknown, "TagPolicy": unknown, "TopicLimitExceeded": unknown,
 		"NobodyHasSeenThis": unknown,
 	}
@@ -105,11 +117,13 @@ func TestClassifyOtherErrors(t *testing.T) {
 		err  error
 		want delivery.Verdict
 	}{
-		"413":                  {status(413, generic), delivery.Shrink.Because(dispatch.ReasonBatchTooLong)},
-		"503 without a body":   {status(503, errors.New("EOF")), delivery.Retry.Because(delivery.ReasonServiceError)},
-		"403 of a proxy":       {status(403, generic), delivery.Hold.Because(delivery.ReasonUnknown)},
-		"301 of a proxy":       {status(301, generic), delivery.Retry.Because(delivery.ReasonBadAnswer)},
-		"sts refuses the call": {sts(&smithyError{code: "ValidationError"}), delivery.Hold.Because(delivery.ReasonCredentialsRefused)},
+		"413":                {status(413, generic), delivery.Shrink.Because(dispatch.ReasonBatchTooLong)},
+		"503 without a body": {status(503, errors.New("EOF")), delivery.Retry.Because(delivery.ReasonServiceError)},
+		"403 of a proxy":     {status(403, generic), delivery.Hold.Because(delivery.ReasonUnknown)},
+		"301 of a proxy":     {status(301, generic), delivery.Retry.Because(delivery.ReasonBadAnswer)},
+		"sts refuses the call": {
+			sts(&smithyError{code: "ValidationError"}), delivery.Hold.Because(delivery.ReasonCredentialsRefused),
+		},
 		"another region's topic": {
 			&smithyError{"InvalidParameter", "Invalid parameter: TopicArn"}, delivery.Hold.Because(reasonTopicRefused),
 		},

@@ -56,7 +56,8 @@ func prepare(a *alert.Alert, m alert.Message, l limits) (*message, error) {
 		m = alert.Truncate(m, room, a)
 	}
 	if len(m.Body) > room || m.Body == "" {
-		return nil, rejected(dispatch.ReasonTooLarge, fmt.Errorf("%d bytes of body and %d of attributes, the topic takes %d",
+		return nil, rejected(dispatch.ReasonTooLarge, fmt.Errorf("%d bytes of body and %d of attributes, the topic "+
+			"takes %d",
 			len(m.Body), attributeBytes, l.maxBytes))
 	}
 	out := &message{
@@ -117,7 +118,8 @@ func checkAttributes(attributes []alert.Attribute) (map[string]types.MessageAttr
 		return nil, 0, nil
 	}
 	if len(attributes) > maxAttributes {
-		return nil, 0, fmt.Errorf("%d attributes, SQS subscriptions with raw delivery discard messages with more than %d",
+		return nil, 0, fmt.Errorf("%d attributes, SQS subscriptions with raw delivery discard messages with more "+
+			"than %d",
 			len(attributes), maxAttributes)
 	}
 	out := make(map[string]types.MessageAttributeValue, len(attributes))
@@ -170,7 +172,8 @@ func checkAttribute(a *alert.Attribute) error {
 	}
 }
 
-// unsupported says whether r may not stand in an attribute: XML 1.0 has no place for it, or it needs two units of UTF-16.
+// unsupported says whether r may not stand in an attribute: XML 1.0 has no place for it, or it needs two units of
+// UTF-16.
 func unsupported(r rune) bool {
 	return r < ' ' && r != '\t' && r != '\n' && r != '\r' || r == 0xFFFE || r >= 0xFFFF
 }

@@ -48,37 +48,41 @@ func TestMessageThatSNSWouldRefuseIsRejectedHere(t *testing.T) {
 			bodies("sms", "b")(m)
 			attribute("a", "String", "x")(m)
 		}, reasonStructure},
-		"binary":                     {attribute("a", "Binary", "\xff\x00"), ""},
-		"number":                     {attribute("a", "Number", "-3.5e2"), ""},
-		"number in words":            {attribute("a", "Number", "three"), reasonAttribute},
-		"number that is none":        {attribute("a", "Number", "NaN"), reasonAttribute},
-		"number that is infinite":    {attribute("a", "Number", "1e400"), reasonAttribute},
-		"array":                      {attribute("a", "String.Array", `["x",1,null]`), ""},
-		"array that is none":         {attribute("a", "String.Array", `x`), reasonAttribute},
-		"array that is cut":          {attribute("a", "String.Array", `[1`), reasonAttribute},
-		"type":                       {attribute("a", "Integer", "1"), reasonAttribute},
-		"no value":                   {attribute("a", "String", ""), reasonAttribute},
-		"value that is not UTF-8":    {attribute("a", "String", "\xff"), reasonAttribute},
-		"value with an emoji":        {attribute("a", "String", "\U0001F525"), reasonAttribute},
-		"value with a bell":          {attribute("a", "String", "a\ab"), reasonAttribute},
-		"no name":                    {attribute("", "String", "x"), reasonAttribute},
-		"name with a space":          {attribute("a b", "String", "x"), reasonAttribute},
-		"name with dots":             {attribute("a.b-c_d", "String", "x"), ""},
-		"name that starts in a dot":  {attribute(".a", "String", "x"), reasonAttribute},
-		"name that ends in a dot":    {attribute("a.", "String", "x"), reasonAttribute},
-		"name with two dots":         {attribute("a..b", "String", "x"), reasonAttribute},
-		"name of Amazon":             {attribute("aMaZoN.x", "String", "x"), reasonAttribute},
-		"name of AWS":                {attribute("aws.x", "String", "x"), reasonAttribute},
-		"name that only looks so":    {attribute("awsx", "String", "x"), ""},
-		"name of 256":                {attribute(strings.Repeat("a", 256), "String", "x"), ""},
-		"name of 257":                {attribute(strings.Repeat("a", 257), "String", "x"), reasonAttribute},
-		"attributes beyond the body": {attribute("a", "String", strings.Repeat("x", defaultMaxBytes)), dispatch.ReasonTooLarge},
+		"binary":                    {attribute("a", "Binary", "\xff\x00"), ""},
+		"number":                    {attribute("a", "Number", "-3.5e2"), ""},
+		"number in words":           {attribute("a", "Number", "three"), reasonAttribute},
+		"number that is none":       {attribute("a", "Number", "NaN"), reasonAttribute},
+		"number that is infinite":   {attribute("a", "Number", "1e400"), reasonAttribute},
+		"array":                     {attribute("a", "String.Array", `["x",1,null]`), ""},
+		"array that is none":        {attribute("a", "String.Array", `x`), reasonAttribute},
+		"array that is cut":         {attribute("a", "String.Array", `[1`), reasonAttribute},
+		"type":                      {attribute("a", "Integer", "1"), reasonAttribute},
+		"no value":                  {attribute("a", "String", ""), reasonAttribute},
+		"value that is not UTF-8":   {attribute("a", "String", "\xff"), reasonAttribute},
+		"value with an emoji":       {attribute("a", "String", "\U0001F525"), reasonAttribute},
+		"value with a bell":         {attribute("a", "String", "a\ab"), reasonAttribute},
+		"no name":                   {attribute("", "String", "x"), reasonAttribute},
+		"name with a space":         {attribute("a b", "String", "x"), reasonAttribute},
+		"name with dots":            {attribute("a.b-c_d", "String", "x"), ""},
+		"name that starts in a dot": {attribute(".a", "String", "x"), reasonAttribute},
+		"name that ends in a dot":   {attribute("a.", "String", "x"), reasonAttribute},
+		"name with two dots":        {attribute("a..b", "String", "x"), reasonAttribute},
+		"name of Amazon":            {attribute("aMaZoN.x", "String", "x"), reasonAttribute},
+		"name of AWS":               {attribute("aws.x", "String", "x"), reasonAttribute},
+		"name that only looks so":   {attribute("awsx", "String", "x"), ""},
+		"name of 256":               {attribute(strings.Repeat("a", 256), "String", "x"), ""},
+		"name of 257":               {attribute(strings.Repeat("a", 257), "String", "x"), reasonAttribute},
+		"attributes beyond the body": {
+			attribute("a", "String", strings.Repeat("x", defaultMaxBytes)), dispatch.ReasonTooLarge,
+		},
 		"bodies that are large":      {bodies("email", strings.Repeat("x", 2*defaultMaxBytes)), ""},
 		"protocol that is too large": {bodies(strings.Repeat("x", defaultMaxBytes), "b"), dispatch.ReasonTooLarge},
 		"ten attributes":             {attributes(10), ""},
 		"eleven attributes":          {attributes(11), reasonAttribute},
 		"attribute twice": {func(m *alert.Message) {
-			m.Attributes = []alert.Attribute{{Name: "a", Type: "String", Value: "1"}, {Name: "a", Type: "String", Value: "2"}}
+			m.Attributes = []alert.Attribute{
+				{Name: "a", Type: "String", Value: "1"}, {Name: "a", Type: "String", Value: "2"},
+			}
 		}, reasonAttribute},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -99,7 +103,9 @@ func TestMessageThatSNSWouldRefuseIsRejectedHere(t *testing.T) {
 func attributes(n int) func(*alert.Message) {
 	return func(m *alert.Message) {
 		for i := range n {
-			m.Attributes = append(m.Attributes, alert.Attribute{Name: string(rune('a' + i)), Type: "String", Value: "x"})
+			m.Attributes = append(
+				m.Attributes, alert.Attribute{Name: string(rune('a' + i)), Type: "String", Value: "x"},
+			)
 		}
 	}
 }
@@ -122,7 +128,9 @@ func TestWhatIsSentIsAccepted(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		odd := rapid.OneOf(
 			rapid.StringN(0, 120, -1), rapid.StringMatching(`[A-Za-z0-9._-]{0,20}`),
-			rapid.SampledFrom([]string{"\n", "\u0085", "AWS.x", "Amazon.", "\xff", "1e5", "[]", "[1]", "0x1p3", "1_0", " 1"}),
+			rapid.SampledFrom(
+				[]string{"\n", "\u0085", "AWS.x", "Amazon.", "\xff", "1e5", "[]", "[1]", "0x1p3", "1_0", " 1"},
+			),
 		)
 		m := alert.Message{
 			Subject:   odd.Draw(t, "subject"),
@@ -139,8 +147,10 @@ func TestWhatIsSentIsAccepted(t *testing.T) {
 		}
 		for range rapid.IntRange(0, 3).Draw(t, "attributes") {
 			m.Attributes = append(m.Attributes, alert.Attribute{
-				Name:  odd.Draw(t, "name"),
-				Type:  rapid.SampledFrom([]string{"String", "Number", "String.Array", "Binary", "Other"}).Draw(t, "type"),
+				Name: odd.Draw(t, "name"),
+				Type: rapid.SampledFrom(
+					[]string{"String", "Number", "String.Array", "Binary", "Other"},
+				).Draw(t, "type"),
 				Value: odd.Draw(t, "value"),
 			})
 		}

@@ -15,7 +15,8 @@ type metrics struct {
 func newMetrics(reg prometheus.Registerer) *metrics {
 	return &metrics{subscriptions: promauto.With(reg).NewGaugeVec(prometheus.GaugeOpts{
 		Name: "kinesis_alerter_topic_subscriptions",
-		Help: "Subscriptions of the topic as SNS counts them: confirmed, pending, deleted; NaN while that is not known.",
+		Help: "Subscriptions of the topic as SNS counts them: confirmed, pending, deleted; NaN while that is not " +
+			"known.",
 	}, []string{"topic", "state"})}
 }
 

@@ -32,7 +32,7 @@ type Service struct {
 	metrics *metrics
 }
 
-// New makes a Service. It calls nobody. There are no metrics when reg is nil.
+// New makes a Service. It makes no call. There are no metrics when reg is nil.
 func New(client Client, reg prometheus.Registerer) (*Service, error) {
 	if client == nil {
 		return nil, errors.New("sns needs a client")
@@ -97,15 +97,15 @@ func (t *topic) Prepare(a *alert.Alert, m alert.Message) (dispatch.Message, erro
 	return msg, nil
 }
 
-// Check says why SNS will never accept a message of an alert, as far as that is known without asking: the topic at arn is
-// taken to have the limits of a new one. The error is a *alert.RejectedError.
+// Check says why SNS will never accept a message of an alert, as far as that is known without asking: the topic at arn
+// is taken to have the limits of a new one. The error is a *alert.RejectedError.
 func Check(arn string, a *alert.Alert, m alert.Message) error {
 	_, err := prepare(a, m, assumedLimits(arn))
 	return err
 }
 
-// Simulate is dispatch.Simulate with topics that have the limits of new ones. The error is that of the configuration, or
-// of ctx.
+// Simulate is dispatch.Simulate with topics that have the limits of new ones. The error is that of the configuration,
+// or of ctx.
 func Simulate(ctx context.Context, cfg dispatch.Config, alerts []*alert.Alert) ([]dispatch.SentDigest, error) {
 	if err := Validate(cfg); err != nil {
 		return nil, err

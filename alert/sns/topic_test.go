@@ -22,7 +22,8 @@ const testARN = "arn:aws:sns:us-east-1:000000000000:alerts"
 func newClient(transport http.RoundTripper) *sns.Client {
 	return sns.New(sns.Options{
 		Region: "us-east-1", Credentials: credentials.NewStaticCredentialsProvider("CLIENT", "secret", ""),
-		HTTPClient: &http.Client{Transport: transport}, BaseEndpoint: aws.String("http://fakeaws"), Retryer: aws.NopRetryer{},
+		HTTPClient: &http.Client{Transport: transport}, BaseEndpoint: aws.String("http://fakeaws"),
+		Retryer: aws.NopRetryer{},
 	})
 }
 
@@ -31,8 +32,9 @@ func newAlert(i int) *alert.Alert {
 	return &alert.Alert{
 		ID: hex.EncodeToString(id[:]), Rule: "hot", Topic: "oncall",
 		Record: alert.Record{
-			Shard: "shardId-000000000000", PartitionKey: "key " + strconv.Itoa(i), SequenceNumber: strconv.Itoa(1000 + i),
-			SubSequence: 2, Arrival: time.Now(),
+			Shard: "shardId-000000000000", PartitionKey: "key " + strconv.Itoa(i),
+			SequenceNumber: strconv.Itoa(1000 + i),
+			SubSequence:    2, Arrival: time.Now(),
 		},
 	}
 }
@@ -65,7 +67,8 @@ func TestTopicsARN(t *testing.T) {
 	const noARN = "must be the ARN of an SNS topic, arn:aws:sns:<region>:<account>:<name>"
 	require.EqualError(t, err, "topics.a.arn: : "+noARN+
 		"\ntopics.b.arn: arn:aws:sqs:us-east-1:000000000000:queue: "+noARN+
-		"\ntopics.c.arn: "+testARN+":0e5b6c0d-7a2f-4a6e-9a1c-1b2c3d4e5f60: must be the ARN of a topic, not of a subscription"+
+		"\ntopics.c.arn: "+testARN+":0e5b6c0d-7a2f-4a6e-9a1c-1b2c3d4e5f60: must be the ARN of a topic, not of a "+
+		"subscription"+
 		"\ntopics.d.arn: arn:aws:sns:us-east-1:000000000000:two words: "+
 		"a topic's name has 1 to 256 of A-Z a-z 0-9 _ -, and may end in .fifo")
 	require.NoError(t, Validate(of(map[string]string{"a": testARN})))

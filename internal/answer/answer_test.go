@@ -105,13 +105,19 @@ type call struct {
 func seq(n int) string { return fmt.Sprintf("495903382714902566085596925383615710959%017d", n) }
 
 func record(n int) string {
-	return fmt.Sprintf(`{"SequenceNumber": %q, "Data": "e30=", "PartitionKey": "k", "ApproximateArrivalTimestamp": %d.5}`, seq(n), now-1)
+	return fmt.Sprintf(
+		`{"SequenceNumber": %q, "Data": "e30=", "PartitionKey": "k", "ApproximateArrivalTimestamp": %d.5}`, seq(n),
+		now-1,
+	)
 }
 
 const hashRange = `{"StartingHashKey": "0", "EndingHashKey": "340282366920938463463374607431768211455"}`
 
 func shard(n int) string {
-	return fmt.Sprintf(`{"ShardId": "shardId-%012d", "HashKeyRange": %s, "SequenceNumberRange": {"StartingSequenceNumber": "1"}}`, n, hashRange)
+	return fmt.Sprintf(
+		`{"ShardId": "shardId-%012d", "HashKeyRange": %s, "SequenceNumberRange": {"StartingSequenceNumber": "1"}}`, n,
+		hashRange,
+	)
 }
 
 var key = map[string]dynamotypes.AttributeValue{"leaseKey": &dynamotypes.AttributeValueMemberS{Value: "a"}}
@@ -124,24 +130,31 @@ func calls() []call {
 		{
 			service: "Kinesis", name: "GetRecords",
 			good: fmt.Sprintf(`{"Records": [%s, %s], "NextShardIterator": "n", "MillisBehindLatest": 0, "ChildShards": [
-				{"ShardId": "shardId-000000000007", "ParentShards": ["shardId-000000000000"], "HashKeyRange": %s}]}`, record(5), record(6), hashRange),
+				{"ShardId": "shardId-000000000007", "ParentShards": ["shardId-000000000000"],
+				"HashKeyRange": %s}]}`, record(5), record(6), hashRange),
 			promised: []string{
-				"Records", "Records.0.SequenceNumber", "Records.1.Data", "Records.+", "ChildShards.0.ShardId", "ChildShards.0.ParentShards",
+				"Records", "Records.0.SequenceNumber", "Records.1.Data", "Records.+", "ChildShards.0.ShardId",
+				"ChildShards.0.ParentShards",
 				"ChildShards.0.HashKeyRange", "ChildShards.0.HashKeyRange.StartingHashKey", "ChildShards.+",
 			},
 			optional: []string{
-				"Records.0.PartitionKey", "Records.0.ApproximateArrivalTimestamp", "MillisBehindLatest", "NextShardIterator", "ChildShards",
+				"Records.0.PartitionKey", "Records.0.ApproximateArrivalTimestamp", "MillisBehindLatest",
+				"NextShardIterator", "ChildShards",
 			},
 			make: func(ctx context.Context, cfg aws.Config) error {
-				_, err := kinesis.NewFromConfig(cfg).GetRecords(ctx, &kinesis.GetRecordsInput{ShardIterator: aws.String("i"), Limit: aws.Int32(10)})
+				_, err := kinesis.NewFromConfig(cfg).GetRecords(
+					ctx, &kinesis.GetRecordsInput{ShardIterator: aws.String("i"), Limit: aws.Int32(10)},
+				)
 				return err
 			},
 		},
 		{
-			service: "Kinesis", name: "GetShardIterator", good: `{"ShardIterator": "i"}`, promised: []string{"ShardIterator"},
+			service: "Kinesis", name: "GetShardIterator", good: `{"ShardIterator": "i"}`,
+			promised: []string{"ShardIterator"},
 			make: func(ctx context.Context, cfg aws.Config) error {
 				_, err := kinesis.NewFromConfig(cfg).GetShardIterator(ctx, &kinesis.GetShardIteratorInput{
-					ShardId: aws.String("shardId-000000000000"), ShardIteratorType: "LATEST", StreamName: aws.String("s"),
+					ShardId: aws.String("shardId-000000000000"), ShardIteratorType: "LATEST",
+					StreamName: aws.String("s"),
 				})
 				return err
 			},
@@ -149,18 +162,23 @@ func calls() []call {
 		{
 			service: "Kinesis", name: "ListShards", good: fmt.Sprintf(`{"Shards": [%s, %s]}`, shard(0), shard(1)),
 			promised: []string{
-				"Shards", "Shards.+", "Shards.0.ShardId", "Shards.1.HashKeyRange", "Shards.0.HashKeyRange.EndingHashKey",
+				"Shards", "Shards.+", "Shards.0.ShardId", "Shards.1.HashKeyRange",
+				"Shards.0.HashKeyRange.EndingHashKey",
 				"Shards.1.SequenceNumberRange", "Shards.0.SequenceNumberRange.StartingSequenceNumber",
 			},
 			make: func(ctx context.Context, cfg aws.Config) error {
-				_, err := kinesis.NewFromConfig(cfg).ListShards(ctx, &kinesis.ListShardsInput{StreamName: aws.String("s")})
+				_, err := kinesis.NewFromConfig(cfg).ListShards(
+					ctx, &kinesis.ListShardsInput{StreamName: aws.String("s")},
+				)
 				return err
 			},
 		},
 		{
 			service: "Kinesis", name: "DescribeStreamSummary",
-			good: fmt.Sprintf(`{"StreamDescriptionSummary": {"StreamName": "s", "StreamARN": "arn:aws:kinesis:us-east-1:000000000000:stream/s",
-				"StreamStatus": "ACTIVE", "RetentionPeriodHours": 24, "StreamCreationTimestamp": %d, "EnhancedMonitoring": [], "OpenShardCount": 2}}`, now-100),
+			good: fmt.Sprintf(`{"StreamDescriptionSummary": {"StreamName": "s", 
+				"StreamARN": "arn:aws:kinesis:us-east-1:000000000000:stream/s",
+				"StreamStatus": "ACTIVE", "RetentionPeriodHours": 24, "StreamCreationTimestamp": %d,
+				"EnhancedMonitoring": [], "OpenShardCount": 2}}`, now-100),
 			promised: []string{
 				"StreamDescriptionSummary", "StreamDescriptionSummary.StreamName", "StreamDescriptionSummary.StreamARN",
 				"StreamDescriptionSummary.StreamStatus", "StreamDescriptionSummary.RetentionPeriodHours",
@@ -168,7 +186,9 @@ func calls() []call {
 				"StreamDescriptionSummary.OpenShardCount",
 			},
 			make: func(ctx context.Context, cfg aws.Config) error {
-				_, err := kinesis.NewFromConfig(cfg).DescribeStreamSummary(ctx, &kinesis.DescribeStreamSummaryInput{StreamName: aws.String("s")})
+				_, err := kinesis.NewFromConfig(cfg).DescribeStreamSummary(
+					ctx, &kinesis.DescribeStreamSummaryInput{StreamName: aws.String("s")},
+				)
 				return err
 			},
 		},
@@ -200,9 +220,11 @@ func calls() []call {
 		},
 		{
 			service: "DynamoDB", name: "DescribeTable",
-			good: `{"Table": {"TableName": "table", "TableStatus": "ACTIVE", "KeySchema": [{"AttributeName": "leaseKey", "KeyType": "HASH"}]}}`,
+			good: `{"Table": {"TableName": "table", "TableStatus": "ACTIVE",
+				"KeySchema": [{"AttributeName": "leaseKey", "KeyType": "HASH"}]}}`,
 			promised: []string{
-				"Table", "Table.TableName", "Table.TableStatus", "Table.KeySchema", "Table.KeySchema.0.AttributeName", "Table.KeySchema.+",
+				"Table", "Table.TableName", "Table.TableStatus", "Table.KeySchema", "Table.KeySchema.0.AttributeName",
+				"Table.KeySchema.+",
 			},
 			make: func(ctx context.Context, cfg aws.Config) error {
 				_, err := dynamodb.NewFromConfig(cfg).DescribeTable(ctx, &dynamodb.DescribeTableInput{TableName: table})
@@ -210,11 +232,13 @@ func calls() []call {
 			},
 		},
 		{
-			service: "SQS", name: "SendMessage", good: `{"MessageId": "m", "MD5OfMessageBody": "9dd4e461268c8034f5c8564e155c67a6"}`,
+			service: "SQS", name: "SendMessage",
+			good:     `{"MessageId": "m", "MD5OfMessageBody": "9dd4e461268c8034f5c8564e155c67a6"}`,
 			promised: []string{"MessageId"},
 			make: func(ctx context.Context, cfg aws.Config) error {
 				_, err := sqs.NewFromConfig(cfg).SendMessage(ctx, &sqs.SendMessageInput{
-					QueueUrl: aws.String("https://sqs.us-east-1.amazonaws.com/000000000000/q"), MessageBody: aws.String("x"),
+					QueueUrl:    aws.String("https://sqs.us-east-1.amazonaws.com/000000000000/q"),
+					MessageBody: aws.String("x"),
 				})
 				return err
 			},
@@ -305,14 +329,21 @@ func TestAnswersOfEveryOperation(t *testing.T) {
 			bad("html", reply{status: 200, body: html})
 			bad("html 503", reply{status: 503, body: html})
 			bad("half", reply{status: 200, body: c.good[:len(c.good)/2]})
-			bad("cut", reply{status: 200, reader: io.MultiReader(strings.NewReader(c.good[:len(c.good)/2]), brokenReader{})})
+			bad(
+				"cut",
+				reply{status: 200, reader: io.MultiReader(strings.NewReader(c.good[:len(c.good)/2]), brokenReader{})},
+			)
 			bad("endless", reply{status: 200, reader: io.MultiReader(strings.NewReader(`{"x": "`), endless{})})
 			bad("long", reply{status: 200, body: `{"x": "` + strings.Repeat("x", 25<<20)})
 			bad("redirect", reply{status: 307, header: http.Header{"Location": {"http://elsewhere.test/"}}})
 			bad("error without code", reply{status: 400, body: "{}"})
 			bad("error code that is none", reply{status: 400, body: `{"__type": "a\u0000b c"}`})
-			bad("error code of bytes", reply{status: 400, body: "<ErrorResponse><Error><Type>Sender</Type><Code>\xff\xfe\x80</Code></Error></ErrorResponse>"})
-			if list, ok := strings.CutPrefix(c.good, "{"); ok && c.service == "Kinesis" && c.name != "GetRecords" { // which streams
+			bad("error code of bytes", reply{
+				status: 400,
+				body:   "<ErrorResponse><Error><Type>Sender</Type><Code>\xff\xfe\x80</Code></Error></ErrorResponse>",
+			})
+			// which streams
+			if list, ok := strings.CutPrefix(c.good, "{"); ok && c.service == "Kinesis" && c.name != "GetRecords" {
 				bad("null in a list", reply{status: 200, body: `{"Unknown": [{}, null], ` + list})
 			}
 			bad("error of a success", reply{status: 200, body: `{"__type": "InternalFailure", "message": "x"}`})
@@ -334,7 +365,8 @@ func TestTablesAreJudgedApart(t *testing.T) {
 	ask := func(table, body string) {
 		f.reply = reply{status: 200, body: body}
 		_, _ = dynamodb.NewFromConfig(f.cfg).GetItem(t.Context(), &dynamodb.GetItemInput{
-			TableName: aws.String(table), Key: map[string]dynamotypes.AttributeValue{"k": &dynamotypes.AttributeValueMemberS{Value: "v"}},
+			TableName: aws.String(table),
+			Key:       map[string]dynamotypes.AttributeValue{"k": &dynamotypes.AttributeValueMemberS{Value: "v"}},
 		})
 	}
 	for range 3 {
@@ -376,7 +408,8 @@ func TestRowsAreJudgedApart(t *testing.T) {
 	ask := func(key, body string) {
 		f.reply = reply{status: 200, body: body}
 		_, _ = dynamodb.NewFromConfig(f.cfg).GetItem(t.Context(), &dynamodb.GetItemInput{
-			TableName: aws.String("leases"), Key: map[string]dynamotypes.AttributeValue{"k": &dynamotypes.AttributeValueMemberS{Value: key}},
+			TableName: aws.String("leases"),
+			Key:       map[string]dynamotypes.AttributeValue{"k": &dynamotypes.AttributeValueMemberS{Value: key}},
 		})
 	}
 	for range 2 {
@@ -406,7 +439,9 @@ func TestItemsHaveTheKeyOfTheirTable(t *testing.T) {
 		`{"Items": [{"k": {"S": ""}, "v": {"S": "b"}}]}`:    false,
 	} {
 		f.reply = reply{status: 200, body: body}
-		_, err := dynamodb.NewFromConfig(f.cfg).Scan(answer.With(t.Context(), &answer.Expect{Key: "k"}), &dynamodb.ScanInput{TableName: aws.String("t")})
+		_, err := dynamodb.NewFromConfig(f.cfg).Scan(
+			answer.With(t.Context(), &answer.Expect{Key: "k"}), &dynamodb.ScanInput{TableName: aws.String("t")},
+		)
 		require.Equal(t, !good, answer.Is(err), body)
 		_, err = dynamodb.NewFromConfig(f.cfg).Scan(t.Context(), &dynamodb.ScanInput{TableName: aws.String("t")})
 		require.NoError(t, err, "another's table")
@@ -451,7 +486,9 @@ func TestRecordsBelongToThePosition(t *testing.T) {
 		return `{"Records": [` + strings.Join(records, ",") + `], "NextShardIterator": "n", "MillisBehindLatest": 0}`
 	}
 	at := func(offset int) string {
-		return fmt.Sprintf(`{"SequenceNumber": %q, "Data": "e30=", "ApproximateArrivalTimestamp": %d}`, seq(9), now+offset)
+		return fmt.Sprintf(
+			`{"SequenceNumber": %q, "Data": "e30=", "ApproximateArrivalTimestamp": %d}`, seq(9), now+offset,
+		)
 	}
 	for _, tt := range []struct {
 		name   string
@@ -462,17 +499,29 @@ func TestRecordsBelongToThePosition(t *testing.T) {
 		{name: "above", body: page(record(5), record(6)), expect: answer.Expect{After: seq(4)}},
 		{name: "at", body: page(record(5), record(6)), expect: answer.Expect{AtLeast: seq(5)}},
 		{name: "later than at", body: page(record(6)), expect: answer.Expect{AtLeast: seq(5)}},
-		{name: "the last one again", body: page(record(4)), expect: answer.Expect{After: seq(4)}, what: "not behind the position"},
-		{name: "before at", body: page(record(4)), expect: answer.Expect{AtLeast: seq(5)}, what: "not behind the position"},
+		{
+			name: "the last one again", body: page(record(4)), expect: answer.Expect{After: seq(4)},
+			what: "not behind the position",
+		},
+		{
+			name: "before at", body: page(record(4)), expect: answer.Expect{AtLeast: seq(5)},
+			what: "not behind the position",
+		},
 		{name: "not rising", body: page(record(5), record(5)), what: "do not rise"},
 		{name: "falling", body: page(record(6), record(5)), what: "do not rise"},
-		{name: "shorter is less", body: page(`{"SequenceNumber": "99", "Data": ""}`, `{"SequenceNumber": "100", "Data": ""}`)},
+		{
+			name: "shorter is less",
+			body: page(`{"SequenceNumber": "99", "Data": ""}`, `{"SequenceNumber": "100", "Data": ""}`),
+		},
 		{name: "no number", body: page(`{"SequenceNumber": "12a", "Data": ""}`), what: "no number"},
 		{name: "no number, long", body: page(`{"SequenceNumber": "1234567:9012345", "Data": ""}`), what: "no number"},
 		{name: "empty data", body: page(`{"SequenceNumber": "1", "Data": ""}`)},
 		{name: "empty iterator", body: `{"Records": [], "NextShardIterator": ""}`, what: "NextShardIterator is empty"},
 		{name: "no iterator", body: `{"Records": [], "MillisBehindLatest": 0}`},
-		{name: "negative distance", body: `{"Records": [], "NextShardIterator": "n", "MillisBehindLatest": -1}`, what: "out of range"},
+		{
+			name: "negative distance", body: `{"Records": [], "NextShardIterator": "n", "MillisBehindLatest": -1}`,
+			what: "out of range",
+		},
 		{name: "more than asked for", body: page(slices.Repeat([]string{record(1)}, 11)...), what: "more records"},
 		{name: "four minutes ahead", body: page(at(240))},
 		{name: "six minutes ahead", body: page(at(360)), what: "arrival time"},
@@ -480,20 +529,25 @@ func TestRecordsBelongToThePosition(t *testing.T) {
 		{name: "years ago", body: page(at(-2 * 365 * 86400)), what: "arrival time"},
 		{name: "any time", body: page(at(360)), expect: answer.Expect{AnyTime: true}},
 		{
-			name: "time is no number", body: page(`{"SequenceNumber": "1", "Data": "", "ApproximateArrivalTimestamp": "NaN"}`),
+			name: "time is no number",
+			body: page(`{"SequenceNumber": "1", "Data": "", "ApproximateArrivalTimestamp": "NaN"}`),
 			what: "the SDK panics",
 		},
 		{
 			name: "child of another shard", expect: answer.Expect{Shard: "shardId-000000000001"}, what: "another shard",
-			body: `{"Records": [], "ChildShards": [{"ShardId": "shardId-000000000007", "ParentShards": ["shardId-000000000000"], "HashKeyRange": ` + hashRange + `}]}`,
+			body: `{"Records": [], "ChildShards": [{"ShardId": "shardId-000000000007", ` +
+				`"ParentShards": ["shardId-000000000000"], "HashKeyRange": ` + hashRange + `}]}`,
 		},
 		{
 			name: "child that is its parent", expect: answer.Expect{Shard: "shardId-000000000007"}, what: "not its own",
-			body: `{"Records": [], "ChildShards": [{"ShardId": "shardId-000000000007", "ParentShards": ["shardId-000000000000"], "HashKeyRange": ` + hashRange + `}]}`,
+			body: `{"Records": [], "ChildShards": [{"ShardId": "shardId-000000000007", ` +
+				`"ParentShards": ["shardId-000000000000"], "HashKeyRange": ` + hashRange + `}]}`,
 		},
 	} {
 		f.reply = reply{status: 200, body: tt.body}
-		_, err := kinesis.NewFromConfig(f.cfg).GetRecords(answer.With(t.Context(), &tt.expect), &kinesis.GetRecordsInput{
+		_, err := kinesis.NewFromConfig(f.cfg).GetRecords(answer.With(
+			t.Context(), &tt.expect,
+		), &kinesis.GetRecordsInput{
 			ShardIterator: aws.String("i"), Limit: aws.Int32(10),
 		})
 		if tt.what == "" {
@@ -518,42 +572,63 @@ func TestOtherLies(t *testing.T) {
 	}{
 		{name: "a shard twice", body: `{"Shards": [` + shard(0) + `,` + shard(0) + `]}`, what: "listed twice"},
 		{name: "no shards", body: `{"Shards": []}`},
-		{name: "the same token again", body: `{"Shards": [], "NextToken": "again"}`, what: "no end", make: func() error {
-			_, err := kinesis.NewFromConfig(f.cfg).ListShards(t.Context(), &kinesis.ListShardsInput{NextToken: aws.String("again")})
-			return err
-		}},
 		{
-			name: "the same key again", body: `{"Items": [` + item + `], "LastEvaluatedKey": {"leaseKey": {"S": "a"}}}`, what: "no end",
+			name: "the same token again", body: `{"Shards": [], "NextToken": "again"}`, what: "no end",
 			make: func() error {
-				_, err := dynamodb.NewFromConfig(f.cfg).Scan(t.Context(), &dynamodb.ScanInput{TableName: aws.String("t"), ExclusiveStartKey: key})
+				_, err := kinesis.NewFromConfig(f.cfg).ListShards(
+					t.Context(), &kinesis.ListShardsInput{NextToken: aws.String("again")},
+				)
 				return err
 			},
 		},
-		{name: "another stream", what: "another stream", body: strings.ReplaceAll(strings.ReplaceAll(calls()[3].good, `"s"`, `"third"`), "stream/s", "stream/third"), make: func() error {
-			_, err := kinesis.NewFromConfig(f.cfg).DescribeStreamSummary(t.Context(), &kinesis.DescribeStreamSummaryInput{
-				StreamARN: aws.String("arn:aws:kinesis:us-east-1:000000000000:stream/other"),
-			})
+		{
+			name: "the same key again",
+			body: `{"Items": [` + item + `], "LastEvaluatedKey": {"leaseKey": {"S": "a"}}}`, what: "no end",
+			make: func() error {
+				_, err := dynamodb.NewFromConfig(f.cfg).Scan(
+					t.Context(), &dynamodb.ScanInput{TableName: aws.String("t"), ExclusiveStartKey: key},
+				)
+				return err
+			},
+		},
+		{name: "another stream", what: "another stream", body: strings.ReplaceAll(
+			strings.ReplaceAll(calls()[3].good, `"s"`, `"third"`), "stream/s", "stream/third",
+		), make: func() error {
+			_, err := kinesis.NewFromConfig(f.cfg).DescribeStreamSummary(t.Context(),
+				&kinesis.DescribeStreamSummaryInput{
+					StreamARN: aws.String("arn:aws:kinesis:us-east-1:000000000000:stream/other"),
+				})
 			return err
 		}},
 		{name: "another row", what: "has not the key", body: `{"Item": {"leaseKey": {"S": "b"}}}`, make: func() error {
-			_, err := dynamodb.NewFromConfig(f.cfg).GetItem(t.Context(), &dynamodb.GetItemInput{TableName: aws.String("t"), Key: key})
+			_, err := dynamodb.NewFromConfig(f.cfg).GetItem(
+				t.Context(), &dynamodb.GetItemInput{TableName: aws.String("t"), Key: key},
+			)
 			return err
 		}},
-		{name: "a write that nobody wants to see", body: `{}`, make: func() error {
-			_, err := dynamodb.NewFromConfig(f.cfg).UpdateItem(t.Context(), &dynamodb.UpdateItemInput{TableName: aws.String("t"), Key: key})
+		{name: "a write without return values", body: `{}`, make: func() error {
+			_, err := dynamodb.NewFromConfig(f.cfg).UpdateItem(
+				t.Context(), &dynamodb.UpdateItemInput{TableName: aws.String("t"), Key: key},
+			)
 			return err
 		}},
 		{name: "a write without an answer", body: ` `, what: "empty", make: func() error {
-			_, err := dynamodb.NewFromConfig(f.cfg).PutItem(t.Context(), &dynamodb.PutItemInput{TableName: aws.String("t"), Item: key})
+			_, err := dynamodb.NewFromConfig(f.cfg).PutItem(
+				t.Context(), &dynamodb.PutItemInput{TableName: aws.String("t"), Item: key},
+			)
 			return err
 		}},
 		{name: "an object", make: func() error {
 			f.reply.header = http.Header{"Etag": {`"x"`}}
-			_, err := s3.NewFromConfig(f.cfg).PutObject(t.Context(), &s3.PutObjectInput{Bucket: aws.String("b"), Key: aws.String("k")})
+			_, err := s3.NewFromConfig(f.cfg).PutObject(
+				t.Context(), &s3.PutObjectInput{Bucket: aws.String("b"), Key: aws.String("k")},
+			)
 			return err
 		}},
 		{name: "a page for an object", body: "<html></html>", what: "should be none", make: func() error {
-			_, err := s3.NewFromConfig(f.cfg).PutObject(t.Context(), &s3.PutObjectInput{Bucket: aws.String("b"), Key: aws.String("k")})
+			_, err := s3.NewFromConfig(f.cfg).PutObject(
+				t.Context(), &s3.PutObjectInput{Bucket: aws.String("b"), Key: aws.String("k")},
+			)
 			return err
 		}},
 	} {
@@ -590,19 +665,49 @@ func TestBatchIsAcceptedByEntry(t *testing.T) {
 	}{
 		{name: "all", body: answerOf(fmt.Sprintf(ok, "0"), fmt.Sprintf(fail, "1")), accepted: 1, failed: 1},
 		{name: "silent about one", body: answerOf(fmt.Sprintf(ok, "0"), ""), accepted: 1, counted: 1},
-		{name: "one without a message id", body: answerOf(fmt.Sprintf(ok, "0")+"<member><Id>1</Id></member>", ""), accepted: 1, counted: 1},
-		{name: "one that was not asked for", body: answerOf(fmt.Sprintf(ok, "0")+fmt.Sprintf(ok, "7"), ""), accepted: 1, counted: 1},
-		{name: "one twice", body: answerOf(fmt.Sprintf(ok, "0")+fmt.Sprintf(ok, "0")+fmt.Sprintf(ok, "1"), ""), accepted: 2, counted: 1},
-		{name: "one accepted and failed", body: answerOf(fmt.Sprintf(ok, "0")+fmt.Sprintf(ok, "1"), fmt.Sprintf(fail, "0")), accepted: 1, counted: 1},
-		{name: "all accepted and failed", body: answerOf(fmt.Sprintf(ok, "0")+fmt.Sprintf(ok, "1"), fmt.Sprintf(fail, "0")+fmt.Sprintf(fail, "1")), err: "accepted and failed", counted: 1},
-		{name: "failed without a code", body: answerOf(fmt.Sprintf(ok, "0"), "<member><Id>1</Id></member>"), accepted: 1, counted: 1},
-		{name: "no ids", body: answerOf("<member><Id></Id><MessageId>m</MessageId></member>", ""), err: "no Id", counted: 1},
-		{name: "no message ids", body: answerOf("<member><Id>0</Id></member><member><Id>1</Id></member>", ""), err: "no MessageId", counted: 1},
+		{
+			name: "one without a message id", body: answerOf(fmt.Sprintf(ok, "0")+"<member><Id>1</Id></member>", ""),
+			accepted: 1, counted: 1,
+		},
+		{
+			name: "one that was not asked for", body: answerOf(fmt.Sprintf(ok, "0")+fmt.Sprintf(ok, "7"), ""),
+			accepted: 1, counted: 1,
+		},
+		{
+			name: "one twice", body: answerOf(fmt.Sprintf(ok, "0")+fmt.Sprintf(ok, "0")+fmt.Sprintf(ok, "1"), ""),
+			accepted: 2, counted: 1,
+		},
+		{
+			name: "one accepted and failed",
+			body: answerOf(fmt.Sprintf(ok, "0")+fmt.Sprintf(ok, "1"), fmt.Sprintf(fail, "0")), accepted: 1,
+			counted: 1,
+		},
+		{
+			name: "all accepted and failed",
+			body: answerOf(fmt.Sprintf(ok, "0")+fmt.Sprintf(ok, "1"), fmt.Sprintf(fail, "0")+fmt.Sprintf(fail, "1")),
+			err:  "accepted and failed", counted: 1,
+		},
+		{
+			name: "failed without a code", body: answerOf(fmt.Sprintf(ok, "0"), "<member><Id>1</Id></member>"),
+			accepted: 1, counted: 1,
+		},
+		{
+			name: "no ids", body: answerOf("<member><Id></Id><MessageId>m</MessageId></member>", ""), err: "no Id",
+			counted: 1,
+		},
+		{
+			name: "no message ids", body: answerOf("<member><Id>0</Id></member><member><Id>1</Id></member>", ""),
+			err: "no MessageId", counted: 1,
+		},
 		{name: "silent", body: answerOf("", ""), err: "silent", counted: 1},
 		{name: "empty", err: "empty", counted: 1},
 		{name: "object", body: "{}", err: "silent", counted: 1},
 		{name: "html", body: "<html></html>", err: "cannot be read", counted: 1},
-		{name: "another operation's", body: "<GetTopicAttributesResponse><GetTopicAttributesResult/></GetTopicAttributesResponse>", err: "cannot be", counted: 1},
+		{
+			name: "another operation's",
+			body: "<GetTopicAttributesResponse><GetTopicAttributesResult/></GetTopicAttributesResponse>",
+			err:  "cannot be", counted: 1,
+		},
 	} {
 		f := newFixture(t)
 		f.reply = reply{status: 200, body: tt.body}
@@ -627,22 +732,30 @@ func TestBatchIsAcceptedByEntry(t *testing.T) {
 func TestUnreadableErrorIsABadAnswer(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
-	f.reply = reply{status: 400, body: "<ErrorResponse><Error><Type>Sender</Type><Code>\xff\xfe\x80</Code></Error></ErrorResponse>"}
+	f.reply = reply{
+		status: 400,
+		body:   "<ErrorResponse><Error><Type>Sender</Type><Code>\xff\xfe\x80</Code></Error></ErrorResponse>",
+	}
 	_, err := sns.NewFromConfig(f.cfg).PublishBatch(t.Context(), &sns.PublishBatchInput{
-		TopicArn:                   aws.String(topicARN),
-		PublishBatchRequestEntries: []snstypes.PublishBatchRequestEntry{{Id: aws.String("0"), Message: aws.String("x")}},
+		TopicArn: aws.String(topicARN),
+		PublishBatchRequestEntries: []snstypes.PublishBatchRequestEntry{
+			{Id: aws.String("0"), Message: aws.String("x")},
+		},
 	})
 	require.Error(t, err)
 	require.True(t, answer.Is(err), "%v", err)
 }
 
-// What an endpoint says goes into logs and onto pages: it is cut where it enters, and what it is stays to be found in it.
+// What an endpoint says goes into logs and onto pages: it is cut where it enters, and what it is stays to be found in
+// it.
 func TestTextsAreCut(t *testing.T) {
 	t.Parallel()
 	long := strings.Repeat("é", 20_000)
 	f := newFixture(t)
 	f.reply = reply{status: 400, body: `{"__type": "ResourceInUseException", "message": "` + long + `"}`}
-	_, err := kinesis.NewFromConfig(f.cfg).ListShards(t.Context(), &kinesis.ListShardsInput{StreamName: aws.String("s")})
+	_, err := kinesis.NewFromConfig(f.cfg).ListShards(
+		t.Context(), &kinesis.ListShardsInput{StreamName: aws.String("s")},
+	)
 	require.Less(t, len(err.Error()), 3<<10)
 	var api smithy.APIError
 	require.ErrorAs(t, err, &api)
@@ -656,8 +769,13 @@ func TestTextsAreCut(t *testing.T) {
 	_, err = kinesis.NewFromConfig(f.cfg).ListShards(t.Context(), &kinesis.ListShardsInput{StreamName: aws.String("s")})
 	require.True(t, answer.Is(err), "a code of that length is none")
 
-	f.reply = reply{status: 200, body: "<PublishBatchResponse><PublishBatchResult><Successful><member><Id>1</Id><MessageId>" + long + "</MessageId></member></Successful>" +
-		"<Failed><member><Id>0</Id><Code>InternalError</Code><Message>" + long + "</Message></member></Failed></PublishBatchResult></PublishBatchResponse>"}
+	f.reply = reply{
+		status: 200,
+		body: "<PublishBatchResponse><PublishBatchResult><Successful><member><Id>1</Id>" +
+			"<MessageId>" + long + "</MessageId></member></Successful>" +
+			"<Failed><member><Id>0</Id><Code>InternalError</Code><Message>" + long + "</Message></member></Failed>" +
+			"</PublishBatchResult></PublishBatchResponse>",
+	}
 	out, err := sns.NewFromConfig(f.cfg).PublishBatch(t.Context(), &sns.PublishBatchInput{
 		TopicArn: aws.String(topicARN),
 		PublishBatchRequestEntries: []snstypes.PublishBatchRequestEntry{
@@ -712,14 +830,18 @@ func TestDateThatTheOthersContradict(t *testing.T) {
 	ask := func(at time.Time) (*kinesis.GetRecordsOutput, error) {
 		f.reply = reply{status: 200, header: http.Header{"Date": {later.Format(http.TimeFormat)}}, body: fmt.Sprintf(
 			`{"Records": [{"SequenceNumber": "1", "Data": "", "ApproximateArrivalTimestamp": %d}], "NextShardIterator": "n"}`, at.Unix())}
-		return kinesis.NewFromConfig(f.cfg).GetRecords(t.Context(), &kinesis.GetRecordsInput{ShardIterator: aws.String("i")})
+		return kinesis.NewFromConfig(f.cfg).GetRecords(
+			t.Context(), &kinesis.GetRecordsInput{ShardIterator: aws.String("i")},
+		)
 	}
 	_, err := ask(later)
 	require.True(t, answer.Is(err), "%v", err)
 	// Another service has the time, too.
 	f.reply = reply{status: 200, body: `{}`}
 	for range 3 {
-		_, err := dynamodb.NewFromConfig(f.cfg).GetItem(t.Context(), &dynamodb.GetItemInput{TableName: aws.String("t"), Key: key})
+		_, err := dynamodb.NewFromConfig(f.cfg).GetItem(
+			t.Context(), &dynamodb.GetItemInput{TableName: aws.String("t"), Key: key},
+		)
 		require.NoError(t, err)
 	}
 	out, err := ask(time.Unix(now, 0))
@@ -727,8 +849,8 @@ func TestDateThatTheOthersContradict(t *testing.T) {
 	require.WithinDuration(t, time.Unix(now, 0), answer.Time(out.ResultMetadata, later), time.Minute)
 }
 
-// One bad answer that its retry heals is only counted. Two in a row, or five seconds, are a trouble, which ends with a good
-// answer to the same call for the same shard.
+// One bad answer that its retry heals is only counted. Two in a row, or five seconds, are a trouble, which ends with a
+// good answer to the same call for the same shard.
 func TestWatchTellsWhatLasts(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -736,7 +858,9 @@ func TestWatchTellsWhatLasts(t *testing.T) {
 		ask := func(shard, body string) {
 			f.reply = reply{status: 200, body: body}
 			ctx := answer.With(t.Context(), &answer.Expect{Subject: shard})
-			_, _ = kinesis.NewFromConfig(f.cfg).GetRecords(ctx, &kinesis.GetRecordsInput{ShardIterator: aws.String("i")})
+			_, _ = kinesis.NewFromConfig(f.cfg).GetRecords(
+				ctx, &kinesis.GetRecordsInput{ShardIterator: aws.String("i")},
+			)
 		}
 		const good = `{"Records": [], "NextShardIterator": "n"}`
 		ask("a", "")
@@ -748,7 +872,10 @@ func TestWatchTellsWhatLasts(t *testing.T) {
 		ask("b", good)
 		require.Len(t, f.watch.Troubles(), 1)
 		trouble := f.watch.Troubles()[0]
-		require.Equal(t, "Kinesis GetRecords Records is missing [a]", fmt.Sprint(trouble.Service, " ", trouble.Operation, " ", trouble.What, " ", trouble.Subjects))
+		require.Equal(
+			t, "Kinesis GetRecords Records is missing [a]",
+			fmt.Sprint(trouble.Service, " ", trouble.Operation, " ", trouble.What, " ", trouble.Subjects),
+		)
 		ask("a", good)
 		require.Empty(t, f.watch.Troubles())
 		ask("b", "")

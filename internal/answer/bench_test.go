@@ -16,8 +16,8 @@ import (
 	"kinesis-alerter/internal/answer"
 )
 
-// BenchmarkGetRecords is the cost of a 200-byte record in a page of 1,000, from the wire to the SDK's types, with the checks
-// and without.
+// BenchmarkGetRecords is the cost of a 200-byte record in a page of 1,000, from the wire to the SDK's types, with the
+// checks and without.
 func BenchmarkGetRecords(b *testing.B) {
 	const size = 1000
 	data := strings.Repeat("QUJD", 67)
@@ -27,7 +27,10 @@ func BenchmarkGetRecords(b *testing.B) {
 		if i > 0 {
 			body.WriteByte(',')
 		}
-		fmt.Fprintf(&body, `{"SequenceNumber":%q,"ApproximateArrivalTimestamp":%d.123,"Data":%q,"PartitionKey":"patient-%d"}`, seq(i+1), now-1, data, i%50)
+		fmt.Fprintf(
+			&body, `{"SequenceNumber":%q,"ApproximateArrivalTimestamp":%d.123,"Data":%q,"PartitionKey":"patient-%d"}`,
+			seq(i+1), now-1, data, i%50,
+		)
 	}
 	body.WriteString(`],"NextShardIterator":"n","MillisBehindLatest":0}`)
 	for _, checked := range []bool{false, true} {
@@ -63,7 +66,8 @@ func BenchmarkRecords(b *testing.B) {
 	list := make([]types.Record, 1000)
 	for i := range list {
 		list[i] = types.Record{
-			SequenceNumber: aws.String(seq(i + 1)), Data: []byte("x"), PartitionKey: aws.String("k"), ApproximateArrivalTimestamp: &at,
+			SequenceNumber: aws.String(seq(i + 1)), Data: []byte("x"), PartitionKey: aws.String("k"),
+			ApproximateArrivalTimestamp: &at,
 		}
 	}
 	expect := &answer.Expect{After: seq(0)}

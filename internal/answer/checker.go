@@ -30,8 +30,8 @@ type Checker struct {
 	clock      *clock.Clock
 }
 
-// New makes a checker that tells watch what it finds, and now the Date of every answer, by which it judges which times can be. Both
-// may be nil.
+// New makes a checker that reports to watch what it finds, and to now the Date of every answer, by which it judges
+// which times can be. Both may be nil.
 func New(watch *Watch, now *clock.Clock) *Checker {
 	if now == nil {
 		now = clock.New(nil)
@@ -44,8 +44,8 @@ func New(watch *Watch, now *clock.Clock) *Checker {
 	return c
 }
 
-// The names of the middleware in a client's stack. Bounds is right behind the HTTP call, and Check in front of everything
-// that reads the answer, inside the retry loop.
+// The names of the middleware in a client's stack. Bounds is right behind the HTTP call, and Check in front of
+// everything that reads the answer, inside the retry loop.
 const (
 	Bounds = "AnswerBounds"
 	Check  = "AnswerCheck"
@@ -112,7 +112,8 @@ func (c *Checker) check(
 	return out, meta, bad
 }
 
-// heal notes a good answer. Good pages before a bad one come each time again, so only the last page says that all are good.
+// heal notes a good answer. Good pages before a bad one come each time again, so only the last page says that all are
+// good.
 func (c *Checker) heal(ctx context.Context, call *Call, err error) {
 	if call.page() != laterPage {
 		c.watch.good(ctx, call.subjects()...)
@@ -122,7 +123,7 @@ func (c *Checker) heal(ctx context.Context, call *Call, err error) {
 	}
 }
 
-// judge makes a check. One that panics has found an answer that nobody thought of.
+// judge makes a check. One that panics has found an answer that its author did not foresee.
 func judge(check func(*Call) *BadError, c *Call) (bad *BadError) {
 	defer func() {
 		if p := recover(); p != nil {
@@ -146,7 +147,8 @@ func handle(
 
 // errorCode says whether a text may be an error code: it becomes a label and part of log lines.
 func errorCode(s string) bool {
-	return s != "" && len(s) <= mostCode && !strings.ContainsFunc(s, func(c rune) bool { return !word(c) && !strings.ContainsRune(".:#/-", c) })
+	return s != "" && len(s) <= mostCode &&
+		!strings.ContainsFunc(s, func(c rune) bool { return !word(c) && !strings.ContainsRune(".:#/-", c) })
 }
 
 // failed is the bad answer behind an error of the SDK; nil where there was none.
@@ -161,10 +163,17 @@ func failed(ctx context.Context, err error) *BadError {
 	if api, ok := errors.AsType[smithy.APIError](err); ok {
 		switch code := api.ErrorCode(); {
 		case code == "UnknownError" || code == "":
-			return &BadError{What: fmt.Sprintf("HTTP status %d without an error code", status), Status: status, Err: err}
+			return &BadError{
+				What: fmt.Sprintf("HTTP status %d without an error code", status), Status: status, Err: err,
+			}
 		case !errorCode(code):
-			nameless := &cutAPIError{cutError{err, cut(err.Error(), mostText)}, "", cut(api.ErrorMessage(), mostText), api.ErrorFault()}
-			return &BadError{What: fmt.Sprintf("HTTP status %d with an error code that is none", status), Status: status, Err: nameless}
+			nameless := &cutAPIError{
+				cutError{err, cut(err.Error(), mostText)}, "", cut(api.ErrorMessage(), mostText), api.ErrorFault(),
+			}
+			return &BadError{
+				What: fmt.Sprintf("HTTP status %d with an error code that is none", status), Status: status,
+				Err: nameless,
+			}
 		}
 		return nil
 	}
@@ -276,8 +285,8 @@ type Call struct {
 // ofRow parts the key of a row from its table in a subject.
 const ofRow = "\x00"
 
-// subjects are what an answer is about that can be bad alone: an operation may be bad for one row of a table only, or for
-// another one each time.
+// subjects are what an answer is about that can be bad alone: an operation may be bad for one row of a table only, or
+// for another one each time.
 func (c *Call) subjects() []string {
 	subject := c.subject()
 	var key map[string]types.AttributeValue
@@ -362,7 +371,7 @@ func (c *Call) page() string {
 
 // Expect is what a caller knows about the answer before it comes.
 type Expect struct {
-	// Subject tells calls of one operation apart that can be bad alone, such as those of a shard.
+	// Subject distinguishes calls of one operation that can be bad alone, such as those of a shard.
 	Subject string
 	// Shard is the shard that is read.
 	Shard string

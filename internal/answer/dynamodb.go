@@ -12,13 +12,16 @@ import (
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 )
 
-// An attribute value of {} or of null only is nothing to the SDK: it then gives an attribute the value of the one before
-// it. So the bodies of DynamoDB are looked at as they are.
+// An attribute value of {} or of null only is nothing to the SDK: it then gives an attribute the value of the one
+// before it. So the bodies of DynamoDB are looked at as they are.
 
-// members are the members of DynamoDB's answers that belong to some of the operations. One that is not the operation's own
-// shows that the answer is another's, or an error that came as a success.
+// members are the members of DynamoDB's answers that belong to some of the operations. One that is not the operation's
+// own shows that the answer is another's, or an error that came as a success.
 func members() []string {
-	return []string{"Item", "Items", "Attributes", "Table", "TableDescription", "Count", "ScannedCount", "LastEvaluatedKey", "__type"}
+	return []string{
+		"Item", "Items", "Attributes", "Table", "TableDescription", "Count", "ScannedCount", "LastEvaluatedKey",
+		"__type",
+	}
 }
 
 // items makes the look at the body of an operation whose answer has these members.
@@ -68,7 +71,8 @@ func items(own ...string) func([]byte, *smithyhttp.Response) string {
 	}
 }
 
-// belongs says whether the members of an answer are those of its operation. One may be unknown to us, but not all of them.
+// belongs says whether the members of an answer are those of its operation. One may be unknown to us, but not all of
+// them.
 func belongs(doc map[string]json.RawMessage, own, foreign []string) string {
 	known := len(doc) == 0
 	for m := range doc {
@@ -252,7 +256,8 @@ func scan(c *Call) *BadError {
 		return bad("Items is missing")
 	case out.LastEvaluatedKey != nil && len(out.LastEvaluatedKey) == 0:
 		return bad("LastEvaluatedKey is empty")
-	case len(out.LastEvaluatedKey) > 0 && (c.endless() || reflect.DeepEqual(out.LastEvaluatedKey, in.ExclusiveStartKey)):
+	case len(out.LastEvaluatedKey) > 0 &&
+		(c.endless() || reflect.DeepEqual(out.LastEvaluatedKey, in.ExclusiveStartKey)):
 		return bad("its pages have no end")
 	}
 	for _, it := range out.Items {
@@ -273,8 +278,8 @@ func scan(c *Call) *BadError {
 	return epochs(c, out.Items...)
 }
 
-// epochs looks at the one attribute that fences writers: it is a number. The table may hold another one, so the answer is
-// told of and used all the same; whoever decodes the row refuses it.
+// epochs looks at the one attribute that fences writers: it is a number. The table may hold another one, so the answer
+// is reported and used all the same; what decodes the row refuses it.
 func epochs(c *Call, list ...map[string]types.AttributeValue) *BadError {
 	for _, it := range list {
 		if v, there := it["leaseEpoch"]; there {

@@ -48,8 +48,8 @@ type refusal interface {
 }
 
 const (
-	// mostText is what is kept of a text of AWS, and mostCode of an error code, in bytes. Whoever answers chooses them, and they go
-	// into logs, onto pages and into what retries compare.
+	// mostText is what is kept of a text of AWS, and mostCode of an error code, in bytes. Whoever answers chooses
+	// them, and they go into logs, onto pages and into what retries compare.
 	mostText = 2 << 10
 	mostCode = 64
 )

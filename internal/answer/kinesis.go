@@ -65,7 +65,8 @@ func Times(list []types.Record, now time.Time) string {
 // Records says what is wrong with the records of an answer, with what is known about the place that was read from.
 func Records(list []types.Record, e *Expect) string {
 	last := e.After
-	if last == "" && e.AtLeast != "" && len(list) > 0 && !empty(list[0].SequenceNumber) && *list[0].SequenceNumber != e.AtLeast {
+	if last == "" && e.AtLeast != "" && len(list) > 0 && !empty(list[0].SequenceNumber) &&
+		*list[0].SequenceNumber != e.AtLeast {
 		last = e.AtLeast
 	}
 	for i := range list {
@@ -125,7 +126,8 @@ func digits(s string) bool {
 
 // shardID says whether a text may be the id of a shard.
 func shardID(s string) bool {
-	return s != "" && len(s) <= 128 && !strings.ContainsFunc(s, func(c rune) bool { return !word(c) && c != '.' && c != '-' })
+	return s != "" && len(s) <= 128 &&
+		!strings.ContainsFunc(s, func(c rune) bool { return !word(c) && c != '.' && c != '-' })
 }
 
 func word(c rune) bool {
@@ -163,7 +165,8 @@ func hashRange(r *types.HashKeyRange) string {
 	switch {
 	case r == nil || empty(r.StartingHashKey) || empty(r.EndingHashKey):
 		return "a shard has no HashKeyRange"
-	case !digits(*r.StartingHashKey), !digits(*r.EndingHashKey), above(*r.StartingHashKey, *r.EndingHashKey), above(*r.EndingHashKey, most):
+	case !digits(*r.StartingHashKey), !digits(*r.EndingHashKey), above(*r.StartingHashKey, *r.EndingHashKey),
+		above(*r.EndingHashKey, most):
 		return "a HashKeyRange cannot be"
 	}
 	return ""

@@ -14,8 +14,9 @@ import (
 )
 
 // batch checks what SNS says about each entry. What it says about none of ours, without a message id or without a code
-// is taken out, and so is what it says of an entry that it calls accepted and failed: such an entry counts as one that the
-// answer is silent about, and the others are as good as ever. An answer that says nothing about any entry is no answer.
+// is taken out, and so is what it says of an entry that it calls accepted and failed: such an entry counts as one that
+// the answer is silent about, and the others are as good as ever. An answer that says nothing about any entry is no
+// answer.
 func batch(c *Call) *BadError {
 	out, in := c.Out.(*sns.PublishBatchOutput), c.In.(*sns.PublishBatchInput)
 	open := make(map[string]bool, len(in.PublishBatchRequestEntries))
@@ -27,7 +28,9 @@ func batch(c *Call) *BadError {
 	both := map[string]bool{}
 	for i := range out.Successful {
 		id := aws.ToString(out.Successful[i].Id)
-		if slices.ContainsFunc(out.Failed, func(e snstypes.BatchResultErrorEntry) bool { return aws.ToString(e.Id) == id }) {
+		if slices.ContainsFunc(
+			out.Failed, func(e snstypes.BatchResultErrorEntry) bool { return aws.ToString(e.Id) == id },
+		) {
 			both[id] = true
 		}
 	}

@@ -29,7 +29,9 @@ func table() map[string]operation {
 		"DynamoDB.PutItem":       {most: item, mostError: item, body: items("Attributes"), check: putItem},
 		"DynamoDB.DeleteItem":    {most: item, mostError: item, body: items("Attributes"), check: deleteItem},
 		"DynamoDB.DescribeTable": {most: 256 * kib, mostError: mostError, body: items("Table"), check: describeTable},
-		"DynamoDB.CreateTable":   {most: 256 * kib, mostError: mostError, body: items("TableDescription"), check: createTable},
+		"DynamoDB.CreateTable": {
+			most: 256 * kib, mostError: mostError, body: items("TableDescription"), check: createTable,
+		},
 		// 1 MB of rows, and their attributes' names and types.
 		"DynamoDB.Scan": {
 			most: 6 * mib, mostError: mostError, check: scan,

@@ -18,7 +18,8 @@ type partition struct {
 	regions []string
 }
 
-// partitions are all that are known, from the endpoint rules of the SDK (internal/endpoints/awsrulesfn/partitions.json).
+// partitions are all that are known, from the endpoint rules of the SDK
+// (internal/endpoints/awsrulesfn/partitions.json).
 func partitions() []partition {
 	return []partition{
 		{"aws-cn", regexp.MustCompile(`^cn-[a-z]+-[0-9]+$`), []string{"cn-north-1", "cn-northwest-1"}},
@@ -29,29 +30,36 @@ func partitions() []partition {
 		{"aws-iso-f", regexp.MustCompile(`^us-isof-[a-z]+-[0-9]+$`), []string{"us-isof-east-1", "us-isof-south-1"}},
 		{"aws-eusc", regexp.MustCompile(`^eusc-de-[a-z]+-[0-9]+$`), []string{"eusc-de-east-1"}},
 		{"aws", regexp.MustCompile(`^(us|eu|ap|sa|ca|me|af|il|mx)-[a-z]+-[0-9]+$`), []string{
-			"af-south-1", "ap-east-1", "ap-east-2", "ap-northeast-1", "ap-northeast-2", "ap-northeast-3", "ap-south-1", "ap-south-2",
+			"af-south-1", "ap-east-1", "ap-east-2", "ap-northeast-1", "ap-northeast-2", "ap-northeast-3",
+			"ap-south-1", "ap-south-2",
 			"ap-southeast-1", "ap-southeast-2", "ap-southeast-3", "ap-southeast-4", "ap-southeast-5", "ap-southeast-6",
-			"ap-southeast-7", "ca-central-1", "ca-west-1", "eu-central-1", "eu-central-2", "eu-north-1", "eu-south-1", "eu-south-2",
-			"eu-west-1", "eu-west-2", "eu-west-3", "il-central-1", "me-central-1", "me-south-1", "mx-central-1", "sa-east-1",
+			"ap-southeast-7", "ca-central-1", "ca-west-1", "eu-central-1", "eu-central-2", "eu-north-1", "eu-south-1",
+			"eu-south-2",
+			"eu-west-1", "eu-west-2", "eu-west-3", "il-central-1", "me-central-1", "me-south-1", "mx-central-1",
+			"sa-east-1",
 			"us-east-1", "us-east-2", "us-west-1", "us-west-2",
 		}},
 	}
 }
 
-// Check returns what is wrong with the partition, the region or the account of an ARN, or an empty string. It says nothing
-// about the rest of it. A region that nobody knows is no fault, because regions are added; see Unknown.
+// Check returns what is wrong with the partition, the region or the account of an ARN, or an empty string. It says
+// nothing about the rest of it. A region that nobody knows is no fault, because regions are added; see Unknown.
 func Check(a arn.ARN) string {
 	all := partitions()
 	i := slices.IndexFunc(all, func(p partition) bool { return p.name == a.Partition })
 	switch {
 	case i < 0:
-		return fmt.Sprintf("there is no partition %q; most have aws, those of China aws-cn, those of GovCloud aws-us-gov", a.Partition)
+		return fmt.Sprintf(
+			"there is no partition %q; most have aws, those of China aws-cn, those of GovCloud aws-us-gov",
+			a.Partition,
+		)
 	case a.Region == "" || strings.ContainsFunc(a.Region, notOfRegion):
 		return fmt.Sprintf("%q is no region; they are called as us-east-1 is", a.Region)
 	case len(a.AccountID) != 12 || strings.ContainsFunc(a.AccountID, func(r rune) bool { return r < '0' || r > '9' }):
 		return fmt.Sprintf("%q is no account; they have twelve digits", a.AccountID)
 	}
-	if at := slices.IndexFunc(all, func(p partition) bool { return p.shape.MatchString(a.Region) }); at >= 0 && at != i {
+	at := slices.IndexFunc(all, func(p partition) bool { return p.shape.MatchString(a.Region) })
+	if at >= 0 && at != i {
 		return fmt.Sprintf("the region %s is in the partition %s, not in %s", a.Region, all[at].name, a.Partition)
 	}
 	return ""
@@ -59,19 +67,23 @@ func Check(a arn.ARN) string {
 
 func notOfRegion(r rune) bool { return (r < 'a' || r > 'z') && (r < '0' || r > '9') && r != '-' }
 
-// Unknown says whether the region of an ARN, or of a queue's URL, is none that is known: it may be newer than this program,
-// or mistyped.
+// Unknown says whether the region of an ARN, or of a queue's URL, is none that is known: it may be newer than this
+// program, or mistyped.
 func Unknown(s string) (region string, unknown bool) {
 	region = Region(s)
 	if region == "" {
 		return "", false
 	}
-	return region, !slices.ContainsFunc(partitions(), func(p partition) bool { return slices.Contains(p.regions, region) })
+	return region, !slices.ContainsFunc(
+		partitions(), func(p partition) bool { return slices.Contains(p.regions, region) },
+	)
 }
 
 // queueHost finds the region in the host of a queue's URL.
 func queueHost() *regexp.Regexp {
-	return regexp.MustCompile(`^(?:sqs(?:-fips)?\.([a-z0-9-]+)|([a-z0-9-]+)\.queue)\.(?:amazonaws\.com(?:\.cn)?|api\.aws)$`)
+	return regexp.MustCompile(
+		`^(?:sqs(?:-fips)?\.([a-z0-9-]+)|([a-z0-9-]+)\.queue)\.(?:amazonaws\.com(?:\.cn)?|api\.aws)$`,
+	)
 }
 
 // Region returns the region of an ARN, or of the URL of a queue; empty where it has none.

@@ -19,17 +19,19 @@ func TestCheck(t *testing.T) {
 		"arn:aws-iso-b:sns:us-isob-north-2:000000000000:t": "",
 		"arn:nowhere:sns:us-east-1:000000000000:t":         "no partition",
 		"arn::sns:us-east-1:000000000000:t":                "no partition",
-		"arn:aws-cn:sns:us-east-1:000000000000:t":          "the region us-east-1 is in the partition aws, not in aws-cn",
-		"arn:aws:sns:cn-north-1:000000000000:t":            "the region cn-north-1 is in the partition aws-cn, not in aws",
-		"arn:aws:sns:us-gov-east-1:000000000000:t":         "in the partition aws-us-gov",
-		"arn:aws-us-gov:sns:us-east-1:000000000000:t":      "in the partition aws",
-		"arn:aws:sns:us-iso-east-1:000000000000:t":         "in the partition aws-iso",
-		"arn:aws:sns:US-EAST-1:000000000000:t":             "no region",
-		"arn:aws:sns::000000000000:t":                      "no region",
-		"arn:aws:sns:us-east-1:1:t":                        "no account",
-		"arn:aws:sns:us-east-1:00000000000a:t":             "no account",
-		"arn:aws:sns:us-east-1::t":                         "no account",
-		"arn:aws:sns:us-east-1:0000000000000:t":            "no account",
+		"arn:aws-cn:sns:us-east-1:000000000000:t": "the region us-east-1 is in the partition aws, not in " +
+			"aws-cn",
+		"arn:aws:sns:cn-north-1:000000000000:t": "the region cn-north-1 is in the partition aws-cn, not " +
+			"in aws",
+		"arn:aws:sns:us-gov-east-1:000000000000:t":    "in the partition aws-us-gov",
+		"arn:aws-us-gov:sns:us-east-1:000000000000:t": "in the partition aws",
+		"arn:aws:sns:us-iso-east-1:000000000000:t":    "in the partition aws-iso",
+		"arn:aws:sns:US-EAST-1:000000000000:t":        "no region",
+		"arn:aws:sns::000000000000:t":                 "no region",
+		"arn:aws:sns:us-east-1:1:t":                   "no account",
+		"arn:aws:sns:us-east-1:00000000000a:t":        "no account",
+		"arn:aws:sns:us-east-1::t":                    "no account",
+		"arn:aws:sns:us-east-1:0000000000000:t":       "no account",
 	} {
 		a, err := arn.Parse(s)
 		require.NoError(t, err)

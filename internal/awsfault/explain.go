@@ -9,7 +9,8 @@ import (
 	"kinesis-alerter/internal/credentials"
 )
 
-// Explain puts a failed call into words: the action and the resource, and what to do where the code says it. The result wraps err.
+// Explain puts a failed call into words: the action and the resource, and what to do where the code says it. The
+// result wraps err.
 func Explain(err error, action, resource string) error {
 	if none, ok := errors.AsType[*credentials.Error](err); ok {
 		return fmt.Errorf("%s: %w", resource, none)
@@ -20,10 +21,15 @@ func Explain(err error, action, resource string) error {
 	}
 	kind := Of(api.ErrorCode())
 	if kind == Denied {
-		return fmt.Errorf("permission %s on %s is missing: grant it to the role of this process: %w", action, resource, err)
+		return fmt.Errorf(
+			"permission %s on %s is missing: grant it to the role of this process: %w", action, resource, err,
+		)
 	}
 	if kind == Missing {
-		return fmt.Errorf("%s does not exist in this region and account (%s): create it or correct its name: %w", resource, action, err)
+		return fmt.Errorf(
+			"%s does not exist in this region and account (%s): create it or correct its name: %w", resource, action,
+			err,
+		)
 	}
 	if _, blamed := credentials.Blames(err); blamed && api.ErrorCode() != credentials.CodeUnavailable {
 		return fmt.Errorf("%s on %s: AWS does not accept the credentials of this process: %w", action, resource, err)

@@ -14,7 +14,8 @@ const (
 	KMSThrottled
 	// Unavailable is a service that blames itself.
 	Unavailable
-	// Expired is credentials that have ended, or a clock too far off for a signature. New credentials may be on their way.
+	// Expired is credentials that have ended, or a clock too far off for a signature. New credentials may be on their
+	// way.
 	Expired
 	// Signature is credentials or a signature that no service accepts.
 	Signature
@@ -37,15 +38,16 @@ const (
 // Of looks a code up. It accepts a code with and without "Exception" at its end.
 func Of(code string) Kind {
 	name := strings.TrimSuffix(strings.TrimPrefix(code, "AWS.SimpleQueueService."), "Exception")
-	if len(name) >= 3 && strings.EqualFold(name[:3], "kms") { // KMSDisabled of Kinesis and SNS, KmsDisabled of SQS, KMS.Disabled of S3
+	// KMSDisabled of Kinesis and SNS, KmsDisabled of SQS, KMS.Disabled of S3
+	if len(name) >= 3 && strings.EqualFold(name[:3], "kms") {
 		return ofKMS(strings.TrimPrefix(name[3:], "."))
 	}
 	switch name {
 	case "RequestLimitExceeded", "TooManyRequests", "SlowDown", "BandwidthLimitExceeded", "LimitExceeded",
 		"PriorRequestNotComplete", "TransactionInProgress", "ProvisionedThroughputExceeded", "OverLimit":
 		return Throttled
-	case "InternalError", "InternalFailure", "InternalServerError", "InternalServiceError", "ServiceUnavailable", "Unavailable",
-		"RequestTimeout", "ConcurrentAccess":
+	case "InternalError", "InternalFailure", "InternalServerError", "InternalServiceError", "ServiceUnavailable",
+		"Unavailable", "RequestTimeout", "ConcurrentAccess":
 		return Unavailable
 	case "ExpiredToken", "RequestExpired", "TokenRefreshRequired", "RequestTimeTooSkewed", "RequestInTheFuture":
 		return Expired
@@ -58,7 +60,8 @@ func Of(code string) Kind {
 	case "NotFound", "ResourceNotFound", "NonExistentQueue", "QueueDoesNotExist", "NoSuchBucket":
 		return Missing
 	}
-	if strings.Contains(name, "Throttl") { // Throttling, Throttled, RequestThrottled, EC2Throttled, and whatever comes next
+	// Throttling, Throttled, RequestThrottled, EC2Throttled, and whatever comes next
+	if strings.Contains(name, "Throttl") {
 		return Throttled
 	}
 	return Other

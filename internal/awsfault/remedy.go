@@ -18,7 +18,8 @@ type Resource struct {
 	Reference string
 }
 
-// Remedy is what an operator does about a fault of this Kind; empty where there is nothing to do but to wait, or for Other.
+// Remedy is what an operator does about a fault of this Kind; empty where there is nothing to do but to wait, or for
+// Other.
 func (k Kind) Remedy(r Resource) string {
 	switch k {
 	case Throttled:

@@ -1,32 +1,35 @@
 // Package clock estimates the time of the service whose records are read, from what it answers.
 //
-// What time brings about (an absence, the end of a window, a repeat) is compared with arrival times that Kinesis stamps. So it goes by
-// Kinesis' clock, and not by that of the machine, which may be minutes off, may be set, and stands still in a machine that was
-// suspended. Between two answers the monotonic clock of the machine goes on.
+// What time brings about (an absence, the end of a window, a repeat) is compared with arrival times that Kinesis
+// stamps. So it goes by Kinesis' clock, and not by that of the machine, which may be minutes off, may be set, and
+// stands still in a machine that was suspended. Between two answers the monotonic clock of the machine continues.
 //
 // # What is believed
 //
-// The Date of an answer says within which second of the service it was made, and that moment lies between those of asking and of
-// answering. So each answer bounds the service's time from both sides, and the answers of a minute together bound it to some
-// milliseconds.
+// The Date of an answer says within which second of the service it was made, and that moment lies between those of
+// asking and of answering. So each answer bounds the service's time from both sides, and the answers of a minute
+// together bound it to some milliseconds.
 //
-// An answer that contradicts the others by more than a second proves nothing: three in a row that agree with each other are
-// believed within two seconds where the machine's clock says the same (it was suspended, or set), else after half a minute. At
-// the start the machine's clock counts as one answer, and three answers are enough. Any answer that agrees with what is believed
-// begins this anew, so wrong answers among good ones are never believed, however many they are.
+// An answer that contradicts the others by more than a second proves nothing: three in a row that agree with each
+// other are believed within two seconds where the machine's clock says the same (it was suspended, or set), else after
+// half a minute. At the start the machine's clock counts as one answer, and three answers are enough. Any answer that
+// agrees with what is believed begins this anew, so wrong answers among good ones are never believed, however many
+// they are.
 //
-// Arrival times are the ones that count. A record of a page whose predecessor was at the tip arrived in between, so it bounds the
-// clock that stamps arrivals as a Date does. Where these records contradict the Dates by more than a second, three pages in a row,
-// the arrival times are believed.
+// Arrival times are the ones that count. A record of a page whose predecessor was at the tip arrived in between, so it
+// bounds the clock that stamps arrivals as a Date does. Where these records contradict the Dates by more than a
+// second, three pages in a row, the arrival times are believed.
 //
 // # What is promised
 //
-// Surely is never ahead of the service's clock for longer than it takes to receive one answer that says so: it yields at once
-// to an answer that says that it is earlier, for a minute, until that is believed or contradicted. It may be behind for as long
-// as a change is not believed. Silence that is told a little late is a smaller fault than silence that is none.
+// Surely is never ahead of the service's clock for longer than it takes to receive one answer that says so: it yields
+// at once to an answer that says that it is earlier, for a minute, until that is believed or contradicted. It may be
+// behind for as long as a change is not believed. Silence that is reported a little late is a smaller fault than
+// silence that is none.
 //
-// Where no answer has a Date and no record tells, the time is that of the machine's clock. Where the machine's clock lies within
-// what the answers allow, it is used as it is: a clock that is kept by NTP is finer than they are.
+// Where no answer has a Date and no record has an arrival, the time is that of the machine's clock. Where the
+// machine's clock lies within what the answers allow, it is used as it is: a clock that is kept by NTP is finer than
+// they are.
 package clock
 
 import (
@@ -39,14 +42,15 @@ const (
 	tolerance = int64(time.Second)
 	// grain is how fine a Date is.
 	grain = int64(time.Second)
-	// votes is how many answers in a row have to agree against what is believed. quick is for how long at least where the
-	// machine's clock agrees with them, or where nothing was believed before, and slow where it does not.
+	// votes is how many answers in a row have to agree against what is believed. quick is for how long at least where
+	// the machine's clock agrees with them, or where nothing was believed before, and slow where it does not.
 	votes = 3
 	quick = int64(2 * time.Second)
 	slow  = int64(30 * time.Second)
 	// doubtful is for how long an answer that is not believed holds time back.
 	doubtful = int64(time.Minute)
-	// drift is by how much of the time that passes a monotonic clock may be wrong, as one of 1/drift: what NTP slews at most.
+	// drift is by how much of the time that passes a monotonic clock may be wrong, as one of 1/drift: what NTP slews
+	// at most.
 	drift = 2000
 )
 
@@ -56,8 +60,8 @@ type Clock struct {
 	base    time.Time // a moment; others are counted from it by the monotonic clock
 
 	mu sync.Mutex
-	// dates is Kinesis' time at base, others that of the other services, which counts where Kinesis tells none, and stamps what is
-	// to be added for the clock that stamps arrivals.
+	// dates is Kinesis' time at base, others that of the other services, which counts where Kinesis gives none, and
+	// stamps what is to be added for the clock that stamps arrivals.
 	dates, others, stamps estimate
 }
 
@@ -79,7 +83,7 @@ func (c *Clock) At(moment time.Time) time.Time {
 	return time.Unix(0, c.at(moment))
 }
 
-// Surely is the time that the service had reached at a moment, for whoever draws conclusions from silence.
+// Surely is the time that the service had reached at a moment, for conclusions from silence.
 func (c *Clock) Surely(moment time.Time) time.Time {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -95,7 +99,7 @@ func (c *Clock) Surely(moment time.Time) time.Time {
 	return time.Unix(0, at+stamp)
 }
 
-// Within is how far Now may be wrong on either side, as far as the answers tell; 0 where the machine's clock is used.
+// Within is how far Now may be wrong on either side, as far as the answers show; 0 where the machine's clock is used.
 func (c *Clock) Within() time.Duration {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -109,8 +113,8 @@ func (c *Clock) Within() time.Duration {
 	return time.Duration(e.is.hi-e.is.lo) / 2
 }
 
-// Latest is the latest that a record can have arrived which was read by a moment; known says that answers and arrival times agree on
-// the time. Until then the first records may be right, and the clock wrong.
+// Latest is the latest that a record can have arrived which was read by a moment; known says that answers and arrival
+// times agree on the time. Until then the first records may be right, and the clock wrong.
 func (c *Clock) Latest(moment time.Time) (at time.Time, known bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -120,7 +124,7 @@ func (c *Clock) Latest(moment time.Time) (at time.Time, known bool) {
 	return time.Unix(0, c.at(moment)), true
 }
 
-// Ahead is how far the machine's clock is ahead of the service's; known says that answers have told.
+// Ahead is how far the machine's clock is ahead of the service's; known says that an answer has shown it.
 func (c *Clock) Ahead() (by time.Duration, known bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -130,8 +134,8 @@ func (c *Clock) Ahead() (by time.Duration, known bool) {
 	return time.Duration(c.machine().UnixNano() - c.at(time.Now())), true
 }
 
-// Answered takes in the Date of an answer, and the moments of asking and answering. The time goes by the answers of one service, and by
-// those of others only as long as it tells none. A zero date says nothing.
+// Answered takes in the Date of an answer, and the moments of asking and answering. The time goes by the answers of
+// one service, and by those of others only as long as it gives none. A zero date says nothing.
 func (c *Clock) Answered(date, asked, answered time.Time, other bool) {
 	if date.Unix() <= 0 {
 		return
@@ -145,8 +149,8 @@ func (c *Clock) Answered(date, asked, answered time.Time, other bool) {
 	e.take(span{date.UnixNano() - now, date.UnixNano() + grain - c.elapsed(asked)}, now, c.machineAt())
 }
 
-// Arrived takes in the arrival times of the first and the last record of a page that was answered at a moment, all of which arrived
-// after another one: the page before was asked for then, and reached the tip.
+// Arrived takes in the arrival times of the first and the last record of a page that was answered at a moment, all of
+// which arrived after another one: the page before was asked for then, and reached the tip.
 func (c *Clock) Arrived(first, last, after, answered time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -157,7 +161,8 @@ func (c *Clock) elapsed(moment time.Time) int64 { return int64(moment.Sub(c.base
 
 func (c *Clock) at(moment time.Time) int64 { return c.dated(moment) + c.stamp() }
 
-// dated is the time at a moment by the Dates, or by the machine's clock where there are none, or where they do not contradict it.
+// dated is the time at a moment by the Dates, or by the machine's clock where there are none, or where they do not
+// contradict it.
 func (c *Clock) dated(moment time.Time) int64 {
 	e, at := c.source(), c.machineAt()
 	if e.known && (at < e.is.lo || at > e.is.hi) {
@@ -236,7 +241,8 @@ func (e *estimate) take(s span, now, machine int64) {
 	}
 	e.last = now
 	lasts := now - e.since
-	if e.count >= votes && (!e.known || lasts >= quick && here.gap(e.other) <= tolerance || lasts >= slow || e.prior && lasts >= quick) {
+	if e.count >= votes &&
+		(!e.known || lasts >= quick && here.gap(e.other) <= tolerance || lasts >= slow || e.prior && lasts >= quick) {
 		e.believe(e.other, now)
 	}
 }

@@ -50,11 +50,15 @@ func (w *world) isRight(within time.Duration, about ...any) {
 
 func TestAnswersSetTheClock(t *testing.T) {
 	t.Parallel()
-	for _, off := range []time.Duration{0, 300 * time.Millisecond, 2 * time.Second, -30 * time.Second, time.Minute, -10 * time.Minute, 26 * time.Hour} {
+	for _, off := range []time.Duration{
+		0, 300 * time.Millisecond, 2 * time.Second, -30 * time.Second, time.Minute, -10 * time.Minute, 26 * time.Hour,
+	} {
 		play(t, off, func(w *world) {
 			_, known := w.Ahead()
 			require.False(t, known)
-			require.WithinDuration(t, time.Now().Add(off), w.Now(), time.Millisecond, "nobody has said anything else")
+			require.WithinDuration(
+				t, time.Now().Add(off), w.Now(), time.Millisecond, "no answer has said anything else",
+			)
 			w.answers(3, 0)
 			w.isRight(time.Second, off)
 			w.answers(300, 0)
@@ -64,7 +68,7 @@ func TestAnswersSetTheClock(t *testing.T) {
 			require.True(t, known)
 			require.InDelta(t, off.Seconds(), by.Seconds(), 0.02)
 			time.Sleep(time.Hour)
-			w.isRight(4*time.Second, "the monotonic clock goes on")
+			w.isRight(4*time.Second, "the monotonic clock continues")
 			w.answers(100, 0)
 			w.isRight(50 * time.Millisecond)
 		})
@@ -74,7 +78,9 @@ func TestAnswersSetTheClock(t *testing.T) {
 // Wrong answers among good ones move nothing, however many they are.
 func TestWrongAnswersProveLittle(t *testing.T) {
 	t.Parallel()
-	for _, wrong := range []time.Duration{time.Hour, -time.Hour, 5 * time.Second, -5 * time.Second, 48 * 365 * time.Hour} {
+	for _, wrong := range []time.Duration{
+		time.Hour, -time.Hour, 5 * time.Second, -5 * time.Second, 48 * 365 * time.Hour,
+	} {
 		play(t, time.Minute, func(w *world) {
 			w.answer(wrong)
 			w.answers(20, 0)
@@ -124,12 +130,12 @@ func TestLastingChangeIsBelieved(t *testing.T) {
 		w.answers(20, 0)
 		w.answers(200, -time.Hour)
 		require.WithinDuration(t, time.Now().Add(-time.Hour), w.Now(), time.Second)
-		w.off = 5 * time.Minute // somebody sets it
+		w.off = 5 * time.Minute // an operator sets it
 		require.WithinDuration(t, time.Now().Add(-time.Hour), w.Now(), time.Second)
 	})
 }
 
-// Answers of another service count while the first one tells no time.
+// Answers of another service count while the first one gives no time.
 func TestOtherServices(t *testing.T) {
 	t.Parallel()
 	play(t, time.Minute, func(w *world) {
@@ -155,12 +161,17 @@ func (w *world) records(wrong time.Duration) {
 // Arrival times are what the time is compared with: where they contradict the Dates they are believed.
 func TestArrivalTimesCount(t *testing.T) {
 	t.Parallel()
-	for _, off := range []time.Duration{-30 * time.Second, -time.Minute, time.Minute, -15 * time.Second, 5 * time.Second} {
+	for _, off := range []time.Duration{
+		-30 * time.Second, -time.Minute, time.Minute, -15 * time.Second, 5 * time.Second,
+	} {
 		play(t, 0, func(w *world) {
 			w.answers(20, 0)
 			w.records(off)
 			if off < 0 {
-				require.InDelta(t, off.Seconds(), time.Until(w.Surely(time.Now())).Seconds(), 1, "nobody draws a conclusion from a time that did not come")
+				require.InDelta(
+					t, off.Seconds(), time.Until(w.Surely(time.Now())).Seconds(), 1,
+					"no rule draws a conclusion from a time that did not come",
+				)
 			} else {
 				w.isRight(time.Second, "one record in the future moves nothing")
 			}
@@ -169,7 +180,9 @@ func TestArrivalTimesCount(t *testing.T) {
 			w.answers(10, 0)
 			require.InDelta(t, off.Seconds(), time.Until(w.Now()).Seconds(), 1)
 			time.Sleep(time.Hour)
-			require.InDelta(t, off.Seconds(), time.Until(w.Surely(time.Now())).Seconds(), 3, "also when none come any more")
+			require.InDelta(
+				t, off.Seconds(), time.Until(w.Surely(time.Now())).Seconds(), 3, "also when none come any more",
+			)
 			for range 3 {
 				w.records(0)
 			}

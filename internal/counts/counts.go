@@ -1,5 +1,5 @@
-// Package counts reads counters of Prometheus back, for the status page: what is counted once need not be counted twice, and the
-// hot path pays nothing for being shown.
+// Package counts reads counters of Prometheus back, for the status page: what is counted once need not be counted
+// twice, and the hot path pays nothing for being shown.
 package counts
 
 import (

@@ -12,7 +12,9 @@ import (
 
 func TestValues(t *testing.T) {
 	t.Parallel()
-	v := promauto.With(prometheus.NewRegistry()).NewCounterVec(prometheus.CounterOpts{Name: "a_total", Help: "a"}, []string{"rule", "topic"})
+	v := promauto.With(prometheus.NewRegistry()).NewCounterVec(
+		prometheus.CounterOpts{Name: "a_total", Help: "a"}, []string{"rule", "topic"},
+	)
 	v.WithLabelValues("high", "ward").Add(2)
 	v.WithLabelValues("high", "oncall").Inc()
 	v.WithLabelValues("low", "ward")

@@ -9,7 +9,8 @@ type metrics struct {
 	ok, failed, refusals prometheus.Counter
 }
 
-// newMetrics makes the metrics. left says how many seconds the credentials are good for; without it there is no such gauge.
+// newMetrics makes the metrics. left says how many seconds the credentials are good for; without it there is no such
+// gauge.
 func newMetrics(reg prometheus.Registerer, left func() float64) *metrics {
 	factory := promauto.With(reg)
 	loads := factory.NewCounterVec(prometheus.CounterOpts{

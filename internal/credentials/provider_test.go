@@ -46,7 +46,9 @@ func static(key string) func() (aws.Credentials, error) {
 // until gives credentials that are good for d from when they are asked for.
 func until(key string, d time.Duration) func() (aws.Credentials, error) {
 	return func() (aws.Credentials, error) {
-		return aws.Credentials{AccessKeyID: key, SecretAccessKey: "secret", CanExpire: true, Expires: time.Now().Add(d)}, nil
+		return aws.Credentials{
+			AccessKeyID: key, SecretAccessKey: "secret", CanExpire: true, Expires: time.Now().Add(d),
+		}, nil
 	}
 }
 
@@ -75,8 +77,8 @@ func TestCredentialsAreAskedForOnce(t *testing.T) {
 	})
 }
 
-// From five minutes before their end new ones are asked for. While that fails the ones at hand are used, until the end that
-// was told and not a moment beyond it.
+// From five minutes before their end new ones are asked for. While that fails the ones at hand are used, until the end
+// that the source gave and not a moment beyond it.
 func TestCredentialsAreUsedUntilTheirEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSource(until("A", time.Hour))
@@ -99,7 +101,10 @@ func TestCredentialsAreUsedUntilTheirEnd(t *testing.T) {
 		code, blamed := Blames(err)
 		require.True(t, blamed)
 		require.Equal(t, CodeUnavailable, code)
-		require.Equal(t, 1, s.logs.FilterMessage("credentials cannot be renewed, the ones at hand are used until their end").Len())
+		require.Equal(
+			t, 1,
+			s.logs.FilterMessage("credentials cannot be renewed, the ones at hand are used until their end").Len(),
+		)
 		require.Equal(t, 1, s.logs.FilterMessageSnippet("the credentials have ended").Len())
 
 		s.gives = until("B", time.Hour)
@@ -110,7 +115,7 @@ func TestCredentialsAreUsedUntilTheirEnd(t *testing.T) {
 	})
 }
 
-// A source that hangs holds nobody up who has something to use.
+// A source that hangs holds up no caller that has something to use.
 func TestSourceThatHangsHoldsNobodyUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		hang := make(chan struct{})
@@ -148,15 +153,15 @@ func TestRefusedCredentialsAreResolvedAnewAtOnce(t *testing.T) {
 		require.Equal(t, "OLD", s.Status().Refused[0].key)
 		synctest.Wait()
 		require.Equal(t, "NEW", s.key(t))
-		require.Empty(t, s.Status().Refused, "nobody has refused the new ones")
+		require.Empty(t, s.Status().Refused, "no service has refused the new ones")
 		s.refused(t.Context(), "SNS", "OLD", "ExpiredToken")
 		require.Empty(t, s.Status().Refused, "what comes late is about the old ones")
 		require.Len(t, s.asked, 2)
 	})
 }
 
-// While the source has nothing else the same credentials are used on, it is asked at a bounded rate, and when AWS accepts
-// them, or new ones come, that is over.
+// While the source has nothing else the same credentials are used on, it is asked at a bounded rate, and when AWS
+// accepts them, or new ones come, that is over.
 func TestRefusedCredentialsWithoutOthers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSource(static("OLD"))
@@ -173,7 +178,9 @@ func TestRefusedCredentialsWithoutOthers(t *testing.T) {
 		require.Len(t, refused, 2)
 		require.Equal(t, "Kinesis", refused[0].Service)
 		require.Equal(t, begin, refused[0].Since)
-		require.Equal(t, 2, s.logs.FilterMessage("AWS refuses the credentials, they are resolved anew").Len(), "once a service")
+		require.Equal(
+			t, 2, s.logs.FilterMessage("AWS refuses the credentials, they are resolved anew").Len(), "once a service",
+		)
 		s.accepted("SNS", "OLD")
 		require.Len(t, s.Status().Refused, 1, "each service speaks for itself")
 		s.gives = static("NEW")
@@ -202,7 +209,7 @@ func TestNewCredentialsThatAreRefusedToo(t *testing.T) {
 	})
 }
 
-// Credentials that have ended already are none, whoever gives them.
+// Credentials that have ended already are none, from any source.
 func TestSourceWithDeadCredentials(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSource(until("A", -time.Minute))
@@ -217,14 +224,20 @@ func TestSourceWithDeadCredentials(t *testing.T) {
 
 func TestRefusalCodes(t *testing.T) {
 	for _, code := range []string{
-		"ExpiredToken", "ExpiredTokenException", "UnrecognizedClientException", "InvalidClientTokenId", "InvalidAccessKeyId",
-		"InvalidSignatureException", "SignatureDoesNotMatch", "IncompleteSignature", "MissingAuthenticationTokenException",
+		"ExpiredToken", "ExpiredTokenException", "UnrecognizedClientException", "InvalidClientTokenId",
+		"InvalidAccessKeyId",
+		"InvalidSignatureException", "SignatureDoesNotMatch", "IncompleteSignature",
+		"MissingAuthenticationTokenException",
 	} {
 		require.True(t, IsRefusal(code), code)
 	}
-	for _, code := range []string{"AccessDenied", "AccessDeniedException", "NotFound", "ThrottlingException", "", "Exception"} {
+	for _, code := range []string{
+		"AccessDenied", "AccessDeniedException", "NotFound", "ThrottlingException", "", "Exception",
+	} {
 		require.False(t, IsRefusal(code), code)
 	}
-	require.Equal(t, "AKID", signer("AWS4-HMAC-SHA256 Credential=AKID/20261130/us-east-1/sns/aws4_request, SignedHeaders=host"))
+	require.Equal(
+		t, "AKID", signer("AWS4-HMAC-SHA256 Credential=AKID/20261130/us-east-1/sns/aws4_request, SignedHeaders=host"),
+	)
 	require.Empty(t, signer(""))
 }

@@ -15,8 +15,9 @@ import (
 // CodeUnavailable is the error code of a call that had no credentials to be signed with.
 const CodeUnavailable = "CredentialsUnavailable"
 
-// refusals are the error codes by which services of AWS say that they do not accept credentials, without "Exception" at their
-// end. Sources: the common errors of the Kinesis, DynamoDB, SNS and SQS API references, and "Error responses" of S3's.
+// refusals are the error codes by which services of AWS say that they do not accept credentials, without "Exception"
+// at their end. Sources: the common errors of the Kinesis, DynamoDB, SNS and SQS API references, and "Error responses"
+// of S3's.
 func refusals() []string {
 	return []string{
 		"ExpiredToken", "TokenRefreshRequired", "InvalidToken", "RequestExpired",
@@ -58,7 +59,8 @@ func proves(err error) bool {
 		!strings.Contains(api.ErrorCode(), "Throttl") && !strings.Contains(api.ErrorCode(), "Limit")
 }
 
-// Install makes a client tell the Provider what becomes of its calls. It sits inside the retry loop: each attempt counts.
+// Install makes a client report to the Provider what becomes of its calls. It sits inside the retry loop: each attempt
+// counts.
 func (p *Provider) Install(stack *middleware.Stack) error {
 	return stack.Deserialize.Add(middleware.DeserializeMiddlewareFunc("WatchCredentials",
 		func(ctx context.Context, in middleware.DeserializeInput, next middleware.DeserializeHandler) (
@@ -91,7 +93,8 @@ func (p *Provider) hear(ctx context.Context, request any, err error) {
 	p.accepted(awsmiddleware.GetServiceID(ctx), key)
 }
 
-// signer is the access key id in an Authorization header: AWS4-HMAC-SHA256 Credential=<id>/<day>/..., empty without one.
+// signer is the access key id in an Authorization header: AWS4-HMAC-SHA256 Credential=<id>/<day>/..., empty without
+// one.
 func signer(header string) string {
 	_, rest, _ := strings.Cut(header, "Credential=")
 	id, _, _ := strings.Cut(rest, "/")

@@ -55,14 +55,35 @@ type AWS struct {
 	// History records every request that reached a service, in order.
 	History *History
 
-	targets map[string]service // by X-Amz-Target prefix
+	targets    map[string]service              // by X-Amz-Target prefix
+	operations map[string]map[string]operation // by service
 }
 
 // service answers the requests of one AWS service.
 type service interface {
 	name() string
-	// handle runs one operation. It returns the result to encode, or an *Error.
-	handle(ctx context.Context, op string, req *Request) (any, error)
+	// operations are what it emulates, and unknown is the answer to what it does not.
+	operations() map[string]operation
+	unknown(op string) *Error
+}
+
+// operation runs one request. It returns the result to encode, or an *Error.
+type operation func(ctx context.Context, req *Request) (any, error)
+
+// decoded is an operation on its decoded input.
+func decoded[In any](do func(*In) (any, error)) operation {
+	return func(_ context.Context, req *Request) (any, error) {
+		in := new(In)
+		if err := req.decode(in); err != nil {
+			return nil, err
+		}
+		return do(in)
+	}
+}
+
+// plain is an operation that decodes its request by itself.
+func plain(do func(*Request) (any, error)) operation {
+	return func(_ context.Context, req *Request) (any, error) { return do(req) }
 }
 
 // Request is one decoded call.
@@ -138,6 +159,10 @@ func New(o Options) *AWS {
 		"DynamoDB_20120810": a.DynamoDB,
 		"AmazonSQS":         a.SQS,
 	}
+	a.operations = map[string]map[string]operation{}
+	for _, svc := range []service{a.Kinesis, a.DynamoDB, a.SQS, a.SNS, a.S3} {
+		a.operations[svc.name()] = svc.operations()
+	}
 	return a
 }
 
@@ -163,7 +188,7 @@ func (a *AWS) RoundTrip(r *http.Request) (*http.Response, error) {
 	return res, nil
 }
 
-// unpack takes compression off an answer, as net/http's transport does for whoever did not ask for it.
+// unpack takes compression off an answer, as net/http's transport does for a client that did not ask for it.
 func unpack(r *http.Request, res *http.Response) {
 	if res.Header.Get("Content-Encoding") != "gzip" || r.Header.Get("Accept-Encoding") != "" {
 		return
@@ -192,8 +217,10 @@ func (a *AWS) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		panic(http.ErrAbortHandler) // a lost connection: the client sees no answer at all
 	}
 	maps.Copy(w.Header(), ans.Header)
-	if n := ans.length(); n >= 0 && ans.Header.Get("Content-Length") == "" { // set, it is of the object that a HEAD call asks for
-		w.Header().Set("Content-Length", strconv.FormatInt(n, 10)) // as AWS does; net/http would send large ones in chunks
+	// set, it is of the object that a HEAD call asks for
+	if n := ans.length(); n >= 0 && ans.Header.Get("Content-Length") == "" {
+		// as AWS does; net/http would send large ones in chunks
+		w.Header().Set("Content-Length", strconv.FormatInt(n, 10))
 	}
 	w.WriteHeader(ans.Status)
 	if _, err := io.Copy(w, ans.body()); err != nil {
@@ -234,7 +261,7 @@ func (a *AWS) answer(ctx context.Context, r *http.Request, body []byte) (*Answer
 	var result any
 	fault := a.Faults.pick(svc.name(), op, req)
 	err := fault.around(ctx, func() error {
-		res, err := svc.handle(ctx, op, req)
+		res, err := a.run(ctx, svc, op, req)
 		result = res
 		a.History.add(Event{At: time.Now(), Service: svc.name(), Operation: op, Client: req.Client, Err: err})
 		return err
@@ -249,6 +276,14 @@ func (a *AWS) answer(ctx context.Context, r *http.Request, body []byte) (*Answer
 		fault.Rewrite(ans)
 	}
 	return ans, err
+}
+
+// run runs one request without faults.
+func (a *AWS) run(ctx context.Context, svc service, op string, req *Request) (any, error) {
+	if do := a.operations[svc.name()][op]; do != nil {
+		return do(ctx, req)
+	}
+	return nil, svc.unknown(op)
 }
 
 // encoder writes an answer, or the error, in the protocol of the request.
@@ -266,7 +301,9 @@ func (a *AWS) route(r *http.Request, req *Request, signedFor string) (svc servic
 	if signedFor == ServiceS3 { // whose calls have no other mark
 		req.Form, req.Header = r.URL.Query(), r.Header
 		req.Bucket, req.Key = s3Address(r)
-		return a.S3, s3Operation(r, req), func(h http.Header, result any, apiErr *Error) (int, http.Header, []byte, error) {
+		return a.S3, s3Operation(r, req), func(
+			h http.Header, result any, apiErr *Error,
+		) (int, http.Header, []byte, error) {
 			return encodeREST(h, r.Method == http.MethodHead, result, apiErr)
 		}
 	}

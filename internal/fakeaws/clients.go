@@ -6,8 +6,8 @@ import (
 	"net/http"
 )
 
-// HTTPClient returns a client that reaches this account without a socket, for an SDK client's HTTPClient option. It works
-// inside a synctest bubble, where timeouts and faults take virtual time.
+// HTTPClient returns a client that reaches this account without a socket, for an SDK client's HTTPClient option. It
+// works inside a synctest bubble, where timeouts and faults take virtual time.
 func (a *AWS) HTTPClient() *http.Client { return &http.Client{Transport: a} }
 
 // LoopbackClient returns a client for an account that is served on loopback. The SDK closes a request's body as soon as

@@ -62,12 +62,19 @@ func (p *probe) table(sorted bool) string {
 	name := p.name("table")
 	in := &dynamodb.CreateTableInput{
 		TableName: &name, BillingMode: types.BillingModePayPerRequest,
-		AttributeDefinitions: []types.AttributeDefinition{{AttributeName: aws.String("id"), AttributeType: types.ScalarAttributeTypeS}},
-		KeySchema:            []types.KeySchemaElement{{AttributeName: aws.String("id"), KeyType: types.KeyTypeHash}},
+		AttributeDefinitions: []types.AttributeDefinition{
+			{AttributeName: aws.String("id"), AttributeType: types.ScalarAttributeTypeS},
+		},
+		KeySchema: []types.KeySchemaElement{{AttributeName: aws.String("id"), KeyType: types.KeyTypeHash}},
 	}
 	if sorted {
-		in.AttributeDefinitions = append(in.AttributeDefinitions, types.AttributeDefinition{AttributeName: aws.String("seq"), AttributeType: types.ScalarAttributeTypeN})
-		in.KeySchema = append(in.KeySchema, types.KeySchemaElement{AttributeName: aws.String("seq"), KeyType: types.KeyTypeRange})
+		in.AttributeDefinitions = append(
+			in.AttributeDefinitions,
+			types.AttributeDefinition{AttributeName: aws.String("seq"), AttributeType: types.ScalarAttributeTypeN},
+		)
+		in.KeySchema = append(
+			in.KeySchema, types.KeySchemaElement{AttributeName: aws.String("seq"), KeyType: types.KeyTypeRange},
+		)
 	}
 	_, err := p.dynamodb.CreateTable(p.ctx, in)
 	p.must(err)
@@ -89,15 +96,20 @@ func (p *probe) store(table string, items ...item) {
 
 func (p *probe) load(table, id string) item {
 	p.t.Helper()
-	out, err := p.dynamodb.GetItem(p.ctx, &dynamodb.GetItemInput{TableName: &table, Key: item{"id": str(id)}, ConsistentRead: aws.Bool(true)})
+	out, err := p.dynamodb.GetItem(
+		p.ctx, &dynamodb.GetItemInput{TableName: &table, Key: item{"id": str(id)}, ConsistentRead: aws.Bool(true)},
+	)
 	p.must(err)
 	return out.Item
 }
 
 // update runs an UpdateItem on the row "a".
-func (p *probe) update(table, expression, condition string, names map[string]string, values item) (*dynamodb.UpdateItemOutput, error) {
+func (p *probe) update(
+	table, expression, condition string, names map[string]string, values item,
+) (*dynamodb.UpdateItemOutput, error) {
 	in := &dynamodb.UpdateItemInput{
-		TableName: &table, Key: item{"id": str("a")}, UpdateExpression: &expression, ReturnValues: types.ReturnValueAllNew,
+		TableName: &table, Key: item{"id": str("a")}, UpdateExpression: &expression,
+		ReturnValues:             types.ReturnValueAllNew,
 		ExpressionAttributeNames: names, ExpressionAttributeValues: values,
 	}
 	if condition != "" {
@@ -140,33 +152,45 @@ func dynamoDBBehaviours() []behaviour {
 
 func tableBehaviours() []behaviour {
 	return []behaviour{
-		{name: "a new table becomes ACTIVE", want: "CREATING; ACTIVE; arn:aws:dynamodb:us-east-1:000000000000:table", observe: func(p *probe) string {
-			name := p.name("table")
-			out, err := p.dynamodb.CreateTable(p.ctx, &dynamodb.CreateTableInput{
-				TableName: &name, BillingMode: types.BillingModePayPerRequest,
-				AttributeDefinitions: []types.AttributeDefinition{{AttributeName: aws.String("id"), AttributeType: types.ScalarAttributeTypeS}},
-				KeySchema:            []types.KeySchemaElement{{AttributeName: aws.String("id"), KeyType: types.KeyTypeHash}},
-			})
-			p.must(err)
-			var d *dynamodb.DescribeTableOutput
-			p.within(10*time.Second, "table is ACTIVE", func() bool {
-				d, err = p.dynamodb.DescribeTable(p.ctx, &dynamodb.DescribeTableInput{TableName: &name})
+		{
+			name: "a new table becomes ACTIVE", want: "CREATING; ACTIVE; arn:aws:dynamodb:us-east-1:000000000000:table",
+			observe: func(p *probe) string {
+				name := p.name("table")
+				out, err := p.dynamodb.CreateTable(p.ctx, &dynamodb.CreateTableInput{
+					TableName: &name, BillingMode: types.BillingModePayPerRequest,
+					AttributeDefinitions: []types.AttributeDefinition{
+						{AttributeName: aws.String("id"), AttributeType: types.ScalarAttributeTypeS},
+					},
+					KeySchema: []types.KeySchemaElement{
+						{AttributeName: aws.String("id"), KeyType: types.KeyTypeHash},
+					},
+				})
 				p.must(err)
-				return d.Table.TableStatus != types.TableStatusCreating
-			})
-			arn, _, _ := strings.Cut(*d.Table.TableArn, "/")
-			return observations(out.TableDescription.TableStatus, d.Table.TableStatus, arn)
-		}},
+				var d *dynamodb.DescribeTableOutput
+				p.within(10*time.Second, "table is ACTIVE", func() bool {
+					d, err = p.dynamodb.DescribeTable(p.ctx, &dynamodb.DescribeTableInput{TableName: &name})
+					p.must(err)
+					return d.Table.TableStatus != types.TableStatusCreating
+				})
+				arn, _, _ := strings.Cut(*d.Table.TableArn, "/")
+				return observations(out.TableDescription.TableStatus, d.Table.TableStatus, arn)
+			},
+		},
 		{name: "creating a table twice is refused", want: "ResourceInUseException", observe: func(p *probe) string {
 			name := p.table(false)
 			_, err := p.dynamodb.CreateTable(p.ctx, &dynamodb.CreateTableInput{
 				TableName: &name, BillingMode: types.BillingModePayPerRequest,
-				AttributeDefinitions: []types.AttributeDefinition{{AttributeName: aws.String("id"), AttributeType: types.ScalarAttributeTypeS}},
-				KeySchema:            []types.KeySchemaElement{{AttributeName: aws.String("id"), KeyType: types.KeyTypeHash}},
+				AttributeDefinitions: []types.AttributeDefinition{
+					{AttributeName: aws.String("id"), AttributeType: types.ScalarAttributeTypeS},
+				},
+				KeySchema: []types.KeySchemaElement{
+					{AttributeName: aws.String("id"), KeyType: types.KeyTypeHash},
+				},
 			})
 			return code(err)
 		}},
-		{name: "a missing table is not found", want: "ResourceNotFoundException; ResourceNotFoundException; ResourceNotFoundException; ResourceNotFoundException", observe: func(p *probe) string {
+		{name: "a missing table is not found", want: "ResourceNotFoundException; ResourceNotFoundException; " +
+			"ResourceNotFoundException; ResourceNotFoundException", observe: func(p *probe) string {
 			name := aws.String(p.name("missing"))
 			key := item{"id": str("a")}
 			_, describe := p.dynamodb.DescribeTable(p.ctx, &dynamodb.DescribeTableInput{TableName: name})
@@ -191,12 +215,16 @@ func tableBehaviours() []behaviour {
 
 func itemBehaviours() []behaviour {
 	return []behaviour{
-		{name: "every attribute type comes back", want: "b=00ff id=a l=[x 1 [y]] m=k=v n=null s= ss={p q} t=true x=-1.5", observe: func(p *probe) string {
+		{name: "every attribute type comes back", want: "b=00ff id=a l=[x 1 [y]] m=k=v n=null s= ss={p q} t=true " +
+			"x=-1.5", observe: func(p *probe) string {
 			table := p.table(false)
 			p.store(table, item{
-				"id": str("a"), "s": str(""), "x": num("-1.5"), "b": &types.AttributeValueMemberB{Value: []byte{0, 255}},
+				"id": str("a"), "s": str(""), "x": num("-1.5"),
+				"b": &types.AttributeValueMemberB{Value: []byte{0, 255}},
 				"t": &types.AttributeValueMemberBOOL{Value: true}, "n": &types.AttributeValueMemberNULL{Value: true},
-				"l":  &types.AttributeValueMemberL{Value: []types.AttributeValue{str("x"), num("1"), &types.AttributeValueMemberL{Value: []types.AttributeValue{str("y")}}}},
+				"l": &types.AttributeValueMemberL{Value: []types.AttributeValue{
+					str("x"), num("1"), &types.AttributeValueMemberL{Value: []types.AttributeValue{str("y")}},
+				}},
 				"m":  &types.AttributeValueMemberM{Value: item{"k": str("v")}},
 				"ss": &types.AttributeValueMemberSS{Value: []string{"q", "p"}},
 			})
@@ -211,30 +239,43 @@ func itemBehaviours() []behaviour {
 			p.store(table, item{"id": str("a"), "x": num("1")}, item{"id": str("a"), "y": num("2")})
 			return show(p.load(table, "a"))
 		}},
-		{name: "a number keeps 38 digits and loses its form", want: "12345678901234567890123456789012345678; 1; 100; 0.01", observe: func(p *probe) string {
+		{name: "a number keeps 38 digits and loses its form", want: "12345678901234567890123456789012345678; 1; " +
+			"100; 0.01", observe: func(p *probe) string {
 			table := p.table(false)
-			p.store(table, item{"id": str("a"), "long": num("12345678901234567890123456789012345678"), "one": num("1.00"), "e": num("1e2"), "small": num("1E-2")})
+			p.store(table, item{
+				"id": str("a"), "long": num("12345678901234567890123456789012345678"), "one": num("1.00"),
+				"e": num("1e2"), "small": num("1E-2"),
+			})
 			got := p.load(table, "a")
 			return observations(text(got["long"]), text(got["one"]), text(got["e"]), text(got["small"]))
 		}},
 		{name: "a number of 39 digits is refused", want: "ValidationException", observe: func(p *probe) string {
 			table := p.table(false)
-			_, err := p.dynamodb.PutItem(p.ctx, &dynamodb.PutItemInput{TableName: &table, Item: item{"id": str("a"), "n": num("123456789012345678901234567890123456789")}})
+			_, err := p.dynamodb.PutItem(p.ctx, &dynamodb.PutItemInput{
+				TableName: &table, Item: item{"id": str("a"), "n": num("123456789012345678901234567890123456789")},
+			})
 			return code(err)
 		}},
-		{name: "keys are validated", want: "ValidationException; ValidationException; ValidationException; ValidationException", observe: func(p *probe) string {
+		{name: "keys are validated", want: "ValidationException; ValidationException; ValidationException; " +
+			"ValidationException", observe: func(p *probe) string {
 			table := p.table(false)
 			put := func(i item) error {
 				_, err := p.dynamodb.PutItem(p.ctx, &dynamodb.PutItemInput{TableName: &table, Item: i})
 				return err
 			}
-			_, extra := p.dynamodb.GetItem(p.ctx, &dynamodb.GetItemInput{TableName: &table, Key: item{"id": str("a"), "x": str("b")}})
-			return observations(put(item{"x": str("no key")}), put(item{"id": num("1")}), put(item{"id": str("")}), extra)
+			_, extra := p.dynamodb.GetItem(
+				p.ctx, &dynamodb.GetItemInput{TableName: &table, Key: item{"id": str("a"), "x": str("b")}},
+			)
+			return observations(
+				put(item{"x": str("no key")}), put(item{"id": num("1")}), put(item{"id": str("")}), extra,
+			)
 		}},
 		{name: "an item holds 400 KiB", want: "ok; ValidationException", observe: func(p *probe) string {
 			table := p.table(false)
 			put := func(size int) error {
-				_, err := p.dynamodb.PutItem(p.ctx, &dynamodb.PutItemInput{TableName: &table, Item: item{"id": str("a"), "v": str(strings.Repeat("x", size))}})
+				_, err := p.dynamodb.PutItem(p.ctx, &dynamodb.PutItemInput{
+					TableName: &table, Item: item{"id": str("a"), "v": str(strings.Repeat("x", size))},
+				})
 				return err
 			}
 			return observations(put(400<<10-4), put(400<<10))
@@ -242,9 +283,13 @@ func itemBehaviours() []behaviour {
 		{name: "delete answers with the old item on request", want: "id=a x=1; 0; ok", observe: func(p *probe) string {
 			table := p.table(false)
 			p.store(table, item{"id": str("a"), "x": num("1")})
-			out, err := p.dynamodb.DeleteItem(p.ctx, &dynamodb.DeleteItemInput{TableName: &table, Key: item{"id": str("a")}, ReturnValues: types.ReturnValueAllOld})
+			out, err := p.dynamodb.DeleteItem(p.ctx, &dynamodb.DeleteItemInput{
+				TableName: &table, Key: item{"id": str("a")}, ReturnValues: types.ReturnValueAllOld,
+			})
 			p.must(err)
-			_, again := p.dynamodb.DeleteItem(p.ctx, &dynamodb.DeleteItemInput{TableName: &table, Key: item{"id": str("a")}})
+			_, again := p.dynamodb.DeleteItem(
+				p.ctx, &dynamodb.DeleteItemInput{TableName: &table, Key: item{"id": str("a")}},
+			)
 			return observations(show(out.Attributes), len(p.load(table, "a")), again)
 		}},
 		{name: "an update makes the missing item", want: "id=a x=1; id=a x=1", observe: func(p *probe) string {
@@ -256,7 +301,8 @@ func itemBehaviours() []behaviour {
 		{name: "SET, REMOVE and ADD in one update", want: "c=6 id=a new=fresh x=old", observe: func(p *probe) string {
 			table := p.table(false)
 			p.store(table, item{"id": str("a"), "x": str("old"), "gone": str("y"), "c": num("5")})
-			out, err := p.update(table, "SET x = if_not_exists(x, :f), #n = if_not_exists(#n, :f) REMOVE gone ADD c :one", "",
+			out, err := p.update(table,
+				"SET x = if_not_exists(x, :f), #n = if_not_exists(#n, :f) REMOVE gone ADD c :one", "",
 				map[string]string{"#n": "new"}, item{":f": str("fresh"), ":one": num("1")})
 			p.must(err)
 			return show(out.Attributes)
@@ -270,9 +316,13 @@ func itemBehaviours() []behaviour {
 		}},
 		{name: "lists grow and sets lose members", want: "id=a l=[x y z] s={q}", observe: func(p *probe) string {
 			table := p.table(false)
-			p.store(table, item{"id": str("a"), "l": &types.AttributeValueMemberL{Value: []types.AttributeValue{str("x")}}, "s": &types.AttributeValueMemberSS{Value: []string{"p", "q"}}})
+			p.store(table, item{
+				"id": str("a"), "l": &types.AttributeValueMemberL{Value: []types.AttributeValue{str("x")}},
+				"s": &types.AttributeValueMemberSS{Value: []string{"p", "q"}},
+			})
 			out, err := p.update(table, "SET l = list_append(l, :l) DELETE s :s", "", nil, item{
-				":l": &types.AttributeValueMemberL{Value: []types.AttributeValue{str("y"), str("z")}}, ":s": &types.AttributeValueMemberSS{Value: []string{"p"}},
+				":l": &types.AttributeValueMemberL{Value: []types.AttributeValue{str("y"), str("z")}},
+				":s": &types.AttributeValueMemberSS{Value: []string{"p"}},
 			})
 			p.must(err)
 			return show(out.Attributes)
@@ -281,7 +331,10 @@ func itemBehaviours() []behaviour {
 			table := p.table(false)
 			p.store(table, item{"id": str("a"), "x": num("1"), "y": num("1")})
 			var s []any
-			for i, want := range []types.ReturnValue{types.ReturnValueUpdatedOld, types.ReturnValueAllOld, types.ReturnValueUpdatedNew, types.ReturnValueNone} {
+			for i, want := range []types.ReturnValue{
+				types.ReturnValueUpdatedOld, types.ReturnValueAllOld, types.ReturnValueUpdatedNew,
+				types.ReturnValueNone,
+			} {
 				value := []string{"1", "2", "2", "3"}[i]
 				out, err := p.dynamodb.UpdateItem(p.ctx, &dynamodb.UpdateItemInput{
 					TableName: &table, Key: item{"id": str("a")}, UpdateExpression: aws.String("SET x = :x"),
@@ -292,29 +345,42 @@ func itemBehaviours() []behaviour {
 			}
 			return observations(s...)
 		}},
-		{name: "a failed condition changes nothing and can tell the item", want: "ConditionalCheckFailedException; id=a x=1; id=a x=1", observe: func(p *probe) string {
+		{name: "a failed condition changes nothing and can tell the item", want: "ConditionalCheckFailedException; " +
+			"id=a x=1; id=a x=1", observe: func(p *probe) string {
 			table := p.table(false)
 			p.store(table, item{"id": str("a"), "x": num("1")})
 			_, err := p.dynamodb.UpdateItem(p.ctx, &dynamodb.UpdateItemInput{
-				TableName: &table, Key: item{"id": str("a")}, UpdateExpression: aws.String("SET x = :y"), ConditionExpression: aws.String("x = :y"),
-				ExpressionAttributeValues: item{":y": num("2")}, ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld,
+				TableName: &table, Key: item{"id": str("a")}, UpdateExpression: aws.String("SET x = :y"),
+				ConditionExpression:                 aws.String("x = :y"),
+				ExpressionAttributeValues:           item{":y": num("2")},
+				ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld,
 			})
 			return observations(err, show(failedItem(err)), show(p.load(table, "a")))
 		}},
-		{name: "put on the condition that nothing is there", want: "ok; ConditionalCheckFailedException", observe: func(p *probe) string {
-			table := p.table(false)
-			put := func() error {
-				_, err := p.dynamodb.PutItem(p.ctx, &dynamodb.PutItemInput{TableName: &table, Item: item{"id": str("a")}, ConditionExpression: aws.String("attribute_not_exists(id)")})
-				return err
-			}
-			return observations(put(), put())
-		}},
-		{name: "a condition on a missing item fails and makes none", want: "ConditionalCheckFailedException; 0", observe: func(p *probe) string {
-			table := p.table(false)
-			_, err := p.update(table, "SET x = :x", "x = :x", nil, item{":x": num("1")})
-			return observations(err, len(p.load(table, "a")))
-		}},
-		{name: "refused updates", want: "ValidationException; ValidationException; ValidationException; ValidationException; ValidationException; ValidationException", observe: func(p *probe) string {
+		{
+			name: "put on the condition that nothing is there", want: "ok; ConditionalCheckFailedException",
+			observe: func(p *probe) string {
+				table := p.table(false)
+				put := func() error {
+					_, err := p.dynamodb.PutItem(p.ctx, &dynamodb.PutItemInput{
+						TableName: &table, Item: item{"id": str("a")},
+						ConditionExpression: aws.String("attribute_not_exists(id)"),
+					})
+					return err
+				}
+				return observations(put(), put())
+			},
+		},
+		{
+			name: "a condition on a missing item fails and makes none", want: "ConditionalCheckFailedException; 0",
+			observe: func(p *probe) string {
+				table := p.table(false)
+				_, err := p.update(table, "SET x = :x", "x = :x", nil, item{":x": num("1")})
+				return observations(err, len(p.load(table, "a")))
+			},
+		},
+		{name: "refused updates", want: "ValidationException; ValidationException; ValidationException; " +
+			"ValidationException; ValidationException; ValidationException", observe: func(p *probe) string {
 			table := p.table(false)
 			p.store(table, item{"id": str("a"), "s": str("text")})
 			_, key := p.update(table, "SET id = :v", "", nil, item{":v": str("b")})
@@ -325,26 +391,20 @@ func itemBehaviours() []behaviour {
 			_, operand := p.update(table, "SET x = absent", "", nil, nil)
 			return observations(key, typed, twice, unused, undefined, operand)
 		}},
-		{name: "batch write puts and deletes", want: "0; id=b; 0", observe: func(p *probe) string {
-			table := p.table(false)
-			p.store(table, item{"id": str("a")})
-			out, err := p.dynamodb.BatchWriteItem(p.ctx, &dynamodb.BatchWriteItemInput{RequestItems: map[string][]types.WriteRequest{table: {
-				{PutRequest: &types.PutRequest{Item: item{"id": str("b")}}},
-				{DeleteRequest: &types.DeleteRequest{Key: item{"id": str("a")}}},
-			}}})
-			p.must(err)
-			return observations(len(out.UnprocessedItems), show(p.load(table, "b")), len(p.load(table, "a")))
-		}},
 	}
 }
 
 func expressionBehaviours() []behaviour {
 	row := item{
 		"id": str("a"), "n": num("10"), "s": str("shard-1"), "t": &types.AttributeValueMemberBOOL{Value: true},
-		"l": &types.AttributeValueMemberL{Value: []types.AttributeValue{str("x"), str("y")}}, "m": &types.AttributeValueMemberM{Value: item{"k": num("1")}},
+		"l":  &types.AttributeValueMemberL{Value: []types.AttributeValue{str("x"), str("y")}},
+		"m":  &types.AttributeValueMemberM{Value: item{"k": num("1")}},
 		"ss": &types.AttributeValueMemberSS{Value: []string{"p", "q"}},
 	}
-	values := item{":ten": num("10.0"), ":nine": num("9"), ":s": str("shard"), ":x": str("x"), ":p": str("p"), ":one": num("1"), ":two": num("2"), ":S": str("S")}
+	values := item{
+		":ten": num("10.0"), ":nine": num("9"), ":s": str("shard"), ":x": str("x"), ":p": str("p"), ":one": num("1"),
+		":two": num("2"), ":S": str("S"),
+	}
 	conditions := func(name, want string, of ...string) behaviour {
 		return behaviour{name: name, want: want, observe: func(p *probe) string {
 			table := p.table(false)
@@ -354,26 +414,41 @@ func expressionBehaviours() []behaviour {
 	}
 	return []behaviour{
 		conditions("comparisons go by value and type", "true false true true true false true true",
-			"n = :ten", "n = :s", "n > :nine", "n <> :s", "s > :s", "absent = :ten", "absent <> n", "n BETWEEN :nine AND :ten"),
+			"n = :ten", "n = :s", "n > :nine", "n <> :s", "s > :s", "absent = :ten", "absent <> n",
+			"n BETWEEN :nine AND :ten"),
 		conditions("numbers are not compared as text", "true false", "n > :nine", "n < :nine"),
 		conditions("IN, AND, OR, NOT and brackets", "true true false true true",
-			"n IN (:nine, :ten)", "n = :nine OR n = :ten AND s <> :s", "NOT n = :ten", "NOT (n = :nine AND n = :ten)", "NOT n = :nine AND s <> :s"),
+			"n IN (:nine, :ten)", "n = :nine OR n = :ten AND s <> :s", "NOT n = :ten", "NOT (n = :nine AND n = :ten)",
+			"NOT n = :nine AND s <> :s"),
 		conditions("functions of a condition", "true false true true true true true true",
-			"attribute_exists(n)", "attribute_exists(absent)", "attribute_not_exists(absent)", "begins_with(s, :s)", "contains(l, :x)", "contains(ss, :p)", "size(l) = :two", "attribute_type(s, :S)"),
+			"attribute_exists(n)", "attribute_exists(absent)", "attribute_not_exists(absent)", "begins_with(s, :s)",
+			"contains(l, :x)", "contains(ss, :p)", "size(l) = :two", "attribute_type(s, :S)"),
 		conditions("document paths", "true true false false", "m.k = :one", "l[0] = :x", "l[7] = :x", "m.q = :one"),
-		conditions("a reserved word needs a placeholder", "ValidationException ValidationException", "status = :one", "attribute_exists(owner)"),
-		conditions("a broken condition is refused", "ValidationException ValidationException ValidationException", "n = ", "n == :ten", "unknown(n)"),
+		conditions(
+			"a reserved word needs a placeholder", "ValidationException ValidationException", "status = :one",
+			"attribute_exists(owner)",
+		),
+		conditions(
+			"a broken condition is refused", "ValidationException ValidationException ValidationException", "n = ",
+			"n == :ten", "unknown(n)",
+		),
 		{name: "a placeholder stands for a reserved word", want: "id=a owner=w", observe: func(p *probe) string {
-			out, err := p.update(p.table(false), "SET #o = :v", "attribute_not_exists(#o)", map[string]string{"#o": "owner"}, item{":v": str("w")})
+			out, err := p.update(
+				p.table(false), "SET #o = :v", "attribute_not_exists(#o)", map[string]string{"#o": "owner"},
+				item{":v": str("w")},
+			)
 			p.must(err)
 			return show(out.Attributes)
 		}},
-		{name: "an unused placeholder is refused", want: "ValidationException; ValidationException", observe: func(p *probe) string {
-			table := p.table(false)
-			_, unused := p.update(table, "SET x = :v", "", map[string]string{"#o": "owner"}, item{":v": str("w")})
-			_, undefined := p.update(table, "SET #o = :v", "", nil, item{":v": str("w")})
-			return observations(unused, undefined)
-		}},
+		{
+			name: "an unused placeholder is refused", want: "ValidationException; ValidationException",
+			observe: func(p *probe) string {
+				table := p.table(false)
+				_, unused := p.update(table, "SET x = :v", "", map[string]string{"#o": "owner"}, item{":v": str("w")})
+				_, undefined := p.update(table, "SET #o = :v", "", nil, item{":v": str("w")})
+				return observations(unused, undefined)
+			},
+		},
 	}
 }
 
@@ -407,7 +482,8 @@ func scanBehaviours() []behaviour {
 		{name: "a filter counts what it read and what it kept", want: "2; 5; n=3,n=4", observe: func(p *probe) string {
 			table := fill(p, 5)
 			out, err := p.dynamodb.Scan(p.ctx, &dynamodb.ScanInput{
-				TableName: &table, FilterExpression: aws.String("n >= :three"), ProjectionExpression: aws.String("n"), ExpressionAttributeValues: item{":three": num("3")},
+				TableName: &table, FilterExpression: aws.String("n >= :three"), ProjectionExpression: aws.String("n"),
+				ExpressionAttributeValues: item{":three": num("3")},
 			})
 			p.must(err)
 			var s []string
@@ -419,43 +495,37 @@ func scanBehaviours() []behaviour {
 		}},
 		{name: "a projection leaves the rest out", want: "id=row-00 n=0", observe: func(p *probe) string {
 			table := fill(p, 1)
-			out, err := p.dynamodb.GetItem(p.ctx, &dynamodb.GetItemInput{TableName: &table, Key: item{"id": str("row-00")}, ProjectionExpression: aws.String("id, n")})
+			out, err := p.dynamodb.GetItem(p.ctx, &dynamodb.GetItemInput{
+				TableName: &table, Key: item{"id": str("row-00")}, ProjectionExpression: aws.String("id, n"),
+			})
 			p.must(err)
 			return show(out.Item)
 		}},
-		{name: "a query reads one key in order", want: "2,10; 10,2,1; ValidationException", observe: func(p *probe) string {
-			table := p.table(true)
-			p.store(table, item{"id": str("a"), "seq": num("10")}, item{"id": str("a"), "seq": num("2")}, item{"id": str("a"), "seq": num("1")}, item{"id": str("b"), "seq": num("3")})
-			query := func(condition string, forward bool, values item) (string, error) {
-				out, err := p.dynamodb.Query(p.ctx, &dynamodb.QueryInput{TableName: &table, KeyConditionExpression: &condition, ScanIndexForward: &forward, ExpressionAttributeValues: values})
-				if err != nil {
-					return "", err
-				}
-				var s []string
-				for _, i := range out.Items {
-					s = append(s, text(i["seq"]))
-				}
-				return strings.Join(s, ","), nil
-			}
-			some, err := query("id = :a AND seq >= :two", true, item{":a": str("a"), ":two": num("2")})
-			p.must(err)
-			all, err := query("id = :a", false, item{":a": str("a")})
-			p.must(err)
-			_, err = query("seq = :two", true, item{":two": num("2")})
-			return observations(some, all, err)
-		}},
+
 		{name: "consumed capacity counts whole units", want: "1; 0.5; 1; 2", observe: func(p *probe) string {
 			table := fill(p, 1)
 			key, total := item{"id": str("row-00")}, types.ReturnConsumedCapacityTotal
-			strong, err := p.dynamodb.GetItem(p.ctx, &dynamodb.GetItemInput{TableName: &table, Key: key, ConsistentRead: aws.Bool(true), ReturnConsumedCapacity: total})
+			strong, err := p.dynamodb.GetItem(p.ctx, &dynamodb.GetItemInput{
+				TableName: &table, Key: key, ConsistentRead: aws.Bool(true), ReturnConsumedCapacity: total,
+			})
 			p.must(err)
-			weak, err := p.dynamodb.GetItem(p.ctx, &dynamodb.GetItemInput{TableName: &table, Key: key, ReturnConsumedCapacity: total})
+			weak, err := p.dynamodb.GetItem(
+				p.ctx, &dynamodb.GetItemInput{TableName: &table, Key: key, ReturnConsumedCapacity: total},
+			)
 			p.must(err)
-			put, err := p.dynamodb.PutItem(p.ctx, &dynamodb.PutItemInput{TableName: &table, Item: key, ReturnConsumedCapacity: total})
+			put, err := p.dynamodb.PutItem(
+				p.ctx, &dynamodb.PutItemInput{TableName: &table, Item: key, ReturnConsumedCapacity: total},
+			)
 			p.must(err)
-			large, err := p.dynamodb.PutItem(p.ctx, &dynamodb.PutItemInput{TableName: &table, Item: item{"id": str("l"), "v": str(strings.Repeat("x", 1500))}, ReturnConsumedCapacity: total})
+			large, err := p.dynamodb.PutItem(p.ctx, &dynamodb.PutItemInput{
+				TableName: &table, Item: item{"id": str("l"), "v": str(strings.Repeat("x", 1500))},
+				ReturnConsumedCapacity: total,
+			})
 			p.must(err)
-			return observations(*strong.ConsumedCapacity.CapacityUnits, *weak.ConsumedCapacity.CapacityUnits, *put.ConsumedCapacity.CapacityUnits, *large.ConsumedCapacity.CapacityUnits)
+			return observations(
+				*strong.ConsumedCapacity.CapacityUnits, *weak.ConsumedCapacity.CapacityUnits,
+				*put.ConsumedCapacity.CapacityUnits, *large.ConsumedCapacity.CapacityUnits,
+			)
 		}},
 	}
 }

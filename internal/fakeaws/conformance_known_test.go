@@ -7,7 +7,8 @@ var known = map[string]difference{
 		got: "ok; ok; ok", reason: "kinesis-local does not count the entries of a batch",
 	},
 	"npm: partition keys are 1 to 256 characters": {
-		got: "ok; InvalidArgumentException; InvalidArgumentException", reason: "kinesis-local has one code for all invalid input",
+		got:    "ok; InvalidArgumentException; InvalidArgumentException",
+		reason: "kinesis-local has one code for all invalid input",
 	},
 	"npm: a shard takes 1,000 records a second": {
 		got: "0; none refused", reason: "kinesis-local throttles no writes",
@@ -25,7 +26,8 @@ var known = map[string]difference{
 		got: "InvalidArgumentException", reason: "kinesis-local refuses it with another code",
 	},
 	"npm: a failed condition changes nothing and can tell the item": {
-		got: "ConditionalCheckFailedException; ; id=a x=1", reason: "dynalite does not know ReturnValuesOnConditionCheckFailure",
+		got:    "ConditionalCheckFailedException; ; id=a x=1",
+		reason: "dynalite does not know ReturnValuesOnConditionCheckFailure",
 	},
 	"npm: a subject is one line of less than 100 characters": {
 		got: "ok; ok; ok; ok", reason: "fauxqs does not check subjects",

@@ -109,7 +109,8 @@ func onLoopback(tb testing.TB, o fakeaws.Options) *target {
 func ofNPM(tb testing.TB) *target {
 	tb.Helper()
 	at := endpoints{
-		kinesis: npm.Kinesis(tb, "CREATE_STREAM_DURATION=50ms", "DELETE_STREAM_DURATION=50ms", "SPLIT_SHARD_DURATION=50ms",
+		kinesis: npm.Kinesis(tb, "CREATE_STREAM_DURATION=50ms", "DELETE_STREAM_DURATION=50ms",
+			"SPLIT_SHARD_DURATION=50ms",
 			"MERGE_SHARDS_DURATION=50ms", "UPDATE_SHARD_COUNT_DURATION=50ms"),
 		dynamodb:  npm.DynamoDB(tb),
 		messaging: npm.Messaging(tb),
@@ -141,8 +142,8 @@ func TestConformanceOnLoopback(t *testing.T) {
 	})
 }
 
-// TestConformanceOfNPM asks the same of the emulators that other people wrote: what fakeaws is wrong about, its own tests
-// would be wrong about too.
+// TestConformanceOfNPM asks the same of the emulators that other people wrote: what fakeaws is wrong about, its own
+// tests would be wrong about too.
 func TestConformanceOfNPM(t *testing.T) {
 	t.Parallel()
 	if os.Getenv("CONFORMANCE_NPM") == "" {
@@ -172,14 +173,19 @@ func conform(t *testing.T, name string, with func(t *testing.T, throttled bool, 
 			case got == b.want:
 				t.Errorf("%s behaves as documented now: take the difference out of `known`", name)
 			default:
-				require.Equal(t, d.got, got, "differs from the documentation (%s), but not in the listed way: %s", b.want, d.reason)
+				require.Equal(
+					t, d.got, got, "differs from the documentation (%s), but not in the listed way: %s", b.want,
+					d.reason,
+				)
 			}
 		})
 	}
 }
 
 func behaviours() iter.Seq[behaviour] {
-	return slices.Values(slices.Concat(kinesisBehaviours(), dynamoDBBehaviours(), messagingBehaviours(), objectBehaviours()))
+	return slices.Values(
+		slices.Concat(kinesisBehaviours(), dynamoDBBehaviours(), messagingBehaviours(), objectBehaviours()),
+	)
 }
 
 // TestConformanceListNamesBehaviours keeps the list free of lines that excuse nothing.

@@ -1,15 +1,13 @@
 package fakeaws
 
 import (
-	"context"
 	"errors"
 	"sync"
 	"time"
 )
 
 // DynamoDB is the emulated service. It answers CreateTable, DescribeTable, DeleteTable, ListTables, UpdateTimeToLive,
-// DescribeTimeToLive, DescribeContinuousBackups, PutItem, GetItem, UpdateItem, DeleteItem, BatchGetItem,
-// BatchWriteItem, Scan and Query.
+// DescribeTimeToLive, DescribeContinuousBackups, PutItem, GetItem, UpdateItem, DeleteItem and Scan.
 //
 // All reads are of the latest write: ConsistentRead changes the capacity that is counted, not the answer. An expired
 // time-to-live deletes nothing. There are no secondary indexes, streams, transactions and throttling; a fault rule
@@ -23,8 +21,6 @@ type DynamoDB struct {
 	usage    map[string]*ddbUsage // outlives its table
 	watchers []func(table string, old, new map[string]any)
 	created  int // tables ever created, for their ids
-	// batchLimit is how many entries a batch processes; 0 means all.
-	batchLimit int
 }
 
 func newDynamoDB(o Options) *DynamoDB {
@@ -36,41 +32,24 @@ func newDynamoDB(o Options) *DynamoDB {
 
 func (*DynamoDB) name() string { return ServiceDynamoDB }
 
-func (d *DynamoDB) handle(_ context.Context, op string, req *Request) (any, error) {
-	switch op {
-	case "CreateTable":
-		return d.createTable(req)
-	case "DescribeTable":
-		return d.describeTable(req)
-	case "DeleteTable":
-		return d.deleteTable(req)
-	case "ListTables":
-		return d.listTables(req)
-	case "UpdateTimeToLive":
-		return d.updateTimeToLive(req)
-	case "DescribeTimeToLive":
-		return d.describeTimeToLive(req)
-	case "DescribeContinuousBackups":
-		return d.describeContinuousBackups(req)
-	case "PutItem":
-		return d.putItem(req)
-	case "GetItem":
-		return d.getItem(req)
-	case "UpdateItem":
-		return d.updateItem(req)
-	case "DeleteItem":
-		return d.deleteItem(req)
-	case "BatchGetItem":
-		return d.batchGetItem(req)
-	case "BatchWriteItem":
-		return d.batchWriteItem(req)
-	case "Scan":
-		return d.scan(req)
-	case "Query":
-		return d.query(req)
+func (d *DynamoDB) operations() map[string]operation {
+	return map[string]operation{
+		"CreateTable":               plain(d.createTable),
+		"DescribeTable":             plain(d.describeTable),
+		"DeleteTable":               plain(d.deleteTable),
+		"ListTables":                plain(d.listTables),
+		"UpdateTimeToLive":          plain(d.updateTimeToLive),
+		"DescribeTimeToLive":        plain(d.describeTimeToLive),
+		"DescribeContinuousBackups": plain(d.describeContinuousBackups),
+		"PutItem":                   plain(d.putItem),
+		"GetItem":                   plain(d.getItem),
+		"UpdateItem":                plain(d.updateItem),
+		"DeleteItem":                plain(d.deleteItem),
+		"Scan":                      plain(d.scan),
 	}
-	return nil, errorf("UnknownOperationException", "%s", op)
 }
+
+func (*DynamoDB) unknown(op string) *Error { return errorf("UnknownOperationException", "%s", op) }
 
 // validation makes the answer to a request that breaks a rule.
 func validation(format string, args ...any) error {

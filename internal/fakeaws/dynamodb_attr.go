@@ -272,7 +272,10 @@ func (w *wireAttr) attr() (attr, error) { return w.at(0) }
 // at converts a value that lies depth containers deep.
 func (w *wireAttr) at(depth int) (attr, error) {
 	if depth > maxDepth {
-		return nil, validation("Nesting Levels have exceeded supported limits: Attributes have exceeded the maximum nesting level of %d", maxDepth)
+		return nil, validation(
+			"Nesting Levels have exceeded supported limits: Attributes have exceeded the maximum nesting level of %d",
+			maxDepth,
+		)
 	}
 	set := 0
 	for _, present := range []bool{
@@ -287,7 +290,10 @@ func (w *wireAttr) at(depth int) (attr, error) {
 	case set == 0:
 		return nil, validation("Supplied AttributeValue is empty, must contain exactly one of the supported datatypes")
 	case set > 1:
-		return nil, validation("Supplied AttributeValue has more than one datatypes set, must contain exactly one of the supported datatypes")
+		return nil, validation(
+			"Supplied AttributeValue has more than one datatypes set, must contain exactly one of the supported " +
+				"datatypes",
+		)
 	case w.S != nil:
 		return attrString(*w.S), nil
 	case w.N != nil:
@@ -298,7 +304,9 @@ func (w *wireAttr) at(depth int) (attr, error) {
 		return attrBool(*w.BOOL), nil
 	case w.NULL != nil:
 		if !*w.NULL {
-			return nil, validation("One or more parameter values were invalid: Null attribute value types must have the value of true")
+			return nil, validation(
+				"One or more parameter values were invalid: Null attribute value types must have the value of true",
+			)
 		}
 		return attrNull{}, nil
 	case w.L != nil:
@@ -338,7 +346,9 @@ func (w *wireAttr) set() (attr, error) {
 	switch {
 	case w.SS != nil:
 		set := slices.Sorted(slices.Values(*w.SS))
-		if err := checkSet("string", *w.SS, len(slices.Compact(slices.Clone(set))), func(e string) bool { return e == "" }); err != nil {
+		if err := checkSet(
+			"string", *w.SS, len(slices.Compact(slices.Clone(set))), func(e string) bool { return e == "" },
+		); err != nil {
 			return nil, err
 		}
 		return attrStringSet(set), nil
@@ -352,13 +362,18 @@ func (w *wireAttr) set() (attr, error) {
 			set = append(set, n)
 		}
 		slices.SortFunc(set, attrNumber.compare)
-		if err := checkSet("number", *w.NS, len(slices.Compact(slices.Clone(set))), func(e string) bool { return e == "" }); err != nil {
+		if err := checkSet(
+			"number", *w.NS, len(slices.Compact(slices.Clone(set))), func(e string) bool { return e == "" },
+		); err != nil {
 			return nil, err
 		}
 		return set, nil
 	}
 	set := slices.SortedFunc(slices.Values(*w.BS), bytes.Compare)
-	if err := checkSet("binary", *w.BS, len(slices.CompactFunc(slices.Clone(set), bytes.Equal)), func(e []byte) bool { return len(e) == 0 }); err != nil {
+	if err := checkSet(
+		"binary", *w.BS, len(slices.CompactFunc(slices.Clone(set), bytes.Equal)),
+		func(e []byte) bool { return len(e) == 0 },
+	); err != nil {
 		return nil, err
 	}
 	return attrBinarySet(set), nil
@@ -369,7 +384,9 @@ func checkSet[E any](kind string, set []E, distinct int, empty func(E) bool) err
 	case len(set) == 0:
 		return validation("One or more parameter values were invalid: An %s set  may not be empty", kind)
 	case slices.ContainsFunc(set, empty):
-		return validation("One or more parameter values were invalid: An %s set may not have a empty %s as a member", kind, kind)
+		return validation(
+			"One or more parameter values were invalid: An %s set may not have a empty %s as a member", kind, kind,
+		)
 	case distinct != len(set):
 		return validation("One or more parameter values were invalid: Input collection %v contains duplicates.", set)
 	}

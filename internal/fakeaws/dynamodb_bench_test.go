@@ -23,8 +23,10 @@ func BenchmarkDynamoDBConditionalUpdate(b *testing.B) {
 	for b.Loop() {
 		_, err := c.UpdateItem(b.Context(), &dynamodb.UpdateItemInput{
 			TableName: aws.String("plain"), Key: avMap{"id": avS("7")},
-			UpdateExpression:          aws.String("SET leaseOwner = :o, n = if_not_exists(n, :zero) + :one"),
-			ConditionExpression:       aws.String("attribute_exists(id) AND (attribute_not_exists(leaseOwner) OR leaseOwner = :o)"),
+			UpdateExpression: aws.String("SET leaseOwner = :o, n = if_not_exists(n, :zero) + :one"),
+			ConditionExpression: aws.String(
+				"attribute_exists(id) AND (attribute_not_exists(leaseOwner) OR leaseOwner = :o)",
+			),
 			ExpressionAttributeValues: avMap{":o": avS("w1"), ":zero": avN("0"), ":one": avN("1")},
 		})
 		if err != nil {
@@ -44,7 +46,9 @@ func BenchmarkDynamoDBScan(b *testing.B) {
 	}
 	b.ReportAllocs()
 	for b.Loop() {
-		out, err := c.Scan(b.Context(), &dynamodb.ScanInput{TableName: aws.String("plain"), ConsistentRead: aws.Bool(true)})
+		out, err := c.Scan(
+			b.Context(), &dynamodb.ScanInput{TableName: aws.String("plain"), ConsistentRead: aws.Bool(true)},
+		)
 		if err != nil || out.Count != 1000 {
 			b.Fatal(out.Count, err)
 		}

@@ -48,7 +48,9 @@ func consumed(t *ddbTable, asked string, units float64) map[string]any {
 	case "TOTAL":
 		return map[string]any{"TableName": t.name, "CapacityUnits": units}
 	case "INDEXES":
-		return map[string]any{"TableName": t.name, "CapacityUnits": units, "Table": map[string]any{"CapacityUnits": units}}
+		return map[string]any{
+			"TableName": t.name, "CapacityUnits": units, "Table": map[string]any{"CapacityUnits": units},
+		}
 	}
 	return nil
 }
@@ -58,5 +60,9 @@ func oneOf(member, value string, allowed ...string) error {
 	if value == "" || slices.Contains(allowed, value) {
 		return nil
 	}
-	return validation("1 validation error detected: Value '%s' at '%s' failed to satisfy constraint: Member must satisfy enum value set: %v", value, member, allowed)
+	return validation(
+		"1 validation error detected: Value '%s' at '%s' failed to satisfy constraint: Member must satisfy enum "+
+			"value set: %v",
+		value, member, allowed,
+	)
 }

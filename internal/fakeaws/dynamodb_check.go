@@ -37,7 +37,9 @@ func (p *exprParser) mustOperand(nodes ...exprNode) error {
 }
 
 func (p *exprParser) badType(op string, v attr) error {
-	return p.invalid("Incorrect operand type for operator or function; operator or function: %s, operand type: %s", op, v.code())
+	return p.invalid(
+		"Incorrect operand type for operator or function; operator or function: %s, operand type: %s", op, v.code(),
+	)
 }
 
 // mustBe refuses a literal operand of a type that is not listed. What a path holds shows only at evaluation.
@@ -53,7 +55,8 @@ func (p *exprParser) mustBeDistinct(op string, one, two exprNode) error {
 	a, okA := one.(exprPath)
 	b, okB := two.(exprPath)
 	if okA && okB && slices.Equal(a, b) {
-		return p.invalid("The first operand must be distinct from the remaining operands for this operator or function; "+
+		return p.invalid("The first operand must be distinct from the remaining operands for this operator or "+
+			"function; "+
 			"operator: %s, first operand: %s", op, a)
 	}
 	return nil
@@ -96,7 +99,8 @@ func (p *exprParser) checkBetween(n exprBetween) error {
 			rule = "upper bound to be greater than or equal to lower bound"
 		}
 		if rule != "" {
-			return p.invalid("The BETWEEN operator requires %s; lower bound operand: AttributeValue: {%s:%v}, upper bound operand: AttributeValue: {%s:%v}",
+			return p.invalid("The BETWEEN operator requires %s; lower bound operand: AttributeValue: {%s:%v}, "+
+				"upper bound operand: AttributeValue: {%s:%v}",
 				rule, low.v.code(), low.v.plain(), high.v.code(), high.v.plain())
 		}
 	}
@@ -131,7 +135,10 @@ func (p *exprParser) checkCall(c exprCall) error {
 		return p.invalid("Invalid function name; function: %s", c.name)
 	}
 	if len(c.args) != count {
-		return p.invalid("Incorrect number of operands for operator or function; operator or function: %s, number of operands: %d", c.name, len(c.args))
+		return p.invalid(
+			"Incorrect number of operands for operator or function; operator or function: %s, number of operands: %d",
+			c.name, len(c.args),
+		)
 	}
 	if err := p.mustOperand(c.args...); err != nil {
 		return err
@@ -174,7 +181,11 @@ func (p *exprParser) checkArguments(c exprCall) error {
 func (p *exprParser) checkTypeName(c exprCall) error {
 	name, ok := c.args[1].(exprValue)
 	if !ok {
-		return p.invalid("Incorrect operand type for operator or function; operator or function: %s, operand type: {NS,SS,L,BS,N,M,B,BOOL,NULL,S}", c.name)
+		return p.invalid(
+			"Incorrect operand type for operator or function; operator or function: %s, operand type: "+
+				"{NS,SS,L,BS,N,M,B,BOOL,NULL,S}",
+			c.name,
+		)
 	}
 	code, ok := name.v.(attrString)
 	if !ok {
@@ -182,7 +193,9 @@ func (p *exprParser) checkTypeName(c exprCall) error {
 	}
 	known := []string{"S", "N", "B", "BOOL", "NULL", "L", "M", "SS", "NS", "BS"}
 	if !slices.Contains(known, string(code)) {
-		return p.invalid("Invalid attribute type name found; type: %s, valid types: {B,NULL,SS,BOOL,L,BS,N,NS,S,M}", string(code))
+		return p.invalid(
+			"Invalid attribute type name found; type: %s, valid types: {B,NULL,SS,BOOL,L,BS,N,NS,S,M}", string(code),
+		)
 	}
 	return nil
 }
@@ -224,7 +237,11 @@ func (p *exprParser) checkAction(keyword string, v attr) error {
 	case attrMap:
 		kind = "MAP"
 	}
-	return p.invalid("Incorrect operand type for operator or function; operator: %s, operand type: %s, typeSet: ALLOWED_FOR_%[1]s_OPERAND", keyword, kind)
+	return p.invalid(
+		"Incorrect operand type for operator or function; operator: %s, operand type: %s, typeSet: "+
+			"ALLOWED_FOR_%[1]s_OPERAND",
+		keyword, kind,
+	)
 }
 
 // checkOverlap refuses two paths of which one is, or lies within, the other, and paths that need one value to be both
@@ -235,10 +252,12 @@ func (p *exprParser) checkOverlap(paths []exprPath) error {
 			n := min(len(one), len(two))
 			switch at := commonSteps(one, two); {
 			case at == n:
-				return p.invalid("Two document paths overlap with each other; must remove or rewrite one of these paths; "+
+				return p.invalid("Two document paths overlap with each other; must remove or rewrite one of these "+
+					"paths; "+
 					"path one: %s, path two: %s", one, two)
 			case (one[at].name == "") != (two[at].name == ""):
-				return p.invalid("Two document paths conflict with each other; must remove or rewrite one of these paths; "+
+				return p.invalid("Two document paths conflict with each other; must remove or rewrite one of these "+
+					"paths; "+
 					"path one: %s, path two: %s", one, two)
 			}
 		}

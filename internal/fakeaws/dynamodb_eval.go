@@ -225,7 +225,8 @@ func project(item attrMap, paths []exprPath) attrMap {
 	return part
 }
 
-// projectValue picks the parts of v that the paths name; every path leads somewhere in v and none is a prefix of another.
+// projectValue picks the parts of v that the paths name; every path leads somewhere in v and none is a prefix of
+// another.
 func projectValue(v attr, paths [][]exprStep) attr {
 	if len(paths[0]) == 0 {
 		return v

@@ -109,7 +109,7 @@ func (p *exprParser) end() error {
 	return nil
 }
 
-// parseCondition parses a ConditionExpression, FilterExpression or KeyConditionExpression.
+// parseCondition parses a ConditionExpression or FilterExpression.
 func parseCondition(what, src string, params *exprParams) (exprNode, error) {
 	p, err := newExprParser(what, src, params)
 	if err != nil {
@@ -247,7 +247,9 @@ func (p *exprParser) value() (exprValue, error) {
 	t := p.next()
 	v, ok := p.params.values[t.text]
 	if !ok {
-		return exprValue{}, p.invalid("An expression attribute value used in expression is not defined; attribute value: %s", t.text)
+		return exprValue{}, p.invalid(
+			"An expression attribute value used in expression is not defined; attribute value: %s", t.text,
+		)
 	}
 	p.params.usedValues[t.text] = true
 	return exprValue{v: v}, p.operand()
@@ -290,11 +292,16 @@ func (p *exprParser) name() (string, error) {
 	case t.kind == '#':
 		name, ok := p.params.names[t.text]
 		if !ok {
-			return "", p.invalid("An expression attribute name used in the document path is not defined; attribute name: %s", t.text)
+			return "", p.invalid(
+				"An expression attribute name used in the document path is not defined; attribute name: %s", t.text,
+			)
 		}
 		p.params.usedNames[t.text] = true
 		if name == "" {
-			return "", validation("ExpressionAttributeNames contains invalid value: An attribute name may not be empty for key %s", t.text)
+			return "", validation(
+				"ExpressionAttributeNames contains invalid value: An attribute name may not be empty for key %s",
+				t.text,
+			)
 		}
 		p.pos++
 		return name, nil

@@ -23,7 +23,6 @@ type exprRequest struct {
 	UpdateExpression          *string
 	ProjectionExpression      *string
 	FilterExpression          *string
-	KeyConditionExpression    *string
 	ExpressionAttributeNames  map[string]string
 	ExpressionAttributeValues wireItem
 	ReturnConsumedCapacity    string
@@ -49,7 +48,7 @@ func (r *exprRequest) params() (*exprParams, error) {
 		return nil, err
 	}
 	expressions := r.ConditionExpression != nil || r.UpdateExpression != nil || r.ProjectionExpression != nil ||
-		r.FilterExpression != nil || r.KeyConditionExpression != nil
+		r.FilterExpression != nil
 	return newExprParams(r.ExpressionAttributeNames, r.ExpressionAttributeValues, expressions)
 }
 
@@ -95,13 +94,17 @@ func prepare(req *Request, returns ...string) (*ddbWrite, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := oneOf("returnValues", w.in.ReturnValues, returnAllNew, returnUpdatedOld, returnAllOld, returnNone, returnUpdatedNew); err != nil {
+	if err := oneOf(
+		"returnValues", w.in.ReturnValues, returnAllNew, returnUpdatedOld, returnAllOld, returnNone, returnUpdatedNew,
+	); err != nil {
 		return nil, err
 	}
 	if rv := cmp.Or(w.in.ReturnValues, returnNone); !slices.Contains(returns, rv) {
 		return nil, validation("Return values set to invalid value")
 	}
-	if err := oneOf("returnValuesOnConditionCheckFailure", w.in.ReturnValuesOnConditionCheckFailure, returnAllOld, returnNone); err != nil {
+	if err := oneOf(
+		"returnValuesOnConditionCheckFailure", w.in.ReturnValuesOnConditionCheckFailure, returnAllOld, returnNone,
+	); err != nil {
 		return nil, err
 	}
 	if w.in.UpdateExpression != nil {
@@ -180,7 +183,11 @@ func (d *DynamoDB) updateItem(req *Request) (any, error) {
 	}
 	for _, path := range w.update.paths() {
 		if t.isKey(path[0].name) {
-			return nil, validation("One or more parameter values were invalid: Cannot update attribute %s. This attribute is part of the key", path[0].name)
+			return nil, validation(
+				"One or more parameter values were invalid: Cannot update attribute %s. This attribute is part of "+
+					"the key",
+				path[0].name,
+			)
 		}
 	}
 	return d.commit(t, w, row, func(old *ddbRow) (*ddbRow, error) {
@@ -202,7 +209,9 @@ func (d *DynamoDB) updateItem(req *Request) (any, error) {
 
 // commit checks the condition at a row's place, makes the new row from the old one (either may be nil), stores it and
 // answers.
-func (d *DynamoDB) commit(t *ddbTable, w *ddbWrite, at *ddbRow, change func(old *ddbRow) (*ddbRow, error)) (any, error) {
+func (d *DynamoDB) commit(
+	t *ddbTable, w *ddbWrite, at *ddbRow, change func(old *ddbRow) (*ddbRow, error),
+) (any, error) {
 	old := t.get(at)
 	if w.condition != nil && !holds(w.condition, itemOf(old)) {
 		d.spend(t, 0, writeUnits(old))
@@ -252,7 +261,7 @@ func (w *ddbWrite) returned(old, item attrMap) attrMap {
 	return nil
 }
 
-// store puts row at its place, or removes what is there when row is nil, and tells the watchers.
+// store puts row at its place, or removes what is there when row is nil, and calls the watchers.
 func (d *DynamoDB) store(t *ddbTable, at, row *ddbRow) {
 	i, found := t.find(at)
 	var old attrMap

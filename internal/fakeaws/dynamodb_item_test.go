@@ -85,7 +85,9 @@ func TestDynamoDBReturnValues(t *testing.T) {
 			_, err = remove(types.ReturnValueUpdatedOld)
 			requireCode(t, err, "ValidationException", "Return values set to invalid value")
 			_, err = put("EVERYTHING", "1")
-			requireCode(t, err, "ValidationException", "failed to satisfy constraint: Member must satisfy enum value set")
+			requireCode(
+				t, err, "ValidationException", "failed to satisfy constraint: Member must satisfy enum value set",
+			)
 		})
 	})
 }
@@ -116,9 +118,17 @@ func TestDynamoDBItemsThatAreRefused(t *testing.T) {
 		item    avMap
 		message string
 	}{
-		{"plain", avMap{"other": avS("k")}, "One or more parameter values were invalid: Missing the key id in the item"},
+		{
+			"plain",
+			avMap{"other": avS("k")},
+			"One or more parameter values were invalid: Missing the key id in the item",
+		},
 		{"plain", avMap{"id": avN("1")}, "Type mismatch for key id expected: S actual: N"},
-		{"plain", avMap{"id": avS("")}, "The AttributeValue for a key attribute cannot contain an empty string value. Key: id"},
+		{
+			"plain",
+			avMap{"id": avS("")},
+			"The AttributeValue for a key attribute cannot contain an empty string value. Key: id",
+		},
 		{"plain", avMap{"id": avS(long)}, "Size of hashkey has exceeded the maximum size limit of2048 bytes"},
 		{"ranged", avMap{"id": avS("k")}, "Missing the key pos in the item"},
 		{"ranged", avMap{"id": avS("k"), "pos": avS("1")}, "Type mismatch for key pos expected: N actual: S"},
@@ -127,7 +137,10 @@ func TestDynamoDBItemsThatAreRefused(t *testing.T) {
 		{"plain", set(avN("1e200")), "Number overflow"},
 		{"plain", set(&types.AttributeValueMemberNULL{}), "Null attribute value types must have the value of true"},
 		{"plain", set(&types.AttributeValueMemberSS{Value: []string{}}), "An string set  may not be empty"},
-		{"plain", set(&types.AttributeValueMemberSS{Value: []string{"a", ""}}), "may not have a empty string as a member"},
+		{
+			"plain", set(&types.AttributeValueMemberSS{Value: []string{"a", ""}}),
+			"may not have a empty string as a member",
+		},
 		{"plain", set(&types.AttributeValueMemberSS{Value: []string{"a", "b", "a"}}), "contains duplicates"},
 		{"plain", set(&types.AttributeValueMemberNS{Value: []string{"1", "1.0"}}), "contains duplicates"},
 		{"plain", set(&types.AttributeValueMemberNS{Value: []string{"x"}}), "cannot be converted"},
@@ -154,7 +167,7 @@ func TestDynamoDBItemsThatAreRefused(t *testing.T) {
 		t.Run(message, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				a, _ := newDynamo(t)
-				_, err := a.DynamoDB.handle(t.Context(), "PutItem", &Request{Body: []byte(body)})
+				_, err := a.run(t.Context(), a.DynamoDB, "PutItem", &Request{Body: []byte(body)})
 				require.ErrorContains(t, err, "ValidationException")
 				require.ErrorContains(t, err, message)
 			})
@@ -233,7 +246,10 @@ func TestDynamoDBCapacity(t *testing.T) {
 			return avMap{"id": avS("k"), "v": &types.AttributeValueMemberB{Value: make([]byte, size-4)}}
 		}
 		put := func(size int, condition string) (*types.ConsumedCapacity, error) {
-			in := &dynamodb.PutItemInput{TableName: aws.String("plain"), Item: item(size), ReturnConsumedCapacity: types.ReturnConsumedCapacityTotal}
+			in := &dynamodb.PutItemInput{
+				TableName: aws.String("plain"), Item: item(size),
+				ReturnConsumedCapacity: types.ReturnConsumedCapacityTotal,
+			}
 			if condition != "" {
 				in.ConditionExpression = &condition
 			}
@@ -272,7 +288,8 @@ func TestDynamoDBCapacity(t *testing.T) {
 		spent(0, 9)
 
 		require.Equal(t, &types.ConsumedCapacity{
-			TableName: aws.String("plain"), CapacityUnits: aws.Float64(3), Table: &types.Capacity{CapacityUnits: aws.Float64(3)},
+			TableName: aws.String("plain"), CapacityUnits: aws.Float64(3),
+			Table: &types.Capacity{CapacityUnits: aws.Float64(3)},
 		}, get("k", true))
 		spent(3, 0)
 		get("k", false)
@@ -284,7 +301,9 @@ func TestDynamoDBCapacity(t *testing.T) {
 		require.NoError(t, err)
 		spent(0, 9)
 		for range 2 { // an item, and nothing
-			_, err = c.DeleteItem(t.Context(), &dynamodb.DeleteItemInput{TableName: aws.String("plain"), Key: avMap{"id": avS("k")}})
+			_, err = c.DeleteItem(
+				t.Context(), &dynamodb.DeleteItemInput{TableName: aws.String("plain"), Key: avMap{"id": avS("k")}},
+			)
 			require.NoError(t, err)
 			spent(0, 1)
 		}
@@ -299,10 +318,13 @@ func TestDynamoDBCapacity(t *testing.T) {
 		_, written := a.DynamoDB.Consumed("ranged")
 		require.InDelta(t, 18, written, 0)
 		scan, err := c.Scan(t.Context(), &dynamodb.ScanInput{
-			TableName: aws.String("ranged"), ReturnConsumedCapacity: types.ReturnConsumedCapacityTotal, ConsistentRead: aws.Bool(true),
+			TableName: aws.String("ranged"), ReturnConsumedCapacity: types.ReturnConsumedCapacityTotal,
+			ConsistentRead: aws.Bool(true),
 		})
 		require.NoError(t, err)
-		require.InDelta(t, 2, *scan.ConsumedCapacity.CapacityUnits, 0, "6,000 bytes in one page, not two items of 3,000")
+		require.InDelta(
+			t, 2, *scan.ConsumedCapacity.CapacityUnits, 0, "6,000 bytes in one page, not two items of 3,000",
+		)
 		read, _ := a.DynamoDB.Consumed("ranged")
 		require.InDelta(t, 2, read, 0)
 	})
@@ -326,7 +348,8 @@ func TestDynamoDBWatch(t *testing.T) {
 		})
 		require.NoError(t, err)
 		_, err = c.PutItem(t.Context(), &dynamodb.PutItemInput{
-			TableName: aws.String("plain"), Item: avMap{"id": avS("a")}, ConditionExpression: aws.String("attribute_not_exists(id)"),
+			TableName: aws.String("plain"), Item: avMap{"id": avS("a")},
+			ConditionExpression: aws.String("attribute_not_exists(id)"),
 		})
 		var failed *types.ConditionalCheckFailedException
 		require.ErrorAs(t, err, &failed)
@@ -338,7 +361,9 @@ func TestDynamoDBWatch(t *testing.T) {
 
 		one, two := map[string]any{"id": "a", "n": int64(1)}, map[string]any{"id": "a", "n": int64(2)}
 		row := seen[3].new
-		require.Equal(t, []write{{"plain", nil, one}, {"plain", one, two}, {"plain", two, nil}, {"ranged", nil, row}, {"ranged", row, nil}}, seen)
+		require.Equal(t, []write{
+			{"plain", nil, one}, {"plain", one, two}, {"plain", two, nil}, {"ranged", nil, row}, {"ranged", row, nil},
+		}, seen)
 
 		_, err = c.DescribeTable(t.Context(), &dynamodb.DescribeTableInput{TableName: aws.String("ranged")})
 		var gone *types.ResourceNotFoundException
@@ -347,7 +372,10 @@ func TestDynamoDBWatch(t *testing.T) {
 		require.Nil(t, a.DynamoDB.Item("ranged", "p"))
 		require.Nil(t, a.DynamoDB.Item("plain", "a"))
 
-		put1(t, c, "plain", avMap{"id": avS("b"), "l": &types.AttributeValueMemberL{Value: []types.AttributeValue{avS("x")}}})
+		put1(
+			t, c, "plain",
+			avMap{"id": avS("b"), "l": &types.AttributeValueMemberL{Value: []types.AttributeValue{avS("x")}}},
+		)
 		a.DynamoDB.Item("plain", "b")["l"].([]any)[0] = "changed"
 		require.Equal(t, []any{"x"}, a.DynamoDB.Item("plain", "b")["l"])
 	})
@@ -358,7 +386,8 @@ func TestDynamoDBKeyTypes(t *testing.T) {
 	for code, keys := range map[types.ScalarAttributeType][3]types.AttributeValue{
 		types.ScalarAttributeTypeN: {avN("10"), avN("1e1"), avN("9")},
 		types.ScalarAttributeTypeB: {
-			&types.AttributeValueMemberB{Value: []byte("10")}, &types.AttributeValueMemberB{Value: []byte("10")}, &types.AttributeValueMemberB{Value: []byte("9")},
+			&types.AttributeValueMemberB{Value: []byte("10")}, &types.AttributeValueMemberB{Value: []byte("10")},
+			&types.AttributeValueMemberB{Value: []byte("9")},
 		},
 	} {
 		a := New(Options{TableActivation: time.Nanosecond})

@@ -87,9 +87,13 @@ func canonicalNumber(neg bool, digits string, exp int) (attrNumber, error) {
 	}
 	switch scale := exp + len(trimmed) - 1; {
 	case scale > numberMaxExp:
-		return attrNumber{}, validation("Number overflow. Attempting to store a number with magnitude larger than supported range")
+		return attrNumber{}, validation(
+			"Number overflow. Attempting to store a number with magnitude larger than supported range",
+		)
 	case scale < numberMinExp:
-		return attrNumber{}, validation("Number underflow. Attempting to store a number with magnitude smaller than supported range")
+		return attrNumber{}, validation(
+			"Number underflow. Attempting to store a number with magnitude smaller than supported range",
+		)
 	}
 	return attrNumber{neg: neg, digits: trimmed, exp: exp}, nil
 }

@@ -11,8 +11,9 @@ import (
 
 func TestNumberForms(t *testing.T) {
 	for in, want := range map[string]string{
-		"0": "0", "-0": "0", "0.00": "0", "0e99": "0", "+7": "7", "007": "7", "1.50": "1.5", ".5": "0.5", "5.": "5", "-0.10e1": "-1",
-		"1e3": "1000", "1E+3": "1000", "12e-3": "0.012", "100": "100", "123.456e2": "12345.6",
+		"0": "0", "-0": "0", "0.00": "0", "0e99": "0", "+7": "7", "007": "7", "1.50": "1.5", ".5": "0.5", "5.": "5",
+		"-0.10e1": "-1",
+		"1e3":     "1000", "1E+3": "1000", "12e-3": "0.012", "100": "100", "123.456e2": "12345.6",
 		"99999999999999999999999999999999999999": "99999999999999999999999999999999999999",
 		"1e-130":                                 "0." + strings.Repeat("0", 129) + "1",
 		"9.9999999999999999999999999999999999999E+125": strings.Repeat("9", 38) + strings.Repeat("0", 88),
@@ -22,10 +23,13 @@ func TestNumberForms(t *testing.T) {
 		require.Equal(t, want, n.String(), in)
 	}
 	for in, message := range map[string]string{
-		"": "cannot be converted", "-": "cannot be converted", "x": "cannot be converted to a numeric value: x", "1x": "cannot be converted", "1e": "cannot be converted",
-		"1e+": "cannot be converted", "1e1.5": "cannot be converted", ".": "cannot be converted", "0x10": "cannot be converted", "NaN": "cannot be converted",
-		"Infinity": "cannot be converted", "1_000": "cannot be converted", " 1": "cannot be converted", "1.2.3": "cannot be converted",
-		strings.Repeat("0", 600):                   "cannot be converted",
+		"": "cannot be converted", "-": "cannot be converted", "x": "cannot be converted to a numeric value: x",
+		"1x": "cannot be converted", "1e": "cannot be converted",
+		"1e+": "cannot be converted", "1e1.5": "cannot be converted", ".": "cannot be converted",
+		"0x10": "cannot be converted", "NaN": "cannot be converted",
+		"Infinity": "cannot be converted", "1_000": "cannot be converted", " 1": "cannot be converted",
+		"1.2.3":                  "cannot be converted",
+		strings.Repeat("0", 600): "cannot be converted",
 		"123456789012345678901234567890123456789":  "more than 38 significant digits",
 		"1.23456789012345678901234567890123456789": "more than 38 significant digits",
 		"1e126": "Number overflow", "-1e126": "Number overflow", "1e99999999999999999999": "Number overflow",

@@ -16,7 +16,9 @@ type exprParams struct {
 
 // newExprParams checks the two maps of a request. expressions says whether the request has any expression.
 func newExprParams(names map[string]string, values wireItem, expressions bool) (*exprParams, error) {
-	p := &exprParams{names: names, values: map[string]attr{}, usedNames: map[string]bool{}, usedValues: map[string]bool{}}
+	p := &exprParams{
+		names: names, values: map[string]attr{}, usedNames: map[string]bool{}, usedValues: map[string]bool{},
+	}
 	switch {
 	case !expressions && names != nil:
 		return nil, validation("ExpressionAttributeNames can only be specified when using expressions")
@@ -38,7 +40,9 @@ func newExprParams(names map[string]string, values wireItem, expressions bool) (
 		}
 		v, err := wire.attr()
 		if err != nil {
-			return nil, validation("ExpressionAttributeValues contains invalid value: %s for key %s", messageOf(err), key)
+			return nil, validation(
+				"ExpressionAttributeValues contains invalid value: %s for key %s", messageOf(err), key,
+			)
 		}
 		p.values[key] = v
 	}
@@ -61,11 +65,13 @@ func (p *exprParams) unused() error {
 }
 
 func unusedKeys[V any](given map[string]V, used map[string]bool) string {
-	return strings.Join(slices.DeleteFunc(slices.Sorted(maps.Keys(given)), func(k string) bool { return used[k] }), ", ")
+	return strings.Join(
+		slices.DeleteFunc(slices.Sorted(maps.Keys(given)), func(k string) bool { return used[k] }), ", ",
+	)
 }
 
-// exprToken is a word, a #name, a :value, an index, an operator or a bracket. kind is 'w', '#', ':', '0', the operator's
-// or bracket's first byte, or 0 at the end.
+// exprToken is a word, a #name, a :value, an index, an operator or a bracket. kind is 'w', '#', ':', '0', the
+// operator's or bracket's first byte, or 0 at the end.
 type exprToken struct {
 	kind byte
 	text string

@@ -6,7 +6,7 @@ import (
 	"slices"
 )
 
-// maxPage is how many bytes of items Scan and Query look at for one answer, before the filter.
+// maxPage is how many bytes of items Scan looks at for one answer, before the filter.
 const maxPage = 1 << 20
 
 const (
@@ -16,7 +16,7 @@ const (
 	selectProjected = "ALL_PROJECTED_ATTRIBUTES"
 )
 
-// pageRequest holds what Scan and Query share.
+// pageRequest is a request of Scan for one page.
 type pageRequest struct {
 	exprRequest
 	ExclusiveStartKey wireItem
@@ -43,13 +43,27 @@ func (r *pageRequest) page(params *exprParams) (*ddbPage, error) {
 	case r.IndexName != "":
 		return nil, validation("The table does not have the specified index: %s", r.IndexName)
 	case r.Limit != nil && *r.Limit < 1:
-		return nil, validation("1 validation error detected: Value '%d' at 'limit' failed to satisfy constraint: Member must have value greater than or equal to 1", *r.Limit)
+		return nil, validation(
+			"1 validation error detected: Value '%d' at 'limit' failed to satisfy constraint: Member must have "+
+				"value greater than or equal to 1",
+			*r.Limit,
+		)
 	case r.Select == selectProjected:
-		return nil, validation("One or more parameter values were invalid: ALL_PROJECTED_ATTRIBUTES can be used only when Querying using an IndexName")
+		return nil, validation(
+			"One or more parameter values were invalid: ALL_PROJECTED_ATTRIBUTES can be used only when Querying " +
+				"using an IndexName",
+		)
 	case r.Select == selectSpecific && r.ProjectionExpression == nil:
-		return nil, validation("One or more parameter values were invalid: Must specify the AttributesToGet or ProjectionExpression when choosing to get SPECIFIC_ATTRIBUTES")
+		return nil, validation(
+			"One or more parameter values were invalid: Must specify the AttributesToGet or ProjectionExpression " +
+				"when choosing to get SPECIFIC_ATTRIBUTES",
+		)
 	case (r.Select == selectAll || r.Select == selectCount) && r.ProjectionExpression != nil:
-		return nil, validation("One or more parameter values were invalid: Cannot specify the ProjectionExpression when choosing to get %s", r.Select)
+		return nil, validation(
+			"One or more parameter values were invalid: Cannot specify the ProjectionExpression when choosing to "+
+				"get %s",
+			r.Select,
+		)
 	}
 	if err := oneOf("select", r.Select, selectSpecific, selectCount, selectAll, selectProjected); err != nil {
 		return nil, err
@@ -142,7 +156,8 @@ func (d *DynamoDB) scan(req *Request) (any, error) {
 			return nil, validation("The provided starting key is invalid: %s", messageOf(err))
 		}
 		if in.TotalSegments != nil && segmentOf(at, *in.TotalSegments) != *in.Segment {
-			return nil, validation("The provided starting key is invalid: Invalid ExclusiveStartKey. Please use ExclusiveStartKey with correct Segment. "+
+			return nil, validation("The provided starting key is invalid: Invalid ExclusiveStartKey. Please use "+
+				"ExclusiveStartKey with correct Segment. "+
 				"TotalSegments: %d Segment: %d", *in.TotalSegments, *in.Segment)
 		}
 		rows = rows[after(rows, at):]
@@ -155,13 +170,24 @@ func (in *scanRequest) checkSegments() error {
 	case in.Segment == nil && in.TotalSegments == nil:
 		return nil
 	case in.TotalSegments == nil:
-		return validation("The TotalSegments parameter is required but was not present in the request when Segment parameter is present")
+		return validation(
+			"The TotalSegments parameter is required but was not present in the request when Segment parameter is " +
+				"present",
+		)
 	case in.Segment == nil:
-		return validation("The Segment parameter is required but was not present in the request when parameter TotalSegments is present")
+		return validation(
+			"The Segment parameter is required but was not present in the request when parameter TotalSegments is " +
+				"present",
+		)
 	case *in.TotalSegments < 1 || *in.TotalSegments > maxSegments:
-		return validation("1 validation error detected: Value '%d' at 'totalSegments' failed to satisfy constraint: Member must be between 1 and %d", *in.TotalSegments, maxSegments)
+		return validation(
+			"1 validation error detected: Value '%d' at 'totalSegments' failed to satisfy constraint: Member must "+
+				"be between 1 and %d",
+			*in.TotalSegments, maxSegments,
+		)
 	case *in.Segment >= *in.TotalSegments:
-		return validation("The Segment parameter is zero-based and must be less than parameter TotalSegments: Segment: %d is not less than TotalSegments: %d",
+		return validation("The Segment parameter is zero-based and must be less than parameter TotalSegments: "+
+			"Segment: %d is not less than TotalSegments: %d",
 			*in.Segment, *in.TotalSegments)
 	}
 	return nil
@@ -176,7 +202,9 @@ func segmentOf(r *ddbRow, total uint64) uint64 {
 // segment returns the rows of one arc.
 func segment(rows []*ddbRow, seg, total uint64) []*ddbRow {
 	bound := func(s uint64) int {
-		i, _ := slices.BinarySearchFunc(rows, s, func(r *ddbRow, s uint64) int { return cmp.Compare(segmentOf(r, total), s) })
+		i, _ := slices.BinarySearchFunc(
+			rows, s, func(r *ddbRow, s uint64) int { return cmp.Compare(segmentOf(r, total), s) },
+		)
 		return i
 	}
 	return rows[bound(seg):bound(seg+1)]

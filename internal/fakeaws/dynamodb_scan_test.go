@@ -34,7 +34,9 @@ func TestDynamoDBScanSeesAll(t *testing.T) {
 		churn := rapid.Bool().Draw(rt, "churn")
 		var got []string
 		for segment := range segments {
-			in := &dynamodb.ScanInput{TableName: aws.String("plain"), Limit: limit, TotalSegments: &segments, Segment: &segment}
+			in := &dynamodb.ScanInput{
+				TableName: aws.String("plain"), Limit: limit, TotalSegments: &segments, Segment: &segment,
+			}
 			for page := 0; ; page++ {
 				out, err := c.Scan(t.Context(), in)
 				require.NoError(rt, err)
@@ -75,7 +77,8 @@ func TestDynamoDBScanPages(t *testing.T) {
 		var pages []int32
 		in := &dynamodb.ScanInput{
 			TableName: aws.String("plain"), Select: types.SelectCount,
-			FilterExpression: aws.String("attribute_not_exists(v)"), ReturnConsumedCapacity: types.ReturnConsumedCapacityTotal,
+			FilterExpression:       aws.String("attribute_not_exists(v)"),
+			ReturnConsumedCapacity: types.ReturnConsumedCapacityTotal,
 		}
 		scan := dynamodb.NewScanPaginator(c, in)
 		for scan.HasMorePages() {
@@ -97,8 +100,10 @@ func TestDynamoDBScanFilters(t *testing.T) {
 			put1(t, c, "plain", avMap{"id": avS(strconv.Itoa(i)), "n": avN(strconv.Itoa(i)), "owner": avS("w")})
 		}
 		out, err := c.Scan(t.Context(), &dynamodb.ScanInput{
-			TableName: aws.String("plain"), FilterExpression: aws.String("#n >= :seven"), ProjectionExpression: aws.String("#n, gone"),
-			ExpressionAttributeNames: map[string]string{"#n": "n"}, ExpressionAttributeValues: avMap{":seven": avN("7")},
+			TableName: aws.String("plain"), FilterExpression: aws.String("#n >= :seven"),
+			ProjectionExpression:      aws.String("#n, gone"),
+			ExpressionAttributeNames:  map[string]string{"#n": "n"},
+			ExpressionAttributeValues: avMap{":seven": avN("7")},
 		})
 		require.NoError(t, err)
 		require.ElementsMatch(t, []avMap{{"n": avN("7")}, {"n": avN("8")}, {"n": avN("9")}}, out.Items)
@@ -116,18 +121,40 @@ func TestDynamoDBScanFilters(t *testing.T) {
 
 func TestDynamoDBScansThatAreRefused(t *testing.T) {
 	for message, change := range map[string]func(in *dynamodb.ScanInput){
-		"Value '0' at 'limit' failed to satisfy constraint":      func(in *dynamodb.ScanInput) { in.Limit = aws.Int32(0) },
-		"The TotalSegments parameter is required":                func(in *dynamodb.ScanInput) { in.Segment = aws.Int32(0) },
-		"The Segment parameter is required":                      func(in *dynamodb.ScanInput) { in.TotalSegments = aws.Int32(2) },
-		"Segment: 2 is not less than TotalSegments: 2":           func(in *dynamodb.ScanInput) { in.Segment, in.TotalSegments = aws.Int32(2), aws.Int32(2) },
-		"at 'totalSegments' failed to satisfy constraint":        func(in *dynamodb.ScanInput) { in.Segment, in.TotalSegments = aws.Int32(0), aws.Int32(0) },
-		"The table does not have the specified index: i":         func(in *dynamodb.ScanInput) { in.IndexName = aws.String("i") },
-		"at 'select' failed to satisfy constraint":               func(in *dynamodb.ScanInput) { in.Select = "SOME" },
-		"when choosing to get SPECIFIC_ATTRIBUTES":               func(in *dynamodb.ScanInput) { in.Select = types.SelectSpecificAttributes },
-		"ALL_PROJECTED_ATTRIBUTES can be used only":              func(in *dynamodb.ScanInput) { in.Select = types.SelectAllProjectedAttributes },
-		"Invalid FilterExpression: Syntax error":                 func(in *dynamodb.ScanInput) { in.FilterExpression = aws.String("n >") },
-		"The provided starting key is invalid: The provided key": func(in *dynamodb.ScanInput) { in.ExclusiveStartKey = avMap{"x": avS("y")} },
-		"ExpressionAttributeNames can only be specified":         func(in *dynamodb.ScanInput) { in.ExpressionAttributeNames = map[string]string{"#a": "a"} },
+		"Value '0' at 'limit' failed to satisfy constraint": func(in *dynamodb.ScanInput) {
+			in.Limit = aws.Int32(0)
+		},
+		"The TotalSegments parameter is required": func(in *dynamodb.ScanInput) {
+			in.Segment = aws.Int32(0)
+		},
+		"The Segment parameter is required": func(in *dynamodb.ScanInput) {
+			in.TotalSegments = aws.Int32(2)
+		},
+		"Segment: 2 is not less than TotalSegments: 2": func(in *dynamodb.ScanInput) {
+			in.Segment, in.TotalSegments = aws.Int32(2), aws.Int32(2)
+		},
+		"at 'totalSegments' failed to satisfy constraint": func(in *dynamodb.ScanInput) {
+			in.Segment, in.TotalSegments = aws.Int32(0), aws.Int32(0)
+		},
+		"The table does not have the specified index: i": func(in *dynamodb.ScanInput) {
+			in.IndexName = aws.String("i")
+		},
+		"at 'select' failed to satisfy constraint": func(in *dynamodb.ScanInput) { in.Select = "SOME" },
+		"when choosing to get SPECIFIC_ATTRIBUTES": func(in *dynamodb.ScanInput) {
+			in.Select = types.SelectSpecificAttributes
+		},
+		"ALL_PROJECTED_ATTRIBUTES can be used only": func(in *dynamodb.ScanInput) {
+			in.Select = types.SelectAllProjectedAttributes
+		},
+		"Invalid FilterExpression: Syntax error": func(in *dynamodb.ScanInput) {
+			in.FilterExpression = aws.String("n >")
+		},
+		"The provided starting key is invalid: The provided key": func(in *dynamodb.ScanInput) {
+			in.ExclusiveStartKey = avMap{"x": avS("y")}
+		},
+		"ExpressionAttributeNames can only be specified": func(in *dynamodb.ScanInput) {
+			in.ExpressionAttributeNames = map[string]string{"#a": "a"}
+		},
 		"the legacy parameter ScanFilter is not emulated": func(in *dynamodb.ScanInput) {
 			in.ScanFilter = map[string]types.Condition{"a": {ComparisonOperator: types.ComparisonOperatorNotNull}}
 		},
@@ -135,7 +162,8 @@ func TestDynamoDBScansThatAreRefused(t *testing.T) {
 			in.Select, in.ProjectionExpression = types.SelectCount, aws.String("a")
 		},
 		"Please use ExclusiveStartKey with correct Segment": func(in *dynamodb.ScanInput) {
-			in.Segment, in.TotalSegments, in.ExclusiveStartKey = aws.Int32(999_999), aws.Int32(1_000_000), avMap{"id": avS("k")}
+			in.Segment, in.TotalSegments = aws.Int32(999_999), aws.Int32(1_000_000)
+			in.ExclusiveStartKey = avMap{"id": avS("k")}
 		},
 	} {
 		t.Run(message, func(t *testing.T) {
@@ -148,157 +176,4 @@ func TestDynamoDBScansThatAreRefused(t *testing.T) {
 			})
 		})
 	}
-}
-
-// queryRange runs a query to its end and returns the range keys.
-func queryRange(t *testing.T, c *dynamodb.Client, in *dynamodb.QueryInput) (at []string) {
-	t.Helper()
-	in.TableName = aws.String("ranged")
-	pages := dynamodb.NewQueryPaginator(c, in)
-	for pages.HasMorePages() {
-		out, err := pages.NextPage(t.Context())
-		require.NoError(t, err)
-		for _, item := range out.Items {
-			at = append(at, item["pos"].(*types.AttributeValueMemberN).Value)
-		}
-	}
-	return at
-}
-
-func TestDynamoDBQuery(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		_, c := newDynamo(t)
-		for _, at := range []string{"10", "9", "-1", "2.5", "100"} {
-			put1(t, c, "ranged", avMap{"id": avS("p"), "pos": avN(at), "even": &types.AttributeValueMemberBOOL{Value: at == "10" || at == "100"}})
-			put1(t, c, "ranged", avMap{"id": avS("other"), "pos": avN(at)})
-		}
-		values := func(more ...string) avMap {
-			m := avMap{":p": avS("p")}
-			for i, v := range more {
-				m[":"+string(rune('a'+i))] = avN(v)
-			}
-			return m
-		}
-		for _, test := range []struct {
-			condition string
-			values    avMap
-			want      []string
-		}{
-			{"id = :p", values(), []string{"-1", "2.5", "9", "10", "100"}},
-			{"(id = :p)", values(), []string{"-1", "2.5", "9", "10", "100"}},
-			{"pos = :a AND id = :p", values("9"), []string{"9"}},
-			{"id = :p AND pos < :a", values("9"), []string{"-1", "2.5"}},
-			{"id = :p AND (pos <= :a)", values("9"), []string{"-1", "2.5", "9"}},
-			{"id = :p AND pos > :a", values("9"), []string{"10", "100"}},
-			{"id = :p AND pos >= :a", values("1e1"), []string{"10", "100"}},
-			{"id = :p AND pos BETWEEN :a AND :b", values("0", "10"), []string{"2.5", "9", "10"}},
-			{"id = :p AND pos > :a", values("1000"), nil},
-			{"id = :p", avMap{":p": avS("nobody")}, nil},
-		} {
-			for limit := range int32(4) {
-				in := &dynamodb.QueryInput{KeyConditionExpression: aws.String(test.condition), ExpressionAttributeValues: test.values}
-				if limit > 0 {
-					in.Limit = &limit
-				}
-				require.Equal(t, test.want, queryRange(t, c, in), "%s, pages of %d", test.condition, limit)
-				backward := slices.Clone(test.want)
-				slices.Reverse(backward)
-				in.ScanIndexForward = aws.Bool(false)
-				require.Equal(t, backward, queryRange(t, c, in), "%s backward, pages of %d", test.condition, limit)
-			}
-		}
-		filtered := queryRange(t, c, &dynamodb.QueryInput{
-			KeyConditionExpression: aws.String("id = :p AND pos > :a"), FilterExpression: aws.String("even = :t"),
-			ExpressionAttributeValues: avMap{":p": avS("p"), ":a": avN("10"), ":t": &types.AttributeValueMemberBOOL{Value: true}},
-		})
-		require.Equal(t, []string{"100"}, filtered)
-	})
-}
-
-func TestDynamoDBQueryByText(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		c := newDynamoClient(New(Options{TableActivation: time.Nanosecond}).HTTPClient(), "http://dynamodb.test")
-		in := plainTable()
-		in.KeySchema = append(in.KeySchema, types.KeySchemaElement{AttributeName: aws.String("part"), KeyType: types.KeyTypeRange})
-		in.AttributeDefinitions = append(in.AttributeDefinitions,
-			types.AttributeDefinition{AttributeName: aws.String("part"), AttributeType: types.ScalarAttributeTypeS})
-		_, err := c.CreateTable(t.Context(), in)
-		require.NoError(t, err)
-		time.Sleep(time.Millisecond)
-		for _, part := range []string{"state#2#1", "state#1#0", "state#2#0", "z"} {
-			put1(t, c, "leases", avMap{"id": avS("shard"), "part": avS(part)})
-		}
-		out, err := c.Query(t.Context(), &dynamodb.QueryInput{
-			TableName: aws.String("leases"), KeyConditionExpression: aws.String("id = :id AND begins_with(part, :p)"),
-			ExpressionAttributeValues: avMap{":id": avS("shard"), ":p": avS("state#2#")},
-		})
-		require.NoError(t, err)
-		require.Equal(t, []map[string]types.AttributeValue{
-			{"id": avS("shard"), "part": avS("state#2#0")}, {"id": avS("shard"), "part": avS("state#2#1")},
-		}, out.Items)
-	})
-}
-
-func TestDynamoDBQueriesThatAreRefused(t *testing.T) {
-	for condition, message := range map[string]string{
-		"":                                     "Either the KeyConditions or KeyConditionExpression parameter must be specified",
-		"pos = :n":                             "Query condition missed key schema element: id",
-		"id = :s AND extra = :n":               "Query condition missed key schema element: pos",
-		"id > :s":                              "Query key condition not supported",
-		"begins_with(id, :s)":                  "Query key condition not supported",
-		"id <> :s":                             "Invalid operator used in KeyConditionExpression: <>",
-		"id = :s OR pos = :n":                  "Invalid operator used in KeyConditionExpression: OR",
-		"id = :s AND NOT pos = :n":             "Invalid operator used in KeyConditionExpression: NOT",
-		"id = :s AND pos IN (:n)":              "Invalid operator used in KeyConditionExpression: IN",
-		"id = :s AND attribute_exists(pos)":    "Invalid operator used in KeyConditionExpression: attribute_exists",
-		"id = :s AND pos = :n AND pos = :n":    "must only contain one condition per key",
-		"id = :s AND id = :s":                  "must only contain one condition per key",
-		"id = :n":                              "Condition parameter type does not match schema type",
-		"id = :s AND begins_with(pos, :s)":     "Condition parameter type does not match schema type",
-		"id = :s AND pos.x = :n":               "cannot have conditions on nested attributes",
-		"id = :s AND size(pos) = :n":           "cannot contain nested operations",
-		"id = :s AND :n = pos":                 "The first operand must be the key attribute",
-		"id = :s AND :n = :n":                  "The first operand must be the key attribute",
-		"id = :s AND pos = pos2":               "The first operand must be the key attribute",
-		"id = :e":                              "cannot contain an empty string value. Key: id",
-		"id = :s / filter on key":              "Filter Expression can only contain non-primary key attributes: Primary key attribute: pos",
-		"id = :s / key of another partition":   "The provided starting key is outside query boundaries based on provided conditions",
-		"id = :s AND pos > :n / key out there": "The provided starting key does not match the range key predicate",
-	} {
-		t.Run(condition, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				_, c := newDynamo(t)
-				expression, extra, _ := strings.Cut(condition, " / ")
-				in := &dynamodb.QueryInput{TableName: aws.String("ranged"), ExpressionAttributeValues: avMap{}}
-				if expression != "" {
-					in.KeyConditionExpression = &expression
-				}
-				for name, v := range (avMap{":s": avS("p"), ":n": avN("1"), ":e": avS("")}) {
-					if strings.Contains(expression, name) {
-						in.ExpressionAttributeValues[name] = v
-					}
-				}
-				if expression == "" {
-					in.ExpressionAttributeValues = nil
-				}
-				switch extra {
-				case "filter on key":
-					in.FilterExpression = aws.String("attribute_exists(extra) AND (NOT size(extra) IN (extra, pos) OR extra BETWEEN more AND most)")
-				case "key of another partition":
-					in.ExclusiveStartKey = avMap{"id": avS("q"), "pos": avN("1")}
-				case "key out there":
-					in.ExclusiveStartKey = avMap{"id": avS("p"), "pos": avN("0")}
-				}
-				_, err := c.Query(t.Context(), in)
-				requireCode(t, err, "ValidationException", message)
-			})
-		})
-	}
-	synctest.Test(t, func(t *testing.T) {
-		_, c := newDynamo(t)
-		_, err := c.Query(t.Context(), &dynamodb.QueryInput{
-			TableName: aws.String("plain"), KeyConditionExpression: aws.String("id = :s AND pos = :s"), ExpressionAttributeValues: avMap{":s": avS("p")},
-		})
-		requireCode(t, err, "ValidationException", "Query key condition not supported")
-	})
 }

@@ -69,7 +69,7 @@ func compareRows(a, b *ddbRow) int {
 	return order
 }
 
-// point places a partition key on the ring. The order is arbitrary but fixed, so that nobody comes to rely on
+// point places a partition key on the ring. The order is arbitrary but fixed, so that no test relies on
 // sorted scans and runs are still repeatable.
 func point(hash attr) uint64 {
 	var key []byte
@@ -128,12 +128,19 @@ func (t *ddbTable) rowToPut(item attrMap) (*ddbRow, error) {
 			return nil, validation("One or more parameter values were invalid: Missing the key %s in the item", k.name)
 		}
 		if v.code() != k.code {
-			return nil, validation("One or more parameter values were invalid: Type mismatch for key %s expected: %s actual: %s", k.name, k.code, v.code())
+			return nil, validation(
+				"One or more parameter values were invalid: Type mismatch for key %s expected: %s actual: %s", k.name,
+				k.code, v.code(),
+			)
 		}
 	}
 	for name := range item {
 		if name == "" || len(name) > maxName {
-			return nil, validation("One or more parameter values were invalid: An attribute name must have a length between 1 and %d, not %d", maxName, len(name))
+			return nil, validation(
+				"One or more parameter values were invalid: An attribute name must have a length between 1 and %d, "+
+					"not %d",
+				maxName, len(name),
+			)
 		}
 	}
 	r, err := t.row(item)
@@ -181,9 +188,16 @@ func checkKey(k ddbKey, v attr, kind string, limit int) error {
 		if v.code() == "B" {
 			what = "binary"
 		}
-		return validation("One or more parameter values are not valid. The AttributeValue for a key attribute cannot contain an empty %s value. Key: %s", what, k.name)
+		return validation(
+			"One or more parameter values are not valid. The AttributeValue for a key attribute cannot contain an "+
+				"empty %s value. Key: %s",
+			what, k.name,
+		)
 	case size > limit:
-		return validation("One or more parameter values were invalid: Size of %skey has exceeded the maximum size limit of%d bytes", kind, limit)
+		return validation(
+			"One or more parameter values were invalid: Size of %skey has exceeded the maximum size limit of%d bytes",
+			kind, limit,
+		)
 	}
 	return nil
 }
@@ -205,7 +219,11 @@ func (d *DynamoDB) table(name string) (*ddbTable, error) {
 		name = after
 	}
 	if !tableName.MatchString(name) {
-		return nil, validation("TableName must be at least 3 characters long and at most 255 characters long, and match [a-zA-Z0-9_.-]+: %q", name)
+		return nil, validation(
+			"TableName must be at least 3 characters long and at most 255 characters long, and match "+
+				"[a-zA-Z0-9_.-]+: %q",
+			name,
+		)
 	}
 	t, ok := d.tables[name]
 	if ok && !t.gone.IsZero() && !time.Now().Before(t.gone) {
@@ -257,7 +275,11 @@ func (d *DynamoDB) createTable(req *Request) (any, error) {
 		arn: fmt.Sprintf("arn:aws:dynamodb:%s:%s:table/%s", d.region, d.account, in.TableName),
 	}
 	if !tableName.MatchString(in.TableName) {
-		return nil, validation("TableName must be at least 3 characters long and at most 255 characters long, and match [a-zA-Z0-9_.-]+: %q", in.TableName)
+		return nil, validation(
+			"TableName must be at least 3 characters long and at most 255 characters long, and match "+
+				"[a-zA-Z0-9_.-]+: %q",
+			in.TableName,
+		)
 	}
 	if in.GlobalSecondaryIndexes != nil || in.LocalSecondaryIndexes != nil {
 		return nil, validation("fakeaws: secondary indexes are not emulated")
@@ -281,7 +303,10 @@ func (d *DynamoDB) createTable(req *Request) (any, error) {
 
 func (t *ddbTable) setKeys(schema wireKeySchema, defs wireAttrDefs) error {
 	if n := len(schema); n < 1 || n > 2 {
-		return validation("1 validation error detected: Value at 'keySchema' failed to satisfy constraint: Member must have length between 1 and 2")
+		return validation(
+			"1 validation error detected: Value at 'keySchema' failed to satisfy constraint: Member must have " +
+				"length between 1 and 2",
+		)
 	}
 	if schema[0].KeyType != "HASH" {
 		return validation("Invalid KeySchema: The first KeySchemaElement is not a HASH key type")
@@ -295,7 +320,8 @@ func (t *ddbTable) setKeys(schema wireKeySchema, defs wireAttrDefs) error {
 	codes := map[string]string{}
 	for _, def := range defs {
 		if !slices.Contains([]string{"S", "N", "B"}, def.AttributeType) {
-			return validation("1 validation error detected: Value '%s' at 'attributeDefinitions.member.attributeType' failed to satisfy constraint: "+
+			return validation("1 validation error detected: Value '%s' at "+
+				"'attributeDefinitions.member.attributeType' failed to satisfy constraint: "+
 				"Member must satisfy enum value set: [B, N, S]", def.AttributeType)
 		}
 		codes[def.AttributeName] = def.AttributeType
@@ -306,7 +332,8 @@ func (t *ddbTable) setKeys(schema wireKeySchema, defs wireAttrDefs) error {
 	for i, k := range schema {
 		code, ok := codes[k.AttributeName]
 		if !ok {
-			return validation("One or more parameter values were invalid: Some index key attributes are not defined in AttributeDefinitions. "+
+			return validation("One or more parameter values were invalid: Some index key attributes are not "+
+				"defined in AttributeDefinitions. "+
 				"Keys: [%s], AttributeDefinitions: %v", k.AttributeName, slices.Sorted(maps.Keys(codes)))
 		}
 		if key := (ddbKey{name: k.AttributeName, code: code}); i == 0 {
@@ -316,7 +343,10 @@ func (t *ddbTable) setKeys(schema wireKeySchema, defs wireAttrDefs) error {
 		}
 	}
 	if len(codes) != len(schema) {
-		return validation("One or more parameter values were invalid: Number of attributes in KeySchema does not exactly match number of attributes defined in AttributeDefinitions")
+		return validation(
+			"One or more parameter values were invalid: Number of attributes in KeySchema does not exactly match " +
+				"number of attributes defined in AttributeDefinitions",
+		)
 	}
 	return nil
 }
@@ -328,9 +358,15 @@ func (t *ddbTable) setBilling(in *createTableRequest) error {
 		return validation("1 validation error detected: Value '%s' at 'billingMode' failed to satisfy constraint: "+
 			"Member must satisfy enum value set: [PROVISIONED, PAY_PER_REQUEST]", t.billing)
 	case t.billing == billingOnDemand && p != nil && (p.ReadCapacityUnits > 0 || p.WriteCapacityUnits > 0):
-		return validation("One or more parameter values were invalid: Neither ReadCapacityUnits nor WriteCapacityUnits can be specified when BillingMode is PAY_PER_REQUEST")
+		return validation(
+			"One or more parameter values were invalid: Neither ReadCapacityUnits nor WriteCapacityUnits can be " +
+				"specified when BillingMode is PAY_PER_REQUEST",
+		)
 	case t.billing == billingProvisioned && (p == nil || p.ReadCapacityUnits < 1 || p.WriteCapacityUnits < 1):
-		return validation("One or more parameter values were invalid: ReadCapacityUnits and WriteCapacityUnits must both be specified when BillingMode is PROVISIONED")
+		return validation(
+			"One or more parameter values were invalid: ReadCapacityUnits and WriteCapacityUnits must both be " +
+				"specified when BillingMode is PROVISIONED",
+		)
 	case t.billing == billingProvisioned:
 		t.readCap, t.writCap = p.ReadCapacityUnits, p.WriteCapacityUnits
 	}
@@ -392,9 +428,15 @@ func (d *DynamoDB) deleteTable(req *Request) (any, error) {
 	now := time.Now()
 	switch {
 	case t.protected:
-		return nil, validation("Resource cannot be deleted as it is currently protected against deletion. Disable deletion protection first.")
+		return nil, validation(
+			"Resource cannot be deleted as it is currently protected against deletion. Disable deletion protection " +
+				"first.",
+		)
 	case t.status(now) == tableCreating:
-		return nil, errorf("ResourceInUseException", "Attempt to change a resource which is still in use: Table is being created: %s", t.name)
+		return nil, errorf(
+			"ResourceInUseException",
+			"Attempt to change a resource which is still in use: Table is being created: %s", t.name,
+		)
 	case t.status(now) == tableActive:
 		t.gone = now.Add(d.activation)
 		d.drain(t)
@@ -420,7 +462,11 @@ func (d *DynamoDB) listTables(req *Request) (any, error) {
 		return nil, err
 	}
 	if in.Limit < 1 || in.Limit > 100 {
-		return nil, validation("1 validation error detected: Value '%d' at 'limit' failed to satisfy constraint: Member must be between 1 and 100", in.Limit)
+		return nil, validation(
+			"1 validation error detected: Value '%d' at 'limit' failed to satisfy constraint: Member must be "+
+				"between 1 and 100",
+			in.Limit,
+		)
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -471,7 +517,9 @@ func (d *DynamoDB) updateTimeToLive(req *Request) (any, error) {
 	default:
 		t.ttl = ""
 	}
-	return map[string]any{"TimeToLiveSpecification": map[string]any{"AttributeName": spec.AttributeName, "Enabled": spec.Enabled}}, nil
+	return map[string]any{
+		"TimeToLiveSpecification": map[string]any{"AttributeName": spec.AttributeName, "Enabled": spec.Enabled},
+	}, nil
 }
 
 func (d *DynamoDB) describeTimeToLive(req *Request) (any, error) {
@@ -492,7 +540,7 @@ func (d *DynamoDB) describeTimeToLive(req *Request) (any, error) {
 	return map[string]any{"TimeToLiveDescription": out}, nil
 }
 
-// describeContinuousBackups answers what AWS says of a table on which nobody turned point-in-time recovery on.
+// describeContinuousBackups answers what AWS says of a table without point-in-time recovery.
 func (d *DynamoDB) describeContinuousBackups(req *Request) (any, error) {
 	var in tableRequest
 	if err := req.decode(&in); err != nil {

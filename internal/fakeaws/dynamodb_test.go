@@ -48,11 +48,15 @@ func newDynamo(t *testing.T) (*AWS, *dynamodb.Client) {
 func createDynamoTable(ctx context.Context, t require.TestingT, c *dynamodb.Client, name string, ranged bool) {
 	in := &dynamodb.CreateTableInput{
 		TableName: &name, BillingMode: types.BillingModePayPerRequest,
-		KeySchema:            []types.KeySchemaElement{{AttributeName: aws.String("id"), KeyType: types.KeyTypeHash}},
-		AttributeDefinitions: []types.AttributeDefinition{{AttributeName: aws.String("id"), AttributeType: types.ScalarAttributeTypeS}},
+		KeySchema: []types.KeySchemaElement{{AttributeName: aws.String("id"), KeyType: types.KeyTypeHash}},
+		AttributeDefinitions: []types.AttributeDefinition{
+			{AttributeName: aws.String("id"), AttributeType: types.ScalarAttributeTypeS},
+		},
 	}
 	if ranged {
-		in.KeySchema = append(in.KeySchema, types.KeySchemaElement{AttributeName: aws.String("pos"), KeyType: types.KeyTypeRange})
+		in.KeySchema = append(
+			in.KeySchema, types.KeySchemaElement{AttributeName: aws.String("pos"), KeyType: types.KeyTypeRange},
+		)
 		in.AttributeDefinitions = append(in.AttributeDefinitions,
 			types.AttributeDefinition{AttributeName: aws.String("pos"), AttributeType: types.ScalarAttributeTypeN})
 	}
@@ -92,9 +96,11 @@ func TestDynamoDBLeaseLife(t *testing.T) {
 		take := func(owner, was, epoch string, onFailure types.ReturnValuesOnConditionCheckFailure) error {
 			_, err := c.UpdateItem(t.Context(), &dynamodb.UpdateItemInput{
 				TableName: aws.String("plain"), Key: key,
-				UpdateExpression:          aws.String("SET leaseOwner = :o, leaseEpoch = leaseEpoch + :one"),
-				ConditionExpression:       aws.String("leaseOwner = :was AND leaseEpoch = :e"),
-				ExpressionAttributeValues: avMap{":o": avS(owner), ":one": avN("1"), ":was": avS(was), ":e": avN(epoch)},
+				UpdateExpression:    aws.String("SET leaseOwner = :o, leaseEpoch = leaseEpoch + :one"),
+				ConditionExpression: aws.String("leaseOwner = :was AND leaseEpoch = :e"),
+				ExpressionAttributeValues: avMap{
+					":o": avS(owner), ":one": avN("1"), ":was": avS(was), ":e": avN(epoch),
+				},
 
 				ReturnValuesOnConditionCheckFailure: onFailure,
 			})
@@ -113,7 +119,10 @@ func TestDynamoDBLeaseLife(t *testing.T) {
 			ExpressionAttributeValues: avMap{":me": avS("w1")},
 		})
 		requireCode(t, err, "ConditionalCheckFailedException", "")
-		require.Equal(t, map[string]any{"id": "shard-1", "leaseOwner": "w2", "leaseEpoch": int64(2)}, a.DynamoDB.Item("plain", "shard-1"))
+		require.Equal(
+			t, map[string]any{"id": "shard-1", "leaseOwner": "w2", "leaseEpoch": int64(2)},
+			a.DynamoDB.Item("plain", "shard-1"),
+		)
 	})
 }
 
@@ -127,7 +136,9 @@ func TestDynamoDBOnLoopback(t *testing.T) {
 	createDynamoTable(t.Context(), t, c, "plain", false)
 	item := avMap{"id": avS("<k>&\u2028\""), "blob": &types.AttributeValueMemberB{Value: []byte{0, 1, 255}}}
 	put1(t, c, "plain", item)
-	got, err := c.GetItem(t.Context(), &dynamodb.GetItemInput{TableName: aws.String("plain"), Key: avMap{"id": item["id"]}})
+	got, err := c.GetItem(
+		t.Context(), &dynamodb.GetItemInput{TableName: aws.String("plain"), Key: avMap{"id": item["id"]}},
+	)
 	require.NoError(t, err)
 	require.Equal(t, item, got.Item)
 }
@@ -146,25 +157,35 @@ func TestDynamoDBKeepsValues(t *testing.T) {
 		a, c := newDynamo(t)
 		item := avMap{
 			"id": avS("all"), "s": avS("ü\x00<"), "empty": avS(""),
-			"n": avN("-12345678901234567890123456789012345678"), "b": &types.AttributeValueMemberB{Value: []byte("\xff\x00")},
+			"n": avN("-12345678901234567890123456789012345678"),
+			"b": &types.AttributeValueMemberB{Value: []byte("\xff\x00")},
 			"t": &types.AttributeValueMemberBOOL{Value: true}, "f": &types.AttributeValueMemberBOOL{Value: false},
 			"null": &types.AttributeValueMemberNULL{Value: true},
-			"l":    &types.AttributeValueMemberL{Value: []types.AttributeValue{avS("x"), avN("1.5"), &types.AttributeValueMemberL{}}},
-			"m":    &types.AttributeValueMemberM{Value: avMap{"a b": avS("x"), "m": &types.AttributeValueMemberM{Value: avMap{}}}},
-			"ss":   &types.AttributeValueMemberSS{Value: []string{"a", "b"}},
-			"ns":   &types.AttributeValueMemberNS{Value: []string{"-1", "2"}},
-			"bs":   &types.AttributeValueMemberBS{Value: [][]byte{{1}, {2}}},
+			"l": &types.AttributeValueMemberL{
+				Value: []types.AttributeValue{avS("x"), avN("1.5"), &types.AttributeValueMemberL{}},
+			},
+			"m": &types.AttributeValueMemberM{
+				Value: avMap{"a b": avS("x"), "m": &types.AttributeValueMemberM{Value: avMap{}}},
+			},
+			"ss": &types.AttributeValueMemberSS{Value: []string{"a", "b"}},
+			"ns": &types.AttributeValueMemberNS{Value: []string{"-1", "2"}},
+			"bs": &types.AttributeValueMemberBS{Value: [][]byte{{1}, {2}}},
 		}
 		put1(t, c, "plain", item)
-		got, err := c.GetItem(t.Context(), &dynamodb.GetItemInput{TableName: aws.String("plain"), Key: avMap{"id": avS("all")}})
+		got, err := c.GetItem(
+			t.Context(), &dynamodb.GetItemInput{TableName: aws.String("plain"), Key: avMap{"id": avS("all")}},
+		)
 		require.NoError(t, err)
-		item["l"].(*types.AttributeValueMemberL).Value[2] = &types.AttributeValueMemberL{Value: []types.AttributeValue{}}
+		item["l"].(*types.AttributeValueMemberL).Value[2] = &types.AttributeValueMemberL{
+			Value: []types.AttributeValue{},
+		}
 		require.Equal(t, item, got.Item)
 
 		direct := a.DynamoDB.Item("plain", "all")
 		require.Equal(t, map[string]any{
-			"id": "all", "s": "ü\x00<", "empty": "", "n": direct["n"], "b": []byte("\xff\x00"), "t": true, "f": false, "null": nil,
-			"l": []any{"x", direct["l"].([]any)[1], []any{}}, "m": map[string]any{"a b": "x", "m": map[string]any{}},
+			"id": "all", "s": "ü\x00<", "empty": "", "n": direct["n"], "b": []byte("\xff\x00"), "t": true, "f": false,
+			"null": nil,
+			"l":    []any{"x", direct["l"].([]any)[1], []any{}}, "m": map[string]any{"a b": "x", "m": map[string]any{}},
 			"ss": []string{"a", "b"}, "ns": []any{int64(-1), int64(2)}, "bs": [][]byte{{1}, {2}},
 		}, direct)
 		require.Equal(t, "-12345678901234567890123456789012345678", fmt.Sprint(direct["n"]))

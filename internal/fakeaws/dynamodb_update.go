@@ -159,11 +159,15 @@ func added(old, v attr) (attr, error) {
 		}
 	case attrNumberSet:
 		if old, ok := old.(attrNumberSet); ok {
-			return attrNumberSet(slices.Compact(slices.SortedFunc(slices.Values(slices.Concat(old, v)), attrNumber.compare))), nil
+			return attrNumberSet(
+				slices.Compact(slices.SortedFunc(slices.Values(slices.Concat(old, v)), attrNumber.compare)),
+			), nil
 		}
 	case attrBinarySet:
 		if old, ok := old.(attrBinarySet); ok {
-			return attrBinarySet(slices.CompactFunc(slices.SortedFunc(slices.Values(slices.Concat(old, v)), bytes.Compare), bytes.Equal)), nil
+			return attrBinarySet(
+				slices.CompactFunc(slices.SortedFunc(slices.Values(slices.Concat(old, v)), bytes.Compare), bytes.Equal),
+			), nil
 		}
 	}
 	return nil, wrongOperand()
@@ -171,8 +175,10 @@ func added(old, v attr) (attr, error) {
 
 // deleted is the set after DELETE, nil when no element is left.
 func deleted(old, v attr) (attr, error) {
-	var rest attr
-	left := 0
+	var (
+		rest attr
+		left int
+	)
 	switch v := v.(type) {
 	case attrStringSet:
 		old, ok := old.(attrStringSet)

@@ -50,8 +50,8 @@ type Fault struct {
 	When func() bool
 	// Match, if set, looks at the request as well, for faults of one shard, topic or row; it must not block.
 	Match func(*Request) bool
-	// Rewrite, if set, changes the answer on the wire, of any kind that has one: with Before the operation has no effect
-	// and the answer is made from an error, with Changed it is made from the real one. It must not block.
+	// Rewrite, if set, changes the answer on the wire, of any kind that has one: with Before the operation has no
+	// effect and the answer is made from an error, with Changed it is made from the real one. It must not block.
 	Rewrite func(*Answer)
 }
 
@@ -87,8 +87,8 @@ func (a *Answer) body() io.Reader {
 	return io.MultiReader(bytes.NewReader(a.Body), a.Rest)
 }
 
-// JSON changes the members of a JSON answer: edit gets the document. It panics where the answer is no JSON object, which
-// is a fault of the test.
+// JSON changes the members of a JSON answer: edit gets the document. It panics where the answer is no JSON object,
+// which is a fault of the test.
 func (a *Answer) JSON(edit func(map[string]any)) {
 	doc := map[string]any{}
 	in := json.NewDecoder(bytes.NewReader(a.Body))
@@ -120,7 +120,7 @@ func Throttle(service, operation string) Fault {
 
 var errPartition = errors.New("fakeaws: connection reset (partition)")
 
-// Faults holds the rules in force. It is safe for concurrent use.
+// Faults holds the active rules. It is safe for concurrent use.
 type Faults struct {
 	mu    sync.Mutex
 	rules []*Fault // in the order of Add
@@ -128,7 +128,7 @@ type Faults struct {
 
 func newFaults() *Faults { return &Faults{} }
 
-// Add puts a rule in force and returns what takes it out again. The rule added first wins.
+// Add adds a rule and returns what takes it out again. The rule added first wins.
 func (f *Faults) Add(rule Fault) (remove func()) {
 	f.mu.Lock()
 	defer f.mu.Unlock()

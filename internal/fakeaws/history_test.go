@@ -13,8 +13,9 @@ func TestHistory(t *testing.T) {
 		require.Error(t, putOne(t.Context(), c))
 		a.Kinesis.Create(testStream, 1)
 		require.NoError(t, putOne(t.Context(), c))
-		require.Equal(t, "00:00:00.000 kinesis.PutRecord by bubble: ResourceNotFoundException: Stream readings under account "+
-			"000000000000 not found.\n00:00:00.000 kinesis.PutRecord by bubble\n", a.History.String())
+		require.Equal(t,
+			"00:00:00.000 kinesis.PutRecord by bubble: ResourceNotFoundException: Stream readings under account "+
+				"000000000000 not found.\n00:00:00.000 kinesis.PutRecord by bubble\n", a.History.String())
 		a.History.CountOnly()
 		require.NoError(t, putOne(t.Context(), c))
 		require.Empty(t, a.History.Events())

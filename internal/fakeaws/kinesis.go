@@ -2,10 +2,6 @@ package fakeaws
 
 import (
 	"context"
-	"fmt"
-	"maps"
-	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -17,81 +13,61 @@ import (
 // IncreaseStreamRetentionPeriod, DecreaseStreamRetentionPeriod and UpdateMaxRecordSize.
 //
 // A change that AWS makes in the background has a due time, and every operation first applies what is due. So no
-// goroutine is needed, and an observer cannot tell it from a change made at that very moment.
+// goroutine is needed, and an observer cannot distinguish it from a change made at that very moment.
 //
-// Limits are those of a shard: calls, records and bytes a second, pages, iterators. Those of an account (streams, shards,
-// calls of the control plane) and the 2,000 records/s of provisioned reading are not enforced. KMS, tags, consumers with
-// enhanced fan-out and channels do not exist; EncryptionType is always NONE.
+// Limits are those of a shard: calls, records and bytes a second, pages, iterators. Those of an account (streams,
+// shards, calls of the control plane) and the 2,000 records/s of provisioned reading are not enforced. KMS, tags,
+// consumers with enhanced fan-out and channels do not exist; EncryptionType is always NONE.
 //
 // The methods that take no request (Create, Put, Split, …) are for tests and the demo: they act at once, obey no
 // limits and return zero values where AWS would answer with an error.
 type Kinesis struct {
-	options Options
-
-	mu      sync.Mutex
-	streams map[string]*stream
-	// streamsEver and shardsEver number streams and shards over the life of the account. They are part of iterators
-	// and sequence numbers, so that those of a stream that was deleted do not fit the next one of that name.
-	streamsEver int64
-	shardsEver  int64
-	// lastOpened is the youngest shard's opening in ms: a wall clock that steps back must not give a child sequence
-	// numbers below its parent's.
-	lastOpened int64
-	// generation is raised by ExpireIterators; iterators of earlier ones have expired.
-	generation int64
-	emptyEvery int
-	trimmed    Trimmed
+	mu        sync.Mutex
+	account   account
+	iterators iterators
 }
 
-func newKinesis(o Options) *Kinesis { return &Kinesis{options: o, streams: map[string]*stream{}} }
+func newKinesis(o Options) *Kinesis {
+	return &Kinesis{account: account{options: o, streams: map[string]*stream{}}}
+}
 
 func (*Kinesis) name() string { return ServiceKinesis }
 
-func (k *Kinesis) handle(_ context.Context, op string, req *Request) (any, error) {
-	switch op {
-	case "CreateStream":
-		return call(req, k.createStream)
-	case "DeleteStream":
-		return call(req, k.deleteStream)
-	case "DescribeStream":
-		return call(req, k.describeStream)
-	case "DescribeStreamSummary":
-		return call(req, k.describeStreamSummary)
-	case "ListStreams":
-		return call(req, k.listStreams)
-	case "ListShards":
-		return call(req, k.listShards)
-	case "GetShardIterator":
-		return call(req, k.getShardIterator)
-	case "GetRecords":
-		return call(req, k.getRecords)
-	case "PutRecord":
-		return call(req, k.putRecord)
-	case "PutRecords":
-		return call(req, k.putRecords)
-	case "SplitShard":
-		return call(req, k.splitShard)
-	case "MergeShards":
-		return call(req, k.mergeShards)
-	case "UpdateShardCount":
-		return call(req, k.updateShardCount)
-	case "IncreaseStreamRetentionPeriod":
-		return call(req, k.increaseRetention)
-	case "DecreaseStreamRetentionPeriod":
-		return call(req, k.decreaseRetention)
-	case "UpdateMaxRecordSize":
-		return call(req, k.updateMaxRecordSize)
+func (k *Kinesis) operations() map[string]operation {
+	return map[string]operation{
+		"CreateStream":                  parsed(k.createStream),
+		"DeleteStream":                  parsed(k.deleteStream),
+		"DescribeStream":                parsed(k.describeStream),
+		"DescribeStreamSummary":         parsed(k.describeStreamSummary),
+		"ListStreams":                   parsed(k.listStreams),
+		"ListShards":                    parsed(k.listShards),
+		"GetShardIterator":              parsed(k.getShardIterator),
+		"GetRecords":                    parsed(k.getRecords),
+		"PutRecord":                     parsed(k.putRecord),
+		"PutRecords":                    parsed(k.putRecords),
+		"SplitShard":                    parsed(k.splitShard),
+		"MergeShards":                   parsed(k.mergeShards),
+		"UpdateShardCount":              parsed(k.updateShardCount),
+		"IncreaseStreamRetentionPeriod": parsed(k.increaseRetention),
+		"DecreaseStreamRetentionPeriod": parsed(k.decreaseRetention),
+		"UpdateMaxRecordSize":           parsed(k.updateMaxRecordSize),
 	}
-	return nil, errorf("UnknownOperationException", "the emulator has no Kinesis operation %q", op)
 }
 
-// call decodes a request and runs its operation. A PutRecords body can have 14 MiB, which encoding/json reads twice.
-func call[In any](req *Request, do func(*In) (any, error)) (any, error) {
-	in := new(In)
-	if err := json.Unmarshal(req.Body, in); err != nil {
-		return nil, &Error{Code: "SerializationException", Message: err.Error()}
+func (*Kinesis) unknown(op string) *Error {
+	return errorf("UnknownOperationException", "the emulator has no Kinesis operation %q", op)
+}
+
+// parsed is decoded with a parser for large requests. A PutRecords body can have 14 MiB, which encoding/json reads
+// twice.
+func parsed[In any](do func(*In) (any, error)) operation {
+	return func(_ context.Context, req *Request) (any, error) {
+		in := new(In)
+		if err := json.Unmarshal(req.Body, in); err != nil {
+			return nil, &Error{Code: "SerializationException", Message: err.Error()}
+		}
+		return do(in)
 	}
-	return do(in)
 }
 
 // streamRef is how a request names a stream: by name, by ARN, or by both.
@@ -100,68 +76,10 @@ type streamRef struct {
 	StreamARN  string
 }
 
-func (k *Kinesis) arn(name string) string {
-	return fmt.Sprintf("arn:aws:kinesis:%s:%s:stream/%s", k.options.Region, k.options.Account, name)
-}
-
-// find returns the stream that ref names, with everything applied that is due.
-func (k *Kinesis) find(ref streamRef, now time.Time) (*stream, error) {
-	name := ref.StreamName
-	if ref.StreamARN != "" {
-		_, fromARN, ok := strings.Cut(ref.StreamARN, ":stream/")
-		switch {
-		case !ok:
-			return nil, errorf("InvalidArgumentException", "%q is not the ARN of a stream", ref.StreamARN)
-		case ref.StreamARN != k.arn(fromARN):
-			return nil, errorf("ResourceNotFoundException", "Stream %s not found.", ref.StreamARN)
-		case name != "" && name != fromARN:
-			return nil, errorf("InvalidArgumentException", "StreamARN and StreamName do not match")
-		}
-		name = fromARN
-	}
-	if name == "" {
-		return nil, errorf("InvalidArgumentException", "Must specify either StreamName or StreamARN.")
-	}
-	st := k.settled(name, now)
-	if st == nil {
-		return nil, k.noStream(name)
-	}
-	return st, nil
-}
-
-// findReadable is find for the operations on records, which know a stream only once it has become active.
-func (k *Kinesis) findReadable(ref streamRef, now time.Time) (*stream, error) {
-	st, err := k.find(ref, now)
-	if err != nil {
-		return nil, err
-	}
-	if !st.serving(now) {
-		return nil, k.noStream(st.name)
-	}
-	return st, nil
-}
-
-// settled returns the stream of that name with everything applied that is due, or nil.
-func (k *Kinesis) settled(name string, now time.Time) *stream {
-	st := k.streams[name]
-	if st == nil {
-		return nil
-	}
-	if !st.deletedAt.IsZero() && !now.Before(st.deletedAt) {
-		delete(k.streams, name)
-		return nil
-	}
-	st.settle(now)
-	return st
-}
-
-func (k *Kinesis) noStream(name string) *Error {
-	return errorf("ResourceNotFoundException", "Stream %s under account %s not found.", name, k.options.Account)
-}
-
-func (k *Kinesis) noShard(st *stream, shardID string) *Error {
-	return errorf("ResourceNotFoundException", "Could not find shard %s in stream %s under account %s.", shardID, st.name,
-		k.options.Account)
+func (st *stream) noShard(shardID string) *Error {
+	return errorf("ResourceNotFoundException", "Could not find shard %s in stream %s under account %s.", shardID,
+		st.name,
+		st.account.options.Account)
 }
 
 // StoredRecord is a record as the service holds it.
@@ -180,8 +98,8 @@ func (k *Kinesis) Create(name string, shards int) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	now := time.Now()
-	if k.settled(name, now) == nil {
-		k.open(name, max(shards, 1), modeProvisioned, now)
+	if k.account.settled(name, now) == nil {
+		k.account.open(name, max(shards, 1), modeProvisioned, now)
 	}
 }
 
@@ -191,7 +109,7 @@ func (k *Kinesis) Put(name, partitionKey string, data []byte) (shardID, sequence
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	now := time.Now()
-	st := k.settled(name, now)
+	st := k.account.settled(name, now)
 	if st == nil {
 		return "", ""
 	}
@@ -204,7 +122,7 @@ func (k *Kinesis) Records(name string) []StoredRecord {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	now := time.Now()
-	st := k.settled(name, now)
+	st := k.account.settled(name, now)
 	if st == nil {
 		return nil
 	}
@@ -227,7 +145,7 @@ func (k *Kinesis) Split(name, shardID string) (low, high string) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	now := time.Now()
-	st := k.settled(name, now)
+	st := k.account.settled(name, now)
 	if st == nil {
 		return "", ""
 	}
@@ -244,7 +162,7 @@ func (k *Kinesis) Merge(name, shardID, adjacentShardID string) (child string) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	now := time.Now()
-	st := k.settled(name, now)
+	st := k.account.settled(name, now)
 	if st == nil {
 		return ""
 	}
@@ -259,7 +177,7 @@ func (k *Kinesis) Merge(name, shardID, adjacentShardID string) (child string) {
 func (k *Kinesis) OpenShards(name string) []string {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	st := k.settled(name, time.Now())
+	st := k.account.settled(name, time.Now())
 	if st == nil {
 		return nil
 	}
@@ -274,14 +192,14 @@ func (k *Kinesis) OpenShards(name string) []string {
 func (k *Kinesis) Delete(name string) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	delete(k.streams, name)
+	delete(k.account.streams, name)
 }
 
 // ExpireIterators makes every iterator that was handed out so far answer with ExpiredIteratorException.
 func (k *Kinesis) ExpireIterators() {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	k.generation++
+	k.iterators.generation++
 }
 
 // Trim drops the records that arrived before that time and the shards that were closed before it, as the end of their
@@ -290,7 +208,7 @@ func (k *Kinesis) Trim(name string, before time.Time) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	now := time.Now()
-	st := k.settled(name, now)
+	st := k.account.settled(name, now)
 	if st == nil {
 		return
 	}
@@ -301,7 +219,7 @@ func (k *Kinesis) Trim(name string, before time.Time) {
 func (k *Kinesis) TrimRecords(name string, before time.Time) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	st := k.settled(name, time.Now())
+	st := k.account.settled(name, time.Now())
 	if st == nil {
 		return
 	}
@@ -315,7 +233,7 @@ func (k *Kinesis) TrimRecords(name string, before time.Time) {
 func (k *Kinesis) EmptyPages(nth int) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	k.emptyEvery = nth
+	k.iterators.emptyEvery = nth
 }
 
 // Trimmed is what becomes of a sequence number whose record has left the stream. AWS documents none of them.
@@ -342,25 +260,5 @@ func (t Trimmed) String() string {
 func (k *Kinesis) AnswerTrimmed(how Trimmed) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	k.trimmed = how
+	k.iterators.trimmed = how
 }
-
-// RefuseTrimmed is AnswerTrimmed with TrimmedRefused, or TrimmedOldest.
-func (k *Kinesis) RefuseTrimmed(on bool) {
-	how := TrimmedOldest
-	if on {
-		how = TrimmedRefused
-	}
-	k.AnswerTrimmed(how)
-}
-
-// ShardOf says which shard an iterator reads, for faults that single out a shard. It is empty for garbage.
-func (*Kinesis) ShardOf(shardIterator string) string {
-	it, ok := parseIterator(shardIterator)
-	if !ok {
-		return ""
-	}
-	return shardID(it.shard)
-}
-
-func (k *Kinesis) names() []string { return slices.Sorted(maps.Keys(k.streams)) }

@@ -18,8 +18,8 @@ func TestKinesisPageAllocations(t *testing.T) {
 	for range 10_000 {
 		a.Kinesis.Put(testStream, "key", make([]byte, 200))
 	}
-	st := a.Kinesis.streams[testStream]
-	it := a.Kinesis.iterator(st, st.shards[0], 1, st.created).String()
+	st := a.Kinesis.account.streams[testStream]
+	it := a.Kinesis.iterators.at(st, st.shards[0], 1, st.created).String()
 	allocations := testing.AllocsPerRun(5, func() {
 		out, err := a.Kinesis.getRecords(&getRecordsInput{ShardIterator: it})
 		require.NoError(t, err)
@@ -36,8 +36,8 @@ func BenchmarkKinesisGetRecords(b *testing.B) {
 		a.Kinesis.Put(testStream, "key", make([]byte, 200))
 	}
 	a.History.CountOnly()
-	st := a.Kinesis.streams[testStream]
-	body := `{"ShardIterator":"` + a.Kinesis.iterator(st, st.shards[0], 1, st.created).String() + `"}`
+	st := a.Kinesis.account.streams[testStream]
+	body := `{"ShardIterator":"` + a.Kinesis.iterators.at(st, st.shards[0], 1, st.created).String() + `"}`
 	b.ReportAllocs()
 	for b.Loop() {
 		r, err := http.NewRequestWithContext(b.Context(), http.MethodPost, "http://fake.test", strings.NewReader(body))

@@ -84,7 +84,8 @@ func (r keyRange) inside(key hashKey) bool {
 }
 
 func (r keyRange) adjacent(o keyRange) bool {
-	return r.last.compare(o.first) < 0 && r.last.plus(1) == o.first || o.last.compare(r.first) < 0 && o.last.plus(1) == r.first
+	return r.last.compare(o.first) < 0 && r.last.plus(1) == o.first || o.last.compare(r.first) < 0 &&
+		o.last.plus(1) == r.first
 }
 
 // union covers two adjacent ranges.

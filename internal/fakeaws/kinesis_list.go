@@ -66,7 +66,7 @@ type listShardsInput struct {
 	ShardFilter             *shardFilter
 }
 
-// listToken is where a listing goes on. It is opaque to clients.
+// listToken is where a listing continues. It is opaque to clients.
 type listToken struct {
 	Stream int64
 	Name   string
@@ -105,7 +105,7 @@ func (k *Kinesis) listShards(in *listShardsInput) (any, error) {
 		return nil, err
 	}
 	if !st.serving(now) {
-		return nil, k.notActive(st, now)
+		return nil, st.notActive(now)
 	}
 	out := struct {
 		Shards    []shardView
@@ -116,7 +116,10 @@ func (k *Kinesis) listShards(in *listShardsInput) (any, error) {
 			continue
 		}
 		if len(out.Shards) == limit {
-			token := listToken{Stream: st.id, Name: st.name, After: out.Shards[limit-1].ShardID, Issued: now.UnixMilli(), Filter: filter}
+			token := listToken{
+				Stream: st.id, Name: st.name, After: out.Shards[limit-1].ShardID, Issued: now.UnixMilli(),
+				Filter: filter,
+			}
 			out.NextToken, err = token.encode()
 			break
 		}
@@ -131,31 +134,34 @@ func (k *Kinesis) listing(in *listShardsInput, now time.Time) (*stream, string, 
 		if err := in.ShardFilter.validate(); err != nil {
 			return nil, "", nil, err
 		}
-		st, err := k.find(in.streamRef, now)
+		st, err := k.account.find(in.streamRef, now)
 		if err != nil {
 			return nil, "", nil, err
 		}
 		if t := in.StreamCreationTimestamp; t != nil && *t/1000 != epoch(st.created.UnixMilli())/1000 {
-			return nil, "", nil, k.noStream(st.name)
+			return nil, "", nil, k.account.noStream(st.name)
 		}
 		return st, in.ExclusiveStartShardID, in.ShardFilter, nil
 	}
-	if in.StreamName != "" || in.StreamARN != "" || in.StreamCreationTimestamp != nil || in.ExclusiveStartShardID != "" ||
+	if in.StreamName != "" || in.StreamARN != "" || in.StreamCreationTimestamp != nil ||
+		in.ExclusiveStartShardID != "" ||
 		in.ShardFilter != nil {
 		return nil, "", nil, errorf("InvalidArgumentException",
-			"NextToken cannot be provided together with StreamName, StreamARN, StreamCreationTimestamp, ExclusiveStartShardId or ShardFilter.")
+			"NextToken cannot be provided together with StreamName, StreamARN, StreamCreationTimestamp, "+
+				"ExclusiveStartShardId or ShardFilter.")
 	}
 	token, ok := parseListToken(*in.NextToken)
 	if !ok {
 		return nil, "", nil, errorf("InvalidArgumentException", "NextToken is not one that ListShards returned.")
 	}
 	if now.Sub(time.UnixMilli(token.Issued)) >= tokenLife {
-		return nil, "", nil, errorf("ExpiredNextTokenException", "NextToken expired. It is %s old while tokens expire in %s.",
+		return nil, "", nil, errorf("ExpiredNextTokenException",
+			"NextToken expired. It is %s old while tokens expire in %s.",
 			now.Sub(time.UnixMilli(token.Issued)), tokenLife)
 	}
-	st := k.settled(token.Name, now)
+	st := k.account.settled(token.Name, now)
 	if st == nil || st.id != token.Stream {
-		return nil, "", nil, k.noStream(token.Name)
+		return nil, "", nil, k.account.noStream(token.Name)
 	}
 	return st, token.After, token.Filter, nil
 }

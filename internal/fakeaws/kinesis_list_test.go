@@ -42,7 +42,9 @@ func TestKinesisListShardsMaximum(t *testing.T) {
 		t, a, c := w.t, w.aws, w.client
 		a.Kinesis.Create(testStream, 1500)
 		for _, asked := range []*int32{nil, aws.Int32(10_000)} {
-			out, err := c.ListShards(t.Context(), &kinesis.ListShardsInput{StreamName: aws.String(testStream), MaxResults: asked})
+			out, err := c.ListShards(
+				t.Context(), &kinesis.ListShardsInput{StreamName: aws.String(testStream), MaxResults: asked},
+			)
 			require.NoError(t, err)
 			require.Len(t, out.Shards, 1000)
 			out, err = c.ListShards(t.Context(), &kinesis.ListShardsInput{NextToken: out.NextToken})
@@ -142,7 +144,9 @@ func TestKinesisShardFilter(t *testing.T) {
 			{Type: types.ShardFilterTypeAtLatest, Timestamp: at(1)},
 			{Type: types.ShardFilterTypeAtTrimHorizon, ShardId: aws.String(shardID(0))},
 		} {
-			_, err := c.ListShards(t.Context(), &kinesis.ListShardsInput{StreamName: aws.String(testStream), ShardFilter: &f})
+			_, err := c.ListShards(
+				t.Context(), &kinesis.ListShardsInput{StreamName: aws.String(testStream), ShardFilter: &f},
+			)
 			requireKinesisError(t, "InvalidArgumentException", err)
 		}
 		_, err := c.ListShards(t.Context(), &kinesis.ListShardsInput{

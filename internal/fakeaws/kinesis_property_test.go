@@ -28,9 +28,14 @@ func (m *kinesisModel) putRecords(t *rapid.T) {
 	var batch []types.PutRecordsRequestEntry
 	for range rapid.IntRange(1, 20).Draw(t, "records") {
 		key := fmt.Sprintf("key-%d", rapid.IntRange(0, 30).Draw(t, "key"))
-		batch = append(batch, types.PutRecordsRequestEntry{PartitionKey: &key, Data: fmt.Appendf(nil, "%s/%d", key, m.total+len(batch))})
+		batch = append(
+			batch,
+			types.PutRecordsRequestEntry{PartitionKey: &key, Data: fmt.Appendf(nil, "%s/%d", key, m.total+len(batch))},
+		)
 	}
-	out, err := m.client.PutRecords(t.Context(), &kinesis.PutRecordsInput{StreamName: aws.String(testStream), Records: batch})
+	out, err := m.client.PutRecords(
+		t.Context(), &kinesis.PutRecordsInput{StreamName: aws.String(testStream), Records: batch},
+	)
 	require.NoError(t, err)
 	require.Zero(t, *out.FailedRecordCount)
 	for i, r := range out.Records {
@@ -145,7 +150,7 @@ func (m *kinesisModel) open() []shard {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	var open []shard
-	for _, sh := range k.settled(testStream, time.Now()).open {
+	for _, sh := range k.account.settled(testStream, time.Now()).open {
 		open = append(open, *sh)
 	}
 	return open
@@ -182,7 +187,9 @@ func (m *kinesisModel) checkLineage(t *rapid.T) {
 				continue
 			}
 			children[*p] = append(children[*p], s)
-			require.Greater(t, *s.SequenceNumberRange.StartingSequenceNumber, *byID[*p].SequenceNumberRange.EndingSequenceNumber)
+			require.Greater(
+				t, *s.SequenceNumberRange.StartingSequenceNumber, *byID[*p].SequenceNumberRange.EndingSequenceNumber,
+			)
 		}
 	}
 	for id, s := range byID {
@@ -238,7 +245,9 @@ func (m *kinesisModel) checkDelivery(t *rapid.T) {
 			byKey[*r.PartitionKey] = append(byKey[*r.PartitionKey], string(r.Data))
 		}
 		require.Equal(t, m.put[shard], data)
-		require.True(t, slices.IsSortedFunc(got, func(a, b types.Record) int { return cmp.Compare(*a.SequenceNumber, *b.SequenceNumber) }))
+		require.True(t, slices.IsSortedFunc(
+			got, func(a, b types.Record) int { return cmp.Compare(*a.SequenceNumber, *b.SequenceNumber) },
+		))
 		for _, child := range children {
 			if !slices.ContainsFunc(child.ParentShards, func(p string) bool { return !done[p] }) {
 				ready = append(ready, *child.ShardId)
@@ -279,7 +288,7 @@ func TestKinesisHashKeys(t *testing.T) {
 // A shard knows its own sequence numbers and no others.
 func TestKinesisSequenceNumbers(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		st := New(Options{}).Kinesis.open(testStream, 2, modeProvisioned, time.Now())
+		st := New(Options{}).Kinesis.account.open(testStream, 2, modeProvisioned, time.Now())
 		sh, other := st.shards[0], st.shards[1]
 		n := rapid.IntRange(1, 50).Draw(t, "records")
 		var sequences []string

@@ -77,41 +77,54 @@ func (k *Kinesis) getShardIterator(in *shardIteratorInput) (any, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	now := time.Now()
-	st, err := k.findReadable(in.streamRef, now)
+	st, err := k.account.findReadable(in.streamRef, now)
 	if err != nil {
 		return nil, err
 	}
 	sh := st.shard(in.ShardID, now)
 	if sh == nil {
-		return nil, k.noShard(st, in.ShardID)
+		return nil, st.noShard(in.ShardID)
 	}
 	sh.trim(st.cutoff(now))
-	position, err := k.startingPosition(st, sh, in, now)
+	position, err := k.iterators.startingPosition(st, sh, in, now)
 	if err != nil {
 		return nil, err
 	}
-	if !k.options.Unthrottled {
+	if !k.account.options.Unthrottled {
 		if !sh.iteratorCalls.ready(now) {
-			return nil, k.exceeded(st, sh)
+			return nil, st.exceeded(sh)
 		}
 		sh.iteratorCalls.spend(1)
 	}
-	return struct{ ShardIterator string }{k.iterator(st, sh, position, now).String()}, nil
+	return struct{ ShardIterator string }{k.iterators.at(st, sh, position, now).String()}, nil
 }
 
-func (k *Kinesis) iterator(st *stream, sh *shard, position int64, now time.Time) iterator {
-	return iterator{generation: k.generation, stream: st.id, shard: sh.number, position: position, issued: now.UnixNano()}
+// iterators are the iterators of an account, and what the tests want of them.
+type iterators struct {
+	// generation is raised by ExpireIterators; iterators of earlier ones have expired.
+	generation int64
+	emptyEvery int     // see EmptyPages
+	trimmed    Trimmed // see AnswerTrimmed
 }
 
-// startingPosition is where an iterator of the asked type begins. It may be trimmed already: reading goes on behind that.
-func (k *Kinesis) startingPosition(st *stream, sh *shard, in *shardIteratorInput, now time.Time) (int64, error) {
+func (i *iterators) at(st *stream, sh *shard, position int64, now time.Time) iterator {
+	return iterator{
+		generation: i.generation, stream: st.id, shard: sh.number, position: position, issued: now.UnixNano(),
+	}
+}
+
+// startingPosition is where an iterator of the asked type begins. It may be trimmed already: reading continues behind
+// that.
+func (i *iterators) startingPosition(st *stream, sh *shard, in *shardIteratorInput, now time.Time) (int64, error) {
 	bySequence := in.ShardIteratorType == typeAtSequence || in.ShardIteratorType == typeAfterSequence
 	switch {
 	case bySequence && in.StartingSequenceNumber == nil:
-		return 0, errorf("InvalidArgumentException", "Must specify startingSequenceNumber parameter for iterator of type %s.",
+		return 0, errorf("InvalidArgumentException",
+			"Must specify startingSequenceNumber parameter for iterator of type %s.",
 			in.ShardIteratorType)
 	case !bySequence && in.StartingSequenceNumber != nil:
-		return 0, errorf("InvalidArgumentException", "Request has ShardIteratorType %s but also includes a StartingSequenceNumber.",
+		return 0, errorf("InvalidArgumentException",
+			"Request has ShardIteratorType %s but also includes a StartingSequenceNumber.",
 			in.ShardIteratorType)
 	case in.ShardIteratorType != atTimestamp && in.Timestamp != nil:
 		return 0, errorf("InvalidArgumentException", "Request has ShardIteratorType %s but also includes a Timestamp.",
@@ -125,13 +138,15 @@ func (k *Kinesis) startingPosition(st *stream, sh *shard, in *shardIteratorInput
 	case typeAtSequence, typeAfterSequence:
 		p, ok := sh.position(*in.StartingSequenceNumber)
 		trimmed := p > 0 && p < sh.base
-		if ok && trimmed && k.trimmed == TrimmedEmpty {
+		if ok && trimmed && i.trimmed == TrimmedEmpty {
 			return nowhere, nil
 		}
-		if !ok || trimmed && k.trimmed == TrimmedRefused {
-			return 0, errorf("InvalidArgumentException", "StartingSequenceNumber %s used in GetShardIterator on shard %s in stream %s "+
-				"under account %s is invalid because it did not come from this stream.", *in.StartingSequenceNumber, sh.id, st.name,
-				k.options.Account)
+		if !ok || trimmed && i.trimmed == TrimmedRefused {
+			return 0, errorf("InvalidArgumentException",
+				"StartingSequenceNumber %s used in GetShardIterator on shard %s in stream %s "+
+					"under account %s is invalid because it did not come from this stream.", *in.StartingSequenceNumber,
+				sh.id, st.name,
+				st.account.options.Account)
 		}
 		if in.ShardIteratorType == typeAfterSequence {
 			p++
@@ -139,7 +154,10 @@ func (k *Kinesis) startingPosition(st *stream, sh *shard, in *shardIteratorInput
 		return min(p, sh.next()), nil
 	case atTimestamp:
 		if in.Timestamp == nil {
-			return 0, errorf("InvalidArgumentException", "Must specify timestampInMillis parameter for iterator of type %s.", atTimestamp)
+			return 0, errorf(
+				"InvalidArgumentException", "Must specify timestampInMillis parameter for iterator of type %s.",
+				atTimestamp,
+			)
 		}
 		if t := int64(*in.Timestamp); t > now.UnixMilli() {
 			return 0, errorf("InvalidArgumentException", "The timestampInMillis parameter cannot be greater than the "+
@@ -147,14 +165,17 @@ func (k *Kinesis) startingPosition(st *stream, sh *shard, in *shardIteratorInput
 		}
 		return sh.base + int64(sh.after(int64(*in.Timestamp))), nil
 	}
-	return 0, errorf("ValidationException", "1 validation error detected: Value '%s' at 'shardIteratorType' failed to satisfy "+
-		"constraint: Member must satisfy enum value set: [%s, %s, %s, %s, %s]", in.ShardIteratorType, typeAfterSequence, typeLatest,
+	return 0, errorf("ValidationException",
+		"1 validation error detected: Value '%s' at 'shardIteratorType' failed to satisfy "+
+			"constraint: Member must satisfy enum value set: [%s, %s, %s, %s, %s]", in.ShardIteratorType,
+		typeAfterSequence, typeLatest,
 		atTimestamp, typeAtSequence, typeTrimHorizon)
 }
 
-func (k *Kinesis) exceeded(st *stream, sh *shard) *Error {
-	return errorf("ProvisionedThroughputExceededException", "Rate exceeded for shard %s in stream %s under account %s.", sh.id,
-		st.name, k.options.Account)
+func (st *stream) exceeded(sh *shard) *Error {
+	return errorf("ProvisionedThroughputExceededException",
+		"Rate exceeded for shard %s in stream %s under account %s.", sh.id,
+		st.name, st.account.options.Account)
 }
 
 type getRecordsInput struct {
@@ -206,40 +227,45 @@ func (k *Kinesis) page(shardIterator string, limit int) (*recordPage, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	now := time.Now()
-	if age := now.Sub(time.Unix(0, it.issued)); age >= iteratorLife || it.generation < k.generation {
-		return nil, errorf("ExpiredIteratorException", "Iterator expired. The iterator was created at time %s while right now it is "+
-			"%s which is further in the future than the tolerated delay of %d milliseconds.",
-			time.Unix(0, it.issued).UTC().Format(time.RFC1123), now.UTC().Format(time.RFC1123), iteratorLife.Milliseconds())
+	if age := now.Sub(time.Unix(0, it.issued)); age >= iteratorLife || it.generation < k.iterators.generation {
+		return nil, errorf("ExpiredIteratorException",
+			"Iterator expired. The iterator was created at time %s while right now it is "+
+				"%s which is further in the future than the tolerated delay of %d milliseconds.",
+			time.Unix(0, it.issued).UTC().Format(time.RFC1123), now.UTC().Format(time.RFC1123),
+			iteratorLife.Milliseconds())
 	}
-	st := k.streamByID(it.stream, now)
+	st := k.account.streamByID(it.stream, now)
 	if st == nil {
-		return nil, errorf("ResourceNotFoundException", "The stream of this iterator under account %s not found.", k.options.Account)
+		return nil, errorf(
+			"ResourceNotFoundException", "The stream of this iterator under account %s not found.",
+			k.account.options.Account,
+		)
 	}
 	sh := st.shardNumber(it.shard, now)
 	if sh == nil {
-		return nil, k.noShard(st, shardID(it.shard))
+		return nil, st.noShard(shardID(it.shard))
 	}
-	if !k.options.Unthrottled {
+	if !k.account.options.Unthrottled {
 		if now.Before(sh.readBlocked) || !sh.readBytes.ready(now) || !sh.readCalls.ready(now) {
-			return nil, k.exceeded(st, sh)
+			return nil, st.exceeded(sh)
 		}
 		sh.readCalls.spend(1)
 	}
 	sh.trim(st.cutoff(now))
 	if it.position == nowhere {
 		p := &recordPage{shard: sh, millisBehind: st.retention.Milliseconds()}
-		p.next = k.iterator(st, sh, nowhere, now).String()
+		p.next = k.iterators.at(st, sh, nowhere, now).String()
 		return p, nil
 	}
-	return k.read(st, sh, max(it.position, sh.base), limit, now), nil
+	return k.iterators.read(st, sh, max(it.position, sh.base), limit, now), nil
 }
 
-func (k *Kinesis) streamByID(id int64, now time.Time) *stream {
-	for name, st := range k.streams {
+func (a *account) streamByID(id int64, now time.Time) *stream {
+	for name, st := range a.streams {
 		if st.id != id {
 			continue
 		}
-		if st = k.settled(name, now); st != nil && st.serving(now) {
+		if st = a.settled(name, now); st != nil && st.serving(now) {
 			return st
 		}
 	}
@@ -247,11 +273,11 @@ func (k *Kinesis) streamByID(id int64, now time.Time) *stream {
 }
 
 // read cuts a page from position on and charges it to the shard's limits.
-func (k *Kinesis) read(st *stream, sh *shard, position int64, limit int, now time.Time) *recordPage {
+func (i *iterators) read(st *stream, sh *shard, position int64, limit int, now time.Time) *recordPage {
 	p := &recordPage{shard: sh, first: position}
 	ahead := sh.records[position-sh.base:]
-	if len(ahead) > 0 && k.emptyEvery > 0 {
-		if sh.readsWithData++; sh.readsWithData%k.emptyEvery == 0 {
+	if len(ahead) > 0 && i.emptyEvery > 0 {
+		if sh.readsWithData++; sh.readsWithData%i.emptyEvery == 0 {
 			limit = 0
 		}
 	}
@@ -277,7 +303,7 @@ func (k *Kinesis) read(st *stream, sh *shard, position int64, limit int, now tim
 		p.children = st.childrenOf(sh, now)
 		return p
 	}
-	p.next = k.iterator(st, sh, position+int64(n), now).String()
+	p.next = i.at(st, sh, position+int64(n), now).String()
 	return p
 }
 
@@ -295,7 +321,9 @@ func (st *stream) childrenOf(parent *shard, now time.Time) []childShard {
 
 // encode writes the answer in one pass over the records, into one allocation: pages are what this emulator moves most.
 func (p *recordPage) encode() (encodedJSON, error) {
-	const perRecord = len(`{"ApproximateArrivalTimestamp":1234567890.123,"Data":"","PartitionKey":"","SequenceNumber":""},`) + sequenceDigits
+	const perRecord = len(
+		`{"ApproximateArrivalTimestamp":1234567890.123,"Data":"","PartitionKey":"","SequenceNumber":""},`,
+	) + sequenceDigits
 	b := make([]byte, 0, 512+len(p.records)*(perRecord+8)+p.bytes*4/3)
 	b = append(b, `{"Records":[`...)
 	var err error

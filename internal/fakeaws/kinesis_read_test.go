@@ -31,7 +31,11 @@ func TestKinesisIteratorTypes(t *testing.T) {
 			in   kinesis.GetShardIteratorInput
 			want []string
 		}{
-			{"horizon", kinesis.GetShardIteratorInput{ShardIteratorType: types.ShardIteratorTypeTrimHorizon}, []string{"0", "1", "2", "3"}},
+			{
+				"horizon",
+				kinesis.GetShardIteratorInput{ShardIteratorType: types.ShardIteratorTypeTrimHorizon},
+				[]string{"0", "1", "2", "3"},
+			},
 			{"latest", kinesis.GetShardIteratorInput{ShardIteratorType: types.ShardIteratorTypeLatest}, []string{}},
 			{"at", kinesis.GetShardIteratorInput{
 				ShardIteratorType: types.ShardIteratorTypeAtSequenceNumber, StartingSequenceNumber: &sequences[2],
@@ -49,13 +53,15 @@ func TestKinesisIteratorTypes(t *testing.T) {
 				ShardIteratorType: types.ShardIteratorTypeAtTimestamp, Timestamp: &arrivals[1],
 			}, []string{"1", "2", "3"}},
 			{"between times", kinesis.GetShardIteratorInput{
-				ShardIteratorType: types.ShardIteratorTypeAtTimestamp, Timestamp: aws.Time(arrivals[1].Add(time.Millisecond)),
+				ShardIteratorType: types.ShardIteratorTypeAtTimestamp,
+				Timestamp:         aws.Time(arrivals[1].Add(time.Millisecond)),
 			}, []string{"2", "3"}},
 			{"before all times", kinesis.GetShardIteratorInput{
 				ShardIteratorType: types.ShardIteratorTypeAtTimestamp, Timestamp: aws.Time(arrivals[0].Add(-time.Hour)),
 			}, []string{"0", "1", "2", "3"}},
 			{"after all times", kinesis.GetShardIteratorInput{
-				ShardIteratorType: types.ShardIteratorTypeAtTimestamp, Timestamp: aws.Time(arrivals[3].Add(time.Millisecond)),
+				ShardIteratorType: types.ShardIteratorTypeAtTimestamp,
+				Timestamp:         aws.Time(arrivals[3].Add(time.Millisecond)),
 			}, []string{}},
 		} {
 			tt.in.ShardId = aws.String(shardID(0))
@@ -107,14 +113,40 @@ func TestKinesisIteratorErrors(t *testing.T) {
 			in   kinesis.GetShardIteratorInput
 			code string
 		}{
-			{"of another shard", kinesis.GetShardIteratorInput{ShardIteratorType: after, StartingSequenceNumber: &other}, "InvalidArgumentException"},
-			{"of another stream", kinesis.GetShardIteratorInput{ShardIteratorType: at, StartingSequenceNumber: &foreign}, "InvalidArgumentException"},
-			{"of the stream that had this name", kinesis.GetShardIteratorInput{ShardIteratorType: after, StartingSequenceNumber: &former}, "InvalidArgumentException"},
-			{"made up", kinesis.GetShardIteratorInput{ShardIteratorType: at, StartingSequenceNumber: &unknown}, "InvalidArgumentException"},
-			{"not a number", kinesis.GetShardIteratorInput{ShardIteratorType: at, StartingSequenceNumber: aws.String("SHARD_END")}, "InvalidArgumentException"},
+			{
+				"of another shard",
+				kinesis.GetShardIteratorInput{ShardIteratorType: after, StartingSequenceNumber: &other},
+				"InvalidArgumentException",
+			},
+			{
+				"of another stream",
+				kinesis.GetShardIteratorInput{ShardIteratorType: at, StartingSequenceNumber: &foreign},
+				"InvalidArgumentException",
+			},
+			{
+				"of the stream that had this name",
+				kinesis.GetShardIteratorInput{ShardIteratorType: after, StartingSequenceNumber: &former},
+				"InvalidArgumentException",
+			},
+			{
+				"made up",
+				kinesis.GetShardIteratorInput{ShardIteratorType: at, StartingSequenceNumber: &unknown},
+				"InvalidArgumentException",
+			},
+			{
+				"not a number",
+				kinesis.GetShardIteratorInput{ShardIteratorType: at, StartingSequenceNumber: aws.String("SHARD_END")},
+				"InvalidArgumentException",
+			},
 			{"missing", kinesis.GetShardIteratorInput{ShardIteratorType: at}, "InvalidArgumentException"},
-			{"with LATEST", kinesis.GetShardIteratorInput{ShardIteratorType: types.ShardIteratorTypeLatest, StartingSequenceNumber: &mine}, "InvalidArgumentException"},
-			{"no time", kinesis.GetShardIteratorInput{ShardIteratorType: types.ShardIteratorTypeAtTimestamp}, "InvalidArgumentException"},
+			{"with LATEST", kinesis.GetShardIteratorInput{
+				ShardIteratorType: types.ShardIteratorTypeLatest, StartingSequenceNumber: &mine,
+			}, "InvalidArgumentException"},
+			{
+				"no time",
+				kinesis.GetShardIteratorInput{ShardIteratorType: types.ShardIteratorTypeAtTimestamp},
+				"InvalidArgumentException",
+			},
 			{"the future", kinesis.GetShardIteratorInput{
 				ShardIteratorType: types.ShardIteratorTypeAtTimestamp, Timestamp: aws.Time(time.Now().Add(time.Minute)),
 			}, "InvalidArgumentException"},
@@ -151,10 +183,11 @@ func TestKinesisTrimmedSequence(t *testing.T) {
 		a.Kinesis.Trim(testStream, time.Now())
 		a.Kinesis.Put(testStream, "k", []byte("new"))
 		in := kinesis.GetShardIteratorInput{
-			ShardId: aws.String(shardID(0)), ShardIteratorType: types.ShardIteratorTypeAfterSequenceNumber, StartingSequenceNumber: &trimmed,
+			ShardId: aws.String(shardID(0)), ShardIteratorType: types.ShardIteratorTypeAfterSequenceNumber,
+			StartingSequenceNumber: &trimmed,
 		}
 		require.Equal(t, []string{"new"}, payloads(read(t, c, shardIterator(t, c, in)).Records))
-		a.Kinesis.RefuseTrimmed(true)
+		a.Kinesis.AnswerTrimmed(TrimmedRefused)
 		_, err := c.GetShardIterator(t.Context(), &in)
 		requireKinesisError(t, "InvalidArgumentException", err)
 	})
@@ -219,7 +252,8 @@ func TestKinesisReadCallRate(t *testing.T) {
 			fromHorizon(t, c, shardID(0))
 		}
 		_, err = c.GetShardIterator(t.Context(), &kinesis.GetShardIteratorInput{
-			StreamName: aws.String(testStream), ShardId: aws.String(shardID(0)), ShardIteratorType: types.ShardIteratorTypeLatest,
+			StreamName: aws.String(testStream), ShardId: aws.String(shardID(0)),
+			ShardIteratorType: types.ShardIteratorTypeLatest,
 		})
 		requireKinesisError(t, "ProvisionedThroughputExceededException", err)
 	})
@@ -294,7 +328,8 @@ func TestKinesisShardEnd(t *testing.T) {
 		a.Kinesis.Put(testStream, "a", []byte("1"))
 		_, last := a.Kinesis.Put(testStream, "a", []byte("2"))
 		atEnd := kinesis.GetShardIteratorInput{
-			ShardId: aws.String(shardID(0)), ShardIteratorType: types.ShardIteratorTypeAfterSequenceNumber, StartingSequenceNumber: &last,
+			ShardId: aws.String(shardID(0)), ShardIteratorType: types.ShardIteratorTypeAfterSequenceNumber,
+			StartingSequenceNumber: &last,
 		}
 		waiting := shardIterator(t, c, atEnd)
 		low, high := a.Kinesis.Split(testStream, shardID(0))
@@ -318,8 +353,12 @@ func TestKinesisShardEnd(t *testing.T) {
 
 		ending := atEnd
 		ending.StartingSequenceNumber = shards[0].SequenceNumberRange.EndingSequenceNumber
-		latest := kinesis.GetShardIteratorInput{ShardId: atEnd.ShardId, ShardIteratorType: types.ShardIteratorTypeLatest}
-		for _, it := range []*string{waiting, shardIterator(t, c, atEnd), shardIterator(t, c, ending), shardIterator(t, c, latest)} {
+		latest := kinesis.GetShardIteratorInput{
+			ShardId: atEnd.ShardId, ShardIteratorType: types.ShardIteratorTypeLatest,
+		}
+		for _, it := range []*string{
+			waiting, shardIterator(t, c, atEnd), shardIterator(t, c, ending), shardIterator(t, c, latest),
+		} {
 			page = read(t, c, it)
 			require.Empty(t, page.Records)
 			require.Nil(t, page.NextShardIterator)

@@ -26,38 +26,41 @@ func (st *stream) merge(a, b *shard, at time.Time) *shard {
 }
 
 // reshardable returns a stream whose shards may be changed by a request now.
-func (k *Kinesis) reshardable(ref streamRef, now time.Time) (*stream, error) {
-	st, err := k.find(ref, now)
+func (a *account) reshardable(ref streamRef, now time.Time) (*stream, error) {
+	st, err := a.find(ref, now)
 	if err != nil {
 		return nil, err
 	}
 	if st.status(now) != "ACTIVE" {
-		return nil, k.notActive(st, now)
+		return nil, st.notActive(now)
 	}
 	if st.mode != modeProvisioned {
-		return nil, errorf("ValidationException", "Stream %s is on-demand: its shards are changed by the service alone", st.name)
+		return nil, errorf(
+			"ValidationException", "Stream %s is on-demand: its shards are changed by the service alone", st.name,
+		)
 	}
 	return st, nil
 }
 
 // eligible returns an open shard of that id.
-func (k *Kinesis) eligible(st *stream, id string, now time.Time) (*shard, error) {
+func (st *stream) eligible(id string, now time.Time) (*shard, error) {
 	sh := st.shard(id, now)
 	if sh == nil {
-		return nil, k.noShard(st, id)
+		return nil, st.noShard(id)
 	}
 	if !sh.isOpen() {
-		return nil, errorf("InvalidArgumentException", "Shard %s in stream %s under account %s has already been merged or split, and "+
-			"thus is not eligible for merging or splitting.", id, st.name, k.options.Account)
+		return nil, errorf("InvalidArgumentException",
+			"Shard %s in stream %s under account %s has already been merged or split, and "+
+				"thus is not eligible for merging or splitting.", id, st.name, st.account.options.Account)
 	}
 	return sh, nil
 }
 
 // plan makes the rounds of a reshard due one after the other within the time in which the stream is UPDATING.
-func (k *Kinesis) plan(st *stream, now time.Time, rounds []func(at time.Time)) {
-	st.updatedAt = now.Add(k.options.StreamActivation)
+func (st *stream) plan(now time.Time, rounds []func(at time.Time)) {
+	st.updatedAt = now.Add(st.account.options.StreamActivation)
 	for i, apply := range rounds {
-		wait := k.options.StreamActivation * time.Duration(i+1) / time.Duration(len(rounds))
+		wait := st.account.options.StreamActivation * time.Duration(i+1) / time.Duration(len(rounds))
 		st.pending = append(st.pending, change{due: now.Add(wait), apply: apply})
 	}
 }
@@ -73,21 +76,23 @@ func (k *Kinesis) splitShard(in *splitShardInput) (any, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	now := time.Now()
-	st, err := k.reshardable(in.streamRef, now)
+	st, err := k.account.reshardable(in.streamRef, now)
 	if err != nil {
 		return nil, err
 	}
-	sh, err := k.eligible(st, in.ShardToSplit, now)
+	sh, err := st.eligible(in.ShardToSplit, now)
 	if err != nil {
 		return nil, err
 	}
 	key, ok := parseHashKey(in.NewStartingHashKey)
 	if !ok || key.compare(sh.keys.first.plus(1)) <= 0 || key.compare(sh.keys.last) >= 0 || !sh.keys.inside(key) {
-		return nil, errorf("InvalidArgumentException", "NewStartingHashKey %s used in SplitShard() on shard %s in stream %s under account "+
-			"%s is not both greater than one plus the shard's StartingHashKey %s and less than the shard's EndingHashKey %s.",
-			in.NewStartingHashKey, sh.id, st.name, k.options.Account, sh.firstKey, sh.lastKey)
+		return nil, errorf("InvalidArgumentException",
+			"NewStartingHashKey %s used in SplitShard() on shard %s in stream %s under account "+
+				"%s is not both greater than one plus the shard's StartingHashKey %s and less than the shard's "+
+				"EndingHashKey %s.",
+			in.NewStartingHashKey, sh.id, st.name, k.account.options.Account, sh.firstKey, sh.lastKey)
 	}
-	k.plan(st, now, []func(time.Time){func(at time.Time) { st.splitOpen(sh, key, at) }})
+	st.plan(now, []func(time.Time){func(at time.Time) { st.splitOpen(sh, key, at) }})
 	return nil, nil
 }
 
@@ -115,23 +120,24 @@ func (k *Kinesis) mergeShards(in *mergeShardsInput) (any, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	now := time.Now()
-	st, err := k.reshardable(in.streamRef, now)
+	st, err := k.account.reshardable(in.streamRef, now)
 	if err != nil {
 		return nil, err
 	}
-	a, err := k.eligible(st, in.ShardToMerge, now)
+	a, err := st.eligible(in.ShardToMerge, now)
 	if err != nil {
 		return nil, err
 	}
-	b, err := k.eligible(st, in.AdjacentShardToMerge, now)
+	b, err := st.eligible(in.AdjacentShardToMerge, now)
 	if err != nil {
 		return nil, err
 	}
 	if !a.keys.adjacent(b.keys) {
-		return nil, errorf("InvalidArgumentException", "Shards %s and %s in stream %s under account %s are not an adjacent pair of shards "+
-			"eligible for merging", a.id, b.id, st.name, k.options.Account)
+		return nil, errorf("InvalidArgumentException",
+			"Shards %s and %s in stream %s under account %s are not an adjacent pair of shards "+
+				"eligible for merging", a.id, b.id, st.name, k.account.options.Account)
 	}
-	k.plan(st, now, []func(time.Time){func(at time.Time) { st.mergeOpen(a, b, at) }})
+	st.plan(now, []func(time.Time){func(at time.Time) { st.mergeOpen(a, b, at) }})
 	return nil, nil
 }
 
@@ -155,18 +161,21 @@ func (k *Kinesis) updateShardCount(in *updateShardCountInput) (any, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	now := time.Now()
-	st, err := k.reshardable(in.streamRef, now)
+	st, err := k.account.reshardable(in.streamRef, now)
 	if err != nil {
 		return nil, err
 	}
 	current := len(st.open)
 	if in.TargetShardCount > 2*current || 2*in.TargetShardCount < current || in.TargetShardCount > maxShards {
-		return nil, errorf("LimitExceededException", "UpdateShardCount cannot scale stream %s from %d to %d shards: want at most double, at "+
-			"least half, and at most %d", st.name, current, in.TargetShardCount, maxShards)
+		return nil, errorf("LimitExceededException",
+			"UpdateShardCount cannot scale stream %s from %d to %d shards: want at most double, at "+
+				"least half, and at most %d", st.name, current, in.TargetShardCount, maxShards)
 	}
 	st.rescaled = slices.DeleteFunc(st.rescaled, func(t time.Time) bool { return now.Sub(t) >= 24*time.Hour })
-	if len(st.rescaled) >= updatesPerDay && !k.options.Unthrottled {
-		return nil, errorf("LimitExceededException", "Stream %s has been scaled %d times within 24 hours", st.name, updatesPerDay)
+	if len(st.rescaled) >= updatesPerDay && !k.account.options.Unthrottled {
+		return nil, errorf(
+			"LimitExceededException", "Stream %s has been scaled %d times within 24 hours", st.name, updatesPerDay,
+		)
 	}
 	st.rescaled = append(st.rescaled, now)
 	ranges := make([]keyRange, current)
@@ -181,13 +190,13 @@ func (k *Kinesis) updateShardCount(in *updateShardCountInput) (any, error) {
 			}
 		})
 	}
-	k.plan(st, now, rounds)
+	st.plan(now, rounds)
 	return struct {
 		StreamName        string
 		StreamARN         string
 		CurrentShardCount int
 		TargetShardCount  int
-	}{st.name, k.arn(st.name), current, in.TargetShardCount}, nil
+	}{st.name, k.account.arn(st.name), current, in.TargetShardCount}, nil
 }
 
 // step is one split or merge of uniform scaling. It names shards by where they begin, because those of later rounds
@@ -212,8 +221,8 @@ func (s step) apply(st *stream, at time.Time) {
 }
 
 // rescale plans the way from ranges to n ranges of equal size, in rounds in which no shard changes twice: first shards
-// are split where a new range begins, then neighbours within the same new range are merged. So doubling a uniform stream
-// splits every shard once, and halving it merges every pair.
+// are split where a new range begins, then neighbours within the same new range are merged. So doubling a uniform
+// stream splits every shard once, and halving it merges every pair.
 func rescale(ranges []keyRange, n int) [][]step {
 	starts := snap(uniform(n), ranges)
 	begins := func(h hashKey) bool {

@@ -42,7 +42,10 @@ func TestKinesisSplitShard(t *testing.T) {
 			require.Equal(t, want, *child.HashKeyRange)
 			require.Equal(t, shardID(0), *child.ParentShardId)
 			require.Nil(t, child.AdjacentParentShardId)
-			require.Greater(t, *child.SequenceNumberRange.StartingSequenceNumber, *shards[0].SequenceNumberRange.EndingSequenceNumber)
+			require.Greater(
+				t, *child.SequenceNumberRange.StartingSequenceNumber,
+				*shards[0].SequenceNumberRange.EndingSequenceNumber,
+			)
 			require.Nil(t, child.SequenceNumberRange.EndingSequenceNumber)
 		}
 	})
@@ -54,7 +57,8 @@ func TestKinesisMergeShards(t *testing.T) {
 		a.Kinesis.Create(testStream, 3)
 		merge := func(shard, adjacent int64) error {
 			_, err := c.MergeShards(t.Context(), &kinesis.MergeShardsInput{
-				StreamName: aws.String(testStream), ShardToMerge: aws.String(shardID(shard)), AdjacentShardToMerge: aws.String(shardID(adjacent)),
+				StreamName: aws.String(testStream), ShardToMerge: aws.String(shardID(shard)),
+				AdjacentShardToMerge: aws.String(shardID(adjacent)),
 			})
 			return err
 		}
@@ -84,7 +88,9 @@ func TestKinesisUpdating(t *testing.T) {
 		ctx, name := t.Context(), aws.String(testStream)
 		a.Kinesis.Create(testStream, 1)
 		half := aws.String("170141183460469231731687303715884105728")
-		split := &kinesis.SplitShardInput{StreamName: name, ShardToSplit: aws.String(shardID(0)), NewStartingHashKey: half}
+		split := &kinesis.SplitShardInput{
+			StreamName: name, ShardToSplit: aws.String(shardID(0)), NewStartingHashKey: half,
+		}
 		_, err := c.SplitShard(ctx, split)
 		require.NoError(t, err)
 		_, err = c.SplitShard(ctx, split)
@@ -99,7 +105,9 @@ func TestKinesisUpdating(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, types.StreamStatusUpdating, d.StreamDescriptionSummary.StreamStatus)
 		require.EqualValues(t, 1, *d.StreamDescriptionSummary.OpenShardCount)
-		put, err := c.PutRecord(ctx, &kinesis.PutRecordInput{StreamName: name, PartitionKey: aws.String("a"), Data: []byte("d")})
+		put, err := c.PutRecord(
+			ctx, &kinesis.PutRecordInput{StreamName: name, PartitionKey: aws.String("a"), Data: []byte("d")},
+		)
 		require.NoError(t, err)
 		require.Equal(t, shardID(0), *put.ShardId)
 		it := fromHorizon(t, c, shardID(0))
@@ -111,7 +119,9 @@ func TestKinesisUpdating(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, types.StreamStatusActive, d.StreamDescriptionSummary.StreamStatus)
 		require.EqualValues(t, 2, *d.StreamDescriptionSummary.OpenShardCount)
-		put, err = c.PutRecord(ctx, &kinesis.PutRecordInput{StreamName: name, PartitionKey: aws.String("a"), Data: []byte("d")})
+		put, err = c.PutRecord(
+			ctx, &kinesis.PutRecordInput{StreamName: name, PartitionKey: aws.String("a"), Data: []byte("d")},
+		)
 		require.NoError(t, err)
 		require.Equal(t, shardID(1), *put.ShardId)
 		require.Nil(t, read(t, c, page.NextShardIterator).NextShardIterator)
@@ -138,7 +148,8 @@ func TestKinesisUpdateShardCount(t *testing.T) {
 			t, a, c := w.t, w.aws, w.client
 			a.Kinesis.Create(testStream, tt.from)
 			out, err := c.UpdateShardCount(t.Context(), &kinesis.UpdateShardCountInput{
-				StreamName: aws.String(testStream), ScalingType: types.ScalingTypeUniformScaling, TargetShardCount: &tt.to,
+				StreamName: aws.String(testStream), ScalingType: types.ScalingTypeUniformScaling,
+				TargetShardCount: &tt.to,
 			})
 			require.NoError(t, err)
 			require.EqualValues(t, tt.from, *out.CurrentShardCount)
@@ -152,7 +163,10 @@ func TestKinesisUpdateShardCount(t *testing.T) {
 				first, _ := new(big.Int).SetString(*s.HashKeyRange.StartingHashKey, 10)
 				last, _ := new(big.Int).SetString(*s.HashKeyRange.EndingHashKey, 10)
 				off := new(big.Int).Sub(new(big.Int).Sub(last, first), want)
-				require.LessOrEqual(t, off.CmpAbs(big.NewInt(1<<21)), 0, "%d to %d: %s is off by %s keys", tt.from, tt.to, *s.ShardId, off)
+				require.LessOrEqual(
+					t, off.CmpAbs(big.NewInt(1<<21)), 0, "%d to %d: %s is off by %s keys", tt.from, tt.to, *s.ShardId,
+					off,
+				)
 			}
 		})
 	}
@@ -181,7 +195,8 @@ func TestKinesisUpdateShardCountLimits(t *testing.T) {
 		require.NoError(t, scale(testStream, 5))
 
 		_, err := c.CreateStream(t.Context(), &kinesis.CreateStreamInput{
-			StreamName: aws.String("elastic"), StreamModeDetails: &types.StreamModeDetails{StreamMode: types.StreamModeOnDemand},
+			StreamName:        aws.String("elastic"),
+			StreamModeDetails: &types.StreamModeDetails{StreamMode: types.StreamModeOnDemand},
 		})
 		require.NoError(t, err)
 		time.Sleep(time.Second)

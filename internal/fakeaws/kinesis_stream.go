@@ -25,7 +25,7 @@ const (
 
 // stream is one stream and the shards that it still lists.
 type stream struct {
-	kinesis *Kinesis
+	account *account
 	id      int64
 	name    string
 	created time.Time
@@ -53,13 +53,13 @@ type change struct {
 }
 
 // open makes an active stream.
-func (k *Kinesis) open(name string, shards int, mode string, now time.Time) *stream {
-	k.streamsEver++
+func (a *account) open(name string, shards int, mode string, now time.Time) *stream {
+	a.streamsEver++
 	st := &stream{
-		kinesis: k, id: k.streamsEver, name: name, created: now, mode: mode, retention: minRetention,
+		account: a, id: a.streamsEver, name: name, created: now, mode: mode, retention: minRetention,
 		maxRecordKiB: minRecordKiB,
 	}
-	k.streams[name] = st
+	a.streams[name] = st
 	starts := uniform(shards)
 	for i, first := range starts {
 		last := maxHashKey()
@@ -73,13 +73,13 @@ func (k *Kinesis) open(name string, shards int, mode string, now time.Time) *str
 
 // addShard opens a shard. The caller puts it where it belongs in st.open.
 func (st *stream) addShard(keys keyRange, at time.Time, parents ...string) *shard {
-	k := st.kinesis
-	k.shardsEver++
-	k.lastOpened = max(k.lastOpened, at.UnixMilli())
+	a := st.account
+	a.shardsEver++
+	a.lastOpened = max(a.lastOpened, at.UnixMilli())
 	sh := &shard{
 		id: shardID(st.nextNumber), number: st.nextNumber, keys: keys, firstKey: keys.first.String(),
 		lastKey: keys.last.String(), opened: at, parents: parents, base: 1,
-		prefix:    fmt.Sprintf("49%013d%010d", k.lastOpened, k.shardsEver),
+		prefix:    fmt.Sprintf("49%013d%010d", a.lastOpened, a.shardsEver),
 		readCalls: newBucket(callsPerSecond, at), iteratorCalls: newBucket(callsPerSecond, at),
 		readBytes:  newBucket(readBytesPerSecond, at),
 		writeBytes: newBucket(writeBytesPerSecond, at), writeCount: newBucket(writeRecordsPerSecond, at),
@@ -138,7 +138,9 @@ func (st *stream) cutoff(now time.Time) int64 { return st.horizon(now).UnixMilli
 
 // trimAll drops what is older than before, once and for all.
 func (st *stream) trimAll(now, before time.Time) {
-	st.shards = slices.DeleteFunc(slices.Clone(st.shards), func(s *shard) bool { return !s.isOpen() && s.closed.Before(before) })
+	st.shards = slices.DeleteFunc(
+		slices.Clone(st.shards), func(s *shard) bool { return !s.isOpen() && s.closed.Before(before) },
+	)
 	for _, sh := range st.shards {
 		sh.trim(before.UnixMilli())
 	}
@@ -224,8 +226,9 @@ type streamModeDetails struct{ StreamMode string }
 
 func (k *Kinesis) createStream(in *createStreamInput) (any, error) {
 	if !validStreamName(in.StreamName) {
-		return nil, errorf("ValidationException", "1 validation error detected: Value '%s' at 'streamName' failed to satisfy "+
-			"constraint: Member must satisfy regular expression pattern: [a-zA-Z0-9_.-]{1,128}", in.StreamName)
+		return nil, errorf("ValidationException",
+			"1 validation error detected: Value '%s' at 'streamName' failed to satisfy "+
+				"constraint: Member must satisfy regular expression pattern: [a-zA-Z0-9_.-]{1,128}", in.StreamName)
 	}
 	mode, shards := modeProvisioned, 1
 	if in.StreamModeDetails != nil {
@@ -237,13 +240,16 @@ func (k *Kinesis) createStream(in *createStreamInput) (any, error) {
 	case mode == modeOnDemand:
 		shards = onDemandShards
 	case mode != modeProvisioned:
-		return nil, errorf("ValidationException", "StreamMode %q is neither %s nor %s", mode, modeProvisioned, modeOnDemand)
+		return nil, errorf(
+			"ValidationException", "StreamMode %q is neither %s nor %s", mode, modeProvisioned, modeOnDemand,
+		)
 	case in.ShardCount != nil:
 		shards = *in.ShardCount
 	}
 	if shards < 1 {
-		return nil, errorf("ValidationException", "1 validation error detected: Value '%d' at 'shardCount' failed to satisfy "+
-			"constraint: Member must have value greater than or equal to 1", shards)
+		return nil, errorf("ValidationException",
+			"1 validation error detected: Value '%d' at 'shardCount' failed to satisfy "+
+				"constraint: Member must have value greater than or equal to 1", shards)
 	}
 	if shards > maxShards {
 		return nil, errorf("LimitExceededException", "This request would exceed the shard limit of %d", maxShards)
@@ -258,11 +264,14 @@ func (k *Kinesis) createStream(in *createStreamInput) (any, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	now := time.Now()
-	if k.settled(in.StreamName, now) != nil {
-		return nil, errorf("ResourceInUseException", "Stream %s under account %s already exists.", in.StreamName, k.options.Account)
+	if k.account.settled(in.StreamName, now) != nil {
+		return nil, errorf(
+			"ResourceInUseException", "Stream %s under account %s already exists.", in.StreamName,
+			k.account.options.Account,
+		)
 	}
-	st := k.open(in.StreamName, shards, mode, now)
-	st.activeAt = now.Add(k.options.StreamActivation)
+	st := k.account.open(in.StreamName, shards, mode, now)
+	st.activeAt = now.Add(k.account.options.StreamActivation)
 	st.maxRecordKiB = size
 	return nil, nil
 }
@@ -292,12 +301,12 @@ func (k *Kinesis) deleteStream(in *streamRef) (any, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	now := time.Now()
-	st, err := k.find(*in, now)
+	st, err := k.account.find(*in, now)
 	if err != nil {
 		return nil, err
 	}
 	if st.deletedAt.IsZero() {
-		st.deletedAt = now.Add(k.options.StreamActivation)
+		st.deletedAt = now.Add(k.account.options.StreamActivation)
 	}
 	return nil, nil
 }
@@ -312,7 +321,7 @@ type streamSummary struct {
 
 func (st *stream) summary(now time.Time) streamSummary {
 	return streamSummary{
-		StreamName: st.name, StreamARN: st.kinesis.arn(st.name), StreamStatus: st.status(now),
+		StreamName: st.name, StreamARN: st.account.arn(st.name), StreamStatus: st.status(now),
 		StreamModeDetails: streamModeDetails{st.mode}, StreamCreationTimestamp: epoch(st.created.UnixMilli()),
 	}
 }
@@ -343,7 +352,7 @@ func (k *Kinesis) describeStreamSummary(in *streamRef) (any, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	now := time.Now()
-	st, err := k.find(*in, now)
+	st, err := k.account.find(*in, now)
 	if err != nil {
 		return nil, err
 	}
@@ -382,7 +391,7 @@ func (k *Kinesis) describeStream(in *describeStreamInput) (any, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	now := time.Now()
-	st, err := k.find(in.streamRef, now)
+	st, err := k.account.find(in.streamRef, now)
 	if err != nil {
 		return nil, err
 	}
@@ -426,8 +435,8 @@ func (k *Kinesis) listStreams(in *listStreamsInput) (any, error) {
 		HasMoreStreams  bool
 		NextToken       string `json:",omitempty"`
 	}{StreamNames: []string{}, StreamSummaries: []streamSummary{}}
-	for _, name := range k.names() {
-		st := k.settled(name, now)
+	for _, name := range k.account.names() {
+		st := k.account.settled(name, now)
 		if st == nil || name <= max(in.ExclusiveStartStreamName, in.NextToken) {
 			continue
 		}
@@ -458,21 +467,26 @@ func (k *Kinesis) decreaseRetention(in *retentionInput) (any, error) {
 func (k *Kinesis) setRetention(in *retentionInput, allowed func(have, want time.Duration) bool) (any, error) {
 	want := time.Duration(in.RetentionPeriodHours) * time.Hour
 	if want < minRetention || want > maxRetention {
-		return nil, errorf("InvalidArgumentException", "RetentionPeriodHours is %d: want 24 to 8760", in.RetentionPeriodHours)
+		return nil, errorf(
+			"InvalidArgumentException", "RetentionPeriodHours is %d: want 24 to 8760", in.RetentionPeriodHours,
+		)
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	now := time.Now()
-	st, err := k.find(in.streamRef, now)
+	st, err := k.account.find(in.streamRef, now)
 	if err != nil {
 		return nil, err
 	}
 	if !st.serving(now) {
-		return nil, k.notActive(st, now)
+		return nil, st.notActive(now)
 	}
 	if !allowed(st.retention, want) {
-		return nil, errorf("InvalidArgumentException", "Requested retention period (%d hours) for stream %s is on the wrong side "+
-			"of the existing retention period (%d hours)", in.RetentionPeriodHours, st.name, int(st.retention.Hours()))
+		return nil, errorf("InvalidArgumentException",
+			"Requested retention period (%d hours) for stream %s is on the wrong side "+
+				"of the existing retention period (%d hours)", in.RetentionPeriodHours, st.name, int(
+				st.retention.Hours(),
+			))
 	}
 	// What a shorter retention has passed over does not come back with a longer one.
 	st.trimAll(now, st.horizon(now))
@@ -481,9 +495,9 @@ func (k *Kinesis) setRetention(in *retentionInput, allowed func(have, want time.
 	return nil, nil
 }
 
-func (k *Kinesis) notActive(st *stream, now time.Time) *Error {
+func (st *stream) notActive(now time.Time) *Error {
 	return errorf("ResourceInUseException", "Stream %s under account %s not ACTIVE, instead in state %s", st.name,
-		k.options.Account, st.status(now))
+		st.account.options.Account, st.status(now))
 }
 
 type maxRecordSizeInput struct {
@@ -499,12 +513,12 @@ func (k *Kinesis) updateMaxRecordSize(in *maxRecordSizeInput) (any, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	now := time.Now()
-	st, err := k.find(in.streamRef, now)
+	st, err := k.account.find(in.streamRef, now)
 	if err != nil {
 		return nil, err
 	}
 	if st.status(now) != "ACTIVE" {
-		return nil, k.notActive(st, now)
+		return nil, st.notActive(now)
 	}
 	st.maxRecordKiB = in.MaxRecordSizeInKiB
 	return nil, nil

@@ -22,7 +22,9 @@ func TestKinesisStreamLife(t *testing.T) {
 			return d.StreamDescriptionSummary.StreamStatus
 		}
 		put := func() error {
-			_, err := c.PutRecord(ctx, &kinesis.PutRecordInput{StreamName: name, PartitionKey: aws.String("k"), Data: []byte("d")})
+			_, err := c.PutRecord(
+				ctx, &kinesis.PutRecordInput{StreamName: name, PartitionKey: aws.String("k"), Data: []byte("d")},
+			)
 			return err
 		}
 		create := &kinesis.CreateStreamInput{StreamName: name, ShardCount: aws.Int32(3)}
@@ -72,7 +74,10 @@ func TestKinesisCreateStream(t *testing.T) {
 		}{
 			{in: kinesis.CreateStreamInput{}, shards: 1},
 			{in: kinesis.CreateStreamInput{StreamModeDetails: onDemand}, shards: 4},
-			{in: kinesis.CreateStreamInput{StreamModeDetails: onDemand, ShardCount: aws.Int32(2)}, code: "InvalidArgumentException"},
+			{
+				in:   kinesis.CreateStreamInput{StreamModeDetails: onDemand, ShardCount: aws.Int32(2)},
+				code: "InvalidArgumentException",
+			},
 			{in: kinesis.CreateStreamInput{ShardCount: aws.Int32(0)}, code: "ValidationException"},
 			{in: kinesis.CreateStreamInput{ShardCount: aws.Int32(10_001)}, code: "LimitExceededException"},
 			{in: kinesis.CreateStreamInput{StreamName: aws.String("a b")}, code: "ValidationException"},
@@ -223,12 +228,15 @@ func TestKinesisMaxRecordSize(t *testing.T) {
 		ctx, name, key := t.Context(), aws.String(testStream), aws.String("k")
 		a.Kinesis.Create(testStream, 1)
 		put := func(size int) error {
-			_, err := c.PutRecord(ctx, &kinesis.PutRecordInput{StreamName: name, PartitionKey: key, Data: make([]byte, size)})
+			_, err := c.PutRecord(
+				ctx, &kinesis.PutRecordInput{StreamName: name, PartitionKey: key, Data: make([]byte, size)},
+			)
 			return err
 		}
 		raise := func(kib int32) error {
 			_, err := c.UpdateMaxRecordSize(ctx, &kinesis.UpdateMaxRecordSizeInput{
-				StreamARN: aws.String("arn:aws:kinesis:us-east-1:000000000000:stream/" + testStream), MaxRecordSizeInKiB: &kib,
+				StreamARN:          aws.String("arn:aws:kinesis:us-east-1:000000000000:stream/" + testStream),
+				MaxRecordSizeInKiB: &kib,
 			})
 			return err
 		}

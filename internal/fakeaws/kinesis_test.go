@@ -79,7 +79,9 @@ func requireKinesisError(t *testing.T, code string, err error) {
 func awaitActive(t *testing.T, c *kinesis.Client) {
 	t.Helper()
 	for {
-		d, err := c.DescribeStreamSummary(t.Context(), &kinesis.DescribeStreamSummaryInput{StreamName: aws.String(testStream)})
+		d, err := c.DescribeStreamSummary(
+			t.Context(), &kinesis.DescribeStreamSummaryInput{StreamName: aws.String(testStream)},
+		)
 		require.NoError(t, err)
 		if d.StreamDescriptionSummary.StreamStatus == types.StreamStatusActive {
 			return
@@ -98,7 +100,9 @@ func shardIterator(t *testing.T, c *kinesis.Client, in kinesis.GetShardIteratorI
 
 func fromHorizon(t *testing.T, c *kinesis.Client, shard string) *string {
 	t.Helper()
-	return shardIterator(t, c, kinesis.GetShardIteratorInput{ShardId: &shard, ShardIteratorType: types.ShardIteratorTypeTrimHorizon})
+	return shardIterator(
+		t, c, kinesis.GetShardIteratorInput{ShardId: &shard, ShardIteratorType: types.ShardIteratorTypeTrimHorizon},
+	)
 }
 
 func read(t *testing.T, c *kinesis.Client, iterator *string) *kinesis.GetRecordsOutput {
@@ -119,7 +123,9 @@ func payloads(records []types.Record) []string {
 
 func listShards(t *testing.T, c *kinesis.Client, filter *types.ShardFilter) []types.Shard {
 	t.Helper()
-	out, err := c.ListShards(t.Context(), &kinesis.ListShardsInput{StreamName: aws.String(testStream), ShardFilter: filter})
+	out, err := c.ListShards(
+		t.Context(), &kinesis.ListShardsInput{StreamName: aws.String(testStream), ShardFilter: filter},
+	)
 	require.NoError(t, err)
 	require.Nil(t, out.NextToken)
 	return out.Shards
@@ -138,7 +144,9 @@ func TestKinesisRoundTrip(t *testing.T) {
 	kinesisDoors(t, Options{}, func(w kinesisWorld) {
 		t, c := w.t, w.client
 		ctx := t.Context()
-		_, err := c.CreateStream(ctx, &kinesis.CreateStreamInput{StreamName: aws.String(testStream), ShardCount: aws.Int32(2)})
+		_, err := c.CreateStream(
+			ctx, &kinesis.CreateStreamInput{StreamName: aws.String(testStream), ShardCount: aws.Int32(2)},
+		)
 		require.NoError(t, err)
 		awaitActive(t, c)
 		before := time.Now()
@@ -185,7 +193,10 @@ func TestKinesisStreamNames(t *testing.T) {
 			{name: aws.String("other"), code: "ResourceNotFoundException"},
 			{arn: aws.String(arn + "other"), code: "ResourceNotFoundException"},
 			{name: aws.String("other"), arn: aws.String(arn + testStream), code: "InvalidArgumentException"},
-			{arn: aws.String("arn:aws:kinesis:us-east-1:123456789012:stream/" + testStream), code: "ResourceNotFoundException"},
+			{
+				arn:  aws.String("arn:aws:kinesis:us-east-1:123456789012:stream/" + testStream),
+				code: "ResourceNotFoundException",
+			},
 		} {
 			out, err := c.ListShards(t.Context(), &kinesis.ListShardsInput{StreamName: tt.name, StreamARN: tt.arn})
 			if tt.code != "" {

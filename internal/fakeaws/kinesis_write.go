@@ -23,11 +23,13 @@ type putEntry struct {
 // hashKey validates an entry and says where it falls.
 func (e *putEntry) hashKey(st *stream) (hashKey, error) {
 	if n := utf8.RuneCountInString(e.PartitionKey); n < 1 || n > maxPartitionKey {
-		return hashKey{}, errorf("ValidationException", "1 validation error detected: Value at 'partitionKey' failed to satisfy "+
-			"constraint: Member must have length between 1 and %d", maxPartitionKey)
+		return hashKey{}, errorf("ValidationException",
+			"1 validation error detected: Value at 'partitionKey' failed to satisfy "+
+				"constraint: Member must have length between 1 and %d", maxPartitionKey)
 	}
 	if size := len(e.Data) + len(e.PartitionKey); size > st.maxRecordKiB<<10 {
-		return hashKey{}, errorf("InvalidArgumentException", "Record of %d bytes is larger than the %d KiB that stream %s accepts",
+		return hashKey{}, errorf("InvalidArgumentException",
+			"Record of %d bytes is larger than the %d KiB that stream %s accepts",
 			size, st.maxRecordKiB, st.name)
 	}
 	if e.ExplicitHashKey == nil {
@@ -35,16 +37,17 @@ func (e *putEntry) hashKey(st *stream) (hashKey, error) {
 	}
 	h, ok := parseHashKey(*e.ExplicitHashKey)
 	if !ok {
-		return hashKey{}, errorf("InvalidArgumentException", "Invalid ExplicitHashKey. ExplicitHashKey must be in the range: "+
-			"[0, 2^128-1]. Specified value was %s", *e.ExplicitHashKey)
+		return hashKey{}, errorf("InvalidArgumentException",
+			"Invalid ExplicitHashKey. ExplicitHashKey must be in the range: "+
+				"[0, 2^128-1]. Specified value was %s", *e.ExplicitHashKey)
 	}
 	return h, nil
 }
 
 // put stores an entry at its hash key, or nothing if the shard's limits are used up.
-func (k *Kinesis) put(st *stream, h hashKey, e *putEntry, now time.Time) (sh *shard, sequence string, ok bool) {
+func (st *stream) put(h hashKey, e *putEntry, now time.Time) (sh *shard, sequence string, ok bool) {
 	sh = st.route(h)
-	if !k.options.Unthrottled {
+	if !st.account.options.Unthrottled {
 		if !sh.writeCount.ready(now) || !sh.writeBytes.ready(now) {
 			return sh, "", false
 		}
@@ -63,7 +66,7 @@ func (k *Kinesis) putRecord(in *putRecordInput) (any, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	now := time.Now()
-	st, err := k.findReadable(in.streamRef, now)
+	st, err := k.account.findReadable(in.streamRef, now)
 	if err != nil {
 		return nil, err
 	}
@@ -71,9 +74,9 @@ func (k *Kinesis) putRecord(in *putRecordInput) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	sh, sequence, ok := k.put(st, h, &in.putEntry, now)
+	sh, sequence, ok := st.put(h, &in.putEntry, now)
 	if !ok {
-		return nil, k.exceeded(st, sh)
+		return nil, st.exceeded(sh)
 	}
 	return putResult{ShardID: sh.id, SequenceNumber: sequence}, nil
 }
@@ -94,8 +97,9 @@ type putResult struct {
 
 func (k *Kinesis) putRecords(in *putRecordsInput) (any, error) {
 	if n := len(in.Records); n < 1 || n > maxPutRecords {
-		return nil, errorf("ValidationException", "1 validation error detected: Value at 'records' failed to satisfy constraint: "+
-			"Member must have length between 1 and %d, not %d", maxPutRecords, n)
+		return nil, errorf("ValidationException",
+			"1 validation error detected: Value at 'records' failed to satisfy constraint: "+
+				"Member must have length between 1 and %d, not %d", maxPutRecords, n)
 	}
 	total := 0
 	for i := range in.Records {
@@ -107,7 +111,7 @@ func (k *Kinesis) putRecords(in *putRecordsInput) (any, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	now := time.Now()
-	st, err := k.findReadable(in.streamRef, now)
+	st, err := k.account.findReadable(in.streamRef, now)
 	if err != nil {
 		return nil, err
 	}
@@ -122,13 +126,13 @@ func (k *Kinesis) putRecords(in *putRecordsInput) (any, error) {
 		Records           []putResult
 	}{Records: make([]putResult, len(in.Records))}
 	for i := range in.Records {
-		sh, sequence, ok := k.put(st, keys[i], &in.Records[i], now)
+		sh, sequence, ok := st.put(keys[i], &in.Records[i], now)
 		if ok {
 			out.Records[i] = putResult{ShardID: sh.id, SequenceNumber: sequence}
 			continue
 		}
 		out.FailedRecordCount++
-		e := k.exceeded(st, sh)
+		e := st.exceeded(sh)
 		out.Records[i] = putResult{ErrorCode: e.Code, ErrorMessage: e.Message}
 	}
 	return out, nil

@@ -29,14 +29,18 @@ func TestKinesisRouting(t *testing.T) {
 			{key: "b", explicit: aws.String("170141183460469231731687303715884105727"), shard: 0},
 			{key: "a", explicit: aws.String("170141183460469231731687303715884105728"), shard: 1},
 			{key: "a", explicit: aws.String("340282366920938463463374607431768211455"), shard: 1},
-			{key: "a", explicit: aws.String("340282366920938463463374607431768211456"), code: "InvalidArgumentException"},
+			{
+				key: "a", explicit: aws.String("340282366920938463463374607431768211456"),
+				code: "InvalidArgumentException",
+			},
 			{key: "a", explicit: aws.String("-1"), code: "InvalidArgumentException"},
 			{key: strings.Repeat("ö", 256), shard: 1}, // characters count, not bytes
 			{key: strings.Repeat("ö", 257), code: "ValidationException"},
 			{key: "", code: "ValidationException"},
 		} {
 			out, err := c.PutRecord(t.Context(), &kinesis.PutRecordInput{
-				StreamName: aws.String(testStream), PartitionKey: &tt.key, ExplicitHashKey: tt.explicit, Data: []byte("d"),
+				StreamName: aws.String(testStream), PartitionKey: &tt.key, ExplicitHashKey: tt.explicit,
+				Data: []byte("d"),
 			})
 			if tt.code != "" {
 				requireKinesisError(t, tt.code, err)
@@ -61,7 +65,9 @@ func TestKinesisPutRecordsLimits(t *testing.T) {
 		t, a, c := w.t, w.aws, w.client
 		a.Kinesis.Create(testStream, 2)
 		put := func(records []types.PutRecordsRequestEntry) (*kinesis.PutRecordsOutput, error) {
-			return c.PutRecords(t.Context(), &kinesis.PutRecordsInput{StreamName: aws.String(testStream), Records: records})
+			return c.PutRecords(
+				t.Context(), &kinesis.PutRecordsInput{StreamName: aws.String(testStream), Records: records},
+			)
 		}
 		out, err := put(entries(500, 10))
 		require.NoError(t, err)
@@ -92,7 +98,9 @@ func TestKinesisWriteRecordRate(t *testing.T) {
 		t, a, c := w.t, w.aws, w.client
 		a.Kinesis.Create(testStream, 2)
 		put := func(records []types.PutRecordsRequestEntry) *kinesis.PutRecordsOutput {
-			out, err := c.PutRecords(t.Context(), &kinesis.PutRecordsInput{StreamName: aws.String(testStream), Records: records})
+			out, err := c.PutRecords(
+				t.Context(), &kinesis.PutRecordsInput{StreamName: aws.String(testStream), Records: records},
+			)
 			require.NoError(t, err)
 			return out
 		}

@@ -15,7 +15,10 @@ import (
 )
 
 func putAnswer(ctx context.Context, c *kinesis.Client) (*kinesis.PutRecordOutput, error) {
-	return c.PutRecord(ctx, &kinesis.PutRecordInput{StreamName: aws.String(testStream), PartitionKey: aws.String("k"), Data: []byte("d")})
+	return c.PutRecord(
+		ctx,
+		&kinesis.PutRecordInput{StreamName: aws.String(testStream), PartitionKey: aws.String("k"), Data: []byte("d")},
+	)
 }
 
 // A rewritten answer arrives as it was made, through both doors; the operation has its effect or not, as the kind says.

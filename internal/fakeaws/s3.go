@@ -63,32 +63,38 @@ func (s *S3) Object(bucket, key string) ([]byte, bool) {
 	return slices.Clone(o.data), true
 }
 
-func (s *S3) handle(_ context.Context, op string, req *Request) (any, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	switch op {
-	case "CreateBucket":
-		return s.createBucket(req)
-	case "HeadBucket":
-		_, err := s.find(req.Bucket)
-		return restResult{}, err
-	case "PutObject":
-		return s.putObject(req)
-	case "GetObject":
-		return s.getObject(req)
-	case "HeadObject":
-		res, err := s.getObject(req)
-		res.body = nil
-		return res, err
-	case "ListObjectsV2":
-		return s.listObjects(req)
-	default:
-		return nil, &Error{Code: "NotImplemented", Message: "S3 " + op + " is not emulated", Status: http.StatusNotImplemented}
+func (s *S3) operations() map[string]operation {
+	operations := map[string]operation{}
+	for op, run := range map[string]func(*Request) (restResult, error){
+		"CreateBucket": s.createBucket,
+		"HeadBucket": func(req *Request) (restResult, error) {
+			_, err := s.find(req.Bucket)
+			return restResult{}, err
+		},
+		"PutObject": s.putObject,
+		"GetObject": s.getObject,
+		"HeadObject": func(req *Request) (restResult, error) {
+			res, err := s.getObject(req)
+			res.body = nil
+			return res, err
+		},
+		"ListObjectsV2": s.listObjects,
+	} {
+		operations[op] = func(_ context.Context, req *Request) (any, error) {
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			return run(req)
+		}
 	}
+	return operations
 }
 
-// s3Operation names the operation of a request. What it does not know is told apart by the parameters of the query, and
-// for the rest by the method.
+func (*S3) unknown(op string) *Error {
+	return &Error{Code: "NotImplemented", Message: "S3 " + op + " is not emulated", Status: http.StatusNotImplemented}
+}
+
+// s3Operation names the operation of a request. What it does not know is distinguished by the parameters of the query,
+// and for the rest by the method.
 func s3Operation(r *http.Request, req *Request) string {
 	object := req.Key != ""
 	for name := range req.Form {
@@ -96,7 +102,9 @@ func s3Operation(r *http.Request, req *Request) string {
 			return name
 		}
 	}
-	for _, name := range []string{"Range", "If-Match", "If-None-Match", "If-Modified-Since", "If-Unmodified-Since", "X-Amz-Copy-Source"} {
+	for _, name := range []string{
+		"Range", "If-Match", "If-None-Match", "If-Modified-Since", "If-Unmodified-Since", "X-Amz-Copy-Source",
+	} {
 		if r.Header.Get(name) != "" {
 			return "with " + name
 		}

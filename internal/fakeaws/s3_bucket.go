@@ -26,9 +26,11 @@ func (s *S3) createBucket(req *Request) (restResult, error) {
 			return restResult{}, errorf("MalformedXML", "The XML you provided was not well-formed: %s", err)
 		}
 	}
-	if s.region == s3DefaultRegion && in.LocationConstraint != "" || s.region != s3DefaultRegion && in.LocationConstraint != s.region {
+	if s.region == s3DefaultRegion && in.LocationConstraint != "" || s.region != s3DefaultRegion &&
+		in.LocationConstraint != s.region {
 		return restResult{}, errorf("IllegalLocationConstraintException",
-			"The %q location constraint is incompatible for the region specific endpoint this request was sent to.", in.LocationConstraint)
+			"The %q location constraint is incompatible for the region specific endpoint this request was sent to.",
+			in.LocationConstraint)
 	}
 	if s.buckets[req.Bucket] == nil {
 		s.buckets[req.Bucket] = map[string]*s3Object{}
@@ -90,7 +92,9 @@ func (s *S3) listObjects(req *Request) (restResult, error) {
 	if asked := req.Form.Get("max-keys"); asked != "" {
 		n, err := strconv.Atoi(asked)
 		if err != nil || n < 0 {
-			return restResult{}, errorf("InvalidArgument", "Argument max-keys must be an integer between 0 and 2147483647")
+			return restResult{}, errorf(
+				"InvalidArgument", "Argument max-keys must be an integer between 0 and 2147483647",
+			)
 		}
 		out.MaxKeys = min(n, s3MaxPage)
 	}
@@ -113,11 +117,14 @@ func (s *S3) listObjects(req *Request) (restResult, error) {
 	for _, key := range keys {
 		o := objects[key]
 		out.Contents = append(out.Contents, s3Content{
-			Key: key, LastModified: o.modified.Format("2006-01-02T15:04:05.000Z"), ETag: o.etag, Size: len(o.data), StorageClass: "STANDARD",
+			Key: key, LastModified: o.modified.Format("2006-01-02T15:04:05.000Z"), ETag: o.etag, Size: len(o.data),
+			StorageClass: "STANDARD",
 		})
 	}
 	body, err := xml.Marshal(out)
-	return restResult{header: http.Header{"Content-Type": {"application/xml"}}, body: append([]byte(xml.Header), body...)}, err
+	return restResult{
+		header: http.Header{"Content-Type": {"application/xml"}}, body: append([]byte(xml.Header), body...),
+	}, err
 }
 
 // s3Now is the time of an object, which has whole seconds.

@@ -53,7 +53,9 @@ func (s *S3) getObject(req *Request) (restResult, error) {
 	}
 	o, ok := objects[req.Key]
 	if !ok {
-		return restResult{}, &Error{Code: "NoSuchKey", Message: "The specified key does not exist.", Status: http.StatusNotFound}
+		return restResult{}, &Error{
+			Code: "NoSuchKey", Message: "The specified key does not exist.", Status: http.StatusNotFound,
+		}
 	}
 	h := maps.Clone(o.header)
 	if req.Header.Get("X-Amz-Checksum-Mode") != "ENABLED" {
@@ -65,9 +67,9 @@ func (s *S3) getObject(req *Request) (restResult, error) {
 	return restResult{header: h, body: o.data}, nil
 }
 
-// s3Body returns the data of a PutObject call and the headers behind it. A client that signs no body, as the SDK does on
-// a connection with TLS, sends it in chunks of "<hex size>[;extension]\r\n<data>\r\n", with the checksum after the empty
-// one.
+// s3Body returns the data of a PutObject call and the headers behind it. A client that signs no body, as the SDK does
+// on a connection with TLS, sends it in chunks of "<hex size>[;extension]\r\n<data>\r\n", with the checksum after the
+// empty one.
 func s3Body(req *Request) (data []byte, trailer http.Header, ok bool) {
 	trailer = http.Header{}
 	if !strings.HasPrefix(req.Header.Get("X-Amz-Content-Sha256"), "STREAMING-") {

@@ -35,7 +35,10 @@ func TestS3BucketsAreHosts(t *testing.T) {
 		c := s3Client(a, "us-east-1")
 		_, err := c.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: new("letters")})
 		require.NoError(t, err)
-		_, err = c.PutObject(t.Context(), &s3.PutObjectInput{Bucket: new("letters"), Key: new("a/b"), Body: bytes.NewReader([]byte("data"))})
+		_, err = c.PutObject(
+			t.Context(),
+			&s3.PutObjectInput{Bucket: new("letters"), Key: new("a/b"), Body: bytes.NewReader([]byte("data"))},
+		)
 		require.NoError(t, err)
 		require.Equal(t, []string{"a/b"}, a.S3.Keys("letters"))
 		got, ok := a.S3.Object("letters", "a/b")
@@ -55,7 +58,8 @@ func TestS3Regions(t *testing.T) {
 		_, err := c.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: new("letters")})
 		requireS3Error(t, "IllegalLocationConstraintException", err)
 		in := &s3.CreateBucketInput{
-			Bucket: new("letters"), CreateBucketConfiguration: &s3types.CreateBucketConfiguration{LocationConstraint: frankfurt},
+			Bucket:                    new("letters"),
+			CreateBucketConfiguration: &s3types.CreateBucketConfiguration{LocationConstraint: frankfurt},
 		}
 		_, err = c.CreateBucket(t.Context(), in)
 		require.NoError(t, err)
@@ -73,7 +77,9 @@ func TestS3RefusesWhatItDoesNotEmulate(t *testing.T) {
 			Bucket: new("letters"), Key: new("k"), Body: bytes.NewReader([]byte("x")), IfNoneMatch: new("*"),
 		})
 		requireS3Error(t, "NotImplemented", err)
-		_, err = c.GetObject(t.Context(), &s3.GetObjectInput{Bucket: new("letters"), Key: new("k"), Range: new("bytes=0-1")})
+		_, err = c.GetObject(
+			t.Context(), &s3.GetObjectInput{Bucket: new("letters"), Key: new("k"), Range: new("bytes=0-1")},
+		)
 		requireS3Error(t, "NotImplemented", err)
 		_, err = c.ListObjectsV2(t.Context(), &s3.ListObjectsV2Input{Bucket: new("letters"), Delimiter: new("/")})
 		requireS3Error(t, "NotImplemented", err)
@@ -90,7 +96,9 @@ func TestS3Faults(t *testing.T) {
 		a := New(Options{})
 		c := s3Client(a, "us-east-1")
 		put := func(bucket string) error {
-			_, err := c.PutObject(t.Context(), &s3.PutObjectInput{Bucket: &bucket, Key: new("k"), Body: bytes.NewReader([]byte("x"))})
+			_, err := c.PutObject(
+				t.Context(), &s3.PutObjectInput{Bucket: &bucket, Key: new("k"), Body: bytes.NewReader([]byte("x"))},
+			)
 			return err
 		}
 		for _, bucket := range []string{"one", "two"} {
@@ -118,7 +126,9 @@ func TestS3ChunksThatBreakOff(t *testing.T) {
 		_, _, ok := s3Body(r)
 		require.False(t, ok, "%q", body)
 	}
-	r := &Request{Body: []byte("5;chunk-signature=00\r\nhello\r\n1\r\n!\r\n0\r\nx-amz-checksum-crc32: AAAA\r\n\r\n"), Header: http.Header{
+	r := &Request{Body: []byte(
+		"5;chunk-signature=00\r\nhello\r\n1\r\n!\r\n0\r\nx-amz-checksum-crc32: AAAA\r\n\r\n",
+	), Header: http.Header{
 		"X-Amz-Content-Sha256": {"STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER"}, "X-Amz-Decoded-Content-Length": {"6"},
 	}}
 	data, trailer, ok := s3Body(r)

@@ -11,12 +11,12 @@ import (
 // ConfirmSubscription, Unsubscribe, ListSubscriptions, ListSubscriptionsByTopic, GetSubscriptionAttributes,
 // SetSubscriptionAttributes, Publish and PublishBatch.
 //
-// Faithful are the validation rules and their answers (codes and messages of the API reference, or of recorded answers of
-// the real service where it is silent), FIFO topics (order within a message group, five minutes of
-// deduplication), filter policies, delivery to the queues of the same emulator, and the hard limit of e-mail
-// subscriptions. E-mail, SMS, HTTP(S), Lambda and Firehose are not contacted: what they would get is kept for tests.
-// Not emulated are publishing to a phone number or a mobile endpoint, the 300 messages per second of a FIFO message
-// group, delivery retries, archives and data protection.
+// Faithful are the validation rules and their answers (codes and messages of the API reference, or of recorded answers
+// of the real service where it is silent), FIFO topics (order within a message group, five minutes of deduplication),
+// filter policies, delivery to the queues of the same emulator, and the hard limit of e-mail subscriptions. E-mail,
+// SMS, HTTP(S), Lambda and Firehose are not contacted: what they would get is kept for tests. Not emulated are
+// publishing to a phone number or a mobile endpoint, the 300 messages per second of a FIFO message group, delivery
+// retries, archives and data protection.
 //
 // It is safe for concurrent use. While its mutex is held the one of SQS may be taken, never the other way round.
 type SNS struct {
@@ -45,45 +45,37 @@ func newSNS(o Options, sqs *SQS) *SNS {
 
 func (*SNS) name() string { return ServiceSNS }
 
-func (s *SNS) handle(_ context.Context, op string, req *Request) (any, error) {
-	var run func(*Request) (any, error)
-	switch op {
-	case "CreateTopic":
-		run = s.createTopic
-	case "DeleteTopic":
-		run = s.deleteTopic
-	case "ListTopics":
-		run = s.listTopics
-	case "GetTopicAttributes":
-		run = s.getTopicAttributes
-	case "SetTopicAttributes":
-		run = s.setTopicAttributes
-	case "Subscribe":
-		run = s.subscribe
-	case "ConfirmSubscription":
-		run = s.confirmSubscription
-	case "Unsubscribe":
-		run = s.unsubscribe
-	case "ListSubscriptions":
-		run = s.listSubscriptions
-	case "ListSubscriptionsByTopic":
-		run = s.listSubscriptionsByTopic
-	case "GetSubscriptionAttributes":
-		run = s.getSubscriptionAttributes
-	case "SetSubscriptionAttributes":
-		run = s.setSubscriptionAttributes
-	case "Publish":
-		run = s.publish
-	case "PublishBatch":
-		run = s.publishBatch
-	default:
-		return nil, errorf("UnknownOperationException", "SNS.%s is not emulated", op)
+func (s *SNS) operations() map[string]operation {
+	operations := map[string]operation{}
+	for op, run := range map[string]func(*Request) (any, error){
+		"CreateTopic":               s.createTopic,
+		"DeleteTopic":               s.deleteTopic,
+		"ListTopics":                s.listTopics,
+		"GetTopicAttributes":        s.getTopicAttributes,
+		"SetTopicAttributes":        s.setTopicAttributes,
+		"Subscribe":                 s.subscribe,
+		"ConfirmSubscription":       s.confirmSubscription,
+		"Unsubscribe":               s.unsubscribe,
+		"ListSubscriptions":         s.listSubscriptions,
+		"ListSubscriptionsByTopic":  s.listSubscriptionsByTopic,
+		"GetSubscriptionAttributes": s.getSubscriptionAttributes,
+		"SetSubscriptionAttributes": s.setSubscriptionAttributes,
+		"Publish":                   s.publish,
+		"PublishBatch":              s.publishBatch,
+	} {
+		operations[op] = func(_ context.Context, req *Request) (any, error) {
+			body, err := run(req)
+			if err != nil {
+				return nil, err
+			}
+			return queryResult{op: op, body: body}, nil
+		}
 	}
-	body, err := run(req)
-	if err != nil {
-		return nil, err
-	}
-	return queryResult{op: op, body: body}, nil
+	return operations
+}
+
+func (*SNS) unknown(op string) *Error {
+	return errorf("UnknownOperationException", "SNS.%s is not emulated", op)
 }
 
 // Published is a message that SNS accepted and delivered to the subscriptions, as it was published.
@@ -105,7 +97,7 @@ type Published struct {
 	Batch bool
 }
 
-// Email is a notification as a person reads it, without the footer that tells how to unsubscribe.
+// Email is a notification as a person reads it, without the footer on how to unsubscribe.
 type Email struct {
 	At                      time.Time
 	From, To, Subject, Body string

@@ -71,7 +71,9 @@ func (s *SNS) deliverSQS(sub *snsSubscription, body string, attributes map[strin
 
 // deliverEmail sends an e-mail, or switches the subscription off when it would be the eleventh within a second. From
 // then on it waits for its confirmation, as a new one does.
-func (s *SNS) deliverEmail(t *snsTopic, sub *snsSubscription, body string, attributes map[string]MessageAttribute, p *Published) {
+func (s *SNS) deliverEmail(
+	t *snsTopic, sub *snsSubscription, body string, attributes map[string]MessageAttribute, p *Published,
+) {
 	if n := len(sub.recent); n == snsEmailRate {
 		if p.At.Sub(sub.recent[0]) < time.Second {
 			sub.pending, sub.recent = true, nil
@@ -120,7 +122,9 @@ func (s *SNS) envelope(sub *snsSubscription, body string, attributes map[string]
 	}{
 		Type: "Notification", MessageId: p.MessageID, SequenceNumber: p.SequenceNumber, TopicArn: p.TopicARN,
 		Subject: p.Subject, Message: body, Timestamp: p.At.UTC().Format("2006-01-02T15:04:05.000Z"),
-		UnsubscribeURL: fmt.Sprintf("https://sns.%s.amazonaws.com/?Action=Unsubscribe&SubscriptionArn=%s", s.region, sub.arn),
+		UnsubscribeURL: fmt.Sprintf(
+			"https://sns.%s.amazonaws.com/?Action=Unsubscribe&SubscriptionArn=%s", s.region, sub.arn,
+		),
 	}
 	if p.SequenceNumber == "" {
 		doc.SignatureVersion, doc.Signature = "1", "EXAMPLE" // the emulator has no key to sign with

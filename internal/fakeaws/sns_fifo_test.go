@@ -17,7 +17,9 @@ import (
 )
 
 // publishFIFO publishes to a FIFO topic; an empty deduplication id is not sent.
-func (m *messaging) publishFIFO(ctx context.Context, t *testing.T, topic *string, group, dedupID, body string) *sns.PublishOutput {
+func (m *messaging) publishFIFO(
+	ctx context.Context, t *testing.T, topic *string, group, dedupID, body string,
+) *sns.PublishOutput {
 	t.Helper()
 	in := &sns.PublishInput{TopicArn: topic, Message: &body, MessageGroupId: &group}
 	if dedupID != "" {
@@ -111,14 +113,17 @@ func (m *messaging) receiveAll(ctx context.Context, t *testing.T, queue *string,
 	for {
 		out, err := m.sqs.ReceiveMessage(ctx, &sqs.ReceiveMessageInput{
 			QueueUrl: queue, MaxNumberOfMessages: limit, WaitTimeSeconds: 1,
-			MessageSystemAttributeNames: []sqstypes.MessageSystemAttributeName{"All"}, MessageAttributeNames: []string{"All"},
+			MessageSystemAttributeNames: []sqstypes.MessageSystemAttributeName{"All"},
+			MessageAttributeNames:       []string{"All"},
 		})
 		require.NoError(t, err)
 		if len(out.Messages) == 0 {
 			return all
 		}
 		for _, msg := range out.Messages {
-			_, err := m.sqs.DeleteMessage(ctx, &sqs.DeleteMessageInput{QueueUrl: queue, ReceiptHandle: msg.ReceiptHandle})
+			_, err := m.sqs.DeleteMessage(
+				ctx, &sqs.DeleteMessageInput{QueueUrl: queue, ReceiptHandle: msg.ReceiptHandle},
+			)
 			require.NoError(t, err)
 		}
 		all = append(all, out.Messages...)
@@ -135,7 +140,9 @@ func drawPublications(rt *rapid.T) []publication {
 	plan := make([]publication, rapid.IntRange(1, 12).Draw(rt, "calls"))
 	for n := range plan {
 		plan[n].pause = time.Duration(rapid.IntRange(0, 150).Draw(rt, "pause")) * time.Second
-		plan[n].entries = batchOf(rapid.IntRange(1, 10).Draw(rt, "size"), func(i int, e *types.PublishBatchRequestEntry) {
+		plan[n].entries = batchOf(rapid.IntRange(1, 10).Draw(rt, "size"), func(
+			i int, e *types.PublishBatchRequestEntry,
+		) {
 			e.MessageGroupId = new(rapid.SampledFrom([]string{"a", "b", "c"}).Draw(rt, "group"))
 			e.MessageDeduplicationId = new(fmt.Sprint(rapid.IntRange(0, 30).Draw(rt, "id")))
 			e.Message = new(fmt.Sprintf("%d.%d", n, i))
@@ -178,7 +185,9 @@ func TestFIFOTopicToFIFOQueueKeepsOrder(t *testing.T) {
 					m.publishFIFO(ctx, t, topic, *e.MessageGroupId, *e.MessageDeduplicationId, *e.Message)
 					continue
 				}
-				out, err := m.sns.PublishBatch(ctx, &sns.PublishBatchInput{TopicArn: topic, PublishBatchRequestEntries: p.entries})
+				out, err := m.sns.PublishBatch(
+					ctx, &sns.PublishBatchInput{TopicArn: topic, PublishBatchRequestEntries: p.entries},
+				)
 				require.NoError(t, err)
 				require.Len(t, out.Successful, len(p.entries), "a duplicate is a success")
 			}

@@ -57,7 +57,8 @@ func TestFilterPolicyOnAttributes(t *testing.T) {
 }
 
 func TestFilterPolicyOnBody(t *testing.T) {
-	const body = `{"rule":"high","score":3.5,"ok":true,"none":null,"tags":["a","b"],"at":{"ward":"7","beds":[{"n":1},{"n":2}]}}`
+	const body = `{"rule":"high","score":3.5,"ok":true,"none":null,"tags":["a","b"],` +
+		`"at":{"ward":"7","beds":[{"n":1},{"n":2}]}}`
 	tests := []struct {
 		policy, body string
 		want         bool

@@ -30,7 +30,8 @@ func TestFIFOUnderConcurrency(t *testing.T) {
 				for i := range each {
 					body := fmt.Sprintf("%d:%d", g, i)
 					_, err := m.sns.Publish(ctx, &sns.PublishInput{
-						TopicArn: topic, Message: &body, MessageGroupId: new(strconv.Itoa(g)), MessageDeduplicationId: &body,
+						TopicArn: topic, Message: &body, MessageGroupId: new(strconv.Itoa(g)),
+						MessageDeduplicationId: &body,
 					})
 					if err != nil {
 						t.Error(err)
@@ -41,7 +42,9 @@ func TestFIFOUnderConcurrency(t *testing.T) {
 		for range 3 {
 			wg.Go(func() {
 				for {
-					out, err := m.sqs.ReceiveMessage(ctx, &sqs.ReceiveMessageInput{QueueUrl: queue, MaxNumberOfMessages: 10, WaitTimeSeconds: 5})
+					out, err := m.sqs.ReceiveMessage(
+						ctx, &sqs.ReceiveMessageInput{QueueUrl: queue, MaxNumberOfMessages: 10, WaitTimeSeconds: 5},
+					)
 					if err != nil {
 						t.Error(err)
 					}
@@ -54,10 +57,14 @@ func TestFIFOUnderConcurrency(t *testing.T) {
 						group, number, _ := strings.Cut(*msg.Body, ":")
 						n, _ := strconv.Atoi(number)
 						got[group] = append(got[group], n)
-						entries[i] = sqstypes.DeleteMessageBatchRequestEntry{Id: new(strconv.Itoa(i)), ReceiptHandle: msg.ReceiptHandle}
+						entries[i] = sqstypes.DeleteMessageBatchRequestEntry{
+							Id: new(strconv.Itoa(i)), ReceiptHandle: msg.ReceiptHandle,
+						}
 					}
 					mu.Unlock()
-					if _, err := m.sqs.DeleteMessageBatch(ctx, &sqs.DeleteMessageBatchInput{QueueUrl: queue, Entries: entries}); err != nil {
+					if _, err := m.sqs.DeleteMessageBatch(
+						ctx, &sqs.DeleteMessageBatchInput{QueueUrl: queue, Entries: entries},
+					); err != nil {
 						t.Error(err)
 					}
 				}

@@ -64,7 +64,8 @@ func (m *snsMessage) checkContent() *Error {
 }
 
 func validSubject(s string) bool {
-	return s != "" && utf8.ValidString(s) && utf8.RuneCountInString(s) < snsMaxSubject && !strings.ContainsFunc(s, unicode.IsControl)
+	return s != "" && utf8.ValidString(s) && utf8.RuneCountInString(s) < snsMaxSubject &&
+		!strings.ContainsFunc(s, unicode.IsControl)
 }
 
 // parseStructure reads the bodies for the protocols. Members that are not strings are ignored. The decoder refuses
@@ -117,7 +118,8 @@ func (m *snsMessage) checkFIFO(t *snsTopic) *Error {
 		return invalidParameter("The topic should either have ContentBasedDeduplication enabled or " +
 			"MessageDeduplicationId provided explicitly")
 	case !t.fifo && m.dedupID != "":
-		return invalidParameter("MessageDeduplicationId Reason: The request includes MessageDeduplicationId parameter " +
+		return invalidParameter("MessageDeduplicationId Reason: The request includes MessageDeduplicationId " +
+			"parameter " +
 			"that is not valid for this topic type")
 	case m.group != "" && !validFIFOID(m.group):
 		return invalidParameter("MessageGroupId Reason: %s", fifoIDRule)
@@ -147,13 +149,15 @@ func checkSNSAttribute(name string, a MessageAttribute, where string) *Error {
 	base := baseType(a.DataType)
 	switch {
 	case a.DataType == "":
-		return errorf("ValidationError", "1 validation error detected: Value null at '%smessageAttributes.%s.member.dataType' "+
-			"failed to satisfy constraint: Member must not be null", where, name)
+		return errorf("ValidationError",
+			"1 validation error detected: Value null at '%smessageAttributes.%s.member.dataType' "+
+				"failed to satisfy constraint: Member must not be null", where, name)
 	case !validDataType(a.DataType):
 		return invalid("The message attribute '%s' has an invalid message attribute type, the set of supported type "+
 			"prefixes is Binary, Number, and String.", name)
 	case a.StringValue == "" && len(a.BinaryValue) == 0:
-		return invalid("The message attribute '%s' must contain non-empty message attribute value for message attribute "+
+		return invalid("The message attribute '%s' must contain non-empty message attribute value for message "+
+			"attribute "+
 			"type '%s'.", name, a.DataType)
 	case base == "Binary" && len(a.BinaryValue) == 0:
 		return invalid("The message attribute '%s' with type '%s' must use field 'Binary'.", name, a.DataType)
@@ -177,7 +181,10 @@ func checkSNSAttributeName(name string) *Error {
 		return invalid("Length of message attribute name must be less than 256 bytes.")
 	}
 	if reservedAttributeName(name) {
-		return invalid("Message attribute name can not start with the reserved prefix '%s'.", name[:strings.IndexByte(name, '.')+1])
+		return invalid(
+			"Message attribute name can not start with the reserved prefix '%s'.",
+			name[:strings.IndexByte(name, '.')+1],
+		)
 	}
 	if validAttributeName(name) {
 		return nil

@@ -40,16 +40,6 @@ func FailIndex(index int, f EntryFailure) EntryScript {
 	}
 }
 
-// FailID fails the entries with that id.
-func FailID(id string, f EntryFailure) EntryScript {
-	return func(e BatchEntry) *EntryFailure {
-		if e.ID != id {
-			return nil
-		}
-		return &f
-	}
-}
-
 // FailTimes fails what the script fails, but only the first n entries.
 func FailTimes(n int, script EntryScript) EntryScript {
 	var used atomic.Int64
@@ -289,7 +279,9 @@ func formEntries(form url.Values) ([]snsEntry, *Error) {
 		e := &entries[i]
 		switch {
 		case len(e.id) > 80:
-			return nil, errorf("InvalidBatchEntryId", "The Id of a batch entry in the batch request is too long: %s", e.id)
+			return nil, errorf(
+				"InvalidBatchEntryId", "The Id of a batch entry in the batch request is too long: %s", e.id,
+			)
 		case !nameOf(e.id):
 			return nil, errorf("InvalidBatchEntryId",
 				"The Id of a batch entry in the batch request contains an impermissible character: %s", e.id)

@@ -60,7 +60,10 @@ func TestPublishRefuses(t *testing.T) {
 	}{
 		{"empty message", func(in *sns.PublishInput) { in.Message = new("") }, invalid, "Empty message"},
 		{"message not UTF-8", func(in *sns.PublishInput) { in.Message = new("a\xff") }, invalid, "UTF-8"},
-		{"message too long", func(in *sns.PublishInput) { in.Message = new(strings.Repeat("é", long/2) + "x") }, invalid, "Message too long"},
+		{
+			"message too long", func(in *sns.PublishInput) { in.Message = new(strings.Repeat("é", long/2) + "x") },
+			invalid, "Message too long",
+		},
 		{
 			"attributes count", func(in *sns.PublishInput) {
 				in.Message = new(strings.Repeat("x", long-len("nString")))
@@ -68,10 +71,19 @@ func TestPublishRefuses(t *testing.T) {
 			}, invalid, "Message too long",
 		},
 		{"empty subject", func(in *sns.PublishInput) { in.Subject = new("") }, invalid, "Subject"},
-		{"subject of 100 characters", func(in *sns.PublishInput) { in.Subject = new(strings.Repeat("é", 100)) }, invalid, "Subject"},
+		{
+			"subject of 100 characters", func(in *sns.PublishInput) { in.Subject = new(strings.Repeat("é", 100)) },
+			invalid, "Subject",
+		},
 		{"line break in subject", func(in *sns.PublishInput) { in.Subject = new("a\nb") }, invalid, "Subject"},
-		{"control character in subject", func(in *sns.PublishInput) { in.Subject = new("a\u0085b") }, invalid, "Subject"},
-		{"unknown structure", func(in *sns.PublishInput) { in.MessageStructure = new("xml") }, invalid, "MessageStructure"},
+		{
+			"control character in subject", func(in *sns.PublishInput) { in.Subject = new("a\u0085b") }, invalid,
+			"Subject",
+		},
+		{
+			"unknown structure", func(in *sns.PublishInput) { in.MessageStructure = new("xml") }, invalid,
+			"MessageStructure",
+		},
 		{"structure does not parse", structure(`{"default":"x"} }`), invalid, "failed to parse"},
 		{"structure with a name twice", structure(`{"default":"x","default":"y"}`), invalid, "failed to parse"},
 		{"structure without default", structure(`{"sqs":"x"}`), invalid, "No default entry"},
@@ -96,19 +108,45 @@ func TestPublishRefuses(t *testing.T) {
 		{"attribute with a control character", attribute("a", "String", "a\x01"), value, "Invalid attribute value"},
 		{
 			"text attribute as binary", func(in *sns.PublishInput) {
-				in.MessageAttributes = map[string]types.MessageAttributeValue{"a": {DataType: new("Number"), BinaryValue: []byte("1")}}
+				in.MessageAttributes = map[string]types.MessageAttributeValue{
+					"a": {DataType: new("Number"), BinaryValue: []byte("1")},
+				}
 			}, value, "must use field 'String'",
 		},
 
-		{"deduplication id on a standard topic", func(in *sns.PublishInput) { in.MessageDeduplicationId = new("d") }, invalid, "not valid for this topic type"},
-		{"group id with a space", func(in *sns.PublishInput) { in.MessageGroupId = new("a b") }, invalid, "MessageGroupId"},
-		{"group id too long", func(in *sns.PublishInput) { in.MessageGroupId = new(strings.Repeat("g", 129)) }, invalid, "MessageGroupId"},
+		{
+			"deduplication id on a standard topic",
+			func(in *sns.PublishInput) { in.MessageDeduplicationId = new("d") }, invalid,
+			"not valid for this topic type",
+		},
+		{
+			"group id with a space", func(in *sns.PublishInput) { in.MessageGroupId = new("a b") }, invalid,
+			"MessageGroupId",
+		},
+		{
+			"group id too long", func(in *sns.PublishInput) { in.MessageGroupId = new(strings.Repeat("g", 129)) },
+			invalid, "MessageGroupId",
+		},
 
 		{"no topic", func(in *sns.PublishInput) { in.TopicArn = nil }, invalid, "no value for required parameter"},
-		{"topic and target", func(in *sns.PublishInput) { in.TargetArn = in.TopicArn }, invalid, "Both TopicArn and TargetArn"},
-		{"not an ARN", func(in *sns.PublishInput) { in.TopicArn = new("alerts") }, invalid, "at least 6 elements, not 1"},
-		{"another region", func(in *sns.PublishInput) { in.TopicArn = new("arn:aws:sns:eu-west-1:000000000000:alerts") }, invalid, "TopicArn"},
-		{"no such topic", func(in *sns.PublishInput) { in.TopicArn = new("arn:aws:sns:us-east-1:000000000000:other") }, "NotFound", "Topic does not exist"},
+		{
+			"topic and target", func(in *sns.PublishInput) { in.TargetArn = in.TopicArn }, invalid,
+			"Both TopicArn and TargetArn",
+		},
+		{
+			"not an ARN", func(in *sns.PublishInput) { in.TopicArn = new("alerts") }, invalid,
+			"at least 6 elements, not 1",
+		},
+		{
+			"another region",
+			func(in *sns.PublishInput) { in.TopicArn = new("arn:aws:sns:eu-west-1:000000000000:alerts") }, invalid,
+			"TopicArn",
+		},
+		{
+			"no such topic",
+			func(in *sns.PublishInput) { in.TopicArn = new("arn:aws:sns:us-east-1:000000000000:other") }, "NotFound",
+			"Topic does not exist",
+		},
 	}
 	m := newMessaging(t)
 	topic := m.topic(t, "alerts")
@@ -156,7 +194,9 @@ func TestPublishAccepts(t *testing.T) {
 func batchOf(n int, change func(i int, e *types.PublishBatchRequestEntry)) []types.PublishBatchRequestEntry {
 	entries := make([]types.PublishBatchRequestEntry, n)
 	for i := range entries {
-		entries[i] = types.PublishBatchRequestEntry{Id: new(fmt.Sprintf("id-%d", i)), Message: new(fmt.Sprintf("m%d", i))}
+		entries[i] = types.PublishBatchRequestEntry{
+			Id: new(fmt.Sprintf("id-%d", i)), Message: new(fmt.Sprintf("m%d", i)),
+		}
 		if change != nil {
 			change(i, &entries[i])
 		}
@@ -179,7 +219,8 @@ func TestPublishBatchRefusesTheWholeCall(t *testing.T) {
 			"BatchEntryIdsNotDistinct", "same Id",
 		},
 		{
-			"id too long", batchOf(1, func(_ int, e *types.PublishBatchRequestEntry) { e.Id = new(strings.Repeat("i", 81)) }),
+			"id too long",
+			batchOf(1, func(_ int, e *types.PublishBatchRequestEntry) { e.Id = new(strings.Repeat("i", 81)) }),
 			"InvalidBatchEntryId", "too long",
 		},
 		{
@@ -191,13 +232,16 @@ func TestPublishBatchRefusesTheWholeCall(t *testing.T) {
 			"BatchRequestTooLong", "put together",
 		},
 		{
-			"one empty message", batchOf(2, func(i int, e *types.PublishBatchRequestEntry) { e.Message = new("x"[i:]) }),
+			"one empty message",
+			batchOf(2, func(i int, e *types.PublishBatchRequestEntry) { e.Message = new("x"[i:]) }),
 			"InvalidParameter", "Empty message",
 		},
 		{
 			"one bad attribute", batchOf(2, func(i int, e *types.PublishBatchRequestEntry) {
 				if i == 1 {
-					e.MessageAttributes = map[string]types.MessageAttributeValue{"a": {StringValue: new("v"), DataType: new("")}}
+					e.MessageAttributes = map[string]types.MessageAttributeValue{
+						"a": {StringValue: new("v"), DataType: new("")},
+					}
 				}
 			}),
 			"ValidationError", "'publishBatchRequestEntries.2.member.messageAttributes.a.member.dataType'",
@@ -213,7 +257,9 @@ func TestPublishBatchRefusesTheWholeCall(t *testing.T) {
 	topic := m.topic(t, "alerts")
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			_, err := m.sns.PublishBatch(t.Context(), &sns.PublishBatchInput{TopicArn: topic, PublishBatchRequestEntries: tt.entries})
+			_, err := m.sns.PublishBatch(
+				t.Context(), &sns.PublishBatchInput{TopicArn: topic, PublishBatchRequestEntries: tt.entries},
+			)
 			requireAnswer(t, err, tt.code, tt.message)
 		})
 	}
@@ -232,7 +278,12 @@ func TestPublishBatchFailsScriptedEntries(t *testing.T) {
 	internal := EntryFailure{Code: "InternalError", Message: "try again"}
 	refused := EntryFailure{Code: "InvalidParameter", Message: "Invalid parameter: no", SenderFault: true}
 	m.SNS.FailEntries(FailTimes(1, FailIndex(1, internal)))
-	remove := m.SNS.FailEntries(FailID("id-2", refused))
+	remove := m.SNS.FailEntries(func(e BatchEntry) *EntryFailure {
+		if e.ID != "id-2" {
+			return nil
+		}
+		return &refused
+	})
 	m.SNS.FailEntries(func(e BatchEntry) *EntryFailure {
 		require.Equal(t, "CLIENT", e.Client)
 		require.Equal(t, *topic, e.TopicARN)
@@ -240,7 +291,9 @@ func TestPublishBatchFailsScriptedEntries(t *testing.T) {
 	})
 
 	publish := func() *sns.PublishBatchOutput {
-		out, err := m.sns.PublishBatch(t.Context(), &sns.PublishBatchInput{TopicArn: topic, PublishBatchRequestEntries: batchOf(3, nil)})
+		out, err := m.sns.PublishBatch(
+			t.Context(), &sns.PublishBatchInput{TopicArn: topic, PublishBatchRequestEntries: batchOf(3, nil)},
+		)
 		require.NoError(t, err)
 		return out
 	}
@@ -278,11 +331,13 @@ func TestPublishedMessagesAreKept(t *testing.T) {
 		})
 		time.Sleep(time.Minute)
 		out, err := m.sns.Publish(t.Context(), &sns.PublishInput{
-			TopicArn: topic, Message: new("m"), Subject: new("s"), MessageGroupId: new("g"), MessageAttributes: stringAttribute("k", "v"),
+			TopicArn: topic, Message: new("m"), Subject: new("s"), MessageGroupId: new("g"),
+			MessageAttributes: stringAttribute("k", "v"),
 		})
 		require.NoError(t, err)
 		require.Equal(t, []Published{{
-			At: time.Now(), TopicARN: *topic, MessageID: *out.MessageId, Subject: "s", Body: "m", Group: "g", Client: "CLIENT",
+			At: time.Now(), TopicARN: *topic, MessageID: *out.MessageId, Subject: "s", Body: "m", Group: "g",
+			Client:     "CLIENT",
 			Attributes: map[string]MessageAttribute{"k": {DataType: "String", StringValue: "v"}},
 		}}, m.SNS.Messages(*topic))
 
@@ -302,7 +357,9 @@ func TestPublishIsThrottled(t *testing.T) {
 		topic := m.topic(t, "alerts")
 		m.SNS.LimitRate(20)
 		batch := func() error {
-			_, err := m.sns.PublishBatch(t.Context(), &sns.PublishBatchInput{TopicArn: topic, PublishBatchRequestEntries: batchOf(10, nil)})
+			_, err := m.sns.PublishBatch(
+				t.Context(), &sns.PublishBatchInput{TopicArn: topic, PublishBatchRequestEntries: batchOf(10, nil)},
+			)
 			return err
 		}
 		require.NoError(t, batch())

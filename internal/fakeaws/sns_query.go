@@ -107,7 +107,9 @@ func formAttributes(form url.Values, prefix string) (map[string]MessageAttribute
 		if _, twice := m[name]; twice {
 			return nil, errorf("ParameterValueInvalid", "Message attribute '%s' is specified more than once.", name)
 		}
-		a := MessageAttribute{DataType: form.Get(entry + ".Value.DataType"), StringValue: form.Get(entry + ".Value.StringValue")}
+		a := MessageAttribute{
+			DataType: form.Get(entry + ".Value.DataType"), StringValue: form.Get(entry + ".Value.StringValue"),
+		}
 		if encoded := form.Get(entry + ".Value.BinaryValue"); encoded != "" {
 			var err error
 			if a.BinaryValue, err = base64.StdEncoding.DecodeString(encoded); err != nil {

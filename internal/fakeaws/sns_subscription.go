@@ -116,7 +116,9 @@ func (s *SNS) subscribe(req *Request) (any, error) {
 	if err := sub.set(attributes, "Attributes Reason: "); err != nil {
 		return nil, err
 	}
-	old := slices.IndexFunc(t.subs, func(o *snsSubscription) bool { return o.protocol == protocol && o.endpoint == endpoint })
+	old := slices.IndexFunc(
+		t.subs, func(o *snsSubscription) bool { return o.protocol == protocol && o.endpoint == endpoint },
+	)
 	if old >= 0 {
 		for name, value := range sub.attributes {
 			if t.subs[old].attributes[name] != value {
@@ -195,14 +197,19 @@ func (sub *snsSubscription) set(attributes map[string]string, prefix string) *Er
 		switch name {
 		case "RawMessageDelivery":
 			if v := strings.ToLower(value); v != "true" && v != "false" {
-				return invalidParameter("%sRawMessageDelivery: Invalid value [%s]. Must be true or false.", prefix, value)
+				return invalidParameter(
+					"%sRawMessageDelivery: Invalid value [%s]. Must be true or false.", prefix, value,
+				)
 			}
 			if !slices.Contains([]string{"sqs", "http", "https", "firehose"}, sub.protocol) {
-				return invalidParameter("%sDelivery protocol [%s] does not support raw message delivery.", prefix, sub.protocol)
+				return invalidParameter(
+					"%sDelivery protocol [%s] does not support raw message delivery.", prefix, sub.protocol,
+				)
 			}
 		case "FilterPolicyScope":
 			if value != filterAttributes && value != filterBody {
-				return invalidParameter("%sFilterPolicyScope: Invalid value [%s]. Please use either MessageBody or MessageAttributes",
+				return invalidParameter("%sFilterPolicyScope: Invalid value [%s]. Please use either MessageBody or "+
+					"MessageAttributes",
 					prefix, value)
 			}
 		case "FilterPolicy", "DeliveryPolicy", "RedrivePolicy", "SubscriptionRoleArn":
@@ -298,7 +305,9 @@ func (s *SNS) listed(subs map[string]*snsSubscription, req *Request) listSubscri
 		if sub.pending {
 			arn = "PendingConfirmation"
 		}
-		out.Subscriptions = append(out.Subscriptions, listedSubscription{sub.topic, sub.protocol, arn, s.account, sub.endpoint})
+		out.Subscriptions = append(
+			out.Subscriptions, listedSubscription{sub.topic, sub.protocol, arn, s.account, sub.endpoint},
+		)
 	}
 	return out
 }

@@ -59,7 +59,9 @@ func TestEmailSubscriptionIsSwitchedOff(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, "PendingConfirmation", *listed.Subscriptions[0].SubscriptionArn)
 
-		confirmed, err := m.sns.ConfirmSubscription(t.Context(), &sns.ConfirmSubscriptionInput{TopicArn: topic, Token: &sub.Token})
+		confirmed, err := m.sns.ConfirmSubscription(
+			t.Context(), &sns.ConfirmSubscriptionInput{TopicArn: topic, Token: &sub.Token},
+		)
 		require.NoError(t, err)
 		require.Equal(t, sub.ARN, *confirmed.SubscriptionArn)
 		m.publish(t, topic, "back")
@@ -91,7 +93,8 @@ func TestQueueGetsEnvelope(t *testing.T) {
 			delete(doc, name)
 		}
 		require.Equal(t, map[string]any{
-			"Type": "Notification", "MessageId": *out.MessageId, "TopicArn": *topic, "Subject": "s", "Message": `{"a":"<&>"}`,
+			"Type": "Notification", "MessageId": *out.MessageId, "TopicArn": *topic, "Subject": "s",
+			"Message":        `{"a":"<&>"}`,
 			"Timestamp":      time.Now().UTC().Format("2006-01-02T15:04:05.000Z"),
 			"UnsubscribeURL": "https://sns.us-east-1.amazonaws.com/?Action=Unsubscribe&SubscriptionArn=" + arn,
 			"MessageAttributes": map[string]any{
@@ -139,7 +142,9 @@ func TestRawDeliveryDiscardsElevenAttributes(t *testing.T) {
 		for i := range n {
 			attributes[fmt.Sprint("a", i)] = types.MessageAttributeValue{DataType: new("String"), StringValue: new("v")}
 		}
-		_, err := m.sns.Publish(t.Context(), &sns.PublishInput{TopicArn: topic, Message: new("m"), MessageAttributes: attributes})
+		_, err := m.sns.Publish(
+			t.Context(), &sns.PublishInput{TopicArn: topic, Message: new("m"), MessageAttributes: attributes},
+		)
 		require.NoError(t, err)
 	}
 	require.Equal(t, 1, m.SQS.Len("raw"))
@@ -171,15 +176,34 @@ func TestSubscribeRefuses(t *testing.T) {
 		{"http for https", "std", "https", "http://example.com", nil, "must match the specified protocol"},
 		{"not a number", "std", "sms", "+1a5551234", nil, "Invalid SMS endpoint: +1a5551234"},
 		{"queue URL", "std", "sqs", "https://sqs.us-east-1.amazonaws.com/000000000000/q", nil, "SQS endpoint ARN"},
-		{"FIFO queue on a standard topic", "std", "sqs", queueARN("q.fifo"), nil, "FIFO SQS Queues can not be subscribed"},
+		{
+			"FIFO queue on a standard topic", "std", "sqs", queueARN("q.fifo"), nil,
+			"FIFO SQS Queues can not be subscribed",
+		},
 		{"e-mail on a FIFO topic", "fifo", "email", "nurse@example.com", nil, "Endpoint Reason"},
 		{"e-mail on a large topic", "large", "email", "nurse@example.com", nil, "256 KiB"},
 		{"unknown attribute", "std", "email", "nurse@example.com", []string{"Color", "red"}, "AttributeName"},
-		{"raw e-mail", "std", "email", "nurse@example.com", []string{"RawMessageDelivery", "true"}, "does not support raw message delivery"},
+		{
+			"raw e-mail", "std", "email", "nurse@example.com",
+			[]string{"RawMessageDelivery", "true"},
+			"does not support raw message delivery",
+		},
 		{"raw maybe", "std", "sqs", queueARN("q"), []string{"RawMessageDelivery", "maybe"}, "Invalid value [maybe]"},
-		{"unknown scope", "std", "sqs", queueARN("q"), []string{"FilterPolicyScope", "Body"}, "Please use either MessageBody or MessageAttributes"},
-		{"filter is no JSON", "std", "sqs", queueARN("q"), []string{"FilterPolicy", "{"}, "FilterPolicy: failed to parse JSON"},
-		{"different attributes", "std", "sqs", queueARN("taken"), []string{"RawMessageDelivery", "false"}, "different attributes"},
+		{
+			"unknown scope", "std", "sqs", queueARN("q"),
+			[]string{"FilterPolicyScope", "Body"},
+			"Please use either MessageBody or MessageAttributes",
+		},
+		{
+			"filter is no JSON", "std", "sqs", queueARN("q"),
+			[]string{"FilterPolicy", "{"},
+			"FilterPolicy: failed to parse JSON",
+		},
+		{
+			"different attributes", "std", "sqs", queueARN("taken"),
+			[]string{"RawMessageDelivery", "false"},
+			"different attributes",
+		},
 	}
 	m := newMessaging(t)
 	topics := map[string]*string{
@@ -191,7 +215,8 @@ func TestSubscribeRefuses(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			_, err := m.sns.Subscribe(t.Context(), &sns.SubscribeInput{
-				TopicArn: topics[tt.topic], Protocol: &tt.protocol, Endpoint: &tt.endpoint, Attributes: attributePairs(tt.attributes),
+				TopicArn: topics[tt.topic], Protocol: &tt.protocol, Endpoint: &tt.endpoint,
+				Attributes: attributePairs(tt.attributes),
 			})
 			requireAnswer(t, err, "InvalidParameter", tt.message)
 		})
@@ -205,7 +230,9 @@ func TestSubscribeRefuses(t *testing.T) {
 func TestSubscriptionLifecycle(t *testing.T) {
 	m, ctx := newMessaging(t), t.Context()
 	topic := m.topic(t, "alerts")
-	out, err := m.sns.Subscribe(ctx, &sns.SubscribeInput{TopicArn: topic, Protocol: new("https"), Endpoint: new("https://example.com")})
+	out, err := m.sns.Subscribe(
+		ctx, &sns.SubscribeInput{TopicArn: topic, Protocol: new("https"), Endpoint: new("https://example.com")},
+	)
 	require.NoError(t, err)
 	require.Equal(t, "pending confirmation", *out.SubscriptionArn)
 	m.publish(t, topic, "lost")
@@ -225,7 +252,7 @@ func TestSubscriptionLifecycle(t *testing.T) {
 	m.publish(t, topic, "filtered")
 	require.NoError(t, set("FilterPolicyScope", "MessageBody"))
 	m.publish(t, topic, `{"a":"b"}`)
-	require.Equal(t, `{"a":"b"}`, m.SNS.Deliveries(*topic)[1].Body) //nolint:testifylint // Raw delivery keeps every byte.
+	require.Equal(t, `{"a":"b"}`, m.SNS.Deliveries(*topic)[1].Body) //nolint:testifylint // raw
 	requireAnswer(t, set("Color", "red"), "InvalidParameter", "AttributeName")
 
 	got, err := m.sns.GetSubscriptionAttributes(ctx, &sns.GetSubscriptionAttributesInput{SubscriptionArn: &arn})
@@ -293,7 +320,9 @@ func TestTopicAttributes(t *testing.T) {
 	require.NotContains(t, get(topic), "MaximumMessageSize", "SNS returns it only when it was set")
 	require.NotContains(t, get(topic), "FifoTopic")
 	set := func(name, value string) error {
-		_, err := m.sns.SetTopicAttributes(ctx, &sns.SetTopicAttributesInput{TopicArn: topic, AttributeName: &name, AttributeValue: &value})
+		_, err := m.sns.SetTopicAttributes(
+			ctx, &sns.SetTopicAttributesInput{TopicArn: topic, AttributeName: &name, AttributeValue: &value},
+		)
 		return err
 	}
 	require.NoError(t, set("MaximumMessageSize", "1024"))
@@ -321,7 +350,9 @@ func TestTopicAttributes(t *testing.T) {
 		_, err := m.sns.CreateTopic(ctx, &sns.CreateTopicInput{Name: &name, Attributes: attributePairs(attributes)})
 		requireAnswer(t, err, "InvalidParameter", "Topic Name")
 	}
-	_, err = m.sns.CreateTopic(ctx, &sns.CreateTopicInput{Name: new("alerts"), Attributes: attributePairs([]string{"DisplayName", "x"})})
+	_, err = m.sns.CreateTopic(
+		ctx, &sns.CreateTopicInput{Name: new("alerts"), Attributes: attributePairs([]string{"DisplayName", "x"})},
+	)
 	requireAnswer(t, err, "InvalidParameter", "different attributes")
 
 	for range 2 {

@@ -47,7 +47,9 @@ func messagingClients(a *AWS, client aws.HTTPClient, endpoint string) *messaging
 // topic creates a topic; attributes are pairs of name and value.
 func (m *messaging) topic(t *testing.T, name string, attributes ...string) *string {
 	t.Helper()
-	out, err := m.sns.CreateTopic(t.Context(), &sns.CreateTopicInput{Name: &name, Attributes: attributePairs(attributes)})
+	out, err := m.sns.CreateTopic(
+		t.Context(), &sns.CreateTopicInput{Name: &name, Attributes: attributePairs(attributes)},
+	)
 	require.NoError(t, err)
 	return out.TopicArn
 }
@@ -55,7 +57,9 @@ func (m *messaging) topic(t *testing.T, name string, attributes ...string) *stri
 // queue creates a queue and returns its URL.
 func (m *messaging) queue(t *testing.T, name string, attributes ...string) *string {
 	t.Helper()
-	out, err := m.sqs.CreateQueue(t.Context(), &sqs.CreateQueueInput{QueueName: &name, Attributes: attributePairs(attributes)})
+	out, err := m.sqs.CreateQueue(
+		t.Context(), &sqs.CreateQueueInput{QueueName: &name, Attributes: attributePairs(attributes)},
+	)
 	require.NoError(t, err)
 	return out.QueueUrl
 }
@@ -64,7 +68,8 @@ func (m *messaging) queue(t *testing.T, name string, attributes ...string) *stri
 func (m *messaging) subscribe(t *testing.T, topic *string, protocol, endpoint string, attributes ...string) string {
 	t.Helper()
 	out, err := m.sns.Subscribe(t.Context(), &sns.SubscribeInput{
-		TopicArn: topic, Protocol: &protocol, Endpoint: &endpoint, Attributes: attributePairs(attributes), ReturnSubscriptionArn: true,
+		TopicArn: topic, Protocol: &protocol, Endpoint: &endpoint, Attributes: attributePairs(attributes),
+		ReturnSubscriptionArn: true,
 	})
 	require.NoError(t, err)
 	return *out.SubscriptionArn
@@ -117,9 +122,12 @@ func snsToSQS(t *testing.T, m *messaging) {
 	require.Equal(t, "3.5", *got.Messages[0].MessageAttributes["n"].StringValue)
 	require.Equal(t, []byte{0, 255}, got.Messages[0].MessageAttributes["b"].BinaryValue)
 
-	batch, err := m.sns.PublishBatch(ctx, &sns.PublishBatchInput{TopicArn: topic, PublishBatchRequestEntries: []snstypes.PublishBatchRequestEntry{
-		{Id: new("a"), Message: new("1")}, {Id: new("b"), Message: new("2")},
-	}})
+	batch, err := m.sns.PublishBatch(ctx, &sns.PublishBatchInput{
+		TopicArn: topic,
+		PublishBatchRequestEntries: []snstypes.PublishBatchRequestEntry{
+			{Id: new("a"), Message: new("1")}, {Id: new("b"), Message: new("2")},
+		},
+	})
 	require.NoError(t, err)
 	require.Len(t, batch.Successful, 2)
 	require.Empty(t, batch.Failed)

@@ -160,7 +160,9 @@ func (t *snsTopic) checkLarge() *Error {
 	}
 	for _, sub := range t.subs {
 		if !largeProtocol(sub.protocol) {
-			return invalidParameter("MaximumMessageSize Reason: A topic above 256 KiB cannot have %s subscriptions", sub.protocol)
+			return invalidParameter(
+				"MaximumMessageSize Reason: A topic above 256 KiB cannot have %s subscriptions", sub.protocol,
+			)
 		}
 	}
 	return nil
@@ -238,9 +240,10 @@ func (s *SNS) getTopicAttributes(req *Request) (any, error) {
 	return attributesResult{all}, nil
 }
 
-// topicPolicy is what a topic has that nobody gave a policy: its owner may do everything.
+// topicPolicy is what a topic has without a policy of its own: its owner may do everything.
 func (s *SNS) topicPolicy(arn string) string {
-	return fmt.Sprintf(`{"Version":"2008-10-17","Id":"__default_policy_ID","Statement":[{"Sid":"__default_statement_ID",`+
+	return fmt.Sprintf(`{"Version":"2008-10-17","Id":"__default_policy_ID",`+
+		`"Statement":[{"Sid":"__default_statement_ID",`+
 		`"Effect":"Allow","Principal":{"AWS":"*"},"Action":["SNS:GetTopicAttributes","SNS:SetTopicAttributes",`+
 		`"SNS:AddPermission","SNS:RemovePermission","SNS:DeleteTopic","SNS:Subscribe","SNS:ListSubscriptionsByTopic",`+
 		`"SNS:Publish"],"Resource":"%s","Condition":{"StringEquals":{"AWS:SourceOwner":"%s"}}}]}`, arn, s.account)

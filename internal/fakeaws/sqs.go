@@ -39,48 +39,29 @@ func newSQS(o Options) *SQS {
 
 func (*SQS) name() string { return ServiceSQS }
 
-func (q *SQS) handle(ctx context.Context, op string, req *Request) (any, error) {
-	switch op {
-	case "CreateQueue":
-		return decoded(req, q.createQueue)
-	case "DeleteQueue":
-		return decoded(req, q.deleteQueue)
-	case "GetQueueUrl":
-		return decoded(req, q.getQueueURL)
-	case "GetQueueAttributes":
-		return decoded(req, q.getQueueAttributes)
-	case "SetQueueAttributes":
-		return decoded(req, q.setQueueAttributes)
-	case "ListQueues":
-		return decoded(req, q.listQueues)
-	case "PurgeQueue":
-		return decoded(req, q.purgeQueue)
-	case "SendMessage":
-		return decoded(req, q.sendMessage)
-	case "SendMessageBatch":
-		return decoded(req, q.sendMessageBatch)
-	case "ReceiveMessage":
-		return decoded(req, func(in receiveMessageInput) (any, error) { return q.receiveMessage(ctx, in) })
-	case "DeleteMessage":
-		return decoded(req, q.deleteMessage)
-	case "DeleteMessageBatch":
-		return decoded(req, q.deleteMessageBatch)
-	case "ChangeMessageVisibility":
-		return decoded(req, q.changeMessageVisibility)
-	case "ChangeMessageVisibilityBatch":
-		return decoded(req, q.changeMessageVisibilityBatch)
-	default:
-		return nil, errorf("UnknownOperationException", "SQS.%s is not emulated", op)
+func (q *SQS) operations() map[string]operation {
+	return map[string]operation{
+		"CreateQueue":        decoded(q.createQueue),
+		"DeleteQueue":        decoded(q.deleteQueue),
+		"GetQueueUrl":        decoded(q.getQueueURL),
+		"GetQueueAttributes": decoded(q.getQueueAttributes),
+		"SetQueueAttributes": decoded(q.setQueueAttributes),
+		"ListQueues":         decoded(q.listQueues),
+		"PurgeQueue":         decoded(q.purgeQueue),
+		"SendMessage":        decoded(q.sendMessage),
+		"SendMessageBatch":   decoded(q.sendMessageBatch),
+		"ReceiveMessage": func(ctx context.Context, req *Request) (any, error) {
+			return decoded(func(in *receiveMessageInput) (any, error) { return q.receiveMessage(ctx, in) })(ctx, req)
+		},
+		"DeleteMessage":                decoded(q.deleteMessage),
+		"DeleteMessageBatch":           decoded(q.deleteMessageBatch),
+		"ChangeMessageVisibility":      decoded(q.changeMessageVisibility),
+		"ChangeMessageVisibilityBatch": decoded(q.changeMessageVisibilityBatch),
 	}
 }
 
-// decoded runs one operation on its decoded input.
-func decoded[In any](req *Request, run func(In) (any, error)) (any, error) {
-	var in In
-	if err := req.decode(&in); err != nil {
-		return nil, err
-	}
-	return run(in)
+func (*SQS) unknown(op string) *Error {
+	return errorf("UnknownOperationException", "SQS.%s is not emulated", op)
 }
 
 // Bodies returns the bodies of all messages that were sent and not yet deleted, those in flight included, in the order
@@ -142,7 +123,8 @@ func invalidValue(value any, parameter, reason string) *Error {
 	return errorf("InvalidParameterValue", "Value %v for parameter %s is invalid. Reason: %s", value, parameter, reason)
 }
 
-// page cuts one page out of sorted keys. The token is the last key of the page before; the next one is empty at the end.
+// page cuts one page out of sorted keys. The token is the last key of the page before; the next one is empty at the
+// end.
 func page(keys []string, token string, size int) (cut []string, next string) {
 	from, found := slices.BinarySearch(keys, token)
 	if found {

@@ -62,13 +62,13 @@ type sqsMessage struct {
 	firstReceived time.Time
 }
 
-// expiredReceipt says whether the receipt of one receive does not work any more: in a FIFO queue only the last one does,
-// and only while the message is hidden.
+// expiredReceipt says whether the receipt of one receive does not work any more: in a FIFO queue only the last one
+// does, and only while the message is hidden.
 func (m *sqsMessage) expiredReceipt(receive int, at time.Time) bool {
 	return receive != m.receives || !m.visible.After(at)
 }
 
-// receipt names the message and the receive, so that an old one can be told from the last.
+// receipt names the message and the receive, so that an old one differs from the last.
 func (m *sqsMessage) receipt() string {
 	return hex.EncodeToString([]byte(m.id + "/" + strconv.Itoa(m.receives)))
 }
@@ -148,7 +148,9 @@ func (c *sqsContent) check(q *sqsQueue) *Error {
 	if c.DelaySeconds != nil {
 		switch d := *c.DelaySeconds; {
 		case q.fifo && d != 0:
-			return invalidValue(d, "DelaySeconds", "The request include parameter that is not valid for this queue type.")
+			return invalidValue(
+				d, "DelaySeconds", "The request include parameter that is not valid for this queue type.",
+			)
 		case d < 0 || d > 900:
 			return invalidValue(d, "DelaySeconds", "DelaySeconds must be >= 0 and <= 900.")
 		}
@@ -174,7 +176,8 @@ func (c *sqsContent) checkFIFO(q *sqsQueue) *Error {
 	if c.MessageDeduplicationId == "" {
 		if q.attributes["ContentBasedDeduplication"] != "true" {
 			return errorf("InvalidParameterValue",
-				"The queue should either have ContentBasedDeduplication enabled or MessageDeduplicationId provided explicitly")
+				"The queue should either have ContentBasedDeduplication enabled or MessageDeduplicationId provided "+
+					"explicitly")
 		}
 		return nil
 	}
@@ -227,13 +230,16 @@ func checkSQSAttributes(attributes map[string]MessageAttribute) *Error {
 		case !validAttributeName(name) || reservedAttributeName(name):
 			return errorf("InvalidParameterValue", "Message (user) attribute name '%s' is invalid.", name)
 		case a.DataType == "":
-			return errorf("InvalidParameterValue", "The message attribute '%s' must contain the non-empty DataType.", name)
+			return errorf(
+				"InvalidParameterValue", "The message attribute '%s' must contain the non-empty DataType.", name,
+			)
 		case !validDataType(a.DataType):
 			return errorf("InvalidParameterValue", "The type of message (user) attribute '%s' is invalid. "+
 				"You must use only the following supported type prefixes: Binary, Number, String.", name)
 		case a.binary() && len(a.BinaryValue) == 0, !a.binary() && a.StringValue == "":
 			return errorf("InvalidParameterValue",
-				"Message (user) attribute '%s' must contain a non-empty value of type '%s'.", name, baseType(a.DataType))
+				"Message (user) attribute '%s' must contain a non-empty value of type '%s'.", name,
+				baseType(a.DataType))
 		case !validText(a.StringValue):
 			return errInvalidContents()
 		case baseType(a.DataType) == "Number" && !numeric(a.StringValue):

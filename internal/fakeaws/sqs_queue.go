@@ -71,7 +71,7 @@ type createQueueInput struct {
 
 type queueURLOutput struct{ QueueUrl string }
 
-func (q *SQS) createQueue(in createQueueInput) (any, error) {
+func (q *SQS) createQueue(in *createQueueInput) (any, error) {
 	fifo := in.Attributes["FifoQueue"] == "true"
 	if err := checkQueueName(in.QueueName, fifo); err != nil {
 		return nil, err
@@ -203,7 +203,7 @@ type queueInput struct {
 	QueueUrl string
 }
 
-func (q *SQS) deleteQueue(in queueInput) (any, error) {
+func (q *SQS) deleteQueue(in *queueInput) (any, error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	qu, err := q.find(in.QueueUrl)
@@ -218,7 +218,7 @@ func (q *SQS) deleteQueue(in queueInput) (any, error) {
 
 type getQueueURLInput struct{ QueueName string }
 
-func (q *SQS) getQueueURL(in getQueueURLInput) (any, error) {
+func (q *SQS) getQueueURL(in *getQueueURLInput) (any, error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	qu, ok := q.queues[in.QueueName]
@@ -237,7 +237,7 @@ type queueAttributesOutput struct {
 	Attributes map[string]string `json:",omitempty"`
 }
 
-func (q *SQS) getQueueAttributes(in getQueueAttributesInput) (any, error) {
+func (q *SQS) getQueueAttributes(in *getQueueAttributesInput) (any, error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	qu, err := q.find(in.QueueUrl)
@@ -288,7 +288,7 @@ type setQueueAttributesInput struct {
 	Attributes map[string]string
 }
 
-func (q *SQS) setQueueAttributes(in setQueueAttributesInput) (any, error) {
+func (q *SQS) setQueueAttributes(in *setQueueAttributesInput) (any, error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	qu, err := q.find(in.QueueUrl)
@@ -318,7 +318,7 @@ type listQueuesOutput struct {
 	NextToken string `json:",omitempty"`
 }
 
-func (q *SQS) listQueues(in listQueuesInput) (any, error) {
+func (q *SQS) listQueues(in *listQueuesInput) (any, error) {
 	size := 1000
 	if in.MaxResults != 0 {
 		size = in.MaxResults
@@ -342,7 +342,7 @@ func (q *SQS) listQueues(in listQueuesInput) (any, error) {
 	return out, nil
 }
 
-func (q *SQS) purgeQueue(in queueInput) (any, error) {
+func (q *SQS) purgeQueue(in *queueInput) (any, error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	qu, err := q.find(in.QueueUrl)

@@ -36,10 +36,10 @@ type receiveMessageOutput struct {
 }
 
 // receiveMessage waits outside the lock until there is a message, the wait time is over or the caller is gone.
-func (q *SQS) receiveMessage(ctx context.Context, in receiveMessageInput) (any, error) {
+func (q *SQS) receiveMessage(ctx context.Context, in *receiveMessageInput) (any, error) {
 	var deadline time.Time
 	for {
-		p, err := q.poll(&in, &deadline)
+		p, err := q.poll(in, &deadline)
 		if err != nil || len(p.out.Messages) > 0 || p.wait <= 0 {
 			return p.out, err
 		}
@@ -215,23 +215,23 @@ type receiptResult struct {
 	Id string
 }
 
-func (q *SQS) deleteMessage(in receiptInput) (any, error) {
+func (q *SQS) deleteMessage(in *receiptInput) (any, error) {
 	return q.withReceipt(in, (*sqsQueue).remove)
 }
 
-func (q *SQS) deleteMessageBatch(in receiptBatchInput) (any, error) {
+func (q *SQS) deleteMessageBatch(in *receiptBatchInput) (any, error) {
 	return q.withReceipts(in, (*sqsQueue).remove)
 }
 
-func (q *SQS) changeMessageVisibility(in receiptInput) (any, error) {
+func (q *SQS) changeMessageVisibility(in *receiptInput) (any, error) {
 	return q.withReceipt(in, (*sqsQueue).hide)
 }
 
-func (q *SQS) changeMessageVisibilityBatch(in receiptBatchInput) (any, error) {
+func (q *SQS) changeMessageVisibilityBatch(in *receiptBatchInput) (any, error) {
 	return q.withReceipts(in, (*sqsQueue).hide)
 }
 
-func (q *SQS) withReceipt(in receiptInput, do func(*sqsQueue, receiptEntry) error) (any, error) {
+func (q *SQS) withReceipt(in *receiptInput, do func(*sqsQueue, receiptEntry) error) (any, error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	qu, err := q.find(in.QueueUrl)
@@ -241,7 +241,7 @@ func (q *SQS) withReceipt(in receiptInput, do func(*sqsQueue, receiptEntry) erro
 	return struct{}{}, do(qu, in.receiptEntry)
 }
 
-func (q *SQS) withReceipts(in receiptBatchInput, do func(*sqsQueue, receiptEntry) error) (any, error) {
+func (q *SQS) withReceipts(in *receiptBatchInput, do func(*sqsQueue, receiptEntry) error) (any, error) {
 	ids := make([]string, len(in.Entries))
 	for i, e := range in.Entries {
 		ids[i] = e.Id

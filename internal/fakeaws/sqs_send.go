@@ -18,7 +18,7 @@ type sendMessageOutput struct {
 	SequenceNumber         string `json:",omitempty"`
 }
 
-func (q *SQS) sendMessage(in sendMessageInput) (any, error) {
+func (q *SQS) sendMessage(in *sendMessageInput) (any, error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	qu, err := q.find(in.QueueUrl)
@@ -122,7 +122,7 @@ type batchOutput[R any] struct {
 	Failed     []batchFailure `json:",omitempty"`
 }
 
-func (q *SQS) sendMessageBatch(in sendMessageBatchInput) (any, error) {
+func (q *SQS) sendMessageBatch(in *sendMessageBatchInput) (any, error) {
 	ids, size := make([]string, len(in.Entries)), 0
 	for i := range in.Entries {
 		ids[i] = in.Entries[i].Id

@@ -13,7 +13,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func (m *messaging) send(t *testing.T, queue *string, body string, change ...func(*sqs.SendMessageInput)) *sqs.SendMessageOutput {
+func (m *messaging) send(
+	t *testing.T, queue *string, body string, change ...func(*sqs.SendMessageInput),
+) *sqs.SendMessageOutput {
 	t.Helper()
 	in := &sqs.SendMessageInput{QueueUrl: queue, MessageBody: &body}
 	for _, c := range change {
@@ -101,15 +103,17 @@ func TestSQSVisibility(t *testing.T) {
 		require.Len(t, m.receive(t, queue), 1)
 
 		for range 2 { // deleting is idempotent, and an old receipt is good enough
-			_, err := m.sqs.DeleteMessage(t.Context(), &sqs.DeleteMessageInput{QueueUrl: queue, ReceiptHandle: got.ReceiptHandle})
+			_, err := m.sqs.DeleteMessage(
+				t.Context(), &sqs.DeleteMessageInput{QueueUrl: queue, ReceiptHandle: got.ReceiptHandle},
+			)
 			require.NoError(t, err)
 		}
 		require.Zero(t, m.SQS.Len(*queue))
 	})
 }
 
-// The digest over attributes, worked out by hand from the rules in the SQS Developer Guide ("Calculating the MD5 message
-// digest for message attributes"): the four-byte length, the name, the type, one byte for the kind, the value.
+// The digest over attributes, worked out by hand from the rules in the SQS Developer Guide ("Calculating the MD5
+// message digest for message attributes"): the four-byte length, the name, the type, one byte for the kind, the value.
 func TestSQSAttributesMD5(t *testing.T) {
 	want := md5Hex([]byte("\x00\x00\x00\x01a\x00\x00\x00\x06Binary\x02\x00\x00\x00\x02\x00\xff" +
 		"\x00\x00\x00\x01b\x00\x00\x00\x0aNumber.int\x01\x00\x00\x00\x017"))
@@ -133,7 +137,9 @@ func TestSQSLongPolling(t *testing.T) {
 			t.Helper()
 			go func() {
 				time.Sleep(3 * time.Second)
-				_, _ = m.sqs.SendMessage(context.WithoutCancel(t.Context()), &sqs.SendMessageInput{QueueUrl: queue, MessageBody: new("m")})
+				_, _ = m.sqs.SendMessage(
+					context.WithoutCancel(t.Context()), &sqs.SendMessageInput{QueueUrl: queue, MessageBody: new("m")},
+				)
 			}()
 		}, 3 * time.Second, []string{"m"}},
 		{"delayed", func(t *testing.T, m *messaging, queue *string) {
@@ -217,15 +223,22 @@ func TestSQSFIFOGroups(t *testing.T) {
 		require.Equal(t, []string{"a1"}, received(first))
 		require.Equal(t, []string{"b1", "b2"}, received(m.receive(t, queue)))
 		require.Empty(t, m.receive(t, queue))
-		_, err := m.sqs.DeleteMessage(t.Context(), &sqs.DeleteMessageInput{QueueUrl: queue, ReceiptHandle: first[0].ReceiptHandle})
+		_, err := m.sqs.DeleteMessage(
+			t.Context(), &sqs.DeleteMessageInput{QueueUrl: queue, ReceiptHandle: first[0].ReceiptHandle},
+		)
 		require.NoError(t, err)
 		second := m.receive(t, queue, one)
 		require.Equal(t, []string{"a2"}, received(second))
 
 		time.Sleep(30 * time.Second)
-		_, err = m.sqs.DeleteMessage(t.Context(), &sqs.DeleteMessageInput{QueueUrl: queue, ReceiptHandle: second[0].ReceiptHandle})
+		_, err = m.sqs.DeleteMessage(
+			t.Context(), &sqs.DeleteMessageInput{QueueUrl: queue, ReceiptHandle: second[0].ReceiptHandle},
+		)
 		requireAnswer(t, err, "InvalidParameterValue", "The receipt handle has expired.")
-		require.Equal(t, []string{"a2", "b1", "a3", "b2"}, received(m.receive(t, queue)), "what was not deleted comes back in order")
+		require.Equal(
+			t, []string{"a2", "b1", "a3", "b2"}, received(m.receive(t, queue)),
+			"what was not deleted comes back in order",
+		)
 	})
 }
 
@@ -242,7 +255,10 @@ func TestSQSFIFODeduplicates(t *testing.T) {
 		m.send(t, queue, "m3", inGroup("a"), dedupID)
 		require.Equal(t, []string{"m1", "m3"}, m.SQS.Bodies("q.fifo"))
 
-		scoped := m.queue(t, "s.fifo", "FifoQueue", "true", "DeduplicationScope", "messageGroup", "FifoThroughputLimit", "perMessageGroupId")
+		scoped := m.queue(
+			t, "s.fifo", "FifoQueue", "true", "DeduplicationScope", "messageGroup", "FifoThroughputLimit",
+			"perMessageGroupId",
+		)
 		for _, g := range []string{"a", "b", "b"} {
 			m.send(t, scoped, g, inGroup(g), dedupID)
 		}
@@ -254,7 +270,9 @@ func TestSQSRefuses(t *testing.T) {
 	const invalid = "InvalidParameterValue"
 	attribute := func(name, dataType, value string) func(*sqs.SendMessageInput) {
 		return func(in *sqs.SendMessageInput) {
-			in.MessageAttributes = map[string]types.MessageAttributeValue{name: {DataType: &dataType, StringValue: &value}}
+			in.MessageAttributes = map[string]types.MessageAttributeValue{
+				name: {DataType: &dataType, StringValue: &value},
+			}
 		}
 	}
 	body := func(s string) func(*sqs.SendMessageInput) {
@@ -266,7 +284,10 @@ func TestSQSRefuses(t *testing.T) {
 		code, message string
 	}{
 		{"no queue", "", func(in *sqs.SendMessageInput) { in.QueueUrl = new("") }, "MissingParameter", "QueueUrl"},
-		{"no such queue", "", func(in *sqs.SendMessageInput) { in.QueueUrl = new("x") }, "QueueDoesNotExist", "does not exist"},
+		{
+			"no such queue", "", func(in *sqs.SendMessageInput) { in.QueueUrl = new("x") }, "QueueDoesNotExist",
+			"does not exist",
+		},
 		{"empty body", "std", body(""), "MissingParameter", "MessageBody"},
 		{"control character", "std", body("a\x01"), "InvalidMessageContents", "Invalid characters"},
 		{"noncharacter", "std", body("a\uffff"), "InvalidMessageContents", "Invalid characters"},
@@ -275,9 +296,16 @@ func TestSQSRefuses(t *testing.T) {
 		{"delay too long", "std", func(in *sqs.SendMessageInput) { in.DelaySeconds = 901 }, invalid, "DelaySeconds"},
 		{"delay on FIFO", "a.fifo", func(in *sqs.SendMessageInput) { in.DelaySeconds = 1 }, invalid, "DelaySeconds"},
 		{"no group", "a.fifo", func(*sqs.SendMessageInput) {}, "MissingParameter", "MessageGroupId"},
-		{"no deduplication id", "a.fifo", inGroup("g"), invalid, "The queue should either have ContentBasedDeduplication"},
+		{
+			"no deduplication id", "a.fifo", inGroup("g"), invalid,
+			"The queue should either have ContentBasedDeduplication",
+		},
 		{"bad group", "a.fifo", inGroup("a b"), invalid, "alphanumeric and punctuation"},
-		{"deduplication id on standard", "std", func(in *sqs.SendMessageInput) { in.MessageDeduplicationId = new("d") }, invalid, "not valid for this queue type"},
+		{
+			"deduplication id on standard", "std",
+			func(in *sqs.SendMessageInput) { in.MessageDeduplicationId = new("d") }, invalid,
+			"not valid for this queue type",
+		},
 		{"attribute name", "std", attribute("a b", "String", "v"), invalid, "name 'a b'"},
 		{"attribute name of AWS", "std", attribute("AWS.x", "String", "v"), invalid, "name 'AWS.x'"},
 		{"attribute type", "std", attribute("a", "Nope", "v"), invalid, "type prefixes"},
@@ -286,7 +314,9 @@ func TestSQSRefuses(t *testing.T) {
 		{"eleven attributes", "std", func(in *sqs.SendMessageInput) {
 			in.MessageAttributes = map[string]types.MessageAttributeValue{}
 			for i := range 11 {
-				in.MessageAttributes[fmt.Sprint(i)] = types.MessageAttributeValue{DataType: new("String"), StringValue: new("v")}
+				in.MessageAttributes[fmt.Sprint(i)] = types.MessageAttributeValue{
+					DataType: new("String"), StringValue: new("v"),
+				}
 			}
 		}, invalid, "exceeds the allowed maximum [10]"},
 	}
@@ -322,7 +352,9 @@ func TestSQSBatches(t *testing.T) {
 	entries := func(n int, change func(*types.SendMessageBatchRequestEntry)) []types.SendMessageBatchRequestEntry {
 		all := make([]types.SendMessageBatchRequestEntry, n)
 		for i := range all {
-			all[i] = types.SendMessageBatchRequestEntry{Id: new(fmt.Sprint("e", i)), MessageBody: new(fmt.Sprint("m", i))}
+			all[i] = types.SendMessageBatchRequestEntry{
+				Id: new(fmt.Sprint("e", i)), MessageBody: new(fmt.Sprint("m", i)),
+			}
 			if change != nil {
 				change(&all[i])
 			}
@@ -334,7 +366,9 @@ func TestSQSBatches(t *testing.T) {
 		"TooManyEntriesInBatchRequest": entries(11, nil),
 		"BatchEntryIdsNotDistinct":     entries(2, func(e *types.SendMessageBatchRequestEntry) { e.Id = new("x") }),
 		"InvalidBatchEntryId":          entries(1, func(e *types.SendMessageBatchRequestEntry) { e.Id = new("a.b") }),
-		"BatchRequestTooLong":          entries(2, func(e *types.SendMessageBatchRequestEntry) { e.MessageBody = new(strings.Repeat("x", 1<<19+1)) }),
+		"BatchRequestTooLong": entries(
+			2, func(e *types.SendMessageBatchRequestEntry) { e.MessageBody = new(strings.Repeat("x", 1<<19+1)) },
+		),
 	} {
 		_, err := m.sqs.SendMessageBatch(ctx, &sqs.SendMessageBatchInput{QueueUrl: queue, Entries: batch})
 		requireAnswer(t, err, code, "")
@@ -353,16 +387,20 @@ func TestSQSBatches(t *testing.T) {
 	require.Equal(t, []string{"m0", "m2"}, received(got))
 	hidden, err := m.sqs.ChangeMessageVisibilityBatch(ctx, &sqs.ChangeMessageVisibilityBatchInput{
 		QueueUrl: queue, Entries: []types.ChangeMessageVisibilityBatchRequestEntry{
-			{Id: new("a"), ReceiptHandle: got[0].ReceiptHandle, VisibilityTimeout: 0}, {Id: new("b"), ReceiptHandle: new("x")},
+			{Id: new("a"), ReceiptHandle: got[0].ReceiptHandle, VisibilityTimeout: 0},
+			{Id: new("b"), ReceiptHandle: new("x")},
 		},
 	})
 	require.NoError(t, err)
 	require.Len(t, hidden.Successful, 1)
 	require.Equal(t, "ReceiptHandleIsInvalid", *hidden.Failed[0].Code)
 	require.Equal(t, []string{"m0"}, received(m.receive(t, queue)))
-	deleted, err := m.sqs.DeleteMessageBatch(ctx, &sqs.DeleteMessageBatchInput{QueueUrl: queue, Entries: []types.DeleteMessageBatchRequestEntry{
-		{Id: new("a"), ReceiptHandle: got[0].ReceiptHandle}, {Id: new("b"), ReceiptHandle: got[1].ReceiptHandle},
-	}})
+	deleted, err := m.sqs.DeleteMessageBatch(ctx, &sqs.DeleteMessageBatchInput{
+		QueueUrl: queue,
+		Entries: []types.DeleteMessageBatchRequestEntry{
+			{Id: new("a"), ReceiptHandle: got[0].ReceiptHandle}, {Id: new("b"), ReceiptHandle: got[1].ReceiptHandle},
+		},
+	})
 	require.NoError(t, err)
 	require.Len(t, deleted.Successful, 2)
 	require.Zero(t, m.SQS.Len("q"))
@@ -383,33 +421,50 @@ func TestSQSQueueLifecycle(t *testing.T) {
 		m.send(t, queue, "visible")
 		m.send(t, queue, "delayed", func(in *sqs.SendMessageInput) { in.DelaySeconds = 5 })
 		attributes := func(names ...types.QueueAttributeName) map[string]string {
-			out, err := m.sqs.GetQueueAttributes(ctx, &sqs.GetQueueAttributesInput{QueueUrl: queue, AttributeNames: names})
+			out, err := m.sqs.GetQueueAttributes(
+				ctx, &sqs.GetQueueAttributesInput{QueueUrl: queue, AttributeNames: names},
+			)
 			require.NoError(t, err)
 			return out.Attributes
 		}
 		require.Equal(t, map[string]string{
 			"QueueArn": queueARN("q"), "ApproximateNumberOfMessages": "1",
 			"ApproximateNumberOfMessagesNotVisible": "1", "ApproximateNumberOfMessagesDelayed": "1",
-		}, attributes("QueueArn", "ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible", "ApproximateNumberOfMessagesDelayed", "Policy"))
+		}, attributes(
+			"QueueArn", "ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible",
+			"ApproximateNumberOfMessagesDelayed", "Policy",
+		))
 		require.Equal(t, "60", attributes("All")["MessageRetentionPeriod"])
 		time.Sleep(61 * time.Second)
 		require.Zero(t, m.SQS.Len("q"), "older than the retention period")
 
-		_, err = m.sqs.SetQueueAttributes(ctx, &sqs.SetQueueAttributesInput{QueueUrl: queue, Attributes: map[string]string{"VisibilityTimeout": "1"}})
+		_, err = m.sqs.SetQueueAttributes(
+			ctx,
+			&sqs.SetQueueAttributesInput{QueueUrl: queue, Attributes: map[string]string{"VisibilityTimeout": "1"}},
+		)
 		require.NoError(t, err)
 		require.Equal(t, "1", attributes("VisibilityTimeout")["VisibilityTimeout"])
 		for name, value := range map[string]string{
-			"VisibilityTimeout": "43201", "DelaySeconds": "x", "MaximumMessageSize": "1023", "ReceiveMessageWaitTimeSeconds": "21",
+			"VisibilityTimeout": "43201", "DelaySeconds": "x", "MaximumMessageSize": "1023",
+			"ReceiveMessageWaitTimeSeconds": "21",
 		} {
-			_, err = m.sqs.SetQueueAttributes(ctx, &sqs.SetQueueAttributesInput{QueueUrl: queue, Attributes: map[string]string{name: value}})
+			_, err = m.sqs.SetQueueAttributes(
+				ctx, &sqs.SetQueueAttributesInput{QueueUrl: queue, Attributes: map[string]string{name: value}},
+			)
 			requireAnswer(t, err, "InvalidAttributeValue", name)
 		}
-		_, err = m.sqs.SetQueueAttributes(ctx, &sqs.SetQueueAttributesInput{QueueUrl: queue, Attributes: map[string]string{"Color": "red"}})
+		_, err = m.sqs.SetQueueAttributes(
+			ctx, &sqs.SetQueueAttributesInput{QueueUrl: queue, Attributes: map[string]string{"Color": "red"}},
+		)
 		requireAnswer(t, err, "InvalidAttributeName", "Color")
-		_, err = m.sqs.CreateQueue(ctx, &sqs.CreateQueueInput{QueueName: new("q"), Attributes: map[string]string{"DelaySeconds": "1"}})
+		_, err = m.sqs.CreateQueue(
+			ctx, &sqs.CreateQueueInput{QueueName: new("q"), Attributes: map[string]string{"DelaySeconds": "1"}},
+		)
 		var exists *types.QueueNameExists
 		require.ErrorAs(t, err, &exists)
-		for name, attribute := range map[string]string{"a.fifo": "", "a": "FifoQueue", "a b": "", strings.Repeat("a", 81): ""} {
+		for name, attribute := range map[string]string{
+			"a.fifo": "", "a": "FifoQueue", "a b": "", strings.Repeat("a", 81): "",
+		} {
 			in := &sqs.CreateQueueInput{QueueName: &name}
 			if attribute != "" {
 				in.Attributes = map[string]string{attribute: "true"}
@@ -429,7 +484,9 @@ func TestSQSQueueLifecycle(t *testing.T) {
 			m.queue(t, name)
 		}
 		urls := 0
-		p := sqs.NewListQueuesPaginator(m.sqs, &sqs.ListQueuesInput{QueueNamePrefix: new("q"), MaxResults: new(int32(2))})
+		p := sqs.NewListQueuesPaginator(
+			m.sqs, &sqs.ListQueuesInput{QueueNamePrefix: new("q"), MaxResults: new(int32(2))},
+		)
 		for p.HasMorePages() {
 			out, err := p.NextPage(ctx)
 			require.NoError(t, err)

@@ -1,11 +1,12 @@
-// Package plain makes texts from elsewhere fit for people: for a terminal, which obeys some characters, and for whoever reads a
-// page, whom others mislead. Producers, AWS and whoever may write the lease table choose such texts.
+// Package plain makes texts from elsewhere fit for people: for a terminal, which obeys some characters, and for
+// whoever reads a page, whom others mislead. Producers, AWS and whoever may write the lease table choose such texts.
 //
 // # What it guarantees
 //
-// What [Text] returns, and the arguments of [Fprintf] and [Fprintln], are printable as strconv.IsPrint has it, and one line. What is
-// written through a [Writer] is printable but for the ends of its lines. Whatever else there is stands as an escape that JSON knows
-// too, so a document stays the document that it was; a byte that is no UTF-8 stands as \x and two digits.
+// What [Text] returns, and the arguments of [Fprintf] and [Fprintln], are printable as strconv.IsPrint has it, and one
+// line. What is written through a [Writer] is printable but for the ends of its lines. Whatever else there is stands
+// as an escape that JSON knows too, so a document stays the document that it was; a byte that is no UTF-8 stands as \x
+// and two digits.
 package plain
 
 import (
@@ -32,8 +33,8 @@ func Printable(s string) bool {
 	return clean(s, structure) || string(appendText(nil, s, structure, astral16)) == s
 }
 
-// YAML is a YAML document with what is not printable escaped as texts in double quotes have it. Others have to be printable.
-// HTML takes the same: there an escape is only shown.
+// YAML is a YAML document with what is not printable escaped as texts in double quotes have it. Others have to be
+// printable. HTML takes the same: there an escape is only shown.
 func YAML(document []byte) []byte { return appendText(nil, string(document), structure, `\U%08[3]x`) }
 
 // JSON is a JSON document with what is not printable escaped: the same document.
@@ -52,8 +53,8 @@ func clean[S string | []byte](s S, keep string) bool {
 	return true
 }
 
-// appendText appends s with what is not printable escaped, but for the ASCII characters in keep. astral is the format of those above
-// U+FFFF, for its two halves and the character.
+// appendText appends s with what is not printable escaped, but for the ASCII characters in keep. astral is the format
+// of those above U+FFFF, for its two halves and the character.
 func appendText(b []byte, s, keep, astral string) []byte {
 	for len(s) > 0 {
 		r, n := utf8.DecodeRuneInString(s)
@@ -79,8 +80,8 @@ func appendText(b []byte, s, keep, astral string) []byte {
 	return b
 }
 
-// Fprintf is fmt.Fprintf with every argument that is a text, an error or has a method String on one line and printable. The
-// format is ours, and stays as it is.
+// Fprintf is fmt.Fprintf with every argument that is a text, an error or has a method String on one line and
+// printable. The format is ours, and stays as it is.
 func Fprintf(w io.Writer, format string, args ...any) (int, error) {
 	return fmt.Fprintf(w, format, arguments(args)...)
 }
@@ -107,8 +108,8 @@ func arguments(args []any) []any {
 	return out
 }
 
-// Lines are the lines of an error: one for each of those that were joined in it, or those of its method Lines, with the words
-// around them on the first.
+// Lines are the lines of an error: one for each of those that were joined in it, or those of its method Lines, with
+// the words around them on the first.
 func Lines(err error) []string {
 	if own, ok := err.(interface{ Lines() []string }); ok { // not in a joined one
 		return own.Lines()
@@ -136,8 +137,8 @@ func around(err, inner error, lines []string) []string {
 	return append([]string{head + lines[0]}, lines[1:]...)
 }
 
-// Writer passes on what is printable, the ends of lines and tabs, and escapes the rest. It is no safer for concurrent use than what
-// it writes to.
+// Writer passes on what is printable, the ends of lines and tabs, and escapes the rest. It is no safer for concurrent
+// use than what it writes to.
 type Writer struct {
 	w    io.Writer
 	rest []byte // the beginning of a character of which the rest is to come

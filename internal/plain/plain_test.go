@@ -38,7 +38,10 @@ func printable(t *testing.T, s string) {
 
 func TestText(t *testing.T) {
 	t.Parallel()
-	require.Equal(t, `E\u001b]0;owned\u0007\u001b[2J\u009b31m\u202e\nOK  forged\r\t\u2028\u00a0\udb40\udc41\xff`, plain.Text(evil))
+	require.Equal(
+		t, `E\u001b]0;owned\u0007\u001b[2J\u009b31m\u202e\nOK  forged\r\t\u2028\u00a0\udb40\udc41\xff`,
+		plain.Text(evil),
+	)
 	for _, s := range []string{"", "plain", "Grüße, 東京 – 🚨 e\u0301", `a\nb`} {
 		require.Equal(t, s, plain.Text(s), "it is left alone")
 	}

@@ -1,4 +1,5 @@
-// Package sleep has the waits of the whole program: each ends early with its context, and each random part spreads load.
+// Package sleep has the waits of the whole program: each ends early with its context, and each random part spreads
+// load.
 //
 // Nothing here is a schedule. Who waits decides when, and how often.
 package sleep

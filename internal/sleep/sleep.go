@@ -6,11 +6,12 @@ import (
 	"time"
 )
 
-// For waits for d, or until ctx is done. It reports whether it waited in full; with a context that is done already it does not.
+// For waits for d, or until ctx is done. It reports whether it waited in full; with a context that is done already it
+// does not.
 func For(ctx context.Context, d time.Duration) bool { return Until(ctx, time.Now().Add(d)) == nil }
 
-// Until waits for a moment of this machine's clock, or until ctx is done, and then returns the cause of that. A moment that has
-// passed is no wait.
+// Until waits for a moment of this machine's clock, or until ctx is done, and then returns the cause of that. A moment
+// that has passed is no wait.
 func Until(ctx context.Context, t time.Time) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
@@ -29,8 +30,8 @@ func Until(ctx context.Context, t time.Time) error {
 	}
 }
 
-// Jitter spreads d over three quarters to five quarters of itself, so that workers which started together drift apart. It is 0 for a
-// d that is not positive.
+// Jitter spreads d over three quarters to five quarters of itself, so that workers which started together drift apart.
+// It is 0 for a d that is not positive.
 func Jitter(d time.Duration) time.Duration {
 	if d <= 0 {
 		return 0

@@ -88,7 +88,7 @@ func endMutations() []mutation {
 		},
 		{
 			breaks: "children that wait for their parents are told of",
-			file:   "internal/status/problems_fleet.go", old: "d >= blockedWorthAWord {", new: "d >= 60*blockedWorthAWord {",
+			file:   "internal/status/problems_shards.go", old: "warning: time.Minute}, // a reshard", new: "warning: time.Hour}, // a reshard",
 			by: only("internal/status", "TestEndProblems"), says: `.*Error:.*`,
 		},
 		{

@@ -33,7 +33,8 @@ func TestConformanceOfDeadLetters(t *testing.T) {
 	ctx := t.Context()
 	cfg := aws.Config{
 		Region: npm.Region, Credentials: credentials.NewStaticCredentialsProvider(npm.Account, "secret", ""),
-		HTTPClient: fakeaws.LoopbackClient(), Retryer: func() aws.Retryer { return aws.NopRetryer{} }, BaseEndpoint: &at,
+		HTTPClient: fakeaws.LoopbackClient(), Retryer: func() aws.Retryer { return aws.NopRetryer{} },
+		BaseEndpoint: &at,
 	}
 	queues, topics := sqs.NewFromConfig(cfg), sns.NewFromConfig(cfg)
 	buckets := s3.NewFromConfig(cfg, func(o *s3.Options) { o.UsePathStyle = true })
@@ -41,7 +42,8 @@ func TestConformanceOfDeadLetters(t *testing.T) {
 	letter := func(data []byte) *alert.Letter {
 		return &alert.Letter{
 			Record: alert.Record{
-				Shard: "shardId-000000000000", PartitionKey: "größe\n😀\x00", SequenceNumber: "495", Arrival: arrival, Data: data,
+				Shard: "shardId-000000000000", PartitionKey: "größe\n😀\x00", SequenceNumber: "495", Arrival: arrival,
+				Data: data,
 			},
 			Condition: alert.ConditionRetries, Reason: alert.ReasonNotJSON, Detail: "\x01\ufffe", Attempts: 2,
 		}
@@ -88,7 +90,8 @@ func TestConformanceOfDeadLetters(t *testing.T) {
 		require.NoError(t, err)
 		address, arn := queue(t, "subscriber")
 		_, err = topics.Subscribe(ctx, &sns.SubscribeInput{
-			TopicArn: out.TopicArn, Protocol: aws.String("sqs"), Endpoint: &arn, Attributes: map[string]string{"RawMessageDelivery": "true"},
+			TopicArn: out.TopicArn, Protocol: aws.String("sqs"), Endpoint: &arn,
+			Attributes: map[string]string{"RawMessageDelivery": "true"},
 		})
 		require.NoError(t, err)
 		send(t, deadletter.Config{SNS: *out.TopicArn}, letter([]byte("x")))
@@ -100,7 +103,9 @@ func TestConformanceOfDeadLetters(t *testing.T) {
 		require.NoError(t, err)
 		data := make([]byte, 5<<20)
 		send(t, deadletter.Config{S3: "s3://letters/dead letters"}, letter(data))
-		list, err := buckets.ListObjectsV2(ctx, &s3.ListObjectsV2Input{Bucket: bucket, Prefix: aws.String("dead letters/aws/lambda/")})
+		list, err := buckets.ListObjectsV2(
+			ctx, &s3.ListObjectsV2Input{Bucket: bucket, Prefix: aws.String("dead letters/aws/lambda/")},
+		)
 		require.NoError(t, err)
 		require.Len(t, list.Contents, 1)
 		require.Contains(t, *list.Contents[0].Key, "/shardId-000000000000/"+time.Now().UTC().Format("2006/01/"))

@@ -46,11 +46,15 @@ func DynamoDB(tb testing.TB) string {
 	dir := toolsDir(tb)
 	return start(tb, server{
 		name: "dynalite", node: anyNode(tb), asks: 4567, health: "/",
-		args: []string{filepath.Join(dir, "node_modules", "dynalite", "cli.js"), "--createTableMs", "50", "--deleteTableMs", "50"},
+		args: []string{
+			filepath.Join(dir, "node_modules", "dynalite", "cli.js"), "--createTableMs", "50", "--deleteTableMs",
+			"50",
+		},
 	})
 }
 
-// Messaging starts fauxqs, which is SNS, SQS and S3 behind one address, and returns its URL. The server ends with the test.
+// Messaging starts fauxqs, which is SNS, SQS and S3 behind one address, and returns its URL. The server ends with the
+// test.
 func Messaging(tb testing.TB) string {
 	tb.Helper()
 	dir := toolsDir(tb)
@@ -89,7 +93,8 @@ func start(tb testing.TB, s server) string {
 	defer cancel()
 
 	// Not CommandContext: the server lives until the clean-up, past the end of the test's context.
-	cmd := exec.Command(s.node, append([]string{"-r", filepath.Join(toolsDir(tb), "loopback.cjs")}, s.args...)...) //nolint:gosec,noctx // fixed programs of the lock file; its end is the clean-up's
+	args := append([]string{"-r", filepath.Join(toolsDir(tb), "loopback.cjs")}, s.args...)
+	cmd := exec.Command(s.node, args...) //nolint:gosec,noctx // fixed programs; the clean-up ends it
 	cmd.Env = append(os.Environ(), s.env...)
 	cmd.Dir = tb.TempDir()
 	cmd.ExtraFiles = []*os.File{announce}
@@ -150,7 +155,7 @@ func answers(ctx context.Context, url string) error {
 		if err != nil {
 			return err
 		}
-		req.Close = true // nobody closes the idle connections of a test
+		req.Close = true // no test closes its idle connections
 		res, err := http.DefaultClient.Do(req)
 		if err == nil {
 			_, _ = io.Copy(io.Discard, res.Body)
@@ -177,7 +182,10 @@ func toolsDir(tb testing.TB) string {
 			return tools
 		}
 		if dir == filepath.Dir(dir) {
-			tb.Fatal("npm: internal/tools/package-lock.json is in no folder above the test's; run the test inside the module")
+			tb.Fatal(
+				"npm: internal/tools/package-lock.json is in no folder above the test's; run the test inside the " +
+					"module",
+			)
 		}
 	}
 }
@@ -208,7 +216,9 @@ func node22(tb testing.TB, tools string) string {
 	version := strings.TrimPrefix(strings.TrimSpace(string(out)), "v")
 	major, _, _ := strings.Cut(version, ".")
 	if n, err := strconv.Atoi(major); err != nil || n < 22 {
-		tb.Fatalf("npm: fauxqs needs node 22 and %s is %s; run `make emulators` (Linux) or install node 22", node, version)
+		tb.Fatalf(
+			"npm: fauxqs needs node 22 and %s is %s; run `make emulators` (Linux) or install node 22", node, version,
+		)
 	}
 	return node
 }
