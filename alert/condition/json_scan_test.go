@@ -74,8 +74,10 @@ const benchDocument = `{"TICKER_SYMBOL":"QXZ","SECTOR":"HEALTHCARE","CHANGE":-1.
 func TestScanTakesOrdinaryDocuments(t *testing.T) {
 	t.Parallel()
 	s := scanSchema(t)
-	for _, doc := range []string{benchDocument, `{}`, " {\n\t\"a\" : [ 1 , -2.5e-3 , { } ] }\r\n",
-		`{"b":"\"quoted\" \\ \n","ü":"é€😀"}`} {
+	for _, doc := range []string{
+		benchDocument, `{}`, " {\n\t\"a\" : [ 1 , -2.5e-3 , { } ] }\r\n",
+		`{"b":"\"quoted\" \\ \n","ü":"é€😀"}`,
+	} {
 		taken, _, _, _, _ := both(s, []byte(doc))
 		require.True(t, taken, doc)
 	}
@@ -91,8 +93,10 @@ func TestScanTakesOrdinaryDocuments(t *testing.T) {
 		case 0:
 			return rapid.SampledFrom([]string{"null", "true", "false"}).Draw(t, "word")
 		case 1:
-			return rapid.SampledFrom([]string{"0", "-0", "1", "-12.5", "1e3", "2E-7", "9007199254740993", "1e400",
-				"0.1"}).Draw(t, "number")
+			return rapid.SampledFrom([]string{
+				"0", "-0", "1", "-12.5", "1e3", "2E-7", "9007199254740993", "1e400",
+				"0.1",
+			}).Draw(t, "number")
 		case 2, 3:
 			quoted, err := jsontext.AppendQuote(nil, text.Draw(t, "text"))
 			require.NoError(t, err)

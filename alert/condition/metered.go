@@ -288,9 +288,8 @@ func meteredFunctions(of *budget.Meter) map[string]any {
 		meteredRange: func(from, to any) any {
 			low, high := runtime.ToInt(from), runtime.ToInt(to)
 			if low <= high {
-				n := int64(min(uint64(high)-uint64(low), budget.MaxLists)) +
-					1 //nolint:gosec // the difference fits, whatever the signs
-				m.must(n/8, 0, n*listElement)
+				n := min(uint64(high)-uint64(low), budget.MaxLists) + 1 //nolint:gosec // the difference fits
+				m.must(int64(n)/8, 0, int64(n)*listElement)
 			}
 			return runtime.MakeRange(low, high)
 		},
@@ -521,8 +520,8 @@ func functionPrices() map[string]func(m payer, args []any) {
 		},
 		"sort": func(m payer, args []any) {
 			n, e := int64(budget.LengthOf(args[0])), m.ExtentOf(args[0])
-			m.must(budget.Times(int64(bits.Len64(uint64(n)))*2, 2*e.Elements+e.Text/budget.PerText), 0,
-				n*listElement) //nolint:gosec // a length
+			rounds := 2 * int64(bits.Len64(uint64(n))) //nolint:gosec // a length
+			m.must(budget.Times(rounds, 2*e.Elements+e.Text/budget.PerText), 0, n*listElement)
 		},
 		"fromPairs": func(m payer, args []any) {
 			n, e := int64(budget.LengthOf(args[0])), m.ExtentOf(args[0])

@@ -27,8 +27,10 @@ func benchShapes() []struct {
 		pattern func(i int) string
 		want    filter.Result
 	}{
-		{"equal", func(i int) string { return fmt.Sprintf(`{"data":{"TICKER_SYMBOL":["T%d"]}}`, i) },
-			filter.NotMatched},
+		{
+			"equal", func(i int) string { return fmt.Sprintf(`{"data":{"TICKER_SYMBOL":["T%d"]}}`, i) },
+			filter.NotMatched,
+		},
 		{"thresholds", func(i int) string {
 			return fmt.Sprintf(`{"data":{"ANOMALY_SCORE":[{"numeric":[">",%d.5]}]}}`, i+1)
 		}, filter.NotMatched},
@@ -41,12 +43,18 @@ func benchShapes() []struct {
 		{"one type, thresholds", func(i int) string {
 			return fmt.Sprintf(`{"data":{"SECTOR":["HEALTHCARE"],"ANOMALY_SCORE":[{"numeric":[">",%d.5]}]}}`, i+1)
 		}, filter.NotMatched},
-		{"fields", func(i int) string { return fmt.Sprintf(`{"data":{"FIELD_%d":[{"numeric":[">",1]}]}}`, i) },
-			filter.NotMatched},
-		{"prefixes", func(i int) string { return fmt.Sprintf(`{"data":{"REGION":[{"prefix":"eu-%d"}]}}`, i) },
-			filter.NotMatched},
-		{"partition keys", func(i int) string { return fmt.Sprintf(`{"partitionKey":["key-%d"]}`, i) },
-			filter.NotMatched},
+		{
+			"fields", func(i int) string { return fmt.Sprintf(`{"data":{"FIELD_%d":[{"numeric":[">",1]}]}}`, i) },
+			filter.NotMatched,
+		},
+		{
+			"prefixes", func(i int) string { return fmt.Sprintf(`{"data":{"REGION":[{"prefix":"eu-%d"}]}}`, i) },
+			filter.NotMatched,
+		},
+		{
+			"partition keys", func(i int) string { return fmt.Sprintf(`{"partitionKey":["key-%d"]}`, i) },
+			filter.NotMatched,
+		},
 		{"the last matches", func(i int) string {
 			return fmt.Sprintf(`{"data":{"ANOMALY_SCORE":[{"numeric":["<",%d.5]}]}}`, 1-i)
 		}, filter.Matched},

@@ -22,10 +22,14 @@ func TestRecordHasABudget(t *testing.T) {
 		pattern, small, large string
 	}{
 		"anything-but": {400, `{"data":{"a":[{"anything-but":["zz#","z"]}]}}`, `{"a":"z"}`, list(250_000, `"z"`)},
-		"wildcard in a text": {4000, `{"data":{"a":[{"wildcard":"*` + strings.Repeat("a", 30) + `b*a#*"}]}}`,
-			`{"a":"z"}`, `{"a":"` + strings.Repeat("a", 1_000_000) + `"}`},
-		"elements": {1000, `{"data":{"a":{"b":[{"anything-but":"z#"}],"c":[{"anything-but":["y","w#"]}]}}}`,
-			`{"a":[{"b":"x","c":"y"}]}`, objects},
+		"wildcard in a text": {
+			4000, `{"data":{"a":[{"wildcard":"*` + strings.Repeat("a", 30) + `b*a#*"}]}}`,
+			`{"a":"z"}`, `{"a":"` + strings.Repeat("a", 1_000_000) + `"}`,
+		},
+		"elements": {
+			1000, `{"data":{"a":{"b":[{"anything-but":"z#"}],"c":[{"anything-but":["y","w#"]}]}}}`,
+			`{"a":[{"b":"x","c":"y"}]}`, objects,
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -216,8 +216,10 @@ func TestParseCriteria(t *testing.T) {
 		require.Equal(t, filter.Matched, m.Match([]byte(`{"b":"x"}`), ""))
 		require.Equal(t, filter.NotMatched, m.Match([]byte(`{"b":1}`), ""))
 	}
-	for _, text := range []string{`{}`, `{"Filters":[]}`, `{"Filters":null}`, `{"FilterCriteria":{}}`,
-		`{"FilterCriteria":null,"UUID":"u"}`} {
+	for _, text := range []string{
+		`{}`, `{"Filters":[]}`, `{"Filters":null}`, `{"FilterCriteria":{}}`,
+		`{"FilterCriteria":null,"UUID":"u"}`,
+	} {
 		patterns, err := filter.ParseCriteria([]byte(text))
 		require.NoError(t, err, text)
 		require.Empty(t, patterns, text)

@@ -56,7 +56,8 @@ func ParseCriteria(data []byte) ([]Pattern, error) {
 			patterns = append(patterns, Pattern{source: bytes.Clone(pattern.raw)})
 		default:
 			faults = append(faults,
-				fmt.Errorf("filter criteria: %sFilters[%d].Pattern: must be the pattern's JSON text as a string", path, i))
+				fmt.Errorf("filter criteria: %sFilters[%d].Pattern: must be the pattern's JSON text as a string", path,
+					i))
 		}
 	}
 	if len(faults) > 0 {

@@ -77,8 +77,10 @@ func TestExponentsOutOfRange(t *testing.T) {
 func TestIntervalsFindWhatHolds(t *testing.T) {
 	genBound := func(t *rapid.T) bound {
 		return bound{
-			number: parseNumber([]byte(rapid.SampledFrom([]string{"-1e9", "-2", "0", "1", "1.0", "1.5", "2", "300",
-				"3e2", "1e30"}).Draw(t, "bound"))),
+			number: parseNumber([]byte(rapid.SampledFrom([]string{
+				"-1e9", "-2", "0", "1", "1.0", "1.5", "2", "300",
+				"3e2", "1e30",
+			}).Draw(t, "bound"))),
 			set: rapid.Bool().Draw(t, "set"), open: rapid.Bool().Draw(t, "open"),
 		}
 	}
@@ -92,8 +94,10 @@ func TestIntervalsFindWhatHolds(t *testing.T) {
 			list = append(list, r)
 		}
 		tree := newIntervals(list)
-		for _, text := range []string{"-1e10", "-1e9", "-3", "-2", "-1", "0", "0.5", "1", "1.2", "1.5", "2", "5", "300",
-			"301", "1e30", "1e31"} {
+		for _, text := range []string{
+			"-1e10", "-1e9", "-3", "-2", "-1", "0", "0.5", "1", "1.2", "1.5", "2", "5", "300",
+			"301", "1e30", "1e31",
+		} {
 			v := value{kind: kindNumber, number: parseNumber([]byte(text))}
 			var want, got []int
 			for _, r := range list {
@@ -120,8 +124,10 @@ func TestAddressesAgreeWithNetip(t *testing.T) {
 			rapid.StringMatching(`[0-9a-f.:]{0,12}`),
 			rapid.Map(rapid.SliceOfN(rapid.Byte(), 16, 16),
 				func(b []byte) string { return netip.AddrFrom16([16]byte(b)).String() }),
-			rapid.SampledFrom([]string{"", ":", "::", "1::", "::1", ":::", "1::2::3", "1:2:3:4:5:6:7:8",
-				"1:2:3:4:5:6:7::", "1:2:3:4:5:6:7:8::", "::1:2:3:4:5:6:7:8", "1:2:3:4:5:6:7:", ":1:2:3:4:5:6:7"}),
+			rapid.SampledFrom([]string{
+				"", ":", "::", "1::", "::1", ":::", "1::2::3", "1:2:3:4:5:6:7:8",
+				"1:2:3:4:5:6:7::", "1:2:3:4:5:6:7:8::", "::1:2:3:4:5:6:7:8", "1:2:3:4:5:6:7:", ":1:2:3:4:5:6:7",
+			}),
 		).Draw(t, "address")
 		got, ok := parseAddress([]byte(text))
 		steps := strings.Split(text, ".")

@@ -181,8 +181,10 @@ func genPayload(t *rapid.T) string {
 	case 0:
 		return genValue(t, 4)
 	case 1:
-		return rapid.SampledFrom([]string{"", "x", "{", `{"a":1}x`, "{\"a\":\"\xff\"}", `{"a":"\ud800"}`,
-			`{"a":01}`}).Draw(t, "broken")
+		return rapid.SampledFrom([]string{
+			"", "x", "{", `{"a":1}x`, "{\"a\":\"\xff\"}", `{"a":"\ud800"}`,
+			`{"a":01}`,
+		}).Draw(t, "broken")
 	default:
 		return genObject(t, 5)
 	}

@@ -62,8 +62,12 @@ func (c Config) WithDefaults() Config {
 	for _, x := range []struct {
 		value *int
 		or    int
-	}{{&c.Trees, DefaultTrees}, {&c.SampleSize, DefaultSampleSize}, {&c.Decay, DefaultDecay},
-		{&c.Shingle, DefaultShingle}} {
+	}{
+		{&c.Trees, DefaultTrees},
+		{&c.SampleSize, DefaultSampleSize},
+		{&c.Decay, DefaultDecay},
+		{&c.Shingle, DefaultShingle},
+	} {
 		if *x.value == 0 {
 			*x.value = x.or
 		}

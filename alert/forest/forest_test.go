@@ -89,8 +89,10 @@ func TestExtremes(t *testing.T) {
 	c := forest.Config{Dimensions: 2, Trees: 10, SampleSize: 20, Decay: 50}
 	f, err := forest.New(c)
 	require.NoError(t, err)
-	some := []float64{1e300, -1e300, 0, math.Copysign(0, -1), math.SmallestNonzeroFloat64, -math.SmallestNonzeroFloat64,
-		1, math.Nextafter(1, 2)}
+	some := []float64{
+		1e300, -1e300, 0, math.Copysign(0, -1), math.SmallestNonzeroFloat64, -math.SmallestNonzeroFloat64,
+		1, math.Nextafter(1, 2),
+	}
 	random := seeded(1)
 	for range 2000 {
 		x := []float64{some[random.IntN(len(some))], some[random.IntN(len(some))]}
@@ -99,8 +101,8 @@ func TestExtremes(t *testing.T) {
 	}
 	_, err = forest.Decode(c, encode(t, f))
 	require.NoError(t, err)
-	require.Equal(t, f.Score([]float64{0, 1}),
-		f.Score([]float64{math.Copysign(0, -1), 1})) //nolint:testifylint // bit for bit
+	require.Equal(t, f.Score([]float64{0, 1}), //nolint:testifylint // bit for bit
+		f.Score([]float64{math.Copysign(0, -1), 1}))
 }
 
 // TestDeterminism holds that a score is a function of the seed and the records before, the same in every version: the
@@ -252,8 +254,10 @@ func TestSize(t *testing.T) {
 func TestBounds(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(r *rapid.T) {
-		c := forest.Config{Dimensions: 1, Trees: 3, SampleSize: 16, Decay: 40,
-			Scoring: rapid.SampledFrom([]forest.Scoring{forest.KDA, forest.Standard}).Draw(r, "scoring")}
+		c := forest.Config{
+			Dimensions: 1, Trees: 3, SampleSize: 16, Decay: 40,
+			Scoring: rapid.SampledFrom([]forest.Scoring{forest.KDA, forest.Standard}).Draw(r, "scoring"),
+		}
 		f, err := forest.New(c)
 		require.NoError(r, err)
 		most := 4.0

@@ -57,8 +57,10 @@ func TestServiceScores(t *testing.T) {
 			t.Parallel()
 			values, theirs := readKDA(t, path)
 			f,
-				err := forest.New(forest.Config{Dimensions: 1, Trees: 100, SampleSize: 256, Decay: 100_000,
-				Scoring: forest.KDA})
+				err := forest.New(forest.Config{
+				Dimensions: 1, Trees: 100, SampleSize: 256, Decay: 100_000,
+				Scoring: forest.KDA,
+			})
 			require.NoError(t, err)
 			ours := make([]float64, len(values))
 			for i, v := range values {

@@ -37,9 +37,8 @@ func readNAB(tb testing.TB, root string) []series {
 	var all []series
 	for name, of := range windows {
 		folder, base := filepath.Split(name)
-		file,
-			err := os.Open(filepath.Join(root, "results", "randomCutForest", folder, "randomCutForest_"+
-			base)) //nolint:gosec // by whoever runs it
+		path := filepath.Join(root, "results", "randomCutForest", folder, "randomCutForest_"+base)
+		file, err := os.Open(path) //nolint:gosec // by the caller
 		require.NoError(tb, err)
 		rows, err := csv.NewReader(file).ReadAll()
 		require.NoError(tb, err)

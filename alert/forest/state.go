@@ -164,9 +164,11 @@ func Decode(config Config, state []byte) (*Forest, error) {
 		name string
 		is   uint64
 	}{
-		{"dimensions", uint64(c.Dimensions)}, {"trees", uint64(c.Trees)}, {"sample size", uint64(c.SampleSize)},
-		//nolint:gosec // positive
-		{"decay", uint64(c.Decay)}, {"shingle", uint64(c.Shingle)}, //nolint:gosec // positive
+		{"dimensions", uint64(c.Dimensions)},  //nolint:gosec // positive
+		{"trees", uint64(c.Trees)},            //nolint:gosec // positive
+		{"sample size", uint64(c.SampleSize)}, //nolint:gosec // positive
+		{"decay", uint64(c.Decay)},            //nolint:gosec // positive
+		{"shingle", uint64(c.Shingle)},        //nolint:gosec // positive
 	} {
 		if was := r.uint(); was != x.is && !r.failed {
 			return nil, fmt.Errorf("%w: its %s is %d, not %d", ErrState, x.name, was, x.is)

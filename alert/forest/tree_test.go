@@ -84,8 +84,8 @@ func somePoint(width int) *rapid.Generator[[]float64] {
 		rapid.Map(rapid.IntRange(0, 3), func(i int) float64 { return -1e300 + float64(i)*1e285 }),
 		rapid.Map(rapid.IntRange(0, 3), func(i int) float64 {
 			return math.Float64frombits(math.Float64bits(1) +
-				uint64(i))
-		}), //nolint:gosec // positive
+				uint64(i)) //nolint:gosec // positive
+		}),
 		rapid.Float64Range(-maxMagnitude, maxMagnitude),
 	)
 	return rapid.Map(rapid.SliceOfN(coordinate, width, width), func(p []float64) []float64 {
@@ -142,8 +142,10 @@ func TestCoarse(t *testing.T) {
 		require.Less(t, c, to)
 		require.InDelta(t, at, c, max(math.Abs(at)/(1<<15), (to-from)/1000, math.SmallestNonzeroFloat64))
 	})
-	for _, x := range []float64{0, math.Copysign(0, -1), 1, -1, math.SmallestNonzeroFloat64,
-		-math.SmallestNonzeroFloat64, 1e300, -1e300} {
+	for _, x := range []float64{
+		0, math.Copysign(0, -1), 1, -1, math.SmallestNonzeroFloat64,
+		-math.SmallestNonzeroFloat64, 1e300, -1e300,
+	} {
 		require.Equal(t, math.Float64bits(x+0), math.Float64bits(fromOrdinal(ordinal(x))))
 	}
 	require.Equal(t, ordinal(0), ordinal(-math.SmallestNonzeroFloat64)+1)
