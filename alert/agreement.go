@@ -24,7 +24,7 @@ const (
 	formatEnds = 3
 
 	// SnapshotFormat is the latest format that this version reads and writes.
-	SnapshotFormat = formatEnds
+	StateFormat = formatEnds
 )
 
 const (
@@ -73,7 +73,7 @@ func (a *agreement) keyed() bool { return a.has(formatKeyed) }
 // one. After that a later format is taken up at once, and nothing else changes. An evaluator that is told nothing uses the latest
 // format, with a key that everybody knows.
 func (e *Evaluator) Agree(key HashKey, format int) {
-	e.agreed = agreement{key, byte(min(max(format, formatPlain), SnapshotFormat))}
+	e.agreed = agreement{key, byte(min(max(format, formatPlain), StateFormat))}
 	m := e.memory
 	if m.empty() {
 		m.agreement = e.agreed

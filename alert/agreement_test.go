@@ -46,9 +46,9 @@ func TestHashesAreKeyed(t *testing.T) {
 	state := func(key alert.HashKey) []byte {
 		p := remembering(t, []alert.RuleConfig{distinctUsers("> 5"), {Name: "long", When: `user != ""`, Key: "user", Dedup: time.Hour}})
 		e := p.Shard(shardID)
-		e.Agree(key, alert.SnapshotFormat)
+		e.Agree(key, alert.StateFormat)
 		e.Evaluate(record("1", `{"user":"`+long+`"}`))
-		return e.Snapshot()
+		return e.State()
 	}
 	one, two := alert.HashKey{1}, alert.HashKey{2}
 	require.NotContains(t, string(state(one)), long)
@@ -76,7 +76,7 @@ func TestLongKeysAreKeptShort(t *testing.T) {
 		require.True(t, strings.HasPrefix(a.Key, strings.Repeat("ä", 100)))
 		require.True(t, utf8.ValidString(a.Key))
 	}
-	require.Less(t, len(w.evaluator.Snapshot()), 2000)
+	require.Less(t, len(w.evaluator.State()), 2000)
 	require.Equal(t, alerts(strings.Repeat("s", 1024))[0].Key, strings.Repeat("s", 1024), "a partition key can be as long")
 }
 
@@ -95,12 +95,12 @@ func TestUpgradeOfTheFormatChangesNoAlert(t *testing.T) {
 			var all []string
 			for i, rec := range records {
 				if restart(i) {
-					state := e.Snapshot()
+					state := e.State()
 					require.EqualValues(t, format(max(i-1, 0)), state[3])
 					e = p.Shard(shardID)
 					e.Agree(alert.HashKey{7}, format(max(i-1, 0)))
 					require.NoError(t, e.Restore(state))
-					require.Equal(t, state, e.Snapshot())
+					require.Equal(t, state, e.State())
 				}
 				e.Agree(alert.HashKey{7}, format(i))
 				for _, a := range e.Evaluate(rec).Alerts {
@@ -111,8 +111,8 @@ func TestUpgradeOfTheFormatChangesNoAlert(t *testing.T) {
 			return all
 		}
 		switched, restarts := rapid.IntRange(0, len(records)).Draw(t, "switched"), rapid.IntRange(1, 9).Draw(t, "restarts")
-		from := rapid.IntRange(1, alert.SnapshotFormat-1).Draw(t, "from")
-		to := rapid.IntRange(from+1, alert.SnapshotFormat).Draw(t, "to")
+		from := rapid.IntRange(1, alert.StateFormat-1).Draw(t, "from")
+		to := rapid.IntRange(from+1, alert.StateFormat).Draw(t, "to")
 		upgraded := func(i int) int {
 			if i < switched {
 				return from
@@ -136,16 +136,16 @@ func TestLaterFormatIsKept(t *testing.T) {
 	s := newStory(t, everyRule()...)
 	s.evaluator.Agree(alert.HashKey{1}, 2)
 	s.at(1, "k", `{"v":9,"name":"n"}`)
-	state := s.evaluator.Snapshot()
+	state := s.evaluator.State()
 	restarted := newStory(t, everyRule()...).evaluator
 	restarted.Agree(alert.HashKey{2}, 1)
 	require.NoError(t, restarted.Restore(state))
-	require.Equal(t, state, restarted.Snapshot(), "with the key that it was written under")
+	require.Equal(t, state, restarted.State(), "with the key that it was written under")
 	child := newStory(t, everyRule()...).evaluator
 	child.Agree(alert.HashKey{2}, 1)
 	require.NoError(t, child.Inherit([][]byte{state}, alert.Heir{Owns: func(string) bool { return true }}))
-	require.Equal(t, state[:4], child.Snapshot()[:4])
-	require.Contains(t, string(child.Snapshot()), string(append([]byte{1}, make([]byte, 15)...)))
+	require.Equal(t, state[:4], child.State()[:4])
+	require.Contains(t, string(child.State()), string(append([]byte{1}, make([]byte, 15)...)))
 }
 
 // Whatever producers write, what rules remember of it fits into what can be stored, and into memory. The newest keys are kept, and a
@@ -184,7 +184,7 @@ func TestMemoryIsBoundedInBytes(t *testing.T) {
 				c.rule.Name = fmt.Sprint("r", i)
 				config.Rules = append(config.Rules, c.rule)
 			}
-			p, err := alert.New(config, alert.Deps{Stream: streamARN, Log: zap.NewNop(), Registerer: prometheus.NewRegistry()})
+			p, err := alert.NewOf(config, alert.Deps{Stream: streamARN, Log: zap.NewNop(), Registerer: prometheus.NewRegistry()})
 			require.NoError(t, err)
 			e := p.Shard(shardID)
 			e.Agree(alert.HashKey{}, c.format)
@@ -198,15 +198,15 @@ func TestMemoryIsBoundedInBytes(t *testing.T) {
 			}
 			runtime.GC()
 			runtime.ReadMemStats(&after)
-			state := e.Snapshot()
+			state := e.State()
 			t.Logf("%d MiB on the heap, %d MiB stored", int64(after.HeapAlloc-before.HeapAlloc)>>20, len(state)>>20) //nolint:gosec // MiB
 			require.Less(t, int64(after.HeapAlloc)-int64(before.HeapAlloc), int64(64<<20))                           //nolint:gosec // MiB
-			require.Less(t, len(state), alert.MaxSnapshot)
+			require.Less(t, len(state), alert.MaxState)
 			require.Greater(t, len(state), 4<<20, "it came to the bound")
 			again := p.Shard(shardID)
 			again.Agree(alert.HashKey{}, c.format)
 			require.NoError(t, again.Restore(state))
-			require.True(t, bytes.Equal(state, again.Snapshot()))
+			require.True(t, bytes.Equal(state, again.State()))
 		})
 	}
 }

@@ -28,7 +28,7 @@ func benchEvaluator(tb testing.TB, rules int) (*alert.Evaluator, *alert.Record) 
 			When: fmt.Sprintf(`ANOMALY_SCORE > %d.5 && COL1 != ""`, 3+i),
 		})
 	}
-	p, err := alert.New(config, alert.Deps{Stream: streamARN, Log: zap.NewNop(), Registerer: prometheus.NewRegistry()})
+	p, err := alert.NewOf(config, alert.Deps{Stream: streamARN, Log: zap.NewNop(), Registerer: prometheus.NewRegistry()})
 	require.NoError(tb, err)
 	return p.Shard("shardId-000000000000"), &alert.Record{
 		Shard: "shardId-000000000000", PartitionKey: "partitionkey", SequenceNumber: "1",
@@ -123,12 +123,12 @@ func dedupKeys(tb testing.TB, keys int) *alert.Evaluator {
 // BenchmarkSnapshot is the cost of saving and loading what 100,000 keys are remembered by.
 func BenchmarkSnapshot(b *testing.B) {
 	e := dedupKeys(b, 100_000)
-	state := e.Snapshot()
+	state := e.State()
 	b.Run("save", func(b *testing.B) {
 		b.ReportMetric(float64(len(state))/1024, "KiB")
 		began := cpuTime(b)
 		for b.Loop() {
-			e.Snapshot()
+			e.State()
 		}
 		b.ReportMetric(float64(cpuTime(b)-began)/float64(b.N)/1e6, "cpu-ms/op")
 	})

@@ -44,7 +44,7 @@ func TestStateAheadIsBroughtBack(t *testing.T) {
 			}
 			feed(e, at, i)
 		}
-		state := e.Snapshot()
+		state := e.State()
 		e = p.Shard("s")
 		require.NoError(t, e.Restore(state))
 		now = now.Add(time.Second)

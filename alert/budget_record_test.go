@@ -94,6 +94,6 @@ func TestSilenceOverBudgetIsNamed(t *testing.T) {
 	require.Equal(t, map[string]uint64{"costly": 1, "of-the-same": 1}, over())
 
 	config.Silences = config.Silences[1:]
-	require.NoError(t, w.pipeline.Update(config))
+	require.NoError(t, w.pipeline.UpdateTo(config))
 	require.Equal(t, map[string]uint64{"of-the-same": 1}, over(), "the others count on")
 }

@@ -297,7 +297,7 @@ func (c *Config) onlyTopic() string {
 	return ""
 }
 
-// Validate reports every fault of c, each as a *ConfigError, joined. It applies the defaults first.
+// Validate is Compile for a caller that wants to know the faults only. It keeps nothing of what it compiles.
 func (c Config) Validate() error {
 	_, err := compileRules(c.WithDefaults(), (*rule).forget)
 	return err

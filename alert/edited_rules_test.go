@@ -65,7 +65,7 @@ func (*fleetOfOne) config(rules []alert.RuleConfig) alert.Config {
 }
 
 func (f *fleetOfOne) start(rules []alert.RuleConfig) {
-	p, err := alert.New(f.config(rules), alert.Deps{Stream: streamARN, Log: zap.NewNop(), Registerer: prometheus.NewRegistry()})
+	p, err := alert.NewOf(f.config(rules), alert.Deps{Stream: streamARN, Log: zap.NewNop(), Registerer: prometheus.NewRegistry()})
 	require.NoError(f.t, err)
 	f.pipeline = p
 }
@@ -74,23 +74,23 @@ func (f *fleetOfOne) start(rules []alert.RuleConfig) {
 func (f *fleetOfOne) restart(rules []alert.RuleConfig) {
 	f.start(rules)
 	for i, old := range f.shards {
-		state := old.Snapshot()
+		state := old.State()
 		for range 2 {
 			f.shards[i] = f.pipeline.Shard(fmt.Sprint("shard-", i))
 			require.NoError(f.t, f.shards[i].Restore(state))
-			state = f.shards[i].Snapshot()
+			state = f.shards[i].State()
 		}
-		require.Equal(f.t, string(state), string(f.shards[i].Snapshot()), "a restart keeps all of it")
+		require.Equal(f.t, string(state), string(f.shards[i].State()), "a restart keeps all of it")
 	}
 }
 
 func (f *fleetOfOne) reload(rules []alert.RuleConfig) {
-	require.NoError(f.t, f.pipeline.Update(f.config(rules)))
+	require.NoError(f.t, f.pipeline.UpdateTo(f.config(rules)))
 }
 
 // split replaces the shard by two, of which the second gets the records of key b. They do not hear of a key until its next record.
 func (f *fleetOfOne) split() {
-	state := f.shards[0].Snapshot()
+	state := f.shards[0].State()
 	children := []string{"shard-0", "shard-1"}
 	for i, child := range children {
 		e := f.pipeline.Shard(child)
@@ -108,7 +108,7 @@ func without(list []string, gone string) []string {
 
 // merge replaces the two by one.
 func (f *fleetOfOne) merge() {
-	states := [][]byte{f.shards[0].Snapshot(), f.shards[1].Snapshot()}
+	states := [][]byte{f.shards[0].State(), f.shards[1].State()}
 	f.shards = []*alert.Evaluator{f.pipeline.Shard("merged")}
 	require.NoError(f.t, f.shards[0].Inherit(states, alert.Heir{Owns: func(string) bool { return true }, Parents: []string{"shard-0", "shard-1"}}))
 }
@@ -130,7 +130,7 @@ func (f *fleetOfOne) tick(second float64, settled bool) {
 		f.hear(e.Tick(alert.Tick{CaughtUp: at(second + 2), Settled: settled}))
 		for j, other := range f.shards {
 			if i != j {
-				x, err := alert.ReadRelative(fmt.Sprint("shard-", j), fmt.Sprint(second), other.Snapshot(), nil)
+				x, err := alert.ReadRelative(fmt.Sprint("shard-", j), fmt.Sprint(second), other.State(), nil)
 				require.NoError(f.t, err)
 				e.Meet(x)
 			}
@@ -355,7 +355,7 @@ func TestMemoryOfEditedRulesEndsBeforeItIsForgotten(t *testing.T) {
 func TestEndsOfEditedRulesNeedTheirFormat(t *testing.T) {
 	t.Parallel()
 	f := newFleetOfOne(t, hotRule())
-	f.shards[0].Agree(alert.HashKey{1}, alert.SnapshotFormat-1)
+	f.shards[0].Agree(alert.HashKey{1}, alert.StateFormat-1)
 	f.put(0, 5)
 	moved := hotRule()
 	moved.Topics = []string{"u"}

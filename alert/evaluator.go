@@ -42,7 +42,7 @@ type Evaluator struct {
 }
 
 func newEvaluator(p *Pipeline, shard string) *Evaluator {
-	e := &Evaluator{pipeline: p, shard: shard, agreed: agreement{format: SnapshotFormat}}
+	e := &Evaluator{pipeline: p, shard: shard, agreed: agreement{format: StateFormat}}
 	set := p.current.Load()
 	e.memory = newMemory(set, e.agreed)
 	e.in = reading{pipeline: p, clock: &e.clock, agreed: &e.memory.agreement, name: []byte(shard)}

@@ -52,9 +52,9 @@ func TestQuietKeysGoFirst(t *testing.T) {
 			s := tell(t, cramped(3, busy("r", "v > 0")))
 			restart := func() {
 				if restarts {
-					state := s.evaluator.Snapshot()
+					state := s.evaluator.State()
 					require.NoError(t, s.evaluator.Restore(state))
-					require.Equal(t, state, s.evaluator.Snapshot())
+					require.Equal(t, state, s.evaluator.State())
 				}
 			}
 			s.fires(0, "a", `{"v":1}`)
@@ -181,7 +181,7 @@ func TestRulesHaveTheirShare(t *testing.T) {
 		}
 		require.Positive(t, s.evicted("evictions_total", "many"))
 		require.Zero(t, s.evicted("evictions_total", "few"))
-		require.NoError(t, s.evaluator.Restore(s.evaluator.Snapshot()))
+		require.NoError(t, s.evaluator.Restore(s.evaluator.State()))
 		s.lines = nil
 		for i := range 1000 {
 			s.v(1, fmt.Sprint("few-", i), 11)
@@ -220,19 +220,19 @@ func TestLessRoomAfterARestart(t *testing.T) {
 			return e.Inherit([][]byte{state}, alert.Heir{Owns: func(string) bool { return true }})
 		},
 	} {
-		for format := 1; format <= alert.SnapshotFormat; format++ {
+		for format := 1; format <= alert.StateFormat; format++ {
 			before := tell(t, cramped(100, rules...))
 			before.evaluator.Agree(alert.HashKey{1}, format)
 			for i := range 4 {
 				before.v(float64(i), fmt.Sprint("key-", i), 11)
 			}
 			before.v(5, "busy", -1)
-			state := before.evaluator.Snapshot()
+			state := before.evaluator.State()
 
 			s := tell(t, cramped(3, rules...))
 			s.evaluator.Agree(alert.HashKey{1}, format)
 			require.NoError(t, bring(s.evaluator, state))
-			require.Equal(t, state[32:], s.evaluator.Snapshot()[32:], "nothing is lost before somebody was told")
+			require.Equal(t, state[32:], s.evaluator.State()[32:], "nothing is lost before somebody was told")
 			replayed := record("1", `{"v":11}`)
 			replayed.Replayed, replayed.Arrival, replayed.PartitionKey = true, noon().Add(6*time.Second), "key-4"
 			for _, a := range s.evaluator.Evaluate(replayed).Alerts {
@@ -268,14 +268,14 @@ func TestOrderOfForgettingOutlivesARestart(t *testing.T) {
 					lines = append(lines, fmt.Sprint(a.ID, a.Kind, a.Rule, a.Key, a.Ended))
 				}
 				if restarts && i%3 == 0 {
-					state := s.evaluator.Snapshot()
+					state := s.evaluator.State()
 					require.NoError(t, s.evaluator.Restore(state))
-					require.Equal(t, state, s.evaluator.Snapshot())
+					require.Equal(t, state, s.evaluator.State())
 				}
 			}
 			return lines
 		}
-		for format := 1; format <= alert.SnapshotFormat; format++ {
+		for format := 1; format <= alert.StateFormat; format++ {
 			require.Equal(t, play(false, format), play(true, format))
 		}
 	}
@@ -307,7 +307,7 @@ func TestAbsenceIsGivenUp(t *testing.T) {
 	s.said("firing slow a at 48h0m")
 	s.tick(200 * 3600)
 	s.said("resolved slow a at 72h0m", "firing shard  at 72h0m") // in the order of their due times, and the shard is not given up
-	require.Equal(t, 1, strings.Count(string(s.evaluator.Snapshot()), "1001"), "of the key nothing is remembered, the one is the shard's")
+	require.Equal(t, 1, strings.Count(string(s.evaluator.State()), "1001"), "of the key nothing is remembered, the one is the shard's")
 	s.v(300*3600, "a", 1)
 	s.said("resolved shard  at 300h0m")
 	s.tick(301 * 3600)
@@ -325,7 +325,7 @@ func TestAbsenceIsGivenUpHoweverTimeComes(t *testing.T) {
 			for at := step; at <= 60*3600; at += step {
 				s.tick(at)
 				if restarts {
-					require.NoError(t, s.evaluator.Restore(s.evaluator.Snapshot()))
+					require.NoError(t, s.evaluator.Restore(s.evaluator.State()))
 				}
 			}
 			return s.lines[len(s.lines)-1]

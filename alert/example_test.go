@@ -13,7 +13,7 @@ import (
 
 // One rule, one topic, three records of a shard: one that is an anomaly, one that is not, one that cannot be read.
 func Example() {
-	pipeline, err := alert.New(alert.Config{
+	rules, err := alert.Config{
 		Rules: []alert.RuleConfig{{
 			Name:     "high-heart-rate",
 			When:     `ANOMALY_SCORE > 3.0 && rateType == "HIGH"`,
@@ -21,7 +21,12 @@ func Example() {
 			Subject:  "Heart rate {{ .Fields.heartRate }}",
 		}},
 		Topics: map[string]alert.TopicConfig{"oncall": {ARN: "arn:aws:sns:us-east-1:000000000000:ExampleTopic"}},
-	}, alert.Deps{
+	}.Compile()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return
+	}
+	pipeline, err := alert.New(rules, alert.Deps{
 		Stream:     "arn:aws:kinesis:us-east-1:000000000000:stream/ExampleOutputStream",
 		Log:        zap.NewNop(),
 		Registerer: prometheus.NewRegistry(),

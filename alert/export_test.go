@@ -21,7 +21,7 @@ func Sealed(data []byte) []byte {
 // KeptByOlder says whether a version that knows nothing of keys that several shards have would hand on, as it is, what is stored of
 // them, and for which keys of a rule it would speak.
 func KeptByOlder(state []byte, rule string) (kept bool, speaks []string) {
-	_, sections, err := openSnapshot(state)
+	_, sections, err := openState(state)
 	if err != nil {
 		return false, nil
 	}
@@ -53,14 +53,14 @@ func DistinctHash(key HashKey, s string) []byte {
 func KeptKey(key HashKey, s string) []byte { return key.shorten([]byte(s)) }
 
 // HostileSnapshots are snapshots of rules as large as one can be, by what is wrong with them.
-func HostileSnapshots(rules []RuleConfig) map[string][]byte {
+func HostileStates(rules []RuleConfig) map[string][]byte {
 	const size = 23 << 20
 	c, err := compileConfig(Config{Topics: map[string]TopicConfig{"t": {}}, Rules: rules}.WithDefaults())
 	if err != nil {
 		panic(err)
 	}
 	seal := func(kin bool, of int, body *writer) []byte {
-		w := &writer{buf: append([]byte(snapshotMagic), formatPlain)}
+		w := &writer{buf: append([]byte(stateMagic), formatPlain)}
 		w.int(0)
 		w.int(0)
 		w.int(0)
@@ -156,4 +156,22 @@ func Sizes(e *Evaluator) (noted, counted [2]int) {
 		}
 	}
 	return [2]int{e.memory.pressure.bulk.heap, e.memory.pressure.bulk.stored}, [2]int{b.heap, b.stored}
+}
+
+// NewOf is New for a configuration.
+func NewOf(config Config, deps Deps) (*Pipeline, error) {
+	rules, err := config.Compile()
+	if err != nil {
+		return nil, err
+	}
+	return New(rules, deps)
+}
+
+// UpdateTo is Update for a configuration.
+func (p *Pipeline) UpdateTo(config Config) error {
+	rules, err := config.Compile()
+	if err != nil {
+		return err
+	}
+	return p.Update(rules)
 }

@@ -83,7 +83,7 @@ func TestIndexFindsWhatTryingEachRuleFinds(t *testing.T) {
 			config.Rules = append(config.Rules, r)
 		}
 		registry := prometheus.NewRegistry()
-		p, err := New(config, Deps{Stream: "arn", Log: zap.NewNop(), Registerer: registry})
+		p, err := NewOf(config, Deps{Stream: "arn", Log: zap.NewNop(), Registerer: registry})
 		if err != nil {
 			t.Skip(err) // two constants that have no type in common
 		}
@@ -135,7 +135,7 @@ func TestIndexOfManyRules(t *testing.T) {
 		when := []string{`n >= %d`, `n < %d`, `s == "s%d"`, `n == %d`}[i%4]
 		config.Rules = append(config.Rules, RuleConfig{Name: fmt.Sprint("r", i), When: fmt.Sprintf(when, i)})
 	}
-	p, err := New(config, Deps{Stream: "arn", Log: zap.NewNop(), Registerer: prometheus.NewRegistry()})
+	p, err := NewOf(config, Deps{Stream: "arn", Log: zap.NewNop(), Registerer: prometheus.NewRegistry()})
 	require.NoError(t, err)
 	e := p.Shard("s")
 	for n := range 300 {

@@ -73,7 +73,7 @@ func (c *clan) add(first, last int, parents []string, siblings map[string]*clanS
 func (c *clan) end(id string, at time.Time) *clanShard {
 	s := c.shards[id]
 	c.take(s.evaluator.Tick(alert.Tick{CaughtUp: at}))
-	s.end = s.evaluator.Snapshot()
+	s.end = s.evaluator.State()
 	s.version++
 	c.open = slices.DeleteFunc(c.open, func(o string) bool { return o == id })
 	return s
@@ -124,12 +124,12 @@ func (c *clan) merge(one, two string, at time.Time) {
 // save is what a daemon does now and then: the others see it only then. Sometimes it goes on from there, as after a restart.
 func (c *clan) save(id string, restart bool) {
 	s := c.shards[id]
-	s.saved = s.evaluator.Snapshot()
+	s.saved = s.evaluator.State()
 	s.version++
 	if restart {
 		s.evaluator = c.pipeline.Shard(id)
 		require.NoError(c.t, s.evaluator.Restore(s.saved))
-		require.True(c.t, bytes.Equal(s.saved, s.evaluator.Snapshot()))
+		require.True(c.t, bytes.Equal(s.saved, s.evaluator.State()))
 	}
 }
 
@@ -183,7 +183,7 @@ func TestReshardSaysWhatOneShardWould(t *testing.T) {
 		}
 	}
 	rapid.Check(t, func(t *rapid.T) {
-		p, err := alert.New(
+		p, err := alert.NewOf(
 			alert.Config{Topics: map[string]alert.TopicConfig{"oncall": {}}, Rules: rules},
 			alert.Deps{Stream: streamARN, Log: zap.NewNop(), Registerer: prometheus.NewRegistry()},
 		)
@@ -243,7 +243,7 @@ func TestReshardSaysWhatOneShardWould(t *testing.T) {
 // heirs are the stories of two children of a shard, of which the first owns the key a.
 func heirs(t *testing.T, parent *story, rules ...alert.RuleConfig) (low, high *story) {
 	t.Helper()
-	state := parent.evaluator.Snapshot()
+	state := parent.evaluator.State()
 	child := func(sibling string, owns func(string) bool) *story {
 		s := newStory(t, rules...)
 		require.NoError(t, s.evaluator.Inherit([][]byte{state}, alert.Heir{Owns: owns, Parents: []string{"p"}, Siblings: []string{sibling}}))
@@ -254,7 +254,7 @@ func heirs(t *testing.T, parent *story, rules ...alert.RuleConfig) (low, high *s
 
 // met tells a story what another one remembers.
 func (s *story) met(shard, version string, other *story) {
-	relative, err := alert.ReadRelative(shard, version, other.evaluator.Snapshot(), nil)
+	relative, err := alert.ReadRelative(shard, version, other.evaluator.State(), nil)
 	require.NoError(s.t, err)
 	s.evaluator.Meet(relative)
 }
@@ -315,10 +315,10 @@ func TestOlderVersionsKeepWhatTheyDoNotKnow(t *testing.T) {
 	}
 	low, high := heirs(t, parent, rules...)
 	high.v(1, "b", 1)
-	kept, speaks := alert.KeptByOlder(low.evaluator.Snapshot(), "silent")
+	kept, speaks := alert.KeptByOlder(low.evaluator.State(), "silent")
 	require.True(t, kept)
 	require.Equal(t, []string{"a"}, speaks)
-	kept, speaks = alert.KeptByOlder(high.evaluator.Snapshot(), "silent")
+	kept, speaks = alert.KeptByOlder(high.evaluator.State(), "silent")
 	require.True(t, kept)
 	require.Equal(t, []string{"c", "b"}, speaks)
 }
@@ -332,24 +332,24 @@ func FuzzReadRelative(f *testing.F) {
 		for i := range 4 {
 			parent.Evaluate(&alert.Record{PartitionKey: fmt.Sprint(i), SequenceNumber: "1", Arrival: noon(), Data: []byte(`{}`)})
 		}
-		require.NoError(t, e.Inherit([][]byte{parent.Snapshot()}, alert.Heir{
+		require.NoError(t, e.Inherit([][]byte{parent.State()}, alert.Heir{
 			Owns: func(key string) bool { return key < "2" }, Siblings: []string{sibling},
 		}))
 		return e
 	}
 	e := child(f, "other")
 	e.Evaluate(&alert.Record{PartitionKey: "3", SequenceNumber: "2", Arrival: noon(), Data: []byte(`{}`)})
-	f.Add(e.Snapshot())
+	f.Add(e.State())
 	f.Fuzz(func(t *testing.T, data []byte) {
 		relative, err := alert.ReadRelative("other", "1", alert.Sealed(data), nil)
 		if err != nil {
-			require.ErrorIs(t, err, alert.ErrSnapshot)
+			require.ErrorIs(t, err, alert.ErrState)
 			return
 		}
 		e := child(t, "other")
 		e.Tick(alert.Tick{CaughtUp: noon().Add(time.Hour)})
 		e.Meet(relative)
 		e.Tick(alert.Tick{CaughtUp: noon().Add(time.Hour)})
-		require.NoError(t, p.Shard(shardID).Restore(e.Snapshot()))
+		require.NoError(t, p.Shard(shardID).Restore(e.State()))
 	})
 }

@@ -728,7 +728,7 @@ func TestWindowBelow(t *testing.T) {
 				r.Name, r.When = "r", "v > 0"
 				config := alert.Config{Topics: map[string]alert.TopicConfig{"oncall": {}}, Rules: []alert.RuleConfig{r}}
 				s := tell(t, config)
-				s.evaluator.Agree(alert.HashKey{1}, alert.SnapshotFormat)
+				s.evaluator.Agree(alert.HashKey{1}, alert.StateFormat)
 				for second := 5; second < 900; second += 10 {
 					if second < 300 {
 						s.v(float64(second), "a", 7)
@@ -736,9 +736,9 @@ func TestWindowBelow(t *testing.T) {
 						s.v(float64(second), "z", 0) // another key, for which the condition is false
 					}
 					if restarts {
-						state := s.evaluator.Snapshot()
+						state := s.evaluator.State()
 						s.evaluator = newWorld(t, config).pipeline.Shard(shardID)
-						s.evaluator.Agree(alert.HashKey{1}, alert.SnapshotFormat)
+						s.evaluator.Agree(alert.HashKey{1}, alert.StateFormat)
 						require.NoError(t, s.evaluator.Restore(state))
 					}
 				}
@@ -781,12 +781,12 @@ func TestTheLastWordIsTrue(t *testing.T) {
 				r.Name, r.When = "r", "v > 10"
 				config := alert.Config{Topics: map[string]alert.TopicConfig{"oncall": {}}, Rules: []alert.RuleConfig{r}}
 				s := tell(t, config)
-				s.evaluator.Agree(alert.HashKey{1}, alert.SnapshotFormat)
+				s.evaluator.Agree(alert.HashKey{1}, alert.StateFormat)
 				restart := func() {
 					if restarts {
-						state := s.evaluator.Snapshot()
+						state := s.evaluator.State()
 						s.evaluator = newWorld(t, config).pipeline.Shard(shardID)
-						s.evaluator.Agree(alert.HashKey{1}, alert.SnapshotFormat)
+						s.evaluator.Agree(alert.HashKey{1}, alert.StateFormat)
 						require.NoError(t, s.evaluator.Restore(state))
 					}
 				}
@@ -965,16 +965,16 @@ func TestRiseInSeverity(t *testing.T) {
 				}
 				config := alert.Config{Topics: map[string]alert.TopicConfig{"oncall": {}}, Rules: []alert.RuleConfig{r}, Silences: test.silences}
 				s := tell(t, config)
-				s.evaluator.Agree(alert.HashKey{1}, alert.SnapshotFormat)
+				s.evaluator.Agree(alert.HashKey{1}, alert.StateFormat)
 				var got []string
 				for i, v := range []int{11, 12, 101, 102, 901, 902, 102, 13, 1, 999, 1, 1} {
 					for _, a := range s.at(float64(10*i), "a", fmt.Sprintf(`{"v":%d}`, v)).Alerts {
 						got = append(got, fmt.Sprint(a.At.Sub(noon()), " ", a.Kind, " ", a.Severity))
 					}
 					if restarts {
-						state := s.evaluator.Snapshot()
+						state := s.evaluator.State()
 						s.evaluator = newWorld(t, config).pipeline.Shard(shardID)
-						s.evaluator.Agree(alert.HashKey{1}, alert.SnapshotFormat)
+						s.evaluator.Agree(alert.HashKey{1}, alert.StateFormat)
 						require.NoError(t, s.evaluator.Restore(state))
 					}
 				}

@@ -123,7 +123,7 @@ func TestLikelyCause(t *testing.T) {
 		"something more": {`{"n":1} and more`, payload.Likely(payload.TrailingData)},
 	} {
 		t.Run(name, func(t *testing.T) {
-			p, err := New(Config{
+			p, err := NewOf(Config{
 				Rules:  []RuleConfig{{Name: "r", When: "n > 1"}},
 				Topics: map[string]TopicConfig{"t": {ARN: "arn:aws:sns:us-east-1:000000000000:t"}},
 			}, Deps{Stream: "arn:aws:kinesis:us-east-1:000000000000:stream/s", Log: zap.NewNop(), Registerer: prometheus.NewRegistry()})

@@ -51,7 +51,7 @@ func TestRiseIsToldByItself(t *testing.T) {
 		Name: "r", When: "v > 10", Severity: `v > 100 ? "critical" : "info"`, Resolve: alert.Stretch{Time: time.Hour},
 		Quiet: []alert.QuietConfig{{From: "12:01", To: "12:30"}},
 	})
-	s.evaluator.Agree(alert.HashKey{1}, alert.SnapshotFormat)
+	s.evaluator.Agree(alert.HashKey{1}, alert.StateFormat)
 	s.v(0, "a", 11)
 	s.v(100, "a", 101)
 	s.tick(1799)

@@ -17,7 +17,7 @@ import (
 func TestPanicIsOneInvalidRecord(t *testing.T) {
 	t.Parallel()
 	core, logs := observer.New(zap.ErrorLevel)
-	p, err := New(Config{
+	p, err := NewOf(Config{
 		Topics: map[string]TopicConfig{"a": {}},
 		Rules: []RuleConfig{
 			{Name: "bug", When: `s == "x" && age == duration("0s")`},
@@ -43,7 +43,7 @@ func TestPanicIsOneInvalidRecord(t *testing.T) {
 // TestLargePayloadIsLetGo: an idle shard must not pin the last record if that was a large one.
 func TestLargePayloadIsLetGo(t *testing.T) {
 	t.Parallel()
-	p, err := New(Config{
+	p, err := NewOf(Config{
 		Topics: map[string]TopicConfig{"a": {}},
 		Rules:  []RuleConfig{{Name: "r", When: `s == "x"`}},
 	}, Deps{Stream: "arn", Log: zap.NewNop(), Registerer: prometheus.NewRegistry()})
@@ -73,7 +73,7 @@ func TestPanicOfTimeEndsWithItsKey(t *testing.T) {
 	}
 	at := time.Unix(1_700_000_000, 0)
 	begin := func() (*Pipeline, *Evaluator) {
-		p, err := New(config, Deps{Stream: "arn", Log: zap.NewNop(), Registerer: prometheus.NewRegistry()})
+		p, err := NewOf(config, Deps{Stream: "arn", Log: zap.NewNop(), Registerer: prometheus.NewRegistry()})
 		require.NoError(t, err)
 		e := p.Shard("shardId-000000000000")
 		require.Equal(t, Unmatched, e.Evaluate(&Record{PartitionKey: "k", SequenceNumber: "1", Arrival: at, Data: []byte(`{}`)}).Outcome)

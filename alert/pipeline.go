@@ -61,6 +61,30 @@ type compiled struct {
 	stateful       bool
 }
 
+// Rules are a valid Config, compiled. They count for the one Pipeline that takes them.
+type Rules struct {
+	set atomic.Pointer[compiled]
+}
+
+// Compile returns the rules that c describes, or every fault of c, each as a *ConfigError, joined. It applies the defaults first.
+func (c Config) Compile() (*Rules, error) {
+	set, err := compileConfig(c.WithDefaults())
+	if err != nil {
+		return nil, err
+	}
+	rules := new(Rules)
+	rules.set.Store(set)
+	return rules, nil
+}
+
+func (r *Rules) take() (*compiled, error) {
+	set := r.set.Swap(nil)
+	if set == nil {
+		return nil, errors.New("alert: the rules belong to a pipeline already: compile the configuration again")
+	}
+	return set, nil
+}
+
 // route is one destination of a rule. The rule is nil where there are no rules.
 type route struct {
 	rule       *rule
@@ -69,8 +93,8 @@ type route struct {
 	savedWords []byte // the words of the topic as a snapshot keeps them
 }
 
-// New compiles config. Its errors are those of Config.Validate, or say which dependency is missing.
-func New(config Config, deps Deps) (*Pipeline, error) {
+// New makes a pipeline that runs rules. Its error says which dependency is missing, or that another pipeline has the rules.
+func New(rules *Rules, deps Deps) (*Pipeline, error) {
 	switch {
 	case deps.Stream == "":
 		return nil, errors.New("alert: Deps.Stream is empty: alert ids need the stream's ARN")
@@ -79,7 +103,7 @@ func New(config Config, deps Deps) (*Pipeline, error) {
 	case deps.Registerer == nil:
 		return nil, errors.New("alert: Deps.Registerer is nil")
 	}
-	c, err := compileConfig(config.WithDefaults())
+	c, err := rules.take()
 	if err != nil {
 		return nil, err
 	}
@@ -88,10 +112,10 @@ func New(config Config, deps Deps) (*Pipeline, error) {
 	return p, nil
 }
 
-// Update puts another configuration in force. Every evaluator changes over between two records, and keeps what rules
-// remember whose definition is the same. After an error, which is one of Config.Validate's, nothing has changed.
-func (p *Pipeline) Update(config Config) error {
-	c, err := compileConfig(config.WithDefaults())
+// Update makes other rules the active ones. Every evaluator changes over between two records, and keeps what rules
+// remember whose definition is the same. It fails only if another pipeline has the rules; then nothing has changed.
+func (p *Pipeline) Update(rules *Rules) error {
+	c, err := rules.take()
 	if err != nil {
 		return err
 	}

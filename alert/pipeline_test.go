@@ -35,7 +35,7 @@ func newWorld(tb testing.TB, config alert.Config) *world {
 	tb.Helper()
 	core, logs := observer.New(zap.DebugLevel)
 	w := &world{registry: prometheus.NewPedanticRegistry(), logs: logs}
-	p, err := alert.New(config, alert.Deps{Stream: streamARN, Log: zap.New(core), Registerer: w.registry})
+	p, err := alert.NewOf(config, alert.Deps{Stream: streamARN, Log: zap.New(core), Registerer: w.registry})
 	require.NoError(tb, err)
 	w.pipeline, w.evaluator = p, p.Shard(shardID)
 	return w
@@ -254,14 +254,32 @@ kinesis_alerter_rule_undefined_total{reason="over_budget",rule="text"} 0
 func TestNewNamesMissingDependencies(t *testing.T) {
 	t.Parallel()
 	config := alert.Config{Topics: map[string]alert.TopicConfig{"a": {}}}
-	_, err := alert.New(config, alert.Deps{Log: zap.NewNop(), Registerer: prometheus.NewRegistry()})
+	_, err := alert.NewOf(config, alert.Deps{Log: zap.NewNop(), Registerer: prometheus.NewRegistry()})
 	require.EqualError(t, err, "alert: Deps.Stream is empty: alert ids need the stream's ARN")
-	_, err = alert.New(config, alert.Deps{Stream: streamARN, Registerer: prometheus.NewRegistry()})
+	_, err = alert.NewOf(config, alert.Deps{Stream: streamARN, Registerer: prometheus.NewRegistry()})
 	require.EqualError(t, err, "alert: Deps.Log is nil")
-	_, err = alert.New(config, alert.Deps{Stream: streamARN, Log: zap.NewNop()})
+	_, err = alert.NewOf(config, alert.Deps{Stream: streamARN, Log: zap.NewNop()})
 	require.EqualError(t, err, "alert: Deps.Registerer is nil")
-	_, err = alert.New(alert.Config{}, alert.Deps{Stream: streamARN, Log: zap.NewNop(), Registerer: prometheus.NewRegistry()})
+	_, err = alert.NewOf(alert.Config{}, alert.Deps{Stream: streamARN, Log: zap.NewNop(), Registerer: prometheus.NewRegistry()})
 	require.ErrorContains(t, err, "exactly one topic")
+}
+
+// TestRulesAreForOnePipeline: two pipelines with the same rules would count for each other.
+func TestRulesAreForOnePipeline(t *testing.T) {
+	t.Parallel()
+	deps := func() alert.Deps {
+		return alert.Deps{Stream: streamARN, Log: zap.NewNop(), Registerer: prometheus.NewRegistry()}
+	}
+	config := alert.Config{Topics: map[string]alert.TopicConfig{"a": {}}}
+	rules, err := config.Compile()
+	require.NoError(t, err)
+	p, err := alert.New(rules, deps())
+	require.NoError(t, err)
+	_, err = alert.New(rules, deps())
+	require.ErrorContains(t, err, "belong to a pipeline already")
+	require.ErrorContains(t, p.Update(rules), "belong to a pipeline already")
+	d := p.Shard("s").Evaluate(&alert.Record{Shard: "s", SequenceNumber: "1", Data: []byte(`{}`)})
+	require.Equal(t, alert.Alerted, d.Outcome, "nothing has changed")
 }
 
 // told is everything about a decision that must repeat after a restart.
@@ -304,7 +322,7 @@ func TestDeterminism(t *testing.T) {
 			})
 		}
 		run := func(order []*alert.Record) map[string]string {
-			p, err := alert.New(config, alert.Deps{Stream: streamARN, Log: zap.NewNop(), Registerer: prometheus.NewRegistry()})
+			p, err := alert.NewOf(config, alert.Deps{Stream: streamARN, Log: zap.NewNop(), Registerer: prometheus.NewRegistry()})
 			require.NoError(t, err)
 			shards := make(map[string]*alert.Evaluator)
 			out := make(map[string]string)

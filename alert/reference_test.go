@@ -263,7 +263,7 @@ func TestWordsAreThoseOfTheReference(t *testing.T) {
 		silences, when := drawSilences(t, rules)
 		config := lawConfig(rules, silences, when)
 		pipeline := func() *alert.Pipeline {
-			p, err := alert.New(config, alert.Deps{Stream: streamARN, Log: zap.NewNop(), Registerer: prometheus.NewRegistry()})
+			p, err := alert.NewOf(config, alert.Deps{Stream: streamARN, Log: zap.NewNop(), Registerer: prometheus.NewRegistry()})
 			require.NoError(t, err)
 			return p
 		}
@@ -296,13 +296,13 @@ func TestWordsAreThoseOfTheReference(t *testing.T) {
 			case "tick":
 				tick(rec.At)
 			case "restart":
-				state := e.Snapshot()
+				state := e.State()
 				p = pipeline()
 				e = p.Shard(shardID)
 				e.Agree(alert.HashKey{1}, format)
 				require.NoError(t, e.Restore(state))
 			case "reload":
-				require.NoError(t, p.Update(config))
+				require.NoError(t, p.UpdateTo(config))
 			}
 			data, err := json.Marshal(rec.Fields)
 			t.Log(time.UnixMilli(rec.At).UTC().Format("15:04:05.000"), rec.Key, string(data))
@@ -328,7 +328,7 @@ func TestWordsOfReshardsAreThoseOfTheReference(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		rules := drawRules(t, true)
 		silences, when := drawSilences(t, rules)
-		p, err := alert.New(lawConfig(rules, silences, when), alert.Deps{Stream: streamARN, Log: zap.NewNop(), Registerer: prometheus.NewRegistry()})
+		p, err := alert.NewOf(lawConfig(rules, silences, when), alert.Deps{Stream: streamARN, Log: zap.NewNop(), Registerer: prometheus.NewRegistry()})
 		require.NoError(t, err)
 		c := &clan{t: t, pipeline: p, shards: map[string]*clanShard{}, said: map[string]int{}}
 		c.add(0, 3, nil, nil, "shard-000")
@@ -394,14 +394,14 @@ func TestWordsOfReshardsAreThoseOfTheReference(t *testing.T) {
 // drawFormat draws a format. What was told of a key, an end or how grave it was, and since when a window is watched, is known in the later ones only.
 func drawFormat(t *rapid.T, c alert.Config) int {
 	if slices.ContainsFunc(c.Silences, func(s alert.SilenceConfig) bool { return s.When != "" }) {
-		return alert.SnapshotFormat
+		return alert.StateFormat
 	}
 	for _, r := range c.Rules {
 		if r.Window.Length > 0 || r.Dedup > 0 || !r.RateLimit.IsZero() || len(r.Quiet)+len(r.InhibitedBy)+len(c.Silences) > 0 || strings.Contains(r.Severity, "?") {
-			return rapid.IntRange(2, alert.SnapshotFormat).Draw(t, "format")
+			return rapid.IntRange(2, alert.StateFormat).Draw(t, "format")
 		}
 	}
-	return rapid.IntRange(1, alert.SnapshotFormat).Draw(t, "format")
+	return rapid.IntRange(1, alert.StateFormat).Draw(t, "format")
 }
 
 // compare compares words as far as they are.

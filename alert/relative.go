@@ -11,7 +11,7 @@ import (
 type Relative struct {
 	shard, version string
 	heirs          []string
-	head           snapshotHead
+	head           stateHead
 	sections       map[string]*relativeSection
 	senses         map[string]*relativeSection // by name and what the memory means
 }
@@ -57,7 +57,7 @@ func (l *keyList) find(key, other string) (int64, bool) {
 // maxRelated bounds how many keys of another shard are looked at: more than a snapshot of ours can have.
 const maxRelated = 3 << 19
 
-func tooManyKeys() error { return fmt.Errorf("%w: it has more than %d keys", ErrSnapshot, maxRelated) }
+func tooManyKeys() error { return fmt.Errorf("%w: it has more than %d keys", ErrState, maxRelated) }
 
 // countEntries counts the entries of a rule's section, and says whether they are sound; v is memory to work in.
 func countEntries(body []byte, v *entryView) (n uint64, ok bool) {
@@ -79,7 +79,7 @@ func ReadRelative(shard, version string, state []byte, heirs []string) (*Relativ
 	if state == nil {
 		return x, nil
 	}
-	head, sections, err := openSnapshot(state)
+	head, sections, err := openState(state)
 	if err != nil {
 		return nil, err
 	}
@@ -107,7 +107,7 @@ func ReadRelative(shard, version string, state []byte, heirs []string) (*Relativ
 		if shared {
 			k, ok := readInherited(s.body)
 			if !ok {
-				return nil, fmt.Errorf("%w: its inherited keys do not fit together", ErrSnapshot)
+				return nil, fmt.Errorf("%w: its inherited keys do not fit together", ErrState)
 			}
 			if count += int(k.copies.count + k.claims.count); count > maxRelated { //nolint:gosec // at most the bytes of a snapshot
 				return nil, tooManyKeys()
@@ -126,7 +126,7 @@ func ReadRelative(shard, version string, state []byte, heirs []string) (*Relativ
 			of.used = s.used
 			n, ok := countEntries(s.body, v)
 			if !ok {
-				return nil, fmt.Errorf("%w: its parts do not fit together", ErrSnapshot)
+				return nil, fmt.Errorf("%w: its parts do not fit together", ErrState)
 			}
 			if count += int(n); count > maxRelated { //nolint:gosec // at most the bytes of a snapshot
 				return nil, tooManyKeys()

@@ -97,10 +97,10 @@ func TestScoresSurviveARestart(t *testing.T) {
 			want, got := whole.Evaluate(rec), restarted.Evaluate(rec)
 			require.Equal(t, allOf(t, want.Alerts), allOf(t, got.Alerts))
 			if i%333 == 332 {
-				state := restarted.Snapshot()
+				state := restarted.State()
 				restarted = newWorld(t, config).evaluator
 				require.NoError(t, restarted.Restore(state))
-				require.Equal(t, state, restarted.Snapshot())
+				require.Equal(t, state, restarted.State())
 			}
 		}
 	}
@@ -117,7 +117,7 @@ func TestChildrenBeginWithTheForestOfTheirParent(t *testing.T) {
 		for _, rec := range records {
 			parent.Evaluate(rec)
 		}
-		state := parent.Snapshot()
+		state := parent.State()
 		child := newWorld(t, config).evaluator
 		require.NoError(t, child.Inherit([][]byte{state}, alert.Heir{Owns: func(k string) bool { return k == "patient-1" }}))
 		outcome := func(e *alert.Evaluator, k string) alert.Outcome {
@@ -179,7 +179,7 @@ func TestForestsAreForgottenUnderTheirBound(t *testing.T) {
 	require.NoError(t, err)
 	i := slices.IndexFunc(families, func(f *dto.MetricFamily) bool { return f.GetName() == "kinesis_alerter_score_evictions_total" })
 	require.Positive(t, families[i].GetMetric()[0].GetCounter().GetValue())
-	require.Less(t, len(w.evaluator.Snapshot()), 1<<20)
+	require.Less(t, len(w.evaluator.State()), 1<<20)
 }
 
 func TestScoreConfigErrors(t *testing.T) {

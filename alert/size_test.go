@@ -45,7 +45,7 @@ func TestSizesAreOfWhatIsRemembered(t *testing.T) {
 		case 0:
 			w.evaluator.Tick(alert.Tick{CaughtUp: at.Add(time.Duration(random.IntN(20)) * time.Second)})
 		case 1:
-			require.NoError(t, w.evaluator.Restore(w.evaluator.Snapshot()))
+			require.NoError(t, w.evaluator.Restore(w.evaluator.State()))
 		}
 		noted, counted := alert.Sizes(w.evaluator)
 		require.Equal(t, counted, noted, "after record %d", i)

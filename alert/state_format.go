@@ -11,23 +11,23 @@ import (
 )
 
 // snapshotHead is what stands before the sections of a snapshot.
-type snapshotHead struct {
+type stateHead struct {
 	agreement
 
 	eventTime, clock, watchdog int64
 }
 
 // openSnapshot checks a snapshot and takes its sections apart. Their bodies are parts of data.
-func openSnapshot(data []byte) (head snapshotHead, sections []section, err error) {
-	if len(data) < len(snapshotMagic)+1+4 || len(data) > maxSnapshot || string(data[:3]) != snapshotMagic {
-		return head, nil, fmt.Errorf("%w: it is no snapshot", ErrSnapshot)
+func openState(data []byte) (head stateHead, sections []section, err error) {
+	if len(data) < len(stateMagic)+1+4 || len(data) > maxState || string(data[:3]) != stateMagic {
+		return head, nil, fmt.Errorf("%w: it is not one", ErrState)
 	}
-	if head.format = data[3]; head.format < formatPlain || head.format > SnapshotFormat {
-		return head, nil, fmt.Errorf("%w: it has version %d, this program reads up to %d", ErrSnapshot, head.format, SnapshotFormat)
+	if head.format = data[3]; head.format < formatPlain || head.format > StateFormat {
+		return head, nil, fmt.Errorf("%w: it has version %d, this program reads up to %d", ErrState, head.format, StateFormat)
 	}
 	body, sum := data[:len(data)-4], binary.BigEndian.Uint32(data[len(data)-4:])
 	if crc32.Checksum(body, crc32.MakeTable(crc32.Castagnoli)) != sum {
-		return head, nil, fmt.Errorf("%w: its checksum is wrong", ErrSnapshot)
+		return head, nil, fmt.Errorf("%w: its checksum is wrong", ErrState)
 	}
 	r := &reader{buf: body[4:]}
 	head.eventTime, head.clock, head.watchdog = r.int(), r.time(), r.time()
@@ -51,7 +51,7 @@ func openSnapshot(data []byte) (head snapshotHead, sections []section, err error
 		sections = append(sections, s)
 	}
 	if r.failed || len(r.buf) > 0 {
-		return head, nil, fmt.Errorf("%w: its parts do not fit together", ErrSnapshot)
+		return head, nil, fmt.Errorf("%w: its parts do not fit together", ErrState)
 	}
 	return head, sections, nil
 }
@@ -66,9 +66,9 @@ func openSnapshot(data []byte) (head snapshotHead, sections []section, err error
 // rolled back finds its state again. Entries carry their rank in an order in which those of one rule and standing stand as they were
 // used (eviction.go).
 const (
-	snapshotMagic = "KAS"
+	stateMagic = "KAS"
 	// maxSnapshot bounds what Restore reads, maxSections and maxNames how many sections and names of shards it can have.
-	maxSnapshot = 1 << 30
+	maxState = 1 << 30
 	maxSections = 1 << 16
 	maxNames    = 1 << 16
 	// maxMillis is the latest time, as far as nanoseconds reach: the year 2262.
@@ -96,14 +96,14 @@ type section struct {
 }
 
 // ErrSnapshot says that a snapshot cannot be read: it is damaged, or of a later version.
-var ErrSnapshot = errors.New("snapshot of evaluation cannot be read")
+var ErrState = errors.New("evaluator state cannot be read")
 
 // MaxSnapshot is how large a snapshot may be that others store. What rules remember fits in; scores may not.
-const MaxSnapshot = 23 << 20
+const MaxState = 23 << 20
 
 // Heaviest names what takes most of a snapshot, "rule NAME" or "score NAME", with its bytes.
 func Heaviest(state []byte) (name string, most int) {
-	_, sections, err := openSnapshot(state)
+	_, sections, err := openState(state)
 	if err != nil {
 		return "no rule", 0
 	}

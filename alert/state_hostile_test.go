@@ -19,7 +19,7 @@ func TestHostileSnapshotsTakeNoMemory(t *testing.T) {
 		{Name: "panes", When: "v > 0", Window: alert.WindowConfig{Length: 2 * time.Hour, Step: time.Minute, Is: "> 1000"}},
 		{Name: "values", When: "v > 0", Window: alert.WindowConfig{Length: time.Hour, Aggregate: "distinct", Of: "v", Is: "> 1000"}},
 	}
-	for name, state := range alert.HostileSnapshots(rules) {
+	for name, state := range alert.HostileStates(rules) {
 		t.Run(name, func(t *testing.T) {
 			e := newStory(t, rules...).evaluator
 			for what, read := range map[string]func() error{
@@ -36,7 +36,7 @@ func TestHostileSnapshotsTakeNoMemory(t *testing.T) {
 				runtime.ReadMemStats(&after)
 				most := int64(len(state)) + 64<<20
 				if err != nil {
-					require.ErrorIs(t, err, alert.ErrSnapshot)
+					require.ErrorIs(t, err, alert.ErrState)
 					require.Less(t, int64(after.TotalAlloc-before.TotalAlloc), most, "%s was refused", what) //nolint:gosec // bytes
 				}
 				runtime.GC()
@@ -62,5 +62,5 @@ func TestTimeThatComesFarIsOneStep(t *testing.T) {
 	}
 	alerts := s.evaluator.Tick(alert.Tick{CaughtUp: noon()})
 	require.Less(t, len(alerts), 10*100)
-	require.NoError(t, newStory(t).evaluator.Restore(s.evaluator.Snapshot()))
+	require.NoError(t, newStory(t).evaluator.Restore(s.evaluator.State()))
 }

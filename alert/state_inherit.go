@@ -19,7 +19,7 @@ func (e *Evaluator) Inherit(parents [][]byte, heir Heir) error {
 		mine.upgrade(agreed)
 	}
 	for _, state := range parents {
-		m, eventTime, err := readSnapshot(e.in.set, state, mine.agreement)
+		m, eventTime, err := readState(e.in.set, state, mine.agreement)
 		if err != nil {
 			errs = append(errs, err)
 			continue
@@ -67,7 +67,7 @@ func (e *Evaluator) Inherit(parents [][]byte, heir Heir) error {
 func inheritedAgreement(agreed agreement, parents [][]byte) agreement {
 	keyed := false
 	for _, state := range parents {
-		head, _, err := openSnapshot(state)
+		head, _, err := openState(state)
 		if err != nil || !head.keyed() {
 			continue
 		}

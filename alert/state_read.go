@@ -10,7 +10,7 @@ import (
 
 // Restore replaces the state by a snapshot. After an error, which wraps ErrSnapshot, the state is as it was.
 func (e *Evaluator) Restore(data []byte) error {
-	m, eventTime, err := readSnapshot(e.pipeline.current.Load(), data, e.agreed)
+	m, eventTime, err := readState(e.pipeline.current.Load(), data, e.agreed)
 	if err != nil {
 		return err
 	}
@@ -25,9 +25,9 @@ func (e *Evaluator) Restore(data []byte) error {
 
 // adopt changes over to another version of the rules: rules that are the same as before keep what they remember.
 func (e *Evaluator) adopt(set *compiled) {
-	state := e.Snapshot()
+	state := e.State()
 	e.run(set)
-	m, _, err := readSnapshot(set, state, e.memory.agreement)
+	m, _, err := readState(set, state, e.memory.agreement)
 	if err != nil { // of our own making: a bug, and forgetting is the lesser evil
 		m = newMemory(set, e.memory.agreement)
 	}
@@ -59,8 +59,8 @@ type loading struct {
 }
 
 // readSnapshot makes the memory of a rule set from a snapshot.
-func readSnapshot(set *compiled, data []byte, agreed agreement) (*memory, time.Time, error) {
-	head, sections, err := openSnapshot(data)
+func readState(set *compiled, data []byte, agreed agreement) (*memory, time.Time, error) {
+	head, sections, err := openState(data)
 	if err != nil {
 		return nil, time.Time{}, err
 	}
@@ -80,7 +80,7 @@ func readSnapshot(set *compiled, data []byte, agreed agreement) (*memory, time.T
 		covers: [2][]coversOf{make([]coversOf, len(set.rules)), make([]coversOf, len(set.rules))},
 	}
 	if !l.sort(set, sections) || !l.look() || !l.take() {
-		return nil, time.Time{}, fmt.Errorf("%w: its parts do not fit together", ErrSnapshot)
+		return nil, time.Time{}, fmt.Errorf("%w: its parts do not fit together", ErrState)
 	}
 	l.put()
 	m.evictUnannounced()

@@ -75,7 +75,7 @@ func silencing(t require.TestingT, rules []alert.RuleConfig, silences []alert.Si
 	for i := range silences {
 		silences[i].Rules = slices.DeleteFunc(silences[i].Rules, func(name string) bool { return !slices.Contains(names, name) })
 	}
-	p, err := alert.New(
+	p, err := alert.NewOf(
 		alert.Config{
 			Topics: map[string]alert.TopicConfig{"oncall": {}}, Rules: rules, State: alert.StateConfig{MaxKeys: 20}, Silences: silences,
 		},
@@ -132,10 +132,10 @@ func TestRestartGivesTheSameAlerts(t *testing.T) {
 			if rapid.IntRange(0, 4).Draw(t, "restart") > 0 {
 				continue
 			}
-			state := restarted.Snapshot()
+			state := restarted.State()
 			restarted = remembering(t, everyRule()).Shard(shardID)
 			require.NoError(t, restarted.Restore(state))
-			require.Equal(t, state, restarted.Snapshot())
+			require.Equal(t, state, restarted.State())
 		}
 	})
 }
@@ -180,22 +180,22 @@ func TestUpdateKeepsWhatDidNotChange(t *testing.T) {
 
 	one.Severity, one.Message = "critical", "other words" // changes nothing of what it remembers
 	two.Key = `"all"`
-	require.NoError(t, s.pipeline.Update(config(two, one)))
+	require.NoError(t, s.pipeline.UpdateTo(config(two, one)))
 	s.v(1, "a", 11)
 	s.said("firing two all at 1s")
 
-	require.NoError(t, s.pipeline.Update(config(alert.RuleConfig{Name: "three", When: "v > 10"})))
+	require.NoError(t, s.pipeline.UpdateTo(config(alert.RuleConfig{Name: "three", When: "v > 10"})))
 	s.v(2, "a", 11)
 	s.said("firing three a at 2s")
-	restarted := s.evaluator.Snapshot()
+	restarted := s.evaluator.State()
 	s.evaluator = s.pipeline.Shard(shardID)
 	require.NoError(t, s.evaluator.Restore(restarted))
 	two.Key = ""
-	require.NoError(t, s.pipeline.Update(config(one, two)))
+	require.NoError(t, s.pipeline.UpdateTo(config(one, two)))
 	s.v(3, "a", 11)
 	s.said()
 
-	require.Error(t, s.pipeline.Update(config(alert.RuleConfig{Name: "bad", When: "v >"})))
+	require.Error(t, s.pipeline.UpdateTo(config(alert.RuleConfig{Name: "bad", When: "v >"})))
 	s.v(4, "a", 11)
 	s.said()
 	families, err := s.registry.Gather()
@@ -222,7 +222,7 @@ func TestChildrenInheritTheirKeys(t *testing.T) {
 		parent.at(0, key, `{"v":11,"name":"x"}`)
 	}
 	parent.said("firing dedup a at 0s", "firing field x at 0s", "firing dedup b at 0s")
-	state := parent.evaluator.Snapshot()
+	state := parent.evaluator.State()
 	for key, other := range map[string]string{"a": "b", "b": "a"} {
 		child := newStory(t, rules...)
 		require.NoError(t, child.evaluator.Inherit([][]byte{state}, alert.Heir{Owns: func(partitionKey string) bool { return partitionKey == key }}))
@@ -239,7 +239,7 @@ func TestChildrenInheritTheirKeys(t *testing.T) {
 	other.at(5, "c", `{"v":11,"name":"x"}`)
 	mine := func(string) bool { return true }
 	require.NoError(t, merged.evaluator.Inherit([][]byte{state}, alert.Heir{Owns: mine}))
-	require.NoError(t, merged.evaluator.Inherit([][]byte{other.evaluator.Snapshot()}, alert.Heir{Owns: mine}))
+	require.NoError(t, merged.evaluator.Inherit([][]byte{other.evaluator.State()}, alert.Heir{Owns: mine}))
 	require.Equal(t, noon().Add(5*time.Second), merged.evaluator.EventTime())
 	for _, key := range []string{"a", "b", "c"} {
 		merged.at(6, key, `{"v":11,"name":"x"}`)
@@ -253,13 +253,13 @@ func TestDamagedSnapshotsAreRefused(t *testing.T) {
 	for i := range 20 {
 		s.at(float64(i), fmt.Sprint(i%4), fmt.Sprintf(`{"v":%d,"name":"n"}`, i%11))
 	}
-	state := s.evaluator.Snapshot()
+	state := s.evaluator.State()
 	fresh := newStory(t, everyRule()...).evaluator
 	for i := range state {
 		damaged := slices.Clone(state)
 		damaged[i] ^= 1
-		require.ErrorIs(t, fresh.Restore(damaged), alert.ErrSnapshot, "byte %d", i)
-		require.ErrorIs(t, fresh.Restore(state[:i]), alert.ErrSnapshot, "cut at %d", i)
+		require.ErrorIs(t, fresh.Restore(damaged), alert.ErrState, "byte %d", i)
+		require.ErrorIs(t, fresh.Restore(state[:i]), alert.ErrState, "cut at %d", i)
 	}
 	require.NoError(t, fresh.Restore(state))
 }
@@ -267,7 +267,7 @@ func TestDamagedSnapshotsAreRefused(t *testing.T) {
 // FuzzRestore: no bytes make it panic or allocate out of bounds, and what it accepts it writes again.
 func FuzzRestore(f *testing.F) {
 	p := remembering(f, everyRule())
-	for format := range alert.SnapshotFormat {
+	for format := range alert.StateFormat {
 		e := p.Shard(shardID)
 		e.Agree(alert.HashKey{}, format+1)
 		for i := range 20 {
@@ -276,10 +276,10 @@ func FuzzRestore(f *testing.F) {
 				Data: fmt.Appendf(nil, `{"v":%d,"name":"n"}`, i%11),
 			})
 		}
-		f.Add(e.Snapshot())
+		f.Add(e.State())
 		child := p.Shard(shardID)
-		require.NoError(f, child.Inherit([][]byte{e.Snapshot()}, alert.Heir{Owns: func(key string) bool { return key < "2" }, Siblings: []string{"sibling"}}))
-		f.Add(child.Snapshot())
+		require.NoError(f, child.Inherit([][]byte{e.State()}, alert.Heir{Owns: func(key string) bool { return key < "2" }, Siblings: []string{"sibling"}}))
+		f.Add(child.State())
 	}
 	f.Add([]byte("KAS\x01"))
 	f.Fuzz(func(t *testing.T, data []byte) {
@@ -288,12 +288,12 @@ func FuzzRestore(f *testing.F) {
 			e.Meet(x)
 		}
 		if err := e.Restore(alert.Sealed(data)); err != nil {
-			require.ErrorIs(t, err, alert.ErrSnapshot)
+			require.ErrorIs(t, err, alert.ErrState)
 			return
 		}
 		e.Tick(alert.Tick{CaughtUp: noon().Add(time.Hour)})
 		again := p.Shard(shardID)
-		require.NoError(t, again.Restore(e.Snapshot()))
+		require.NoError(t, again.Restore(e.State()))
 	})
 }
 
@@ -309,7 +309,7 @@ func TestStatefulOnlyWhereSomethingIsRemembered(t *testing.T) {
 		names[r.Name] = true
 	}
 	require.Len(t, slices.Collect(maps.Keys(names)), len(everyRule()))
-	require.True(t, strings.HasPrefix(string(remembering(t, everyRule()).Shard(shardID).Snapshot()), "KAS"))
+	require.True(t, strings.HasPrefix(string(remembering(t, everyRule()).Shard(shardID).State()), "KAS"))
 }
 
 // TestRulesThatComeBackKnowNothingOfTheMeantime: a rule set that is rolled back finds its state again, but what came while its
@@ -334,12 +334,12 @@ func TestRulesThatComeBackKnowNothingOfTheMeantime(t *testing.T) {
 	s.v(0, "a", 11)
 	s.v(1, "a", 11)
 	s.said("firing firing a at 0s", "firing dedup a at 0s")
-	require.NoError(t, s.pipeline.Update(config(other)))
+	require.NoError(t, s.pipeline.UpdateTo(config(other)))
 	for at := 2.0; at <= 3600; at += 30 {
 		s.v(at, "a", 1)
 	}
-	state := s.evaluator.Snapshot()
-	require.NoError(t, s.pipeline.Update(config(rules...)))
+	state := s.evaluator.State()
+	require.NoError(t, s.pipeline.UpdateTo(config(rules...)))
 	restarted := newStory(t, rules...)
 	require.NoError(t, restarted.evaluator.Restore(state))
 	for _, s := range []*story{s, restarted} {
@@ -360,7 +360,7 @@ func TestChildrenInheritOtherKeysWithTheirRecords(t *testing.T) {
 	parent.at(0, "a", `{"v":11,"name":"x"}`)
 	parent.at(1, "b", `{"v":11,"name":"y"}`)
 	parent.said("firing firing x at 0s", "firing firing y at 1s")
-	state := parent.evaluator.Snapshot()
+	state := parent.evaluator.State()
 	child := newStory(t, rules...)
 	require.NoError(t, child.evaluator.Inherit([][]byte{state}, alert.Heir{Owns: func(partitionKey string) bool { return partitionKey == "a" }}))
 	child.tick(130)
@@ -368,13 +368,13 @@ func TestChildrenInheritOtherKeysWithTheirRecords(t *testing.T) {
 
 	// The same for rules that the child does not know yet.
 	child = newStory(t)
-	require.NoError(t, child.pipeline.Update(alert.Config{
+	require.NoError(t, child.pipeline.UpdateTo(alert.Config{
 		Topics: map[string]alert.TopicConfig{"oncall": {}}, Rules: []alert.RuleConfig{{Name: "other", When: "v > 10", Dedup: time.Hour}},
 	}))
 	child.tick(1)
 	require.NoError(t, child.evaluator.Inherit([][]byte{state}, alert.Heir{Owns: func(partitionKey string) bool { return partitionKey == "a" }}))
 	child.tick(2)
-	require.NoError(t, child.pipeline.Update(alert.Config{Topics: map[string]alert.TopicConfig{"oncall": {}}, Rules: rules}))
+	require.NoError(t, child.pipeline.UpdateTo(alert.Config{Topics: map[string]alert.TopicConfig{"oncall": {}}, Rules: rules}))
 	child.tick(130)
 	child.said("firing absent x at 1m2s", "repeat firing x at 2m")
 }
@@ -394,7 +394,7 @@ func TestMergeTellsWhoWasTold(t *testing.T) {
 	two.at(62, "b", `{"v":1,"name":"x"}`)
 	two.at(63, "b", `{"v":11,"name":"z"}`)
 	two.said("firing key x at 1m1s", "resolved key x at 1m2s", "firing key z at 1m3s")
-	states := [][]byte{one.evaluator.Snapshot(), two.evaluator.Snapshot()}
+	states := [][]byte{one.evaluator.State(), two.evaluator.State()}
 	for range 2 {
 		slices.Reverse(states)
 		merged := newStory(t, rules...)
@@ -417,7 +417,7 @@ func TestInheritedKeysThatDoNotFitAreCounted(t *testing.T) {
 	for _, key := range []string{"a", "b"} {
 		parent := tell(t, config)
 		parent.v(0, key, 11)
-		require.NoError(t, merged.evaluator.Inherit([][]byte{parent.evaluator.Snapshot()}, alert.Heir{Owns: func(string) bool { return true }}))
+		require.NoError(t, merged.evaluator.Inherit([][]byte{parent.evaluator.State()}, alert.Heir{Owns: func(string) bool { return true }}))
 	}
 	require.NoError(t, testutil.GatherAndCompare(merged.registry, strings.NewReader(`
 # HELP kinesis_alerter_state_evictions_total Keys that were forgotten because a shard remembers state.max_keys others, or as many bytes as it can.
@@ -438,7 +438,7 @@ func TestSplitSaysWhatTheParentWould(t *testing.T) {
 		}
 	}
 	rapid.Check(t, func(t *rapid.T) {
-		p, err := alert.New(
+		p, err := alert.NewOf(
 			alert.Config{Topics: map[string]alert.TopicConfig{"oncall": {}}, Rules: rules},
 			alert.Deps{Stream: streamARN, Log: zap.NewNop(), Registerer: prometheus.NewRegistry()},
 		)
@@ -457,7 +457,7 @@ func TestSplitSaysWhatTheParentWould(t *testing.T) {
 			want = append(want, allOf(t, whole.Evaluate(rec).Alerts)...)
 		}
 		want = append(want, allOf(t, whole.Tick(end))...)
-		state := parent.Snapshot()
+		state := parent.State()
 		for _, low := range []bool{true, false} {
 			owns := func(partitionKey string) bool { return (partitionKey <= "key-1") == low }
 			child := p.Shard(shardID)

@@ -6,7 +6,7 @@ import (
 )
 
 // Snapshot returns the state after everything that was evaluated so far. It takes less than a microsecond an entry.
-func (e *Evaluator) Snapshot() []byte {
+func (e *Evaluator) State() []byte {
 	x := &encoding{
 		m: e.memory, covers: e.in.set.covers, now: e.clock.now(), reached: e.life.reached(), size: sectionOverhead,
 		bodies: make([]writer, len(e.memory.rules)), notified: make([]*notifiedSection, len(e.memory.rules)),
@@ -110,7 +110,7 @@ func (x *encoding) scores() {
 }
 
 func (x *encoding) former() {
-	for _, s := range x.m.former.kept(MaxSnapshot-x.size, x.now) {
+	for _, s := range x.m.former.kept(MaxState-x.size, x.now) {
 		x.add(s)
 		if s.notified != nil {
 			x.add(s.of(notifiedPrefix, s.notified.write(), nil))
@@ -121,7 +121,7 @@ func (x *encoding) former() {
 // seal puts the header, the sections and the checksum together.
 func (x *encoding) seal(eventTime int64) []byte {
 	m, w := x.m, &writer{buf: make([]byte, 0, x.size)}
-	w.buf = append(append(w.buf, snapshotMagic...), m.format)
+	w.buf = append(append(w.buf, stateMagic...), m.format)
 	w.int(eventTime)
 	w.int(m.clock)
 	w.int(m.watchdog)

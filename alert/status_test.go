@@ -37,7 +37,7 @@ func TestStatus(t *testing.T) {
 
 	config.Rules[0].Dedup = 2 * time.Minute
 	config.Rules = config.Rules[:1]
-	require.NoError(t, w.pipeline.Update(config))
+	require.NoError(t, w.pipeline.UpdateTo(config))
 	evaluate(`{"t":11,"u":1}`)
 	got = w.pipeline.Status()
 	require.Len(t, got.Rules, 1)

@@ -118,7 +118,7 @@ func TestTrialsAreNeverWrong(t *testing.T) {
 			Name: "r", When: rapid.SampledFrom(conditions).Draw(t, "when"), Message: template.String() + "end",
 		}}}
 		registry := prometheus.NewRegistry()
-		p, err := alert.New(config, alert.Deps{Stream: streamARN, Log: zap.NewNop(), Registerer: registry})
+		p, err := alert.NewOf(config, alert.Deps{Stream: streamARN, Log: zap.NewNop(), Registerer: registry})
 		if err != nil {
 			return
 		}

@@ -24,7 +24,7 @@ func newWatched(t *testing.T, when ...string) *watched {
 	for i, w := range when {
 		c.Rules = append(c.Rules, RuleConfig{Name: fmt.Sprintf("r%d", i), When: w})
 	}
-	p, err := New(c, Deps{Stream: "arn:aws:kinesis:us-east-1:000000000000:stream/s", Log: zap.NewNop(), Registerer: prometheus.NewRegistry()})
+	p, err := NewOf(c, Deps{Stream: "arn:aws:kinesis:us-east-1:000000000000:stream/s", Log: zap.NewNop(), Registerer: prometheus.NewRegistry()})
 	require.NoError(t, err)
 	return &watched{t, p, p.Shard("shardId-000000000000"), time.Date(2026, 11, 22, 9, 0, 0, 0, time.UTC)}
 }

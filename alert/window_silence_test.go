@@ -37,7 +37,7 @@ func (s *silenced) restart() {
 	if !s.restarts {
 		return
 	}
-	state := s.evaluator.Snapshot()
+	state := s.evaluator.State()
 	require.EqualValues(s.t, s.format, state[3])
 	s.world = newWorld(s.t, s.config)
 	s.evaluator.Agree(alert.HashKey{1}, s.format)
@@ -47,7 +47,7 @@ func (s *silenced) restart() {
 func (s *silenced) reload(silences ...alert.SilenceConfig) {
 	s.t.Helper()
 	s.config.Silences = silences
-	require.NoError(s.t, s.pipeline.Update(s.config))
+	require.NoError(s.t, s.pipeline.UpdateTo(s.config))
 }
 
 // eachSilenced runs a story in the latest format, with and without restarts.
@@ -56,7 +56,7 @@ func eachSilenced(t *testing.T, rules []alert.RuleConfig, silences []alert.Silen
 	for _, restarts := range []bool{false, true} {
 		t.Run(fmt.Sprint("restarts ", restarts), func(t *testing.T) {
 			t.Parallel()
-			story(newSilenced(t, rules, silences, alert.SnapshotFormat, restarts))
+			story(newSilenced(t, rules, silences, alert.StateFormat, restarts))
 		})
 	}
 }
@@ -146,7 +146,7 @@ func TestSilencesBelowTheirFormat(t *testing.T) {
 		{Name: "held", When: "v > 3", For: alert.Stretch{Time: 30 * time.Second}, Resolve: minute()},
 		{Name: "window", When: "v > 3", Window: alert.WindowConfig{Length: time.Minute, Is: "> 2"}, Resolve: minute()},
 	}
-	for format := 1; format < alert.SnapshotFormat; format++ {
+	for format := 1; format < alert.StateFormat; format++ {
 		for _, restarts := range []bool{false, true} {
 			s := newSilenced(t, rules, []alert.SilenceConfig{silenceOf(ofH1, 0, 3600)}, format, restarts)
 			for i := range 7 {
@@ -312,12 +312,12 @@ func TestChildrenInheritWhatSilencesSay(t *testing.T) {
 		{Name: "window", When: "v > 3", Window: alert.WindowConfig{Length: time.Minute, Aggregate: "distinct", Of: "v", Is: "> 2"}},
 	}
 	for _, siblings := range [][]string{nil, {"sibling"}} {
-		parent := newSilenced(t, rules, []alert.SilenceConfig{silenceOf(ofH1, 0, 3600)}, alert.SnapshotFormat, false)
+		parent := newSilenced(t, rules, []alert.SilenceConfig{silenceOf(ofH1, 0, 3600)}, alert.StateFormat, false)
 		for i := range 5 {
 			parent.at(float64(i), "k", "h1", 4+i)
 		}
-		state := parent.evaluator.Snapshot()
-		child := newSilenced(t, rules, parent.config.Silences, alert.SnapshotFormat, true)
+		state := parent.evaluator.State()
+		child := newSilenced(t, rules, parent.config.Silences, alert.StateFormat, true)
 		require.NoError(t, child.evaluator.Inherit([][]byte{state}, alert.Heir{Owns: func(string) bool { return true }, Parents: []string{"p"}, Siblings: siblings}))
 		child.restart()
 		if siblings == nil {

@@ -535,7 +535,7 @@ func TestAcceptedConfigsMakeAcceptableMessages(t *testing.T) {
 			}), 0, 6).Draw(t, "attributes")
 		}
 		config.Rules = []RuleConfig{rule}
-		p, err := New(config, Deps{Stream: testStream, Log: zap.NewNop(), Registerer: prometheus.NewRegistry()})
+		p, err := NewOf(config, Deps{Stream: testStream, Log: zap.NewNop(), Registerer: prometheus.NewRegistry()})
 		if err != nil {
 			return
 		}

@@ -73,7 +73,7 @@ func TestStateAheadOfTheClock(t *testing.T) {
 			state := newTally(s)
 			require.NoError(t, json.Unmarshal(snap.state, state))
 			state.Event = state.Event.AddDate(74, 0, 0)
-			snap.state = state.Snapshot()
+			snap.state = state.State()
 			return snap.encode(), at
 		}
 		two := w.join("two")

@@ -48,7 +48,7 @@ func (idleLease) LoadState(context.Context) (own []byte, sequence string, sub ui
 }
 func (idleLease) SaveState(context.Context, string, uint32, []byte) error { return nil }
 func (idleLease) Settled() bool                                           { return true }
-func (idleLease) Agreement() ([16]byte, int)                              { return [16]byte{}, alert.SnapshotFormat }
+func (idleLease) Agreement() ([16]byte, int)                              { return [16]byte{}, alert.StateFormat }
 func (idleLease) Inherits(string) bool                                    { return true }
 func (idleLease) Family() (parents, siblings []string)                    { return nil, nil }
 
@@ -66,7 +66,9 @@ func benchShard(tb testing.TB, rules int) *shard {
 			When: fmt.Sprintf(`ANOMALY_SCORE > %d.5 && rateType == "HIGH"`, i+3),
 		})
 	}
-	p, err := alert.New(cfg, alert.Deps{Stream: "arn", Log: zap.NewNop(), Registerer: reg})
+	compiled, err := cfg.Compile()
+	require.NoError(tb, err)
+	p, err := alert.New(compiled, alert.Deps{Stream: "arn", Log: zap.NewNop(), Registerer: reg})
 	require.NoError(tb, err)
 	return loneShard(tb, p, reg, lanes.Config{
 		Parallelism: 10, MaxBytes: 64 << 20, Publisher: publisherFunc(func(context.Context, *alert.Alert) error { return nil }),

@@ -17,8 +17,8 @@ type evaluator interface {
 	Stateful() bool
 	Told() (firing, leaving map[string]int)
 	Agree(key alert.HashKey, format int)
-	Snapshot() []byte
-	Restore(snapshot []byte) error
+	State() []byte
+	Restore(state []byte) error
 	BringBack(now time.Time) time.Duration
 	Inherit(parents [][]byte, heir alert.Heir) error
 

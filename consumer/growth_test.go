@@ -70,7 +70,7 @@ func TestNothingGrowsWithRecordsOrAlerts(t *testing.T) {
 	}()
 
 	registry := prometheus.NewRegistry()
-	pipeline, err := alert.New(alert.Config{
+	rules, err := alert.Config{
 		Topics: map[string]alert.TopicConfig{"unlimited": {ARN: arn}, "limited": {ARN: arn}},
 		State:  alert.StateConfig{MaxKeys: 2000},
 		Rules: []alert.RuleConfig{
@@ -82,7 +82,9 @@ func TestNothingGrowsWithRecordsOrAlerts(t *testing.T) {
 			{Name: "sum", When: "v > 0", Window: alert.WindowConfig{Length: time.Minute, Aggregate: "sum", Of: "v", Is: "> 1e15"}, Topics: []string{"limited"}},
 			{Name: "absent", Absence: alert.AbsenceConfig{After: time.Hour}, Topics: []string{"limited"}},
 		},
-	}, alert.Deps{Stream: "arn", Log: zap.NewNop(), Registerer: registry})
+	}.Compile()
+	require.NoError(t, err)
+	pipeline, err := alert.New(rules, alert.Deps{Stream: "arn", Log: zap.NewNop(), Registerer: registry})
 	require.NoError(t, err)
 	s := loneShard(t, pipeline, registry, lanes.Config{Parallelism: 1000, MaxBytes: 64 << 20, Publisher: publisher})
 	s.intake.fleet = func() alert.Fleet { return alert.Fleet{} }

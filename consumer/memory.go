@@ -366,7 +366,7 @@ func (m *memory) saveForChildren() error {
 func (m *memory) capture(now time.Time) *capture {
 	m.eval.Agree(m.lease.Agreement())
 	c := &capture{
-		snapshot: snapshot{origin: m.origin, taken: now, state: m.eval.Snapshot()},
+		snapshot: snapshot{origin: m.origin, taken: now, state: m.eval.State()},
 		at:       m.at, entries: m.progress.entries(),
 	}
 	m.dirty, m.ticked, m.next = false, false, now.Add(stateEvery)
@@ -415,7 +415,7 @@ func (m *memory) write(ctx context.Context, c *capture) error {
 	start := time.Now()
 	data := c.encode()
 	var err error
-	if len(c.state) > alert.MaxSnapshot {
+	if len(c.state) > alert.MaxState {
 		heaviest, most := alert.Heaviest(c.state)
 		err = &tooLargeError{len(c.state), most, heaviest}
 	} else {

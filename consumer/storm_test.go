@@ -267,7 +267,7 @@ func (stateless) Agree(alert.HashKey, int)           {}
 func (stateless) Reaches(time.Time)                  {}
 func (stateless) EventTime() time.Time               { panic("stateless") }
 func (stateless) Tick(alert.Tick) []*alert.Alert     { panic("stateless") }
-func (stateless) Snapshot() []byte                   { panic("stateless") }
+func (stateless) State() []byte                      { panic("stateless") }
 func (stateless) Restore([]byte) error               { panic("stateless") }
 func (stateless) Inherit([][]byte, alert.Heir) error { panic("stateless") }
 func (stateless) Awaits() []alert.Awaited            { panic("stateless") }

@@ -81,7 +81,7 @@ func (t *tally) Stateful() bool                       { return !t.world.forgets.
 func (*tally) Agree(alert.HashKey, int) {}
 func (*tally) Reaches(time.Time)        {}
 
-func (t *tally) Snapshot() []byte {
+func (t *tally) State() []byte {
 	b, err := json.Marshal(t)
 	if err != nil {
 		panic(err)

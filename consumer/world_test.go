@@ -149,8 +149,9 @@ func (w *world) join(name string) *node {
 		Report: func() (lastArrival, caughtUp time.Time) { return n.consumer.Report() },
 	})
 	require.NoError(w.t, err)
-	pipeline, err := alert.New(alert.Config{Topics: map[string]alert.TopicConfig{"topic": {ARN: "arn:aws:sns:us-east-1:000000000000:topic"}}},
-		alert.Deps{Stream: testARN, Log: log, Registerer: n.registry})
+	rules, err := alert.Config{Topics: map[string]alert.TopicConfig{"topic": {ARN: "arn:aws:sns:us-east-1:000000000000:topic"}}}.Compile()
+	require.NoError(w.t, err)
+	pipeline, err := alert.New(rules, alert.Deps{Stream: testARN, Log: log, Registerer: n.registry})
 	require.NoError(w.t, err)
 	cfg := w.cfg
 	cfg.StreamName = testStream

@@ -23,10 +23,12 @@ import (
 func TestAlertOfThePipelineIsPublished(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
-		pipeline, err := alert.New(alert.Config{
+		rules, err := alert.Config{
 			Rules:  []alert.RuleConfig{{Name: "hot", When: "heartRate > 149", Severity: "critical"}},
 			Topics: map[string]alert.TopicConfig{"oncall": {ARN: w.arn}},
-		}, alert.Deps{
+		}.Compile()
+		require.NoError(t, err)
+		pipeline, err := alert.New(rules, alert.Deps{
 			Stream: "arn:aws:kinesis:us-east-1:000000000000:stream/ExampleOutputStream",
 			Log:    zap.NewNop(), Registerer: prometheus.NewRegistry(),
 		})

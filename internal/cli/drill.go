@@ -21,7 +21,7 @@ import (
 	"kinesis-alerter/internal/status"
 )
 
-// drillCommand sends a marked test alert to every topic, by the way that alerts take: rendered, checked, through
+// drillCommand sends a marked test alert to every topic, as alerts are sent: rendered, checked, through
 // PublishBatch. It holds no lease and counts against no worker's share of a topic's rate: it is one message.
 func drillCommand(p *program, fs *flag.FlagSet) func(context.Context, []string) error {
 	var from configFlags
@@ -101,14 +101,14 @@ func (p *program) drill(ctx context.Context, publisher *dispatch.Publisher, limi
 	return nil
 }
 
-// drillHeard says who gets the message: an accepted one without a subscription is heard by nobody.
+// drillHeard says who gets the message: an accepted one without a subscription reaches no one.
 func (p *program) drillHeard(topic, arn string, s sns.Subscriptions) error {
 	switch {
 	case !s.Known():
 		_, err := plain.Fprintf(p.stdout, "%s: who hears it is not known: allow sns:GetTopicAttributes on the topic\n", topic)
 		return err
 	case s.Confirmed == 0:
-		return fmt.Errorf("topic %s, %s: nobody hears it: %d subscriptions confirmed, %d pending; subscribe whoever should, and have the confirmation accepted",
+		return fmt.Errorf("topic %s, %s: it reaches no one: %d subscriptions confirmed, %d pending; subscribe those who are on call, and have the confirmation accepted",
 			topic, arn, s.Confirmed, s.Pending)
 	}
 	_, err := plain.Fprintf(p.stdout, "%s: %s, %d pending\n", topic, status.Number(s.Confirmed, "confirmed subscription"), s.Pending)

@@ -80,7 +80,7 @@ func (x *explainer) Run(ctx context.Context, args []string) error {
 	default:
 		records = records[x.sub : x.sub+1]
 	}
-	pipeline, err := alert.New(loaded.Parts().Alert, alert.Deps{
+	pipeline, err := loaded.Pipeline(alert.Deps{
 		Stream: cmp.Or(arn, loaded.AssumedARN()), Log: zap.NewNop(), Registerer: prometheus.NewRegistry(),
 	})
 	if err != nil {
@@ -237,7 +237,7 @@ func writeRule(w io.Writer, r *alert.RuleExplanation) {
 		writePublication(w, p)
 	}
 	for _, m := range r.Mutes {
-		line("swallowed by %s", m)
+		line("suppressed by %s", m)
 	}
 	for i, d := range r.Depends {
 		if i == 0 {
@@ -273,10 +273,10 @@ func writePublication(w io.Writer, p alert.Publication) {
 
 // writeRates says what explanations cannot know of the topics.
 func writeRates(w io.Writer, c config.Config, all []alert.Explanation) {
-	told := map[string]bool{}
+	named := map[string]bool{}
 	tell := func(topic string) {
-		if rate := c.Topics[topic].Rate; !told[topic] && !rate.Unlimited {
-			told[topic] = true
+		if rate := c.Topics[topic].Rate; !named[topic] && !rate.Unlimited {
+			named[topic] = true
 			_, _ = plain.Fprintf(w, "\nTopic %s: above %s, of all workers together, alerts are gathered into digests; this depends on the other alerts.\n", topic, rate)
 		}
 	}

@@ -31,7 +31,7 @@ func TestFilesThatDoNotEnd(t *testing.T) {
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = socket.Close() })
 	files := map[string]string{
-		"/dev/zero": "is a device", at("fifo"): "is a pipe that nobody writes into", folder: "is a directory", at("sparse"): "is larger than",
+		"/dev/zero": "is a device", at("fifo"): "is a pipe without a writer", folder: "is a directory", at("sparse"): "is larger than",
 		at("socket"): "is not a regular file", at("none"): "no such file or directory",
 	}
 	commands := map[string]func(file string) []string{

@@ -39,7 +39,7 @@ type operator struct {
 	program *program
 	aws     aws.Config
 	now     func() time.Time
-	// terminal is where a confirmation is typed, or nil where nobody can type one.
+	// terminal is where a confirmation is typed, or nil without a terminal.
 	terminal io.Reader
 }
 
@@ -201,7 +201,7 @@ func (o *operator) parts(ctx context.Context) (checkpoint.Config, checkpoint.Dep
 		c.StreamName, c.StreamARN = "", o.stream
 	}
 	if o.config != "" {
-		loaded, err := config.LoadConfig(ctx, o.config, o.program.env)
+		loaded, err := config.CheckConfig(ctx, o.config, o.program.env)
 		if err != nil {
 			return c, checkpoint.Deps{}, err
 		}
@@ -359,7 +359,7 @@ func (o *operator) refused(changes []checkpoint.Change, why error) error {
 	return why
 }
 
-// confirm has somebody who can be asked type yes.
+// confirm asks the operator to type yes.
 func (o *operator) confirm(n int) error {
 	if o.yes {
 		return nil
@@ -370,7 +370,7 @@ func (o *operator) confirm(n int) error {
 	_, _ = plain.Fprintf(o.program.stderr, "make %s? type yes: ", cmp.Or(map[int]string{1: "this change"}[n], fmt.Sprintf("these %d changes", n)))
 	answer, _ := bufio.NewReader(o.terminal).ReadString('\n')
 	if strings.TrimSpace(answer) != "yes" {
-		return config.UsageError("leases: not confirmed, nothing was changed; give --yes where nobody can be asked")
+		return config.UsageError("leases: not confirmed, nothing was changed; give --yes without a terminal")
 	}
 	return nil
 }

@@ -120,7 +120,7 @@ func writeTable(w io.Writer, t checkpoint.LeaseTable, now time.Time) error {
 	damaged := map[string]bool{}
 	for _, d := range t.Damaged {
 		damaged[d.Key] = true
-		_, _ = plain.Fprintf(w, "row %s cannot be read: %s; a running worker writes it anew\n", d.Key, d.Cause)
+		_, _ = plain.Fprintf(w, "row %s cannot be read: %s; a running worker writes it again\n", d.Key, d.Cause)
 	}
 	for i := range t.Shards {
 		if r := &t.Shards[i]; r.Fault != "" && !damaged[r.Shard] {

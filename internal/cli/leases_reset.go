@@ -24,7 +24,7 @@ type resetJSON struct {
 	Made       bool             `json:"made"`
 }
 
-// reset begins a stream that was created anew.
+// reset begins a stream that was deleted and created again.
 func (o *operator) reset(ctx context.Context, _ []string) error {
 	to, err := o.target(true)
 	if err != nil {
@@ -74,7 +74,7 @@ func (o *operator) describeReset(r *checkpoint.Reset) {
 	case checkpoint.StartTrimHorizon:
 		say("it begins at its first record")
 	}
-	say("progress and memory of the old stream are dropped: %s of it, %s begin anew", status.Number(len(r.Gone), "shard"), status.Number(len(r.Changes), "row"))
+	say("progress and memory of the old stream are dropped: %s of it, %s start again", status.Number(len(r.Gone), "shard"), status.Number(len(r.Changes), "row"))
 	if len(r.Live) > 0 {
 		say("workers are alive on the table: %s", strings.Join(r.Live, ", "))
 	}

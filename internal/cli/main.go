@@ -67,7 +67,7 @@ func Main(ctx context.Context, args []string, env func(string) (string, bool), s
 	}
 }
 
-// writeError writes an error, the second and later lines of it set back: what stands in a text from elsewhere looks like no line of
+// writeError writes an error, the second and later lines of it set back: a text from elsewhere cannot look like a line of
 // ours.
 func writeError(w io.Writer, lead string, err error) {
 	for _, line := range plain.Lines(err) {
@@ -88,13 +88,13 @@ func withCredentials(err error) error {
 // Commands are the commands, in the order of the help.
 func Commands() []command {
 	return []command{
-		{"run", "--config FILE | --stream NAME --topic-arn ARN", "the daemon: polls the stream and publishes alerts until it is told to stop", runCommand},
+		{"run", "--config FILE | --stream NAME --topic-arn ARN", "the daemon: polls the stream and publishes alerts until it is stopped", runCommand},
 		{"check", "--config FILE | --explain-lambda FILE", "validates a configuration offline and reports every fault at once, or makes one of a Lambda event source mapping", checkCommand},
 		{"rules", "test FILE... [--config FILE] | backtest --config FILE --from TIME|--archive FILE...", "runs tests of rules, or tries rules on the records that a stream retains or an archive has; nothing is published", rulesCommand},
 		{"explain", "--config FILE --shard SHARD --sequence NUMBER | --data FILE", "says why a record did or did not alert: every rule, every term, with the values", explainCommand},
 		{"produce", "--stream NAME heart-rate|stock-ticker", "puts the records of a sample producer into a stream", produceCommand},
 		{"leases", "list|release|rewind|pause|resume|export|import [SHARD...] --config FILE", "looks at the lease table, and operates it beside the running workers", leasesCommand},
-		{"drill", "--config FILE [--topic NAME]", "sends a marked test alert to the topics, by the way that alerts take", drillCommand},
+		{"drill", "--config FILE [--topic NAME]", "sends a marked test alert to the topics, as alerts are sent", drillCommand},
 		{"healthcheck", "", "asks the daemon on this machine whether it works, for container health checks", healthcheckCommand},
 		{"version", "", "says what this binary was built from", versionCommand},
 	}
@@ -201,6 +201,8 @@ func (p *program) commandHelp(c command, fs *flag.FlagSet) {
 
 // configFlags are the two ways to say what to run.
 type configFlags struct {
+	checkOnly bool // no rules will run
+
 	file   string
 	listen string
 	names  string
@@ -252,6 +254,9 @@ func (f *configFlags) source(ctx context.Context, env func(string) (string, bool
 	case f.file != "" && quick:
 		return nil, config.UsageError("give either --config, or --stream, --topic-arn, --application and --when, not both")
 	case f.file != "":
+		if f.checkOnly {
+			return config.CheckConfig(ctx, f.file, env)
+		}
 		return config.LoadConfig(ctx, f.file, env)
 	case f.quick.Stream == "" || f.quick.TopicARN == "":
 		return nil, config.UsageError("give --config FILE, or --stream NAME and --topic-arn ARN")
@@ -272,7 +277,7 @@ func runCommand(p *program, fs *flag.FlagSet) func(context.Context, []string) er
 	var o daemon.Options
 	from.declare(fs)
 	fs.BoolVar(&o.FailFast, "fail-fast", false, "exit with 1 when AWS says at the start that stream, topic or lease table is missing or may not be looked at, instead of waiting; refused credentials, and asking for a stream by name, have a minute")
-	fs.BoolVar(&o.CreateTable, "create-table", false, "create the lease table anew when it vanished while running")
+	fs.BoolVar(&o.CreateTable, "create-table", false, "create the lease table again if it vanishes while running")
 	return func(ctx context.Context, args []string) error {
 		if err := noArguments(args); err != nil {
 			return err
@@ -329,6 +334,7 @@ func checkCommand(p *program, fs *flag.FlagSet) func(context.Context, []string) 
 		if value, set := p.env("GOMEMLIMIT"); (!set || value == "") && *sample == "" {
 			defer debug.SetMemoryLimit(debug.SetMemoryLimit(daemon.CheckMemory))
 		}
+		from.checkOnly = *sample == ""
 		loaded, err := from.Load(ctx, p.env)
 		if err != nil {
 			return err

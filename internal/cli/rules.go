@@ -73,7 +73,7 @@ type ruleResults struct {
 
 // test plays the tests of files. It plays none if one of the files cannot be read or is wrong, and reports all of that.
 func (o *rulesFlags) test(ctx context.Context, p *program, files []string) error {
-	loader := &rehearse.TestLoader{Lookup: p.env, Config: o.from.file, Configs: map[string]*config.LoadedConfig{}}
+	loader := &rehearse.TestLoader{Lookup: p.env, Config: o.from.file}
 	var all []*rehearse.LoadedTests
 	for _, file := range files {
 		if tests := loader.Load(ctx, file); tests != nil {
@@ -87,7 +87,7 @@ func (o *rulesFlags) test(ctx context.Context, p *program, files []string) error
 	for _, tests := range all {
 		for i := range tests.Cases {
 			c := &tests.Cases[i]
-			got, err := c.Play(ctx, tests.Config)
+			got, err := tests.Play(ctx, c)
 			if err != nil {
 				return fmt.Errorf("rules: %s: %s: %w", tests.File, c.Name, err)
 			}

@@ -9,7 +9,7 @@ import (
 )
 
 // RestartNeeded says of a part of the configuration that a reload does not take it over.
-const RestartNeeded = " differs, which needs a restart: the old value stays in force"
+const RestartNeeded = " differs, which needs a restart: the old value stays active"
 
 // WithRulesOf is the configuration with what can be changed while running taken from next.
 func (c Config) WithRulesOf(next Config) Config {

@@ -149,7 +149,7 @@ func (c Config) Parts() parts {
 		}.WithDefaults(),
 		Deadletter: c.DeadLetter.destination(),
 		Checkpoint: checkpoint.Config{
-			Reads:       alert.SnapshotFormat,
+			Reads:       alert.StateFormat,
 			Application: c.Stream.Application, StreamName: c.Stream.Name, StreamARN: c.Stream.ARN, Start: c.Stream.Start,
 			LeaseDuration: c.Leases.Duration, CheckpointInterval: c.Processing.checkpointInterval(),
 			MergeShards: c.mergeShards(),
@@ -204,7 +204,7 @@ func (c Config) WithDefaults() Config {
 	return c
 }
 
-// checkpointInterval is what the lease table is told: zero, its default, where nothing was said.
+// checkpointInterval is the interval for the lease table: zero, its default, if the file has none.
 func (c ProcessingConfig) checkpointInterval() time.Duration {
 	switch i := c.CheckpointInterval; {
 	case i == nil:
@@ -229,6 +229,21 @@ func (c Config) StreamName() string {
 // Validate returns every fault, joined; each has the method ConfigField. It wants the defaults in place.
 func (c Config) Validate() error {
 	p := c.Parts()
+	return c.faults(p, p.Alert.Validate())
+}
+
+// compile is Validate, and returns the rules, compiled.
+func (c Config) compile() (*alert.Rules, error) {
+	p := c.Parts()
+	rules, err := p.Alert.Compile()
+	if err = c.faults(p, err); err != nil {
+		return nil, err
+	}
+	return rules, nil
+}
+
+// faults are those of the whole, of which those of the rules are known.
+func (c Config) faults(p parts, ofRules error) error {
 	var errs []error
 	refuse := func(bad bool, field, value, rule string, args ...any) {
 		if bad {
@@ -259,7 +274,7 @@ func (c Config) Validate() error {
 	for i, name := range c.Server.Names {
 		refuse(!HostName(name), fmt.Sprintf("server.names[%d]", i), name, "want the name of a host alone, as in alerts.example.com: no scheme, no port, no path")
 	}
-	return errors.Join(append(errs, p.Checkpoint.Validate(), p.Consumer.Validate(), p.Alert.Validate(), sns.Validate(p.Sns), p.Deadletter.Validate())...)
+	return errors.Join(append(errs, p.Checkpoint.Validate(), p.Consumer.Validate(), ofRules, sns.Validate(p.Sns), p.Deadletter.Validate())...)
 }
 
 // ConfigField is the path of the field, as the packages' own configuration errors have it.
@@ -292,10 +307,20 @@ const EnvSource = "env:"
 //
 // The work is bounded by the size of the file. When ctx ends before it is done, it is left behind.
 func LoadConfig(ctx context.Context, file string, lookup func(string) (string, bool)) (*LoadedConfig, error) {
-	return interruptible(ctx, func() (*LoadedConfig, error) { return loadConfig(ctx, file, lookup) })
+	return interruptible(ctx, func() (*LoadedConfig, error) { return loadConfig(ctx, file, lookup, Config.compile) })
 }
 
-func loadConfig(ctx context.Context, file string, lookup func(string) (string, bool)) (*LoadedConfig, error) {
+// CheckConfig is LoadConfig for a caller that runs no rules: it keeps nothing of what it compiles, so that a file of thousands of
+// rules costs little.
+func CheckConfig(ctx context.Context, file string, lookup func(string) (string, bool)) (*LoadedConfig, error) {
+	return interruptible(ctx, func() (*LoadedConfig, error) { return loadConfig(ctx, file, lookup, validateOnly) })
+}
+
+func validateOnly(c Config) (*alert.Rules, error) { return nil, c.Validate() }
+
+func loadConfig(
+	ctx context.Context, file string, lookup func(string) (string, bool), compile func(Config) (*alert.Rules, error),
+) (*LoadedConfig, error) {
 	if variable, ok := strings.CutPrefix(file, EnvSource); ok {
 		text, set := lookup(variable)
 		switch {
@@ -306,19 +331,39 @@ func loadConfig(ctx context.Context, file string, lookup func(string) (string, b
 		case text == "":
 			return nil, FieldErrors{{File: file, Rule: fmt.Sprintf("the variable %q is set, but empty; set it to the text of a configuration", variable)}}
 		}
-		return ParseConfig(ctx, file, []byte(text), lookup)
+		return parseConfig(ctx, file, []byte(text), lookup, compile)
 	}
 	data, err := ReadFile(ctx, file, MaxDocument)
 	if err != nil {
 		return nil, FieldErrors{{File: file, Rule: err.Error()}}
 	}
-	return ParseConfig(ctx, file, data, lookup)
+	return parseConfig(ctx, file, data, lookup, compile)
 }
 
 // LoadedConfig is a valid configuration, and what is known of where it came from.
 type LoadedConfig struct {
 	Config
 	Doc *Document
+
+	rules *alert.Rules // nil where nobody needs them, and once somebody has them
+}
+
+// TakeRules returns the rules of the configuration, compiled. They are for one pipeline: a second call compiles again.
+func (c *LoadedConfig) TakeRules() (*alert.Rules, error) {
+	if rules := c.rules; rules != nil {
+		c.rules = nil
+		return rules, nil
+	}
+	return c.Parts().Alert.Compile()
+}
+
+// Pipeline runs the rules of the configuration.
+func (c *LoadedConfig) Pipeline(deps alert.Deps) (*alert.Pipeline, error) {
+	rules, err := c.TakeRules()
+	if err != nil {
+		return nil, err
+	}
+	return alert.New(rules, deps)
 }
 
 // doubt is something valid in a configuration that cannot be meant.
@@ -340,7 +385,7 @@ func (c *LoadedConfig) Trials() error {
 	return problems
 }
 
-// Current refuses a configuration with silences that are over, for whoever puts it in force now. A start does not: a daemon that is
+// Current refuses a configuration with silences that are over, for a reload or a check. A start does not: a daemon that is
 // restarted at night must not stay down because a silence has ended.
 func (c *LoadedConfig) Current(now time.Time) error {
 	var problems FieldErrors
@@ -367,6 +412,12 @@ func (c *LoadedConfig) Doubts(now time.Time) []doubt {
 
 // ParseConfig is LoadConfig for the bytes of a file that was read already.
 func ParseConfig(ctx context.Context, file string, data []byte, lookup func(string) (string, bool)) (*LoadedConfig, error) {
+	return parseConfig(ctx, file, data, lookup, Config.compile)
+}
+
+func parseConfig(
+	ctx context.Context, file string, data []byte, lookup func(string) (string, bool), compile func(Config) (*alert.Rules, error),
+) (*LoadedConfig, error) {
 	var c Config
 	doc := ParseDocument(file, data, lookup, &c)
 	// What the packages say about a file without a usable root would only be noise.
@@ -378,12 +429,13 @@ func ParseConfig(ctx context.Context, file string, data []byte, lookup func(stri
 		doc.addFilters(ctx, &c)
 	}
 	c = c.WithDefaults()
-	problems := slices.Concat(doc.Problems, doc.Place(c.Validate()))
+	rules, err := compile(c)
+	problems := slices.Concat(doc.Problems, doc.Place(err))
 	if len(problems) > 0 {
 		problems.Sort()
 		return nil, problems
 	}
-	return &LoadedConfig{Config: c, Doc: doc}, nil
+	return &LoadedConfig{Config: c, Doc: doc, rules: rules}, nil
 }
 
 // addFilters adds the patterns of the filter file, whose name is relative to the configuration file.
@@ -505,7 +557,7 @@ type QuickConfig struct {
 	Stream, TopicARN, Application, When string
 }
 
-// sampleAttributes are those of AWS's sample function: a filter policy that looks at them goes on matching.
+// sampleAttributes are those of AWS's sample function: a filter policy that looks at them still matches.
 func sampleAttributes() map[string]alert.AttributeConfig {
 	return map[string]alert.AttributeConfig{alert.SampleAttributeName: {Value: alert.SampleAttribute}}
 }
@@ -524,9 +576,10 @@ func (q QuickConfig) Config() (*LoadedConfig, error) {
 	}
 	c = c.WithDefaults()
 	doc := &Document{}
-	problems := doc.Place(c.Validate())
+	rules, err := c.compile()
+	problems := doc.Place(err)
 	if len(problems) == 0 {
-		return &LoadedConfig{Config: c, Doc: doc}, nil
+		return &LoadedConfig{Config: c, Doc: doc, rules: rules}, nil
 	}
 	flags := map[string]string{
 		"stream.name": "--stream", "stream.arn": "--stream", "stream.application": "--application",

@@ -183,7 +183,7 @@ func (d *Document) wants(path string, n *yaml.Node, kind yaml.Kind, what string)
 	return false
 }
 
-// describe says what stands at a node, for a message about a wrong type.
+// describe says what a node holds, for a message about a wrong type.
 func describe(n *yaml.Node) string {
 	if n.Kind == yaml.MappingNode {
 		return "a mapping"
@@ -194,7 +194,7 @@ func describe(n *yaml.Node) string {
 	return n.Value
 }
 
-// pairs calls yield for every key of a mapping that is text and stands there for the first time.
+// pairs calls yield for every key of a mapping that is text, the first time it occurs.
 func (d *Document) pairs(path string, n *yaml.Node, yield func(key, value *yaml.Node)) {
 	first := map[string]int{}
 	for pair := range slices.Chunk(n.Content, 2) {
@@ -487,7 +487,7 @@ func looksSecret(variable string) bool {
 	})
 }
 
-// Locate finds the node of a path, or of the nearest parent that stands in the file. exact says that it is the node
+// Locate finds the node of a path, or of the nearest parent that is in the file. exact says that it is the node
 // itself.
 func (d *Document) Locate(path string) (n *yaml.Node, exact bool) {
 	if d.Root == nil {

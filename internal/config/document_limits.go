@@ -7,7 +7,7 @@ import (
 	"go.yaml.in/yaml/v4"
 )
 
-// What a document may hold. It is read by a daemon that has 64 MiB to spare, and whoever wrote it may mean harm.
+// What a document may hold. It is read by a daemon that has 64 MiB to spare, and its author may mean harm.
 const (
 	// mostValues bounds keys and values, with all that aliases stand for: 7,000 rules with six settings each, as many as there is room for in a file, or 20 MiB of nodes.
 	mostValues = 120_000
@@ -26,7 +26,7 @@ const (
 )
 
 // valuesAtMost is an upper bound of the nodes that a YAML text has, from its bytes alone: nodes cost 160 bytes each, and have to be
-// counted before they are made. Each but the root is an entry of a list, a key or a value, so an indicator stands before or behind it.
+// counted before they are made. Each but the root is an entry of a list, a key or a value, so there is an indicator before or behind it.
 // Texts have such signs, too, so the bound is a little too high. Only mappings that are keys of mappings pass with a third more.
 func valuesAtMost(text []byte) int {
 	n := 8 // a document or two and their roots
@@ -66,7 +66,7 @@ func valuesAtMost(text []byte) int {
 	return n
 }
 
-// separates says that what stands at i ends an indicator: a space, a line's end of any kind, a bracket, the end of the text.
+// separates reports whether the character at i ends an indicator: a space, a line's end of any kind, a bracket, the end of the text.
 func separates(text []byte, i int) bool {
 	if i >= len(text) {
 		return true
@@ -102,7 +102,7 @@ func (s *surveyor) measure(n *yaml.Node) extent {
 	anchored := n
 	if n.Kind == yaml.AliasNode {
 		if anchored = n.Alias; s.open[anchored] {
-			s.refuse(n, "the alias *%s refers to itself: it stands within what &%s names", abbreviate(n.Value), abbreviate(n.Value))
+			s.refuse(n, "the alias *%s refers to itself: it is within what &%s names", abbreviate(n.Value), abbreviate(n.Value))
 			return extent{}
 		}
 	}

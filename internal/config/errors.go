@@ -16,7 +16,7 @@ type FieldError struct {
 	Line, Column int
 	// Field is the path of the value, such as "rules[2].when".
 	Field string
-	// Value is what stands there, as written; empty when nothing does.
+	// Value is the value as written; empty if there is none.
 	Value string
 	// Rule says what is expected.
 	Rule string
@@ -101,7 +101,7 @@ func (ps FieldErrors) Sort() {
 }
 
 // configFielder is what the packages' own Validate methods report: their errors know the path of the field in the
-// configuration file, but not where in the file it stands.
+// configuration file, but not its place in the file.
 type configFielder interface {
 	error
 	ConfigField() string

@@ -21,7 +21,7 @@ const (
 	MostSuggested = 200
 )
 
-// FieldNames are the names of the fields of a sample: a tree, so that a name costs its own bytes however deep it stands. Arrays on
+// FieldNames are the names of the fields of a sample: a tree, so that a name costs its own bytes however deep it is. Arrays on
 // the way are no level.
 type FieldNames struct {
 	steps map[fieldStep]int32
@@ -128,7 +128,7 @@ func (n *FieldNames) dotted(at int32, name string) bool {
 	return false
 }
 
-// Near is the name that was probably meant, or nothing: one that differs in case or a few letters, or that stands
+// Near is the name that was probably meant, or nothing: one that differs in case or a few letters, or that is
 // elsewhere in the record.
 func (n *FieldNames) Near(m alert.Mention) string {
 	want := m.Name()

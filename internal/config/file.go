@@ -42,7 +42,7 @@ func StatFile(name string) (fs.FileInfo, error) {
 }
 
 // OpenFile opens a file that ends: a regular one, or a pipe, as a shell's <(command) is. Devices, folders and sockets are refused. It
-// does not wait for somebody to write into a pipe: one that nobody has open is empty. Errors do not repeat the name.
+// does not wait for a writer of a pipe: a pipe without one is empty. Errors do not repeat the name.
 func OpenFile(name string) (*os.File, error) {
 	// Looked at before it is opened, since opening a device may do something.
 	if _, err := StatFile(name); err != nil {
@@ -105,7 +105,7 @@ func ReadFile(ctx context.Context, name string, most int64) ([]byte, error) {
 		defer done()
 		data, err := readAll(file, most)
 		if info, statErr := file.Stat(); err == nil && statErr == nil && len(data) == 0 && !info.Mode().IsRegular() {
-			err = errors.New("is a pipe that nobody writes into")
+			err = errors.New("is a pipe without a writer")
 		}
 		return data, err
 	})

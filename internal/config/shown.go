@@ -18,7 +18,7 @@ import (
 
 // substitutions are what the environment gave to a configuration file.
 type substitutions struct {
-	written   map[string]string // by path: the value as it stands in the file, with its ${VAR}
+	written   map[string]string // by path: the value as it is in the file, with its ${VAR}
 	variables map[string]string // by value: the variable that had it
 }
 
@@ -27,8 +27,8 @@ func NewSubstitutions() substitutions {
 	return substitutions{written: map[string]string{}, variables: map[string]string{}}
 }
 
-// ShownConfig is the configuration in force as the status page shows it. Unlike check --print, which an operator calls in
-// the environment of the daemon, it is served to whoever reaches the admin server: no value of an environment variable is in
+// ShownConfig is the active configuration as the status page shows it. Unlike check --print, which an operator calls in
+// the environment of the daemon, it is served to everyone who reaches the admin server: no value of an environment variable is in
 // it, and nothing that looks like a credential.
 type ShownConfig struct {
 	given substitutions
@@ -115,7 +115,7 @@ func (g substitutions) inner(path, text string) string {
 	return text
 }
 
-// expressive says of a path that what stands there is parsed, so that an error may quote any part of it.
+// expressive reports whether the value at a path is parsed, so that an error may quote any part of it.
 func expressive(path string) bool {
 	section := path[:len(path)-len(strings.TrimLeft(path, "abcdefghijklmnopqrstuvwxyz_"))]
 	return slices.Contains([]string{"filter", "score", "rules", "silences", "watchdog", "tests"}, section) || section == "topics" &&
@@ -141,7 +141,7 @@ func (g substitutions) Of(path string) map[string]string {
 	return given
 }
 
-// hide puts variables back into a fault: into the value that stands at path, and into what is said of it. Whoever reads an error has
+// hide puts variables back into a fault: into the value at path, and into what is said of it. A reader of an error has
 // the file, and not always what the environment holds.
 func (d *Document) hide(path, value, rule string) (shownValue, shownRule string) {
 	if len(d.given.variables) == 0 {
@@ -199,7 +199,7 @@ func conceal(text string, given map[string]string, least int) string {
 	return text
 }
 
-// withoutParts takes every part of a value out of a text: four letters in a row. Whoever parses a value quotes the place at which that fails.
+// withoutParts takes every part of a value out of a text: four letters in a row. A parser quotes the place at which it fails.
 func withoutParts(text, value string) string {
 	const part = 4
 	parts := map[string]bool{}
@@ -230,7 +230,7 @@ func withoutParts(text, value string) string {
 	return strings.ToValidUTF8(out.String(), "")
 }
 
-// inJSON is a text as it stands between the quotes of a JSON string.
+// inJSON is a text as it is written between the quotes of a JSON string.
 func inJSON(text string) string {
 	quoted, err := json.Marshal(text)
 	if err != nil {
@@ -254,7 +254,7 @@ func (g substitutions) conceal(text string) string {
 	return text
 }
 
-// cutCredentials takes out what looks like a credential, wherever it stands: the user of a URL, parameters of a query with
+// cutCredentials takes out what looks like a credential: the user of a URL, parameters of a query with
 // a telling name, and AWS' access key ids.
 func cutCredentials(text string) string {
 	for _, cut := range []struct{ looks, becomes string }{

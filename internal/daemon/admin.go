@@ -125,7 +125,7 @@ func (a *admin) Run() error {
 // patience is how long running requests may take to end at a stop.
 const patience = 500 * time.Millisecond
 
-// Stop lets running requests end for a moment, then closes their connections: whoever reads slowly, or nothing, holds up no stop.
+// Stop lets running requests end for a moment, then closes their connections: a slow client does not hold up a stop.
 func (a *admin) Stop(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()

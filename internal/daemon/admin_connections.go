@@ -62,7 +62,7 @@ func (c *connections) Accept() (net.Conn, error) {
 	c.open[conn] = &connection{from: from, since: time.Now()}
 	c.mu.Unlock()
 	if victim != nil {
-		if stayed < leastStay { // a burst: whoever came a moment ago is still being read
+		if stayed < leastStay { // a burst: a connection of a moment ago is still being read
 			<-time.After(leastStay - stayed) // the listener's queue takes the others meanwhile
 		}
 		shut(victim)
@@ -94,7 +94,7 @@ func (c *connections) victim() (out net.Conn) {
 	return out
 }
 
-// changed is told by the server what becomes of a connection.
+// changed is the server's callback for the state of a connection.
 func (c *connections) changed(conn net.Conn, state http.ConnState) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -128,7 +128,7 @@ type answerKind struct {
 	gzip         bool
 }
 
-// kindOf knows the few forms that our pages have, so that nobody can ask for one of his own.
+// kindOf knows the few forms that our pages have, so that no client can ask for one of its own.
 func kindOf(r *http.Request) answerKind {
 	k := answerKind{path: r.URL.Path, accept: "text/plain", gzip: strings.Contains(r.Header.Get("Accept-Encoding"), "gzip")}
 	for _, known := range []string{"application/openmetrics-text", "text/html", "application/json"} {
@@ -182,7 +182,7 @@ func (s *shared) make(made *madeAnswer, kind answerKind, next http.Handler, r *h
 		close(made.done)
 	}()
 	next.ServeHTTP(made, r)
-	if !made.told {
+	if !made.coded {
 		made.code = http.StatusOK
 	}
 }
@@ -191,7 +191,7 @@ func (s *shared) make(made *madeAnswer, kind answerKind, next http.Handler, r *h
 type madeAnswer struct {
 	header http.Header
 	code   int
-	told   bool // the code
+	coded  bool // the code was set
 	body   []byte
 	done   chan struct{}
 }
@@ -200,7 +200,7 @@ type madeAnswer struct {
 func (a *madeAnswer) Header() http.Header { return a.header }
 
 // WriteHeader implements http.ResponseWriter.
-func (a *madeAnswer) WriteHeader(code int) { a.code, a.told = code, true }
+func (a *madeAnswer) WriteHeader(code int) { a.code, a.coded = code, true }
 
 // Write implements http.ResponseWriter.
 func (a *madeAnswer) Write(p []byte) (int, error) {

@@ -6,7 +6,7 @@ import (
 	"kinesis-alerter/internal/credentials"
 )
 
-// otherCode stands for every code that no service documents, so that whoever answers cannot make series.
+// otherCode replaces every code that no service documents, so that an answer cannot create series.
 const otherCode = "other"
 
 // closedCode is a result as a label: one of our own words, a code that a service which we call documents, or other. The codes are those of

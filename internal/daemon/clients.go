@@ -84,7 +84,7 @@ type clients struct {
 // the publisher and the dead letters have retry classes of their own, count each attempt, and know when a retry no longer makes sense
 // because a lease ran out. DynamoDB calls have three quick attempts, which fit into a third of a lease.
 //
-// Every answer is checked before anything else sees it; watch, which may be nil, is told of those that cannot be used.
+// Every answer is checked before anything else sees it; watch, which may be nil, learns of those that cannot be used.
 func NewClients(cfg aws.Config, reg prometheus.Registerer, watch *answer.Watch) clients {
 	return newClientsBy(clock.New(nil), cfg, reg, watch)
 }

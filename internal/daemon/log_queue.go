@@ -8,13 +8,13 @@ import (
 )
 
 const (
-	// logQueueBytes bounds the lines that wait to be written. A pipe that nobody reads fills it in minutes under a storm of alerts.
+	// logQueueBytes bounds the lines that wait to be written. A pipe without a reader fills it in minutes under a storm of alerts.
 	logQueueBytes = 8 << 20
 	// logLineOverhead is what a waiting line costs beside its bytes.
 	logLineOverhead = 48
 )
 
-// logQueue stands between the loggers and the output, so that an output that blocks never blocks a record, a lease or a stop. One
+// logQueue is between the loggers and the output, so that an output that blocks never blocks a record, a lease or a stop. One
 // goroutine writes. Lines beyond the bound are dropped and counted, the newest first, because what led into trouble is worth more
 // than its thousandth repetition.
 type logQueue struct {
@@ -65,7 +65,7 @@ func (s *logSink) Write(line []byte) (int, error) {
 	return len(line), nil
 }
 
-// Sync is of the loggers' interface; whoever wants the lines written closes the queue.
+// Sync is of the loggers' interface; closing the queue writes the lines.
 func (*logSink) Sync() error { return nil }
 
 func (q *logQueue) Add(l logLine) {

@@ -43,7 +43,7 @@ func NewLoggers(c config.LogConfig, out io.Writer, reg prometheus.Registerer) (L
 	})
 	unwritten := promauto.With(reg).NewCounter(prometheus.CounterOpts{
 		Name: "kinesis_alerter_log_lines_unwritten_total",
-		Help: "Log lines that were dropped because the output took none: nobody reads the pipe, or the disk is full.",
+		Help: "Log lines that were dropped because the output took none: the pipe has no reader, or the disk is full.",
 	})
 	unaudited := promauto.With(reg).NewCounter(prometheus.CounterOpts{
 		Name: "kinesis_alerter_audit_lines_unwritten_total",

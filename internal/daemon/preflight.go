@@ -33,12 +33,12 @@ const failFastPatience = time.Minute
 // longestStreamWait is the longest pause between two questions for the stream: whatever it waits for, reading begins soon after.
 const longestStreamWait = 5 * time.Second
 
-// errStopped ends a start that was told to stop. It is no failure.
+// errStopped ends a start that was stopped. It is no failure.
 var errStopped = errors.New("stopped while starting")
 
 // streamARN returns the ARN of the stream, which every alert's id is made of. When only the name is configured it asks
-// Kinesis, and goes on asking until there is an answer: a daemon that was started before its stream, or before its
-// permissions, works as soon as they are there. because is told the code of each answer that is none. With failFast it ends
+// Kinesis, and keeps asking until there is an answer: a daemon that was started before its stream, or before its
+// permissions, works as soon as they are there. because receives the code of each failed call. With failFast it ends
 // at an answer that names a fault, and for anything else when patience is over. It returns errStopped when ctx ends first.
 func streamARN(
 	ctx context.Context, c config.Config, client *kinesis.Client, log *zap.Logger, failFast bool, patience time.Time, because func(code string),

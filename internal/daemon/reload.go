@@ -50,7 +50,7 @@ type reloader struct {
 	began atomic.Pointer[time.Time] // of a reload that is under way
 	// inForce is what the heartbeat tells a hash of. A heartbeat must not wait for a reload either.
 	inForce atomic.Pointer[[]byte]
-	// doubted are the doubts about what is in force.
+	// doubted are the doubts about the active configuration.
 	doubted atomic.Pointer[[]status.Doubt]
 }
 
@@ -66,7 +66,7 @@ func NewReloader(c config.Config, load func(context.Context) (*config.LoadedConf
 	})
 	goodAt := promauto.With(reg).NewGauge(prometheus.GaugeOpts{
 		Name: "kinesis_alerter_config_last_reload_success_timestamp_seconds",
-		Help: "When the configuration in force was read.",
+		Help: "When the active configuration was read.",
 	})
 	good.Set(1)
 	goodAt.SetToCurrentTime()
@@ -117,7 +117,7 @@ func places(err error) string {
 func (r *reloader) reload(ctx context.Context) (changes []string, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	// Nothing failed: no alert may stand until the next restart because somebody asked for what cannot be.
+	// Nothing failed: no alert may last until the next restart because of a wrong request.
 	if r.load == nil {
 		err := config.UsageError("the daemon was started without a configuration file, so there is none to reload; restart it")
 		r.log.Warn("nothing to reload", zap.Error(err))
@@ -145,7 +145,7 @@ func (r *reloader) reload(ctx context.Context) (changes []string, err error) {
 		return nil, errStopping
 	}
 	if err != nil {
-		r.log.Error("configuration file is refused, the old one stays in force", zap.Error(err))
+		r.log.Error("configuration file is refused, the old one stays active", zap.Error(err))
 		return nil, err
 	}
 	next := loaded.Config
@@ -160,11 +160,15 @@ func (r *reloader) reload(ctx context.Context) (changes []string, err error) {
 		r.log.Error("topics could not be put into force", zap.Error(err))
 		return nil, err
 	}
+	rules, err := loaded.TakeRules()
+	if err != nil { // unreachable: the file was validated as a whole
+		return nil, err
+	}
 	fire := r.firing()
 	before := r.inForce.Load()
-	// First: workers that agree do so about the rules in force, or about those that come now.
+	// First: workers that agree do so about the active rules, or about those that come now.
 	r.inForce.Store(new(next.Meaning()))
-	if err := r.pipeline.Update(p.Alert); err != nil { // unreachable: the file was validated as a whole
+	if err := r.pipeline.Update(rules); err != nil { // unreachable: they were compiled for it
 		r.inForce.Store(before)
 		r.log.Error("rules could not be put into force", zap.Error(err))
 		return nil, err
@@ -186,7 +190,7 @@ func (r *reloader) reload(ctx context.Context) (changes []string, err error) {
 	return changes, nil
 }
 
-// firing counts, by rule, the keys of this worker of which somebody was told that they fire.
+// firing counts, by rule, the keys of this worker whose firing was notified.
 func (r *reloader) firing() map[string]int {
 	out := map[string]int{}
 	if r.shards == nil {
@@ -200,22 +204,22 @@ func (r *reloader) firing() map[string]int {
 	return out
 }
 
-// configuration is what is in force, as meaning. Safe for concurrent use.
+// configuration is the active configuration, as meaning. Safe for concurrent use.
 func (r *reloader) configuration() []byte { return *r.inForce.Load() }
 
 // errNoEnd is the error of a reload that did not come to its end.
 var errNoEnd = errors.New("the reload has panicked")
 
-// errStopping is the answer to whoever asks a daemon that stops.
-var errStopping = errors.New("the daemon stops, the old configuration stays in force")
+// errStopping answers a request to a daemon that is stopping.
+var errStopping = errors.New("the daemon is stopping, the old configuration stays active")
 
 // turns are the reloads that were asked for. One runs, and one waits, of which all who ask meanwhile share the answer: it begins
 // after each of them has asked, so it reads what they have written.
 type turns struct {
 	mu   sync.Mutex
-	next *turn         // the one that waits; nil when nobody asks
+	next *turn         // the one that waits; nil without a request
 	wake chan struct{} // holds one token when there is a next one
-	over bool          // nobody runs turns any more
+	over bool          // turns no longer run
 }
 
 type turn struct {
@@ -225,7 +229,7 @@ type turn struct {
 	err     error
 }
 
-// join asks for a reload. It answers nil when nobody makes any.
+// join asks for a reload. It returns nil if reloads have ended.
 func (t *turns) join() *turn {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -288,10 +292,10 @@ func (r *reloader) Run(asked <-chan os.Signal) func(context.Context) error {
 		for {
 			select {
 			case <-asked:
-				r.turns.join() // told in the log and in the metrics
+				r.turns.join() // the log and the metrics have the result
 			case <-r.turns.wake:
 				if ctx.Err() != nil {
-					return nil // whoever waits is told so
+					return nil // those who wait get errStopping
 				}
 				if t := r.turns.take(); t != nil {
 					r.make(ctx, t)

@@ -47,7 +47,7 @@ func newReloadable(t *testing.T) *reloadable {
 	r.logs = logs
 	reg, p := prometheus.NewRegistry(), loaded.Parts()
 	r.reloader = NewReloader(loaded.Config, load, zap.New(core), reg)
-	r.pipeline, err = alert.New(p.Alert, alert.Deps{Stream: "arn", Log: zap.NewNop(), Registerer: reg})
+	r.pipeline, err = loaded.Pipeline(alert.Deps{Stream: "arn", Log: zap.NewNop(), Registerer: reg})
 	require.NoError(t, err)
 	topics, err := sns.New(NewClients(testkit.Emulated(nil), prometheus.NewRegistry(), nil).Sns, nil)
 	require.NoError(t, err)
@@ -77,7 +77,7 @@ func TestReloadSaysWhatChanged(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, []string{
 		"rule one changed", "rule three added", "rule two removed", "topic b added", "filter changed",
-		"stream differs, which needs a restart: the old value stays in force",
+		"stream differs, which needs a restart: the old value stays active",
 	}, changes)
 	require.Equal(t, "s", r.current.Stream.Name)
 	require.Equal(t, alert.Unmatched, r.outcome(`{"v":5}`))
@@ -86,7 +86,7 @@ func TestReloadSaysWhatChanged(t *testing.T) {
 
 	changes, err = r.reload(t.Context())
 	require.NoError(t, err)
-	require.Equal(t, []string{"stream differs, which needs a restart: the old value stays in force"}, changes)
+	require.Equal(t, []string{"stream differs, which needs a restart: the old value stays active"}, changes)
 }
 
 func TestReloadKeepsTheOldSetWhereTheNewOneIsWrong(t *testing.T) {
@@ -97,7 +97,7 @@ func TestReloadKeepsTheOldSetWhereTheNewOneIsWrong(t *testing.T) {
 	require.ErrorContains(t, err, "rules[0].when")
 	require.ErrorContains(t, err, "rules[1].topics[0]")
 	require.Equal(t, alert.Suppressed, r.outcome(`{"v":2}`), "silenced, so the rule is in force")
-	require.Equal(t, 1, r.logs.FilterMessage("configuration file is refused, the old one stays in force").Len())
+	require.Equal(t, 1, r.logs.FilterMessage("configuration file is refused, the old one stays active").Len())
 	require.NoError(t, os.Remove(r.file))
 	_, err = r.reload(t.Context())
 	require.ErrorContains(t, err, "no such file")
@@ -204,7 +204,7 @@ func TestStopEndsTheQueueOfReloads(t *testing.T) {
 		synctest.Wait()
 		a.stop()
 		require.NoError(t, <-a.ended)
-		const said = "503 the daemon stops, the old configuration stays in force\n"
+		const said = "503 the daemon is stopping, the old configuration stays active\n"
 		require.Equal(t, said, <-running)
 		require.Equal(t, said, <-waiting)
 		require.Equal(t, said, <-a.ask(t.Context()))
@@ -252,7 +252,7 @@ func TestReloadOfAHostileFileKeepsTheOldSet(t *testing.T) {
 	require.NoError(t, os.Remove(r.file))
 	require.NoError(t, syscall.Mkfifo(r.file, 0o600))
 	_, err := r.reload(t.Context())
-	require.ErrorContains(t, err, "is a pipe that nobody writes into")
+	require.ErrorContains(t, err, "is a pipe without a writer")
 	writer, err := os.OpenFile(r.file, os.O_RDWR, 0) // and writes nothing
 	require.NoError(t, err)
 	defer writer.Close() //nolint:errcheck // nothing was written
@@ -263,7 +263,7 @@ func TestReloadOfAHostileFileKeepsTheOldSet(t *testing.T) {
 	require.Equal(t, alert.Suppressed, r.outcome(`{"v":2}`))
 }
 
-// TestReloadRefusesSilencesThatAreOver: the old file stays in force.
+// TestReloadRefusesSilencesThatAreOver: the old file stays active.
 func TestReloadRefusesSilencesThatAreOver(t *testing.T) {
 	t.Parallel()
 	r := newReloadable(t)

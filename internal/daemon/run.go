@@ -46,13 +46,13 @@ type Options struct {
 	Listener net.Listener
 	// FailFast makes a missing stream, table, topic or permission at start an error instead of something to wait for.
 	FailFast bool
-	// CreateTable allows to create the lease table anew when it vanished.
+	// CreateTable allows the daemon to create the lease table again if it vanishes.
 	CreateTable bool
 	// Reload reads the configuration again, for /-/reload and whenever Reloads is sent to. Without it they are refused.
 	Reload  func(context.Context) (*config.LoadedConfig, error)
 	Reloads <-chan os.Signal
-	// Loaded is the file that the configuration was read from, so that the status page can show ${VAR} where it has a value of
-	// the environment. May be nil.
+	// Loaded is the configuration as it was read: it has the rules, compiled, and the status page shows ${VAR} where the file has it.
+	// May be nil.
 	Loaded *config.LoadedConfig
 	// Host names this machine in the lease table and the log.
 	Host string
@@ -139,7 +139,7 @@ func Run(ctx context.Context, c config.Config, o Options) (err error) {
 	page.credentials.Store(clients.Credentials)
 	if plain := clients.plainEndpoints(); len(plain) > 0 {
 		page.plain.Store(&plain)
-		log.Warn("an endpoint of AWS is reached over plain HTTP: whoever is on the way reads payloads and the session token, and can answer",
+		log.Warn("an endpoint of AWS is reached over plain HTTP: anyone on the way can read payloads and the session token, and can answer",
 			zap.Strings("hosts", plain))
 	}
 	asks := func(code string) { page.waitFor("the stream "+c.StreamName()+" in Kinesis", code) }
@@ -155,7 +155,11 @@ func Run(ctx context.Context, c config.Config, o Options) (err error) {
 			return err
 		}
 	}
-	pipeline, err := alert.New(p.Alert, alert.Deps{Stream: arn, Log: log.Named("alert"), Registerer: series})
+	loaded := o.Loaded
+	if loaded == nil {
+		loaded = &config.LoadedConfig{Config: c}
+	}
+	pipeline, err := loaded.Pipeline(alert.Deps{Stream: arn, Log: log.Named("alert"), Registerer: series})
 	if err != nil {
 		return err
 	}
@@ -383,13 +387,13 @@ func (s *state) reload(w http.ResponseWriter, r *http.Request) {
 // healthy is about this process alone: with AWS unwell, a restart would only lose what is in memory.
 func (s *state) healthy() error {
 	if store := s.store.Load(); store != nil && store.Ready() && !store.Healthy() {
-		return errors.New("the lease loop has not come round for ten seconds; restart this process")
+		return errors.New("the lease loop has not run for ten seconds; restart this process")
 	}
 	return nil
 }
 
 // ready fails before the lease table was reached for the first time and from the begin of a stop on, and never for an
-// outage in between, because that would block the very rollout that mends it.
+// outage in between, because that would block the very rollout that fixes it.
 func (s *state) ready() error {
 	if s.draining.Load() {
 		return errors.New("stopping")

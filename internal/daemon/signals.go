@@ -44,7 +44,7 @@ func HoldHangups(args []string) {
 	}
 }
 
-// ReloadSignals returns a channel that gets every SIGHUP, until release is called. It also has a pipe that nobody reads any more be
+// ReloadSignals returns a channel that gets every SIGHUP, until release is called. It also has a pipe without a reader be
 // an error of the write instead of the end of the process.
 func ReloadSignals() (signals chan os.Signal, release func()) {
 	signals = make(chan os.Signal, 1)

@@ -43,7 +43,7 @@ type statusSource struct {
 	lags     status.LagHistory
 
 	mu        sync.Mutex
-	unread    map[string]time.Time // shards that nobody reads, and since when that is known
+	unread    map[string]time.Time // unread shards, and since when that is known
 	differ    map[string]time.Time // workers with another configuration, and since when that is known
 	heartbeat time.Time            // the last that DynamoDB confirmed to any incarnation
 	passed    filterWatch
@@ -99,7 +99,7 @@ func (s *statusSource) waitFor(what, because string) {
 // attach makes the parts known.
 func (s *statusSource) attach(p statusParts) { s.parts.Store(&p) }
 
-// Run samples the throughput until ctx is done, looks for shards that nobody reads, and logs how the problems change.
+// Run samples the throughput until ctx is done, looks for unread shards, and logs how the problems change.
 func (s *statusSource) Run(ctx context.Context) error {
 	return s.history.Run(ctx, func(now time.Time) (status.Totals, bool) {
 		s.problems.Look(now, s.snapshot().Problems)
@@ -151,7 +151,7 @@ func befell(p *statusParts) status.Recent {
 		switch {
 		case slices.Contains(alert.InvalidReasons(), reason):
 			out.InvalidLetters += n
-		case reason != alert.ReasonOverBudget: // those are told with the rule
+		case reason != alert.ReasonOverBudget: // those are reported with the rule
 			out.Letters += n
 		}
 	}

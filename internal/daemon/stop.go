@@ -60,7 +60,7 @@ func (l *stopList) Run(ctx context.Context, budget time.Duration) error {
 	return errors.Join(errs...)
 }
 
-// bounded runs f for at most budget. An f that does not heed its context goes on in its goroutine after bounded has
+// bounded runs f for at most budget. An f that does not heed its context keeps running in its goroutine after bounded has
 // returned; the process is about to end, and nothing that f may still write is believed by anybody (leases are fenced).
 func bounded(ctx context.Context, budget time.Duration, f func(context.Context) error) error {
 	ctx, cancel := context.WithTimeout(ctx, budget)

@@ -13,7 +13,7 @@ import (
 )
 
 const (
-	// subscriptionsLook is how often what is known of the topics is compared with what they had. It calls nobody unless that
+	// subscriptionsLook is how often what is known of the topics is compared with what they had. It makes no call unless that
 	// has changed.
 	subscriptionsLook = 15 * time.Second
 	// subscriptionsKept is for how long a topic is expected to have as many subscriptions as it had.
@@ -103,7 +103,7 @@ func (m *subscriptionMemory) merge(ctx context.Context) error {
 	}
 	var kept map[string]hadSubscriptions
 	if err := json.Unmarshal([]byte(text), &kept); err != nil {
-		return nil // nothing, or of a later version: it is written anew
+		return nil // nothing, or of a later version: it is written again
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()

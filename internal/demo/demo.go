@@ -35,7 +35,7 @@ const (
 	application = "heart-rate-alerts"
 	// when is the demo's rule: what the forest finds, which does not know of rateType.
 	when = "ANOMALY"
-	// history is about how many records each shard has before the daemon starts, so that nobody watches it learn: the
+	// history is about how many records each shard has before the daemon starts, so that it does not have to learn first: the
 	// automatic threshold has no opinion on the first 306.
 	history = 500
 )
@@ -194,7 +194,7 @@ func daemonConfig(topicARN string, learned time.Time) config.Config {
 			Name: "anomaly", When: when, Value: "ANOMALY_SCORE", Severity: "critical", Topics: []string{"oncall"},
 			Subject: "Heart rate {{ .Fields.heartRate }}, anomaly score {{ round 1 .Value }}",
 		}},
-		// Nobody wants e-mails about the time before: it is there to learn from.
+		// The time before is there to learn from, not for e-mails.
 		Silences: []alert.SilenceConfig{{Name: "history", Until: learned.Format(time.RFC3339Nano)}},
 		Topics:   map[string]alert.TopicConfig{"oncall": {ARN: topicARN}},
 	}.WithDefaults()

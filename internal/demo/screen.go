@@ -19,7 +19,7 @@ type screen struct {
 	mu   sync.Mutex
 	out  io.Writer
 	tty  bool
-	last string // the progress line that stands there now
+	last string // the progress line on the screen now
 }
 
 func newScreen(out io.Writer) *screen {

@@ -29,7 +29,7 @@ type Producer struct {
 	// Keys spreads the records over so many partition keys, in turn; 0 means the one key of AWS' sample, which sends
 	// every record to the same shard.
 	Keys int
-	// OnPut, if set, is told after each call how many records the stream has accepted by it.
+	// OnPut, if set, receives after each call how many records the stream accepted.
 	OnPut func(accepted int)
 }
 

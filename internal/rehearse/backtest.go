@@ -28,7 +28,7 @@ type Backtest struct {
 	// open are the shards that are read, in order, and decider the one that decides about the stream as a whole.
 	open    []string
 	decider string
-	// now is how far the time of the records has come, ticked when evaluators were last told, and last the latest arrival.
+	// now is how far the time of the records has come, ticked when evaluators last had a tick, and last the latest arrival.
 	now, ticked, last time.Time
 	// step is how far time goes at once where the stream as a whole is watched; 0 is any way.
 	step time.Duration
@@ -77,7 +77,7 @@ func NewBacktest(loaded, against *config.LoadedConfig) (*Backtest, error) {
 		}
 		t := &backtestTrack{registry: prometheus.NewRegistry(), evaluators: map[string]*alert.Evaluator{}, left: map[string]*leftState{}}
 		var err error
-		t.pipeline, err = alert.New(c.Parts().Alert, alert.Deps{Stream: c.AssumedARN(), Log: zap.NewNop(), Registerer: t.registry})
+		t.pipeline, err = c.Pipeline(alert.Deps{Stream: c.AssumedARN(), Log: zap.NewNop(), Registerer: t.registry})
 		if err != nil {
 			return nil, err
 		}
@@ -119,7 +119,7 @@ func (b *Backtest) begin(shard string, heir alert.Heir) {
 // leave ends a shard, whose state its children inherit. If it decides about the stream, the first of them does next.
 func (b *Backtest) leave(shard string, children []string) {
 	for _, t := range b.tracks {
-		t.left[shard] = &leftState{t.evaluators[shard].Snapshot(), children, len(children)}
+		t.left[shard] = &leftState{t.evaluators[shard].State(), children, len(children)}
 		delete(t.evaluators, shard)
 	}
 	b.open = slices.DeleteFunc(b.open, func(s string) bool { return s == shard })
@@ -158,7 +158,7 @@ func (b *Backtest) take(ctx context.Context, rec *alert.Record) {
 	}
 }
 
-// tickEvery is how often evaluators are told the time while records come.
+// tickEvery is how often evaluators get a tick while records come.
 const tickEvery = time.Second
 
 // pass lets time pass, up to when everything was evaluated.
@@ -208,7 +208,7 @@ func (t *backtestTrack) meet(e *alert.Evaluator, at time.Time) (news bool) {
 		var state []byte
 		var children []string
 		if other := t.evaluators[a.Shard]; other != nil {
-			state = other.Snapshot()
+			state = other.State()
 		} else if l := t.left[a.Shard]; l != nil {
 			state, children = l.state, l.children
 		}
@@ -223,7 +223,7 @@ func (t *backtestTrack) meet(e *alert.Evaluator, at time.Time) (news bool) {
 	return news
 }
 
-// forget lets the states of shards go that nobody needs any longer.
+// forget drops the states of shards that are no longer needed.
 func (t *backtestTrack) forget() {
 	needed := map[string]bool{}
 	for _, e := range t.evaluators {
@@ -313,7 +313,7 @@ func (b *Backtest) Settle(ctx context.Context) error {
 		b.Report.Topics = append(b.Report.Topics, t.result())
 	}
 	p := &player{}
-	if err := p.account(b.tracks[0].registry); err != nil {
+	if err := p.account(b.tracks[0].registry, map[string]int{}); err != nil {
 		return err
 	}
 	b.Report.Notes = append(b.Report.Notes, p.out.Notes...)

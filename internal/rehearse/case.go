@@ -58,7 +58,7 @@ type expectation struct {
 	Alerts *[]expectedAlert `yaml:"alerts"`
 	// Outcomes are how many records met which outcome; one that is not named is 0.
 	Outcomes map[string]int `yaml:"outcomes"`
-	// Suppressed are how many alerts of a rule were swallowed, by reason; a reason that is not named is 0.
+	// Suppressed are how many alerts of a rule were suppressed, by reason; a reason that is not named is 0.
 	Suppressed map[string]map[string]int `yaml:"suppressed"`
 	// Digests are all digests in their order, as one worker sends them.
 	Digests *[]expectedDigest `yaml:"digests"`
@@ -134,9 +134,10 @@ const (
 
 // LoadedTests are the valid tests of a file, ready to be played.
 type LoadedTests struct {
-	File   string
-	Config *config.LoadedConfig
-	Cases  []ruleCase
+	File  string
+	Cases []ruleCase
+
+	stage *stage
 }
 
 // TestLoader reads files of tests, and each configuration once.
@@ -144,8 +145,9 @@ type TestLoader struct {
 	Lookup func(string) (string, bool)
 	// Config is the configuration for all files; empty where each names its own.
 	Config   string
-	Configs  map[string]*config.LoadedConfig // nil for a faulty one
 	Problems config.FieldErrors
+
+	stages map[string]*stage // by configuration; nil for a faulty one
 }
 
 // Load reads a file of tests. It returns nil if there are problems with it, or with its configuration.
@@ -161,7 +163,7 @@ func (l *TestLoader) Load(ctx context.Context, file string) *LoadedTests {
 		l.Problems = append(l.Problems, doc.Problems...)
 		return nil
 	}
-	loaded := l.configOf(ctx, doc, &tests)
+	on := l.stageOf(ctx, doc, &tests)
 	if len(tests.Tests) == 0 && !doc.IsBroken("tests") {
 		doc.Fault("tests", "", "there are no tests")
 	}
@@ -180,8 +182,8 @@ func (l *TestLoader) Load(ctx context.Context, file string) *LoadedTests {
 		}
 		names[c.Name] = true
 		c.prepare(doc, path)
-		if loaded != nil {
-			c.Expect.check(doc, path+".expect", loaded)
+		if on != nil {
+			c.Expect.check(doc, path+".expect", on.config)
 		}
 	}
 	if len(doc.Problems) > 0 {
@@ -189,14 +191,14 @@ func (l *TestLoader) Load(ctx context.Context, file string) *LoadedTests {
 		l.Problems = append(l.Problems, doc.Problems...)
 		return nil
 	}
-	if loaded == nil {
+	if on == nil {
 		return nil
 	}
-	return &LoadedTests{File: file, Config: loaded, Cases: tests.Tests}
+	return &LoadedTests{File: file, Cases: tests.Tests, stage: on}
 }
 
-// configOf loads the configuration that a file of tests is about; nil if there is none, which is told.
-func (l *TestLoader) configOf(ctx context.Context, doc *config.Document, tests *ruleTests) *config.LoadedConfig {
+// stageOf loads the configuration that a file of tests is about; nil if there is none, which is a fault.
+func (l *TestLoader) stageOf(ctx context.Context, doc *config.Document, tests *ruleTests) *stage {
 	name := l.Config
 	if name == "" {
 		switch {
@@ -210,23 +212,26 @@ func (l *TestLoader) configOf(ctx context.Context, doc *config.Document, tests *
 			name = filepath.Join(filepath.Dir(doc.File), name)
 		}
 	}
-	loaded, seen := l.Configs[name]
-	if seen {
-		return loaded
+	if known, seen := l.stages[name]; seen {
+		return known
 	}
+	var on *stage
 	loaded, err := config.LoadConfig(ctx, name, l.Lookup)
 	var faults config.FieldErrors
 	switch {
 	case err == nil:
+		on = &stage{config: loaded}
 	case !errors.As(err, &faults):
 		faults = config.FieldErrors{{File: name, Rule: err.Error()}}
 		fallthrough
 	default:
 		l.Problems = append(l.Problems, faults...)
-		loaded = nil
 	}
-	l.Configs[name] = loaded
-	return loaded
+	if l.stages == nil {
+		l.stages = map[string]*stage{}
+	}
+	l.stages[name] = on
+	return on
 }
 
 // prepare fills in the defaults of a test and reports what is wrong with its records.

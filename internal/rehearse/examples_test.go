@@ -6,7 +6,6 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"kinesis-alerter/internal/config"
 	"kinesis-alerter/internal/testkit"
 )
 
@@ -17,20 +16,20 @@ func TestExamplesExerciseTheirRules(t *testing.T) {
 	files, err := filepath.Glob("../../deploy/examples/*/rules.test.yaml")
 	require.NoError(t, err)
 	for _, file := range files {
-		loader := &TestLoader{Lookup: testkit.Environment(nil), Configs: map[string]*config.LoadedConfig{}}
+		loader := &TestLoader{Lookup: testkit.Environment(nil)}
 		tests := loader.Load(t.Context(), file)
 		require.Empty(t, loader.Problems)
 		fired := map[string]bool{}
 		for i := range tests.Cases {
 			c := &tests.Cases[i]
 			require.NotNil(t, c.Expect.Alerts, "%s: %s expects nothing of alerts", file, c.Name)
-			got, err := c.Play(t.Context(), tests.Config)
+			got, err := tests.Play(t.Context(), c)
 			require.NoError(t, err)
 			for _, a := range got.Alerts {
 				fired[a.Rule] = true
 			}
 		}
-		for _, r := range tests.Config.Rules {
+		for _, r := range tests.stage.config.Rules {
 			require.Contains(t, fired, r.Name, file)
 		}
 	}

@@ -19,7 +19,7 @@ import (
 	"kinesis-alerter/internal/config"
 )
 
-// played is what a test's records brought about.
+// played is the result of a test's records.
 type played struct {
 	Alerts     []PlayedAlert
 	outcomes   map[string]int
@@ -103,17 +103,29 @@ type player struct {
 	// step is how far time goes at once where the stream as a whole is watched; 0 is any way.
 	step time.Duration
 	out  played
-	made []*alert.Alert // for digests; nil where nobody asks
+	made []*alert.Alert // for digests; nil if they are not expected
 }
 
-// Play plays a test. The error is of the configuration.
-func (c *ruleCase) Play(ctx context.Context, config *config.LoadedConfig) (*played, error) {
-	reg := prometheus.NewRegistry()
-	pipeline, err := alert.New(config.Parts().Alert, alert.Deps{Stream: config.AssumedARN(), Log: zap.NewNop(), Registerer: reg})
-	if err != nil {
-		return nil, err
+// stage has the rules of a configuration, compiled once for all of its tests.
+type stage struct {
+	config   *config.LoadedConfig
+	pipeline *alert.Pipeline
+	registry *prometheus.Registry
+	counted  map[string]int // what the tests before have counted, by series
+}
+
+// Play plays a test, which remembers nothing of the others. The error is of the configuration.
+func (t *LoadedTests) Play(ctx context.Context, c *ruleCase) (*played, error) {
+	s := t.stage
+	if s.pipeline == nil {
+		s.registry, s.counted = prometheus.NewRegistry(), map[string]int{}
+		var err error
+		s.pipeline, err = s.config.Pipeline(alert.Deps{Stream: s.config.AssumedARN(), Log: zap.NewNop(), Registerer: s.registry})
+		if err != nil {
+			return nil, err
+		}
 	}
-	p := &player{test: c, config: config, evaluator: pipeline.Shard(c.Shard), step: stepOf(config)}
+	p := &player{test: c, config: s.config, evaluator: s.pipeline.Shard(c.Shard), step: stepOf(s.config)}
 	p.out.outcomes, p.out.Alerts = map[string]int{}, []PlayedAlert{}
 	p.take(p.evaluator.Elapse(p.start()))
 	for i, e := range c.events() {
@@ -143,7 +155,7 @@ func (c *ruleCase) Play(ctx context.Context, config *config.LoadedConfig) (*play
 			return nil, err
 		}
 	}
-	return &p.out, p.account(reg)
+	return &p.out, p.account(s.registry, s.counted)
 }
 
 func (p *player) start() time.Time { return time.Time(p.test.Start) }
@@ -217,8 +229,8 @@ func (a PlayedAlert) String() string {
 	return s
 }
 
-// account reads from the metrics what evaluation tells nowhere else.
-func (p *player) account(reg *prometheus.Registry) error {
+// account reads from the metrics what evaluation says nowhere else. before is what had been counted, by series; account adds to it.
+func (p *player) account(reg *prometheus.Registry, before map[string]int) error {
 	families, err := reg.Gather()
 	if err != nil {
 		return err
@@ -226,13 +238,16 @@ func (p *player) account(reg *prometheus.Registry) error {
 	p.out.suppressed = map[string]map[string]int{}
 	for _, f := range families {
 		for _, m := range f.GetMetric() {
-			n, labels := int(m.GetCounter().GetValue()), map[string]string{}
+			labels, series := map[string]string{}, f.GetName()
+			for _, l := range m.GetLabel() {
+				labels[l.GetName()] = l.GetValue()
+				series += "\x00" + l.GetValue()
+			}
+			n := int(m.GetCounter().GetValue()) - before[series]
 			if n == 0 {
 				continue
 			}
-			for _, l := range m.GetLabel() {
-				labels[l.GetName()] = l.GetValue()
-			}
+			before[series] += n
 			switch f.GetName() {
 			case "kinesis_alerter_alerts_suppressed_total":
 				if p.out.suppressed[labels["rule"]] == nil {

@@ -26,7 +26,7 @@ import (
 
 // sampleRecord is one record of a sample.
 type sampleRecord struct {
-	// place says where it stands: "line 7", "record 7".
+	// place says where it is: "line 7", "record 7".
 	place string
 	key   string
 	data  []byte
@@ -131,7 +131,7 @@ func CheckSample(ctx context.Context, w io.Writer, loaded *config.LoadedConfig, 
 	if err != nil {
 		return err
 	}
-	pipeline, err := alert.New(loaded.Parts().Alert, alert.Deps{Stream: loaded.AssumedARN(), Log: zap.NewNop(), Registerer: prometheus.NewRegistry()})
+	pipeline, err := loaded.Pipeline(alert.Deps{Stream: loaded.AssumedARN(), Log: zap.NewNop(), Registerer: prometheus.NewRegistry()})
 	if err != nil {
 		return err
 	}
@@ -337,7 +337,7 @@ func (s *sampledRule) Write(field string, faulty bool, warn func(string, ...any)
 		explained = true
 		cause := mostOften(t.causes)
 		if faulty && cause == "missing" {
-			continue // told as a fault, or because of one
+			continue // reported as a fault, or because of one
 		}
 		warn("%s.when: %s is undefined in every record of the sample (%s), such as %s (rule %s)",
 			field, t.term, counts(t.causes), t.example[cause], s.name)
@@ -370,9 +370,9 @@ func InsteadOf(part string) string {
 	case "attribute", "link":
 		return "it is left out"
 	case "body":
-		return "the message stands in for it"
+		return "the message is used instead"
 	case "group":
-		return "the partition key stands in for it"
+		return "the partition key is used instead"
 	}
 	return "the default words stand in for it"
 }

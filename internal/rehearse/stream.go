@@ -181,7 +181,7 @@ func (s *StreamSource) begin(ctx context.Context, b *Backtest, readers *sync.Wai
 	}
 }
 
-// leave ends a shard that has children. One without goes on to the end of the backtest, as time does.
+// leave ends a shard that has children. One without stays until the end of the backtest, as time does.
 func (*StreamSource) leave(b *Backtest, f *shardFeed) {
 	if len(f.children) > 0 {
 		b.leave(f.id, f.children)

@@ -359,8 +359,9 @@ func (w *rememberWorld) evaluate(
 	require.NoError(w.t, os.WriteFile(file, []byte(w.Config()), 0o600))
 	config, err := config.LoadConfig(w.t.Context(), file, os.LookupEnv)
 	require.NoError(w.t, err)
-	pipeline, err := alert.New(alert.Config{Rules: config.Rules, Topics: config.Topics, DeadLetterInvalid: true},
-		alert.Deps{Stream: stream, Log: zap.NewNop(), Registerer: prometheus.NewRegistry()})
+	rules, err := alert.Config{Rules: config.Rules, Topics: config.Topics, DeadLetterInvalid: true}.Compile()
+	require.NoError(w.t, err)
+	pipeline, err := alert.New(rules, alert.Deps{Stream: stream, Log: zap.NewNop(), Registerer: prometheus.NewRegistry()})
 	require.NoError(w.t, err)
 
 	states := map[string][]byte{}
@@ -400,7 +401,7 @@ func (w *rememberWorld) evaluate(
 		case early && len(children) > 0:
 			alerts = append(alerts, e.Elapse(slices.MinFunc(children, time.Time.Compare))...)
 		}
-		states[*s.ShardId] = e.Snapshot()
+		states[*s.ShardId] = e.State()
 	}
 	return alerts, invalid
 }

@@ -29,7 +29,7 @@ func labelSources() map[string]string {
 		"alert/message.go: part": ours, "alert/message.go: rule": names,
 		"alert/metrics.go: name": "a built-in name", "alert/metrics.go: o.String()": ours, "alert/metrics.go: r.name": names,
 		"alert/metrics.go: rule": names, "alert/metrics.go: string(l)": ours, "alert/metrics.go: string(r)": ours,
-		"alert/metrics.go: string(reason)": ours, "alert/metrics.go: v.cause()": ours, "alert/metrics.go: x.config.As": names, "alert/metrics.go: x.name": names,
+		"alert/metrics.go: string(reason)": ours, "alert/metrics.go: v.Cause()": ours, "alert/metrics.go: x.config.As": names, "alert/metrics.go: x.name": names,
 		"alert/deadletter/metrics.go: string(r)": ours,
 		"alert/dispatch/metrics.go: condition":   ours, "alert/dispatch/metrics.go: name": names,
 		"alert/dispatch/metrics.go: rule": names, "alert/dispatch/metrics.go: string(r)": ours,
@@ -43,7 +43,7 @@ func labelSources() map[string]string {
 		"internal/daemon/clients.go: call[0]": ours, "internal/daemon/clients.go: call[1]": ours, "internal/daemon/clients.go: closedCode(resultCode(err))": "closedCode",
 		"internal/status/problem_watch.go: code": "problemSubjects", "internal/status/problem_watch.go: string(level)": ours,
 		"internal/daemon/version.go: b.Go": "the build", "internal/daemon/version.go: b.Revision": "the build", "internal/daemon/version.go: b.Version": "the build",
-		"consumer/metrics.go: labels": "the calls of gauge: see shardCollector, " + shards, "consumer/metrics.go: r": ours,
+		"consumer/metrics.go: labels": "the calls of gauge: see shardCollector, " + shards, "consumer/metrics.go: r": ours, "consumer/read/metrics.go: r": ours,
 		"consumer/metrics.go: string(r)": ours, "consumer/state.go: gapFuture": ours, "consumer/state.go: reason": ours,
 		"internal/answer/watch.go: operation": service, "internal/answer/watch.go: service": service,
 	}

@@ -76,5 +76,15 @@ func ruleMutations() []mutation {
 			file:   "alert/template/functions.go", old: "			if v == nil {\n				return nil, errors.New(\"it is null\")\n			}\n", new: "",
 			by: only("alert", "TestNullIsMissing"), says: `.*Error:.*`,
 		},
+		{
+			breaks: "compiled rules count for one pipeline",
+			file:   "alert/pipeline.go", old: "	set := r.set.Swap(nil)\n", new: "	set := r.set.Load()\n",
+			by: only("alert", "TestRulesAreForOnePipeline"), says: `.*Error:.*`,
+		},
+		{
+			breaks: "a test of rules finds no counts of the tests before it",
+			file:   "internal/rehearse/play.go", old: "			before[series] += n\n", new: "",
+			by: only("internal/rehearse", "TestRulesTestsAreApart"), says: `.*Error:.*`,
+		},
 	}
 }

@@ -459,7 +459,7 @@ func TestDrill(t *testing.T) {
 	_, err := client.Unsubscribe(t.Context(), &sns.UnsubscribeInput{SubscriptionArn: &subscription})
 	require.NoError(t, err)
 	require.Equal(t, cli.ExitFailed, cli.Main(t.Context(), []string{"drill", "--config", file}, testkit.Environment(nil), &out, &errs))
-	require.Contains(t, errs.String(), "nobody hears it: 0 subscriptions confirmed, 0 pending")
+	require.Contains(t, errs.String(), "it reaches no one: 0 subscriptions confirmed, 0 pending")
 	require.NoError(t, testkit.Subscribe(t.Context(), client, testkit.TestTopicARN))
 	config, err := os.ReadFile(file) //nolint:gosec // in the test's own folder
 	require.NoError(t, err)

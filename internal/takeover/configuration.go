@@ -19,7 +19,7 @@ import (
 	"kinesis-alerter/internal/config"
 )
 
-// placeholderTopic stands for the topic, which a mapping does not know.
+// placeholderTopic replaces the topic, which a mapping does not know.
 const placeholderTopic = "REPLACE-ME"
 
 // configuration is the file that takes over the mapping. It was read back and is valid.
@@ -186,7 +186,7 @@ func (w *takeover) writeHead() {
 	}
 	if w.hidden {
 		todo("Which filter? There may be one, and it is missing below, because FilterCriteria is encrypted (KMSKeyArn). Run aws lambda " +
-			"get-event-source-mapping again as somebody who may kms:Decrypt with that key; list-event-source-mappings never shows it.")
+			"get-event-source-mapping again with a principal that may kms:Decrypt with that key; list-event-source-mappings never shows it.")
 	}
 	if w.topicARN == "" {
 		todo("Which topic? topics.alerts.arn is a placeholder; --topic-arn sets it. Look for publish( with TopicArn=, and for an environment variable "+
@@ -197,7 +197,7 @@ func (w *takeover) writeHead() {
 		"or a cache mostly want dedup, for or window.", w.thatPasses())
 	todo("What do the messages say? Look for Subject=, Message= and MessageAttributes=. The function decodes record[\"kinesis\"][\"data\"] from base64; " +
 		"here it is .Record.Data, decoded. Where records are no JSON objects, add format: text.")
-	todo("Where to begin? Lambda tells nobody how far the mapping has read; see stream.start.")
+	todo("Where to start? Lambda does not show how far the mapping has read; see stream.start.")
 	todo("The rule is in mode shadow: it counts (kinesis_alerter_shadow_alerts_total) and publishes nothing. Compare, then take the line out. " +
 		"deploy/migration.md has the whole way, and the way back.")
 	w.line("")
@@ -219,7 +219,7 @@ func (w *takeover) writeStream() {
 			"the other pollers; the consumer %q is not used, and costs until you deregister it.", w.consumer)
 	}
 	if parts := strings.Split(m.FunctionArn, ":"); len(parts) > 4 && parts[4] != w.account {
-		w.comment(2, "The stream is another account's than the function's, so its ARN stands here; its resource policy has to let this program's role in.")
+		w.comment(2, "The stream is another account's than the function's, so its ARN is here; its resource policy has to let this program's role in.")
 		w.line("  arn: %s", scalar("arn:"+w.partition+":kinesis:"+w.region+":"+w.account+":stream/"+w.stream))
 	} else {
 		w.line("  name: %s", scalar(w.stream))
@@ -291,10 +291,10 @@ func (w *takeover) writeProcessing() {
 		w.comment(2, "%s. While Lambda polls, too, both share five reads a second of each shard; take the line out (200ms) when it is disabled.", state)
 		w.line("  poll_interval: 1s")
 	case w.enabled():
-		w.comment(2, "%s. Lambda's consumer has its own share of each shard, so poll_interval may be its default, 200ms, if nobody else polls.", state)
+		w.comment(2, "%s. Lambda's consumer has its own share of each shard, so poll_interval may be its default, 200ms, if there is no other reader.", state)
 	default:
-		w.comment(2, "%s. Nobody reads for this function now; enabled again, it goes on where it stopped, as far as the stream still has that. "+
-			"poll_interval may be its default, 200ms, if nobody else polls.", state)
+		w.comment(2, "%s. It does not read now. Enabled again, it resumes where it stopped, as far as the stream still has that. "+
+			"poll_interval may be its default, 200ms, if there is no other reader.", state)
 	}
 	if n := m.MaximumRetryAttempts; n != nil {
 		w.comment(2, "MaximumRetryAttempts: %d%s. Here it counts an alert's own failures; throttling, outages and faults of the topic do not use it up.", *n, unlimited(*n))
@@ -361,7 +361,7 @@ func (w *takeover) writeRules() {
 	w.comment(4, "Every record%s. Replace it by the function's condition.", w.thatPasses())
 	w.line(`    when: "true"`)
 	w.line("    mode: shadow")
-	w.comment(4, "The attribute of AWS's sample function, beside alert_id, rule, severity and kind, so that a filter policy on it goes on matching. Take it out "+
+	w.comment(4, "The attribute of AWS's sample function, alongside alert_id, rule, severity and kind, so that a filter policy on it still matches. Take it out "+
 		"if your function sends none.")
 	w.line("    attributes: {%s: {value: %s}}", alert.SampleAttributeName, scalar(alert.SampleAttribute))
 	if n := w.m.TumblingWindowInSeconds; n != nil && *n > 0 {
@@ -492,11 +492,10 @@ func (w *takeover) writeRest(unknown []string) {
 	if m.LastProcessingResult != "" {
 		say("LastProcessingResult: %q. If it is a problem, know why before you move it here.", m.LastProcessingResult)
 	}
-	v := reflect.ValueOf(*m)
-	for i := range v.NumField() {
-		text, raw := reflect.TypeAssert[json.RawMessage](v.Field(i))
-		if name := v.Type().Field(i).Name; raw && name != "ResponseMetadata" && given(text) {
-			say("%s: not about Kinesis.", name)
+	others := reflect.ValueOf(m.otherSources)
+	for i := range others.NumField() {
+		if text, _ := reflect.TypeAssert[json.RawMessage](others.Field(i)); given(text) {
+			say("%s: not about Kinesis.", others.Type().Field(i).Name)
 		}
 	}
 	for _, name := range unknown {

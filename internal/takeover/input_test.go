@@ -29,7 +29,10 @@ func TestExplainLambdaReadsStandardInput(t *testing.T) {
 func TestMigrationNamesEveryField(t *testing.T) {
 	t.Parallel()
 	page := testkit.TextOf(t, "../../deploy/migration.md")
-	for field := range reflect.TypeFor[lambdaMapping]().Fields() {
+	for _, field := range reflect.VisibleFields(reflect.TypeFor[lambdaMapping]()) {
+		if field.Anonymous {
+			continue
+		}
 		require.Contains(t, page, field.Name)
 	}
 }

@@ -210,7 +210,14 @@ type lambdaMapping struct {
 	DestinationConfig              *lambdaDestinations
 	MetricsConfig                  *lambdaMetrics
 
-	// What follows is not about Kinesis, and kept as it stands.
+	otherSources
+
+	// ResponseMetadata is about the call; SDKs add it.
+	ResponseMetadata json.RawMessage
+}
+
+// otherSources are the fields of mappings that read from something else than Kinesis. They are kept as they are.
+type otherSources struct {
 	AmazonManagedKafkaEventSourceConfig json.RawMessage
 	DocumentDBEventSourceConfig         json.RawMessage
 	LoggingConfig                       json.RawMessage
@@ -221,11 +228,9 @@ type lambdaMapping struct {
 	SelfManagedKafkaEventSourceConfig   json.RawMessage
 	SourceAccessConfigurations          json.RawMessage
 	Topics                              json.RawMessage
-	// ResponseMetadata is about the call; SDKs add it.
-	ResponseMetadata json.RawMessage
 }
 
-// given says that something stands in a field.
+// given reports whether a field has a value.
 func given(text json.RawMessage) bool {
 	return len(text) > 0 && !slices.Contains([]string{"null", "[]", "{}", `""`}, string(text))
 }
@@ -299,7 +304,7 @@ func (d *mappingDecoder) decode(path string, text json.RawMessage, v reflect.Val
 		}
 		slices.Sort(names)
 		for _, name := range names {
-			if field := v.FieldByName(name); field.IsValid() {
+			if field := v.FieldByName(name); field.CanSet() {
 				d.decode(config.Join(path, name), object[name], field)
 			} else {
 				d.unknown = append(d.unknown, config.Join(path, name))
