@@ -78,11 +78,11 @@ func benchShard(tb testing.TB, rules int) *shard {
 // loneShard is a shard without a Consumer and a lease table.
 func loneShard(tb testing.TB, p *alert.Pipeline, reg prometheus.Registerer, cfg lanes.Config) *shard {
 	tb.Helper()
-	return newShard(&tools{
+	return newShard(tb.Context(), tb.Context(), &tools{
 		id: "shardId-000000000000", lease: idleLease{tb}, eval: p.Shard("shardId-000000000000"), pipeline: p,
 		credits: read.NewCredits(64 << 20), clock: clock.New(nil), activity: &read.Activity{}, metrics: newMetrics(reg),
 		log: zap.NewNop(),
-	}, cfg, tb.Context(), tb.Context())
+	}, cfg)
 }
 
 func benchPage(n int) *read.Page {

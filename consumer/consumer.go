@@ -159,7 +159,7 @@ func (c *Consumer) begin(id string) error {
 		id: id, lease: lease, eval: c.evaluator(id, lease.Generation()), pipeline: c.pipeline, credits: c.credits, clock: c.clock,
 		activity: &read.Activity{}, metrics: c.metrics, log: c.log.With(zap.String("shard", id)),
 	}
-	s := newShard(t, c.lanes, c.readCtx, c.workCtx)
+	s := newShard(c.readCtx, c.workCtx, t, c.lanes)
 	s.progress.recall(c.ledger.take(id, lease.Generation(), s.progress.startAt))
 	s.intake.fleet = func() alert.Fleet {
 		decider, lastArrival, caughtUp := c.leases.Fleet()

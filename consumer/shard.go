@@ -95,11 +95,11 @@ type shard struct {
 }
 
 // newShard makes a shard. The lanes get their tasks' owner, and what publishes them, from cfg.
-func newShard(t *tools, cfg lanes.Config, readCtx, workCtx context.Context) *shard {
+func newShard(readCtx, workCtx context.Context, t *tools, cfg lanes.Config) *shard {
 	s := &shard{tools: t, began: time.Now(), outcomes: &outcomes{metrics: t.metrics, log: t.log}}
 	s.attach(readCtx, workCtx)
 	cfg.Owner = s
-	t.lanes = lanes.New(t.workCtx, cfg)
+	t.lanes = lanes.New(t.workCtx, cfg) //nolint:contextcheck // of the lease and of workCtx, see attach
 	s.progress = newProgress(t, s.outcomes)
 	s.memory = newMemory(t, s.progress)
 	s.intake = &intake{tools: t, progress: s.progress, memory: s.memory}
