@@ -15,6 +15,7 @@ import (
 
 	"kinesis-alerter/alert"
 	"kinesis-alerter/checkpoint"
+	"kinesis-alerter/checkpoint/admin"
 	"kinesis-alerter/internal/fakeaws"
 	"kinesis-alerter/internal/position"
 )
@@ -195,7 +196,7 @@ func TestRewindRepeats(t *testing.T) {
 }
 
 // admin is an operator beside the workers.
-func (w *world) admin() *checkpoint.Admin {
+func (w *world) admin() *admin.Admin {
 	w.t.Helper()
 	a, err := checkpoint.NewAdmin(w.t.Context(), checkpoint.Config{Application: "application", StreamName: testStream, Start: w.start},
 		checkpoint.Deps{DynamoDB: dynamoClient(w.cloud, "operator"), Stream: kinesisClient(w.cloud, "operator"), Log: zap.NewNop(), Registerer: prometheus.NewRegistry()}, false)

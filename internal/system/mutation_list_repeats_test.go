@@ -74,27 +74,27 @@ func repeatsMutations() []mutation {
 		},
 		{
 			breaks: "a reset begins at the first record",
-			file:   "checkpoint/admin_reset.go", old: "time.Time{}, r.To\n", new: "time.Time{}, Start{}\n",
+			file:   "checkpoint/admin/reset.go", old: "time.Time{}, r.To\n", new: "time.Time{}, table.Start{}\n",
 			by: only("checkpoint", "TestResetBeginsARecreatedStream"), says: `.*Error:.*`,
 		},
 		{
 			breaks: "a reset waits for the workers",
-			file:   "checkpoint/admin_reset.go", old: "len(r.Live) > 0 && !force", new: "false",
+			file:   "checkpoint/admin/reset.go", old: "len(r.Live) > 0 && !force", new: "false",
 			by: only("checkpoint", "TestResetBeginsARecreatedStream"), says: `.*Error:.*`,
 		},
 		{
 			breaks: "an import reads no number as no checkpoint",
-			file:   "checkpoint/admin_verify.go", old: "	case nil, *types.AttributeValueMemberNULL:\n		return \"\", nil\n", new: "	case nil, *types.AttributeValueMemberNULL, *types.AttributeValueMemberN:\n		return \"\", nil\n",
+			file:   "checkpoint/admin/verify.go", old: "	case nil, *types.AttributeValueMemberNULL:\n		return \"\", nil\n", new: "	case nil, *types.AttributeValueMemberNULL, *types.AttributeValueMemberN:\n		return \"\", nil\n",
 			by: only("internal/cli", "TestLeasesImportNamesWhatItDoesNotImport"), says: `.*Error:.*`,
 		},
 		{
 			breaks: "an import ends no open shard",
-			file:   "checkpoint/admin_verify.go", old: "case in[id].Position.Sequence == position.ShardEnd && !a.closed(id):", new: "case false:",
+			file:   "checkpoint/admin/verify.go", old: "case in[id].Position.Sequence == position.ShardEnd && !a.closed(id):", new: "case false:",
 			by: only("internal/cli", "TestLeasesImportNamesWhatItDoesNotImport"), says: `.*Error:.*`,
 		},
 		{
 			breaks: "an import asks the stream for its positions",
-			file:   "checkpoint/admin_verify.go", old: "		if causes[i] != \"\" {", new: "		if false {",
+			file:   "checkpoint/admin/verify.go", old: "		if causes[i] != \"\" {", new: "		if false {",
 			by: only("internal/cli", "TestLeasesImportNamesWhatItDoesNotImport"), says: `.*Error:.*`,
 		},
 		{
