@@ -13,14 +13,15 @@ import (
 	"kinesis-alerter/alert/condition"
 )
 
-// Formats of snapshots. A worker writes the latest one that every worker of the application reads ([Evaluator.Agree]); each of them is
-// read for ever.
+// Formats of snapshots. A worker writes the latest one that every worker of the application reads ([Evaluator.Agree]);
+// each of them is read for ever.
 const (
 	// formatPlain is that of the first versions: FNV-1a tells distinct values apart, and keys are kept whole.
 	formatPlain = 1
 	// formatKeyed tells distinct values apart by SipHash under the application's key, and keeps long keys as a digest.
 	formatKeyed = 2
-	// formatEnds also keeps what silences said of a key's last record, and what the end of an alert needs once its rule is gone.
+	// formatEnds also keeps what silences said of a key's last record, and what the end of an alert needs once its rule
+	// is gone.
 	formatEnds = 3
 
 	// SnapshotFormat is the latest format that this version reads and writes.
@@ -28,15 +29,15 @@ const (
 )
 
 const (
-	// maxKey is how many bytes of a key are kept whole. A partition key, of at most 256 characters, always is: which child of a split
-	// owns it is decided by all of it.
+	// maxKey is how many bytes of a key are kept whole. A partition key, of at most 256 characters, always is: which
+	// child of a split owns it is decided by all of it.
 	maxKey = 1024
 	// firstPart is how many bytes of a longer key are kept in front of its digest.
 	firstPart = 256
 )
 
-// HashKey is the secret of an application under which it hashes what producers write, so that none of them can make two texts
-// that count as one.
+// HashKey is the secret of an application under which it hashes what producers write, so that none of them can make two
+// texts that count as one.
 type HashKey [16]byte
 
 func (k *HashKey) halves() (k0, k1 uint64) {
@@ -68,10 +69,10 @@ func (a *agreement) has(format byte) bool { return a.format >= format }
 
 func (a *agreement) keyed() bool { return a.has(formatKeyed) }
 
-// Agree tells the evaluator under which key the application hashes what producers write, and the latest format of snapshots that all
-// of its workers read. Before Restore or Inherit it decides in which format the shard begins, if what is restored is not of a later
-// one. After that a later format is taken up at once, and nothing else changes. An evaluator that is told nothing uses the latest
-// format, with a key that everybody knows.
+// Agree tells the evaluator under which key the application hashes what producers write, and the latest format of
+// snapshots that all of its workers read. Before Restore or Inherit it decides in which format the shard begins, if
+// what is restored is not of a later one. After that a later format is taken up at once, and nothing else changes. An
+// evaluator that is told nothing uses the latest format, with a key that everybody knows.
 func (e *Evaluator) Agree(key HashKey, format int) {
 	e.agreed = agreement{key, byte(min(max(format, formatPlain), StateFormat))}
 	m := e.memory

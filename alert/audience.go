@@ -59,7 +59,8 @@ func encodeTopicWords(c TopicConfig) []byte {
 	return b
 }
 
-// rendererOf makes the renderer of words that were in force before. Words that cannot be read any more are the default ones.
+// rendererOf makes the renderer of words that were in force before. Words that cannot be read any more are the default
+// ones.
 func rendererOf(rule, stream string, own, shared []byte) *renderer {
 	var said savedRuleWords
 	var topic savedTopicWords
@@ -72,13 +73,15 @@ func rendererOf(rule, stream string, own, shared []byte) *renderer {
 		if said.Absence {
 			c.Absence.After = 1
 		}
-		t = TopicConfig{ARN: ".fifo", Subject: topic.Subject, Message: topic.Message, Bodies: topic.Bodies, GroupID: topic.Group}
+		t = TopicConfig{ARN: ".fifo", Subject: topic.Subject, Message: topic.Message, Bodies: topic.Bodies,
+			GroupID: topic.Group}
 	}
 	var f faults
 	r := f.render(f.topicWords("topic", t), f.ruleWords("rule", c))
 	if len(f) > 0 {
 		f = nil
-		r = f.render(f.topicWords("topic", TopicConfig{}), f.ruleWords("rule", RuleConfig{Name: rule, Severity: SeverityWarning}))
+		r = f.render(f.topicWords("topic", TopicConfig{}),
+			f.ruleWords("rule", RuleConfig{Name: rule, Severity: SeverityWarning}))
 	}
 	r.stream = stream
 	return r

@@ -5,9 +5,9 @@ import (
 	"slices"
 )
 
-// This file is about what is forgotten where rules remember more than they may. The rule that holds most gives way, so that the keys of
-// one rule never push out those of another that stays within its share; of its keys the quiet ones go first. All of it is a function of
-// what is remembered, and the snapshot keeps the order.
+// This file is about what is forgotten where rules remember more than they may. The rule that holds most gives way, so
+// that the keys of one rule never push out those of another that stays within its share; of its keys the quiet ones go
+// first. All of it is a function of what is remembered, and the snapshot keeps the order.
 
 // standing is how much it would matter if an entry were forgotten.
 type phase uint8
@@ -79,9 +79,9 @@ func (l *entryList) remove(e *entry) {
 	l.n--
 }
 
-// inOrder are all entries with a key in the order in which snapshots have them: by standing, and among these by how many of their rule
-// were used after them, the most first. So a version that knows one order for all rules forgets quiet keys first, and those of the rule
-// that has most.
+// inOrder are all entries with a key in the order in which snapshots have them: by standing, and among these by how
+// many of their rule were used after them, the most first. So a version that knows one order for all rules forgets
+// quiet keys first, and those of the rule that has most.
 func (m *memory) inOrder() []*entry {
 	out := make([]*entry, 0, m.pressure.count)
 	type cursor struct {
@@ -116,7 +116,8 @@ func (m *memory) inOrder() []*entry {
 // pressure is how much is remembered, and how much may be.
 type pressure struct {
 	max int // keys
-	// count is how many entries have a key, bulk the size of all entries and claims, and crowds are the rules by how much they hold.
+	// count is how many entries have a key, bulk the size of all entries and claims, and crowds are the rules by how
+	// much they hold.
 	count int
 	bulk  bulk
 	heaps [measures]ruleHeap
@@ -194,8 +195,9 @@ func (p *pressure) over() (by measure, over bool) {
 	return byBytes, p.bulk.over()
 }
 
-// victim is the entry that is forgotten next. The one in hand, if there is one, is only where its rule has no other quiet one and it is
-// quiet itself: what is about to fire is not given up for it. It is nil where nothing can be forgotten.
+// victim is the entry that is forgotten next. The one in hand, if there is one, is only where its rule has no other
+// quiet one and it is quiet itself: what is about to fire is not given up for it. It is nil where nothing can be
+// forgotten.
 func (p *pressure) toEvict(inHand *entry, by measure) *entry {
 	c := p.heaps[by]
 	if len(c) == 0 {
@@ -211,8 +213,8 @@ func (p *pressure) toEvict(inHand *entry, by measure) *entry {
 	return next.evictable(inHand)
 }
 
-// yields is the key that a rule can do without best. What an absence rule waits for is not worth forgetting because nothing comes: there the
-// key of the last record goes, and the others are watched.
+// yields is the key that a rule can do without best. What an absence rule waits for is not worth forgetting because
+// nothing comes: there the key of the last record goes, and the others are watched.
 func (m *ruleMemory) evictable(inHand *entry) *entry {
 	if m.rule.absence.After > 0 && m.lists[quiet].newest != nil && m.held[byKeys] > 1 {
 		return m.lists[quiet].newest
@@ -241,7 +243,8 @@ func (m *memory) evict(en *entry) {
 	m.drop(en)
 }
 
-// bring makes what was read or inherited fit, as far as nobody has to be told. The rest waits for the next record or tick.
+// bring makes what was read or inherited fit, as far as nobody has to be told. The rest waits for the next record or
+// tick.
 func (m *memory) evictUnannounced() {
 	for by, over := m.pressure.over(); over; by, over = m.pressure.over() {
 		en := m.pressure.toEvict(nil, by)
@@ -261,8 +264,8 @@ func (l *lifecycle) makeRoomForLoaded() {
 	}
 }
 
-// fit forgets keys while too much is remembered. Whoever was told that one fires is told that it is not followed any more. rec is the
-// record at hand and inHand its entry; both are nil in trim.
+// fit forgets keys while too much is remembered. Whoever was told that one fires is told that it is not followed any
+// more. rec is the record at hand and inHand its entry; both are nil in trim.
 func (l *lifecycle) makeRoom(inHand *entry, rec *Record) {
 	m := l.memory
 	for by, over := m.pressure.over(); over && !m.pressure.overfull; by, over = m.pressure.over() {

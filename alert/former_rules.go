@@ -44,8 +44,8 @@ func (f formerRules) kept(room int, now int64) []section {
 // expired says whether the state of a former rule is too old to be of use.
 func (s *section) expired(now int64) bool { return now-s.used > millis(formerLife) }
 
-// leaving calls end for each rule whose ends are owed and are to be said now: because all workers agree, or because the state is about to
-// be forgotten.
+// leaving calls end for each rule whose ends are owed and are to be said now: because all workers agree, or because the
+// state is about to be forgotten.
 func (f formerRules) leaving(settled bool, now int64, end func(*section)) {
 	if !f.oweEnds() {
 		return
@@ -89,8 +89,9 @@ func (f *formerRules) inherit(parent formerRules, owns func(partitionKey string)
 	}
 }
 
-// inherited is the state of an unknown rule without the keys whose last record would not be this shard's. Entries without a
-// last record are not moved by time, so that they do no harm in both children, unless their end is owed: one child says it.
+// inherited is the state of an unknown rule without the keys whose last record would not be this shard's. Entries
+// without a last record are not moved by time, so that they do no harm in both children, unless their end is owed: one
+// child says it.
 func (s section) inherited(owns func(partitionKey string) bool) section {
 	s.settleOver()
 	kept, n := []byte(nil), uint64(0)
@@ -133,7 +134,8 @@ func (s *section) settleOver() {
 	s.rewrite(func(v *entryView, topics []string) []string { return without(topics, over[string(v.key)]...) })
 }
 
-// each goes through the entries of a section, with what an entry takes behind its bits; false if they do not fit together.
+// each goes through the entries of a section, with what an entry takes behind its bits; false if they do not fit
+// together.
 func (s *section) each(do func(rank, bits uint64, rest []byte, v *entryView)) bool {
 	r, v := &reader{buf: s.body}, &entryView{}
 	r.limit()
@@ -204,7 +206,8 @@ func (s *section) rewrite(to func(v *entryView, topics []string) []string) {
 	s.body, s.notified, s.owedEnds = append(w.buf, kept.buf...), &t, owes
 }
 
-// absorb adds what another shard has of the same rule. Of a key that both have, the one goes on of which an end is owed.
+// absorb adds what another shard has of the same rule. Of a key that both have, the one goes on of which an end is
+// owed.
 func (s *section) absorb(t section) {
 	if s.notified == nil || t.notified == nil {
 		return

@@ -7,10 +7,10 @@ import (
 	"kinesis-alerter/alert/condition"
 )
 
-// This file is the one place where a rule's claim becomes alerts: how it begins to hold and fires, what swallows it, how
-// it ends. Everything here is a function of records and their arrival times. Time itself acts through entry.due: when the
-// event time has passed it, expire does what is due, at the due time. A tick only brings that forward, so a replay of the
-// same records makes the same alerts, with the same ids, however the ticks fell.
+// This file is the one place where a rule's claim becomes alerts: how it begins to hold and fires, what swallows it,
+// how it ends. Everything here is a function of records and their arrival times. Time itself acts through entry.due:
+// when the event time has passed it, expire does what is due, at the due time. A tick only brings that forward, so a
+// replay of the same records makes the same alerts, with the same ids, however the ticks fell.
 
 // occasion is why something is judged: a record, or that time has passed.
 type trigger struct {
@@ -197,8 +197,8 @@ func (l *lifecycle) holds(r *rule, en *entry, t *trigger, now int64) {
 	}
 }
 
-// announce makes the alert of a claim, unless something swallows it. en is nil for a rule that remembers nothing. It answers
-// whether anybody knows: an alert was made, or a person has silenced it.
+// announce makes the alert of a claim, unless something swallows it. en is nil for a rule that remembers nothing. It
+// answers whether anybody knows: an alert was made, or a person has silenced it.
 func (l *lifecycle) announce(r *rule, en *entry, t *trigger) (known bool) {
 	if by := l.mute(r, en, t, false); by != nil {
 		l.suppressBy(r, en, by)
@@ -208,7 +208,8 @@ func (l *lifecycle) announce(r *rule, en *entry, t *trigger) (known bool) {
 	return true
 }
 
-// rises tells that a claim which was told has become graver: at once, whatever was told before, and once for each grade.
+// rises tells that a claim which was told has become graver: at once, whatever was told before, and once for each
+// grade.
 func (l *lifecycle) escalate(r *rule, en *entry, t *trigger) {
 	if by := l.mute(r, en, t, false); by != nil {
 		l.suppressBy(r, en, by)
@@ -224,8 +225,8 @@ func (l *lifecycle) notifyEscalation(r *rule, en *entry, t *trigger) {
 	en.sent, en.suppressed = l.clock.at(t), 0
 }
 
-// graver says whether the last record of a key is graver than what was told of it. The plain format has room for one severity, so
-// that a restart would forget which.
+// graver says whether the last record of a key is graver than what was told of it. The plain format has room for one
+// severity, so that a restart would forget which.
 func (l *lifecycle) escalates(r *rule, en *entry) bool {
 	return r.severityOf != nil && en.grade < en.severity && l.memory.keyed()
 }
@@ -233,8 +234,8 @@ func (l *lifecycle) escalates(r *rule, en *entry) bool {
 // lastWord is for how long the last word on a claim that holds may be that it is over.
 const resolvedGrace = 60 * 1000
 
-// owed says whether somebody was told that a claim is over which has held for a while again: that is told, whatever dedup and rate
-// limits say. A key that flaps faster makes no message more.
+// owed says whether somebody was told that a claim is over which has held for a while again: that is told, whatever
+// dedup and rate limits say. A key that flaps faster makes no message more.
 func (en *entry) mustNotify(at int64) bool {
 	return en.firing && !en.notified && en.ended && at-en.since >= resolvedGrace
 }
@@ -276,8 +277,8 @@ func (l *lifecycle) repeatUnlessMuted(r *rule, en *entry, t *trigger) {
 	}
 }
 
-// conclude ends an excursion. Whoever was told of its beginning is told of its end, whatever mutes the rule by now; with
-// a nil occasion nobody is.
+// conclude ends an excursion. Whoever was told of its beginning is told of its end, whatever mutes the rule by now;
+// with a nil occasion nobody is.
 func (l *lifecycle) endPeriod(r *rule, en *entry, t *trigger) {
 	if t != nil && en.notified {
 		l.notifyEnd(r, en, t)

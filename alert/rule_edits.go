@@ -5,8 +5,9 @@ import (
 	"strings"
 )
 
-// Redirect answers the alerts that take the place of one whose topic is not configured any more: for the topics to which its rule goes now and
-// did not go when the alert was made. It is empty where the alert has no rule any more, or all of these have it already.
+// Redirect answers the alerts that take the place of one whose topic is not configured any more: for the topics to
+// which its rule goes now and did not go when the alert was made. It is empty where the alert has no rule any more, or
+// all of these have it already.
 func (p *Pipeline) Redirect(a *Alert) (out []*Alert) {
 	set := p.current.Load()
 	var to []*route
@@ -57,7 +58,8 @@ func editsOf(old, next *compiled) map[string]string {
 	return out
 }
 
-// Edits says, by name, which rules the last Update took out, or changed so that some topic that was told of a key is owed its end, and how.
+// Edits says, by name, which rules the last Update took out, or changed so that some topic that was told of a key is
+// owed its end, and how.
 func (p *Pipeline) Edits() map[string]string {
 	if edits := p.edits.Load(); edits != nil {
 		return *edits

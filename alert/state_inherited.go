@@ -6,13 +6,15 @@ import (
 	"slices"
 )
 
-// kinSection stands before the name of a rule in the name of the section with what the shard shares with others. Versions that do
-// not know it keep it as the state of an unknown rule: they go on with the keys that the shard speaks for.
+// kinSection stands before the name of a rule in the name of the section with what the shard shares with others.
+// Versions that do not know it keep it as the state of an unknown rule: they go on with the keys that the shard speaks
+// for.
 //
-//	0 (float), 0, 0 | version | families | copies { family, born, entry } | keys in the rule's own section { family, born, key } |
-//	claims { family, time, key }
+//	0 (float), 0, 0 | version | families | copies { family, born, entry } |
+//	keys in the rule's own section { family, born, key } | claims { family, time, key }
 //
-// The zeros are an empty section of a rule, with something behind it that such a version does not understand: it leaves it alone.
+// The zeros are an empty section of a rule, with something behind it that such a version does not understand: it leaves
+// it alone.
 const (
 	inheritedPrefix  = "inherited:"
 	inheritedVersion = 1
@@ -56,7 +58,8 @@ func (k *inheritedSection) each(p sectionPart, do func(family int, at int64, key
 	}
 }
 
-// writeKin writes what a rule shares with other shards; nil if that is nothing. ranks are the places of entries in the order of use.
+// writeKin writes what a rule shares with other shards; nil if that is nothing. ranks are the places of entries in the
+// order of use.
 func (m *memory) writeInherited(r *ruleMemory, ranks map[*entry]uint64, audiences []uint64) []byte {
 	if r.provisional == 0 && len(r.claims) == 0 {
 		return nil

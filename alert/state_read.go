@@ -75,7 +75,8 @@ func readState(set *compiled, data []byte, agreed agreement) (*memory, time.Time
 	}
 	m.clock, m.watchdog = head.clock, head.watchdog
 	l := &loading{
-		m: m, reached: max(millisOf(eventTime), m.clock, 0), bodies: make([][]byte, len(set.rules)), used: make([]int64, len(set.rules)),
+		m: m, reached: max(millisOf(eventTime), m.clock, 0), bodies: make([][]byte, len(set.rules)),
+		used:     make([]int64, len(set.rules)),
 		notified: make([]*notifiedSection, len(set.rules)), inherited: map[int]*inheritedSection{},
 		covers: [2][]coversOf{make([]coversOf, len(set.rules)), make([]coversOf, len(set.rules))},
 	}
@@ -106,7 +107,10 @@ func (l *loading) sort(set *compiled, sections []section) bool {
 		if strings.HasPrefix(s.name, notifiedPrefix) {
 			continue
 		}
-		if j := slices.IndexFunc(set.scores, func(x *score) bool { return scorePrefix+x.config.As == s.name && x.fingerprint == s.fingerprint }); j >= 0 {
+		if j := slices.IndexFunc(set.scores, func(x *score) bool {
+			return scorePrefix+x.config.As == s.name &&
+				x.fingerprint == s.fingerprint
+		}); j >= 0 {
 			part := &reader{buf: s.body}
 			if l.m.scores[j].read(part); part.failed || len(part.buf) > 0 {
 				return false
@@ -146,7 +150,8 @@ type versionID struct {
 	fingerprint [16]byte
 }
 
-// versions are what a snapshot says of the versions of rules, and which of them each rule goes on with, by its fingerprint.
+// versions are what a snapshot says of the versions of rules, and which of them each rule goes on with, by its
+// fingerprint.
 type versions struct {
 	told map[versionID]*notifiedSection
 	of   [][16]byte
@@ -226,8 +231,8 @@ type keptEntries struct {
 	n    int
 }
 
-// look finds out whether all entries are sound, and which of them there is room for in bytes. More keys than there may be are kept
-// for now: somebody may have to be told.
+// look finds out whether all entries are sound, and which of them there is room for in bytes. More keys than there may
+// be are kept for now: somebody may have to be told.
 func (l *loading) look() bool {
 	rules := l.m.rules
 	total := bulk{}
@@ -311,7 +316,8 @@ func (l *loading) take() bool {
 		k.n--
 		en := v.make(r, l.m)
 		r.receiveAudience(en, t)
-		if t != nil && l.version[i] != r.rule.fingerprint && !r.rule.adopt(en, t.claim == r.rule.sense.claim, l.reached) && c == nil {
+		if t != nil && l.version[i] != r.rule.fingerprint &&
+			!r.rule.adopt(en, t.claim == r.rule.sense.claim, l.reached) && c == nil {
 			return
 		}
 		if c != nil {
@@ -381,7 +387,8 @@ func (m *ruleMemory) fits(v *entryView) bool {
 		return w == nil && !v.windowed
 	}
 	seen := w.distinct
-	return int64(v.win.size) == w.panes && v.win.last <= maxMillis/w.step && seen == (v.values.has || v.legacy.has) && (v.win.silenced == nil || v.values.has == v.audible.has)
+	return int64(v.win.size) == w.panes && v.win.last <= maxMillis/w.step && seen == (v.values.has || v.legacy.has) &&
+		(v.win.silenced == nil || v.values.has == v.audible.has)
 }
 
 // silent counts the entries for which another shard speaks.

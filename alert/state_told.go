@@ -4,10 +4,11 @@ import (
 	"slices"
 )
 
-// toldSection stands before the name of a rule in the name of the section that says what the rule's own section means to another
-// version of the rule, and what the ends of its alerts need. It comes with formatEnds.
+// toldSection stands before the name of a rule in the name of the section that says what the rule's own section means
+// to another version of the rule, and what the ends of its alerts need. It comes with formatEnds.
 //
-//	version | memory, claim | whether ends are said | words of the rule | topics { name, words } | audiences { places of topics }
+//	version | memory, claim | whether ends are said | words of the rule | topics { name, words } |
+//	audiences { places of topics }
 const (
 	notifiedPrefix  = "told:"
 	notifiedVersion = 1
@@ -104,7 +105,8 @@ func readNotified(body []byte) (*notifiedSection, bool) {
 	return t, !r.failed && len(r.buf) == 0
 }
 
-// tells is what a snapshot has of who was told by a rule, with the place of each of its audiences there. room bounds the words.
+// tells is what a snapshot has of who was told by a rule, with the place of each of its audiences there. room bounds
+// the words.
 func (m *ruleMemory) notifiedSection(room *int) (t *notifiedSection, places []uint64) {
 	r := m.rule
 	t = &notifiedSection{sense: r.sense, ends: r.notifiesEnd(), audiences: [][]string{r.audience}}

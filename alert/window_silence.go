@@ -6,14 +6,15 @@ import (
 	"time"
 )
 
-// This file is about silences and what time brings about. Whether a silence covers a record is known while the record is at hand. So the
-// verdict of its condition is kept with the key, and decides until the next record that matches, together with the time from which
-// and until which the silence is in force.
+// This file is about silences and what time brings about. Whether a silence covers a record is known while the record
+// is at hand. So the verdict of its condition is kept with the key, and decides until the next record that matches,
+// together with the time from which and until which the silence is in force.
 //
-// A window is about many records, of which a silence may cover some. It is judged with all of them, so that no silence makes an alert,
-// and nothing is forgotten. While a silence is in force, a claim is silenced if every record that it is about meets the condition, or if
-// it does not hold without the records that the silence covered when they came. So the next record of another kind does not report them.
-// What still holds when the silence ends is told then, as it is without a window.
+// A window is about many records, of which a silence may cover some. It is judged with all of them, so that no silence
+// makes an alert, and nothing is forgotten. While a silence is in force, a claim is silenced if every record that it is
+// about meets the condition, or if it does not hold without the records that the silence covered when they came. So the
+// next record of another kind does not report them. What still holds when the silence ends is told then, as it is
+// without a window.
 
 // hush is the part of a window that came while a silence covered it.
 type silencedPart struct {
@@ -25,7 +26,8 @@ type silencedPart struct {
 }
 
 func (h *silencedPart) bulk() bulk {
-	return bulk{silencedHeap + len(h.panes)*paneHeap + len(h.audible)*valueHeap, len(h.panes)*(paneStored+5) + len(h.audible)*valueStored + 2*coversStored}
+	return bulk{silencedHeap + len(h.panes)*paneHeap + len(h.audible)*valueHeap,
+		len(h.panes)*(paneStored+5) + len(h.audible)*valueStored + 2*coversStored}
 }
 
 // noteCovers keeps with a key what the conditions of silences say of its record at hand.
@@ -111,7 +113,8 @@ func (w *windowRule) holdsAudibly(s *window) bool {
 	return holds
 }
 
-// judgeWindow judges a window and takes its claim on. What a silence covers of it is that of the moment at which it held.
+// judgeWindow judges a window and takes its claim on. What a silence covers of it is that of the moment at which it
+// held.
 func (l *lifecycle) judgeWindow(r *rule, en *entry, t *trigger, now int64) {
 	w, s := r.window, en.window
 	value, holds := w.holds(s)

@@ -12,7 +12,7 @@ import (
 	"kinesis-alerter/alert"
 )
 
-// maxDetail is how much of a letter's detail the document quotes, in bytes.
+// maxDetail is how much of a dead letter's detail the document quotes, in bytes.
 const maxDetail = 1 << 10
 
 // timeFormat is the form of Lambda's timestamps, in UTC.
@@ -45,7 +45,7 @@ func newApplication(stream, name string) (*application, error) {
 	}, nil
 }
 
-// envelope is a letter with what is decided once, so that every attempt carries the same bytes to the same key.
+// envelope is a dead letter with what is decided once, so that every attempt carries the same bytes to the same key.
 type envelope struct {
 	*application
 	letter *alert.Letter
@@ -57,15 +57,15 @@ func (a *application) envelope(l *alert.Letter, now time.Time) *envelope {
 	return &envelope{application: a, letter: l, id: a.letterID(l), at: now.UTC().Truncate(time.Millisecond)}
 }
 
-// key is where the letter lies in S3, below the prefix.
+// key is where the dead letter lies in S3, below the prefix.
 func (e *envelope) key() string {
 	return "aws/lambda/" + e.mapping + "/" + e.letter.Record.Shard + e.at.Format(
 		"/2006/01/02/2006-01-02T15.04.05-",
 	) + e.id
 }
 
-// document writes the letter, at most limit bytes long where that can be kept by leaving the payload out; a limit of 0
-// is none. It answers whether the payload is in it.
+// document writes the dead letter, at most limit bytes long where that can be kept by leaving the payload out; a limit
+// of 0 is none. It answers whether the payload is in it.
 func (e *envelope) document(limit int) (document []byte, whole bool) {
 	head, tail := e.event()
 	data := e.letter.Record.Data
@@ -85,7 +85,7 @@ func (e *envelope) document(limit int) (document []byte, whole bool) {
 	return e.bare(), false
 }
 
-// bare writes the letter without its payload. It always fits: all that is in it has its bounds.
+// bare writes the dead letter without its payload. It always fits: all that is in it has its bounds.
 func (e *envelope) bare() []byte {
 	head, tail := e.event()
 	size := len(head) + base64.StdEncoding.EncodedLen(len(e.letter.Record.Data)) + len(tail)

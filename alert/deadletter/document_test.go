@@ -43,7 +43,7 @@ func exhausted() *alert.Letter {
 	}
 }
 
-// tooOld is the second record of an aggregate, which nobody tried to publish in time.
+// tooOld is the second record of an aggregate, which was not published in time.
 func tooOld() *alert.Letter {
 	return &alert.Letter{
 		Record: alert.Record{

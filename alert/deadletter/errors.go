@@ -9,7 +9,7 @@ import (
 	"kinesis-alerter/internal/awsfault"
 )
 
-// The reasons of failures that only a letter has, as metric labels.
+// The reasons of failures that only a dead letter has, as metric labels.
 const (
 	reasonTooLarge alert.Reason = "too_large"
 
@@ -17,7 +17,7 @@ const (
 	reasonRefused alert.Reason = "destination_refused"
 )
 
-// retryReasons are the reasons for which a letter is sent again without anybody mending anything.
+// retryReasons are the reasons for which a dead letter is sent again without a change of the configuration.
 func retryReasons() []alert.Reason {
 	return append(delivery.RetryReasons(), reasonTooLarge)
 }
@@ -35,7 +35,8 @@ func remedy(r alert.Reason) string {
 	})
 }
 
-// classify judges the error of a call. No error ends a letter: what is not known is held, where somebody sees it.
+// classify judges the error of a call. No error ends a dead letter: what is not known is held, where an operator sees
+// it.
 func classify(err error) delivery.Verdict { return delivery.Classify(err, byCode, byStatus) }
 
 // byStatus judges an answer whose code says nothing. A redirection is a bucket of another region, not an answer that

@@ -9,7 +9,7 @@ import (
 	"kinesis-alerter/alert"
 )
 
-// letterID is the letter's own UUID: the same for every attempt and every repeat.
+// letterID is the dead letter's own UUID: the same for every attempt and every repeat.
 func (a *application) letterID(l *alert.Letter) string {
 	r := &l.Record
 	return uuid("letter", a.stream, r.Shard, r.SequenceNumber, strconv.FormatUint(uint64(r.SubSequence), 10), l.AlertID,

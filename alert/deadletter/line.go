@@ -8,16 +8,16 @@ import (
 	"kinesis-alerter/alert/delivery"
 )
 
-// headway is how much later than the destination's next turn a letter that has just failed comes back, so that one that
-// waits goes first: it may have been the letter.
+// headway is how much later than the destination's next turn a dead letter that has just failed comes back, so that
+// one that waits goes first: it may have been the dead letter.
 const headway = 10 * time.Millisecond
 
 // maxCalls bounds the calls under way, and with them the memory of documents: one can have 13 MiB.
 const maxCalls = 16
 
-// line is where letters wait for their turn. It is safe for concurrent use.
+// line is where dead letters wait for their turn. It is safe for concurrent use.
 type line struct {
-	// changed is told of every change, under the lock, so that logs and gauges have the right order.
+	// changed is called at every change, under the lock, so that logs and gauges have the right order.
 	changed func(before, after delivery.Health, err error)
 
 	mu    sync.Mutex
@@ -30,7 +30,7 @@ func newLine(changed func(before, after delivery.Health, err error)) *line {
 	return &line{changed: changed, moved: make(chan struct{})}
 }
 
-// enter waits for the turn of a letter that may not go before due. Whoever gets nil has to leave.
+// enter waits for the turn of a dead letter that may not go before due. A caller that gets nil has to leave.
 func (l *line) enter(ctx context.Context, due time.Time) (epoch int, err error) {
 	for ctx.Err() == nil {
 		wait, moved, epoch := l.turn(time.Now(), due)
@@ -58,7 +58,7 @@ func (l *line) turn(now, due time.Time) (time.Duration, <-chan struct{}, int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.calls >= maxCalls {
-		return delivery.UntilTold, l.moved, 0
+		return delivery.UntilWoken, l.moved, 0
 	}
 	if wait := l.state.Wait(now); wait != 0 {
 		return wait, l.moved, 0

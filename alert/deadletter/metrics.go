@@ -48,7 +48,7 @@ func newMetrics(reg prometheus.Registerer, reasons []alert.Reason) *metrics {
 	return m
 }
 
-// sent counts a letter; a reason that was not announced counts as other.
+// sent counts a dead letter; a reason that was not announced counts as other.
 func (m *metrics) sent(r alert.Reason) {
 	c := m.letters[r]
 	if c == nil {

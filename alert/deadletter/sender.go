@@ -21,18 +21,18 @@ type Deps struct {
 	SQS                 SQSClient
 	SNS                 SNSClient
 	S3                  S3Client
-	// Reasons are the reasons that letters can have, so that their metrics exist before the first letter. Others count
-	// as alert.ReasonOther.
+	// Reasons are the reasons that dead letters can have, so that their metrics exist before the first dead letter.
+	// Others count as alert.ReasonOther.
 	Reasons []alert.Reason
 	// Log takes state changes. None when nil.
 	Log *zap.Logger
-	// Audit takes one line for each letter that the destination accepted; it must not sample. None when nil.
+	// Audit takes one line for each dead letter that the destination accepted; it must not sample. None when nil.
 	Audit *zap.Logger
 	// Registerer takes the metrics. None when nil.
 	Registerer prometheus.Registerer
 }
 
-// Sender sends letters. Its methods are safe for concurrent use.
+// Sender sends dead letters. Its methods are safe for concurrent use.
 type Sender struct {
 	application *application
 	destination destination
@@ -44,7 +44,7 @@ type Sender struct {
 	waiting     atomic.Int64
 }
 
-// New checks the configuration, which must be Enabled, and makes a Sender. It calls nobody.
+// New checks the configuration, which must be Enabled, and makes a Sender. It makes no call.
 func New(cfg Config, deps Deps) (*Sender, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
@@ -77,9 +77,9 @@ func New(cfg Config, deps Deps) (*Sender, error) {
 	return s, nil
 }
 
-// Send returns nil when the destination has accepted the letter. It waits for as long as it takes, through throttling,
-// outages and faults of the destination's configuration, until ctx is done; then it returns the context's cause, and
-// the destination may or may not have the letter. The letter must not change meanwhile.
+// Send returns nil when the destination has accepted the dead letter. It waits for as long as it takes, through
+// throttling, outages and faults of the destination's configuration, until ctx is done; then it returns the context's
+// cause, and the destination may or may not have the dead letter. The dead letter must not change meanwhile.
 func (s *Sender) Send(ctx context.Context, l *alert.Letter) error {
 	s.waiting.Add(1)
 	defer s.waiting.Add(-1)
@@ -111,7 +111,7 @@ func (s *Sender) Send(ctx context.Context, l *alert.Letter) error {
 	}
 }
 
-// attempt sends the letter, a second time without its payload if the destination does not like its size.
+// attempt sends the dead letter, a second time without its payload if the destination does not like its size.
 func (s *Sender) attempt(ctx context.Context, e *envelope) (id string, v delivery.Verdict, err error) {
 	document, whole := e.document(s.destination.limit())
 	id, v, err = s.put(ctx, e.key(), document)
@@ -136,7 +136,7 @@ func (s *Sender) put(ctx context.Context, key string, document []byte) (string, 
 	return id, delivery.Verdict{}, nil
 }
 
-// sent tells of an accepted letter.
+// sent counts and logs an accepted dead letter.
 func (s *Sender) sent(e *envelope, id string) {
 	l := e.letter
 	s.metrics.sent(l.Reason)
@@ -150,7 +150,7 @@ func (s *Sender) sent(e *envelope, id string) {
 	}
 }
 
-// changed tells of a change of the destination's state. The line calls it under its lock.
+// changed logs and shows a change of the destination's state. The line calls it under its lock.
 func (s *Sender) changed(before, after delivery.Health, err error) {
 	fault, was := after.Fault(), before.Fault()
 	s.failure.Store(new(alert.ErrorText(err)))
@@ -159,7 +159,7 @@ func (s *Sender) changed(before, after delivery.Health, err error) {
 		s.metrics.faults.Move(was, fault)
 		s.log.Error("on-failure destination refuses dead letters, they wait and it is probed",
 			zap.String("reason", string(fault)), zap.String("remedy", remedy(fault)), zap.Error(err))
-	case after.Failures() >= delivery.WorthALine && fault == "" && !s.loggedPass:
+	case after.Failures() >= delivery.WarnAfter && fault == "" && !s.loggedPass:
 		s.loggedPass = true
 		s.log.Warn("sending dead letters fails, they wait and are tried again", zap.Error(err))
 	case after.Failures() == 0 && before.Failures() > 0:

@@ -102,7 +102,7 @@ func TestWhatMayPassIsTriedAgain(t *testing.T) {
 func TestSmallTroubleIsNotLogged(t *testing.T) {
 	each(t, func(t *testing.T, w *world) {
 		t.Helper()
-		w.fail(fakeaws.Fault{Kind: fakeaws.Before, Times: delivery.WorthALine - 1})
+		w.fail(fakeaws.Fault{Kind: fakeaws.Before, Times: delivery.WarnAfter - 1})
 		require.NoError(t, w.Send(t.Context(), newLetter(1)))
 		require.Zero(t, w.logs.Len())
 	})
@@ -242,7 +242,7 @@ func TestFaultThatChangesIsToldAgain(t *testing.T) {
 	})
 }
 
-// An outage that begins while the destination is held does not make anybody believe that the fault is mended.
+// An outage that begins while the destination is held does not look like the end of the fault.
 func TestOutageDoesNotHideAFault(t *testing.T) {
 	each(t, func(t *testing.T, w *world) {
 		t.Helper()
@@ -312,7 +312,7 @@ func TestQueueWithASmallerLimit(t *testing.T) {
 	})
 }
 
-// A letter that fails by itself is in nobody's way.
+// A dead letter that fails by itself holds up no other.
 func TestBadLetterHoldsNoOther(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, toQueue())
@@ -402,7 +402,7 @@ func TestEndOfContextEndsSend(t *testing.T) {
 
 				remove()
 				start := time.Now()
-				require.NoError(t, w.Send(t.Context(), newLetter(2)), "who left blocks nobody")
+				require.NoError(t, w.Send(t.Context(), newLetter(2)), "a caller that left blocks no other")
 				require.LessOrEqual(t, time.Since(start), delivery.LongestProbe)
 			})
 		})

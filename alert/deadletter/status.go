@@ -11,9 +11,9 @@ import (
 type Status struct {
 	// Kind is sqs, sns or s3.
 	Kind string
-	// Waiting are the letters that are not accepted yet, Sent those that were, since the process started.
+	// Waiting are the dead letters that are not accepted yet, Sent those that were, since the process started.
 	Waiting, Sent uint64
-	// Fault is why the destination holds its letters, and Remedy what mends it; empty while it does not.
+	// Fault is why the destination holds its dead letters, and Remedy how to fix it; empty while it does not.
 	Fault  alert.Reason
 	Remedy string
 	// Failures are the calls that failed in a row, and FailingSince when the first of them did; zero while it answers.
@@ -27,19 +27,12 @@ type Status struct {
 func (s *Sender) Status() Status {
 	health := s.line.health()
 	out := Status{
+		Kind:    s.destination.kind(),
 		Waiting: uint64(max(0, s.waiting.Load())), Fault: health.Fault(), Remedy: remedy(health.Fault()),
 		Failures: health.Failures(), FailingSince: health.Since(),
 	}
 	if said := s.failure.Load(); said != nil && out.Failures > 0 {
 		out.Error = *said
-	}
-	switch s.destination.(type) {
-	case *queue:
-		out.Kind = "sqs"
-	case *topic:
-		out.Kind = "sns"
-	case *bucket:
-		out.Kind = "s3"
 	}
 	for _, n := range s.Letters() {
 		out.Sent += n

@@ -1,14 +1,14 @@
-// Package delivery has what the senders (alert/sns, alert/deadletter) know in common about AWS: how a call failed, and
-// when to try again.
+// Package delivery has what the senders (alert/dispatch with alert/sns, alert/deadletter) know in common about AWS:
+// how a call failed, and when to try again.
 //
 // # What it guarantees
 //
-// [Classify] has a verdict for every error. It never ends a message on its own account: what it does not know is tried
-// again if no service said it, and held if one did, where somebody sees it. Only a sender's own codes can reject.
+// [Classify] has a verdict for every error. It never ends a message by itself; only a sender's own codes can reject. An
+// unknown error is tried again if no service said it. It holds the destination if one did, where an operator sees it.
 //
-// What is said about the credentials by STS is never taken for a word of the service that was called.
+// What STS says about the credentials is never taken for an answer of the service that was called.
 //
-// [Health] needs nobody's clock and draws no lots, so its intervals can be tested to the millisecond; [Lot] alone is
+// [Health] reads no clock and draws no lots, so its intervals can be tested to the millisecond; [Lot] alone is
 // random. Nothing here does I/O or has a goroutine.
 //
 // # States of a destination
@@ -25,6 +25,6 @@
 //
 // # What it does not promise
 //
-// It does not know the codes of a service, only those that services share; nor what is logged and counted, beyond the
-// reasons, which are labels of metrics. Values are not safe for concurrent use, except to read.
+// It does not know the codes of a service, only those that services share. It logs nothing and counts nothing; its
+// reasons are labels of metrics. Values are not safe for concurrent use, except to read.
 package delivery

@@ -7,10 +7,10 @@ import (
 )
 
 const (
-	// UntilTold is a wait that an event ends, not time. It is longer than any other.
-	UntilTold = time.Duration(-1)
-	// WorthALine is how many calls in a row fail before it is logged: a single throttled call is daily business.
-	WorthALine = 3
+	// UntilWoken is a wait that an event ends, not time. It is longer than any other.
+	UntilWoken = time.Duration(-1)
+	// WarnAfter is how many calls in a row fail before it is logged: a single throttled call is normal.
+	WarnAfter = 3
 )
 
 // Health is the state of a destination. It reads no clock and draws no lots. The zero value is healthy.
@@ -38,12 +38,12 @@ func (h *Health) Since() time.Time { return h.since }
 // Epoch is what to remember of a call that starts now, for what comes of it.
 func (h *Health) Epoch() int { return h.epoch }
 
-// Wait is how long the next call has to wait: 0 is not at all, and UntilTold is for what comes of the probe that is
+// Wait is how long the next call has to wait: 0 is not at all, and UntilWoken is for what comes of the probe that is
 // under way.
 func (h *Health) Wait(now time.Time) time.Duration {
 	switch {
 	case h.probing:
-		return UntilTold
+		return UntilWoken
 	case h.failures > 0:
 		return max(0, h.resume.Sub(now))
 	}
@@ -87,7 +87,7 @@ func (h *Health) Answered(epoch int) bool {
 	return true
 }
 
-// Hurry lets the next call go at once: what the last one failed for may have been mended.
+// Hurry lets the next call go at once: what the last one failed for may be corrected by now.
 func (h *Health) Hurry() { h.resume = time.Time{} }
 
 // Postpone lets the next call wait until a time at least, if the destination is not healthy.

@@ -23,7 +23,7 @@ const (
 	Shrink
 	// Hold is for a destination that is misconfigured, or our access to it: keep everything and probe.
 	Hold
-	// Reject is for a message that the service will never take: tell the caller.
+	// Reject is for a message that the service will never take: return the error to the caller.
 	Reject
 )
 

@@ -65,9 +65,13 @@ func TestClassify(t *testing.T) {
 		"504":                          {status(504, generic), delivery.Retry, delivery.ReasonServiceError},
 		"403 of a proxy":               {status(403, generic), delivery.Hold, delivery.ReasonUnknown},
 		"400 without a code":           {status(400, errors.New("EOF")), delivery.Hold, delivery.ReasonUnknown},
-		"400 of somebody else":         {status(400, noAnswerError{}), delivery.Retry, delivery.ReasonBadAnswer},
-		"403 of somebody else":         {status(403, noAnswerError{}), delivery.Retry, delivery.ReasonBadAnswer},
-		"a code without a status":      {code("NobodyHasSeenThis"), delivery.Hold, delivery.ReasonUnknown},
+		"400 of a proxy that is not AWS": {
+			status(400, noAnswerError{}), delivery.Retry, delivery.ReasonBadAnswer,
+		},
+		"403 of a proxy that is not AWS": {
+			status(403, noAnswerError{}), delivery.Retry, delivery.ReasonBadAnswer,
+		},
+		"a code without a status": {code("NobodyHasSeenThis"), delivery.Hold, delivery.ReasonUnknown},
 		"200, not to be read": {
 			status(200, &smithy.DeserializationError{Err: errors.New("EOF")}), delivery.Retry, delivery.ReasonBadAnswer,
 		},
@@ -97,7 +101,7 @@ func TestClassify(t *testing.T) {
 		require.Equal(t, test.class.Because(test.reason), v, name)
 		if v.Class == delivery.Retry {
 			require.Contains(
-				t, delivery.RetryReasons(), v.Reason, "whoever counts by reason needs to know it beforehand",
+				t, delivery.RetryReasons(), v.Reason, "a counter by reason needs to know it beforehand",
 			)
 		}
 	}

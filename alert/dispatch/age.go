@@ -52,7 +52,7 @@ func (h halts) age(arrival, now time.Time) time.Duration {
 	return age
 }
 
-// ages tells how old records are, by the time at which records arrive. It is safe for concurrent use.
+// ages computes how old records are, by the time at which records arrive. It is safe for concurrent use.
 type ages struct {
 	at    func(time.Time) time.Time // Deps.At
 	halts atomic.Pointer[halts]

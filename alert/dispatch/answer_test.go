@@ -285,7 +285,7 @@ func TestSlowCallHoldsOnlyItsOwn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		synctest.Wait()
-		// Three of the four calls that may be under way are held; the fourth place goes on publishing.
+		// Three of the four calls that may be under way are held; the fourth place keeps publishing.
 		w.Faults.Add(fakeaws.Fault{
 			Operation: "PublishBatch", Kind: fakeaws.Delay, Delay: 4 * time.Second,
 			Times: dispatch.DefaultInFlight - 1,
@@ -357,7 +357,7 @@ func TestDrainLetsGoOfATopicThatRefuses(t *testing.T) {
 	}
 }
 
-// Whoever hands over to digests that go nowhere is told, too.
+// A caller that hands over to a digest that goes nowhere gets an answer, too.
 func TestDrainLetsGoOfWhatIsGathered(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, absent, limited)

@@ -13,7 +13,7 @@ import (
 type Service interface {
 	// Validate checks a configuration and the addresses in it.
 	Validate(cfg Config) error
-	// Open makes the destination of a topic that begins. It calls nobody.
+	// Open makes the destination of a topic that begins. It makes no call.
 	Open(topic, address string, log *zap.Logger) Destination
 	// Forget deletes the metrics of a topic that has ended.
 	Forget(topic string)
@@ -39,7 +39,7 @@ type Destination interface {
 	Prepare(a *alert.Alert, m alert.Message) (Message, error)
 	// Send makes one call with messages from Prepare, and says what became of each. A repeat sends the same messages.
 	Send(ctx context.Context, messages []Message) Answer
-	// Ask makes one call to learn what Limits and the service's own status tell. Its error is judged by the verdict.
+	// Ask makes one call to learn what Limits and the service's own status report. Its error is judged by the verdict.
 	Ask(ctx context.Context) (delivery.Verdict, error)
 }
 

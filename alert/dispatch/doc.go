@@ -31,7 +31,7 @@
 // start of its attempt until a second after the answer, because it may be accepted at any moment in between. So the
 // rate holds whatever the latency is, and is reached as far as that is short.
 //
-// Workers do not ask each other for a place: Deps.Share tells each its part. While there are no more workers than
+// Workers do not ask each other for a place: Deps.Share gives each its part. While there are no more workers than
 // messages in a second, each has a whole number of them, and may use all at once. With more workers they take turns by
 // Kinesis' clock (Deps.At). Between turns are 100 ms, for the error of that clock and for different latencies. Then
 // about six sevenths of the rate are reached, and an alert waits for its worker's turn. A worker that knows the time

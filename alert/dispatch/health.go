@@ -21,7 +21,7 @@ type health struct {
 	// time goes.
 	careful bool
 	logged  bool // that the topic is backing off
-	// stubborn is an alert that failed alone at least delivery.WorthALine times; zero while there is none.
+	// stubborn is an alert that failed alone at least delivery.WarnAfter times; zero while there is none.
 	stubborn struct {
 		since  time.Time
 		reason alert.Reason
@@ -59,7 +59,7 @@ func (h *health) settle(now time.Time, c *call) {
 // noteStubborn remembers an alert that fails again and again while others are accepted, until it has met its end.
 func (h *health) noteStubborn(c *call) {
 	for _, r := range c.requests {
-		if r.failures < delivery.WorthALine {
+		if r.failures < delivery.WarnAfter {
 			continue
 		}
 		switch {
@@ -98,7 +98,7 @@ func (h *health) failed(now time.Time, epoch int, fault alert.Reason, err error)
 			zap.String("reason", string(held)), zap.String("remedy", h.remedy(held)), zap.Error(err))
 		return
 	}
-	if held == "" && h.Failures() >= delivery.WorthALine && !h.logged {
+	if held == "" && h.Failures() >= delivery.WarnAfter && !h.logged {
 		h.logged = true
 		h.log.Warn("publishing fails, alerts wait and are tried again", zap.Error(err))
 	}

@@ -124,7 +124,7 @@ func (l *limiter) free(s share) int { return s.quota - l.under - len(l.ended) }
 func (l *limiter) start(n int) { l.under += n }
 
 // end notes that the attempt of n messages is over, whatever came of it. A topic without a rate ends attempts too, and
-// nobody asks it for room: what it keeps is bounded here, by the most that any rate can look at.
+// the topic never asks it for room: what it keeps is bounded here, by the most that any rate can look at.
 func (l *limiter) end(now time.Time, n int) {
 	l.under -= n
 	for range n {

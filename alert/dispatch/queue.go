@@ -10,7 +10,7 @@ import (
 )
 
 // untilWoken is a wait that an event ends.
-const untilWoken = delivery.UntilTold
+const untilWoken = delivery.UntilWoken
 
 // request is one message on its way: an alert, or a digest. It keeps copies of what is needed after Publish has
 // returned.

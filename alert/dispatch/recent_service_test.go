@@ -11,7 +11,7 @@ import (
 	"kinesis-alerter/alert/dispatch"
 )
 
-// What the publisher tells of what it sent is what SNS has, and nothing of the payload is in it.
+// What the publisher shows of what it sent is what SNS has, and nothing of the payload is in it.
 func TestRecentTellsOfAlertsAndDigests(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, limited)

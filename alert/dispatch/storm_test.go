@@ -141,7 +141,7 @@ func TestFewAlertsGoOneByOne(t *testing.T) {
 }
 
 // TestAlertsOfOneKeyAreGatheredToo: they wait for each other at their caller, so that never more than one waits here.
-// After the first ones, which go at once, nobody wants eight messages a second for hours.
+// After the first ones, which go at once, eight messages a second for hours would help no reader.
 func TestAlertsOfOneKeyAreGatheredToo(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, limited)
@@ -192,7 +192,7 @@ func TestDigestModeEndsWhenAStormIsOver(t *testing.T) {
 }
 
 // A storm of three workers: in no second do they hand over more than the rate, every alert is accounted for exactly,
-// and everybody is told. The full million needs SCALE=1 in the environment.
+// and every owner hears of it. The full million needs SCALE=1 in the environment.
 func TestStorm(t *testing.T) {
 	alerts := 60_000
 	if full() {
@@ -328,7 +328,7 @@ func TestOutageInTheMiddleOfADigest(t *testing.T) {
 		require.Len(t, w.audited(), 225)
 		require.InDelta(t, 225, w.published(), 0)
 		for _, end := range ends {
-			require.Empty(t, end, "nobody is told twice")
+			require.Empty(t, end, "no owner hears twice")
 		}
 	})
 }

@@ -32,7 +32,7 @@ type Service struct {
 	metrics *metrics
 }
 
-// New makes a Service. It calls nobody. There are no metrics when reg is nil.
+// New makes a Service. It makes no call. There are no metrics when reg is nil.
 func New(client Client, reg prometheus.Registerer) (*Service, error) {
 	if client == nil {
 		return nil, errors.New("sns needs a client")

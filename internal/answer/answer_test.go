@@ -606,7 +606,7 @@ func TestOtherLies(t *testing.T) {
 			)
 			return err
 		}},
-		{name: "a write that nobody wants to see", body: `{}`, make: func() error {
+		{name: "a write without return values", body: `{}`, make: func() error {
 			_, err := dynamodb.NewFromConfig(f.cfg).UpdateItem(
 				t.Context(), &dynamodb.UpdateItemInput{TableName: aws.String("t"), Key: key},
 			)

@@ -11,7 +11,7 @@ const (
 	mib = 1 << 20
 	// mostError is the bound of an error answer.
 	mostError = 64 * kib
-	// defaultMost is the bound of the answer to an operation that nobody checks.
+	// defaultMost is the bound of the answer to an operation without a check.
 	defaultMost = 4 * mib
 	// MostRecords is the bound of a GetRecords answer: 10 MiB of payload in base64, and what goes with 10,000 records.
 	MostRecords = 24 * mib

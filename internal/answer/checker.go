@@ -30,8 +30,8 @@ type Checker struct {
 	clock      *clock.Clock
 }
 
-// New makes a checker that tells watch what it finds, and now the Date of every answer, by which it judges which times
-// can be. Both may be nil.
+// New makes a checker that reports to watch what it finds, and to now the Date of every answer, by which it judges
+// which times can be. Both may be nil.
 func New(watch *Watch, now *clock.Clock) *Checker {
 	if now == nil {
 		now = clock.New(nil)
@@ -123,7 +123,7 @@ func (c *Checker) heal(ctx context.Context, call *Call, err error) {
 	}
 }
 
-// judge makes a check. One that panics has found an answer that nobody thought of.
+// judge makes a check. One that panics has found an answer that its author did not foresee.
 func judge(check func(*Call) *BadError, c *Call) (bad *BadError) {
 	defer func() {
 		if p := recover(); p != nil {
@@ -371,7 +371,7 @@ func (c *Call) page() string {
 
 // Expect is what a caller knows about the answer before it comes.
 type Expect struct {
-	// Subject tells calls of one operation apart that can be bad alone, such as those of a shard.
+	// Subject distinguishes calls of one operation that can be bad alone, such as those of a shard.
 	Subject string
 	// Shard is the shard that is read.
 	Shard string

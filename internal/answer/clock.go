@@ -12,7 +12,7 @@ const Slack = 5 * time.Minute
 // longestKept is longer than any stream keeps a record (365 days).
 const longestKept = 400 * 24 * time.Hour
 
-// farOff is how far off this machine's clock may be when nothing but the first answers tells.
+// farOff is how far off this machine's clock may be when only the first answers say so.
 const farOff = 24 * time.Hour
 
 // trusted is the service's time of an answer with this Date, which may be zero.

@@ -279,7 +279,7 @@ func scan(c *Call) *BadError {
 }
 
 // epochs looks at the one attribute that fences writers: it is a number. The table may hold another one, so the answer
-// is told of and used all the same; whoever decodes the row refuses it.
+// is reported and used all the same; what decodes the row refuses it.
 func epochs(c *Call, list ...map[string]types.AttributeValue) *BadError {
 	for _, it := range list {
 		if v, there := it["leaseEpoch"]; there {

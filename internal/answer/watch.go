@@ -16,8 +16,8 @@ import (
 )
 
 const (
-	// worthAWord is how long the answers of an operation may be bad, and twiceInARow how often, before that is told.
-	worthAWord  = 5 * time.Second
+	// warnAfter is how long the answers of an operation may be bad, and twiceInARow how often, before that is reported.
+	warnAfter   = 5 * time.Second
 	twiceInARow = 2
 	// forgotten is when a bad answer says nothing about now any more: every call that fails is tried again sooner.
 	forgotten = 45 * time.Second
@@ -56,7 +56,7 @@ type state struct {
 	since, last time.Time
 	inRow       int
 	what        string
-	told        bool
+	reported    bool
 }
 
 // NewWatch makes a watch, with a series for each operation.
@@ -96,7 +96,7 @@ func (w *Watch) heal(at place) {
 		return
 	}
 	w.drop(at)
-	if s.told && !w.toldElsewhere(at) {
+	if s.reported && !w.reportedElsewhere(at) {
 		w.log.Info("answers of AWS are fine again", zap.String("service", at.service), zap.String(
 			"operation", at.operation,
 		),
@@ -123,17 +123,17 @@ func (w *Watch) bad(ctx context.Context, err *BadError, subjects ...string) {
 func (w *Watch) note(at place, err *BadError, now time.Time) {
 	s := w.states[at]
 	if s == nil || at.outdated(now.Sub(s.last)) {
-		s = &state{since: now, told: s != nil && s.told}
+		s = &state{since: now, reported: s != nil && s.reported}
 		w.states[at] = s
 		w.open.Store(int64(len(w.states)))
 	}
 	s.last, s.what = now, err.What
 	s.inRow++
-	if s.told || !s.lasts(now) {
+	if s.reported || !s.lasts(now) {
 		return
 	}
-	elsewhere := w.toldElsewhere(at)
-	if s.told = true; !elsewhere {
+	elsewhere := w.reportedElsewhere(at)
+	if s.reported = true; !elsewhere {
 		w.log.Warn("answers of AWS cannot be used, trying again", zap.String("service", at.service), zap.String(
 			"operation", at.operation,
 		),
@@ -146,10 +146,10 @@ func (w *Watch) drop(at place) {
 	w.open.Store(int64(len(w.states)))
 }
 
-// toldElsewhere says whether it was told of the operation already, for another subject.
-func (w *Watch) toldElsewhere(at place) bool {
+// reportedElsewhere says whether the operation was reported already, for another subject.
+func (w *Watch) reportedElsewhere(at place) bool {
 	for p, s := range w.states {
-		if p != at && p.service == at.service && p.operation == at.operation && s.told {
+		if p != at && p.service == at.service && p.operation == at.operation && s.reported {
 			return true
 		}
 	}
@@ -157,7 +157,7 @@ func (w *Watch) toldElsewhere(at place) bool {
 }
 
 func (s *state) lasts(now time.Time) bool {
-	return s.inRow >= twiceInARow || now.Sub(s.since) >= worthAWord
+	return s.inRow >= twiceInARow || now.Sub(s.since) >= warnAfter
 }
 
 // Trouble is an operation whose answers cannot be used.

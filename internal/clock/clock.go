@@ -2,7 +2,7 @@
 //
 // What time brings about (an absence, the end of a window, a repeat) is compared with arrival times that Kinesis
 // stamps. So it goes by Kinesis' clock, and not by that of the machine, which may be minutes off, may be set, and
-// stands still in a machine that was suspended. Between two answers the monotonic clock of the machine goes on.
+// stands still in a machine that was suspended. Between two answers the monotonic clock of the machine continues.
 //
 // # What is believed
 //
@@ -24,11 +24,12 @@
 //
 // Surely is never ahead of the service's clock for longer than it takes to receive one answer that says so: it yields
 // at once to an answer that says that it is earlier, for a minute, until that is believed or contradicted. It may be
-// behind for as long as a change is not believed. Silence that is told a little late is a smaller fault than silence
-// that is none.
+// behind for as long as a change is not believed. Silence that is reported a little late is a smaller fault than
+// silence that is none.
 //
-// Where no answer has a Date and no record tells, the time is that of the machine's clock. Where the machine's clock
-// lies within what the answers allow, it is used as it is: a clock that is kept by NTP is finer than they are.
+// Where no answer has a Date and no record has an arrival, the time is that of the machine's clock. Where the
+// machine's clock lies within what the answers allow, it is used as it is: a clock that is kept by NTP is finer than
+// they are.
 package clock
 
 import (
@@ -59,7 +60,7 @@ type Clock struct {
 	base    time.Time // a moment; others are counted from it by the monotonic clock
 
 	mu sync.Mutex
-	// dates is Kinesis' time at base, others that of the other services, which counts where Kinesis tells none, and
+	// dates is Kinesis' time at base, others that of the other services, which counts where Kinesis gives none, and
 	// stamps what is to be added for the clock that stamps arrivals.
 	dates, others, stamps estimate
 }
@@ -82,7 +83,7 @@ func (c *Clock) At(moment time.Time) time.Time {
 	return time.Unix(0, c.at(moment))
 }
 
-// Surely is the time that the service had reached at a moment, for whoever draws conclusions from silence.
+// Surely is the time that the service had reached at a moment, for conclusions from silence.
 func (c *Clock) Surely(moment time.Time) time.Time {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -98,7 +99,7 @@ func (c *Clock) Surely(moment time.Time) time.Time {
 	return time.Unix(0, at+stamp)
 }
 
-// Within is how far Now may be wrong on either side, as far as the answers tell; 0 where the machine's clock is used.
+// Within is how far Now may be wrong on either side, as far as the answers show; 0 where the machine's clock is used.
 func (c *Clock) Within() time.Duration {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -123,7 +124,7 @@ func (c *Clock) Latest(moment time.Time) (at time.Time, known bool) {
 	return time.Unix(0, c.at(moment)), true
 }
 
-// Ahead is how far the machine's clock is ahead of the service's; known says that answers have told.
+// Ahead is how far the machine's clock is ahead of the service's; known says that an answer has shown it.
 func (c *Clock) Ahead() (by time.Duration, known bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -134,7 +135,7 @@ func (c *Clock) Ahead() (by time.Duration, known bool) {
 }
 
 // Answered takes in the Date of an answer, and the moments of asking and answering. The time goes by the answers of
-// one service, and by those of others only as long as it tells none. A zero date says nothing.
+// one service, and by those of others only as long as it gives none. A zero date says nothing.
 func (c *Clock) Answered(date, asked, answered time.Time, other bool) {
 	if date.Unix() <= 0 {
 		return

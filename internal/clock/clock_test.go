@@ -56,7 +56,9 @@ func TestAnswersSetTheClock(t *testing.T) {
 		play(t, off, func(w *world) {
 			_, known := w.Ahead()
 			require.False(t, known)
-			require.WithinDuration(t, time.Now().Add(off), w.Now(), time.Millisecond, "nobody has said anything else")
+			require.WithinDuration(
+				t, time.Now().Add(off), w.Now(), time.Millisecond, "no answer has said anything else",
+			)
 			w.answers(3, 0)
 			w.isRight(time.Second, off)
 			w.answers(300, 0)
@@ -66,7 +68,7 @@ func TestAnswersSetTheClock(t *testing.T) {
 			require.True(t, known)
 			require.InDelta(t, off.Seconds(), by.Seconds(), 0.02)
 			time.Sleep(time.Hour)
-			w.isRight(4*time.Second, "the monotonic clock goes on")
+			w.isRight(4*time.Second, "the monotonic clock continues")
 			w.answers(100, 0)
 			w.isRight(50 * time.Millisecond)
 		})
@@ -128,12 +130,12 @@ func TestLastingChangeIsBelieved(t *testing.T) {
 		w.answers(20, 0)
 		w.answers(200, -time.Hour)
 		require.WithinDuration(t, time.Now().Add(-time.Hour), w.Now(), time.Second)
-		w.off = 5 * time.Minute // somebody sets it
+		w.off = 5 * time.Minute // an operator sets it
 		require.WithinDuration(t, time.Now().Add(-time.Hour), w.Now(), time.Second)
 	})
 }
 
-// Answers of another service count while the first one tells no time.
+// Answers of another service count while the first one gives no time.
 func TestOtherServices(t *testing.T) {
 	t.Parallel()
 	play(t, time.Minute, func(w *world) {
@@ -168,7 +170,7 @@ func TestArrivalTimesCount(t *testing.T) {
 			if off < 0 {
 				require.InDelta(
 					t, off.Seconds(), time.Until(w.Surely(time.Now())).Seconds(), 1,
-					"nobody draws a conclusion from a time that did not come",
+					"no rule draws a conclusion from a time that did not come",
 				)
 			} else {
 				w.isRight(time.Second, "one record in the future moves nothing")

@@ -25,7 +25,7 @@ func LoadConfig(ctx context.Context, client *awshttp.BuildableClient) (aws.Confi
 	out.Credentials = New(func(ctx context.Context) (aws.Credentials, error) {
 		role := &instanceRole{client: imds.NewFromConfig(base)}
 		fresh, err := config.LoadDefaultConfig(ctx, config.WithHTTPClient(client),
-			// When to renew is the Provider's business: the SDK would tell an end that is too early.
+			// When to renew is the Provider's decision: the SDK would report an end that is too early.
 			config.WithCredentialsCacheOptions(func(o *aws.CredentialsCacheOptions) { o.ExpiryWindow = 0 }),
 			config.WithEC2RoleCredentialOptions(func(o *ec2rolecreds.Options) { o.Client = role }))
 		if err != nil {
@@ -44,7 +44,7 @@ func LoadConfig(ctx context.Context, client *awshttp.BuildableClient) (aws.Confi
 const mostMetadata = 64 << 10
 
 // instanceRole is the metadata service of an instance. It notes the end of the credentials that it gave, because the
-// SDK tells no end that is more than an hour away.
+// SDK reports no end that is more than an hour away.
 type instanceRole struct {
 	client ec2rolecreds.GetMetadataAPIClient
 	end    time.Time

@@ -61,14 +61,14 @@ func TestChainReadsTheSharedFileAnew(t *testing.T) {
 	p := load(t)
 	require.Equal(t, "OLD", key(t, p))
 	write("NEW")
-	require.Equal(t, "OLD", key(t, p), "nobody has complained")
+	require.Equal(t, "OLD", key(t, p), "no service has complained")
 	require.Eventually(t, func() bool {
 		p.refused(t.Context(), "Kinesis", "OLD", "ExpiredTokenException")
 		return key(t, p) == "NEW"
 	}, 10*time.Second, 50*time.Millisecond)
 }
 
-// A container's credentials have the end that the container told, and a source that fails before it costs nothing.
+// A container's credentials have the end that the container gave, and a source that fails before it costs nothing.
 func TestChainTellsTheEndOfAContainersCredentials(t *testing.T) {
 	var status, asked atomic.Int64
 	end := time.Now().Add(320 * time.Second).UTC().Truncate(time.Second)
@@ -90,7 +90,7 @@ func TestChainTellsTheEndOfAContainersCredentials(t *testing.T) {
 
 	status.Store(400)
 	p.mu.Lock()
-	// a minute before the end, by a clock that nobody can move
+	// a minute before the end, by a monotonic clock
 	p.have.Expires, p.next = time.Now().Add(time.Minute), time.Time{}
 	p.mu.Unlock()
 	require.Eventually(t, func() bool {
@@ -104,8 +104,8 @@ func TestChainTellsTheEndOfAContainersCredentials(t *testing.T) {
 	}, 20*time.Second, 20*time.Millisecond)
 }
 
-// The SDK takes an hour for the end of an instance's credentials where that is further away, and goes on with dead
-// ones. The end is the one that the instance told.
+// The SDK takes an hour for the end of an instance's credentials where that is further away, and continues with dead
+// ones. The end is the one that the instance gave.
 func TestChainTellsTheEndOfAnInstancesCredentials(t *testing.T) {
 	end := time.Now().Add(6 * time.Hour).UTC().Truncate(time.Second)
 	metadata := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

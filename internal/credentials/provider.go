@@ -24,7 +24,7 @@ import (
 const (
 	// RenewBefore is how long before their end new credentials are asked for.
 	RenewBefore = 5 * time.Minute
-	// loadTimeout bounds one load. Sources that ask a person take longer, and have nobody to ask here.
+	// loadTimeout bounds one load. Sources that ask a person take longer, and there is no person here.
 	loadTimeout = 20 * time.Second
 	// Pauses between loads that bring nothing new.
 	firstPause   = time.Second
@@ -33,12 +33,12 @@ const (
 	renewPause = 30 * time.Second
 	// slow is how long a load may take before it counts as failing.
 	slow = 5 * time.Second
-	// mostText bounds what is told of a source's error.
+	// mostText bounds what is shown of a source's error.
 	mostText = 300
 )
 
 // Load resolves the whole chain anew and returns what it gives. Credentials that can expire have the end that their
-// source told.
+// source gave.
 type Load func(context.Context) (aws.Credentials, error)
 
 // Provider is an aws.CredentialsProvider. It is safe for concurrent use.
@@ -53,7 +53,7 @@ type Provider struct {
 	log     *zap.Logger
 	metrics *metrics
 	have    aws.Credentials // without keys while there are none
-	ended   bool            // it was told that they have ended
+	ended   bool            // it was reported that they have ended
 	// loading is closed when the load under way has ended; nil without one, which began at began.
 	loading chan struct{}
 	began   time.Time
@@ -63,7 +63,7 @@ type Provider struct {
 	// err is why the last load failed, and failing since when loads do; nil and zero while they do not.
 	err     error
 	failing time.Time
-	told    bool // that they do
+	warned  bool // that they do
 	// refusals are the services that did not accept the credentials, and have not since.
 	refusals map[string]Refusal
 }
@@ -263,10 +263,10 @@ func (p *Provider) settle(c aws.Credentials, err error) {
 	first := !p.have.HasKeys()
 	renewed := c.AccessKeyID != p.have.AccessKeyID || c.SecretAccessKey != p.have.SecretAccessKey ||
 		c.SessionToken != p.have.SessionToken
-	if p.told || p.ended || renewed && p.isRefusedLocked() {
+	if p.warned || p.ended || renewed && p.isRefusedLocked() {
 		p.say(zap.InfoLevel, "credentials resolved anew", zap.Bool("changed", renewed))
 	}
-	p.have, p.err, p.failing, p.told, p.ended = c, nil, time.Time{}, false, false
+	p.have, p.err, p.failing, p.warned, p.ended = c, nil, time.Time{}, false, false
 	if renewed && !first && p.changed != nil {
 		p.lines = append(p.lines, p.changed)
 	}
@@ -287,10 +287,10 @@ func (p *Provider) failedLocked(now time.Time, err error) {
 	}
 	p.err = err
 	p.pauseLocked(now)
-	if p.told {
+	if p.warned {
 		return
 	}
-	p.told = true
+	p.warned = true
 	fields := []zap.Field{zap.String("error", bounded(err.Error()))}
 	switch {
 	case !p.have.HasKeys():
@@ -384,7 +384,7 @@ type Error struct {
 
 func (e *Error) Error() string { return cmp.Or(e.text, "credentials: there are none") }
 
-// Unwrap returns what the source answered, or why nobody waited for it.
+// Unwrap returns what the source answered, or why no caller waited for it.
 func (e *Error) Unwrap() error { return e.err }
 
 // ErrorCode is CodeUnavailable. It makes an Error what an answer of AWS is: something with a code.

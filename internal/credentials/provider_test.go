@@ -78,7 +78,7 @@ func TestCredentialsAreAskedForOnce(t *testing.T) {
 }
 
 // From five minutes before their end new ones are asked for. While that fails the ones at hand are used, until the end
-// that was told and not a moment beyond it.
+// that the source gave and not a moment beyond it.
 func TestCredentialsAreUsedUntilTheirEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSource(until("A", time.Hour))
@@ -115,7 +115,7 @@ func TestCredentialsAreUsedUntilTheirEnd(t *testing.T) {
 	})
 }
 
-// A source that hangs holds nobody up who has something to use.
+// A source that hangs holds up no caller that has something to use.
 func TestSourceThatHangsHoldsNobodyUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		hang := make(chan struct{})
@@ -153,7 +153,7 @@ func TestRefusedCredentialsAreResolvedAnewAtOnce(t *testing.T) {
 		require.Equal(t, "OLD", s.Status().Refused[0].key)
 		synctest.Wait()
 		require.Equal(t, "NEW", s.key(t))
-		require.Empty(t, s.Status().Refused, "nobody has refused the new ones")
+		require.Empty(t, s.Status().Refused, "no service has refused the new ones")
 		s.refused(t.Context(), "SNS", "OLD", "ExpiredToken")
 		require.Empty(t, s.Status().Refused, "what comes late is about the old ones")
 		require.Len(t, s.asked, 2)
@@ -209,7 +209,7 @@ func TestNewCredentialsThatAreRefusedToo(t *testing.T) {
 	})
 }
 
-// Credentials that have ended already are none, whoever gives them.
+// Credentials that have ended already are none, from any source.
 func TestSourceWithDeadCredentials(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSource(until("A", -time.Minute))

@@ -59,7 +59,7 @@ func proves(err error) bool {
 		!strings.Contains(api.ErrorCode(), "Throttl") && !strings.Contains(api.ErrorCode(), "Limit")
 }
 
-// Install makes a client tell the Provider what becomes of its calls. It sits inside the retry loop: each attempt
+// Install makes a client report to the Provider what becomes of its calls. It sits inside the retry loop: each attempt
 // counts.
 func (p *Provider) Install(stack *middleware.Stack) error {
 	return stack.Deserialize.Add(middleware.DeserializeMiddlewareFunc("WatchCredentials",

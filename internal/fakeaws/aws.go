@@ -188,7 +188,7 @@ func (a *AWS) RoundTrip(r *http.Request) (*http.Response, error) {
 	return res, nil
 }
 
-// unpack takes compression off an answer, as net/http's transport does for whoever did not ask for it.
+// unpack takes compression off an answer, as net/http's transport does for a client that did not ask for it.
 func unpack(r *http.Request, res *http.Response) {
 	if res.Header.Get("Content-Encoding") != "gzip" || r.Header.Get("Accept-Encoding") != "" {
 		return

@@ -261,7 +261,7 @@ func (w *ddbWrite) returned(old, item attrMap) attrMap {
 	return nil
 }
 
-// store puts row at its place, or removes what is there when row is nil, and tells the watchers.
+// store puts row at its place, or removes what is there when row is nil, and calls the watchers.
 func (d *DynamoDB) store(t *ddbTable, at, row *ddbRow) {
 	i, found := t.find(at)
 	var old attrMap

@@ -69,7 +69,7 @@ func compareRows(a, b *ddbRow) int {
 	return order
 }
 
-// point places a partition key on the ring. The order is arbitrary but fixed, so that nobody comes to rely on
+// point places a partition key on the ring. The order is arbitrary but fixed, so that no test relies on
 // sorted scans and runs are still repeatable.
 func point(hash attr) uint64 {
 	var key []byte
@@ -540,7 +540,7 @@ func (d *DynamoDB) describeTimeToLive(req *Request) (any, error) {
 	return map[string]any{"TimeToLiveDescription": out}, nil
 }
 
-// describeContinuousBackups answers what AWS says of a table on which nobody turned point-in-time recovery on.
+// describeContinuousBackups answers what AWS says of a table without point-in-time recovery.
 func (d *DynamoDB) describeContinuousBackups(req *Request) (any, error) {
 	var in tableRequest
 	if err := req.decode(&in); err != nil {

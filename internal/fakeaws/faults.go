@@ -120,7 +120,7 @@ func Throttle(service, operation string) Fault {
 
 var errPartition = errors.New("fakeaws: connection reset (partition)")
 
-// Faults holds the rules in force. It is safe for concurrent use.
+// Faults holds the active rules. It is safe for concurrent use.
 type Faults struct {
 	mu    sync.Mutex
 	rules []*Fault // in the order of Add
@@ -128,7 +128,7 @@ type Faults struct {
 
 func newFaults() *Faults { return &Faults{} }
 
-// Add puts a rule in force and returns what takes it out again. The rule added first wins.
+// Add adds a rule and returns what takes it out again. The rule added first wins.
 func (f *Faults) Add(rule Fault) (remove func()) {
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -13,7 +13,7 @@ import (
 // IncreaseStreamRetentionPeriod, DecreaseStreamRetentionPeriod and UpdateMaxRecordSize.
 //
 // A change that AWS makes in the background has a due time, and every operation first applies what is due. So no
-// goroutine is needed, and an observer cannot tell it from a change made at that very moment.
+// goroutine is needed, and an observer cannot distinguish it from a change made at that very moment.
 //
 // Limits are those of a shard: calls, records and bytes a second, pages, iterators. Those of an account (streams,
 // shards, calls of the control plane) and the 2,000 records/s of provisioned reading are not enforced. KMS, tags,

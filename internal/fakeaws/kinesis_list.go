@@ -66,7 +66,7 @@ type listShardsInput struct {
 	ShardFilter             *shardFilter
 }
 
-// listToken is where a listing goes on. It is opaque to clients.
+// listToken is where a listing continues. It is opaque to clients.
 type listToken struct {
 	Stream int64
 	Name   string

@@ -113,7 +113,7 @@ func (i *iterators) at(st *stream, sh *shard, position int64, now time.Time) ite
 	}
 }
 
-// startingPosition is where an iterator of the asked type begins. It may be trimmed already: reading goes on behind
+// startingPosition is where an iterator of the asked type begins. It may be trimmed already: reading continues behind
 // that.
 func (i *iterators) startingPosition(st *stream, sh *shard, in *shardIteratorInput, now time.Time) (int64, error) {
 	bySequence := in.ShardIteratorType == typeAtSequence || in.ShardIteratorType == typeAfterSequence

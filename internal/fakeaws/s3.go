@@ -93,8 +93,8 @@ func (*S3) unknown(op string) *Error {
 	return &Error{Code: "NotImplemented", Message: "S3 " + op + " is not emulated", Status: http.StatusNotImplemented}
 }
 
-// s3Operation names the operation of a request. What it does not know is told apart by the parameters of the query, and
-// for the rest by the method.
+// s3Operation names the operation of a request. What it does not know is distinguished by the parameters of the query,
+// and for the rest by the method.
 func s3Operation(r *http.Request, req *Request) string {
 	object := req.Key != ""
 	for name := range req.Form {

@@ -97,7 +97,7 @@ type Published struct {
 	Batch bool
 }
 
-// Email is a notification as a person reads it, without the footer that tells how to unsubscribe.
+// Email is a notification as a person reads it, without the footer on how to unsubscribe.
 type Email struct {
 	At                      time.Time
 	From, To, Subject, Body string

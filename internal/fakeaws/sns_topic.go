@@ -240,7 +240,7 @@ func (s *SNS) getTopicAttributes(req *Request) (any, error) {
 	return attributesResult{all}, nil
 }
 
-// topicPolicy is what a topic has that nobody gave a policy: its owner may do everything.
+// topicPolicy is what a topic has without a policy of its own: its owner may do everything.
 func (s *SNS) topicPolicy(arn string) string {
 	return fmt.Sprintf(`{"Version":"2008-10-17","Id":"__default_policy_ID",`+
 		`"Statement":[{"Sid":"__default_statement_ID",`+

@@ -68,7 +68,7 @@ func (m *sqsMessage) expiredReceipt(receive int, at time.Time) bool {
 	return receive != m.receives || !m.visible.After(at)
 }
 
-// receipt names the message and the receive, so that an old one can be told from the last.
+// receipt names the message and the receive, so that an old one differs from the last.
 func (m *sqsMessage) receipt() string {
 	return hex.EncodeToString([]byte(m.id + "/" + strconv.Itoa(m.receives)))
 }

@@ -155,7 +155,7 @@ func answers(ctx context.Context, url string) error {
 		if err != nil {
 			return err
 		}
-		req.Close = true // nobody closes the idle connections of a test
+		req.Close = true // no test closes its idle connections
 		res, err := http.DefaultClient.Do(req)
 		if err == nil {
 			_, _ = io.Copy(io.Discard, res.Body)
