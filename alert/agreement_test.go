@@ -25,7 +25,8 @@ const zeroFNV = `\f\u0002<\b\u0004\t\u000ez\u0015v\u0001\u001d\b\u0018\u00134\n?
 func distinctUsers(bound string) alert.RuleConfig {
 	return alert.RuleConfig{
 		Name: "many-users", When: `user != ""`, Key: `"all"`,
-		Window: alert.WindowConfig{Length: time.Hour, Step: 5 * time.Minute, Aggregate: "distinct", Of: "user", Is: bound},
+		Window: alert.WindowConfig{Length: time.Hour, Step: 5 * time.Minute, Aggregate: "distinct", Of: "user",
+			Is: bound},
 	}
 }
 
@@ -44,7 +45,8 @@ func TestHashesAreKeyed(t *testing.T) {
 	t.Parallel()
 	long := strings.Repeat("k", 2000)
 	state := func(key alert.HashKey) []byte {
-		p := remembering(t, []alert.RuleConfig{distinctUsers("> 5"), {Name: "long", When: `user != ""`, Key: "user", Dedup: time.Hour}})
+		p := remembering(t, []alert.RuleConfig{distinctUsers("> 5"),
+			{Name: "long", When: `user != ""`, Key: "user", Dedup: time.Hour}})
 		e := p.Shard(shardID)
 		e.Agree(key, alert.StateFormat)
 		e.Evaluate(record("1", `{"user":"`+long+`"}`))
@@ -77,15 +79,17 @@ func TestLongKeysAreKeptShort(t *testing.T) {
 		require.True(t, utf8.ValidString(a.Key))
 	}
 	require.Less(t, len(w.evaluator.State()), 2000)
-	require.Equal(t, alerts(strings.Repeat("s", 1024))[0].Key, strings.Repeat("s", 1024), "a partition key can be as long")
+	require.Equal(t, alerts(strings.Repeat("s", 1024))[0].Key, strings.Repeat("s", 1024),
+		"a partition key can be as long")
 }
 
-// A worker that is upgraded goes on with what it counts, and counts on by the old hash until what it saw has passed. It makes the
-// alerts of one that was not.
+// A worker that is upgraded goes on with what it counts, and counts on by the old hash until what it saw has passed. It
+// makes the alerts of one that was not.
 func TestUpgradeOfTheFormatChangesNoAlert(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
-		rules := append(everyRule(), alert.RuleConfig{Name: "long", When: "v > 2", Key: `repeat(name, 2000)`, Dedup: 5 * time.Second})
+		rules := append(everyRule(), alert.RuleConfig{Name: "long", When: "v > 2", Key: `repeat(name, 2000)`,
+			Dedup: 5 * time.Second})
 		records := drawRecords(t, 60)
 		silences := everySilence()
 		play := func(format func(i int) int, restart func(i int) bool) []string {
@@ -105,12 +109,14 @@ func TestUpgradeOfTheFormatChangesNoAlert(t *testing.T) {
 				e.Agree(alert.HashKey{7}, format(i))
 				for _, a := range e.Evaluate(rec).Alerts {
 					// The plain format loses the last bits of a sum.
-					all = append(all, fmt.Sprint(a.Rule, a.Kind, a.At, fmt.Sprintf(" %.9g ", a.Value), a.Suppressed, a.Record.SequenceNumber))
+					all = append(all, fmt.Sprint(a.Rule, a.Kind, a.At, fmt.Sprintf(" %.9g ", a.Value), a.Suppressed,
+						a.Record.SequenceNumber))
 				}
 			}
 			return all
 		}
-		switched, restarts := rapid.IntRange(0, len(records)).Draw(t, "switched"), rapid.IntRange(1, 9).Draw(t, "restarts")
+		switched, restarts := rapid.IntRange(0, len(records)).Draw(t, "switched"),
+			rapid.IntRange(1, 9).Draw(t, "restarts")
 		from := rapid.IntRange(1, alert.StateFormat-1).Draw(t, "from")
 		to := rapid.IntRange(from+1, alert.StateFormat).Draw(t, "to")
 		upgraded := func(i int) int {
@@ -121,7 +127,8 @@ func TestUpgradeOfTheFormatChangesNoAlert(t *testing.T) {
 		}
 		never := func(int) bool { return false }
 		require.Equal(t, play(upgraded, never), play(upgraded, func(i int) bool { return i%restarts == 0 }))
-		// What was told of a key, an end or how grave it was, and what silences said of it, is known in later formats only.
+		// What was told of a key, an end or how grave it was, and what silences said of it, is known in later formats
+		// only.
 		silences = silences[:1]
 		rules = slices.DeleteFunc(rules, func(r alert.RuleConfig) bool {
 			return r.Dedup > 0 || !r.RateLimit.IsZero() || strings.Contains(r.Severity, "?")
@@ -148,8 +155,8 @@ func TestLaterFormatIsKept(t *testing.T) {
 	require.Contains(t, string(child.State()), string(append([]byte{1}, make([]byte, 15)...)))
 }
 
-// Whatever producers write, what rules remember of it fits into what can be stored, and into memory. The newest keys are kept, and a
-// restart keeps the same ones.
+// Whatever producers write, what rules remember of it fits into what can be stored, and into memory. The newest keys
+// are kept, and a restart keeps the same ones.
 func TestMemoryIsBoundedInBytes(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2)) //nolint:gosec // the same in every run
 	for name, c := range map[string]struct {
@@ -168,12 +175,15 @@ func TestMemoryIsBoundedInBytes(t *testing.T) {
 			func(i int) string { return fmt.Sprintf(`{"v":1,"k":"%08d%s"}`, i, strings.Repeat("x", 1000)) },
 		},
 		"values": {
-			alert.RuleConfig{Name: "r", When: "v > 0", Key: "v % 20", Window: alert.WindowConfig{Length: time.Hour, Aggregate: "distinct", Of: "k", Is: "> 9000"}},
+			alert.RuleConfig{Name: "r", When: "v > 0", Key: "v % 20",
+				Window: alert.WindowConfig{Length: time.Hour, Aggregate: "distinct", Of: "k", Is: "> 9000"}},
 			20, 2, 120_000,
 			func(i int) string { return fmt.Sprintf(`{"v":%d,"k":%d}`, i+1, random.Uint32()) },
 		},
 		"panes": {
-			alert.RuleConfig{Name: "r", When: "v > 0", Key: "v % 600", Window: alert.WindowConfig{Length: 2 * time.Hour, Step: time.Minute, Aggregate: "sum", Of: "v", Is: "> 1e12"}},
+			alert.RuleConfig{Name: "r", When: "v > 0", Key: "v % 600",
+				Window: alert.WindowConfig{Length: 2 * time.Hour, Step: time.Minute, Aggregate: "sum", Of: "v",
+					Is: "> 1e12"}},
 			20, 2, 60_000,
 			func(i int) string { return fmt.Sprintf(`{"v":%d}`, i+1) },
 		},
@@ -184,7 +194,8 @@ func TestMemoryIsBoundedInBytes(t *testing.T) {
 				c.rule.Name = fmt.Sprint("r", i)
 				config.Rules = append(config.Rules, c.rule)
 			}
-			p, err := alert.NewOf(config, alert.Deps{Stream: streamARN, Log: zap.NewNop(), Registerer: prometheus.NewRegistry()})
+			p, err := alert.NewOf(config, alert.Deps{Stream: streamARN, Log: zap.NewNop(),
+				Registerer: prometheus.NewRegistry()})
 			require.NoError(t, err)
 			e := p.Shard(shardID)
 			e.Agree(alert.HashKey{}, c.format)
@@ -199,8 +210,10 @@ func TestMemoryIsBoundedInBytes(t *testing.T) {
 			runtime.GC()
 			runtime.ReadMemStats(&after)
 			state := e.State()
-			t.Logf("%d MiB on the heap, %d MiB stored", int64(after.HeapAlloc-before.HeapAlloc)>>20, len(state)>>20) //nolint:gosec // MiB
-			require.Less(t, int64(after.HeapAlloc)-int64(before.HeapAlloc), int64(64<<20))                           //nolint:gosec // MiB
+			t.Logf("%d MiB on the heap, %d MiB stored", int64(after.HeapAlloc-before.HeapAlloc)>>20,
+				len(state)>>20) //nolint:gosec // MiB
+			require.Less(t, int64(after.HeapAlloc)-int64(before.HeapAlloc),
+				int64(64<<20)) //nolint:gosec // MiB
 			require.Less(t, len(state), alert.MaxState)
 			require.Greater(t, len(state), 4<<20, "it came to the bound")
 			again := p.Shard(shardID)

@@ -24,8 +24,8 @@ const (
 	KindDrill Kind = "drill"
 )
 
-// Alert is one message that a rule wants published. It is rendered late, by Render, so that a backlog of alerts costs no
-// more memory than the records themselves.
+// Alert is one message that a rule wants published. It is rendered late, by Render, so that a backlog of alerts costs
+// no more memory than the records themselves.
 type Alert struct {
 	// ID is deterministic: the SHA-256, in hex, of what the alert is about. The same records and rule give the same id
 	// after any restart. See alertID.
@@ -46,13 +46,15 @@ type Alert struct {
 	At time.Time
 	// Since is when the condition began to hold; zero for a rule that does not remember it.
 	Since time.Time
-	// Suppressed is how many alerts of the same key were swallowed since the last one that was made.
+	// Suppressed is how many alerts of the same key were suppressed since the last one that was made.
 	Suppressed uint32
-	// Unsure names the shards that may have heard of the key and of which nobody could say what they remember; empty almost always.
+	// Unsure names the shards that may have heard of the key and of which nobody could say what they remember; empty
+	// almost always.
 	Unsure string
-	// Ended says why an alert ends in this topic although its condition may still hold: its rule was taken out, say. Empty where it is over.
+	// Ended says why an alert ends in this topic although its condition may still hold: its rule was taken out, say.
+	// Empty where it is over.
 	Ended string
-	// Record is what the alert is about. Its partition key orders publishing. An alert that time brought about carries
+	// Record is what the alert is about. Its partition key orders publishing. An alert that time caused carries
 	// the last record of its key, without Data; one about a whole shard or stream has only Shard and Arrival.
 	Record Record
 
@@ -69,7 +71,8 @@ const (
 	SampleAttribute     = "New records have been processed."
 )
 
-// HasSampleAttribute says that the alert's message has the attribute of AWS's sample, so that a digest it is part of needs it, too.
+// HasSampleAttribute says that the alert's message has the attribute of AWS's sample, so that a digest it is part of
+// needs it, too.
 func (a *Alert) HasSampleAttribute() bool { return a.sample }
 
 // Message is what is handed to SNS.

@@ -161,7 +161,8 @@ func attributeValue(typ, s string) (string, error) {
 	case len(s) > maxAttributeValue:
 		return "", fmt.Errorf("has %d bytes, an attribute has at most %d", len(s), maxAttributeValue)
 	case !utf8.ValidString(s) || strings.ContainsFunc(s, unsupportedInAttribute):
-		return "", errors.New("must be valid UTF-8 without control characters and characters above U+FFFF, which SNS refuses")
+		return "", errors.New(
+			"must be valid UTF-8 without control characters and characters above U+FFFF, which SNS refuses")
 	}
 	return s, nil
 }
@@ -202,7 +203,8 @@ func arrayAttribute(s string) (string, error) {
 		return "", errors.New(wanted)
 	}
 	for d.PeekKind() != jsontext.KindEndArray {
-		if t, err := d.ReadToken(); err != nil || t.Kind() == jsontext.KindBeginArray || t.Kind() == jsontext.KindBeginObject {
+		if t, err := d.ReadToken(); err != nil || t.Kind() == jsontext.KindBeginArray ||
+			t.Kind() == jsontext.KindBeginObject {
 			return "", errors.New(wanted)
 		}
 	}

@@ -65,7 +65,8 @@ func TestAttributeThatFailsIsLeftOut(t *testing.T) {
 				"bad": {Type: c.typ, Value: c.value}, "good": {Value: "x"},
 			}})
 			m := message(t, r, someAlert(KindFiring,
-				`{"s":"x","big":1000000000.1,"wide":9007199254740993,"list":[1],"nested":[[1]],"bell":"a\u0007b","emoji":"😀"}`))
+				`{"s":"x","big":1000000000.1,"wide":9007199254740993,"list":[1],"nested":[[1]],"bell":"a\u0007b",`+
+					`"emoji":"😀"}`))
 			require.Len(t, m.Attributes, 5)
 			require.Equal(t, "good", m.Attributes[4].Name)
 			require.Equal(t, map[string]int{partAttribute: 1}, failures(r))
@@ -77,13 +78,15 @@ func TestAttributeThatFailsIsLeftOut(t *testing.T) {
 func TestNumberAttribute(t *testing.T) {
 	t.Parallel()
 	for in, want := range map[string]string{
-		"1": "1", "-0": "0", "1.50": "1.5", "1e3": "1000", "1e-9": "0", "-1e-9": "0", "0.000005": "0.00001", "1000000000": "1000000000", "-1e9": "-1000000000",
+		"1": "1", "-0": "0", "1.50": "1.5", "1e3": "1000", "1e-9": "0", "-1e-9": "0", "0.000005": "0.00001",
+		"1000000000": "1000000000", "-1e9": "-1000000000",
 	} {
 		got, err := numberAttribute(in)
 		require.NoError(t, err, in)
 		require.Equal(t, want, got, in)
 	}
-	for _, in := range []string{"", "+1", "01", ".5", "0x10", "1_000", "NaN", "Infinity", "1e9999", "1000000001", "1 2", "1,5"} {
+	for _, in := range []string{"", "+1", "01", ".5", "0x10", "1_000", "NaN", "Infinity", "1e9999", "1000000001", "1 2",
+		"1,5"} {
 		_, err := numberAttribute(in)
 		require.Error(t, err, in)
 	}
@@ -145,28 +148,37 @@ func TestAttributeConfigErrors(t *testing.T) {
 			RuleConfig{Labels: map[string]string{"a": "x"}, Attributes: map[string]AttributeConfig{"a": {Value: "x"}}},
 			`rules[0].attributes.a: "a": is also the name of a label`,
 		},
-		{"signs", RuleConfig{Labels: map[string]string{"a b": "x"}}, `rules[0].labels.a b: "a b": must be 1 to 256 letters, digits or any of _-.`},
-		{"letters", RuleConfig{Labels: map[string]string{"ä": "x"}}, `rules[0].labels.ä: "ä": must be 1 to 256 letters, digits or any of _-.`},
-		{"dots", RuleConfig{Labels: map[string]string{"a..b": "x"}}, `rules[0].labels.a..b: "a..b": must not have a dot at its ends or two in a row`},
-		{"dot", RuleConfig{Labels: map[string]string{".a": "x"}}, `rules[0].labels..a: ".a": must not have a dot at its ends or two in a row`},
-		{"Amazon", RuleConfig{Labels: map[string]string{"aMazon.x": "x"}}, `rules[0].labels.aMazon.x: "aMazon.x": must not begin with AWS. or Amazon., which are reserved`},
+		{"signs", RuleConfig{Labels: map[string]string{"a b": "x"}},
+			`rules[0].labels.a b: "a b": must be 1 to 256 letters, digits or any of _-.`},
+		{"letters", RuleConfig{Labels: map[string]string{"ä": "x"}},
+			`rules[0].labels.ä: "ä": must be 1 to 256 letters, digits or any of _-.`},
+		{"dots", RuleConfig{Labels: map[string]string{"a..b": "x"}},
+			`rules[0].labels.a..b: "a..b": must not have a dot at its ends or two in a row`},
+		{"dot", RuleConfig{Labels: map[string]string{".a": "x"}},
+			`rules[0].labels..a: ".a": must not have a dot at its ends or two in a row`},
+		{"Amazon", RuleConfig{Labels: map[string]string{"aMazon.x": "x"}},
+			`rules[0].labels.aMazon.x: "aMazon.x": must not begin with AWS. or Amazon., which are reserved`},
 		{"no label", RuleConfig{Labels: map[string]string{"a": " "}}, `rules[0].labels.a: " ": must not be empty`},
 		{
 			"odd label",
 			RuleConfig{Labels: map[string]string{"a": "😀"}},
-			`rules[0].labels.a: "😀": must be valid UTF-8 without control characters and characters above U+FFFF, which SNS refuses`,
+			`rules[0].labels.a: "😀": must be valid UTF-8 without control characters and characters above U+FFFF, ` +
+				`which SNS refuses`,
 		},
-		{"label as a template", RuleConfig{Labels: map[string]string{"a": "{{ .Key }}"}}, `rules[0].labels.a: "{{ .Key }}": is no template: attributes are`},
+		{"label as a template", RuleConfig{Labels: map[string]string{"a": "{{ .Key }}"}},
+			`rules[0].labels.a: "{{ .Key }}": is no template: attributes are`},
 		{
 			"type",
 			RuleConfig{Attributes: map[string]AttributeConfig{"a": {Type: "Binary", Value: "x"}}},
 			`rules[0].attributes.a.type: "Binary": must be String, Number or String.Array`,
 		},
-		{"no value", RuleConfig{Attributes: map[string]AttributeConfig{"a": {}}}, `rules[0].attributes.a.value: "": must not be empty`},
+		{"no value", RuleConfig{Attributes: map[string]AttributeConfig{"a": {}}},
+			`rules[0].attributes.a.value: "": must not be empty`},
 		{
 			"template",
 			RuleConfig{Attributes: map[string]AttributeConfig{"a": {Value: "{{ .Nosuch }}"}}},
-			`rules[0].attributes.a.value: "{{ .Nosuch }}": can't evaluate field Nosuch: there is no such thing in a message (line 1, column 4 of the value)`,
+			`rules[0].attributes.a.value: "{{ .Nosuch }}": can't evaluate field Nosuch: there is no such thing in a ` +
+				`message (line 1, column 4 of the value)`,
 		},
 		{
 			"constant range",
@@ -188,8 +200,9 @@ func TestAttributeConfigErrors(t *testing.T) {
 			RuleConfig{Attributes: map[string]AttributeConfig{"a": {Type: "String.Array", Value: `{"a":1}`}}},
 			`rules[0].attributes.a.value: "{\"a\":1}": must be a JSON array of texts, numbers, true, false and null`,
 		},
-		{"eleven", RuleConfig{Labels: many}, `rules[0].attributes: "l0, l1, l2, l3, l4, l5, l6": with alert_id, rule, severity, kind these are 11, ` +
-			`and SQS discards what comes with more than 10 where delivery is raw`},
+		{"eleven", RuleConfig{Labels: many},
+			`rules[0].attributes: "l0, l1, l2, l3, l4, l5, l6": with alert_id, rule, severity, kind these are 11, ` +
+				`and SQS discards what comes with more than 10 where delivery is raw`},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {

@@ -8,9 +8,9 @@ import (
 // aheadSlack is how far the time of a state may be ahead of the services': clocks differ.
 const aheadSlack = 5 * time.Minute
 
-// BringBack moves a state back to now whose time is ahead of that by more than five minutes, and says by how much it was.
-// Records with impossible arrival times may have been evaluated before anybody looked for them. Until time had come as far
-// again, every rule with memory would be silent.
+// BringBack moves a state back to now whose time is ahead of that by more than five minutes, and says by how much it
+// was. Records with impossible arrival times may have been evaluated before anybody looked for them. Until time had
+// come as far again, every rule with memory would be silent.
 //
 // What rules remember stays. A time that is ahead becomes now.
 func (e *Evaluator) BringBack(now time.Time) time.Duration {

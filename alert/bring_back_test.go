@@ -11,7 +11,8 @@ import (
 	"kinesis-alerter/alert"
 )
 
-// One second of records dated 2100 was evaluated, and its state stored. Brought back, every rule alerts again as without it.
+// One second of records dated 2100 was evaluated, and its state stored. Brought back, every rule alerts again as
+// without it.
 func TestStateAheadIsBroughtBack(t *testing.T) {
 	t.Parallel()
 	start := time.Date(2026, 11, 22, 9, 0, 0, 0, time.UTC)
@@ -19,7 +20,8 @@ func TestStateAheadIsBroughtBack(t *testing.T) {
 	feed := func(e *alert.Evaluator, at time.Time, v int) (rules []string) {
 		sequence++
 		d := e.Evaluate(&alert.Record{
-			Shard: "s", PartitionKey: "k", SequenceNumber: fmt.Sprint(sequence), Arrival: at, Data: fmt.Appendf(nil, `{"v": %d, "name": "n"}`, v),
+			Shard: "s", PartitionKey: "k", SequenceNumber: fmt.Sprint(sequence), Arrival: at,
+			Data: fmt.Appendf(nil, `{"v": %d, "name": "n"}`, v),
 		})
 		for _, a := range d.Alerts {
 			rules = append(rules, a.Rule)

@@ -14,8 +14,9 @@ import (
 // mostOfABudget is how long a text must be for the pattern below to take most of a rule's budget.
 const mostOfABudget = 16_000
 
-// However many rules there are, and whatever they compute, one record costs no more than a few of their budgets. Rules are judged in the
-// order of the file; those that come too late are named, those that cost nothing are judged, and the next record has its budget again.
+// However many rules there are, and whatever they compute, one record costs no more than a few of their budgets. Rules
+// are judged in the order of the file; those that come too late are named, those that cost nothing are judged, and the
+// next record has its budget again.
 func TestRecordHasABudget(t *testing.T) {
 	when := `!(s matches "^x(a?){1000}(b?){1000}c")`
 	r := func(i int, c alert.RuleConfig) alert.RuleConfig {
@@ -25,8 +26,10 @@ func TestRecordHasABudget(t *testing.T) {
 	w := newWorld(t, alert.Config{
 		Topics: map[string]alert.TopicConfig{"oncall": {}},
 		Rules: []alert.RuleConfig{
-			r(0, alert.RuleConfig{When: when}), r(1, alert.RuleConfig{When: when}), r(2, alert.RuleConfig{When: when}), r(3, alert.RuleConfig{When: when}),
-			r(4, alert.RuleConfig{When: when}), r(5, alert.RuleConfig{When: when}), r(6, alert.RuleConfig{When: when}), r(7, alert.RuleConfig{When: when}),
+			r(0, alert.RuleConfig{When: when}), r(1, alert.RuleConfig{When: when}), r(2, alert.RuleConfig{When: when}),
+			r(3, alert.RuleConfig{When: when}),
+			r(4, alert.RuleConfig{When: when}), r(5, alert.RuleConfig{When: when}), r(6, alert.RuleConfig{When: when}),
+			r(7, alert.RuleConfig{When: when}),
 			r(8, alert.RuleConfig{When: "v > 0"}), r(9, alert.RuleConfig{When: `v > 1 && ` + when}),
 		},
 	})
@@ -47,7 +50,8 @@ func TestRecordHasABudget(t *testing.T) {
 	require.Contains(t, over, "r7")
 	require.NotContains(t, over, "r9", "it did not come to what it cannot pay")
 	require.Equal(t, first, made(large), "the same again")
-	require.Equal(t, []string{"r0", "r1", "r2", "r3", "r4", "r5", "r6", "r7", "r8"}, made(small), "the next record has its own")
+	require.Equal(t, []string{"r0", "r1", "r2", "r3", "r4", "r5", "r6", "r7", "r8"}, made(small),
+		"the next record has its own")
 
 	x := w.pipeline.Explain(record("2", large))
 	for i, one := range x.Rules {
@@ -56,13 +60,15 @@ func TestRecordHasABudget(t *testing.T) {
 	require.Equal(t, budget.Remedy(budget.Record), x.Rules[7].OverBudget)
 }
 
-// Keys that rules look up because they remember something, and conditions of silences, have a budget of the record, too.
+// Keys that rules look up because they remember something, and conditions of silences, have a budget of the record,
+// too.
 func TestRecordHasABudgetForWhatIsRemembered(t *testing.T) {
 	const key = `s matches "^x(a?){1000}(b?){1000}c" ? "a" : "b"`
 	config := alert.Config{Topics: map[string]alert.TopicConfig{"oncall": {}}}
 	for i := range 12 {
 		config.Rules = append(config.Rules, alert.RuleConfig{
-			Name: fmt.Sprint("r", i), When: "v > 0", Key: key, Resolve: alert.Stretch{Records: 1}, Topics: []string{"oncall"},
+			Name: fmt.Sprint("r", i), When: "v > 0", Key: key, Resolve: alert.Stretch{Records: 1},
+			Topics: []string{"oncall"},
 		})
 	}
 	w := newWorld(t, config)

@@ -60,15 +60,16 @@ type Config struct {
 
 // RuleConfig is one rule.
 type RuleConfig struct {
-	// Name is 1 to 64 letters, digits, "_", "-" and ".", unique. It is part of the alert id: a renamed rule alerts anew.
+	// Name is 1 to 64 letters, digits, "_", "-" and ".", unique. It is part of the alert id: a renamed rule alerts
+	// anew.
 	Name string `yaml:"name"`
 	// When is the condition; see the package documentation.
 	When string `yaml:"when"`
 	// Key is an expression for what "the same alert" means to for, window, absence, dedup, resolve and inhibition.
 	// Defaults to partition_key.
 	Key string `yaml:"key"`
-	// Value is an expression for the figure that messages and digests show. Defaults to the field of the first comparison
-	// of When with a number.
+	// Value is an expression for the figure that messages and digests show. Defaults to the field of the first
+	// comparison of When with a number.
 	Value string `yaml:"value"`
 	// For lets the rule fire only when the condition has held for so many records of the key in a row, or so long.
 	For Stretch `yaml:"for"`
@@ -78,8 +79,8 @@ type RuleConfig struct {
 	Absence AbsenceConfig `yaml:"absence"`
 	// Dedup swallows the alerts of a key for so long after one was made.
 	Dedup time.Duration `yaml:"dedup"`
-	// Resolve ends a firing key after so many records in a row for which When is false, or after so long without one for
-	// which it is true, and says so. While a key fires, no further alert of it is made but those of RepeatInterval.
+	// Resolve ends a firing key after so many records in a row for which When is false, or after so long without one
+	// for which it is true, and says so. While a key fires, no further alert of it is made but those of RepeatInterval.
 	Resolve Stretch `yaml:"resolve"`
 	// RepeatInterval makes a firing key alert again at this interval. It needs Resolve or Absence.
 	RepeatInterval time.Duration `yaml:"repeat_interval"`
@@ -100,7 +101,8 @@ type RuleConfig struct {
 	// Subject and Message are text/template sources that win over the topic's. Empty means the topic's.
 	Subject string `yaml:"subject"`
 	Message string `yaml:"message"`
-	// Attributes are typed message attributes beside alert_id, rule, severity, kind and the labels; at most 10 together.
+	// Attributes are typed message attributes beside alert_id, rule, severity, kind and the labels; at most 10
+	// together.
 	Attributes map[string]AttributeConfig `yaml:"attributes"`
 	// Runbook and Dashboard are text/template sources of links.
 	Runbook   string `yaml:"runbook"`
@@ -122,11 +124,11 @@ const (
 type WindowConfig struct {
 	// Length is the length of the window, 1 s to 24 h. Zero means that there is no window.
 	Length time.Duration `yaml:"length"`
-	// Step makes the window slide by so much; it divides Length into at most 120 parts. Defaults to a twelfth of Length.
-	// Only for windows that slide.
+	// Step makes the window slide by so much; it divides Length into at most 120 parts. Defaults to a twelfth of
+	// Length. Only for windows that slide.
 	Step time.Duration `yaml:"step"`
-	// Tumbling makes windows that follow each other without overlap, from the full multiples of Length since 1970 on. Each
-	// is judged once, at its end. One that slides is judged with every record.
+	// Tumbling makes windows that follow each other without overlap, from the full multiples of Length since 1970 on.
+	// Each is judged once, at its end. One that slides is judged with every record.
 	Tumbling bool `yaml:"tumbling"`
 	// Aggregate is count (default), sum, avg, min, max, rate (records per second over the whole Length) or distinct.
 	Aggregate string `yaml:"aggregate"`
@@ -134,7 +136,8 @@ type WindowConfig struct {
 	Of string `yaml:"of"`
 	// Is is the comparison that makes the rule fire, such as "> 100".
 	Is string `yaml:"is"`
-	// MinRecords is how many records a window must have to fire, so that the first failure of a quiet service is not 100 %.
+	// MinRecords is how many records a window must have to fire, so that the first failure of a quiet service is not
+	// 100 %.
 	MinRecords int `yaml:"min_records"`
 }
 
@@ -151,8 +154,9 @@ type AbsenceConfig struct {
 	After time.Duration `yaml:"after"`
 	// Of is key (default), shard or stream.
 	Of string `yaml:"of"`
-	// GiveUp is for how long a key is reported as absent, 1 s to a year. After that a last message says that it is given up, and the key is
-	// forgotten until it sends again. Defaults to 24 h. What is absent of a shard or stream is never given up.
+	// GiveUp is for how long a key is reported as absent, 1 s to a year. After that a last message says that it is
+	// given up, and the key is forgotten until it sends again. Defaults to 24 h. What is absent of a shard or stream is
+	// never given up.
 	GiveUp time.Duration `yaml:"give_up"`
 }
 
@@ -190,8 +194,8 @@ type WatchdogConfig struct {
 
 // StateConfig bounds the memory of rules.
 type StateConfig struct {
-	// MaxKeys is how many keys of all rules together one shard remembers; beyond it keys of the rule that has most are forgotten, quiet
-	// ones first, and counted. Defaults to 100000.
+	// MaxKeys is how many keys of all rules together one shard remembers; beyond it keys of the rule that has most are
+	// forgotten, quiet ones first, and counted. Defaults to 100000.
 	MaxKeys int `yaml:"max_keys"`
 }
 
@@ -199,7 +203,8 @@ type StateConfig struct {
 type TopicConfig struct {
 	// ARN is the SNS topic. Only the publisher uses it.
 	ARN string `yaml:"arn"`
-	// Rate is what the whole fleet publishes to the topic at most; what comes above it goes into digests. Defaults to 8/s.
+	// Rate is what the whole fleet publishes to the topic at most; what comes above it goes into digests. Defaults to
+	// 8/s.
 	Rate Rate `yaml:"rate"`
 	// Email says that e-mail subscribes to the topic, so that Rate must not be above 10/s. Defaults to true.
 	Email *bool `yaml:"email"`
@@ -306,7 +311,8 @@ func (c Config) Validate() error {
 // faults collects what is wrong with a Config.
 type faults []error
 
-// mostFaults is how many are collected. A person reads the first few, and a file can be wrong in as many places as it has bytes.
+// mostFaults is how many are collected. A person reads the first few, and a file can be wrong in as many places as it
+// has bytes.
 const mostFaults = 1000
 
 // full says that nothing more need be looked at.
@@ -354,8 +360,8 @@ func compileConfig(c Config) (*compiled, error) {
 	return out, nil
 }
 
-// compileRules validates c and compiles what is in it. Whoever only wants to know whether it is valid forgets each rule as soon as it
-// is done: a file can have thousands.
+// compileRules validates c and compiles what is in it. Whoever only wants to know whether it is valid forgets each rule
+// as soon as it is done: a file can have thousands.
 func compileRules(c Config, done func(*rule)) (*compiled, error) {
 	var errs faults
 	if c.Format != FormatJSON && c.Format != FormatText {
@@ -366,7 +372,8 @@ func compileRules(c Config, done func(*rule)) (*compiled, error) {
 		errs.add("state.max_keys", fmt.Sprint(c.State.MaxKeys), "must be 1 to %d", maxMaxKeys)
 	}
 	topics := errs.topics(&c)
-	out := &compiled{schema: condition.NewSchema(c.Format == FormatText), maxKeys: c.State.MaxKeys, letters: c.DeadLetterInvalid}
+	out := &compiled{schema: condition.NewSchema(c.Format == FormatText), maxKeys: c.State.MaxKeys,
+		letters: c.DeadLetterInvalid}
 	out.filter = errs.filter(&c)
 	out.scores, out.scored = errs.scores(c.Score, c.Format)
 	if len(c.Rules) == 0 {
@@ -386,7 +393,8 @@ func compileRules(c Config, done func(*rule)) (*compiled, error) {
 		out.rules[i].place = i
 		done(out.rules[i])
 		if first, ok := seen[r.Name]; ok && r.Name != "" {
-			errs.add(fmt.Sprintf("rules[%d].name", i), r.Name, "is also the name of rules[%d]; names must be unique", first)
+			errs.add(fmt.Sprintf("rules[%d].name", i), r.Name, "is also the name of rules[%d]; names must be unique",
+				first)
 		} else {
 			seen[r.Name], named[r.Name] = i, out.rules[i]
 		}
@@ -415,10 +423,12 @@ func (f *faults) topics(c *Config) map[string]*topicWords {
 		switch {
 		case *t.Email && t.Rate.Unlimited:
 			f.add(field+".rate", t.Rate.String(),
-				"SNS switches e-mail subscriptions off above %d messages a second; set a rate, or email: false if no e-mail subscribes", emailRate)
+				"SNS switches e-mail subscriptions off above %d messages a second; set a rate, or email: false if "+
+					"no e-mail subscribes", emailRate)
 		case *t.Email && t.Rate.PerSecond() > emailRate:
 			f.add(field+".rate", t.Rate.String(),
-				"must be at most %d/s: above that SNS switches e-mail subscriptions off; set email: false if no e-mail subscribes", emailRate)
+				"must be at most %d/s: above that SNS switches e-mail subscriptions off; set email: false if no "+
+					"e-mail subscribes", emailRate)
 		}
 		topics[name] = f.topicWords(field, t)
 	}
@@ -447,7 +457,8 @@ func (f *faults) filter(c *Config) *filter.Set {
 		f.add(field, string(text), "%s", fault.Rule)
 	}
 	if c.Format == FormatText && err == nil && set.ReadsData() {
-		f.add("filter", "", "patterns on data look into JSON; with format text use the rules' conditions, or partitionKey alone")
+		f.add("filter", "",
+			"patterns on data look into JSON; with format text use the rules' conditions, or partitionKey alone")
 	}
 	return set
 }
@@ -478,7 +489,8 @@ const maxName = 64
 func (f *faults) name(field, name, signs string) {
 	valid := name != "" && len(name) <= maxName
 	for _, c := range name {
-		valid = valid && (c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || strings.ContainsRune(signs, c))
+		valid = valid && (c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' ||
+			strings.ContainsRune(signs, c))
 	}
 	if !valid {
 		f.add(field, name, "must be 1 to %d letters, digits or any of %s", maxName, signs)

@@ -12,7 +12,8 @@ func (*faults) dedup(_ string, c RuleConfig, _ *rule, _ map[string]*rule) []mute
 	return []muter{dedup(millis(c.Dedup))}
 }
 
-// mutes implements muter. It is about the first alert of a firing period: neither about repetitions, nor about a rise in severity.
+// mutes implements muter. It is about the first alert of a firing period: neither about repetitions, nor about a rise
+// in severity.
 func (d dedup) mutes(c *candidate) (until time.Time, ok bool) {
 	en := c.key
 	if en == nil || en.sent == 0 || c.repeat {
@@ -27,5 +28,6 @@ func (dedup) reason() Reason { return ReasonDedup }
 func (d dedup) words() string { return "dedup of " + shortDuration(time.Duration(d)*time.Millisecond) }
 
 func (d dedup) dependency() (Dependency, bool) {
-	return Dependency{"dedup", "an alert of the key within " + shortDuration(time.Duration(d)*time.Millisecond) + " before swallows this one"}, true
+	return Dependency{"dedup", "an alert of the key within " + shortDuration(time.Duration(d)*time.Millisecond) +
+		" before swallows this one"}, true
 }

@@ -19,7 +19,8 @@ func doubtsOf(t require.TestingT, c alert.Config) []string {
 	require.NoError(t, c.Validate())
 	var out []string
 	for _, d := range c.Doubts(time.Date(2026, 11, 30, 0, 0, 0, 0, time.UTC)) {
-		require.Equal(t, strings.HasPrefix(d.Fault.Rule, "can never") && !strings.HasPrefix(d.Fault.Field, "silences"), d.Never)
+		require.Equal(t, strings.HasPrefix(d.Fault.Rule, "can never") && !strings.HasPrefix(d.Fault.Field, "silences"),
+			d.Never)
 		out = append(out, d.Fault.Rule)
 	}
 	return out
@@ -33,16 +34,17 @@ func conditionDoubts(t require.TestingT, when string) []string {
 func TestDoubtsAboutConditions(t *testing.T) {
 	t.Parallel()
 	for when, want := range map[string]string{
-		`temp > 100 and temp < 50`:                              "temp < 50",
-		`temp > 100 and kind == "a" and temp < 50`:              "exclude each other",
-		`temp > 5 and temp <= 5`:                                "exclude each other",
-		`temp > 5 and not (temp > 5)`:                           "exclude each other",
-		`temp > 5 and temp == 3`:                                "exclude each other",
-		`3 > temp and 5 < temp`:                                 "exclude each other",
-		`kind == "error" and kind == "warning"`:                 `kind == "error" and kind == "warning" exclude each other`,
-		`kind == "error" and kind != "error"`:                   "exclude each other",
-		`kind in ["a", "b"] and kind in ["c"]`:                  "exclude each other",
-		`kind in ["a", "b"] and kind not in ["a", "b", "c"]`:    "exclude each other",
+		`temp > 100 and temp < 50`:                 "temp < 50",
+		`temp > 100 and kind == "a" and temp < 50`: "exclude each other",
+		`temp > 5 and temp <= 5`:                   "exclude each other",
+		`temp > 5 and not (temp > 5)`:              "exclude each other",
+		`temp > 5 and temp == 3`:                   "exclude each other",
+		`3 > temp and 5 < temp`:                    "exclude each other",
+		`kind == "error" and kind == "warning"`: `kind == "error" and kind == "warning" exclude ` +
+			`each other`,
+		`kind == "error" and kind != "error"`:                "exclude each other",
+		`kind in ["a", "b"] and kind in ["c"]`:               "exclude each other",
+		`kind in ["a", "b"] and kind not in ["a", "b", "c"]`: "exclude each other",
 		`temp in 10..5`:                                         "temp in 10..5: nothing lies in between",
 		`temp in 1..5 and temp == 2.5`:                          "exclude each other",
 		`temp in 1..5 and temp > 5`:                             "exclude each other",
@@ -124,26 +126,39 @@ func TestDoubtsAboutConditions(t *testing.T) {
 		`temp == nil or temp != nil`:                "can never be false",
 		`kind matches ".*"`:                         "can never be false",
 		`temp > 5 or kind in []`:                    `^the alternative kind in \[\] can never hold: `,
-		`temp < 50 and (temp > 100 or kind == "a")`: `^the alternative temp > 100 can never hold: temp < 50 and temp > 100 exclude`,
+		`temp < 50 and (temp > 100 or kind == "a")`: `^the alternative temp > 100 can never hold: temp < 50 and ` +
+			`temp > 100 exclude`,
 	} {
 		t.Run(when, func(t *testing.T) {
 			require.Regexp(t, want, strings.Join(conditionDoubts(t, when), "\n"))
 		})
 	}
 	for _, when := range []string{
-		`true`, `temp == nil`, `temp > 50`, `temp > 5 and temp < 100`, `temp > 5 and hot > 5`, `temp >= 5 and temp <= 5`, `kind == "a" or kind == "b"`,
-		`kind in ["a", "b"] and kind != "a"`, `kind startsWith "a" and kind endsWith "b" and kind contains "c"`, `temp in 5..5`,
-		`temp != nil and temp > 5`, `temp > 5 or temp == nil`, `(temp ?? 0) > 5`, `partition_key == "7" and shard == "shardId-000000000012"`,
-		`lower(kind) == "error" and kind == "ERROR"`, `lower(kind) == kind`, `kind matches "^a.*b$"`, `kind matches "(?m)a$\\nb"`, `kind matches "\\bno\\b"`,
+		`true`, `temp == nil`, `temp > 50`, `temp > 5 and temp < 100`, `temp > 5 and hot > 5`,
+		`temp >= 5 and temp <= 5`, `kind == "a" or kind == "b"`,
+		`kind in ["a", "b"] and kind != "a"`, `kind startsWith "a" and kind endsWith "b" and kind contains "c"`,
+		`temp in 5..5`,
+		`temp != nil and temp > 5`, `temp > 5 or temp == nil`, `(temp ?? 0) > 5`,
+		`partition_key == "7" and shard == "shardId-000000000012"`,
+		`lower(kind) == "error" and kind == "ERROR"`, `lower(kind) == kind`, `kind matches "^a.*b$"`,
+		`kind matches "(?m)a$\\nb"`, `kind matches "\\bno\\b"`,
 		`arrival.Hour() == 23`, `arrival > date("2026-11-01")`, `age > duration("5m")`, `date(at) > date("2026-01-01")`,
-		`int(temp) % 2 == 1`, `temp % 10 == 9.5`, `temp > limit`, `temp > limit or temp < limit`, `temp >= limit and temp <= limit`,
-		`any(tags, # == "a") and any(tags, # == "b")`, `any(orders, .price > 5) and any(orders, .price < 3)`, `all(tags, # != "a")`, `len(tags) > 0`,
-		`count(tags, # == "a") == 2`, `not open`, `open`, `id > 9007199254740993 and id < 9007199254740995`, `"prod" in tags`, `tags[0] == "prod"`,
-		`let x = temp * 2; x > 5 and x < 9`, `temp > 5 ? kind == "a" : kind == "b"`, `temp == 3 and string(temp) == "3"`, `order?.price > 3`,
-		`(temp > 5 or kind == "a") and (temp < 3 or kind == "b")`, `temp - 5 > 3 and temp < 100`, `not (kind in ["a"])`, `-temp > 5`, `"error" == kind`,
-		`duration(took) > duration("1s")`, `kind > "a" and kind < "b"`, `1 < temp and temp < 2`, `float(code) >= 500`, `type(temp) == "string"`,
-		`split(kind, ",")[0] == "a"`, `hasPrefix(kind, "a") and hasSuffix(kind, "b")`, `temp ?? false`, `ANOMALY_SCORE > 3.0`,
-		`temp > 5 and temp > 7 and temp >= 7.5`, `find(orders, .id == 3).price > 5`, `filter(tags, # startsWith "a") != nil`,
+		`int(temp) % 2 == 1`, `temp % 10 == 9.5`, `temp > limit`, `temp > limit or temp < limit`,
+		`temp >= limit and temp <= limit`,
+		`any(tags, # == "a") and any(tags, # == "b")`, `any(orders, .price > 5) and any(orders, .price < 3)`,
+		`all(tags, # != "a")`, `len(tags) > 0`,
+		`count(tags, # == "a") == 2`, `not open`, `open`, `id > 9007199254740993 and id < 9007199254740995`,
+		`"prod" in tags`, `tags[0] == "prod"`,
+		`let x = temp * 2; x > 5 and x < 9`, `temp > 5 ? kind == "a" : kind == "b"`,
+		`temp == 3 and string(temp) == "3"`, `order?.price > 3`,
+		`(temp > 5 or kind == "a") and (temp < 3 or kind == "b")`, `temp - 5 > 3 and temp < 100`, `not (kind in ["a"])`,
+		`-temp > 5`, `"error" == kind`,
+		`duration(took) > duration("1s")`, `kind > "a" and kind < "b"`, `1 < temp and temp < 2`, `float(code) >= 500`,
+		`type(temp) == "string"`,
+		`split(kind, ",")[0] == "a"`, `hasPrefix(kind, "a") and hasSuffix(kind, "b")`, `temp ?? false`,
+		`ANOMALY_SCORE > 3.0`,
+		`temp > 5 and temp > 7 and temp >= 7.5`, `find(orders, .id == 3).price > 5`,
+		`filter(tags, # startsWith "a") != nil`,
 	} {
 		t.Run(when, func(t *testing.T) { require.Empty(t, conditionDoubts(t, when)) })
 	}
@@ -180,39 +195,52 @@ func TestDoubtsAboutOtherParts(t *testing.T) {
 		return alert.Config{Rules: []alert.RuleConfig{rule}, Silences: []alert.SilenceConfig{s}}
 	}
 	scored := func(when string) alert.Config {
-		return alert.Config{Score: []alert.ScoreConfig{{Fields: []string{"temp"}}}, Rules: []alert.RuleConfig{{Name: "r", When: when}}}
+		return alert.Config{Score: []alert.ScoreConfig{{Fields: []string{"temp"}}},
+			Rules: []alert.RuleConfig{{Name: "r", When: when}}}
 	}
 	for name, c := range map[string]struct {
 		config alert.Config
 		want   string
 	}{
 		"severity that is none": {
-			alert.Config{Rules: []alert.RuleConfig{{Name: "r", When: "temp > 3", Severity: `temp > 9 ? "critical" : temp > 5 ? "crit" : "info"`}}},
+			alert.Config{Rules: []alert.RuleConfig{{Name: "r", When: "temp > 3",
+				Severity: `temp > 9 ? "critical" : temp > 5 ? "crit" : "info"`}}},
 			`gives "crit", which is no severity and counts as warning`,
 		},
-		"count below 0":         {window(alert.WindowConfig{Is: "< 0"}), "can never hold for the count of a window"},
-		"count of a half":       {window(alert.WindowConfig{Is: "== 2.5"}), "can never hold"},
-		"count from 0":          {window(alert.WindowConfig{Is: ">= 0"}), "holds for every window"},
-		"count":                 {window(alert.WindowConfig{Is: "> 100"}), ""},
-		"count below its least": {window(alert.WindowConfig{Is: "< 5", MinRecords: 5}), "can never hold for the count of a window: min_records makes it 5 at least"},
+		"count below 0":   {window(alert.WindowConfig{Is: "< 0"}), "can never hold for the count of a window"},
+		"count of a half": {window(alert.WindowConfig{Is: "== 2.5"}), "can never hold"},
+		"count from 0":    {window(alert.WindowConfig{Is: ">= 0"}), "holds for every window"},
+		"count":           {window(alert.WindowConfig{Is: "> 100"}), ""},
+		"count below its least": {window(alert.WindowConfig{Is: "< 5", MinRecords: 5}),
+			"can never hold for the count of a window: min_records makes it 5 at least"},
 		"count above its least": {window(alert.WindowConfig{Is: "< 6", MinRecords: 5}), ""},
-		"rate below its least":  {window(alert.WindowConfig{Aggregate: "rate", Is: "< 1", MinRecords: 60}), "can never hold for the rate of a window: min_records makes it 1 at least"},
-		"least of values":       {window(alert.WindowConfig{Aggregate: "distinct", Of: "temp", Is: "< 2", MinRecords: 60}), ""},
-		"rate below 0":          {window(alert.WindowConfig{Aggregate: "rate", Is: "< 0"}), "can never hold"},
-		"rate":                  {window(alert.WindowConfig{Aggregate: "rate", Is: "< 0.5"}), ""},
-		"sum below 0":           {window(alert.WindowConfig{Aggregate: "sum", Of: "temp", Is: "< 0"}), ""},
-		"silence for ever":      {silence(alert.SilenceConfig{Until: "2099-01-01T00:00:00Z"}), "lasts 2\\d{4} days"},
-		"silence for two days":  {silence(alert.SilenceConfig{Until: "2026-12-02T00:00:00Z"}), ""},
-		"silence to come, long": {silence(alert.SilenceConfig{From: "2027-01-01T00:00:00Z", Until: "2027-03-01T00:00:00Z"}), "lasts 59 days"},
-		"silence that is over":  {silence(alert.SilenceConfig{From: "2025-01-01T00:00:00Z", Until: "2025-12-01T00:00:00Z"}), ""},
-		"silence of nothing":    {silence(alert.SilenceConfig{Until: "2026-12-02T00:00:00Z", When: `host == "a" and host == "b"`}), "can never hold"},
+		"rate below its least": {window(alert.WindowConfig{Aggregate: "rate", Is: "< 1", MinRecords: 60}),
+			"can never hold for the rate of a window: min_records makes it 1 at least"},
+		"least of values": {window(alert.WindowConfig{Aggregate: "distinct", Of: "temp", Is: "< 2",
+			MinRecords: 60}), ""},
+		"rate below 0":         {window(alert.WindowConfig{Aggregate: "rate", Is: "< 0"}), "can never hold"},
+		"rate":                 {window(alert.WindowConfig{Aggregate: "rate", Is: "< 0.5"}), ""},
+		"sum below 0":          {window(alert.WindowConfig{Aggregate: "sum", Of: "temp", Is: "< 0"}), ""},
+		"silence for ever":     {silence(alert.SilenceConfig{Until: "2099-01-01T00:00:00Z"}), "lasts 2\\d{4} days"},
+		"silence for two days": {silence(alert.SilenceConfig{Until: "2026-12-02T00:00:00Z"}), ""},
+		"silence to come, long": {silence(alert.SilenceConfig{From: "2027-01-01T00:00:00Z",
+			Until: "2027-03-01T00:00:00Z"}), "lasts 59 days"},
+		"silence that is over": {silence(alert.SilenceConfig{From: "2025-01-01T00:00:00Z",
+			Until: "2025-12-01T00:00:00Z"}), ""},
+		"silence of nothing": {silence(alert.SilenceConfig{Until: "2026-12-02T00:00:00Z",
+			When: `host == "a" and host == "b"`}), "can never hold"},
 		"score below 0":         {scored(`ANOMALY_SCORE < 0`), "a score is"},
 		"score beyond its most": {scored(`ANOMALY_SCORE > 9`), "between 0 and 8"},
 		"score":                 {scored(`ANOMALY_SCORE > 3.5`), ""},
-		"key is no number":      {alert.Config{Filter: []filter.Pattern{pattern(`{"partitionKey":[7]}`)}, Rules: []alert.RuleConfig{rule}}, "partition key is a string"},
-		"key is there":          {alert.Config{Filter: []filter.Pattern{pattern(`{"partitionKey":[{"exists":false}]}`)}, Rules: []alert.RuleConfig{rule}}, "can never match"},
-		"key":                   {alert.Config{Filter: []filter.Pattern{pattern(`{"partitionKey":["7", 7]}`)}, Rules: []alert.RuleConfig{rule}}, ""},
-		"one way is open":       {alert.Config{Filter: []filter.Pattern{pattern(`{"data":{"c":["x"]},"$or":[{"partitionKey":[7]},{"partitionKey":["x"]}]}`)}, Rules: []alert.RuleConfig{rule}}, ""},
+		"key is no number": {alert.Config{Filter: []filter.Pattern{pattern(`{"partitionKey":[7]}`)},
+			Rules: []alert.RuleConfig{rule}}, "partition key is a string"},
+		"key is there": {alert.Config{Filter: []filter.Pattern{pattern(`{"partitionKey":[{"exists":false}]}`)},
+			Rules: []alert.RuleConfig{rule}}, "can never match"},
+		"key": {alert.Config{Filter: []filter.Pattern{pattern(`{"partitionKey":["7", 7]}`)},
+			Rules: []alert.RuleConfig{rule}}, ""},
+		"one way is open": {alert.Config{Filter: []filter.Pattern{pattern(
+			`{"data":{"c":["x"]},"$or":[{"partitionKey":[7]},{"partitionKey":["x"]}]}`)},
+			Rules: []alert.RuleConfig{rule}}, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -227,7 +255,8 @@ func TestDoubtsAboutOtherParts(t *testing.T) {
 	}
 }
 
-// What is called impossible is false, or undefined, for every record that is tried; what is called never false is so, too.
+// What is called impossible is false, or undefined, for every record that is tried; what is called never false is so,
+// too.
 func TestDoubtsAreNeverWrong(tt *testing.T) {
 	tt.Parallel()
 	operand := rapid.SampledFrom([]string{"a", "b", "len(b)", "lower(b)", "int(a)", "a % 3", "a + 1"})
@@ -235,11 +264,14 @@ func TestDoubtsAreNeverWrong(tt *testing.T) {
 		o := operand.Draw(t, "operand")
 		switch rapid.IntRange(0, 6).Draw(t, "form") {
 		case 0, 1, 2:
-			return o + rapid.SampledFrom([]string{" > ", " < ", " >= ", " <= ", " == ", " != "}).Draw(t, "op") + rapid.SampledFrom([]string{"0", "1", "1.5", "2", "-1"}).Draw(t, "number")
+			return o + rapid.SampledFrom([]string{" > ", " < ", " >= ", " <= ", " == ", " != "}).Draw(t, "op") +
+				rapid.SampledFrom([]string{"0", "1", "1.5", "2", "-1"}).Draw(t, "number")
 		case 3:
-			return "b" + rapid.SampledFrom([]string{" == ", " != ", " startsWith ", " endsWith ", " contains ", " < "}).Draw(t, "op") + rapid.SampledFrom([]string{`"x"`, `"xy"`, `"X"`, `""`}).Draw(t, "text")
+			return "b" + rapid.SampledFrom([]string{" == ", " != ", " startsWith ", " endsWith ", " contains ",
+				" < "}).Draw(t, "op") + rapid.SampledFrom([]string{`"x"`, `"xy"`, `"X"`, `""`}).Draw(t, "text")
 		case 4:
-			return o + rapid.SampledFrom([]string{" in [1, 2]", ` in ["x", "xy"]`, " in 0..2", " not in [1]"}).Draw(t, "in")
+			return o + rapid.SampledFrom([]string{" in [1, 2]", ` in ["x", "xy"]`, " in 0..2", " not in [1]"}).Draw(t,
+				"in")
 		case 5:
 			return "a" + rapid.SampledFrom([]string{" > b", " == b", " == nil", " != nil", " < b"}).Draw(t, "relation")
 		}
@@ -260,7 +292,8 @@ func TestDoubtsAreNeverWrong(tt *testing.T) {
 			return "not (" + condition(depth-1).Draw(t, "inner") + ")"
 		})
 	}
-	values := []string{"", "null", "true", "0", "1", "1.5", "2", "3", "-1", "4", "0.5", `"x"`, `"xy"`, `"X"`, `""`, `"yx"`, `"1"`, "[1]"}
+	values := []string{"", "null", "true", "0", "1", "1.5", "2", "3", "-1", "4", "0.5", `"x"`, `"xy"`, `"X"`, `""`,
+		`"yx"`, `"1"`, "[1]"}
 	rapid.Check(tt, func(t *rapid.T) {
 		when := condition(3).Draw(t, "condition")
 		c := oneRule(alert.RuleConfig{Name: "r", When: when})

@@ -16,16 +16,16 @@ import (
 // longSilence is the length from which on a silence is doubtful.
 const longSilence = 31 * 24 * time.Hour
 
-// Doubt is something valid in a Config that cannot be meant. Never says that it keeps a rule from ever matching, or a filter from
-// ever letting a record pass; Fault says where it stands and why.
+// Doubt is something valid in a Config that cannot be meant. Never says that it keeps a rule from ever matching, or a
+// filter from ever letting a record pass; Fault says where it stands and why.
 type Doubt struct {
 	Fault *ConfigError
 	Never bool
 }
 
-// Doubts returns what is valid in c and still cannot be meant: conditions that can never hold or never fail, filter patterns that
-// match no record, windows that see a part of their key's records, silences without an end in sight, or that have nothing to look at. now
-// is the time by which silences and arrivals are judged. It is for a c in which
+// Doubts returns what is valid in c and still cannot be meant: conditions that can never hold or never fail, filter
+// patterns that match no record, windows that see a part of their key's records, silences without an end in sight, or
+// that have nothing to look at. now is the time by which silences and arrivals are judged. It is for a c in which
 // Validate finds no fault: rules are not compiled once more.
 func (c Config) Doubts(now time.Time) []Doubt {
 	c = c.WithDefaults()
@@ -37,7 +37,8 @@ func (c Config) Doubts(now time.Time) []Doubt {
 	patterns := filter.Doubts(c.Filter)
 	for _, i := range slices.Sorted(maps.Keys(patterns)) {
 		text, _ := c.Filter[i].MarshalJSON()
-		out = append(out, Doubt{&ConfigError{Field: fmt.Sprintf("filter[%d]", i), Value: string(text), Rule: "can never match: " + patterns[i]}, true})
+		out = append(out, Doubt{&ConfigError{Field: fmt.Sprintf("filter[%d]", i), Value: string(text),
+			Rule: "can never match: " + patterns[i]}, true})
 	}
 	for i := range c.Rules {
 		r, field := &c.Rules[i], fmt.Sprintf("rules[%d].", i)
@@ -45,15 +46,19 @@ func (c Config) Doubts(now time.Time) []Doubt {
 		if word := otherSeverity(r.Severity, s); word != "" {
 			out = append(out, Doubt{Fault: &ConfigError{
 				Field: field + "severity", Value: r.Severity,
-				Rule: fmt.Sprintf("gives %q, which is no severity and counts as %s; want %s", word, SeverityWarning, strings.Join(severities(), ", ")),
+				Rule: fmt.Sprintf("gives %q, which is no severity and counts as %s; want %s", word, SeverityWarning,
+					strings.Join(severities(), ", ")),
 			}})
 		}
 		if w := f.window(field+"window", r.Window, s); w != nil {
 			out = append(out, w.doubts(field+"window.is", r.Window.Is)...)
 			if key := strings.TrimSpace(r.Key); key != "" && key != "partition_key" && !s.NamesBuiltin(key, "shard") {
 				out = append(out, Doubt{Fault: &ConfigError{
-					Field: field + "key", Value: r.Key, Rule: "is not the partition key, so records of one key can come to several shards, and each shard has a window of its own: " +
-						"it sees a part of them, and compares the bound with that part. Let producers put records by this key and leave key out, or choose a bound for the part of one shard",
+					Field: field + "key", Value: r.Key,
+					Rule: "is not the partition key, so records of one key can come to several shards, and each " +
+						"shard has a window of its own: " +
+						"it sees a part of them, and compares the bound with that part. Let producers put records " +
+						"by this key and leave key out, or choose a bound for the part of one shard",
 				}})
 			}
 		}
@@ -70,20 +75,26 @@ func (c Config) Doubts(now time.Time) []Doubt {
 		}
 		if d := until.Sub(from); err == nil && d > longSilence && until.After(now) {
 			out = append(out, Doubt{Fault: &ConfigError{
-				Field: field + "until", Value: silence.Until, Rule: fmt.Sprintf("the silence %s lasts %d days: what it mutes is easily forgotten", silence.Name, int(d.Hours()/24)),
+				Field: field + "until", Value: silence.Until,
+				Rule: fmt.Sprintf("the silence %s lasts %d days: what it mutes is easily forgotten", silence.Name,
+					int(d.Hours()/24)),
 			}})
 		}
 		if deaf := c.withoutRecord(silence); len(deaf) > 0 {
 			out = append(out, Doubt{Fault: &ConfigError{
-				Field: field + "when", Value: silence.When, Rule: fmt.Sprintf("the silence %s does not cover %s: what is absent from a shard or the stream as a whole has no record "+
-					"to look at; use a silence of that rule without when", silence.Name, strings.Join(deaf, ", ")),
+				Field: field + "when", Value: silence.When,
+				Rule: fmt.Sprintf(
+					"the silence %s does not cover %s: what is absent from a shard or the stream as a whole has no "+
+						"record "+
+						"to look at; use a silence of that rule without when", silence.Name, strings.Join(deaf, ", ")),
 			}})
 		}
 	}
 	return out
 }
 
-// withoutRecord are the rules that a silence would mute, but for its condition, which has no record of theirs to look at.
+// withoutRecord are the rules that a silence would mute, but for its condition, which has no record of theirs to look
+// at.
 func (c *Config) withoutRecord(s *SilenceConfig) (rules []string) {
 	if when := strings.TrimSpace(s.When); when == "" || when == "true" {
 		return nil
@@ -98,15 +109,17 @@ func (c *Config) withoutRecord(s *SilenceConfig) (rules []string) {
 	return rules
 }
 
-// Over returns the silences of a valid c whose end is past at a time: nothing would be muted by what somebody wants to be. They are no
-// faults by themselves, since every silence ends.
+// Over returns the silences of a valid c whose end is past at a time: nothing would be muted by what somebody wants to
+// be. They are no faults by themselves, since every silence ends.
 func (c Config) Over(now time.Time) []*ConfigError {
 	var out []*ConfigError
 	for i := range c.Silences {
 		s := &c.Silences[i]
 		if until, err := time.Parse(time.RFC3339, s.Until); err == nil && !until.After(now) {
 			out = append(out, &ConfigError{
-				Field: fmt.Sprintf("silences[%d].until", i), Value: s.Until, Rule: fmt.Sprintf("the silence %s is over; take it out, or give it an end that is still to come", s.Name),
+				Field: fmt.Sprintf("silences[%d].until", i), Value: s.Until,
+				Rule: fmt.Sprintf("the silence %s is over; take it out, or give it an end that is still to come",
+					s.Name),
 			})
 		}
 	}
@@ -130,8 +143,8 @@ func (c *Config) conditionDoubts(s *condition.Schema, field, source string, now 
 	return out
 }
 
-// otherSeverity is a text that an expression for the severity gives as it stands in one of its branches, and that is none; empty if
-// there is none.
+// otherSeverity is a text that an expression for the severity gives as it stands in one of its branches, and that is
+// none; empty if there is none.
 func otherSeverity(source string, s *condition.Schema) string {
 	if slices.Contains(severities(), source) {
 		return ""

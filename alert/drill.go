@@ -10,8 +10,8 @@ import (
 // drillName is the rule name of drills.
 const drillName = "drill"
 
-// Drill makes a test alert for a topic, in the topic's words, that is marked as one. nonce makes its id differ from that of
-// every other drill. The error names a topic that is not configured.
+// Drill makes a test alert for a topic, in the topic's words, that is marked as one. nonce makes its id differ from
+// that of every other drill. The error names a topic that is not configured.
 func (c Config) Drill(stream, topic string, at time.Time, nonce string) (*Alert, error) {
 	c = c.WithDefaults()
 	config, ok := c.Topics[topic]
@@ -24,7 +24,8 @@ func (c Config) Drill(stream, topic string, at time.Time, nonce string) (*Alert,
 	if len(errs) > 0 {
 		return nil, errs[0]
 	}
-	render.stream, render.failed = stream, newTemplateFailures(newMetrics(prometheus.NewRegistry()).templates, drillName)
+	render.stream, render.failed = stream, newTemplateFailures(newMetrics(prometheus.NewRegistry()).templates,
+		drillName)
 	return &Alert{
 		ID:   hashFields([]string{stream, drillName, topic, nonce}),
 		Rule: drillName, Topic: topic, Kind: KindDrill, Severity: SeverityInfo, At: at,

@@ -43,8 +43,9 @@ func (e *GivenUpError) Error() string {
 // Unwrap returns the cause.
 func (e *GivenUpError) Unwrap() error { return e.Err }
 
-// ErrorText is an error of AWS for people who look at a page: the code and the beginning of the message. It is one line of
-// at most 200 characters of the message; what follows a line break is left out, because AWS puts parts of the request there.
+// ErrorText is an error of AWS for people who look at a page: the code and the beginning of the message. It is one line
+// of at most 200 characters of the message; what follows a line break is left out, because AWS puts parts of the
+// request there.
 func ErrorText(err error) string {
 	if err == nil {
 		return ""
@@ -95,11 +96,12 @@ func oneLine(text string) string {
 	return strings.TrimSpace(b.String())
 }
 
-// ErrGathering says that an alert was not published because its topic has begun to gather a digest: hand it over by Gather.
+// ErrGathering says that an alert was not published because its topic has begun to gather a digest: hand it over by
+// Gather.
 var ErrGathering = errors.New("the topic gathers a digest")
 
-// ErrHeld says that an alert was not published because the process stops and the alert's topic refuses alerts: waiting for
-// it would only make the stop late. The next owner of the shard publishes it.
+// ErrHeld says that an alert was not published because the process stops and the alert's topic refuses alerts: waiting
+// for it would only make the stop late. The next owner of the shard publishes it.
 var ErrHeld = errors.New("the topic refuses alerts, and the process stops")
 
 // ConfigError is one fault of a Config.

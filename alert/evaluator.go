@@ -14,29 +14,29 @@ import (
 
 // Evaluator evaluates the records of one shard, in sequence order. It belongs to one goroutine.
 //
-// It runs the stages. Its parts do the work, and each owns what it writes: the clock (event_clock.go), the record at hand as rules see it
-// (reading.go), the memory of rules (memory.go), the life of their firing periods (lifecycle.go), what other shards know of inherited keys
-// (siblings.go), and the alerts that come of it (outbox.go).
+// It runs the stages. Its parts do the work, and each owns what it writes: the clock (event_clock.go), the record at
+// hand as rules see it (reading.go), the memory of rules (memory.go), the life of their firing periods (lifecycle.go),
+// what other shards know of inherited keys (siblings.go), and the alerts that come of it (outbox.go).
 type Evaluator struct {
 	pipeline *Pipeline
 	shard    string
-	// agreed is what the workers of the application have agreed on, as far as the evaluator was told.
+	// agreed is what the workers of the application have agreed on, as far as the evaluator knows.
 	agreed agreement
 	clock  eventClock
 	in     reading
-	memory *memory // one for ever: what is restored replaces what is in it
+	memory *memory // one forever: what is restored replaces what is in it
 	out    outbox
 	life   lifecycle
 	others siblings
-	// unwell is since when the fleet has been in no state for the watchdog to speak; zero while it is in one.
+	// unavailableSince is since when the fleet has been in no state for the watchdog to speak; zero while it is in one.
 	unavailableSince time.Time
 	// notes are which fields records had that the watch of the rules does not know of yet.
 	notes fieldNotes
 	// hits are the rules to try on the record at hand.
 	hits condition.RuleSet
 
-	// over says that a rule would have cost more than its budget with the record at hand. lettered and toldOver are when such a record
-	// last went to the dead letters, and to the log, in event time.
+	// over says that a rule would have cost more than its budget with the record at hand. lettered and toldOver are
+	// when such a record last went to the dead letters, and to the log, in event time.
 	over                   bool
 	lastLetter, lastLogged int64
 }
@@ -53,7 +53,7 @@ func newEvaluator(p *Pipeline, shard string) *Evaluator {
 	return e
 }
 
-// run makes the evaluator work by a version of the rules. The memory is not its matter.
+// run makes the evaluator work by a version of the rules. It leaves the memory alone.
 func (e *Evaluator) run(set *compiled) {
 	e.in.set = set
 	e.in.release()
@@ -87,7 +87,7 @@ func (e *Evaluator) Evaluate(rec *Record) (d Decision) {
 		e.in.scored.Data = e.in.scoring.apply(e.in.set, e.memory, rec)
 		rec = &e.in.scored
 	}
-	e.life.suppressedBy = "" // what time brought about is not of the record
+	e.life.suppressedBy = "" // what time caused is not of the record
 	switch e.in.admit(rec) {
 	case filter.NotMatched:
 		return Decision{Outcome: Filtered, Alerts: e.out.made()}
@@ -131,8 +131,8 @@ func (e *Evaluator) begin() {
 	e.life.suppressedBy, e.in.payload, e.over, e.out.evictions, e.in.judged, e.in.covered = "", nil, false, 0, 0, 0
 }
 
-// overBudget is the decision on a record that some rule could not judge within its budget. One a second of event time goes to the
-// dead letters: a producer that sends nothing else must not flood them.
+// overBudget is the decision on a record that some rule could not judge within its budget. One a second of event time
+// goes to the dead letters: a producer that sends nothing else must not flood them.
 func (e *Evaluator) overBudget(alerted bool) Decision {
 	d := Decision{Outcome: OverBudget, Reason: ReasonOverBudget, Alerts: e.out.made()}
 	if alerted {
@@ -144,7 +144,7 @@ func (e *Evaluator) overBudget(alerted bool) Decision {
 	return d
 }
 
-// noteOver accounts for a record that a rule cannot judge within its budget. The rule's memory stays as it is.
+// recordOver accounts for a record that a rule cannot judge within its budget. The rule's memory stays as it is.
 func (e *Evaluator) recordOver(r *rule, rec *Record) {
 	e.over = e.over || !r.shadow
 	const atMost = int64(time.Minute / time.Millisecond)
@@ -163,7 +163,8 @@ func (e *Evaluator) notJSON(rec *Record) {
 	const atMost = int64(time.Minute / time.Millisecond)
 	if now := e.clock.now(); e.memory.loggedNotJSON == 0 || now >= e.memory.loggedNotJSON+atMost {
 		e.memory.loggedNotJSON = now
-		e.pipeline.log.Warn("a record is no JSON, the filter on data dropped it, as Lambda does; told once a minute at most",
+		e.pipeline.log.Warn(
+			"a record is no JSON, the filter on data dropped it, as Lambda does; told once a minute at most",
 			zap.String("shard", e.shard), zap.String("sequence", rec.SequenceNumber), zap.Int("bytes", len(rec.Data)))
 	}
 }
@@ -228,14 +229,15 @@ func (e *Evaluator) panicked(rec *Record, cause any) Decision {
 		zap.Any("panic", cause),
 		zap.ByteString("stack", debug.Stack()))
 	e.in.release()
-	if en := e.life.running; en != nil && en.of.entries[en.key] == en { // or it would be due, and panic, with every record to come
+	// or it would be due, and panic, with every record to come
+	if en := e.life.running; en != nil && en.of.entries[en.key] == en {
 		e.memory.drop(en)
 	}
 	e.life.running, e.out.silent, e.out.unsure, e.others.deciding = nil, false, "", false
-	// What was made before the panic is due: what is remembered says that it was told.
+	// Alerts from before the panic are due: the memory counts them as sent.
 	return Decision{Outcome: Invalid, Reason: ReasonPanic, Alerts: e.out.made(), DeadLetter: e.in.set.letters}
 }
 
-// Scored is the payload of the record that was evaluated last as filters, rules and templates saw it: with what the scores
-// added. It is valid until the next call of the evaluator, and nil where there are no scores.
+// Scored is the payload of the record that was evaluated last as filters, rules and templates saw it: with what the
+// scores added. It is valid until the next call of the evaluator, and nil where there are no scores.
 func (e *Evaluator) Scored() []byte { return e.in.scored.Data }

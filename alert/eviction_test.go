@@ -14,12 +14,14 @@ import (
 
 // cramped is a configuration in which a shard remembers so many keys.
 func cramped(keys int, rules ...alert.RuleConfig) alert.Config {
-	return alert.Config{Topics: map[string]alert.TopicConfig{"oncall": {}}, State: alert.StateConfig{MaxKeys: keys}, Rules: rules}
+	return alert.Config{Topics: map[string]alert.TopicConfig{"oncall": {}}, State: alert.StateConfig{MaxKeys: keys},
+		Rules: rules}
 }
 
 // busy is a rule whose keys are quiet until a third record comes within a minute.
 func busy(name, when string) alert.RuleConfig {
-	return alert.RuleConfig{Name: name, When: when, Window: alert.WindowConfig{Length: time.Minute, Is: "> 2"}, Resolve: alert.Stretch{Records: 1}}
+	return alert.RuleConfig{Name: name, When: when, Window: alert.WindowConfig{Length: time.Minute, Is: "> 2"},
+		Resolve: alert.Stretch{Records: 1}}
 }
 
 func (s *story) evicted(metric, rule string) int {
@@ -105,7 +107,8 @@ func TestWhatFiresIsPushedOutAloud(t *testing.T) {
 	m, err := end.Render()
 	require.NoError(t, err)
 	require.Equal(t, "[NO LONGER WATCHED] Anomaly detected", m.Subject)
-	require.Equal(t, "[NO LONGER WATCHED] a is critical\n\n(it may still hold: the shard has more keys than it can remember, so this one is not followed any more)", m.Body)
+	require.Equal(t, "[NO LONGER WATCHED] a is critical\n\n(it may still hold: the shard has more keys than it can "+
+		"remember, so this one is not followed any more)", m.Body)
 	require.Equal(t, 1, s.evicted("active_evictions_total", "r"))
 
 	s.v(2, "a", 11)
@@ -177,7 +180,8 @@ func TestRulesHaveTheirShare(t *testing.T) {
 			s.v(0, fmt.Sprint("few-", i), 11)
 		}
 		for i := range 30_000 {
-			s.evaluator.Evaluate(record(fmt.Sprint(i), fmt.Sprintf(`{"v":-1,"k":"%d%s"}`, i, strings.Repeat("x", 1000))))
+			s.evaluator.Evaluate(record(fmt.Sprint(i),
+				fmt.Sprintf(`{"v":-1,"k":"%d%s"}`, i, strings.Repeat("x", 1000))))
 		}
 		require.Positive(t, s.evicted("evictions_total", "many"))
 		require.Zero(t, s.evicted("evictions_total", "few"))
@@ -190,8 +194,8 @@ func TestRulesHaveTheirShare(t *testing.T) {
 	})
 }
 
-// TestWhatAnAbsenceRuleWatchesStaysWatched: with more keys than it may remember, it watches those that it has, and forgets none of them
-// because it is silent.
+// TestWhatAnAbsenceRuleWatchesStaysWatched: with more keys than it may remember, it watches those that it has, and
+// forgets none of them because it is silent.
 func TestWhatAnAbsenceRuleWatchesStaysWatched(t *testing.T) {
 	t.Parallel()
 	s := tell(t, cramped(3, alert.RuleConfig{Name: "r", Absence: alert.AbsenceConfig{After: time.Minute}}))
@@ -206,8 +210,8 @@ func TestWhatAnAbsenceRuleWatchesStaysWatched(t *testing.T) {
 	s.said("firing r key-1 at 1m41s")
 }
 
-// TestLessRoomAfterARestart: where fewer keys may be remembered, the same ones are forgotten as otherwise, and who has to be told is told
-// with the first record that is new.
+// TestLessRoomAfterARestart: where fewer keys may be remembered, the same ones are forgotten as otherwise, and who has
+// to be told is told with the first record that is new.
 func TestLessRoomAfterARestart(t *testing.T) {
 	t.Parallel()
 	rules := []alert.RuleConfig{
@@ -251,9 +255,11 @@ func TestOrderOfForgettingOutlivesARestart(t *testing.T) {
 	t.Parallel()
 	rules := []alert.RuleConfig{
 		busy("busy", "v < 3"),
-		{Name: "resolves", When: "v > 6", Resolve: alert.Stretch{Time: 20 * time.Second}, RepeatInterval: 10 * time.Second},
+		{Name: "resolves", When: "v > 6", Resolve: alert.Stretch{Time: 20 * time.Second},
+			RepeatInterval: 10 * time.Second},
 		{Name: "waits", When: "v in [2, 4, 6, 8]", For: alert.Stretch{Records: 2}, Resolve: alert.Stretch{Records: 2}},
-		{Name: "stays", When: "v == 5", Absence: alert.AbsenceConfig{After: 15 * time.Second, GiveUp: 30 * time.Second}},
+		{Name: "stays", When: "v == 5", Absence: alert.AbsenceConfig{After: 15 * time.Second,
+			GiveUp: 30 * time.Second}},
 		{Name: "dedup", When: "v > 2", Dedup: 30 * time.Second},
 	}
 	for seed := range uint64(20) {
@@ -285,8 +291,10 @@ func TestAbsenceIsGivenUp(t *testing.T) {
 	t.Parallel()
 	s := newStory(t,
 		alert.RuleConfig{Name: "once", Absence: alert.AbsenceConfig{After: 5 * time.Minute}},
-		alert.RuleConfig{Name: "repeats", Absence: alert.AbsenceConfig{After: time.Minute, GiveUp: time.Hour}, RepeatInterval: 25 * time.Minute},
-		alert.RuleConfig{Name: "slow", Absence: alert.AbsenceConfig{After: 48 * time.Hour}}, // longer than it is reported
+		alert.RuleConfig{Name: "repeats", Absence: alert.AbsenceConfig{After: time.Minute, GiveUp: time.Hour},
+			RepeatInterval: 25 * time.Minute},
+		// longer than it is reported
+		alert.RuleConfig{Name: "slow", Absence: alert.AbsenceConfig{After: 48 * time.Hour}},
 		alert.RuleConfig{Name: "shard", Absence: alert.AbsenceConfig{After: 72 * time.Hour, Of: "shard"}},
 	)
 	s.v(0, "a", 1)
@@ -300,25 +308,30 @@ func TestAbsenceIsGivenUp(t *testing.T) {
 	m, err := last[0].Render()
 	require.NoError(t, err)
 	require.Equal(t, "[NO LONGER WATCHED] Anomaly detected", m.Subject)
-	require.Contains(t, m.Body, "The rule once fired, and says no more here: no record has come for 1d, so the key is given up; "+
-		"it is reported again once it sends and then stops.\n")
+	require.Contains(t, m.Body,
+		"The rule once fired, and says no more here: no record has come for 1d, so the key is given up; "+
+			"it is reported again once it sends and then stops.\n")
 	require.NotContains(t, m.Body, "it may still hold", "it is said already")
 	s.tick(71 * 3600)
 	s.said("firing slow a at 48h0m")
 	s.tick(200 * 3600)
-	s.said("resolved slow a at 72h0m", "firing shard  at 72h0m") // in the order of their due times, and the shard is not given up
-	require.Equal(t, 1, strings.Count(string(s.evaluator.State()), "1001"), "of the key nothing is remembered, the one is the shard's")
+	// in the order of their due times, and the shard is not given up
+	s.said("resolved slow a at 72h0m", "firing shard  at 72h0m")
+	require.Equal(t, 1, strings.Count(string(s.evaluator.State()), "1001"),
+		"of the key nothing is remembered, the one is the shard's")
 	s.v(300*3600, "a", 1)
 	s.said("resolved shard  at 300h0m")
 	s.tick(301 * 3600)
-	s.said("firing repeats a at 300h1m", "firing once a at 300h5m", "repeat repeats a at 300h26m", "repeat repeats a at 300h51m")
+	s.said("firing repeats a at 300h1m", "firing once a at 300h5m", "repeat repeats a at 300h26m",
+		"repeat repeats a at 300h51m")
 }
 
 // TestAbsenceIsGivenUpHoweverTimeComes: in one step, in many, and with restarts, the last word is the same.
 func TestAbsenceIsGivenUpHoweverTimeComes(t *testing.T) {
 	t.Parallel()
 	for _, repeat := range []time.Duration{0, time.Minute, 7 * time.Minute, 50 * time.Hour} {
-		rule := alert.RuleConfig{Name: "r", Absence: alert.AbsenceConfig{After: time.Minute, GiveUp: 10 * time.Hour}, RepeatInterval: repeat}
+		rule := alert.RuleConfig{Name: "r", Absence: alert.AbsenceConfig{After: time.Minute, GiveUp: 10 * time.Hour},
+			RepeatInterval: repeat}
 		last := func(step float64, restarts bool) string {
 			s := newStory(t, rule)
 			s.v(0, "a", 1)

@@ -35,8 +35,8 @@ type Explanation struct {
 	SequenceNumber string    `json:"sequence_number,omitempty"`
 	SubSequence    uint32    `json:"sub_sequence"`
 	Arrival        time.Time `json:"arrival"`
-	// DependsOn are the scores that decide what becomes of the record and that only the records before it give. Outcome and
-	// Reason are then what is so without them; empty where nothing is left open.
+	// DependsOn are the scores that decide what becomes of the record and that only the records before it give. Outcome
+	// and Reason are then what is so without them; empty where nothing is left open.
 	DependsOn []string `json:"depends_on,omitempty"`
 	// Outcome is what becomes of the record where it is the first that the rules see, and Reason why it is Invalid,
 	// Suppressed or, with not_json, Filtered.
@@ -55,8 +55,8 @@ type Explanation struct {
 // RuleExplanation is what one rule makes of a record.
 type RuleExplanation struct {
 	Rule string `json:"rule"`
-	// Verdict is whether the condition holds, as the rule counts it: a condition is undefined if the first term that does
-	// not hold is. Cause is then why.
+	// Verdict is whether the condition holds, as the rule counts it: a condition is undefined if the first term that
+	// does not hold is. Cause is then why.
 	Verdict Verdict `json:"verdict"`
 	Cause   string  `json:"cause,omitempty"`
 	// Terms are the parts of the condition that must all hold, in the order in which they are tried.
@@ -66,20 +66,20 @@ type RuleExplanation struct {
 	// Key is what the rule takes for the same alert, and KeyCause why there is no proper one.
 	Key      string `json:"key,omitempty"`
 	KeyCause string `json:"key_undefined,omitempty"`
-	// OverBudget says what the rule would cost more than it may with this record, and what to do; empty if it does not. The record is
-	// then not judged by the rule.
+	// OverBudget says what the rule would cost more than it may with this record, and what to do; empty if it does not.
+	// The record is then not judged by the rule.
 	OverBudget string `json:"over_budget,omitempty"`
 	// WindowCause is why the record, for which the condition holds, adds nothing to the window.
 	WindowCause string `json:"window_undefined,omitempty"`
 	Severity    string `json:"severity"`
 	// Shadow says that the rule never publishes.
 	Shadow bool `json:"shadow,omitempty"`
-	// Outcome is what the rule makes of the record where it sees none before, and Reason what swallows the alert.
+	// Outcome is what the rule makes of the record where it sees none before, and Reason what suppresses the alert.
 	Outcome Outcome `json:"outcome"`
 	Reason  Reason  `json:"reason,omitempty"`
 	// Publishes is what the rule publishes when it fires on this record, by topic.
 	Publishes []Publication `json:"publishes,omitempty"`
-	// Mutes are the silences, quiet hours and rules that swallow an alert on this record.
+	// Mutes are the silences, quiet hours and rules that suppress an alert on this record.
 	Mutes []string `json:"mutes,omitempty"`
 	// Depends are the settings whose effect depends on earlier records.
 	Depends []Dependency `json:"depends_on_earlier_records,omitempty"`
@@ -107,7 +107,8 @@ type Publication struct {
 	Topic   string `json:"topic"`
 	Subject string `json:"subject"`
 	AlertID string `json:"alert_id,omitempty"`
-	// Failed are the parts of the message whose templates fail on the record, so that the default words stand in for them.
+	// Failed are the parts of the message whose templates fail on the record, so that the default words stand in for
+	// them.
 	Failed []string `json:"failed_templates,omitempty"`
 	// OverBudget says what its templates would cost more than they may, and what to do; empty if they do not.
 	OverBudget string `json:"over_budget,omitempty"`
@@ -158,8 +159,9 @@ func (t TermExplanation) values(before string) string {
 // counts nothing and knows nothing of earlier records. It is safe for concurrent use and never panics.
 func (p *Pipeline) Explain(rec *Record) (x Explanation) {
 	x = Explanation{
-		Shard: rec.Shard, PartitionKey: rec.PartitionKey, SequenceNumber: rec.SequenceNumber, SubSequence: rec.SubSequence,
-		Arrival: rec.Arrival,
+		Shard: rec.Shard, PartitionKey: rec.PartitionKey, SequenceNumber: rec.SequenceNumber,
+		SubSequence: rec.SubSequence,
+		Arrival:     rec.Arrival,
 	}
 	defer func() {
 		if r := recover(); r != nil {
@@ -295,8 +297,8 @@ func (e *Evaluator) explainRule(r *rule, rec *Record, open []string) RuleExplana
 	return x
 }
 
-// depends settles the verdict of a rule of which some terms depend on what is not known here: one that does not hold decides all the
-// same.
+// depends settles the verdict of a rule of which some terms depend on what is not known here: one that does not hold
+// decides all the same.
 func (x *RuleExplanation) depends() {
 	x.Verdict, x.Cause, x.First = VerdictDepends, "", ""
 	for _, t := range x.Terms {
@@ -309,7 +311,9 @@ func (x *RuleExplanation) depends() {
 		}
 	}
 	for _, name := range x.open {
-		if one := (Dependency{Setting: name, Says: "comes from the records before this one, which are not looked at here"}); !slices.Contains(x.Depends, one) {
+		if one := (Dependency{Setting: name,
+			Says: "comes from the records before this one, which are not looked at here"}); !slices.Contains(x.Depends,
+			one) {
 			x.Depends = append(x.Depends, one)
 		}
 	}
@@ -395,16 +399,19 @@ func (r *rule) dependencies() []Dependency {
 		}
 	}
 	add(r.formula.When.Uses(condition.SlotAge), "age", "is counted from the latest arrival before; here it is 0s")
-	add(r.hold.Records > 1, "for", "fires only with the %s record of the key in a row for which the condition holds", ordinal(r.hold.Records))
+	add(r.hold.Records > 1, "for", "fires only with the %s record of the key in a row for which the condition holds",
+		ordinal(r.hold.Records))
 	add(r.hold.Time > 0, "for", "fires only when the condition has held for %s", shortDuration(r.hold.Time))
 	if w := r.window; w != nil {
 		kind := "sliding"
 		if w.tumbling {
 			kind = "tumbling"
 		}
-		add(true, "window", "fires on the %s of a %s window of %s", w.aggregate, kind, shortDuration(time.Duration(w.length)*time.Millisecond))
+		add(true, "window", "fires on the %s of a %s window of %s", w.aggregate, kind,
+			shortDuration(time.Duration(w.length)*time.Millisecond))
 	}
-	add(r.absence.After > 0, "absence", "fires when nothing came for %s; this record is a sign of life", shortDuration(r.absence.After))
+	add(r.absence.After > 0, "absence", "fires when nothing came for %s; this record is a sign of life",
+		shortDuration(r.absence.After))
 	text, _ := r.resolve.MarshalText()
 	muted := func(behind bool) {
 		for _, m := range r.muters {
@@ -414,9 +421,13 @@ func (r *rule) dependencies() []Dependency {
 		}
 	}
 	muted(false)
-	add(r.resolve.Records > 0, "resolve", "a key that fires already makes no further alert; it ends after %s records for which the condition is false", text)
-	add(r.resolve.Time > 0, "resolve", "a key that fires already makes no further alert; it ends %s after the last match", text)
-	add(r.repeat > 0, "repeat_interval", "a key that fires already alerts again every %s", shortDuration(time.Duration(r.repeat)*time.Millisecond))
+	add(r.resolve.Records > 0, "resolve",
+		"a key that fires already makes no further alert; it ends after %s records for which the condition is false",
+		text)
+	add(r.resolve.Time > 0, "resolve",
+		"a key that fires already makes no further alert; it ends %s after the last match", text)
+	add(r.repeat > 0, "repeat_interval", "a key that fires already alerts again every %s",
+		shortDuration(time.Duration(r.repeat)*time.Millisecond))
 	muted(true)
 	return out
 }

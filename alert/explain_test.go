@@ -27,20 +27,28 @@ func TestExplainFirstFailingTerm(t *testing.T) {
 	tests := map[string]struct {
 		when, payload, want string
 	}{
-		"by how much":            {"ANOMALY_SCORE > 3.5", `{"ANOMALY_SCORE":2.91}`, "ANOMALY_SCORE 2.91 > 3.5: false by 0.59"},
-		"equal is not more":      {"ANOMALY_SCORE > 3.5", `{"ANOMALY_SCORE":3.5}`, "ANOMALY_SCORE 3.5 > 3.5: false, they are equal"},
-		"decimals, not floats":   {"x < 0.1", `{"x":0.3}`, "x 0.3 < 0.1: false by 0.2"},
-		"digits beyond float64":  {"id < 9007199254740993", `{"id":9007199254740995}`, "id 9007199254740995 < 9007199254740993: false by 2"},
-		"far away":               {"x > 1e300", `{"x":1}`, "x 1 > 1e+300: false by 1e+300"},
-		"computed":               {"abs(CHANGE / (PRICE - CHANGE)) * 100 > 1", `{"CHANGE":0.5,"PRICE":100.5}`, "abs(CHANGE / (PRICE - CHANGE)) * 100 > 1: 0.5 > 1: false by 0.5"},
-		"texts have no distance": {`rateType == "HIGH"`, `{"rateType":"NORMAL"}`, `rateType == "HIGH": false; rateType is "NORMAL"`},
-		"missing":                {"ANOMALY_SCORE > 3.5", `{}`, "ANOMALY_SCORE > 3.5: undefined (missing); ANOMALY_SCORE is missing"},
-		"null":                   {"ANOMALY_SCORE > 3.5", `{"ANOMALY_SCORE":null}`, "ANOMALY_SCORE > 3.5: undefined (null); ANOMALY_SCORE is null"},
-		"a number as text":       {"heartRate > 150", `{"heartRate":"180"}`, `heartRate > 150: undefined (mistyped); heartRate is "180"`},
-		"the first of several":   {"a > 1 && b > 1", `{"a":2,"b":0}`, "b 0 > 1: false by 1"},
-		"nested":                 {"order.price > 10", `{"order":{"price":7}}`, "order.price 7 > 10: false by 3"},
-		"a division by zero":     {"1 / x > 1", `{"x":0}`, "1 / x > 1: undefined (not_finite); x is 0"},
-		"all hold":               {"a > 1", `{"a":2}`, ""},
+		"by how much": {"ANOMALY_SCORE > 3.5", `{"ANOMALY_SCORE":2.91}`,
+			"ANOMALY_SCORE 2.91 > 3.5: false by 0.59"},
+		"equal is not more": {"ANOMALY_SCORE > 3.5", `{"ANOMALY_SCORE":3.5}`,
+			"ANOMALY_SCORE 3.5 > 3.5: false, they are equal"},
+		"decimals, not floats": {"x < 0.1", `{"x":0.3}`, "x 0.3 < 0.1: false by 0.2"},
+		"digits beyond float64": {"id < 9007199254740993", `{"id":9007199254740995}`,
+			"id 9007199254740995 < 9007199254740993: false by 2"},
+		"far away": {"x > 1e300", `{"x":1}`, "x 1 > 1e+300: false by 1e+300"},
+		"computed": {"abs(CHANGE / (PRICE - CHANGE)) * 100 > 1", `{"CHANGE":0.5,"PRICE":100.5}`,
+			"abs(CHANGE / (PRICE - CHANGE)) * 100 > 1: 0.5 > 1: false by 0.5"},
+		"texts have no distance": {`rateType == "HIGH"`, `{"rateType":"NORMAL"}`,
+			`rateType == "HIGH": false; rateType is "NORMAL"`},
+		"missing": {"ANOMALY_SCORE > 3.5", `{}`,
+			"ANOMALY_SCORE > 3.5: undefined (missing); ANOMALY_SCORE is missing"},
+		"null": {"ANOMALY_SCORE > 3.5", `{"ANOMALY_SCORE":null}`,
+			"ANOMALY_SCORE > 3.5: undefined (null); ANOMALY_SCORE is null"},
+		"a number as text": {"heartRate > 150", `{"heartRate":"180"}`,
+			`heartRate > 150: undefined (mistyped); heartRate is "180"`},
+		"the first of several": {"a > 1 && b > 1", `{"a":2,"b":0}`, "b 0 > 1: false by 1"},
+		"nested":               {"order.price > 10", `{"order":{"price":7}}`, "order.price 7 > 10: false by 3"},
+		"a division by zero":   {"1 / x > 1", `{"x":0}`, "1 / x > 1: undefined (not_finite); x is 0"},
+		"all hold":             {"a > 1", `{"a":2}`, ""},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -63,7 +71,8 @@ func TestExplainEveryTerm(t *testing.T) {
 		lines = append(lines, term.String())
 	}
 	require.ElementsMatch(t, []string{
-		"score 1.5 > 3: false by 1.5", `kind == "HIGH": true; kind is "HIGH"`, "missing < 1: undefined (missing); missing is missing",
+		"score 1.5 > 3: false by 1.5", `kind == "HIGH": true; kind is "HIGH"`,
+		"missing < 1: undefined (missing); missing is missing",
 		`tags != nil: true; tags is {"a":[1,2]}`,
 	}, lines)
 }
@@ -81,10 +90,13 @@ func TestExplainOutcome(t *testing.T) {
 	filtered := rule(func(*alert.RuleConfig) {})
 	filtered.Filter = []filter.Pattern{data}
 	silenced := rule(func(*alert.RuleConfig) {})
-	silenced.Silences = []alert.SilenceConfig{{Name: "works", When: "score < 9", Until: at.Add(time.Hour).Format(time.RFC3339)}}
+	silenced.Silences = []alert.SilenceConfig{{Name: "works", When: "score < 9",
+		Until: at.Add(time.Hour).Format(time.RFC3339)}}
 	inhibited := oneRule(alert.RuleConfig{Name: "worse", When: "score > 8"})
-	inhibited.Rules = append(inhibited.Rules, alert.RuleConfig{Name: "r", When: "score > 3", InhibitedBy: []string{"worse"}})
-	hours := []alert.QuietConfig{{From: at.Add(-time.Hour).UTC().Format("15:04"), To: at.Add(time.Hour).UTC().Format("15:04")}}
+	inhibited.Rules = append(inhibited.Rules, alert.RuleConfig{Name: "r", When: "score > 3",
+		InhibitedBy: []string{"worse"}})
+	hours := []alert.QuietConfig{{From: at.Add(-time.Hour).UTC().Format("15:04"),
+		To: at.Add(time.Hour).UTC().Format("15:04")}}
 	tests := map[string]struct {
 		config  alert.Config
 		payload string
@@ -92,21 +104,26 @@ func TestExplainOutcome(t *testing.T) {
 		mutes   []string
 		depends []string
 	}{
-		"matches":           {config: rule(func(*alert.RuleConfig) {}), want: "alerted"},
-		"does not":          {config: rule(func(*alert.RuleConfig) {}), payload: `{"score":1}`, want: "unmatched"},
-		"cannot be read":    {config: rule(func(*alert.RuleConfig) {}), payload: `{"score":`, want: "invalid truncated"},
-		"filtered":          {config: filtered, payload: `{"kind":"LOW","score":9}`, want: "filtered"},
-		"no JSON":           {config: filtered, payload: `HIGH`, want: "filtered not_json"},
-		"silenced":          {config: silenced, want: "suppressed silenced", mutes: []string{"silence works, until " + at.Add(time.Hour).UTC().Format(time.RFC3339)}},
+		"matches":  {config: rule(func(*alert.RuleConfig) {}), want: "alerted"},
+		"does not": {config: rule(func(*alert.RuleConfig) {}), payload: `{"score":1}`, want: "unmatched"},
+		"cannot be read": {config: rule(func(*alert.RuleConfig) {}), payload: `{"score":`,
+			want: "invalid truncated"},
+		"filtered": {config: filtered, payload: `{"kind":"LOW","score":9}`, want: "filtered"},
+		"no JSON":  {config: filtered, payload: `HIGH`, want: "filtered not_json"},
+		"silenced": {config: silenced, want: "suppressed silenced",
+			mutes: []string{"silence works, until " + at.Add(time.Hour).UTC().Format(time.RFC3339)}},
 		"not the silence's": {config: silenced, payload: `{"score":10}`, want: "alerted"},
 		"quiet": {
 			config: rule(func(r *alert.RuleConfig) { r.Quiet = hours }), want: "suppressed quiet_hours",
 			mutes: []string{"quiet hours " + hours[0].From + " to " + hours[0].To + " UTC"},
 		},
 		"inhibited by the same record": {config: inhibited, payload: `{"score":10}`, want: "alerted"},
-		"shadow":                       {config: rule(func(r *alert.RuleConfig) { r.Mode = alert.ModeShadow }), want: "unmatched"},
-		"for":                          {config: rule(func(r *alert.RuleConfig) { r.For.Records = 3 }), want: "unmatched", depends: []string{"for"}},
-		"for one record":               {config: rule(func(r *alert.RuleConfig) { r.For.Records = 1 }), want: "alerted"},
+		"shadow": {config: rule(func(r *alert.RuleConfig) { r.Mode = alert.ModeShadow }),
+			want: "unmatched"},
+		"for": {config: rule(func(r *alert.RuleConfig) { r.For.Records = 3 }),
+			want: "unmatched", depends: []string{"for"}},
+		"for one record": {config: rule(func(r *alert.RuleConfig) { r.For.Records = 1 }),
+			want: "alerted"},
 		"window too small": {
 			config: rule(func(r *alert.RuleConfig) { r.Window = alert.WindowConfig{Length: time.Minute, Is: "> 1"} }),
 			want:   "unmatched", depends: []string{"window"},
@@ -117,7 +134,8 @@ func TestExplainOutcome(t *testing.T) {
 			}),
 			want: "alerted", depends: []string{"window"},
 		},
-		"absence": {config: rule(func(r *alert.RuleConfig) { r.Absence.After = time.Minute }), want: "unmatched", depends: []string{"absence"}},
+		"absence": {config: rule(func(r *alert.RuleConfig) { r.Absence.After = time.Minute }), want: "unmatched",
+			depends: []string{"absence"}},
 		"all that is remembered": {
 			config: rule(func(r *alert.RuleConfig) {
 				r.Dedup, r.Resolve.Time, r.RepeatInterval = time.Minute, time.Hour, time.Hour
@@ -125,7 +143,8 @@ func TestExplainOutcome(t *testing.T) {
 			}),
 			want: "alerted", depends: []string{"dedup", "resolve", "repeat_interval", "rate_limit"},
 		},
-		"age": {config: rule(func(r *alert.RuleConfig) { r.When = `score > 3 && age < duration("1s")` }), want: "alerted", depends: []string{"age"}},
+		"age": {config: rule(func(r *alert.RuleConfig) { r.When = `score > 3 && age < duration("1s")` }),
+			want: "alerted", depends: []string{"age"}},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -169,8 +188,10 @@ func TestExplainPublications(t *testing.T) {
 	require.Equal(t, "7b", x.Rules[0].Key)
 	require.Equal(t, "critical", x.Rules[0].Severity)
 	want := w.evaluator.Evaluate(rec).Alerts
-	require.Equal(t, []alert.Publication{{Topic: "oncall", Subject: "7b: 5", AlertID: want[0].ID}}, x.Rules[0].Publishes)
-	require.Equal(t, []alert.Publication{{Topic: "archive", Subject: "Anomaly detected", AlertID: want[1].ID, Failed: []string{"subject"}}}, x.Rules[1].Publishes)
+	require.Equal(t, []alert.Publication{{Topic: "oncall", Subject: "7b: 5", AlertID: want[0].ID}},
+		x.Rules[0].Publishes)
+	require.Equal(t, []alert.Publication{{Topic: "archive", Subject: "Anomaly detected", AlertID: want[1].ID,
+		Failed: []string{"subject"}}}, x.Rules[1].Publishes)
 
 	x = w.pipeline.Explain(record("1", `{"score":5}`))
 	require.Equal(t, "missing", x.Rules[0].KeyCause)
@@ -183,7 +204,8 @@ func TestExplainPublications(t *testing.T) {
 // Whoever asks for an explanation changes nothing: no counter, no state.
 func TestExplainLeavesNoTrace(t *testing.T) {
 	t.Parallel()
-	c := oneRule(alert.RuleConfig{Name: "r", When: `shard != "x" && score > 3`, Key: "nosuch", Dedup: time.Hour, Subject: "{{ .Fields.nosuch }}"})
+	c := oneRule(alert.RuleConfig{Name: "r", When: `shard != "x" && score > 3`, Key: "nosuch", Dedup: time.Hour,
+		Subject: "{{ .Fields.nosuch }}"})
 	w := newWorld(t, c)
 	before, err := testutil.GatherAndCount(w.registry)
 	require.NoError(t, err)
@@ -211,20 +233,24 @@ func TestExplainAgreesWithEvaluation(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		operand := rapid.SampledFrom([]string{"a", "b", "1", "2.5", `"x"`, "o.c", "true"})
 		comparison := rapid.Custom(func(rt *rapid.T) string {
-			return operand.Draw(rt, "left") + rapid.SampledFrom([]string{" == ", " != ", " > ", " <= "}).Draw(rt, "op") + operand.Draw(rt, "right")
+			return operand.Draw(rt, "left") + rapid.SampledFrom([]string{" == ", " != ", " > ", " <= "}).Draw(rt,
+				"op") + operand.Draw(rt, "right")
 		})
-		when := strings.Join(rapid.SliceOfN(comparison, 1, 4).Draw(rt, "terms"), rapid.SampledFrom([]string{" && ", " || "}).Draw(rt, "join"))
+		when := strings.Join(rapid.SliceOfN(comparison, 1, 4).Draw(rt, "terms"),
+			rapid.SampledFrom([]string{" && ", " || "}).Draw(rt, "join"))
 		c := oneRule(alert.RuleConfig{Name: "r", When: when})
 		if c.Validate() != nil {
 			rt.Skip("no condition")
 		}
 		payload := rapid.SampledFrom([]string{
-			`{}`, `{"a":1}`, `{"a":2.5,"b":"x"}`, `{"a":null,"b":3}`, `{"o":{"c":true},"b":1}`, `{"a":"x","o":{"c":3}}`, `[]`, `{"a":1e400}`,
+			`{}`, `{"a":1}`, `{"a":2.5,"b":"x"}`, `{"a":null,"b":3}`, `{"o":{"c":true},"b":1}`, `{"a":"x","o":{"c":3}}`,
+			`[]`, `{"a":1e400}`,
 		}).Draw(rt, "payload")
 		w := newWorld(t, c)
 		x, d := w.pipeline.Explain(record("1", payload)), w.evaluator.Evaluate(record("1", payload))
 		if x.Outcome != d.Outcome || x.Reason != d.Reason {
-			rt.Fatalf("%s of %s: explained as %s %s, evaluated as %s %s", when, payload, x.Outcome, x.Reason, d.Outcome, d.Reason)
+			rt.Fatalf("%s of %s: explained as %s %s, evaluated as %s %s", when, payload, x.Outcome, x.Reason, d.Outcome,
+				d.Reason)
 		}
 	})
 }
@@ -239,8 +265,10 @@ func TestMentions(t *testing.T) {
 		Filter: patterns,
 		Topics: map[string]alert.TopicConfig{"t": {}},
 		Rules: []alert.RuleConfig{{
-			Name: "r", When: "shard != \"x\" &&\n order.price > 3 && $env[\"heart rate\"] > order.price && (note ?? \"\") == \"\"",
-			Key: "ward", Value: "order", Window: alert.WindowConfig{Length: time.Minute, Aggregate: "sum", Of: "n", Is: "> 1"},
+			Name: "r", When: "shard != \"x\" &&\n order.price > 3 && $env[\"heart rate\"] > order.price && (note ?? " +
+				"\"\") == \"\"",
+			Key: "ward", Value: "order", Window: alert.WindowConfig{Length: time.Minute, Aggregate: "sum", Of: "n",
+				Is: "> 1"},
 			Severity: `ward == "7b" ? "info" : "warning"`,
 		}, {Name: "s", When: "any(list, .x > 1)", Severity: "info"}},
 		Silences: []alert.SilenceConfig{{Name: "x", When: "quiet", Until: "2027-01-01T00:00:00Z"}},
@@ -277,7 +305,8 @@ func TestMentions(t *testing.T) {
 // What is due at a moment happens when that moment is elapsed, with no allowance for late records.
 func TestElapse(t *testing.T) {
 	t.Parallel()
-	c := oneRule(alert.RuleConfig{Name: "silence", Absence: alert.AbsenceConfig{After: time.Minute, Of: alert.AbsenceOfStream}})
+	c := oneRule(alert.RuleConfig{Name: "silence",
+		Absence: alert.AbsenceConfig{After: time.Minute, Of: alert.AbsenceOfStream}})
 	c.Watchdog = alert.WatchdogConfig{Interval: time.Minute, Topics: []string{"oncall"}}
 	w := newWorld(t, c)
 	start := time.Date(2026, 11, 22, 9, 0, 0, 0, time.UTC)
@@ -290,7 +319,8 @@ func TestElapse(t *testing.T) {
 	}
 }
 
-// A window's figure comes from earlier records as well, so its bound stands in: a template with it is not called failing.
+// A window's figure comes from earlier records as well, so its bound stands in: a template with it is not called
+// failing.
 func TestExplainHasAFigureForWindows(t *testing.T) {
 	t.Parallel()
 	config := oneRule(alert.RuleConfig{
@@ -302,7 +332,8 @@ func TestExplainHasAFigureForWindows(t *testing.T) {
 	require.Empty(t, x.Publishes[0].Failed)
 }
 
-// TestExplainOfScores: a score comes from the records before, so what depends on it is left open and never told as missing.
+// TestExplainOfScores: a score comes from the records before, so what depends on it is left open and never told as
+// missing.
 func TestExplainOfScores(t *testing.T) {
 	t.Parallel()
 	scored := func(when string) alert.Config {
@@ -315,17 +346,19 @@ func TestExplainOfScores(t *testing.T) {
 		verdict       alert.Verdict
 		on            []string
 	}{
-		"a score":               {`ANOMALY_SCORE > 3`, `{"v":1}`, alert.VerdictDepends, []string{"ANOMALY_SCORE"}},
-		"a verdict":             {`ANOMALY_BEGINS`, `{"v":1}`, alert.VerdictDepends, []string{"ANOMALY_BEGINS"}},
-		"not a verdict":         {`not ANOMALY`, `{"v":1}`, alert.VerdictDepends, []string{"ANOMALY"}},
-		"whether it has one":    {`ANOMALY_SCORE == nil`, `{"v":1}`, alert.VerdictDepends, []string{"ANOMALY_SCORE"}},
-		"two":                   {`ANOMALY and ANOMALY_SCORE > 3`, `{"v":1}`, alert.VerdictDepends, []string{"ANOMALY_SCORE", "ANOMALY"}},
+		"a score":            {`ANOMALY_SCORE > 3`, `{"v":1}`, alert.VerdictDepends, []string{"ANOMALY_SCORE"}},
+		"a verdict":          {`ANOMALY_BEGINS`, `{"v":1}`, alert.VerdictDepends, []string{"ANOMALY_BEGINS"}},
+		"not a verdict":      {`not ANOMALY`, `{"v":1}`, alert.VerdictDepends, []string{"ANOMALY"}},
+		"whether it has one": {`ANOMALY_SCORE == nil`, `{"v":1}`, alert.VerdictDepends, []string{"ANOMALY_SCORE"}},
+		"two": {`ANOMALY and ANOMALY_SCORE > 3`, `{"v":1}`, alert.VerdictDepends,
+			[]string{"ANOMALY_SCORE", "ANOMALY"}},
 		"another term is false": {`v > 3 and ANOMALY_SCORE > 3`, `{"v":1}`, alert.VerdictFalse, nil},
 		"another is true":       {`v > 3 or ANOMALY_SCORE > 3`, `{"v":5}`, alert.VerdictTrue, nil},
-		"another may be":        {`v > 3 or ANOMALY_SCORE > 3`, `{"v":1}`, alert.VerdictDepends, []string{"ANOMALY_SCORE"}},
-		"its own":               {`ANOMALY_SCORE > 3`, `{"v":1,"ANOMALY_SCORE":5}`, alert.VerdictTrue, nil},
-		"no point":              {`ANOMALY_SCORE > 3`, `{"v":"x"}`, alert.VerdictUndefined, nil},
-		"no score in it":        {`v > 0`, `{"v":1}`, alert.VerdictTrue, nil},
+		"another may be": {`v > 3 or ANOMALY_SCORE > 3`, `{"v":1}`, alert.VerdictDepends,
+			[]string{"ANOMALY_SCORE"}},
+		"its own":        {`ANOMALY_SCORE > 3`, `{"v":1,"ANOMALY_SCORE":5}`, alert.VerdictTrue, nil},
+		"no point":       {`ANOMALY_SCORE > 3`, `{"v":"x"}`, alert.VerdictUndefined, nil},
+		"no score in it": {`v > 0`, `{"v":1}`, alert.VerdictTrue, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -18,8 +18,8 @@ func Sealed(data []byte) []byte {
 	return binary.BigEndian.AppendUint32(slices.Clip(body), crc32.Checksum(body, crc32.MakeTable(crc32.Castagnoli)))
 }
 
-// KeptByOlder says whether a version that knows nothing of keys that several shards have would hand on, as it is, what is stored of
-// them, and for which keys of a rule it would speak.
+// KeptByOlder says whether a version that knows nothing of keys that several shards have would hand on, as it is, what
+// is stored of them, and for which keys of a rule it would speak.
 func KeptByOlder(state []byte, rule string) (kept bool, speaks []string) {
 	_, sections, err := openState(state)
 	if err != nil {
@@ -52,7 +52,7 @@ func DistinctHash(key HashKey, s string) []byte {
 // KeptKey is what is kept of a long key.
 func KeptKey(key HashKey, s string) []byte { return key.shorten([]byte(s)) }
 
-// HostileSnapshots are snapshots of rules as large as one can be, by what is wrong with them.
+// HostileStates are snapshots of rules as large as one can be, by what is wrong with them.
 func HostileStates(rules []RuleConfig) map[string][]byte {
 	const size = 23 << 20
 	c, err := compileConfig(Config{Topics: map[string]TopicConfig{"t": {}}, Rules: rules}.WithDefaults())
@@ -89,7 +89,8 @@ func HostileStates(rules []RuleConfig) map[string][]byte {
 		return seal(false, of, body)
 	}
 	plain := func(w *writer, i int) {
-		w.entry(0, &entry{of: &ruleMemory{rule: c.rules[0]}, key: string(binary.AppendUvarint(nil, uint64(i)))}) //nolint:gosec // a count
+		w.entry(0, &entry{of: &ruleMemory{rule: c.rules[0]},
+			key: string(binary.AppendUvarint(nil, uint64(i)))}) //nolint:gosec // a count
 	}
 	counted := func(n uint64) *writer {
 		w := &writer{}
@@ -134,10 +135,12 @@ func HostileStates(rules []RuleConfig) map[string][]byte {
 			return Sealed(b[:len(b)-1])
 		}(),
 		"empty windows": rule(1, size, func(w *writer, i int) {
-			w.entry(0, &entry{of: &ruleMemory{rule: c.rules[0]}, key: string(binary.AppendUvarint(nil, uint64(i))), window: &window{last: 1000, size: 120}}) //nolint:gosec // a count
+			w.entry(0, &entry{of: &ruleMemory{rule: c.rules[0]}, key: string(binary.AppendUvarint(nil, uint64(i))),
+				window: &window{last: 1000, size: 120}}) //nolint:gosec // a count
 		}),
 		"windows of few values": rule(2, size, func(w *writer, i int) {
-			w.entry(0, &entry{of: &ruleMemory{rule: c.rules[0]}, key: string(binary.AppendUvarint(nil, uint64(i))), window: &window{last: 1000, size: 12, legacy: map[uint64]int64{1: 1}}}) //nolint:gosec // a count
+			w.entry(0, &entry{of: &ruleMemory{rule: c.rules[0]}, key: string(binary.AppendUvarint(nil, uint64(i))),
+				window: &window{last: 1000, size: 12, legacy: map[uint64]int64{1: 1}}}) //nolint:gosec // a count
 		}),
 		"families": seal(true, 0, family),
 		"claims":   seal(true, 0, relatives),

@@ -19,7 +19,8 @@ func newRenderer(tb testing.TB, topic TopicConfig, rule RuleConfig) *renderer {
 	r := f.render(f.topicWords("topics.oncall", topic), f.ruleWords("rules[0]", rule))
 	require.Empty(tb, f)
 	r.stream = testStream
-	r.failed = newTemplateFailures(prometheus.NewCounterVec(prometheus.CounterOpts{Name: "failures_total", Help: "Failures."}, []string{"rule", "part"}), rule.Name)
+	r.failed = newTemplateFailures(prometheus.NewCounterVec(
+		prometheus.CounterOpts{Name: "failures_total", Help: "Failures."}, []string{"rule", "part"}), rule.Name)
 	return r
 }
 
@@ -37,7 +38,8 @@ func failures(r *renderer) map[string]int {
 // someAlert is an alert about a record.
 func someAlert(kind Kind, payload string) *Alert {
 	return &Alert{
-		ID: "8cf6", Rule: "heart", Topic: "oncall", Kind: kind, Severity: SeverityCritical, Key: "p 17", Value: 199.5, Worse: 1,
+		ID: "8cf6", Rule: "heart", Topic: "oncall", Kind: kind, Severity: SeverityCritical, Key: "p 17", Value: 199.5,
+		Worse: 1,
 		At:    time.Date(2026, 11, 22, 9, 5, 0, 0, time.UTC),
 		Since: time.Date(2026, 11, 22, 8, 0, 0, 0, time.UTC),
 		Record: Record{
@@ -59,29 +61,37 @@ func TestTemplateFunctions(t *testing.T) {
 	const payload = `{"score":3.14159,"id":12345678,"wide":9007199254740993,"name":"  Zoë Müller ","nul":null,"empty":"","zero":0,
 		"order":{"price":12.5,"lines":["a","b",3,null]},"ts":"2026-11-22T10:30:00+01:00","text":"2.5","emoji":"😀\"\u0007"}`
 	cases := []struct{ source, want string }{
-		{`{{ upper .Fields.name }}|{{ lower .Fields.name }}|{{ trim .Fields.name }}`, "  ZOË MÜLLER |  zoë müller |Zoë Müller"},
+		{`{{ upper .Fields.name }}|{{ lower .Fields.name }}|{{ trim .Fields.name }}`,
+			"  ZOË MÜLLER |  zoë müller |Zoë Müller"},
 		{`{{ .Rule | upper }}{{ upper .Fields.id }}`, "HEART12345678"},
-		{`{{ .Fields.name | trim | truncate 5 }}|{{ truncate 10 (trim .Fields.name) }}|{{ truncate 1 "ab" }}`, "Zoë …|Zoë Müller|…"},
+		{`{{ .Fields.name | trim | truncate 5 }}|{{ truncate 10 (trim .Fields.name) }}|{{ truncate 1 "ab" }}`,
+			"Zoë …|Zoë Müller|…"},
 		{`{{ get .Fields "order" "price" }}|{{ get .Fields "order" "nosuch" "deep" | default "none" }}`, "12.5|none"},
 		{`{{ get .Labels "team" }}|{{ get .Labels "nosuch" | default "nobody" }}`, "heart|nobody"},
 		{`{{ .Fields.nul | default "n" }}{{ .Fields.empty | default "e" }}{{ .Fields.zero | default "z" }}`, "ne0"},
 		{`{{ join ", " .Fields.order.lines }}|{{ join "," .Fields.nul }}`, "a, b, 3, |"},
-		{`{{ round 2 .Fields.score }} {{ round 0 2.6 }} {{ round 1 7 }} {{ round 1 .Fields.text }} {{ round 1 .Fields.wide }}`, "3.14 3 7 2.5 9007199254740993"},
+		{`{{ round 2 .Fields.score }} {{ round 0 2.6 }} {{ round 1 7 }} {{ round 1 .Fields.text }} {{ round 1 ` +
+			`.Fields.wide }}`, "3.14 3 7 2.5 9007199254740993"},
 		{`{{ round 2 -0.001 }} {{ if gt (round 1 .Value) 199.0 }}high{{ end }}`, "0 high"},
-		{`{{ date "15:04" .At }} {{ .At | date "15:04" "Europe/Berlin" }} {{ date "15:04 MST" "America/New_York" .Since }}`, "09:05 10:05 03:00 EST"},
+		{`{{ date "15:04" .At }} {{ .At | date "15:04" "Europe/Berlin" }} {{ date "15:04 MST" "America/New_York" ` +
+			`.Since }}`, "09:05 10:05 03:00 EST"},
 		{`{{ date "15:04" .Fields.ts }}|{{ date "15:04" .Fields.nul }}`, "09:30|"},
-		{`{{ duration (.At.Sub .Since) }}|{{ duration 90 }}|{{ duration 0.25 }}|{{ duration 200000 }}|{{ duration -3600 }}|{{ duration 0 }}`, "1h 5m|1m 30s|250ms|2d 7h|-1h|0s"},
+		{`{{ duration (.At.Sub .Since) }}|{{ duration 90 }}|{{ duration 0.25 }}|{{ duration 200000 }}|{{ duration ` +
+			`-3600 }}|{{ duration 0 }}`, "1h 5m|1m 30s|250ms|2d 7h|-1h|0s"},
 		{
-			`{{ json .Fields.name }} {{ json .Fields.order }} {{ json .Fields.wide }} {{ json .Fields.nul }} {{ json .Labels }}`,
+			`{{ json .Fields.name }} {{ json .Fields.order }} {{ json .Fields.wide }} {{ json .Fields.nul }} {{ ` +
+				`json .Labels }}`,
 			`"  Zoë Müller " {"lines":["a","b",3,null],"price":12.5} 9007199254740993 null {"team":"heart"}`,
 		},
-		{`{{ json .Fields.emoji }} {{ json .Fields.id }} {{ json (.At.Sub .Since) }} {{ json .At }}`, `"😀\"\u0007" 12345678 "1h5m0s" "2026-11-22T09:05:00Z"`},
+		{`{{ json .Fields.emoji }} {{ json .Fields.id }} {{ json (.At.Sub .Since) }} {{ json .At }}`,
+			`"😀\"\u0007" 12345678 "1h5m0s" "2026-11-22T09:05:00Z"`},
 		{`{{ urlquery .Key }} {{ urlquery .Fields.id }}`, "p+17 12345678"},
 	}
 	for _, c := range cases {
 		t.Run(c.source, func(t *testing.T) {
 			t.Parallel()
-			r := newRenderer(t, TopicConfig{}, RuleConfig{Name: "heart", Message: c.source, Labels: map[string]string{"team": "heart"}})
+			r := newRenderer(t, TopicConfig{}, RuleConfig{Name: "heart", Message: c.source,
+				Labels: map[string]string{"team": "heart"}})
 			require.Equal(t, c.want, message(t, r, someAlert(KindFiring, payload)).Body)
 			require.Empty(t, failures(r))
 		})
@@ -92,10 +102,14 @@ func TestTemplateFunctions(t *testing.T) {
 func TestTemplateFunctionsFail(t *testing.T) {
 	t.Parallel()
 	for _, source := range []string{
-		`{{ truncate 0 .Key }}`, `{{ truncate .Fields.n .Key }}`, `{{ round 16 .Fields.n }}`, `{{ round -1 .Fields.n }}`,
-		`{{ round 1 .Fields.s }}`, `{{ round 1 .Fields.list }}`, `{{ round 1 .Fields.null }}`, `{{ join "," .Fields.s }}`,
-		`{{ date "15:04" .Fields.s }}`, `{{ date "15:04" .Fields.n }}`, `{{ date "15:04" }}`, `{{ date "15:04" .Fields.zone .At }}`,
-		`{{ date "15:04" "Europe/Berlin" "UTC" .At }}`, `{{ duration .Fields.s }}`, `{{ duration 1e300 }}`, `{{ duration .Fields.list }}`,
+		`{{ truncate 0 .Key }}`, `{{ truncate .Fields.n .Key }}`, `{{ round 16 .Fields.n }}`,
+		`{{ round -1 .Fields.n }}`,
+		`{{ round 1 .Fields.s }}`, `{{ round 1 .Fields.list }}`, `{{ round 1 .Fields.null }}`,
+		`{{ join "," .Fields.s }}`,
+		`{{ date "15:04" .Fields.s }}`, `{{ date "15:04" .Fields.n }}`, `{{ date "15:04" }}`,
+		`{{ date "15:04" .Fields.zone .At }}`,
+		`{{ date "15:04" "Europe/Berlin" "UTC" .At }}`, `{{ duration .Fields.s }}`, `{{ duration 1e300 }}`,
+		`{{ duration .Fields.list }}`,
 		`{{ json (index .Fields "list" 9) }}`,
 	} {
 		t.Run(source, func(t *testing.T) {

@@ -29,7 +29,8 @@ func timeID(stream, shard, rule, topic string, kind Kind, key string, due int64,
 // pushedID is the id of an alert about a key that a record pushed out of memory.
 func pushedID(stream string, rec *Record, rule, topic string, kind Kind, key string, generation uint32) string {
 	return hashFields([]string{
-		stream, rec.Shard, rec.SequenceNumber, decimal(rec.SubSequence), rule, topic, string(kind), key, decimal(generation), "pushed", "", "",
+		stream, rec.Shard, rec.SequenceNumber, decimal(rec.SubSequence), rule, topic, string(kind), key,
+		decimal(generation), "pushed", "", "",
 	})
 }
 

@@ -7,8 +7,8 @@ import (
 	"pgregory.net/rapid"
 )
 
-// TestAlertIDGolden pins the encoding: ids are attributes and FIFO deduplication ids, so they must survive releases. The
-// values were computed independently of this package.
+// TestAlertIDGolden pins the encoding: ids are attributes and FIFO deduplication ids, so they must survive releases.
+// The values were computed independently of this package.
 func TestAlertIDGolden(t *testing.T) {
 	t.Parallel()
 	const stream = "arn:aws:kinesis:us-east-1:000000000000:stream/ExampleOutputStream"

@@ -17,7 +17,8 @@ import (
 
 // drawCondition makes a condition of terms that the index has shelves for, and of some that it has none for.
 func drawCondition(t *rapid.T) string {
-	numbers := []string{"0", "-1", "1", "2.5", "9007199254740991", "9007199254740993", "1e19", "-1e19", "9007199254740992.0"}
+	numbers := []string{"0", "-1", "1", "2.5", "9007199254740991", "9007199254740993", "1e19", "-1e19",
+		"9007199254740992.0"}
 	field := rapid.SampledFrom([]string{"a", "b", "o.p"})
 	draw := func(list ...string) string { return rapid.SampledFrom(list).Draw(t, "of") }
 	term := func() string {
@@ -30,7 +31,8 @@ func drawCondition(t *rapid.T) string {
 		case 3:
 			return name + draw(" == ", " != ") + draw(`"x"`, `"y"`, "true", "false", "nil")
 		case 4:
-			return name + " in [" + draw(`"x"`, "1", "true", "1e19") + ", " + draw(`"y"`, "2.5", "9007199254740993") + "]"
+			return name + " in [" + draw(`"x"`, "1", "true", "1e19") + ", " + draw(`"y"`, "2.5", "9007199254740993") +
+				"]"
 		case 5:
 			return "partition_key == " + draw(`"k0"`, `"k1"`)
 		case 6:
@@ -49,8 +51,10 @@ func drawCondition(t *rapid.T) string {
 
 func drawPayload(t *rapid.T) string {
 	literals := []string{
-		"0", "-0", "1", "-1", "2.5", "2", "9007199254740991", "9007199254740992", "9007199254740993", "9007199254740994", "1e19",
-		"10000000000000000000", "10000000000000000001", "9999999999999999999", "-10000000000000000001", `"x"`, `"y"`, `"z"`, "true", "false", "null", "[1]", "{}",
+		"0", "-0", "1", "-1", "2.5", "2", "9007199254740991", "9007199254740992", "9007199254740993",
+		"9007199254740994", "1e19",
+		"10000000000000000000", "10000000000000000001", "9999999999999999999", "-10000000000000000001", `"x"`, `"y"`,
+		`"z"`, "true", "false", "null", "[1]", "{}",
 	}
 	var members []string
 	for _, name := range []string{"a", "b", "o"} {
@@ -66,8 +70,8 @@ func drawPayload(t *rapid.T) string {
 	return "{" + strings.Join(members, ",") + "}"
 }
 
-// TestIndexFindsWhatTryingEachRuleFinds: the index changes no match and no count of what was undefined, whatever the rules
-// remember meanwhile.
+// TestIndexFindsWhatTryingEachRuleFinds: the index changes no match and no count of what was undefined, whatever the
+// rules remember meanwhile.
 func TestIndexFindsWhatTryingEachRuleFinds(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
@@ -92,8 +96,9 @@ func TestIndexFindsWhatTryingEachRuleFinds(t *testing.T) {
 		indexed, plain := p.Shard("s"), p.Shard("s")
 		for i := range rapid.IntRange(1, 12).Draw(t, "records") {
 			rec := &Record{
-				Shard: "s", SequenceNumber: fmt.Sprint(i), PartitionKey: fmt.Sprint("k", rapid.IntRange(0, 1).Draw(t, "key")),
-				Arrival: time.Unix(1_700_000_000+int64(i), 0), Data: []byte(drawPayload(t)),
+				Shard: "s", SequenceNumber: fmt.Sprint(i),
+				PartitionKey: fmt.Sprint("k", rapid.IntRange(0, 1).Draw(t, "key")),
+				Arrival:      time.Unix(1_700_000_000+int64(i), 0), Data: []byte(drawPayload(t)),
 			}
 			require.NotEqual(t, Invalid, indexed.Evaluate(rec).Outcome)
 			require.Empty(t, plain.in.readQuietly(rec))
@@ -110,16 +115,20 @@ func TestIndexFindsWhatTryingEachRuleFinds(t *testing.T) {
 			}
 		}
 		var want strings.Builder
-		want.WriteString("# HELP kinesis_alerter_rule_matches_total Records that a rule matched, whatever became of the alert.\n" +
-			"# TYPE kinesis_alerter_rule_matches_total counter\n")
+		want.WriteString(
+			"# HELP kinesis_alerter_rule_matches_total Records that a rule matched, whatever became of the alert.\n" +
+				"# TYPE kinesis_alerter_rule_matches_total counter\n")
 		for j, r := range set.rules {
 			fmt.Fprintf(&want, "kinesis_alerter_rule_matches_total{rule=%q} %d\n", r.name, matched[j])
 		}
-		want.WriteString("# HELP kinesis_alerter_rule_undefined_total Records that a rule did not match because a term was undefined, by the first cause.\n" +
-			"# TYPE kinesis_alerter_rule_undefined_total counter\n")
+		want.WriteString(
+			"# HELP kinesis_alerter_rule_undefined_total Records that a rule did not match because a term was " +
+				"undefined, by the first cause.\n" +
+				"# TYPE kinesis_alerter_rule_undefined_total counter\n")
 		for j, r := range set.rules {
 			for v := condition.UndefinedMissing; v < condition.VerdictCount; v++ {
-				fmt.Fprintf(&want, "kinesis_alerter_rule_undefined_total{reason=%q,rule=%q} %d\n", v.Cause(), r.name, undefined[j][v])
+				fmt.Fprintf(&want, "kinesis_alerter_rule_undefined_total{reason=%q,rule=%q} %d\n", v.Cause(), r.name,
+					undefined[j][v])
 			}
 		}
 		require.NoError(t, testutil.GatherAndCompare(registry, strings.NewReader(want.String()),

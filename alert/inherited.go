@@ -8,10 +8,11 @@ import (
 
 // Heir is how a shard takes over from its parents.
 type Heir struct {
-	// Owns says which partition keys fall to the shard by the MD5 of the key. Of all children of a parent exactly one owns a key.
+	// Owns says which partition keys fall to the shard by the MD5 of the key. Of all children of a parent exactly one
+	// owns a key.
 	Owns func(partitionKey string) bool
-	// Parents are the shards that it takes over from, Siblings those that take over from the same parents. Without siblings
-	// the shard takes over only what it owns.
+	// Parents are the shards that it takes over from, Siblings those that take over from the same parents. Without
+	// siblings the shard takes over only what it owns.
 	Parents, Siblings []string
 }
 
@@ -25,17 +26,19 @@ type family struct {
 type inheritance struct {
 	provisional int // entries that other shards have, too
 	families    []*family
-	// parked are entries that are due and wait for what others remember, parkedTo the latest moment at which one was due.
+	// parked are entries that are due and wait for what others remember, parkedTo the latest moment at which one was
+	// due.
 	parked   []*entry
 	parkedTo int64
 }
 
-// kinship makes an entry one that was inherited, while no record of its key has come to this shard.
+// provisional makes an entry one that was inherited, while no record of its key has come to this shard.
 type provisional struct {
 	family *family
 	// silent says that another shard of the family speaks for the key while none of them hears of it.
 	silent bool
-	// born is the event time at which the shards parted that have copies. Who heard of the key before that is of the past.
+	// partedAt is the event time at which the shards parted that have copies. Who heard of the key before that is of
+	// the past.
 	partedAt int64
 	// due is what has come due and waits for what the others remember; 0 for nothing.
 	due int64
@@ -43,8 +46,8 @@ type provisional struct {
 	elsewhere int64
 }
 
-// claim says that this shard has heard of a key that it inherited, and since when. It is kept for those of the others that still
-// have a copy: the entry itself may be forgotten long before they ask.
+// claim says that this shard has heard of a key that it inherited, and since when. It is kept for those of the others
+// that still have a copy: the entry itself may be forgotten long before they ask.
 type claim struct {
 	family *family
 	at     int64
@@ -96,7 +99,8 @@ func (m *memory) unbind(en *entry) {
 	m.inherited.provisional--
 }
 
-// claim notes since when the shard has heard of a key that these others have, too. One that was noted before, or by a parent, goes on.
+// claim notes since when the shard has heard of a key that these others have, too. One that was noted before, or by a
+// parent, continues.
 func (m *memory) claim(r *ruleMemory, key string, others []string, at int64) {
 	if was, ok := r.claims[key]; ok {
 		others = union(others, was.family.others)

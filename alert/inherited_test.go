@@ -46,7 +46,8 @@ func (c *clan) add(first, last int, parents []string, siblings map[string]*clanS
 	if len(parents) == 0 {
 		return s
 	}
-	heir := alert.Heir{Parents: parents, Siblings: slices.DeleteFunc(slices.Sorted(maps.Keys(siblings)), func(o string) bool { return o == id })}
+	heir := alert.Heir{Parents: parents, Siblings: slices.DeleteFunc(slices.Sorted(maps.Keys(siblings)),
+		func(o string) bool { return o == id })}
 	heir.Owns = func(key string) bool {
 		hash, _ := strconv.Atoi(key[len(key)-1:])
 		for _, o := range siblings {
@@ -121,7 +122,8 @@ func (c *clan) merge(one, two string, at time.Time) {
 	c.add(first, last, []string{one, two}, map[string]*clanShard{child: {id: child, first: first, last: last}}, child)
 }
 
-// save is what a daemon does now and then: the others see it only then. Sometimes it goes on from there, as after a restart.
+// save is what a daemon does now and then: the others see it only then. Sometimes it goes on from there, as after a
+// restart.
 func (c *clan) save(id string, restart bool) {
 	s := c.shards[id]
 	s.saved = s.evaluator.State()
@@ -166,12 +168,13 @@ func (c *clan) take(alerts []*alert.Alert) {
 	for _, a := range alerts {
 		require.Empty(c.t, a.Unsure)
 		c.told = append(c.told, wordOf(a))
-		c.said[fmt.Sprint(a.Kind, " ", a.Rule, " ", a.Key, " at ", a.At.Sub(noon()), " since ", a.Since.Sub(noon()), " suppressed ", a.Suppressed, " value ", a.Value)]++
+		c.said[fmt.Sprint(a.Kind, " ", a.Rule, " ", a.Key, " at ", a.At.Sub(noon()), " since ", a.Since.Sub(noon()),
+			" suppressed ", a.Suppressed, " value ", a.Value)]++
 	}
 }
 
-// TestReshardSaysWhatOneShardWould: wherever the records of a key go after splits and merges, whoever is restarted, and whenever the
-// shards see what the others remember, they say together what one shard would have said.
+// TestReshardSaysWhatOneShardWould: wherever the records of a key go after splits and merges, whoever is restarted, and
+// whenever the shards see what the others remember, they say together what one shard would have said.
 func TestReshardSaysWhatOneShardWould(t *testing.T) {
 	t.Parallel()
 	var rules []alert.RuleConfig
@@ -246,10 +249,12 @@ func heirs(t *testing.T, parent *story, rules ...alert.RuleConfig) (low, high *s
 	state := parent.evaluator.State()
 	child := func(sibling string, owns func(string) bool) *story {
 		s := newStory(t, rules...)
-		require.NoError(t, s.evaluator.Inherit([][]byte{state}, alert.Heir{Owns: owns, Parents: []string{"p"}, Siblings: []string{sibling}}))
+		require.NoError(t, s.evaluator.Inherit([][]byte{state},
+			alert.Heir{Owns: owns, Parents: []string{"p"}, Siblings: []string{sibling}}))
 		return s
 	}
-	return child("high", func(key string) bool { return key == "a" }), child("low", func(key string) bool { return key != "a" })
+	return child("high", func(key string) bool { return key == "a" }),
+		child("low", func(key string) bool { return key != "a" })
 }
 
 // met tells a story what another one remembers.
@@ -259,10 +264,12 @@ func (s *story) met(shard, version string, other *story) {
 	s.evaluator.Meet(relative)
 }
 
-// TestInheritedKeysAreForgottenWhereTheyDoNotCome: a key that the other shard hears of is its own, however soon it forgets it.
+// TestInheritedKeysAreForgottenWhereTheyDoNotCome: a key that the other shard hears of is its own, however soon it
+// forgets it.
 func TestInheritedKeysAreForgottenWhereTheyDoNotCome(t *testing.T) {
 	t.Parallel()
-	rules := []alert.RuleConfig{{Name: "held", When: "v > 3", For: alert.Stretch{Time: time.Second}, Resolve: alert.Stretch{Time: time.Minute}}}
+	rules := []alert.RuleConfig{{Name: "held", When: "v > 3", For: alert.Stretch{Time: time.Second},
+		Resolve: alert.Stretch{Time: time.Minute}}}
 	parent := newStory(t, rules...)
 	for at := range 3 {
 		parent.v(float64(at), "a", 5)
@@ -272,7 +279,8 @@ func TestInheritedKeysAreForgottenWhereTheyDoNotCome(t *testing.T) {
 	low, high := heirs(t, parent, rules...)
 	high.v(4, "a", 1) // by hand
 	high.tick(70)
-	high.said("resolved held a at 1m2s (2 swallowed)") // the key that has come; of the other the low shard may have heard
+	// the key that has come; of the other the low shard may have heard
+	high.said("resolved held a at 1m2s (2 swallowed)")
 	low.tick(70)
 	low.said()
 	require.Equal(t, []alert.Awaited{{Shard: "high", Blocks: true}}, low.evaluator.Awaits())
@@ -302,10 +310,12 @@ func TestUnsureIsSaid(t *testing.T) {
 	require.Equal(t, "high", alerts[0].Unsure)
 	m, err := alerts[0].Render()
 	require.NoError(t, err)
-	require.Contains(t, m.Body, "(not certain: the memory of high could not be read, and records of the key may go there)")
+	require.Contains(t, m.Body,
+		"(not certain: the memory of high could not be read, and records of the key may go there)")
 }
 
-// TestOlderVersionsKeepWhatTheyDoNotKnow: a version without it leaves the section alone and speaks only for what this shard speaks for.
+// TestOlderVersionsKeepWhatTheyDoNotKnow: a version without it leaves the section alone and speaks only for what this
+// shard speaks for.
 func TestOlderVersionsKeepWhatTheyDoNotKnow(t *testing.T) {
 	t.Parallel()
 	rules := []alert.RuleConfig{{Name: "silent", Absence: alert.AbsenceConfig{After: time.Minute}}}
@@ -330,7 +340,8 @@ func FuzzReadRelative(f *testing.F) {
 	child := func(t require.TestingT, sibling string) *alert.Evaluator {
 		parent, e := p.Shard("p"), p.Shard(shardID)
 		for i := range 4 {
-			parent.Evaluate(&alert.Record{PartitionKey: fmt.Sprint(i), SequenceNumber: "1", Arrival: noon(), Data: []byte(`{}`)})
+			parent.Evaluate(&alert.Record{PartitionKey: fmt.Sprint(i), SequenceNumber: "1", Arrival: noon(),
+				Data: []byte(`{}`)})
 		}
 		require.NoError(t, e.Inherit([][]byte{parent.State()}, alert.Heir{
 			Owns: func(key string) bool { return key < "2" }, Siblings: []string{sibling},

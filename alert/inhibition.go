@@ -24,8 +24,8 @@ func (f *faults) inhibitions(field string, c RuleConfig, r *rule, before map[str
 	return out
 }
 
-// mutes implements muter. It says whether the other rule is active for the key, and somebody knows. What nobody was told, because of quiet
-// hours or a rate limit, mutes nothing: or nobody would hear of the key at all.
+// mutes implements muter. It says whether the other rule is active for the key, and somebody knows. What nobody was
+// told, because of quiet hours or a rate limit, mutes nothing: or nobody would hear of the key at all.
 func (x *inhibition) mutes(c *candidate) (until time.Time, ok bool) {
 	other, l := x.by, c.life
 	if other.shadow {
@@ -59,7 +59,8 @@ func (x *inhibition) words() string {
 }
 
 func (x *inhibition) dependency() (Dependency, bool) {
-	return Dependency{"inhibited_by", "the rule " + x.by.name + " swallows the alert while it is active for the same key"}, x.by.remembers()
+	return Dependency{"inhibited_by", "the rule " + x.by.name +
+		" swallows the alert while it is active for the same key"}, x.by.remembers()
 }
 
 // inhibitable says why other can never mute the rule; empty if it can.

@@ -56,13 +56,15 @@ func (s *story) v(seconds float64, key string, value any) alert.Decision {
 // tick lets time come so far that everything up to then is due.
 func (s *story) tick(seconds float64) {
 	s.t.Helper()
-	s.note(s.evaluator.Tick(alert.Tick{CaughtUp: noon().Add(time.Duration(seconds*float64(time.Second)) + 2*time.Second)}))
+	s.note(s.evaluator.Tick(alert.Tick{CaughtUp: noon().Add(time.Duration(seconds*float64(time.Second)) +
+		2*time.Second)}))
 }
 
 func (s *story) note(alerts []*alert.Alert) {
 	s.t.Helper()
 	for _, a := range alerts {
-		line := fmt.Sprintf("%s %s %s at %s", a.Kind, a.Rule, a.Key, strings.Replace(a.At.Sub(noon()).String(), "m0s", "m", 1))
+		line := fmt.Sprintf("%s %s %s at %s", a.Kind, a.Rule, a.Key,
+			strings.Replace(a.At.Sub(noon()).String(), "m0s", "m", 1))
 		if a.Suppressed > 0 {
 			line += fmt.Sprintf(" (%d swallowed)", a.Suppressed)
 		}
@@ -181,14 +183,16 @@ func TestRepeatIntervalWhileFiring(t *testing.T) {
 	s.tick(125)
 	s.v(126, "a", 1)
 	s.tick(500)
-	s.said("firing r a at 0s", "repeat r a at 1m (1 swallowed)", "repeat r a at 2m (1 swallowed)", "resolved r a at 2m6s")
+	s.said("firing r a at 0s", "repeat r a at 1m (1 swallowed)", "repeat r a at 2m (1 swallowed)",
+		"resolved r a at 2m6s")
 }
 
 func TestAbsenceOfKeyAndShard(t *testing.T) {
 	t.Parallel()
 	s := newStory(t,
 		alert.RuleConfig{Name: "key", Absence: alert.AbsenceConfig{After: time.Minute}},
-		alert.RuleConfig{Name: "shard", When: "v > 0", Absence: alert.AbsenceConfig{After: 2 * time.Minute, Of: "shard"}},
+		alert.RuleConfig{Name: "shard", When: "v > 0",
+			Absence: alert.AbsenceConfig{After: 2 * time.Minute, Of: "shard"}},
 	)
 	s.v(0, "a", 1)
 	s.v(30, "b", 1)
@@ -224,7 +228,8 @@ func TestAbsenceOfStreamIsDecidedByOne(t *testing.T) {
 		second := func(x float64) time.Time { return noon().Add(time.Duration(x * float64(time.Second))) }
 		s.note(s.evaluator.Tick(alert.Tick{
 			CaughtUp: second(caughtUp),
-			Fleet:    alert.Fleet{Decides: decides, LastArrival: second(last), CaughtUp: second(caughtUp).Add(2 * time.Second)},
+			Fleet: alert.Fleet{Decides: decides, LastArrival: second(last),
+				CaughtUp: second(caughtUp).Add(2 * time.Second)},
 		}))
 	}
 	s.v(0, "a", 1)
@@ -264,8 +269,9 @@ func TestWatchdogSpeaksWhileAllIsRead(t *testing.T) {
 	s.said("watchdog watchdog  at 5m")
 }
 
-// The watchdog is a dead man's switch: whoever relies on it is paged when it stays away. So it stays away while the fleet is
-// further behind than its interval, while a shard is paused, and while one is read by nobody, and afterwards makes up for nothing.
+// The watchdog is a dead man's switch: whoever relies on it is paged when it stays away. So it stays away while the
+// fleet is further behind than its interval, while a shard is paused, and while one is read by nobody, and afterwards
+// makes up for nothing.
 func TestWatchdogIsSilentWhileTheFleetIsNotWell(t *testing.T) {
 	t.Parallel()
 	s := tell(t, alert.Config{
@@ -294,7 +300,8 @@ func TestWatchdogIsSilentWhileTheFleetIsNotWell(t *testing.T) {
 	s.said("watchdog watchdog  at 11m")
 
 	pass(5*60, behind(50*time.Second)) // late, and within the interval
-	s.said("watchdog watchdog  at 12m", "watchdog watchdog  at 13m", "watchdog watchdog  at 14m", "watchdog watchdog  at 15m")
+	s.said("watchdog watchdog  at 12m", "watchdog watchdog  at 13m", "watchdog watchdog  at 14m",
+		"watchdog watchdog  at 15m")
 	pass(60, well)
 	s.said("watchdog watchdog  at 16m", "watchdog watchdog  at 17m")
 
@@ -353,12 +360,14 @@ func TestWindowAggregates(t *testing.T) {
 		}
 		w := newWorld(t, oneRule(alert.RuleConfig{
 			Name: "r", When: "v > 0", Message: "{{ .Value }}",
-			Window: alert.WindowConfig{Length: 10 * time.Second, Tumbling: true, Aggregate: c.aggregate, Of: of, Is: c.is},
+			Window: alert.WindowConfig{Length: 10 * time.Second, Tumbling: true, Aggregate: c.aggregate, Of: of,
+				Is: c.is},
 		}))
 		for i, v := range []int{1, 2, 3, 4} {
 			d := w.evaluator.Evaluate(&alert.Record{
-				Shard: shardID, PartitionKey: "a", SequenceNumber: fmt.Sprint(i), Arrival: noon().Add(time.Duration(i) * time.Second),
-				Data: fmt.Appendf(nil, `{"v":%d,"name":"n%d"}`, v, min(i, 2)),
+				Shard: shardID, PartitionKey: "a", SequenceNumber: fmt.Sprint(i),
+				Arrival: noon().Add(time.Duration(i) * time.Second),
+				Data:    fmt.Appendf(nil, `{"v":%d,"name":"n%d"}`, v, min(i, 2)),
 			})
 			require.Empty(t, d.Alerts)
 		}
@@ -366,7 +375,8 @@ func TestWindowAggregates(t *testing.T) {
 		require.Len(t, alerts, 1, c.aggregate)
 		require.Equal(t, c.want, template.Number(alerts[0].Value).String(), c.aggregate)
 		require.Equal(t, noon().Add(10*time.Second), alerts[0].At)
-		require.Empty(t, w.evaluator.Tick(alert.Tick{CaughtUp: noon().Add(time.Hour)}), "a window that is empty is no window")
+		require.Empty(t, w.evaluator.Tick(alert.Tick{CaughtUp: noon().Add(time.Hour)}),
+			"a window that is empty is no window")
 	}
 }
 
@@ -382,7 +392,8 @@ func TestInhibition(t *testing.T) {
 	s.v(3, "b", 12)
 	s.v(4, "a", 1)
 	s.v(5, "a", 13)
-	s.said("firing slow a at 0s", "firing down a at 1s", "firing slow b at 3s", "resolved down a at 4s (1 swallowed)", "firing slow a at 5s")
+	s.said("firing slow a at 0s", "firing down a at 1s", "firing slow b at 3s", "resolved down a at 4s (1 swallowed)",
+		"firing slow a at 5s")
 }
 
 func TestResolveIsToldWhateverMutes(t *testing.T) {
@@ -392,7 +403,8 @@ func TestResolveIsToldWhateverMutes(t *testing.T) {
 		Rules:  []alert.RuleConfig{{Name: "r", When: "v > 10", Resolve: alert.Stretch{Records: 1}}},
 		Silences: []alert.SilenceConfig{{
 			Name: "maintenance", Rules: []string{"r"}, When: `partition_key != "z"`,
-			From: noon().Add(10 * time.Second).Format(time.RFC3339), Until: noon().Add(time.Minute).Format(time.RFC3339),
+			From:  noon().Add(10 * time.Second).Format(time.RFC3339),
+			Until: noon().Add(time.Minute).Format(time.RFC3339),
 		}},
 	})
 	s.v(0, "a", 11)
@@ -433,7 +445,8 @@ func TestRateLimitOfARule(t *testing.T) {
 
 func TestShadowPublishesNothing(t *testing.T) {
 	t.Parallel()
-	s := newStory(t, alert.RuleConfig{Name: "r", When: "v > 10", Mode: alert.ModeShadow, Resolve: alert.Stretch{Records: 1}})
+	s := newStory(t, alert.RuleConfig{Name: "r", When: "v > 10", Mode: alert.ModeShadow,
+		Resolve: alert.Stretch{Records: 1}})
 	require.Equal(t, alert.Unmatched, s.v(0, "a", 11).Outcome)
 	s.v(1, "a", 1)
 	s.said()
@@ -461,7 +474,8 @@ func TestKeyAndSeverityExpressions(t *testing.T) {
 	require.Equal(t, []any{"g:80", "critical"}, []any{a.Key, a.Severity})
 	a = fire("3", `{"v":101,"host":null}`)
 	require.Empty(t, a.Key, "an alert without a proper key is better than none")
-	require.Equal(t, alert.Suppressed, w.evaluator.Evaluate(record("4", `{"v":101,"port":1}`)).Outcome, "and they share it")
+	require.Equal(t, alert.Suppressed, w.evaluator.Evaluate(record("4", `{"v":101,"port":1}`)).Outcome,
+		"and they share it")
 }
 
 func TestForgetsTheQuietestKey(t *testing.T) {
@@ -484,14 +498,16 @@ kinesis_alerter_state_evictions_total{rule="r"} 2
 `), "kinesis_alerter_state_evictions_total"))
 }
 
-// TestTumblingWindowIsJudgedAtItsEndAlone: what else falls due in the middle of a window does not judge what is in it so far.
+// TestTumblingWindowIsJudgedAtItsEndAlone: what else falls due in the middle of a window does not judge what is in it
+// so far.
 func TestTumblingWindowIsJudgedAtItsEndAlone(t *testing.T) {
 	t.Parallel()
 	window := alert.WindowConfig{Length: time.Minute, Tumbling: true, Is: ">= 2"}
 	s := newStory(t,
 		alert.RuleConfig{Name: "dedup", When: "v > 0", Window: window, Dedup: 90 * time.Second},
 		alert.RuleConfig{Name: "for", When: "v > 0", Window: window, For: alert.Stretch{Time: 90 * time.Second}},
-		alert.RuleConfig{Name: "resolve", When: "v > 0", Window: window, Resolve: alert.Stretch{Time: 45 * time.Second}},
+		alert.RuleConfig{Name: "resolve", When: "v > 0", Window: window,
+			Resolve: alert.Stretch{Time: 45 * time.Second}},
 	)
 	for _, at := range []float64{0, 1, 60.5, 62} {
 		s.v(at, "a", 1)
@@ -508,13 +524,15 @@ func TestTumblingWindowIsJudgedAtItsEndAlone(t *testing.T) {
 	s.said("resolved resolve a at 2m45s", "firing dedup a at 3m (1 swallowed)", "firing resolve a at 3m")
 }
 
-// TestTumblingWindowBeganAtItsBeginning: what an alert is about began with its window, or with the first of several that held.
+// TestTumblingWindowBeganAtItsBeginning: what an alert is about began with its window, or with the first of several
+// that held.
 func TestTumblingWindowBeganAtItsBeginning(t *testing.T) {
 	t.Parallel()
 	window := alert.WindowConfig{Length: time.Minute, Tumbling: true, Is: ">= 2"}
 	for name, r := range map[string]alert.RuleConfig{
 		"each window": {Name: "r", When: "v > 0", Window: window},
-		"excursions":  {Name: "r", When: "v > 0", Window: window, Resolve: alert.Stretch{Time: 10 * time.Minute}, RepeatInterval: time.Minute},
+		"excursions": {Name: "r", When: "v > 0", Window: window, Resolve: alert.Stretch{Time: 10 * time.Minute},
+			RepeatInterval: time.Minute},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t, oneRule(r))
@@ -535,7 +553,8 @@ func TestTumblingWindowBeganAtItsBeginning(t *testing.T) {
 	}
 }
 
-// TestOutcomeIsOfTheRecord: an alert of another key that time brings about, and that is swallowed, is none of the record's.
+// TestOutcomeIsOfTheRecord: an alert of another key that time brings about, and that is swallowed, is none of the
+// record's.
 func TestOutcomeIsOfTheRecord(t *testing.T) {
 	t.Parallel()
 	s := tell(t, alert.Config{
@@ -570,7 +589,8 @@ func TestInhibitionByTheShardAsAWhole(t *testing.T) {
 	t.Parallel()
 	s := newStory(t,
 		alert.RuleConfig{Name: "shard", Absence: alert.AbsenceConfig{After: time.Minute, Of: "shard"}},
-		alert.RuleConfig{Name: "key", Absence: alert.AbsenceConfig{After: 2 * time.Minute}, InhibitedBy: []string{"shard"}},
+		alert.RuleConfig{Name: "key", Absence: alert.AbsenceConfig{After: 2 * time.Minute},
+			InhibitedBy: []string{"shard"}},
 	)
 	s.v(0, "a", 1)
 	s.v(1, "b", 1)
@@ -596,7 +616,8 @@ func TestOnlyWhatSomebodyKnowsInhibits(t *testing.T) {
 			{Name: "known", When: "v > 100", Resolve: one},
 			{Name: "after-known", When: "v > 10", Resolve: one, InhibitedBy: []string{"known"}},
 		},
-		Silences: []alert.SilenceConfig{{Name: "s", Rules: []string{"known"}, Until: noon().Add(time.Hour).Format(time.RFC3339)}},
+		Silences: []alert.SilenceConfig{{Name: "s", Rules: []string{"known"},
+			Until: noon().Add(time.Hour).Format(time.RFC3339)}},
 	})
 	s.at(0, "a", `{"v": 101, "host": 1}`)
 	s.said("firing after-night a at 0s", "firing after-plain a at 0s", "firing rare a at 0s")
@@ -609,7 +630,8 @@ func TestOnlyWhatSomebodyKnowsInhibits(t *testing.T) {
 	)
 }
 
-// TestWhatIsOverInhibitsNothing: the last word on the inhibitor is that it is over, so nobody knows of the key, whatever its dedup.
+// TestWhatIsOverInhibitsNothing: the last word on the inhibitor is that it is over, so nobody knows of the key,
+// whatever its dedup.
 func TestWhatIsOverInhibitsNothing(t *testing.T) {
 	t.Parallel()
 	one := alert.Stretch{Records: 1}
@@ -631,7 +653,8 @@ func TestWhatIsOverInhibitsNothing(t *testing.T) {
 	s.said("firing after-once a at 1h0m1s (1 swallowed)")
 }
 
-// TestRulesThatRememberSeeWhatMatches: how a condition is written, and whether the index can look it up, changes nothing.
+// TestRulesThatRememberSeeWhatMatches: how a condition is written, and whether the index can look it up, changes
+// nothing.
 func TestRulesThatRememberSeeWhatMatches(t *testing.T) {
 	t.Parallel()
 	const match = `{"v": 9, "kind": "x", "beat": true, "a": false, "b": true, "name": "ab", "w": 3}`
@@ -648,16 +671,24 @@ func TestRulesThatRememberSeeWhatMatches(t *testing.T) {
 			alert.RuleConfig{Absence: alert.AbsenceConfig{After: 30 * time.Second, Of: "shard"}},
 			[]string{"firing r  at 31s", "resolved r  at 51s", "firing r  at 1m21s"},
 		},
-		"for records":  {alert.RuleConfig{For: alert.Stretch{Records: 2}, Resolve: alert.Stretch{Records: 1}}, []string{"firing r a at 1s", "resolved r a at 2s"}},
-		"for a time":   {alert.RuleConfig{For: alert.Stretch{Time: 20 * time.Second}}, nil},
-		"records":      {alert.RuleConfig{Resolve: alert.Stretch{Records: 3}}, []string{"firing r a at 0s", "resolved r a at 4s (1 swallowed)", "firing r a at 51s", "resolved r a at 54s"}},
-		"time":         {alert.RuleConfig{Resolve: alert.Stretch{Time: 10 * time.Second}}, []string{"firing r a at 0s", "resolved r a at 11s (1 swallowed)", "firing r a at 51s", "resolved r a at 1m1s"}},
-		"dedup":        {alert.RuleConfig{Dedup: time.Minute}, []string{"firing r a at 0s"}},
-		"window":       {alert.RuleConfig{Window: alert.WindowConfig{Length: time.Minute, Is: ">= 3"}, Resolve: alert.Stretch{Time: time.Hour}}, []string{"firing r a at 51s"}},
-		"whole window": {alert.RuleConfig{Window: alert.WindowConfig{Length: time.Minute, Tumbling: true, Is: ">= 3"}}, []string{"firing r a at 1m"}},
+		"for records": {alert.RuleConfig{For: alert.Stretch{Records: 2}, Resolve: alert.Stretch{Records: 1}},
+			[]string{"firing r a at 1s", "resolved r a at 2s"}},
+		"for a time": {alert.RuleConfig{For: alert.Stretch{Time: 20 * time.Second}}, nil},
+		"records": {alert.RuleConfig{Resolve: alert.Stretch{Records: 3}},
+			[]string{"firing r a at 0s", "resolved r a at 4s (1 swallowed)", "firing r a at 51s",
+				"resolved r a at 54s"}},
+		"time": {alert.RuleConfig{Resolve: alert.Stretch{Time: 10 * time.Second}},
+			[]string{"firing r a at 0s", "resolved r a at 11s (1 swallowed)", "firing r a at 51s",
+				"resolved r a at 1m1s"}},
+		"dedup": {alert.RuleConfig{Dedup: time.Minute}, []string{"firing r a at 0s"}},
+		"window": {alert.RuleConfig{Window: alert.WindowConfig{Length: time.Minute, Is: ">= 3"},
+			Resolve: alert.Stretch{Time: time.Hour}}, []string{"firing r a at 51s"}},
+		"whole window": {alert.RuleConfig{Window: alert.WindowConfig{Length: time.Minute, Tumbling: true, Is: ">= 3"}},
+			[]string{"firing r a at 1m"}},
 	}
 	shapes := []string{
-		"v > 5", `kind == "x"`, "beat", `kind != "y"`, "a || b", `name startsWith "a"`, "v * 2 > 10", "v > w", "not (v < 5)", "v in [9, 10]",
+		"v > 5", `kind == "x"`, "beat", `kind != "y"`, "a || b", `name startsWith "a"`, "v * 2 > 10", "v > w",
+		"not (v < 5)", "v in [9, 10]",
 		`kind matches "^x"`, `beat ? v > 5 : false`,
 	}
 	for name, kind := range kinds {
@@ -680,12 +711,13 @@ func TestRulesThatRememberSeeWhatMatches(t *testing.T) {
 	}
 }
 
-// TestWindowBelow: a window is judged below a bound once all of it was watched, and counts as 0 when nothing comes any more; a part
-// of one is never judged, after a restart neither.
+// TestWindowBelow: a window is judged below a bound once all of it was watched, and counts as 0 when nothing comes any
+// more; a part of one is never judged, after a restart neither.
 func TestWindowBelow(t *testing.T) {
 	t.Parallel()
 	sliding := func(is string) alert.RuleConfig {
-		return alert.RuleConfig{Window: alert.WindowConfig{Length: time.Minute, Is: is}, Resolve: alert.Stretch{Time: time.Minute}}
+		return alert.RuleConfig{Window: alert.WindowConfig{Length: time.Minute, Is: is},
+			Resolve: alert.Stretch{Time: time.Minute}}
 	}
 	tumbling := func(c alert.WindowConfig) alert.RuleConfig {
 		c.Length, c.Tumbling = time.Minute, true
@@ -696,7 +728,8 @@ func TestWindowBelow(t *testing.T) {
 	}
 	of7 := func(aggregate, is string) alert.RuleConfig {
 		return alert.RuleConfig{
-			Window: alert.WindowConfig{Length: time.Minute, Aggregate: aggregate, Of: "v", Is: is}, Resolve: alert.Stretch{Time: time.Minute},
+			Window:  alert.WindowConfig{Length: time.Minute, Aggregate: aggregate, Of: "v", Is: is},
+			Resolve: alert.Stretch{Time: time.Minute},
 		}
 	}
 	// The key has a record every 10 s from 5 s to 295 s, then nothing.
@@ -704,21 +737,32 @@ func TestWindowBelow(t *testing.T) {
 		rule alert.RuleConfig
 		want []string
 	}{
-		"sliding, falls below":                  {sliding("< 3"), []string{"firing r a at 5m35s"}},
-		"sliding, is always below":              {sliding("< 50"), []string{"firing r a at 1m5s"}},
-		"sliding, never below":                  {sliding("< 0"), nil},
-		"sliding, passes a number":              {sliding("== 2"), []string{"firing r a at 5m35s", "resolved r a at 6m40s"}},
-		"sliding, the greatest":                 {of7(alert.AggregateMax, "< 8"), []string{"firing r a at 1m5s", "resolved r a at 6m50s (24 swallowed)"}},
-		"sliding, the least":                    {of7(alert.AggregateMin, "> 6"), []string{"firing r a at 1m5s", "resolved r a at 6m50s (24 swallowed)"}},
-		"sliding, the least of a part is more":  {of7(alert.AggregateMin, "< 8"), []string{"firing r a at 5s", "resolved r a at 6m50s (29 swallowed)"}},
-		"sliding, the mean of a part":           {of7(alert.AggregateAvg, "< 8"), []string{"firing r a at 5s", "resolved r a at 6m50s (29 swallowed)"}},
-		"tumbling, falls silent":                {tumbling(alert.WindowConfig{Is: "< 3"}), []string{"firing r a at 6m"}},
-		"tumbling, is always below":             {tumbling(alert.WindowConfig{Is: "<= 6"}), []string{"firing r a at 2m"}},
-		"tumbling, sum":                         {tumbling(sum("< 40")), []string{"firing r a at 6m"}},
-		"tumbling, rate":                        {tumbling(alert.WindowConfig{Aggregate: alert.AggregateRate, Is: "< 0.05"}), []string{"firing r a at 6m"}},
-		"tumbling, distinct":                    {tumbling(alert.WindowConfig{Aggregate: alert.AggregateDistinct, Of: "v", Is: "< 1"}), []string{"firing r a at 6m"}},
-		"tumbling, the mean of nothing is none": {tumbling(alert.WindowConfig{Aggregate: alert.AggregateAvg, Of: "v", Is: "< 5"}), nil},
-		"tumbling, with a least number":         {tumbling(alert.WindowConfig{Is: "< 7", MinRecords: 6}), []string{"firing r a at 2m", "resolved r a at 6m"}},
+		"sliding, falls below":     {sliding("< 3"), []string{"firing r a at 5m35s"}},
+		"sliding, is always below": {sliding("< 50"), []string{"firing r a at 1m5s"}},
+		"sliding, never below":     {sliding("< 0"), nil},
+		"sliding, passes a number": {sliding("== 2"),
+			[]string{"firing r a at 5m35s", "resolved r a at 6m40s"}},
+		"sliding, the greatest": {of7(alert.AggregateMax, "< 8"),
+			[]string{"firing r a at 1m5s", "resolved r a at 6m50s (24 swallowed)"}},
+		"sliding, the least": {of7(alert.AggregateMin, "> 6"),
+			[]string{"firing r a at 1m5s", "resolved r a at 6m50s (24 swallowed)"}},
+		"sliding, the least of a part is more": {of7(alert.AggregateMin, "< 8"),
+			[]string{"firing r a at 5s", "resolved r a at 6m50s (29 swallowed)"}},
+		"sliding, the mean of a part": {of7(alert.AggregateAvg, "< 8"),
+			[]string{"firing r a at 5s", "resolved r a at 6m50s (29 swallowed)"}},
+		"tumbling, falls silent": {tumbling(alert.WindowConfig{Is: "< 3"}),
+			[]string{"firing r a at 6m"}},
+		"tumbling, is always below": {tumbling(alert.WindowConfig{Is: "<= 6"}),
+			[]string{"firing r a at 2m"}},
+		"tumbling, sum": {tumbling(sum("< 40")), []string{"firing r a at 6m"}},
+		"tumbling, rate": {tumbling(
+			alert.WindowConfig{Aggregate: alert.AggregateRate, Is: "< 0.05"}), []string{"firing r a at 6m"}},
+		"tumbling, distinct": {tumbling(
+			alert.WindowConfig{Aggregate: alert.AggregateDistinct, Of: "v", Is: "< 1"}), []string{"firing r a at 6m"}},
+		"tumbling, the mean of nothing is none": {tumbling(
+			alert.WindowConfig{Aggregate: alert.AggregateAvg, Of: "v", Is: "< 5"}), nil},
+		"tumbling, with a least number": {tumbling(alert.WindowConfig{Is: "< 7", MinRecords: 6}),
+			[]string{"firing r a at 2m", "resolved r a at 6m"}},
 	}
 	for name, test := range tests {
 		for _, restarts := range []bool{false, true} {
@@ -752,7 +796,8 @@ func TestWindowBelow(t *testing.T) {
 func TestWindowOfABoolean(t *testing.T) {
 	t.Parallel()
 	s := newStory(t, alert.RuleConfig{
-		Name: "r", When: "true", Window: alert.WindowConfig{Length: time.Minute, Aggregate: alert.AggregateAvg, Of: "v >= 500", Is: ">= 0.5", MinRecords: 4},
+		Name: "r", When: "true", Window: alert.WindowConfig{Length: time.Minute, Aggregate: alert.AggregateAvg,
+			Of: "v >= 500", Is: ">= 0.5", MinRecords: 4},
 		Resolve: alert.Stretch{Time: time.Hour},
 	})
 	for i, status := range []int{500, 500, 200, 200} {
@@ -765,8 +810,8 @@ func TestWindowOfABoolean(t *testing.T) {
 	s.said()
 }
 
-// TestTheLastWordIsTrue: when the last that anybody was told is that it is over, and it holds again for a minute, that is told,
-// whatever dedup and rate limits swallow, and without a record too. A key that flaps makes no message more.
+// TestTheLastWordIsTrue: when the last that anybody was told is that it is over, and it holds again for a minute, that
+// is told, whatever dedup and rate limits swallow, and without a record too. A key that flaps makes no message more.
 func TestTheLastWordIsTrue(t *testing.T) {
 	t.Parallel()
 	rules := map[string]alert.RuleConfig{
@@ -844,7 +889,8 @@ func TestInhibitionThatCannotWork(t *testing.T) {
 		},
 	} {
 		c.by.Name, c.r.Name, c.r.InhibitedBy = "by", "r", []string{"by"}
-		err := alert.Config{Topics: map[string]alert.TopicConfig{"oncall": {}}, Rules: []alert.RuleConfig{c.by, c.r}}.Validate()
+		err := alert.Config{Topics: map[string]alert.TopicConfig{"oncall": {}},
+			Rules: []alert.RuleConfig{c.by, c.r}}.Validate()
 		require.ErrorContains(t, err, "rules[1].inhibited_by[0]")
 		require.ErrorContains(t, err, c.says)
 	}
@@ -859,14 +905,18 @@ func TestAbsenceIsToldWhenItIsMuteNoMore(t *testing.T) {
 		Rules: []alert.RuleConfig{
 			{Name: "shard", Absence: alert.AbsenceConfig{After: time.Minute, Of: "shard"}},
 			{Name: "silenced", Absence: after},
-			{Name: "quiet", Absence: after, Quiet: []alert.QuietConfig{{From: "12:30", To: "13:15", Zone: "Europe/Berlin"}}},
+			{Name: "quiet", Absence: after, Quiet: []alert.QuietConfig{{From: "12:30", To: "13:15",
+				Zone: "Europe/Berlin"}}},
 			{Name: "inhibited", Absence: after, InhibitedBy: []string{"shard"}},
 			{Name: "limited", Absence: after, RateLimit: alert.Rate{Events: 1, Per: 90 * time.Second}},
-			{Name: "held", When: "v > 10", For: alert.Stretch{Time: 30 * time.Second}, Resolve: alert.Stretch{Records: 1}},
-			{Name: "over", When: "v > 10", For: alert.Stretch{Time: 30 * time.Second}, Resolve: alert.Stretch{Time: 50 * time.Second}},
+			{Name: "held", When: "v > 10", For: alert.Stretch{Time: 30 * time.Second},
+				Resolve: alert.Stretch{Records: 1}},
+			{Name: "over", When: "v > 10", For: alert.Stretch{Time: 30 * time.Second},
+				Resolve: alert.Stretch{Time: 50 * time.Second}},
 		},
 		Silences: []alert.SilenceConfig{
-			{Name: "s", Rules: []string{"silenced", "held", "over"}, Until: noon().Add(200 * time.Second).Format(time.RFC3339)},
+			{Name: "s", Rules: []string{"silenced", "held", "over"},
+				Until: noon().Add(200 * time.Second).Format(time.RFC3339)},
 		},
 	})
 	s.v(0, "a", 11)
@@ -876,13 +926,16 @@ func TestAbsenceIsToldWhenItIsMuteNoMore(t *testing.T) {
 	s.tick(199)
 	s.said("firing limited b at 3m (1 swallowed)") // at two minutes there was no token
 	s.tick(250)
-	s.said("firing silenced a at 3m20s (1 swallowed)", "firing silenced b at 3m20s (1 swallowed)", "firing held a at 3m20s (1 swallowed)")
+	s.said("firing silenced a at 3m20s (1 swallowed)", "firing silenced b at 3m20s (1 swallowed)",
+		"firing held a at 3m20s (1 swallowed)")
 	s.v(251, "c", 1)
 	s.tick(302)
-	s.said("resolved shard  at 4m11s", "firing inhibited a at 5m (1 swallowed)", "firing inhibited b at 5m (1 swallowed)")
+	s.said("resolved shard  at 4m11s", "firing inhibited a at 5m (1 swallowed)",
+		"firing inhibited b at 5m (1 swallowed)")
 	s.v(303, "a", 1)
 	s.tick(304)
-	s.said("resolved silenced a at 5m3s", "resolved inhibited a at 5m3s", "resolved limited a at 5m3s", "resolved held a at 5m3s")
+	s.said("resolved silenced a at 5m3s", "resolved inhibited a at 5m3s", "resolved limited a at 5m3s",
+		"resolved held a at 5m3s")
 	s.tick(310)
 	s.lines = nil // c
 	s.tick(900)
@@ -896,7 +949,8 @@ func TestAbsenceIsToldWhenItIsMuteNoMore(t *testing.T) {
 func TestAbsenceOfStreamIsToldWhenItIsMuteNoMore(t *testing.T) {
 	t.Parallel()
 	s := newStory(t, alert.RuleConfig{
-		Name: "r", Absence: alert.AbsenceConfig{After: time.Minute, Of: "stream"}, Quiet: []alert.QuietConfig{{From: "12:00", To: "12:03"}},
+		Name: "r", Absence: alert.AbsenceConfig{After: time.Minute, Of: "stream"},
+		Quiet: []alert.QuietConfig{{From: "12:00", To: "12:03"}},
 	})
 	for _, at := range []float64{50, 70, 179, 180.5, 181, 250} {
 		caughtUp := noon().Add(time.Duration((at + 2) * float64(time.Second)))
@@ -905,8 +959,8 @@ func TestAbsenceOfStreamIsToldWhenItIsMuteNoMore(t *testing.T) {
 	s.said("firing r  at 3m (1 swallowed)")
 }
 
-// TestRiseInSeverity: what becomes graver is told at once, once for each grade, whatever would swallow a repetition; the end is as
-// grave as the gravest that was told, and a repeat says what holds now.
+// TestRiseInSeverity: what becomes graver is told at once, once for each grade, whatever would swallow a repetition;
+// the end is as grave as the gravest that was told, and a repeat says what holds now.
 func TestRiseInSeverity(t *testing.T) {
 	t.Parallel()
 	const severity = `v > 900 ? "critical" : v > 100 ? "warning" : "info"`
@@ -924,31 +978,40 @@ func TestRiseInSeverity(t *testing.T) {
 			alert.RuleConfig{Resolve: alert.Stretch{Records: 1}, RepeatInterval: 25 * time.Second},
 			nil,
 			[]string{
-				"0s firing info", "20s firing warning", "40s firing critical", "1m5s repeat warning", "1m20s resolved critical",
+				"0s firing info", "20s firing warning", "40s firing critical", "1m5s repeat warning",
+				"1m20s resolved critical",
 				"1m30s firing critical", "1m40s resolved critical",
 			},
 		},
-		"dedup alone":  {alert.RuleConfig{Dedup: time.Hour}, nil, []string{"0s firing info", "20s firing warning", "40s firing critical"}},
-		"a rate limit": {alert.RuleConfig{Resolve: alert.Stretch{Records: 1}, RateLimit: alert.Rate{Events: 2, Per: time.Hour}}, nil, []string{"0s firing info", "20s firing warning", "1m20s resolved warning"}},
+		"dedup alone": {alert.RuleConfig{Dedup: time.Hour}, nil,
+			[]string{"0s firing info", "20s firing warning", "40s firing critical"}},
+		"a rate limit": {alert.RuleConfig{Resolve: alert.Stretch{Records: 1},
+			RateLimit: alert.Rate{Events: 2, Per: time.Hour}}, nil,
+			[]string{"0s firing info", "20s firing warning", "1m20s resolved warning"}},
 		"repeats tell the rise that a rate limit swallowed": {
 			alert.RuleConfig{
-				Resolve: alert.Stretch{Records: 1}, RepeatInterval: 50 * time.Second, RateLimit: alert.Rate{Events: 1, Per: 50 * time.Second},
+				Resolve: alert.Stretch{Records: 1}, RepeatInterval: 50 * time.Second,
+				RateLimit: alert.Rate{Events: 1, Per: 50 * time.Second},
 			},
 			nil,
 			[]string{"0s firing info", "50s repeat critical", "1m20s resolved critical"},
 		},
 		"silenced while it rises": {
 			alert.RuleConfig{Resolve: alert.Stretch{Records: 1}},
-			[]alert.SilenceConfig{{Name: "s", From: noon().Add(15 * time.Second).Format(time.RFC3339), Until: noon().Add(45 * time.Second).Format(time.RFC3339)}},
-			[]string{"0s firing info", "45s firing critical", "1m20s resolved critical", "1m30s firing critical", "1m40s resolved critical"},
+			[]alert.SilenceConfig{{Name: "s", From: noon().Add(15 * time.Second).Format(time.RFC3339),
+				Until: noon().Add(45 * time.Second).Format(time.RFC3339)}},
+			[]string{"0s firing info", "45s firing critical", "1m20s resolved critical", "1m30s firing critical",
+				"1m40s resolved critical"},
 		},
 		"a window": {
-			alert.RuleConfig{Window: alert.WindowConfig{Length: 10 * time.Second, Is: ">= 1"}, Resolve: alert.Stretch{Time: 15 * time.Second}},
+			alert.RuleConfig{Window: alert.WindowConfig{Length: 10 * time.Second, Is: ">= 1"},
+				Resolve: alert.Stretch{Time: 15 * time.Second}},
 			nil,
 			[]string{"0s firing info", "20s firing warning", "40s firing critical"},
 		},
 		"a tumbling window": {
-			alert.RuleConfig{Window: alert.WindowConfig{Length: 10 * time.Second, Tumbling: true, Is: ">= 1"}, Dedup: time.Hour},
+			alert.RuleConfig{Window: alert.WindowConfig{Length: 10 * time.Second, Tumbling: true, Is: ">= 1"},
+				Dedup: time.Hour},
 			nil,
 			[]string{"10s firing info", "30s firing warning", "50s firing critical"},
 		},
@@ -963,7 +1026,8 @@ func TestRiseInSeverity(t *testing.T) {
 				if r.Severity == "" {
 					r.Severity = severity
 				}
-				config := alert.Config{Topics: map[string]alert.TopicConfig{"oncall": {}}, Rules: []alert.RuleConfig{r}, Silences: test.silences}
+				config := alert.Config{Topics: map[string]alert.TopicConfig{"oncall": {}}, Rules: []alert.RuleConfig{r},
+					Silences: test.silences}
 				s := tell(t, config)
 				s.evaluator.Agree(alert.HashKey{1}, alert.StateFormat)
 				var got []string
@@ -984,7 +1048,8 @@ func TestRiseInSeverity(t *testing.T) {
 	}
 }
 
-// TestSeverityOfWhatTimeMakes: it is that of the last record, and the end of an excursion is told as gravely as its beginning.
+// TestSeverityOfWhatTimeMakes: it is that of the last record, and the end of an excursion is told as gravely as its
+// beginning.
 func TestSeverityOfWhatTimeMakes(t *testing.T) {
 	t.Parallel()
 	config := alert.Config{Topics: map[string]alert.TopicConfig{"oncall": {}}, Rules: []alert.RuleConfig{
@@ -1014,21 +1079,24 @@ func TestSeverityOfWhatTimeMakes(t *testing.T) {
 	take(s.v(21, "a", 1).Alerts)
 	take(s.evaluator.Tick(alert.Tick{CaughtUp: noon().Add(100 * time.Second)}))
 	require.Equal(t, []string{
-		"for firing critical", "window firing critical", "window firing info", "for resolved critical", "never firing warning", "absent firing info",
+		"for firing critical", "window firing critical", "window firing info", "for resolved critical",
+		"never firing warning", "absent firing info",
 	}, got)
 
 	config.Rules = []alert.RuleConfig{{
-		Name: "r", Absence: alert.AbsenceConfig{After: time.Minute, Of: "stream"}, Severity: `v > 100 ? "critical" : "info"`,
+		Name: "r", Absence: alert.AbsenceConfig{After: time.Minute, Of: "stream"},
+		Severity: `v > 100 ? "critical" : "info"`,
 	}}
 	require.ErrorContains(t, config.Validate(), "absence of stream has no record to look at")
 }
 
-// TestForIsNotMetByWhatIsOver: a claim for which nothing came for longer than resolve does not fire only to be resolved in the
-// same moment.
+// TestForIsNotMetByWhatIsOver: a claim for which nothing came for longer than resolve does not fire only to be resolved
+// in the same moment.
 func TestForIsNotMetByWhatIsOver(t *testing.T) {
 	t.Parallel()
 	s := newStory(t, alert.RuleConfig{
-		Name: "r", When: "v > 10", For: alert.Stretch{Time: 10 * time.Minute}, Resolve: alert.Stretch{Time: time.Minute},
+		Name: "r", When: "v > 10", For: alert.Stretch{Time: 10 * time.Minute},
+		Resolve: alert.Stretch{Time: time.Minute},
 	})
 	s.v(0, "a", 11)
 	s.v(30, "a", 11)
@@ -1044,7 +1112,8 @@ func TestForIsNotMetByWhatIsOver(t *testing.T) {
 // TestSwallowedIsToldWithTheNextMessage: also what was swallowed in an excursion that nobody heard of.
 func TestSwallowedIsToldWithTheNextMessage(t *testing.T) {
 	t.Parallel()
-	s := newStory(t, alert.RuleConfig{Name: "r", When: "v > 10", Dedup: time.Minute, Resolve: alert.Stretch{Records: 1}})
+	s := newStory(t, alert.RuleConfig{Name: "r", When: "v > 10", Dedup: time.Minute,
+		Resolve: alert.Stretch{Records: 1}})
 	for i, v := range []int{11, 12, 1, 11, 1, 11, 12, 1} {
 		s.v(float64(i), "a", v)
 	}
@@ -1056,8 +1125,10 @@ func TestSwallowedIsToldWithTheNextMessage(t *testing.T) {
 func TestMissedRepetitionsAreNoFlood(t *testing.T) {
 	t.Parallel()
 	s := newStory(t,
-		alert.RuleConfig{Name: "absent", Absence: alert.AbsenceConfig{After: time.Minute, GiveUp: 96 * time.Hour}, RepeatInterval: time.Minute},
-		alert.RuleConfig{Name: "r", When: "v > 10", Resolve: alert.Stretch{Time: 90 * time.Minute}, RepeatInterval: time.Minute},
+		alert.RuleConfig{Name: "absent", Absence: alert.AbsenceConfig{After: time.Minute, GiveUp: 96 * time.Hour},
+			RepeatInterval: time.Minute},
+		alert.RuleConfig{Name: "r", When: "v > 10", Resolve: alert.Stretch{Time: 90 * time.Minute},
+			RepeatInterval: time.Minute},
 		alert.RuleConfig{
 			Name: "stream", Absence: alert.AbsenceConfig{After: time.Minute, Of: "stream"}, RepeatInterval: time.Minute,
 		},
@@ -1081,16 +1152,19 @@ func TestMissedRepetitionsAreNoFlood(t *testing.T) {
 	s.said("firing stream  at 1m", "repeat stream  at 48h0m")
 }
 
-// TestOddTimesAndSums: neither an arrival before 1970 nor values beyond any sum make a record invalid, or a window hold.
+// TestOddTimesAndSums: neither an arrival before 1970 nor values beyond any sum make a record invalid, or a window
+// hold.
 func TestOddTimesAndSums(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, oneRule(alert.RuleConfig{
-		Name: "r", When: "v != 0", Window: alert.WindowConfig{Length: time.Minute, Aggregate: "sum", Of: "v", Is: "< 0"},
+		Name: "r", When: "v != 0", Window: alert.WindowConfig{Length: time.Minute, Aggregate: "sum", Of: "v",
+			Is: "< 0"},
 	}))
 	at := time.Date(1969, 7, 20, 0, 0, 0, 0, time.UTC)
 	for i, v := range []string{"1e308", "1e308", "1e308", "-1e308", "-1e308"} {
 		d := w.evaluator.Evaluate(&alert.Record{
-			Shard: shardID, PartitionKey: "a", SequenceNumber: fmt.Sprint(i), Arrival: at, Data: []byte(`{"v":` + v + `}`),
+			Shard: shardID, PartitionKey: "a", SequenceNumber: fmt.Sprint(i), Arrival: at,
+			Data: []byte(`{"v":` + v + `}`),
 		})
 		require.Equal(t, alert.Unmatched, d.Outcome, "%s", d.Reason)
 		if at = noon(); i > 1 {
@@ -1124,13 +1198,15 @@ func TestQuietHoursThroughTheYear(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, c.want, s.v(at.Sub(noon()).Seconds(), "a", 11).Outcome, c.at)
 	}
-	always := oneRule(alert.RuleConfig{Name: "r", When: "v > 10", Quiet: []alert.QuietConfig{{From: "00:00", To: "00:00"}}})
+	always := oneRule(alert.RuleConfig{Name: "r", When: "v > 10",
+		Quiet: []alert.QuietConfig{{From: "00:00", To: "00:00"}}})
 	require.ErrorContains(t, always.Validate(), "covers every hour of the week")
 	always.Rules[0].Quiet[0].Days = []string{"sat", "sun"}
 	require.NoError(t, always.Validate())
 }
 
-// TestKeyThatCannotBeComputedIsCountedOnce: for each record that matches, whatever the rule does with it, and for no other.
+// TestKeyThatCannotBeComputedIsCountedOnce: for each record that matches, whatever the rule does with it, and for no
+// other.
 func TestKeyThatCannotBeComputedIsCountedOnce(t *testing.T) {
 	t.Parallel()
 	topics := []string{"one", "two"}

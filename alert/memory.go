@@ -4,8 +4,8 @@ import (
 	"container/heap"
 )
 
-// memory is what the rules of one shard remember: an entry for each key of each rule, bounded in number and size. It belongs to
-// the evaluator's goroutine.
+// memory is what the rules of one shard remember: an entry for each key of each rule, bounded in number and size. It
+// belongs to the evaluator's goroutine.
 //
 // Times are Unix milliseconds of event time, which is as fine as Kinesis' arrival times are. 0 means "never".
 type memory struct {
@@ -21,10 +21,11 @@ type memory struct {
 	clock int64
 	// watchdog is the end of the last interval for which the watchdog spoke, or that passed while it was silent.
 	watchdog int64
-	// late are the keys whose repetitions are overdue, with the clock at which one was last made, or the first was not (overdue.go).
+	// late are the keys whose repetitions are overdue, with the clock at which one was last made, or the first was not
+	// (overdue.go).
 	late   map[*entry]int64
 	former formerRules
-	// noted is when the filter last told that a record is no JSON.
+	// loggedNotJSON is when the log last said that the filter dropped a record that is not JSON.
 	loggedNotJSON int64
 }
 
@@ -34,19 +35,22 @@ type ruleMemory struct {
 	entries map[string]*entry
 	// lists are the entries with a key by their standing.
 	lists [phases]entryList
-	// bulk is the size of the entries with a key; held is how much that is by each measure, and seat where the rule stands in the crowd.
+	// bulk is the size of the entries with a key; held is how much that is by each measure, and seat where the rule
+	// stands in the crowd.
 	bulk      bulk
 	held      [measures]int
 	heapIndex [measures]int
 	// tokens are what the rate limit has left, at the time at.
 	tokens float64
 	at     int64
-	// kin counts the entries that other shards have, too; claims are the inherited keys of which the shard has heard.
+	// provisional counts the entries that other shards have, too; claims are the inherited keys of which the shard has
+	// heard.
 	provisional int
 	claims      map[string]claim
 
-	// What follows is about edited rules (edited_rules.go). audiences are those that entries name, and left the topics to which the rule
-	// goes no longer. owing says that some of them may be owed ends. telling counts the entries of which somebody was told.
+	// What follows is about edited rules (edited_rules.go). audiences are those that entries name, and left the topics
+	// to which the rule goes no longer. owing says that some of them may be owed ends. telling counts the entries of
+	// which somebody was notified.
 
 	audiences    [][]string
 	formerTopics map[string]*formerTopic
@@ -59,10 +63,11 @@ type entry struct {
 	key          string
 	of           *ruleMemory
 	older, newer *entry // in the list of its standing
-	// due is when time has something to do with the entry; place is where it stands among the timers, -1 for not at all.
+	// due is when the entry is due; place is where it stands among the timers, -1 for not at all.
 	due   int64
 	place int32
-	// heap and packed are what it takes, as the memory has it in its sum; packed, in a snapshot, stands above the bits of its standing.
+	// heap and packed are what it takes, as the memory has it in its sum; packed, in a snapshot, stands above the bits
+	// of its standing.
 	heap, packed uint32
 	// streak counts the records in a row that speak for a change: for the claim before it fires, against it after.
 	streak uint32
@@ -73,27 +78,28 @@ type entry struct {
 	held int64
 	// sent is when the last alert was made.
 	sent int64
-	// swallowed counts the alerts that were not made since the last one that was.
+	// suppressed counts the alerts that were not made since the last one that was.
 	suppressed uint32
-	// firing says that the claim counts as true; told that an alert said so; ended that the last alert said that it is over.
+	// firing says that the key fires; notified that an alert said so; ended that the last alert said that it is
+	// resolved.
 	firing, notified, ended bool
-	// severity, by its place among severities, is the gravest that was told or, before anything is, that of the last record;
-	// grade is that of the last record, if an expression gives it.
+	// severity, by its place among severities, is the most severe one of the alerts or, before there are any, that of
+	// the last record; grade is that of the last record, if an expression gives it.
 	severity, grade uint8
-	// heard is who was told, behind the first of the rule's audiences; 0 for whoever hears of the rule now. counted says that the
-	// rule's count of entries of which somebody was told has it.
+	// audience is who was notified: a place in the rule's audiences, from 1 on; 0 for the rule's present topics.
+	// countedNotified says that the rule's notifiedKeys has the entry.
 	countedNotified bool
 	audience        uint16
-	// covered are the conditions of silences that the last matching record meets; with a window, all records in it when it last
-	// held. See window_silence.go.
+	// covered are the conditions of silences that the last matching record meets; with a window, all records in it when
+	// it last held. See window_silence.go.
 	covered uint32
 	last    *lastRecord
 	window  *window
-	// kin is nil unless the entry was inherited by several shards and this one has not heard of its key.
+	// provisional is nil unless the entry was inherited by several shards and this one has not heard of its key.
 	provisional *provisional
 }
 
-// lastRecord is where an alert that time brings about points to.
+// lastRecord is where an alert that time causes points to.
 type lastRecord struct {
 	partitionKey, sequence string
 	sub                    uint32
@@ -116,7 +122,7 @@ func newMemory(set *compiled, agreed agreement) *memory {
 	return m
 }
 
-// replace takes the place of what is remembered by what was read.
+// replace replaces what is remembered by what was read.
 func (m *memory) replace(by *memory) {
 	*m = *by
 	for _, x := range m.scores {

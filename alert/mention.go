@@ -29,8 +29,8 @@ type Mention struct {
 // Name is the field as people write it: order.price.
 func (m Mention) Name() string { return strings.Join(m.Path, ".") }
 
-// Mentions returns every place in which filters, rules and silences look at a field of the records, in their order. Names
-// in templates are not among them, and what cannot be compiled has none: Validate says why.
+// Mentions returns every place in which filters, rules and silences look at a field of the records, in their order.
+// Names in templates are not among them, and what cannot be compiled has none: Validate says why.
 func (c Config) Mentions() []Mention {
 	c = c.WithDefaults()
 	var out []Mention
@@ -70,7 +70,8 @@ func (c Config) Mentions() []Mention {
 }
 
 func mentionIn(field, source, rule string, m condition.Mention) Mention {
-	return Mention{Field: field, Value: source, Rule: rule, Path: m.Path, Optional: m.Optional, Line: m.Line, Col: m.Col}
+	return Mention{Field: field, Value: source, Rule: rule, Path: m.Path, Optional: m.Optional, Line: m.Line,
+		Col: m.Col}
 }
 
 // filterMentions are the fields that a pattern looks at in the payload.

@@ -63,8 +63,8 @@ func newTemplateFailures(c *prometheus.CounterVec, rule string) map[string]prome
 	return failed
 }
 
-// message makes the message of a. It never fails: what a template that fails should have made is counted, and replaced by
-// the default words or left out.
+// message makes the message of a. It never fails: what a template that fails should have made is counted, and replaced
+// by the default words or left out.
 func (r *renderer) message(a *Alert) (Message, error) {
 	data := r.data(a)
 	defer func() {
@@ -167,7 +167,8 @@ func finish(body string, says template.Mentions, data *template.Data, links bool
 		lines = append(lines, fmt.Sprintf("(%d more %s suppressed since the last message)", data.Suppressed, verb))
 	}
 	if data.Unsure != "" && !says.Unsure {
-		lines = append(lines, "(not certain: the memory of "+data.Unsure+" could not be read, and records of the key may go there)")
+		lines = append(lines,
+			"(not certain: the memory of "+data.Unsure+" could not be read, and records of the key may go there)")
 	}
 	if data.Ended != "" && !says.Ended {
 		lines = append(lines, "(it may still hold: "+data.Ended+")")

@@ -25,9 +25,11 @@ func render(t *testing.T, w *world, payload string) alert.Message {
 
 func TestMessageTemplates(t *testing.T) {
 	t.Parallel()
-	const payload = `{"score":3.14,"id":12345678,"wide":9007199254740993,"name":"Müller","order":{"lines":[{"qty":2}]},"tiny":1e-9}`
+	const payload = `{"score":3.14,"id":12345678,"wide":9007199254740993,"name":"Müller","order":{"lines":[{"qty":2}` +
+		`]},"tiny":1e-9}`
 	cases := []struct{ name, source, want string }{
-		{"record", `{{ .Record.PartitionKey }} {{ .Record.SequenceNumber }} {{ .Record.SubSequence }} {{ .Record.Shard }}`, "partitionkey 1 0 " + shardID},
+		{"record", `{{ .Record.PartitionKey }} {{ .Record.SequenceNumber }} {{ .Record.SubSequence }} {{ ` +
+			`.Record.Shard }}`, "partitionkey 1 0 " + shardID},
 		{"arrival", `{{ .Record.Arrival.Format "2006-01-02T15:04:05Z07:00" }}`, "2026-11-22T09:00:00Z"},
 		{"rule", `{{ .Rule }}: {{ .Severity }}`, "any: critical"},
 		{"data", `{{ .Record.Data }}`, payload},
@@ -41,7 +43,8 @@ func TestMessageTemplates(t *testing.T) {
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			w := newWorld(t, oneRule(alert.RuleConfig{Name: "any", When: "true", Severity: "critical", Message: c.source}))
+			w := newWorld(t, oneRule(alert.RuleConfig{Name: "any", When: "true", Severity: "critical",
+				Message: c.source}))
 			require.Equal(t, c.want, render(t, w, payload).Body)
 		})
 	}

@@ -76,11 +76,13 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 	})
 	m.filterOver = factory.NewCounter(prometheus.CounterOpts{
 		Name: "kinesis_alerter_filter_over_budget_total",
-		Help: "Records that passed the filter because it would have cost more than it may: it has too many patterns for that many values.",
+		Help: "Records that passed the filter because it would have cost more than it may: it has too many patterns " +
+			"for that many values.",
 	})
 	m.notJSON = factory.NewCounter(prometheus.CounterOpts{
 		Name: "kinesis_alerter_filter_not_json_total",
-		Help: "Records that a filter on data dropped because they are no JSON. They count as filtered, or dead_lettered where dead_letter.invalid keeps them.",
+		Help: "Records that a filter on data dropped because they are no JSON. They count as filtered, or " +
+			"dead_lettered where dead_letter.invalid keeps them.",
 	})
 	shadowed := factory.NewCounterVec(prometheus.CounterOpts{
 		Name: "kinesis_alerter_shadowed_fields_total",
@@ -111,11 +113,13 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 	}, []string{"rule"})
 	m.cut = factory.NewCounterVec(prometheus.CounterOpts{
 		Name: "kinesis_alerter_state_active_evictions_total",
-		Help: "Keys among state_evictions_total that fired or were about to. Whoever was told that one fires is told that it is not followed any more.",
+		Help: "Keys among state_evictions_total that fired or were about to. Whoever was told that one fires is " +
+			"told that it is not followed any more.",
 	}, []string{"rule"})
 	m.unscored = factory.NewCounterVec(prometheus.CounterOpts{
 		Name: "kinesis_alerter_unscored_records_total",
-		Help: "Records that a score passed over, by why: a field is no number, or the record has what the score would add.",
+		Help: "Records that a score passed over, by why: a field is no number, or the record has what the score " +
+			"would add.",
 	}, []string{"score", "reason"})
 	m.felled = factory.NewCounterVec(prometheus.CounterOpts{
 		Name: "kinesis_alerter_score_evictions_total",
@@ -126,7 +130,8 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		Help: "Records that a silence did not cover, because its condition would have cost more than one may.",
 	}, []string{"silence"})
 	m.undefined = &undefinedCollector{desc: prometheus.NewDesc("kinesis_alerter_rule_undefined_total",
-		"Records that a rule did not match because a term was undefined, by the first cause.", []string{"rule", "reason"}, nil)}
+		"Records that a rule did not match because a term was undefined, by the first cause.",
+		[]string{"rule", "reason"}, nil)}
 	reg.MustRegister(m.undefined)
 	return m
 }
@@ -135,8 +140,10 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 func (m *metrics) adopt(c *compiled) {
 	for _, r := range c.rules {
 		r.metrics = ruleMetrics{
-			matched: m.matched.WithLabelValues(r.name), evicted: m.evicted.WithLabelValues(r.name), cut: m.cut.WithLabelValues(r.name),
-			suppressed: make(map[Reason]prometheus.Counter), undefined: new([condition.VerdictCount]atomic.Uint64), over: new(atomic.Uint64),
+			matched: m.matched.WithLabelValues(r.name), evicted: m.evicted.WithLabelValues(r.name),
+			cut:        m.cut.WithLabelValues(r.name),
+			suppressed: make(map[Reason]prometheus.Counter), undefined: new([condition.VerdictCount]atomic.Uint64),
+			over: new(atomic.Uint64),
 		}
 		if r.shadow {
 			r.metrics.shadow = m.shadow.WithLabelValues(r.name)
@@ -146,7 +153,8 @@ func (m *metrics) adopt(c *compiled) {
 		}
 	}
 	for _, x := range c.scores {
-		x.metrics = scoreMetrics{skipped: make(map[Reason]prometheus.Counter), evicted: m.felled.WithLabelValues(x.config.As)}
+		x.metrics = scoreMetrics{skipped: make(map[Reason]prometheus.Counter),
+			evicted: m.felled.WithLabelValues(x.config.As)}
 		for _, reason := range skipReasons() {
 			x.metrics.skipped[reason] = m.unscored.WithLabelValues(x.config.As, string(reason))
 		}
@@ -176,7 +184,7 @@ func (m *ruleMetrics) forgot(stood phase) {
 	}
 }
 
-// forget removes the series of rules and silences that are no more.
+// forget removes the series of rules and silences that are gone.
 func (m *metrics) forget(old, now *compiled) {
 	for _, x := range old.silences {
 		if !slices.ContainsFunc(now.silences, func(y *silence) bool { return y.name == x.name && y.bit != 0 }) {
@@ -189,7 +197,8 @@ func (m *metrics) forget(old, now *compiled) {
 	}
 	for _, route := range old.routes() {
 		if name := route.render.rule; !kept[name] {
-			for _, vec := range []*prometheus.CounterVec{m.matched, m.suppressed, m.shadow, m.evicted, m.cut, m.templates} {
+			for _, vec := range []*prometheus.CounterVec{m.matched, m.suppressed, m.shadow, m.evicted, m.cut,
+				m.templates} {
 				vec.DeletePartialMatch(prometheus.Labels{"rule": name})
 			}
 		}
@@ -209,7 +218,7 @@ type undefinedCounts struct {
 	before map[string][condition.VerdictCount]uint64
 }
 
-// adopt goes on with another set of rules where the last one stopped. It is called by one goroutine at a time.
+// adopt continues with another set of rules where the last one stopped. It is called by one goroutine at a time.
 func (u *undefinedCollector) adopt(c *compiled) {
 	next := &undefinedCounts{set: c, before: make(map[string][condition.VerdictCount]uint64)}
 	if last := u.current.Load(); last != nil {

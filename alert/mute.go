@@ -5,11 +5,11 @@ import (
 	"time"
 )
 
-// A muter is one thing that can suppress the alerts of a rule. It has no side effects: [Pipeline.Explain] asks it, and so does whoever
-// looks for the time of the next recheck.
+// A muter is one thing that can suppress the alerts of a rule. It has no side effects: [Pipeline.Explain] asks it, and
+// so does whoever looks for the time of the next recheck.
 type muter interface {
-	// mutes says whether it suppresses a candidate. until is when its answer may change by itself, whatever the answer is; zero where
-	// nobody knows.
+	// mutes says whether it suppresses a candidate. until is when its answer may change by itself, whatever the answer
+	// is; zero where nobody knows.
 	mutes(c *candidate) (until time.Time, ok bool)
 	reason() Reason
 	// words name it in an explanation.
@@ -24,8 +24,8 @@ type muterKind struct {
 	compile func(f *faults, field string, c RuleConfig, r *rule, before map[string]*rule) []muter
 }
 
-// muterKinds are the kinds of muters, in the order in which they are asked: the first one that mutes is the reason. A new kind is a file
-// and a line here. A kind without compile has its muters, or its test, from elsewhere.
+// muterKinds are the kinds of muters, in the order in which they are asked: the first one that mutes is the reason. A
+// new kind is a file and a line here. A kind without compile has its muters, or its test, from elsewhere.
 func muterKinds() []muterKind {
 	return []muterKind{
 		{ReasonDedup, (*faults).dedup},
@@ -87,7 +87,8 @@ type candidate struct {
 	partitionKey string
 }
 
-// candidate describes an alert. There is one at a time, so that muters can have a pointer to it without an allocation.
+// candidate describes an alert for its muters. There is one at a time, so that muters can have a pointer to it without
+// an allocation.
 func (l *lifecycle) candidate(r *rule, en *entry, t *trigger, repeat bool) *candidate {
 	now := l.clock.at(t)
 	l.asked = candidate{life: l, rule: r, key: en, at: timeOf(now), now: now, repeat: repeat}
@@ -97,7 +98,8 @@ func (l *lifecycle) candidate(r *rule, en *entry, t *trigger, repeat bool) *cand
 	return &l.asked
 }
 
-// mute is what suppresses an alert; nil for nothing. An alert that nothing suppresses is charged to the rate limit of its rule.
+// mute is what suppresses an alert; nil for nothing. An alert that nothing suppresses is charged to the rate limit of
+// its rule.
 func (l *lifecycle) mute(r *rule, en *entry, t *trigger, repeat bool) muter {
 	if len(r.muters) == 0 {
 		return nil
@@ -115,15 +117,15 @@ func (l *lifecycle) mute(r *rule, en *entry, t *trigger, repeat bool) muter {
 	return nil
 }
 
-// recheckInterval and maxRecheckInterval are after which time a claim that was suppressed is looked at again where nobody knows how long
-// that lasts: the interval doubles up to the longer one.
+// recheckInterval and maxRecheckInterval are after which time a claim that was suppressed is looked at again where
+// nobody knows how long that lasts: the interval doubles up to the longer one.
 const (
 	recheckInterval    = 60 * 1000
 	maxRecheckInterval = 10 * recheckInterval
 )
 
-// nextRecheck is when to look again at a claim that fires and of which nobody was told: when what suppresses it is over, as far as that is
-// known, and now and then in any case.
+// nextRecheck is when to look again at a key that fires and of which nobody was notified: when what suppresses it ends,
+// as far as that is known, and at intervals in any case.
 func (l *lifecycle) nextRecheck(r *rule, en *entry, now int64) int64 {
 	began := en.since + max(millis(r.hold.Time), millis(r.absence.After))
 	wait := int64(recheckInterval)
@@ -146,7 +148,7 @@ func (l *lifecycle) nextRecheck(r *rule, en *entry, now int64) int64 {
 	return next
 }
 
-// suppress accounts for an alert that a muter suppresses.
+// suppressBy accounts for an alert that a muter suppresses.
 func (l *lifecycle) suppressBy(r *rule, en *entry, by muter) {
 	if s, ok := by.(*silence); ok && !l.out.silent {
 		s.muted.Add(1)

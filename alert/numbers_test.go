@@ -9,18 +9,20 @@ import (
 	"kinesis-alerter/alert"
 )
 
-// TestNumbersInTemplates: numbers of a record compare with numbers of a template whatever their types are in Go, and printf writes
-// whole ones as integers. What fmt would complain of fails, so that the default words go out.
+// TestNumbersInTemplates: numbers of a record compare with numbers of a template whatever their types are in Go, and
+// printf writes whole ones as integers. What fmt would complain of fails, so that the default words go out.
 func TestNumbersInTemplates(t *testing.T) {
 	t.Parallel()
-	const payload = `{"v": 95, "half": 0.5, "big": 9007199254740993, "near": 9007199254740992, "name": "a", "bang": "%!d(string=x)", "yes": true, "list": [1, 2]}`
+	const payload = `{"v": 95, "half": 0.5, "big": 9007199254740993, "near": 9007199254740992, "name": "a", "bang": ` +
+		`"%!d(string=x)", "yes": true, "list": [1, 2]}`
 	const standIn = "Anomaly detected ..."
 	for _, c := range []struct{ source, want string }{
 		{`{{ gt .Value 90 }}`, "true"},
 		{`{{ gt .Value 90.5 }} {{ lt .Value 95 }} {{ le .Value 95 }} {{ ge 95 .Value }}`, "true false true true"},
 		{`{{ eq .Fields.v 95 }} {{ ne .Fields.v 95 }} {{ eq .Fields.v 1 2 95 }}`, "true false true"},
 		{`{{ eq .Fields.half 0.5 }} {{ lt .Fields.half 1 }}`, "true true"},
-		{`{{ eq .Fields.big .Fields.near }} {{ eq .Fields.big .Fields.big }} {{ gt .Fields.big 3 }}`, "false true true"},
+		{`{{ eq .Fields.big .Fields.near }} {{ eq .Fields.big .Fields.big }} {{ gt .Fields.big 3 }}`,
+			"false true true"},
 		{`{{ eq .Fields.name "a" }} {{ lt .Fields.name "b" }} {{ eq .Fields.yes true }}`, "true true true"},
 		{`{{ eq .Suppressed 0 }} {{ gt (len .Fields.list) 1 }} {{ eq (index .Fields.list 1) 2 }}`, "true true true"},
 		{`{{ eq (get .Fields "missing") 5 }} {{ ne (get .Fields "missing") 5 }}`, "false true"},
@@ -29,9 +31,12 @@ func TestNumbersInTemplates(t *testing.T) {
 		{`{{ lt (get .Fields "missing") 5 }}`, standIn},
 		{`{{ printf "%d percent" .Value }}`, "95 percent"},
 		{`{{ printf "%05d|%-5d|%+d|%x" .Fields.v .Fields.v .Fields.v .Fields.v }}`, "00095|95   |+95|5f"},
-		{`{{ printf "%.1f|%6.2f|%g|%v|%s|%q" .Fields.v .Fields.half .Fields.v .Fields.v .Fields.half .Fields.name }}`, `95.0|  0.50|95|95|0.5|"a"`},
-		{`{{ printf "%d|%v|%s|%.0f" .Fields.big .Fields.big .Fields.big .Fields.big }}`, "9007199254740993|9007199254740993|9007199254740993|9007199254740992"},
-		{`{{ printf "%20d|%-20d|%2d" .Fields.big .Fields.big .Fields.big }}`, "    9007199254740993|9007199254740993    |9007199254740993"},
+		{`{{ printf "%.1f|%6.2f|%g|%v|%s|%q" .Fields.v .Fields.half .Fields.v .Fields.v .Fields.half .Fields.name }}`,
+			`95.0|  0.50|95|95|0.5|"a"`},
+		{`{{ printf "%d|%v|%s|%.0f" .Fields.big .Fields.big .Fields.big .Fields.big }}`,
+			"9007199254740993|9007199254740993|9007199254740993|9007199254740992"},
+		{`{{ printf "%20d|%-20d|%2d" .Fields.big .Fields.big .Fields.big }}`,
+			"    9007199254740993|9007199254740993    |9007199254740993"},
 		{`{{ printf "%s" .Fields.bang }} {{ printf "100 %%!" }}`, "%!d(string=x) 100 %!"},
 		{`{{ printf "%d" .Fields.half }}`, standIn},
 		{`{{ printf "%d" .Fields.name }}`, standIn},

@@ -7,19 +7,21 @@ import (
 	"kinesis-alerter/alert"
 )
 
-// TestWindowsAreJudgedAtTheirEnds: nothing else that is due judges a window, or it would tell of one that has not ended, and count
-// judgements that are none.
+// TestWindowsAreJudgedAtTheirEnds: nothing else that is due judges a window, or it would tell of one that has not
+// ended, and count judgements that are none.
 func TestWindowsAreJudgedAtTheirEnds(t *testing.T) {
 	t.Parallel()
 	s := newStory(t, alert.RuleConfig{
-		Name: "r", When: "v > 0", Window: alert.WindowConfig{Length: 12 * time.Second, Tumbling: true, Is: "< 1"}, Dedup: 40 * time.Second,
+		Name: "r", When: "v > 0", Window: alert.WindowConfig{Length: 12 * time.Second, Tumbling: true, Is: "< 1"},
+		Dedup: 40 * time.Second,
 	})
 	s.v(0.5, "a", 1)
 	s.tick(600)
 	s.said("firing r a at 24s") // and not again when dedup is over, in the middle of a window of a key that is gone
 
 	s = newStory(t, alert.RuleConfig{
-		Name: "r", When: "v > 0", Window: alert.WindowConfig{Length: time.Minute, Aggregate: alert.AggregateSum, Of: "v", Is: ">= 3"},
+		Name: "r", When: "v > 0", Window: alert.WindowConfig{Length: time.Minute, Aggregate: alert.AggregateSum,
+			Of: "v", Is: ">= 3"},
 		Resolve: alert.Stretch{Records: 3}, RepeatInterval: 50 * time.Second,
 	})
 	s.v(12, "a", 5)
@@ -27,13 +29,15 @@ func TestWindowsAreJudgedAtTheirEnds(t *testing.T) {
 	s.said("firing r a at 12s", "repeat r a at 1m2s", "resolved r a at 1m20s") // it is not at 70, 75 and 80 s
 }
 
-// TestWhatStillFiresIsToldByItself: when what swallowed it is over, also if the key was resolved before, and no record comes.
+// TestWhatStillFiresIsToldByItself: when what swallowed it is over, also if the key was resolved before, and no record
+// comes.
 func TestWhatStillFiresIsToldByItself(t *testing.T) {
 	t.Parallel()
 	s := tell(t, alert.Config{
-		Topics:   map[string]alert.TopicConfig{"oncall": {}},
-		Rules:    []alert.RuleConfig{{Name: "r", When: "v > 10", Resolve: alert.Stretch{Records: 1}}},
-		Silences: []alert.SilenceConfig{{Name: "s", From: noon().Add(30 * time.Second).Format(time.RFC3339), Until: noon().Add(time.Hour).Format(time.RFC3339)}},
+		Topics: map[string]alert.TopicConfig{"oncall": {}},
+		Rules:  []alert.RuleConfig{{Name: "r", When: "v > 10", Resolve: alert.Stretch{Records: 1}}},
+		Silences: []alert.SilenceConfig{{Name: "s", From: noon().Add(30 * time.Second).Format(time.RFC3339),
+			Until: noon().Add(time.Hour).Format(time.RFC3339)}},
 	})
 	s.v(0, "a", 11)
 	s.v(20, "a", 1)
@@ -62,13 +66,14 @@ func TestRiseIsToldByItself(t *testing.T) {
 	s.said()
 }
 
-// TestInheritedKeyIsToldInTheOrderOfTime: what was due of a key before a child heard of it happens as it would have in one shard: a
-// rule does not inhibit what another one had to say before.
+// TestInheritedKeyIsToldInTheOrderOfTime: what was due of a key before a child heard of it happens as it would have in
+// one shard: a rule does not inhibit what another one had to say before.
 func TestInheritedKeyIsToldInTheOrderOfTime(t *testing.T) {
 	t.Parallel()
 	rules := []alert.RuleConfig{
 		{Name: "gone", When: "v > 10", Absence: alert.AbsenceConfig{After: 9 * time.Second}},
-		{Name: "high", When: "v > 10", Resolve: alert.Stretch{Records: 1}, RepeatInterval: 5 * time.Second, InhibitedBy: []string{"gone"}},
+		{Name: "high", When: "v > 10", Resolve: alert.Stretch{Records: 1}, RepeatInterval: 5 * time.Second,
+			InhibitedBy: []string{"gone"}},
 	}
 	parent := newStory(t, rules...)
 	parent.v(0, "a", 11)
@@ -78,8 +83,8 @@ func TestInheritedKeyIsToldInTheOrderOfTime(t *testing.T) {
 	low.said("repeat high a at 5s", "firing gone a at 9s", "resolved high a at 12s (1 swallowed)")
 }
 
-// TestShardsThatPartInAMillisecond: that the parent had heard of a key when it parted from its own sibling says nothing about its children,
-// however soon they part.
+// TestShardsThatPartInAMillisecond: that the parent had heard of a key when it parted from its own sibling says nothing
+// about its children, however soon they part.
 func TestShardsThatPartInAMillisecond(t *testing.T) {
 	t.Parallel()
 	rule := alert.RuleConfig{Name: "r", When: "v > 10", Dedup: time.Minute}

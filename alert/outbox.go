@@ -15,9 +15,10 @@ type outbox struct {
 	agreed     *agreement // of the memory
 
 	alerts []*Alert
-	// aside counts the alerts that are about other keys than the record at hand, which pushed them out.
+	// evictions counts the alerts that are about other keys than the record at hand, which pushed them out.
 	evictions int
-	// silent says that what is being done is said by another shard, unsure of which shards nothing is known that may contradict it.
+	// silent says that what is being done is said by another shard, unsure of which shards nothing is known that may
+	// contradict it.
 	silent bool
 	unsure string
 }
@@ -39,7 +40,8 @@ func (out *outbox) emit(r *rule, en *entry, kind Kind, t *trigger) {
 // make makes one alert.
 func (out *outbox) make(to *route, kind Kind, t *trigger, en *entry) {
 	a := &Alert{
-		Topic: to.topic, Kind: kind, At: t.at, Ended: t.ended, Unsure: out.unsure, render: to.render.message, sample: to.render.sampled,
+		Topic: to.topic, Kind: kind, At: t.at, Ended: t.ended, Unsure: out.unsure, render: to.render.message,
+		sample: to.render.sampled,
 	}
 	r := to.rule
 	if r != nil {
@@ -68,7 +70,8 @@ func (out *outbox) make(to *route, kind Kind, t *trigger, en *entry) {
 	out.alerts = append(out.alerts, a)
 }
 
-// began is when what the alert is about began; 0 where that is not known. A tumbling window is judged at its end, and about all of it.
+// began is when what the alert is about began; 0 where that is not known. A tumbling window is judged at its end, and
+// about all of it.
 func (en *entry) began(r *rule) int64 {
 	switch {
 	case r.window == nil || !r.window.tumbling:
@@ -113,7 +116,7 @@ func (out *outbox) made() []*Alert {
 	return out.alerts
 }
 
-// way is the way to a topic that was told of an entry.
+// routeTo is the route to a topic that was notified of an entry.
 func (out *outbox) routeTo(m *ruleMemory, topic string) *route {
 	if to := m.rule.route(topic); to != nil {
 		return to
@@ -128,12 +131,14 @@ func (out *outbox) routeTo(m *ruleMemory, topic string) *route {
 	return x.route
 }
 
-// makeEnd makes the alert that ends what a topic was told of an entry. Its id is that of the excursion, so that whoever says it again,
-// after a crash or in another shard that has the key, says the same.
+// makeEnd makes the alert that ends an earlier one. Its id is that of the firing period, so a repetition after a crash,
+// or from another shard that has the key, is the same alert.
 func (out *outbox) makeEnd(to *route, en *entry, at time.Time, why string) {
 	a := &Alert{
-		Rule: to.render.rule, Topic: to.topic, Kind: KindResolved, Ended: why, Severity: severities()[en.severity], Key: en.key,
-		At: at, Since: timeOf(en.since), Suppressed: en.suppressed, render: to.render.message, sample: to.render.sampled,
+		Rule: to.render.rule, Topic: to.topic, Kind: KindResolved, Ended: why, Severity: severities()[en.severity],
+		Key: en.key,
+		At:  at, Since: timeOf(en.since), Suppressed: en.suppressed, render: to.render.message,
+		sample: to.render.sampled,
 	}
 	a.Record = Record{Shard: out.shard, PartitionKey: en.key, Arrival: a.At}
 	if en.last != nil {

@@ -10,7 +10,7 @@ const (
 	Unmatched Outcome = iota
 	// Filtered means that no filter let the record in.
 	Filtered
-	// Suppressed means that a rule matched and dedup, a rate limit or a silence swallowed the alert.
+	// Suppressed means that a rule matched and dedup, a rate limit or a silence suppressed the alert.
 	Suppressed
 	// Expired means that the record was older than allowed, or had failed more often than allowed, before it could be
 	// published.
@@ -55,14 +55,14 @@ func outcomes() []Outcome {
 // Decision is what the pipeline says about one record.
 type Decision struct {
 	Outcome Outcome
-	// Reason explains Invalid and Suppressed, and DeadLettered where the record could not be read; with a rule over its budget it is
-	// ReasonOverBudget. Empty otherwise. It is one of a closed set and serves as a metric label.
+	// Reason explains Invalid and Suppressed, and DeadLettered where the record could not be read; with a rule over its
+	// budget it is ReasonOverBudget. Empty otherwise. It is one of a closed set and serves as a metric label.
 	Reason Reason
 	// Alerts are what has to be published before the record is resolved, in order. The slice is valid until the next
 	// call of the evaluator that returned it; the alerts themselves may be kept.
 	Alerts []*Alert
-	// DeadLetter asks for the record to be sent to the on-failure destination, if there is one: it is Invalid or Filtered,
-	// and the configuration wants to see such records, or a rule did not judge it.
+	// DeadLetter asks for the record to be sent to the on-failure destination, if there is one: it is Invalid or
+	// Filtered, and the configuration wants to see such records, or a rule did not judge it.
 	DeadLetter bool
 }
 

@@ -17,13 +17,14 @@ func (s *story) reaches(seconds float64) {
 	s.evaluator.Reaches(noon().Add(time.Duration(seconds * float64(time.Second))))
 }
 
-// TestOverdueRepetitions: after downtime a key is said to fire once, and when it began and ended; what was said later is what is still
-// true.
+// TestOverdueRepetitions: after downtime a key is said to fire once, and when it began and ended; what was said later
+// is what is still true.
 func TestOverdueRepetitions(t *testing.T) {
 	t.Parallel()
 	rules := []alert.RuleConfig{
 		{Name: "r", When: "v > 3", Resolve: alert.Stretch{Time: 10 * time.Minute}, RepeatInterval: time.Minute},
-		{Name: "gone", When: "v > 3", Absence: alert.AbsenceConfig{After: 5 * time.Minute}, RepeatInterval: time.Minute},
+		{Name: "gone", When: "v > 3", Absence: alert.AbsenceConfig{After: 5 * time.Minute},
+			RepeatInterval: time.Minute},
 	}
 	const hour = 3600
 	t.Run("record by record", func(t *testing.T) {
@@ -46,7 +47,8 @@ func TestOverdueRepetitions(t *testing.T) {
 		s.v(0, "a", 9)
 		s.reaches(9*60 + 30)
 		s.tick(9*60 + 10)
-		s.said("firing r a at 0s", "firing gone a at 5m", "repeat r a at 9m (8 swallowed)", "repeat gone a at 9m (3 swallowed)")
+		s.said("firing r a at 0s", "firing gone a at 5m", "repeat r a at 9m (8 swallowed)",
+			"repeat gone a at 9m (3 swallowed)")
 		s.reaches(hour)
 		s.tick(hour)
 		s.said("resolved r a at 10m", "repeat gone a at 1h0m (50 swallowed)")
@@ -60,9 +62,11 @@ func TestOverdueRepetitions(t *testing.T) {
 		}
 		s.v(hour, "a", 9)
 		s.v(hour+900, "b", 1)
-		s.said("firing r a at 0s", "resolved r a at 14m50s (43 swallowed)", "firing r a at 1h0m", "resolved r a at 1h10m (9 swallowed)")
+		s.said("firing r a at 0s", "resolved r a at 14m50s (43 swallowed)", "firing r a at 1h0m",
+			"resolved r a at 1h10m (9 swallowed)")
 	})
-	t.Run("what stays behind", func(t *testing.T) { // an hour behind, all the time: it is said once an interval of the clock's
+	// an hour behind, all the time: it is said once an interval of the clock's
+	t.Run("what stays behind", func(t *testing.T) {
 		t.Parallel()
 		s := newStory(t, rules[0])
 		for i := range 61 {
@@ -81,13 +85,14 @@ func TestOverdueRepetitions(t *testing.T) {
 	})
 }
 
-// TestOverdueChangesNothingElse: a replay sees a later clock. It may leave out a repetition that was made, and all else is the same: also
-// what is left of a rate limit.
+// TestOverdueChangesNothingElse: a replay sees a later clock. It may leave out a repetition that was made, and all else
+// is the same: also what is left of a rate limit.
 func TestOverdueChangesNothingElse(t *testing.T) {
 	t.Parallel()
 	play := func(clock time.Duration) (said []string) {
 		s := newStory(t, alert.RuleConfig{
-			Name: "r", When: "v > 3", Resolve: alert.Stretch{Time: 2 * time.Minute}, RepeatInterval: 30 * time.Second, RateLimit: alert.Rate{Events: 5, Per: 5 * time.Minute},
+			Name: "r", When: "v > 3", Resolve: alert.Stretch{Time: 2 * time.Minute}, RepeatInterval: 30 * time.Second,
+			RateLimit: alert.Rate{Events: 5, Per: 5 * time.Minute},
 		})
 		for i := range 400 {
 			if clock > 0 {

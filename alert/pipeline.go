@@ -54,7 +54,7 @@ type compiled struct {
 	// covers are the conditions of the silences, each once.
 	covers   []*cover
 	watchdog *watchdog
-	// mindful are the rules to which a record that does not match means something while they remember its key.
+	// needNonMatches are the rules to which a record that does not match means something while they remember its key.
 	needNonMatches condition.RuleSet
 	maxKeys        int
 	letters        bool
@@ -66,7 +66,8 @@ type Rules struct {
 	set atomic.Pointer[compiled]
 }
 
-// Compile returns the rules that c describes, or every fault of c, each as a *ConfigError, joined. It applies the defaults first.
+// Compile returns the rules that c describes, or every fault of c, each as a *ConfigError, joined. It applies the
+// defaults first.
 func (c Config) Compile() (*Rules, error) {
 	set, err := compileConfig(c.WithDefaults())
 	if err != nil {
@@ -93,7 +94,8 @@ type route struct {
 	savedWords []byte // the words of the topic as a snapshot keeps them
 }
 
-// New makes a pipeline that runs rules. Its error says which dependency is missing, or that another pipeline has the rules.
+// New makes a pipeline that runs rules. Its error says which dependency is missing, or that another pipeline has the
+// rules.
 func New(rules *Rules, deps Deps) (*Pipeline, error) {
 	switch {
 	case deps.Stream == "":
@@ -148,8 +150,8 @@ func (p *Pipeline) Rewound(id string, generation uint32) *Evaluator {
 	return e
 }
 
-// Poison is the decision on something that never became a record, such as an aggregate that cannot be taken apart: Invalid,
-// and a dead letter where the configuration wants to see such records. Safe for concurrent use.
+// Poison is the decision on something that never became a record, such as an aggregate that cannot be taken apart:
+// Invalid, and a dead letter where the configuration wants to see such records. Safe for concurrent use.
 func (p *Pipeline) Poison(reason Reason) Decision {
 	p.unreadable(nil, reason)
 	d := Poison(reason)
@@ -173,7 +175,8 @@ func (p *Pipeline) Resolved(d Decision) {
 	counter.Inc()
 }
 
-// unreadable accounts for a record that cannot be read. Where most records are bad, only some of them are looked at closely.
+// unreadable accounts for a record that cannot be read. Where most records are bad, only some of them are looked at
+// closely.
 func (p *Pipeline) unreadable(data []byte, reason Reason) {
 	const all, some = 64, 64
 	n := p.deep.Add(1)

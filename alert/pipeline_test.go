@@ -49,7 +49,8 @@ func oneRule(r alert.RuleConfig) alert.Config {
 func TestSampleParity(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, alert.Config{Topics: map[string]alert.TopicConfig{"ExampleTopic": {}}})
-	for _, payload := range []string{`{"heartRate":180,"rateType":"HIGH","ANOMALY_SCORE":3.1}`, "QXZ,HEALTHCARE,-1.2", "not\x00JSON", ""} {
+	for _, payload := range []string{`{"heartRate":180,"rateType":"HIGH","ANOMALY_SCORE":3.1}`, "QXZ,HEALTHCARE,-1.2",
+		"not\x00JSON", ""} {
 		d := w.evaluator.Evaluate(record("1", payload))
 		require.Equal(t, alert.Alerted, d.Outcome)
 		require.Len(t, d.Alerts, 1)
@@ -114,7 +115,8 @@ func TestDecisionsOutliveTheNextRecord(t *testing.T) {
 	w := newWorld(t, oneRule(alert.RuleConfig{Name: "r", When: "n > 0", Message: "{{ .Fields.n }}"}))
 	var kept []*alert.Alert
 	for i := range 5 {
-		kept = append(kept, w.evaluator.Evaluate(record(fmt.Sprint(i), fmt.Sprintf(`{"n":%d,"s":"\n"}`, i+1))).Alerts...)
+		kept = append(kept, w.evaluator.Evaluate(
+			record(fmt.Sprint(i), fmt.Sprintf(`{"n":%d,"s":"\n"}`, i+1))).Alerts...)
 	}
 	for i, a := range kept {
 		m, err := a.Render()
@@ -125,7 +127,8 @@ func TestDecisionsOutliveTheNextRecord(t *testing.T) {
 
 func TestEvaluateText(t *testing.T) {
 	t.Parallel()
-	config := oneRule(alert.RuleConfig{Name: "r", When: `data matches "ERROR|FATAL" && partition_key startsWith "part"`})
+	config := oneRule(alert.RuleConfig{Name: "r",
+		When: `data matches "ERROR|FATAL" && partition_key startsWith "part"`})
 	config.Format = alert.FormatText
 	w := newWorld(t, config)
 	require.Equal(t, alert.Alerted, w.evaluator.Evaluate(record("1", "2026-11-22 ERROR disk full")).Outcome)
@@ -184,7 +187,8 @@ func TestMetrics(t *testing.T) {
 		},
 	})
 	payloads := []string{
-		`{"ANOMALY_SCORE":4}`, `{"ANOMALY_SCORE":1,"COL1":null}`, `{"ANOMALY_SCORE":"4"}`, `{}`, `{`, `{"ANOMALY_SCORE":1e400}`,
+		`{"ANOMALY_SCORE":4}`, `{"ANOMALY_SCORE":1,"COL1":null}`, `{"ANOMALY_SCORE":"4"}`, `{}`, `{`,
+		`{"ANOMALY_SCORE":1e400}`,
 	}
 	for i, payload := range payloads {
 		w.pipeline.Resolved(w.evaluator.Evaluate(record(fmt.Sprint(i), payload)))
@@ -260,7 +264,8 @@ func TestNewNamesMissingDependencies(t *testing.T) {
 	require.EqualError(t, err, "alert: Deps.Log is nil")
 	_, err = alert.NewOf(config, alert.Deps{Stream: streamARN, Log: zap.NewNop()})
 	require.EqualError(t, err, "alert: Deps.Registerer is nil")
-	_, err = alert.NewOf(alert.Config{}, alert.Deps{Stream: streamARN, Log: zap.NewNop(), Registerer: prometheus.NewRegistry()})
+	_, err = alert.NewOf(alert.Config{}, alert.Deps{Stream: streamARN, Log: zap.NewNop(),
+		Registerer: prometheus.NewRegistry()})
 	require.ErrorContains(t, err, "exactly one topic")
 }
 
@@ -282,8 +287,8 @@ func TestRulesAreForOnePipeline(t *testing.T) {
 	require.Equal(t, alert.Alerted, d.Outcome, "nothing has changed")
 }
 
-// told is everything about a decision that must repeat after a restart.
-func notifiedSection(t require.TestingT, d alert.Decision) string {
+// decided is everything about a decision that must repeat after a restart.
+func decided(t require.TestingT, d alert.Decision) string {
 	var b strings.Builder
 	fmt.Fprintln(&b, d.Outcome, d.Reason)
 	for _, a := range d.Alerts {
@@ -294,8 +299,8 @@ func notifiedSection(t require.TestingT, d alert.Decision) string {
 	return b.String()
 }
 
-// TestDeterminism: the same records give the same decisions, ids and words in a new process, and in an evaluator that was
-// used for other records before; how records interleave over shards does not matter.
+// TestDeterminism: the same records give the same decisions, ids and words in a new process, and in an evaluator that
+// was used for other records before; how records interleave over shards does not matter.
 func TestDeterminism(t *testing.T) {
 	t.Parallel()
 	config := alert.Config{
@@ -314,7 +319,8 @@ func TestDeterminism(t *testing.T) {
 		var records []*alert.Record
 		for i := range rapid.IntRange(1, 20).Draw(t, "records") {
 			records = append(records, &alert.Record{
-				Shard:          rapid.SampledFrom([]string{"shardId-000000000000", "shardId-000000000001"}).Draw(t, "shard"),
+				Shard: rapid.SampledFrom([]string{"shardId-000000000000", "shardId-000000000001"}).Draw(t,
+					"shard"),
 				PartitionKey:   "k",
 				SequenceNumber: fmt.Sprint(i),
 				Arrival:        time.Unix(1_700_000_000+rapid.Int64Range(0, 9).Draw(t, "arrival"), 0),
@@ -322,7 +328,8 @@ func TestDeterminism(t *testing.T) {
 			})
 		}
 		run := func(order []*alert.Record) map[string]string {
-			p, err := alert.NewOf(config, alert.Deps{Stream: streamARN, Log: zap.NewNop(), Registerer: prometheus.NewRegistry()})
+			p, err := alert.NewOf(config, alert.Deps{Stream: streamARN, Log: zap.NewNop(),
+				Registerer: prometheus.NewRegistry()})
 			require.NoError(t, err)
 			shards := make(map[string]*alert.Evaluator)
 			out := make(map[string]string)
@@ -330,7 +337,7 @@ func TestDeterminism(t *testing.T) {
 				if shards[rec.Shard] == nil {
 					shards[rec.Shard] = p.Shard(rec.Shard)
 				}
-				out[rec.Shard+rec.SequenceNumber] = notifiedSection(t, shards[rec.Shard].Evaluate(rec))
+				out[rec.Shard+rec.SequenceNumber] = decided(t, shards[rec.Shard].Evaluate(rec))
 			}
 			return out
 		}
@@ -383,5 +390,6 @@ func TestEvaluateAllocations(t *testing.T) {
 	e, rec := benchEvaluator(t, 10)
 	rec.Data = []byte(`{"COL1":"caf\u00e9","ANOMALY_SCORE":"none"}`)
 	e.Evaluate(rec)
-	require.Zero(t, testing.AllocsPerRun(100, func() { e.Evaluate(rec) }), "an escaped text and an undefined comparison")
+	require.Zero(t, testing.AllocsPerRun(100, func() { e.Evaluate(rec) }),
+		"an escaped text and an undefined comparison")
 }

@@ -5,7 +5,8 @@ import (
 	"time"
 )
 
-// rateLimit suppresses the alerts of a rule beyond so many in a time. Each shard has its own tokens, in the memory of the rule.
+// rateLimit suppresses the alerts of a rule beyond so many in a time. Each shard has its own tokens, in the memory of
+// the rule.
 type rateLimit struct{ limit Rate }
 
 func (*faults) rateLimit(_ string, _ RuleConfig, r *rule, _ map[string]*rule) []muter {

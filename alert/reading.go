@@ -184,7 +184,8 @@ func (in *reading) kept(rec *Record) Record {
 	return kept
 }
 
-// verdicts says which of some conditions the record at hand meets. Each is evaluated once at most, and only for a record that matters.
+// verdicts says which of some conditions the record at hand meets. Each is evaluated once at most, and only for a
+// record that matters.
 func (in *reading) verdicts(of uint32) uint32 {
 	for todo := of &^ in.judged; todo != 0; todo &= todo - 1 {
 		if i := bits.TrailingZeros32(todo); in.set.covers[i].covers(&in.frame) {

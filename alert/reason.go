@@ -22,19 +22,21 @@ const (
 
 	// ReasonPanic is a record whose evaluation panicked.
 	ReasonPanic Reason = "panic"
-	// ReasonRejected is a readable record whose alert SNS will never accept, where the configuration says to go on without.
+	// ReasonRejected is a readable record whose alert SNS will never accept, where the configuration says to continue
+	// without.
 	ReasonRejected Reason = "rejected"
 	// ReasonOther stands in metrics for a reason from outside this set.
 	ReasonOther Reason = "other"
 )
 
-// ReasonOverBudget is a record that a rule did not judge, because it would have cost more than a rule may. It is no reason of Invalid.
+// ReasonOverBudget is a record that a rule did not judge, because it would have cost more than a rule may. It is no
+// reason of Invalid.
 const ReasonOverBudget Reason = "over_budget"
 
 // ReasonUnknownTopic is an alert for a topic that is not configured. It is no reason of Invalid.
 const ReasonUnknownTopic Reason = "unknown_topic"
 
-// The reasons of Suppressed. A record has that of its first rule that was swallowed.
+// The reasons of Suppressed. A record has that of its first rule that was suppressed.
 const (
 	// ReasonDedup is an alert of a key that has alerted within the rule's dedup.
 	ReasonDedup Reason = "dedup"
@@ -61,6 +63,6 @@ func InvalidReasons() []Reason {
 	return append(out, ReasonPanic, ReasonRejected, ReasonOther)
 }
 
-// Poison is the decision on something that never became a Record, such as an aggregate that cannot be taken apart. It is
-// resolved like any other decision.
+// Poison is the decision on something that never became a Record, such as an aggregate that cannot be taken apart. It
+// is resolved like any other decision.
 func Poison(reason Reason) Decision { return Decision{Outcome: Invalid, Reason: reason} }

@@ -83,7 +83,8 @@ func shapes() []shape {
 	}
 }
 
-// drawRule draws a rule of any kind of memory, with whatever may go with it. In a stream of several shards it is about partition keys.
+// drawRule draws a rule of any kind of memory, with whatever may go with it. In a stream of several shards it is about
+// partition keys.
 func drawRule(t *rapid.T, name string, before []string, sharded bool) reference.Rule {
 	s := rapid.SampledFrom(shapes()).Draw(t, "shape")
 	r := reference.Rule{Holds: s.holds}
@@ -98,14 +99,16 @@ func drawRule(t *rapid.T, name string, before []string, sharded bool) reference.
 		}
 		return alert.Stretch{Time: seconds(what, 4, 25, 70, 300)}
 	}
-	kind := rapid.SampledFrom([]string{"records", "episode", "episode", "sliding", "tumbling", "absence"}).Draw(t, "kind")
+	kind := rapid.SampledFrom([]string{"records", "episode", "episode", "sliding", "tumbling", "absence"}).Draw(t,
+		"kind")
 	switch kind {
 	case "sliding", "tumbling":
 		r.Window.Length, r.Window.Tumbling = seconds("length", 12, 60, 120), kind == "tumbling"
 		if kind == "sliding" && rapid.Bool().Draw(t, "step") {
 			r.Window.Step = r.Window.Length / 4
 		}
-		r.Window.Aggregate = rapid.SampledFrom([]string{"", "sum", "avg", "min", "max", "rate", "distinct"}).Draw(t, "aggregate")
+		r.Window.Aggregate = rapid.SampledFrom([]string{"", "sum", "avg", "min", "max", "rate", "distinct"}).Draw(t,
+			"aggregate")
 		if r.Window.Aggregate != "" && r.Window.Aggregate != "rate" {
 			r.Window.Of = "v"
 			r.Of = func(rec reference.Record) (float64, bool) {
@@ -113,7 +116,8 @@ func drawRule(t *rapid.T, name string, before []string, sharded bool) reference.
 				return float64(x), ok
 			}
 		}
-		bounds := map[string][]string{"": {"1", "2", "4"}, "sum": {"6", "20"}, "rate": {"0.05", "0.2"}, "distinct": {"1", "2"}}
+		bounds := map[string][]string{"": {"1", "2", "4"}, "sum": {"6", "20"}, "rate": {"0.05", "0.2"},
+			"distinct": {"1", "2"}}
 		r.Window.Is = rapid.SampledFrom([]string{">", ">=", "<", "<=", "==", "!="}).Draw(t, "is") + " " +
 			rapid.SampledFrom(append(bounds[r.Window.Aggregate], "3", "5")).Draw(t, "bound")
 		if maybe("min_records") {
@@ -159,7 +163,8 @@ func drawRule(t *rapid.T, name string, before []string, sharded bool) reference.
 		}
 	}
 	if maybe("quiet") {
-		r.Quiet = []alert.QuietConfig{rapid.SampledFrom([]alert.QuietConfig{{From: "12:02", To: "12:05"}, {From: "12:20", To: "12:01"}}).Draw(t, "hours")}
+		r.Quiet = []alert.QuietConfig{rapid.SampledFrom(
+			[]alert.QuietConfig{{From: "12:02", To: "12:05"}, {From: "12:20", To: "12:01"}}).Draw(t, "hours")}
 	}
 	if !sharded {
 		if maybe("rate_limit") {
@@ -190,14 +195,19 @@ func drawRules(t *rapid.T, sharded bool) []reference.Rule {
 	return out
 }
 
-// drawSilences draws silences. Of a window, and of a whole shard, the last record says little, so they have no condition there.
+// drawSilences draws silences. Of a window, and of a whole shard, the last record says little, so they have no
+// condition there.
 func drawSilences(t *rapid.T, rules []reference.Rule) ([]reference.Silence, []string) {
 	var out []reference.Silence
 	var when []string
-	vague := slices.ContainsFunc(rules, func(r reference.Rule) bool { return r.Window.Length > 0 || r.Absence.Of != "" })
+	vague := slices.ContainsFunc(rules, func(r reference.Rule) bool {
+		return r.Window.Length > 0 ||
+			r.Absence.Of != ""
+	})
 	for range rapid.SampledFrom([]int{0, 0, 1, 2}).Draw(t, "silences") {
 		from := noon().UnixMilli() + int64(rapid.SampledFrom([]int{0, 10, 60, 200}).Draw(t, "from"))*1000
-		s := reference.Silence{From: from, Until: from + int64(rapid.SampledFrom([]int{15, 90, 400}).Draw(t, "until"))*1000}
+		s := reference.Silence{From: from, Until: from +
+			int64(rapid.SampledFrom([]int{15, 90, 400}).Draw(t, "until"))*1000}
 		if rapid.Bool().Draw(t, "of a rule") {
 			s.Rules = []string{"rule-0"}
 		}
@@ -218,7 +228,8 @@ func lawConfig(rules []reference.Rule, silences []reference.Silence, when []stri
 	}
 	for i, s := range silences {
 		c.Silences = append(c.Silences, alert.SilenceConfig{
-			Name: fmt.Sprint("silence-", i), Rules: s.Rules, When: when[i], From: rfc3339(s.From), Until: rfc3339(s.Until),
+			Name: fmt.Sprint("silence-", i), Rules: s.Rules, When: when[i], From: rfc3339(s.From),
+			Until: rfc3339(s.Until),
 		})
 	}
 	return c
@@ -228,8 +239,10 @@ func rfc3339(at int64) string { return time.UnixMilli(at).UTC().Format(time.RFC3
 
 // drawRecord draws a record some time after the one before.
 func drawRecord(t *rapid.T, at int64) reference.Record {
-	pause := rapid.SampledFrom([]int64{0, 500, 1000, 1000, 3000, 5000, 10_000, 10_000, 30_000, 61_000, 130_000, 700_000}).Draw(t, "pause")
-	rec := reference.Record{Key: fmt.Sprint("key-", rapid.IntRange(0, 3).Draw(t, "key")), At: at + pause, Fields: map[string]any{}}
+	pause := rapid.SampledFrom([]int64{0, 500, 1000, 1000, 3000, 5000, 10_000, 10_000, 30_000, 61_000, 130_000,
+		700_000}).Draw(t, "pause")
+	rec := reference.Record{Key: fmt.Sprint("key-", rapid.IntRange(0, 3).Draw(t, "key")), At: at + pause,
+		Fields: map[string]any{}}
 	if rapid.IntRange(0, 9).Draw(t, "has v") > 0 {
 		rec.Fields["v"] = rapid.IntRange(0, 10).Draw(t, "v")
 	}
@@ -254,8 +267,9 @@ func wordOf(a *alert.Alert) reference.Word {
 	return reference.Word{At: a.At.UnixMilli(), Kind: a.Kind, Rule: a.Rule, Key: a.Key, Severity: a.Severity}
 }
 
-// TestWordsAreThoseOfTheReference: whatever a rule remembers and however its condition is written, what is told of each key is what
-// the reference model tells, word by word and moment by moment; with ticks, restarts and reloads at any time, in any format.
+// TestWordsAreThoseOfTheReference: whatever a rule remembers and however its condition is written, what is told of each
+// key is what the reference model tells, word by word and moment by moment; with ticks, restarts and reloads at any
+// time, in any format.
 func TestWordsAreThoseOfTheReference(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
@@ -263,7 +277,8 @@ func TestWordsAreThoseOfTheReference(t *testing.T) {
 		silences, when := drawSilences(t, rules)
 		config := lawConfig(rules, silences, when)
 		pipeline := func() *alert.Pipeline {
-			p, err := alert.NewOf(config, alert.Deps{Stream: streamARN, Log: zap.NewNop(), Registerer: prometheus.NewRegistry()})
+			p, err := alert.NewOf(config, alert.Deps{Stream: streamARN, Log: zap.NewNop(),
+				Registerer: prometheus.NewRegistry()})
 			require.NoError(t, err)
 			return p
 		}
@@ -308,7 +323,8 @@ func TestWordsAreThoseOfTheReference(t *testing.T) {
 			t.Log(time.UnixMilli(rec.At).UTC().Format("15:04:05.000"), rec.Key, string(data))
 			require.NoError(t, err)
 			take(e.Evaluate(&alert.Record{
-				Shard: shardID, PartitionKey: rec.Key, SequenceNumber: fmt.Sprint(1000 + i), Arrival: time.UnixMilli(rec.At), Data: data,
+				Shard: shardID, PartitionKey: rec.Key, SequenceNumber: fmt.Sprint(1000 + i),
+				Arrival: time.UnixMilli(rec.At), Data: data,
 			}).Alerts)
 			world.Record(rec)
 			compare(t, rules, world.Words(), told)
@@ -321,14 +337,15 @@ func TestWordsAreThoseOfTheReference(t *testing.T) {
 	})
 }
 
-// TestWordsOfReshardsAreThoseOfTheReference: wherever the records of a key go after splits and merges, and whoever is restarted, the
-// shards tell together what the reference model tells of one.
+// TestWordsOfReshardsAreThoseOfTheReference: wherever the records of a key go after splits and merges, and whoever is
+// restarted, the shards tell together what the reference model tells of one.
 func TestWordsOfReshardsAreThoseOfTheReference(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		rules := drawRules(t, true)
 		silences, when := drawSilences(t, rules)
-		p, err := alert.NewOf(lawConfig(rules, silences, when), alert.Deps{Stream: streamARN, Log: zap.NewNop(), Registerer: prometheus.NewRegistry()})
+		p, err := alert.NewOf(lawConfig(rules, silences, when),
+			alert.Deps{Stream: streamARN, Log: zap.NewNop(), Registerer: prometheus.NewRegistry()})
 		require.NoError(t, err)
 		c := &clan{t: t, pipeline: p, shards: map[string]*clanShard{}, said: map[string]int{}}
 		c.add(0, 3, nil, nil, "shard-000")
@@ -348,7 +365,8 @@ func TestWordsOfReshardsAreThoseOfTheReference(t *testing.T) {
 			}
 			now = rec.At
 			at := time.UnixMilli(now)
-			switch rapid.SampledFrom([]string{"", "", "", "split", "split", "merge", "restart", "restart", "ask", "settle"}).Draw(t, "step") {
+			switch rapid.SampledFrom([]string{"", "", "", "split", "split", "merge", "restart", "restart", "ask",
+				"settle"}).Draw(t, "step") {
 			case "split":
 				id := rapid.SampledFrom(c.open).Draw(t, "shard")
 				if s := c.shards[id]; s.first < s.last {
@@ -391,13 +409,15 @@ func TestWordsOfReshardsAreThoseOfTheReference(t *testing.T) {
 	})
 }
 
-// drawFormat draws a format. What was told of a key, an end or how grave it was, and since when a window is watched, is known in the later ones only.
+// drawFormat draws a format. What was told of a key, an end or how grave it was, and since when a window is watched, is
+// known in the later ones only.
 func drawFormat(t *rapid.T, c alert.Config) int {
 	if slices.ContainsFunc(c.Silences, func(s alert.SilenceConfig) bool { return s.When != "" }) {
 		return alert.StateFormat
 	}
 	for _, r := range c.Rules {
-		if r.Window.Length > 0 || r.Dedup > 0 || !r.RateLimit.IsZero() || len(r.Quiet)+len(r.InhibitedBy)+len(c.Silences) > 0 || strings.Contains(r.Severity, "?") {
+		if r.Window.Length > 0 || r.Dedup > 0 || !r.RateLimit.IsZero() ||
+			len(r.Quiet)+len(r.InhibitedBy)+len(c.Silences) > 0 || strings.Contains(r.Severity, "?") {
 			return rapid.IntRange(2, alert.StateFormat).Draw(t, "format")
 		}
 	}
@@ -421,7 +441,8 @@ func compare(t *rapid.T, rules []reference.Rule, want, got []reference.Word) {
 			around := func(lines []string) string {
 				return strings.Join(append(lines[max(0, first-4):min(first+6, len(lines))], "…"), "\n ")
 			}
-			t.Fatalf("%s\nof the reference:\n %s\nof the evaluator:\n %s\nrules:\n%s", of, around(wanted[of]), around(found[of]), shown(t, rules[:i+1]))
+			t.Fatalf("%s\nof the reference:\n %s\nof the evaluator:\n %s\nrules:\n%s", of, around(wanted[of]),
+				around(found[of]), shown(t, rules[:i+1]))
 		}
 	}
 }

@@ -23,7 +23,8 @@ type relativeSection struct {
 	claims keyList // since when it has heard of keys that it inherited
 }
 
-// keyList are keys as they stand in a snapshot, sorted, each with a figure. A map of them would take several times as much.
+// keyList are keys as they stand in a snapshot, sorted, each with a figure. A map of them would take several times as
+// much.
 type keyList struct {
 	refs []keyRef
 	long map[string]int64 // long keys by what is kept of them (Relative.shorten)
@@ -46,7 +47,8 @@ func (l *keyList) sort() {
 // find answers the figure of a key, or false; other is what else it may be called there.
 func (l *keyList) find(key, other string) (int64, bool) {
 	for _, name := range [][]byte{[]byte(key), []byte(other)} {
-		if i, ok := slices.BinarySearchFunc(l.refs, name, func(r keyRef, name []byte) int { return bytes.Compare(r.key, name) }); ok {
+		if i, ok := slices.BinarySearchFunc(l.refs, name,
+			func(r keyRef, name []byte) int { return bytes.Compare(r.key, name) }); ok {
 			return l.refs[i].figure, true
 		}
 	}
@@ -72,10 +74,11 @@ func countEntries(body []byte, v *entryView) (n uint64, ok bool) {
 	return n, !r.failed && len(r.buf) == 0
 }
 
-// ReadRelative reads the snapshot of a shard, of a version that Awaits will name; state is nil if there is none. heirs are the
-// shards that took over from it, if it has ended. The answer keeps state.
+// ReadRelative reads the snapshot of a shard, of a version that Awaits will name; state is nil if there is none. heirs
+// are the shards that took over from it, if it has ended. The answer keeps state.
 func ReadRelative(shard, version string, state []byte, heirs []string) (*Relative, error) {
-	x := &Relative{shard: shard, version: version, heirs: heirs, sections: map[string]*relativeSection{}, senses: map[string]*relativeSection{}}
+	x := &Relative{shard: shard, version: version, heirs: heirs, sections: map[string]*relativeSection{},
+		senses: map[string]*relativeSection{}}
 	if state == nil {
 		return x, nil
 	}
@@ -109,7 +112,8 @@ func ReadRelative(shard, version string, state []byte, heirs []string) (*Relativ
 			if !ok {
 				return nil, fmt.Errorf("%w: its inherited keys do not fit together", ErrState)
 			}
-			if count += int(k.copies.count + k.claims.count); count > maxRelated { //nolint:gosec // at most the bytes of a snapshot
+			count += int(k.copies.count + k.claims.count) //nolint:gosec // at most the bytes of a state
+			if count > maxRelated {
 				return nil, tooManyKeys()
 			}
 			of.keys.grow(k.copies.count)

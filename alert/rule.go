@@ -41,8 +41,8 @@ type rule struct {
 	severityOf condition.Operand
 	shadow     bool
 	routes     []*route
-	// fingerprint is of everything that the remembered state depends on. Another rule of the same name does not take the
-	// state over.
+	// fingerprint is of everything that the remembered state depends on. Another rule of the same name does not take
+	// the state over.
 	fingerprint [16]byte
 	sense       sense
 	// audience are the topics that hear of the rule, and said its words as a snapshot keeps them.
@@ -57,16 +57,18 @@ func (r *rule) remembers() bool { return r.hasPeriods() || r.dedup > 0 || r.wind
 // stateful says whether its decisions depend on earlier records.
 func (r *rule) stateful() bool { return r.remembers() || !r.limit.IsZero() }
 
-// episodic says whether the rule has excursions, with a beginning and an end, of which each alerts once. The other rules
-// alert with every record, or every tumbling window, for which they hold.
+// hasPeriods says whether the rule has firing periods, with a beginning and an end, of which each alerts once. The
+// other rules alert with every record, or every tumbling window, for which they hold.
 func (r *rule) hasPeriods() bool {
-	return !r.hold.IsZero() || !r.resolve.IsZero() || r.absence.After > 0 || r.repeat > 0 || r.window != nil && !r.window.tumbling
+	return !r.hold.IsZero() || !r.resolve.IsZero() || r.absence.After > 0 || r.repeat > 0 ||
+		r.window != nil && !r.window.tumbling
 }
 
-// minds says whether a record for which the rule's condition is false changes what the rule remembers of its key.
+// needsNonMatches says whether a record for which the rule's condition is false changes what the rule remembers of its
+// key.
 func (r *rule) needsNonMatches() bool { return r.hasPeriods() && r.absence.After == 0 }
 
-// whole says whether the rule is about the shard or the stream as a whole, so that it has no keys.
+// keyless says whether the rule is about the shard or the stream as a whole, so that it has no keys.
 func (r *rule) keyless() bool { return r.absence.After > 0 && r.absence.Of != AbsenceOfKey }
 
 // timed says whether time can make the rule's alerts.
@@ -74,7 +76,7 @@ func (r *rule) timed() bool {
 	return r.hold.Time > 0 || r.resolve.Time > 0 || r.repeat > 0 || r.window != nil || r.absence.After > 0
 }
 
-// severities are the severities, gravest first.
+// severities are the severities, most severe first.
 func severities() []string { return []string{SeverityCritical, SeverityWarning, SeverityInfo} }
 
 // warning is the place among severities of the one that is given where nothing says another.
@@ -87,13 +89,15 @@ const (
 )
 
 // rule compiles c, whose defaults are filled in. before are the rules that stand before it.
-func (f *faults) rule(field string, c RuleConfig, topics map[string]*topicWords, s *condition.Schema, before map[string]*rule) *rule {
+func (f *faults) rule(field string, c RuleConfig, topics map[string]*topicWords, s *condition.Schema,
+	before map[string]*rule) *rule {
 	f.name(field+".name", c.Name, "_-.")
 	if c.Name == watchdogName {
 		f.add(field+".name", c.Name, "is the name of the watchdog's own messages; use another one")
 	}
 	r := &rule{
-		formula: condition.Formula{When: &condition.Condition{}}, name: c.Name, hold: c.For, absence: c.Absence, resolve: c.Resolve, dedup: millis(c.Dedup),
+		formula: condition.Formula{When: &condition.Condition{}}, name: c.Name, hold: c.For, absence: c.Absence,
+		resolve: c.Resolve, dedup: millis(c.Dedup),
 		repeat: millis(c.RepeatInterval), limit: c.RateLimit, shadow: c.Mode == ModeShadow,
 	}
 	f.ruleCondition(field, c, s, r)
@@ -173,7 +177,8 @@ func (f *faults) ruleState(field string, c RuleConfig, s *condition.Schema, r *r
 	stretch := func(name string, x Stretch) {
 		if x.Records > maxStreak || x.Time > maxStretch || x.Time%time.Millisecond != 0 {
 			text, _ := x.MarshalText()
-			f.add(field+"."+name, string(text), "must be 1 to %d records, or up to 168h in whole milliseconds", maxStreak)
+			f.add(field+"."+name, string(text), "must be 1 to %d records, or up to 168h in whole milliseconds",
+				maxStreak)
 		}
 	}
 	stretch("for", c.For)
@@ -187,13 +192,15 @@ func (f *faults) ruleState(field string, c RuleConfig, s *condition.Schema, r *r
 	span("repeat_interval", c.RepeatInterval, time.Second)
 	span("absence.after", c.Absence.After, time.Second)
 	if g := c.Absence.GiveUp; g != 0 && (g < time.Second || g > maxGiveUp || g%time.Millisecond != 0) {
-		f.add(field+".absence.give_up", shortDuration(g), "must be between 1s and %s, in whole milliseconds", shortDuration(maxGiveUp))
+		f.add(field+".absence.give_up", shortDuration(g), "must be between 1s and %s, in whole milliseconds",
+			shortDuration(maxGiveUp))
 	}
 	if c.RateLimit.Unlimited {
 		r.limit = Rate{}
 	}
 	if c.RepeatInterval != 0 && c.Resolve.IsZero() && c.Absence.After == 0 {
-		f.add(field+".repeat_interval", shortDuration(c.RepeatInterval), "needs resolve, or nothing ends the repetition")
+		f.add(field+".repeat_interval", shortDuration(c.RepeatInterval),
+			"needs resolve, or nothing ends the repetition")
 	}
 	if c.Absence == (AbsenceConfig{}) {
 		return
@@ -205,14 +212,17 @@ func (f *faults) ruleState(field string, c RuleConfig, s *condition.Schema, r *r
 	case !slices.Contains([]string{AbsenceOfKey, AbsenceOfShard, AbsenceOfStream}, r.absence.Of):
 		f.add(field+".absence.of", c.Absence.Of, "must be %s, %s or %s", AbsenceOfKey, AbsenceOfShard, AbsenceOfStream)
 	case !c.For.IsZero() || !c.Resolve.IsZero() || c.Window != (WindowConfig{}):
-		f.add(field+".absence", shortDuration(c.Absence.After), "has its own beginning and end; leave for, window and resolve out")
+		f.add(field+".absence", shortDuration(c.Absence.After),
+			"has its own beginning and end; leave for, window and resolve out")
 	case r.absence.Of != AbsenceOfKey && c.Absence.GiveUp != 0:
-		f.add(field+".absence.give_up", shortDuration(c.Absence.GiveUp), "is for keys; absence of %s is reported until records come, so leave it out", r.absence.Of)
+		f.add(field+".absence.give_up", shortDuration(c.Absence.GiveUp),
+			"is for keys; absence of %s is reported until records come, so leave it out", r.absence.Of)
 	case r.absence.Of != AbsenceOfKey && c.Key != "" && c.Key != "partition_key":
 		f.add(field+".key", c.Key, "absence of %s has no keys; leave key out", r.absence.Of)
 	case r.absence.Of == AbsenceOfStream && c.Absence.After < minStreamAbsence:
 		f.add(field+".absence.after", shortDuration(c.Absence.After),
-			"must be at least %s for stream: workers tell each other every few seconds what they have seen", minStreamAbsence)
+			"must be at least %s for stream: workers tell each other every few seconds what they have seen",
+			minStreamAbsence)
 	}
 }
 
@@ -232,7 +242,8 @@ func (f *faults) ruleSeverity(field string, c RuleConfig, s *condition.Schema, r
 			f.add(field+".severity", c.Severity, "%s", one)
 		}
 		if r.absence.Of == AbsenceOfStream {
-			f.add(field+".severity", c.Severity, "absence of stream has no record to look at; use %s", strings.Join(severities(), ", "))
+			f.add(field+".severity", c.Severity, "absence of stream has no record to look at; use %s",
+				strings.Join(severities(), ", "))
 		}
 	}
 }
@@ -261,19 +272,23 @@ func (f *faults) ruleRoutes(field string, c RuleConfig, topics map[string]*topic
 		case listed[name]:
 			f.add(at, name, "is listed twice; one alert per topic is sent")
 		default:
-			r.routes = append(r.routes, &route{rule: r, topic: name, render: f.render(shared, own), savedWords: shared.savedWords})
+			r.routes = append(r.routes, &route{rule: r, topic: name, render: f.render(shared, own),
+				savedWords: shared.savedWords})
 		}
 		listed[name] = true
 	}
 }
 
-// fingerprintOf is of what a rule's memory depends on: two rules with the same one can take each other's state. A setting
-// that is added to this list must leave the fingerprints of rules without it as they were, or an upgrade forgets.
+// fingerprintOf is of what a rule's memory depends on: two rules with the same one can take each other's state. A
+// setting that is added to this list must leave the fingerprints of rules without it as they were, or an upgrade
+// forgets.
 func fingerprintOf(c RuleConfig) [16]byte {
 	var b strings.Builder
 	for _, x := range []any{
-		c.When, c.Key, c.For.Records, c.For.Time, c.Window.Length, c.Window.Step, c.Window.Tumbling, c.Window.Aggregate, c.Window.Of,
-		c.Window.Is, c.Absence.After, c.Absence.Of, c.Dedup, c.Resolve.Records, c.Resolve.Time, c.RepeatInterval, c.RateLimit.String(),
+		c.When, c.Key, c.For.Records, c.For.Time, c.Window.Length, c.Window.Step, c.Window.Tumbling, c.Window.Aggregate,
+		c.Window.Of,
+		c.Window.Is, c.Absence.After, c.Absence.Of, c.Dedup, c.Resolve.Records, c.Resolve.Time, c.RepeatInterval,
+		c.RateLimit.String(),
 	} {
 		fmt.Fprintf(&b, "%q\n", fmt.Sprint(x))
 	}

@@ -3,6 +3,7 @@ package alert
 import (
 	"bytes"
 	"cmp"
+	"container/list"
 	"crypto/sha256"
 	"errors"
 	"fmt"
@@ -17,8 +18,8 @@ import (
 	"kinesis-alerter/alert/forest"
 )
 
-// The members that a score adds to a record, for the default name: those of Kinesis Data Analytics, and whether an automatic
-// threshold takes the record for an anomaly.
+// The members that a score adds to a record, for the default name: those of Kinesis Data Analytics, and whether an
+// automatic threshold takes the record for an anomaly.
 const (
 	defaultScoreName  = "ANOMALY_SCORE"
 	scoreSuffix       = "_SCORE"
@@ -33,12 +34,13 @@ const (
 
 // ScoreConfig is one random cut forest for each shard, or for each key of a shard.
 type ScoreConfig struct {
-	// As is the member that the score adds to each record. Defaults to ANOMALY_SCORE. With a name that ends in _SCORE, the
-	// explanation and the verdict have the name with another end: ANOMALY_EXPLANATION, ANOMALY.
+	// As is the member that the score adds to each record. Defaults to ANOMALY_SCORE. With a name that ends in _SCORE,
+	// the explanation and the verdict have the name with another end: ANOMALY_EXPLANATION, ANOMALY.
 	As string `yaml:"as"`
 	// Fields are the numbers that make a point, by their paths: heartRate, order.price. At most 30.
 	Fields []string `yaml:"fields"`
-	// Key is partition_key, or the path of a field: each of its values has a forest of its own. Empty is one forest a shard.
+	// Key is partition_key, or the path of a field: each of its values has a forest of its own. Empty is one forest a
+	// shard.
 	Key string `yaml:"key"`
 	// Trees, Samples, Decay and Shingle are the parameters of RANDOM_CUT_FOREST; see forest.Config.
 	Trees   int `yaml:"trees"`
@@ -55,14 +57,15 @@ type ScoreConfig struct {
 	Threshold string `yaml:"threshold"`
 	// Auto tunes the automatic threshold.
 	Auto AutoConfig `yaml:"auto"`
-	// Memory bounds the forests of all keys of a shard, in bytes; beyond it the key that was not used for the longest time
-	// is forgotten. Defaults to 64 MiB.
+	// Memory bounds the forests of all keys of a shard, in bytes; beyond it the key that was not used for the longest
+	// time is forgotten. Defaults to 64 MiB.
 	Memory int `yaml:"memory"`
 }
 
 // AutoConfig tunes an automatic threshold; see forest.ThresholdConfig.
 type AutoConfig struct {
-	// Rate is which part of all records may be anomalies (0.002), and Group which part if their scores stand apart (0.02).
+	// Rate is which part of all records may be anomalies (0.002), and Group which part if their scores stand apart
+	// (0.02).
 	Rate  float64 `yaml:"rate"`
 	Group float64 `yaml:"group"`
 	// Floor is the least threshold (1.5).
@@ -116,8 +119,7 @@ type scoreMemory struct {
 	score   *score
 	agreed  *agreement // of the memory that it is a part of
 	byKey   map[string]*scored
-	oldest  *scored
-	newest  *scored
+	used    list.List // of all *scored, the last used last
 	bytes   int
 	values  []float64
 	parts   []forest.Attribution
@@ -126,11 +128,11 @@ type scoreMemory struct {
 
 // scored is the forest of a key.
 type scored struct {
-	key          string
-	older, newer *scored
-	bytes        int
-	forest       *forest.Forest
-	threshold    *forest.Threshold
+	key       string
+	used      *list.Element // its place in the order of use
+	bytes     int
+	forest    *forest.Forest
+	threshold *forest.Threshold
 }
 
 // scoring is what an evaluator scores with: a decoder for the fields of all scores, and the payload that it makes.
@@ -140,8 +142,8 @@ type scoring struct {
 	payload []byte
 }
 
-// apply scores a record and returns the payload with what the scores add to it. It is the record's own payload where there is
-// nothing to score: what is wrong with it is found by the stages behind.
+// apply scores a record and returns the payload with what the scores add to it. It is the record's own payload where
+// there is nothing to score: what is wrong with it is found by the stages behind.
 func (s *scoring) apply(c *compiled, m *memory, rec *Record) []byte {
 	for _, slot := range s.decoder.Touched {
 		s.slots[slot] = condition.Value{}
@@ -224,7 +226,8 @@ func (m *scoreMemory) explain(to []byte, f *scored) []byte {
 			to = append(to, ',')
 		}
 		to = strconv.AppendQuote(to, m.score.config.Fields[i])
-		to = fmt.Appendf(to, `:{"DIRECTION":%q,"STRENGTH":"%.4f","ATTRIBUTION_SCORE":"%.4f"}`, p.Direction, p.Strength, p.Score)
+		to = fmt.Appendf(to, `:{"DIRECTION":%q,"STRENGTH":"%.4f","ATTRIBUTION_SCORE":"%.4f"}`, p.Direction, p.Strength,
+			p.Score)
 	}
 	return append(to, '}')
 }
@@ -248,8 +251,7 @@ func (m *scoreMemory) keyOf(slots []condition.Value, rec *Record) []byte {
 // find returns the forest of a key as the last used one, made if there is none.
 func (m *scoreMemory) find(key []byte) *scored {
 	if f := m.byKey[string(key)]; f != nil {
-		m.unlink(f)
-		m.link(f)
+		m.used.MoveToBack(f.used)
 		return f
 	}
 	f := m.score.plant(string(key))
@@ -269,7 +271,7 @@ func (x *score) plant(key string) *scored {
 
 func (m *scoreMemory) put(f *scored) {
 	m.byKey[f.key] = f
-	m.link(f)
+	f.used = m.used.PushBack(f)
 	m.weigh(f)
 }
 
@@ -279,9 +281,8 @@ func (m *scoreMemory) weigh(f *scored) {
 		m.bytes += now - f.bytes
 		f.bytes = now
 	}
-	for m.bytes > m.score.config.Memory && m.oldest != m.newest {
-		old := m.oldest
-		m.unlink(old)
+	for m.bytes > m.score.config.Memory && m.used.Len() > 1 {
+		old, _ := m.used.Remove(m.used.Front()).(*scored)
 		delete(m.byKey, old.key)
 		m.bytes -= old.bytes
 		if m.score.metrics.evicted != nil {
@@ -290,31 +291,17 @@ func (m *scoreMemory) weigh(f *scored) {
 	}
 }
 
-func (m *scoreMemory) link(f *scored) {
-	f.older, f.newer = m.newest, nil
-	if m.newest != nil {
-		m.newest.newer = f
-	} else {
-		m.oldest = f
+// all are the forests, the one that was not used for the longest time first.
+func (m *scoreMemory) all(yield func(*scored) bool) {
+	for at := m.used.Front(); at != nil; at = at.Next() {
+		if f, ok := at.Value.(*scored); ok && !yield(f) {
+			return
+		}
 	}
-	m.newest = f
 }
 
-func (m *scoreMemory) unlink(f *scored) {
-	if f.older != nil {
-		f.older.newer = f.newer
-	} else {
-		m.oldest = f.newer
-	}
-	if f.newer != nil {
-		f.newer.older = f.older
-	} else {
-		m.newest = f.older
-	}
-	f.older, f.newer = nil, nil
-}
-
-// scores compiles the scores. Their fields have a schema of their own: they are read before the filter and the rules are.
+// scores compiles the scores. Their fields have a schema of their own: they are read before the filter and the rules
+// are.
 func (f *faults) scores(configs []ScoreConfig, format string) ([]*score, *condition.Schema) {
 	s := condition.NewSchema(false)
 	var out []*score
@@ -403,7 +390,8 @@ func (f *faults) scoreForest(field string, c ScoreConfig, x *score) {
 		}
 	case "auto":
 		x.threshold = new(forest.ThresholdConfig{
-			Rate: c.Auto.Rate, Group: c.Auto.Group, Floor: c.Auto.Floor, IgnoreNear: forest.Near(c.Auto.IgnoreNear), Decay: x.forest.Decay,
+			Rate: c.Auto.Rate, Group: c.Auto.Group, Floor: c.Auto.Floor, IgnoreNear: forest.Near(c.Auto.IgnoreNear),
+			Decay: x.forest.Decay,
 		}.WithDefaults())
 		if err := x.threshold.Validate(); err != nil {
 			for _, cause := range leaves(err) {
@@ -421,7 +409,8 @@ func (c ScoreConfig) withDefaults() ScoreConfig {
 	c.Scoring = cmp.Or(c.Scoring, string(forest.KDA))
 	c.Memory = cmp.Or(c.Memory, defaultScoreMemory)
 	c.Fields = slices.Clone(c.Fields)
-	grown := forest.Config{Trees: c.Trees, SampleSize: c.Samples, Decay: c.Decay, Shingle: c.Shingle, Seed: uint64(max(c.Seed, 0))}.WithDefaults()
+	grown := forest.Config{Trees: c.Trees, SampleSize: c.Samples, Decay: c.Decay, Shingle: c.Shingle,
+		Seed: uint64(max(c.Seed, 0))}.WithDefaults()
 	c.Trees, c.Samples, c.Decay, c.Shingle = grown.Trees, grown.SampleSize, grown.Decay, grown.Shingle
 	c.Seed = cmp.Or(c.Seed, int(grown.Seed)) //nolint:gosec // it was an int
 	if c.Threshold == "auto" {
@@ -449,7 +438,7 @@ func (m *scoreMemory) shortened(key string) string {
 
 // shorten goes over to what is kept of long keys.
 func (m *scoreMemory) shorten() {
-	for f := m.oldest; f != nil; f = f.newer {
+	for f := range m.all {
 		if short := m.shortened(f.key); short != f.key {
 			delete(m.byKey, f.key)
 			f.key = short
@@ -463,7 +452,7 @@ func (m *scoreMemory) shorten() {
 func (m *scoreMemory) write(w *writer) error {
 	w.uint(uint64(len(m.byKey)))
 	var errs []error
-	for f := m.oldest; f != nil; f = f.newer {
+	for f := range m.all {
 		w.text(f.key)
 		state, err := f.forest.AppendBinary(nil)
 		errs = append(errs, err)
@@ -480,8 +469,8 @@ func (m *scoreMemory) write(w *writer) error {
 // scoreOverhead is what a forest takes beside its points: the threshold and the entry.
 const scoreOverhead = 6 << 10
 
-// read takes what write appended. Of more keys than there is memory for, the first ones, which were not used for the longest time,
-// are passed over.
+// read takes what write appended. Of more keys than there is memory for, the first ones, which were not used for the
+// longest time, are passed over.
 func (m *scoreMemory) read(r *reader) {
 	n := r.count()
 	most := uint64(m.score.config.Memory/scoreOverhead) + 1 //nolint:gosec // positive
@@ -517,8 +506,7 @@ func (m *scoreMemory) read(r *reader) {
 // inherit takes over the forests of a parent: of partition keys those that fall to this shard, of others all.
 func (m *scoreMemory) inherit(parent *scoreMemory, owns func(string) bool) {
 	byPartition := m.score.keyed && m.score.keySlot < 0
-	for f := parent.oldest; f != nil; {
-		next := f.newer
+	for f := range parent.all {
 		if known := m.byKey[f.key]; known != nil {
 			if known.forest.Points() < f.forest.Points() { // of two parents the one that saw more
 				known.forest, known.threshold = f.forest, f.threshold
@@ -528,6 +516,5 @@ func (m *scoreMemory) inherit(parent *scoreMemory, owns func(string) bool) {
 			f.bytes = 0
 			m.put(f)
 		}
-		f = next
 	}
 }

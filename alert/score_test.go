@@ -35,7 +35,8 @@ func beats(n int, seed uint64) []*alert.Record {
 		}
 		out[i] = &alert.Record{
 			Shard: shardID, PartitionKey: fmt.Sprintf("patient-%d", i%3), SequenceNumber: fmt.Sprint(100_000 + i),
-			Arrival: noon().Add(time.Duration(i) * 10 * time.Millisecond), Data: fmt.Appendf(nil, `{"heartRate":%d,"rateType":%q}`, rate, kind),
+			Arrival: noon().Add(time.Duration(i) * 10 * time.Millisecond),
+			Data:    fmt.Appendf(nil, `{"heartRate":%d,"rateType":%q}`, rate, kind),
 		}
 	}
 	return out
@@ -119,7 +120,8 @@ func TestChildrenBeginWithTheForestOfTheirParent(t *testing.T) {
 		}
 		state := parent.State()
 		child := newWorld(t, config).evaluator
-		require.NoError(t, child.Inherit([][]byte{state}, alert.Heir{Owns: func(k string) bool { return k == "patient-1" }}))
+		require.NoError(t, child.Inherit([][]byte{state},
+			alert.Heir{Owns: func(k string) bool { return k == "patient-1" }}))
 		outcome := func(e *alert.Evaluator, k string) alert.Outcome {
 			rec := *records[0]
 			rec.PartitionKey = k
@@ -141,8 +143,10 @@ func TestRecordsWithoutAPointHaveNoScore(t *testing.T) {
 	w := newWorld(t, config)
 	for payload, want := range map[string]alert.Outcome{
 		`{"a":1,"o":{"b":2}}`: alert.Alerted, ` {"a":1, "o":{"b":-2.5e3} } `: alert.Alerted,
-		`{"a":1}`: alert.Unmatched, `{"a":null,"o":{"b":2}}`: alert.Unmatched, `{"a":"1","o":{"b":2}}`: alert.Unmatched, `{}`: alert.Unmatched,
-		`{"a":1,"o":{"b":2},"ANOMALY_SCORE":7}`: alert.Alerted, `{"a":NaN}`: alert.Invalid, `[1]`: alert.Invalid, ``: alert.Invalid,
+		`{"a":1}`: alert.Unmatched, `{"a":null,"o":{"b":2}}`: alert.Unmatched, `{"a":"1","o":{"b":2}}`: alert.Unmatched,
+		`{}`:                                    alert.Unmatched,
+		`{"a":1,"o":{"b":2},"ANOMALY_SCORE":7}`: alert.Alerted, `{"a":NaN}`: alert.Invalid, `[1]`: alert.Invalid,
+		``:                        alert.Invalid,
 		`{"a":1e400,"o":{"b":2}}`: alert.Unmatched, // no number of ours, and no field of a rule
 	} {
 		require.Equal(t, want, w.evaluator.Evaluate(record("1", payload)).Outcome, payload)
@@ -177,7 +181,8 @@ func TestForestsAreForgottenUnderTheirBound(t *testing.T) {
 	}
 	families, err := w.registry.Gather()
 	require.NoError(t, err)
-	i := slices.IndexFunc(families, func(f *dto.MetricFamily) bool { return f.GetName() == "kinesis_alerter_score_evictions_total" })
+	i := slices.IndexFunc(families,
+		func(f *dto.MetricFamily) bool { return f.GetName() == "kinesis_alerter_score_evictions_total" })
 	require.Positive(t, families[i].GetMetric()[0].GetCounter().GetValue())
 	require.Less(t, len(w.evaluator.State()), 1<<20)
 }
@@ -188,19 +193,23 @@ func TestScoreConfigErrors(t *testing.T) {
 		alert.ScoreConfig{Trees: 2000, Scoring: "mean", Threshold: "3.0", Memory: 5, As: "a b"},
 		alert.ScoreConfig{Fields: []string{"x", "x"}, Trees: 2000}, alert.ScoreConfig{Fields: []string{"x"}},
 		alert.ScoreConfig{Fields: []string{"x"}},
-		alert.ScoreConfig{Fields: []string{"x"}, As: "A", Threshold: "auto"}, alert.ScoreConfig{Fields: []string{"x"}, As: "A_ANOMALY_SCORE", Threshold: "auto"},
+		alert.ScoreConfig{Fields: []string{"x"}, As: "A", Threshold: "auto"},
+		alert.ScoreConfig{Fields: []string{"x"}, As: "A_ANOMALY_SCORE", Threshold: "auto"},
 	)
 	err := config.Validate()
 	for _, want := range []string{
-		`score[0].as: "a b": must be 1 to 64 letters`, `score[0].fields: "": must name 1 to 30 fields`, `score[0].memory: "5": must be at least`,
-		`score[0].scoring: "mean": must be kda or standard`, `score[1].fields[1]: "x": must be the path of a field, once`, `score[1]: "": trees`,
+		`score[0].as: "a b": must be 1 to 64 letters`, `score[0].fields: "": must name 1 to 30 fields`,
+		`score[0].memory: "5": must be at least`,
+		`score[0].scoring: "mean": must be kda or standard`,
+		`score[1].fields[1]: "x": must be the path of a field, once`, `score[1]: "": trees`,
 		`score[3].as: "ANOMALY_SCORE": adds ANOMALY_SCORE, as score[1] does; names must be unique`,
 		`score[5].as: "A_ANOMALY_SCORE": adds A_ANOMALY, as score[4] does; names must be unique`,
 	} {
 		require.ErrorContains(t, err, want)
 	}
 	auto := scoring(
-		alert.ScoreConfig{Fields: []string{"x"}, Threshold: "auto", Auto: alert.AutoConfig{Rate: 2, Group: 0.02, IgnoreNear: alert.NearConfig{Ratio: -1}}},
+		alert.ScoreConfig{Fields: []string{"x"}, Threshold: "auto",
+			Auto: alert.AutoConfig{Rate: 2, Group: 0.02, IgnoreNear: alert.NearConfig{Ratio: -1}}},
 		alert.ScoreConfig{Fields: []string{"x"}, As: "b", Auto: alert.AutoConfig{Floor: 2.5}},
 	)
 	err = auto.Validate()
@@ -211,7 +220,8 @@ func TestScoreConfigErrors(t *testing.T) {
 	text.Format = alert.FormatText
 	err = text.Validate()
 	require.ErrorContains(t, err, `score[0]: "": needs the numbers of JSON records`)
-	require.ErrorContains(t, err, `score[0].threshold: "3.0": must be auto, or left out: with a number, compare ANOMALY_SCORE in a rule`)
+	require.ErrorContains(t, err,
+		`score[0].threshold: "3.0": must be auto, or left out: with a number, compare ANOMALY_SCORE in a rule`)
 }
 
 // TestAutoIsTuned: a floor above all scores finds nothing, and a value that is near what is expected is none.

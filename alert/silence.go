@@ -20,11 +20,12 @@ type silence struct {
 	// bit is that of its condition among compiled.covers; 0 where it covers every record.
 	bit         uint32
 	from, until time.Time
-	// muted counts the alerts that it swallowed.
+	// muted counts the alerts that it suppressed.
 	muted *atomic.Uint64
 }
 
-// cover is the condition of one silence or more. What it says of a record is kept with the record's key, for what time brings about.
+// cover is the condition of one silence or more. What it says of a record is kept with the record's key, for what time
+// causes.
 type cover struct {
 	when *condition.Condition
 	// hash is of the condition's text. A snapshot names conditions by it, so that silences may be edited.
@@ -49,13 +50,13 @@ func (s *silence) words() string {
 
 func (*silence) dependency() (d Dependency, ok bool) { return d, false }
 
-// applies says whether the silence is in force at a time, and covers what meets these conditions.
+// applies says whether the silence is active at a time, and covers what meets these conditions.
 func (s *silence) applies(at time.Time, covered uint32) bool {
 	return !at.Before(s.from) && at.Before(s.until) && (s.bit == 0 || covered&s.bit != 0)
 }
 
-// covers evaluates the condition. It has a budget of its own: one that costs too much silences nothing, which is counted for its
-// silences, and costs no rule its alert.
+// covers evaluates the condition. It has a budget of its own: one that costs too much silences nothing, which is
+// counted for its silences, and costs no rule its alert.
 func (c *cover) covers(f *condition.Frame) bool {
 	holds, over := f.Apart(c.when)
 	if over {
@@ -99,7 +100,8 @@ func (f *faults) silences(configs []SilenceConfig, out *compiled) {
 			}
 		}
 		if x.until, err = time.Parse(time.RFC3339, c.Until); err != nil {
-			f.add(field+".until", c.Until, "want a time such as 2026-11-22T17:00:00Z; a silence without an end hides trouble for good")
+			f.add(field+".until", c.Until,
+				"want a time such as 2026-11-22T17:00:00Z; a silence without an end hides trouble for good")
 		} else if !x.until.After(x.from) {
 			f.add(field+".until", c.Until, "must be after from")
 		}
@@ -112,7 +114,8 @@ func (f *faults) silences(configs []SilenceConfig, out *compiled) {
 	}
 }
 
-// cover compiles the condition of a silence, unless another silence has the same. known are the places of those that there are.
+// cover compiles the condition of a silence, unless another silence has the same. known are the places of those that
+// there are.
 func (f *faults) cover(field, when string, x *silence, known map[string]int, out *compiled) {
 	source := strings.TrimSpace(when)
 	if source == "" {
@@ -125,8 +128,10 @@ func (f *faults) cover(field, when string, x *silence, known map[string]int, out
 			return
 		}
 		if i = len(out.covers); i == maxCovers {
-			f.add(field, when, "is a different condition from the %d before it, and there can be %d: cover several keys with one, such as "+
-				`host in ["a", "b"], and take out silences that are over`, maxCovers, maxCovers)
+			f.add(field, when,
+				"is a different condition from the %d before it, and there can be %d: cover several keys with one, "+
+					"such as "+
+					`host in ["a", "b"], and take out silences that are over`, maxCovers, maxCovers)
 			return
 		}
 		format := FormatJSON

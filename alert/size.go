@@ -1,10 +1,10 @@
 package alert
 
-// What rules remember is bounded in bytes, beside state.max_keys: beyond it keys are forgotten (eviction.go). Its size is a function of
-// what is remembered and of nothing else, so that a restart forgets the same keys.
+// What rules remember is bounded in bytes, beside state.max_keys: beyond it keys are forgotten (eviction.go). Its size
+// is a function of what is remembered and of nothing else, so that a restart forgets the same keys.
 const (
-	// maxHeap bounds what a shard remembers in memory, and maxStored in its snapshot: a little below what can be stored of one, so
-	// that no state of rules is too large to be saved.
+	// maxHeap bounds what a shard remembers in memory, and maxStored in its snapshot: a little below what can be stored
+	// of one, so that no state of rules is too large to be saved.
 	maxHeap   = 48 << 20
 	maxStored = 22 << 20
 )
@@ -65,8 +65,8 @@ func (s *window) bulk() bulk {
 	return b
 }
 
-// weigh notes what an entry takes by now: where its key, its last record's texts or its window's parts have changed, and not with
-// every record.
+// weigh notes what an entry takes by now: where its key, its last record's texts or its window's parts have changed,
+// and not with every record.
 func (p *pressure) weigh(en *entry) {
 	now := en.bulk()
 	if uint32(now.heap) == en.heap && uint32(now.stored) == en.packed>>phaseBits { //nolint:gosec // as below
@@ -77,7 +77,8 @@ func (p *pressure) weigh(en *entry) {
 
 func (p *pressure) resize(en *entry, now bulk) {
 	more := bulk{now.heap - int(en.heap), now.stored - int(en.packed>>phaseBits)}
-	en.heap, en.packed = uint32(now.heap), uint32(now.stored)<<phaseBits|uint32(en.listedPhase()) //nolint:gosec // keys, values and panes are bounded
+	en.heap, en.packed = uint32(now.heap), uint32(now.stored)<<phaseBits|uint32(
+		en.listedPhase()) //nolint:gosec // keys, values and panes are bounded
 	p.bulk.add(more)
 	if r := en.of; !r.rule.keyless() {
 		r.bulk.add(more)

@@ -10,20 +10,21 @@ import (
 	"time"
 )
 
-// snapshotHead is what stands before the sections of a snapshot.
+// stateHead is what stands before the sections of a snapshot.
 type stateHead struct {
 	agreement
 
 	eventTime, clock, watchdog int64
 }
 
-// openSnapshot checks a snapshot and takes its sections apart. Their bodies are parts of data.
+// openState checks a snapshot and takes its sections apart. Their bodies are parts of data.
 func openState(data []byte) (head stateHead, sections []section, err error) {
 	if len(data) < len(stateMagic)+1+4 || len(data) > maxState || string(data[:3]) != stateMagic {
 		return head, nil, fmt.Errorf("%w: it is not one", ErrState)
 	}
 	if head.format = data[3]; head.format < formatPlain || head.format > StateFormat {
-		return head, nil, fmt.Errorf("%w: it has version %d, this program reads up to %d", ErrState, head.format, StateFormat)
+		return head, nil, fmt.Errorf("%w: it has version %d, this program reads up to %d", ErrState, head.format,
+			StateFormat)
 	}
 	body, sum := data[:len(data)-4], binary.BigEndian.Uint32(data[len(data)-4:])
 	if crc32.Checksum(body, crc32.MakeTable(crc32.Castagnoli)) != sum {
@@ -61,21 +62,22 @@ func openState(data []byte) (head stateHead, sections []section, err error) {
 //	magic, format | event time, clock, watchdog | hash key, 16 bytes (from format 2 on) | number of sections |
 //	  { name, fingerprint, time of the last use, length, body } ... | CRC-32C
 //
-// Numbers are varints. Format 1 differs from 2 in that keys are kept whole and that distinct windows have no values by the hash key.
-// What is read is looked through first, without taking memory: it may be anybody's. A section whose name and fingerprint no rule has is kept as it is, so that a rule set that is
-// rolled back finds its state again. Entries carry their rank in an order in which those of one rule and standing stand as they were
-// used (eviction.go).
+// Numbers are varints. Format 1 differs from 2 in that keys are kept whole and that distinct windows have no values by
+// the hash key. What is read is looked through first, without taking memory: it may be anybody's. A section whose name
+// and fingerprint no rule has is kept as it is, so that a rule set that is rolled back finds its state again. Entries
+// carry their rank in an order in which those of one rule and standing stand as they were used (eviction.go).
 const (
 	stateMagic = "KAS"
-	// maxSnapshot bounds what Restore reads, maxSections and maxNames how many sections and names of shards it can have.
-	maxState = 1 << 30
+	// maxState bounds what Restore reads, maxSections and maxNames how many sections and names of shards it can
+	// have.
+	maxState    = 1 << 30
 	maxSections = 1 << 16
 	maxNames    = 1 << 16
 	// maxMillis is the latest time, as far as nanoseconds reach: the year 2262.
 	maxMillis = math.MaxInt64 / int64(time.Millisecond)
 )
 
-// scoreSection stands before the name of a score in the name of its section; no rule's name has a colon.
+// scorePrefix stands before the name of a score in the name of its section; no rule's name has a colon.
 const scorePrefix = "score:"
 
 // section is the state of one rule, in the form of a snapshot.
@@ -87,18 +89,18 @@ type section struct {
 	// covers are the hashes of the conditions that the bits of its entries stand for; format 3.
 	covers []uint32
 
-	// What follows is of rules that are no more (edited_rules.go). owes counts the entries of which somebody is owed the end, and over are
-	// those of whose end the rule of today has told somebody meanwhile.
+	// What follows is of rules that are gone (edited_rules.go). owes counts the entries of which somebody is owed the
+	// end, and over are those whose end the present rule has sent in the meantime.
 
 	notified *notifiedSection
 	owedEnds int
 	over     map[string][]string
 }
 
-// ErrSnapshot says that a snapshot cannot be read: it is damaged, or of a later version.
+// ErrState says that a snapshot cannot be read: it is damaged, or of a later version.
 var ErrState = errors.New("evaluator state cannot be read")
 
-// MaxSnapshot is how large a snapshot may be that others store. What rules remember fits in; scores may not.
+// MaxState is how large a snapshot may be that others store. What rules remember fits in; scores may not.
 const MaxState = 23 << 20
 
 // Heaviest names what takes most of a snapshot, "rule NAME" or "score NAME", with its bytes.

@@ -11,13 +11,15 @@ import (
 	"kinesis-alerter/alert"
 )
 
-// Whoever may write the state table may write anything, with a checksum that holds. What is refused has cost nothing, and what is not
-// is bounded as everything that rules remember is.
+// Whoever may write the state table may write anything, with a checksum that holds. What is refused has cost nothing,
+// and what is not is bounded as everything that rules remember is.
 func TestHostileSnapshotsTakeNoMemory(t *testing.T) {
 	rules := []alert.RuleConfig{
 		{Name: "plain", When: "v > 0", Dedup: time.Hour},
-		{Name: "panes", When: "v > 0", Window: alert.WindowConfig{Length: 2 * time.Hour, Step: time.Minute, Is: "> 1000"}},
-		{Name: "values", When: "v > 0", Window: alert.WindowConfig{Length: time.Hour, Aggregate: "distinct", Of: "v", Is: "> 1000"}},
+		{Name: "panes", When: "v > 0", Window: alert.WindowConfig{Length: 2 * time.Hour, Step: time.Minute,
+			Is: "> 1000"}},
+		{Name: "values", When: "v > 0", Window: alert.WindowConfig{Length: time.Hour, Aggregate: "distinct", Of: "v",
+			Is: "> 1000"}},
 	}
 	for name, state := range alert.HostileStates(rules) {
 		t.Run(name, func(t *testing.T) {
@@ -25,7 +27,8 @@ func TestHostileSnapshotsTakeNoMemory(t *testing.T) {
 			for what, read := range map[string]func() error{
 				"restore": func() error { return e.Restore(state) },
 				"inherit": func() error {
-					return e.Inherit([][]byte{state}, alert.Heir{Owns: func(string) bool { return true }, Siblings: []string{"a"}})
+					return e.Inherit([][]byte{state},
+						alert.Heir{Owns: func(string) bool { return true }, Siblings: []string{"a"}})
 				},
 				"relative": func() error { _, err := alert.ReadRelative("s", "1", state, nil); return err },
 			} {
@@ -37,7 +40,8 @@ func TestHostileSnapshotsTakeNoMemory(t *testing.T) {
 				most := int64(len(state)) + 64<<20
 				if err != nil {
 					require.ErrorIs(t, err, alert.ErrState)
-					require.Less(t, int64(after.TotalAlloc-before.TotalAlloc), most, "%s was refused", what) //nolint:gosec // bytes
+					require.Less(t, int64(after.TotalAlloc-before.TotalAlloc), most, "%s was refused",
+						what) //nolint:gosec // bytes
 				}
 				runtime.GC()
 				runtime.ReadMemStats(&after)
@@ -48,16 +52,22 @@ func TestHostileSnapshotsTakeNoMemory(t *testing.T) {
 	}
 }
 
-// A state from long ago, or whose times were changed by hand, is caught up with at once: since 1970 billions of windows have ended.
+// A state from long ago, or whose times were changed by hand, is caught up with at once: since 1970 billions of windows
+// have ended.
 func TestTimeThatComesFarIsOneStep(t *testing.T) {
 	s := newStory(t,
-		alert.RuleConfig{Name: "tumbling", When: "v > 0", Window: alert.WindowConfig{Length: time.Second, Tumbling: true, Is: ">= 0"}, RepeatInterval: time.Hour, Resolve: alert.Stretch{Records: 2}},
-		alert.RuleConfig{Name: "sliding", When: "v > 0", Window: alert.WindowConfig{Length: time.Second, Is: ">= 0"}, Resolve: alert.Stretch{Records: 2}},
-		alert.RuleConfig{Name: "insists", When: "v > 0", For: alert.Stretch{Time: time.Second}, RateLimit: alert.Rate{Events: 1, Per: 100 * 365 * 24 * time.Hour}},
+		alert.RuleConfig{Name: "tumbling", When: "v > 0",
+			Window: alert.WindowConfig{Length: time.Second, Tumbling: true, Is: ">= 0"}, RepeatInterval: time.Hour,
+			Resolve: alert.Stretch{Records: 2}},
+		alert.RuleConfig{Name: "sliding", When: "v > 0", Window: alert.WindowConfig{Length: time.Second, Is: ">= 0"},
+			Resolve: alert.Stretch{Records: 2}},
+		alert.RuleConfig{Name: "insists", When: "v > 0", For: alert.Stretch{Time: time.Second},
+			RateLimit: alert.Rate{Events: 1, Per: 100 * 365 * 24 * time.Hour}},
 	)
 	for i := range 10 {
 		s.evaluator.Evaluate(&alert.Record{
-			Shard: shardID, PartitionKey: fmt.Sprint(i), SequenceNumber: "1", Arrival: time.UnixMilli(int64(i + 1)), Data: []byte(`{"v":1}`),
+			Shard: shardID, PartitionKey: fmt.Sprint(i), SequenceNumber: "1", Arrival: time.UnixMilli(int64(i + 1)),
+			Data: []byte(`{"v":1}`),
 		})
 	}
 	alerts := s.evaluator.Tick(alert.Tick{CaughtUp: noon()})

@@ -5,10 +5,11 @@ import (
 	"slices"
 )
 
-// Inherit adds the states of parent shards. Where several shards inherit, each takes every key over, and it shows which of them
-// its records come to (inherited.go); else a shard takes over what it owns. Of a key that is not the partition key, that of its last
-// record counts. What both parents of a merged shard know is taken from the one that heard of it, that told somebody that it fires, or
-// that used it later. A state that cannot be read is left out; the error wraps ErrSnapshot.
+// Inherit adds the states of parent shards. Where several shards inherit, each takes every key over, and it shows which
+// of them its records come to (inherited.go); else a shard takes over what it owns. Of a key that is not the partition
+// key, that of its last record counts. What both parents of a merged shard know is taken from the one that heard of it,
+// that told somebody that it fires, or that used it later. A state that cannot be read is left out; the error wraps
+// ErrSnapshot.
 func (e *Evaluator) Inherit(parents [][]byte, heir Heir) error {
 	var from []*memory
 	var errs []error
@@ -62,8 +63,9 @@ func (e *Evaluator) Inherit(parents [][]byte, heir Heir) error {
 	return errors.Join(errs...)
 }
 
-// inherited is what a child goes on with: the latest format of what it knows and of its parents, with the key of the first parent that
-// has one. Parents of two keys, which takes a lost table, count what both have seen twice until it has passed.
+// inheritedAgreement is what a child continues with: the latest format of what it knows and of its parents, with the
+// key of the first parent that has one. Parents of two keys, which takes a lost table, count what both have seen twice
+// until it has passed.
 func inheritedAgreement(agreed agreement, parents [][]byte) agreement {
 	keyed := false
 	for _, state := range parents {
@@ -79,7 +81,7 @@ func inheritedAgreement(agreed agreement, parents [][]byte) agreement {
 	return agreed
 }
 
-// heritage is a takeover from parents.
+// takeover is a takeover from parents.
 type takeover struct {
 	heir Heir
 	mine *memory
@@ -146,8 +148,8 @@ func (h *takeover) take(parent *memory, en *entry, born int64) {
 	}
 }
 
-// falls says whether an entry goes on in the shard that owns partition keys by owns, while no shard hears of its key. Time must go
-// on for it in one shard only, or the other would miss records that it does not get.
+// ownedBy says whether an entry continues in the shard that owns partition keys by owns, while no shard hears of its
+// key. Time must continue for it in one shard only, or the other would miss records that it does not get.
 func (en *entry) ownedBy(r *rule, owns func(partitionKey string) bool) bool {
 	if r.key != nil && en.last != nil {
 		return owns(en.last.partitionKey)
@@ -174,9 +176,11 @@ func (m *memory) inherit(en *entry, place int) *entry {
 		}
 		r.formerTopics[topic], r.oweEnds = x, true
 	}
-	*en = entry{ // its size is counted anew
-		key: en.key, of: r, place: -1, streak: en.streak, since: en.since, held: en.held, suppressed: en.suppressed, sent: en.sent,
-		firing: en.firing, notified: en.notified, ended: en.ended, covered: en.covered, severity: en.severity, grade: en.grade, last: en.last, window: en.window,
+	*en = entry{ // its size is counted again
+		key: en.key, of: r, place: -1, streak: en.streak, since: en.since, held: en.held, suppressed: en.suppressed,
+		sent:   en.sent,
+		firing: en.firing, notified: en.notified, ended: en.ended, covered: en.covered, severity: en.severity,
+		grade: en.grade, last: en.last, window: en.window,
 	}
 	if en.firing && en.notified {
 		r.setAudience(en, heard)
@@ -186,7 +190,8 @@ func (m *memory) inherit(en *entry, place int) *entry {
 	return en
 }
 
-// outlives says which of two entries for one key goes on. Whoever was told that it fires is to be told of the end.
+// preferredTo says which of two entries for one key continues. Whoever was notified that it fires must be notified of
+// the end.
 func (en *entry) preferredTo(other *entry) bool {
 	if told := en.firing && en.notified; told != (other.firing && other.notified) {
 		return told

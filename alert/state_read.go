@@ -48,7 +48,7 @@ type loading struct {
 	reached   int64
 	bodies    [][]byte                  // by rule; nil for none
 	used      []int64                   // by rule
-	notified  []*notifiedSection        // by rule; nil where it is not known who was told
+	notified  []*notifiedSection        // by rule; nil where it is not known who was notified
 	inherited map[int]*inheritedSection // by rule
 	version   [][16]byte                // by rule: the fingerprint of the version that is read
 	covers    [2][]coversOf             // by rule: of its own section, and of the one with inherited keys
@@ -58,7 +58,7 @@ type loading struct {
 	all  []ranked
 }
 
-// readSnapshot makes the memory of a rule set from a snapshot.
+// readState makes the memory of a rule set from a snapshot.
 func readState(set *compiled, data []byte, agreed agreement) (*memory, time.Time, error) {
 	head, sections, err := openState(data)
 	if err != nil {
@@ -75,7 +75,8 @@ func readState(set *compiled, data []byte, agreed agreement) (*memory, time.Time
 	}
 	m.clock, m.watchdog = head.clock, head.watchdog
 	l := &loading{
-		m: m, reached: max(millisOf(eventTime), m.clock, 0), bodies: make([][]byte, len(set.rules)), used: make([]int64, len(set.rules)),
+		m: m, reached: max(millisOf(eventTime), m.clock, 0), bodies: make([][]byte, len(set.rules)),
+		used:     make([]int64, len(set.rules)),
 		notified: make([]*notifiedSection, len(set.rules)), inherited: map[int]*inheritedSection{},
 		covers: [2][]coversOf{make([]coversOf, len(set.rules)), make([]coversOf, len(set.rules))},
 	}
@@ -106,7 +107,10 @@ func (l *loading) sort(set *compiled, sections []section) bool {
 		if strings.HasPrefix(s.name, notifiedPrefix) {
 			continue
 		}
-		if j := slices.IndexFunc(set.scores, func(x *score) bool { return scorePrefix+x.config.As == s.name && x.fingerprint == s.fingerprint }); j >= 0 {
+		if j := slices.IndexFunc(set.scores, func(x *score) bool {
+			return scorePrefix+x.config.As == s.name &&
+				x.fingerprint == s.fingerprint
+		}); j >= 0 {
 			part := &reader{buf: s.body}
 			if l.m.scores[j].read(part); part.failed || len(part.buf) > 0 {
 				return false
@@ -146,13 +150,14 @@ type versionID struct {
 	fingerprint [16]byte
 }
 
-// versions are what a snapshot says of the versions of rules, and which of them each rule goes on with, by its fingerprint.
+// versions are what a snapshot says of the versions of rules, and which of them each rule continues with, by its
+// fingerprint.
 type versions struct {
 	told map[versionID]*notifiedSection
 	of   [][16]byte
 }
 
-// versionsOf chooses, for each rule, its own version or else the latest that it can go on with.
+// versionsOf chooses, for each rule, its own version or else the latest that it can continue with.
 func versionsOf(set *compiled, places map[string]int, sections []section) (versions, bool) {
 	out := versions{map[versionID]*notifiedSection{}, make([][16]byte, len(set.rules))}
 	used, own := make([]int64, len(set.rules)), make([]bool, len(set.rules))
@@ -226,8 +231,8 @@ type keptEntries struct {
 	n    int
 }
 
-// look finds out whether all entries are sound, and which of them there is room for in bytes. More keys than there may be are kept
-// for now: somebody may have to be told.
+// look finds out whether all entries are sound, and which of them there is room for in bytes. More keys than there may
+// be are kept for now: somebody may have to be notified.
 func (l *loading) look() bool {
 	rules := l.m.rules
 	total := bulk{}
@@ -287,7 +292,7 @@ func (l *loading) look() bool {
 	return true
 }
 
-// standsAbove is how many bits of a turn stand below the standing.
+// phaseShift is how many bits of a turn stand below the standing.
 const phaseShift = 62
 
 // take makes the entries for which there is room.
@@ -311,7 +316,8 @@ func (l *loading) take() bool {
 		k.n--
 		en := v.make(r, l.m)
 		r.receiveAudience(en, t)
-		if t != nil && l.version[i] != r.rule.fingerprint && !r.rule.adopt(en, t.claim == r.rule.sense.claim, l.reached) && c == nil {
+		if t != nil && l.version[i] != r.rule.fingerprint &&
+			!r.rule.adopt(en, t.claim == r.rule.sense.claim, l.reached) && c == nil {
 			return
 		}
 		if c != nil {
@@ -381,7 +387,8 @@ func (m *ruleMemory) fits(v *entryView) bool {
 		return w == nil && !v.windowed
 	}
 	seen := w.distinct
-	return int64(v.win.size) == w.panes && v.win.last <= maxMillis/w.step && seen == (v.values.has || v.legacy.has) && (v.win.silenced == nil || v.values.has == v.audible.has)
+	return int64(v.win.size) == w.panes && v.win.last <= maxMillis/w.step && seen == (v.values.has || v.legacy.has) &&
+		(v.win.silenced == nil || v.values.has == v.audible.has)
 }
 
 // silent counts the entries for which another shard speaks.

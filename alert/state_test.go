@@ -30,20 +30,26 @@ func everyRule() []alert.RuleConfig {
 		{Name: "limit", When: "v > 2", RateLimit: alert.Rate{Events: 2, Per: 10 * second}},
 		{Name: "absent", Absence: alert.AbsenceConfig{After: 6 * second}, RepeatInterval: 5 * second},
 		{Name: "silent", When: "v > 5", Absence: alert.AbsenceConfig{After: 9 * second, Of: "shard"}},
-		{Name: "tumbling", When: "v > 0", Window: alert.WindowConfig{Length: 5 * second, Tumbling: true, Aggregate: "sum", Of: "v", Is: "> 9"}},
-		{Name: "sliding", When: "v > 0", Window: alert.WindowConfig{Length: 6 * second, Step: second, Aggregate: "avg", Of: "v / 3", Is: "> 1.5"}},
+		{Name: "tumbling", When: "v > 0", Window: alert.WindowConfig{Length: 5 * second, Tumbling: true,
+			Aggregate: "sum", Of: "v", Is: "> 9"}},
+		{Name: "sliding", When: "v > 0", Window: alert.WindowConfig{Length: 6 * second, Step: second, Aggregate: "avg",
+			Of: "v / 3", Is: "> 1.5"}},
 		{
 			Name: "distinct", When: "v > 0", Key: `"all"`, Resolve: alert.Stretch{Time: 2 * second},
-			Window: alert.WindowConfig{Length: 4 * second, Step: 2 * second, Aggregate: "distinct", Of: "v", Is: ">= 3"},
+			Window: alert.WindowConfig{Length: 4 * second, Step: 2 * second, Aggregate: "distinct", Of: "v",
+				Is: ">= 3"},
 		},
 		{Name: "inhibited", When: "v > 7", InhibitedBy: []string{"resolve", "plain"}, Dedup: second},
-		{Name: "tumbling-dedup", When: "v > 0", Window: alert.WindowConfig{Length: 4 * second, Tumbling: true, Is: ">= 2"}, Dedup: 6 * second},
+		{Name: "tumbling-dedup", When: "v > 0", Window: alert.WindowConfig{Length: 4 * second, Tumbling: true,
+			Is: ">= 2"}, Dedup: 6 * second},
 		{
-			Name: "tumbling-for", When: "v > 0", For: alert.Stretch{Time: 3 * second}, Resolve: alert.Stretch{Time: 3 * second},
-			Window: alert.WindowConfig{Length: 2 * second, Tumbling: true, Is: ">= 1"}, RepeatInterval: 4 * second,
+			Name: "tumbling-for", When: "v > 0", For: alert.Stretch{Time: 3 * second},
+			Resolve: alert.Stretch{Time: 3 * second},
+			Window:  alert.WindowConfig{Length: 2 * second, Tumbling: true, Is: ">= 1"}, RepeatInterval: 4 * second,
 		},
 		{
-			Name: "muted", Absence: alert.AbsenceConfig{After: 3 * second}, InhibitedBy: []string{"silent"}, Dedup: 5 * second,
+			Name: "muted", Absence: alert.AbsenceConfig{After: 3 * second}, InhibitedBy: []string{"silent"},
+			Dedup:     5 * second,
 			RateLimit: alert.Rate{Events: 2, Per: 7 * second}, Severity: `v > 5 ? "critical" : "info"`,
 		},
 		{
@@ -59,7 +65,8 @@ func everySilence() []alert.SilenceConfig {
 	return []alert.SilenceConfig{
 		{Name: "s", From: after(10), Until: after(25)},
 		{Name: "key", When: `name == "n1"`, From: after(15), Until: after(90)},
-		{Name: "value", When: "v in [2, 4, 9]", Rules: []string{"sliding", "distinct", "tumbling", "tumbling-for", "absent"}, Until: after(60)},
+		{Name: "value", When: "v in [2, 4, 9]", Rules: []string{"sliding", "distinct", "tumbling", "tumbling-for",
+			"absent"}, Until: after(60)},
 	}
 }
 
@@ -73,11 +80,13 @@ func silencing(t require.TestingT, rules []alert.RuleConfig, silences []alert.Si
 		names = append(names, r.Name)
 	}
 	for i := range silences {
-		silences[i].Rules = slices.DeleteFunc(silences[i].Rules, func(name string) bool { return !slices.Contains(names, name) })
+		silences[i].Rules = slices.DeleteFunc(silences[i].Rules,
+			func(name string) bool { return !slices.Contains(names, name) })
 	}
 	p, err := alert.NewOf(
 		alert.Config{
-			Topics: map[string]alert.TopicConfig{"oncall": {}}, Rules: rules, State: alert.StateConfig{MaxKeys: 20}, Silences: silences,
+			Topics: map[string]alert.TopicConfig{"oncall": {}}, Rules: rules, State: alert.StateConfig{MaxKeys: 20},
+			Silences: silences,
 		},
 		alert.Deps{Stream: streamARN, Log: zap.NewNop(), Registerer: prometheus.NewRegistry()},
 	)
@@ -90,12 +99,14 @@ func drawRecords(t *rapid.T, most int) []*alert.Record {
 	at := noon()
 	out := make([]*alert.Record, rapid.IntRange(1, most).Draw(t, "records"))
 	for i := range out {
-		at = at.Add(time.Duration(rapid.SampledFrom([]int{0, 0, 1, 300, 700, 1000, 2500, 9000}).Draw(t, "pause")) * time.Millisecond)
+		at = at.Add(time.Duration(rapid.SampledFrom([]int{0, 0, 1, 300, 700, 1000, 2500, 9000}).Draw(t,
+			"pause")) * time.Millisecond)
 		latest := at
 		if rapid.IntRange(0, 9).Draw(t, "late") == 0 {
 			latest = at.Add(-400 * time.Millisecond)
 		}
-		payload := fmt.Sprintf(`{"v":%d,"name":"n%d"}`, rapid.IntRange(0, 10).Draw(t, "v"), rapid.IntRange(0, 2).Draw(t, "name"))
+		payload := fmt.Sprintf(`{"v":%d,"name":"n%d"}`, rapid.IntRange(0, 10).Draw(t, "v"),
+			rapid.IntRange(0, 2).Draw(t, "name"))
 		if rapid.IntRange(0, 9).Draw(t, "odd") == 0 {
 			payload = rapid.SampledFrom([]string{`{}`, `{"v":null}`, `{"v":"x"}`, `{`}).Draw(t, "payload")
 		}
@@ -112,13 +123,14 @@ func allOf(t require.TestingT, alerts []*alert.Alert) []string {
 	for _, a := range alerts {
 		m, err := a.Render()
 		require.NoError(t, err)
-		out = append(out, fmt.Sprint(a.ID, " ", a.Kind, " ", a.Rule, " ", a.Key, " ", a.At, " ", a.Since, " ", a.Suppressed, " ", a.Severity, " ", m))
+		out = append(out, fmt.Sprint(a.ID, " ", a.Kind, " ", a.Rule, " ", a.Key, " ", a.At, " ", a.Since, " ",
+			a.Suppressed, " ", a.Severity, " ", m))
 	}
 	return out
 }
 
-// TestRestartGivesTheSameAlerts: for any records and any restart points, what is published is what a run without restart
-// publishes, to the letter.
+// TestRestartGivesTheSameAlerts: for any records and any restart points, what is published is what a run without
+// restart publishes, to the letter.
 func TestRestartGivesTheSameAlerts(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
@@ -140,8 +152,8 @@ func TestRestartGivesTheSameAlerts(t *testing.T) {
 	})
 }
 
-// TestTicksOnlyBringForward: ticks that keep their promise, that no record with an earlier arrival comes after them, change
-// nothing of what is said, only how early it is said. So a replay need not know of them.
+// TestTicksOnlyBringForward: ticks that keep their promise, that no record with an earlier arrival comes after them,
+// change nothing of what is said, only how early it is said. So a replay need not know of them.
 func TestTicksOnlyBringForward(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
@@ -151,7 +163,8 @@ func TestTicksOnlyBringForward(t *testing.T) {
 		start := alert.Tick{CaughtUp: records[0].Arrival.Add(2*time.Second - time.Millisecond)}
 		said := [2][]string{allOf(t, without.Tick(start)), allOf(t, with.Tick(start))}
 		for _, rec := range records {
-			if room := rec.Arrival.Sub(with.EventTime()); !with.EventTime().IsZero() && room > 0 && rapid.Bool().Draw(t, "tick") {
+			if room := rec.Arrival.Sub(with.EventTime()); !with.EventTime().IsZero() && room > 0 &&
+				rapid.Bool().Draw(t, "tick") {
 				at := with.EventTime().Add(time.Duration(rapid.Int64Range(0, int64(room)).Draw(t, "at")))
 				said[1] = append(said[1], allOf(t, with.Tick(alert.Tick{CaughtUp: at.Add(2 * time.Second)}))...)
 			}
@@ -165,8 +178,8 @@ func TestTicksOnlyBringForward(t *testing.T) {
 	})
 }
 
-// TestUpdateKeepsWhatDidNotChange: rules of the same definition remember, others begin anew, and the state of those that
-// are no more waits for them to come back.
+// TestUpdateKeepsWhatDidNotChange: rules of the same definition remember, others begin anew, and the state of those
+// that are no more waits for them to come back.
 func TestUpdateKeepsWhatDidNotChange(t *testing.T) {
 	t.Parallel()
 	config := func(rules ...alert.RuleConfig) alert.Config {
@@ -225,7 +238,8 @@ func TestChildrenInheritTheirKeys(t *testing.T) {
 	state := parent.evaluator.State()
 	for key, other := range map[string]string{"a": "b", "b": "a"} {
 		child := newStory(t, rules...)
-		require.NoError(t, child.evaluator.Inherit([][]byte{state}, alert.Heir{Owns: func(partitionKey string) bool { return partitionKey == key }}))
+		require.NoError(t, child.evaluator.Inherit([][]byte{state},
+			alert.Heir{Owns: func(partitionKey string) bool { return partitionKey == key }}))
 		require.Equal(t, noon(), child.evaluator.EventTime())
 		child.at(1, key, `{"v":11,"name":"x"}`)
 		child.said()
@@ -272,13 +286,15 @@ func FuzzRestore(f *testing.F) {
 		e.Agree(alert.HashKey{}, format+1)
 		for i := range 20 {
 			e.Evaluate(&alert.Record{
-				Shard: shardID, PartitionKey: fmt.Sprint(i % 4), SequenceNumber: fmt.Sprint(i), Arrival: noon().Add(time.Duration(i) * time.Second),
-				Data: fmt.Appendf(nil, `{"v":%d,"name":"n"}`, i%11),
+				Shard: shardID, PartitionKey: fmt.Sprint(i % 4), SequenceNumber: fmt.Sprint(i),
+				Arrival: noon().Add(time.Duration(i) * time.Second),
+				Data:    fmt.Appendf(nil, `{"v":%d,"name":"n"}`, i%11),
 			})
 		}
 		f.Add(e.State())
 		child := p.Shard(shardID)
-		require.NoError(f, child.Inherit([][]byte{e.State()}, alert.Heir{Owns: func(key string) bool { return key < "2" }, Siblings: []string{"sibling"}}))
+		require.NoError(f, child.Inherit([][]byte{e.State()},
+			alert.Heir{Owns: func(key string) bool { return key < "2" }, Siblings: []string{"sibling"}}))
 		f.Add(child.State())
 	}
 	f.Add([]byte("KAS\x01"))
@@ -312,8 +328,8 @@ func TestStatefulOnlyWhereSomethingIsRemembered(t *testing.T) {
 	require.True(t, strings.HasPrefix(string(remembering(t, everyRule()).Shard(shardID).State()), "KAS"))
 }
 
-// TestRulesThatComeBackKnowNothingOfTheMeantime: a rule set that is rolled back finds its state again, but what came while its
-// rules were not in force, and what did not, nobody noted. It must not be told as if nothing had come.
+// TestRulesThatComeBackKnowNothingOfTheMeantime: a rule set that is rolled back finds its state again, but what came
+// while its rules were not in force, and what did not, nobody noted. It must not be told as if nothing had come.
 func TestRulesThatComeBackKnowNothingOfTheMeantime(t *testing.T) {
 	t.Parallel()
 	config := func(rules ...alert.RuleConfig) alert.Config {
@@ -349,12 +365,14 @@ func TestRulesThatComeBackKnowNothingOfTheMeantime(t *testing.T) {
 	}
 }
 
-// TestChildrenInheritOtherKeysWithTheirRecords: of a key that is not the partition key, time goes on where its records go.
+// TestChildrenInheritOtherKeysWithTheirRecords: of a key that is not the partition key, time goes on where its records
+// go.
 func TestChildrenInheritOtherKeysWithTheirRecords(t *testing.T) {
 	t.Parallel()
 	rules := []alert.RuleConfig{
 		{Name: "absent", Key: "name", Absence: alert.AbsenceConfig{After: time.Minute}},
-		{Name: "firing", When: "v > 10", Key: "name", Resolve: alert.Stretch{Time: 10 * time.Minute}, RepeatInterval: 2 * time.Minute},
+		{Name: "firing", When: "v > 10", Key: "name", Resolve: alert.Stretch{Time: 10 * time.Minute},
+			RepeatInterval: 2 * time.Minute},
 	}
 	parent := newStory(t, rules...)
 	parent.at(0, "a", `{"v":11,"name":"x"}`)
@@ -362,19 +380,23 @@ func TestChildrenInheritOtherKeysWithTheirRecords(t *testing.T) {
 	parent.said("firing firing x at 0s", "firing firing y at 1s")
 	state := parent.evaluator.State()
 	child := newStory(t, rules...)
-	require.NoError(t, child.evaluator.Inherit([][]byte{state}, alert.Heir{Owns: func(partitionKey string) bool { return partitionKey == "a" }}))
+	require.NoError(t, child.evaluator.Inherit([][]byte{state},
+		alert.Heir{Owns: func(partitionKey string) bool { return partitionKey == "a" }}))
 	child.tick(130)
 	child.said("firing absent x at 1m", "repeat firing x at 2m")
 
 	// The same for rules that the child does not know yet.
 	child = newStory(t)
 	require.NoError(t, child.pipeline.UpdateTo(alert.Config{
-		Topics: map[string]alert.TopicConfig{"oncall": {}}, Rules: []alert.RuleConfig{{Name: "other", When: "v > 10", Dedup: time.Hour}},
+		Topics: map[string]alert.TopicConfig{"oncall": {}},
+		Rules:  []alert.RuleConfig{{Name: "other", When: "v > 10", Dedup: time.Hour}},
 	}))
 	child.tick(1)
-	require.NoError(t, child.evaluator.Inherit([][]byte{state}, alert.Heir{Owns: func(partitionKey string) bool { return partitionKey == "a" }}))
+	require.NoError(t, child.evaluator.Inherit([][]byte{state},
+		alert.Heir{Owns: func(partitionKey string) bool { return partitionKey == "a" }}))
 	child.tick(2)
-	require.NoError(t, child.pipeline.UpdateTo(alert.Config{Topics: map[string]alert.TopicConfig{"oncall": {}}, Rules: rules}))
+	require.NoError(t, child.pipeline.UpdateTo(alert.Config{Topics: map[string]alert.TopicConfig{"oncall": {}},
+		Rules: rules}))
 	child.tick(130)
 	child.said("firing absent x at 1m2s", "repeat firing x at 2m")
 }
@@ -399,7 +421,8 @@ func TestMergeTellsWhoWasTold(t *testing.T) {
 		slices.Reverse(states)
 		merged := newStory(t, rules...)
 		for _, state := range states {
-			require.NoError(t, merged.evaluator.Inherit([][]byte{state}, alert.Heir{Owns: func(string) bool { return true }}))
+			require.NoError(t, merged.evaluator.Inherit([][]byte{state},
+				alert.Heir{Owns: func(string) bool { return true }}))
 		}
 		merged.at(64, "a", `{"v":1,"name":"x"}`)
 		merged.said("resolved shard  at 1m4s", "resolved key x at 1m4s")
@@ -417,7 +440,8 @@ func TestInheritedKeysThatDoNotFitAreCounted(t *testing.T) {
 	for _, key := range []string{"a", "b"} {
 		parent := tell(t, config)
 		parent.v(0, key, 11)
-		require.NoError(t, merged.evaluator.Inherit([][]byte{parent.evaluator.State()}, alert.Heir{Owns: func(string) bool { return true }}))
+		require.NoError(t, merged.evaluator.Inherit([][]byte{parent.evaluator.State()},
+			alert.Heir{Owns: func(string) bool { return true }}))
 	}
 	require.NoError(t, testutil.GatherAndCompare(merged.registry, strings.NewReader(`
 # HELP kinesis_alerter_state_evictions_total Keys that were forgotten because a shard remembers state.max_keys others, or as many bytes as it can.
@@ -426,8 +450,8 @@ kinesis_alerter_state_evictions_total{rule="r"} 1
 `), "kinesis_alerter_state_evictions_total"))
 }
 
-// TestSplitSaysWhatTheParentWould: for rules about the partition key, wherever a shard is split, its children say together what
-// it would have said.
+// TestSplitSaysWhatTheParentWould: for rules about the partition key, wherever a shard is split, its children say
+// together what it would have said.
 func TestSplitSaysWhatTheParentWould(t *testing.T) {
 	t.Parallel()
 	var rules []alert.RuleConfig

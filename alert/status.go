@@ -13,7 +13,8 @@ import (
 type Status struct {
 	// Records are the resolved records by outcome; every outcome is there.
 	Records map[Outcome]uint64
-	// Unreadable are the records that could not be read, or not by the filter, by what they look like; only those that came.
+	// Unreadable are the records that could not be read, or not by the filter, by what they look like; only those that
+	// came.
 	Unreadable map[payload.Likely]uint64
 	// Rules are in the order of the configuration; none where every record alerts.
 	Rules []RuleStatus
@@ -32,11 +33,12 @@ type SilenceStatus struct {
 	Conditional bool
 	// From is zero where it was left out.
 	From, Until time.Time
-	// Muted are the alerts that it swallowed. The count continues over a reload, as long as a silence of that name stays.
+	// Muted are the alerts that it suppressed. The count continues over a reload, as long as a silence of that name
+	// stays.
 	Muted uint64
 }
 
-// RuleStatus is one rule of a Status. Its counts go on over a reload, as long as a rule of that name stays.
+// RuleStatus is one rule of a Status. Its counts continue over a reload, as long as a rule of that name stays.
 type RuleStatus struct {
 	Name, Severity string
 	Topics         []string
@@ -45,9 +47,10 @@ type RuleStatus struct {
 	Shadowed uint64
 	// Matched are the records that the rule matched, Undefined those that it did not because a term was undefined.
 	Matched, Undefined uint64
-	// Suppressed are the alerts that something swallowed, by what it was; every reason is there.
+	// Suppressed are the alerts that something suppressed, by what it was; every reason is there.
 	Suppressed map[Reason]uint64
-	// Fields are those that keep the rule from matching, as no record has them, or none of the type that the rule needs.
+	// Fields are those that keep the rule from matching, as no record has them, or none of the type that the rule
+	// needs.
 	Fields []FieldFinding
 }
 
@@ -69,7 +72,8 @@ func (p *Pipeline) Status() Status {
 	})
 	for i, r := range set.rules {
 		one := RuleStatus{
-			Name: r.name, Severity: r.severity, Shadow: r.shadow, Matched: counts.Of(r.metrics.matched), Undefined: undefined[r.name],
+			Name: r.name, Severity: r.severity, Shadow: r.shadow, Matched: counts.Of(r.metrics.matched),
+			Undefined:  undefined[r.name],
 			Suppressed: make(map[Reason]uint64), Fields: fields[i],
 		}
 		if r.shadow {
@@ -85,7 +89,8 @@ func (p *Pipeline) Status() Status {
 	}
 	s.Filters = set.filter != nil
 	for _, x := range set.silences {
-		one := SilenceStatus{Name: x.name, Rules: x.rules, Conditional: x.bit != 0, From: x.from, Until: x.until, Muted: x.muted.Load()}
+		one := SilenceStatus{Name: x.name, Rules: x.rules, Conditional: x.bit != 0, From: x.from, Until: x.until,
+			Muted: x.muted.Load()}
 		if len(one.Rules) == 0 {
 			for _, r := range set.rules {
 				one.Rules = append(one.Rules, r.name)
@@ -105,8 +110,8 @@ func (p *Pipeline) Resolutions() map[Outcome]uint64 {
 	return all
 }
 
-// Unreadable are the records that could not be read, or not by the filter, by what they look like; only those that came. Safe
-// for concurrent use.
+// Unreadable are the records that could not be read, or not by the filter, by what they look like; only those that
+// came. Safe for concurrent use.
 func (p *Pipeline) Unreadable() map[payload.Likely]uint64 {
 	seen := make(map[payload.Likely]uint64)
 	for l, c := range p.metrics.likely {
@@ -117,8 +122,9 @@ func (p *Pipeline) Unreadable() map[payload.Likely]uint64 {
 	return seen
 }
 
-// OverBudget are the records that a rule did not judge, and the messages that got the default words, because the rule would have cost
-// more than it may, by rule; only those that came. The count of a rule's messages begins anew with each reload. Safe for concurrent use.
+// OverBudget are the records that a rule did not judge, and the messages that got the default words, because the rule
+// would have cost more than it may, by rule; only those that came. The count of a rule's messages starts again with
+// each reload. Safe for concurrent use.
 func (p *Pipeline) OverBudget() map[string]uint64 {
 	seen := make(map[string]uint64)
 	add := func(rule string, n uint64) {
@@ -137,11 +143,12 @@ func (p *Pipeline) OverBudget() map[string]uint64 {
 	return seen
 }
 
-// FilterOverBudget are the records that passed the filter because it would have cost more than it may. Safe for concurrent use.
+// FilterOverBudget are the records that passed the filter because it would have cost more than it may. Safe for
+// concurrent use.
 func (p *Pipeline) FilterOverBudget() uint64 { return counts.Of(p.metrics.filterOver) }
 
-// SilencesOverBudget are the records that a silence did not cover, because its condition would have cost more than one may, by silence.
-// Safe for concurrent use.
+// SilencesOverBudget are the records that a silence did not cover, because its condition would have cost more than one
+// may, by silence. Safe for concurrent use.
 func (p *Pipeline) SilencesOverBudget() map[string]uint64 {
 	return counts.By(p.metrics.uncovered, "silence")
 }
@@ -157,5 +164,6 @@ func (p *Pipeline) Evicted() map[string]uint64 { return counts.By(p.metrics.evic
 // EvictedActive are those of them that fired or were about to. Safe for concurrent use.
 func (p *Pipeline) EvictedActive() map[string]uint64 { return counts.By(p.metrics.cut, "rule") }
 
-// Panics are those that were recovered while a record was evaluated, since the process started. Safe for concurrent use.
+// Panics are those that were recovered while a record was evaluated, since the process started. Safe for concurrent
+// use.
 func (p *Pipeline) Panics() uint64 { return counts.Of(p.metrics.panics) }

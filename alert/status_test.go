@@ -12,8 +12,10 @@ import (
 // Status counts what the metrics count, and goes on counting over a reload.
 func TestStatus(t *testing.T) {
 	t.Parallel()
-	config := oneRule(alert.RuleConfig{Name: "hot", When: "t > 10 and u > 0", Dedup: time.Minute, Severity: "critical", Topics: []string{"oncall"}})
-	config.Rules = append(config.Rules, alert.RuleConfig{Name: "tried", When: "t > 0", Mode: alert.ModeShadow, Topics: []string{"oncall"}})
+	config := oneRule(alert.RuleConfig{Name: "hot", When: "t > 10 and u > 0", Dedup: time.Minute, Severity: "critical",
+		Topics: []string{"oncall"}})
+	config.Rules = append(config.Rules, alert.RuleConfig{Name: "tried", When: "t > 0", Mode: alert.ModeShadow,
+		Topics: []string{"oncall"}})
 	w := newWorld(t, config)
 	evaluate := func(payloads ...string) {
 		for i, payload := range payloads {
@@ -24,7 +26,8 @@ func TestStatus(t *testing.T) {
 	evaluate(`{"t":11,"u":1}`, `{"t":12,"u":1}`, `{"t":12}`, `{"t":-1}`, `nonsense`)
 	got := w.pipeline.Status()
 	require.Equal(t, map[alert.Outcome]uint64{
-		alert.Unmatched: 2, alert.Filtered: 0, alert.Suppressed: 1, alert.Expired: 0, alert.OverBudget: 0, alert.Invalid: 1, alert.DeadLettered: 0, alert.Alerted: 1,
+		alert.Unmatched: 2, alert.Filtered: 0, alert.Suppressed: 1, alert.Expired: 0, alert.OverBudget: 0,
+		alert.Invalid: 1, alert.DeadLettered: 0, alert.Alerted: 1,
 	}, got.Records)
 	require.Len(t, got.Rules, 2)
 	hot, tried := got.Rules[0], got.Rules[1]

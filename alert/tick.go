@@ -10,9 +10,11 @@ type Tick struct {
 	// CaughtUp is the time up to which everything in the shard was evaluated, by the clock by which records arrive.
 	CaughtUp time.Time
 	Fleet    Fleet
-	// Without are shards for whose memory nothing waits any longer (Awaits): what is due is said without it, and says so.
+	// Without are shards for whose memory nothing waits any longer (Awaits): what is due is said without it, and says
+	// so.
 	Without []string
-	// Settled says that all workers have had the rules in force here for a while: what rules have told that tell it no more is ended.
+	// Settled says that all workers have had the rules active here for a while: alerts that no rule ends any more are
+	// ended.
 	Settled bool
 }
 
@@ -26,7 +28,8 @@ type Fleet struct {
 	CaughtUp time.Time
 	// Paused says that an operator has paused a shard, which then counts for nothing in CaughtUp.
 	Paused bool
-	// Now is the time by the clock by which records arrive; zero where time is what the records say, as in a test of rules.
+	// Now is the time by the clock by which records arrive; zero where time is what the records say, as in a test of
+	// rules.
 	Now time.Time
 }
 
@@ -111,7 +114,8 @@ func (l *lifecycle) watchStreamRule(r *rule, f Fleet, caughtUp int64) {
 	case en.firing && en.notified && r.repeat > 0 && caughtUp >= en.sent+r.repeat:
 		l.repeat(r, en, &trigger{at: timeOf(r.repeatAt(en.sent, caughtUp))})
 	case en.firing && !en.notified:
-		// Something swallowed it; perhaps no longer. By the full minute its id is the same whichever tick finds that out.
+		// Something suppressed it; perhaps no longer. By the full minute its id is the same whichever tick finds that
+		// out.
 		t := &trigger{at: timeOf(caughtUp / recheckInterval * recheckInterval)}
 		if t.ms() > due && l.mute(r, en, t, false) == nil {
 			l.notify(r, en, t)
@@ -119,8 +123,8 @@ func (l *lifecycle) watchStreamRule(r *rule, f Fleet, caughtUp int64) {
 	}
 }
 
-// Elapse is Tick for whoever knows that no record is under way any more, and that the shard is all of the stream, as in a
-// test of rules: what is due by the time to happens, without the allowance for what may come late.
+// Elapse is Tick for whoever knows that no record is under way any more, and that the shard is all of the stream, as in
+// a test of rules: what is due by the time to happens, without the allowance for what may come late.
 func (e *Evaluator) Elapse(to time.Time) []*Alert {
 	caughtUp := to.Add(lateness * time.Millisecond)
 	return e.Tick(Tick{CaughtUp: caughtUp, Fleet: Fleet{Decides: true, LastArrival: e.EventTime(), CaughtUp: caughtUp}})

@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// timers is a heap of entries. What is due at the same moment has an order too: that of the rules, so that what inhibits is
-// decided first, and of the keys, so that it is the same after a restart.
+// timers is a heap of entries. What is due at the same moment has an order too: that of the rules, so that what
+// inhibits is decided first, and of the keys, so that it is the same after a restart.
 type timers []*entry
 
 // restore puts the heap in order after keys have changed, which order what is due at one moment.

@@ -18,14 +18,16 @@ const (
 	// maxTrials bounds how often one template is run, and maxAllTrials all of them. Beyond either, nothing is said.
 	maxTrials    = 4_000
 	maxAllTrials = 200_000
-	// sameTrials are with values that stand at one place of their lists, randomTrials with any, before all are tried one by one.
+	// sameTrials are with values that stand at one place of their lists, randomTrials with any, before all are tried
+	// one by one.
 	sameTrials, randomTrials = 12, 40
 )
 
-// Trials runs each template of c with records made of the fields that its rule and itself look at, for every kind of message that the
-// rule makes, and returns what fails whatever the record. A field of which the rule's condition needs a type has values of that type, any
-// other one has values of all types. What may work with some record is no fault: a template that guards what it prints, one that fails for
-// some values, one of which that cannot be told. It is for a c in which Validate finds no fault.
+// Trials runs each template of c with records made of the fields that its rule and itself look at, for every kind of
+// message that the rule makes, and returns what fails whatever the record. A field of which the rule's condition needs
+// a type has values of that type, any other one has values of all types. What may work with some record is no fault: a
+// template that guards what it prints, one that fails for some values, one of which that cannot be told. It is for a c
+// in which Validate finds no fault.
 func (c Config) Trials() []*ConfigError {
 	c = c.WithDefaults()
 	t := &trials{left: maxAllTrials, topics: make(map[string]*topicTrial)}
@@ -67,7 +69,8 @@ type tried struct {
 // rule tries the templates of a rule with its topics. field is empty in the mode without rules.
 func (t *trials) rule(field string, c RuleConfig, topics map[string]*topicWords, format string) {
 	var f faults
-	r, own := &rule{formula: condition.Formula{When: &condition.Condition{}}, hold: c.For, absence: c.Absence, resolve: c.Resolve, repeat: millis(c.RepeatInterval)}, (*ruleWords)(nil)
+	r, own := &rule{formula: condition.Formula{When: &condition.Condition{}}, hold: c.For, absence: c.Absence,
+		resolve: c.Resolve, repeat: millis(c.RepeatInterval)}, (*ruleWords)(nil)
 	s := condition.NewSchema(format == FormatText)
 	known := map[string]condition.KindSet{}
 	if field != "" {
@@ -102,7 +105,8 @@ func (t *trials) rule(field string, c RuleConfig, topics map[string]*topicWords,
 			switch {
 			case x.topic:
 				t.note(x.field, fault)
-			case fault != nil && !slices.ContainsFunc(t.faults, func(said *ConfigError) bool { return said.Field == fault.Field }):
+			case fault != nil && !slices.ContainsFunc(t.faults,
+				func(said *ConfigError) bool { return said.Field == fault.Field }):
 				t.faults = append(t.faults, fault)
 			}
 		}
@@ -204,7 +208,8 @@ func trialValues(kinds condition.KindSet) []string {
 }
 
 // try runs a template for one kind of message. The answer is nil unless it fails whatever the record.
-func (t *trials) try(r *renderer, of *rule, x tried, kind Kind, known map[string]condition.KindSet, format string) *ConfigError {
+func (t *trials) try(r *renderer, of *rule, x tried, kind Kind, known map[string]condition.KindSet,
+	format string) *ConfigError {
 	paths := x.words.Fields()
 	for path := range known {
 		paths = append(paths, strings.Split(path, "\x00"))
@@ -243,8 +248,10 @@ func (t *trials) try(r *renderer, of *rule, x tried, kind Kind, known map[string
 		choices = append(choices, values)
 	}
 	a := &Alert{
-		Topic: "topic", Kind: kind, Severity: SeverityWarning, Key: "key", At: time.Unix(1_800_000_000, 0), Since: time.Unix(1_800_000_000, 0),
-		Suppressed: 2, Record: Record{Shard: "shardId-000000000000", PartitionKey: "key", SequenceNumber: "1", Arrival: time.Unix(1_800_000_000, 0)},
+		Topic: "topic", Kind: kind, Severity: SeverityWarning, Key: "key", At: time.Unix(1_800_000_000, 0),
+		Since:      time.Unix(1_800_000_000, 0),
+		Suppressed: 2, Record: Record{Shard: "shardId-000000000000", PartitionKey: "key", SequenceNumber: "1",
+			Arrival: time.Unix(1_800_000_000, 0)},
 	}
 	at := make([]int, len(choices))
 	// passes says that the template does not fail for the types of what is chosen.

@@ -19,7 +19,8 @@ func TestTrials(t *testing.T) {
 	t.Parallel()
 	ends := alert.Stretch{Records: 1}
 	hot := alert.RuleConfig{When: `state == "hot" and temp > 90`, Resolve: ends}
-	window := alert.RuleConfig{When: `temp > 90`, Window: alert.WindowConfig{Length: time.Minute, Is: "> 5"}, Resolve: ends}
+	window := alert.RuleConfig{When: `temp > 90`, Window: alert.WindowConfig{Length: time.Minute, Is: "> 5"},
+		Resolve: ends}
 	absent := alert.RuleConfig{When: `state == "up"`, Absence: alert.AbsenceConfig{After: time.Minute}}
 	for _, c := range []struct {
 		rule     alert.RuleConfig
@@ -36,14 +37,16 @@ func TestTrials(t *testing.T) {
 		{hot, `{{ range .Fields.temp }}x{{ end }}`, "can't iterate over"},
 		{hot, `{{ with .Fields.state }}{{ .name }}{{ end }}`, ""}, // an empty text is nothing to with
 		{hot, `{{ if eq .Kind "resolved" }}{{ gt .Value "low" }}{{ else }}{{ .Value }}{{ end }}`, "kind resolved"},
-		{hot, `{{ if eq .Kind "repeat" }}{{ gt .Value "low" }}{{ else }}{{ .Value }}{{ end }}`, ""}, // it repeats nothing
+		// it repeats nothing
+		{hot, `{{ if eq .Kind "repeat" }}{{ gt .Value "low" }}{{ else }}{{ .Value }}{{ end }}`, ""},
 		{alert.RuleConfig{When: `state == "hot"`}, `{{ gt .Value 90 }}`, "no order"},
 		{alert.RuleConfig{When: `state == "hot"`}, `{{ if .Value }}{{ gt .Value 90 }}{{ else }}none{{ end }}`, ""},
 
 		{hot, `{{ .Fields.state }} {{ .Fields.temp }} {{ .Value }} {{ .Key }}`, ""},
 		{hot, `{{ printf "%d" .Fields.temp }} {{ printf "%.1f" .Fields.temp }} {{ gt .Fields.temp 95 }}`, ""},
 		{hot, `{{ printf "%d" .Fields.other }} {{ upper .Fields.name }}`, ""},
-		{hot, `{{ gt .Fields.other 3 }} {{ gt .Fields.name "a" }} {{ join "," .Fields.tags }} {{ date "15:04" .Fields.at }}`, ""},
+		{hot, `{{ gt .Fields.other 3 }} {{ gt .Fields.name "a" }} {{ join "," .Fields.tags }} {{ date "15:04" ` +
+			`.Fields.at }}`, ""},
 		{hot, `{{ if .Fields.items }}{{ range .Fields.items }}{{ .price }}{{ end }}{{ end }}none`, ""},
 		{hot, `{{ (index .Fields.items 3).price }}`, ""},
 		{hot, `{{ index .Fields "a b" "c" }} {{ get .Fields "order" "price" }} {{ .Fields.order.price }}`, ""},
@@ -60,9 +63,11 @@ func TestTrials(t *testing.T) {
 		{absent, `{{ .Key }} {{ if eq .Kind "resolved" }}{{ gt .Fields.state 5 }}{{ end }}`, "kind resolved"},
 		{alert.RuleConfig{When: `a or b > 3`}, `{{ gt .Fields.b "x" }}`, ""},
 		{alert.RuleConfig{When: `x != nil and (x == 1 or x == "a")`}, `{{ gt .Fields.x "b" }}`, ""},
-		{alert.RuleConfig{When: `temp > 1`, For: alert.Stretch{Time: time.Minute}}, `{{ if .Record.Data }}{{ gt .Key 1 }}{{ else }}x{{ end }}`, ""},
+		{alert.RuleConfig{When: `temp > 1`, For: alert.Stretch{Time: time.Minute}},
+			`{{ if .Record.Data }}{{ gt .Key 1 }}{{ else }}x{{ end }}`, ""},
 	} {
-		for _, at := range []string{"rules[0].message", "rules[0].subject", "rules[0].attributes.a.value", "topics.t.message", "topics.t.bodies.sms"} {
+		for _, at := range []string{"rules[0].message", "rules[0].subject", "rules[0].attributes.a.value",
+			"topics.t.message", "topics.t.bodies.sms"} {
 			rule, topic := c.rule, alert.TopicConfig{}
 			rule.Name = "r"
 			switch at {
@@ -89,7 +94,8 @@ func TestTrials(t *testing.T) {
 			require.Contains(t, faults[0].Rule, c.fails)
 			require.Contains(t, faults[0].Rule, "fails in every message of kind ")
 			require.Positive(t, faults[0].Line)
-			config.Rules = append(config.Rules, alert.RuleConfig{Name: "other", When: "temp > 90 and state > 5 and key in [1, 2]", Topics: []string{"t"}})
+			config.Rules = append(config.Rules, alert.RuleConfig{Name: "other",
+				When: "temp > 90 and state > 5 and key in [1, 2]", Topics: []string{"t"}})
 			if strings.HasPrefix(at, "topics.") && strings.Contains(c.template, "gt .Fields.state 90") {
 				require.Empty(t, config.Trials(), "a topic's template that is good for another rule")
 			}
@@ -101,17 +107,23 @@ func TestTrials(t *testing.T) {
 func TestTrialsAreNeverWrong(t *testing.T) {
 	t.Parallel()
 	conditions := []string{
-		`a == 1`, `a == "x"`, `a`, `a in [1, 2]`, `not (a > 5)`, `a == 1 or b == "x"`, `a.b == 1`, `a != nil`, `a startsWith "x"`, `a > 0 and b > 0`, `true`,
+		`a == 1`, `a == "x"`, `a`, `a in [1, 2]`, `not (a > 5)`, `a == 1 or b == "x"`, `a.b == 1`, `a != nil`,
+		`a startsWith "x"`, `a > 0 and b > 0`, `true`,
 	}
 	actions := []string{
-		`.Fields.a`, `gt .Fields.a 1`, `gt .Fields.b "a"`, `eq .Fields.a .Fields.b`, `.Fields.a.b`, `printf "%d" .Fields.a`, `printf "%s" .Fields.b`, `join "," .Fields.b`,
-		`upper .Fields.a`, `date "15:04" .Fields.b`, `round 1 .Fields.b`, `len .Fields.a`, `index .Fields.b 0`, `gt .Value 1`, `.Value`, `get .Fields "a" "b"`, `slice .Fields.b 0 2`,
+		`.Fields.a`, `gt .Fields.a 1`, `gt .Fields.b "a"`, `eq .Fields.a .Fields.b`, `.Fields.a.b`,
+		`printf "%d" .Fields.a`, `printf "%s" .Fields.b`, `join "," .Fields.b`,
+		`upper .Fields.a`, `date "15:04" .Fields.b`, `round 1 .Fields.b`, `len .Fields.a`, `index .Fields.b 0`,
+		`gt .Value 1`, `.Value`, `get .Fields "a" "b"`, `slice .Fields.b 0 2`,
 	}
-	values := []string{`1`, `2.5`, `"x"`, `"xy"`, `"2026-01-01T00:00:00Z"`, `true`, `null`, `["x","y"]`, `{"b":1}`, `{"b":"x"}`, `[]`, `""`, `7`, `-3`}
+	values := []string{`1`, `2.5`, `"x"`, `"xy"`, `"2026-01-01T00:00:00Z"`, `true`, `null`, `["x","y"]`, `{"b":1}`,
+		`{"b":"x"}`, `[]`, `""`, `7`, `-3`}
 	rapid.Check(t, func(t *rapid.T) {
 		var template strings.Builder
 		for _, action := range rapid.SliceOfN(rapid.SampledFrom(actions), 1, 3).Draw(t, "actions") {
-			form := rapid.SampledFrom([]string{"{{%s}} ", "{{if .Fields.b}}{{%s}}{{end}}.", `{{if eq .Kind "firing"}}{{%s}}{{end}}.`, "{{with .Fields.a}}{{with $}}{{%s}}{{end}}{{end}}."}).Draw(t, "form")
+			form := rapid.SampledFrom([]string{"{{%s}} ", "{{if .Fields.b}}{{%s}}{{end}}.",
+				`{{if eq .Kind "firing"}}{{%s}}{{end}}.`,
+				"{{with .Fields.a}}{{with $}}{{%s}}{{end}}{{end}}."}).Draw(t, "form")
 			_, _ = fmt.Fprintf(&template, form, action)
 		}
 		config := alert.Config{Topics: map[string]alert.TopicConfig{"t": {}}, Rules: []alert.RuleConfig{{
@@ -122,7 +134,8 @@ func TestTrialsAreNeverWrong(t *testing.T) {
 		if err != nil {
 			return
 		}
-		rec := record("1", fmt.Sprintf(`{"a":%s,"b":%s}`, rapid.SampledFrom(values).Draw(t, "a"), rapid.SampledFrom(values).Draw(t, "b")))
+		rec := record("1", fmt.Sprintf(`{"a":%s,"b":%s}`, rapid.SampledFrom(values).Draw(t, "a"),
+			rapid.SampledFrom(values).Draw(t, "b")))
 		alerts := p.Shard(shardID).Evaluate(rec).Alerts
 		if len(alerts) == 0 {
 			return

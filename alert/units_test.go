@@ -12,7 +12,8 @@ import (
 func TestRateAndStretchAsText(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]alert.Rate{
-		"8/s": {Events: 8, Per: time.Second}, "10/m": {Events: 10, Per: time.Minute}, "5/h": {Events: 5, Per: time.Hour},
+		"8/s": {Events: 8, Per: time.Second}, "10/m": {Events: 10, Per: time.Minute},
+		"5/h":   {Events: 5, Per: time.Hour},
 		"1/90s": {Events: 1, Per: 90 * time.Second}, "3/10m": {Events: 3, Per: 10 * time.Minute},
 		"unlimited": {Unlimited: true}, "": {},
 	} {
@@ -25,7 +26,8 @@ func TestRateAndStretchAsText(t *testing.T) {
 	for _, text := range []string{"8", "8/", "/s", "0/s", "-1/s", "8/x", "1.5/s", "8/0s", "unlimitted"} {
 		require.ErrorContains(t, new(alert.Rate).UnmarshalText([]byte(text)), "want a rate", text)
 	}
-	for text, want := range map[string]alert.Stretch{"3": {Records: 3}, "30s": {Time: 30 * time.Second}, "1h30m": {Time: 90 * time.Minute}, "": {}} {
+	for text, want := range map[string]alert.Stretch{"3": {Records: 3}, "30s": {Time: 30 * time.Second},
+		"1h30m": {Time: 90 * time.Minute}, "": {}} {
 		var s, again alert.Stretch
 		require.NoError(t, s.UnmarshalText([]byte(text)), text)
 		require.Equal(t, want, s, text)

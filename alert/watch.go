@@ -16,24 +16,25 @@ import (
 )
 
 const (
-	// watchRecords and watchTime are for how many records, and how long, a field must not have been seen to count as missing once
-	// it was there. watchFew records say as much of one that was never there.
+	// watchRecords and watchTime are for how many records, and how long, a field must not have been seen to count as
+	// missing once it was there. watchFew records say as much of one that was never there.
 	watchRecords = 10_000
 	watchTime    = time.Hour
 	watchFew     = 20
-	// noteRecords is the most records, and noteAfter the longest event time, that an evaluator keeps what it saw to itself.
+	// noteRecords is the most records, and noteAfter the longest event time, that an evaluator keeps what it saw to
+	// itself.
 	noteRecords = 1024
 	noteAfter   = int64(10 * time.Second / time.Millisecond)
-	// maxSampledNames bounds the names of fields that are remembered of sampled records, maxNameLength each of them, maxSampled what
-	// is looked at of a record, and maxSampledDepth how deep.
+	// maxSampledNames bounds the names of fields that are remembered of sampled records, maxNameLength each of them,
+	// maxSampled what is looked at of a record, and maxSampledDepth how deep.
 	maxSampledNames = 512
 	maxNameLength   = 128
 	maxSampled      = 64 << 10
 	maxSampledDepth = 8
 )
 
-// fieldWatch knows which of the fields that rules look at the records have. Evaluators note what they saw now and then, all of it,
-// so that a record costs a bit for each of its fields.
+// fieldWatch knows which of the fields that rules look at the records have. Evaluators note what they saw now and then,
+// all of it, so that a record costs a bit for each of its fields.
 type fieldWatch struct {
 	fields []*watchedField
 	wants  []fieldWant
@@ -179,7 +180,7 @@ func (w *fieldWatch) learn(names []string) {
 		if w.names[name] {
 			continue
 		}
-		if len(w.names) >= maxSampledNames { // names that are data: begin anew rather than stop learning
+		if len(w.names) >= maxSampledNames { // names that are data: start again rather than stop learning
 			clear(w.names)
 		}
 		w.names[name] = true
@@ -258,13 +259,14 @@ func sampledNames(data []byte) []string {
 type FieldFinding struct {
 	// Field is the name as the rule has it.
 	Field string
-	// Similar is a name that records have and that was probably meant; empty if there is none. Sure says that it differs in case or
-	// punctuation alone.
+	// Similar is a name that records have and that was probably meant; empty if there is none. Sure says that it
+	// differs in case or punctuation alone.
 	Similar string
 	Sure    bool
 	// Wanted and Has are the types that the rule needs and that records have; empty where the field is missing.
 	Wanted, Has string
-	// Records is how many records there were since one had the field as the rule needs it, and Never that there was none before.
+	// Records is how many records there were since one had the field as the rule needs it, and Never that there was
+	// none before.
 	Records uint64
 	Never   bool
 }

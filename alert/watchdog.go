@@ -15,10 +15,11 @@ const (
 	maxWatchdog = 24 * time.Hour
 	// minStreamAbsence leaves the workers time to tell each other what they have seen.
 	minStreamAbsence = 30 * time.Second
-	// leastBehind is how far behind the fleet may be at any interval: what the workers know of each other is as old as that.
+	// leastBehind is how far behind the fleet may be at any interval: what the workers know of each other is as old as
+	// that.
 	leastBehind = 20 * time.Second
-	// doubt is how long the fleet has to be behind for the ends of intervals that pass meanwhile to go unsaid. Kinesis may
-	// say once of a quiet shard that it is behind.
+	// doubt is how long the fleet has to be behind for the ends of intervals that pass meanwhile to go unsaid. Kinesis
+	// may say once of a quiet shard that it is behind.
 	doubt = 10 * time.Second
 )
 
@@ -41,13 +42,15 @@ func (f *faults) watchdog(c WatchdogConfig, topics map[string]*topicWords) *watc
 	}
 	w := &watchdog{interval: max(millis(c.Interval), 1), rule: &rule{name: watchdogName, severity: SeverityInfo}}
 	if len(c.Topics) == 0 {
-		f.add("watchdog.topics", "", "must name at least one of the topics: %s", strings.Join(sortedNames(topics), ", "))
+		f.add("watchdog.topics", "", "must name at least one of the topics: %s",
+			strings.Join(sortedNames(topics), ", "))
 	}
 	own := f.ruleWords("watchdog", RuleConfig{Name: watchdogName, Severity: SeverityInfo})
 	for i, name := range c.Topics {
 		shared, ok := topics[name]
 		if !ok || slices.Index(c.Topics, name) < i {
-			f.add(fmt.Sprintf("watchdog.topics[%d]", i), name, "is not one of the topics, or is listed twice: %s", strings.Join(sortedNames(topics), ", "))
+			f.add(fmt.Sprintf("watchdog.topics[%d]", i), name, "is not one of the topics, or is listed twice: %s",
+				strings.Join(sortedNames(topics), ", "))
 			continue
 		}
 		w.rule.routes = append(w.rule.routes, &route{rule: w.rule, topic: name, render: f.render(shared, own)})
@@ -55,8 +58,8 @@ func (f *faults) watchdog(c WatchdogConfig, topics map[string]*topicWords) *watc
 	return w
 }
 
-// speak makes the watchdog's message at the end of an interval. While the fleet is not well there is none, and afterwards none is
-// made up for.
+// runWatchdog makes the watchdog's message at the end of an interval. While the fleet is not well there is none, and
+// afterwards none is made up for.
 func (e *Evaluator) runWatchdog(f Fleet) {
 	w := e.in.set.watchdog
 	if w == nil {

@@ -35,34 +35,38 @@ type windowRule struct {
 	bound        float64
 	// least is how many records a window must have to be judged.
 	least uint64
-	// entire says that a part of a window may not be judged: it can be below the bound, or at it, where the whole is not.
+	// entire says that a part of a window may not be judged: it can be below the bound, or at it, where the whole is
+	// not.
 	entire bool
 }
 
 // window is what is remembered of a window for one key: sums by step. It is exact in sums and counts; a sliding window
 // moves in whole steps.
 type window struct {
-	// last is the number of the newest pane since 1970, size how many there are. panes are those with something in them, oldest first.
+	// last is the number of the newest pane since 1970, size how many there are. panes are those with something in
+	// them, oldest first.
 	last int64
 	size uint8
 	// resized says that the window takes more or less memory than when it was weighed.
 	resized bool
-	// seen are the conditions of silences that the last record meets, spared those that some record does not, and hushed those without
-	// whose records the window did not hold when it last did.
+	// seen are the conditions of silences that the last record meets, spared those that some record does not, and
+	// hushed those without whose records the window did not hold when it last did.
 	seen, spared, silencedBy uint32
 	panes                    []pane
-	// values are what a distinct window has seen, by hash, with the pane in which it was seen last. legacy is the same by the hash of the
-	// plain format. In a window that has both, legacy is what counts, until all of what it saw before the pane since has passed.
+	// values are what a distinct window has seen, by hash, with the pane in which it was seen last. legacy is the same
+	// by the hash of the plain format. In a window that has both, legacy is what counts, until all of what it saw
+	// before the pane since has passed.
 	values, legacy map[uint64]int64
 	since          int64
 	// watched is the time from which on nothing of the key was missed.
 	watched int64
-	// hush is what came while a silence covered it; nil where there is nothing of that in the window.
+	// silenced is what came while a silence covered it; nil where there is nothing of that in the window.
 	silenced *silencedPart
 }
 
-// pane is a part of a window. The sum is sum + rest, in units of sumUnit: rest is what rounding has lost (Neumaier: Rundungsfehleranalyse
-// einiger Verfahren zur Summation endlicher Summen, 1974), and the unit keeps the mean of large numbers from becoming infinite.
+// pane is a part of a window. The sum is sum + rest, in units of sumUnit: rest is what rounding has lost (Neumaier:
+// Rundungsfehleranalyse einiger Verfahren zur Summation endlicher Summen, 1974), and the unit keeps the mean of large
+// numbers from becoming infinite.
 type pane struct {
 	n                   int64
 	count               uint64
@@ -103,7 +107,7 @@ func (w *windowRule) newWindow(keyed bool) *window {
 	return out
 }
 
-// raise begins to tell values apart by the keyed hash.
+// upgrade begins to tell values apart by the keyed hash.
 func (s *window) upgrade() {
 	if s.legacy == nil || s.values != nil {
 		return
@@ -189,7 +193,8 @@ func (s *window) distinct() int {
 	return len(s.values)
 }
 
-// value is the aggregate of panes that have so many different values. It is false for the average, minimum and maximum of nothing.
+// value is the aggregate of panes that have so many different values. It is false for the average, minimum and maximum
+// of nothing.
 func (w *windowRule) value(all *pane, distinct int) (float64, bool) {
 	switch w.aggregate {
 	case AggregateSum:
@@ -211,8 +216,8 @@ func (w *windowRule) value(all *pane, distinct int) (float64, bool) {
 // empty says that nothing is in the window.
 func (s *window) empty() bool { return len(s.panes) == 0 && s.silenced == nil }
 
-// whole says whether the window may be judged: a whole length of it was watched, or it makes no difference. Of a window that
-// slides, the newest pane has only begun.
+// complete says whether the window may be judged: a whole length of it was watched, or it makes no difference. Of a
+// window that slides, the newest pane has only begun.
 func (w *windowRule) complete(s *window) bool {
 	from := s.last - w.panes
 	if w.tumbling {
@@ -221,14 +226,14 @@ func (w *windowRule) complete(s *window) bool {
 	return !w.entire || s.watched <= from*w.step
 }
 
-// awaits says whether an empty window is kept all the same, until a whole one of its key can be judged: up to the end of the step in
-// which now lies, whatever looks at the key meanwhile.
+// keepsEmpty says whether an empty window is kept all the same, until a whole one of its key can be judged: up to the
+// end of the step in which now lies, whatever looks at the key meanwhile.
 func (w *windowRule) keepsEmpty(en *entry, now int64) bool {
 	return w.entire && en.last != nil && now-now%w.step < en.last.arrival+2*w.length
 }
 
-// lost says that a key without an excursion has had an empty window for so long that it is judged no more, also if dedup still
-// remembers it: nobody is told for ever that a key is gone which may never come back.
+// windowLapsed says that a key without a firing period has had an empty window for so long that it is judged no more,
+// also if dedup still remembers it: nobody wants to be notified forever that a key is gone.
 func (r *rule) windowLapsed(en *entry, now int64) bool {
 	return !en.firing && en.since == 0 && en.window.empty() && !r.window.keepsEmpty(en, now)
 }
@@ -263,14 +268,15 @@ func (w *windowRule) holds(s *window) (value float64, ok bool) {
 
 func (w *windowRule) judge(all *pane, distinct int) (value float64, ok bool) {
 	value, ok = w.value(all, distinct)
-	return value, ok && all.count >= w.least && !math.IsNaN(value) && w.op.Holds(cmp.Compare(value, w.bound)) == condition.Yes
+	return value, ok && all.count >= w.least && !math.IsNaN(value) &&
+		w.op.Holds(cmp.Compare(value, w.bound)) == condition.Yes
 }
 
 // end is the end of the pane in which the window stands: for a tumbling window its own end.
 func (w *windowRule) end(s *window) int64 { return (s.last + 1) * w.step }
 
-// load takes what is aggregated out of a record: a number, or, into item, the value that a distinct window tells from others. It is
-// undefined where the record has none.
+// load takes what is aggregated out of a record: a number, or, into item, the value that a distinct window tells from
+// others. It is undefined where the record has none.
 func (w *windowRule) load(f *condition.Frame, item *condition.Value) (v float64, cause condition.Verdict) {
 	if w.of == nil {
 		return 1, condition.Yes
@@ -328,8 +334,8 @@ func comparisonOf(text string) (condition.Operator, float64, error) {
 	return 0, 0, errors.New(`want a comparison with a number, such as "> 100"`)
 }
 
-// entire says whether a comparison that holds for a part of a window says nothing about the whole. The average is judged with what there is,
-// whichever way it is compared: what is too little for it is for min_records to say.
+// entire says whether a comparison that holds for a part of a window says nothing about the whole. The average is
+// judged with what there is, whichever way it is compared: what is too little for it is for min_records to say.
 func entire(aggregate string, op condition.Operator) bool {
 	lower := op == condition.More || op == condition.MoreOrEqual
 	switch aggregate {
@@ -347,7 +353,8 @@ func (f *faults) window(field string, c WindowConfig, s *condition.Schema) *wind
 		return nil
 	}
 	if c.Length < minWindow || c.Length > maxWindow || c.Length%time.Millisecond != 0 {
-		f.add(field+".length", c.Length.String(), "must be between %s and %s, in whole milliseconds", minWindow, shortDuration(maxWindow))
+		f.add(field+".length", c.Length.String(), "must be between %s and %s, in whole milliseconds", minWindow,
+			shortDuration(maxWindow))
 		return nil
 	}
 	w := &windowRule{length: millis(c.Length), tumbling: c.Tumbling, aggregate: cmp.Or(c.Aggregate, AggregateCount)}
@@ -365,7 +372,8 @@ func (f *faults) window(field string, c WindowConfig, s *condition.Schema) *wind
 			}
 		}
 		if w.step < 1 || w.length%w.step != 0 || w.length/w.step > maxPanes {
-			f.add(field+".step", c.Step.String(), "must divide the length (%s) into at most %d parts", shortDuration(c.Length), maxPanes)
+			f.add(field+".step", c.Step.String(), "must divide the length (%s) into at most %d parts",
+				shortDuration(c.Length), maxPanes)
 			return nil
 		}
 	}

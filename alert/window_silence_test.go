@@ -15,7 +15,8 @@ func silenceOf(when string, from, until float64, rules ...string) alert.SilenceC
 	after := func(seconds float64) string {
 		return noon().Add(time.Duration(seconds * float64(time.Second))).Format(time.RFC3339)
 	}
-	return alert.SilenceConfig{Name: "s" + fmt.Sprint(from), When: when, From: after(from), Until: after(until), Rules: rules}
+	return alert.SilenceConfig{Name: "s" + fmt.Sprint(from), When: when, From: after(from), Until: after(until),
+		Rules: rules}
 }
 
 // silenced tells a story under silences, with a restart after each record or with none.
@@ -61,7 +62,8 @@ func eachSilenced(t *testing.T, rules []alert.RuleConfig, silences []alert.Silen
 	}
 }
 
-func newSilenced(t *testing.T, rules []alert.RuleConfig, silences []alert.SilenceConfig, format int, restarts bool) *silenced {
+func newSilenced(t *testing.T, rules []alert.RuleConfig, silences []alert.SilenceConfig, format int,
+	restarts bool) *silenced {
 	t.Helper()
 	config := alert.Config{Topics: map[string]alert.TopicConfig{"oncall": {}}, Rules: rules, Silences: silences}
 	s := &silenced{story: tell(t, config), config: config, format: format, restarts: restarts}
@@ -73,15 +75,18 @@ const ofH1 = `host == "h1"`
 
 func minute() alert.Stretch { return alert.Stretch{Time: time.Minute} }
 
-// TestSilencesCoverWhatTimeBringsAbout: what a silence says of a key's last record decides about what comes due after it.
+// TestSilencesCoverWhatTimeBringsAbout: what a silence says of a key's last record decides about what comes due after
+// it.
 func TestSilencesCoverWhatTimeBringsAbout(t *testing.T) {
 	t.Parallel()
 	const hour = 3600
 	rules := []alert.RuleConfig{
 		{Name: "held", When: "v > 3", For: alert.Stretch{Time: 30 * time.Second}, Resolve: minute()},
 		{Name: "repeats", When: "v > 3", Resolve: alert.Stretch{Time: 10 * time.Minute}, RepeatInterval: time.Minute},
-		{Name: "gone", When: "v > 3", Absence: alert.AbsenceConfig{After: 3 * time.Minute}, RepeatInterval: time.Minute},
-		{Name: "tumbles", When: "v > 3", Window: alert.WindowConfig{Length: 25 * time.Second, Tumbling: true, Is: "> 5"}},
+		{Name: "gone", When: "v > 3", Absence: alert.AbsenceConfig{After: 3 * time.Minute},
+			RepeatInterval: time.Minute},
+		{Name: "tumbles", When: "v > 3", Window: alert.WindowConfig{Length: 25 * time.Second, Tumbling: true,
+			Is: "> 5"}},
 	}
 	t.Run("from the beginning", func(t *testing.T) {
 		t.Parallel()
@@ -90,7 +95,8 @@ func TestSilencesCoverWhatTimeBringsAbout(t *testing.T) {
 				s.at(float64(4*i), "h1", "h1", 9)
 				s.at(float64(4*i), "h2", "h2", 9)
 			}
-			s.said("firing repeats h2 at 0s", "firing tumbles h2 at 25s", "firing held h2 at 30s", "firing tumbles h2 at 50s",
+			s.said("firing repeats h2 at 0s", "firing tumbles h2 at 25s", "firing held h2 at 30s",
+				"firing tumbles h2 at 50s",
 				"repeat repeats h2 at 1m (14 swallowed)", "firing tumbles h2 at 1m15s")
 			s.tick(hour / 10)
 			for _, line := range s.lines {
@@ -112,17 +118,18 @@ func TestSilencesCoverWhatTimeBringsAbout(t *testing.T) {
 	})
 	t.Run("until a time", func(t *testing.T) {
 		t.Parallel()
-		eachSilenced(t, []alert.RuleConfig{rules[0], rules[2]}, []alert.SilenceConfig{silenceOf(ofH1, 0, 50), silenceOf(ofH1, 70, 200)}, func(s *silenced) {
-			for i := range 7 {
-				s.at(float64(10*i), "h1", "h1", 9)
-			}
-			s.said("firing held h1 at 50s (3 swallowed)") // as soon as it is over, by time
-			s.restart()
-			s.tick(195)
-			s.said("resolved held h1 at 2m (2 swallowed)")
-			s.tick(245)
-			s.said("firing gone h1 at 4m")
-		})
+		eachSilenced(t, []alert.RuleConfig{rules[0], rules[2]},
+			[]alert.SilenceConfig{silenceOf(ofH1, 0, 50), silenceOf(ofH1, 70, 200)}, func(s *silenced) {
+				for i := range 7 {
+					s.at(float64(10*i), "h1", "h1", 9)
+				}
+				s.said("firing held h1 at 50s (3 swallowed)") // as soon as it is over, by time
+				s.restart()
+				s.tick(195)
+				s.said("resolved held h1 at 2m (2 swallowed)")
+				s.tick(245)
+				s.said("firing gone h1 at 4m")
+			})
 	})
 	t.Run("another word in the last record", func(t *testing.T) {
 		t.Parallel()
@@ -158,15 +165,17 @@ func TestSilencesBelowTheirFormat(t *testing.T) {
 	}
 }
 
-// TestSilencesAndReloads: a reload keeps what is known of the conditions that stay, whatever their order, names and times; of a new one
-// the next record says whether it holds.
+// TestSilencesAndReloads: a reload keeps what is known of the conditions that stay, whatever their order, names and
+// times; of a new one the next record says whether it holds.
 func TestSilencesAndReloads(t *testing.T) {
 	t.Parallel()
 	rules := []alert.RuleConfig{
 		{Name: "r", When: "v > 3", Resolve: alert.Stretch{Time: time.Hour}, RepeatInterval: time.Minute},
-		{Name: "w", When: "v > 3", Window: alert.WindowConfig{Length: 10 * time.Minute, Is: "> 0"}, Resolve: alert.Stretch{Time: time.Hour}, RepeatInterval: time.Minute},
+		{Name: "w", When: "v > 3", Window: alert.WindowConfig{Length: 10 * time.Minute, Is: "> 0"},
+			Resolve: alert.Stretch{Time: time.Hour}, RepeatInterval: time.Minute},
 	}
-	h1, h2, new1 := silenceOf(ofH1, 0, 3600), silenceOf(`host == "h2"`, 3000, 3600), silenceOf(`host startsWith "h1"`, 2, 3600)
+	h1, h2, new1 := silenceOf(ofH1, 0, 3600), silenceOf(`host == "h2"`, 3000, 3600),
+		silenceOf(`host startsWith "h1"`, 2, 3600)
 	eachSilenced(t, rules, []alert.SilenceConfig{h1}, func(s *silenced) {
 		s.at(0, "h1", "h1", 9)
 		s.said()
@@ -187,8 +196,8 @@ func TestSilencesAndReloads(t *testing.T) {
 	})
 }
 
-// TestWindowsOfSilencedRecords: a window is judged with all of its records, so that no silence makes an alert; what would not hold
-// without those that a silence covers is silenced.
+// TestWindowsOfSilencedRecords: a window is judged with all of its records, so that no silence makes an alert; what
+// would not hold without those that a silence covers is silenced.
 func TestWindowsOfSilencedRecords(t *testing.T) {
 	t.Parallel()
 	type record struct {
@@ -232,32 +241,44 @@ func TestWindowsOfSilencedRecords(t *testing.T) {
 			sliding("count", "> 5"), nil, join(many(0, 10, "h1", 1), one(12, "h2", 1)), 65, nil,
 		},
 		"another host's own errors": {
-			sliding("count", "> 5"), nil, join(many(0, 10, "h1", 1), many(12, 7, "h2", 1), one(30, "h1", 1)), 65, []string{"firing r  at 17s (11 swallowed)"},
+			sliding("count", "> 5"), nil, join(many(0, 10, "h1", 1), many(12, 7, "h2", 1), one(30, "h1", 1)), 65,
+			[]string{"firing r  at 17s (11 swallowed)"},
 		},
 		"a tumbling window": {
-			tumbling("count", "> 5"), nil, join(many(0, 10, "h1", 1), one(12, "h2", 1), many(61, 6, "h2", 1), many(70, 2, "h1", 1)), 121,
+			tumbling("count", "> 5"), nil, join(many(0, 10, "h1", 1), one(12, "h2", 1), many(61, 6, "h2", 1),
+				many(70, 2, "h1", 1)), 121,
 			[]string{"firing r  at 2m"},
 		},
-		"a sum":          {sliding("sum", "> 50"), nil, join(many(0, 10, "h1", 9), one(12, "h2", 9)), 65, nil},
-		"a rate":         {sliding("rate", "> 0.1"), nil, join(many(0, 10, "h1", 9), one(12, "h2", 9)), 65, nil},
-		"a maximum":      {sliding("max", "> 50"), nil, join(one(0, "h1", 99), one(12, "h2", 9)), 65, nil},
-		"another's own":  {sliding("max", "> 50"), nil, join(one(0, "h1", 99), one(12, "h2", 59)), 65, []string{"firing r  at 12s (2 swallowed)"}},
-		"an average":     {sliding("avg", "> 50"), nil, join(one(0, "h1", 99), one(12, "h2", 9)), 65, nil},
-		"its own too":    {sliding("avg", "> 50"), nil, join(one(0, "h1", 99), one(12, "h2", 59)), 65, []string{"firing r  at 12s (2 swallowed)"}},
-		"values":         {sliding("distinct", "> 2"), nil, join(one(0, "h1", 1), one(1, "h1", 2), one(2, "h1", 3), one(12, "h2", 1)), 65, nil},
-		"values of both": {sliding("distinct", "> 2"), nil, join(one(0, "h1", 1), one(1, "h1", 2), one(2, "h2", 3), one(12, "h2", 2), one(13, "h2", 1)), 65, []string{"firing r  at 13s (3 swallowed)"}},
+		"a sum":     {sliding("sum", "> 50"), nil, join(many(0, 10, "h1", 9), one(12, "h2", 9)), 65, nil},
+		"a rate":    {sliding("rate", "> 0.1"), nil, join(many(0, 10, "h1", 9), one(12, "h2", 9)), 65, nil},
+		"a maximum": {sliding("max", "> 50"), nil, join(one(0, "h1", 99), one(12, "h2", 9)), 65, nil},
+		"another's own": {sliding("max", "> 50"), nil, join(one(0, "h1", 99), one(12, "h2", 59)), 65,
+			[]string{"firing r  at 12s (2 swallowed)"}},
+		"an average": {sliding("avg", "> 50"), nil, join(one(0, "h1", 99), one(12, "h2", 9)), 65, nil},
+		"its own too": {sliding("avg", "> 50"), nil, join(one(0, "h1", 99), one(12, "h2", 59)), 65,
+			[]string{"firing r  at 12s (2 swallowed)"}},
+		"values": {sliding("distinct", "> 2"), nil,
+			join(one(0, "h1", 1), one(1, "h1", 2), one(2, "h1", 3), one(12, "h2", 1)), 65, nil},
+		"values of both": {sliding("distinct", "> 2"), nil,
+			join(one(0, "h1", 1), one(1, "h1", 2), one(2, "h2", 3), one(12, "h2", 2), one(13, "h2", 1)), 65,
+			[]string{"firing r  at 13s (3 swallowed)"}},
 
 		// Too few: silenced records count, and what is left without them does not make it right.
-		"enough of all":            {tumbling("count", "< 5"), nil, join(one(5, "h2", 1), many(60, 9, "h1", 1), one(70, "h2", 1)), 121, nil},
-		"too few of all":           {tumbling("count", "< 5"), nil, join(one(5, "h2", 1), many(60, 2, "h1", 1), one(70, "h2", 1)), 121, []string{"firing r  at 2m"}},
-		"too few of what is known": {tumbling("count", "< 5"), nil, join(one(5, "h1", 1), many(60, 2, "h1", 1)), 185, nil},
-		"nothing any more":         {tumbling("count", "< 5"), nil, join(many(0, 10, "h1", 1), many(60, 10, "h1", 1), one(70, "h2", 1)), 181, []string{"firing r  at 3m"}},
+		"enough of all": {tumbling("count", "< 5"), nil,
+			join(one(5, "h2", 1), many(60, 9, "h1", 1), one(70, "h2", 1)), 121, nil},
+		"too few of all": {tumbling("count", "< 5"), nil,
+			join(one(5, "h2", 1), many(60, 2, "h1", 1), one(70, "h2", 1)), 121, []string{"firing r  at 2m"}},
+		"too few of what is known": {tumbling("count", "< 5"), nil, join(one(5, "h1", 1), many(60, 2, "h1", 1)), 185,
+			nil},
+		"nothing any more": {tumbling("count", "< 5"), nil,
+			join(many(0, 10, "h1", 1), many(60, 10, "h1", 1), one(70, "h2", 1)), 181, []string{"firing r  at 3m"}},
 
 		"from the middle of a window on": {
 			tumbling("count", "> 5"), []alert.SilenceConfig{silenceOf(ofH1, 30, 3600)}, many(0, 50, "h1", 1), 61, nil,
 		},
 		"what came before still counts": {
-			tumbling("count", "> 5"), []alert.SilenceConfig{silenceOf(ofH1, 30, 3600)}, join(many(0, 50, "h1", 1), one(51, "h2", 1)), 61, []string{"firing r  at 1m"},
+			tumbling("count", "> 5"), []alert.SilenceConfig{silenceOf(ofH1, 30, 3600)},
+			join(many(0, 50, "h1", 1), one(51, "h2", 1)), 61, []string{"firing r  at 1m"},
 		},
 		"what still holds at its end is told": {
 			sliding("count", "> 5"),
@@ -291,12 +312,15 @@ func TestWindowsOfSilencedRecords(t *testing.T) {
 	}
 }
 
-// TestSilencesOfManyConditions: there is a bit for each with every key, so their number is bounded; equal ones share one.
+// TestSilencesOfManyConditions: there is a bit for each with every key, so their number is bounded; equal ones share
+// one.
 func TestSilencesOfManyConditions(t *testing.T) {
 	t.Parallel()
-	config := alert.Config{Topics: map[string]alert.TopicConfig{"oncall": {}}, Rules: []alert.RuleConfig{{Name: "r", When: "v > 3"}}}
+	config := alert.Config{Topics: map[string]alert.TopicConfig{"oncall": {}},
+		Rules: []alert.RuleConfig{{Name: "r", When: "v > 3"}}}
 	for i := range 32 {
-		config.Silences = append(config.Silences, silenceOf(fmt.Sprintf("host == %d", i), 0, 60), silenceOf(fmt.Sprintf("host == %d", i), 90, 100), silenceOf("true", 0, 1))
+		config.Silences = append(config.Silences, silenceOf(fmt.Sprintf("host == %d", i), 0, 60),
+			silenceOf(fmt.Sprintf("host == %d", i), 90, 100), silenceOf("true", 0, 1))
 	}
 	require.NoError(t, config.Validate())
 	config.Silences = append(config.Silences, silenceOf("host == 99", 0, 60))
@@ -309,7 +333,8 @@ func TestChildrenInheritWhatSilencesSay(t *testing.T) {
 	t.Parallel()
 	rules := []alert.RuleConfig{
 		{Name: "held", When: "v > 3", For: alert.Stretch{Time: 30 * time.Second}},
-		{Name: "window", When: "v > 3", Window: alert.WindowConfig{Length: time.Minute, Aggregate: "distinct", Of: "v", Is: "> 2"}},
+		{Name: "window", When: "v > 3", Window: alert.WindowConfig{Length: time.Minute, Aggregate: "distinct", Of: "v",
+			Is: "> 2"}},
 	}
 	for _, siblings := range [][]string{nil, {"sibling"}} {
 		parent := newSilenced(t, rules, []alert.SilenceConfig{silenceOf(ofH1, 0, 3600)}, alert.StateFormat, false)
@@ -318,7 +343,8 @@ func TestChildrenInheritWhatSilencesSay(t *testing.T) {
 		}
 		state := parent.evaluator.State()
 		child := newSilenced(t, rules, parent.config.Silences, alert.StateFormat, true)
-		require.NoError(t, child.evaluator.Inherit([][]byte{state}, alert.Heir{Owns: func(string) bool { return true }, Parents: []string{"p"}, Siblings: siblings}))
+		require.NoError(t, child.evaluator.Inherit([][]byte{state},
+			alert.Heir{Owns: func(string) bool { return true }, Parents: []string{"p"}, Siblings: siblings}))
 		child.restart()
 		if siblings == nil {
 			child.tick(31)

@@ -82,7 +82,8 @@ func (r *renderer) sentence(d *template.Data) string {
 	rule := "The rule " + d.Rule
 	switch Kind(d.Kind) {
 	case KindWatchdog:
-		return "The alert pipeline of the stream " + d.Stream + " works. This message comes again and again while it does: " +
+		return "The alert pipeline of the stream " + d.Stream +
+			" works. This message comes again and again while it does: " +
 			"if it stays away, alerts stay away, too, and somebody must look."
 	case KindDrill:
 		return "This is a test of the way to the topic " + d.Topic + ": nothing happened, and nothing has to be done."
@@ -188,7 +189,8 @@ func (f *faults) topicWords(field string, c TopicConfig) *topicWords {
 		case protocol == protocolDefault:
 			f.add(at, source, "is what message is for")
 		case !slices.Contains(protocols(), protocol):
-			f.add(at, source, "%s is not one of the protocols: %s", strconv.Quote(protocol), strings.Join(protocols(), ", "))
+			f.add(at, source, "%s is not one of the protocols: %s", strconv.Quote(protocol),
+				strings.Join(protocols(), ", "))
 		case source == "":
 			f.add(at, source, "must not be empty: leave it out for the protocol to get the message")
 		default:
@@ -196,7 +198,8 @@ func (f *faults) topicWords(field string, c TopicConfig) *topicWords {
 		}
 	}
 	if c.GroupID != "" && !strings.HasSuffix(c.ARN, ".fifo") {
-		f.add(field+".group_id", c.GroupID, "is for FIFO topics, whose ARN ends in .fifo; this one is %s", strconv.Quote(c.ARN))
+		f.add(field+".group_id", c.GroupID, "is for FIFO topics, whose ARN ends in .fifo; this one is %s",
+			strconv.Quote(c.ARN))
 	}
 	return t
 }
@@ -222,9 +225,11 @@ func (f *faults) render(topic *topicWords, rule *ruleWords) *renderer {
 	if rule == nil {
 		return r
 	}
-	r.rule, r.severity, r.absence, r.labels, r.attributes = rule.name, rule.severity, rule.absence, rule.labels, rule.attributes
+	r.rule, r.severity, r.absence, r.labels, r.attributes = rule.name, rule.severity, rule.absence, rule.labels,
+		rule.attributes
 	r.sampled = !topic.structured && slices.ContainsFunc(rule.attributes, func(a attributeWords) bool {
-		return a.name == SampleAttributeName && (a.label == SampleAttribute || a.words != nil && a.words.Fixed && a.words.Source == SampleAttribute)
+		return a.name == SampleAttributeName && (a.label == SampleAttribute ||
+			a.words != nil && a.words.Fixed && a.words.Source == SampleAttribute)
 	})
 	if rule.subject != nil {
 		r.templates.subject = rule.subject
@@ -235,8 +240,9 @@ func (f *faults) render(topic *topicWords, rule *ruleWords) *renderer {
 	r.templates.runbook, r.templates.dashboard = rule.runbook, rule.dashboard
 	switch {
 	case topic.structured && len(rule.names) > 0:
-		f.add(rule.field+".attributes", strings.Join(rule.names, ", "), "%s has bodies, and SNS leaves all attributes out of a "+
-			"message with a body for each protocol: do without one of the two", topic.field)
+		f.add(rule.field+".attributes", strings.Join(rule.names, ", "),
+			"%s has bodies, and SNS leaves all attributes out of a "+
+				"message with a body for each protocol: do without one of the two", topic.field)
 	case !topic.structured && rule.own > maxAttributes-len(reservedAttributes()):
 		f.once(rule.field+".attributes", strings.Join(append(sortedKeys(rule.labels), rule.names...), ", "),
 			"with %s these are %d, and SQS discards what comes with more than %d where delivery is raw",

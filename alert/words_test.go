@@ -22,15 +22,18 @@ func TestTemplateSeesTheAlert(t *testing.T) {
 	r := newRenderer(t, TopicConfig{}, RuleConfig{
 		Name: "heart", Labels: map[string]string{"team": "cardio"},
 		Runbook: "https://wiki.example/{{ .Rule }}", Dashboard: "https://graf.example/?key={{ urlquery .Key }}",
-		Message: `{{ .Rule }} {{ .Severity }} {{ .Key }} {{ .Kind }} {{ .ID }} {{ .At.Format "15:04" }} {{ .Since.Format "15:04" }} ` +
-			`{{ .Suppressed }} {{ .Value }} {{ .Labels.team }} {{ .Runbook }} {{ .Dashboard }} {{ .Topic }} {{ .Stream }} {{ .Record.SubSequence }}`,
+		Message: `{{ .Rule }} {{ .Severity }} {{ .Key }} {{ .Kind }} {{ .ID }} {{ .At.Format "15:04" }} {{ ` +
+			`.Since.Format "15:04" }} ` +
+			`{{ .Suppressed }} {{ .Value }} {{ .Labels.team }} {{ .Runbook }} {{ .Dashboard }} {{ .Topic }} {{ ` +
+			`.Stream }} {{ .Record.SubSequence }}`,
 	})
 	a := someAlert(KindRepeat, `{}`)
 	a.Suppressed = 3
 	require.Equal(t, "heart critical p 17 repeat 8cf6 09:05 08:00 3 199.5 cardio https://wiki.example/heart "+
 		"https://graf.example/?key=p+17 oncall "+testStream+" 2", message(t, r, a).Body)
 
-	r = newRenderer(t, TopicConfig{}, RuleConfig{Name: "heart", Message: `{{ with .Value }}{{ . }}{{ else }}no value{{ end }}{{ if .Since.IsZero }}, no since{{ end }}`})
+	r = newRenderer(t, TopicConfig{}, RuleConfig{Name: "heart",
+		Message: `{{ with .Value }}{{ . }}{{ else }}no value{{ end }}{{ if .Since.IsZero }}, no since{{ end }}`})
 	for _, value := range []float64{0, math.NaN(), math.Inf(1)} {
 		a = &Alert{Value: value}
 		if value != 0 {
@@ -95,13 +98,16 @@ func TestKindsDoNotLookLikeNewAlarms(t *testing.T) {
 		{KindResolved, "", "", "[RESOLVED] Anomaly detected", "*"},
 		{KindResolved, "{{ .Fields.nosuch }}", "x", "[RESOLVED] Anomaly detected", "[RESOLVED] x"},
 		{KindResolved, "{{ .Kind }}: heart", "{{ $.Kind }}: heart", "resolved: heart", "resolved: heart"},
-		{KindResolved, `{{ template "k" . }}{{ define "k" }}{{ .Kind }}{{ end }}`, `{{ with . }}{{ .Kind }}{{ end }}`, "resolved", "resolved"},
+		{KindResolved, `{{ template "k" . }}{{ define "k" }}{{ .Kind }}{{ end }}`, `{{ with . }}{{ .Kind }}{{ end }}`,
+			"resolved", "resolved"},
 		{KindResolved, `{{ $d := . }}{{ $d.Kind }}`, `{{ (.).Kind }}`, "resolved", "resolved"},
 		{KindResolved, `{{ printf "%.3s" (.Kind) }}`, `{{ if eq .Kind "resolved" }}well{{ end }}`, "res", "well"},
-		{KindResolved, `{{ if json . }}all of it{{ end }}`, `{{ if json $ }}all of it{{ end }}`, "all of it", "all of it"},
+		{KindResolved, `{{ if json . }}all of it{{ end }}`, `{{ if json $ }}all of it{{ end }}`, "all of it",
+			"all of it"},
 		// Another Kind is not the alert's.
 		{KindResolved, `{{ .Fields.Kind }}`, `{{ with .Fields }}{{ .Kind }}{{ end }}`, "[RESOLVED] x", "[RESOLVED] x"},
-		{KindResolved, `{{ range .Fields.list }}{{ .Kind }}{{ end }}`, `{{ template "k" .Fields }}{{ define "k" }}{{ $.Kind }}{{ end }}`, "[RESOLVED] y", "[RESOLVED] x"},
+		{KindResolved, `{{ range .Fields.list }}{{ .Kind }}{{ end }}`,
+			`{{ template "k" .Fields }}{{ define "k" }}{{ $.Kind }}{{ end }}`, "[RESOLVED] y", "[RESOLVED] x"},
 		{KindResolved, strings.Repeat("x", 99), "x", "[RESOLVED] " + strings.Repeat("x", 88), "[RESOLVED] x"},
 		// A document for a machine stays one.
 		{KindResolved, "x", `{"rule":{{ json .Rule }}}`, "[RESOLVED] x", `{"rule":"heart"}`},
@@ -136,25 +142,35 @@ At: 2026-11-22T09:05:00Z
 Last record: shard shardId-000000000006, sequence number 4959, sub-sequence 2, arrived 2026-11-22T09:04:59Z`
 
 	require.Equal(t, `Anomaly detected ...  {"x":1}`, message(t, heart, someAlert(KindFiring, `{"x":1}`)).Body)
-	require.Equal(t, "The rule heart fires: its condition holds."+rest, message(t, heart, someAlert(KindFiring, "")).Body)
+	require.Equal(t, "The rule heart fires: its condition holds."+rest,
+		message(t, heart, someAlert(KindFiring, "")).Body)
 	require.Equal(t, "The rule heart is resolved: its condition holds no longer."+rest+"\nData: {\"x\":1}",
 		message(t, heart, someAlert(KindResolved, `{"x":1}`)).Body)
-	require.Equal(t, "The rule heart still fires: its condition still holds."+rest, message(t, heart, someAlert(KindRepeat, "")).Body)
-	require.Equal(t, "The rule quiet fires: no record has come."+rest, message(t, absence, someAlert(KindFiring, "")).Body)
-	require.Equal(t, "The rule quiet still fires: no record has come."+rest, message(t, absence, someAlert(KindRepeat, "")).Body)
-	require.Equal(t, "The rule quiet is resolved: records come again."+rest, message(t, absence, someAlert(KindResolved, "")).Body)
+	require.Equal(t, "The rule heart still fires: its condition still holds."+rest,
+		message(t, heart, someAlert(KindRepeat, "")).Body)
+	require.Equal(t, "The rule quiet fires: no record has come."+rest,
+		message(t, absence, someAlert(KindFiring, "")).Body)
+	require.Equal(t, "The rule quiet still fires: no record has come."+rest,
+		message(t, absence, someAlert(KindRepeat, "")).Body)
+	require.Equal(t, "The rule quiet is resolved: records come again."+rest,
+		message(t, absence, someAlert(KindResolved, "")).Body)
 
 	shard := &Alert{Kind: KindFiring, Record: Record{Shard: "shardId-000000000006"}}
-	require.Equal(t, "The rule quiet fires: no record has come.\nLast record: shard shardId-000000000006", message(t, absence, shard).Body)
+	require.Equal(t, "The rule quiet fires: no record has come.\nLast record: shard shardId-000000000006",
+		message(t, absence, shard).Body)
 	require.Equal(t, "The rule quiet fires: no record has come.", message(t, absence, &Alert{}).Body)
 
-	m := message(t, newRenderer(t, TopicConfig{Message: "{{ .Fields.x }}"}, RuleConfig{Name: "drill"}), &Alert{Kind: KindDrill, Topic: "oncall"})
+	m := message(t, newRenderer(t, TopicConfig{Message: "{{ .Fields.x }}"}, RuleConfig{Name: "drill"}),
+		&Alert{Kind: KindDrill, Topic: "oncall"})
 	require.Equal(t, "[DRILL] This is a test", m.Subject)
-	require.Equal(t, "This is a test of the way to the topic oncall: nothing happened, and nothing has to be done.", m.Body)
+	require.Equal(t, "This is a test of the way to the topic oncall: nothing happened, and nothing has to be done.",
+		m.Body)
 
-	m = message(t, newRenderer(t, TopicConfig{Subject: "s", Message: "m"}, RuleConfig{Name: "watchdog", Severity: SeverityInfo}), &Alert{Kind: KindWatchdog})
+	m = message(t, newRenderer(t, TopicConfig{Subject: "s", Message: "m"},
+		RuleConfig{Name: "watchdog", Severity: SeverityInfo}), &Alert{Kind: KindWatchdog})
 	require.Equal(t, "[WATCHDOG] The alert pipeline works", m.Subject)
-	require.Equal(t, "The alert pipeline of the stream "+testStream+" works. This message comes again and again while it does: "+
+	require.Equal(t, "The alert pipeline of the stream "+testStream+" works. This message comes again and again "+
+		"while it does: "+
 		"if it stays away, alerts stay away, too, and somebody must look.\nSeverity: info", m.Body)
 }
 
@@ -162,7 +178,8 @@ Last record: shard shardId-000000000006, sequence number 4959, sub-sequence 2, a
 func TestTemplateForRecordsIsNoFailureWithoutOne(t *testing.T) {
 	t.Parallel()
 	r := newRenderer(t, TopicConfig{}, RuleConfig{
-		Name: "heart", Subject: "{{ .Fields.rate }}", Message: "{{ .Record.Data }}", Runbook: "https://x.example/{{ .Fields.rate }}",
+		Name: "heart", Subject: "{{ .Fields.rate }}", Message: "{{ .Record.Data }}",
+		Runbook:    "https://x.example/{{ .Fields.rate }}",
 		Attributes: map[string]AttributeConfig{"rate": {Type: "Number", Value: "{{ .Fields.rate }}"}},
 	})
 	m := message(t, r, someAlert(KindResolved, ""))
@@ -172,7 +189,8 @@ func TestTemplateForRecordsIsNoFailureWithoutOne(t *testing.T) {
 	require.Empty(t, failures(r))
 
 	message(t, r, someAlert(KindResolved, "{}"))
-	require.Equal(t, map[string]int{partSubject: 1, partLink: 1, partAttribute: 1}, failures(r), "with a record it is one")
+	require.Equal(t, map[string]int{partSubject: 1, partLink: 1, partAttribute: 1}, failures(r),
+		"with a record it is one")
 
 	r = newRenderer(t, TopicConfig{}, RuleConfig{Name: "heart", Subject: "{{ .Kind }} {{ .Fields.rate }}"})
 	message(t, r, someAlert(KindResolved, ""))
@@ -187,24 +205,31 @@ func TestBodyIsCompleted(t *testing.T) {
 		suppressed    uint32
 		want          string
 	}{
-		{"links", "too high\n", 0, "too high\n\nRunbook: https://wiki.example/heart\nDashboard: https://graf.example/d?key=p+17"},
+		{"links", "too high\n", 0,
+			"too high\n\nRunbook: https://wiki.example/heart\nDashboard: https://graf.example/d?key=p+17"},
 		{
 			"swallowed", "too high {{ .Runbook }}{{ .Dashboard }}", 2,
-			"too high https://wiki.example/hearthttps://graf.example/d?key=p+17\n\n(2 more were suppressed since the last message)",
+			"too high https://wiki.example/hearthttps://graf.example/d?key=p+17\n\n(2 more were suppressed since " +
+				"the last message)",
 		},
 		{
 			"one swallowed", "{{ .Runbook }}", 1,
-			"https://wiki.example/heart\n\n(1 more was suppressed since the last message)\nDashboard: https://graf.example/d?key=p+17",
+			"https://wiki.example/heart\n\n(1 more was suppressed since the last message)\nDashboard: " +
+				"https://graf.example/d?key=p+17",
 		},
 		{"said", "{{ .Suppressed }}{{ if .Runbook }}r{{ end }}{{ with .Dashboard }}d{{ end }}", 5, "5rd"},
 		{"document", ` [1, {{ .Value }}] `, 5, " [1, 199.5] "},
-		{"no document", `[x`, 0, "[x\n\nRunbook: https://wiki.example/heart\nDashboard: https://graf.example/d?key=p+17"},
-		{"default words", "", 0, "Anomaly detected ...  {}\n\nRunbook: https://wiki.example/heart\nDashboard: https://graf.example/d?key=p+17"},
+		{"no document", `[x`, 0,
+			"[x\n\nRunbook: https://wiki.example/heart\nDashboard: https://graf.example/d?key=p+17"},
+		{"default words", "", 0,
+			"Anomaly detected ...  {}\n\nRunbook: https://wiki.example/heart\nDashboard: " +
+				"https://graf.example/d?key=p+17"},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			r := newRenderer(t, TopicConfig{}, RuleConfig{Name: "heart", Message: c.message, Runbook: runbook, Dashboard: dashboard})
+			r := newRenderer(t, TopicConfig{}, RuleConfig{Name: "heart", Message: c.message, Runbook: runbook,
+				Dashboard: dashboard})
 			a := someAlert(KindFiring, `{}`)
 			a.Suppressed = c.suppressed
 			require.Equal(t, c.want, message(t, r, a).Body)
@@ -215,12 +240,14 @@ func TestBodyIsCompleted(t *testing.T) {
 func TestLinkThatIsNoneIsLeftOut(t *testing.T) {
 	t.Parallel()
 	for source, fails := range map[string]bool{
-		"{{ .Fields.url }}": true, "https://x.example/{{ .Key }}": true, "{{ .Fields.nosuch }}": true, "https://{{ .Fields.none }}": true,
+		"{{ .Fields.url }}": true, "https://x.example/{{ .Key }}": true, "{{ .Fields.nosuch }}": true,
+		"https://{{ .Fields.none }}":           true,
 		"https://x.example/{{ .Fields.long }}": true, "{{ .Fields.none }}": false, " {{ .Fields.good }}\n": false,
 	} {
 		r := newRenderer(t, TopicConfig{}, RuleConfig{Name: "heart", Message: "m", Runbook: source})
 		m := message(t, r, someAlert(KindFiring,
-			`{"url":"javascript:alert(1)","none":"","good":"HTTPS://x.example/a","long":"`+strings.Repeat("x", maxLink)+`"}`))
+			`{"url":"javascript:alert(1)","none":"","good":"HTTPS://x.example/a","long":"`+strings.Repeat("x",
+				maxLink)+`"}`))
 		if fails {
 			require.Equal(t, map[string]int{partLink: 1}, failures(r), source)
 		} else {
@@ -245,16 +272,18 @@ func TestBodiesOfProtocols(t *testing.T) {
 			"http":  "{{ .Fields.nosuch }}",
 		},
 	}
-	r := newRenderer(t, topic, RuleConfig{Name: "heart", Labels: map[string]string{"team": "x"}, Runbook: "https://wiki.example/"})
+	r := newRenderer(t, topic, RuleConfig{Name: "heart", Labels: map[string]string{"team": "x"},
+		Runbook: "https://wiki.example/"})
 	a := someAlert(KindResolved, `{"a":[1]}`)
 	a.Suppressed = 4
 	require.Equal(t, Message{
 		Subject: "[RESOLVED] Anomaly detected",
 		Body:    "[RESOLVED] default\n\n(4 more were suppressed since the last message)\nRunbook: https://wiki.example/",
 		Bodies: map[string]string{
-			"sms":   "[RESOLVED] heart: {\"a\":[1]}\n\n(4 more were suppressed since the last message)",
-			"sqs":   `{"alert":"8cf6","fields":{"a":[1]}}`,
-			"email": "[RESOLVED] Heart rate\n\n(4 more were suppressed since the last message)\nRunbook: https://wiki.example/",
+			"sms": "[RESOLVED] heart: {\"a\":[1]}\n\n(4 more were suppressed since the last message)",
+			"sqs": `{"alert":"8cf6","fields":{"a":[1]}}`,
+			"email": "[RESOLVED] Heart rate\n\n(4 more were suppressed since the last message)\nRunbook: " +
+				"https://wiki.example/",
 		},
 	}, message(t, r, a), "what fails is left to the default; there are no attributes, since SNS would leave them out")
 	require.Equal(t, map[string]int{partBody: 1}, failures(r))
@@ -279,7 +308,8 @@ func TestSampleWithBodies(t *testing.T) {
 
 func TestGroupID(t *testing.T) {
 	t.Parallel()
-	topic := TopicConfig{ARN: "arn:aws:sns:us-east-1:000000000000:alerts.fifo", GroupID: " {{ .Rule }}-{{ .Fields.ward }}\n"}
+	topic := TopicConfig{ARN: "arn:aws:sns:us-east-1:000000000000:alerts.fifo",
+		GroupID: " {{ .Rule }}-{{ .Fields.ward }}\n"}
 	r := newRenderer(t, topic, RuleConfig{Name: "heart"})
 	require.Equal(t, "heart-7", message(t, r, someAlert(KindFiring, `{"ward":7}`)).Group)
 	require.Empty(t, failures(r))
@@ -296,7 +326,8 @@ func TestWordsConfigErrors(t *testing.T) {
 		rule  RuleConfig
 		want  string
 	}{
-		{"long subject", TopicConfig{Subject: long}, RuleConfig{}, `topics.a.subject: "` + long + `": has 100 characters, SNS takes 99`},
+		{"long subject", TopicConfig{Subject: long}, RuleConfig{},
+			`topics.a.subject: "` + long + `": has 100 characters, SNS takes 99`},
 		{
 			"subject of lines",
 			TopicConfig{},
@@ -304,40 +335,49 @@ func TestWordsConfigErrors(t *testing.T) {
 			`rules[0].subject: "a\nb": must not contain line breaks or control characters: SNS takes none in a subject`,
 		},
 		{"no subject", TopicConfig{}, RuleConfig{Subject: " "}, `rules[0].subject: " ": must not be empty`},
-		{"no message", TopicConfig{Message: "\n"}, RuleConfig{}, `topics.a.message: "\n": must not be empty: SNS takes no empty message`},
+		{"no message", TopicConfig{Message: "\n"}, RuleConfig{},
+			`topics.a.message: "\n": must not be empty: SNS takes no empty message`},
 		{
 			"protocol",
 			TopicConfig{Bodies: map[string]string{"pager": "x"}},
 			RuleConfig{},
-			`topics.a.bodies.pager: "x": "pager" is not one of the protocols: email, email-json, sms, sqs, http, https, lambda, application, firehose`,
+			`topics.a.bodies.pager: "x": "pager" is not one of the protocols: email, email-json, sms, sqs, http, ` +
+				`https, lambda, application, firehose`,
 		},
-		{"default", TopicConfig{Bodies: map[string]string{"default": "x"}}, RuleConfig{}, `topics.a.bodies.default: "x": is what message is for`},
+		{"default", TopicConfig{Bodies: map[string]string{"default": "x"}}, RuleConfig{},
+			`topics.a.bodies.default: "x": is what message is for`},
 		{
 			"no body",
 			TopicConfig{Bodies: map[string]string{"sms": ""}},
 			RuleConfig{},
 			`topics.a.bodies.sms: "": must not be empty: leave it out for the protocol to get the message`,
 		},
-		{"blank body", TopicConfig{Bodies: map[string]string{"sms": " "}}, RuleConfig{}, `topics.a.bodies.sms: " ": must not be empty: SNS takes no empty message`},
+		{"blank body", TopicConfig{Bodies: map[string]string{"sms": " "}}, RuleConfig{},
+			`topics.a.bodies.sms: " ": must not be empty: SNS takes no empty message`},
 		{
 			"attributes with bodies",
 			TopicConfig{Bodies: map[string]string{"sms": "x"}},
 			RuleConfig{Attributes: map[string]AttributeConfig{"b": {Value: "x"}, "a": {Value: "x"}}},
-			`rules[0].attributes: "a, b": topics.a has bodies, and SNS leaves all attributes out of a message with a body for each protocol: do without one of the two`,
+			`rules[0].attributes: "a, b": topics.a has bodies, and SNS leaves all attributes out of a message with ` +
+				`a body for each protocol: do without one of the two`,
 		},
 		{
 			"group",
 			TopicConfig{ARN: "arn:aws:sns:us-east-1:000000000000:alerts", GroupID: "x"},
 			RuleConfig{},
-			`topics.a.group_id: "x": is for FIFO topics, whose ARN ends in .fifo; this one is "arn:aws:sns:us-east-1:000000000000:alerts"`,
+			`topics.a.group_id: "x": is for FIFO topics, whose ARN ends in .fifo; this one is ` +
+				`"arn:aws:sns:us-east-1:000000000000:alerts"`,
 		},
-		{"link", TopicConfig{}, RuleConfig{Runbook: "wiki/heart"}, `rules[0].runbook: "wiki/heart": must be an absolute URL that begins with http:// or https://`},
-		{"link to nowhere", TopicConfig{}, RuleConfig{Runbook: "https://"}, `rules[0].runbook: "https://": must be an absolute URL that begins with http:// or https://`},
+		{"link", TopicConfig{}, RuleConfig{Runbook: "wiki/heart"},
+			`rules[0].runbook: "wiki/heart": must be an absolute URL that begins with http:// or https://`},
+		{"link to nowhere", TopicConfig{}, RuleConfig{Runbook: "https://"},
+			`rules[0].runbook: "https://": must be an absolute URL that begins with http:// or https://`},
 		{
 			"link with space",
 			TopicConfig{},
 			RuleConfig{Dashboard: "https://x.example/a b"},
-			`rules[0].dashboard: "https://x.example/a b": must not contain white space or control characters: values need the function urlquery`,
+			`rules[0].dashboard: "https://x.example/a b": must not contain white space or control characters: ` +
+				`values need the function urlquery`,
 		},
 		{
 			"link of another kind",
@@ -349,19 +389,22 @@ func TestWordsConfigErrors(t *testing.T) {
 			"behind what depends on the record",
 			TopicConfig{Message: "{{ round 1 .Fields.a }}\n{{ .Rul }}"},
 			RuleConfig{},
-			`topics.a.message: "{{ round 1 .Fields.a }}\n{{ .Rul }}": can't evaluate field Rul: there is no such thing in a message (line 2, column 4 of the value)`,
+			`topics.a.message: "{{ round 1 .Fields.a }}\n{{ .Rul }}": can't evaluate field Rul: there is no such ` +
+				`thing in a message (line 2, column 4 of the value)`,
 		},
 		{
 			"of a record, behind",
 			TopicConfig{Message: "{{ if .Fields.a }}{{ $.Record.Dta }}{{ end }}"},
 			RuleConfig{},
-			`topics.a.message: "{{ if .Fields.a }}{{ $.Record.Dta }}{{ end }}": can't evaluate field Dta: a record has no such thing (line 1, column 23 of the value)`,
+			`topics.a.message: "{{ if .Fields.a }}{{ $.Record.Dta }}{{ end }}": can't evaluate field Dta: a record ` +
+				`has no such thing (line 1, column 23 of the value)`,
 		},
 		{
 			"hidden",
 			TopicConfig{Message: "{{ if .Fields.a }}{{ .fields }}{{ end }}"},
 			RuleConfig{},
-			`topics.a.message: "{{ if .Fields.a }}{{ .fields }}{{ end }}": can't evaluate field fields: there is no such thing in a message (line 1, column 22 of the value)`,
+			`topics.a.message: "{{ if .Fields.a }}{{ .fields }}{{ end }}": can't evaluate field fields: there is no ` +
+				`such thing in a message (line 1, column 22 of the value)`,
 		},
 		{
 			"label",
@@ -373,40 +416,48 @@ func TestWordsConfigErrors(t *testing.T) {
 			"zone",
 			TopicConfig{},
 			RuleConfig{Message: `{{ .At | date "15:04" "Europe/Berln" }}`},
-			`rules[0].message: "{{ .At | date \"15:04\" \"Europe/Berln\" }}": "Europe/Berln" is no time zone of the IANA (line 1, column 23 of the value)`,
+			`rules[0].message: "{{ .At | date \"15:04\" \"Europe/Berln\" }}": "Europe/Berln" is no time zone of the ` +
+				`IANA (line 1, column 23 of the value)`,
 		},
 		{
 			"zone of the host",
 			TopicConfig{},
 			RuleConfig{Message: `{{ date "15:04" "Local" .At }}`},
-			`rules[0].message: "{{ date \"15:04\" \"Local\" .At }}": "Local" is no time zone of the IANA (line 1, column 17 of the value)`,
+			`rules[0].message: "{{ date \"15:04\" \"Local\" .At }}": "Local" is no time zone of the IANA (line 1, ` +
+				`column 17 of the value)`,
 		},
 		{
 			"arguments",
 			TopicConfig{},
 			RuleConfig{Message: `{{ .Fields.a }}{{ truncate "x" .Key }}`},
-			`rules[0].message: "{{ .Fields.a }}{{ truncate \"x\" .Key }}": expected integer; found "x" (line 1, column 28 of the value)`,
+			`rules[0].message: "{{ .Fields.a }}{{ truncate \"x\" .Key }}": expected integer; found "x" (line 1, ` +
+				`column 28 of the value)`,
 		},
 		{
 			"too few",
 			TopicConfig{},
 			RuleConfig{Message: `{{ upper }}`},
-			`rules[0].message: "{{ upper }}": wrong number of args for upper: want 1 got 0 (line 1, column 4 of the value)`,
+			`rules[0].message: "{{ upper }}": wrong number of args for upper: want 1 got 0 (line 1, column 4 of the ` +
+				`value)`,
 		},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			c.rule.Name, c.rule.When = "r", "true"
-			require.EqualError(t, Config{Topics: map[string]TopicConfig{"a": c.topic}, Rules: []RuleConfig{c.rule}}.Validate(), c.want)
+			require.EqualError(t, Config{Topics: map[string]TopicConfig{"a": c.topic},
+				Rules: []RuleConfig{c.rule}}.Validate(), c.want)
 		})
 	}
 	for _, fine := range []string{
-		"{{ .Labels.team }}", "{{ with .Fields }}{{ .anything }}{{ end }}", `{{ template "x" .Fields }}{{ define "x" }}{{ .Dta }}{{ $.Dta }}{{ end }}`,
-		"{{ range .Fields.l }}{{ .Dta }}{{ else }}{{ .Rule }}{{ end }}", "{{ $x := .Fields }}{{ $x.Dta }}", "{{ .At.Year }}{{ .Record.Arrival.Unix }}",
+		"{{ .Labels.team }}", "{{ with .Fields }}{{ .anything }}{{ end }}",
+		`{{ template "x" .Fields }}{{ define "x" }}{{ .Dta }}{{ $.Dta }}{{ end }}`,
+		"{{ range .Fields.l }}{{ .Dta }}{{ else }}{{ .Rule }}{{ end }}", "{{ $x := .Fields }}{{ $x.Dta }}",
+		"{{ .At.Year }}{{ .Record.Arrival.Unix }}",
 		strings.Repeat("{{ .Rule }}", 40),
 	} {
-		require.NoError(t, Config{Topics: map[string]TopicConfig{"a": {Message: fine}}, Rules: []RuleConfig{{Name: "r", When: "true"}}}.Validate(), fine)
+		require.NoError(t, Config{Topics: map[string]TopicConfig{"a": {Message: fine}},
+			Rules: []RuleConfig{{Name: "r", When: "true"}}}.Validate(), fine)
 	}
 }
 
@@ -458,17 +509,22 @@ func acceptable(t require.TestingT, m Message) {
 
 // loops may run for as long as they like, if their author likes; the fuzzer must not.
 func loops(source string) bool {
-	return strings.Contains(source, "range") && (strings.Count(source, "range") > 1 || regexp.MustCompile(`[0-9_]{4}|0[xXoObB]|[eE'pP]`).MatchString(
-		strings.ReplaceAll(strings.ReplaceAll(source, "range", ""), "end", "")))
+	return strings.Contains(source, "range") && (strings.Count(source, "range") > 1 ||
+		regexp.MustCompile(`[0-9_]{4}|0[xXoObB]|[eE'pP]`).MatchString(
+			strings.ReplaceAll(strings.ReplaceAll(source, "range", ""), "end", "")))
 }
 
 // FuzzTemplates: no template and no record makes a panic, or a message that SNS refuses.
 func FuzzTemplates(f *testing.F) {
 	for _, source := range []string{
-		"{{ .Record.Data }} {{ .Fields.a }}", `{{ with .Fields }}{{ .a | default "x" | upper }}{{ end }}`, `{{ json . }}`, `{{ printf "%v" . }}`,
-		`{{ range .Fields.l }}{{ . }}{{ end }}`, `{{ truncate 3 .Key }}{{ round 2 .Value }}`, `{{ define "x" }}{{ template "x" }}{{ end }}`,
-		`{{ date "2006" "UTC" .At }}{{ duration (.At.Sub .Since) }}`, `{{ get .Fields "a" "b" }}{{ join "," .Fields.l }}`, "https://x.example/{{ urlquery .Key }}",
-		"[1, {{ json .Fields.a }}]", "{{/* */}}", `{{ define "template" }}x{{ end }}`, "{{ break }}", "\xff", "{{ 12345 }}", "{{ .Value }}", "{{ $ }}",
+		"{{ .Record.Data }} {{ .Fields.a }}", `{{ with .Fields }}{{ .a | default "x" | upper }}{{ end }}`,
+		`{{ json . }}`, `{{ printf "%v" . }}`,
+		`{{ range .Fields.l }}{{ . }}{{ end }}`, `{{ truncate 3 .Key }}{{ round 2 .Value }}`,
+		`{{ define "x" }}{{ template "x" }}{{ end }}`,
+		`{{ date "2006" "UTC" .At }}{{ duration (.At.Sub .Since) }}`,
+		`{{ get .Fields "a" "b" }}{{ join "," .Fields.l }}`, "https://x.example/{{ urlquery .Key }}",
+		"[1, {{ json .Fields.a }}]", "{{/* */}}", `{{ define "template" }}x{{ end }}`, "{{ break }}", "\xff",
+		"{{ 12345 }}", "{{ .Value }}", "{{ $ }}",
 	} {
 		f.Add(source, `{"a":"b","l":[1,"x",null]}`, "key", uint8(0))
 		f.Add(source, "", "\x00\xff😀", uint8(2))
@@ -481,7 +537,8 @@ func FuzzTemplates(f *testing.F) {
 		topic := TopicConfig{ARN: "x.fifo", Subject: source, Message: source, GroupID: source}
 		rule := RuleConfig{
 			Name: "r", Labels: map[string]string{"team": "x"}, Runbook: source, Dashboard: source,
-			Attributes: map[string]AttributeConfig{"s": {Value: source}, "n": {Type: "Number", Value: source}, "a": {Type: "String.Array", Value: source}},
+			Attributes: map[string]AttributeConfig{"s": {Value: source}, "n": {Type: "Number", Value: source},
+				"a": {Type: "String.Array", Value: source}},
 		}
 		kinds := []Kind{KindFiring, KindRepeat, KindResolved, KindWatchdog, KindDigest, KindDrill, ""}
 		a := someAlert(kinds[int(kind)%len(kinds)], payload)
@@ -512,16 +569,24 @@ func TestAcceptedConfigsMakeAcceptableMessages(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		fragment := rapid.OneOf(
 			rapid.SampledFrom([]string{
-				"{{ .Fields.a }}", "{{ .Fields.n }}", "{{ json .Fields.l }}", "{{ .Key }}", "{{ .Kind }}", "{{ .Record.Data }}", "{{ .Labels.a }}", "x\n", "7", "[]",
-				"{{ if .Fields.a }}", "{{ end }}", "https://x.example/", "{{ .Value }}", strings.Repeat("long ", 20), "😀", "{{ urlquery .Fields.a }}",
+				"{{ .Fields.a }}", "{{ .Fields.n }}", "{{ json .Fields.l }}", "{{ .Key }}", "{{ .Kind }}",
+				"{{ .Record.Data }}", "{{ .Labels.a }}", "x\n", "7", "[]",
+				"{{ if .Fields.a }}", "{{ end }}", "https://x.example/", "{{ .Value }}", strings.Repeat("long ", 20),
+				"😀", "{{ urlquery .Fields.a }}",
 			}),
 			rapid.StringN(0, 5, -1),
 		)
-		source := rapid.Custom(func(t *rapid.T) string { return strings.Join(rapid.SliceOfN(fragment, 0, 3).Draw(t, "fragments"), "") })
-		name := rapid.OneOf(rapid.SampledFrom([]string{"a", "b", "c.d", "kind", "a..b", "AWS.x", "e", "f", "g", "h", "i"}), rapid.StringMatching(`[a-z.-]{1,4}`))
-		config := Config{Topics: map[string]TopicConfig{"one": {Subject: source.Draw(t, "topic subject"), Message: source.Draw(t, "topic message")}, "two": {}}}
+		source := rapid.Custom(func(t *rapid.T) string {
+			return strings.Join(
+				rapid.SliceOfN(fragment, 0, 3).Draw(t, "fragments"), "")
+		})
+		name := rapid.OneOf(rapid.SampledFrom([]string{"a", "b", "c.d", "kind", "a..b", "AWS.x", "e", "f", "g", "h",
+			"i"}), rapid.StringMatching(`[a-z.-]{1,4}`))
+		config := Config{Topics: map[string]TopicConfig{"one": {Subject: source.Draw(t, "topic subject"),
+			Message: source.Draw(t, "topic message")}, "two": {}}}
 		if rapid.Bool().Draw(t, "bodies") {
-			two := TopicConfig{Bodies: rapid.MapOfN(rapid.SampledFrom(append(protocols(), "default", "fax")), source, 0, 2).Draw(t, "two")}
+			two := TopicConfig{Bodies: rapid.MapOfN(rapid.SampledFrom(append(protocols(), "default", "fax")), source, 0,
+				2).Draw(t, "two")}
 			config.Topics["two"] = two
 		}
 		rule := RuleConfig{
@@ -531,7 +596,8 @@ func TestAcceptedConfigsMakeAcceptableMessages(t *testing.T) {
 		}
 		if rapid.Bool().Draw(t, "attributes?") {
 			rule.Attributes = rapid.MapOfN(name, rapid.Custom(func(t *rapid.T) AttributeConfig {
-				return AttributeConfig{Type: rapid.SampledFrom([]string{"", "String", "Number", "String.Array"}).Draw(t, "type"), Value: source.Draw(t, "value")}
+				return AttributeConfig{Type: rapid.SampledFrom([]string{"", "String", "Number", "String.Array"}).Draw(t,
+					"type"), Value: source.Draw(t, "value")}
 			}), 0, 6).Draw(t, "attributes")
 		}
 		config.Rules = []RuleConfig{rule}
@@ -540,8 +606,10 @@ func TestAcceptedConfigsMakeAcceptableMessages(t *testing.T) {
 			return
 		}
 		accepted++
-		payload := fmt.Sprintf(`{"a":%s,"n":%d,"l":["x",2]}`, quoted(rapid.String().Draw(t, "a")), rapid.Int32().Draw(t, "n"))
-		d := p.Shard("shardId-000000000000").Evaluate(&Record{Shard: "shardId-000000000000", SequenceNumber: "1", PartitionKey: "k", Data: []byte(payload)})
+		payload := fmt.Sprintf(`{"a":%s,"n":%d,"l":["x",2]}`, quoted(rapid.String().Draw(t, "a")),
+			rapid.Int32().Draw(t, "n"))
+		d := p.Shard("shardId-000000000000").Evaluate(
+			&Record{Shard: "shardId-000000000000", SequenceNumber: "1", PartitionKey: "k", Data: []byte(payload)})
 		require.Len(t, d.Alerts, len(rule.Topics))
 		for _, a := range d.Alerts {
 			m, err := a.Render()

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"kinesis-alerter/checkpoint"
 )
@@ -80,7 +79,7 @@ func wellness(st *Status) string {
 	own := "no shard is to be read now"
 	switch {
 	case h.here > 0:
-		own = fmt.Sprintf("%s read here, lag %s", are(h.here, "shard"), words(time.Duration(h.lag*float64(time.Second))))
+		own = fmt.Sprintf("%s read here, lag %s", are(h.here, "shard"), words(seconds(h.lag)))
 	case h.soon > 0:
 		own = fmt.Sprintf("%s about to be read here", are(h.soon, "shard"))
 	case st.Worker.TrustedUntil == nil:

@@ -1,7 +1,6 @@
 package status
 
 import (
-	"fmt"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -15,9 +14,9 @@ func TestMemoryProblems(t *testing.T) {
 		{ID: "c"},
 	}}
 	found := map[string]string{}
-	memoryProblems(st, func(level Level, code, _, text string, args ...any) {
-		found[code] = string(level) + ": " + fmt.Sprintf(text, args...)
-	})
+	for _, p := range Problems(st, false) {
+		found[p.Code] = string(p.Level) + ": " + p.Text
+	}
 	require.Equal(t, map[string]string{
 		"inherited_unsure": "warning: since a reshard 2 shards share keys with 2 other shards whose memory was not readable for five minutes: b, c: " +
 			"what was said of silent keys may be wrong",

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"kinesis-alerter/alert/payload"
+	"kinesis-alerter/internal/answer"
 )
 
 // Status is everything that the daemon tells about itself: the status page, its plain text and /api/v1/status are three
@@ -444,5 +445,71 @@ func (st *Status) Ahead() time.Duration {
 	if st.ClockAhead == nil {
 		return 0
 	}
-	return time.Duration(*st.ClockAhead * float64(time.Second))
+	return seconds(*st.ClockAhead)
+}
+
+// BadAnswers is an operation of AWS whose answers cannot be used.
+type BadAnswers struct {
+	Service   string `json:"service"`
+	Operation string `json:"operation"`
+	// What is wrong with the last of them.
+	What  string    `json:"what"`
+	Since time.Time `json:"since"`
+	// Of are the shards or topics that it is about; empty where an operation has none.
+	Of []string `json:"of"`
+}
+
+// BadAnswersOf are the operations whose answers cannot be used now.
+func BadAnswersOf(watch *answer.Watch) []BadAnswers {
+	out := []BadAnswers{}
+	for _, t := range watch.Troubles() {
+		one := BadAnswers{Service: t.Service, Operation: t.Operation, What: t.What, Since: t.Since.UTC(), Of: t.Subjects}
+		if one.Of == nil {
+			one.Of = []string{}
+		}
+		out = append(out, one)
+	}
+	return out
+}
+
+// RuleField is a field that keeps a rule from matching.
+type RuleField struct {
+	Field string `json:"field"`
+	// Similar is a name that records have and that was probably meant; empty if there is none.
+	Similar string `json:"similar,omitempty"`
+	// Wanted and Has are the types that the rule needs and that the records have; empty where no record has the field.
+	Wanted string `json:"wanted,omitempty"`
+	Has    string `json:"has,omitempty"`
+	// Records is how many records came since one had the field as the rule needs it.
+	Records uint64 `json:"records"`
+}
+
+// Filter is what the filter of the configuration has dropped.
+type Filter struct {
+	// Dropped are the records that it has dropped since one passed, DroppingSince is when that was, or when this process started.
+	Dropped       uint64     `json:"dropped"`
+	DroppingSince *time.Time `json:"dropping_since"`
+}
+
+// Silence is a silence.
+type Silence struct {
+	Name string `json:"name"`
+	// All says that it mutes every rule, Conditional that it looks at the records.
+	All         bool `json:"all_rules"`
+	Conditional bool `json:"conditional"`
+	// From is null where the configuration leaves it out.
+	From  *time.Time `json:"from"`
+	Until *time.Time `json:"until"`
+	// Muted are the alerts that it has swallowed in this process.
+	Muted uint64 `json:"muted"`
+}
+
+// Doubt is something valid in the configuration that cannot be meant.
+type Doubt struct {
+	// Field is its path, such as rules[0].when, and Line its line in the file; 0 where that is not known.
+	Field string `json:"field"`
+	Line  int    `json:"line"`
+	Text  string `json:"text"`
+	// Never says that it keeps a rule from ever matching, or a filter from ever letting a record pass.
+	Never bool `json:"never"`
 }

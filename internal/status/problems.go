@@ -1,148 +1,174 @@
 package status
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 	"time"
 )
 
-// What is worth a sentence on the status page. The alerting rules have thresholds of their own, and what makes them page is critical
-// here (TestEveryPageHasAProblem).
-const (
-	// lagWorthAWord is the lag of a shard that is a problem, lagCritical one that somebody should have seen to.
-	lagWorthAWord = time.Minute
-	lagCritical   = 5 * time.Minute
-	// unreadCritical is how long nobody may read a shard, beyond a lease's duration.
-	unreadCritical = 10 * time.Second
-	// lagGrowing is the lag from which on its growth is a problem.
-	lagGrowing = 15 * time.Second
-	// silenceWorthAWord is how long a shard may wait for anything else than Kinesis. Kinesis itself may refuse calls for
-	// refusalWorthAWord, and leave them without answer for noAnswerWorthAWord.
-	silenceWorthAWord  = 30 * time.Second
-	noAnswerWorthAWord = 10 * time.Second
-	refusalWorthAWord  = 5 * time.Second
-	// throttledLag is a lag that throttling explains if it happened within throttledLately.
-	throttledLag    = 10 * time.Second
-	throttledLately = 15 * time.Second
-	// evaluationWorthAWord is how long the evaluation of a page may take.
-	evaluationWorthAWord = 10 * time.Second
-	// failingCritical is how long SNS, or Kinesis, may fail.
-	failingCritical = 3 * time.Minute
-	// startWorthAWord is how long a start may wait.
-	startWorthAWord = 10 * time.Second
-	startCritical   = 5 * time.Minute
-	// failuresWorthAWord is how many calls in a row may fail, failingWorthAWord for how long.
-	failuresWorthAWord = 3
-	failingWorthAWord  = 5 * time.Second
-	// checkpointCritical is how old a stored checkpoint may be that no lag holds.
-	checkpointCritical = 5 * time.Minute
-	// reloadWorthAWord is how long a reload may take.
-	reloadWorthAWord = 5 * time.Second
-	// unsavedWorthAWord is for how long saving a state may fail.
-	unsavedWorthAWord = 2 * time.Minute
-)
-
-// subjects are in the order of problems of one level: what brings about before what is brought about. Those before shards can make
-// shards lag.
-func subjects() []string {
-	return []string{"credentials", "daemon", "answers", "table", "topic", "dead_letters", "kinesis", "owners", "shards", "records", "rules", "lag", "configuration"}
+// catalog has every problem of the page, by what it is about. Problems of one level are shown in this order: causes before
+// what they cause. What is about credentials up to shards can make shards lag.
+func catalog() []subject {
+	return []subject{
+		{"credentials", credentialsKinds()},
+		{"daemon", daemonKinds()},
+		{"answers", answerKinds()},
+		{"table", tableKinds()},
+		{"topic", topicKinds()},
+		{"dead_letters", deadLetterKinds()},
+		{"kinesis", kinesisKinds()},
+		{"owners", ownerKinds()},
+		{"shards", shardKinds()},
+		{"records", recordKinds()},
+		{"rules", ruleKinds()},
+		{"lag", lagKinds()},
+		{"configuration", configurationKinds()},
+	}
 }
 
-// Problems says what is wrong, the gravest first. It looks at nothing but the snapshot, so that whoever has the JSON can see
-// how it comes about. hung says that the loop of the lease table stands still.
-func Problems(st *Status, hung bool) []Problem {
-	list, subjects := []Problem{}, ProblemSubjects()
-	add := func(level Level, code, remedy, text string, args ...any) {
-		list = append(list, Problem{
-			Level: level, Code: code, Subject: subjects[code], Text: fmt.Sprintf(text, args...), Remedy: remedy,
-		})
-	}
-	ago := func(t *time.Time) time.Duration { return st.At.Sub(*t) }
-	if hung {
-		add(LevelCritical, "lease_loop_stuck", "restart this process", "the lease loop has not come round for ten seconds")
-	}
-	answerProblems(st, add)
-	clockProblems(st, add)
-	unread := ownerProblems(st, add)
-	switch {
-	case st.State == "stopping":
-		add(LevelInfo, "stopping", "", "the daemon is stopping: it drains its shards and hands them over")
-	case st.State == "starting" && st.WaitingSince != nil:
-		waited := ago(st.WaitingSince)
-		level := atLeast(waited, startWorthAWord, startCritical)
-		if unread == LevelCritical { // by the whole fleet, and this is why it is not read here
-			level = unread
-		}
-		add(level, "start_waits", "the log says what AWS answers",
-			"starting; waits for %s, for %s so far", st.WaitingFor, words(waited))
-	case st.State == "running":
-		tableProblems(st, add)
-	}
-	shardProblems(st, add)
-	endProblems(st, add)
-	progressProblems(st, add)
-	memoryProblems(st, add)
-	for i := range st.Topics {
-		before := len(list)
-		topicProblems(&st.Topics[i], st.At, add)
-		subscriptionProblems(&st.Topics[i], add)
-		for j := before; j < len(list); j++ {
-			list[j].Object = st.Topics[i].Name
-		}
-	}
-	letterProblems(st, add)
-	recentProblems(st, add)
-	ruleProblems(st, add)
-	reloadProblems(st, add)
-	fleetConfigProblems(st, add)
-	endpointProblems(st, add)
-	logProblems(st, add)
-	if credentialsProblems(st, add) {
-		list = withoutSymptoms(list, st)
-	}
-	return gravest(list)
+// subject is what problems are about.
+type subject struct {
+	name  string
+	kinds []kind
 }
 
-// atLeast is a warning from one duration on, critical from another.
-func atLeast(d, warning, critical time.Duration) Level {
+// kind is one kind of problem.
+type kind struct {
+	// code is stable: it is the label of a metric and the name of a section in deploy/runbooks/problems.md.
+	code string
+	// symptomOf are the codes that explain this one: it is hidden while one of them is found about the same object, or
+	// about none.
+	symptomOf []string
+	// remedy is what to do about it, where a finding has none of its own; empty where waiting is all.
+	remedy string
+	// after is how long it may last.
+	after thresholds
+	// find returns what is wrong now. It looks at the model alone.
+	find func(m *model, after thresholds) findings
+}
+
+// thresholds are the durations from which on a problem is of a level. The alerting rules have thresholds of their own; what
+// makes them page is critical here (TestEveryPageHasAProblem). A level with zero is never reached.
+type thresholds struct{ info, warning, critical time.Duration }
+
+// level is empty where d is below all thresholds.
+func (t thresholds) level(d time.Duration) Level {
 	switch {
-	case d >= critical:
+	case t.critical > 0 && d >= t.critical:
 		return LevelCritical
-	case d >= warning:
+	case t.warning > 0 && d >= t.warning:
 		return LevelWarning
+	case t.info > 0 && d >= t.info:
+		return LevelInfo
 	}
-	return LevelInfo
+	return ""
 }
 
-// addProblem notes a problem; its code is one of problemSubjects.
-type addProblem func(level Level, code, remedy, text string, args ...any)
+// findings are of one kind.
+type findings []finding
 
-// recentProblems looks at what befell the process lately.
-func recentProblems(st *Status, add addProblem) {
-	r := &st.Recent
-	lately := "in the last " + words(time.Duration(r.Window*float64(time.Second)))
-	count := func(n uint64, thing string) string { return Number(int(n), thing) } //nolint:gosec // counts
-	if r.Missed > 0 {
-		add(LevelCritical, "records_missed", "raise the stream's retention, and find out what held the shards, which the log names",
-			"records may have been missed %s: %s had left the stream", lately, count(r.Missed, "checkpoint"))
+// finding is one thing that is wrong now. symptomOf adds to that of its kind.
+type finding struct {
+	level                Level
+	text, object, remedy string
+	symptomOf            []string
+}
+
+// found is one finding, or none where the level is empty.
+func found(level Level, format string, args ...any) findings {
+	if level == "" {
+		return nil
 	}
-	if r.GivenUp > 0 {
-		add(LevelCritical, "alerts_given_up", "a dead_letter destination would keep them", "alerts dropped %s: %s given up at the limits of attempts or age", lately, count(r.GivenUp, "alert"))
+	return findings{{level: level, text: fmt.Sprintf(format, args...)}}
+}
+
+// when is the level where something is so.
+func when(so bool, level Level) Level {
+	if !so {
+		return ""
 	}
-	if r.Skipped > 0 {
-		add(LevelWarning, "alerts_skipped", "the log has the reasons; a dead_letter destination would keep them",
-			"alerts dropped %s: %s rejected by SNS and skipped as configured", lately, count(r.Skipped, "alert"))
+	return level
+}
+
+// advise gives the findings a remedy of their own.
+func (f findings) advise(remedy string) findings {
+	for i := range f {
+		f[i].remedy = remedy
 	}
-	if r.Letters > 0 {
-		add(LevelWarning, "alerts_dead_lettered", "the letters have payload and reason", "alerts became dead letters %s: %s", lately, count(r.Letters, "letter"))
+	return f
+}
+
+// model is what kinds of problems look at: the snapshot, and what several of them need to know of it.
+type model struct {
+	*Status
+	hung    bool                   // the lease loop is stuck
+	owners  ownership              // of the shards
+	stalled map[string]*shardGroup // what this process does not read on, by cause
+}
+
+func newModel(st *Status, hung bool) *model {
+	return &model{Status: st, hung: hung, owners: ownershipOf(st), stalled: stalledShards(st)}
+}
+
+// ago is how long something has lasted; 0 where it is not so.
+func (st *Status) ago(since *time.Time) time.Duration {
+	if since == nil {
+		return 0
 	}
-	if r.InvalidLetters > 0 {
-		add(LevelInfo, "records_dead_lettered", "the letters have payload and reason", "records that cannot be read became dead letters %s: %s", lately, count(r.InvalidLetters, "letter"))
+	return st.At.Sub(*since)
+}
+
+// Problems says what is wrong, the most severe first. It looks at nothing but the snapshot, so that a reader of the JSON can
+// see how it comes about. hung says that the loop of the lease table is stuck.
+func Problems(st *Status, hung bool) []Problem {
+	type candidate struct {
+		Problem
+		symptomOf []string
 	}
-	if r.Panics > 0 {
-		add(LevelWarning, "panics", "report it: each is a bug, and the log has where", "%s recovered from %s", count(r.Panics, "panic"), lately)
+	m, there, all := newModel(st, hung), map[problemKey]bool{}, []candidate(nil)
+	for _, subject := range catalog() {
+		from := len(all)
+		for _, k := range subject.kinds {
+			for _, f := range k.find(m, k.after) {
+				there[problemKey{k.code, f.object}] = true
+				all = append(all, candidate{Problem{
+					Level: f.level, Code: k.code, Subject: subject.name, Object: f.object, Text: f.text,
+					Remedy: cmp.Or(f.remedy, k.remedy),
+				}, slices.Concat(k.symptomOf, f.symptomOf)})
+			}
+		}
+		slices.SortStableFunc(all[from:], func(a, b candidate) int { return cmp.Compare(a.Object, b.Object) })
 	}
-	if r.StateGaps > 0 {
-		add(LevelWarning, "state_lost", "the log has the reasons; windows, counts and suppressions may be off for a while",
-			"evaluation went on without its state %s, on %s", lately, count(r.StateGaps, "shard"))
+	list := []Problem{}
+	for _, c := range all {
+		explained := func(code string) bool { return there[problemKey{code, c.Object}] || there[problemKey{code, ""}] }
+		if !slices.ContainsFunc(c.symptomOf, explained) {
+			list = append(list, c.Problem)
+		}
 	}
+	levels := problemLevels()
+	slices.SortStableFunc(list, func(a, b Problem) int {
+		return cmp.Compare(slices.Index(levels, a.Level), slices.Index(levels, b.Level))
+	})
+	return list
+}
+
+// ProblemSubjects are the codes of all problems that the status page can show, each with what it is about.
+func ProblemSubjects() map[string]string {
+	out := map[string]string{}
+	for _, s := range catalog() {
+		for _, k := range s.kinds {
+			out[k.code] = s.name
+		}
+	}
+	return out
+}
+
+// subjects are in the order of the catalog.
+func subjects() (names []string) {
+	for _, s := range catalog() {
+		names = append(names, s.name)
+	}
+	return names
 }

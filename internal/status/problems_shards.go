@@ -2,147 +2,162 @@ package status
 
 import (
 	"cmp"
-	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
+	"kinesis-alerter/checkpoint"
 	"kinesis-alerter/consumer/read"
 )
 
-// shardProblems looks at the shards that this process reads.
-func shardProblems(st *Status, add addProblem) {
-	var stuck, unsaved, late, growing shardGroup
-	still := map[string]*shardGroup{} // by code
-	keys, holding, heldBy := 0, []string(nil), ""
-	for i := range st.Shards {
-		s := &st.Shards[i]
-		r := s.Reading
-		if r == nil {
-			continue
-		}
-		if keys += r.HeldKeys; r.HeldKeys > 0 {
-			holding, heldBy = append(holding, s.ID), cmp.Or(heldBy, r.HeldBy)
-		}
-		lag := time.Duration(r.Lag * float64(time.Second))
-		cause, d := standsStill(st, r)
-		switch {
-		case cause != "":
-			if still[cause] == nil {
-				still[cause] = &shardGroup{}
-			}
-			still[cause].Add(s.ID, d, r.ReadError)
-		case r.LagGrows && lag >= lagGrowing && lag < lagWorthAWord && r.HeldKeys == 0 && (r.Unresolved == 0 || onAlerts(st) == ""):
-			growing.Add(s.ID, lag, "")
-		}
-		if lag >= lagWorthAWord {
-			late.Add(s.ID, lag, "")
-		}
-		if r.Checkpoint != nil && lag < lagWorthAWord {
-			if d := st.At.Sub(*r.Checkpoint); d >= checkpointCritical {
-				stuck.Add(s.ID, d, "")
-			}
-		}
-		if r.StateTooLarge != "" {
-			add(LevelCritical, "state_too_large", "lower score.memory or state.max_keys; until then a restart begins with the last state that was saved",
-				"the state of shard %s is too large to be saved, most of it is of %s", s.ID, r.StateTooLarge)
-		} else if r.StateFailing != nil {
-			if d := st.At.Sub(*r.StateFailing); d >= unsavedWorthAWord {
-				unsaved.Add(s.ID, d, "")
-			}
-		}
+func shardKinds() []kind {
+	return []kind{
+		{
+			code: "shards_blocked",
+			remedy: "look at what holds their parents: lag, alerts that wait, held keys, a pause; " +
+				"kinesis-alerter leases list names the parents",
+			after: thresholds{warning: time.Minute}, // a reshard takes seconds
+			find: func(m *model, after thresholds) findings {
+				g := m.group(after, func(s *Shard) time.Duration {
+					if s.State != string(checkpoint.ShardBlocked) {
+						return 0
+					}
+					return m.ago(s.UnreadSince)
+				})
+				return found(g.level, "%s for parents that are not read to their end, for %s%s",
+					wait(uint64(len(g.ids)), "shard"), words(g.longest), first(g.ids))
+			},
+		},
+		{
+			code: "evaluation_stuck",
+			remedy: "a rule takes too long: find it with kinesis-alerter explain on the shard's next record, " +
+				"make it cheaper, and reload",
+			after: thresholds{critical: failingCritical},
+			find: func(m *model, after thresholds) findings {
+				g := m.stalled["evaluation_stuck"]
+				if g == nil {
+					return nil
+				}
+				return found(cmp.Or(after.level(g.longest), LevelWarning), "the evaluation of %s has not come to an end for %s%s",
+					g.count(), words(g.longest), first(g.ids))
+			},
+		},
+		{
+			code: "reads_held",
+			find: func(m *model, _ thresholds) (all findings) {
+				for _, held := range [][2]string{{"memory_awaited", "for memory"}, {"alerts_awaited", "before reading on"}} {
+					if g := m.stalled[held[0]]; g != nil {
+						all = append(all, found(LevelWarning, "%s %s%s%s",
+							wait(uint64(len(g.ids)), "shard"), held[1], onAlerts(m.Status), first(g.ids))...)
+					}
+				}
+				return all
+			},
+		},
+		{
+			code:   "keys_held",
+			remedy: "mend the rule or the record's path, then restart; dead_letter or on_rejected: skip lets them pass",
+			find: func(m *model, _ thresholds) findings {
+				keys, by := 0, ""
+				holding := m.reads(func(r *Reading) bool {
+					keys += r.HeldKeys
+					if r.HeldKeys > 0 {
+						by = cmp.Or(by, r.HeldBy)
+					}
+					return r.HeldKeys > 0
+				})
+				return found(when(keys > 0, LevelCritical), "%s held, because SNS will never accept an alert%s%s",
+					are(keys, "partition key"), said(by), first(holding))
+			},
+		},
+		{code: "shards_paused", find: pausedShards},
+		{
+			code: "end_unproven", remedy: "check kinesis:ListShards; the log has the errors",
+			// How long an end may wait for a listing that confirms it, and how long its children may wait for that.
+			after: thresholds{warning: time.Minute, critical: 5 * time.Minute},
+			find: func(m *model, after thresholds) findings {
+				var children []string
+				g := m.reading(after, func(r *Reading) time.Duration {
+					d := m.ago(r.EndUnproven)
+					if after.level(d) != "" {
+						children = append(children, r.EndChildren...)
+					}
+					return d
+				})
+				waiting := ""
+				if slices.Sort(children); len(children) > 0 {
+					waiting = "; its children wait" + first(slices.Compact(children))
+				}
+				return found(g.level, "Kinesis says that %s ended, and for %s no listing has confirmed it%s%s",
+					have(len(g.ids), "shard"), words(g.longest), first(g.ids), waiting)
+			},
+		},
+		{
+			code:  "open_shard_ended",
+			after: thresholds{critical: time.Minute},
+			find: func(m *model, after thresholds) findings {
+				them := "them"
+				g := m.group(after, func(s *Shard) time.Duration { return m.ago(s.EndDoubted) })
+				if len(g.ids) == 1 {
+					them = "it"
+				}
+				doubted := found(g.level, "the lease table says that %s ended, but the stream lists %s open, for %s%s",
+					have(len(g.ids), "shard"), them, words(g.longest), first(g.ids)).
+					advise("none if it passes: the end is taken back when GetRecords answers; the log has the errors")
+				n, shards, from := m.incidents(checkpoint.IncidentEndUndone)
+				if from == "trim_horizon" {
+					shards += ", from the oldest record, which repeats alerts"
+				}
+				undone := found(when(n > 0, LevelCritical), "the lease table said that %s ended although open; reading goes on%s",
+					have(n, "shard"), shards).advise("alerts may come late or twice; " +
+					"find out what wrote SHARD_END: an import, a tool or an older version")
+				return append(doubted, undone...)
+			},
+		},
+		{
+			code: "inherited_unsure",
+			remedy: "find out why the other shards do not save their state: is each of them read, " +
+				"by workers with the same rules, and do its alerts get out?",
+			find: func(m *model, _ thresholds) findings {
+				unheard := map[string]bool{}
+				n := len(m.reads(func(r *Reading) bool {
+					for _, id := range r.Unheard {
+						unheard[id] = true
+					}
+					return len(r.Unheard) > 0
+				}))
+				share := Number(n, "shard") + " share"
+				if n == 1 {
+					share = "1 shard shares"
+				}
+				return found(when(n > 0, LevelWarning), "since a reshard %s keys with %s whose memory was not readable for "+
+					"five minutes%s: what was said of silent keys may be wrong",
+					share, Number(len(unheard), "other shard"), first(slices.Sorted(maps.Keys(unheard))))
+			},
+		},
 	}
-	const table = "check the calls of DynamoDB: are they throttled, denied or without answer? The log has the errors"
-	if n := len(stuck.ids); n > 0 {
-		add(LevelCritical, "checkpoint_stuck", table, "the checkpoint of %s has not been stored for %s%s",
-			Number(n, "shard"), words(stuck.longest), first(stuck.ids))
-	}
-	if n := len(unsaved.ids); n > 0 {
-		add(LevelWarning, "state_unsaved", table, "the state of %s has not been saved for %s%s",
-			Number(n, "shard"), words(unsaved.longest), first(unsaved.ids))
-	}
-	if g := still["state_awaited"]; g != nil {
-		add(LevelWarning, "state_awaited", table, "%s for the state in DynamoDB, for %s so far%s",
-			wait(uint64(len(g.ids)), "shard"), words(g.longest), first(g.ids))
-	}
-	readProblems(st, still, add)
-	if keys > 0 {
-		add(LevelCritical, "keys_held", "mend the rule or the record's path, then restart; dead_letter or on_rejected: skip lets them pass",
-			"%s held, because SNS will never accept an alert%s%s", are(keys, "partition key"), said(heldBy), first(holding))
-	}
-	lagProblem(st, &late, &growing, add)
-	pauseProblem(st, add)
 }
 
-// standsStill names the problem that keeps a shard from being read on, and for how long it has; it is empty where none does.
-func standsStill(st *Status, r *Reading) (code string, d time.Duration) {
-	if r.Evaluating != nil {
-		if d := st.At.Sub(*r.Evaluating); d >= evaluationWorthAWord {
-			return "evaluation_stuck", d
+// pausedShards tells of what an operator has paused. It was wanted, and all the same nothing reads these shards: a pause that
+// is forgotten loses what leaves the stream meanwhile.
+func pausedShards(m *model, _ thresholds) findings {
+	n, oldest := m.ShardCounts["paused"], (*time.Time)(nil)
+	for i := range m.Shards {
+		s := &m.Shards[i]
+		if s.State == string(checkpoint.ShardPaused) && s.CaughtUp != nil && (oldest == nil || s.CaughtUp.Before(*oldest)) {
+			oldest = s.CaughtUp
 		}
 	}
-	if r.Phase != "reading" {
-		return "", 0
+	since, level := "", when(n > 0, LevelWarning)
+	if oldest != nil {
+		since = ", the first of them resolved up to " + words(m.ago(oldest)) + " ago"
 	}
-	d = unfetched(st, r)
-	refused := r.ReadError != "" && r.ReadError != "timeout" && r.ReadError != "unreachable"
-	switch {
-	case d >= silenceWorthAWord && r.WaitsFor == read.WaitsForState:
-		return "state_awaited", d
-	case d >= silenceWorthAWord && r.WaitsFor == read.WaitsForMemory:
-		return "memory_awaited", d
-	case d >= silenceWorthAWord && r.WaitsFor == read.WaitsForAlerts:
-		return "reads_held", d
-	case r.WaitsFor == read.WaitsForState || r.WaitsFor == read.WaitsForMemory || r.WaitsFor == read.WaitsForAlerts:
-		return "", 0
-	case refused && r.ReadFailing != nil && st.At.Sub(*r.ReadFailing) >= refusalWorthAWord,
-		d >= noAnswerWorthAWord && (r.ReadError != "" || r.WaitsFor == read.WaitsForKinesis):
-		return "reads_failing", d
-	case r.Throttled != nil && st.At.Sub(*r.Throttled) < throttledLately && r.Lag >= throttledLag.Seconds():
-		return "reads_throttled", time.Duration(r.Lag * float64(time.Second))
+	if half := m.Stream.Retention / 2; n > 0 && half > 0 && m.ago(oldest).Seconds() >= half {
+		level, since = LevelCritical, since+", which is more than half of the stream's retention"
 	}
-	return "", 0
-}
-
-// readProblems tells of the shards that stand still.
-func readProblems(st *Status, still map[string]*shardGroup, add addProblem) {
-	if g := still["reads_failing"]; g != nil {
-		add(atLeast(g.longest, 0, failingCritical), "reads_failing", read.Remedy(g.code),
-			"Kinesis: no success for %s for %s%s%s", words(g.longest), Number(len(g.ids), "shard"), because(g.code), first(g.ids))
-	}
-	if g := still["reads_throttled"]; g != nil {
-		add(LevelWarning, "reads_throttled", read.Remedy("ProvisionedThroughputExceededException"),
-			"Kinesis throttles the reads of %s, lag %s%s", Number(len(g.ids), "shard"), words(g.longest), first(g.ids))
-	}
-	if g := still["evaluation_stuck"]; g != nil {
-		add(atLeast(g.longest, 0, failingCritical), "evaluation_stuck",
-			"a rule takes too long: find it with kinesis-alerter explain on the shard's next record, make it cheaper, and reload",
-			"the evaluation of %s has not come to an end for %s%s", Number(len(g.ids), "shard"), words(g.longest), first(g.ids))
-	}
-	for _, held := range [][2]string{{"memory_awaited", "for memory"}, {"reads_held", "before reading on"}} {
-		if g := still[held[0]]; g != nil {
-			add(LevelWarning, "reads_held", "", "%s %s%s%s", wait(uint64(len(g.ids)), "shard"), held[1], onAlerts(st), first(g.ids))
-		}
-	}
-}
-
-func lagProblem(st *Status, late, growing *shardGroup, add addProblem) {
-	remedy := "if nothing else is wrong and it does not shrink: more workers, or more shards, or a higher rate of the topic that alerts wait for"
-	if n := len(growing.ids); n > 0 {
-		add(LevelWarning, "lag_growing", remedy, "the lag of %s grows, %s on %s", Number(n, "shard"), words(growing.longest), growing.worst)
-	}
-	n := len(late.ids)
-	if n == 0 {
-		return
-	}
-	others := ""
-	if n > 1 {
-		others = fmt.Sprintf(", and more than %s on %s", words(lagWorthAWord), Number(n-1, "other"))
-	}
-	if half := st.Stream.Retention / 2; half > 0 && late.longest.Seconds() >= half {
-		remedy = "raise the stream's retention now, then find out what holds the shard: what it no longer keeps is lost"
-		others += ", which is more than half of the stream's retention"
-	}
-	add(atLeast(late.longest, lagWorthAWord, lagCritical), "lag", remedy, "lag %s on %s%s", words(late.longest), late.worst, others)
+	return found(level, "%s paused by an operator%s", are(n, "shard"), since).
+		advise("kinesis-alerter leases resume --table " + m.Stream.Application + " --all")
 }
 
 // shardGroup are shards with the same problem.
@@ -151,24 +166,107 @@ type shardGroup struct {
 	longest time.Duration
 	worst   string // the shard of longest
 	code    string // its error
+	level   Level  // of longest; empty without shards
 }
 
-func (g *shardGroup) Add(id string, d time.Duration, code string) {
+func (g *shardGroup) add(id string, d time.Duration, code string) {
 	g.ids = append(g.ids, id)
 	if d > g.longest {
 		g.longest, g.worst, g.code = d, id, code
 	}
 }
 
-// unfetched is for how long a shard has not been read, since reading began at most.
-func unfetched(st *Status, r *Reading) time.Duration {
-	switch {
-	case r.LastFetch != nil:
-		return st.At.Sub(*r.LastFetch)
-	case r.Since != nil:
-		return st.At.Sub(*r.Since)
+func (g *shardGroup) count() string { return Number(len(g.ids), "shard") }
+
+// group are the shards for which something has lasted for longer than it may.
+func (st *Status) group(after thresholds, lasts func(*Shard) time.Duration) (g shardGroup) {
+	for i := range st.Shards {
+		if d := lasts(&st.Shards[i]); after.level(d) != "" {
+			g.add(st.Shards[i].ID, d, "")
+			g.level = after.level(g.longest)
+		}
 	}
-	return 0
+	return g
+}
+
+// reading is group of the shards that this process reads.
+func (st *Status) reading(after thresholds, lasts func(*Reading) time.Duration) shardGroup {
+	return st.group(after, func(s *Shard) time.Duration {
+		if s.Reading == nil {
+			return 0
+		}
+		return lasts(s.Reading)
+	})
+}
+
+// reads are the shards that this process reads and of which something is so.
+func (st *Status) reads(so func(*Reading) bool) (ids []string) {
+	for i := range st.Shards {
+		if r := st.Shards[i].Reading; r != nil && so(r) {
+			ids = append(ids, st.Shards[i].ID)
+		}
+	}
+	return ids
+}
+
+const (
+	// stallWarnAfter is how long a shard may wait for anything but Kinesis. Kinesis itself may refuse calls for
+	// refusalWarnAfter, and leave them without answer for noAnswerWarnAfter.
+	stallWarnAfter    = 30 * time.Second
+	noAnswerWarnAfter = 10 * time.Second
+	refusalWarnAfter  = 5 * time.Second
+	// throttledLag is a lag that throttling explains if it happened within throttledLately.
+	throttledLag    = 10 * time.Second
+	throttledLately = 15 * time.Second
+	// evaluationWarnAfter is how long the evaluation of a page may take.
+	evaluationWarnAfter = 10 * time.Second
+)
+
+// stalledShards are the shards that this process does not read on, by cause.
+func stalledShards(st *Status) map[string]*shardGroup {
+	out := map[string]*shardGroup{}
+	for i := range st.Shards {
+		s := &st.Shards[i]
+		if s.Reading == nil {
+			continue
+		}
+		if cause, d := stall(st, s.Reading); cause != "" {
+			if out[cause] == nil {
+				out[cause] = &shardGroup{}
+			}
+			out[cause].add(s.ID, d, s.Reading.ReadError)
+		}
+	}
+	return out
+}
+
+// stall names what keeps a shard from being read on, and says for how long it has; it is empty where nothing does.
+func stall(st *Status, r *Reading) (cause string, d time.Duration) {
+	if d := st.ago(r.Evaluating); d >= evaluationWarnAfter {
+		return "evaluation_stuck", d
+	}
+	if r.Phase != "reading" {
+		return "", 0
+	}
+	d = st.ago(cmp.Or(r.LastFetch, r.Since))
+	refused := r.ReadError != "" && r.ReadError != "timeout" && r.ReadError != "unreachable"
+	own := map[string]string{
+		read.WaitsForState:  "state_awaited",
+		read.WaitsForMemory: "memory_awaited",
+		read.WaitsForAlerts: "alerts_awaited",
+	}[r.WaitsFor]
+	switch {
+	case own != "" && d >= stallWarnAfter:
+		return own, d
+	case own != "":
+		return "", 0
+	case refused && st.ago(r.ReadFailing) >= refusalWarnAfter,
+		d >= noAnswerWarnAfter && (r.ReadError != "" || r.WaitsFor == read.WaitsForKinesis):
+		return "reads_failing", d
+	case r.Throttled != nil && st.ago(r.Throttled) < throttledLately && r.Lag >= throttledLag.Seconds():
+		return "reads_throttled", seconds(r.Lag)
+	}
+	return "", 0
 }
 
 // onAlerts says for what the alerts wait that keep shards from being read on.

@@ -3,9 +3,6 @@ package status
 import (
 	"context"
 	"fmt"
-	"os"
-	"path/filepath"
-	"regexp"
 	"slices"
 	"testing"
 	"testing/synctest"
@@ -271,20 +268,40 @@ func TestHistoryForgets(t *testing.T) {
 	}
 }
 
-// A code that is not listed has no subject, and a problem without one is sorted before its causes.
-func TestEveryProblemCodeIsListed(t *testing.T) {
-	files, err := filepath.Glob("problems*.go")
-	require.NoError(t, err)
-	found, subjects := map[string]bool{}, ProblemSubjects()
-	for _, file := range files {
-		source, err := os.ReadFile(file) //nolint:gosec // of this folder
-		require.NoError(t, err)
-		for _, m := range regexp.MustCompile(`add\([^"\n]*, "([a-z_]+)",\s`).FindAllStringSubmatch(string(source), -1) {
-			found[m[1]] = true
-			require.Contains(t, subjects, m[1])
+// A code stands once in the catalog, and what explains a problem is in it too.
+func TestCatalogOfProblems(t *testing.T) {
+	t.Parallel()
+	codes := ProblemSubjects()
+	n := 0
+	for _, s := range catalog() {
+		for _, k := range s.kinds {
+			n++
+			for _, cause := range k.symptomOf {
+				require.Contains(t, codes, cause, k.code)
+			}
 		}
 	}
-	for code := range subjects {
-		require.Contains(t, found, code, "listed, and never shown")
+	require.Len(t, codes, n, "one code is declared twice")
+}
+
+// What explains a problem hides it, of the same object only; what has a cause of its own stays.
+func TestSymptomsAreHidden(t *testing.T) {
+	t.Parallel()
+	at := time.Date(2026, 11, 27, 22, 15, 3, 0, time.UTC)
+	failing := Topic{Waiting: 1, Failures: 9, FailingSince: Moment(at.Add(-time.Minute)), Digesting: true}
+	held, refused := failing, failing
+	failing.Name, held.Name, held.Fault, refused.Name, refused.Failing = "failing", "held", "not_authorized", "refused", "credentials"
+	st := Status{
+		At: at, State: "running", Topics: []Topic{failing, held, refused},
+		Shards: []Shard{{ID: "a", State: "unread", UnreadSince: Moment(at.Add(-time.Minute))}},
 	}
+	shown := func() (codes []string) {
+		for _, p := range Problems(&st, false) {
+			codes = append(codes, p.Code+" "+p.Object)
+		}
+		return codes
+	}
+	require.Equal(t, []string{"topic_held held", "shards_unread ", "topic_failing failing", "topic_failing refused"}, shown())
+	st.Credentials.Refused = []refusal{{Service: "SNS", Code: "ExpiredTokenException", Since: at.Add(-10 * time.Second)}}
+	require.Equal(t, []string{"credentials_refused ", "topic_held held", "shards_unread ", "topic_failing failing"}, shown())
 }

@@ -61,7 +61,7 @@ const (
 func NewView(st *Status) *view {
 	v := &view{
 		Status: *st, Style: template.CSS(statusCSS), Script: template.JS(statusJS), //nolint:gosec // both are compiled in
-		UpWords: words(time.Duration(st.Uptime * float64(time.Second))),
+		UpWords: words(seconds(st.Uptime)),
 		Records: newSparkline("records", st.History.Records, st.History.Interval),
 		Alerts:  newSparkline("alerts", st.History.Alerts, st.History.Interval),
 		Icon:    icon(st.Level),
@@ -160,7 +160,7 @@ func newSparkline(what string, points []float64, interval float64) sparkline {
 	most := slices.Max(points)
 	s := sparkline{Now: rate(points[len(points)-1]), Most: rate(most)}
 	s.Text = fmt.Sprintf("%s a second over the last %s: now %s, at least %s, at most %s", what,
-		words(time.Duration(float64(len(points))*interval*float64(time.Second))), s.Now, rate(slices.Min(points)), s.Most)
+		words(seconds(float64(len(points))*interval)), s.Now, rate(slices.Min(points)), s.Most)
 	if len(points) < 2 {
 		return s
 	}
@@ -236,7 +236,7 @@ func (v *view) shards(st *Status) {
 			read++
 			if r.Lag > worst {
 				worst = r.Lag
-				v.Lag, v.LagWhere = words(time.Duration(r.Lag*float64(time.Second))), "the most, on "+shortShard(s.ID)
+				v.Lag, v.LagWhere = words(seconds(r.Lag)), "the most, on "+shortShard(s.ID)
 			}
 		}
 	}
@@ -331,7 +331,7 @@ func newShardChunk(i int, rows []shardView) shardChunk {
 	}
 	return shardChunk{
 		ID: fmt.Sprintf("shards-%d", i), From: rows[0].Short, To: rows[len(rows)-1].Short, Rows: rows,
-		Text: strings.Join(parts, ", ") + ", lag " + words(time.Duration(lag*float64(time.Second))),
+		Text: strings.Join(parts, ", ") + ", lag " + words(seconds(lag)),
 	}
 }
 
@@ -375,9 +375,9 @@ func newShardView(s *Shard, st *Status) shardView {
 		row.State += ", " + r.Phase
 	}
 	row.lag = r.Lag
-	row.Lag = words(time.Duration(r.Lag * float64(time.Second)))
+	row.Lag = words(seconds(r.Lag))
 	if r.LastFetch != nil {
-		row.Behind = words(time.Duration(r.Behind * float64(time.Second)))
+		row.Behind = words(seconds(r.Behind))
 	}
 	if r.Checkpoint != nil {
 		row.Checked = words(st.At.Sub(*r.Checkpoint))
@@ -386,12 +386,12 @@ func newShardView(s *Shard, st *Status) shardView {
 	if r.Gathered > 0 {
 		row.Waiting += fmt.Sprintf(" (%s in digests)", grouped(uint64(r.Gathered)))
 	}
-	if r.Lag >= lagWorthAWord.Seconds() {
+	if r.Lag >= lagWarnAfter.Seconds() {
 		row.LagClass, row.gravity = "warn", max(row.gravity, 2)
 	}
-	if cause, _ := standsStill(st, r); cause != "" {
+	if cause, _ := stall(st, r); cause != "" {
 		row.gravity = max(row.gravity, 2)
-		row.State += ", " + stands(cause, r)
+		row.State += ", " + stalled(cause, r)
 	}
 	if r.HeldKeys > 0 {
 		row.HeldClass, row.gravity = "bad", 3
@@ -399,14 +399,14 @@ func newShardView(s *Shard, st *Status) shardView {
 	return row
 }
 
-// stands says why a shard is not read on.
-func stands(cause string, r *Reading) string {
+// stalled says why a shard is not read on.
+func stalled(cause string, r *Reading) string {
 	switch cause {
 	case "state_awaited":
 		return "waits for its state"
 	case "memory_awaited":
 		return "waits for memory"
-	case "reads_held":
+	case "alerts_awaited":
 		return "waits for its alerts"
 	case "reads_throttled":
 		return "is throttled"

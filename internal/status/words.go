@@ -1,10 +1,8 @@
 package status
 
 import (
-	"cmp"
 	"fmt"
 	"math"
-	"slices"
 	"strings"
 	"time"
 )
@@ -36,6 +34,8 @@ func Number(n int, thing string) string {
 	return grouped(uint64(max(0, n))) + " " + thing + "s"
 }
 
+func number(n uint64, thing string) string { return Number(int(min(n, math.MaxInt32)), thing) }
+
 func are(n int, thing string) string {
 	if n == 1 {
 		return "1 " + thing + " is"
@@ -65,6 +65,9 @@ func grouped(n uint64) string {
 	}
 	return s
 }
+
+// seconds is a duration of the model.
+func seconds(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }
 
 // words writes a duration with at most two units: 0.2 s, 40 s, 3 m 20 s, 2 h 5 m, 3 d 4 h.
 func words(d time.Duration) string {
@@ -105,18 +108,6 @@ func Moment(t time.Time) *time.Time {
 func shortShard(id string) string {
 	number := strings.TrimLeft(strings.TrimPrefix(id, "shardId-"), "0")
 	return "…" + strings.Repeat("0", max(0, 4-len(number))) + number
-}
-
-// gravest sorts problems by level, and those of one level so that causes come before what they bring about.
-func gravest(list []Problem) []Problem {
-	levels := []Level{LevelCritical, LevelWarning, LevelInfo, LevelOK}
-	slices.SortStableFunc(list, func(a, b Problem) int {
-		return cmp.Or(
-			cmp.Compare(slices.Index(levels, a.Level), slices.Index(levels, b.Level)),
-			cmp.Compare(slices.Index(subjects(), a.Subject), slices.Index(subjects(), b.Subject)),
-		)
-	})
-	return list
 }
 
 // InForce says in words when a silence is in force.
