@@ -8,11 +8,12 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/stretchr/testify/require"
 
+	"kinesis-alerter/checkpoint/admin"
 	"kinesis-alerter/checkpoint/table"
 	"kinesis-alerter/internal/position"
 )
 
-func (w *world) reset(to table.Start) (*Reset, error) {
+func (w *world) reset(to table.Start) (*admin.Reset, error) {
 	db, kin := w.clients("operator")
 	return NewReset(w.Context(), Config{Application: testTable}, Deps{DynamoDB: db, Stream: kin, Log: w.log, Registerer: prometheus.NewRegistry()}, to)
 }
@@ -27,7 +28,7 @@ func TestResetBeginsARecreatedStream(t *testing.T) {
 				w.awaitHeld(5*time.Second, 2, a)
 				a.store.Lease(only).Commit("100", position.WholeRecord, "101>102", time.Now(), 0)
 				_, err := w.reset(to)
-				require.ErrorIs(w, err, ErrSameStream)
+				require.ErrorIs(w, err, admin.ErrSameStream)
 				w.aws.Kinesis.Delete(testStream)
 				time.Sleep(2 * time.Second)
 				w.aws.Kinesis.Create(testStream, 1)
@@ -37,7 +38,7 @@ func TestResetBeginsARecreatedStream(t *testing.T) {
 				r, err := w.reset(to)
 				require.NoError(w, err)
 				require.Len(w, r.Live, 1)
-				require.ErrorIs(w, r.Apply(w.Context(), false), ErrLeaseLive)
+				require.ErrorIs(w, r.Apply(w.Context(), false), admin.ErrLeaseLive)
 				select {
 				case err = <-a.result:
 				case <-time.After(2 * time.Minute):
@@ -64,7 +65,7 @@ func TestResetBeginsARecreatedStream(t *testing.T) {
 				}
 				require.Equal(w, want, from.Type)
 				_, err = w.reset(to)
-				require.ErrorIs(w, err, ErrSameStream)
+				require.ErrorIs(w, err, admin.ErrSameStream)
 				b.stop()
 			})
 		})

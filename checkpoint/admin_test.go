@@ -8,6 +8,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/stretchr/testify/require"
 
+	"kinesis-alerter/checkpoint/admin"
 	"kinesis-alerter/checkpoint/table"
 	"kinesis-alerter/internal/fakeaws"
 	"kinesis-alerter/internal/position"
@@ -15,7 +16,7 @@ import (
 
 const only = "shardId-000000000000"
 
-func (w *world) admin(change ...func(*Config)) *Admin {
+func (w *world) admin(change ...func(*Config)) *admin.Admin {
 	w.Helper()
 	cfg := Config{Application: testTable}
 	for _, c := range change {
@@ -28,20 +29,20 @@ func (w *world) admin(change ...func(*Config)) *Admin {
 }
 
 // apply makes planned changes.
-func (w *world) apply(a *Admin, changes []Change, err error, force bool) error {
+func (w *world) apply(a *admin.Admin, changes []admin.Change, err error, force bool) error {
 	w.Helper()
 	require.NoError(w, err)
 	_, err = a.Apply(w.Context(), changes, force)
 	return err
 }
 
-func (w *world) pause(a *Admin) {
+func (w *world) pause(a *admin.Admin) {
 	w.Helper()
 	changes, err := a.Pause(w.Context(), nil)
 	require.NoError(w, w.apply(a, changes, err, false))
 }
 
-func (w *world) resume(a *Admin) {
+func (w *world) resume(a *admin.Admin) {
 	w.Helper()
 	changes, err := a.Resume(w.Context(), nil)
 	require.NoError(w, w.apply(a, changes, err, false))
@@ -110,7 +111,7 @@ func TestChangeIsConditionalOnTheEpoch(t *testing.T) {
 		w.resume(other)
 		w.awaitHeld(5*time.Second, 1, p)
 		require.Equal(w, changes[0].Before.Owner, w.row(only)[table.AttrOwner])
-		require.ErrorIs(w, w.apply(a, changes, nil, true), ErrLeaseChanged)
+		require.ErrorIs(w, w.apply(a, changes, nil, true), admin.ErrLeaseChanged)
 		require.Len(w, p.held(), 1)
 		p.stop()
 	})

@@ -2,17 +2,16 @@ package checkpoint
 
 import (
 	"cmp"
-	"context"
 	"errors"
 	"fmt"
 	"regexp"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws/arn"
-	"github.com/aws/aws-sdk-go-v2/service/kinesis"
 	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
 
+	"kinesis-alerter/checkpoint/stream"
 	"kinesis-alerter/checkpoint/table"
 	"kinesis-alerter/internal/arns"
 )
@@ -114,21 +113,10 @@ func (c Config) Validate() error {
 	return errors.Join(errs...)
 }
 
-// stream names the stream in messages.
-func (c Config) stream() string { return cmp.Or(c.StreamName, c.StreamARN) }
-
-// Stream is what the lease table needs of Kinesis; *kinesis.Client has it.
-type Stream interface {
-	ListShards(context.Context, *kinesis.ListShardsInput, ...func(*kinesis.Options)) (*kinesis.ListShardsOutput, error)
-	DescribeStreamSummary(context.Context, *kinesis.DescribeStreamSummaryInput, ...func(*kinesis.Options)) (*kinesis.DescribeStreamSummaryOutput, error)
-	GetShardIterator(context.Context, *kinesis.GetShardIteratorInput, ...func(*kinesis.Options)) (*kinesis.GetShardIteratorOutput, error)
-	GetRecords(context.Context, *kinesis.GetRecordsInput, ...func(*kinesis.Options)) (*kinesis.GetRecordsOutput, error)
-}
-
 // Deps are the parts that a Store works with. All from Report on are optional.
 type Deps struct {
 	DynamoDB   table.DynamoDB
-	Stream     Stream
+	Stream     stream.API
 	Log        *zap.Logger
 	Registerer prometheus.Registerer
 	// Report, if set, says of the shards that this process holds: the latest arrival of a record in any of them (zero:

@@ -1,9 +1,7 @@
 package checkpoint
 
 import (
-	"cmp"
 	"context"
-	"fmt"
 	"maps"
 	"slices"
 	"time"
@@ -11,16 +9,7 @@ import (
 	"go.uber.org/zap"
 
 	"kinesis-alerter/checkpoint/table"
-	"kinesis-alerter/internal/position"
 )
-
-// DamagedRow is a row of the lease table that no worker can read: somebody else wrote to it.
-type DamagedRow struct {
-	Key, Cause string
-	// Mended says that it was written anew, so that it is read again.
-	Mended bool
-	At     time.Time // when it was last seen so
-}
 
 // damagedFor is how long a row that was mended is shown.
 const damagedFor = 15 * time.Minute
@@ -36,7 +25,7 @@ func (w *watcher) noteDamage(key string, why error) {
 		s.m.damagedRows.Inc()
 		s.log.Error("row of the lease table cannot be read, somebody else writes to it", zap.String("row", key), zap.String("because", cause))
 	}
-	s.view.damaged[key] = &DamagedRow{Key: key, Cause: cause, At: time.Now()}
+	s.view.damaged[key] = &table.DamagedRow{Key: key, Cause: cause, At: time.Now()}
 }
 
 // damagedIn takes in which rows a whole scan found damaged: the others are whole again, or gone.
@@ -132,33 +121,12 @@ func (w *watcher) mendRow(ctx context.Context, key string) error {
 }
 
 // damagedRows are those to show, sorted by key.
-func (v *view) damagedRows(now time.Time) []DamagedRow {
-	var out []DamagedRow
+func (v *view) damagedRows(now time.Time) []table.DamagedRow {
+	var out []table.DamagedRow
 	for _, key := range slices.Sorted(maps.Keys(v.damaged)) {
 		if d := v.damaged[key]; !d.Mended || now.Sub(d.At) < damagedFor {
 			out = append(out, *d)
 		}
 	}
 	return out
-}
-
-// Check finds, in a table that was just read, checkpoints that are none: what is no sequence number, an end of a shard that
-// the stream shows open, and, of shards that nobody reads, what Kinesis refuses.
-func (a *Admin) Check(ctx context.Context, t *LeaseTable) {
-	for i := range t.Shards {
-		r := &t.Shards[i]
-		switch p := r.Position; {
-		case r.Fault != "" || p.IsZero():
-		case !r.Listed:
-			r.Fault = "the stream has no such shard"
-		case p.Sequence == position.ShardEnd && !a.closed(r.Shard):
-			r.Fault = "the checkpoint is SHARD_END, and the stream shows the shard open; a running worker reads it on"
-		case p.Sequence == position.ShardEnd, r.Owner != "" && !r.Silent:
-		case !position.ValidSequence(p.Sequence):
-			r.Fault = fmt.Sprintf("the checkpoint %s is no sequence number; a running worker replaces it when Kinesis refuses it", table.Quoted(p.Sequence))
-		default:
-			refused, note := a.store.stream.place(ctx, r.Shard, p.Sequence)
-			r.Fault = cmp.Or(refused, note)
-		}
-	}
 }

@@ -39,7 +39,6 @@ var ErrNoHandoff = errors.New("no handoff is requested")
 var (
 	errStopped     = errors.New("store stopped")
 	errRowVanished = errors.New("row vanished")
-	errNoSummary   = errors.New("the answer has no summary")
 )
 
 // ConfigError is one value that cannot be.

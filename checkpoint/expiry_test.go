@@ -307,21 +307,21 @@ func TestShardsOfPeersAreUnreadWhileTheTableIsAway(t *testing.T) {
 		a := w.start("a")
 		w.awaitHeld(5*time.Second, 1, a)
 		b := w.start("b")
-		states := func(n *process) map[ShardState]int {
+		states := func(n *process) map[table.ShardState]int {
 			n.store.mu.Lock()
 			defer n.store.mu.Unlock()
 			return n.store.view.countStates(time.Now())
 		}
-		w.await("b has seen what a holds", 15*time.Second, func() bool { return states(b)[ShardForeign] == 1 })
+		w.await("b has seen what a holds", 15*time.Second, func() bool { return states(b)[table.ShardForeign] == 1 })
 		time.Sleep(time.Minute)
-		require.Equal(w, map[ShardState]int{ShardForeign: 1}, states(b), "a peer that is well is heard of in time")
+		require.Equal(w, map[table.ShardState]int{table.ShardForeign: 1}, states(b), "a peer that is well is heard of in time")
 		remove := w.aws.Faults.Add(fakeaws.Fault{Service: fakeaws.ServiceDynamoDB, Kind: fakeaws.BlackHole})
 		time.Sleep(DefaultLeaseDuration + scanEvery + 5*time.Second)
-		require.Equal(w, map[ShardState]int{ShardUnread: 1}, states(a))
-		require.Equal(w, map[ShardState]int{ShardUnread: 1}, states(b))
+		require.Equal(w, map[table.ShardState]int{table.ShardUnread: 1}, states(a))
+		require.Equal(w, map[table.ShardState]int{table.ShardUnread: 1}, states(b))
 		remove()
 		w.await("somebody reads it again", time.Minute, func() bool {
-			return states(a)[ShardHeld]+states(b)[ShardHeld] == 1 && states(a)[ShardUnread]+states(b)[ShardUnread] == 0
+			return states(a)[table.ShardHeld]+states(b)[table.ShardHeld] == 1 && states(a)[table.ShardUnread]+states(b)[table.ShardUnread] == 0
 		})
 		b.stop()
 		a.stop()
@@ -349,12 +349,12 @@ func TestShardsOfASilentWorkerCountAsUnread(t *testing.T) {
 		w.awaitHeld(5*time.Second, 4, a)
 		b := w.start("b")
 		w.await("balance", 5*time.Second, func() bool { return len(b.held()) == 2 && len(a.held()) == 2 })
-		states := func() map[ShardState]int {
+		states := func() map[table.ShardState]int {
 			b.store.mu.Lock()
 			defer b.store.mu.Unlock()
 			return b.store.view.countStates(time.Now())
 		}
-		w.await("b has seen what a holds", 15*time.Second, func() bool { return states()[ShardForeign] == 2 })
+		w.await("b has seen what a holds", 15*time.Second, func() bool { return states()[table.ShardForeign] == 2 })
 		b.store.mu.Lock()
 		for _, p := range b.store.view.peers {
 			p.Fenced = true
@@ -364,7 +364,7 @@ func TestShardsOfASilentWorkerCountAsUnread(t *testing.T) {
 			p.Fenced = false
 		}
 		b.store.mu.Unlock()
-		require.Equal(w, map[ShardState]int{ShardHeld: 2, ShardUnread: 2}, counted)
+		require.Equal(w, map[table.ShardState]int{table.ShardHeld: 2, table.ShardUnread: 2}, counted)
 		b.stop()
 		a.stop()
 	})

@@ -1,8 +1,6 @@
 package checkpoint
 
 import (
-	"hash/fnv"
-	"strconv"
 	"time"
 
 	"kinesis-alerter/checkpoint/lineage"
@@ -20,18 +18,6 @@ const (
 	clocksDiffer = 5 * time.Second
 )
 
-// cover sums shards up, each with the epoch in which it is held, in any order. The worker of a report and its readers
-// come to the same sum when they mean the same shards, and only then is the report about what the reader thinks.
-type cover uint64
-
-func (c *cover) Add(shard string, epoch int64) {
-	h := fnv.New64a()
-	_, _ = h.Write(strconv.AppendInt([]byte(shard+"@"), epoch, 10)) // a hash never fails
-	*c ^= cover(h.Sum64())
-}
-
-func (c cover) String() string { return strconv.FormatUint(uint64(c), 36) }
-
 // reports is what Fleet answers from. Guarded by Store.mu.
 type reports struct {
 	store *Store
@@ -45,7 +31,7 @@ func (r *reports) own() table.Report {
 	if r.ask == nil {
 		return table.Report{}
 	}
-	covers := func() (cover, bool) {
+	covers := func() (table.Cover, bool) {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		return s.view.covers()
@@ -67,7 +53,7 @@ func (r *reports) own() table.Report {
 }
 
 // covers sums the leases up, and says whether a consumer has spoken for each of them.
-func (v *view) covers() (sum cover, whole bool) {
+func (v *view) covers() (sum table.Cover, whole bool) {
 	whole = true
 	for id := range v.leases {
 		if l := v.held(id); l != nil {
@@ -132,13 +118,13 @@ func (v *view) fleetAt(now, latest time.Time, own table.Report) fleetView {
 			f.decider = id
 		}
 	}
-	covers := map[string]*cover{}
+	covers := map[string]*table.Cover{}
 	for id, r := range v.rows {
 		if r.Owner == "" || r.Ended() || v.held(id) != nil {
 			continue
 		}
 		if covers[r.Owner] == nil {
-			covers[r.Owner] = new(cover)
+			covers[r.Owner] = new(table.Cover)
 		}
 		covers[r.Owner].Add(id, r.Epoch)
 	}

@@ -9,6 +9,7 @@ import (
 	ddb "github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/stretchr/testify/require"
 
+	"kinesis-alerter/checkpoint/admin"
 	"kinesis-alerter/checkpoint/saved"
 	"kinesis-alerter/checkpoint/table"
 )
@@ -59,7 +60,7 @@ func FuzzRows(f *testing.F) {
 		require.NoError(t, err)
 		_, _ = table.DecodeApplication(it, now)
 		_, _ = saved.DecodeChunk(it, table.DecodeSaved(it))
-		_, _ = javaRow(it), goRow(it)
+		_, _ = admin.JavaRow(it), admin.GoRow(it)
 		_, _ = table.DecodeShards(input)
 	})
 }

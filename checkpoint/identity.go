@@ -4,9 +4,7 @@ import (
 	"context"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
-	"github.com/aws/smithy-go"
 	"go.uber.org/zap"
 
 	"kinesis-alerter/checkpoint/lineage"
@@ -14,69 +12,22 @@ import (
 	"kinesis-alerter/internal/position"
 )
 
-const (
-	// startPatience is how long a first start waits for a complete list of shards before it takes one that is not.
-	startPatience = time.Minute
-	// secondLook is how far apart two answers must be that say that the stream is another one.
-	secondLook = time.Second
-)
-
-// identity is what the summary of a stream says of which stream it is.
-type identity struct {
-	arn     string
-	created int64 // Unix seconds
-}
-
-// otherIdentity is one that is not that of #application, and when it was seen.
-type otherIdentity struct {
-	identity
-
-	seen lineage.Sighting
-}
-
-// note takes a summary in that names another stream.
-func (o *otherIdentity) note(id identity, at time.Time) {
-	if o.identity != id {
-		*o = otherIdentity{identity: id}
-	}
-	o.seen.Add(at)
-}
-
-// twice reports whether two answers said so.
-func (o *otherIdentity) twice() bool { return o.seen.Any() && o.seen.To.Sub(o.seen.From) >= secondLook }
-
-// sameShards reports whether a listing is of the stream to which these shards belong: first are the starting sequence
-// numbers that were listed before, and positions the checkpoints. A stream that was made anew has higher ones.
-func sameShards(shards []types.Shard, first map[string]string, positions map[string]position.Position) bool {
-	for i := range shards {
-		id, r := aws.ToString(shards[i].ShardId), shards[i].SequenceNumberRange
-		if r == nil || !position.ValidSequence(aws.ToString(r.StartingSequenceNumber)) {
-			continue
-		}
-		start := *r.StartingSequenceNumber
-		if first[id] == start {
-			return true
-		}
-		if p := positions[id]; position.ValidSequence(p.Sequence) && position.CompareSequences(p.Sequence, start) >= 0 {
-			return true
-		}
-	}
-	return false
-}
+// startPatience is how long a first start waits for a complete list of shards before it takes one that is not.
+const startPatience = time.Minute
 
 // sameIdentity compares a summary with #application. A summary that names another stream is believed when two say so and
 // no shard shows that it is the same one; else #application is corrected once it has said so for a minute.
-func (o *opener) sameIdentity(ctx context.Context, app *table.Application, id identity) error {
+func (o *opener) sameIdentity(ctx context.Context, app *table.Application, id lineage.Identity) error {
 	s := o.store
-	refusal := o.sameStream(app, id.arn, id.created)
+	refusal := o.sameStream(app, id.ARN, id.Created)
 	s.mu.Lock()
 	if refusal == nil {
-		o.other = otherIdentity{}
+		o.other = lineage.OtherIdentity{}
 		s.mu.Unlock()
 		return nil
 	}
-	o.other.note(id, time.Now())
-	twice, corrected := o.other.twice(), o.other.seen.Confirmed()
+	o.other.Note(id, time.Now())
+	twice, corrected := o.other.Twice(), o.other.Seen.Confirmed()
 	first := map[string]string{app.Shard.ID: app.Shard.First}
 	for id, info := range s.view.lineage.Shards {
 		if s.view.app != nil && info.First != "" { // listed while the summary agreed
@@ -88,24 +39,24 @@ func (o *opener) sameIdentity(ctx context.Context, app *table.Application, id id
 	if err != nil {
 		return err
 	}
-	shards, _, err := s.catalog.list(ctx)
+	shards, _, err := s.catalog.List(ctx)
 	if err != nil {
 		return err
 	}
 	switch {
-	case !sameShards(shards, first, positions) && twice:
+	case !lineage.SameShards(shards, first, positions) && twice:
 		return refusal
-	case !sameShards(shards, first, positions):
-		return inconsistent("kinesis:DescribeStreamSummary", s.cfg.stream(), "OtherStream", "it names another stream than the lease table, for the first time")
+	case !lineage.SameShards(shards, first, positions):
+		return s.stream.Inconsistent("kinesis:DescribeStreamSummary", "OtherStream", "it names another stream than the lease table, for the first time")
 	case !corrected:
-		s.log.Warn("the summary of the stream names another one, but its shards are the same", zap.String("arn", id.arn), zap.Int64("created", id.created))
+		s.log.Warn("the summary of the stream names another one, but its shards are the same", zap.String("arn", id.ARN), zap.Int64("created", id.Created))
 		return nil
 	}
 	return o.correctIdentity(ctx, app, id)
 }
 
 // correctIdentity writes what the summary has said for a minute into #application.
-func (o *opener) correctIdentity(ctx context.Context, app *table.Application, id identity) error {
+func (o *opener) correctIdentity(ctx context.Context, app *table.Application, id lineage.Identity) error {
 	s := o.store
 	e := &table.Write{}
 	e.IfEqual(table.AttrTable, table.Str(app.Generation))
@@ -113,13 +64,13 @@ func (o *opener) correctIdentity(ctx context.Context, app *table.Application, id
 	if app.StreamCreated != 0 { // else it is none, and whatever it is goes
 		e.IfEqual(table.AttrCreated, table.Num(app.StreamCreated))
 	}
-	e.Set(table.AttrStream, table.Str(id.arn))
-	e.Set(table.AttrCreated, table.Num(id.created))
+	e.Set(table.AttrStream, table.Str(id.ARN))
+	e.Set(table.AttrCreated, table.Num(id.Created))
 	if _, err := s.table.Update(ctx, table.KeyApplication, e); err != nil {
 		return err
 	}
-	s.log.Warn("the identity of the stream in the lease table was wrong and is corrected", zap.String("arn", id.arn), zap.Int64("created", id.created))
-	app.StreamARN, app.StreamCreated = id.arn, id.created
+	s.log.Warn("the identity of the stream in the lease table was wrong and is corrected", zap.String("arn", id.ARN), zap.Int64("created", id.Created))
+	app.StreamARN, app.StreamCreated = id.ARN, id.Created
 	return nil
 }
 
@@ -144,12 +95,12 @@ func (o *opener) firstPositions(ctx context.Context) (map[string]position.Positi
 // describeTwice answers what two summaries say alike.
 func (o *opener) describeTwice(ctx context.Context, arn string, created int64) error {
 	s := o.store
-	again, at, err := s.catalog.describe(ctx)
+	again, at, err := s.catalog.Describe(ctx)
 	if err != nil {
 		return err
 	}
 	if again != arn || at != created {
-		return inconsistent("kinesis:DescribeStreamSummary", s.cfg.stream(), "InconsistentAnswers", "two answers name different streams")
+		return s.stream.Inconsistent("kinesis:DescribeStreamSummary", "InconsistentAnswers", "two answers name different streams")
 	}
 	return nil
 }
@@ -158,7 +109,7 @@ func (o *opener) describeTwice(ctx context.Context, arn string, created int64) e
 // of them show closed.
 func (o *opener) firstListing(ctx context.Context) (shards []types.Shard, closed map[string]bool, at time.Time, err error) {
 	s := o.store
-	shards, at, err = s.catalog.list(ctx)
+	shards, at, err = s.catalog.List(ctx)
 	if err != nil {
 		return nil, nil, at, err
 	}
@@ -166,35 +117,20 @@ func (o *opener) firstListing(ctx context.Context) (shards []types.Shard, closed
 	wait := !s.catalog.health.complete && time.Since(s.catalog.health.since) < startPatience
 	s.mu.Unlock()
 	if wait {
-		return nil, nil, at, inconsistent("kinesis:ListShards", s.cfg.stream(), "IncompleteListing", "its open shards do not hold every key, or a parent is open or has other keys")
+		return nil, nil, at, s.stream.Inconsistent("kinesis:ListShards", "IncompleteListing", "its open shards do not hold every key, or a parent is open or has other keys")
 	}
-	if closed = closedIn(shards); len(closed) == 0 {
+	if closed = lineage.ClosedIn(shards); len(closed) == 0 {
 		return shards, closed, at, nil
 	}
-	again, _, err := s.catalog.list(ctx)
+	again, _, err := s.catalog.List(ctx)
 	if err != nil {
 		return nil, nil, at, err
 	}
-	twice := closedIn(again)
+	twice := lineage.ClosedIn(again)
 	for id := range closed {
 		if !twice[id] {
 			delete(closed, id)
 		}
 	}
 	return shards, closed, at, nil
-}
-
-func closedIn(shards []types.Shard) map[string]bool {
-	out := map[string]bool{}
-	for i := range shards {
-		if !lineage.IsOpen(&shards[i]) {
-			out[aws.ToString(shards[i].ShardId)] = true
-		}
-	}
-	return out
-}
-
-// inconsistent is a fault of answers that are well-formed and cannot be true together. It is waited out.
-func inconsistent(permission, stream, code, message string) error {
-	return table.Fault(permission, "stream "+stream, &smithy.GenericAPIError{Code: code, Message: message})
 }

@@ -40,7 +40,7 @@ func (c *catalog) seek(ctx context.Context, ids []string) (unsure bool) {
 	for i, id := range ids {
 		g.Go(func() error {
 			return guard.Run(ctx, partName, func() error {
-				found, err := s.stream.exists(ctx, id)
+				found, err := s.stream.Exists(ctx, id)
 				if answers[i] = err; err == nil {
 					s.mu.Lock()
 					s.view.lineage.Sought(id, found)

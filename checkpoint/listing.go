@@ -5,14 +5,11 @@ import (
 	"slices"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/kinesis"
 	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
 	"go.uber.org/zap"
 
 	"kinesis-alerter/checkpoint/lineage"
 	"kinesis-alerter/checkpoint/table"
-	"kinesis-alerter/internal/answer"
 	"kinesis-alerter/internal/sleep"
 )
 
@@ -41,59 +38,32 @@ type catalog struct {
 
 func (c *catalog) relist() { ask(c.wake) }
 
-// describeStream answers ARN and creation time (Unix seconds) of the stream, and notes its retention.
-func (c *catalog) describe(ctx context.Context) (arn string, created int64, err error) {
+// describe answers ARN and creation time (Unix seconds) of the stream, and notes its retention.
+func (c *catalog) Describe(ctx context.Context) (arn string, created int64, err error) {
 	s := c.store
-	ctx, cancel := context.WithTimeout(ctx, 5*table.CallTimeout)
-	defer cancel()
-	in := &kinesis.DescribeStreamSummaryInput{}
-	in.StreamName, in.StreamARN = s.stream.id()
-	began := time.Now()
-	out, err := s.stream.api.DescribeStreamSummary(ctx, in)
+	told, err := s.stream.Describe(ctx)
 	if err != nil {
-		return "", 0, table.Fault("kinesis:DescribeStreamSummary", "stream "+s.cfg.stream(), err)
-	}
-	d := out.StreamDescriptionSummary
-	if d == nil {
-		return "", 0, table.Fault("kinesis:DescribeStreamSummary", "stream "+s.cfg.stream(), errNoSummary)
+		return "", 0, err
 	}
 	s.mu.Lock()
-	c.retention = time.Duration(aws.ToInt32(d.RetentionPeriodHours)) * time.Hour
+	defer s.mu.Unlock()
+	c.retention = told.Retention
 	if c.met.IsZero() {
-		c.met = answer.Time(out.ResultMetadata, began)
+		c.met = told.At
 	}
-	s.mu.Unlock()
-	return aws.ToString(d.StreamARN), aws.ToTime(d.StreamCreationTimestamp).Unix(), nil
+	return told.ARN, told.Created, nil
 }
 
-// listShards lists the whole stream and merges the answer into the lineage. at is the service's own time of the first
-// page, and ours where it does not tell.
-func (c *catalog) list(ctx context.Context) (shards []types.Shard, at time.Time, err error) {
+// list lists the whole stream and merges the answer into the lineage. at is the service's own time of the first page, and
+// ours where it does not tell.
+func (c *catalog) List(ctx context.Context) (shards []types.Shard, at time.Time, err error) {
 	s := c.store
 	s.mu.Lock()
 	known := s.view.lineage.Known()
 	s.mu.Unlock()
 	began := time.Now()
-	in := &kinesis.ListShardsInput{}
-	in.StreamName, in.StreamARN = s.stream.id()
-	expect := &answer.Expect{Listed: map[string]bool{}}
-	for ; ; expect.Page++ {
-		begin := time.Now()
-		out, err := s.stream.listPage(answer.With(ctx, expect), in)
-		if err != nil {
-			return nil, time.Time{}, table.Fault("kinesis:ListShards", "stream "+s.cfg.stream(), err)
-		}
-		if expect.Page == 0 {
-			at = answer.Time(out.ResultMetadata, begin)
-		}
-		shards = append(shards, out.Shards...)
-		for i := range out.Shards {
-			expect.Listed[aws.ToString(out.Shards[i].ShardId)] = true
-		}
-		if out.NextToken == nil {
-			break
-		}
-		in = &kinesis.ListShardsInput{NextToken: out.NextToken}
+	if shards, at, err = s.stream.List(ctx); err != nil {
+		return nil, time.Time{}, err
 	}
 	open := 0
 	for i := range shards {
@@ -106,7 +76,7 @@ func (c *catalog) list(ctx context.Context) (shards []types.Shard, at time.Time,
 	complete := lineage.Covered(shards) && len(sound) == len(shards)
 	s.mu.Lock()
 	s.view.lineage.Listed(sound, known, began, complete)
-	news := c.health.note(began, complete)
+	news := c.health.Note(began, complete)
 	s.notifyLocked()
 	s.mu.Unlock()
 	s.planner.replan()
@@ -181,7 +151,7 @@ func (c *catalog) nextListing(unsure bool) time.Duration {
 func (c *catalog) relook(ctx context.Context, describe bool) error {
 	s := c.store
 	if describe {
-		arn, created, err := c.describe(ctx)
+		arn, created, err := c.Describe(ctx)
 		if err != nil {
 			return err
 		}
@@ -192,7 +162,7 @@ func (c *catalog) relook(ctx context.Context, describe bool) error {
 			return s.opener.ensureApplication(ctx) // says so, unless the table was begun anew as well
 		}
 	}
-	_, _, err := c.list(ctx)
+	_, _, err := c.List(ctx)
 	return err
 }
 

@@ -6,6 +6,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promauto"
 
+	"kinesis-alerter/checkpoint/table"
 	"kinesis-alerter/internal/counts"
 )
 
@@ -152,7 +153,7 @@ func (c *shardCollector) Collect(ch chan<- prometheus.Metric) {
 	for shard, at := range confirmed {
 		ch <- prometheus.MustNewConstMetric(c.progressed, prometheus.GaugeValue, float64(at.UnixMilli())/1000, shard)
 	}
-	for _, state := range ShardStates() {
+	for _, state := range table.ShardStates() {
 		ch <- prometheus.MustNewConstMetric(c.states, prometheus.GaugeValue, float64(states[state]), string(state))
 	}
 }
@@ -177,8 +178,8 @@ func (v *view) confirmed(merge bool) map[string]time.Time {
 }
 
 // countStates counts the shards by state.
-func (v *view) countStates(now time.Time) map[ShardState]int {
-	out := map[ShardState]int{}
+func (v *view) countStates(now time.Time) map[table.ShardState]int {
+	out := map[table.ShardState]int{}
 	for id := range v.lineage.Shards {
 		if !v.shown(id) {
 			continue

@@ -108,14 +108,14 @@ func (m *model) run(d time.Duration, until func() bool) bool {
 
 func never() bool { return false }
 
-func (m *model) note(format string, args ...any) {
+func (m *model) Note(format string, args ...any) {
 	if m.verbose {
 		m.log = append(m.log, time.Now().Format("05.000 ")+fmt.Sprintf(format, args...))
 	}
 }
 
 func (m *model) violated(format string, args ...any) {
-	m.note("VIOLATION "+format, args...)
+	m.Note("VIOLATION "+format, args...)
 	if m.fault == "" {
 		m.fault = fmt.Sprintf(format, args...)
 	}
@@ -163,7 +163,7 @@ func (m *model) Write(id string, cond func(*table.Row) bool, change func(*table.
 		r = *old
 	}
 	change(&r)
-	m.note("%s: %s", id, describe(&r))
+	m.Note("%s: %s", id, describe(&r))
 	m.rows[id] = append(m.rows[id], version[*table.Row]{time.Now(), &r})
 	if old != nil {
 		switch {
@@ -205,7 +205,7 @@ func (m *model) writeWorker(id string, cond func(*table.Worker) bool, change fun
 		w = *old
 	}
 	now := change(w)
-	m.note("worker %s: %+v", id, now)
+	m.Note("worker %s: %+v", id, now)
 	m.workers[id] = append(m.workers[id], version[*table.Worker]{time.Now(), now})
 	return true, now
 }
@@ -251,7 +251,7 @@ func (m *model) reshard(merge bool, ids ...string) {
 	for _, id := range children {
 		m.shards[id] = &modelShard{parents: ids}
 	}
-	m.note("%v becomes %v", ids, children)
+	m.Note("%v becomes %v", ids, children)
 }
 
 // acts checks a consumer's turn: no other acts on the shard inside its trust window, and all parents are at their end.
@@ -289,12 +289,12 @@ func (m *model) event() {
 		live[m.IntN(len(live))].stop()
 	case kind == 3:
 		w := live[m.IntN(len(live))]
-		m.note("%s crashes", w.name)
+		m.Note("%s crashes", w.name)
 		w.dead = true
 	case kind <= 5:
 		w := live[m.IntN(len(live))]
 		w.paused = time.Now().Add(m.between(0, 2*modelLease))
-		m.note("%s stalls until %s", w.name, w.paused.Format("05.000"))
+		m.Note("%s stalls until %s", w.name, w.paused.Format("05.000"))
 	case kind <= 7:
 		if open := m.open(); len(m.shards) < 8 {
 			a, b := m.IntN(len(open)), m.IntN(len(open))
@@ -306,7 +306,7 @@ func (m *model) event() {
 		}
 	default:
 		m.trouble = []float64{0, 0.05, 0.3}[m.IntN(3)]
-		m.note("%.0f%% of the requests go wrong", m.trouble*100)
+		m.Note("%.0f%% of the requests go wrong", m.trouble*100)
 	}
 }
 
@@ -354,7 +354,7 @@ func (m *model) schedule() string {
 		m.run(m.between(0, 2*modelLease), never)
 		m.event()
 	}
-	m.note("no more faults")
+	m.Note("no more faults")
 	m.trouble = 0
 	for _, w := range m.fleet {
 		w.paused = time.Time{}

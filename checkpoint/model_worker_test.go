@@ -53,8 +53,8 @@ func (m *model) join() {
 	w.s.view.duration = w.lease
 	w.s.view.app = &table.Application{Origin: m.origin, Duration: w.lease}
 	m.fleet = append(m.fleet, w)
-	m.note("%s starts", w.name)
-	w.list()
+	m.Note("%s starts", w.name)
+	w.List()
 	w.enter()
 	w.look()
 	w.guard()
@@ -202,7 +202,7 @@ func (w *modelWorker) beat(inc *incarnation, first time.Time) {
 
 // over ends an incarnation and begins the next.
 func (w *modelWorker) over(inc *incarnation) {
-	w.m.note("%s is over", inc.id)
+	w.m.Note("%s is over", inc.id)
 	w.s.session.endIncarnation(inc, "the model says so")
 	if !w.stopping {
 		w.enter()
@@ -216,9 +216,9 @@ func (w *modelWorker) guard() {
 	w.later(100*time.Millisecond, w.guard)
 }
 
-func (w *modelWorker) list() {
+func (w *modelWorker) List() {
 	w.s.view.lineage.Listed(w.m.listing(), w.s.view.lineage.Known(), time.Now(), false)
-	w.later(5*time.Second, w.list)
+	w.later(5*time.Second, w.List)
 }
 
 // look scans the table. Every row that it shows may be older than the one before.
@@ -572,7 +572,7 @@ func (w *modelWorker) finish(l *Lease, children []string) {
 
 // stop ends a worker in order: no more shards, every lease released, the worker's row deleted.
 func (w *modelWorker) stop() {
-	w.m.note("%s stops", w.name)
+	w.m.Note("%s stops", w.name)
 	w.stopping, w.s.view.leaving = true, true
 	w.later(0, w.release)
 }
@@ -613,7 +613,7 @@ func (w *modelWorker) release() {
 		return w.m.writeWorker(me.id, func(r *table.Worker) bool { return r != nil }, func(table.Worker) *table.Worker { return nil })
 	}, func() *table.Worker { return at(w.m.workers[me.id], 0) }, func(*table.Worker) bool { return false },
 		func(bool, *table.Worker, bool) {
-			w.m.note("%s has stopped", w.name)
+			w.m.Note("%s has stopped", w.name)
 			w.dead = true
 		})
 }

@@ -2,6 +2,7 @@ package checkpoint
 
 import (
 	"kinesis-alerter/checkpoint/saved"
+	"kinesis-alerter/checkpoint/stream"
 	"kinesis-alerter/checkpoint/table"
 )
 
@@ -11,6 +12,12 @@ type (
 	Start = table.Start
 	// DynamoDB is what the lease table needs of the service.
 	DynamoDB = table.DynamoDB
+	// Stream is what the lease table needs of Kinesis.
+	Stream = stream.API
+	// DamagedRow is a row of the lease table that no worker can read.
+	DamagedRow = table.DamagedRow
+	// ShardState is what a shard's row says about its reading.
+	ShardState = table.ShardState
 	// StateError is a stored snapshot that cannot be had back.
 	StateError = saved.StateError
 )
@@ -20,6 +27,17 @@ const (
 	StartLatest      = table.StartLatest
 	StartTrimHorizon = table.StartTrimHorizon
 	StartTime        = table.StartTime
+)
+
+// The states of a shard in a Status.
+const (
+	ShardUnread  = table.ShardUnread
+	ShardHeld    = table.ShardHeld
+	ShardForeign = table.ShardForeign
+	ShardBlocked = table.ShardBlocked
+	ShardEnded   = table.ShardEnded
+	ShardPaused  = table.ShardPaused
+	ShardSkipped = table.ShardSkipped
 )
 
 // The bounds of Config.LeaseDuration, and the largest snapshot that SaveState takes, in bytes.
@@ -39,3 +57,6 @@ var (
 
 // NamesFault reports whether an answer of AWS names a fault that somebody has to mend before a call can work.
 func NamesFault(err error) bool { return table.NamesFault(err) }
+
+// ShardStates are all states.
+func ShardStates() []ShardState { return table.ShardStates() }

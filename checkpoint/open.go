@@ -26,12 +26,12 @@ type opener struct {
 
 	// Guarded by Store.mu.
 
-	ready     bool          // the table was reached and its #application row read once
-	tableSeen bool          // the table was there once, so it is not created without leave
-	suspect   bool          // table or #application row may be gone: the view takes no shard
-	opening   opening       // what is waited for; Status reads it
-	tried     bool          // to write #application
-	other     otherIdentity // what the stream's summary says when it names another stream
+	ready     bool                  // the table was reached and its #application row read once
+	tableSeen bool                  // the table was there once, so it is not created without leave
+	suspect   bool                  // table or #application row may be gone: the view takes no shard
+	opening   opening               // what is waited for; Status reads it
+	tried     bool                  // to write #application
+	other     lineage.OtherIdentity // what the stream's summary says when it names another stream
 }
 
 // open reaches table and stream and reads or writes the #application row. It goes on until that is done, logging a
@@ -196,7 +196,7 @@ func (o *opener) createTable(ctx context.Context) error {
 // a table that vanished under us from memory.
 func (o *opener) ensureApplication(ctx context.Context) error {
 	s := o.store
-	arn, created, err := s.catalog.describe(ctx)
+	arn, created, err := s.catalog.Describe(ctx)
 	if err != nil {
 		return err
 	}
@@ -232,7 +232,7 @@ func (o *opener) ensureApplication(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := o.sameIdentity(ctx, app, identity{arn, created}); err != nil {
+	if err := o.sameIdentity(ctx, app, lineage.Identity{ARN: arn, Created: created}); err != nil {
 		return err
 	}
 	if !app.HasKey {

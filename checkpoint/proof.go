@@ -43,7 +43,7 @@ type listingHealth struct {
 }
 
 // note takes a listing in, and reports whether somebody should be told.
-func (h *listingHealth) note(began time.Time, complete bool) bool {
+func (h *listingHealth) Note(began time.Time, complete bool) bool {
 	h.complete = complete
 	if complete {
 		h.since = time.Time{}

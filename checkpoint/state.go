@@ -35,8 +35,8 @@ func (l *Lease) SaveState(ctx context.Context, sequence string, sub uint32, data
 	switch {
 	case sequence == "":
 		at = position.Position{}
-	case unstorable(at, position.Position{}) != "":
-		return fmt.Errorf("save state of shard %s: %q is no position: %s", l.shard, sequence, unstorable(at, position.Position{}))
+	case table.Unstorable(at, position.Position{}) != "":
+		return fmt.Errorf("save state of shard %s: %q is no position: %s", l.shard, sequence, table.Unstorable(at, position.Position{}))
 	}
 	if len(data) > saved.MaxState {
 		return fmt.Errorf("save state of shard %s: %w: %d bytes, at most %d", l.shard, ErrStateTooLarge, len(data), saved.MaxState)
@@ -320,7 +320,7 @@ func (c *catalog) learnRange(ctx context.Context, shard string) {
 	if known {
 		return
 	}
-	if _, _, err := c.list(ctx); err != nil && ctx.Err() == nil {
+	if _, _, err := c.List(ctx); err != nil && ctx.Err() == nil {
 		s.log.Warn("cannot list the hash range of a shard, it inherits every key", zap.String("shard", shard), zap.Error(err))
 	}
 }

@@ -11,12 +11,14 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 	"github.com/stretchr/testify/require"
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
 	"go.uber.org/zap/zaptest/observer"
 
+	"kinesis-alerter/checkpoint/admin"
 	"kinesis-alerter/checkpoint/saved"
 	tablepkg "kinesis-alerter/checkpoint/table"
 	"kinesis-alerter/internal/fakeaws"
@@ -583,8 +585,13 @@ func TestRewindForgetsTheState(t *testing.T) {
 		require.NoError(w, w.save(p, only, "100", stateOf(1)))
 		require.NoError(w, w.save(p, only, "200", stateOf(2)))
 		p.stop()
-		a := w.admin()
-		a.store.states.Size = 16
+		db, kin := w.clients("operator")
+		store, err := New(Config{Application: testTable, StreamName: testStream},
+			Deps{DynamoDB: db, Stream: kin, Log: w.log, Registerer: prometheus.NewRegistry()})
+		require.NoError(w, err)
+		store.states.Size = 16
+		a, err := admin.New(w.Context(), &inspection{store: store})
+		require.NoError(w, err)
 		export, err := a.Export(w.Context(), time.Now())
 		require.NoError(w, err)
 		pointer := w.row(only)
@@ -608,7 +615,7 @@ func TestRewindForgetsTheState(t *testing.T) {
 		for _, attr := range []string{tablepkg.AttrState, tablepkg.AttrStateAt} {
 			e.Set(attr, tablepkg.Str(pointer[attr].(string))) //nolint:forcetypeassert // as it was written
 		}
-		_, err = a.store.table.Update(w.Context(), only, e)
+		_, err = store.table.Update(w.Context(), only, e)
 		require.NoError(w, err)
 		p = w.startSmall("c")
 		w.awaitHeld(5*time.Second, 1, p)

@@ -6,27 +6,9 @@ import (
 	"slices"
 	"time"
 
+	"kinesis-alerter/checkpoint/table"
 	"kinesis-alerter/internal/position"
 )
-
-// ShardState is what a shard's row says about its reading.
-type ShardState string
-
-// The states of a shard in a Status.
-const (
-	ShardUnread  ShardState = "unread"  // nobody reads it: free, not yet begun, or its owner is gone
-	ShardHeld    ShardState = "held"    // by this process
-	ShardForeign ShardState = "foreign" // held by a live peer
-	ShardBlocked ShardState = "blocked" // a parent is not finished
-	ShardEnded   ShardState = "ended"
-	ShardPaused  ShardState = "paused"  // by an operator, and nobody reads it
-	ShardSkipped ShardState = "skipped" // closed before the application began at latest
-)
-
-// ShardStates are all of them.
-func ShardStates() []ShardState {
-	return []ShardState{ShardUnread, ShardHeld, ShardForeign, ShardBlocked, ShardEnded, ShardPaused, ShardSkipped}
-}
 
 // ShardStatus is one shard in a Status.
 type ShardStatus struct {
@@ -37,7 +19,7 @@ type ShardStatus struct {
 	CaughtUp time.Time
 	Load     float64 // bytes per second
 	Parents  []string
-	State    ShardState
+	State    table.ShardState
 	Handoff  string // the worker to which this process is asked to hand it over
 	// Confirmed is when the stored checkpoint was last known to be current, where this process holds the shard.
 	Confirmed time.Time
@@ -83,10 +65,10 @@ type Status struct {
 	Failure string
 	// Incomplete is since when the listings of the stream's shards lack some; zero while they do not.
 	Incomplete time.Time
-	Incidents  []Incident     // of the last 15 minutes
-	Damaged    []DamagedRow   // rows that cannot be read, and those that were written anew in the last 15 minutes
-	Workers    []WorkerStatus // sorted by id
-	Shards     []ShardStatus  // sorted by id
+	Incidents  []Incident         // of the last 15 minutes
+	Damaged    []table.DamagedRow // rows that cannot be read, and those that were written anew in the last 15 minutes
+	Workers    []WorkerStatus     // sorted by id
+	Shards     []ShardStatus      // sorted by id
 }
 
 // Status answers from memory.
@@ -134,29 +116,29 @@ func (v *view) abandoned(owner string, now time.Time) bool {
 
 // shardStatus is one shard of a Status.
 func (v *view) shardStatus(id string, now time.Time) ShardStatus {
-	out := ShardStatus{ID: id, Parents: v.lineage.Shards[id].Parents, State: ShardUnread, EndDoubted: v.lineage.Shards[id].Contradiction.From}
+	out := ShardStatus{ID: id, Parents: v.lineage.Shards[id].Parents, State: table.ShardUnread, EndDoubted: v.lineage.Shards[id].Contradiction.From}
 	if r := v.rows[id]; r != nil {
 		out.Owner, out.Epoch, out.Position, out.CaughtUp, out.Load = r.Owner, r.Epoch, r.Position, r.CaughtUp, r.Load
 	}
 	if l := v.held(id); l != nil {
 		out.Owner, out.Epoch, out.Position, out.CaughtUp, out.Load = l.worker.id, l.epoch, l.ledger.offer.Position, l.ledger.offer.CaughtUp, l.ledger.offer.Load
-		out.State, out.Handoff, out.Confirmed, out.Unstorable = ShardHeld, l.target, l.ledger.confirmed, cmp.Or(l.ledger.unstorable, l.ledger.foreign)
+		out.State, out.Handoff, out.Confirmed, out.Unstorable = table.ShardHeld, l.target, l.ledger.confirmed, cmp.Or(l.ledger.unstorable, l.ledger.foreign)
 		return out
 	}
 	r := v.rows[id]
 	switch {
 	case r != nil && r.Ended():
-		out.State = ShardEnded
+		out.State = table.ShardEnded
 	case out.Owner != "" && !v.abandoned(out.Owner, now):
-		out.State = ShardForeign
+		out.State = table.ShardForeign
 	case r != nil && r.Paused:
-		out.State = ShardPaused
+		out.State = table.ShardPaused
 	case out.Owner != "":
-		out.State = ShardUnread
+		out.State = table.ShardUnread
 	case v.app != nil && v.finished(id):
-		out.State = ShardSkipped
+		out.State = table.ShardSkipped
 	case v.app != nil && !v.gateOpen(id):
-		out.State = ShardBlocked
+		out.State = table.ShardBlocked
 	}
 	return out
 }

@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"kinesis-alerter/checkpoint/saved"
+	"kinesis-alerter/checkpoint/stream"
 	"kinesis-alerter/checkpoint/table"
 	"kinesis-alerter/internal/guard"
 	"kinesis-alerter/internal/sleep"
@@ -31,7 +32,7 @@ type Store struct {
 	cfg    Config
 	table  *table.Client
 	states *saved.Table
-	stream streamClient
+	stream stream.Client
 	log    *zap.Logger
 	m      *metrics
 	now    func() time.Time // Deps.Now
@@ -71,7 +72,7 @@ func New(cfg Config, deps Deps) (*Store, error) {
 		cfg:      cfg,
 		table:    &table.Client{DB: deps.DynamoDB, Name: cfg.Table},
 		states:   saved.New(deps.DynamoDB, cfg.Table, cfg.StateWriteUnits, m.stateUnits),
-		stream:   streamClient{api: deps.Stream, name: cfg.StreamName, arn: cfg.StreamARN},
+		stream:   stream.Client{API: deps.Stream, Name: cfg.StreamName, ARN: cfg.StreamARN},
 		log:      deps.Log.With(zap.String("table", cfg.Table)),
 		m:        m,
 		now:      deps.Now,

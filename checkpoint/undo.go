@@ -19,7 +19,7 @@ func compareIDs(a, b string) int { return strings.Compare(a, b) }
 func (c *catalog) undoEnds(ctx context.Context, rows []*table.Row) (unsure bool) {
 	s := c.store
 	for _, r := range rows {
-		open, err := s.stream.goesOn(ctx, r.ID)
+		open, err := s.stream.GoesOn(ctx, r.ID)
 		if err == nil && open {
 			err = c.undoEnd(ctx, r)
 		}

@@ -35,7 +35,7 @@ type view struct {
 	orphans  map[string]time.Time // owners that have no worker row, confirmed, and since when their leases count as over
 	vanished map[string]time.Time // shards whose row vanished while another worker held it, and until when they are its own
 	circles  map[string]bool      // rows whose parents lead back to them, as of the last scan
-	damaged  map[string]*DamagedRow
+	damaged  map[string]*table.DamagedRow
 	arrival  time.Time // the latest that any worker reported
 
 	lineage *lineage.Tree // of the stream; the catalog writes it, and rows of peers add to it
@@ -45,7 +45,7 @@ func newView(start table.Start, lease time.Duration) view {
 	return view{
 		start: start, duration: lease, retired: map[string]bool{}, leases: map[string]*Lease{},
 		memory: map[string]*table.Row{}, cool: map[string]time.Time{}, rows: map[string]*table.Row{}, peers: map[string]*peer{},
-		orphans: map[string]time.Time{}, vanished: map[string]time.Time{}, damaged: map[string]*DamagedRow{},
+		orphans: map[string]time.Time{}, vanished: map[string]time.Time{}, damaged: map[string]*table.DamagedRow{},
 		lineage: lineage.New(),
 	}
 }

@@ -469,7 +469,7 @@ func (l *Lease) Finish(ctx context.Context, children []types.ChildShard) error {
 // have no row before they start, so the next listing finds them.
 func (c *catalog) findChildren(ctx context.Context, shard string) []types.ChildShard {
 	s := c.store
-	if _, _, err := c.list(ctx); err != nil {
+	if _, _, err := c.List(ctx); err != nil {
 		s.log.Warn("cannot list the children of a shard that ends, the next listing finds them", zap.String("shard", shard), zap.Error(err))
 		return nil
 	}

@@ -2,6 +2,7 @@ package table
 
 import (
 	"fmt"
+	"hash/fnv"
 	"slices"
 	"strconv"
 	"strings"
@@ -425,3 +426,15 @@ func (r Report) Add(e *Write) {
 func decodeReport(it Item, now time.Time) Report {
 	return Report{Covers: short(Text(it[AttrCovers])), Arrival: Moment(it[AttrArrival], now), CaughtUp: Moment(it[AttrCaughtUp], now)}
 }
+
+// Cover sums shards up, each with the epoch in which it is held, in any order. The worker of a report and its readers
+// come to the same sum when they mean the same shards, and only then is the report about what the reader thinks.
+type Cover uint64
+
+func (c *Cover) Add(shard string, epoch int64) {
+	h := fnv.New64a()
+	_, _ = h.Write(strconv.AppendInt([]byte(shard+"@"), epoch, 10)) // a hash never fails
+	*c ^= Cover(h.Sum64())
+}
+
+func (c Cover) String() string { return strconv.FormatUint(uint64(c), 36) }

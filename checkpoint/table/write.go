@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
@@ -184,4 +185,23 @@ func (e *Write) Put(attr string, av types.AttributeValue, present bool) {
 func (r *Row) SameAs(o *Row) bool {
 	return r.Owner == o.Owner && r.Epoch == o.Epoch && r.Position == o.Position && r.Resolved == o.Resolved &&
 		r.Rewinds == o.Rewinds && r.StartAt.String() == o.StartAt.String() && r.Paused == o.Paused
+}
+
+// Unstorable says why a position cannot be stored over another one of the same shard; empty when it can. Positions are
+// compared as numbers: by length, text and sub-sequence number. What a service calls them is not judged, but a number and
+// what is none have no order.
+func Unstorable(p, over position.Position) string {
+	switch {
+	case p.Sequence == "":
+		return "it is empty"
+	case p.Sequence == position.ShardEnd:
+		return "it is the mark of a shard's end"
+	case len(p.Sequence) > position.MaxDigits:
+		return fmt.Sprintf("it has %d characters, and the Kinesis API allows %d", len(p.Sequence), position.MaxDigits)
+	case !utf8.ValidString(p.Sequence):
+		return "it is not UTF-8"
+	case !p.Comparable(over):
+		return fmt.Sprintf("it cannot be compared with %s", Quoted(over.Sequence))
+	}
+	return ""
 }

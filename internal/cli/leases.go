@@ -20,6 +20,7 @@ import (
 	"go.uber.org/zap"
 
 	"kinesis-alerter/checkpoint"
+	"kinesis-alerter/checkpoint/admin"
 	"kinesis-alerter/internal/config"
 	"kinesis-alerter/internal/daemon"
 	"kinesis-alerter/internal/plain"
@@ -56,20 +57,20 @@ type leaseVerb struct {
 func leaseVerbs() []leaseVerb {
 	return []leaseVerb{
 		{name: "list", run: (*operator).list},
-		{name: "release", shards: true, flags: []string{"yes", "force"}, run: planned(func(ctx context.Context, _ *operator, a *checkpoint.Admin, shards []string) ([]checkpoint.Change, error) {
+		{name: "release", shards: true, flags: []string{"yes", "force"}, run: planned(func(ctx context.Context, _ *operator, a *admin.Admin, shards []string) ([]admin.Change, error) {
 			return a.Release(ctx, shards)
 		})},
-		{name: "rewind", shards: true, all: true, flags: []string{"all", "to", "yes", "force"}, run: planned(func(ctx context.Context, o *operator, a *checkpoint.Admin, shards []string) ([]checkpoint.Change, error) {
+		{name: "rewind", shards: true, all: true, flags: []string{"all", "to", "yes", "force"}, run: planned(func(ctx context.Context, o *operator, a *admin.Admin, shards []string) ([]admin.Change, error) {
 			to, err := o.target(false)
 			if err != nil {
 				return nil, err
 			}
 			return a.Rewind(ctx, shards, to)
 		})},
-		{name: "pause", shards: true, all: true, flags: []string{"all", "yes"}, run: planned(func(ctx context.Context, _ *operator, a *checkpoint.Admin, shards []string) ([]checkpoint.Change, error) {
+		{name: "pause", shards: true, all: true, flags: []string{"all", "yes"}, run: planned(func(ctx context.Context, _ *operator, a *admin.Admin, shards []string) ([]admin.Change, error) {
 			return a.Pause(ctx, shards)
 		})},
-		{name: "resume", shards: true, all: true, flags: []string{"all", "yes"}, run: planned(func(ctx context.Context, _ *operator, a *checkpoint.Admin, shards []string) ([]checkpoint.Change, error) {
+		{name: "resume", shards: true, all: true, flags: []string{"all", "yes"}, run: planned(func(ctx context.Context, _ *operator, a *admin.Admin, shards []string) ([]admin.Change, error) {
 			return a.Resume(ctx, shards)
 		})},
 		{name: "reset", flags: []string{"to", "yes", "force"}, run: (*operator).reset},
@@ -186,7 +187,7 @@ func (o *operator) target(resets bool) (checkpoint.Start, error) {
 }
 
 // admin opens the table.
-func (o *operator) admin(ctx context.Context, create bool) (*checkpoint.Admin, error) {
+func (o *operator) admin(ctx context.Context, create bool) (*admin.Admin, error) {
 	c, deps, err := o.parts(ctx)
 	if err != nil {
 		return nil, err
@@ -209,7 +210,7 @@ func (o *operator) parts(ctx context.Context) (checkpoint.Config, checkpoint.Dep
 	}
 	reg := prometheus.NewRegistry()
 	clients := daemon.NewClients(o.aws, reg, nil).Of(c.StreamARN)
-	return c, checkpoint.Deps{DynamoDB: clients.Dynamodb, Stream: clients.Kinesis, Log: zap.NewNop(), Registerer: reg}, nil
+	return c, checkpoint.Deps{DynamoDB: clients.DynamoDB, Stream: clients.Kinesis, Log: zap.NewNop(), Registerer: reg}, nil
 }
 
 func (o *operator) list(ctx context.Context, _ []string) error {
@@ -229,7 +230,7 @@ func (o *operator) list(ctx context.Context, _ []string) error {
 }
 
 // planned makes a verb of what plans its changes.
-func planned(plan func(context.Context, *operator, *checkpoint.Admin, []string) ([]checkpoint.Change, error)) func(*operator, context.Context, []string) error {
+func planned(plan func(context.Context, *operator, *admin.Admin, []string) ([]admin.Change, error)) func(*operator, context.Context, []string) error {
 	return func(o *operator, ctx context.Context, args []string) error {
 		a, err := o.admin(ctx, false)
 		if err != nil {
@@ -244,7 +245,7 @@ func planned(plan func(context.Context, *operator, *checkpoint.Admin, []string) 
 }
 
 func (o *operator) imports(ctx context.Context, args []string) error {
-	var from checkpoint.Export
+	var from admin.Export
 	if o.from == "" {
 		text, err := config.ReadFile(ctx, args[0], config.MostExport)
 		if err != nil {
@@ -261,7 +262,7 @@ func (o *operator) imports(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	var plan checkpoint.ImportPlan
+	var plan admin.ImportPlan
 	if o.from != "" {
 		_, _ = plain.Fprintf(o.program.stderr, "watching table %s for %s\n", o.from, o.wait)
 		plan, err = a.ImportTable(ctx, o.from, o.wait)
@@ -275,7 +276,7 @@ func (o *operator) imports(ctx context.Context, args []string) error {
 }
 
 // changeByPlan carries an import out: without the rows that cannot be imported if it is forced, else only if there are none.
-func (o *operator) changeByPlan(ctx context.Context, a *checkpoint.Admin, plan checkpoint.ImportPlan) error {
+func (o *operator) changeByPlan(ctx context.Context, a *admin.Admin, plan admin.ImportPlan) error {
 	to := o.program.stdout
 	if o.json {
 		to = o.program.stderr
@@ -287,9 +288,9 @@ func (o *operator) changeByPlan(ctx context.Context, a *checkpoint.Admin, plan c
 		return o.change(ctx, a, plan.Changes)
 	}
 	if !o.force {
-		return o.refused(plan.Changes, &checkpoint.ImportError{Faults: plan.Faults})
+		return o.refused(plan.Changes, &admin.ImportError{Faults: plan.Faults})
 	}
-	return errors.Join(o.change(ctx, a, plan.Changes), &checkpoint.ImportError{Faults: plan.Faults, LeftOut: true})
+	return errors.Join(o.change(ctx, a, plan.Changes), &admin.ImportError{Faults: plan.Faults, LeftOut: true})
 }
 
 func (o *operator) export(ctx context.Context, args []string) error {
@@ -322,7 +323,7 @@ func (o *operator) export(ctx context.Context, args []string) error {
 }
 
 // change shows the changes, asks, and makes them.
-func (o *operator) change(ctx context.Context, a *checkpoint.Admin, changes []checkpoint.Change) error {
+func (o *operator) change(ctx context.Context, a *admin.Admin, changes []admin.Change) error {
 	if len(changes) == 0 {
 		if o.json {
 			return o.Print(changesJSON(nil, nil))
@@ -335,10 +336,10 @@ func (o *operator) change(ctx context.Context, a *checkpoint.Admin, changes []ch
 			return err
 		}
 	}
-	if live := slices.IndexFunc(changes, func(c checkpoint.Change) bool { return c.Live }); live >= 0 && !o.force {
+	if live := slices.IndexFunc(changes, func(c admin.Change) bool { return c.Live }); live >= 0 && !o.force {
 		c := changes[live]
 		return o.refused(changes, fmt.Errorf("shard %s is %w, %s; nothing was changed. Pause it first (leases pause %s), which drains it, or take it with --force",
-			c.Before.Shard, checkpoint.ErrLeaseLive, c.Before.Owner, c.Before.Shard))
+			c.Before.Shard, admin.ErrLeaseLive, c.Before.Owner, c.Before.Shard))
 	}
 	if err := o.confirm(len(changes)); err != nil {
 		return o.refused(changes, err)
@@ -352,7 +353,7 @@ func (o *operator) change(ctx context.Context, a *checkpoint.Admin, changes []ch
 }
 
 // refused shows a program what it would have changed; people have seen it already.
-func (o *operator) refused(changes []checkpoint.Change, why error) error {
+func (o *operator) refused(changes []admin.Change, why error) error {
 	if o.json {
 		return errors.Join(o.Print(changesJSON(changes, nil)), why)
 	}

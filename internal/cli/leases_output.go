@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"kinesis-alerter/checkpoint"
+	"kinesis-alerter/checkpoint/admin"
+	"kinesis-alerter/checkpoint/table"
 	"kinesis-alerter/internal/plain"
 	"kinesis-alerter/internal/position"
 )
@@ -44,15 +46,15 @@ type leaseTableJSON struct {
 }
 
 type changeJSON struct {
-	Verb   checkpoint.Verb `json:"verb"`
-	Shard  string          `json:"shard"`
-	Live   bool            `json:"live"`
-	Made   bool            `json:"made"`
-	Before leaseJSON       `json:"before"`
-	After  leaseJSON       `json:"after"`
+	Verb   admin.Verb `json:"verb"`
+	Shard  string     `json:"shard"`
+	Live   bool       `json:"live"`
+	Made   bool       `json:"made"`
+	Before leaseJSON  `json:"before"`
+	After  leaseJSON  `json:"after"`
 }
 
-func toLeaseJSON(r *checkpoint.LeaseRow, now time.Time) leaseJSON {
+func toLeaseJSON(r *admin.LeaseRow, now time.Time) leaseJSON {
 	out := leaseJSON{
 		Shard: r.Shard, State: leaseState(r), Owner: r.Owner, OwnerSilent: r.Silent, Epoch: r.Epoch, Checkpoint: r.Position.Sequence,
 		Generation: r.Generation, Paused: r.Paused, Parents: append([]string{}, r.Parents...), Listed: r.Listed, Fault: r.Fault,
@@ -70,7 +72,7 @@ func toLeaseJSON(r *checkpoint.LeaseRow, now time.Time) leaseJSON {
 	return out
 }
 
-func tableJSON(t checkpoint.LeaseTable, now time.Time) leaseTableJSON {
+func tableJSON(t admin.LeaseTable, now time.Time) leaseTableJSON {
 	out := leaseTableJSON{Table: t.Table, StreamARN: t.Stream, LeaseDuration: t.LeaseDuration.Seconds(), Shards: []leaseJSON{}}
 	if !t.T0.IsZero() {
 		out.Begun = new(t.T0.UTC())
@@ -81,7 +83,7 @@ func tableJSON(t checkpoint.LeaseTable, now time.Time) leaseTableJSON {
 	return out
 }
 
-func changesJSON(changes, made []checkpoint.Change) []changeJSON {
+func changesJSON(changes, made []admin.Change) []changeJSON {
 	done := map[string]bool{}
 	for _, c := range made {
 		done[c.After.Shard] = true
@@ -98,20 +100,20 @@ func changesJSON(changes, made []checkpoint.Change) []changeJSON {
 }
 
 // leaseState is a lease's state in a word.
-func leaseState(r *checkpoint.LeaseRow) string {
+func leaseState(r *admin.LeaseRow) string {
 	switch {
 	case r.Paused && r.Owner != "":
 		return "pausing" // its worker has not let it go yet
 	case r.Silent:
 		return "silent"
-	case r.State == checkpoint.ShardForeign:
+	case r.State == table.ShardForeign:
 		return "held"
 	}
 	return string(r.State)
 }
 
 // writeTable prints a lease table for people.
-func writeTable(w io.Writer, t checkpoint.LeaseTable, now time.Time) error {
+func writeTable(w io.Writer, t admin.LeaseTable, now time.Time) error {
 	begun := "unknown"
 	if !t.T0.IsZero() {
 		begun = t.T0.UTC().Format(time.RFC3339)
@@ -139,7 +141,7 @@ func writeTable(w io.Writer, t checkpoint.LeaseTable, now time.Time) error {
 }
 
 // writeChanges prints what is about to happen, and what that does to the workers.
-func writeChanges(w io.Writer, changes []checkpoint.Change, force bool) error {
+func writeChanges(w io.Writer, changes []admin.Change, force bool) error {
 	tab := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	_, _ = fmt.Fprintln(tab, "SHARD\tCHANGE\tBEFORE\t\tAFTER")
 	for i := range changes {
@@ -162,7 +164,7 @@ func writeChanges(w io.Writer, changes []checkpoint.Change, force bool) error {
 		if c := &changes[i]; c.Live && force {
 			_, _ = plain.Fprintf(w, "%s is held by %s, which is alive: it loses the shard at its next write, and what it has published since its last checkpoint is published again\n", c.Before.Shard, c.Before.Owner)
 		}
-		if c := &changes[i]; c.Verb == checkpoint.VerbPause && c.Before.Owner != "" {
+		if c := &changes[i]; c.Verb == admin.VerbPause && c.Before.Owner != "" {
 			_, _ = plain.Fprintf(w, "%s is held by %s, which drains it first\n", c.Before.Shard, c.Before.Owner)
 		}
 	}
@@ -171,7 +173,7 @@ func writeChanges(w io.Writer, changes []checkpoint.Change, force bool) error {
 }
 
 // place is where a shard is read from.
-func place(r *checkpoint.LeaseRow) string {
+func place(r *admin.LeaseRow) string {
 	switch p := r.Position; {
 	case p.IsZero() && r.StartAt.Kind == checkpoint.StartLatest:
 		return "none"

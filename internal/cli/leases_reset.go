@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"kinesis-alerter/checkpoint"
+	"kinesis-alerter/checkpoint/admin"
 	"kinesis-alerter/internal/plain"
 	"kinesis-alerter/internal/status"
 )
@@ -61,7 +62,7 @@ func (o *operator) reset(ctx context.Context, _ []string) error {
 }
 
 // describeReset says what a reset does, and what it skips.
-func (o *operator) describeReset(r *checkpoint.Reset) {
+func (o *operator) describeReset(r *admin.Reset) {
 	say := func(format string, args ...any) { _, _ = plain.Fprintf(o.program.stdout, format+"\n", args...) }
 	say("table %s is about %s, created %s", r.Table, r.Old, r.OldCreated.Format(time.RFC3339))
 	say("the stream is   %s, created %s", r.Stream, r.Created.Format(time.RFC3339))

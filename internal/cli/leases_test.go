@@ -21,6 +21,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"kinesis-alerter/checkpoint"
+	"kinesis-alerter/checkpoint/admin"
 	"kinesis-alerter/internal/config"
 	"kinesis-alerter/internal/daemon"
 	"kinesis-alerter/internal/fakeaws"
@@ -196,7 +197,7 @@ func TestLeasesRefuseALiveLease(t *testing.T) {
 		for _, args := range [][]string{{"release", testkit.Shard0}, {"rewind", "--all", "--to", "trim_horizon"}} {
 			began := time.Now()
 			out, err := operate(t, fake, append(args, "--yes")...)
-			require.ErrorIs(t, err, checkpoint.ErrLeaseLive)
+			require.ErrorIs(t, err, admin.ErrLeaseLive)
 			require.ErrorContains(t, err, "leases pause "+testkit.Shard0)
 			require.Contains(t, out, "->", "it is shown all the same")
 			require.GreaterOrEqual(t, time.Since(began), 5*time.Second, "half a lease duration of watching")
@@ -507,7 +508,7 @@ func TestLeasesImportRefusesAMovingTable(t *testing.T) {
 			old.put(row)
 		}()
 		_, err = operate(t, fake, "import", "--from", "old", "--config", file, "--yes")
-		var moving *checkpoint.MovingError
+		var moving *admin.MovingError
 		require.ErrorAs(t, err, &moving)
 		require.Equal(t, []string{testkit.Shard0}, moving.Shards)
 		require.ErrorContains(t, err, "Stop every consumer of that application")
@@ -537,7 +538,7 @@ func TestLeasesOvertakenChangeIsReported(t *testing.T) {
 			require.NoError(t, err)
 			time.Sleep(3 * time.Second)
 		}), "rewind", "--all", "--to", "trim_horizon")
-		require.ErrorIs(t, err, checkpoint.ErrLeaseChanged)
+		require.ErrorIs(t, err, admin.ErrLeaseChanged)
 		require.ErrorContains(t, err, "rewind shard "+testkit.Shard0)
 		require.NotContains(t, err.Error(), testkit.Shard1)
 		require.Contains(t, out, "1 of 2 changed")

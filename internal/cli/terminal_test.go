@@ -13,21 +13,21 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.yaml.in/yaml/v4"
 
-	"kinesis-alerter/checkpoint"
+	"kinesis-alerter/checkpoint/admin"
 	"kinesis-alerter/internal/testkit"
 )
 
 func TestLeaseTablesObeyNobody(t *testing.T) {
 	t.Parallel()
-	var table checkpoint.LeaseTable
+	var table admin.LeaseTable
 	testkit.Fill(reflect.ValueOf(&table), testkit.HostileText)
-	table.Shards = append(table.Shards, checkpoint.LeaseRow{Shard: "x", Fault: testkit.HostileText})
+	table.Shards = append(table.Shards, admin.LeaseRow{Shard: "x", Fault: testkit.HostileText})
 	var b bytes.Buffer
 	require.NoError(t, writeTable(&b, table, time.Now()))
-	var change checkpoint.Change
+	var change admin.Change
 	testkit.Fill(reflect.ValueOf(&change), testkit.HostileText)
 	change.Before.Owner, change.Live = "x", true
-	require.NoError(t, writeChanges(&b, []checkpoint.Change{change}, true))
+	require.NoError(t, writeChanges(&b, []admin.Change{change}, true))
 	testkit.Obeyed(t, b.String())
 	require.Contains(t, b.String(), `\u009b`)
 }

@@ -33,7 +33,7 @@ func endMutations() []mutation {
 		},
 		{
 			breaks: "a shard is gone only when Kinesis has no iterator for it",
-			file:   "checkpoint/judge.go", old: "found, err := s.stream.exists(ctx, id)", new: "found, err := false, ctx.Err()",
+			file:   "checkpoint/judge.go", old: "found, err := s.stream.Exists(ctx, id)", new: "found, err := false, ctx.Err()",
 			by: only("checkpoint", "TestUnlistedShardIsKeptWhileItCanBeRead|TestChildWaitsForAnUnlistedParent"), says: `.*Error:.*`,
 		},
 		{
@@ -48,7 +48,7 @@ func endMutations() []mutation {
 		},
 		{
 			breaks: "an end is taken back only when reading goes on",
-			file:   "checkpoint/undo.go", old: "open, err := s.stream.goesOn(ctx, r.ID)", new: "open, err := true, ctx.Err()",
+			file:   "checkpoint/undo.go", old: "open, err := s.stream.GoesOn(ctx, r.ID)", new: "open, err := true, ctx.Err()",
 			by: only("checkpoint", "TestEndOfAClosedShardStays"), says: `.*Error:.*`,
 		},
 		{
@@ -63,7 +63,7 @@ func endMutations() []mutation {
 		},
 		{
 			breaks: "one summary does not make it another stream",
-			file:   "checkpoint/identity.go", old: "	case !sameShards(shards, first, positions) && twice:", new: "	case twice:",
+			file:   "checkpoint/identity.go", old: "	case !lineage.SameShards(shards, first, positions) && twice:", new: "	case twice:",
 			by: only("checkpoint", "TestSummaryThatLies"), says: `.*Error:.*`,
 		},
 		{

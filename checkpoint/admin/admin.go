@@ -1,4 +1,4 @@
-package checkpoint
+package admin
 
 import (
 	"cmp"
@@ -11,8 +11,9 @@ import (
 	"time"
 
 	ddb "github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
-	"go.uber.org/zap"
+	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
 
+	"kinesis-alerter/checkpoint/lineage"
 	"kinesis-alerter/checkpoint/table"
 	"kinesis-alerter/internal/position"
 	"kinesis-alerter/internal/sleep"
@@ -21,12 +22,7 @@ import (
 // Admin looks at a lease table and changes it on behalf of an operator, beside the workers that run on it. It holds no
 // lease and has no heartbeat. Every change is one conditional write on the owner and the epoch that the operator was
 // shown, so none overtakes a worker. An Admin is used by one goroutine.
-type Admin struct {
-	store *Store // never run: the Admin uses its table, its listing and its rules
-	app   *table.Application
-	// create allows to make the table and its #application row, which an import into a new application needs.
-	create bool
-}
+type Admin struct{ source Source }
 
 // LeaseRow is one shard as an operator sees it.
 type LeaseRow struct {
@@ -49,7 +45,7 @@ type LeaseRow struct {
 	Paused     bool
 	Parents    []string
 	// State is never held: an Admin holds nothing.
-	State ShardState
+	State table.ShardState
 	// Listed says that the stream still has the shard.
 	Listed bool
 	// Fault is what is wrong with the row; empty where nothing is known to be. See Check.
@@ -63,105 +59,48 @@ type LeaseTable struct {
 	LeaseDuration time.Duration
 	Shards        []LeaseRow // sorted by id
 	// Damaged are the rows that no worker can read.
-	Damaged []DamagedRow
+	Damaged []table.DamagedRow
 }
 
-// NewAdmin reads the table of config. Where config names no stream it is the one that the table is about. With create, a
-// table that does not exist is made, with its #application row; config must name the stream then. Otherwise an absent
-// table is an error. The other errors are those of Store.Run, and of calls that fail.
-func NewAdmin(ctx context.Context, config Config, deps Deps, create bool) (*Admin, error) {
-	if config.StreamName == "" && config.StreamARN == "" {
-		probe := &table.Client{DB: deps.DynamoDB, Name: config.WithDefaults().Table}
-		app, err := table.ReadApplication(ctx, probe)
-		if err != nil {
-			return nil, err
-		}
-		config.StreamARN = app.StreamARN
-	}
-	store, err := New(config, deps)
-	if err != nil {
-		return nil, err
-	}
-	a := &Admin{store: store, create: create}
-	return a, a.refresh(ctx)
+// Source is a lease table as an Admin needs it: read beside the workers, without a lease. Snapshot and all that follow are
+// of the last Refresh or Read.
+type Source interface {
+	// Refresh reads application, stream and rows anew, and refuses a table that is about another stream.
+	Refresh(ctx context.Context) error
+	Snapshot() LeaseTable
+	Application() *table.Application
+	// Row is the row of a shard, or nil.
+	Row(shard string) *table.Row
+	Tree() *lineage.Tree
+	// Start is where the application starts, StartOf where a worker would start a shard that has no checkpoint.
+	Start() table.Start
+	StartOf(shard string) types.StartingPosition
+	// Place asks Kinesis for an iterator behind a position. It answers why the position is none of the shard's, or what a
+	// person should know of it.
+	Place(ctx context.Context, shard, sequence string) (refused, note string)
+	Client() *table.Client
+	// Forget deletes the snapshots of a shard whose progress was changed, as far as that works.
+	Forget(ctx context.Context, row *table.Row)
+	// Notify has the workers look at the table.
+	Notify(ctx context.Context) error
 }
 
-// refresh reads application, shards and rows anew.
-func (a *Admin) refresh(ctx context.Context) error {
-	s := a.store
-	if a.create {
-		if err := s.opener.tryOpen(ctx); err != nil {
-			return err
-		}
-	} else {
-		app, err := table.ReadApplication(ctx, s.table)
-		if err != nil {
-			return err
-		}
-		arn, created, err := s.catalog.describe(ctx)
-		if err != nil {
-			return err
-		}
-		// A row that does not say when the stream was made is for the workers to correct.
-		if err := s.opener.sameStream(app, arn, created); err != nil && (app.StreamARN != arn || app.StreamCreated != 0) {
-			return err
-		}
-		s.mu.Lock()
-		s.view.app, s.view.duration = app, app.Duration
-		s.mu.Unlock()
-	}
-	if _, _, err := s.catalog.list(ctx); err != nil {
-		return err
-	}
-	if err := s.watcher.scan(ctx); err != nil {
-		return err
-	}
-	s.mu.Lock()
-	s.view.lineage.TrustListing()
-	a.app = s.view.app
-	s.mu.Unlock()
-	return nil
+// New reads the table.
+func New(ctx context.Context, source Source) (*Admin, error) {
+	a := &Admin{source: source}
+	return a, source.Refresh(ctx)
 }
-
-// LeaseDuration is that of the table.
-func (a *Admin) LeaseDuration() time.Duration { return a.app.Duration }
 
 // Table reads the whole table and answers it.
 func (a *Admin) Table(ctx context.Context) (LeaseTable, error) {
-	if err := a.refresh(ctx); err != nil {
+	if err := a.source.Refresh(ctx); err != nil {
 		return LeaseTable{}, err
 	}
-	return a.snapshot(), nil
+	return a.source.Snapshot(), nil
 }
 
-func (a *Admin) snapshot() LeaseTable {
-	s := a.store
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	now := time.Now()
-	out := LeaseTable{Table: s.cfg.Table, Stream: a.app.StreamARN, T0: a.app.Origin.T0, LeaseDuration: a.app.Duration}
-	for _, id := range slices.Sorted(maps.Keys(s.view.lineage.Shards)) {
-		info := s.view.lineage.Shards[id]
-		r := s.view.rows[id]
-		if r == nil && info.Absent.Any() {
-			continue
-		}
-		l := viewOf(id, r)
-		l.Parents, l.Listed = slices.Clone(info.Parents), info.InListing && !info.Absent.Any()
-		l.State = s.view.shardStatus(id, now).State
-		l.Silent = l.Owner != "" && s.view.liveOwner(l.Owner, now) == ""
-		if d := s.view.damaged[id]; d != nil {
-			l.Fault = d.Cause
-		} else if s.view.circles[id] {
-			l.Fault = "its parents lead back to the shard itself; the stream's are believed, and a running worker writes them anew"
-		}
-		out.Shards = append(out.Shards, l)
-	}
-	out.Damaged = s.view.damagedRows(now)
-	return out
-}
-
-func viewOf(id string, r *table.Row) LeaseRow {
+// RowOf is a shard by its row, which may be nil.
+func RowOf(id string, r *table.Row) LeaseRow {
 	if r == nil {
 		return LeaseRow{Shard: id}
 	}
@@ -209,7 +148,7 @@ func (a *Admin) observe(ctx context.Context, owners map[string]bool) (live map[s
 	if err != nil || len(before) == 0 {
 		return nil, err
 	}
-	if !sleep.For(ctx, a.app.Duration/2) {
+	if !sleep.For(ctx, a.source.Application().Duration/2) {
 		return nil, context.Cause(ctx)
 	}
 	after, err := a.counters(ctx, owners)
@@ -227,7 +166,7 @@ func (a *Admin) observe(ctx context.Context, owners map[string]bool) (live map[s
 func (a *Admin) counters(ctx context.Context, owners map[string]bool) (map[string]int64, error) {
 	out := map[string]int64{}
 	for _, id := range slices.Sorted(maps.Keys(owners)) {
-		it, err := a.store.table.Get(ctx, table.KeyWorker+id, true)
+		it, err := a.source.Client().Get(ctx, table.KeyWorker+id, true)
 		if err != nil {
 			return nil, fmt.Errorf("look at worker %s: %w", id, err)
 		}
@@ -257,7 +196,7 @@ func (a *Admin) Apply(ctx context.Context, changes []Change, force bool) (made [
 		case c.Live && !force:
 			err = fmt.Errorf("%w %s: pause the shard first (leases pause %s), which drains it, or take it by --force", ErrLeaseLive, c.Before.Owner, c.After.Shard)
 		default:
-			err = a.Write(ctx, c)
+			err = a.write(ctx, c)
 		}
 		if err != nil {
 			errs = append(errs, fmt.Errorf("%s shard %s: %w", c.Verb, c.After.Shard, err))
@@ -267,30 +206,22 @@ func (a *Admin) Apply(ctx context.Context, changes []Change, force bool) (made [
 		a.dropState(ctx, c)
 	}
 	if len(made) > 0 {
-		if _, err := a.store.watcher.bumpFleet(ctx); err != nil {
-			errs = append(errs, fmt.Errorf("%w; the workers see the change within %s all the same", err, scanEvery))
-		}
+		errs = append(errs, a.source.Notify(ctx))
 	}
 	return made, errors.Join(errs...)
 }
 
-// dropState deletes the snapshots of a shard whose progress was changed, as far as that works: nothing points to them any
-// more, and the worker that saves the next one deletes what is left.
+// dropState deletes the snapshots of a shard whose progress was changed: nothing points to them any more. The worker that
+// saves the next one deletes what is left.
 func (a *Admin) dropState(ctx context.Context, c Change) {
-	a.store.mu.Lock()
-	r := a.store.view.rows[c.After.Shard]
-	a.store.mu.Unlock()
-	if !c.moves || r == nil || r.State.Version == "" {
-		return
-	}
-	if err := a.store.states.Sweep(ctx, r.ID, r.State, r.Epoch+1); err != nil {
-		a.store.log.Info("the snapshots of a shard that was moved stay in the state table for now", zap.String("shard", r.ID), zap.Error(err))
+	if r := a.source.Row(c.After.Shard); c.moves && r != nil && r.State.Version != "" {
+		a.source.Forget(ctx, r)
 	}
 }
 
-// Write makes one change.
-func (a *Admin) Write(ctx context.Context, c Change) error {
-	t := a.store.table
+// write makes one change.
+func (a *Admin) write(ctx context.Context, c Change) error {
+	t := a.source.Client()
 	after := c.row()
 	if !c.exists {
 		landed, _, unknown := t.Settle(ctx, after.ID, t.PutNew(ctx, after.Encode()), func(it table.Item) bool {

@@ -1,4 +1,4 @@
-package checkpoint
+package admin
 
 import (
 	"context"
@@ -29,6 +29,7 @@ type Reset struct {
 	// Live are workers that still run on the table. They end by themselves when they find that the stream is another one.
 	Live []string
 
+	source ResetSource
 	admin  *Admin
 	before *table.Application
 }
@@ -36,67 +37,60 @@ type Reset struct {
 // ErrSameStream is the reason why there is nothing to reset.
 var ErrSameStream = errors.New("the lease table belongs to this very stream")
 
-// NewReset plans to begin the stream of config with a table that is about another one: at TRIM_HORIZON, at a time, or, with
-// latest, with what arrives from now on. It looks for half a lease duration whether workers still run on the table.
-func NewReset(ctx context.Context, config Config, deps Deps, to table.Start) (*Reset, error) {
-	before, err := table.ReadApplication(ctx, &table.Client{DB: deps.DynamoDB, Name: config.WithDefaults().Table})
-	if err != nil {
-		return nil, err
-	}
-	if config.StreamName == "" && config.StreamARN == "" {
-		config.StreamARN = before.StreamARN
-	}
-	store, err := New(config, deps)
-	if err != nil {
-		return nil, err
-	}
+// ResetSource is what a Reset needs beyond a Source.
+type ResetSource interface {
+	Source
+	// Describe answers ARN and creation time (Unix seconds) of the stream.
+	Describe(ctx context.Context) (arn string, created int64, err error)
+	// SameStream says why a table is not about this stream; nil when it is.
+	SameStream(app *table.Application, arn string, created int64) error
+	// Read reads stream and rows, with an #application row that may be about another stream.
+	Read(ctx context.Context, app *table.Application) error
+	// Workers are those that are not fenced.
+	Workers() map[string]bool
+	// NewApplication fixes the moment at which the application begins to read a stream.
+	NewApplication(ctx context.Context, arn string, created int64) (*table.Application, error)
+}
+
+// NewReset plans to begin the stream of the source with a table that is about another one, as its #application row before
+// says: at TRIM_HORIZON, at a time, or, with latest, with what arrives from now on. It looks for half a lease duration
+// whether workers still run on the table.
+func NewReset(ctx context.Context, source ResetSource, before *table.Application, to table.Start) (*Reset, error) {
 	r := &Reset{
-		Table: store.cfg.Table, Old: before.StreamARN, OldCreated: time.Unix(before.StreamCreated, 0).UTC(), To: to,
-		admin: &Admin{store: store, app: before}, before: before,
+		Table: source.Client().Name, Old: before.StreamARN, OldCreated: time.Unix(before.StreamCreated, 0).UTC(), To: to,
+		source: source, admin: &Admin{source: source}, before: before,
 	}
 	return r, r.plan(ctx)
 }
 
 func (r *Reset) plan(ctx context.Context) error {
-	s := r.admin.store
-	arn, created, err := s.catalog.describe(ctx)
+	s := r.source
+	arn, created, err := s.Describe(ctx)
 	if err != nil {
 		return err
 	}
-	if s.opener.sameStream(r.before, arn, created) == nil {
+	if s.SameStream(r.before, arn, created) == nil {
 		return fmt.Errorf("%w, %s, created %s: nothing to reset; leases rewind --all --to trim_horizon reads it again", ErrSameStream, arn, r.OldCreated.Format(time.RFC3339))
 	}
 	r.Stream, r.Created = arn, time.Unix(created, 0).UTC()
-	s.mu.Lock()
-	s.view.app, s.view.duration = r.before, r.before.Duration
-	s.mu.Unlock()
-	if _, _, err := s.catalog.list(ctx); err != nil {
-		return err
-	}
-	if err := s.watcher.scan(ctx); err != nil {
+	if err := s.Read(ctx, r.before); err != nil {
 		return err
 	}
 	r.Changes, r.Gone = nil, nil
-	t := r.admin.snapshot()
+	t := s.Snapshot()
 	for i := range t.Shards {
 		row := t.Shards[i]
 		if !row.Listed {
 			r.Gone = append(r.Gone, row.Shard)
 			continue
 		}
-		c := Change{Verb: VerbReset, Before: row, After: row, exists: s.view.rows[row.Shard] != nil, breaks: true, moves: true}
+		c := Change{Verb: VerbReset, Before: row, After: row, exists: s.Row(row.Shard) != nil, breaks: true, moves: true}
 		c.After.Position, c.After.Resolved, c.After.CaughtUp, c.After.StartAt = position.Position{}, "", time.Time{}, r.To
 		if c.exists || r.To.Kind != table.StartLatest {
 			r.Changes = append(r.Changes, c.settled())
 		}
 	}
-	owners := map[string]bool{}
-	for id, p := range s.view.peers {
-		if !p.Fenced {
-			owners[id] = true
-		}
-	}
-	live, err := r.admin.observe(ctx, owners)
+	live, err := r.admin.observe(ctx, s.Workers())
 	if err != nil {
 		return err
 	}
@@ -112,23 +106,23 @@ func (r *Reset) Apply(ctx context.Context, force bool) error {
 		return fmt.Errorf("%w: %s; stop the workers of the application, or wait until they have found that the stream is another one, and repeat the command",
 			ErrLeaseLive, strings.Join(r.Live, ", "))
 	}
-	s := r.admin.store
+	s, client := r.source, r.source.Client()
 	for _, id := range r.Gone {
 		e := &table.Write{}
 		e.IfPresent(table.AttrKey)
-		if err := s.table.Remove(ctx, id, e); err != nil {
+		if err := client.Remove(ctx, id, e); err != nil {
 			if _, gone := table.Refused(err); !gone {
 				return fmt.Errorf("delete the row of shard %s: %w", id, err)
 			}
 		}
 	}
 	for _, c := range r.Changes {
-		if err := r.admin.Write(ctx, c); err != nil {
+		if err := r.admin.write(ctx, c); err != nil {
 			return fmt.Errorf("reset shard %s: %w", c.After.Shard, err)
 		}
 		r.admin.dropState(ctx, c)
 	}
-	app, err := s.opener.newApplication(ctx, r.Stream, r.Created.Unix())
+	app, err := s.NewApplication(ctx, r.Stream, r.Created.Unix())
 	if err != nil {
 		return err
 	}
@@ -146,11 +140,10 @@ func (r *Reset) Apply(ctx context.Context, force bool) error {
 			e.Set(attr, value)
 		}
 	}
-	_, err = s.table.Update(ctx, table.KeyApplication, e)
-	landed, _, unknown := s.table.Settle(ctx, table.KeyApplication, err, func(it table.Item) bool { return table.Text(it[table.AttrTable]) == app.Generation })
+	_, err = client.Update(ctx, table.KeyApplication, e)
+	landed, _, unknown := client.Settle(ctx, table.KeyApplication, err, func(it table.Item) bool { return table.Text(it[table.AttrTable]) == app.Generation })
 	if err := outcome(landed, unknown); err != nil {
 		return fmt.Errorf("row %s: %w", table.KeyApplication, err)
 	}
-	_, err = s.watcher.bumpFleet(ctx)
-	return err
+	return s.Notify(ctx)
 }

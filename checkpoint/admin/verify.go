@@ -1,4 +1,4 @@
-package checkpoint
+package admin
 
 import (
 	"context"
@@ -66,8 +66,8 @@ func optionalText(it table.Item, attr string) (string, error) {
 	return "", fmt.Errorf("%s is %s, and should be a text", attr, table.Show(it[attr]))
 }
 
-// javaRow reads a lease of a KCL for Java.
-func javaRow(it table.Item) foreignRow {
+// JavaRow reads a lease of a KCL for Java.
+func JavaRow(it table.Item) foreignRow {
 	f := foreignRow{moves: table.Show(it[table.AttrJavaLease])}
 	var errs [3]error
 	if _, ok := it[table.AttrJavaLease].(*types.AttributeValueMemberN); !ok {
@@ -86,8 +86,8 @@ func javaRow(it table.Item) foreignRow {
 	return f
 }
 
-// goRow reads a lease of vmware-go-kcl.
-func goRow(it table.Item) foreignRow {
+// GoRow reads a lease of vmware-go-kcl.
+func GoRow(it table.Item) foreignRow {
 	f := foreignRow{owner: table.Text(it["AssignedTo"])}
 	var errs [2]error
 	f.moves, errs[0] = optionalText(it, "LeaseTimeout")
@@ -99,9 +99,12 @@ func goRow(it table.Item) foreignRow {
 	return f
 }
 
+// checks is how many positions are checked at once.
+const checks = 16
+
 // verify takes out of in what cannot be imported, and says so. rows are the names of the rows that in was made of.
 func (a *Admin) verify(ctx context.Context, in map[string]LeaseRow, plan *ImportPlan) error {
-	t := a.snapshot()
+	t := a.source.Snapshot()
 	inStream := map[string]*LeaseRow{}
 	for i := range t.Shards {
 		if t.Shards[i].Listed {
@@ -124,10 +127,10 @@ func (a *Admin) verify(ctx context.Context, in map[string]LeaseRow, plan *Import
 	causes := make([]string, len(ids))
 	notes := make([]string, len(ids))
 	var g errgroup.Group
-	g.SetLimit(parallel)
+	g.SetLimit(checks)
 	for i, id := range ids {
 		g.Go(func() (err error) {
-			causes[i], notes[i] = a.store.stream.place(ctx, id, in[id].Position.Sequence)
+			causes[i], notes[i] = a.source.Place(ctx, id, in[id].Position.Sequence)
 			return context.Cause(ctx)
 		})
 	}
@@ -150,50 +153,44 @@ func (a *Admin) verify(ctx context.Context, in map[string]LeaseRow, plan *Import
 }
 
 func (a *Admin) closed(id string) bool {
-	a.store.mu.Lock()
-	defer a.store.mu.Unlock()
-	info := a.store.view.lineage.Shards[id]
+	info := a.source.Tree().Shards[id]
 	return info != nil && info.Last != ""
 }
 
 // remark adds what becomes of shards that the import leaves alone, and of those whose rows are left out.
 func (a *Admin) remark(in map[string]LeaseRow, unwritten map[string]string, plan *ImportPlan) {
-	bad := map[string]bool{}
+	bad, t := map[string]bool{}, a.source.Snapshot()
 	for i := range plan.Faults {
 		bad[plan.Faults[i].Row] = true
-		plan.Faults[i].Starts = a.begins(plan.Faults[i].Row)
+		plan.Faults[i].Starts = a.begins(plan.Faults[i].Row, t)
 	}
-	t := a.snapshot()
 	for i := range t.Shards {
 		id := t.Shards[i].Shard
 		_, known := in[id]
 		switch why := unwritten[id]; {
 		case !t.Shards[i].Listed || bad[id]:
 		case why != "":
-			plan.Notes = append(plan.Notes, fmt.Sprintf("row %q: %s: not written, the shard %s", id, why, a.begins(id)))
+			plan.Notes = append(plan.Notes, fmt.Sprintf("row %q: %s: not written, the shard %s", id, why, a.begins(id, t)))
 		case !known:
-			plan.Notes = append(plan.Notes, fmt.Sprintf("shard %s has no row: it %s", id, a.begins(id)))
+			plan.Notes = append(plan.Notes, fmt.Sprintf("shard %s has no row: it %s", id, a.begins(id, t)))
 		}
 	}
 }
 
 // begins says where a shard starts as things are.
-func (a *Admin) begins(id string) string {
-	s := a.store
-	s.mu.Lock()
-	r, done := s.view.rows[id], s.view.shardStatus(id, time.Now()).State == ShardSkipped
-	s.mu.Unlock()
+func (a *Admin) begins(id string, t LeaseTable) string {
+	r := a.source.Row(id)
 	if r != nil && r.Progressed() {
 		return "stays at the checkpoint " + table.Quoted(r.Position.Sequence)
 	}
-	from := a.startOf(id)
+	from := a.source.StartOf(id)
 	switch {
-	case done:
+	case slices.ContainsFunc(t.Shards, func(s LeaseRow) bool { return s.Shard == id && s.State == table.ShardSkipped }):
 		return "is not read: it was closed before this application began"
 	case r != nil && r.StartAt.Kind != table.StartLatest:
 		return "starts at " + r.StartAt.String()
 	case from.Timestamp != nil:
-		return fmt.Sprintf("starts with what arrived after %s (start: %s)", from.Timestamp.UTC().Format(time.RFC3339), s.cfg.Start)
+		return fmt.Sprintf("starts with what arrived after %s (start: %s)", from.Timestamp.UTC().Format(time.RFC3339), a.source.Start())
 	}
 	return "starts at its first record (TRIM_HORIZON)"
 }

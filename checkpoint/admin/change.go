@@ -1,4 +1,4 @@
-package checkpoint
+package admin
 
 import (
 	"context"
@@ -85,7 +85,7 @@ func (a *Admin) Rewind(ctx context.Context, shards []string, to table.Start) ([]
 func (a *Admin) Pause(ctx context.Context, shards []string) ([]Change, error) {
 	return a.plan(ctx, VerbPause, shards, func(c *Change) (bool, error) {
 		c.pauses, c.After.Paused = true, true
-		return !c.Before.Paused && c.Before.Position.Sequence != position.ShardEnd && c.Before.State != ShardSkipped && c.Before.Listed, nil
+		return !c.Before.Paused && c.Before.Position.Sequence != position.ShardEnd && c.Before.State != table.ShardSkipped && c.Before.Listed, nil
 	})
 }
 
@@ -111,7 +111,7 @@ func (a *Admin) plan(ctx context.Context, verb Verb, shards []string, change fun
 	var out []Change
 	var errs []error
 	for i := range rows {
-		c := Change{Verb: verb, Before: rows[i], After: rows[i], exists: a.store.view.rows[rows[i].Shard] != nil}
+		c := Change{Verb: verb, Before: rows[i], After: rows[i], exists: a.source.Row(rows[i].Shard) != nil}
 		ok, err := change(&c)
 		switch {
 		case err != nil:

@@ -1,4 +1,4 @@
-package checkpoint
+package admin
 
 import (
 	"cmp"
@@ -9,8 +9,6 @@ import (
 	"slices"
 	"strings"
 	"time"
-
-	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
 
 	"kinesis-alerter/checkpoint/table"
 	"kinesis-alerter/internal/position"
@@ -46,14 +44,6 @@ type ExportedShard struct {
 	Parents    []string    `json:"parents,omitempty"`
 }
 
-// startOf is where a worker would start a shard that has no checkpoint, by the same rule as the workers'.
-func (a *Admin) startOf(shard string) types.StartingPosition {
-	s := a.store
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.view.startOf(shard)
-}
-
 // Export reads the table for Import. A shard without a checkpoint is exported with the position at which it would start,
 // because another table begins at another time. Config.Start must be that of the workers.
 func (a *Admin) Export(ctx context.Context, now time.Time) (Export, error) {
@@ -63,11 +53,11 @@ func (a *Admin) Export(ctx context.Context, now time.Time) (Export, error) {
 	}
 	out := Export{
 		Format: exportFormat, Table: t.Table, StreamARN: t.Stream,
-		StreamCreated: time.Unix(a.app.StreamCreated, 0).UTC(), Exported: now.UTC(), Shards: []ExportedShard{},
+		StreamCreated: time.Unix(a.source.Application().StreamCreated, 0).UTC(), Exported: now.UTC(), Shards: []ExportedShard{},
 	}
 	for i := range t.Shards {
 		r := &t.Shards[i]
-		if r.State == ShardSkipped {
+		if r.State == table.ShardSkipped {
 			continue
 		}
 		x := ExportedShard{
@@ -77,7 +67,7 @@ func (a *Admin) Export(ctx context.Context, now time.Time) (Export, error) {
 		switch p := r.Position; {
 		case p.IsZero() && r.StartAt.Kind == table.StartLatest:
 			x.StartAt = table.Start{Kind: table.StartTrimHorizon}
-			if from := a.startOf(r.Shard); from.Timestamp != nil {
+			if from := a.source.StartOf(r.Shard); from.Timestamp != nil {
 				x.StartAt = table.Start{Kind: table.StartTime, Time: from.Timestamp.UTC()}
 			}
 		case !p.IsZero() && p.Sequence != position.ShardEnd && p.Sub != position.WholeRecord:
@@ -94,13 +84,13 @@ func (a *Admin) Import(ctx context.Context, from Export) (plan ImportPlan, err e
 	if from.Format != exportFormat {
 		return plan, fmt.Errorf("%w: the export has format %d, this version reads %d", table.ErrFormat, from.Format, exportFormat)
 	}
-	if err := a.refresh(ctx); err != nil {
+	if err := a.source.Refresh(ctx); err != nil {
 		return plan, err
 	}
-	if from.StreamARN != a.app.StreamARN || from.StreamCreated.Unix() != a.app.StreamCreated {
+	if from.StreamARN != a.source.Application().StreamARN || from.StreamCreated.Unix() != a.source.Application().StreamCreated {
 		return plan, fmt.Errorf("%w: the export is about %s, created %s; table %s is about %s, created %s", table.ErrOtherStream,
-			from.StreamARN, from.StreamCreated.UTC().Format(time.RFC3339), a.store.cfg.Table,
-			a.app.StreamARN, time.Unix(a.app.StreamCreated, 0).UTC().Format(time.RFC3339))
+			from.StreamARN, from.StreamCreated.UTC().Format(time.RFC3339), a.source.Client().Name,
+			a.source.Application().StreamARN, time.Unix(a.source.Application().StreamCreated, 0).UTC().Format(time.RFC3339))
 	}
 	in := map[string]LeaseRow{}
 	for _, x := range from.Shards {
@@ -142,7 +132,7 @@ func (e *MovingError) Error() string {
 // TRIM_HORIZON, parents that it had forgotten count as ended, and shards that it never checkpointed start where this
 // application does, which the plan says. Rows that cannot be understood are faults of the plan.
 func (a *Admin) ImportTable(ctx context.Context, name string, wait time.Duration) (plan ImportPlan, err error) {
-	t := &table.Client{DB: a.store.table.DB, Name: name}
+	t := &table.Client{DB: a.source.Client().DB, Name: name}
 	before, _, err := readForeign(ctx, t)
 	if err != nil {
 		return plan, err
@@ -167,7 +157,7 @@ func (a *Admin) ImportTable(ctx context.Context, name string, wait time.Duration
 	if moved := slices.DeleteFunc(slices.Sorted(maps.Keys(moving)), func(id string) bool { return !moving[id] }); len(moved) > 0 {
 		return plan, &MovingError{Table: name, Shards: moved, Within: wait}
 	}
-	if err := a.refresh(ctx); err != nil {
+	if err := a.source.Refresh(ctx); err != nil {
 		return plan, err
 	}
 	in, unwritten := map[string]LeaseRow{}, map[string]string{}
@@ -187,10 +177,7 @@ func (a *Admin) ImportTable(ctx context.Context, name string, wait time.Duration
 
 // hasShard reports whether the stream lists a shard.
 func (a *Admin) hasShard(id string) bool {
-	s := a.store
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	info := s.view.lineage.Shards[id]
+	info := a.source.Tree().Shards[id]
 	return info != nil && info.InListing && !info.Absent.Any()
 }
 
@@ -209,9 +196,9 @@ func readForeign(ctx context.Context, t *table.Client) (out map[string]foreignRo
 			if strings.Contains(id, ":") {
 				return fmt.Errorf("table %s: row %s is of a KCL consumer of several streams, which cannot be imported", t.Name, id)
 			}
-			out[id] = javaRow(it)
+			out[id] = JavaRow(it)
 		case it["ShardID"] != nil:
-			out[table.Text(it["ShardID"])] = goRow(it)
+			out[table.Text(it["ShardID"])] = GoRow(it)
 		default:
 			notes = append(notes, fmt.Sprintf("row %q is no lease of vmware-go-kcl or of a KCL for Java, passed over", table.Text(it[table.AttrKey])))
 		}
@@ -255,9 +242,7 @@ func (f foreignRow) Place(id string) (LeaseRow, error) {
 // without a row, a child that nobody began would start at the moment of the import and skip what it holds by then, and
 // an ancestor that was read and forgotten would be read again.
 func (a *Admin) fillTree(in map[string]LeaseRow) {
-	s := a.store
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	tree := a.source.Tree()
 	begun, known := map[string]bool{}, map[string]bool{}
 	for id, r := range in {
 		known[id] = true
@@ -265,14 +250,14 @@ func (a *Admin) fillTree(in map[string]LeaseRow) {
 			begun[id] = true
 		}
 	}
-	for _, id := range slices.Sorted(maps.Keys(s.view.lineage.Shards)) {
+	for _, id := range slices.Sorted(maps.Keys(tree.Shards)) {
 		if r := in[id]; !r.Position.IsZero() || r.StartAt.Kind != table.StartLatest {
 			continue
 		}
 		switch {
-		case !known[id] && s.view.lineage.Related(id, begun, s.view.lineage.Children):
+		case !known[id] && tree.Related(id, begun, tree.Children):
 			in[id] = LeaseRow{Shard: id, Position: position.Position{Sequence: position.ShardEnd, Sub: position.WholeRecord}}
-		case s.view.lineage.Related(id, known, s.view.lineage.ParentsOf):
+		case tree.Related(id, known, tree.ParentsOf):
 			in[id] = LeaseRow{Shard: id, StartAt: table.Start{Kind: table.StartTrimHorizon}}
 		}
 	}
@@ -292,7 +277,7 @@ func (a *Admin) planImport(ctx context.Context, in map[string]LeaseRow, unwritte
 	}
 	a.remark(in, unwritten, plan)
 	var out []Change
-	t := a.snapshot()
+	t := a.source.Snapshot()
 	listed := 0
 	for i := range t.Shards {
 		before := t.Shards[i]
@@ -301,7 +286,7 @@ func (a *Admin) planImport(ctx context.Context, in map[string]LeaseRow, unwritte
 			continue
 		}
 		listed++
-		c := Change{Verb: VerbImport, Before: before, After: before, exists: a.store.view.rows[before.Shard] != nil, breaks: true, moves: true}
+		c := Change{Verb: VerbImport, Before: before, After: before, exists: a.source.Row(before.Shard) != nil, breaks: true, moves: true}
 		if x.Position.IsZero() && x.StartAt.Kind == table.StartLatest {
 			continue // it starts where the application does
 		}
