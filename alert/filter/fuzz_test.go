@@ -52,7 +52,8 @@ func FuzzMatch(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text, payload []byte, key string) {
 		var p filter.Pattern
 		require.NoError(t, p.UnmarshalJSON(text))
-		if _, err := filter.Compile([]filter.Pattern{p}); err != nil {
+		set, err := filter.Compile([]filter.Pattern{p})
+		if err != nil {
 			return
 		}
 		got := set.Matcher().Match(payload, key)
