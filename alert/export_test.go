@@ -52,7 +52,7 @@ func DistinctHash(key HashKey, s string) []byte {
 // KeptKey is what is kept of a long key.
 func KeptKey(key HashKey, s string) []byte { return key.shorten([]byte(s)) }
 
-// HostileSnapshots are snapshots of rules as large as one can be, by what is wrong with them.
+// HostileStates are snapshots of rules as large as one can be, by what is wrong with them.
 func HostileStates(rules []RuleConfig) map[string][]byte {
 	const size = 23 << 20
 	c, err := compileConfig(Config{Topics: map[string]TopicConfig{"t": {}}, Rules: rules}.WithDefaults())

@@ -184,7 +184,7 @@ func (m *ruleMetrics) forgot(stood phase) {
 	}
 }
 
-// forget removes the series of rules and silences that are no more.
+// forget removes the series of rules and silences that are gone.
 func (m *metrics) forget(old, now *compiled) {
 	for _, x := range old.silences {
 		if !slices.ContainsFunc(now.silences, func(y *silence) bool { return y.name == x.name && y.bit != 0 }) {
@@ -218,7 +218,7 @@ type undefinedCounts struct {
 	before map[string][condition.VerdictCount]uint64
 }
 
-// adopt goes on with another set of rules where the last one stopped. It is called by one goroutine at a time.
+// adopt continues with another set of rules where the last one stopped. It is called by one goroutine at a time.
 func (u *undefinedCollector) adopt(c *compiled) {
 	next := &undefinedCounts{set: c, before: make(map[string][condition.VerdictCount]uint64)}
 	if last := u.current.Load(); last != nil {

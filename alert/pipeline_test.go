@@ -287,8 +287,8 @@ func TestRulesAreForOnePipeline(t *testing.T) {
 	require.Equal(t, alert.Alerted, d.Outcome, "nothing has changed")
 }
 
-// told is everything about a decision that must repeat after a restart.
-func notifiedSection(t require.TestingT, d alert.Decision) string {
+// decided is everything about a decision that must repeat after a restart.
+func decided(t require.TestingT, d alert.Decision) string {
 	var b strings.Builder
 	fmt.Fprintln(&b, d.Outcome, d.Reason)
 	for _, a := range d.Alerts {
@@ -337,7 +337,7 @@ func TestDeterminism(t *testing.T) {
 				if shards[rec.Shard] == nil {
 					shards[rec.Shard] = p.Shard(rec.Shard)
 				}
-				out[rec.Shard+rec.SequenceNumber] = notifiedSection(t, shards[rec.Shard].Evaluate(rec))
+				out[rec.Shard+rec.SequenceNumber] = decided(t, shards[rec.Shard].Evaluate(rec))
 			}
 			return out
 		}

@@ -22,7 +22,7 @@ const (
 
 	// ReasonPanic is a record whose evaluation panicked.
 	ReasonPanic Reason = "panic"
-	// ReasonRejected is a readable record whose alert SNS will never accept, where the configuration says to go on
+	// ReasonRejected is a readable record whose alert SNS will never accept, where the configuration says to continue
 	// without.
 	ReasonRejected Reason = "rejected"
 	// ReasonOther stands in metrics for a reason from outside this set.
@@ -36,7 +36,7 @@ const ReasonOverBudget Reason = "over_budget"
 // ReasonUnknownTopic is an alert for a topic that is not configured. It is no reason of Invalid.
 const ReasonUnknownTopic Reason = "unknown_topic"
 
-// The reasons of Suppressed. A record has that of its first rule that was swallowed.
+// The reasons of Suppressed. A record has that of its first rule that was suppressed.
 const (
 	// ReasonDedup is an alert of a key that has alerted within the rule's dedup.
 	ReasonDedup Reason = "dedup"

@@ -31,7 +31,7 @@ const (
 	entryGrade       // the severity of the last record is another one; format 2
 	entryExact       // the window has exact sums, and since when it is watched; format 2
 	entryEnded       // the last alert said that it is over; format 2
-	entryAudience    // who was told is not the first audience of the rule; format 3
+	entryAudience    // who was notified is not the first audience of the rule; format 3
 	entryCovers      // what conditions of silences said; format 3
 	entrySilenced    // the window has what a silence covered; format 3
 	entryBits
@@ -161,7 +161,7 @@ type entryView struct {
 	arrival                          int64
 	located, windowed, isProvisional bool
 	bits                             uint64
-	rest                             []byte // behind who was told
+	rest                             []byte // behind who was notified
 	win                              window // without values
 	legacy, values, audible          valuesView
 	silenced                         silencedPart // of the window
@@ -321,7 +321,7 @@ func (v *entryView) make(of *ruleMemory, m *memory) *entry {
 	return en
 }
 
-// coversOf translates bits of a snapshot into those of a rule set: what bit i becomes. A condition that is no more
+// coversOf translates bits of a snapshot into those of a rule set: what bit i becomes. A condition that is gone
 // becomes nothing, and nothing is known of one that is new.
 type coversOf []uint32
 
@@ -384,7 +384,7 @@ func (r *reader) coverList() []uint32 {
 	return hashes
 }
 
-// hush writes what a silence covered of a window. It stands behind the window.
+// silenced writes what a silence covered of a window. It stands behind the window.
 func (w *writer) silenced(s *window) {
 	w.uint(uint64(s.silenced.by))
 	w.uint(uint64(len(s.silenced.panes)))

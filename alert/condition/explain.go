@@ -24,8 +24,8 @@ type Explanation struct {
 	Open []string
 }
 
-// Explain evaluates each term to its end, whatever the others say. open are names of fields of which the record does not
-// show yet what they will be.
+// Explain evaluates each term to its end, whatever the others say. open are names of fields of which the record does
+// not show yet what they will be.
 func (c *Condition) Explain(f *Frame, open []string) []Explanation {
 	var out []Explanation
 	for i := range c.conjuncts {

@@ -5,8 +5,8 @@ import "slices"
 // Condition is a compiled condition: the terms that must all be true. Those that need no virtual machine come first,
 // otherwise the order is the rule's own, so that a test in front of a term keeps guarding it.
 //
-// Pulling terms forward changes neither truth nor falsehood, only the work: the virtual machine runs for the few records
-// that pass the rest.
+// Pulling terms forward changes neither truth nor falsehood, only the work: the virtual machine runs for the few
+// records that pass the rest.
 type Condition struct {
 	conjuncts []conjunct
 	terms     []term // those of the conjuncts
@@ -88,8 +88,8 @@ func (c *Condition) Mistyped() uint64 {
 // evaluated within the budget of a rule.
 type Formula struct {
 	When *Condition
-	// computed is what is computed beside the condition; the first keyed of it are the key. priced says that the whole has a
-	// price at all.
+	// computed is what is computed beside the condition; the first keyed of it are the key. priced says that the whole
+	// has a price at all.
 	computed []Operand
 	keyed    int
 	priced   bool
@@ -158,8 +158,8 @@ func (x *Formula) SettleKey(f *Frame) bool {
 	return ok
 }
 
-// Apart evaluates a condition that belongs to no rule, with a budget of its own. over says that it costs too much, which
-// is no.
+// Apart evaluates a condition that belongs to no rule, with a budget of its own. over says that it costs too much,
+// which is no.
 func (f *Frame) Apart(c *Condition) (holds, over bool) {
 	rules := f.Meter
 	f.Meter.Lend(f.others)

@@ -39,7 +39,8 @@ type Schema struct {
 	Used [BuiltinSlots]bool
 	// instructions are those of all regular expressions so far.
 	instructions int
-	// language is what every expression knows, and strict what its operators are replaced by. Made with the first expression.
+	// language is what every expression knows, and strict what its operators are replaced by. Made with the first
+	// expression.
 	language *conf.Config
 	strict   conf.FunctionsTable
 }

@@ -11,8 +11,8 @@ import (
 	"kinesis-alerter/alert/filter"
 )
 
-// FuzzCompile holds that no text is too much for the compiler, and that a pattern that it accepts is accepted again when it
-// was written and read, in both forms.
+// FuzzCompile holds that no text is too much for the compiler, and that a pattern that it accepts is accepted again
+// when it was written and read, in both forms.
 func FuzzCompile(f *testing.F) {
 	for _, v := range readVectors(f).Fields {
 		f.Add([]byte(v.Pattern))
@@ -68,7 +68,8 @@ func FuzzMatch(f *testing.F) {
 	})
 }
 
-// FuzzCriteria: whatever a filter_file holds, it is patterns or an error, and each pattern can be compiled or is refused.
+// FuzzCriteria: whatever a filter_file holds, it is patterns or an error, and each pattern can be compiled or is
+// refused.
 func FuzzCriteria(f *testing.F) {
 	f.Add([]byte(`{"Filters": [{"Pattern": "{\"data\": {\"a\": [1]}}"}, {"Pattern": {"partitionKey": ["x"]}}]}`))
 	f.Add([]byte(`{"FilterCriteria": {"Filters": []}}`))

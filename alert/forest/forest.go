@@ -71,9 +71,9 @@ func (f *Forest) Valid(values []float64) bool {
 	return len(values) == f.config.Dimensions
 }
 
-// Score is how unlike the record is to those that the forest was updated with: about 0.4 to 1.2 for one of many alike, up
-// to log2(SampleSize) for one far off everything. It is 0, which is no opinion, during warm-up, and of values that are not
-// valid. It takes no memory and changes nothing.
+// Score is how unlike the record is to those that the forest was updated with: about 0.4 to 1.2 for one of many alike,
+// up to log2(SampleSize) for one far off everything. It is 0, which is no opinion, during warm-up, and of values that
+// are not valid. It takes no memory and changes nothing.
 func (f *Forest) Score(values []float64) float64 {
 	x := f.enter(values)
 	if x == nil || f.WarmUp() > 0 {
@@ -172,10 +172,12 @@ func (f *Forest) refreshLimits() {
 }
 
 // Size is about how many bytes of memory the forest takes. It depends on the points that the trees hold and not on how
-// their memory grew, so that it is the same after [Decode]: what a bound on memory makes forget must not depend on restarts.
+// their memory grew, so that it is the same after [Decode]: what a bound on memory makes forget must not depend on
+// restarts.
 func (f *Forest) Size() int {
 	const header = 1024 + 2*8*cells
-	size := header + 8*(len(f.window)+len(f.limits)+len(f.values.unseen)+len(f.values.log2)+6*len(f.window)) + 2*f.config.SampleSize
+	size := header + 8*(len(f.window)+len(f.limits)+len(f.values.unseen)+len(f.values.log2)+6*len(f.window)) +
+		2*f.config.SampleSize
 	for i := range f.trees {
 		t := &f.trees[i]
 		room := func(n int) int { return min(max(16, 1<<bits.Len(uint(max(n-1, 0)))), t.most) }
@@ -201,8 +203,8 @@ func (f *Forest) Expected(to []float64) []float64 {
 	return to
 }
 
-// spread is the least, the median and the greatest value of a dimension among what some of the trees hold. There must be a
-// point.
+// spread is the least, the median and the greatest value of a dimension among what some of the trees hold. There must
+// be a point.
 func (f *Forest) spread(dimension int) (least, median, greatest float64) {
 	trees := f.trees[:min(len(f.trees), (medianOf+f.held()-1)/f.held())]
 	all := f.scratch.median[:0]
