@@ -4,21 +4,15 @@ import (
 	"kinesis-alerter/alert/payload"
 )
 
-// The reasons of Invalid. A record has the reason of its first defect.
+// The reasons of Invalid: each payload.Defect, of which a record has the first, and these. Those that code asks for have
+// names here.
 const (
-	ReasonEmpty         = Reason(payload.Empty)
-	ReasonNotJSON       = Reason(payload.NotJSON)
-	ReasonTruncated     = Reason(payload.Truncated)
-	ReasonTrailingData  = Reason(payload.TrailingData)
-	ReasonNotObject     = Reason(payload.NotObject)
-	ReasonInvalidUTF8   = Reason(payload.InvalidUTF8)
-	ReasonLoneSurrogate = Reason(payload.LoneSurrogate)
-	ReasonDuplicateKey  = Reason(payload.DuplicateKey)
-	ReasonNonFinite     = Reason(payload.NonFinite)
-	ReasonNumberRange   = Reason(payload.NumberRange)
-	ReasonTooDeep       = Reason(payload.TooDeep)
-	ReasonTooLarge      = Reason(payload.TooLarge)
-	ReasonBadAggregate  = Reason(payload.BadAggregate)
+	ReasonEmpty        = Reason(payload.Empty)
+	ReasonNotJSON      = Reason(payload.NotJSON)
+	ReasonTruncated    = Reason(payload.Truncated)
+	ReasonInvalidUTF8  = Reason(payload.InvalidUTF8)
+	ReasonTooLarge     = Reason(payload.TooLarge)
+	ReasonBadAggregate = Reason(payload.BadAggregate)
 
 	// ReasonPanic is a record whose evaluation panicked.
 	ReasonPanic Reason = "panic"

@@ -16,6 +16,7 @@ import (
 	"kinesis-alerter/consumer/lanes"
 	"kinesis-alerter/consumer/read"
 	"kinesis-alerter/internal/clock"
+	"kinesis-alerter/internal/position"
 )
 
 // benchRecord is 200 bytes, and no rule of benchShard matches it.
@@ -29,19 +30,19 @@ func (l idleLease) Context() context.Context { return l.tb.Context() }
 func (idleLease) Start() (types.StartingPosition, uint32, string) {
 	return types.StartingPosition{Type: types.ShardIteratorTypeTrimHorizon}, 0, ""
 }
-func (idleLease) Commit(string, uint32, string, time.Time, float64) {}
-func (idleLease) HandoffRequested() <-chan struct{}                 { return nil }
-func (idleLease) HandOff(context.Context) error                     { return nil }
-func (idleLease) Generation() uint32                                { return 0 }
-func (idleLease) CaughtUp() time.Time                               { return time.Time{} }
-func (idleLease) KeepLease()                                        {}
-func (idleLease) Take() bool                                        { return false }
-func (idleLease) Trusted() error                                    { return nil }
-func (idleLease) Finish(context.Context, []types.ChildShard) error  { return nil }
-func (idleLease) Ended(context.Context, time.Time) (bool, error)    { return true, nil }
-func (idleLease) Unusable()                                         {}
-func (idleLease) Retention() time.Duration                          { return 0 }
-func (idleLease) Lost(time.Time) bool                               { return false }
+func (idleLease) Commit(position.Progress)                         {}
+func (idleLease) HandoffRequested() <-chan struct{}                { return nil }
+func (idleLease) HandOff(context.Context) error                    { return nil }
+func (idleLease) Generation() uint32                               { return 0 }
+func (idleLease) CaughtUp() time.Time                              { return time.Time{} }
+func (idleLease) KeepLease()                                       {}
+func (idleLease) Take() bool                                       { return false }
+func (idleLease) Trusted() error                                   { return nil }
+func (idleLease) Finish(context.Context, []types.ChildShard) error { return nil }
+func (idleLease) Ended(context.Context, time.Time) (bool, error)   { return true, nil }
+func (idleLease) Unusable()                                        {}
+func (idleLease) Retention() time.Duration                         { return 0 }
+func (idleLease) Lost(time.Time) (time.Time, bool)                 { return time.Time{}, false }
 
 func (idleLease) LoadState(context.Context) (own []byte, sequence string, sub uint32, parents [][]byte, err error) {
 	return nil, "", 0, nil, nil

@@ -173,16 +173,15 @@ func (p *progress) offer(all bool) {
 		settled = append(p.mark.resolvedAbove(), p.inheritedAbove(p.mark.last)...)
 	}
 	above := position.EncodeRanges(settled)
-	var caughtUp time.Time
+	offer := position.Progress{At: mark, Above: above, Load: p.load.rate(time.Now())}
 	if p.mark.unresolved() == 0 {
-		caughtUp = p.caughtUp
+		offer.CaughtUp = p.caughtUp
 	}
 	if mark == p.offered && above == "" {
-		p.lease.Commit("", 0, "", caughtUp, p.load.rate(time.Now()))
-		return
+		offer.At = position.Position{} // nothing new
 	}
 	p.offered = mark
-	p.lease.Commit(mark.Sequence, mark.Sub, above, caughtUp, p.load.rate(time.Now()))
+	p.lease.Commit(offer)
 }
 
 // inheritedAbove lists the inherited ranges that reach above a mark. Call it with mu held.

@@ -338,12 +338,17 @@ func (s *shard) gap(shown bool) types.StartingPosition {
 	if s.memory.trimmed() {
 		return s.progress.start
 	}
-	// Whatever came within the least retention is still there, so nothing is missing that was read up to that.
-	if s.lease.Lost(s.clock.Now().Add(-leastRetention)) {
-		s.log.Error("the checkpoint has left the stream, records were lost before they were read; going on with the oldest record",
-			zap.String("remedy", "raise the stream's retention, or the workers' number, so that the lag stays below it"))
+	// All that came within the least retention is still there, so nothing is missing that was read up to that.
+	oldest := s.clock.Now().Add(-leastRetention)
+	caughtUp, missed := s.lease.Lost(oldest)
+	where := []zap.Field{
+		zap.Stringer("checkpoint", s.progress.stored), zap.Time("caught_up", caughtUp), zap.Time("oldest", oldest),
+	}
+	if missed {
+		s.log.Error("the checkpoint has left the stream, records were deleted before they were read; reading from the oldest record",
+			append(where, zap.String("remedy", "raise the stream's retention or the number of workers, so that the lag stays below it"))...)
 	} else {
-		s.log.Warn("the checkpoint has left the stream, but nothing was there; going on with the oldest record")
+		s.log.Warn("the checkpoint has left the stream, but nothing was there; reading from the oldest record", where...)
 	}
 	if !shown {
 		s.intake.noTicksBefore = position.Position{}

@@ -161,7 +161,7 @@ func (d *doubter) search(goals []goal, known facts) *clash {
 				return x
 			}
 		case *ast.IdentifierNode, *ast.MemberNode, *ast.CallNode, *ast.ChainNode:
-			if x := d.Add(known, n, g, Equal, Value{Kind: Boolean, Num: 1}); x != nil {
+			if x := d.add(known, n, g, Equal, Value{Kind: Boolean, Num: 1}); x != nil {
 				return x
 			}
 		}
@@ -267,10 +267,10 @@ func (d *doubter) binary(n *ast.BinaryNode, want bool, known facts) *clash {
 		return d.change(known, node, g, func(f *fact) { f.kinds &= kinds })
 	}
 	if c, ok := d.constant(n.Right); ok {
-		return d.Add(known, n.Left, g, op, c)
+		return d.add(known, n.Left, g, op, c)
 	}
 	if c, ok := d.constant(n.Left); ok {
-		return d.Add(known, n.Right, g, op.flipped(), c)
+		return d.add(known, n.Right, g, op.flipped(), c)
 	}
 	return d.relation(n, g, op, known)
 }
@@ -396,11 +396,11 @@ func (d *doubter) builtin(n *ast.BuiltinNode, want bool, known facts) *clash {
 			return nil
 		}
 	}
-	return d.Add(known, n, goal{n, want}, Equal, Value{Kind: Boolean, Num: 1})
+	return d.add(known, n, goal{n, want}, Equal, Value{Kind: Boolean, Num: 1})
 }
 
-// Add notes that the value of node is op c, or is not where the goal is not wanted.
-func (d *doubter) Add(known facts, node ast.Node, g goal, op Operator, c Value) *clash {
+// add notes that the value of node is op c, or is not where the goal is not wanted.
+func (d *doubter) add(known facts, node ast.Node, g goal, op Operator, c Value) *clash {
 	if !g.want {
 		op = op.Negated()
 	}
@@ -702,10 +702,10 @@ func (f *fact) admits(v *Value) bool {
 	if f.whole != nil && !f.whole(s) {
 		return false
 	}
-	return !slices.ContainsFunc(f.parts, func(p textPart) bool { return p.Holds(s) != p.want })
+	return !slices.ContainsFunc(f.parts, func(p textPart) bool { return p.holds(s) != p.want })
 }
 
-func (p *textPart) Holds(s string) bool {
+func (p *textPart) holds(s string) bool {
 	switch p.op {
 	case "contains":
 		return strings.Contains(s, p.text)
@@ -779,7 +779,7 @@ func (p *textPart) implies(other *textPart) bool {
 	if p.op == "matches" {
 		return p.text == other.text
 	}
-	return other.Holds(p.text)
+	return other.holds(p.text)
 }
 
 // CanHold says whether a figure of at least so much can be op a bound. whole says that it is a whole number.

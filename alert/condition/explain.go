@@ -29,12 +29,12 @@ type Explanation struct {
 func (c *Condition) Explain(f *Frame, open []string) []Explanation {
 	var out []Explanation
 	for i := range c.conjuncts {
-		out = append(out, c.conjuncts[i].Explain(f, open))
+		out = append(out, c.conjuncts[i].explain(f, open))
 	}
 	return out
 }
 
-func (c *conjunct) Explain(f *Frame, open []string) Explanation {
+func (c *conjunct) explain(f *Frame, open []string) Explanation {
 	f.begin()
 	x := Explanation{Source: c.source, Verdict: c.term.eval(f)}
 	x.Open = c.opens(x.Verdict, open)

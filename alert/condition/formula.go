@@ -26,8 +26,8 @@ func eval(terms []term, f *Frame) Verdict {
 	return Yes
 }
 
-// Judge is eval. counted says that the index counts what is undefined, by the term under which it has the condition.
-func (c *Condition) Judge(f *Frame) (v Verdict, counted bool) {
+// judge is Eval. counted says that the index counts what is undefined, by the term under which it has the condition.
+func (c *Condition) judge(f *Frame) (v Verdict, counted bool) {
 	terms := c.terms
 	if c.shelf != nil {
 		if v := terms[0].eval(f); v != Yes {
@@ -73,7 +73,7 @@ func (c *Condition) Undefined(in *Index) map[Verdict]uint64 {
 	if c.shelf == nil {
 		return nil
 	}
-	return c.shelf.Undefined(in.Records.Load())
+	return c.shelf.undefined(in.Records.Load())
 }
 
 // Mistyped is how many records had another type than that term needs.
@@ -118,7 +118,7 @@ func (x *Formula) Judge(f *Frame) (v Verdict, counted bool) {
 	if x.priced {
 		return x.Within(f)
 	}
-	return x.When.Judge(f)
+	return x.When.judge(f)
 }
 
 // Within is judge within the budget of a rule and the record's. For a record that matches, what is computed beside the
@@ -131,7 +131,7 @@ func (x *Formula) Within(f *Frame) (v Verdict, counted bool) {
 }
 
 func (x *Formula) evaluate(f *Frame) (v Verdict, counted bool) {
-	v, counted = x.When.Judge(f)
+	v, counted = x.When.judge(f)
 	switch {
 	case counted: // the term of the index has no price
 	case f.Meter.Over != "":

@@ -201,8 +201,8 @@ func (s *shelf) find(v *Value, hits RuleSet) {
 	}
 }
 
-// Undefined is how many records left the shelf's term undefined, by cause. records must have been read before.
-func (s *shelf) Undefined(records uint64) map[Verdict]uint64 {
+// undefined is how many records left the shelf's term undefined, by cause. records must have been read before.
+func (s *shelf) undefined(records uint64) map[Verdict]uint64 {
 	compared, null, mistyped := s.compared.Load(), s.null.Load(), s.mistyped.Load()
 	missing := s.missing.Load()
 	for seen := compared + null + mistyped; seen+missing < records; missing = s.missing.Load() {

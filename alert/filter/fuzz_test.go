@@ -22,11 +22,9 @@ func FuzzCompile(f *testing.F) {
 		_, _ = filter.ParseCriteria(text)
 		var p filter.Pattern
 		require.NoError(t, p.UnmarshalJSON(text))
-		set, err := filter.Compile([]filter.Pattern{p})
-		if err != nil {
+		if _, err := filter.Compile([]filter.Pattern{p}); err != nil {
 			return
 		}
-		require.Equal(t, 1, set.Len())
 		again, err := json.Marshal(p)
 		require.NoError(t, err)
 		criteria, err := json.Marshal(map[string]any{"Filters": []any{map[string]any{"Pattern": string(again)}}})

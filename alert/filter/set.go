@@ -61,6 +61,3 @@ func newSet(clauses [][]clause) *Set {
 
 // ReadsData reports whether a pattern looks at the payload, so that a record that is not JSON can be NotJSON.
 func (s *Set) ReadsData() bool { return s.readsData }
-
-// Len returns the number of patterns.
-func (s *Set) Len() int { return s.size }

@@ -48,9 +48,6 @@ func New(config Config) (*Forest, error) {
 	return f, nil
 }
 
-// Config is what the forest was made with, defaults applied.
-func (f *Forest) Config() Config { return f.config }
-
 // Points is how many points the forest was updated with. The first Shingle - 1 records make none.
 func (f *Forest) Points() uint64 { return f.number }
 
@@ -88,13 +85,6 @@ func (f *Forest) Score(values []float64) float64 {
 		}
 	}
 	return sum / float64(len(f.trees)) * f.values.most(all)
-}
-
-// ScoreAndUpdate is Score, then Update.
-func (f *Forest) ScoreAndUpdate(values []float64) float64 {
-	score := f.Score(values)
-	f.Update(values)
-	return score
 }
 
 // held is how many samples every tree has.

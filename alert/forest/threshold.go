@@ -126,9 +126,6 @@ func NewThreshold(config ThresholdConfig) (*Threshold, error) {
 	return &Threshold{config: config.WithDefaults()}, nil
 }
 
-// Config is what the threshold was made with, defaults applied.
-func (t *Threshold) Config() ThresholdConfig { return t.config }
-
 // WarmUp is how many more scores are to come before there is a threshold: 1/Group in all.
 func (t *Threshold) WarmUp() int {
 	need := uint64(math.Ceil(1 / t.config.Group))
