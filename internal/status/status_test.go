@@ -120,7 +120,8 @@ func TestStatusSummary(t *testing.T) {
 				}
 			}
 			s.Workers = []FleetWorker{
-				{ID: "a/1", Self: true, State: "live"}, {ID: "b/2", State: "fenced", Silent: 54, Shards: 1},
+				{ID: "a/1", Self: true, State: "live"},
+				{ID: "b/2", State: "fenced", Silent: 54, Shards: 1},
 				{ID: "c/3", State: "live", Silent: 52, Shards: 1},
 			}
 		}, LevelCritical, "2 shards have been read by nobody for 40 s: shardId-000000000000, shardId-000000000001; " +
