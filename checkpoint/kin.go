@@ -45,7 +45,7 @@ func (l *Lease) familyLocked() (parents, siblings []string) {
 func (l *Lease) Inherits(partitionKey string) bool {
 	l.store.mu.Lock()
 	defer l.store.mu.Unlock()
-	own, hash := l.keysLocked(), md5.Sum([]byte(partitionKey)) //nolint:gosec // see the import
+	own, hash := l.store.view.keysOf(l.shard), md5.Sum([]byte(partitionKey)) //nolint:gosec // see the import
 	if own.Holds(hash) {
 		return true
 	}
@@ -59,9 +59,9 @@ func (l *Lease) Inherits(partitionKey string) bool {
 	return true
 }
 
-// keysLocked is the range of the shard.
-func (l *Lease) keysLocked() lineage.HashRange {
-	if info := l.store.view.lineage.Shards[l.shard]; info != nil {
+// keysOf is the range of a shard; unknown while no listing has named it.
+func (v *view) keysOf(id string) lineage.HashRange {
+	if info := v.lineage.Shards[id]; info != nil {
 		return info.Keys
 	}
 	return lineage.HashRange{}

@@ -431,6 +431,7 @@ func decodeReport(it Item, now time.Time) Report {
 // come to the same sum when they mean the same shards, and only then is the report about what the reader thinks.
 type Cover uint64
 
+// Add adds a shard and the epoch in which it is held.
 func (c *Cover) Add(shard string, epoch int64) {
 	h := fnv.New64a()
 	_, _ = h.Write(strconv.AppendInt([]byte(shard+"@"), epoch, 10)) // a hash never fails
