@@ -22,7 +22,10 @@ func TestCommitsAtOnce(t *testing.T) {
 		w.awaitHeld(5*time.Second, 1, a)
 		id := table.ShardName(0)
 		l := a.store.Lease(id)
-		w.aws.Faults.Add(fakeaws.Fault{Service: fakeaws.ServiceDynamoDB, Operation: "UpdateItem", Kind: fakeaws.Delay, Delay: latency})
+		w.aws.Faults.Add(fakeaws.Fault{
+			Service: fakeaws.ServiceDynamoDB, Operation: "UpdateItem", Kind: fakeaws.Delay,
+			Delay: latency,
+		})
 		time.Sleep(time.Second)
 		before := w.aws.History.Count(fakeaws.ServiceDynamoDB, "UpdateItem")
 		for i := range 1000 {

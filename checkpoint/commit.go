@@ -18,8 +18,9 @@ const (
 	idleEvery = 5 * time.Minute
 	// idleSpace is the least time between two writes of this worker that carry nothing but a caught-up time.
 	idleSpace = 2 * time.Second
-	// commitBudget is how many commits a second one worker makes at most. With more busy shards than that, each of them is
-	// written less often, the one that has waited longest first, so that a large fleet cannot run a table hot.
+	// commitBudget is how many commits a second one worker makes at most. With more busy shards than that, each of
+	// them is written less often, the one that has waited longest first, so that a large fleet cannot run a table
+	// hot.
 	commitBudget = 100
 )
 
@@ -81,7 +82,8 @@ func (c *committer) due() []*Lease {
 			if now.Sub(l.ledger.written) >= s.cfg.CheckpointInterval {
 				out = append(out, l)
 			}
-		case l.ledger.offer.CaughtUp.Sub(l.ledger.stored.CaughtUp) >= idleEvery && (idle == nil || l.ledger.stored.CaughtUp.Before(idle.ledger.stored.CaughtUp)):
+		case l.ledger.offer.CaughtUp.Sub(l.ledger.stored.CaughtUp) >= idleEvery &&
+			(idle == nil || l.ledger.stored.CaughtUp.Before(idle.ledger.stored.CaughtUp)):
 			idle = l
 		}
 	}
@@ -124,7 +126,8 @@ func (l *Lease) acknowledge(p table.Progress) {
 	l.ledger.dirty = l.ledger.offer.Position != p.Position || l.ledger.offer.Resolved != p.Resolved
 	if r := s.view.rows[l.shard]; r != nil {
 		now := *r
-		now.Position, now.Resolved, now.CaughtUp, now.Load, now.At = p.Position, p.Resolved, p.CaughtUp, p.Load, time.Now()
+		now.Position, now.Resolved, now.CaughtUp, now.Load, now.At = p.Position, p.Resolved, p.CaughtUp, p.Load,
+			time.Now()
 		s.view.rows[l.shard] = &now
 	}
 	if l.state != leaseOver {
@@ -150,6 +153,7 @@ func (l *Lease) raise(r *table.Row) {
 	if l.comparableLocked(r) && r.Position.Compare(l.ledger.offer.Position) > 0 && !r.Ended() {
 		l.ledger.offer.Position, l.ledger.offer.Resolved = r.Position, r.Resolved
 	}
-	l.ledger.dirty = l.ledger.offer.Position != l.ledger.stored.Position || l.ledger.offer.Resolved != l.ledger.stored.Resolved
+	l.ledger.dirty = l.ledger.offer.Position != l.ledger.stored.Position ||
+		l.ledger.offer.Resolved != l.ledger.stored.Resolved
 	s.view.rows[l.shard] = r
 }

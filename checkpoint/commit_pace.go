@@ -18,7 +18,8 @@ type commitPace struct {
 	after  time.Time
 }
 
-// answered notes how a commit ended. At once, one that failed is tried again after a back-off; else its interval has to pass.
+// answered notes how a commit ended. At once, one that failed is tried again after a back-off; else its interval has
+// to pass.
 func (c *committer) answered(l *Lease, err error) {
 	s := c.store
 	s.mu.Lock()

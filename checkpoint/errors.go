@@ -75,10 +75,12 @@ func errorCode(err error) string {
 
 // isFatal reports whether waiting cannot help.
 func isFatal(err error) bool {
-	return errors.Is(err, table.ErrOtherStream) || errors.Is(err, table.ErrForeignTable) || errors.Is(err, table.ErrFormat)
+	return errors.Is(err, table.ErrOtherStream) || errors.Is(err, table.ErrForeignTable) ||
+		errors.Is(err, table.ErrFormat)
 }
 
 // isOver reports whether err says that a lease had ended already, so that there is nothing left to do for it.
 func isOver(err error) bool {
-	return errors.Is(err, ErrLeaseLost) || errors.Is(err, ErrLeaseHandedOff) || errors.Is(err, ErrLeaseReleased) || errors.Is(err, ErrShardEnded)
+	return errors.Is(err, ErrLeaseLost) || errors.Is(err, ErrLeaseHandedOff) || errors.Is(err, ErrLeaseReleased) ||
+		errors.Is(err, ErrShardEnded)
 }

@@ -6,8 +6,8 @@ import (
 	"kinesis-alerter/checkpoint/table"
 )
 
-// Keepsake is a text that the workers of an application keep with it, for whoever starts next; empty where there is none. The
-// table knows nothing of what is in it.
+// Keepsake is a text that the workers of an application keep with it, for whoever starts next; empty where there is
+// none. The table knows nothing of what is in it.
 func (s *Store) Keepsake(ctx context.Context) (string, error) {
 	it, err := s.table.Get(ctx, table.KeyApplication, true)
 	return table.Text(it[table.AttrKeepsake]), err

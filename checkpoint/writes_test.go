@@ -140,7 +140,8 @@ func TestLostAnswerOfAnAcquisition(t *testing.T) {
 					require.Equal(w, b.store.Status().Worker, w.row(table.ShardName(0))[table.AttrOwner])
 					b.store.Lease(table.ShardName(0)).Commit("5", position.WholeRecord, "", time.Now(), 0)
 					time.Sleep(3 * time.Second)
-					require.Equal(w, "5", w.row(table.ShardName(0))[table.AttrPosition], "the epoch in memory is that in the table")
+					require.Equal(w, "5", w.row(table.ShardName(0))[table.AttrPosition],
+						"the epoch in memory is that in the table")
 					b.stop()
 				})
 			})
@@ -217,7 +218,10 @@ func TestHandoffWithoutAnAnswerIsDecided(t *testing.T) {
 					old, err := l.claim()
 					require.NoError(w, err)
 					w.aws.Faults.Add(fakeaws.Fault{Client: "a", Operation: "UpdateItem", Kind: kind, Times: 1})
-					remove := w.aws.Faults.Add(fakeaws.Fault{Client: "a", Service: fakeaws.ServiceDynamoDB, Kind: fakeaws.BlackHole})
+					remove := w.aws.Faults.Add(fakeaws.Fault{
+						Client: "a", Service: fakeaws.ServiceDynamoDB,
+						Kind: fakeaws.BlackHole,
+					})
 					time.AfterFunc(outage, remove)
 					ctx, cancel := context.WithTimeout(w.Context(), 500*time.Millisecond)
 					defer cancel()
@@ -290,7 +294,8 @@ func TestKeepLeaseCallsAHandoffOff(t *testing.T) {
 		first.KeepLease()
 		require.ErrorIs(w, first.HandOff(w.Context()), ErrNoHandoff)
 		require.NoError(w, first.Context().Err())
-		w.await("the other shard is asked for", 5*time.Second, func() bool { return len(asked()) == 1 && asked()[0] != first })
+		w.await("the other shard is asked for", 5*time.Second,
+			func() bool { return len(asked()) == 1 && asked()[0] != first })
 		require.NoError(w, asked()[0].HandOff(w.Context()))
 		w.await("handed over", 3*time.Second, func() bool { return len(b.held()) == 1 })
 		a.stop()
@@ -337,7 +342,8 @@ func TestBalanceByLoad(t *testing.T) {
 		offer := func() {
 			for i, id := range hot {
 				if l := a.store.Lease(id); l != nil {
-					l.Commit(fmt.Sprint(time.Now().Unix()), position.WholeRecord, "", time.Now(), float64(900_000+i*10_000))
+					l.Commit(fmt.Sprint(time.Now().Unix()), position.WholeRecord, "", time.Now(),
+						float64(900_000+i*10_000))
 				}
 			}
 		}
