@@ -99,10 +99,10 @@ func (c *catalog) run(ctx context.Context) error {
 		if !listed {
 			describe := time.Since(described) >= listEvery/2
 			if err := c.relook(ctx, describe); err != nil {
-				if isFatal(err) {
+				if table.IsFatal(err) {
 					return err
 				}
-				if text := faultText(err); ctx.Err() == nil && text != said {
+				if text := table.FaultText(err); ctx.Err() == nil && text != said {
 					said = text
 					s.log.Warn("cannot list the stream, going on with the shards that are known", zap.Error(err))
 				}

@@ -10,12 +10,10 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
-	"github.com/aws/smithy-go"
 	"go.uber.org/zap"
 
 	"kinesis-alerter/checkpoint/lineage"
 	"kinesis-alerter/checkpoint/table"
-	"kinesis-alerter/internal/credentials"
 	"kinesis-alerter/internal/sleep"
 )
 
@@ -46,7 +44,7 @@ func (o *opener) open(ctx context.Context, failFast bool) error {
 	for attempt := 0; ; attempt++ {
 		s.alive()
 		err := o.tryOpen(ctx)
-		if isFatal(err) {
+		if table.IsFatal(err) {
 			refused.Add(time.Now())
 		} else {
 			refused = lineage.Sighting{}
@@ -59,12 +57,12 @@ func (o *opener) open(ctx context.Context, failFast bool) error {
 			return nil
 		case ctx.Err() != nil:
 			return context.Cause(ctx)
-		case isFatal(err) && (failFast || errors.Is(err, table.ErrOtherStream) || refused.Confirmed()), failFast &&
-			(table.NamesFault(err) || refusesCredentials(err) && time.Since(begun) >= s.cfg.Patience):
+		case table.IsFatal(err) && (failFast || errors.Is(err, table.ErrOtherStream) || refused.Confirmed()), failFast &&
+			(table.NamesFault(err) || table.RefusesCredentials(err) && time.Since(begun) >= s.cfg.Patience):
 			return err
 		}
 		o.waitForCall(err)
-		if text := faultText(err); text != said {
+		if text := table.FaultText(err); text != said {
 			said = text
 			s.log.Error("cannot use the lease table yet, going on trying", zap.Error(err))
 		}
@@ -101,24 +99,7 @@ func (o *opener) waitForCall(err error) {
 	if call, ok := errors.AsType[*table.CallError](err); ok {
 		what = call.Resource
 	}
-	o.waitFor(what, errorCode(err))
-}
-
-// refusesCredentials reports whether AWS does not accept the credentials: for good, or not yet, which nobody can tell.
-func refusesCredentials(err error) bool {
-	code, blamed := credentials.Blames(err)
-	return blamed && code != credentials.CodeUnavailable
-}
-
-// faultText is the text by which faults are told apart: request ids, which differ every time, left out.
-func faultText(err error) string {
-	if api, ok := errors.AsType[smithy.APIError](err); ok {
-		if op, ok := errors.AsType[*smithy.OperationError](err); ok {
-			return op.OperationName + " " + api.ErrorCode() + " " + api.ErrorMessage()
-		}
-		return api.ErrorCode() + " " + api.ErrorMessage()
-	}
-	return err.Error()
+	o.waitFor(what, table.Code(err))
 }
 
 func (o *opener) tryOpen(ctx context.Context) error {

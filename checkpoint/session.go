@@ -209,7 +209,7 @@ func (n *session) noteFailure(err error) {
 	defer s.mu.Unlock()
 	n.failure = ""
 	if err != nil {
-		n.failure = errorCode(err)
+		n.failure = table.Code(err)
 	}
 }
 

@@ -305,7 +305,7 @@ func (s *Store) waitOut(ctx context.Context, shard string, read func() error) er
 		case ctx.Err() != nil:
 			return context.Cause(ctx)
 		}
-		if text := faultText(err); text != said {
+		if text := table.FaultText(err); text != said {
 			said = text
 			s.log.Error("cannot read the state that a shard begins with, going on trying", zap.String("shard", shard),
 				zap.Error(err))

@@ -77,10 +77,9 @@ func (w *world) watchState() *stateWatch {
 		}
 		sub, _ := after[tablepkg.AttrStateSub].(int64)
 		stored, _ := after[tablepkg.AttrSub].(int64)
-		if (position.Position{Sequence: at, Sub: uint32(sub)}).Compare(position.Position{
-			Sequence: checkpoint,
-			Sub:      uint32(stored),
-		}) > 0 { //nolint:gosec // as they were written
+		state := position.Position{Sequence: at, Sub: uint32(sub)}               //nolint:gosec // as it was written
+		progress := position.Position{Sequence: checkpoint, Sub: uint32(stored)} //nolint:gosec // as it was written
+		if state.Compare(progress) > 0 {
 			v.mu.Lock()
 			defer v.mu.Unlock()
 			v.ahead = append(v.ahead, fmt.Sprintf("%v: state at %s, checkpoint %q", after[tablepkg.AttrKey], at,

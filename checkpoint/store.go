@@ -150,7 +150,7 @@ func (s *Store) Run(ctx context.Context) error {
 		return g.Wait()
 	})
 	err := g.Wait()
-	if isFatal(err) || (err != nil && parent.Err() == nil && !errors.Is(err, errStopped)) {
+	if table.IsFatal(err) || (err != nil && parent.Err() == nil && !errors.Is(err, errStopped)) {
 		return err
 	}
 	return nil

@@ -49,8 +49,8 @@ func DecodeSaved(it Item) Saved {
 		return n
 	}
 	p.Chunks, p.Bytes = int(number(AttrStateChunks)), int(number(AttrStateBytes))
-	p.Sum, p.Generation = uint32(number(AttrStateSum)),
-		uint32(number(AttrStateGeneration)) //nolint:gosec // as they were written
+	p.Sum = uint32(number(AttrStateSum))               //nolint:gosec // as it was written
+	p.Generation = uint32(number(AttrStateGeneration)) //nolint:gosec // as it was written
 	if at := Text(it[AttrStateAt]); at != "" {
 		p.At = position.Position{Sequence: at, Sub: uint32(number(AttrStateSub))} //nolint:gosec // as it was written
 	}

@@ -134,7 +134,7 @@ func repeatsMutations() []mutation {
 		},
 		{
 			breaks: "a throttled commit backs off",
-			file:   "checkpoint/commit_pace.go", old: "time.Now().Add(sleep.Backoff(l.ledger.pace.failed))", new: "time.Now()",
+			file:   "checkpoint/commit.go", old: "time.Now().Add(sleep.Backoff(l.ledger.pace.failed))", new: "time.Now()",
 			by: only("checkpoint", "TestCommitsAtOnceBackOff"), says: `.*two attempts a call.*`,
 		},
 	}
